@@ -1,0 +1,25 @@
+/* dtype.h - the element types of a tensor. */
+#ifndef BRAZE_DTYPE_H
+#define BRAZE_DTYPE_H
+
+/* X(enum, name, bytes, kind, bits): kind is BOOL, UINT, SINT or FLOAT. Order is the promotion order within a kind. */
+#define BZ_DTYPES(X)                                                                               \
+    X(BZ_BOOL, bool, 1, BOOL, 1)                                                                   \
+    X(BZ_U8, u8, 1, UINT, 8)                                                                       \
+    X(BZ_I8, i8, 1, SINT, 8)                                                                       \
+    X(BZ_I16, i16, 2, SINT, 16)                                                                    \
+    X(BZ_I32, i32, 4, SINT, 32)                                                                    \
+    X(BZ_I64, i64, 8, SINT, 64)                                                                    \
+    X(BZ_F16, f16, 2, FLOAT, 16)                                                                   \
+    X(BZ_BF16, bf16, 2, FLOAT, 16)                                                                 \
+    X(BZ_F32, f32, 4, FLOAT, 32)                                                                   \
+    X(BZ_F64, f64, 8, FLOAT, 64)
+
+typedef enum bz_dtype {
+#define BZ_DTYPE_ENUM(e, name, bytes, kind, bits) e,
+    BZ_DTYPES(BZ_DTYPE_ENUM)
+#undef BZ_DTYPE_ENUM
+        BZ_NDTYPES
+} bz_dtype;
+
+#endif

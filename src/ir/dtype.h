@@ -1,0 +1,59 @@
+/* dtype.h - facts about element types, promotion, and scalars as bits. */
+#ifndef BRAZE_IR_DTYPE_H
+#define BRAZE_IR_DTYPE_H
+
+#include "braze/dtype.h"
+#include "src/ir/base/base.h"
+
+typedef enum ir_kind { IR_KIND_BOOL, IR_KIND_UINT, IR_KIND_SINT, IR_KIND_FLOAT } ir_kind;
+
+typedef struct ir_dtype_info {
+    const char *name;
+    uint8_t bytes, bits;
+    ir_kind kind;
+} ir_dtype_info;
+
+extern const ir_dtype_info ir_dtypes[BZ_NDTYPES];
+
+static inline bool ir_is_float(bz_dtype t) { return ir_dtypes[t].kind == IR_KIND_FLOAT; }
+static inline bool ir_is_int(bz_dtype t) { return !ir_is_float(t) && t != BZ_BOOL; }
+static inline bool ir_is_half(bz_dtype t) { return t == BZ_F16 || t == BZ_BF16; }
+static inline size_t ir_dtype_bytes(bz_dtype t) { return ir_dtypes[t].bytes; }
+
+/* PyTorch's promotion of two dtypes of equal rank class: the smallest dtype that both fit (u8 with a signed type: the next wider
+ * signed; f16 with bf16: f32; integer with float: the float). */
+bz_dtype ir_promote(bz_dtype a, bz_dtype b);
+bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out);
+/* dtype in which a value of dtype t is computed: f32 for f16 and bf16 (op-math), else t. */
+bz_dtype ir_compute_dtype(bz_dtype t);
+/* dtype in which a sum or dot over t accumulates: f32 for f16/bf16, i64 for integers and bool in sums, else t. */
+bz_dtype ir_accum_dtype(bz_dtype t);
+
+/* A scalar of any dtype as its bits, zero-extended (bool: 0 or 1; integers: two's complement of their own width). */
+typedef uint64_t ir_bits;
+
+/* value <-> bits; conversions round to nearest even, float -> integer truncates and saturates (NaN gives 0). */
+ir_bits ir_bits_from_f64(bz_dtype t, double v);
+ir_bits ir_bits_from_i64(bz_dtype t, int64_t v);
+double ir_bits_to_f64(bz_dtype t, ir_bits b);   /* exact for every dtype but i64 */
+int64_t ir_bits_to_i64(bz_dtype t, ir_bits b);  /* floats truncate and saturate */
+ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b);
+ir_bits ir_load_bits(bz_dtype t, const void *p); /* one element from memory */
+void ir_store_bits(bz_dtype t, void *p, ir_bits b);
+
+/* f16 and bf16 by integer arithmetic, round to nearest even, NaN stays NaN. */
+uint16_t ir_f32_to_f16(float v);
+float ir_f16_to_f32(uint16_t h);
+uint16_t ir_f64_to_f16(double v); /* one rounding, not two */
+uint16_t ir_f32_to_bf16(float v);
+uint16_t ir_f64_to_bf16(double v);
+static inline float ir_bf16_to_f32(uint16_t h)
+{
+    union {
+        uint32_t u;
+        float f;
+    } c = {(uint32_t)h << 16};
+    return c.f;
+}
+
+#endif
