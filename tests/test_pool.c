@@ -9,6 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* ThreadSanitizer refuses threads after a fork of a process that has some. */
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER
+#endif
+#endif
+
 enum { N = 1000, FLUSH_TO_ZERO = 0x8000 };
 
 typedef struct job {
@@ -171,6 +180,7 @@ Test(pool, stop_joins_the_workers_and_the_next_run_makes_new_ones) {
     }
 }
 
+#ifndef THREAD_SANITIZER
 static int status_of_child(void) {
     pid_t child = fork();
     if (child == 0) {
@@ -189,7 +199,6 @@ static int status_of_child(void) {
     return status;
 }
 
-#ifndef __SANITIZE_THREAD__ /* ThreadSanitizer refuses threads after a multi-threaded fork */
 Test(pool, fork_before_and_after_first_use, .timeout = 20) {
     cr_expect_eq(status_of_child(), 0);
     job j = {0};

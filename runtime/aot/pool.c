@@ -50,6 +50,7 @@ typedef struct worker {
 typedef struct pool {
     _Alignas(64) _Atomic uint64_t launch;
     _Atomic uint32_t open;                 /* a run is open */
+    _Atomic uint32_t crowded;              /* ... with more threads than processors: nobody spins */
     _Alignas(64) _Atomic uint32_t pending; /* futex: workers still at the current launch */
     _Atomic uint32_t caller_parked;
     _Alignas(64) _Atomic uint32_t arrived; /* barrier: threads here, and how often it was passed */
@@ -60,6 +61,7 @@ typedef struct pool {
     int64_t n;
     int active;
     int workers;
+    int processors; /* 0 = not asked yet */
     bool fork_handled;
     _Atomic int threads; /* bz_rt_set_threads; 0 = default */
     worker worker[BZ_RT_MAX_THREADS];
@@ -83,7 +85,8 @@ static int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Counts pauses and looks at the clock only now and then: false once `patience` ns have passed. */
+/* Counts pauses and looks at the clock only now and then: false once `patience` ns have passed, and at once when
+ * the spinner may hold the processor that the awaited thread needs. */
 typedef struct spinner {
     unsigned turns;
     int64_t since;
@@ -94,7 +97,7 @@ static bool spin(spinner *s, int64_t patience) {
     if (++s->turns % 64 != 0) return true;
     int64_t now = now_ns();
     if (s->since == 0) s->since = now;
-    return now - s->since < patience;
+    return now - s->since < patience && !atomic_load_explicit(&POOL.crowded, memory_order_relaxed);
 }
 
 static uint64_t next_launch(int active) {
@@ -198,13 +201,17 @@ static int clamp_threads(long threads) {
     return threads < BZ_RT_MAX_THREADS ? (int)threads : BZ_RT_MAX_THREADS;
 }
 
-static int default_threads(void) {
-    const char *word = getenv("BRAZE_THREADS");
-    long wanted = word ? strtol(word, NULL, 10) : 0;
-    if (wanted > 0) return clamp_threads(wanted);
+/* The processors that this process may run on. */
+static int count_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return clamp_threads(CPU_COUNT(&set));
     return clamp_threads(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static int default_threads(void) {
+    const char *word = getenv("BRAZE_THREADS");
+    long wanted = word ? strtol(word, NULL, 10) : 0;
+    return wanted > 0 ? clamp_threads(wanted) : count_processors();
 }
 
 int bz_rt_threads(void) {
@@ -230,8 +237,10 @@ void bz_rt_begin(bz_rt_run *run, int threads) {
     _mm_setcsr(FP_DEFAULT);
     if (threads == 1 || !take_pool()) return;
     run->pooled = true;
-    atomic_store_explicit(&POOL.open, 1, memory_order_relaxed);
     run->threads = ensure_workers(threads);
+    if (POOL.processors == 0) POOL.processors = count_processors();
+    atomic_store_explicit(&POOL.crowded, run->threads > POOL.processors, memory_order_relaxed);
+    atomic_store_explicit(&POOL.open, 1, memory_order_relaxed);
     wake_below(run->threads);
 }
 
