@@ -97,7 +97,7 @@ ir_ref ir_const_like(ir_graph *g, ir_ref x, double v)
 
 ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *shape, unsigned rank)
 {
-    ir_dim dims[IR_MAX_RANK];
+    ir_dim dims[IR_MAX_RANK] = {0};
     int64_t n = 1;
     if (!check_rank(g, IR_CONST, rank) || !const_dims(g, shape, rank, dims) || !check_size(g, IR_CONST, dims, rank))
         return 0;
@@ -384,7 +384,7 @@ ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop
 ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides, unsigned rank, int64_t offset)
 {
     int64_t numel, attr[1 + IR_MAX_RANK], lo = offset, hi = offset;
-    ir_dim dims[IR_MAX_RANK];
+    ir_dim dims[IR_MAX_RANK] = {0};
     if (!x || !check_rank(g, IR_AS_STRIDED, rank) || !const_dims(g, shape, rank, dims) || !check_size(g, IR_AS_STRIDED, dims, rank))
         return 0;
     if (!ir_numel(g, x, &numel))
