@@ -57,15 +57,14 @@ bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n)
 /* The value when every operand is a constant of one value everywhere; false otherwise. */
 static bool folded(const ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n, ir_bits *out)
 {
-    ir_bits v[3];
-    bz_dtype in[3];
-    for (unsigned i = 0; i < n; i++) {
+    ir_bits v[3] = {0};
+    for (unsigned i = 0; i < n; i++)
         if (!ir_const_value(g, x[i], &v[i]))
             return false;
-        in[i] = ir_dtype(g, x[i]);
-    }
-    *out = ir_value_scalar(op, t, in, v, n);
-    return true;
+    const ir_vprog *p = ir_value(op, ir_dtype(g, x[op == IR_SELECT]), t);
+    if (p)
+        *out = ir_value_eval_bits(p, v);
+    return p != NULL;
 }
 
 static ir_ref elem(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n)
