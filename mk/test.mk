@@ -41,6 +41,9 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+# Criterion's own runner cannot start under ThreadSanitizer.
+TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
