@@ -4,7 +4,8 @@
 # plug-in), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
 
 TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
-           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)'
+           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' \
+           UBSAN_OPTIONS=print_stacktrace=1
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(B)/aot_rt.o $(TEST_OBJECTS)
 FUZZ_SECONDS ?= 60
 

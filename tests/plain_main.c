@@ -1,8 +1,10 @@
-/* plain_main.c - runs Criterion's tests without Criterion's runner, for builds where that cannot start:
- * its sandbox maps memory where ThreadSanitizer keeps its shadow. Linked into each test of BUILD=tsan.
+/* plain_main.c - runs Criterion's tests without Criterion's runner, for builds where that cannot
+ * start: its sandbox maps memory where ThreadSanitizer keeps its shadow. Linked into each test of
+ * BUILD=tsan.
  *
- * Same tests, same macros, same report line. Each test runs in a forked child, so that one cannot disturb the
- * next. Not known here: parameters and theories (such tests count as failed), and suites' own fixtures. */
+ * Same tests, same macros, same report line. Each test runs in a forked child, so that one cannot
+ * disturb the next. Not known here: parameters and theories (such tests count as failed), and
+ * suites' own fixtures. */
 #include <criterion/criterion.h>
 #include <criterion/event.h>
 #include <criterion/parameterized.h>
@@ -35,8 +37,7 @@ void criterion_abort_test(void) {
     _exit(1);
 }
 
-void criterion_continue_test(void) {
-}
+void criterion_continue_test(void) {}
 
 void criterion_test_die(const char *format, ...) {
     va_list args;
@@ -46,15 +47,13 @@ void criterion_test_die(const char *format, ...) {
     _exit(1);
 }
 
-void criterion_internal_test_setup(void) {
-}
+void criterion_internal_test_setup(void) {}
 
 void criterion_internal_test_main(void (*test)(void)) {
     test();
 }
 
-void criterion_internal_test_teardown(void) {
-}
+void criterion_internal_test_teardown(void) {}
 
 /* ---- the runner ---- */
 
@@ -87,7 +86,7 @@ int main(int argc, char **argv) {
         tested++;
         passing += good;
     }
-    fprintf(stderr, "[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: 0\n", tested,
-            passing, tested - passing);
+    fprintf(stderr, "[====] Synthesis: Tested: %d | Passing: %d | Failing: %d | Crashing: 0\n",
+            tested, passing, tested - passing);
     return passing != tested;
 }
