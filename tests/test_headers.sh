@@ -7,7 +7,7 @@ flags='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Iinclude -fsyntax
 
 compiles() { # COMPILER STANDARD LANGUAGE HEADER
     # shellcheck disable=SC2086  # a list of flags
-    if echo "#include \"$4\"" | $1 "-std=$2" -x "$3" $flags -; then
+    if printf "#include \"%s\"\nextern int not_empty;\n" "$4" | $1 "-std=$2" -x "$3" $flags -; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
