@@ -52,8 +52,6 @@ bz_status cg_open(bz_error *e);
 const char *cg_version(void);
 const char *cg_isa_name(cg_isa isa);
 unsigned cg_vector_bytes(cg_isa isa);
-/* The newest ISA this machine and its system run; $BRAZE_ISA (a name of CG_ISAS, or base, v3, v4) lowers it. */
-cg_isa cg_host_isa(void);
 
 /* All phases of all kernels of `m` (functions become local symbols) as one object.
  * Errors: BZ_EUNSUPPORTED names the kernel and instruction that has no CPU form (GRID, BLOCK, WARP and LANE loops, MMA, SHARED
