@@ -158,11 +158,23 @@ static uint32_t *find_slot(ir_graph *g, const node_key *k)
     return &g->slots[at];
 }
 
+/* Makes room in a pool from which `src` may itself be taken: src is moved along. */
+#define RESERVE_FROM(pool, src, count)                                                             \
+    do {                                                                                           \
+        bool inside = (pool)->p && (src) >= (pool)->p && (src) < (pool)->p + (pool)->n;            \
+        ptrdiff_t at = inside ? (src) - (pool)->p : 0;                                             \
+        if (!bz_vec_reserve(pool, count))                                                          \
+            return no_memory(g);                                                                   \
+        (src) = inside ? (pool)->p + at : (src);                                                   \
+    } while (0)
+
 static ir_ref append(ir_graph *g, node_key *k)
 {
     ir_node n = k->n;
-    if (!bz_vec_reserve(&g->dims, n.rank) || !bz_vec_reserve(&g->operands, n.nin) || !bz_vec_reserve(&g->attrs, n.nattr) ||
-        !bz_vec_reserve(&g->n, 1) || !bz_vec_reserve(&g->sites, 1))
+    RESERVE_FROM(&g->dims, k->dims, n.rank);
+    RESERVE_FROM(&g->operands, k->in, n.nin);
+    RESERVE_FROM(&g->attrs, k->attr, n.nattr);
+    if (!bz_vec_reserve(&g->n, 1) || !bz_vec_reserve(&g->sites, 1))
         return no_memory(g);
     n.shape = g->dims.n;
     n.in = g->operands.n;
