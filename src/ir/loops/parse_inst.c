@@ -331,7 +331,7 @@ static void give_type(lp_parser *p, lp_inst *i, const head *h, unsigned count, l
     }
     lp_inst t = {.dtype = (uint8_t)h->dtype, .lanes = (uint16_t)h->lanes};
     if (!h->typed) t = inferred(p, i, count);
-    if (t.dtype >= BZ_NDTYPES || (result == 'V' && t.lanes == 0))
+    if (!h->typed && (t.dtype >= BZ_NDTYPES || (result == 'V' && t.lanes == 0)))
         lp_scan_fail(&p->s, op, "the result needs a type, as in %%x: f32 = ...");
     if (h->typed && h->pointer != (result == 'P'))
         lp_scan_fail(&p->s, op, "result is %sa pointer", h->pointer ? "not " : "");
