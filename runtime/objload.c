@@ -204,7 +204,7 @@ static bool check_section(loader *l, const section *s, size_t index) {
 }
 
 static bool read_sections(loader *l) {
-    Elf64_Ehdr e;
+    Elf64_Ehdr e = {0};
     if (!read_header(l, &e)) return false;
     l->section_count = e.e_shnum;
     l->sections = calloc(l->section_count, sizeof *l->sections);

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <elf.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,40 @@ Test(objload, many_objects_live_together) {
         cr_assert_eq(((long (*)(int))rt_object_find(o[i], "count"))(0), 106,
                      "each has its own data");
     for (int i = 0; i < MANY; i++) rt_object_free(o[i]);
+    rt_code_free(code);
+    free(f.bytes);
+}
+
+typedef struct shared_load {
+    rt_code *code;
+    file f;
+    int wrong;
+} shared_load;
+
+static void *load_often(void *arg) {
+    shared_load *s = arg;
+    for (int i = 0; i < 200; i++) {
+        char message[RT_LOAD_MESSAGE];
+        rt_object *o;
+        if (load(s->code, s->f, &o, message) != RT_LOAD_OK) return NULL;
+        s->wrong += ((long (*)(int))rt_object_find(o, "count"))(1) != 106;
+        rt_object_free(o);
+    }
+    s->wrong--; /* from 1 to 0 when all went well */
+    return NULL;
+}
+
+Test(objload, threads_load_into_one_memory_while_others_run_their_code) {
+    file f = read_object("tests/objects/kernel.o");
+    shared_load s[4];
+    pthread_t t[4];
+    rt_code *code = rt_code_new();
+    for (int i = 0; i < 4; i++) {
+        s[i] = (shared_load){code, f, 1};
+        cr_assert_eq(pthread_create(&t[i], NULL, load_often, &s[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < 4; i++) cr_expect_eq(s[i].wrong, 0);
     rt_code_free(code);
     free(f.bytes);
 }

@@ -215,6 +215,8 @@ ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t);
 ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
 ir_ref ir_randn(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
 ir_ref ir_randint(ir_graph *g, int64_t lo, int64_t hi, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
+/* Words of the stream that an element of a random tensor of dtype t takes (randint: i64). Hand out offsets in multiples of four. */
+unsigned ir_random_words(bz_dtype t);
 /* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. */
 ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay, bool nesterov, ir_ref *velocity);
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr, double beta1, double beta2, double eps,
