@@ -398,7 +398,8 @@ static bool make_scopes(em *f) {
     const char *name = LLVMGetValueName2(f->fn, &length);
     LLVMMetadataRef label = LLVMMDStringInContext2(ctx, name, length), domain = LLVMMDNodeInContext2(ctx, &label, 1);
     for (uint32_t i = 0; i < f->nroots; i++) {
-        LLVMMetadataRef number = LLVMValueAsMetadata(em_const_int(f, 32, i, 1));
+        char digit = (char)('0' + i); /* a name of one character, different for each */
+        LLVMMetadataRef number = LLVMMDStringInContext2(ctx, &digit, 1);
         scope[i] = LLVMMDNodeInContext2(ctx, (LLVMMetadataRef[]){number, domain}, 2);
     }
     for (uint32_t i = 0; i < f->nroots; i++) {
