@@ -30,10 +30,10 @@ Test(emit_control, loops_carry_values_and_may_not_run) {
                                "      %v: f32x4 = load %x[%l]\n"
                                "      %in = loop serial 0, %b (%b) {\n"
                                "        %c = carry %in [0]\n        %c2 = add %c, %in\n        yield %c2\n      }\n"
-                               "      %ir = result %in [0]\n"
+                               "      %ir: i64 = result %in [0]\n"
                                "      %a2 = sub %v, %a\n"
                                "      yield %a2, %ir\n    }\n"
-                               "    %r = result %l [0]\n    %ri = result %l [1]\n"
+                               "    %r: f32x4 = result %l [0]\n    %ri: i64 = result %l [1]\n"
                                "    %rf: f32 = cast %ri\n    %rv: f32x4 = splat %rf\n    %s = add %r, %rv\n"
                                "    %at = mul %p, 4\n    store %y[%at], %s\n  }\n}\n";
     for (int64_t n = 0; n < 24; n += 5) check_text(text, 40, n);
@@ -50,9 +50,9 @@ Test(emit_control, unrolled_loops_are_written_out) {
                "      store %tmp[1], %a\n"
                "      %w = loop unrolled 3, 4 (%a) {\n        %q = carry %w [0]\n        %q2 = mul %q, 0.5\n        yield %q2\n      }\n"
                "      %none = loop unrolled 5, 5 (%b) {\n        %z = carry %none [0]\n        %z2 = add %z, 1\n        yield %z2\n      }\n"
-               "      %nr = result %none [0]\n      %wr = result %w [0]\n"
+               "      %nr: i64 = result %none [0]\n      %wr: f32 = result %w [0]\n"
                "      %g = load %tmp[1]\n      %h = add %g, %wr\n      %b2 = add %nr, %u\n      yield %h, %b2\n    }\n"
-               "    %r = result %u [0]\n    %rb = result %u [1]\n    %rf: f32 = cast %rb\n    %s = add %r, %rf\n"
+               "    %r: f32 = result %u [0]\n    %rb: i64 = result %u [1]\n    %rf: f32 = cast %rb\n    %s = add %r, %rf\n"
                "    store %y[%p], %s\n  }\n}\n",
                20, 20);
 }
@@ -64,7 +64,7 @@ Test(emit_control, ifs_choose_values_and_nest) {
                "    %v = load %x[%p]\n    %neg = lt %v, 0\n    %small = lt %v, 5\n"
                "    %a = if %neg {\n      yield %p, %v\n    } else {\n"
                "      %in = if %small {\n        %one: i32 = const 1\n        yield %one\n      } else {\n        %two: i32 = const 2\n        yield %two\n      }\n"
-               "      %ir = result %in [0]\n      %p2 = mul %p, 3\n      yield %p2, %ir\n    }\n"
+               "      %ir: i32 = result %in [0]\n      %p2 = mul %p, 3\n      yield %p2, %ir\n    }\n"
                "    %r0: i64 = result %a [0]\n    %r1: i32 = result %a [1]\n    %w: i64 = cast %r1\n    %s = add %r0, %w\n"
                "    if %small {\n      store %y[%p], %s\n    }\n  }\n}\n",
                50, 50);
@@ -80,7 +80,7 @@ Test(emit_control, whiles_run_until_told) {
                "      %odd = bitwise_and %v, 1\n      %half = right_shift %v, 1\n      %v3 = mul %v, 3\n      %up = add %v3, 1\n"
                "      %is = ne %odd, 0\n      %next = where %is, %up, %half\n      %more = lt 1, %next\n      %s2 = add %steps, 1\n"
                "      yield %more, %next, %s2\n    }\n"
-               "    %r = result %w [1]\n    store %y[%p], %r\n  }\n}\n",
+               "    %r: i64 = result %w [1]\n    store %y[%p], %r\n  }\n}\n",
                40, 40);
 }
 
@@ -92,7 +92,7 @@ Test(emit_control, functions_call_functions_with_scratch_of_their_own) {
                "  %m = loop serial 0, %n {\n    %v2 = load %t[%m]\n    %c = where %b, %v2, %hf\n    store %y[%m], %c\n  }\n}\n"
                "function outer(x: f32 in, y: f32 inout; n; s: f32) {\n"
                "  %x = buffer x\n  %y = buffer y\n  %n = extent n\n  %s = scalar s\n  %t: *f32 = local [20] scratch\n"
-               "  %yes: bool = const true\n  %no: bool = const false\n  %h: f16 = const 1.5\n"
+               "  %yes: bool = const 1\n  %no: bool = const 0\n  %h: f16 = const 1.5\n"
                "  %l = loop serial 0, %n {\n    %v = load %x[%l]\n    store %t[%l], %v\n  }\n"
                "  call inner(%x, %y, %n, %s, %yes, %h)\n"
                "  %m = loop serial 0, %n {\n    %v2 = load %t[%m]\n    %o = load %y[%m]\n    %q = add %o, %v2\n    store %y[%m], %q\n  }\n"
@@ -201,7 +201,7 @@ Test(emit_control, atomics_copies_prefetches_and_streams) {
         jit_check(&(jit_case){.text = text, .sizes = {64, 64, 256}, .extents = {60}, .specials = true});
     }
     check_text("kernel k(x: f32 in, y: f32 out; n) {\n  %x = buffer x\n  %y = buffer y\n  %n = extent n\n"
-               "  %p = loop parallel 0, %n {\n    %at = mul %p, 16\n    %v: f32x16 = load %x[%at] aligned stream\n"
+               "  %p = loop parallel 0, %n {\n    %at = mul %p, 16\n    %v: f32x16 = load %x[%at] stream aligned\n"
                "    store %y[%at], %v stream aligned\n  }\n}\n",
                64, 4);
 }
