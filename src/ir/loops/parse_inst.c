@@ -77,9 +77,10 @@ static void operand(lp_parser *p) {
 static void operand_list(lp_parser *p, const char *close) {
     bool any = close ? !lp_scan_is(&p->s, close)
                      : p->s.tok.kind == TOK_VALUE || p->s.tok.kind == TOK_NUMBER;
-    if (any) do
-            operand(p);
-        while (lp_scan_accept(&p->s, ","));
+    while (any && ok(p)) {
+        operand(p);
+        any = lp_scan_accept(&p->s, ",");
+    }
     if (close) lp_scan_expect(&p->s, close);
 }
 
@@ -245,7 +246,7 @@ static lp_inst literal_type(const lp_parser *p, const lp_inst *i, uint32_t j, co
     lp_val v = first_value(p, i->op == IR_SELECT && j > 0);
     if (v) {
         t.dtype = at(p, v)->dtype;
-        t.lanes = at(p, v)->lanes ? at(p, v)->lanes : 1;
+        t.lanes = at(p, v)->lanes && i->op != LP_INSERT ? at(p, v)->lanes : 1;
     } else if (h->typed) {
         t.dtype = (uint8_t)h->dtype;
         t.lanes = (uint16_t)h->lanes;
