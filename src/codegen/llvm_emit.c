@@ -152,7 +152,10 @@ static void finish_phi(em *f, LLVMValueRef p, LLVMValueRef next) {
     LLVMAddIncoming(p, &next, &here, 1);
 }
 
+/* Code goes on in `block`, laid out behind all that was written so far. */
 static void start_block(em *f, LLVMBasicBlockRef block) {
+    LLVMBasicBlockRef last = LLVMGetLastBasicBlock(f->fn);
+    if (last != block) LLVMMoveBasicBlockAfter(block, last);
     LLVMPositionBuilderAtEnd(f->b, block);
 }
 
@@ -239,13 +242,21 @@ static unsigned yield_count(const em *f, uint32_t close) {
     return y->op == LP_YIELD ? y->nargs : 0;
 }
 
+/* Do the instructions between two brackets only hand values on? */
+static bool is_empty_region(const em *f, uint32_t open, uint32_t close) {
+    return close - open == 1 || (close - open == 2 && em_inst(f, open + 1)->op == LP_YIELD);
+}
+
+/*     here --> yes ... --> after          an ELSE that only yields needs no block: its values come from `here`
+ *        \---> no  ... ------^ */
 static uint32_t emit_if(em *f, uint32_t i) {
     uint32_t mid = f->close[i], end = em_inst(f, mid)->op == LP_ELSE ? f->close[mid] : mid;
-    LLVMBasicBlockRef yes = em_block(f), no = mid != end ? em_block(f) : NULL, after = em_block(f);
+    bool other = mid != end && !is_empty_region(f, mid, end);
+    LLVMBasicBlockRef yes = em_block(f), no = other ? em_block(f) : NULL, after = em_block(f), no_end = em_here(f);
     LLVMBuildCondBr(f->b, em_arg(f, em_inst(f, i), 0), yes, no ? no : after);
     start_block(f, yes);
     emit_region(f, i + 1);
-    LLVMBasicBlockRef yes_end = em_here(f), no_end = NULL;
+    LLVMBasicBlockRef yes_end = em_here(f);
     LLVMBuildBr(f->b, after);
     if (no) {
         start_block(f, no);
@@ -254,7 +265,7 @@ static uint32_t emit_if(em *f, uint32_t i) {
         LLVMBuildBr(f->b, after);
     }
     start_block(f, after);
-    unsigned n = no ? yield_count(f, end) : 0;
+    unsigned n = mid != end ? yield_count(f, end) : 0;
     for (unsigned c = 0; c < n; c++) f->slots[i][c] = phi2(f, yielded(f, mid, c), yes_end, yielded(f, end, c), no_end);
     return end;
 }
