@@ -60,7 +60,7 @@ typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
     X(IF, if, N, "scalar bool; body yields values, ELSE, yields the same number of values")                                        \
     X(ELSE, else, N, "")                                                                                                           \
     X(CARRY, carry, V, "loop or while; imm: number. Directly after the opener")                                                    \
-    X(YIELD, yield, N, "values ...; last in a region")                                                                             \
+    X(YIELD, yield, N, "values ..., may be none; stands before every ELSE and END")                                                                          \
     X(END, end, N, "")                                                                                                             \
     X(RESULT, result, V, "loop, while or if that has ended; imm: number")                                                          \
     /* threads of a block (GPU), no effect in a kernel without BLOCK or LANE loops */                                              \
@@ -160,7 +160,9 @@ lp_val lp_splat(lp_builder *b, lp_val x, unsigned lanes); /* lanes 1: x itself *
 lp_val lp_laneid(lp_builder *b, bz_dtype t, unsigned lanes);
 lp_val lp_shuffle(lp_builder *b, lp_val x, lp_val y, const uint32_t *pick, unsigned lanes);
 lp_val lp_extract(lp_builder *b, lp_val x, unsigned lane);
+lp_val lp_insert(lp_builder *b, lp_val x, lp_val y, unsigned lane);
 lp_val lp_any(lp_builder *b, lp_val mask);
+lp_val lp_all(lp_builder *b, lp_val mask);
 lp_val lp_table(lp_builder *b, unsigned table, bz_dtype t, lp_val index);
 
 lp_val lp_local(lp_builder *b, bz_dtype t, int64_t count, lp_scope scope);
@@ -170,6 +172,13 @@ void lp_store(lp_builder *b, lp_val p, lp_val i, lp_val v, lp_val mask, unsigned
 lp_val lp_gather(lp_builder *b, lp_val p, lp_val vindex, lp_val mask);
 void lp_scatter(lp_builder *b, lp_val p, lp_val vindex, lp_val v, lp_val mask);
 void lp_prefetch(lp_builder *b, lp_val p, lp_val i, bool write);
+void lp_compress(lp_builder *b, lp_val p, lp_val i, lp_val v, lp_val mask);
+void lp_atomic(lp_builder *b, ir_op op, lp_val p, lp_val i, lp_val v);
+void lp_async_copy(lp_builder *b, lp_val q, lp_val j, lp_val p, lp_val i, int64_t count);
+void lp_async_wait(lp_builder *b, int64_t newest);
+void lp_barrier(lp_builder *b);
+lp_val lp_warp_shuffle(lp_builder *b, lp_val x, unsigned lane_xor);
+lp_val lp_mma(lp_builder *b, const uint32_t mnk[3], lp_val x, lp_val y, lp_val z);
 
 /* Opens a loop over lo <= i < hi; carries[k] gets the CARRY values of init[k]. Returns the index value. */
 lp_val lp_loop(lp_builder *b, lp_loop_kind kind, lp_val lo, lp_val hi, int64_t step, const lp_val *init, unsigned n, lp_val *carries);

@@ -1,0 +1,150 @@
+# braze - one Makefile, out-of-tree under build/.
+#
+#   make            build/libbraze.so .a, build/libbraze-llvm.so, build/braze, tests, examples, benches
+#   make help       every target with a line on what it does
+#
+# BUILD=release|debug|asan|ubsan|tsan picks the variant: release lies in build/, the others in build/NAME.
+# Sources are found by wildcard: a new .c file in a room needs no line here. CC=clang works as CC=gcc does.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BUILD  ?= release
+B      := build$(if $(filter-out release,$(BUILD)),/$(BUILD))
+PREFIX ?= /usr/local
+WERROR ?= 0
+PYTHON ?= /usr/bin/python3
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+version = $(shell awk '$$2 == "BZ_VERSION_$(1)" {print $$3}' include/braze/version.h)
+SOVERSION := $(call version,MAJOR)
+VERSION   := $(SOVERSION).$(call version,MINOR).$(call version,PATCH)
+
+# ---------------------------------------------------------------------------------------------- flags
+
+FLAGS_release :=
+FLAGS_debug   := -O0 -DBZ_DEBUG=1
+FLAGS_asan    := -O1 -DBZ_DEBUG=1 -fno-omit-frame-pointer -fsanitize=address
+FLAGS_ubsan   := -O1 -DBZ_DEBUG=1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+ifeq ($(origin FLAGS_$(BUILD)),undefined)
+$(error BUILD=$(BUILD): use release, debug, asan, ubsan or tsan)
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        $(if $(filter-out 0,$(WERROR)),-Werror)
+# The value-relevant flags: no contraction behind the program's back, and no errno so that sqrt is one instruction.
+BASE_FLAGS := -std=c11 -O2 -g -fPIC -pthread -ffp-contract=off -fno-math-errno -fvisibility=hidden \
+              -ffunction-sections -fdata-sections
+CPPFLAGS   := -Iinclude -I. -D_GNU_SOURCE
+SANITIZE   := $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
+CFLAGS     ?=
+ALL_CFLAGS  = $(BASE_FLAGS) $(FLAGS_$(BUILD)) $(CFLAGS)
+LDLIBS     := -lm -ldl -pthread
+
+# -------------------------------------------------------------------------------------------- sources
+
+LLVM_SRC := $(sort $(wildcard src/codegen/llvm_*.c))
+IR_SRC   := $(sort $(wildcard src/ir/*.c src/ir/*/*.c))
+AOT_SRC  := $(sort $(wildcard runtime/aot/*.c))
+LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
+            $(wildcard runtime/*.c runtime/*/*.c))
+TOOL_SRC := $(sort $(wildcard tools/*.c))
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIB_OBJ  := $(call obj,$(LIB_SRC)) $(B)/obj/runtime/aot_blob.o
+
+LIBS     := $(B)/libbraze.a $(B)/libbraze.so
+PLUGIN   := $(if $(LLVM_SRC),$(B)/libbraze-llvm.so)
+TOOL     := $(if $(TOOL_SRC),$(B)/braze)
+EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
+BENCHES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/*.c)))
+
+# Tests are programs: Criterion ones from tests/NAME.c, or scripts that end with `N passed, N failed`.
+# test_* belongs to `make check` and `make test`, slow_* to `make test` alone, fuzz_* to `make fuzz`.
+# mk/*.mk may add to TESTS_QUICK and TESTS_SLOW.
+programs = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/$(1)_*.c))) \
+           $(sort $(wildcard tests/$(1)_*.sh tests/$(1)_*.py))
+TESTS_QUICK := $(call programs,test)
+TESTS_SLOW  := $(call programs,slow)
+FUZZERS     := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
+TEST_SUPPORT_OBJ := $(call obj,$(sort $(wildcard tests/support/*.c)))
+
+-include mk/gpu.mk
+TESTS_SLOW += $(if $(filter release,$(BUILD)),$(GPU_SUITES))
+include mk/llvm.mk
+include mk/test.mk
+include mk/quality.mk
+include mk/install.mk
+include mk/demo.mk
+
+# -------------------------------------------------------------------------------------------- targets
+
+.PHONY: all deps clean help
+all: $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(filter $(B)/%,$(TESTS_QUICK) $(TESTS_SLOW)) ## Build everything (BUILD=release|debug|asan|ubsan|tsan)
+
+deps: ## Install the Debian packages that are missing (quiet, no prompt)
+	@tools/deps.sh
+
+clean: ## Remove build/
+	rm -rf build
+
+help: ## Show this list
+	@echo "braze $(VERSION): make [TARGET] [BUILD=release|debug|asan|ubsan|tsan] [CC=gcc|clang] [WERROR=1]"
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------------------- rules
+
+# V=1 shows the commands.
+quiet = $(if $(V),,@echo '  $(1)  $@';)
+
+# Rebuilds everything when the compiler or its flags change; WERROR alone does not count.
+FLAGS_TEXT = $(CC) $(CPPFLAGS) $(filter-out -Werror,$(WARN)) $(ALL_CFLAGS)
+$(B)/.flags: FORCE
+	@mkdir -p $(B) && echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/obj/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(EXTRA_CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libbraze.a: $(LIB_OBJ)
+	@rm -f $@
+	$(call quiet,AR )ar rcs $@ $^
+
+# nodelete: worker threads and loaded kernels may outlive a dlclose.
+$(B)/libbraze.so: $(LIB_OBJ)
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libbraze.so.$(SOVERSION) -Wl,-z,nodelete $^ $(LDLIBS) -o $@.$(VERSION)
+	@ln -sf $(@F).$(VERSION) $@.$(SOVERSION) && ln -sf $(@F).$(SOVERSION) $@
+
+$(B)/braze: $(call obj,$(TOOL_SRC)) $(B)/libbraze.a
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ $(LDLIBS) -o $@
+
+# What an exported artefact needs at run time: runtime/aot/*.c as one plain object, free of sanitizers in
+# every variant, because strangers link it. libbraze carries its bytes so that an export can write it out.
+AOT_OBJ := $(patsubst %.c,$(B)/plain/%.o,$(AOT_SRC))
+$(B)/plain/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(filter-out -g -fPIC,$(BASE_FLAGS)) -fPIC -MMD -MP -c $< -o $@
+
+$(B)/aot_rt.o: $(AOT_OBJ)
+	$(call quiet,LD )$(CC) -r -nostdlib $^ -o $@
+
+$(B)/obj/runtime/aot_blob.o: runtime/aot_blob.S $(B)/aot_rt.o $(B)/.flags
+	@mkdir -p $(@D)
+	$(call quiet,AS )$(CC) -DBLOB='"$(B)/aot_rt.o"' -c $< -o $@
+
+$(B)/examples/%: $(B)/obj/examples/%.o $(B)/libbraze.so
+	@mkdir -p $(@D)
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $< -L$(B) -lbraze -Wl,-rpath,'$$ORIGIN/..' $(LDLIBS) -o $@
+
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(sort $(wildcard bench/support/*.c))) $(B)/libbraze.a
+	@mkdir -p $(@D)
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ $(LDLIBS) -o $@
+
+-include $(shell find $(B)/obj $(B)/plain -name '*.d' 2>/dev/null)

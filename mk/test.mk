@@ -1,0 +1,50 @@
+# test.mk - tests: one program each, run by tests/run.sh, which adds up what they report.
+#
+# Environment of a test: BRAZE_BUILD (the build directory), BRAZE_SRC (the source root), BRAZE_LLVM (the
+# plug-in), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
+
+TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
+           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' \
+           UBSAN_OPTIONS=print_stacktrace=1
+NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(B)/aot_rt.o $(TEST_OBJECTS)
+FUZZ_SECONDS ?= 60
+
+# Objects that tests read as data: tests/objects/NAME.c -> build/tests/objects/NAME.o, never instrumented.
+TEST_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/objects/*.c)))
+
+.PHONY: check test golden-update fuzz run-check run-test run-golden
+check: deps ## Build and run the quick tests
+	@$(MAKE) --no-print-directory run-check
+
+test: deps ## Install what is missing, build, run every test; ends with `N passed, N failed`
+	@$(MAKE) --no-print-directory run-test
+
+golden-update: deps ## Rewrite the golden files from what the passes and emitters give now
+	@$(MAKE) --no-print-directory run-golden
+
+run-check: $(NEEDED) $(TESTS_QUICK)
+	@$(TEST_ENV) BRAZE_QUICK=1 tests/run.sh $(B) $(TESTS_QUICK)
+
+run-test: all $(NEEDED) $(TESTS_QUICK) $(TESTS_SLOW)
+	@$(TEST_ENV) tests/run.sh $(B) $(TESTS_QUICK) $(TESTS_SLOW)
+
+run-golden: $(NEEDED) $(TESTS_QUICK)
+	@$(TEST_ENV) BRAZE_GOLDEN=update tests/run.sh $(B) $(filter %golden,$(TESTS_QUICK))
+
+fuzz: ## Run each fuzzer for FUZZ_SECONDS (60) under AddressSanitizer
+	@$(MAKE) --no-print-directory BUILD=asan run-fuzz
+
+.PHONY: run-fuzz
+run-fuzz: $(NEEDED) $(FUZZERS)
+	@for f in $(FUZZERS); do $(TEST_ENV) $$f $(FUZZ_SECONDS) || exit 1; done
+
+$(B)/tests/objects/%.o: tests/objects/%.c
+	@mkdir -p $(@D)
+	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
+
+# Criterion's own runner cannot start under ThreadSanitizer.
+TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+	@mkdir -p $(@D)
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

@@ -1,0 +1,253 @@
+/* build.c - building kernels: check, simplify, look for an equal instruction, append.
+ *
+ *     lp_base(ADD, x, y) -> splat to equal lanes -> i64 constants and neutral elements -> equal one seen? -> append
+ *
+ * Invariant: `seen` holds just the pure instructions of the regions that are open, newest last; closing a region takes its own
+ * from the end. So whatever is found there is visible where the builder stands. A misuse is our own bug and ends in bz_bug. */
+#include "src/ir/loops/builder.h"
+
+#include <string.h>
+
+lp_builder *lp_builder_new(lp_kernel *k) {
+    lp_builder *b = k ? bz_mem_zero(1, sizeof *b) : NULL;
+    if (b) b->k = k;
+    return b;
+}
+
+void lp_builder_free(lp_builder *b) {
+    if (!b) return;
+    bz_vec_free(&b->open);
+    bz_vec_free(&b->seen);
+    bz_mem_free(b);
+}
+
+void lp_set_site(lp_builder *b, uint32_t site) {
+    b->site = site;
+}
+
+const lp_inst *lp_at(const lp_builder *b, lp_val v) {
+    bz_assert(v < b->k->inst.n);
+    return &b->k->inst.p[v];
+}
+
+/* ---- value numbering */
+
+static uint32_t bucket_of(lp_inst i, const lp_val *args, unsigned n, const uint32_t *extra) {
+    uint64_t h = bz_mix(i.op | (uint64_t)i.dtype << 16 | (uint64_t)i.lanes << 32, (uint64_t)i.imm);
+    for (unsigned j = 0; j < n; j++) h = bz_mix(h, args[j]);
+    for (unsigned j = 0; j < lp_extra_count(&i); j++) h = bz_mix(h, extra[j]);
+    return (uint32_t)(h >> 32) % BUCKETS;
+}
+
+static bool same_inst(const lp_kernel *k, lp_val v, lp_inst i, const lp_val *args, unsigned n,
+                      const uint32_t *extra) {
+    const lp_inst *o = &k->inst.p[v];
+    if (o->op != i.op || o->dtype != i.dtype || o->lanes != i.lanes || o->imm != i.imm ||
+        o->nargs != n || o->flags != i.flags)
+        return false;
+    const uint32_t *oa = lp_args(k, o);
+    unsigned nextra = lp_extra_count(&i);
+    return (n == 0 || memcmp(oa, args, n * sizeof *args) == 0) &&
+           (nextra == 0 || memcmp(oa + n, extra, nextra * sizeof *extra) == 0);
+}
+
+/* The instruction itself: an equal pure one that is visible, or a new one. */
+lp_val lp_put_extra(lp_builder *b, lp_inst i, const lp_val *args, unsigned n,
+                    const uint32_t *extra) {
+    lp_kernel *k = b->k;
+    if (k->failed) return 0;
+    for (unsigned j = 0; j < n; j++) bz_assert(args[j] != 0 && args[j] < k->inst.n);
+    i.site = b->site;
+    if (!lp_fact_of(i.op).pure) return lp_push(k, i, args, n, extra);
+    uint32_t bucket = bucket_of(i, args, n, extra);
+    for (uint32_t e = b->bucket[bucket]; e; e = b->seen.p[e - 1].next)
+        if (same_inst(k, b->seen.p[e - 1].v, i, args, n, extra)) return b->seen.p[e - 1].v;
+    lp_val v = lp_push(k, i, args, n, extra);
+    if (v && bz_vec_push(&b->seen, ((seen_inst){v, b->bucket[bucket], bucket})))
+        b->bucket[bucket] = b->seen.n;
+    else
+        k->failed = true;
+    return k->failed ? 0 : v;
+}
+
+lp_val lp_put(lp_builder *b, lp_inst i, const lp_val *args, unsigned n) {
+    return lp_put_extra(b, i, args, n, NULL);
+}
+
+void lp_forget(lp_builder *b, uint32_t down_to) {
+    while (b->seen.n > down_to) {
+        seen_inst s = b->seen.p[--b->seen.n];
+        b->bucket[s.bucket] = s.next;
+    }
+}
+
+/* ---- parameters and constants */
+
+lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t, lp_access access) {
+    lp_inst i = {.op = LP_BUFFER, .dtype = (uint8_t)t, .imm = b->k->buffers.n};
+    return lp_push_buffer(b->k, name, t, access) ? lp_put(b, i, NULL, 0) : 0;
+}
+
+lp_val lp_add_extent(lp_builder *b, const char *name) {
+    lp_inst i = {.op = LP_EXTENT, .dtype = BZ_I64, .lanes = 1, .imm = b->k->extents.n};
+    return lp_push_extent(b->k, name) ? lp_put(b, i, NULL, 0) : 0;
+}
+
+lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t) {
+    lp_inst i = {.op = LP_SCALAR, .dtype = (uint8_t)t, .lanes = 1, .imm = b->k->scalars.n};
+    return lp_push_scalar(b->k, name, t) ? lp_put(b, i, NULL, 0) : 0;
+}
+
+lp_inst lp_value_inst(unsigned op, unsigned dtype, unsigned lanes, int64_t imm) {
+    bz_assert(lanes >= 1 && lanes <= LP_MAX_LANES);
+    return (lp_inst){
+        .op = (uint16_t)op, .dtype = (uint8_t)dtype, .lanes = (uint16_t)lanes, .imm = imm};
+}
+
+lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits, unsigned lanes) {
+    return lp_put(b, lp_value_inst(LP_CONST, t, lanes, (int64_t)bits), NULL, 0);
+}
+
+lp_val lp_index(lp_builder *b, int64_t v) {
+    return lp_const(b, BZ_I64, (ir_bits)v, 1);
+}
+
+/* ---- simplification of i64 */
+
+bool lp_const_i64(const lp_builder *b, lp_val v, int64_t *out) {
+    const lp_inst *i = lp_at(b, v);
+    if (i->op != LP_CONST || i->dtype != BZ_I64) return false;
+    *out = i->imm;
+    return true;
+}
+
+static int64_t floor_div(int64_t x, int64_t y) {
+    if (y == 0) return 0;
+    if (y == -1) return (int64_t)(0 - (uint64_t)x);
+    int64_t q = x / y;
+    return q - (x % y != 0 && (x < 0) != (y < 0));
+}
+
+static bool fold_i64(ir_op op, int64_t x, int64_t y, int64_t *r) {
+    switch (op) {
+    case IR_ADD: *r = (int64_t)((uint64_t)x + (uint64_t)y); return true;
+    case IR_SUB: *r = (int64_t)((uint64_t)x - (uint64_t)y); return true;
+    case IR_MUL: *r = (int64_t)((uint64_t)x * (uint64_t)y); return true;
+    case IR_IDIV: *r = floor_div(x, y); return true;
+    case IR_IMOD:
+        *r = y ? (int64_t)((uint64_t)x - (uint64_t)y * (uint64_t)floor_div(x, y)) : 0;
+        return true;
+    case IR_MIN: *r = x < y ? x : y; return true;
+    case IR_MAX: *r = x > y ? x : y; return true;
+    default: return false;
+    }
+}
+
+/* x op y where y is a known number: the operand that the result equals, a zero, or 0 for neither. */
+static lp_val neutral(lp_builder *b, ir_op op, lp_val x, int64_t y) {
+    if (y == 0 && (op == IR_ADD || op == IR_SUB)) return x;
+    if (y == 1 && (op == IR_MUL || op == IR_IDIV)) return x;
+    if ((y == 0 && op == IR_MUL) || (y == 1 && op == IR_IMOD))
+        return lp_const(b, BZ_I64, 0, lp_at(b, x)->lanes);
+    return 0;
+}
+
+static lp_val simplify_i64(lp_builder *b, ir_op op, lp_val *x) {
+    int64_t c[2] = {0, 0}, r;
+    bool known[2] = {lp_const_i64(b, x[0], &c[0]), lp_const_i64(b, x[1], &c[1])};
+    if (known[0] && known[1] && fold_i64(op, c[0], c[1], &r))
+        return lp_const(b, BZ_I64, (ir_bits)r, lp_at(b, x[0])->lanes);
+    if (known[0] && !known[1] && (ir_ops[op].flags & IR_COMMUTES)) {
+        lp_val t = x[0]; /* constants stand second */
+        x[0] = x[1], x[1] = t;
+        c[1] = c[0], known[1] = true;
+    }
+    if (x[0] == x[1] && (op == IR_MIN || op == IR_MAX)) return x[0];
+    return known[1] ? neutral(b, op, x[0], c[1]) : 0;
+}
+
+/* ---- values */
+
+lp_val lp_base(lp_builder *b, ir_op op, bz_dtype result, const lp_val *x, unsigned n) {
+    if (b->k->failed) return 0;
+    bz_assert(n >= 1 && n <= 3);
+    unsigned lanes = 1;
+    for (unsigned j = 0; j < n; j++)
+        if (lp_at(b, x[j])->lanes > lanes) lanes = lp_at(b, x[j])->lanes;
+    lp_val a[3];
+    for (unsigned j = 0; j < n; j++)
+        if (!(a[j] = lp_splat(b, x[j], lanes))) return 0;
+    const lp_inst *in[3];
+    for (unsigned j = 0; j < n; j++) in[j] = lp_at(b, a[j]);
+    const char *problem = lp_base_problem(op, in, n, result, lanes);
+    if (problem) bz_bug("%s in kernel %s: %s", lp_fact_of(op).name, b->k->name, problem);
+    lp_val s = n == 2 && result == BZ_I64 ? simplify_i64(b, op, a) : 0;
+    return s ? s : lp_put(b, lp_value_inst(op, result, lanes, 0), a, n);
+}
+
+lp_val lp_iadd(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_ADD, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_imul(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_MUL, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_splat(lp_builder *b, lp_val x, unsigned lanes) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, x);
+    if (i->lanes == lanes) return x;
+    bz_assert(i->lanes == 1);
+    if (i->op == LP_CONST) return lp_const(b, i->dtype, (ir_bits)i->imm, lanes);
+    return lp_put(b, lp_value_inst(LP_SPLAT, i->dtype, lanes, 0), &x, 1);
+}
+
+lp_val lp_laneid(lp_builder *b, bz_dtype t, unsigned lanes) {
+    bz_assert(t == BZ_I32 || t == BZ_I64);
+    return lp_put(b, lp_value_inst(LP_LANEID, t, lanes, 0), NULL, 0);
+}
+
+lp_val lp_shuffle(lp_builder *b, lp_val x, lp_val y, const uint32_t *pick, unsigned lanes) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, x), *j = lp_at(b, y);
+    bz_assert(i->lanes >= 1 && i->lanes == j->lanes && i->dtype == j->dtype);
+    for (unsigned l = 0; l < lanes; l++) bz_assert(pick[l] < 2u * i->lanes);
+    return lp_put_extra(b, lp_value_inst(LP_SHUFFLE, i->dtype, lanes, 0), (lp_val[]){x, y}, 2,
+                        pick);
+}
+
+lp_val lp_extract(lp_builder *b, lp_val x, unsigned lane) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, x);
+    bz_assert(lane < i->lanes);
+    return i->lanes == 1 ? x : lp_put(b, lp_value_inst(LP_EXTRACT, i->dtype, 1, lane), &x, 1);
+}
+
+lp_val lp_insert(lp_builder *b, lp_val x, lp_val y, unsigned lane) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, x), *j = lp_at(b, y);
+    bz_assert(lane < i->lanes && j->lanes == 1 && i->dtype == j->dtype);
+    return lp_put(b, lp_value_inst(LP_INSERT, i->dtype, i->lanes, lane), (lp_val[]){x, y}, 2);
+}
+
+static lp_val fold_mask(lp_builder *b, lp_op op, lp_val mask) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, mask);
+    bz_assert(i->dtype == BZ_BOOL && i->lanes >= 1);
+    return i->lanes == 1 ? mask : lp_put(b, lp_value_inst(op, BZ_BOOL, 1, 0), &mask, 1);
+}
+
+lp_val lp_any(lp_builder *b, lp_val mask) {
+    return fold_mask(b, LP_ANY, mask);
+}
+
+lp_val lp_all(lp_builder *b, lp_val mask) {
+    return fold_mask(b, LP_ALL, mask);
+}
+
+lp_val lp_table(lp_builder *b, unsigned number, bz_dtype t, lp_val index) {
+    if (b->k->failed) return 0;
+    const lp_inst *i = lp_at(b, index);
+    bz_assert(i->dtype == BZ_I32 || i->dtype == BZ_I64);
+    return lp_put(b, lp_value_inst(LP_TABLE, t, i->lanes, number), &index, 1);
+}

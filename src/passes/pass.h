@@ -1,0 +1,106 @@
+/* pass.h - the passes: a recorded graph becomes a plan of kernels.
+ *
+ *     ir_graph --grad--> ir_graph --canon--> --expand--> --fuse--> groups --lower--> pass_plan {kernels, buffers, launches}
+ *                                                                              --memory--> arena offsets
+ *
+ * pipeline.def lists the passes in order. Every graph pass gives a new graph; none changes its argument. */
+#ifndef BRAZE_PASS_H
+#define BRAZE_PASS_H
+
+#include "src/ir/ir.h"
+#include "src/ir/loops/loop.h"
+
+/* ---- what the machine code will run on, as far as the passes care. It never changes a result. */
+typedef struct pass_target {
+    unsigned vector_bytes; /* 16, 32 or 64 */
+    unsigned registers;    /* vector registers: 16 or 32 */
+    bool masks;            /* masked loads and stores are cheap */
+    bool eager;            /* one kernel per node: no fusion */
+    unsigned threads;      /* tasks are cut for about so many; any number runs */
+} pass_target;
+
+/* ---- the plan */
+
+typedef enum pass_place { PASS_INPUT, PASS_OUTPUT, PASS_ARENA, PASS_CONST } pass_place;
+
+typedef struct pass_buffer {
+    bz_dtype dtype;
+    int64_t count; /* elements, row-major contiguous */
+    pass_place place;
+    uint32_t number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
+    int64_t offset;  /* ARENA: bytes from its start, a multiple of 64 */
+    uint32_t first, last; /* launches that use it, first writes */
+} pass_buffer;
+
+/* One use of a kernel: its code with these buffers, extents and scalars. */
+typedef struct pass_segment {
+    uint32_t kernel; /* index in plan->code */
+    const uint32_t *buffers; /* plan buffers, one per kernel buffer */
+    const int64_t *extents;
+    const uint32_t *scalars; /* graph inputs that are scalars, one per kernel scalar */
+} pass_segment;
+
+/* What the runtime starts at once: segments that do not depend on each other (one kernel each in the sense of the reports, which
+ * call a whole launch "a kernel"). Phase p of all segments runs, then phase p + 1. */
+typedef struct pass_launch {
+    const char *name; /* "softmax", "dot+add+relu" ... unique in the plan */
+    const pass_segment *segments;
+    uint32_t nsegments;
+    const ir_ref *nodes; /* of plan->graph, that it computes */
+    uint32_t nnodes;
+    int64_t bytes_read, bytes_written; /* of memory outside the kernel */
+    int64_t flops, specials;           /* arithmetic operations; of them transcendental */
+} pass_launch;
+
+/* Why two neighbours did not become one kernel. */
+typedef struct pass_refusal {
+    ir_ref producer, consumer; /* nodes of plan->graph */
+    const char *reason;
+} pass_refusal;
+
+typedef struct pass_plan {
+    ir_graph *graph;   /* what was lowered (after all graph passes): nodes, names and source lines for reports. Owned */
+    ir_module *module; /* owns graph's expressions; borrowed from the caller, must outlive the plan */
+    lp_module *code;   /* kernels, functions first; each distinct kernel once. Owned */
+    BZ_VEC(pass_buffer) buffers;
+    BZ_VEC(pass_launch) launches;
+    BZ_VEC(pass_refusal) refusals;
+    /* graph output i lies in buffers[output[i]]; an output that is an unchanged input names that input's buffer (the runtime copies or
+     * shares); outputs that are the same value name the same buffer */
+    uint32_t *output;
+    uint32_t noutputs;
+    int64_t arena_bytes;  /* size of the arena: the exact peak of temporaries */
+    int64_t arena_bound;  /* lower bound: most bytes live at once */
+    bz_arena memory;
+} pass_plan;
+
+/* Runs the pipeline. The graph stays as it is. NULL and `e` (BZ_EUNSUPPORTED names the op; BZ_ENOMEM) on failure. */
+pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e);
+void pass_plan_free(pass_plan *p);
+void pass_plan_print(bz_text *t, const pass_plan *p); /* buffers, launches and refusals, for golden tests and dumps */
+
+/* ---- pipeline.c: the graph passes by name, for `braze opt`, dumps and golden tests */
+typedef ir_graph *pass_fn(const ir_graph *g, const pass_target *t, bz_error *e);
+typedef struct pass_info {
+    const char *name, *help;
+    char letter; /* of BRAZE_DUMP */
+    pass_fn *run;
+} pass_info;
+extern const pass_info pass_table[];
+extern const unsigned pass_count;
+const pass_info *pass_find(const char *name, size_t n);
+/* Dumps after passes whose letters stand in `letters` go to stderr ("" = none). Process-wide, set before compiling. */
+void pass_set_dump(const char *letters);
+
+/* ---- grad.c: gradients, graph to graph. Appends to g the nodes that compute d loss / d wrt[i] and puts them in out[i]. `loss`: any
+ * shape; seed: the gradient of the result with respect to `loss` (0: ones, then loss must be 0-d). wrt nodes may be any
+ * nodes; a node that loss does not depend on gets zeros. Errors: BZ_EGRAD names the op without a rule; BZ_EDTYPE for wrt that is no
+ * float. */
+bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n, ir_ref *out);
+
+/* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
+ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
+/* ---- expand.c: what lowering does not take as one op becomes several: argmax and argmin, reductions of unusual axes ... */
+ir_graph *pass_expand(const ir_graph *g, const pass_target *t, bz_error *e);
+
+#endif

@@ -1,0 +1,86 @@
+#!/bin/sh
+# layers.sh - check who includes whom.
+#
+#   include <- src/ir <- {src/passes, src/codegen} <- runtime <- {tools, examples, bench, tests}
+#
+# passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot
+# stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/.
+# An include is resolved as the compiler does: beside the including file, from the root, from include/.
+set -u
+cd "${1:-$(dirname "$0")/..}" || exit 2
+
+# One line "FILE LINE TARGET" for each include of each C file; <...> targets keep the bracket.
+includes() {
+    find include src runtime tools examples bench tests \
+        \( -name '*.[chS]' -o -name '*.def' -o -name '*.inc' \) -print 2>/dev/null |
+        sort | while read -r file; do
+        awk -v file="$file" '
+            /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
+                match($0, /[<"][^>"]+[>"]/)
+                print file, FNR, substr($0, RSTART, RLENGTH)
+            }' "$file"
+    done
+}
+
+# "FILE LINE ROOM-RELATIVE-PATH": where the include leads; system headers keep the form <name>.
+resolve() {
+    while read -r file line target; do
+        name=$(echo "$target" | tr -d '<>"')
+        beside=$(dirname "$file")/$name
+        if [ "${target#<}" = "$target" ] && [ -e "$beside" ]; then
+            path=$(realpath --relative-to=. "$beside")
+        elif [ -e "$name" ]; then
+            path=$name
+        elif [ -e "include/$name" ]; then
+            path=include/$name
+        else
+            path="<$name>"
+        fi
+        echo "$file $line $path"
+    done
+}
+
+includes | resolve | awk '
+    # The room of a path; what lies outside every room is "system".
+    function room(path) {
+        if (path ~ /^</) return "system"
+        if (path ~ /^runtime\/aot\//) return "aot"
+        if (path ~ /^tests\/(ptx|fakecuda|gpu)\//) return "island"
+        if (match(path, /^(src\/(ir|passes|codegen)|include|runtime|tools|examples|bench|tests)\//))
+            return substr(path, 1, RLENGTH - 1)
+        return "system"
+    }
+    function wrong(why) {
+        print $1 ":" $2 ": " $3 ": " why
+        bad++
+    }
+    BEGIN {
+        may["include"]     = " include "
+        may["src/ir"]      = " include src/ir "
+        may["src/passes"]  = may["src/ir"] "src/passes "
+        may["src/codegen"] = may["src/ir"] "src/codegen "
+        may["aot"]         = " aot "
+        may["runtime"]     = may["src/passes"] "src/codegen runtime aot "
+        may["island"]      = " include island "
+        may["examples"]    = " include examples "
+        outer = may["runtime"] "tools bench tests "
+        may["tools"] = may["bench"] = may["tests"] = outer
+    }
+    {
+        from = room($1)
+        to = room($3)
+        count++
+        if ($3 ~ /^<llvm(-c)?\// && $1 !~ /^src\/codegen\/llvm_[^\/]*$/)
+            wrong("llvm headers belong in src/codegen/llvm_*.c alone")
+        if (to == "system") {
+            if (from == "aot" && $3 ~ /^<(braze|criterion|llvm|cuda)/)
+                wrong("runtime/aot stands on libc alone")
+            next
+        }
+        if (index(may[from], " " to " ") == 0)
+            wrong(from " may not include " to)
+    }
+    END {
+        printf "layers: %d includes, %d wrong\n", count, bad
+        exit bad > 0
+    }'
