@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void tx_print_fill(bz_text *t, const ir_input *in);
-
 /* ---- numbers */
 
 /* Replaces the host locale's decimal point. */

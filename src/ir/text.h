@@ -90,6 +90,7 @@ const tx_val *tx_list(const tx_val *v, uint32_t *n);
 /* A number of dtype t, so that reading it gives the same bits. */
 void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v);
 void tx_print_double(bz_text *t, double v);
+void tx_print_fill(bz_text *t, const ir_input *in); /* " = randn(seed=1)" */
 
 /* ---- text_node.c: attributes of primitives */
 void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r);
