@@ -104,6 +104,11 @@ void tx_print_fill(bz_text *t, const ir_input *in)
         const char *sep = "";
         if (row->kind != in->fill)
             continue;
+        if (!row->hi && !in->seed) {
+            bz_text_str(t, " = ");
+            tx_print_double(t, in->fill_lo);
+            return;
+        }
         bz_textf(t, " = %s(", row->name);
         if (in->seed)
             bz_textf(t, in->seed >> 63 ? "seed=bits(0x%llx)" : "seed=%llu", (unsigned long long)in->seed), sep = ", ";

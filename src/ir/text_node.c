@@ -117,6 +117,8 @@ static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, con
     }
     if (f->kind == F_DOT)
         return print_dot_lists(t, g, n), left;
+    if (f->kind == F_FLAG)
+        return bz_text_str(t, f->name), 1;
     if (f->kind == F_REST)
         return print_list(t, f->name, a, left, 1), left;
     bz_textf(t, "%s=", f->name);
