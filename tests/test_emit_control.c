@@ -1,12 +1,14 @@
 /* test_emit_control.c - control flow, calls, vectors, tables, atomics and errors of compiled
  * kernels; what the interface promises: texts, errors, several threads, exported units. */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "src/codegen/plugin.h"
 #include "src/ir/value.h"
 #include "tests/support/jit_check.h"
 
@@ -380,5 +382,144 @@ Test(emit_interface, quick_code_is_right_too) {
     bz_text_free(&ir);
     bz_text_free(&assembly);
     cg_object_free(&o);
+    lp_module_free(m);
+}
+
+/* ---- export */
+
+/* What the runtime of an exported program would be: it gets the plan and the caller's arguments. */
+static int64_t run_plan(const void *const *plan, float *x, float *y) {
+    jit_phase *f;
+    *(const void **)&f = plan[jit_host() == CG_V4 ? 2 : 1];
+    const float a = 3;
+    const int64_t n = 2;
+    f(&(lp_frame){.buffers = (void *[]){x, y}, .extents = &n, .scalars = (const void *[]){&a}}, 0,
+      2);
+    return *(const int64_t *)plan[3];
+}
+
+static const uint64_t plan_words[5] = {0x1122334455667788, 0, 0, 0, 99};
+static const int64_t numbers[3] = {5, 6, -7};
+static const cg_reloc plan_relocs[] = {
+    {8, "scale.0_v3", 0}, {16, "scale.0_v4", 0}, {24, "numbers", 16}};
+static const cg_data plan_data[] = {
+    {.name = "plan",
+     .bytes = plan_words,
+     .size = sizeof plan_words,
+     .align = 64,
+     .relocs = plan_relocs,
+     .nrelocs = 3},
+    {.name = "numbers", .bytes = numbers, .size = sizeof numbers, .flags = CG_GLOBAL | CG_WRITABLE},
+    {.name = "room", .size = 1000, .align = 32, .flags = CG_ZERO | CG_WRITABLE | CG_GLOBAL},
+};
+static const cg_entry plan_entry = {"prog_run", "run_plan", "plan", 2, CG_GLOBAL};
+
+static cg_export_unit plan_unit(const cg_variant *v) {
+    return (cg_export_unit){.name = "prog",
+                            .variants = v,
+                            .nvariants = 2,
+                            .data = plan_data,
+                            .ndata = BZ_LEN(plan_data),
+                            .entries = &plan_entry,
+                            .nentries = 1};
+}
+
+Test(emit_export, a_unit_holds_variants_data_and_entries) {
+    if (jit_host() == CG_BASE) return;
+    lp_module *m = jit_parse(small);
+    const cg_variant v[2] = {{{.isa = CG_V3, .suffix = "_v3"}, m},
+                             {{.isa = CG_V4, .suffix = "_v4"}, m}};
+    cg_export_unit u = plan_unit(v);
+    cg_object o;
+    bz_error e = {0};
+    cr_assert_eq(cg_export(&u, &o, &e), BZ_OK, "%s", e.text);
+    const rt_import imports[] = {{"run_plan", (rt_function *)run_plan}, {NULL, NULL}};
+    rt_code *code = rt_code_new();
+    rt_object *object;
+    char message[RT_LOAD_MESSAGE] = "";
+    cr_assert_eq(rt_object_load(code, o.bytes, o.n, imports, &object, message), RT_LOAD_OK, "%s",
+                 message);
+    int64_t (*run)(float *, float *) =
+        (int64_t(*)(float *, float *))rt_object_find(object, "prog_run");
+    cr_assert(run);
+    float x[32], y[32];
+    for (unsigned i = 0; i < 32; i++) x[i] = (float)i;
+    cr_expect_eq(run(x, y), -7);
+    for (unsigned i = 0; i < 32; i++) cr_expect_eq(y[i], 3.0f * (float)i);
+    rt_object_free(object);
+    rt_code_free(code);
+    cg_object_free(&o);
+    lp_module_free(m);
+}
+
+Test(emit_export, wrong_units_are_refused) {
+    lp_module *m = jit_parse(small);
+    const cg_variant v[2] = {{{.isa = CG_V3, .suffix = "_v3"}, m},
+                             {{.isa = CG_V4, .suffix = "_v4"}, m}};
+    const cg_reloc outside = {33, "numbers", 0}, over[2] = {{0, "numbers", 0}, {4, "numbers", 0}};
+    const cg_data bad[] = {
+        {.name = "d", .bytes = plan_words, .size = 40, .relocs = &outside, .nrelocs = 1},
+        {.name = "d", .bytes = plan_words, .size = 40, .relocs = over, .nrelocs = 2},
+        {.name = "d", .bytes = plan_words, .size = 4, .relocs = over, .nrelocs = 1},
+        {.name = "d", .bytes = plan_words, .size = 40, .align = 24},
+        {.name = "d", .bytes = NULL, .size = 40},
+        {.name = "d", .size = 40, .flags = CG_ZERO, .relocs = &outside, .nrelocs = 1},
+        {.name = "scale.0_v4", .bytes = plan_words, .size = 40},
+    };
+    for (unsigned n = 0; n < BZ_LEN(bad); n++) {
+        cg_export_unit u = plan_unit(v);
+        u.data = &bad[n];
+        u.ndata = 1;
+        cg_object o;
+        bz_error e = {0};
+        cr_expect_eq(cg_export(&u, &o, &e), BZ_EARG, "%u: %s", n, e.text);
+        cr_expect(o.bytes == NULL && strstr(e.text, n == 6 ? "scale.0_v4" : "d"), "%s", e.text);
+    }
+    const cg_entry entries[] = {{"room", "run_plan", "plan", 2, 0},
+                                {"f", "run_plan", "plan", 6, 0},
+                                {"g", "run_plan", "nothing", 1, 0}};
+    for (unsigned n = 0; n < BZ_LEN(entries); n++) {
+        cg_export_unit u = plan_unit(v);
+        u.entries = &entries[n];
+        cg_object o;
+        bz_error e = {0};
+        cr_expect_eq(cg_export(&u, &o, &e), BZ_EARG, "entry %u: %s", n, e.text);
+        cr_expect(o.bytes == NULL);
+    }
+    const cg_variant same[2] = {v[0], v[0]};
+    cg_export_unit u = plan_unit(same);
+    cg_object o;
+    bz_error e = {0};
+    cr_expect_eq(cg_export(&u, &o, &e), BZ_EARG, "%s", e.text);
+    lp_module_free(m);
+}
+
+/* ---- memory runs out in the plug-in: at every allocation in turn, an error and no leak of the
+ * object */
+
+Test(emit_interface, memory_may_run_out_anywhere) {
+    bz_error e = {0};
+    cr_assert_eq(cg_open(&e), BZ_OK, "%s", e.text);
+    cg_plugin_entry *entry;
+    void *handle = dlopen(getenv("BRAZE_LLVM"), RTLD_NOW | RTLD_NOLOAD);
+    cr_assert(handle);
+    *(void **)&entry = dlsym(handle, CG_PLUGIN_ENTRY);
+    const cg_plugin *p = entry();
+    char *text = strdup(small);
+    lp_module *m = jit_parse(text);
+    long n = 0;
+    for (bz_status s = BZ_ENOMEM; s != BZ_OK; n++) {
+        cg_object o = {0};
+        e = (bz_error){0};
+        p->fail_after(n);
+        s = p->compile(m, &(cg_target){.isa = CG_V3}, &o, &e);
+        p->fail_after(-1);
+        cr_assert(s == BZ_OK || (s == BZ_ENOMEM && e.status == BZ_ENOMEM && o.bytes == NULL),
+                  "%ld: %s", n, e.text);
+        p->release(o.bytes);
+        cr_assert(n < 100);
+    }
+    cr_expect(n > 4, "only %ld allocations seen", n);
+    free(text);
     lp_module_free(m);
 }

@@ -100,6 +100,8 @@ static bz_status add_entry(em_unit *u, const cg_entry *x) {
         return bz_fail(u->e, BZ_EARG, "[export] %s: more than 5 arguments", x->name);
     if (taken(u, x->name))
         return bz_fail(u->e, BZ_EARG, "[export] symbol %s is defined twice", x->name);
+    if (!LLVMGetNamedGlobal(u->mod, x->data))
+        return bz_fail(u->e, BZ_EARG, "[export] %s: no data %s in the unit", x->name, x->data);
     LLVMTypeRef inner = LLVMFunctionType(i64, types, x->nargs + 1, false);
     LLVMValueRef fn =
         LLVMAddFunction(u->mod, x->name, LLVMFunctionType(i64, types + 1, x->nargs, false));

@@ -92,8 +92,8 @@ LLVMBasicBlockRef em_here(const em *f) {
 
 static LLVMValueRef load_constant(em *f, LLVMTypeRef type, LLVMValueRef p, int64_t offset) {
     LLVMValueRef at = LLVMConstInt(em_int(f, 64, 1), (uint64_t)offset, false);
-    LLVMValueRef address = LLVMBuildInBoundsGEP2(f->entry, f->u->mem[BZ_U8], p, &at, 1, "");
-    LLVMValueRef v = LLVMBuildLoad2(f->entry, type, address, "");
+    if (offset) p = LLVMBuildInBoundsGEP2(f->entry, f->u->mem[BZ_U8], p, &at, 1, "");
+    LLVMValueRef v = LLVMBuildLoad2(f->entry, type, p, "");
     LLVMSetMetadata(v, f->u->md[EM_INVARIANT], f->u->empty_md);
     return v;
 }
@@ -266,18 +266,31 @@ static void set_attributes(em *f, unsigned frame_arg) {
     em_target_attributes(f->u->ctx, f->fn, f->isa);
 }
 
-static bool emit_phase(em *f, uint32_t loop, unsigned number, const cg_target *t, bool hidden) {
+/* A new function PREFIX<name>SUFFIX in f->fn; false when the name is taken or memory runs out. */
+static bool add_function(em *f, const cg_target *t, const char *name, LLVMTypeRef type) {
+    bz_text symbol = {0};
+    bz_textf(&symbol, "%s%s%s", t->prefix ? t->prefix : "", name, t->suffix ? t->suffix : "");
+    bool taken = !symbol.failed && LLVMGetNamedFunction(f->u->mod, symbol.p);
+    if (taken) f->status = bz_fail(f->u->e, BZ_EARG, "symbol %s is defined twice", symbol.p);
+    if (!symbol.failed && !taken) f->fn = LLVMAddFunction(f->u->mod, symbol.p, type);
+    bool ok = !symbol.failed && !taken;
+    bz_text_free(&symbol);
+    return ok;
+}
+
+static bool add_phase(em *f, const cg_target *t, unsigned number, bool hidden) {
     LLVMTypeRef i64 = em_int(f, 64, 1), args[3] = {f->u->ptr, i64, i64};
     bz_text name = {0};
-    bz_textf(&name, "%s%s.%u%s", t->prefix ? t->prefix : "", f->k->name, number,
-             t->suffix ? t->suffix : "");
-    if (!name.failed)
-        f->fn =
-            LLVMAddFunction(f->u->mod, name.p, LLVMFunctionType(em_int(f, 32, 1), args, 3, false));
-    bool named = !name.failed;
+    bz_textf(&name, "%s.%u", f->k->name, number);
+    LLVMTypeRef type = LLVMFunctionType(em_int(f, 32, 1), args, 3, false);
+    bool ok = !name.failed && add_function(f, t, name.p, type);
     bz_text_free(&name);
-    if (!named || !function_begin(f)) return false;
-    if (hidden) LLVMSetVisibility(f->fn, LLVMHiddenVisibility);
+    if (ok && hidden) LLVMSetVisibility(f->fn, LLVMHiddenVisibility);
+    return ok;
+}
+
+static bool emit_phase(em *f, uint32_t loop, unsigned number, const cg_target *t, bool hidden) {
+    if (!add_phase(f, t, number, hidden) || !function_begin(f)) return false;
     set_attributes(f, 1);
     f->frame = LLVMGetParam(f->fn, 0);
     f->scratch = load_constant(f, f->u->ptr, f->frame, EM_FRAME_FIELD(scratch));
@@ -302,7 +315,7 @@ static bool emit_phases(em *f, const cg_target *t, bool hidden) {
 }
 
 /* A function's signature: frame, scratch, then buffers, extents and scalars by value. */
-static LLVMValueRef declare_function(em *f, const cg_target *t) {
+static bool declare_function(em *f, const cg_target *t) {
     const lp_kernel *k = f->k;
     LLVMTypeRef args[UINT8_MAX + 2];
     unsigned n = 0;
@@ -311,17 +324,12 @@ static LLVMValueRef declare_function(em *f, const cg_target *t) {
     for (uint32_t i = 0; i < k->buffers.n; i++) args[n++] = f->u->ptr;
     for (uint32_t i = 0; i < k->extents.n; i++) args[n++] = f->u->elem[BZ_I64];
     for (uint32_t i = 0; i < k->scalars.n; i++) args[n++] = f->u->elem[k->scalars.p[i].dtype];
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(f->u->ctx), args, n, false);
-    bz_text name = {0};
-    bz_textf(&name, "%s%s%s", t->prefix ? t->prefix : "", k->name, t->suffix ? t->suffix : "");
-    LLVMValueRef fn = name.failed ? NULL : LLVMAddFunction(f->u->mod, name.p, type);
-    bz_text_free(&name);
-    return fn;
+    return add_function(f, t, k->name,
+                        LLVMFunctionType(LLVMVoidTypeInContext(f->u->ctx), args, n, false));
 }
 
 static bool emit_function(em *f, const cg_target *t) {
-    f->fn = declare_function(f, t);
-    if (!f->fn || !function_begin(f)) return false;
+    if (!declare_function(f, t) || !function_begin(f)) return false;
     LLVMSetLinkage(f->fn, LLVMInternalLinkage);
     set_attributes(f, 1);
     add_attribute(f, (unsigned)LLVMAttributeFunctionIndex, "noinline");
@@ -387,6 +395,6 @@ bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hid
     LLVMDisposeBuilder(f.b);
     bz_mem_free(f.functions);
     bz_arena_free(&f.arena);
-    ok = ok && !f.failed;
+    if (f.status != BZ_OK) return f.status;
     return ok ? BZ_OK : bz_fail(u->e, BZ_ENOMEM, "out of memory while compiling");
 }

@@ -60,7 +60,7 @@ typedef struct em {
     uint32_t nroots;
     int64_t *place;       /* of each SCRATCH array: its offset in the scratch memory */
     int64_t scratch_used; /* bytes of all of them */
-    bool failed;          /* memory ran out */
+    bz_status status;     /* of what went wrong while writing */
     bool streamed;        /* a non-temporal store stands somewhere: the phase ends with a fence */
     bz_arena arena;
 } em;
@@ -143,5 +143,6 @@ bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType 
 /* Sets LLVM's process-wide options and registers the target; once, whoever comes first. */
 bool em_target_ready(bz_error *e);
 const char *em_triple(void);
+const char *em_data_layout(void);
 
 #endif

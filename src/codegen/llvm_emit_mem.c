@@ -210,7 +210,7 @@ static LLVMValueRef table_global(em *f, unsigned n) {
         LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
         LLVMSetAlignment(g, 64);
     } else {
-        f->failed = true;
+        f->status = bz_fail(f->u->e, BZ_ENOMEM, "out of memory for a constant table");
         g = LLVMGetUndef(f->u->ptr);
     }
     bz_arena_free(&keep);

@@ -64,6 +64,7 @@ static bz_status with_unit(const char *name, bz_error *e,
     if (!unit_init(&u, ctx, name, e)) s = bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
     if (s == BZ_OK) {
         LLVMSetTarget(u.mod, em_triple());
+        LLVMSetDataLayout(u.mod, em_data_layout());
         s = fill(&u, what);
     }
     if (s == BZ_OK) check_ir(&u);

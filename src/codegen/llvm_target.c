@@ -17,6 +17,10 @@ const char *em_triple(void) {
     return "x86_64-unknown-linux-gnu";
 }
 
+const char *em_data_layout(void) {
+    return "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128";
+}
+
 /* ---- once */
 
 static _Thread_local struct {
