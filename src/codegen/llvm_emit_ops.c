@@ -47,40 +47,43 @@ static LLVMValueRef choose(em *f, LLVMValueRef c, LLVMValueRef x, LLVMValueRef y
     return LLVMBuildSelect(f->b, c, x, y, "");
 }
 
-/* A shift with the count's values outside 0 .. bits-1 defined. */
-static LLVMValueRef shift(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
-    unsigned bits = ir_dtypes[t].bits;
-    LLVMValueRef width = em_const_int(f, bits, bits, lanes), last = em_const_int(f, bits, bits - 1, lanes);
-    LLVMValueRef fits = LLVMBuildICmp(f->b, LLVMIntULT, x[1], width, ""), zero = em_const_int(f, bits, 0, lanes);
-    if (op == IR_SHR && ir_dtypes[t].kind == IR_KIND_SINT)
-        return LLVMBuildAShr(f->b, x[0], choose(f, fits, x[1], last), "");
-    LLVMValueRef r = op == IR_SHL ? LLVMBuildShl(f->b, x[0], x[1], "") : LLVMBuildLShr(f->b, x[0], x[1], "");
-    return choose(f, fits, r, zero);
-}
-
-/* ---- floor division */
-
-/* The value of a constant, splat or scalar, in *v. */
-static bool constant_value(LLVMValueRef x, int64_t *v) {
-    if (LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind && LLVMIsConstant(x)) {
+/* The value of a constant, splat or scalar, zero-extended, in *v. */
+static bool constant_value(LLVMValueRef x, uint64_t *v) {
+    if (!LLVMIsConstant(x)) return false;
+    if (LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind) {
         LLVMValueRef first = LLVMGetAggregateElement(x, 0);
         for (unsigned i = 1; i < LLVMGetVectorSize(LLVMTypeOf(x)); i++)
             if (LLVMGetAggregateElement(x, i) != first) return false;
         x = first;
     }
-    if (!x || !LLVMIsAConstantInt(x)) return false;
-    *v = LLVMConstIntGetSExtValue(x);
+    if (!LLVMIsAConstantInt(x)) return false;
+    *v = LLVMConstIntGetZExtValue(x);
     return true;
 }
 
+/* A shift with the count's values outside 0 .. bits-1 defined. */
+static LLVMValueRef shift(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
+    unsigned bits = ir_dtypes[t].bits;
+    uint64_t known;
+    bool in_range = constant_value(x[1], &known) && known < bits;
+    LLVMValueRef width = em_const_int(f, bits, bits, lanes), last = em_const_int(f, bits, bits - 1, lanes);
+    LLVMValueRef fits = in_range ? NULL : LLVMBuildICmp(f->b, LLVMIntULT, x[1], width, "");
+    if (op == IR_SHR && ir_dtypes[t].kind == IR_KIND_SINT)
+        return LLVMBuildAShr(f->b, x[0], fits ? choose(f, fits, x[1], last) : x[1], "");
+    LLVMValueRef r = op == IR_SHL ? LLVMBuildShl(f->b, x[0], x[1], "") : LLVMBuildLShr(f->b, x[0], x[1], "");
+    return fits ? choose(f, fits, r, em_const_int(f, bits, 0, lanes)) : r;
+}
+
+/* ---- floor division */
+
 /* By a positive constant: a shift, or LLVM's multiplication by the inverse and one step down for negative inexact quotients. */
-static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x, int64_t y) {
+static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x, uint64_t y) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
     bool is_signed = ir_dtypes[t].kind == IR_KIND_SINT;
     if ((y & (y - 1)) == 0) {
-        LLVMValueRef low = em_const_int(f, bits, (uint64_t)y - 1, lanes);
-        LLVMValueRef count = em_const_int(f, bits, (uint64_t)__builtin_ctzll((uint64_t)y), lanes);
+        LLVMValueRef low = em_const_int(f, bits, y - 1, lanes);
+        LLVMValueRef count = em_const_int(f, bits, (uint64_t)__builtin_ctzll(y), lanes);
         if (op == IR_IMOD) return LLVMBuildAnd(b, x[0], low, "");
         return is_signed ? LLVMBuildAShr(b, x[0], count, "") : LLVMBuildLShr(b, x[0], count, "");
     }
@@ -105,10 +108,8 @@ static LLVMValueRef divide_as_float(em *f, bz_dtype t, unsigned lanes, const LLV
 static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
-    int64_t c;
-    if (constant_value(x[1], &c) && t == BZ_U8) c &= 0xFF;
-    if (constant_value(x[1], &c) && (c > 0 || (t == BZ_U8 && (c &= 0xFF) > 0)))
-        return divide_by_constant(f, op, t, lanes, x, c);
+    uint64_t c, largest = UINT64_MAX >> (64 - bits + (ir_dtypes[t].kind == IR_KIND_SINT));
+    if (constant_value(x[1], &c) && c > 0 && c <= largest) return divide_by_constant(f, op, t, lanes, x, c);
     LLVMValueRef zero = em_const_int(f, bits, 0, lanes), one = em_const_int(f, bits, 1, lanes);
     LLVMValueRef by_zero = LLVMBuildICmp(b, LLVMIntEQ, x[1], zero, "");
     LLVMValueRef q, r;

@@ -77,9 +77,10 @@ static void operand(lp_parser *p) {
 static void operand_list(lp_parser *p, const char *close) {
     bool any = close ? !lp_scan_is(&p->s, close)
                      : p->s.tok.kind == TOK_VALUE || p->s.tok.kind == TOK_NUMBER;
-    if (any) do
-            operand(p);
-        while (lp_scan_accept(&p->s, ","));
+    while (any && ok(p)) {
+        operand(p);
+        any = lp_scan_accept(&p->s, ",");
+    }
     if (close) lp_scan_expect(&p->s, close);
 }
 
@@ -245,7 +246,7 @@ static lp_inst literal_type(const lp_parser *p, const lp_inst *i, uint32_t j, co
     lp_val v = first_value(p, i->op == IR_SELECT && j > 0);
     if (v) {
         t.dtype = at(p, v)->dtype;
-        t.lanes = at(p, v)->lanes ? at(p, v)->lanes : 1;
+        t.lanes = at(p, v)->lanes && i->op != LP_INSERT ? at(p, v)->lanes : 1;
     } else if (h->typed) {
         t.dtype = (uint8_t)h->dtype;
         t.lanes = (uint16_t)h->lanes;
@@ -330,7 +331,7 @@ static void give_type(lp_parser *p, lp_inst *i, const head *h, unsigned count, l
     }
     lp_inst t = {.dtype = (uint8_t)h->dtype, .lanes = (uint16_t)h->lanes};
     if (!h->typed) t = inferred(p, i, count);
-    if (t.dtype >= BZ_NDTYPES)
+    if (t.dtype >= BZ_NDTYPES || (result == 'V' && t.lanes == 0))
         lp_scan_fail(&p->s, op, "the result needs a type, as in %%x: f32 = ...");
     if (h->typed && h->pointer != (result == 'P'))
         lp_scan_fail(&p->s, op, "result is %sa pointer", h->pointer ? "not " : "");
@@ -360,6 +361,8 @@ static void finish(lp_parser *p, lp_inst i, const head *h, lp_token op, const ui
     if (lp_scan_accept(&p->s, "@")) i.site = (uint32_t)lp_scan_number(&p->s, 1, UINT32_MAX);
     lp_val v = lp_parse_push(p, i, p->vals.p, p->vals.n, list);
     if (v && named) lp_parse_define(p, h->name, v);
+    if (i.op == LP_YIELD && ok(p) && !lp_scan_is(&p->s, "}"))
+        lp_scan_fail(&p->s, p->s.tok, "yield stands last in its region");
     if (!region) return;
     lp_scan_expect(&p->s, "{");
     if (ok(p) && !bz_vec_push(&p->open, ((lp_open){v, false}))) lp_scan_no_memory(&p->s);
