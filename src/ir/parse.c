@@ -261,13 +261,14 @@ static bool graph_inside(tx_parser *p, tp_scope *s)
     return true;
 }
 
-static bool read_graph(tx_parser *p, uint32_t k)
+/* Parses graph number k unless it is read; `tok` asks for it. */
+static bool read_graph(tx_parser *p, uint32_t k, uint32_t tok)
 {
     tp_body *b = &p->bodies.p[k];
     if (b->state == READ)
         return true;
     if (b->state == READING || p->depth >= TX_MAX_DEPTH)
-        return tx_fail(p, p->at, BZ_EPARSE, "graph %s applies itself, or graphs nest more than %d deep", b->name, TX_MAX_DEPTH);
+        return tx_fail(p, tok, BZ_EPARSE, "graph %s applies itself, or graphs nest more than %d deep", b->name, TX_MAX_DEPTH);
     uint32_t back = p->at;
     tp_scope s = {.g = p->m->graphs.p[k]};
     bz_arena line_of_caller = p->line;
@@ -291,7 +292,7 @@ bool tx_graph(tx_parser *p, const tx_val *v, int64_t *number)
     for (uint32_t k = 0; v->kind <= TX_V_STRING && v->kind >= TX_V_WORD && k < p->bodies.n; k++) {
         if (!strcmp(p->bodies.p[k].name, v->u.s)) {
             *number = k;
-            return read_graph(p, k);
+            return read_graph(p, k, v->tok);
         }
     }
     return tx_fail(p, v->tok, BZ_EPARSE, "the name of a graph is expected here");
@@ -338,7 +339,7 @@ static bool module(tx_parser *p)
         skip_graph(p);
     } while (tp_peek(p)->kind != TX_END);
     for (uint32_t k = 0; k < p->bodies.n; k++) {
-        if (!read_graph(p, k))
+        if (!read_graph(p, k, p->bodies.p[k].tok))
             return false;
     }
     return true;

@@ -123,8 +123,10 @@ static bool list(tx_parser *p, tx_val *v)
 static bool call(tx_parser *p, tx_val *v, char op)
 {
     tx_val b;
+    uint32_t tok = v->tok;
     if (!tp_want(p, '(') || !size(p, v))
         return false;
+    v->tok = tok;
     if (op == 'b') {
         if (v->kind != TX_V_INT)
             return tx_fail(p, v->tok, BZ_EPARSE, "bits(...) takes an integer");

@@ -132,11 +132,11 @@ static unsigned print_symbols(bz_text *t, const ir_graph *g)
     return count;
 }
 
-/* Inputs that are the first nodes stand in the head, the others where their nodes are. */
+/* Inputs that are the first nodes and have no source line stand in the head, the others where their nodes are. */
 static uint32_t inputs_in_head(const ir_graph *g)
 {
     uint32_t n = 0;
-    while (n < g->inputs.n && g->inputs.p[n].node == n + 1)
+    while (n < g->inputs.n && g->inputs.p[n].node == n + 1 && !g->sites.p[n + 1])
         n++;
     return n;
 }
