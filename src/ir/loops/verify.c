@@ -58,7 +58,7 @@ static int64_t threads_in(const verifier *r, lp_val half) {
     return 1;
 }
 
-/* A local array belongs to the threads that are there where it stands; more threads would share it. */
+/* An array belongs to the threads that are there where it stands; more would share it. */
 static bool shares_local(const verifier *r, lp_val p) {
     while (at(r, p)->op == LP_OFFSET) p = lp_args(r->k, at(r, p))[0];
     const lp_inst *i = at(r, p);
