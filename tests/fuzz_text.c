@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz"};
+static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz", "tests/ir/mlp.bz"};
 
 static uint64_t state = 1;
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz"};
+static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz", "tests/ir/mlp.bz"};
 
 static char *file(const char *path)
 {
