@@ -75,6 +75,7 @@ FUZZERS     := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
 TEST_SUPPORT_OBJ := $(call obj,$(sort $(wildcard tests/support/*.c)))
 
 -include mk/gpu.mk
+TESTS_SLOW += $(if $(filter release,$(BUILD)),$(GPU_SUITES))
 include mk/llvm.mk
 include mk/test.mk
 include mk/quality.mk

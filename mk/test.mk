@@ -4,7 +4,8 @@
 # plug-in), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
 
 TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
-           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)'
+           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' \
+           UBSAN_OPTIONS=print_stacktrace=1
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(B)/aot_rt.o $(TEST_OBJECTS)
 FUZZ_SECONDS ?= 60
 
@@ -41,6 +42,9 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+# Criterion's own runner cannot start under ThreadSanitizer.
+TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

@@ -1,5 +1,6 @@
-/* aot_blob.S - the bytes of aot_rt.o inside libbraze, so that an export can write them beside step.o.
- * C sees:  extern const unsigned char rt_aot_blob[], rt_aot_blob_end[];  (runtime/aot_blob.h) */
+/* aot_blob.S - the bytes of aot_rt.o inside libbraze, so that an export can write them beside
+ * step.o. C sees:  extern const unsigned char rt_aot_blob[], rt_aot_blob_end[];
+ * (runtime/aot_blob.h) */
     .section .rodata, "a", @progbits
     .balign 16
     .globl rt_aot_blob, rt_aot_blob_end

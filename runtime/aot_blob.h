@@ -1,4 +1,5 @@
-/* aot_blob.h - the run time of exported artefacts (runtime/aot as one object file), as bytes to write out. */
+/* aot_blob.h - the run time of exported artefacts (runtime/aot as one object file), as bytes to
+ * write out. */
 #ifndef RT_AOT_BLOB_H
 #define RT_AOT_BLOB_H
 

@@ -1,4 +1,5 @@
-/* objload.c - an ELF64 x86-64 relocatable object becomes callable code, in tens of microseconds and without LLVM.
+/* objload.c - an ELF64 x86-64 relocatable object becomes callable code, in tens of microseconds and
+ * without LLVM.
  *
  *      chunk (2 MiB, one huge page where the system has them; more chunks as needed)
  *      +--------------------------------+----------------+--------------------------------+-----
@@ -6,11 +7,13 @@
  *      |          read, execute         |  read, write   |                                |
  *      +--------------------------------+----------------+--------------------------------+-----
  *
- * Invariant: no page is writable and executable at once. A page belongs to one object, so that loading one
- * never takes the execute right from another that runs. A chunk starts afresh when its last object is freed.
+ * Invariant: no page is writable and executable at once. A page belongs to one object, so that
+ * loading one never takes the execute right from another that runs. A chunk starts afresh when its
+ * last object is freed.
  *
- * A stub (`jmp *slot; slot: address`) carries calls to functions that lie too far away; its slot serves as the
- * symbol's entry in the global offset table. Unwind tables and notes are left out; kernels never unwind. */
+ * A stub (`jmp *slot; slot: address`) carries calls to functions that lie too far away; its slot
+ * serves as the symbol's entry in the global offset table. Unwind tables and notes are left out;
+ * kernels never unwind. */
 #include "runtime/objload.h"
 
 #include <elf.h>
@@ -56,7 +59,8 @@ void rt_code_free(rt_code *code) {
     free(code);
 }
 
-/* `size` bytes at a multiple of CHUNK, so that the kernel can back them with huge pages; NULL if it refuses. */
+/* `size` bytes at a multiple of CHUNK, so that the kernel can back them with huge pages; NULL if it
+ * refuses. */
 static void *map_aligned(size_t size) {
     unsigned char *p = mmap(NULL, size + CHUNK, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -81,7 +85,8 @@ static chunk *add_chunk(rt_code *code, size_t need) {
     return code->chunks = c;
 }
 
-/* Room for an object of `need` bytes (whole pages), readable and writable; NULL when there is none. */
+/* Room for an object of `need` bytes (whole pages), readable and writable; NULL when there is
+ * none. */
 static chunk *take_pages(rt_code *code, size_t need, unsigned char **at) {
     pthread_mutex_lock(&code->lock);
     chunk *c = code->chunks;
@@ -111,17 +116,17 @@ typedef struct section {
     unsigned char *at; /* where it lies in memory; NULL = not loaded */
 } section;
 
-typedef struct export {
+typedef struct exported {
     const char *name;
     uint64_t address;
-} export;
+} exported;
 
 struct rt_object {
     rt_code *code;
     chunk *chunk;
     char *names;
     size_t count;
-    export exports[];
+    exported exports[];
 };
 
 typedef struct loader {
@@ -163,7 +168,8 @@ static size_t round_up(size_t value, size_t to) {
     return (value + to - 1) / to * to;
 }
 
-/* A string table's text at `offset`; NULL when it lies outside. Tables end with a 0, see check_section. */
+/* A string table's text at `offset`; NULL when it lies outside. Tables end with a 0, see
+ * check_section. */
 static const char *text_at(const loader *l, const section *table, uint64_t offset) {
     if (table->h.sh_type != SHT_STRTAB || offset >= table->h.sh_size) return NULL;
     return (const char *)l->bytes + table->h.sh_offset + offset;
@@ -171,7 +177,8 @@ static const char *text_at(const loader *l, const section *table, uint64_t offse
 
 static bool read_header(loader *l, Elf64_Ehdr *e) {
     static const unsigned char ident[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
-    if (l->size < sizeof *e) return fail(l, RT_LOAD_DAMAGED, "%zu bytes are no object file", l->size);
+    if (l->size < sizeof *e)
+        return fail(l, RT_LOAD_DAMAGED, "%zu bytes are no object file", l->size);
     memcpy(e, l->bytes, sizeof *e);
     if (memcmp(e->e_ident, ident, 4) != 0) return fail(l, RT_LOAD_DAMAGED, "not an ELF file");
     if (memcmp(e->e_ident, ident, sizeof ident) != 0 || e->e_machine != EM_X86_64 ||
@@ -197,7 +204,7 @@ static bool check_section(loader *l, const section *s, size_t index) {
 }
 
 static bool read_sections(loader *l) {
-    Elf64_Ehdr e;
+    Elf64_Ehdr e = {0};
     if (!read_header(l, &e)) return false;
     l->section_count = e.e_shnum;
     l->sections = calloc(l->section_count, sizeof *l->sections);
@@ -230,7 +237,8 @@ static bool check_loadable(loader *l, const section *s) {
     return true;
 }
 
-/* Gives each section of one kind its offset (kept in sh_addr) from `end` on; the new end, 0 after a failure. */
+/* Gives each section of one kind its offset (kept in sh_addr) from `end` on; the new end, 0 after a
+ * failure. */
 static size_t lay_out(loader *l, bool writable, size_t end) {
     for (size_t i = 0; i < l->section_count; i++) {
         section *s = &l->sections[i];
@@ -306,8 +314,8 @@ static bool find_symtab(loader *l) {
     return true;
 }
 
-/* The address of a symbol that only an import can give. Asked for when something refers to it: compilers leave
- * undefined symbols behind that nothing uses. */
+/* The address of a symbol that only an import can give. Asked for when something refers to it:
+ * compilers leave undefined symbols behind that nothing uses. */
 static bool resolve_import(loader *l, size_t index) {
     const char *name = text_at(l, l->strtab, symbol(l, index).st_name);
     const rt_import *i = l->imports;
@@ -317,7 +325,8 @@ static bool resolve_import(loader *l, size_t index) {
     return true;
 }
 
-/* The symbol's stub, made at its first use; its address must be known. 0 for local symbols, which need none. */
+/* The symbol's stub, made at its first use; its address must be known. 0 for local symbols, which
+ * need none. */
 static uint64_t stub_of(loader *l, size_t index) {
     static const unsigned char jump[STUB_SLOT] = {0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc};
     if (l->stubs[index] || !is_global(l, index)) return l->stubs[index];
@@ -333,14 +342,16 @@ static bool resolve_symbol(loader *l, size_t index) {
     const char *name = text_at(l, l->strtab, s.st_name);
     unsigned type = ELF64_ST_TYPE(s.st_info);
     if (!name) return fail(l, RT_LOAD_DAMAGED, "symbol %zu has no name", index);
-    if (type == STT_TLS || type == STT_GNU_IFUNC || s.st_shndx == SHN_COMMON || s.st_shndx == SHN_XINDEX)
+    if (type == STT_TLS || type == STT_GNU_IFUNC || s.st_shndx == SHN_COMMON ||
+        s.st_shndx == SHN_XINDEX)
         return fail(l, RT_LOAD_FOREIGN, "kernels have no symbol like %.80s", name);
     if (s.st_shndx == SHN_UNDEF) return true;
     if (s.st_shndx == SHN_ABS) {
         l->addresses[index] = s.st_value;
         return true;
     }
-    if (s.st_shndx >= l->section_count) return fail(l, RT_LOAD_DAMAGED, "symbol %.80s lies nowhere", name);
+    if (s.st_shndx >= l->section_count)
+        return fail(l, RT_LOAD_DAMAGED, "symbol %.80s lies nowhere", name);
     const section *home = &l->sections[s.st_shndx];
     if (s.st_value > home->h.sh_size)
         return fail(l, RT_LOAD_DAMAGED, "symbol %.80s lies outside its section", name);
@@ -367,7 +378,8 @@ static bool resolve_reference(loader *l, const section *target, size_t index) {
     case SHN_UNDEF: return resolve_import(l, index);
     case SHN_ABS: return true;
     default:
-        return fail(l, RT_LOAD_FOREIGN, "%.40s refers to a section that is not loaded", target->name);
+        return fail(l, RT_LOAD_FOREIGN, "%.40s refers to a section that is not loaded",
+                    target->name);
     }
 }
 
@@ -445,7 +457,7 @@ static rt_object *make_object(loader *l) {
     memcpy(o->names, l->bytes + l->strtab->h.sh_offset, text);
     for (size_t i = 1; i < l->symbol_count; i++)
         if (is_export(l, i))
-            o->exports[o->count++] = (export){o->names + symbol(l, i).st_name, l->addresses[i]};
+            o->exports[o->count++] = (exported){o->names + symbol(l, i).st_name, l->addresses[i]};
     return o;
 }
 

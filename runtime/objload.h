@@ -6,8 +6,8 @@
 
 typedef enum rt_load_status {
     RT_LOAD_OK,
-    RT_LOAD_DAMAGED,    /* not a whole, consistent ELF file */
-    RT_LOAD_FOREIGN,    /* a good file, but for another machine, or with features that kernels never use */
+    RT_LOAD_DAMAGED, /* not a whole, consistent ELF file */
+    RT_LOAD_FOREIGN, /* whole, but for another machine, or with features that kernels never use */
     RT_LOAD_UNRESOLVED, /* it needs a symbol that is not among the imports */
     RT_LOAD_SYSTEM,     /* no memory, or the system refuses executable pages */
 } rt_load_status;
@@ -31,15 +31,16 @@ rt_code *rt_code_new(void);
 /* Unmaps everything; the objects in it must be gone. NULL is fine. */
 void rt_code_free(rt_code *code);
 
-/* Loads the ELF64 x86-64 relocatable object in bytes[0..size) into `code` and sets *out. `imports` (may be NULL)
- * and `bytes` are not needed afterwards. On failure *out is NULL and `message` says why; nothing is kept.
- * Any bytes are safe to pass: everything is checked before it is used. The code itself is trusted. */
+/* Loads the ELF64 x86-64 relocatable object in bytes[0..size) into `code` and sets *out. `imports`
+ * (may be NULL) and `bytes` are not needed afterwards. On failure *out is NULL and `message` says
+ * why; nothing is kept. Any bytes are safe to pass: everything is checked before it is used. The
+ * code itself is trusted. */
 rt_load_status rt_object_load(rt_code *code, const void *bytes, size_t size,
                               const rt_import *imports, rt_object **out,
                               char message[RT_LOAD_MESSAGE]);
 
-/* The address of the global symbol `name`, NULL when the object does not define it. Valid until the object is
- * freed. */
+/* The address of the global symbol `name`, NULL when the object does not define it. Valid until the
+ * object is freed. */
 rt_function *rt_object_find(const rt_object *object, const char *name);
 
 /* Gives the memory back; no thread may be inside the code. NULL is fine. */

@@ -2,9 +2,12 @@
  * build/tests/objects/kernel.o stands for a compiled kernel; the damage is done to its bytes. */
 #include "runtime/objload.h"
 
+#include "runtime/aot_blob.h"
+
 #include <criterion/criterion.h>
 #include <elf.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@ typedef struct file {
 static file read_object(const char *name) {
     char path[4096];
     const char *build = getenv("BRAZE_BUILD");
-    snprintf(path, sizeof path, "%s/tests/objects/%s", build ? build : "build", name);
+    snprintf(path, sizeof path, "%s/%s", build ? build : "build", name);
     FILE *f = fopen(path, "rb");
     cr_assert(f != NULL, "%s", path);
     file it = {malloc(1 << 20), 0};
@@ -48,13 +51,14 @@ static rt_object *load_good(rt_code *code, file f) {
 
 Test(objload, code_constants_data_and_calls_work) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     rt_object *o = load_good(code, f);
     memset(f.bytes, 0xff, f.size); /* the file is not needed any more */
     float (*dot8)(const float *) = (float (*)(const float *))rt_object_find(o, "dot8");
     float (*through)(float, int) = (float (*)(float, int))rt_object_find(o, "through_table");
     long (*count)(int) = (long (*)(int))rt_object_find(o, "count");
-    void (*clear)(char *, unsigned long) = (void (*)(char *, unsigned long))rt_object_find(o, "clear");
+    void (*clear)(char *, unsigned long) =
+        (void (*)(char *, unsigned long))rt_object_find(o, "clear");
     const float ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
     cr_expect_eq(dot8(ones), 36.0f);
     cr_expect_eq(through(3.0f, 0), 6.5f);
@@ -89,7 +93,7 @@ static void rights(const void *address, char out[5]) {
 
 Test(objload, no_page_is_writable_and_executable) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     rt_object *o = load_good(code, f), *second = load_good(code, f);
     char text[5], data[5];
     rights((const void *)(uintptr_t)rt_object_find(o, "dot8"), text);
@@ -106,7 +110,7 @@ Test(objload, no_page_is_writable_and_executable) {
 
 Test(objload, memory_is_used_again) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     rt_object *o = load_good(code, f);
     rt_function *first = rt_object_find(o, "dot8");
     rt_object_free(o);
@@ -123,22 +127,58 @@ Test(objload, many_objects_live_together) {
     enum { MANY = 700 };
     static rt_object *o[MANY];
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     for (int i = 0; i < MANY; i++) o[i] = load_good(code, f);
     for (int i = 0; i < MANY; i++)
-        cr_assert_eq(((long (*)(int))rt_object_find(o[i], "count"))(0), 106, "each has its own data");
+        cr_assert_eq(((long (*)(int))rt_object_find(o[i], "count"))(0), 106,
+                     "each has its own data");
     for (int i = 0; i < MANY; i++) rt_object_free(o[i]);
+    rt_code_free(code);
+    free(f.bytes);
+}
+
+typedef struct shared_load {
+    rt_code *code;
+    file f;
+    int wrong;
+} shared_load;
+
+static void *load_often(void *arg) {
+    shared_load *s = arg;
+    for (int i = 0; i < 200; i++) {
+        char message[RT_LOAD_MESSAGE];
+        rt_object *o;
+        if (load(s->code, s->f, &o, message) != RT_LOAD_OK) return NULL;
+        s->wrong += ((long (*)(int))rt_object_find(o, "count"))(1) != 106;
+        rt_object_free(o);
+    }
+    s->wrong--; /* from 1 to 0 when all went well */
+    return NULL;
+}
+
+Test(objload, threads_load_into_one_memory_while_others_run_their_code) {
+    file f = read_object("tests/objects/kernel.o");
+    shared_load s[4];
+    pthread_t t[4];
+    rt_code *code = rt_code_new();
+    for (int i = 0; i < 4; i++) {
+        s[i] = (shared_load){code, f, 1};
+        cr_assert_eq(pthread_create(&t[i], NULL, load_often, &s[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < 4; i++) cr_expect_eq(s[i].wrong, 0);
     rt_code_free(code);
     free(f.bytes);
 }
 
 Test(objload, missing_import_is_named) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     char message[RT_LOAD_MESSAGE];
     rt_object *o;
     cr_expect_eq(rt_object_load(code, f.bytes, f.size, NULL, &o, message), RT_LOAD_UNRESOLVED);
-    cr_expect(strstr(message, "undefined symbol ") && (strstr(message, "fmaf") || strstr(message, "memset")));
+    cr_expect(strstr(message, "undefined symbol ") &&
+              (strstr(message, "fmaf") || strstr(message, "memset")));
     cr_expect(o == NULL);
     rt_code_free(code);
     free(f.bytes);
@@ -146,7 +186,7 @@ Test(objload, missing_import_is_named) {
 
 Test(objload, foreign_and_broken_files_are_told_apart) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     char message[RT_LOAD_MESSAGE];
     rt_object *o;
     cr_expect_eq(load(code, (file){f.bytes, 0}, &o, message), RT_LOAD_DAMAGED);
@@ -165,10 +205,11 @@ Test(objload, foreign_and_broken_files_are_told_apart) {
     free(f.bytes);
 }
 
-/* Every truncation ends in a status, and none in success: the section table is at the file's end. */
+/* Every truncation ends in a status, and none in success: the section table is at the file's
+ * end. */
 Test(objload, truncations_are_refused) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     for (size_t size = 0; size < f.size; size++) {
         unsigned char *part = malloc(size + 1);
         memcpy(part, f.bytes, size);
@@ -186,7 +227,7 @@ Test(objload, truncations_are_refused) {
 /* Every single flipped bit: accepted or refused with a message, never a crash or a leak. */
 Test(objload, flipped_bits_never_crash) {
     rt_code *code = rt_code_new();
-    file f = read_object("kernel.o");
+    file f = read_object("tests/objects/kernel.o");
     size_t refused = 0;
     for (size_t bit = 0; bit < f.size * 8; bit++) {
         f.bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -201,5 +242,12 @@ Test(objload, flipped_bits_never_crash) {
     }
     cr_expect_gt(refused, 1000);
     rt_code_free(code);
+    free(f.bytes);
+}
+
+Test(objload, the_library_carries_the_run_time_of_exports) {
+    file f = read_object("aot_rt.o");
+    cr_assert_eq((size_t)(rt_aot_blob_end - rt_aot_blob), f.size);
+    cr_expect(memcmp(rt_aot_blob, f.bytes, f.size) == 0);
     free(f.bytes);
 }

@@ -1,5 +1,5 @@
-/* test_pool.c - the thread pool of exported artefacts (runtime/aot): every element once, the same split at any
- * thread count, several callers, nested runs, fork, the floating-point environment. */
+/* test_pool.c - the thread pool of exported artefacts (runtime/aot): every element once, the same
+ * split at any thread count, several callers, nested runs, fork, the floating-point environment. */
 #include "runtime/aot/aot.h"
 
 #include <criterion/criterion.h>
@@ -113,7 +113,8 @@ Test(pool, concurrent_callers_all_finish) {
     for (int i = 0; i < 4; i++) expect_each_once(&j[i], N, 200);
 }
 
-/* Each round needs the whole previous round: a thread that passes the barrier early sees too few. */
+/* Each round needs the whole previous round: a thread that passes the barrier early sees too
+ * few. */
 static void rounds(void *ctx, int64_t begin, int64_t end, int thread) {
     job *j = ctx;
     (void)begin, (void)end, (void)thread;
@@ -211,7 +212,8 @@ Test(pool, fork_before_and_after_first_use, .timeout = 20) {
 
 Test(cpu, levels_are_consistent_and_capped) {
     bz_rt_isa best = bz_rt_isa_detect();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) cr_expect_geq(best, BZ_RT_V3);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        cr_expect_geq(best, BZ_RT_V3);
     if (!__builtin_cpu_supports("avx512f")) cr_expect_lt(best, BZ_RT_V4);
     setenv("BRAZE_ISA", "base", 1);
     cr_expect_eq(bz_rt_isa_selected(), BZ_RT_BASE);

@@ -1,10 +1,10 @@
 #!/bin/sh
 # deps.sh - install the Debian packages that the build and the tests need, if they are missing.
-# Quiet and without questions; a run with nothing to do takes a few milliseconds. Without apt it names what is
-# missing and stops.
+# Quiet and without questions; a run with nothing to do takes a few milliseconds. Without apt it names
+# what is missing and stops.
 set -eu
 
-# package: what shows that it is there (a command, or pc:MODULE for pkg-config, or file:NAME for a header)
+# package: what shows that it is there (a command, or pc:MODULE for pkg-config, or file:PATH)
 packages='
 gcc              gcc
 g++              g++
@@ -43,7 +43,10 @@ if ! command -v apt-get >/dev/null 2>&1; then
 fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null 2>&1 || { echo "braze needs, as root: apt-get install $missing" >&2; exit 3; }
+    command -v sudo >/dev/null 2>&1 || {
+        echo "braze needs, as root: apt-get install $missing" >&2
+        exit 3
+    }
     sudo='sudo -n'
 fi
 
@@ -58,4 +61,7 @@ if ! apt install --no-install-recommends $missing; then
     apt install --no-install-recommends $missing || { tail -n 20 "$log" >&2; exit 3; }
 fi
 missing=$(list_missing)
-[ -z "$missing" ] || { echo "still missing after the installation: $missing (see $log)" >&2; exit 3; }
+if [ -n "$missing" ]; then
+    echo "still missing after the installation: $missing (see $log)" >&2
+    exit 3
+fi

@@ -3,15 +3,16 @@
 #
 #   include <- src/ir <- {src/passes, src/codegen} <- runtime <- {tools, examples, bench, tests}
 #
-# passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot stands on libc;
-# tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/. An include is resolved as the compiler does:
-# beside the including file first, then from the root, then from include/.
+# passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot
+# stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/.
+# An include is resolved as the compiler does: beside the including file, from the root, from include/.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
-# One line "FILE LINE TARGET" for each include of each C file; <...> targets keep their angle bracket.
+# One line "FILE LINE TARGET" for each include of each C file; <...> targets keep the bracket.
 includes() {
-    find include src runtime tools examples bench tests \( -name '*.[chS]' -o -name '*.def' -o -name '*.inc' \) -print 2>/dev/null |
+    find include src runtime tools examples bench tests \
+        \( -name '*.[chS]' -o -name '*.def' -o -name '*.inc' \) -print 2>/dev/null |
         sort | while read -r file; do
         awk -v file="$file" '
             /^[ \t]*#[ \t]*include[ \t]*[<"]/ {

@@ -1,14 +1,14 @@
 /* aot.h - what an exported artefact needs at run time: threads and the machine's instruction set.
  *
- *      begin --- for --- for --- barrier ... --- end        one program run (the caller is thread 0)
+ *      begin --- for --- for --- for ... --- end          one program run (the caller is thread 0)
  *        | wakes          ^ a launch: static split of [0, n) over the threads of the run
  *        +-> workers spin between the launches, and park a while after the end
  *
- * Stands on libc and pthread alone. Every symbol is weak and visible: several artefacts, each with its own copy
- * of this object, link into one program and share one pool.
+ * Stands on libc and pthread alone. Every symbol is weak and visible: several artefacts, each with
+ * its own copy of this object, link into one program and share one pool.
  *
- * The pool serves one run at a time. A second caller (another thread, or a task that starts a run itself) does
- * its work alone on its own thread: slower, the same results, never a deadlock. */
+ * The pool serves one run at a time. A second caller (another thread, or a task that starts a run
+ * itself) does its work alone on its own thread: slower, the same results, never a deadlock. */
 #ifndef BZ_RT_AOT_H
 #define BZ_RT_AOT_H
 
@@ -30,35 +30,39 @@ typedef void bz_rt_task(void *ctx, int64_t begin, int64_t end, int thread);
 
 /* One program run; lives on the caller's stack. Fields are for reading. */
 typedef struct bz_rt_run {
-    int threads;       /* threads that a launch of this run may use, the caller included */
-    bool pooled;       /* false: the pool was taken, or one thread was asked for */
+    int threads;        /* threads that a launch of this run may use, the caller included */
+    bool pooled;        /* false: the pool was taken, or one thread was asked for */
     uint32_t caller_fp; /* the caller's floating-point control word, restored by bz_rt_end */
 } bz_rt_run;
 
-/* The number of threads a run gets when it asks for 0: what bz_rt_set_threads said, else $BRAZE_THREADS, else
- * the processors this process may run on. At least 1, at most BZ_RT_MAX_THREADS. */
+/* The number of threads a run gets when it asks for 0: what bz_rt_set_threads said, else
+ * $BRAZE_THREADS, else the processors this process may run on. At least 1, at most
+ * BZ_RT_MAX_THREADS. */
 BZ_RT_API int bz_rt_threads(void);
 
 /* Sets that number; 0 goes back to the default. Takes effect with the next run. */
 BZ_RT_API void bz_rt_set_threads(int threads);
 
-/* Opens a run with `threads` threads (0: bz_rt_threads()): wakes the workers, creating them at first use, and
- * sets the default floating-point environment (round to nearest, denormals kept, no traps). Fewer threads are
- * given when the system refuses to create them; see run->threads. Each begin needs its end, on the same thread. */
+/* Opens a run with `threads` threads (0: bz_rt_threads()): wakes the workers, creating them at
+ * first use, and sets the default floating-point environment (round to nearest, denormals kept, no
+ * traps). Fewer threads are given when the system refuses to create them; see run->threads. Each
+ * begin needs its end, on the same thread. */
 BZ_RT_API void bz_rt_begin(bz_rt_run *run, int threads);
 
-/* Calls fn on [0, n), cut into min(run->threads, n) contiguous ranges of nearly equal length, one a thread,
- * range t on thread t; returns when all are done. The caller sees all that the tasks wrote.
+/* Calls fn on [0, n), cut into min(run->threads, n) contiguous ranges of nearly equal length, one a
+ * thread, range t on thread t; returns when all are done. The caller sees all that the tasks wrote.
  * For the thread that opened the run, outside its tasks; a task may open a run of its own. */
 BZ_RT_API void bz_rt_for(bz_rt_run *run, bz_rt_task *fn, void *ctx, int64_t n);
 
-/* Inside a task of a launch with n == run->threads: waits until every thread of the launch is here. */
+/* Inside a task of a launch with n == run->threads: waits until every thread of the launch is
+ * here. */
 BZ_RT_API void bz_rt_barrier(const bz_rt_run *run);
 
 /* Closes the run: gives the pool back and restores the caller's floating-point environment. */
 BZ_RT_API void bz_rt_end(bz_rt_run *run);
 
-/* Ends and joins the workers if no run is open; the next run creates new ones. Happens by itself at exit. */
+/* Ends and joins the workers if no run is open; the next run creates new ones. Happens by itself at
+ * exit. */
 BZ_RT_API void bz_rt_stop(void);
 
 /* ---- cpu.c ---- */
@@ -69,10 +73,12 @@ typedef enum bz_rt_isa {
     BZ_RT_V4,   /* AVX-512 F, BW, CD, DQ, VL (x86-64-v4) */
 } bz_rt_isa;
 
-/* The best of these that both the processor and the operating system support, whatever the environment says. */
+/* The best of these that both the processor and the operating system support, whatever the
+ * environment says. */
 BZ_RT_API bz_rt_isa bz_rt_isa_detect(void);
 
-/* The same, capped by $BRAZE_ISA (base, avx2, avx512; read once). This is what code selection goes by. */
+/* The same, capped by $BRAZE_ISA (base, avx2, avx512; read once). This is what code selection goes
+ * by. */
 BZ_RT_API bz_rt_isa bz_rt_isa_selected(void);
 
 #endif

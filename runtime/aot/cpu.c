@@ -1,7 +1,7 @@
 /* cpu.c - which instruction set this machine runs: processor and operating system together.
  *
- * A level counts only when cpuid reports every feature of it and XCR0 says that the system saves the registers.
- * cpuid traps in virtual machines (tens of microseconds), so the answer is kept. */
+ * A level counts only when cpuid reports every feature of it and XCR0 says that the system saves
+ * the registers. cpuid traps in virtual machines (tens of microseconds), so the answer is kept. */
 #define BZ_RT_DEFINES
 #include "runtime/aot/aot.h"
 

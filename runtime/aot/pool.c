@@ -1,4 +1,5 @@
-/* pool.c - the thread pool: one fork costs ~0.2 us while the workers spin, ~60 us when they are parked.
+/* pool.c - the thread pool: one fork costs ~0.2 us while the workers spin, ~60 us when they are
+ * parked.
  *
  *      caller                               worker i
  *      ------                               --------
@@ -8,12 +9,14 @@
  *      wake the parked among them
  *      run range 0, wait for pending == 0
  *
- * Invariants. The job's fields are written only while no worker may read them: a worker reads them only when
- * the launch word names it (i < active), and the caller waits for exactly those workers. The launch word is 64
- * bits wide so that it never repeats. `launch` and `parked` are sequentially consistent: either the worker sees
- * the new launch before it sleeps, or the caller sees that it is parked.
+ * Invariants. The job's fields are written only while no worker may read them: a worker reads them
+ * only when the launch word names it (i < active), and the caller waits for exactly those workers.
+ * The launch word is 64 bits wide so that it never repeats. `launch` and `parked` are sequentially
+ * consistent: either the worker sees the new launch before it sleeps, or the caller sees that it is
+ * parked.
  *
- * All state lies in one weak symbol, so that every copy of this object in a process works on the same pool. */
+ * All state lies in one weak symbol, so that every copy of this object in a process works on the
+ * same pool. */
 #define BZ_RT_DEFINES
 #include "runtime/aot/aot.h"
 
@@ -85,8 +88,8 @@ static int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Counts pauses and looks at the clock only now and then: false once `patience` ns have passed, and at once when
- * the spinner may hold the processor that the awaited thread needs. */
+/* Counts pauses and looks at the clock only now and then: false once `patience` ns have passed, and
+ * at once when the spinner may hold the processor that the awaited thread needs. */
 typedef struct spinner {
     unsigned turns;
     int64_t since;
@@ -127,8 +130,9 @@ static void park(worker *w) {
     while (atomic_load(&w->parked)) futex_wait(&w->parked, 1);
 }
 
-/* Waits until a launch names this worker, or the pool stops; returns the launch word. Launches that pass it by
- * do not renew its patience: on a large machine the workers that small runs leave out go to sleep. */
+/* Waits until a launch names this worker, or the pool stops; returns the launch word. Launches that
+ * pass it by do not renew its patience: on a large machine the workers that small runs leave out go
+ * to sleep. */
 static uint64_t await_launch(worker *w) {
     spinner s = {0};
     for (;;) {

@@ -21,13 +21,13 @@ typedef struct pass_target {
 
 /* ---- the plan */
 
-typedef enum pass_place { PASS_INPUT, PASS_OUTPUT, PASS_ARENA } pass_place;
+typedef enum pass_place { PASS_INPUT, PASS_OUTPUT, PASS_ARENA, PASS_CONST } pass_place;
 
 typedef struct pass_buffer {
     bz_dtype dtype;
     int64_t count; /* elements, row-major contiguous */
     pass_place place;
-    uint32_t number; /* INPUT, OUTPUT: which one of the graph. A donated input's buffer is its output's too */
+    uint32_t number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
     int64_t offset;  /* ARENA: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
 } pass_buffer;

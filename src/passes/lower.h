@@ -1,0 +1,204 @@
+/* lower.h - what the files of the lowering share: groups of nodes, and the emitter of elements. Internal to src/passes. */
+#ifndef BRAZE_LOWER_H
+#define BRAZE_LOWER_H
+
+#include "src/passes/pass.h"
+
+/* ---- fuse.c: which nodes become one kernel */
+
+typedef enum fuse_kind { FUSE_MAP, FUSE_ROW, FUSE_COL, FUSE_DOT } fuse_kind;
+
+/* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot. */
+typedef struct fuse_group {
+    fuse_kind kind;
+    bool dead; /* merged into another */
+    ir_ref head;
+    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is not listed: it is an index map) */
+} fuse_group;
+
+enum { FUSE_NO_GROUP = UINT32_MAX };
+
+/* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced); KEPT: what a reduction leaves. A
+ * node is on a level when its shape is the level's but for axes of size 1; its canonical index there is the level's symbols. */
+typedef enum fuse_level { FUSE_NONE, FUSE_FULL, FUSE_KEPT } fuse_level;
+typedef struct fuse_space {
+    unsigned nfull, nkept;
+    int64_t full[IR_MAX_RANK], kept[IR_MAX_RANK]; /* sizes, without 1s */
+    ir_ex full_idx[IR_MAX_RANK], kept_idx[IR_MAX_RANK];
+} fuse_space;
+
+typedef struct fuse_result {
+    const ir_graph *g;
+    uint32_t *group_of; /* of each node; FUSE_NO_GROUP for inputs, constants, movement and dead nodes */
+    bool *stored;       /* the node's value lies in a buffer of its own */
+    BZ_VEC(fuse_group) groups;
+    BZ_VEC(pass_refusal) refusals;
+} fuse_result;
+
+bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e);
+void fuse_free(fuse_result *f);
+/* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`. */
+void fuse_space_of(const ir_graph *g, ir_exprs *x, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
+fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
+/* Canonical index of r on a level. */
+void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, ir_ex *idx);
+/* The same element of the same value under other indices: reshape ... concat, not computing anything. */
+static inline bool fuse_is_move(const ir_graph *g, ir_ref r) { return ir_op_is_movement(ir_at(g, r)->op); }
+
+/* ---- emit.c: the value of any node at any index, as kernel-loop instructions.
+ *
+ * Index maps are expressions over symbols (rows, columns, reduced index ...). One symbol may be the vector symbol: it stands for
+ * base + lane, in `width` bundles of `lanes` lanes: bundle u begins at base + u * lanes. A node that is bound (its value is in a
+ * buffer, a local array, a register) ends the recursion; movement rewrites indices; elementwise ops emit their operands first. */
+
+enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8 };
+
+typedef struct emit_value {
+    bool uniform; /* v[0] is a scalar, the same for every lane and bundle */
+    lp_val v[EMIT_MAX_WIDTH];
+} emit_value;
+
+typedef enum emit_bind_kind { BIND_NONE, BIND_BUFFER, BIND_LOCAL, BIND_VALUE, BIND_SCALAR } emit_bind_kind;
+
+typedef struct emit_bind {
+    emit_bind_kind kind;
+    lp_val p;         /* BUFFER, LOCAL: the pointer; SCALAR: the value */
+    ir_ex offset;     /* LOCAL: where, as an expression over symbols */
+    emit_value value; /* VALUE: for the current place whatever the index is (fusion has checked that it fits) */
+} emit_bind;
+
+typedef struct emit_memo {
+    ir_ref node;
+    uint32_t idx; /* into emitter.memo_idx: rank expressions */
+    lp_val guard;
+    emit_value value;
+} emit_memo;
+
+typedef struct emitter {
+    const ir_graph *g;
+    lp_builder *b; /* NULL: nothing is emitted; the expressions that loads and masks depend on are collected in `seen` */
+    ir_exprs *x;
+    emit_bind *bind; /* per node */
+    struct {
+        ir_ex sym;
+        lp_val value;
+    } syms[EMIT_MAX_SYMS];
+    unsigned nsyms;
+    ir_ex vec; /* the vector symbol, 0 = none: everything is scalar */
+    unsigned lanes, width;
+    lp_val tail;  /* mask of the lanes that exist (width is 1 then), 0 = all */
+    lp_val guard[EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
+    bool guard_uniform;
+    BZ_VEC(ir_ex) seen;
+    BZ_VEC(emit_memo) memo;
+    BZ_VEC(ir_ex) memo_idx;
+    bool failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
+    ir_ref unsupported;
+} emitter;
+
+bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x);
+void emit_free(emitter *m);
+void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
+/* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
+void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);
+void emit_scalar(emitter *m); /* no vector symbol */
+/* Forgets values that were computed since `mark` (they belong to a region that has closed). */
+unsigned emit_mark(const emitter *m);
+void emit_forget(emitter *m, unsigned mark);
+
+emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx);
+lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */
+/* Bundle u of a value as a vector of the current lanes. */
+lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
+/* Row-major offset of an index in the shape of r. */
+ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
+lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
+/* Stores a value of node r at its index: row-major in the buffer p, along the vector symbol. */
+void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v, unsigned flags);
+/* What index of its operand a movement node reads at idx; false for pad and concat, which depend on conditions. */
+bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at);
+/* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
+void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes, unsigned n, ir_ex *idx);
+
+/* ---- lower_*.c: one kernel for one group. The context knows which nodes are stored and makes buffers on demand. */
+
+typedef struct lower {
+    const ir_graph *g;
+    const pass_target *t;
+    const fuse_result *f;
+    const fuse_group *group;
+    pass_plan *plan;
+    bz_error *e;
+    uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
+    /* of the kernel at hand */
+    ir_exprs x;
+    emitter m;
+    lp_kernel *k;
+    lp_builder *b;
+    fuse_space space;
+    BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
+    BZ_VEC(lp_val) pointers;
+    BZ_VEC(int64_t) extents;
+    BZ_VEC(uint32_t) scalars;
+    BZ_VEC(ir_ref) outputs; /* members that are stored, ascending */
+    BZ_VEC(lp_val) out_pointers;
+} lower;
+
+#define PASS_NONE UINT32_MAX
+
+/* ---- schedule.c: the order of the groups, and which run in one launch */
+typedef struct schedule {
+    BZ_VEC(uint32_t) groups;  /* in order of running */
+    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
+    uint32_t *launch_of;      /* of each group */
+} schedule;
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
+void schedule_free(schedule *s);
+/* Calls visit(ctx, base, canonical?) for every value that a member reads through movement only: inputs, constants that are listed,
+ * stored nodes of other groups. */
+typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
+bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx);
+/* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
+bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out);
+
+/* ---- lower.c: fills a plan from its graph */
+bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
+
+/* ---- memory.c: offsets in the arena */
+bool memory_plan(pass_plan *p);
+
+/* ---- lower.c */
+lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the phases */
+/* Adds a function that kernels call; gives its number for lp_call. An equal one is reused; `f` belongs to the plan then. */
+bool lower_function(lower *l, lp_kernel *f, unsigned *number);
+/* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
+unsigned lower_lanes(const lower *l);
+/* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
+unsigned lower_ops(const lower *l);
+/* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
+bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
+lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
+ir_ex lower_sym(lower *l, const char *name, int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size); /* always a symbol: one that vectors may run along */
+int64_t lower_count(const int64_t *sizes, unsigned n);
+
+/* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
+bool lower_map(lower *l);
+bool lower_row(lower *l);
+bool lower_col(lower *l);
+bool lower_dot(lower *l);
+
+/* ---- fold.c: steps that reductions share */
+/* One step op(acc, x) of a reduction; lanes not set in mask (0 = all set) keep acc. */
+lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val mask);
+ir_bits fold_identity(const ir_reduce_attr *a);
+/* An element as the accumulator's dtype; and the accumulator as the result's dtype (one rounding). */
+lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x);
+lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
+/* Adjacent pairs combined bottom-up, an odd last one carried up: p[base + i * stride] for i < n, vectors of `lanes`; the result is left
+ * at i = 0 and returned. */
+lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes);
+/* A vector of 2^k lanes halved until one is left. */
+lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
+
+#endif

@@ -1,0 +1,50 @@
+#!/bin/sh
+# slow_install.sh - what `make install` leaves behind is what a stranger needs: headers, both libraries with the
+# soname, a pkg-config file that leads to them; and `make uninstall` takes all of it away again.
+set -u
+src=${BRAZE_SRC:-.}
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+expect() { # DESCRIPTION COMMAND...
+    what=$1
+    shift
+    if "$@" >"$dir/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+        cat "$dir/log"
+    fi
+}
+
+cat >"$dir/main.c" <<'EOF'
+#include <braze/version.h>
+#include <stdio.h>
+int bz_rt_threads(void);
+int main(void) {
+    printf("%d.%d.%d %d\n", BZ_VERSION_MAJOR, BZ_VERSION_MINOR, BZ_VERSION_PATCH, bz_rt_threads() > 0);
+}
+EOF
+export PKG_CONFIG_PATH="$dir/p/lib/pkgconfig"
+pc() { pkg-config "$@" braze; }
+uses_soname() { readelf -d "$dir/p/lib/libbraze.so" | grep -q 'SONAME.*\[libbraze.so.[0-9]*\]'; }
+# shellcheck disable=SC2046  # lists of flags
+links_shared() { "${CC:-cc}" "$dir/main.c" $(pc --cflags --libs) -Wl,-rpath,"$dir/p/lib" -o "$dir/shared"; }
+# shellcheck disable=SC2046
+links_static() {
+    "${CC:-cc}" "$dir/main.c" $(pc --cflags) "$dir/p/lib/libbraze.a" -lm -ldl -pthread -o "$dir/static"
+}
+says_version() { [ "$("$1")" = "$(pc --modversion) 1" ]; }
+nothing_left() { [ -z "$(find "$dir/p" ! -type d)" ]; }
+
+expect "make install" make -C "$src" install PREFIX="$dir/p" BUILD=release
+expect "the shared library has a soname" uses_soname
+expect "a program links through pkg-config" links_shared
+expect "it runs and agrees about the version" says_version "$dir/shared"
+expect "a program links libbraze.a" links_static
+expect "it runs too" says_version "$dir/static"
+expect "make uninstall" make -C "$src" uninstall PREFIX="$dir/p"
+expect "nothing is left" nothing_left
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,53 @@
+#!/bin/sh
+# test_layers.sh - tools/layers.sh accepts the right arrows and names each kind of wrong one.
+set -u
+src=${BRAZE_SRC:-.}
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+mkdir -p "$dir/include/braze" "$dir/src/ir" "$dir/src/passes" "$dir/src/codegen" "$dir/runtime/aot" \
+    "$dir/tests/ptx"
+for header in include/braze/braze.h src/ir/ir.h src/passes/pass.h src/codegen/cg.h runtime/rt.h \
+    runtime/aot/aot.h tests/ptx/ptx.h; do
+    : >"$dir/$header"
+done
+
+# FILE INCLUDE VERDICT: a file with this one include is fine (0) or not (1).
+check() {
+    echo "#include $2" >"$dir/$1"
+    "$src/tools/layers.sh" "$dir" >"$dir/log"
+    if [ $? = "$3" ] && { [ "$3" = 0 ] || grep -q "^$1:1: " "$dir/log"; }; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $1 with $2, expected status $3:"
+        cat "$dir/log"
+    fi
+    rm "$dir/$1"
+}
+
+check include/braze/a.h '<stddef.h>' 0
+check include/braze/a.h '"src/ir/ir.h"' 1
+check src/ir/a.c '<braze/braze.h>' 0
+check src/ir/a.c '"ir.h"' 0
+check src/ir/a.c '"src/passes/pass.h"' 1
+check src/ir/a.c '"../codegen/cg.h"' 1
+check src/passes/a.c '"src/ir/ir.h"' 0
+check src/passes/a.c '"src/codegen/cg.h"' 1
+check src/passes/a.c '"runtime/rt.h"' 1
+check src/codegen/a.c '"src/ir/ir.h"' 0
+check src/codegen/a.c '"src/passes/pass.h"' 1
+check src/codegen/a.c '<llvm-c/Core.h>' 1
+check src/codegen/llvm_a.c '<llvm-c/Core.h>' 0
+check runtime/a.c '"src/passes/pass.h"' 0
+check runtime/a.c '"runtime/aot/aot.h"' 0
+check runtime/a.c '  "llvm-c/Core.h"' 1
+check runtime/aot/a.c '<pthread.h>' 0
+check runtime/aot/a.c '"runtime/rt.h"' 1
+check runtime/aot/a.c '<braze/braze.h>' 1
+check tests/ptx/a.c '"ptx.h"' 0
+check tests/ptx/a.c '"src/ir/ir.h"' 1
+check tests/a.c '"tests/ptx/ptx.h"' 1
+check tests/a.c '"src/ir/ir.h"' 0
+check src/ir/a.h '"tests/ptx/ptx.h"' 1
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
