@@ -1,4 +1,5 @@
-/* test_loops_text.c - the text form, the verifier and the interpreter's complaints: one tiny text for each message. */
+/* test_loops_text.c - the text form, the verifier and the interpreter's complaints: one tiny text
+ * for each message. */
 #include "tests/support/loops.h"
 
 #include <criterion/criterion.h>

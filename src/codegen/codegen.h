@@ -1,23 +1,26 @@
 /* codegen.h - kernel loops to machine code.
  *
- *     lp_module --cg_compile--> ELF object in memory --objload--> functions     (one ISA, for the JIT and its cache)
- *     lp_module per ISA + data --cg_export--> one ELF object for a linker       (what `bz_export` writes)
+ *     lp_module --cg_compile--> ELF object in memory --objload--> functions     for the JIT
+ *     lp_module per ISA, data --cg_export--> one ELF object for a linker        for bz_export
  *
- * The work is done by the plug-in libbraze-llvm.so (src/codegen/llvm_*.c), opened at the first call. Everything here may be
- * called from several threads at once; each call compiles in an LLVM context of its own.
+ * The work is done by the plug-in libbraze-llvm.so (src/codegen/llvm_*.c), opened at the first
+ * call. Everything here may be called from several threads at once; each call compiles in an LLVM
+ * context of its own.
  *
- * What compiled code relies on: a buffer that a kernel writes (OUT, INOUT, WORK) overlaps no other buffer of the same launch;
- * the thread runs with the default floating-point environment; external symbols are those of cg_externals alone. */
+ * What compiled code relies on: a buffer that a kernel writes (OUT, INOUT, WORK) overlaps no other
+ * buffer of the same launch; the thread runs with the default floating-point environment; external
+ * symbols are those of cg_externals alone. */
 #ifndef BRAZE_CODEGEN_H
 #define BRAZE_CODEGEN_H
 
 #include "src/ir/loops/loop.h"
 
-/* X(ENUM, name, bytes of the widest vector) ; each includes the ones before it */
-#define CG_ISAS(X)                                                                                                                 \
-    X(CG_BASE, x86-64, 16)    /* SSE2; floor and fma by slow code */                                                               \
-    X(CG_V3, x86-64-v3, 32)   /* AVX2, FMA, F16C, BMI */                                                                           \
-    X(CG_V4, x86-64-v4, 64)   /* AVX-512 F, BW, CD, DQ, VL */
+/* X(ENUM, name, bytes of the widest vector) ; each includes the ones before it:
+ * SSE2; then AVX2, FMA, F16C, BMI; then AVX-512 F, BW, CD, DQ, VL. */
+#define CG_ISAS(X)                                                                                 \
+    X(CG_BASE, "x86-64", 16)                                                                       \
+    X(CG_V3, "x86-64-v3", 32)                                                                      \
+    X(CG_V4, "x86-64-v4", 64)
 
 typedef enum cg_isa {
 #define CG_ISA_ENUM(e, name, bytes) e,
@@ -34,7 +37,7 @@ typedef enum cg_level {
 typedef struct cg_target {
     cg_isa isa;
     cg_level level;
-    const char *prefix, *suffix; /* of the symbols; NULL = none. A phase is called PREFIX<kernel>.<phase>SUFFIX */
+    const char *prefix, *suffix; /* of symbols: PREFIX<kernel>.<phase>SUFFIX; NULL = none */
 } cg_target;
 
 typedef struct cg_object {
@@ -44,9 +47,10 @@ typedef struct cg_object {
 
 /* ---- plugin.c */
 
-/* Opens the plug-in if that has not been done: $BRAZE_LLVM alone when it is set, else libbraze-llvm.so beside the library or
- * executable that holds this code, beside the running program, and where the dynamic linker looks. BZ_ECOMPILE with the places
- * tried when none is usable; a later call tries again. Worth calling on a helper thread while other work goes on. */
+/* Opens the plug-in if that has not been done: $BRAZE_LLVM alone when it is set, else
+ * libbraze-llvm.so beside the library or executable that holds this code, beside the running
+ * program, and where the dynamic linker looks. BZ_ECOMPILE with the places tried when none is
+ * usable; a later call tries again. Worth calling on a helper thread while other work goes on. */
 bz_status cg_open(bz_error *e);
 /* "llvm 19.1.7, emitter 1": part of the key of cached code. NULL before the plug-in is open. */
 const char *cg_version(void);
@@ -54,20 +58,24 @@ const char *cg_isa_name(cg_isa isa);
 unsigned cg_vector_bytes(cg_isa isa);
 
 /* All phases of all kernels of `m` (functions become local symbols) as one object.
- * Errors: BZ_EUNSUPPORTED names the kernel and instruction that has no CPU form (GRID, BLOCK, WARP and LANE loops, MMA, SHARED
- * memory, warp shuffles); what lp_verify says; BZ_ECOMPILE, BZ_ENOMEM. `out` is empty then. */
+ * Errors: BZ_EUNSUPPORTED names the kernel and instruction that has no CPU form (GRID, BLOCK, WARP
+ * and LANE loops, MMA, SHARED memory, warp shuffles); what lp_verify says; BZ_ECOMPILE, BZ_ENOMEM.
+ * `out` is empty then. */
 bz_status cg_compile(const lp_module *m, const cg_target *t, cg_object *out, bz_error *e);
 void cg_object_free(cg_object *o);
 
 /* LLVM IR and assembly of the same, appended to texts; either may be NULL. */
-bz_status cg_text(const lp_module *m, const cg_target *t, bz_text *llvm, bz_text *assembly, bz_error *e);
+bz_status cg_text(const lp_module *m, const cg_target *t, bz_text *llvm, bz_text *assembly,
+                  bz_error *e);
 
-/* Functions of libm that compiled code may call (BASE has no fma instruction): NULL-terminated names. */
+/* Functions of libm that compiled code may call (BASE has no fma instruction): NULL-terminated
+ * names. */
 extern const char *const cg_externals[];
 
 /* ---- export: code for several ISAs, data and entry points in one object */
 
-/* The 8 bytes at `offset` of a data symbol hold the address of `symbol` (of this unit, or external) + addend. */
+/* The 8 bytes at `offset` of a data symbol hold the address of `symbol` (of this unit, or external)
+ * + addend. */
 typedef struct cg_reloc {
     size_t offset; /* ascending within a symbol, 8 bytes apart or more */
     const char *symbol;
@@ -75,7 +83,7 @@ typedef struct cg_reloc {
 } cg_reloc;
 
 enum cg_data_flags {
-    CG_GLOBAL = 1 << 0,   /* else hidden: other objects of the same link see it, the finished library does not show it */
+    CG_GLOBAL = 1 << 0,   /* else hidden: seen inside the link, not from outside its result */
     CG_WRITABLE = 1 << 1, /* else read-only (after relocation) */
     CG_ZERO = 1 << 2,     /* `bytes` is ignored: `size` zero bytes that take no room in the file */
 };
@@ -90,7 +98,8 @@ typedef struct cg_data {
     size_t nrelocs;
 } cg_data;
 
-/* A function  R name(a1 ... an)  that tail-calls  R callee(&data, a1 ... an); arguments and R are pointers or integers. */
+/* A function  R name(a1 ... an)  that tail-calls  R callee(&data, a1 ... an); arguments and R are
+ * pointers or integers. */
 typedef struct cg_entry {
     const char *name;
     const char *callee; /* external */
@@ -100,7 +109,8 @@ typedef struct cg_entry {
 } cg_entry;
 
 typedef struct cg_variant {
-    cg_target target; /* suffixes must differ between the variants of a unit; phases are hidden symbols */
+    cg_target
+        target; /* suffixes must differ between the variants of a unit; phases are hidden symbols */
     const lp_module *m;
 } cg_variant;
 

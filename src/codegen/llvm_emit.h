@@ -1,14 +1,15 @@
 /* llvm_emit.h - what the files of the LLVM emitter share. Private to src/codegen/llvm_*.c.
  *
  *     llvm_plugin.c   entry points, one LLVM context per call
- *      +- llvm_emit.c     kernels, phases, functions, regions
- *      |   +- llvm_emit_ops.c    base ops          +- llvm_emit_mem.c     memory
- *      |   +- llvm_emit_cast.c   conversions       +- llvm_emit_lanes.c   masked memory lane by lane, vectors
+ *      +- llvm_emit.c     kernels, phases, functions
+ *      |   +- llvm_emit_flow.c   regions           +- llvm_emit_mem.c     memory
+ *      |   +- llvm_emit_ops.c    base ops          +- llvm_emit_lanes.c   vectors, masked memory
+ *      |   +- llvm_emit_cast.c   conversions            lane by lane
  *      +- llvm_data.c     data and entries of an exported unit
  *      +- llvm_target.c   target machines, options, object and assembly text
  *
- * A value of dtype t with n lanes is an LLVM value of type em_type(t, n): bool is i1, f16 and bf16 are i16 (their bits; only
- * conversions look inside). In memory bool is i8. */
+ * A value of dtype t with n lanes is an LLVM value of type em_type(t, n): bool is i1, f16 and bf16
+ * are i16 (their bits; only conversions look inside). In memory bool is i8. */
 #ifndef BRAZE_LLVM_EMIT_H
 #define BRAZE_LLVM_EMIT_H
 
@@ -53,13 +54,13 @@ typedef struct em {
     LLVMValueRef *v;         /* of each instruction */
     LLVMValueRef **slots;    /* of each opener: its carried values, after END its results */
     LLVMValueRef *buffers, *extents, *scalars;
-    uint32_t *close;      /* of each opener or ELSE: the ELSE or END that ends its region */
-    uint32_t *root;       /* of each pointer: number of its root */
-    em_root *roots;       /* buffers, then LOCALs */
+    uint32_t *close; /* of each opener or ELSE: the ELSE or END that ends its region */
+    uint32_t *root;  /* of each pointer: number of its root */
+    em_root *roots;  /* buffers, then LOCALs */
     uint32_t nroots;
     int64_t *place;       /* of each SCRATCH array: its offset in the scratch memory */
     int64_t scratch_used; /* bytes of all of them */
-    bool failed;          /* memory ran out */
+    bz_status status;     /* of what went wrong while writing */
     bool streamed;        /* a non-temporal store stands somewhere: the phase ends with a fence */
     bz_arena arena;
 } em;
@@ -73,23 +74,46 @@ LLVMValueRef em_const_int(const em *f, unsigned bits, uint64_t v, unsigned lanes
 LLVMValueRef em_const_f64(const em *f, bz_dtype t, double v, unsigned lanes); /* t: F32 or F64 */
 LLVMValueRef em_splat(em *f, LLVMValueRef x, unsigned lanes);
 /* Calls an intrinsic whose name is overloaded on types[]. */
-LLVMValueRef em_intrinsic(em *f, const char *name, LLVMTypeRef *types, unsigned ntypes, LLVMValueRef *args, unsigned n);
+LLVMValueRef em_intrinsic(em *f, const char *name, LLVMTypeRef *types, unsigned ntypes,
+                          LLVMValueRef *args, unsigned n);
 LLVMValueRef em_unary(em *f, const char *intrinsic, LLVMValueRef x);
 LLVMValueRef em_binary(em *f, const char *intrinsic, LLVMValueRef x, LLVMValueRef y);
 LLVMBasicBlockRef em_block(em *f);
 LLVMBasicBlockRef em_here(const em *f);
 
-static inline const lp_inst *em_inst(const em *f, uint32_t i) { return &f->k->inst.p[i]; }
-static inline LLVMValueRef em_arg(const em *f, const lp_inst *i, unsigned n) { return f->v[lp_args(f->k, i)[n]]; }
+static inline const lp_inst *em_inst(const em *f, uint32_t i) {
+    return &f->k->inst.p[i];
+}
+static inline LLVMValueRef em_arg(const em *f, const lp_inst *i, unsigned n) {
+    return f->v[lp_args(f->k, i)[n]];
+}
 static inline const lp_inst *em_arg_inst(const em *f, const lp_inst *i, unsigned n) {
     return em_inst(f, lp_args(f->k, i)[n]);
 }
 
-/* ---- llvm_emit.c: all phases and functions of m. BZ_EUNSUPPORTED, BZ_ENOMEM */
+/* ---- llvm_emit.c */
+#define EM_FRAME_FIELD(name) (int64_t) offsetof(lp_frame, name)
+/* A parameter, loaded in the entry block when first asked for. */
+LLVMValueRef em_buffer(em *f, uint32_t n);
+LLVMValueRef em_extent(em *f, uint32_t n);
+LLVMValueRef em_scalar(em *f, uint32_t n);
+/* All phases and functions of m. BZ_EUNSUPPORTED, BZ_ENOMEM */
 bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hidden);
 
+/* ---- llvm_emit_flow.c */
+/* Emits from instruction i to the ELSE or END that closes its region, or the kernel's end; returns
+ * where it stopped. */
+uint32_t em_region(em *f, uint32_t i);
+/* The loop at instruction i over lo .. hi; `surely`: it runs at least once. Returns its END. */
+uint32_t em_loop_between(em *f, uint32_t i, LLVMValueRef lo, LLVMValueRef hi, bool surely);
+LLVMValueRef em_instruction(em *f,
+                            uint32_t i); /* one that opens no region; NULL when it has no value */
+unsigned em_yield_count(const em *f,
+                        uint32_t close); /* values that the region closed at `close` yields */
+
 /* ---- llvm_emit_ops.c, llvm_emit_cast.c */
-LLVMValueRef em_base(em *f, ir_op op, bz_dtype operand, bz_dtype result, unsigned lanes, const LLVMValueRef *x);
+LLVMValueRef em_base(em *f, ir_op op, bz_dtype operand, bz_dtype result, unsigned lanes,
+                     const LLVMValueRef *x);
 LLVMValueRef em_cast(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x);
 
 /* ---- llvm_emit_mem.c */
@@ -103,7 +127,9 @@ LLVMValueRef em_memory(em *f, uint32_t i);
 LLVMValueRef em_table(em *f, const lp_inst *i);
 
 /* ---- llvm_emit_lanes.c */
-LLVMValueRef em_lanes(em *f, uint32_t i); /* LOAD STORE GATHER SCATTER COMPRESS with a mask, a loop over its set lanes */
+LLVMValueRef em_lanes(
+    em *f,
+    uint32_t i); /* LOAD STORE GATHER SCATTER COMPRESS with a mask, a loop over its set lanes */
 LLVMValueRef em_vector(em *f, const lp_inst *i); /* SPLAT ... ALL */
 
 /* ---- llvm_data.c */
@@ -112,9 +138,11 @@ bz_status em_data(em_unit *u, const cg_export_unit *x);
 /* ---- llvm_target.c */
 void em_target_attributes(LLVMContextRef ctx, LLVMValueRef fn, cg_isa isa);
 /* The finished module as an object or as assembly text. BZ_ECOMPILE with LLVM's message. */
-bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind, cg_object *out);
+bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind,
+                    cg_object *out);
 /* Sets LLVM's process-wide options and registers the target; once, whoever comes first. */
 bool em_target_ready(bz_error *e);
 const char *em_triple(void);
+const char *em_data_layout(void);
 
 #endif

@@ -2,8 +2,9 @@
  *
  *     f16, bf16 --> f32 --> anything          f64, i32, i64 --round to odd--> f32 --> f16, bf16
  *
- * Rounding to odd (an inexact value gets its last bit set) keeps what a second rounding needs to know, so that two are as one.
- * f16 uses F16C; without it, and for bf16 on every machine, integer arithmetic (AVX-512's bf16 instructions flush denormals). */
+ * Rounding to odd (an inexact value gets its last bit set) keeps what a second rounding needs to
+ * know, so that two are as one. f16 uses F16C; without it, and for bf16 on every machine, integer
+ * arithmetic (AVX-512's bf16 instructions flush denormals). */
 #include "src/codegen/llvm_emit.h"
 
 #define C(bits, v) em_const_int(f, bits, v, lanes)
@@ -24,18 +25,22 @@ static LLVMValueRef half_type_cast(em *f, unsigned lanes, LLVMValueRef bits) {
 
 /* ---- f16 */
 
-/* The exponent is moved up by adding; infinities and NaN move once more, denormals are made normal by a float subtraction. */
+/* The exponent is moved up by adding; infinities and NaN move once more, denormals are made normal
+ * by a float subtraction. */
 static LLVMValueRef f16_to_f32_by_bits(em *f, unsigned lanes, LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     LLVMValueRef h = LLVMBuildZExt(b, x, em_int(f, 32, lanes), "");
     LLVMValueRef sign = LLVMBuildShl(b, LLVMBuildAnd(b, h, C(32, 0x8000), ""), C(32, 16), "");
     LLVMValueRef mag = LLVMBuildAnd(b, h, C(32, 0x7FFF), "");
-    LLVMValueRef normal = LLVMBuildAdd(b, LLVMBuildShl(b, mag, C(32, 13), ""), C(32, 112u << 23), "");
+    LLVMValueRef normal =
+        LLVMBuildAdd(b, LLVMBuildShl(b, mag, C(32, 13), ""), C(32, 112u << 23), "");
     LLVMValueRef special = LLVMBuildAdd(b, normal, C(32, 112u << 23), "");
     LLVMValueRef nan = LLVMBuildOr(b, special, C(32, 0x400000), "");
     LLVMValueRef above = LLVMBuildAdd(b, normal, C(32, 1u << 23), "");
-    LLVMValueRef small = LLVMBuildFSub(b, as_f32(f, lanes, above), em_const_f64(f, BZ_F32, 0x1p-14, lanes), "");
-    LLVMValueRef r = choose(f, LLVMBuildICmp(b, LLVMIntULT, mag, C(32, 0x400), ""), as_int(f, 32, lanes, small), normal);
+    LLVMValueRef small =
+        LLVMBuildFSub(b, as_f32(f, lanes, above), em_const_f64(f, BZ_F32, 0x1p-14, lanes), "");
+    LLVMValueRef r = choose(f, LLVMBuildICmp(b, LLVMIntULT, mag, C(32, 0x400), ""),
+                            as_int(f, 32, lanes, small), normal);
     r = choose(f, LLVMBuildICmp(b, LLVMIntUGE, mag, C(32, 0x7C00), ""), special, r);
     r = choose(f, LLVMBuildICmp(b, LLVMIntUGT, mag, C(32, 0x7C00), ""), nan, r);
     return as_f32(f, lanes, LLVMBuildOr(b, r, sign, ""));
@@ -54,7 +59,8 @@ static LLVMValueRef f32_to_f16_by_bits(em *f, unsigned lanes, LLVMValueRef x) {
     LLVMValueRef small = LLVMBuildSub(b, sum, C(32, 0x3F000000), "");
     LLVMValueRef payload = LLVMBuildAnd(b, LLVMBuildLShr(b, mag, C(32, 13), ""), C(32, 0x1FF), "");
     LLVMValueRef nan = LLVMBuildOr(b, payload, C(32, 0x7E00), "");
-    LLVMValueRef r = choose(f, LLVMBuildICmp(b, LLVMIntULT, mag, C(32, 0x38800000), ""), small, normal);
+    LLVMValueRef r =
+        choose(f, LLVMBuildICmp(b, LLVMIntULT, mag, C(32, 0x38800000), ""), small, normal);
     r = choose(f, LLVMBuildICmp(b, LLVMIntUGE, mag, C(32, 0x47800000), ""), C(32, 0x7C00), r);
     r = choose(f, LLVMBuildICmp(b, LLVMIntUGT, mag, C(32, 0x7F800000), ""), nan, r);
     return LLVMBuildTrunc(b, LLVMBuildOr(b, r, sign, ""), em_int(f, 16, lanes), "");
@@ -98,7 +104,8 @@ static LLVMValueRef f64_to_odd_f32(em *f, unsigned lanes, LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     LLVMValueRef r = LLVMBuildFPTrunc(b, x, em_type(f, BZ_F32, lanes), "");
     LLVMValueRef back = LLVMBuildFPExt(b, r, em_type(f, BZ_F64, lanes), "");
-    LLVMValueRef far = LLVMBuildFCmp(b, LLVMRealOGT, em_unary(f, "llvm.fabs", back), em_unary(f, "llvm.fabs", x), "");
+    LLVMValueRef far = LLVMBuildFCmp(b, LLVMRealOGT, em_unary(f, "llvm.fabs", back),
+                                     em_unary(f, "llvm.fabs", x), "");
     LLVMValueRef inexact = LLVMBuildFCmp(b, LLVMRealONE, back, x, "");
     LLVMValueRef u = as_int(f, 32, lanes, r);
     u = choose(f, far, LLVMBuildSub(b, u, C(32, 1), ""), u);
@@ -118,7 +125,8 @@ static LLVMValueRef i64_to_odd_f64(em *f, unsigned lanes, LLVMValueRef x) {
     return LLVMBuildSIToFP(b, choose(f, fits, x, odd), em_type(f, BZ_F64, lanes), "");
 }
 
-/* f16 overflows below 2^24, where f32 is still exact: only bf16 needs more care with wide integers. */
+/* f16 overflows below 2^24, where f32 is still exact: only bf16 needs more care with wide integers.
+ * */
 static LLVMValueRef to_half(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
     bool careful = to == BZ_BF16 && (from == BZ_I32 || from == BZ_I64);
     if (from == BZ_F64 || careful) {
@@ -139,10 +147,13 @@ static double int_limit(bz_dtype t, bool high) {
     return high ? top - 1 : s ? -top : 0;
 }
 
-/* Integers whose limits the float type holds: clamp, then convert; NaN passes the clamps and is cleared at the end. */
-static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
+/* Integers whose limits the float type holds: clamp, then convert; NaN passes the clamps and is
+ * cleared at the end. */
+static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes,
+                                 LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
-    LLVMValueRef high = em_const_f64(f, from, int_limit(to, true), lanes), low = em_const_f64(f, from, int_limit(to, false), lanes);
+    LLVMValueRef high = em_const_f64(f, from, int_limit(to, true), lanes),
+                 low = em_const_f64(f, from, int_limit(to, false), lanes);
     LLVMValueRef y = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, high, x, ""), high, x);
     y = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, low, y, ""), low, y);
     y = LLVMBuildFPToSI(b, y, em_int(f, 32, lanes), "");
@@ -150,13 +161,17 @@ static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lan
     return to == BZ_I32 ? y : LLVMBuildTrunc(b, y, em_type(f, to, lanes), "");
 }
 
-/* f32 to i32, both to i64: x86 converts what is out of range to the lowest integer, so only the high side is put right. */
-static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
+/* f32 to i32, both to i64: x86 converts what is out of range to the lowest integer, so only the
+ * high side is put right. */
+static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes,
+                                    LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[to].bits;
     double limit = bits == 32 ? 0x1p31 : 0x1p63;
-    LLVMValueRef top = em_const_f64(f, from, limit, lanes), low = em_const_f64(f, from, -limit, lanes);
-    LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits)), least = C(bits, UINT64_C(1) << (bits - 1));
+    LLVMValueRef top = em_const_f64(f, from, limit, lanes),
+                 low = em_const_f64(f, from, -limit, lanes);
+    LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits)),
+                 least = C(bits, UINT64_C(1) << (bits - 1));
     LLVMValueRef y = LLVMBuildFPToSI(b, x, em_type(f, to, lanes), "");
     if (LLVMIsConstant(x)) y = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, x, low, ""), least, y);
     y = choose(f, LLVMBuildFCmp(b, LLVMRealOGE, x, top, ""), most, y);
@@ -167,7 +182,8 @@ static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned 
 
 static LLVMValueRef to_bool(em *f, bz_dtype from, unsigned lanes, LLVMValueRef x) {
     LLVMValueRef zero = LLVMConstNull(em_type(f, from, lanes));
-    return ir_is_float(from) ? LLVMBuildFCmp(f->b, LLVMRealUNE, x, zero, "") : LLVMBuildICmp(f->b, LLVMIntNE, x, zero, "");
+    return ir_is_float(from) ? LLVMBuildFCmp(f->b, LLVMRealUNE, x, zero, "")
+                             : LLVMBuildICmp(f->b, LLVMIntNE, x, zero, "");
 }
 
 static LLVMValueRef from_float(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
@@ -175,13 +191,15 @@ static LLVMValueRef from_float(em *f, bz_dtype from, bz_dtype to, unsigned lanes
     if (to == BZ_F64) return LLVMBuildFPExt(f->b, x, type, "");
     if (to == BZ_F32) return LLVMBuildFPTrunc(f->b, x, type, "");
     bool exact_limits = ir_dtypes[to].bits < ir_dtypes[from].bits;
-    return exact_limits ? clamp_to_int(f, from, to, lanes, x) : saturate_to_int(f, from, to, lanes, x);
+    return exact_limits ? clamp_to_int(f, from, to, lanes, x)
+                        : saturate_to_int(f, from, to, lanes, x);
 }
 
 static LLVMValueRef from_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
     LLVMTypeRef type = em_type(f, to, lanes);
     bool is_signed = ir_dtypes[from].kind == IR_KIND_SINT;
-    if (ir_is_float(to)) return is_signed ? LLVMBuildSIToFP(f->b, x, type, "") : LLVMBuildUIToFP(f->b, x, type, "");
+    if (ir_is_float(to))
+        return is_signed ? LLVMBuildSIToFP(f->b, x, type, "") : LLVMBuildUIToFP(f->b, x, type, "");
     if (ir_dtypes[to].bits < ir_dtypes[from].bits) return LLVMBuildTrunc(f->b, x, type, "");
     if (ir_dtypes[to].bits == ir_dtypes[from].bits) return x;
     return is_signed ? LLVMBuildSExt(f->b, x, type, "") : LLVMBuildZExt(f->b, x, type, "");

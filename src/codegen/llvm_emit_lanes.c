@@ -1,10 +1,11 @@
-/* llvm_emit_lanes.c - what goes lane by lane: vectors taken apart and put together, and masked memory without an instruction.
+/* llvm_emit_lanes.c - what goes lane by lane: vectors taken apart and put together, and masked
+ * memory without an instruction.
  *
- *     bits = mask as an integer               the loop runs once per set lane; values and indices wait in stack
- *     while (bits) {                          slots, because a register has no lane numbered at run time
- *         lane = count of trailing zeros
- *         result[lane] = p[i + lane]          load, gather       p[i + lane] = value[lane]     store, scatter
- *         bits &= bits - 1                                       p[i + lanes before] = value[lane]    compress
+ *     bits = mask as an integer
+ *     while (bits) {                      once per set lane; values and indices wait in stack slots,
+ *         lane = trailing zeros of bits   because a register has no lane numbered at run time
+ *         result[lane] = p[i + lane]      load, gather; the other way round: store, scatter,
+ *         bits &= bits - 1                compress (p[i + number of lanes done])
  *     } */
 #include "src/codegen/llvm_emit.h"
 
@@ -30,10 +31,12 @@ static LLVMValueRef widened(em *f, LLVMValueRef x, unsigned lanes) {
 static LLVMValueRef shuffle(em *f, const lp_inst *i) {
     unsigned from = em_arg_inst(f, i, 0)->lanes;
     const uint32_t *pick = lp_args(f->k, i) + i->nargs;
-    LLVMValueRef x = widened(f, em_arg(f, i, 0), from), y = widened(f, em_arg(f, i, 1), from), mask[EM_MAX_LANES];
+    LLVMValueRef x = widened(f, em_arg(f, i, 0), from), y = widened(f, em_arg(f, i, 1), from),
+                 mask[EM_MAX_LANES];
     if (i->lanes == 1) {
         unsigned n = pick[0];
-        return LLVMBuildExtractElement(f->b, n < from ? x : y, lane_number(f, n < from ? n : n - from), "");
+        return LLVMBuildExtractElement(f->b, n < from ? x : y,
+                                       lane_number(f, n < from ? n : n - from), "");
     }
     for (unsigned n = 0; n < i->lanes; n++) mask[n] = lane_number(f, pick[n]);
     return LLVMBuildShuffleVector(f->b, x, y, LLVMConstVector(mask, i->lanes), "");
@@ -51,10 +54,13 @@ LLVMValueRef em_vector(em *f, const lp_inst *i) {
     switch ((lp_op)i->op) {
     case LP_SPLAT: return em_splat(f, x, i->lanes);
     case LP_LANEID: return lane_ids(f, (bz_dtype)i->dtype, i->lanes);
-    case LP_EXTRACT: return from > 1 ? LLVMBuildExtractElement(f->b, x, lane_number(f, (unsigned)i->imm), "") : x;
+    case LP_EXTRACT:
+        return from > 1 ? LLVMBuildExtractElement(f->b, x, lane_number(f, (unsigned)i->imm), "")
+                        : x;
     case LP_INSERT:
         if (from == 1) return em_arg(f, i, 1);
-        return LLVMBuildInsertElement(f->b, x, em_arg(f, i, 1), lane_number(f, (unsigned)i->imm), "");
+        return LLVMBuildInsertElement(f->b, x, em_arg(f, i, 1), lane_number(f, (unsigned)i->imm),
+                                      "");
     case LP_SHUFFLE: return shuffle(f, i);
     case LP_ANY: return LLVMBuildICmp(f->b, LLVMIntNE, bits, LLVMConstNull(LLVMTypeOf(bits)), "");
     default: return LLVMBuildICmp(f->b, LLVMIntEQ, bits, LLVMConstAllOnes(LLVMTypeOf(bits)), "");
@@ -83,15 +89,19 @@ static LLVMValueRef in_slot(em *f, LLVMTypeRef elem, LLVMValueRef slot, LLVMValu
     return LLVMBuildGEP2(f->b, elem, slot, &lane, 1, "");
 }
 
-/* Where lane `lane` lies in memory; `left`: the mask's bits that are not done yet, this one included. */
-static LLVMValueRef lane_address(em *f, const lane_access *a, LLVMValueRef lane, LLVMValueRef left) {
+/* Where lane `lane` lies in memory; `left`: the mask's bits that are not done yet, this one
+ * included. */
+static LLVMValueRef lane_address(em *f, const lane_access *a, LLVMValueRef lane,
+                                 LLVMValueRef left) {
     LLVMBuilderRef b = f->b;
     if (a->i->op == LP_GATHER || a->i->op == LP_SCATTER) {
-        LLVMValueRef index = LLVMBuildLoad2(b, a->index_elem, in_slot(f, a->index_elem, a->index, lane), "");
+        LLVMValueRef index =
+            LLVMBuildLoad2(b, a->index_elem, in_slot(f, a->index_elem, a->index, lane), "");
         return em_address(f, a->t, a->p, index);
     }
     if (a->i->op == LP_COMPRESS) {
-        LLVMValueRef done = LLVMBuildSub(b, em_unary(f, "llvm.ctpop", a->all), em_unary(f, "llvm.ctpop", left), "");
+        LLVMValueRef done =
+            LLVMBuildSub(b, em_unary(f, "llvm.ctpop", a->all), em_unary(f, "llvm.ctpop", left), "");
         lane = LLVMBuildIntCast2(b, done, em_int(f, 64, 1), false, "");
     }
     return em_address(f, a->t, a->p, LLVMBuildAdd(b, a->index, lane, ""));
@@ -104,7 +114,8 @@ static void one_lane(em *f, const lane_access *a, LLVMValueRef lane, LLVMValueRe
         access = LLVMBuildLoad2(b, a->elem, p, "");
         LLVMBuildStore(b, access, in_slot(f, a->elem, a->result, lane));
     } else {
-        access = LLVMBuildStore(b, LLVMBuildLoad2(b, a->elem, in_slot(f, a->elem, a->value, lane), ""), p);
+        access = LLVMBuildStore(
+            b, LLVMBuildLoad2(b, a->elem, in_slot(f, a->elem, a->value, lane), ""), p);
     }
     em_mark(f, access, lp_args(f->k, a->i)[0], 0);
 }
@@ -120,7 +131,8 @@ static void loop_over_lanes(em *f, const lane_access *a) {
     LLVMValueRef count[2] = {left, em_const(f, BZ_BOOL, 1, 1)};
     LLVMValueRef lane = em_intrinsic(f, "llvm.cttz", &type, 1, count, 2);
     one_lane(f, a, LLVMBuildIntCast2(b, lane, em_int(f, 64, 1), false, ""), left);
-    LLVMValueRef next = LLVMBuildAnd(b, left, LLVMBuildSub(b, left, LLVMConstInt(type, 1, false), ""), "");
+    LLVMValueRef next =
+        LLVMBuildAnd(b, left, LLVMBuildSub(b, left, LLVMConstInt(type, 1, false), ""), "");
     LLVMAddIncoming(left, (LLVMValueRef[]){a->all, next}, (LLVMBasicBlockRef[]){before, body}, 2);
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntNE, next, zero, ""), body, after);
     LLVMPositionBuilderAtEnd(b, after);
@@ -128,8 +140,10 @@ static void loop_over_lanes(em *f, const lane_access *a) {
 
 LLVMValueRef em_lanes(em *f, uint32_t n) {
     const lp_inst *i = em_inst(f, n);
-    bool reads = i->op == LP_LOAD || i->op == LP_GATHER, indexed = i->op == LP_GATHER || i->op == LP_SCATTER;
-    lane_access a = {.i = i, .t = (bz_dtype)i->dtype, .lanes = reads ? i->lanes : em_arg_inst(f, i, 2)->lanes};
+    bool reads = i->op == LP_LOAD || i->op == LP_GATHER,
+         indexed = i->op == LP_GATHER || i->op == LP_SCATTER;
+    lane_access a = {
+        .i = i, .t = (bz_dtype)i->dtype, .lanes = reads ? i->lanes : em_arg_inst(f, i, 2)->lanes};
     LLVMTypeRef type = em_mem_type(f, a.t, a.lanes);
     a.elem = f->u->mem[a.t];
     a.p = em_arg(f, i, 0);
@@ -143,7 +157,8 @@ LLVMValueRef em_lanes(em *f, uint32_t n) {
     else
         a.value = spill(f, type, em_to_memory(f, a.t, a.lanes, em_arg(f, i, 2)));
     LLVMValueRef bits = mask_bits(f, em_arg(f, i, reads ? 2 : 3), a.lanes);
-    a.all = a.lanes < 64 ? LLVMBuildZExt(f->b, bits, em_int(f, a.lanes < 32 ? 32 : 64, 1), "") : bits;
+    a.all =
+        a.lanes < 64 ? LLVMBuildZExt(f->b, bits, em_int(f, a.lanes < 32 ? 32 : 64, 1), "") : bits;
     loop_over_lanes(f, &a);
     return reads ? em_from_memory(f, a.t, LLVMBuildLoad2(f->b, type, a.result, "")) : NULL;
 }

@@ -1,8 +1,9 @@
 /* llvm_emit_ops.c - the base ops of ops.def as LLVM IR, lane by lane equal to their C columns.
  *
- * Where ops.def names an LLVM opcode that opcode is the op; here stand the others. Nothing is poison for any operand value that a
- * kernel can have: shifts and divisions are guarded. x86's own rules are used where LLVM's are the same but for poison that no
- * pass sees (no IR pass runs): see em_base_divide. */
+ * Where ops.def names an LLVM opcode that opcode is the op; here stand the others. Nothing is
+ * poison for any operand value that a kernel can have: shifts and divisions are guarded. x86's own
+ * rules are used where LLVM's are the same but for poison that no pass sees (no IR pass runs): see
+ * divide_as_float. */
 #include "src/codegen/llvm_emit.h"
 
 enum { LLVM_ = 0 }; /* `_` in the table */
@@ -12,36 +13,10 @@ typedef struct opcode_pair {
 } opcode_pair;
 
 static const opcode_pair opcodes[IR_BASE_END] = {
-#define IR_BASE(E, name, arity, rule, flags, INT, FLOAT, LI, LF, ...) [IR_##E] = {(uint8_t)LLVM##LI, (uint8_t)LLVM##LF},
+#define IR_BASE(E, name, arity, rule, flags, INT, FLOAT, LI, LF, ...)                              \
+    [IR_##E] = {(uint8_t)LLVM##LI, (uint8_t)LLVM##LF},
 #include "src/ir/ops.def"
 };
-
-/* What an op is on bool, whose arithmetic is C's: the sum as a truth value, one bit to shift. */
-static LLVMValueRef on_bool(em *f, ir_op op, unsigned lanes, const LLVMValueRef *x) {
-    LLVMBuilderRef b = f->b;
-    switch (op) {
-    case IR_ADD:
-    case IR_MAX:
-    case IR_OR: return LLVMBuildOr(b, x[0], x[1], "");
-    case IR_SUB:
-    case IR_XOR:
-    case IR_NE: return LLVMBuildXor(b, x[0], x[1], "");
-    case IR_MUL:
-    case IR_MIN:
-    case IR_AND:
-    case IR_IDIV: return LLVMBuildAnd(b, x[0], x[1], "");
-    case IR_IMOD: return em_const(f, BZ_BOOL, 0, lanes);
-    case IR_SHL:
-    case IR_SHR:
-    case IR_LSHR: return LLVMBuildAnd(b, x[0], LLVMBuildNot(b, x[1], ""), "");
-    case IR_NOT:
-    case IR_CLZ: return LLVMBuildNot(b, x[0], "");
-    case IR_EQ: return LLVMBuildNot(b, LLVMBuildXor(b, x[0], x[1], ""), "");
-    case IR_LT: return LLVMBuildAnd(b, LLVMBuildNot(b, x[0], ""), x[1], "");
-    case IR_LE: return LLVMBuildOr(b, LLVMBuildNot(b, x[0], ""), x[1], "");
-    default: return x[0]; /* neg, abs, rounding, popcount */
-    }
-}
 
 static LLVMValueRef choose(em *f, LLVMValueRef c, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildSelect(f->b, c, x, y, "");
@@ -66,18 +41,22 @@ static LLVMValueRef shift(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLV
     unsigned bits = ir_dtypes[t].bits;
     uint64_t known;
     bool in_range = constant_value(x[1], &known) && known < bits;
-    LLVMValueRef width = em_const_int(f, bits, bits, lanes), last = em_const_int(f, bits, bits - 1, lanes);
+    LLVMValueRef width = em_const_int(f, bits, bits, lanes),
+                 last = em_const_int(f, bits, bits - 1, lanes);
     LLVMValueRef fits = in_range ? NULL : LLVMBuildICmp(f->b, LLVMIntULT, x[1], width, "");
     if (op == IR_SHR && ir_dtypes[t].kind == IR_KIND_SINT)
         return LLVMBuildAShr(f->b, x[0], fits ? choose(f, fits, x[1], last) : x[1], "");
-    LLVMValueRef r = op == IR_SHL ? LLVMBuildShl(f->b, x[0], x[1], "") : LLVMBuildLShr(f->b, x[0], x[1], "");
+    LLVMValueRef r =
+        op == IR_SHL ? LLVMBuildShl(f->b, x[0], x[1], "") : LLVMBuildLShr(f->b, x[0], x[1], "");
     return fits ? choose(f, fits, r, em_const_int(f, bits, 0, lanes)) : r;
 }
 
 /* ---- floor division */
 
-/* By a positive constant: a shift, or LLVM's multiplication by the inverse and one step down for negative inexact quotients. */
-static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x, uint64_t y) {
+/* By a positive constant: a shift, or LLVM's multiplication by the inverse and one step down for
+ * negative inexact quotients. */
+static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lanes,
+                                       const LLVMValueRef *x, uint64_t y) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
     bool is_signed = ir_dtypes[t].kind == IR_KIND_SINT;
@@ -87,14 +66,19 @@ static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lan
         if (op == IR_IMOD) return LLVMBuildAnd(b, x[0], low, "");
         return is_signed ? LLVMBuildAShr(b, x[0], count, "") : LLVMBuildLShr(b, x[0], count, "");
     }
-    if (!is_signed) return op == IR_IDIV ? LLVMBuildUDiv(b, x[0], x[1], "") : LLVMBuildURem(b, x[0], x[1], "");
-    LLVMValueRef q = LLVMBuildSDiv(b, x[0], x[1], ""), r = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q, x[1], ""), "");
-    LLVMValueRef sign = LLVMBuildAShr(b, r, em_const_int(f, bits, bits - 1, lanes), ""); /* -1 where r < 0 */
-    return op == IR_IDIV ? LLVMBuildAdd(b, q, sign, "") : LLVMBuildAdd(b, r, LLVMBuildAnd(b, sign, x[1], ""), "");
+    if (!is_signed)
+        return op == IR_IDIV ? LLVMBuildUDiv(b, x[0], x[1], "") : LLVMBuildURem(b, x[0], x[1], "");
+    LLVMValueRef q = LLVMBuildSDiv(b, x[0], x[1], ""),
+                 r = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q, x[1], ""), "");
+    LLVMValueRef sign =
+        LLVMBuildAShr(b, r, em_const_int(f, bits, bits - 1, lanes), ""); /* -1 where r < 0 */
+    return op == IR_IDIV ? LLVMBuildAdd(b, q, sign, "")
+                         : LLVMBuildAdd(b, r, LLVMBuildAnd(b, sign, x[1], ""), "");
 }
 
-/* Vectors of integers up to 32 bits divide as floats with more than twice the bits: the floor of that quotient is exact. Only
- * INT_MIN / -1 does not fit; x86's conversion gives INT_MIN for it, which is the wrapped quotient. */
+/* Vectors of integers up to 32 bits divide as floats with more than twice the bits: the floor of
+ * that quotient is exact. Only INT_MIN / -1 does not fit; x86's conversion gives INT_MIN for it,
+ * which is the wrapped quotient. */
 static LLVMValueRef divide_as_float(em *f, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
     bz_dtype wide = ir_dtypes[t].bits == 32 ? BZ_F64 : BZ_F32;
@@ -109,7 +93,8 @@ static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LL
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
     uint64_t c, largest = UINT64_MAX >> (64 - bits + (ir_dtypes[t].kind == IR_KIND_SINT));
-    if (constant_value(x[1], &c) && c > 0 && c <= largest) return divide_by_constant(f, op, t, lanes, x, c);
+    if (constant_value(x[1], &c) && c > 0 && c <= largest)
+        return divide_by_constant(f, op, t, lanes, x, c);
     LLVMValueRef zero = em_const_int(f, bits, 0, lanes), one = em_const_int(f, bits, 1, lanes);
     LLVMValueRef by_zero = LLVMBuildICmp(b, LLVMIntEQ, x[1], zero, "");
     LLVMValueRef q, r;
@@ -121,12 +106,15 @@ static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LL
         q = LLVMBuildUDiv(b, x[0], d, "");
         r = LLVMBuildURem(b, x[0], d, "");
     } else {
-        LLVMValueRef by_minus = LLVMBuildICmp(b, LLVMIntEQ, x[1], em_const_int(f, bits, UINT64_MAX, lanes), "");
+        LLVMValueRef by_minus =
+            LLVMBuildICmp(b, LLVMIntEQ, x[1], em_const_int(f, bits, UINT64_MAX, lanes), "");
         LLVMValueRef d = choose(f, LLVMBuildOr(b, by_zero, by_minus, ""), one, x[1]);
-        LLVMValueRef q0 = LLVMBuildSDiv(b, x[0], d, ""), r0 = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q0, d, ""), "");
+        LLVMValueRef q0 = LLVMBuildSDiv(b, x[0], d, ""),
+                     r0 = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q0, d, ""), "");
         LLVMValueRef differ = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r0, d, ""), zero, "");
         LLVMValueRef down = LLVMBuildAnd(b, differ, LLVMBuildICmp(b, LLVMIntNE, r0, zero, ""), "");
-        q = choose(f, by_minus, LLVMBuildNeg(b, x[0], ""), LLVMBuildSub(b, q0, LLVMBuildZExt(b, down, em_type(f, t, lanes), ""), ""));
+        q = choose(f, by_minus, LLVMBuildNeg(b, x[0], ""),
+                   LLVMBuildSub(b, q0, LLVMBuildZExt(b, down, em_type(f, t, lanes), ""), ""));
         r = choose(f, down, LLVMBuildAdd(b, r0, d, ""), r0);
     }
     return choose(f, by_zero, zero, op == IR_IDIV ? q : r);
@@ -161,29 +149,37 @@ static LLVMValueRef on_int(em *f, ir_op op, bz_dtype t, unsigned lanes, const LL
 
 /* ---- floats */
 
-/* SSE2 has no rounding instruction. (|x| + 2^p) - 2^p with p mantissa bits rounds to nearest even; the others step from there. */
+/* SSE2 has no rounding instruction. (|x| + 2^p) - 2^p with p mantissa bits rounds to nearest even;
+ * the others step from there. */
 static LLVMValueRef round_by_adding(em *f, ir_op op, bz_dtype t, unsigned lanes, LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
-    LLVMValueRef big = em_const_f64(f, t, t == BZ_F32 ? 0x1p23 : 0x1p52, lanes), one = em_const_f64(f, t, 1, lanes);
+    LLVMValueRef big = em_const_f64(f, t, t == BZ_F32 ? 0x1p23 : 0x1p52, lanes),
+                 one = em_const_f64(f, t, 1, lanes);
     LLVMValueRef size = em_unary(f, "llvm.fabs", x);
     LLVMValueRef r = LLVMBuildFSub(b, LLVMBuildFAdd(b, size, big, ""), big, "");
-    if (op == IR_TRUNC) r = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, r, size, ""), LLVMBuildFSub(b, r, one, ""), r);
+    if (op == IR_TRUNC)
+        r = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, r, size, ""), LLVMBuildFSub(b, r, one, ""), r);
     r = em_binary(f, "llvm.copysign", r, x);
-    if (op == IR_FLOOR) r = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, r, x, ""), LLVMBuildFSub(b, r, one, ""), r);
-    if (op == IR_CEIL) r = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, r, x, ""), LLVMBuildFAdd(b, r, one, ""), r);
+    if (op == IR_FLOOR)
+        r = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, r, x, ""), LLVMBuildFSub(b, r, one, ""), r);
+    if (op == IR_CEIL)
+        r = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, r, x, ""), LLVMBuildFAdd(b, r, one, ""), r);
     r = em_binary(f, "llvm.copysign", r, x);
     return choose(f, LLVMBuildFCmp(b, LLVMRealOLT, size, big, ""), r, x);
 }
 
 static LLVMValueRef round_float(em *f, ir_op op, bz_dtype t, unsigned lanes, LLVMValueRef x) {
     if (f->isa == CG_BASE) return round_by_adding(f, op, t, lanes, x);
-    return em_unary(f, op == IR_FLOOR   ? "llvm.floor"
-                       : op == IR_CEIL  ? "llvm.ceil"
-                       : op == IR_TRUNC ? "llvm.trunc"
-                                        : "llvm.roundeven", x);
+    return em_unary(f,
+                    op == IR_FLOOR   ? "llvm.floor"
+                    : op == IR_CEIL  ? "llvm.ceil"
+                    : op == IR_TRUNC ? "llvm.trunc"
+                                     : "llvm.roundeven",
+                    x);
 }
 
-/* maxps gives its second operand unless the first is larger: only a NaN in the first must be put back. */
+/* maxps gives its second operand unless the first is larger: only a NaN in the first must be put
+ * back. */
 static LLVMValueRef float_extreme(em *f, LLVMRealPredicate p, const LLVMValueRef *x) {
     LLVMValueRef m = choose(f, LLVMBuildFCmp(f->b, p, x[0], x[1], ""), x[0], x[1]);
     return choose(f, LLVMBuildFCmp(f->b, LLVMRealUNO, x[0], x[0], ""), x[0], m);
@@ -219,14 +215,15 @@ static LLVMValueRef bitcast(em *f, bz_dtype from, bz_dtype to, unsigned lanes, L
     return LLVMBuildBitCast(f->b, x, em_type(f, to, lanes), "");
 }
 
-LLVMValueRef em_base(em *f, ir_op op, bz_dtype operand, bz_dtype result, unsigned lanes, const LLVMValueRef *x) {
+LLVMValueRef em_base(em *f, ir_op op, bz_dtype operand, bz_dtype result, unsigned lanes,
+                     const LLVMValueRef *x) {
     if (op == IR_CAST) return em_cast(f, operand, result, lanes, x[0]);
     if (op == IR_BITCAST) return bitcast(f, operand, result, lanes, x[0]);
     if (op == IR_SELECT) return choose(f, x[0], x[1], x[2]);
-    if (operand == BZ_BOOL) return on_bool(f, op, lanes, x);
     opcode_pair pair = opcodes[op];
     unsigned opcode = ir_is_float(operand) ? pair.of_float : pair.of_int;
     if (opcode == LLVMFNeg) return LLVMBuildFNeg(f->b, x[0], "");
     if (opcode) return LLVMBuildBinOp(f->b, (LLVMOpcode)opcode, x[0], x[1], "");
-    return ir_is_float(operand) ? on_float(f, op, operand, lanes, x) : on_int(f, op, operand, lanes, x);
+    return ir_is_float(operand) ? on_float(f, op, operand, lanes, x)
+                                : on_int(f, op, operand, lanes, x);
 }

@@ -1,4 +1,5 @@
-/* llvm_plugin.c - the entry of libbraze-llvm.so. Each call has an LLVM context of its own and leaves nothing behind. */
+/* llvm_plugin.c - the entry of libbraze-llvm.so. Each call has an LLVM context of its own and
+ * leaves nothing behind. */
 #include "src/codegen/llvm_emit.h"
 
 #include <string.h>
@@ -9,8 +10,10 @@
 /* ---- units */
 
 static bool unit_init(em_unit *u, LLVMContextRef ctx, const char *name, bz_error *e) {
-    static const char *const kinds[EM_NMD] = {"alias.scope", "noalias", "invariant.load", "nontemporal"};
-    *u = (em_unit){.ctx = ctx, .e = e, .tables = bz_mem_zero(ir_vtable_count + 1, sizeof *u->tables)};
+    static const char *const kinds[EM_NMD] = {"alias.scope", "noalias", "invariant.load",
+                                              "nontemporal"};
+    *u = (em_unit){
+        .ctx = ctx, .e = e, .tables = bz_mem_zero(ir_vtable_count + 1, sizeof *u->tables)};
     if (!u->tables) return false;
     u->mod = LLVMModuleCreateWithNameInContext(name, ctx);
     u->ptr = LLVMPointerTypeInContext(ctx, 0);
@@ -20,7 +23,8 @@ static bool unit_init(em_unit *u, LLVMContextRef ctx, const char *name, bz_error
     }
     u->elem[BZ_F32] = u->mem[BZ_F32] = LLVMFloatTypeInContext(ctx);
     u->elem[BZ_F64] = u->mem[BZ_F64] = LLVMDoubleTypeInContext(ctx);
-    for (unsigned m = 0; m < EM_NMD; m++) u->md[m] = LLVMGetMDKindIDInContext(ctx, kinds[m], (unsigned)strlen(kinds[m]));
+    for (unsigned m = 0; m < EM_NMD; m++)
+        u->md[m] = LLVMGetMDKindIDInContext(ctx, kinds[m], (unsigned)strlen(kinds[m]));
     LLVMMetadataRef one = LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(ctx), 1, false));
     u->empty_md = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, NULL, 0));
     u->one_md = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, &one, 1));
@@ -50,7 +54,8 @@ static void check_ir(const em_unit *u) {
 typedef bz_status finish_fn(em_unit *u, const cg_target *t, void *out);
 
 /* A context and module, `fill` writes it, `finish` makes something of it. */
-static bz_status with_unit(const char *name, bz_error *e, bz_status (*fill)(em_unit *u, const void *what), const void *what,
+static bz_status with_unit(const char *name, bz_error *e,
+                           bz_status (*fill)(em_unit *u, const void *what), const void *what,
                            const cg_target *t, finish_fn *finish, void *out) {
     em_unit u;
     if (!em_target_ready(e)) return e ? e->status : BZ_ECOMPILE;
@@ -59,6 +64,7 @@ static bz_status with_unit(const char *name, bz_error *e, bz_status (*fill)(em_u
     if (!unit_init(&u, ctx, name, e)) s = bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
     if (s == BZ_OK) {
         LLVMSetTarget(u.mod, em_triple());
+        LLVMSetDataLayout(u.mod, em_data_layout());
         s = fill(&u, what);
     }
     if (s == BZ_OK) check_ir(&u);
@@ -110,8 +116,10 @@ static bz_status finish_text(em_unit *u, const cg_target *t, void *out) {
     return x->assembly ? em_output(u, t->level, t->isa, LLVMAssemblyFile, x->assembly) : BZ_OK;
 }
 
-static bz_status text(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly, bz_error *e) {
-    return with_unit("braze", e, fill_kernels, &(kernel_job){m, t}, t, finish_text, &(texts){llvm, assembly});
+static bz_status text(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly,
+                      bz_error *e) {
+    return with_unit("braze", e, fill_kernels, &(kernel_job){m, t}, t, finish_text,
+                     &(texts){llvm, assembly});
 }
 
 /* ---- export */
@@ -119,7 +127,8 @@ static bz_status text(const lp_module *m, const cg_target *t, cg_object *llvm, c
 static bz_status fill_export(em_unit *u, const void *what) {
     const cg_export_unit *x = what;
     bz_status s = BZ_OK;
-    for (size_t n = 0; s == BZ_OK && n < x->nvariants; n++) s = em_module(u, x->variants[n].m, &x->variants[n].target, true);
+    for (size_t n = 0; s == BZ_OK && n < x->nvariants; n++)
+        s = em_module(u, x->variants[n].m, &x->variants[n].target, true);
     return s == BZ_OK ? em_data(u, x) : s;
 }
 
@@ -141,6 +150,7 @@ __attribute__((visibility("default"))) const cg_plugin *braze_llvm_entry_v1(void
         .text = text,
         .export = export,
         .release = bz_mem_free,
+        .fail_after = bz_mem_fail_after,
     };
     plugin.stamp = cg_plugin_stamp();
     return &plugin;

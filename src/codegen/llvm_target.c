@@ -1,7 +1,9 @@
-/* llvm_target.c - what concerns the machine: LLVM's options, target machines, and the way from a module to an object.
+/* llvm_target.c - what concerns the machine: LLVM's options, target machines, and the way from a
+ * module to an object.
  *
- * LLVM ends the process on what it calls fatal errors. They are caught here: its handler jumps back into em_output, which
- * reports them like any other error. What LLVM had allocated at that moment is lost. */
+ * LLVM ends the process on what it calls fatal errors. They are caught here: its handler jumps back
+ * into em_output, which reports them like any other error. What LLVM had allocated at that moment
+ * is lost. */
 #include "src/codegen/llvm_emit.h"
 
 #include <llvm-c/ErrorHandling.h>
@@ -13,6 +15,10 @@
 
 const char *em_triple(void) {
     return "x86_64-unknown-linux-gnu";
+}
+
+const char *em_data_layout(void) {
+    return "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-i128:128-f80:128-n8:16:32:64-S128";
 }
 
 /* ---- once */
@@ -30,8 +36,9 @@ static void on_fatal_error(const char *reason) {
     longjmp(trap.back, 1);
 }
 
-/* Kernels come with hoisting, address arithmetic and block order as they should be: the passes that look for them cost a third
- * of the compile time and give 3 % on pointwise kernels, nothing on matrix kernels. */
+/* Kernels come with hoisting, address arithmetic and block order as they should be: the passes that
+ * look for them cost a third of the compile time and give 3 % on pointwise kernels, nothing on
+ * matrix kernels. */
 static const char *const options[] = {
     "braze",
     "-disable-lsr",
@@ -69,12 +76,13 @@ bool em_target_ready(bz_error *e) {
 /* ---- machines */
 
 static const char *const cpu_names[CG_NISAS] = {
-#define NAME(e, name, bytes) #name,
+#define NAME(e, name, bytes) name,
     CG_ISAS(NAME)
 #undef NAME
 };
 
-/* Instruction costs to schedule for: those of a machine that has just this ISA or is common among them. */
+/* Instruction costs to schedule for: those of a machine that has just this ISA or is common among
+ * them. */
 static const char *const tunings[CG_NISAS] = {"x86-64", "x86-64-v3", "znver4"};
 
 static void add(LLVMContextRef ctx, LLVMValueRef fn, const char *key, const char *value) {
@@ -92,7 +100,8 @@ void em_target_attributes(LLVMContextRef ctx, LLVMValueRef fn, cg_isa isa) {
 
 static LLVMTargetMachineRef machine(cg_level level, cg_isa isa) {
     LLVMCodeGenOptLevel opt = level == CG_QUICK ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
-    return LLVMCreateTargetMachine(target, em_triple(), cpu_names[isa], "", opt, LLVMRelocPIC, LLVMCodeModelSmall);
+    return LLVMCreateTargetMachine(target, em_triple(), cpu_names[isa], "", opt, LLVMRelocPIC,
+                                   LLVMCodeModelSmall);
 }
 
 /* ---- output */
@@ -114,7 +123,8 @@ static bool copy_out(LLVMMemoryBufferRef buffer, cg_object *out) {
     return true;
 }
 
-static bz_status emit(em_unit *u, LLVMTargetMachineRef tm, LLVMCodeGenFileType kind, cg_object *out) {
+static bz_status emit(em_unit *u, LLVMTargetMachineRef tm, LLVMCodeGenFileType kind,
+                      cg_object *out) {
     bz_error mine = {0};
     char *message = NULL;
     LLVMMemoryBufferRef buffer = NULL;
@@ -131,9 +141,11 @@ static bz_status emit(em_unit *u, LLVMTargetMachineRef tm, LLVMCodeGenFileType k
     return mine.status == BZ_OK ? BZ_OK : bz_fail(u->e, mine.status, "%s", mine.text);
 }
 
-bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind, cg_object *out) {
+bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind,
+                    cg_object *out) {
     LLVMTargetMachineRef tm = machine(level, isa);
-    if (!tm) return bz_fail(u->e, BZ_ECOMPILE, "LLVM makes no target machine for %s", cpu_names[isa]);
+    if (!tm)
+        return bz_fail(u->e, BZ_ECOMPILE, "LLVM makes no target machine for %s", cpu_names[isa]);
     bz_status s = emit(u, tm, kind, out);
     LLVMDisposeTargetMachine(tm);
     return s;

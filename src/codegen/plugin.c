@@ -2,8 +2,8 @@
  *
  *     cg_compile --> cg_open: places --dlopen--> entry --size, ABI, stamp--> kept for good
  *
- * The plug-in is opened at most once and never closed. A failed search is made again at the next call: someone may have
- * installed it meanwhile. */
+ * The plug-in is opened at most once and never closed. A failed search is made again at the next
+ * call: someone may have installed it meanwhile. */
 #include "src/codegen/plugin.h"
 
 #include <dlfcn.h>
@@ -23,7 +23,7 @@ static const struct {
     const char *name;
     unsigned bytes;
 } isas[CG_NISAS] = {
-#define ISA(e, isa_name, width) {#isa_name, width},
+#define ISA(e, isa_name, width) {isa_name, width},
     CG_ISAS(ISA)
 #undef ISA
 };
@@ -40,7 +40,8 @@ unsigned cg_vector_bytes(cg_isa isa) {
 
 /* NULL, or why this plug-in cannot be used. */
 static const char *mismatch(const cg_plugin *p) {
-    if (p->size != sizeof *p || p->abi != LP_ABI || p->stamp != cg_plugin_stamp()) return "it is of another build";
+    if (p->size != sizeof *p || p->abi != LP_ABI || p->stamp != cg_plugin_stamp())
+        return "it is of another build";
     return NULL;
 }
 
@@ -98,7 +99,9 @@ bz_status cg_open(bz_error *e) {
         if (p)
             atomic_store_explicit(&opened, p, memory_order_release);
         else
-            s = bz_fail(e, BZ_ECOMPILE, "no usable " CG_PLUGIN_FILE " (set BRAZE_LLVM to its path); tried:%s", bz_text_c(&tried));
+            s = bz_fail(e, BZ_ECOMPILE,
+                        "no usable " CG_PLUGIN_FILE " (set BRAZE_LLVM to its path); tried:%s",
+                        bz_text_c(&tried));
         bz_text_free(&tried);
     }
     pthread_mutex_unlock(&opening);
@@ -135,7 +138,8 @@ void cg_object_free(cg_object *o) {
     *o = (cg_object){0};
 }
 
-bz_status cg_text(const lp_module *m, const cg_target *t, bz_text *llvm, bz_text *assembly, bz_error *e) {
+bz_status cg_text(const lp_module *m, const cg_target *t, bz_text *llvm, bz_text *assembly,
+                  bz_error *e) {
     cg_object ir = {0}, code = {0};
     bz_status s = verify(m, e);
     if (s == BZ_OK) s = cg_open(e);

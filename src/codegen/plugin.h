@@ -1,31 +1,36 @@
-/* plugin.h - the door between libbraze (plugin.c) and libbraze-llvm.so (llvm_plugin.c). Both are of one build and hand each
- * other the structs of loop.h and codegen.h as they are; the stamp says whether that is so. */
+/* plugin.h - the door between libbraze (plugin.c) and libbraze-llvm.so (llvm_plugin.c). Both are of
+ * one build and hand each other the structs of loop.h and codegen.h as they are; the stamp says
+ * whether that is so. */
 #ifndef BRAZE_CODEGEN_PLUGIN_H
 #define BRAZE_CODEGEN_PLUGIN_H
 
 #include "src/codegen/codegen.h"
 
-#define CG_PLUGIN_FILE "libbraze-llvm.so"
+#define CG_PLUGIN_FILE  "libbraze-llvm.so"
 #define CG_PLUGIN_ENTRY "braze_llvm_entry_v1"
-#define CG_EMITTER "1" /* goes up when the same kernel gives other code: it is part of the key of cached code */
+#define CG_EMITTER      "1" /* goes up when a kernel gives other code: part of the key of cached code */
 
-/* What one compile call asks for. The texts and objects that come back are the plug-in's memory: `release` frees them. */
+/* What one compile call asks for. The texts and objects that come back are the plug-in's memory:
+ * `release` frees them. */
 typedef struct cg_plugin {
     uint32_t size; /* of this struct */
     uint32_t abi;  /* LP_ABI */
     uint64_t stamp;
     const char *version;
     bz_status (*compile)(const lp_module *m, const cg_target *t, cg_object *out, bz_error *e);
-    bz_status (*text)(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly, bz_error *e);
+    bz_status (*text)(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly,
+                      bz_error *e);
     bz_status (*export)(const cg_export_unit *u, cg_object *out, bz_error *e);
     void (*release)(void *bytes);
+    void (*fail_after)(long n); /* for tests: bz_mem_fail_after of the plug-in's own memory */
 } cg_plugin;
 
 typedef const cg_plugin *cg_plugin_entry(void);
 
-/* A number of everything that both sides must agree on: the ops by name and order, and the sizes of what passes the door. */
+/* A number of everything that both sides must agree on: the ops by name and order, and the sizes of
+ * what passes the door. */
 static inline uint64_t cg_plugin_stamp(void) {
-#define CG_NAME(E, ...) #E " "
+#define CG_NAME(E, ...)         #E " "
 #define CG_STATUS_NAME(E, text) CG_NAME(E, text)
     static const char names[] = LP_OPS(CG_NAME)
 #define IR_BASE CG_NAME
@@ -33,8 +38,9 @@ static inline uint64_t cg_plugin_stamp(void) {
         BZ_DTYPES(CG_NAME) BZ_STATUSES(CG_STATUS_NAME) CG_EMITTER;
 #undef CG_NAME
 #undef CG_STATUS_NAME
-    const uint64_t sizes[] = {sizeof(lp_inst),   sizeof(lp_kernel),      sizeof(lp_module), sizeof(lp_param), sizeof(lp_frame),
-                              sizeof(cg_target), sizeof(cg_export_unit), sizeof(cg_data),   sizeof(bz_error)};
+    const uint64_t sizes[] = {sizeof(lp_inst),        sizeof(lp_kernel), sizeof(lp_module),
+                              sizeof(lp_param),       sizeof(lp_frame),  sizeof(cg_target),
+                              sizeof(cg_export_unit), sizeof(cg_data),   sizeof(bz_error)};
     return bz_hash(bz_hash(0, names, sizeof names), sizes, sizeof sizes);
 }
 

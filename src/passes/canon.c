@@ -43,15 +43,6 @@ static size_t word(const matcher *m)
     return n;
 }
 
-/* Jumps over one pattern. */
-static void skip_pattern(matcher *m)
-{
-    skip(m, " ");
-    int depth = 0;
-    for (; *m->at && (depth > 0 || (*m->at != ',' && *m->at != ')')); m->at++)
-        depth += *m->at == '(' ? 1 : *m->at == ')' ? -1 : 0;
-}
-
 static bool is_number(const matcher *m)
 {
     return isdigit((unsigned char)*m->at) || *m->at == '-';

@@ -25,6 +25,11 @@ ir_ex lower_sym(lower *l, const char *name, int64_t size)
     return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
 }
 
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size)
+{
+    return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
+}
+
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes)
 {
     lp_val v[2] = {lp_laneid(l->b, BZ_I64, lanes), lp_splat(l->b, left, lanes)};

@@ -178,7 +178,8 @@ unsigned lower_ops(const lower *l);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
-ir_ex lower_sym(lower *l, const char *name, int64_t size);     /* a symbol over 0 .. size-1 */
+ir_ex lower_sym(lower *l, const char *name, int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
 
 /* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */

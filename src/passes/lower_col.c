@@ -41,7 +41,7 @@ static void set_space(col_kernel *q, unsigned inner)
     for (unsigned i = 0; i < nkept; i++)
         *(i < nkept - inner ? &q->outer : &q->inner) *= shape[kept[i]];
     q->o_sym = lower_sym(l, "o", q->outer);
-    q->c_sym = lower_sym(l, "c", q->inner);
+    q->c_sym = lower_vector_sym(l, "c", q->inner);
     q->k_sym = lower_sym(l, "k", q->k);
     emit_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
     emit_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);

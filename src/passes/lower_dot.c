@@ -22,7 +22,7 @@ typedef struct dot_kernel {
     int64_t batch, m, n, k;
     ir_ex b_sym, m_sym, n_sym, k_sym;
     ir_ex x_idx[IR_MAX_RANK], y_idx[IR_MAX_RANK];
-    unsigned lanes;     /* of the accumulator's dtype */
+    unsigned lanes;    /* of the accumulator's dtype */
     unsigned mr, nv;    /* rows of a tile, vectors of a tile row */
     int64_t nr;         /* nv * lanes */
     int64_t mpanels, npanels, group; /* row panels of a task */
@@ -72,9 +72,9 @@ static void set_space(dot_kernel *q)
     q->m = extent(xs, xr, nx);
     q->n = extent(ys, yr, ny);
     q->b_sym = lower_sym(l, "b", q->batch);
-    q->m_sym = lower_sym(l, "m", q->m);
-    q->n_sym = lower_sym(l, "n", q->n);
-    q->k_sym = lower_sym(l, "k", q->k);
+    q->m_sym = lower_vector_sym(l, "m", q->m);
+    q->n_sym = lower_vector_sym(l, "n", q->n);
+    q->k_sym = lower_vector_sym(l, "k", q->k);
     emit_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, q->x_idx);
     emit_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, q->x_idx);
     emit_delinearize(&l->x, q->m_sym, xs, xr, nx, q->x_idx);
@@ -87,6 +87,23 @@ static void set_space(dot_kernel *q)
     emit_delinearize(&l->x, q->m_sym, out, axes + a->nbatch, nx, sym);
     emit_delinearize(&l->x, q->n_sym, out, axes + a->nbatch + nx, ny, sym);
     fuse_space_of(l->g, &l->x, FUSE_DOT, l->group->head, sym, &l->space);
+}
+
+#define SWAP(T, a, b)                                                                              \
+    do {                                                                                           \
+        T swap_ = a;                                                                               \
+        a = b;                                                                                     \
+        b = swap_;                                                                                 \
+    } while (0)
+
+/* Matrix times vector: the rows become the columns, so that vectors are full. */
+static void swap_sides(dot_kernel *q)
+{
+    SWAP(ir_ref, q->x, q->y);
+    SWAP(int64_t, q->m, q->n);
+    SWAP(ir_ex, q->m_sym, q->n_sym);
+    for (unsigned d = 0; d < IR_MAX_RANK; d++)
+        SWAP(ir_ex, q->x_idx[d], q->y_idx[d]);
 }
 
 /* ---- the tile: as many accumulators as fit the registers, as little padding as possible */
@@ -467,6 +484,8 @@ bool lower_dot(lower *l)
     q.x = ir_operand(l->g, l->group->head, 0);
     q.y = ir_operand(l->g, l->group->head, 1);
     set_space(&q);
+    if (q.n == 1)
+        swap_sides(&q);
     choose_tile(&q);
     if (!make_ukernel(&q))
         return false;

@@ -24,7 +24,7 @@ static void cut(lower *l, map_space *s, unsigned n)
     s->outer = lower_count(sizes, outer);
     s->inner = lower_count(sizes + outer, n);
     s->o = lower_sym(l, "o", s->outer);
-    s->c = lower_sym(l, "c", s->inner);
+    s->c = lower_vector_sym(l, "c", s->inner);
     emit_delinearize(&l->x, s->o, sizes, axes, outer, f->full_idx);
     emit_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
 }

@@ -430,7 +430,7 @@ static void set_space(row_kernel *q)
         *(gone ? &q->k : &q->rows) *= shape[d];
     }
     q->i_sym = lower_sym(l, "i", q->rows);
-    q->k_sym = lower_sym(l, "k", q->k);
+    q->k_sym = lower_vector_sym(l, "k", q->k);
     emit_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
     emit_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
     fuse_space_of(l->g, &l->x, FUSE_ROW, l->group->head, sym, &l->space);

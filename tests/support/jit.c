@@ -15,14 +15,16 @@ cg_isa jit_host(void) {
 }
 
 jit jit_open(const lp_module *m, cg_isa isa) {
-    static const rt_import imports[] = {{"fma", (rt_function *)fma}, {"fmaf", (rt_function *)fmaf}, {NULL, NULL}};
+    static const rt_import imports[] = {
+        {"fma", (rt_function *)fma}, {"fmaf", (rt_function *)fmaf}, {NULL, NULL}};
     cg_target t = {.isa = isa};
     cg_object o;
     bz_error e = {0};
     char message[RT_LOAD_MESSAGE] = "";
     jit j = {.code = rt_code_new()};
     cr_assert_eq(cg_compile(m, &t, &o, &e), BZ_OK, "%s", e.text);
-    cr_assert_eq(rt_object_load(j.code, o.bytes, o.n, imports, &j.object, message), RT_LOAD_OK, "%s", message);
+    cr_assert_eq(rt_object_load(j.code, o.bytes, o.n, imports, &j.object, message), RT_LOAD_OK,
+                 "%s", message);
     cg_object_free(&o);
     return j;
 }

@@ -11,8 +11,10 @@ enum { GUARD = 64 }; /* elements behind each buffer that nobody may write */
 
 static ir_bits value_for(bz_dtype t, unsigned i, bool specials) {
     uint64_t r = bz_mix(bz_mix(0x1234 + t, i), 0x9E3779B97F4A7C15u);
-    if (specials && ir_is_float(t) && i % 11 == 3) return ir_bits_from_f64(t, i % 2 ? __builtin_nan("") : __builtin_inf());
-    if (ir_is_float(t)) return ir_bits_from_f64(t, (double)((int64_t)(r >> 40) - (1 << 23)) * 0x1p-22);
+    if (specials && ir_is_float(t) && i % 11 == 3)
+        return ir_bits_from_f64(t, i % 2 ? __builtin_nan("") : __builtin_inf());
+    if (ir_is_float(t))
+        return ir_bits_from_f64(t, (double)((int64_t)(r >> 40) - (1 << 23)) * 0x1p-22);
     return ir_bits_from_i64(t, t == BZ_BOOL ? (int64_t)(r >> 60 & 1) : (int64_t)(r >> 58) - 8);
 }
 
@@ -31,7 +33,8 @@ static data_set make_data(const lp_kernel *k, const jit_case *c) {
         d.args[n].count = c->sizes[n];
         d.args[n].p = d.pointers[n] = aligned_alloc(64, (bytes + 63) / 64 * 64);
         for (unsigned i = 0; i < c->sizes[n] + GUARD; i++)
-            ir_store_bits(t, (char *)d.args[n].p + i * size, value_for(t, i + 1000 * n, c->specials));
+            ir_store_bits(t, (char *)d.args[n].p + i * size,
+                          value_for(t, i + 1000 * n, c->specials));
     }
     return d;
 }
@@ -40,17 +43,21 @@ static void free_data(data_set *d) {
     for (unsigned n = 0; n < MAX_BUFFERS; n++) free(d->args[n].p);
 }
 
-static void compare(const lp_kernel *k, const jit_case *c, cg_isa isa, const data_set *got, const data_set *want) {
+static void compare(const lp_kernel *k, const jit_case *c, cg_isa isa, const data_set *got,
+                    const data_set *want) {
     for (uint32_t n = 0; n < k->buffers.n; n++) {
         bz_dtype t = k->buffers.p[n].dtype;
         size_t size = ir_dtype_bytes(t);
         if (k->buffers.p[n].access == LP_WORK) continue;
         for (unsigned i = 0; i < c->sizes[n] + GUARD; i++) {
-            ir_bits g = ir_load_bits(t, (char *)got->args[n].p + i * size), w = ir_load_bits(t, (char *)want->args[n].p + i * size);
-            double gv = ir_is_float(t) ? ir_bits_to_f64(t, g) : 0, wv = ir_is_float(t) ? ir_bits_to_f64(t, w) : 0;
+            ir_bits g = ir_load_bits(t, (char *)got->args[n].p + i * size),
+                    w = ir_load_bits(t, (char *)want->args[n].p + i * size);
+            double gv = ir_is_float(t) ? ir_bits_to_f64(t, g) : 0,
+                   wv = ir_is_float(t) ? ir_bits_to_f64(t, w) : 0;
             if (g != w && !(gv != gv && wv != wv))
-                cr_assert_fail("%s, %s: %s[%u] is %llx, want %llx\n%s", k->name, cg_isa_name(isa), k->buffers.p[n].name, i,
-                               (unsigned long long)g, (unsigned long long)w, c->text);
+                cr_assert_fail("%s, %s: %s[%u] is %llx, want %llx\n%s", k->name, cg_isa_name(isa),
+                               k->buffers.p[n].name, i, (unsigned long long)g,
+                               (unsigned long long)w, c->text);
         }
     }
     cr_assert_eq(got->error[0], want->error[0], "%s, %s: error element", k->name, cg_isa_name(isa));
@@ -66,7 +73,8 @@ lp_module *jit_parse(const char *text) {
     return m;
 }
 
-static void run_compiled(const lp_module *m, const lp_kernel *k, const jit_case *c, cg_isa isa, data_set *d) {
+static void run_compiled(const lp_module *m, const lp_kernel *k, const jit_case *c, cg_isa isa,
+                         data_set *d) {
     const void *scalars[8];
     for (unsigned n = 0; n < 8; n++) scalars[n] = &c->scalars[n];
     int64_t scratch_bytes = lp_scratch_bytes(k, m);
@@ -83,7 +91,8 @@ static void run_compiled(const lp_module *m, const lp_kernel *k, const jit_case 
     free(scratch);
 }
 
-static void run_interpreter(const lp_module *m, const lp_kernel *k, const jit_case *c, data_set *d) {
+static void run_interpreter(const lp_module *m, const lp_kernel *k, const jit_case *c,
+                            data_set *d) {
     int code = 0;
     bz_error e = {0};
     lp_run_args a = {d->args, c->extents, c->scalars, &d->error[0], &code, 0};

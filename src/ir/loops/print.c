@@ -2,8 +2,8 @@
  *
  *     %7: f32x16 = load %x[%5] mask %6 stream
  *
- * Values are called by their number, so a line reads the same in a listing, a verifier message and a debugger. Nothing
- * here trusts the kernel: the verifier prints broken ones. */
+ * Values are called by their number, so a line reads the same in a listing, a verifier message and
+ * a debugger. Nothing here trusts the kernel: the verifier prints broken ones. */
 #include "src/ir/loops/facts.h"
 
 #include <stdio.h>
