@@ -191,8 +191,7 @@ Test(compose, softmax_of_extremes) {
         isnan(irt_eval("%1 = const {value=[1.0, nan]} : f32[2]\n%2 = softmax %1\n%r = sum %2")));
 }
 
-/* ---- matmul: every pair of ranks against loops over indices, in small integers, which are exact
- * */
+/* ---- matmul: every pair of ranks against loops over indices, in exact integers */
 
 typedef struct shape {
     unsigned rank;

@@ -1,8 +1,7 @@
 /* compose.c - compositions: what they share, means, matrix products and the views that are not
  * primitives.
  *
- *     softmax(x) at bf16:   cast f32 -> max, sub, exp, sum, div -> cast bf16        one rounding,
- * at the end
+ *     softmax(x) at bf16:   cast f32 -> max, sub, exp, sum, div -> cast bf16   (rounds once)
  *
  * A composition is a graph of primitives and nothing else: passes, gradients and emitters never
  * hear its name. */
@@ -277,8 +276,7 @@ static ir_ref axes_last(ir_graph *g, ir_ref x, unsigned i, unsigned k) {
     return ir_permute(g, x, perm, n);
 }
 
-/* Elements start + i * (cols + 1) of the two axes as one: only movement, so that gradients follow.
- * */
+/* Elements start + i * (cols + 1) of the two axes as one, by movement only. */
 ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b) {
     unsigned i, k;
     int64_t shape[IR_MAX_RANK], start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK];

@@ -1,5 +1,4 @@
-/* compose.h - what the compositions share: errors under their own name, axes, op-math, arithmetic
- * in short. */
+/* compose.h - what the compositions share: errors under their name, axes, op-math, arithmetic. */
 #ifndef BRAZE_IR_COMPOSE_H
 #define BRAZE_IR_COMPOSE_H
 
@@ -11,8 +10,7 @@ ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, 
 /* *out = axis as 0 .. rank + more - 1; false and an error that names `name` when it is outside.
  * `more` = 1 where the axis of a result is meant that has one more than x. */
 bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out);
-/* set[a]: a is one of the n axes (n = 0: all are); false and an error on one outside or repeated.
- * */
+/* set[a]: a is one of the n axes (n = 0: all); false and an error on one outside or repeated. */
 bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n, bool *set);
 /* Op-math: x in the dtype in which compositions compute it (f16, bf16, integers and bool: f32), and
  * a result back in the dtype that goes with `t`, that of the operand. */

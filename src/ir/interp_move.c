@@ -1,5 +1,4 @@
-/* interp_move.c - ops of the reference interpreter that move elements: each is a walk over places.
- * */
+/* interp_move.c - ops of the reference interpreter that move elements: a walk over places each. */
 #include "src/ir/interp.h"
 
 #include <string.h>

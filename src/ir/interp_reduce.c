@@ -1,12 +1,8 @@
-/* interp_reduce.c - folds and sums of products in their documented orders (docs/numerics.md),
- * literally.
+/* interp_reduce.c - folds and sums of products in the orders of docs/numerics.md, literally.
  *
- *     LAST   block 0: lanes 0 1 .. L-1 over elements k = lane mod L, halving tree     block 1 ...
- *    blocks: pairwise
- *     LEAD   chain of 128, chain of 128, ...
- *   chains: pairwise
- *     DOT    fma chain of 512, fma chain of 512, ...
- *   chains: in order
+ *     LAST   blocks of 4096: L lanes over k mod L, halving tree      blocks: pairwise
+ *     LEAD   chains of 128                                           chains: pairwise
+ *     DOT    fma chains of 512                                       chains: in order
  *
  * Accumulators: float for f16, bf16 and f32, double for f64, int64_t for integers and bool
  * (wrapping). */

@@ -35,8 +35,7 @@ static size_t end_of_word(const char *s, size_t i, size_t n) {
     return i;
 }
 
-/* A number ends where no letter, digit or dot follows, but 1e-5 and 0x1p+3 go on behind the sign.
- * */
+/* A number ends where no letter, digit or dot follows, but 1e-5 and 0x1p+3 go on. */
 static size_t end_of_number(const char *s, size_t i, size_t n) {
     bool hex = i + 1 < n && s[i] == '0' && (s[i + 1] == 'x' || s[i + 1] == 'X');
     for (; i < n; i++) {

@@ -72,6 +72,17 @@ static bool line_type(tx_parser *p, tx_line *l) {
     return tp_type(p, &l->dtype, l->dims, &l->rank) && (!l->tuple || tp_want(p, ')'));
 }
 
+/* The line on which a token stands; counts on from the last one asked for. */
+static int line_of(tx_parser *p, uint32_t tok) {
+    uint32_t at = p->tok.p[tok].at;
+    if (at < p->seen || !p->seen_line) {
+        p->seen = 0;
+        p->seen_line = 1;
+    }
+    for (; p->seen < at; p->seen++) p->seen_line += p->text[p->seen] == '\n';
+    return p->seen_line;
+}
+
 /* The source line that nodes get: as written behind @, or that of the text for a call. */
 static bool site(tx_parser *p, ir_graph *g, const tx_line *l) {
     char made[300];
@@ -80,9 +91,7 @@ static bool site(tx_parser *p, ir_graph *g, const tx_line *l) {
         if (tp_peek(p)->kind != TX_STRING) return tp_expected(p, "the source line as a string");
         if (!(given = tp_text(p, p->at++))) return false;
     } else if (!l->typed && p->file) {
-        bz_error place = {0};
-        tx_place(&place, p->text, p->tok.p[l->op_tok].at);
-        snprintf(made, sizeof made, "%s:%d", p->file, place.line);
+        snprintf(made, sizeof made, "%s:%d", p->file, line_of(p, l->op_tok));
         given = made;
     }
     g->site = given ? bz_arena_str(&g->arena, given) : NULL;
@@ -268,6 +277,8 @@ static bool announce(tx_parser *p) {
         if (!strcmp(p->bodies.p[k].name, b.name))
             return tx_fail(p, b.tok, BZ_EPARSE, "two graphs are named '%s'", b.name);
     }
+    if (p->bodies.n == TX_MAX_GRAPHS)
+        return tx_fail(p, b.tok, BZ_EPARSE, "more than %d graphs", TX_MAX_GRAPHS);
     ir_graph *g = ir_graph_new(p->m, b.name);
     if (!g || ir_module_add(p->m, g)) {
         ir_graph_free(g);

@@ -1,11 +1,9 @@
-/* text.h - the text form from inside: tokens, parsed lines, the table of builders. docs/ir.md is
- * the grammar.
+/* text.h - the text form from inside: tokens, parsed lines, the table of builders.
+ * docs/ir.md has the grammar.
  *
- *     text --lex.c--> tokens --parse.c--> tx_line --> text_node.c      a line with a type: the node
- * as it stands
- *                                                 \-> builders.c       a line without: a builder
- * call, expanded
- *     graph --print.c, text_node.c--> text                             every node with its type */
+ *     text --lex.c--> tokens --parse*.c--> tx_line --> text_node.c   with a type: the node as it is
+ *                                                  \-> builders.c    without: a call, expanded
+ *     graph --print.c, text_node.c--> text                           every node with its type */
 #ifndef BRAZE_IR_TEXT_H
 #define BRAZE_IR_TEXT_H
 
@@ -24,6 +22,7 @@ typedef BZ_VEC(tx_token) tx_tokens;
 
 enum {
     TX_MAX_TEXT = 1 << 28,
+    TX_MAX_GRAPHS = 1 << 12,
     TX_MAX_DEPTH = 32 /* of lists, sums in dimensions, graphs in graphs */
 };
 
@@ -95,8 +94,7 @@ void *tx_alloc(tx_parser *p,
                size_t n); /* lives as long as the line; NULL and an error when out of memory */
 bool tx_failed(const tx_parser *p);
 tx_attr *tx_find(tx_line *l, const char *name); /* and marks it used; NULL if it is not given */
-/* Values as what the reader of an attribute wants; false and an error when they are something else.
- * */
+/* Values as what the reader of an attribute wants; false and an error for anything else. */
 bool tx_int(tx_parser *p, const tx_val *v, int64_t *out);
 bool tx_float(tx_parser *p, const tx_val *v, double *out);
 bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out);

@@ -21,6 +21,8 @@ struct tx_parser {
     BZ_VEC(tp_body) bodies; /* as m->graphs */
     bz_arena names, line;
     unsigned depth;
+    uint32_t seen; /* a place in the text up to which lines are counted, and that line */
+    int seen_line;
 };
 
 typedef struct tp_named {
