@@ -1,6 +1,6 @@
 /* builders.c - calls by name: the table of builders.def, attributes of a line as C arguments.
  *
- *     %3 = softmax %2 {axis=-1}   --find the row, check names-->   ir_softmax(g, X(0), INT(axis)) */
+ *     %3 = softmax %2 {axis=-1}   --find the row, check names-->  ir_softmax(g, X(0), INT(axis)) */
 #include "src/ir/text.h"
 
 #include <stdio.h>

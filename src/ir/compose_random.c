@@ -3,8 +3,8 @@
  *     word number:    offset  +1    +2    +3   | +4 ...        four words: a block of Philox4x32-10
  *     rand f32           0     1     2     3   |  4            one word an element
  *     rand f64           0     0     1     1   |  2            two words
- *     randn f32         (0     1)   (2     3)  | (4 ...        two elements from two words (Box-Muller)
- *     randn f64         (0     0     1     1)  | (2 ...        two elements from four words
+ *     randn f32         (0     1)   (2     3)  | (4 ...        two from two words (Box-Muller)
+ *     randn f64         (0     0     1     1)  | (2 ...        two from four words
  *
  * A stream handed out in pieces should be cut at multiples of four words. */
 #include "src/ir/compose.h"
