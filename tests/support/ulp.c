@@ -53,7 +53,7 @@ static int mp_logaddexp(mpfr_t r, const mpfr_t x, const mpfr_t y, mpfr_rnd_t rnd
 static int mp_mod(mpfr_t r, const mpfr_t x, const mpfr_t y, mpfr_rnd_t rnd)
 {
     int i = mpfr_fmod(r, x, y, rnd);
-    if (mpfr_zero_p(r) && mpfr_number_p(y) && !mpfr_nan_p(r))
+    if (mpfr_zero_p(r))
         return mpfr_setsign(r, r, mpfr_signbit(y), rnd);
     if (mpfr_number_p(r) && mpfr_signbit(r) != mpfr_signbit(y))
         i = mpfr_add(r, r, y, rnd);
