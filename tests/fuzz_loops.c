@@ -1,5 +1,6 @@
-/* fuzz_loops.c - any bytes into the parser of kernel loops; what parses is printed, parsed again and must be the same; what also
- * verifies is cleaned, and the clean kernel must verify. usage: fuzz_loops SECONDS [SEED] */
+/* fuzz_loops.c - any bytes into the parser of kernel loops; what parses is printed, parsed again
+ * and must be the same; what also verifies is cleaned, and the clean kernel must verify. usage:
+ * fuzz_loops SECONDS [SEED] */
 #include "src/ir/loops/loop.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* test_loops.c - the kernels of tests/kernels in the interpreter, beside plain C. Each runs as written, with its tasks in another
- * order, cleaned, and printed and parsed again: all must give the same bits. */
+/* test_loops.c - the kernels of tests/kernels in the interpreter, beside plain C. Each runs as
+ * written, with its tasks in another order, cleaned, and printed and parsed again: all must give
+ * the same bits. */
 #include "tests/support/loops.h"
 
 #include <criterion/criterion.h>

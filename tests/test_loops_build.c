@@ -1,4 +1,5 @@
-/* test_loops_build.c - the builder, the cleaner and the ABI's questions; memory that runs out at every allocation. */
+/* test_loops_build.c - the builder, the cleaner and the ABI's questions; memory that runs out at
+ * every allocation. */
 #include "tests/support/loops.h"
 
 #include <criterion/criterion.h>
@@ -115,7 +116,8 @@ Test(loops_build, equal_values_only_where_visible) {
     stop(&t);
 }
 
-/* ---- running out of memory: builds, prints, parses, cleans with the n-th allocation failing until all succeed */
+/* ---- running out of memory: builds, prints, parses, cleans with the n-th allocation failing until
+ * all succeed */
 
 static lp_kernel *build(void) {
     lp_kernel *k = lp_kernel_new("k");

@@ -1,5 +1,6 @@
-/* test_loops_golden.c - the printer and the cleaner beside tests/golden/loops: each kernel as printed (NAME.print) and cleaned
- * (NAME.clean), and small kernels for one rule of the cleaner each. BRAZE_GOLDEN=update rewrites the files. */
+/* test_loops_golden.c - the printer and the cleaner beside tests/golden/loops: each kernel as
+ * printed (NAME.print) and cleaned (NAME.clean), and small kernels for one rule of the cleaner
+ * each. BRAZE_GOLDEN=update rewrites the files. */
 #include "tests/support/loops.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* test_loops_text.c - the text form, the verifier and the interpreter's complaints: one tiny text for each message. */
+/* test_loops_text.c - the text form, the verifier and the interpreter's complaints: one tiny text
+ * for each message. */
 #include "tests/support/loops.h"
 
 #include <criterion/criterion.h>
@@ -109,6 +110,8 @@ static const bad parse_errors[] = {
      "as many lane numbers as lanes"},
     {"kernel f() {\n  %a = const 1 @0\n}", "2:17: 0 is not in 1 .. 4294967295"},
     {"kernel f() {\n  \x01\n}", "2:3: instruction expected, not '?'"},
+    {"kernel f(x: f32 in) {\n %x = buffer x\n %y = neg %x\n}", "3:7: the result needs a type"},
+    {"kernel f() {\n yield\n barrier }", "3:2: yield stands last in its region"},
     {"kernel f(x: i32 inout) {\n %x = buffer x\n atomic %x[0], 1 [exp]\n}",
      "3:19: base op expected"},
 };
@@ -185,8 +188,6 @@ static const bad verify_errors[] = {
      "the branches yield different types"},
     {"%l = loop parallel 0, %n { if %l { } }", "condition is not a bool scalar"},
     {"%l = loop parallel 0, %n { while { yield %n } }", "a while yields its condition first"},
-    {"%l = loop parallel 0, %n { %c = lt %l, 1 if %c { yield %n barrier } }",
-     "nothing but else or end follows a yield"},
     {"yield %n", "yield outside of a region"},
     {"%a: f32 = const 1 %b: i64 = add %a, %n", "operands of different dtypes"},
     {"%a: f32x2 = const 1 %b: f32 = const 1 %c = add %a, %b", "operands of different lanes"},
@@ -339,7 +340,14 @@ Test(loops_text, verify_damaged) {
         lp_module_free(m);
     }
     bz_error e = {0};
-    lp_module *m = with_head("%l = loop parallel 0, %n { }", &e);
+    lp_module *m = with_head("%l = loop parallel 0, %n { barrier }", &e);
+    lp_inst *last = &m->k.p[1]->inst.p[m->k.p[1]->inst.n - 3], barrier = last[0];
+    last[0] = last[1], last[1] = barrier;
+    lp_verify(m->k.p[1], m, &e);
+    cr_assert(strstr(e.text, "nothing but else or end follows a yield"), "%s", e.text);
+    lp_module_free(m);
+    e = (bz_error){0};
+    m = with_head("%l = loop parallel 0, %n { }", &e);
     m->k.p[1]->inst.n -= 2;
     lp_verify(m->k.p[1], m, &e);
     cr_assert(strstr(e.text, "the region does not end"), "%s", e.text);

@@ -80,7 +80,7 @@ static ir_ref elem(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned 
 
 ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n)
 {
-    bz_dtype in[3], t;
+    bz_dtype in[3] = {BZ_BOOL}, t;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i])
             return 0;

@@ -41,7 +41,8 @@ ir_graph *ir_graph_new(ir_module *m, const char *name)
     g->nslots = 256;
     g->slots = bz_mem_zero(g->nslots, sizeof *g->slots);
     g->name = bz_arena_str(&g->arena, name);
-    if (g->slots && g->name && bz_vec_push(&g->n, (ir_node){0}) && bz_vec_push(&g->sites, NULL))
+    if (g->slots && g->name && bz_vec_push(&g->n, (ir_node){0}) && bz_vec_push(&g->sites, NULL) &&
+        bz_vec_reserve(&g->dims, 16)) /* never NULL: 0-d shapes are copied from it too */
         return g;
     ir_graph_free(g);
     return NULL;

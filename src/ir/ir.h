@@ -222,14 +222,26 @@ ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, do
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr, double beta1, double beta2, double eps,
                double weight_decay, bool decoupled);
 
+/* ---- control.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in m->graphs. */
+/* Graph `then` applied to x if pred (bool, 0-d) is true, else graph `otherwise`: both take x and give the same shapes and dtypes. */
+ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x, unsigned n);
+/* x = body(x) while cond(x), a 0-d bool, is true. The last `captured` operands go to both graphs unchanged. Results: the others. */
+ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n, unsigned captured);
+/* The node that ir_result(g, tuple, k) would have: dtype and dims; false when there is no such result. */
+bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, bz_dtype *t, const ir_dim **dims, unsigned *rank);
+unsigned ir_result_count(const ir_graph *g, ir_ref tuple);
+
 /* ---- print.c, parse.c: the text form (docs/ir.md). Every builder of builders.def may be called by its name. */
 void ir_print(bz_text *t, const ir_graph *g);
 void ir_print_module(bz_text *t, const ir_module *m);
 ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e); /* NULL and e with line and column */
+/* Appends "file:line:column: error: ..." with the line and a caret, for an error of ir_parse on this text. */
+void ir_error_report(bz_text *t, const bz_error *e, const char *text, const char *file);
 
 /* ---- verify.c: every node is what its op's rules infer from its operands. */
 typedef enum ir_dialect { IR_ANY_GRAPH, IR_NO_COMPOUND /* argmax etc. expanded: what lowering takes */ } ir_dialect;
 bz_status ir_verify(const ir_graph *g, ir_dialect d, bz_error *e);
+bz_status ir_verify_node(const ir_graph *g, ir_ref r, bz_error *e); /* one node; its operands are verified already */
 
 /* ---- interp.c: the reference interpreter, slow and obvious: the definition of every op, order of additions included. */
 typedef struct ir_value_array {

@@ -5,7 +5,7 @@
  * Movement costs nothing: it rewrites the index. What an index turns into is decided at the loads: constant along the vector
  * symbol: a scalar; step 1: a vector; anything else: a gather. */
 #include "src/passes/lower.h"
-#include "src/ir/value_emit.h"
+#include "src/ir/loops/value_emit.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ void emit_sym(emitter *m, ir_ex sym, lp_val value)
 
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail)
 {
-    bz_assert(width <= EMIT_MAX_WIDTH && (!tail || width == 1));
+    bz_assert(width <= EMIT_MAX_WIDTH && (!tail || width == 1) && (lanes > 1 || width == 1));
     emit_sym(m, sym, base);
     m->vec = sym;
     m->lanes = lanes;
@@ -90,7 +90,7 @@ static lp_val index_lanes(emitter *m, ir_ex e, unsigned u)
 {
     int64_t coef;
     ir_ex rest;
-    if (!m->vec || !ir_ex_uses(m->x, e, m->vec))
+    if (m->lanes == 1 || !m->vec || !ir_ex_uses(m->x, e, m->vec))
         return lp_splat(m->b, emit_index(m, e), m->lanes);
     if (ir_ex_linear(m->x, e, m->vec, &coef, &rest)) {
         lp_val base = lp_iadd(m->b, emit_index(m, e), lp_index(m->b, coef * (int64_t)(u * m->lanes)));
@@ -189,8 +189,10 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset)
             r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes, load_mask(m, u), 0);
         return r;
     }
-    for (unsigned u = 0; u < m->width; u++)
-        r.v[u] = lp_gather(m->b, p, index_lanes(m, offset, u), load_mask(m, u));
+    for (unsigned u = 0; u < m->width; u++) {
+        lp_val at = index_lanes(m, offset, u), mask = load_mask(m, u);
+        r.v[u] = m->lanes == 1 ? lp_load(m->b, p, at, 1, mask, 0) : lp_gather(m->b, p, at, mask);
+    }
     return r;
 }
 
@@ -208,16 +210,27 @@ void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_val
         lp_val x = emit_lane_value(m, v, u);
         if (dense)
             lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail, m->tail ? 0 : flags);
+        else if (m->lanes == 1)
+            lp_store(m->b, p, base, x, m->tail, 0);
         else
             lp_scatter(m->b, p, index_lanes(m, offset, u), x, m->tail);
     }
+}
+
+lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x)
+{
+    const lp_val *v[3] = {&x};
+    lp_val r = x;
+    if (to != from)
+        lp_value(b, IR_CAST, to, v, 1, 1, &r);
+    return r;
 }
 
 static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
 {
     const ir_node n = *ir_at(m->g, r);
     emit_value x[3], out = {.uniform = true};
-    const lp_val *v[3];
+    const lp_val *v[3] = {0};
     for (unsigned i = 0; i < n.nin; i++) {
         x[i] = emit_node(m, ir_in(m->g, &n)[i], idx);
         out.uniform &= x[i].uniform;
@@ -417,11 +430,7 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx)
     out.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
     for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
         lp_val v = out.uniform ? emit_index(m, e) : index_lanes(m, e, u);
-        const lp_val *operand = &v;
-        lp_val cast = v;
-        if (t != BZ_I64)
-            lp_value(m->b, IR_CAST, t, &operand, 1, 1, &cast);
-        out.v[u] = cast;
+        out.v[u] = emit_cast(m->b, t, BZ_I64, v);
     }
     return out;
 }
@@ -480,7 +489,7 @@ static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx)
         lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
         if (out.uniform) {
             out.v[u] = lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1, scalar_mask(m), 0);
-        } else if (row) {
+        } else if (row || m->lanes == 1) {
             lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved), lp_index(m->b, u * m->lanes));
             out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
         } else {

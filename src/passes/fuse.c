@@ -266,10 +266,7 @@ static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref 
 {
     ir_ex at[IR_MAX_RANK];
     if (f->r->group_of[x] == p) {
-        fuse_level level = ir_at(f->g, x)->op == IR_REDUCE && s->nkept + s->nfull && f->r->groups.p[p].kind != FUSE_MAP &&
-                                   f->r->groups.p[p].kind != FUSE_DOT
-                               ? FUSE_KEPT
-                               : fuse_level_of(f->g, s, x);
+        fuse_level level = ir_at(f->g, x)->op == IR_REDUCE ? FUSE_KEPT : fuse_level_of(f->g, s, x);
         if (level == FUSE_NONE)
             return false;
         fuse_index(f->g, &f->x, s, level, x, at);
@@ -383,12 +380,8 @@ static const char *refusal(fuser *f, uint32_t p, uint32_t c, uint32_t *into)
         *into = c;
         space_of(f, c, &s);
         bool fits = to->kind != FUSE_DOT && map_level(f, p, &s, to->kind) != FUSE_NONE;
-        if (fits) {
-            uint32_t was = q->nodes.n; /* reads of p's members by c must be canonical in c's space */
-            (void)was;
-            if (edges_canonical(f, p, c, &s))
-                return NULL;
-        }
+        if (fits && edges_canonical(f, p, c, &s))
+            return NULL;
         return inline_refusal(f, p, c);
     }
     *into = p;
@@ -513,4 +506,57 @@ void fuse_free(fuse_result *f)
     bz_mem_free(f->group_of);
     bz_mem_free(f->stored);
     *f = (fuse_result){0};
+}
+
+/* ---- in place */
+
+/* Every way from x at idx to q through movement arrives at q's canonical index; a way that cannot be followed is a no. */
+static bool arrives(const fuse_result *f, ir_exprs *x, const fuse_space *s, ir_ref r, const ir_ex *idx, ir_ref q)
+{
+    ir_ex at[IR_MAX_RANK];
+    if (r == q) {
+        fuse_index(f->g, x, s, FUSE_FULL, q, at);
+        return memcmp(at, idx, ir_at(f->g, q)->rank * sizeof *at) == 0;
+    }
+    const ir_node n = *ir_at(f->g, r);
+    if (f->group_of[r] != FUSE_NO_GROUP || !ir_op_is_movement(n.op))
+        return true;
+    bool known = emit_move_index(f->g, x, r, idx, at);
+    if (!known)
+        memset(at, 0, sizeof at);
+    for (unsigned i = 0; i < n.nin; i++)
+        if (!arrives(f, x, s, ir_in(f->g, &n)[i], at, q))
+            return false;
+    return true;
+}
+
+bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out)
+{
+    const fuse_group *g = &f->groups.p[group];
+    ir_exprs x;
+    fuse_space s;
+    ir_ex sym[IR_MAX_RANK], idx[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK];
+    if ((g->kind != FUSE_MAP && g->kind != FUSE_DOT) || !ir_exprs_init(&x))
+        return false;
+    ir_static_shape(f->g, g->head, shape);
+    for (unsigned d = 0; d < ir_at(f->g, g->head)->rank; d++)
+        sym[d] = ir_ex_sym(&x, NULL, 0, shape[d] > 0 ? shape[d] - 1 : 0);
+    fuse_space_of(f->g, &x, g->kind, g->head, sym, &s);
+    bool ok = fuse_level_of(f->g, &s, q) == FUSE_FULL && fuse_level_of(f->g, &s, out) == FUSE_FULL;
+    for (uint32_t i = 0; ok && i < g->nodes.n; i++) {
+        ir_ref r = g->nodes.p[i];
+        const ir_node n = *ir_at(f->g, r);
+        bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(f->g, &s, r) == FUSE_FULL;
+        memset(idx, 0, sizeof idx);
+        if (plain)
+            fuse_index(f->g, &x, &s, FUSE_FULL, r, idx);
+        for (unsigned k = 0; ok && k < n.nin; k++) {
+            ir_ref in = ir_in(f->g, &n)[k];
+            ok = plain || in != q;
+            ok = ok && arrives(f, &x, &s, in, idx, q);
+        }
+    }
+    ir_exprs_free(&x);
+    return ok;
 }

@@ -112,6 +112,7 @@ lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol count
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
 /* Row-major offset of an index in the shape of r. */
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
+lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* Stores a value of node r at its index: row-major in the buffer p, along the vector symbol. */
 void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v, unsigned flags);
 /* What index of its operand a movement node reads at idx; false for pad and concat, which depend on conditions. */
@@ -128,39 +129,76 @@ typedef struct lower {
     const fuse_group *group;
     pass_plan *plan;
     bz_error *e;
+    uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
     /* of the kernel at hand */
     ir_exprs x;
     emitter m;
     lp_kernel *k;
     lp_builder *b;
-    BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order */
+    fuse_space space;
+    BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
+    BZ_VEC(lp_val) pointers;
     BZ_VEC(int64_t) extents;
     BZ_VEC(uint32_t) scalars;
-    BZ_VEC(lp_kernel *) functions; /* that the kernel calls: CALL numbers refer to this list until the module is put together */
-    uint32_t *buffer_of; /* node -> plan buffer, UINT32_MAX = none */
+    BZ_VEC(ir_ref) outputs; /* members that are stored, ascending */
+    BZ_VEC(lp_val) out_pointers;
 } lower;
 
-/* Nodes of the group that are stored, ascending, in the arena of the plan. */
-const ir_ref *lower_outputs(const lower *l, unsigned *n);
-lp_val lower_output(lower *l, ir_ref r);                               /* declares r's buffer as an output parameter */
-lp_val lower_work(lower *l, const char *name, bz_dtype t, int64_t count); /* memory shared by the phases */
-/* Binds everything the group reads from outside: buffers and scalars. */
-bool lower_bind_inputs(lower *l);
+#define PASS_NONE UINT32_MAX
 
+/* ---- schedule.c: the order of the groups, and which run in one launch */
+typedef struct schedule {
+    BZ_VEC(uint32_t) groups;  /* in order of running */
+    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
+    uint32_t *launch_of;      /* of each group */
+} schedule;
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
+void schedule_free(schedule *s);
+/* Calls visit(ctx, base, canonical?) for every value that a member reads through movement only: inputs, constants that are listed,
+ * stored nodes of other groups. */
+typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
+bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx);
+/* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
+bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out);
+
+/* ---- lower.c: fills a plan from its graph */
+bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
+
+/* ---- memory.c: offsets in the arena */
+bool memory_plan(pass_plan *p);
+
+/* ---- lower.c */
+lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the phases */
+/* Adds a function that kernels call; gives its number for lp_call. An equal one is reused; `f` belongs to the plan then. */
+bool lower_function(lower *l, lp_kernel *f, unsigned *number);
+/* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
+unsigned lower_lanes(const lower *l);
+/* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
+unsigned lower_ops(const lower *l);
+/* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
+bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
+lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
+ir_ex lower_sym(lower *l, const char *name, int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size); /* always a symbol: one that vectors may run along */
+int64_t lower_count(const int64_t *sizes, unsigned n);
+
+/* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
 bool lower_map(lower *l);
 bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);
 
-/* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
-unsigned lower_lanes(const lower *l);
-/* Operations per element of all elementwise nodes of the group: how much interleaving pays. */
-unsigned lower_ops(const lower *l);
-/* One step acc = op(acc, x) of a reduction, masked lanes keep acc. */
-lp_val lower_combine(lower *l, ir_reduce_kind kind, bz_dtype acc, lp_val a, lp_val x, lp_val mask);
-ir_bits lower_identity(ir_reduce_kind kind, bz_dtype acc);
-/* Pairwise bottom-up combination of p[0 .. n-1] (vectors of `lanes` at distance `stride`), result left in place 0. */
-void lower_pairwise(lower *l, ir_reduce_kind kind, bz_dtype acc, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes, lp_val mask);
-lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
+/* ---- fold.c: steps that reductions share */
+/* One step op(acc, x) of a reduction; lanes not set in mask (0 = all set) keep acc. */
+lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val mask);
+ir_bits fold_identity(const ir_reduce_attr *a);
+/* An element as the accumulator's dtype; and the accumulator as the result's dtype (one rounding). */
+lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x);
+lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
+/* Adjacent pairs combined bottom-up, an odd last one carried up: p[base + i * stride] for i < n, vectors of `lanes`; the result is left
+ * at i = 0 and returned. */
+lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes);
+/* A vector of 2^k lanes halved until one is left. */
+lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
 
 #endif

@@ -1,4 +1,5 @@
-/* loops.h - kernels of the tests: reading them, comparing them, running them in every way that must agree. */
+/* loops.h - kernels of the tests: reading them, comparing them, running them in every way that must
+ * agree. */
 #ifndef BRAZE_TEST_LOOPS_H
 #define BRAZE_TEST_LOOPS_H
 

@@ -1,9 +1,10 @@
 /* build.c - building kernels: check, simplify, look for an equal instruction, append.
  *
- *     lp_base(ADD, x, y) -> splat to equal lanes -> i64 constants and neutral elements -> equal one seen? -> append
+ *     lp_base(ADD, x, y) -> splat to equal lanes -> fold i64 -> equal one seen? -> append
  *
- * Invariant: `seen` holds just the pure instructions of the regions that are open, newest last; closing a region takes its own
- * from the end. So whatever is found there is visible where the builder stands. A misuse is our own bug and ends in bz_bug. */
+ * Invariant: `seen` holds just the pure instructions of the regions that are open, newest last;
+ * closing a region takes its own from the end. So whatever is found there is visible where the
+ * builder stands. A misuse is our own bug and ends in bz_bug. */
 #include "src/ir/loops/builder.h"
 
 #include <string.h>
@@ -143,7 +144,8 @@ static bool fold_i64(ir_op op, int64_t x, int64_t y, int64_t *r) {
     }
 }
 
-/* x op y where y is a known number: the operand that the result equals, a zero, or 0 for neither. */
+/* x op y where y is a known number: the operand that the result equals, a zero, or 0 for
+ * neither. */
 static lp_val neutral(lp_builder *b, ir_op op, lp_val x, int64_t y) {
     if (y == 0 && (op == IR_ADD || op == IR_SUB)) return x;
     if (y == 1 && (op == IR_MUL || op == IR_IDIV)) return x;

@@ -1,6 +1,7 @@
 /* build_act.c - building what acts: memory, loops and branches, threads of a block, calls.
  *
- * Every region ends with a YIELD (perhaps of nothing) and END; an IF may have an ELSE, after a YIELD of its own. */
+ * Every region ends with a YIELD (perhaps of nothing) and END; an IF may have an ELSE, after a
+ * YIELD of its own. */
 #include "src/ir/loops/builder.h"
 
 #include <string.h>

@@ -1,10 +1,12 @@
 /* clean.c - loop-invariant values move out, what nothing uses goes.
  *
- *     walk: move before the loop -> mark: what acts, and what that needs -> write: only the marked, equal values once
+ *     walk: move before the loop -> mark: what acts, and what that needs -> write: only the marked,
+ * equal values once
  *
- * A pure value moves out of every loop that it does not depend on, and only then out of an `if` too (computing it is always
- * safe, but costs time where the branch is rare). A load moves when it reads an `in` buffer, which nothing writes while
- * the kernel runs, and out of loops that surely run. Nothing else moves, so effects keep their order. */
+ * A pure value moves out of every loop that it does not depend on, and only then out of an `if` too
+ * (computing it is always safe, but costs time where the branch is rare). A load moves when it
+ * reads an `in` buffer, which nothing writes while the kernel runs, and out of loops that surely
+ * run. Nothing else moves, so effects keep their order. */
 #include "src/ir/loops/builder.h"
 
 #include <string.h>
@@ -169,7 +171,8 @@ static uint32_t kept_before(const cleaner *c, lp_val opener, uint32_t j) {
     return n;
 }
 
-/* Operands of v in the new kernel, without the values of `opener` that nothing uses; the first `skip` stay. */
+/* Operands of v in the new kernel, without the values of `opener` that nothing uses; the first
+ * `skip` stay. */
 static unsigned new_args(const cleaner *c, lp_val v, lp_val opener, unsigned skip, lp_val *out) {
     const lp_inst *i = at(c, v);
     unsigned n = 0;
@@ -225,7 +228,8 @@ static void copy_head(const lp_kernel *from, lp_kernel *to) {
         lp_push_scalar(to, from->scalars.p[j].name, from->scalars.p[j].dtype);
 }
 
-/* Lays the arrays of a cleaner into one block; NULL when out of memory. Values that openers hand on: at most all operands. */
+/* Lays the arrays of a cleaner into one block; NULL when out of memory. Values that openers hand
+ * on: at most all operands. */
 static void *allocate(cleaner *c) {
     size_t n = c->k->inst.n + 1, args = c->k->args.n + 1;
     uint32_t *p = bz_mem_zero(9 * n + args, sizeof *p);

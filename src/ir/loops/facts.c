@@ -1,4 +1,5 @@
-/* facts.c - the table of kernel-loop instructions, and the raw kernel that instructions are appended to. */
+/* facts.c - the table of kernel-loop instructions, and the raw kernel that instructions are
+ * appended to. */
 #include "src/ir/loops/facts.h"
 
 #include <string.h>

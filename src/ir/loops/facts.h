@@ -1,4 +1,5 @@
-/* facts.h - what builder, printer, parser, verifier and interpreter all know of an instruction. Private to this room. */
+/* facts.h - what builder, printer, parser, verifier and interpreter all know of an instruction.
+ * Private to this room. */
 #ifndef BRAZE_LOOP_FACTS_H
 #define BRAZE_LOOP_FACTS_H
 
@@ -7,9 +8,11 @@
 enum { LP_MAX_LANES = 128 };
 
 /* How the operands of an op stand in the text, one letter each (docs/loops.md):
- *     a operand            p pointer and index, p[i]       m, M mask, optional or not     i number in brackets
- *     o base op in brackets   l list of numbers in brackets   b, e, s buffer, extent, scalar by name   n any number of operands
- * Ops whose form is "" and that take operands have their own code. */
+ *     a operand            p pointer and index, p[i]       m, M mask, optional or not     i number
+ * in brackets
+ *     o base op in brackets   l list of numbers in brackets   b, e, s buffer, extent, scalar by
+ * name   n any number of operands Ops whose form is "" and that take operands have their own
+ * code. */
 typedef struct lp_fact {
     const char *name;
     char result; /* 'V' value, 'P' pointer, 'N' none */

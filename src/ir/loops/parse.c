@@ -1,8 +1,8 @@
 /* parse.c - text to kernels (docs/loops.md): modules, parameters, regions, names.
  *
- * Reads what print.c writes, one instruction to one instruction, and by hand with less: types that follow from the operands
- * and literals as operands may be left to the parser. Any bytes give a module or an error with its place; whether the
- * kernel makes sense is for verify.c to say. */
+ * Reads what print.c writes, one instruction to one instruction, and by hand with less: types that
+ * follow from the operands and literals as operands may be left to the parser. Any bytes give a
+ * module or an error with its place; whether the kernel makes sense is for verify.c to say. */
 #include "src/ir/loops/parse.h"
 
 #include <string.h>

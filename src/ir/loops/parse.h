@@ -1,4 +1,5 @@
-/* parse.h - the parser's state, shared by parse.c (modules, kernels, regions) and parse_inst.c. Private to this room. */
+/* parse.h - the parser's state, shared by parse.c (modules, kernels, regions) and parse_inst.c.
+ * Private to this room. */
 #ifndef BRAZE_LOOP_PARSE_H
 #define BRAZE_LOOP_PARSE_H
 

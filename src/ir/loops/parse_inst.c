@@ -1,9 +1,10 @@
 /* parse_inst.c - one instruction of the text form.
  *
- *     %name: type = op operands [immediate] @site        the type may be left out where the operands give it
+ *     %name: type = op operands [immediate] @site        the type may be left out where the
+ * operands give it
  *
- * Operands are read first, with literals put aside; then the literals get the dtype of their neighbours and become CONST
- * instructions before this one. */
+ * Operands are read first, with literals put aside; then the literals get the dtype of their
+ * neighbours and become CONST instructions before this one. */
 #include "src/ir/loops/parse.h"
 
 #include <stdlib.h>
@@ -331,7 +332,7 @@ static void give_type(lp_parser *p, lp_inst *i, const head *h, unsigned count, l
     }
     lp_inst t = {.dtype = (uint8_t)h->dtype, .lanes = (uint16_t)h->lanes};
     if (!h->typed) t = inferred(p, i, count);
-    if (t.dtype >= BZ_NDTYPES)
+    if (!h->typed && (t.dtype >= BZ_NDTYPES || (result == 'V' && t.lanes == 0)))
         lp_scan_fail(&p->s, op, "the result needs a type, as in %%x: f32 = ...");
     if (h->typed && h->pointer != (result == 'P'))
         lp_scan_fail(&p->s, op, "result is %sa pointer", h->pointer ? "not " : "");
@@ -361,6 +362,8 @@ static void finish(lp_parser *p, lp_inst i, const head *h, lp_token op, const ui
     if (lp_scan_accept(&p->s, "@")) i.site = (uint32_t)lp_scan_number(&p->s, 1, UINT32_MAX);
     lp_val v = lp_parse_push(p, i, p->vals.p, p->vals.n, list);
     if (v && named) lp_parse_define(p, h->name, v);
+    if (i.op == LP_YIELD && ok(p) && !lp_scan_is(&p->s, "}"))
+        lp_scan_fail(&p->s, p->s.tok, "yield stands last in its region");
     if (!region) return;
     lp_scan_expect(&p->s, "{");
     if (ok(p) && !bz_vec_push(&p->open, ((lp_open){v, false}))) lp_scan_no_memory(&p->s);

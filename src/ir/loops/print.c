@@ -2,8 +2,8 @@
  *
  *     %7: f32x16 = load %x[%5] mask %6 stream
  *
- * Values are called by their number, so a line reads the same in a listing, a verifier message and a debugger. Nothing
- * here trusts the kernel: the verifier prints broken ones. */
+ * Values are called by their number, so a line reads the same in a listing, a verifier message and
+ * a debugger. Nothing here trusts the kernel: the verifier prints broken ones. */
 #include "src/ir/loops/facts.h"
 
 #include <stdio.h>
@@ -205,7 +205,8 @@ void lp_print(bz_text *t, const lp_kernel *k, const lp_module *m) {
     int depth = 1;
     for (lp_val v = 1; v < k->inst.n; v++) {
         const lp_inst *i = &k->inst.p[v];
-        if (i->op == LP_YIELD && i->nargs == 0 && !i->site) continue;
+        bool closed = v + 1 < k->inst.n && (i[1].op == LP_ELSE || i[1].op == LP_END);
+        if (i->op == LP_YIELD && i->nargs == 0 && !i->site && closed) continue;
         depth -= (i->op == LP_END || i->op == LP_ELSE) && depth > 1;
         bz_textf(t, "%*s", 2 * depth, "");
         lp_print_inst(t, k, m, v);

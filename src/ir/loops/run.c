@@ -1,9 +1,11 @@
 /* run.c - the interpreter: what a kernel means. Slow and obvious.
  *
- *     lp_run -> phases in order -> tasks in order (or in one drawn from `shuffle`) -> range of instructions -> one instruction
+ *     lp_run -> phases in order -> tasks in order (or in one drawn from `shuffle`) -> range of
+ * instructions -> one instruction
  *
- * Threads of a block go in lock step, one instruction for all of them, with a mask of those that take part; so BARRIER only
- * has to check that all came. Races that lock step would hide are found by run_mem.c. */
+ * Threads of a block go in lock step, one instruction for all of them, with a mask of those that
+ * take part; so BARRIER only has to check that all came. Races that lock step would hide are found
+ * by run_mem.c. */
 #include "src/ir/loops/run.h"
 
 #include <string.h>
@@ -335,7 +337,8 @@ static uint64_t task_stride(uint64_t n, uint64_t seed) {
     return stride % n;
 }
 
-/* Runs the body of PARALLEL loop v for each task; what stands above it at top level is recomputed before. */
+/* Runs the body of PARALLEL loop v for each task; what stands above it at top level is recomputed
+ * before. */
 static void phase(lp_exec *x, lp_val v) {
     const bool on = true;
     for (lp_val u = 1; u < v; u++) {

@@ -1,9 +1,12 @@
-/* run.h - the interpreter's state, shared by run.c (control), run_value.c and run_mem.c. Private to this room.
+/* run.h - the interpreter's state, shared by run.c (control), run_value.c and run_mem.c. Private to
+ * this room.
  *
- * Every instruction is run for all threads of a block before the next one. `width` of an instruction is how many threads
- * there are where it stands; thread t of T reads from one of width w the copy of thread t * w / T:
+ * Every instruction is run for all threads of a block before the next one. `width` of an
+ * instruction is how many threads there are where it stands; thread t of T reads from one of width
+ * w the copy of thread t * w / T:
  *
- *     parallel %r          width 1     a a a a | b b b b      a value of the warp loop, seen by the lanes
+ *     parallel %r          width 1     a a a a | b b b b      a value of the warp loop, seen by the
+ * lanes
  *       warp %w  2 warps   width 2     a       | b
  *         lane %l          width 64 */
 #ifndef BRAZE_LOOP_RUN_H
@@ -58,20 +61,23 @@ typedef struct lp_running {
 typedef struct lp_exec {
     lp_running *r;
     const lp_kernel *k;
-    uint32_t *width, *home; /* home: first cell (or pointer) of an instruction; of an opener its carried values */
+    uint32_t *width, *home; /* home: first cell (or pointer) of an instruction */
     lp_val *end, *other;    /* of an opener: its END, its ELSE or 0 */
     ir_bits *cell;
     lp_ptr *ptr;
     lp_mem *locals;
     uint32_t *local_of; /* first of a LOCAL's memories */
     uint32_t nlocals;
-    unsigned base;      /* threads it was called with, so many copies has each parameter: [number * base + thread] */
+    unsigned base;      /* threads it was called with; parameters: [number * base + thread] */
     lp_ptr *buffers;
     ir_bits *extents, *scalars;
 } lp_exec;
 
 static inline const lp_inst *lp_exec_at(const lp_exec *x, lp_val v) { return &x->k->inst.p[v]; }
-static inline lp_val lp_exec_arg(const lp_exec *x, const lp_inst *i, unsigned j) { return lp_args(x->k, i)[j]; }
+static inline lp_val lp_exec_arg(const lp_exec *x, const lp_inst *i, unsigned j)
+{
+    return lp_args(x->k, i)[j];
+}
 
 /* The copy of value v that thread t of T sees: its lanes. */
 static inline ir_bits *lp_exec_get(const lp_exec *x, lp_val v, unsigned t, unsigned T)

@@ -1,12 +1,15 @@
 /* run_mem.c - the interpreter's memory: every access is checked.
  *
- * An element is outside its buffer, was never written (locals, out and work buffers), or is shared memory that another thread
- * touched since the last barrier: each is an error that names the instruction and the element. */
+ * An element is outside its buffer, was never written (locals, out and work buffers), or is shared
+ * memory that another thread touched since the last barrier: each is an error that names the
+ * instruction and the element. */
 #include "src/ir/loops/run.h"
 
 #include <string.h>
 
-enum { POISON = 0xA5, SEVERAL = UINT32_MAX };
+enum { POISON = 0xA5 };
+
+#define SEVERAL UINT32_MAX /* threads: stands for no one of them */
 
 bool lp_mem_local(lp_mem *mem, const lp_inst *i) {
     size_t n = (size_t)i->imm;
@@ -53,7 +56,8 @@ static bool races(lp_exec *x, const lp_mem *mem, int64_t at, uint32_t thread, bo
     return race;
 }
 
-/* Where element i behind the pointer lies; NULL and an error when thread t must not touch it. `kind`: 'r', 'w' or 'a' (both). */
+/* Where element i behind the pointer lies; NULL and an error when thread t must not touch it.
+ * `kind`: 'r', 'w' or 'a' (both). */
 static char *element(lp_exec *x, lp_val v, lp_ptr p, int64_t i, unsigned t, char kind) {
     const lp_mem *m = p.mem;
     const char *name = m->name ? m->name : "a local array";

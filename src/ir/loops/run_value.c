@@ -1,4 +1,5 @@
-/* run_value.c - values in the interpreter: base ops lane by lane (value.h), vectors, exchange between threads. */
+/* run_value.c - values in the interpreter: base ops lane by lane (value.h), vectors, exchange
+ * between threads. */
 #include "src/ir/loops/run.h"
 
 #include <math.h>
@@ -96,7 +97,8 @@ static void warp_shuffle(lp_exec *x, lp_val v, unsigned T, const bool *on) {
     }
 }
 
-/* Fragments of mma m16n8k16: which element of the tile is element e of lane's fragment (PTX ISA, "Matrix Fragments"). */
+/* Fragments of mma m16n8k16: which element of the tile is element e of lane's fragment (PTX ISA,
+ * "Matrix Fragments"). */
 static unsigned a_row(unsigned lane, unsigned e) {
     return lane / 4 + 8 * (e / 2 % 2);
 }

@@ -47,7 +47,7 @@ static void emit_step(const emit *e, unsigned at, unsigned w, const lp_val *cons
     for (unsigned k = 0; k < i->nargs; k++)
         in[k] = copies(e, i->x[k])[w];
     switch (i->op) {
-    case IR_V_ARG: *out = lp_splat(e->b, x[i->imm][w], lp_at(e->b, x[i->imm][w])->lanes == 1 ? e->lanes : 1); break;
+    case IR_V_ARG: *out = lp_splat(e->b, x[i->imm][w], e->lanes); break;
     case IR_V_CONST: *out = lp_const(e->b, t, i->imm, e->lanes); break;
     case IR_V_TABLE: *out = lp_table(e->b, (unsigned)i->imm, t, in[0]); break;
     default: *out = lp_base(e->b, (ir_op)i->op, t, in, i->nargs);

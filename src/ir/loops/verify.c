@@ -1,8 +1,8 @@
 /* verify.c - is a kernel well formed?
  *
- * One walk over the instructions with the stack of open regions: places (what may stand where), visibility (operands come
- * from regions that are still open), then the types (verify_types.c). A message names the kernel and shows the
- * instruction with its neighbours:
+ * One walk over the instructions with the stack of open regions: places (what may stand where),
+ * visibility (operands come from regions that are still open), then the types (verify_types.c). A
+ * message names the kernel and shows the instruction with its neighbours:
  *
  *     [kernel softmax] operands of different lanes
  *         %11: f32x16 = carry %10 [0]
@@ -139,7 +139,8 @@ static bool same_types(const verifier *r, const uint32_t *x, const uint32_t *y, 
     return true;
 }
 
-/* The YIELD `y` of the innermost region against what the region takes or its other branch yields. */
+/* The YIELD `y` of the innermost region against what the region takes or its other branch
+ * yields. */
 static const char *yield_problem(verifier *r, const lp_inst *y) {
     const lp_kernel *k = r->k;
     const region *in = top(r);

@@ -4,7 +4,8 @@
 
 #include "src/ir/loops/facts.h"
 
-/* What is wrong with the operands and the type of an instruction, or NULL. Operands are numbers of earlier instructions. */
+/* What is wrong with the operands and the type of an instruction, or NULL. Operands are numbers of
+ * earlier instructions. */
 const char *lp_type_problem(const lp_kernel *k, const lp_module *m, const lp_inst *i);
 
 #endif

@@ -1,4 +1,5 @@
-/* verify_types.c - does one instruction have the operands that its op wants? Says what is wrong, or NULL.
+/* verify_types.c - does one instruction have the operands that its op wants? Says what is wrong, or
+ * NULL.
  *
  * The caller has made sure that operands are numbers of earlier instructions. */
 #include "src/ir/loops/verify.h"

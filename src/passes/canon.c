@@ -1,0 +1,205 @@
+/* canon.c - one form for equal values: the rules of rules.def at every node, dead nodes dropped.
+ * needs: any graph. gives: no node that a rule matches.
+ *
+ * Nodes are rebuilt in order, so the operands of a node are already in canonical form when its rules are tried; a rule's right side is
+ * built by the same function, so a chain of rules runs to its end there. */
+#include "src/passes/pass.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct rule {
+    const char *name, *dtypes, *pattern, *replacement;
+} rule;
+
+static const rule rules[] = {
+#define RULE(name, dtypes, pattern, replacement) {#name, dtypes, pattern, replacement},
+#include "src/passes/rules.def"
+#undef RULE
+};
+
+typedef struct matcher {
+    ir_graph *g;
+    const char *at;
+    ir_ref name[4]; /* what x y z w stand for */
+    bz_dtype dtype; /* of the node that is rewritten */
+    ir_ref like;    /* that node's first operand: its shape */
+} matcher;
+
+static const char names[] = "xyzw";
+
+static void skip(matcher *m, const char *set)
+{
+    while (*m->at && strchr(set, *m->at))
+        m->at++;
+}
+
+static size_t word(const matcher *m)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)m->at[n]) || m->at[n] == '_')
+        n++;
+    return n;
+}
+
+static bool is_number(const matcher *m)
+{
+    return isdigit((unsigned char)*m->at) || *m->at == '-';
+}
+
+static ir_bits number(matcher *m, bz_dtype t)
+{
+    char *end;
+    double v = strtod(m->at, &end);
+    m->at = end;
+    return ir_bits_from_f64(t, v);
+}
+
+static bool match(matcher *m, ir_ref r)
+{
+    skip(m, " ");
+    if (is_number(m)) {
+        ir_bits v, want = number(m, ir_dtype(m->g, r));
+        return ir_const_value(m->g, r, &v) && v == want;
+    }
+    size_t n = word(m);
+    const char *name = n == 1 ? strchr(names, *m->at) : NULL;
+    if (name) {
+        ir_ref *bound = &m->name[name - names];
+        m->at++;
+        if (*bound == 0)
+            *bound = r;
+        return *bound == r;
+    }
+    const ir_node node = *ir_at(m->g, r);
+    if (node.op != ir_op_from_name(m->at, n))
+        return false;
+    m->at += n + 1;
+    for (unsigned i = 0; i < node.nin; i++) {
+        if (!match(m, ir_in(m->g, &node)[i]))
+            return false;
+        skip(m, ", ");
+    }
+    skip(m, ")");
+    return true;
+}
+
+static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n);
+
+static ir_ref build(matcher *m)
+{
+    skip(m, " ");
+    if (is_number(m)) {
+        ir_dim dims[IR_MAX_RANK];
+        const ir_node n = *ir_at(m->g, m->like);
+        memcpy(dims, ir_dims(m->g, &n), n.rank * sizeof *dims);
+        return ir_const_bits(m->g, m->dtype, number(m, m->dtype), dims, n.rank);
+    }
+    size_t n = word(m);
+    const char *name = n == 1 ? strchr(names, *m->at) : NULL;
+    if (name) {
+        m->at++;
+        return m->name[name - names];
+    }
+    ir_op op = ir_op_from_name(m->at, n);
+    ir_ref x[3];
+    unsigned count = ir_ops[op].arity;
+    m->at += n + 1;
+    for (unsigned i = 0; i < count; i++) {
+        x[i] = build(m);
+        skip(m, ", ");
+    }
+    skip(m, ")");
+    return canonical(m->g, op, m->dtype, x, count);
+}
+
+static bool fits(const char *dtypes, bz_dtype t)
+{
+    return strchr(dtypes, ir_is_float(t) ? 'F' : t == BZ_BOOL ? 'B' : 'I') != NULL;
+}
+
+/* Does the rule's top level match op(x ...)? The node itself need not exist yet. */
+static bool match_top(matcher *m, const rule *r, ir_op op, const ir_ref *x, unsigned n)
+{
+    *m = (matcher){.g = m->g, .at = r->pattern, .dtype = m->dtype, .like = m->like};
+    size_t w = word(m);
+    if (ir_op_from_name(m->at, w) != op)
+        return false;
+    m->at += w + 1;
+    for (unsigned i = 0; i < n; i++) {
+        if (!match(m, x[i]))
+            return false;
+        skip(m, ", ");
+    }
+    return true;
+}
+
+static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n)
+{
+    matcher m = {.g = g, .dtype = t, .like = x[0]};
+    for (unsigned i = 0; i < n; i++)
+        if (!x[i])
+            return 0;
+    bz_dtype operand = ir_dtype(g, x[op == IR_SELECT]);
+    for (unsigned i = 0; i < BZ_LEN(rules); i++) {
+        if (!fits(rules[i].dtypes, operand) || !match_top(&m, &rules[i], op, x, n))
+            continue;
+        m.at = rules[i].replacement;
+        return build(&m);
+    }
+    ir_ref y[3] = {x[0], n > 1 ? x[1] : 0, n > 2 ? x[2] : 0};
+    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 && y[0] > y[1]) { /* x + y and y + x are one node */
+        y[0] = x[1];
+        y[1] = x[0];
+    }
+    return ir_elem(g, op, y, n);
+}
+
+static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
+{
+    const ir_node *n = ir_at(old, r);
+    ir_ref x[3];
+    if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
+        return ir_rebuild_node(g, old, map, r);
+    for (unsigned i = 0; i < n->nin; i++)
+        x[i] = map->to[ir_in(old, n)[i]];
+    return canonical(g, (ir_op)n->op, (bz_dtype)n->dtype, x, n->nin);
+}
+
+static ir_graph *drop_dead(ir_graph *g, bz_error *e)
+{
+    ir_map map;
+    bool *live = ir_live(g);
+    ir_graph *n = live ? ir_rebuild_begin(g, &map) : NULL;
+    for (ir_ref r = 1; n && r < g->n.n && !n->err.status; r++)
+        if (live[r] && !map.to[r])
+            map.to[r] = ir_rebuild_node(n, g, &map, r);
+    bz_mem_free(live);
+    if (!n)
+        bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
+    n = n ? ir_rebuild_end(n, g, &map, e) : NULL;
+    ir_graph_free(g);
+    return n;
+}
+
+ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e)
+{
+    ir_map map;
+    (void)t;
+    bool *live = ir_live(old);
+    ir_graph *g = live ? ir_rebuild_begin(old, &map) : NULL;
+    if (!g) {
+        bz_mem_free(live);
+        bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
+        return NULL;
+    }
+    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++) {
+        g->site = old->sites.p[r];
+        if (live[r] && !map.to[r])
+            map.to[r] = canon_node(g, old, &map, r);
+    }
+    bz_mem_free(live);
+    g = ir_rebuild_end(g, old, &map, e);
+    return g ? drop_dead(g, e) : NULL;
+}

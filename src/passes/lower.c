@@ -1,0 +1,582 @@
+/* lower.c - groups become kernels, their values buffers, their order launches.
+ *
+ *     fuse --> schedule --> for each group: choose buffers (in place where it can be), emit a kernel, reuse an equal one --> memory
+ */
+#include "src/passes/lower.h"
+#include "src/ir/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- services for the kernels' authors */
+
+int64_t lower_count(const int64_t *sizes, unsigned n)
+{
+    int64_t r = 1;
+    for (unsigned i = 0; i < n; i++)
+        r *= sizes[i];
+    return r;
+}
+
+ir_ex lower_sym(lower *l, const char *name, int64_t size)
+{
+    if (size == 1)
+        return ir_ex_const(&l->x, 0);
+    return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
+}
+
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size)
+{
+    return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
+}
+
+lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes)
+{
+    lp_val v[2] = {lp_laneid(l->b, BZ_I64, lanes), lp_splat(l->b, left, lanes)};
+    return lp_base(l->b, IR_LT, BZ_BOOL, v, 2);
+}
+
+unsigned lower_lanes(const lower *l)
+{
+    size_t widest = 4;
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
+        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
+        size_t own = ir_dtype_bytes((bz_dtype)n->dtype);
+        for (unsigned k = 0; k < n->nin; k++) {
+            size_t in = ir_dtype_bytes(ir_dtype(l->g, ir_in(l->g, n)[k]));
+            own = in > own ? in : own;
+        }
+        if (n->op == IR_REDUCE && ir_dtype_bytes(ir_reduce_get(l->g, n).acc) > own)
+            own = ir_dtype_bytes(ir_reduce_get(l->g, n).acc);
+        widest = own > widest ? own : widest;
+    }
+    return l->t->vector_bytes / (unsigned)widest;
+}
+
+unsigned lower_ops(const lower *l)
+{
+    unsigned ops = 0;
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
+        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
+        if (!ir_op_is_elementwise(n->op))
+            continue;
+        const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+        ops += p ? p->n - p->nargs : 1;
+    }
+    return ops;
+}
+
+static lp_val declare(lower *l, uint32_t buffer, lp_access access)
+{
+    static const char *const stems[] = {[LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
+    for (uint32_t i = 0; i < l->buffers.n; i++)
+        if (l->buffers.p[i] == buffer) { /* read and overwritten in place */
+            l->k->buffers.p[i].access = LP_INOUT;
+            return l->pointers.p[i];
+        }
+    char name[24];
+    snprintf(name, sizeof name, "%s%u", stems[access], l->buffers.n);
+    lp_val p = lp_add_buffer(l->b, name, l->plan->buffers.p[buffer].dtype, access);
+    if (!bz_vec_push(&l->buffers, buffer) || !bz_vec_push(&l->pointers, p))
+        l->m.failed = true;
+    return p;
+}
+
+static uint32_t new_buffer(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number)
+{
+    uint32_t now = l->plan->launches.n;
+    pass_buffer b = {.dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
+    return bz_vec_push(&l->plan->buffers, b) ? l->plan->buffers.n - 1 : PASS_NONE;
+}
+
+lp_val lower_work(lower *l, bz_dtype t, int64_t count)
+{
+    uint32_t b = new_buffer(l, t, count, PASS_ARENA, 0);
+    if (b != PASS_NONE)
+        return declare(l, b, LP_WORK);
+    l->m.failed = true;
+    return 0;
+}
+
+bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)
+{
+    emit_value small[8], *v = small;
+    ir_ex idx[IR_MAX_RANK];
+    if (l->outputs.n > BZ_LEN(small) && !(v = bz_mem_alloc(l->outputs.n * sizeof *v)))
+        return !(l->m.failed = true);
+    for (int store = 0; store < 2; store++)
+        for (uint32_t i = 0; i < l->outputs.n; i++) {
+            ir_ref r = l->outputs.p[i];
+            bool folded = ir_at(l->g, r)->op == IR_REDUCE;
+            if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, r)) != level)
+                continue;
+            fuse_index(l->g, &l->x, &l->space, level, r, idx);
+            if (store)
+                emit_store(&l->m, r, l->out_pointers.p[i], idx, &v[i], flags);
+            else
+                v[i] = emit_node(&l->m, r, idx);
+        }
+    if (v != small)
+        bz_mem_free(v);
+    return !l->m.failed;
+}
+
+/* ---- kernels of the plan: each distinct text once */
+
+static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m)
+{
+    bz_text t = {0};
+    lp_print(&t, k, m);
+    uint64_t h = bz_hash(k->buffers.n, bz_text_c(&t), t.n);
+    bz_text_free(&t);
+    return h;
+}
+
+/* Adds the kernel unless an equal one is there; takes it. `stem` and the hash of the text make its name. */
+static bool add_kernel(lower *l, lp_kernel *k, const char *stem, unsigned *number)
+{
+    char name[64];
+    uint64_t h = kernel_hash(k, l->plan->code);
+    snprintf(name, sizeof name, "%s_%016llx", stem, (unsigned long long)h);
+    for (uint32_t i = 0; i < l->plan->code->k.n; i++)
+        if (!strcmp(l->plan->code->k.p[i]->name, name)) {
+            lp_kernel_free(k);
+            *number = i;
+            return true;
+        }
+    k->name = bz_arena_str(&k->names, name);
+    *number = l->plan->code->k.n;
+    if (k->name && !k->failed && bz_vec_push(&l->plan->code->k, k))
+        return true;
+    lp_kernel_free(k);
+    return false;
+}
+
+bool lower_function(lower *l, lp_kernel *f, unsigned *number)
+{
+    return add_kernel(l, f, "ukernel", number);
+}
+
+/* ---- binding what the group reads */
+
+static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base)
+{
+    lower *l = ctx;
+    const ir_node *n = ir_at(l->g, base);
+    emit_bind *bind = &l->m.bind[base];
+    uint32_t *b = &l->buffer_of[base];
+    bool listed = n->op == IR_CONST && n->nattr > 1;
+    bool own = l->f->group_of[base] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[base]] == l->group;
+    (void)reader;
+    if (bind->kind != BIND_NONE || (own && !listed))
+        return true;
+    if (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar) {
+        char name[24];
+        snprintf(name, sizeof name, "s%u", l->scalars.n);
+        *bind = (emit_bind){.kind = BIND_SCALAR, .p = lp_add_scalar(l->b, name, (bz_dtype)n->dtype)};
+        return bz_vec_push(&l->scalars, (uint32_t)ir_attrs(l->g, n)[0]);
+    }
+    uint32_t source = listed && own ? PASS_NONE : *b; /* a listed constant that is an output has two buffers */
+    if (source == PASS_NONE) {
+        int64_t count = 0;
+        ir_numel(l->g, base, &count);
+        source = new_buffer(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT, listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
+        if (source == PASS_NONE)
+            return false;
+        if (!own)
+            *b = source;
+    }
+    pass_buffer *used = &l->plan->buffers.p[source];
+    used->last = l->plan->launches.n;
+    *bind = (emit_bind){.kind = BIND_BUFFER, .p = declare(l, source, LP_IN)};
+    return !l->m.failed;
+}
+
+static bool bind_inputs(lower *l)
+{
+    for (uint32_t i = 0; i < l->group->nodes.n; i++)
+        if (!lower_reads(l->f, l->group->nodes.p[i], bind_leaf, l))
+            return false;
+    return true;
+}
+
+static bool declare_outputs(lower *l)
+{
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
+        ir_ref r = l->group->nodes.p[i];
+        if (!l->f->stored[r])
+            continue;
+        lp_val p = declare(l, l->buffer_of[r], LP_OUT);
+        if (!bz_vec_push(&l->outputs, r) || !bz_vec_push(&l->out_pointers, p))
+            return false;
+    }
+    return true;
+}
+
+/* ---- one kernel */
+
+static bool begin_kernel(lower *l, const fuse_group *group)
+{
+    l->group = group;
+    l->buffers.n = l->pointers.n = l->extents.n = l->scalars.n = l->outputs.n = l->out_pointers.n = 0;
+    l->k = lp_kernel_new("k");
+    l->b = l->k ? lp_builder_new(l->k) : NULL;
+    bool ok = ir_exprs_init(&l->x);
+    ok = emit_init(&l->m, l->g, &l->x) && ok && l->b;
+    l->m.b = l->b;
+    return ok;
+}
+
+static void end_kernel(lower *l)
+{
+    lp_builder_free(l->b);
+    emit_free(&l->m);
+    ir_exprs_free(&l->x);
+    l->b = NULL;
+}
+
+static bool emit_body(lower *l)
+{
+    if (l->group->kind == FUSE_ROW)
+        return lower_row(l);
+    if (l->group->kind == FUSE_COL)
+        return lower_col(l);
+    if (l->group->kind == FUSE_DOT)
+        return lower_dot(l);
+    ir_ex sym[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK];
+    ir_static_shape(l->g, l->group->head, shape);
+    for (unsigned d = 0; d < ir_at(l->g, l->group->head)->rank; d++)
+        sym[d] = lower_sym(l, NULL, shape[d]);
+    fuse_space_of(l->g, &l->x, FUSE_MAP, l->group->head, sym, &l->space);
+    return lower_map(l);
+}
+
+static const char *const stems[] = {[FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "dot"};
+
+static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
+{
+    bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) && !l->k->failed && !l->x.failed;
+    ir_ref unsupported = l->m.unsupported;
+    end_kernel(l);
+    lp_kernel *clean = ok ? lp_clean(l->k) : NULL;
+    lp_kernel_free(l->k);
+    l->k = NULL;
+    if (unsupported) {
+        const char *site = l->g->sites.p[unsupported];
+        bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel yet%s%s", ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
+    }
+    unsigned number;
+    if (!clean || !add_kernel(l, clean, stems[group->kind], &number))
+        return false;
+    bz_arena *a = &l->plan->memory;
+    out->kernel = number;
+    out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
+    out->extents = bz_arena_copy(a, l->extents.p, l->extents.n * sizeof *l->extents.p);
+    out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
+    return out->buffers && out->extents && out->scalars;
+}
+
+/* ---- buffers of stored values */
+
+typedef struct chooser {
+    lower *l;
+    const schedule *s;
+    uint32_t group, launch;
+    ir_ref input;
+    bool fits;        /* no other group of this launch or later reads the input */
+    uint32_t *reader_launch; /* last launch that reads a node */
+} chooser;
+
+static bool note_last(void *ctx, ir_ref reader, ir_ref base)
+{
+    chooser *c = ctx;
+    uint32_t at = c->s->launch_of[c->l->f->group_of[reader]];
+    if (at + 1 > c->reader_launch[base])
+        c->reader_launch[base] = at + 1;
+    return true;
+}
+
+static bool note_other(void *ctx, ir_ref reader, ir_ref base)
+{
+    chooser *c = ctx;
+    uint32_t g = c->l->f->group_of[reader];
+    if (base == c->input && g != c->group && c->s->launch_of[g] >= c->launch)
+        c->fits = false;
+    return true;
+}
+
+static void each_read(const lower *l, lower_visit *visit, void *ctx)
+{
+    for (uint32_t g = 0; g < l->f->groups.n; g++)
+        for (uint32_t i = 0; i < l->f->groups.p[g].nodes.n; i++)
+            lower_reads(l->f, l->f->groups.p[g].nodes.p[i], visit, ctx);
+}
+
+/* May `out`, stored by this group, overwrite the buffer of `q`? */
+static bool may_overwrite(chooser *c, ir_ref q, ir_ref out)
+{
+    const lower *l = c->l;
+    int64_t a = 0, b = 1;
+    ir_numel(l->g, q, &a);
+    ir_numel(l->g, out, &b);
+    if (a != b || ir_dtype(l->g, q) != ir_dtype(l->g, out) || !fuse_only_in_place(l->f, c->group, q, out))
+        return false;
+    c->input = q;
+    c->fits = true;
+    each_read(l, note_other, c);
+    return c->fits;
+}
+
+static uint32_t donated_buffer(chooser *c, ir_ref out)
+{
+    lower *l = c->l;
+    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
+        const ir_output *o = &l->g->outputs.p[i];
+        if (o->node != out || o->donated < 0)
+            continue;
+        ir_ref q = l->g->inputs.p[o->donated].node;
+        if (!may_overwrite(c, q, out))
+            continue;
+        int64_t count = 0;
+        ir_numel(l->g, q, &count);
+        if (l->buffer_of[q] == PASS_NONE)
+            l->buffer_of[q] = new_buffer(l, ir_dtype(l->g, q), count, PASS_INPUT, (uint32_t)o->donated);
+        for (uint32_t b = 0; b < l->g->outputs.n; b++) /* another output must not have taken it */
+            if (l->buffer_of[q] == l->plan->output[b])
+                return PASS_NONE;
+        return l->buffer_of[q];
+    }
+    return PASS_NONE;
+}
+
+typedef struct dying {
+    chooser *c;
+    ir_ref out;
+    uint32_t found;
+} dying;
+
+/* A temporary that is read for the last time by this group gives its buffer to the result. */
+static bool note_dying(void *ctx, ir_ref reader, ir_ref base)
+{
+    dying *d = ctx;
+    lower *l = d->c->l;
+    uint32_t b = l->buffer_of[base];
+    (void)reader;
+    if (d->found != PASS_NONE || b == PASS_NONE || l->plan->buffers.p[b].place != PASS_ARENA || d->c->reader_launch[base] != d->c->launch + 1)
+        return true;
+    const fuse_group *g = &l->f->groups.p[d->c->group];
+    for (uint32_t i = 0; i < g->nodes.n; i++) /* not taken by another result of the group */
+        if (l->f->stored[g->nodes.p[i]] && l->buffer_of[g->nodes.p[i]] == b)
+            return true;
+    if (may_overwrite(d->c, base, d->out))
+        d->found = b;
+    return true;
+}
+
+static bool choose_buffer(chooser *c, ir_ref r)
+{
+    lower *l = c->l;
+    int64_t count = 0;
+    ir_numel(l->g, r, &count);
+    uint32_t b = donated_buffer(c, r), output = PASS_NONE;
+    for (uint32_t i = 0; i < l->g->outputs.n && output == PASS_NONE; i++) {
+        ir_ref o = l->g->outputs.p[i].node;
+        while (ir_at(l->g, o)->op == IR_RESHAPE && l->f->group_of[o] == FUSE_NO_GROUP)
+            o = ir_operand(l->g, o, 0);
+        output = o == r ? i : PASS_NONE;
+    }
+    if (b == PASS_NONE && output != PASS_NONE) {
+        b = new_buffer(l, ir_dtype(l->g, r), count, PASS_OUTPUT, output);
+    } else if (b == PASS_NONE) {
+        dying d = {c, r, PASS_NONE};
+        const fuse_group *g = &l->f->groups.p[c->group];
+        for (uint32_t i = 0; i < g->nodes.n; i++)
+            lower_reads(l->f, g->nodes.p[i], note_dying, &d);
+        b = d.found != PASS_NONE ? d.found : new_buffer(l, ir_dtype(l->g, r), count, PASS_ARENA, 0);
+    }
+    l->buffer_of[r] = b;
+    if (b == PASS_NONE)
+        return false;
+    l->plan->buffers.p[b].last = c->launch;
+    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
+        ir_ref o = l->g->outputs.p[i].node;
+        while (ir_at(l->g, o)->op == IR_RESHAPE && l->f->group_of[o] == FUSE_NO_GROUP)
+            o = ir_operand(l->g, o, 0);
+        if (o == r)
+            l->plan->output[i] = b;
+    }
+    return true;
+}
+
+static bool choose_buffers(chooser *c)
+{
+    const fuse_group *g = &c->l->f->groups.p[c->group];
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        if (c->l->f->stored[g->nodes.p[i]] && !choose_buffer(c, g->nodes.p[i]))
+            return false;
+    return true;
+}
+
+/* ---- launches and what reports say of them */
+
+static bool has_work(const lower *l, const fuse_group *g)
+{
+    int64_t n = 0;
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        if (l->f->stored[g->nodes.p[i]] && ir_numel(l->g, g->nodes.p[i], &n) && n > 0)
+            return true;
+    return false;
+}
+
+static void count_node(const lower *l, ir_ref r, pass_launch *out)
+{
+    const ir_node *n = ir_at(l->g, r);
+    int64_t numel = 0, in = 0;
+    ir_numel(l->g, r, &numel);
+    if (ir_op_is_elementwise(n->op)) {
+        *(ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops) += numel;
+    } else if (n->op == IR_REDUCE) {
+        ir_numel(l->g, ir_in(l->g, n)[0], &in);
+        out->flops += in;
+    } else if (n->op == IR_DOT) {
+        int64_t shape[IR_MAX_RANK], k = 1;
+        ir_dot_attr a = ir_dot_get(l->g, n);
+        ir_static_shape(l->g, ir_in(l->g, n)[0], shape);
+        for (unsigned i = 0; i < a.ncontract; i++)
+            k *= shape[a.lcontract[i]];
+        out->flops += 2 * numel * k;
+    }
+}
+
+static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out)
+{
+    const lp_kernel *k = l->plan->code->k.p[s->kernel];
+    for (uint32_t i = 0; i < k->buffers.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[s->buffers[i]];
+        int64_t bytes = b->count * (int64_t)ir_dtype_bytes(b->dtype);
+        lp_access a = k->buffers.p[i].access;
+        out->bytes_read += a == LP_IN || a == LP_INOUT ? bytes : 0;
+        out->bytes_written += a == LP_OUT || a == LP_INOUT ? bytes : 0;
+    }
+}
+
+static const char *launch_name(lower *l, const ir_ref *nodes, uint32_t n)
+{
+    bz_text t = {0};
+    const char *before = "";
+    for (uint32_t i = 0, listed = 0; i < n; i++) {
+        const ir_node *node = ir_at(l->g, nodes[i]);
+        const char *name = node->op == IR_REDUCE ? ir_reduce_name(ir_reduce_get(l->g, node).kind) : ir_ops[node->op].name;
+        if (!strcmp(name, before))
+            continue;
+        before = name;
+        if (++listed == 6) {
+            bz_text_str(&t, "+...");
+            break;
+        }
+        bz_textf(&t, "%s%s", listed > 1 ? "+" : "", name);
+    }
+    for (uint32_t i = 0; i < l->plan->launches.n; i++)
+        if (!strcmp(l->plan->launches.p[i].name, bz_text_c(&t))) {
+            bz_textf(&t, ".%u", l->plan->launches.n);
+            break;
+        }
+    const char *own = bz_arena_str(&l->plan->memory, bz_text_c(&t));
+    bz_text_free(&t);
+    return own;
+}
+
+static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t n)
+{
+    pass_launch launch = {0};
+    pass_segment *segments = bz_arena_alloc(&l->plan->memory, n * sizeof *segments);
+    BZ_VEC(ir_ref) nodes = {0};
+    bool ok = segments != NULL;
+    for (uint32_t i = 0; ok && i < n; i++) {
+        const fuse_group *g = &l->f->groups.p[groups[i]];
+        c->group = groups[i];
+        ok = choose_buffers(c);
+        if (!ok || !has_work(l, g))
+            continue;
+        ok = lower_group(l, g, &segments[launch.nsegments]);
+        if (!ok)
+            break;
+        count_bytes(l, &segments[launch.nsegments++], &launch);
+        for (uint32_t k = 0; ok && k < g->nodes.n; k++) {
+            count_node(l, g->nodes.p[k], &launch);
+            ok = bz_vec_push(&nodes, g->nodes.p[k]);
+        }
+    }
+    launch.segments = segments;
+    launch.nnodes = nodes.n;
+    launch.nodes = ok ? bz_arena_copy(&l->plan->memory, nodes.p, nodes.n * sizeof *nodes.p) : NULL;
+    launch.name = ok ? launch_name(l, nodes.p, nodes.n) : NULL;
+    bz_vec_free(&nodes);
+    if (!launch.nodes || !launch.name)
+        return false;
+    return bz_vec_push(&l->plan->launches, launch); /* one without segments keeps the numbering: it runs nothing */
+}
+
+static bool output_inputs(lower *l)
+{
+    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
+        ir_ref r = l->g->outputs.p[i].node;
+        while (ir_at(l->g, r)->op == IR_RESHAPE && l->f->group_of[r] == FUSE_NO_GROUP)
+            r = ir_operand(l->g, r, 0);
+        if (ir_at(l->g, r)->op != IR_INPUT)
+            continue;
+        int64_t count = 0;
+        ir_numel(l->g, r, &count);
+        if (l->buffer_of[r] == PASS_NONE)
+            l->buffer_of[r] = new_buffer(l, ir_dtype(l->g, r), count, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
+        if (l->buffer_of[r] == PASS_NONE)
+            return false;
+        l->plan->output[i] = l->buffer_of[r];
+    }
+    return true;
+}
+
+static bool lower_all(lower *l, const schedule *s)
+{
+    chooser c = {.l = l, .s = s, .reader_launch = bz_mem_zero(l->g->n.n, sizeof *c.reader_launch)};
+    bool ok = c.reader_launch != NULL;
+    if (ok)
+        each_read(l, note_last, &c);
+    for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++) {
+        c.launch = i;
+        ok = lower_launch(l, &c, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
+    }
+    bz_mem_free(c.reader_launch);
+    return ok && output_inputs(l) && memory_plan(l->plan);
+}
+
+bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e)
+{
+    fuse_result f;
+    schedule s = {0};
+    if (fuse_graph(plan->graph, t, &f, e))
+        return e->status;
+    lower l = {.g = plan->graph, .t = t, .f = &f, .plan = plan, .e = e};
+    plan->noutputs = plan->graph->outputs.n;
+    plan->output = bz_arena_alloc(&plan->memory, (plan->noutputs + 1) * sizeof *plan->output);
+    l.buffer_of = bz_mem_alloc(plan->graph->n.n * sizeof *l.buffer_of);
+    bool ok = l.buffer_of && plan->output && schedule_groups(&f, t, &s);
+    for (ir_ref r = 0; ok && r < plan->graph->n.n; r++)
+        l.buffer_of[r] = PASS_NONE;
+    for (uint32_t i = 0; ok && i < plan->noutputs; i++)
+        plan->output[i] = PASS_NONE;
+    ok = ok && lower_all(&l, &s);
+    for (uint32_t i = 0; ok && i < f.refusals.n; i++)
+        ok = bz_vec_push(&plan->refusals, f.refusals.p[i]);
+    bz_mem_free(l.buffer_of);
+    bz_vec_free(&l.buffers);
+    bz_vec_free(&l.pointers);
+    bz_vec_free(&l.extents);
+    bz_vec_free(&l.scalars);
+    bz_vec_free(&l.outputs);
+    bz_vec_free(&l.out_pointers);
+    schedule_free(&s);
+    fuse_free(&f);
+    return ok || e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory while lowering");
+}

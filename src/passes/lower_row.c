@@ -1,0 +1,470 @@
+/* lower_row.c - reductions along trailing axes with what feeds them and what is made of them: softmax, layernorm, losses, argmax.
+ *
+ *     pass 0:  max over k of x[i, k]                          one task: some rows i
+ *     pass 1:  sum over k of e = exp(x[i, k] - max)           e is kept in a row of scratch memory
+ *     pass 2:  y[i, k] = e / sum                              stored
+ *
+ * A pass runs over the row and folds every reduction whose operands are known by then. The order of additions is that of
+ * IR_ORDER_LAST (docs/numerics.md): L lanes in vectors of `vl`, blocks of 4096, pairwise above.
+ * Few long rows are cut at block borders instead ("wide"): a phase folds blocks, a phase combines them. The bits are the same. */
+#include "src/passes/lower.h"
+
+#include <string.h>
+
+enum { MAX_FOLDS = 16, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20 };
+
+typedef struct fold_node {
+    ir_ref r;
+    ir_reduce_attr a;
+    unsigned depth; /* the pass that folds it, counted from 1 */
+    lp_val work, result; /* wide: block results [rows][blocks] and row results [rows] */
+    lp_val blocks;       /* narrow: block results of one row */
+} fold_node;
+
+typedef struct row_kernel {
+    lower *l;
+    int64_t rows, k, blocks;
+    ir_ex i_sym, k_sym;
+    unsigned lanes, nvec, width; /* lanes of a vector; vectors that make L lanes; how many are computed side by side */
+    fold_node fold[MAX_FOLDS];
+    unsigned nfolds, npasses; /* passes 0 .. npasses-1 */
+    unsigned *depth;          /* of each node of the graph: folds that must be done before it is known */
+    uint32_t *need;           /* bit p: pass p computes the node */
+    BZ_VEC(ir_ref) kept;      /* expensive nodes that a later pass needs again: kept in scratch rows */
+    BZ_VEC(lp_val) kept_rows;
+} row_kernel;
+
+/* ---- analysis */
+
+static bool in_group(const lower *l, ir_ref r)
+{
+    return l->f->group_of[r] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[r]] == l->group;
+}
+
+static bool outside(const lower *l, ir_ref r)
+{
+    return (l->f->group_of[r] != FUSE_NO_GROUP && !in_group(l, r)) || ir_at(l->g, r)->op == IR_INPUT;
+}
+
+static bool find_depths(row_kernel *q)
+{
+    const ir_graph *g = q->l->g;
+    ir_ref last = q->l->group->nodes.p[q->l->group->nodes.n - 1];
+    q->npasses = 1;
+    for (ir_ref r = 1; r <= last; r++) {
+        const ir_node *n = ir_at(g, r);
+        if (outside(q->l, r))
+            continue;
+        for (unsigned i = 0; i < n->nin; i++) {
+            unsigned d = q->depth[ir_in(g, n)[i]];
+            q->depth[r] = d > q->depth[r] ? d : q->depth[r];
+        }
+        if (n->op != IR_REDUCE || !in_group(q->l, r))
+            continue;
+        if (q->nfolds == MAX_FOLDS)
+            return false;
+        q->fold[q->nfolds++] = (fold_node){.r = r, .a = ir_reduce_get(g, n), .depth = ++q->depth[r]};
+        q->npasses = q->depth[r] + 1 > q->npasses ? q->depth[r] + 1 : q->npasses;
+    }
+    return q->npasses <= 31;
+}
+
+static bool stored_full(const lower *l, ir_ref r)
+{
+    return l->f->stored[r] && ir_at(l->g, r)->op != IR_REDUCE && fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
+}
+
+/* Which passes compute which nodes; expensive ones that two passes need are kept instead. */
+static bool find_needs(row_kernel *q, bool keep)
+{
+    lower *l = q->l;
+    const ir_graph *g = l->g;
+    for (unsigned i = 0; i < q->nfolds; i++)
+        q->need[ir_operand(g, q->fold[i].r, 0)] |= 1u << (q->fold[i].depth - 1);
+    for (uint32_t i = 0; i < l->outputs.n; i++)
+        if (stored_full(l, l->outputs.p[i]))
+            q->need[l->outputs.p[i]] |= 1u << q->depth[l->outputs.p[i]];
+    for (ir_ref r = l->group->nodes.p[l->group->nodes.n - 1]; r > 0; r--) {
+        const ir_node *n = ir_at(g, r);
+        uint32_t need = q->need[r];
+        if (!need || outside(l, r) || (n->op == IR_REDUCE && in_group(l, r)))
+            continue;
+        bool again = (need & (need - 1)) != 0;
+        if (keep && again && (ir_ops[n->op].flags & IR_EXPENSIVE) && fuse_level_of(g, &l->space, r) == FUSE_FULL && in_group(l, r)) {
+            need &= -need; /* the first pass only */
+            if (!bz_vec_push(&q->kept, r))
+                return false;
+        }
+        for (unsigned i = 0; i < n->nin; i++)
+            q->need[ir_in(g, n)[i]] |= need;
+    }
+    return true;
+}
+
+/* ---- one stretch of a row: count elements from `lo` on, all accumulators */
+
+typedef struct stretch {
+    row_kernel *q;
+    unsigned pass;
+    unsigned folds[MAX_FOLDS], nfolds; /* of this pass */
+    lp_val acc[MAX_FOLDS][MAX_ACC];
+} stretch;
+
+static void store_kept(stretch *s, lp_val row, const emit_value *v)
+{
+    emitter *m = &s->q->l->m;
+    lp_val k = emit_index(m, s->q->k_sym);
+    for (unsigned u = 0; u < m->width; u++)
+        lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)), emit_lane_value(m, v, u), m->tail, 0);
+}
+
+/* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
+static void step(stretch *s, unsigned at)
+{
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    ir_ex idx[IR_MAX_RANK];
+    for (uint32_t i = 0; i < q->kept.n; i++) {
+        ir_ref r = q->kept.p[i];
+        unsigned first = (unsigned)__builtin_ctz(q->need[r]);
+        if (first != s->pass)
+            continue;
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+        emit_value v = emit_node(&l->m, r, idx);
+        store_kept(s, q->kept_rows.p[i], &v);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        fold_node *n = &q->fold[s->folds[f]];
+        ir_ref x = ir_operand(l->g, n->r, 0);
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
+        emit_value v = emit_node(&l->m, x, idx);
+        for (unsigned u = 0; u < l->m.width; u++) {
+            lp_val e = fold_widen(l, &n->a, ir_dtype(l->g, x), emit_lane_value(&l->m, &v, u));
+            s->acc[f][at + u] = fold_step(l, &n->a, s->acc[f][at + u], e, l->m.tail);
+        }
+    }
+    emit_value values[64];
+    unsigned count = 0;
+    for (uint32_t i = 0; i < l->outputs.n && count < BZ_LEN(values); i++) {
+        ir_ref r = l->outputs.p[i];
+        if (!stored_full(l, r) || q->depth[r] != s->pass)
+            continue;
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+        values[count++] = emit_node(&l->m, r, idx);
+    }
+    count = 0;
+    for (uint32_t i = 0; i < l->outputs.n && count < BZ_LEN(values); i++) {
+        ir_ref r = l->outputs.p[i];
+        if (!stored_full(l, r) || q->depth[r] != s->pass)
+            continue;
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+        emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[count++], 0);
+    }
+}
+
+/* All L lanes once, beginning at k. */
+static void all_lanes(stretch *s, lp_val k)
+{
+    row_kernel *q = s->q;
+    for (unsigned at = 0; at < q->nvec; at += q->width) {
+        unsigned mark = emit_mark(&q->l->m);
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)), q->lanes, q->width, 0);
+        step(s, at);
+        emit_forget(&q->l->m, mark);
+    }
+}
+
+/* The last `left` < L elements. */
+static void some_lanes(stretch *s, lp_val k, int64_t left)
+{
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    for (unsigned at = 0; (int64_t)at * q->lanes < left; at++) {
+        unsigned mark = emit_mark(&q->l->m);
+        int64_t here = left - (int64_t)at * q->lanes;
+        lp_val mask = here < (int64_t)q->lanes ? lower_tail_mask(q->l, lp_index(b, here), q->lanes) : 0;
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1, mask);
+        step(s, at);
+        emit_forget(&q->l->m, mark);
+    }
+}
+
+/* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
+static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
+{
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    int64_t lanes = (int64_t)q->lanes * q->nvec, steps = count / lanes;
+    lp_val flat[MAX_FOLDS * MAX_ACC], carry[MAX_FOLDS * MAX_ACC];
+    unsigned n = 0;
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        for (unsigned v = 0; v < q->nvec; v++)
+            flat[n++] = s->acc[f][v] = lp_const(b, a->acc, fold_identity(a), q->lanes);
+    }
+    if (steps == 1) {
+        all_lanes(s, lo);
+    } else if (steps > 1) {
+        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, steps * lanes), lanes, flat, n, carry);
+        memcpy(flat, carry, n * sizeof *flat);
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(s->acc[f], flat + f * q->nvec, q->nvec * sizeof *flat);
+        all_lanes(s, lp_iadd(b, lo, j));
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(flat + f * q->nvec, s->acc[f], q->nvec * sizeof *flat);
+        lp_end(b, flat, n, carry);
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
+    }
+    if (count % lanes)
+        some_lanes(s, lp_iadd(b, lo, lp_index(b, steps * lanes)), count % lanes);
+    emit_scalar(&l->m);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        unsigned v = q->nvec;
+        for (; v > 1; v /= 2)
+            for (unsigned i = 0; i < v / 2; i++)
+                s->acc[f][i] = fold_step(l, a, s->acc[f][i], s->acc[f][i + v / 2], 0);
+        out[f] = fold_lanes(l, a, s->acc[f][0], q->lanes);
+    }
+}
+
+static stretch begin_pass(row_kernel *q, unsigned pass)
+{
+    stretch s = {.q = q, .pass = pass};
+    for (unsigned f = 0; f < q->nfolds; f++)
+        if (q->fold[f].depth == pass + 1)
+            s.folds[s.nfolds++] = f;
+    return s;
+}
+
+static bool pass_stores(const row_kernel *q, unsigned pass)
+{
+    const lower *l = q->l;
+    for (uint32_t i = 0; i < l->outputs.n; i++)
+        if (stored_full(l, l->outputs.p[i]) && q->depth[l->outputs.p[i]] == pass)
+            return true;
+    return false;
+}
+
+static void store_row_results(row_kernel *q)
+{
+    emit_scalar(&q->l->m);
+    lower_store_outputs(q->l, FUSE_KEPT, 0);
+}
+
+/* ---- narrow: a task is some whole rows */
+
+/* Blocks of 4096 into block results, then pairwise. */
+static void fold_blocks(row_kernel *q, stretch *s, lp_val *out)
+{
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
+    lp_val one[MAX_FOLDS];
+    lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), 1, NULL, 0, NULL);
+    fold_stretch(s, lp_imul(b, j, lp_index(b, IR_BLOCK)), IR_BLOCK, one);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        lp_store(b, q->fold[s->folds[f]].blocks, j, one[f], 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    if (rest) {
+        fold_stretch(s, lp_index(b, whole * IR_BLOCK), rest, one);
+        for (unsigned f = 0; f < s->nfolds; f++)
+            lp_store(b, q->fold[s->folds[f]].blocks, lp_index(b, whole), one[f], 0, 0);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        fold_node *n = &q->fold[s->folds[f]];
+        out[f] = fold_pairwise(l, &n->a, n->blocks, lp_index(b, 0), q->blocks, 1, 1);
+    }
+}
+
+static void narrow_row(row_kernel *q)
+{
+    lower *l = q->l;
+    lp_val out[MAX_FOLDS];
+    for (unsigned pass = 0; pass < q->npasses; pass++) {
+        stretch s = begin_pass(q, pass);
+        if (!s.nfolds && !pass_stores(q, pass))
+            continue;
+        if (q->blocks > 1)
+            fold_blocks(q, &s, out);
+        else
+            fold_stretch(&s, lp_index(l->b, 0), q->k, out);
+        for (unsigned f = 0; f < s.nfolds; f++) {
+            fold_node *n = &q->fold[s.folds[f]];
+            l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR, .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
+        }
+        for (uint32_t i = 0; i < q->kept.n; i++)
+            if ((unsigned)__builtin_ctz(q->need[q->kept.p[i]]) == pass)
+                l->m.bind[q->kept.p[i]] = (emit_bind){.kind = BIND_LOCAL, .p = q->kept_rows.p[i], .offset = q->k_sym};
+    }
+    store_row_results(q);
+}
+
+static bool make_scratch(row_kernel *q)
+{
+    lower *l = q->l;
+    for (uint32_t i = 0; i < q->kept.n; i++)
+        if (!bz_vec_push(&q->kept_rows, lp_local(l->b, ir_dtype(l->g, q->kept.p[i]), q->k, LP_SCRATCH)))
+            return false;
+    for (unsigned f = 0; q->blocks > 1 && f < q->nfolds; f++)
+        q->fold[f].blocks = lp_local(l->b, q->fold[f].a.acc, q->blocks, LP_SCRATCH);
+    return true;
+}
+
+static bool narrow(row_kernel *q)
+{
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    int64_t per = ROW_TASK / (q->k > 0 ? q->k : 1);
+    per = per < 1 ? 1 : per > q->rows ? q->rows : per;
+    if (q->rows == 0 || !make_scratch(q))
+        return q->rows == 0;
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1, NULL, 0, NULL);
+    lp_val lo = lp_imul(b, t, lp_index(b, per)), end = lp_iadd(b, lo, lp_index(b, per));
+    lp_val hi = q->rows % per == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, q->rows)}, 2);
+    lp_val i = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
+    emit_sym(&l->m, q->i_sym, i);
+    narrow_row(q);
+    lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+    return true;
+}
+
+/* ---- wide: a task is a block of a row */
+
+static void block_task(row_kernel *q, stretch *s, lp_val t, lp_val block, int64_t count)
+{
+    lp_val out[MAX_FOLDS];
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        lp_store(b, q->fold[s->folds[f]].work, t, out[f], 0, 0);
+    emit_forget(&q->l->m, mark);
+}
+
+static void wide_blocks(row_kernel *q, stretch *s)
+{
+    lp_builder *b = q->l->b;
+    int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
+    unsigned mark = emit_mark(&q->l->m);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->rows * q->blocks), 1, NULL, 0, NULL);
+    lp_val count = lp_index(b, q->blocks);
+    emit_sym(&q->l->m, q->i_sym, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2));
+    lp_val block = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2);
+    if (rest) {
+        lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){block, lp_index(b, whole)}, 2));
+        block_task(q, s, t, block, IR_BLOCK);
+        lp_else(b, NULL, 0);
+        block_task(q, s, t, block, rest);
+        lp_end(b, NULL, 0, NULL);
+    } else {
+        block_task(q, s, t, block, IR_BLOCK);
+    }
+    emit_forget(&q->l->m, mark);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* Combines the blocks of each row; after the last pass also what the rows give. */
+static void wide_rows(row_kernel *q, stretch *s, bool last)
+{
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    unsigned mark = emit_mark(&l->m);
+    lp_val i = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->rows), 1, NULL, 0, NULL);
+    emit_sym(&l->m, q->i_sym, i);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        fold_node *n = &q->fold[s->folds[f]];
+        lp_val base = lp_imul(b, i, lp_index(b, q->blocks));
+        lp_val r = fold_pairwise(l, &n->a, n->work, base, q->blocks, 1, 1);
+        lp_store(b, n->result, i, fold_narrow(l, &n->a, ir_dtype(l->g, n->r), r), 0, 0);
+        l->m.bind[n->r] = (emit_bind){.kind = BIND_LOCAL, .p = n->result, .offset = q->i_sym};
+    }
+    if (last)
+        store_row_results(q);
+    emit_forget(&l->m, mark);
+    lp_end(b, NULL, 0, NULL);
+}
+
+static bool wide(row_kernel *q)
+{
+    lower *l = q->l;
+    unsigned last_fold = 0;
+    for (unsigned f = 0; f < q->nfolds; f++) {
+        fold_node *n = &q->fold[f];
+        n->work = lower_work(l, n->a.acc, q->rows * q->blocks);
+        n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
+        last_fold = n->depth > last_fold ? n->depth : last_fold;
+    }
+    for (unsigned pass = 0; pass < q->npasses; pass++) {
+        stretch s = begin_pass(q, pass);
+        if (!s.nfolds && !pass_stores(q, pass))
+            continue;
+        wide_blocks(q, &s);
+        if (s.nfolds)
+            wide_rows(q, &s, pass + 1 == last_fold);
+    }
+    return true;
+}
+
+/* ---- the kernel */
+
+static void set_space(row_kernel *q)
+{
+    lower *l = q->l;
+    const ir_node *n = ir_at(l->g, l->group->head);
+    ir_ref x = ir_in(l->g, n)[0];
+    ir_reduce_attr a = ir_reduce_get(l->g, n);
+    int64_t shape[IR_MAX_RANK], kept[IR_MAX_RANK];
+    ir_ex sym[IR_MAX_RANK];
+    unsigned nkept = 0;
+    ir_static_shape(l->g, x, shape);
+    q->rows = q->k = 1;
+    for (unsigned d = 0, k = 0; d < ir_at(l->g, x)->rank; d++) {
+        bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
+        k += gone;
+        if (!gone)
+            kept[nkept++] = d;
+        *(gone ? &q->k : &q->rows) *= shape[d];
+    }
+    q->i_sym = lower_sym(l, "i", q->rows);
+    q->k_sym = lower_vector_sym(l, "k", q->k);
+    emit_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
+    emit_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
+    fuse_space_of(l->g, &l->x, FUSE_ROW, l->group->head, sym, &l->space);
+}
+
+static void choose_vectors(row_kernel *q)
+{
+    unsigned lanes = 1, ops = lower_ops(q->l), full = lower_lanes(q->l);
+    while (lanes < IR_LANES && (int64_t)lanes < q->k)
+        lanes *= 2;
+    q->lanes = lanes < full ? lanes : full;
+    q->nvec = lanes / q->lanes;
+    q->width = ops <= 40 ? 8 : ops <= 120 ? 4 : 2;
+    q->width = q->width > q->nvec ? q->nvec : q->width;
+    q->width = q->lanes == 1 ? 1 : q->width;
+}
+
+bool lower_row(lower *l)
+{
+    row_kernel *q = bz_mem_zero(1, sizeof *q);
+    if (!q)
+        return false;
+    q->l = l;
+    q->depth = bz_mem_zero(l->g->n.n, sizeof *q->depth);
+    q->need = bz_mem_zero(l->g->n.n, sizeof *q->need);
+    set_space(q);
+    choose_vectors(q);
+    q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
+    bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
+    bool ok = q->depth && q->need && find_depths(q) && find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
+    bz_mem_free(q->depth);
+    bz_mem_free(q->need);
+    bz_vec_free(&q->kept);
+    bz_vec_free(&q->kept_rows);
+    bz_mem_free(q);
+    return ok && !l->m.failed;
+}

@@ -1,0 +1,176 @@
+/* schedule.c - the order in which groups run, and which of them start together.
+ *
+ * Groups run in an order that respects who reads whom; a group that overwrites a donated input runs after all others that read that
+ * input, where that is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run together at the end
+ * as one launch; tiny elementwise groups ride along with the launch before them. */
+#include "src/passes/lower.h"
+
+#include <string.h>
+
+enum { TINY = 4096 };
+
+typedef struct scheduler {
+    const fuse_result *f;
+    const pass_target *t;
+    BZ_VEC(uint32_t) *pred; /* of each group */
+    bool *read;             /* some group reads it */
+    uint8_t *state;         /* 0 new, 1 open, 2 placed */
+    uint32_t at;            /* the group whose reads are being listed */
+    uint32_t *order, n;
+    bool failed;
+} scheduler;
+
+static bool walk(const fuse_result *f, ir_ref reader, ir_ref x, lower_visit *visit, void *ctx)
+{
+    const ir_node *n = ir_at(f->g, x);
+    bool end = f->group_of[x] != FUSE_NO_GROUP || n->op == IR_INPUT || (n->op == IR_CONST && n->nattr > 1);
+    if (end)
+        return visit(ctx, reader, x);
+    for (unsigned i = 0; i < n->nin; i++)
+        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
+            return false;
+    return true;
+}
+
+bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx)
+{
+    const ir_node *n = ir_at(f->g, reader);
+    if (n->op == IR_CONST && n->nattr > 1)
+        return visit(ctx, reader, reader);
+    for (unsigned i = 0; i < n->nin; i++)
+        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
+            return false;
+    return true;
+}
+
+static bool note_read(void *ctx, ir_ref reader, ir_ref base)
+{
+    scheduler *s = ctx;
+    uint32_t from = s->f->group_of[base];
+    (void)reader;
+    if (from == FUSE_NO_GROUP || from == s->at)
+        return true;
+    s->read[from] = true;
+    return bz_vec_push(&s->pred[s->at], from);
+}
+
+typedef struct reader_list {
+    scheduler *s;
+    ir_ref input;
+    uint32_t writer;
+} reader_list;
+
+static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
+{
+    reader_list *r = ctx;
+    uint32_t g = r->s->f->group_of[reader];
+    if (base != r->input || g == r->writer)
+        return true;
+    return bz_vec_push(&r->s->pred[r->writer], g);
+}
+
+/* The writer of a donated input waits for its other readers. (A wait that cannot be is dropped when the order is made.) */
+static bool wait_for_readers(scheduler *s)
+{
+    const ir_graph *g = s->f->g;
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        const ir_output *o = &g->outputs.p[i];
+        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
+            continue;
+        reader_list r = {s, g->inputs.p[o->donated].node, s->f->group_of[o->node]};
+        for (uint32_t k = 0; k < s->f->groups.n; k++)
+            for (uint32_t m = 0; m < s->f->groups.p[k].nodes.n; m++)
+                if (!lower_reads(s->f, s->f->groups.p[k].nodes.p[m], note_reader, &r))
+                    return false;
+    }
+    return true;
+}
+
+/* Depth first along the predecessors; a predecessor that is open already would close a circle: only a donation's wait can. */
+static void place(scheduler *s, uint32_t g)
+{
+    if (s->state[g])
+        return;
+    s->state[g] = 1;
+    for (uint32_t i = 0; i < s->pred[g].n; i++)
+        place(s, s->pred[g].p[i]);
+    s->state[g] = 2;
+    s->order[s->n++] = g;
+}
+
+static bool elementwise_only(const scheduler *s, uint32_t g)
+{
+    return s->f->groups.p[g].kind == FUSE_MAP;
+}
+
+static bool make_launches(scheduler *s, schedule *out)
+{
+    BZ_VEC(uint32_t) last = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < s->n; i++) {
+        uint32_t g = s->order[i];
+        int64_t numel = 0;
+        ir_numel(s->f->g, s->f->groups.p[g].head, &numel);
+        if (elementwise_only(s, g) && !s->read[g] && !s->t->eager) {
+            ok = bz_vec_push(&last, g);
+            continue;
+        }
+        uint32_t after = 0;
+        for (uint32_t k = 0; k < s->pred[g].n; k++) {
+            uint32_t l = out->launch_of[s->pred[g].p[k]];
+            after = l != PASS_NONE && l + 1 > after ? l + 1 : after;
+        }
+        bool ride = elementwise_only(s, g) && numel <= TINY && after < out->starts.n && !s->t->eager;
+        ok = ride || bz_vec_push(&out->starts, out->groups.n);
+        ok = ok && bz_vec_push(&out->groups, g);
+        out->launch_of[g] = out->starts.n - 1;
+    }
+    if (ok && last.n)
+        ok = bz_vec_push(&out->starts, out->groups.n);
+    for (uint32_t i = 0; ok && i < last.n; i++) {
+        ok = bz_vec_push(&out->groups, last.p[i]);
+        out->launch_of[last.p[i]] = out->starts.n - 1;
+    }
+    bz_vec_free(&last);
+    return ok && bz_vec_push(&out->starts, out->groups.n);
+}
+
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
+{
+    scheduler s = {.f = f, .t = t};
+    uint32_t n = f->groups.n;
+    *out = (schedule){0};
+    s.pred = bz_mem_zero(n, sizeof *s.pred);
+    s.read = bz_mem_zero(n, sizeof *s.read);
+    s.state = bz_mem_zero(n, sizeof *s.state);
+    s.order = bz_mem_zero(n, sizeof *s.order);
+    out->launch_of = bz_mem_alloc(n * sizeof *out->launch_of + 1);
+    bool ok = s.pred && s.read && s.state && s.order && out->launch_of;
+    for (s.at = 0; ok && s.at < n; s.at++) {
+        out->launch_of[s.at] = PASS_NONE;
+        for (uint32_t i = 0; ok && i < f->groups.p[s.at].nodes.n; i++)
+            ok = lower_reads(f, f->groups.p[s.at].nodes.p[i], note_read, &s);
+    }
+    ok = ok && wait_for_readers(&s);
+    for (uint32_t g = 0; ok && g < n; g++)
+        if (!f->groups.p[g].dead)
+            place(&s, g);
+    ok = ok && make_launches(&s, out);
+    for (uint32_t g = 0; s.pred && g < n; g++)
+        bz_vec_free(&s.pred[g]);
+    bz_mem_free(s.pred);
+    bz_mem_free(s.read);
+    bz_mem_free(s.state);
+    bz_mem_free(s.order);
+    if (!ok)
+        schedule_free(out);
+    return ok;
+}
+
+void schedule_free(schedule *s)
+{
+    bz_vec_free(&s->groups);
+    bz_vec_free(&s->starts);
+    bz_mem_free(s->launch_of);
+    *s = (schedule){0};
+}

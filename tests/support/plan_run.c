@@ -1,0 +1,140 @@
+/* plan_run.c - see plan_run.h. */
+#include "tests/support/plan_run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t bytes(bz_dtype t, int64_t count)
+{
+    return (size_t)count * ir_dtype_bytes(t);
+}
+
+static int64_t numel(const ir_value_array *v)
+{
+    int64_t n = 1;
+    for (unsigned i = 0; i < v->rank; i++)
+        n *= v->shape[i];
+    return n;
+}
+
+/* Memory of each plan buffer; buffers in the arena share one block at their offsets, as they will. */
+typedef struct memory {
+    char *arena;
+    void **at;   /* per buffer */
+    void **own;  /* what to free */
+} memory;
+
+static void place_buffers(const pass_plan *p, const ir_value_array *inputs, memory *m)
+{
+    size_t arena = ((size_t)p->arena_bytes + 127) / 64 * 64;
+    m->arena = aligned_alloc(64, arena);
+    memset(m->arena, 0x5a, arena);
+    m->at = calloc(p->buffers.n + 1, sizeof *m->at);
+    m->own = calloc(p->buffers.n + 1, sizeof *m->own);
+    for (uint32_t i = 0; i < p->buffers.n; i++) {
+        const pass_buffer *b = &p->buffers.p[i];
+        size_t size = bytes(b->dtype, b->count);
+        if (b->place == PASS_ARENA) {
+            m->at[i] = m->arena + b->offset;
+            continue;
+        }
+        m->at[i] = m->own[i] = aligned_alloc(64, (size + 64) / 64 * 64);
+        if (b->place == PASS_INPUT)
+            memcpy(m->at[i], inputs[b->number].data, size);
+        for (int64_t k = 0; b->place == PASS_CONST && k < b->count; k++)
+            ir_store_bits(b->dtype, (char *)m->at[i] + bytes(b->dtype, k), (ir_bits)ir_attrs(p->graph, ir_at(p->graph, b->number))[k]);
+    }
+}
+
+static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir_value_array *inputs, const memory *m, bz_error *e)
+{
+    const lp_kernel *k = p->code->k.p[s->kernel];
+    lp_arg buffers[256];
+    ir_bits scalars[64];
+    int64_t bad = INT64_MAX;
+    int code = 0;
+    for (uint32_t i = 0; i < k->buffers.n; i++)
+        buffers[i] = (lp_arg){m->at[s->buffers[i]], p->buffers.p[s->buffers[i]].count};
+    for (uint32_t i = 0; i < k->scalars.n; i++)
+        scalars[i] = ir_load_bits(k->scalars.p[i].dtype, inputs[s->scalars[i]].data);
+    bz_status st = lp_verify(k, p->code, e);
+    lp_run_args a = {.buffers = buffers, .extents = s->extents, .scalars = scalars, .error_element = &bad, .error_code = &code};
+    st = st ? st : lp_run(k, p->code, &a, e);
+    if (!st && bad != INT64_MAX)
+        st = bz_fail(e, (bz_status)code, "index out of range");
+    return st;
+}
+
+bz_status plan_run(const pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs, bz_error *e)
+{
+    memory m;
+    bz_status st = BZ_OK;
+    place_buffers(p, inputs, &m);
+    for (uint32_t i = 0; i < p->launches.n && !st; i++)
+        for (uint32_t s = 0; s < p->launches.p[i].nsegments && !st; s++)
+            st = run_segment(p, &p->launches.p[i].segments[s], inputs, &m, e);
+    for (uint32_t i = 0; i < p->noutputs && !st; i++) {
+        ir_ref r = p->graph->outputs.p[i].node;
+        ir_value_array *o = &outputs[i];
+        *o = (ir_value_array){.dtype = ir_dtype(p->graph, r), .rank = ir_at(p->graph, r)->rank};
+        ir_static_shape(p->graph, r, o->shape);
+        size_t size = bytes(o->dtype, numel(o));
+        o->data = bz_mem_alloc(size);
+        memcpy(o->data, m.at[p->output[i]], size);
+    }
+    for (uint32_t i = 0; i < p->buffers.n; i++)
+        free(m.own[i]);
+    free(m.own);
+    free(m.at);
+    free(m.arena);
+    return st;
+}
+
+static double next_random(uint64_t *s)
+{
+    *s = *s * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*s >> 40) / (double)(1 << 23) - 1.0;
+}
+
+void random_value(ir_value_array *v, uint64_t *seed)
+{
+    int64_t n = numel(v);
+    for (int64_t i = 0; i < n; i++) {
+        double x = next_random(seed) * 2;
+        ir_bits b = ir_is_float(v->dtype) ? ir_bits_from_f64(v->dtype, x)
+                    : v->dtype == BZ_BOOL ? (ir_bits)(x > 0)
+                                          : ir_bits_from_i64(v->dtype, (int64_t)((x + 2) * 2));
+        ir_store_bits(v->dtype, (char *)v->data + bytes(v->dtype, i), b);
+    }
+}
+
+void random_inputs(const ir_graph *g, ir_value_array *in, uint64_t seed)
+{
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        ir_ref r = g->inputs.p[i].node;
+        in[i] = (ir_value_array){.dtype = ir_dtype(g, r), .rank = ir_at(g, r)->rank};
+        ir_static_shape(g, r, in[i].shape);
+        in[i].data = bz_mem_alloc(bytes(in[i].dtype, numel(&in[i])) + 1);
+        random_value(&in[i], &seed);
+    }
+}
+
+void free_values(ir_value_array *v, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        bz_mem_free(v[i].data);
+}
+
+int64_t first_difference(const ir_value_array *a, const ir_value_array *b)
+{
+    int64_t n = numel(a);
+    for (int64_t i = 0; i < n; i++) {
+        ir_bits x = ir_load_bits(a->dtype, (const char *)a->data + bytes(a->dtype, i));
+        ir_bits y = ir_load_bits(b->dtype, (const char *)b->data + bytes(b->dtype, i));
+        bool nan = ir_is_float(a->dtype) && isnan(ir_bits_to_f64(a->dtype, x)) && isnan(ir_bits_to_f64(b->dtype, y));
+        if (x != y && !nan)
+            return i;
+    }
+    return -1;
+}
