@@ -1,5 +1,5 @@
-/* test_emit_control.c - control flow, calls, vectors, tables, atomics and errors of compiled kernels
- * do what the interpreter does. */
+/* test_emit_control.c - control flow, calls, vectors, tables, atomics and errors of compiled
+ * kernels: all do what the interpreter does. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
