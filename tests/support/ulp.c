@@ -35,20 +35,6 @@ static int mp_softplus(mpfr_t r, const mpfr_t x, mpfr_rnd_t rnd)
     return i;
 }
 
-static int mp_logaddexp(mpfr_t r, const mpfr_t x, const mpfr_t y, mpfr_rnd_t rnd)
-{
-    mpfr_t d;
-    if (mpfr_equal_p(x, y) && mpfr_inf_p(x))
-        return mpfr_set(r, x, rnd);
-    mpfr_init2(d, 300);
-    mpfr_sub(d, mpfr_greater_p(x, y) ? y : x, mpfr_greater_p(x, y) ? x : y, rnd);
-    mpfr_exp(d, d, rnd);
-    mpfr_log1p(d, d, rnd);
-    int i = mpfr_add(r, mpfr_greater_p(x, y) ? x : y, d, rnd);
-    mpfr_clear(d);
-    return i;
-}
-
 /* The quotient rounded down, and the rest with the sign of y: as Python has them. */
 static int mp_mod(mpfr_t r, const mpfr_t x, const mpfr_t y, mpfr_rnd_t rnd)
 {
@@ -94,7 +80,6 @@ const ulp_fn ulp_fns[] = {
     {IR_ATAN2, NULL, mpfr_atan2, NULL, atan2, 2, 2},
     {IR_FMOD, NULL, mpfr_fmod, NULL, fmod, 0, 0},
     {IR_MOD, NULL, mp_mod, NULL, NULL, 1, 1},
-    {IR_LOGADDEXP, NULL, mp_logaddexp, NULL, NULL, 2, 2},
 };
 const unsigned ulp_fn_count = BZ_LEN(ulp_fns);
 
