@@ -73,6 +73,9 @@ static const rule rules[] = {
      "  %6 = loop parallel %4, %3 {\n    %7 = loop serial %4, %3 {\n      %8: f32 = load %1[%5]\n  "
      "    store %2[%7], %8\n"
      "    }\n  }\n"},
+    {"a load stays in a loop that never runs",
+     "%l = loop parallel 0, %n { %m = loop serial 4, 4 { %v = load %x[3] store %y[%m], %v } }",
+     "    %8 = loop serial %5, %5 {\n      %9: f32 = load %1[%6]\n"},
     {"a load of what is written stays",
      "%l = loop parallel 0, %n { %m = loop serial 0, 4 { %v = load %y[3] store %y[%m], %v } }",
      "      %8: f32 = load %1[%5]\n      store %1[%7], %8\n"},

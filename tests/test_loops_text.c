@@ -159,6 +159,9 @@ static const bad verify_errors[] = {
     {"%l = loop parallel 0, %n { %m = loop block 0, %n { } }",
      "threads are counted from 0 by 1 to a positive constant"},
     {"%l = loop parallel 0, %n { %m = loop lane 0, 16 { } }", "a warp has 32 lanes"},
+    {"%l = loop parallel 0, %n { %p: *f32 = local [4] stack %q = offset %p[1] "
+     "%m = loop block 0, 8 { %v = load %q[0] } }",
+     "a local array is used by the threads of a loop inside its place"},
     {"%l = loop parallel 0, %n { %m = loop block 0, 8 { } %o = loop block 0, 8 { } }",
      "second loop over threads"},
     {"%l = loop parallel 0, %n { %m = loop block 0, 64 { %o = loop block 0, 32 { } } }",

@@ -511,11 +511,11 @@ void fuse_free(fuse_result *f)
 /* ---- in place */
 
 /* Every way from x at idx to q through movement arrives at q's canonical index; a way that cannot be followed is a no. */
-static bool arrives(const fuse_result *f, ir_exprs *x, const fuse_space *s, ir_ref r, const ir_ex *idx, ir_ref q)
+static bool arrives(const fuse_result *f, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, const ir_ex *idx, ir_ref q)
 {
     ir_ex at[IR_MAX_RANK];
     if (r == q) {
-        fuse_index(f->g, x, s, FUSE_FULL, q, at);
+        fuse_index(f->g, x, s, level, q, at);
         return memcmp(at, idx, ir_at(f->g, q)->rank * sizeof *at) == 0;
     }
     const ir_node n = *ir_at(f->g, r);
@@ -525,7 +525,7 @@ static bool arrives(const fuse_result *f, ir_exprs *x, const fuse_space *s, ir_r
     if (!known)
         memset(at, 0, sizeof at);
     for (unsigned i = 0; i < n.nin; i++)
-        if (!arrives(f, x, s, ir_in(f->g, &n)[i], at, q))
+        if (!arrives(f, x, s, level, ir_in(f->g, &n)[i], at, q))
             return false;
     return true;
 }
@@ -537,24 +537,26 @@ bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref o
     fuse_space s;
     ir_ex sym[IR_MAX_RANK], idx[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
-    if ((g->kind != FUSE_MAP && g->kind != FUSE_DOT) || !ir_exprs_init(&x))
+    if (g->kind == FUSE_ROW || !ir_exprs_init(&x)) /* passes over a row read again what an earlier one has stored */
         return false;
-    ir_static_shape(f->g, g->head, shape);
-    for (unsigned d = 0; d < ir_at(f->g, g->head)->rank; d++)
+    fuse_level level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL;
+    ir_ref full = g->kind == FUSE_COL ? ir_operand(f->g, g->head, 0) : g->head;
+    ir_static_shape(f->g, full, shape);
+    for (unsigned d = 0; d < ir_at(f->g, full)->rank; d++)
         sym[d] = ir_ex_sym(&x, NULL, 0, shape[d] > 0 ? shape[d] - 1 : 0);
     fuse_space_of(f->g, &x, g->kind, g->head, sym, &s);
-    bool ok = fuse_level_of(f->g, &s, q) == FUSE_FULL && fuse_level_of(f->g, &s, out) == FUSE_FULL;
+    bool ok = fuse_level_of(f->g, &s, q) == level && fuse_level_of(f->g, &s, out) == level;
     for (uint32_t i = 0; ok && i < g->nodes.n; i++) {
         ir_ref r = g->nodes.p[i];
         const ir_node n = *ir_at(f->g, r);
-        bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(f->g, &s, r) == FUSE_FULL;
+        bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(f->g, &s, r) == level;
         memset(idx, 0, sizeof idx);
         if (plain)
-            fuse_index(f->g, &x, &s, FUSE_FULL, r, idx);
+            fuse_index(f->g, &x, &s, level, r, idx);
         for (unsigned k = 0; ok && k < n.nin; k++) {
             ir_ref in = ir_in(f->g, &n)[k];
             ok = plain || in != q;
-            ok = ok && arrives(f, &x, &s, in, idx, q);
+            ok = ok && arrives(f, &x, &s, level, in, idx, q);
         }
     }
     ir_exprs_free(&x);

@@ -1,8 +1,7 @@
 /* abi.c - what the runtime asks of a kernel: its phases, how many tasks they have, how much scratch
  * a thread needs.
  *
- *     scratch of a thread:  [ caller's LOCALs, each at a multiple of 64 | those of the function it
- * calls | ... ]
+ *     scratch of a thread:  [ caller's LOCALs, each at a multiple of 64 | its callee's | ... ]
  *
  * Functions called one after the other use the same bytes. */
 #include "src/ir/loops/facts.h"

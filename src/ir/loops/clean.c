@@ -1,7 +1,6 @@
 /* clean.c - loop-invariant values move out, what nothing uses goes.
  *
- *     walk: move before the loop -> mark: what acts, and what that needs -> write: only the marked,
- * equal values once
+ *     walk: move before the loop -> mark: what acts and what that needs -> write: the marked, once
  *
  * A pure value moves out of every loop that it does not depend on, and only then out of an `if` too
  * (computing it is always safe, but costs time where the branch is rare). A load moves when it

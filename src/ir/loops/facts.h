@@ -8,11 +8,10 @@
 enum { LP_MAX_LANES = 128 };
 
 /* How the operands of an op stand in the text, one letter each (docs/loops.md):
- *     a operand            p pointer and index, p[i]       m, M mask, optional or not     i number
- * in brackets
- *     o base op in brackets   l list of numbers in brackets   b, e, s buffer, extent, scalar by
- * name   n any number of operands Ops whose form is "" and that take operands have their own
- * code. */
+ *     a operand                      p pointer and index, p[i]      n any number of operands
+ *     m, M mask, optional or not     i number in brackets           o base op in brackets
+ *     l list of numbers in brackets  b, e, s buffer, extent, scalar by name
+ * Ops whose form is "" and that take operands have their own code. */
 typedef struct lp_fact {
     const char *name;
     char result; /* 'V' value, 'P' pointer, 'N' none */

@@ -1,7 +1,6 @@
 /* parse_inst.c - one instruction of the text form.
  *
- *     %name: type = op operands [immediate] @site        the type may be left out where the
- * operands give it
+ *     %name: type = op operands [immediate] @site      operands may give the type instead
  *
  * Operands are read first, with literals put aside; then the literals get the dtype of their
  * neighbours and become CONST instructions before this one. */

@@ -1,7 +1,6 @@
 /* run.c - the interpreter: what a kernel means. Slow and obvious.
  *
- *     lp_run -> phases in order -> tasks in order (or in one drawn from `shuffle`) -> range of
- * instructions -> one instruction
+ *     lp_run -> phases in order -> tasks, in order or as `shuffle` says -> range -> instruction
  *
  * Threads of a block go in lock step, one instruction for all of them, with a mask of those that
  * take part; so BARRIER only has to check that all came. Races that lock step would hide are found

@@ -5,8 +5,7 @@
  * instruction is how many threads there are where it stands; thread t of T reads from one of width
  * w the copy of thread t * w / T:
  *
- *     parallel %r          width 1     a a a a | b b b b      a value of the warp loop, seen by the
- * lanes
+ *     parallel %r          width 1     a a a a | b b b b      seen by the lanes
  *       warp %w  2 warps   width 2     a       | b
  *         lane %l          width 64 */
 #ifndef BRAZE_LOOP_RUN_H

@@ -51,6 +51,21 @@ static bool is_open(const verifier *r, lp_val half) {
     return false;
 }
 
+/* Threads in a block where the region `half` stands open. */
+static int64_t threads_in(const verifier *r, lp_val half) {
+    for (unsigned d = 0; d < r->depth; d++)
+        if (r->open[d].half == half) return r->open[d].threads;
+    return 1;
+}
+
+/* An array belongs to the threads that are there where it stands; more would share it. */
+static bool shares_local(const verifier *r, lp_val p) {
+    while (at(r, p)->op == LP_OFFSET) p = lp_args(r->k, at(r, p))[0];
+    const lp_inst *i = at(r, p);
+    bool own = i->op == LP_LOCAL && (i->flags & 15) != LP_SHARED;
+    return own && threads_in(r, r->home[p]) != threads_in(r, here(r));
+}
+
 static const char *operand_problem(const verifier *r, lp_val v, const lp_inst *i) {
     const lp_kernel *k = r->k;
     if ((uint64_t)i->args + i->nargs + lp_extra_count(i) > k->args.n)
@@ -62,6 +77,8 @@ static const char *operand_problem(const verifier *r, lp_val v, const lp_inst *i
         if (!is_open(r, r->home[x])) return "operand is not visible here";
         if (handed) continue;
         if (lp_fact_of(at(r, x)->op).result == 'N') return "operand has no value";
+        if (shares_local(r, x))
+            return "a local array is used by the threads of a loop inside its place";
         if (at(r, x)->op == LP_LOOP && !is_open(r, x))
             return "the index of a loop is not visible behind it";
     }
