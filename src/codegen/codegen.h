@@ -105,7 +105,7 @@ typedef struct cg_variant {
 } cg_variant;
 
 typedef struct cg_export_unit {
-    const char *name; /* source name noted in the object */
+    const char *name; /* source name ; noted in the object, not NULL */
     const cg_variant *variants;
     size_t nvariants;
     const cg_data *data;

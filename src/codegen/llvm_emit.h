@@ -16,6 +16,9 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "src/codegen/plugin.h"
+#include "src/ir/value.h"
+
+enum { EM_MAX_LANES = 128 };
 
 /* Metadata kinds, looked up once per context. */
 enum em_md { EM_ALIAS_SCOPE, EM_NOALIAS, EM_INVARIANT, EM_NONTEMPORAL, EM_NMD };
@@ -54,7 +57,9 @@ typedef struct em {
     uint32_t *root;       /* of each pointer: number of its root */
     em_root *roots;       /* buffers, then LOCALs */
     uint32_t nroots;
-    int64_t scratch_used; /* bytes of this function's own SCRATCH arrays so far */
+    int64_t *place;       /* of each SCRATCH array: its offset in the scratch memory */
+    int64_t scratch_used; /* bytes of all of them */
+    bool failed;          /* memory ran out */
     bool streamed;        /* a non-temporal store stands somewhere: the phase ends with a fence */
     bz_arena arena;
 } em;
@@ -82,8 +87,6 @@ static inline const lp_inst *em_arg_inst(const em *f, const lp_inst *i, unsigned
 
 /* ---- llvm_emit.c: all phases and functions of m. BZ_EUNSUPPORTED, BZ_ENOMEM */
 bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hidden);
-bool em_unit_init(em_unit *u, LLVMContextRef ctx, const char *name, bz_error *e);
-void em_unit_free(em_unit *u);
 
 /* ---- llvm_emit_ops.c, llvm_emit_cast.c */
 LLVMValueRef em_base(em *f, ir_op op, bz_dtype operand, bz_dtype result, unsigned lanes, const LLVMValueRef *x);

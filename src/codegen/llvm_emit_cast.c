@@ -154,7 +154,8 @@ static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lan
 static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[to].bits;
-    LLVMValueRef top = em_const_f64(f, from, bits == 32 ? 0x1p31 : 0x1p63, lanes), low = LLVMConstFNeg(top);
+    double limit = bits == 32 ? 0x1p31 : 0x1p63;
+    LLVMValueRef top = em_const_f64(f, from, limit, lanes), low = em_const_f64(f, from, -limit, lanes);
     LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits)), least = C(bits, UINT64_C(1) << (bits - 1));
     LLVMValueRef y = LLVMBuildFPToSI(b, x, em_type(f, to, lanes), "");
     if (LLVMIsConstant(x)) y = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, x, low, ""), least, y);

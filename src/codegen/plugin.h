@@ -25,12 +25,14 @@ typedef const cg_plugin *cg_plugin_entry(void);
 
 /* A number of everything that both sides must agree on: the ops by name and order, and the sizes of what passes the door. */
 static inline uint64_t cg_plugin_stamp(void) {
-#define CG_NAME(E, name, ...) #E " "
+#define CG_NAME(E, ...) #E " "
+#define CG_STATUS_NAME(E, text) CG_NAME(E, text)
     static const char names[] = LP_OPS(CG_NAME)
 #define IR_BASE CG_NAME
 #include "src/ir/ops.def"
-        BZ_DTYPES(CG_NAME) BZ_STATUSES(CG_NAME) CG_EMITTER;
+        BZ_DTYPES(CG_NAME) BZ_STATUSES(CG_STATUS_NAME) CG_EMITTER;
 #undef CG_NAME
+#undef CG_STATUS_NAME
     const uint64_t sizes[] = {sizeof(lp_inst),   sizeof(lp_kernel),      sizeof(lp_module), sizeof(lp_param), sizeof(lp_frame),
                               sizeof(cg_target), sizeof(cg_export_unit), sizeof(cg_data),   sizeof(bz_error)};
     return bz_hash(bz_hash(0, names, sizeof names), sizes, sizeof sizes);

@@ -87,6 +87,8 @@ static const char *rule_problem(unsigned op, const lp_inst *const *x, unsigned n
     t = x[select]->dtype;
     if (result != (rule == IR_RULE_BOOL ? BZ_BOOL : t)) return "wrong result dtype";
     if (ir_is_half(t) && !select) return "arithmetic on f16 or bf16";
+    bool logic = op == IR_AND || op == IR_OR || op == IR_XOR || op == IR_NOT || select;
+    if (t == BZ_BOOL && !logic) return "bool knows only and, or, xor, not, where, cast";
     if ((rule == IR_RULE_FLOAT && !ir_is_float(t)) || (rule == IR_RULE_INT && ir_is_float(t)))
         return "op not defined for this dtype";
     return NULL;

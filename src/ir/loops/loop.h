@@ -214,6 +214,7 @@ typedef struct lp_run_args {
     const ir_bits *scalars;
     int64_t *error_element; /* lowest bad element and its code; may be NULL */
     int *error_code;
+    uint64_t shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
 } lp_run_args;
 bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, bz_error *e);
 

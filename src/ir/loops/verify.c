@@ -25,6 +25,7 @@ typedef struct verifier {
     const lp_module *m;
     lp_val *home;  /* of each instruction: the opener or ELSE of the region it stands in; 0: top */
     lp_val *ended; /* of each opener: its last YIELD, once it has ended */
+    bool *simple;  /* a scalar that constants, extents and scalar arguments give by base ops */
     region open[MAX_DEPTH];
     unsigned depth;
 } verifier;
@@ -112,6 +113,8 @@ static const char *loop_problem(verifier *r, const lp_inst *i) {
     case LP_PARALLEL:
         if (r->depth || r->k->function)
             return "a parallel loop stands at the top level of a kernel";
+        if (!r->simple[lp_args(r->k, i)[1]])
+            return "the number of tasks does not follow from extents and scalars by base ops";
         return known_lo && lo == 0 && i->imm == 1 ? NULL : "a parallel loop counts from 0 by 1";
     default: return thread_loop_problem(r, i, known_lo ? lo : 1, known ? hi : 0);
     }
@@ -224,6 +227,13 @@ static const char *place_problem(verifier *r, lp_val v, const lp_inst *i) {
     return NULL;
 }
 
+static bool is_simple(const verifier *r, const lp_inst *i) {
+    bool leaf = i->op == LP_CONST || i->op == LP_EXTENT || i->op == LP_SCALAR;
+    bool simple = i->lanes == 1 && (leaf || ir_op_is_base(i->op));
+    for (unsigned j = 0; j < i->nargs; j++) simple &= r->simple[lp_args(r->k, i)[j]];
+    return simple;
+}
+
 static const char *inst_problem(verifier *r, lp_val v) {
     const lp_inst *i = at(r, v);
     if (!(ir_op_is_base(i->op) || (i->op > LP_NOP && i->op < LP_NOPS)))
@@ -233,6 +243,7 @@ static const char *inst_problem(verifier *r, lp_val v) {
     if (!problem) problem = lp_type_problem(r->k, r->m, i);
     if (problem) return problem;
     r->home[v] = here(r);
+    r->simple[v] = is_simple(r, i);
     switch (i->op) {
     case LP_LOOP:
     case LP_WHILE:
@@ -263,9 +274,10 @@ bz_status lp_verify(const lp_kernel *k, const lp_module *m, bz_error *e) {
     if (k->failed)
         return bz_fail(e, BZ_ENOMEM, "[kernel %s] memory ran out while it was built", k->name);
     verifier r = {.k = k, .m = m};
-    r.home = bz_mem_zero(2 * (size_t)k->inst.n, sizeof *r.home);
+    r.home = bz_mem_zero(k->inst.n, 2 * sizeof *r.home + sizeof *r.simple);
     if (!r.home) return bz_fail(e, BZ_ENOMEM, "[kernel %s] out of memory while verifying", k->name);
     r.ended = r.home + k->inst.n;
+    r.simple = (bool *)(r.ended + k->inst.n);
     const char *problem = NULL;
     lp_val v = 1;
     while (v < k->inst.n && !(problem = inst_problem(&r, v))) v++;

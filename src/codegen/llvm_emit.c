@@ -1,0 +1,602 @@
+/* llvm_emit.c - kernels to LLVM functions: phases, functions, regions.
+ *
+ *     kernel k                          i32 @k.0(frame, begin, end)      i32 @k.1(frame, begin, end)
+ *       pure values                       entry: parameters, arrays        entry: ...
+ *       parallel loop 0          -->      pure values                      pure values
+ *       parallel loop 1                   loop begin .. end                loop begin .. end
+ *
+ * SSA goes over as it is: a carried value is a phi, a region's results are phis behind it. Serial loops are rotated (test, then
+ * body, then test). No IR pass runs behind this file, so it writes what the code generator should see. */
+#include "src/codegen/llvm_emit.h"
+
+#include <string.h>
+
+#define FRAME_FIELD(name) (int64_t)offsetof(lp_frame, name)
+
+/* ---- types and constants */
+
+static LLVMTypeRef vector_of(LLVMTypeRef t, unsigned lanes) {
+    return lanes > 1 ? LLVMVectorType(t, lanes) : t;
+}
+
+LLVMTypeRef em_type(const em *f, bz_dtype t, unsigned lanes) {
+    return vector_of(f->u->elem[t], lanes);
+}
+
+LLVMTypeRef em_mem_type(const em *f, bz_dtype t, unsigned lanes) {
+    return vector_of(f->u->mem[t], lanes);
+}
+
+LLVMTypeRef em_int(const em *f, unsigned bits, unsigned lanes) {
+    return vector_of(LLVMIntTypeInContext(f->u->ctx, bits), lanes);
+}
+
+LLVMValueRef em_splat(em *f, LLVMValueRef x, unsigned lanes) {
+    if (lanes <= 1) return x;
+    LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(x), lanes);
+    LLVMTypeRef i32 = em_int(f, 32, 1);
+    LLVMValueRef one = LLVMBuildInsertElement(f->b, LLVMGetPoison(type), x, LLVMConstInt(i32, 0, false), "");
+    return LLVMBuildShuffleVector(f->b, one, LLVMGetPoison(type), LLVMConstNull(LLVMVectorType(i32, lanes)), "");
+}
+
+static LLVMValueRef const_splat(LLVMValueRef x, unsigned lanes) {
+    LLVMValueRef all[EM_MAX_LANES];
+    if (lanes <= 1) return x;
+    bz_assert(lanes <= EM_MAX_LANES);
+    for (unsigned i = 0; i < lanes; i++) all[i] = x;
+    return LLVMConstVector(all, lanes);
+}
+
+LLVMValueRef em_const_int(const em *f, unsigned bits, uint64_t v, unsigned lanes) {
+    return const_splat(LLVMConstInt(em_int(f, bits, 1), v, false), lanes);
+}
+
+LLVMValueRef em_const(const em *f, bz_dtype t, ir_bits bits, unsigned lanes) {
+    LLVMValueRef x = LLVMConstInt(em_int(f, ir_dtypes[t].bits, 1), bits, false);
+    bool bits_only = !ir_is_float(t) || ir_is_half(t);
+    return const_splat(bits_only ? x : LLVMConstBitCast(x, f->u->elem[t]), lanes);
+}
+
+LLVMValueRef em_const_f64(const em *f, bz_dtype t, double v, unsigned lanes) {
+    return em_const(f, t, ir_bits_from_f64(t, v), lanes);
+}
+
+LLVMValueRef em_intrinsic(em *f, const char *name, LLVMTypeRef *types, unsigned ntypes, LLVMValueRef *args, unsigned n) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    bz_assert(id != 0);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(f->u->mod, id, types, ntypes);
+    return LLVMBuildCall2(f->b, LLVMIntrinsicGetType(f->u->ctx, id, types, ntypes), fn, args, n, "");
+}
+
+LLVMValueRef em_unary(em *f, const char *intrinsic, LLVMValueRef x) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    return em_intrinsic(f, intrinsic, &type, 1, &x, 1);
+}
+
+LLVMValueRef em_binary(em *f, const char *intrinsic, LLVMValueRef x, LLVMValueRef y) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    return em_intrinsic(f, intrinsic, &type, 1, (LLVMValueRef[]){x, y}, 2);
+}
+
+LLVMBasicBlockRef em_block(em *f) {
+    return LLVMAppendBasicBlockInContext(f->u->ctx, f->fn, "");
+}
+
+LLVMBasicBlockRef em_here(const em *f) {
+    return LLVMGetInsertBlock(f->b);
+}
+
+/* ---- parameters: loaded once, in the entry block */
+
+static LLVMValueRef load_constant(em *f, LLVMTypeRef type, LLVMValueRef p, int64_t offset) {
+    LLVMValueRef at = LLVMConstInt(em_int(f, 64, 1), (uint64_t)offset, false);
+    LLVMValueRef address = LLVMBuildInBoundsGEP2(f->entry, f->u->mem[BZ_U8], p, &at, 1, "");
+    LLVMValueRef v = LLVMBuildLoad2(f->entry, type, address, "");
+    LLVMSetMetadata(v, f->u->md[EM_INVARIANT], f->u->empty_md);
+    return v;
+}
+
+static LLVMValueRef buffer(em *f, uint32_t n) {
+    if (!f->buffers[n]) {
+        LLVMValueRef table = load_constant(f, f->u->ptr, f->frame, FRAME_FIELD(buffers));
+        f->buffers[n] = load_constant(f, f->u->ptr, table, (int64_t)(n * sizeof(void *)));
+    }
+    return f->buffers[n];
+}
+
+static LLVMValueRef extent(em *f, uint32_t n) {
+    if (!f->extents[n]) {
+        LLVMValueRef table = load_constant(f, f->u->ptr, f->frame, FRAME_FIELD(extents));
+        f->extents[n] = load_constant(f, f->u->elem[BZ_I64], table, (int64_t)(n * sizeof(int64_t)));
+    }
+    return f->extents[n];
+}
+
+static LLVMValueRef scalar(em *f, uint32_t n) {
+    if (!f->scalars[n]) {
+        bz_dtype t = f->k->scalars.p[n].dtype;
+        LLVMValueRef table = load_constant(f, f->u->ptr, f->frame, FRAME_FIELD(scalars));
+        LLVMValueRef p = load_constant(f, f->u->ptr, table, (int64_t)(n * sizeof(void *)));
+        LLVMValueRef v = load_constant(f, f->u->mem[t], p, 0);
+        if (t == BZ_BOOL) v = LLVMBuildICmp(f->entry, LLVMIntNE, v, LLVMConstNull(f->u->mem[t]), "");
+        f->scalars[n] = v;
+    }
+    return f->scalars[n];
+}
+
+/* ---- regions */
+
+static uint32_t emit_region(em *f, uint32_t i);
+
+/* Operand n of the YIELD that ends the region closed at `close`. */
+static LLVMValueRef yielded(em *f, uint32_t close, unsigned n) {
+    const lp_inst *y = em_inst(f, close - 1);
+    bz_assert(y->op == LP_YIELD && n < y->nargs);
+    return em_arg(f, y, n);
+}
+
+static LLVMValueRef phi2(em *f, LLVMValueRef x, LLVMBasicBlockRef from_x, LLVMValueRef y, LLVMBasicBlockRef from_y) {
+    LLVMValueRef p = LLVMBuildPhi(f->b, LLVMTypeOf(x), "");
+    LLVMAddIncoming(p, (LLVMValueRef[]){x, y}, (LLVMBasicBlockRef[]){from_x, from_y}, 2);
+    return p;
+}
+
+static LLVMValueRef start_phi(em *f, LLVMValueRef first, LLVMBasicBlockRef from) {
+    LLVMValueRef p = LLVMBuildPhi(f->b, LLVMTypeOf(first), "");
+    LLVMAddIncoming(p, &first, &from, 1);
+    return p;
+}
+
+static void finish_phi(em *f, LLVMValueRef p, LLVMValueRef next) {
+    LLVMBasicBlockRef here = em_here(f);
+    LLVMAddIncoming(p, &next, &here, 1);
+}
+
+static void start_block(em *f, LLVMBasicBlockRef block) {
+    LLVMPositionBuilderAtEnd(f->b, block);
+}
+
+/* Trip count of a loop with constant bounds, -1 when they are not. */
+static int64_t constant_trips(LLVMValueRef lo, LLVMValueRef hi, int64_t step) {
+    if (!LLVMIsAConstantInt(lo) || !LLVMIsAConstantInt(hi)) return -1;
+    int64_t l = LLVMConstIntGetSExtValue(lo), h = LLVMConstIntGetSExtValue(hi);
+    return h <= l ? 0 : (int64_t)(((uint64_t)h - (uint64_t)l - 1) / (uint64_t)step + 1);
+}
+
+static uint32_t emit_unrolled(em *f, uint32_t i, LLVMValueRef lo, int64_t trips) {
+    const lp_inst *loop = em_inst(f, i);
+    unsigned n = loop->nargs - 2u;
+    for (int64_t t = 0; t < trips; t++) {
+        LLVMValueRef at = LLVMConstInt(em_int(f, 64, 1), (uint64_t)(t * loop->imm), false);
+        f->v[i] = LLVMBuildAdd(f->b, lo, at, "");
+        emit_region(f, i + 1);
+        for (unsigned c = 0; c < n; c++) f->slots[i][c] = yielded(f, f->close[i], c);
+    }
+    return f->close[i];
+}
+
+/*     here: guard --> body: phis ... latch --> exit: phis
+ *             |         ^____________|          ^
+ *             +---------------------------------+        no guard when the loop surely runs */
+static uint32_t emit_loop_between(em *f, uint32_t i, LLVMValueRef lo, LLVMValueRef hi, bool surely) {
+    const lp_inst *loop = em_inst(f, i);
+    LLVMBuilderRef b = f->b;
+    LLVMBasicBlockRef before = em_here(f), body = em_block(f), exit = em_block(f);
+    unsigned n = loop->op == LP_LOOP && loop->nargs > 2 ? loop->nargs - 2u : 0;
+    LLVMValueRef *slot = f->slots[i];
+    if (surely)
+        LLVMBuildBr(b, body);
+    else
+        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, lo, hi, ""), body, exit);
+    start_block(f, body);
+    LLVMValueRef index = f->v[i] = start_phi(f, lo, before);
+    for (unsigned c = 0; c < n; c++) slot[c] = start_phi(f, slot[c], before);
+    emit_region(f, i + 1);
+    LLVMValueRef next = LLVMBuildAdd(b, index, LLVMConstInt(em_int(f, 64, 1), (uint64_t)loop->imm, false), "");
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, hi, ""), body, exit);
+    LLVMBasicBlockRef latch = em_here(f);
+    finish_phi(f, index, next);
+    for (unsigned c = 0; c < n; c++) finish_phi(f, slot[c], yielded(f, f->close[i], c));
+    start_block(f, exit);
+    for (unsigned c = 0; c < n; c++) {
+        LLVMValueRef last = yielded(f, f->close[i], c), first = em_arg(f, loop, 2 + c);
+        slot[c] = surely ? last : phi2(f, first, before, last, latch);
+    }
+    return f->close[i];
+}
+
+static uint32_t emit_loop(em *f, uint32_t i) {
+    const lp_inst *loop = em_inst(f, i);
+    LLVMValueRef lo = em_arg(f, loop, 0), hi = em_arg(f, loop, 1);
+    for (unsigned c = 2; c < loop->nargs; c++) f->slots[i][c - 2] = em_arg(f, loop, c);
+    int64_t trips = constant_trips(lo, hi, loop->imm);
+    if (trips == 0) return f->close[i];
+    if (trips == 1 || ((loop->flags & 15) == LP_UNROLLED && trips > 0)) return emit_unrolled(f, i, lo, trips);
+    return emit_loop_between(f, i, lo, hi, trips > 0);
+}
+
+static uint32_t emit_while(em *f, uint32_t i) {
+    const lp_inst *loop = em_inst(f, i);
+    LLVMBasicBlockRef before = em_here(f), body = em_block(f), exit = em_block(f);
+    LLVMValueRef *slot = f->slots[i];
+    LLVMBuildBr(f->b, body);
+    start_block(f, body);
+    for (unsigned c = 0; c < loop->nargs; c++) slot[c] = start_phi(f, em_arg(f, loop, c), before);
+    emit_region(f, i + 1);
+    LLVMBuildCondBr(f->b, yielded(f, f->close[i], 0), body, exit);
+    for (unsigned c = 0; c < loop->nargs; c++) {
+        LLVMValueRef next = yielded(f, f->close[i], c + 1);
+        finish_phi(f, slot[c], next);
+        slot[c] = next;
+    }
+    start_block(f, exit);
+    return f->close[i];
+}
+
+/* How many values the region closed at `close` yields. */
+static unsigned yield_count(const em *f, uint32_t close) {
+    const lp_inst *y = em_inst(f, close - 1);
+    return y->op == LP_YIELD ? y->nargs : 0;
+}
+
+static uint32_t emit_if(em *f, uint32_t i) {
+    uint32_t mid = f->close[i], end = em_inst(f, mid)->op == LP_ELSE ? f->close[mid] : mid;
+    LLVMBasicBlockRef yes = em_block(f), no = mid != end ? em_block(f) : NULL, after = em_block(f);
+    LLVMBuildCondBr(f->b, em_arg(f, em_inst(f, i), 0), yes, no ? no : after);
+    start_block(f, yes);
+    emit_region(f, i + 1);
+    LLVMBasicBlockRef yes_end = em_here(f), no_end = NULL;
+    LLVMBuildBr(f->b, after);
+    if (no) {
+        start_block(f, no);
+        emit_region(f, mid + 1);
+        no_end = em_here(f);
+        LLVMBuildBr(f->b, after);
+    }
+    start_block(f, after);
+    unsigned n = no ? yield_count(f, end) : 0;
+    for (unsigned c = 0; c < n; c++) f->slots[i][c] = phi2(f, yielded(f, mid, c), yes_end, yielded(f, end, c), no_end);
+    return end;
+}
+
+/* ---- instructions */
+
+/* Hidden first arguments of a function: the frame, and scratch memory behind the caller's own. */
+static void emit_call(em *f, const lp_inst *i) {
+    LLVMValueRef fn = f->functions[i->imm], args[UINT8_MAX + 2];
+    LLVMValueRef own = LLVMConstInt(em_int(f, 64, 1), (uint64_t)f->scratch_used, false);
+    bz_assert(i->nargs <= UINT8_MAX);
+    args[0] = f->frame;
+    args[1] = LLVMBuildGEP2(f->b, f->u->mem[BZ_U8], f->scratch, &own, 1, "");
+    for (unsigned n = 0; n < i->nargs; n++) args[n + 2] = em_arg(f, i, n);
+    LLVMBuildCall2(f->b, LLVMGlobalGetValueType(fn), fn, args, i->nargs + 2u, "");
+}
+
+/* The lowest element wins: error[0] holds it, error[1] the code. */
+static void emit_error(em *f, const lp_inst *i) {
+    LLVMBuilderRef b = f->b;
+    LLVMTypeRef i64 = em_int(f, 64, 1);
+    LLVMBasicBlockRef report = em_block(f), after = em_block(f);
+    LLVMBuildCondBr(b, em_arg(f, i, 0), report, after);
+    start_block(f, report);
+    LLVMValueRef offset = LLVMConstInt(i64, (uint64_t)FRAME_FIELD(error), false), one = LLVMConstInt(i64, 1, false);
+    LLVMValueRef field = LLVMBuildInBoundsGEP2(b, f->u->mem[BZ_U8], f->frame, &offset, 1, "");
+    LLVMValueRef first = LLVMBuildLoad2(b, f->u->ptr, field, "");
+    LLVMValueRef second = LLVMBuildInBoundsGEP2(b, i64, first, &one, 1, "");
+    LLVMValueRef element = em_arg(f, i, 1), old = LLVMBuildLoad2(b, i64, first, ""), old_code = LLVMBuildLoad2(b, i64, second, "");
+    LLVMValueRef lower = LLVMBuildICmp(b, LLVMIntSLT, element, old, "");
+    LLVMValueRef code = LLVMConstInt(i64, (uint64_t)i->imm, true);
+    LLVMBuildStore(b, LLVMBuildSelect(b, lower, element, old, ""), first);
+    LLVMBuildStore(b, LLVMBuildSelect(b, lower, code, old_code, ""), second);
+    LLVMBuildBr(b, after);
+    start_block(f, after);
+}
+
+static LLVMValueRef emit_base(em *f, const lp_inst *i) {
+    LLVMValueRef x[3] = {0};
+    for (unsigned n = 0; n < i->nargs && n < 3; n++) x[n] = em_arg(f, i, n);
+    const lp_inst *typed = em_arg_inst(f, i, i->op == IR_SELECT ? 1 : 0);
+    return em_base(f, (ir_op)i->op, (bz_dtype)typed->dtype, (bz_dtype)i->dtype, i->lanes, x);
+}
+
+static LLVMValueRef emit_inst(em *f, uint32_t n) {
+    const lp_inst *i = em_inst(f, n);
+    if (ir_op_is_base(i->op)) return emit_base(f, i);
+    switch ((lp_op)i->op) {
+    case LP_CONST: return em_const(f, (bz_dtype)i->dtype, (ir_bits)i->imm, i->lanes);
+    case LP_BUFFER: return buffer(f, (uint32_t)i->imm);
+    case LP_EXTENT: return extent(f, (uint32_t)i->imm);
+    case LP_SCALAR: return scalar(f, (uint32_t)i->imm);
+    case LP_TABLE: return em_table(f, i);
+    case LP_CARRY:
+    case LP_RESULT: return f->slots[lp_args(f->k, i)[0]][i->imm];
+    case LP_CALL: emit_call(f, i); return NULL;
+    case LP_ERROR: emit_error(f, i); return NULL;
+    case LP_SPLAT:
+    case LP_LANEID:
+    case LP_EXTRACT:
+    case LP_INSERT:
+    case LP_SHUFFLE:
+    case LP_ANY:
+    case LP_ALL: return em_vector(f, i);
+    case LP_NOP:
+    case LP_YIELD:
+    case LP_BARRIER:
+    case LP_ASYNC_WAIT: return NULL;
+    default: return em_memory(f, n);
+    }
+}
+
+/* Emits from instruction i to the ELSE or END that closes its region; returns that one. */
+static uint32_t emit_region(em *f, uint32_t i) {
+    for (;; i++) {
+        switch (em_inst(f, i)->op) {
+        case LP_ELSE:
+        case LP_END: return i;
+        case LP_LOOP: i = emit_loop(f, i); break;
+        case LP_WHILE: i = emit_while(f, i); break;
+        case LP_IF: i = emit_if(f, i); break;
+        default: f->v[i] = emit_inst(f, i);
+        }
+    }
+}
+
+/* ---- functions */
+
+static void *zeroes(em *f, size_t count, size_t size) {
+    void *p = bz_arena_alloc(&f->arena, (count + 1) * size);
+    if (p) memset(p, 0, (count + 1) * size);
+    return p;
+}
+
+/* Brackets matched, one slot for every value that an opener carries or yields. */
+static bool match_regions(em *f) {
+    uint32_t n = f->k->inst.n, *open = zeroes(f, n, sizeof *open), depth = 0;
+    if (!open) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const lp_inst *x = em_inst(f, i);
+        if (x->op == LP_ELSE || x->op == LP_END) f->close[open[--depth]] = i;
+        if (x->op == LP_LOOP || x->op == LP_WHILE || x->op == LP_IF || x->op == LP_ELSE) open[depth++] = i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const lp_inst *x = em_inst(f, i);
+        if (x->op != LP_LOOP && x->op != LP_WHILE && x->op != LP_IF) continue;
+        f->slots[i] = zeroes(f, x->op == LP_IF ? yield_count(f, f->close[i]) : x->nargs, sizeof(LLVMValueRef));
+        if (!f->slots[i]) return false;
+    }
+    return true;
+}
+
+/* Which buffer or LOCAL each pointer leads to. SCRATCH arrays get their places here, so that every phase sees the same ones. */
+static void find_roots(em *f) {
+    f->nroots = f->k->buffers.n;
+    f->scratch_used = 0;
+    for (uint32_t i = 0; i < f->k->inst.n; i++) {
+        const lp_inst *x = em_inst(f, i);
+        if (x->op == LP_BUFFER) f->root[i] = (uint32_t)x->imm;
+        if (x->op == LP_LOCAL) f->root[i] = f->nroots++;
+        if (x->op == LP_LOCAL && (x->flags & 15) == LP_SCRATCH) {
+            f->place[i] = f->scratch_used;
+            f->scratch_used += (x->imm * (int64_t)ir_dtype_bytes((bz_dtype)x->dtype) + 63) / 64 * 64;
+        }
+        if (x->op == LP_OFFSET) f->root[i] = f->root[lp_args(f->k, x)[0]];
+    }
+}
+
+enum { MAX_SCOPES = 48 }; /* the lists are quadratic in the roots */
+
+/* A scope per root; each access names its own and, as not aliased, the others. */
+static bool make_scopes(em *f) {
+    LLVMContextRef ctx = f->u->ctx;
+    f->roots = zeroes(f, f->nroots, sizeof *f->roots);
+    if (!f->roots) return false;
+    for (uint32_t i = 0; i < f->k->buffers.n; i++)
+        f->roots[i].constant = !f->k->function && f->k->buffers.p[i].access == LP_IN;
+    if (f->nroots > MAX_SCOPES || f->nroots < 2) return true;
+    LLVMMetadataRef scope[MAX_SCOPES], others[MAX_SCOPES];
+    size_t length;
+    const char *name = LLVMGetValueName2(f->fn, &length);
+    LLVMMetadataRef label = LLVMMDStringInContext2(ctx, name, length), domain = LLVMMDNodeInContext2(ctx, &label, 1);
+    for (uint32_t i = 0; i < f->nroots; i++) {
+        char digit = (char)('0' + i); /* a name of one character, different for each */
+        LLVMMetadataRef number = LLVMMDStringInContext2(ctx, &digit, 1);
+        scope[i] = LLVMMDNodeInContext2(ctx, (LLVMMetadataRef[]){number, domain}, 2);
+    }
+    for (uint32_t i = 0; i < f->nroots; i++) {
+        uint32_t n = 0;
+        for (uint32_t j = 0; j < f->nroots; j++)
+            if (j != i) others[n++] = scope[j];
+        f->roots[i].scope = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, &scope[i], 1));
+        f->roots[i].others = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, others, n));
+    }
+    return true;
+}
+
+/* Starts function fn: arrays for the values of the kernel, an entry block, and the block behind it. */
+static bool function_begin(em *f) {
+    uint32_t n = f->k->inst.n;
+    bz_arena_reset(&f->arena);
+    f->v = zeroes(f, n, sizeof *f->v);
+    f->slots = zeroes(f, n, sizeof *f->slots);
+    f->close = zeroes(f, n, sizeof *f->close);
+    f->root = zeroes(f, n, sizeof *f->root);
+    f->place = zeroes(f, n, sizeof *f->place);
+    f->buffers = zeroes(f, f->k->buffers.n, sizeof *f->buffers);
+    f->extents = zeroes(f, f->k->extents.n, sizeof *f->extents);
+    f->scalars = zeroes(f, f->k->scalars.n, sizeof *f->scalars);
+    bool ok = f->v && f->slots && f->close && f->root && f->place && f->buffers && f->extents && f->scalars && match_regions(f);
+    if (!ok) return false;
+    f->streamed = false;
+    find_roots(f);
+    LLVMPositionBuilderAtEnd(f->entry, em_block(f));
+    LLVMPositionBuilderAtEnd(f->b, em_block(f));
+    return make_scopes(f);
+}
+
+static void function_end(em *f) {
+    if (f->streamed) em_intrinsic(f, "llvm.x86.sse.sfence", NULL, 0, NULL, 0);
+    if (f->k->function)
+        LLVMBuildRetVoid(f->b);
+    else
+        LLVMBuildRet(f->b, LLVMConstInt(em_int(f, 32, 1), 0, false));
+    LLVMBuildBr(f->entry, LLVMGetNextBasicBlock(LLVMGetEntryBasicBlock(f->fn)));
+}
+
+/* The instructions at top level that the phase starting at `loop` needs, marked in need[]. */
+static void mark_needed(em *f, uint32_t loop, bool *need) {
+    for (uint32_t i = f->close[loop]; i > 0; i--) {
+        const lp_inst *x = em_inst(f, i);
+        if (i < loop && !need[i]) continue;
+        for (unsigned a = 0; a < x->nargs; a++) need[lp_args(f->k, x)[a]] = true;
+    }
+}
+
+/* Values that stand at top level before `loop` and that it needs; phases before it are left out. */
+static void emit_top_level(em *f, uint32_t loop, const bool *need) {
+    for (uint32_t i = 1; i < loop; i++) {
+        const lp_inst *x = em_inst(f, i);
+        if (x->op == LP_LOOP)
+            i = f->close[i];
+        else if (need[i])
+            f->v[i] = emit_inst(f, i);
+    }
+}
+
+static void add_attribute(em *f, unsigned where, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(f->fn, where, LLVMCreateEnumAttribute(f->u->ctx, kind, 0));
+}
+
+static void set_attributes(em *f, unsigned frame_arg) {
+    add_attribute(f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    add_attribute(f, frame_arg, "noalias");
+    em_target_attributes(f->u->ctx, f->fn, f->isa);
+}
+
+static bool emit_phase(em *f, uint32_t loop, unsigned number, const cg_target *t, bool hidden) {
+    LLVMTypeRef i64 = em_int(f, 64, 1), args[3] = {f->u->ptr, i64, i64};
+    bz_text name = {0};
+    bz_textf(&name, "%s%s.%u%s", t->prefix ? t->prefix : "", f->k->name, number, t->suffix ? t->suffix : "");
+    if (!name.failed) f->fn = LLVMAddFunction(f->u->mod, name.p, LLVMFunctionType(em_int(f, 32, 1), args, 3, false));
+    bool named = !name.failed;
+    bz_text_free(&name);
+    if (!named || !function_begin(f)) return false;
+    if (hidden) LLVMSetVisibility(f->fn, LLVMHiddenVisibility);
+    set_attributes(f, 1);
+    f->frame = LLVMGetParam(f->fn, 0);
+    f->scratch = load_constant(f, f->u->ptr, f->frame, FRAME_FIELD(scratch));
+    bool *need = zeroes(f, f->k->inst.n, sizeof *need);
+    if (!need) return false;
+    mark_needed(f, loop, need);
+    emit_top_level(f, loop, need);
+    emit_loop_between(f, loop, LLVMGetParam(f->fn, 1), LLVMGetParam(f->fn, 2), false);
+    function_end(f);
+    return true;
+}
+
+static bool emit_phases(em *f, const cg_target *t, bool hidden) {
+    unsigned number = 0;
+    for (uint32_t i = 1, depth = 0; i < f->k->inst.n; i++) {
+        unsigned op = em_inst(f, i)->op;
+        if (op == LP_LOOP && depth == 0 && !emit_phase(f, i, number++, t, hidden)) return false;
+        depth += op == LP_LOOP || op == LP_WHILE || op == LP_IF;
+        depth -= op == LP_END;
+    }
+    return true;
+}
+
+/* A function's signature: frame, scratch, then buffers, extents and scalars by value. */
+static LLVMValueRef declare_function(em *f, const cg_target *t) {
+    const lp_kernel *k = f->k;
+    LLVMTypeRef args[UINT8_MAX + 2];
+    unsigned n = 0;
+    args[n++] = f->u->ptr;
+    args[n++] = f->u->ptr;
+    for (uint32_t i = 0; i < k->buffers.n; i++) args[n++] = f->u->ptr;
+    for (uint32_t i = 0; i < k->extents.n; i++) args[n++] = f->u->elem[BZ_I64];
+    for (uint32_t i = 0; i < k->scalars.n; i++) args[n++] = f->u->elem[k->scalars.p[i].dtype];
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(f->u->ctx), args, n, false);
+    bz_text name = {0};
+    bz_textf(&name, "%s%s%s", t->prefix ? t->prefix : "", k->name, t->suffix ? t->suffix : "");
+    LLVMValueRef fn = name.failed ? NULL : LLVMAddFunction(f->u->mod, name.p, type);
+    bz_text_free(&name);
+    return fn;
+}
+
+static bool emit_function(em *f, const cg_target *t) {
+    f->fn = declare_function(f, t);
+    if (!f->fn || !function_begin(f)) return false;
+    LLVMSetLinkage(f->fn, LLVMInternalLinkage);
+    set_attributes(f, 1);
+    add_attribute(f, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    unsigned n = 0;
+    f->frame = LLVMGetParam(f->fn, n++);
+    f->scratch = LLVMGetParam(f->fn, n++);
+    for (uint32_t i = 0; i < f->k->buffers.n; i++) f->buffers[i] = LLVMGetParam(f->fn, n++);
+    for (uint32_t i = 0; i < f->k->extents.n; i++) f->extents[i] = LLVMGetParam(f->fn, n++);
+    for (uint32_t i = 0; i < f->k->scalars.n; i++) f->scalars[i] = LLVMGetParam(f->fn, n++);
+    for (uint32_t i = 1; i < f->k->inst.n; i++) {
+        unsigned op = em_inst(f, i)->op;
+        if (op == LP_LOOP)
+            i = emit_loop(f, i);
+        else if (op == LP_WHILE)
+            i = emit_while(f, i);
+        else if (op == LP_IF)
+            i = emit_if(f, i);
+        else
+            f->v[i] = emit_inst(f, i);
+    }
+    function_end(f);
+    return true;
+}
+
+/* ---- modules */
+
+/* What has no form on a CPU, by name, or NULL. */
+static const char *unsupported(const lp_kernel *k, const lp_inst *i) {
+    switch (i->op) {
+    case LP_MMA: return "mma";
+    case LP_WARP_SHUFFLE: return "warp_shuffle";
+    case LP_LOCAL: return (i->flags & 15) == LP_SHARED ? "shared memory" : NULL;
+    case LP_ATOMIC: return k->inst.p[lp_args(k, i)[2]].lanes > 1 ? "an atomic on a vector" : NULL;
+    case LP_CALL: return i->nargs > UINT8_MAX ? "a call with more than 255 arguments" : NULL;
+    case LP_LOOP: break;
+    default: return NULL;
+    }
+    static const char *const kinds[] = {NULL, NULL, NULL, "a grid loop", "a block loop", "a warp loop", "a lane loop"};
+    return (i->flags & 15) < BZ_LEN(kinds) ? kinds[i->flags & 15] : "a loop of unknown kind";
+}
+
+static bz_status check(const lp_module *m, bz_error *e) {
+    for (uint32_t n = 0; n < m->k.n; n++) {
+        const lp_kernel *k = m->k.p[n];
+        if (k->failed) return bz_fail(e, BZ_ENOMEM, "kernel %s: memory ran out while it was built", k->name);
+        for (uint32_t i = 1; i < k->inst.n; i++) {
+            const char *what = unsupported(k, &k->inst.p[i]);
+            if (k->inst.p[i].lanes > EM_MAX_LANES) what = "a vector of so many lanes";
+            if (what) return bz_fail(e, BZ_EUNSUPPORTED, "kernel %s, %%%u: %s has no form on a CPU", k->name, i, what);
+        }
+    }
+    return BZ_OK;
+}
+
+bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hidden) {
+    bz_status s = check(m, u->e);
+    if (s != BZ_OK) return s;
+    em f = {.u = u, .m = m, .isa = t->isa};
+    f.b = LLVMCreateBuilderInContext(u->ctx);
+    f.entry = LLVMCreateBuilderInContext(u->ctx);
+    f.functions = bz_mem_zero(m->k.n + 1, sizeof *f.functions);
+    bool ok = f.functions != NULL;
+    for (uint32_t i = 0; ok && i < m->k.n; i++) {
+        f.k = m->k.p[i];
+        ok = f.k->function ? emit_function(&f, t) : emit_phases(&f, t, hidden);
+        f.functions[i] = f.fn;
+    }
+    LLVMDisposeBuilder(f.entry);
+    LLVMDisposeBuilder(f.b);
+    bz_mem_free(f.functions);
+    bz_arena_free(&f.arena);
+    ok = ok && !f.failed;
+    return ok ? BZ_OK : bz_fail(u->e, BZ_ENOMEM, "out of memory while compiling");
+}
