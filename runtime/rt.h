@@ -53,6 +53,7 @@ typedef struct rt_buffer {
     ir_ref input;
     const rt_layout *layout;
     bz_dtype dtype;
+    uint64_t call; /* the last call of a compiled program that got it */
     struct rt_buffer *next; /* in the recycler */
 } rt_buffer;
 enum { RT_POOL_CLASSES = 256 };
@@ -315,7 +316,7 @@ struct bz_context {
     rt_epoch *epoch;         /* records; may be a trace */
     rt_epoch *idle;          /* recycled */
     BZ_VEC(rt_epoch *) closed; /* alive because of storages without a value */
-    uint64_t epochs;
+    uint64_t epochs, calls;
     BZ_VEC(const char *) in_names, out_names;
     bz_arena names;
     rt_plans plans;
