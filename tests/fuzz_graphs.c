@@ -14,7 +14,7 @@
 typedef struct context {
     uint64_t seed;
     bool machine; /* compare machine code too */
-    char what[512];
+    char what[600];
 } context;
 
 static bool differs(const ir_graph *g, const ir_value_array *want, const ir_value_array *got, const char *how, context *c)
