@@ -1,5 +1,5 @@
-/* fuzz_text.c - random damage to the corpus of texts for some seconds: whatever the parser takes must print, verify and parse
- * again to the same text. Usage: fuzz_text SECONDS [SEED] */
+/* fuzz_text.c - random damage to the corpus of texts for some seconds: whatever the parser takes
+ * must print, verify and parse again to the same text. Usage: fuzz_text SECONDS [SEED] */
 #include "src/ir/ir.h"
 
 #include <stdio.h>
@@ -7,20 +7,19 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz"};
+static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz",
+                                     "tests/ir/mlp.bz"};
 
 static uint64_t state = 1;
 
-static uint64_t next(uint64_t below)
-{
+static uint64_t next(uint64_t below) {
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
     return state % below;
 }
 
-static char *read_file(const char *path, size_t *n)
-{
+static char *read_file(const char *path, size_t *n) {
     char full[1024];
     const char *root = getenv("BRAZE_SRC");
     snprintf(full, sizeof full, "%s/%s", root ? root : ".", path);
@@ -36,12 +35,30 @@ static char *read_file(const char *path, size_t *n)
 }
 
 /* Texts that reach deeper than single bytes do. */
-static const char *const pieces[] = {"nan",  "-inf", "1099511627776", "-9223372036854775808", "0x1p+9999", "[[[[[[[[[[", "((((((", "n%3",
-                                     "min(", "%",    "\"",            "{axis=",               "return",    "graph",      "\n",      ": f32[n",
-                                     "0",    "-1",   "bits(0xffffffffffffffff)", ", ", "\0", "\xff"};
+static const char *const pieces[] = {"nan",
+                                     "-inf",
+                                     "1099511627776",
+                                     "-9223372036854775808",
+                                     "0x1p+9999",
+                                     "[[[[[[[[[[",
+                                     "((((((",
+                                     "n%3",
+                                     "min(",
+                                     "%",
+                                     "\"",
+                                     "{axis=",
+                                     "return",
+                                     "graph",
+                                     "\n",
+                                     ": f32[n",
+                                     "0",
+                                     "-1",
+                                     "bits(0xffffffffffffffff)",
+                                     ", ",
+                                     "\0",
+                                     "\xff"};
 
-static size_t damage(char *s, size_t n, size_t room)
-{
+static size_t damage(char *s, size_t n, size_t room) {
     for (uint64_t k = 1 + next(4); k > 0; k--) {
         const char *piece = pieces[next(BZ_LEN(pieces))];
         size_t at = (size_t)next(n), len = strlen(piece), cut = (size_t)next(12);
@@ -53,33 +70,28 @@ static size_t damage(char *s, size_t n, size_t room)
             memcpy(s + at, piece, len);
             n = n - cut + len;
         }
-        if (n == 0)
-            break;
+        if (n == 0) break;
     }
     return n;
 }
 
-static void fail(const char *what, const char *text, size_t n)
-{
+static void fail(const char *what, const char *text, size_t n) {
     fprintf(stderr, "fuzz_text: %s\n%.*s\n", what, (int)n, text);
     exit(1);
 }
 
 /* True when the text was taken. */
-static int try_text(const char *text, size_t n)
-{
+static int try_text(const char *text, size_t n) {
     bz_error e = {0};
     ir_module *m = ir_parse(text, n, NULL, &e);
     if (!m) {
-        if (!e.status || e.line < 1 || e.column < 1)
-            fail("an error without a place", text, n);
+        if (!e.status || e.line < 1 || e.column < 1) fail("an error without a place", text, n);
         return 0;
     }
     bz_text once = {0}, twice = {0};
     ir_print_module(&once, m);
     ir_module *again = ir_parse(bz_text_c(&once), once.n, NULL, &e);
-    if (!again)
-        fail(e.text, bz_text_c(&once), once.n);
+    if (!again) fail(e.text, bz_text_c(&once), once.n);
     ir_print_module(&twice, again);
     if (strcmp(bz_text_c(&once), bz_text_c(&twice)) != 0)
         fail("printed differently the second time", bz_text_c(&once), once.n);
@@ -90,16 +102,14 @@ static int try_text(const char *text, size_t n)
     return 1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     enum { ROOM = 1 << 16 };
     time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
     state = argc > 2 ? strtoull(argv[2], NULL, 10) * 2 + 1 : 1;
     char *seeds[BZ_LEN(corpus)], *s = malloc(ROOM);
     size_t sizes[BZ_LEN(corpus)];
     long tried = 0, taken = 0;
-    for (unsigned i = 0; i < BZ_LEN(corpus); i++)
-        seeds[i] = read_file(corpus[i], &sizes[i]);
+    for (unsigned i = 0; i < BZ_LEN(corpus); i++) seeds[i] = read_file(corpus[i], &sizes[i]);
     while (s && time(NULL) < end) {
         unsigned i = (unsigned)next(BZ_LEN(corpus));
         memcpy(s, seeds[i], sizes[i]);
@@ -107,8 +117,7 @@ int main(int argc, char **argv)
         taken += try_text(s, n);
         tried++;
     }
-    for (unsigned i = 0; i < BZ_LEN(corpus); i++)
-        free(seeds[i]);
+    for (unsigned i = 0; i < BZ_LEN(corpus); i++) free(seeds[i]);
     free(s);
     printf("fuzz_text: %ld texts, %ld taken\n", tried, taken);
     return 0;

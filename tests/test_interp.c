@@ -1,4 +1,5 @@
-/* test_interp.c - the reference interpreter against straightforward C and known values, orders of addition bit for bit. */
+/* test_interp.c - the reference interpreter against straightforward C and known values, orders of
+ * addition bit for bit. */
 #include "tests/support/irtest.h"
 
 #include <criterion/criterion.h>
@@ -7,75 +8,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- orders of addition, written here a second time from docs/numerics.md: recursively where the interpreter loops */
+/* ---- orders of addition, written here a second time from docs/numerics.md: recursively where the
+ * interpreter loops */
 
-static float block_sum(const float *x, int64_t n, int64_t lanes, int64_t lane, int64_t span)
-{
+static float block_sum(const float *x, int64_t n, int64_t lanes, int64_t lane, int64_t span) {
     if (span == lanes) { /* a lane: every lanes-th element, from +0 */
         float s = 0;
-        for (int64_t k = lane; k < n; k += lanes)
-            s += x[k];
+        for (int64_t k = lane; k < n; k += lanes) s += x[k];
         return s;
     }
     return block_sum(x, n, lanes, lane, span * 2) + block_sum(x, n, lanes, lane + span, span * 2);
 }
 
 /* Sum of blocks lo .. hi-1 of 2^level blocks each, the last one incomplete. */
-static float tree(const float *sums, int64_t n, int64_t at, int64_t width)
-{
-    if (width == 1)
-        return sums[at];
+static float tree(const float *sums, int64_t n, int64_t at, int64_t width) {
+    if (width == 1) return sums[at];
     float left = tree(sums, n, at, width / 2);
     return at + width / 2 < n ? left + tree(sums, n, at + width / 2, width / 2) : left;
 }
 
-static float pairwise(const float *sums, int64_t n)
-{
+static float pairwise(const float *sums, int64_t n) {
     int64_t width = 1;
-    while (width < n)
-        width *= 2;
+    while (width < n) width *= 2;
     return n ? tree(sums, n, 0, width) : 0;
 }
 
-static float sum_last(const float *x, int64_t n)
-{
+static float sum_last(const float *x, int64_t n) {
     static float sums[64];
     int64_t lanes = 1, blocks = 0;
-    while (lanes < n && lanes < 128)
-        lanes *= 2;
+    while (lanes < n && lanes < 128) lanes *= 2;
     for (int64_t at = 0; at < n; at += 4096)
         sums[blocks++] = block_sum(x + at, n - at < 4096 ? n - at : 4096, lanes, 0, 1);
     return pairwise(sums, blocks);
 }
 
-static float sum_lead(const float *x, int64_t n)
-{
+static float sum_lead(const float *x, int64_t n) {
     static float sums[1024];
     int64_t chains = 0;
     for (int64_t at = 0; at < n; at += 128) {
         sums[chains] = 0;
-        for (int64_t k = at; k < n && k < at + 128; k++)
-            sums[chains] += x[k];
+        for (int64_t k = at; k < n && k < at + 128; k++) sums[chains] += x[k];
         chains++;
     }
     return pairwise(sums, chains);
 }
 
-static float dot_order(const float *x, const float *y, int64_t n)
-{
+static float dot_order(const float *x, const float *y, int64_t n) {
     float total = 0;
     for (int64_t at = 0; at < n; at += 512) {
         float chain = 0;
-        for (int64_t k = at; k < n && k < at + 512; k++)
-            chain = fmaf(x[k], y[k], chain);
+        for (int64_t k = at; k < n && k < at + 512; k++) chain = fmaf(x[k], y[k], chain);
         total = at ? total + chain : chain;
     }
     return total;
 }
 
 /* Numbers of very different size, so that another order gives other bits. */
-static ir_value_array noise(unsigned rank, const int64_t *shape, uint64_t seed)
-{
+static ir_value_array noise(unsigned rank, const int64_t *shape, uint64_t seed) {
     ir_value_array a = irt_array(BZ_F32, rank, shape);
     for (int64_t i = 0, n = irt_numel(&a); i < n; i++) {
         double size = ldexp(1, (int)(irt_random(&seed) * 12));
@@ -84,41 +73,45 @@ static ir_value_array noise(unsigned rank, const int64_t *shape, uint64_t seed)
     return a;
 }
 
-static const int64_t lengths[] = {0, 1, 2, 3, 5, 64, 100, 127, 128, 129, 200, 511, 512, 513, 1300, 4095, 4096, 4097, 8192, 9000, 12293, 20480};
+static const int64_t lengths[] = {0,   1,   2,   3,    5,    64,   100,  127,  128,  129,   200,
+                                  511, 512, 513, 1300, 4095, 4096, 4097, 8192, 9000, 12293, 20480};
 
-Test(interp, sum_over_the_last_axis_in_its_order)
-{
+Test(interp, sum_over_the_last_axis_in_its_order) {
     for (unsigned i = 0; i < BZ_LEN(lengths); i++) {
         int64_t n = lengths[i], count;
         char text[200];
         ir_value_array x = noise(2, (int64_t[]){2, n}, 7 + i);
-        snprintf(text, sizeof text, "graph main(x: f32[2,%lld]) { %%1 = sum %%x {axes=[1]}\nreturn %%1 }", (long long)n);
+        snprintf(text, sizeof text,
+                 "graph main(x: f32[2,%lld]) { %%1 = sum %%x {axes=[1]}\nreturn %%1 }",
+                 (long long)n);
         double *v = irt_run(text, &x, 0, &count);
         cr_assert_eq(count, 2);
         for (int row = 0; row < 2; row++) {
             float want = sum_last((float *)x.data + row * n, n);
-            cr_assert(v[row] == (double)want, "%lld elements, row %d: %a, not %a", (long long)n, row, v[row], (double)want);
+            cr_assert(v[row] == (double)want, "%lld elements, row %d: %a, not %a", (long long)n,
+                      row, v[row], (double)want);
         }
         bz_mem_free(v);
         irt_free(&x, 1);
     }
 }
 
-Test(interp, sum_over_leading_axes_in_its_order)
-{
+Test(interp, sum_over_leading_axes_in_its_order) {
     for (unsigned i = 0; i < BZ_LEN(lengths); i++) {
         int64_t n = lengths[i], count;
         char text[200];
         ir_value_array x = noise(2, (int64_t[]){n, 3}, 70 + i);
         float *column = malloc((size_t)(n + 1) * sizeof *column);
-        snprintf(text, sizeof text, "graph main(x: f32[%lld,3]) { %%1 = sum %%x {axes=[0]}\nreturn %%1 }", (long long)n);
+        snprintf(text, sizeof text,
+                 "graph main(x: f32[%lld,3]) { %%1 = sum %%x {axes=[0]}\nreturn %%1 }",
+                 (long long)n);
         double *v = irt_run(text, &x, 0, &count);
         cr_assert_eq(count, 3);
         for (int c = 0; c < 3; c++) {
-            for (int64_t k = 0; k < n; k++)
-                column[k] = ((float *)x.data)[3 * k + c];
+            for (int64_t k = 0; k < n; k++) column[k] = ((float *)x.data)[3 * k + c];
             float want = sum_lead(column, n);
-            cr_assert(v[c] == (double)want, "%lld rows, column %d: %a, not %a", (long long)n, c, v[c], (double)want);
+            cr_assert(v[c] == (double)want, "%lld rows, column %d: %a, not %a", (long long)n, c,
+                      v[c], (double)want);
         }
         free(column);
         bz_mem_free(v);
@@ -126,12 +119,12 @@ Test(interp, sum_over_leading_axes_in_its_order)
     }
 }
 
-Test(interp, several_reduced_axes_are_one_row_major_index)
-{
+Test(interp, several_reduced_axes_are_one_row_major_index) {
     int64_t n;
     float row[6 * 50];
     ir_value_array x = noise(3, (int64_t[]){6, 4, 50}, 3);
-    double *v = irt_run("graph main(x: f32[6,4,50]) { %1 = sum %x {axes=[0,2]}\nreturn %1 }", &x, 0, &n);
+    double *v =
+        irt_run("graph main(x: f32[6,4,50]) { %1 = sum %x {axes=[0,2]}\nreturn %1 }", &x, 0, &n);
     for (int j = 0; j < 4; j++) {
         for (int i = 0; i < 6; i++)
             memcpy(row + 50 * i, (float *)x.data + (4 * i + j) * 50, 50 * sizeof *row);
@@ -141,64 +134,71 @@ Test(interp, several_reduced_axes_are_one_row_major_index)
     irt_free(&x, 1);
 }
 
-Test(interp, dot_in_its_order)
-{
+Test(interp, dot_in_its_order) {
     for (unsigned i = 0; i < BZ_LEN(lengths); i++) {
         int64_t n = lengths[i], count;
         char text[200];
         ir_value_array in[2] = {noise(1, &n, 11 + i), noise(1, &n, 99 + i)};
-        snprintf(text, sizeof text, "graph main(x: f32[%lld], y: f32[%lld]) { %%1 = matmul %%x, %%y\nreturn %%1 }", (long long)n, (long long)n);
+        snprintf(text, sizeof text,
+                 "graph main(x: f32[%lld], y: f32[%lld]) { %%1 = matmul %%x, %%y\nreturn %%1 }",
+                 (long long)n, (long long)n);
         double *v = irt_run(text, in, 0, &count);
         float want = dot_order(in[0].data, in[1].data, n);
-        cr_assert(v[0] == (double)want, "%lld elements: %a, not %a", (long long)n, v[0], (double)want);
+        cr_assert(v[0] == (double)want, "%lld elements: %a, not %a", (long long)n, v[0],
+                  (double)want);
         bz_mem_free(v);
         irt_free(in, 2);
     }
 }
 
 /* The orders must differ from a plain chain, or the tests above would say nothing. */
-Test(interp, the_orders_differ_from_a_plain_sum)
-{
+Test(interp, the_orders_differ_from_a_plain_sum) {
     int64_t n = 9000;
     ir_value_array x = noise(1, &n, 6);
     float plain = 0;
-    for (int64_t k = 0; k < n; k++)
-        plain += ((float *)x.data)[k];
-    cr_assert(plain != sum_last(x.data, n) && plain != sum_lead(x.data, n) && sum_last(x.data, n) != sum_lead(x.data, n));
+    for (int64_t k = 0; k < n; k++) plain += ((float *)x.data)[k];
+    cr_assert(plain != sum_last(x.data, n) && plain != sum_lead(x.data, n) &&
+              sum_last(x.data, n) != sum_lead(x.data, n));
     irt_free(&x, 1);
 }
 
-Test(interp, halves_accumulate_in_f32_and_round_once)
-{
+Test(interp, halves_accumulate_in_f32_and_round_once) {
     /* 2048 + 1 + 1 + ...: in f16 each 1 would be lost */
-    cr_assert_eq(irt_eval("%1 = full {shape=[1], value=2048, dtype=f16}\n%2 = ones {shape=[64], dtype=f16}\n%3 = concat %1, %2\n%r = sum %3"), 2112);
+    cr_assert_eq(irt_eval("%1 = full {shape=[1], value=2048, dtype=f16}\n%2 = ones {shape=[64], "
+                          "dtype=f16}\n%3 = concat %1, %2\n%r = sum %3"),
+                 2112);
     cr_assert_eq(irt_eval("%1 = full {shape=[300], value=1, dtype=bf16}\n%r = sum %1"), 300);
     cr_assert_eq(irt_eval("%1 = full {shape=[300], value=1, dtype=bf16}\n%r = matmul %1, %1"), 300);
-    cr_assert_eq(irt_eval("%1 = full {shape=[257], value=1, dtype=bf16}\n%r = sum %1"), 256); /* 257 ties to even */
+    cr_assert_eq(irt_eval("%1 = full {shape=[257], value=1, dtype=bf16}\n%r = sum %1"),
+                 256); /* 257 ties to even */
 }
 
-Test(interp, zeros_and_empty_sums)
-{
-    cr_assert_eq(irt_eval("%1 = full {shape=[5], value=-0.0}\n%2 = sum %1\n%3 = signbit %2\n%r = cast %3 {dtype=i64}"), 0);
+Test(interp, zeros_and_empty_sums) {
+    cr_assert_eq(irt_eval("%1 = full {shape=[5], value=-0.0}\n%2 = sum %1\n%3 = signbit %2\n%r = "
+                          "cast %3 {dtype=i64}"),
+                 0);
     cr_assert_eq(irt_eval("%1 = zeros {shape=[0]}\n%r = sum %1"), 0);
     cr_assert_eq(irt_eval("%1 = zeros {shape=[0]}\n%r = prod %1"), 1);
     cr_assert_eq(irt_eval("%1 = zeros {shape=[0], dtype=bool}\n%r = all %1"), 1);
     cr_assert_eq(irt_eval("%1 = zeros {shape=[0], dtype=bool}\n%r = any %1"), 0);
-    cr_assert_eq(irt_eval("%1 = zeros {shape=[2,0]}\n%2 = zeros {shape=[0,3]}\n%3 = matmul %1, %2\n%r = sum %3"), 0);
+    cr_assert_eq(
+        irt_eval(
+            "%1 = zeros {shape=[2,0]}\n%2 = zeros {shape=[0,3]}\n%3 = matmul %1, %2\n%r = sum %3"),
+        0);
 }
 
-Test(interp, integers_wrap)
-{
+Test(interp, integers_wrap) {
     cr_assert_eq(irt_eval("%1 = full {shape=[3], value=100, dtype=i8}\n%r = sum %1"), 300);
-    cr_assert_eq(irt_eval("%1 = full {shape=[3], value=100, dtype=i8}\n%r = matmul %1, %1"), (int8_t)30000);
-    cr_assert_eq(irt_eval("%1 = full {shape=[2], value=200, dtype=u8}\n%2 = add %1, %1\n%r = max %2"), 144);
+    cr_assert_eq(irt_eval("%1 = full {shape=[3], value=100, dtype=i8}\n%r = matmul %1, %1"),
+                 (int8_t)30000);
+    cr_assert_eq(
+        irt_eval("%1 = full {shape=[2], value=200, dtype=u8}\n%2 = add %1, %1\n%r = max %2"), 144);
     cr_assert_eq(irt_eval("%1 = const {value=[true, true, false]} : bool[3]\n%r = sum %1"), 2);
 }
 
 #define F4(a) "%1 = const {value=" a "} : f32[4]\n"
 
-Test(interp, largest_and_smallest)
-{
+Test(interp, largest_and_smallest) {
     cr_assert_eq(irt_eval(F4("[1.0, -inf, 3.5, 2.0]") "%r = max %1"), 3.5);
     cr_assert_eq(irt_eval(F4("[1.0, -inf, 3.5, 2.0]") "%r = min %1"), -INFINITY);
     cr_assert(isnan(irt_eval(F4("[1.0, nan, 3.5, 2.0]") "%r = max %1")));
@@ -209,35 +209,42 @@ Test(interp, largest_and_smallest)
     cr_assert_eq(irt_eval("%1 = const {value=[false, true]} : bool[2]\n%r = max %1"), 1);
 }
 
-Test(interp, index_of_the_largest)
-{
+Test(interp, index_of_the_largest) {
     cr_assert_eq(irt_eval(F4("[1.0, 3.0, 3.0, 2.0]") "%r = argmax %1"), 1);
     cr_assert_eq(irt_eval(F4("[1.0, 3.0, nan, nan]") "%r = argmax %1"), 2);
     cr_assert_eq(irt_eval(F4("[1.0, -3.0, nan, nan]") "%r = argmin %1"), 2);
     cr_assert_eq(irt_eval(F4("[5.0, -3.0, 1.0, -3.0]") "%r = argmin %1"), 1);
     cr_assert_eq(irt_eval(F4("[-inf, -inf, -inf, -inf]") "%r = argmax %1"), 0);
-    cr_assert_eq(irt_eval("%1 = const {value=[-5, -4, -4, 9223372036854775807]} : i64[4]\n%r = argmax %1"), 3);
-    cr_assert_eq(irt_eval("%1 = const {value=[1.0, 2.0, 3.0, 9.0, 5.0, 6.0]} : f32[2,3]\n%r = argmax %1"), 3);
+    cr_assert_eq(
+        irt_eval("%1 = const {value=[-5, -4, -4, 9223372036854775807]} : i64[4]\n%r = argmax %1"),
+        3);
+    cr_assert_eq(
+        irt_eval("%1 = const {value=[1.0, 2.0, 3.0, 9.0, 5.0, 6.0]} : f32[2,3]\n%r = argmax %1"),
+        3);
 }
 
 /* ---- movement: result as a list of numbers */
 
-static void expect(const char *lines, const double *want, int64_t n)
-{
+static void expect(const char *lines, const double *want, int64_t n) {
     int64_t count;
     bz_text t = {0};
-    bz_textf(&t, "graph main() {\n%%x = iota {shape=[6]}\n%%m = reshape %%x {shape=[2,3]}\n%s\nreturn %%r }", lines);
+    bz_textf(
+        &t,
+        "graph main() {\n%%x = iota {shape=[6]}\n%%m = reshape %%x {shape=[2,3]}\n%s\nreturn %%r }",
+        lines);
     double *v = irt_run(bz_text_c(&t), NULL, 0, &count);
     cr_assert_eq(count, n, "%s: %lld elements", lines, (long long)count);
     for (int64_t i = 0; i < n; i++)
-        cr_assert(v[i] == want[i], "%s: element %lld is %g, not %g", lines, (long long)i, v[i], want[i]);
+        cr_assert(v[i] == want[i], "%s: element %lld is %g, not %g", lines, (long long)i, v[i],
+                  want[i]);
     bz_mem_free(v);
     bz_text_free(&t);
 }
-#define EXPECT(lines, ...) expect(lines, (double[]){__VA_ARGS__}, (int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)))
+#define EXPECT(lines, ...)                                                                         \
+    expect(lines, (double[]){__VA_ARGS__},                                                         \
+           (int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)))
 
-Test(interp, movement)
-{
+Test(interp, movement) {
     EXPECT("%r = permute %m {perm=[1,0]}", 0, 3, 1, 4, 2, 5);
     EXPECT("%r = transpose %m", 0, 3, 1, 4, 2, 5);
     EXPECT("%r = slice %m {start=[1, -1], stop=[2, _], step=[1, -2]}", 5, 3);
@@ -257,44 +264,47 @@ Test(interp, movement)
     EXPECT("%r = one_hot %x {classes=2}", 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 
-Test(interp, gather_rows)
-{
+Test(interp, gather_rows) {
     EXPECT("%1 = const {value=[1, -1, 0]} : i64[3]\n%r = gather %m, %1 {axis=1}", 1, 2, 0, 4, 5, 3);
     EXPECT("%1 = const {value=[1, 0]} : i64[2,1]\n%r = gather %m, %1", 3, 4, 5, 0, 1, 2);
     EXPECT("%r = gather %x, -2", 4);
     bz_error e = {0};
     ir_value_array out = {0};
-    ir_module *m = irt_parse("graph main() { %1 = iota {shape=[2,3]}\n%2 = const {value=[0, -3, 3, 9]} : i64[4]\n"
-                             "%3 = gather %1, %2 {axis=1} @ \"f.c:7\"\nreturn %3 }");
+    ir_module *m = irt_parse(
+        "graph main() { %1 = iota {shape=[2,3]}\n%2 = const {value=[0, -3, 3, 9]} : i64[4]\n"
+        "%3 = gather %1, %2 {axis=1} @ \"f.c:7\"\nreturn %3 }");
     cr_assert_eq(ir_interpret(m->graphs.p[0], NULL, &out, &e), BZ_EINDEX);
-    cr_assert_str_eq(e.text, "[gather] index 3 (element 2) is out of range for axis 1 of size 3 at f.c:7");
+    cr_assert_str_eq(e.text,
+                     "[gather] index 3 (element 2) is out of range for axis 1 of size 3 at f.c:7");
     ir_module_free(m);
 }
 
-Test(interp, sort_is_stable_with_nan_last)
-{
+Test(interp, sort_is_stable_with_nan_last) {
     EXPECT(F4("[2.0, nan, -1.0, 2.0]") "%v, %r = sort %1", 2, 0, 3, 1);
     EXPECT(F4("[2.0, nan, -1.0, 2.0]") "%v, %r = sort %1 {descending}", 0, 3, 2, 1);
     EXPECT(F4("[0.0, -0.0, 0.0, -0.0]") "%v, %r = sort %1", 0, 1, 2, 3);
-    EXPECT("%1 = const {value=[5, 200, 0, 4, 4, 3]} : u8[3,2]\n%v, %r = sort %1 {axis=0}", 1, 2, 2, 1, 0, 0);
-    EXPECT("%1 = const {value=[5, 200, 0, 4, 4, 3]} : u8[3,2]\n%r = sort %1 {axis=0, descending}", 5, 200, 4, 4, 0, 3);
+    EXPECT("%1 = const {value=[5, 200, 0, 4, 4, 3]} : u8[3,2]\n%v, %r = sort %1 {axis=0}", 1, 2, 2,
+           1, 0, 0);
+    EXPECT("%1 = const {value=[5, 200, 0, 4, 4, 3]} : u8[3,2]\n%r = sort %1 {axis=0, descending}",
+           5, 200, 4, 4, 0, 3);
 }
 
 /* ---- control and symbols */
 
-static const char loops[] = "graph main(n: i64) {\n"
-                            "    %a, %b, %k = while 0, 1, 0, %n {cond=less, body=step, captured=1}\n"
-                            "    %even = remainder %n, 2\n"
-                            "    %p = eq %even, 0\n"
-                            "    %c = cond %p, %a, %b {then=first, else=second}\n"
-                            "    return %a, %c }\n"
-                            "graph less(a: i64, b: i64, k: i64, n: i64) { %1 = lt %k, %n\n return %1 }\n"
-                            "graph step(a: i64, b: i64, k: i64, n: i64) { %1 = add %a, %b\n %2 = add %k, 1\n return %b, %1, %2 }\n"
-                            "graph first(a: i64, b: i64) { return %a }\n"
-                            "graph second(a: i64, b: i64) { %1 = neg %b\n return %1 }\n";
+static const char loops[] =
+    "graph main(n: i64) {\n"
+    "    %a, %b, %k = while 0, 1, 0, %n {cond=less, body=step, captured=1}\n"
+    "    %even = remainder %n, 2\n"
+    "    %p = eq %even, 0\n"
+    "    %c = cond %p, %a, %b {then=first, else=second}\n"
+    "    return %a, %c }\n"
+    "graph less(a: i64, b: i64, k: i64, n: i64) { %1 = lt %k, %n\n return %1 }\n"
+    "graph step(a: i64, b: i64, k: i64, n: i64) { %1 = add %a, %b\n %2 = add %k, 1\n return %b, "
+    "%1, %2 }\n"
+    "graph first(a: i64, b: i64) { return %a }\n"
+    "graph second(a: i64, b: i64) { %1 = neg %b\n return %1 }\n";
 
-Test(interp, while_and_cond)
-{
+Test(interp, while_and_cond) {
     static const double fibonacci[] = {0, 1, 1, 2, 3, 5, 8, 13, 21};
     for (int n = 0; n < 8; n++) {
         int64_t count;
@@ -309,25 +319,25 @@ Test(interp, while_and_cond)
     }
 }
 
-static const char symbolic[] = "graph main(n: sym(1, 8), m: sym, x: f32[n,m], y: f32[n*m]) {\n"
-                               "    %1 = reshape %x {shape=[n*m]}\n    %2 = add %1, %y\n    %3 = mean %2\n    return %3 }";
+static const char symbolic[] =
+    "graph main(n: sym(1, 8), m: sym, x: f32[n,m], y: f32[n*m]) {\n"
+    "    %1 = reshape %x {shape=[n*m]}\n    %2 = add %1, %y\n    %3 = mean %2\n    return %3 }";
 
-Test(interp, symbols_take_the_sizes_that_come_in)
-{
+Test(interp, symbols_take_the_sizes_that_come_in) {
     int64_t n;
-    ir_value_array in[2] = {irt_array(BZ_F32, 2, (int64_t[]){2, 5}), irt_array(BZ_F32, 1, (int64_t[]){10})};
-    for (int i = 0; i < 10; i++)
-        irt_set(&in[0], i, i), irt_set(&in[1], i, 1);
+    ir_value_array in[2] = {irt_array(BZ_F32, 2, (int64_t[]){2, 5}),
+                            irt_array(BZ_F32, 1, (int64_t[]){10})};
+    for (int i = 0; i < 10; i++) irt_set(&in[0], i, i), irt_set(&in[1], i, 1);
     double *v = irt_run(symbolic, in, 0, &n);
     cr_assert_eq(v[0], 5.5);
     bz_mem_free(v);
     irt_free(in, 2);
 }
 
-static void refused(int64_t a, int64_t b, int64_t c, const char *message)
-{
+static void refused(int64_t a, int64_t b, int64_t c, const char *message) {
     bz_error e = {0};
-    ir_value_array out = {0}, in[2] = {irt_array(BZ_F32, 2, (int64_t[]){a, b}), irt_array(BZ_F32, 1, &c)};
+    ir_value_array out = {0},
+                   in[2] = {irt_array(BZ_F32, 2, (int64_t[]){a, b}), irt_array(BZ_F32, 1, &c)};
     ir_module *m = irt_parse(symbolic);
     cr_assert_eq(ir_interpret(m->graphs.p[0], in, &out, &e), BZ_ESHAPE);
     cr_assert_str_eq(e.text, message);
@@ -336,22 +346,23 @@ static void refused(int64_t a, int64_t b, int64_t c, const char *message)
     irt_free(in, 2);
 }
 
-Test(interp, inputs_that_do_not_fit_are_refused)
-{
+Test(interp, inputs_that_do_not_fit_are_refused) {
     refused(2, 5, 11, "input y is f32[11], but the graph takes f32[n*m]");
     refused(9, 2, 18, "input x is f32[9,2], but the graph takes f32[n,m]");
 }
 
-Test(interp, values_of_every_dtype)
-{
-    EXPECT("%1 = cast %x {dtype=bf16}\n%2 = mul %1, 1.5\n%r = cast %2 {dtype=i8}", 0, 1, 3, 4, 6, 7);
-    EXPECT("%1 = cast %x {dtype=f64}\n%2 = div %1, 4.0\n%3 = lt %2, 0.6\n%r = where %3, %2, -1.0", 0, 0.25, 0.5, -1, -1, -1);
-    EXPECT("%1 = bitwise_and %x, 3\n%2 = left_shift %1, 2\n%r = bitwise_xor %2, 1", 1, 5, 9, 13, 1, 5);
+Test(interp, values_of_every_dtype) {
+    EXPECT("%1 = cast %x {dtype=bf16}\n%2 = mul %1, 1.5\n%r = cast %2 {dtype=i8}", 0, 1, 3, 4, 6,
+           7);
+    EXPECT("%1 = cast %x {dtype=f64}\n%2 = div %1, 4.0\n%3 = lt %2, 0.6\n%r = where %3, %2, -1.0",
+           0, 0.25, 0.5, -1, -1, -1);
+    EXPECT("%1 = bitwise_and %x, 3\n%2 = left_shift %1, 2\n%r = bitwise_xor %2, 1", 1, 5, 9, 13, 1,
+           5);
 }
 
-Test(interp, out_of_memory_is_an_error_and_leaks_nothing)
-{
-    ir_module *m = irt_parse("graph main() {\n%1 = iota {shape=[4,4], dtype=f32}\n%2 = matmul %1, %1\n%v, %i = sort %2\n%3 = sum %v\nreturn %3, %i }");
+Test(interp, out_of_memory_is_an_error_and_leaks_nothing) {
+    ir_module *m = irt_parse("graph main() {\n%1 = iota {shape=[4,4], dtype=f32}\n%2 = matmul %1, "
+                             "%1\n%v, %i = sort %2\n%3 = sum %v\nreturn %3, %i }");
     for (long n = 0;; n++) {
         bz_error e = {0};
         ir_value_array out[2] = {{0}};
@@ -369,11 +380,11 @@ Test(interp, out_of_memory_is_an_error_and_leaks_nothing)
     ir_module_free(m);
 }
 
-Test(interp, too_large_arrays_are_refused)
-{
+Test(interp, too_large_arrays_are_refused) {
     bz_error e = {0};
     ir_value_array out = {0};
-    ir_module *m = irt_parse("graph main() {\n%1 = iota {shape=[1099511627776]}\n%2 = sum %1\nreturn %2 }");
+    ir_module *m =
+        irt_parse("graph main() {\n%1 = iota {shape=[1099511627776]}\n%2 = sum %1\nreturn %2 }");
     cr_assert_eq(ir_interpret(m->graphs.p[0], NULL, &out, &e), BZ_ENOMEM);
     cr_assert_str_eq(e.text, "[iota] no memory for i64[1099511627776]");
     ir_module_free(m);

@@ -188,10 +188,10 @@ static LLVMValueRef float_extreme(em *f, LLVMRealPredicate p, const LLVMValueRef
 static LLVMValueRef on_float(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
     LLVMTypeRef type = em_type(f, t, lanes);
-    LLVMValueRef args[3] = {x[0], x[1], x[2]};
     switch (op) {
     case IR_NEG: return LLVMBuildFNeg(b, x[0], "");
-    case IR_FMA: return em_intrinsic(f, "llvm.fma", &type, 1, args, 3);
+    case IR_FMA:
+        return em_intrinsic(f, "llvm.fma", &type, 1, (LLVMValueRef[]){x[0], x[1], x[2]}, 3);
     case IR_ABS: return em_unary(f, "llvm.fabs", x[0]);
     case IR_SQRT: return em_unary(f, "llvm.sqrt", x[0]);
     case IR_FLOOR:

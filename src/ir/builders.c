@@ -1,6 +1,6 @@
-/* builders.c - calls by name: the table of builders.def, and the attributes of a line as C arguments.
+/* builders.c - calls by name: the table of builders.def, attributes of a line as C arguments.
  *
- *     %3 = softmax %2 {axis=-1}   --find the row, check names-->   ir_softmax(g, X(0), INT(axis))   --> exp, sum, div ... */
+ *     %3 = softmax %2 {axis=-1}   --find the row, check names-->  ir_softmax(g, X(0), INT(axis)) */
 #include "src/ir/text.h"
 
 #include <stdio.h>
@@ -18,8 +18,7 @@ struct tx_args {
 /* ---- signatures: words of a string */
 
 /* The next word of *s, its length in *n; NULL at the end. */
-static const char *next_word(const char **s, size_t *n)
-{
+static const char *next_word(const char **s, size_t *n) {
     const char *w = *s + strspn(*s, " ");
     *n = strcspn(w, " ");
     *s = w + *n;
@@ -27,30 +26,25 @@ static const char *next_word(const char **s, size_t *n)
 }
 
 /* The type and default ("int=-1") of an attribute, or NULL. */
-static const char *attr_spec(const ir_builder *b, const char *name)
-{
+static const char *attr_spec(const ir_builder *b, const char *name) {
     size_t n, len = strlen(name);
     for (const char *s = b->attrs, *w; (w = next_word(&s, &n));) {
-        if (n > len && w[len] == ':' && !memcmp(w, name, len))
-            return w + len + 1;
+        if (n > len && w[len] == ':' && !memcmp(w, name, len)) return w + len + 1;
     }
     return NULL;
 }
 
 /* The default of an attribute as a NUL-terminated text in buf; NULL when it has none. */
-static const char *attr_default(const ir_builder *b, const char *name, char buf[32])
-{
+static const char *attr_default(const ir_builder *b, const char *name, char buf[32]) {
     const char *spec = attr_spec(b, name), *eq = spec ? strchr(spec, '=') : NULL;
     size_t n = spec ? strcspn(spec, " ") : 0;
-    if (!eq || eq >= spec + n)
-        return NULL;
+    if (!eq || eq >= spec + n) return NULL;
     snprintf(buf, 32, "%.*s", (int)(spec + n - eq - 1), eq + 1);
     return buf;
 }
 
 /* The value given for an attribute; NULL when it is left out, with an error when it must not be. */
-static const tx_val *given(tx_args *a, const char *name)
-{
+static const tx_val *given(tx_args *a, const char *name) {
     char buf[32];
     tx_attr *t = tx_find(a->l, name);
     if (!t && !attr_default(a->b, name, buf))
@@ -60,8 +54,7 @@ static const tx_val *given(tx_args *a, const char *name)
 
 /* ---- attributes as C values */
 
-static int64_t arg_int64(tx_args *a, const char *name)
-{
+static int64_t arg_int64(tx_args *a, const char *name) {
     char buf[32];
     int64_t v = 0;
     const tx_val *t = given(a, name);
@@ -73,29 +66,24 @@ static int64_t arg_int64(tx_args *a, const char *name)
     return v;
 }
 
-static int to_int(tx_args *a, const char *name, int64_t v)
-{
-    if (v >= INT32_MIN && v <= INT32_MAX)
-        return (int)v;
-    tx_fail(a->p, a->l->op_tok, BZ_EARG, "%s: %s is too large (%lld)", a->b->name, name, (long long)v);
+static int to_int(tx_args *a, const char *name, int64_t v) {
+    if (v >= INT32_MIN && v <= INT32_MAX) return (int)v;
+    tx_fail(a->p, a->l->op_tok, BZ_EARG, "%s: %s is too large (%lld)", a->b->name, name,
+            (long long)v);
     return 0;
 }
 
-static int arg_int(tx_args *a, const char *name)
-{
+static int arg_int(tx_args *a, const char *name) {
     return to_int(a, name, arg_int64(a, name));
 }
 
-static unsigned arg_natural(tx_args *a, const char *name)
-{
+static unsigned arg_natural(tx_args *a, const char *name) {
     int v = arg_int(a, name);
-    if (v < 0)
-        tx_fail(a->p, a->l->op_tok, BZ_EARG, "%s: %s is negative (%d)", a->b->name, name, v);
+    if (v < 0) tx_fail(a->p, a->l->op_tok, BZ_EARG, "%s: %s is negative (%d)", a->b->name, name, v);
     return v < 0 ? 0 : (unsigned)v;
 }
 
-static double arg_float(tx_args *a, const char *name)
-{
+static double arg_float(tx_args *a, const char *name) {
     char buf[32];
     double v = 0;
     const tx_val *t = given(a, name);
@@ -107,17 +95,14 @@ static double arg_float(tx_args *a, const char *name)
     return v;
 }
 
-static bool arg_flag(tx_args *a, const char *name)
-{
+static bool arg_flag(tx_args *a, const char *name) {
     int64_t v = 1;
     tx_attr *t = tx_find(a->l, name);
-    if (t && t->v.kind != TX_V_FLAG)
-        tx_int(a->p, &t->v, &v);
+    if (t && t->v.kind != TX_V_FLAG) tx_int(a->p, &t->v, &v);
     return t && v;
 }
 
-static bz_dtype arg_dtype(tx_args *a, const char *name)
-{
+static bz_dtype arg_dtype(tx_args *a, const char *name) {
     char buf[32];
     bz_dtype t = BZ_F32;
     const tx_val *v = given(a, name);
@@ -129,27 +114,22 @@ static bz_dtype arg_dtype(tx_args *a, const char *name)
     return t;
 }
 
-static int64_t arg_graph(tx_args *a, const char *name)
-{
+static int64_t arg_graph(tx_args *a, const char *name) {
     int64_t number = 0;
     const tx_val *v = given(a, name);
-    if (v)
-        tx_graph(a->p, v, &number);
+    if (v) tx_graph(a->p, v, &number);
     return number;
 }
 
 /* Elements of a list attribute; 0 when it is left out. */
-static unsigned arg_num(tx_args *a, const char *name)
-{
+static unsigned arg_num(tx_args *a, const char *name) {
     uint32_t n = 0;
     const tx_val *t = given(a, name);
-    if (t)
-        tx_list(t, &n);
+    if (t) tx_list(t, &n);
     return n;
 }
 
-static const int *arg_ints(tx_args *a, const char *name)
-{
+static const int *arg_ints(tx_args *a, const char *name) {
     uint32_t n = 0;
     const tx_val *t = given(a, name), *v = t ? tx_list(t, &n) : NULL;
     int *out = tx_alloc(a->p, (n + 1) * sizeof *out);
@@ -161,144 +141,131 @@ static const int *arg_ints(tx_args *a, const char *name)
     return out;
 }
 
-/* A list of at most IR_MAX_RANK numbers, filled up to there with `fill`; `_` in it stands for `fill` too. */
-static void arg_wide(tx_args *a, const char *name, int64_t fill, int64_t out[IR_MAX_RANK])
-{
+/* A list of at most IR_MAX_RANK numbers, filled up to there with `fill`; `_` in it stands for
+ * `fill` too. */
+static void arg_wide(tx_args *a, const char *name, int64_t fill, int64_t out[IR_MAX_RANK]) {
     uint32_t n = 0;
     const tx_val *t = given(a, name), *v = t ? tx_list(t, &n) : NULL;
-    for (unsigned i = 0; i < IR_MAX_RANK; i++)
-        out[i] = fill;
+    for (unsigned i = 0; i < IR_MAX_RANK; i++) out[i] = fill;
     if (n > IR_MAX_RANK)
-        tx_fail(a->p, t->tok, BZ_EAXIS, "%s: %u numbers in %s; at most %d axes are possible", a->b->name, n, name, IR_MAX_RANK);
+        tx_fail(a->p, t->tok, BZ_EAXIS, "%s: %u numbers in %s; at most %d axes are possible",
+                a->b->name, n, name, IR_MAX_RANK);
     for (uint32_t i = 0; i < n && i < IR_MAX_RANK; i++) {
-        if (v[i].kind != TX_V_WORD || strcmp(v[i].u.s, "_"))
-            tx_int(a->p, &v[i], &out[i]);
+        if (v[i].kind != TX_V_WORD || strcmp(v[i].u.s, "_")) tx_int(a->p, &v[i], &out[i]);
     }
 }
 
-static const ir_dim *arg_dims(tx_args *a, const char *name)
-{
+static const ir_dim *arg_dims(tx_args *a, const char *name) {
     uint32_t n = 0;
     const tx_val *t = given(a, name), *v = t ? tx_list(t, &n) : NULL;
     ir_dim *out = tx_alloc(a->p, (n + 1) * sizeof *out);
     for (uint32_t i = 0; out && i < n; i++) {
-        if (!tx_dim(a->p, &v[i], &out[i]))
-            out[i] = ir_dim_const(a->g, 0);
+        if (!tx_dim(a->p, &v[i], &out[i])) out[i] = ir_dim_const(a->g, 0);
     }
     return out;
 }
 
-static ir_ref operand(const tx_args *a, unsigned k)
-{
+static ir_ref operand(const tx_args *a, unsigned k) {
     return k < a->l->operands.n ? a->l->operands.p[k] : 0;
 }
 
-#define X(k) operand(a, k)
-#define XS (a->l->operands.p)
-#define NX ((unsigned)a->l->operands.n)
-#define OUT(k) (&a->out[k])
-#define INT(n) arg_int(a, #n)
-#define INT64(n) arg_int64(a, #n)
+#define X(k)       operand(a, k)
+#define XS         (a->l->operands.p)
+#define NX         ((unsigned)a->l->operands.n)
+#define OUT(k)     (&a->out[k])
+#define INT(n)     arg_int(a, #n)
+#define INT64(n)   arg_int64(a, #n)
 #define NATURAL(n) arg_natural(a, #n)
-#define FLOAT(n) arg_float(a, #n)
-#define FLAG(n) arg_flag(a, #n)
-#define DTYPE(n) arg_dtype(a, #n)
-#define GRAPH(n) arg_graph(a, #n)
-#define NUM(n) arg_num(a, #n)
-#define INTS(n) arg_ints(a, #n)
-#define DIMS(n) arg_dims(a, #n)
+#define FLOAT(n)   arg_float(a, #n)
+#define FLAG(n)    arg_flag(a, #n)
+#define DTYPE(n)   arg_dtype(a, #n)
+#define GRAPH(n)   arg_graph(a, #n)
+#define NUM(n)     arg_num(a, #n)
+#define INTS(n)    arg_ints(a, #n)
+#define DIMS(n)    arg_dims(a, #n)
 
 /* ---- builders whose attributes need a line more */
 
 /* Is every element of the list a plain number (so that -1 may be among them)? */
-static ir_ref call_reshape_to(ir_graph *g, tx_args *a)
-{
+static ir_ref call_reshape_to(ir_graph *g, tx_args *a) {
     int64_t shape[IR_MAX_RANK];
     uint32_t n = 0;
     bool plain = true;
     const tx_val *t = given(a, "shape"), *v = t ? tx_list(t, &n) : NULL;
-    for (uint32_t i = 0; i < n; i++)
-        plain = plain && v[i].kind == TX_V_INT;
-    if (!plain || n > IR_MAX_RANK)
-        return ir_reshape_dims(g, X(0), DIMS(shape), NUM(shape));
+    for (uint32_t i = 0; i < n; i++) plain = plain && v[i].kind == TX_V_INT;
+    if (!plain || n > IR_MAX_RANK) return ir_reshape_dims(g, X(0), DIMS(shape), NUM(shape));
     arg_wide(a, "shape", 0, shape);
     return ir_reshape(g, X(0), shape, n);
 }
 
 /* The attribute has an entry for each axis of operand 0. */
-static bool an_entry_each(tx_args *a, const char *name)
-{
+static bool an_entry_each(tx_args *a, const char *name) {
     unsigned rank = ir_at(a->g, X(0))->rank, n = arg_num(a, name);
-    return n == rank || tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "%s: %u numbers in %s for %s", a->b->name, n, name,
-                                ir_shape_text(a->g, X(0)));
+    return n == rank || tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "%s: %u numbers in %s for %s",
+                                a->b->name, n, name, ir_shape_text(a->g, X(0)));
 }
 
-static ir_ref call_pad_by(ir_graph *g, tx_args *a)
-{
+static ir_ref call_pad_by(ir_graph *g, tx_args *a) {
     int64_t lo[IR_MAX_RANK], hi[IR_MAX_RANK];
     arg_wide(a, "lo", 0, lo);
     arg_wide(a, "hi", 0, hi);
-    return an_entry_each(a, "lo") && an_entry_each(a, "hi") ? ir_pad(g, X(0), lo, hi, FLOAT(value)) : 0;
+    return an_entry_each(a, "lo") && an_entry_each(a, "hi") ? ir_pad(g, X(0), lo, hi, FLOAT(value))
+                                                            : 0;
 }
 
-static ir_ref call_slice_by(ir_graph *g, tx_args *a)
-{
+static ir_ref call_slice_by(ir_graph *g, tx_args *a) {
     int64_t start[IR_MAX_RANK], stop[IR_MAX_RANK], step[IR_MAX_RANK];
     static const char *const lists[] = {"start", "stop", "step"};
     arg_wide(a, "start", INT64_MIN, start);
     arg_wide(a, "stop", INT64_MAX, stop);
     arg_wide(a, "step", 1, step);
     for (unsigned i = 0; i < BZ_LEN(lists); i++) {
-        if (arg_num(a, lists[i]) > ir_at(g, X(0))->rank && !an_entry_each(a, lists[i]))
-            return 0;
+        if (arg_num(a, lists[i]) > ir_at(g, X(0))->rank && !an_entry_each(a, lists[i])) return 0;
     }
     return ir_slice(g, X(0), start, stop, step);
 }
 
-static ir_ref call_window(ir_graph *g, tx_args *a)
-{
+static ir_ref call_window(ir_graph *g, tx_args *a) {
     int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
     arg_wide(a, "shape", 0, shape);
     arg_wide(a, "strides", 0, strides);
     if (NUM(shape) != NUM(strides))
-        tx_fail(a->p, a->l->op_tok, BZ_ESHAPE, "as_strided: %u strides for %u axes", NUM(strides), NUM(shape));
+        tx_fail(a->p, a->l->op_tok, BZ_ESHAPE, "as_strided: %u strides for %u axes", NUM(strides),
+                NUM(shape));
     return tx_failed(a->p) ? 0 : ir_as_strided(g, X(0), shape, strides, NUM(shape), INT64(offset));
 }
 
-static ir_ref call_dot_over(ir_graph *g, tx_args *a)
-{
+static ir_ref call_dot_over(ir_graph *g, tx_args *a) {
     if (NUM(lbatch) != NUM(rbatch) || NUM(lcontract) != NUM(rcontract)) {
         tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "dot: the lists of x and y have different lengths");
         return 0;
     }
-    return ir_dot(g, X(0), X(1), INTS(lbatch), INTS(rbatch), NUM(lbatch), INTS(lcontract), INTS(rcontract), NUM(lcontract));
+    return ir_dot(g, X(0), X(1), INTS(lbatch), INTS(rbatch), NUM(lbatch), INTS(lcontract),
+                  INTS(rcontract), NUM(lcontract));
 }
 
 #define IR_BUILDER(name, operands, attrs, results, doc, value)                                     \
-    static ir_ref call_##name(ir_graph *g, tx_args *a)                                             \
-    {                                                                                              \
+    static ir_ref call_##name(ir_graph *g, tx_args *a) {                                           \
         (void)a;                                                                                   \
         return value;                                                                              \
     }
 #include "src/ir/builders.def"
 
 const ir_builder ir_builders[] = {
-#define IR_BUILDER(name, operands, attrs, results, doc, value) {#name, operands, attrs, results, doc, call_##name},
+#define IR_BUILDER(name, operands, attrs, results, doc, value)                                     \
+    {#name, operands, attrs, results, doc, call_##name},
 #include "src/ir/builders.def"
 };
 const unsigned ir_builder_count = BZ_LEN(ir_builders);
 
-const ir_builder *ir_builder_find(const char *name)
-{
+const ir_builder *ir_builder_find(const char *name) {
     for (unsigned i = 0; i < ir_builder_count; i++) {
-        if (!strcmp(ir_builders[i].name, name))
-            return &ir_builders[i];
+        if (!strcmp(ir_builders[i].name, name)) return &ir_builders[i];
     }
     return NULL;
 }
 
-void ir_builder_print(bz_text *t, const ir_builder *b)
-{
+void ir_builder_print(bz_text *t, const ir_builder *b) {
     size_t n;
     const char *w, *sep = "";
     for (const char *s = b->results; (w = next_word(&s, &n)); sep = ", ")
@@ -310,9 +277,9 @@ void ir_builder_print(bz_text *t, const ir_builder *b)
     sep = " {";
     for (const char *s = b->attrs; (w = next_word(&s, &n)); sep = ", ") {
         size_t colon = strcspn(w, ":"), eq = strcspn(w, "=");
-        bz_textf(t, "%s%.*s: %.*s", sep, (int)colon, w, (int)((eq < n ? eq : n) - colon - 1), w + colon + 1);
-        if (eq < n)
-            bz_textf(t, " = %.*s", (int)(n - eq - 1), w + eq + 1);
+        bz_textf(t, "%s%.*s: %.*s", sep, (int)colon, w, (int)((eq < n ? eq : n) - colon - 1),
+                 w + colon + 1);
+        if (eq < n) bz_textf(t, " = %.*s", (int)(n - eq - 1), w + eq + 1);
     }
     bz_text_str(t, *b->attrs ? "}" : "");
 }
@@ -320,20 +287,18 @@ void ir_builder_print(bz_text *t, const ir_builder *b)
 /* ---- the nearest name */
 
 /* Edits between two names, or 99 when they are long. */
-static unsigned distance(const char *a, const char *b)
-{
+static unsigned distance(const char *a, const char *b) {
     enum { MAX = 40 };
     unsigned row[MAX + 1];
     size_t na = strlen(a), nb = strlen(b);
-    if (na > MAX || nb > MAX)
-        return 99;
-    for (unsigned j = 0; j <= nb; j++)
-        row[j] = j;
+    if (na > MAX || nb > MAX) return 99;
+    for (unsigned j = 0; j <= nb; j++) row[j] = j;
     for (unsigned i = 1; i <= na; i++) {
         unsigned diagonal = row[0];
         row[0] = i;
         for (unsigned j = 1; j <= nb; j++) {
-            unsigned change = diagonal + (a[i - 1] != b[j - 1]), less = row[j] < row[j - 1] ? row[j] : row[j - 1];
+            unsigned change = diagonal + (a[i - 1] != b[j - 1]),
+                     less = row[j] < row[j - 1] ? row[j] : row[j - 1];
             diagonal = row[j];
             row[j] = change < less + 1 ? change : less + 1;
         }
@@ -341,8 +306,7 @@ static unsigned distance(const char *a, const char *b)
     return row[nb];
 }
 
-const char *ir_nearest_name(const char *name)
-{
+const char *ir_nearest_name(const char *name) {
     const char *best = NULL;
     unsigned least = (unsigned)strlen(name) / 3 + 2;
     for (unsigned i = 0; i < IR_NOPS + ir_builder_count; i++) {
@@ -359,8 +323,7 @@ const char *ir_nearest_name(const char *name)
 /* ---- calls */
 
 /* Fewest and most operands of a builder. */
-static void arity(const ir_builder *b, unsigned *lo, unsigned *hi)
-{
+static void arity(const ir_builder *b, unsigned *lo, unsigned *hi) {
     size_t n;
     *lo = *hi = 0;
     for (const char *s = b->operands, *w; (w = next_word(&s, &n));) {
@@ -370,58 +333,50 @@ static void arity(const ir_builder *b, unsigned *lo, unsigned *hi)
     }
 }
 
-static bool check_arity(tx_parser *p, const tx_line *l, unsigned lo, unsigned hi)
-{
+static bool check_arity(tx_parser *p, const tx_line *l, unsigned lo, unsigned hi) {
     uint32_t n = l->operands.n;
-    if (n >= lo && n <= hi)
-        return true;
+    if (n >= lo && n <= hi) return true;
     if (lo == hi)
-        return tx_fail(p, l->op_tok, BZ_EARG, "%s takes %u operand%s, not %u", l->op, lo, lo == 1 ? "" : "s", n);
+        return tx_fail(p, l->op_tok, BZ_EARG, "%s takes %u operand%s, not %u", l->op, lo,
+                       lo == 1 ? "" : "s", n);
     return tx_fail(p, l->op_tok, BZ_EARG, "%s takes %u to %u operands, not %u", l->op, lo, hi, n);
 }
 
-static bool check_attrs(tx_parser *p, const tx_line *l, const ir_builder *b)
-{
+static bool check_attrs(tx_parser *p, const tx_line *l, const ir_builder *b) {
     for (uint32_t i = 0; i < l->attrs.n; i++) {
         const tx_attr *t = &l->attrs.p[i];
-        if (b && attr_spec(b, t->name))
-            continue;
-        return tx_fail(p, t->tok, BZ_EARG, "%s has no attribute '%s'%s%s", l->op, t->name, b && *b->attrs ? "; it has " : "",
-                       b ? b->attrs : "");
+        if (b && attr_spec(b, t->name)) continue;
+        return tx_fail(p, t->tok, BZ_EARG, "%s has no attribute '%s'%s%s", l->op, t->name,
+                       b && *b->attrs ? "; it has " : "", b ? b->attrs : "");
     }
     return true;
 }
 
-static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_builder *b, ir_ref *out, bool *tuple)
-{
+static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_builder *b,
+                             ir_ref *out, bool *tuple) {
     unsigned lo, hi, n = 0;
     size_t len;
     tx_args a = {.p = p, .l = l, .b = b, .g = g};
     arity(b, &lo, &hi);
-    if (!check_arity(p, l, lo, hi) || !check_attrs(p, l, b))
-        return 0;
+    if (!check_arity(p, l, lo, hi) || !check_attrs(p, l, b)) return 0;
     a.out[0] = b->call(g, &a);
-    for (const char *s = b->results, *w; (w = next_word(&s, &len)); n++)
-        *tuple = w[len - 1] == '*';
-    if (!a.out[0] || tx_failed(p))
-        return 0;
+    for (const char *s = b->results, *w; (w = next_word(&s, &len)); n++) *tuple = w[len - 1] == '*';
+    if (!a.out[0] || tx_failed(p)) return 0;
     while (n > 1 && !a.out[n - 1]) /* sgd_step without a velocity */
         n--;
     memcpy(out, a.out, sizeof a.out);
     return n;
 }
 
-unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple)
-{
+unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple) {
     const ir_builder *b = ir_builder_find(l->op);
     *tuple = false;
-    if (b)
-        return call_builder(p, g, l, b, out, tuple);
+    if (b) return call_builder(p, g, l, b, out, tuple);
     ir_op op = ir_op_from_name(l->op, strlen(l->op));
     if (!ir_op_is_elementwise(op)) {
         const char *near = ir_nearest_name(l->op);
-        tx_fail(p, l->op_tok, BZ_EPARSE, "no op is named '%s'%s%s%s", l->op, near ? "; did you mean '" : "", near ? near : "",
-                near ? "'?" : "");
+        tx_fail(p, l->op_tok, BZ_EPARSE, "no op is named '%s'%s%s%s", l->op,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         return 0;
     }
     if (!check_arity(p, l, ir_ops[op].arity, ir_ops[op].arity) || !check_attrs(p, l, NULL))

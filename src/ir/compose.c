@@ -1,14 +1,15 @@
-/* compose.c - compositions: what they share, means, matrix products and the views that are not primitives.
+/* compose.c - compositions: what they share, means, matrix products and the views that are not
+ * primitives.
  *
- *     softmax(x) at bf16:   cast f32 -> max, sub, exp, sum, div -> cast bf16        one rounding, at the end
+ *     softmax(x) at bf16:   cast f32 -> max, sub, exp, sum, div -> cast bf16   (rounds once)
  *
- * A composition is a graph of primitives and nothing else: passes, gradients and emitters never hear its name. */
+ * A composition is a graph of primitives and nothing else: passes, gradients and emitters never
+ * hear its name. */
 #include "src/ir/compose.h"
 
 #include <stdio.h>
 
-ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...)
-{
+ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...) {
     char text[384];
     va_list ap;
     va_start(ap, fmt);
@@ -18,8 +19,7 @@ ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, 
     return 0;
 }
 
-bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out)
-{
+bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out) {
     int rank = ir_at(g, x)->rank + (int)more;
     if (axis < -rank || axis >= rank) {
         ir_error_as(g, BZ_EAXIS, name, "axis %d is out of range for %s", axis, ir_shape_text(g, x));
@@ -29,14 +29,11 @@ bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more
     return true;
 }
 
-bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n, bool *set)
-{
-    for (unsigned a = 0; a < IR_MAX_RANK; a++)
-        set[a] = n == 0 && a < ir_at(g, x)->rank;
+bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n, bool *set) {
+    for (unsigned a = 0; a < IR_MAX_RANK; a++) set[a] = n == 0 && a < ir_at(g, x)->rank;
     for (unsigned i = 0; i < n; i++) {
         unsigned a;
-        if (!ir_axis_of(g, name, x, axes[i], 0, &a))
-            return false;
+        if (!ir_axis_of(g, name, x, axes[i], 0, &a)) return false;
         if (set[a]) {
             ir_error_as(g, BZ_EAXIS, name, "axis %d is given twice", axes[i]);
             return false;
@@ -47,44 +44,40 @@ bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsig
 }
 
 /* The dtype of a composition's result: floats keep theirs. */
-static bz_dtype float_of(bz_dtype t)
-{
+static bz_dtype float_of(bz_dtype t) {
     return ir_is_float(t) ? t : BZ_F32;
 }
 
-ir_ref ir_math_in(ir_graph *g, ir_ref x)
-{
+ir_ref ir_math_in(ir_graph *g, ir_ref x) {
     return ir_cast(g, x, ir_compute_dtype(float_of(ir_dtype(g, x))));
 }
 
-ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t)
-{
+ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t) {
     return ir_cast(g, y, float_of(t));
 }
 
-ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t)
-{
+ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t) {
     ir_dim along[IR_MAX_RANK];
     int64_t count = 1, v = 0;
     unsigned n = 0;
     bool known = true;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
-        if (!set[a])
-            continue;
+        if (!set[a]) continue;
         along[n] = ir_dims(g, ir_at(g, x))[a];
-        known = known && ir_dim_value(g, along[n++], &v) && !__builtin_mul_overflow(count, v, &count);
+        known =
+            known && ir_dim_value(g, along[n++], &v) && !__builtin_mul_overflow(count, v, &count);
     }
-    if (known)
-        return ir_is_float(t) ? ir_const_f(g, t, (double)count) : ir_const_i(g, t, count);
-    ir_ref ones = ir_const_bits(g, BZ_I64, 1, along, n); /* the one way to a symbol's value: count */
+    if (known) return ir_is_float(t) ? ir_const_f(g, t, (double)count) : ir_const_i(g, t, count);
+    ir_ref ones =
+        ir_const_bits(g, BZ_I64, 1, along, n); /* the one way to a symbol's value: count */
     return ir_cast(g, ir_reduce(g, IR_SUM, ones, NULL, 0, false), t);
 }
 
-ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis)
-{
+ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis) {
     const ir_node *n = ir_at(g, x);
     if (n->rank >= IR_MAX_RANK)
-        return ir_error_as(g, BZ_ESHAPE, "unsqueeze", "%s has %d axes already", ir_shape_text(g, x), IR_MAX_RANK);
+        return ir_error_as(g, BZ_ESHAPE, "unsqueeze", "%s has %d axes already", ir_shape_text(g, x),
+                           IR_MAX_RANK);
     ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
     for (unsigned a = 0, from = 0; a <= ir_at(g, x)->rank; a++)
         dims[a] = a == axis ? one : ir_dims(g, ir_at(g, x))[from++];
@@ -93,24 +86,20 @@ ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis)
 
 /* ---- means */
 
-ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim)
-{
+ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim) {
     bool set[IR_MAX_RANK];
     bz_dtype t = ir_dtype(g, x);
-    if (!ir_axis_set(g, "mean", x, axes, n, set))
-        return 0;
-    if (ir_is_half(t))
-        x = ir_math_in(g, x);
-    ir_ref sum = ir_math_in(g, ir_reduce(g, IR_SUM, x, axes, n, keepdim)); /* integers: exact up to here */
+    if (!ir_axis_set(g, "mean", x, axes, n, set)) return 0;
+    if (ir_is_half(t)) x = ir_math_in(g, x);
+    ir_ref sum =
+        ir_math_in(g, ir_reduce(g, IR_SUM, x, axes, n, keepdim)); /* integers: exact up to here */
     return ir_math_out(g, ir_over(g, sum, ir_count(g, x, set, ir_dtype(g, sum))), t);
 }
 
-ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction, bool keepdim)
-{
+ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction, bool keepdim) {
     bool set[IR_MAX_RANK];
     bz_dtype t = ir_dtype(g, x);
-    if (!ir_axis_set(g, "var", x, axes, n, set))
-        return 0;
+    if (!ir_axis_set(g, "var", x, axes, n, set)) return 0;
     x = ir_math_in(g, x);
     ir_ref d = ir_minus(g, x, ir_mean(g, x, axes, n, true));
     ir_ref sum = ir_reduce(g, IR_SUM, ir_times(g, d, d), axes, n, keepdim);
@@ -122,100 +111,88 @@ ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction
 /* ---- matrix products */
 
 /* Casts both to the dtype that they promote to. */
-static void promote_pair(ir_graph *g, ir_ref *x, ir_ref *y)
-{
+static void promote_pair(ir_graph *g, ir_ref *x, ir_ref *y) {
     bz_dtype t = ir_promote(ir_dtype(g, *x), ir_dtype(g, *y));
     *x = ir_cast(g, *x, t);
     *y = ir_cast(g, *y, t);
 }
 
 /* Axis `back` from the end of x. */
-static ir_dim dim_back(const ir_graph *g, ir_ref x, unsigned back)
-{
+static ir_dim dim_back(const ir_graph *g, ir_ref x, unsigned back) {
     const ir_node *n = ir_at(g, x);
     return ir_dims(g, n)[n->rank - back];
 }
 
-static bool is_one(const ir_graph *g, ir_dim d)
-{
+static bool is_one(const ir_graph *g, ir_dim d) {
     int64_t v;
     return ir_dim_value(g, d, &v) && v == 1;
 }
 
-/* dims = the batch axes of x and y (all but the last two of each), broadcast; -1 when they don't fit. */
-static int batch_dims(const ir_graph *g, ir_ref x, ir_ref y, ir_dim *dims)
-{
+/* dims = the batch axes of x and y (all but the last two of each), broadcast; -1 when they don't
+ * fit. */
+static int batch_dims(const ir_graph *g, ir_ref x, ir_ref y, ir_dim *dims) {
     const ir_node *nx = ir_at(g, x), *ny = ir_at(g, y);
     int bx = nx->rank - 2, by = ny->rank - 2, nb = bx > by ? bx : by;
     for (int a = 0; a < nb; a++) {
         int ax = a - (nb - bx), ay = a - (nb - by);
         ir_dim dx = ax < 0 ? 0 : ir_dims(g, nx)[ax], dy = ay < 0 ? 0 : ir_dims(g, ny)[ay];
         bool take_y = !dx || (dy && is_one(g, dx));
-        if (dx && dy && dx != dy && !is_one(g, dx) && !is_one(g, dy))
-            return -1;
+        if (dx && dy && dx != dy && !is_one(g, dx) && !is_one(g, dy)) return -1;
         dims[a] = take_y ? dy : dx;
     }
     return nb;
 }
 
 /* x broadcast to the batch axes, its last two kept. */
-static ir_ref with_batch(ir_graph *g, ir_ref x, const ir_dim *batch, unsigned nb)
-{
+static ir_ref with_batch(ir_graph *g, ir_ref x, const ir_dim *batch, unsigned nb) {
     ir_dim dims[IR_MAX_RANK];
-    for (unsigned a = 0; a < nb; a++)
-        dims[a] = batch[a];
+    for (unsigned a = 0; a < nb; a++) dims[a] = batch[a];
     dims[nb] = dim_back(g, x, 2);
     dims[nb + 1] = dim_back(g, x, 1);
     return ir_expand_dims_like(g, x, dims, nb + 2);
 }
 
-/* Matrices with batch axes: [.., n, k] * [.., k, m]. A right operand without batch needs no copies of itself. */
-static ir_ref batched(ir_graph *g, ir_ref x, ir_ref y)
-{
+/* Matrices with batch axes: [.., n, k] * [.., k, m]. A right operand without batch needs no copies
+ * of itself. */
+static ir_ref batched(ir_graph *g, ir_ref x, ir_ref y) {
     ir_dim batch[IR_MAX_RANK];
     int axes[IR_MAX_RANK];
     int nb = batch_dims(g, x, y, batch);
     if (nb < 0)
-        return ir_error_as(g, BZ_ESHAPE, "matmul", "batch axes of %s and %s do not broadcast", ir_shape_text(g, x),
-                           ir_shape_text(g, y));
-    if (ir_at(g, y)->rank == 2)
-        return ir_dot(g, x, y, NULL, NULL, 0, (int[]){-1}, (int[]){0}, 1);
-    for (int a = 0; a < nb; a++)
-        axes[a] = a;
+        return ir_error_as(g, BZ_ESHAPE, "matmul", "batch axes of %s and %s do not broadcast",
+                           ir_shape_text(g, x), ir_shape_text(g, y));
+    if (ir_at(g, y)->rank == 2) return ir_dot(g, x, y, NULL, NULL, 0, (int[]){-1}, (int[]){0}, 1);
+    for (int a = 0; a < nb; a++) axes[a] = a;
     x = with_batch(g, x, batch, (unsigned)nb);
     y = with_batch(g, y, batch, (unsigned)nb);
     return ir_dot(g, x, y, axes, axes, (unsigned)nb, (int[]){nb + 1}, (int[]){nb}, 1);
 }
 
-ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y)
-{
+ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y) {
     unsigned rx = ir_at(g, x)->rank, ry = ir_at(g, y)->rank;
-    if (!x || !y)
-        return 0;
+    if (!x || !y) return 0;
     if (rx == 0 || ry == 0)
-        return ir_error_as(g, BZ_ESHAPE, "matmul", "operands need an axis: %s and %s", ir_shape_text(g, x),
-                           ir_shape_text(g, y));
+        return ir_error_as(g, BZ_ESHAPE, "matmul", "operands need an axis: %s and %s",
+                           ir_shape_text(g, x), ir_shape_text(g, y));
     if (dim_back(g, x, 1) != dim_back(g, y, ry == 1 ? 1 : 2))
-        return ir_error_as(g, BZ_ESHAPE, "matmul", "inner sizes of %s and %s differ", ir_shape_text(g, x),
-                           ir_shape_text(g, y));
+        return ir_error_as(g, BZ_ESHAPE, "matmul", "inner sizes of %s and %s differ",
+                           ir_shape_text(g, x), ir_shape_text(g, y));
     promote_pair(g, &x, &y);
-    if (ry == 1)
-        return ir_dot(g, x, y, NULL, NULL, 0, (int[]){-1}, (int[]){0}, 1);
+    if (ry == 1) return ir_dot(g, x, y, NULL, NULL, 0, (int[]){-1}, (int[]){0}, 1);
     if (rx == 1) /* [k] * [.., k, m]: the rest of y is the result; a product commutes */
         return ir_dot(g, x, y, NULL, NULL, 0, (int[]){0}, (int[]){-2}, 1);
     return batched(g, x, y);
 }
 
-ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w, ir_ref b)
-{
-    if (!x || !w)
-        return 0;
+ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w, ir_ref b) {
+    if (!x || !w) return 0;
     if (ir_at(g, x)->rank == 0 || ir_at(g, w)->rank != 2 || dim_back(g, x, 1) != dim_back(g, w, 1))
-        return ir_error_as(g, BZ_ESHAPE, "linear", "x %s does not fit the weight %s, which is [out, in]",
+        return ir_error_as(g, BZ_ESHAPE, "linear",
+                           "x %s does not fit the weight %s, which is [out, in]",
                            ir_shape_text(g, x), ir_shape_text(g, w));
     if (b && (ir_at(g, b)->rank != 1 || dim_back(g, b, 1) != dim_back(g, w, 2)))
-        return ir_error_as(g, BZ_ESHAPE, "linear", "bias %s does not fit the weight %s", ir_shape_text(g, b),
-                           ir_shape_text(g, w));
+        return ir_error_as(g, BZ_ESHAPE, "linear", "bias %s does not fit the weight %s",
+                           ir_shape_text(g, b), ir_shape_text(g, w));
     promote_pair(g, &x, &w);
     bz_dtype t = ir_dtype(g, x);
     if (b && ir_is_half(t)) { /* one rounding, after the bias */
@@ -229,14 +206,11 @@ ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w, ir_ref b)
 
 /* ---- views */
 
-ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n)
-{
+ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n) {
     bool set[IR_MAX_RANK] = {false};
     int64_t start[IR_MAX_RANK], stop[IR_MAX_RANK], step[IR_MAX_RANK];
-    if (n == 0)
-        return x;
-    if (!ir_axis_set(g, "flip", x, axes, n, set))
-        return 0;
+    if (n == 0) return x;
+    if (!ir_axis_set(g, "flip", x, axes, n, set)) return 0;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
         start[a] = set[a] ? INT64_MAX : INT64_MIN;
         stop[a] = set[a] ? INT64_MIN : INT64_MAX;
@@ -245,29 +219,23 @@ ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n)
     return ir_slice(g, x, start, stop, step);
 }
 
-ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis)
-{
+ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis) {
     unsigned at, n = 0;
     ir_dim dims[IR_MAX_RANK];
-    if (!ir_axis_of(g, "squeeze", x, axis, 0, &at))
-        return 0;
-    if (!is_one(g, ir_dims(g, ir_at(g, x))[at]))
-        return x;
+    if (!ir_axis_of(g, "squeeze", x, axis, 0, &at)) return 0;
+    if (!is_one(g, ir_dims(g, ir_at(g, x))[at])) return x;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
-        if (a != at)
-            dims[n++] = ir_dims(g, ir_at(g, x))[a];
+        if (a != at) dims[n++] = ir_dims(g, ir_at(g, x))[a];
     }
     return ir_reshape_dims(g, x, dims, n);
 }
 
-ir_ref ir_unsqueeze(ir_graph *g, ir_ref x, int axis)
-{
+ir_ref ir_unsqueeze(ir_graph *g, ir_ref x, int axis) {
     unsigned at;
     return ir_axis_of(g, "unsqueeze", x, axis, 1, &at) ? ir_keep_axis(g, x, at) : 0;
 }
 
-ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to)
-{
+ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to) {
     unsigned lo, hi, n = 0;
     ir_dim dims[IR_MAX_RANK], all = ir_dim_const(g, 1);
     if (x && ir_at(g, x)->rank == 0) /* as PyTorch: a 0-d value becomes [1] */
@@ -287,65 +255,60 @@ ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to)
     return ir_reshape_dims(g, x, dims, n);
 }
 
-ir_ref ir_transpose(ir_graph *g, ir_ref x, int a, int b)
-{
+ir_ref ir_transpose(ir_graph *g, ir_ref x, int a, int b) {
     unsigned i, k;
     int perm[IR_MAX_RANK];
     if (!ir_axis_of(g, "transpose", x, a, 0, &i) || !ir_axis_of(g, "transpose", x, b, 0, &k))
         return 0;
-    for (unsigned p = 0; p < ir_at(g, x)->rank; p++)
-        perm[p] = (int)(p == i ? k : p == k ? i : p);
+    for (unsigned p = 0; p < ir_at(g, x)->rank; p++) perm[p] = (int)(p == i ? k : p == k ? i : p);
     return ir_permute(g, x, perm, ir_at(g, x)->rank);
 }
 
 /* x with axes i and k at the end. */
-static ir_ref axes_last(ir_graph *g, ir_ref x, unsigned i, unsigned k)
-{
+static ir_ref axes_last(ir_graph *g, ir_ref x, unsigned i, unsigned k) {
     int perm[IR_MAX_RANK];
     unsigned n = 0, rank = ir_at(g, x)->rank;
     for (unsigned p = 0; p < rank; p++) {
-        if (p != i && p != k)
-            perm[n++] = (int)p;
+        if (p != i && p != k) perm[n++] = (int)p;
     }
     perm[n++] = (int)i;
     perm[n++] = (int)k;
     return ir_permute(g, x, perm, n);
 }
 
-/* Elements start + i * (cols + 1) of the two axes as one: only movement, so that gradients follow. */
-ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b)
-{
+/* Elements start + i * (cols + 1) of the two axes as one, by movement only. */
+ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b) {
     unsigned i, k;
     int64_t shape[IR_MAX_RANK], start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK];
     if (!ir_axis_of(g, "diagonal", x, a, 0, &i) || !ir_axis_of(g, "diagonal", x, b, 0, &k))
         return 0;
-    if (i == k)
-        return ir_error_as(g, BZ_EAXIS, "diagonal", "axes %d and %d are the same", a, b);
+    if (i == k) return ir_error_as(g, BZ_EAXIS, "diagonal", "axes %d and %d are the same", a, b);
     x = axes_last(g, x, i, k);
     unsigned rank = ir_at(g, x)->rank;
     if (!ir_static_shape(g, x, shape))
-        return ir_error_as(g, BZ_EUNSUPPORTED, "diagonal", "the sizes of %s must be known", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_EUNSUPPORTED, "diagonal", "the sizes of %s must be known",
+                           ir_shape_text(g, x));
     int64_t rows = shape[rank - 2], cols = shape[rank - 1];
-    int64_t down = offset < 0 ? (offset > -rows ? -offset : rows) : 0, right = offset > 0 ? (offset < cols ? offset : cols) : 0;
+    int64_t down = offset < 0 ? (offset > -rows ? -offset : rows) : 0,
+            right = offset > 0 ? (offset < cols ? offset : cols) : 0;
     int64_t count = rows - down < cols - right ? rows - down : cols - right;
     shape[rank - 2] = rows * cols;
     x = ir_reshape(g, x, shape, rank - 1);
-    for (unsigned p = 0; p < rank - 1; p++)
-        step[p] = 1;
+    for (unsigned p = 0; p < rank - 1; p++) step[p] = 1;
     shape[rank - 2] = count;
     start[rank - 2] = count > 0 ? down * cols + right : 0;
     step[rank - 2] = cols + 1;
     return ir_slice_exact(g, x, start, shape, step);
 }
 
-ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t)
-{
-    if (!x)
-        return 0;
+ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t) {
+    if (!x) return 0;
     if (ir_is_float(ir_dtype(g, x)))
-        return ir_error_as(g, BZ_EDTYPE, "one_hot", "classes must be integers, not %s", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_EDTYPE, "one_hot", "classes must be integers, not %s",
+                           ir_shape_text(g, x));
     if (classes < 1)
-        return ir_error_as(g, BZ_EARG, "one_hot", "%lld classes: at least one is needed", (long long)classes);
+        return ir_error_as(g, BZ_EARG, "one_hot", "%lld classes: at least one is needed",
+                           (long long)classes);
     ir_dim n = ir_dim_const(g, classes);
     ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, x, -1), ir_iota(g, BZ_I64, &n, 1, 0));
     return ir_cast(g, hit, t);

@@ -1,18 +1,19 @@
-/* compose.h - what the compositions share: errors under their own name, axes, op-math, arithmetic in short. */
+/* compose.h - what the compositions share: errors under their name, axes, op-math, arithmetic. */
 #ifndef BRAZE_IR_COMPOSE_H
 #define BRAZE_IR_COMPOSE_H
 
 #include "src/ir/ir.h"
 
 /* Records an error of a composition: "[name] text at file:line". Returns 0. */
-ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...) BZ_PRINTF(4, 5);
-/* *out = axis as 0 .. rank + more - 1; false and an error that names `name` when it is outside. `more` = 1 where the axis of a
- * result is meant that has one more than x. */
+ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...)
+    BZ_PRINTF(4, 5);
+/* *out = axis as 0 .. rank + more - 1; false and an error that names `name` when it is outside.
+ * `more` = 1 where the axis of a result is meant that has one more than x. */
 bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out);
-/* set[a]: a is one of the n axes (n = 0: all are); false and an error on one outside or repeated. */
+/* set[a]: a is one of the n axes (n = 0: all); false and an error on one outside or repeated. */
 bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n, bool *set);
-/* Op-math: x in the dtype in which compositions compute it (f16, bf16, integers and bool: f32), and a result back in the dtype
- * that goes with `t`, that of the operand. */
+/* Op-math: x in the dtype in which compositions compute it (f16, bf16, integers and bool: f32), and
+ * a result back in the dtype that goes with `t`, that of the operand. */
 ir_ref ir_math_in(ir_graph *g, ir_ref x);
 ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t);
 /* Number of elements of x along the axes as a 0-d value of dtype t, for symbolic shapes too. */
@@ -20,11 +21,21 @@ ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t);
 /* x with a reduced axis put back as size 1 at place `axis`, as keepdim does. */
 ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis);
 
-static inline ir_ref ir_plus(ir_graph *g, ir_ref x, ir_ref y) { return ir_build2(g, IR_ADD, x, y); }
-static inline ir_ref ir_minus(ir_graph *g, ir_ref x, ir_ref y) { return ir_build2(g, IR_SUB, x, y); }
-static inline ir_ref ir_times(ir_graph *g, ir_ref x, ir_ref y) { return ir_build2(g, IR_MUL, x, y); }
-static inline ir_ref ir_over(ir_graph *g, ir_ref x, ir_ref y) { return ir_build2(g, IR_DIV, x, y); }
+static inline ir_ref ir_plus(ir_graph *g, ir_ref x, ir_ref y) {
+    return ir_build2(g, IR_ADD, x, y);
+}
+static inline ir_ref ir_minus(ir_graph *g, ir_ref x, ir_ref y) {
+    return ir_build2(g, IR_SUB, x, y);
+}
+static inline ir_ref ir_times(ir_graph *g, ir_ref x, ir_ref y) {
+    return ir_build2(g, IR_MUL, x, y);
+}
+static inline ir_ref ir_over(ir_graph *g, ir_ref x, ir_ref y) {
+    return ir_build2(g, IR_DIV, x, y);
+}
 /* A 0-d constant of x's dtype. */
-static inline ir_ref ir_num(ir_graph *g, ir_ref x, double v) { return ir_const_f(g, ir_dtype(g, x), v); }
+static inline ir_ref ir_num(ir_graph *g, ir_ref x, double v) {
+    return ir_const_f(g, ir_dtype(g, x), v);
+}
 
 #endif

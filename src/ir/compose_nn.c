@@ -1,100 +1,86 @@
-/* compose_nn.c - softmax and its relatives, losses, activations and normalisations, with PyTorch's formulas. */
+/* compose_nn.c - softmax and its relatives, losses, activations and normalisations, with PyTorch's
+ * formulas. */
 #include "src/ir/compose.h"
 
 /* Is axis `a` of x known to have no element? */
-static bool is_empty(const ir_graph *g, ir_ref x, unsigned a)
-{
+static bool is_empty(const ir_graph *g, ir_ref x, unsigned a) {
     int64_t v;
     return ir_dim_value(g, ir_dims(g, ir_at(g, x))[a], &v) && v == 0;
 }
 
-/* ---- softmax: the largest element goes to 0 first, so that exp never overflows. Its derivative cancels, thus it is not treated
- * apart: a gradient that flows into the maximum sums to zero over the row. */
+/* ---- softmax: the largest element goes to 0 first, so that exp never overflows. Its derivative
+ * cancels, thus it is not treated apart: a gradient that flows into the maximum sums to zero over
+ * the row. */
 
 /* *shifted = x - max of the row; result: exp of it. */
-static ir_ref shifted_exp(ir_graph *g, ir_ref x, int axis, ir_ref *shifted)
-{
+static ir_ref shifted_exp(ir_graph *g, ir_ref x, int axis, ir_ref *shifted) {
     *shifted = ir_minus(g, x, ir_reduce(g, IR_RMAX, x, &axis, 1, true));
     return ir_build1(g, IR_EXP, *shifted);
 }
 
-ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis)
-{
+ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis) {
     unsigned at;
     ir_ref shifted;
     bz_dtype t = ir_dtype(g, x);
-    if (!ir_axis_of(g, "softmax", x, axis, 0, &at))
-        return 0;
-    if (is_empty(g, x, at))
-        return ir_math_out(g, x, t);
+    if (!ir_axis_of(g, "softmax", x, axis, 0, &at)) return 0;
+    if (is_empty(g, x, at)) return ir_math_out(g, x, t);
     ir_ref e = shifted_exp(g, ir_math_in(g, x), axis, &shifted);
     return ir_math_out(g, ir_over(g, e, ir_reduce(g, IR_SUM, e, &axis, 1, true)), t);
 }
 
-ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis)
-{
+ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis) {
     unsigned at;
     ir_ref shifted;
     bz_dtype t = ir_dtype(g, x);
-    if (!ir_axis_of(g, "log_softmax", x, axis, 0, &at))
-        return 0;
-    if (is_empty(g, x, at))
-        return ir_math_out(g, x, t);
-    ir_ref sum = ir_reduce(g, IR_SUM, shifted_exp(g, ir_math_in(g, x), axis, &shifted), &axis, 1, true);
+    if (!ir_axis_of(g, "log_softmax", x, axis, 0, &at)) return 0;
+    if (is_empty(g, x, at)) return ir_math_out(g, x, t);
+    ir_ref sum =
+        ir_reduce(g, IR_SUM, shifted_exp(g, ir_math_in(g, x), axis, &shifted), &axis, 1, true);
     return ir_math_out(g, ir_minus(g, shifted, ir_build1(g, IR_LOG, sum)), t);
 }
 
 /* The maximum over the axes, or 0 where it is an infinity: inf - inf must not make a NaN. */
-static ir_ref finite_max(ir_graph *g, ir_ref x, const int *axes, unsigned n)
-{
+static ir_ref finite_max(ir_graph *g, ir_ref x, const int *axes, unsigned n) {
     ir_ref max = ir_reduce(g, IR_RMAX, x, axes, n, true);
     ir_ref inf = ir_build1(g, IR_ISINF, max);
     return ir_build3(g, IR_SELECT, inf, ir_num(g, x, 0), max);
 }
 
 /* x without the axes of the set, which have size 1. */
-static ir_ref drop_axes(ir_graph *g, ir_ref x, const bool *set)
-{
+static ir_ref drop_axes(ir_graph *g, ir_ref x, const bool *set) {
     ir_dim dims[IR_MAX_RANK];
     unsigned n = 0;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
-        if (!set[a])
-            dims[n++] = ir_dims(g, ir_at(g, x))[a];
+        if (!set[a]) dims[n++] = ir_dims(g, ir_at(g, x))[a];
     }
     return ir_reshape_dims(g, x, dims, n);
 }
 
-ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim)
-{
+ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim) {
     bool set[IR_MAX_RANK], empty = false;
     bz_dtype t = ir_dtype(g, x);
-    if (!ir_axis_set(g, "logsumexp", x, axes, n, set))
-        return 0;
-    for (unsigned a = 0; a < ir_at(g, x)->rank; a++)
-        empty = empty || (set[a] && is_empty(g, x, a));
+    if (!ir_axis_set(g, "logsumexp", x, axes, n, set)) return 0;
+    for (unsigned a = 0; a < ir_at(g, x)->rank; a++) empty = empty || (set[a] && is_empty(g, x, a));
     x = ir_math_in(g, x);
     ir_ref max = empty ? 0 : finite_max(g, x, axes, n);
     ir_ref e = ir_build1(g, IR_EXP, empty ? x : ir_minus(g, x, max));
     ir_ref r = ir_build1(g, IR_LOG, ir_reduce(g, IR_SUM, e, axes, n, keepdim));
     if (empty) /* the logarithm of an empty sum: -inf */
         return ir_math_out(g, r, t);
-    if (!keepdim)
-        max = drop_axes(g, max, set);
+    if (!keepdim) max = drop_axes(g, max, set);
     return ir_math_out(g, ir_plus(g, r, max), t);
 }
 
 /* ---- losses */
 
-/* -log p of each row's class: log sum e^s - s[class] with s = x - max. The class is found by comparing, inside the row; one that
- * is outside 0 .. C-1 makes the row, and so the loss, NaN. */
-static ir_ref class_loss(ir_graph *g, ir_ref x, ir_ref target)
-{
+/* -log p of each row's class: log sum e^s - s[class] with s = x - max. The class is found by
+ * comparing, inside the row; one that is outside 0 .. C-1 makes the row, and so the loss, NaN. */
+static ir_ref class_loss(ir_graph *g, ir_ref x, ir_ref target) {
     int last = -1;
     ir_ref shifted, e = shifted_exp(g, x, last, &shifted);
     ir_ref log_sum = ir_build1(g, IR_LOG, ir_reduce(g, IR_SUM, e, &last, 1, false));
     const ir_node *n = ir_at(g, shifted);
-    if (!shifted)
-        return 0;
+    if (!shifted) return 0;
     ir_dim classes = ir_dims(g, n)[n->rank - 1];
     ir_ref number = ir_iota(g, BZ_I64, &classes, 1, 0);
     ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, target, -1), number);
@@ -104,34 +90,34 @@ static ir_ref class_loss(ir_graph *g, ir_ref x, ir_ref target)
     row[ir_at(g, x)->rank - 1] = true;
     ir_ref low = ir_build2(g, IR_LE, ir_const_i(g, BZ_I64, 0), target);
     ir_ref high = ir_build2(g, IR_LT, target, ir_count(g, x, row, BZ_I64));
-    return ir_build3(g, IR_SELECT, ir_build2(g, IR_AND, low, high), loss, ir_num(g, x, __builtin_nan("")));
+    return ir_build3(g, IR_SELECT, ir_build2(g, IR_AND, low, high), loss,
+                     ir_num(g, x, __builtin_nan("")));
 }
 
 /* Do the axes of target equal the leading ones of x? */
-static bool leading_axes_equal(const ir_graph *g, ir_ref x, ir_ref target)
-{
+static bool leading_axes_equal(const ir_graph *g, ir_ref x, ir_ref target) {
     for (unsigned a = 0; a < ir_at(g, target)->rank; a++) {
-        if (ir_dims(g, ir_at(g, x))[a] != ir_dims(g, ir_at(g, target))[a])
-            return false;
+        if (ir_dims(g, ir_at(g, x))[a] != ir_dims(g, ir_at(g, target))[a]) return false;
     }
     return true;
 }
 
-ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target)
-{
-    if (!logits || !target)
-        return 0;
+ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target) {
+    if (!logits || !target) return 0;
     bz_dtype t = ir_dtype(g, logits);
     bool classes = ir_is_int(ir_dtype(g, target));
     unsigned rank = ir_at(g, logits)->rank;
     if (ir_dtype(g, target) == BZ_BOOL)
-        return ir_error_as(g, BZ_EDTYPE, "cross_entropy", "the target is %s: integer classes or probabilities are needed",
+        return ir_error_as(g, BZ_EDTYPE, "cross_entropy",
+                           "the target is %s: integer classes or probabilities are needed",
                            ir_shape_text(g, target));
-    if (rank == 0 || ir_at(g, target)->rank + (classes ? 1u : 0u) != rank || !leading_axes_equal(g, logits, target))
-        return ir_error_as(g, BZ_ESHAPE, "cross_entropy", "target %s does not fit the logits %s", ir_shape_text(g, target),
-                           ir_shape_text(g, logits));
+    if (rank == 0 || ir_at(g, target)->rank + (classes ? 1u : 0u) != rank ||
+        !leading_axes_equal(g, logits, target))
+        return ir_error_as(g, BZ_ESHAPE, "cross_entropy", "target %s does not fit the logits %s",
+                           ir_shape_text(g, target), ir_shape_text(g, logits));
     if (is_empty(g, logits, rank - 1))
-        return ir_error_as(g, BZ_ESHAPE, "cross_entropy", "the logits %s have no class", ir_shape_text(g, logits));
+        return ir_error_as(g, BZ_ESHAPE, "cross_entropy", "the logits %s have no class",
+                           ir_shape_text(g, logits));
     ir_ref x = ir_math_in(g, logits), rows;
     if (classes) {
         rows = class_loss(g, x, target);
@@ -142,8 +128,7 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target)
     return ir_math_out(g, ir_mean(g, rows, NULL, 0, false), t);
 }
 
-ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y)
-{
+ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y) {
     bz_dtype t = ir_promote(ir_dtype(g, x), ir_dtype(g, y));
     ir_ref d = ir_minus(g, ir_math_in(g, x), ir_math_in(g, y));
     return ir_math_out(g, ir_mean(g, ir_times(g, d, d), NULL, 0, false), t);
@@ -152,8 +137,7 @@ ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y)
 /* ---- activations */
 
 /* x/2 (1 + erf(x / sqrt 2)), or with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) for the erf */
-ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form)
-{
+ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form) {
     bz_dtype t = ir_dtype(g, x);
     x = ir_math_in(g, x);
     ir_ref gate;
@@ -168,8 +152,7 @@ ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form)
     return ir_math_out(g, ir_times(g, half, ir_plus(g, gate, ir_num(g, x, 1))), t);
 }
 
-ir_ref ir_silu(ir_graph *g, ir_ref x)
-{
+ir_ref ir_silu(ir_graph *g, ir_ref x) {
     bz_dtype t = ir_dtype(g, x);
     x = ir_math_in(g, x);
     return ir_math_out(g, ir_times(g, x, ir_build1(g, IR_SIGMOID, x)), t);
@@ -178,58 +161,52 @@ ir_ref ir_silu(ir_graph *g, ir_ref x)
 /* ---- normalisations */
 
 /* 1 / sqrt(v + eps) */
-static ir_ref inverse_deviation(ir_graph *g, ir_ref v, double eps)
-{
+static ir_ref inverse_deviation(ir_graph *g, ir_ref v, double eps) {
     return ir_build1(g, IR_RSQRT, ir_plus(g, v, ir_num(g, v, eps)));
 }
 
 /* Does w have the shape of the last axes of x? */
-static bool fits_last_axes(const ir_graph *g, ir_ref x, ir_ref w, unsigned ndims)
-{
+static bool fits_last_axes(const ir_graph *g, ir_ref x, ir_ref w, unsigned ndims) {
     const ir_node *nx = ir_at(g, x), *nw = ir_at(g, w);
-    if (nw->rank != ndims)
-        return false;
+    if (nw->rank != ndims) return false;
     for (unsigned a = 0; a < ndims; a++) {
-        if (ir_dims(g, nw)[a] != ir_dims(g, nx)[nx->rank - ndims + a])
-            return false;
+        if (ir_dims(g, nw)[a] != ir_dims(g, nx)[nx->rank - ndims + a]) return false;
     }
     return true;
 }
 
-static bool check_norm(ir_graph *g, const char *name, ir_ref x, ir_ref w, unsigned ndims)
-{
+static bool check_norm(ir_graph *g, const char *name, ir_ref x, ir_ref w, unsigned ndims) {
     if (ndims == 0 || ndims > ir_at(g, x)->rank)
-        ir_error_as(g, BZ_EAXIS, name, "cannot normalise the last %u axes of %s", ndims, ir_shape_text(g, x));
+        ir_error_as(g, BZ_EAXIS, name, "cannot normalise the last %u axes of %s", ndims,
+                    ir_shape_text(g, x));
     else if (w && !fits_last_axes(g, x, w, ndims))
-        ir_error_as(g, BZ_ESHAPE, name, "%s does not fit the last %u axes of %s", ir_shape_text(g, w), ndims, ir_shape_text(g, x));
+        ir_error_as(g, BZ_ESHAPE, name, "%s does not fit the last %u axes of %s",
+                    ir_shape_text(g, w), ndims, ir_shape_text(g, x));
     return g->err.status == BZ_OK;
 }
 
-/* Two reductions over the row: mean, then the mean of squares of what is left. Exact where E[x^2] - E[x]^2 cancels. */
-ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims, double eps)
-{
+/* Two reductions over the row: mean, then the mean of squares of what is left. Exact where E[x^2] -
+ * E[x]^2 cancels. */
+ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims,
+                     double eps) {
     int axes[IR_MAX_RANK];
     bz_dtype t = ir_dtype(g, x);
-    if (!check_norm(g, "layer_norm", x, weight, ndims) || !check_norm(g, "layer_norm", x, bias, ndims))
+    if (!check_norm(g, "layer_norm", x, weight, ndims) ||
+        !check_norm(g, "layer_norm", x, bias, ndims))
         return 0;
-    for (unsigned a = 0; a < ndims; a++)
-        axes[a] = (int)a - (int)ndims;
+    for (unsigned a = 0; a < ndims; a++) axes[a] = (int)a - (int)ndims;
     x = ir_math_in(g, x);
     ir_ref d = ir_minus(g, x, ir_mean(g, x, axes, ndims, true));
     ir_ref var = ir_mean(g, ir_times(g, d, d), axes, ndims, true);
     ir_ref y = ir_times(g, d, inverse_deviation(g, var, eps));
-    if (weight)
-        y = ir_times(g, y, ir_math_in(g, weight));
-    if (bias)
-        y = ir_plus(g, y, ir_math_in(g, bias));
+    if (weight) y = ir_times(g, y, ir_math_in(g, weight));
+    if (bias) y = ir_plus(g, y, ir_math_in(g, bias));
     return ir_math_out(g, y, t);
 }
 
-ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps)
-{
+ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps) {
     bz_dtype t = ir_dtype(g, x);
-    if (!check_norm(g, "rms_norm", x, weight, 1))
-        return 0;
+    if (!check_norm(g, "rms_norm", x, weight, 1)) return 0;
     x = ir_math_in(g, x);
     ir_ref mean = ir_mean(g, ir_times(g, x, x), (int[]){-1}, 1, true);
     ir_ref y = ir_times(g, x, inverse_deviation(g, mean, eps));

@@ -1,8 +1,8 @@
 /* dtype.c - element types: names, promotion, and scalars as bits.
  *
- * Narrow floats are made by one routine on the bits of a double (`narrow`): every f32 is a double, so one rounding from there
- * is one rounding from the source, whichever it was. No conversion here depends on the machine's rounding or half-type
- * instructions. */
+ * Narrow floats are made by one routine on the bits of a double (`narrow`): every f32 is a
+ * double, so one rounding from there is one rounding from the source, whichever it was. No
+ * conversion here depends on the machine's rounding or half-type instructions. */
 #include "src/ir/dtype.h"
 
 #include <string.h>
@@ -15,8 +15,7 @@ const ir_dtype_info ir_dtypes[BZ_NDTYPES] = {
 
 /* ---- facts */
 
-bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out)
-{
+bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out) {
     for (unsigned t = 0; t < BZ_NDTYPES; t++) {
         if (strlen(ir_dtypes[t].name) == n && memcmp(ir_dtypes[t].name, s, n) == 0) {
             *out = (bz_dtype)t;
@@ -26,64 +25,63 @@ bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out)
     return false;
 }
 
-/* The enum is ordered by kind and then by size, so the larger value holds the smaller one but for two pairs. */
-bz_dtype ir_promote(bz_dtype a, bz_dtype b)
-{
+/* The enum is ordered by kind and then by size, so the larger value holds the smaller one but
+ * for two pairs. */
+bz_dtype ir_promote(bz_dtype a, bz_dtype b) {
     bz_dtype lo = a < b ? a : b, hi = a < b ? b : a;
-    if (lo == BZ_U8 && hi == BZ_I8)
-        return BZ_I16;
-    if (lo == BZ_F16 && hi == BZ_BF16)
-        return BZ_F32;
+    if (lo == BZ_U8 && hi == BZ_I8) return BZ_I16;
+    if (lo == BZ_F16 && hi == BZ_BF16) return BZ_F32;
     return hi;
 }
 
-bz_dtype ir_compute_dtype(bz_dtype t) { return ir_is_half(t) ? BZ_F32 : t; }
+bz_dtype ir_compute_dtype(bz_dtype t) {
+    return ir_is_half(t) ? BZ_F32 : t;
+}
 
-bz_dtype ir_accum_dtype(bz_dtype t) { return ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64; }
+bz_dtype ir_accum_dtype(bz_dtype t) {
+    return ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
+}
 
 /* ---- narrow floats */
 
-static uint64_t f64_bits(double v)
-{
+static uint64_t f64_bits(double v) {
     uint64_t u;
     memcpy(&u, &v, sizeof u);
     return u;
 }
 
-static uint32_t f32_bits(float v)
-{
+static uint32_t f32_bits(float v) {
     uint32_t u;
     memcpy(&u, &v, sizeof u);
     return u;
 }
 
-static double f64_from_bits(uint64_t u)
-{
+static double f64_from_bits(uint64_t u) {
     double v;
     memcpy(&v, &u, sizeof v);
     return v;
 }
 
-static float f32_from_bits(uint32_t u)
-{
+static float f32_from_bits(uint32_t u) {
     float v;
     memcpy(&v, &u, sizeof v);
     return v;
 }
 
-/* `v` without its lowest n bits (1 <= n <= 63), rounded to nearest even: the carry may run into the bits above. */
-static uint64_t shift_rounded(uint64_t v, unsigned n)
-{
+/* `v` without its lowest n bits (1 <= n <= 63), rounded to nearest even: the carry may run into
+ * the bits above. */
+static uint64_t shift_rounded(uint64_t v, unsigned n) {
     uint64_t kept = v >> n, rest = v & ((UINT64_C(1) << n) - 1), half = UINT64_C(1) << (n - 1);
     return kept + (rest > half || (rest == half && (kept & 1)));
 }
 
-/* The double v as sign, `exponent` and `mantissa` bits (16 together), rounded once to nearest even. A mantissa that rounds up to
- * the next power of two carries into the exponent field, which is then right as it stands, infinity included. */
-static uint16_t narrow(double v, int exponent, int mantissa)
-{
+/* The double v as sign, `exponent` and `mantissa` bits (16 together), rounded once to nearest
+ * even. A mantissa that rounds up to the next power of two carries into the exponent field,
+ * which is then right as it stands, infinity included. */
+static uint16_t narrow(double v, int exponent, int mantissa) {
     const int bias = (1 << (exponent - 1)) - 1;
-    uint64_t u = f64_bits(v), frac = u & 0xFFFFFFFFFFFFFu, inf = ((UINT64_C(1) << exponent) - 1) << mantissa;
+    uint64_t u = f64_bits(v), frac = u & 0xFFFFFFFFFFFFFu,
+             inf = ((UINT64_C(1) << exponent) - 1) << mantissa;
     uint64_t sign = u >> 63 << 15, r;
     int e = (int)(u >> 52 & 0x7FF);
     if (e == 0x7FF)
@@ -91,33 +89,36 @@ static uint16_t narrow(double v, int exponent, int mantissa)
     else if (e - 1023 > bias)
         r = inf;
     else if (e - 1023 > -bias) /* normal */
-        r = ((uint64_t)(e - 1023 + bias) << mantissa) + shift_rounded(frac, (unsigned)(52 - mantissa));
+        r = ((uint64_t)(e - 1023 + bias) << mantissa) +
+            shift_rounded(frac, (unsigned)(52 - mantissa));
     else if (e - 1023 >= -bias - mantissa) /* denormal, or the half below the smallest one */
-        r = shift_rounded(frac | UINT64_C(1) << 52, (unsigned)(52 - mantissa + 1 - bias - (e - 1023)));
+        r = shift_rounded(frac | UINT64_C(1) << 52,
+                          (unsigned)(52 - mantissa + 1 - bias - (e - 1023)));
     else
         r = 0;
     return (uint16_t)(sign | r);
 }
 
-uint16_t ir_f64_to_f16(double v) { return narrow(v, 5, 10); }
-uint16_t ir_f64_to_bf16(double v) { return narrow(v, 8, 7); }
-uint16_t ir_f32_to_f16(float v) { return narrow((double)v, 5, 10); }
+uint16_t ir_f64_to_f16(double v) {
+    return narrow(v, 5, 10);
+}
+uint16_t ir_f64_to_bf16(double v) {
+    return narrow(v, 8, 7);
+}
+uint16_t ir_f32_to_f16(float v) {
+    return narrow((double)v, 5, 10);
+}
 
-uint16_t ir_f32_to_bf16(float v)
-{
+uint16_t ir_f32_to_bf16(float v) {
     uint32_t u = f32_bits(v);
-    if ((u & 0x7FFFFFFF) > 0x7F800000)
-        return (uint16_t)(u >> 16 | 0x40);
+    if ((u & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)(u >> 16 | 0x40);
     return (uint16_t)shift_rounded(u, 16);
 }
 
-float ir_f16_to_f32(uint16_t h)
-{
+float ir_f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, frac = h & 0x3FF;
-    if (e == 31)
-        return f32_from_bits(sign | 0x7F800000 | (frac ? 0x400000 : 0) | frac << 13);
-    if (e > 0)
-        return f32_from_bits(sign | (e + 112) << 23 | frac << 13);
+    if (e == 31) return f32_from_bits(sign | 0x7F800000 | (frac ? 0x400000 : 0) | frac << 13);
+    if (e > 0) return f32_from_bits(sign | (e + 112) << 23 | frac << 13);
     float small = (float)frac * 0x1p-24f; /* exact */
     return f32_from_bits(sign | f32_bits(small));
 }
@@ -125,34 +126,30 @@ float ir_f16_to_f32(uint16_t h)
 /* ---- scalars as bits */
 
 /* The low bits of v that dtype t has; bool is not handled here. */
-static ir_bits truncate_bits(bz_dtype t, uint64_t v)
-{
+static ir_bits truncate_bits(bz_dtype t, uint64_t v) {
     unsigned bits = ir_dtypes[t].bits;
     return bits == 64 ? v : v & ((UINT64_C(1) << bits) - 1);
 }
 
-static int64_t int_max(bz_dtype t)
-{
+static int64_t int_max(bz_dtype t) {
     unsigned bits = ir_dtypes[t].bits;
-    return ir_dtypes[t].kind == IR_KIND_SINT ? (int64_t)(UINT64_MAX >> (65 - bits)) : (int64_t)((UINT64_C(1) << bits) - 1);
+    return ir_dtypes[t].kind == IR_KIND_SINT ? (int64_t)(UINT64_MAX >> (65 - bits))
+                                             : (int64_t)((UINT64_C(1) << bits) - 1);
 }
 
-static int64_t int_min(bz_dtype t) { return ir_dtypes[t].kind == IR_KIND_SINT ? -int_max(t) - 1 : 0; }
+static int64_t int_min(bz_dtype t) {
+    return ir_dtypes[t].kind == IR_KIND_SINT ? -int_max(t) - 1 : 0;
+}
 
 /* Towards zero, limited to the range of t, NaN to 0. */
-static int64_t saturate(bz_dtype t, double v)
-{
-    if (v != v)
-        return 0;
-    if (v >= (double)int_max(t))
-        return int_max(t);
-    if (v <= (double)int_min(t))
-        return int_min(t);
+static int64_t saturate(bz_dtype t, double v) {
+    if (v != v) return 0;
+    if (v >= (double)int_max(t)) return int_max(t);
+    if (v <= (double)int_min(t)) return int_min(t);
     return (int64_t)v;
 }
 
-ir_bits ir_bits_from_f64(bz_dtype t, double v)
-{
+ir_bits ir_bits_from_f64(bz_dtype t, double v) {
     switch (t) {
     case BZ_BOOL: return v != 0;
     case BZ_F16: return ir_f64_to_f16(v);
@@ -163,19 +160,18 @@ ir_bits ir_bits_from_f64(bz_dtype t, double v)
     }
 }
 
-/* A double next to v whose last bit is set unless it equals v: rounding it to fewer bits rounds v once. */
-static double f64_odd(int64_t v)
-{
+/* A double next to v whose last bit is set unless it equals v: rounding it to fewer bits rounds
+ * v once. */
+static double f64_odd(int64_t v) {
     double d = (double)v;
-    if (v > -(INT64_C(1) << 53) && v < INT64_C(1) << 53)
-        return d;
+    if (v > -(INT64_C(1) << 53) && v < INT64_C(1) << 53) return d;
     uint64_t m = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    m = (m >> 11 << 11) | (uint64_t)((m & 0x7FF) != 0) << 11; /* at most 53 bits are left, the last one sticky */
+    m = (m >> 11 << 11) | (uint64_t)((m & 0x7FF) != 0)
+                              << 11; /* at most 53 bits are left, the last one sticky */
     return v < 0 ? -(double)m : (double)m;
 }
 
-ir_bits ir_bits_from_i64(bz_dtype t, int64_t v)
-{
+ir_bits ir_bits_from_i64(bz_dtype t, int64_t v) {
     switch (t) {
     case BZ_BOOL: return v != 0;
     case BZ_F16: return ir_f64_to_f16(f64_odd(v));
@@ -187,16 +183,13 @@ ir_bits ir_bits_from_i64(bz_dtype t, int64_t v)
 }
 
 /* The value of an integer or bool, sign included. */
-static int64_t int_value(bz_dtype t, ir_bits b)
-{
-    if (ir_dtypes[t].kind != IR_KIND_SINT || t == BZ_I64)
-        return (int64_t)b;
+static int64_t int_value(bz_dtype t, ir_bits b) {
+    if (ir_dtypes[t].kind != IR_KIND_SINT || t == BZ_I64) return (int64_t)b;
     uint64_t sign = UINT64_C(1) << (ir_dtypes[t].bits - 1);
     return (int64_t)((b ^ sign) - sign);
 }
 
-double ir_bits_to_f64(bz_dtype t, ir_bits b)
-{
+double ir_bits_to_f64(bz_dtype t, ir_bits b) {
     switch (t) {
     case BZ_F16: return (double)ir_f16_to_f32((uint16_t)b);
     case BZ_BF16: return (double)ir_bf16_to_f32((uint16_t)b);
@@ -206,20 +199,17 @@ double ir_bits_to_f64(bz_dtype t, ir_bits b)
     }
 }
 
-int64_t ir_bits_to_i64(bz_dtype t, ir_bits b)
-{
+int64_t ir_bits_to_i64(bz_dtype t, ir_bits b) {
     return ir_is_float(t) ? saturate(BZ_I64, ir_bits_to_f64(t, b)) : int_value(t, b);
 }
 
-ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b)
-{
-    if (to == from)
-        return b;
-    return ir_is_float(from) ? ir_bits_from_f64(to, ir_bits_to_f64(from, b)) : ir_bits_from_i64(to, int_value(from, b));
+ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b) {
+    if (to == from) return b;
+    return ir_is_float(from) ? ir_bits_from_f64(to, ir_bits_to_f64(from, b))
+                             : ir_bits_from_i64(to, int_value(from, b));
 }
 
-ir_bits ir_load_bits(bz_dtype t, const void *p)
-{
+ir_bits ir_load_bits(bz_dtype t, const void *p) {
     switch (ir_dtypes[t].bytes) {
     case 1: return *(const uint8_t *)p;
     case 2: {
@@ -240,8 +230,7 @@ ir_bits ir_load_bits(bz_dtype t, const void *p)
     }
 }
 
-void ir_store_bits(bz_dtype t, void *p, ir_bits b)
-{
+void ir_store_bits(bz_dtype t, void *p, ir_bits b) {
     uint8_t b1 = (uint8_t)b;
     uint16_t b2 = (uint16_t)b;
     uint32_t b4 = (uint32_t)b;

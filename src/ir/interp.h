@@ -27,7 +27,8 @@ const it_array *it_operand(const it_state *s, ir_ref r, unsigned k);
 int64_t it_numel(const it_array *a);
 /* Row-major strides in elements. */
 void it_strides(const it_array *a, int64_t *strides);
-/* *out with the dtype and shape (data allocated, uninitialised); false and an error when it is too large. */
+/* *out with the dtype and shape (data allocated, uninitialised); false and an error when it is too
+ * large. */
 bool it_new(it_state *s, ir_ref r, bz_dtype t, const ir_dim *dims, unsigned rank, it_array *out);
 bool it_copy(it_state *s, ir_ref r, const it_array *a, it_array *out);
 

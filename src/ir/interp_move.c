@@ -1,42 +1,39 @@
-/* interp_move.c - ops of the reference interpreter that move elements: each is a walk over places. */
+/* interp_move.c - ops of the reference interpreter that move elements: a walk over places each. */
 #include "src/ir/interp.h"
 
 #include <string.h>
 
-static char *element(const it_array *a, int64_t i)
-{
+static char *element(const it_array *a, int64_t i) {
     return (char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype);
 }
 
 /* out[index] = x at offset + index . strides, for every index of the result. */
-static bool pick(it_state *s, ir_ref r, const int64_t *strides, int64_t offset)
-{
+static bool pick(it_state *s, ir_ref r, const int64_t *strides, int64_t offset) {
     const it_array *x = it_operand(s, r, 0), *out = &s->slot[r].a;
     size_t bytes = ir_dtype_bytes(x->dtype);
     char *to = out->data;
-    for (it_walk w = it_begin(out->rank, out->shape, strides, offset); w.left; it_next(&w), to += bytes)
+    for (it_walk w = it_begin(out->rank, out->shape, strides, offset); w.left;
+         it_next(&w), to += bytes)
         memcpy(to, element(x, w.at), bytes);
     return true;
 }
 
 /* out at offset + index . (its strides) = x[index], for every index of x. */
-static void place(const it_array *x, const it_array *out, int64_t offset)
-{
+static void place(const it_array *x, const it_array *out, int64_t offset) {
     int64_t strides[IR_MAX_RANK];
     size_t bytes = ir_dtype_bytes(x->dtype);
     const char *from = x->data;
     it_strides(out, strides);
-    for (it_walk w = it_begin(x->rank, x->shape, strides, offset); w.left; it_next(&w), from += bytes)
+    for (it_walk w = it_begin(x->rank, x->shape, strides, offset); w.left;
+         it_next(&w), from += bytes)
         memcpy(element(out, w.at), from, bytes);
 }
 
-static const int64_t *attrs(const it_state *s, ir_ref r)
-{
+static const int64_t *attrs(const it_state *s, ir_ref r) {
     return ir_attrs(s->g, ir_at(s->g, r));
 }
 
-bool it_iota(it_state *s, ir_ref r)
-{
+bool it_iota(it_state *s, ir_ref r) {
     const it_array *out = &s->slot[r].a;
     const int64_t none[IR_MAX_RANK] = {0}, axis = attrs(s, r)[0];
     int64_t i = 0;
@@ -45,35 +42,30 @@ bool it_iota(it_state *s, ir_ref r)
     return true;
 }
 
-bool it_reshape(it_state *s, ir_ref r)
-{
+bool it_reshape(it_state *s, ir_ref r) {
     const it_array *out = &s->slot[r].a;
-    memcpy(out->data, it_operand(s, r, 0)->data, (size_t)it_numel(out) * ir_dtype_bytes(out->dtype));
+    memcpy(out->data, it_operand(s, r, 0)->data,
+           (size_t)it_numel(out) * ir_dtype_bytes(out->dtype));
     return true;
 }
 
-bool it_permute(it_state *s, ir_ref r)
-{
+bool it_permute(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0);
     int64_t own[IR_MAX_RANK], strides[IR_MAX_RANK];
     it_strides(x, own);
-    for (unsigned i = 0; i < x->rank; i++)
-        strides[i] = own[attrs(s, r)[i]];
+    for (unsigned i = 0; i < x->rank; i++) strides[i] = own[attrs(s, r)[i]];
     return pick(s, r, strides, 0);
 }
 
-bool it_expand(it_state *s, ir_ref r)
-{
+bool it_expand(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0);
     int64_t strides[IR_MAX_RANK];
     it_strides(x, strides);
-    for (unsigned i = 0; i < x->rank; i++)
-        strides[i] = x->shape[i] == 1 ? 0 : strides[i];
+    for (unsigned i = 0; i < x->rank; i++) strides[i] = x->shape[i] == 1 ? 0 : strides[i];
     return pick(s, r, strides, 0);
 }
 
-bool it_slice(it_state *s, ir_ref r)
-{
+bool it_slice(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0);
     const int64_t *a = attrs(s, r);
     int64_t strides[IR_MAX_RANK], offset = 0;
@@ -85,27 +77,22 @@ bool it_slice(it_state *s, ir_ref r)
     return pick(s, r, strides, offset);
 }
 
-bool it_as_strided(it_state *s, ir_ref r)
-{
+bool it_as_strided(it_state *s, ir_ref r) {
     return pick(s, r, attrs(s, r) + 1, attrs(s, r)[0]);
 }
 
-bool it_pad(it_state *s, ir_ref r)
-{
+bool it_pad(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0), *out = &s->slot[r].a;
     const int64_t *a = attrs(s, r);
     int64_t strides[IR_MAX_RANK], offset = 0, n = it_numel(out);
-    for (int64_t i = 0; i < n; i++)
-        ir_store_bits(out->dtype, element(out, i), (ir_bits)a[0]);
+    for (int64_t i = 0; i < n; i++) ir_store_bits(out->dtype, element(out, i), (ir_bits)a[0]);
     it_strides(out, strides);
-    for (unsigned i = 0; i < x->rank; i++)
-        offset += a[1 + 2 * i] * strides[i];
+    for (unsigned i = 0; i < x->rank; i++) offset += a[1 + 2 * i] * strides[i];
     place(x, out, offset);
     return true;
 }
 
-bool it_concat(it_state *s, ir_ref r)
-{
+bool it_concat(it_state *s, ir_ref r) {
     const it_array *out = &s->slot[r].a;
     const int64_t axis = attrs(s, r)[0];
     int64_t strides[IR_MAX_RANK], offset = 0;
@@ -120,18 +107,19 @@ bool it_concat(it_state *s, ir_ref r)
 
 /* ---- gather: result index = (before, index's own, after) */
 
-/* Index number i of the operand, counted from the end when negative; false and an error when it is outside. */
-static bool row_of(it_state *s, ir_ref r, int64_t i, int64_t size, int64_t *row)
-{
+/* Index number i of the operand, counted from the end when negative; false and an error when it is
+ * outside. */
+static bool row_of(it_state *s, ir_ref r, int64_t i, int64_t size, int64_t *row) {
     memcpy(row, element(it_operand(s, r, 1), i), sizeof *row);
     int64_t given = *row;
     *row += *row < 0 ? size : 0;
-    return (*row >= 0 && *row < size) || it_fail(s, r, BZ_EINDEX, "index %lld (element %lld) is out of range for axis %lld of size %lld",
-                                                 (long long)given, (long long)i, (long long)attrs(s, r)[0], (long long)size);
+    return (*row >= 0 && *row < size) ||
+           it_fail(s, r, BZ_EINDEX,
+                   "index %lld (element %lld) is out of range for axis %lld of size %lld",
+                   (long long)given, (long long)i, (long long)attrs(s, r)[0], (long long)size);
 }
 
-bool it_gather(it_state *s, ir_ref r)
-{
+bool it_gather(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0), *index = it_operand(s, r, 1), *out = &s->slot[r].a;
     unsigned axis = (unsigned)attrs(s, r)[0];
     int64_t before = 1, after = 1, n = it_numel(index), size = x->shape[axis], row;
@@ -141,8 +129,7 @@ bool it_gather(it_state *s, ir_ref r)
     }
     size_t bytes = (size_t)after * ir_dtype_bytes(x->dtype);
     for (int64_t i = 0; i < n; i++) {
-        if (!row_of(s, r, i, size, &row))
-            return false;
+        if (!row_of(s, r, i, size, &row)) return false;
         for (int64_t b = 0; b < before; b++)
             memcpy(element(out, (b * n + i) * after), element(x, (b * size + row) * after), bytes);
     }
@@ -158,25 +145,22 @@ typedef struct row_order {
 } row_order;
 
 /* Must element b stand before element a? NaN goes last either way. */
-static bool comes_first(const row_order *o, int64_t b, int64_t a)
-{
+static bool comes_first(const row_order *o, int64_t b, int64_t a) {
     bz_dtype t = o->x->dtype;
-    ir_bits va = ir_load_bits(t, element(o->x, o->base + a * o->stride)), vb = ir_load_bits(t, element(o->x, o->base + b * o->stride));
+    ir_bits va = ir_load_bits(t, element(o->x, o->base + a * o->stride)),
+            vb = ir_load_bits(t, element(o->x, o->base + b * o->stride));
     if (!ir_is_float(t)) {
         int64_t ia = ir_bits_to_i64(t, va), ib = ir_bits_to_i64(t, vb);
         return o->descending ? ib > ia : ib < ia;
     }
     double fa = ir_bits_to_f64(t, va), fb = ir_bits_to_f64(t, vb);
-    if (fa != fa || fb != fb)
-        return fa != fa && fb == fb;
+    if (fa != fa || fb != fb) return fa != fa && fb == fb;
     return o->descending ? fb > fa : fb < fa;
 }
 
 /* p[0 .. n) in order; `spare` is as long. */
-static void merge_sort(const row_order *o, int64_t *p, int64_t *spare, int64_t n)
-{
-    if (n < 2)
-        return;
+static void merge_sort(const row_order *o, int64_t *p, int64_t *spare, int64_t n) {
+    if (n < 2) return;
     int64_t half = n / 2, i = 0, k = half;
     merge_sort(o, p, spare, half);
     merge_sort(o, p + half, spare, n - half);
@@ -185,41 +169,36 @@ static void merge_sort(const row_order *o, int64_t *p, int64_t *spare, int64_t n
     memcpy(p, spare, (size_t)n * sizeof *p);
 }
 
-static void sort_row(const row_order *o, int64_t *p, int64_t n, const it_array *values, const it_array *indices)
-{
-    for (int64_t i = 0; i < n; i++)
-        p[i] = i;
+static void sort_row(const row_order *o, int64_t *p, int64_t n, const it_array *values,
+                     const it_array *indices) {
+    for (int64_t i = 0; i < n; i++) p[i] = i;
     merge_sort(o, p, p + n, n);
     for (int64_t i = 0; i < n; i++) {
         int64_t to = o->base + i * o->stride;
-        memcpy(element(values, to), element(o->x, o->base + p[i] * o->stride), ir_dtype_bytes(o->x->dtype));
+        memcpy(element(values, to), element(o->x, o->base + p[i] * o->stride),
+               ir_dtype_bytes(o->x->dtype));
         memcpy(element(indices, to), &p[i], sizeof p[i]);
     }
 }
 
 /* Results of the tuple: values and indices, both in x's shape. */
-static bool sort_results(it_state *s, ir_ref r)
-{
+static bool sort_results(it_state *s, ir_ref r) {
     const ir_node *n = ir_at(s->g, r);
     it_slot *slot = &s->slot[r];
     slot->nmany = 2;
     slot->many = bz_mem_zero(2, sizeof *slot->many);
-    if (!slot->many)
-        return it_fail(s, r, BZ_ENOMEM, "out of memory");
+    if (!slot->many) return it_fail(s, r, BZ_ENOMEM, "out of memory");
     return it_new(s, r, (bz_dtype)n->dtype, ir_dims(s->g, n), n->rank, &slot->many[0]) &&
            it_new(s, r, BZ_I64, ir_dims(s->g, n), n->rank, &slot->many[1]);
 }
 
-bool it_sort(it_state *s, ir_ref r)
-{
+bool it_sort(it_state *s, ir_ref r) {
     const it_array *x = it_operand(s, r, 0);
     unsigned axis = (unsigned)attrs(s, r)[0];
     int64_t strides[IR_MAX_RANK], rows[IR_MAX_RANK], n = x->shape[axis];
-    if (!sort_results(s, r))
-        return false;
+    if (!sort_results(s, r)) return false;
     int64_t *p = bz_mem_alloc(2 * (size_t)n * sizeof *p);
-    if (!p)
-        return it_fail(s, r, BZ_ENOMEM, "out of memory");
+    if (!p) return it_fail(s, r, BZ_ENOMEM, "out of memory");
     it_strides(x, strides);
     memcpy(rows, x->shape, sizeof rows);
     rows[axis] = 1;

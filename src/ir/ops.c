@@ -1,4 +1,5 @@
-/* ops.c - the table of every tensor op, made from ops.def and structs.def; names and the dtype rule. */
+/* ops.c - the table of every tensor op, made from ops.def and structs.def; names and the dtype
+ * rule. */
 #include "src/ir/ops.h"
 
 #include <string.h>
@@ -36,27 +37,22 @@ const ir_op_info ir_ops[IR_NOPS] = {
 #include "src/ir/structs.def"
 };
 
-ir_op ir_op_from_name(const char *s, size_t n)
-{
+ir_op ir_op_from_name(const char *s, size_t n) {
     for (unsigned op = 0; op < IR_NOPS; op++) {
         const char *name = ir_ops[op].name;
-        if (name && strncmp(name, s, n) == 0 && name[n] == '\0')
-            return (ir_op)op;
+        if (name && strncmp(name, s, n) == 0 && name[n] == '\0') return (ir_op)op;
     }
     return IR_NIL;
 }
 
-static bool all_equal(const bz_dtype *in, unsigned from, unsigned to)
-{
+static bool all_equal(const bz_dtype *in, unsigned from, unsigned to) {
     for (unsigned i = from + 1; i < to; i++) {
-        if (in[i] != in[from])
-            return false;
+        if (in[i] != in[from]) return false;
     }
     return true;
 }
 
-bool ir_op_result_dtype(ir_op op, const bz_dtype *in, bz_dtype *out)
-{
+bool ir_op_result_dtype(ir_op op, const bz_dtype *in, bz_dtype *out) {
     unsigned n = ir_ops[op].arity;
     switch ((ir_rule)ir_ops[op].rule) {
     case IR_RULE_SAME: *out = in[0]; return all_equal(in, 0, n);

@@ -1,7 +1,9 @@
-/* parse.c - the text form read: graphs, their inputs, lines and outputs. docs/ir.md has the grammar.
+/* parse.c - the text form read: graphs, their inputs, lines and outputs. docs/ir.md has the
+ * grammar.
  *
- * Tokens are made first, so that graphs may name one another in any order: a graph is parsed when a line needs it, or when its turn
- * comes. All that can be wrong in a text is an error with its place; the first one wins. */
+ * Tokens are made first, so that graphs may name one another in any order: a graph is parsed when a
+ * line needs it, or when its turn comes. All that can be wrong in a text is an error with its
+ * place; the first one wins. */
 #include "src/ir/text_parse.h"
 
 #include <stdio.h>
@@ -9,14 +11,12 @@
 
 /* ---- lines */
 
-static bool end_of_line(const tx_parser *p)
-{
+static bool end_of_line(const tx_parser *p) {
     return tp_peek(p)->newline || tp_peek(p)->kind == TX_END || tp_at(p, '}');
 }
 
 /* A value, or a number as a 0-d constant: f32, integers i64. */
-static bool operand(tx_parser *p, tp_scope *s, ir_ref *out)
-{
+static bool operand(tx_parser *p, tp_scope *s, ir_ref *out) {
     tx_val v;
     uint32_t tok = p->at;
     if (tp_peek(p)->kind == TX_VALUE) {
@@ -24,114 +24,103 @@ static bool operand(tx_parser *p, tp_scope *s, ir_ref *out)
         *out = tp_look_up(p, s, tok);
         return *out != 0;
     }
-    if (!tp_primary(p, &v))
-        return false;
+    if (!tp_primary(p, &v)) return false;
     if (v.kind != TX_V_INT && v.kind != TX_V_FLOAT)
         return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number");
     *out = v.kind == TX_V_INT ? ir_const_i(s->g, BZ_I64, v.u.i) : ir_const_f(s->g, BZ_F32, v.u.f);
     return *out || tp_graph_error(p, s->g, tok);
 }
 
-static bool operands(tx_parser *p, tp_scope *s, tx_line *l)
-{
+static bool operands(tx_parser *p, tp_scope *s, tx_line *l) {
     while (!end_of_line(p) && !tp_at(p, '{') && !tp_at(p, ':') && !tp_at(p, '@')) {
         ir_ref r;
         if (l->operands.n == UINT16_MAX)
             return tx_fail(p, p->at, BZ_EARG, "more than %d operands", UINT16_MAX);
-        if (!operand(p, s, &r))
-            return false;
-        if (!bz_vec_push(&l->operands, r))
-            return tp_no_memory(p);
+        if (!operand(p, s, &r)) return false;
+        if (!bz_vec_push(&l->operands, r)) return tp_no_memory(p);
         tp_accept(p, ',');
     }
     return true;
 }
 
-static bool attribute(tx_parser *p, tx_line *l)
-{
+static bool attribute(tx_parser *p, tx_line *l) {
     tx_attr a = {.tok = p->at, .v = {.kind = TX_V_FLAG, .tok = p->at}};
-    if (!(a.name = tp_name(p, "the name of an attribute")))
-        return false;
+    if (!(a.name = tp_name(p, "the name of an attribute"))) return false;
     for (uint32_t i = 0; i < l->attrs.n; i++) {
         if (!strcmp(l->attrs.p[i].name, a.name))
             return tx_fail(p, a.tok, BZ_EPARSE, "attribute '%s' is given twice", a.name);
     }
-    if (l->attrs.n == 64)
-        return tx_fail(p, a.tok, BZ_EPARSE, "more than 64 attributes");
-    return (!tp_accept(p, '=') || tp_value(p, &a.v)) && (bz_vec_push(&l->attrs, a) || tp_no_memory(p));
+    if (l->attrs.n == 64) return tx_fail(p, a.tok, BZ_EPARSE, "more than 64 attributes");
+    return (!tp_accept(p, '=') || tp_value(p, &a.v)) &&
+           (bz_vec_push(&l->attrs, a) || tp_no_memory(p));
 }
 
-static bool attributes(tx_parser *p, tx_line *l)
-{
-    if (end_of_line(p) || !tp_accept(p, '{'))
-        return true;
+static bool attributes(tx_parser *p, tx_line *l) {
+    if (end_of_line(p) || !tp_accept(p, '{')) return true;
     while (!tp_at(p, '}')) {
-        if (!attribute(p, l))
-            return false;
-        if (!tp_accept(p, ',') && !tp_at(p, '}'))
-            return tp_expected(p, "',' or '}'");
+        if (!attribute(p, l)) return false;
+        if (!tp_accept(p, ',') && !tp_at(p, '}')) return tp_expected(p, "',' or '}'");
     }
     return tp_want(p, '}');
 }
 
-static bool line_type(tx_parser *p, tx_line *l)
-{
-    if (end_of_line(p) || !tp_accept(p, ':'))
-        return true;
+static bool line_type(tx_parser *p, tx_line *l) {
+    if (end_of_line(p) || !tp_accept(p, ':')) return true;
     l->typed = true;
     l->type_tok = p->at;
     l->tuple = tp_accept(p, '(');
     return tp_type(p, &l->dtype, l->dims, &l->rank) && (!l->tuple || tp_want(p, ')'));
 }
 
+/* The line on which a token stands; counts on from the last one asked for. */
+static int line_of(tx_parser *p, uint32_t tok) {
+    uint32_t at = p->tok.p[tok].at;
+    if (at < p->seen || !p->seen_line) {
+        p->seen = 0;
+        p->seen_line = 1;
+    }
+    for (; p->seen < at; p->seen++) p->seen_line += p->text[p->seen] == '\n';
+    return p->seen_line;
+}
+
 /* The source line that nodes get: as written behind @, or that of the text for a call. */
-static bool site(tx_parser *p, ir_graph *g, const tx_line *l)
-{
+static bool site(tx_parser *p, ir_graph *g, const tx_line *l) {
     char made[300];
     const char *given = NULL;
     if (!end_of_line(p) && tp_accept(p, '@')) {
-        if (tp_peek(p)->kind != TX_STRING)
-            return tp_expected(p, "the source line as a string");
-        if (!(given = tp_text(p, p->at++)))
-            return false;
+        if (tp_peek(p)->kind != TX_STRING) return tp_expected(p, "the source line as a string");
+        if (!(given = tp_text(p, p->at++))) return false;
     } else if (!l->typed && p->file) {
-        bz_error place = {0};
-        tx_place(&place, p->text, p->tok.p[l->op_tok].at);
-        snprintf(made, sizeof made, "%s:%d", p->file, place.line);
+        snprintf(made, sizeof made, "%s:%d", p->file, line_of(p, l->op_tok));
         given = made;
     }
     g->site = given ? bz_arena_str(&g->arena, given) : NULL;
     return !given || g->site || tp_no_memory(p);
 }
 
-static bool bind_results(tx_parser *p, tp_scope *s, const tx_line *l, const ir_ref *out, unsigned n, bool tuple)
-{
-    if (tuple)
-        n = ir_result_count(s->g, out[0]);
+static bool bind_results(tx_parser *p, tp_scope *s, const tx_line *l, const ir_ref *out, unsigned n,
+                         bool tuple) {
+    if (tuple) n = ir_result_count(s->g, out[0]);
     if (l->results.n > n)
-        return tx_fail(p, l->results.p[n].tok, BZ_EPARSE, "%s gives %u result%s", l->op, n, n == 1 ? "" : "s");
+        return tx_fail(p, l->results.p[n].tok, BZ_EPARSE, "%s gives %u result%s", l->op, n,
+                       n == 1 ? "" : "s");
     for (uint32_t i = 0; i < l->results.n; i++) {
         ir_ref r = tuple ? ir_result(s->g, out[0], i) : out[i];
-        if (!r)
-            return tp_graph_error(p, s->g, l->op_tok);
-        if (!tp_bind(p, s, l->results.p[i].tok, l->results.p[i].name, r))
-            return false;
+        if (!r) return tp_graph_error(p, s->g, l->op_tok);
+        if (!tp_bind(p, s, l->results.p[i].tok, l->results.p[i].name, r)) return false;
     }
     return true;
 }
 
 /* A call with a type must give that type. */
-static bool check_type(tx_parser *p, ir_graph *g, const tx_line *l, ir_ref r)
-{
+static bool check_type(tx_parser *p, ir_graph *g, const tx_line *l, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     bool same = n->dtype == l->dtype && n->rank == l->rank && !l->tuple;
-    for (unsigned a = 0; same && a < l->rank; a++)
-        same = ir_dims(g, n)[a] == l->dims[a];
+    for (unsigned a = 0; same && a < l->rank; a++) same = ir_dims(g, n)[a] == l->dims[a];
     return same || tx_fail(p, l->type_tok, BZ_ESHAPE, "%s gives %s", l->op, ir_shape_text(g, r));
 }
 
-static bool build_line(tx_parser *p, tp_scope *s, tx_line *l)
-{
+static bool build_line(tx_parser *p, tp_scope *s, tx_line *l) {
     bool tuple = false;
     unsigned n = 1;
     ir_ref out[TX_MAX_RESULTS] = {0};
@@ -142,55 +131,44 @@ static bool build_line(tx_parser *p, tp_scope *s, tx_line *l)
     } else {
         n = tx_call(p, s->g, l, out, &tuple);
     }
-    if (tx_failed(p))
-        return false;
-    if (!n)
-        return tp_graph_error(p, s->g, l->op_tok);
-    if (l->typed && op == IR_NIL && !check_type(p, s->g, l, out[0]))
-        return false;
+    if (tx_failed(p)) return false;
+    if (!n) return tp_graph_error(p, s->g, l->op_tok);
+    if (l->typed && op == IR_NIL && !check_type(p, s->g, l, out[0])) return false;
     return bind_results(p, s, l, out, n, tuple);
 }
 
-static bool result_names(tx_parser *p, tx_line *l)
-{
+static bool result_names(tx_parser *p, tx_line *l) {
     do {
-        if (tp_peek(p)->kind != TX_VALUE)
-            return tp_expected(p, "a %value or 'return'");
+        if (tp_peek(p)->kind != TX_VALUE) return tp_expected(p, "a %value or 'return'");
         tx_name name = {tp_key(p, p->at), p->at};
-        if (!name.name || !(bz_vec_push(&l->results, name) || tp_no_memory(p)))
-            return false;
+        if (!name.name || !(bz_vec_push(&l->results, name) || tp_no_memory(p))) return false;
         p->at++;
     } while (tp_accept(p, ','));
     return tp_want(p, '=');
 }
 
 /* %7 = input y : f32[3] */
-static bool input_line(tx_parser *p, tp_scope *s, const tx_line *l)
-{
+static bool input_line(tx_parser *p, tp_scope *s, const tx_line *l) {
     ir_ref r = 0;
     uint32_t tok = p->at;
-    if (!tp_input(p, s, &r))
-        return false;
-    if (!r)
-        return tx_fail(p, tok, BZ_EPARSE, "symbols are declared among the inputs at the top");
+    if (!tp_input(p, s, &r)) return false;
+    if (!r) return tx_fail(p, tok, BZ_EPARSE, "symbols are declared among the inputs at the top");
     const char *name = s->names.p[s->names.n - 1].name;
     return !strcmp(name, l->results.p[0].name) || bind_results(p, s, l, &r, 1, false);
 }
 
-static bool line_body(tx_parser *p, tp_scope *s, tx_line *l)
-{
+static bool line_body(tx_parser *p, tp_scope *s, tx_line *l) {
     l->op_tok = p->at;
-    if (tp_peek(p)->kind != TX_WORD)
-        return tp_expected(p, "the name of an op");
-    if (!(l->op = tp_text(p, p->at++)))
-        return false;
+    if (tp_peek(p)->kind != TX_WORD) return tp_expected(p, "the name of an op");
+    if (!(l->op = tp_text(p, p->at++))) return false;
     if (!strcmp(l->op, "input"))
-        return input_line(p, s, l) && site(p, s->g, &(tx_line){.typed = true}) && (s->g->sites.p[s->g->n.n - 1] = s->g->site, true);
-    return operands(p, s, l) && attributes(p, l) && line_type(p, l) && site(p, s->g, l) && build_line(p, s, l);
+        return input_line(p, s, l) && site(p, s->g, &(tx_line){.typed = true}) &&
+               (s->g->sites.p[s->g->n.n - 1] = s->g->site, true);
+    return operands(p, s, l) && attributes(p, l) && line_type(p, l) && site(p, s->g, l) &&
+           build_line(p, s, l);
 }
 
-static bool line(tx_parser *p, tp_scope *s)
-{
+static bool line(tx_parser *p, tp_scope *s) {
     tx_line l = {0};
     bool ok = result_names(p, &l) && line_body(p, s, &l);
     ok = ok && (end_of_line(p) || tp_expected(p, "the end of the line"));
@@ -204,10 +182,10 @@ static bool line(tx_parser *p, tp_scope *s)
 
 /* ---- outputs */
 
-static bool donated_input(tx_parser *p, const ir_graph *g, int *number)
-{
+static bool donated_input(tx_parser *p, const ir_graph *g, int *number) {
     uint32_t tok = p->at;
-    if (tp_peek(p)->kind != TX_WORD && tp_peek(p)->kind != TX_STRING && tp_peek(p)->kind != TX_VALUE)
+    if (tp_peek(p)->kind != TX_WORD && tp_peek(p)->kind != TX_STRING &&
+        tp_peek(p)->kind != TX_VALUE)
         return tp_expected(p, "the name of an input");
     const char *name = tp_text(p, p->at++);
     for (uint32_t i = 0; name && i < g->inputs.n; i++) {
@@ -220,8 +198,7 @@ static bool donated_input(tx_parser *p, const ir_graph *g, int *number)
 }
 
 /* %7 as loss, %8 as w donate w */
-static bool outputs(tx_parser *p, tp_scope *s)
-{
+static bool outputs(tx_parser *p, tp_scope *s) {
     while (!tp_at(p, '}')) {
         ir_ref r;
         uint32_t tok = p->at;
@@ -229,32 +206,26 @@ static bool outputs(tx_parser *p, tp_scope *s)
         const char *name = NULL;
         if (!operand(p, s, &r) || (tp_accept_word(p, "as") && !(name = tp_name(p, "a name"))))
             return false;
-        if (tp_accept_word(p, "donate") && !donated_input(p, s->g, &donated))
-            return false;
+        if (tp_accept_word(p, "donate") && !donated_input(p, s->g, &donated)) return false;
         if (ir_at(s->g, r)->flags & IR_IS_TUPLE)
-            return tx_fail(p, tok, BZ_EARG, "several results cannot be one output; take them with 'result'");
-        if (ir_output_add(s->g, name, r, donated))
-            return tp_graph_error(p, s->g, tok);
-        if (!tp_accept(p, ',') && !tp_at(p, '}'))
-            return tp_expected(p, "',' or '}'");
+            return tx_fail(p, tok, BZ_EARG,
+                           "several results cannot be one output; take them with 'result'");
+        if (ir_output_add(s->g, name, r, donated)) return tp_graph_error(p, s->g, tok);
+        if (!tp_accept(p, ',') && !tp_at(p, '}')) return tp_expected(p, "',' or '}'");
     }
     return true;
 }
 
 /* ---- graphs */
 
-static bool graph_inside(tx_parser *p, tp_scope *s)
-{
-    if (!tp_inputs(p, s) || !tp_want(p, '{'))
-        return false;
+static bool graph_inside(tx_parser *p, tp_scope *s) {
+    if (!tp_inputs(p, s) || !tp_want(p, '{')) return false;
     while (!tp_accept_word(p, "return")) {
         if (tp_at(p, '}'))
             return tx_fail(p, p->at, BZ_EPARSE, "graph %s has no 'return'", s->g->name);
-        if (!line(p, s))
-            return false;
+        if (!line(p, s)) return false;
     }
-    if (!outputs(p, s) || !tp_want(p, '}'))
-        return false;
+    if (!outputs(p, s) || !tp_want(p, '}')) return false;
     bz_error wrong = {0};
     if (ir_verify(s->g, IR_ANY_GRAPH, &wrong))
         return tx_fail(p, p->at - 1, wrong.status, "%s", wrong.text);
@@ -262,13 +233,13 @@ static bool graph_inside(tx_parser *p, tp_scope *s)
 }
 
 /* Parses graph number k unless it is read; `tok` asks for it. */
-static bool read_graph(tx_parser *p, uint32_t k, uint32_t tok)
-{
+static bool read_graph(tx_parser *p, uint32_t k, uint32_t tok) {
     tp_body *b = &p->bodies.p[k];
-    if (b->state == READ)
-        return true;
+    if (b->state == READ) return true;
     if (b->state == READING || p->depth >= TX_MAX_DEPTH)
-        return tx_fail(p, tok, BZ_EPARSE, "graph %s applies itself, or graphs nest more than %d deep", b->name, TX_MAX_DEPTH);
+        return tx_fail(p, tok, BZ_EPARSE,
+                       "graph %s applies itself, or graphs nest more than %d deep", b->name,
+                       TX_MAX_DEPTH);
     uint32_t back = p->at;
     tp_scope s = {.g = p->m->graphs.p[k]};
     bz_arena line_of_caller = p->line;
@@ -287,8 +258,7 @@ static bool read_graph(tx_parser *p, uint32_t k, uint32_t tok)
     return ok;
 }
 
-bool tx_graph(tx_parser *p, const tx_val *v, int64_t *number)
-{
+bool tx_graph(tx_parser *p, const tx_val *v, int64_t *number) {
     for (uint32_t k = 0; v->kind <= TX_V_STRING && v->kind >= TX_V_WORD && k < p->bodies.n; k++) {
         if (!strcmp(p->bodies.p[k].name, v->u.s)) {
             *number = k;
@@ -299,17 +269,16 @@ bool tx_graph(tx_parser *p, const tx_val *v, int64_t *number)
 }
 
 /* Adds an empty graph for each `graph NAME`, so that lines may name them. */
-static bool announce(tx_parser *p)
-{
-    if (!tp_accept_word(p, "graph"))
-        return tp_expected(p, "'graph'");
+static bool announce(tx_parser *p) {
+    if (!tp_accept_word(p, "graph")) return tp_expected(p, "'graph'");
     tp_body b = {.tok = p->at};
-    if (!(b.name = tp_name(p, "the name of the graph")))
-        return false;
+    if (!(b.name = tp_name(p, "the name of the graph"))) return false;
     for (uint32_t k = 0; k < p->bodies.n; k++) {
         if (!strcmp(p->bodies.p[k].name, b.name))
             return tx_fail(p, b.tok, BZ_EPARSE, "two graphs are named '%s'", b.name);
     }
+    if (p->bodies.n == TX_MAX_GRAPHS)
+        return tx_fail(p, b.tok, BZ_EPARSE, "more than %d graphs", TX_MAX_GRAPHS);
     ir_graph *g = ir_graph_new(p->m, b.name);
     if (!g || ir_module_add(p->m, g)) {
         ir_graph_free(g);
@@ -319,8 +288,7 @@ static bool announce(tx_parser *p)
 }
 
 /* Behind the braces of the graph that starts here, or at the end of the text. */
-static void skip_graph(tx_parser *p)
-{
+static void skip_graph(tx_parser *p) {
     unsigned open = 0;
     for (; tp_peek(p)->kind != TX_END; p->at++) {
         open += tp_at(p, '{');
@@ -331,35 +299,28 @@ static void skip_graph(tx_parser *p)
     }
 }
 
-static bool module(tx_parser *p)
-{
+static bool module(tx_parser *p) {
     do {
-        if (!announce(p))
-            return false;
+        if (!announce(p)) return false;
         skip_graph(p);
     } while (tp_peek(p)->kind != TX_END);
     for (uint32_t k = 0; k < p->bodies.n; k++) {
-        if (!read_graph(p, k, p->bodies.p[k].tok))
-            return false;
+        if (!read_graph(p, k, p->bodies.p[k].tok)) return false;
     }
     return true;
 }
 
-ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e)
-{
+ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e) {
     bz_error own = {0};
     tx_parser p = {.text = text, .file = file, .e = &own, .m = ir_module_new()};
-    if (!p.m)
-        bz_fail(&own, BZ_ENOMEM, "out of memory");
+    if (!p.m) bz_fail(&own, BZ_ENOMEM, "out of memory");
     bool ok = p.m && tx_lex(text, n, &p.tok, &own) && module(&p);
     bz_vec_free(&p.tok);
     bz_vec_free(&p.bodies);
     bz_arena_free(&p.names);
     bz_arena_free(&p.line);
-    if (ok)
-        return p.m;
+    if (ok) return p.m;
     ir_module_free(p.m);
-    if (e && !e->status)
-        *e = own;
+    if (e && !e->status) *e = own;
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* parse_value.c - values of attributes: numbers, words, strings, lists, sums over symbols; and what their readers make of them. */
+/* parse_value.c - values of attributes: numbers, words, strings, lists, sums over symbols; and what
+ * their readers make of them. */
 #include "src/ir/text_parse.h"
 
 #include <locale.h>
@@ -9,31 +10,33 @@
 /* ---- numbers */
 
 /* A number token; integers become INT (FLOAT where they exceed i64; hexadecimal ones wrap). */
-static bool number(tx_parser *p, tx_val *v, bool negative)
-{
+static bool number(tx_parser *p, tx_val *v, bool negative) {
     char buf[128], *end;
     const tx_token *t = tp_peek(p);
     if (t->n >= sizeof buf)
-        return tx_fail(p, p->at, BZ_EPARSE, "the number has more than %zu characters", sizeof buf - 1);
+        return tx_fail(p, p->at, BZ_EPARSE, "the number has more than %zu characters",
+                       sizeof buf - 1);
     memcpy(buf, p->text + t->at, t->n);
     buf[t->n] = '\0';
     uint64_t u = 0;
     bool integer = true, hex = t->n > 2 && buf[0] == '0' && (buf[1] | 0x20) == 'x';
     for (const char *s = buf + (hex ? 2 : 0); *s && integer; s++) {
         int d = tp_hex_digit(*s);
-        integer = d >= 0 && d < (hex ? 16 : 10) && !__builtin_mul_overflow(u, hex ? 16u : 10u, &u) &&
-                  !__builtin_add_overflow(u, (uint64_t)d, &u) && (hex || u <= (uint64_t)INT64_MAX + negative);
+        integer = d >= 0 && d < (hex ? 16 : 10) &&
+                  !__builtin_mul_overflow(u, hex ? 16u : 10u, &u) &&
+                  !__builtin_add_overflow(u, (uint64_t)d, &u) &&
+                  (hex || u <= (uint64_t)INT64_MAX + negative);
     }
     v->kind = integer ? TX_V_INT : TX_V_FLOAT;
     if (integer) {
         v->u.i = negative ? (int64_t)(0 - u) : (int64_t)u;
     } else {
         char *dot = strchr(buf, '.');
-        if (dot)
-            *dot = localeconv()->decimal_point[0]; /* strtod reads the host program's */
+        if (dot) *dot = localeconv()->decimal_point[0]; /* strtod reads the host program's */
         v->u.f = strtod(buf, &end);
         if (*end)
-            return tx_fail(p, p->at, BZ_EPARSE, "'%s' is not a number", tp_keep(p, p->text + t->at, t->n));
+            return tx_fail(p, p->at, BZ_EPARSE, "'%s' is not a number",
+                           tp_keep(p, p->text + t->at, t->n));
         v->u.f = negative ? -v->u.f : v->u.f;
     }
     p->at++;
@@ -41,17 +44,18 @@ static bool number(tx_parser *p, tx_val *v, bool negative)
 }
 
 /* inf, nan, true, false as numbers. */
-static bool named_number(const tx_parser *p, tx_val *v, bool negative)
-{
+static bool named_number(const tx_parser *p, tx_val *v, bool negative) {
     static const struct {
         const char *name;
         uint8_t kind;
         double f;
         int64_t i;
-    } rows[] = {{"inf", TX_V_FLOAT, HUGE_VAL, 0}, {"nan", TX_V_FLOAT, 0, 0}, {"true", TX_V_INT, 0, 1}, {"false", TX_V_INT, 0, 0}};
+    } rows[] = {{"inf", TX_V_FLOAT, HUGE_VAL, 0},
+                {"nan", TX_V_FLOAT, 0, 0},
+                {"true", TX_V_INT, 0, 1},
+                {"false", TX_V_INT, 0, 0}};
     for (unsigned i = 0; i < BZ_LEN(rows); i++) {
-        if (!tp_is(p, p->at, rows[i].name))
-            continue;
+        if (!tp_is(p, p->at, rows[i].name)) continue;
         v->kind = rows[i].kind;
         if (v->kind == TX_V_INT)
             v->u.i = rows[i].i;
@@ -66,8 +70,7 @@ static bool named_number(const tx_parser *p, tx_val *v, bool negative)
 
 static bool size(tx_parser *p, tx_val *v);
 
-bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out)
-{
+bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out) {
     if (v->kind == TX_V_INT)
         *out = ir_ex_const(&p->m->ex, v->u.i);
     else if (v->kind == TX_V_DIM)
@@ -77,17 +80,17 @@ bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out)
     else
         return tx_fail(p, v->tok, BZ_EPARSE, "a size must be an integer or a symbol");
     if (!*out && v->kind == TX_V_WORD && !p->m->ex.failed)
-        return tx_fail(p, v->tok, BZ_EPARSE, "no symbol is named '%s'; declare it among the inputs as '%s: sym'", v->u.s, v->u.s);
+        return tx_fail(p, v->tok, BZ_EPARSE,
+                       "no symbol is named '%s'; declare it among the inputs as '%s: sym'", v->u.s,
+                       v->u.s);
     return *out != 0 || tx_fail(p, v->tok, BZ_ESHAPE, "a size is too large");
 }
 
 /* Two sizes joined by an operator; m and M stand for min and max. */
-static bool join(tx_parser *p, tx_val *a, char op, const tx_val *b)
-{
+static bool join(tx_parser *p, tx_val *a, char op, const tx_val *b) {
     ir_dim x, y;
     ir_exprs *ex = &p->m->ex;
-    if (!tx_dim(p, a, &x) || !tx_dim(p, b, &y))
-        return false;
+    if (!tx_dim(p, a, &x) || !tx_dim(p, b, &y)) return false;
     if ((op == '/' || op == '%') && ir_ex_at(ex, y)->lo <= 0)
         return tx_fail(p, b->tok, BZ_EPARSE, "sizes are divided by what is known to be positive");
     a->kind = TX_V_DIM;
@@ -101,15 +104,13 @@ static bool join(tx_parser *p, tx_val *a, char op, const tx_val *b)
     return (a->u.dim && !ex->failed) || tx_fail(p, a->tok, BZ_ESHAPE, "a size is too large");
 }
 
-static bool list(tx_parser *p, tx_val *v)
-{
+static bool list(tx_parser *p, tx_val *v) {
     BZ_VEC(tx_val) items = {0};
     bool ok = true;
     while (ok && !tp_at(p, ']')) {
         tx_val item;
         ok = tp_value(p, &item) && (bz_vec_push(&items, item) || tp_no_memory(p));
-        if (ok && !tp_accept(p, ',') && !tp_at(p, ']'))
-            ok = tp_expected(p, "',' or ']'");
+        if (ok && !tp_accept(p, ',') && !tp_at(p, ']')) ok = tp_expected(p, "',' or ']'");
     }
     p->at += ok;
     v->kind = TX_V_LIST;
@@ -120,24 +121,20 @@ static bool list(tx_parser *p, tx_val *v)
 }
 
 /* min(a, b), max(a, b), bits(n) behind their word. */
-static bool call(tx_parser *p, tx_val *v, char op)
-{
+static bool call(tx_parser *p, tx_val *v, char op) {
     tx_val b;
     uint32_t tok = v->tok;
-    if (!tp_want(p, '(') || !size(p, v))
-        return false;
+    if (!tp_want(p, '(') || !size(p, v)) return false;
     v->tok = tok;
     if (op == 'b') {
-        if (v->kind != TX_V_INT)
-            return tx_fail(p, v->tok, BZ_EPARSE, "bits(...) takes an integer");
+        if (v->kind != TX_V_INT) return tx_fail(p, v->tok, BZ_EPARSE, "bits(...) takes an integer");
         v->kind = TX_V_BITS;
         return tp_want(p, ')');
     }
     return tp_want(p, ',') && size(p, &b) && tp_want(p, ')') && join(p, v, op, &b);
 }
 
-static bool word(tx_parser *p, tx_val *v)
-{
+static bool word(tx_parser *p, tx_val *v) {
     static const struct {
         const char *name;
         char op;
@@ -145,8 +142,7 @@ static bool word(tx_parser *p, tx_val *v)
     const tx_token *next = tp_peek(p) + 1;
     bool called = next->kind == TX_PUNCT && next->punct == '(';
     for (unsigned i = 0; called && i < BZ_LEN(calls); i++) {
-        if (tp_accept_word(p, calls[i].name))
-            return call(p, v, calls[i].op);
+        if (tp_accept_word(p, calls[i].name)) return call(p, v, calls[i].op);
     }
     if (named_number(p, v, false)) {
         p->at++;
@@ -157,48 +153,36 @@ static bool word(tx_parser *p, tx_val *v)
     return v->u.s != NULL;
 }
 
-static bool negated(tx_parser *p, tx_val *v)
-{
-    if (tp_peek(p)->kind == TX_NUMBER)
-        return number(p, v, true);
+static bool negated(tx_parser *p, tx_val *v) {
+    if (tp_peek(p)->kind == TX_NUMBER) return number(p, v, true);
     if (named_number(p, v, true)) {
         p->at++;
         return true;
     }
     tx_val zero = {.kind = TX_V_INT, .tok = v->tok}, x = *v;
-    if (tp_peek(p)->kind != TX_WORD && !tp_at(p, '('))
-        return tp_expected(p, "a number");
-    if (tp_peek(p)->kind == TX_WORD ? !word(p, &x) : !(tp_accept(p, '(') && size(p, &x) && tp_want(p, ')')))
+    if (tp_peek(p)->kind != TX_WORD && !tp_at(p, '(')) return tp_expected(p, "a number");
+    if (tp_peek(p)->kind == TX_WORD ? !word(p, &x)
+                                    : !(tp_accept(p, '(') && size(p, &x) && tp_want(p, ')')))
         return false;
     *v = zero;
     return join(p, v, '-', &x);
 }
 
-static bool primary_inside(tx_parser *p, tx_val *v)
-{
+static bool primary_inside(tx_parser *p, tx_val *v) {
     *v = (tx_val){.tok = p->at};
     switch (tp_peek(p)->kind) {
-    case TX_NUMBER:
-        return number(p, v, false);
-    case TX_WORD:
-        return word(p, v);
-    case TX_STRING:
-        v->kind = TX_V_STRING;
-        return (v->u.s = tp_text(p, p->at++)) != NULL;
-    default:
-        break;
+    case TX_NUMBER: return number(p, v, false);
+    case TX_WORD: return word(p, v);
+    case TX_STRING: v->kind = TX_V_STRING; return (v->u.s = tp_text(p, p->at++)) != NULL;
+    default: break;
     }
-    if (tp_accept(p, '-'))
-        return negated(p, v);
-    if (tp_accept(p, '['))
-        return list(p, v);
-    if (tp_accept(p, '('))
-        return size(p, v) && tp_want(p, ')');
+    if (tp_accept(p, '-')) return negated(p, v);
+    if (tp_accept(p, '[')) return list(p, v);
+    if (tp_accept(p, '(')) return size(p, v) && tp_want(p, ')');
     return tp_expected(p, "a value");
 }
 
-bool tp_primary(tx_parser *p, tx_val *v)
-{
+bool tp_primary(tx_parser *p, tx_val *v) {
     if (p->depth >= TX_MAX_DEPTH)
         return tx_fail(p, p->at, BZ_EPARSE, "nested more than %d deep", TX_MAX_DEPTH);
     p->depth++;
@@ -208,14 +192,12 @@ bool tp_primary(tx_parser *p, tx_val *v)
 }
 
 /* `n%3` was read as n and a value named 3: the value's text is the divisor. */
-static bool mod_by_value(tx_parser *p, tx_val *v)
-{
+static bool mod_by_value(tx_parser *p, tx_val *v) {
     tx_token *t = &p->tok.p[p->at];
     tx_val b;
     tx_token whole = *t;
     char first = p->text[t->at + 1];
-    if (first == '"')
-        return tp_expected(p, "a size");
+    if (first == '"') return tp_expected(p, "a size");
     t->at++;
     t->n--;
     t->kind = first >= '0' && first <= '9' ? TX_NUMBER : TX_WORD;
@@ -225,8 +207,7 @@ static bool mod_by_value(tx_parser *p, tx_val *v)
     return ok;
 }
 
-static bool product(tx_parser *p, tx_val *v)
-{
+static bool product(tx_parser *p, tx_val *v) {
     tx_val b;
     bool ok = tp_primary(p, v);
     while (ok && !tx_failed(p)) {
@@ -242,8 +223,7 @@ static bool product(tx_parser *p, tx_val *v)
     return ok;
 }
 
-static bool size(tx_parser *p, tx_val *v)
-{
+static bool size(tx_parser *p, tx_val *v) {
     tx_val b;
     bool ok = product(p, v);
     while (ok && (tp_at(p, '+') || tp_at(p, '-'))) {
@@ -253,67 +233,57 @@ static bool size(tx_parser *p, tx_val *v)
     return ok;
 }
 
-bool tp_value(tx_parser *p, tx_val *v)
-{
+bool tp_value(tx_parser *p, tx_val *v) {
     return size(p, v);
 }
 
 /* ---- values as what readers want */
 
-bool tx_int(tx_parser *p, const tx_val *v, int64_t *out)
-{
-    if (v->kind == TX_V_DIM && ir_ex_is_const(&p->m->ex, v->u.dim, out))
-        return true;
-    if (v->kind != TX_V_INT)
-        return tx_fail(p, v->tok, BZ_EARG, "an integer is expected here");
+bool tx_int(tx_parser *p, const tx_val *v, int64_t *out) {
+    if (v->kind == TX_V_DIM && ir_ex_is_const(&p->m->ex, v->u.dim, out)) return true;
+    if (v->kind != TX_V_INT) return tx_fail(p, v->tok, BZ_EARG, "an integer is expected here");
     *out = v->u.i;
     return true;
 }
 
-bool tx_float(tx_parser *p, const tx_val *v, double *out)
-{
+bool tx_float(tx_parser *p, const tx_val *v, double *out) {
     int64_t i;
-    if (v->kind == TX_V_FLOAT)
-        return *out = v->u.f, true;
+    if (v->kind == TX_V_FLOAT) return *out = v->u.f, true;
     if (v->kind != TX_V_INT && v->kind != TX_V_DIM)
         return tx_fail(p, v->tok, BZ_EARG, "a number is expected here");
-    if (!tx_int(p, v, &i))
-        return false;
+    if (!tx_int(p, v, &i)) return false;
     return *out = (double)i, true;
 }
 
-bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out)
-{
+bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
     unsigned bits = ir_dtypes[t].bits;
     if (v->kind == TX_V_BITS) {
         *out = (ir_bits)v->u.i;
-        return bits == 64 || !(*out >> bits) || tx_fail(p, v->tok, BZ_EARG, "%s has %u bits", ir_dtypes[t].name, bits);
+        return bits == 64 || !(*out >> bits) ||
+               tx_fail(p, v->tok, BZ_EARG, "%s has %u bits", ir_dtypes[t].name, bits);
     }
-    if (v->kind == TX_V_FLOAT && ir_is_float(t))
-        return *out = ir_bits_from_f64(t, v->u.f), true;
+    if (v->kind == TX_V_FLOAT && ir_is_float(t)) return *out = ir_bits_from_f64(t, v->u.f), true;
     int64_t i;
-    if (!tx_int(p, v, &i))
-        return false;
+    if (!tx_int(p, v, &i)) return false;
     *out = ir_bits_from_i64(t, i);
     return ir_is_float(t) || ir_bits_to_i64(t, *out) == i ||
            tx_fail(p, v->tok, BZ_EARG, "%lld is no value of %s", (long long)i, ir_dtypes[t].name);
 }
 
-bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out)
-{
-    if (v->kind == TX_V_WORD && ir_dtype_from_name(v->u.s, strlen(v->u.s), out))
-        return true;
-    return tx_fail(p, v->tok, BZ_EDTYPE, "a dtype is expected here: bool u8 i8 i16 i32 i64 f16 bf16 f32 f64");
+bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out) {
+    if (v->kind == TX_V_WORD && ir_dtype_from_name(v->u.s, strlen(v->u.s), out)) return true;
+    return tx_fail(p, v->tok, BZ_EDTYPE,
+                   "a dtype is expected here: bool u8 i8 i16 i32 i64 f16 bf16 f32 f64");
 }
 
-const tx_val *tx_list(const tx_val *v, uint32_t *n)
-{
-    *n = v->kind == TX_V_LIST ? v->u.list.n : v->kind == TX_V_WORD && !strcmp(v->u.s, "all") ? 0 : 1;
+const tx_val *tx_list(const tx_val *v, uint32_t *n) {
+    *n = v->kind == TX_V_LIST                             ? v->u.list.n
+         : v->kind == TX_V_WORD && !strcmp(v->u.s, "all") ? 0
+                                                          : 1;
     return v->kind == TX_V_LIST ? v->u.list.p : v;
 }
 
-tx_attr *tx_find(tx_line *l, const char *name)
-{
+tx_attr *tx_find(tx_line *l, const char *name) {
     for (uint32_t i = 0; i < l->attrs.n; i++) {
         if (!strcmp(l->attrs.p[i].name, name)) {
             l->attrs.p[i].used = true;

@@ -1,4 +1,5 @@
-/* print.c - a graph as text: every node with its type, so that reading it gives the same nodes under the same numbers.
+/* print.c - a graph as text: every node with its type, so that reading it gives the same nodes
+ * under the same numbers.
  *
  *     graph main(x: f32[2,3]) {
  *         %2 = exp %x : f32[2,3] @ "train.c:31"
@@ -13,32 +14,28 @@
 /* ---- numbers */
 
 /* Replaces the host locale's decimal point. */
-static void plain_point(char *s)
-{
+static void plain_point(char *s) {
     for (; *s; s++) {
-        if (!strchr("0123456789+-eE", *s))
-            *s = '.';
+        if (!strchr("0123456789+-eE", *s)) *s = '.';
     }
 }
 
 /* The shortest decimal that reads back as the same bits. */
-static void print_finite(bz_text *t, bz_dtype type, double v)
-{
+static void print_finite(bz_text *t, bz_dtype type, double v) {
     char buf[40];
     for (int digits = 1; digits <= 17; digits++) {
         double back;
         snprintf(buf, sizeof buf, "%.*g", digits, v);
-        if (sscanf(buf, "%lf", &back) == 1 && ir_bits_from_f64(type, back) == ir_bits_from_f64(type, v))
+        if (sscanf(buf, "%lf", &back) == 1 &&
+            ir_bits_from_f64(type, back) == ir_bits_from_f64(type, v))
             break;
     }
     plain_point(buf);
     bz_text_str(t, buf);
-    if (!strpbrk(buf, ".e"))
-        bz_text_str(t, ".0");
+    if (!strpbrk(buf, ".e")) bz_text_str(t, ".0");
 }
 
-void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v)
-{
+void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v) {
     if (!ir_is_float(type)) {
         if (type == BZ_BOOL)
             bz_text_str(t, v ? "true" : "false");
@@ -57,15 +54,13 @@ void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v)
         print_finite(t, type, d);
 }
 
-void tx_print_double(bz_text *t, double v)
-{
+void tx_print_double(bz_text *t, double v) {
     tx_print_bits(t, BZ_F64, ir_bits_from_f64(BZ_F64, v));
 }
 
 /* ---- names */
 
-static void print_name(bz_text *t, const char *s)
-{
+static void print_name(bz_text *t, const char *s) {
     if (tx_is_word(s))
         bz_text_str(t, s);
     else
@@ -73,8 +68,7 @@ static void print_name(bz_text *t, const char *s)
 }
 
 /* Inputs by name, other nodes by number. */
-static void print_ref(bz_text *t, const ir_graph *g, ir_ref r)
-{
+static void print_ref(bz_text *t, const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     bz_text_str(t, "%");
     if (n->op == IR_INPUT)
@@ -85,30 +79,24 @@ static void print_ref(bz_text *t, const ir_graph *g, ir_ref r)
 
 /* ---- inputs and symbols */
 
-static void print_input(bz_text *t, const ir_graph *g, const ir_input *in, bool line)
-{
+static void print_input(bz_text *t, const ir_graph *g, const ir_input *in, bool line) {
     print_name(t, in->name);
     bz_text_str(t, line ? " : " : ": ");
     bz_text_str(t, in->scalar ? "scalar " : "");
     ir_print_shape(t, g, in->node);
-    if (in->fill)
-        tx_print_fill(t, in);
+    if (in->fill) tx_print_fill(t, in);
 }
 
-static void mark_symbols(const ir_exprs *x, ir_ex e, bool *used)
-{
+static void mark_symbols(const ir_exprs *x, ir_ex e, bool *used) {
     const ir_ex_node *n = ir_ex_at(x, e);
-    if (n->kind == EX_SYM)
-        used[e] = true;
-    if (n->kind < EX_ADD)
-        return;
+    if (n->kind == EX_SYM) used[e] = true;
+    if (n->kind < EX_ADD) return;
     mark_symbols(x, n->a, used);
     mark_symbols(x, n->b, used);
 }
 
 /* The symbols of the graph's dimensions, in the order in which they were made. Returns how many. */
-static unsigned print_symbols(bz_text *t, const ir_graph *g)
-{
+static unsigned print_symbols(bz_text *t, const ir_graph *g) {
     const ir_exprs *x = &g->m->ex;
     unsigned count = 0;
     bool *used = bz_mem_zero(x->n.n, sizeof *used);
@@ -116,12 +104,10 @@ static unsigned print_symbols(bz_text *t, const ir_graph *g)
         t->failed = true;
         return 0;
     }
-    for (uint32_t i = 0; i < g->dims.n; i++)
-        mark_symbols(x, g->dims.p[i], used);
+    for (uint32_t i = 0; i < g->dims.n; i++) mark_symbols(x, g->dims.p[i], used);
     for (ir_ex e = 0; e < x->n.n; e++) {
         const ir_ex_node *n = ir_ex_at(x, e);
-        if (!used[e])
-            continue;
+        if (!used[e]) continue;
         bz_text_str(t, count++ ? ", " : "");
         ir_ex_print(t, x, e);
         bz_text_str(t, ": sym");
@@ -132,17 +118,15 @@ static unsigned print_symbols(bz_text *t, const ir_graph *g)
     return count;
 }
 
-/* Inputs that are the first nodes and have no source line stand in the head, the others where their nodes are. */
-static uint32_t inputs_in_head(const ir_graph *g)
-{
+/* Inputs that are the first nodes and have no source line stand in the head, the others where their
+ * nodes are. */
+static uint32_t inputs_in_head(const ir_graph *g) {
     uint32_t n = 0;
-    while (n < g->inputs.n && g->inputs.p[n].node == n + 1 && !g->sites.p[n + 1])
-        n++;
+    while (n < g->inputs.n && g->inputs.p[n].node == n + 1 && !g->sites.p[n + 1]) n++;
     return n;
 }
 
-static void print_head(bz_text *t, const ir_graph *g, uint32_t inputs)
-{
+static void print_head(bz_text *t, const ir_graph *g, uint32_t inputs) {
     bz_text_str(t, "graph ");
     print_name(t, g->name);
     bz_text_str(t, "(");
@@ -156,8 +140,7 @@ static void print_head(bz_text *t, const ir_graph *g, uint32_t inputs)
 
 /* ---- nodes */
 
-static void print_node(bz_text *t, const ir_graph *g, ir_ref r)
-{
+static void print_node(bz_text *t, const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     bz_textf(t, "    %%%u = %s", r, ir_ops[n->op].name);
     if (n->op == IR_INPUT) {
@@ -181,8 +164,7 @@ static void print_node(bz_text *t, const ir_graph *g, ir_ref r)
     bz_text_str(t, "\n");
 }
 
-static void print_outputs(bz_text *t, const ir_graph *g)
-{
+static void print_outputs(bz_text *t, const ir_graph *g) {
     bz_text_str(t, "    return");
     for (uint32_t i = 0; i < g->outputs.n; i++) {
         const ir_output *o = &g->outputs.p[i];
@@ -198,17 +180,14 @@ static void print_outputs(bz_text *t, const ir_graph *g)
     bz_text_str(t, "\n}\n");
 }
 
-void ir_print(bz_text *t, const ir_graph *g)
-{
+void ir_print(bz_text *t, const ir_graph *g) {
     uint32_t head = inputs_in_head(g);
     print_head(t, g, head);
-    for (ir_ref r = head + 1; r < g->n.n; r++)
-        print_node(t, g, r);
+    for (ir_ref r = head + 1; r < g->n.n; r++) print_node(t, g, r);
     print_outputs(t, g);
 }
 
-void ir_print_module(bz_text *t, const ir_module *m)
-{
+void ir_print_module(bz_text *t, const ir_module *m) {
     for (uint32_t i = 0; i < m->graphs.n; i++) {
         bz_text_str(t, i ? "\n" : "");
         ir_print(t, m->graphs.p[i]);

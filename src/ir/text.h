@@ -1,8 +1,9 @@
-/* text.h - the text form from inside: tokens, parsed lines, the table of builders. docs/ir.md is the grammar.
+/* text.h - the text form from inside: tokens, parsed lines, the table of builders.
+ * docs/ir.md has the grammar.
  *
- *     text --lex.c--> tokens --parse.c--> tx_line --> text_node.c      a line with a type: the node as it stands
- *                                                 \-> builders.c       a line without: a builder call, expanded
- *     graph --print.c, text_node.c--> text                             every node with its type */
+ *     text --lex.c--> tokens --parse*.c--> tx_line --> text_node.c   with a type: the node as it is
+ *                                                  \-> builders.c    without: a call, expanded
+ *     graph --print.c, text_node.c--> text                           every node with its type */
 #ifndef BRAZE_IR_TEXT_H
 #define BRAZE_IR_TEXT_H
 
@@ -19,16 +20,30 @@ typedef struct tx_token {
 } tx_token;
 typedef BZ_VEC(tx_token) tx_tokens;
 
-enum { TX_MAX_TEXT = 1 << 28, TX_MAX_DEPTH = 32 /* of lists, sums in dimensions, graphs in graphs */ };
+enum {
+    TX_MAX_TEXT = 1 << 28,
+    TX_MAX_GRAPHS = 1 << 12,
+    TX_MAX_DEPTH = 32 /* of lists, sums in dimensions, graphs in graphs */
+};
 
-/* The whole text as tokens, TX_END last. false and an error with its place when a byte or a string is wrong. */
+/* The whole text as tokens, TX_END last. false and an error with its place when a byte or a string
+ * is wrong. */
 bool tx_lex(const char *text, size_t n, tx_tokens *out, bz_error *e);
 /* Line and column (from 1) of a place in the text, into *e. */
 void tx_place(bz_error *e, const char *text, size_t at);
 bool tx_is_word(const char *s); /* may it be written without quotes? */
 
 /* ---- parse.c */
-typedef enum tx_val_kind { TX_V_FLAG, TX_V_INT, TX_V_FLOAT, TX_V_BITS, TX_V_WORD, TX_V_STRING, TX_V_LIST, TX_V_DIM } tx_val_kind;
+typedef enum tx_val_kind {
+    TX_V_FLAG,
+    TX_V_INT,
+    TX_V_FLOAT,
+    TX_V_BITS,
+    TX_V_WORD,
+    TX_V_STRING,
+    TX_V_LIST,
+    TX_V_DIM
+} tx_val_kind;
 
 typedef struct tx_val {
     uint8_t kind;
@@ -75,16 +90,18 @@ typedef struct tx_parser tx_parser;
 
 /* Records an error at a token; always false. */
 bool tx_fail(tx_parser *p, uint32_t tok, bz_status s, const char *fmt, ...) BZ_PRINTF(4, 5);
-void *tx_alloc(tx_parser *p, size_t n); /* lives as long as the line; NULL and an error when out of memory */
+void *tx_alloc(tx_parser *p,
+               size_t n); /* lives as long as the line; NULL and an error when out of memory */
 bool tx_failed(const tx_parser *p);
 tx_attr *tx_find(tx_line *l, const char *name); /* and marks it used; NULL if it is not given */
-/* Values as what the reader of an attribute wants; false and an error when they are something else. */
+/* Values as what the reader of an attribute wants; false and an error for anything else. */
 bool tx_int(tx_parser *p, const tx_val *v, int64_t *out);
 bool tx_float(tx_parser *p, const tx_val *v, double *out);
 bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out);
 bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out);
 bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out);
-bool tx_graph(tx_parser *p, const tx_val *v, int64_t *number); /* parses that graph first if need be */
+bool tx_graph(tx_parser *p, const tx_val *v,
+              int64_t *number); /* parses that graph first if need be */
 /* A list, or a single value as a list of one. */
 const tx_val *tx_list(const tx_val *v, uint32_t *n);
 /* A number of dtype t, so that reading it gives the same bits. */
@@ -100,8 +117,9 @@ ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l);
 /* ---- builders.c */
 typedef struct tx_args tx_args;
 
-/* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out, "x*" any number. In `attrs`:
- * name:type, or name:type=default; types int, float, flag, dtype, ints, dims, graph. */
+/* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
+ * "x*" any number. In `attrs`: name:type, or name:type=default; types int, float, flag, dtype,
+ * ints, dims, graph. */
 typedef struct ir_builder {
     const char *name, *operands, *attrs, *results, *doc;
     ir_ref (*call)(ir_graph *g, tx_args *a);
@@ -109,11 +127,12 @@ typedef struct ir_builder {
 extern const ir_builder ir_builders[];
 extern const unsigned ir_builder_count;
 const ir_builder *ir_builder_find(const char *name); /* NULL: none */
-void ir_builder_print(bz_text *t, const ir_builder *b); /* "values, indices = sort x {axis: int = -1, ...}" */
+void ir_builder_print(bz_text *t,
+                      const ir_builder *b); /* "values, indices = sort x {axis: int = -1, ...}" */
 
 enum { TX_MAX_RESULTS = 3 };
-/* Calls a builder or an elementwise op by name; results in out[], their number or 0 when it failed. A cond or while gives its
- * tuple in out[0] and *tuple = true. */
+/* Calls a builder or an elementwise op by name; results in out[], their number or 0 when it failed.
+ * A cond or while gives its tuple in out[0] and *tuple = true. */
 unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple);
 /* The op or builder whose name is nearest to `name`, or NULL. */
 const char *ir_nearest_name(const char *name);

@@ -47,10 +47,8 @@ static const field fields[IR_NOPS][5] = {
 static const char *const orders[] = {"any", "last", "lead", "dot"};
 
 /* Word number k of a list of names. */
-static const char *name_at(const char *names, unsigned k, char buf[16])
-{
-    for (; k; k--)
-        names += strcspn(names, " ") + 1;
+static const char *name_at(const char *names, unsigned k, char buf[16]) {
+    for (; k; k--) names += strcspn(names, " ") + 1;
     size_t n = strcspn(names, " ");
     memcpy(buf, names, n);
     buf[n] = '\0';
@@ -59,16 +57,13 @@ static const char *name_at(const char *names, unsigned k, char buf[16])
 
 /* ---- printing */
 
-static void print_list(bz_text *t, const char *name, const int64_t *v, size_t n, size_t stride)
-{
+static void print_list(bz_text *t, const char *name, const int64_t *v, size_t n, size_t stride) {
     bz_textf(t, "%s=[", name);
-    for (size_t i = 0; i < n; i++)
-        bz_textf(t, "%s%lld", i ? ", " : "", (long long)v[i * stride]);
+    for (size_t i = 0; i < n; i++) bz_textf(t, "%s%lld", i ? ", " : "", (long long)v[i * stride]);
     bz_text_str(t, "]");
 }
 
-static void print_values(bz_text *t, bz_dtype type, const int64_t *v, size_t n)
-{
+static void print_values(bz_text *t, bz_dtype type, const int64_t *v, size_t n) {
     if (n == 1) {
         tx_print_bits(t, type, (ir_bits)v[0]);
         return;
@@ -81,8 +76,7 @@ static void print_values(bz_text *t, bz_dtype type, const int64_t *v, size_t n)
     bz_text_str(t, "]");
 }
 
-static void print_dot_lists(bz_text *t, const ir_graph *g, const ir_node *n)
-{
+static void print_dot_lists(bz_text *t, const ir_graph *g, const ir_node *n) {
     ir_dot_attr d = ir_dot_get(g, n);
     const char *sep = "";
     if (d.nbatch) {
@@ -97,8 +91,7 @@ static void print_dot_lists(bz_text *t, const ir_graph *g, const ir_node *n)
     print_list(t, "rcontract", d.rcontract, d.ncontract, 1);
 }
 
-static void print_name(bz_text *t, const char *s)
-{
+static void print_name(bz_text *t, const char *s) {
     if (tx_is_word(s))
         bz_text_str(t, s);
     else
@@ -106,8 +99,8 @@ static void print_name(bz_text *t, const char *s)
 }
 
 /* Prints a field whose first number is a[0]; how many numbers it took. */
-static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, const field *f, const int64_t *a, unsigned left)
-{
+static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, const field *f,
+                            const int64_t *a, unsigned left) {
     char buf[16];
     if (f->kind == F_WOVEN) {
         print_list(t, name_at(f->name, 0, buf), a, left / 2, 2);
@@ -115,40 +108,22 @@ static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, con
         print_list(t, name_at(f->name, 1, buf), a + 1, left / 2, 2);
         return left;
     }
-    if (f->kind == F_DOT)
-        return print_dot_lists(t, g, n), left;
-    if (f->kind == F_FLAG)
-        return bz_text_str(t, f->name), 1;
-    if (f->kind == F_REST)
-        return print_list(t, f->name, a, left, 1), left;
+    if (f->kind == F_DOT) return print_dot_lists(t, g, n), left;
+    if (f->kind == F_FLAG) return bz_text_str(t, f->name), 1;
+    if (f->kind == F_REST) return print_list(t, f->name, a, left, 1), left;
     bz_textf(t, "%s=", f->name);
     switch (f->kind) {
-    case F_VALUES:
-        print_values(t, (bz_dtype)n->dtype, a, left);
-        return left;
-    case F_VALUE:
-        tx_print_bits(t, (bz_dtype)n->dtype, (ir_bits)a[0]);
-        return 1;
-    case F_FOLD:
-        bz_text_str(t, ir_reduce_name((ir_reduce_kind)a[0]));
-        return 1;
-    case F_DTYPE:
-        bz_text_str(t, ir_dtypes[a[0]].name);
-        return 1;
-    case F_ORDER:
-        bz_text_str(t, orders[a[0]]);
-        return 1;
-    case F_GRAPH:
-        print_name(t, g->m->graphs.p[a[0]]->name);
-        return 1;
-    default:
-        bz_textf(t, "%lld", (long long)a[0]);
-        return 1;
+    case F_VALUES: print_values(t, (bz_dtype)n->dtype, a, left); return left;
+    case F_VALUE: tx_print_bits(t, (bz_dtype)n->dtype, (ir_bits)a[0]); return 1;
+    case F_FOLD: bz_text_str(t, ir_reduce_name((ir_reduce_kind)a[0])); return 1;
+    case F_DTYPE: bz_text_str(t, ir_dtypes[a[0]].name); return 1;
+    case F_ORDER: bz_text_str(t, orders[a[0]]); return 1;
+    case F_GRAPH: print_name(t, g->m->graphs.p[a[0]]->name); return 1;
+    default: bz_textf(t, "%lld", (long long)a[0]); return 1;
     }
 }
 
-void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r)
-{
+void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     const field *f = fields[n->op];
     unsigned at = 0;
@@ -162,8 +137,7 @@ void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r)
         at += print_field(t, g, n, f, ir_attrs(g, n) + at, n->nattr - at);
         sep = ", ";
     }
-    if (n->device)
-        bz_textf(t, "%sdevice=%u", sep, n->device), sep = "";
+    if (n->device) bz_textf(t, "%sdevice=%u", sep, n->device), sep = "";
     bz_text_str(t, *sep == ' ' ? "" : "}");
 }
 
@@ -175,200 +149,165 @@ typedef struct reader {
     BZ_VEC(int64_t) attr;
 } reader;
 
-static bool push(reader *r, int64_t v)
-{
+static bool push(reader *r, int64_t v) {
     return bz_vec_push(&r->attr, v) || tx_fail(r->p, r->l->op_tok, BZ_ENOMEM, "out of memory");
 }
 
-static const tx_val *wanted(reader *r, const char *name)
-{
+static const tx_val *wanted(reader *r, const char *name) {
     tx_attr *t = tx_find(r->l, name);
-    if (!t)
-        tx_fail(r->p, r->l->op_tok, BZ_EARG, "%s with a type needs {%s=...}", r->l->op, name);
+    if (!t) tx_fail(r->p, r->l->op_tok, BZ_EARG, "%s with a type needs {%s=...}", r->l->op, name);
     return t ? &t->v : NULL;
 }
 
-/* The elements of a list attribute; NULL and an error when it is missing or too long. An empty list when it is optional. */
-static const tx_val *wanted_list(reader *r, const char *name, bool optional, uint32_t *n)
-{
+/* The elements of a list attribute; NULL and an error when it is missing or too long. An empty list
+ * when it is optional. */
+static const tx_val *wanted_list(reader *r, const char *name, bool optional, uint32_t *n) {
     static const tx_val none;
     *n = 0;
-    if (optional && !tx_find(r->l, name))
-        return &none;
+    if (optional && !tx_find(r->l, name)) return &none;
     const tx_val *v = wanted(r, name);
-    if (!v)
-        return NULL;
+    if (!v) return NULL;
     v = tx_list(v, n);
     if (*n > IR_MAX_RANK) {
-        tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %u numbers in %s; at most %d axes are possible", r->l->op, *n, name, IR_MAX_RANK);
+        tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %u numbers in %s; at most %d axes are possible",
+                r->l->op, *n, name, IR_MAX_RANK);
         return NULL;
     }
     return *n ? v : &none;
 }
 
-static bool push_list(reader *r, const tx_val *v, uint32_t n)
-{
+static bool push_list(reader *r, const tx_val *v, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         int64_t x;
-        if (!tx_int(r->p, &v[i], &x) || !push(r, x))
-            return false;
+        if (!tx_int(r->p, &v[i], &x) || !push(r, x)) return false;
     }
     return true;
 }
 
-static bool read_woven(reader *r, const char *names)
-{
+static bool read_woven(reader *r, const char *names) {
     char buf[2][16];
     uint32_t n[2];
     const tx_val *v[2];
     for (unsigned k = 0; k < 2; k++) {
-        if (!(v[k] = wanted_list(r, name_at(names, k, buf[k]), false, &n[k])))
-            return false;
+        if (!(v[k] = wanted_list(r, name_at(names, k, buf[k]), false, &n[k]))) return false;
     }
     if (n[0] != n[1])
-        return tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %s and %s have different lengths", r->l->op, buf[0], buf[1]);
+        return tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %s and %s have different lengths",
+                       r->l->op, buf[0], buf[1]);
     for (uint32_t i = 0; i < n[0]; i++) {
-        if (!push_list(r, &v[0][i], 1) || !push_list(r, &v[1][i], 1))
-            return false;
+        if (!push_list(r, &v[0][i], 1) || !push_list(r, &v[1][i], 1)) return false;
     }
     return true;
 }
 
-static bool read_dot(reader *r, const char *names)
-{
+static bool read_dot(reader *r, const char *names) {
     char buf[16];
     uint32_t n[4];
     const tx_val *v[4];
     for (unsigned k = 0; k < 4; k++) {
-        if (!(v[k] = wanted_list(r, name_at(names, k, buf), true, &n[k])))
-            return false;
+        if (!(v[k] = wanted_list(r, name_at(names, k, buf), true, &n[k]))) return false;
     }
     if (n[0] != n[1] || n[2] != n[3])
-        return tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "dot: the lists of x and y have different lengths");
+        return tx_fail(r->p, r->l->op_tok, BZ_EAXIS,
+                       "dot: the lists of x and y have different lengths");
     bool ok = push(r, n[0]) && push(r, n[2]);
-    for (unsigned k = 0; k < 4; k++)
-        ok = ok && push_list(r, v[k], n[k]);
+    for (unsigned k = 0; k < 4; k++) ok = ok && push_list(r, v[k], n[k]);
     return ok;
 }
 
-static bool read_values(reader *r, const char *name)
-{
+static bool read_values(reader *r, const char *name) {
     uint32_t n = 0;
     const tx_val *v = wanted(r, name);
-    if (!v)
-        return false;
+    if (!v) return false;
     v = tx_list(v, &n);
     for (uint32_t i = 0; i < n; i++) {
         ir_bits b;
-        if (!tx_bits(r->p, &v[i], r->l->dtype, &b) || !push(r, (int64_t)b))
-            return false;
+        if (!tx_bits(r->p, &v[i], r->l->dtype, &b) || !push(r, (int64_t)b)) return false;
     }
     return true;
 }
 
 /* The number of a word in a list of names; an error names the attribute. */
-static bool read_word(reader *r, const tx_val *v, const char *what, const char *(*name)(unsigned), unsigned count)
-{
+static bool read_word(reader *r, const tx_val *v, const char *what, const char *(*name)(unsigned),
+                      unsigned count) {
     for (unsigned k = 0; v->kind == TX_V_WORD && k < count; k++) {
-        if (!strcmp(name(k), v->u.s))
-            return push(r, k);
+        if (!strcmp(name(k), v->u.s)) return push(r, k);
     }
     return tx_fail(r->p, v->tok, BZ_EARG, "this is no %s", what);
 }
 
-static const char *order_name(unsigned k)
-{
+static const char *order_name(unsigned k) {
     return orders[k];
 }
 
-static const char *fold_name(unsigned k)
-{
+static const char *fold_name(unsigned k) {
     return ir_reduce_name((ir_reduce_kind)k);
 }
 
-static bool read_flag(reader *r, const char *name)
-{
+static bool read_flag(reader *r, const char *name) {
     int64_t v = 1;
     tx_attr *t = tx_find(r->l, name);
     return (!t || t->v.kind == TX_V_FLAG || tx_int(r->p, &t->v, &v)) && push(r, t && v);
 }
 
-static bool read_single(reader *r, const field *f)
-{
+static bool read_single(reader *r, const field *f) {
     int64_t number;
     ir_bits bits;
     bz_dtype t;
     const tx_val *v = wanted(r, f->name);
-    if (!v)
-        return false;
+    if (!v) return false;
     switch (f->kind) {
-    case F_VALUE:
-        return tx_bits(r->p, v, r->l->dtype, &bits) && push(r, (int64_t)bits);
-    case F_FOLD:
-        return read_word(r, v, "kind of reduction", fold_name, IR_NREDUCE);
-    case F_ORDER:
-        return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
-    case F_DTYPE:
-        return tx_dtype(r->p, v, &t) && push(r, t);
-    case F_GRAPH:
-        return tx_graph(r->p, v, &number) && push(r, number);
-    default:
-        return tx_int(r->p, v, &number) && push(r, number);
+    case F_VALUE: return tx_bits(r->p, v, r->l->dtype, &bits) && push(r, (int64_t)bits);
+    case F_FOLD: return read_word(r, v, "kind of reduction", fold_name, IR_NREDUCE);
+    case F_ORDER: return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
+    case F_DTYPE: return tx_dtype(r->p, v, &t) && push(r, t);
+    case F_GRAPH: return tx_graph(r->p, v, &number) && push(r, number);
+    default: return tx_int(r->p, v, &number) && push(r, number);
     }
 }
 
-static bool read_field(reader *r, const field *f)
-{
+static bool read_field(reader *r, const field *f) {
     uint32_t n;
     const tx_val *v;
     switch (f->kind) {
-    case F_WOVEN:
-        return read_woven(r, f->name);
-    case F_DOT:
-        return read_dot(r, f->name);
-    case F_VALUES:
-        return read_values(r, f->name);
-    case F_FLAG:
-        return read_flag(r, f->name);
-    case F_REST:
-        v = wanted_list(r, f->name, true, &n);
-        return v && push_list(r, v, n);
-    default:
-        return read_single(r, f);
+    case F_WOVEN: return read_woven(r, f->name);
+    case F_DOT: return read_dot(r, f->name);
+    case F_VALUES: return read_values(r, f->name);
+    case F_FLAG: return read_flag(r, f->name);
+    case F_REST: v = wanted_list(r, f->name, true, &n); return v && push_list(r, v, n);
+    default: return read_single(r, f);
     }
 }
 
-static bool read_fields(reader *r, ir_op op, int64_t *device)
-{
+static bool read_fields(reader *r, ir_op op, int64_t *device) {
     for (const field *f = fields[op]; f->kind != F_END; f++) {
-        if (!read_field(r, f))
-            return false;
+        if (!read_field(r, f)) return false;
     }
     tx_attr *d = tx_find(r->l, "device");
     *device = 0;
-    if (d && !tx_int(r->p, &d->v, device))
-        return false;
+    if (d && !tx_int(r->p, &d->v, device)) return false;
     if (*device < 0 || *device > UINT8_MAX)
         return tx_fail(r->p, d->tok, BZ_EARG, "no device has the number %lld", (long long)*device);
     for (uint32_t i = 0; i < r->l->attrs.n; i++) {
         if (!r->l->attrs.p[i].used)
-            return tx_fail(r->p, r->l->attrs.p[i].tok, BZ_EARG, "%s with a type has no attribute '%s'", r->l->op, r->l->attrs.p[i].name);
+            return tx_fail(r->p, r->l->attrs.p[i].tok, BZ_EARG,
+                           "%s with a type has no attribute '%s'", r->l->op, r->l->attrs.p[i].name);
     }
     return true;
 }
 
-static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device)
-{
+static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) {
     const tx_line *l = r->l;
     bz_error wrong = {0};
     bool many = op == IR_SORT || op == IR_COND || op == IR_WHILE;
     if (many != l->tuple) {
-        tx_fail(r->p, l->type_tok, BZ_EPARSE, many ? "%s gives a tuple: its type stands in ()" : "%s gives one result", l->op);
+        tx_fail(r->p, l->type_tok, BZ_EPARSE,
+                many ? "%s gives a tuple: its type stands in ()" : "%s gives one result", l->op);
         return 0;
     }
-    ir_ref n = ir_append(g, op, l->dtype, l->dims, l->rank, l->operands.p, l->operands.n, r->attr.p, r->attr.n);
-    if (!n)
-        return 0;
+    ir_ref n = ir_append(g, op, l->dtype, l->dims, l->rank, l->operands.p, l->operands.n, r->attr.p,
+                         r->attr.n);
+    if (!n) return 0;
     g->n.p[n].flags |= many ? IR_IS_TUPLE : 0;
     g->n.p[n].device = (uint8_t)device;
     if (ir_verify_node(g, n, &wrong)) {
@@ -378,8 +317,7 @@ static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device)
     return n;
 }
 
-ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l)
-{
+ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l) {
     reader r = {.p = p, .l = l};
     int64_t device;
     ir_ref made = 0;

@@ -21,6 +21,8 @@ struct tx_parser {
     BZ_VEC(tp_body) bodies; /* as m->graphs */
     bz_arena names, line;
     unsigned depth;
+    uint32_t seen; /* a place in the text up to which lines are counted, and that line */
+    int seen_line;
 };
 
 typedef struct tp_named {
@@ -47,10 +49,12 @@ bool tp_accept_word(tx_parser *p, const char *s);
 bool tp_expected(tx_parser *p, const char *what);
 bool tp_want(tx_parser *p, char c);
 int tp_hex_digit(char c); /* -1: none */
-const char *tp_keep(tx_parser *p, const char *s, size_t n); /* a copy that lives as long as the parser */
-const char *tp_text(tx_parser *p, uint32_t tok); /* of a word, string or value, without quotes and % */
+const char *tp_keep(tx_parser *p, const char *s,
+                    size_t n); /* a copy that lives as long as the parser */
+const char *tp_text(tx_parser *p,
+                    uint32_t tok); /* of a word, string or value, without quotes and % */
 const char *tp_name(tx_parser *p, const char *what); /* a word or string */
-const char *tp_key(tx_parser *p, uint32_t tok); /* the name of a value as a scope knows it */
+const char *tp_key(tx_parser *p, uint32_t tok);      /* the name of a value as a scope knows it */
 bool tp_bind(tx_parser *p, tp_scope *s, uint32_t tok, const char *key, ir_ref r);
 ir_ref tp_look_up(tx_parser *p, tp_scope *s, uint32_t tok);
 

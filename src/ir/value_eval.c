@@ -1,9 +1,10 @@
-/* value_eval.c - evaluates base ops and value programs on bits and on arrays: the definition of what they give.
+/* value_eval.c - evaluates base ops and value programs on bits and on arrays: the definition of
+ * what they give.
  *
- * The loops come from the C columns of ops.def, compiled once per dtype (value_loops.h). A program runs over blocks of elements, one
- * instruction after the other, each value in its slot:
+ * The loops come from the C columns of ops.def, compiled once per dtype (value_loops.h). A
+ * program runs over blocks of elements, one instruction after the other, each value in its slot:
  *
- *     operands[at .. at+63] --ARG--> slot 0 --mul--> slot 2 --fma--> slot 0 ... --> out[at .. at+63]
+ *     operands[at .. at+63] --ARG--> slot 0 --mul--> slot 2 --fma--> ... --> out[at .. at+63]
  *
  * This file needs -ffp-contract=off: an fma is one only where the program says so. */
 #include "src/ir/value.h"
@@ -29,166 +30,163 @@ typedef cast_loop_fn *cast_loop;
 
 /* ---- what the C columns of ops.def call; integers come in sign-extended */
 
-#define FMA(x, y, z) _Generic((x), float: fmaf, default: fma)(x, y, z)
-#define FABS(x) _Generic((x), float: fabsf, default: fabs)(x)
-#define SQRT(x) _Generic((x), float: sqrtf, default: sqrt)(x)
-#define FLOOR(x) _Generic((x), float: floorf, default: floor)(x)
-#define CEIL(x) _Generic((x), float: ceilf, default: ceil)(x)
-#define TRUNC(x) _Generic((x), float: truncf, default: trunc)(x)
-#define RINT(x) _Generic((x), float: rintf, default: rint)(x)
-#define IDIV(x, y) floor_quotient((int64_t)(x), (int64_t)(y))
-#define IMOD(x, y) floor_rest((int64_t)(x), (int64_t)(y))
-#define SHL(x, y) ((uint64_t)(y) < BITS ? (uint64_t)(x) << (y) : 0)
-#define SHR(x, y) shift_right((int64_t)(x), (uint64_t)(y), BITS)
-#define LSHR(x, y) ((uint64_t)(y) < BITS ? (uint64_t)(W)(x) >> (y) : 0)
-#define POPCOUNT(x) __builtin_popcountll((uint64_t)(W)(x))
-#define CLZ(x) ((W)(x) ? __builtin_clzll((uint64_t)(W)(x)) - (64 - BITS) : BITS)
+#define FMA(x, y, z) _Generic((x), float : fmaf, default : fma)(x, y, z)
+#define FABS(x)      _Generic((x), float : fabsf, default : fabs)(x)
+#define SQRT(x)      _Generic((x), float : sqrtf, default : sqrt)(x)
+#define FLOOR(x)     _Generic((x), float : floorf, default : floor)(x)
+#define CEIL(x)      _Generic((x), float : ceilf, default : ceil)(x)
+#define TRUNC(x)     _Generic((x), float : truncf, default : trunc)(x)
+#define RINT(x)      _Generic((x), float : rintf, default : rint)(x)
+#define IDIV(x, y)   floor_quotient((int64_t)(x), (int64_t)(y))
+#define IMOD(x, y)   floor_rest((int64_t)(x), (int64_t)(y))
+#define SHL(x, y)    ((uint64_t)(y) < BITS ? (uint64_t)(x) << (y) : 0)
+#define SHR(x, y)    shift_right((int64_t)(x), (uint64_t)(y), BITS)
+#define LSHR(x, y)   ((uint64_t)(y) < BITS ? (uint64_t)(W)(x) >> (y) : 0)
+#define POPCOUNT(x)  __builtin_popcountll((uint64_t)(W)(x))
+#define CLZ(x)       ((W)(x) ? __builtin_clzll((uint64_t)(W)(x)) - (64 - BITS) : BITS)
 
-static int64_t floor_quotient(int64_t x, int64_t y)
-{
-    if (y == 0)
-        return 0;
-    if (y == -1)
-        return (int64_t)(0 - (uint64_t)x); /* INT64_MIN wraps */
+static int64_t floor_quotient(int64_t x, int64_t y) {
+    if (y == 0) return 0;
+    if (y == -1) return (int64_t)(0 - (uint64_t)x); /* INT64_MIN wraps */
     return x / y - (x % y != 0 && (x < 0) != (y < 0));
 }
 
-static int64_t floor_rest(int64_t x, int64_t y)
-{
-    if (y == 0 || y == -1)
-        return 0;
+static int64_t floor_rest(int64_t x, int64_t y) {
+    if (y == 0 || y == -1) return 0;
     int64_t r = x % y;
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
-static int64_t shift_right(int64_t x, uint64_t n, unsigned bits)
-{
-    if (n < bits)
-        return x >> n;
+static int64_t shift_right(int64_t x, uint64_t n, unsigned bits) {
+    if (n < bits) return x >> n;
     return x < 0 ? -1 : 0;
 }
 
-/* A float of either size as an integer between lo and hi (powers of two but for one): truncated, saturated, NaN is 0. */
+/* A float of either size as an integer between lo and hi (powers of two but for one): truncated,
+ * saturated, NaN is 0. */
 #define SATURATE(x, lo, hi)                                                                        \
-    _Generic((x), float: saturate, double: saturate, default: keep)(                               \
-        (_Generic((x), float: (double)(x), double: (double)(x), default: (x))), lo, hi)
-static int64_t saturate(double x, int64_t lo, int64_t hi)
-{
-    if (x != x)
-        return 0;
+    _Generic((x), float                                                                            \
+             : saturate, double                                                                    \
+             : saturate, default                                                                   \
+             : keep)((_Generic((x), float                                                          \
+                               : (double)(x), double                                               \
+                               : (double)(x), default                                              \
+                               : (x))),                                                            \
+                     lo, hi)
+static int64_t saturate(double x, int64_t lo, int64_t hi) {
+    if (x != x) return 0;
     return x >= (double)hi ? hi : x <= (double)lo ? lo : (int64_t)x;
 }
-static int64_t keep(int64_t x, int64_t lo, int64_t hi)
-{
+static int64_t keep(int64_t x, int64_t lo, int64_t hi) {
     (void)lo, (void)hi;
     return x;
 }
 
 /* ---- the loops */
 
-#define PICK_INT(i, f) i
+#define PICK_INT(i, f)   i
 #define PICK_FLOAT(i, f) f
 
-/* abs of an unsigned dtype asks whether it is negative, bool arithmetic is int arithmetic: the columns are written for all. */
+/* abs of an unsigned dtype asks whether it is negative, bool arithmetic is int arithmetic: the
+ * columns are written for all. */
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wsign-compare"
 
-#define T uint8_t
-#define U uint32_t
-#define W uint8_t
-#define BITS 1
-#define NAME b1
-#define COLUMN PICK_INT
-#define CAST(x) ((x) != 0)
+#define T        uint8_t
+#define U        uint32_t
+#define W        uint8_t
+#define BITS     1
+#define NAME     b1
+#define COLUMN   PICK_INT
+#define CAST(x)  ((x) != 0)
 #define STORE(v) ((v) != 0)
 #include "src/ir/value_loops.h"
 
-#define T uint8_t
-#define U uint32_t
-#define W uint8_t
-#define BITS 8
-#define NAME u8
-#define COLUMN PICK_INT
+#define T       uint8_t
+#define U       uint32_t
+#define W       uint8_t
+#define BITS    8
+#define NAME    u8
+#define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, 0, UINT8_MAX)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T int8_t
-#define U uint32_t
-#define W uint8_t
-#define BITS 8
-#define NAME i8
-#define COLUMN PICK_INT
+#define T       int8_t
+#define U       uint32_t
+#define W       uint8_t
+#define BITS    8
+#define NAME    i8
+#define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, INT8_MIN, INT8_MAX)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T int16_t
-#define U uint32_t
-#define W uint16_t
-#define BITS 16
-#define NAME i16
-#define COLUMN PICK_INT
+#define T       int16_t
+#define U       uint32_t
+#define W       uint16_t
+#define BITS    16
+#define NAME    i16
+#define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, INT16_MIN, INT16_MAX)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T int32_t
-#define U uint32_t
-#define W uint32_t
-#define BITS 32
-#define NAME i32
-#define COLUMN PICK_INT
+#define T       int32_t
+#define U       uint32_t
+#define W       uint32_t
+#define BITS    32
+#define NAME    i32
+#define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, INT32_MIN, INT32_MAX)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T int64_t
-#define U uint64_t
-#define W uint64_t
-#define BITS 64
-#define NAME i64
-#define COLUMN PICK_INT
+#define T       int64_t
+#define U       uint64_t
+#define W       uint64_t
+#define BITS    64
+#define NAME    i64
+#define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, INT64_MIN, INT64_MAX)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T float
-#define U float
-#define W float
-#define BITS 32
-#define NAME f32
-#define COLUMN PICK_FLOAT
+#define T       float
+#define U       float
+#define W       float
+#define BITS    32
+#define NAME    f32
+#define COLUMN  PICK_FLOAT
 #define CAST(x) (x)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
-#define T double
-#define U double
-#define W double
-#define BITS 64
-#define NAME f64
-#define COLUMN PICK_FLOAT
+#define T       double
+#define U       double
+#define W       double
+#define BITS    64
+#define NAME    f64
+#define COLUMN  PICK_FLOAT
 #define CAST(x) (x)
-#define STORE (T)
+#define STORE   (T)
 #include "src/ir/value_loops.h"
 
 static const base_loop *const loops[BZ_NDTYPES] = {
     [BZ_BOOL] = loops_b1, [BZ_U8] = loops_u8,   [BZ_I8] = loops_i8,   [BZ_I16] = loops_i16,
-    [BZ_I32] = loops_i32,   [BZ_I64] = loops_i64, [BZ_F32] = loops_f32, [BZ_F64] = loops_f64,
+    [BZ_I32] = loops_i32, [BZ_I64] = loops_i64, [BZ_F32] = loops_f32, [BZ_F64] = loops_f64,
 };
 static const cast_loop *const casts[BZ_NDTYPES] = {
     [BZ_BOOL] = casts_b1, [BZ_U8] = casts_u8,   [BZ_I8] = casts_i8,   [BZ_I16] = casts_i16,
-    [BZ_I32] = casts_i32,   [BZ_I64] = casts_i64, [BZ_F32] = casts_f32, [BZ_F64] = casts_f64,
+    [BZ_I32] = casts_i32, [BZ_I64] = casts_i64, [BZ_F32] = casts_f32, [BZ_F64] = casts_f64,
 };
 
 /* ---- one base op */
 
 /* To or from f16 and bf16, one element at a time. */
-static void cast_half(bz_dtype from, bz_dtype to, void *out, const void *x, size_t n)
-{
+static void cast_half(bz_dtype from, bz_dtype to, void *out, const void *x, size_t n) {
     size_t fs = ir_dtype_bytes(from), ts = ir_dtype_bytes(to);
     for (size_t i = 0; i < n; i++) {
         ir_bits b = ir_load_bits(from, (const char *)x + i * fs);
@@ -197,14 +195,12 @@ static void cast_half(bz_dtype from, bz_dtype to, void *out, const void *x, size
 }
 
 /* The one op whose column says something else of bool: ~1 is not 0. */
-static void not_bool(bool *out, const bool *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = !x[i];
+static void not_bool(bool *out, const bool *x, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = !x[i];
 }
 
-void ir_base_eval(ir_op op, bz_dtype operand, bz_dtype result, void *out, const void *const x[3], size_t n)
-{
+void ir_base_eval(ir_op op, bz_dtype operand, bz_dtype result, void *out, const void *const x[3],
+                  size_t n) {
     unsigned arity = ir_ops[op].arity;
     bool half = ir_is_half(operand);
     if (op == IR_BITCAST || (op == IR_CAST && operand == result))
@@ -218,11 +214,11 @@ void ir_base_eval(ir_op op, bz_dtype operand, bz_dtype result, void *out, const 
     else if (half && op != IR_SELECT)
         bz_bug("%s of %s is computed in f32", ir_ops[op].name, ir_dtypes[operand].name);
     else
-        loops[half ? BZ_I16 : operand][op](out, x[0], x[arity > 1 ? 1 : 0], x[arity > 2 ? 2 : 0], n);
+        loops[half ? BZ_I16 : operand][op](out, x[0], x[arity > 1 ? 1 : 0], x[arity > 2 ? 2 : 0],
+                                           n);
 }
 
-ir_bits ir_base_eval_bits(ir_op op, bz_dtype operand, bz_dtype result, const ir_bits x[3])
-{
+ir_bits ir_base_eval_bits(ir_op op, bz_dtype operand, bz_dtype result, const ir_bits x[3]) {
     uint64_t in[3], out;
     const void *p[3] = {in, in + 1, in + 2};
     for (unsigned k = 0; k < ir_ops[op].arity; k++)
@@ -241,14 +237,11 @@ typedef union block {
     uint64_t align[BLOCK];
 } block;
 
-static void fill(block *out, bz_dtype t, ir_bits bits, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ir_store_bits(t, out->bytes + i * ir_dtype_bytes(t), bits);
+static void fill(block *out, bz_dtype t, ir_bits bits, size_t n) {
+    for (size_t i = 0; i < n; i++) ir_store_bits(t, out->bytes + i * ir_dtype_bytes(t), bits);
 }
 
-static void look_up(block *out, const ir_vtable *table, bz_dtype index, const block *x, size_t n)
-{
+static void look_up(block *out, const ir_vtable *table, bz_dtype index, const block *x, size_t n) {
     size_t size = ir_dtype_bytes(table->dtype), step = ir_dtype_bytes(index);
     for (size_t i = 0; i < n; i++) {
         int64_t at = ir_bits_to_i64(index, ir_load_bits(index, x->bytes + i * step));
@@ -257,14 +250,12 @@ static void look_up(block *out, const ir_vtable *table, bz_dtype index, const bl
     }
 }
 
-static bool any(const block *mask, size_t n)
-{
+static bool any(const block *mask, size_t n) {
     return memchr(mask->bytes, 1, n) != NULL;
 }
 
 /* One block of n <= BLOCK elements; its result is in the slot of instruction `out`. */
-static void eval_block(const ir_vprog *p, block *slots, const void *const x[3], size_t n)
-{
+static void eval_block(const ir_vprog *p, block *slots, const void *const x[3], size_t n) {
     uint16_t skipped = 0; /* END of a region that was skipped */
     for (uint16_t i = 0; i < p->n; i++) {
         const ir_vinst *v = &p->inst[i];
@@ -290,8 +281,7 @@ static void eval_block(const ir_vprog *p, block *slots, const void *const x[3], 
     }
 }
 
-void ir_value_eval(const ir_vprog *p, void *out, const void *const x[3], size_t n)
-{
+void ir_value_eval(const ir_vprog *p, void *out, const void *const x[3], size_t n) {
     block slots[IR_V_MAX_SLOTS];
     size_t size = ir_dtype_bytes(p->result);
     for (size_t at = 0; at < n; at += BLOCK) {
@@ -304,11 +294,9 @@ void ir_value_eval(const ir_vprog *p, void *out, const void *const x[3], size_t 
     }
 }
 
-ir_bits ir_value_eval_bits(const ir_vprog *p, const ir_bits x[3])
-{
+ir_bits ir_value_eval_bits(const ir_vprog *p, const ir_bits x[3]) {
     uint64_t in[3], out;
-    for (unsigned k = 0; k < p->nargs; k++)
-        ir_store_bits(p->arg[k], in + k, x[k]);
+    for (unsigned k = 0; k < p->nargs; k++) ir_store_bits(p->arg[k], in + k, x[k]);
     ir_value_eval(p, &out, (const void *const[3]){in, in + 1, in + 2}, 1);
     return ir_load_bits(p->result, &out);
 }

@@ -16,7 +16,7 @@ typedef struct fuse_group {
     BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is not listed: it is an index map) */
 } fuse_group;
 
-enum { FUSE_NO_GROUP = UINT32_MAX };
+#define FUSE_NO_GROUP UINT32_MAX
 
 /* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced); KEPT: what a reduction leaves. A
  * node is on a level when its shape is the level's but for axes of size 1; its canonical index there is the level's symbols. */

@@ -1,0 +1,185 @@
+/* kernels.c - machine code of kernels, one cache for the process.
+ *
+ *     key = target | compiler | text of the functions it calls | text of the kernel
+ *
+ * What is missing is compiled as one module, cut in two for two threads when there is much. Code is never given back: programs of
+ * all contexts point into it. */
+#include "runtime/objload.h"
+#include "runtime/rt.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS = 1024, PARALLEL_INSTS = 4000 };
+
+static struct {
+    pthread_mutex_t lock;
+    rt_kernel *slots[SLOTS];
+    rt_code *code;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- keys */
+
+static void add_functions(bz_text *t, const lp_module *m, const lp_kernel *k) {
+    for (lp_val v = 1; v < k->inst.n; v++) {
+        if (k->inst.p[v].op != LP_CALL) continue;
+        const lp_kernel *f = m->k.p[k->inst.p[v].imm];
+        add_functions(t, m, f);
+        lp_print(t, f, m);
+    }
+}
+
+static bool key_of(bz_text *t, const lp_module *m, const lp_kernel *k, cg_isa isa) {
+    bz_textf(t, "%s | %s\n", cg_isa_name(isa), cg_version());
+    add_functions(t, m, k);
+    lp_print(t, k, m);
+    return !t->failed;
+}
+
+static rt_kernel *find(uint64_t h, const char *key, size_t n) {
+    for (rt_kernel *k = cache.slots[h % SLOTS]; k; k = k->next)
+        if (k->hash == h && k->key_bytes == n && !memcmp(k->key, key, n)) return k;
+    return NULL;
+}
+
+/* ---- code */
+
+static const rt_import imports[] = {
+    {"fma", (rt_function *)fma},
+    {"fmaf", (rt_function *)fmaf},
+    {NULL, NULL},
+};
+
+/* Functions and the kernels of one job; the arrays belong to others. */
+typedef struct job {
+    lp_module m;
+    cg_target target;
+    rt_object *object;
+    bz_status status;
+    bz_error e;
+} job;
+
+static void *compile(void *arg) {
+    job *j = arg;
+    cg_object o = {0};
+    char why[RT_LOAD_MESSAGE];
+    j->status = cg_compile(&j->m, &j->target, &o, &j->e);
+    if (j->status) return NULL;
+    rt_load_status s = rt_object_load(cache.code, o.bytes, o.n, imports, &j->object, why);
+    if (s) j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE, "loading kernels: %s", why);
+    cg_object_free(&o);
+    return NULL;
+}
+
+static size_t weight(const lp_kernel *k) {
+    return k->inst.n;
+}
+
+/* Functions of m go into both jobs, missing kernels to the lighter one. */
+static bool divide(const lp_module *m, const bool *missing, job jobs[2], unsigned *n) {
+    size_t total = 0, load[2] = {0, 0};
+    for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? weight(m->k.p[i]) : 0;
+    *n = total > PARALLEL_INSTS ? 2 : 1;
+    for (uint32_t i = 0; i < m->k.n; i++) {
+        lp_kernel *k = m->k.p[i];
+        unsigned to = *n == 2 && load[1] < load[0];
+        for (unsigned j = 0; j < *n && k->function; j++)
+            if (!bz_vec_push(&jobs[j].m.k, k)) return false;
+        if (!missing[i]) continue;
+        if (!bz_vec_push(&jobs[to].m.k, k)) return false;
+        load[to] += weight(k);
+    }
+    return true;
+}
+
+static void run_jobs(job jobs[2], unsigned n) {
+    pthread_t helper;
+    bool started = n == 2 && pthread_create(&helper, NULL, compile, &jobs[1]) == 0;
+    compile(&jobs[0]);
+    if (started)
+        pthread_join(helper, NULL);
+    else if (n == 2)
+        compile(&jobs[1]);
+}
+
+static rt_phase **find_phases(const job jobs[2], unsigned n, const lp_kernel *k) {
+    unsigned nphases = lp_phase_count(k);
+    rt_phase **p = bz_mem_alloc(nphases * sizeof *p);
+    for (unsigned i = 0; i < nphases && p; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "%s.%u", k->name, i);
+        p[i] = NULL;
+        for (unsigned j = 0; j < n && !p[i]; j++)
+            if (jobs[j].object) p[i] = (rt_phase *)rt_object_find(jobs[j].object, name);
+        if (!p[i]) bz_bug("kernel %s: no code for phase %u", k->name, i);
+    }
+    return p;
+}
+
+static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz_text *key) {
+    rt_kernel *made = phases ? bz_mem_alloc(sizeof *made) : NULL;
+    if (!made) return NULL;
+    *made = (rt_kernel){h, key->p, key->n, lp_phase_count(k), phases, cache.slots[h % SLOTS]};
+    cache.slots[h % SLOTS] = made;
+    *key = (bz_text){0};
+    return made;
+}
+
+/* ---- the whole */
+
+/* Compiles what is missing and enters it. Under the lock. */
+static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash, const bool *missing, const rt_kernel **out, bz_error *e) {
+    job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
+    unsigned n = 1;
+    bz_status s = BZ_OK;
+    if (!cache.code) cache.code = rt_code_new();
+    if (!cache.code || !divide(m, missing, jobs, &n)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!s) run_jobs(jobs, n);
+    for (unsigned j = 0; j < n && !s; j++)
+        if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
+    for (uint32_t i = 0; i < m->k.n && !s; i++) {
+        if (!missing[i]) continue;
+        rt_phase **phases = find_phases(jobs, n, m->k.p[i]);
+        out[i] = remember(m->k.p[i], phases, hash[i], &keys[i]);
+        if (!out[i]) bz_mem_free(phases), s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    }
+    for (unsigned j = 0; j < 2; j++) bz_vec_free(&jobs[j].m.k);
+    return s;
+}
+
+static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash, bool *missing, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e) {
+    for (uint32_t i = 0; i < m->k.n; i++) {
+        out[i] = NULL;
+        if (m->k.p[i]->function) continue;
+        if (!key_of(&keys[i], m, m->k.p[i], isa)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+        hash[i] = bz_hash(0, keys[i].p, keys[i].n);
+        out[i] = find(hash[i], keys[i].p, keys[i].n);
+        missing[i] = out[i] == NULL;
+        *(missing[i] ? built : shared) += 1;
+    }
+    return *built ? build(m, isa, keys, hash, missing, out, e) : BZ_OK;
+}
+
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built, unsigned *shared, bz_error *e) {
+    bz_status s = cg_open(e);
+    *built = *shared = 0;
+    if (s) return s;
+    bz_text *keys = bz_mem_zero(m->k.n, sizeof *keys);
+    uint64_t *hash = bz_mem_zero(m->k.n, sizeof *hash);
+    bool *missing = bz_mem_zero(m->k.n, sizeof *missing);
+    s = keys && hash && missing ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!s) {
+        pthread_mutex_lock(&cache.lock);
+        s = look_up(m, isa, keys, hash, missing, out, built, shared, e);
+        pthread_mutex_unlock(&cache.lock);
+    }
+    for (uint32_t i = 0; i < m->k.n && keys; i++) bz_text_free(&keys[i]);
+    bz_mem_free(keys);
+    bz_mem_free(hash);
+    bz_mem_free(missing);
+    return s;
+}
