@@ -183,8 +183,9 @@ static bz_status run(bz_context *c, rt_epoch *e) {
     e->g->outputs.n = 0;
     if (!p) return c->err.status ? c->err.status : rt_no_memory(c);
     bz_status s = rt_program_run(c, p, &(rt_call){c->in_bufs.p, c->in_bits.p, c->out_bufs.p});
-    if (s) return s;
-    return keep_results(c, e) ? BZ_OK : rt_no_memory(c);
+    if (s || keep_results(c, e)) return s;
+    for (uint32_t i = 0; i < c->outs.n; i++) rt_buffer_unref(c, c->out_bufs.p[i]);
+    return rt_no_memory(c);
 }
 
 /* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */

@@ -19,6 +19,7 @@ static struct {
     pthread_mutex_t lock;
     rt_kernel *slots[SLOTS];
     rt_code *code;
+    BZ_VEC(rt_object *) objects; /* what was loaded, for good */
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- keys */
@@ -136,7 +137,7 @@ static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint
     unsigned n = 1;
     bz_status s = BZ_OK;
     if (!cache.code) cache.code = rt_code_new();
-    if (!cache.code || !divide(m, missing, jobs, &n)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
     if (!s) run_jobs(jobs, n);
     for (unsigned j = 0; j < n && !s; j++)
         if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
@@ -146,7 +147,10 @@ static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint
         out[i] = remember(m->k.p[i], phases, hash[i], &keys[i]);
         if (!out[i]) bz_mem_free(phases), s = bz_fail(e, BZ_ENOMEM, "out of memory");
     }
-    for (unsigned j = 0; j < 2; j++) bz_vec_free(&jobs[j].m.k);
+    for (unsigned j = 0; j < 2; j++) {
+        if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
+        bz_vec_free(&jobs[j].m.k);
+    }
     return s;
 }
 
