@@ -379,7 +379,10 @@ static const char *refusal(fuser *f, uint32_t p, uint32_t c, uint32_t *into)
     if (q->kind == FUSE_MAP) {
         *into = c;
         space_of(f, c, &s);
-        bool fits = to->kind != FUSE_DOT && map_level(f, p, &s, to->kind) != FUSE_NONE;
+        fuse_level level = map_level(f, p, &s, to->kind);
+        bool fits = to->kind != FUSE_DOT && level != FUSE_NONE;
+        if (to->kind == FUSE_MAP && level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
+            fits = !needed_elsewhere(f, p, c);
         if (fits && edges_canonical(f, p, c, &s))
             return NULL;
         return inline_refusal(f, p, c);

@@ -107,6 +107,7 @@ typedef struct stretch {
     row_kernel *q;
     unsigned pass;
     unsigned folds[MAX_FOLDS], nfolds; /* of this pass */
+    unsigned nvec;                     /* vectors a step: those that make L lanes; fewer when nothing is folded */
     lp_val acc[MAX_FOLDS][MAX_ACC];
 } stretch;
 
@@ -166,7 +167,7 @@ static void step(stretch *s, unsigned at)
 static void all_lanes(stretch *s, lp_val k)
 {
     row_kernel *q = s->q;
-    for (unsigned at = 0; at < q->nvec; at += q->width) {
+    for (unsigned at = 0; at < s->nvec; at += q->width) {
         unsigned mark = emit_mark(&q->l->m);
         emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)), q->lanes, q->width, 0);
         step(s, at);
@@ -195,7 +196,7 @@ static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
     row_kernel *q = s->q;
     lower *l = q->l;
     lp_builder *b = l->b;
-    int64_t lanes = (int64_t)q->lanes * q->nvec, steps = count / lanes;
+    int64_t lanes = (int64_t)q->lanes * s->nvec, steps = count / lanes;
     lp_val flat[MAX_FOLDS * MAX_ACC], carry[MAX_FOLDS * MAX_ACC];
     unsigned n = 0;
     for (unsigned f = 0; f < s->nfolds; f++) {
@@ -236,6 +237,7 @@ static stretch begin_pass(row_kernel *q, unsigned pass)
     for (unsigned f = 0; f < q->nfolds; f++)
         if (q->fold[f].depth == pass + 1)
             s.folds[s.nfolds++] = f;
+    s.nvec = s.nfolds ? q->nvec : q->width;
     return s;
 }
 
