@@ -20,6 +20,7 @@ BZ_API bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t 
 #define BZ_OPEN INT64_MIN
 /* x[index] along an axis, which vanishes. */
 BZ_API bz_tensor *bz_select_at(bz_tensor *x, int axis, int64_t index, const char *site);
+/* An axis of size 1 left out (one of another size stays); put in. */
 BZ_API bz_tensor *bz_squeeze_at(bz_tensor *x, int axis, const char *site);
 BZ_API bz_tensor *bz_unsqueeze_at(bz_tensor *x, int axis, const char *site);
 /* Axes from .. to as one. */
