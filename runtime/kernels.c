@@ -70,7 +70,9 @@ static void *compile(void *arg) {
     j->status = cg_compile(&j->m, &j->target, &o, &j->e);
     if (j->status) return NULL;
     rt_load_status s = rt_object_load(cache.code, o.bytes, o.n, imports, &j->object, why);
-    if (s) j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE, "loading kernels: %s", why);
+    if (s)
+        j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE,
+                            "loading kernels: %s", why);
     cg_object_free(&o);
     return NULL;
 }
@@ -177,12 +179,14 @@ static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz
 /* ---- the whole */
 
 /* Compiles what is missing and enters it. Under the lock. */
-static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash, const bool *missing, const rt_kernel **out, bz_error *e) {
+static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash,
+                       const bool *missing, const rt_kernel **out, bz_error *e) {
     job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
     unsigned n = 1;
     bz_status s = BZ_OK;
     if (!cache.code) cache.code = rt_code_new();
-    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n))
+        s = bz_fail(e, BZ_ENOMEM, "out of memory");
     if (!s) run_jobs(jobs, n);
     for (unsigned j = 0; j < n && !s; j++)
         if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
@@ -199,8 +203,9 @@ static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint
     return s;
 }
 
-static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash, bool *missing, const rt_kernel **out, unsigned *built,
-                         unsigned *shared, bz_error *e) {
+static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash,
+                         bool *missing, const rt_kernel **out, unsigned *built, unsigned *shared,
+                         bz_error *e) {
     for (uint32_t i = 0; i < m->k.n; i++) {
         out[i] = NULL;
         if (m->k.p[i]->function) continue;
@@ -213,7 +218,8 @@ static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t
     return *built ? build(m, isa, keys, hash, missing, out, e) : BZ_OK;
 }
 
-bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built, unsigned *shared, bz_error *e) {
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e) {
     bz_status s = cg_open(e);
     *built = *shared = 0;
     if (s) return s;
