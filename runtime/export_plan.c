@@ -29,9 +29,10 @@ typedef struct maker {
     BZ_VEC(bz_rt_place) places;
     BZ_VEC(bz_rt_phase) phases;
     BZ_VEC(size_t) segments; /* of each phase: where they begin */
-    BZ_VEC(bz_rt_copy) copies, late;
+    BZ_VEC(bz_rt_copy) copies, after, late; /* before the run, after it, over inputs at the end */
     int64_t *staged; /* of each output: byte in the arena, -1 = none */
     int64_t arena;
+    uint32_t early; /* copies before the run */
 } maker;
 
 static int64_t round_line(int64_t n) {
@@ -166,27 +167,37 @@ static bool stage_outputs(maker *k) {
     return true;
 }
 
-static bool add_copy(maker *k, bool late, bz_rt_place to, bz_rt_place from, int64_t bytes) {
-    if (bytes == 0 || (to.where == from.where && to.at == from.at)) return true;
-    bz_rt_copy c = {to, from, (uint64_t)bytes};
-    return late ? bz_vec_push(&k->late, c) : bz_vec_push(&k->copies, c);
+/* Is output i an input as it was at the call? Then a kernel may write over it during the run. */
+static bool is_unchanged(const maker *k, uint32_t i) {
+    const ir_graph *g = k->plan->graph;
+    ir_ref r = g->outputs.p[i].node;
+    while (ir_at(g, r)->op == IR_RESHAPE) r = ir_operand(g, r, 0);
+    return ir_at(g, r)->op == IR_INPUT;
 }
 
-/* First everything that reads inputs, then what is written over inputs. */
+static bool add_copies_of(maker *k, uint32_t i) {
+    const pass_buffer *b = &k->plan->buffers.p[k->plan->output[i]];
+    int donated = k->plan->graph->outputs.p[i].donated;
+    bz_rt_place from = of_buffer(k, k->plan->output[i]);
+    bz_rt_place to = of_field(donated >= 0 ? &k->f->input[donated] : &k->f->output[i]);
+    bz_rt_copy c = {to, from, (uint64_t)buffer_bytes(b)};
+    if (c.bytes == 0 || (to.where == from.where && to.at == from.at)) return true;
+    if (k->staged[i] >= 0 && b->place == PASS_INPUT) {
+        c.to = of_arena(k->staged[i]);
+        if (!(is_unchanged(k, i) ? bz_vec_push(&k->copies, c) : bz_vec_push(&k->after, c)))
+            return false;
+        c = (bz_rt_copy){to, c.to, c.bytes};
+    }
+    if (donated >= 0) return bz_vec_push(&k->late, c);
+    return is_unchanged(k, i) ? bz_vec_push(&k->copies, c) : bz_vec_push(&k->after, c);
+}
+
+/* First what reads inputs as they were, then results, then what is written over inputs. */
 static bool add_copies(maker *k) {
     bool ok = true;
-    for (uint32_t i = 0; ok && i < k->plan->noutputs; i++) {
-        uint32_t which = k->plan->output[i];
-        int64_t bytes = buffer_bytes(&k->plan->buffers.p[which]);
-        int donated = k->plan->graph->outputs.p[i].donated;
-        bz_rt_place from = of_buffer(k, which);
-        if (donated >= 0 && k->staged[i] >= 0) {
-            ok = add_copy(k, false, of_arena(k->staged[i]), from, bytes);
-            from = of_arena(k->staged[i]);
-        }
-        const ex_field *to = donated >= 0 ? &k->f->input[donated] : &k->f->output[i];
-        ok = ok && add_copy(k, donated >= 0, of_field(to), from, bytes);
-    }
+    for (uint32_t i = 0; ok && i < k->plan->noutputs; i++) ok = add_copies_of(k, i);
+    k->early = k->copies.n;
+    for (uint32_t i = 0; ok && i < k->after.n; i++) ok = bz_vec_push(&k->copies, k->after.p[i]);
     for (uint32_t i = 0; ok && i < k->late.n; i++) ok = bz_vec_push(&k->copies, k->late.p[i]);
     return ok;
 }
@@ -326,6 +337,7 @@ static bz_rt_variant put_parts(maker *k) {
         .isa = (uint32_t)k->v->isa,
         .nphases = k->phases.n,
         .nplaces = k->places.n,
+        .nearly = k->early,
         .ncopies = k->copies.n,
         .arena_bytes = (uint64_t)k->arena,
         .scratch_bytes = (uint64_t)most_scratch(k->plan),
@@ -356,6 +368,7 @@ bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *
     bz_vec_free(&k.phases);
     bz_vec_free(&k.segments);
     bz_vec_free(&k.copies);
+    bz_vec_free(&k.after);
     bz_vec_free(&k.late);
     bz_mem_free(k.staged);
     return out;

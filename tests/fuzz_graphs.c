@@ -88,6 +88,15 @@ static void report(ir_module *m, context *c)
     ir_module_free(m);
 }
 
+static void print_graph(const ir_module *m, uint64_t seed)
+{
+    bz_text t = {0};
+    ir_print_module(&t, m);
+    printf("# seed %llu\n%s\n", (unsigned long long)seed, bz_text_c(&t));
+    fflush(stdout);
+    bz_text_free(&t);
+}
+
 int main(int argc, char **argv)
 {
     long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60, runs = 0, faults = 0;
@@ -95,11 +104,9 @@ int main(int argc, char **argv)
     printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
         context c = {.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 4 == 0};
-        if (getenv("FUZZ_TRACE")) {
-            printf("%llu\n", (unsigned long long)seed);
-            fflush(stdout);
-        }
         ir_module *m = random_graph(seed, &(random_choice){.nodes = 3 + (unsigned)(seed % 14), .max_numel = 2000});
+        if (getenv("FUZZ_TRACE"))
+            print_graph(m, seed);
         if (fault(m->graphs.p[0], &c)) {
             faults++;
             report(m, &c);

@@ -5,8 +5,9 @@
  *                   |            \--> copies: outputs that no kernel wrote in place
  *                   \--> args: fields of struct step_args that must point somewhere
  *
- *     call:    table[i] = address of places[i]  ->  phases in order, their tasks over the threads
- *              ->  copies  ->  did a thread meet a bad index?
+ *     call:    table[i] = address of places[i]  ->  early copies
+ *              ->  phases in order, their tasks over the threads
+ *              ->  the other copies  ->  did a thread meet a bad index?
  *
  *     workspace:  [ table | arena, staged outputs | an error slot a thread | scratch of each thread ]
  *
@@ -73,7 +74,8 @@ typedef struct bz_rt_variant {
     const char *consts;
     uint32_t isa; /* bz_rt_isa */
     uint32_t parallel;
-    uint32_t nphases, nplaces, ncopies, nsites;
+    uint32_t nphases, nplaces, nsites;
+    uint32_t nearly, ncopies; /* copies before the run, copies in all */
     uint64_t arena_bytes, scratch_bytes; /* multiples of 64; scratch of one thread */
 } bz_rt_variant;
 

@@ -160,14 +160,20 @@ static int find_bad_index(const bz_rt_variant *v, const workspace *w) {
     return status(BZ_RT_EINDEX, i);
 }
 
+static void copy(const bz_rt_variant *v, uint32_t first, uint32_t last, const char *args,
+                 char *arena) {
+    for (const bz_rt_copy *c = v->copies + first; c < v->copies + last; c++)
+        memcpy(resolve(v, &c->to, args, arena), resolve(v, &c->from, args, arena), c->bytes);
+}
+
 static int run(const bz_rt_variant *v, const char *args, const workspace *w) {
     for (uint32_t i = 0; i < v->nplaces; i++)
         w->table[i] = resolve(v, &v->places[i], args, w->arena);
     for (int t = 0; t < w->threads; t++)
         w->errors[(size_t)t * LINE / sizeof *w->errors] = INT64_MAX;
+    copy(v, 0, v->nearly, args, w->arena);
     run_phases(v, w);
-    for (const bz_rt_copy *c = v->copies; c < v->copies + v->ncopies; c++)
-        memcpy(resolve(v, &c->to, args, w->arena), resolve(v, &c->from, args, w->arena), c->bytes);
+    copy(v, v->nearly, v->ncopies, args, w->arena);
     return find_bad_index(v, w);
 }
 

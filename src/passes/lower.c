@@ -53,16 +53,20 @@ unsigned lower_lanes(const lower *l)
     return l->t->vector_bytes / (unsigned)widest;
 }
 
+unsigned lower_node_ops(const lower *l, ir_ref r)
+{
+    const ir_node *n = ir_at(l->g, r);
+    if (!ir_op_is_elementwise(n->op))
+        return 0;
+    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+    return p ? (unsigned)p->n - p->nargs : 1;
+}
+
 unsigned lower_ops(const lower *l)
 {
     unsigned ops = 0;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
-        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
-        if (!ir_op_is_elementwise(n->op))
-            continue;
-        const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
-        ops += p ? p->n - p->nargs : 1;
-    }
+    for (uint32_t i = 0; i < l->group->nodes.n; i++)
+        ops += lower_node_ops(l, l->group->nodes.p[i]);
     return ops;
 }
 

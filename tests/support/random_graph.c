@@ -91,6 +91,8 @@ static bool fits(const maker *m, ir_op op, bz_dtype t)
                 return true;
         return false;
     }
+    if (op == IR_SIGNBIT || op == IR_COPYSIGN) /* the sign of a NaN is anybody's */
+        return false;
     return ir_ops[op].rule != IR_RULE_CONV && (ir_ops[op].rule != IR_RULE_INT || !ir_is_float(t));
 }
 
@@ -141,10 +143,6 @@ static ir_ref elementwise(maker *m)
     for (unsigned i = 0; i < n; i++) {
         if (ir_ops[op].rule == IR_RULE_INT && !integer(m->g, x[i]))
             x[i] = x[0];
-        for (unsigned k = 0; k < i; k++) { /* three operands must fit each other too */
-            ir_ref pair[2] = {x[i], x[k]};
-            (void)pair;
-        }
     }
     if (n == 3 && !ir_same_shape(m->g, x[1], x[2]))
         x[2] = x[1];
