@@ -175,6 +175,7 @@ bool lower_function(lower *l, lp_kernel *f, unsigned *number);
 unsigned lower_lanes(const lower *l);
 /* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
 unsigned lower_ops(const lower *l);
+unsigned lower_node_ops(const lower *l, ir_ref r); /* of one node; 0 for what computes no values */
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */

@@ -420,28 +420,40 @@ static void phase_pack(dot_kernel *q)
 
 /* ---- the products */
 
-/* Stores what the group makes of one row of the tile, a vector at a time (a loop: epilogues are long). m and n0 are the row and its
- * first column. */
+/* Stores what the group makes of the product x, one value or a vector along n. */
+static void epilogue(dot_kernel *q, lp_val x)
+{
+    lower *l = q->l;
+    emit_bind *bind = &l->m.bind[l->group->head];
+    *bind = (emit_bind){.kind = BIND_VALUE, .value.uniform = !l->m.vec};
+    bind->value.v[0] = emit_cast(l->b, ir_dtype(l->g, l->group->head), q->a.acc, x);
+    lower_store_outputs(l, FUSE_FULL, 0);
+    *bind = (emit_bind){0};
+}
+
+/* One row of the tile, a vector at a time (a loop: epilogues are long). m and n0 are the row and its first column. A result of one
+ * column (and one row) is no vector. */
 static void epilogue_row(dot_kernel *q, lp_val tile, lp_val i, lp_val m, lp_val n0)
 {
     lower *l = q->l;
     lp_builder *b = l->b;
-    lp_val width = lp_index(b, q->nr), mask = 0;
-    bool ragged = q->n % q->nr != 0;
+    lp_val row = lp_imul(b, i, lp_index(b, q->nr)), width = lp_index(b, q->nr), mask = 0;
+    unsigned mark = emit_mark(&l->m);
     emit_sym(&l->m, q->m_sym, m);
+    if (q->n == 1) {
+        emit_sym(&l->m, q->n_sym, n0);
+        epilogue(q, lp_load(b, tile, row, 1, 0, 0));
+        emit_forget(&l->m, mark);
+        return;
+    }
+    bool ragged = q->n % q->nr != 0;
     if (ragged)
         width = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){width, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n0}, 2)}, 2);
-    unsigned mark = emit_mark(&l->m);
     lp_val col = lp_loop(b, LP_SERIAL, lp_index(b, 0), width, q->lanes, NULL, 0, NULL), n = lp_iadd(b, n0, col);
     if (ragged)
         mask = lower_tail_mask(l, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n}, 2), q->lanes);
     emit_vector(&l->m, q->n_sym, n, q->lanes, 1, mask);
-    lp_val x = lp_load(b, tile, lp_iadd(b, lp_imul(b, i, lp_index(b, q->nr)), col), q->lanes, 0, LP_ALIGNED);
-    emit_bind *bind = &l->m.bind[l->group->head];
-    *bind = (emit_bind){.kind = BIND_VALUE};
-    bind->value.v[0] = emit_cast(b, ir_dtype(l->g, l->group->head), q->a.acc, x);
-    lower_store_outputs(l, FUSE_FULL, 0);
-    *bind = (emit_bind){0};
+    epilogue(q, lp_load(b, tile, lp_iadd(b, row, col), q->lanes, 0, LP_ALIGNED));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     emit_scalar(&l->m);
