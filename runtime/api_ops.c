@@ -24,15 +24,16 @@ static bz_tensor *elementwise(ir_op op, bz_tensor *const *x, unsigned n, const c
         return elementwise(IR_##E, (bz_tensor *[]){x, y, z}, 3, site);                             \
     }
 /* cast and bitcast take a dtype, philox belongs to rand: by hand */
-#define BUILD_SAME(E, name, arity) ARITY_##arity(E, name)
-#define BUILD_FLOAT(E, name, arity) ARITY_##arity(E, name)
-#define BUILD_BOOL(E, name, arity) ARITY_##arity(E, name)
-#define BUILD_INT(E, name, arity) ARITY_##arity(E, name)
+#define BUILD_SAME(E, name, arity)   ARITY_##arity(E, name)
+#define BUILD_FLOAT(E, name, arity)  ARITY_##arity(E, name)
+#define BUILD_BOOL(E, name, arity)   ARITY_##arity(E, name)
+#define BUILD_INT(E, name, arity)    ARITY_##arity(E, name)
 #define BUILD_SELECT(E, name, arity) ARITY_##arity(E, name)
 #define BUILD_CONV(E, name, arity)
 #define IR_BASE(E, name, arity, rule, ...) BUILD_##rule(E, name, arity)
-#define IR_OP(E, name, arity, rule, ...) BUILD_##rule(E, name, arity)
-bz_tensor *bz_philox_at(bz_tensor *x, bz_tensor *y, const char *site); /* in the table, not in the public header */
+#define IR_OP(E, name, arity, rule, ...)   BUILD_##rule(E, name, arity)
+bz_tensor *bz_philox_at(bz_tensor *x, bz_tensor *y,
+                        const char *site); /* in the table, not in the public header */
 #include "src/ir/ops.def"
 
 #define UNARY(r, x, node)                                                                          \
@@ -43,14 +44,16 @@ bz_tensor *bz_philox_at(bz_tensor *x, bz_tensor *y, const char *site); /* in the
 bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype t, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES);
-    if (ready && (unsigned)t >= BZ_NDTYPES) return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
+    if (ready && (unsigned)t >= BZ_NDTYPES)
+        return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
     return rt_end(&r, ready ? ir_cast(r.g, r.x[0], t) : 0);
 }
 
 bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype t, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES);
-    if (ready && (unsigned)t >= BZ_NDTYPES) return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_BITCAST, "there is no dtype %d", (int)t));
+    if (ready && (unsigned)t >= BZ_NDTYPES)
+        return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_BITCAST, "there is no dtype %d", (int)t));
     return rt_end(&r, ready ? ir_bitcast(r.g, r.x[0], t) : 0);
 }
 
@@ -62,14 +65,16 @@ static bool check_axes(rt_rec *r, int n) {
     return false;
 }
 
-static bz_tensor *reduce(ir_reduce_kind kind, bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+static bz_tensor *reduce(ir_reduce_kind kind, bz_tensor *x, const int *axes, int n, bool keepdim,
+                         const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES) && check_axes(&r, n);
     return rt_end(&r, ready ? ir_reduce(r.g, kind, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
 #define REDUCTION(name, kind, doc)                                                                 \
-    bz_tensor *bz_##name##_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) { \
+    bz_tensor *bz_##name##_at(bz_tensor *x, const int *axes, int n, bool keepdim,                  \
+                              const char *site) {                                                  \
         return reduce(kind, x, axes, n, keepdim, site);                                            \
     }
 BZ_REDUCTIONS(REDUCTION)
@@ -78,8 +83,10 @@ bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const 
     UNARY(r, x, check_axes(&r, n) ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
-bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim, const char *site) {
-    UNARY(r, x, check_axes(&r, n) ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
+                     const char *site) {
+    UNARY(r, x,
+          check_axes(&r, n) ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
 }
 
 bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
@@ -110,10 +117,14 @@ bz_tensor *bz_silu_at(bz_tensor *x, const char *site) {
 
 enum { SECOND_OPTIONAL = 1 << 1, THIRD_OPTIONAL = 1 << 2 };
 
-bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims, double eps, const char *site) {
+bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims, double eps,
+                            const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, site, (bz_tensor *[]){x, weight, bias}, 3, SECOND_OPTIONAL | THIRD_OPTIONAL, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2], ndims < 0 ? IR_MAX_RANK + 1 : (unsigned)ndims, eps) : 0);
+    bool ready = rt_begin(&r, site, (bz_tensor *[]){x, weight, bias}, 3,
+                          SECOND_OPTIONAL | THIRD_OPTIONAL, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2],
+                                            ndims < 0 ? IR_MAX_RANK + 1 : (unsigned)ndims, eps)
+                            : 0);
 }
 
 bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site) {
@@ -135,7 +146,8 @@ bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
 
 bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, site, (bz_tensor *[]){x, weight, bias}, 3, THIRD_OPTIONAL, BZ_NDTYPES);
+    bool ready =
+        rt_begin(&r, site, (bz_tensor *[]){x, weight, bias}, 3, THIRD_OPTIONAL, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_linear(r.g, r.x[0], r.x[1], r.x[2]) : 0);
 }
 
@@ -153,20 +165,25 @@ bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *si
 
 /* ---- optimizers: rates and step numbers that are plain numbers keep the precision of a double */
 
-bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tensor **velocity, const bz_sgd_options *o, const char *site) {
+bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tensor **velocity,
+                          const bz_sgd_options *o, const char *site) {
     static const bz_sgd_options none;
     rt_rec r;
     bz_tensor *out[2] = {NULL, NULL};
     o = o ? o : &none;
-    bool ready = rt_begin(&r, site, (bz_tensor *[]){p, grad, lr, velocity ? *velocity : NULL}, 4, 1 << 3, BZ_F64);
+    bool ready = rt_begin(&r, site, (bz_tensor *[]){p, grad, lr, velocity ? *velocity : NULL}, 4,
+                          1 << 3, BZ_F64);
     ir_ref v = ready ? r.x[3] : 0;
-    ir_ref next = ready ? ir_sgd(r.g, r.x[0], r.x[1], r.x[2], o->momentum, o->weight_decay, o->nesterov, &v) : 0;
+    ir_ref next =
+        ready ? ir_sgd(r.g, r.x[0], r.x[1], r.x[2], o->momentum, o->weight_decay, o->nesterov, &v)
+              : 0;
     rt_end_many(&r, (ir_ref[]){next, v}, velocity && *velocity ? 2 : 1, out);
     if (velocity && *velocity) *velocity = out[1];
     return out[0];
 }
 
-bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v, bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
+bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v,
+                           bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
                            const char *site) {
     static const bz_adam_options defaults = BZ_ADAM_DEFAULTS;
     rt_rec r;
@@ -175,7 +192,8 @@ bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tens
     bool ready = rt_begin(&r, site, (bz_tensor *[]){p, grad, *m, *v, t, lr}, 6, 0, BZ_F64);
     ir_ref new_m = ready ? r.x[2] : 0, new_v = ready ? r.x[3] : 0, next = 0;
     if (ready)
-        next = ir_adam(r.g, r.x[0], r.x[1], &new_m, &new_v, r.x[4], r.x[5], o->beta1, o->beta2, o->eps, o->weight_decay, o->decoupled);
+        next = ir_adam(r.g, r.x[0], r.x[1], &new_m, &new_v, r.x[4], r.x[5], o->beta1, o->beta2,
+                       o->eps, o->weight_decay, o->decoupled);
     rt_end_many(&r, (ir_ref[]){next, new_m, new_v}, 3, out);
     *m = out[1];
     *v = out[2];

@@ -16,7 +16,8 @@ void *rt_pages_new(size_t bytes, bool *mapped) {
         /* the block's start is kept just before the aligned address */
         char *block = bz_mem_alloc(bytes + ALIGN + sizeof(void *));
         if (!block) return NULL;
-        char *p = (char *)(((uintptr_t)block + sizeof(void *) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
+        char *p =
+            (char *)(((uintptr_t)block + sizeof(void *) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
         memcpy(p - sizeof(void *), &block, sizeof block);
         for (size_t i = 0; i < bytes; i += PAGE) *(volatile char *)(p + i) = 0;
         return p;

@@ -15,10 +15,10 @@ typedef struct trace {
     bz_dtype *dtypes;          /* the signature: nin each */
     const rt_layout **layouts; /* row-major */
     rt_program *program;
-    uint32_t nargs;            /* inputs of the graph: nin, then hidden ones and numbers */
-    rt_storage **hidden;       /* per input; NULL where it is none */
+    uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */
+    rt_storage **hidden; /* per input; NULL where it is none */
     ir_bits *bits;
-    int key, base;             /* inputs that are the random stream's, -1 = none */
+    int key, base; /* inputs that are the random stream's, -1 = none */
     uint64_t words;
     rt_buffer **in, **out;
     rt_buffer *windows; /* for inputs that are a part of their storage */
@@ -74,18 +74,26 @@ void rt_programs_free(bz_context *c) {
 
 static bool valid(bz_context *c, const bz_compile_options *o, const char *site) {
     bool ok = o && o->nin >= 0 && o->nout > 0;
-    if (!ok) return rt_fail(c, BZ_EARG, site, "compile", "options with nin >= 0 and nout > 0 are needed"), false;
+    if (!ok)
+        return rt_fail(c, BZ_EARG, site, "compile",
+                       "options with nin >= 0 and nout > 0 are needed"),
+               false;
     for (int i = 0; o->donate && i < o->nin; i++) {
         if (o->donate[i] < -1 || o->donate[i] >= o->nout)
-            return rt_fail(c, BZ_EARG, site, "compile", "input %d is donated to output %d of %d", i, o->donate[i], o->nout), false;
+            return rt_fail(c, BZ_EARG, site, "compile", "input %d is donated to output %d of %d", i,
+                           o->donate[i], o->nout),
+                   false;
         for (int j = 0; j < i; j++)
             if (o->donate[i] >= 0 && o->donate[j] == o->donate[i])
-                return rt_fail(c, BZ_EARG, site, "compile", "inputs %d and %d are donated to the same output", j, i), false;
+                return rt_fail(c, BZ_EARG, site, "compile",
+                               "inputs %d and %d are donated to the same output", j, i),
+                       false;
     }
     return true;
 }
 
-bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_compile_options *o, const char *site) {
+bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_compile_options *o,
+                          const char *site) {
     if (!c || !valid(c, o, site)) return NULL;
     if (!fn) return rt_fail(c, BZ_EARG, site, "compile", "no function"), NULL;
     bz_program *p = bz_mem_zero(1, sizeof *p);
@@ -145,13 +153,19 @@ static int donor_of(const bz_program *p, int output) {
 static bz_status add_output(bz_program *p, const trace *t, rt_epoch *e, int k, bz_tensor *out) {
     bz_context *c = p->c, *of;
     rt_tensor *x = rt_find(out, &of);
-    if (!x) return c->err.status ? c->err.status : rt_fail(c, BZ_ESCOPE, p->site, "compile", "the function did not set output %d", k);
+    if (!x)
+        return c->err.status ? c->err.status
+                             : rt_fail(c, BZ_ESCOPE, p->site, "compile",
+                                       "the function did not set output %d", k);
     ir_ref r = rt_node(c, x, BZ_NDTYPES);
     const char *name = rt_name(c, false, (uint32_t)k);
     int donor = donor_of(p, k);
     if (!r || !name) return c->err.status ? c->err.status : rt_no_memory(c);
-    if (donor >= 0 && (ir_dtype(e->g, r) != t->dtypes[donor] || rt_layout_of_node(c, e->g, r) != t->layouts[donor]))
-        return rt_fail(c, BZ_ESHAPE, p->site, "compile", "input %d is donated to output %d, which is %s", donor, k, ir_shape_text(e->g, r));
+    if (donor >= 0 && (ir_dtype(e->g, r) != t->dtypes[donor] ||
+                       rt_layout_of_node(c, e->g, r) != t->layouts[donor]))
+        return rt_fail(c, BZ_ESHAPE, p->site, "compile",
+                       "input %d is donated to output %d, which is %s", donor, k,
+                       ir_shape_text(e->g, r));
     return bz_vec_push(&e->g->outputs, ((ir_output){name, r, donor})) ? BZ_OK : rt_no_memory(c);
 }
 
@@ -161,7 +175,9 @@ static bz_status call_function(bz_program *p, const trace *t, rt_epoch *e) {
     if (!x) return rt_no_memory(c);
     bz_status s = make_inputs(p, t, e, x) ? BZ_OK : rt_no_memory(c);
     if (!s) s = p->fn(c, x, p->nin, out, p->nout, p->user);
-    if (s) bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "", p->site ? p->site : "");
+    if (s)
+        bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "",
+                p->site ? p->site : "");
     for (int k = 0; k < p->nout && !s; k++) s = add_output(p, t, e, k, out[k]);
     bz_mem_free(x);
     return s;
@@ -219,7 +235,9 @@ static bool fits(const bz_program *p, const trace *t, bz_tensor *const *in) {
         const rt_tensor *x = rt_find_quietly(in[i], &c);
         if (x->st->dtype != t->dtypes[i]) return false;
         if (x->layout == t->layouts[i]) continue;
-        if (x->layout->rank != t->layouts[i]->rank || memcmp(x->layout->shape, t->layouts[i]->shape, x->layout->rank * sizeof(int64_t))) return false;
+        if (x->layout->rank != t->layouts[i]->rank ||
+            memcmp(x->layout->shape, t->layouts[i]->shape, x->layout->rank * sizeof(int64_t)))
+            return false;
     }
     return true;
 }
@@ -242,10 +260,17 @@ static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
     bz_context *c = p->c, *of;
     for (int i = 0; i < p->nin; i++) {
         const rt_tensor *x = rt_find(in[i], &of);
-        if (!x) return of && of->err.status ? of->err.status : bz_fail(&c->err, BZ_ESCOPE, "[call] input %d is no tensor", i);
-        if (of != c) return rt_fail(c, BZ_EARG, p->site, "call", "input %d belongs to another context", i);
-        if (p->donate[i] >= 0 && (!rt_is_whole(x) || x->st->kind == RT_SCALAR || x->st->kind == RT_SCALAR_INT))
-            return rt_fail(c, BZ_EARG, p->site, "call", "donated input %d is a view or a bz_scalar: only whole tensors can be donated", i);
+        if (!x)
+            return of && of->err.status
+                       ? of->err.status
+                       : bz_fail(&c->err, BZ_ESCOPE, "[call] input %d is no tensor", i);
+        if (of != c)
+            return rt_fail(c, BZ_EARG, p->site, "call", "input %d belongs to another context", i);
+        if (p->donate[i] >= 0 &&
+            (!rt_is_whole(x) || x->st->kind == RT_SCALAR || x->st->kind == RT_SCALAR_INT))
+            return rt_fail(
+                c, BZ_EARG, p->site, "call",
+                "donated input %d is a view or a bz_scalar: only whole tensors can be donated", i);
     }
     return BZ_OK;
 }
@@ -292,7 +317,10 @@ static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window)
     rt_buffer *b = x->st->buf;
     if (rt_is_whole(x)) return rt_buffer_ref(b);
     if (x->layout->contiguous) {
-        *window = (rt_buffer){.p = (char *)b->p + (size_t)x->offset * size, .bytes = bytes, .refs = 2, .foreign = true};
+        *window = (rt_buffer){.p = (char *)b->p + (size_t)x->offset * size,
+                              .bytes = bytes,
+                              .refs = 2,
+                              .foreign = true};
         return window;
     }
     rt_buffer *packed = rt_buffer_new(c, bytes);
@@ -375,7 +403,8 @@ static bz_status hand_out(bz_program *p, trace *t, bz_tensor *const *in, bz_tens
     bz_status s = BZ_OK;
     for (int k = 0; k < p->nout; k++) {
         int donor = donor_of(p, k);
-        out[k] = donor >= 0 ? donated_result(p, in[donor], t->out[k]) : fresh_result(p->c, &t->program->outputs[k], t->out[k]);
+        out[k] = donor >= 0 ? donated_result(p, in[donor], t->out[k])
+                            : fresh_result(p->c, &t->program->outputs[k], t->out[k]);
         if (!out[k]) s = rt_no_memory(p->c);
     }
     return s;
@@ -385,7 +414,8 @@ static bz_status hand_out(bz_program *p, trace *t, bz_tensor *const *in, bz_tens
 static bz_status call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     bz_status s = p->fn(p->c, in, p->nin, out, p->nout, p->user);
     for (int i = 0; i < p->nin && !s; i++)
-        if (p->donate[i] >= 0 && rt_is_poison(bz_copy__at(in[i], out[p->donate[i]], p->site))) s = p->c->err.status;
+        if (p->donate[i] >= 0 && rt_is_poison(bz_copy__at(in[i], out[p->donate[i]], p->site)))
+            s = p->c->err.status;
     return s;
 }
 

@@ -17,7 +17,8 @@ static _Atomic(bz_context *) table[MAX_CONTEXTS];
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 bz_context *rt_context_at(uint32_t number) {
-    return number < MAX_CONTEXTS ? atomic_load_explicit(&table[number], memory_order_acquire) : NULL;
+    return number < MAX_CONTEXTS ? atomic_load_explicit(&table[number], memory_order_acquire)
+                                 : NULL;
 }
 
 static bz_status enter_table(bz_context *c) {
@@ -35,7 +36,8 @@ static bz_status enter_table(bz_context *c) {
 
 /* ---- opening */
 
-static const rt_device *const devices[] = {[BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
+static const rt_device *const devices[] = {
+    [BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
 
 static bz_status choose_device(bz_context *c) {
     bz_device d = c->options.device;
@@ -50,7 +52,8 @@ static bz_status choose_device(bz_context *c) {
 
 static bz_status choose_target(bz_context *c) {
     static const cg_isa isas[] = {[BZ_RT_BASE] = CG_BASE, [BZ_RT_V3] = CG_V3, [BZ_RT_V4] = CG_V4};
-    bz_rt_isa want = c->options.isa == BZ_ISA_BEST ? bz_rt_isa_selected() : (bz_rt_isa)(c->options.isa - BZ_ISA_BASE);
+    bz_rt_isa want = c->options.isa == BZ_ISA_BEST ? bz_rt_isa_selected()
+                                                   : (bz_rt_isa)(c->options.isa - BZ_ISA_BASE);
     if (want > bz_rt_isa_detect()) return BZ_EDEVICE;
     c->isa = isas[want];
     c->threads = c->options.threads ? c->options.threads : bz_rt_threads();
@@ -64,8 +67,8 @@ static bz_status choose_target(bz_context *c) {
 }
 
 static bool valid_options(const bz_options *o) {
-    return (unsigned)o->device <= BZ_NULL && (unsigned)o->mode <= BZ_EAGER && (unsigned)o->isa <= BZ_ISA_AVX512 &&
-           o->threads >= 0 && o->threads <= BZ_RT_MAX_THREADS;
+    return (unsigned)o->device <= BZ_NULL && (unsigned)o->mode <= BZ_EAGER &&
+           (unsigned)o->isa <= BZ_ISA_AVX512 && o->threads >= 0 && o->threads <= BZ_RT_MAX_THREADS;
 }
 
 static bz_status init(bz_context *c) {
@@ -115,7 +118,8 @@ void bz_close(bz_context *c) {
         rt_epoch_free(e);
     }
     rt_plans_free(c);
-    if (c->number != UINT32_MAX) atomic_store_explicit(&table[c->number], NULL, memory_order_release);
+    if (c->number != UINT32_MAX)
+        atomic_store_explicit(&table[c->number], NULL, memory_order_release);
     rt_pool_free(&c->pool);
     rt_layouts_free(&c->layouts);
     ir_graph_free(c->scratch);
@@ -137,7 +141,8 @@ void bz_close(bz_context *c) {
 
 /* ---- errors */
 
-bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt, ...) {
+bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
+                  ...) {
     char text[400];
     va_list ap;
     va_start(ap, fmt);
@@ -169,7 +174,8 @@ const char *bz_status_text(bz_status s) {
 /* ---- modes and counters */
 
 bz_status bz_set_mode(bz_context *c, bz_mode mode) {
-    if ((unsigned)mode > BZ_EAGER) return rt_fail(c, BZ_EARG, NULL, "set_mode", "there is no mode %d", (int)mode);
+    if ((unsigned)mode > BZ_EAGER)
+        return rt_fail(c, BZ_EARG, NULL, "set_mode", "there is no mode %d", (int)mode);
     c->mode = mode;
     return BZ_OK;
 }
@@ -217,9 +223,11 @@ uint64_t rt_now(void) {
 const char *rt_name(bz_context *c, bool input, uint32_t number) {
     while (number >= (input ? c->in_names.n : c->out_names.n)) {
         char text[24];
-        snprintf(text, sizeof text, input ? "in%u" : "out%u", input ? c->in_names.n : c->out_names.n);
+        snprintf(text, sizeof text, input ? "in%u" : "out%u",
+                 input ? c->in_names.n : c->out_names.n);
         const char *own = bz_arena_str(&c->names, text);
-        if (!own || !(input ? bz_vec_push(&c->in_names, own) : bz_vec_push(&c->out_names, own))) return NULL;
+        if (!own || !(input ? bz_vec_push(&c->in_names, own) : bz_vec_push(&c->out_names, own)))
+            return NULL;
     }
     return input ? c->in_names.p[number] : c->out_names.p[number];
 }

@@ -7,9 +7,9 @@
 typedef struct cpu_segment {
     const pass_segment *plan;
     const rt_kernel *kernel;
-    void **buffers;        /* addresses of the kernel's buffers */
-    const void **scalars;  /* each points into the call's numbers */
-    int64_t *tasks;        /* per phase */
+    void **buffers;       /* addresses of the kernel's buffers */
+    const void **scalars; /* each points into the call's numbers */
+    int64_t *tasks;       /* per phase */
 } cpu_segment;
 
 typedef struct cpu_launch {

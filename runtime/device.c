@@ -25,7 +25,8 @@ ir_graph *rt_graph_copy(const ir_graph *old, bz_error *e) {
     return ir_rebuild_end(g, old, &map, e);
 }
 
-bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g, bz_error *e) {
+bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
+                     bz_error *e) {
     p->device = d;
     p->ninputs = g->inputs.n;
     p->noutputs = g->outputs.n;
@@ -85,7 +86,8 @@ bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
 
 /* ---- the interpreter */
 
-bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs, bz_error *e) {
+bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
+                       bz_error *e) {
     const ir_graph *g = p->graph;
     (void)c;
     ir_value_array *in = bz_mem_zero(g->inputs.n, sizeof *in);

@@ -10,9 +10,11 @@ static const struct {
     const char *name, *values, *help;
 } switches[] = {
     {"BRAZE_HELP", "1", "print this table when the first context opens"},
-    {"BRAZE_DEBUG", "0..5", "1 timings, 2 kernels, 3 kernel loops, 4 LLVM IR, 5 assembly (to stderr)"},
+    {"BRAZE_DEBUG", "0..5",
+     "1 timings, 2 kernels, 3 kernel loops, 4 LLVM IR, 5 assembly (to stderr)"},
     {"BRAZE_DUMP", "letters", "print the graph after the passes with these letters"},
-    {"BRAZE_CHECK", "1", "run each program beside the interpreter and report the worst difference in ULP"},
+    {"BRAZE_CHECK", "1",
+     "run each program beside the interpreter and report the worst difference in ULP"},
     {"BRAZE_DEVICE", "cpu|ref|null", "device of contexts that ask for none"},
     {"BRAZE_THREADS", "n", "threads of contexts that ask for none"},
     {"BRAZE_ISA", "base|avx2|avx512", "best instruction set to use"},

@@ -12,7 +12,8 @@ enum { NEED = 1, LATER = 2, OUTPUT = 4, LONG_EPOCH = 1 << 14 };
 
 bz_status rt_ready(bz_context *c) {
     if (!c->epoch || !c->epoch->tracing) return BZ_OK;
-    return rt_fail(c, BZ_EMODE, c->epoch->g->site, "eval", "no values while bz_compile traces a function: return the tensor instead");
+    return rt_fail(c, BZ_EMODE, c->epoch->g->site, "eval",
+                   "no values while bz_compile traces a function: return the tensor instead");
 }
 
 static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
@@ -74,7 +75,8 @@ static bool choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *
     if (!bz_vec_reserve(&c->marks, e->g->n.n)) return false;
     memset(c->marks.p, 0, e->g->n.n);
     for (unsigned i = 0; i < n; i++)
-        if (s[i]->epoch == e && !s[i]->buf && !kept(e, s[i]->node) && !add_output(c, s[i]->node)) return false;
+        if (s[i]->epoch == e && !s[i]->buf && !kept(e, s[i]->node) && !add_output(c, s[i]->node))
+            return false;
     mark_needed(c, e);
     return add_border(c, e);
 }
@@ -104,8 +106,12 @@ static ir_ref scratch_input(bz_context *c, const rt_epoch *e, ir_ref r, const rt
     const ir_node *n = ir_at(e->g, r);
     int64_t number = g->inputs.n;
     const char *name = rt_name(c, true, g->inputs.n);
-    ir_ref made = name ? ir_append(g, IR_INPUT, (bz_dtype)n->dtype, ir_dims(e->g, n), n->rank, NULL, 0, &number, 1) : 0;
-    bool done = made && bz_vec_push(&g->inputs, ((ir_input){.name = name, .node = made, .scalar = a->buf == NULL})) &&
+    ir_ref made = name ? ir_append(g, IR_INPUT, (bz_dtype)n->dtype, ir_dims(e->g, n), n->rank, NULL,
+                                   0, &number, 1)
+                       : 0;
+    bool done = made &&
+                bz_vec_push(&g->inputs,
+                            ((ir_input){.name = name, .node = made, .scalar = a->buf == NULL})) &&
                 add_argument(c, a->buf, a->bits);
     return done ? made : 0;
 }
@@ -154,7 +160,8 @@ static void write_home(bz_context *c, rt_storage *s) {
     const rt_layout *l = s->u.owner.layout;
     rt_buffer *packed = s->buf;
     if (l->contiguous) {
-        memcpy((char *)s->u.owner.home->p + (size_t)s->u.owner.offset * bytes, (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
+        memcpy((char *)s->u.owner.home->p + (size_t)s->u.owner.offset * bytes,
+               (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
     } else {
         rt_buffer *window = rt_buffer_new(c, (size_t)l->count * bytes);
         if (!window) return;
@@ -238,7 +245,9 @@ static bz_status give_number_value(bz_context *c, rt_storage *s) {
     s->buf = rt_buffer_new(c, 8);
     if (!s->buf) return rt_no_memory(c);
     bool whole = s->kind == RT_SCALAR_INT;
-    ir_store_bits((bz_dtype)s->dtype, s->buf->p, whole ? ir_bits_from_i64(BZ_I64, s->u.integer) : ir_bits_from_f64(BZ_F32, s->u.number));
+    ir_store_bits((bz_dtype)s->dtype, s->buf->p,
+                  whole ? ir_bits_from_i64(BZ_I64, s->u.integer)
+                        : ir_bits_from_f64(BZ_F32, s->u.number));
     return BZ_OK;
 }
 
@@ -277,7 +286,8 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
     unsigned count = 0;
     for (int i = 0; i < n && !status; i++) {
         rt_tensor *t = rt_find(x[i], &of);
-        if (!t || (c && of != c)) status = of && of->err.status ? of->err.status : t ? BZ_EARG : BZ_ESCOPE;
+        if (!t || (c && of != c))
+            status = of && of->err.status ? of->err.status : t ? BZ_EARG : BZ_ESCOPE;
         if (t && !status) s[count++] = t->st;
         c = of;
     }

@@ -21,9 +21,13 @@ static bool check_wrt(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         const rt_storage *s = rt_find_quietly(wrt[i], &c)->st;
-        if (c->marks.p[r->x[i + 1]] || s->version == 0 || s->before_epoch != c->epoch->id || !c->marks.p[s->before]) continue;
-        rt_fail(c, BZ_EGRAD, r->site, "grad", "number %u of wrt was changed in place by %s at %s after the loss was computed from it", i, s->write_op,
-                s->write_site ? s->write_site : "?");
+        if (c->marks.p[r->x[i + 1]] || s->version == 0 || s->before_epoch != c->epoch->id ||
+            !c->marks.p[s->before])
+            continue;
+        rt_fail(
+            c, BZ_EGRAD, r->site, "grad",
+            "number %u of wrt was changed in place by %s at %s after the loss was computed from it",
+            i, s->write_op, s->write_site ? s->write_site : "?");
         return false;
     }
     return true;
@@ -35,11 +39,14 @@ static bool check_loss(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     if (ir_at(r->g, r->x[0])->op != IR_INPUT) return true;
     for (unsigned i = 0; i < n; i++)
         if (r->x[i + 1] == r->x[0]) return true;
-    rt_fail(r->c, BZ_EGRAD, r->site, "grad", "how the loss came about is not known: it was evaluated (or is data); call bz_grad before bz_eval");
+    rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            "how the loss came about is not known: it was evaluated (or is data); call bz_grad "
+            "before bz_eval");
     return false;
 }
 
-bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out, const char *site) {
+bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
+                     const char *site) {
     rt_rec r = {.site = site};
     unsigned count = n > 0 ? (unsigned)n : 0;
     bz_tensor **x = bz_mem_alloc((count + 1) * sizeof *x);
@@ -50,13 +57,16 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
         memcpy(x + 1, wrt, count * sizeof *x);
         ready = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES);
     }
-    ready = ready && reached(r.c, r.g, r.x[0]) && check_loss(&r, wrt, count) && check_wrt(&r, wrt, count);
+    ready = ready && reached(r.c, r.g, r.x[0]) && check_loss(&r, wrt, count) &&
+            check_wrt(&r, wrt, count);
     if (ready) {
         bz_status s = pass_grad(r.g, r.x[0], 0, r.x + 1, count, grads);
         if (s && !r.g->err.status) bz_fail(&r.c->err, s, "[grad] failed at %s", site ? site : "?");
         ready = s == BZ_OK;
     }
-    if (!ready) memset(grads ? grads : (ir_ref[1]){0}, 0, grads ? (count + 1) * sizeof *grads : sizeof(ir_ref));
+    if (!ready)
+        memset(grads ? grads : (ir_ref[1]){0}, 0,
+               grads ? (count + 1) * sizeof *grads : sizeof(ir_ref));
     bz_status status = BZ_OK;
     if (!grads || !rt_end_many(&r, grads, count, out)) {
         for (unsigned i = 0; i < count && !grads; i++) out[i] = r.c ? rt_poison(r.c) : NULL;

@@ -19,16 +19,21 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
 
 static bool may_change(rt_rec *r, const rt_storage *s, const char *op) {
     if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT)
-        return rt_fail(r->c, BZ_EMODE, r->site, op, "a bz_scalar cannot be changed in place"), false;
+        return rt_fail(r->c, BZ_EMODE, r->site, op, "a bz_scalar cannot be changed in place"),
+               false;
     if (r->c->epoch->tracing && (!s->epoch || !s->epoch->tracing))
-        return rt_fail(r->c, BZ_EMODE, r->site, op, "a tensor from outside cannot be changed while bz_compile traces: make it an input and donate it"), false;
+        return rt_fail(r->c, BZ_EMODE, r->site, op,
+                       "a tensor from outside cannot be changed while bz_compile traces: make it "
+                       "an input and donate it"),
+               false;
     return true;
 }
 
 /* Makes v the value of x's window. */
 static bool write(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
     rt_storage *s = t->st;
-    ir_ref before = rt_storage_node(r->c, s), after = before ? rt_window_write(r->g, before, v, t->layout, t->offset) : 0;
+    ir_ref before = rt_storage_node(r->c, s),
+           after = before ? rt_window_write(r->g, before, v, t->layout, t->offset) : 0;
     if (!after) return false;
     s->before = before;
     s->before_epoch = r->c->epoch->id;
@@ -51,7 +56,8 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     return x;
 }
 
-static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *y, const char *site) {
+static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *y,
+                           const char *site) {
     rt_rec r;
     bz_context *c;
     bool ready = rt_begin(&r, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);

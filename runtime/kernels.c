@@ -54,7 +54,7 @@ static const rt_import imports[] = {
     {NULL, NULL},
 };
 
-/* Functions and the kernels of one job; the arrays belong to others. */
+/* A part of what has to be compiled. */
 typedef struct job {
     lp_module m;
     cg_target target;
@@ -70,30 +70,77 @@ static void *compile(void *arg) {
     j->status = cg_compile(&j->m, &j->target, &o, &j->e);
     if (j->status) return NULL;
     rt_load_status s = rt_object_load(cache.code, o.bytes, o.n, imports, &j->object, why);
-    if (s) j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE, "loading kernels: %s", why);
+    if (s)
+        j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE,
+                            "loading kernels: %s", why);
     cg_object_free(&o);
     return NULL;
 }
 
-static size_t weight(const lp_kernel *k) {
-    return k->inst.n;
+/* A shallow copy of k whose calls follow `place`: the new number of each kernel of its module. Its instructions are its own. */
+static lp_kernel *renumbered(const lp_kernel *k, const uint32_t *place) {
+    lp_kernel *copy = bz_mem_alloc(sizeof *copy);
+    lp_inst *inst = bz_mem_alloc(k->inst.n * sizeof *inst);
+    if (!copy || !inst) {
+        bz_mem_free(copy);
+        bz_mem_free(inst);
+        return NULL;
+    }
+    memcpy(inst, k->inst.p, k->inst.n * sizeof *inst);
+    for (lp_val v = 1; v < k->inst.n; v++)
+        if (inst[v].op == LP_CALL) inst[v].imm = place[inst[v].imm];
+    *copy = *k;
+    copy->inst.p = inst;
+    return copy;
 }
 
-/* Functions of m go into both jobs, missing kernels to the lighter one. */
-static bool divide(const lp_module *m, const bool *missing, job jobs[2], unsigned *n) {
-    size_t total = 0, load[2] = {0, 0};
-    for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? weight(m->k.p[i]) : 0;
-    *n = total > PARALLEL_INSTS ? 2 : 1;
+/* The kernels that are wanted and the functions they call, in order, as a module of renumbered copies. */
+static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
+    for (uint32_t i = m->k.n; i-- > 0;) {
+        const lp_kernel *k = m->k.p[i];
+        for (lp_val v = 1; wanted[i] && v < k->inst.n; v++)
+            if (k->inst.p[v].op == LP_CALL) wanted[k->inst.p[v].imm] = true;
+    }
     for (uint32_t i = 0; i < m->k.n; i++) {
-        lp_kernel *k = m->k.p[i];
-        unsigned to = *n == 2 && load[1] < load[0];
-        for (unsigned j = 0; j < *n && k->function; j++)
-            if (!bz_vec_push(&jobs[j].m.k, k)) return false;
-        if (!missing[i]) continue;
-        if (!bz_vec_push(&jobs[to].m.k, k)) return false;
-        load[to] += weight(k);
+        if (!wanted[i]) continue;
+        place[i] = j->m.k.n;
+        lp_kernel *copy = renumbered(m->k.p[i], place);
+        if (!copy || !bz_vec_reserve(&j->m.k, 1)) {
+            if (copy) bz_mem_free(copy->inst.p);
+            bz_mem_free(copy);
+            return false;
+        }
+        j->m.k.p[j->m.k.n++] = copy;
     }
     return true;
+}
+
+static void empty(job *j) {
+    for (uint32_t i = 0; i < j->m.k.n; i++) {
+        bz_mem_free(j->m.k.p[i]->inst.p);
+        bz_mem_free(j->m.k.p[i]);
+    }
+    bz_vec_free(&j->m.k);
+}
+
+/* Missing kernels go to the lighter of two jobs, or to the only one when there is little. */
+static bool divide(const lp_module *m, const bool *missing, job jobs[2], unsigned *n) {
+    size_t total = 0, load[2] = {0, 0};
+    bool *wanted = bz_mem_zero(2 * (size_t)m->k.n, sizeof *wanted);
+    uint32_t *place = bz_mem_zero(m->k.n, sizeof *place);
+    bool done = wanted && place;
+    for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? m->k.p[i]->inst.n : 0;
+    *n = total > PARALLEL_INSTS ? 2 : 1;
+    for (uint32_t i = 0; i < m->k.n && done; i++) {
+        unsigned to = *n == 2 && load[1] < load[0];
+        if (!missing[i]) continue;
+        wanted[to * m->k.n + i] = true;
+        load[to] += m->k.p[i]->inst.n;
+    }
+    for (unsigned j = 0; j < *n && done; j++) done = fill(&jobs[j], m, wanted + j * m->k.n, place);
+    bz_mem_free(wanted);
+    bz_mem_free(place);
+    return done;
 }
 
 static void run_jobs(job jobs[2], unsigned n) {
@@ -132,12 +179,14 @@ static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz
 /* ---- the whole */
 
 /* Compiles what is missing and enters it. Under the lock. */
-static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash, const bool *missing, const rt_kernel **out, bz_error *e) {
+static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash,
+                       const bool *missing, const rt_kernel **out, bz_error *e) {
     job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
     unsigned n = 1;
     bz_status s = BZ_OK;
     if (!cache.code) cache.code = rt_code_new();
-    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n))
+        s = bz_fail(e, BZ_ENOMEM, "out of memory");
     if (!s) run_jobs(jobs, n);
     for (unsigned j = 0; j < n && !s; j++)
         if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
@@ -149,13 +198,14 @@ static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint
     }
     for (unsigned j = 0; j < 2; j++) {
         if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
-        bz_vec_free(&jobs[j].m.k);
+        empty(&jobs[j]);
     }
     return s;
 }
 
-static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash, bool *missing, const rt_kernel **out, unsigned *built,
-                         unsigned *shared, bz_error *e) {
+static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash,
+                         bool *missing, const rt_kernel **out, unsigned *built, unsigned *shared,
+                         bz_error *e) {
     for (uint32_t i = 0; i < m->k.n; i++) {
         out[i] = NULL;
         if (m->k.p[i]->function) continue;
@@ -168,7 +218,8 @@ static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t
     return *built ? build(m, isa, keys, hash, missing, out, e) : BZ_OK;
 }
 
-bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built, unsigned *shared, bz_error *e) {
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e) {
     bz_status s = cg_open(e);
     *built = *shared = 0;
     if (s) return s;

@@ -5,7 +5,8 @@
 
 static uint64_t hash_of(const int64_t *shape, const int64_t *strides, unsigned rank) {
     uint64_t h = bz_mix(rank, 0x6c61796f7574u);
-    for (unsigned i = 0; i < rank; i++) h = bz_mix(bz_mix(h, (uint64_t)shape[i]), (uint64_t)strides[i]);
+    for (unsigned i = 0; i < rank; i++)
+        h = bz_mix(bz_mix(h, (uint64_t)shape[i]), (uint64_t)strides[i]);
     return h ^ h >> 31;
 }
 
@@ -44,7 +45,12 @@ static rt_layout *make(bz_context *c, const int64_t *shape, const int64_t *strid
     const int64_t *own_strides = bz_arena_copy(&t->arena, strides, rank * sizeof *strides);
     const ir_dim *own_dims = bz_arena_copy(&t->arena, dims, rank * sizeof *dims);
     if (!l || !own_shape || !own_strides || !own_dims) return NULL;
-    *l = (rt_layout){.rank = rank, .contiguous = contiguous || empty, .count = empty ? 0 : count, .shape = own_shape, .strides = own_strides, .dims = own_dims};
+    *l = (rt_layout){.rank = rank,
+                     .contiguous = contiguous || empty,
+                     .count = empty ? 0 : count,
+                     .shape = own_shape,
+                     .strides = own_strides,
+                     .dims = own_dims};
     return l;
 }
 
@@ -56,7 +62,8 @@ static void row_major(const int64_t *shape, unsigned rank, int64_t *strides) {
     }
 }
 
-const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides, unsigned rank) {
+const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
+                              unsigned rank) {
     static const int64_t none[1];
     int64_t own[IR_MAX_RANK];
     rt_layouts *t = &c->layouts;
@@ -125,19 +132,23 @@ bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank,
 /* ---- copying: the last axis in the inner loop */
 
 /* Calls itself per axis; `at` in elements. */
-static void walk(char *packed, char *strided, size_t bytes, const rt_layout *l, unsigned axis, int64_t at, int64_t *next, bool gather) {
+static void walk(char *packed, char *strided, size_t bytes, const rt_layout *l, unsigned axis,
+                 int64_t at, int64_t *next, bool gather) {
     int64_t n = l->shape[axis], step = l->strides[axis];
     if (axis + 1 < l->rank) {
-        for (int64_t i = 0; i < n; i++) walk(packed, strided, bytes, l, axis + 1, at + i * step, next, gather);
+        for (int64_t i = 0; i < n; i++)
+            walk(packed, strided, bytes, l, axis + 1, at + i * step, next, gather);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        char *p = packed + (size_t)(*next)++ * bytes, *s = strided + (at + i * step) * (int64_t)bytes;
+        char *p = packed + (size_t)(*next)++ * bytes,
+             *s = strided + (at + i * step) * (int64_t)bytes;
         memcpy(gather ? p : s, gather ? s : p, bytes);
     }
 }
 
-void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset) {
+void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                        int64_t offset) {
     int64_t next = 0;
     if (l->count == 0) return;
     if (l->contiguous)
@@ -146,7 +157,8 @@ void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layou
         walk(dst, (char *)(uintptr_t)src, bytes, l, 0, offset, &next, true);
 }
 
-void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset) {
+void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                         int64_t offset) {
     int64_t next = 0;
     if (l->count == 0) return;
     if (l->contiguous)

@@ -13,10 +13,12 @@ static bool add(rt_plans *p, const void *bytes, size_t n) {
 }
 
 static bool write_form(rt_plans *p, const ir_graph *g, bool eager) {
-    const uint32_t head[] = {eager, g->n.n, g->dims.n, g->operands.n, g->attrs.n, g->inputs.n, g->outputs.n};
+    const uint32_t head[] = {eager,      g->n.n,      g->dims.n,   g->operands.n,
+                             g->attrs.n, g->inputs.n, g->outputs.n};
     p->form.n = 0;
     bool done = add(p, head, sizeof head) && add(p, g->n.p + 1, (g->n.n - 1) * sizeof *g->n.p) &&
-                add(p, g->dims.p, g->dims.n * sizeof *g->dims.p) && add(p, g->operands.p, g->operands.n * sizeof *g->operands.p) &&
+                add(p, g->dims.p, g->dims.n * sizeof *g->dims.p) &&
+                add(p, g->operands.p, g->operands.n * sizeof *g->operands.p) &&
                 add(p, g->attrs.p, g->attrs.n * sizeof *g->attrs.p);
     for (uint32_t i = 0; i < g->inputs.n && done; i++) done = add(p, &g->inputs.p[i].scalar, 1);
     for (uint32_t i = 0; i < g->outputs.n && done; i++) {

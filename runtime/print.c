@@ -92,10 +92,12 @@ static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
     word[n] = 0;
 }
 
-/* "-1.25" and the exponent: `digits` behind the point, filled with zeros. */
-static void scientific(double v, decimal d, int digits, int exponent, char word[WORD]) {
+/* "-1.25" and the exponent: v rounded to `digits` behind the point. */
+static void scientific(double v, int digits, int exponent, char word[WORD]) {
+    char text[40];
+    snprintf(text, sizeof text, "%.*e", digits, v);
+    decimal d = take_apart(text);
     int n = 0;
-    d = rounded(v, d, digits + 1);
     if (d.minus) word[n++] = '-';
     word[n++] = digit(&d, 0);
     word[n++] = '.';
@@ -136,7 +138,7 @@ static void print_positional(printer *p, double v) {
 
 static void print_scientific(printer *p, double v) {
     char word[WORD];
-    scientific(v, shortest(p->a->dtype, v), p->precision, p->exponent, word);
+    scientific(v, p->precision, p->exponent, word);
     int before = (int)strcspn(word, ".");
     bz_textf(p->t, "%*s%s", p->left - before, "", word);
 }
@@ -313,7 +315,7 @@ static void print_scalar(printer *p) {
         bz_textf(p->t, "%s%s", word, word[strlen(word) - 1] == '.' ? "0" : "");
     } else {
         decimal d = shortest(t, v);
-        scientific(v, d, d.n - 1, 2, word);
+        scientific(v, d.n - 1, 2, word);
         if (d.n == 1) memmove(strchr(word, '.'), strchr(word, 'e'), strlen(strchr(word, 'e')) + 1);
         bz_text_str(p->t, word);
     }

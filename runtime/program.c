@@ -36,13 +36,16 @@ static void write_const(void *dst, const ir_graph *g, const pass_buffer *b) {
     const int64_t *bits = ir_attrs(g, n);
     size_t size = ir_dtype_bytes(b->dtype);
     for (int64_t i = 0; i < b->count; i++)
-        ir_store_bits(b->dtype, (char *)dst + (size_t)i * size, (ir_bits)bits[n->nattr == 1 ? 0 : i]);
+        ir_store_bits(b->dtype, (char *)dst + (size_t)i * size,
+                      (ir_bits)bits[n->nattr == 1 ? 0 : i]);
 }
 
 static bool new_consts(cpu_program *p) {
     const pass_plan *plan = p->plan;
     size_t at = 0;
-    for (uint32_t i = 0; i < plan->buffers.n; i++) p->consts_bytes += plan->buffers.p[i].place == PASS_CONST ? room_of(&plan->buffers.p[i]) : 0;
+    for (uint32_t i = 0; i < plan->buffers.n; i++)
+        p->consts_bytes +=
+            plan->buffers.p[i].place == PASS_CONST ? room_of(&plan->buffers.p[i]) : 0;
     if (p->consts_bytes == 0) return true;
     p->consts = rt_pages_new(p->consts_bytes, &p->consts_mapped);
     for (uint32_t i = 0; i < plan->buffers.n && p->consts; i++) {
@@ -70,7 +73,9 @@ static bool new_threads(bz_context *c, cpu_program *p) {
     p->scratch_bytes = p->scratch_each * (size_t)p->nthreads;
     if (p->scratch_bytes) p->scratch = rt_pages_new(p->scratch_bytes, &p->scratch_mapped);
     for (int i = 0; i < p->nthreads; i++)
-        aligned[i] = (cpu_thread){.error = {INT64_MAX, 0}, .scratch = p->scratch ? (char *)p->scratch + (size_t)i * p->scratch_each : NULL};
+        aligned[i] = (cpu_thread){
+            .error = {INT64_MAX, 0},
+            .scratch = p->scratch ? (char *)p->scratch + (size_t)i * p->scratch_each : NULL};
     return p->scratch_bytes == 0 || p->scratch;
 }
 
@@ -91,7 +96,9 @@ static bool ready_segment(cpu_program *p, cpu_segment *s, const pass_segment *pl
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         uint32_t b = plan->buffers[i];
         s->buffers[i] = p->address[b];
-        if (changes(p->plan->buffers.p[b].place) && !bz_vec_push(&p->patches, ((cpu_patch){&s->buffers[i], b}))) return false;
+        if (changes(p->plan->buffers.p[b].place) &&
+            !bz_vec_push(&p->patches, ((cpu_patch){&s->buffers[i], b})))
+            return false;
     }
     for (uint32_t i = 0; i < k->scalars.n; i++) s->scalars[i] = &p->numbers[plan->scalars[i]];
     for (unsigned i = 0; i < s->kernel->nphases; i++) {
@@ -103,7 +110,8 @@ static bool ready_segment(cpu_program *p, cpu_segment *s, const pass_segment *pl
 
 /* What a launch costs on one thread, roughly. */
 static double cost_ns(const pass_launch *l) {
-    return (double)(l->bytes_read + l->bytes_written) / 12 + (double)l->flops / 24 + (double)l->specials * 0.8;
+    return (double)(l->bytes_read + l->bytes_written) / 12 + (double)l->flops / 24 +
+           (double)l->specials * 0.8;
 }
 
 static bool ready_launch(cpu_program *p, cpu_launch *l, const pass_launch *plan, int threads) {
@@ -112,7 +120,8 @@ static bool ready_launch(cpu_program *p, cpu_launch *l, const pass_launch *plan,
     if (!l->segments) return false;
     for (uint32_t i = 0; i < plan->nsegments; i++) {
         if (!ready_segment(p, &l->segments[i], &plan->segments[i])) return false;
-        if (l->segments[i].kernel->nphases > l->nphases) l->nphases = l->segments[i].kernel->nphases;
+        if (l->segments[i].kernel->nphases > l->nphases)
+            l->nphases = l->segments[i].kernel->nphases;
     }
     l->total = take(p, l->nphases, sizeof *l->total);
     bool several = false;
@@ -135,7 +144,8 @@ static bool ready_ends(cpu_program *p) {
     if (!p->input_of_output || !p->first_output || !p->buffer_of_input) return false;
     for (uint32_t i = 0; i < p->base.ninputs; i++) p->buffer_of_input[i] = UINT32_MAX;
     for (uint32_t b = 0; b < plan->buffers.n; b++)
-        if (plan->buffers.p[b].place == PASS_INPUT) p->buffer_of_input[plan->buffers.p[b].number] = b;
+        if (plan->buffers.p[b].place == PASS_INPUT)
+            p->buffer_of_input[plan->buffers.p[b].number] = b;
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
         const pass_buffer *b = &plan->buffers.p[plan->output[i]];
         p->input_of_output[i] = b->place == PASS_INPUT ? (int)b->number : -1;
@@ -150,9 +160,12 @@ static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
     p->address = take(p, plan->buffers.n, sizeof *p->address);
     p->numbers = take(p, g->inputs.n, sizeof *p->numbers);
     p->launches = take(p, plan->launches.n, sizeof *p->launches);
-    if (!p->address || !p->numbers || !p->launches || !new_arena(c, p) || !new_consts(p) || !ready_ends(p)) return false;
+    if (!p->address || !p->numbers || !p->launches || !new_arena(c, p) || !new_consts(p) ||
+        !ready_ends(p))
+        return false;
     for (uint32_t i = 0; i < plan->buffers.n; i++)
-        if (plan->buffers.p[i].place == PASS_ARENA) p->address[i] = (char *)p->arena + plan->buffers.p[i].offset;
+        if (plan->buffers.p[i].place == PASS_ARENA)
+            p->address[i] = (char *)p->arena + plan->buffers.p[i].offset;
     for (uint32_t i = 0; i < g->inputs.n; i++)
         if (g->inputs.p[i].scalar && !bz_vec_push(&p->number_inputs, i)) return false;
     for (uint32_t i = 0; i < plan->launches.n; i++)
@@ -214,7 +227,8 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     done = p->plan && get_code(c, p, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
-        fprintf(stderr, "braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n, (double)(passes - start) * 1e-6, (double)(rt_now() - passes) * 1e-6);
+        fprintf(stderr, "braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,
+                (double)(passes - start) * 1e-6, (double)(rt_now() - passes) * 1e-6);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);

@@ -88,11 +88,13 @@ void rt_epoch_close(bz_context *c, rt_epoch *e) {
 
 /* ---- inputs */
 
-ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar, const rt_arg *a) {
+ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,
+                   const rt_arg *a) {
     ir_graph *g = e->g;
     int64_t number = g->inputs.n;
     const char *name = rt_name(c, true, g->inputs.n);
-    if (!name || !bz_vec_reserve(&g->inputs, 1) || !bz_vec_reserve(&e->args, 1)) return rt_no_memory(c), 0;
+    if (!name || !bz_vec_reserve(&g->inputs, 1) || !bz_vec_reserve(&e->args, 1))
+        return rt_no_memory(c), 0;
     ir_ref r = ir_append(g, IR_INPUT, t, l->dims, l->rank, NULL, 0, &number, 1);
     if (!r) return 0;
     bz_vec_push(&g->inputs, ((ir_input){.name = name, .node = r, .scalar = scalar}));
@@ -110,7 +112,8 @@ ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits) {
 }
 
 /* The input that stands for a buffer: made at its first use in the epoch. */
-static ir_ref buffer_node(bz_context *c, rt_epoch *e, rt_buffer *b, bz_dtype t, const rt_layout *l) {
+static ir_ref buffer_node(bz_context *c, rt_epoch *e, rt_buffer *b, bz_dtype t,
+                          const rt_layout *l) {
     if (b->epoch != e->id || b->dtype != t) {
         ir_ref r = rt_input_of(c, e, t, l, false, &(rt_arg){.buf = b});
         if (!r) return 0;
@@ -165,13 +168,15 @@ static ir_ref move_one(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
 }
 
 static ir_ref migrate(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
-    if (!prepare_moved(c, from, to) || (c->marks.n = 0, !bz_vec_reserve(&c->marks, r + 1))) return rt_no_memory(c), 0;
+    if (!prepare_moved(c, from, to) || (c->marks.n = 0, !bz_vec_reserve(&c->marks, r + 1)))
+        return rt_no_memory(c), 0;
     uint8_t *need = c->marks.p;
     memset(need, 0, r + 1);
     need[r] = 1;
     for (ir_ref i = r; i > 0; i--) {
         const ir_node *n = ir_at(from->g, i);
-        for (unsigned k = 0; need[i] && !from->moved[i] && !kept(from, i) && k < n->nin; k++) need[ir_in(from->g, n)[k]] = 1;
+        for (unsigned k = 0; need[i] && !from->moved[i] && !kept(from, i) && k < n->nin; k++)
+            need[ir_in(from->g, n)[k]] = 1;
     }
     for (ir_ref i = 1; i <= r; i++)
         if (need[i] && !from->moved[i] && !(from->moved[i] = move_one(c, from, to, i))) return 0;
@@ -218,7 +223,9 @@ static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype weak) {
     bz_dtype t = weak;
     if (s->kind == RT_SCALAR && (t == BZ_NDTYPES || !ir_is_float(t))) t = BZ_F32;
     if (s->kind == RT_SCALAR_INT && (t == BZ_NDTYPES || t == BZ_BOOL)) t = BZ_I64;
-    return rt_scalar_node(c, t, s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number) : ir_bits_from_i64(t, s->u.integer));
+    return rt_scalar_node(c, t,
+                          s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
+                                               : ir_bits_from_i64(t, s->u.integer));
 }
 
 ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
@@ -246,7 +253,8 @@ static bz_dtype partner(bz_tensor *const *x, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         rt_tensor *o = rt_find_quietly(x[i], &c);
-        if (o && !is_number(o) && o->st->dtype != BZ_BOOL) t = t == BZ_NDTYPES ? (bz_dtype)o->st->dtype : ir_promote(t, (bz_dtype)o->st->dtype);
+        if (o && !is_number(o) && o->st->dtype != BZ_BOOL)
+            t = t == BZ_NDTYPES ? (bz_dtype)o->st->dtype : ir_promote(t, (bz_dtype)o->st->dtype);
     }
     return t;
 }
@@ -273,7 +281,8 @@ static bool room_for(rt_rec *r, unsigned n) {
     return true;
 }
 
-bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional, bz_dtype weak) {
+bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
+              bz_dtype weak) {
     *r = (rt_rec){.site = site};
     bool numbers = false;
     for (unsigned i = 0; i < n; i++) {
@@ -313,12 +322,16 @@ static void take_error(bz_context *c, ir_graph *g) {
     c->m->ex.failed = false;
 }
 
-static bool new_results(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out, rt_storage **st) {
+static bool new_results(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out,
+                        rt_storage **st) {
     bz_context *c = r->c;
     for (unsigned i = 0; i < n; i++) {
         if (!nodes[i]) return false;
         int64_t count;
-        if (!ir_numel(r->g, nodes[i], &count)) return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, nodes[i])->op].name, "the result has too many elements"), false;
+        if (!ir_numel(r->g, nodes[i], &count))
+            return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, nodes[i])->op].name,
+                           "the result has too many elements"),
+                   false;
         st[i] = rt_storage_new(c, ir_dtype(r->g, nodes[i]), rt_layout_of_node(c, r->g, nodes[i]));
         if (!st[i]) return false;
         rt_storage_join(st[i], c->epoch, nodes[i]);
@@ -355,7 +368,8 @@ bz_tensor *rt_end(rt_rec *r, ir_ref node) {
     return out;
 }
 
-bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides, unsigned rank, int64_t offset, ir_ref node) {
+bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(x, &c);
     if (!node || !t || is_number(t)) return rt_end(r, node);

@@ -32,28 +32,31 @@ typedef struct rt_layouts {
     bz_arena arena;
 } rt_layouts;
 
-const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides, unsigned rank); /* strides NULL: row-major. NULL: no memory */
-const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r);                           /* row-major */
+const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
+                              unsigned rank); /* strides NULL: row-major. NULL: no memory */
+const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); /* row-major */
 void rt_layouts_free(rt_layouts *l);
 /* Strides for a reshape of x without a copy; false when there are none. */
 bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides);
 /* dst row-major = elements of src at layout + offset; and the other way round. */
-void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset);
-void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset);
+void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                        int64_t offset);
+void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                         int64_t offset);
 
 /* ---- buffer.c: memory of values, reference counted, recycled by size; pages are touched before first use */
 typedef struct rt_buffer {
     void *p;
     size_t bytes, room; /* asked for; what the recycler counts */
     uint32_t refs;
-    bool foreign;  /* the caller's memory */
-    bool mapped;   /* from mmap */
+    bool foreign; /* the caller's memory */
+    bool mapped;  /* from mmap */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
     ir_ref input;
     const rt_layout *layout;
     bz_dtype dtype;
-    uint64_t call; /* the last call of a compiled program that got it */
+    uint64_t call;          /* the last call of a compiled program that got it */
     struct rt_buffer *next; /* in the recycler */
 } rt_buffer;
 enum { RT_POOL_CLASSES = 256 };
@@ -64,27 +67,32 @@ typedef struct rt_pool {
     size_t bytes, peak; /* in use */
 } rt_pool;
 
-rt_buffer *rt_buffer_new(bz_context *c, size_t bytes); /* one reference, content undefined; NULL: no memory */
+rt_buffer *rt_buffer_new(bz_context *c,
+                         size_t bytes); /* one reference, content undefined; NULL: no memory */
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
-static inline rt_buffer *rt_buffer_ref(rt_buffer *b) { return b->refs++, b; }
+static inline rt_buffer *rt_buffer_ref(rt_buffer *b) {
+    return b->refs++, b;
+}
 void rt_buffer_unref(bz_context *c, rt_buffer *b); /* NULL is fine */
 void rt_pool_free(rt_pool *p);
 void rt_pool_count(rt_pool *p, int64_t bytes); /* arenas, too, count as memory in use */
-void *rt_pages_new(size_t bytes, bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
+void *rt_pages_new(size_t bytes,
+                   bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
 void rt_pages_free(void *p, size_t bytes, bool mapped);
 
 /* ---- record.c: epochs */
 typedef struct rt_arg { /* value of an input of an epoch's graph */
-    rt_buffer *buf;             /* one reference; NULL: a scalar, or a hidden input of a trace */
-    struct rt_storage *storage; /* hidden input of a trace: one reference; its value is read at each call */
-    ir_bits bits;               /* a scalar's value */
+    rt_buffer *buf;     /* one reference; NULL: a scalar, or a hidden input of a trace */
+    struct rt_storage
+        *storage; /* hidden input of a trace: one reference; its value is read at each call */
+    ir_bits bits; /* a scalar's value */
 } rt_arg;
 
 typedef struct rt_epoch {
     uint64_t id;
     ir_graph *g;
-    bool open;    /* the one that records */
-    bool tracing; /* of a function that is being compiled */
+    bool open;      /* the one that records */
+    bool tracing;   /* of a function that is being compiled */
     uint32_t depth; /* number of open scopes when it began */
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
@@ -106,14 +114,14 @@ typedef struct rt_storage {
     uint8_t dtype, kind;
     bool dirty; /* FOREIGN: the owner's memory is behind */
     uint32_t version;
-    uint32_t depth;         /* scope of the outermost handle */
-    const rt_layout *base;  /* row-major */
-    rt_epoch *epoch;        /* and node: how the value comes about; NULL: not known (any more) */
+    uint32_t depth;        /* scope of the outermost handle */
+    const rt_layout *base; /* row-major */
+    rt_epoch *epoch;       /* and node: how the value comes about; NULL: not known (any more) */
     ir_ref node;
-    rt_buffer *buf;         /* the value, NULL: not computed */
-    struct rt_storage *prev, *next; /* in epoch->pending, or free */
+    rt_buffer *buf;                    /* the value, NULL: not computed */
+    struct rt_storage *prev, *next;    /* in epoch->pending, or free */
     const char *write_op, *write_site; /* the last in-place change */
-    uint64_t before_epoch;  /* and the node before it */
+    uint64_t before_epoch;             /* and the node before it */
     ir_ref before;
     union {
         double number; /* SCALAR */
@@ -141,27 +149,33 @@ enum { RT_CHUNK = 256, RT_SLOT_BITS = 28, RT_CONTEXT_BITS = 12, RT_GEN_BITS = 24
 
 typedef struct rt_slab {
     BZ_VEC(rt_tensor *) chunks;
-    uint32_t free, used;   /* first free slot (0 = none); slots ever used */
-    rt_storage *storages;  /* free list */
+    uint32_t free, used;  /* first free slot (0 = none); slots ever used */
+    rt_storage *storages; /* free list */
     BZ_VEC(rt_storage *) storage_chunks;
 } rt_slab;
 
 /* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned. */
 rt_tensor *rt_find(const bz_tensor *h, bz_context **c);
-rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c); /* poisoned handles give NULL with *c set, as others do, without an error */
+rt_tensor *rt_find_quietly(
+    const bz_tensor *h,
+    bz_context **c); /* poisoned handles give NULL with *c set, as others do, without an error */
 bool rt_is_poison(const bz_tensor *h);
 bz_tensor *rt_poison(bz_context *c);
 bz_tensor *rt_handle(bz_context *c, const rt_tensor *t);
 /* A handle on st (takes one reference on success); NULL and BZ_ENOMEM. */
 bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset);
 void rt_tensor_free(bz_context *c, rt_tensor *t);
-rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base); /* no reference, no value */
+rt_storage *rt_storage_new(bz_context *c, bz_dtype t,
+                           const rt_layout *base);   /* no reference, no value */
 void rt_storage_unref(bz_context *c, rt_storage *s); /* NULL is fine */
-void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node); /* the value is that node from now on */
-void rt_storage_leave(bz_context *c, rt_storage *s);          /* forgets how its value came about */
+void rt_storage_join(rt_storage *s, rt_epoch *e,
+                     ir_ref node);                   /* the value is that node from now on */
+void rt_storage_leave(bz_context *c, rt_storage *s); /* forgets how its value came about */
 void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the reference */
 /* Whole storage, row-major: the handle sees all of it. */
-static inline bool rt_is_whole(const rt_tensor *t) { return t->layout == t->st->base && t->offset == 0; }
+static inline bool rt_is_whole(const rt_tensor *t) {
+    return t->layout == t->st->base && t->offset == 0;
+}
 void rt_slab_free(bz_context *c);
 
 /* ---- scope.c */
@@ -179,24 +193,30 @@ typedef struct rt_rec {
     const char *site;
 } rt_rec;
 /* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
-bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional, bz_dtype weak);
+bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
+              bz_dtype weak);
 bool rt_begin_new(rt_rec *r, bz_context *c, const char *site); /* no operands */
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
 bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
 /* A handle on the memory of x with another layout; node: the same as a value. */
-bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides, unsigned rank, int64_t offset, ir_ref node);
+bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node);
 
 rt_epoch *rt_epoch_open(bz_context *c, bool tracing); /* becomes c->epoch; NULL: no memory */
-void rt_epoch_close(bz_context *c, rt_epoch *e);      /* storages with a value forget how it came about; the others keep e alive */
-void rt_epoch_drop(bz_context *c, rt_epoch *e);       /* if nothing needs it any more */
+void rt_epoch_close(
+    bz_context *c,
+    rt_epoch *e); /* storages with a value forget how it came about; the others keep e alive */
+void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more */
 void rt_epoch_free(rt_epoch *e);
-rt_epoch *rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
+rt_epoch *
+rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
 /* The node of a handle's value, of a storage's value, in the epoch that records; 0 on an error (in the context). */
 ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak);
 ir_ref rt_storage_node(bz_context *c, rt_storage *s);
 ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits); /* a new scalar input */
-ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar, const rt_arg *a);
+ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,
+                   const rt_arg *a);
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
 
@@ -220,7 +240,8 @@ typedef struct rt_spec { /* of an output */
 typedef struct rt_call {
     rt_buffer *const *in; /* per input of the graph; NULL for scalars */
     const ir_bits *bits;  /* per input; scalars */
-    rt_buffer **out;      /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
+    rt_buffer **
+        out; /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
 } rt_call;
 typedef struct rt_device {
     const char *name;
@@ -238,14 +259,19 @@ struct rt_program {
     uint32_t noutputs, ninputs;
     uint64_t runs, run_ns;
 };
-rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager, bz_error *e); /* on the context's device */
-bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call);           /* error in the context */
+rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager,
+                           bz_error *e); /* on the context's device */
+bz_status rt_program_run(bz_context *c, rt_program *p,
+                         const rt_call *call); /* error in the context */
 void rt_program_free(bz_context *c, rt_program *p);
 ir_graph *rt_graph_copy(const ir_graph *g, bz_error *e); /* inputs, live nodes, outputs */
 /* The interpreter on a program's graph. */
-bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs, bz_error *e);
-bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g, bz_error *e);
-bool rt_outputs_new(bz_context *c, rt_program *p, const rt_call *call); /* buffers for what is not donated */
+bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
+                       bz_error *e);
+bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
+                     bz_error *e);
+bool rt_outputs_new(bz_context *c, rt_program *p,
+                    const rt_call *call); /* buffers for what is not donated */
 
 /* One launch of a cpu program: for reports. */
 typedef struct rt_launch_report {
@@ -267,7 +293,8 @@ typedef struct rt_kernel {
     struct rt_kernel *next;
 } rt_kernel;
 /* out[i] = code of m->k.p[i] (NULL for functions). *built, *shared: how many were compiled, and found. */
-bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built, unsigned *shared, bz_error *e);
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e);
 
 /* ---- plancache.c */
 typedef struct rt_plan {
@@ -298,8 +325,8 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 
 /* ---- env.c: every switch */
 typedef struct rt_env {
-    int debug;       /* BRAZE_DEBUG */
-    bool check;      /* BRAZE_CHECK */
+    int debug;  /* BRAZE_DEBUG */
+    bool check; /* BRAZE_CHECK */
     const char *dump, *device;
 } rt_env;
 const rt_env *rt_env_get(void); /* read once */
@@ -320,9 +347,9 @@ struct bz_context {
     const rt_layout *scalar_layout; /* rank 0 */
     rt_pool pool;
     rt_slab slab;
-    BZ_VEC(uint32_t) scopes; /* first slot of each */
-    rt_epoch *epoch;         /* records; may be a trace */
-    rt_epoch *idle;          /* recycled */
+    BZ_VEC(uint32_t) scopes;   /* first slot of each */
+    rt_epoch *epoch;           /* records; may be a trace */
+    rt_epoch *idle;            /* recycled */
     BZ_VEC(rt_epoch *) closed; /* alive because of storages without a value */
     uint64_t epochs, calls;
     BZ_VEC(const char *) in_names, out_names;
@@ -332,7 +359,7 @@ struct bz_context {
     BZ_VEC(uint8_t) marks;
     BZ_VEC(ir_ref) refs;
     BZ_VEC(ir_ref) outs;
-    BZ_VEC(ir_ref) operands;  /* of a builder call with many */
+    BZ_VEC(ir_ref) operands; /* of a builder call with many */
     BZ_VEC(rt_buffer *) in_bufs, out_bufs;
     BZ_VEC(ir_bits) in_bits;
     struct bz_program *programs;
@@ -340,7 +367,8 @@ struct bz_context {
     bz_counters counters;
 };
 bz_context *rt_context_at(uint32_t number);
-bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt, ...) BZ_PRINTF(5, 6);
+bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
+                  ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
 const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0" */
 uint64_t rt_now(void);

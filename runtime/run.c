@@ -70,15 +70,18 @@ static bool prepare_outputs(bz_context *c, cpu_program *p, const rt_call *call) 
 static void set_addresses(cpu_program *p, const rt_call *call) {
     const pass_plan *plan = p->plan;
     for (uint32_t i = 0; i < p->base.noutputs; i++)
-        if (p->input_of_output[i] < 0) p->address[plan->output[i]] = call->out[p->first_output[i]]->p;
+        if (p->input_of_output[i] < 0)
+            p->address[plan->output[i]] = call->out[p->first_output[i]]->p;
     for (uint32_t i = 0; i < p->base.ninputs; i++)
-        if (p->buffer_of_input[i] != UINT32_MAX && call->in[i]) p->address[p->buffer_of_input[i]] = call->in[i]->p;
+        if (p->buffer_of_input[i] != UINT32_MAX && call->in[i])
+            p->address[p->buffer_of_input[i]] = call->in[i]->p;
     for (uint32_t i = 0; i < p->number_inputs.n; i++) {
         uint32_t k = p->number_inputs.p[i];
         p->numbers[k] = call->bits[k];
         if (p->buffer_of_input[k] != UINT32_MAX) p->address[p->buffer_of_input[k]] = &p->numbers[k];
     }
-    for (uint32_t i = 0; i < p->patches.n; i++) *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
+    for (uint32_t i = 0; i < p->patches.n; i++)
+        *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
 }
 
 /* An output that is an input, in memory of its own: the caller's foreign memory, or a number. */
@@ -88,7 +91,8 @@ static void copy_through(cpu_program *p, const rt_call *call) {
         if (in < 0) continue;
         const void *src = call->in[in] ? call->in[in]->p : (const void *)&p->numbers[in];
         const rt_spec *o = &p->base.outputs[i];
-        if (src != call->out[i]->p) memcpy(call->out[i]->p, src, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+        if (src != call->out[i]->p)
+            memcpy(call->out[i]->p, src, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
     }
 }
 
@@ -107,8 +111,8 @@ static bz_status take_error(cpu_program *p, bz_error *e) {
     const ir_graph *g = p->plan->graph;
     ir_ref r = lowest > 0 && lowest < g->n.n ? (ir_ref)lowest : 0;
     const char *site = r ? g->sites.p[r] : NULL;
-    return bz_fail(e, (bz_status)code, "[%s] %s%s%s", r ? ir_ops[ir_at(g, r)->op].name : "kernel", bz_status_doc((bz_status)code), site ? " at " : "",
-                   site ? site : "");
+    return bz_fail(e, (bz_status)code, "[%s] %s%s%s", r ? ir_ops[ir_at(g, r)->op].name : "kernel",
+                   bz_status_doc((bz_status)code), site ? " at " : "", site ? site : "");
 }
 
 static void run_all(bz_context *c, cpu_program *p) {
@@ -155,17 +159,20 @@ static void report(const cpu_program *p, const rt_call *call, const ir_value_arr
         int64_t at = 0;
         const char *got = p->input_of_output[i] < 0 ? call->out[i]->p : want[i].data;
         for (int64_t k = 0; k < o->layout->count; k++) {
-            double d = ulps(o->dtype, got + (size_t)k * size, (const char *)want[i].data + (size_t)k * size);
+            double d = ulps(o->dtype, got + (size_t)k * size,
+                            (const char *)want[i].data + (size_t)k * size);
             if (d > worst) worst = d, at = k;
         }
-        fprintf(stderr, "braze: check: output %u of %u: worst difference %g ULP (element %lld)\n", i, p->base.noutputs, worst, (long long)at);
+        fprintf(stderr, "braze: check: output %u of %u: worst difference %g ULP (element %lld)\n",
+                i, p->base.noutputs, worst, (long long)at);
     }
 }
 
 void cpu_check(bz_context *c, cpu_program *p, const rt_call *call) {
     bz_error e = {0};
     ir_value_array *want = bz_mem_zero(p->base.noutputs, sizeof *want);
-    bz_status s = want ? rt_interpret(c, &p->base, call, want, &e) : BZ_ENOMEM; /* before donated inputs change */
+    bz_status s = want ? rt_interpret(c, &p->base, call, want, &e)
+                       : BZ_ENOMEM; /* before donated inputs change */
     run_all(c, p);
     if (s)
         fprintf(stderr, "braze: check: the interpreter says: %s\n", e.text);

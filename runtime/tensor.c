@@ -12,7 +12,8 @@
 enum { POISON = (1 << RT_GEN_BITS) - 1, STORAGE_CHUNK = 128 };
 
 static bz_tensor *encode(uint32_t gen, uint32_t context, uint32_t slot) {
-    uintptr_t bits = (uintptr_t)gen << (RT_CONTEXT_BITS + RT_SLOT_BITS) | (uintptr_t)context << RT_SLOT_BITS | slot;
+    uintptr_t bits = (uintptr_t)gen << (RT_CONTEXT_BITS + RT_SLOT_BITS) |
+                     (uintptr_t)context << RT_SLOT_BITS | slot;
     return (bz_tensor *)bits;
 }
 
@@ -40,7 +41,9 @@ rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c) {
 
 rt_tensor *rt_find(const bz_tensor *h, bz_context **c) {
     rt_tensor *t = rt_find_quietly(h, c);
-    if (!t && *c && !rt_is_poison(h)) bz_fail(&(*c)->err, BZ_ESCOPE, "the handle is stale: its tensor was freed, or it was never one");
+    if (!t && *c && !rt_is_poison(h))
+        bz_fail(&(*c)->err, BZ_ESCOPE,
+                "the handle is stale: its tensor was freed, or it was never one");
     return t;
 }
 
@@ -54,7 +57,8 @@ static bool new_chunk(bz_context *c) {
         bz_mem_free(chunk);
         return false;
     }
-    uint32_t first = (s->chunks.n - 1) * RT_CHUNK, gen = (atomic_fetch_add(&salt, 1) * 0x9E3779u) % (POISON - 1) + 1;
+    uint32_t first = (s->chunks.n - 1) * RT_CHUNK,
+             gen = (atomic_fetch_add(&salt, 1) * 0x9E3779u) % (POISON - 1) + 1;
     for (uint32_t i = RT_CHUNK; i-- > (first == 0);) {
         chunk[i].gen = gen;
         chunk[i].next = s->free;

@@ -65,11 +65,13 @@ static ir_ref to_layout(ir_graph *g, ir_ref x, const axes *s, const rt_layout *l
             shape[i] = l->shape[i];
         }
     }
-    return ir_expand(g, ir_reshape(g, ir_permute(g, x, perm, n), shape, l->rank), l->shape, l->rank);
+    return ir_expand(g, ir_reshape(g, ir_permute(g, x, perm, n), shape, l->rank), l->shape,
+                     l->rank);
 }
 
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset) {
-    int64_t numel, radix[IR_MAX_RANK + 1], digit[IR_MAX_RANK + 1], count[IR_MAX_RANK + 1], step[IR_MAX_RANK + 1];
+    int64_t numel, radix[IR_MAX_RANK + 1], digit[IR_MAX_RANK + 1], count[IR_MAX_RANK + 1],
+        step[IR_MAX_RANK + 1];
     if (!ir_numel(g, base, &numel)) return 0;
     if (l->contiguous && l->count == numel) return ir_reshape_dims(g, base, l->dims, l->rank);
     axes s = sorted_axes(l, offset);
@@ -89,7 +91,8 @@ ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset) {
 
 /* Elements of a window, in sorted order, at their places among numel elements; between them zeros. */
 static ir_ref spread(ir_graph *g, ir_ref y, const axes *s, int64_t numel) {
-    int64_t shape[IR_MAX_RANK + 1], zero[IR_MAX_RANK + 1] = {0}, hi[IR_MAX_RANK + 1] = {0}, width = 1;
+    int64_t shape[IR_MAX_RANK + 1], zero[IR_MAX_RANK + 1] = {0}, hi[IR_MAX_RANK + 1] = {0},
+                                                       width = 1;
     int64_t ones[IR_MAX_RANK + 1];
     for (unsigned k = 0; k < s->n; k++) shape[k] = s->a[k].size;
     for (unsigned k = 0; k <= s->n; k++) ones[k] = 1;
@@ -153,7 +156,9 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
     memcpy(dims, ir_dims(g, b), rank * sizeof *dims);
     if (l->contiguous && l->count == numel) return ir_reshape_dims(g, v, dims, rank);
     axes s = sorted_axes(l, offset);
-    if (overlaps(&s, l)) return ir_error(g, BZ_EARG, IR_AS_STRIDED, "several elements of the tensor to be changed share one place");
+    if (overlaps(&s, l))
+        return ir_error(g, BZ_EARG, IR_AS_STRIDED,
+                        "several elements of the tensor to be changed share one place");
     v = in_order(g, v, &s, l);
     ir_ref all = v ? ir_const_bits(g, BZ_BOOL, 1, ir_dims(g, ir_at(g, v)), ir_at(g, v)->rank) : 0;
     ir_ref mask = ir_reshape_dims(g, spread(g, all, &s, numel), dims, rank);

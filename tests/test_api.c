@@ -28,7 +28,8 @@ static void arithmetic(bz_context *c) {
     cr_expect_eq(bz_item(bz_scalar(c, 2.5)), 2.5);
     cr_expect_eq(bz_dtype_of(bz_add(bz_arange(c, 0, 3, 1, BZ_I64), bz_scalar(c, 0.5))), BZ_F32);
     cr_expect_eq(bz_dtype_of(bz_add(bz_ones(c, BZ_SHAPE(2), BZ_F64), bz_scalar(c, 0.5))), BZ_F64);
-    cr_expect_eq(bz_item(bz_select(bz_add(bz_zeros(c, BZ_SHAPE(2), BZ_F64), bz_scalar(c, 0.1)), 0, 0)), 0.1);
+    cr_expect_eq(
+        bz_item(bz_select(bz_add(bz_zeros(c, BZ_SHAPE(2), BZ_F64), bz_scalar(c, 0.1)), 0, 0)), 0.1);
 }
 Test(api, arithmetic) {
     on_all(arithmetic);
@@ -37,7 +38,9 @@ Test(api, arithmetic) {
 static void movement(bz_context *c) {
     bz_tensor *x = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F32), BZ_SHAPE(2, -1)), *both[] = {x, x};
     EXPECT(bz_transpose(x, 0, 1), 0, 3, 1, 4, 2, 5);
-    EXPECT(bz_slice(x, (int64_t[]){0, BZ_OPEN}, (int64_t[]){BZ_OPEN, BZ_OPEN}, (int64_t[]){1, -2}, 2), 2, 0, 5, 3);
+    EXPECT(
+        bz_slice(x, (int64_t[]){0, BZ_OPEN}, (int64_t[]){BZ_OPEN, BZ_OPEN}, (int64_t[]){1, -2}, 2),
+        2, 0, 5, 3);
     EXPECT(bz_select(x, 1, -1), 2, 5);
     EXPECT(bz_expand(bz_select(x, 0, 1), BZ_SHAPE(2, 3)), 3, 4, 5, 3, 4, 5);
     EXPECT(bz_flip(x, BZ_AXES(0)), 3, 4, 5, 0, 1, 2);
@@ -62,7 +65,8 @@ static void in_place(bz_context *c) {
     EXPECT(x, 0, 9, 2, 3, 9, 5);
     EXPECT(t, 0, 3, 9, 9, 2, 5);
     EXPECT(old, 0, 1, 2, 3, 4, 5);
-    bz_add_(bz_slice(x, (int64_t[]){0, 2}, (int64_t[]){2, BZ_OPEN}, (int64_t[]){1, -2}, 2), bz_scalar(c, 10));
+    bz_add_(bz_slice(x, (int64_t[]){0, 2}, (int64_t[]){2, BZ_OPEN}, (int64_t[]){1, -2}, 2),
+            bz_scalar(c, 10));
     EXPECT(x, 10, 9, 12, 13, 9, 15);
     bz_mul_(bz_diagonal(x, 0, 0, 1), bz_scalar(c, 2));
     EXPECT(x, 20, 9, 12, 13, 18, 15);

@@ -5,7 +5,8 @@
 
 static int traced;
 
-static bz_status step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
     (void)nin, (void)nout, (void)user;
     traced++;
     bz_tensor *loss = bz_mse_loss(bz_matmul(in[1], in[0]), in[2]), *g;
@@ -17,7 +18,8 @@ static bz_status step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **
 
 static void donation(bz_context *c) {
     traced = 0;
-    bz_tensor *w = bz_ones(c, BZ_SHAPE(2, 1), BZ_F32), *x = bz_eye(c, 2, 2, BZ_F32), *y = bz_zeros(c, BZ_SHAPE(2, 1), BZ_F32);
+    bz_tensor *w = bz_ones(c, BZ_SHAPE(2, 1), BZ_F32), *x = bz_eye(c, 2, 2, BZ_F32),
+              *y = bz_zeros(c, BZ_SHAPE(2, 1), BZ_F32);
     bz_tensor *view = bz_transpose(w, 0, 1), *before = bz_add(w, w);
     bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
     float want = 1;
@@ -37,7 +39,8 @@ Test(compile, donated_inputs_change_in_place) {
     on_all(donation);
 }
 
-static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)c, (void)nin, (void)nout;
     traced++;
     out[0] = bz_add(bz_add(in[0], in[0]), *(bz_tensor **)user);
@@ -48,7 +51,8 @@ static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
 static void captured(bz_context *c) {
     traced = 0;
     bz_tensor *bias = bz_full(c, BZ_SHAPE(1), 1, BZ_F32), *out;
-    bz_tensor *x = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F32), BZ_SHAPE(2, 3)), *row = bz_select(x, 0, 1), *column = bz_select(x, 1, 1);
+    bz_tensor *x = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F32), BZ_SHAPE(2, 3)),
+              *row = bz_select(x, 0, 1), *column = bz_select(x, 1, 1);
     bz_program *p = bz_compile(c, twice, &bias, &(bz_compile_options){1, 1, NULL});
     cr_assert_eq(bz_call(p, &row, &out), BZ_OK, "%s", bz_message(c));
     EXPECT(out, 7, 9, 11);
@@ -64,7 +68,8 @@ Test(compile, captured_tensors_and_signatures) {
     on_all(captured);
 }
 
-static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)in, (void)nin, (void)nout, (void)user;
     out[0] = bz_rand(c, BZ_SHAPE(4), BZ_F32);
     return BZ_OK;
@@ -79,7 +84,8 @@ static void replayed_noise(bz_context *c) {
         bz_to_host(out, called[i], sizeof called[i]);
     }
     bz_seed(c, 7);
-    for (int i = 0; i < 2; i++) bz_to_host(bz_rand(c, BZ_SHAPE(4), BZ_F32), recorded[i], sizeof recorded[i]);
+    for (int i = 0; i < 2; i++)
+        bz_to_host(bz_rand(c, BZ_SHAPE(4), BZ_F32), recorded[i], sizeof recorded[i]);
     cr_expect(memcmp(called, recorded, sizeof called) == 0);
     cr_expect(memcmp(called[0], called[1], sizeof called[0]) != 0);
 }
@@ -87,7 +93,8 @@ Test(compile, noise_is_new_at_each_call) {
     on_all(replayed_noise);
 }
 
-static bz_status reads(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status reads(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     out[0] = in[0];
     return isnan(bz_item(in[0])) ? bz_context_status(c) : BZ_OK;
@@ -114,7 +121,9 @@ static long faults(void) {
 /* A lazy and a compiled loop in a steady state: no new buffer, no page fault, no plan compiled. */
 Test(compile, steady_loops_take_no_memory) {
     bz_context *c = open_one(BZ_CPU);
-    bz_tensor *w = bz_ones(c, BZ_SHAPE(300, 1), BZ_F32), *x = bz_randn(c, BZ_SHAPE(200, 300), BZ_F32), *y = bz_zeros(c, BZ_SHAPE(200, 1), BZ_F32);
+    bz_tensor *w = bz_ones(c, BZ_SHAPE(300, 1), BZ_F32),
+              *x = bz_randn(c, BZ_SHAPE(200, 300), BZ_F32),
+              *y = bz_zeros(c, BZ_SHAPE(200, 1), BZ_F32);
     bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
     bz_counters before = {0}, after;
     long faults_before = 0;

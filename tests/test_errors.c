@@ -10,15 +10,20 @@ Test(errors, shapes) {
     bz_tensor *x = ones(c, 2, 3);
     int64_t deep[33];
     for (int i = 0; i < 33; i++) deep[i] = 1;
-    EXPECT_ERROR(c, bz_add(x, ones(c, 2, 4)), BZ_ESHAPE, "[add] shapes do not broadcast: f32[2,3] and f32[2,4] at ");
+    EXPECT_ERROR(c, bz_add(x, ones(c, 2, 4)), BZ_ESHAPE,
+                 "[add] shapes do not broadcast: f32[2,3] and f32[2,4] at ");
     EXPECT_ERROR(c, bz_add(x, ones(c, 2, 4)), BZ_ESHAPE, "test_errors.c:");
     EXPECT_ERROR(c, bz_matmul(x, x), BZ_ESHAPE, "matmul");
     EXPECT_ERROR(c, bz_reshape(x, BZ_SHAPE(4)), BZ_ESHAPE, "reshape");
     EXPECT_ERROR(c, bz_reshape(x, deep, 33), BZ_ESHAPE, "33 dimensions");
     EXPECT_ERROR(c, bz_zeros(c, deep, 33, BZ_F32), BZ_ESHAPE, "33 dimensions");
     EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(-1), BZ_F32), BZ_ESHAPE, "negative");
-    EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), BZ_F32), BZ_ESHAPE, "2^60");
-    EXPECT_ERROR(c, bz_add(bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, 1), BZ_F32), bz_zeros(c, BZ_SHAPE(1, INT64_C(1) << 40), BZ_F32)), BZ_ESHAPE, "");
+    EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), BZ_F32), BZ_ESHAPE,
+                 "2^60");
+    EXPECT_ERROR(c,
+                 bz_add(bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, 1), BZ_F32),
+                        bz_zeros(c, BZ_SHAPE(1, INT64_C(1) << 40), BZ_F32)),
+                 BZ_ESHAPE, "");
     EXPECT_ERROR(c, bz_expand(x, BZ_SHAPE(5, 3)), BZ_ESHAPE, "expand");
     EXPECT_ERROR(c, bz_stack(((bz_tensor *[]){x, ones(c, 1, 3)}), 2, 0), BZ_ESHAPE, "stack");
     EXPECT_ERROR(c, bz_max(bz_zeros(c, BZ_SHAPE(0), BZ_F32), NULL, 0, false), BZ_ESHAPE, "");
@@ -44,9 +49,12 @@ Test(errors, axes_and_indices) {
     EXPECT_ERROR(c, bz_select(x, 0, 2), BZ_EINDEX, "index 2 of axis 0");
     EXPECT_ERROR(c, bz_select(x, 9, 0), BZ_EAXIS, "axis 9");
     EXPECT_ERROR(c, bz_squeeze(x, 4), BZ_EAXIS, "squeeze");
-    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0}), ((int64_t[]){2}), ((int64_t[]){0}), 1), BZ_EARG, "step");
-    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0, 0, 0}), ((int64_t[]){1, 1, 1}), NULL, 3), BZ_EAXIS, "3 axes");
-    EXPECT_ERROR(c, bz_as_strided(x, ((int64_t[]){9}), ((int64_t[]){1}), 1, 0), BZ_EINDEX, "reaches outside");
+    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0}), ((int64_t[]){2}), ((int64_t[]){0}), 1), BZ_EARG,
+                 "step");
+    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0, 0, 0}), ((int64_t[]){1, 1, 1}), NULL, 3), BZ_EAXIS,
+                 "3 axes");
+    EXPECT_ERROR(c, bz_as_strided(x, ((int64_t[]){9}), ((int64_t[]){1}), 1, 0), BZ_EINDEX,
+                 "reaches outside");
     bz_close(c);
 }
 
@@ -63,7 +71,8 @@ Test(errors, dtypes_and_arguments) {
     EXPECT_ERROR(c, bz_arange(c, 0, 1, 0, BZ_F32), BZ_EARG, "arange");
     EXPECT_ERROR(c, bz_arange(c, 0, (double)NAN, 1, BZ_F32), BZ_EARG, "arange");
     EXPECT_ERROR(c, bz_from_data(c, BZ_F32, NULL, BZ_SHAPE(2)), BZ_EARG, "NULL");
-    EXPECT_ERROR(c, bz_fill_(bz_expand(bz_ones(c, BZ_SHAPE(1), BZ_F32), BZ_SHAPE(3)), 1), BZ_EARG, "share one place");
+    EXPECT_ERROR(c, bz_fill_(bz_expand(bz_ones(c, BZ_SHAPE(1), BZ_F32), BZ_SHAPE(3)), 1), BZ_EARG,
+                 "share one place");
     EXPECT_ERROR(c, bz_fill_(bz_scalar(c, 1), 2), BZ_EMODE, "bz_scalar");
     cr_expect_eq(bz_to_host(x, (float[1]){0}, 4), BZ_EARG);
     bz_clear(c);
@@ -74,7 +83,8 @@ Test(errors, dtypes_and_arguments) {
 
 Test(errors, poison_passes_on_and_the_first_message_stays) {
     bz_context *c = open_one(BZ_REF);
-    bz_tensor *x = ones(c, 2, 3), *bad = bz_exp(bz_add(x, ones(c, 5, 5))), *worse = bz_sum(bad, BZ_AXES(77), false);
+    bz_tensor *x = ones(c, 2, 3), *bad = bz_exp(bz_add(x, ones(c, 5, 5))),
+              *worse = bz_sum(bad, BZ_AXES(77), false);
     cr_expect_eq(bz_eval(&worse, 1), BZ_ESHAPE);
     cr_expect(strstr(bz_message(c), "[add]"), "%s", bz_message(c));
     EXPECT(bz_sum(x, NULL, 0, false), 6); /* sound tensors work on */
@@ -84,7 +94,8 @@ Test(errors, poison_passes_on_and_the_first_message_stays) {
 
 Test(errors, handles_that_are_none) {
     bz_context *c = open_one(BZ_REF), *d = open_one(BZ_REF);
-    bz_tensor *x = ones(c, 2, 3), *made_up = (bz_tensor *)(uintptr_t)0x123456789abcdef0, *null = NULL;
+    bz_tensor *x = ones(c, 2, 3), *made_up = (bz_tensor *)(uintptr_t)0x123456789abcdef0,
+              *null = NULL;
     bz_release(x);
     cr_expect_eq(bz_release(x), BZ_ESCOPE);
     bz_clear(c);
@@ -106,7 +117,8 @@ Test(errors, index_outside_at_run_time) {
         bz_context *c = open_one((bz_device)d);
         bz_tensor *i = bz_from_data(c, BZ_I64, ((int64_t[]){0, 7}), BZ_SHAPE(2));
         EXPECT_ERROR(c, bz_gather(ones(c, 2, 3), i, 0), BZ_EINDEX, "gather");
-        EXPECT(bz_sum(bz_gather(ones(c, 2, 3), bz_mul(i, bz_scalar_int(c, 0)), 0), NULL, 0, false), 6);
+        EXPECT(bz_sum(bz_gather(ones(c, 2, 3), bz_mul(i, bz_scalar_int(c, 0)), 0), NULL, 0, false),
+               6);
         bz_close(c);
     }
 }

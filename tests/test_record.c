@@ -13,7 +13,8 @@ Test(record, values_that_live_handles_read_are_kept) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
     bz_scope_begin(c);
-    bz_tensor *h = bz_exp(x), *loss = bz_sum(h, NULL, 0, false), *later = bz_mul(h, bz_scalar(c, 2));
+    bz_tensor *h = bz_exp(x), *loss = bz_sum(h, NULL, 0, false),
+              *later = bz_mul(h, bz_scalar(c, 2));
     bz_eval(&loss, 1);
     float m[2];
     cr_assert_eq(bz_to_host(later, m, sizeof m), BZ_OK);
@@ -83,7 +84,8 @@ Test(record, old_handles_move_to_the_new_epoch) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
     bz_scope_begin(c);
-    bz_tensor *r = bz_rand(c, BZ_SHAPE(2), BZ_F32), *later = bz_add(bz_mul(x, bz_scalar(c, 3)), bz_sub(r, r)), *other = bz_neg(x);
+    bz_tensor *r = bz_rand(c, BZ_SHAPE(2), BZ_F32),
+              *later = bz_add(bz_mul(x, bz_scalar(c, 3)), bz_sub(r, r)), *other = bz_neg(x);
     bz_eval(&other, 1);
     bz_fill_(x, 100); /* what was recorded keeps the old value */
     bz_eval(&x, 1);
@@ -91,7 +93,8 @@ Test(record, old_handles_move_to_the_new_epoch) {
     bz_close(c);
 }
 
-static bz_status halve(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status halve(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)nin, (void)nout, (void)user;
     out[0] = bz_mul(in[0], bz_scalar(c, 0.5));
     out[1] = bz_sum(bz_add(in[0], bz_rand(c, BZ_SHAPE(3), BZ_F32)), NULL, 0, false);
@@ -103,12 +106,14 @@ static bz_status some_work(bz_mode mode) {
     bz_context *c;
     bz_status first = bz_open(&(bz_options){.device = BZ_REF, .mode = mode}, &c);
     if (first) return first;
-    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3)), *g = NULL, *out[2];
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3)),
+              *g = NULL, *out[2];
     bz_scope_begin(c);
     bz_tensor *v = bz_transpose(bz_softmax(bz_add(x, bz_scalar(c, 1)), -1), 0, 1);
     bz_fill_(bz_diagonal(v, 0, 0, 1), 3);
     bz_tensor *loss = bz_sum(bz_mul(v, v), NULL, 0, false);
-    bz_status s[4] = {bz_grad(loss, &x, 1, &g), bz_eval(((bz_tensor *[]){loss, g, v}), 3), BZ_OK, BZ_OK};
+    bz_status s[4] = {bz_grad(loss, &x, 1, &g), bz_eval(((bz_tensor *[]){loss, g, v}), 3), BZ_OK,
+                      BZ_OK};
     bz_program *p = bz_compile(c, halve, NULL, &(bz_compile_options){1, 2, (int[]){0}});
     bz_tensor *a = bz_ones(c, BZ_SHAPE(3), BZ_F32);
     float h[3] = {0.5f};

@@ -17,14 +17,15 @@
 
 /* The caller's line as "file.c:31", kept by braze as a pointer: it must live as long as the program does.
  * Functions that take a site are called NAME_at; the macro NAME passes it. Language bindings call NAME_at. */
-#define BZ_SITE BZ_SITE_OF_(__FILE__, __LINE__)
-#define BZ_SITE_OF_(file, line) BZ_SITE_TEXT_(file, line)
+#define BZ_SITE                   BZ_SITE_OF_(__FILE__, __LINE__)
+#define BZ_SITE_OF_(file, line)   BZ_SITE_TEXT_(file, line)
 #define BZ_SITE_TEXT_(file, line) file ":" #line
 
 /* A list and its length, for arguments like (const int *axes, int n): bz_sum(x, BZ_AXES(0, 2), false). C only. */
-#define BZ_AXES(...) BZ_LIST_(int, __VA_ARGS__)
+#define BZ_AXES(...)  BZ_LIST_(int, __VA_ARGS__)
 #define BZ_SHAPE(...) BZ_LIST_(int64_t, __VA_ARGS__)
-#define BZ_LIST_(T, ...) (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T))
+#define BZ_LIST_(T, ...)                                                                           \
+    (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T))
 
 typedef struct bz_context bz_context;
 

@@ -66,18 +66,19 @@ BZ_API bz_status bz_seed(bz_context *c, uint64_t seed);
 
 /* What a context has done so far; times in nanoseconds. */
 typedef struct bz_counters {
-    uint64_t ops;             /* builders that recorded something */
-    uint64_t evaluations;     /* programs run, compiled calls included */
-    uint64_t plan_hits;       /* evaluations whose plan was there ... */
-    uint64_t plan_misses;     /* ... and those that compiled */
-    uint64_t kernels_built;   /* kernels turned into machine code */
-    uint64_t kernels_shared;  /* kernels found in the cache of the process */
-    uint64_t launches;        /* kernels run: fused groups, horizontally joined ones count once */
-    uint64_t compile_ns;      /* passes, code generation and loading */
-    uint64_t run_ns;          /* running, when bz_profile is on */
-    uint64_t bytes;           /* of buffers and arenas, now */
-    uint64_t peak_bytes;      /* the most of that since bz_reset_peak */
-    uint64_t buffers_made;    /* buffers that had to come from the system: does not grow in a steady loop */
+    uint64_t ops;            /* builders that recorded something */
+    uint64_t evaluations;    /* programs run, compiled calls included */
+    uint64_t plan_hits;      /* evaluations whose plan was there ... */
+    uint64_t plan_misses;    /* ... and those that compiled */
+    uint64_t kernels_built;  /* kernels turned into machine code */
+    uint64_t kernels_shared; /* kernels found in the cache of the process */
+    uint64_t launches;       /* kernels run: fused groups, horizontally joined ones count once */
+    uint64_t compile_ns;     /* passes, code generation and loading */
+    uint64_t run_ns;         /* running, when bz_profile is on */
+    uint64_t bytes;          /* of buffers and arenas, now */
+    uint64_t peak_bytes;     /* the most of that since bz_reset_peak */
+    uint64_t
+        buffers_made; /* buffers that had to come from the system: does not grow in a steady loop */
 } bz_counters;
 BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
 BZ_API void bz_reset_peak(bz_context *c);

@@ -32,12 +32,15 @@ static inline bz_context *open_one(bz_device d) {
 static inline void expect_at(int line, bz_tensor *x, const float *want, int n) {
     float got[256];
     cr_assert_eq(bz_numel(x), n, "line %d: %lld elements, not %d", line, (long long)bz_numel(x), n);
-    cr_assert_eq(bz_to_host(x, got, (size_t)n * sizeof *got), BZ_OK, "line %d: %s", line, bz_message(bz_context_of(x)));
+    cr_assert_eq(bz_to_host(x, got, (size_t)n * sizeof *got), BZ_OK, "line %d: %s", line,
+                 bz_message(bz_context_of(x)));
     for (int i = 0; i < n; i++)
-        cr_expect(memcmp(&got[i], &want[i], sizeof *got) == 0, "line %d: element %d is %g, not %g", line, i, (double)got[i], (double)want[i]);
+        cr_expect(memcmp(&got[i], &want[i], sizeof *got) == 0, "line %d: element %d is %g, not %g",
+                  line, i, (double)got[i], (double)want[i]);
 }
 #define EXPECT(x, ...)                                                                             \
-    expect_at(__LINE__, (x), (const float[]){__VA_ARGS__}, (int)(sizeof((const float[]){__VA_ARGS__}) / sizeof(float)))
+    expect_at(__LINE__, (x), (const float[]){__VA_ARGS__},                                         \
+              (int)(sizeof((const float[]){__VA_ARGS__}) / sizeof(float)))
 
 /* The call fails with this status and a message that has this text in it; the context is clean afterwards. */
 #define EXPECT_ERROR(c, expression, status, text)                                                  \
