@@ -1,8 +1,12 @@
 /* test_plan.c - what pass_compile makes of a graph means what the graph means: every plan, run on the interpreter of the kernel loops,
- * gives the bits of the reference interpreter, for each vector width, with and without masks, fused and one kernel per op. */
+ * gives the bits of the reference interpreter, for each vector width, with and without masks, fused and one kernel per op. Also every
+ * graph that tests/fuzz_graphs.c has found a fault with: tests/ir/regress. */
+#include "tests/support/irtest.h"
 #include "tests/support/plan_run.h"
+#include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +20,6 @@ static const program programs[] = {
 #define P(name, kernels, text) {#name, text, kernels},
 #include "tests/ir/programs.def"
 #undef P
-};
-
-static const struct {
-    const char *name;
-    pass_target t;
-} targets[] = {
-    {"avx512", {.vector_bytes = 64, .registers = 32, .masks = true, .threads = 2}},
-    {"avx2", {.vector_bytes = 32, .registers = 16, .masks = true, .threads = 2}},
-    {"base", {.vector_bytes = 16, .registers = 16, .masks = false, .threads = 2}},
-    {"eager", {.vector_bytes = 64, .registers = 32, .masks = true, .eager = true, .threads = 2}},
 };
 
 static void show(const pass_plan *p)
@@ -72,7 +66,7 @@ static void run(const program *q)
     ir_value_array in[32], want[16];
     random_inputs(g, in, 7);
     cr_assert(!ir_interpret(g, in, want, &e), "%s: %s", q->name, e.text);
-    for (unsigned t = 0; t < BZ_LEN(targets); t++)
+    for (unsigned t = 0; t < target_count; t++)
         check(q, t, g, in, want);
     free_values(in, g->inputs.n);
     free_values(want, g->outputs.n);
@@ -85,4 +79,27 @@ Test(plan, programs_mean_the_same)
     for (unsigned i = 0; i < BZ_LEN(programs); i++)
         if (!only || !strcmp(only, programs[i].name))
             run(&programs[i]);
+}
+
+Test(plan, old_faults_stay_away)
+{
+    char path[512];
+    const char *root = getenv("BRAZE_SRC"), *only = getenv("PLAN_ONLY");
+    snprintf(path, sizeof path, "%s/tests/ir/regress", root ? root : ".");
+    DIR *d = opendir(path);
+    unsigned files = 0;
+    cr_assert(d, "%s does not open", path);
+    for (struct dirent *f; (f = readdir(d));) {
+        size_t size, n = strlen(f->d_name);
+        if (n < 4 || strcmp(f->d_name + n - 3, ".bz") || (only && strcmp(only, f->d_name)))
+            continue;
+        snprintf(path, sizeof path, "tests/ir/regress/%s", f->d_name);
+        char *text = irt_read(path, &size);
+        cr_assert(text, "%s does not open", path);
+        run(&(program){f->d_name, text, -1});
+        bz_mem_free(text);
+        files++;
+    }
+    closedir(d);
+    cr_expect(only || files >= 5, "%u files", files);
 }

@@ -1,5 +1,5 @@
-/* expand.c - ops that lowering does not take as one become several.
- * needs: any graph. gives: no argmax, argmin.
+/* expand.c - what lowering does not take as it is becomes something else.
+ * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements.
  *
  *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : 2^63-1)
  *
@@ -25,6 +25,38 @@ static ir_ref expand_arg(ir_graph *g, ir_ref x, ir_reduce_attr a)
     return ir_reduce(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), &axis, 1, false);
 }
 
+/* A fold or product over no elements, and any tensor that has none, is a constant. */
+static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value)
+{
+    const ir_node *n = ir_at(g, r);
+    bz_dtype t = (bz_dtype)n->dtype;
+    int64_t result = 1, operand = 1;
+    if (n->nin == 0 || (n->flags & IR_IS_TUPLE) || !ir_numel(g, r, &result) || !ir_numel(g, ir_in(g, n)[0], &operand))
+        return false;
+    *value = 0;
+    if (result == 0)
+        return true;
+    if (n->op == IR_REDUCE && operand == 0) {
+        ir_reduce_kind kind = ir_reduce_get(g, n).kind;
+        *value = kind == IR_PROD || kind == IR_ALL ? ir_bits_from_i64(t, 1) : 0;
+        return true;
+    }
+    /* the left operand may be empty for its contracted axes alone: the result has the others */
+    return n->op == IR_DOT && operand == 0;
+}
+
+static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
+{
+    const ir_node *n = ir_at(old, r);
+    ir_bits value;
+    g->site = old->sites.p[r];
+    if (of_nothing(old, r, &value))
+        return ir_const_bits(g, (bz_dtype)n->dtype, value, ir_dims(old, n), n->rank);
+    ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
+    bool arg = n->op == IR_REDUCE && (a.kind == IR_ARGMAX || a.kind == IR_ARGMIN);
+    return arg ? expand_arg(g, map->to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, map, r);
+}
+
 ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e)
 {
     ir_map map;
@@ -34,14 +66,8 @@ ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e)
         bz_fail(e, BZ_ENOMEM, "out of memory in pass expand");
         return NULL;
     }
-    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++) {
-        const ir_node *n = ir_at(old, r);
-        if (map.to[r])
-            continue;
-        g->site = old->sites.p[r];
-        ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
-        bool arg = n->op == IR_REDUCE && (a.kind == IR_ARGMAX || a.kind == IR_ARGMIN);
-        map.to[r] = arg ? expand_arg(g, map.to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, &map, r);
-    }
+    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++)
+        if (!map.to[r])
+            map.to[r] = expanded(g, old, &map, r);
     return ir_rebuild_end(g, old, &map, e);
 }

@@ -261,6 +261,18 @@ static void count_ops(const fuser *f, uint32_t p, unsigned *ops, bool *expensive
     }
 }
 
+/* Would one kernel gather from what it makes itself? Random access needs the value in memory before. */
+static bool gathers_from(const fuser *f, uint32_t p, uint32_t c)
+{
+    const fuse_group *q = &f->r->groups.p[c];
+    for (uint32_t i = 0; i < q->nodes.n; i++) {
+        ir_ref r = q->nodes.p[i];
+        if (ir_at(f->g, r)->op == IR_GATHER && f->r->group_of[ir_operand(f->g, r, 0)] == p)
+            return true;
+    }
+    return false;
+}
+
 /* Every read of a member of group p from x at idx is at that member's canonical index in the space. */
 static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref x, const ir_ex *idx)
 {
@@ -285,26 +297,36 @@ static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref 
     return true;
 }
 
-/* All reads between groups a and b, as members of one group with this space, are canonical. */
+static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref r)
+{
+    ir_ex idx[IR_MAX_RANK], at[IR_MAX_RANK];
+    const ir_node n = *ir_at(f->g, r);
+    bool fold = n.op == IR_REDUCE;
+    fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
+    for (unsigned k = 0; k < n.nin && n.op != IR_DOT && n.op != IR_GATHER; k++) {
+        ir_ref x = ir_in(f->g, &n)[k];
+        memset(idx, 0, sizeof idx);
+        if (level != FUSE_NONE) /* else an inlined member: it must not read p */
+            fuse_index(f->g, &f->x, s, level, fold ? x : r, idx);
+        if (level != FUSE_NONE && fuse_is_move(f->g, r)) { /* an output that is moved */
+            if (emit_move_index(f->g, &f->x, r, idx, at))
+                memcpy(idx, at, sizeof idx);
+            else
+                memset(idx, 0, sizeof idx);
+        }
+        if (!reads_canonically(f, p, s, x, idx))
+            return false;
+    }
+    return true;
+}
+
+/* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
 static bool edges_canonical(fuser *f, uint32_t p, uint32_t c, const fuse_space *s)
 {
     const fuse_group *q = &f->r->groups.p[c];
-    ir_ex idx[IR_MAX_RANK];
-    for (uint32_t i = 0; i < q->nodes.n; i++) {
-        ir_ref r = q->nodes.p[i];
-        const ir_node n = *ir_at(f->g, r);
-        bool fold = n.op == IR_REDUCE;
-        fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
-        for (unsigned k = 0; k < n.nin; k++) {
-            ir_ref x = ir_in(f->g, &n)[k];
-            if (level == FUSE_NONE) /* an inlined member: it must not read p */
-                memset(idx, 0, sizeof idx);
-            else
-                fuse_index(f->g, &f->x, s, level, fold ? x : r, idx);
-            if (n.op == IR_DOT || n.op == IR_GATHER ? false : !reads_canonically(f, p, s, x, idx))
-                return false;
-        }
-    }
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        if (!member_reads_canonically(f, p, s, q->nodes.p[i]))
+            return false;
     return true;
 }
 
@@ -374,12 +396,17 @@ static const char *refusal(fuser *f, uint32_t p, uint32_t c, uint32_t *into)
     fuse_space s;
     if (q->nodes.n + to->nodes.n > MAX_NODES)
         return "the kernel would have too many operations";
+    if (gathers_from(f, p, c))
+        return "random access needs the value in memory";
     if (joined_by_third(f, p, c))
         return "a third kernel has to run between them";
     if (q->kind == FUSE_MAP) {
         *into = c;
         space_of(f, c, &s);
-        bool fits = to->kind != FUSE_DOT && map_level(f, p, &s, to->kind) != FUSE_NONE;
+        fuse_level level = map_level(f, p, &s, to->kind);
+        bool fits = to->kind != FUSE_DOT && level != FUSE_NONE;
+        if (to->kind == FUSE_MAP && level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
+            fits = !needed_elsewhere(f, p, c);
         if (fits && edges_canonical(f, p, c, &s))
             return NULL;
         return inline_refusal(f, p, c);
@@ -436,8 +463,6 @@ static bool join_groups(fuser *f, const pass_target *t)
         const char *why = NULL;
         if (t->eager)
             why = "eager mode: every op is a kernel of its own";
-        else if (f->fixed[e.from] && ir_at(f->g, e.to)->op == IR_GATHER)
-            why = "random access needs the value in memory";
         else
             why = refusal(f, p, c, &into);
         if (f->failed || f->x.failed || (why ? !refuse(f, e, why) : !merge(f, p, c, into)))
@@ -510,55 +535,99 @@ void fuse_free(fuse_result *f)
 
 /* ---- in place */
 
-/* Every way from x at idx to q through movement arrives at q's canonical index; a way that cannot be followed is a no. */
-static bool arrives(const fuse_result *f, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, const ir_ex *idx, ir_ref q)
+typedef struct in_place {
+    const fuse_result *f;
+    uint32_t group;
+    ir_ref q;
+    ir_exprs x;
+    fuse_space space;
+    fuse_level level;
+    bool *reads; /* the node is q, or made of q inside the group */
+} in_place;
+
+static bool find_readers(in_place *p)
+{
+    const ir_graph *g = p->f->g;
+    const fuse_group *group = &p->f->groups.p[p->group];
+    ir_ref last = group->nodes.p[group->nodes.n - 1];
+    p->reads = bz_mem_zero(g->n.n, sizeof *p->reads);
+    if (!p->reads)
+        return false;
+    p->reads[p->q] = true;
+    for (ir_ref r = p->q + 1; r <= last; r++) {
+        const ir_node *n = ir_at(g, r);
+        bool here = p->f->group_of[r] == p->group || (p->f->group_of[r] == FUSE_NO_GROUP && ir_op_is_movement(n->op));
+        for (unsigned k = 0; here && k < n->nin; k++)
+            p->reads[r] |= p->reads[ir_in(g, n)[k]];
+    }
+    return true;
+}
+
+static bool is_canonical(in_place *p, ir_ref r, const ir_ex *idx)
 {
     ir_ex at[IR_MAX_RANK];
-    if (r == q) {
-        fuse_index(f->g, x, s, level, q, at);
-        return memcmp(at, idx, ir_at(f->g, q)->rank * sizeof *at) == 0;
-    }
-    const ir_node n = *ir_at(f->g, r);
-    if (f->group_of[r] != FUSE_NO_GROUP || !ir_op_is_movement(n.op))
+    if (fuse_level_of(p->f->g, &p->space, r) != p->level)
+        return false;
+    fuse_index(p->f->g, &p->x, &p->space, p->level, r, at);
+    return memcmp(at, idx, ir_at(p->f->g, r)->rank * sizeof *at) == 0;
+}
+
+/* Every way from r at idx to q arrives at q's canonical index. Members at theirs are looked at by themselves; one that is computed
+ * again at another index must not be made of q, and a way that cannot be followed is a no. */
+static bool arrives(in_place *p, ir_ref r, const ir_ex *idx)
+{
+    ir_ex at[IR_MAX_RANK];
+    const ir_node n = *ir_at(p->f->g, r);
+    if (!p->reads[r])
         return true;
-    bool known = emit_move_index(f->g, x, r, idx, at);
-    if (!known)
+    if (r == p->q || p->f->group_of[r] != FUSE_NO_GROUP || !ir_op_is_movement(n.op))
+        return is_canonical(p, r, idx);
+    if (!emit_move_index(p->f->g, &p->x, r, idx, at))
         memset(at, 0, sizeof at);
     for (unsigned i = 0; i < n.nin; i++)
-        if (!arrives(f, x, s, level, ir_in(f->g, &n)[i], at, q))
+        if (!arrives(p, ir_in(p->f->g, &n)[i], at))
             return false;
+    return true;
+}
+
+/* The operands of member r, which is at its canonical index. */
+static bool operands_arrive(in_place *p, ir_ref r)
+{
+    const ir_node n = *ir_at(p->f->g, r);
+    ir_ex idx[IR_MAX_RANK];
+    bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(p->f->g, &p->space, r) == p->level;
+    memset(idx, 0, sizeof idx);
+    if (plain)
+        fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
+    for (unsigned k = 0; k < n.nin; k++) {
+        ir_ref x = ir_in(p->f->g, &n)[k];
+        if ((!plain && x == p->q) || !arrives(p, x, idx))
+            return false;
+    }
     return true;
 }
 
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out)
 {
     const fuse_group *g = &f->groups.p[group];
-    ir_exprs x;
-    fuse_space s;
-    ir_ex sym[IR_MAX_RANK], idx[IR_MAX_RANK];
+    in_place p = {.f = f, .group = group, .q = q, .level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL};
+    ir_ex sym[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
-    if (g->kind == FUSE_ROW || !ir_exprs_init(&x)) /* passes over a row read again what an earlier one has stored */
+    if (g->kind == FUSE_ROW) /* passes over a row read again what an earlier one has stored */
         return false;
-    fuse_level level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL;
-    ir_ref full = g->kind == FUSE_COL ? ir_operand(f->g, g->head, 0) : g->head;
-    ir_static_shape(f->g, full, shape);
-    for (unsigned d = 0; d < ir_at(f->g, full)->rank; d++)
-        sym[d] = ir_ex_sym(&x, NULL, 0, shape[d] > 0 ? shape[d] - 1 : 0);
-    fuse_space_of(f->g, &x, g->kind, g->head, sym, &s);
-    bool ok = fuse_level_of(f->g, &s, q) == level && fuse_level_of(f->g, &s, out) == level;
-    for (uint32_t i = 0; ok && i < g->nodes.n; i++) {
-        ir_ref r = g->nodes.p[i];
-        const ir_node n = *ir_at(f->g, r);
-        bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(f->g, &s, r) == level;
-        memset(idx, 0, sizeof idx);
-        if (plain)
-            fuse_index(f->g, &x, &s, level, r, idx);
-        for (unsigned k = 0; ok && k < n.nin; k++) {
-            ir_ref in = ir_in(f->g, &n)[k];
-            ok = plain || in != q;
-            ok = ok && arrives(f, &x, &s, level, in, idx, q);
-        }
+    bool ok = ir_exprs_init(&p.x) && find_readers(&p);
+    if (ok) {
+        ir_ref full = g->kind == FUSE_COL ? ir_operand(f->g, g->head, 0) : g->head;
+        ir_static_shape(f->g, full, shape);
+        for (unsigned d = 0; d < ir_at(f->g, full)->rank; d++)
+            sym[d] = ir_ex_sym(&p.x, NULL, 0, shape[d] > 0 ? shape[d] - 1 : 0);
+        fuse_space_of(f->g, &p.x, g->kind, g->head, sym, &p.space);
+        ok = fuse_level_of(f->g, &p.space, q) == p.level && fuse_level_of(f->g, &p.space, out) == p.level;
     }
-    ir_exprs_free(&x);
+    for (uint32_t i = 0; ok && i < g->nodes.n; i++)
+        ok = operands_arrive(&p, g->nodes.p[i]);
+    ok = ok && !p.x.failed;
+    ir_exprs_free(&p.x);
+    bz_mem_free(p.reads);
     return ok;
 }

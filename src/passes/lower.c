@@ -53,16 +53,20 @@ unsigned lower_lanes(const lower *l)
     return l->t->vector_bytes / (unsigned)widest;
 }
 
+unsigned lower_node_ops(const lower *l, ir_ref r)
+{
+    const ir_node *n = ir_at(l->g, r);
+    if (!ir_op_is_elementwise(n->op))
+        return 0;
+    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+    return p ? (unsigned)p->n - p->nargs : 1;
+}
+
 unsigned lower_ops(const lower *l)
 {
     unsigned ops = 0;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
-        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
-        if (!ir_op_is_elementwise(n->op))
-            continue;
-        const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
-        ops += p ? p->n - p->nargs : 1;
-    }
+    for (uint32_t i = 0; i < l->group->nodes.n; i++)
+        ops += lower_node_ops(l, l->group->nodes.p[i]);
     return ops;
 }
 
@@ -78,7 +82,7 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     snprintf(name, sizeof name, "%s%u", stems[access], l->buffers.n);
     lp_val p = lp_add_buffer(l->b, name, l->plan->buffers.p[buffer].dtype, access);
     if (!bz_vec_push(&l->buffers, buffer) || !bz_vec_push(&l->pointers, p))
-        l->m.failed = true;
+        emit_fail(&l->m);
     return p;
 }
 
@@ -94,7 +98,7 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count)
     uint32_t b = new_buffer(l, t, count, PASS_ARENA, 0);
     if (b != PASS_NONE)
         return declare(l, b, LP_WORK);
-    l->m.failed = true;
+    emit_fail(&l->m);
     return 0;
 }
 
@@ -103,7 +107,7 @@ bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)
     emit_value small[8], *v = small;
     ir_ex idx[IR_MAX_RANK];
     if (l->outputs.n > BZ_LEN(small) && !(v = bz_mem_alloc(l->outputs.n * sizeof *v)))
-        return !(l->m.failed = true);
+        return emit_fail(&l->m), false;
     for (int store = 0; store < 2; store++)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
             ir_ref r = l->outputs.p[i];
@@ -328,6 +332,24 @@ static bool may_overwrite(chooser *c, ir_ref q, ir_ref out)
     return c->fits;
 }
 
+/* The node whose buffer output i names: reshapes of a buffer are the buffer. */
+static ir_ref output_base(const lower *l, uint32_t i)
+{
+    ir_ref r = l->g->outputs.p[i].node;
+    while (ir_at(l->g, r)->op == IR_RESHAPE && l->f->group_of[r] == FUSE_NO_GROUP)
+        r = ir_operand(l->g, r, 0);
+    return r;
+}
+
+/* An input that is an output too, unchanged, keeps its value. */
+static bool is_output(const lower *l, ir_ref r)
+{
+    for (uint32_t i = 0; i < l->g->outputs.n; i++)
+        if (output_base(l, i) == r)
+            return true;
+    return false;
+}
+
 static uint32_t donated_buffer(chooser *c, ir_ref out)
 {
     lower *l = c->l;
@@ -336,7 +358,7 @@ static uint32_t donated_buffer(chooser *c, ir_ref out)
         if (o->node != out || o->donated < 0)
             continue;
         ir_ref q = l->g->inputs.p[o->donated].node;
-        if (!may_overwrite(c, q, out))
+        if (is_output(l, q) || !may_overwrite(c, q, out))
             continue;
         int64_t count = 0;
         ir_numel(l->g, q, &count);
@@ -380,12 +402,8 @@ static bool choose_buffer(chooser *c, ir_ref r)
     int64_t count = 0;
     ir_numel(l->g, r, &count);
     uint32_t b = donated_buffer(c, r), output = PASS_NONE;
-    for (uint32_t i = 0; i < l->g->outputs.n && output == PASS_NONE; i++) {
-        ir_ref o = l->g->outputs.p[i].node;
-        while (ir_at(l->g, o)->op == IR_RESHAPE && l->f->group_of[o] == FUSE_NO_GROUP)
-            o = ir_operand(l->g, o, 0);
-        output = o == r ? i : PASS_NONE;
-    }
+    for (uint32_t i = 0; i < l->g->outputs.n && output == PASS_NONE; i++)
+        output = output_base(l, i) == r ? i : PASS_NONE;
     if (b == PASS_NONE && output != PASS_NONE) {
         b = new_buffer(l, ir_dtype(l->g, r), count, PASS_OUTPUT, output);
     } else if (b == PASS_NONE) {
@@ -399,13 +417,9 @@ static bool choose_buffer(chooser *c, ir_ref r)
     if (b == PASS_NONE)
         return false;
     l->plan->buffers.p[b].last = c->launch;
-    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
-        ir_ref o = l->g->outputs.p[i].node;
-        while (ir_at(l->g, o)->op == IR_RESHAPE && l->f->group_of[o] == FUSE_NO_GROUP)
-            o = ir_operand(l->g, o, 0);
-        if (o == r)
+    for (uint32_t i = 0; i < l->g->outputs.n; i++)
+        if (output_base(l, i) == r)
             l->plan->output[i] = b;
-    }
     return true;
 }
 
@@ -521,9 +535,7 @@ static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t 
 static bool output_inputs(lower *l)
 {
     for (uint32_t i = 0; i < l->g->outputs.n; i++) {
-        ir_ref r = l->g->outputs.p[i].node;
-        while (ir_at(l->g, r)->op == IR_RESHAPE && l->f->group_of[r] == FUSE_NO_GROUP)
-            r = ir_operand(l->g, r, 0);
+        ir_ref r = output_base(l, i);
         if (ir_at(l->g, r)->op != IR_INPUT)
             continue;
         int64_t count = 0;

@@ -240,7 +240,7 @@ bool lower_col(lower *l)
 {
     col_kernel q = {.l = l, .x = ir_operand(l->g, l->group->head, 0), .a = ir_reduce_get(l->g, ir_at(l->g, l->group->head))};
     choose_space(&q);
-    q.lanes = lower_lanes(l);
+    q.lanes = q.inner == 1 ? 1 : lower_lanes(l); /* a single column is no vector */
     q.width = lower_ops(l) <= 40 ? 4 : 2;
     while (q.width > 1 && q.inner < (int64_t)q.lanes * q.width)
         q.width /= 2;

@@ -14,8 +14,10 @@ typedef struct scheduler {
     const pass_target *t;
     BZ_VEC(uint32_t) *pred; /* of each group */
     bool *read;             /* some group reads it */
-    uint8_t *state;         /* 0 new, 1 open, 2 placed */
+    bool *placed;
     uint32_t at;            /* the group whose reads are being listed */
+    uint32_t *mark, epoch;  /* of searches */
+    BZ_VEC(uint32_t) stack;
     uint32_t *order, n;
     bool failed;
 } scheduler;
@@ -60,16 +62,37 @@ typedef struct reader_list {
     uint32_t writer;
 } reader_list;
 
+/* Must `early` run before `late` anyway? */
+static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
+{
+    s->epoch++;
+    s->stack.n = 0;
+    for (uint32_t g = late;; g = s->stack.p[--s->stack.n]) {
+        if (g == early)
+            return true;
+        for (uint32_t i = 0; i < s->pred[g].n; i++) {
+            uint32_t p = s->pred[g].p[i];
+            if (s->mark[p] == s->epoch)
+                continue;
+            s->mark[p] = s->epoch;
+            if (!bz_vec_push(&s->stack, p))
+                return s->failed = true;
+        }
+        if (s->stack.n == 0)
+            return false;
+    }
+}
+
 static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
 {
     reader_list *r = ctx;
     uint32_t g = r->s->f->group_of[reader];
-    if (base != r->input || g == r->writer)
-        return true;
+    if (base != r->input || g == r->writer || must_follow(r->s, g, r->writer))
+        return !r->s->failed;
     return bz_vec_push(&r->s->pred[r->writer], g);
 }
 
-/* The writer of a donated input waits for its other readers. (A wait that cannot be is dropped when the order is made.) */
+/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
 static bool wait_for_readers(scheduler *s)
 {
     const ir_graph *g = s->f->g;
@@ -86,15 +109,14 @@ static bool wait_for_readers(scheduler *s)
     return true;
 }
 
-/* Depth first along the predecessors; a predecessor that is open already would close a circle: only a donation's wait can. */
+/* Depth first along the predecessors. */
 static void place(scheduler *s, uint32_t g)
 {
-    if (s->state[g])
+    if (s->placed[g])
         return;
-    s->state[g] = 1;
+    s->placed[g] = true;
     for (uint32_t i = 0; i < s->pred[g].n; i++)
         place(s, s->pred[g].p[i]);
-    s->state[g] = 2;
     s->order[s->n++] = g;
 }
 
@@ -142,10 +164,11 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     *out = (schedule){0};
     s.pred = bz_mem_zero(n, sizeof *s.pred);
     s.read = bz_mem_zero(n, sizeof *s.read);
-    s.state = bz_mem_zero(n, sizeof *s.state);
+    s.placed = bz_mem_zero(n, sizeof *s.placed);
+    s.mark = bz_mem_zero(n, sizeof *s.mark);
     s.order = bz_mem_zero(n, sizeof *s.order);
     out->launch_of = bz_mem_alloc(n * sizeof *out->launch_of + 1);
-    bool ok = s.pred && s.read && s.state && s.order && out->launch_of;
+    bool ok = s.pred && s.read && s.placed && s.mark && s.order && out->launch_of;
     for (s.at = 0; ok && s.at < n; s.at++) {
         out->launch_of[s.at] = PASS_NONE;
         for (uint32_t i = 0; ok && i < f->groups.p[s.at].nodes.n; i++)
@@ -160,7 +183,9 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
         bz_vec_free(&s.pred[g]);
     bz_mem_free(s.pred);
     bz_mem_free(s.read);
-    bz_mem_free(s.state);
+    bz_mem_free(s.placed);
+    bz_mem_free(s.mark);
+    bz_vec_free(&s.stack);
     bz_mem_free(s.order);
     if (!ok)
         schedule_free(out);

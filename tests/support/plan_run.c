@@ -1,5 +1,6 @@
 /* plan_run.c - see plan_run.h. */
 #include "tests/support/plan_run.h"
+#include "tests/support/plan_memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,36 +19,7 @@ static int64_t numel(const ir_value_array *v)
     return n;
 }
 
-/* Memory of each plan buffer; buffers in the arena share one block at their offsets, as they will. */
-typedef struct memory {
-    char *arena;
-    void **at;   /* per buffer */
-    void **own;  /* what to free */
-} memory;
-
-static void place_buffers(const pass_plan *p, const ir_value_array *inputs, memory *m)
-{
-    size_t arena = ((size_t)p->arena_bytes + 127) / 64 * 64;
-    m->arena = aligned_alloc(64, arena);
-    memset(m->arena, 0x5a, arena);
-    m->at = calloc(p->buffers.n + 1, sizeof *m->at);
-    m->own = calloc(p->buffers.n + 1, sizeof *m->own);
-    for (uint32_t i = 0; i < p->buffers.n; i++) {
-        const pass_buffer *b = &p->buffers.p[i];
-        size_t size = bytes(b->dtype, b->count);
-        if (b->place == PASS_ARENA) {
-            m->at[i] = m->arena + b->offset;
-            continue;
-        }
-        m->at[i] = m->own[i] = aligned_alloc(64, (size + 64) / 64 * 64);
-        if (b->place == PASS_INPUT)
-            memcpy(m->at[i], inputs[b->number].data, size);
-        for (int64_t k = 0; b->place == PASS_CONST && k < b->count; k++)
-            ir_store_bits(b->dtype, (char *)m->at[i] + bytes(b->dtype, k), (ir_bits)ir_attrs(p->graph, ir_at(p->graph, b->number))[k]);
-    }
-}
-
-static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir_value_array *inputs, const memory *m, bz_error *e)
+static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir_value_array *inputs, const plan_memory *m, bz_error *e)
 {
     const lp_kernel *k = p->code->k.p[s->kernel];
     lp_arg buffers[256];
@@ -68,26 +40,14 @@ static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir
 
 bz_status plan_run(const pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs, bz_error *e)
 {
-    memory m;
+    plan_memory m = plan_memory_new(p, inputs);
     bz_status st = BZ_OK;
-    place_buffers(p, inputs, &m);
     for (uint32_t i = 0; i < p->launches.n && !st; i++)
         for (uint32_t s = 0; s < p->launches.p[i].nsegments && !st; s++)
             st = run_segment(p, &p->launches.p[i].segments[s], inputs, &m, e);
-    for (uint32_t i = 0; i < p->noutputs && !st; i++) {
-        ir_ref r = p->graph->outputs.p[i].node;
-        ir_value_array *o = &outputs[i];
-        *o = (ir_value_array){.dtype = ir_dtype(p->graph, r), .rank = ir_at(p->graph, r)->rank};
-        ir_static_shape(p->graph, r, o->shape);
-        size_t size = bytes(o->dtype, numel(o));
-        o->data = bz_mem_alloc(size);
-        memcpy(o->data, m.at[p->output[i]], size);
-    }
-    for (uint32_t i = 0; i < p->buffers.n; i++)
-        free(m.own[i]);
-    free(m.own);
-    free(m.at);
-    free(m.arena);
+    if (!st)
+        plan_memory_outputs(p, &m, outputs);
+    plan_memory_free(&m, p);
     return st;
 }
 

@@ -1,0 +1,118 @@
+/* fuzz_graphs.c - random graphs, compiled for each target, against the reference interpreter: on the interpreter of the kernel loops and
+ * as machine code with tasks handed out in random pieces; bit for bit. A fault is made small and printed as a file for tests/ir/regress.
+ * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
+#include "tests/support/plan_jit.h"
+#include "tests/support/plan_run.h"
+#include "tests/support/random_graph.h"
+#include "tests/support/targets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct context {
+    uint64_t seed;
+    bool machine; /* compare machine code too */
+    char what[600];
+} context;
+
+static bool differs(const ir_graph *g, const ir_value_array *want, const ir_value_array *got, const char *how, context *c)
+{
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        int64_t at = first_difference(&want[i], &got[i]);
+        if (at >= 0) {
+            snprintf(c->what, sizeof c->what, "%s: output %u differs at element %lld", how, i, (long long)at);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_value_array *in, const ir_value_array *want, context *c)
+{
+    bz_error e = {0};
+    ir_value_array out[16] = {{0}};
+    char how[64];
+    pass_plan *p = pass_compile(g, &t->t, &e);
+    if (!p) {
+        snprintf(c->what, sizeof c->what, "%s: %s", t->name, e.text);
+        return true;
+    }
+    bz_status st = plan_run(p, in, out, &e);
+    snprintf(how, sizeof how, "%s, interpreted", t->name);
+    bool bad = st != BZ_OK || differs(g, want, out, how, c);
+    if (st)
+        snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
+    free_values(out, g->outputs.n);
+    if (!bad && c->machine && t->isa <= target_host()) {
+        memset(out, 0, sizeof out);
+        st = plan_jit(p, (plan_jit_how){t->isa, 1, c->seed}, in, out, &e);
+        snprintf(how, sizeof how, "%s, machine code", t->name);
+        bad = st != BZ_OK || differs(g, want, out, how, c);
+        if (st)
+            snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
+        free_values(out, g->outputs.n);
+    }
+    pass_plan_free(p);
+    return bad;
+}
+
+static bool fault(const ir_graph *g, void *arg)
+{
+    context *c = arg;
+    bz_error e = {0};
+    ir_value_array *in = calloc(g->inputs.n + 1, sizeof *in), want[16] = {{0}};
+    random_inputs(g, in, c->seed);
+    bz_status st = ir_interpret(g, in, want, &e);
+    bool bad = false;
+    for (unsigned t = 0; t < target_count && !bad && !st; t++)
+        bad = fault_of_target(g, &targets[t], in, want, c);
+    free_values(in, g->inputs.n);
+    free(in);
+    free_values(want, g->outputs.n);
+    return bad;
+}
+
+static void report(ir_module *m, context *c)
+{
+    bz_text t = {0};
+    printf("fuzz_graphs: seed %llu: %s\n", (unsigned long long)c->seed, c->what);
+    fflush(stdout);
+    if (!getenv("FUZZ_WHOLE"))
+        shrink_graph(&m, fault, c);
+    ir_print_module(&t, m);
+    printf("# %s\n# values: seed %llu\n%s\n", c->what, (unsigned long long)c->seed, bz_text_c(&t));
+    fflush(stdout);
+    bz_text_free(&t);
+    ir_module_free(m);
+}
+
+static void print_graph(const ir_module *m, uint64_t seed)
+{
+    bz_text t = {0};
+    ir_print_module(&t, m);
+    printf("# seed %llu\n%s\n", (unsigned long long)seed, bz_text_c(&t));
+    fflush(stdout);
+    bz_text_free(&t);
+}
+
+int main(int argc, char **argv)
+{
+    long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60, runs = 0, faults = 0;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
+    printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
+    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
+        context c = {.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 4 == 0};
+        ir_module *m = random_graph(seed, &(random_choice){.nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0), .max_numel = 2000});
+        if (getenv("FUZZ_TRACE"))
+            print_graph(m, seed);
+        if (fault(m->graphs.p[0], &c)) {
+            faults++;
+            report(m, &c);
+        } else
+            ir_module_free(m);
+    }
+    printf("fuzz_graphs: %ld graphs, %ld faults\n", runs, faults);
+    return faults > 0;
+}
