@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
         context c = {.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 4 == 0};
-        ir_module *m = random_graph(seed, &(random_choice){.nodes = 3 + (unsigned)(seed % 14), .max_numel = 2000});
+        ir_module *m = random_graph(seed, &(random_choice){.nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0), .max_numel = 2000});
         if (getenv("FUZZ_TRACE"))
             print_graph(m, seed);
         if (fault(m->graphs.p[0], &c)) {

@@ -22,12 +22,12 @@ static const rule rules[] = {
 typedef struct matcher {
     ir_graph *g;
     const char *at;
-    ir_ref name[4]; /* what x y z w stand for */
+    ir_ref name[6]; /* what x y z w b c stand for */
     bz_dtype dtype; /* of the node that is rewritten */
     ir_ref like;    /* that node's first operand: its shape */
 } matcher;
 
-static const char names[] = "xyzw";
+static const char names[] = "xyzwbc";
 
 static void skip(matcher *m, const char *set)
 {
@@ -68,7 +68,7 @@ static bool match(matcher *m, ir_ref r)
     if (name) {
         ir_ref *bound = &m->name[name - names];
         m->at++;
-        if (*bound == 0)
+        if (*bound == 0 && ((*name != 'b' && *name != 'c') || ir_dtype(m->g, r) == BZ_BOOL))
             *bound = r;
         return *bound == r;
     }
@@ -116,7 +116,7 @@ static ir_ref build(matcher *m)
 
 static bool fits(const char *dtypes, bz_dtype t)
 {
-    return strchr(dtypes, ir_is_float(t) ? 'F' : t == BZ_BOOL ? 'B' : 'I') != NULL;
+    return strchr(dtypes, ir_is_float(t) ? 'F' : t == BZ_BOOL ? 'B' : ir_dtypes[t].kind == IR_KIND_SINT ? 'S' : 'U') != NULL;
 }
 
 /* Does the rule's top level match op(x ...)? The node itself need not exist yet. */

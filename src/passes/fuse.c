@@ -297,26 +297,36 @@ static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref 
     return true;
 }
 
-/* All reads between groups a and b, as members of one group with this space, are canonical. */
+static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref r)
+{
+    ir_ex idx[IR_MAX_RANK], at[IR_MAX_RANK];
+    const ir_node n = *ir_at(f->g, r);
+    bool fold = n.op == IR_REDUCE;
+    fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
+    for (unsigned k = 0; k < n.nin && n.op != IR_DOT && n.op != IR_GATHER; k++) {
+        ir_ref x = ir_in(f->g, &n)[k];
+        memset(idx, 0, sizeof idx);
+        if (level != FUSE_NONE) /* else an inlined member: it must not read p */
+            fuse_index(f->g, &f->x, s, level, fold ? x : r, idx);
+        if (level != FUSE_NONE && fuse_is_move(f->g, r)) { /* an output that is moved */
+            if (emit_move_index(f->g, &f->x, r, idx, at))
+                memcpy(idx, at, sizeof idx);
+            else
+                memset(idx, 0, sizeof idx);
+        }
+        if (!reads_canonically(f, p, s, x, idx))
+            return false;
+    }
+    return true;
+}
+
+/* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
 static bool edges_canonical(fuser *f, uint32_t p, uint32_t c, const fuse_space *s)
 {
     const fuse_group *q = &f->r->groups.p[c];
-    ir_ex idx[IR_MAX_RANK];
-    for (uint32_t i = 0; i < q->nodes.n; i++) {
-        ir_ref r = q->nodes.p[i];
-        const ir_node n = *ir_at(f->g, r);
-        bool fold = n.op == IR_REDUCE;
-        fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
-        for (unsigned k = 0; k < n.nin; k++) {
-            ir_ref x = ir_in(f->g, &n)[k];
-            if (level == FUSE_NONE) /* an inlined member: it must not read p */
-                memset(idx, 0, sizeof idx);
-            else
-                fuse_index(f->g, &f->x, s, level, fold ? x : r, idx);
-            if (n.op == IR_DOT || n.op == IR_GATHER ? false : !reads_canonically(f, p, s, x, idx))
-                return false;
-        }
-    }
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        if (!member_reads_canonically(f, p, s, q->nodes.p[i]))
+            return false;
     return true;
 }
 

@@ -338,6 +338,8 @@ static bool step(backward *b, ir_ref r)
     g->site = g->sites.p[r];
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), d = b->grad[r];
+        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE))
+            return no_rule(g, x), false;
         if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k))
             continue;
         ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d) : share_of(b, r, k, d);

@@ -86,7 +86,7 @@ void *bz_arena_alloc(bz_arena *a, size_t size)
     _Static_assert(sizeof(bz_arena_block) % ALIGN == 0, "payload must start aligned");
     if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size = ((size ? size : 1) + ALIGN - 1) & ~(size_t)(ALIGN - 1); /* no bytes are not NULL */
     if ((size_t)(a->end - a->at) < size && !add_block(a, size))
         return NULL;
     void *p = a->at;

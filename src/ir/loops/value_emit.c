@@ -78,10 +78,14 @@ bool lp_value(lp_builder *b, ir_op op, bz_dtype result, const lp_val *const x[3]
               unsigned width, lp_val *out) {
     bz_assert(n == ir_ops[op].arity && width >= 1 && width <= LP_VALUE_MAX_WIDTH);
     memset(out, 0, width * sizeof *out);
+    if (lp_failed(b)) return false;
     const ir_vprog *p = ir_value(op, (bz_dtype)lp_at(b, x[n - 1][0])->dtype, result);
     emit e = {.b = b, .p = p, .width = width, .lanes = widest(b, x, n)};
     e.v = p ? bz_mem_zero((size_t)p->n * width, sizeof *e.v) : NULL;
-    if (!e.v) return false;
+    if (!e.v) {
+        lp_give_up(b);
+        return false;
+    }
     emit_program(&e, x);
     memcpy(out, copies(&e, p->out), width * sizeof *out);
     bz_mem_free(e.v);

@@ -1,0 +1,212 @@
+/* test_passes_limits.c - the passes at their limits: memory that runs out anywhere, long chains, many values, many axes. */
+#include "tests/support/irtest.h"
+#include "tests/support/mlp.h"
+#include "tests/support/plan_run.h"
+#include "tests/support/targets.h"
+
+#include "src/passes/pass.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- the n-th allocation fails */
+
+static void compile_without_memory(const ir_graph *g, const pass_target *t, const char *what)
+{
+    bz_error e = {0};
+    pass_plan *p = NULL;
+    for (long n = 0; !p; n += n < 300 ? 1 : n / 50) { /* every one of the first, then fewer */
+        e = (bz_error){0};
+        bz_mem_fail_after(n);
+        p = pass_compile(g, t, &e);
+        bz_mem_fail_after(-1);
+        cr_assert(p || e.status == BZ_ENOMEM, "%s: allocation %ld: status %d: %s", what, n, e.status, e.text);
+        cr_assert_lt(n, 10000000);
+    }
+    pass_plan_free(p);
+}
+
+Test(passes_limits, compiling_without_memory)
+{
+    static const char *const texts[] = {
+        "graph main(x: f32[37,300], w: f32[300], b: f32[300]) { %1 = layer_norm %x %w %b\n %2 = gelu %1\n %3 = add %x %2\n return %3 donate x }",
+        "graph main(x: f32[37,10], t: i64[37]) { %1 = cross_entropy %x %t\n %2 = argmax %x {axes=[1]}\n return %1, %2 }",
+        "graph main(x: f32[9,5], y: f32[5,7], i: i64[3]) { %1 = matmul %x %y\n %2 = relu %1\n %3 = gather %2 %i\n %4 = sum %3 {axes=[0]}\n return %2, %4 }",
+    };
+    for (unsigned i = 0; i < BZ_LEN(texts); i++) {
+        ir_module *m = irt_parse(texts[i]);
+        for (unsigned t = 0; t < target_count; t += 3)
+            compile_without_memory(m->graphs.p[0], &targets[t].t, texts[i]);
+        ir_module_free(m);
+    }
+}
+
+Test(passes_limits, differentiating_without_memory)
+{
+    bz_status st = BZ_ENOMEM;
+    for (long n = 0; st == BZ_ENOMEM; n++) {
+        ir_module *m = irt_parse("graph main(x: f32[6,4], w: f32[4,3], t: i64[6]) { %1 = matmul %x %w\n %2 = cross_entropy %1 %t\n return %2 }");
+        ir_graph *g = m->graphs.p[0];
+        ir_ref wrt[2] = {g->inputs.p[0].node, g->inputs.p[1].node}, out[2];
+        bz_mem_fail_after(n);
+        st = pass_grad(g, g->outputs.p[0].node, 0, wrt, 2, out);
+        bz_mem_fail_after(-1);
+        cr_assert(st == BZ_OK || st == BZ_ENOMEM, "allocation %ld: status %d: %s", n, st, g->err.text);
+        ir_module_free(m);
+    }
+}
+
+/* ---- size */
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Compiles for target t; the CPU seconds it took. */
+static double compile(const ir_graph *g, unsigned t, pass_plan **out)
+{
+    bz_error e = {0};
+    double start = seconds();
+    pass_plan *p = pass_compile(g, &targets[t].t, &e);
+    double took = seconds() - start;
+    cr_assert(p, "%s: %s", targets[t].name, e.text);
+    *out = p;
+    return took;
+}
+
+static ir_graph *chain(ir_module **m, unsigned n)
+{
+    *m = ir_module_new();
+    ir_graph *g = ir_graph_new(*m, "main");
+    ir_module_add(*m, g);
+    ir_dim d = ir_dim_const(g, 1000);
+    ir_ref x = ir_input_new(g, "x", BZ_F32, &d, 1), y = x;
+    for (unsigned i = 0; i < n; i++)
+        y = i % 3 == 0 ? ir_build2(g, IR_ADD, y, x) : i % 3 == 1 ? ir_build1(g, IR_ABS, y) : ir_build2(g, IR_MUL, y, y);
+    ir_output_add(g, NULL, y, -1);
+    return g;
+}
+
+/* Twice the nodes may not take much more than twice the time. The bound is loose: the machine may be busy, sanitizers are slow. */
+Test(passes_limits, time_grows_with_the_nodes)
+{
+    ir_module *m, *n;
+    pass_plan *p, *q;
+    ir_graph *small = chain(&m, 1000), *large = chain(&n, 4000);
+    for (unsigned t = 0; t < target_count; t += 3) {
+        double a = compile(small, t, &p), b = compile(large, t, &q);
+        cr_expect_lt(b, 10 * a + 0.05, "%s: 1000 nodes take %.1f ms, 4000 take %.1f ms", targets[t].name, 1e3 * a, 1e3 * b);
+        fprintf(stderr, "%s: chains of 1000 and 4000 nodes: %.1f ms, %.1f ms\n", targets[t].name, 1e3 * a, 1e3 * b);
+        pass_plan_free(p);
+        pass_plan_free(q);
+    }
+    ir_module_free(m);
+    ir_module_free(n);
+}
+
+static void means_the_same(ir_module *m, const char *what)
+{
+    const ir_graph *g = m->graphs.p[0];
+    bz_error e = {0};
+    ir_value_array *in = bz_mem_zero(g->inputs.n + 1, sizeof *in), *want = bz_mem_zero(g->outputs.n, sizeof *want), *out = bz_mem_zero(g->outputs.n, sizeof *out);
+    random_inputs(g, in, 3);
+    cr_assert_eq(ir_interpret(g, in, want, &e), BZ_OK, "%s: %s", what, e.text);
+    for (unsigned t = 0; t < target_count; t++) {
+        pass_plan *p;
+        compile(g, t, &p);
+        cr_assert_eq(plan_run(p, in, out, &e), BZ_OK, "%s: %s", what, e.text);
+        for (uint32_t i = 0; i < g->outputs.n; i++)
+            cr_expect_eq(first_difference(&want[i], &out[i]), -1, "%s for %s: output %u differs", what, targets[t].name, i);
+        free_values(out, g->outputs.n);
+        pass_plan_free(p);
+    }
+    free_values(in, g->inputs.n);
+    free_values(want, g->outputs.n);
+    bz_mem_free(in);
+    bz_mem_free(want);
+    bz_mem_free(out);
+    ir_module_free(m);
+}
+
+Test(passes_limits, more_values_than_a_kernel_has_buffers)
+{
+    bz_text t = {0}, outs = {0};
+    bz_textf(&t, "graph main(");
+    for (unsigned i = 0; i < 300; i++)
+        bz_textf(&t, "%sx%u: f32[20]", i ? ", " : "", i);
+    bz_textf(&t, ") {\n");
+    for (unsigned i = 0; i < 300; i++) {
+        bz_textf(&t, "%%a%u = add %%x%u %s%u\n", i, i, i ? "%a" : "%x", i ? i - 1 : 0);
+        bz_textf(&outs, "%s%%a%u", i ? ", " : "", i);
+    }
+    bz_textf(&t, "return %s }", bz_text_c(&outs));
+    means_the_same(irt_parse(bz_text_c(&t)), "300 inputs and outputs");
+    bz_text_free(&t);
+    bz_text_free(&outs);
+}
+
+Test(passes_limits, many_results_of_a_row)
+{
+    bz_text t = {0}, outs = {0};
+    bz_textf(&t, "graph main(x: f32[5,40]) { %%s = softmax %%x\n");
+    for (unsigned i = 0; i < 80; i++) {
+        bz_textf(&t, "%%a%u = add %%s %u\n", i, i);
+        bz_textf(&outs, "%s%%a%u", i ? ", " : "", i);
+    }
+    bz_textf(&t, "return %s }", bz_text_c(&outs));
+    means_the_same(irt_parse(bz_text_c(&t)), "80 results of a softmax");
+    bz_text_free(&t);
+    bz_text_free(&outs);
+}
+
+Test(passes_limits, many_folds_of_a_row)
+{
+    bz_text t = {0};
+    bz_textf(&t, "graph main(x: f32[5,40]) { %%a0 = copy %%x\n");
+    for (unsigned i = 0; i < 40; i++)
+        bz_textf(&t, "%%m%u = mean %%a%u {axes=[1], keepdim}\n%%a%u = sub %%x %%m%u\n", i, i, i + 1, i);
+    bz_textf(&t, "return %%a40 }");
+    means_the_same(irt_parse(bz_text_c(&t)), "40 folds, one after the other");
+    bz_text_free(&t);
+    bz_textf(&t, "graph main(x: f32[5,40]) {\n");
+    for (unsigned i = 0; i < 40; i++)
+        bz_textf(&t, "%%a%u = mul %%x %u\n%%m%u = sum %%a%u {axes=[1]}\n", i, i + 2, i, i);
+    bz_textf(&t, "%%s0 = neg %%m0\n");
+    for (unsigned i = 1; i < 40; i++)
+        bz_textf(&t, "%%s%u = mul %%s%u %%m%u\n", i, i - 1, i);
+    bz_textf(&t, "return %%s39 }");
+    means_the_same(irt_parse(bz_text_c(&t)), "40 folds side by side");
+    bz_text_free(&t);
+}
+
+Test(passes_limits, rank_32)
+{
+    bz_text ones = {0};
+    for (unsigned i = 0; i < 32; i++)
+        bz_textf(&ones, "%s%u", i ? "," : "", i == 3 || i == 17 || i == 30 ? 3u : i == 31 ? 2u : 1u);
+    bz_text t = {0};
+    bz_textf(&t, "graph main(x: f32[%s]) { %%1 = transpose %%x {a=3, b=31}\n %%2 = exp %%1\n %%3 = sum %%2 {axes=[17]}\n %%4 = flip %%x {axes=[30]}\n %%5 = softmax %%4\n return %%3, %%5 }", bz_text_c(&ones));
+    means_the_same(irt_parse(bz_text_c(&t)), "rank 32");
+    bz_text_free(&t);
+    bz_text_free(&ones);
+}
+
+Test(passes_limits, a_long_chain_of_movements)
+{
+    bz_text t = {0};
+    bz_textf(&t, "graph main(x: f32[6,10]) { %%a0 = neg %%x\n");
+    for (unsigned i = 0; i < 120; i++) {
+        static const char *const moves[] = {"transpose %a", "flip %a", "reshape %a", "pad %a", "slice %a"};
+        static const char *const attrs[] = {"", "{axes=[0]}", "{shape=[10,6]}", "{lo=[1,0], hi=[0,1]}", "{start=[1,0], stop=[11,6]}"};
+        bz_textf(&t, "%%a%u = %s%u %s\n", i + 1, moves[i % 5], i, attrs[i % 5]);
+    }
+    bz_textf(&t, "return %%a120 }");
+    ir_module *m = irt_parse(bz_text_c(&t));
+    means_the_same(m, "120 movements");
+    bz_text_free(&t);
+}
