@@ -1,0 +1,77 @@
+# gpu.mk - the GPU proving ground: PTX interpreter, emulated CUDA driver, zoo, conformance, mutation.
+#
+#   make -f mk/gpu.mk gpu-check        builds and runs every test that needs no GPU
+#
+# Three rooms, a section each; nothing here includes src/ or runtime/. Output lies under build/gpu/,
+# the two products (ptxrun, libbraze-fakecuda.so) under build/.
+
+CC ?= cc
+GPU_OUT := build/gpu
+GPU_STD := -std=c11 -D_GNU_SOURCE
+GPU_WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Werror
+GPU_CFLAGS ?= -O2 -g
+GPU_FLAGS = $(GPU_STD) $(GPU_WARN) $(GPU_CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -pthread
+# Suites add their programs' names here: gpu-check runs each and expects status 0.
+GPU_SUITES :=
+
+.PHONY: gpu-all gpu-check gpu-clean
+gpu-all:
+
+# ---- tests/ptx: the interpreter (libptx.a) and ptxrun ------------------------------------------------
+# Lane loops (lanes_*.c) are compiled once per instruction set and chosen at run time.
+
+PTX_SRC := $(filter-out %/ptxrun.c $(wildcard tests/ptx/run_*.c) $(wildcard tests/ptx/lanes_*.c) \
+             $(wildcard tests/ptx/test_*.c) $(wildcard tests/ptx/fuzz_*.c),$(wildcard tests/ptx/*.c))
+PTX_LANES := $(wildcard tests/ptx/lanes_*.c)
+PTX_ISA_base :=
+PTX_ISA_avx2 := -mavx2 -mfma -mf16c
+PTX_ISA_avx512 := $(PTX_ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+PTX_OBJ := $(PTX_SRC:%.c=$(GPU_OUT)/%.o) \
+           $(foreach isa,base avx2 avx512,$(PTX_LANES:%.c=$(GPU_OUT)/%.$(isa).o))
+PTX_LIB := $(GPU_OUT)/libptx.a
+
+$(GPU_OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(GPU_FLAGS) -c $< -o $@
+
+define PTX_LANE_RULE
+$(GPU_OUT)/tests/ptx/lanes_%.$(1).o: tests/ptx/lanes_%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(GPU_FLAGS) -O3 -ffp-contract=off -frounding-math -fno-math-errno -DPTX_ISA=$(1) $$(PTX_ISA_$(1)) -c $$< -o $$@
+endef
+$(foreach isa,base avx2 avx512,$(eval $(call PTX_LANE_RULE,$(isa))))
+
+$(PTX_LIB): $(PTX_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+build/ptxrun: $(patsubst %.c,$(GPU_OUT)/%.o,tests/ptx/ptxrun.c $(wildcard tests/ptx/run_*.c)) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -lz -lzstd -o $@
+
+PTX_TESTS := $(patsubst tests/ptx/%.c,$(GPU_OUT)/%,$(wildcard tests/ptx/test_*.c))
+$(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -lm -o $@
+
+GPU_SUITES += $(PTX_TESTS)
+gpu-all: build/ptxrun
+
+# ---- tests/fakecuda: the driver (build/libbraze-fakecuda.so) -----------------------------------------
+
+-include tests/fakecuda/rules.mk
+
+# ---- tests/gpu: zoo, conformance, mutation -----------------------------------------------------------
+
+-include tests/gpu/rules.mk
+
+# ---- running -----------------------------------------------------------------------------------------
+
+gpu-check: gpu-all $(GPU_SUITES)
+	@failed=0; for t in $(GPU_SUITES); do \
+	    echo "== $$t"; ./$$t || failed=$$((failed + 1)); done; \
+	echo "gpu-check: $(words $(GPU_SUITES)) suites, $$failed failed"; test $$failed -eq 0
+
+gpu-clean:
+	rm -rf $(GPU_OUT) build/ptxrun build/libbraze-fakecuda.so
+
+-include $(shell find $(GPU_OUT) -name '*.d' 2>/dev/null)
