@@ -1,0 +1,58 @@
+// reduce.cu - rows folded by shuffles, columns folded by a tree in shared memory.
+
+// y[row] = sum of x[row, 0..n): one block of 128 threads a row
+extern "C" __global__ void row_sum(const float *__restrict__ x, float *__restrict__ y, int n)
+{
+    __shared__ float part[4];
+    int row = blockIdx.x, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    float s = 0.0f;
+    for (int i = threadIdx.x; i < n; i += 128)
+        s += x[row * n + i];
+    for (int d = 16; d > 0; d >>= 1)
+        s += __shfl_xor_sync(0xffffffffu, s, d);
+    if (lane == 0)
+        part[warp] = s;
+    __syncthreads();
+    if (threadIdx.x == 0)
+        y[row] = part[0] + part[1] + part[2] + part[3];
+}
+
+// y[c] = max of x[0..rows, c], at[c] = the first row that has it: 16 columns by 16 rows of threads
+extern "C" __global__ void col_max(const float *__restrict__ x, float *__restrict__ y,
+                                   int *__restrict__ at, int rows, int cols)
+{
+    __shared__ float best[16][16];
+    __shared__ int where[16][16];
+    int c = blockIdx.x * 16 + threadIdx.x, ty = threadIdx.y;
+    float m = -3.4e38f;
+    int w = 0;
+    if (c < cols) {
+        for (int r = ty; r < rows; r += 16) {
+            float v = x[r * cols + c];
+            if (v > m) {
+                m = v;
+                w = r;
+            }
+        }
+    }
+    best[ty][threadIdx.x] = m;
+    where[ty][threadIdx.x] = w;
+    __syncthreads();
+    for (int d = 8; d > 0; d >>= 1) {
+        if (ty < d) {
+            float o = best[ty + d][threadIdx.x];
+            int p = where[ty + d][threadIdx.x];
+            m = best[ty][threadIdx.x];
+            w = where[ty][threadIdx.x];
+            if (o > m || (o == m && p < w)) {
+                best[ty][threadIdx.x] = o;
+                where[ty][threadIdx.x] = p;
+            }
+        }
+        __syncthreads();
+    }
+    if (ty == 0 && c < cols) {
+        y[c] = best[0][threadIdx.x];
+        at[c] = where[0][threadIdx.x];
+    }
+}
