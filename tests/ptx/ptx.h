@@ -211,7 +211,7 @@ typedef struct {
     unsigned checks;               /* PTX_CHECK_* */
     bool count;                    /* fill ptx_counters (costs time); else only instructions and blocks */
     uint32_t stack_bytes;          /* a thread's local memory; 0: what the kernel needs, 64 KiB if recursive */
-    uint64_t instruction_limit;    /* warp instructions of a block before PTX_TIMEOUT; 0: 2^34 */
+    uint64_t instruction_limit;    /* warp instructions of a block before PTX_TIMEOUT; 0: 2^28 */
     const ptx_memory *memory;
     const ptx_sink *sink; /* NULL: findings are only counted */
 } ptx_launch_params;
