@@ -14,6 +14,7 @@ __device__ __forceinline__ u32 place(u32 row, u32 chunk) { return row * 128 + ((
 
 __device__ __forceinline__ void fill(u32 to, const u8 *from, int row0, int rows)
 {
+#pragma unroll 1
     for (int k = 0; k < 4; k++) {
         int i = k * 128 + threadIdx.x, r = i >> 3, c = i & 7;
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + place(r, c)),

@@ -103,6 +103,7 @@ struct im2col {
 
 template <class Rows> __device__ __forceinline__ void fill(u32 to, const Rows &m, int row0, int chunk0)
 {
+#pragma unroll 1
     for (int k = 0; k < 2; k++) {
         int i = k * 128 + threadIdx.x, r = i >> 2, c = i & 3;
         m.copy(to + swizzle(r, c), row0 + r, chunk0 + c);
@@ -150,6 +151,7 @@ __device__ __forceinline__ void gemm(const Rows &A, const dense &B, typename Op:
     int m0 = blockIdx.y * 64, n0 = blockIdx.x * 64, steps = (chunks + 3) / 4;
     u32 base = (u32)__cvta_generic_to_shared(buf);
     typename Op::acc acc[2][4][4] = {};
+#pragma unroll 1
     for (int s = 0; s < STAGES - 1; s++) {
         if (s < steps) {
             fill(base + s * 2 * STAGE_BYTES, A, m0, s * 4);
@@ -157,6 +159,7 @@ __device__ __forceinline__ void gemm(const Rows &A, const dense &B, typename Op:
         }
         asm volatile("cp.async.commit_group;");
     }
+#pragma unroll 1
     for (int s = 0; s < steps; s++) {
         asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
         __syncthreads();
