@@ -40,6 +40,10 @@ typedef lane_fn *lane_table[LN_COUNT][T_COUNT];
         } \
     }
 
+typedef uint32_t u32; /* lower case: U32 names a type of PTX */
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
 __extension__ typedef __int128 i128;
 __extension__ typedef unsigned __int128 u128;
 

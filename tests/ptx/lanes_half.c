@@ -17,28 +17,27 @@ static inline double xorsign(double a, double b, double r) {
     HALF_SCALAR(op, h, h2d, (uint32_t), (result)) HALF_SCALAR(op, b, b2d, (uint32_t), (result))
 #include "lanes_half.def"
 
-#define U32 uint32_t
 #define PAIR(f) f(a, b, c) | f(a >> 16, b >> 16, c >> 16) << 16
 #define HALF(op, result) \
-    LANE_DEFINE(op, F16, U32, U32, U32, U32, h_##op(a, b, c)) \
-    LANE_DEFINE(op, BF16, U32, U32, U32, U32, b_##op(a, b, c)) \
-    LANE_DEFINE(op, F16X2, U32, U32, U32, U32, PAIR(h_##op)) \
-    LANE_DEFINE(op, BF16X2, U32, U32, U32, U32, PAIR(b_##op))
+    LANE_DEFINE(op, F16, u32, u32, u32, u32, h_##op(a, b, c)) \
+    LANE_DEFINE(op, BF16, u32, u32, u32, u32, b_##op(a, b, c)) \
+    LANE_DEFINE(op, F16X2, u32, u32, u32, u32, PAIR(h_##op)) \
+    LANE_DEFINE(op, BF16X2, u32, u32, u32, u32, PAIR(b_##op))
 #define HALF_CMP(op, result) \
-    LANE_DEFINE(op, F16, U32, U32, U32, U32, h_##op(a, b, c)) \
-    LANE_DEFINE(op, BF16, U32, U32, U32, U32, b_##op(a, b, c))
+    LANE_DEFINE(op, F16, u32, u32, u32, u32, h_##op(a, b, c)) \
+    LANE_DEFINE(op, BF16, u32, u32, u32, u32, b_##op(a, b, c))
 #include "lanes_half.def"
 
 #define FZ16(x, m) ((x) & (m) ? (x) : (x) & 0x8000)
 #define EXTRA(L) \
-    L(abs, F16, U32, U32, U32, U32, a & 0x7fff) L(abs, F16X2, U32, U32, U32, U32, a & 0x7fff7fff) \
-    L(abs, BF16, U32, U32, U32, U32, a & 0x7fff) L(abs, BF16X2, U32, U32, U32, U32, a & 0x7fff7fff) \
-    L(neg, F16, U32, U32, U32, U32, a ^ 0x8000) L(neg, F16X2, U32, U32, U32, U32, a ^ 0x80008000) \
-    L(neg, BF16, U32, U32, U32, U32, a ^ 0x8000) L(neg, BF16X2, U32, U32, U32, U32, a ^ 0x80008000) \
-    L(ftz, F16, U32, U32, U32, U32, FZ16(a, 0x7c00u)) \
-    L(ftz, F16X2, U32, U32, U32, U32, FZ16(a & 0xffff, 0x7c00u) | FZ16(a >> 16, 0x7c00u) << 16) \
-    L(ftz, BF16, U32, U32, U32, U32, FZ16(a, 0x7f80u)) \
-    L(ftz, BF16X2, U32, U32, U32, U32, FZ16(a & 0xffff, 0x7f80u) | FZ16(a >> 16, 0x7f80u) << 16)
+    L(abs, F16, u32, u32, u32, u32, a & 0x7fff) L(abs, F16X2, u32, u32, u32, u32, a & 0x7fff7fff) \
+    L(abs, BF16, u32, u32, u32, u32, a & 0x7fff) L(abs, BF16X2, u32, u32, u32, u32, a & 0x7fff7fff) \
+    L(neg, F16, u32, u32, u32, u32, a ^ 0x8000) L(neg, F16X2, u32, u32, u32, u32, a ^ 0x80008000) \
+    L(neg, BF16, u32, u32, u32, u32, a ^ 0x8000) L(neg, BF16X2, u32, u32, u32, u32, a ^ 0x80008000) \
+    L(ftz, F16, u32, u32, u32, u32, FZ16(a, 0x7c00u)) \
+    L(ftz, F16X2, u32, u32, u32, u32, FZ16(a & 0xffff, 0x7c00u) | FZ16(a >> 16, 0x7c00u) << 16) \
+    L(ftz, BF16, u32, u32, u32, u32, FZ16(a, 0x7f80u)) \
+    L(ftz, BF16X2, u32, u32, u32, u32, FZ16(a & 0xffff, 0x7f80u) | FZ16(a >> 16, 0x7f80u) << 16)
 EXTRA(LANE_DEFINE)
 
 void ISA_NAME(lanes_half)(lane_table t) {
