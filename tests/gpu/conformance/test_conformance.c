@@ -18,3 +18,9 @@ static void judge(void (*group)(conf_list *))
 }
 
 Test(conformance, integers) { judge(conf_integers); }
+Test(conformance, floats) { judge(conf_floats); }
+Test(conformance, converts) { judge(conf_converts); }
+Test(conformance, memory) { judge(conf_memory); }
+Test(conformance, warps) { judge(conf_warps); }
+Test(conformance, matrices) { judge(conf_matrices); }
+Test(conformance, flow) { judge(conf_flow); }
