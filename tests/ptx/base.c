@@ -51,11 +51,15 @@ void *vm_grow(void *p, size_t n) {
     return must(realloc(p, n ? n : 1));
 }
 
-void vec_room(void **at, size_t *n, size_t *cap, size_t size) {
+/* `at` is the address of the vector's pointer, whatever it points to. */
+void vec_room(void *at, size_t *n, size_t *cap, size_t size) {
+    char *p;
+    memcpy(&p, at, sizeof p);
     if (*n == *cap) {
         *cap = *cap ? *cap * 2 : 16;
-        *at = vm_grow(*at, *cap * size);
+        p = vm_grow(p, *cap * size);
+        memcpy(at, &p, sizeof p);
     }
-    memset((char *)*at + *n * size, 0, size);
+    memset(p + *n * size, 0, size);
     ++*n;
 }

@@ -1,6 +1,8 @@
 /* body.c - a function's statements: registers, scopes, labels, instructions with their operands. */
 #include "parse.h"
 
+#include "exec.h"
+
 #include <string.h>
 
 /* ---- scopes and names ---- */
@@ -168,14 +170,14 @@ static void operand_number(parser *p, opnd *o) {
     if (negative)
         lex_next(p);
     o->kind = O_IMM;
-    o->number = (uint8_t)(p->tok - 256);
+    o->number = (uint16_t)p->tok;
     if (p->tok == TK_F32 || p->tok == TK_F64 || p->tok == TK_DECIMAL) {
         uint64_t sign = p->tok == TK_F32 ? (uint64_t)1 << 31 : (uint64_t)1 << 63;
         o->bits = negative ? p->value ^ sign : p->value;
         lex_next(p);
         return;
     }
-    o->number = TK_INT - 256;
+    o->number = TK_INT;
     uint64_t v = lex_integer(p, "an operand");
     o->bits = negative ? 0 - v : v;
 }
@@ -297,7 +299,7 @@ static void parse_instruction(parser *p) {
     inst *in = &p->in;
     in->op = p->word->op;
     in->word = p->word;
-    in->n_mods = in->n_types = in->n = 0;
+    in->n_mods = in->n_types = in->n_asked = in->n = 0;
     in->taken = 0;
     in->line = p->tok_line;
     in->column = (uint32_t)(p->start - p->line_start) + 1;
@@ -444,6 +446,10 @@ static void parse_directive(parser *p) {
 
 static void finish_function(parser *p) {
     function *f = p->fn;
+    p->in.line = p->tok_line; /* running off the end returns */
+    ins *last = dec_emit(p, f->is_kernel ? x_exit : x_ret);
+    last->cls = PTX_CLASS_CONTROL;
+    last->flags |= INS_MICRO;
     f->end = (uint32_t)p->m->code.n;
     f->const_bytes = p->consts_end;
     f->reg_bytes = p->regs;

@@ -205,7 +205,7 @@ static void parse_address_init(parser *p, uint32_t owner, uint64_t at, unsigned 
         return;
     }
     if (b->kind == B_FUNC)
-        b->fn->indirect = true;
+        b->fn->taken = true;
     int32_t target = b->kind == B_GLOBAL ? b->global : ~(int32_t)b->fn->index;
     *VEC_PUSH(p->m->fixups) = (fixup){owner, (uint32_t)at, bytes, target, addend};
 }

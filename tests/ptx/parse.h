@@ -25,9 +25,8 @@ typedef enum {
 typedef struct shared_var {
     uint64_t size;
     uint32_t align, offset;
-    bool dynamic, common;
+    bool dynamic, common, placed;
     const function *user; /* the only one so far */
-    unsigned users;
     struct shared_var *next;
 } shared_var;
 
@@ -58,7 +57,7 @@ typedef enum { O_NONE, O_REG, O_IMM, O_SREG, O_VAR, O_ADDR, O_VEC, O_SYM, O_SINK
 typedef struct {
     opnd_kind kind;
     bool negated;
-    uint8_t number; /* token_kind of an O_IMM */
+    uint16_t number; /* token_kind of an O_IMM */
     uint8_t sreg;
     ptx_type type;  /* of a register */
     int32_t reg;    /* O_REG; base register of O_ADDR when has_reg */
@@ -80,7 +79,7 @@ typedef struct {
     const sym *word;
     uint8_t mods[MAX_MODS], n_mods;
     uint16_t taken; /* mods that a decoder has asked for */
-    uint8_t types[MAX_TYPES], n_types;
+    uint8_t types[MAX_TYPES], n_types, n_asked;
     opnd o[MAX_OPNDS];
     uint8_t n;
     uint32_t line, column;
@@ -110,7 +109,8 @@ typedef struct {
 
 typedef struct {
     uint32_t at;
-    const shared_var *var;
+    shared_var *var;
+    function *fn;
 } shared_use;
 
 typedef struct parser {
@@ -143,6 +143,8 @@ typedef struct parser {
     opnd parts[MAX_PARTS];
     unsigned n_parts;
     inst in;
+    struct { int32_t from, to; ptx_type type; uint8_t bytes; } widen[16]; /* results still to be extended */
+    unsigned n_widen;
     int32_t cc; /* the carry flag's register, -1: none yet */
     bool has_version, has_target;
     unsigned depth;
@@ -199,8 +201,6 @@ ptx_type dec_type(parser *p, unsigned k);
 int32_t dec_pred(parser *p, unsigned k, bool *negated);
 uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what);
 void dec_class(parser *p, ptx_class cls);
-/* A register of type `have` read as or written from one of lane width `want`. */
-int32_t dec_widen_dst(parser *p, const opnd *o, ptx_type t, int32_t *real);
 
 #define DECODER(name) void dec_##name(parser *p);
 #define MNEMONIC(name, decoder) DECODER(decoder)

@@ -50,8 +50,8 @@ void *vm_grow(void *p, size_t n); /* realloc that cannot fail */
 
 /* A growing array: VEC_PUSH(v) adds a zeroed element and points to it. */
 #define VEC(T) struct { T *at; size_t n, cap; }
-#define VEC_PUSH(v) (vec_room((void **)&(v)->at, &(v)->n, &(v)->cap, sizeof *(v)->at), &(v)->at[(v)->n - 1])
-void vec_room(void **at, size_t *n, size_t *cap, size_t size);
+#define VEC_PUSH(v) (vec_room(&(v).at, &(v).n, &(v).cap, sizeof *(v).at), &(v).at[(v).n - 1])
+void vec_room(void *at, size_t *n, size_t *cap, size_t size);
 
 /* ---- lanes: 32-lane loops, pure; compiled per instruction set ---- */
 
@@ -123,21 +123,20 @@ typedef struct function {
     uint32_t const_bytes, reg_bytes; /* of the frame, below and above its base */
     uint32_t frame_base;             /* functions: offset of the frame in the register file */
     uint32_t frame_local;            /* stack bytes */
-    uint32_t shared_bytes;           /* own .shared variables, at their addresses (see parse.c) */
     uint8_t *consts;                 /* const_bytes, ready to copy */
     slot *params, *results;          /* functions: where they lie in the callee's stack */
     unsigned n_params, n_results;
     VEC(struct function *) calls;
-    bool indirect, uses_shared;
+    bool calls_pointer, taken; /* calls by pointer; its address is taken */
+    bool uses_common;         /* .shared variables that other functions use too */
+    uint32_t dynamic_align;
     unsigned mark;
     uint32_t index;
-    uint32_t shared_end, shared_first;
 } function;
 
 typedef struct {
     ptx_global pub;
     uint8_t *init; /* NULL: zeros */
-    bool counted;
 } global_var;
 
 /* In the initial bytes of `owner` at `at`, `bytes` wide: the address of a global or a function plus addend. */
@@ -160,9 +159,7 @@ struct ptx_module {
     VEC(global_var *) globals;
     VEC(fixup) fixups;
     VEC(uint32_t) address_uses; /* instructions whose imm is a global's index, to be made an address */
-    VEC(fixup) const_uses;      /* constants of functions that hold a global's address */
     uint32_t function_bytes;    /* register file bytes of all functions */
-    uint32_t shared_module;     /* bytes of module-level .shared variables */
     bool placed;
 };
 
