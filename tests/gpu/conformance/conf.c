@@ -11,6 +11,9 @@
 
 enum { BLOCK = 128, ROWS = 4096, ROWS_16_BITS = 65536, SCRATCH = 16 };
 
+const uint8_t conf_param_bytes[16] = {0x81, 0x7f, 0x02, 0xf3, 0x04, 0xc5, 0x06, 0x97,
+                                      0xe8, 0x19, 0xaa, 0x0b, 0x3c, 0x4d, 0xde, 0x8f};
+
 /* ---- list ----------------------------------------------------------------------------------------- */
 
 conf_case *conf_add(conf_list *list, unsigned sm, const char *sig, const char *format, ...)
@@ -267,7 +270,8 @@ void conf_ptx(const conf_case *c, char *text, size_t cap)
 {
     out o = {text, cap, 0};
     say(&o, ".version 8.6\n.target sm_%u\n.address_size 64\n%s\n", c->sm, c->decl ? c->decl : "");
-    say(&o, ".visible .entry k(.param .u64 p_out, .param .u64 p_in, .param .u64 p_scratch)\n{\n");
+    say(&o, ".visible .entry k(.param .u64 p_out, .param .u64 p_in, .param .u64 p_scratch,\n"
+            "\t.param .align 16 .b8 p_bytes[16])\n{\n");
     say(&o, "\t.reg .pred %%p<%u>;\n\t.reg .b16 %%h<%u>;\n\t.reg .b32 %%w<%u>;\n\t.reg .b64 %%d<%u>;\n",
         CONF_MAX_REGS, CONF_MAX_REGS, CONF_MAX_REGS, CONF_MAX_REGS);
     say(&o, "\t.reg .pred %%p, %%q;\n\t.reg .b32 %%i, %%v, %%sa, %%x, %%y, %%z;\n"
@@ -375,8 +379,8 @@ static int run_table(dev *d, const conf_case *c, table *t)
     dev_launch l = {.kernel = "k",
                     .grid = {(uint32_t)(t->rows / BLOCK), 1, 1},
                     .block = {BLOCK, 1, 1},
-                    .args = {{&t->out_at, 8}, {&t->in_at, 8}, {&t->scratch_at, 8}},
-                    .n_args = 3,
+                    .args = {{&t->out_at, 8}, {&t->in_at, 8}, {&t->scratch_at, 8}, {conf_param_bytes, 16}},
+                    .n_args = 4,
                     .seed = 1};
     conf_ptx(c, text, sizeof text);
     int code = d->ops->load(d, text, strlen(text));

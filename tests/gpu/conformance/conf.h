@@ -37,7 +37,8 @@ typedef struct {
 
 struct conf_case {
     char text[CONF_MAX_TEXT]; /* $0.. are the registers of the signature; %sa %ga: 16 bytes of the thread's
-                                 own in shared and global memory; %i: the thread's number in the grid */
+                                 own in shared and global memory; %i: the thread's number in the grid;
+                                 p_bytes: a parameter of 16 bytes */
     const char *decl;         /* module-level text before the kernel, or NULL */
     char sig[CONF_MAX_REGS + 2];
     unsigned sm;
@@ -56,6 +57,9 @@ typedef struct {
 conf_case *conf_add(conf_list *list, unsigned sm, const char *sig, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void conf_free(conf_list *list);
+
+/* What the kernel's parameter p_bytes, a structure of 16 bytes, holds. */
+extern const uint8_t conf_param_bytes[16];
 
 unsigned conf_results(const conf_case *c);
 unsigned conf_operands(const conf_case *c);

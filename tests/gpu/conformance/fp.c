@@ -21,7 +21,11 @@ unsigned fp_bits(fp_format f) { return (unsigned)(formats[f].bits + formats[f].t
 uint64_t fp_one(fp_format f) { return (uint64_t)formats[f].bias << fraction(f) << formats[f].tail; }
 uint64_t fp_nan(fp_format f) { return (sign_bit(f) - 1) << formats[f].tail; }
 
-bool fp_is_nan(fp_format f, uint64_t bits) { return (bits & (sign_bit(f) - 1)) > infinity(f); }
+bool fp_is_nan(fp_format f, uint64_t bits)
+{
+    uint64_t magnitude = bits & (sign_bit(f) - 1);
+    return f == FP_E4M3 ? magnitude == 0x7f : magnitude > infinity(f); /* e4m3 has one NaN and no infinity */
+}
 
 bool fp_is_subnormal(fp_format f, uint64_t bits)
 {
@@ -47,7 +51,7 @@ void fp_get(mpfr_t x, fp_format f, uint64_t bits)
     uint64_t m = magnitude & (((uint64_t)1 << fraction(f)) - 1);
     int exponent = (int)(magnitude >> fraction(f));
     bool top = magnitude >= infinity(f) && f != FP_E4M3;
-    if (fp_is_nan(f, bits >> formats[f].tail) || (f == FP_E4M3 && magnitude == 0x7f)) {
+    if (fp_is_nan(f, bits >> formats[f].tail)) {
         mpfr_set_nan(x);
         return;
     }

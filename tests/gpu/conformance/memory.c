@@ -21,6 +21,7 @@ static const struct {
     {"cvta.to.global.u64 %a, %ga;\n", ".global", "%a"},
     {"cvta.global.u64 %a, %ga;\n", ".volatile", "%a"},
     {"", ".volatile.shared", "%sa"},
+    {"", ".volatile.global", "%ga"},
 };
 
 enum { SPACES = sizeof spaces / sizeof *spaces };
@@ -119,6 +120,76 @@ static void row_copy(const conf_case *c, const uint64_t *v, uint64_t *r)
         r[i] = v[i];
 }
 
+/* The low bits of `op` registers stored side by side. */
+static void row_vector_stored(const conf_case *c, const uint64_t *v, uint64_t *r)
+{
+    uint64_t mask = c->spec.to == 64 ? ~0ull : (1ull << c->spec.to) - 1;
+    r[0] = v[0];
+    r[1] = v[1];
+    for (int i = 0; i < c->spec.op; i++) {
+        int at = i * c->spec.to;
+        r[at / 64] &= ~(mask << at % 64);
+        r[at / 64] |= (v[2 + i] & mask) << at % 64;
+    }
+}
+
+static void add_vector_stores(conf_list *list)
+{
+    for (int s = 0; s < SPACES; s++)
+        for (int n = 2; n <= 4; n += 2)
+            for (int k = 0; k < LOADS; k++) {
+                if (n * loads[k].bits > 128)
+                    continue;
+                char sig[12];
+                const char *from = n == 2 ? "{$4, $5}" : "{$4, $5, $6, $7}";
+                snprintf(sig, sizeof sig, "dd:dd%.*s", n, loads[k].bits == 64 ? "dddd" : "wwww");
+                conf_case *c = conf_add(list, 75, sig,
+                                        "{\n%sst%s.v2.b64 [%s], {$2, $3};\nst%s.v%d.%s [%s], %s;\n"
+                                        "ld%s.v2.b64 {$0, $1}, [%s];\n}",
+                                        spaces[s].setup, spaces[s].space, spaces[s].address, spaces[s].space, n,
+                                        loads[k].type, spaces[s].address, from, spaces[s].space, spaces[s].address);
+                c->row = row_vector_stored;
+                c->spec = (conf_spec){.op = n, .to = loads[k].bits};
+            }
+}
+
+/* Only what no thread writes may be read with .nc: the operands themselves. Kernel parameters too are read in
+ * every type, from a structure passed by value. */
+static void row_param(const conf_case *c, const uint64_t *v, uint64_t *r)
+{
+    uint64_t bytes[2];
+    (void)v;
+    memcpy(bytes, conf_param_bytes, sizeof bytes);
+    row_vector(c, bytes, r);
+}
+
+static void add_read_only(conf_list *list)
+{
+    for (int n = 1; n <= 4; n *= 2)
+        for (int k = 0; k < LOADS; k++) {
+            char sig[12], vector[8] = "";
+            const char *to = n == 1 ? "$0" : n == 2 ? "{$0, $1}" : "{$0, $1, $2, $3}";
+            if (n * loads[k].bits > 128)
+                continue;
+            if (n > 1)
+                snprintf(vector, sizeof vector, ".v%d", n);
+            snprintf(sig, sizeof sig, "%.*s:dd", n, loads[k].bits == 64 ? "dddd" : "wwww");
+            conf_case *c = conf_add(list, 75, sig, "ld.global.nc%s.%s %s, [%%in];", vector, loads[k].type, to);
+            c->row = row_vector;
+            c->spec = (conf_spec){.op = n, .to = loads[k].bits, .from = loads[k].is_signed};
+            sig[n + 1] = '\0';
+            c = conf_add(list, 75, sig, "ld.param%s.%s %s, [p_bytes];", vector, loads[k].type, to);
+            c->row = row_param;
+            c->spec = (conf_spec){.op = n, .to = loads[k].bits, .from = loads[k].is_signed};
+        }
+    conf_add(list, 75, "d:d", "ldu.global.b64 $0, [%%in];")->row = row_copy;
+    conf_add(list, 75, "p:p", "mov.pred $0, $1;")->row = row_copy;
+    for (int k = 3; k < LOADS; k++) { /* a move names every type but those of 8 bits */
+        const char *sig = loads[k].bits == 16 ? "h:h" : loads[k].bits == 32 ? "w:w" : "d:d";
+        conf_add(list, 75, sig, "mov.%s $0, $1;", loads[k].type)->row = row_copy;
+    }
+}
+
 /* Spellings that only hint at caches or order: the value must still arrive. */
 static void add_hints(conf_list *list)
 {
@@ -149,15 +220,6 @@ static void add_hints(conf_list *list)
         conf_add(list, 75, "w:w", "st.global.b32 [%%ga], $1;\n%s%s\nld.global.b32 $0, [%%ga];", dot, fences[i])->row =
             row_copy;
     }
-}
-
-/* Only what no thread writes may be read with .nc: the operands themselves. */
-static void add_read_only(conf_list *list)
-{
-    conf_add(list, 75, "w:w", "ld.global.nc.b32 $0, [%%in];")->row = row_copy;
-    conf_add(list, 75, "ww:ww", "ld.global.nc.b32 $0, [%%in];\nld.global.nc.u32 $1, [%%in+8];")->row = row_copy;
-    conf_add(list, 75, "dd:dd", "ld.global.nc.v2.b64 {$0, $1}, [%%in];")->row = row_copy;
-    conf_add(list, 75, "d:d", "ldu.global.b64 $0, [%%in];")->row = row_copy;
 }
 
 /* ---- atomics -------------------------------------------------------------------------------------- */
@@ -392,6 +454,7 @@ void conf_memory(conf_list *list)
     add_loads(list);
     add_stores(list);
     add_vectors(list);
+    add_vector_stores(list);
     add_hints(list);
     add_read_only(list);
     add_atomics(list);
