@@ -1,10 +1,10 @@
 /* dev.h - what the GPU tests run on: the interpreter itself, or any CUDA driver behind dlopen.
  *
- *      case list --> dev_load, dev_alloc, dev_launch, dev_read --+--> dev_ptx.c     ptx.h, with its checkers
- *                                                                +--> dev_driver.c  cuX calls by $BRAZE_LIBCUDA
+ *      cases --> dev_load, dev_alloc, dev_launch, dev_read --+--> dev_ptx.c     ptx.h, its checkers
+ *                                                            +--> dev_driver.c  cuX calls
  *
- * One case list thus judges the interpreter, the emulated driver and a real one. A device is used by one
- * thread. Nothing here aborts: what fails returns a CUDA error number, dev_why says more. */
+ * One case list thus judges the interpreter, the emulated driver and a real one. A device is used
+ * by one thread. Nothing here aborts: what fails returns a CUDA error number, dev_why says more. */
 #ifndef DEV_H
 #define DEV_H
 
@@ -28,9 +28,9 @@ typedef struct {
     bool cooperative;
     dev_arg args[DEV_MAX_ARGS];
     unsigned n_args;
-    uint64_t seed;       /* of the schedule, where the device has one */
-    uint64_t limit;      /* warp instructions a block may run, 0: the device's own limit */
-    bool unchecked;      /* leave the checkers out: what is tested is one instruction's answer */
+    uint64_t seed;  /* of the schedule, where the device has one */
+    uint64_t limit; /* warp instructions a block may run, 0: the device's own limit */
+    bool unchecked; /* leave the checkers out: what is tested is one instruction's answer */
 } dev_launch;
 
 /* What a device does. Functions return 0 or a CUDA error number (CUresult). */
@@ -54,7 +54,8 @@ struct dev {
 /* The interpreter as an sm_`sm`. NULL when memory is out. */
 dev *dev_open_ptx(unsigned sm);
 
-/* Device 0 of the driver `path`. NULL with a sentence in `why` when there is no driver or no device. */
+/* Device 0 of the driver `path`. NULL with a sentence in `why` when there is no driver or no
+ * device. */
 dev *dev_open_driver(const char *path, char *why, size_t cap);
 
 #endif

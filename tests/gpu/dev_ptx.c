@@ -1,7 +1,7 @@
 /* dev_ptx.c - the interpreter as a device of the GPU tests.
  *
- * Every allocation is exactly as long as asked for, behind it lies unmapped space: the first byte too far
- * is a fault. Fresh memory counts as unwritten until the host or a kernel writes it. */
+ * Every allocation is exactly as long as asked for, behind it lies unmapped space: the first byte
+ * too far is a fault. Fresh memory counts as unwritten until the host or a kernel writes it. */
 #include "dev.h"
 
 #include <stdio.h>
@@ -21,10 +21,11 @@ typedef struct {
     uint64_t next;
 } dev_ptx;
 
-static dev_ptx *self(dev *d) { return (dev_ptx *)d; }
+static dev_ptx *self(dev *d) {
+    return (dev_ptx *)d;
+}
 
-static const ptx_extent *find(void *ctx, uint64_t address)
-{
+static const ptx_extent *find(void *ctx, uint64_t address) {
     const dev_ptx *p = ctx;
     for (unsigned i = p->n_extents; i-- > 0;)
         if (address >= p->extents[i].base)
@@ -32,28 +33,22 @@ static const ptx_extent *find(void *ctx, uint64_t address)
     return NULL;
 }
 
-static void note(dev *d, const char *text)
-{
-    if (d->why[0] == '\0')
-        snprintf(d->why, sizeof d->why, "%s", text);
+static void note(dev *d, const char *text) {
+    if (d->why[0] == '\0') snprintf(d->why, sizeof d->why, "%s", text);
 }
 
-static void on_report(void *ctx, const ptx_report *report)
-{
+static void on_report(void *ctx, const ptx_report *report) {
     note(ctx, report->text);
 }
 
-static void on_print(void *ctx, const char *text, size_t len)
-{
+static void on_print(void *ctx, const char *text, size_t len) {
     (void)ctx;
     fwrite(text, 1, len, stdout);
 }
 
-static int alloc(dev *d, size_t size, uint64_t *address)
-{
+static int alloc(dev *d, size_t size, uint64_t *address) {
     dev_ptx *p = self(d);
-    if (size == 0 || p->n_extents == MAX_EXTENTS)
-        return 1;
+    if (size == 0 || p->n_extents == MAX_EXTENTS) return 1;
     ptx_extent *e = &p->extents[p->n_extents];
     uint8_t *host = aligned_alloc(256, (size + 255) / 256 * 256);
     ptx_shadow *shadow = ptx_shadow_new(size);
@@ -63,69 +58,59 @@ static int alloc(dev *d, size_t size, uint64_t *address)
         return 2;
     }
     memset(host, 0xa5, size);
-    *e = (ptx_extent){.base = p->next, .size = size, .host = host, .shadow = shadow, .owner = "test buffer"};
+    *e = (ptx_extent){
+        .base = p->next, .size = size, .host = host, .shadow = shadow, .owner = "test buffer"};
     p->n_extents++;
     p->next += (size + GAP + 255) / 256 * 256;
     *address = e->base;
     return 0;
 }
 
-static ptx_extent *holder(dev *d, uint64_t address, size_t size)
-{
+static ptx_extent *holder(dev *d, uint64_t address, size_t size) {
     dev_ptx *p = self(d);
     for (unsigned i = 0; i < p->n_extents; i++) {
         ptx_extent *e = &p->extents[i];
-        if (address >= e->base && size <= e->size && address - e->base <= e->size - size)
-            return e;
+        if (address >= e->base && size <= e->size && address - e->base <= e->size - size) return e;
     }
     return NULL;
 }
 
-static int write_bytes(dev *d, uint64_t to, const void *from, size_t size)
-{
+static int write_bytes(dev *d, uint64_t to, const void *from, size_t size) {
     ptx_extent *e = holder(d, to, size);
-    if (!e)
-        return 1;
+    if (!e) return 1;
     memcpy(e->host + (to - e->base), from, size);
     ptx_shadow_mark(e->shadow, to - e->base, size);
     return 0;
 }
 
-static int read_bytes(dev *d, void *to, uint64_t from, size_t size)
-{
+static int read_bytes(dev *d, void *to, uint64_t from, size_t size) {
     const ptx_extent *e = holder(d, from, size);
-    if (!e)
-        return 1;
+    if (!e) return 1;
     memcpy(to, e->host + (from - e->base), size);
     return 0;
 }
 
-static bool place_global(void *ctx, const ptx_global *global, uint64_t *address)
-{
+static bool place_global(void *ctx, const ptx_global *global, uint64_t *address) {
     return alloc(ctx, global->size, address) == 0;
 }
 
-static bool fill_global(void *ctx, const ptx_global *global, const void *bytes)
-{
+static bool fill_global(void *ctx, const ptx_global *global, const void *bytes) {
     return write_bytes(ctx, global->address, bytes, global->size) == 0;
 }
 
-static int load(dev *d, const char *ptx, size_t len)
-{
+static int load(dev *d, const char *ptx, size_t len) {
     dev_ptx *p = self(d);
     ptx_target target = {.sm = d->sm, .multiprocessors = 8};
     ptx_log log = {.text = d->why, .cap = sizeof d->why};
     ptx_placer placer = {d, place_global, fill_global};
     ptx_unload(p->module);
     p->module = ptx_load(ptx, len, &target, &log);
-    if (!p->module)
-        return 218; /* CUDA_ERROR_INVALID_PTX */
+    if (!p->module) return 218; /* CUDA_ERROR_INVALID_PTX */
     d->why[0] = '\0';
     return ptx_place(p->module, &placer) ? 0 : 2;
 }
 
-static int status_code(ptx_status status)
-{
+static int status_code(ptx_status status) {
     switch (status) {
     case PTX_OK: return 0;
     case PTX_ILLEGAL_ADDRESS: return 700;
@@ -143,21 +128,17 @@ static int status_code(ptx_status status)
 }
 
 /* The parameter block of `kernel`; false when the arguments do not fit its declaration. */
-static bool pack(const ptx_kernel *kernel, const dev_launch *l, uint8_t *block, size_t cap)
-{
-    if (kernel->n_params != l->n_args || kernel->param_bytes > cap)
-        return false;
+static bool pack(const ptx_kernel *kernel, const dev_launch *l, uint8_t *block, size_t cap) {
+    if (kernel->n_params != l->n_args || kernel->param_bytes > cap) return false;
     memset(block, 0, cap);
     for (unsigned i = 0; i < l->n_args; i++) {
-        if (kernel->params[i].size != l->args[i].size)
-            return false;
+        if (kernel->params[i].size != l->args[i].size) return false;
         memcpy(block + kernel->params[i].offset, l->args[i].bytes, l->args[i].size);
     }
     return true;
 }
 
-static int launch(dev *d, const dev_launch *l)
-{
+static int launch(dev *d, const dev_launch *l) {
     dev_ptx *p = self(d);
     uint8_t block[512];
     const ptx_kernel *kernel = p->module ? ptx_kernel_find(p->module, l->kernel) : NULL;
@@ -186,14 +167,12 @@ static int launch(dev *d, const dev_launch *l)
     ptx_result result = {.status = PTX_OK};
     ptx_status status = ptx_launch(&params, NULL, &result);
     d->reports += result.reports;
-    if (status != PTX_OK)
-        note(d, result.message);
+    if (status != PTX_OK) note(d, result.message);
     ptx_result_free(&result);
     return status_code(status);
 }
 
-static void reset(dev *d)
-{
+static void reset(dev *d) {
     dev_ptx *p = self(d);
     ptx_unload(p->module);
     for (unsigned i = 0; i < p->n_extents; i++) {
@@ -207,19 +186,16 @@ static void reset(dev *d)
     d->why[0] = '\0';
 }
 
-static void close_ptx(dev *d)
-{
+static void close_ptx(dev *d) {
     reset(d);
     free(d);
 }
 
 static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, reset, close_ptx};
 
-dev *dev_open_ptx(unsigned sm)
-{
+dev *dev_open_ptx(unsigned sm) {
     dev_ptx *p = calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
+    if (!p) return NULL;
     p->base.ops = &ops;
     p->base.sm = sm;
     p->next = FIRST_ADDRESS;

@@ -1,14 +1,14 @@
 /* mutate.c - the mutation proof: is anything that goes wrong in a kernel or a client seen?
  *
- *      mutate [--sample N] [--reasons FILE] kernels          the zoo's CUDA C, through NVRTC and the interpreter
- *      mutate [--sample N] [--reasons FILE] host FILE LIB    a client's C, compiled, run against the driver LIB
+ *      mutate [--sample N] [--reasons FILE] kernels         the zoo, by NVRTC and the interpreter
+ *      mutate [--sample N] [--reasons FILE] host FILE LIB   a client in C against the driver LIB
  *
  *      source --mutate_kernel--> mutants --NVRTC--> PTX --zoo_run--> wrong, reported, failed: caught
- *                                                                    clean on every case and seed: survived
+ *                                                                    clean everywhere: survived
  *
- * A mutant that does not compile, or compiles to the same PTX, is none. The reasons file explains survivors,
- * a line each: "FILE | source line | what | reason". Exit status: 0 when enough are caught and every survivor
- * is explained, 1 when not, 3 without a compiler. */
+ * A mutant that does not compile, or compiles to the same PTX, is none. The reasons file explains
+ * survivors, a line each: "FILE | source line | what | reason". Exit status: 0 when enough are
+ * caught and every survivor is explained, 1 when not, 3 without a compiler. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +23,22 @@
 enum { WORKERS = 2, SEEDS = 3, ARCH = 80, LIMIT = 4000000, MAX_MUTANTS = 8192 };
 enum { KERNEL_PERCENT = 95, HOST_PERCENT = 90 };
 
-typedef enum { PENDING, RUNNING, STILLBORN, SAME, WRONG, REPORTED, FAILED, CRASHED, SURVIVED, VERDICTS } verdict;
+typedef enum {
+    PENDING,
+    RUNNING,
+    STILLBORN,
+    SAME,
+    WRONG,
+    REPORTED,
+    FAILED,
+    CRASHED,
+    SURVIVED,
+    VERDICTS
+} verdict;
 
-static const char *const verdict_names[VERDICTS] = {"pending",  "running", "did not compile", "the same program",
-                                                    "wrong",    "reported", "failed",         "crashed the interpreter",
-                                                    "survived"};
+static const char *const verdict_names[VERDICTS] = {
+    "pending",  "running", "did not compile",         "the same program", "wrong",
+    "reported", "failed",  "crashed the interpreter", "survived"};
 
 typedef struct {
     char file[64];
@@ -43,7 +54,7 @@ typedef struct {
 
 static board *shared;
 
-/* ---- kernels -------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 typedef struct {
     char file[64], path[128];
@@ -51,11 +62,9 @@ typedef struct {
     mutants found;
 } subject;
 
-static bool open_subject(subject *s, const char *file)
-{
+static bool open_subject(subject *s, const char *file) {
     char log[2000];
-    if (strcmp(s->file, file) == 0)
-        return true;
+    if (strcmp(s->file, file) == 0) return true;
     free(s->source);
     free(s->ptx);
     mutate_free(&s->found);
@@ -63,24 +72,20 @@ static bool open_subject(subject *s, const char *file)
     snprintf(s->file, sizeof s->file, "%s", file);
     snprintf(s->path, sizeof s->path, "tests/gpu/zoo/%s.cu", file);
     s->source = zoo_read_file(s->path);
-    if (!s->source)
-        return false;
+    if (!s->source) return false;
     mutate_kernel(s->source, &s->found);
     s->ptx = nvrtc_compile(s->source, s->path, ARCH, false, log, sizeof log);
     return s->ptx != NULL;
 }
 
-static verdict run_cases(const char *file, const char *ptx)
-{
+static verdict run_cases(const char *file, const char *ptx) {
     static dev *d;
     char why[1200];
-    if (!d)
-        d = dev_open_ptx(ARCH);
+    if (!d) d = dev_open_ptx(ARCH);
     for (uint64_t seed = 1; d && seed <= SEEDS; seed++)
         for (size_t i = 0; i < zoo_count(); i++) {
             const zoo_case *c = zoo_at(i);
-            if (strcmp(c->file, file) != 0)
-                continue;
+            if (strcmp(c->file, file) != 0) continue;
             switch (zoo_run(d, c, ptx, seed, LIMIT, why, sizeof why)) {
             case ZOO_CLEAN: break;
             case ZOO_REPORTED: return REPORTED;
@@ -91,8 +96,7 @@ static verdict run_cases(const char *file, const char *ptx)
     return SURVIVED;
 }
 
-static verdict try_kernel(subject *s, unsigned index)
-{
+static verdict try_kernel(subject *s, unsigned index) {
     char log[2000];
     char *text = mutate_apply(s->source, &s->found.list[index]);
     char *ptx = text ? nvrtc_compile(text, s->path, ARCH, false, log, sizeof log) : NULL;
@@ -102,28 +106,24 @@ static verdict try_kernel(subject *s, unsigned index)
     return v;
 }
 
-static void kernel_worker(unsigned id)
-{
+static void kernel_worker(unsigned id) {
     static subject s;
     for (size_t i = id; i < shared->n; i += WORKERS) {
         job *j = &shared->jobs[i];
-        if (j->verdict != PENDING || !open_subject(&s, j->file))
-            continue;
+        if (j->verdict != PENDING || !open_subject(&s, j->file)) continue;
         j->verdict = RUNNING;
         j->verdict = try_kernel(&s, j->index);
     }
 }
 
-static void list_kernels(void)
-{
+static void list_kernels(void) {
     subject s = {0};
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
         if (!open_subject(&s, c->file) || (i > 0 && strcmp(zoo_at(i - 1)->file, c->file) == 0))
             continue;
         bool seen = false; /* a file's cases need not be neighbours */
-        for (size_t k = 0; k < i; k++)
-            seen |= strcmp(zoo_at(k)->file, c->file) == 0;
+        for (size_t k = 0; k < i; k++) seen |= strcmp(zoo_at(k)->file, c->file) == 0;
         for (size_t k = 0; !seen && k < s.found.n && shared->n < MAX_MUTANTS; k++) {
             job *j = &shared->jobs[shared->n++];
             snprintf(j->file, sizeof j->file, "%s", c->file);
@@ -132,44 +132,41 @@ static void list_kernels(void)
     }
 }
 
-/* ---- a host client -------------------------------------------------------------------------------- */
+/* ---- a host client --------------------------------------------------------------------------- */
 
 static const char *host_file, *host_library;
 
-/* Compiles and runs the client with one mutant in it; its exit status says whether it saw something wrong. */
-static verdict try_host(const char *source, const mutant *m, unsigned id)
-{
+/* Compiles and runs the client with one mutant in it; its exit status says whether it saw
+ * something wrong. */
+static verdict try_host(const char *source, const mutant *m, unsigned id) {
     char path[64], command[600];
     char *text = mutate_apply(source, m);
     snprintf(path, sizeof path, "build/gpu/mutant%u.c", id);
     FILE *f = text ? fopen(path, "wb") : NULL;
     bool written = f && fputs(text, f) >= 0;
-    if (f && fclose(f) != 0)
-        written = false;
+    if (f && fclose(f) != 0) written = false;
     free(text);
-    if (!written)
-        return PENDING;
+    if (!written) return PENDING;
     snprintf(command, sizeof command,
-             "cc -std=c11 -D_GNU_SOURCE -O0 -w -Itests/gpu %s -o build/gpu/mutant%u -ldl -lm 2>/dev/null", path, id);
-    if (system(command) != 0)
-        return STILLBORN;
+             "cc -std=c11 -D_GNU_SOURCE -O0 -w -Itests/gpu %s -o build/gpu/mutant%u -ldl -lm "
+             "2>/dev/null",
+             path, id);
+    if (system(command) != 0) return STILLBORN;
     for (unsigned seed = 1; seed <= SEEDS; seed++) {
-        snprintf(command, sizeof command,
-                 "BRAZE_LIBCUDA=%s BRAZE_FAKE_SEED=%u timeout 20 build/gpu/mutant%u >/dev/null 2>&1", host_library,
-                 seed, id);
+        snprintf(
+            command, sizeof command,
+            "BRAZE_LIBCUDA=%s BRAZE_FAKE_SEED=%u timeout 20 build/gpu/mutant%u >/dev/null 2>&1",
+            host_library, seed, id);
         int status = system(command);
-        if (status != 0)
-            return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? WRONG : FAILED;
+        if (status != 0) return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? WRONG : FAILED;
     }
     return SURVIVED;
 }
 
-static void host_worker(unsigned id)
-{
+static void host_worker(unsigned id) {
     char *source = zoo_read_file(host_file);
     mutants found = {0};
-    if (!source)
-        return;
+    if (!source) return;
     mutate_host(source, &found);
     for (size_t i = id; i < shared->n; i += WORKERS) {
         job *j = &shared->jobs[i];
@@ -182,12 +179,10 @@ static void host_worker(unsigned id)
     free(source);
 }
 
-static void list_host(void)
-{
+static void list_host(void) {
     char *source = zoo_read_file(host_file);
     mutants found = {0};
-    if (source)
-        mutate_host(source, &found);
+    if (source) mutate_host(source, &found);
     for (size_t k = 0; k < found.n && shared->n < MAX_MUTANTS; k++) {
         job *j = &shared->jobs[shared->n++];
         snprintf(j->file, sizeof j->file, "host");
@@ -197,22 +192,18 @@ static void list_host(void)
     free(source);
 }
 
-/* ---- work ----------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 /* Every `step`-th job stays, from a place that walks through all of them. */
-static void keep_sample(size_t want)
-{
+static void keep_sample(size_t want) {
     size_t n = 0;
-    if (want == 0 || want >= shared->n)
-        return;
-    for (size_t k = 0; k < want; k++)
-        shared->jobs[n++] = shared->jobs[k * shared->n / want];
+    if (want == 0 || want >= shared->n) return;
+    for (size_t k = 0; k < want; k++) shared->jobs[n++] = shared->jobs[k * shared->n / want];
     shared->n = n;
 }
 
 /* Workers are processes: one that a mutant kills is started again behind it. */
-static void run_workers(void (*work)(unsigned))
-{
+static void run_workers(void (*work)(unsigned)) {
     pid_t pid[WORKERS];
     for (unsigned id = 0; id < WORKERS; id++) {
         pid[id] = fork();
@@ -224,16 +215,14 @@ static void run_workers(void (*work)(unsigned))
     for (unsigned alive = WORKERS; alive > 0;) {
         int status = 0;
         pid_t done = wait(&status);
-        if (done < 0)
-            break;
+        if (done < 0) break;
         unsigned id = done == pid[0] ? 0 : 1;
         if (status == 0) {
             alive--;
             continue;
         }
         for (size_t i = id; i < shared->n; i += WORKERS)
-            if (shared->jobs[i].verdict == RUNNING)
-                shared->jobs[i].verdict = CRASHED;
+            if (shared->jobs[i].verdict == RUNNING) shared->jobs[i].verdict = CRASHED;
         pid[id] = fork();
         if (pid[id] == 0) {
             work(id);
@@ -243,8 +232,8 @@ static void run_workers(void (*work)(unsigned))
 }
 
 /* The reason that the file gives for this survivor, or NULL. */
-static const char *reason_for(const char *reasons, const char *file, const char *text, const char *what)
-{
+static const char *reason_for(const char *reasons, const char *file, const char *text,
+                              const char *what) {
     char key[400];
     snprintf(key, sizeof key, "%s | %s | %s | ", file, text, what);
     const char *at = reasons ? strstr(reasons, key) : NULL;
@@ -255,8 +244,8 @@ typedef struct {
     size_t count[VERDICTS], unexplained, harmless;
 } tally;
 
-static void say_survivor(const job *j, const char *source, const mutant *m, const char *reasons, tally *t)
-{
+static void say_survivor(const job *j, const char *source, const mutant *m, const char *reasons,
+                         tally *t) {
     const char *reason = reason_for(reasons, j->file, mutate_line(source, m), m->what);
     printf("%s | %s | %s | %.*s\n", j->file, mutate_line(source, m), m->what,
            reason ? (int)strcspn(reason, "\n") : 11, reason ? reason : "UNEXPLAINED");
@@ -266,8 +255,7 @@ static void say_survivor(const job *j, const char *source, const mutant *m, cons
         t->harmless++;
 }
 
-static tally count(const char *reasons)
-{
+static tally count(const char *reasons) {
     tally t = {0};
     char path[128], last[64] = "";
     char *source = NULL;
@@ -275,46 +263,42 @@ static tally count(const char *reasons)
     for (size_t i = 0; i < shared->n; i++) {
         const job *j = &shared->jobs[i];
         t.count[j->verdict]++;
-        if (j->verdict != SURVIVED && j->verdict != CRASHED)
-            continue;
+        if (j->verdict != SURVIVED && j->verdict != CRASHED) continue;
         if (strcmp(last, j->file) != 0) {
             free(source);
             mutate_free(&found);
             snprintf(last, sizeof last, "%s", j->file);
             snprintf(path, sizeof path, "tests/gpu/zoo/%s.cu", j->file);
             source = zoo_read_file(host_file ? host_file : path);
-            if (source)
-                (host_file ? mutate_host : mutate_kernel)(source, &found);
+            if (source) (host_file ? mutate_host : mutate_kernel)(source, &found);
         }
-        if (source)
-            say_survivor(j, source, &found.list[j->index], reasons, &t);
+        if (source) say_survivor(j, source, &found.list[j->index], reasons, &t);
     }
     free(source);
     mutate_free(&found);
     return t;
 }
 
-static int report(const char *reasons, unsigned percent)
-{
+static int report(const char *reasons, unsigned percent) {
     tally t = count(reasons);
     size_t caught = t.count[WRONG] + t.count[REPORTED] + t.count[FAILED];
     size_t live = caught + t.count[SURVIVED] + t.count[CRASHED] + t.count[PENDING];
-    for (int v = STILLBORN; v < VERDICTS; v++)
-        printf("%6zu %s\n", t.count[v], verdict_names[v]);
-    printf("caught %zu of %zu (%.2f %%); %zu survivors are the same program in other words, %zu unexplained\n", caught,
-           live, live ? 100.0 * (double)caught / (double)live : 0.0, t.harmless, t.unexplained);
-    bool good = live > 0 && caught * 100 >= live * percent && t.unexplained == 0 && t.count[CRASHED] == 0;
+    for (int v = STILLBORN; v < VERDICTS; v++) printf("%6zu %s\n", t.count[v], verdict_names[v]);
+    printf("caught %zu of %zu (%.2f %%); %zu survivors are the same program in other words, %zu "
+           "unexplained\n",
+           caught, live, live ? 100.0 * (double)caught / (double)live : 0.0, t.harmless,
+           t.unexplained);
+    bool good =
+        live > 0 && caught * 100 >= live * percent && t.unexplained == 0 && t.count[CRASHED] == 0;
     return good ? 0 : 1;
 }
 
-static int usage(void)
-{
+static int usage(void) {
     fprintf(stderr, "usage: mutate [--sample N] [--reasons FILE] kernels | host FILE.c LIBRARY\n");
     return 2;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     size_t sample = 0;
     const char *reasons_path = NULL;
     int i = 1;
@@ -327,8 +311,7 @@ int main(int argc, char **argv)
             return usage();
     }
     bool host = i + 2 < argc && strcmp(argv[i], "host") == 0;
-    if (!host && (i >= argc || strcmp(argv[i], "kernels") != 0))
-        return usage();
+    if (!host && (i >= argc || strcmp(argv[i], "kernels") != 0)) return usage();
     if (!host && !nvrtc_present()) {
         printf("mutate: skipped, no NVRTC\n");
         return 3;
@@ -336,8 +319,7 @@ int main(int argc, char **argv)
     host_file = host ? argv[i + 1] : NULL;
     host_library = host ? argv[i + 2] : NULL;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        return 3;
+    if (shared == MAP_FAILED) return 3;
     (host ? list_host : list_kernels)();
     keep_sample(sample);
     run_workers(host ? host_worker : kernel_worker);

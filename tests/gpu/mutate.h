@@ -17,12 +17,13 @@ typedef struct {
     size_t n, cap;
 } mutants;
 
-/* Every wrong thing we can think of in CUDA C: barriers, fences, waits, copies and stores dropped, masks and
- * guards opened, comparisons, operators, constants and indices off, operands swapped, shared arrays short. */
+/* Every wrong thing we can think of in CUDA C: barriers, fences, waits, copies and stores dropped,
+ * masks and guards opened, comparisons, operators, constants and indices off, operands swapped,
+ * shared arrays short. */
 void mutate_kernel(const char *source, mutants *out);
 
-/* In a host client: calls dropped whose names say that they order or move (event, wait, sync, copy, set), and
- * sizes and indices off. */
+/* In a host client: calls dropped whose names say that they order or move (event, wait, sync,
+ * copy, set), and sizes and indices off. */
 void mutate_host(const char *source, mutants *out);
 
 void mutate_free(mutants *m);

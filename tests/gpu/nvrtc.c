@@ -20,32 +20,26 @@ static struct {
     int (*log)(program, char *);
 } rtc;
 
-static void *open_library(void)
-{
+static void *open_library(void) {
     const char *own = getenv("BRAZE_NVRTC");
     const char *const names[] = {own ? own : "libnvrtc.so.13", "libnvrtc.so.13", "libnvrtc.so.12",
                                  "/usr/local/cuda/lib64/libnvrtc.so"};
-    if (own)
-        return dlopen(own, RTLD_NOW | RTLD_LOCAL);
+    if (own) return dlopen(own, RTLD_NOW | RTLD_LOCAL);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-        if (library)
-            return library;
+        if (library) return library;
     }
     return NULL;
 }
 
-static bool bind(void *library, void *to, const char *name)
-{
+static bool bind(void *library, void *to, const char *name) {
     void *symbol = dlsym(library, name);
     memcpy(to, &symbol, sizeof symbol);
     return symbol != NULL;
 }
 
-bool nvrtc_present(void)
-{
-    if (rtc.tried)
-        return rtc.ready;
+bool nvrtc_present(void) {
+    if (rtc.tried) return rtc.ready;
     rtc.tried = true;
     void *lib = open_library();
     rtc.ready = lib && bind(lib, &rtc.create, "nvrtcCreateProgram") &&
@@ -57,24 +51,18 @@ bool nvrtc_present(void)
     return rtc.ready;
 }
 
-static void keep_log(program p, char *log, size_t cap)
-{
+static void keep_log(program p, char *log, size_t cap) {
     size_t size = 0;
-    if (cap > 0)
-        log[0] = '\0';
-    if (rtc.log_size(p, &size) != 0 || size == 0)
-        return;
+    if (cap > 0) log[0] = '\0';
+    if (rtc.log_size(p, &size) != 0 || size == 0) return;
     char *all = malloc(size);
-    if (all && rtc.log(p, all) == 0)
-        snprintf(log, cap, "%s", all);
+    if (all && rtc.log(p, all) == 0) snprintf(log, cap, "%s", all);
     free(all);
 }
 
-static char *take_ptx(program p)
-{
+static char *take_ptx(program p) {
     size_t size = 0;
-    if (rtc.ptx_size(p, &size) != 0 || size == 0)
-        return NULL;
+    if (rtc.ptx_size(p, &size) != 0 || size == 0) return NULL;
     char *text = malloc(size);
     if (text && rtc.ptx(p, text) != 0) {
         free(text);
@@ -84,8 +72,7 @@ static char *take_ptx(program p)
 }
 
 static char *compile(const char *source, const char *name, const char *arch, bool lines, char *log,
-                     size_t cap)
-{
+                     size_t cap) {
     const char *const options[] = {arch, "--std=c++17", "--minimal", "-lineinfo"};
     program p = NULL;
     if (!nvrtc_present() || rtc.create(&p, source, name, 0, NULL, NULL) != 0) {
@@ -99,15 +86,13 @@ static char *compile(const char *source, const char *name, const char *arch, boo
 }
 
 char *nvrtc_compile(const char *source, const char *name, unsigned sm, bool lines, char *log,
-                    size_t cap)
-{
+                    size_t cap) {
     char arch[40];
     snprintf(arch, sizeof arch, "-arch=compute_%u", sm);
     return compile(source, name, arch, lines, log, cap);
 }
 
-bool nvrtc_assembles(const char *source, const char *name, unsigned sm, char *log, size_t cap)
-{
+bool nvrtc_assembles(const char *source, const char *name, unsigned sm, char *log, size_t cap) {
     char arch[40];
     snprintf(arch, sizeof arch, "-arch=sm_%u", sm);
     char *text = compile(source, name, arch, false, log, cap);

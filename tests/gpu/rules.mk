@@ -9,15 +9,38 @@ GPU_LIBS := -lm -ldl -lmpfr
 $(GPU_OUT)/test_zoo: $(GPU_OUT)/tests/gpu/test_zoo.o $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
-$(GPU_OUT)/test_conformance: $(GPU_OUT)/tests/gpu/conformance/test_conformance.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
+$(GPU_OUT)/test_conformance: $(GPU_OUT)/tests/gpu/conformance/test_conformance.o $(CONF_OBJ) \
+                             $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+
+$(GPU_OUT)/test_by_driver: $(GPU_OUT)/tests/gpu/test_by_driver.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+
+$(GPU_OUT)/gpu_vectors: $(GPU_OUT)/tests/gpu/vectors.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
+
+$(GPU_OUT)/mutate: $(addprefix $(GPU_OUT)/tests/gpu/,mutate.o mutate_sites.o) $(ZOO_OBJ) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/zoo_ptx: $(GPU_OUT)/tests/gpu/zoo_ptx.o $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
+.PHONY: gpu-zoo-ptx gpu-vectors gpu-mutate gpu-mutate-sample
+
 # Compiles the zoo anew and writes the PTX that is checked in (needs NVRTC).
-.PHONY: gpu-zoo-ptx
 gpu-zoo-ptx: $(GPU_OUT)/zoo_ptx
 	$< $(patsubst tests/gpu/zoo/%.cu,%,$(wildcard tests/gpu/zoo/*.cu))
 
-GPU_SUITES += $(GPU_OUT)/test_zoo
+# A real driver ($BRAZE_LIBCUDA, else libcuda.so.1) beside the interpreter; keeps its answers.
+gpu-vectors: $(GPU_OUT)/gpu_vectors
+	$< $(GPU_OUT)/vectors.txt
+
+# Every mutant of the zoo and of the host client; a sample of them for the daily run.
+gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
+	$< --reasons tests/gpu/mutate_survivors.txt kernels
+	$< --reasons tests/gpu/mutate_survivors.txt host tests/gpu/host_client.c build/libbraze-fakecuda.so
+
+gpu-mutate-sample: $(GPU_OUT)/mutate
+	$< --sample 200 --reasons tests/gpu/mutate_survivors.txt kernels || test $$? -eq 3
+
+GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver

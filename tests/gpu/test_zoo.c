@@ -1,4 +1,5 @@
-/* test_zoo.c - every kernel of the zoo on every architecture: the oracle's answer, no findings, five seeds.
+/* test_zoo.c - every kernel of the zoo on every architecture: the oracle's answer, no findings,
+ * five seeds.
  *
  * The driver's way runs the same table: test_vectors. */
 #include <criterion/criterion.h>
@@ -13,14 +14,12 @@
 enum { SEEDS = 5 };
 
 /* The last PTX made, since neighbours in the table share a file. */
-static char *text_of(const char *file, unsigned sm)
-{
+static char *text_of(const char *file, unsigned sm) {
     static char *ptx;
     static char last[64];
     static unsigned last_sm;
     char why[2000];
-    if (ptx && strcmp(file, last) == 0 && sm == last_sm)
-        return ptx;
+    if (ptx && strcmp(file, last) == 0 && sm == last_sm) return ptx;
     free(ptx);
     ptx = zoo_ptx(file, sm, why, sizeof why);
     snprintf(last, sizeof last, "%s", file);
@@ -29,13 +28,11 @@ static char *text_of(const char *file, unsigned sm)
     return ptx;
 }
 
-static void run_all(unsigned sm)
-{
+static void run_all(unsigned sm) {
     dev *d = dev_open_ptx(sm);
     char why[1200] = "";
     cr_assert_not_null(d);
-    if (!nvrtc_present())
-        cr_log_warn("NVRTC: skipped, running the checked-in PTX");
+    if (!nvrtc_present()) cr_log_warn("NVRTC: skipped, running the checked-in PTX");
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
         for (uint64_t seed = 0; c->min_sm <= sm && seed < SEEDS; seed++) {
@@ -46,14 +43,22 @@ static void run_all(unsigned sm)
     d->ops->close(d);
 }
 
-Test(zoo, sm_75) { run_all(75); }
-Test(zoo, sm_80) { run_all(80); }
-Test(zoo, sm_90) { run_all(90); }
-Test(zoo, sm_100) { run_all(100); }
+Test(zoo, sm_75) {
+    run_all(75);
+}
+Test(zoo, sm_80) {
+    run_all(80);
+}
+Test(zoo, sm_90) {
+    run_all(90);
+}
+Test(zoo, sm_100) {
+    run_all(100);
+}
 
-/* The texts that stand in for a missing compiler must run too, each on its own target and on newer ones. */
-static void run_kept(const zoo_case *c, unsigned text_sm, unsigned sm)
-{
+/* The texts that stand in for a missing compiler must run too, each on its own target and on newer
+ * ones. */
+static void run_kept(const zoo_case *c, unsigned text_sm, unsigned sm) {
     char path[256], why[1200] = "";
     snprintf(path, sizeof path, "tests/gpu/zoo/ptx/%s.%u.ptx", c->file, text_sm);
     char *ptx = zoo_read_file(path);
@@ -65,8 +70,7 @@ static void run_kept(const zoo_case *c, unsigned text_sm, unsigned sm)
     free(ptx);
 }
 
-Test(zoo, kept_texts)
-{
+Test(zoo, kept_texts) {
     for (size_t i = 0; i < zoo_count(); i++) {
         run_kept(zoo_at(i), zoo_at(i)->min_sm, 90);
         run_kept(zoo_at(i), 100, 120);
@@ -74,8 +78,7 @@ Test(zoo, kept_texts)
 }
 
 /* With the compiler at hand, inline PTX must also pass the assembler on every target it claims. */
-Test(zoo, assembles)
-{
+Test(zoo, assembles) {
     static const unsigned archs[] = {75, 90, 100};
     char log[2000], path[256], last[64] = "";
     if (!nvrtc_present()) {

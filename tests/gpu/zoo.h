@@ -1,7 +1,8 @@
 /* zoo.h - the zoo's cases: buffers, launches and a plain C oracle for each kernel of zoo/.
  *
- * A case is data: how its buffers are filled, which kernels run over them in order, and a function that
- * does the same to copies of the buffers on the host. Afterwards every buffer must agree, inputs too. */
+ * A case is data: how its buffers are filled, which kernels run over them in order, and a function
+ * that does the same to copies of the buffers on the host. Afterwards every buffer must agree,
+ * inputs too. */
 #ifndef ZOO_H
 #define ZOO_H
 
@@ -37,10 +38,14 @@ typedef struct {
     uint64_t u;
 } zoo_arg;
 
-#define BUF(n) {.kind = ZOO_BUF, .i = (n)}
-#define INT(n) {.kind = ZOO_INT, .i = (n)}
-#define FLOAT(x) {.kind = ZOO_FLOAT, .f = (x)}
-#define LONG(n) {.kind = ZOO_LONG, .u = (n)}
+#define BUF(n)                                                                                     \
+    { .kind = ZOO_BUF, .i = (n) }
+#define INT(n)                                                                                     \
+    { .kind = ZOO_INT, .i = (n) }
+#define FLOAT(x)                                                                                   \
+    { .kind = ZOO_FLOAT, .f = (x) }
+#define LONG(n)                                                                                    \
+    { .kind = ZOO_LONG, .u = (n) }
 
 typedef struct {
     const char *kernel; /* NULL ends the list */
@@ -54,7 +59,8 @@ typedef struct {
     unsigned min_sm;
     zoo_buffer buffers[ZOO_MAX_BUFFERS];
     zoo_launch launches[ZOO_MAX_LAUNCHES];
-    void (*oracle)(void **buf); /* does to the host's buffers what the launches do to the device's */
+    void (*oracle)(
+        void **buf); /* does to the host's buffers what the launches do to the device's */
 } zoo_case;
 
 /* zoo_vector.c, zoo_matrix.c; both end with NULL. */
@@ -72,16 +78,17 @@ double zoo_from_bf16(uint16_t bits);
 
 typedef enum { ZOO_CLEAN, ZOO_REPORTED, ZOO_WRONG, ZOO_FAILED } zoo_verdict;
 
-/* Loads `ptx`, runs `c` on data and schedules of `seed`, compares. A sentence about the first fault goes to
- * `why`. `limit`: warp instructions a block may run, 0 for the device's own limit. ZOO_FAILED: a call failed. */
+/* Loads `ptx`, runs `c` on data and schedules of `seed`, compares. A sentence about the first
+ * fault goes to `why`. `limit`: warp instructions a block may run, 0 for the device's own limit.
+ * ZOO_FAILED: a call failed. */
 zoo_verdict zoo_run(dev *d, const zoo_case *c, const char *ptx, uint64_t seed, uint64_t limit,
                     char *why, size_t cap);
 
 /* The text of a file, NUL-terminated, to be freed; NULL when it cannot be read. */
 char *zoo_read_file(const char *path);
 
-/* PTX of zoo/FILE.cu for `sm`: compiled where the compiler is, else the checked-in text of the newest
- * target that `sm` can run. NULL with a sentence in `why`. The caller frees it. */
+/* PTX of zoo/FILE.cu for `sm`: compiled where the compiler is, else the checked-in text of the
+ * newest target that `sm` can run. NULL with a sentence in `why`. The caller frees it. */
 char *zoo_ptx(const char *file, unsigned sm, char *why, size_t cap);
 
 #endif

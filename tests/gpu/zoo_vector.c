@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- pointwise ------------------------------------------------------------------------------------ */
+/* ---- pointwise ------------------------------------------------------------------------------- */
 
 enum { GELU_N = 1203, SWIGLU_N8 = 200 };
 
-static void gelu_oracle(void **buf)
-{
+static void gelu_oracle(void **buf) {
     const float *x = buf[0], *res = buf[2];
     const uint8_t *mask = buf[1];
     float *y = buf[3];
     for (int i = 0; i < GELU_N; i++) {
         double v = (double)x[i], u = 0.7978845608 * (v + 0.044715 * v * v * v);
-        y[i] = (float)(mask[i] ? 1.25 * v / (1.0 + exp(-2.0 * u)) + (double)res[i] : (double)res[i]);
+        y[i] =
+            (float)(mask[i] ? 1.25 * v / (1.0 + exp(-2.0 * u)) + (double)res[i] : (double)res[i]);
     }
 }
 
@@ -35,8 +35,7 @@ static const zoo_case gelu = {
     .oracle = gelu_oracle,
 };
 
-static void swiglu_oracle(void **buf)
-{
+static void swiglu_oracle(void **buf) {
     const uint16_t *g = buf[0], *v = buf[1];
     uint16_t *y = buf[2];
     for (int i = 0; i < SWIGLU_N8 * 8; i++) {
@@ -59,18 +58,16 @@ static const zoo_case swiglu = {
     .oracle = swiglu_oracle,
 };
 
-/* ---- reductions ----------------------------------------------------------------------------------- */
+/* ---- reductions ------------------------------------------------------------------------------ */
 
 enum { SUM_ROWS = 6, SUM_N = 333, MAX_ROWS = 37, MAX_COLS = 20 };
 
-static void row_sum_oracle(void **buf)
-{
+static void row_sum_oracle(void **buf) {
     const float *x = buf[0];
     float *y = buf[1];
     for (int r = 0; r < SUM_ROWS; r++) {
         double s = 0.0;
-        for (int i = 0; i < SUM_N; i++)
-            s += (double)x[r * SUM_N + i];
+        for (int i = 0; i < SUM_N; i++) s += (double)x[r * SUM_N + i];
         y[r] = (float)s;
     }
 }
@@ -79,7 +76,7 @@ static const zoo_case row_sum = {
     .name = "row_sum",
     .file = "reduce",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, SUM_ROWS * SUM_N, ZOO_EIGHTHS, -16, 16, 0, 0},
+    .buffers = {{ZOO_F32, SUM_ROWS *SUM_N, ZOO_EIGHTHS, -16, 16, 0, 0},
                 {ZOO_F32, SUM_ROWS, ZOO_FRESH, 0, 0, 0, 0}},
     .launches = {{.kernel = "row_sum",
                   .grid = {SUM_ROWS, 1, 1},
@@ -88,16 +85,14 @@ static const zoo_case row_sum = {
     .oracle = row_sum_oracle,
 };
 
-static void col_max_oracle(void **buf)
-{
+static void col_max_oracle(void **buf) {
     const float *x = buf[0];
     float *y = buf[1];
     int32_t *at = buf[2];
     for (int c = 0; c < MAX_COLS; c++) {
         int best = 0;
         for (int r = 1; r < MAX_ROWS; r++)
-            if (x[r * MAX_COLS + c] > x[best * MAX_COLS + c])
-                best = r;
+            if (x[r * MAX_COLS + c] > x[best * MAX_COLS + c]) best = r;
         y[c] = x[best * MAX_COLS + c];
         at[c] = best;
     }
@@ -107,7 +102,7 @@ static const zoo_case col_max = {
     .name = "col_max",
     .file = "reduce",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, MAX_ROWS * MAX_COLS, ZOO_EIGHTHS, -30, -1, 0, 0}, /* so few values tie */
+    .buffers = {{ZOO_F32, MAX_ROWS *MAX_COLS, ZOO_EIGHTHS, -30, -1, 0, 0}, /* so few values tie */
                 {ZOO_F32, MAX_COLS, ZOO_FRESH, 0, 0, 0, 0},
                 {ZOO_I32, MAX_COLS, ZOO_FRESH, 0, 0, 0, 0}},
     .launches = {{.kernel = "col_max",
@@ -119,8 +114,7 @@ static const zoo_case col_max = {
 
 enum { SPLIT_N = 5000, SPLIT_BLOCKS = 7 };
 
-static void split_oracle(void **buf)
-{
+static void split_oracle(void **buf) {
     const float *x = buf[0];
     float *part = buf[1], *y = buf[2];
     memset(part, 0, SPLIT_BLOCKS * sizeof *part);
@@ -138,7 +132,8 @@ static const zoo_case split = {
     .buffers = {{ZOO_F32, SPLIT_N, ZOO_EIGHTHS, -16, 16, 0, 0}, /* exact in any order */
                 {ZOO_F32, SPLIT_BLOCKS, ZOO_FRESH, 0, 0, 0, 0},
                 {ZOO_F32, 1, ZOO_FRESH, 0, 0, 0, 0},
-                {ZOO_U32, 1, ZOO_ZERO, 0, 0, 0, 0}}, /* the ticket ends at 0, ready for the next launch */
+                {ZOO_U32, 1, ZOO_ZERO, 0, 0, 0,
+                 0}}, /* the ticket ends at 0, ready for the next launch */
     .launches = {{.kernel = "split_sum",
                   .grid = {SPLIT_BLOCKS, 1, 1},
                   .block = {128, 1, 1},
@@ -146,20 +141,17 @@ static const zoo_case split = {
     .oracle = split_oracle,
 };
 
-/* ---- rows: softmax, layernorm --------------------------------------------------------------------- */
+/* ---- rows: softmax, layernorm ---------------------------------------------------------------- */
 
 enum { SOFT_ROWS = 4, SOFT_N = 517, NORM_ROWS = 6, NORM_N = 77 };
 
-static void softmax_oracle(void **buf)
-{
+static void softmax_oracle(void **buf) {
     const float *x = buf[0];
     float *y = buf[1];
     for (int r = 0; r < SOFT_ROWS; r++) {
         double top = -INFINITY, sum = 0.0;
-        for (int i = 0; i < SOFT_N; i++)
-            top = fmax(top, (double)x[r * SOFT_N + i]);
-        for (int i = 0; i < SOFT_N; i++)
-            sum += exp((double)x[r * SOFT_N + i] - top);
+        for (int i = 0; i < SOFT_N; i++) top = fmax(top, (double)x[r * SOFT_N + i]);
+        for (int i = 0; i < SOFT_N; i++) sum += exp((double)x[r * SOFT_N + i] - top);
         for (int i = 0; i < SOFT_N; i++)
             y[r * SOFT_N + i] = (float)(exp((double)x[r * SOFT_N + i] - top) / sum);
     }
@@ -169,8 +161,8 @@ static const zoo_case softmax = {
     .name = "softmax_row",
     .file = "softmax",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, SOFT_ROWS * SOFT_N, ZOO_EIGHTHS, -1200, -200, 0, 0}, /* far below 0 */
-                {ZOO_F32, SOFT_ROWS * SOFT_N, ZOO_FRESH, 0, 0, 1e-37, 2e-6}},
+    .buffers = {{ZOO_F32, SOFT_ROWS *SOFT_N, ZOO_EIGHTHS, -1200, -200, 0, 0}, /* far below 0 */
+                {ZOO_F32, SOFT_ROWS *SOFT_N, ZOO_FRESH, 0, 0, 1e-37, 2e-6}},
     .launches = {{.kernel = "softmax_row",
                   .grid = {SOFT_ROWS, 1, 1},
                   .block = {128, 1, 1},
@@ -178,21 +170,20 @@ static const zoo_case softmax = {
     .oracle = softmax_oracle,
 };
 
-static void layernorm_oracle(void **buf)
-{
+static void layernorm_oracle(void **buf) {
     const float *x = buf[0], *w = buf[1], *b = buf[2];
     float *y = buf[3], *mean = buf[4], *rstd = buf[5];
     for (int r = 0; r < NORM_ROWS; r++) {
         double m = 0.0, v = 0.0;
-        for (int i = 0; i < NORM_N; i++)
-            m += (double)x[r * NORM_N + i] / NORM_N;
+        for (int i = 0; i < NORM_N; i++) m += (double)x[r * NORM_N + i] / NORM_N;
         for (int i = 0; i < NORM_N; i++)
             v += ((double)x[r * NORM_N + i] - m) * ((double)x[r * NORM_N + i] - m) / NORM_N;
         double s = 1.0 / sqrt(v + 0.5);
         mean[r] = (float)m;
         rstd[r] = (float)s;
         for (int i = 0; i < NORM_N; i++)
-            y[r * NORM_N + i] = (float)(((double)x[r * NORM_N + i] - m) * s * (double)w[i] + (double)b[i]);
+            y[r * NORM_N + i] =
+                (float)(((double)x[r * NORM_N + i] - m) * s * (double)w[i] + (double)b[i]);
     }
 }
 
@@ -200,10 +191,10 @@ static const zoo_case layernorm = {
     .name = "layernorm_row",
     .file = "layernorm",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, NORM_ROWS * NORM_N, ZOO_NORMAL, 0, 0, 0, 0},
+    .buffers = {{ZOO_F32, NORM_ROWS *NORM_N, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_F32, NORM_N, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_F32, NORM_N, ZOO_NORMAL, 0, 0, 0, 0},
-                {ZOO_F32, NORM_ROWS * NORM_N, ZOO_FRESH, 0, 0, 2e-6, 2e-6},
+                {ZOO_F32, NORM_ROWS *NORM_N, ZOO_FRESH, 0, 0, 2e-6, 2e-6},
                 {ZOO_F32, NORM_ROWS, ZOO_FRESH, 0, 0, 1e-6, 0},
                 {ZOO_F32, NORM_ROWS, ZOO_FRESH, 0, 0, 0, 1e-6}},
     .launches = {{.kernel = "layernorm_row",
@@ -214,25 +205,23 @@ static const zoo_case layernorm = {
     .oracle = layernorm_oracle,
 };
 
-/* ---- moving data ---------------------------------------------------------------------------------- */
+/* ---- moving data ----------------------------------------------------------------------------- */
 
 enum { TURN_ROWS = 45, TURN_COLS = 70, TABLE_ROWS = 40, TABLE_N = 50, TABLE_COLS = 20 };
 
-static void transpose_oracle(void **buf)
-{
+static void transpose_oracle(void **buf) {
     const float *x = buf[0];
     float *y = buf[1];
     for (int r = 0; r < TURN_ROWS; r++)
-        for (int c = 0; c < TURN_COLS; c++)
-            y[c * TURN_ROWS + r] = x[r * TURN_COLS + c];
+        for (int c = 0; c < TURN_COLS; c++) y[c * TURN_ROWS + r] = x[r * TURN_COLS + c];
 }
 
 static const zoo_case transpose = {
     .name = "transpose",
     .file = "transpose",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, TURN_ROWS * TURN_COLS, ZOO_NORMAL, 0, 0, 0, 0},
-                {ZOO_F32, TURN_ROWS * TURN_COLS, ZOO_FRESH, 0, 0, 0, 0}},
+    .buffers = {{ZOO_F32, TURN_ROWS *TURN_COLS, ZOO_NORMAL, 0, 0, 0, 0},
+                {ZOO_F32, TURN_ROWS *TURN_COLS, ZOO_FRESH, 0, 0, 0, 0}},
     .launches = {{.kernel = "transpose",
                   .grid = {3, 2, 1},
                   .block = {32, 8, 1},
@@ -240,8 +229,7 @@ static const zoo_case transpose = {
     .oracle = transpose_oracle,
 };
 
-static void gather_oracle(void **buf)
-{
+static void gather_oracle(void **buf) {
     const float *table = buf[0];
     const int32_t *index = buf[1];
     float *y = buf[2];
@@ -255,9 +243,9 @@ static const zoo_case gather = {
     .name = "gather_rows",
     .file = "gather",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, TABLE_ROWS * TABLE_COLS, ZOO_NORMAL, 0, 0, 0, 0},
+    .buffers = {{ZOO_F32, TABLE_ROWS *TABLE_COLS, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_I32, TABLE_N, ZOO_RANGE, -4, TABLE_ROWS + 3, 0, 0},
-                {ZOO_F32, TABLE_N * TABLE_COLS, ZOO_FRESH, 0, 0, 0, 0}},
+                {ZOO_F32, TABLE_N *TABLE_COLS, ZOO_FRESH, 0, 0, 0, 0}},
     .launches = {{.kernel = "gather_rows",
                   .grid = {7, 1, 1},
                   .block = {8, 8, 1},
@@ -266,8 +254,7 @@ static const zoo_case gather = {
     .oracle = gather_oracle,
 };
 
-static void scatter_oracle(void **buf)
-{
+static void scatter_oracle(void **buf) {
     float *grad = buf[0];
     const int32_t *index = buf[1];
     const float *g = buf[2];
@@ -281,22 +268,30 @@ static const zoo_case scatter = {
     .name = "scatter_add",
     .file = "gather",
     .min_sm = 75,
-    .buffers = {{ZOO_F32, TABLE_ROWS * TABLE_COLS, ZOO_EIGHTHS, 1, 80, 0, 0}, /* exact in any order */
+    .buffers = {{ZOO_F32, TABLE_ROWS *TABLE_COLS, ZOO_EIGHTHS, 1, 80, 0,
+                 0}, /* exact in any order */
                 {ZOO_I32, TABLE_N, ZOO_RANGE, -4, TABLE_ROWS + 3, 0, 0},
-                {ZOO_F32, TABLE_N * TABLE_COLS, ZOO_EIGHTHS, 1, 80, 0, 0}},
+                {ZOO_F32, TABLE_N *TABLE_COLS, ZOO_EIGHTHS, 1, 80, 0, 0}},
     .launches = {{.kernel = "scatter_add",
                   .grid = {13, 1, 1},
                   .block = {32, 4, 1},
-                  .args = {BUF(0), BUF(1), BUF(2), INT(TABLE_ROWS), INT(TABLE_N), INT(TABLE_COLS)}}},
+                  .args = {BUF(0), BUF(1), BUF(2), INT(TABLE_ROWS), INT(TABLE_N),
+                           INT(TABLE_COLS)}}},
     .oracle = scatter_oracle,
 };
 
-/* ---- scan, sort, histogram ------------------------------------------------------------------------ */
+/* ---- scan, sort, histogram ------------------------------------------------------------------- */
 
-enum { SCAN_N = 1000, SCAN_TILES = 4, SORT_N = 1000, SORT_BLOCKS = 3, SORT_SHIFT = 8, HIST_N = 3001 };
+enum {
+    SCAN_N = 1000,
+    SCAN_TILES = 4,
+    SORT_N = 1000,
+    SORT_BLOCKS = 3,
+    SORT_SHIFT = 8,
+    HIST_N = 3001
+};
 
-static void scan_oracle(void **buf)
-{
+static void scan_oracle(void **buf) {
     const int32_t *x = buf[0];
     int32_t *y = buf[1], *total = buf[2];
     for (int i = 0, s = 0; i < SCAN_N; i++) {
@@ -328,17 +323,14 @@ static const zoo_case scan = {
     .oracle = scan_oracle,
 };
 
-static void radix_oracle(void **buf)
-{
+static void radix_oracle(void **buf) {
     const uint32_t *key = buf[0];
     uint32_t *counts = buf[1], *out = buf[2];
     uint32_t to = 0;
     for (uint32_t digit = 0; digit < 16; digit++)
         for (int i = 0; i < SORT_BLOCKS * 384; i++) {
-            if (i % 384 == 0)
-                counts[digit * SORT_BLOCKS + (uint32_t)i / 384] = to;
-            if (i < SORT_N && (key[i] >> SORT_SHIFT & 15) == digit)
-                out[to++] = key[i];
+            if (i % 384 == 0) counts[digit * SORT_BLOCKS + (uint32_t)i / 384] = to;
+            if (i < SORT_N && (key[i] >> SORT_SHIFT & 15) == digit) out[to++] = key[i];
         }
 }
 
@@ -364,12 +356,10 @@ static const zoo_case radix = {
     .oracle = radix_oracle,
 };
 
-static void histogram_oracle(void **buf)
-{
+static void histogram_oracle(void **buf) {
     const uint8_t *x = buf[0];
     uint32_t *bins = buf[1];
-    for (int i = 0; i < HIST_N; i++)
-        bins[x[i]]++;
+    for (int i = 0; i < HIST_N; i++) bins[x[i]]++;
 }
 
 static const zoo_case histogram = {
@@ -385,14 +375,13 @@ static const zoo_case histogram = {
     .oracle = histogram_oracle,
 };
 
-/* ---- random numbers ------------------------------------------------------------------------------- */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 enum { PHILOX_N = 100 };
 #define PHILOX_SEED 0x0123456789abcdefu
 
 /* The reference algorithm, on 64-bit products. */
-static void philox_block(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
+static void philox_block(uint32_t c[4], uint32_t k0, uint32_t k1) {
     for (int i = 0; i < 10; i++) {
         uint64_t p0 = 0xD2511F53u * (uint64_t)c[0], p1 = 0xCD9E8D57u * (uint64_t)c[2];
         uint32_t r[4] = {(uint32_t)(p1 >> 32) ^ c[1] ^ k0, (uint32_t)p1,
@@ -403,16 +392,14 @@ static void philox_block(uint32_t c[4], uint32_t k0, uint32_t k1)
     }
 }
 
-static void philox_oracle(void **buf)
-{
+static void philox_oracle(void **buf) {
     uint32_t *bits = buf[0];
     float *unit = buf[1];
     for (uint32_t i = 0; i < PHILOX_N; i++) {
         uint32_t c[4] = {i, 0, 7, 0};
         philox_block(c, (uint32_t)PHILOX_SEED, (uint32_t)(PHILOX_SEED >> 32));
         memcpy(bits + i * 4, c, sizeof c);
-        for (int k = 0; k < 4; k++)
-            unit[i * 4 + (uint32_t)k] = (float)(c[k] >> 8) / 16777216.0f;
+        for (int k = 0; k < 4; k++) unit[i * 4 + (uint32_t)k] = (float)(c[k] >> 8) / 16777216.0f;
     }
 }
 
@@ -429,12 +416,11 @@ static const zoo_case philox = {
     .oracle = philox_oracle,
 };
 
-/* ---- blocks that meet ----------------------------------------------------------------------------- */
+/* ---- blocks that meet ------------------------------------------------------------------------ */
 
 enum { RING_N = 500, RING_BLOCKS = 4, RING_STEPS = 5 };
 
-static void ring_oracle(void **buf)
-{
+static void ring_oracle(void **buf) {
     float *a = buf[0], *b = buf[1];
     for (int s = 0; s < RING_STEPS; s++) {
         for (int i = 0; i < RING_N; i++)
@@ -443,7 +429,8 @@ static void ring_oracle(void **buf)
         a = b;
         b = t;
     }
-    *(uint32_t *)buf[2] = (uint32_t)(RING_STEPS & 1) << 31; /* the barrier's top bit flips at every meeting */
+    *(uint32_t *)buf[2] = (uint32_t)(RING_STEPS & 1)
+                          << 31; /* the barrier's top bit flips at every meeting */
 }
 
 static const zoo_case ring = {
@@ -461,7 +448,6 @@ static const zoo_case ring = {
     .oracle = ring_oracle,
 };
 
-const zoo_case *const zoo_vector_cases[] = {&gelu,      &swiglu, &row_sum, &col_max, &split,
-                                            &softmax,   &layernorm, &transpose, &gather, &scatter,
-                                            &scan,      &radix,  &histogram, &philox, &ring,
-                                            NULL};
+const zoo_case *const zoo_vector_cases[] = {
+    &gelu,   &swiglu,  &row_sum, &col_max, &split,     &softmax, &layernorm, &transpose,
+    &gather, &scatter, &scan,    &radix,   &histogram, &philox,  &ring,      NULL};

@@ -1,5 +1,5 @@
-/* facts.c - values that hardware gave, known from public test suites that assert them on real devices: the
- * oracles themselves must agree with these. */
+/* facts.c - values that hardware gave, known from public test suites that assert them on real
+ * devices: the oracles themselves must agree with these. */
 #include "facts.h"
 
 #include <stdio.h>
@@ -72,28 +72,27 @@ static const fact facts[] = {
 };
 
 /* The case whose text is, or contains, the fact's. */
-static const conf_case *find(const conf_list *list, const char *text)
-{
+static const conf_case *find(const conf_list *list, const char *text) {
     for (size_t i = 0; i < list->n; i++)
-        if (strcmp(list->at[i].text, text) == 0 || (!strchr(text, '$') && strstr(list->at[i].text, text)))
+        if (strcmp(list->at[i].text, text) == 0 ||
+            (!strchr(text, '$') && strstr(list->at[i].text, text)))
             return &list->at[i];
     return NULL;
 }
 
-size_t facts_check(const conf_list *list, char *why, size_t cap)
-{
+size_t facts_check(const conf_list *list, char *why, size_t cap) {
     size_t wrong = 0;
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         const conf_case *c = find(list, facts[i].text);
         uint64_t r[CONF_MAX_REGS] = {0};
-        if (c)
-            c->row(c, facts[i].v, r);
-        uint64_t mask = !c || strchr("dD", c->sig[0]) ? ~0ull : strchr("hHB", c->sig[0]) ? 0xffff : 0xffffffff;
-        if (c && (r[0] & mask) == facts[i].r)
-            continue;
+        if (c) c->row(c, facts[i].v, r);
+        uint64_t mask = !c || strchr("dD", c->sig[0]) ? ~0ull
+                        : strchr("hHB", c->sig[0])    ? 0xffff
+                                                      : 0xffffffff;
+        if (c && (r[0] & mask) == facts[i].r) continue;
         wrong++;
-        snprintf(why, cap, "%s: the oracle says %llx, hardware %llx", facts[i].text, (unsigned long long)(r[0] & mask),
-                 (unsigned long long)facts[i].r);
+        snprintf(why, cap, "%s: the oracle says %llx, hardware %llx", facts[i].text,
+                 (unsigned long long)(r[0] & mask), (unsigned long long)facts[i].r);
     }
     return wrong;
 }

@@ -6,47 +6,56 @@
 const char *const fp_name[] = {"f16", "bf16", "f32", "f64", "tf32", "e4m3", "e5m2"};
 const char *const fp_round_name[] = {"rn", "rz", "rm", "rp", "rna"};
 
-/* `precision` counts the hidden bit; `bias` is that of the exponent; `tail` unused low bits of the word. */
+/* `precision` counts the hidden bit; `bias` is that of the exponent; `tail` unused low bits of the
+ * word. */
 static const struct {
     int bits, precision, bias, tail;
-} formats[] = {[FP_F16] = {16, 11, 15, 0},  [FP_BF16] = {16, 8, 127, 0}, [FP_F32] = {32, 24, 127, 0},
-               [FP_F64] = {64, 53, 1023, 0}, [FP_TF32] = {19, 11, 127, 13}, [FP_E4M3] = {8, 4, 7, 0},
-               [FP_E5M2] = {8, 3, 15, 0}};
+} formats[] = {
+    [FP_F16] = {16, 11, 15, 0},   [FP_BF16] = {16, 8, 127, 0},   [FP_F32] = {32, 24, 127, 0},
+    [FP_F64] = {64, 53, 1023, 0}, [FP_TF32] = {19, 11, 127, 13}, [FP_E4M3] = {8, 4, 7, 0},
+    [FP_E5M2] = {8, 3, 15, 0}};
 
-static int fraction(fp_format f) { return formats[f].precision - 1; }
-static uint64_t sign_bit(fp_format f) { return (uint64_t)1 << (formats[f].bits - 1); }
-static uint64_t infinity(fp_format f) { return (sign_bit(f) - 1) >> fraction(f) << fraction(f); }
-
-unsigned fp_bits(fp_format f) { return (unsigned)(formats[f].bits + formats[f].tail); }
-uint64_t fp_one(fp_format f) { return (uint64_t)formats[f].bias << fraction(f) << formats[f].tail; }
-uint64_t fp_nan(fp_format f) { return (sign_bit(f) - 1) << formats[f].tail; }
-
-bool fp_is_nan(fp_format f, uint64_t bits)
-{
-    uint64_t magnitude = bits & (sign_bit(f) - 1);
-    return f == FP_E4M3 ? magnitude == 0x7f : magnitude > infinity(f); /* e4m3 has one NaN and no infinity */
+static int fraction(fp_format f) {
+    return formats[f].precision - 1;
+}
+static uint64_t sign_bit(fp_format f) {
+    return (uint64_t)1 << (formats[f].bits - 1);
+}
+static uint64_t infinity(fp_format f) {
+    return (sign_bit(f) - 1) >> fraction(f) << fraction(f);
 }
 
-bool fp_is_subnormal(fp_format f, uint64_t bits)
-{
+unsigned fp_bits(fp_format f) {
+    return (unsigned)(formats[f].bits + formats[f].tail);
+}
+uint64_t fp_one(fp_format f) {
+    return (uint64_t)formats[f].bias << fraction(f) << formats[f].tail;
+}
+uint64_t fp_nan(fp_format f) {
+    return (sign_bit(f) - 1) << formats[f].tail;
+}
+
+bool fp_is_nan(fp_format f, uint64_t bits) {
+    uint64_t magnitude = bits & (sign_bit(f) - 1);
+    return f == FP_E4M3 ? magnitude == 0x7f
+                        : magnitude > infinity(f); /* e4m3 has one NaN and no infinity */
+}
+
+bool fp_is_subnormal(fp_format f, uint64_t bits) {
     uint64_t magnitude = bits & (sign_bit(f) - 1);
     return magnitude != 0 && magnitude >> fraction(f) == 0;
 }
 
-uint64_t fp_flush(fp_format f, uint64_t bits)
-{
+uint64_t fp_flush(fp_format f, uint64_t bits) {
     return fp_is_subnormal(f, bits) ? bits & sign_bit(f) : bits;
 }
 
-uint64_t fp_saturate(fp_format f, uint64_t bits)
-{
-    if (fp_is_nan(f, bits) || bits & sign_bit(f))
-        return 0;
+uint64_t fp_saturate(fp_format f, uint64_t bits) {
+    if (fp_is_nan(f, bits) || bits & sign_bit(f)) return 0;
     return bits > fp_one(f) ? fp_one(f) : bits;
 }
 
-void fp_get(mpfr_t x, fp_format f, uint64_t bits)
-{
+void fp_get(mpfr_t x, fp_format f, uint64_t bits) {
     uint64_t magnitude = (bits >> formats[f].tail) & (sign_bit(f) - 1);
     uint64_t m = magnitude & (((uint64_t)1 << fraction(f)) - 1);
     int exponent = (int)(magnitude >> fraction(f));
@@ -60,26 +69,23 @@ void fp_get(mpfr_t x, fp_format f, uint64_t bits)
     else
         exponent = 1;
     mpfr_set_uj_2exp(x, m, exponent - formats[f].bias - fraction(f), MPFR_RNDN);
-    if (top)
-        mpfr_set_inf(x, 1);
+    if (top) mpfr_set_inf(x, 1);
     mpfr_setsign(x, x, (bits >> formats[f].tail & sign_bit(f)) != 0, MPFR_RNDN);
 }
 
 /* Bits of a number that the format can hold. */
-static uint64_t encode(mpfr_t x, fp_format f)
-{
+static uint64_t encode(mpfr_t x, fp_format f) {
     uint64_t sign = mpfr_signbit(x) ? sign_bit(f) : 0, bits;
-    if (mpfr_nan_p(x))
-        return fp_nan(f);
+    if (mpfr_nan_p(x)) return fp_nan(f);
     if (mpfr_inf_p(x)) {
         bits = infinity(f);
     } else if (mpfr_zero_p(x)) {
         bits = 0;
     } else {
         mpfr_t y;
-        int least = 1 - formats[f].bias - fraction(f), unit = (int)mpfr_get_exp(x) - formats[f].precision;
-        if (unit < least)
-            unit = least;
+        int least = 1 - formats[f].bias - fraction(f),
+            unit = (int)mpfr_get_exp(x) - formats[f].precision;
+        if (unit < least) unit = least;
         mpfr_init2(y, 64);
         mpfr_abs(y, x, MPFR_RNDN);
         mpfr_mul_2si(y, y, -unit, MPFR_RNDN);
@@ -90,26 +96,23 @@ static uint64_t encode(mpfr_t x, fp_format f)
 }
 
 /* Exponents as MPFR counts them: numbers are in [0.5, 1) times a power. */
-static void enter(fp_format f)
-{
-    mpfr_set_emax(formats[f].bias + 1 + (f == FP_E4M3)); /* e4m3 uses its top exponent for numbers */
+static void enter(fp_format f) {
+    mpfr_set_emax(formats[f].bias + 1 +
+                  (f == FP_E4M3)); /* e4m3 uses its top exponent for numbers */
     mpfr_set_emin(2 - formats[f].bias - fraction(f));
 }
 
-static void leave(void)
-{
+static void leave(void) {
     mpfr_set_emax(mpfr_get_emax_max());
     mpfr_set_emin(mpfr_get_emin_min());
 }
 
-static mpfr_rnd_t direction(fp_round r)
-{
+static mpfr_rnd_t direction(fp_round r) {
     static const mpfr_rnd_t to[] = {MPFR_RNDN, MPFR_RNDZ, MPFR_RNDD, MPFR_RNDU, MPFR_RNDN};
     return to[r];
 }
 
-static uint64_t finish(mpfr_t y, int inexact, fp_format f, mpfr_rnd_t rnd)
-{
+static uint64_t finish(mpfr_t y, int inexact, fp_format f, mpfr_rnd_t rnd) {
     inexact = mpfr_check_range(y, inexact, rnd);
     mpfr_subnormalize(y, inexact, rnd);
     leave();
@@ -117,15 +120,15 @@ static uint64_t finish(mpfr_t y, int inexact, fp_format f, mpfr_rnd_t rnd)
 }
 
 /* Ties away: half a unit more in magnitude, then cut. */
-static uint64_t put_away(mpfr_t x, fp_format f)
-{
+static uint64_t put_away(mpfr_t x, fp_format f) {
     mpfr_t half;
     uint64_t bits;
     int least = 1 - formats[f].bias - fraction(f);
     mpfr_init2(half, 128);
     if (mpfr_regular_p(x)) {
         int unit = (int)mpfr_get_exp(x) - formats[f].precision;
-        mpfr_set_si_2exp(half, mpfr_signbit(x) ? -1 : 1, (unit > least ? unit : least) - 1, MPFR_RNDN);
+        mpfr_set_si_2exp(half, mpfr_signbit(x) ? -1 : 1, (unit > least ? unit : least) - 1,
+                         MPFR_RNDN);
         mpfr_add(half, half, x, MPFR_RNDN);
         bits = fp_put(half, f, FP_RZ);
         if (mpfr_get_exp(half) > formats[f].bias + 1) /* it overflowed rather than being cut */
@@ -137,11 +140,9 @@ static uint64_t put_away(mpfr_t x, fp_format f)
     return bits;
 }
 
-uint64_t fp_put(mpfr_t x, fp_format f, fp_round r)
-{
+uint64_t fp_put(mpfr_t x, fp_format f, fp_round r) {
     mpfr_t y;
-    if (r == FP_RNA)
-        return put_away(x, f);
+    if (r == FP_RNA) return put_away(x, f);
     mpfr_init2(y, formats[f].precision);
     int inexact = mpfr_set(y, x, direction(r));
     enter(f);
@@ -150,8 +151,7 @@ uint64_t fp_put(mpfr_t x, fp_format f, fp_round r)
     return bits;
 }
 
-static int apply(mpfr_t y, fp_op op, mpfr_t a, mpfr_t b, mpfr_t c, mpfr_rnd_t rnd)
-{
+static int apply(mpfr_t y, fp_op op, mpfr_t a, mpfr_t b, mpfr_t c, mpfr_rnd_t rnd) {
     switch (op) {
     case FP_ADD: return mpfr_add(y, a, b, rnd);
     case FP_SUB: return mpfr_sub(y, a, b, rnd);
@@ -170,8 +170,7 @@ static int apply(mpfr_t y, fp_op op, mpfr_t a, mpfr_t b, mpfr_t c, mpfr_rnd_t rn
     return 0;
 }
 
-uint64_t fp_compute(fp_op op, fp_format f, fp_round r, uint64_t a, uint64_t b, uint64_t c)
-{
+uint64_t fp_compute(fp_op op, fp_format f, fp_round r, uint64_t a, uint64_t b, uint64_t c) {
     mpfr_t x[3], y;
     mpfr_inits2(64, x[0], x[1], x[2], (mpfr_ptr)NULL);
     mpfr_init2(y, formats[f].precision);
@@ -187,8 +186,7 @@ uint64_t fp_compute(fp_op op, fp_format f, fp_round r, uint64_t a, uint64_t b, u
     return bits;
 }
 
-int fp_order(fp_format f, uint64_t a, uint64_t b)
-{
+int fp_order(fp_format f, uint64_t a, uint64_t b) {
     mpfr_t x, y;
     mpfr_inits2(64, x, y, (mpfr_ptr)NULL);
     fp_get(x, f, a);

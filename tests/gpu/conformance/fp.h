@@ -12,7 +12,19 @@ typedef enum { FP_F16, FP_BF16, FP_F32, FP_F64, FP_TF32, FP_E4M3, FP_E5M2 } fp_f
 typedef enum { FP_RN, FP_RZ, FP_RM, FP_RP, FP_RNA } fp_round; /* RNA: ties away from zero */
 
 typedef enum {
-    FP_ADD, FP_SUB, FP_MUL, FP_FMA, FP_DIV, FP_RCP, FP_SQRT, FP_RSQRT, FP_SIN, FP_COS, FP_EX2, FP_LG2, FP_TANH,
+    FP_ADD,
+    FP_SUB,
+    FP_MUL,
+    FP_FMA,
+    FP_DIV,
+    FP_RCP,
+    FP_SQRT,
+    FP_RSQRT,
+    FP_SIN,
+    FP_COS,
+    FP_EX2,
+    FP_LG2,
+    FP_TANH
 } fp_op;
 
 extern const char *const fp_name[];       /* "f16" ... */

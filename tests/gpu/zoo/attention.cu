@@ -2,18 +2,19 @@
 //
 //     O = softmax(scale * Q K^T, keys after the query masked) V        Q, K, V: f16 [heads, S, 64]
 //
-// A block has 64 queries of one head, a warp 16 of them; keys and values come in tiles of 64. Rows are 128
-// bytes = 8 chunks of 16, chunk c of row r lies at c ^ (r & 7). K and V are two cp.async groups, so that the
-// softmax runs while V is under way.
+// A block has 64 queries of one head, a warp 16 of them; keys and values come in tiles of 64. Rows
+// are 128 bytes = 8 chunks of 16, chunk c of row r lies at c ^ (r & 7). K and V are two cp.async
+// groups, so that the softmax runs while V is under way.
 typedef unsigned char u8;
 typedef unsigned int u32;
 
 #define TILE_BYTES 8192
 
-__device__ __forceinline__ u32 place(u32 row, u32 chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
+__device__ __forceinline__ u32 place(u32 row, u32 chunk) {
+    return row * 128 + ((chunk ^ (row & 7)) << 4);
+}
 
-__device__ __forceinline__ void fill(u32 to, const u8 *from, int row0, int rows)
-{
+__device__ __forceinline__ void fill(u32 to, const u8 *from, int row0, int rows) {
 #pragma unroll 1
     for (int k = 0; k < 4; k++) {
         int i = k * 128 + threadIdx.x, r = i >> 3, c = i & 7;
@@ -23,43 +24,37 @@ __device__ __forceinline__ void fill(u32 to, const u8 *from, int row0, int rows)
     asm volatile("cp.async.commit_group;");
 }
 
-__device__ __forceinline__ void ldmatrix4(u32 *r, u32 from)
-{
+__device__ __forceinline__ void ldmatrix4(u32 *r, u32 from) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(from));
 }
 
-__device__ __forceinline__ void ldmatrix4_trans(u32 *r, u32 from)
-{
+__device__ __forceinline__ void ldmatrix4_trans(u32 *r, u32 from) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(from));
 }
 
-__device__ __forceinline__ void mma(float *c, const u32 *a, const u32 *b)
-{
+__device__ __forceinline__ void mma(float *c, const u32 *a, const u32 *b) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, "
                  "{%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-__device__ __forceinline__ u32 pack(float lo, float hi)
-{
+__device__ __forceinline__ u32 pack(float lo, float hi) {
     u32 r;
     asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
     return r;
 }
 
-__device__ __forceinline__ float quad_max(float v)
-{
+__device__ __forceinline__ float quad_max(float v) {
     v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, 1));
     return fmaxf(v, __shfl_xor_sync(0xffffffffu, v, 2));
 }
 
-__device__ __forceinline__ float quad_sum(float v)
-{
+__device__ __forceinline__ float quad_sum(float v) {
     v += __shfl_xor_sync(0xffffffffu, v, 1);
     return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
@@ -67,8 +62,7 @@ __device__ __forceinline__ float quad_sum(float v)
 // lse[head, query] = log of the sum of the exponentials, kept for the gradient
 extern "C" __global__ void __launch_bounds__(128)
     attention(const u8 *__restrict__ Q, const u8 *__restrict__ K, const u8 *__restrict__ V,
-              float *__restrict__ O, float *__restrict__ lse, int S, float scale)
-{
+              float *__restrict__ O, float *__restrict__ lse, int S, float scale) {
     __shared__ __align__(128) u8 q_buf[TILE_BYTES], k_buf[TILE_BYTES], v_buf[TILE_BYTES];
     u32 qs = (u32)__cvta_generic_to_shared(q_buf), ks = (u32)__cvta_generic_to_shared(k_buf);
     u32 vs = (u32)__cvta_generic_to_shared(v_buf);
@@ -144,13 +138,11 @@ extern "C" __global__ void __launch_bounds__(128)
     }
     for (int h = 0; h < 2; h++) {
         int r = row + h * 8;
-        if (r >= S)
-            continue;
+        if (r >= S) continue;
         for (int j = 0; j < 8; j++) {
             float2 o = {acc[j][h * 2] / l[h], acc[j][h * 2 + 1] / l[h]};
             *(float2 *)(O + (head * S + r) * 64 + j * 8 + lane % 4 * 2) = o;
         }
-        if (lane % 4 == 0)
-            lse[head * S + r] = m[h] + logf(l[h]);
+        if (lane % 4 == 0) lse[head * S + r] = m[h] + logf(l[h]);
     }
 }

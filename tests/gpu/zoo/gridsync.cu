@@ -1,9 +1,9 @@
-// gridsync.cu - a cooperative kernel: all blocks are resident and meet at a barrier in global memory.
+// gridsync.cu - a cooperative kernel: all blocks are resident and meet at a barrier in global
+// memory.
 typedef unsigned int u32;
 
 // Block 0 adds what flips the top bit once every other block has added 1.
-__device__ void grid_barrier(u32 *bar)
-{
+__device__ void grid_barrier(u32 *bar) {
     __syncthreads();
     if (threadIdx.x == 0) {
         u32 add = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1u;
@@ -17,8 +17,7 @@ __device__ void grid_barrier(u32 *bar)
 }
 
 // `steps` rounds of x[i] = (x[i-1] + 2 x[i] + x[i+1]) / 4 on a ring, from a to b and back
-extern "C" __global__ void smooth_ring(float *a, float *b, u32 *bar, int n, int steps)
-{
+extern "C" __global__ void smooth_ring(float *a, float *b, u32 *bar, int n, int steps) {
     int first = blockIdx.x * blockDim.x + threadIdx.x, stride = gridDim.x * blockDim.x;
     for (int s = 0; s < steps; s++) {
         for (int i = first; i < n; i += stride) {

@@ -3,8 +3,7 @@ struct moments {
     float n, mean, m2;
 };
 
-__device__ __forceinline__ moments merge(moments a, moments b)
-{
+__device__ __forceinline__ moments merge(moments a, moments b) {
     moments r;
     float d = b.mean - a.mean;
     r.n = a.n + b.n;
@@ -18,11 +17,9 @@ __device__ __forceinline__ moments merge(moments a, moments b)
 extern "C" __global__ void layernorm_row(const float *__restrict__ x, const float *__restrict__ w,
                                          const float *__restrict__ b, float *__restrict__ y,
                                          float *__restrict__ mean, float *__restrict__ rstd,
-                                         int rows, int n, float eps)
-{
+                                         int rows, int n, float eps) {
     int lane = threadIdx.x, row = blockIdx.x * blockDim.y + threadIdx.y;
-    if (row >= rows)
-        return;
+    if (row >= rows) return;
     const float *in = x + row * n;
     moments m = {0.0f, 0.0f, 0.0f};
     for (int i = lane; i < n; i += 32) {
@@ -37,8 +34,7 @@ extern "C" __global__ void layernorm_row(const float *__restrict__ x, const floa
         m = merge(m, o);
     }
     float r = rsqrtf(m.m2 / n + eps);
-    for (int i = lane; i < n; i += 32)
-        y[row * n + i] = (in[i] - m.mean) * r * w[i] + b[i];
+    for (int i = lane; i < n; i += 32) y[row * n + i] = (in[i] - m.mean) * r * w[i] + b[i];
     if (lane == 0) {
         mean[row] = m.mean;
         rstd[row] = r;

@@ -1,14 +1,17 @@
-// mma.cu - matrix products and a convolution on mma.sync, fed by cp.async into swizzled shared memory.
+// mma.cu - matrix products and a convolution on mma.sync, fed by cp.async into swizzled shared
+// memory.
 //
-//     C[M, N] = A[M, K] * B[N, K]^T      tiles of 64 x 64, 4 warps of 32 x 32, 3 stages of 64 bytes of K
+//     C[M, N] = A[M, K] * B[N, K]^T      tiles of 64 x 64, 4 warps of 32 x 32, 3 stages of 64
+// bytes of K
 //
-// A row of a stage is 64 bytes = 4 chunks of 16; chunk c of row r lies at c ^ (r / 2 & 3), which puts the
-// eight rows that one ldmatrix phase reads into eight different bank groups. A 32-byte slice of K has one
-// register layout in all four types, so only the mma instruction and the accumulator's type differ.
+// A row of a stage is 64 bytes = 4 chunks of 16; chunk c of row r lies at c ^ (r / 2 & 3), which
+// puts the eight rows that one ldmatrix phase reads into eight different bank groups. A 32-byte
+// slice of K has one register layout in all four types, so only the mma instruction and the
+// accumulator's type differ.
 typedef unsigned char u8;
 typedef unsigned int u32;
 
-#define STAGES 3
+#define STAGES      3
 #define STAGE_BYTES 4096 // 64 rows of 64 bytes
 
 struct frag {
@@ -17,8 +20,7 @@ struct frag {
 
 struct bf16_mma {
     typedef float acc;
-    static __device__ void run(float *c, const u32 *a, const u32 *b)
-    {
+    static __device__ void run(float *c, const u32 *a, const u32 *b) {
         asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, "
                      "{%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -28,8 +30,7 @@ struct bf16_mma {
 
 struct f16_mma {
     typedef float acc;
-    static __device__ void run(float *c, const u32 *a, const u32 *b)
-    {
+    static __device__ void run(float *c, const u32 *a, const u32 *b) {
         asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, "
                      "{%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -39,8 +40,7 @@ struct f16_mma {
 
 struct tf32_mma {
     typedef float acc;
-    static __device__ void run(float *c, const u32 *a, const u32 *b)
-    {
+    static __device__ void run(float *c, const u32 *a, const u32 *b) {
         asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, "
                      "{%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -50,8 +50,7 @@ struct tf32_mma {
 
 struct i8_mma {
     typedef int acc;
-    static __device__ void run(int *c, const u32 *a, const u32 *b)
-    {
+    static __device__ void run(int *c, const u32 *a, const u32 *b) {
         asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, "
                      "{%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
@@ -59,20 +58,17 @@ struct i8_mma {
     }
 };
 
-__device__ __forceinline__ u32 swizzle(u32 row, u32 chunk)
-{
+__device__ __forceinline__ u32 swizzle(u32 row, u32 chunk) {
     return row * 64 + ((chunk ^ (row >> 1 & 3)) << 4);
 }
 
 // 16 bytes to shared memory behind the thread's back; zeros if the source is outside the matrix
-__device__ __forceinline__ void copy16(u32 to, const void *from, bool inside)
-{
+__device__ __forceinline__ void copy16(u32 to, const void *from, bool inside) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
                  "r"(inside ? 16 : 0));
 }
 
-__device__ __forceinline__ void ldmatrix4(u32 *r, u32 from)
-{
+__device__ __forceinline__ void ldmatrix4(u32 *r, u32 from) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(from));
@@ -82,8 +78,7 @@ __device__ __forceinline__ void ldmatrix4(u32 *r, u32 from)
 struct dense {
     const u8 *base;
     int rows, bytes; // bytes of a row, a multiple of 16
-    __device__ void copy(u32 to, int r, int c) const
-    {
+    __device__ void copy(u32 to, int r, int c) const {
         copy16(to, base + r * bytes + c * 16, r < rows && c * 16 < bytes);
     }
 };
@@ -92,8 +87,7 @@ struct dense {
 struct im2col {
     const u8 *base;
     int images, h, w, bytes; // bytes of one pixel's channels, a multiple of 16
-    __device__ void copy(u32 to, int r, int c) const
-    {
+    __device__ void copy(u32 to, int r, int c) const {
         int tap = c * 16 / bytes, at = c * 16 - tap * bytes;
         int x = r % w + tap % 3 - 1, y = r / w % h + tap / 3 - 1, image = r / (w * h);
         bool inside = tap < 9 && image < images && x >= 0 && x < w && y >= 0 && y < h;
@@ -101,8 +95,8 @@ struct im2col {
     }
 };
 
-template <class Rows> __device__ __forceinline__ void fill(u32 to, const Rows &m, int row0, int chunk0)
-{
+template <class Rows>
+__device__ __forceinline__ void fill(u32 to, const Rows &m, int row0, int chunk0) {
 #pragma unroll 1
     for (int k = 0; k < 2; k++) {
         int i = k * 128 + threadIdx.x, r = i >> 2, c = i & 3;
@@ -111,8 +105,7 @@ template <class Rows> __device__ __forceinline__ void fill(u32 to, const Rows &m
 }
 
 // One 32-byte slice of K (slice 0 or 1) of this warp's 32 rows of A and 32 rows of B.
-__device__ __forceinline__ void load_frag(frag &f, u32 a, u32 b, int slice)
-{
+__device__ __forceinline__ void load_frag(frag &f, u32 a, u32 b, int slice) {
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     int am = (warp >> 1) * 32 + (lane & 15), ac = slice * 2 + (lane >> 4);
     int bn = (warp & 1) * 32 + (lane & 7) + (lane >> 4) * 8, bc = slice * 2 + (lane >> 3 & 1);
@@ -123,8 +116,7 @@ __device__ __forceinline__ void load_frag(frag &f, u32 a, u32 b, int slice)
 }
 
 template <class T>
-__device__ __forceinline__ void store(T *C, T acc[2][4][4], int m0, int n0, int M, int N)
-{
+__device__ __forceinline__ void store(T *C, T acc[2][4][4], int m0, int n0, int M, int N) {
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 4; j++) {
@@ -145,8 +137,7 @@ __device__ __forceinline__ void store(T *C, T acc[2][4][4], int m0, int n0, int 
 // M, N: the product's shape (N even); chunks: 16-byte chunks in K.
 template <class Op, class Rows>
 __device__ __forceinline__ void gemm(const Rows &A, const dense &B, typename Op::acc *C, int M,
-                                     int N, int chunks)
-{
+                                     int N, int chunks) {
     __shared__ __align__(128) u8 buf[STAGES][2][STAGE_BYTES];
     int m0 = blockIdx.y * 64, n0 = blockIdx.x * 64, steps = (chunks + 3) / 4;
     u32 base = (u32)__cvta_generic_to_shared(buf);
@@ -177,8 +168,7 @@ __device__ __forceinline__ void gemm(const Rows &A, const dense &B, typename Op:
 #pragma unroll
             for (int i = 0; i < 2; i++)
 #pragma unroll
-                for (int j = 0; j < 4; j++)
-                    Op::run(acc[i][j], f.a[i], f.b[j]);
+                for (int j = 0; j < 4; j++) Op::run(acc[i][j], f.a[i], f.b[j]);
         }
     }
     store(C, acc, m0, n0, M, N);
@@ -187,8 +177,7 @@ __device__ __forceinline__ void gemm(const Rows &A, const dense &B, typename Op:
 #define GEMM(NAME, OP, BYTES)                                                                      \
     extern "C" __global__ void __launch_bounds__(128)                                              \
         NAME(const u8 *__restrict__ A, const u8 *__restrict__ B, OP::acc *__restrict__ C, int M,   \
-             int N, int K)                                                                         \
-    {                                                                                              \
+             int N, int K) {                                                                       \
         dense a = {A, M, K * BYTES}, b = {B, N, K * BYTES};                                        \
         gemm<OP>(a, b, C, M, N, K * BYTES / 16);                                                   \
     }
@@ -198,11 +187,11 @@ GEMM(gemm_f16, f16_mma, 2)
 GEMM(gemm_tf32, tf32_mma, 4)
 GEMM(gemm_i8, i8_mma, 1)
 
-// y[n, h, w, out] = sum over taps and channels of x[n, h + dy, w + dx, in] * k[out, tap, in], edges zero
+// y[n, h, w, out] = sum over taps and channels of x[n, h + dy, w + dx, in] * k[out, tap, in],
+// edges zero
 extern "C" __global__ void __launch_bounds__(128)
     conv_f16(const u8 *__restrict__ x, const u8 *__restrict__ k, float *__restrict__ y, int images,
-             int h, int w, int in, int out)
-{
+             int h, int w, int in, int out) {
     im2col a = {x, images, h, w, in * 2};
     dense b = {k, out, 9 * in * 2};
     gemm<f16_mma>(a, b, y, images * h * w, out, 9 * in * 2 / 16);

@@ -4,11 +4,12 @@
 // M and N are multiples of 16, K of 8.
 typedef unsigned int u32;
 
-__device__ __forceinline__ u32 shared_at(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+__device__ __forceinline__ u32 shared_at(const void *p) {
+    return (u32)__cvta_generic_to_shared(p);
+}
 
 extern "C" __global__ void gemm_f16_k8(const uint4 *__restrict__ A, const uint4 *__restrict__ B,
-                                       float *__restrict__ C, int M, int N, int K)
-{
+                                       float *__restrict__ C, int M, int N, int K) {
     __shared__ uint4 a[16], b[16]; // 16 rows of 8 of A; 8 rows of 16 of B as (column half, row)
     int lane = threadIdx.x, m0 = blockIdx.y * 16, n0 = blockIdx.x * 16;
     float acc[2][4] = {};

@@ -1,26 +1,20 @@
 // reduce.cu - rows folded by shuffles, columns folded by a tree in shared memory.
 
 // y[row] = sum of x[row, 0..n): one block of 128 threads a row
-extern "C" __global__ void row_sum(const float *__restrict__ x, float *__restrict__ y, int n)
-{
+extern "C" __global__ void row_sum(const float *__restrict__ x, float *__restrict__ y, int n) {
     __shared__ float part[4];
     int row = blockIdx.x, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     float s = 0.0f;
-    for (int i = threadIdx.x; i < n; i += 128)
-        s += x[row * n + i];
-    for (int d = 16; d > 0; d >>= 1)
-        s += __shfl_xor_sync(0xffffffffu, s, d);
-    if (lane == 0)
-        part[warp] = s;
+    for (int i = threadIdx.x; i < n; i += 128) s += x[row * n + i];
+    for (int d = 16; d > 0; d >>= 1) s += __shfl_xor_sync(0xffffffffu, s, d);
+    if (lane == 0) part[warp] = s;
     __syncthreads();
-    if (threadIdx.x == 0)
-        y[row] = part[0] + part[1] + part[2] + part[3];
+    if (threadIdx.x == 0) y[row] = part[0] + part[1] + part[2] + part[3];
 }
 
 // y[c] = max of x[0..rows, c], at[c] = the first row that has it: 16 columns by 16 rows of threads
 extern "C" __global__ void col_max(const float *__restrict__ x, float *__restrict__ y,
-                                   int *__restrict__ at, int rows, int cols)
-{
+                                   int *__restrict__ at, int rows, int cols) {
     __shared__ float best[16][16];
     __shared__ int where[16][16];
     int c = blockIdx.x * 16 + threadIdx.x, ty = threadIdx.y;

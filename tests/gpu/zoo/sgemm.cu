@@ -8,8 +8,7 @@ struct tiles {
 };
 
 __device__ __forceinline__ void load(tiles &s, const float *A, const float *B, int m0, int n0,
-                                     int k0, int M, int N, int K)
-{
+                                     int k0, int M, int N, int K) {
     int t = threadIdx.x, ar = t >> 1, ak = (t & 1) * 4, bk = t >> 4, bn = (t & 15) * 4;
     float4 zero = {0.0f, 0.0f, 0.0f, 0.0f};
     float4 a = m0 + ar < M ? *(const float4 *)(A + (m0 + ar) * K + k0 + ak) : zero;
@@ -24,8 +23,7 @@ __device__ __forceinline__ void load(tiles &s, const float *A, const float *B, i
 // 128 threads: 16 across, 8 down, each 8 rows by 4 columns
 extern "C" __global__ void __launch_bounds__(128)
     sgemm(const float *__restrict__ A, const float *__restrict__ B, float *__restrict__ C, int M,
-          int N, int K, float alpha, float beta)
-{
+          int N, int K, float alpha, float beta) {
     __shared__ __align__(16) tiles s[2];
     int tx = threadIdx.x & 15, ty = threadIdx.x >> 4, m0 = blockIdx.y * 64, n0 = blockIdx.x * 64;
     float acc[8][4] = {};
@@ -33,8 +31,7 @@ extern "C" __global__ void __launch_bounds__(128)
     for (int k0 = 0; k0 < K; k0 += STEP) {
         tiles &now = s[(k0 / STEP) & 1], &next = s[~(k0 / STEP) & 1];
         __syncthreads();
-        if (k0 + STEP < K)
-            load(next, A, B, m0, n0, k0 + STEP, M, N, K);
+        if (k0 + STEP < K) load(next, A, B, m0, n0, k0 + STEP, M, N, K);
 #pragma unroll
         for (int k = 0; k < STEP; k++) {
             float4 a0 = *(float4 *)&now.a[k][ty * 8], a1 = *(float4 *)&now.a[k][ty * 8 + 4];
@@ -44,8 +41,7 @@ extern "C" __global__ void __launch_bounds__(128)
 #pragma unroll
             for (int i = 0; i < 8; i++)
 #pragma unroll
-                for (int j = 0; j < 4; j++)
-                    acc[i][j] += a[i] * b[j];
+                for (int j = 0; j < 4; j++) acc[i][j] += a[i] * b[j];
         }
     }
     for (int i = 0; i < 8; i++) {
