@@ -13,3 +13,15 @@ build/libbraze-fakecuda.so: $(FAKE_LIB)
 	cp $< $@
 
 gpu-all: build/libbraze-fakecuda.so
+
+# Each suite is linked to the library as a program would be; it finds it beside itself.
+FAKE_TESTS := $(patsubst tests/fakecuda/%.c,$(GPU_OUT)/%,$(wildcard tests/fakecuda/test_*.c))
+FAKE_TOOLS := $(patsubst tests/fakecuda/%.c,$(GPU_OUT)/%,$(wildcard tests/fakecuda/bench_*.c tests/fakecuda/fuzz_*.c))
+
+$(FAKE_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $< -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -lcriterion -ldl -o $@
+
+$(FAKE_TOOLS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $< -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -ldl -o $@
+
+GPU_SUITES += $(FAKE_TESTS)
