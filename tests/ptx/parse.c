@@ -344,6 +344,19 @@ typedef struct {
     uint32_t size, align;
 } param_head;
 
+/* ".ptr .global .align 16" behind a type says what a pointer points to; nothing depends on it. */
+static void skip_pointee(parser *p) {
+    while (p->tok == TK_DOT && !p->failed) {
+        bool align = lex_is(p, "align");
+        if (!align && !lex_is(p, "ptr") && p->word->mod != M_GLOBAL && p->word->mod != M_CONST &&
+            p->word->mod != M_SHARED && p->word->mod != M_LOCAL)
+            parse_fail(p, "unexpected .%.*s in a parameter", (int)p->word->len, p->word->name);
+        lex_next(p);
+        if (align)
+            lex_integer(p, "an alignment");
+    }
+}
+
 /* "(.param .u64 a, .param .align 8 .b8 b[64])" */
 static unsigned parse_params(parser *p, param_head *out, unsigned most) {
     unsigned n = 0;
@@ -364,6 +377,7 @@ static unsigned parse_params(parser *p, param_head *out, unsigned most) {
         bool open;
         if (!parse_head(p, &h))
             return 0;
+        skip_pointee(p);
         sym *name = p->word;
         if (lex_accept(p, '_'))
             name = NULL;
