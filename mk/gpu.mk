@@ -31,9 +31,11 @@ PTX_OBJ := $(PTX_SRC:%.c=$(GPU_OUT)/%.o) \
            $(foreach isa,base avx2 avx512,$(PTX_LANES:%.c=$(GPU_OUT)/%.$(isa).o))
 PTX_LIB := $(GPU_OUT)/libptx.a
 
+$(GPU_OUT)/tests/ptx/exec_%.o $(GPU_OUT)/tests/ptx/race.o $(GPU_OUT)/tests/ptx/sched.o: GPU_HOT := -O3
+
 $(GPU_OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(GPU_FLAGS) -c $< -o $@
+	$(CC) $(GPU_FLAGS) $(GPU_HOT) -c $< -o $@
 
 define PTX_LANE_RULE
 $(GPU_OUT)/tests/ptx/lanes_%.$(1).o: tests/ptx/lanes_%.c

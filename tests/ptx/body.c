@@ -76,12 +76,21 @@ binding *name_lookup(parser *p, sym *name) {
 
 enum { MAX_REG_BYTES = 1 << 26 };
 
-int32_t reg_new(parser *p, unsigned bytes) {
+int32_t reg_range(parser *p, unsigned lane, unsigned count) {
     uint32_t at = p->regs;
-    p->regs += bytes * LANES;
-    if (p->regs > MAX_REG_BYTES)
+    if (p->regs + (uint64_t)lane * count * LANES > MAX_REG_BYTES) {
         parse_fail(p, "too many registers");
+        return 0;
+    }
+    p->regs += lane * count * LANES;
+    for (unsigned k = 0; k < count; k++)
+        for (unsigned part = 0; part < lane / 4; part++)
+            *VEC_PUSH(p->units) = (uint8_t)(lane | part << 5);
     return (int32_t)at;
+}
+
+int32_t reg_new(parser *p, unsigned bytes) {
+    return reg_range(p, bytes, 1);
 }
 
 /* The offset (below 0) of a constant in all lanes; equal ones are shared within a function. */
@@ -367,7 +376,7 @@ static void parse_registers(parser *p) {
         binding *b = scope_bind(p, name, range ? B_RANGE : B_REG);
         b->type = type;
         b->count = (uint32_t)count;
-        b->offset = reg_new(p, lane * (unsigned)count);
+        b->offset = reg_range(p, lane, (unsigned)count);
         if (range)
             lex_expect(p, '>', "'>'");
     } while (lex_accept(p, ','));
@@ -454,6 +463,9 @@ static void finish_function(parser *p) {
     f->const_bytes = p->consts_end;
     f->reg_bytes = p->regs;
     f->frame_local = (p->local + 15) & ~15u;
+    f->units = arena_get(&p->m->mem, p->units.n + 1);
+    if (p->units.n)
+        memcpy(f->units, p->units.at, p->units.n);
     f->consts = arena_get(&p->m->mem, p->consts_end + 1);
     for (size_t i = 0; i < p->consts.n; i++) {
         const_entry c = p->consts.at[i];
@@ -469,7 +481,7 @@ void parse_body(parser *p) {
     lex_expect(p, '{', "'{'");
     p->fn->begin = (uint32_t)p->m->code.n;
     p->regs = p->consts_end = 0;
-    p->consts.n = 0;
+    p->consts.n = p->units.n = 0;
     memset(p->const_table, 0, sizeof p->const_table);
     p->guard = NO_GUARD;
     p->cc = -1;

@@ -137,6 +137,7 @@ void lex_close(parser *p) {
     free(p->uses.at);
     free(p->consts.at);
     free(p->shared_uses.at);
+    free(p->units.at);
 }
 
 /* ---- tokens ---- */

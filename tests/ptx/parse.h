@@ -139,6 +139,7 @@ typedef struct parser {
     int32_t guard;
     bool guard_not;
     uint32_t regs, consts_end; /* bytes of the frame so far */
+    VEC(uint8_t) units;        /* see function.units */
     uint32_t local;
     opnd parts[MAX_PARTS];
     unsigned n_parts;
@@ -179,6 +180,7 @@ void scope_close(parser *p);
 binding *scope_bind(parser *p, sym *name, bind_kind kind);
 binding *name_lookup(parser *p, sym *name);
 int32_t reg_new(parser *p, unsigned bytes);
+int32_t reg_range(parser *p, unsigned lane, unsigned count);
 int32_t const_reg(parser *p, uint64_t bits, unsigned bytes);
 uint32_t local_new(parser *p, uint64_t size, uint32_t align);
 

@@ -124,6 +124,7 @@ typedef struct function {
     uint32_t frame_base;             /* functions: offset of the frame in the register file */
     uint32_t frame_local;            /* stack bytes */
     uint8_t *consts;                 /* const_bytes, ready to copy */
+    uint8_t *units;                  /* of every 128 bytes of registers: lane width, part << 5 */
     slot *params, *results;          /* functions: where they lie in the callee's stack */
     unsigned n_params, n_results;
     VEC(struct function *) calls;
@@ -189,11 +190,11 @@ typedef struct {
 } split;
 
 typedef struct {
-    uint64_t from; /* generic global address */
-    uint32_t to;   /* shared offset */
+    const uint8_t *from;   /* NULL: zeros only */
+    uint32_t to;           /* shared offset */
     uint8_t bytes, copied; /* of the destination; the rest is zeros */
     uint8_t lane;
-    uint32_t pc, group;
+    uint32_t group;
 } async_copy;
 
 struct warp {
@@ -209,11 +210,10 @@ struct warp {
     uint8_t *file; /* register file */
     uint8_t *stack; /* local memory, lane after lane */
     uint32_t tid[3][LANES];
-    uint32_t sync[LANES];   /* how often a lane passed a warp barrier */
+    uint32_t sync[LANES], sync_count; /* the last warp barrier a lane passed; how many there were */
     uint64_t rng;
     VEC(async_copy) async;
     uint32_t async_groups[LANES]; /* committed groups of a lane */
-    unsigned free_frames;
 };
 
 /* ---- a block ---- */
@@ -225,12 +225,20 @@ typedef struct {
     uint32_t lanes[MAX_WARPS];
 } barrier;
 
-/* What the shared memory checker knows of each 4-byte word; see race.c. */
+/* What the checker knows of each 4-byte word of shared memory; see race.c. */
 typedef struct {
-    uint32_t *writer, *wgen, *readers, *rgen, *reader;
-    uint8_t *valid; /* 4 bits written, 4 bits cp.async pending */
-    uint8_t *wbytes; /* 4 bits of the last write, bit 7: atomic */
+    uint32_t *writer, *wgen;          /* thread and warp-sync count; barrier generation; 0: nobody */
+    uint32_t *readers, *rgen, *reader; /* warps since then, their generation; the last thread */
+    uint8_t *valid;  /* low 4 bits: bytes written; high 4: cp.async on its way */
+    uint8_t *wbytes; /* bytes of the last write; bit 7: it was atomic */
 } shared_shadow;
+
+typedef struct {
+    block *b; /* NULL: take the next of this slot's queue */
+    uint64_t next; /* position in the order of blocks */
+    VEC(char) print; /* printf output waiting for its turn */
+    bool done;
+} slot_queue;
 
 struct block {
     launch *ln;
@@ -250,9 +258,11 @@ struct block {
     uint64_t rng;
     uint8_t *memory;              /* what all of this was cut from */
     block *next;
-    bool in_use;
-    uint32_t epoch, released;     /* fences so far: see order.c */
-    uint32_t *seen, *pending;     /* of each block of the grid: the epoch known, or NULL */
+    slot_queue *slot;
+    uint32_t epoch, released; /* fences so far: see order.c */
+    uint32_t *seen, *pending; /* of each block of the grid: the epoch known, or NULL */
+    bool seen_all;            /* grids too large for that: taken as ordered */
+    bool failed;              /* a fault: nothing more runs */
     unsigned warp_order[MAX_WARPS];
 };
 
@@ -274,13 +284,7 @@ struct worker {
     VEC(finding) findings;
 };
 
-typedef struct {
-    block *b; /* NULL: take the next of this slot's queue */
-    uint64_t next; /* position in the order of blocks */
-    VEC(char) print; /* printf output waiting for its turn */
-    bool done;
-} slot_queue;
-
+typedef struct touched touched;
 typedef struct order order; /* happens-before between blocks: order.c */
 
 struct launch {
@@ -289,23 +293,27 @@ struct launch {
     const function *fn;
     unsigned checks;
     bool counting;
-    unsigned n_workers;
+    unsigned n_workers, wanted_workers; /* those at work now; at most */
     worker *workers;
+    struct crew *crew;
     uint64_t n_blocks;
     unsigned n_threads;
-    uint32_t shared_bytes, stack_bytes, file_bytes;
+    uint32_t shared_bytes, stack_bytes, file_bytes, dynamic_offset, frame_at;
+    unsigned warps; /* a block */
     uint32_t serial_number; /* of the launch: tags shadow lines */
     slot_queue *slots;
     unsigned n_slots;
     atomic_uint next_slot;
-    atomic_bool stop; /* a fault somewhere */
+    atomic_bool stop; /* deadlock somewhere: the rest need not run */
     uint64_t round;
     bool changed; /* an ordered operation changed memory in this round */
     uint64_t idle_rounds;
-    uint64_t perm_mul, perm_add;
+    uint64_t perm_key;
     order *order;
+    touched *touched;
+    uint32_t (*mask_fn)(const uint32_t *predicate);
     ptx_sink sink;
-    slot_queue *now_slot; /* of the block running, set by workers in their own block */
+    uint64_t limit;
 };
 
 /* ---- tables filled once: lanes.c ---- */
