@@ -18,6 +18,35 @@ static void fault(warp *w, const ins *i, uint32_t mask, const char *text) {
 
 /* ---- barriers of the block ---- */
 
+/* An aligned barrier waits for the warp's other lanes to come to the same instruction. When nothing can
+ * bring them there (w->stuck, see sched.c), it is reported and those present arrive. */
+static uint32_t together(warp *w, const ins *i, uint32_t mask) {
+    uint32_t at = ins_index(w, i), there = mask;
+    for (unsigned k = 0; k < w->n_splits; k++) {
+        const split *s = &w->splits[k];
+        if (s != w->cur && s->state == SPLIT_WARP && s->pc == at)
+            there |= s->mask;
+    }
+    if (there != w->live && !w->stuck) {
+        split_block(w, i, mask, SPLIT_WARP);
+        return 0;
+    }
+    if (there != w->live) {
+        misuse(w, i, (unsigned)__builtin_ctz(mask), "only some threads of the warp can reach this barrier together");
+        w->stuck = false;
+        return mask;
+    }
+    for (unsigned k = 0; k < w->n_splits; k++) {
+        split *s = &w->splits[k];
+        if (s == w->cur || s->state != SPLIT_WARP || s->pc != at)
+            continue;
+        s->state = i->sub == BAR_ARRIVE ? SPLIT_RUN : SPLIT_BARRIER;
+        s->pc += i->sub == BAR_ARRIVE;
+        s->bar = (uint8_t)((const uint32_t *)reg_at(w, i->a))[__builtin_ctz(s->mask)];
+    }
+    return there;
+}
+
 void x_bar(warp *w, const ins *i, uint32_t mask) {
     block *b = w->b;
     unsigned first = (unsigned)__builtin_ctz(mask);
@@ -27,8 +56,11 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
         fault(w, i, mask, "barrier number above 15 or a thread count that is not a multiple of 32");
         return;
     }
-    if (i->flags & INS_ALIGNED && mask != w->live)
-        misuse(w, i, first, "only some threads of the warp reach this barrier together");
+    if (i->flags & INS_ALIGNED && mask != w->live) {
+        mask = together(w, i, mask);
+        if (!mask)
+            return;
+    }
     barrier *x = &b->bars[id];
     x->arrived += (uint32_t)__builtin_popcount(mask);
     x->lanes[w->index] |= mask;
@@ -42,7 +74,7 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
     }
     w->wk->count.barriers++;
     if (i->sub != BAR_ARRIVE) {
-        split_block(w, i, mask, SPLIT_BARRIER);
+        split_block(w, i, mask & w->cur->mask, SPLIT_BARRIER);
         w->cur->bar = (uint8_t)id;
     }
     barrier_check(b, id);

@@ -162,6 +162,8 @@ static uint64_t float_bits(parser *p, ptx_type t, bool negative) {
         memcpy(&f, &narrow, 4);
         d = f;
     }
+    if ((p->tok == TK_F32 && t == T_B32) || (p->tok == TK_F64 && t == T_B64))
+        t = t == T_B32 ? T_F32 : T_F64;
     if (p->tok == TK_F32 && t == T_F32)
         return negative ? narrow ^ 0x80000000u : narrow;
     d = negative ? -d : d;

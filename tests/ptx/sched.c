@@ -108,10 +108,29 @@ static bool runnable(const warp *w) {
     return false;
 }
 
+static const ins *standing_at(const warp *w, const split *s) {
+    return &w->b->ln->module->code.at[s->pc];
+}
+
+/* Lanes wait at an aligned barrier for others that can't come: one of them may go ahead. */
+static bool unstick(warp *w) {
+    split *waiting = NULL;
+    for (unsigned k = 0; k < w->n_splits; k++) {
+        split *s = &w->splits[k];
+        if (s->state == SPLIT_ROUND)
+            return false;
+        if (s->state == SPLIT_WARP && standing_at(w, s)->exec == x_bar)
+            waiting = s;
+    }
+    if (waiting)
+        waiting->state = SPLIT_RUN;
+    return w->stuck = waiting != NULL;
+}
+
 static void run_warp(warp *w, uint32_t turn) {
     int64_t after = -1;
     uint32_t stop;
-    while (turn && !w->b->failed && pick(w, after, &stop)) {
+    while (turn && !w->b->failed && (pick(w, after, &stop) || (unstick(w) && pick(w, after, &stop)))) {
         uint32_t budget = w->n_splits > 1 && turn > QUANTUM ? QUANTUM : turn;
         uint32_t pc = w->cur->pc, n = run_split(w, stop, budget);
         w->b->instructions += n;
@@ -128,10 +147,6 @@ static void shuffle(block *b) {
         b->warp_order[k - 1] = b->warp_order[j];
         b->warp_order[j] = t;
     }
-}
-
-static const ins *standing_at(const warp *w, const split *s) {
-    return &w->b->ln->module->code.at[s->pc];
 }
 
 static void timeout(block *b) {

@@ -203,6 +203,7 @@ struct warp {
     worker *wk;
     split *cur;
     bool yield; /* the running split must stop: blocked, diverged, faulted */
+    bool stuck;  /* nothing else of the warp can run: an aligned barrier need not wait for it */
     bool serial; /* runs its ordered operation at the end of a round */
     uint32_t live;
     unsigned index, n_splits;
