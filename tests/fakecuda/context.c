@@ -179,8 +179,8 @@ CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
     if (fk_current() == ctx) {
         fk_self.stack.n--;
     }
-    fk_context_close(ctx);
     fk_unhandle(ctx);
+    fk_context_close(ctx);
     static fk_list ended; /* other threads and graphs may still point there */
     fk_push(&ended, ctx);
     return CUDA_SUCCESS;

@@ -25,10 +25,13 @@ static size_t image_size(const void *data) {
 }
 
 static void library_free(fk_library *lib) {
+    fk_unhandle(lib);
     while (lib->modules.n > 0) {
         fk_module *m = lib->modules.at[lib->modules.n - 1];
         fk_finish_context(m->ctx);
-        fk_module_close(m);
+        if (lib->modules.n > 0 && lib->modules.at[lib->modules.n - 1] == m) {
+            fk_module_close(m);
+        }
     }
     for (size_t i = 0; i < lib->kernels.n; i++) {
         fk_kernel *k = lib->kernels.at[i];
@@ -40,7 +43,7 @@ static void library_free(fk_library *lib) {
     }
     fk_list_free(&lib->kernels);
     fk_list_free(&lib->modules);
-    fk_delete(lib);
+    free(lib);
 }
 
 CUresult fk_library_module(fk_library *lib, fk_context *ctx, fk_module **out) {

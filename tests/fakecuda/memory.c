@@ -323,6 +323,20 @@ CUresult fk_cuMemAllocPitch_v2(CUdeviceptr *ptr, size_t *pitch, size_t width, si
     return CUDA_SUCCESS;
 }
 
+/* Lets all work end before memory goes. A host function may run meanwhile with the lock open, and another
+ * thread free the block: then NULL. */
+static fk_block *settle(const fk_block *b) {
+    const uint64_t base = b->extent.base, id = b->id;
+    fk_finish_context(NULL);
+    fk_block *still = fk_block_at(base);
+    return still && still->id == id ? still : NULL;
+}
+
+static CUresult context_error(void) {
+    const fk_context *ctx = fk_current();
+    return ctx ? ctx->error : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
 CUresult fk_cuMemFree_v2(CUdeviceptr ptr) {
     fk_block *b = fk_block_near(ptr);
     if (b && b->dead && b->extent.base == ptr) {
@@ -333,13 +347,14 @@ CUresult fk_cuMemFree_v2(CUdeviceptr ptr) {
             CUDA_ERROR_INVALID_VALUE);
     FK_NEED(b->place == FK_DEVICE || b->place == FK_MANAGED, CUDA_ERROR_INVALID_VALUE);
     fk_note("%s", b->owner);
-    fk_finish_context(NULL);
+    b = settle(b);
+    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
     if (b->place == FK_MANAGED) {
         release_host(b);
     } else {
         fk_block_free(b);
     }
-    return fk_current()->error;
+    return context_error();
 }
 
 CUresult fk_cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr ptr) {
@@ -420,9 +435,10 @@ CUresult fk_cuMemFreeHost(void *ptr) {
     fk_block *b = fk_block_at((uint64_t)(uintptr_t)ptr);
     FK_NEED(b && b->place == FK_HOST && b->extent.host == ptr, CUDA_ERROR_INVALID_VALUE);
     fk_note("%s", b->owner);
-    fk_finish_context(NULL);
+    b = settle(b);
+    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
     release_host(b);
-    return fk_current()->error;
+    return context_error();
 }
 
 CUresult fk_cuMemHostRegister_v2(void *ptr, size_t bytes, unsigned flags) {
@@ -448,9 +464,10 @@ CUresult fk_cuMemHostUnregister(void *ptr) {
     fk_block *b = fk_block_at((uint64_t)(uintptr_t)ptr);
     FK_NEED(b && b->place == FK_REGISTERED, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
     FK_NEED(b->extent.host == ptr, CUDA_ERROR_INVALID_VALUE);
-    fk_finish_context(NULL);
+    b = settle(b);
+    FK_NEED(b, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
     fk_block_free(b);
-    return fk_current()->error;
+    return context_error();
 }
 
 static fk_block *pinned_at(const void *host) {

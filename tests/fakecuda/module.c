@@ -243,6 +243,8 @@ CUresult fk_cuModuleUnload(CUmodule handle) {
     FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(!m->library, CUDA_ERROR_NOT_PERMITTED);
     fk_finish_context(m->ctx);
+    m = fk_get(handle, FK_MODULE); /* another thread may have been faster */
+    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
     fk_module_close(m);
     return CUDA_SUCCESS;
 }

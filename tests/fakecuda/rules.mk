@@ -19,9 +19,14 @@ FAKE_TESTS := $(patsubst tests/fakecuda/%.c,$(GPU_OUT)/%,$(wildcard tests/fakecu
 FAKE_TOOLS := $(patsubst tests/fakecuda/%.c,$(GPU_OUT)/%,$(wildcard tests/fakecuda/bench_*.c tests/fakecuda/fuzz_*.c))
 
 $(FAKE_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $< -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -lcriterion -ldl -o $@
+	$(CC) $(GPU_CFLAGS) -pthread $(filter %.o,$^) -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -lcriterion -ldl -o $@
 
 $(FAKE_TOOLS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $< -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -ldl -o $@
 
 GPU_SUITES += $(FAKE_TESTS)
+
+# The toolkit's header judges our declarations where it is installed.
+CUDA_HOME ?= /usr/local/cuda
+$(GPU_OUT)/tests/fakecuda/abi_theirs.o: GPU_FLAGS += -isystem $(CUDA_HOME)/include
+$(GPU_OUT)/test_abi: $(GPU_OUT)/tests/fakecuda/abi_theirs.o
