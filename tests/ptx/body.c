@@ -48,6 +48,21 @@ binding *scope_bind(parser *p, sym *name, bind_kind kind) {
     return b;
 }
 
+/* Ranges are kept under "%r<", so that "%r" may be a register too. */
+static sym *range_name(parser *p, const sym *name, uint32_t len) {
+    char *key = arena_get(&p->names, len + 1);
+    memcpy(key, name->name, len);
+    key[len] = '<';
+    return lex_intern(p, key, len + 1);
+}
+
+static bool bound_here(const parser *p, const sym *name) {
+    for (size_t i = p->scopes.at[p->scopes.n - 1].undo; name->bind && i < p->undos.n; i++)
+        if (p->undos.at[i].name == name)
+            return true;
+    return false;
+}
+
 /* A name's meaning; "%r57" also through the range "%r<100>". */
 binding *name_lookup(parser *p, sym *name) {
     if (name->bind)
@@ -57,7 +72,7 @@ binding *name_lookup(parser *p, sym *name) {
         n--;
     if (n == name->len || name->len - n > 8 || (name->name[n] == '0' && name->len - n > 1))
         return NULL;
-    const binding *range = lex_intern(p, name->name, n)->bind;
+    const binding *range = range_name(p, name, n)->bind;
     uint32_t k = 0;
     for (uint32_t i = n; i < name->len; i++)
         k = k * 10 + (uint32_t)(name->name[i] - '0');
@@ -373,6 +388,12 @@ static void parse_registers(parser *p) {
             parse_fail(p, "too many registers");
             return;
         }
+        if (range)
+            name = range_name(p, name, name->len);
+        if (bound_here(p, name)) {
+            parse_fail(p, "register '%.*s' is declared twice", (int)(name->len - range), name->name);
+            return;
+        }
         binding *b = scope_bind(p, name, range ? B_RANGE : B_REG);
         b->type = type;
         b->count = (uint32_t)count;
@@ -416,11 +437,8 @@ static void parse_table(parser *p, sym *name) {
 
 static void parse_label(parser *p) {
     sym *name = p->word;
-    if (name->bind && name->bind->kind == B_LABEL) {
-        for (size_t i = p->scopes.at[p->scopes.n - 1].undo; i < p->undos.n; i++)
-            if (p->undos.at[i].name == name)
-                parse_fail(p, "label '%.*s' is defined twice", (int)name->len, name->name);
-    }
+    if (bound_here(p, name))
+        parse_fail(p, "label '%.*s' is defined twice", (int)name->len, name->name);
     lex_next(p);
     lex_next(p);
     if (lex_is(p, "branchtargets") || lex_is(p, "calltargets") || lex_is(p, "callprototype")) {

@@ -418,6 +418,17 @@ void dec_dp(parser *p) {
     dec_lane(p, four ? LN_dp4a : LN_dp2a, T_B32, d, a, b, c)->imm = (ta == T_S32) | (tb == T_S32) << 1 | hi << 2;
 }
 
+void dec_vabsdiff4(parser *p) {
+    ptx_type td = dec_type(p, 0), t = dec_type(p, 1);
+    bool add = dec_take(p, M_ADD);
+    if (vm_type_bytes[td] != 4 || t != dec_type(p, 2) || !dec_want(p, 4, 4)) {
+        bad(p, "malformed");
+        return;
+    }
+    int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, td), d = dec_dst(p, 0, td);
+    dec_lane(p, LN_vabsdiff4, t, d, a, b, c)->imm = add;
+}
+
 void dec_fns(parser *p) {
     ptx_type t = dec_type(p, 0);
     ternary(p, LN_fns, t, t, T_S32);

@@ -283,6 +283,31 @@ static void cvt_fp8(parser *p, const cvt_mods *c) {
     dec_lane(p, LN_fp8pair, c->to, d, hi, lo, lo)->imm = mode_of(c);
 }
 
+/* cvt.pack.sat: two s32 clamped to 8 or 16 bits, a above b; 8-bit ones below c's low half. */
+static void cvt_pack(parser *p) {
+    ptx_type to = dec_type(p, 0);
+    unsigned bytes = vm_type_bytes[to];
+    if (bytes == 1)
+        dec_type(p, 2);
+    if (!dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 || !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3)) {
+        bad(p, "malformed");
+        return;
+    }
+    int32_t d = dec_dst(p, 0, T_B32), part[2], join = reg_new(p, 4);
+    ptx_type bits = bytes == 1 ? T_B8 : T_B16;
+    for (unsigned k = 0; k < 2; k++) {
+        int32_t a = dec_src(p, 1 + k, T_S32);
+        part[k] = step(p, LN_satlow, to, 4, step(p, LN_to64, T_S32, 8, a, 0), 0);
+    }
+    if (bytes == 2) {
+        dec_lane(p, LN_pack2, bits, d, part[1], part[0], part[0]);
+        return;
+    }
+    dec_lane(p, LN_pack2, bits, join, part[1], part[0], part[0]);
+    int32_t c = dec_src(p, 3, T_B32);
+    dec_lane(p, LN_pack2, T_B16, d, join, c, c);
+}
+
 static bool is_int(ptx_type t) {
     return vm_type_class[t] == 'U' || vm_type_class[t] == 'S';
 }
@@ -332,6 +357,10 @@ static void cvt_plain(parser *p, const cvt_mods *c) {
 }
 
 void dec_cvt(parser *p) {
+    if (dec_take(p, M_PACK)) {
+        cvt_pack(p);
+        return;
+    }
     cvt_mods c = take_cvt_mods(p);
     if (p->failed)
         return;

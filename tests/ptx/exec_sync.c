@@ -62,8 +62,7 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
             return;
     }
     barrier *x = &b->bars[id];
-    x->arrived += (uint32_t)__builtin_popcount(mask);
-    x->lanes[w->index] |= mask;
+    barrier_arrive(w, x, mask);
     x->counted = i->n;
     x->expected = want;
     if (i->sub >= BAR_POPC) {

@@ -28,7 +28,7 @@ static uint32_t encode_magnitude(double mag, bool negative, const small_float *f
         up = rest >= 0.5;
     else if (rnd == RND_M || rnd == RND_P)
         up = rest > 0 && negative == (rnd == RND_M);
-    if (e - f->emin > 1000)
+    if (e - f->emin > 300)
         return UINT32_MAX;
     return (uint32_t)(((uint64_t)(e - f->emin) << f->bits) + (uint64_t)whole + up);
 }
@@ -43,7 +43,7 @@ static uint32_t encode(double x, const small_float *f, uint32_t mode) {
         return 0;
     uint32_t sign = negative ? f->sign : 0;
     double mag = fabs(x);
-    bool infinite = mag > 1e300;
+    bool infinite = isinf(mag);
     uint32_t code = infinite ? UINT32_MAX : mag == 0 ? 0 : encode_magnitude(mag, negative, f, rnd);
     if (code <= f->max)
         return code | sign;

@@ -75,6 +75,19 @@ static inline uint32_t dp(uint32_t a, uint32_t b, uint32_t c, uint32_t imm, int 
     return sum;
 }
 
+/* |a - b| of the four bytes; imm: their sum added to c. */
+static inline uint32_t vabsdiff(uint32_t a, uint32_t b, uint32_t c, uint32_t imm, int is_signed) {
+    uint32_t all = 0, sum = c;
+    for (unsigned i = 0; i < 4; i++) {
+        int32_t x = is_signed ? (int8_t)(a >> 8 * i) : (uint8_t)(a >> 8 * i);
+        int32_t y = is_signed ? (int8_t)(b >> 8 * i) : (uint8_t)(b >> 8 * i);
+        uint32_t d = (uint32_t)(x > y ? x - y : y - x);
+        all |= d << 8 * i;
+        sum += d;
+    }
+    return imm ? sum : all;
+}
+
 /* The offset-th set bit of a counted from bit b: upwards, or downwards when the offset is negative. */
 static inline uint32_t fns32(uint32_t a, uint32_t b, int32_t offset) {
     int32_t at = (int32_t)(b & 31), step = offset < 0 ? -1 : 1, want = offset < 0 ? -offset : offset;

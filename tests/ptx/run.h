@@ -88,7 +88,8 @@ void block_run(block *b);
 void block_serial(block *b); /* the ordered operations of its waiting warps */
 bool block_done(const block *b);
 void barrier_check(block *b, unsigned id);
-void barrier_leave(block *b, uint32_t threads); /* that many exited */
+void barrier_arrive(warp *w, barrier *x, uint32_t mask);
+void barrier_leave(warp *w, uint32_t threads); /* that many exited */
 bool block_waits(const block *b);
 void block_deadlock(block *b);
 

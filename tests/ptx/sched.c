@@ -232,18 +232,22 @@ void block_serial(block *b) {
 
 /* ---- barriers ---- */
 
-static uint32_t counted_arrivals(const block *b, const barrier *x) {
-    uint32_t n = 0;
-    for (unsigned k = 0; k < b->n_warps; k++) {
-        uint32_t here = x->lanes[k], live = b->warps[k].live;
-        n += here && !(live & ~here) ? LANES : (uint32_t)__builtin_popcount(here);
-    }
-    return n;
+/* Lanes of a warp arrive; when all that live are there they count as a whole warp. */
+void barrier_arrive(warp *w, barrier *x, uint32_t mask) {
+    uint32_t *partial = &x->partial[w->index];
+    x->lanes[w->index] |= mask;
+    x->warps |= 1u << w->index;
+    x->arrived += (uint32_t)__builtin_popcount(mask);
+    *partial |= mask;
+    if (w->live & ~*partial)
+        return;
+    x->arrived += LANES - (uint32_t)__builtin_popcount(*partial);
+    *partial = 0;
 }
 
 static bool complete(const block *b, const barrier *x) {
     if (x->counted)
-        return counted_arrivals(b, x) >= x->expected;
+        return x->arrived >= x->expected;
     for (unsigned k = 0; k < b->n_warps; k++)
         if (b->warps[k].live & ~x->lanes[k])
             return false;
@@ -265,10 +269,9 @@ void barrier_check(block *b, unsigned id) {
     barrier *x = &b->bars[id];
     if (!complete(b, x))
         return;
-    uint32_t set = 0;
+    uint32_t set = x->warps;
     for (unsigned k = 0; k < b->n_warps; k++) {
         warp *w = &b->warps[k];
-        set |= x->lanes[k] ? 1u << k : 0;
         for (unsigned n = 0; n < w->n_splits; n++) {
             split *s = &w->splits[n];
             if (s->state != SPLIT_BARRIER || s->bar != id)
@@ -282,9 +285,14 @@ void barrier_check(block *b, unsigned id) {
     memset(x, 0, sizeof *x);
 }
 
-void barrier_leave(block *b, uint32_t threads) {
+void barrier_leave(warp *w, uint32_t threads) {
+    block *b = w->b;
     b->live_threads -= threads;
-    for (unsigned id = 0; id < 16; id++)
-        if (b->bars[id].arrived)
-            barrier_check(b, id);
+    for (unsigned id = 0; id < 16; id++) {
+        if (!b->bars[id].warps)
+            continue;
+        if (b->bars[id].partial[w->index])
+            barrier_arrive(w, &b->bars[id], 0);
+        barrier_check(b, id);
+    }
 }

@@ -84,5 +84,5 @@ void split_exit(warp *w, uint32_t mask) {
         if (w->splits[k].state == SPLIT_WARP)
             w->splits[k].state = SPLIT_RUN; /* meets its instruction again, with fewer to wait for */
     w->yield = true;
-    barrier_leave(w->b, (uint32_t)__builtin_popcount(mask));
+    barrier_leave(w, (uint32_t)__builtin_popcount(mask));
 }

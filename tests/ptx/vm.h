@@ -221,7 +221,9 @@ struct warp {
 
 typedef struct {
     uint32_t arrived, expected; /* threads */
-    bool counted;               /* an explicit number of threads */
+    bool counted;               /* an explicit number of threads: whole warps count 32 */
+    uint32_t warps;             /* which have taken part */
+    uint32_t partial[MAX_WARPS]; /* lanes of warps that are not all there, when counted */
     uint32_t popc, n_true, n_all; /* of bar.red */
     uint32_t lanes[MAX_WARPS];
 } barrier;
