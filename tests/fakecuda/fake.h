@@ -40,7 +40,7 @@ enum { FK_MAX_DEVICES = 16 };
 
 typedef enum {
     FK_NONE, FK_CONTEXT, FK_STREAM, FK_EVENT, FK_MODULE, FK_FUNCTION, FK_LIBRARY, FK_KERNEL,
-    FK_POOL, FK_GRAPH, FK_NODE, FK_EXEC, FK_USER_OBJECT,
+    FK_POOL, FK_GRAPH, FK_NODE, FK_EXEC, FK_USER_OBJECT, FK_LINK,
 } fk_kind;
 
 /* Every object begins with this. */
@@ -392,6 +392,7 @@ CUresult fk_image_open(const void *data, unsigned sm, fk_image *image, const cha
 void fk_image_close(fk_image *image);
 /* Registers of `kernel` in a cubin, 0 if it does not say. */
 unsigned fk_cubin_registers(const uint8_t *cubin, size_t len, const char *kernel);
+void fk_jit_logs(const fk_jit *jit, const char *error, double seconds); /* module.c */
 char *fk_read_file(const char *path, size_t *len);
 
 struct fk_function {

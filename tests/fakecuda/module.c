@@ -42,7 +42,7 @@ static void give_log(const fk_jit *jit, CUjit_option buffer, CUjit_option size, 
     }
 }
 
-static void give_logs(const fk_jit *jit, const char *error, double seconds) {
+void fk_jit_logs(const fk_jit *jit, const char *error, double seconds) {
     give_log(jit, CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, "");
     give_log(jit, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, error);
     void **wall = jit_value(jit, CU_JIT_WALL_TIME);
@@ -154,7 +154,7 @@ CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk
     const char *why;
     CUresult status = fk_image_open(data, ctx->device->profile->sm, &image, &why);
     if (status != CUDA_SUCCESS) {
-        give_logs(jit, why, 0);
+        fk_jit_logs(jit, why, 0);
         return status;
     }
     char *text = calloc(1, LOG_BYTES);
@@ -164,7 +164,7 @@ CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk
         m->ctx = ctx;
         ptx_log log = {.text = text, .cap = LOG_BYTES};
         status = load_into(m, &image, &log);
-        give_logs(jit, text, seconds_since(&begin));
+        fk_jit_logs(jit, text, seconds_since(&begin));
     }
     free(text);
     fk_image_close(&image);

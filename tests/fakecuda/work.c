@@ -300,7 +300,9 @@ static void run_kernel(fk_command *c) {
     ptx_result result = {0};
     const ptx_status status = ptx_launch(&launch, &counters, &result);
     if (status != PTX_OK) {
-        fk_report("%s: %s", c->what, result.message);
+        if (result.reports == 0) {
+            fk_report("%s: %s", c->what, result.message);
+        }
         fail(c, fk_memory_status(status));
     }
     keep_ranges(c, &result);
