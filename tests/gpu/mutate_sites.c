@@ -35,6 +35,10 @@ static void add(const line *l, const char *at, size_t len, const char *with, con
     va_start(args, what);
     vsnprintf(one->what, sizeof one->what, what, args);
     va_end(args);
+    size_t n = strlen(one->what), twins = 1; /* of the same words on the same line: numbered */
+    for (const mutant *o = m->list; o < one; o++)
+        twins += o->line == one->line && strncmp(o->what, one->what, n) == 0;
+    if (twins > 1) snprintf(one->what + n, sizeof one->what - n, " (%zu)", twins);
 }
 
 static bool starts(const line *l, const char *prefix) {
@@ -175,6 +179,13 @@ static void change_integer(const line *l, const char *s, size_t len) {
     add(l, s, len, with, "%s%.*s becomes %s", shared ? "shared size " : "", (int)len, s, with);
 }
 
+/* A longer array of registers changes nothing, so sizes count only in shared memory. */
+static bool sizes_registers(const line *l, const char *s, const char *e) {
+    const char *value = strstr(l->begin, " = ");
+    return starts_with_any(l, types) && !starts(l, "__shared__") && s[-1] == '[' && *e == ']' &&
+           (!value || value > s);
+}
+
 static void change_numbers(const line *l) {
     static const char *const not_these[] = {"#pragma",  "#if",    "typedef",
                                             "__launch", "extern", NULL};
@@ -190,7 +201,8 @@ static void change_numbers(const line *l) {
         bool is_float = memchr(s, '.', (size_t)(e - s)) ||
                         (s[1] != 'x' && memchr(s, 'e', (size_t)(e - s))) ||
                         memchr(s, 'p', (size_t)(e - s));
-        if (is_float)
+        if (sizes_registers(l, s, e)) {
+        } else if (is_float)
             change_float(l, s, (size_t)(e - s));
         else if (!(starts(l, "__shared__") && contains(l, "__align__(") &&
                    s < strchr(l->begin, ')')))

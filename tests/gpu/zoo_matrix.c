@@ -186,7 +186,7 @@ static const zoo_case conv = {
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
-enum { AT_HEADS = 2, AT_S = 150, AT_D = 64, AG_HEADS = 2, AG_S = 70, AG_D = 32 };
+enum { AT_HEADS = 2, AT_S = 150, AT_D = 64, AG_HEADS = 2, AG_S = 71, AG_D = 32 };
 
 /* One query's weights over the keys up to it; returns the log of their unnormalised sum. */
 static double weights(getter get, const void *q, const void *k, int head, int row, int s, int d,

@@ -43,12 +43,19 @@ static void integer_range(int type, mpfr_t lo, mpfr_t hi) {
     mpfr_sub_ui(hi, hi, 1, MPFR_RNDN);
 }
 
+static uint64_t from_register(int type, uint64_t v) {
+    int unused = 64 - bits_of(type);
+    return is_signed(type) ? (uint64_t)((int64_t)(v << unused) >> unused) : v << unused >> unused;
+}
+
 /* The integer nearest in the wanted direction, clamped to the type; NaN as the ISA's table says. */
 static uint64_t to_integer(mpfr_t x, const conf_case *c) {
     static const mpfr_rnd_t direction[] = {MPFR_RNDN, MPFR_RNDZ, MPFR_RNDD, MPFR_RNDU};
     int to = c->spec.to;
     if (mpfr_nan_p(x))
-        return c->spec.from != FP_F64 && bits_of(to) < 64 ? 0 : (uint64_t)-1 << (bits_of(to) - 1);
+        return c->spec.from != FP_F64 && bits_of(to) < 64
+                   ? 0
+                   : from_register(to, 1ull << (bits_of(to) - 1));
     mpfr_t lo, hi;
     mpfr_inits2(128, lo, hi, (mpfr_ptr)NULL);
     integer_range(to, lo, hi);
@@ -58,11 +65,6 @@ static uint64_t to_integer(mpfr_t x, const conf_case *c) {
     uint64_t y = is_signed(to) ? (uint64_t)mpfr_get_sj(x, MPFR_RNDN) : mpfr_get_uj(x, MPFR_RNDN);
     mpfr_clears(lo, hi, (mpfr_ptr)NULL);
     return y;
-}
-
-static uint64_t from_register(int type, uint64_t v) {
-    int unused = 64 - bits_of(type);
-    return is_signed(type) ? (uint64_t)((int64_t)(v << unused) >> unused) : v << unused >> unused;
 }
 
 static void row_int_int(const conf_case *c, const uint64_t *v, uint64_t *r) {

@@ -1,6 +1,6 @@
 // attention_grad.cu - gradients of causal attention, f32, [heads, S, 32].
 //
-//     P = exp(scale Q K^T - lse)    dV = P^T dO    dS = P * (dO V^T - delta)    dQ = scale dS K   
+//     P = exp(scale Q K^T - lse)    dV = P^T dO    dS = P * (dO V^T - delta)    dQ = scale dS K
 // dK = scale dS^T Q
 //
 // A block owns 32 keys of one head, walks over the queries, keeps dK and dV in registers and adds

@@ -1,15 +1,24 @@
 // reduce.cu - rows folded by shuffles, columns folded by a tree in shared memory.
 
+// The warp's sum, in lane 0 only.
+__device__ float warp_sum(float s) {
+    for (int d = 16; d > 0; d >>= 1) s += __shfl_down_sync(0xffffffffu, s, d);
+    return s;
+}
+
 // y[row] = sum of x[row, 0..n): one block of 128 threads a row
 extern "C" __global__ void row_sum(const float *__restrict__ x, float *__restrict__ y, int n) {
     __shared__ float part[4];
     int row = blockIdx.x, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     float s = 0.0f;
     for (int i = threadIdx.x; i < n; i += 128) s += x[row * n + i];
-    for (int d = 16; d > 0; d >>= 1) s += __shfl_xor_sync(0xffffffffu, s, d);
+    s = warp_sum(s);
     if (lane == 0) part[warp] = s;
     __syncthreads();
-    if (threadIdx.x == 0) y[row] = part[0] + part[1] + part[2] + part[3];
+    if (warp == 0) {
+        s = warp_sum(lane < 4 ? part[lane] : 0.0f);
+        if (lane == 0) y[row] = s;
+    }
 }
 
 // y[c] = max of x[0..rows, c], at[c] = the first row that has it: 16 columns by 16 rows of threads
@@ -46,7 +55,7 @@ extern "C" __global__ void col_max(const float *__restrict__ x, float *__restric
         __syncthreads();
     }
     if (ty == 0 && c < cols) {
-        y[c] = best[0][threadIdx.x];
-        at[c] = where[0][threadIdx.x];
+        y[c] = best[ty][threadIdx.x];
+        at[c] = where[ty][threadIdx.x];
     }
 }

@@ -10,7 +10,7 @@ struct tiles {
 __device__ __forceinline__ void load(tiles &s, const float *A, const float *B, int m0, int n0,
                                      int k0, int M, int N, int K) {
     int t = threadIdx.x, ar = t >> 1, ak = (t & 1) * 4, bk = t >> 4, bn = (t & 15) * 4;
-    float4 zero = {0.0f, 0.0f, 0.0f, 0.0f};
+    float4 zero = {};
     float4 a = m0 + ar < M ? *(const float4 *)(A + (m0 + ar) * K + k0 + ak) : zero;
     float4 b = n0 + bn < N ? *(const float4 *)(B + (k0 + bk) * N + n0 + bn) : zero;
     s.a[ak][ar] = a.x;

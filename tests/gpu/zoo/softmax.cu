@@ -4,7 +4,7 @@
 __device__ float block_fold(float v, bool is_max, float *part) {
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     for (int d = 16; d > 0; d >>= 1) {
-        float o = __shfl_xor_sync(0xffffffffu, v, d);
+        float o = __shfl_down_sync(0xffffffffu, v, d); // lane 0 gets it all
         v = is_max ? fmaxf(v, o) : v + o;
     }
     if (lane == 0) part[warp] = v;
