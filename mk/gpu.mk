@@ -48,8 +48,10 @@ $(PTX_LIB): $(PTX_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-build/ptxrun: $(patsubst %.c,$(GPU_OUT)/%.o,tests/ptx/ptxrun.c $(wildcard tests/ptx/run_*.c)) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -lz -lzstd -o $@
+PTXRUN_OBJ := $(patsubst %.c,$(GPU_OUT)/%.o,tests/ptx/ptxrun.c $(wildcard tests/ptx/run_*.c) \
+                tests/fakecuda/image.c tests/gpu/nvrtc.c)
+build/ptxrun: $(PTXRUN_OBJ) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -o $@
 
 PTX_TESTS := $(patsubst tests/ptx/%.c,$(GPU_OUT)/%,$(wildcard tests/ptx/test_*.c))
 $(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(PTX_LIB)
