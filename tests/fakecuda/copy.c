@@ -114,13 +114,16 @@ static CUresult stage(fk_work *w) {
     const uint64_t width = w->copy.width, rows = w->copy.rows, planes = w->copy.planes;
     uint8_t *staged = malloc(width * rows * planes);
     FK_NEED(staged, CUDA_ERROR_OUT_OF_MEMORY);
+    w->copy.staged = staged;
     for (uint64_t p = 0; p < planes; p++) {
         for (uint64_t r = 0; r < rows; r++) {
             const uint64_t row = (p * w->copy.from.height + r) * w->copy.from.pitch;
-            memcpy(staged + (p * rows + r) * width, (void *)(uintptr_t)(w->copy.from.address + row), width);
+            if (!fk_pageable(staged + (p * rows + r) * width, w->copy.from.address + row, width, false)) {
+                fk_work_free(w);
+                return CUDA_ERROR_INVALID_VALUE;
+            }
         }
     }
-    w->copy.staged = staged;
     return CUDA_SUCCESS;
 }
 

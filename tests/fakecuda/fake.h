@@ -281,6 +281,8 @@ typedef struct {
 CUresult fk_submit(fk_stream *stream, fk_work *work);
 bool fk_work_copy(fk_work *to, const fk_work *from);
 void fk_work_free(fk_work *work);
+/* Reads or writes the program's own memory; false when it is not there. */
+bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write);
 
 /* A range that a command read or wrote, for races between commands. */
 typedef struct {
@@ -506,7 +508,6 @@ fk_graph *fk_graph_copy(const fk_graph *graph);
 fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n);
 bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to);
 bool fk_graph_acyclic(fk_graph *graph);
-void fk_user_object_drop(void *object, unsigned n);
 bool fk_graph_sort(fk_graph *graph, fk_list *order); /* appends the nodes; false on a cycle */
 /* The node, in children too, that was copied from the node with this handle. */
 fk_node *fk_graph_find(const fk_graph *graph, const void *origin);

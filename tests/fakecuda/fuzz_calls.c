@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAG = 24, BUFFER = 1 << 14 };
+enum { BAG = 24, FRESH = 3, BUFFER = 1 << 14 }; /* the first FRESH of a bag were made for this sequence */
 
 typedef struct {
     void *at[BAG];
@@ -34,12 +34,12 @@ static void keep(fuzzer *f, bag *b, void *handle) {
     b->at[roll(f, BAG)] = handle;
 }
 
-/* Mostly something from the bag, now and then nothing or nonsense. */
+/* Mostly something that is alive, else something from the bag, now and then nothing or nonsense. */
 static void *draw(fuzzer *f, bag *b) {
-    switch (roll(f, 16)) {
+    switch (roll(f, 32)) {
     case 0: return NULL;
     case 1: return (void *)(uintptr_t)roll(f, 1u << 30);
-    default: return b->at[roll(f, BAG)];
+    default: return b->at[roll(f, 4) ? roll(f, FRESH) : roll(f, BAG)];
     }
 }
 
@@ -48,8 +48,8 @@ static CUstream stream(fuzzer *f) {
 }
 
 static CUdeviceptr address(fuzzer *f) {
-    const CUdeviceptr p = f->memory[roll(f, BAG)];
-    switch (roll(f, 12)) {
+    const CUdeviceptr p = f->memory[roll(f, 4) ? roll(f, FRESH) : roll(f, BAG)];
+    switch (roll(f, 24)) {
     case 0: return 0;
     case 1: return p + roll(f, 5000);
     case 2: return roll(f, UINT64_MAX);
@@ -86,8 +86,13 @@ static void context_call(fuzzer *f) {
         break;
     case 1: cuCtxDestroy_v2(draw(f, &f->contexts)); break;
     case 2: cuCtxPushCurrent_v2(draw(f, &f->contexts)); break;
-    case 3: cuCtxPopCurrent_v2(&ctx); break;
-    case 4: cuCtxSetCurrent(draw(f, &f->contexts)); break;
+    case 3:
+    case 4:
+        if (roll(f, 4) == 0) { /* without a context nothing else happens */
+            cuCtxPopCurrent_v2(&ctx);
+            cuCtxSetCurrent(draw(f, &f->contexts));
+        }
+        break;
     case 5: cuCtxSynchronize(); break;
     case 6: cuCtxGetLimit(&value, (CUlimit)roll(f, 9)); break;
     case 7: cuCtxSetLimit((CUlimit)roll(f, 9), roll(f, 1u << 20)); break;
@@ -222,7 +227,7 @@ static void stream_call(fuzzer *f) {
 }
 
 static void module_call(fuzzer *f) {
-    static const char *const names[] = {"scale", "poke", "crash", "wide", "ticket", "none"};
+    static const char *const names[] = {"scale", "poke", "scale", "wide", "ticket", "none"};
     CUmodule m;
     CUfunction func;
     CUlibrary lib;
@@ -240,7 +245,7 @@ static void module_call(fuzzer *f) {
     case 2:
     case 3:
     case 4:
-        if (cuModuleGetFunction(&func, draw(f, &f->modules), names[roll(f, 6)]) == CUDA_SUCCESS) {
+        if (cuModuleGetFunction(&func, draw(f, &f->modules), roll(f, 20) ? names[roll(f, 6)] : "crash") == CUDA_SUCCESS) {
             keep(f, &f->functions, func);
         }
         break;
@@ -374,6 +379,31 @@ static void graph_call(fuzzer *f) {
 
 /* ---- sequences ---------------------------------------------------------------------------------------------- */
 
+/* What most calls of the sequence will find alive. */
+static void refresh(fuzzer *f) {
+    static const char *const names[FRESH] = {"scale", "ticket", "poke"};
+    CUdeviceptr base;
+    size_t n;
+    if (cuModuleGetFunctionCount((unsigned *)&n, f->modules.at[0]) != CUDA_SUCCESS) {
+        cuModuleLoadData((CUmodule *)&f->modules.at[0], kernels);
+    }
+    for (int i = 0; i < FRESH; i++) {
+        cuModuleGetFunction((CUfunction *)&f->functions.at[i], f->modules.at[0], names[i]);
+        if (cuMemGetAddressRange_v2(&base, &n, f->memory[i]) != CUDA_SUCCESS) {
+            cuMemAlloc_v2(&f->memory[i], 4096);
+        }
+        if (cuStreamGetId(f->streams.at[i], (unsigned long long *)&n) != CUDA_SUCCESS) {
+            cuStreamCreate((CUstream *)&f->streams.at[i], i > 0);
+        }
+        if (cuEventQuery(f->events.at[i]) == CUDA_ERROR_INVALID_HANDLE) {
+            cuEventCreate((CUevent *)&f->events.at[i], 0);
+        }
+        if (cuGraphGetNodes(f->graphs.at[i], NULL, &n) != CUDA_SUCCESS) {
+            cuGraphCreate((CUgraph *)&f->graphs.at[i], 0);
+        }
+    }
+}
+
 static void sequence(fuzzer *f) {
     static void (*const groups[])(fuzzer *) = {context_call, memory_call, memory_call, copy_call, copy_call,
                                                stream_call, stream_call, module_call, launch_call, launch_call,
@@ -382,6 +412,7 @@ static void sequence(fuzzer *f) {
     cuDevicePrimaryCtxRetain(&primary, 0);
     cuCtxSetCurrent(primary);
     keep(f, &f->contexts, primary);
+    refresh(f);
     for (uint64_t n = 5 + roll(f, 30); n > 0; n--) {
         groups[roll(f, sizeof groups / sizeof *groups)](f);
     }
@@ -441,7 +472,10 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < threads && i < THREADS_MOST; i++) {
         pthread_join(thread[i], NULL);
     }
-    printf("fuzz_calls: %llu sequences on %u threads, seed %llu: %zu kinds of reports, no crash\n",
-           (unsigned long long)sequences, threads, (unsigned long long)seed, braze_fake_reports());
+    printf("fuzz_calls: %llu sequences on %u threads, seed %llu: %llu launches, %llu copies, %llu graphs, "
+           "%zu kinds of reports, no crash\n",
+           (unsigned long long)sequences, threads, (unsigned long long)seed,
+           (unsigned long long)braze_fake_commands("kernel"), (unsigned long long)braze_fake_commands("copy"),
+           (unsigned long long)braze_fake_calls("cuGraphLaunch"), braze_fake_reports());
     return 0;
 }

@@ -10,7 +10,7 @@ typedef struct {
     fk_head head;
     void *ptr;
     CUhostFn destroy;
-    unsigned refs;
+    unsigned refs, held; /* of the program, of graphs */
 } user_object;
 
 fk_graph *fk_graph_new(void) {
@@ -24,10 +24,9 @@ static void node_free(fk_node *node) {
     fk_delete(node);
 }
 
-void fk_user_object_drop(void *object, unsigned n) {
-    user_object *o = object;
-    o->refs -= n < o->refs ? n : o->refs;
-    if (o->refs == 0) {
+/* Ends the object when neither the program nor a graph has a reference. */
+static void end_user_object(user_object *o) {
+    if (o->refs + o->held == 0) {
         const CUhostFn destroy = o->destroy;
         void *ptr = o->ptr;
         fk_delete(o);
@@ -43,7 +42,9 @@ void fk_graph_free(fk_graph *graph) {
         node_free(graph->nodes.at[i]);
     }
     for (size_t i = 0; i < graph->user_objects.n; i++) {
-        fk_user_object_drop(graph->user_objects.at[i], 1);
+        user_object *o = graph->user_objects.at[i];
+        o->held--;
+        end_user_object(o);
     }
     fk_list_free(&graph->nodes);
     fk_list_free(&graph->user_objects);
@@ -442,7 +443,8 @@ CUresult fk_cuUserObjectRetain(CUuserObject handle, unsigned n) {
 CUresult fk_cuUserObjectRelease(CUuserObject handle, unsigned n) {
     user_object *o = fk_get(handle, FK_USER_OBJECT);
     FK_NEED(o && n > 0 && n <= o->refs, CUDA_ERROR_INVALID_VALUE);
-    fk_user_object_drop(o, n);
+    o->refs -= n;
+    end_user_object(o);
     return CUDA_SUCCESS;
 }
 
@@ -455,7 +457,8 @@ CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigne
     for (unsigned i = 0; i < n; i++) {
         FK_NEED(fk_push(&graph->user_objects, o), CUDA_ERROR_OUT_OF_MEMORY);
     }
-    o->refs += flags == MOVE ? 0 : n;
+    o->held += n;
+    o->refs -= flags == MOVE ? n : 0;
     return CUDA_SUCCESS;
 }
 
@@ -471,6 +474,7 @@ CUresult fk_cuGraphReleaseUserObject(CUgraph handle, CUuserObject object, unsign
     for (unsigned i = 0; i < n; i++) {
         fk_remove(&graph->user_objects, o);
     }
-    fk_user_object_drop(o, n);
+    o->held -= n;
+    end_user_object(o);
     return CUDA_SUCCESS;
 }

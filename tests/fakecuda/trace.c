@@ -33,6 +33,8 @@ typedef struct {
     ptx_counters sum;
 } tally;
 
+enum { REPORTS_KEPT = 1000 };
+
 static struct {
     report *reports;
     size_t n_reports;
@@ -87,6 +89,9 @@ void fk_report(const char *format, ...) {
             kept.reports[i].count++;
             return;
         }
+    }
+    if (kept.n_reports == REPORTS_KEPT) {
+        return; /* enough to see that something is wrong */
     }
     report *more = realloc(kept.reports, (kept.n_reports + 1) * sizeof *more);
     char *copy = strdup(text);

@@ -126,21 +126,48 @@ static uint8_t *bytes_at(fk_command *c, const fk_side *side, uint64_t address, u
     return b->extent.host + (address - b->extent.base);
 }
 
-/* Pageable memory, read late: it may be gone by now. */
-static bool read_pageable(fk_command *c, void *to, const void *from, uint64_t n) {
-    const struct iovec here = {to, n}, there = {(void *)(uintptr_t)from, n};
-    const ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
-    if (got < 0 && errno != EFAULT) {
-        memcpy(to, from, n); /* not allowed on this system */
+/* Present in programs built with AddressSanitizer: it knows freed and overrun heap blocks. */
+extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((weak));
+
+/* Moves bytes between the driver and the program's pageable memory, which may be gone or never have been:
+ * the kernel looks, not we. */
+bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write) {
+    void *remote = (void *)(uintptr_t)there;
+    if (__asan_region_is_poisoned && __asan_region_is_poisoned(remote, n)) {
+        return false;
+    }
+    const struct iovec mine = {here, n}, theirs = {remote, n};
+    const ssize_t got = write ? process_vm_writev(getpid(), &mine, 1, &theirs, 1, 0)
+                              : process_vm_readv(getpid(), &mine, 1, &theirs, 1, 0);
+    if (got < 0 && errno != EFAULT) { /* not allowed on this system: no protection then */
+        memcpy(write ? remote : here, write ? here : remote, n);
         return true;
     }
-    if (got >= 0 && (uint64_t)got == n) {
-        return true;
+    return got >= 0 && (uint64_t)got == n;
+}
+
+static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n, bool from_program) {
+    const bool to_program = c->work.copy.to.pageable;
+    bool ok = true;
+    if (from_program && to_program) {
+        uint8_t *between = malloc(n);
+        ok = between && fk_pageable(between, (uint64_t)(uintptr_t)from, n, false) &&
+             fk_pageable(between, (uint64_t)(uintptr_t)to, n, true);
+        free(between);
+    } else if (from_program) {
+        ok = fk_pageable(to, (uint64_t)(uintptr_t)from, n, false);
+    } else if (to_program) {
+        ok = fk_pageable((void *)(uintptr_t)from, (uint64_t)(uintptr_t)to, n, true);
+    } else {
+        memmove(to, from, n);
     }
-    fk_report("%s reads pageable memory that is gone: the source of an asynchronous copy must stay "
-              "until the copy has run",
-              c->what);
-    return false;
+    if (!ok) {
+        fk_report("%s touches pageable memory that is gone or too short: what an asynchronous copy reads must "
+                  "stay until the copy has run",
+                  c->what);
+        fail(c, CUDA_ERROR_ILLEGAL_ADDRESS);
+    }
+    return ok;
 }
 
 static void carry_shadow(fk_command *c, fk_block *to, uint64_t at, fk_block *from, uint64_t off, uint64_t n) {
@@ -169,12 +196,8 @@ static bool copy_row(fk_command *c, uint64_t to, uint64_t from, const uint8_t *s
     if (!s) {
         return false;
     }
-    if (c->work.copy.from.pageable && !staged) {
-        if (!read_pageable(c, t, s, n)) {
-            return false;
-        }
-    } else {
-        memmove(t, s, n);
+    if (!move_row(c, t, s, n, c->work.copy.from.pageable && !staged)) {
+        return false;
     }
     carry_shadow(c, target, target ? to - target->extent.base : 0, source,
                  source ? from - source->extent.base : 0, n);
