@@ -30,6 +30,7 @@ typedef struct {
     unsigned n_args;
     uint64_t seed;  /* of the schedule, where the device has one */
     uint64_t limit; /* warp instructions a block may run, 0: the device's own limit */
+    bool count;     /* fill `conflicts` */
     bool unchecked; /* leave the checkers out: what is tested is one instruction's answer */
 } dev_launch;
 
@@ -47,8 +48,9 @@ typedef struct {
 struct dev {
     const dev_ops *ops;
     unsigned sm;
-    uint64_t reports; /* findings of the checkers since the last reset */
-    char why[1024];   /* the first finding or the last error in words; empty when there was none */
+    uint64_t reports;   /* findings of the checkers since the last reset */
+    uint64_t conflicts; /* shared-memory wavefronts beyond the ideal, where the device counts */
+    char why[1024]; /* the first finding or the last error in words; empty when there was none */
 };
 
 /* The interpreter as an sm_`sm`. NULL when memory is out. */

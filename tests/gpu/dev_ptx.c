@@ -160,12 +160,15 @@ static int launch(dev *d, const dev_launch *l) {
         .seed = l->seed,
         .host_threads = 1,
         .checks = l->unchecked ? 0 : PTX_CHECK_ALL & ~(unsigned)PTX_CHECK_SETS,
+        .count = l->count,
         .instruction_limit = l->limit,
         .memory = &memory,
         .sink = &sink,
     };
     ptx_result result = {.status = PTX_OK};
-    ptx_status status = ptx_launch(&params, NULL, &result);
+    ptx_counters counters = {0};
+    ptx_status status = ptx_launch(&params, &counters, &result);
+    d->conflicts += counters.shared_wavefronts - counters.shared_wavefronts_ideal;
     d->reports += result.reports;
     if (status != PTX_OK) note(d, result.message);
     ptx_result_free(&result);
@@ -183,6 +186,7 @@ static void reset(dev *d) {
     p->n_extents = 0;
     p->next = FIRST_ADDRESS;
     d->reports = 0;
+    d->conflicts = 0;
     d->why[0] = '\0';
 }
 

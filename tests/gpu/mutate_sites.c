@@ -88,6 +88,10 @@ static size_t statement_length(const line *l) {
     return 0;
 }
 
+static void add_dropped(const line *l, size_t len) {
+    add(l, l->begin, len, ";", "dropped %.*s", len < 60 ? (int)len : 60, l->begin);
+}
+
 static void drop_statement(const line *l) {
     static const char *const calls[] = {"__syncthreads(",
                                         "__syncwarp(",
@@ -110,9 +114,7 @@ static void drop_statement(const line *l) {
                   (contains(l, " = ") || contains(l, "+= ") || contains(l, "*= ")) &&
                   l->end[-1] == ';' && (is_word(*l->begin) || *l->begin == '*' || *l->begin == '(');
     size_t len = call || assign ? statement_length(l) : 0;
-    if (len > 0) add(l, l->begin, len, ";", "dropped %.60s", l->begin);
-    if (len > 0) /* cut the description at the statement's end */
-        l->out->list[l->out->n - 1].what[len + 8 < 95 ? len + 8 : 95] = '\0';
+    if (len > 0) add_dropped(l, len);
 }
 
 static void open_guard(const line *l) {
@@ -201,12 +203,10 @@ static void change_numbers(const line *l) {
         bool is_float = memchr(s, '.', (size_t)(e - s)) ||
                         (s[1] != 'x' && memchr(s, 'e', (size_t)(e - s))) ||
                         memchr(s, 'p', (size_t)(e - s));
-        if (sizes_registers(l, s, e)) {
-        } else if (is_float)
-            change_float(l, s, (size_t)(e - s));
-        else if (!(starts(l, "__shared__") && contains(l, "__align__(") &&
-                   s < strchr(l->begin, ')')))
-            change_integer(l, s, (size_t)(e - s));
+        bool alignment =
+            starts(l, "__shared__") && contains(l, "__align__(") && s < strchr(l->begin, ')');
+        if (!alignment && !sizes_registers(l, s, e))
+            (is_float ? change_float : change_integer)(l, s, (size_t)(e - s));
         s = e;
     }
 }
@@ -312,8 +312,7 @@ static void host_line(const line *l) {
     for (size_t i = 0; words[i]; i++) {
         const char *at = strstr(l->begin, words[i]);
         if (at && at < l->begin + len) {
-            add(l, l->begin, len, ";", "dropped %.60s", l->begin);
-            l->out->list[l->out->n - 1].what[len + 8 < 95 ? len + 8 : 95] = '\0';
+            add_dropped(l, len);
             return;
         }
     }

@@ -57,6 +57,7 @@ typedef struct {
 typedef struct {
     const char *name, *file; /* zoo/FILE.cu */
     unsigned min_sm;
+    bool conflict_free; /* its shared memory is laid out so that no bank is asked twice */
     zoo_buffer buffers[ZOO_MAX_BUFFERS];
     zoo_launch launches[ZOO_MAX_LAUNCHES];
     void (*oracle)(

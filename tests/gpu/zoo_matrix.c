@@ -96,6 +96,7 @@ static void i8_oracle(void **buf) {
         .name = "gemm_" #NAME,                                                                     \
         .file = "mma",                                                                             \
         .min_sm = 80,                                                                              \
+        .conflict_free = true,                                                                     \
         .buffers = {{TYPE, MM_M * MM_BYTES / SIZE, FILL, LO, HI, 0, 0},                            \
                     {TYPE, MM_N * MM_BYTES / SIZE, FILL, LO, HI, 0, 0},                            \
                     {OUT, MM_M * MM_N, ZOO_FRESH, 0, 0, 0, 0}},                                    \
@@ -129,6 +130,7 @@ static const zoo_case gemm_k8 = {
     .name = "gemm_f16_k8",
     .file = "mma75",
     .min_sm = 75,
+    .conflict_free = true,
     .buffers = {{ZOO_F16, K8_M *K8_K, ZOO_EIGHTHS, -16, 16, 0, 0},
                 {ZOO_F16, K8_K *K8_N, ZOO_EIGHTHS, -16, 16, 0, 0},
                 {ZOO_F32, K8_M *K8_N, ZOO_FRESH, 0, 0, 0, 0}},
@@ -173,6 +175,7 @@ static const zoo_case conv = {
     .name = "conv_f16",
     .file = "mma",
     .min_sm = 80,
+    .conflict_free = true,
     .buffers = {{ZOO_F16, CV_PIXELS *CV_IN, ZOO_EIGHTHS, -16, 16, 0, 0},
                 {ZOO_F16, CV_OUT * 9 * CV_IN, ZOO_EIGHTHS, -16, 16, 0, 0},
                 {ZOO_F32, CV_PIXELS *CV_OUT, ZOO_FRESH, 0, 0, 0, 0}},
@@ -220,6 +223,7 @@ static const zoo_case attention = {
     .name = "attention",
     .file = "attention",
     .min_sm = 80,
+    .conflict_free = true,
     .buffers = {{ZOO_F16, AT_HEADS *AT_S *AT_D, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_F16, AT_HEADS *AT_S *AT_D, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_F16, AT_HEADS *AT_S *AT_D, ZOO_NORMAL, 0, 0, 0, 0},

@@ -147,9 +147,13 @@ static int upload(dev *d, const zoo_case *c, zoo_memory *m, uint64_t seed) {
     return 0;
 }
 
-static int launch(dev *d, const zoo_launch *z, const zoo_memory *m, uint64_t seed, uint64_t limit) {
-    dev_launch l = {
-        .kernel = z->kernel, .cooperative = z->cooperative, .seed = seed, .limit = limit};
+static int launch(dev *d, const zoo_launch *z, const zoo_memory *m, uint64_t seed, uint64_t limit,
+                  bool count) {
+    dev_launch l = {.kernel = z->kernel,
+                    .cooperative = z->cooperative,
+                    .seed = seed,
+                    .limit = limit,
+                    .count = count};
     memcpy(l.grid, z->grid, sizeof l.grid);
     memcpy(l.block, z->block, sizeof l.block);
     for (; l.n_args < DEV_MAX_ARGS && z->args[l.n_args].kind != ZOO_NO_ARG; l.n_args++) {
@@ -194,6 +198,10 @@ static zoo_verdict judge(dev *d, const zoo_case *c, zoo_memory *m, char *why, si
         snprintf(why, cap, "%s", d->why);
         return ZOO_REPORTED;
     }
+    if (c->conflict_free && d->conflicts > 0) {
+        snprintf(why, cap, "%llu bank conflicts", (unsigned long long)d->conflicts);
+        return ZOO_REPORTED;
+    }
     return same(c, m, why, cap) ? ZOO_CLEAN : ZOO_WRONG;
 }
 
@@ -205,7 +213,7 @@ zoo_verdict zoo_run(dev *d, const zoo_case *c, const char *ptx, uint64_t seed, u
     int code = d->ops->load(d, ptx, strlen(ptx));
     if (code == 0) code = upload(d, c, &m, seed);
     for (unsigned i = 0; code == 0 && i < ZOO_MAX_LAUNCHES && c->launches[i].kernel; i++)
-        code = launch(d, &c->launches[i], &m, seed, limit);
+        code = launch(d, &c->launches[i], &m, seed, limit, c->conflict_free);
     if (code == 0)
         verdict = judge(d, c, &m, why, cap);
     else

@@ -112,7 +112,7 @@ static const zoo_case col_max = {
     .oracle = col_max_oracle,
 };
 
-enum { SPLIT_N = 5000, SPLIT_BLOCKS = 7 };
+enum { SPLIT_N = 5000, SPLIT_BLOCKS = 23 };
 
 static void split_oracle(void **buf) {
     const float *x = buf[0];
@@ -157,18 +157,22 @@ static void softmax_oracle(void **buf) {
     }
 }
 
-static const zoo_case softmax = {
-    .name = "softmax_row",
-    .file = "softmax",
-    .min_sm = 75,
-    .buffers = {{ZOO_F32, SOFT_ROWS *SOFT_N, ZOO_EIGHTHS, -1200, -200, 0, 0}, /* far below 0 */
-                {ZOO_F32, SOFT_ROWS *SOFT_N, ZOO_FRESH, 0, 0, 1e-37, 2e-6}},
-    .launches = {{.kernel = "softmax_row",
-                  .grid = {SOFT_ROWS, 1, 1},
-                  .block = {128, 1, 1},
-                  .args = {BUF(0), BUF(1), INT(SOFT_N)}}},
-    .oracle = softmax_oracle,
-};
+#define SOFTMAX(NAME, LO, HI)                                                                      \
+    static const zoo_case NAME = {                                                                 \
+        .name = #NAME,                                                                             \
+        .file = "softmax",                                                                         \
+        .min_sm = 75,                                                                              \
+        .buffers = {{ZOO_F32, SOFT_ROWS * SOFT_N, ZOO_EIGHTHS, LO, HI, 0, 0},                      \
+                    {ZOO_F32, SOFT_ROWS * SOFT_N, ZOO_FRESH, 0, 0, 1e-37, 2e-6}},                  \
+        .launches = {{.kernel = "softmax_row",                                                     \
+                      .grid = {SOFT_ROWS, 1, 1},                                                   \
+                      .block = {128, 1, 1},                                                        \
+                      .args = {BUF(0), BUF(1), INT(SOFT_N)}}},                                     \
+        .oracle = softmax_oracle,                                                                  \
+    };
+
+SOFTMAX(softmax, -1200, -200)        /* far below 0 */
+SOFTMAX(softmax_spread, -400000, -1) /* so far apart that only the true maximum will do */
 
 static void normalise(void **buf, int n) {
     const float *x = buf[0], *w = buf[1], *b = buf[2];
@@ -230,6 +234,7 @@ static const zoo_case transpose = {
     .name = "transpose",
     .file = "transpose",
     .min_sm = 75,
+    .conflict_free = true,
     .buffers = {{ZOO_F32, TURN_ROWS *TURN_COLS, ZOO_NORMAL, 0, 0, 0, 0},
                 {ZOO_F32, TURN_ROWS *TURN_COLS, ZOO_FRESH, 0, 0, 0, 0}},
     .launches = {{.kernel = "transpose",
@@ -452,13 +457,13 @@ static const zoo_case ring = {
                 {ZOO_U32, 1, ZOO_ZERO, 0, 0, 0, 0}},
     .launches = {{.kernel = "smooth_ring",
                   .grid = {RING_BLOCKS, 1, 1},
-                  .block = {32, 1, 1},
+                  .block = {64, 1, 1},
                   .args = {BUF(0), BUF(1), BUF(2), INT(RING_N), INT(RING_STEPS)},
                   .cooperative = true}},
     .oracle = ring_oracle,
 };
 
 const zoo_case *const zoo_vector_cases[] = {
-    &gelu,      &swiglu,          &row_sum,   &col_max, &split,   &softmax,
-    &layernorm, &layernorm_short, &transpose, &gather,  &scatter, &scan,
-    &radix,     &histogram,       &philox,    &ring,    NULL};
+    &gelu,           &swiglu,    &row_sum,         &col_max,   &split,  &softmax,
+    &softmax_spread, &layernorm, &layernorm_short, &transpose, &gather, &scatter,
+    &scan,           &radix,     &histogram,       &philox,    &ring,   NULL};

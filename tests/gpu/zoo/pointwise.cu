@@ -21,8 +21,9 @@ extern "C" __global__ void gelu_mask(const float *__restrict__ x, const u8 *__re
         r.z = m.z ? scale * gelu(a.z) + r.z : r.z;
         r.w = m.w ? scale * gelu(a.w) + r.w : r.w;
         ((float4 *)y)[q] = r;
-    } else if (q == full) {
-        for (u32 i = q * 4; i < n; i++) y[i] = mask[i] ? scale * gelu(x[i]) + res[i] : res[i];
+    } else { // the last n % 4 elements, one a thread
+        u32 i = full * 4 + (q - full);
+        if (i < n) y[i] = mask[i] ? scale * gelu(x[i]) + res[i] : res[i];
     }
 }
 
