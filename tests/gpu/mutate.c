@@ -153,10 +153,10 @@ static verdict try_host(const char *source, const mutant *m, unsigned id) {
              path, id);
     if (system(command) != 0) return STILLBORN;
     for (unsigned seed = 1; seed <= SEEDS; seed++) {
-        snprintf(
-            command, sizeof command,
-            "BRAZE_LIBCUDA=%s BRAZE_FAKE_SEED=%u timeout 20 build/gpu/mutant%u >/dev/null 2>&1",
-            host_library, seed, id);
+        snprintf(command, sizeof command,
+                 "BRAZE_LIBCUDA=%s BRAZE_FAKE_SEED=%u BRAZE_FAKE_EXIT=9 timeout 20 "
+                 "build/gpu/mutant%u >/dev/null 2>&1",
+                 host_library, seed, id);
         int status = system(command);
         if (status != 0) return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? WRONG : FAILED;
     }

@@ -412,6 +412,13 @@ static bool compare(const conf_case *c, const table *t, char *why, size_t cap) {
     return false;
 }
 
+uint32_t conf_key(const conf_case *c) {
+    uint32_t key = 2166136261u;
+    for (const char *s = c->text; *s; s++) key = (key ^ (uint8_t)*s) * 16777619u;
+    for (const char *s = c->sig; *s; s++) key = (key ^ (uint8_t)*s) * 16777619u;
+    return key;
+}
+
 /* One NaN stands for all where any will do, so that hashes of answers can be compared. */
 static uint64_t canonical(char letter, uint64_t bits) {
     if (letter == 'X' || letter == 'Y') {

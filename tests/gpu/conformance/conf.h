@@ -47,7 +47,7 @@ typedef struct {
  * bytes. */
 struct conf_case {
     char text[CONF_MAX_TEXT];
-    const char *decl;    /* module-level text before the kernel, or NULL */
+    const char *decl; /* module-level text before the kernel, or NULL */
     char sig[CONF_MAX_REGS + 2];
     unsigned sm;
     conf_row row;
@@ -75,6 +75,9 @@ unsigned conf_operands(const conf_case *c);
 
 /* The kernel "k" of a case as PTX text for the case's own oldest target. */
 void conf_ptx(const conf_case *c, char *text, size_t cap);
+
+/* Names a case in a file of recorded answers. */
+uint32_t conf_key(const conf_case *c);
 
 /* Runs one case; false with a sentence about the first difference in `why`. When `answers` is not
  * NULL the device's results are hashed into it. */
