@@ -54,7 +54,7 @@ build/ptxrun: $(PTXRUN_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -o $@
 
 PTX_TESTS := $(patsubst tests/ptx/%.c,$(GPU_OUT)/%,$(wildcard tests/ptx/test_*.c))
-$(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(PTX_LIB)
+$(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -lm -o $@
 
 GPU_SUITES += $(PTX_TESTS)

@@ -145,6 +145,7 @@ uint32_t local_new(parser *p, uint64_t size, uint32_t align) {
 
 static void operand_name(parser *p, opnd *o) {
     sym *name = p->word;
+    uint32_t line = p->tok_line, column = (uint32_t)(p->start - p->line_start) + 1;
     o->name = name;
     lex_next(p);
     if (name->len == 1 && name->name[0] == '_') {
@@ -180,7 +181,7 @@ static void operand_name(parser *p, opnd *o) {
     o->kind = O_SYM; /* a label, perhaps further down, or a function: the decoder knows */
     o->var = b;
     if (name->name[0] == '%')
-        parse_fail(p, "register '%.*s' is not declared", (int)name->len, name->name);
+        parse_fail_at(p, line, column, "register '%.*s' is not declared", (int)name->len, name->name);
 }
 
 static void operand_number(parser *p, opnd *o) {
@@ -290,7 +291,13 @@ static void parse_modifiers(parser *p, inst *in) {
         else if (w->mod && in->n_mods < MAX_MODS)
             in->mods[in->n_mods++] = w->mod;
         else {
-            parse_fail(p, "unknown modifier .%.*s", (int)w->len, w->name);
+            bool later = false; /* .bulk.tensor.2d and the like belong to what comes later */
+            for (unsigned k = 0; k < in->n_mods; k++)
+                later |= in->mods[k] == M_BULK || in->mods[k] == M_CLUSTER;
+            if (later)
+                dec_later(p);
+            else
+                parse_fail(p, "unknown modifier .%.*s", (int)w->len, w->name);
             return;
         }
     }
@@ -331,6 +338,10 @@ static void parse_instruction(parser *p) {
     p->depth = 0;
     if (in->op == OP_NONE) {
         parse_fail(p, "unknown instruction '%.*s'", (int)p->word->len, p->word->name);
+        return;
+    }
+    if (decode_later(in->op)) {
+        dec_later(p);
         return;
     }
     lex_next(p);

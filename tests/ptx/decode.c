@@ -314,6 +314,10 @@ void dec_later(parser *p) {
     fail(p, "not supported yet (mbarrier, TMA, wgmma, tcgen05, clusters, textures and alloca come later)");
 }
 
+bool decode_later(opcode op) {
+    return decoders[op] == dec_later;
+}
+
 void decode_inst(parser *p) {
     size_t first = p->m->code.n;
     p->n_widen = 0;

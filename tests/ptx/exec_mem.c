@@ -191,10 +191,16 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
 
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
     uint64_t limit = w->b->shared_bytes, worst = 0, bits = 0;
-    EACH_LANE(l, mask) {
-        worst = ad[l] > worst ? ad[l] : worst;
-        bits |= ad[l];
-    }
+    if (mask == ALL_LANES)
+        for (unsigned l = 0; l < LANES; l++) {
+            worst = ad[l] > worst ? ad[l] : worst;
+            bits |= ad[l];
+        }
+    else
+        EACH_LANE(l, mask) {
+            worst = ad[l] > worst ? ad[l] : worst;
+            bits |= ad[l];
+        }
     if (worst < limit && limit - worst >= bytes && !(bits & (bytes - 1))) {
         if (w->b->ln->counting)
             count_shared(w, mask, ad, bytes);

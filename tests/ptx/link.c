@@ -105,7 +105,7 @@ static uint32_t place_shared(parser *p, bool common, uint32_t start) {
         v->offset = align_up(*end, v->align);
         uint64_t after = (uint64_t)v->offset + v->size;
         if (after > 1 << 22) {
-            parse_fail_at(p, p->m->code.at[u->at].line, 1, "too much shared memory");
+            parse_fail_at(p, u->at == NO_INSTRUCTION ? 1 : p->m->code.at[u->at].line, 1, "too much shared memory");
             return 0;
         }
         *end = (uint32_t)after;
@@ -121,7 +121,8 @@ static void link_shared(parser *p) {
     place_shared(p, false, 0);
     for (size_t k = 0; k < p->shared_uses.n && !p->failed; k++) {
         const shared_use *u = &p->shared_uses.at[k];
-        p->m->code.at[u->at].imm += u->var->offset;
+        if (u->at != NO_INSTRUCTION)
+            p->m->code.at[u->at].imm += u->var->offset;
     }
 }
 

@@ -276,6 +276,8 @@ static void declare_shared(parser *p, sym *name, uint64_t size, uint32_t align, 
     *v = (shared_var){.size = size, .align = align, .dynamic = open, .next = p->shareds};
     p->shareds = v;
     scope_bind(p, name, B_SHARED)->shared = v;
+    if (p->fn) /* belongs to the function even if nothing names it */
+        *VEC_PUSH(p->shared_uses) = (shared_use){NO_INSTRUCTION, v, p->fn};
 }
 
 static void declare_local(parser *p, sym *name, uint64_t size, uint32_t align, ptx_space space) {

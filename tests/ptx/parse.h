@@ -107,8 +107,10 @@ typedef struct {
     int32_t offset;
 } const_entry;
 
+#define NO_INSTRUCTION UINT32_MAX
+
 typedef struct {
-    uint32_t at;
+    uint32_t at; /* the instruction that names it, or NO_INSTRUCTION */
     shared_var *var;
     function *fn;
 } shared_use;
@@ -189,6 +191,7 @@ void link_module(parser *p);
 
 /* decode*.c: p->in is the instruction; each returns after an error with p->failed set. */
 void decode_inst(parser *p);
+bool decode_later(opcode op); /* known, but not supported yet */
 bool dec_take(parser *p, modifier m);
 modifier dec_take_of(parser *p, const modifier *any); /* the first present of a M_NONE-ended list */
 ins *dec_emit(parser *p, exec_fn *exec);

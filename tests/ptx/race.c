@@ -153,7 +153,7 @@ void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
             continue;
         last = ad[l];
         uint32_t k = (uint32_t)(ad[l] / 4);
-        if (words > 1 && !strong && quiet(w, k, words))
+        if (bytes >= 4 && !strong && quiet(w, k, words))
             continue;
         for (unsigned n = 0; n < words; n++)
             read_word(w, i, l, k + n, word_bytes(ad[l], bytes), strong);
