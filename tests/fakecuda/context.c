@@ -186,6 +186,25 @@ CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
     return CUDA_SUCCESS;
 }
 
+/* The counting of old: a context ends when everybody has detached. */
+CUresult fk_cuCtxAttach(CUcontext *out, unsigned flags) {
+    FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    fk_context *ctx = fk_current();
+    ctx->attached++;
+    *out = fk_handle(ctx);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxDetach(CUcontext handle) {
+    fk_context *ctx = fk_context_of(handle);
+    FK_NEED(ctx && ctx == fk_current(), CUDA_ERROR_INVALID_CONTEXT);
+    if (ctx->attached > 0) {
+        ctx->attached--;
+        return CUDA_SUCCESS;
+    }
+    return fk_cuCtxDestroy_v2(handle);
+}
+
 CUresult fk_cuCtxPushCurrent_v2(CUcontext handle) {
     FK_NEED(fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
     return push(handle);

@@ -182,7 +182,7 @@ typedef struct fk_context {
     fk_head head;
     fk_device *device;
     bool primary, alive;
-    unsigned flags;
+    unsigned flags, attached; /* attached: cuCtxAttach, beyond the creator */
     uint64_t id;
     CUresult error; /* the sticky one */
     size_t limits[CU_LIMIT_MAX];

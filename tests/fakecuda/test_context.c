@@ -63,7 +63,9 @@ Test(context, the_stack) {
     ok(cuCtxPopCurrent_v2(NULL));
     ok(cuCtxGetCurrent(&now));
     cr_assert(now == a, "set replaced b, below it is a");
-    ok(cuCtxDestroy_v2(a));
+    ok(cuCtxAttach(&now, 0));
+    ok(cuCtxDetach(a));
+    ok(cuCtxDetach(a));
     is(cuCtxDestroy_v2(a), CUDA_ERROR_INVALID_CONTEXT);
     is(cuCtxPushCurrent_v2(a), CUDA_ERROR_INVALID_CONTEXT);
     is(cuCtxSetCurrent((CUcontext)0x1234), CUDA_ERROR_INVALID_CONTEXT);
