@@ -60,6 +60,18 @@ $(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(GPU_OUT)/tests/ptx/run_me
 GPU_SUITES += $(PTX_TESTS)
 gpu-all: build/ptxrun
 
+$(GPU_OUT)/fuzz_ptx: $(GPU_OUT)/tests/ptx/fuzz_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
+
+# Mutated texts under the sanitizers, in a build of their own: make gpu-fuzz FUZZ_SECONDS=60 FUZZ_SEED=2
+FUZZ_SECONDS ?= 20
+FUZZ_SEED ?= 1
+GPU_SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+.PHONY: gpu-fuzz
+gpu-fuzz:
+	$(MAKE) -f mk/gpu.mk GPU_OUT=build/gpu-san GPU_CFLAGS="$(GPU_SANITIZE)" build/gpu-san/fuzz_ptx
+	build/gpu-san/fuzz_ptx $(FUZZ_SECONDS) $(FUZZ_SEED) $(wildcard tests/gpu/zoo/ptx/*.ptx)
+
 # ---- tests/fakecuda: the driver (build/libbraze-fakecuda.so) -----------------------------------------
 
 -include tests/fakecuda/rules.mk

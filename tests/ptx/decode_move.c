@@ -20,7 +20,7 @@ static ptx_type bits_of(unsigned bytes) {
 /* "mov.b64 %rd, {%r1, %r2}": parts lie in the operand list, lowest first. */
 static void mov_pack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[1];
-    ptx_type part = bits_of(v->n ? vm_type_bytes[t] / v->n : 0);
+    ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
     if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
         bad(p, "the parts don't fill the register");
         return;
@@ -48,7 +48,7 @@ static void mov_pack(parser *p, ptx_type t) {
 
 static void mov_unpack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[0];
-    ptx_type part = bits_of(v->n ? vm_type_bytes[t] / v->n : 0);
+    ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
     if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
         bad(p, "the parts don't fill the register");
         return;
