@@ -299,20 +299,33 @@ void mutate_kernel(const char *source, mutants *out) {
     each_line(source, out, kernel_line);
 }
 
+/* A call on the wrong stream, or of half the size. */
+static void change_call(const line *l, size_t len) {
+    static const char *const flips[][2] = {
+        {", up)", ", run)"}, {", run)", ", down)"}, {", down)", ", up)"}, {" BYTES", " BYTES / 2"},
+        {"(up,", "(run,"},   {"(run,", "(down,"},   {"(down,", "(up,"}};
+    for (size_t i = 0; i < sizeof flips / sizeof *flips; i++) {
+        const char *at = strstr(l->begin, flips[i][0]);
+        if (at && at < l->begin + len)
+            add(l, at, strlen(flips[i][0]), flips[i][1], "%s becomes %s", flips[i][0], flips[i][1]);
+    }
+}
+
 /* A client's calls are statements that begin with a call; which of them matter their names say. */
 static void host_line(const line *l) {
-    static const char *const words[] = {
-        "Event", "Wait", "Sync", "Memcpy", "Memset", "Launch", "Depend", "event",    "wait",
-        "sync",  "copy", "fill", "launch", "record", "depend", "upload", "download", NULL};
-    size_t len = statement_length(l);
-    if (len == 0 || len > 300 || !is_word(*l->begin) || !contains(l, "(") ||
-        starts_with_any(l, types) || starts(l, "return") || starts(l, "if") || starts(l, "for") ||
-        starts(l, "void"))
+    static const char *const words[] = {"Event",  "Wait",   "Sync",   "Memcpy",    "Memset",
+                                        "Launch", "Depend", "launch", "FreeAsync", NULL};
+    line call = guarded(l);
+    size_t len = statement_length(&call);
+    if (len == 0 || len > 300 || !is_word(*call.begin) || !contains(&call, "(") ||
+        starts_with_any(&call, types) || starts(&call, "return") || starts(&call, "for") ||
+        starts(&call, "if") || starts(&call, "void"))
         return;
     for (size_t i = 0; words[i]; i++) {
-        const char *at = strstr(l->begin, words[i]);
-        if (at && at < l->begin + len) {
-            add_dropped(l, len);
+        const char *at = strstr(call.begin, words[i]);
+        if (at && at < call.begin + len) {
+            add_dropped(&call, len);
+            change_call(&call, len);
             return;
         }
     }

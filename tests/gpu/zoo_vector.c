@@ -143,7 +143,7 @@ static const zoo_case split = {
 
 /* ---- rows: softmax, layernorm ---------------------------------------------------------------- */
 
-enum { SOFT_ROWS = 4, SOFT_N = 517, NORM_ROWS = 6, NORM_N = 77, NORM_SHORT = 20 };
+enum { SOFT_ROWS = 9, SOFT_N = 517, NORM_ROWS = 6, NORM_N = 77, NORM_SHORT = 20 };
 
 static void softmax_oracle(void **buf) {
     const float *x = buf[0];
