@@ -24,7 +24,8 @@ void scope_close(parser *p) {
         const binding *b = u.label->bind;
         if (!b || b->kind != B_LABEL) {
             if (p->scopes.n == 1)
-                parse_fail_at(p, u.line, u.column, "label '%.*s' is not defined", (int)u.label->len, u.label->name);
+                parse_fail_at(p, u.line, u.column, "label '%.*s' is not defined", (int)u.label->len,
+                              u.label->name);
             p->uses.at[kept++] = u;
         } else if (u.in_list)
             p->m->list.at[u.at] = (int32_t)b->offset;
@@ -42,8 +43,7 @@ void scope_close(parser *p) {
 binding *scope_bind(parser *p, sym *name, bind_kind kind) {
     binding *b = arena_get(&p->names, sizeof *b);
     b->kind = kind;
-    if (p->scopes.n)
-        *VEC_PUSH(p->undos) = (undo){name, name->bind};
+    if (p->scopes.n) *VEC_PUSH(p->undos) = (undo){name, name->bind};
     name->bind = b;
     return b;
 }
@@ -58,26 +58,21 @@ static sym *range_name(parser *p, const sym *name, uint32_t len) {
 
 static bool bound_here(const parser *p, const sym *name) {
     for (size_t i = p->scopes.at[p->scopes.n - 1].undo; name->bind && i < p->undos.n; i++)
-        if (p->undos.at[i].name == name)
-            return true;
+        if (p->undos.at[i].name == name) return true;
     return false;
 }
 
 /* A name's meaning; "%r57" also through the range "%r<100>". */
 binding *name_lookup(parser *p, sym *name) {
-    if (name->bind)
-        return name->bind;
+    if (name->bind) return name->bind;
     uint32_t n = name->len;
-    while (n > 1 && name->name[n - 1] >= '0' && name->name[n - 1] <= '9')
-        n--;
+    while (n > 1 && name->name[n - 1] >= '0' && name->name[n - 1] <= '9') n--;
     if (n == name->len || name->len - n > 8 || (name->name[n] == '0' && name->len - n > 1))
         return NULL;
     const binding *range = range_name(p, name, n)->bind;
     uint32_t k = 0;
-    for (uint32_t i = n; i < name->len; i++)
-        k = k * 10 + (uint32_t)(name->name[i] - '0');
-    if (!range || range->kind != B_RANGE || k >= range->count)
-        return NULL;
+    for (uint32_t i = n; i < name->len; i++) k = k * 10 + (uint32_t)(name->name[i] - '0');
+    if (!range || range->kind != B_RANGE || k >= range->count) return NULL;
     ptx_type type = range->type;
     unsigned lane = type_lane(vm_type_bytes[type]);
     int64_t offset = range->offset + (int64_t)k * lane * LANES;
@@ -114,10 +109,8 @@ int32_t const_reg(parser *p, uint64_t bits, unsigned bytes) {
     const_entry **table = p->const_table;
     for (unsigned i = 0; i < 8; i++) {
         const_entry **e = &table[(h + i) % 512];
-        if (*e && (*e)->bits == bits && (*e)->width == bytes)
-            return (*e)->offset;
-        if (*e)
-            continue;
+        if (*e && (*e)->bits == bits && (*e)->width == bytes) return (*e)->offset;
+        if (*e) continue;
         *e = arena_get(&p->names, sizeof **e);
         p->consts_end += bytes * LANES;
         **e = (const_entry){bits, bytes, -(int32_t)p->consts_end};
@@ -125,8 +118,7 @@ int32_t const_reg(parser *p, uint64_t bits, unsigned bytes) {
         return (*e)->offset;
     }
     p->consts_end += bytes * LANES;
-    if (p->consts_end > MAX_REG_BYTES)
-        parse_fail(p, "too many constants");
+    if (p->consts_end > MAX_REG_BYTES) parse_fail(p, "too many constants");
     *VEC_PUSH(p->consts) = (const_entry){bits, bytes, -(int32_t)p->consts_end};
     return -(int32_t)p->consts_end;
 }
@@ -157,9 +149,11 @@ static void operand_name(parser *p, opnd *o) {
         o->kind = O_SREG;
         o->sreg = (uint8_t)(name->sreg - 1);
         if (p->tok == TK_DOT && o->sreg <= SR_NCTAID) {
-            unsigned axis = p->word->mod == M_X ? 0 : p->word->mod == M_Y ? 1 : p->word->mod == M_Z ? 2 : 3;
-            if (axis == 3)
-                parse_fail(p, "expected .x, .y or .z");
+            unsigned axis = p->word->mod == M_X   ? 0
+                            : p->word->mod == M_Y ? 1
+                            : p->word->mod == M_Z ? 2
+                                                  : 3;
+            if (axis == 3) parse_fail(p, "expected .x, .y or .z");
             o->sreg = (uint8_t)(o->sreg + axis);
             lex_next(p);
         }
@@ -171,17 +165,18 @@ static void operand_name(parser *p, opnd *o) {
         o->type = b->type;
         return;
     }
-    if (b && b->kind != B_LABEL && b->kind != B_RANGE && b->kind != B_FUNC && b->kind != B_TARGETS) {
+    if (b && b->kind != B_LABEL && b->kind != B_RANGE && b->kind != B_FUNC &&
+        b->kind != B_TARGETS) {
         o->kind = O_VAR;
         o->var = b;
-        if (p->tok == '+' || p->tok == '-')
-            o->addend = (int64_t)lex_integer(p, "an offset");
+        if (p->tok == '+' || p->tok == '-') o->addend = (int64_t)lex_integer(p, "an offset");
         return;
     }
     o->kind = O_SYM; /* a label, perhaps further down, or a function: the decoder knows */
     o->var = b;
     if (name->name[0] == '%')
-        parse_fail_at(p, line, column, "register '%.*s' is not declared", (int)name->len, name->name);
+        parse_fail_at(p, line, column, "register '%.*s' is not declared", (int)name->len,
+                      name->name);
 }
 
 static void operand_number(parser *p, opnd *o) {
@@ -192,8 +187,7 @@ static void operand_number(parser *p, opnd *o) {
         o->bits = lex_integer(p, "a number");
         return;
     }
-    if (negative)
-        lex_next(p);
+    if (negative) lex_next(p);
     o->kind = O_IMM;
     o->number = (uint16_t)p->tok;
     if (p->tok == TK_F32 || p->tok == TK_F64 || p->tok == TK_DECIMAL) {
@@ -223,8 +217,7 @@ static void operand_address(parser *p, opnd *o) {
             o->addend = base.addend;
         } else if (!p->failed)
             parse_fail(p, "'%.*s' is not an address", (int)base.name->len, base.name->name);
-        if (p->tok == '+' || p->tok == '-')
-            o->addend += (int64_t)lex_integer(p, "an offset");
+        if (p->tok == '+' || p->tok == '-') o->addend += (int64_t)lex_integer(p, "an offset");
     } else
         o->addend = (int64_t)lex_integer(p, "an address");
     lex_expect(p, ']', "']'");
@@ -260,9 +253,13 @@ static void operand(parser *p, opnd *o) {
     case TK_ID: operand_name(p, o); break;
     case '[': operand_address(p, o); break;
     case '{': operand_vector(p, o); break;
-    case '-': case '~': case '(': case TK_INT: case TK_F32: case TK_F64: case TK_DECIMAL:
-        operand_number(p, o);
-        break;
+    case '-':
+    case '~':
+    case '(':
+    case TK_INT:
+    case TK_F32:
+    case TK_F64:
+    case TK_DECIMAL: operand_number(p, o); break;
     default: parse_fail(p, "expected an operand");
     }
     if (p->tok == '|' && !p->failed) {
@@ -273,8 +270,7 @@ static void operand(parser *p, opnd *o) {
         unsigned at = p->n_parts++;
         lex_next(p);
         opnd q;
-        if (p->depth++ > 3)
-            parse_fail(p, "unexpected '|'");
+        if (p->depth++ > 3) parse_fail(p, "unexpected '|'");
         operand(p, &q);
         p->parts[at] = q;
         o->second = (uint16_t)(at + 1);
@@ -320,8 +316,7 @@ static void call_operand(parser *p, opnd *o) {
         }
         p->parts[p->n_parts++] = part;
         o->n++;
-        if (!lex_accept(p, ','))
-            break;
+        if (!lex_accept(p, ',')) break;
     }
     lex_expect(p, ')', "')'");
 }
@@ -355,11 +350,9 @@ static void parse_instruction(parser *p) {
             call_operand(p, &in->o[in->n++]);
         else
             operand(p, &in->o[in->n++]);
-        if (!lex_accept(p, ','))
-            break;
+        if (!lex_accept(p, ',')) break;
     }
-    if (lex_expect(p, ';', "';'"))
-        decode_inst(p);
+    if (lex_expect(p, ';', "';'")) decode_inst(p);
 }
 
 static void parse_guard(parser *p) {
@@ -391,26 +384,24 @@ static void parse_registers(parser *p) {
     lex_next(p);
     do {
         sym *name = p->word;
-        if (!lex_expect(p, TK_ID, "a register's name"))
-            return;
+        if (!lex_expect(p, TK_ID, "a register's name")) return;
         bool range = lex_accept(p, '<');
         uint64_t count = range ? lex_integer(p, "a number of registers") : 1;
         if (count > 100000) {
             parse_fail(p, "too many registers");
             return;
         }
-        if (range)
-            name = range_name(p, name, name->len);
+        if (range) name = range_name(p, name, name->len);
         if (bound_here(p, name)) {
-            parse_fail(p, "register '%.*s' is declared twice", (int)(name->len - range), name->name);
+            parse_fail(p, "register '%.*s' is declared twice", (int)(name->len - range),
+                       name->name);
             return;
         }
         binding *b = scope_bind(p, name, range ? B_RANGE : B_REG);
         b->type = type;
         b->count = (uint32_t)count;
         b->offset = reg_range(p, lane, (unsigned)count);
-        if (range)
-            lex_expect(p, '>', "'>'");
+        if (range) lex_expect(p, '>', "'>'");
     } while (lex_accept(p, ','));
     lex_expect(p, ';', "';'");
 }
@@ -421,8 +412,7 @@ static void parse_loc(parser *p) {
     uint64_t file = lex_integer(p, "a file number"), at = lex_integer(p, "a line");
     *VEC_PUSH(p->m->locs) = (src_loc){(uint32_t)file, (uint32_t)at};
     p->loc = (uint32_t)p->m->locs.n - 1;
-    while (p->tok != TK_EOF && p->tok_line == line)
-        lex_next(p);
+    while (p->tok != TK_EOF && p->tok_line == line) lex_next(p);
 }
 
 /* "name: .branchtargets a, b;" and ".calltargets"; a .callprototype says nothing that we need. */
@@ -441,8 +431,7 @@ static void parse_table(parser *p, sym *name) {
             parse_fail(p, "expected a label");
         lex_next(p);
     }
-    if (!branches && !prototype && p->tok == TK_EOF)
-        parse_fail(p, "expected ';'");
+    if (!branches && !prototype && p->tok == TK_EOF) parse_fail(p, "expected ';'");
     lex_expect(p, ';', "';'");
 }
 
@@ -467,7 +456,9 @@ static void parse_directive(parser *p) {
     else if (lex_is(p, "file"))
         parse_file_directive(p);
     else if (lex_is(p, "local") || lex_is(p, "param") || lex_is(p, "shared")) {
-        ptx_space space = lex_is(p, "local") ? PTX_LOCAL : lex_is(p, "param") ? PTX_PARAM : PTX_SHARED;
+        ptx_space space = lex_is(p, "local")   ? PTX_LOCAL
+                          : lex_is(p, "param") ? PTX_PARAM
+                                               : PTX_SHARED;
         lex_next(p);
         parse_variable(p, space, false, false, false);
     } else if (lex_is(p, "global") || lex_is(p, "const")) {
@@ -493,8 +484,7 @@ static void finish_function(parser *p) {
     f->reg_bytes = p->regs;
     f->frame_local = (p->local + 15) & ~15u;
     f->units = arena_get(&p->m->mem, p->units.n + 1);
-    if (p->units.n)
-        memcpy(f->units, p->units.at, p->units.n);
+    if (p->units.n) memcpy(f->units, p->units.at, p->units.n);
     f->consts = arena_get(&p->m->mem, p->consts_end + 1);
     for (size_t i = 0; i < p->consts.n; i++) {
         const_entry c = p->consts.at[i];
@@ -529,16 +519,12 @@ void parse_body(parser *p) {
             scope_open(p);
             depth++;
         } else if (p->tok == '}') {
-            if (--depth)
-                scope_close(p);
+            if (--depth) scope_close(p);
             lex_next(p);
         } else if (!lex_accept(p, ';'))
             parse_fail(p, "expected a statement");
     }
-    if (depth && !p->failed)
-        parse_fail(p, "function without an end");
-    while (p->failed && p->scopes.n > 1)
-        scope_close(p);
-    if (!p->failed)
-        finish_function(p);
+    if (depth && !p->failed) parse_fail(p, "function without an end");
+    while (p->failed && p->scopes.n > 1) scope_close(p);
+    if (!p->failed) finish_function(p);
 }

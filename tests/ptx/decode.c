@@ -1,7 +1,9 @@
-/* decode.c - an instruction as parsed becomes one or more decoded ones; operands become frame offsets.
+/* decode.c - an instruction as parsed becomes one or more decoded ones; operands become frame
+ * offsets.
  *
- * Every decoder takes the modifiers and types that it understands; what is left over is an error, so no
- * spelling passes unnoticed. Steps of one instruction share its guard; only the last one is counted. */
+ * Every decoder takes the modifiers and types that it understands; what is left over is an error,
+ * so no spelling passes unnoticed. Steps of one instruction share its guard; only the last one is
+ * counted. */
 #include "parse.h"
 
 #include "exec.h"
@@ -21,7 +23,8 @@ static const char *const mod_names[M_COUNT] = {
 };
 
 static void fail(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name, text);
+    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
+                  text);
 }
 
 /* ---- modifiers and types ---- */
@@ -37,23 +40,19 @@ bool dec_take(parser *p, modifier m) {
 
 modifier dec_take_of(parser *p, const modifier *any) {
     for (; *any; any++)
-        if (dec_take(p, *any))
-            return *any;
+        if (dec_take(p, *any)) return *any;
     return M_NONE;
 }
 
 ptx_type dec_type(parser *p, unsigned k) {
-    if (k >= p->in.n_asked)
-        p->in.n_asked = (uint8_t)(k + 1);
-    if (k < p->in.n_types)
-        return p->in.types[k];
+    if (k >= p->in.n_asked) p->in.n_asked = (uint8_t)(k + 1);
+    if (k < p->in.n_types) return p->in.types[k];
     fail(p, "a type is missing");
     return T_B32;
 }
 
 bool dec_want(parser *p, unsigned least, unsigned most) {
-    if (p->in.n >= least && p->in.n <= most)
-        return true;
+    if (p->in.n >= least && p->in.n <= most) return true;
     fail(p, "wrong number of operands");
     return false;
 }
@@ -84,25 +83,26 @@ ins *dec_lane(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b
     i->d = d, i->a = a, i->b = b, i->c = c;
     i->type = (uint8_t)t;
     bool predicate = op >= LN_eq && op <= LN_nan;
-    bool narrow = predicate || (op >= LN_finite && op <= LN_subnormal) || op == LN_popc || op == LN_clz ||
-                  op == LN_bfind || op == LN_bfindamt || (op == LN_split && t == T_B32);
+    bool narrow = predicate || (op >= LN_finite && op <= LN_subnormal) || op == LN_popc ||
+                  op == LN_clz || op == LN_bfind || op == LN_bfindamt ||
+                  (op == LN_split && t == T_B32);
     bool wide = op == LN_to64 || op == LN_tof64 ||
                 ((op == LN_mulwide || op == LN_madwide) && vm_type_bytes[t] == 4) ||
                 (op == LN_pack2 && t == T_B32);
     i->dw = (uint8_t)(narrow ? 4 : wide ? 8 : type_lane(vm_type_bytes[t]));
-    i->cls = vm_type_class[t] == 'F' ? (vm_type_bytes[t] == 2 || t == T_F16X2 || t == T_BF16X2 ? PTX_CLASS_HALF : PTX_CLASS_FLOAT)
-                                     : PTX_CLASS_INT;
+    i->cls = vm_type_class[t] == 'F'
+                 ? (vm_type_bytes[t] == 2 || t == T_F16X2 || t == T_BF16X2 ? PTX_CLASS_HALF
+                                                                           : PTX_CLASS_FLOAT)
+                 : PTX_CLASS_INT;
     return i;
 }
 
 void dec_class(parser *p, ptx_class cls) {
-    if (p->m->code.n)
-        p->m->code.at[p->m->code.n - 1].cls = (uint8_t)cls;
+    if (p->m->code.n) p->m->code.at[p->m->code.n - 1].cls = (uint8_t)cls;
 }
 
 void dec_last(parser *p, size_t first) {
-    for (size_t k = first; k + 1 < p->m->code.n; k++)
-        p->m->code.at[k].flags |= INS_MICRO;
+    for (size_t k = first; k + 1 < p->m->code.n; k++) p->m->code.at[k].flags |= INS_MICRO;
 }
 
 /* ---- operands ---- */
@@ -114,11 +114,9 @@ static uint64_t immediate(parser *p, const opnd *o, ptx_type t) {
     memcpy(&d, &o->bits, 8);
     unsigned bytes = vm_type_bytes[t];
     uint64_t mask = bytes >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * bytes) - 1;
-    if (t == T_PRED)
-        return o->bits != 0;
+    if (t == T_PRED) return o->bits != 0;
     if (o->number == TK_INT) {
-        if (t == T_F32 || t == T_F64)
-            fail(p, "a float constant is needed");
+        if (t == T_F32 || t == T_F64) fail(p, "a float constant is needed");
         return o->bits & mask;
     }
     if (vm_type_class[t] == 'U' || vm_type_class[t] == 'S' || bytes < 4) {
@@ -129,8 +127,7 @@ static uint64_t immediate(parser *p, const opnd *o, ptx_type t) {
         u = (uint32_t)o->bits;
         memcpy(&f, &u, 4);
         d = f;
-        if (bytes == 4)
-            return u;
+        if (bytes == 4) return u;
     } else if (bytes == 4) {
         f = (float)d;
         memcpy(&u, &f, 4);
@@ -154,8 +151,7 @@ static int32_t sreg_value(parser *p, const opnd *o, ptx_type t) {
     i->sub = o->sreg;
     i->flags |= INS_MICRO;
     i->guard = NO_GUARD;
-    if (have == want)
-        return at;
+    if (have == want) return at;
     int32_t fit = reg_new(p, want);
     ins *j = dec_lane(p, want == 8 ? LN_to64 : LN_low, T_U32, fit, at, at, at);
     j->flags |= INS_MICRO;
@@ -180,8 +176,7 @@ static int32_t variable_address(parser *p, const opnd *o, ptx_type t) {
         i->target = (uint32_t)b->global;
         *VEC_PUSH(p->m->address_uses) = k;
     } else if (b->kind == B_SHARED) {
-        if (b->shared->dynamic)
-            i->exec = x_dynamic_address;
+        if (b->shared->dynamic) i->exec = x_dynamic_address;
         *VEC_PUSH(p->shared_uses) = (shared_use){k, b->shared, p->fn};
     } else
         i->imm += b->offset + (b->kind == B_KPARAM ? (int64_t)WIN_PARAM : 0);
@@ -201,7 +196,8 @@ static int32_t function_address(parser *p, const opnd *o) {
 static bool register_fits(parser *p, const opnd *o, ptx_type t) {
     unsigned have = vm_type_bytes[o->type], want = vm_type_bytes[t];
     if ((o->type == T_PRED) != (t == T_PRED))
-        fail(p, t == T_PRED ? "a predicate register is needed" : "a predicate register is not allowed here");
+        fail(p, t == T_PRED ? "a predicate register is needed"
+                            : "a predicate register is not allowed here");
     else if (have < want)
         fail(p, "a register is narrower than the type");
     return !p->failed;
@@ -218,16 +214,14 @@ int32_t dec_src_of(parser *p, const opnd *o, ptx_type t) {
     case O_REG: break;
     default: fail(p, "a register or constant is needed"); return 0;
     }
-    if (!register_fits(p, o, t))
-        return 0;
+    if (!register_fits(p, o, t)) return 0;
     if (o->negated && t == T_PRED) {
         int32_t at = reg_new(p, 4);
         dec_lane(p, LN_notp, T_PRED, at, o->reg, o->reg, o->reg)->flags |= INS_MICRO;
         return at;
     }
     unsigned have = type_lane(vm_type_bytes[o->type]);
-    if (have == want)
-        return o->reg;
+    if (have == want) return o->reg;
     int32_t at = reg_new(p, want);
     ins *i = dec_lane(p, have == 8 ? LN_low : LN_mov, T_U32, at, o->reg, o->reg, o->reg);
     i->flags |= INS_MICRO;
@@ -242,21 +236,19 @@ int32_t dec_src(parser *p, unsigned k, ptx_type t) {
     return dec_src_of(p, &p->in.o[k], t);
 }
 
-/* Where a result of type `t` goes. A register wider than the type is written by a step at the end. */
+/* Where a result of type `t` goes. A register wider than the type is written by a step at the end.
+ */
 int32_t dec_dst_of(parser *p, const opnd *o, ptx_type t) {
     unsigned want = type_lane(vm_type_bytes[t]);
-    if (o->kind == O_SINK)
-        return reg_new(p, want);
+    if (o->kind == O_SINK) return reg_new(p, want);
     if (o->kind != O_REG || o->negated) {
         fail(p, "the result must go to a register");
         return 0;
     }
-    if (!register_fits(p, o, t))
-        return 0;
+    if (!register_fits(p, o, t)) return 0;
     unsigned have = vm_type_bytes[o->type];
     bool narrow_signed = vm_type_class[t] == 'S' && vm_type_bytes[t] < 4 && have < 4;
-    if (type_lane(have) == want && !narrow_signed)
-        return o->reg;
+    if (type_lane(have) == want && !narrow_signed) return o->reg;
     if (p->n_widen == sizeof p->widen / sizeof p->widen[0] || type_lane(have) == 16) {
         fail(p, "the result's register is too wide");
         return 0;
@@ -280,7 +272,8 @@ static void flush_widen(parser *p) {
         if (p->widen[k].bytes == 8)
             dec_lane(p, LN_to64, sign ? T_S32 : T_U32, to, from, from, from);
         else
-            dec_lane(p, LN_and, T_B32, to, from, const_reg(p, p->widen[k].bytes == 2 ? 0xffff : 0xff, 4), from);
+            dec_lane(p, LN_and, T_B32, to, from,
+                     const_reg(p, p->widen[k].bytes == 2 ? 0xffff : 0xff, 4), from);
         dec_class(p, PTX_CLASS_MOVE);
     }
     p->n_widen = 0;
@@ -290,8 +283,7 @@ static void flush_widen(parser *p) {
 int32_t dec_pred(parser *p, unsigned k, bool *negated) {
     const opnd *o = &p->in.o[k];
     *negated = o->negated;
-    if (o->kind == O_IMM)
-        return const_reg(p, o->bits != 0, 4);
+    if (o->kind == O_IMM) return const_reg(p, o->bits != 0, 4);
     if (o->kind != O_REG || o->type != T_PRED) {
         fail(p, "a predicate register is needed");
         return 0;
@@ -311,7 +303,8 @@ uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what) {
 /* ---- the whole instruction ---- */
 
 void dec_later(parser *p) {
-    fail(p, "not supported yet (mbarrier, TMA, wgmma, tcgen05, clusters, textures and alloca come later)");
+    fail(p, "not supported yet (mbarrier, TMA, wgmma, tcgen05, clusters, textures and alloca come "
+            "later)");
 }
 
 bool decode_later(opcode op) {
@@ -322,16 +315,14 @@ void decode_inst(parser *p) {
     size_t first = p->m->code.n;
     p->n_widen = 0;
     decoders[p->in.op](p);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     for (unsigned i = 0; i < p->in.n_mods; i++)
         if (!(p->in.taken >> i & 1)) {
             parse_fail_at(p, p->in.line, p->in.column, "%.*s: modifier .%s is not supported here",
                           (int)p->in.word->len, p->in.word->name, mod_names[p->in.mods[i]]);
             return;
         }
-    if (p->in.n_types > p->in.n_asked)
-        fail(p, "too many types");
+    if (p->in.n_types > p->in.n_asked) fail(p, "too many types");
     flush_widen(p);
     dec_last(p, first);
 }

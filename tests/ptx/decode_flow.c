@@ -4,7 +4,8 @@
 #include "exec.h"
 
 static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name, text);
+    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
+                  text);
 }
 
 static ins *control(parser *p, exec_fn *exec) {
@@ -30,8 +31,7 @@ static void use_label(parser *p, const opnd *o, uint32_t at) {
 
 void dec_bra(parser *p) {
     dec_take(p, M_UNI);
-    if (!dec_want(p, 1, 1))
-        return;
+    if (!dec_want(p, 1, 1)) return;
     use_label(p, &p->in.o[0], (uint32_t)p->m->code.n);
     control(p, x_bra);
 }
@@ -71,8 +71,7 @@ static bool push_arguments(parser *p, const opnd *o) {
 
 static void note_call(parser *p, function *callee) {
     for (size_t k = 0; k < p->fn->calls.n; k++)
-        if (p->fn->calls.at[k] == callee)
-            return;
+        if (p->fn->calls.at[k] == callee) return;
     *VEC_PUSH(p->fn->calls) = callee;
 }
 
@@ -88,12 +87,10 @@ void dec_call(parser *p) {
     const opnd *args = k < p->in.n && p->in.o[k].kind == O_VEC ? &p->in.o[k++] : NULL;
     const opnd *o = &p->in.o[callee];
     uint32_t list = (uint32_t)p->m->list.n;
-    if (!push_arguments(p, results) || !push_arguments(p, args))
-        return;
+    if (!push_arguments(p, results) || !push_arguments(p, args)) return;
     bool direct = o->kind == O_SYM && o->var && o->var->kind == B_FUNC && !o->var->fn->is_kernel;
     int32_t a = direct ? 0 : dec_src(p, callee, T_B64);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (direct) {
         const function *f = o->var->fn;
         if ((results ? results->n : 0) != f->n_results || (args ? args->n : 0) != f->n_params) {
@@ -139,8 +136,7 @@ void dec_hint(parser *p) {
 void dec_policy(parser *p) {
     take_everything(p);
     int32_t d = dec_dst(p, 0, T_B64), zero = const_reg(p, 0, 8);
-    if (!p->failed)
-        dec_lane(p, LN_mov, T_B64, d, zero, zero, zero);
+    if (!p->failed) dec_lane(p, LN_mov, T_B64, d, zero, zero, zero);
 }
 
 /* ---- barriers and fences ---- */
@@ -155,8 +151,7 @@ void dec_fence(parser *p) {
     }
     dec_take_of(p, kinds);
     bool reaches = dec_take_of(p, wide) != M_NONE;
-    if (!reaches && !dec_take_of(p, cta))
-        bad(p, "a scope is missing");
+    if (!reaches && !dec_take_of(p, cta)) bad(p, "a scope is missing");
     ins *i = control(p, x_fence);
     i->flags |= reaches ? INS_FENCE_GPU : 0;
     i->cls = PTX_CLASS_BARRIER;
@@ -176,8 +171,7 @@ static void bar_warp(parser *p) {
 /* bar.red.popc.u32 d, a{, b}, {!}c and .and/.or with a predicate result. */
 static void bar_red(parser *p, uint16_t flags) {
     bool popc = dec_take(p, M_POPC), and = !popc && dec_take(p, M_AND), negated;
-    if (!popc && !and && !dec_take(p, M_OR))
-        bad(p, ".popc, .and or .or is missing");
+    if (!popc && !and&&!dec_take(p, M_OR)) bad(p, ".popc, .and or .or is missing");
     ptx_type t = dec_type(p, 0);
     if (!dec_want(p, 3, 4) || t != (popc ? T_U32 : T_PRED)) {
         bad(p, "malformed");
@@ -189,7 +183,7 @@ static void bar_red(parser *p, uint16_t flags) {
     i->a = a, i->b = b, i->c = c, i->d = d;
     i->dw = 4;
     i->n = p->in.n == 4;
-    i->sub = popc ? BAR_POPC : and ? BAR_AND : BAR_OR;
+    i->sub = popc ? BAR_POPC : and? BAR_AND : BAR_OR;
     i->flags |= flags | (negated ? INS_NOT_C : 0);
     i->cls = PTX_CLASS_BARRIER;
 }
@@ -225,7 +219,8 @@ void dec_barrier(parser *p) {
 
 /* ---- lanes together ---- */
 
-/* With .sync the last operand names the lanes; without it (old targets) it is those that execute. */
+/* With .sync the last operand names the lanes; without it (old targets) it is those that execute.
+ */
 static ins *together(parser *p, exec_fn *exec, bool sync, unsigned mask_operand) {
     int32_t mask = sync ? dec_src(p, mask_operand, T_B32) : 0;
     ins *i = dec_emit(p, exec);
@@ -261,10 +256,14 @@ void dec_shfl(parser *p) {
 
 void dec_vote(parser *p) {
     bool sync = dec_take(p, M_SYNC), negated;
-    unsigned mode = dec_take(p, M_ALL) ? VOTE_ALL : dec_take(p, M_ANY) ? VOTE_ANY : dec_take(p, M_UNI) ? VOTE_UNI
-                    : dec_take(p, M_BALLOT) ? VOTE_BALLOT : 9;
+    unsigned mode = dec_take(p, M_ALL)      ? VOTE_ALL
+                    : dec_take(p, M_ANY)    ? VOTE_ANY
+                    : dec_take(p, M_UNI)    ? VOTE_UNI
+                    : dec_take(p, M_BALLOT) ? VOTE_BALLOT
+                                            : 9;
     ptx_type t = dec_type(p, 0);
-    if (mode == 9 || t != (mode == VOTE_BALLOT ? T_B32 : T_PRED) || !dec_want(p, 2 + sync, 2 + sync)) {
+    if (mode == 9 || t != (mode == VOTE_BALLOT ? T_B32 : T_PRED) ||
+        !dec_want(p, 2 + sync, 2 + sync)) {
         bad(p, "malformed");
         return;
     }
@@ -298,8 +297,7 @@ void dec_redux(parser *p) {
     modifier m = dec_take_of(p, ops);
     ptx_type t = dec_type(p, 0);
     unsigned k = 0;
-    while (ops[k] && ops[k] != m)
-        k++;
+    while (ops[k] && ops[k] != m) k++;
     bool logic = k >= REDUX_AND && k <= REDUX_XOR;
     if (!sync || !m || !dec_want(p, 3, 3) || (logic ? t != T_B32 : t != T_U32 && t != T_S32)) {
         bad(p, "malformed");

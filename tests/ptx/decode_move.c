@@ -4,7 +4,8 @@
 #include "exec.h"
 
 static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name, text);
+    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
+                  text);
 }
 
 static bool is_float(ptx_type t) {
@@ -14,7 +15,12 @@ static bool is_float(ptx_type t) {
 /* ---- mov ---- */
 
 static ptx_type bits_of(unsigned bytes) {
-    return bytes == 1 ? T_B8 : bytes == 2 ? T_B16 : bytes == 4 ? T_B32 : bytes == 8 ? T_B64 : bytes == 16 ? T_B128 : T_NONE;
+    return bytes == 1    ? T_B8
+           : bytes == 2  ? T_B16
+           : bytes == 4  ? T_B32
+           : bytes == 8  ? T_B64
+           : bytes == 16 ? T_B128
+                         : T_NONE;
 }
 
 /* "mov.b64 %rd, {%r1, %r2}": parts lie in the operand list, lowest first. */
@@ -26,11 +32,9 @@ static void mov_pack(parser *p, ptx_type t) {
         return;
     }
     int32_t regs[16];
-    for (unsigned k = 0; k < v->n; k++)
-        regs[k] = dec_src_of(p, &p->parts[v->first + k], part);
+    for (unsigned k = 0; k < v->n; k++) regs[k] = dec_src_of(p, &p->parts[v->first + k], part);
     int32_t d = dec_dst(p, 0, t);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (v->n == 2 && vm_type_bytes[t] <= 8) {
         dec_lane(p, LN_pack2, part, d, regs[0], regs[1], regs[1]);
     } else {
@@ -40,8 +44,7 @@ static void mov_pack(parser *p, ptx_type t) {
         i->bytes = vm_type_bytes[part];
         i->n = (uint8_t)v->n;
         i->target = (uint32_t)p->m->list.n;
-        for (unsigned k = 0; k < v->n; k++)
-            *VEC_PUSH(p->m->list) = regs[k];
+        for (unsigned k = 0; k < v->n; k++) *VEC_PUSH(p->m->list) = regs[k];
     }
     dec_class(p, PTX_CLASS_MOVE);
 }
@@ -54,24 +57,20 @@ static void mov_unpack(parser *p, ptx_type t) {
         return;
     }
     int32_t regs[16], a = dec_src(p, 1, t);
-    for (unsigned k = 0; k < v->n; k++)
-        regs[k] = dec_dst_of(p, &p->parts[v->first + k], part);
-    if (p->failed)
-        return;
+    for (unsigned k = 0; k < v->n; k++) regs[k] = dec_dst_of(p, &p->parts[v->first + k], part);
+    if (p->failed) return;
     ins *i = dec_emit(p, x_unpack);
     i->a = a;
     i->aw = (uint8_t)type_lane(vm_type_bytes[t]);
     i->bytes = vm_type_bytes[part];
     i->n = (uint8_t)v->n;
     i->target = (uint32_t)p->m->list.n;
-    for (unsigned k = 0; k < v->n; k++)
-        *VEC_PUSH(p->m->list) = regs[k];
+    for (unsigned k = 0; k < v->n; k++) *VEC_PUSH(p->m->list) = regs[k];
 }
 
 void dec_mov(parser *p) {
     ptx_type t = dec_type(p, 0);
-    if (!dec_want(p, 2, 2))
-        return;
+    if (!dec_want(p, 2, 2)) return;
     if (p->in.o[1].kind == O_VEC) {
         mov_pack(p, t);
         return;
@@ -80,11 +79,9 @@ void dec_mov(parser *p) {
         mov_unpack(p, t);
         return;
     }
-    if (p->in.o[0].kind == O_REG && p->in.o[0].type == T_PRED)
-        t = T_PRED;
+    if (p->in.o[0].kind == O_REG && p->in.o[0].type == T_PRED) t = T_PRED;
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (vm_type_bytes[t] == 16) {
         ins *i = dec_emit(p, x_unpack); /* the whole as its only part */
         i->a = a;
@@ -100,13 +97,15 @@ void dec_mov(parser *p) {
 
 /* ---- addresses ---- */
 
-static const modifier spaces[] = {M_GLOBAL, M_SHARED, M_SHARED_CTA, M_LOCAL, M_CONST, M_PARAM, M_PARAM_ENTRY, M_NONE};
+static const modifier spaces[] = {M_GLOBAL, M_SHARED, M_SHARED_CTA,  M_LOCAL,
+                                  M_CONST,  M_PARAM,  M_PARAM_ENTRY, M_NONE};
 
 static uint64_t window_of(modifier m) {
     return m == M_SHARED || m == M_SHARED_CTA ? WIN_SHARED : m == M_LOCAL ? WIN_LOCAL : 0;
 }
 
-/* Between a space's own addresses and generic ones; those of kernel parameters are generic here anyway. */
+/* Between a space's own addresses and generic ones; those of kernel parameters are generic here
+ * anyway. */
 void dec_cvta(parser *p) {
     bool to = dec_take(p, M_TO);
     if (dec_take(p, M_SHARED_CLUSTER)) {
@@ -143,7 +142,10 @@ void dec_isspacep(parser *p) {
     i->a = a;
     i->d = d;
     i->dw = 4;
-    i->sub = m == M_GLOBAL || m == M_CONST ? PTX_GLOBAL : m == M_LOCAL ? PTX_LOCAL : window_of(m) ? PTX_SHARED : PTX_PARAM;
+    i->sub = m == M_GLOBAL || m == M_CONST ? PTX_GLOBAL
+             : m == M_LOCAL                ? PTX_LOCAL
+             : window_of(m)                ? PTX_SHARED
+                                           : PTX_PARAM;
     i->flags |= m == M_CONST ? INS_NOT_C : 0; /* .const has no window of its own: false */
 }
 
@@ -174,8 +176,7 @@ static void cvt_int_int(parser *p, const cvt_mods *c, int32_t d, int32_t a) {
         return;
     }
     int32_t wide = nf == 8 ? a : nt == 8 && !c->sat ? d : reg_new(p, 8);
-    if (nf < 8)
-        dec_lane(p, LN_to64, c->from, wide, a, a, a);
+    if (nf < 8) dec_lane(p, LN_to64, c->from, wide, a, a, a);
     if (c->sat)
         dec_lane(p, from_unsigned ? LN_satlowu : LN_satlow, c->to, d, wide, wide, wide);
     else if (nt < 8)
@@ -184,10 +185,8 @@ static void cvt_int_int(parser *p, const cvt_mods *c, int32_t d, int32_t a) {
 
 /* A float of any kind as double; f32 subnormals may count as zeros first. */
 static int32_t to_double(parser *p, ptx_type from, bool ftz, int32_t a) {
-    if (from == T_F64)
-        return a;
-    if (ftz && from == T_F32)
-        a = step(p, LN_ftz, T_F32, 4, a, 0);
+    if (from == T_F64) return a;
+    if (ftz && from == T_F32) a = step(p, LN_ftz, T_F32, 4, a, 0);
     return step(p, LN_tof64, from, 8, a, 0);
 }
 
@@ -214,20 +213,23 @@ static void cvt_int_float(parser *p, const cvt_mods *c, int32_t d, int32_t a) {
 
 static void cvt_float_float(parser *p, const cvt_mods *c, int32_t d, int32_t a) {
     ins *i;
-    if (c->ftz && c->from == T_F32)
-        a = step(p, LN_ftz, T_F32, 4, a, 0);
+    if (c->ftz && c->from == T_F32) a = step(p, LN_ftz, T_F32, 4, a, 0);
     if (c->to == c->from && (c->to == T_F32 || c->to == T_F64)) {
         i = c->integral ? dec_lane(p, LN_roundint, c->to, d, a, a, a)
                         : dec_lane(p, LN_mov, c->to == T_F64 ? T_B64 : T_B32, d, a, a, a);
         i->imm = mode_of(c);
-    } else if (c->from == T_F32 && (c->to == T_F16 || c->to == T_BF16) && mode_of(c) == RND_N && !c->integral) {
+    } else if (c->from == T_F32 && (c->to == T_F16 || c->to == T_BF16) && mode_of(c) == RND_N &&
+               !c->integral) {
         i = dec_lane(p, LN_fromf32, c->to, d, a, a, a);
     } else {
         int32_t x = to_double(p, c->from, false, a);
-        if (c->integral)
-            x = step(p, LN_roundint, T_F64, 8, x, mode_of(c));
+        if (c->integral) x = step(p, LN_roundint, T_F64, 8, x, mode_of(c));
         bool half = c->to == T_F16 || c->to == T_BF16;
-        i = dec_lane(p, c->to == T_F64 ? LN_mov : half ? LN_fromf64m : LN_fromf64, c->to, d, x, x, x);
+        i = dec_lane(p,
+                     c->to == T_F64 ? LN_mov
+                     : half         ? LN_fromf64m
+                                    : LN_fromf64,
+                     c->to, d, x, x, x);
         i->imm = mode_of(c);
     }
     i->type = (uint8_t)c->to;
@@ -235,18 +237,14 @@ static void cvt_float_float(parser *p, const cvt_mods *c, int32_t d, int32_t a) 
         i->rnd = c->rnd;
         i->exec = x_lane_mod;
     }
-    if (c->ftz && c->to == T_F32)
-        dec_lane(p, LN_ftz, T_F32, d, d, d, d);
-    if (c->sat)
-        dec_lane(p, LN_sat, c->to, d, d, d, d);
-    if (c->relu && c->to == T_F32)
-        dec_lane(p, LN_relu, T_F32, d, d, d, d);
+    if (c->ftz && c->to == T_F32) dec_lane(p, LN_ftz, T_F32, d, d, d, d);
+    if (c->sat) dec_lane(p, LN_sat, c->to, d, d, d, d);
+    if (c->relu && c->to == T_F32) dec_lane(p, LN_relu, T_F32, d, d, d, d);
 }
 
 /* Two floats to a pair, the first operand on top. */
 static void cvt_pair(parser *p, const cvt_mods *c) {
-    if (!dec_want(p, 3, 3))
-        return;
+    if (!dec_want(p, 3, 3)) return;
     bool fp8 = c->to == T_E4M3X2 || c->to == T_E5M2X2;
     ptx_type one = c->to == T_F16X2 ? T_F16 : T_BF16;
     int32_t hi = dec_src(p, 1, T_F32), lo = dec_src(p, 2, T_F32), d = dec_dst(p, 0, c->to);
@@ -259,7 +257,8 @@ static void cvt_pair(parser *p, const cvt_mods *c) {
     if (fp8)
         dec_lane(p, LN_fp8pair, c->to, d, hi, lo, lo)->imm = mode_of(c);
     else {
-        hi = step(p, LN_fromf64m, one, 4, hi, mode_of(c)), lo = step(p, LN_fromf64m, one, 4, lo, mode_of(c));
+        hi = step(p, LN_fromf64m, one, 4, hi, mode_of(c)),
+        lo = step(p, LN_fromf64m, one, 4, lo, mode_of(c));
         dec_lane(p, LN_pack2, T_B16, d, lo, hi, hi);
     }
 }
@@ -269,13 +268,11 @@ static int32_t double_half(parser *p, ptx_type one, int32_t pair, int high) {
 }
 
 static void cvt_fp8(parser *p, const cvt_mods *c) {
-    if (!dec_want(p, 2, 2))
-        return;
+    if (!dec_want(p, 2, 2)) return;
     int32_t a = dec_src(p, 1, c->from), d = dec_dst(p, 0, c->to);
     if (c->to == T_F16X2) {
         dec_lane(p, LN_fp8tohalf, c->from, d, a, a, a);
-        if (c->relu)
-            dec_lane(p, LN_relu, T_F16X2, d, d, d, d);
+        if (c->relu) dec_lane(p, LN_relu, T_F16X2, d, d, d, d);
         return;
     }
     ptx_type one = c->from == T_F16X2 ? T_F16 : T_BF16;
@@ -287,9 +284,9 @@ static void cvt_fp8(parser *p, const cvt_mods *c) {
 static void cvt_pack(parser *p) {
     ptx_type to = dec_type(p, 0);
     unsigned bytes = vm_type_bytes[to];
-    if (bytes == 1)
-        dec_type(p, 2);
-    if (!dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 || !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3)) {
+    if (bytes == 1) dec_type(p, 2);
+    if (!dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 ||
+        !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3)) {
         bad(p, "malformed");
         return;
     }
@@ -317,11 +314,15 @@ static bool is_fp8(ptx_type t) {
 }
 
 static cvt_mods take_cvt_mods(parser *p) {
-    static const modifier rounds[] = {M_RN, M_RZ, M_RM, M_RP, M_RNA, M_RNI, M_RZI, M_RMI, M_RPI, M_NONE};
+    static const modifier rounds[] = {M_RN,  M_RZ,  M_RM,  M_RP,  M_RNA,
+                                      M_RNI, M_RZI, M_RMI, M_RPI, M_NONE};
     modifier r = dec_take_of(p, rounds);
     cvt_mods c = {.to = dec_type(p, 0), .from = dec_type(p, 1)};
     c.integral = r >= M_RNI && r <= M_RPI;
-    c.rnd = (uint8_t)(!r ? 0 : r == M_RNA ? RND_A : c.integral ? r - M_RNI + RND_N : r - M_RN + RND_N);
+    c.rnd = (uint8_t)(!r           ? 0
+                      : r == M_RNA ? RND_A
+                      : c.integral ? r - M_RNI + RND_N
+                                   : r - M_RN + RND_N);
     c.ftz = dec_take(p, M_FTZ);
     c.sat = dec_take(p, M_SAT);
     c.satfinite = dec_take(p, M_SATFINITE);
@@ -330,7 +331,8 @@ static cvt_mods take_cvt_mods(parser *p) {
 }
 
 static bool plain_cvt_type(ptx_type t) {
-    return (is_int(t) && t != T_U16X2 && t != T_S16X2) || t == T_F16 || t == T_BF16 || t == T_F32 || t == T_F64;
+    return (is_int(t) && t != T_U16X2 && t != T_S16X2) || t == T_F16 || t == T_BF16 || t == T_F32 ||
+           t == T_F64;
 }
 
 static void cvt_plain(parser *p, const cvt_mods *c) {
@@ -343,13 +345,12 @@ static void cvt_plain(parser *p, const cvt_mods *c) {
         bad(p, "a rounding is not allowed between integers");
     if (is_float(c->from) && to_int && c->rnd && !c->integral)
         bad(p, "an integral rounding (.rzi ...) is needed");
-    if (!to_int && c->from != c->to && !c->rnd && (from_int || vm_type_bytes[c->to] < vm_type_bytes[c->from]))
+    if (!to_int && c->from != c->to && !c->rnd &&
+        (from_int || vm_type_bytes[c->to] < vm_type_bytes[c->from]))
         bad(p, "a rounding is needed");
-    if (!dec_want(p, 2, 2))
-        return;
+    if (!dec_want(p, 2, 2)) return;
     int32_t a = dec_src(p, 1, c->from), d = dec_dst(p, 0, c->to);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (from_int)
         (to_int ? cvt_int_int : cvt_int_float)(p, c, d, a);
     else
@@ -362,17 +363,16 @@ void dec_cvt(parser *p) {
         return;
     }
     cvt_mods c = take_cvt_mods(p);
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (c.to == T_TF32 && c.from == T_F32 && dec_want(p, 2, 2)) {
         int32_t a = dec_src(p, 1, T_F32), d = dec_dst(p, 0, T_B32);
         dec_lane(p, LN_tf32, T_F32, d, a, a, a)->imm = mode_of(&c);
     } else if ((c.to == T_F16X2 || c.to == T_BF16X2 || is_fp8(c.to)) && c.from == T_F32)
         cvt_pair(p, &c);
-    else if ((is_fp8(c.from) && c.to == T_F16X2) || (is_fp8(c.to) && (c.from == T_F16X2 || c.from == T_BF16X2)))
+    else if ((is_fp8(c.from) && c.to == T_F16X2) ||
+             (is_fp8(c.to) && (c.from == T_F16X2 || c.from == T_BF16X2)))
         cvt_fp8(p, &c);
     else
         cvt_plain(p, &c);
-    if (!p->failed)
-        dec_class(p, PTX_CLASS_CONVERT);
+    if (!p->failed) dec_class(p, PTX_CLASS_CONVERT);
 }

@@ -1,12 +1,13 @@
-/* exec.h - the functions that decoded instructions point to. `mask`: the lanes that execute, never empty. */
+/* exec.h - the functions that decoded instructions point to. `mask`: the lanes that execute, never
+ * empty. */
 #ifndef PTX_EXEC_H
 #define PTX_EXEC_H
 
 #include "vm.h"
 
 /* exec_alu.c */
-exec_fn x_lane, x_lane_mod, x_sreg, x_address, x_local_address, x_dynamic_address, x_pack, x_unpack, x_isspacep,
-    x_nothing;
+exec_fn x_lane, x_lane_mod, x_sreg, x_address, x_local_address, x_dynamic_address, x_pack, x_unpack,
+    x_isspacep, x_nothing;
 /* exec_mem.c */
 exec_fn x_ld_global, x_ld_shared, x_ld_local, x_ld_param, x_ld_generic;
 exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
@@ -20,7 +21,18 @@ exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_system, x
 /* exec_mma.c */
 exec_fn x_mma, x_ldmatrix, x_stmatrix, x_movmatrix;
 
-enum { ATOM_ADD, ATOM_AND, ATOM_OR, ATOM_XOR, ATOM_MIN, ATOM_MAX, ATOM_INC, ATOM_DEC, ATOM_EXCH, ATOM_CAS };
+enum {
+    ATOM_ADD,
+    ATOM_AND,
+    ATOM_OR,
+    ATOM_XOR,
+    ATOM_MIN,
+    ATOM_MAX,
+    ATOM_INC,
+    ATOM_DEC,
+    ATOM_EXCH,
+    ATOM_CAS
+};
 enum { SHFL_UP, SHFL_DOWN, SHFL_BFLY, SHFL_IDX };
 enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
 enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };

@@ -15,17 +15,16 @@ static void blend(void *to, const void *from, uint32_t mask, unsigned lane) {
     if (lane == 4) {
         uint32_t *d = to;
         const uint32_t *s = from;
-        for (unsigned l = 0; l < LANES; l++)
-            d[l] = mask >> l & 1 ? s[l] : d[l];
+        for (unsigned l = 0; l < LANES; l++) d[l] = mask >> l & 1 ? s[l] : d[l];
         return;
     }
     EACH_LANE(l, mask)
-        memcpy((char *)to + l * lane, (const char *)from + l * lane, lane);
+    memcpy((char *)to + l * lane, (const char *)from + l * lane, lane);
 }
 
 static inline lane_args operands(const warp *w, const ins *i) {
     return (lane_args){reg_at(w, i->d), reg_at(w, i->d2), reg_at(w, i->a), reg_at(w, i->b),
-                       reg_at(w, i->c), reg_at(w, i->e), (uint32_t)i->imm};
+                       reg_at(w, i->c), reg_at(w, i->e),  (uint32_t)i->imm};
 }
 
 static void masked(warp *w, const ins *i, uint32_t mask, lane_args *x, uint8_t *d2) {
@@ -34,8 +33,7 @@ static void masked(warp *w, const ins *i, uint32_t mask, lane_args *x, uint8_t *
     x->d2 = d2;
     i->lane(x);
     blend(reg_at(w, i->d), d, mask, i->dw);
-    if (i->dw2)
-        blend(reg_at(w, i->d2), d2, mask, i->dw2);
+    if (i->dw2) blend(reg_at(w, i->d2), d2, mask, i->dw2);
 }
 
 void x_lane(warp *w, const ins *i, uint32_t mask) {
@@ -55,7 +53,8 @@ static unsigned set_rounding(unsigned rnd) {
     _mm_setcsr((old & ~0x6000u) | modes[rnd]);
     return old;
 #else
-    static const int modes[] = {[RND_Z] = FE_TOWARDZERO, [RND_M] = FE_DOWNWARD, [RND_P] = FE_UPWARD};
+    static const int modes[] = {
+        [RND_Z] = FE_TOWARDZERO, [RND_M] = FE_DOWNWARD, [RND_P] = FE_UPWARD};
     fesetround(modes[rnd]);
     return 0;
 #endif
@@ -76,7 +75,8 @@ static const void *flushed(const void *reg, uint8_t *room, lane_fn *ftz) {
     return room;
 }
 
-/* A float operation with a directed rounding, .ftz or .sat: the same loop with passes before and after. */
+/* A float operation with a directed rounding, .ftz or .sat: the same loop with passes before and
+ * after. */
 void x_lane_mod(warp *w, const ins *i, uint32_t mask) {
     _Alignas(64) uint8_t in[3][LANES * 4], d[LANES * 8], d2[LANES * 8];
     lane_args x = operands(w, i);
@@ -110,12 +110,10 @@ void x_lane_mod(warp *w, const ins *i, uint32_t mask) {
 static void broadcast(const warp *w, const ins *i, uint64_t v) {
     if (i->dw == 8) {
         uint64_t *d = reg_at(w, i->d);
-        for (unsigned l = 0; l < LANES; l++)
-            d[l] = v;
+        for (unsigned l = 0; l < LANES; l++) d[l] = v;
     } else {
         uint32_t *d = reg_at(w, i->d);
-        for (unsigned l = 0; l < LANES; l++)
-            d[l] = (uint32_t)v;
+        for (unsigned l = 0; l < LANES; l++) d[l] = (uint32_t)v;
     }
 }
 
@@ -136,17 +134,31 @@ static uint64_t uniform_sreg(const warp *w, ptx_sreg r) {
     const launch *ln = b->ln;
     uint64_t clock = b->instructions * 4 + ln->round * 1000;
     switch (r) {
-    case SR_NTID: case SR_NTID_Y: case SR_NTID_Z: return ln->p->block[r - SR_NTID];
-    case SR_CTAID: case SR_CTAID_Y: case SR_CTAID_Z: return b->id[r - SR_CTAID];
-    case SR_NCTAID: case SR_NCTAID_Y: case SR_NCTAID_Z: return ln->p->grid[r - SR_NCTAID];
+    case SR_NTID:
+    case SR_NTID_Y:
+    case SR_NTID_Z: return ln->p->block[r - SR_NTID];
+    case SR_CTAID:
+    case SR_CTAID_Y:
+    case SR_CTAID_Z: return b->id[r - SR_CTAID];
+    case SR_NCTAID:
+    case SR_NCTAID_Y:
+    case SR_NCTAID_Z: return ln->p->grid[r - SR_NCTAID];
     case SR_WARPID: return w->index;
     case SR_NWARPID: return b->n_warps;
-    case SR_NSMID: return ln->module->target.multiprocessors ? ln->module->target.multiprocessors : 1;
-    case SR_SMID: return b->linear % (ln->module->target.multiprocessors ? ln->module->target.multiprocessors : 1);
-    case SR_CLOCK: case SR_CLOCK64: case SR_GLOBALTIMER: case SR_GLOBALTIMER_LO: return clock;
-    case SR_CLOCK_HI: case SR_GLOBALTIMER_HI: return clock >> 32;
+    case SR_NSMID:
+        return ln->module->target.multiprocessors ? ln->module->target.multiprocessors : 1;
+    case SR_SMID:
+        return b->linear %
+               (ln->module->target.multiprocessors ? ln->module->target.multiprocessors : 1);
+    case SR_CLOCK:
+    case SR_CLOCK64:
+    case SR_GLOBALTIMER:
+    case SR_GLOBALTIMER_LO: return clock;
+    case SR_CLOCK_HI:
+    case SR_GLOBALTIMER_HI: return clock >> 32;
     case SR_DYNAMIC_SMEM: return ln->p->shared_dynamic;
-    case SR_TOTAL_SMEM: case SR_AGGR_SMEM: return b->shared_bytes;
+    case SR_TOTAL_SMEM:
+    case SR_AGGR_SMEM: return b->shared_bytes;
     case SR_GRIDID: return ln->serial_number;
     default: return 0;
     }
@@ -159,8 +171,7 @@ void x_sreg(warp *w, const ins *i, uint32_t mask) {
         memcpy(reg_at(w, i->d), w->tid[r], sizeof w->tid[r]);
     else if (r == SR_LANEID || (r >= SR_LANEMASK_EQ && r <= SR_LANEMASK_GT)) {
         uint32_t *d = reg_at(w, i->d);
-        for (unsigned l = 0; l < LANES; l++)
-            d[l] = lane_mask(r, l);
+        for (unsigned l = 0; l < LANES; l++) d[l] = lane_mask(r, l);
     } else
         broadcast(w, i, uniform_sreg(w, r));
 }
@@ -196,8 +207,9 @@ void x_pack(warp *w, const ins *i, uint32_t mask) {
     const int32_t *parts = &w->b->ln->module->list.at[i->target];
     unsigned lane = i->bytes <= 4 ? 4 : i->bytes;
     EACH_LANE(l, mask)
-        for (unsigned k = 0; k < i->n; k++)
-            memcpy((char *)reg_at(w, i->d) + l * i->dw + k * i->bytes, (char *)reg_at(w, parts[k]) + l * lane, i->bytes);
+    for (unsigned k = 0; k < i->n; k++)
+        memcpy((char *)reg_at(w, i->d) + l * i->dw + k * i->bytes,
+               (char *)reg_at(w, parts[k]) + l * lane, i->bytes);
 }
 
 void x_unpack(warp *w, const ins *i, uint32_t mask) {

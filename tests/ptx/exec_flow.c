@@ -8,7 +8,8 @@
 #include <string.h>
 
 static void fault(warp *w, const ins *i, uint32_t mask, ptx_status status, const char *text) {
-    ptx_report_kind kind = status == PTX_TRAP || status == PTX_ASSERT ? PTX_REPORT_TRAP : PTX_REPORT_FAULT;
+    ptx_report_kind kind =
+        status == PTX_TRAP || status == PTX_ASSERT ? PTX_REPORT_TRAP : PTX_REPORT_FAULT;
     finding_at at = {kind, status, (unsigned)__builtin_ctz(mask), 0, PTX_SPACE_NONE, NULL};
     find_report(w, i, &at, "%s", text);
 }
@@ -17,8 +18,7 @@ static void fault(warp *w, const ins *i, uint32_t mask, ptx_status status, const
 static void leave_others(warp *w, uint32_t mask, uint32_t pc) {
     split *s = w->cur;
     uint32_t rest = s->mask & ~mask;
-    if (!rest)
-        return;
+    if (!rest) return;
     s->mask = mask;
     split_new(w, s, rest, pc);
     w->yield = true;
@@ -46,7 +46,7 @@ void x_brx(warp *w, const ins *i, uint32_t mask) {
         return;
     }
     EACH_LANE(l, mask)
-        same |= a[l] == index ? 1u << l : 0;
+    same |= a[l] == index ? 1u << l : 0;
     split *s = w->cur;
     count_branch(w, same != s->mask);
     leave_others(w, mask, s->pc);
@@ -64,13 +64,13 @@ static uint8_t *stack_at(const warp *w, unsigned lane, uint64_t at) {
     return w->stack + (size_t)lane * w->b->ln->stack_bytes + at;
 }
 
-/* Arguments or results between the two stack frames; `list` holds the caller's offsets and sizes. */
-static void copy_slots(warp *w, uint32_t mask, const int32_t *list, const slot *callee, uint32_t caller_base,
-                       uint32_t callee_base, bool in) {
+/* Arguments or results between the two stack frames; `list` holds the caller's offsets and sizes.
+ */
+static void copy_slots(warp *w, uint32_t mask, const int32_t *list, const slot *callee,
+                       uint32_t caller_base, uint32_t callee_base, bool in) {
     for (int32_t k = 0; k < list[0]; k++) {
         uint32_t offset = (uint32_t)list[1 + 2 * k], size = callee[k].size;
-        if ((uint32_t)list[2 + 2 * k] < size)
-            size = (uint32_t)list[2 + 2 * k];
+        if ((uint32_t)list[2 + 2 * k] < size) size = (uint32_t)list[2 + 2 * k];
         EACH_LANE(l, mask) {
             uint8_t *outer = stack_at(w, l, caller_base + offset);
             uint8_t *inner = stack_at(w, l, callee_base + (uint64_t)callee[k].offset);
@@ -81,8 +81,7 @@ static void copy_slots(warp *w, uint32_t mask, const int32_t *list, const slot *
 
 static bool on_stack(const frame *f, const function *fn) {
     for (; f; f = f->up)
-        if (f->fn == fn)
-            return true;
+        if (f->fn == fn) return true;
     return false;
 }
 
@@ -97,7 +96,13 @@ static void enter(warp *w, const ins *i, uint32_t mask, const function *fn) {
     const int32_t *results = &w->b->ln->module->list.at[i->e], *args = results + 1 + 2 * results[0];
     copy_slots(w, mask, args, fn->params, s->local, base, true);
     frame *f = vm_grow(NULL, sizeof *f);
-    *f = (frame){.up = s->frame, .refs = 1, .ret_pc = s->pc, .regs = s->regs, .local = s->local, .call = i, .fn = fn};
+    *f = (frame){.up = s->frame,
+                 .refs = 1,
+                 .ret_pc = s->pc,
+                 .regs = s->regs,
+                 .local = s->local,
+                 .call = i,
+                 .fn = fn};
     if (on_stack(s->frame, fn)) {
         f->saved = vm_grow(NULL, fn->reg_bytes);
         memcpy(f->saved, w->file + fn->frame_base, fn->reg_bytes);
@@ -118,12 +123,14 @@ void x_call_pointer(warp *w, const ins *i, uint32_t mask) {
     uint64_t to = a[__builtin_ctz(mask)], index = (to - WIN_CODE) / 16;
     uint32_t same = 0;
     EACH_LANE(l, mask)
-        same |= a[l] == to ? 1u << l : 0;
-    const function *fn = to >= WIN_CODE && to % 16 == 0 && index < m->functions.n ? m->functions.at[index] : NULL;
+    same |= a[l] == to ? 1u << l : 0;
+    const function *fn =
+        to >= WIN_CODE && to % 16 == 0 && index < m->functions.n ? m->functions.at[index] : NULL;
     const int32_t *results = &m->list.at[i->e];
     if (!fn || !fn->defined || fn->is_kernel || (unsigned)results[0] != fn->n_results ||
         (unsigned)results[1 + 2 * results[0]] != fn->n_params) {
-        fault(w, i, mask, PTX_INVALID_PC, "call through a pointer that is no function of this kind");
+        fault(w, i, mask, PTX_INVALID_PC,
+              "call through a pointer that is no function of this kind");
         return;
     }
     leave_others(w, mask, w->cur->pc);
@@ -149,8 +156,7 @@ void x_ret(warp *w, const ins *i, uint32_t mask) {
     leave_others(w, mask, s->pc);
     const int32_t *results = &w->b->ln->module->list.at[f->call->e];
     copy_slots(w, mask, results, f->fn->results, f->local, s->local, false);
-    if (f->saved)
-        restore(w, f, mask);
+    if (f->saved) restore(w, f, mask);
     s->pc = f->ret_pc;
     s->regs = w->r = f->regs;
     s->local = f->local;
@@ -182,9 +188,10 @@ static const uint8_t *bytes_at(warp *w, unsigned lane, uint64_t address, uint64_
     uint64_t at;
     switch (generic_space(address)) {
     case PTX_GLOBAL: {
-        const ptx_extent *e = ln->p->memory ? ln->p->memory->find(ln->p->memory->ctx, address) : NULL;
-        bool inside = e && !(e->flags & PTX_EXTENT_FREED) && address >= e->base && address - e->base < e->size &&
-                      e->size - (address - e->base) >= n;
+        const ptx_extent *e =
+            ln->p->memory ? ln->p->memory->find(ln->p->memory->ctx, address) : NULL;
+        bool inside = e && !(e->flags & PTX_EXTENT_FREED) && address >= e->base &&
+                      address - e->base < e->size && e->size - (address - e->base) >= n;
         return inside ? e->host + (address - e->base) : NULL;
     }
     case PTX_LOCAL:
@@ -217,15 +224,13 @@ static uint64_t next_argument(printer *p, unsigned bytes) {
     p->used = (p->used + bytes - 1) & ~(uint64_t)(bytes - 1);
     const uint8_t *at = bytes_at(p->w, p->lane, p->args + p->used, bytes);
     uint64_t v = 0;
-    if (at)
-        memcpy(&v, at, bytes);
+    if (at) memcpy(&v, at, bytes);
     p->used += bytes;
     return v;
 }
 
 static void put_text(printer *p, const char *text, size_t n) {
-    for (size_t k = 0; k < n && p->n + 1 < sizeof p->out; k++)
-        p->out[p->n++] = text[k];
+    for (size_t k = 0; k < n && p->n + 1 < sizeof p->out; k++) p->out[p->n++] = text[k];
 }
 
 /* One conversion, its flags, width and precision already in `spec`; `wide`: 64-bit integers. */
@@ -256,11 +261,11 @@ static void put_conversion(printer *p, char *spec, size_t n, char c, bool wide) 
         bool is_signed = c == 'd' || c == 'i';
         memcpy(spec + n, (char[]){'l', 'l', c, 0}, 4);
         long long s = wide ? (long long)v : (int32_t)v;
-        got = is_signed ? snprintf(text, sizeof text, spec, s) : snprintf(text, sizeof text, spec, (unsigned long long)v);
+        got = is_signed ? snprintf(text, sizeof text, spec, s)
+                        : snprintf(text, sizeof text, spec, (unsigned long long)v);
 #pragma GCC diagnostic pop
     }
-    if (got > 0)
-        put_text(p, text, (size_t)got < sizeof text ? (size_t)got : sizeof text - 1);
+    if (got > 0) put_text(p, text, (size_t)got < sizeof text ? (size_t)got : sizeof text - 1);
 }
 
 /* Formats as the device's printf: arguments lie in a buffer, each aligned to its size. */
@@ -281,11 +286,9 @@ static void print_lane(printer *p, const char *format) {
                 n += (size_t)snprintf(spec + n, sizeof spec - n, "%d", (int)next_argument(p, 4));
             else if (*c != 'h')
                 spec[n++] = *c;
-            if (n > 40)
-                n = 40;
+            if (n > 40) n = 40;
         }
-        if (!*c || !strchr("diouxXeEfFgGaAcsp", *c))
-            break;
+        if (!*c || !strchr("diouxXeEfFgGaAcsp", *c)) break;
         put_conversion(p, spec, n, *c, wide);
     }
 }
@@ -301,7 +304,8 @@ static void print(warp *w, const int32_t *args, const int32_t *results, uint32_t
         print_lane(&p, format);
         find_print(w, p.out, p.n);
         if (results[0])
-            memcpy(stack_at(w, l, w->cur->local + (uint32_t)results[1]), &(int32_t){(int32_t)p.n}, 4);
+            memcpy(stack_at(w, l, w->cur->local + (uint32_t)results[1]), &(int32_t){(int32_t)p.n},
+                   4);
     }
 }
 
@@ -313,12 +317,12 @@ static void assertion(warp *w, const ins *i, const int32_t *args, uint32_t mask)
     uint32_t line;
     for (int k = 0; k < 4; k++) {
         memcpy(&v, stack_at(w, l, w->cur->local + (uint32_t)args[1 + 2 * k]), k == 2 ? 4 : 8);
-        if (k != 2)
-            text_at(w, l, v, part[k], sizeof part[k]);
+        if (k != 2) text_at(w, l, v, part[k], sizeof part[k]);
     }
     memcpy(&line, stack_at(w, l, w->cur->local + (uint32_t)args[5]), 4);
     char text[400];
-    snprintf(text, sizeof text, "assertion `%s' failed in %s (%s:%u)", part[0], part[3], part[1], line);
+    snprintf(text, sizeof text, "assertion `%s' failed in %s (%s:%u)", part[0], part[3], part[1],
+             line);
     fault(w, i, mask, PTX_ASSERT, text);
 }
 

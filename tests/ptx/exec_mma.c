@@ -46,7 +46,8 @@ static void read_b(const warp *w, const ins *i, const int32_t *regs, double b[MA
     for (unsigned r = 0; r < i->bytes / (4 * e); r++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < e; k++)
-                b[4 * e * r + e * (l % 4) + k][l / 4] = element(i->sub, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
+                b[4 * e * r + e * (l % 4) + k][l / 4] =
+                    element(i->sub, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
 }
 
 static double *cell(double c[MAX_M][MAX_N], unsigned l, unsigned r) {
@@ -64,7 +65,9 @@ static void read_c(const warp *w, const ins *i, const int32_t *regs, double c[MA
                 continue;
             }
             memcpy(&u, reg + 4 * l, 4);
-            *to = i->space == T_F16 ? h2d(u >> 16 * (r % 2) & 0xffff) : i->space == T_F32 ? (double)u2f(u) : (double)(int32_t)u;
+            *to = i->space == T_F16   ? h2d(u >> 16 * (r % 2) & 0xffff)
+                  : i->space == T_F32 ? (double)u2f(u)
+                                      : (double)(int32_t)u;
         }
 }
 
@@ -91,38 +94,35 @@ static void write_d(const warp *w, const ins *i, const int32_t *regs, double c[M
         }
 }
 
-static void multiply(const ins *i, double a[MAX_M][MAX_K], double b[MAX_K][MAX_N], double c[MAX_M][MAX_N]) {
+static void multiply(const ins *i, double a[MAX_M][MAX_K], double b[MAX_K][MAX_N],
+                     double c[MAX_M][MAX_N]) {
     for (unsigned m = 0; m < i->n; m++)
         for (unsigned k = 0; k < i->bytes; k++) {
             double x = a[m][k];
             if (i->type == T_F64)
-                for (unsigned n = 0; n < MAX_N; n++)
-                    c[m][n] = fma(x, b[k][n], c[m][n]);
+                for (unsigned n = 0; n < MAX_N; n++) c[m][n] = fma(x, b[k][n], c[m][n]);
             else
-                for (unsigned n = 0; n < MAX_N; n++)
-                    c[m][n] += x * b[k][n];
+                for (unsigned n = 0; n < MAX_N; n++) c[m][n] += x * b[k][n];
         }
 }
 
 static bool whole_warp(warp *w, const ins *i, uint32_t mask) {
-    if (mask == ALL_LANES)
-        return true;
+    if (mask == ALL_LANES) return true;
     uint32_t there = split_gather(w, i, mask, ALL_LANES);
-    if (!there)
-        return false;
-    if (there == ALL_LANES)
-        return true;
-    finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(mask), 0, PTX_SPACE_NONE, NULL};
+    if (!there) return false;
+    if (there == ALL_LANES) return true;
+    finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(mask), 0,
+                     PTX_SPACE_NONE,     NULL};
     if (w->b->ln->checks & PTX_CHECK_BARRIER)
         find_report(w, i, &at, "a matrix instruction needs all threads of the warp");
     return true;
 }
 
 void x_mma(warp *w, const ins *i, uint32_t mask) {
-    if (!whole_warp(w, i, mask))
-        return;
+    if (!whole_warp(w, i, mask)) return;
     const int32_t *regs = &w->b->ln->module->list.at[i->e];
-    unsigned e = elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)), nb = i->bytes / (4 * e), nc = i->n / 4u;
+    unsigned e = elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)), nb = i->bytes / (4 * e),
+             nc = i->n / 4u;
     double a[MAX_M][MAX_K], b[MAX_K][MAX_N], c[MAX_M][MAX_N];
     read_a(w, i, regs, a);
     read_b(w, i, regs + na, b);
@@ -131,11 +131,11 @@ void x_mma(warp *w, const ins *i, uint32_t mask) {
     write_d(w, i, regs + na + nb + (i->space == T_F16 ? nc / 2 : nc), c);
 }
 
-/* ---- 8x8 matrices of 16-bit elements: lanes 8j .. 8j+7 give the rows' addresses of matrix j ---- */
+/* ---- 8x8 matrices of 16-bit elements: lanes 8j .. 8j+7 give the rows' addresses of matrix j ----
+ */
 
 static bool rows(warp *w, const ins *i, uint32_t mask, uint64_t ad[LANES], uint32_t *lanes) {
-    if (!whole_warp(w, i, mask))
-        return false;
+    if (!whole_warp(w, i, mask)) return false;
     memcpy(ad, reg_at(w, i->a), sizeof(uint64_t) * LANES);
     *lanes = i->n == 4 ? ALL_LANES : (1u << 8 * i->n) - 1;
     return mem_shared_ok(w, i, *lanes, ad, 16);
@@ -152,14 +152,14 @@ void x_ldmatrix(warp *w, const ins *i, uint32_t mask) {
     const int32_t *regs = &w->b->ln->module->list.at[i->e];
     uint64_t ad[LANES];
     uint32_t lanes;
-    if (!rows(w, i, mask, ad, &lanes))
-        return;
+    if (!rows(w, i, mask, ad, &lanes)) return;
     race_read(w, i, lanes, ad, 16, false);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {
                 unsigned row, col = element_at(i, l, k, &row);
-                memcpy((uint8_t *)reg_at(w, regs[j]) + 4 * l + 2 * k, w->b->shared + ad[8 * j + row] + 2 * col, 2);
+                memcpy((uint8_t *)reg_at(w, regs[j]) + 4 * l + 2 * k,
+                       w->b->shared + ad[8 * j + row] + 2 * col, 2);
             }
 }
 
@@ -167,26 +167,24 @@ void x_stmatrix(warp *w, const ins *i, uint32_t mask) {
     const int32_t *regs = &w->b->ln->module->list.at[i->e];
     uint64_t ad[LANES];
     uint32_t lanes;
-    if (!rows(w, i, mask, ad, &lanes))
-        return;
+    if (!rows(w, i, mask, ad, &lanes)) return;
     race_write(w, i, lanes, ad, 16, false);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {
                 unsigned row, col = element_at(i, l, k, &row);
-                memcpy(w->b->shared + ad[8 * j + row] + 2 * col, (uint8_t *)reg_at(w, regs[j]) + 4 * l + 2 * k, 2);
+                memcpy(w->b->shared + ad[8 * j + row] + 2 * col,
+                       (uint8_t *)reg_at(w, regs[j]) + 4 * l + 2 * k, 2);
             }
 }
 
 void x_movmatrix(warp *w, const ins *i, uint32_t mask) {
-    if (!whole_warp(w, i, mask))
-        return;
+    if (!whole_warp(w, i, mask)) return;
     uint16_t in[8][8];
     uint32_t from[LANES];
     memcpy(from, reg_at(w, i->a), sizeof from);
     for (unsigned l = 0; l < LANES; l++)
-        for (unsigned k = 0; k < 2; k++)
-            in[l / 4][2 * (l % 4) + k] = (uint16_t)(from[l] >> 16 * k);
+        for (unsigned k = 0; k < 2; k++) in[l / 4][2 * (l % 4) + k] = (uint16_t)(from[l] >> 16 * k);
     uint32_t *d = reg_at(w, i->d);
     for (unsigned l = 0; l < LANES; l++)
         d[l] = in[2 * (l % 4)][l / 4] | (uint32_t)in[2 * (l % 4) + 1][l / 4] << 16;

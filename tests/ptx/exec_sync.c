@@ -7,39 +7,42 @@
 
 static void misuse(warp *w, const ins *i, unsigned lane, const char *text) {
     finding_at at = {PTX_REPORT_BARRIER, PTX_OK, lane, 0, PTX_SPACE_NONE, NULL};
-    if (w->b->ln->checks & PTX_CHECK_BARRIER)
-        find_report(w, i, &at, "%s", text);
+    if (w->b->ln->checks & PTX_CHECK_BARRIER) find_report(w, i, &at, "%s", text);
 }
 
 static void fault(warp *w, const ins *i, uint32_t mask, const char *text) {
-    finding_at at = {PTX_REPORT_FAULT, PTX_ILLEGAL_INSTRUCTION, (unsigned)__builtin_ctz(mask), 0, PTX_SPACE_NONE, NULL};
+    finding_at at = {PTX_REPORT_FAULT,
+                     PTX_ILLEGAL_INSTRUCTION,
+                     (unsigned)__builtin_ctz(mask),
+                     0,
+                     PTX_SPACE_NONE,
+                     NULL};
     find_report(w, i, &at, "%s", text);
 }
 
 /* ---- barriers of the block ---- */
 
-/* An aligned barrier waits for the warp's other lanes to come to the same instruction. When nothing can
- * bring them there (w->stuck, see sched.c), it is reported and those present arrive. */
+/* An aligned barrier waits for the warp's other lanes to come to the same instruction. When nothing
+ * can bring them there (w->stuck, see sched.c), it is reported and those present arrive. */
 static uint32_t together(warp *w, const ins *i, uint32_t mask) {
     uint32_t at = ins_index(w, i), there = mask;
     for (unsigned k = 0; k < w->n_splits; k++) {
         const split *s = &w->splits[k];
-        if (s != w->cur && s->state == SPLIT_WARP && s->pc == at)
-            there |= s->mask;
+        if (s != w->cur && s->state == SPLIT_WARP && s->pc == at) there |= s->mask;
     }
     if (there != w->live && !w->stuck) {
         split_block(w, i, mask, SPLIT_WARP);
         return 0;
     }
     if (there != w->live) {
-        misuse(w, i, (unsigned)__builtin_ctz(mask), "only some threads of the warp can reach this barrier together");
+        misuse(w, i, (unsigned)__builtin_ctz(mask),
+               "only some threads of the warp can reach this barrier together");
         w->stuck = false;
         return mask;
     }
     for (unsigned k = 0; k < w->n_splits; k++) {
         split *s = &w->splits[k];
-        if (s == w->cur || s->state != SPLIT_WARP || s->pc != at)
-            continue;
+        if (s == w->cur || s->state != SPLIT_WARP || s->pc != at) continue;
         s->state = i->sub == BAR_ARRIVE ? SPLIT_RUN : SPLIT_BARRIER;
         s->pc += i->sub == BAR_ARRIVE;
         s->bar = (uint8_t)((const uint32_t *)reg_at(w, i->a))[__builtin_ctz(s->mask)];
@@ -58,8 +61,7 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
     }
     if (i->flags & INS_ALIGNED && mask != w->live) {
         mask = together(w, i, mask);
-        if (!mask)
-            return;
+        if (!mask) return;
     }
     barrier *x = &b->bars[id];
     barrier_arrive(w, x, mask);
@@ -68,7 +70,7 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
     if (i->sub >= BAR_POPC) {
         const uint32_t *c = reg_at(w, i->c);
         EACH_LANE(l, mask)
-            x->n_true += (c[l] != 0) != ((i->flags & INS_NOT_C) != 0);
+        x->n_true += (c[l] != 0) != ((i->flags & INS_NOT_C) != 0);
         x->n_all += (uint32_t)__builtin_popcount(mask);
     }
     w->wk->count.barriers++;
@@ -83,8 +85,7 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
 
 /* The lanes that take part now, 0 while some are missing. */
 static uint32_t gather(warp *w, const ins *i, uint32_t mask) {
-    if (!i->n)
-        return mask;
+    if (!i->n) return mask;
     unsigned first = (unsigned)__builtin_ctz(mask);
     uint32_t members = ((const uint32_t *)reg_at(w, i->e))[first];
     if (mask & ~members)
@@ -109,7 +110,8 @@ void x_bar_warp(warp *w, const ins *i, uint32_t mask) {
     race_sync_warp(w, there);
     for (unsigned k = 0; k < w->n_splits; k++) {
         split *s = &w->splits[k];
-        if (s == w->cur || s->state != SPLIT_WARP || !(s->mask & members) || m->code.at[s->pc].exec != x_bar_warp)
+        if (s == w->cur || s->state != SPLIT_WARP || !(s->mask & members) ||
+            m->code.at[s->pc].exec != x_bar_warp)
             continue;
         s->state = SPLIT_RUN;
         s->pc++;
@@ -120,13 +122,12 @@ void x_bar_warp(warp *w, const ins *i, uint32_t mask) {
 static void store_lanes(void *to, const uint32_t *v, uint32_t mask) {
     uint32_t *d = to;
     EACH_LANE(l, mask)
-        d[l] = v[l];
+    d[l] = v[l];
 }
 
 void x_shfl(warp *w, const ins *i, uint32_t mask) {
     uint32_t there = gather(w, i, mask), v[LANES], p[LANES];
-    if (!there)
-        return;
+    if (!there) return;
     const uint32_t *a = reg_at(w, i->a), *b = reg_at(w, i->b), *c = reg_at(w, i->c);
     EACH_LANE(l, there) {
         uint32_t bv = b[l] & 31, cv = c[l] & 31, seg = c[l] >> 8 & 31;
@@ -142,24 +143,22 @@ void x_shfl(warp *w, const ins *i, uint32_t mask) {
         v[l] = a[from];
     }
     store_lanes(reg_at(w, i->d), v, there);
-    if (i->dw2)
-        store_lanes(reg_at(w, i->d2), p, there);
+    if (i->dw2) store_lanes(reg_at(w, i->d2), p, there);
 }
 
 void x_vote(warp *w, const ins *i, uint32_t mask) {
     uint32_t there = gather(w, i, mask), yes = 0;
-    if (!there)
-        return;
+    if (!there) return;
     const uint32_t *a = reg_at(w, i->a);
     EACH_LANE(l, there)
-        yes |= (uint32_t)((a[l] != 0) != ((i->flags & INS_NOT_C) != 0)) << l;
+    yes |= (uint32_t)((a[l] != 0) != ((i->flags & INS_NOT_C) != 0)) << l;
     uint32_t v = i->sub == VOTE_ALL      ? yes == there
                  : i->sub == VOTE_ANY    ? yes != 0
                  : i->sub == VOTE_BALLOT ? yes
                                          : yes == there || yes == 0;
     uint32_t *d = reg_at(w, i->d);
     EACH_LANE(l, there)
-        d[l] = v;
+    d[l] = v;
 }
 
 static uint64_t value_at(const warp *w, const ins *i, unsigned l) {
@@ -169,13 +168,13 @@ static uint64_t value_at(const warp *w, const ins *i, unsigned l) {
 }
 
 void x_match(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), v[LANES], p[LANES], first = there ? (unsigned)__builtin_ctz(there) : 0;
-    if (!there)
-        return;
+    uint32_t there = gather(w, i, mask), v[LANES], p[LANES],
+             first = there ? (unsigned)__builtin_ctz(there) : 0;
+    if (!there) return;
     EACH_LANE(l, there) {
         v[l] = 0;
         EACH_LANE(o, there)
-            v[l] |= (uint32_t)(value_at(w, i, o) == value_at(w, i, l)) << o;
+        v[l] |= (uint32_t)(value_at(w, i, o) == value_at(w, i, l)) << o;
     }
     bool all = v[first] == there;
     EACH_LANE(l, there) {
@@ -183,8 +182,7 @@ void x_match(warp *w, const ins *i, uint32_t mask) {
         p[l] = all;
     }
     store_lanes(reg_at(w, i->d), v, there);
-    if (i->dw2)
-        store_lanes(reg_at(w, i->d2), p, there);
+    if (i->dw2) store_lanes(reg_at(w, i->d2), p, there);
 }
 
 static uint32_t redux_step(const ins *i, uint32_t x, uint32_t y) {
@@ -201,8 +199,7 @@ static uint32_t redux_step(const ins *i, uint32_t x, uint32_t y) {
 
 void x_redux(warp *w, const ins *i, uint32_t mask) {
     uint32_t there = gather(w, i, mask), sum = 0;
-    if (!there)
-        return;
+    if (!there) return;
     const uint32_t *a = reg_at(w, i->a);
     bool first = true;
     EACH_LANE(l, there) {
@@ -211,13 +208,13 @@ void x_redux(warp *w, const ins *i, uint32_t mask) {
     }
     uint32_t *d = reg_at(w, i->d);
     EACH_LANE(l, there)
-        d[l] = sum;
+    d[l] = sum;
 }
 
 void x_activemask(warp *w, const ins *i, uint32_t mask) {
     uint32_t *d = reg_at(w, i->d);
     EACH_LANE(l, mask)
-        d[l] = mask;
+    d[l] = mask;
 }
 
 void x_elect(warp *w, const ins *i, uint32_t mask) {
@@ -227,6 +224,5 @@ void x_elect(warp *w, const ins *i, uint32_t mask) {
         p[l] = v[l] == l;
     }
     store_lanes(reg_at(w, i->d), v, there);
-    if (i->dw2)
-        store_lanes(reg_at(w, i->d2), p, there);
+    if (i->dw2) store_lanes(reg_at(w, i->d2), p, there);
 }

@@ -1,5 +1,6 @@
-/* fuzz_ptx.c - mutated PTX texts: loading must end with a module or a message, and what loads must run to
- * some end. Built with the sanitizers (make gpu-fuzz); crashes are findings, anything else is fine.
+/* fuzz_ptx.c - mutated PTX texts: loading must end with a module or a message, and what loads must
+ * run to some end. Built with the sanitizers (make gpu-fuzz); crashes are findings, anything else
+ * is fine.
  *
  *   fuzz_ptx SECONDS SEED FILE...
  */
@@ -30,12 +31,10 @@ static uint64_t random_below(uint64_t n) {
 /* ---- seeds: whole small files, and single kernels cut out of large ones ---- */
 
 static void add_seed(const char *head, size_t head_len, const char *body, size_t len) {
-    if (n_seeds == MAX_FILES || head_len + len > MAX_TEXT / 4)
-        return;
+    if (n_seeds == MAX_FILES || head_len + len > MAX_TEXT / 4) return;
     seed_text *s = &seeds[n_seeds];
     s->text = malloc(head_len + len + 1);
-    if (!s->text)
-        return;
+    if (!s->text) return;
     n_seeds++;
     s->len = head_len + len;
     memcpy(s->text, head, head_len);
@@ -47,15 +46,14 @@ static void read_seed(const char *path) {
     static char text[1 << 20];
     FILE *f = fopen(path, "rb");
     size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    if (f)
-        fclose(f);
+    if (f) fclose(f);
     text[n] = 0;
     const char *first = strstr(text, ".visible .entry");
     if (!first) {
         add_seed("", 0, text, n);
         return;
     }
-    for (const char *k = first; k; ) {
+    for (const char *k = first; k;) {
         const char *next = strstr(k + 1, ".visible .entry");
         add_seed(text, (size_t)(first - text), k, next ? (size_t)(next - k) : strlen(k));
         k = next;
@@ -65,16 +63,65 @@ static void read_seed(const char *path) {
 /* ---- mutation ---- */
 
 static const char *const words[] = {
-    "%r1", "%rd1", "%f1", "%p1", "%rs1", "%fd1", "0", "-1", "4294967296", "0x7fffffffffffffff", "0f3F800000", "{", "}", "[",
-    "]", ";", ",", "@%p1 ", "!", "|", ".u32", ".b64", ".pred", ".f16x2", ".v4", ".shared", ".param", ".global", "bra ", "call ",
-    "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 ", "ld.u32 ", "st.v2.b64 ", "atom.add.u32 ", "bar.sync ", "$L1:", "ret;",
-    ".reg .b32 %r<99999>;", ".local .align 16 .b8 z[64];", "%tid.x", "%warpid", "/*", "//", "\"", "<", ">", "(", ")", "+", "-",
-    ".visible .entry k() {", ".func (.param .b32 r) f(.param .b32 x)", ".branchtargets a, b;", "cvt.rni.s8.f64 ", "shfl.sync.bfly.b32 ",
+    "%r1",
+    "%rd1",
+    "%f1",
+    "%p1",
+    "%rs1",
+    "%fd1",
+    "0",
+    "-1",
+    "4294967296",
+    "0x7fffffffffffffff",
+    "0f3F800000",
+    "{",
+    "}",
+    "[",
+    "]",
+    ";",
+    ",",
+    "@%p1 ",
+    "!",
+    "|",
+    ".u32",
+    ".b64",
+    ".pred",
+    ".f16x2",
+    ".v4",
+    ".shared",
+    ".param",
+    ".global",
+    "bra ",
+    "call ",
+    "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 ",
+    "ld.u32 ",
+    "st.v2.b64 ",
+    "atom.add.u32 ",
+    "bar.sync ",
+    "$L1:",
+    "ret;",
+    ".reg .b32 %r<99999>;",
+    ".local .align 16 .b8 z[64];",
+    "%tid.x",
+    "%warpid",
+    "/*",
+    "//",
+    "\"",
+    "<",
+    ">",
+    "(",
+    ")",
+    "+",
+    "-",
+    ".visible .entry k() {",
+    ".func (.param .b32 r) f(.param .b32 x)",
+    ".branchtargets a, b;",
+    "cvt.rni.s8.f64 ",
+    "shfl.sync.bfly.b32 ",
 };
 
 static size_t insert(char *text, size_t len, size_t at, const char *what, size_t n) {
-    if (len + n >= MAX_TEXT)
-        return len;
+    if (len + n >= MAX_TEXT) return len;
     memmove(text + at + n, text + at, len - at);
     memcpy(text + at, what, n);
     return len + n;
@@ -87,8 +134,7 @@ static size_t cut(char *text, size_t len, size_t at, size_t n) {
 }
 
 static size_t line_start(const char *text, size_t at) {
-    while (at && text[at - 1] != '\n')
-        at--;
+    while (at && text[at - 1] != '\n') at--;
     return at;
 }
 
@@ -99,12 +145,11 @@ static size_t line_length(const char *text, size_t len, size_t at) {
 
 /* The word (letters, digits, a few signs) round a place. */
 static size_t word_at(const char *text, size_t len, size_t *at) {
-    static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$%.:";
-    while (*at && strchr(inside, text[*at - 1]))
-        --*at;
+    static const char inside[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$%.:";
+    while (*at && strchr(inside, text[*at - 1])) --*at;
     size_t n = 0;
-    while (*at + n < len && text[*at + n] && strchr(inside, text[*at + n]))
-        n++;
+    while (*at + n < len && text[*at + n] && strchr(inside, text[*at + n])) n++;
     return n;
 }
 
@@ -154,10 +199,19 @@ static void run_module(ptx_module *m) {
                 memset(params + k->params[i].offset, 3, k->params[i].size);
         ptx_memory find = {&memory, memory_find};
         ptx_sink sink = {0};
-        ptx_launch_params p = {.module = m, .kernel = k, .grid = {2, 1, 1}, .block = {48, 1, 1}, .params = params,
-                               .param_bytes = sizeof params, .seed = random_below(3), .host_threads = 1,
-                               .checks = PTX_CHECK_ALL, .count = random_below(2), .instruction_limit = RUN_LIMIT,
-                               .memory = &find, .sink = &sink};
+        ptx_launch_params p = {.module = m,
+                               .kernel = k,
+                               .grid = {2, 1, 1},
+                               .block = {48, 1, 1},
+                               .params = params,
+                               .param_bytes = sizeof params,
+                               .seed = random_below(3),
+                               .host_threads = 1,
+                               .checks = PTX_CHECK_ALL,
+                               .count = random_below(2),
+                               .instruction_limit = RUN_LIMIT,
+                               .memory = &find,
+                               .sink = &sink};
         ptx_counters c = {0};
         ptx_result r;
         ptx_launch(&p, &c, &r);
@@ -172,11 +226,9 @@ static bool one(void) {
     const seed_text *s = &seeds[random_below(n_seeds)];
     size_t len = s->len;
     memcpy(text, s->text, len);
-    for (uint64_t n = 1 + random_below(4); n && len > 1; n--)
-        len = mutate(text, len);
+    for (uint64_t n = 1 + random_below(4); n && len > 1; n--) len = mutate(text, len);
     char *exact = malloc(len ? len : 1); /* so that a read behind the end shows */
-    if (!exact)
-        return false;
+    if (!exact) return false;
     memcpy(exact, text, len);
     ptx_log l = {log, sizeof log, 0, 0};
     ptx_target target = {.sm = 120};
@@ -196,19 +248,15 @@ int main(int argc, char **argv) {
         fprintf(stderr, "Usage: fuzz_ptx SECONDS SEED FILE...\n");
         return 2;
     }
-    for (int k = 3; k < argc; k++)
-        read_seed(argv[k]);
-    if (!n_seeds)
-        return 2;
+    for (int k = 3; k < argc; k++) read_seed(argv[k]);
+    if (!n_seeds) return 2;
     freopen("/dev/null", "w", stdout); /* kernels may print */
     time_t end = time(NULL) + atoi(argv[1]);
     state = strtoull(argv[2], NULL, 0) * 0x632be59bd9b4e019u;
     uint64_t n = 0, loaded = 0;
-    for (; time(NULL) < end; n++)
-        loaded += one();
-    fprintf(stderr, "fuzz_ptx: %llu texts from %u seeds, %llu loaded and ran, no crash\n", (unsigned long long)n, n_seeds,
-            (unsigned long long)loaded);
-    for (unsigned k = 0; k < n_seeds; k++)
-        free(seeds[k].text);
+    for (; time(NULL) < end; n++) loaded += one();
+    fprintf(stderr, "fuzz_ptx: %llu texts from %u seeds, %llu loaded and ran, no crash\n",
+            (unsigned long long)n, n_seeds, (unsigned long long)loaded);
+    for (unsigned k = 0; k < n_seeds; k++) free(seeds[k].text);
     return 0;
 }

@@ -1,7 +1,8 @@
 /* lanes.h - scalars that the 32-lane loops are made of, and the macros that make loops of them.
  *
- * Each lanes_*.def line is L(op, type, D, A, B, C, result): lane types of the destination and the sources
- * and an expression over a, b, c and imm. The .def file is read twice, for the loops and for the table. */
+ * Each lanes_*.def line is L(op, type, D, A, B, C, result): lane types of the destination and the
+ * sources and an expression over a, b, c and imm. The .def file is read twice, for the loops and
+ * for the table. */
 #ifndef PTX_LANES_H
 #define PTX_LANES_H
 
@@ -10,8 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
+#define PASTE_(a, b)   a##_##b
+#define PASTE(a, b)    PASTE_(a, b)
 #define ISA_NAME(name) PASTE(name, PTX_ISA)
 
 typedef lane_fn *lane_table[LN_COUNT][T_COUNT];
@@ -23,21 +24,21 @@ typedef lane_fn *lane_table[LN_COUNT][T_COUNT];
 #define LANE_LOOP _Pragma("GCC ivdep") for (int l = 0; l < LANES; l++)
 #endif
 
-#define LANE_DEFINE(op, type, D, A, B, C, result) \
-    static void PASTE_(op, type)(const lane_args *x) { \
-        D *d = x->d; \
-        const A *pa = x->a; \
-        const B *pb = x->b; \
-        const C *pc = x->c; \
-        const uint32_t imm = x->imm; \
-        (void)pb, (void)pc, (void)imm; \
-        LANE_LOOP { \
-            const A a = pa[l]; \
-            const B b = pb[l]; \
-            const C c = pc[l]; \
-            (void)b, (void)c; \
-            d[l] = (D)(result); \
-        } \
+#define LANE_DEFINE(op, type, D, A, B, C, result)                                                  \
+    static void PASTE_(op, type)(const lane_args *x) {                                             \
+        D *d = x->d;                                                                               \
+        const A *pa = x->a;                                                                        \
+        const B *pb = x->b;                                                                        \
+        const C *pc = x->c;                                                                        \
+        const uint32_t imm = x->imm;                                                               \
+        (void)pb, (void)pc, (void)imm;                                                             \
+        LANE_LOOP {                                                                                \
+            const A a = pa[l];                                                                     \
+            const B b = pb[l];                                                                     \
+            const C c = pc[l];                                                                     \
+            (void)b, (void)c;                                                                      \
+            d[l] = (D)(result);                                                                    \
+        }                                                                                          \
     }
 
 typedef uint32_t u32; /* lower case: U32 names a type of PTX */
@@ -75,8 +76,12 @@ static inline float h2f(uint32_t h) {
     uint32_t bits = em >= 0x7c00 ? (em << 13) | 0x7f800000 : f2u(f);
     return u2f(bits | (h & 0x8000) << 16);
 }
-static inline double h2d(uint32_t h) { return h2f(h); }
-static inline double b2d(uint32_t b) { return u2f(b << 16); }
+static inline double h2d(uint32_t h) {
+    return h2f(h);
+}
+static inline double b2d(uint32_t b) {
+    return u2f(b << 16);
+}
 
 /* A double to f16 and bf16, to nearest even; NaN becomes the canonical one. */
 static inline uint32_t d2h(double x) {
@@ -109,7 +114,9 @@ static inline double fma_odd(double a, double b, double c) {
     return u2d(inexact ? u + (uint64_t)toward : u);
 }
 
-static inline float ftz1(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
+static inline float ftz1(float x) {
+    return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x;
+}
 
 /* min and max as the ISA says: a NaN gives way, -0 is below +0, two NaNs give the canonical one. */
 static inline float fmin1(float a, float b) {
@@ -132,8 +139,12 @@ static inline double dmax1(double a, double b) {
     r = b != b ? a : r;
     return r;
 }
-static inline double nan_if(double a, double b, double r) { return a != a || b != b ? u2d(0x7fffffffffffffff) : r; }
-static inline float nanf_if(float a, float b, float r) { return a != a || b != b ? u2f(0x7fffffff) : r; }
+static inline double nan_if(double a, double b, double r) {
+    return a != a || b != b ? u2d(0x7fffffffffffffff) : r;
+}
+static inline float nanf_if(float a, float b, float r) {
+    return a != a || b != b ? u2f(0x7fffffff) : r;
+}
 
 /* 2^x to about 2^-52: the Taylor series of 2^f on [-1/2, 1/2], then the exponent in two steps. */
 static inline double exp2_1(double x) {
@@ -141,7 +152,8 @@ static inline double exp2_1(double x) {
     double n = (y + 0x1.8p52) - 0x1.8p52, z = (y - n) * 0.69314718055994530942;
     double r = 1.0 / 6227020800;
     r = r * z + 1.0 / 479001600, r = r * z + 1.0 / 39916800, r = r * z + 1.0 / 3628800;
-    r = r * z + 1.0 / 362880, r = r * z + 1.0 / 40320, r = r * z + 1.0 / 5040, r = r * z + 1.0 / 720;
+    r = r * z + 1.0 / 362880, r = r * z + 1.0 / 40320, r = r * z + 1.0 / 5040,
+    r = r * z + 1.0 / 720;
     r = r * z + 1.0 / 120, r = r * z + 1.0 / 24, r = r * z + 1.0 / 6, r = r * z + 0.5;
     r = r * z + 1, r = r * z + 1;
     int32_t e = (int32_t)n, half = e / 2;

@@ -1,8 +1,8 @@
 /* lanes_cvt.c - conversion loops: see lanes_cvt.def. Compiled once per instruction set. */
 #include "lanes.h"
 
-/* A small float format: exponent of the least normal, stored mantissa bits, its greatest number, the
- * codes of infinity (0: none) and NaN. */
+/* A small float format: exponent of the least normal, stored mantissa bits, its greatest number,
+ * the codes of infinity (0: none) and NaN. */
 typedef struct {
     int emin, bits;
     uint32_t max, inf, nan, sign;
@@ -28,28 +28,23 @@ static uint32_t encode_magnitude(double mag, bool negative, const small_float *f
         up = rest >= 0.5;
     else if (rnd == RND_M || rnd == RND_P)
         up = rest > 0 && negative == (rnd == RND_M);
-    if (e - f->emin > 300)
-        return UINT32_MAX;
+    if (e - f->emin > 300) return UINT32_MAX;
     return (uint32_t)(((uint64_t)(e - f->emin) << f->bits) + (uint64_t)whole + up);
 }
 
 /* x rounded into a small format; mode: a rounding, ENC_RELU, ENC_SATFINITE. */
 static uint32_t encode(double x, const small_float *f, uint32_t mode) {
     uint32_t rnd = mode & ENC_ROUND;
-    if (x != x)
-        return f->nan;
+    if (x != x) return f->nan;
     bool negative = signbit(x);
-    if (negative && mode & ENC_RELU)
-        return 0;
+    if (negative && mode & ENC_RELU) return 0;
     uint32_t sign = negative ? f->sign : 0;
     double mag = fabs(x);
     bool infinite = isinf(mag);
     uint32_t code = infinite ? UINT32_MAX : mag == 0 ? 0 : encode_magnitude(mag, negative, f, rnd);
-    if (code <= f->max)
-        return code | sign;
+    if (code <= f->max) return code | sign;
     bool to_max = rnd == RND_Z || (rnd == RND_M && !negative) || (rnd == RND_P && negative);
-    if (mode & ENC_SATFINITE || (to_max && !infinite) || !f->inf)
-        return f->max | sign;
+    if (mode & ENC_SATFINITE || (to_max && !infinite) || !f->inf) return f->max | sign;
     return f->inf | sign;
 }
 
@@ -65,20 +60,18 @@ static inline uint32_t e4m3_to_h(uint32_t v) {
 
 static inline uint32_t to_tf32(uint32_t u, uint32_t mode) {
     uint32_t rnd = mode & ENC_ROUND, em = u & 0x7fffffff;
-    if (em > 0x7f800000)
-        return 0x7fffffff;
-    if (mode & ENC_RELU && u >> 31)
-        return 0;
-    if (em == 0x7f800000)
-        return mode & ENC_SATFINITE ? (u & 0x80000000) | 0x7f7fe000 : u;
+    if (em > 0x7f800000) return 0x7fffffff;
+    if (mode & ENC_RELU && u >> 31) return 0;
+    if (em == 0x7f800000) return mode & ENC_SATFINITE ? (u & 0x80000000) | 0x7f7fe000 : u;
     uint32_t r = rnd == RND_A ? u + 0x1000 : rnd == RND_Z ? u : u + 0xfff + (u >> 13 & 1);
     r &= 0xffffe000;
-    return (r & 0x7fffffff) == 0x7f800000 && mode & ENC_SATFINITE ? (r & 0x80000000) | 0x7f7fe000 : r;
+    return (r & 0x7fffffff) == 0x7f800000 && mode & ENC_SATFINITE ? (r & 0x80000000) | 0x7f7fe000
+                                                                  : r;
 }
 
 static inline double round1(double x, uint32_t mode) {
     uint32_t rnd = mode & ENC_ROUND;
-    return rnd == RND_Z ? __builtin_trunc(x)
+    return rnd == RND_Z   ? __builtin_trunc(x)
            : rnd == RND_M ? __builtin_floor(x)
            : rnd == RND_P ? __builtin_ceil(x)
                           : __builtin_rint(x);

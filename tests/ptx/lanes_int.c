@@ -57,6 +57,11 @@ static inline uint32_t prmt32(uint32_t a, uint32_t b, uint32_t sel) {
     return r;
 }
 
+/* The selector of prmt's modes .b4e and its like, by the low two bits of c. */
+static inline uint32_t by_mode(uint32_t c, uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3) {
+    return c & 2 ? (c & 1 ? m3 : m2) : c & 1 ? m1 : m0;
+}
+
 static inline uint32_t lop3_32(uint32_t a, uint32_t b, uint32_t c, uint32_t lut) {
     uint32_t r = 0;
     for (unsigned k = 0; k < 8; k++)
@@ -68,7 +73,8 @@ static inline uint32_t lop3_32(uint32_t a, uint32_t b, uint32_t c, uint32_t lut)
 static inline uint32_t dp(uint32_t a, uint32_t b, uint32_t c, uint32_t imm, int wide) {
     uint32_t sum = c, high = imm & 4 ? 16 : 0;
     for (unsigned i = 0; i < (wide ? 2u : 4u); i++) {
-        uint32_t ua = wide ? a >> 16 * i & 0xffff : a >> 8 * i & 0xff, ub = b >> (8 * i + high) & 0xff;
+        uint32_t ua = wide ? a >> 16 * i & 0xffff : a >> 8 * i & 0xff,
+                 ub = b >> (8 * i + high) & 0xff;
         int32_t sa = wide ? (int16_t)ua : (int8_t)ua, sb = (int8_t)ub;
         sum += (imm & 1 ? (uint32_t)sa : ua) * (imm & 2 ? (uint32_t)sb : ub);
     }
@@ -88,14 +94,14 @@ static inline uint32_t vabsdiff(uint32_t a, uint32_t b, uint32_t c, uint32_t imm
     return imm ? sum : all;
 }
 
-/* The offset-th set bit of a counted from bit b: upwards, or downwards when the offset is negative. */
+/* The offset-th set bit of a counted from bit b: upwards, or downwards when the offset is negative.
+ */
 static inline uint32_t fns32(uint32_t a, uint32_t b, int32_t offset) {
-    int32_t at = (int32_t)(b & 31), step = offset < 0 ? -1 : 1, want = offset < 0 ? -offset : offset;
-    if (offset == 0)
-        return a >> at & 1 ? (uint32_t)at : ~0u;
+    int32_t at = (int32_t)(b & 31), step = offset < 0 ? -1 : 1,
+            want = offset < 0 ? -offset : offset;
+    if (offset == 0) return a >> at & 1 ? (uint32_t)at : ~0u;
     for (; at >= 0 && at < 32; at += step)
-        if ((a >> at & 1) && --want == 0)
-            return (uint32_t)at;
+        if ((a >> at & 1) && --want == 0) return (uint32_t)at;
     return ~0u;
 }
 
@@ -104,33 +110,33 @@ static inline uint32_t fns32(uint32_t a, uint32_t b, int32_t offset) {
 #undef L
 
 /* bfi has four sources, the carry operations two results: written out. */
-#define BFI(type, T, bits) \
-    static void bfi_##type(const lane_args *x) { \
-        const T *a = x->a, *b = x->b; \
-        const uint32_t *pos = x->c, *len = x->e; \
-        T *d = x->d; \
-        LANE_LOOP d[l] = (T)bfi64(a[l], b[l], pos[l], len[l], bits); \
+#define BFI(type, T, bits)                                                                         \
+    static void bfi_##type(const lane_args *x) {                                                   \
+        const T *a = x->a, *b = x->b;                                                              \
+        const uint32_t *pos = x->c, *len = x->e;                                                   \
+        T *d = x->d;                                                                               \
+        LANE_LOOP d[l] = (T)bfi64(a[l], b[l], pos[l], len[l], bits);                               \
     }
 BFI(B32, uint32_t, 32)
 BFI(B64, uint64_t, 64)
 
-#define CARRY(op, type, T, carry_in, result, carry) \
-    static void op##_##type(const lane_args *x) { \
-        const T *pa = x->a, *pb = x->b; \
-        const uint32_t *in = x->e; \
-        T *d = x->d; \
-        uint32_t *out = x->d2; \
-        (void)in; \
-        LANE_LOOP { \
-            const T a = pa[l], b = pb[l], k = (carry_in), r = (T)(result); \
-            d[l] = r; \
-            out[l] = (carry); \
-        } \
+#define CARRY(op, type, T, carry_in, result, carry)                                                \
+    static void op##_##type(const lane_args *x) {                                                  \
+        const T *pa = x->a, *pb = x->b;                                                            \
+        const uint32_t *in = x->e;                                                                 \
+        T *d = x->d;                                                                               \
+        uint32_t *out = x->d2;                                                                     \
+        (void)in;                                                                                  \
+        LANE_LOOP {                                                                                \
+            const T a = pa[l], b = pb[l], k = (carry_in), r = (T)(result);                         \
+            d[l] = r;                                                                              \
+            out[l] = (carry);                                                                      \
+        }                                                                                          \
     }
-#define CARRIES(type, T) \
-    CARRY(addco, type, T, 0, a + b + k, r < a) \
-    CARRY(addcico, type, T, in[l], a + b + k, r < a || (k && r == a)) \
-    CARRY(subco, type, T, 0, a - b - k, a < b) \
+#define CARRIES(type, T)                                                                           \
+    CARRY(addco, type, T, 0, a + b + k, r < a)                                                     \
+    CARRY(addcico, type, T, in[l], a + b + k, r < a || (k && r == a))                              \
+    CARRY(subco, type, T, 0, a - b - k, a < b)                                                     \
     CARRY(subcico, type, T, in[l], a - b - k, a < b || (k && a == b))
 CARRIES(B32, uint32_t)
 CARRIES(B64, uint64_t)
@@ -150,13 +156,13 @@ void ISA_NAME(lanes_int)(lane_table t) {
 #include <immintrin.h>
 uint32_t ISA_NAME(lanes_mask)(const uint32_t *p) {
     __m512i lo = _mm512_loadu_si512(p), hi = _mm512_loadu_si512(p + 16);
-    return (uint32_t)_mm512_test_epi32_mask(lo, lo) | (uint32_t)_mm512_test_epi32_mask(hi, hi) << 16;
+    return (uint32_t)_mm512_test_epi32_mask(lo, lo) | (uint32_t)_mm512_test_epi32_mask(hi, hi)
+                                                          << 16;
 }
 #else
 uint32_t ISA_NAME(lanes_mask)(const uint32_t *p) {
     uint32_t mask = 0;
-    for (unsigned l = 0; l < LANES; l++)
-        mask |= p[l] << l;
+    for (unsigned l = 0; l < LANES; l++) mask |= p[l] << l;
     return mask;
 }
 #endif

@@ -23,27 +23,22 @@ const char *const vm_type_names[T_COUNT] = {
 
 static void log_text(ptx_log *log, const char *text) {
     size_t n = strlen(text);
-    if (!log || log->len + 1 >= log->cap)
-        return;
-    if (n > log->cap - log->len - 1)
-        n = log->cap - log->len - 1;
+    if (!log || log->len + 1 >= log->cap) return;
+    if (n > log->cap - log->len - 1) n = log->cap - log->len - 1;
     memcpy(log->text + log->len, text, n);
     log->len += n;
     log->text[log->len] = 0;
 }
 
 static void fail_v(parser *p, uint32_t line, uint32_t column, const char *format, va_list args) {
-    if (p->failed)
-        return;
+    if (p->failed) return;
     char text[512], all[600];
     vsnprintf(text, sizeof text, format, args);
     snprintf(all, sizeof all, "%u:%u: error: %s\n", line, column, text);
     for (char *c = all; *c; c++)
-        if ((unsigned char)*c < 32 && *c != '\n')
-            *c = '?';
+        if ((unsigned char)*c < 32 && *c != '\n') *c = '?';
     log_text(p->log, all);
-    if (p->log)
-        p->log->errors++;
+    if (p->log) p->log->errors++;
     p->failed = true;
     p->tok = TK_EOF;
     p->p = p->end;
@@ -69,8 +64,7 @@ void parse_fail(parser *p, const char *format, ...) {
 
 static uint32_t hash_bytes(const char *s, size_t n) {
     uint32_t h = 2166136261u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (uint8_t)s[i]) * 16777619u;
+    for (size_t i = 0; i < n; i++) h = (h ^ (uint8_t)s[i]) * 16777619u;
     return h;
 }
 
@@ -80,11 +74,9 @@ static void table_grow(parser *p) {
     memset(table, 0, cap * sizeof *table);
     for (size_t i = 0; i < p->cap_syms; i++) {
         sym *s = p->table[i];
-        if (!s)
-            continue;
+        if (!s) continue;
         size_t k = s->hash & (cap - 1);
-        while (table[k])
-            k = (k + 1) & (cap - 1);
+        while (table[k]) k = (k + 1) & (cap - 1);
         table[k] = s;
     }
     free(p->table);
@@ -93,12 +85,12 @@ static void table_grow(parser *p) {
 }
 
 sym *lex_intern(parser *p, const char *text, size_t len) {
-    if (p->n_syms * 2 >= p->cap_syms)
-        table_grow(p);
+    if (p->n_syms * 2 >= p->cap_syms) table_grow(p);
     uint32_t h = hash_bytes(text, len);
     size_t k = h & (p->cap_syms - 1);
     for (; p->table[k]; k = (k + 1) & (p->cap_syms - 1))
-        if (p->table[k]->hash == h && p->table[k]->len == len && !memcmp(p->table[k]->name, text, len))
+        if (p->table[k]->hash == h && p->table[k]->len == len &&
+            !memcmp(p->table[k]->name, text, len))
             return p->table[k];
     sym *s = arena_get(&p->names, sizeof *s);
     s->name = text;
@@ -116,7 +108,8 @@ static void add_words(parser *p) {
 #include "words.def"
 #define TYPE(e, text, bytes, cls) lex_intern(p, text, sizeof text - 1)->type = T_##e;
 #include "words.def"
-#define SREG(e, text, wide) if (sizeof text > 1) lex_intern(p, text, sizeof text - 1)->sreg = SR_##e + 1;
+#define SREG(e, text, wide)                                                                        \
+    if (sizeof text > 1) lex_intern(p, text, sizeof text - 1)->sreg = SR_##e + 1;
 #include "words.def"
 }
 
@@ -145,14 +138,17 @@ void lex_close(parser *p) {
 enum { C_NONE, C_BLANK, C_ALPHA, C_DIGIT };
 
 static const uint8_t classes[256] = {
-    [' '] = C_BLANK, ['\t'] = C_BLANK, ['\r'] = C_BLANK, ['\n'] = C_BLANK, ['_'] = C_ALPHA, ['$'] = C_ALPHA,
-    ['0'] = C_DIGIT, ['1'] = C_DIGIT, ['2'] = C_DIGIT, ['3'] = C_DIGIT, ['4'] = C_DIGIT, ['5'] = C_DIGIT,
-    ['6'] = C_DIGIT, ['7'] = C_DIGIT, ['8'] = C_DIGIT, ['9'] = C_DIGIT,
+    [' '] = C_BLANK, ['\t'] = C_BLANK, ['\r'] = C_BLANK, ['\n'] = C_BLANK, ['_'] = C_ALPHA,
+    ['$'] = C_ALPHA, ['0'] = C_DIGIT,  ['1'] = C_DIGIT,  ['2'] = C_DIGIT,  ['3'] = C_DIGIT,
+    ['4'] = C_DIGIT, ['5'] = C_DIGIT,  ['6'] = C_DIGIT,  ['7'] = C_DIGIT,  ['8'] = C_DIGIT,
+    ['9'] = C_DIGIT,
 #define C2(a, b) [a] = C_ALPHA, [b] = C_ALPHA
-    C2('a', 'A'), C2('b', 'B'), C2('c', 'C'), C2('d', 'D'), C2('e', 'E'), C2('f', 'F'), C2('g', 'G'),
-    C2('h', 'H'), C2('i', 'I'), C2('j', 'J'), C2('k', 'K'), C2('l', 'L'), C2('m', 'M'), C2('n', 'N'),
-    C2('o', 'O'), C2('p', 'P'), C2('q', 'Q'), C2('r', 'R'), C2('s', 'S'), C2('t', 'T'), C2('u', 'U'),
-    C2('v', 'V'), C2('w', 'W'), C2('x', 'X'), C2('y', 'Y'), C2('z', 'Z'),
+    C2('a', 'A'),    C2('b', 'B'),     C2('c', 'C'),     C2('d', 'D'),     C2('e', 'E'),
+    C2('f', 'F'),    C2('g', 'G'),     C2('h', 'H'),     C2('i', 'I'),     C2('j', 'J'),
+    C2('k', 'K'),    C2('l', 'L'),     C2('m', 'M'),     C2('n', 'N'),     C2('o', 'O'),
+    C2('p', 'P'),    C2('q', 'Q'),     C2('r', 'R'),     C2('s', 'S'),     C2('t', 'T'),
+    C2('u', 'U'),    C2('v', 'V'),     C2('w', 'W'),     C2('x', 'X'),     C2('y', 'Y'),
+    C2('z', 'Z'),
 #undef C2
 };
 
@@ -168,8 +164,7 @@ static void newline(parser *p) {
 static void skip_comment(parser *p) {
     const char *start = p->p;
     for (p->p += 2; p->p + 1 < p->end; p->p++) {
-        if (*p->p == '\n')
-            newline(p);
+        if (*p->p == '\n') newline(p);
         if (p->p[0] == '*' && p->p[1] == '/') {
             p->p += 2;
             return;
@@ -208,7 +203,10 @@ int lex_peek(parser *p) {
 }
 
 static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : 99;
 }
 
 static bool lex_digits(parser *p, int base, unsigned exactly) {
@@ -216,8 +214,7 @@ static bool lex_digits(parser *p, int base, unsigned exactly) {
     for (p->value = 0; p->p < p->end && hex_digit(*p->p) < base; p->p++)
         p->value = p->value * (uint64_t)base + (uint64_t)hex_digit(*p->p);
     size_t n = (size_t)(p->p - start);
-    if (n == 0 || (exactly && n != exactly))
-        parse_fail(p, "malformed number");
+    if (n == 0 || (exactly && n != exactly)) parse_fail(p, "malformed number");
     return !p->failed;
 }
 
@@ -225,8 +222,10 @@ static void lex_decimal_float(parser *p) {
     char text[64];
     size_t n = 0;
     for (const char *c = p->start; c < p->end && n < sizeof text - 1; c++) {
-        bool exponent_sign = (*c == '+' || *c == '-') && n && (text[n - 1] == 'e' || text[n - 1] == 'E');
-        if (!exponent_sign && *c != '.' && *c != 'e' && *c != 'E' && classes[(uint8_t)*c] != C_DIGIT)
+        bool exponent_sign =
+            (*c == '+' || *c == '-') && n && (text[n - 1] == 'e' || text[n - 1] == 'E');
+        if (!exponent_sign && *c != '.' && *c != 'e' && *c != 'E' &&
+            classes[(uint8_t)*c] != C_DIGIT)
             break;
         text[n++] = *c;
     }
@@ -254,21 +253,18 @@ static void lex_number(parser *p) {
         p->p += 2;
     } else if (*p->p == '0' && classes[(uint8_t)second] == C_DIGIT)
         base = 8;
-    if (!lex_digits(p, base, 0))
-        return;
+    if (!lex_digits(p, base, 0)) return;
     bool point = p->p + 1 < p->end && *p->p == '.' && classes[(uint8_t)p->p[1]] == C_DIGIT;
     if (base == 10 && p->p < p->end && (point || *p->p == 'e' || *p->p == 'E'))
         lex_decimal_float(p);
     else if (p->p < p->end && *p->p == 'U')
         p->p++;
-    if (p->p < p->end && is_word(*p->p))
-        parse_fail(p, "malformed number");
+    if (p->p < p->end && is_word(*p->p)) parse_fail(p, "malformed number");
 }
 
 static void lex_string(parser *p) {
     const char *q = ++p->p;
-    while (q < p->end && *q != '"' && *q != '\n')
-        q += *q == '\\' && q + 1 < p->end ? 2 : 1;
+    while (q < p->end && *q != '"' && *q != '\n') q += *q == '\\' && q + 1 < p->end ? 2 : 1;
     if (q >= p->end || *q != '"') {
         parse_fail(p, "string without an end");
         return;
@@ -281,7 +277,8 @@ static void lex_string(parser *p) {
 /* A modifier or directive, without its dot; "shared::cta" is one word. */
 static void lex_dotted(parser *p) {
     const char *q = ++p->p;
-    while (q < p->end && (is_word(*q) || (q + 2 < p->end && q[0] == ':' && q[1] == ':' && is_word(q[2]) && ++q)))
+    while (q < p->end &&
+           (is_word(*q) || (q + 2 < p->end && q[0] == ':' && q[1] == ':' && is_word(q[2]) && ++q)))
         q++;
     if (q == p->p) {
         parse_fail(p, "a word must follow '.'");
@@ -293,8 +290,7 @@ static void lex_dotted(parser *p) {
 }
 
 void lex_next(parser *p) {
-    if (p->failed)
-        return;
+    if (p->failed) return;
     skip_blanks(p);
     p->start = p->p;
     p->tok_line = p->line;
@@ -305,8 +301,7 @@ void lex_next(parser *p) {
     char c = *p->p;
     if (classes[(uint8_t)c] == C_ALPHA || (c == '%' && p->p + 1 < p->end && is_word(p->p[1]))) {
         const char *q = p->p + 1;
-        while (q < p->end && is_word(*q))
-            q++;
+        while (q < p->end && is_word(*q)) q++;
         p->word = lex_intern(p, p->p, (size_t)(q - p->p));
         p->p = q;
         p->tok = TK_ID;
@@ -324,21 +319,20 @@ void lex_next(parser *p) {
 }
 
 bool lex_accept(parser *p, int tok) {
-    if (p->tok != tok)
-        return false;
+    if (p->tok != tok) return false;
     lex_next(p);
     return true;
 }
 
 bool lex_expect(parser *p, int tok, const char *what) {
-    if (lex_accept(p, tok))
-        return !p->failed;
+    if (lex_accept(p, tok)) return !p->failed;
     parse_fail(p, "expected %s", what);
     return false;
 }
 
 bool lex_is(const parser *p, const char *dotted) {
-    return p->tok == TK_DOT && p->word->len == strlen(dotted) && !memcmp(p->word->name, dotted, p->word->len);
+    return p->tok == TK_DOT && p->word->len == strlen(dotted) &&
+           !memcmp(p->word->name, dotted, p->word->len);
 }
 
 static uint64_t integer_term(parser *p, const char *what, unsigned depth) {
@@ -346,12 +340,9 @@ static uint64_t integer_term(parser *p, const char *what, unsigned depth) {
         parse_fail(p, "expression too deep");
         return 0;
     }
-    if (lex_accept(p, '-'))
-        return 0 - integer_term(p, what, depth + 1);
-    if (lex_accept(p, '~'))
-        return ~integer_term(p, what, depth + 1);
-    if (lex_accept(p, '+'))
-        return integer_term(p, what, depth + 1);
+    if (lex_accept(p, '-')) return 0 - integer_term(p, what, depth + 1);
+    if (lex_accept(p, '~')) return ~integer_term(p, what, depth + 1);
+    if (lex_accept(p, '+')) return integer_term(p, what, depth + 1);
     uint64_t v = p->value;
     if (lex_accept(p, '(')) {
         v = integer_term(p, what, depth + 1);

@@ -1,4 +1,5 @@
-/* parse.c - a module's directives: targets, variables with their initial values, functions' heads. */
+/* parse.c - a module's directives: targets, variables with their initial values, functions' heads.
+ */
 #include "parse.h"
 
 #include <stdlib.h>
@@ -36,8 +37,7 @@ static void parse_one_target(parser *p) {
 }
 
 static void parse_target(parser *p) {
-    if (!p->has_version)
-        parse_fail(p, "missing .version directive at start of file");
+    if (!p->has_version) parse_fail(p, "missing .version directive at start of file");
     do {
         lex_next(p);
         parse_one_target(p);
@@ -47,21 +47,18 @@ static void parse_target(parser *p) {
 static void parse_address_size(parser *p) {
     lex_next(p);
     uint64_t bits = lex_integer(p, "32 or 64");
-    if (bits != 64 && !p->failed)
-        parse_fail(p, "only .address_size 64 is supported");
+    if (bits != 64 && !p->failed) parse_fail(p, "only .address_size 64 is supported");
 }
 
 static void skip_section(parser *p) {
-    while (p->tok != TK_EOF && p->tok != '{')
-        lex_next(p);
+    while (p->tok != TK_EOF && p->tok != '{') lex_next(p);
     unsigned depth = 0;
     do {
         depth += p->tok == '{';
         depth -= p->tok == '}';
         lex_next(p);
     } while (depth && p->tok != TK_EOF);
-    if (depth)
-        parse_fail(p, "section without an end");
+    if (depth) parse_fail(p, "section without an end");
 }
 
 void parse_file_directive(parser *p) {
@@ -75,12 +72,10 @@ void parse_file_directive(parser *p) {
         parse_fail(p, "file number too large");
         return;
     }
-    while (p->m->files.n <= index)
-        *VEC_PUSH(p->m->files) = NULL;
+    while (p->m->files.n <= index) *VEC_PUSH(p->m->files) = NULL;
     p->m->files.at[index] = arena_text(&p->m->mem, p->word->name, p->word->len);
     lex_next(p);
-    while (lex_accept(p, ','))
-        lex_integer(p, "a number");
+    while (lex_accept(p, ',')) lex_integer(p, "a number");
 }
 
 /* ---- variables ---- */
@@ -92,8 +87,7 @@ bool parse_array_size(parser *p, uint64_t *count, bool *open) {
     for (bool first = true; lex_accept(p, '['); first = false) {
         if (lex_accept(p, ']')) {
             *open = true;
-            if (!first)
-                parse_fail(p, "only the first dimension may be open");
+            if (!first) parse_fail(p, "only the first dimension may be open");
             continue;
         }
         uint64_t n = lex_integer(p, "an array size");
@@ -138,8 +132,7 @@ static bool parse_head(parser *p, var_head *h) {
             parse_fail(p, "unexpected .%.*s in a declaration", (int)p->word->len, p->word->name);
         lex_next(p);
         if (p->tok == '(')
-            for (lex_next(p); p->tok != TK_EOF && !lex_accept(p, ')');)
-                lex_next(p);
+            for (lex_next(p); p->tok != TK_EOF && !lex_accept(p, ')');) lex_next(p);
     }
     parse_fail(p, "expected a type");
     return false;
@@ -164,8 +157,7 @@ static uint64_t float_bits(parser *p, ptx_type t, bool negative) {
     }
     if ((p->tok == TK_F32 && t == T_B32) || (p->tok == TK_F64 && t == T_B64))
         t = t == T_B32 ? T_F32 : T_F64;
-    if (p->tok == TK_F32 && t == T_F32)
-        return negative ? narrow ^ 0x80000000u : narrow;
+    if (p->tok == TK_F32 && t == T_F32) return negative ? narrow ^ 0x80000000u : narrow;
     d = negative ? -d : d;
     uint64_t bits = 0;
     if (t == T_F64)
@@ -178,7 +170,8 @@ static uint64_t float_bits(parser *p, ptx_type t, bool negative) {
     return bits;
 }
 
-/* The address of a variable or function as an initial value: `name`, `name+8`, `generic(name)+8`. */
+/* The address of a variable or function as an initial value: `name`, `name+8`, `generic(name)+8`.
+ */
 static void parse_address_init(parser *p, uint32_t owner, uint64_t at, unsigned bytes) {
     bool generic = p->word->len == 7 && !memcmp(p->word->name, "generic", 7) && lex_peek(p) == '(';
     if (generic) {
@@ -191,23 +184,20 @@ static void parse_address_init(parser *p, uint32_t owner, uint64_t at, unsigned 
     }
     const binding *b = name_lookup(p, p->word);
     if (!b || (b->kind != B_GLOBAL && b->kind != B_FUNC)) {
-        parse_fail(p, "'%.*s' is not a global variable or function", (int)p->word->len, p->word->name);
+        parse_fail(p, "'%.*s' is not a global variable or function", (int)p->word->len,
+                   p->word->name);
         return;
     }
     lex_next(p);
     int64_t addend = 0;
-    if (p->tok == '+' || p->tok == '-')
-        addend = (int64_t)lex_integer(p, "an offset");
-    if (generic)
-        lex_expect(p, ')', "')'");
-    if (p->tok == '+' || p->tok == '-')
-        addend += (int64_t)lex_integer(p, "an offset");
+    if (p->tok == '+' || p->tok == '-') addend = (int64_t)lex_integer(p, "an offset");
+    if (generic) lex_expect(p, ')', "')'");
+    if (p->tok == '+' || p->tok == '-') addend += (int64_t)lex_integer(p, "an offset");
     if (bytes != 8 || at + 8 > p->m->globals.at[owner]->pub.size) {
         parse_fail(p, "an address needs a 64-bit element");
         return;
     }
-    if (b->kind == B_FUNC)
-        b->fn->taken = true;
+    if (b->kind == B_FUNC) b->fn->taken = true;
     int32_t target = b->kind == B_GLOBAL ? b->global : ~(int32_t)b->fn->index;
     *VEC_PUSH(p->m->fixups) = (fixup){owner, (uint32_t)at, bytes, target, addend};
 }
@@ -219,9 +209,9 @@ static void parse_element(parser *p, uint32_t owner, uint64_t at, ptx_type t) {
         parse_address_init(p, owner, at, bytes);
         return;
     }
-    bool negative = p->tok == '-' && (lex_peek(p) == '0' || (lex_peek(p) >= '1' && lex_peek(p) <= '9'));
-    if (negative)
-        lex_next(p);
+    bool negative =
+        p->tok == '-' && (lex_peek(p) == '0' || (lex_peek(p) >= '1' && lex_peek(p) <= '9'));
+    if (negative) lex_next(p);
     if (p->tok == TK_F32 || p->tok == TK_F64 || p->tok == TK_DECIMAL) {
         put_bytes(p, g, at, float_bits(p, t, negative), bytes);
         lex_next(p);
@@ -232,17 +222,16 @@ static void parse_element(parser *p, uint32_t owner, uint64_t at, ptx_type t) {
 }
 
 /* "{1, 2, {3, 4}}": braces nest but only order counts. */
-static uint64_t parse_init_list(parser *p, uint32_t owner, uint64_t at, ptx_type t, unsigned depth) {
-    if (depth > 10)
-        parse_fail(p, "initial values nest too deep");
+static uint64_t parse_init_list(parser *p, uint32_t owner, uint64_t at, ptx_type t,
+                                unsigned depth) {
+    if (depth > 10) parse_fail(p, "initial values nest too deep");
     if (!lex_accept(p, '{')) {
         parse_element(p, owner, at, t);
         return at + vm_type_bytes[t];
     }
     while (p->tok != '}' && p->tok != TK_EOF) {
         at = parse_init_list(p, owner, at, t, depth + 1);
-        if (!lex_accept(p, ','))
-            break;
+        if (!lex_accept(p, ',')) break;
     }
     lex_expect(p, '}', "'}'");
     return at;
@@ -270,8 +259,7 @@ static void declare_global(parser *p, sym *name, ptx_global pub, ptx_type t) {
 }
 
 static void declare_shared(parser *p, sym *name, uint64_t size, uint32_t align, bool open) {
-    if (name->bind && name->bind->kind == B_SHARED && name->bind->shared->dynamic && open)
-        return;
+    if (name->bind && name->bind->kind == B_SHARED && name->bind->shared->dynamic && open) return;
     shared_var *v = arena_get(&p->names, sizeof *v);
     *v = (shared_var){.size = size, .align = align, .dynamic = open, .next = p->shareds};
     p->shareds = v;
@@ -282,7 +270,8 @@ static void declare_shared(parser *p, sym *name, uint64_t size, uint32_t align, 
 
 static void declare_local(parser *p, sym *name, uint64_t size, uint32_t align, ptx_space space) {
     if (!p->fn)
-        parse_fail(p, ".%s variables belong into functions", space == PTX_LOCAL ? "local" : "param");
+        parse_fail(p, ".%s variables belong into functions",
+                   space == PTX_LOCAL ? "local" : "param");
     else {
         binding *b = scope_bind(p, name, B_LOCAL);
         b->offset = local_new(p, size, align);
@@ -298,11 +287,9 @@ void parse_variable(parser *p, ptx_space space, bool external, bool weak, bool c
         lex_next(p);
         lex_expect(p, '(', "'('");
         managed = lex_is(p, "managed");
-        while (p->tok != TK_EOF && !lex_accept(p, ')'))
-            lex_next(p);
+        while (p->tok != TK_EOF && !lex_accept(p, ')')) lex_next(p);
     }
-    if (!parse_head(p, &h))
-        return;
+    if (!parse_head(p, &h)) return;
     do {
         sym *name = p->word;
         uint64_t count;
@@ -319,8 +306,14 @@ void parse_variable(parser *p, ptx_space space, bool external, bool weak, bool c
         else if (space == PTX_LOCAL || space == PTX_PARAM)
             declare_local(p, name, size, align, space);
         else
-            declare_global(p, name, (ptx_global){.space = space, .size = size, .align = align, .external = external,
-                                                 .weak = weak || common, .managed = managed}, h.type);
+            declare_global(p, name,
+                           (ptx_global){.space = space,
+                                        .size = size,
+                                        .align = align,
+                                        .external = external,
+                                        .weak = weak || common,
+                                        .managed = managed},
+                           h.type);
     } while (lex_accept(p, ','));
     lex_expect(p, ';', "';'");
 }
@@ -356,21 +349,17 @@ static void skip_pointee(parser *p) {
             p->word->mod != M_SHARED && p->word->mod != M_LOCAL)
             parse_fail(p, "unexpected .%.*s in a parameter", (int)p->word->len, p->word->name);
         lex_next(p);
-        if (align)
-            lex_integer(p, "an alignment");
+        if (align) lex_integer(p, "an alignment");
     }
 }
 
 /* "(.param .u64 a, .param .align 8 .b8 b[64])" */
 static unsigned parse_params(parser *p, param_head *out, unsigned most) {
     unsigned n = 0;
-    if (!lex_expect(p, '(', "'('") || lex_accept(p, ')'))
-        return 0;
+    if (!lex_expect(p, '(', "'('") || lex_accept(p, ')')) return 0;
     do {
-        if (lex_is(p, "reg"))
-            parse_fail(p, ".reg parameters are not supported");
-        if (n == most)
-            parse_fail(p, "too many parameters");
+        if (lex_is(p, "reg")) parse_fail(p, ".reg parameters are not supported");
+        if (n == most) parse_fail(p, "too many parameters");
         if (!lex_is(p, "param")) {
             parse_fail(p, "expected .param");
             return 0;
@@ -379,21 +368,19 @@ static unsigned parse_params(parser *p, param_head *out, unsigned most) {
         var_head h;
         uint64_t count;
         bool open;
-        if (!parse_head(p, &h))
-            return 0;
+        if (!parse_head(p, &h)) return 0;
         skip_pointee(p);
         sym *name = p->word;
         if (lex_accept(p, '_'))
             name = NULL;
         else if (!lex_expect(p, TK_ID, "a parameter's name"))
             return 0;
-        if (!parse_array_size(p, &count, &open))
-            return 0;
+        if (!parse_array_size(p, &count, &open)) return 0;
         uint64_t size = (open ? 0 : count) * vm_type_bytes[h.type] * h.vector;
-        if (size > MAX_PARAM_BYTES)
-            parse_fail(p, "parameter too large");
+        if (size > MAX_PARAM_BYTES) parse_fail(p, "parameter too large");
         if (!p->failed)
-            out[n++] = (param_head){name, (uint32_t)size, h.given ? h.align : (uint32_t)vm_type_bytes[h.type] * h.vector};
+            out[n++] = (param_head){name, (uint32_t)size,
+                                    h.given ? h.align : (uint32_t)vm_type_bytes[h.type] * h.vector};
     } while (lex_accept(p, ','));
     lex_expect(p, ')', "')'");
     return p->failed ? 0 : n;
@@ -404,8 +391,7 @@ static void parse_three(parser *p, uint32_t v[3]) {
     v[0] = v[1] = v[2] = 1;
     for (int i = 0; i < 3; i++) {
         v[i] = (uint32_t)lex_integer(p, "a number");
-        if (!lex_accept(p, ','))
-            break;
+        if (!lex_accept(p, ',')) break;
     }
 }
 
@@ -424,7 +410,8 @@ static void parse_performance(parser *p, ptx_kernel *k) {
             k->maxnreg = ignored[0];
         } else if (lex_is(p, "noreturn"))
             lex_next(p);
-        else if (lex_is(p, "abi_preserve") || lex_is(p, "abi_preserve_control") || lex_is(p, "maxclusterrank"))
+        else if (lex_is(p, "abi_preserve") || lex_is(p, "abi_preserve_control") ||
+                 lex_is(p, "maxclusterrank"))
             parse_three(p, ignored);
         else if (lex_is(p, "pragma")) {
             lex_next(p);
@@ -432,7 +419,9 @@ static void parse_performance(parser *p, ptx_kernel *k) {
             lex_expect(p, ';', "';'");
         } else {
             parse_fail(p, ".%.*s is not supported%s", (int)p->word->len, p->word->name,
-                       lex_is(p, "reqnctapercluster") || lex_is(p, "explicitcluster") ? " yet (clusters)" : "");
+                       lex_is(p, "reqnctapercluster") || lex_is(p, "explicitcluster")
+                           ? " yet (clusters)"
+                           : "");
             return;
         }
     }
@@ -445,7 +434,8 @@ static void define_kernel(parser *p, function *f, const param_head *in, unsigned
     uint32_t at = 0;
     for (unsigned i = 0; i < n; i++) {
         at = (at + in[i].align - 1) & ~(in[i].align - 1);
-        const char *name = in[i].name ? arena_text(&p->m->mem, in[i].name->name, in[i].name->len) : "";
+        const char *name =
+            in[i].name ? arena_text(&p->m->mem, in[i].name->name, in[i].name->len) : "";
         params[i] = (ptx_param){name, at, in[i].size, in[i].align};
         at += in[i].size;
     }
@@ -468,10 +458,10 @@ static slot *frame_slots(parser *p, const param_head *in, unsigned n, uint32_t *
     return s;
 }
 
-static void bind_params(parser *p, function *f, const param_head *in, unsigned n, const slot *slots) {
+static void bind_params(parser *p, function *f, const param_head *in, unsigned n,
+                        const slot *slots) {
     for (unsigned i = 0; i < n && !p->failed; i++) {
-        if (!in[i].name)
-            continue;
+        if (!in[i].name) continue;
         binding *b = scope_bind(p, in[i].name, f->is_kernel ? B_KPARAM : B_LOCAL);
         b->offset = f->is_kernel ? f->pub.params[i].offset : slots[i].offset;
         b->size = in[i].size;
@@ -501,20 +491,16 @@ static void parse_function(parser *p, bool kernel, bool external, bool weak) {
     lex_next(p);
     unsigned nr = !kernel && p->tok == '(' ? parse_params(p, results, most) : 0;
     sym *name = p->word;
-    if (!lex_expect(p, TK_ID, "a function's name"))
-        return;
+    if (!lex_expect(p, TK_ID, "a function's name")) return;
     function *f = function_of(p, name, kernel);
-    if (!f)
-        return;
+    if (!f) return;
     unsigned n = p->tok == '(' ? parse_params(p, in, most) : 0;
-    if (p->failed)
-        return;
+    if (p->failed) return;
     if (f->params && !kernel && (f->n_params != n || f->n_results != nr))
         parse_fail(p, "'%s' was declared with other parameters", f->name);
     f->pub.weak = weak;
     f->external = external && !f->defined;
-    if (kernel)
-        define_kernel(p, f, in, n);
+    if (kernel) define_kernel(p, f, in, n);
     uint32_t at = 0;
     if (!kernel) {
         f->results = frame_slots(p, results, nr, &at);
@@ -544,8 +530,7 @@ static void parse_declaration(parser *p) {
         else if (!lex_is(p, "visible"))
             break;
     }
-    if (!p->has_target)
-        parse_fail(p, "missing .target directive");
+    if (!p->has_target) parse_fail(p, "missing .target directive");
     if (lex_is(p, "entry") || lex_is(p, "func")) {
         parse_function(p, lex_is(p, "entry"), external, weak);
         return;
@@ -584,6 +569,5 @@ void parse_module(parser *p) {
         } else
             parse_declaration(p);
     }
-    if (!p->failed && !p->has_target)
-        parse_fail(p, "missing .version and .target directives");
+    if (!p->failed && !p->has_target) parse_fail(p, "missing .version and .target directives");
 }

@@ -1,8 +1,9 @@
 /* parse.h - what lexer, parser and decoder share while a module is loaded.
  *
- * One pass: a statement is parsed into an `inst` and at once decoded to one or more `ins`. Names are interned;
- * a name's meaning is its `bind`, saved and restored at scope ends. After the first error every token is the
- * end of the text, so that all loops end by themselves and nothing needs to unwind. */
+ * One pass: a statement is parsed into an `inst` and at once decoded to one or more `ins`. Names
+ * are interned; a name's meaning is its `bind`, saved and restored at scope ends. After the first
+ * error every token is the end of the text, so that all loops end by themselves and nothing needs
+ * to unwind. */
 #ifndef PTX_PARSE_H
 #define PTX_PARSE_H
 
@@ -30,15 +31,25 @@ typedef struct shared_var {
     struct shared_var *next;
 } shared_var;
 
-typedef enum { B_REG, B_RANGE, B_GLOBAL, B_SHARED, B_LOCAL, B_KPARAM, B_LABEL, B_FUNC, B_TARGETS } bind_kind;
+typedef enum {
+    B_REG,
+    B_RANGE,
+    B_GLOBAL,
+    B_SHARED,
+    B_LOCAL,
+    B_KPARAM,
+    B_LABEL,
+    B_FUNC,
+    B_TARGETS
+} bind_kind;
 
 typedef struct {
     bind_kind kind;
     ptx_type type;
-    uint32_t count;         /* B_RANGE; labels of B_TARGETS */
-    int64_t offset;         /* register, stack or parameter; pc of a label; first of B_TARGETS in list */
+    uint32_t count; /* B_RANGE; labels of B_TARGETS */
+    int64_t offset; /* register, stack or parameter; pc of a label; first of B_TARGETS in list */
     uint32_t size;
-    int32_t global;         /* index */
+    int32_t global; /* index */
     shared_var *shared;
     function *fn;
 } binding;
@@ -46,11 +57,21 @@ typedef struct {
 typedef struct sym {
     const char *name;
     uint32_t len, hash;
-    uint8_t op, mod, type, sreg; /* the word's meaning in fixed vocabularies, 0: none (sreg: plus 1) */
+    uint8_t op, mod, type,
+        sreg; /* the word's meaning in fixed vocabularies, 0: none (sreg: plus 1) */
     binding *bind;
 } sym;
 
-typedef enum { TK_EOF, TK_ID = 256, TK_DOT, TK_INT, TK_F32, TK_F64, TK_DECIMAL, TK_STRING } token_kind;
+typedef enum {
+    TK_EOF,
+    TK_ID = 256,
+    TK_DOT,
+    TK_INT,
+    TK_F32,
+    TK_F64,
+    TK_DECIMAL,
+    TK_STRING
+} token_kind;
 
 typedef enum { O_NONE, O_REG, O_IMM, O_SREG, O_VAR, O_ADDR, O_VEC, O_SYM, O_SINK } opnd_kind;
 
@@ -59,8 +80,8 @@ typedef struct {
     bool negated;
     uint16_t number; /* token_kind of an O_IMM */
     uint8_t sreg;
-    ptx_type type;  /* of a register */
-    int32_t reg;    /* O_REG; base register of O_ADDR when has_reg */
+    ptx_type type; /* of a register */
+    int32_t reg;   /* O_REG; base register of O_ADDR when has_reg */
     bool has_reg;
     ptx_type reg_type;
     uint64_t bits;  /* O_IMM */
@@ -146,7 +167,11 @@ typedef struct parser {
     opnd parts[MAX_PARTS];
     unsigned n_parts;
     inst in;
-    struct { int32_t from, to; ptx_type type; uint8_t bytes; } widen[16]; /* results still to be extended */
+    struct {
+        int32_t from, to;
+        ptx_type type;
+        uint8_t bytes;
+    } widen[16]; /* results still to be extended */
     unsigned n_widen;
     int32_t cc; /* the carry flag's register, -1: none yet */
     bool has_version, has_target;
@@ -166,7 +191,8 @@ void parse_fail_at(parser *p, uint32_t line, uint32_t column, const char *format
     __attribute__((format(printf, 4, 5)));
 bool lex_accept(parser *p, int tok);
 bool lex_expect(parser *p, int tok, const char *what);
-bool lex_is(const parser *p, const char *dotted); /* the token is this directive, given without its dot */
+bool lex_is(const parser *p,
+            const char *dotted); /* the token is this directive, given without its dot */
 uint64_t lex_integer(parser *p, const char *what); /* a constant integer expression */
 
 /* parse.c */
@@ -200,14 +226,15 @@ int32_t dec_src(parser *p, unsigned k, ptx_type t);
 int32_t dec_src_of(parser *p, const opnd *o, ptx_type t);
 int32_t dec_dst(parser *p, unsigned k, ptx_type t);
 int32_t dec_dst_of(parser *p, const opnd *o, ptx_type t);
-void dec_last(parser *p, size_t first); /* instructions from `first` to the end but one are micro steps */
+void dec_last(parser *p,
+              size_t first); /* instructions from `first` to the end but one are micro steps */
 bool dec_want(parser *p, unsigned least, unsigned most);
 ptx_type dec_type(parser *p, unsigned k);
 int32_t dec_pred(parser *p, unsigned k, bool *negated);
 uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what);
 void dec_class(parser *p, ptx_class cls);
 
-#define DECODER(name) void dec_##name(parser *p);
+#define DECODER(name)           void dec_##name(parser *p);
 #define MNEMONIC(name, decoder) DECODER(decoder)
 #include "words.def"
 #undef DECODER

@@ -1,13 +1,14 @@
-/* ptx.h - a PTX interpreter: load a module's text, launch its kernels on the CPU, judge what they do.
+/* ptx.h - a PTX interpreter: load a module, launch its kernels on the CPU, judge what they do.
  *
  *      text --ptx_load--> module --ptx_place--> addresses of its globals
  *                            |
  *      extents, shadows -----+--ptx_launch--> status, reports, counters, what was read and written
  *
- * The caller owns device memory: it hands out addresses, tells the interpreter through `ptx_memory` what
- * lies behind one, and keeps beside each allocation a `ptx_shadow` (which bytes were ever written, who
- * touched them in this launch). Nothing here knows the driver API; nothing is global but read-only tables.
- * A loaded module is read-only: several threads may launch from it at once, except on the same shadows. */
+ * The caller owns device memory: it hands out addresses, tells the interpreter through `ptx_memory`
+ * what lies behind one, and keeps beside each allocation a `ptx_shadow` (which bytes were ever
+ * written, who touched them in this launch). Nothing here knows the driver API; nothing is global
+ * but read-only tables. A loaded module is read-only: several threads may launch from it at once,
+ * except on the same shadows. */
 #ifndef PTX_H
 #define PTX_H
 
@@ -15,16 +16,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- load.c: text to module ---------------------------------------------------------------------- */
+/* ---- load.c: text to module
+ * ---------------------------------------------------------------------- */
 
 /* What the code runs on. `.target sm_N` above `sm` fails at load, as in a driver. */
 typedef struct {
-    unsigned sm;            /* 75, 80, 86, 89, 90, 100, 120 */
+    unsigned sm;              /* 75, 80, 86, 89, 90, 100, 120 */
     unsigned multiprocessors; /* what %nsmid says; 0: 1 */
-    uint32_t shared_limit;  /* static + dynamic bytes a block may have; 0: 232448 */
+    uint32_t shared_limit;    /* static + dynamic bytes a block may have; 0: 232448 */
 } ptx_target;
 
-/* A caller's buffer for messages, "LINE:COLUMN: error: ..." a line; always ends with a NUL, cut when full. */
+/* A caller's buffer for messages, "LINE:COLUMN: error: ..." a line; always ends with a NUL, cut
+ * when full. */
 typedef struct {
     char *text; /* may be NULL when cap is 0 */
     size_t cap;
@@ -64,8 +67,8 @@ typedef struct {
     uint64_t address; /* 0 before ptx_place */
 } ptx_global;
 
-/* Parses and decodes `len` bytes of PTX (a final NUL is allowed). Everything unknown fails here, with the
- * place in `log`: never in the middle of a run. NULL on failure. The text is copied. */
+/* Parses and decodes `len` bytes of PTX (a final NUL is allowed). Everything unknown fails here,
+ * with the place in `log`: never in the middle of a run. NULL on failure. The text is copied. */
 ptx_module *ptx_load(const char *text, size_t len, const ptx_target *target, ptx_log *log);
 void ptx_unload(ptx_module *module);
 
@@ -78,9 +81,10 @@ const ptx_global *ptx_global_find(const ptx_module *module, const char *name);
 unsigned ptx_version(const ptx_module *module); /* 87 for .version 8.7 */
 unsigned ptx_sm(const ptx_module *module);      /* 90 for .target sm_90a */
 
-/* Where the module's globals go. `place` chooses an address for each (of `size`, `align`; extern ones are
- * looked up), `fill` receives the initial bytes afterwards (zeros where the text gives none), so that a
- * global may hold another's address. Either returning false ends ptx_place with false. */
+/* Where the module's globals go. `place` chooses an address for each (of `size`, `align`; extern
+ * ones are looked up), `fill` receives the initial bytes afterwards (zeros where the text gives
+ * none), so that a global may hold another's address. Either returning false ends ptx_place with
+ * false. */
 typedef struct {
     void *ctx;
     bool (*place)(void *ctx, const ptx_global *global, uint64_t *address);
@@ -90,28 +94,32 @@ typedef struct {
 /* Must succeed before the first launch of a module that has globals. */
 bool ptx_place(ptx_module *module, const ptx_placer *placer);
 
-/* ---- shadow.c: what is known about the bytes of one allocation ------------------------------------ */
+/* ---- shadow.c: what is known about the bytes of one allocation
+ * ------------------------------------ */
 
 typedef struct ptx_shadow ptx_shadow;
 
 /* Of `size` bytes, none of them written yet. NULL when memory is out. */
 ptx_shadow *ptx_shadow_new(uint64_t size);
 void ptx_shadow_free(ptx_shadow *shadow);
-/* Host copies and fills say here what they wrote; a copy between allocations carries the knowledge on. */
+/* Host copies and fills say here what they wrote; a copy between allocations carries the knowledge
+ * on. */
 void ptx_shadow_mark(ptx_shadow *shadow, uint64_t offset, uint64_t n);
 void ptx_shadow_forget(ptx_shadow *shadow, uint64_t offset, uint64_t n);
-void ptx_shadow_copy(ptx_shadow *to, uint64_t at, const ptx_shadow *from, uint64_t offset, uint64_t n);
+void ptx_shadow_copy(ptx_shadow *to, uint64_t at, const ptx_shadow *from, uint64_t offset,
+                     uint64_t n);
 /* Offset of the first byte of the range that nobody wrote, or `offset + n`. */
 uint64_t ptx_shadow_hole(const ptx_shadow *shadow, uint64_t offset, uint64_t n);
 
-/* ---- memory as kernels see it ---------------------------------------------------------------------- */
+/* ---- memory as kernels see it
+ * ---------------------------------------------------------------------- */
 
-/* Generic addresses at and above 2^48 belong to the interpreter (shared, local and parameter windows);
- * the caller's global addresses lie below, address 0 to 4095 never being one. */
+/* Generic addresses at and above 2^48 belong to the interpreter (shared, local and parameter
+ * windows); the caller's global addresses lie below, address 0 to 4095 never being one. */
 #define PTX_WINDOWS ((uint64_t)1 << 48)
 
 enum {
-    PTX_EXTENT_FREED = 1u << 0,    /* was freed: any access is a fault, reported as use after free */
+    PTX_EXTENT_FREED = 1u << 0, /* was freed: any access is a fault, reported as use after free */
     PTX_EXTENT_READONLY = 1u << 1, /* .const, or mapped so: a store is a fault */
     PTX_EXTENT_DENIED = 1u << 2,   /* another device's memory without peer access: a fault */
 };
@@ -122,20 +130,23 @@ typedef struct {
     uint8_t *host;      /* where byte `base` lies in this process, aligned as `base` up to 256 */
     ptx_shadow *shadow; /* NULL: no checks of first reads and races there */
     uint32_t flags;
-    const char *owner;  /* for messages: "cuMemAlloc #12" */
-    void *tag;          /* the caller's own */
+    const char *owner; /* for messages: "cuMemAlloc #12" */
+    void *tag;         /* the caller's own */
 } ptx_extent;
 
-/* `find` returns the extent that holds `address`; when none does, the freed one that did or the nearest
- * below (for the message), or NULL. Called from several threads; answers are cached for the launch. */
+/* `find` returns the extent that holds `address`; when none does, the freed one that did or the
+ * nearest below (for the message), or NULL. Called from several threads; answers are cached for the
+ * launch. */
 typedef struct {
     void *ctx;
     const ptx_extent *(*find)(void *ctx, uint64_t address);
 } ptx_memory;
 
-/* ---- launch.c --------------------------------------------------------------------------------------- */
+/* ---- launch.c
+ * --------------------------------------------------------------------------------------- */
 
-/* How a launch ended. All but PTX_OK, PTX_INVALID and PTX_NO_MEMORY are sticky errors of a context. */
+/* How a launch ended. All but PTX_OK, PTX_INVALID and PTX_NO_MEMORY are sticky errors of a context.
+ */
 typedef enum {
     PTX_OK,
     PTX_ILLEGAL_ADDRESS,     /* cuda 700 */
@@ -175,7 +186,8 @@ typedef enum {
     PTX_REPORT_BARRIER,
 } ptx_report_kind;
 
-/* One finding. Equal kinds at the same PTX line are one report with a count. Strings live while the sink runs. */
+/* One finding. Equal kinds at the same PTX line are one report with a count. Strings live while the
+ * sink runs. */
 typedef struct {
     ptx_report_kind kind;
     ptx_status status; /* PTX_OK for what does not end the launch */
@@ -191,7 +203,8 @@ typedef struct {
     const char *text; /* all of it as one line for a person */
 } ptx_report;
 
-/* Both are called by the thread that called ptx_launch, reports after the last block, in a fixed order. */
+/* Both are called by the thread that called ptx_launch, reports after the last block, in a fixed
+ * order. */
 typedef struct {
     void *ctx;
     void (*report)(void *ctx, const ptx_report *report);
@@ -203,15 +216,16 @@ typedef struct {
     const ptx_kernel *kernel;
     uint32_t grid[3], block[3];
     uint32_t shared_dynamic;
-    const void *params; /* param_bytes of the kernel, laid out as `params[i].offset` says */
-    size_t param_bytes; /* at least the kernel's */
-    bool cooperative;   /* all blocks are resident at once: grid-wide waits are allowed */
-    uint64_t seed;      /* orders blocks, warps and the splits of a warp; 0: in order */
-    unsigned host_threads;         /* 0: as many as cores; the result does not depend on it */
-    unsigned checks;               /* PTX_CHECK_* */
-    bool count;                    /* fill ptx_counters (costs time); else only instructions and blocks */
-    uint32_t stack_bytes;          /* a thread's local memory; 0: what the kernel needs, 64 KiB if recursive */
-    uint64_t instruction_limit;    /* warp instructions of a block before PTX_TIMEOUT; 0: 2^28 */
+    const void *params;    /* param_bytes of the kernel, laid out as `params[i].offset` says */
+    size_t param_bytes;    /* at least the kernel's */
+    bool cooperative;      /* all blocks are resident at once: grid-wide waits are allowed */
+    uint64_t seed;         /* orders blocks, warps and the splits of a warp; 0: in order */
+    unsigned host_threads; /* 0: as many as cores; the result does not depend on it */
+    unsigned checks;       /* PTX_CHECK_* */
+    bool count;            /* fill ptx_counters (costs time); else only instructions and blocks */
+    uint32_t
+        stack_bytes; /* a thread's local memory; 0: what the kernel needs, 64 KiB if recursive */
+    uint64_t instruction_limit; /* warp instructions of a block before PTX_TIMEOUT; 0: 2^28 */
     const ptx_memory *memory;
     const ptx_sink *sink; /* NULL: findings are only counted */
 } ptx_launch_params;
@@ -220,15 +234,15 @@ typedef enum {
     PTX_CLASS_FLOAT, /* f32, f64 arithmetic */
     PTX_CLASS_HALF,  /* f16, bf16 and pairs */
     PTX_CLASS_INT,
-    PTX_CLASS_LOGIC,   /* and, or, shifts, selections, predicates */
+    PTX_CLASS_LOGIC, /* and, or, shifts, selections, predicates */
     PTX_CLASS_CONVERT,
     PTX_CLASS_SPECIAL, /* rcp, sqrt, ex2, lg2, sin, cos, tanh */
     PTX_CLASS_MOVE,
     PTX_CLASS_LOAD,
     PTX_CLASS_STORE,
     PTX_CLASS_ATOMIC,
-    PTX_CLASS_ASYNC, /* cp.async */
-    PTX_CLASS_MATRIX, /* mma, ldmatrix */
+    PTX_CLASS_ASYNC,   /* cp.async */
+    PTX_CLASS_MATRIX,  /* mma, ldmatrix */
     PTX_CLASS_SHUFFLE, /* shfl, vote, match, redux */
     PTX_CLASS_BARRIER,
     PTX_CLASS_CONTROL,
@@ -242,9 +256,10 @@ typedef struct {
     uint64_t blocks, warp_instructions, lane_instructions;
     uint64_t by_class[PTX_CLASSES]; /* warp instructions */
     uint64_t branches, divergent_branches;
-    uint64_t global_load_requests, global_load_sectors, global_load_sectors_ideal; /* 32-byte sectors */
+    uint64_t global_load_requests, global_load_sectors,
+        global_load_sectors_ideal; /* 32-byte sectors */
     uint64_t global_store_requests, global_store_sectors, global_store_sectors_ideal;
-    uint64_t global_load_bytes, global_store_bytes; /* moved by the instructions */
+    uint64_t global_load_bytes, global_store_bytes;     /* moved by the instructions */
     uint64_t distinct_load_bytes, distinct_store_bytes; /* needs PTX_CHECK_SETS */
     uint64_t shared_requests, shared_wavefronts, shared_wavefronts_ideal; /* bank conflicts */
     uint64_t local_requests, local_bytes;
@@ -254,7 +269,8 @@ typedef struct {
 
 typedef enum { PTX_READ = 1, PTX_WRITE = 2, PTX_ATOMIC = 4 } ptx_access;
 
-/* Bytes [begin, end) of an extent, as offsets, touched in one way; sorted by extent base, access, begin. */
+/* Bytes [begin, end) of an extent, as offsets, touched in one way; sorted by extent base, access,
+ * begin. */
 typedef struct {
     const ptx_extent *extent;
     ptx_access access;
@@ -263,15 +279,16 @@ typedef struct {
 
 typedef struct {
     ptx_status status;
-    uint64_t reports;   /* findings, faults included, after joining equal ones */
-    ptx_range *ranges;  /* with PTX_CHECK_SETS */
+    uint64_t reports;  /* findings, faults included, after joining equal ones */
+    ptx_range *ranges; /* with PTX_CHECK_SETS */
     size_t n_ranges;
-    char message[512];  /* the fault or the refusal in words, empty when PTX_OK */
+    char message[512]; /* the fault or the refusal in words, empty when PTX_OK */
 } ptx_result;
 
-/* Runs a whole grid and returns how it ended (also in result->status). `counters` may be NULL; it is added
- * to, not cleared. `result` must be given and freed by ptx_result_free. The same module, memory and seed
- * give the same memory, reports and counters whatever `host_threads` says, as long as no race is reported. */
+/* Runs a whole grid and returns how it ended (also in result->status). `counters` may be NULL; it
+ * is added to, not cleared. `result` must be given and freed by ptx_result_free. The same module,
+ * memory and seed give the same memory, reports and counters whatever `host_threads` says, as long
+ * as no race is reported. */
 ptx_status ptx_launch(const ptx_launch_params *launch, ptx_counters *counters, ptx_result *result);
 void ptx_result_free(ptx_result *result);
 

@@ -10,8 +10,8 @@ enum { EXIT_CLEAN, EXIT_REPORTS, EXIT_USAGE, EXIT_ENVIRONMENT, MAX_ARGS = 64, MA
 
 /* ---- run_input.c ---- */
 
-/* PTX text of a .cu (by NVRTC), .ptx or fatbin file for sm; malloc'd. NULL: *status is the exit status and
- * the reason has been printed. */
+/* PTX text of a .cu (by NVRTC), .ptx or fatbin file for sm; malloc'd. NULL: *status is the exit
+ * status and the reason has been printed. */
 char *input_read(const char *path, unsigned sm, size_t *len, int *status);
 
 /* ---- run_args.c ---- */
@@ -29,8 +29,8 @@ typedef struct {
 
 /* False after printing what is wrong. */
 bool arg_parse(const char *text, run_arg *a);
-/* Writes the initial elements; false (with a message): the file it names can't be used. *written: how many
- * bytes have a value. */
+/* Writes the initial elements; false (with a message): the file it names can't be used. *written:
+ * how many bytes have a value. */
 bool arg_fill(const run_arg *a, unsigned index, uint8_t *to, uint64_t *written);
 bool npy_write(const char *path, const run_arg *a, const uint8_t *data);
 double arg_element(const run_arg *a, const uint8_t *data, uint64_t i);

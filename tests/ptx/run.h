@@ -1,4 +1,5 @@
-/* run.h - what the executing rooms share: memory checks, findings, splits, barriers, order between blocks. */
+/* run.h - what the executing rooms share: memory checks, findings, splits, barriers, order between
+ * blocks. */
 #ifndef PTX_RUN_H
 #define PTX_RUN_H
 
@@ -6,8 +7,7 @@
 
 static inline ptx_space generic_space(uint64_t address) {
     static const ptx_space spaces[] = {PTX_SHARED, PTX_LOCAL, PTX_PARAM};
-    if (address < PTX_WINDOWS)
-        return PTX_GLOBAL;
+    if (address < PTX_WINDOWS) return PTX_GLOBAL;
     uint64_t k = (address - PTX_WINDOWS) / WIN_SIZE;
     return k < 3 ? spaces[k] : PTX_SPACE_NONE;
 }
@@ -34,11 +34,9 @@ void find_print(warp *w, const char *text, size_t n);
 
 enum { ACC_READ = 1, ACC_WRITE = 2, ACC_ATOMIC = 4, ACC_STRONG_READ = 8, ACC_RMW = 16 };
 
-
-
 /* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */
-void shadow_touch(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line, uint64_t m0,
-                  uint64_t m1, unsigned how);
+void shadow_touch(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
+                  uint64_t m0, uint64_t m1, unsigned how);
 void shadow_begin(launch *ln);
 /* The ranges touched, and their byte counts into the counters. */
 void shadow_finish(launch *ln, ptx_result *result, ptx_counters *count);
@@ -48,8 +46,10 @@ void shadow_finish(launch *ln, ptx_result *result, ptx_counters *count);
 size_t race_bytes(uint32_t shared_bytes);
 void race_attach(block *b, uint8_t *memory);
 void race_clear(block *b);
-void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes, bool strong);
-void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes, bool strong);
+void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+               bool strong);
+void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                bool strong);
 void race_async_issue(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
 void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
 /* The warps of `set` have passed a barrier together. */
@@ -77,8 +77,8 @@ void frame_drop(frame *f);
 /* The running split stops before its instruction (which it will meet again) in the given state. */
 void split_block(warp *w, const ins *i, uint32_t mask, split_state state);
 void split_exit(warp *w, uint32_t mask);
-/* All live lanes of `members` that execute `i` together, when they are there (those that waited go on
- * behind it); else 0, and the running split waits. */
+/* All live lanes of `members` that execute `i` together, when they are there (those that waited go
+ * on behind it); else 0, and the running split waits. */
 uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t members);
 uint32_t ins_index(const warp *w, const ins *i);
 
@@ -97,9 +97,10 @@ void block_deadlock(block *b);
 
 void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]);
 /* Host pointers of global accesses by `mask`; false after a fault. */
-bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes, unsigned how,
-                uint8_t **host);
+bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                unsigned how, uint8_t **host);
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
-void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep); /* cp.async up to `keep` pending groups */
+void mem_copy_groups(warp *w, uint32_t lanes,
+                     unsigned keep); /* cp.async up to `keep` pending groups */
 
 #endif

@@ -12,15 +12,15 @@ typedef struct {
 } type_name;
 
 static const type_name types[] = {
-    {"i8", "|i1", K_INT, 1},   {"u8", "|u1", K_UINT, 1},  {"i16", "<i2", K_INT, 2},   {"u16", "<u2", K_UINT, 2},
-    {"i32", "<i4", K_INT, 4},  {"u32", "<u4", K_UINT, 4}, {"i64", "<i8", K_INT, 8},   {"u64", "<u8", K_UINT, 8},
-    {"f16", "<f2", K_F16, 2},  {"bf16", "<u2", K_BF16, 2}, {"f32", "<f4", K_FLOAT, 4}, {"f64", "<f8", K_FLOAT, 8},
+    {"i8", "|i1", K_INT, 1},    {"u8", "|u1", K_UINT, 1},   {"i16", "<i2", K_INT, 2},
+    {"u16", "<u2", K_UINT, 2},  {"i32", "<i4", K_INT, 4},   {"u32", "<u4", K_UINT, 4},
+    {"i64", "<i8", K_INT, 8},   {"u64", "<u8", K_UINT, 8},  {"f16", "<f2", K_F16, 2},
+    {"bf16", "<u2", K_BF16, 2}, {"f32", "<f4", K_FLOAT, 4}, {"f64", "<f8", K_FLOAT, 8},
 };
 
 static const type_name *type_of(const char *text, size_t n) {
     for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
-        if (strlen(types[k].name) == n && !memcmp(types[k].name, text, n))
-            return &types[k];
+        if (strlen(types[k].name) == n && !memcmp(types[k].name, text, n)) return &types[k];
     return NULL;
 }
 
@@ -28,7 +28,10 @@ bool arg_parse(const char *text, run_arg *a) {
     const type_name *t = type_of(text, strcspn(text, "[="));
     *a = (run_arg){.text = text, .count = 1};
     if (!t) {
-        fprintf(stderr, "ptxrun: '%s': the type must be one of i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64\n", text);
+        fprintf(stderr,
+                "ptxrun: '%s': the type must be one of i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 "
+                "f64\n",
+                text);
         return false;
     }
     a->kind = t->kind;
@@ -58,12 +61,9 @@ static uint16_t to_f16(double x) {
     int e;
     double m = frexp(fabs(x), &e);
     uint16_t sign = signbit(x) ? 0x8000 : 0;
-    if (x != x)
-        return 0x7fff;
-    if (fabs(x) >= 65520)
-        return sign | 0x7c00;
-    if (m == 0)
-        return sign;
+    if (x != x) return 0x7fff;
+    if (fabs(x) >= 65520) return sign | 0x7c00;
+    if (m == 0) return sign;
     int least = e - 1 < -14 ? -14 : e - 1; /* the binade, or that of the subnormals */
     double quanta = nearbyint(ldexp(m, e + 10 - least));
     return (uint16_t)(sign | (((uint32_t)(least + 14) << 10) + (uint32_t)quanta));
@@ -71,7 +71,9 @@ static uint16_t to_f16(double x) {
 
 static double from_f16(uint16_t h) {
     int e = h >> 10 & 31;
-    double m = h & 0x3ff, x = e == 31 ? (m != 0 ? NAN : INFINITY) : e ? ldexp(m + 1024, e - 25) : ldexp(m, -24);
+    double m = h & 0x3ff, x = e == 31 ? (m != 0 ? NAN : INFINITY)
+                              : e     ? ldexp(m + 1024, e - 25)
+                                      : ldexp(m, -24);
     return h & 0x8000 ? -x : x;
 }
 
@@ -88,7 +90,8 @@ static void put(const run_arg *a, uint8_t *to, double x) {
     uint16_t h = a->kind == K_F16 ? to_f16(x) : to_bf16(x);
     switch (a->kind) {
     case K_FLOAT: memcpy(to, a->bytes == 4 ? (void *)&f : (void *)&x, a->bytes); break;
-    case K_F16: case K_BF16: memcpy(to, &h, 2); break;
+    case K_F16:
+    case K_BF16: memcpy(to, &h, 2); break;
     default: memcpy(to, &i, a->bytes);
     }
 }
@@ -135,13 +138,12 @@ static bool fill_from_file(const run_arg *a, const char *path, uint8_t *to) {
     uint8_t head[10];
     bool ok = f && fread(head, 1, 10, f) == 10;
     long skip = 0;
-    if (ok && !memcmp(head, "\x93NUMPY", 6))
-        skip = 10 + head[8] + 256 * head[9];
+    if (ok && !memcmp(head, "\x93NUMPY", 6)) skip = 10 + head[8] + 256 * head[9];
     ok = ok && !fseek(f, skip, SEEK_SET) && fread(to, a->bytes, a->count, f) == a->count;
-    if (f)
-        fclose(f);
+    if (f) fclose(f);
     if (!ok)
-        fprintf(stderr, "ptxrun: '%s': can't read %llu elements from %s\n", a->text, (unsigned long long)a->count, path);
+        fprintf(stderr, "ptxrun: '%s': can't read %llu elements from %s\n", a->text,
+                (unsigned long long)a->count, path);
     return ok;
 }
 
@@ -156,20 +158,27 @@ bool arg_fill(const run_arg *a, unsigned index, uint8_t *to, uint64_t *written) 
     else if (how[0] == '@')
         return fill_from_file(a, how + 1, to);
     else if (!*end && end != how && !a->buffer && (a->kind == K_INT || a->kind == K_UINT)) {
-        uint64_t exact = a->kind == K_INT ? (uint64_t)strtoll(how, NULL, 0) : strtoull(how, NULL, 0);
+        uint64_t exact =
+            a->kind == K_INT ? (uint64_t)strtoll(how, NULL, 0) : strtoull(how, NULL, 0);
         memcpy(to, &exact, a->bytes);
     } else if (!*end && end != how)
-        for (uint64_t i = 0; i < a->count; i++)
-            put(a, to + i * a->bytes, value);
-    else if (!strcmp(how, "randn") || !strcmp(how, "rand") || !strcmp(how, "iota") || !strcmp(how, "zeros") || !strcmp(how, "ones"))
+        for (uint64_t i = 0; i < a->count; i++) put(a, to + i * a->bytes, value);
+    else if (!strcmp(how, "randn") || !strcmp(how, "rand") || !strcmp(how, "iota") ||
+             !strcmp(how, "zeros") || !strcmp(how, "ones"))
         for (uint64_t i = 0; i < a->count; i++) {
             double scale = a->kind == K_INT || a->kind == K_UINT ? 100 : 1;
-            double x = how[0] == 'z' ? 0 : how[0] == 'o' ? 1 : how[0] == 'i' ? (double)i
-                       : how[4] == 'n' ? normal(&state) * scale : uniform(&state) * scale;
+            double x = how[0] == 'z'   ? 0
+                       : how[0] == 'o' ? 1
+                       : how[0] == 'i' ? (double)i
+                       : how[4] == 'n' ? normal(&state) * scale
+                                       : uniform(&state) * scale;
             put(a, to + i * a->bytes, x);
         }
     else {
-        fprintf(stderr, "ptxrun: '%s': expected a number, zeros, ones, iota, rand, randn, empty or @FILE.npy\n", a->text);
+        fprintf(
+            stderr,
+            "ptxrun: '%s': expected a number, zeros, ones, iota, rand, randn, empty or @FILE.npy\n",
+            a->text);
         return false;
     }
     return true;
@@ -178,16 +187,16 @@ bool arg_fill(const run_arg *a, unsigned index, uint8_t *to, uint64_t *written) 
 bool npy_write(const char *path, const run_arg *a, const uint8_t *data) {
     const type_name *t = type_of(a->text, strcspn(a->text, "[="));
     char head[128];
-    int n = snprintf(head + 10, sizeof head - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%llu,), }", t->npy,
+    int n = snprintf(head + 10, sizeof head - 10,
+                     "{'descr': '%s', 'fortran_order': False, 'shape': (%llu,), }", t->npy,
                      (unsigned long long)a->count);
     memset(head + 10 + n, ' ', (size_t)(117 - n));
     head[127] = '\n';
     memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
     FILE *f = fopen(path, "wb");
-    bool ok = f && fwrite(head, 1, 128, f) == 128 && fwrite(data, a->bytes, a->count, f) == a->count;
-    if (f)
-        ok = !fclose(f) && ok;
-    if (!ok)
-        fprintf(stderr, "ptxrun: can't write %s\n", path);
+    bool ok =
+        f && fwrite(head, 1, 128, f) == 128 && fwrite(data, a->bytes, a->count, f) == a->count;
+    if (f) ok = !fclose(f) && ok;
+    if (!ok) fprintf(stderr, "ptxrun: can't write %s\n", path);
     return ok;
 }

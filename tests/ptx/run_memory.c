@@ -1,4 +1,5 @@
-/* run_memory.c - the device memory of ptxrun: a list of allocations with unused addresses between. */
+/* run_memory.c - the device memory of ptxrun: a list of allocations with unused addresses between.
+ */
 #include "ptxrun.h"
 
 #include <stdlib.h>
@@ -7,10 +8,8 @@
 enum { RED_ZONE = 4096 };
 
 ptx_extent *memory_new(run_memory *m, uint64_t n, uint64_t align, const char *owner) {
-    if (m->n == MAX_EXTENTS)
-        return NULL;
-    if (!m->next)
-        m->next = (uint64_t)1 << 36;
+    if (m->n == MAX_EXTENTS) return NULL;
+    if (!m->next) m->next = (uint64_t)1 << 36;
     align = align < 256 ? 256 : align;
     uint64_t base = (m->next + align - 1) & ~(align - 1);
     uint8_t *host = aligned_alloc(256, (n + 511) & ~(uint64_t)255);
@@ -23,7 +22,8 @@ ptx_extent *memory_new(run_memory *m, uint64_t n, uint64_t align, const char *ow
     memset(host, 0xff, n);
     ptx_extent *e = &m->extents[m->n];
     snprintf(m->owners[m->n], sizeof m->owners[0], "%s", owner);
-    *e = (ptx_extent){.base = base, .size = n, .host = host, .shadow = shadow, .owner = m->owners[m->n]};
+    *e = (ptx_extent){
+        .base = base, .size = n, .host = host, .shadow = shadow, .owner = m->owners[m->n]};
     m->n++;
     m->next = base + n + RED_ZONE;
     return e;
@@ -38,7 +38,8 @@ void memory_drop(run_memory *m) {
     m->next = 0;
 }
 
-/* Addresses only grow, so the last extent that begins at or below is the one, or the nearest below. */
+/* Addresses only grow, so the last extent that begins at or below is the one, or the nearest below.
+ */
 const ptx_extent *memory_find(void *ctx, uint64_t address) {
     const run_memory *m = ctx;
     unsigned low = 0, high = m->n;
@@ -57,7 +58,8 @@ static bool place(void *ctx, const ptx_global *g, uint64_t *address) {
     snprintf(owner, sizeof owner, "global %.50s", g->name);
     ptx_extent *e = g->external ? NULL : memory_new(ctx, g->size, g->align, owner);
     if (!e) {
-        fprintf(stderr, "ptxrun: no place for the global '%s'%s\n", g->name, g->external ? ": it is only declared" : "");
+        fprintf(stderr, "ptxrun: no place for the global '%s'%s\n", g->name,
+                g->external ? ": it is only declared" : "");
         return false;
     }
     *address = e->base;

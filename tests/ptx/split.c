@@ -1,4 +1,5 @@
-/* split.c - the parts of a warp that have gone different ways: created by branches, joined where they meet.
+/* split.c - the parts of a warp that have gone different ways: created by branches, joined where
+ * they meet.
  *
  *   RUN      may execute; the scheduler takes the lowest pc first, so parts meet where paths join
  *   WARP     waits at a .sync instruction for lanes that its mask names
@@ -14,8 +15,7 @@ uint32_t ins_index(const warp *w, const ins *i) {
 }
 
 void frame_keep(frame *f) {
-    if (f)
-        f->refs++;
+    if (f) f->refs++;
 }
 
 void frame_drop(frame *f) {
@@ -49,8 +49,7 @@ void split_block(warp *w, const ins *i, uint32_t mask, split_state state) {
     s->mask = mask;
     s->pc = at;
     s->state = state;
-    if (rest)
-        split_new(w, s, rest, at + 1);
+    if (rest) split_new(w, s, rest, at + 1);
     w->yield = true;
 }
 
@@ -82,7 +81,8 @@ void split_exit(warp *w, uint32_t mask) {
     w->cur->mask &= ~mask;
     for (unsigned k = 0; k < w->n_splits; k++)
         if (w->splits[k].state == SPLIT_WARP)
-            w->splits[k].state = SPLIT_RUN; /* meets its instruction again, with fewer to wait for */
+            w->splits[k].state =
+                SPLIT_RUN; /* meets its instruction again, with fewer to wait for */
     w->yield = true;
     barrier_leave(w, (uint32_t)__builtin_popcount(mask));
 }

@@ -1,4 +1,5 @@
-/* test_kit.h - a module, some buffers and a launch in a few words, for the interpreter's own tests. */
+/* test_kit.h - a module, some buffers and a launch in a few words, for the interpreter's own tests.
+ */
 #ifndef TEST_KIT_H
 #define TEST_KIT_H
 
@@ -9,10 +10,12 @@
 
 #define PTX_HEAD ".version 8.0\n.target sm_80\n.address_size 64\n"
 /* A kernel k(p, n) with the usual registers; %p, %t (thread), %b (block), %n are set. */
-#define KERNEL(body) \
-    PTX_HEAD ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .pred %q<8>;\n.reg .b32 %r<16>, %t, %b, %n;\n" \
-    ".reg .b64 %d<16>, %p;\n.reg .f32 %f<8>;\n.shared .align 16 .b8 s[4096];\n" \
-    "ld.param.u64 %p, [a];\nld.param.u32 %n, [c];\nmov.u32 %t, %tid.x;\nmov.u32 %b, %ctaid.x;\n" body "\nret;\n}\n"
+#define KERNEL(body)                                                                               \
+    PTX_HEAD ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .pred %q<8>;\n.reg .b32 "    \
+             "%r<16>, %t, %b, %n;\n"                                                               \
+             ".reg .b64 %d<16>, %p;\n.reg .f32 %f<8>;\n.shared .align 16 .b8 s[4096];\n"           \
+             "ld.param.u64 %p, [a];\nld.param.u32 %n, [c];\nmov.u32 %t, %tid.x;\nmov.u32 %b, "     \
+             "%ctaid.x;\n" body "\nret;\n}\n"
 
 enum { KIT_REPORTS = 32 };
 
@@ -36,8 +39,7 @@ static inline void kit_report(void *ctx, const ptx_report *r) {
         k->first = *r;
         snprintf(k->text, sizeof k->text, "%s", r->text);
     }
-    if (k->reports < KIT_REPORTS)
-        k->kinds[k->reports] = r->kind;
+    if (k->reports < KIT_REPORTS) k->kinds[k->reports] = r->kind;
     k->reports++;
 }
 
@@ -53,7 +55,8 @@ static inline ptx_module *kit_load(const char *text, char *log, size_t cap) {
     return ptx_load(text, strlen(text), &target, &l);
 }
 
-/* Loads `text`, gives its first kernel (a, c) a buffer of `words` zeros (unwritten if `fresh`) and `n`. */
+/* Loads `text`, gives its first kernel (a, c) a buffer of `words` zeros (unwritten if `fresh`) and
+ * `n`. */
 static inline kit *kit_new(const char *text, unsigned words, uint32_t n, bool fresh) {
     kit *k = calloc(1, sizeof *k);
     char log[1024] = "";
@@ -61,13 +64,17 @@ static inline kit *kit_new(const char *text, unsigned words, uint32_t n, bool fr
     cr_assert(k->module, "%s", log);
     k->buffer = memory_new(&k->memory, words * 4, 256, "the buffer");
     memset(k->buffer->host, 0, words * 4);
-    if (!fresh)
-        ptx_shadow_mark(k->buffer->shadow, 0, words * 4);
+    if (!fresh) ptx_shadow_mark(k->buffer->shadow, 0, words * 4);
     cr_assert(memory_place(&k->memory, k->module));
     memcpy(k->args, &k->buffer->base, 8);
     k->args[2] = n;
-    k->p = (ptx_launch_params){.module = k->module, .kernel = ptx_kernel_at(k->module, 0), .grid = {1, 1, 1},
-                               .block = {32, 1, 1}, .params = k->args, .param_bytes = 12, .checks = PTX_CHECK_ALL};
+    k->p = (ptx_launch_params){.module = k->module,
+                               .kernel = ptx_kernel_at(k->module, 0),
+                               .grid = {1, 1, 1},
+                               .block = {32, 1, 1},
+                               .params = k->args,
+                               .param_bytes = 12,
+                               .checks = PTX_CHECK_ALL};
     return k;
 }
 
@@ -96,8 +103,7 @@ static inline uint32_t kit_word(const kit *k, unsigned i) {
 
 static inline bool kit_found(const kit *k, ptx_report_kind kind) {
     for (unsigned i = 0; i < k->reports && i < KIT_REPORTS; i++)
-        if (k->kinds[i] == kind)
-            return true;
+        if (k->kinds[i] == kind) return true;
     return false;
 }
 
@@ -111,7 +117,8 @@ static inline void kit_free(kit *k) {
 static inline void kit_clean(kit *k, unsigned blocks, unsigned threads) {
     for (uint64_t seed = 0; seed < 5; seed++) {
         k->p.seed = seed;
-        cr_expect_eq(kit_run(k, blocks, threads), PTX_OK, "seed %u: %s", (unsigned)seed, k->message);
+        cr_expect_eq(kit_run(k, blocks, threads), PTX_OK, "seed %u: %s", (unsigned)seed,
+                     k->message);
         cr_expect_eq(k->reports, 0, "seed %u: %s", (unsigned)seed, k->text);
     }
 }
@@ -119,8 +126,8 @@ static inline void kit_clean(kit *k, unsigned blocks, unsigned threads) {
 /* Runs and expects a finding of this kind. */
 static inline void kit_expect(kit *k, unsigned blocks, unsigned threads, ptx_report_kind kind) {
     kit_run(k, blocks, threads);
-    cr_expect(kit_found(k, kind), "expected '%s', got %u reports: %s", ptx_report_name(kind), k->reports,
-              k->reports ? k->text : "none");
+    cr_expect(kit_found(k, kind), "expected '%s', got %u reports: %s", ptx_report_name(kind),
+              k->reports, k->reports ? k->text : "none");
 }
 
 #endif

@@ -1,7 +1,10 @@
-/* test_load.c - what loads, what is refused and with which words, and what a module says of itself. */
+/* test_load.c - what loads, what is refused and with which words, and what a module says of itself.
+ */
 #include "test_kit.h"
 
-#define BODY(text) PTX_HEAD ".entry k() {\n.reg .pred %p<4>;\n.reg .b16 %h<4>;\n.reg .b32 %r<4>;\n.reg .b64 %d<4>;\n.reg .f32 %f<4>;\n" text "\n}\n"
+#define BODY(text)                                                                                 \
+    PTX_HEAD ".entry k() {\n.reg .pred %p<4>;\n.reg .b16 %h<4>;\n.reg .b32 %r<4>;\n.reg .b64 "     \
+             "%d<4>;\n.reg .f32 %f<4>;\n" text "\n}\n"
 
 typedef struct {
     const char *text, *message;
@@ -38,7 +41,8 @@ static const refusal refusals[] = {
     {BODY("mov.b64 %d1, {%r1, %r2, %r3};"), "the parts don't fill the register"},
     {BODY("/* never closed"), "comment without an end"},
     {PTX_HEAD ".entry k() {\nret;", "function without an end"},
-    {PTX_HEAD ".func f();\n.entry k() {\ncall f, ();\nret;\n}", "function 'f' is called but not defined"},
+    {PTX_HEAD ".func f();\n.entry k() {\ncall f, ();\nret;\n}",
+     "function 'f' is called but not defined"},
     {PTX_HEAD ".entry k() { ret; }\n.entry k() { ret; }", "'k' is defined twice"},
     {PTX_HEAD ".global .u32 g;\n.global .u32 g;", "'g' is declared twice"},
     {PTX_HEAD ".global .u32 g[2] = {1, 2, 3};", "more initial values than elements"},
@@ -59,8 +63,8 @@ Test(load, refuses_with_place_and_reason) {
         char log[1024] = "";
         ptx_module *m = kit_load(refusals[i].text, log, sizeof log);
         cr_expect_null(m, "accepted: %s", refusals[i].text);
-        cr_expect(strstr(log, refusals[i].message) && strstr(log, ": error: "), "wanted \"%s\", got \"%s\"",
-                  refusals[i].message, log);
+        cr_expect(strstr(log, refusals[i].message) && strstr(log, ": error: "),
+                  "wanted \"%s\", got \"%s\"", refusals[i].message, log);
         ptx_unload(m);
     }
 }
@@ -76,11 +80,15 @@ Test(load, cuts_the_log_at_its_end) {
 
 Test(load, tells_kernels_and_parameters) {
     char log[512] = "";
-    ptx_module *m = kit_load(PTX_HEAD ".weak .entry one(.param .u8 a, .param .align 8 .b8 b[12], .param .f64 c)\n"
-                             ".maxntid 256, 1, 1\n.minnctapersm 2\n{\n.shared .align 8 .b8 s[100];\n.local .align 4 .b8 l[20];\n"
-                             ".reg .b32 %r;\nmov.u32 %r, s;\nret;\n}\n"
-                             ".visible .entry two()\n.reqntid 32, 2, 1\n.maxnreg 40\n{\n.shared .u32 t;\n.reg .b32 %r;\n"
-                             "mov.u32 %r, t;\nret;\n}\n", log, sizeof log);
+    ptx_module *m = kit_load(
+        PTX_HEAD
+        ".weak .entry one(.param .u8 a, .param .align 8 .b8 b[12], .param .f64 c)\n"
+        ".maxntid 256, 1, 1\n.minnctapersm 2\n{\n.shared .align 8 .b8 s[100];\n.local .align 4 .b8 "
+        "l[20];\n"
+        ".reg .b32 %r;\nmov.u32 %r, s;\nret;\n}\n"
+        ".visible .entry two()\n.reqntid 32, 2, 1\n.maxnreg 40\n{\n.shared .u32 t;\n.reg .b32 %r;\n"
+        "mov.u32 %r, t;\nret;\n}\n",
+        log, sizeof log);
     cr_assert(m, "%s", log);
     cr_expect_eq(ptx_version(m), 80);
     cr_expect_eq(ptx_sm(m), 80);
@@ -104,12 +112,16 @@ Test(load, tells_kernels_and_parameters) {
 }
 
 Test(load, places_globals_with_addresses_in_each_other) {
-    kit *k = kit_new(PTX_HEAD ".global .align 4 .u32 numbers[3] = {1, 0x20, 3};\n.const .f32 half = 0f3F000000;\n"
-                     ".global .u64 where[2] = {numbers, generic(numbers)+8};\n.global .b8 zeros[5];\n"
-                     ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .b64 %d<4>;\n.reg .b32 %r<4>;\n"
-                     "ld.param.u64 %d1, [a];\nld.global.u64 %d2, [where+8];\nld.u32 %r1, [%d2];\nst.global.u32 [%d1], %r1;\n"
-                     "ld.global.u32 %r2, [numbers+4];\nst.global.u32 [%d1+4], %r2;\nld.const.b32 %r3, [half];\n"
-                     "st.global.u32 [%d1+8], %r3;\nret;\n}\n", 4, 0, false);
+    kit *k = kit_new(
+        PTX_HEAD
+        ".global .align 4 .u32 numbers[3] = {1, 0x20, 3};\n.const .f32 half = 0f3F000000;\n"
+        ".global .u64 where[2] = {numbers, generic(numbers)+8};\n.global .b8 zeros[5];\n"
+        ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .b64 %d<4>;\n.reg .b32 %r<4>;\n"
+        "ld.param.u64 %d1, [a];\nld.global.u64 %d2, [where+8];\nld.u32 %r1, [%d2];\nst.global.u32 "
+        "[%d1], %r1;\n"
+        "ld.global.u32 %r2, [numbers+4];\nst.global.u32 [%d1+4], %r2;\nld.const.b32 %r3, [half];\n"
+        "st.global.u32 [%d1+8], %r3;\nret;\n}\n",
+        4, 0, false);
     kit_run(k, 1, 1);
     cr_expect_eq(k->reports, 0, "%s", k->text);
     cr_expect_eq(kit_word(k, 0), 3);

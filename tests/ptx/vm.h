@@ -1,7 +1,7 @@
 /* vm.h - what the rooms of the interpreter share: decoded instructions, warps, blocks, a launch.
  *
- *   module ── code[] (all functions, one after the other)      launch ── slots: queues of blocks
- *     └ functions: where they start, registers, stack            └ block ── warps ── splits (pc, lanes)
+ *   module ── code[] (all functions in a row)      launch ── slots: queues of blocks
+ *     └ functions: begin, registers, stack            └ block ── warps ── splits (pc, lanes)
  *
  * A register is 32 lanes of 4, 8 or 16 bytes at a byte offset in its function's frame of the warp's
  * register file; constants lie below offset 0, so that every operand is one signed offset. Narrower
@@ -18,9 +18,10 @@ enum { LANES = 32, MAX_WARPS = 32, NO_GUARD = INT32_MIN, FULL = -1 };
 
 /* Windows of generic addresses. */
 #define WIN_SHARED PTX_WINDOWS
-#define WIN_LOCAL (PTX_WINDOWS + ((uint64_t)1 << 40))
-#define WIN_PARAM (PTX_WINDOWS + ((uint64_t)2 << 40))
-#define WIN_CODE (PTX_WINDOWS + ((uint64_t)3 << 40)) /* function pointers: WIN_CODE + 16 * index */
+#define WIN_LOCAL  (PTX_WINDOWS + ((uint64_t)1 << 40))
+#define WIN_PARAM  (PTX_WINDOWS + ((uint64_t)2 << 40))
+#define WIN_CODE   (PTX_WINDOWS + ((uint64_t)3 << 40)) /* function pointers: WIN_CODE + 16 * index \
+                                                        */
 #define WIN_SIZE ((uint64_t)1 << 40)
 
 typedef enum {
@@ -43,13 +44,18 @@ typedef struct {
     arena_chunk *top;
 } arena;
 
-void *arena_get(arena *a, size_t n); /* zeroed, 16-aligned; never NULL (memory out aborts the process) */
+void *arena_get(arena *a,
+                size_t n); /* zeroed, 16-aligned; never NULL (memory out aborts the process) */
 char *arena_text(arena *a, const char *text, size_t n);
 void arena_drop(arena *a);
 void *vm_grow(void *p, size_t n); /* realloc that cannot fail */
 
 /* A growing array: VEC_PUSH(v) adds a zeroed element and points to it. */
-#define VEC(T) struct { T *at; size_t n, cap; }
+#define VEC(T)                                                                                     \
+    struct {                                                                                       \
+        T *at;                                                                                     \
+        size_t n, cap;                                                                             \
+    }
 #define VEC_PUSH(v) (vec_room(&(v).at, &(v).n, &(v).cap, sizeof *(v).at), &(v).at[(v).n - 1])
 void vec_room(void *at, size_t *n, size_t *cap, size_t size);
 
@@ -72,19 +78,19 @@ typedef struct worker worker;
 typedef void exec_fn(warp *w, const ins *i, uint32_t mask);
 
 enum {
-    INS_NOT = 1u << 0,      /* the guard is negated */
-    INS_FTZ = 1u << 1,      /* f32 subnormals in and out are zeros */
-    INS_SAT = 1u << 2,      /* clamp the float result to [0, 1] */
-    INS_MICRO = 1u << 3,    /* one step of an instruction, not its last: not counted */
-    INS_STRONG = 1u << 4,   /* volatile, relaxed, acquire, release: ordered between blocks */
+    INS_NOT = 1u << 0,    /* the guard is negated */
+    INS_FTZ = 1u << 1,    /* f32 subnormals in and out are zeros */
+    INS_SAT = 1u << 2,    /* clamp the float result to [0, 1] */
+    INS_MICRO = 1u << 3,  /* one step of an instruction, not its last: not counted */
+    INS_STRONG = 1u << 4, /* volatile, relaxed, acquire, release: ordered between blocks */
     INS_ACQUIRE = 1u << 5,
     INS_RELEASE = 1u << 6,
-    INS_SIGNED = 1u << 7,   /* a narrow load extends the sign */
-    INS_ALIGNED = 1u << 8,  /* all lanes of the warp must come together */
-    INS_FENCE_GPU = 1u << 9, /* a fence that reaches other blocks */
-    INS_NOT_C = 1u << 10,   /* the predicate operand c is negated */
-    INS_TRANS = 1u << 11,   /* .trans of ldmatrix and stmatrix */
-    INS_SATFIN = 1u << 12,  /* .satfinite of mma */
+    INS_SIGNED = 1u << 7,      /* a narrow load extends the sign */
+    INS_ALIGNED = 1u << 8,     /* all lanes of the warp must come together */
+    INS_FENCE_GPU = 1u << 9,   /* a fence that reaches other blocks */
+    INS_NOT_C = 1u << 10,      /* the predicate operand c is negated */
+    INS_TRANS = 1u << 11,      /* .trans of ldmatrix and stmatrix */
+    INS_SATFIN = 1u << 12,     /* .satfinite of mma */
     INS_CONST_ADDR = 1u << 13, /* a plain address without a register: a is not used */
 };
 
@@ -95,12 +101,12 @@ struct ins {
     lane_fn *lane;
     int32_t d, d2, a, b, c, e; /* byte offsets in the frame */
     int32_t guard;             /* a predicate's offset, or NO_GUARD */
-    uint32_t target;           /* branches: code index; else: first of `n` operands in module->list */
+    uint32_t target; /* branches: code index; else: first of `n` operands in module->list */
     int64_t imm;
-    uint32_t line, loc;        /* of the PTX text; index in module->locs, 0: none */
+    uint32_t line, loc; /* of the PTX text; index in module->locs, 0: none */
     uint16_t flags;
-    uint8_t dw, dw2, aw;       /* lane bytes of d, d2 (0: not written) and of a memory operation's data */
-    uint8_t bytes, n;          /* of one element; elements */
+    uint8_t dw, dw2, aw; /* lane bytes of d, d2 (0: not written) and of a memory operation's data */
+    uint8_t bytes, n;    /* of one element; elements */
     uint8_t space, type, rnd, op, cls;
     uint8_t sub;
 };
@@ -129,7 +135,7 @@ typedef struct function {
     unsigned n_params, n_results;
     VEC(struct function *) calls;
     bool calls_pointer, taken; /* calls by pointer; its address is taken */
-    bool uses_common;         /* .shared variables that other functions use too */
+    bool uses_common;          /* .shared variables that other functions use too */
     uint32_t dynamic_align;
     unsigned mark;
     uint32_t index;
@@ -140,7 +146,8 @@ typedef struct {
     uint8_t *init; /* NULL: zeros */
 } global_var;
 
-/* In the initial bytes of `owner` at `at`, `bytes` wide: the address of a global or a function plus addend. */
+/* In the initial bytes of `owner` at `at`, `bytes` wide: the address of a global or a function plus
+ * addend. */
 typedef struct {
     uint32_t owner, at, bytes;
     int32_t target; /* index of a global, or ~index of a function */
@@ -159,8 +166,9 @@ struct ptx_module {
     VEC(const function *) kernels;
     VEC(global_var *) globals;
     VEC(fixup) fixups;
-    VEC(uint32_t) address_uses; /* instructions whose imm is a global's index, to be made an address */
-    uint32_t function_bytes;    /* register file bytes of all functions */
+    VEC(uint32_t)
+    address_uses;            /* instructions whose imm is a global's index, to be made an address */
+    uint32_t function_bytes; /* register file bytes of all functions */
     bool placed;
 };
 
@@ -171,8 +179,8 @@ struct frame {
     frame *up;
     unsigned refs;
     uint32_t ret_pc;
-    uint8_t *regs;      /* the caller's frame base */
-    uint32_t local;     /* the caller's stack base */
+    uint8_t *regs;  /* the caller's frame base */
+    uint32_t local; /* the caller's stack base */
     const ins *call;
     uint8_t *saved;     /* registers of an outer activation of the callee */
     const function *fn; /* the callee */
@@ -202,13 +210,13 @@ struct warp {
     block *b;
     worker *wk;
     split *cur;
-    bool yield; /* the running split must stop: blocked, diverged, faulted */
+    bool yield;  /* the running split must stop: blocked, diverged, faulted */
     bool stuck;  /* nothing else of the warp can run: an aligned barrier need not wait for it */
     bool serial; /* runs its ordered operation at the end of a round */
     uint32_t live;
     unsigned index, n_splits;
     split splits[LANES];
-    uint8_t *file; /* register file */
+    uint8_t *file;  /* register file */
     uint8_t *stack; /* local memory, lane after lane */
     uint32_t tid[3][LANES];
     uint32_t sync[LANES], sync_count; /* the last warp barrier a lane passed; how many there were */
@@ -220,25 +228,25 @@ struct warp {
 /* ---- a block ---- */
 
 typedef struct {
-    uint32_t arrived, expected; /* threads */
-    bool counted;               /* an explicit number of threads: whole warps count 32 */
-    uint32_t warps;             /* which have taken part */
-    uint32_t partial[MAX_WARPS]; /* lanes of warps that are not all there, when counted */
+    uint32_t arrived, expected;   /* threads */
+    bool counted;                 /* an explicit number of threads: whole warps count 32 */
+    uint32_t warps;               /* which have taken part */
+    uint32_t partial[MAX_WARPS];  /* lanes of warps that are not all there, when counted */
     uint32_t popc, n_true, n_all; /* of bar.red */
     uint32_t lanes[MAX_WARPS];
 } barrier;
 
 /* What the checker knows of each 4-byte word of shared memory; see race.c. */
 typedef struct {
-    uint32_t *writer, *wgen;          /* thread and warp-sync count; barrier generation; 0: nobody */
+    uint32_t *writer, *wgen; /* thread and warp-sync count; barrier generation; 0: nobody */
     uint32_t *readers, *rgen, *reader; /* warps since then, their generation; the last thread */
-    uint8_t *valid;  /* low 4 bits: bytes written; high 4: cp.async on its way */
-    uint8_t *wbytes; /* bytes of the last write; bit 7: it was atomic */
+    uint8_t *valid;                    /* low 4 bits: bytes written; high 4: cp.async on its way */
+    uint8_t *wbytes;                   /* bytes of the last write; bit 7: it was atomic */
 } shared_shadow;
 
 typedef struct {
-    block *b; /* NULL: take the next of this slot's queue */
-    uint64_t next; /* position in the order of blocks */
+    block *b;        /* NULL: take the next of this slot's queue */
+    uint64_t next;   /* position in the order of blocks */
     VEC(char) print; /* printf output waiting for its turn */
     bool done;
 } slot_queue;
@@ -254,12 +262,12 @@ struct block {
     uint32_t shared_bytes;
     shared_shadow sh;
     barrier bars[16];
-    uint32_t gen;                 /* barrier completions so far */
+    uint32_t gen;                      /* barrier completions so far */
     uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
-    uint32_t safe[MAX_WARPS];     /* min of a row of vc */
+    uint32_t safe[MAX_WARPS];          /* min of a row of vc */
     uint64_t instructions;
     uint64_t rng;
-    uint8_t *memory;              /* what all of this was cut from */
+    uint8_t *memory; /* what all of this was cut from */
     block *next;
     slot_queue *slot;
     uint32_t epoch, released; /* fences so far: see order.c */
@@ -302,7 +310,7 @@ struct launch {
     uint64_t n_blocks;
     unsigned n_threads;
     uint32_t shared_bytes, stack_bytes, file_bytes, dynamic_offset, frame_at;
-    unsigned warps; /* a block */
+    unsigned warps;         /* a block */
     uint32_t serial_number; /* of the launch: tags shadow lines */
     slot_queue *slots;
     unsigned n_slots;
@@ -345,9 +353,9 @@ static inline void *reg_at(const warp *w, int32_t offset) {
     return w->r + offset;
 }
 
-#define EACH_LANE(l, mask) \
-    for (uint32_t m_##l = (mask), l = 0; \
-         m_##l && (l = (uint32_t)__builtin_ctz(m_##l), 1); m_##l &= m_##l - 1)
+#define EACH_LANE(l, mask)                                                                         \
+    for (uint32_t m_##l = (mask), l = 0; m_##l && (l = (uint32_t)__builtin_ctz(m_##l), 1);         \
+         m_##l &= m_##l - 1)
 
 static inline uint64_t vm_random(uint64_t *state) { /* splitmix64 */
     uint64_t z = (*state += 0x9e3779b97f4a7c15u);
