@@ -2,6 +2,8 @@
 #include "vm.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef lane_fn *lane_table[LN_COUNT][T_COUNT];
 
@@ -33,12 +35,16 @@ ISA(base)
 ISA(avx2)
 ISA(avx512)
 
+/* $PTX_LANES names a lesser set, for tests: base or avx2. */
 static void fill(void) {
+    const char *wish = getenv("PTX_LANES");
+    bool base = wish && !strcmp(wish, "base"), lesser = base || (wish && !strcmp(wish, "avx2"));
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (wide && !lesser)
         fill_avx512();
-    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    else if (!base && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         fill_avx2();
     else
         fill_base();

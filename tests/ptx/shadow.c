@@ -15,15 +15,16 @@
 #include <sys/mman.h>
 
 #define LOCKED 0x80000000u
-enum { MORE_MAX = 6, POOL_CHUNK = 512, POOL_CHUNKS = 8192, LINES_A_CHUNK = 64 };
+enum { MORE_MAX = 6, MORE_PARTS = 16, POOL_CHUNK = 512, POOL_CHUNKS = 8192, LINES_A_CHUNK = 64 };
 
 typedef struct {
     uint32_t owner, epoch;
     uint64_t rd[2], wr[2], at[2];
 } toucher;
 
+/* A part of the list of blocks that touched a line; up to MORE_PARTS of them in a chain. */
 typedef struct {
-    uint32_t n;
+    uint32_t n, next; /* 1 + index of the next part, 0: the last */
     toucher t[MORE_MAX];
 } more;
 
@@ -186,6 +187,16 @@ static more *pool_at(touched *t, uint32_t k) {
     return &chunk[k % POOL_CHUNK];
 }
 
+static more *more_new(touched *t, uint32_t *link) {
+    uint32_t k = atomic_fetch_add(&t->next, 1);
+    more *fresh = pool_at(t, k);
+    if (fresh) {
+        fresh->n = fresh->next = 0;
+        *link = k + 1;
+    }
+    return fresh;
+}
+
 static void note_extent(launch *ln, const ptx_extent *e) {
     pthread_mutex_lock(&ln->touched->lock);
     if (atomic_exchange(&e->shadow->serial, ln->serial_number) != ln->serial_number)
@@ -238,27 +249,30 @@ static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e
     block *b = w->b;
     touched *t = b->ln->touched;
     if (!r->more) {
-        uint32_t k = atomic_fetch_add(&t->next, 1);
-        more *fresh = pool_at(t, k);
+        more *fresh = more_new(t, &r->more);
         if (!fresh) return;
         fresh->n = 1;
         fresh->t[0] = (toucher){
             r->owner, r->epoch, {r->rd[0], r->rd[1]}, {r->wr[0], r->wr[1]}, {r->at[0], r->at[1]}};
-        r->more = k + 1;
     }
-    more *list = pool_at(t, r->more - 1);
     toucher *mine = NULL;
-    for (uint32_t k = 0; k < list->n; k++) {
-        toucher *x = &list->t[k];
-        if (x->owner == b->linear && x->epoch == b->epoch) mine = x;
-        uint64_t c0 = conflict(x->rd, x->wr, x->at, 0, m0, how),
-                 c1 = conflict(x->rd, x->wr, x->at, 1, m1, how);
-        if ((c0 | c1) && x->owner != b->linear && !order_before(b, x->owner, x->epoch))
-            report_race(w, i, lane, e, line, c0, c1, x->owner, how);
+    more *part = pool_at(t, r->more - 1);
+    unsigned parts = 1;
+    for (;; part = pool_at(t, part->next - 1), parts++) {
+        for (uint32_t k = 0; k < part->n; k++) {
+            toucher *x = &part->t[k];
+            if (x->owner == b->linear && x->epoch == b->epoch) mine = x;
+            uint64_t c0 = conflict(x->rd, x->wr, x->at, 0, m0, how),
+                     c1 = conflict(x->rd, x->wr, x->at, 1, m1, how);
+            if ((c0 | c1) && x->owner != b->linear && !order_before(b, x->owner, x->epoch))
+                report_race(w, i, lane, e, line, c0, c1, x->owner, how);
+        }
+        if (!part->next) break;
     }
     if (how & ACC_STRONG_READ) return;
-    if (!mine && list->n < MORE_MAX) {
-        mine = &list->t[list->n++];
+    if (!mine && part->n == MORE_MAX && parts < MORE_PARTS) part = more_new(t, &part->next);
+    if (!mine && part && part->n < MORE_MAX) {
+        mine = &part->t[part->n++];
         *mine = (toucher){.owner = b->linear, .epoch = b->epoch};
     }
     if (mine) add_bits(mine->rd, mine->wr, mine->at, m0, m1, how);
