@@ -47,6 +47,16 @@ int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic) {
     return shared ? smaller(blocks, (uint64_t)p->shared_sm / shared) : blocks;
 }
 
+/* Constants belong to the module; which kernel uses which the text does not say. */
+static int constant_bytes(const fk_module *m) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < ptx_global_count(m->ptx); i++) {
+        const ptx_global *global = ptx_global_at(m->ptx, i);
+        n += global->space == PTX_CONST ? global->size : 0;
+    }
+    return (int)n;
+}
+
 static CUresult function_here(CUfunction handle, fk_function **f) {
     return fk_function_of(handle, fk_current(), f);
 }
@@ -60,6 +70,7 @@ CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfun
     switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)fk_function_max_threads(f); break;
     case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = (int)f->kernel->shared_static; break;
+    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = constant_bytes(f->module); break;
     case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = (int)f->kernel->local_bytes; break;
     case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = (int)f->registers; break;
     case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = (int)ptx_sm(f->module->ptx); break;

@@ -109,7 +109,21 @@ static CUresult parse(fk_module *m, const fk_image *image, ptx_log *log) {
     return CUDA_SUCCESS;
 }
 
-static CUresult make_functions(fk_module *m, const fk_image *image) {
+/* The interpreter's guess, within what the text or the caller allow the assembler. */
+static unsigned estimate_registers(const ptx_kernel *k, const fk_jit *jit) {
+    enum { LEAST = 8, FILE_SIZE = 65536 };
+    void **option = jit_value(jit, CU_JIT_MAX_REGISTERS);
+    unsigned most = option && *option ? (unsigned)(uintptr_t)*option : 255;
+    const uint32_t threads = k->maxntid[0] * k->maxntid[1] * k->maxntid[2];
+    if (threads > 0 && FILE_SIZE / (threads * (k->minctas ? k->minctas : 1)) < most) {
+        most = FILE_SIZE / (threads * (k->minctas ? k->minctas : 1));
+    }
+    most = k->maxnreg && k->maxnreg < most ? k->maxnreg : most;
+    const unsigned guess = k->registers < most ? k->registers : most;
+    return guess < LEAST ? LEAST : guess;
+}
+
+static CUresult make_functions(fk_module *m, const fk_image *image, const fk_jit *jit) {
     for (size_t i = 0; i < ptx_kernel_count(m->ptx); i++) {
         fk_function *f = fk_new(FK_FUNCTION, sizeof *f);
         FK_NEED(f, CUDA_ERROR_OUT_OF_MEMORY);
@@ -119,7 +133,7 @@ static CUresult make_functions(fk_module *m, const fk_image *image) {
         f->registers = fk_cubin_registers(image->cubin, image->cubin_len, f->kernel->name);
         f->from_cubin = f->registers != 0;
         if (!f->from_cubin) {
-            f->registers = f->kernel->registers < 8 ? 8 : f->kernel->registers;
+            f->registers = estimate_registers(f->kernel, jit);
         }
         enum { DEFAULT_SHARED = 48 << 10 };
         const uint32_t fixed = f->kernel->shared_static;
@@ -130,14 +144,14 @@ static CUresult make_functions(fk_module *m, const fk_image *image) {
     return CUDA_SUCCESS;
 }
 
-static CUresult load_into(fk_module *m, const fk_image *image, ptx_log *log) {
+static CUresult load_into(fk_module *m, const fk_image *image, const fk_jit *jit, ptx_log *log) {
     FK_TRY(parse(m, image, log));
     const ptx_placer placer = {m, place, fill};
     if (ptx_global_count(m->ptx) > 0 && !ptx_place(m->ptx, &placer)) {
         snprintf(log->text, log->cap, "a variable is external or does not fit");
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    return make_functions(m, image);
+    return make_functions(m, image, jit);
 }
 
 static double seconds_since(const struct timespec *then) {
@@ -163,7 +177,7 @@ CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk
     if (text && m && fk_push(&ctx->modules, m)) {
         m->ctx = ctx;
         ptx_log log = {.text = text, .cap = LOG_BYTES};
-        status = load_into(m, &image, &log);
+        status = load_into(m, &image, jit, &log);
         fk_jit_logs(jit, text, seconds_since(&begin));
     }
     free(text);

@@ -178,6 +178,31 @@ Test(module, a_real_fatbin) {
     cr_assert(system(command) == 0);
 }
 
+/* ---- the linker ---------------------------------------------------------------------------------------------- */
+
+Test(module, texts_are_linked) {
+    start();
+    CUlinkState state;
+    CUmodule m;
+    CUfunction f;
+    void *image;
+    size_t size;
+    char first[256], second[256];
+    ptx_named(first, sizeof first, "one");
+    const size_t n = ptx_named(second, sizeof second, "two");
+    ok(cuLinkCreate_v2(0, NULL, NULL, &state));
+    is(cuLinkComplete(state, &image, &size), CUDA_ERROR_INVALID_VALUE);
+    ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, first, strlen(first), "first", 0, NULL, NULL));
+    ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, second, n, NULL, 0, NULL, NULL));
+    is(cuLinkAddData_v2(state, CU_JIT_INPUT_CUBIN, second, n, NULL, 0, NULL, NULL), CUDA_ERROR_NO_BINARY_FOR_GPU);
+    ok(cuLinkComplete(state, &image, &size));
+    ok(cuModuleLoadData(&m, image));
+    ok(cuModuleGetFunction(&f, m, "one"));
+    ok(cuModuleGetFunction(&f, m, "two"));
+    ok(cuLinkDestroy(state));
+    is(cuLinkDestroy(state), CUDA_ERROR_INVALID_HANDLE);
+}
+
 /* ---- libraries ---------------------------------------------------------------------------------------------- */
 
 Test(module, libraries_need_no_context) {
@@ -285,6 +310,16 @@ Test(module, occupancy) {
     cr_assert(value == 0 || value == 1024);
     ok(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, kernel("wide")));
     cr_assert(value == 64);
+    ok(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES, f));
+    cr_assert(value == 8);
+    CUmodule capped;
+    CUfunction few;
+    CUjit_option option = CU_JIT_MAX_REGISTERS;
+    void *most = (void *)(uintptr_t)8;
+    ok(cuModuleLoadDataEx(&capped, kernels, 1, &option, &most));
+    ok(cuModuleGetFunction(&few, capped, "scale"));
+    ok(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_NUM_REGS, few));
+    cr_assert(value == 8);
     is(cuFuncGetAttribute(&value, (CUfunction_attribute)16, f), CUDA_ERROR_INVALID_VALUE);
     is(cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_NUM_REGS, 1), CUDA_ERROR_INVALID_VALUE);
 }
