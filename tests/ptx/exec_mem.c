@@ -348,6 +348,49 @@ static void order_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad
     order_access(w->b, ad[l], !store, store, i->flags & INS_ACQUIRE, i->flags & INS_RELEASE);
 }
 
+static bool same_data(const warp *w, const ins *i, unsigned l, unsigned m) {
+    const int32_t *list = &w->b->ln->module->list.at[i->e];
+    for (unsigned k = 0; k < i->n; k++) {
+        const uint8_t *b = reg_at(w, list[k]);
+        if (memcmp(b + l * i->aw, b + m * i->aw, i->bytes) != 0) return false;
+    }
+    return true;
+}
+
+/* Do several lanes store to one address? Addresses of one store are equal or apart: they are aligned.
+ * A bit for each of 256 neighbours says no at once for all but scattered stores. */
+static bool may_collide(uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    uint64_t taken[4] = {0};
+    EACH_LANE(l, mask) {
+        uint64_t k = ad[l] / bytes % 256, bit = (uint64_t)1 << k % 64;
+        if (taken[k / 64] & bit) return true;
+        taken[k / 64] |= bit;
+    }
+    return false;
+}
+
+/* Of different values stored to one address by one instruction, which one stays is not specified. */
+static void check_collisions(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
+                             ptx_space space) {
+    bool shared = space == PTX_SHARED;
+    unsigned check = shared ? PTX_CHECK_RACE_SHARED : PTX_CHECK_RACE_GLOBAL;
+    if (space > PTX_SHARED || !(w->b->ln->checks & check) ||
+        !may_collide(mask, ad, (unsigned)i->bytes * i->n))
+        return;
+    EACH_LANE(l, mask)
+    EACH_LANE(m, mask & ((1u << l) - 1)) {
+        if (ad[l] != ad[m] || same_data(w, i, l, m)) continue;
+        finding_at at = {shared ? PTX_REPORT_RACE_SHARED : PTX_REPORT_RACE_GLOBAL,
+                         PTX_OK,
+                         l,
+                         shared ? WIN_SHARED + ad[l] : ad[l],
+                         space,
+                         shared ? NULL : extent_at(w, i, ad[l])};
+        find_report(w, i, &at, "lane %u of the warp stores another value here at the same time", m);
+        return;
+    }
+}
+
 static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_space space,
                    bool store) {
     uint8_t *host[LANES];
@@ -363,6 +406,7 @@ static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx
         if (mask >> k & 1)
             w->b->ln->changed =
                 memcmp(host[k], (char *)reg_at(w, i->b) + k * i->aw, i->bytes) != 0 || i->n > 1;
+    check_collisions(w, i, mask, ad, space);
     drain_lanes(w, i, mask, host);
 }
 
@@ -438,6 +482,11 @@ void x_cp_async(warp *w, const ins *i, uint32_t mask) {
     EACH_LANE(l, mask) {
         bool skip = i->n && (ignore[l] != 0) != ((i->flags & INS_NOT_C) != 0);
         unsigned bytes = skip ? 0 : size[l] < i->bytes ? size[l] : i->bytes;
+        if (!skip && size[l] > i->bytes && w->b->ln->checks & PTX_CHECK_ASYNC) {
+            finding_at at = {PTX_REPORT_ASYNC, PTX_OK, l, from[l], PTX_GLOBAL, NULL};
+            find_report(w, i, &at, "cp.async is to read %u bytes for a copy of %u", size[l],
+                        (unsigned)i->bytes);
+        }
         if (bytes && (from[l] & (i->bytes - 1u))) {
             fault(w, i, l, PTX_REPORT_MISALIGNED, from[l], PTX_GLOBAL, NULL,
                   "source is not a multiple of the copy size");

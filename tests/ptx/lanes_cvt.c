@@ -81,6 +81,17 @@ static inline float round1f(float x, uint32_t mode) {
     return x != x ? u2f(0x7fffffff) : (float)round1(x, mode);
 }
 
+/* Above 2^63 the half with its last bit sticky rounds alike, and doubling is exact. */
+static inline double from_u64(uint64_t a) {
+    int64_t half = (int64_t)(a >> 1 | (a & 1));
+    return a >> 63 ? (double)half * 2 : (double)(int64_t)a;
+}
+
+static inline float from_u64f(uint64_t a) {
+    int64_t half = (int64_t)(a >> 1 | (a & 1));
+    return a >> 63 ? (float)half * 2 : (float)(int64_t)a;
+}
+
 static inline double odd64(uint64_t a) {
     uint64_t low = a & 0x7ff;
     return (double)(a >> 53 ? (a & ~(uint64_t)0x7ff) | (uint64_t)(low != 0) << 11 : a);
