@@ -62,6 +62,7 @@ $(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(GPU_OUT)/tests/ptx/run_me
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -lm -o $@
 
 GPU_SUITES += $(PTX_TESTS)
+$(GPU_OUT)/test_ptxrun: | build/ptxrun
 gpu-all: build/ptxrun
 
 $(GPU_OUT)/fuzz_ptx: $(GPU_OUT)/tests/ptx/fuzz_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
