@@ -1,6 +1,6 @@
 /* mutate.c - the mutation proof: is anything that goes wrong in a kernel or a client seen?
  *
- *      mutate [--sample N] [--reasons FILE] kernels         the zoo, by NVRTC and the interpreter
+ *      mutate [--sample N] [--reasons FILE] kernels [F...]  the zoo, by NVRTC and the interpreter
  *      mutate [--sample N] [--reasons FILE] host FILE LIB   a client in C against the driver LIB
  *
  *      source --mutate_kernel--> mutants --NVRTC--> PTX --zoo_run--> wrong, reported, failed: caught
@@ -116,10 +116,19 @@ static void kernel_worker(unsigned id) {
     }
 }
 
+static char **only_files; /* these files alone, or all when the list is empty */
+
+static bool is_wanted(const char *file) {
+    for (char **f = only_files; *f; f++)
+        if (strcmp(*f, file) == 0) return true;
+    return only_files[0] == NULL;
+}
+
 static void list_kernels(void) {
     subject s = {0};
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
+        if (!is_wanted(c->file)) continue;
         if (!open_subject(&s, c->file) || (i > 0 && strcmp(zoo_at(i - 1)->file, c->file) == 0))
             continue;
         bool seen = false; /* a file's cases need not be neighbours */
@@ -320,7 +329,9 @@ static int report(const char *reasons, unsigned percent) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: mutate [--sample N] [--reasons FILE] kernels | host FILE.c LIBRARY\n");
+    fprintf(
+        stderr,
+        "usage: mutate [--sample N] [--reasons FILE] kernels [FILE...] | host FILE.c LIBRARY\n");
     return 2;
 }
 
@@ -342,6 +353,7 @@ int main(int argc, char **argv) {
         printf("mutate: skipped, no NVRTC\n");
         return 3;
     }
+    only_files = argv + i + 1;
     host_file = host ? argv[i + 1] : NULL;
     host_library = host ? argv[i + 2] : NULL;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

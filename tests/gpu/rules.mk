@@ -9,6 +9,9 @@ GPU_LIBS := -lm -ldl -lmpfr
 $(GPU_OUT)/test_zoo: $(GPU_OUT)/tests/gpu/test_zoo.o $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
+$(GPU_OUT)/test_findings: $(GPU_OUT)/tests/gpu/test_findings.o $(ZOO_OBJ) $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+
 $(GPU_OUT)/test_conformance: $(GPU_OUT)/tests/gpu/conformance/test_conformance.o $(CONF_OBJ) \
                              $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
@@ -43,4 +46,4 @@ gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 gpu-mutate-sample: $(GPU_OUT)/mutate
 	$< --sample 200 --reasons tests/gpu/mutate_survivors.txt kernels || test $$? -eq 3
 
-GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver
+GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_findings $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver
