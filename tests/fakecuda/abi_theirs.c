@@ -1,7 +1,8 @@
 /* abi_theirs.c - the toolkit's header against functions.def and abi.def.
  *
- * Every function is declared a second time from our table: a wrong parameter does not compile. Layouts
- * and numbers are laid down for test_abi.c to compare. Without a toolkit the table is empty. */
+ * Every function is declared a second time from our table: a wrong parameter does not compile.
+ * Layouts and numbers are laid down for test_abi.c to compare. Without a toolkit the table is
+ * empty. */
 #include "abi_theirs.h"
 
 #include <stddef.h>
@@ -18,8 +19,12 @@
 #include <cudaProfiler.h>
 
 #define F(name, base, since, need, params, args) CUresult name params;
-#define FS(name, base, since, need, params, args) CUresult name params; CUresult name##_ptsz params;
-#define FD(name, base, since, need, params, args) CUresult name params; CUresult name##_ptds params;
+#define FS(name, base, since, need, params, args)                                                  \
+    CUresult name params;                                                                          \
+    CUresult name##_ptsz params;
+#define FD(name, base, since, need, params, args)                                                  \
+    CUresult name params;                                                                          \
+    CUresult name##_ptds params;
 #include "functions.def"
 #undef F
 #undef FS

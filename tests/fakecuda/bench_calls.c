@@ -71,7 +71,8 @@ static double best(void (*run)(int), int n) {
 
 static bool goal(const char *what, double seconds, double limit) {
     const bool met = seconds <= limit;
-    printf("%-44s %8.3f us  (goal %.1f us)%s\n", what, 1e6 * seconds, 1e6 * limit, met ? "" : "  MISSED");
+    printf("%-44s %8.3f us  (goal %.1f us)%s\n", what, 1e6 * seconds, 1e6 * limit,
+           met ? "" : "  MISSED");
     return met;
 }
 
@@ -79,8 +80,13 @@ static void make_graph(void) {
     CUgraph graph;
     CUgraphNode node = NULL;
     void *params[] = {&memory};
-    const CUDA_KERNEL_NODE_PARAMS_v2 kernel = {.func = poke, .gridDimX = 1, .gridDimY = 1, .gridDimZ = 1,
-                                               .blockDimX = 32, .blockDimY = 1, .blockDimZ = 1,
+    const CUDA_KERNEL_NODE_PARAMS_v2 kernel = {.func = poke,
+                                               .gridDimX = 1,
+                                               .gridDimY = 1,
+                                               .gridDimZ = 1,
+                                               .blockDimX = 32,
+                                               .blockDimY = 1,
+                                               .blockDimZ = 1,
                                                .kernelParams = params};
     cuGraphCreate(&graph, 0);
     for (int i = 0; i < NODES; i++) {

@@ -1,10 +1,10 @@
 /* capture.c - stream capture: calls on a stream become nodes of a graph instead of commands.
  *
- *      origin   begin --[a]--record e--[c]--------wait f--end        graph:  a -> b -> (joined) -> ...
- *      other            wait e--[b]--record f                               \-> c
+ *      origin   begin --[a]--record e--[c]--------wait f--end        graph:  a -> b -> (joined) ->
+ * ... other            wait e--[b]--record f                               \-> c
  *
- * A stream carries the nodes that its next node depends on. It enters a capture by waiting for an event
- * recorded in it, and must be joined to the origin again before the end. */
+ * A stream carries the nodes that its next node depends on. It enters a capture by waiting for an
+ * event recorded in it, and must be joined to the origin again before the end. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -26,7 +26,8 @@ CUresult fk_capture_forbid(fk_stream *stream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
 
-/* Global mode forbids unsafe calls to every thread that is not relaxed, thread-local mode to its own. */
+/* Global mode forbids unsafe calls to every thread that is not relaxed, thread-local mode to its
+ * own. */
 bool fk_capture_allows_unsafe(void) {
     bool allowed = true;
     for (size_t i = 0; i < captures.n && fk_self.capture_mode != CAPTURE_RELAXED; i++) {
@@ -131,8 +132,9 @@ CUresult fk_cuStreamEndCapture(CUstream handle, CUgraph *out) {
         *out = fk_handle(graph);
     }
     fk_capture_end(c);
-    return !valid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
-                  : joined ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
+    return !valid   ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+           : joined ? CUDA_SUCCESS
+                    : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
 }
 
 CUresult fk_capture_add(fk_stream *s, fk_work *work) {
@@ -184,7 +186,7 @@ CUresult fk_cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus *out) {
     if (s->legacy) {
         FK_TRY(fk_capture_implicit(s->ctx));
     }
-    *out = !s->capture          ? CU_STREAM_CAPTURE_STATUS_NONE
+    *out = !s->capture           ? CU_STREAM_CAPTURE_STATUS_NONE
            : s->capture->invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                  : CU_STREAM_CAPTURE_STATUS_ACTIVE;
     return CUDA_SUCCESS;
@@ -199,8 +201,8 @@ static CUgraphNode *handles_of(const fk_list *nodes) {
     return kept;
 }
 
-CUresult fk_cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus *status, cuuint64_t *id,
-                                      CUgraph *graph, const CUgraphNode **nodes,
+CUresult fk_cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus *status,
+                                      cuuint64_t *id, CUgraph *graph, const CUgraphNode **nodes,
                                       const CUgraphEdgeData **edges, size_t *n) {
     FK_TRY(fk_cuStreamIsCapturing(handle, status));
     if (*status != CU_STREAM_CAPTURE_STATUS_ACTIVE) {
@@ -226,8 +228,9 @@ CUresult fk_cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus *st
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus *status, cuuint64_t *id,
-                                      CUgraph *graph, const CUgraphNode **nodes, size_t *n) {
+CUresult fk_cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus *status,
+                                      cuuint64_t *id, CUgraph *graph, const CUgraphNode **nodes,
+                                      size_t *n) {
     return fk_cuStreamGetCaptureInfo_v3(handle, status, id, graph, nodes, NULL, n);
 }
 
@@ -257,7 +260,8 @@ CUresult fk_cuStreamUpdateCaptureDependencies(CUstream handle, CUgraphNode *node
 }
 
 CUresult fk_cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNode *nodes,
-                                                 const CUgraphEdgeData *edges, size_t n, unsigned flags) {
+                                                 const CUgraphEdgeData *edges, size_t n,
+                                                 unsigned flags) {
     FK_NEED(!edges, CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuStreamUpdateCaptureDependencies(handle, nodes, n, flags);
 }

@@ -1,10 +1,10 @@
 /* context.c - contexts: one primary a device, created ones, each thread's stack, limits, peers.
  *
- *      thread: [ ctx A | ctx B* ]     the last is current; a destroyed context stays on the stacks of
- *                                     other threads and answers CUDA_ERROR_CONTEXT_IS_DESTROYED there
+ *      thread: [ ctx A | ctx B* ]     the last is current; a destroyed context stays on the stacks
+ * of other threads and answers CUDA_ERROR_CONTEXT_IS_DESTROYED there
  *
- * The stack keeps handles. The primary context keeps one object and one handle for the process's life,
- * so that what held it before a reset finds it inactive rather than gone. */
+ * The stack keeps handles. The primary context keeps one object and one handle for the process's
+ * life, so that what held it before a reset finds it inactive rather than gone. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -165,7 +165,8 @@ CUresult fk_cuCtxCreate_v3(CUcontext *ctx, CUexecAffinityParam *affinity, int n,
     return fk_cuCtxCreate_v2(ctx, flags, dev);
 }
 
-CUresult fk_cuCtxCreate_v4(CUcontext *ctx, CUctxCreateParams *params, unsigned flags, CUdevice dev) {
+CUresult fk_cuCtxCreate_v4(CUcontext *ctx, CUctxCreateParams *params, unsigned flags,
+                           CUdevice dev) {
     if (params) {
         FK_NEED(!params->cigParams, CUDA_ERROR_NOT_SUPPORTED);
         FK_NEED(params->numExecAffinityParams == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);

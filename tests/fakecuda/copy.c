@@ -1,11 +1,11 @@
 /* copy.c - copies and fills: every form of the interface becomes one description, checked once.
  *
- *      cuMemcpyHtoDAsync \                                        pageable destination, host to host,
- *      cuMemcpy2D         >- CUDA_MEMCPY3D -> fk_work -> stream   or a synchronous form: waited for
- *      cuMemsetD2D32     /   (sides, rows)
+ *      cuMemcpyHtoDAsync \                                        pageable destination, host to
+ * host, cuMemcpy2D         >- CUDA_MEMCPY3D -> fk_work -> stream   or a synchronous form: waited
+ * for cuMemsetD2D32     /   (sides, rows)
  *
- * A pageable source of an asynchronous copy is read when the copy runs, as late as chance has it: the
- * manual says "may". BRAZE_FAKE_PAGEABLE=staged reads it at the call. */
+ * A pageable source of an asynchronous copy is read when the copy runs, as late as chance has it:
+ * the manual says "may". BRAZE_FAKE_PAGEABLE=staged reads it at the call. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -24,7 +24,8 @@ static CUresult make_side(fk_context *ctx, CUmemorytype type, const void *host, 
         return CUDA_SUCCESS;
     }
     if (!b) {
-        FK_NEED(!fk_is_device_address(address) && type != CU_MEMORYTYPE_DEVICE, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(!fk_is_device_address(address) && type != CU_MEMORYTYPE_DEVICE,
+                CUDA_ERROR_INVALID_VALUE);
         side->pageable = true;
         return CUDA_SUCCESS;
     }
@@ -36,15 +37,17 @@ static CUresult make_side(fk_context *ctx, CUmemorytype type, const void *host, 
 }
 
 /* Offset of the first byte, and how far the last one lies behind it; false on overflow. */
-static bool extent_of(uint64_t x, uint64_t y, uint64_t z, uint64_t pitch, uint64_t height, uint64_t width,
-                      uint64_t rows, uint64_t planes, uint64_t *offset, uint64_t *bytes) {
+static bool extent_of(uint64_t x, uint64_t y, uint64_t z, uint64_t pitch, uint64_t height,
+                      uint64_t width, uint64_t rows, uint64_t planes, uint64_t *offset,
+                      uint64_t *bytes) {
     uint64_t first_row, last_row, a, b;
     return !(__builtin_mul_overflow(z, height, &first_row) ||
              __builtin_add_overflow(first_row, y, &first_row) ||
              __builtin_mul_overflow(first_row, pitch, &a) || __builtin_add_overflow(a, x, offset) ||
              __builtin_mul_overflow(planes - 1, height, &last_row) ||
              __builtin_add_overflow(last_row, rows - 1, &last_row) ||
-             __builtin_mul_overflow(last_row, pitch, &b) || __builtin_add_overflow(b, width, bytes));
+             __builtin_mul_overflow(last_row, pitch, &b) ||
+             __builtin_add_overflow(b, width, bytes));
 }
 
 CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
@@ -55,18 +58,20 @@ CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
         work->kind = WORK_EMPTY;
         return CUDA_SUCCESS;
     }
-    const uint64_t from_pitch = d->srcPitch ? d->srcPitch : width, to_pitch = d->dstPitch ? d->dstPitch : width;
+    const uint64_t from_pitch = d->srcPitch ? d->srcPitch : width,
+                   to_pitch = d->dstPitch ? d->dstPitch : width;
     const uint64_t from_height = d->srcHeight ? d->srcHeight : rows;
     const uint64_t to_height = d->dstHeight ? d->dstHeight : rows;
-    FK_NEED(rows * planes == 1 || (from_pitch >= d->srcXInBytes + width && to_pitch >= d->dstXInBytes + width),
+    FK_NEED(rows * planes == 1 ||
+                (from_pitch >= d->srcXInBytes + width && to_pitch >= d->dstXInBytes + width),
             CUDA_ERROR_INVALID_VALUE);
     FK_NEED(planes == 1 || (from_height >= d->srcY + rows && to_height >= d->dstY + rows),
             CUDA_ERROR_INVALID_VALUE);
     uint64_t from_at, from_bytes, to_at, to_bytes;
-    FK_NEED(extent_of(d->srcXInBytes, d->srcY, d->srcZ, from_pitch, from_height, width, rows, planes, &from_at,
-                      &from_bytes) &&
-                extent_of(d->dstXInBytes, d->dstY, d->dstZ, to_pitch, to_height, width, rows, planes, &to_at,
-                          &to_bytes),
+    FK_NEED(extent_of(d->srcXInBytes, d->srcY, d->srcZ, from_pitch, from_height, width, rows,
+                      planes, &from_at, &from_bytes) &&
+                extent_of(d->dstXInBytes, d->dstY, d->dstZ, to_pitch, to_height, width, rows,
+                          planes, &to_at, &to_bytes),
             CUDA_ERROR_INVALID_VALUE);
     fk_side *from = &work->copy.from, *to = &work->copy.to;
     const bool from_host = d->srcMemoryType == CU_MEMORYTYPE_HOST;
@@ -89,7 +94,8 @@ CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
 
 /* The description that makes this work, with offsets folded into the addresses. */
 void fk_copy_describe(const fk_work *work, CUDA_MEMCPY3D *copy) {
-    *copy = (CUDA_MEMCPY3D){.srcMemoryType = CU_MEMORYTYPE_UNIFIED, .dstMemoryType = CU_MEMORYTYPE_UNIFIED};
+    *copy = (CUDA_MEMCPY3D){.srcMemoryType = CU_MEMORYTYPE_UNIFIED,
+                            .dstMemoryType = CU_MEMORYTYPE_UNIFIED};
     if (work->kind != WORK_COPY) {
         return;
     }
@@ -118,7 +124,8 @@ static CUresult stage(fk_work *w) {
     for (uint64_t p = 0; p < planes; p++) {
         for (uint64_t r = 0; r < rows; r++) {
             const uint64_t row = (p * w->copy.from.height + r) * w->copy.from.pitch;
-            if (!fk_pageable(staged + (p * rows + r) * width, w->copy.from.address + row, width, false)) {
+            if (!fk_pageable(staged + (p * rows + r) * width, w->copy.from.address + row, width,
+                             false)) {
                 fk_work_free(w);
                 return CUDA_ERROR_INVALID_VALUE;
             }
@@ -147,7 +154,8 @@ static CUresult submit_copy(fk_stream *s, const CUDA_MEMCPY3D *description, mann
     }
     FK_TRY(fk_submit(s, &work));
     /* Device to device is not waited for even by the synchronous form; host to host always is. */
-    const bool waits = (m == SYNCHRONOUS && (from_host || to_host)) || to_pageable || (from_host && to_host);
+    const bool waits =
+        (m == SYNCHRONOUS && (from_host || to_host)) || to_pageable || (from_host && to_host);
     if (waits) {
         fk_context *ctx = s->ctx;
         fk_finish(s->tail);
@@ -235,24 +243,36 @@ CUresult fk_cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, CUs
     return in_device(to, from, n, stream, ASYNCHRONOUS);
 }
 
-CUresult fk_cuMemcpyPeer(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from, CUcontext from_ctx, size_t n) {
+CUresult fk_cuMemcpyPeer(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from, CUcontext from_ctx,
+                         size_t n) {
     FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
     return in_device(to, from, n, NULL, SYNCHRONOUS);
 }
 
-CUresult fk_cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from, CUcontext from_ctx, size_t n,
-                              CUstream stream) {
+CUresult fk_cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from,
+                              CUcontext from_ctx, size_t n, CUstream stream) {
     FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
     return in_device(to, from, n, stream, ASYNCHRONOUS);
 }
 
 static CUDA_MEMCPY3D deepen(const CUDA_MEMCPY2D *c) {
-    return (CUDA_MEMCPY3D){.srcXInBytes = c->srcXInBytes, .srcY = c->srcY, .srcMemoryType = c->srcMemoryType,
-                           .srcHost = c->srcHost, .srcDevice = c->srcDevice, .srcArray = c->srcArray,
-                           .srcPitch = c->srcPitch, .dstXInBytes = c->dstXInBytes, .dstY = c->dstY,
-                           .dstMemoryType = c->dstMemoryType, .dstHost = c->dstHost, .dstDevice = c->dstDevice,
-                           .dstArray = c->dstArray, .dstPitch = c->dstPitch, .WidthInBytes = c->WidthInBytes,
-                           .Height = c->Height, .Depth = 1};
+    return (CUDA_MEMCPY3D){.srcXInBytes = c->srcXInBytes,
+                           .srcY = c->srcY,
+                           .srcMemoryType = c->srcMemoryType,
+                           .srcHost = c->srcHost,
+                           .srcDevice = c->srcDevice,
+                           .srcArray = c->srcArray,
+                           .srcPitch = c->srcPitch,
+                           .dstXInBytes = c->dstXInBytes,
+                           .dstY = c->dstY,
+                           .dstMemoryType = c->dstMemoryType,
+                           .dstHost = c->dstHost,
+                           .dstDevice = c->dstDevice,
+                           .dstArray = c->dstArray,
+                           .dstPitch = c->dstPitch,
+                           .WidthInBytes = c->WidthInBytes,
+                           .Height = c->Height,
+                           .Depth = 1};
 }
 
 CUresult fk_cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy) {
@@ -281,7 +301,7 @@ CUresult fk_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *copy, CUstream stream) {
     return copy_on(stream, copy, ASYNCHRONOUS);
 }
 
-/* ---- fills ------------------------------------------------------------------------------------------------- */
+/* ---- fills ----------------------------------------------------------------------------------- */
 
 CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work *work) {
     *work = (fk_work){.kind = WORK_EMPTY, .ctx = ctx};
@@ -311,8 +331,8 @@ CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work
 }
 
 /* The synchronous forms do not wait either, except for memory that the host can see. */
-static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned element, size_t width,
-                        size_t height, CUstream stream, manner m) {
+static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned element,
+                        size_t width, size_t height, CUstream stream, manner m) {
     CUresult status;
     fk_stream *s = fk_stream_of(stream, &status);
     FK_NEED(s, status);
@@ -332,19 +352,19 @@ static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned e
     return CUDA_SUCCESS;
 }
 
-#define FILLS(bits, type)                                                                                   \
-    CUresult fk_cuMemsetD##bits##_v2(CUdeviceptr to, type v, size_t n) {                                    \
-        return fill_on(to, 0, v, bits / 8, n, 1, NULL, SYNCHRONOUS);                                        \
-    }                                                                                                       \
-    CUresult fk_cuMemsetD##bits##Async(CUdeviceptr to, type v, size_t n, CUstream stream) {                 \
-        return fill_on(to, 0, v, bits / 8, n, 1, stream, ASYNCHRONOUS);                                     \
-    }                                                                                                       \
-    CUresult fk_cuMemsetD2D##bits##_v2(CUdeviceptr to, size_t pitch, type v, size_t w, size_t h) {          \
-        return fill_on(to, pitch, v, bits / 8, w, h, NULL, SYNCHRONOUS);                                    \
-    }                                                                                                       \
-    CUresult fk_cuMemsetD2D##bits##Async(CUdeviceptr to, size_t pitch, type v, size_t w, size_t h,          \
-                                         CUstream stream) {                                                 \
-        return fill_on(to, pitch, v, bits / 8, w, h, stream, ASYNCHRONOUS);                                 \
+#define FILLS(bits, type)                                                                          \
+    CUresult fk_cuMemsetD##bits##_v2(CUdeviceptr to, type v, size_t n) {                           \
+        return fill_on(to, 0, v, bits / 8, n, 1, NULL, SYNCHRONOUS);                               \
+    }                                                                                              \
+    CUresult fk_cuMemsetD##bits##Async(CUdeviceptr to, type v, size_t n, CUstream stream) {        \
+        return fill_on(to, 0, v, bits / 8, n, 1, stream, ASYNCHRONOUS);                            \
+    }                                                                                              \
+    CUresult fk_cuMemsetD2D##bits##_v2(CUdeviceptr to, size_t pitch, type v, size_t w, size_t h) { \
+        return fill_on(to, pitch, v, bits / 8, w, h, NULL, SYNCHRONOUS);                           \
+    }                                                                                              \
+    CUresult fk_cuMemsetD2D##bits##Async(CUdeviceptr to, size_t pitch, type v, size_t w, size_t h, \
+                                         CUstream stream) {                                        \
+        return fill_on(to, pitch, v, bits / 8, w, h, stream, ASYNCHRONOUS);                        \
     }
 FILLS(8, unsigned char)
 FILLS(16, unsigned short)
@@ -362,7 +382,8 @@ CUresult fk_cuMemPrefetchAsync(CUdeviceptr ptr, size_t n, CUdevice dev, CUstream
 
 CUresult fk_cuMemAdvise(CUdeviceptr ptr, size_t n, CUmem_advise advice, CUdevice dev) {
     enum { ADVICES = 8 };
-    FK_NEED(advice >= 1 && advice < ADVICES && (dev == -1 || fk_device_of(dev)), CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(advice >= 1 && advice < ADVICES && (dev == -1 || fk_device_of(dev)),
+            CUDA_ERROR_INVALID_VALUE);
     const fk_block *b = fk_block_range(ptr, n);
     FK_NEED(n > 0 && b && b->place == FK_MANAGED, CUDA_ERROR_INVALID_VALUE);
     return CUDA_SUCCESS;

@@ -1,7 +1,8 @@
 /* cuda_abi.h - the binary interface of the CUDA driver, written from its reference manual.
  *
- * Only what this driver implements: types, layouts and numbers, under the names of the manual so that
- * functions.def compiles against a real cuda.h too (abi_check.c does just that where a toolkit is). */
+ * Only what this driver implements: types, layouts and numbers, under the names of the manual so
+ * that functions.def compiles against a real cuda.h too (abi_check.c does just that where a toolkit
+ * is). */
 #ifndef FAKECUDA_ABI_H
 #define FAKECUDA_ABI_H
 
@@ -32,7 +33,9 @@ typedef enum {
     CU_JIT_INPUT_FATBINARY,
     CU_JIT_NUM_INPUT_TYPES = 6,
 } CUjitInputType;
-typedef struct { char bytes[16]; } CUuuid;
+typedef struct {
+    char bytes[16];
+} CUuuid;
 typedef void (*CUhostFn)(void *user);
 typedef size_t (*CUoccupancyB2DSize)(int block_size);
 
@@ -162,14 +165,24 @@ typedef enum {
 
 /* Flags of single functions. */
 enum {
-    CTX_SCHED_MASK = 7, CTX_MAP_HOST = 8, CTX_FLAGS_ALL = 0xff,
+    CTX_SCHED_MASK = 7,
+    CTX_MAP_HOST = 8,
+    CTX_FLAGS_ALL = 0xff,
     STREAM_NON_BLOCKING = 1,
-    EVENT_BLOCKING_SYNC = 1, EVENT_DISABLE_TIMING = 2, EVENT_INTERPROCESS = 4,
+    EVENT_BLOCKING_SYNC = 1,
+    EVENT_DISABLE_TIMING = 2,
+    EVENT_INTERPROCESS = 4,
     EVENT_EXTERNAL = 1, /* of record and wait */
-    HOSTALLOC_PORTABLE = 1, HOSTALLOC_DEVICEMAP = 2, HOSTALLOC_WRITECOMBINED = 4,
-    HOSTREGISTER_PORTABLE = 1, HOSTREGISTER_DEVICEMAP = 2, HOSTREGISTER_IOMEMORY = 4,
+    HOSTALLOC_PORTABLE = 1,
+    HOSTALLOC_DEVICEMAP = 2,
+    HOSTALLOC_WRITECOMBINED = 4,
+    HOSTREGISTER_PORTABLE = 1,
+    HOSTREGISTER_DEVICEMAP = 2,
+    HOSTREGISTER_IOMEMORY = 4,
     HOSTREGISTER_READ_ONLY = 8,
-    MEM_ATTACH_GLOBAL = 1, MEM_ATTACH_HOST = 2, MEM_ATTACH_SINGLE = 4,
+    MEM_ATTACH_GLOBAL = 1,
+    MEM_ATTACH_HOST = 2,
+    MEM_ATTACH_SINGLE = 4,
     GRAPH_INSTANTIATE_FLAGS = 0xf, /* free on launch, upload, device launch, node priority */
     GRAPH_AUTO_FREE_ON_LAUNCH = 1,
 };
@@ -281,7 +294,10 @@ typedef enum {
 } CUmemLocationType;
 typedef enum { CU_MEM_ALLOCATION_TYPE_INVALID, CU_MEM_ALLOCATION_TYPE_PINNED } CUmemAllocationType;
 typedef unsigned CUmemAllocationHandleType;
-typedef enum { CU_MEM_ACCESS_FLAGS_PROT_NONE = 0, CU_MEM_ACCESS_FLAGS_PROT_READWRITE = 3 } CUmemAccess_flags;
+typedef enum {
+    CU_MEM_ACCESS_FLAGS_PROT_NONE = 0,
+    CU_MEM_ACCESS_FLAGS_PROT_READWRITE = 3
+} CUmemAccess_flags;
 
 typedef struct {
     CUmemLocationType type;
@@ -326,9 +342,13 @@ typedef struct {
         CUDA_MEMSET_NODE_PARAMS_v2 memset;
         CUDA_HOST_NODE_PARAMS_v2 host;
         CUDA_CHILD_GRAPH_NODE_PARAMS graph;
-        struct { CUevent event; } eventWait, eventRecord;
+        struct {
+            CUevent event;
+        } eventWait, eventRecord;
         CUDA_MEM_ALLOC_NODE_PARAMS alloc;
-        struct { CUdeviceptr dptr; } free;
+        struct {
+            CUdeviceptr dptr;
+        } free;
     };
     long long reserved2;
 } CUgraphNodeParams;
@@ -354,7 +374,10 @@ typedef struct {
     int numExecAffinityParams;
     void *cigParams;
 } CUctxCreateParams;
-typedef struct { unsigned type; unsigned sm_count; } CUexecAffinityParam;
+typedef struct {
+    unsigned type;
+    unsigned sm_count;
+} CUexecAffinityParam;
 
 typedef enum {
     CU_LAUNCH_ATTRIBUTE_IGNORE = 0,
@@ -366,7 +389,9 @@ typedef enum {
 typedef union {
     char pad[64];
     int cooperative;
-    struct { unsigned x, y, z; } clusterDim;
+    struct {
+        unsigned x, y, z;
+    } clusterDim;
     int priority;
     void *align;
 } CUlaunchAttributeValue;

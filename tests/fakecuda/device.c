@@ -1,7 +1,9 @@
-/* device.c - cuInit and the devices: profiles of seven architectures and what they say about themselves.
+/* device.c - cuInit and the devices: profiles of seven architectures and what they say about
+ * themselves.
  *
- * The numbers are those of the programming guide's table of compute capabilities and of one well-known
- * board each. Attributes that the tables do not give answer 0, as the manual allows for what is absent. */
+ * The numbers are those of the programming guide's table of compute capabilities and of one
+ * well-known board each. Attributes that the tables do not give answer 0, as the manual allows for
+ * what is absent. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -10,28 +12,104 @@
 enum { KIB = 1024, MAX_THREADS = 1024, REGISTERS = 65536, RESERVED_SHARED = 1024 };
 
 static const fk_profile profiles[] = {
-    {.sm = 75, .name = "Fake sm_75 (as T4)", .multiprocessors = 40, .gib = 15, .shared_optin = 64 * KIB,
-     .shared_sm = 64 * KIB, .threads_sm = 1024, .blocks_sm = 16, .l2_mib = 4, .clock_khz = 1590000,
-     .memory_khz = 5001000, .bus_bits = 256, .copy_engines = 3, .f64_ratio = 32},
-    {.sm = 80, .name = "Fake sm_80 (as A100)", .multiprocessors = 108, .gib = 40,
-     .shared_optin = 163 * KIB, .shared_sm = 164 * KIB, .threads_sm = 2048, .blocks_sm = 32, .l2_mib = 40,
-     .clock_khz = 1410000, .memory_khz = 1215000, .bus_bits = 5120, .copy_engines = 3, .f64_ratio = 2},
-    {.sm = 86, .name = "Fake sm_86 (as RTX 3090)", .multiprocessors = 82, .gib = 24,
-     .shared_optin = 99 * KIB, .shared_sm = 100 * KIB, .threads_sm = 1536, .blocks_sm = 16, .l2_mib = 6,
-     .clock_khz = 1695000, .memory_khz = 9751000, .bus_bits = 384, .copy_engines = 2, .f64_ratio = 32},
-    {.sm = 89, .name = "Fake sm_89 (as RTX 4090)", .multiprocessors = 128, .gib = 24,
-     .shared_optin = 99 * KIB, .shared_sm = 100 * KIB, .threads_sm = 1536, .blocks_sm = 24, .l2_mib = 72,
-     .clock_khz = 2520000, .memory_khz = 10501000, .bus_bits = 384, .copy_engines = 2, .f64_ratio = 64},
-    {.sm = 90, .name = "Fake sm_90 (as H100)", .multiprocessors = 132, .gib = 80,
-     .shared_optin = 227 * KIB, .shared_sm = 228 * KIB, .threads_sm = 2048, .blocks_sm = 32, .l2_mib = 50,
-     .clock_khz = 1980000, .memory_khz = 2619000, .bus_bits = 5120, .copy_engines = 3, .f64_ratio = 2},
-    {.sm = 100, .name = "Fake sm_100 (as B200)", .multiprocessors = 148, .gib = 180,
-     .shared_optin = 227 * KIB, .shared_sm = 228 * KIB, .threads_sm = 2048, .blocks_sm = 32,
-     .l2_mib = 126, .clock_khz = 1965000, .memory_khz = 3996000, .bus_bits = 8192, .copy_engines = 4,
+    {.sm = 75,
+     .name = "Fake sm_75 (as T4)",
+     .multiprocessors = 40,
+     .gib = 15,
+     .shared_optin = 64 * KIB,
+     .shared_sm = 64 * KIB,
+     .threads_sm = 1024,
+     .blocks_sm = 16,
+     .l2_mib = 4,
+     .clock_khz = 1590000,
+     .memory_khz = 5001000,
+     .bus_bits = 256,
+     .copy_engines = 3,
+     .f64_ratio = 32},
+    {.sm = 80,
+     .name = "Fake sm_80 (as A100)",
+     .multiprocessors = 108,
+     .gib = 40,
+     .shared_optin = 163 * KIB,
+     .shared_sm = 164 * KIB,
+     .threads_sm = 2048,
+     .blocks_sm = 32,
+     .l2_mib = 40,
+     .clock_khz = 1410000,
+     .memory_khz = 1215000,
+     .bus_bits = 5120,
+     .copy_engines = 3,
      .f64_ratio = 2},
-    {.sm = 120, .name = "Fake sm_120 (as RTX 5090)", .multiprocessors = 170, .gib = 32,
-     .shared_optin = 99 * KIB, .shared_sm = 100 * KIB, .threads_sm = 1536, .blocks_sm = 24, .l2_mib = 96,
-     .clock_khz = 2407000, .memory_khz = 14001000, .bus_bits = 512, .copy_engines = 2, .f64_ratio = 64},
+    {.sm = 86,
+     .name = "Fake sm_86 (as RTX 3090)",
+     .multiprocessors = 82,
+     .gib = 24,
+     .shared_optin = 99 * KIB,
+     .shared_sm = 100 * KIB,
+     .threads_sm = 1536,
+     .blocks_sm = 16,
+     .l2_mib = 6,
+     .clock_khz = 1695000,
+     .memory_khz = 9751000,
+     .bus_bits = 384,
+     .copy_engines = 2,
+     .f64_ratio = 32},
+    {.sm = 89,
+     .name = "Fake sm_89 (as RTX 4090)",
+     .multiprocessors = 128,
+     .gib = 24,
+     .shared_optin = 99 * KIB,
+     .shared_sm = 100 * KIB,
+     .threads_sm = 1536,
+     .blocks_sm = 24,
+     .l2_mib = 72,
+     .clock_khz = 2520000,
+     .memory_khz = 10501000,
+     .bus_bits = 384,
+     .copy_engines = 2,
+     .f64_ratio = 64},
+    {.sm = 90,
+     .name = "Fake sm_90 (as H100)",
+     .multiprocessors = 132,
+     .gib = 80,
+     .shared_optin = 227 * KIB,
+     .shared_sm = 228 * KIB,
+     .threads_sm = 2048,
+     .blocks_sm = 32,
+     .l2_mib = 50,
+     .clock_khz = 1980000,
+     .memory_khz = 2619000,
+     .bus_bits = 5120,
+     .copy_engines = 3,
+     .f64_ratio = 2},
+    {.sm = 100,
+     .name = "Fake sm_100 (as B200)",
+     .multiprocessors = 148,
+     .gib = 180,
+     .shared_optin = 227 * KIB,
+     .shared_sm = 228 * KIB,
+     .threads_sm = 2048,
+     .blocks_sm = 32,
+     .l2_mib = 126,
+     .clock_khz = 1965000,
+     .memory_khz = 3996000,
+     .bus_bits = 8192,
+     .copy_engines = 4,
+     .f64_ratio = 2},
+    {.sm = 120,
+     .name = "Fake sm_120 (as RTX 5090)",
+     .multiprocessors = 170,
+     .gib = 32,
+     .shared_optin = 99 * KIB,
+     .shared_sm = 100 * KIB,
+     .threads_sm = 1536,
+     .blocks_sm = 24,
+     .l2_mib = 96,
+     .clock_khz = 2407000,
+     .memory_khz = 14001000,
+     .bus_bits = 512,
+     .copy_engines = 2,
+     .f64_ratio = 64},
 };
 
 static const fk_profile *profile_of(unsigned long sm) {
@@ -140,16 +218,25 @@ CUresult fk_cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
 }
 
 /* Attributes that every profile shares. */
-static const struct { int attribute, value; } shared_attributes[] = {
-    {1, MAX_THREADS}, {2, MAX_THREADS}, {3, MAX_THREADS}, {4, 64}, /* threads of a block */
-    {5, 0x7fffffff}, {6, 65535}, {7, 65535},                       /* blocks of a grid */
-    {8, 48 * KIB}, {9, 64 * KIB}, {10, 32}, {11, 0x7fffffff},      /* shared, constant, warp, pitch */
-    {12, REGISTERS}, {14, 512}, {15, 1}, {19, 1},                  /* texture alignment, overlap, map host */
-    {21, 131072}, {22, 131072}, {23, 65536}, {24, 16384}, {25, 16384}, {26, 16384}, /* texture sizes */
-    {30, 512}, {31, 1}, {34, 0}, {41, 1}, {51, 32},                /* concurrent kernels, unified addresses */
-    {78, 1}, {79, 1}, {80, 1}, {82, REGISTERS}, {83, 1},           /* priorities, caches, managed memory */
-    {90, 1}, {91, 1}, {95, 1}, {99, 1}, {115, 1},                  /* preemption, cooperative, register, pools */
-    {131, -1}, {134, -1},                                          /* not on a NUMA node */
+static const struct {
+    int attribute, value;
+} shared_attributes[] = {
+    {1, MAX_THREADS}, {2, MAX_THREADS}, {3, MAX_THREADS},
+    {4, 64},                                        /* threads of a block */
+    {5, 0x7fffffff},  {6, 65535},       {7, 65535}, /* blocks of a grid */
+    {8, 48 * KIB},    {9, 64 * KIB},    {10, 32},
+    {11, 0x7fffffff}, /* shared, constant, warp, pitch */
+    {12, REGISTERS},  {14, 512},        {15, 1},
+    {19, 1}, /* texture alignment, overlap, map host */
+    {21, 131072},     {22, 131072},     {23, 65536},
+    {24, 16384},      {25, 16384},      {26, 16384}, /* texture sizes */
+    {30, 512},        {31, 1},          {34, 0},
+    {41, 1},          {51, 32}, /* concurrent kernels, unified addresses */
+    {78, 1},          {79, 1},          {80, 1},
+    {82, REGISTERS},  {83, 1}, /* priorities, caches, managed memory */
+    {90, 1},          {91, 1},          {95, 1},
+    {99, 1},          {115, 1},  /* preemption, cooperative, register, pools */
+    {131, -1},        {134, -1}, /* not on a NUMA node */
 };
 
 static bool profile_attribute(const fk_device *d, unsigned attribute, int *value) {

@@ -4,7 +4,8 @@
  *        -> fk_cuX(...)    the work, in the file of its subject
  *                          leave: count, log, unlock
  *
- * Everything here is generated from functions.def; absent.def adds names that answer NOT_SUPPORTED. */
+ * Everything here is generated from functions.def; absent.def adds names that answer NOT_SUPPORTED.
+ */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -20,9 +21,9 @@ _Thread_local fk_thread fk_self;
 
 const fk_entry fk_table[FN_COUNT] = {
 #define F(name, base, since, need, params, args) {#name, base, since, need, (fk_symbol)name, NULL},
-#define FS(name, base, since, need, params, args) \
+#define FS(name, base, since, need, params, args)                                                  \
     {#name, base, since, need, (fk_symbol)name, (fk_symbol)name##_ptsz},
-#define FD(name, base, since, need, params, args) \
+#define FD(name, base, since, need, params, args)                                                  \
     {#name, base, since, need, (fk_symbol)name, (fk_symbol)name##_ptds},
 #include "functions.def"
 #undef F
@@ -30,25 +31,25 @@ const fk_entry fk_table[FN_COUNT] = {
 #undef FD
 };
 
-#define BODY(symbol, name, params, args, per_thread)         \
-    CUresult symbol params {                                 \
-        CUresult fk_r = fk_enter(FN_##name, per_thread);   \
-        if (fk_r == CUDA_SUCCESS) {                          \
-            fk_r = fk_##name args;                           \
-        }                                                    \
-        return fk_leave(FN_##name, fk_r);                    \
+#define BODY(symbol, name, params, args, per_thread)                                               \
+    CUresult symbol params {                                                                       \
+        CUresult fk_r = fk_enter(FN_##name, per_thread);                                           \
+        if (fk_r == CUDA_SUCCESS) {                                                                \
+            fk_r = fk_##name args;                                                                 \
+        }                                                                                          \
+        return fk_leave(FN_##name, fk_r);                                                          \
     }
 #define F(name, base, since, need, params, args) BODY(name, name, params, args, false)
-#define FS(name, base, since, need, params, args) \
+#define FS(name, base, since, need, params, args)                                                  \
     BODY(name, name, params, args, false) BODY(name##_ptsz, name, params, args, true)
-#define FD(name, base, since, need, params, args) \
+#define FD(name, base, since, need, params, args)                                                  \
     BODY(name, name, params, args, false) BODY(name##_ptds, name, params, args, true)
 #include "functions.def"
 #undef F
 #undef FS
 #undef FD
 
-/* ---- failures on demand ------------------------------------------------------------------------------ */
+/* ---- failures on demand ---------------------------------------------------------------------- */
 
 typedef struct {
     enum fk_fn fn;
@@ -108,11 +109,12 @@ static bool is_sticky(CUresult code) {
     return code == CUDA_ERROR_ILLEGAL_ADDRESS || code == CUDA_ERROR_LAUNCH_TIMEOUT ||
            code == CUDA_ERROR_ECC_UNCORRECTABLE ||
            (code >= CUDA_ERROR_ASSERT && code <= CUDA_ERROR_LAUNCH_FAILED &&
-            code != CUDA_ERROR_TOO_MANY_PEERS && code != CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED &&
+            code != CUDA_ERROR_TOO_MANY_PEERS &&
+            code != CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED &&
             code != CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
 }
 
-/* ---- enter and leave ------------------------------------------------------------------------------------ */
+/* ---- enter and leave ------------------------------------------------------------------------- */
 
 static CUresult check_need(fk_need need) {
     if (need == FN_RAW) {
@@ -182,7 +184,7 @@ uint64_t braze_fake_calls(const char *function) {
     return 0;
 }
 
-/* ---- what is absent ---------------------------------------------------------------------------------------- */
+/* ---- what is absent -------------------------------------------------------------------------- */
 
 static CUresult absent(const char *name) {
     pthread_mutex_lock(&fk.lock);
@@ -194,10 +196,10 @@ static CUresult absent(const char *name) {
 }
 
 /* They take whatever they are given: the caller pops its own arguments. */
-#define A(name, base, since)        \
-    FK_EXPORT CUresult name(void);  \
-    CUresult name(void) {           \
-        return absent(#name);       \
+#define A(name, base, since)                                                                       \
+    FK_EXPORT CUresult name(void);                                                                 \
+    CUresult name(void) {                                                                          \
+        return absent(#name);                                                                      \
     }
 #include "absent.def"
 #undef A
@@ -209,7 +211,7 @@ const fk_entry fk_absent[] = {
 };
 const size_t fk_n_absent = sizeof fk_absent / sizeof *fk_absent;
 
-/* ---- finding functions by name -------------------------------------------------------------------------------- */
+/* ---- finding functions by name --------------------------------------------------------------- */
 
 static const fk_entry *newest(const fk_entry *table, size_t n, const char *base, int version,
                               bool *known) {
@@ -256,9 +258,9 @@ CUresult fk_cuGetProcAddress_v2(const char *symbol, void **pfn, int version, cuu
         fk_note("%s: none", symbol);
     }
     if (status) {
-        *status = entry ? CU_GET_PROC_ADDRESS_SUCCESS
-                        : known ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
-                                : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+        *status = entry   ? CU_GET_PROC_ADDRESS_SUCCESS
+                  : known ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
+                          : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
     }
     return CUDA_SUCCESS;
 }
@@ -278,7 +280,10 @@ CUresult fk_cuGetExportTable(const void **table, const CUuuid *id) {
 CUresult fk_cuGetErrorName(CUresult error, const char **text) {
     FK_NEED(text, CUDA_ERROR_INVALID_VALUE);
     switch (error) {
-#define E(code, name, sentence) case name: *text = #name; return CUDA_SUCCESS;
+#define E(code, name, sentence)                                                                    \
+    case name:                                                                                     \
+        *text = #name;                                                                             \
+        return CUDA_SUCCESS;
 #include "errors.def"
 #undef E
     }
@@ -289,7 +294,10 @@ CUresult fk_cuGetErrorName(CUresult error, const char **text) {
 CUresult fk_cuGetErrorString(CUresult error, const char **text) {
     FK_NEED(text, CUDA_ERROR_INVALID_VALUE);
     switch (error) {
-#define E(code, name, sentence) case name: *text = sentence; return CUDA_SUCCESS;
+#define E(code, name, sentence)                                                                    \
+    case name:                                                                                     \
+        *text = sentence;                                                                          \
+        return CUDA_SUCCESS;
 #include "errors.def"
 #undef E
     }

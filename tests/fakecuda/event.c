@@ -18,8 +18,8 @@ void fk_event_drop(fk_event *event) {
 CUresult fk_cuEventCreate(CUevent *out, unsigned flags) {
     const unsigned all = EVENT_BLOCKING_SYNC | EVENT_DISABLE_TIMING | EVENT_INTERPROCESS;
     FK_NEED(out && !(flags & ~all), CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!(flags & EVENT_INTERPROCESS), flags & EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED
-                                                                         : CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(!(flags & EVENT_INTERPROCESS),
+            flags & EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE);
     fk_event *e = fk_new(FK_EVENT, sizeof *e);
     FK_NEED(e, CUDA_ERROR_OUT_OF_MEMORY);
     e->ctx = fk_current();

@@ -2,19 +2,21 @@
  *
  *      stream:  ... tail -> [start] ---------------------------> [join] -> ...
  *                              \-> node -> node -\             /
- *                               \-> node ---------+-> child --/      each node one command, loose: only
- *                                                                    edges order them
+ *                               \-> node ---------+-> child --/      each node one command, loose:
+ * only edges order them
  *
- * An executable owns a copy of the graph; its nodes remember the handles of the nodes they were copied
- * from, by which the program names them. A launch waits for the launch before it. */
+ * An executable owns a copy of the graph; its nodes remember the handles of the nodes they were
+ * copied from, by which the program names them. A launch waits for the launch before it. */
 #include "fake.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-CUresult fk_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph handle, unsigned long long flags) {
+CUresult fk_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph handle,
+                                        unsigned long long flags) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(out && graph && !(flags & ~(unsigned long long)GRAPH_INSTANTIATE_FLAGS), CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(out && graph && !(flags & ~(unsigned long long)GRAPH_INSTANTIATE_FLAGS),
+            CUDA_ERROR_INVALID_VALUE);
     FK_NEED(fk_graph_acyclic(graph), CUDA_ERROR_INVALID_VALUE);
     fk_exec *exec = fk_new(FK_EXEC, sizeof *exec);
     FK_NEED(exec, CUDA_ERROR_OUT_OF_MEMORY);
@@ -30,7 +32,8 @@ CUresult fk_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph handle, unsign
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphInstantiate_v2(CUgraphExec *exec, CUgraph graph, CUgraphNode *error, char *log, size_t n) {
+CUresult fk_cuGraphInstantiate_v2(CUgraphExec *exec, CUgraph graph, CUgraphNode *error, char *log,
+                                  size_t n) {
     if (error) {
         *error = NULL;
     }
@@ -40,7 +43,8 @@ CUresult fk_cuGraphInstantiate_v2(CUgraphExec *exec, CUgraph graph, CUgraphNode 
     return fk_cuGraphInstantiateWithFlags(exec, graph, 0);
 }
 
-CUresult fk_cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *p) {
+CUresult fk_cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph,
+                                         CUDA_GRAPH_INSTANTIATE_PARAMS *p) {
     FK_NEED(p, CUDA_ERROR_INVALID_VALUE);
     p->hErrNode_out = NULL;
     const CUresult status = fk_cuGraphInstantiateWithFlags(exec, graph, p->flags);
@@ -64,17 +68,19 @@ CUresult fk_cuGraphExecGetFlags(CUgraphExec handle, cuuint64_t *flags) {
     return CUDA_SUCCESS;
 }
 
-/* ---- launching ---------------------------------------------------------------------------------------------- */
+/* ---- launching ------------------------------------------------------------------------------- */
 
 static fk_command *expand(fk_stream *stream, fk_graph *graph, fk_command *start);
 
-/* Handles that a node names may have ended since; then the launch fails as a whole, before it starts. */
+/* Handles that a node names may have ended since; then the launch fails as a whole, before it
+ * starts. */
 static CUresult check_nodes(const fk_graph *graph) {
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
         const fk_work *w = &node->work;
         FK_NEED(!w->ctx || w->ctx->alive, CUDA_ERROR_INVALID_CONTEXT);
-        FK_NEED(w->kind != WORK_KERNEL || fk_get(w->kernel.handle, FK_FUNCTION), CUDA_ERROR_INVALID_HANDLE);
+        FK_NEED(w->kind != WORK_KERNEL || fk_get(w->kernel.handle, FK_FUNCTION),
+                CUDA_ERROR_INVALID_HANDLE);
         if (w->kind == WORK_CHILD) {
             FK_TRY(check_nodes(w->child));
         }
@@ -83,7 +89,8 @@ static CUresult check_nodes(const fk_graph *graph) {
 }
 
 /* The command of one node behind those of its dependencies. */
-static fk_command *launch_node(fk_stream *stream, fk_node *node, fk_command *start, fk_command *const *made) {
+static fk_command *launch_node(fk_stream *stream, fk_node *node, fk_command *start,
+                               fk_command *const *made) {
     fk_list deps = {0};
     bool ok = true;
     for (size_t i = 0; i < node->deps.n; i++) {
@@ -128,8 +135,8 @@ static fk_command *expand(fk_stream *stream, fk_graph *graph, fk_command *start)
     fk_command *join = NULL;
     if (ok) {
         made[graph->nodes.n] = start;
-        join = fk_enqueue(stream, &(fk_work){.kind = WORK_EMPTY, .ctx = stream->ctx}, made, graph->nodes.n + 1,
-                          true);
+        join = fk_enqueue(stream, &(fk_work){.kind = WORK_EMPTY, .ctx = stream->ctx}, made,
+                          graph->nodes.n + 1, true);
     }
     fk_list_free(&order);
     free(made);
@@ -172,10 +179,11 @@ CUresult fk_cuGraphUpload(CUgraphExec handle, CUstream stream) {
     return CUDA_SUCCESS;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------ */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 /* Whether the new graph can take the old one's place: the same nodes with the same edges. */
-static CUgraphExecUpdateResult compare(const fk_graph *old, const fk_graph *now, const fk_node **where) {
+static CUgraphExecUpdateResult compare(const fk_graph *old, const fk_graph *now,
+                                       const fk_node **where) {
     *where = NULL;
     if (old->nodes.n != now->nodes.n) {
         return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
@@ -208,7 +216,8 @@ static CUgraphExecUpdateResult compare(const fk_graph *old, const fk_graph *now,
     return CU_GRAPH_EXEC_UPDATE_SUCCESS;
 }
 
-CUresult fk_cuGraphExecUpdate_v2(CUgraphExec handle, CUgraph graph_handle, CUgraphExecUpdateResultInfo *info) {
+CUresult fk_cuGraphExecUpdate_v2(CUgraphExec handle, CUgraph graph_handle,
+                                 CUgraphExecUpdateResultInfo *info) {
     fk_exec *exec = fk_get(handle, FK_EXEC);
     const fk_graph *graph = fk_get(graph_handle, FK_GRAPH);
     FK_NEED(exec && graph && info, CUDA_ERROR_INVALID_VALUE);
@@ -242,7 +251,8 @@ CUresult fk_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *erro
 }
 
 /* The executable's node that was made from `node`, if it has that type. */
-static CUresult exec_node(CUgraphExec handle, CUgraphNode node, CUgraphNodeType type, fk_node **out) {
+static CUresult exec_node(CUgraphExec handle, CUgraphNode node, CUgraphNodeType type,
+                          fk_node **out) {
     const fk_exec *exec = fk_get(handle, FK_EXEC);
     FK_NEED(exec && node, CUDA_ERROR_INVALID_VALUE);
     *out = fk_graph_find(exec->graph, node);
@@ -272,13 +282,14 @@ CUresult fk_cuGraphExecKernelNodeSetParams(CUgraphExec exec, CUgraphNode node,
 /* Where a copy or fill in an executable goes may change, but not to another kind of memory. */
 static bool same_places(const fk_work *a, const fk_work *b) {
     const fk_block *a_to = fk_block_at(a->copy.to.address), *b_to = fk_block_at(b->copy.to.address);
-    const fk_block *a_from = fk_block_at(a->copy.from.address), *b_from = fk_block_at(b->copy.from.address);
+    const fk_block *a_from = fk_block_at(a->copy.from.address),
+                   *b_from = fk_block_at(b->copy.from.address);
     return (a_to && a_to->place == FK_DEVICE) == (b_to && b_to->place == FK_DEVICE) &&
            (a_from && a_from->place == FK_DEVICE) == (b_from && b_from->place == FK_DEVICE);
 }
 
-CUresult fk_cuGraphExecMemcpyNodeSetParams(CUgraphExec exec, CUgraphNode handle, const CUDA_MEMCPY3D *copy,
-                                           CUcontext ctx) {
+CUresult fk_cuGraphExecMemcpyNodeSetParams(CUgraphExec exec, CUgraphNode handle,
+                                           const CUDA_MEMCPY3D *copy, CUcontext ctx) {
     fk_node *node;
     FK_TRY(exec_node(exec, handle, CU_GRAPH_NODE_TYPE_MEMCPY, &node));
     fk_work work;
@@ -305,7 +316,8 @@ CUresult fk_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     return fk_node_replace(node, &work);
 }
 
-CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle, CUgraphNodeParams *params) {
+CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle,
+                                     CUgraphNodeParams *params) {
     fk_node *node;
     FK_NEED(params, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(exec_node(exec, handle, params->type, &node));

@@ -5,8 +5,8 @@
  *                               subject)                                               +--> reports
  *
  * One lock (fk.lock) covers everything; it is held from enter to leave and given up only around the
- * program's own callbacks. Handles are numbers that name a slot and a generation, never addresses, so a
- * stale or invented handle is an error and not a crash. */
+ * program's own callbacks. Handles are numbers that name a slot and a generation, never addresses,
+ * so a stale or invented handle is an error and not a crash. */
 #ifndef FAKECUDA_FAKE_H
 #define FAKECUDA_FAKE_H
 
@@ -20,27 +20,39 @@
 #define FK_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* Leaves the function with an error when a condition fails. */
-#define FK_NEED(condition, code) \
-    do {                         \
-        if (!(condition)) {      \
-            return code;         \
-        }                        \
+#define FK_NEED(condition, code)                                                                   \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            return code;                                                                           \
+        }                                                                                          \
     } while (0)
-#define FK_TRY(call)                    \
-    do {                                \
-        const CUresult fk_r = (call);   \
-        if (fk_r != CUDA_SUCCESS) {     \
-            return fk_r;                \
-        }                               \
+#define FK_TRY(call)                                                                               \
+    do {                                                                                           \
+        const CUresult fk_r = (call);                                                              \
+        if (fk_r != CUDA_SUCCESS) {                                                                \
+            return fk_r;                                                                           \
+        }                                                                                          \
     } while (0)
 
 enum { FK_MAX_DEVICES = 16 };
 
-/* ---- handles (handle.c) --------------------------------------------------------------------------- */
+/* ---- handles (handle.c) ---------------------------------------------------------------------- */
 
 typedef enum {
-    FK_NONE, FK_CONTEXT, FK_STREAM, FK_EVENT, FK_MODULE, FK_FUNCTION, FK_LIBRARY, FK_KERNEL,
-    FK_POOL, FK_GRAPH, FK_NODE, FK_EXEC, FK_USER_OBJECT, FK_LINK,
+    FK_NONE,
+    FK_CONTEXT,
+    FK_STREAM,
+    FK_EVENT,
+    FK_MODULE,
+    FK_FUNCTION,
+    FK_LIBRARY,
+    FK_KERNEL,
+    FK_POOL,
+    FK_GRAPH,
+    FK_NODE,
+    FK_EXEC,
+    FK_USER_OBJECT,
+    FK_LINK,
 } fk_kind;
 
 /* Every object begins with this. */
@@ -59,7 +71,7 @@ void fk_unhandle(void *object);
 void *fk_get(const void *handle, fk_kind kind);
 void *fk_handle(const void *object);
 
-/* ---- growing arrays -------------------------------------------------------------------------------- */
+/* ---- growing arrays -------------------------------------------------------------------------- */
 
 typedef struct {
     void **at;
@@ -72,22 +84,22 @@ bool fk_remove(fk_list *list, const void *item);
 bool fk_has(const fk_list *list, const void *item);
 void fk_list_free(fk_list *list);
 
-/* ---- configuration, log, reports (trace.c) ---------------------------------------------------------- */
+/* ---- configuration, log, reports (trace.c) --------------------------------------------------- */
 
 typedef enum { FN_RAW, FN_DEV, FN_CTX, FN_UNSAFE } fk_need;
 
 typedef struct {
     uint64_t seed;
     int driver_version;
-    unsigned checks;       /* PTX_CHECK_*, 0 with BRAZE_FAKE_CHECK=0 */
-    unsigned threads;      /* host threads of the interpreter, 0: all */
-    bool null;             /* launches do nothing */
-    bool staged;           /* pageable sources are read at the call, not late */
-    bool leaks;            /* list what is alive at exit */
-    bool quiet;            /* reports are kept but not printed */
-    int exit_status;       /* of a program that left reports or leaks; 0: leave it alone */
-    const char *counters;  /* file for the kernels' counters at exit */
-    FILE *log;             /* calls, NULL: none */
+    unsigned checks;      /* PTX_CHECK_*, 0 with BRAZE_FAKE_CHECK=0 */
+    unsigned threads;     /* host threads of the interpreter, 0: all */
+    bool null;            /* launches do nothing */
+    bool staged;          /* pageable sources are read at the call, not late */
+    bool leaks;           /* list what is alive at exit */
+    bool quiet;           /* reports are kept but not printed */
+    int exit_status;      /* of a program that left reports or leaks; 0: leave it alone */
+    const char *counters; /* file for the kernels' counters at exit */
+    FILE *log;            /* calls, NULL: none */
 } fk_config;
 
 void fk_configure(void);
@@ -106,7 +118,7 @@ FK_EXPORT uint64_t braze_fake_calls(const char *function);
 FK_EXPORT uint64_t braze_fake_commands(const char *kind);
 FK_EXPORT void braze_fake_seed(uint64_t seed);
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 typedef enum { FK_DEVICE, FK_HOST, FK_REGISTERED, FK_MANAGED } fk_place;
 
@@ -130,7 +142,8 @@ typedef struct {
     char owner[48];
 } fk_block;
 
-/* A block of `bytes` on `device`, or NULL when the device's memory is out. `what` names it in messages. */
+/* A block of `bytes` on `device`, or NULL when the device's memory is out. `what` names it in
+ * messages. */
 fk_block *fk_block_new(int device, uint64_t bytes, const char *what);
 fk_block *fk_block_host(void *memory, uint64_t bytes, fk_place place, const char *what);
 /* Poisons it and puts it into quarantine; host blocks are forgotten at once. */
@@ -142,10 +155,9 @@ fk_block *fk_block_range(uint64_t address, uint64_t n);
 fk_block *fk_block_near(uint64_t address);
 fk_block *fk_block_next(size_t *cursor); /* over the living ones; start with 0 */
 bool fk_is_device_address(uint64_t address);
-uint64_t fk_memory_used(int device);
 void fk_memory_reset(int device, struct fk_context *ctx); /* frees what a context owns */
 
-/* ---- devices and contexts ------------------------------------------------------------------------------ */
+/* ---- devices and contexts -------------------------------------------------------------------- */
 
 typedef struct {
     unsigned sm;
@@ -223,11 +235,21 @@ bool fk_can_reach(const fk_context *ctx, int device);
 CUresult fk_memory_status(ptx_status status);
 uint64_t fk_random(uint64_t *state);
 
-/* ---- work: what a command or a graph node does (work.c) ------------------------------------------------ */
+/* ---- work: what a command or a graph node does (work.c) -------------------------------------- */
 
 typedef enum {
-    WORK_KERNEL, WORK_COPY, WORK_FILL, WORK_HOST, WORK_CALLBACK, WORK_RECORD, WORK_WAIT, WORK_EMPTY,
-    WORK_ALLOC, WORK_FREE, WORK_CHILD, WORK_KINDS
+    WORK_KERNEL,
+    WORK_COPY,
+    WORK_FILL,
+    WORK_HOST,
+    WORK_CALLBACK,
+    WORK_RECORD,
+    WORK_WAIT,
+    WORK_EMPTY,
+    WORK_ALLOC,
+    WORK_FREE,
+    WORK_CHILD,
+    WORK_KINDS
 } fk_work_kind;
 
 typedef struct fk_module fk_module;
@@ -235,7 +257,8 @@ typedef struct fk_function fk_function;
 typedef struct fk_event fk_event;
 typedef struct fk_graph fk_graph;
 
-/* One side of a copy: rows of a pitch, planes of a height, from an address that is the host's or not. */
+/* One side of a copy: rows of a pitch, planes of a height, from an address that is the host's or
+ * not. */
 typedef struct {
     uint64_t address;
     bool pageable;
@@ -272,7 +295,7 @@ typedef struct {
         fk_event *event; /* counted */
         struct {
             uint64_t address, id;
-        } memory; /* of a block: it may be gone when the command runs */
+        } memory;        /* of a block: it may be gone when the command runs */
         fk_graph *child; /* owned, graphs only */
     };
 } fk_work;
@@ -290,16 +313,17 @@ typedef struct {
     unsigned access; /* ptx_access */
 } fk_range;
 
-/* ---- commands: a graph of what was queued, run late and in random order (queue.c, order.c) -------------- */
+/* ---- commands: a graph of what was queued, run late and in random order (queue.c, order.c) --- */
 
 typedef struct fk_command {
     fk_work work;
-    fk_stream *stream; /* counted */
+    fk_stream *stream;      /* counted */
     uint64_t seq, known_at; /* known_at: when the host came to know that it ended, 0: not yet */
     unsigned refs, waits;   /* commands that must end first */
     enum { CMD_WAITING, CMD_RUNNING, CMD_DONE } state;
     fk_list followers;
-    uint64_t base, *before; /* bit i: command base + i is ordered before this one; all below base are */
+    uint64_t base,
+        *before; /* bit i: command base + i is ordered before this one; all below base are */
     size_t words;
     fk_range *ranges;
     size_t n_ranges;
@@ -309,7 +333,8 @@ typedef struct fk_command {
 
 /* Queues `work` after `deps` and whatever the stream's own rules say. NULL when memory is out.
  * `loose`: no stream rules (a node in the middle of a graph). The caller gets no reference. */
-fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n, bool loose);
+fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n,
+                       bool loose);
 void fk_hold(fk_command *command);
 void fk_drop(fk_command *command);
 /* Runs, in random order, until `command` (NULL: everything of `ctx`, or all) has ended. */
@@ -327,10 +352,11 @@ bool fk_order_begin(fk_command *command, fk_command *const *deps, size_t n);
 void fk_order_end(fk_command *command);   /* looks for races */
 void fk_order_known(fk_command *command); /* the host waited for it */
 void fk_order_known_all(const fk_context *ctx);
-fk_command *fk_order_pending(const fk_context *ctx); /* the oldest that has not ended; NULL: any context */
-bool fk_order_full(void);                 /* too many commands on record: run some */
+fk_command *
+fk_order_pending(const fk_context *ctx); /* the oldest that has not ended; NULL: any context */
+bool fk_order_full(void);                /* too many commands on record: run some */
 
-/* ---- streams, events, captures --------------------------------------------------------------------------- */
+/* ---- streams, events, captures --------------------------------------------------------------- */
 
 fk_stream *fk_stream_new(fk_context *ctx, unsigned flags, int priority);
 void fk_stream_drop(fk_stream *stream);
@@ -342,7 +368,7 @@ struct fk_event {
     fk_head head;
     fk_context *ctx;
     unsigned flags, refs;
-    fk_command *last;      /* the last record, NULL: never */
+    fk_command *last;           /* the last record, NULL: never */
     struct fk_capture *capture; /* recorded in a capture: these nodes */
     uint64_t capture_id;
     fk_list nodes;
@@ -372,7 +398,7 @@ bool fk_capture_allows_unsafe(void);
 CUresult fk_capture_implicit(fk_context *ctx);
 void fk_capture_end(fk_capture *capture); /* ends it for all streams; the graph stays */
 
-/* ---- modules ---------------------------------------------------------------------------------------------- */
+/* ---- modules --------------------------------------------------------------------------------- */
 
 /* What the driver chose from an image. */
 typedef struct {
@@ -456,7 +482,7 @@ CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *copy, fk_work *work)
 CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *fill, fk_work *work);
 void fk_copy_describe(const fk_work *work, CUDA_MEMCPY3D *copy);
 
-/* ---- pools -------------------------------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------------------- */
 
 typedef struct fk_pool {
     fk_head head;
@@ -470,13 +496,12 @@ fk_pool *fk_pool_new(fk_device *device, uint64_t max_size, bool is_default);
 void fk_pool_took(fk_pool *pool, uint64_t bytes);
 void fk_pool_gave(fk_pool *pool, uint64_t bytes);
 
-/* ---- graphs --------------------------------------------------------------------------------------------------- */
+/* ---- graphs ---------------------------------------------------------------------------------- */
 
 typedef struct fk_node {
     fk_head head;
     fk_graph *graph;
-    struct fk_node *origin; /* in a clone: only its handle is compared */
-    void *origin_handle;
+    void *origin_handle; /* of the node that this one was copied from */
     fk_work work;
     CUgraphNodeType type;
     void *kernel_params; /* what KernelNodeGetParams hands out, owned */
@@ -490,7 +515,7 @@ struct fk_graph {
     fk_head head;
     fk_list nodes;
     fk_list user_objects; /* each entry one reference */
-    bool owned; /* a child's, or an executable's copy: no handle of its own to destroy */
+    bool owned;           /* a child's, or an executable's copy: no handle of its own to destroy */
     bool capturing;
 };
 
@@ -520,7 +545,7 @@ CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx, f
 CUresult fk_host_node_work(const CUDA_HOST_NODE_PARAMS *params, fk_context *ctx, fk_work *work);
 CUresult fk_node_params_work(const CUgraphNodeParams *params, fk_context *ctx, fk_work *work);
 
-/* ---- the functions of the table --------------------------------------------------------------------------------- */
+/* ---- the functions of the table -------------------------------------------------------------- */
 
 enum fk_fn {
 #define F(name, base, since, need, params, args) FN_##name,
@@ -544,12 +569,12 @@ typedef struct {
 extern const fk_entry fk_table[FN_COUNT], fk_absent[];
 extern const size_t fk_n_absent;
 
-#define F(name, base, since, need, params, args) \
-    FK_EXPORT CUresult name params;              \
+#define F(name, base, since, need, params, args)                                                   \
+    FK_EXPORT CUresult name params;                                                                \
     CUresult fk_##name params;
-#define FS(name, base, since, need, params, args) \
+#define FS(name, base, since, need, params, args)                                                  \
     F(name, base, since, need, params, args) FK_EXPORT CUresult name##_ptsz params;
-#define FD(name, base, since, need, params, args) \
+#define FD(name, base, since, need, params, args)                                                  \
     F(name, base, since, need, params, args) FK_EXPORT CUresult name##_ptds params;
 #include "functions.def"
 #undef F

@@ -3,7 +3,13 @@
 
 #include <limits.h>
 
-enum { WARP = 32, MOST_THREADS = 1024, REGISTERS = 65536, REGISTER_UNIT = 256, RESERVED_SHARED = 1024 };
+enum {
+    WARP = 32,
+    MOST_THREADS = 1024,
+    REGISTERS = 65536,
+    REGISTER_UNIT = 256,
+    RESERVED_SHARED = 1024
+};
 
 static uint32_t product(const uint32_t v[3]) {
     return v[0] * v[1] * v[2];
@@ -14,7 +20,8 @@ static unsigned threads_by_registers(const fk_function *f) {
     if (!f->from_cubin) {
         return MOST_THREADS;
     }
-    const unsigned a_warp = (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
+    const unsigned a_warp =
+        (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
     const unsigned threads = REGISTERS / a_warp * WARP;
     return threads < MOST_THREADS ? threads : MOST_THREADS;
 }
@@ -34,7 +41,8 @@ static int smaller(int a, uint64_t b) {
 int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic) {
     const fk_profile *p = f->module->ctx->device->profile;
     const uint32_t warps = (threads + WARP - 1) / WARP;
-    const unsigned a_warp = (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
+    const unsigned a_warp =
+        (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
     const uint64_t unit = p->sm >= 80 ? 128 : 256, reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
     uint64_t shared = f->kernel->shared_static + dynamic;
     if (warps == 0 || threads > fk_function_max_threads(f) || shared > (uint64_t)p->shared_optin) {
@@ -42,7 +50,8 @@ int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic) {
     }
     shared = (shared + reserved + unit - 1) / unit * unit;
     int blocks = smaller(p->blocks_sm, (uint64_t)p->threads_sm / WARP / warps);
-    const unsigned by_part = REGISTERS / 4 / a_warp * 4; /* warps: each quarter has its own registers */
+    const unsigned by_part =
+        REGISTERS / 4 / a_warp * 4; /* warps: each quarter has its own registers */
     blocks = smaller(blocks, by_part / warps);
     return shared ? smaller(blocks, (uint64_t)p->shared_sm / shared) : blocks;
 }
@@ -99,7 +108,8 @@ CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute
         f->carveout = value;
         return CUDA_SUCCESS;
     }
-    return attribute >= CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET && attribute < CU_FUNC_ATTRIBUTE_MAX
+    return attribute >= CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET &&
+                   attribute < CU_FUNC_ATTRIBUTE_MAX
                ? CUDA_ERROR_NOT_SUPPORTED
                : CUDA_ERROR_INVALID_VALUE;
 }
@@ -121,7 +131,8 @@ CUresult fk_cuFuncSetSharedMemConfig(CUfunction handle, CUsharedconfig config) {
 CUresult fk_cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {
     fk_function *f;
     FK_TRY(function_here(handle, &f));
-    FK_NEED(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS && (long long)x * y * z <= MOST_THREADS,
+    FK_NEED(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS &&
+                (long long)x * y * z <= MOST_THREADS,
             CUDA_ERROR_INVALID_VALUE);
     f->shape[0] = (uint32_t)x;
     f->shape[1] = (uint32_t)y;
@@ -173,7 +184,7 @@ CUresult fk_cuFuncLoad(CUfunction handle) {
     return function_here(handle, &f);
 }
 
-/* ---- occupancy ---------------------------------------------------------------------------------------------- */
+/* ---- occupancy ------------------------------------------------------------------------------- */
 
 CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction handle, int threads,
                                                         size_t shared) {
@@ -184,14 +195,16 @@ CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction 
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CUfunction handle, int threads,
-                                                                 size_t shared, unsigned flags) {
+CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CUfunction handle,
+                                                                 int threads, size_t shared,
+                                                                 unsigned flags) {
     FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
     return fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, handle, threads, shared);
 }
 
 CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction handle,
-                                             CUoccupancyB2DSize shared_of, size_t shared, int limit) {
+                                             CUoccupancyB2DSize shared_of, size_t shared,
+                                             int limit) {
     fk_function *f;
     FK_NEED(grid && block && limit >= 0, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(function_here(handle, &f));
@@ -199,7 +212,8 @@ CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction h
     most = limit > 0 && limit < most ? limit : most;
     *block = *grid = 0;
     for (int threads = most; threads > 0; threads = (threads - 1) / WARP * WARP) {
-        const int blocks = fk_occupancy(f, (uint32_t)threads, shared_of ? shared_of(threads) : shared);
+        const int blocks =
+            fk_occupancy(f, (uint32_t)threads, shared_of ? shared_of(threads) : shared);
         if (blocks * threads > best) {
             best = blocks * threads;
             *block = threads;
@@ -210,8 +224,8 @@ CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction h
 }
 
 CUresult fk_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUfunction handle,
-                                                      CUoccupancyB2DSize shared_of, size_t shared, int limit,
-                                                      unsigned flags) {
+                                                      CUoccupancyB2DSize shared_of, size_t shared,
+                                                      int limit, unsigned flags) {
     FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
     return fk_cuOccupancyMaxPotentialBlockSize(grid, block, handle, shared_of, shared, limit);
 }
@@ -219,7 +233,8 @@ CUresult fk_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUf
 CUresult fk_cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfunction handle, int blocks,
                                                     int threads) {
     fk_function *f;
-    FK_NEED(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS,
+            CUDA_ERROR_INVALID_VALUE);
     FK_TRY(function_here(handle, &f));
     const fk_profile *p = f->module->ctx->device->profile;
     const int reserved = p->sm >= 80 ? RESERVED_SHARED : 0;

@@ -2,16 +2,21 @@
  *
  *      fuzz_calls [sequences] [threads] [seed]
  *
- * Nothing may crash, hang or leak whatever is called in whatever order; host pointers alone are always
- * real, as no driver can check them. Handles that were made are kept in bags, from which calls draw; what
- * was destroyed stays there for a while. Built with sanitizers by `make fuzz-calls`. */
+ * Nothing may crash, hang or leak whatever is called in whatever order; host pointers alone are
+ * always real, as no driver can check them. Handles that were made are kept in bags, from which
+ * calls draw; what was destroyed stays there for a while. Built with sanitizers by `make
+ * fuzz-calls`. */
 #include "fake.h"
 #include "test_kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAG = 24, FRESH = 3, BUFFER = 1 << 14 }; /* the first FRESH of a bag were made for this sequence */
+enum {
+    BAG = 24,
+    FRESH = 3,
+    BUFFER = 1 << 14
+}; /* the first FRESH of a bag were made for this sequence */
 
 typedef struct {
     void *at[BAG];
@@ -19,7 +24,8 @@ typedef struct {
 
 typedef struct {
     uint64_t random;
-    bag contexts, streams, events, modules, functions, libraries, kernels, pools, graphs, nodes, execs, objects;
+    bag contexts, streams, events, modules, functions, libraries, kernels, pools, graphs, nodes,
+        execs, objects;
     CUdeviceptr memory[BAG];
     void *pinned[BAG];
     unsigned char host[BUFFER];
@@ -71,7 +77,7 @@ static void host_function(void *user) {
 
 static unsigned char calls_seen[16];
 
-/* ---- groups of calls -------------------------------------------------------------------------------------- */
+/* ---- groups of calls ------------------------------------------------------------------------- */
 
 static void context_call(fuzzer *f) {
     CUcontext ctx = NULL;
@@ -80,7 +86,8 @@ static void context_call(fuzzer *f) {
     int number;
     switch (roll(f, 14)) {
     case 0:
-        if (roll(f, 4) == 0 && cuCtxCreate_v2(&ctx, (unsigned)roll(f, 12), (int)roll(f, 3)) == CUDA_SUCCESS) {
+        if (roll(f, 4) == 0 &&
+            cuCtxCreate_v2(&ctx, (unsigned)roll(f, 12), (int)roll(f, 3)) == CUDA_SUCCESS) {
             keep(f, &f->contexts, ctx);
         }
         break;
@@ -98,7 +105,9 @@ static void context_call(fuzzer *f) {
     case 7: cuCtxSetLimit((CUlimit)roll(f, 9), roll(f, 1u << 20)); break;
     case 8: cuCtxEnablePeerAccess(draw(f, &f->contexts), (unsigned)roll(f, 2)); break;
     case 9: cuCtxDisablePeerAccess(draw(f, &f->contexts)); break;
-    case 10: cuDeviceGetAttribute(&number, (CUdevice_attribute)roll(f, 160), (int)roll(f, 3)); break;
+    case 10:
+        cuDeviceGetAttribute(&number, (CUdevice_attribute)roll(f, 160), (int)roll(f, 3));
+        break;
     case 11: cuCtxGetFlags(&flags); break;
     case 12: cuMemGetInfo_v2(&value, &value); break;
     default: cuCtxGetDevice_v2(&number, draw(f, &f->contexts)); break;
@@ -153,11 +162,19 @@ static void memory_call(fuzzer *f) {
 }
 
 static void copy_call(fuzzer *f) {
-    CUDA_MEMCPY3D c = {.srcMemoryType = (CUmemorytype)roll(f, 5), .srcHost = host(f), .srcDevice = address(f),
-                       .srcPitch = size(f), .srcHeight = roll(f, 4), .srcY = roll(f, 3),
+    CUDA_MEMCPY3D c = {.srcMemoryType = (CUmemorytype)roll(f, 5),
+                       .srcHost = host(f),
+                       .srcDevice = address(f),
+                       .srcPitch = size(f),
+                       .srcHeight = roll(f, 4),
+                       .srcY = roll(f, 3),
                        .dstMemoryType = roll(f, 2) ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_UNIFIED,
-                       .dstDevice = address(f), .dstPitch = size(f), .dstHeight = roll(f, 4),
-                       .WidthInBytes = roll(f, 64), .Height = roll(f, 4), .Depth = roll(f, 3)};
+                       .dstDevice = address(f),
+                       .dstPitch = size(f),
+                       .dstHeight = roll(f, 4),
+                       .WidthInBytes = roll(f, 64),
+                       .Height = roll(f, 4),
+                       .Depth = roll(f, 3)};
     const size_t n = roll(f, BUFFER - 64);
     switch (roll(f, 12)) {
     case 0: cuMemcpyHtoD_v2(address(f), host(f), size(f)); break;
@@ -174,7 +191,10 @@ static void copy_call(fuzzer *f) {
             cuMemcpy3DAsync_v2(&c, stream(f));
         }
         break;
-    case 10: cuMemcpyPeerAsync(address(f), draw(f, &f->contexts), address(f), draw(f, &f->contexts), size(f), stream(f)); break;
+    case 10:
+        cuMemcpyPeerAsync(address(f), draw(f, &f->contexts), address(f), draw(f, &f->contexts),
+                          size(f), stream(f));
+        break;
     default: cuMemcpyDtoH_v2_ptds(host(f), address(f), size(f)); break;
     }
 }
@@ -245,7 +265,8 @@ static void module_call(fuzzer *f) {
     case 2:
     case 3:
     case 4:
-        if (cuModuleGetFunction(&func, draw(f, &f->modules), roll(f, 20) ? names[roll(f, 6)] : "crash") == CUDA_SUCCESS) {
+        if (cuModuleGetFunction(&func, draw(f, &f->modules),
+                                roll(f, 20) ? names[roll(f, 6)] : "crash") == CUDA_SUCCESS) {
             keep(f, &f->functions, func);
         }
         break;
@@ -255,7 +276,8 @@ static void module_call(fuzzer *f) {
         }
         break;
     case 6:
-        if (roll(f, 3) == 0 && cuLibraryLoadData(&lib, kernels, NULL, NULL, 0, NULL, NULL, 0) == CUDA_SUCCESS) {
+        if (roll(f, 3) == 0 &&
+            cuLibraryLoadData(&lib, kernels, NULL, NULL, 0, NULL, NULL, 0) == CUDA_SUCCESS) {
             keep(f, &f->libraries, lib);
         }
         break;
@@ -267,8 +289,13 @@ static void module_call(fuzzer *f) {
         }
         break;
     case 9: cuKernelGetFunction(&func, draw(f, &f->kernels)); break;
-    case 10: cuFuncSetAttribute(draw(f, &f->functions), (CUfunction_attribute)roll(f, 17), (int)roll(f, 200000)); break;
-    default: cuFuncGetAttribute(&value, (CUfunction_attribute)roll(f, 17), draw(f, &f->functions)); break;
+    case 10:
+        cuFuncSetAttribute(draw(f, &f->functions), (CUfunction_attribute)roll(f, 17),
+                           (int)roll(f, 200000));
+        break;
+    default:
+        cuFuncGetAttribute(&value, (CUfunction_attribute)roll(f, 17), draw(f, &f->functions));
+        break;
     }
 }
 
@@ -280,9 +307,11 @@ static void launch_call(fuzzer *f) {
     void *params[] = {&a, &b, &k, &n};
     const unsigned g = (unsigned)roll(f, 3), t = roll(f, 10) == 0 ? (unsigned)roll(f, 1100) : 32;
     if (roll(f, 6) == 0) {
-        cuLaunchCooperativeKernel(draw(f, &f->functions), g, 1, 1, t, 1, 1, (unsigned)roll(f, 4096), stream(f), params);
+        cuLaunchCooperativeKernel(draw(f, &f->functions), g, 1, 1, t, 1, 1, (unsigned)roll(f, 4096),
+                                  stream(f), params);
     } else {
-        cuLaunchKernel(draw(f, &f->functions), g, 1, 1, t, 1, 1, (unsigned)roll(f, 4096), stream(f), params, NULL);
+        cuLaunchKernel(draw(f, &f->functions), g, 1, 1, t, 1, 1, (unsigned)roll(f, 4096), stream(f),
+                       params, NULL);
     }
 }
 
@@ -294,8 +323,13 @@ static void node_call(fuzzer *f) {
     CUresult r = CUDA_ERROR_UNKNOWN;
     CUdeviceptr a = address(f);
     void *params[] = {&a, &a, f->host, f->host};
-    const CUDA_KERNEL_NODE_PARAMS_v2 kernel = {.func = draw(f, &f->functions), .gridDimX = 1, .gridDimY = 1,
-                                               .gridDimZ = 1, .blockDimX = 32, .blockDimY = 1, .blockDimZ = 1,
+    const CUDA_KERNEL_NODE_PARAMS_v2 kernel = {.func = draw(f, &f->functions),
+                                               .gridDimX = 1,
+                                               .gridDimY = 1,
+                                               .gridDimZ = 1,
+                                               .blockDimX = 32,
+                                               .blockDimY = 1,
+                                               .blockDimZ = 1,
                                                .kernelParams = params};
     const CUDA_MEMSET_NODE_PARAMS fill = {a, 0, 3, 1, roll(f, 300), 1};
     const CUDA_HOST_NODE_PARAMS fn = {host_function, calls_seen};
@@ -366,7 +400,9 @@ static void graph_call(fuzzer *f) {
             keep(f, &f->nodes, nodes[0]);
         }
         break;
-    case 11: cuGraphNodeSetEnabled(draw(f, &f->execs), draw(f, &f->nodes), (unsigned)roll(f, 2)); break;
+    case 11:
+        cuGraphNodeSetEnabled(draw(f, &f->execs), draw(f, &f->nodes), (unsigned)roll(f, 2));
+        break;
     default:
         if (cuUserObjectCreate(&object, calls_seen, host_function, 1, 1) == CUDA_SUCCESS) {
             keep(f, &f->objects, object);
@@ -377,7 +413,7 @@ static void graph_call(fuzzer *f) {
     }
 }
 
-/* ---- sequences ---------------------------------------------------------------------------------------------- */
+/* ---- sequences ------------------------------------------------------------------------------- */
 
 /* What most calls of the sequence will find alive. */
 static void refresh(fuzzer *f) {
@@ -405,9 +441,9 @@ static void refresh(fuzzer *f) {
 }
 
 static void sequence(fuzzer *f) {
-    static void (*const groups[])(fuzzer *) = {context_call, memory_call, memory_call, copy_call, copy_call,
-                                               stream_call, stream_call, module_call, launch_call, launch_call,
-                                               node_call, node_call, graph_call};
+    static void (*const groups[])(fuzzer *) = {
+        context_call, memory_call, memory_call, copy_call, copy_call, stream_call, stream_call,
+        module_call,  launch_call, launch_call, node_call, node_call, graph_call};
     CUcontext primary;
     cuDevicePrimaryCtxRetain(&primary, 0);
     cuCtxSetCurrent(primary);
@@ -472,10 +508,12 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < threads && i < THREADS_MOST; i++) {
         pthread_join(thread[i], NULL);
     }
-    printf("fuzz_calls: %llu sequences on %u threads, seed %llu: %llu launches, %llu copies, %llu graphs, "
+    printf("fuzz_calls: %llu sequences on %u threads, seed %llu: %llu launches, %llu copies, %llu "
+           "graphs, "
            "%zu kinds of reports, no crash\n",
            (unsigned long long)sequences, threads, (unsigned long long)seed,
-           (unsigned long long)braze_fake_commands("kernel"), (unsigned long long)braze_fake_commands("copy"),
+           (unsigned long long)braze_fake_commands("kernel"),
+           (unsigned long long)braze_fake_commands("copy"),
            (unsigned long long)braze_fake_calls("cuGraphLaunch"), braze_fake_reports());
     return 0;
 }

@@ -1,7 +1,8 @@
 /* graph.c - graphs as data: nodes, edges, clones, questions about them.
  *
- * A node lists what it depends on; edges the other way are found by looking. Nodes stand in the order of
- * their creation, which is topological only until somebody adds edges: fk_graph_sort() makes the order. */
+ * A node lists what it depends on; edges the other way are found by looking. Nodes stand in the
+ * order of their creation, which is topological only until somebody adds edges: fk_graph_sort()
+ * makes the order. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -94,7 +95,8 @@ fk_graph *fk_graph_copy(const fk_graph *from) {
     for (size_t i = 0; graph && i < from->nodes.n; i++) {
         const fk_node *old = from->nodes.at[i];
         fk_work work;
-        fk_node *node = fk_work_copy(&work, &old->work) ? fk_graph_add(graph, &work, NULL, 0) : NULL;
+        fk_node *node =
+            fk_work_copy(&work, &old->work) ? fk_graph_add(graph, &work, NULL, 0) : NULL;
         if (!node) {
             fk_graph_free(graph);
             return NULL;
@@ -179,7 +181,7 @@ bool fk_graph_acyclic(fk_graph *graph) {
     return ok;
 }
 
-/* ---- the interface -------------------------------------------------------------------------------------- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 CUresult fk_cuGraphCreate(CUgraph *out, unsigned flags) {
     FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
@@ -237,8 +239,8 @@ CUresult fk_cuGraphNodeGetType(CUgraphNode handle, CUgraphNodeType *type) {
     return CUDA_SUCCESS;
 }
 
-/* Lists answer as all lists of the interface do: without an array the count, with one at most *n entries,
- * the rest of the array set to NULL. */
+/* Lists answer as all lists of the interface do: without an array the count, with one at most *n
+ * entries, the rest of the array set to NULL. */
 typedef struct {
     CUgraphNode *first, *second;
     size_t room, n;
@@ -342,33 +344,35 @@ static bool plain_edges(const CUgraphEdgeData *edges, size_t n) {
     return true;
 }
 
-CUresult fk_cuGraphGetEdges_v2(CUgraph graph, CUgraphNode *from, CUgraphNode *to, CUgraphEdgeData *edges,
-                               size_t *n) {
+CUresult fk_cuGraphGetEdges_v2(CUgraph graph, CUgraphNode *from, CUgraphNode *to,
+                               CUgraphEdgeData *edges, size_t *n) {
     FK_TRY(fk_cuGraphGetEdges(graph, from, to, n));
     zero_edges(edges, from ? *n : 0);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphNodeGetDependencies_v2(CUgraphNode node, CUgraphNode *nodes, CUgraphEdgeData *edges,
-                                          size_t *n) {
+CUresult fk_cuGraphNodeGetDependencies_v2(CUgraphNode node, CUgraphNode *nodes,
+                                          CUgraphEdgeData *edges, size_t *n) {
     FK_TRY(fk_cuGraphNodeGetDependencies(node, nodes, n));
     zero_edges(edges, nodes ? *n : 0);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphNodeGetDependentNodes_v2(CUgraphNode node, CUgraphNode *nodes, CUgraphEdgeData *edges,
-                                            size_t *n) {
+CUresult fk_cuGraphNodeGetDependentNodes_v2(CUgraphNode node, CUgraphNode *nodes,
+                                            CUgraphEdgeData *edges, size_t *n) {
     FK_TRY(fk_cuGraphNodeGetDependentNodes(node, nodes, n));
     zero_edges(edges, nodes ? *n : 0);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, const CUgraphNode *to, size_t n) {
+CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, const CUgraphNode *to,
+                                   size_t n) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
     for (size_t i = 0; i < n; i++) {
         fk_node *a = fk_get(from[i], FK_NODE), *b = fk_get(to[i], FK_NODE);
-        FK_NEED(a && b && a != b && a->graph == graph && b->graph == graph, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(a && b && a != b && a->graph == graph && b->graph == graph,
+                CUDA_ERROR_INVALID_VALUE);
         FK_NEED(!fk_has(&b->deps, a), CUDA_ERROR_INVALID_VALUE);
         FK_NEED(fk_push(&b->deps, a), CUDA_ERROR_OUT_OF_MEMORY);
         if (!fk_graph_acyclic(graph)) {
@@ -379,8 +383,8 @@ CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, cons
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphRemoveDependencies(CUgraph handle, const CUgraphNode *from, const CUgraphNode *to,
-                                      size_t n) {
+CUresult fk_cuGraphRemoveDependencies(CUgraph handle, const CUgraphNode *from,
+                                      const CUgraphNode *to, size_t n) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
     FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
     for (size_t i = 0; i < n; i++) {
@@ -397,8 +401,9 @@ CUresult fk_cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, co
     return fk_cuGraphAddDependencies(graph, from, to, n);
 }
 
-CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from, const CUgraphNode *to,
-                                         const CUgraphEdgeData *edges, size_t n) {
+CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from,
+                                         const CUgraphNode *to, const CUgraphEdgeData *edges,
+                                         size_t n) {
     FK_NEED(plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuGraphRemoveDependencies(graph, from, to, n);
 }
@@ -419,9 +424,10 @@ CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
     return CUDA_SUCCESS;
 }
 
-/* ---- objects of the user, kept as long as a graph needs them ------------------------------------------------ */
+/* ---- objects of the user, kept as long as a graph needs them --------------------------------- */
 
-CUresult fk_cuUserObjectCreate(CUuserObject *out, void *ptr, CUhostFn destroy, unsigned count, unsigned flags) {
+CUresult fk_cuUserObjectCreate(CUuserObject *out, void *ptr, CUhostFn destroy, unsigned count,
+                               unsigned flags) {
     enum { NO_DESTRUCTOR_SYNC = 1 };
     FK_NEED(out && destroy && count > 0 && flags == NO_DESTRUCTOR_SYNC, CUDA_ERROR_INVALID_VALUE);
     user_object *o = fk_new(FK_USER_OBJECT, sizeof *o);
@@ -448,7 +454,8 @@ CUresult fk_cuUserObjectRelease(CUuserObject handle, unsigned n) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigned n, unsigned flags) {
+CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigned n,
+                                    unsigned flags) {
     enum { MOVE = 1, MOST = 1 << 16 };
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     user_object *o = fk_get(object, FK_USER_OBJECT);

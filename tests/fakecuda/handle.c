@@ -2,8 +2,9 @@
  *
  *      handle = 2^44 + (generation mod 2^16) * 2^28 + slot * 16
  *
- * A slot is used again only after 4096 others were freed, and then with the next generation, so a handle
- * that was destroyed is recognised for a long time. Handles are never addresses of this process. */
+ * A slot is used again only after 4096 others were freed, and then with the next generation, so a
+ * handle that was destroyed is recognised for a long time. Handles are never addresses of this
+ * process. */
 #include "fake.h"
 
 #include <stdlib.h>

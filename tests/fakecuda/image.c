@@ -1,7 +1,8 @@
 /* image.c - what may stand behind the pointer of a module load: PTX text, a cubin, a fatbin.
  *
- *      fatbin   [header 16: magic ba55ed50, version, size] ( [entry header: kind, size, arch, flags] bytes )*
- *      cubin    an ELF file: code nobody can run here, but it says how many registers each kernel has
+ *      fatbin   [header 16: magic ba55ed50, version, size] ( [entry header: kind, size, arch,
+ * flags] bytes )* cubin    an ELF file: code nobody can run here, but it says how many registers
+ * each kernel has
  *
  * The PTX that runs is the one of the highest architecture the device can run; a cubin of the same
  * major architecture beside it gives the resource numbers. Compressed entries are LZ4 or zstd. */
@@ -22,9 +23,10 @@ static uint64_t get(const uint8_t *at, unsigned bytes) {
     return v;
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------ */
+/* ---- unpacking ------------------------------------------------------------------------------- */
 
-/* An LZ4 block: runs of literals and copies of what was already written. Returns bytes written or 0. */
+/* An LZ4 block: runs of literals and copies of what was already written. Returns bytes written or
+ * 0. */
 static size_t lz4_unpack(const uint8_t *in, size_t n, uint8_t *out, size_t room) {
     size_t i = 0, o = 0;
     while (i < n) {
@@ -76,7 +78,7 @@ static size_t zstd_unpack(const uint8_t *in, size_t n, uint8_t *out, size_t room
     return got <= room ? got : 0;
 }
 
-/* ---- fatbins ----------------------------------------------------------------------------------------------- */
+/* ---- fatbins --------------------------------------------------------------------------------- */
 
 typedef struct {
     unsigned kind, arch;
@@ -91,7 +93,8 @@ static bool next_entry(const uint8_t **at, const uint8_t *end, entry *e) {
         return false;
     }
     const uint64_t header = get(*at + 4, 4), size = get(*at + 8, 8);
-    if (header < ENTRY_HEADER || header > (size_t)(end - *at) || size > (size_t)(end - *at) - header) {
+    if (header < ENTRY_HEADER || header > (size_t)(end - *at) ||
+        size > (size_t)(end - *at) - header) {
         return false;
     }
     *e = (entry){.kind = (unsigned)get(*at, 2),
@@ -111,7 +114,8 @@ static const char *unpack(const entry *e, fk_image *image, size_t *len) {
         return (const char *)e->bytes;
     }
     enum { LARGEST = 1 << 28 };
-    if (e->packed > e->size || e->unpacked > LARGEST || !(image->unpacked = malloc(e->unpacked + 1))) {
+    if (e->packed > e->size || e->unpacked > LARGEST ||
+        !(image->unpacked = malloc(e->unpacked + 1))) {
         return NULL;
     }
     uint8_t *out = (uint8_t *)image->unpacked;
@@ -130,13 +134,15 @@ static CUresult open_fatbin(const uint8_t *data, unsigned sm, fk_image *image, c
         if (e.kind == KIND_PTX && e.arch <= sm && e.arch >= ptx.arch) {
             ptx = e;
         }
-        if (e.kind == KIND_ELF && !packed && e.arch / 10 == sm / 10 && e.arch <= sm && e.arch >= cubin.arch) {
+        if (e.kind == KIND_ELF && !packed && e.arch / 10 == sm / 10 && e.arch <= sm &&
+            e.arch >= cubin.arch) {
             cubin = e;
         }
     }
     if (!ptx.bytes) {
-        *why = cubin.bytes ? "the fatbin has a cubin for this device but no PTX: only PTX can run here"
-                           : "the fatbin has no PTX that this device can run";
+        *why = cubin.bytes
+                   ? "the fatbin has a cubin for this device but no PTX: only PTX can run here"
+                   : "the fatbin has no PTX that this device can run";
         return CUDA_ERROR_NO_BINARY_FOR_GPU;
     }
     image->ptx = unpack(&ptx, image, &image->ptx_len);
@@ -177,7 +183,8 @@ CUresult fk_image_open(const void *data, unsigned sm, fk_image *image, const cha
         return open_fatbin(data, sm, image, why);
     }
     if (memcmp(&magic, ELFMAG, SELFMAG) == 0) {
-        *why = "the image is a cubin without PTX: only PTX can run here; load a fatbin that has both";
+        *why =
+            "the image is a cubin without PTX: only PTX can run here; load a fatbin that has both";
         return CUDA_ERROR_NO_BINARY_FOR_GPU;
     }
     *why = "the image is neither PTX nor a cubin nor a fatbin";
@@ -189,7 +196,7 @@ void fk_image_close(fk_image *image) {
     *image = (fk_image){0};
 }
 
-/* ---- registers from a cubin ----------------------------------------------------------------------------------- */
+/* ---- registers from a cubin ------------------------------------------------------------------ */
 
 typedef struct {
     const uint8_t *bytes;
@@ -199,7 +206,8 @@ typedef struct {
 
 static const Elf64_Shdr *section(const elf *f, size_t i) {
     const uint64_t at = f->head->e_shoff + i * sizeof(Elf64_Shdr);
-    return at + sizeof(Elf64_Shdr) <= f->len ? (const Elf64_Shdr *)(const void *)(f->bytes + at) : NULL;
+    return at + sizeof(Elf64_Shdr) <= f->len ? (const Elf64_Shdr *)(const void *)(f->bytes + at)
+                                             : NULL;
 }
 
 static bool inside(const elf *f, const Elf64_Shdr *s) {
@@ -232,7 +240,8 @@ static uint32_t find_symbol(const elf *f, const char *name) {
     return 0;
 }
 
-/* .nv.info is a list of [format, attribute, size or value] records; 0x2f holds (symbol, registers). */
+/* .nv.info is a list of [format, attribute, size or value] records; 0x2f holds (symbol, registers).
+ */
 static unsigned registers_of(const uint8_t *at, size_t n, uint32_t symbol) {
     enum { HAS_BYTES = 4, REGCOUNT = 0x2f };
     size_t i = 0;
@@ -241,7 +250,8 @@ static unsigned registers_of(const uint8_t *at, size_t n, uint32_t symbol) {
         if (size > n - i - 4) {
             return 0;
         }
-        if (at[i] == HAS_BYTES && at[i + 1] == REGCOUNT && size >= 8 && get(at + i + 4, 4) == symbol) {
+        if (at[i] == HAS_BYTES && at[i + 1] == REGCOUNT && size >= 8 &&
+            get(at + i + 4, 4) == symbol) {
             return (unsigned)get(at + i + 8, 4);
         }
         i += 4 + size;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 static CUresult check_shape(const fk_launch *l, const fk_function *f) {
-    static const uint32_t most_grid[3] = {0x7fffffff, 65535, 65535}, most_block[3] = {1024, 1024, 64};
+    static const uint32_t most_grid[3] = {0x7fffffff, 65535, 65535},
+                          most_block[3] = {1024, 1024, 64};
     uint64_t threads = 1;
     for (int i = 0; i < 3; i++) {
         FK_NEED(l->grid[i] > 0 && l->grid[i] <= most_grid[i], CUDA_ERROR_INVALID_VALUE);
@@ -22,7 +23,8 @@ static CUresult check_shape(const fk_launch *l, const fk_function *f) {
     if (k->reqntid[0]) {
         FK_NEED(memcmp(k->reqntid, l->block, sizeof k->reqntid) == 0, CUDA_ERROR_INVALID_VALUE);
     } else if (k->maxntid[0]) {
-        FK_NEED(threads <= (uint64_t)k->maxntid[0] * k->maxntid[1] * k->maxntid[2], CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(threads <= (uint64_t)k->maxntid[0] * k->maxntid[1] * k->maxntid[2],
+                CUDA_ERROR_INVALID_VALUE);
     }
     FK_NEED(threads <= fk_function_max_threads(f), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
     return CUDA_SUCCESS;
@@ -116,14 +118,15 @@ static CUresult launch_on(CUstream stream, const fk_launch *l) {
         fk_work_free(&work);
         return CUDA_ERROR_INVALID_HANDLE;
     }
-    fk_note("%s, grid %u,%u,%u, block %u,%u,%u, shared %u, stream %llu", work.kernel.function->kernel->name,
-            l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1], l->block[2], l->shared,
-            (unsigned long long)s->id);
+    fk_note("%s, grid %u,%u,%u, block %u,%u,%u, shared %u, stream %llu",
+            work.kernel.function->kernel->name, l->grid[0], l->grid[1], l->grid[2], l->block[0],
+            l->block[1], l->block[2], l->shared, (unsigned long long)s->id);
     return fk_submit(s, &work);
 }
 
-CUresult fk_cuLaunchKernel(CUfunction func, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                           unsigned bz, unsigned shared, CUstream stream, void **params, void **extra) {
+CUresult fk_cuLaunchKernel(CUfunction func, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                           unsigned by, unsigned bz, unsigned shared, CUstream stream,
+                           void **params, void **extra) {
     return launch_on(stream, &(fk_launch){.func = func,
                                           .grid = {gx, gy, gz},
                                           .block = {bx, by, bz},
@@ -132,9 +135,9 @@ CUresult fk_cuLaunchKernel(CUfunction func, unsigned gx, unsigned gy, unsigned g
                                           .extra = extra});
 }
 
-CUresult fk_cuLaunchCooperativeKernel(CUfunction func, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
-                                      unsigned by, unsigned bz, unsigned shared, CUstream stream,
-                                      void **params) {
+CUresult fk_cuLaunchCooperativeKernel(CUfunction func, unsigned gx, unsigned gy, unsigned gz,
+                                      unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                                      CUstream stream, void **params) {
     return launch_on(stream, &(fk_launch){.func = func,
                                           .grid = {gx, gy, gz},
                                           .block = {bx, by, bz},
@@ -143,7 +146,8 @@ CUresult fk_cuLaunchCooperativeKernel(CUfunction func, unsigned gx, unsigned gy,
                                           .cooperative = true});
 }
 
-/* Attributes that only advise are accepted; those that change what a kernel sees must be emulated. */
+/* Attributes that only advise are accepted; those that change what a kernel sees must be emulated.
+ */
 static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
     FK_NEED(config->numAttrs == 0 || config->attrs, CUDA_ERROR_INVALID_VALUE);
     for (unsigned i = 0; i < config->numAttrs; i++) {
@@ -151,7 +155,8 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
         switch ((unsigned)a->id) {
         case CU_LAUNCH_ATTRIBUTE_COOPERATIVE: l->cooperative = a->value.cooperative != 0; break;
         case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-            FK_NEED(a->value.clusterDim.x == 1 && a->value.clusterDim.y == 1 && a->value.clusterDim.z == 1,
+            FK_NEED(a->value.clusterDim.x == 1 && a->value.clusterDim.y == 1 &&
+                        a->value.clusterDim.z == 1,
                     CUDA_ERROR_NOT_SUPPORTED);
             break;
         case CU_LAUNCH_ATTRIBUTE_IGNORE:
@@ -163,7 +168,8 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction func, void **params, void **extra) {
+CUresult fk_cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction func, void **params,
+                             void **extra) {
     FK_NEED(c, CUDA_ERROR_INVALID_VALUE);
     fk_launch l = {.func = func,
                    .grid = {c->gridDimX, c->gridDimY, c->gridDimZ},

@@ -91,8 +91,9 @@ static CUresult examine(fk_library *lib, const fk_jit *jit) {
     return status;
 }
 
-CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *jit, void **jit_values,
-                              unsigned n_jit, CUlibraryOption *options, void **values, unsigned n) {
+CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *jit,
+                              void **jit_values, unsigned n_jit, CUlibraryOption *options,
+                              void **values, unsigned n) {
     FK_NEED(out && code && (n == 0 || options), CUDA_ERROR_INVALID_VALUE);
     (void)values;
     fk_library *lib = fk_new(FK_LIBRARY, sizeof *lib);
@@ -118,8 +119,9 @@ CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *ji
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuLibraryLoadFromFile(CUlibrary *out, const char *path, CUjit_option *jit, void **jit_values,
-                                  unsigned n_jit, CUlibraryOption *options, void **values, unsigned n) {
+CUresult fk_cuLibraryLoadFromFile(CUlibrary *out, const char *path, CUjit_option *jit,
+                                  void **jit_values, unsigned n_jit, CUlibraryOption *options,
+                                  void **values, unsigned n) {
     FK_NEED(out && path && (n == 0 || options), CUDA_ERROR_INVALID_VALUE);
     size_t len;
     char *image = fk_read_file(path, &len);
@@ -179,13 +181,15 @@ CUresult fk_cuLibraryGetModule(CUmodule *out, CUlibrary handle) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuLibraryGetGlobal(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle, const char *name) {
+CUresult fk_cuLibraryGetGlobal(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle,
+                               const char *name) {
     CUmodule m;
     FK_TRY(fk_cuLibraryGetModule(&m, handle));
     return fk_cuModuleGetGlobal_v2(ptr, bytes, m, name);
 }
 
-CUresult fk_cuLibraryGetManaged(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle, const char *name) {
+CUresult fk_cuLibraryGetManaged(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle,
+                                const char *name) {
     fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
@@ -196,7 +200,7 @@ CUresult fk_cuLibraryGetManaged(CUdeviceptr *ptr, size_t *bytes, CUlibrary handl
     return fk_cuModuleGetGlobal_v2(ptr, bytes, fk_handle(m), name);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static CUresult kernel_function(fk_kernel *k, fk_context *ctx, fk_function **out) {
     fk_module *m;
@@ -273,13 +277,15 @@ CUresult fk_cuKernelGetParamInfo(CUkernel handle, size_t index, size_t *offset, 
     return fk_cuFuncGetParamInfo(fk_handle(f), index, offset, size);
 }
 
-CUresult fk_cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkernel handle, CUdevice dev) {
+CUresult fk_cuKernelGetAttribute(int *value, CUfunction_attribute attribute, CUkernel handle,
+                                 CUdevice dev) {
     fk_function *f;
     FK_TRY(function_on(handle, dev, &f));
     return fk_cuFuncGetAttribute(value, attribute, fk_handle(f));
 }
 
-CUresult fk_cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle, CUdevice dev) {
+CUresult fk_cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUkernel handle,
+                                 CUdevice dev) {
     fk_function *f;
     FK_TRY(function_on(handle, dev, &f));
     FK_TRY(fk_cuFuncSetAttribute(fk_handle(f), attribute, value));

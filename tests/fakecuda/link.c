@@ -3,8 +3,8 @@
  *      .version 7.0 .target sm_75 .address_size 64   <- of the first text; the others lose theirs
  *      [body of the first text] [body of the second] ...
  *
- * A declaration in one text meets its definition in another when the joined text is loaded. Cubins and
- * objects hold machine code: CUDA_ERROR_NO_BINARY_FOR_GPU. */
+ * A declaration in one text meets its definition in another when the joined text is loaded. Cubins
+ * and objects hold machine code: CUDA_ERROR_NO_BINARY_FOR_GPU. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -47,8 +47,8 @@ static void behead(char *text) {
     }
 }
 
-CUresult fk_cuLinkAddData_v2(CUlinkState handle, CUjitInputType type, void *data, size_t size, const char *name,
-                             unsigned n, CUjit_option *options, void **values) {
+CUresult fk_cuLinkAddData_v2(CUlinkState handle, CUjitInputType type, void *data, size_t size,
+                             const char *name, unsigned n, CUjit_option *options, void **values) {
     link_state *s = fk_get(handle, FK_LINK);
     FK_NEED(s && !s->complete, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(data && size > 0 && (unsigned)type < CU_JIT_NUM_INPUT_TYPES, CUDA_ERROR_INVALID_VALUE);
@@ -86,7 +86,8 @@ CUresult fk_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char 
     size_t len;
     char *data = fk_read_file(path, &len);
     FK_NEED(data, CUDA_ERROR_FILE_NOT_FOUND);
-    const CUresult status = fk_cuLinkAddData_v2(state, type, data, len + 1, path, n, options, values);
+    const CUresult status =
+        fk_cuLinkAddData_v2(state, type, data, len + 1, path, n, options, values);
     free(data);
     return status;
 }

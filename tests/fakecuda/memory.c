@@ -1,11 +1,13 @@
-/* memory.c - blocks: where a device's memory lies, who owns which bytes, and what happens to freed ones.
+/* memory.c - blocks: where a device's memory lies, who owns which bytes, and what happens to freed
+ * ones.
  *
  *      device address   |reserved, PROT_NONE: a host access faults           |
  *                            base        base + size
  *      this process     |red|  block  |red|  block  |red| ...   = device address + a constant
  *
- * All blocks, living and dead, stand in one array sorted by address. A freed block is filled with 0xDB
- * and rests in quarantine, so that later uses are recognised; then its place may be used again. */
+ * All blocks, living and dead, stand in one array sorted by address. A freed block is filled with
+ * 0xDB and rests in quarantine, so that later uses are recognised; then its place may be used
+ * again. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -63,7 +65,7 @@ bool fk_is_device_address(uint64_t address) {
     return false;
 }
 
-/* ---- the sorted array ---------------------------------------------------------------------------------- */
+/* ---- the sorted array ------------------------------------------------------------------------ */
 
 /* The number of blocks whose base is at or below the address. */
 static size_t rank(uint64_t address) {
@@ -123,7 +125,7 @@ fk_block *fk_block_next(size_t *cursor) {
     return NULL;
 }
 
-/* ---- birth and death -------------------------------------------------------------------------------------- */
+/* ---- birth and death ------------------------------------------------------------------------- */
 
 static fk_block *block_record(const char *what) {
     fk_block *b = calloc(1, sizeof *b);
@@ -155,7 +157,8 @@ static uint64_t find_place(int device, uint64_t rounded) {
 }
 
 static bool lay_out(fk_block *b, uint64_t base, uint64_t bytes, uint8_t *host) {
-    b->extent = (ptx_extent){.base = base, .size = bytes, .host = host, .owner = b->owner, .tag = b};
+    b->extent =
+        (ptx_extent){.base = base, .size = bytes, .host = host, .owner = b->owner, .tag = b};
     if (fk.config.checks && !fk.config.null && b->place == FK_DEVICE) {
         b->extent.shadow = ptx_shadow_new(bytes);
         if (!b->extent.shadow) {
@@ -267,10 +270,6 @@ void fk_block_free(fk_block *b) {
     shorten_quarantine();
 }
 
-uint64_t fk_memory_used(int device) {
-    return mem.arenas[device].used;
-}
-
 static void release_host(fk_block *b);
 
 void fk_memory_reset(int device, fk_context *ctx) {
@@ -290,7 +289,7 @@ void fk_memory_reset(int device, fk_context *ctx) {
     }
 }
 
-/* ---- device memory ------------------------------------------------------------------------------------------ */
+/* ---- device memory --------------------------------------------------------------------------- */
 
 CUresult fk_cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
     FK_NEED(free_bytes && total, CUDA_ERROR_INVALID_VALUE);
@@ -323,8 +322,8 @@ CUresult fk_cuMemAllocPitch_v2(CUdeviceptr *ptr, size_t *pitch, size_t width, si
     return CUDA_SUCCESS;
 }
 
-/* Lets all work end before memory goes. A host function may run meanwhile with the lock open, and another
- * thread free the block: then NULL. */
+/* Lets all work end before memory goes. A host function may run meanwhile with the lock open, and
+ * another thread free the block: then NULL. */
 static fk_block *settle(const fk_block *b) {
     const uint64_t base = b->extent.base, id = b->id;
     fk_finish_context(NULL);
@@ -369,7 +368,7 @@ CUresult fk_cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdevicept
     return CUDA_SUCCESS;
 }
 
-/* ---- host memory: pinned, registered, managed: the device sees the host's own addresses --------------------- */
+/* ---- host memory: pinned, registered, managed: the device sees the host's own addresses ------ */
 
 /* Pages with an inaccessible one on each side. */
 static void *guarded_pages(size_t bytes) {

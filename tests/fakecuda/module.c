@@ -1,7 +1,7 @@
 /* module.c - modules: load an image, place its variables, hand out its functions.
  *
- * The interpreter parses; what it says goes into the caller's JIT log. Variables become blocks of the
- * context's device, so that copies, checks and races know them by name. */
+ * The interpreter parses; what it says goes into the caller's JIT log. Variables become blocks of
+ * the context's device, so that copies, checks and races know them by name. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 enum { LOG_BYTES = 16 << 10 };
 
-/* ---- options of the JIT ------------------------------------------------------------------------------- */
+/* ---- options of the JIT ---------------------------------------------------------------------- */
 
 CUresult fk_jit_check(const fk_jit *jit) {
     FK_NEED(jit->n == 0 || (jit->options && jit->values), CUDA_ERROR_INVALID_VALUE);
@@ -55,7 +55,7 @@ void fk_jit_logs(const fk_jit *jit, const char *error, double seconds) {
     }
 }
 
-/* ---- variables ------------------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 static bool place(void *user, const ptx_global *global, uint64_t *address) {
     fk_module *m = user;
@@ -87,17 +87,19 @@ static bool fill(void *user, const ptx_global *global, const void *bytes) {
     return true;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* The newest PTX that a driver of this version reads: 9.0 for 13.0, 8.x for 12.y. */
 static unsigned newest_ptx(int driver) {
-    return driver >= 13000 ? 90 + (unsigned)(driver - 13000) / 10
-                           : driver >= 12000 ? 80 + (unsigned)(driver - 12000) / 10 : 78;
+    return driver >= 13000   ? 90 + (unsigned)(driver - 13000) / 10
+           : driver >= 12000 ? 80 + (unsigned)(driver - 12000) / 10
+                             : 78;
 }
 
 static CUresult parse(fk_module *m, const fk_image *image, ptx_log *log) {
     const fk_profile *p = m->ctx->device->profile;
-    const ptx_target target = {.sm = p->sm, .multiprocessors = (unsigned)p->multiprocessors,
+    const ptx_target target = {.sm = p->sm,
+                               .multiprocessors = (unsigned)p->multiprocessors,
                                .shared_limit = (uint32_t)p->shared_optin};
     m->ptx = ptx_load(image->ptx, image->ptx_len, &target, log);
     FK_NEED(m->ptx, CUDA_ERROR_INVALID_PTX);
@@ -223,7 +225,7 @@ fk_block *fk_module_global(const fk_module *m, const char *name) {
     return global ? fk_block_at(global->address) : NULL;
 }
 
-/* ---- the interface --------------------------------------------------------------------------------------------- */
+/* ---- the interface --------------------------------------------------------------------------- */
 
 CUresult fk_cuModuleLoadDataEx(CUmodule *out, const void *image, unsigned n, CUjit_option *options,
                                void **values) {
@@ -298,7 +300,8 @@ CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodu
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuModuleGetGlobal_v2(CUdeviceptr *ptr, size_t *bytes, CUmodule handle, const char *name) {
+CUresult fk_cuModuleGetGlobal_v2(CUdeviceptr *ptr, size_t *bytes, CUmodule handle,
+                                 const char *name) {
     FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
     const fk_module *m = fk_get(handle, FK_MODULE);
     FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);

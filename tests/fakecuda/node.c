@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Adds `work`, which it takes, behind nodes given by handles. */
-static CUresult add(CUgraphNode *out, CUgraph handle, const CUgraphNode *deps, size_t n, fk_work *work) {
+static CUresult add(CUgraphNode *out, CUgraph handle, const CUgraphNode *deps, size_t n,
+                    fk_work *work) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     fk_list list = {0};
     CUresult status = out && graph && (deps || n == 0) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -51,7 +52,7 @@ static fk_node *typed(CUgraphNode handle, CUgraphNodeType type) {
     return node && node->type == type ? node : NULL;
 }
 
-/* ---- kernels ---------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, fk_work *work) {
     FK_NEED(p, CUDA_ERROR_INVALID_VALUE);
@@ -72,15 +73,15 @@ CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 
     return wide;
 }
 
-CUresult fk_cuGraphAddKernelNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                    const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
+CUresult fk_cuGraphAddKernelNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                    size_t n, const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
     fk_work work;
     FK_TRY(fk_kernel_work(params, &work));
     return add(node, graph, deps, n, &work);
 }
 
-CUresult fk_cuGraphAddKernelNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                 const CUDA_KERNEL_NODE_PARAMS_v1 *params) {
+CUresult fk_cuGraphAddKernelNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                 size_t n, const CUDA_KERNEL_NODE_PARAMS_v1 *params) {
     FK_NEED(params, CUDA_ERROR_INVALID_VALUE);
     const CUDA_KERNEL_NODE_PARAMS_v2 wide = fk_kernel_params_v2(params);
     return fk_cuGraphAddKernelNode_v2(node, graph, deps, n, &wide);
@@ -100,11 +101,16 @@ CUresult fk_cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE_P
         }
         node->kernel_params = list;
     }
-    *params = (CUDA_KERNEL_NODE_PARAMS_v2){
-        .func = w->kernel.handle,
-        .gridDimX = w->kernel.grid[0], .gridDimY = w->kernel.grid[1], .gridDimZ = w->kernel.grid[2],
-        .blockDimX = w->kernel.block[0], .blockDimY = w->kernel.block[1], .blockDimZ = w->kernel.block[2],
-        .sharedMemBytes = w->kernel.shared, .kernelParams = node->kernel_params, .ctx = fk_handle(w->ctx)};
+    *params = (CUDA_KERNEL_NODE_PARAMS_v2){.func = w->kernel.handle,
+                                           .gridDimX = w->kernel.grid[0],
+                                           .gridDimY = w->kernel.grid[1],
+                                           .gridDimZ = w->kernel.grid[2],
+                                           .blockDimX = w->kernel.block[0],
+                                           .blockDimY = w->kernel.block[1],
+                                           .blockDimZ = w->kernel.block[2],
+                                           .sharedMemBytes = w->kernel.shared,
+                                           .kernelParams = node->kernel_params,
+                                           .ctx = fk_handle(w->ctx)};
     return CUDA_SUCCESS;
 }
 
@@ -116,7 +122,8 @@ CUresult fk_cuGraphKernelNodeGetParams(CUgraphNode node, CUDA_KERNEL_NODE_PARAMS
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphKernelNodeSetParams_v2(CUgraphNode handle, const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
+CUresult fk_cuGraphKernelNodeSetParams_v2(CUgraphNode handle,
+                                          const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
     fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_KERNEL);
     FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
     fk_work work;
@@ -130,7 +137,7 @@ CUresult fk_cuGraphKernelNodeSetParams(CUgraphNode node, const CUDA_KERNEL_NODE_
     return fk_cuGraphKernelNodeSetParams_v2(node, &wide);
 }
 
-/* ---- copies and fills ---------------------------------------------------------------------------------------- */
+/* ---- copies and fills ------------------------------------------------------------------------ */
 
 CUresult fk_copy_node_work(const CUDA_MEMCPY3D *copy, CUcontext handle, fk_work *work) {
     fk_context *ctx;
@@ -148,8 +155,8 @@ CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext handle
     return work->kind == WORK_FILL ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-CUresult fk_cuGraphAddMemcpyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                 const CUDA_MEMCPY3D *copy, CUcontext ctx) {
+CUresult fk_cuGraphAddMemcpyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                 size_t n, const CUDA_MEMCPY3D *copy, CUcontext ctx) {
     fk_work work;
     FK_TRY(fk_copy_node_work(copy, ctx, &work));
     return add(node, graph, deps, n, &work);
@@ -170,8 +177,8 @@ CUresult fk_cuGraphMemcpyNodeSetParams(CUgraphNode handle, const CUDA_MEMCPY3D *
     return fk_node_replace(node, &work);
 }
 
-CUresult fk_cuGraphAddMemsetNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                 const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx) {
+CUresult fk_cuGraphAddMemsetNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                 size_t n, const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx) {
     fk_work work;
     FK_TRY(fk_fill_node_work(fill, ctx, &work));
     return add(node, graph, deps, n, &work);
@@ -194,7 +201,7 @@ CUresult fk_cuGraphMemsetNodeSetParams(CUgraphNode handle, const CUDA_MEMSET_NOD
     return fk_node_replace(node, &work);
 }
 
-/* ---- host functions, empty nodes, children, events ------------------------------------------------------------- */
+/* ---- host functions, empty nodes, children, events ------------------------------------------- */
 
 CUresult fk_host_node_work(const CUDA_HOST_NODE_PARAMS *p, fk_context *ctx, fk_work *work) {
     FK_NEED(p && p->fn, CUDA_ERROR_INVALID_VALUE);
@@ -224,12 +231,13 @@ CUresult fk_cuGraphHostNodeSetParams(CUgraphNode handle, const CUDA_HOST_NODE_PA
     return fk_node_replace(node, &work);
 }
 
-CUresult fk_cuGraphAddEmptyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n) {
+CUresult fk_cuGraphAddEmptyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                size_t n) {
     return add(node, graph, deps, n, &(fk_work){.kind = WORK_EMPTY});
 }
 
-CUresult fk_cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                     CUgraph child) {
+CUresult fk_cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                     size_t n, CUgraph child) {
     const fk_graph *from = fk_get(child, FK_GRAPH);
     FK_NEED(from && child != graph, CUDA_ERROR_INVALID_VALUE);
     fk_work work = {.kind = WORK_CHILD, .child = fk_graph_copy(from)};
@@ -245,33 +253,34 @@ CUresult fk_cuGraphChildGraphNodeGetGraph(CUgraphNode handle, CUgraph *graph) {
     return CUDA_SUCCESS;
 }
 
-static CUresult add_event(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n, CUevent handle,
-                          fk_work_kind kind) {
+static CUresult add_event(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
+                          CUevent handle, fk_work_kind kind) {
     fk_event *e = fk_get(handle, FK_EVENT);
     FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
     fk_event_hold(e);
     return add(node, graph, deps, n, &(fk_work){.kind = kind, .ctx = e->ctx, .event = e});
 }
 
-CUresult fk_cuGraphAddEventRecordNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                      CUevent event) {
+CUresult fk_cuGraphAddEventRecordNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                      size_t n, CUevent event) {
     return add_event(node, graph, deps, n, event, WORK_RECORD);
 }
 
-CUresult fk_cuGraphAddEventWaitNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                    CUevent event) {
+CUresult fk_cuGraphAddEventWaitNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                    size_t n, CUevent event) {
     return add_event(node, graph, deps, n, event, WORK_WAIT);
 }
 
-/* ---- memory: an address for the graph's life, bytes from the node to the one that frees them -------------------- */
+/* ---- memory: an address for the graph's life, bytes from the node to the one that frees them - */
 
-CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                   CUDA_MEM_ALLOC_NODE_PARAMS *params) {
+CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                   size_t n, CUDA_MEM_ALLOC_NODE_PARAMS *params) {
     FK_NEED(params && params->bytesize > 0, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(params->poolProps.location.type == CU_MEM_LOCATION_TYPE_DEVICE &&
                 fk_device_of(params->poolProps.location.id),
             CUDA_ERROR_INVALID_VALUE);
-    fk_block *b = fk_block_new(params->poolProps.location.id, params->bytesize, "cuGraphAddMemAllocNode");
+    fk_block *b =
+        fk_block_new(params->poolProps.location.id, params->bytesize, "cuGraphAddMemAllocNode");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
     b->recurring = b->global = b->unborn = true;
     b->extent.flags |= PTX_EXTENT_FREED;
@@ -285,34 +294,38 @@ CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgra
     return status;
 }
 
-CUresult fk_cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
-                                  CUdeviceptr ptr) {
+CUresult fk_cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
+                                  size_t n, CUdeviceptr ptr) {
     const fk_block *b = fk_block_at(ptr);
     FK_NEED(b && b->recurring && b->extent.base == ptr, CUDA_ERROR_INVALID_VALUE);
     return add(node, graph, deps, n, &(fk_work){.kind = WORK_FREE, .memory = {ptr, b->id}});
 }
 
-/* ---- the general form --------------------------------------------------------------------------------------------- */
+/* ---- the general form ------------------------------------------------------------------------ */
 
 CUresult fk_cuGraphAddNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
                            CUgraphNodeParams *p) {
     FK_NEED(p, CUDA_ERROR_INVALID_VALUE);
     fk_work work;
     switch (p->type) {
-    case CU_GRAPH_NODE_TYPE_KERNEL: return fk_cuGraphAddKernelNode_v2(node, graph, deps, n, &p->kernel);
+    case CU_GRAPH_NODE_TYPE_KERNEL:
+        return fk_cuGraphAddKernelNode_v2(node, graph, deps, n, &p->kernel);
     case CU_GRAPH_NODE_TYPE_MEMCPY:
     case CU_GRAPH_NODE_TYPE_MEMSET:
     case CU_GRAPH_NODE_TYPE_HOST:
         FK_TRY(fk_node_params_work(p, NULL, &work));
         return add(node, graph, deps, n, &work);
-    case CU_GRAPH_NODE_TYPE_GRAPH: return fk_cuGraphAddChildGraphNode(node, graph, deps, n, p->graph.graph);
+    case CU_GRAPH_NODE_TYPE_GRAPH:
+        return fk_cuGraphAddChildGraphNode(node, graph, deps, n, p->graph.graph);
     case CU_GRAPH_NODE_TYPE_EMPTY: return fk_cuGraphAddEmptyNode(node, graph, deps, n);
     case CU_GRAPH_NODE_TYPE_WAIT_EVENT:
         return fk_cuGraphAddEventWaitNode(node, graph, deps, n, p->eventWait.event);
     case CU_GRAPH_NODE_TYPE_EVENT_RECORD:
         return fk_cuGraphAddEventRecordNode(node, graph, deps, n, p->eventRecord.event);
-    case CU_GRAPH_NODE_TYPE_MEM_ALLOC: return fk_cuGraphAddMemAllocNode(node, graph, deps, n, &p->alloc);
-    case CU_GRAPH_NODE_TYPE_MEM_FREE: return fk_cuGraphAddMemFreeNode(node, graph, deps, n, p->free.dptr);
+    case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+        return fk_cuGraphAddMemAllocNode(node, graph, deps, n, &p->alloc);
+    case CU_GRAPH_NODE_TYPE_MEM_FREE:
+        return fk_cuGraphAddMemFreeNode(node, graph, deps, n, p->free.dptr);
     }
     return CUDA_ERROR_NOT_SUPPORTED;
 }
@@ -331,8 +344,9 @@ CUresult fk_node_params_work(const CUgraphNodeParams *p, fk_context *ctx, fk_wor
         return fk_copy_node_work(&p->memcpy.copyParams,
                                  p->memcpy.copyCtx ? p->memcpy.copyCtx : fk_handle(ctx), work);
     case CU_GRAPH_NODE_TYPE_MEMSET: {
-        const CUDA_MEMSET_NODE_PARAMS fill = {p->memset.dst,         p->memset.pitch, p->memset.value,
-                                              p->memset.elementSize, p->memset.width, p->memset.height};
+        const CUDA_MEMSET_NODE_PARAMS fill = {p->memset.dst,   p->memset.pitch,
+                                              p->memset.value, p->memset.elementSize,
+                                              p->memset.width, p->memset.height};
         return fk_fill_node_work(&fill, p->memset.ctx ? p->memset.ctx : fk_handle(ctx), work);
     }
     case CU_GRAPH_NODE_TYPE_HOST: return fk_host_node_work(&p->host, ctx, work);

@@ -4,9 +4,9 @@
  *                 | known, ended | ... | ended | waiting |      by sequence number
  *
  * Each command keeps a bit for every command on record that stream order, events and host waits put
- * before it. When it ends, its ranges are compared with those of every ended command that has no such
- * bit. A command leaves the record when the host has waited for it and nothing older than that wait is
- * still to run: all that follows is ordered after it. */
+ * before it. When it ends, its ranges are compared with those of every ended command that has no
+ * such bit. A command leaves the record when the host has waited for it and nothing older than that
+ * wait is still to run: all that follows is ordered after it. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -101,7 +101,8 @@ static void drop_front(size_t n) {
     memmove(record.at, record.at + n, record.n * sizeof *record.at);
     const size_t shift = (size_t)(first_bit() / WORD - words_before);
     if (shift > 0) {
-        memmove(record.known, record.known + shift, (record.known_words - shift) * sizeof *record.known);
+        memmove(record.known, record.known + shift,
+                (record.known_words - shift) * sizeof *record.known);
         memset(record.known + record.known_words - shift, 0, shift * sizeof *record.known);
     }
 }
@@ -164,8 +165,8 @@ fk_command *fk_order_pending(const fk_context *ctx) {
     return NULL;
 }
 
-/* A program that never waits would be recorded for ever: its oldest ended commands are then taken for
- * ordered. */
+/* A program that never waits would be recorded for ever: its oldest ended commands are then taken
+ * for ordered. */
 bool fk_order_full(void) {
     if (record.n <= RECORD_MAX) {
         return false;
@@ -181,7 +182,7 @@ bool fk_order_full(void) {
     return record.n > RECORD_MAX;
 }
 
-/* ---- races ------------------------------------------------------------------------------------------------- */
+/* ---- races ----------------------------------------------------------------------------------- */
 
 static bool conflict(unsigned a, unsigned b) {
     const bool atomics = a == PTX_ATOMIC && b == PTX_ATOMIC;
@@ -215,22 +216,24 @@ static void report_race(const fk_command *first, const fk_command *second) {
     const uint64_t end = x->end < y->end ? x->end : y->end;
     const fk_block *b = fk_block_near(begin);
     const bool inside = b && begin - b->extent.base < b->extent.size;
-    fk_report("stream race: %s on stream %llu %s and %s on stream %llu %s bytes %llu to %llu of %s: "
-              "no stream order, event or host wait puts one before the other",
-              first->what, (unsigned long long)first->stream->id, verb(x->access), second->what,
-              (unsigned long long)second->stream->id, verb(y->access),
-              (unsigned long long)(begin - (inside ? b->extent.base : 0)),
-              (unsigned long long)(end - (inside ? b->extent.base : 0)),
-              inside ? b->owner : "pageable host memory");
+    fk_report(
+        "stream race: %s on stream %llu %s and %s on stream %llu %s bytes %llu to %llu of %s: "
+        "no stream order, event or host wait puts one before the other",
+        first->what, (unsigned long long)first->stream->id, verb(x->access), second->what,
+        (unsigned long long)second->stream->id, verb(y->access),
+        (unsigned long long)(begin - (inside ? b->extent.base : 0)),
+        (unsigned long long)(end - (inside ? b->extent.base : 0)),
+        inside ? b->owner : "pageable host memory");
 }
 
 void fk_order_end(fk_command *command) {
     if (command->n_ranges > 0) {
         for (size_t i = 0; i < record.n; i++) {
             fk_command *c = record.at[i];
-            if (c != command && c->state == CMD_DONE && c->n_ranges > 0 && !fk_ordered(c, command) &&
-                !fk_ordered(command, c)) {
-                report_race(c->seq < command->seq ? c : command, c->seq < command->seq ? command : c);
+            if (c != command && c->state == CMD_DONE && c->n_ranges > 0 &&
+                !fk_ordered(c, command) && !fk_ordered(command, c)) {
+                report_race(c->seq < command->seq ? c : command,
+                            c->seq < command->seq ? command : c);
             }
         }
     }

@@ -2,7 +2,8 @@
 #include "fake.h"
 
 /* Attributes that say something only about memory of the driver. */
-static CUresult of_block(const fk_block *b, CUpointer_attribute attribute, CUdeviceptr ptr, void *data) {
+static CUresult of_block(const fk_block *b, CUpointer_attribute attribute, CUdeviceptr ptr,
+                         void *data) {
     const bool device = b->place == FK_DEVICE;
     switch (attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:
@@ -18,10 +19,16 @@ static CUresult of_block(const fk_block *b, CUpointer_attribute attribute, CUdev
         return device ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: *(unsigned *)data = 0; return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_BUFFER_ID: *(unsigned long long *)data = b->id; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED: *(unsigned *)data = b->place == FK_MANAGED; return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+        *(unsigned *)data = b->place == FK_MANAGED;
+        return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)data = b->device; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: *(unsigned *)data = 0; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: *(CUdeviceptr *)data = b->extent.base; return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+        *(unsigned *)data = 0;
+        return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+        *(CUdeviceptr *)data = b->extent.base;
+        return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE: *(size_t *)data = b->extent.size; return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_MAPPED: *(unsigned *)data = 1; return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES: *(cuuint64_t *)data = 0; return CUDA_SUCCESS;
@@ -77,7 +84,8 @@ CUresult fk_cuPointerGetAttributes(unsigned n, CUpointer_attribute *attributes, 
 }
 
 /* Copies here are always ordered as the attribute would have them be. */
-CUresult fk_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr ptr) {
+CUresult fk_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
+                                  CUdeviceptr ptr) {
     FK_NEED(value && attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS && fk_block_at(ptr),
             CUDA_ERROR_INVALID_VALUE);
     return CUDA_SUCCESS;

@@ -1,7 +1,7 @@
 /* pool.c - stream-ordered memory: pools, and allocation and release as commands of a stream.
  *
- * An address is chosen when the allocation is asked for; the bytes may be used from the moment the stream
- * comes to it until the stream comes to the release. Uses outside are faults and races. */
+ * An address is chosen when the allocation is asked for; the bytes may be used from the moment the
+ * stream comes to it until the stream comes to the release. Uses outside are faults and races. */
 #include "fake.h"
 
 #include <stdlib.h>
@@ -52,7 +52,8 @@ CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool
     fk_pool_took(pool, b->rounded);
     fk_note("%zu: %s", bytes, b->owner);
     *ptr = b->extent.base;
-    status = fk_submit(s, &(fk_work){.kind = WORK_ALLOC, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
+    status = fk_submit(
+        s, &(fk_work){.kind = WORK_ALLOC, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
     if (status != CUDA_SUCCESS) {
         fk_block_free(b);
     }
@@ -81,7 +82,8 @@ CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
     if (!s->capture) {
         b->doomed = true;
     }
-    return fk_submit(s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
+    return fk_submit(
+        s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
 }
 
 CUresult fk_cuDeviceGetDefaultMemPool(CUmemoryPool *pool, CUdevice dev) {
@@ -158,8 +160,12 @@ CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
         *(int *)value = pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES];
         return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: *(cuuint64_t *)value = pool->threshold; return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: *(cuuint64_t *)value = pool->reserved; return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        *(cuuint64_t *)value = pool->threshold;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+        *(cuuint64_t *)value = pool->reserved;
+        return CUDA_SUCCESS;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
         *(cuuint64_t *)value = pool->reserved_high;
         return CUDA_SUCCESS;
@@ -179,7 +185,9 @@ CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
     case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
         pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES] = *(int *)value;
         return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: pool->threshold = *(cuuint64_t *)value; return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        pool->threshold = *(cuuint64_t *)value;
+        return CUDA_SUCCESS;
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
         FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
         pool->reserved_high = pool->reserved;
@@ -210,13 +218,14 @@ CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, 
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle, CUmemLocation *location) {
+CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle,
+                               CUmemLocation *location) {
     const fk_pool *pool = fk_get(handle, FK_POOL);
     FK_NEED(pool && flags && location && location->type == CU_MEM_LOCATION_TYPE_DEVICE,
             CUDA_ERROR_INVALID_VALUE);
     const fk_device *peer = fk_device_of(location->id);
     FK_NEED(peer, CUDA_ERROR_INVALID_DEVICE);
     *flags = peer == pool->device || fk_has(&pool->peers, peer) ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
-                                                                 : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+                                                                : CU_MEM_ACCESS_FLAGS_PROT_NONE;
     return CUDA_SUCCESS;
 }

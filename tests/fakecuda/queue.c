@@ -1,12 +1,13 @@
-/* queue.c - commands run late, in a seeded random order that respects only what the program asked for.
+/* queue.c - commands run late, in a seeded random order that respects only what the program asked
+ * for.
  *
  *      stream A   [copy]--[kernel]--------[record e]
  *                                               \
  *      stream B   [fill]-----------[wait e]------+--[kernel]      arrows: followers
  *
- * A command is ready when all that it waits for has ended. Nothing runs until the host waits, asks, or
- * chance lets one go early; then any ready command may be next, or, every second time, only those that
- * the wait needs, so that work which nobody ordered stays undone as long as it can. */
+ * A command is ready when all that it waits for has ended. Nothing runs until the host waits, asks,
+ * or chance lets one go early; then any ready command may be next, or, every second time, only
+ * those that the wait needs, so that work which nobody ordered stays undone as long as it can. */
 #include "fake.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ enum { EARLY_ONE_IN = 16, QUIET_MS = 20 };
 static struct {
     fk_list ready;
     uint64_t random;
-    bool in_order; /* seed 0 */
+    bool in_order;  /* seed 0 */
     size_t pending; /* commands that have not ended */
     unsigned host_pending;
     bool helper;
@@ -68,7 +69,7 @@ static bool is_host(const fk_command *c) {
     return c->work.kind == WORK_HOST || c->work.kind == WORK_CALLBACK;
 }
 
-/* ---- choosing and running -------------------------------------------------------------------------------- */
+/* ---- choosing and running -------------------------------------------------------------------- */
 
 /* A ready command; with `target`, one that it waits for or itself; NULL when there is none. */
 static fk_command *pick(const fk_command *target, bool host) {
@@ -148,7 +149,7 @@ void fk_progress(void) {
     }
 }
 
-/* ---- a helper for programs that wait for a host function without asking the driver ------------------------ */
+/* ---- a helper for programs that wait for a host function without asking the driver ----------- */
 
 static void *help(void *unused) {
     (void)unused;
@@ -182,7 +183,7 @@ static void expect_host(void) {
     pthread_cond_signal(&queue.host_work);
 }
 
-/* ---- queueing ------------------------------------------------------------------------------------------------ */
+/* ---- queueing -------------------------------------------------------------------------------- */
 
 /* What the stream itself makes a new command wait for: its own last command, and between the legacy
  * stream and the blocking streams of a context each other's. */
@@ -238,7 +239,8 @@ static bool reserve_ready(void) {
     return at != NULL;
 }
 
-fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n, bool loose) {
+fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n,
+                       bool loose) {
     fk_command *c = calloc(1, sizeof *c);
     fk_list all = {0};
     bool ok = c && reserve_ready();

@@ -157,10 +157,12 @@ CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
     fk_stream *s = fk_stream_of(handle, &status);
     FK_NEED(s, status);
     FK_NEED(fn, CUDA_ERROR_INVALID_VALUE);
-    return fk_submit(s, &(fk_work){.kind = WORK_HOST, .ctx = s->ctx, .host = {.fn = fn, .user = user}});
+    return fk_submit(
+        s, &(fk_work){.kind = WORK_HOST, .ctx = s->ctx, .host = {.fn = fn, .user = user}});
 }
 
-CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user, unsigned flags) {
+CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user,
+                                unsigned flags) {
     CUresult status;
     fk_stream *s = fk_stream_of(handle, &status);
     FK_NEED(s, status);
@@ -171,12 +173,12 @@ CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void
                                    .host = {.callback = callback, .user = user, .stream = handle}});
 }
 
-/* ---- what a stream says about itself ------------------------------------------------------------------- */
+/* ---- what a stream says about itself --------------------------------------------------------- */
 
-#define STREAM_OR_LEAVE(out)                    \
-    CUresult status;                            \
-    fk_stream *s = fk_stream_of(handle, &status); \
-    FK_NEED(s, status);                         \
+#define STREAM_OR_LEAVE(out)                                                                       \
+    CUresult status;                                                                               \
+    fk_stream *s = fk_stream_of(handle, &status);                                                  \
+    FK_NEED(s, status);                                                                            \
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE)
 
 CUresult fk_cuStreamGetPriority(CUstream handle, int *priority) {
@@ -209,7 +211,8 @@ CUresult fk_cuStreamGetDevice(CUstream handle, CUdevice *dev) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuStreamGetAttribute(CUstream handle, CUstreamAttrID attribute, CUstreamAttrValue *value) {
+CUresult fk_cuStreamGetAttribute(CUstream handle, CUstreamAttrID attribute,
+                                 CUstreamAttrValue *value) {
     STREAM_OR_LEAVE(value);
     FK_NEED(attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY, CUDA_ERROR_NOT_SUPPORTED);
     value->priority = s->priority;

@@ -1,4 +1,5 @@
-/* test_abi.c - our declarations have the layouts and numbers of the toolkit's header, where one is. */
+/* test_abi.c - our declarations have the layouts and numbers of the toolkit's header, where one is.
+ */
 #include "abi_theirs.h"
 #include "test_fake.h"
 
@@ -17,7 +18,7 @@ Test(abi, agrees_with_the_toolkit) {
     }
     cr_assert(abi_n_theirs == sizeof ours / sizeof *ours);
     for (size_t i = 0; i < abi_n_theirs; i++) {
-        cr_expect(ours[i].value == abi_theirs[i].value, "%s: ours %zu, theirs %zu", ours[i].what, ours[i].value,
-                  abi_theirs[i].value);
+        cr_expect(ours[i].value == abi_theirs[i].value, "%s: ours %zu, theirs %zu", ours[i].what,
+                  ours[i].value, abi_theirs[i].value);
     }
 }

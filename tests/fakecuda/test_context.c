@@ -9,7 +9,9 @@ static int attribute(int number, CUdevice dev) {
 
 Test(context, profiles) {
     setenv("BRAZE_FAKE_DEVICES", "75,80,86,89,90,100,120", 1);
-    static const struct { int major, minor, sms, optin, threads; } want[] = {
+    static const struct {
+        int major, minor, sms, optin, threads;
+    } want[] = {
         {7, 5, 40, 65536, 1024},    {8, 0, 108, 166912, 2048}, {8, 6, 82, 101376, 1536},
         {8, 9, 128, 101376, 1536},  {9, 0, 132, 232448, 2048}, {10, 0, 148, 232448, 2048},
         {12, 0, 170, 101376, 1536},

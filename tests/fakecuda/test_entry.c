@@ -26,7 +26,10 @@ Test(entry, no_device) {
 }
 
 Test(entry, every_code_has_a_name_and_a_sentence) {
-    static const struct { int code; const char *name; } codes[] = {
+    static const struct {
+        int code;
+        const char *name;
+    } codes[] = {
 #define E(number, symbol, text) {number, #symbol},
 #include "errors.def"
 #undef E
@@ -42,7 +45,8 @@ Test(entry, every_code_has_a_name_and_a_sentence) {
     cr_assert(name == NULL);
 }
 
-static void *proc(const char *name, int version, cuuint64_t flags, CUdriverProcAddressQueryResult want) {
+static void *proc(const char *name, int version, cuuint64_t flags,
+                  CUdriverProcAddressQueryResult want) {
     void *p = (void *)1;
     CUdriverProcAddressQueryResult got;
     ok(cuGetProcAddress_v2(name, &p, version, flags, &got));
@@ -59,8 +63,10 @@ static void *symbol(const char *name) {
 Test(entry, versions_of_names) {
     cr_assert(proc("cuMemAlloc", 3020, 0, CU_GET_PROC_ADDRESS_SUCCESS) == symbol("cuMemAlloc_v2"));
     cr_assert(proc("cuMemAlloc", 2000, 0, CU_GET_PROC_ADDRESS_SUCCESS) == symbol("cuMemAlloc"));
-    cr_assert(proc("cuCtxCreate", 11030, 0, CU_GET_PROC_ADDRESS_SUCCESS) == symbol("cuCtxCreate_v2"));
-    cr_assert(proc("cuCtxCreate", 13000, 0, CU_GET_PROC_ADDRESS_SUCCESS) == symbol("cuCtxCreate_v4"));
+    cr_assert(proc("cuCtxCreate", 11030, 0, CU_GET_PROC_ADDRESS_SUCCESS) ==
+              symbol("cuCtxCreate_v2"));
+    cr_assert(proc("cuCtxCreate", 13000, 0, CU_GET_PROC_ADDRESS_SUCCESS) ==
+              symbol("cuCtxCreate_v4"));
     cr_assert(proc("cuGraphInstantiate", 13000, 0, CU_GET_PROC_ADDRESS_SUCCESS) ==
               symbol("cuGraphInstantiateWithFlags"));
     cr_assert(proc("cuGraphInstantiate", 11000, 0, CU_GET_PROC_ADDRESS_SUCCESS) ==
@@ -80,12 +86,12 @@ Test(entry, versions_of_names) {
 }
 
 Test(entry, every_name_of_the_table_is_found) {
-#define F(name, base, since, need, params, args) \
-    cr_assert(proc(base, since, 0, CU_GET_PROC_ADDRESS_SUCCESS) != NULL, #name); \
+#define F(name, base, since, need, params, args)                                                   \
+    cr_assert(proc(base, since, 0, CU_GET_PROC_ADDRESS_SUCCESS) != NULL, #name);                   \
     cr_assert(symbol(#name) != NULL, #name);
-#define FS(name, base, since, need, params, args) \
+#define FS(name, base, since, need, params, args)                                                  \
     F(name, base, since, need, params, args) cr_assert(symbol(#name "_ptsz") != NULL, #name);
-#define FD(name, base, since, need, params, args) \
+#define FD(name, base, since, need, params, args)                                                  \
     F(name, base, since, need, params, args) cr_assert(symbol(#name "_ptds") != NULL, #name);
 #include "functions.def"
 #undef F

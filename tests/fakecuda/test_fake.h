@@ -16,10 +16,10 @@ static inline const char *code_name(CUresult code) {
 }
 
 /* The call answers that code. */
-#define is(call, code)                                                                          \
-    do {                                                                                        \
-        const CUresult is_got = (call), is_want = (code);                                       \
-        cr_assert(is_got == is_want, "%s: %s instead of %s", #call, code_name(is_got), #code);  \
+#define is(call, code)                                                                             \
+    do {                                                                                           \
+        const CUresult is_got = (call), is_want = (code);                                          \
+        cr_assert(is_got == is_want, "%s: %s instead of %s", #call, code_name(is_got), #code);     \
     } while (0)
 #define ok(call) is(call, CUDA_SUCCESS)
 

@@ -1,9 +1,11 @@
-/* test_graph.c - graphs: built, captured, instantiated, changed, launched in random topological order. */
+/* test_graph.c - graphs: built, captured, instantiated, changed, launched in random topological
+ * order. */
 #include "test_fake.h"
 
 enum { N = 64, BYTES = 4 * N };
 
-static CUgraphNode fill_node(CUgraph g, const CUgraphNode *deps, size_t n, CUdeviceptr p, unsigned value) {
+static CUgraphNode fill_node(CUgraph g, const CUgraphNode *deps, size_t n, CUdeviceptr p,
+                             unsigned value) {
     CUgraphNode node;
     CUcontext ctx;
     ok(cuCtxGetCurrent(&ctx));
@@ -12,13 +14,18 @@ static CUgraphNode fill_node(CUgraph g, const CUgraphNode *deps, size_t n, CUdev
     return node;
 }
 
-static CUgraphNode copy_node(CUgraph g, const CUgraphNode *deps, size_t n, CUdeviceptr to, CUdeviceptr from) {
+static CUgraphNode copy_node(CUgraph g, const CUgraphNode *deps, size_t n, CUdeviceptr to,
+                             CUdeviceptr from) {
     CUgraphNode node;
     CUcontext ctx;
     ok(cuCtxGetCurrent(&ctx));
-    const CUDA_MEMCPY3D copy = {.srcMemoryType = CU_MEMORYTYPE_DEVICE, .srcDevice = from,
-                                .dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstDevice = to,
-                                .WidthInBytes = BYTES, .Height = 1, .Depth = 1};
+    const CUDA_MEMCPY3D copy = {.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .srcDevice = from,
+                                .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .dstDevice = to,
+                                .WidthInBytes = BYTES,
+                                .Height = 1,
+                                .Depth = 1};
     ok(cuGraphAddMemcpyNode(&node, g, deps, n, &copy, ctx));
     return node;
 }
@@ -128,8 +135,14 @@ Test(graph, kernels_and_their_parameters) {
     }
     ok(cuMemcpyHtoD_v2(in, host, BYTES));
     void *params[] = {(void *)&out, (void *)&in, &k, &n};
-    CUDA_KERNEL_NODE_PARAMS_v2 p = {.func = kernel("scale"), .gridDimX = 1, .gridDimY = 1, .gridDimZ = 1,
-                                    .blockDimX = N, .blockDimY = 1, .blockDimZ = 1, .kernelParams = params};
+    CUDA_KERNEL_NODE_PARAMS_v2 p = {.func = kernel("scale"),
+                                    .gridDimX = 1,
+                                    .gridDimY = 1,
+                                    .gridDimZ = 1,
+                                    .blockDimX = N,
+                                    .blockDimY = 1,
+                                    .blockDimZ = 1,
+                                    .kernelParams = params};
     CUgraph g = new_graph();
     CUgraphNode node;
     ok(cuGraphAddKernelNode_v2(&node, g, NULL, 0, &p));
@@ -146,12 +159,22 @@ Test(graph, kernels_and_their_parameters) {
     ok(cuGraphLaunch(exec, NULL));
     ok(cuMemcpyDtoH_v2(host, out, BYTES));
     cr_assert(host[3] == 9);
-    struct { CUdeviceptr out, in; float k; unsigned n; } packed = {out, in, 4, N};
+    struct {
+        CUdeviceptr out, in;
+        float k;
+        unsigned n;
+    } packed = {out, in, 4, N};
     size_t size = sizeof packed;
     void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &packed, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
                      CU_LAUNCH_PARAM_END};
-    CUDA_KERNEL_NODE_PARAMS_v1 old = {.func = kernel("scale"), .gridDimX = 1, .gridDimY = 1, .gridDimZ = 1,
-                                      .blockDimX = N, .blockDimY = 1, .blockDimZ = 1, .extra = extra};
+    CUDA_KERNEL_NODE_PARAMS_v1 old = {.func = kernel("scale"),
+                                      .gridDimX = 1,
+                                      .gridDimY = 1,
+                                      .gridDimZ = 1,
+                                      .blockDimX = N,
+                                      .blockDimY = 1,
+                                      .blockDimZ = 1,
+                                      .extra = extra};
     ok(cuGraphExecKernelNodeSetParams(exec, node, &old));
     ok(cuGraphNodeSetEnabled(exec, node, 0));
     ok(cuGraphLaunch(exec, NULL));
@@ -230,7 +253,8 @@ Test(graph, memory_of_its_own) {
     CUgraph g = new_graph();
     CUgraphNode alloc, fill, copy, release;
     CUDA_MEM_ALLOC_NODE_PARAMS params = {
-        .poolProps = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}},
+        .poolProps = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+                      .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}},
         .bytesize = BYTES};
     ok(cuGraphAddMemAllocNode(&alloc, g, NULL, 0, &params));
     const CUdeviceptr out = device(BYTES);

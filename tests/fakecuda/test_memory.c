@@ -1,4 +1,5 @@
-/* test_memory.c - blocks, faults, copies and fills in all directions, host memory, pools, pointers. */
+/* test_memory.c - blocks, faults, copies and fills in all directions, host memory, pools, pointers.
+ */
 #include "test_fake.h"
 
 #include <signal.h>
@@ -113,13 +114,25 @@ Test(memory, rows_and_planes) {
     ok(cuMemAllocPitch_v2(&p, &pitch, 10, 6, 4));
     is(cuMemAllocPitch_v2(&p, &pitch, 10, 6, 3), CUDA_ERROR_INVALID_VALUE);
     cr_assert(pitch >= 10 && pitch % 512 == 0);
-    CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_HOST, .srcHost = host, .srcPitch = 10,
-                          .dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstDevice = p, .dstPitch = pitch,
-                          .WidthInBytes = 10, .Height = 6};
+    CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_HOST,
+                          .srcHost = host,
+                          .srcPitch = 10,
+                          .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                          .dstDevice = p,
+                          .dstPitch = pitch,
+                          .WidthInBytes = 10,
+                          .Height = 6};
     ok(cuMemcpy2D_v2(&copy));
-    CUDA_MEMCPY2D part = {.srcMemoryType = CU_MEMORYTYPE_DEVICE, .srcDevice = p, .srcPitch = pitch,
-                          .srcXInBytes = 3, .srcY = 2, .dstMemoryType = CU_MEMORYTYPE_HOST,
-                          .dstHost = back, .dstPitch = 4, .WidthInBytes = 4, .Height = 3};
+    CUDA_MEMCPY2D part = {.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                          .srcDevice = p,
+                          .srcPitch = pitch,
+                          .srcXInBytes = 3,
+                          .srcY = 2,
+                          .dstMemoryType = CU_MEMORYTYPE_HOST,
+                          .dstHost = back,
+                          .dstPitch = 4,
+                          .WidthInBytes = 4,
+                          .Height = 3};
     ok(cuMemcpy2DUnaligned_v2(&part));
     cr_assert(back[0][0] == 23 && back[2][3] == 46);
     part.srcPitch = 2;
@@ -131,8 +144,14 @@ Test(memory, rows_and_planes) {
     is(cuMemcpy2D_v2(&part), CUDA_ERROR_NOT_SUPPORTED);
     part.srcMemoryType = (CUmemorytype)0;
     is(cuMemcpy2D_v2(&part), CUDA_ERROR_INVALID_VALUE);
-    CUDA_MEMCPY3D cube = {.srcMemoryType = CU_MEMORYTYPE_HOST, .srcHost = host, .srcPitch = 10, .srcHeight = 3,
-                          .dstMemoryType = CU_MEMORYTYPE_DEVICE, .dstDevice = p, .WidthInBytes = 2, .Height = 2,
+    CUDA_MEMCPY3D cube = {.srcMemoryType = CU_MEMORYTYPE_HOST,
+                          .srcHost = host,
+                          .srcPitch = 10,
+                          .srcHeight = 3,
+                          .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                          .dstDevice = p,
+                          .WidthInBytes = 2,
+                          .Height = 2,
                           .Depth = 2};
     ok(cuMemcpy3D_v2(&cube));
     unsigned char eight[8];
@@ -207,10 +226,13 @@ Test(memory, pointers) {
     cr_assert(type == CU_MEMORYTYPE_DEVICE);
     ok(cuPointerGetAttribute(&owner, CU_POINTER_ATTRIBUTE_CONTEXT, p));
     cr_assert(owner == ctx);
-    is(cuPointerGetAttribute(&host, CU_POINTER_ATTRIBUTE_HOST_POINTER, p), CUDA_ERROR_INVALID_VALUE);
+    is(cuPointerGetAttribute(&host, CU_POINTER_ATTRIBUTE_HOST_POINTER, p),
+       CUDA_ERROR_INVALID_VALUE);
     const CUdeviceptr outside = (CUdeviceptr)(uintptr_t)&stack;
-    is(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, outside), CUDA_ERROR_INVALID_VALUE);
-    CUpointer_attribute ask[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
+    is(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, outside),
+       CUDA_ERROR_INVALID_VALUE);
+    CUpointer_attribute ask[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                 CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL};
     void *answers[] = {&type, &ordinal};
     ok(cuPointerGetAttributes(2, ask, answers, outside));
     cr_assert(type == 0 && ordinal == -2);
@@ -230,7 +252,8 @@ Test(memory, pools) {
     ok(cuMemPoolGetAttribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used));
     cr_assert(used == 4096);
     ok(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep));
-    is(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &keep), CUDA_ERROR_INVALID_VALUE);
+    is(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &keep),
+       CUDA_ERROR_INVALID_VALUE);
     ok(cuMemsetD8Async(p, 1, 4096, s));
     ok(cuMemFreeAsync(p, s));
     is(cuMemFreeAsync(p, s), CUDA_ERROR_INVALID_VALUE);

@@ -1,4 +1,5 @@
-/* test_module.c - images of every kind, JIT options, variables, libraries, attributes, launch limits. */
+/* test_module.c - images of every kind, JIT options, variables, libraries, attributes, launch
+ * limits. */
 #include "test_fake.h"
 
 #include <unistd.h>
@@ -38,8 +39,10 @@ Test(module, a_wrong_text_is_refused_with_its_line) {
     CUmodule m;
     char errors[256] = "", info[64] = "x";
     CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-                              CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, CU_JIT_WALL_TIME};
-    void *values[] = {errors, (void *)(uintptr_t)sizeof errors, info, (void *)(uintptr_t)sizeof info, NULL};
+                              CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES,
+                              CU_JIT_WALL_TIME};
+    void *values[] = {errors, (void *)(uintptr_t)sizeof errors, info,
+                      (void *)(uintptr_t)sizeof info, NULL};
     const char *bad = ".version 7.0\n.target sm_75\n.address_size 64\n"
                       ".visible .entry k()\n{\nfrobnicate.u32 %r1, %r2;\nret;\n}\n";
     is(cuModuleLoadDataEx(&m, bad, 5, options, values), CUDA_ERROR_INVALID_PTX);
@@ -60,7 +63,8 @@ Test(module, a_newer_text_needs_a_newer_driver) {
     setenv("BRAZE_FAKE_DRIVER", "12000", 1);
     start();
     CUmodule m;
-    is(cuModuleLoadData(&m, ".version 8.5\n.target sm_75\n.address_size 64\n"), CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+    is(cuModuleLoadData(&m, ".version 8.5\n.target sm_75\n.address_size 64\n"),
+       CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
     ok(cuModuleLoadData(&m, ".version 8.0\n.target sm_75\n.address_size 64\n"));
 }
 
@@ -68,10 +72,11 @@ Test(module, a_text_for_a_newer_device) {
     setenv("BRAZE_FAKE_DEVICES", "75", 1);
     start();
     CUmodule m;
-    is(cuModuleLoadData(&m, ".version 8.0\n.target sm_90\n.address_size 64\n"), CUDA_ERROR_INVALID_PTX);
+    is(cuModuleLoadData(&m, ".version 8.0\n.target sm_90\n.address_size 64\n"),
+       CUDA_ERROR_INVALID_PTX);
 }
 
-/* ---- fatbins -------------------------------------------------------------------------------------------- */
+/* ---- fatbins --------------------------------------------------------------------------------- */
 
 typedef struct {
     unsigned char bytes[16384];
@@ -102,8 +107,11 @@ static void add(fatbin *f, unsigned kind, unsigned arch, const void *payload, si
 }
 
 static size_t ptx_named(char *out, size_t room, const char *name) {
-    return (size_t)snprintf(out, room, ".version 7.0\n.target sm_75\n.address_size 64\n"
-                                       ".visible .entry %s()\n{\nret;\n}\n", name) + 1;
+    return (size_t)snprintf(out, room,
+                            ".version 7.0\n.target sm_75\n.address_size 64\n"
+                            ".visible .entry %s()\n{\nret;\n}\n",
+                            name) +
+           1;
 }
 
 Test(module, the_best_text_of_a_fatbin) {
@@ -119,7 +127,11 @@ Test(module, the_best_text_of_a_fatbin) {
     ok(cuModuleLoadData(&m, f.bytes));
     ok(cuModuleGetFunction(&func, m, "for80"));
     is(cuModuleGetFunction(&func, m, "for75"), CUDA_ERROR_NOT_FOUND);
-    struct { uint32_t magic, version; const void *data; const void *rest; } wrapper = {0x466243B1u, 1, f.bytes, NULL};
+    struct {
+        uint32_t magic, version;
+        const void *data;
+        const void *rest;
+    } wrapper = {0x466243B1u, 1, f.bytes, NULL};
     ok(cuModuleLoadFatBinary(&m, &wrapper));
     ok(cuModuleGetFunction(&func, m, "for80"));
 }
@@ -144,7 +156,8 @@ Test(module, a_fatbin_without_text_for_us) {
     is(cuModuleLoadData(&m, f.bytes), CUDA_ERROR_NO_BINARY_FOR_GPU);
 }
 
-/* A fatbin as the toolkit makes it, compressed and with a cubin: says "skipped" without the toolkit. */
+/* A fatbin as the toolkit makes it, compressed and with a cubin: says "skipped" without the
+ * toolkit. */
 Test(module, a_real_fatbin) {
     const char *tools = "/usr/local/cuda/bin";
     char path[128];
@@ -158,10 +171,11 @@ Test(module, a_real_fatbin) {
     FILE *out = fopen(file, "w");
     fputs(kernels, out);
     fclose(out);
-    snprintf(command, sizeof command,
-             "cd %s && %s/ptxas -arch=sm_80 k.ptx -o k.cubin && %s/fatbinary --64 --create=k.fatbin "
-             "--image3=kind=elf,sm=80,file=k.cubin --image3=kind=ptx,sm=75,file=k.ptx",
-             dir, tools, tools);
+    snprintf(
+        command, sizeof command,
+        "cd %s && %s/ptxas -arch=sm_80 k.ptx -o k.cubin && %s/fatbinary --64 --create=k.fatbin "
+        "--image3=kind=elf,sm=80,file=k.cubin --image3=kind=ptx,sm=75,file=k.ptx",
+        dir, tools, tools);
     cr_assert(system(command) == 0);
     start();
     CUmodule m;
@@ -178,7 +192,7 @@ Test(module, a_real_fatbin) {
     cr_assert(system(command) == 0);
 }
 
-/* ---- the linker ---------------------------------------------------------------------------------------------- */
+/* ---- the linker ------------------------------------------------------------------------------ */
 
 Test(module, texts_are_linked) {
     start();
@@ -194,7 +208,8 @@ Test(module, texts_are_linked) {
     is(cuLinkComplete(state, &image, &size), CUDA_ERROR_INVALID_VALUE);
     ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, first, strlen(first), "first", 0, NULL, NULL));
     ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, second, n, NULL, 0, NULL, NULL));
-    is(cuLinkAddData_v2(state, CU_JIT_INPUT_CUBIN, second, n, NULL, 0, NULL, NULL), CUDA_ERROR_NO_BINARY_FOR_GPU);
+    is(cuLinkAddData_v2(state, CU_JIT_INPUT_CUBIN, second, n, NULL, 0, NULL, NULL),
+       CUDA_ERROR_NO_BINARY_FOR_GPU);
     ok(cuLinkComplete(state, &image, &size));
     ok(cuModuleLoadData(&m, image));
     ok(cuModuleGetFunction(&f, m, "one"));
@@ -203,7 +218,7 @@ Test(module, texts_are_linked) {
     is(cuLinkDestroy(state), CUDA_ERROR_INVALID_HANDLE);
 }
 
-/* ---- libraries ---------------------------------------------------------------------------------------------- */
+/* ---- libraries ------------------------------------------------------------------------------- */
 
 Test(module, libraries_need_no_context) {
     ok(cuInit(0));
@@ -248,10 +263,11 @@ Test(module, libraries_need_no_context) {
     cr_assert(zero == 128);
     ok(cuLibraryUnload(lib));
     is(cuLibraryUnload(lib), CUDA_ERROR_INVALID_HANDLE);
-    is(cuLaunchKernel((CUfunction)k, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_HANDLE);
+    is(cuLaunchKernel((CUfunction)k, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL),
+       CUDA_ERROR_INVALID_HANDLE);
 }
 
-/* ---- launches ------------------------------------------------------------------------------------------------ */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 Test(module, launch_limits) {
     start();
@@ -259,7 +275,8 @@ Test(module, launch_limits) {
     void *params[] = {&p};
     CUfunction f = kernel("poke"), wide = kernel("wide"), none = kernel("crash");
     size_t size = 8;
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &p, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END};
+    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, &p, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+                     CU_LAUNCH_PARAM_END};
     is(cuLaunchKernel(NULL, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_HANDLE);
     is(cuLaunchKernel(f, 0, 1, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
     is(cuLaunchKernel(f, 1, 65536, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
@@ -270,12 +287,14 @@ Test(module, launch_limits) {
     is(cuLaunchKernel(wide, 1, 1, 1, 65, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
     is(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, params, extra), CUDA_ERROR_INVALID_VALUE);
     is(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
-    is(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, (CUstream)0x99, params, NULL), CUDA_ERROR_INVALID_HANDLE);
+    is(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, (CUstream)0x99, params, NULL),
+       CUDA_ERROR_INVALID_HANDLE);
     size = 4;
     is(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra), CUDA_ERROR_INVALID_VALUE);
     size = 8;
     ok(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra));
-    CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {2, 1, 1}};
+    CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                                 .value.clusterDim = {2, 1, 1}};
     CUlaunchConfig config = {2, 1, 1, 1, 1, 1, 0, NULL, &cluster, 1};
     is(cuLaunchKernelEx(&config, f, params, NULL), CUDA_ERROR_NOT_SUPPORTED);
     cluster.value.clusterDim.x = 1;

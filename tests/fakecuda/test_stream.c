@@ -1,4 +1,5 @@
-/* test_stream.c - order between streams, races, late reads, host functions, events and their times. */
+/* test_stream.c - order between streams, races, late reads, host functions, events and their times.
+ */
 #include "test_fake.h"
 
 #include <sched.h>
@@ -51,7 +52,8 @@ Test(stream, arguments) {
 static bool pipeline(uint64_t seed, bool wait_first, bool wait_second) {
     braze_fake_seed(seed);
     braze_fake_clear();
-    CUstream up = stream(STREAM_NON_BLOCKING), run = stream(STREAM_NON_BLOCKING), down = stream(STREAM_NON_BLOCKING);
+    CUstream up = stream(STREAM_NON_BLOCKING), run = stream(STREAM_NON_BLOCKING),
+             down = stream(STREAM_NON_BLOCKING);
     CUevent e = event(), f = event();
     float *host, *back;
     ok(cuMemHostAlloc((void **)&host, BYTES, 0));

@@ -1,4 +1,5 @@
-/* test_threads.c - several host threads: their own stacks and streams, shared contexts; leaks at exit. */
+/* test_threads.c - several host threads: their own stacks and streams, shared contexts; leaks at
+ * exit. */
 #include "test_fake.h"
 
 #include <sys/wait.h>

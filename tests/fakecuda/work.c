@@ -1,7 +1,7 @@
 /* work.c - what a command does when its turn has come: copy, fill, launch, call the host.
  *
- * Each leaves in the command the ranges that it read and wrote, for the races, and the time at which a
- * device of the profile would have ended. Nothing runs in a context that has failed. */
+ * Each leaves in the command the ranges that it read and wrote, for the races, and the time at
+ * which a device of the profile would have ended. Nothing runs in a context that has failed. */
 #include "fake.h"
 
 #include <errno.h>
@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 /* Where time goes on the device's clock: seconds, and bytes or instructions a second. */
-static const double launch_seconds = 3e-6, copy_seconds = 2e-6, event_seconds = 5e-7, bus_rate = 2e10;
+static const double launch_seconds = 3e-6, copy_seconds = 2e-6, event_seconds = 5e-7,
+                    bus_rate = 2e10;
 
 static const char *const kind_names[WORK_KINDS] = {
-    [WORK_KERNEL] = "kernel", [WORK_COPY] = "copy",     [WORK_FILL] = "fill",     [WORK_HOST] = "host",
-    [WORK_CALLBACK] = "callback", [WORK_RECORD] = "record", [WORK_WAIT] = "wait", [WORK_EMPTY] = "empty",
-    [WORK_ALLOC] = "alloc",   [WORK_FREE] = "free",     [WORK_CHILD] = "child",
+    [WORK_KERNEL] = "kernel", [WORK_COPY] = "copy",         [WORK_FILL] = "fill",
+    [WORK_HOST] = "host",     [WORK_CALLBACK] = "callback", [WORK_RECORD] = "record",
+    [WORK_WAIT] = "wait",     [WORK_EMPTY] = "empty",       [WORK_ALLOC] = "alloc",
+    [WORK_FREE] = "free",     [WORK_CHILD] = "child",
 };
 static uint64_t done[WORK_KINDS];
 
@@ -33,7 +35,7 @@ uint64_t braze_fake_commands(const char *kind) {
     return n;
 }
 
-/* ---- ownership ---------------------------------------------------------------------------------------- */
+/* ---- ownership ------------------------------------------------------------------------------- */
 
 static void *duplicate(const void *bytes, size_t n) {
     void *copy = malloc(n ? n : 1);
@@ -82,7 +84,7 @@ void fk_work_free(fk_work *work) {
     *work = (fk_work){.kind = WORK_EMPTY, .ctx = work->ctx};
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 static void add_range(fk_command *c, uint64_t begin, uint64_t n, unsigned access) {
     if (fk.config.checks && n > 0) {
@@ -97,7 +99,7 @@ static bool reserve_ranges(fk_command *c, size_t n) {
     return !fk.config.checks || c->ranges;
 }
 
-/* ---- copies ------------------------------------------------------------------------------------------------ */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static void fail(fk_command *c, CUresult code) {
     if (c->work.ctx->error == CUDA_SUCCESS) {
@@ -106,7 +108,8 @@ static void fail(fk_command *c, CUresult code) {
 }
 
 /* The bytes of one row of a side, or NULL after a report. */
-static uint8_t *bytes_at(fk_command *c, const fk_side *side, uint64_t address, uint64_t n, fk_block **in) {
+static uint8_t *bytes_at(fk_command *c, const fk_side *side, uint64_t address, uint64_t n,
+                         fk_block **in) {
     if (side->pageable) {
         *in = NULL;
         return (uint8_t *)(uintptr_t)address;
@@ -117,7 +120,9 @@ static uint8_t *bytes_at(fk_command *c, const fk_side *side, uint64_t address, u
     if (!inside || (b->extent.flags & PTX_EXTENT_FREED)) {
         fk_report("%s touches %llu bytes at 0x%llx %s %s", c->what, (unsigned long long)n,
                   (unsigned long long)address,
-                  !inside ? "outside" : b->unborn ? "before the allocation of" : "after the end of",
+                  !inside     ? "outside"
+                  : b->unborn ? "before the allocation of"
+                              : "after the end of",
                   b ? b->owner : "all memory");
         fail(c, CUDA_ERROR_ILLEGAL_ADDRESS);
         return NULL;
@@ -129,8 +134,8 @@ static uint8_t *bytes_at(fk_command *c, const fk_side *side, uint64_t address, u
 /* Present in programs built with AddressSanitizer: it knows freed and overrun heap blocks. */
 extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((weak));
 
-/* Moves bytes between the driver and the program's pageable memory, which may be gone or never have been:
- * the kernel looks, not we. */
+/* Moves bytes between the driver and the program's pageable memory, which may be gone or never have
+ * been: the kernel looks, not we. */
 bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write) {
     void *remote = (void *)(uintptr_t)there;
     if (__asan_region_is_poisoned && __asan_region_is_poisoned(remote, n)) {
@@ -146,7 +151,8 @@ bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write) {
     return got >= 0 && (uint64_t)got == n;
 }
 
-static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n, bool from_program) {
+static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n,
+                     bool from_program) {
     const bool to_program = c->work.copy.to.pageable;
     bool ok = true;
     if (from_program && to_program) {
@@ -162,7 +168,8 @@ static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n
         memmove(to, from, n);
     }
     if (!ok) {
-        fk_report("%s touches pageable memory that is gone or too short: what an asynchronous copy reads must "
+        fk_report("%s touches pageable memory that is gone or too short: what an asynchronous copy "
+                  "reads must "
                   "stay until the copy has run",
                   c->what);
         fail(c, CUDA_ERROR_ILLEGAL_ADDRESS);
@@ -170,7 +177,8 @@ static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n
     return ok;
 }
 
-static void carry_shadow(fk_command *c, fk_block *to, uint64_t at, fk_block *from, uint64_t off, uint64_t n) {
+static void carry_shadow(fk_command *c, fk_block *to, uint64_t at, fk_block *from, uint64_t off,
+                         uint64_t n) {
     ptx_shadow *target = to ? to->extent.shadow : NULL;
     ptx_shadow *source = from ? from->extent.shadow : NULL;
     if (target && source) {
@@ -213,7 +221,8 @@ static uint64_t row_address(const fk_side *side, uint64_t row, uint64_t plane) {
 }
 
 static void run_copy(fk_command *c) {
-    const uint64_t width = c->work.copy.width, rows = c->work.copy.rows, planes = c->work.copy.planes;
+    const uint64_t width = c->work.copy.width, rows = c->work.copy.rows,
+                   planes = c->work.copy.planes;
     const fk_side *to = &c->work.copy.to, *from = &c->work.copy.from;
     const uint8_t *staged = c->work.copy.staged;
     if (!reserve_ranges(c, 2 * rows * planes)) {
@@ -222,7 +231,8 @@ static void run_copy(fk_command *c) {
     for (uint64_t plane = 0; plane < planes; plane++) {
         for (uint64_t row = 0; row < rows; row++) {
             const uint8_t *s = staged ? staged + (plane * rows + row) * width : NULL;
-            if (!copy_row(c, row_address(to, row, plane), row_address(from, row, plane), s, width)) {
+            if (!copy_row(c, row_address(to, row, plane), row_address(from, row, plane), s,
+                          width)) {
                 return;
             }
         }
@@ -262,7 +272,7 @@ static void run_fill(fk_command *c) {
     c->end += copy_seconds + (double)n * (double)c->work.fill.rows / (bus_rate * 50);
 }
 
-/* ---- launches ------------------------------------------------------------------------------------------------ */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 static const ptx_extent *find_extent(void *user, uint64_t address) {
     const fk_context *ctx = user;
@@ -270,7 +280,8 @@ static const ptx_extent *find_extent(void *user, uint64_t address) {
     if (!b) {
         return NULL;
     }
-    return b->place == FK_DEVICE && !fk_can_reach(ctx, b->device) && !(b->pool && fk_has(&b->pool->peers, ctx->device))
+    return b->place == FK_DEVICE && !fk_can_reach(ctx, b->device) &&
+                   !(b->pool && fk_has(&b->pool->peers, ctx->device))
                ? &b->denied
                : &b->extent;
 }
@@ -312,11 +323,18 @@ static void run_kernel(fk_command *c) {
     const fk_function *f = w->kernel.function;
     const ptx_memory memory = {w->ctx, find_extent};
     const ptx_sink sink = {.report = tell};
-    ptx_launch_params launch = {
-        .module = f->module->ptx, .kernel = f->kernel, .shared_dynamic = w->kernel.shared,
-        .params = w->kernel.params, .param_bytes = w->kernel.bytes, .cooperative = w->kernel.cooperative,
-        .seed = fk.config.seed ? fk.config.seed + c->seq : 0, .host_threads = fk.config.threads,
-        .checks = fk.config.checks, .count = fk.config.counters != NULL, .memory = &memory, .sink = &sink};
+    ptx_launch_params launch = {.module = f->module->ptx,
+                                .kernel = f->kernel,
+                                .shared_dynamic = w->kernel.shared,
+                                .params = w->kernel.params,
+                                .param_bytes = w->kernel.bytes,
+                                .cooperative = w->kernel.cooperative,
+                                .seed = fk.config.seed ? fk.config.seed + c->seq : 0,
+                                .host_threads = fk.config.threads,
+                                .checks = fk.config.checks,
+                                .count = fk.config.counters != NULL,
+                                .memory = &memory,
+                                .sink = &sink};
     memcpy(launch.grid, w->kernel.grid, sizeof launch.grid);
     memcpy(launch.block, w->kernel.block, sizeof launch.block);
     ptx_counters counters = {0};
@@ -338,7 +356,7 @@ static void run_kernel(fk_command *c) {
                                    (1e3 * (double)p->clock_khz * 128 * (double)p->multiprocessors);
 }
 
-/* ---- the host's own functions ---------------------------------------------------------------------------------- */
+/* ---- the host's own functions ---------------------------------------------------------------- */
 
 /* The lock is open meanwhile: a callback may take as long as it likes, others go on. */
 static void run_host(fk_command *c) {
@@ -360,7 +378,7 @@ static void run_host(fk_command *c) {
     c->end += (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
 }
 
-/* ---- memory of a stream ------------------------------------------------------------------------------------------ */
+/* ---- memory of a stream ---------------------------------------------------------------------- */
 
 static fk_block *block_of(const fk_work *w) {
     fk_block *b = fk_block_near(w->memory.address);
@@ -424,7 +442,7 @@ void fk_run_work(fk_command *c) {
     }
 }
 
-/* ---- submission ------------------------------------------------------------------------------------------------------ */
+/* ---- submission ------------------------------------------------------------------------------ */
 
 void fk_describe(fk_command *c) {
     const fk_work *w = &c->work;
@@ -432,10 +450,12 @@ void fk_describe(fk_command *c) {
     const size_t n = sizeof c->what;
     switch (w->kind) {
     case WORK_KERNEL:
-        snprintf(at, n, "kernel %.48s (#%llu)", w->kernel.function->kernel->name, (unsigned long long)c->seq);
+        snprintf(at, n, "kernel %.48s (#%llu)", w->kernel.function->kernel->name,
+                 (unsigned long long)c->seq);
         break;
     case WORK_COPY: {
-        const fk_block *to = fk_block_at(w->copy.to.address), *from = fk_block_at(w->copy.from.address);
+        const fk_block *to = fk_block_at(w->copy.to.address),
+                       *from = fk_block_at(w->copy.from.address);
         snprintf(at, n, "copy %cto%c (#%llu)", from && from->place == FK_DEVICE ? 'D' : 'H',
                  to && to->place == FK_DEVICE ? 'D' : 'H', (unsigned long long)c->seq);
         break;

@@ -1,13 +1,14 @@
-/* host_client.c - a program as its users write them: batches streamed through two device buffers, a graph
- * replayed with new parameters, a captured fork, memory that a stream owns, the legacy stream.
+/* host_client.c - a program as its users write them: batches streamed through two device buffers, a
+ * graph replayed with new parameters, a captured fork, memory that a stream owns, the legacy
+ * stream.
  *
- *      up     [copy b]---uploaded[b%2]--.            copies of batch b+1 overlap the kernel of batch b
- *      run         [axpy b]<------------'--computed[b%2]--.
- *      down             [copy b]<------------------------'--downloaded[b%2]
+ *      up     [copy b]---uploaded[b%2]--.            copies of batch b+1 overlap the kernel of
+ * batch b run         [axpy b]<------------'--computed[b%2]--. down             [copy
+ * b]<------------------------'--downloaded[b%2]
  *
- * It opens $BRAZE_LIBCUDA, else libcuda.so.1, checks every number it gets back, and exits with 0 or 1; on
- * the emulated driver with 77 when that has something to report. The mutation proof drops its calls one
- * by one: each wait here is needed. A statement a line, for that tool. */
+ * It opens $BRAZE_LIBCUDA, else libcuda.so.1, checks every number it gets back, and exits with 0 or
+ * 1; on the emulated driver with 77 when that has something to report. The mutation proof drops its
+ * calls one by one: each wait here is needed. A statement a line, for that tool. */
 #include "../fakecuda/cuda_abi.h"
 
 #include <dlfcn.h>
@@ -16,55 +17,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 1024, BYTES = N * 4, BATCHES = 12, IN_SLOTS = 2, OUT_SLOTS = 2, HOST_SLOTS = 4, REPLAYS = 4 };
+enum {
+    N = 1024,
+    BYTES = N * 4,
+    BATCHES = 12,
+    IN_SLOTS = 2,
+    OUT_SLOTS = 2,
+    HOST_SLOTS = 4,
+    REPLAYS = 4
+};
 
-#define CALLS(X)                                                                                       \
-    X(Init, "cuInit", (unsigned))                                                                      \
-    X(Retain, "cuDevicePrimaryCtxRetain", (CUcontext *, CUdevice))                                     \
-    X(Release, "cuDevicePrimaryCtxRelease_v2", (CUdevice))                                             \
-    X(SetCurrent, "cuCtxSetCurrent", (CUcontext))                                                      \
-    X(CtxSync, "cuCtxSynchronize", (void))                                                             \
-    X(Load, "cuModuleLoadData", (CUmodule *, const void *))                                            \
-    X(Unload, "cuModuleUnload", (CUmodule))                                                            \
-    X(Function, "cuModuleGetFunction", (CUfunction *, CUmodule, const char *))                         \
-    X(Alloc, "cuMemAlloc_v2", (CUdeviceptr *, size_t))                                                 \
-    X(Free, "cuMemFree_v2", (CUdeviceptr))                                                             \
-    X(HostAlloc, "cuMemHostAlloc", (void **, size_t, unsigned))                                        \
-    X(FreeHost, "cuMemFreeHost", (void *))                                                             \
-    X(AllocAsync, "cuMemAllocAsync", (CUdeviceptr *, size_t, CUstream))                                \
-    X(FreeAsync, "cuMemFreeAsync", (CUdeviceptr, CUstream))                                            \
-    X(MemcpyHtoD, "cuMemcpyHtoD_v2", (CUdeviceptr, const void *, size_t))                              \
-    X(MemcpyDtoH, "cuMemcpyDtoH_v2", (void *, CUdeviceptr, size_t))                                    \
-    X(MemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2", (CUdeviceptr, const void *, size_t, CUstream))          \
-    X(MemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2", (void *, CUdeviceptr, size_t, CUstream))                \
-    X(MemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2", (CUdeviceptr, CUdeviceptr, size_t, CUstream))           \
-    X(MemsetD32, "cuMemsetD32_v2", (CUdeviceptr, unsigned, size_t))                                    \
-    X(MemsetD32Async, "cuMemsetD32Async", (CUdeviceptr, unsigned, size_t, CUstream))                   \
-    X(StreamCreate, "cuStreamCreate", (CUstream *, unsigned))                                          \
-    X(StreamSync, "cuStreamSynchronize", (CUstream))                                                   \
-    X(StreamWaitEvent, "cuStreamWaitEvent", (CUstream, CUevent, unsigned))                             \
-    X(HostFunc, "cuLaunchHostFunc", (CUstream, CUhostFn, void *))                                      \
-    X(BeginCapture, "cuStreamBeginCapture_v2", (CUstream, CUstreamCaptureMode))                        \
-    X(EndCapture, "cuStreamEndCapture", (CUstream, CUgraph *))                                         \
-    X(EventCreate, "cuEventCreate", (CUevent *, unsigned))                                             \
-    X(EventRecord, "cuEventRecord", (CUevent, CUstream))                                               \
-    X(EventSync, "cuEventSynchronize", (CUevent))                                                      \
-    X(Launch, "cuLaunchKernel",                                                                        \
-      (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream,     \
-       void **, void **))                                                                              \
-    X(GraphCreate, "cuGraphCreate", (CUgraph *, unsigned))                                             \
-    X(GraphAddMemset, "cuGraphAddMemsetNode",                                                          \
-      (CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const CUDA_MEMSET_NODE_PARAMS *,           \
-       CUcontext))                                                                                     \
-    X(GraphAddKernel, "cuGraphAddKernelNode_v2",                                                       \
-      (CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const CUDA_KERNEL_NODE_PARAMS_v2 *))       \
-    X(GraphAddDepend, "cuGraphAddDependencies",                                                        \
-      (CUgraph, const CUgraphNode *, const CUgraphNode *, size_t))                                     \
-    X(GraphInstantiate, "cuGraphInstantiateWithFlags", (CUgraphExec *, CUgraph, unsigned long long))   \
-    X(ExecKernel, "cuGraphExecKernelNodeSetParams_v2",                                                 \
-      (CUgraphExec, CUgraphNode, const CUDA_KERNEL_NODE_PARAMS_v2 *))                                  \
-    X(GraphLaunch, "cuGraphLaunch", (CUgraphExec, CUstream))                                           \
-    X(ExecDestroy, "cuGraphExecDestroy", (CUgraphExec))                                                \
+#define CALLS(X)                                                                                   \
+    X(Init, "cuInit", (unsigned))                                                                  \
+    X(Retain, "cuDevicePrimaryCtxRetain", (CUcontext *, CUdevice))                                 \
+    X(Release, "cuDevicePrimaryCtxRelease_v2", (CUdevice))                                         \
+    X(SetCurrent, "cuCtxSetCurrent", (CUcontext))                                                  \
+    X(CtxSync, "cuCtxSynchronize", (void))                                                         \
+    X(Load, "cuModuleLoadData", (CUmodule *, const void *))                                        \
+    X(Unload, "cuModuleUnload", (CUmodule))                                                        \
+    X(Function, "cuModuleGetFunction", (CUfunction *, CUmodule, const char *))                     \
+    X(Alloc, "cuMemAlloc_v2", (CUdeviceptr *, size_t))                                             \
+    X(Free, "cuMemFree_v2", (CUdeviceptr))                                                         \
+    X(HostAlloc, "cuMemHostAlloc", (void **, size_t, unsigned))                                    \
+    X(FreeHost, "cuMemFreeHost", (void *))                                                         \
+    X(AllocAsync, "cuMemAllocAsync", (CUdeviceptr *, size_t, CUstream))                            \
+    X(FreeAsync, "cuMemFreeAsync", (CUdeviceptr, CUstream))                                        \
+    X(MemcpyHtoD, "cuMemcpyHtoD_v2", (CUdeviceptr, const void *, size_t))                          \
+    X(MemcpyDtoH, "cuMemcpyDtoH_v2", (void *, CUdeviceptr, size_t))                                \
+    X(MemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2", (CUdeviceptr, const void *, size_t, CUstream))      \
+    X(MemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2", (void *, CUdeviceptr, size_t, CUstream))            \
+    X(MemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2", (CUdeviceptr, CUdeviceptr, size_t, CUstream))       \
+    X(MemsetD32, "cuMemsetD32_v2", (CUdeviceptr, unsigned, size_t))                                \
+    X(MemsetD32Async, "cuMemsetD32Async", (CUdeviceptr, unsigned, size_t, CUstream))               \
+    X(StreamCreate, "cuStreamCreate", (CUstream *, unsigned))                                      \
+    X(StreamSync, "cuStreamSynchronize", (CUstream))                                               \
+    X(StreamWaitEvent, "cuStreamWaitEvent", (CUstream, CUevent, unsigned))                         \
+    X(HostFunc, "cuLaunchHostFunc", (CUstream, CUhostFn, void *))                                  \
+    X(BeginCapture, "cuStreamBeginCapture_v2", (CUstream, CUstreamCaptureMode))                    \
+    X(EndCapture, "cuStreamEndCapture", (CUstream, CUgraph *))                                     \
+    X(EventCreate, "cuEventCreate", (CUevent *, unsigned))                                         \
+    X(EventRecord, "cuEventRecord", (CUevent, CUstream))                                           \
+    X(EventSync, "cuEventSynchronize", (CUevent))                                                  \
+    X(Launch, "cuLaunchKernel",                                                                    \
+      (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, \
+       void **, void **))                                                                          \
+    X(GraphCreate, "cuGraphCreate", (CUgraph *, unsigned))                                         \
+    X(GraphAddMemset, "cuGraphAddMemsetNode",                                                      \
+      (CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const CUDA_MEMSET_NODE_PARAMS *,       \
+       CUcontext))                                                                                 \
+    X(GraphAddKernel, "cuGraphAddKernelNode_v2",                                                   \
+      (CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const CUDA_KERNEL_NODE_PARAMS_v2 *))   \
+    X(GraphAddDepend, "cuGraphAddDependencies",                                                    \
+      (CUgraph, const CUgraphNode *, const CUgraphNode *, size_t))                                 \
+    X(GraphInstantiate, "cuGraphInstantiateWithFlags",                                             \
+      (CUgraphExec *, CUgraph, unsigned long long))                                                \
+    X(ExecKernel, "cuGraphExecKernelNodeSetParams_v2",                                             \
+      (CUgraphExec, CUgraphNode, const CUDA_KERNEL_NODE_PARAMS_v2 *))                              \
+    X(GraphLaunch, "cuGraphLaunch", (CUgraphExec, CUstream))                                       \
+    X(ExecDestroy, "cuGraphExecDestroy", (CUgraphExec))                                            \
     X(GraphDestroy, "cuGraphDestroy", (CUgraph))
 
 static struct {
@@ -127,10 +137,10 @@ static void open_driver(void) {
         fprintf(stderr, "host_client: %s\n", dlerror());
         exit(2);
     }
-#define BIND(field, name, args)                     \
-    {                                               \
-        void *symbol = dlsym(lib, name);            \
-        memcpy(&cu.field, &symbol, sizeof symbol);  \
+#define BIND(field, name, args)                                                                    \
+    {                                                                                              \
+        void *symbol = dlsym(lib, name);                                                           \
+        memcpy(&cu.field, &symbol, sizeof symbol);                                                 \
     }
     CALLS(BIND)
 }
@@ -163,7 +173,8 @@ static void launch_twice(CUdeviceptr y, CUdeviceptr x, CUstream stream) {
     ok(Launch(twice, N / 128, 1, 1, 128, 1, 1, 0, stream, params, NULL));
 }
 
-/* ---- batches through two device buffers, read three batches late -------------------------------------- */
+/* ---- batches through two device buffers, read three batches late
+ * -------------------------------------- */
 
 static struct {
     float *in[IN_SLOTS], *out[HOST_SLOTS];
@@ -246,11 +257,18 @@ static void stream_batches(void) {
     ring_free();
 }
 
-/* ---- a diamond, built by hand, replayed with another factor each time ----------------------------------- */
+/* ---- a diamond, built by hand, replayed with another factor each time
+ * ----------------------------------- */
 
 static CUDA_KERNEL_NODE_PARAMS_v2 kernel_node(CUfunction f, void **params) {
-    return (CUDA_KERNEL_NODE_PARAMS_v2){.func = f, .gridDimX = N / 128, .gridDimY = 1, .gridDimZ = 1,
-                                        .blockDimX = 128, .blockDimY = 1, .blockDimZ = 1, .kernelParams = params};
+    return (CUDA_KERNEL_NODE_PARAMS_v2){.func = f,
+                                        .gridDimX = N / 128,
+                                        .gridDimY = 1,
+                                        .gridDimZ = 1,
+                                        .blockDimX = 128,
+                                        .blockDimY = 1,
+                                        .blockDimZ = 1,
+                                        .kernelParams = params};
 }
 
 static CUgraphNode add_fill(CUgraph graph, CUdeviceptr to, unsigned value) {
@@ -267,7 +285,8 @@ static void replay_graph(void) {
     CUgraphExec exec;
     CUgraphNode left, right;
     void *left_params[] = {&y, &x, &factor}, *right_params[] = {&z, &y};
-    const CUDA_KERNEL_NODE_PARAMS_v2 l = kernel_node(axpy, left_params), r = kernel_node(twice, right_params);
+    const CUDA_KERNEL_NODE_PARAMS_v2 l = kernel_node(axpy, left_params),
+                                     r = kernel_node(twice, right_params);
     ok(GraphCreate(&graph, 0));
     CUgraphNode ones = add_fill(graph, x, 0x3f800000u);
     CUgraphNode zeros = add_fill(graph, y, 0);
@@ -293,7 +312,8 @@ static void replay_graph(void) {
     ok(FreeHost(result));
 }
 
-/* ---- a fork over two streams, captured ----------------------------------------------------------------------- */
+/* ---- a fork over two streams, captured
+ * ----------------------------------------------------------------------- */
 
 static void replay_capture(void) {
     CUdeviceptr x = device_memory(), y = device_memory(), z = device_memory();
@@ -327,7 +347,8 @@ static void replay_capture(void) {
     ok(FreeHost(result));
 }
 
-/* ---- memory of a stream, a host function, the legacy stream ------------------------------------------------------ */
+/* ---- memory of a stream, a host function, the legacy stream
+ * ------------------------------------------------------ */
 
 static void add_up(void *user) {
     float *sums = user;
