@@ -174,7 +174,9 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
     const ptx_extent *e = all_reach(w, i, mask, ad, bytes, how);
     if (w->b->ln->counting) count_global(w, mask, ad, bytes, how & (ACC_WRITE | ACC_ATOMIC));
     if (e) {
-        for (unsigned l = 0; l < LANES; l++) host[l] = e->host + (ad[l] - e->base);
+        /* lanes outside the mask may hold any address: as numbers, not as pointers */
+        for (unsigned l = 0; l < LANES; l++)
+            host[l] = (uint8_t *)((uintptr_t)e->host + (uintptr_t)(ad[l] - e->base));
         if (e->shadow) touch_lanes(w, i, mask, ad, bytes, how, e);
         return true;
     }
