@@ -87,9 +87,14 @@ gpu-fuzz:
 
 # ---- running -----------------------------------------------------------------------------------------
 
+# Criterion's last line of each suite becomes "SUITE: N passed, N failed"; a crash counts as a failure.
 gpu-check: gpu-all $(GPU_SUITES)
-	@failed=0; for t in $(GPU_SUITES); do \
-	    echo "== $$t"; ./$$t || failed=$$((failed + 1)); done; \
+	@failed=0; summary=; for t in $(GPU_SUITES); do \
+	    echo "== $$t"; \
+	    ./$$t > $$t.log 2>&1 && bad=0 || bad=1; \
+	    grep -v 'Synthesis' $$t.log || true; \
+	    line=$$(sed -n 's/.*Passing: \([0-9]*\) | Failing: \([0-9]*\) .*/\1 passed, \2 failed/p' $$t.log | tail -1); \
+	    echo "$$t: $${line:-0 passed, 1 failed}"; failed=$$((failed + bad)); done; \
 	echo "gpu-check: $(words $(GPU_SUITES)) suites, $$failed failed"; test $$failed -eq 0
 
 gpu-clean:

@@ -394,7 +394,12 @@ static void lay_out(launch *ln) {
 }
 
 static unsigned host_threads(const launch *ln) {
-    long cores = ln->p->host_threads ? (long)ln->p->host_threads : sysconf(_SC_NPROCESSORS_ONLN);
+    static atomic_long online; /* asking takes longer than a small launch */
+    long cores = (long)ln->p->host_threads;
+    if (!cores && ln->n_slots > 1) {
+        cores = atomic_load(&online);
+        if (!cores) atomic_store(&online, cores = sysconf(_SC_NPROCESSORS_ONLN));
+    }
     uint64_t n = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
     return (unsigned)(n > ln->n_slots ? ln->n_slots : n);
 }

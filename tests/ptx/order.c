@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOCK_BLOCKS = 16384, BUCKETS = 1024 };
+enum { CLOCK_BLOCKS = 16384, BUCKETS = 256 };
 
 typedef struct location {
     struct location *next;

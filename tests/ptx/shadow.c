@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #define LOCKED 0x80000000u
-enum { MORE_MAX = 6, MORE_PARTS = 16, POOL_CHUNK = 512, POOL_CHUNKS = 8192, LINES_A_CHUNK = 64 };
+enum { MORE_MAX = 6, MORE_PARTS = 16, POOL_CHUNK = 8192, POOL_CHUNKS = 512, LINES_A_CHUNK = 64 };
 
 typedef struct {
     uint32_t owner, epoch;
