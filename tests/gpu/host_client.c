@@ -370,9 +370,13 @@ static void stream_memory(void) {
     ok(EventRecord(used, run));
     ok(HostFunc(run, add_up, sums));
     ok(StreamWaitEvent(up, used, 0));
+    ok(MemsetD32Async(x, 0x40a00000u, N, up));
+    ok(MemcpyDtoHAsync(sums + 2, x, 4, up));
     ok(FreeAsync(x, up));
     ok(StreamSync(run));
     expect(sums[0] == 7, "the host's sum");
+    ok(StreamSync(up));
+    expect(sums[2] == 5, "what the stream's memory held last");
     ok(Free(y));
     ok(FreeHost(sums));
 }
