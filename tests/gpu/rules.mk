@@ -28,7 +28,7 @@ $(GPU_OUT)/mutate: $(addprefix $(GPU_OUT)/tests/gpu/,mutate.o mutate_sites.o) $(
 $(GPU_OUT)/zoo_ptx: $(GPU_OUT)/tests/gpu/zoo_ptx.o $(ZOO_OBJ) $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
-.PHONY: gpu-zoo-ptx gpu-vectors gpu-mutate gpu-mutate-sample
+.PHONY: gpu-zoo-ptx gpu-vectors gpu-mutate
 
 # Compiles the zoo anew and writes the PTX that is checked in (needs NVRTC).
 gpu-zoo-ptx: $(GPU_OUT)/zoo_ptx
@@ -38,12 +38,10 @@ gpu-zoo-ptx: $(GPU_OUT)/zoo_ptx
 gpu-vectors: $(GPU_OUT)/gpu_vectors
 	$< $(GPU_OUT)/vectors.txt
 
-# Every mutant of the zoo and of the host client; a sample of them for the daily run.
+# Every mutant of the zoo and of the host client; the suite itself runs a sample.
 gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 	$< --reasons tests/gpu/mutate_survivors.txt kernels
 	$< --reasons tests/gpu/mutate_survivors.txt host tests/gpu/host_client.c build/libbraze-fakecuda.so
 
-gpu-mutate-sample: $(GPU_OUT)/mutate
-	$< --sample 200 --reasons tests/gpu/mutate_survivors.txt kernels || test $$? -eq 3
-
-GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_findings $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver
+GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_findings $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver \
+              $(GPU_OUT)/mutate
