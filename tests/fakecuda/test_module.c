@@ -364,6 +364,24 @@ Test(module, freed_memory_is_a_fault_with_its_name) {
     has_report("cuMemAlloc #");
 }
 
+Test(module, the_warp_size_is_a_constant) {
+    start();
+    CUmodule m;
+    CUfunction f;
+    ok(cuModuleLoadData(&m,
+                        ".version 7.0\n.target sm_75\n.address_size 64\n"
+                        ".visible .entry k(.param .u64 p)\n{\n.reg .b32 %r<2>;\n.reg .b64 %rd<2>;\n"
+                        "ld.param.u64 %rd1, [p];\nmov.u32 %r1, WARP_SZ;\n"
+                        "st.global.u32 [%rd1], %r1;\nret;\n}\n"));
+    ok(cuModuleGetFunction(&f, m, "k"));
+    CUdeviceptr p = device(4);
+    void *params[] = {&p};
+    unsigned got;
+    ok(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL));
+    ok(cuMemcpyDtoH_v2(&got, p, 4));
+    cr_assert(got == 32);
+}
+
 Test(module, null_mode_launches_nothing) {
     setenv("BRAZE_FAKE_NULL", "1", 1);
     start();

@@ -145,6 +145,10 @@ static void operand_name(parser *p, opnd *o) {
         return;
     }
     const binding *b = name_lookup(p, name);
+    if (!b && name->len == 7 && memcmp(name->name, "WARP_SZ", 7) == 0) {
+        *o = (opnd){.column = column, .kind = O_IMM, .number = TK_INT, .bits = 32};
+        return;
+    }
     if (!b && name->sreg) {
         o->kind = O_SREG;
         o->sreg = (uint8_t)(name->sreg - 1);
