@@ -1,6 +1,5 @@
 /* mutate.c - the mutation proof: is anything that goes wrong in a kernel or a client seen?
  *
- *      mutate                                               the daily run: a sample of both
  *      mutate [--sample N] [--reasons FILE] kernels [F...]  the zoo, by NVRTC and the interpreter
  *      mutate [--sample N] [--reasons FILE] host FILE LIB   a client in C against the driver LIB
  *
@@ -9,7 +8,7 @@
  *
  * A mutant that does not compile, or compiles to the same PTX, is none. The reasons file explains
  * survivors, a line each: "FILE | source line | what | reason". Exit status: 0 when enough are
- * caught and every survivor is explained, 1 when not, 3 without a compiler (0 in the daily run). */
+ * caught and every survivor is explained, 1 when not, 3 without a compiler. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 #include "zoo.h"
 
 enum { WORKERS = 2, SEEDS = 3, ARCH = 80, LIMIT = 4000000, MAX_MUTANTS = 8192 };
-enum { KERNEL_PERCENT = 95, HOST_PERCENT = 90, REPORT_STATUS = 77, DAILY_SAMPLE = 150 };
+enum { KERNEL_PERCENT = 95, HOST_PERCENT = 90, REPORT_STATUS = 77 };
 
 typedef enum {
     PENDING,
@@ -360,26 +359,8 @@ static int prove(const options *o) {
     return status;
 }
 
-/* The daily run: a sample of the kernels' mutants, all of the client's; what the machine lacks is
- * left out. */
-static int prove_daily(void) {
-    static char *all_files[] = {NULL};
-    const options kernels = {DAILY_SAMPLE, "tests/gpu/mutate_survivors.txt"},
-                  client = {0, kernels.reasons};
-    only_files = all_files;
-    int status = prove(&kernels);
-    host_file = "tests/gpu/host_client.c";
-    host_library = "build/libbraze-fakecuda.so";
-    if (access(host_library, R_OK) != 0 || system("cc --version >/dev/null 2>&1") != 0) {
-        printf("mutate: client skipped, no driver or no C compiler\n");
-        return status == 3 ? 0 : status;
-    }
-    int host_status = prove(&client);
-    return status == 3 ? host_status : status | host_status;
-}
-
 static int usage(void) {
-    fprintf(stderr, "usage: mutate\n       mutate [--sample N] [--reasons FILE] kernels [FILE...]\n"
+    fprintf(stderr, "usage: mutate [--sample N] [--reasons FILE] kernels [FILE...]\n"
                     "       mutate [--sample N] [--reasons FILE] host FILE.c LIBRARY\n");
     return 2;
 }
@@ -389,7 +370,6 @@ int main(int argc, char **argv) {
     int i = 1;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 3;
-    if (argc == 1) return prove_daily();
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         if (strcmp(argv[i], "--sample") == 0)
             o.sample = strtoul(argv[i + 1], NULL, 10);

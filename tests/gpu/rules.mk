@@ -38,10 +38,12 @@ gpu-zoo-ptx: $(GPU_OUT)/zoo_ptx
 gpu-vectors: $(GPU_OUT)/gpu_vectors
 	$< $(GPU_OUT)/vectors.txt
 
-# Every mutant of the zoo and of the host client; the suite itself runs a sample.
+# Every mutant of the zoo and of the host client; test_mutants runs a sample.
 gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 	$< --reasons tests/gpu/mutate_survivors.txt kernels
 	$< --reasons tests/gpu/mutate_survivors.txt host tests/gpu/host_client.c build/libbraze-fakecuda.so
 
-GPU_SUITES += $(GPU_OUT)/test_zoo $(GPU_OUT)/test_findings $(GPU_OUT)/test_conformance $(GPU_OUT)/test_by_driver \
-              $(GPU_OUT)/mutate
+$(GPU_OUT)/test_mutants: $(GPU_OUT)/tests/gpu/test_mutants.o | $(GPU_OUT)/mutate build/libbraze-fakecuda.so
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -o $@
+
+GPU_SUITES += $(addprefix $(GPU_OUT)/,test_zoo test_findings test_conformance test_by_driver test_mutants)
