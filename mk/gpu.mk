@@ -22,7 +22,7 @@ gpu-all:
 # Lane loops (lanes_*.c) are compiled once per instruction set and chosen at run time.
 
 PTX_SRC := $(filter-out %/ptxrun.c $(wildcard tests/ptx/run_*.c) $(wildcard tests/ptx/lanes_*.c) \
-             $(wildcard tests/ptx/test_*.c) $(wildcard tests/ptx/fuzz_*.c),$(wildcard tests/ptx/*.c))
+             $(wildcard tests/ptx/test_*.c) $(wildcard tests/ptx/fuzz_*.c) $(wildcard tests/ptx/bench_*.c),$(wildcard tests/ptx/*.c))
 PTX_LANES := $(wildcard tests/ptx/lanes_*.c)
 # The loops run under directed roundings too, but with -frounding-math they would not vectorise. There is
 # nothing to fold in them, and the conformance suite looks (PTX_LANES=base|avx2 for the lesser sets).
@@ -64,6 +64,13 @@ $(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(GPU_OUT)/tests/ptx/run_me
 GPU_SUITES += $(PTX_TESTS)
 $(GPU_OUT)/test_ptxrun: | build/ptxrun
 gpu-all: build/ptxrun
+
+.PHONY: gpu-bench
+gpu-bench: $(GPU_OUT)/bench_ptx
+	$< $(wildcard tests/gpu/zoo/ptx/*.ptx)
+
+$(GPU_OUT)/bench_ptx: $(GPU_OUT)/tests/ptx/bench_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
+	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
 
 $(GPU_OUT)/fuzz_ptx: $(GPU_OUT)/tests/ptx/fuzz_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
 	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
