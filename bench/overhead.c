@@ -90,6 +90,7 @@ static void recording(bz_context *c)
     for (int i = 0; i < SAMPLES; i++) {
         bz_scope_begin(c);
         bz_tensor *x = bz_ones(c, shape, 1, BZ_F32), *y = x;
+        bz_eval(&x, 1); /* a value, not a constant that folds */
         double start = now_us();
         for (int k = 0; k < OPS; k++)
             y = k % 2 ? bz_mul(y, x) : bz_add(y, x);

@@ -452,3 +452,8 @@ bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
     if (!s) find_trace(p, in, &s);
     return s;
 }
+
+const rt_program *rt_compiled(const bz_program *p, bz_context **c) {
+    *c = p->c;
+    return p->traces ? p->traces->program : NULL;
+}

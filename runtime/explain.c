@@ -188,6 +188,18 @@ bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured, const
     return &o->x;
 }
 
+bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **out) {
+    bz_context *c;
+    *out = NULL;
+    if (!p) return BZ_EARG;
+    const rt_program *program = rt_compiled(p, &c);
+    const pass_plan *plan = program ? rt_program_plan(program) : NULL;
+    if (!program) return rt_fail(c, BZ_EMODE, NULL, "explain", "nothing is compiled yet; call bz_prepare first");
+    if (!plan) return rt_fail(c, BZ_EMODE, NULL, "explain", "device %s has no kernels", c->device->name);
+    *out = rt_explain(plan, program, machine);
+    return *out ? BZ_OK : rt_no_memory(c);
+}
+
 void bz_explanation_free(bz_explanation *x) {
     owned *o = (owned *)x;
     if (!o) return;

@@ -374,5 +374,7 @@ const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0
 uint64_t rt_now(void);
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */
+/* The program of the signature that was compiled last, NULL before the first call; *c: its context. */
+const rt_program *rt_compiled(const bz_program *p, bz_context **c);
 
 #endif

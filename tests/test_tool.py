@@ -78,6 +78,7 @@ def test_run():
     row(["run", "DIR/sum.bz", "--time"], "", 0, "s: f32[]\n", "compiled in", "1 runs: median")
     row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "--isa avx512|avx2|base", "--repeat N")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
+    row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
     same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
             ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
     check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)

@@ -122,6 +122,6 @@ tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_ma
 void tool_values_free(ir_value_array *values, uint32_t n);
 
 /* ---- cmd_*.c */
-extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_bench, tool_ops;
+extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench, tool_ops;
 
 #endif
