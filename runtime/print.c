@@ -75,7 +75,7 @@ static decimal whole(double v, decimal d) {
 /* "-12." + "5": at most `precision` digits behind the point, no zeros at the end. */
 static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
     decimal d = shortest(t, v);
-    if (precision == PRECISION) d = whole(v, d); /* a single number shows zeros there */
+    if (precision <= PRECISION) d = whole(v, d); /* a single number shows zeros there */
     int keep = d.exponent + 1 + precision, n = 0;
     if (keep >= 1) d = rounded(v, d, keep);
     bool gone = keep < 0 || (keep == 0 && fabs(v) * pow(10, precision) <= 0.5);

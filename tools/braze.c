@@ -19,12 +19,12 @@ static void print_help(FILE *f) {
           f);
 }
 
-static int leave(int status) {
+static int leave(tool_status status) {
     if ((fflush(stdout) || ferror(stdout)) && status == TOOL_DONE) {
         fputs("braze: error: cannot write to standard output\n", stderr);
         status = TOOL_ENVIRONMENT;
     }
-    return status;
+    return (int)status;
 }
 
 int main(int argc, char **argv) {
