@@ -371,7 +371,8 @@ bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *
         ok = add_launch(&k, &v->plan->launches.p[i]);
     ok = ok && add_copies(&k);
     m->failed |= !ok;
-    bz_rt_variant out = put_parts(&k);
+    bz_rt_variant out = {0};
+    if (ok) out = put_parts(&k);
     bz_vec_free(&k.places);
     bz_vec_free(&k.phases);
     bz_vec_free(&k.segments);
