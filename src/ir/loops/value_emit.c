@@ -7,6 +7,7 @@
  * A RARE region becomes one `if` for all copies: its condition is whether any lane of any copy
  * needs it. */
 #include "src/ir/loops/value_emit.h"
+#include "src/ir/loops/builder.h"
 
 #include <string.h>
 
@@ -22,7 +23,7 @@ static lp_val *copies(const emit *e, unsigned inst) {
     return e->v + inst * e->width;
 }
 
-static void open_region(const emit *e, const ir_vinst *i) {
+static void open_lanes(const emit *e, const ir_vinst *i) {
     const lp_val *cond = copies(e, i->x[0]);
     lp_val some = cond[0];
     for (unsigned w = 1; w < e->width; w++)
@@ -58,7 +59,7 @@ static void emit_program(const emit *e, const lp_val *const x[3]) {
     for (unsigned at = 0; at < e->p->n; at++) {
         const ir_vinst *i = &e->p->inst[at];
         if (i->op == IR_V_RARE)
-            open_region(e, i);
+            open_lanes(e, i);
         else if (i->op == IR_V_END)
             close_region(e, i, copies(e, at));
         else
@@ -78,10 +79,14 @@ bool lp_value(lp_builder *b, ir_op op, bz_dtype result, const lp_val *const x[3]
               unsigned width, lp_val *out) {
     bz_assert(n == ir_ops[op].arity && width >= 1 && width <= LP_VALUE_MAX_WIDTH);
     memset(out, 0, width * sizeof *out);
+    if (b->k->failed) return false;
     const ir_vprog *p = ir_value(op, (bz_dtype)lp_at(b, x[n - 1][0])->dtype, result);
     emit e = {.b = b, .p = p, .width = width, .lanes = widest(b, x, n)};
     e.v = p ? bz_mem_zero((size_t)p->n * width, sizeof *e.v) : NULL;
-    if (!e.v) return false;
+    if (!e.v) { /* the kernel lacks the value: it must not be used */
+        b->k->failed = true;
+        return false;
+    }
     emit_program(&e, x);
     memcpy(out, copies(&e, p->out), width * sizeof *out);
     bz_mem_free(e.v);
