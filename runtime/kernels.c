@@ -1,198 +1,240 @@
-/* kernels.c - machine code of kernels, shared by all contexts of the process.
+/* kernels.c - machine code of kernels, one cache for the process.
  *
- * The key is the kernel's canonical text (which names the functions it calls by a hash of theirs), the ISA and the compiler's version,
- * compared in full. What is missing is compiled as one module, or as two on two threads when there is much. Code is never unloaded:
- * plans of any context may hold it. */
-#include "runtime/rt.h"
-
+ *     key = target | compiler | text of the functions it calls | text of the kernel
+ *
+ * What is missing is compiled as one module, cut in two for two threads when there is much. Code is never given back: programs of
+ * all contexts point into it. */
 #include "runtime/objload.h"
+#include "runtime/rt.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 1024, SPLIT_FROM = 4 };
+enum { SLOTS = 1024, PARALLEL_INSTS = 4000 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
-static rt_kernel *slots[SLOTS];
-static rt_code *code;
-
-static const rt_import imports[] = {
-    {"fma", (rt_function *)(double (*)(double, double, double))fma},
-    {"fmaf", (rt_function *)(float (*)(float, float, float))fmaf},
-    {NULL, NULL},
-};
+static struct {
+    pthread_mutex_t lock;
+    rt_kernel *slots[SLOTS];
+    rt_code *code;
+    BZ_VEC(rt_object *) objects; /* what was loaded, for good */
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- keys */
 
-static char *make_key(const lp_kernel *k, const lp_module *m, cg_isa isa, size_t *n)
-{
-    bz_text t = {0};
-    bz_textf(&t, "%s %s\n", cg_isa_name(isa), cg_version());
-    lp_print(&t, k, m);
-    *n = t.n;
-    return t.failed ? bz_text_free(&t), NULL : t.p;
+static void add_functions(bz_text *t, const lp_module *m, const lp_kernel *k) {
+    for (lp_val v = 1; v < k->inst.n; v++) {
+        if (k->inst.p[v].op != LP_CALL) continue;
+        const lp_kernel *f = m->k.p[k->inst.p[v].imm];
+        add_functions(t, m, f);
+        lp_print(t, f, m);
+    }
 }
 
-static rt_kernel *find(uint64_t hash, const char *key, size_t n)
-{
-    for (rt_kernel *k = slots[hash % SLOTS]; k; k = k->next)
-        if (k->hash == hash && k->key_bytes == n && !memcmp(k->key, key, n))
-            return k;
+static bool key_of(bz_text *t, const lp_module *m, const lp_kernel *k, cg_isa isa) {
+    bz_textf(t, "%s | %s\n", cg_isa_name(isa), cg_version());
+    add_functions(t, m, k);
+    lp_print(t, k, m);
+    return !t->failed;
+}
+
+static rt_kernel *find(uint64_t h, const char *key, size_t n) {
+    for (rt_kernel *k = cache.slots[h % SLOTS]; k; k = k->next)
+        if (k->hash == h && k->key_bytes == n && !memcmp(k->key, key, n)) return k;
     return NULL;
 }
 
-static void free_kernel(rt_kernel *k)
-{
-    if (!k)
-        return;
-    bz_mem_free(k->key);
-    bz_mem_free(k->phases);
-    bz_mem_free(k);
-}
+/* ---- code */
 
-/* ---- compiling what is missing */
+static const rt_import imports[] = {
+    {"fma", (rt_function *)fma},
+    {"fmaf", (rt_function *)fmaf},
+    {NULL, NULL},
+};
 
+/* A part of what has to be compiled. */
 typedef struct job {
-    lp_module m; /* kernels that are not this job's are left out; functions keep their places */
+    lp_module m;
     cg_target target;
-    cg_object object;
+    rt_object *object;
     bz_status status;
     bz_error e;
 } job;
 
-static void *run_job(void *arg)
-{
+static void *compile(void *arg) {
     job *j = arg;
-    j->status = cg_compile(&j->m, &j->target, &j->object, &j->e);
+    cg_object o = {0};
+    char why[RT_LOAD_MESSAGE];
+    j->status = cg_compile(&j->m, &j->target, &o, &j->e);
+    if (j->status) return NULL;
+    rt_load_status s = rt_object_load(cache.code, o.bytes, o.n, imports, &j->object, why);
+    if (s)
+        j->status = bz_fail(&j->e, s == RT_LOAD_SYSTEM ? BZ_ENOMEM : BZ_ECOMPILE,
+                            "loading kernels: %s", why);
+    cg_object_free(&o);
     return NULL;
 }
 
-/* Shares the missing kernels out by size; the functions stand before them in both halves. */
-static bool share_out(const lp_module *m, const bool *missing, job *jobs, unsigned njobs)
-{
-    size_t load[2] = {0};
+/* A shallow copy of k whose calls follow `place`: the new number of each kernel of its module. Its instructions are its own. */
+static lp_kernel *renumbered(const lp_kernel *k, const uint32_t *place) {
+    lp_kernel *copy = bz_mem_alloc(sizeof *copy);
+    lp_inst *inst = bz_mem_alloc(k->inst.n * sizeof *inst);
+    if (!copy || !inst) {
+        bz_mem_free(copy);
+        bz_mem_free(inst);
+        return NULL;
+    }
+    memcpy(inst, k->inst.p, k->inst.n * sizeof *inst);
+    for (lp_val v = 1; v < k->inst.n; v++)
+        if (inst[v].op == LP_CALL) inst[v].imm = place[inst[v].imm];
+    *copy = *k;
+    copy->inst.p = inst;
+    return copy;
+}
+
+/* The kernels that are wanted and the functions they call, in order, as a module of renumbered copies. */
+static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
+    for (uint32_t i = m->k.n; i-- > 0;) {
+        const lp_kernel *k = m->k.p[i];
+        for (lp_val v = 1; wanted[i] && v < k->inst.n; v++)
+            if (k->inst.p[v].op == LP_CALL) wanted[k->inst.p[v].imm] = true;
+    }
     for (uint32_t i = 0; i < m->k.n; i++) {
-        lp_kernel *k = m->k.p[i];
-        if (!k->function && !missing[i])
-            continue;
-        unsigned to = njobs == 2 && load[1] < load[0];
-        load[to] += k->function ? 0 : k->inst.n;
-        for (unsigned j = 0; j < njobs; j++)
-            if ((k->function || j == to) && !bz_vec_push(&jobs[j].m.k, k))
-                return false;
+        if (!wanted[i]) continue;
+        place[i] = j->m.k.n;
+        lp_kernel *copy = renumbered(m->k.p[i], place);
+        if (!copy || !bz_vec_reserve(&j->m.k, 1)) {
+            if (copy) bz_mem_free(copy->inst.p);
+            bz_mem_free(copy);
+            return false;
+        }
+        j->m.k.p[j->m.k.n++] = copy;
     }
     return true;
 }
 
-static bz_status load_object(job *j, const lp_module *m, const bool *missing, rt_kernel **out, bz_error *e)
-{
-    char message[RT_LOAD_MESSAGE], symbol[128];
-    rt_object *object;
-    code = code ? code : rt_code_new();
-    if (!code || rt_object_load(code, j->object.bytes, j->object.n, imports, &object, message))
-        return bz_fail(e, code ? BZ_ECOMPILE : BZ_ENOMEM, "cannot load compiled code: %s", code ? message : "out of memory");
-    for (uint32_t i = 0; i < m->k.n; i++) {
-        if (!missing[i] || out[i]->phases[0])
-            continue;
-        for (unsigned p = 0; p < out[i]->nphases; p++) {
-            snprintf(symbol, sizeof symbol, "%s.%u", m->k.p[i]->name, p);
-            out[i]->phases[p] = (rt_phase *)rt_object_find(object, symbol);
-        }
+static void empty(job *j) {
+    for (uint32_t i = 0; i < j->m.k.n; i++) {
+        bz_mem_free(j->m.k.p[i]->inst.p);
+        bz_mem_free(j->m.k.p[i]);
     }
-    return BZ_OK;
+    bz_vec_free(&j->m.k);
 }
 
-static bz_status compile(const lp_module *m, cg_isa isa, const bool *missing, unsigned count, rt_kernel **out, bz_error *e)
-{
-    job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
-    unsigned njobs = count >= SPLIT_FROM && bz_rt_threads() > 1 ? 2 : 1;
-    pthread_t helper;
-    bool started = false;
-    bz_status s = share_out(m, missing, jobs, njobs) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
-    if (!s && njobs == 2) {
-        started = pthread_create(&helper, NULL, run_job, &jobs[1]) == 0;
-        if (!started)
-            run_job(&jobs[1]);
+/* Missing kernels go to the lighter of two jobs, or to the only one when there is little. */
+static bool divide(const lp_module *m, const bool *missing, job jobs[2], unsigned *n) {
+    size_t total = 0, load[2] = {0, 0};
+    bool *wanted = bz_mem_zero(2 * (size_t)m->k.n, sizeof *wanted);
+    uint32_t *place = bz_mem_zero(m->k.n, sizeof *place);
+    bool done = wanted && place;
+    for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? m->k.p[i]->inst.n : 0;
+    *n = total > PARALLEL_INSTS ? 2 : 1;
+    for (uint32_t i = 0; i < m->k.n && done; i++) {
+        unsigned to = *n == 2 && load[1] < load[0];
+        if (!missing[i]) continue;
+        wanted[to * m->k.n + i] = true;
+        load[to] += m->k.p[i]->inst.n;
     }
-    if (!s)
-        run_job(&jobs[0]);
+    for (unsigned j = 0; j < *n && done; j++) done = fill(&jobs[j], m, wanted + j * m->k.n, place);
+    bz_mem_free(wanted);
+    bz_mem_free(place);
+    return done;
+}
+
+static void run_jobs(job jobs[2], unsigned n) {
+    pthread_t helper;
+    bool started = n == 2 && pthread_create(&helper, NULL, compile, &jobs[1]) == 0;
+    compile(&jobs[0]);
     if (started)
         pthread_join(helper, NULL);
-    for (unsigned j = 0; j < njobs && !s; j++)
-        s = jobs[j].status ? bz_fail(e, jobs[j].status, "%s", jobs[j].e.text) : load_object(&jobs[j], m, missing, out, e);
-    for (unsigned j = 0; j < 2; j++) {
-        cg_object_free(&jobs[j].object);
-        bz_vec_free(&jobs[j].m.k);
-    }
-    return s;
+    else if (n == 2)
+        compile(&jobs[1]);
 }
 
-/* ---- the cache */
-
-/* The entry of a kernel: found, or new without code. */
-static rt_kernel *entry(const lp_module *m, uint32_t i, cg_isa isa, bool *missing)
-{
-    size_t n;
-    char *key = make_key(m->k.p[i], m, isa, &n);
-    uint64_t hash = key ? bz_hash(0, key, n) : 0;
-    rt_kernel *k = key ? find(hash, key, n) : NULL;
-    if (k || !key) {
-        bz_mem_free(key);
-        return k;
+static rt_phase **find_phases(const job jobs[2], unsigned n, const lp_kernel *k) {
+    unsigned nphases = lp_phase_count(k);
+    rt_phase **p = bz_mem_alloc(nphases * sizeof *p);
+    for (unsigned i = 0; i < nphases && p; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "%s.%u", k->name, i);
+        p[i] = NULL;
+        for (unsigned j = 0; j < n && !p[i]; j++)
+            if (jobs[j].object) p[i] = (rt_phase *)rt_object_find(jobs[j].object, name);
+        if (!p[i]) bz_bug("kernel %s: no code for phase %u", k->name, i);
     }
-    *missing = true;
-    k = bz_mem_zero(1, sizeof *k);
-    unsigned phases = lp_phase_count(m->k.p[i]);
-    if (k)
-        *k = (rt_kernel){.hash = hash, .key = key, .key_bytes = n, .nphases = phases, .phases = bz_mem_zero(phases, sizeof *k->phases)};
-    if (k && k->phases)
-        return k;
-    if (!k)
-        bz_mem_free(key);
-    free_kernel(k);
-    return NULL;
+    return p;
 }
 
-static bz_status get(const lp_module *m, cg_isa isa, rt_kernel **all, bool *missing, unsigned *built, unsigned *shared, bz_error *e)
-{
-    for (uint32_t i = 0; i < m->k.n; i++) {
-        if (m->k.p[i]->function)
-            continue;
-        if (!(all[i] = entry(m, i, isa, &missing[i])))
-            return bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
-        ++*(missing[i] ? built : shared);
-    }
-    bz_status s = *built ? compile(m, isa, missing, *built, all, e) : BZ_OK;
+static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz_text *key) {
+    rt_kernel *made = phases ? bz_mem_alloc(sizeof *made) : NULL;
+    if (!made) return NULL;
+    *made = (rt_kernel){h, key->p, key->n, lp_phase_count(k), phases, cache.slots[h % SLOTS]};
+    cache.slots[h % SLOTS] = made;
+    *key = (bz_text){0};
+    return made;
+}
+
+/* ---- the whole */
+
+/* Compiles what is missing and enters it. Under the lock. */
+static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash,
+                       const bool *missing, const rt_kernel **out, bz_error *e) {
+    job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
+    unsigned n = 1;
+    bz_status s = BZ_OK;
+    if (!cache.code) cache.code = rt_code_new();
+    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n))
+        s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!s) run_jobs(jobs, n);
+    for (unsigned j = 0; j < n && !s; j++)
+        if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
     for (uint32_t i = 0; i < m->k.n && !s; i++) {
-        if (!missing[i])
-            continue;
-        all[i]->next = slots[all[i]->hash % SLOTS];
-        slots[all[i]->hash % SLOTS] = all[i];
-        missing[i] = false;
+        if (!missing[i]) continue;
+        rt_phase **phases = find_phases(jobs, n, m->k.p[i]);
+        out[i] = remember(m->k.p[i], phases, hash[i], &keys[i]);
+        if (!out[i]) bz_mem_free(phases), s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    }
+    for (unsigned j = 0; j < 2; j++) {
+        if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
+        empty(&jobs[j]);
     }
     return s;
 }
 
-bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built, unsigned *shared, bz_error *e)
-{
-    bool *missing = bz_mem_zero(m->k.n, sizeof *missing);
-    rt_kernel **all = bz_mem_zero(m->k.n, sizeof *all);
+static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash,
+                         bool *missing, const rt_kernel **out, unsigned *built, unsigned *shared,
+                         bz_error *e) {
+    for (uint32_t i = 0; i < m->k.n; i++) {
+        out[i] = NULL;
+        if (m->k.p[i]->function) continue;
+        if (!key_of(&keys[i], m, m->k.p[i], isa)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+        hash[i] = bz_hash(0, keys[i].p, keys[i].n);
+        out[i] = find(hash[i], keys[i].p, keys[i].n);
+        missing[i] = out[i] == NULL;
+        *(missing[i] ? built : shared) += 1;
+    }
+    return *built ? build(m, isa, keys, hash, missing, out, e) : BZ_OK;
+}
+
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e) {
+    bz_status s = cg_open(e);
     *built = *shared = 0;
-    bz_status s = missing && all ? cg_open(e) : bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
+    if (s) return s;
+    bz_text *keys = bz_mem_zero(m->k.n, sizeof *keys);
+    uint64_t *hash = bz_mem_zero(m->k.n, sizeof *hash);
+    bool *missing = bz_mem_zero(m->k.n, sizeof *missing);
+    s = keys && hash && missing ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
     if (!s) {
-        pthread_mutex_lock(&lock);
-        s = get(m, isa, all, missing, built, shared, e);
-        pthread_mutex_unlock(&lock);
+        pthread_mutex_lock(&cache.lock);
+        s = look_up(m, isa, keys, hash, missing, out, built, shared, e);
+        pthread_mutex_unlock(&cache.lock);
     }
-    for (uint32_t i = 0; all && missing && i < m->k.n; i++) {
-        if (missing[i]) /* a new entry that did not get its code */
-            free_kernel(all[i]);
-        else
-            out[i] = all[i];
-    }
+    for (uint32_t i = 0; i < m->k.n && keys; i++) bz_text_free(&keys[i]);
+    bz_mem_free(keys);
+    bz_mem_free(hash);
     bz_mem_free(missing);
-    bz_mem_free(all);
     return s;
 }

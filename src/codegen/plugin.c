@@ -62,15 +62,19 @@ static const cg_plugin *open_file(const char *file, bz_text *tried) {
     return NULL;
 }
 
-/* The plug-in in the directory of `path`, a file. */
+/* The plug-in in the directory of `path` (a file), in the one above, or in lib beside it: PREFIX/bin finds PREFIX/lib. */
 static const cg_plugin *open_beside(const char *path, bz_text *tried) {
+    static const char *const places[] = {"", "../", "../lib/"};
     const char *slash = path ? strrchr(path, '/') : NULL;
-    if (!slash) return NULL;
-    bz_text file = {0};
-    bz_text_add(&file, path, (size_t)(slash - path) + 1);
-    bz_text_str(&file, CG_PLUGIN_FILE);
-    const cg_plugin *p = file.failed ? NULL : open_file(file.p, tried);
-    bz_text_free(&file);
+    const cg_plugin *p = NULL;
+    for (unsigned i = 0; slash && !p && i < BZ_LEN(places); i++) {
+        bz_text file = {0};
+        bz_text_add(&file, path, (size_t)(slash - path) + 1);
+        bz_text_str(&file, places[i]);
+        bz_text_str(&file, CG_PLUGIN_FILE);
+        p = file.failed ? NULL : open_file(file.p, tried);
+        bz_text_free(&file);
+    }
     return p;
 }
 

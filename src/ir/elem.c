@@ -26,8 +26,18 @@ static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n)
     return category(t[1]) > category(t[0]) ? ir_promote(t[0], t[1]) : t[0];
 }
 
+static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n)
+{
+    for (unsigned i = 1; i < n; i++)
+        if (!ir_same_shape(g, x[0], x[i]))
+            return false;
+    return true;
+}
+
 bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n)
 {
+    if (same_shapes(g, x, n)) /* the usual case, and recording should cost little */
+        return true;
     ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
     unsigned rank = 0;
     for (unsigned i = 0; i < n; i++)

@@ -28,7 +28,7 @@
 enum ir_vop {
     IR_V_ARG = IR_BASE_END, /* operand number imm; always the first instructions */
     IR_V_CONST,             /* imm: bits */
-    IR_V_TABLE, /* element x[0] (i32 or i64) of table number imm; in range for every operand value */
+    IR_V_TABLE, /* element x[0] (i32, i64) of table number imm; in range for every operand */
     IR_V_RARE,  /* x[0]: condition; imm: index of its END. No value */
     IR_V_END,   /* x[0] ? x[1] : x[2]; x[1] may stand inside the region, x[2] stands before it */
 };

@@ -24,6 +24,13 @@ void emit_free(emitter *m)
     bz_vec_free(&m->memo_idx);
 }
 
+void emit_fail(emitter *m)
+{
+    m->failed = true;
+    if (m->b)
+        lp_give_up(m->b);
+}
+
 void emit_sym(emitter *m, ir_ex sym, lp_val value)
 {
     unsigned i = 0;
@@ -182,7 +189,7 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset)
     emit_value r = {0};
     if (!m->b) {
         if (!bz_vec_push(&m->seen, offset))
-            m->failed = true;
+            emit_fail(m);
         return r;
     }
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
@@ -284,7 +291,7 @@ static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi)
         return r;
     if (!m->b) {
         if (!bz_vec_push(&m->seen, e))
-            m->failed = true;
+            emit_fail(m);
         return r;
     }
     r.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
@@ -401,10 +408,10 @@ static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx)
     for (unsigned i = 0; i < n.nin; i++) {
         ir_ref x = ir_in(m->g, &n)[i];
         shape_of(m->g, x, shape);
-        const ir_ex_node *here = ir_ex_at(m->x, idx[axis]);
+        const ir_ex_node here = *ir_ex_at(m->x, idx[axis]); /* the table moves when it grows */
         at[axis] = ir_ex_addc(m->x, idx[axis], -from);
         from += shape[axis];
-        if (shape[axis] == 0 || here->lo >= from || here->hi < from - shape[axis])
+        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis])
             continue;
         emit_value c = inside(m, at[axis], 0, shape[axis]);
         out = guarded(m, c, x, at, &out);
@@ -434,7 +441,7 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx)
     emit_value out = {0};
     if (!m->b) {
         if (!bz_vec_push(&m->seen, e))
-            m->failed = true;
+            emit_fail(m);
         return out;
     }
     out.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
@@ -451,7 +458,7 @@ static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx)
     (void)idx;
     if (n->nattr != 1) { /* a listed constant is bound to a buffer by the lowering */
         m->unsupported = r;
-        m->failed = true;
+        emit_fail(m);
         return (emit_value){.uniform = true};
     }
     return uniform(m->b ? lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1) : 0);
@@ -475,7 +482,7 @@ static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx)
     ir_ex offset = emit_offset(m, x, at);
     if (!m->b) {
         if (!bz_vec_push(&m->seen, offset))
-            m->failed = true;
+            emit_fail(m);
         return out;
     }
     lp_val p = m->bind[x].p, zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
@@ -550,7 +557,7 @@ static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v
     unsigned rank = ir_at(m->g, r)->rank;
     emit_memo e = {r, m->memo_idx.n, m->guard[0], *v};
     if (!bz_vec_reserve(&m->memo_idx, rank) || !bz_vec_push(&m->memo, e)) {
-        m->failed = true;
+        emit_fail(m);
         return;
     }
     for (unsigned d = 0; d < rank; d++)
@@ -582,7 +589,7 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx)
         v = move(m, r, idx);
     else {
         m->unsupported = r;
-        m->failed = true;
+        emit_fail(m);
     }
     if (m->failed)
         return anything(m, r);

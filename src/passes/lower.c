@@ -53,16 +53,20 @@ unsigned lower_lanes(const lower *l)
     return l->t->vector_bytes / (unsigned)widest;
 }
 
+unsigned lower_node_ops(const lower *l, ir_ref r)
+{
+    const ir_node *n = ir_at(l->g, r);
+    if (!ir_op_is_elementwise(n->op))
+        return 0;
+    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+    return p ? (unsigned)p->n - p->nargs : 1;
+}
+
 unsigned lower_ops(const lower *l)
 {
     unsigned ops = 0;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
-        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
-        if (!ir_op_is_elementwise(n->op))
-            continue;
-        const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
-        ops += p ? p->n - p->nargs : 1;
-    }
+    for (uint32_t i = 0; i < l->group->nodes.n; i++)
+        ops += lower_node_ops(l, l->group->nodes.p[i]);
     return ops;
 }
 
@@ -80,7 +84,7 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     snprintf(name, sizeof name, "%s%u", stems[access], l->buffers.n);
     lp_val p = lp_add_buffer(l->b, name, l->plan->buffers.p[buffer].dtype, access);
     if (!bz_vec_push(&l->buffers, buffer) || !bz_vec_push(&l->pointers, p))
-        l->m.failed = true;
+        emit_fail(&l->m);
     return p;
 }
 
@@ -96,7 +100,7 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count)
     uint32_t b = new_buffer(l, t, count, PASS_ARENA, 0);
     if (b != PASS_NONE)
         return declare(l, b, LP_WORK);
-    l->m.failed = true;
+    emit_fail(&l->m);
     return 0;
 }
 
@@ -105,7 +109,7 @@ bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)
     emit_value small[8], *v = small;
     ir_ex idx[IR_MAX_RANK];
     if (l->outputs.n > BZ_LEN(small) && !(v = bz_mem_alloc(l->outputs.n * sizeof *v)))
-        return !(l->m.failed = true);
+        return emit_fail(&l->m), false;
     for (int store = 0; store < 2; store++)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
             ir_ref r = l->outputs.p[i];

@@ -99,6 +99,7 @@ typedef struct emitter {
 
 bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x);
 void emit_free(emitter *m);
+void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
 /* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);
@@ -176,6 +177,7 @@ bool lower_function(lower *l, lp_kernel *f, unsigned *number);
 unsigned lower_lanes(const lower *l);
 /* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
 unsigned lower_ops(const lower *l);
+unsigned lower_node_ops(const lower *l, ir_ref r); /* of one node; 0 for what computes no values */
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */

@@ -303,8 +303,8 @@ static void transpose(lp_builder *b, lp_val *v, unsigned n)
     }
 }
 
-/* Rows row .. row+lanes of the panel for k .. k+lanes: loads along k, transposed, stored along the panel. */
-static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, int64_t row, unsigned rows, int64_t kcount)
+/* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
+static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, lp_val row, unsigned rows, int64_t kcount)
 {
     lower *l = q->l;
     lp_builder *b = l->b;
@@ -315,7 +315,7 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
             v[i] = v[0];
             continue;
         }
-        emit_sym(&l->m, p->sym, lp_iadd(b, p->first, lp_index(b, row + i)));
+        emit_sym(&l->m, p->sym, lp_iadd(b, lp_iadd(b, p->first, row), lp_index(b, i)));
         emit_vector(&l->m, q->k_sym, k, q->lanes, 1, kmask);
         emit_value x = widened(q, p->r, p->idx);
         v[i] = emit_lane_value(&l->m, &x, 0);
@@ -326,7 +326,7 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
     for (unsigned i = 0; i < 64; i++)
         pick[i] = i;
     for (int64_t j = 0; j < kcount; j++) {
-        lp_val at = lp_iadd(b, p->base, lp_iadd(b, lp_imul(b, lp_iadd(b, k, lp_index(b, j)), lp_index(b, p->panel)), lp_index(b, row)));
+        lp_val at = lp_iadd(b, p->base, lp_iadd(b, lp_imul(b, lp_iadd(b, k, lp_index(b, j)), lp_index(b, p->panel)), row));
         unsigned done = 0;
         for (unsigned part = q->lanes; part > 0; part /= 2) /* exactly `rows` elements */
             if (rows - done >= part) {
@@ -339,20 +339,33 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
     }
 }
 
-static void pack_transposed(dot_kernel *q, const panel *p)
+/* All k of `rows` rows. */
+static void transposed_rows(dot_kernel *q, const panel *p, lp_val row, unsigned rows)
 {
-    lower *l = q->l;
-    lp_builder *b = l->b;
+    lp_builder *b = q->l->b;
     int64_t whole = q->k / q->lanes * q->lanes, left = q->k - whole;
-    for (int64_t row = 0; row < p->panel; row += q->lanes) {
-        unsigned rows = (unsigned)(p->panel - row < q->lanes ? p->panel - row : q->lanes);
+    if (whole) {
         lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), q->lanes, NULL, 0, NULL);
         transposed_square(q, p, k, 0, row, rows, q->lanes);
         lp_end(b, NULL, 0, NULL);
-        if (left)
-            transposed_square(q, p, lp_index(b, whole), lower_tail_mask(l, lp_index(b, left), q->lanes), row, rows, left);
     }
-    emit_scalar(&l->m);
+    if (left)
+        transposed_square(q, p, lp_index(b, whole), lower_tail_mask(q->l, lp_index(b, left), q->lanes), row, rows, left);
+}
+
+static void pack_transposed(dot_kernel *q, const panel *p)
+{
+    lp_builder *b = q->l->b;
+    int64_t squares = p->panel / q->lanes * q->lanes;
+    unsigned rest = (unsigned)(p->panel - squares);
+    if (squares) {
+        lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, squares), q->lanes, NULL, 0, NULL);
+        transposed_rows(q, p, row, q->lanes);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (rest)
+        transposed_rows(q, p, lp_index(b, squares), rest);
+    emit_scalar(&q->l->m);
 }
 
 /* The panel, whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
@@ -418,29 +431,31 @@ static void epilogue(dot_kernel *q, lp_val x)
     *bind = (emit_bind){0};
 }
 
-/* One row of the tile: m and n0 are the row and its first column. A result of one column (and one row) is no vector. */
+/* One row of the tile, a vector at a time (a loop: epilogues are long). m and n0 are the row and its first column. A result of one
+ * column (and one row) is no vector. */
 static void epilogue_row(dot_kernel *q, lp_val tile, lp_val i, lp_val m, lp_val n0)
 {
     lower *l = q->l;
     lp_builder *b = l->b;
-    lp_val row = lp_imul(b, i, lp_index(b, q->nr));
+    lp_val row = lp_imul(b, i, lp_index(b, q->nr)), width = lp_index(b, q->nr), mask = 0;
+    unsigned mark = emit_mark(&l->m);
     emit_sym(&l->m, q->m_sym, m);
     if (q->n == 1) {
-        unsigned mark = emit_mark(&l->m);
         emit_sym(&l->m, q->n_sym, n0);
         epilogue(q, lp_load(b, tile, row, 1, 0, 0));
         emit_forget(&l->m, mark);
         return;
     }
-    for (unsigned v = 0; v < q->nv; v++) {
-        unsigned mark = emit_mark(&l->m);
-        lp_val col = lp_index(b, v * q->lanes), n = lp_iadd(b, n0, col), mask = 0;
-        if (q->n % q->nr != 0)
-            mask = lower_tail_mask(l, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n}, 2), q->lanes);
-        emit_vector(&l->m, q->n_sym, n, q->lanes, 1, mask);
-        epilogue(q, lp_load(b, tile, lp_iadd(b, row, col), q->lanes, 0, LP_ALIGNED));
-        emit_forget(&l->m, mark);
-    }
+    bool ragged = q->n % q->nr != 0;
+    if (ragged)
+        width = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){width, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n0}, 2)}, 2);
+    lp_val col = lp_loop(b, LP_SERIAL, lp_index(b, 0), width, q->lanes, NULL, 0, NULL), n = lp_iadd(b, n0, col);
+    if (ragged)
+        mask = lower_tail_mask(l, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n}, 2), q->lanes);
+    emit_vector(&l->m, q->n_sym, n, q->lanes, 1, mask);
+    epilogue(q, lp_load(b, tile, lp_iadd(b, row, col), q->lanes, 0, LP_ALIGNED));
+    emit_forget(&l->m, mark);
+    lp_end(b, NULL, 0, NULL);
     emit_scalar(&l->m);
 }
 

@@ -159,11 +159,19 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
     return ok;
 }
 
+/* Vectors side by side: long dependent bodies want four to hide latency, as long as the registers hold them. */
+static unsigned choose_width(const lower *l)
+{
+    unsigned ops = lower_ops(l);
+    if (ops <= 40)
+        return 4;
+    return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
+}
+
 bool lower_map(lower *l)
 {
     map_space s;
-    unsigned lanes = lower_lanes(l), ops = lower_ops(l);
-    unsigned width = ops <= 40 ? 4 : ops <= 160 ? 2 : 1;
+    unsigned lanes = lower_lanes(l), width = choose_width(l);
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width)
         width /= 2;

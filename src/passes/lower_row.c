@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20 };
+enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12 };
 
 typedef struct fold_node {
     ir_ref r;
@@ -19,13 +19,14 @@ typedef struct fold_node {
     unsigned depth; /* the pass that folds it, counted from 1 */
     lp_val work, result; /* wide: block results [rows][blocks] and row results [rows] */
     lp_val blocks;       /* narrow: block results of one row */
+    lp_val lanes;        /* the L lanes, when they are kept in memory */
 } fold_node;
 
 typedef struct row_kernel {
     lower *l;
     int64_t rows, k, blocks;
     ir_ex i_sym, k_sym;
-    unsigned lanes, nvec, width; /* lanes of a vector; vectors that make L lanes; how many are computed side by side */
+    unsigned lanes, nvec; /* lanes of a vector; vectors that make L lanes */
     fold_node fold[MAX_FOLDS];
     unsigned nfolds, npasses; /* passes 0 .. npasses-1 */
     unsigned *depth;          /* of each node of the graph: folds that must be done before it is known */
@@ -107,6 +108,8 @@ typedef struct stretch {
     row_kernel *q;
     unsigned pass;
     unsigned folds[MAX_FOLDS], nfolds; /* of this pass */
+    unsigned width; /* vectors that are computed side by side */
+    bool in_memory; /* the L lanes are an array, and the code is one loop over it: for long bodies, where that costs nothing */
     lp_val acc[MAX_FOLDS][MAX_ACC];
 } stretch;
 
@@ -171,9 +174,9 @@ static void step(stretch *s, unsigned at)
 static void all_lanes(stretch *s, lp_val k)
 {
     row_kernel *q = s->q;
-    for (unsigned at = 0; at < q->nvec; at += q->width) {
+    for (unsigned at = 0; at < q->nvec; at += s->width) {
         unsigned mark = emit_mark(&q->l->m);
-        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)), q->lanes, q->width, 0);
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)), q->lanes, s->width, 0);
         step(s, at);
         emit_forget(&q->l->m, mark);
     }
@@ -194,12 +197,57 @@ static void some_lanes(stretch *s, lp_val k, int64_t left)
     }
 }
 
-/* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
-static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
+/* The step for `width` vectors at lane `at` (a value) of the arrays of lanes. */
+static void lanes_in_memory(stretch *s, lp_val k, lp_val at, unsigned width, lp_val mask)
 {
     row_kernel *q = s->q;
-    lower *l = q->l;
-    lp_builder *b = l->b;
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    emit_vector(&q->l->m, q->k_sym, k, q->lanes, width, mask);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned u = 0; u < width; u++)
+            s->acc[f][u] = lp_load(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)), q->lanes, 0, 0);
+    step(s, 0);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned u = 0; u < width; u++)
+            lp_store(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)), s->acc[f][u], 0, 0);
+    emit_forget(&q->l->m, mark);
+}
+
+/* Elements lo .. lo+count through the arrays of lanes: two loops, each with one copy of the body. */
+static void fold_in_memory(stretch *s, lp_val lo, int64_t count)
+{
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    int64_t lanes = (int64_t)q->lanes * q->nvec, stride = (int64_t)q->lanes * s->width, whole = count / stride * stride;
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        for (unsigned v = 0; v < q->nvec; v++)
+            lp_store(b, n->lanes, lp_index(b, v * q->lanes), lp_const(b, n->a.acc, fold_identity(&n->a), q->lanes), 0, 0);
+    }
+    if (whole) {
+        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), stride, NULL, 0, NULL);
+        lp_val at = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){j, lp_index(b, lanes)}, 2);
+        lanes_in_memory(s, lp_iadd(b, lo, j), at, s->width, 0);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (whole < count) {
+        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, whole), lp_index(b, count), q->lanes, NULL, 0, NULL);
+        lp_val at = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){j, lp_index(b, lanes)}, 2);
+        lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, count), j}, 2);
+        lanes_in_memory(s, lp_iadd(b, lo, j), at, 1, q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
+        lp_end(b, NULL, 0, NULL);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned v = 0; v < q->nvec; v++)
+            s->acc[f][v] = lp_load(b, q->fold[s->folds[f]].lanes, lp_index(b, v * q->lanes), q->lanes, 0, 0);
+}
+
+/* The same with the lanes in registers, carried round the loop. */
+static void fold_in_registers(stretch *s, lp_val lo, int64_t count)
+{
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
     int64_t lanes = (int64_t)q->lanes * q->nvec, steps = count / lanes;
     lp_val flat[MAX_FOLDS * MAX_ACC], carry[MAX_FOLDS * MAX_ACC];
     unsigned n = 0;
@@ -212,9 +260,8 @@ static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
         all_lanes(s, lo);
     } else if (steps > 1) {
         lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, steps * lanes), lanes, flat, n, carry);
-        memcpy(flat, carry, n * sizeof *flat);
         for (unsigned f = 0; f < s->nfolds; f++)
-            memcpy(s->acc[f], flat + f * q->nvec, q->nvec * sizeof *flat);
+            memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
         all_lanes(s, lp_iadd(b, lo, j));
         for (unsigned f = 0; f < s->nfolds; f++)
             memcpy(flat + f * q->nvec, s->acc[f], q->nvec * sizeof *flat);
@@ -224,20 +271,45 @@ static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
     }
     if (count % lanes)
         some_lanes(s, lp_iadd(b, lo, lp_index(b, steps * lanes)), count % lanes);
+}
+
+/* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
+static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
+{
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    if (s->in_memory || !s->nfolds)
+        fold_in_memory(s, lo, count);
+    else
+        fold_in_registers(s, lo, count);
     emit_scalar(&l->m);
     for (unsigned f = 0; f < s->nfolds; f++) {
         const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
-        unsigned v = q->nvec;
-        for (; v > 1; v /= 2)
+        for (unsigned v = q->nvec; v > 1; v /= 2)
             for (unsigned i = 0; i < v / 2; i++)
                 s->acc[f][i] = fold_step(l, a, s->acc[f][i], s->acc[f][i + v / 2], 0);
         out[f] = fold_lanes(l, a, s->acc[f][0], q->lanes);
     }
 }
 
+/* Base operations per element that the pass computes. */
+static unsigned pass_ops(const row_kernel *q, unsigned pass)
+{
+    const fuse_group *g = q->l->group;
+    unsigned ops = 0;
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        if (q->need[g->nodes.p[i]] >> pass & 1)
+            ops += lower_node_ops(q->l, g->nodes.p[i]);
+    return ops;
+}
+
 static stretch begin_pass(row_kernel *q, unsigned pass)
 {
     stretch s = {.q = q, .pass = pass};
+    unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
+    s.in_memory = ops > SHORT_OPS;
+    s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
+    s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
         if (q->fold[f].depth == pass + 1)
             s.folds[s.nfolds++] = f;
@@ -318,6 +390,12 @@ static bool make_scratch(row_kernel *q)
     return true;
 }
 
+static void make_lanes(row_kernel *q)
+{
+    for (unsigned f = 0; f < q->nfolds; f++)
+        q->fold[f].lanes = lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
+}
+
 static bool narrow(row_kernel *q)
 {
     lower *l = q->l;
@@ -326,6 +404,7 @@ static bool narrow(row_kernel *q)
     per = per < 1 ? 1 : per > q->rows ? q->rows : per;
     if (q->rows == 0 || !make_scratch(q))
         return q->rows == 0;
+    make_lanes(q);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1, NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, lp_index(b, per)), end = lp_iadd(b, lo, lp_index(b, per));
     lp_val hi = q->rows % per == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, q->rows)}, 2);
@@ -403,6 +482,7 @@ static bool wide(row_kernel *q)
         n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
         last_fold = n->depth > last_fold ? n->depth : last_fold;
     }
+    make_lanes(q);
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
         if (!s.nfolds && !pass_stores(q, pass))
@@ -443,14 +523,11 @@ static void set_space(row_kernel *q)
 
 static void choose_vectors(row_kernel *q)
 {
-    unsigned lanes = 1, ops = lower_ops(q->l), full = lower_lanes(q->l);
+    unsigned lanes = 1, full = lower_lanes(q->l);
     while (lanes < IR_LANES && (int64_t)lanes < q->k)
         lanes *= 2;
     q->lanes = lanes < full ? lanes : full;
     q->nvec = lanes / q->lanes;
-    q->width = ops <= 40 ? 8 : ops <= 120 ? 4 : 2;
-    q->width = q->width > q->nvec ? q->nvec : q->width;
-    q->width = q->lanes == 1 ? 1 : q->width;
 }
 
 bool lower_row(lower *l)

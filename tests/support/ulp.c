@@ -269,6 +269,8 @@ ulp_worst ulp_special(const ulp_fn *f, bz_dtype t) {
                         0x1p52,
                         0x1p53 - 1,
                         0x1p63,
+                        0x1.f4217d50a1be6p-454,
+                        0x1.fa8559966a918p525, /* as a pair: their quotient is normal */
                         huge,
                         huge / 2,
                         eps};

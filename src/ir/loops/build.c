@@ -187,6 +187,14 @@ lp_val lp_base(lp_builder *b, ir_op op, bz_dtype result, const lp_val *x, unsign
     return s ? s : lp_put(b, lp_value_inst(op, result, lanes, 0), a, n);
 }
 
+bool lp_failed(const lp_builder *b) {
+    return b->k->failed;
+}
+
+void lp_give_up(lp_builder *b) {
+    b->k->failed = true;
+}
+
 lp_val lp_iadd(lp_builder *b, lp_val x, lp_val y) {
     return lp_base(b, IR_ADD, BZ_I64, (lp_val[]){x, y}, 2);
 }

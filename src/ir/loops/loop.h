@@ -146,6 +146,8 @@ typedef struct lp_builder lp_builder;
 lp_builder *lp_builder_new(lp_kernel *k); /* NULL when out of memory */
 void lp_builder_free(lp_builder *b);
 void lp_set_site(lp_builder *b, uint32_t site);
+bool lp_failed(const lp_builder *b);
+void lp_give_up(lp_builder *b); /* memory ran out elsewhere while this kernel was being built: it must not be used */
 
 lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t, lp_access access); /* declares it, gives its BUFFER value */
 lp_val lp_add_extent(lp_builder *b, const char *name);

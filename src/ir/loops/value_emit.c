@@ -7,7 +7,6 @@
  * A RARE region becomes one `if` for all copies: its condition is whether any lane of any copy
  * needs it. */
 #include "src/ir/loops/value_emit.h"
-#include "src/ir/loops/builder.h"
 
 #include <string.h>
 
@@ -23,7 +22,7 @@ static lp_val *copies(const emit *e, unsigned inst) {
     return e->v + inst * e->width;
 }
 
-static void open_lanes(const emit *e, const ir_vinst *i) {
+static void open_region(const emit *e, const ir_vinst *i) {
     const lp_val *cond = copies(e, i->x[0]);
     lp_val some = cond[0];
     for (unsigned w = 1; w < e->width; w++)
@@ -59,7 +58,7 @@ static void emit_program(const emit *e, const lp_val *const x[3]) {
     for (unsigned at = 0; at < e->p->n; at++) {
         const ir_vinst *i = &e->p->inst[at];
         if (i->op == IR_V_RARE)
-            open_lanes(e, i);
+            open_region(e, i);
         else if (i->op == IR_V_END)
             close_region(e, i, copies(e, at));
         else
@@ -79,12 +78,12 @@ bool lp_value(lp_builder *b, ir_op op, bz_dtype result, const lp_val *const x[3]
               unsigned width, lp_val *out) {
     bz_assert(n == ir_ops[op].arity && width >= 1 && width <= LP_VALUE_MAX_WIDTH);
     memset(out, 0, width * sizeof *out);
-    if (b->k->failed) return false;
+    if (lp_failed(b)) return false;
     const ir_vprog *p = ir_value(op, (bz_dtype)lp_at(b, x[n - 1][0])->dtype, result);
     emit e = {.b = b, .p = p, .width = width, .lanes = widest(b, x, n)};
     e.v = p ? bz_mem_zero((size_t)p->n * width, sizeof *e.v) : NULL;
-    if (!e.v) { /* the kernel lacks the value: it must not be used */
-        b->k->failed = true;
+    if (!e.v) {
+        lp_give_up(b);
         return false;
     }
     emit_program(&e, x);

@@ -1,0 +1,47 @@
+/* compile.h - gradients, evaluation, compiled functions. */
+#ifndef BRAZE_COMPILE_H
+#define BRAZE_COMPILE_H
+
+#include "braze/api.h"
+
+/* out[i] = d loss / d wrt[i], of wrt[i]'s shape; zeros where loss does not depend on it. loss: 0-d, floating. Gradients are tensors
+ * like others: their gradient can be taken. Call it before bz_eval(loss), which forgets how loss came about (reading a value
+ * with bz_item or bz_print does not). Errors: BZ_EGRAD (an op without a rule; a wrt changed in place after loss was computed
+ * from it; loss already evaluated), BZ_ESHAPE, BZ_EDTYPE. On an error all of out are poisoned. */
+BZ_API bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
+                            const char *site);
+#define bz_grad(...) bz_grad_at(__VA_ARGS__, BZ_SITE)
+
+/* Computes the values of n tensors, together. Gives the first error: of this evaluation, or the one that poisoned a handle. Ends the
+ * recording so far: what is not yet computed stays valid, gradients through evaluated tensors are no longer possible. */
+BZ_API bz_status bz_eval(bz_tensor *const *x, int n);
+
+/* A function of tensors that braze compiles. in: nin operands; it sets out[0 .. nout-1] and gives BZ_OK, or a status to give up. It
+ * is called once per signature (dtypes and shapes of in), with tensors that have no value: reading one is BZ_EMODE. C numbers and
+ * bz_scalar are constants in it; tensors of the context that it uses are read anew at each call; random numbers are new at each call. */
+typedef bz_status bz_function(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user);
+
+typedef struct bz_program bz_program;
+
+/* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a
+ * call that is an in-place change of the input: in[i] and its views have the new value, out[donate[i]] is another handle on it. */
+typedef struct bz_compile_options {
+    int nin, nout;
+    const int *donate;
+} bz_compile_options;
+
+/* A program for fn. Nothing is traced until the first call. Belongs to c, freed by bz_program_free or with c. NULL and an error
+ * (BZ_EARG, BZ_ENOMEM) in c on a mistake. `user` is passed to fn. */
+BZ_API bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user,
+                                 const bz_compile_options *o, const char *site);
+#define bz_compile(...) bz_compile_at(__VA_ARGS__, BZ_SITE)
+BZ_API void bz_program_free(bz_program *p);
+
+/* Runs it. out: nout new handles of the current scope (poisoned on an error; an entry may not be NULL). */
+BZ_API bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out);
+
+/* Traces and compiles for this signature without running. */
+BZ_API bz_status bz_prepare(bz_program *p, bz_tensor *const *in);
+
+#endif

@@ -1,0 +1,89 @@
+/* context.h - contexts, scopes, errors, modes.
+ *
+ * A context owns everything that is made in it, and is used by one thread at a time; several contexts work in parallel. */
+#ifndef BRAZE_CONTEXT_H
+#define BRAZE_CONTEXT_H
+
+#include "braze/api.h"
+
+typedef enum bz_device {
+    BZ_DEVICE_DEFAULT, /* what $BRAZE_DEVICE says, else cpu */
+    BZ_CPU,            /* machine code on all threads */
+    BZ_REF,            /* the reference interpreter: slow, the definition */
+    BZ_NULL,           /* compiles, runs nothing: results are zeros */
+} bz_device;
+
+typedef enum bz_mode {
+    BZ_LAZY,  /* ops are recorded and run, fused, when a value is needed */
+    BZ_EAGER, /* each op runs at once, a kernel of its own */
+} bz_mode;
+
+typedef enum bz_isa { BZ_ISA_BEST, BZ_ISA_BASE, BZ_ISA_AVX2, BZ_ISA_AVX512 } bz_isa;
+
+/* Zero-initialised = all defaults. */
+typedef struct bz_options {
+    bz_device device;
+    bz_mode mode;
+    bz_isa isa;    /* BEST: of this machine, capped by $BRAZE_ISA */
+    int threads;   /* 0: $BRAZE_THREADS, else all processors of the process */
+    uint64_t seed; /* of rand, randn, randint */
+} bz_options;
+
+/* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks,
+ * BZ_ENOMEM; *out is NULL then. */
+BZ_API bz_status bz_open(const bz_options *options, bz_context **out);
+
+/* Frees the context and all that is in it; its handles become stale. Pending writes to foreign memory are done first. NULL is fine. */
+BZ_API void bz_close(bz_context *c);
+
+/* From now on new handles belong to a new scope, until its end. */
+BZ_API bz_status bz_scope_begin(bz_context *c);
+
+/* Frees the tensors of the innermost scope. BZ_ESCOPE when none is open. */
+BZ_API bz_status bz_scope_end(bz_context *c);
+
+/* Moves x to the scope around its own: it survives the end of this one. Gives x. */
+BZ_API bz_tensor *bz_keep(bz_tensor *x);
+
+/* Frees x now. NULL is fine; BZ_ESCOPE if it is free already. */
+BZ_API bz_status bz_release(bz_tensor *x);
+
+/* What went wrong first since bz_clear, BZ_OK if nothing; its text with op, shapes and source line ("" if nothing). The text is
+ * valid until the next call on c. */
+BZ_API bz_status bz_context_status(const bz_context *c);
+BZ_API const char *bz_message(const bz_context *c);
+/* Forgets the error. Poisoned handles stay poisoned. */
+BZ_API void bz_clear(bz_context *c);
+/* What a status means in general: "shapes do not fit". */
+BZ_API const char *bz_status_text(bz_status s);
+
+/* Changes the mode; what was recorded stays recorded. */
+BZ_API bz_status bz_set_mode(bz_context *c, bz_mode mode);
+BZ_API bz_mode bz_get_mode(const bz_context *c);
+
+/* Starts the random stream of c over from this seed. */
+BZ_API bz_status bz_seed(bz_context *c, uint64_t seed);
+
+/* What a context has done so far; times in nanoseconds. */
+typedef struct bz_counters {
+    uint64_t ops;            /* builders that recorded something */
+    uint64_t evaluations;    /* programs run, compiled calls included */
+    uint64_t plan_hits;      /* evaluations whose plan was there ... */
+    uint64_t plan_misses;    /* ... and those that compiled */
+    uint64_t kernels_built;  /* kernels turned into machine code */
+    uint64_t kernels_shared; /* kernels found in the cache of the process */
+    uint64_t launches;       /* kernels run: fused groups, horizontally joined ones count once */
+    uint64_t compile_ns;     /* passes, code generation and loading */
+    uint64_t run_ns;         /* running, when bz_profile is on */
+    uint64_t bytes;          /* of buffers and arenas, now */
+    uint64_t peak_bytes;     /* the most of that since bz_reset_peak */
+    uint64_t
+        buffers_made; /* buffers that had to come from the system: does not grow in a steady loop */
+} bz_counters;
+BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
+BZ_API void bz_reset_peak(bz_context *c);
+
+/* Switches per-kernel timing on or off. */
+BZ_API void bz_profile(bz_context *c, bool on);
+
+#endif

@@ -1,0 +1,104 @@
+/* nn.h - folds over axes, products, layers, losses, optimizer steps.
+ *
+ * axes: n of them, negative counts from the end, no repeats; n = 0: all axes. keepdim leaves them with size 1. Halves are computed
+ * in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
+#ifndef BRAZE_NN_H
+#define BRAZE_NN_H
+
+#include "braze/api.h"
+
+/* ---- folds. sum, prod: floats keep their dtype, integers and bool give i64; any, all: bool; argmax, argmin: i64, one axis or all */
+#define BZ_REDUCTIONS(X)                                                                           \
+    X(sum, IR_SUM, "sum; 0 of nothing")                                                            \
+    X(prod, IR_PROD, "product; 1 of nothing")                                                      \
+    X(max, IR_RMAX, "largest element, NaN if any is; of nothing: BZ_ESHAPE")                       \
+    X(min, IR_RMIN, "smallest element, NaN if any is; of nothing: BZ_ESHAPE")                      \
+    X(any, IR_ANY, "is any element not 0?")                                                        \
+    X(all, IR_ALL, "is no element 0?")                                                             \
+    X(argmax, IR_ARGMAX, "index of the first largest element, of the first NaN if there is one")   \
+    X(argmin, IR_ARGMIN, "index of the first smallest element, of the first NaN if there is one")
+#define BZ_REDUCTION_DECLARE_(name, kind, doc)                                                     \
+    BZ_API bz_tensor *bz_##name##_at(bz_tensor *x, const int *axes, int n, bool keepdim,           \
+                                     const char *site);
+BZ_REDUCTIONS(BZ_REDUCTION_DECLARE_)
+#undef BZ_REDUCTION_DECLARE_
+#define bz_sum(...)    bz_sum_at(__VA_ARGS__, BZ_SITE)
+#define bz_prod(...)   bz_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_max(...)    bz_max_at(__VA_ARGS__, BZ_SITE)
+#define bz_min(...)    bz_min_at(__VA_ARGS__, BZ_SITE)
+#define bz_any(...)    bz_any_at(__VA_ARGS__, BZ_SITE)
+#define bz_all(...)    bz_all_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmax(...) bz_argmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmin(...) bz_argmin_at(__VA_ARGS__, BZ_SITE)
+
+BZ_API bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Sum of (x - mean)^2 over (count - correction). */
+BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
+                            const char *site);
+BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                                  const char *site);
+#define bz_mean(...)      bz_mean_at(__VA_ARGS__, BZ_SITE)
+#define bz_var(...)       bz_var_at(__VA_ARGS__, BZ_SITE)
+#define bz_logsumexp(...) bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- products */
+/* NumPy's: [.., n, k] [.., k, m] -> [.., n, m]; 1-d operands are a row on the left, a column on the right; the rest broadcasts. */
+BZ_API bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x [.., in] times weight [out, in] transposed, plus bias [out] (NULL: none) -> [.., out] */
+BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site);
+#define bz_matmul(...) bz_matmul_at(__VA_ARGS__, BZ_SITE)
+#define bz_linear(...) bz_linear_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- activations and normalisations; results have x's shape */
+BZ_API bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site);
+BZ_API bz_tensor *bz_log_softmax_at(bz_tensor *x, int axis, const char *site);
+BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
+BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */
+BZ_API bz_tensor *bz_silu_at(bz_tensor *x, const char *site);      /* x sigmoid(x) */
+/* Mean 0 and variance 1 over the last ndims axes, times weight, plus bias (both of the shape of these axes, or NULL). */
+BZ_API bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims,
+                                   double eps, const char *site);
+/* Mean square 1 over the last axis, times weight (or NULL). */
+BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site);
+#define bz_softmax(...)     bz_softmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_log_softmax(...) bz_log_softmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_gelu(...)        bz_gelu_at(__VA_ARGS__, BZ_SITE)
+#define bz_gelu_tanh(...)   bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
+#define bz_silu(...)        bz_silu_at(__VA_ARGS__, BZ_SITE)
+#define bz_layer_norm(...)  bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- losses, 0-d */
+/* Mean of -log softmax(logits) at the targets: integer classes [..] for logits [.., C], or probabilities [.., C]. A class outside
+ * 0 .. C-1 is BZ_EINDEX when it runs. */
+BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
+/* Mean of (x - y)^2. */
+BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);
+#define bz_cross_entropy(...) bz_cross_entropy_at(__VA_ARGS__, BZ_SITE)
+#define bz_mse_loss(...)      bz_mse_loss_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- optimizer steps of one parameter, PyTorch's rules: give the new parameter; new moments replace *velocity, *m, *v.
+ * lr and t (number of this step, from 1): 0-d tensors or bz_scalar. */
+typedef struct bz_sgd_options {
+    double momentum, weight_decay;
+    bool nesterov;
+} bz_sgd_options;
+/* velocity: NULL when momentum is 0. o: NULL = all 0. */
+BZ_API bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tensor **velocity,
+                                 const bz_sgd_options *o, const char *site);
+typedef struct bz_adam_options {
+    double beta1, beta2, eps, weight_decay;
+    bool decoupled; /* AdamW: decay apart from the gradient */
+} bz_adam_options;
+#define BZ_ADAM_DEFAULTS                                                                           \
+    { 0.9, 0.999, 1e-8, 0, false }
+#define BZ_ADAMW_DEFAULTS                                                                          \
+    { 0.9, 0.999, 1e-8, 1e-2, true }
+/* o: NULL = BZ_ADAM_DEFAULTS. */
+BZ_API bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v,
+                                  bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
+                                  const char *site);
+#define bz_sgd_step(...)  bz_sgd_step_at(__VA_ARGS__, BZ_SITE)
+#define bz_adam_step(...) bz_adam_step_at(__VA_ARGS__, BZ_SITE)
+
+#endif

@@ -1,0 +1,116 @@
+/* tensor.h - tensors: made, read, looked at, printed, changed in place.
+ *
+ * In the comments x is f32[d0 ... dk]; "c" is the context of the operands. New handles belong to the innermost scope. All makers give
+ * a poisoned handle on an error (bz_message says which). Shapes have at most 32 axes and 2^60 elements. */
+#ifndef BRAZE_TENSOR_H
+#define BRAZE_TENSOR_H
+
+#include <stdio.h>
+
+#include "braze/context.h"
+
+/* ---- from the host and back */
+
+/* A copy of row-major elements of dtype t; data: product of shape many. shape may be NULL when rank is 0. */
+BZ_API bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
+                                  int rank, const char *site);
+#define bz_from_data(...) bz_from_data_at(__VA_ARGS__, BZ_SITE)
+
+/* The caller's memory itself, no copy: element [i0 ... ik] lies at data + (i0 strides[0] + ...) * size of t, strides in elements
+ * (NULL: row-major), no two indices at one place unless a stride is 0. The memory outlives the tensor. It is read when ops on it
+ * run; in-place ops on the tensor reach it. Call bz_flush before looking at it or changing it. */
+BZ_API bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
+                                    const int64_t *strides, int rank, const char *site);
+#define bz_from_buffer(...) bz_from_buffer_at(__VA_ARGS__, BZ_SITE)
+
+/* Runs everything recorded that reads x's memory, and writes to it what in-place ops have changed. */
+BZ_API bz_status bz_flush(bz_tensor *x);
+
+/* Copies x row-major to dst, `bytes` long: BZ_EARG unless that is exactly numel * size of the dtype. */
+BZ_API bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes);
+
+/* The one element of x as a double (bz_item_int: as int64_t, floats truncated). NaN (0) and an error if x has another number of elements. */
+BZ_API double bz_item(bz_tensor *x);
+BZ_API int64_t bz_item_int(bz_tensor *x);
+
+/* ---- made from nothing */
+
+/* A number that is handed to kernels with each run: another value never recompiles. 0-d; takes the dtype of the operand beside it
+ * (a fraction beside integers: f32). While bz_compile traces, it is a constant. */
+BZ_API bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site);
+BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
+#define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
+#define bz_scalar_int(...) bz_scalar_int_at(__VA_ARGS__, BZ_SITE)
+
+/* One value everywhere. It is part of the program: another value is another program (bz_scalar is not). */
+BZ_API bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
+                             const char *site);
+BZ_API bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                              const char *site);
+BZ_API bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                             const char *site);
+#define bz_full(...)  bz_full_at(__VA_ARGS__, BZ_SITE)
+#define bz_zeros(...) bz_zeros_at(__VA_ARGS__, BZ_SITE)
+#define bz_ones(...)  bz_ones_at(__VA_ARGS__, BZ_SITE)
+
+/* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. BZ_EARG for step 0 or NaN. */
+BZ_API bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
+                               const char *site);
+/* n values from start to stop, both included; floats only. */
+BZ_API bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,
+                                 const char *site);
+/* [n, m] with 1 on the diagonal. */
+BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site);
+#define bz_arange(...)   bz_arange_at(__VA_ARGS__, BZ_SITE)
+#define bz_linspace(...) bz_linspace_at(__VA_ARGS__, BZ_SITE)
+#define bz_eye(...)      bz_eye_at(__VA_ARGS__, BZ_SITE)
+
+/* Uniform in [0, 1), standard normal (floats), integers lo .. hi-1 (i64): the next numbers of c's stream (Philox4x32-10). */
+BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                             const char *site);
+BZ_API bz_tensor *bz_randn_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                              const char *site);
+BZ_API bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int64_t *shape,
+                                int rank, const char *site);
+#define bz_rand(...)    bz_rand_at(__VA_ARGS__, BZ_SITE)
+#define bz_randn(...)   bz_randn_at(__VA_ARGS__, BZ_SITE)
+#define bz_randint(...) bz_randint_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- facts. rank -1, numel -1, BZ_NDTYPES for a bad handle. The arrays have rank entries, valid while x lives. */
+BZ_API int bz_ndim(bz_tensor *x);
+BZ_API int64_t bz_numel(bz_tensor *x);
+BZ_API bz_dtype bz_dtype_of(bz_tensor *x);
+BZ_API const int64_t *bz_shape(bz_tensor *x);   /* NULL for a bad handle */
+BZ_API const int64_t *bz_strides(bz_tensor *x); /* in elements */
+BZ_API bool bz_is_evaluated(bz_tensor *x);
+BZ_API const char *bz_dtype_name(bz_dtype t);
+BZ_API size_t bz_dtype_size(bz_dtype t);
+BZ_API bz_context *bz_context_of(bz_tensor *x); /* NULL for a bad handle */
+
+/* ---- text: as NumPy prints arrays, summarised above 1000 elements. bz_format writes at most n bytes, the 0 included, and gives the
+ * length that the whole text has (snprintf's rule), or 0 on an error. */
+BZ_API bz_status bz_print(bz_tensor *x);
+BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
+
+/* ---- files: NumPy's .npy. Saving writes a temporary file beside `path` and renames it. bf16 is stored as numpy's void type V2.
+ * Loading: BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
+BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
+BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
+#define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- in place: x changes, all views of its memory see it. y broadcasts to x and is cast to x's dtype. Gives x; on an error x is
+ * unchanged and the result is poisoned. BZ_EARG where elements of x overlap (an expanded tensor). */
+BZ_API bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_add__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_sub__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_mul__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_div__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_fill__at(bz_tensor *x, double v, const char *site);
+#define bz_copy_(x, y) bz_copy__at((x), (y), BZ_SITE)
+#define bz_add_(x, y)  bz_add__at((x), (y), BZ_SITE)
+#define bz_sub_(x, y)  bz_sub__at((x), (y), BZ_SITE)
+#define bz_mul_(x, y)  bz_mul__at((x), (y), BZ_SITE)
+#define bz_div_(x, y)  bz_div__at((x), (y), BZ_SITE)
+#define bz_fill_(x, v) bz_fill__at((x), (v), BZ_SITE)
+
+#endif

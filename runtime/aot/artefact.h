@@ -1,0 +1,128 @@
+/* artefact.h - what an exported object says about its program, and the functions that run it.
+ *
+ *     step.o:  artefact --> variants (one per ISA) --> phases --> segments {code, tasks}
+ *                   |            |--> places: where each pointer that the code reads comes from
+ *                   |            \--> copies: outputs that no kernel wrote in place
+ *                   \--> args: fields of struct step_args that must point somewhere
+ *
+ *     call:    table[i] = address of places[i]  ->  early copies
+ *              ->  phases in order, their tasks over the threads
+ *              ->  the other copies  ->  did a thread meet a bad index?
+ *
+ *     workspace:  [ table | arena, staged outputs | an error slot a thread | scratch of each thread ]
+ *
+ * All of it is constant data with relocations (runtime/export_image.c writes it); a call writes to
+ * the workspace and to the caller's tensors alone. The names end in the version of this layout. */
+#ifndef BZ_RT_ARTEFACT_H
+#define BZ_RT_ARTEFACT_H
+
+#include "runtime/aot/aot.h"
+
+#include <stddef.h>
+
+/* A phase of a kernel: the machine-code ABI of src/ir/loops/loop.h, in words of this room. */
+typedef struct bz_rt_frame {
+    void *const *buffers;
+    const int64_t *extents;
+    const void *const *scalars;
+    void *scratch;
+    int64_t *error; /* [0] lowest bad element, INT64_MAX = none; [1] its code */
+    int64_t thread;
+} bz_rt_frame;
+typedef int32_t bz_rt_code(const bz_rt_frame *f, int64_t begin, int64_t end);
+
+enum bz_rt_where {
+    BZ_RT_ARG,    /* the pointer in the caller's struct at byte `at` */
+    BZ_RT_VALUE,  /* the struct's byte `at` itself: a scalar */
+    BZ_RT_ARENA,  /* byte `at` of the arena */
+    BZ_RT_CONSTS, /* byte `at` of the variant's constants */
+};
+typedef struct bz_rt_place {
+    uint64_t where, at;
+} bz_rt_place;
+
+/* A kernel's code for one phase of a launch. */
+typedef struct bz_rt_segment {
+    bz_rt_code *code;
+    const int64_t *extents;
+    int64_t tasks;
+    uint32_t buffers, scalars; /* its first pointers in the table */
+} bz_rt_segment;
+
+typedef struct bz_rt_phase {
+    const bz_rt_segment *segments;
+    int64_t tasks; /* of all segments */
+    uint32_t nsegments;
+    uint32_t parallel; /* worth waking the threads */
+} bz_rt_phase;
+
+typedef struct bz_rt_copy {
+    bz_rt_place to, from;
+    uint64_t bytes;
+} bz_rt_copy;
+
+typedef struct bz_rt_site {
+    int64_t element; /* what the error slot holds */
+    const char *message;
+} bz_rt_site;
+
+typedef struct bz_rt_variant {
+    const bz_rt_phase *phases;
+    const bz_rt_place *places;
+    const bz_rt_copy *copies;
+    const bz_rt_site *sites;
+    const char *consts;
+    uint32_t isa; /* bz_rt_isa */
+    uint32_t parallel;
+    uint32_t nphases, nplaces, nsites;
+    uint32_t nearly, ncopies; /* copies before the run, copies in all */
+    uint64_t arena_bytes, scratch_bytes; /* multiples of 64; scratch of one thread */
+} bz_rt_variant;
+
+/* A pointer of the caller's struct. */
+typedef struct bz_rt_arg {
+    const char *missing, *misaligned; /* what to say of it */
+    uint32_t at, align;
+} bz_rt_arg;
+
+/* The workspace that is used when the caller gives none; made at first use, kept. */
+typedef struct bz_rt_own {
+    void *p;
+    size_t bytes;
+    _Atomic uint32_t taken; /* by a call */
+} bz_rt_own;
+
+typedef struct bz_rt_artefact {
+    const bz_rt_variant *variants; /* ascending by isa */
+    const bz_rt_arg *args;
+    bz_rt_own *own;
+    uint32_t nvariants, nargs;
+    uint64_t workspace; /* byte of the struct with {void *workspace; size_t workspace_bytes;} */
+} bz_rt_artefact;
+
+/* Low 8 bits of a status; the bits above say which argument or which place. Part of what a
+ * generated header promises: append only. */
+enum bz_rt_status {
+    BZ_RT_OK,
+    BZ_RT_EMACHINE,   /* the processor (or $BRAZE_ISA) is below every variant */
+    BZ_RT_EMEMORY,    /* no memory for the workspace */
+    BZ_RT_EWORKSPACE, /* the caller's workspace is too small for one thread */
+    BZ_RT_EARGUMENT,  /* a pointer is NULL */
+    BZ_RT_EALIGNMENT, /* a pointer is not aligned as the header says */
+    BZ_RT_EINDEX,     /* an index was out of range: the results are not usable */
+};
+
+/* ---- run.c ---- */
+
+/* Runs the program on the caller's struct. May be called from several threads at once when their
+ * structs name different workspaces (or none) and different results. */
+BZ_RT_API int bz_rt_call_v1(const bz_rt_artefact *a, const void *args);
+
+/* Bytes of a workspace for as many threads as bz_rt_threads() says now; 0 on a machine that cannot
+ * run the program. */
+BZ_RT_API size_t bz_rt_workspace_v1(const bz_rt_artefact *a);
+
+/* What a status of this artefact means; never NULL, lives as long as the artefact. */
+BZ_RT_API const char *bz_rt_error_v1(const bz_rt_artefact *a, int status);
+
+#endif

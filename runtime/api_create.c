@@ -1,0 +1,147 @@
+/* api_create.c - tensors made from nothing: constants, sequences, random numbers. */
+#include "runtime/rt.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The shape as dimensions; an error that names the maker. */
+static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape, int rank,
+                    ir_dim *dims) {
+    int64_t n = 1;
+    if ((unsigned)t >= BZ_NDTYPES)
+        return rt_fail(r->c, BZ_EDTYPE, r->site, op, "there is no dtype %d", (int)t), false;
+    if (rank < 0 || rank > IR_MAX_RANK)
+        return rt_fail(r->c, BZ_ESHAPE, r->site, op, "%d dimensions; 0 to %d are possible", rank,
+                       IR_MAX_RANK),
+               false;
+    for (int i = 0; i < rank; i++) {
+        if (shape[i] < 0)
+            return rt_fail(r->c, BZ_ESHAPE, r->site, op, "size %lld of axis %d is negative",
+                           (long long)shape[i], i),
+                   false;
+        if (shape[i] && (__builtin_mul_overflow(n, shape[i], &n) || n > INT64_C(1) << 60))
+            return rt_fail(r->c, BZ_ESHAPE, r->site, op, "more than 2^60 elements"), false;
+        dims[i] = ir_dim_const(r->g, shape[i]);
+    }
+    return true;
+}
+
+static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, int rank, double v,
+                         bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    bool ready = rt_begin_new(&r, c, site) && dims_of(&r, op, t, shape, rank, dims);
+    return rt_end(&r,
+                  ready ? ir_const_bits(r.g, t, ir_bits_from_f64(t, v), dims, (unsigned)rank) : 0);
+}
+
+bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
+                      const char *site) {
+    return filled(c, "full", shape, rank, v, t, site);
+}
+
+bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                       const char *site) {
+    return filled(c, "zeros", shape, rank, 0, t, site);
+}
+
+bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t, const char *site) {
+    return filled(c, "ones", shape, rank, 1, t, site);
+}
+
+/* ---- sequences */
+
+/* start + i * step: integers in i64 where start and step are whole, else in f64, rounded once. */
+static ir_ref ramp(ir_graph *g, bz_dtype t, int64_t n, double start, double step) {
+    ir_dim dim = ir_dim_const(g, n);
+    bool whole =
+        start == floor(start) && step == floor(step) && fabs(start) < 0x1p62 && fabs(step) < 0x1p62;
+    bz_dtype in = whole && !ir_is_float(t) ? BZ_I64 : BZ_F64;
+    ir_ref i = ir_cast(g, ir_iota(g, BZ_I64, &dim, 1, 0), in);
+    ir_ref by = in == BZ_I64 ? ir_const_i(g, in, (int64_t)step) : ir_const_f(g, in, step);
+    ir_ref from = in == BZ_I64 ? ir_const_i(g, in, (int64_t)start) : ir_const_f(g, in, start);
+    return ir_cast(g, ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, i, by), from), t);
+}
+
+bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
+                        const char *site) {
+    rt_rec r;
+    if (!rt_begin_new(&r, c, site)) return rt_end(&r, 0);
+    double n = ceil((stop - start) / step);
+    if (step == 0 || !isfinite(n) || !isfinite(start) || !isfinite(step))
+        return rt_fail(c, BZ_EARG, site, "arange", "no sequence from %g to %g by %g", start, stop,
+                       step),
+               rt_end(&r, 0);
+    int64_t count = n > 0 ? (n < 0x1p62 ? (int64_t)n : INT64_MAX) : 0;
+    ir_dim dim;
+    bool ready = dims_of(&r, "arange", t, &count, 1, &dim);
+    return rt_end(&r, ready ? ramp(r.g, t, count, start, step) : 0);
+}
+
+bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,
+                          const char *site) {
+    rt_rec r;
+    ir_dim dim;
+    if (!rt_begin_new(&r, c, site) || !dims_of(&r, "linspace", t, &n, 1, &dim))
+        return rt_end(&r, 0);
+    if (!ir_is_float(t))
+        return rt_fail(c, BZ_EDTYPE, site, "linspace", "wants a floating dtype, not %s",
+                       ir_dtypes[t].name),
+               rt_end(&r, 0);
+    if (!isfinite(start) || !isfinite(stop))
+        return rt_fail(c, BZ_EARG, site, "linspace", "no sequence from %g to %g", start, stop),
+               rt_end(&r, 0);
+    if (n < 2) return rt_end(&r, ramp(r.g, t, n, start, 0));
+    /* the last one is exact */
+    ir_ref last =
+        ir_build2(r.g, IR_EQ, ir_iota(r.g, BZ_I64, &dim, 1, 0), ir_const_i(r.g, BZ_I64, n - 1));
+    ir_ref x = ramp(r.g, BZ_F64, n, start, (stop - start) / (double)(n - 1));
+    return rt_end(
+        &r, ir_cast(r.g, ir_build3(r.g, IR_SELECT, last, ir_const_f(r.g, BZ_F64, stop), x), t));
+}
+
+bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[2];
+    if (!rt_begin_new(&r, c, site) || !dims_of(&r, "eye", t, (int64_t[]){n, m}, 2, dims))
+        return rt_end(&r, 0);
+    ir_ref i = ir_iota(r.g, BZ_I64, dims, 2, 0), j = ir_iota(r.g, BZ_I64, dims, 2, 1);
+    return rt_end(&r, ir_cast(r.g, ir_build2(r.g, IR_EQ, i, j), t));
+}
+
+/* ---- random numbers */
+
+/* The stream's key and offset for a tensor of this shape; false and an error. */
+static bool draw(rt_rec *r, bz_context *c, const char *op, bz_dtype t, const int64_t *shape,
+                 int rank, const char *site, ir_dim *dims, ir_ref *key, ir_ref *offset) {
+    if (!rt_begin_new(r, c, site) || !dims_of(r, op, t, shape, rank, dims)) return false;
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    return rt_random(c, count, ir_random_words(t), key, offset);
+}
+
+bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "rand", t, shape, rank, site, dims, &key, &offset);
+    return rt_end(&r, ready ? ir_rand(r.g, t, dims, (unsigned)rank, key, offset) : 0);
+}
+
+bz_tensor *bz_randn_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                       const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "randn", t, shape, rank, site, dims, &key, &offset);
+    return rt_end(&r, ready ? ir_randn(r.g, t, dims, (unsigned)rank, key, offset) : 0);
+}
+
+bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int64_t *shape, int rank,
+                         const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "randint", BZ_I64, shape, rank, site, dims, &key, &offset);
+    return rt_end(&r, ready ? ir_randint(r.g, lo, hi, dims, (unsigned)rank, key, offset) : 0);
+}

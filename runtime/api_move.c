@@ -1,0 +1,268 @@
+/* api_move.c - the public movement builders. A view is checked by the constructor, which also gives its value as a node; here its
+ * strides are worked out. */
+#include "runtime/rt.h"
+
+#include <string.h>
+
+typedef struct view {
+    rt_rec r;
+    const rt_layout *l; /* of the operand */
+    int64_t offset;
+    int64_t shape[IR_MAX_RANK],
+        strides
+            [IR_MAX_RANK]; /* of the result: strides are filled in here, the shape from the node */
+} view;
+
+static bool begin(view *v, bz_tensor *x, const char *site) {
+    if (!rt_begin(&v->r, site, &x, 1, 0, BZ_NDTYPES)) return false;
+    bz_context *c;
+    const rt_tensor *t = rt_find_quietly(x, &c);
+    v->l = t->layout;
+    v->offset = t->offset;
+    memcpy(v->strides, t->layout->strides, t->layout->rank * sizeof *v->strides);
+    return true;
+}
+
+static bz_tensor *end(view *v, bz_tensor *x, ir_ref node) {
+    if (!node || !ir_static_shape(v->r.g, node, v->shape)) return rt_end(&v->r, 0);
+    return rt_end_view(&v->r, x, v->shape, v->strides, ir_at(v->r.g, node)->rank, v->offset, node);
+}
+
+/* An axis that the constructor has accepted, from 0. */
+static unsigned axis(const view *v, int a, unsigned more) {
+    return (unsigned)(a < 0 ? a + (int)(v->l->rank + more) : a);
+}
+
+static ir_ref bad_rank(view *v, ir_op op, int rank) {
+    return ir_error(v->r.g, BZ_ESHAPE, op, "%d dimensions; 0 to %d are possible", rank,
+                    IR_MAX_RANK);
+}
+
+static bool rank_fits(int rank) {
+    return rank >= 0 && rank <= IR_MAX_RANK;
+}
+
+/* ---- views */
+
+static bz_tensor *reshaped(view *v, bz_tensor *x, ir_ref node) {
+    if (!node || !ir_static_shape(v->r.g, node, v->shape)) return rt_end(&v->r, 0);
+    if (!rt_reshape_strides(v->l, v->shape, ir_at(v->r.g, node)->rank, v->strides))
+        return rt_end(&v->r, node);
+    return end(v, x, node);
+}
+
+bz_tensor *bz_reshape_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    return reshaped(&v, x,
+                    rank_fits(rank) ? ir_reshape(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                                    : bad_rank(&v, IR_RESHAPE, rank));
+}
+
+bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    return reshaped(&v, x, ir_flatten(v.r.g, v.r.x[0], from, to));
+}
+
+bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node =
+        rank_fits(n) ? ir_permute(v.r.g, v.r.x[0], perm, (unsigned)n) : bad_rank(&v, IR_PERMUTE, n);
+    for (int i = 0; node && i < n; i++) v.strides[i] = v.l->strides[axis(&v, perm[i], 0)];
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_transpose(v.r.g, v.r.x[0], a, b);
+    if (node && v.l->rank) {
+        v.strides[axis(&v, a, 0)] = v.l->strides[axis(&v, b, 0)];
+        v.strides[axis(&v, b, 0)] = v.l->strides[axis(&v, a, 0)];
+    }
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = rank_fits(rank) ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                                  : bad_rank(&v, IR_EXPAND, rank);
+    for (int i = 0; node && i < rank; i++) {
+        int own = i - (rank - (int)v.l->rank);
+        v.strides[i] = own < 0 || (v.l->shape[own] == 1 && shape[i] != 1) ? 0 : v.l->strides[own];
+    }
+    return end(&v, x, node);
+}
+
+/* Python's rule for the start of a slice of n elements. */
+static int64_t first_of(int64_t start, int64_t step, int64_t n) {
+    if (start == BZ_OPEN) return step > 0 ? 0 : n - 1;
+    if (start < 0) start = start < -n ? -1 - n : start + n;
+    if (start < 0) return step > 0 ? 0 : -1;
+    return start < n ? start : step > 0 ? n : n - 1;
+}
+
+bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, const int64_t *step,
+                       int n, const char *site) {
+    view v;
+    int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], by[IR_MAX_RANK];
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (n < 0 || n > (int)v.l->rank)
+        return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "%d axes of %s", n,
+                                     ir_shape_text(v.r.g, v.r.x[0])));
+    for (int i = 0; i < (int)v.l->rank; i++) {
+        by[i] = i < n && step ? step[i] : 1;
+        int64_t a = i < n ? start[i] : BZ_OPEN, b = i < n ? stop[i] : BZ_OPEN;
+        from[i] = a == BZ_OPEN && by[i] > 0 ? 0 : a == BZ_OPEN ? INT64_MAX : a;
+        to[i] = b == BZ_OPEN && by[i] > 0 ? INT64_MAX : b == BZ_OPEN ? INT64_MIN : b;
+    }
+    ir_ref node = ir_slice(v.r.g, v.r.x[0], from, to, by);
+    for (unsigned i = 0; node && i < v.l->rank; i++) {
+        int64_t first = first_of((int)i < n ? start[i] : BZ_OPEN, by[i], v.l->shape[i]);
+        if (v.l->shape[i]) v.offset += first * v.l->strides[i];
+        v.strides[i] = v.l->strides[i] * by[i];
+    }
+    int64_t count;
+    if (node && ir_numel(v.r.g, node, &count) && count == 0) return rt_end(&v.r, node);
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_select_at(bz_tensor *x, int a, int64_t index, const char *site) {
+    view v;
+    int64_t from[IR_MAX_RANK], count[IR_MAX_RANK], by[IR_MAX_RANK];
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    unsigned at = axis(&v, a, 0);
+    if (at >= v.l->rank)
+        return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "axis %d of %s", a,
+                                     ir_shape_text(v.r.g, v.r.x[0])));
+    int64_t n = v.l->shape[at], i0 = index < 0 ? index + n : index;
+    if (i0 < 0 || i0 >= n)
+        return rt_end(&v.r, ir_error(v.r.g, BZ_EINDEX, IR_SLICE, "index %lld of axis %d of %s",
+                                     (long long)index, a, ir_shape_text(v.r.g, v.r.x[0])));
+    for (unsigned i = 0; i < v.l->rank; i++) {
+        from[i] = i == at ? i0 : 0;
+        count[i] = i == at ? 1 : v.l->shape[i];
+        by[i] = 1;
+    }
+    ir_ref node = ir_squeeze(v.r.g, ir_slice_exact(v.r.g, v.r.x[0], from, count, by), (int)at);
+    v.offset += i0 * v.l->strides[at];
+    memmove(v.strides + at, v.l->strides + at + 1, (v.l->rank - at - 1) * sizeof *v.strides);
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_squeeze_at(bz_tensor *x, int a, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_squeeze(v.r.g, v.r.x[0], a);
+    if (node && ir_at(v.r.g, node)->rank < v.l->rank) {
+        unsigned at = axis(&v, a, 0);
+        memmove(v.strides + at, v.l->strides + at + 1, (v.l->rank - at - 1) * sizeof *v.strides);
+    }
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_unsqueeze_at(bz_tensor *x, int a, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_unsqueeze(v.r.g, v.r.x[0], a);
+    if (node) {
+        unsigned at = axis(&v, a, 1);
+        memcpy(v.strides + at + 1, v.l->strides + at, (v.l->rank - at) * sizeof *v.strides);
+        v.strides[at] = at < v.l->rank ? v.l->strides[at] * v.l->shape[at] : 1;
+    }
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_diagonal_at(bz_tensor *x, int64_t offset, int a, int b, const char *site) {
+    view v;
+    int64_t count;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_diagonal(v.r.g, v.r.x[0], offset, a, b);
+    if (!node || (ir_numel(v.r.g, node, &count) && count == 0)) return rt_end(&v.r, node);
+    unsigned p = axis(&v, a, 0), q = axis(&v, b, 0), n = 0;
+    for (unsigned i = 0; i < v.l->rank; i++)
+        if (i != p && i != q) v.strides[n++] = v.l->strides[i];
+    v.strides[n] = v.l->strides[p] + v.l->strides[q];
+    v.offset += offset > 0 ? offset * v.l->strides[q] : -offset * v.l->strides[p];
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *strides, int rank,
+                            int64_t offset, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    ir_ref node = rank_fits(rank)
+                      ? ir_as_strided(v.r.g, v.r.x[0], shape, strides, (unsigned)rank, offset)
+                      : bad_rank(&v, IR_AS_STRIDED, rank);
+    if (!node || !v.l->contiguous) return rt_end(&v.r, node);
+    memcpy(v.strides, strides, (size_t)rank * sizeof *strides);
+    v.offset += offset;
+    return end(&v, x, node);
+}
+
+/* ---- new tensors */
+
+bz_tensor *bz_pad_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n, double value,
+                     const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (n != (int)v.l->rank)
+        return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_PAD, "borders for %d axes of %s", n,
+                                     ir_shape_text(v.r.g, v.r.x[0])));
+    return rt_end(&v.r, ir_pad(v.r.g, v.r.x[0], lo, hi, value));
+}
+
+bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {
+    rt_rec r;
+    bool ready = n > 0 && rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES);
+    if (n <= 0) return NULL;
+    return rt_end(&r, ready ? ir_concat(r.g, r.x, (unsigned)n, a) : 0);
+}
+
+bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
+    rt_rec r;
+    if (n <= 0) return NULL;
+    if (!rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES)) return rt_end(&r, 0);
+    for (int i = 1; i < n; i++)
+        if (!ir_same_shape(r.g, r.x[0], r.x[i]))
+            return rt_end(&r,
+                          ir_error(r.g, BZ_ESHAPE, IR_CONCAT, "shapes to stack differ: %s and %s",
+                                   ir_shape_text(r.g, r.x[0]), ir_shape_text(r.g, r.x[i])));
+    int rank = ir_at(r.g, r.x[0])->rank, at = a < 0 ? a + rank + 1 : a;
+    for (int i = 0; i < n; i++) r.x[i] = ir_unsqueeze(r.g, r.x[i], at);
+    return rt_end(&r, ir_concat(r.g, r.x, (unsigned)n, at));
+}
+
+bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    return rt_end(&v.r, rank_fits(n) ? ir_flip(v.r.g, v.r.x[0], axes, (unsigned)n)
+                                     : bad_rank(&v, IR_SLICE, n));
+}
+
+bz_tensor *bz_sort_at(bz_tensor *x, int a, bool descending, bz_tensor **indices, const char *site) {
+    view v;
+    bz_tensor *out[2] = {NULL, NULL};
+    bool ready = begin(&v, x, site);
+    ir_ref at = 0, sorted = ready ? ir_sort(v.r.g, v.r.x[0], a, descending, &at) : 0;
+    rt_end_many(&v.r, (ir_ref[]){sorted, at}, indices ? 2 : 1, out);
+    if (indices) *indices = out[1];
+    return out[0];
+}
+
+bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype t, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if ((unsigned)t >= BZ_NDTYPES)
+        return rt_end(&v.r, ir_error(v.r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
+    return rt_end(&v.r, ir_one_hot(v.r.g, v.r.x[0], classes, t));
+}
+
+bz_tensor *bz_copy_at(bz_tensor *x, const char *site) {
+    view v;
+    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    return rt_end(&v.r, ir_copy(v.r.g, v.r.x[0]));
+}

@@ -1,0 +1,81 @@
+/* api_text.c - tensors as text and as .npy files. */
+#include "runtime/array.h"
+#include "runtime/rt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The value of x in host memory (bz_mem_free); false with an error in the context, if there is one. */
+static bool take_value(bz_tensor *x, ir_value_array *a) {
+    bz_context *c = bz_context_of(x);
+    const int64_t *shape = bz_shape(x);
+    *a = (ir_value_array){0};
+    if (!c || bz_ndim(x) < 0) return false;
+    a->dtype = bz_dtype_of(x);
+    a->rank = (unsigned)bz_ndim(x);
+    if (a->rank) memcpy(a->shape, shape, a->rank * sizeof *shape);
+    a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
+    if (!a->data) return rt_no_memory(c), false;
+    if (bz_to_host(x, a->data, rt_array_bytes(a)) == BZ_OK) return true;
+    bz_mem_free(a->data);
+    return false;
+}
+
+static bz_status status_of(bz_tensor *x) {
+    bz_context *c = bz_context_of(x);
+    return c && c->err.status ? c->err.status : BZ_ESCOPE;
+}
+
+/* The text of x; false and an error in the context. */
+static bool to_text(bz_tensor *x, bz_text *t) {
+    ir_value_array a;
+    if (!take_value(x, &a)) return false;
+    rt_array_print(t, &a);
+    bz_mem_free(a.data);
+    if (t->failed) rt_no_memory(bz_context_of(x));
+    return !t->failed;
+}
+
+bz_status bz_print(bz_tensor *x) {
+    bz_text t = {0};
+    bool done = to_text(x, &t);
+    bz_status s = done ? BZ_OK : status_of(x);
+    if (done && (fwrite(bz_text_c(&t), 1, t.n, stdout) != t.n || putchar('\n') == EOF))
+        s = rt_fail(bz_context_of(x), BZ_EIO, NULL, "print", "standard output cannot be written");
+    bz_text_free(&t);
+    return s;
+}
+
+size_t bz_format(bz_tensor *x, char *dst, size_t n) {
+    bz_text t = {0};
+    size_t length = to_text(x, &t) ? t.n : 0;
+    if (n) {
+        size_t k = length < n ? length : n - 1;
+        memcpy(dst, bz_text_c(&t), k);
+        dst[k] = 0;
+    }
+    bz_text_free(&t);
+    return length;
+}
+
+bz_status bz_save_npy(bz_tensor *x, const char *path) {
+    ir_value_array a;
+    bz_error e = {0};
+    if (!take_value(x, &a)) return status_of(x);
+    bz_status s = rt_npy_save(path, &a, &e);
+    bz_mem_free(a.data);
+    return s ? rt_fail(bz_context_of(x), s, NULL, "save_npy", "%s", e.text) : BZ_OK;
+}
+
+bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site) {
+    ir_value_array a;
+    bz_error e = {0};
+    if (!c) return NULL;
+    if (rt_npy_load(path, &a, &e)) {
+        rt_fail(c, e.status, site, "load_npy", "%s", e.text);
+        return rt_poison(c);
+    }
+    bz_tensor *x = bz_from_data_at(c, a.dtype, a.data, a.shape, (int)a.rank, site);
+    bz_mem_free(a.data);
+    return x;
+}

@@ -1,0 +1,49 @@
+/* array.h - whole arrays in host memory: .npy files, and how they look as text. No context is needed.
+ *
+ *     file.npy --npy.c--> ir_value_array --print.c--> "[[1. 2.]\n [3. 4.]]"
+ *              <--------- */
+#ifndef BRAZE_ARRAY_H
+#define BRAZE_ARRAY_H
+
+#include "src/ir/ir.h"
+
+/* ---- file.c: files that are either the old one or the new one, never half of it */
+
+typedef struct rt_piece {
+    const void *p;
+    size_t n;
+} rt_piece;
+
+/* Writes the pieces to a temporary file beside `path`, makes it safe on disk and renames it. BZ_EIO with the
+ * system's reason; `path` is as it was then, and the temporary file is gone. */
+bz_status rt_file_replace(const char *path, const rt_piece *pieces, unsigned n, bz_error *e);
+bz_status rt_file_replace_text(const char *path, const bz_text *t, bz_error *e);
+/* Reads a regular file, or any stream when path is "-" (standard input), NUL-terminated; *out: bz_mem_free.
+ * BZ_EIO (cannot be read), BZ_ENOMEM. */
+bz_status rt_file_read(const char *path, char **out, size_t *n, bz_error *e);
+
+/* ---- npy.c: NumPy's format, versions 1.0 to 3.0.
+ * Loading: either byte order, C and Fortran order (the result is row-major). Dtypes: bool, u8, i8..i64, f16, f32, f64; a
+ * two-byte void (V2) is bf16, as other programs write it, for NumPy has none. Errors: BZ_EIO (cannot be read),
+ * BZ_EFORMAT (no .npy file, damaged, cut off, bytes behind the array), BZ_EUNSUPPORTED (dtypes that braze lacks, more than
+ * 32 axes), BZ_ENOMEM. Nothing is allocated before the file is known to be long enough. */
+bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e); /* out->data: bz_mem_free */
+/* The same from bytes in memory; `name` is for messages. */
+bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out, bz_error *e);
+/* Version 1.0, C order, little endian. */
+bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e);
+
+/* ---- print.c: as NumPy's print(x): 8 digits, lines of 75 characters, "..." above 1000 elements. No newline at the end. */
+void rt_array_print(bz_text *t, const ir_value_array *a);
+
+static inline int64_t rt_array_count(const ir_value_array *a) {
+    int64_t n = 1;
+    for (unsigned i = 0; i < a->rank; i++) n *= a->shape[i];
+    return n;
+}
+
+static inline size_t rt_array_bytes(const ir_value_array *a) {
+    return (size_t)rt_array_count(a) * ir_dtype_bytes(a->dtype);
+}
+
+#endif

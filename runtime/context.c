@@ -1,0 +1,233 @@
+/* context.c - contexts: opened, closed, found by number; their errors, modes and counters.
+ *
+ * A handle carries the number of its context. The table of contexts is the only thing that contexts share beside the
+ * kernel cache; it is written under a lock and read without. */
+#include "runtime/rt.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS };
+
+static _Atomic(bz_context *) table[MAX_CONTEXTS];
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bz_context *rt_context_at(uint32_t number) {
+    return number < MAX_CONTEXTS ? atomic_load_explicit(&table[number], memory_order_acquire)
+                                 : NULL;
+}
+
+static bz_status enter_table(bz_context *c) {
+    bz_status s = BZ_ENOMEM;
+    pthread_mutex_lock(&table_lock);
+    for (uint32_t i = 0; i < MAX_CONTEXTS && s; i++) {
+        if (atomic_load_explicit(&table[i], memory_order_relaxed)) continue;
+        c->number = i;
+        atomic_store_explicit(&table[i], c, memory_order_release);
+        s = BZ_OK;
+    }
+    pthread_mutex_unlock(&table_lock);
+    return s;
+}
+
+/* ---- opening */
+
+static const rt_device *const devices[] = {
+    [BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
+
+static bz_status choose_device(bz_context *c) {
+    bz_device d = c->options.device;
+    const char *word = rt_env_get()->device;
+    for (unsigned i = BZ_CPU; d == BZ_DEVICE_DEFAULT && *word && i < BZ_LEN(devices); i++)
+        if (strcmp(word, devices[i]->name) == 0) d = (bz_device)i;
+    if (d == BZ_DEVICE_DEFAULT && *word) return BZ_EDEVICE;
+    c->options.device = d == BZ_DEVICE_DEFAULT ? BZ_CPU : d;
+    c->device = devices[c->options.device];
+    return BZ_OK;
+}
+
+static bz_status choose_target(bz_context *c) {
+    static const cg_isa isas[] = {[BZ_RT_BASE] = CG_BASE, [BZ_RT_V3] = CG_V3, [BZ_RT_V4] = CG_V4};
+    bz_rt_isa want = c->options.isa == BZ_ISA_BEST ? bz_rt_isa_selected()
+                                                   : (bz_rt_isa)(c->options.isa - BZ_ISA_BASE);
+    if (want > bz_rt_isa_detect()) return BZ_EDEVICE;
+    c->isa = isas[want];
+    c->threads = c->options.threads ? c->options.threads : bz_rt_threads();
+    c->target = (pass_target){
+        .vector_bytes = cg_vector_bytes(c->isa),
+        .registers = c->isa == CG_V4 ? 32 : 16,
+        .masks = c->isa != CG_BASE,
+        .threads = (unsigned)c->threads,
+    };
+    return BZ_OK;
+}
+
+static bool valid_options(const bz_options *o) {
+    return (unsigned)o->device <= BZ_NULL && (unsigned)o->mode <= BZ_EAGER &&
+           (unsigned)o->isa <= BZ_ISA_AVX512 && o->threads >= 0 && o->threads <= BZ_RT_MAX_THREADS;
+}
+
+static bz_status init(bz_context *c) {
+    c->m = ir_module_new();
+    if (!c->m || !bz_vec_push(&c->scopes, 0)) return BZ_ENOMEM;
+    c->scratch = ir_graph_new(c->m, "evaluation");
+    c->scalar_layout = rt_layout_of(c, NULL, NULL, 0);
+    if (!c->scratch || !c->scalar_layout) return BZ_ENOMEM;
+    bz_status s = choose_device(c);
+    return s ? s : choose_target(c);
+}
+
+bz_status bz_open(const bz_options *options, bz_context **out) {
+    *out = NULL;
+    static const bz_options defaults;
+    const bz_options *o = options ? options : &defaults;
+    if (!valid_options(o)) return BZ_EARG;
+    bz_context *c = bz_mem_zero(1, sizeof *c);
+    if (!c) return BZ_ENOMEM;
+    c->number = UINT32_MAX;
+    c->options = *o;
+    c->mode = o->mode;
+    c->seed = o->seed;
+    bz_status s = init(c);
+    if (!s) s = enter_table(c);
+    if (s) {
+        bz_close(c);
+        return s;
+    }
+    *out = c;
+    return BZ_OK;
+}
+
+void bz_close(bz_context *c) {
+    if (!c) return;
+    while (c->scopes.n > 1) bz_scope_end(c);
+    rt_programs_free(c);
+    rt_slab_free(c);
+    while (c->epoch) {
+        rt_epoch *below = c->epoch->next;
+        rt_epoch_close(c, c->epoch);
+        c->epoch = below;
+    }
+    for (; c->idle;) {
+        rt_epoch *e = c->idle;
+        c->idle = e->next;
+        rt_epoch_free(e);
+    }
+    rt_plans_free(c);
+    if (c->number != UINT32_MAX)
+        atomic_store_explicit(&table[c->number], NULL, memory_order_release);
+    rt_pool_free(&c->pool);
+    rt_layouts_free(&c->layouts);
+    ir_graph_free(c->scratch);
+    ir_module_free(c->m);
+    bz_vec_free(&c->scopes);
+    bz_vec_free(&c->closed);
+    bz_vec_free(&c->in_names);
+    bz_vec_free(&c->out_names);
+    bz_vec_free(&c->marks);
+    bz_vec_free(&c->refs);
+    bz_vec_free(&c->outs);
+    bz_vec_free(&c->operands);
+    bz_vec_free(&c->in_bufs);
+    bz_vec_free(&c->out_bufs);
+    bz_vec_free(&c->in_bits);
+    bz_arena_free(&c->names);
+    bz_mem_free(c);
+}
+
+/* ---- errors */
+
+bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
+                  ...) {
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return bz_fail(&c->err, s, "[%s] %s%s%s", op, text, site ? " at " : "", site ? site : "");
+}
+
+bz_status rt_no_memory(bz_context *c) {
+    return bz_fail(&c->err, BZ_ENOMEM, "out of memory");
+}
+
+bz_status bz_context_status(const bz_context *c) {
+    return c->err.status;
+}
+
+const char *bz_message(const bz_context *c) {
+    return c->err.text;
+}
+
+void bz_clear(bz_context *c) {
+    c->err = (bz_error){0};
+}
+
+const char *bz_status_text(bz_status s) {
+    return bz_status_doc(s);
+}
+
+/* ---- modes and counters */
+
+bz_status bz_set_mode(bz_context *c, bz_mode mode) {
+    if ((unsigned)mode > BZ_EAGER)
+        return rt_fail(c, BZ_EARG, NULL, "set_mode", "there is no mode %d", (int)mode);
+    c->mode = mode;
+    return BZ_OK;
+}
+
+bz_mode bz_get_mode(const bz_context *c) {
+    return c->mode;
+}
+
+bz_status bz_seed(bz_context *c, uint64_t seed) {
+    bz_status s = rt_ready(c);
+    if (s) return s;
+    if (c->epoch) { /* what is recorded keeps the old stream */
+        rt_epoch *e = c->epoch;
+        c->epoch = NULL;
+        rt_epoch_close(c, e);
+    }
+    c->seed = seed;
+    c->stream = 0;
+    return BZ_OK;
+}
+
+void bz_get_counters(const bz_context *c, bz_counters *out) {
+    *out = c->counters;
+    out->bytes = c->pool.bytes;
+    out->peak_bytes = c->pool.peak;
+    out->buffers_made = c->pool.made;
+}
+
+void bz_reset_peak(bz_context *c) {
+    c->pool.peak = c->pool.bytes;
+}
+
+void bz_profile(bz_context *c, bool on) {
+    c->profile = on;
+}
+
+uint64_t rt_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- names of inputs and outputs: made once, so that recording needs no memory for them */
+
+const char *rt_name(bz_context *c, bool input, uint32_t number) {
+    while (number >= (input ? c->in_names.n : c->out_names.n)) {
+        char text[24];
+        snprintf(text, sizeof text, input ? "in%u" : "out%u",
+                 input ? c->in_names.n : c->out_names.n);
+        const char *own = bz_arena_str(&c->names, text);
+        if (!own || !(input ? bz_vec_push(&c->in_names, own) : bz_vec_push(&c->out_names, own)))
+            return NULL;
+    }
+    return input ? c->in_names.p[number] : c->out_names.p[number];
+}

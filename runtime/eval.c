@@ -1,0 +1,302 @@
+/* eval.c - values of storages: which nodes must run, which of them later ones will read, one program, its results.
+ *
+ *      asked for: loss               marks: NEED = loss needs it        kept besides: NEED nodes that LATER nodes read,
+ *      live, without value: p', m'          LATER = live handles need it              values of handles of outer scopes
+ *
+ * So printing a loss and then stepping does not compute the forward pass twice, and a loop does not grow. */
+#include "runtime/rt.h"
+
+#include <string.h>
+
+enum { NEED = 1, LATER = 2, OUTPUT = 4, LONG_EPOCH = 1 << 14 };
+
+bz_status rt_ready(bz_context *c) {
+    if (!c->epoch || !c->epoch->tracing) return BZ_OK;
+    return rt_fail(c, BZ_EMODE, c->epoch->g->site, "eval",
+                   "no values while bz_compile traces a function: return the tensor instead");
+}
+
+static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
+    return r < e->kept.n ? e->kept.p[r] : NULL;
+}
+
+/* Costs nothing to make again: not worth a buffer. */
+static bool is_cheap(const ir_graph *g, ir_ref r) {
+    unsigned op = ir_at(g, r)->op;
+    return op == IR_INPUT || op == IR_CONST || op == IR_IOTA || ir_op_is_movement(op);
+}
+
+/* ---- which nodes */
+
+static bool add_output(bz_context *c, ir_ref r) {
+    if (c->marks.p[r] & OUTPUT) return true;
+    c->marks.p[r] |= OUTPUT | NEED;
+    return bz_vec_push(&c->outs, r);
+}
+
+static void mark_needed(bz_context *c, const rt_epoch *e) {
+    for (ir_ref r = e->g->n.n; r-- > 1;) {
+        const ir_node *n = ir_at(e->g, r);
+        if (!(c->marks.p[r] & NEED) || kept(e, r)) continue;
+        for (unsigned k = 0; k < n->nin; k++) c->marks.p[ir_in(e->g, n)[k]] |= NEED;
+    }
+}
+
+/* Adds what later evaluations will read. */
+static bool add_border(bz_context *c, const rt_epoch *e) {
+    uint8_t *m = c->marks.p;
+    bool any = false;
+    for (const rt_storage *s = e->pending; s; s = s->next) {
+        if (s->buf || m[s->node] & OUTPUT) continue;
+        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1;
+        if (m[s->node] & NEED && outer && !is_cheap(e->g, s->node)) {
+            if (!add_output(c, s->node)) return false;
+        } else if (!(m[s->node] & NEED) || is_cheap(e->g, s->node)) {
+            m[s->node] |= LATER;
+            any = true;
+        }
+    }
+    for (ir_ref r = e->g->n.n; any && r-- > 1;) {
+        const ir_node *n = ir_at(e->g, r);
+        if (!(m[r] & LATER) || kept(e, r)) continue;
+        for (unsigned k = 0; k < n->nin; k++) {
+            ir_ref x = ir_in(e->g, n)[k];
+            if (!(m[x] & NEED) || is_cheap(e->g, x))
+                m[x] |= LATER;
+            else if (!kept(e, x) && !add_output(c, x))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n) {
+    c->marks.n = c->outs.n = 0;
+    if (!bz_vec_reserve(&c->marks, e->g->n.n)) return false;
+    memset(c->marks.p, 0, e->g->n.n);
+    for (unsigned i = 0; i < n; i++)
+        if (s[i]->epoch == e && !s[i]->buf && !kept(e, s[i]->node) && !add_output(c, s[i]->node))
+            return false;
+    mark_needed(c, e);
+    return add_border(c, e);
+}
+
+/* ---- what to run */
+
+static bool add_result(bz_context *c, ir_graph *g, ir_ref r) {
+    const char *name = rt_name(c, false, g->outputs.n);
+    return name && bz_vec_push(&g->outputs, ((ir_output){name, r, -1}));
+}
+
+static bool add_argument(bz_context *c, rt_buffer *b, ir_bits bits) {
+    return bz_vec_push(&c->in_bufs, b) && bz_vec_push(&c->in_bits, bits);
+}
+
+/* The epoch's graph itself, when nothing in it was computed before. */
+static ir_graph *whole_graph(bz_context *c, rt_epoch *e) {
+    for (uint32_t i = 0; i < e->args.n; i++)
+        if (!add_argument(c, e->args.p[i].buf, e->args.p[i].bits)) return NULL;
+    for (uint32_t i = 0; i < c->outs.n; i++)
+        if (!add_result(c, e->g, c->outs.p[i])) return NULL;
+    return e->g;
+}
+
+static ir_ref scratch_input(bz_context *c, const rt_epoch *e, ir_ref r, const rt_arg *a) {
+    ir_graph *g = c->scratch;
+    const ir_node *n = ir_at(e->g, r);
+    int64_t number = g->inputs.n;
+    const char *name = rt_name(c, true, g->inputs.n);
+    ir_ref made = name ? ir_append(g, IR_INPUT, (bz_dtype)n->dtype, ir_dims(e->g, n), n->rank, NULL,
+                                   0, &number, 1)
+                       : 0;
+    bool done = made &&
+                bz_vec_push(&g->inputs,
+                            ((ir_input){.name = name, .node = made, .scalar = a->buf == NULL})) &&
+                add_argument(c, a->buf, a->bits);
+    return done ? made : 0;
+}
+
+/* The needed nodes that have no value yet, in the scratch graph. */
+static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
+    ir_graph *g = c->scratch;
+    rt_graph_reset(g);
+    c->refs.n = 0;
+    if (!bz_vec_reserve(&c->refs, e->g->n.n)) return NULL;
+    memset(c->refs.p, 0, e->g->n.n * sizeof *c->refs.p);
+    for (ir_ref r = 1; r < e->g->n.n; r++) {
+        if (!(c->marks.p[r] & NEED)) continue;
+        const ir_node *n = ir_at(e->g, r);
+        rt_buffer *b = kept(e, r);
+        if (b)
+            c->refs.p[r] = scratch_input(c, e, r, &(rt_arg){.buf = b});
+        else if (n->op == IR_INPUT)
+            c->refs.p[r] = scratch_input(c, e, r, &e->args.p[ir_attrs(e->g, n)[0]]);
+        else
+            c->refs.p[r] = ir_rebuild_node(g, e->g, &(ir_map){c->refs.p, e->g->n.n}, r);
+        if (!c->refs.p[r]) return NULL;
+    }
+    for (uint32_t i = 0; i < c->outs.n; i++)
+        if (!add_result(c, g, c->refs.p[c->outs.p[i]])) return NULL;
+    return g;
+}
+
+/* ---- results */
+
+static bool keep_results(bz_context *c, rt_epoch *e) {
+    if (!bz_vec_reserve(&e->kept, e->g->n.n)) return false;
+    while (e->kept.n < e->g->n.n) e->kept.p[e->kept.n++] = NULL;
+    for (uint32_t i = 0; i < c->outs.n; i++) {
+        rt_buffer **k = &e->kept.p[c->outs.p[i]];
+        rt_buffer_unref(c, *k);
+        *k = c->out_bufs.p[i]; /* takes the run's reference */
+        e->nkept++;
+    }
+    return true;
+}
+
+/* An in-place change reaches the memory of the owner. */
+static void write_home(bz_context *c, rt_storage *s) {
+    size_t bytes = ir_dtype_bytes((bz_dtype)s->dtype);
+    const rt_layout *l = s->u.owner.layout;
+    rt_buffer *packed = s->buf;
+    if (l->contiguous) {
+        memcpy((char *)s->u.owner.home->p + (size_t)s->u.owner.offset * bytes,
+               (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
+    } else {
+        rt_buffer *window = rt_buffer_new(c, (size_t)l->count * bytes);
+        if (!window) return;
+        rt_gather_elements(window->p, packed->p, bytes, l, s->u.owner.offset);
+        rt_scatter_elements(s->u.owner.home->p, window->p, bytes, l, s->u.owner.offset);
+        rt_buffer_unref(c, window);
+    }
+    s->dirty = false;
+}
+
+static void hand_out(bz_context *c, rt_epoch *e) {
+    for (rt_storage *s = e->pending; s; s = s->next) {
+        rt_buffer *b = s->buf ? NULL : kept(e, s->node);
+        if (b) s->buf = rt_buffer_ref(b);
+    }
+    for (rt_storage *s = e->pending; s; s = s->next)
+        if (s->dirty && s->buf) write_home(c, s);
+}
+
+static bz_status run(bz_context *c, rt_epoch *e) {
+    c->in_bufs.n = c->in_bits.n = c->out_bufs.n = 0;
+    ir_graph *g = e->nkept ? cut_graph(c, e) : whole_graph(c, e);
+    bool room = g && bz_vec_reserve(&c->out_bufs, c->outs.n);
+    for (uint32_t i = 0; i < c->outs.n && room; i++) c->out_bufs.p[i] = NULL;
+    rt_program *p = room ? rt_plan_get(c, g, c->mode == BZ_EAGER) : NULL;
+    e->g->outputs.n = 0;
+    if (!p) return c->err.status ? c->err.status : rt_no_memory(c);
+    bz_status s = rt_program_run(c, p, &(rt_call){c->in_bufs.p, c->in_bits.p, c->out_bufs.p});
+    if (s || keep_results(c, e)) return s;
+    for (uint32_t i = 0; i < c->outs.n; i++) rt_buffer_unref(c, c->out_bufs.p[i]);
+    return rt_no_memory(c);
+}
+
+/* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */
+static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
+    while (c->closed.n)
+        if (!rt_storage_node(c, c->closed.p[0]->pending)) return c->err.status;
+    unsigned count = 0;
+    for (rt_storage *s = c->epoch->pending; s; s = s->next) count += !s->buf;
+    *all = bz_mem_alloc(count * sizeof **all);
+    if (!*all) return rt_no_memory(c);
+    *n = 0;
+    for (rt_storage *s = c->epoch->pending; s; s = s->next)
+        if (!s->buf) (*all)[(*n)++] = s;
+    return BZ_OK;
+}
+
+static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n) {
+    rt_epoch *e = c->epoch;
+    if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
+    bz_status status = c->outs.n ? run(c, e) : BZ_OK;
+    if (status) return status;
+    hand_out(c, e);
+    if (e->g->n.n > LONG_EPOCH) {
+        c->epoch = NULL;
+        rt_epoch_close(c, e);
+    }
+    return BZ_OK;
+}
+
+bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
+    bz_status status = rt_ready(c);
+    bool dirty = false, work = false;
+    for (unsigned i = 0; i < n && !status; i++) {
+        if (s[i]->buf || s[i]->kind == RT_SCALAR || s[i]->kind == RT_SCALAR_INT) continue;
+        if (!rt_storage_node(c, s[i])) return c->err.status ? c->err.status : rt_no_memory(c);
+        work = true;
+        dirty |= s[i]->dirty;
+    }
+    if (status || !work) return status;
+    if (!dirty) return eval_here(c, s, n);
+    rt_storage **all = NULL;
+    status = everything(c, &all, &n);
+    if (!status) status = eval_here(c, all, n);
+    bz_mem_free(all);
+    return status;
+}
+
+/* The number of a bz_scalar becomes a buffer when it is read. */
+static bz_status give_number_value(bz_context *c, rt_storage *s) {
+    s->buf = rt_buffer_new(c, 8);
+    if (!s->buf) return rt_no_memory(c);
+    bool whole = s->kind == RT_SCALAR_INT;
+    ir_store_bits((bz_dtype)s->dtype, s->buf->p,
+                  whole ? ir_bits_from_i64(BZ_I64, s->u.integer)
+                        : ir_bits_from_f64(BZ_F32, s->u.number));
+    return BZ_OK;
+}
+
+bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
+    rt_storage *s = t->st;
+    bz_status status = rt_ready(c);
+    if (status || s->buf) return status;
+    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return give_number_value(c, s);
+    return rt_eval(c, &s, 1);
+}
+
+bz_status rt_flush_storage(bz_context *c, rt_storage *s) {
+    rt_storage **all = NULL;
+    unsigned n = 0;
+    bz_status status = rt_ready(c);
+    if (status || (!c->epoch && !c->closed.n)) return status;
+    if (!rt_recording(c)) return BZ_ENOMEM;
+    (void)s;
+    status = everything(c, &all, &n);
+    if (!status && n) status = eval_here(c, all, n);
+    bz_mem_free(all);
+    return status;
+}
+
+bz_status bz_flush(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
+    return rt_flush_storage(c, t->st);
+}
+
+bz_status bz_eval(bz_tensor *const *x, int n) {
+    bz_context *c = NULL, *of;
+    rt_storage *few[32], **s = n <= 32 ? few : bz_mem_alloc((size_t)n * sizeof(rt_storage *));
+    bz_status status = s ? BZ_OK : BZ_ENOMEM;
+    unsigned count = 0;
+    for (int i = 0; i < n && !status; i++) {
+        rt_tensor *t = rt_find(x[i], &of);
+        if (!t || (c && of != c))
+            status = of && of->err.status ? of->err.status : t ? BZ_EARG : BZ_ESCOPE;
+        if (t && !status) s[count++] = t->st;
+        c = of;
+    }
+    if (!status && c) status = rt_eval(c, s, count);
+    if (!status && c && c->epoch) {
+        rt_epoch *e = c->epoch;
+        c->epoch = NULL;
+        rt_epoch_close(c, e);
+    }
+    if (s != few) bz_mem_free(s);
+    return status;
+}

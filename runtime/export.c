@@ -1,0 +1,238 @@
+/* export.c - a graph compiled for each ISA, and the three files (export.h has the picture). */
+#include "runtime/export.h"
+
+#include "runtime/aot_blob.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Tasks are cut for about so many threads; any number runs. */
+enum { EXPORT_THREADS = 8 };
+
+static const char run_time_object[] = "braze_rt.o";
+
+/* cg_isa and bz_rt_isa are compared at run time. */
+_Static_assert((int)CG_BASE == BZ_RT_BASE && (int)CG_V3 == BZ_RT_V3 && (int)CG_V4 == BZ_RT_V4, "isa");
+
+/* One export. */
+typedef struct job {
+    const ir_graph *g;
+    const char *fn;
+    ex_variant variant[CG_NISAS]; /* ascending by isa */
+    unsigned n;
+    ex_fields fields;
+    ex_image image; /* the artefact and all that it leads to */
+    bz_text names;  /* 0-terminated, at the offsets below */
+    size_t prefix, own, entry[3];
+    cg_object object;
+    bz_text header;
+    bz_error *e;
+} job;
+
+static bz_status no_memory(bz_error *e) {
+    return bz_fail(e, BZ_ENOMEM, "out of memory for the export");
+}
+
+/* ---- what is asked for */
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bz_status check(const char *prefix, const char *fn, const cg_isa *isas, unsigned n,
+                       bz_error *e) {
+    unsigned seen = 0;
+    if (!prefix || !*base_name(prefix))
+        return bz_fail(e, BZ_EARG, "[export] \"%s\" names no file", prefix ? prefix : "");
+    if (!strcmp(base_name(prefix), "braze_rt"))
+        return bz_fail(e, BZ_EARG, "[export] %s is the name of the run time object", run_time_object);
+    if (!fn || !ex_is_identifier(fn))
+        return bz_fail(e, BZ_EARG,
+                       "[export] \"%s\" is no function name for C and C++ (letters, digits, single "
+                       "underscores, no keyword, at most 63 characters)",
+                       fn ? fn : "");
+    if (n == 0) return bz_fail(e, BZ_EARG, "[export] no instruction set given");
+    for (unsigned i = 0; i < n; i++) {
+        if ((unsigned)isas[i] >= CG_NISAS || (seen & 1u << isas[i]))
+            return bz_fail(e, BZ_EARG, "[export] instruction set unknown or given twice");
+        seen |= 1u << isas[i];
+    }
+    return BZ_OK;
+}
+
+static bz_status compile_variant(job *j, cg_isa isa) {
+    pass_target t = {
+        .vector_bytes = cg_vector_bytes(isa),
+        .registers = isa == CG_V4 ? 32 : 16,
+        .masks = isa != CG_BASE,
+        .threads = EXPORT_THREADS,
+    };
+    ex_variant *v = &j->variant[j->n++];
+    *v = (ex_variant){.isa = isa, .plan = pass_compile(j->g, &t, j->e)};
+    if (!v->plan) return j->e->status ? j->e->status : no_memory(j->e);
+    snprintf(v->suffix, sizeof v->suffix, ".v%u", (unsigned)isa + 2);
+    strcpy(v->consts_name, j->fn); /* at most 63 characters: an identifier */
+    strcat(strcat(v->consts_name, ".consts"), v->suffix);
+    return ex_make_consts(v) && ex_find_alignment(v, &j->fields) ? BZ_OK : no_memory(j->e);
+}
+
+static bz_status compile(job *j, const cg_isa *isas, unsigned n) {
+    bz_status s = ex_fields_make(&j->fields, j->g, j->e);
+    for (int isa = 0; isa < CG_NISAS && !s; isa++)
+        for (unsigned i = 0; i < n && !s; i++)
+            if (isas[i] == (cg_isa)isa) s = compile_variant(j, isas[i]);
+    return s;
+}
+
+/* ---- the artefact */
+
+static void put_arg(ex_image *m, const ex_field *x, size_t args, bz_rt_artefact *a) {
+    if (!x->name || !x->align || x->count == 0) return;
+    size_t at = args + a->nargs++ * sizeof(bz_rt_arg);
+    bz_rt_arg r = {.at = x->at, .align = x->align};
+    size_t missing = ex_put_text(m, "argument %s is NULL", x->name);
+    size_t misaligned = ex_put_text(m, "argument %s is not %u-byte aligned", x->name, x->align);
+    if (m->failed) return;
+    memcpy(m->bytes.p + at, &r, sizeof r);
+    ex_link(m, at + offsetof(bz_rt_arg, missing), NULL, missing);
+    ex_link(m, at + offsetof(bz_rt_arg, misaligned), NULL, misaligned);
+}
+
+/* Room for records that are filled in later. */
+static size_t put_room(ex_image *m, size_t n) {
+    void *zero = bz_mem_zero(n + 1, 1);
+    m->failed |= !zero;
+    size_t at = ex_put(m, zero, zero ? n : 0);
+    bz_mem_free(zero);
+    return at;
+}
+
+static void put_args(job *j, bz_rt_artefact *a) {
+    const ex_fields *f = &j->fields;
+    size_t args = put_room(&j->image, (f->ninputs + (size_t)f->noutputs) * sizeof(bz_rt_arg));
+    for (uint32_t i = 0; i < f->ninputs; i++) put_arg(&j->image, &f->input[i], args, a);
+    for (uint32_t i = 0; i < f->noutputs; i++) put_arg(&j->image, &f->output[i], args, a);
+    ex_link(&j->image, offsetof(bz_rt_artefact, args), NULL, args);
+}
+
+static void put_variants(job *j, const char *prefix) {
+    size_t at = put_room(&j->image, j->n * sizeof(bz_rt_variant));
+    for (unsigned i = 0; i < j->n; i++) {
+        size_t base = at + i * sizeof(bz_rt_variant);
+        bz_rt_variant v = ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, base);
+        if (!j->image.failed) memcpy(j->image.bytes.p + base, &v, sizeof v);
+    }
+    ex_link(&j->image, offsetof(bz_rt_artefact, variants), NULL, at);
+}
+
+static size_t add_name(job *j, const char *suffix) {
+    size_t at = j->names.n;
+    bz_textf(&j->names, "%s%s", j->fn, suffix);
+    bz_text_add(&j->names, "", 1);
+    return at;
+}
+
+static void name_symbols(job *j) {
+    j->prefix = add_name(j, ".");
+    j->own = add_name(j, ".own");
+    j->entry[0] = add_name(j, "");
+    j->entry[1] = add_name(j, "_workspace");
+    j->entry[2] = add_name(j, "_error");
+}
+
+/* The artefact comes first in the image. */
+static bz_status make_image(job *j) {
+    name_symbols(j);
+    size_t image_name = add_name(j, ".artefact");
+    if (j->names.failed) return no_memory(j->e);
+    j->image.name = j->names.p + image_name;
+    bz_rt_artefact a = {.nvariants = j->n, .workspace = j->fields.workspace};
+    put_room(&j->image, sizeof a);
+    put_args(j, &a);
+    put_variants(j, j->names.p + j->prefix);
+    ex_link(&j->image, offsetof(bz_rt_artefact, own), j->names.p + j->own, 0);
+    if (j->image.failed) return no_memory(j->e);
+    memcpy(j->image.bytes.p, &a, sizeof a);
+    ex_image_sort(&j->image);
+    return BZ_OK;
+}
+
+static bz_status make_object(job *j) {
+    cg_variant variants[CG_NISAS];
+    cg_data data[CG_NISAS + 2] = {
+        {.name = j->image.name, .bytes = j->image.bytes.p, .size = j->image.bytes.n, .align = 64,
+         .relocs = j->image.relocs.p, .nrelocs = j->image.relocs.n},
+        {.name = j->names.p + j->own, .size = sizeof(bz_rt_own), .align = 16,
+         .flags = CG_ZERO | CG_WRITABLE},
+    };
+    static const char *const callees[] = {"bz_rt_call_v1", "bz_rt_workspace_v1", "bz_rt_error_v1"};
+    cg_entry entries[BZ_LEN(callees)];
+    for (unsigned i = 0; i < BZ_LEN(callees); i++)
+        entries[i] = (cg_entry){.name = j->names.p + j->entry[i], .callee = callees[i],
+                                .data = j->image.name, .nargs = i != 1, .flags = CG_GLOBAL};
+    for (unsigned i = 0; i < j->n; i++) {
+        const ex_variant *v = &j->variant[i];
+        variants[i] = (cg_variant){
+            {.isa = v->isa, .prefix = j->names.p + j->prefix, .suffix = v->suffix}, v->plan->code};
+        data[2 + i] = (cg_data){.name = v->consts_name, .bytes = v->consts,
+                                .size = v->consts_bytes, .align = 64};
+    }
+    cg_export_unit u = {.name = j->fn, .variants = variants, .nvariants = j->n, .data = data,
+                        .ndata = 2 + j->n, .entries = entries, .nentries = BZ_LEN(entries)};
+    return cg_export(&u, &j->object, j->e);
+}
+
+/* ---- the files */
+
+static bz_status make_header(job *j, const char *prefix) {
+    cg_isa isas[CG_NISAS];
+    for (unsigned i = 0; i < j->n; i++) isas[i] = j->variant[i].isa;
+    ex_header(&j->header, j->g, &j->fields, j->fn, base_name(prefix), isas, j->n);
+    return j->header.failed ? no_memory(j->e) : BZ_OK;
+}
+
+static bz_status write_all(job *j, const char *prefix) {
+    bz_text paths[3] = {{0}, {0}, {0}};
+    bz_textf(&paths[0], "%s.o", prefix);
+    bz_textf(&paths[1], "%s.h", prefix);
+    bz_text_add(&paths[2], prefix, (size_t)(base_name(prefix) - prefix));
+    bz_text_str(&paths[2], run_time_object);
+    ex_file files[3] = {
+        {.path = bz_text_c(&paths[0]), .bytes = j->object.bytes, .n = j->object.n},
+        {.path = bz_text_c(&paths[1]), .bytes = j->header.p, .n = j->header.n},
+        {.path = bz_text_c(&paths[2]), .bytes = rt_aot_blob,
+         .n = (size_t)(rt_aot_blob_end - rt_aot_blob)},
+    };
+    bool named = !paths[0].failed && !paths[1].failed && !paths[2].failed;
+    bz_status s = named ? ex_write_files(files, 3, j->e) : no_memory(j->e);
+    for (unsigned i = 0; i < 3; i++) bz_text_free(&paths[i]);
+    return s;
+}
+
+static void free_job(job *j) {
+    for (unsigned i = 0; i < j->n; i++) {
+        pass_plan_free(j->variant[i].plan);
+        bz_mem_free(j->variant[i].consts);
+    }
+    ex_fields_free(&j->fields);
+    ex_image_free(&j->image);
+    bz_text_free(&j->names);
+    bz_text_free(&j->header);
+    cg_object_free(&j->object);
+}
+
+bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_name,
+                          const cg_isa *isas, unsigned n, bz_error *e) {
+    bz_error own = {0};
+    job j = {.g = g, .fn = fn_name, .e = e ? e : &own};
+    bz_status s = check(prefix, fn_name, isas, n, j.e);
+    if (!s) s = cg_open(j.e);
+    if (!s) s = compile(&j, isas, n);
+    if (!s) s = make_image(&j);
+    if (!s) s = make_object(&j);
+    if (!s) s = make_header(&j, prefix);
+    if (!s) s = write_all(&j, prefix);
+    free_job(&j);
+    return s;
+}

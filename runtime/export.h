@@ -1,0 +1,110 @@
+/* export.h - a graph as PREFIX.o and PREFIX.h for a C or C++ program (docs/export.md).
+ *
+ *     ir_graph --pass_compile, per ISA--> plans --export_image.c--> constant data  --cg_export--> .o
+ *         \----export_fields.c--> struct NAME_args --export_header.c--> .h
+ *                                        the bytes of runtime/aot  -------------------> braze_rt.o
+ *
+ * No compiler, linker or other process takes part. */
+#ifndef RT_EXPORT_H
+#define RT_EXPORT_H
+
+#include "runtime/aot/artefact.h"
+#include "src/codegen/codegen.h"
+#include "src/passes/pass.h"
+
+/* ---- export.c */
+
+/* Writes `prefix`.o, `prefix`.h and, in the same directory, braze_rt.o. The object defines
+ * `fn_name`, `fn_name`_workspace and `fn_name`_error and has code for the n ISAs given (without
+ * repetition). All files appear whole or none does; files that are there are replaced. The process
+ * may be killed at any time: what it leaves is a file with ".tmp." in its name.
+ * Errors: BZ_EARG (fn_name is no C name, prefix names no file, no ISA), BZ_EUNSUPPORTED (a
+ * dimension is symbolic; what pass_compile says), BZ_EIO names the file and why, BZ_ENOMEM,
+ * BZ_ECOMPILE. */
+bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_name,
+                          const cg_isa *isas, unsigned n, bz_error *e);
+
+/* ---- export_fields.c: the members of struct NAME_args */
+
+/* An input, or an output that is not written over one. */
+typedef struct ex_field {
+    const char *name; /* a C and C++ identifier, unique */
+    const char *type; /* of an element: "float" */
+    ir_ref node;
+    int64_t count;    /* elements */
+    uint32_t at;      /* byte in the struct */
+    uint32_t align;   /* that its pointer must have; 0: a scalar, handed over by value */
+    bool written;     /* an output */
+    bool updated;     /* an input that an output is written over */
+} ex_field;
+
+typedef struct ex_fields {
+    ex_field *input, *output; /* by number in the graph; a donated output's is unused */
+    uint32_t ninputs, noutputs;
+    uint32_t workspace; /* where {pointer, size} of the workspace lie */
+    bz_arena memory;
+} ex_fields;
+
+/* Errors: BZ_EUNSUPPORTED, BZ_EARG (an output donated to a scalar), BZ_ENOMEM. */
+bz_status ex_fields_make(ex_fields *f, const ir_graph *g, bz_error *e);
+void ex_fields_free(ex_fields *f);
+bool ex_is_identifier(const char *s); /* usable as a name in C and C++ */
+
+/* ---- export_header.c */
+void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
+               const char *object, const cg_isa *isas, unsigned n);
+
+/* ---- export_image.c: data with pointers in it */
+
+/* One data symbol that grows. Pointers are 0 in the bytes and stand in `relocs`. */
+typedef struct ex_image {
+    const char *name;
+    BZ_VEC(uint8_t) bytes;
+    BZ_VEC(cg_reloc) relocs;
+    bz_arena names;
+    bool failed; /* memory ran out: sticks */
+} ex_image;
+
+void ex_image_free(ex_image *m);
+/* Appends n bytes at a multiple of 8; where they begin. */
+size_t ex_put(ex_image *m, const void *p, size_t n);
+/* Appends a text of the printf family. */
+size_t ex_put_text(ex_image *m, const char *fmt, ...) BZ_PRINTF(2, 3);
+/* The pointer at byte `at` leads to `symbol` + addend; NULL: this image. */
+void ex_link(ex_image *m, size_t at, const char *symbol, size_t addend);
+/* Relocations in the order that cg_export wants. */
+void ex_image_sort(ex_image *m);
+
+/* ---- export_plan.c: a plan as a bz_rt_variant */
+
+typedef struct ex_variant {
+    cg_isa isa;
+    pass_plan *plan;
+    char suffix[16];
+    uint8_t *consts; /* the constants' elements */
+    size_t consts_bytes;
+    char consts_name[160];
+} ex_variant;
+
+/* Marks the fields whose pointers the plan's code wants aligned. false: no memory. */
+bool ex_find_alignment(const ex_variant *v, ex_fields *f);
+/* Fills the constants. false: no memory. */
+bool ex_make_consts(ex_variant *v);
+/* The variant, whose parts are put into the image. `prefix` stands before the symbols of its code.
+ * Pointers in *out are 0; those of variants[number] at `base` in the image are linked. */
+bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
+                             const char *prefix, size_t base);
+
+/* ---- export_file.c */
+
+typedef struct ex_file {
+    const char *path;
+    const void *bytes;
+    size_t n;
+    char *temp; /* while it is not in its place */
+} ex_file;
+
+/* All of them or none. BZ_EIO names the file and why. */
+bz_status ex_write_files(ex_file *f, unsigned n, bz_error *e);
+
+#endif

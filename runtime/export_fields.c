@@ -1,0 +1,143 @@
+/* export_fields.c - the members of struct NAME_args: inputs in order, then the outputs that have
+ * memory of their own; names made fit for C and C++. */
+#include "runtime/export.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const c_types[BZ_NDTYPES] = {
+    [BZ_BOOL] = "bool",   [BZ_U8] = "uint8_t",   [BZ_I8] = "int8_t",    [BZ_I16] = "int16_t",
+    [BZ_I32] = "int32_t", [BZ_I64] = "int64_t",  [BZ_F16] = "uint16_t", [BZ_BF16] = "uint16_t",
+    [BZ_F32] = "float",   [BZ_F64] = "double",
+};
+
+/* ---- names */
+
+/* Keywords of C11, C23 and C++23, names that the headers used make macros of, and our own. */
+static const char keywords[] =
+    " alignas alignof and and_eq asm assert atomic_cancel atomic_commit atomic_noexcept auto bitand"
+    " bitor bool break case catch char char16_t char32_t char8_t class co_await co_return co_yield"
+    " compl complex concept const const_cast consteval constexpr constinit continue decltype default"
+    " delete do double dynamic_cast else enum explicit export extern false float for friend goto if"
+    " imaginary inline int linux long mutable namespace new noexcept not not_eq nullptr operator or"
+    " or_eq private protected public register reinterpret_cast requires restrict return short signed"
+    " sizeof static static_assert static_cast struct switch synchronized template this thread_local"
+    " throw true try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual"
+    " void volatile wchar_t while workspace workspace_bytes xor xor_eq ";
+
+static bool is_keyword(const char *s) {
+    char word[32];
+    if (strlen(s) > sizeof word - 3) return false;
+    snprintf(word, sizeof word, " %s ", s);
+    return strstr(keywords, word) != NULL;
+}
+
+static bool is_word_char(char c) {
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* A leading underscore belongs to the implementation, a double one to C++. */
+bool ex_is_identifier(const char *s) {
+    size_t n = strlen(s);
+    if (n == 0 || n > 63 || s[0] == '_' || isdigit((unsigned char)s[0]) || is_keyword(s)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_word_char(s[i])) return false;
+    return strstr(s, "__") == NULL;
+}
+
+/* `s` with everything that is no letter or digit as one '_', at most 48 characters. */
+static void make_word(char out[64], const char *s) {
+    size_t n = 0;
+    for (; *s && n < 48; s++) {
+        char c = is_word_char(*s) ? *s : '_';
+        if (n == 0 && (c == '_' || isdigit((unsigned char)c))) out[n++] = 'x';
+        if (c != '_' || out[n - 1] != '_') out[n++] = c;
+    }
+    out[n] = 0;
+    if (n == 0) strcpy(out, "x");
+    if (is_keyword(out)) strcat(out, "_");
+}
+
+static bool is_taken(const ex_fields *f, const char *name) {
+    for (uint32_t i = 0; i < f->ninputs; i++)
+        if (f->input[i].name && !strcmp(f->input[i].name, name)) return true;
+    for (uint32_t i = 0; i < f->noutputs; i++)
+        if (f->output[i].name && !strcmp(f->output[i].name, name)) return true;
+    return false;
+}
+
+static const char *choose_name(ex_fields *f, const char *s, bool output) {
+    char word[64], name[96];
+    make_word(word, s);
+    snprintf(name, sizeof name, "%s", word);
+    if (output && is_taken(f, name)) /* x and x_out say more than x and x_2 */
+        snprintf(name, sizeof name, "%s%s", word, word[strlen(word) - 1] == '_' ? "out" : "_out");
+    for (unsigned k = 2; is_taken(f, name); k++)
+        snprintf(name, sizeof name, "%s%s%u", word, word[strlen(word) - 1] == '_' ? "" : "_", k);
+    return bz_arena_str(&f->memory, name);
+}
+
+/* ---- places */
+
+static bz_status make_field(ex_fields *f, ex_field *x, const ir_graph *g, const char *name,
+                            bz_error *e) {
+    bz_dtype t = ir_dtype(g, x->node);
+    if (!ir_numel(g, x->node, &x->count))
+        return bz_fail(e, BZ_EUNSUPPORTED,
+                       "[export] %s has a symbolic dimension: give it a size before the export",
+                       name);
+    uint32_t size = x->align ? (uint32_t)sizeof(void *) : (uint32_t)ir_dtype_bytes(t);
+    x->at = (f->workspace + size - 1) / size * size;
+    f->workspace = x->at + size;
+    x->type = c_types[t];
+    x->name = choose_name(f, name, x->written);
+    return x->name ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory for the export");
+}
+
+static bz_status make_inputs(ex_fields *f, const ir_graph *g, bz_error *e) {
+    bz_status s = BZ_OK;
+    for (uint32_t i = 0; i < g->inputs.n && !s; i++) {
+        const ir_input *in = &g->inputs.p[i];
+        f->input[i].node = in->node;
+        f->input[i].align = in->scalar ? 0 : (uint32_t)ir_dtype_bytes(ir_dtype(g, in->node));
+        s = make_field(f, &f->input[i], g, in->name, e);
+    }
+    return s;
+}
+
+static bz_status make_outputs(ex_fields *f, const ir_graph *g, bz_error *e) {
+    bz_status s = BZ_OK;
+    for (uint32_t i = 0; i < g->outputs.n && !s; i++) {
+        const ir_output *out = &g->outputs.p[i];
+        ex_field *x = &f->output[i];
+        x->node = out->node;
+        x->written = true;
+        x->align = (uint32_t)ir_dtype_bytes(ir_dtype(g, out->node));
+        if (out->donated < 0)
+            s = make_field(f, x, g, out->name, e);
+        else if (g->inputs.p[out->donated].scalar)
+            s = bz_fail(e, BZ_EARG, "[export] output %s cannot be written over the scalar %s",
+                        out->name, g->inputs.p[out->donated].name);
+        else
+            f->input[out->donated].updated = true;
+    }
+    return s;
+}
+
+bz_status ex_fields_make(ex_fields *f, const ir_graph *g, bz_error *e) {
+    *f = (ex_fields){.ninputs = g->inputs.n, .noutputs = g->outputs.n};
+    f->input = bz_mem_zero(g->inputs.n + 1, sizeof *f->input);
+    f->output = bz_mem_zero(g->outputs.n + 1, sizeof *f->output);
+    if (!f->input || !f->output) return bz_fail(e, BZ_ENOMEM, "out of memory for the export");
+    bz_status s = make_inputs(f, g, e);
+    s = s ? s : make_outputs(f, g, e);
+    f->workspace = (f->workspace + 7) / 8 * 8;
+    return s;
+}
+
+void ex_fields_free(ex_fields *f) {
+    bz_mem_free(f->input);
+    bz_mem_free(f->output);
+    bz_arena_free(&f->memory);
+}

@@ -1,0 +1,178 @@
+/* host.c - values from the host and back: copies, the caller's own memory, single numbers. */
+#include "runtime/rt.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- in */
+
+static bool check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
+                        const int64_t *shape, int rank) {
+    int64_t n = 1;
+    if ((unsigned)t >= BZ_NDTYPES)
+        return rt_fail(c, BZ_EDTYPE, site, op, "there is no dtype %d", (int)t), false;
+    if (rank < 0 || rank > IR_MAX_RANK)
+        return rt_fail(c, BZ_ESHAPE, site, op, "%d dimensions; 0 to %d are possible", rank,
+                       IR_MAX_RANK),
+               false;
+    for (int i = 0; i < rank; i++) {
+        if (shape[i] < 0)
+            return rt_fail(c, BZ_ESHAPE, site, op, "size %lld of axis %d is negative",
+                           (long long)shape[i], i),
+                   false;
+        if (shape[i] && (__builtin_mul_overflow(n, shape[i], &n) || n > INT64_C(1) << 60))
+            return rt_fail(c, BZ_ESHAPE, site, op, "more than 2^60 elements"), false;
+    }
+    return true;
+}
+
+/* A handle on a new storage of the caller's shape; the storage has the buffer b (its reference is taken, on failure too). */
+static bz_tensor *with_buffer(bz_context *c, bz_dtype t, const rt_layout *base, rt_buffer *b) {
+    rt_storage *s = b ? rt_storage_new(c, t, base) : NULL;
+    if (!s) {
+        rt_buffer_unref(c, b);
+        rt_no_memory(c);
+        return rt_poison(c);
+    }
+    s->buf = b;
+    bz_tensor *h = rt_tensor_new(c, s, base, 0);
+    if (h) return h;
+    s->refs = 1;
+    rt_storage_unref(c, s);
+    return rt_poison(c);
+}
+
+bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
+                           int rank, const char *site) {
+    if (!c) return NULL;
+    if (!check_shape(c, "from_data", site, t, shape, rank)) return rt_poison(c);
+    const rt_layout *l = rt_layout_of(c, shape, NULL, (unsigned)rank);
+    if (!l) return rt_no_memory(c), rt_poison(c);
+    if (l->count && !data)
+        return rt_fail(c, BZ_EARG, site, "from_data", "data is NULL"), rt_poison(c);
+    size_t bytes = (size_t)l->count * ir_dtype_bytes(t);
+    rt_buffer *b = rt_buffer_new(c, bytes);
+    if (b && bytes) memcpy(b->p, data, bytes);
+    return with_buffer(c, t, l, b);
+}
+
+/* Lowest and highest element that the layout reaches from element 0. */
+static bool reach(const int64_t *shape, const int64_t *strides, int rank, int64_t *lo,
+                  int64_t *hi) {
+    *lo = *hi = 0;
+    for (int i = 0; i < rank; i++) {
+        int64_t far;
+        if (shape[i] == 0) return *lo = *hi = 0, true;
+        if (__builtin_mul_overflow(shape[i] - 1, strides[i], &far)) return false;
+        if (__builtin_add_overflow(far < 0 ? *lo : *hi, far, far < 0 ? lo : hi)) return false;
+    }
+    return *hi - *lo < INT64_C(1) << 46;
+}
+
+bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
+                             const int64_t *strides, int rank, const char *site) {
+    if (!c) return NULL;
+    if (!check_shape(c, "from_buffer", site, t, shape, rank)) return rt_poison(c);
+    const rt_layout *l = rt_layout_of(c, shape, strides, (unsigned)rank);
+    if (!l) return rt_no_memory(c), rt_poison(c);
+    int64_t lo, hi;
+    size_t bytes = ir_dtype_bytes(t);
+    if (!data && l->count)
+        return rt_fail(c, BZ_EARG, site, "from_buffer", "data is NULL"), rt_poison(c);
+    if ((uintptr_t)data % bytes)
+        return rt_fail(c, BZ_EARG, site, "from_buffer", "data is not aligned to %zu bytes", bytes),
+               rt_poison(c);
+    if (!reach(l->shape, l->strides, rank, &lo, &hi))
+        return rt_fail(c, BZ_ESHAPE, site, "from_buffer", "the strides reach too far"),
+               rt_poison(c);
+    int64_t span = l->count ? hi - lo + 1 : 0;
+    const rt_layout *base = l->contiguous ? l : rt_layout_of(c, &span, NULL, 1);
+    rt_buffer *home = rt_buffer_foreign((char *)data + lo * (int64_t)bytes, (size_t)span * bytes);
+    rt_storage *s = home && base ? rt_storage_new(c, t, base) : NULL;
+    bz_tensor *h = NULL;
+    if (s) {
+        s->kind = RT_FOREIGN;
+        s->buf = rt_buffer_ref(home);
+        s->u.owner.home = home;
+        s->u.owner.layout = l;
+        s->u.owner.offset = -lo;
+        h = rt_tensor_new(c, s, l, -lo);
+        if (!h) s->refs = 1, rt_storage_unref(c, s);
+    } else {
+        rt_buffer_unref(c, home);
+    }
+    return h ? h : (rt_no_memory(c), rt_poison(c));
+}
+
+static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int64_t i) {
+    rt_storage *s = rt_storage_new(c, t, c->scalar_layout);
+    if (!s) return rt_poison(c);
+    s->kind = (uint8_t)kind;
+    if (kind == RT_SCALAR)
+        s->u.number = v;
+    else
+        s->u.integer = i;
+    bz_tensor *h = rt_tensor_new(c, s, s->base, 0);
+    if (h) return h;
+    s->refs = 1;
+    rt_storage_unref(c, s);
+    return rt_poison(c);
+}
+
+bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site) {
+    (void)site;
+    return c ? number(c, RT_SCALAR, BZ_F32, v, 0) : NULL;
+}
+
+bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site) {
+    (void)site;
+    return c ? number(c, RT_SCALAR_INT, BZ_I64, 0, v) : NULL;
+}
+
+/* ---- out */
+
+/* The handle's tensor with its value computed; NULL and the status. */
+static rt_tensor *value_of(const bz_tensor *x, bz_context **c, bz_status *s) {
+    rt_tensor *t = rt_find(x, c);
+    *s = t ? rt_eval_handle(t, *c) : *c && (*c)->err.status ? (*c)->err.status : BZ_ESCOPE;
+    return *s ? NULL : t;
+}
+
+bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
+    bz_context *c;
+    bz_status s;
+    rt_tensor *t = value_of(x, &c, &s);
+    if (!t) return s;
+    size_t size = ir_dtype_bytes((bz_dtype)t->st->dtype), want = (size_t)t->layout->count * size;
+    if (bytes != want)
+        return rt_fail(c, BZ_EARG, NULL, "to_host", "the tensor has %zu bytes, the destination %zu",
+                       want, bytes);
+    rt_gather_elements(dst, t->st->buf->p, size, t->layout, t->offset);
+    return BZ_OK;
+}
+
+static bool one_element(bz_tensor *x, bz_dtype *t, ir_bits *bits) {
+    bz_context *c;
+    bz_status s;
+    rt_tensor *v = value_of(x, &c, &s);
+    if (!v) return false;
+    if (v->layout->count != 1)
+        return rt_fail(c, BZ_ESHAPE, NULL, "item", "the tensor has %lld elements, not one",
+                       (long long)v->layout->count),
+               false;
+    *t = (bz_dtype)v->st->dtype;
+    *bits = ir_load_bits(*t, (const char *)v->st->buf->p + (size_t)v->offset * ir_dtype_bytes(*t));
+    return true;
+}
+
+double bz_item(bz_tensor *x) {
+    bz_dtype t;
+    ir_bits bits;
+    return one_element(x, &t, &bits) ? ir_bits_to_f64(t, bits) : (double)NAN;
+}
+
+int64_t bz_item_int(bz_tensor *x) {
+    bz_dtype t;
+    ir_bits bits;
+    return one_element(x, &t, &bits) ? ir_bits_to_i64(t, bits) : 0;
+}

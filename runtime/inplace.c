@@ -1,0 +1,99 @@
+/* inplace.c - in-place ops: the storage gets a new value node; views read their window of it from now on.
+ *
+ *      s: n1          bz_add_(view of s, y):   v = window(n1) + y;  n2 = n1 with v in the window;  s: n2, version + 1
+ *
+ * Nothing is overwritten, so values that gradients need stay what they were; bz_grad says so when its `wrt` has moved on. */
+#include "runtime/rt.h"
+
+#include <string.h>
+
+/* The new value of x's elements, in x's dtype and shape; 0 on an error. */
+static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
+    const ir_node *n = ir_at(r->g, x);
+    bz_dtype t = (bz_dtype)n->dtype;
+    ir_dim dims[IR_MAX_RANK];
+    unsigned rank = n->rank;
+    memcpy(dims, ir_dims(r->g, n), rank * sizeof *dims);
+    return ir_expand_dims_like(r->g, ir_cast(r->g, v, t), dims, rank);
+}
+
+static bool may_change(rt_rec *r, const rt_storage *s, const char *op) {
+    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT)
+        return rt_fail(r->c, BZ_EMODE, r->site, op, "a bz_scalar cannot be changed in place"),
+               false;
+    if (r->c->epoch->tracing && (!s->epoch || !s->epoch->tracing))
+        return rt_fail(r->c, BZ_EMODE, r->site, op,
+                       "a tensor from outside cannot be changed while bz_compile traces: make it "
+                       "an input and donate it"),
+               false;
+    return true;
+}
+
+/* Makes v the value of x's window. */
+static bool write(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
+    rt_storage *s = t->st;
+    ir_ref before = rt_storage_node(r->c, s),
+           after = before ? rt_window_write(r->g, before, v, t->layout, t->offset) : 0;
+    if (!after) return false;
+    s->before = before;
+    s->before_epoch = r->c->epoch->id;
+    s->write_op = op;
+    s->write_site = r->site;
+    s->version++;
+    s->dirty = s->kind == RT_FOREIGN;
+    rt_storage_set(r->c, s, NULL);
+    rt_storage_join(s, r->c->epoch, after);
+    return true;
+}
+
+/* Ends like rt_end, with x itself in place of a new handle. */
+static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
+    bz_context *c = r->c;
+    if (!done) return rt_end(r, 0);
+    rt_tensor *t = rt_find_quietly(x, &c);
+    c->counters.ops++;
+    if (c->mode == BZ_EAGER && !c->epoch->tracing && rt_eval(c, &t->st, 1)) return rt_poison(c);
+    return x;
+}
+
+static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *y,
+                           const char *site) {
+    rt_rec r;
+    bz_context *c;
+    bool ready = rt_begin(&r, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    rt_tensor *t = rt_find_quietly(x, &c);
+    if (!ready || !may_change(&r, t->st, name)) return rt_end(&r, 0);
+    ir_ref v = op == IR_NIL ? r.x[1] : ir_build(r.g, op, r.x, 2);
+    v = v ? fitted(&r, r.x[0], v) : 0;
+    return finish(&r, x, v && write(&r, t, v, name));
+}
+
+bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site) {
+    return in_place(IR_NIL, "copy_", x, y, site);
+}
+
+bz_tensor *bz_add__at(bz_tensor *x, bz_tensor *y, const char *site) {
+    return in_place(IR_ADD, "add_", x, y, site);
+}
+
+bz_tensor *bz_sub__at(bz_tensor *x, bz_tensor *y, const char *site) {
+    return in_place(IR_SUB, "sub_", x, y, site);
+}
+
+bz_tensor *bz_mul__at(bz_tensor *x, bz_tensor *y, const char *site) {
+    return in_place(IR_MUL, "mul_", x, y, site);
+}
+
+bz_tensor *bz_div__at(bz_tensor *x, bz_tensor *y, const char *site) {
+    return in_place(IR_DIV, "div_", x, y, site);
+}
+
+bz_tensor *bz_fill__at(bz_tensor *x, double v, const char *site) {
+    rt_rec r;
+    bz_context *c;
+    bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES);
+    rt_tensor *t = rt_find_quietly(x, &c);
+    if (!ready || !may_change(&r, t->st, "fill_")) return rt_end(&r, 0);
+    ir_ref value = fitted(&r, r.x[0], ir_const_f(r.g, ir_dtype(r.g, r.x[0]), v));
+    return finish(&r, x, value && write(&r, t, value, "fill_"));
+}

@@ -1,0 +1,168 @@
+/* layout.c - shapes with strides, interned: a table per context that grows with the number of different layouts only. */
+#include "runtime/rt.h"
+
+#include <string.h>
+
+static uint64_t hash_of(const int64_t *shape, const int64_t *strides, unsigned rank) {
+    uint64_t h = bz_mix(rank, 0x6c61796f7574u);
+    for (unsigned i = 0; i < rank; i++)
+        h = bz_mix(bz_mix(h, (uint64_t)shape[i]), (uint64_t)strides[i]);
+    return h ^ h >> 31;
+}
+
+static bool grow(rt_layouts *t) {
+    uint32_t n = t->nslots ? t->nslots * 2 : 64;
+    rt_layout **slots = bz_mem_zero(n, sizeof *slots);
+    if (!slots) return false;
+    for (uint32_t i = 0; i < t->nslots; i++) {
+        for (rt_layout *l = t->slots[i], *next; l; l = next) {
+            next = l->next;
+            l->next = slots[l->hash & (n - 1)];
+            slots[l->hash & (n - 1)] = l;
+        }
+    }
+    bz_mem_free(t->slots);
+    t->slots = slots;
+    t->nslots = n;
+    return true;
+}
+
+static rt_layout *make(bz_context *c, const int64_t *shape, const int64_t *strides, unsigned rank) {
+    rt_layouts *t = &c->layouts;
+    ir_dim dims[IR_MAX_RANK];
+    int64_t count = 1, step = 1;
+    bool contiguous = true, empty = false;
+    for (unsigned i = rank; i-- > 0;) {
+        contiguous &= shape[i] == 1 || strides[i] == step;
+        step *= shape[i] ? shape[i] : 1;
+        empty |= shape[i] == 0;
+        count = step;
+        dims[i] = ir_ex_const(&c->m->ex, shape[i]);
+        if (!dims[i]) return NULL;
+    }
+    rt_layout *l = bz_arena_alloc(&t->arena, sizeof *l);
+    const int64_t *own_shape = bz_arena_copy(&t->arena, shape, rank * sizeof *shape);
+    const int64_t *own_strides = bz_arena_copy(&t->arena, strides, rank * sizeof *strides);
+    const ir_dim *own_dims = bz_arena_copy(&t->arena, dims, rank * sizeof *dims);
+    if (!l || !own_shape || !own_strides || !own_dims) return NULL;
+    *l = (rt_layout){.rank = rank,
+                     .contiguous = contiguous || empty,
+                     .count = empty ? 0 : count,
+                     .shape = own_shape,
+                     .strides = own_strides,
+                     .dims = own_dims};
+    return l;
+}
+
+static void row_major(const int64_t *shape, unsigned rank, int64_t *strides) {
+    int64_t step = 1;
+    for (unsigned i = rank; i-- > 0;) {
+        strides[i] = step;
+        step *= shape[i] > 0 ? shape[i] : 1;
+    }
+}
+
+const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
+                              unsigned rank) {
+    static const int64_t none[1];
+    int64_t own[IR_MAX_RANK];
+    rt_layouts *t = &c->layouts;
+    if (!strides) row_major(shape, rank, own);
+    strides = strides ? strides : own;
+    shape = rank ? shape : none;
+    uint64_t h = hash_of(shape, strides, rank);
+    for (rt_layout *l = t->nslots ? t->slots[h & (t->nslots - 1)] : NULL; l; l = l->next) {
+        if (l->hash == h && l->rank == rank && !memcmp(l->shape, shape, rank * sizeof *shape) &&
+            !memcmp(l->strides, strides, rank * sizeof *strides))
+            return l;
+    }
+    rt_layout *l = t->n < t->nslots || grow(t) ? make(c, shape, strides, rank) : NULL;
+    if (!l) return NULL;
+    l->hash = h;
+    l->next = t->slots[h & (t->nslots - 1)];
+    t->slots[h & (t->nslots - 1)] = l;
+    t->n++;
+    return l;
+}
+
+const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r) {
+    int64_t shape[IR_MAX_RANK];
+    return ir_static_shape(g, r, shape) ? rt_layout_of(c, shape, NULL, ir_at(g, r)->rank) : NULL;
+}
+
+void rt_layouts_free(rt_layouts *l) {
+    bz_mem_free(l->slots);
+    bz_arena_free(&l->arena);
+    *l = (rt_layouts){0};
+}
+
+/* Axes of x are taken in runs of equal product with runs of the new shape; within a run x must be row-major. */
+bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides) {
+    if (x->contiguous || x->count == 0) {
+        row_major(shape, rank, strides);
+        return true;
+    }
+    int64_t old_shape[IR_MAX_RANK], old[IR_MAX_RANK];
+    unsigned n = 0, i = 0, j = 0;
+    for (unsigned k = 0; k < x->rank; k++) {
+        if (x->shape[k] == 1) continue;
+        old_shape[n] = x->shape[k];
+        old[n++] = x->strides[k];
+    }
+    while (i < n && j < rank) {
+        unsigned i1 = i + 1, j1 = j + 1;
+        int64_t a = old_shape[i], b = shape[j];
+        while (a != b) {
+            if (a < b)
+                a *= old_shape[i1++];
+            else
+                b *= shape[j1++];
+        }
+        for (unsigned k = i; k + 1 < i1; k++)
+            if (old[k] != old_shape[k + 1] * old[k + 1]) return false;
+        strides[j1 - 1] = old[i1 - 1];
+        for (unsigned k = j1 - 1; k > j; k--) strides[k - 1] = strides[k] * shape[k];
+        i = i1;
+        j = j1;
+    }
+    for (; j < rank; j++) strides[j] = 1; /* sizes of 1 at the end */
+    return true;
+}
+
+/* ---- copying: the last axis in the inner loop */
+
+/* Calls itself per axis; `at` in elements. */
+static void walk(char *packed, char *strided, size_t bytes, const rt_layout *l, unsigned axis,
+                 int64_t at, int64_t *next, bool gather) {
+    int64_t n = l->shape[axis], step = l->strides[axis];
+    if (axis + 1 < l->rank) {
+        for (int64_t i = 0; i < n; i++)
+            walk(packed, strided, bytes, l, axis + 1, at + i * step, next, gather);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        char *p = packed + (size_t)(*next)++ * bytes,
+             *s = strided + (at + i * step) * (int64_t)bytes;
+        memcpy(gather ? p : s, gather ? s : p, bytes);
+    }
+}
+
+void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                        int64_t offset) {
+    int64_t next = 0;
+    if (l->count == 0) return;
+    if (l->contiguous)
+        memcpy(dst, (const char *)src + offset * (int64_t)bytes, (size_t)l->count * bytes);
+    else
+        walk(dst, (char *)(uintptr_t)src, bytes, l, 0, offset, &next, true);
+}
+
+void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                         int64_t offset) {
+    int64_t next = 0;
+    if (l->count == 0) return;
+    if (l->contiguous)
+        memcpy((char *)dst + offset * (int64_t)bytes, src, (size_t)l->count * bytes);
+    else
+        walk((char *)(uintptr_t)src, dst, bytes, l, 0, offset, &next, false);
+}

@@ -1,0 +1,404 @@
+/* record.c - epochs: what was recorded since recording last began, as one graph.
+ *
+ *      open epoch:    x ---> add ---> exp ---> sum          storages point at nodes; evaluated nodes are kept
+ *      closed epoch:  storages with a value let go; one without moves its nodes to the open epoch when it is used again
+ *
+ * An epoch and its graph are recycled: a steady loop records into memory that is there. */
+#include "runtime/rt.h"
+
+#include <string.h>
+
+/* ---- life of an epoch */
+
+void rt_graph_reset(ir_graph *g) {
+    g->name = "recorded"; /* the arena goes */
+    g->n.n = g->sites.n = 1;
+    g->dims.n = g->operands.n = g->attrs.n = 0;
+    g->inputs.n = g->outputs.n = 0;
+    memset(g->slots, 0, g->nslots * sizeof *g->slots);
+    g->site = NULL;
+    g->err = (bz_error){0};
+    bz_arena_reset(&g->arena);
+}
+
+rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
+    rt_epoch *e = c->idle;
+    if (e) {
+        c->idle = e->next;
+    } else {
+        e = bz_mem_zero(1, sizeof *e);
+        if (e) e->g = ir_graph_new(c->m, "recorded");
+        if (!e || !e->g || !bz_vec_reserve(&c->closed, c->closed.n + 1)) {
+            if (e) ir_graph_free(e->g);
+            bz_mem_free(e);
+            rt_no_memory(c);
+            return NULL;
+        }
+    }
+    e->id = ++c->epochs;
+    e->open = true;
+    e->tracing = tracing;
+    e->depth = c->scopes.n - 1;
+    e->next = tracing ? c->epoch : NULL;
+    return c->epoch = e;
+}
+
+rt_epoch *rt_recording(bz_context *c) {
+    return c->epoch ? c->epoch : rt_epoch_open(c, false);
+}
+
+void rt_epoch_free(rt_epoch *e) {
+    ir_graph_free(e->g);
+    bz_vec_free(&e->args);
+    bz_vec_free(&e->kept);
+    bz_mem_free(e->moved);
+    bz_mem_free(e);
+}
+
+static void recycle(bz_context *c, rt_epoch *e) {
+    for (uint32_t i = 0; i < e->args.n; i++) {
+        rt_buffer_unref(c, e->args.p[i].buf);
+        rt_storage_unref(c, e->args.p[i].storage);
+    }
+    for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
+    e->args.n = e->kept.n = e->nkept = 0;
+    e->key = e->base = 0;
+    e->words = e->moved_to = 0;
+    e->id = 0;
+    rt_graph_reset(e->g);
+    e->next = c->idle;
+    c->idle = e;
+}
+
+void rt_epoch_drop(bz_context *c, rt_epoch *e) {
+    if (e->open || e->pending) return;
+    for (uint32_t i = 0; i < c->closed.n; i++)
+        if (c->closed.p[i] == e) c->closed.p[i--] = c->closed.p[--c->closed.n];
+    recycle(c, e);
+}
+
+void rt_epoch_close(bz_context *c, rt_epoch *e) {
+    for (rt_storage *s = e->pending, *next; s; s = next) {
+        next = s->next;
+        if (s->buf) rt_storage_leave(c, s); /* e is open still: it stays */
+    }
+    e->open = false;
+    if (!e->pending || !bz_vec_push(&c->closed, e)) rt_epoch_drop(c, e);
+}
+
+/* ---- inputs */
+
+ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,
+                   const rt_arg *a) {
+    ir_graph *g = e->g;
+    int64_t number = g->inputs.n;
+    const char *name = rt_name(c, true, g->inputs.n);
+    if (!name || !bz_vec_reserve(&g->inputs, 1) || !bz_vec_reserve(&e->args, 1))
+        return rt_no_memory(c), 0;
+    ir_ref r = ir_append(g, IR_INPUT, t, l->dims, l->rank, NULL, 0, &number, 1);
+    if (!r) return 0;
+    bz_vec_push(&g->inputs, ((ir_input){.name = name, .node = r, .scalar = scalar}));
+    bz_vec_push(&e->args, *a);
+    if (a->buf) rt_buffer_ref(a->buf);
+    if (a->storage) a->storage->refs++;
+    return r;
+}
+
+ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits) {
+    rt_epoch *e = rt_recording(c);
+    if (!e) return 0;
+    if (e->tracing) return ir_const_bits(e->g, t, bits, NULL, 0);
+    return rt_input_of(c, e, t, c->scalar_layout, true, &(rt_arg){.bits = bits});
+}
+
+/* The input that stands for a buffer: made at its first use in the epoch. */
+static ir_ref buffer_node(bz_context *c, rt_epoch *e, rt_buffer *b, bz_dtype t,
+                          const rt_layout *l) {
+    if (b->epoch != e->id || b->dtype != t) {
+        ir_ref r = rt_input_of(c, e, t, l, false, &(rt_arg){.buf = b});
+        if (!r) return 0;
+        b->epoch = e->id;
+        b->input = r;
+        b->layout = l;
+        b->dtype = t;
+    }
+    return b->layout == l ? b->input : ir_reshape_dims(e->g, b->input, l->dims, l->rank);
+}
+
+/* A tensor from outside, in a function that is traced: an input that the caller does not see. */
+static ir_ref hidden_input(bz_context *c, rt_epoch *e, rt_storage *s) {
+    for (uint32_t i = 0; i < e->args.n; i++)
+        if (e->args.p[i].storage == s) return e->g->inputs.p[i].node;
+    return rt_input_of(c, e, (bz_dtype)s->dtype, s->base, false, &(rt_arg){.storage = s});
+}
+
+/* ---- moving nodes of a closed epoch to the one that records */
+
+static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
+    return r < e->kept.n ? e->kept.p[r] : NULL;
+}
+
+static bool prepare_moved(bz_context *c, rt_epoch *from, const rt_epoch *to) {
+    if (from->nmoved < from->g->n.n) {
+        ir_ref *p = bz_mem_grow(from->moved, from->g->n.n * sizeof *p);
+        if (!p) return rt_no_memory(c), false;
+        from->moved = p;
+        from->nmoved = from->g->n.n;
+        from->moved_to = 0;
+    }
+    if (from->moved_to != to->id) memset(from->moved, 0, from->nmoved * sizeof *from->moved);
+    from->moved_to = to->id;
+    return true;
+}
+
+static ir_ref move_one(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
+    const ir_graph *old = from->g;
+    const ir_node *n = ir_at(old, r);
+    rt_buffer *b = kept(from, r);
+    if (b) return buffer_node(c, to, b, (bz_dtype)n->dtype, rt_layout_of_node(c, old, r));
+    if (n->op != IR_INPUT) {
+        const char *site = to->g->site;
+        ir_ref made = ir_rebuild_node(to->g, old, &(ir_map){from->moved, from->nmoved}, r);
+        to->g->site = site;
+        return made;
+    }
+    const rt_arg *a = &from->args.p[ir_attrs(old, n)[0]];
+    if (!a->buf) return rt_input_of(c, to, (bz_dtype)n->dtype, c->scalar_layout, true, a);
+    return buffer_node(c, to, a->buf, (bz_dtype)n->dtype, rt_layout_of_node(c, old, r));
+}
+
+static ir_ref migrate(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
+    if (!prepare_moved(c, from, to) || (c->marks.n = 0, !bz_vec_reserve(&c->marks, r + 1)))
+        return rt_no_memory(c), 0;
+    uint8_t *need = c->marks.p;
+    memset(need, 0, r + 1);
+    need[r] = 1;
+    for (ir_ref i = r; i > 0; i--) {
+        const ir_node *n = ir_at(from->g, i);
+        for (unsigned k = 0; need[i] && !from->moved[i] && !kept(from, i) && k < n->nin; k++)
+            need[ir_in(from->g, n)[k]] = 1;
+    }
+    for (ir_ref i = 1; i <= r; i++)
+        if (need[i] && !from->moved[i] && !(from->moved[i] = move_one(c, from, to, i))) return 0;
+    return from->moved[r];
+}
+
+/* ---- values as nodes */
+
+/* Gives a captured tensor its value, in the epoch below the traces. */
+static bool value_below(bz_context *c, rt_storage *s) {
+    rt_epoch *top = c->epoch, *below = top;
+    while (below && below->tracing) below = below->next;
+    c->epoch = below;
+    bool done = rt_eval(c, &s, 1) == BZ_OK;
+    below = c->epoch;
+    c->epoch = top;
+    for (rt_epoch *e = top; e; e = e->next)
+        if (e->tracing && (!e->next || !e->next->tracing)) {
+            e->next = below;
+            break;
+        }
+    return done;
+}
+
+ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
+    rt_epoch *e = rt_recording(c);
+    if (!e) return 0;
+    if (s->epoch == e) return s->node;
+    if (s->epoch && s->epoch->tracing) {
+        bz_fail(&c->err, BZ_EMODE, "a tensor of a traced function is used outside of it");
+        return 0;
+    }
+    if (e->tracing) return s->buf || value_below(c, s) ? hidden_input(c, e, s) : 0;
+    if (s->buf) return buffer_node(c, e, s->buf, (bz_dtype)s->dtype, s->base);
+    ir_ref r = migrate(c, s->epoch, e, s->node);
+    if (r) {
+        rt_storage_leave(c, s);
+        rt_storage_join(s, e, r);
+    }
+    return r;
+}
+
+static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype weak) {
+    bz_dtype t = weak;
+    if (s->kind == RT_SCALAR && (t == BZ_NDTYPES || !ir_is_float(t))) t = BZ_F32;
+    if (s->kind == RT_SCALAR_INT && (t == BZ_NDTYPES || t == BZ_BOOL)) t = BZ_I64;
+    return rt_scalar_node(c, t,
+                          s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
+                                               : ir_bits_from_i64(t, s->u.integer));
+}
+
+ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
+    rt_storage *s = t->st;
+    rt_epoch *e = rt_recording(c);
+    if (!e) return 0;
+    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return number_node(c, s, weak);
+    if (t->epoch == e->id && t->version == s->version) return t->node;
+    ir_ref base = rt_storage_node(c, s);
+    t->node = !base || rt_is_whole(t) ? base : rt_window(e->g, base, t->layout, t->offset);
+    t->version = s->version;
+    t->epoch = t->node ? e->id : 0;
+    return t->node;
+}
+
+/* ---- builder calls */
+
+static bool is_number(const rt_tensor *t) {
+    return t->st->kind == RT_SCALAR || t->st->kind == RT_SCALAR_INT;
+}
+
+/* The dtype that numbers take: what the other operands that are not bool come together in. */
+static bz_dtype partner(bz_tensor *const *x, unsigned n) {
+    bz_dtype t = BZ_NDTYPES;
+    for (unsigned i = 0; i < n; i++) {
+        bz_context *c;
+        rt_tensor *o = rt_find_quietly(x[i], &c);
+        if (o && !is_number(o) && o->st->dtype != BZ_BOOL)
+            t = t == BZ_NDTYPES ? (bz_dtype)o->st->dtype : ir_promote(t, (bz_dtype)o->st->dtype);
+    }
+    return t;
+}
+
+/* The operand's tensor; NULL and an error. Sets r->c. */
+static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
+    bz_context *c;
+    rt_tensor *t = rt_find(h, &c);
+    if (r->c && c && c != r->c) {
+        bz_fail(&r->c->err, BZ_EARG, "operands of two contexts at %s", r->site ? r->site : "?");
+        t = NULL;
+    }
+    if (!r->c) r->c = c;
+    return t;
+}
+
+static bool room_for(rt_rec *r, unsigned n) {
+    r->x = r->few;
+    if (n <= RT_FEW) return true;
+    bz_context *c = r->c;
+    c->operands.n = 0;
+    if (!bz_vec_reserve(&c->operands, n)) return rt_no_memory(c), false;
+    r->x = c->operands.p;
+    return true;
+}
+
+bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
+              bz_dtype weak) {
+    *r = (rt_rec){.site = site};
+    bool numbers = false;
+    for (unsigned i = 0; i < n; i++) {
+        if (!x[i] && i < 32 && optional >> i & 1) continue;
+        rt_tensor *t = operand(r, x[i]);
+        if (!t) return false;
+        numbers |= is_number(t);
+    }
+    if (!r->c || !room_for(r, n)) return false;
+    rt_epoch *e = rt_recording(r->c);
+    if (!e) return false;
+    if (numbers && weak == BZ_NDTYPES) weak = partner(x, n);
+    e->g->site = site;
+    for (unsigned i = 0; i < n; i++) {
+        bz_context *c;
+        rt_tensor *t = rt_find_quietly(x[i], &c);
+        r->x[i] = t ? rt_node(c, t, weak) : 0;
+        if (t && !r->x[i]) return false;
+    }
+    r->g = e->g;
+    return true;
+}
+
+bool rt_begin_new(rt_rec *r, bz_context *c, const char *site) {
+    *r = (rt_rec){.c = c, .site = site};
+    rt_epoch *e = c ? rt_recording(c) : NULL;
+    if (!e) return false;
+    e->g->site = site;
+    r->g = e->g;
+    return true;
+}
+
+/* What the constructors complained about becomes the context's error; the graph records on. */
+static void take_error(bz_context *c, ir_graph *g) {
+    if (g->err.status) bz_fail(&c->err, g->err.status, "%s", g->err.text);
+    g->err = (bz_error){0};
+    c->m->ex.failed = false;
+}
+
+static bool new_results(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out,
+                        rt_storage **st) {
+    bz_context *c = r->c;
+    for (unsigned i = 0; i < n; i++) {
+        if (!nodes[i]) return false;
+        int64_t count;
+        if (!ir_numel(r->g, nodes[i], &count))
+            return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, nodes[i])->op].name,
+                           "the result has too many elements"),
+                   false;
+        st[i] = rt_storage_new(c, ir_dtype(r->g, nodes[i]), rt_layout_of_node(c, r->g, nodes[i]));
+        if (!st[i]) return false;
+        rt_storage_join(st[i], c->epoch, nodes[i]);
+        out[i] = rt_tensor_new(c, st[i], st[i]->base, 0);
+        if (!out[i]) {
+            st[i]->refs = 1;
+            rt_storage_unref(c, st[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
+    bz_context *c = r->c;
+    rt_storage *few[RT_FEW], **st = n <= RT_FEW ? few : bz_mem_alloc(n * sizeof(rt_storage *));
+    for (unsigned i = 0; i < n; i++) out[i] = NULL;
+    bool done = r->g && st && new_results(r, nodes, n, out, st);
+    if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
+    if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
+    if (done && c->mode == BZ_EAGER && !c->epoch->tracing) done = rt_eval(c, st, n) == BZ_OK;
+    if (c && done) c->counters.ops++;
+    if (st != few) bz_mem_free(st);
+    for (unsigned i = 0; i < n && !done; i++) {
+        bz_release(out[i]);
+        out[i] = c ? rt_poison(c) : NULL;
+    }
+    return done;
+}
+
+bz_tensor *rt_end(rt_rec *r, ir_ref node) {
+    bz_tensor *out;
+    rt_end_many(r, &node, 1, &out);
+    return out;
+}
+
+bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node) {
+    bz_context *c;
+    rt_tensor *t = rt_find_quietly(x, &c);
+    if (!node || !t || is_number(t)) return rt_end(r, node);
+    rt_storage *s = t->st;
+    const rt_layout *l = rt_layout_of(c, shape, strides, rank);
+    bz_tensor *made = l ? rt_tensor_new(c, s, l, offset) : NULL;
+    if (!made) return rt_no_memory(c), rt_poison(c);
+    rt_tensor *v = rt_find_quietly(made, &c);
+    v->node = node;
+    v->epoch = c->epoch->id;
+    v->version = s->version;
+    c->counters.ops++;
+    return made;
+}
+
+/* ---- the random stream */
+
+bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset) {
+    rt_epoch *e = rt_recording(c);
+    if (!e) return false;
+    if (!e->key) {
+        e->key = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->seed});
+        e->base = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->stream});
+    }
+    if (!e->key || !e->base) return false;
+    uint64_t take = ((uint64_t)count * words + 3) & ~UINT64_C(3);
+    *key = e->key;
+    *offset = ir_build2(e->g, IR_ADD, e->base, ir_const_i(e->g, BZ_I64, (int64_t)e->words));
+    e->words += take;
+    if (!e->tracing) c->stream += take;
+    return *offset != 0;
+}

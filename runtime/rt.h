@@ -1,0 +1,380 @@
+/* rt.h - the runtime: handles, recording, evaluation, programs, devices.
+ *
+ *     bz_add(x, y)                          bz_eval(z)                                     bz_call(p, in, out)
+ *         | record.c                            | eval.c                                        | compile.c
+ *         v                                     v                                               v
+ *     epoch: ir_graph + arguments  --key--> plancache.c --miss--> pass_compile, program.c --> rt_program --run.c--> pool
+ *
+ *  handle (tensor.c) --> storage --> value: a node of an epoch's graph, or a buffer (buffer.c), or both
+ *                    \-> layout, offset: where the handle's elements lie in the storage (layout.c) */
+#ifndef BRAZE_RT_H
+#define BRAZE_RT_H
+
+#include "braze/braze.h"
+#include "runtime/aot/aot.h"
+#include "src/codegen/codegen.h"
+#include "src/ir/ir.h"
+#include "src/passes/pass.h"
+
+/* ---- layout.c: shapes with strides, interned per context: equal layouts are one pointer */
+typedef struct rt_layout {
+    uint32_t rank;
+    bool contiguous; /* row-major without gaps */
+    int64_t count;   /* elements */
+    uint64_t hash;
+    const int64_t *shape, *strides; /* rank each; in elements */
+    const ir_dim *dims;             /* the shape in the context's module */
+    struct rt_layout *next;         /* of the same slot */
+} rt_layout;
+typedef struct rt_layouts {
+    rt_layout **slots;
+    uint32_t nslots, n;
+    bz_arena arena;
+} rt_layouts;
+
+const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
+                              unsigned rank); /* strides NULL: row-major. NULL: no memory */
+const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); /* row-major */
+void rt_layouts_free(rt_layouts *l);
+/* Strides for a reshape of x without a copy; false when there are none. */
+bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides);
+/* dst row-major = elements of src at layout + offset; and the other way round. */
+void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                        int64_t offset);
+void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                         int64_t offset);
+
+/* ---- buffer.c: memory of values, reference counted, recycled by size; pages are touched before first use */
+typedef struct rt_buffer {
+    void *p;
+    size_t bytes, room; /* asked for; what the recycler counts */
+    uint32_t refs;
+    bool foreign; /* the caller's memory */
+    bool mapped;  /* from mmap */
+    /* the input that stands for it in the epoch with this number */
+    uint64_t epoch;
+    ir_ref input;
+    const rt_layout *layout;
+    bz_dtype dtype;
+    uint64_t call;          /* the last call of a compiled program that got it */
+    struct rt_buffer *next; /* in the recycler */
+} rt_buffer;
+enum { RT_POOL_CLASSES = 256 };
+typedef struct rt_pool {
+    rt_buffer *idle[RT_POOL_CLASSES];
+    size_t idle_bytes;
+    uint64_t made;
+    size_t bytes, peak; /* in use */
+} rt_pool;
+
+rt_buffer *rt_buffer_new(bz_context *c,
+                         size_t bytes); /* one reference, content undefined; NULL: no memory */
+rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
+static inline rt_buffer *rt_buffer_ref(rt_buffer *b) {
+    return b->refs++, b;
+}
+void rt_buffer_unref(bz_context *c, rt_buffer *b); /* NULL is fine */
+void rt_pool_free(rt_pool *p);
+void rt_pool_count(rt_pool *p, int64_t bytes); /* arenas, too, count as memory in use */
+void *rt_pages_new(size_t bytes,
+                   bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
+void rt_pages_free(void *p, size_t bytes, bool mapped);
+
+/* ---- record.c: epochs */
+typedef struct rt_arg { /* value of an input of an epoch's graph */
+    rt_buffer *buf;     /* one reference; NULL: a scalar, or a hidden input of a trace */
+    struct rt_storage
+        *storage; /* hidden input of a trace: one reference; its value is read at each call */
+    ir_bits bits; /* a scalar's value */
+} rt_arg;
+
+typedef struct rt_epoch {
+    uint64_t id;
+    ir_graph *g;
+    bool open;      /* the one that records */
+    bool tracing;   /* of a function that is being compiled */
+    uint32_t depth; /* number of open scopes when it began */
+    BZ_VEC(rt_arg) args;
+    BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
+    uint32_t nkept;
+    struct rt_storage *pending; /* list of the storages with a node here */
+    ir_ref key, base;           /* inputs of the random stream, 0 = not used */
+    uint64_t words;             /* of the stream that were handed out */
+    uint64_t moved_to;          /* epoch that `moved` leads to */
+    ir_ref *moved;
+    uint32_t nmoved;
+    struct rt_epoch *next; /* recycled ones; open traces: the epoch below */
+} rt_epoch;
+
+/* ---- tensor.c: storages and handles */
+typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_FOREIGN } rt_kind;
+
+typedef struct rt_storage {
+    uint32_t refs; /* handles, and holders like traces */
+    uint8_t dtype, kind;
+    bool dirty; /* FOREIGN: the owner's memory is behind */
+    uint32_t version;
+    uint32_t depth;        /* scope of the outermost handle */
+    const rt_layout *base; /* row-major */
+    rt_epoch *epoch;       /* and node: how the value comes about; NULL: not known (any more) */
+    ir_ref node;
+    rt_buffer *buf;                    /* the value, NULL: not computed */
+    struct rt_storage *prev, *next;    /* in epoch->pending, or free */
+    const char *write_op, *write_site; /* the last in-place change */
+    uint64_t before_epoch;             /* and the node before it */
+    ir_ref before;
+    union {
+        double number; /* SCALAR */
+        int64_t integer;
+        struct {
+            rt_buffer *home; /* FOREIGN: the owner's memory */
+            const rt_layout *layout;
+            int64_t offset;
+        } owner;
+    } u;
+} rt_storage;
+
+typedef struct rt_tensor {
+    uint32_t gen, scope; /* scope: 1 + depth; 0 = free */
+    uint32_t prev, next; /* slots in the scope's list; next: in the free list */
+    uint32_t version;    /* of the storage, that `node` belongs to */
+    ir_ref node;
+    uint64_t epoch; /* in which `node` stands */
+    rt_storage *st;
+    const rt_layout *layout;
+    int64_t offset;
+} rt_tensor;
+
+enum { RT_CHUNK = 256, RT_SLOT_BITS = 28, RT_CONTEXT_BITS = 12, RT_GEN_BITS = 24 };
+
+typedef struct rt_slab {
+    BZ_VEC(rt_tensor *) chunks;
+    uint32_t free, used;  /* first free slot (0 = none); slots ever used */
+    rt_storage *storages; /* free list */
+    BZ_VEC(rt_storage *) storage_chunks;
+} rt_slab;
+
+/* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned. */
+rt_tensor *rt_find(const bz_tensor *h, bz_context **c);
+rt_tensor *rt_find_quietly(
+    const bz_tensor *h,
+    bz_context **c); /* poisoned handles give NULL with *c set, as others do, without an error */
+bool rt_is_poison(const bz_tensor *h);
+bz_tensor *rt_poison(bz_context *c);
+bz_tensor *rt_handle(bz_context *c, const rt_tensor *t);
+/* A handle on st (takes one reference on success); NULL and BZ_ENOMEM. */
+bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset);
+void rt_tensor_free(bz_context *c, rt_tensor *t);
+rt_storage *rt_storage_new(bz_context *c, bz_dtype t,
+                           const rt_layout *base);   /* no reference, no value */
+void rt_storage_unref(bz_context *c, rt_storage *s); /* NULL is fine */
+void rt_storage_join(rt_storage *s, rt_epoch *e,
+                     ir_ref node);                   /* the value is that node from now on */
+void rt_storage_leave(bz_context *c, rt_storage *s); /* forgets how its value came about */
+void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the reference */
+/* Whole storage, row-major: the handle sees all of it. */
+static inline bool rt_is_whole(const rt_tensor *t) {
+    return t->layout == t->st->base && t->offset == 0;
+}
+void rt_slab_free(bz_context *c);
+
+/* ---- scope.c */
+void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth);
+void rt_scope_unlink(bz_context *c, rt_tensor *t);
+
+/* ---- record.c */
+enum { RT_FEW = 8 };
+/* One builder call: its operands as nodes of the epoch that records. */
+typedef struct rt_rec {
+    bz_context *c; /* NULL: no operand led to a context */
+    ir_graph *g;   /* NULL: give up, the error is known */
+    ir_ref *x;     /* operands; 0 where NULL was given */
+    ir_ref few[RT_FEW];
+    const char *site;
+} rt_rec;
+/* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
+bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
+              bz_dtype weak);
+bool rt_begin_new(rt_rec *r, bz_context *c, const char *site); /* no operands */
+/* New handles for results; poison when a node is 0. */
+bz_tensor *rt_end(rt_rec *r, ir_ref node);
+bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
+/* A handle on the memory of x with another layout; node: the same as a value. */
+bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node);
+
+rt_epoch *rt_epoch_open(bz_context *c, bool tracing); /* becomes c->epoch; NULL: no memory */
+void rt_epoch_close(
+    bz_context *c,
+    rt_epoch *e); /* storages with a value forget how it came about; the others keep e alive */
+void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more */
+void rt_epoch_free(rt_epoch *e);
+rt_epoch *
+rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
+/* The node of a handle's value, of a storage's value, in the epoch that records; 0 on an error (in the context). */
+ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak);
+ir_ref rt_storage_node(bz_context *c, rt_storage *s);
+ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits); /* a new scalar input */
+ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,
+                   const rt_arg *a);
+/* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
+bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
+
+/* ---- window.c: elements of a storage as movement ops */
+ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
+/* base with v in the window; 0 with an error where elements of the window overlap. */
+ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset);
+
+/* ---- eval.c */
+bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
+bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
+bz_status rt_flush_storage(bz_context *c, rt_storage *s);
+bz_status rt_ready(bz_context *c); /* BZ_EMODE while tracing */
+
+/* ---- device.c, program.c, run.c */
+typedef struct rt_program rt_program;
+typedef struct rt_spec { /* of an output */
+    bz_dtype dtype;
+    const rt_layout *layout;
+} rt_spec;
+typedef struct rt_call {
+    rt_buffer *const *in; /* per input of the graph; NULL for scalars */
+    const ir_bits *bits;  /* per input; scalars */
+    rt_buffer **
+        out; /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
+} rt_call;
+typedef struct rt_device {
+    const char *name;
+    rt_program *(*compile)(bz_context *c, const ir_graph *g, bool eager, bz_error *e);
+    bz_status (*run)(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
+    void (*free)(bz_context *c, rt_program *p);
+} rt_device;
+extern const rt_device rt_cpu, rt_ref, rt_null;
+
+/* Start of every device's program. */
+struct rt_program {
+    const rt_device *device;
+    ir_graph *graph; /* what was recorded: a copy; NULL where nothing needs it */
+    rt_spec *outputs;
+    uint32_t noutputs, ninputs;
+    uint64_t runs, run_ns;
+};
+rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager,
+                           bz_error *e); /* on the context's device */
+bz_status rt_program_run(bz_context *c, rt_program *p,
+                         const rt_call *call); /* error in the context */
+void rt_program_free(bz_context *c, rt_program *p);
+ir_graph *rt_graph_copy(const ir_graph *g, bz_error *e); /* inputs, live nodes, outputs */
+/* The interpreter on a program's graph. */
+bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
+                       bz_error *e);
+bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
+                     bz_error *e);
+bool rt_outputs_new(bz_context *c, rt_program *p,
+                    const rt_call *call); /* buffers for what is not donated */
+
+/* One launch of a cpu program: for reports. */
+typedef struct rt_launch_report {
+    const pass_launch *launch;
+    bool parallel;
+    uint64_t runs, ns; /* while profiling */
+} rt_launch_report;
+const pass_plan *rt_program_plan(const rt_program *p); /* NULL on other devices */
+rt_launch_report rt_program_report(const rt_program *p, uint32_t launch);
+
+/* ---- kernels.c: machine code of kernels, shared by all contexts */
+typedef int32_t rt_phase(const lp_frame *, int64_t begin, int64_t end);
+typedef struct rt_kernel {
+    uint64_t hash;
+    char *key;
+    size_t key_bytes;
+    unsigned nphases;
+    rt_phase **phases;
+    struct rt_kernel *next;
+} rt_kernel;
+/* out[i] = code of m->k.p[i] (NULL for functions). *built, *shared: how many were compiled, and found. */
+bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
+                         unsigned *shared, bz_error *e);
+
+/* ---- plancache.c */
+typedef struct rt_plan {
+    uint64_t hash, used;
+    void *form;
+    size_t bytes;
+    rt_program *program;
+    struct rt_plan *next;
+} rt_plan;
+enum { RT_PLAN_SLOTS = 256, RT_PLANS_MAX = 512 };
+typedef struct rt_plans {
+    rt_plan *slots[RT_PLAN_SLOTS];
+    uint32_t n;
+    uint64_t tick;
+    BZ_VEC(uint8_t) form; /* of the graph at hand */
+} rt_plans;
+/* The program for g; NULL and the error in the context. */
+rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
+void rt_plans_free(bz_context *c);
+
+/* ---- compile.c: a compiled function's graph for the signature of `in`, for an export; the caller frees the graph */
+typedef struct rt_traced {
+    bz_context *context;
+    int nin, nout;
+    ir_graph *graph;
+} rt_traced;
+bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
+
+/* ---- env.c: every switch */
+typedef struct rt_env {
+    int debug;  /* BRAZE_DEBUG */
+    bool check; /* BRAZE_CHECK */
+    const char *dump, *device;
+} rt_env;
+const rt_env *rt_env_get(void); /* read once */
+
+/* ---- context.c */
+struct bz_context {
+    uint32_t number; /* in the table of contexts */
+    bz_error err;
+    bz_options options;
+    bz_mode mode;
+    bool profile;
+    const rt_device *device;
+    pass_target target;
+    cg_isa isa;
+    int threads;
+    ir_module *m;
+    rt_layouts layouts;
+    const rt_layout *scalar_layout; /* rank 0 */
+    rt_pool pool;
+    rt_slab slab;
+    BZ_VEC(uint32_t) scopes;   /* first slot of each */
+    rt_epoch *epoch;           /* records; may be a trace */
+    rt_epoch *idle;            /* recycled */
+    BZ_VEC(rt_epoch *) closed; /* alive because of storages without a value */
+    uint64_t epochs, calls;
+    BZ_VEC(const char *) in_names, out_names;
+    bz_arena names;
+    rt_plans plans;
+    ir_graph *scratch; /* what an evaluation runs when the epoch's graph has values already */
+    BZ_VEC(uint8_t) marks;
+    BZ_VEC(ir_ref) refs;
+    BZ_VEC(ir_ref) outs;
+    BZ_VEC(ir_ref) operands; /* of a builder call with many */
+    BZ_VEC(rt_buffer *) in_bufs, out_bufs;
+    BZ_VEC(ir_bits) in_bits;
+    struct bz_program *programs;
+    uint64_t seed, stream; /* of random numbers: key and next word */
+    bz_counters counters;
+};
+bz_context *rt_context_at(uint32_t number);
+bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
+                  ...) BZ_PRINTF(5, 6);
+bz_status rt_no_memory(bz_context *c);
+const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0" */
+uint64_t rt_now(void);
+void rt_graph_reset(ir_graph *g);
+void rt_programs_free(bz_context *c); /* compile.c */
+/* The program of the signature that was compiled last, NULL before the first call; *c: its context. */
+const rt_program *rt_compiled(const bz_program *p, bz_context **c);
+
+#endif

@@ -1,0 +1,183 @@
+/* run.c - running a cpu program: addresses patched, launches in order, phases over the threads of one run of the pool.
+ *
+ *      phase 0:  | segment 0: tasks 0..3 | segment 1: tasks 4..9 |      one range over all segments, split evenly
+ *                  thread 0 ........... | thread 1 ............. | */
+#include "runtime/cpu.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct phase_job {
+    const cpu_program *p;
+    const cpu_launch *l;
+    unsigned phase;
+    cpu_thread *threads;
+} phase_job;
+
+/* Tasks [begin, end) of a phase of a launch: those of each segment that lie in it. */
+static void run_range(void *ctx, int64_t begin, int64_t end, int thread) {
+    const phase_job *j = ctx;
+    cpu_thread *t = &j->threads[thread];
+    int64_t first = 0;
+    for (uint32_t i = 0; i < j->l->nsegments && first < end; i++) {
+        const cpu_segment *s = &j->l->segments[i];
+        int64_t n = j->phase < s->kernel->nphases ? s->tasks[j->phase] : 0;
+        int64_t lo = begin > first ? begin - first : 0, hi = end - first < n ? end - first : n;
+        if (lo < hi) {
+            lp_frame f = {s->buffers, s->plan->extents, s->scalars, t->scratch, t->error, thread};
+            s->kernel->phases[j->phase](&f, lo, hi);
+        }
+        first += n;
+    }
+}
+
+static cpu_thread *threads_of(const cpu_program *p) {
+    return (cpu_thread *)(((uintptr_t)p->threads + 63) & ~(uintptr_t)63);
+}
+
+static void run_launch(const cpu_program *p, const cpu_launch *l, bz_rt_run *run) {
+    phase_job j = {p, l, 0, threads_of(p)};
+    for (; j.phase < l->nphases; j.phase++) {
+        int64_t n = l->total[j.phase];
+        if (l->parallel)
+            bz_rt_for(run, run_range, &j, n);
+        else if (n > 0)
+            run_range(&j, 0, n, 0);
+    }
+}
+
+/* ---- one call */
+
+/* Outputs that are inputs share their memory, unless it is the caller's own; the others get buffers. */
+static bool prepare_outputs(bz_context *c, cpu_program *p, const rt_call *call) {
+    for (uint32_t i = 0; i < p->base.noutputs; i++) {
+        const rt_spec *o = &p->base.outputs[i];
+        int in = p->input_of_output[i];
+        uint32_t first = p->first_output[i];
+        if (call->out[i]) continue;
+        if (first < i && call->out[first])
+            call->out[i] = rt_buffer_ref(call->out[first]);
+        else if (in >= 0 && call->in[in] && !call->in[in]->foreign)
+            call->out[i] = rt_buffer_ref(call->in[in]);
+        else
+            call->out[i] = rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+        if (!call->out[i]) return false;
+    }
+    return true;
+}
+
+static void set_addresses(cpu_program *p, const rt_call *call) {
+    const pass_plan *plan = p->plan;
+    for (uint32_t i = 0; i < p->base.noutputs; i++)
+        if (p->input_of_output[i] < 0)
+            p->address[plan->output[i]] = call->out[p->first_output[i]]->p;
+    for (uint32_t i = 0; i < p->base.ninputs; i++)
+        if (p->buffer_of_input[i] != UINT32_MAX && call->in[i])
+            p->address[p->buffer_of_input[i]] = call->in[i]->p;
+    for (uint32_t i = 0; i < p->number_inputs.n; i++) {
+        uint32_t k = p->number_inputs.p[i];
+        p->numbers[k] = call->bits[k];
+        if (p->buffer_of_input[k] != UINT32_MAX) p->address[p->buffer_of_input[k]] = &p->numbers[k];
+    }
+    for (uint32_t i = 0; i < p->patches.n; i++)
+        *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
+}
+
+/* An output that is an input, in memory of its own: the caller's foreign memory, or a number. */
+static void copy_through(cpu_program *p, const rt_call *call) {
+    for (uint32_t i = 0; i < p->base.noutputs; i++) {
+        int in = p->input_of_output[i];
+        if (in < 0) continue;
+        const void *src = call->in[in] ? call->in[in]->p : (const void *)&p->numbers[in];
+        const rt_spec *o = &p->base.outputs[i];
+        if (src != call->out[i]->p)
+            memcpy(call->out[i]->p, src, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+    }
+}
+
+/* The lowest element that a thread reported, as an error with the op and source line of the node. */
+static bz_status take_error(cpu_program *p, bz_error *e) {
+    int64_t lowest = INT64_MAX, code = 0;
+    cpu_thread *t = threads_of(p);
+    for (int i = 0; i < p->nthreads; i++) {
+        if (t[i].error[0] < lowest) {
+            lowest = t[i].error[0];
+            code = t[i].error[1];
+        }
+        t[i].error[0] = INT64_MAX;
+    }
+    if (lowest == INT64_MAX) return BZ_OK;
+    const ir_graph *g = p->plan->graph;
+    ir_ref r = lowest > 0 && lowest < g->n.n ? (ir_ref)lowest : 0;
+    const char *site = r ? g->sites.p[r] : NULL;
+    return bz_fail(e, (bz_status)code, "[%s] %s%s%s", r ? ir_ops[ir_at(g, r)->op].name : "kernel",
+                   bz_status_doc((bz_status)code), site ? " at " : "", site ? site : "");
+}
+
+static void run_all(bz_context *c, cpu_program *p) {
+    bz_rt_run run;
+    bz_rt_begin(&run, p->nthreads);
+    for (uint32_t i = 0; i < p->plan->launches.n; i++) {
+        cpu_launch *l = &p->launches[i];
+        uint64_t start = c->profile ? rt_now() : 0;
+        run_launch(p, l, &run);
+        if (!c->profile) continue;
+        l->runs++;
+        l->ns += rt_now() - start;
+    }
+    bz_rt_end(&run);
+}
+
+bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
+    cpu_program *p = (cpu_program *)base;
+    if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    set_addresses(p, call);
+    rt_env_get()->check ? cpu_check(c, p, call) : run_all(c, p);
+    c->counters.launches += p->plan->launches.n;
+    copy_through(p, call);
+    return take_error(p, e);
+}
+
+/* ---- BRAZE_CHECK=1 */
+
+/* Distance in units of the last place; NaN equals NaN. */
+static double ulps(bz_dtype t, const void *p, const void *q) {
+    double a = ir_bits_to_f64(t, ir_load_bits(t, p)), b = ir_bits_to_f64(t, ir_load_bits(t, q));
+    if (a == b || (isnan(a) && isnan(b))) return 0;
+    if (!ir_is_float(t) || !isfinite(a) || !isfinite(b)) return INFINITY;
+    int digits = t == BZ_F64 ? 53 : t == BZ_F32 ? 24 : t == BZ_F16 ? 11 : 8, exponent;
+    frexp(fmax(fabs(a), fabs(b)), &exponent);
+    return fabs(a - b) / ldexp(1, exponent - digits);
+}
+
+static void report(const cpu_program *p, const rt_call *call, const ir_value_array *want) {
+    for (uint32_t i = 0; i < p->base.noutputs; i++) {
+        const rt_spec *o = &p->base.outputs[i];
+        size_t size = ir_dtype_bytes(o->dtype);
+        double worst = 0;
+        int64_t at = 0;
+        const char *got = p->input_of_output[i] < 0 ? call->out[i]->p : want[i].data;
+        for (int64_t k = 0; k < o->layout->count; k++) {
+            double d = ulps(o->dtype, got + (size_t)k * size,
+                            (const char *)want[i].data + (size_t)k * size);
+            if (d > worst) worst = d, at = k;
+        }
+        fprintf(stderr, "braze: check: output %u of %u: worst difference %g ULP (element %lld)\n",
+                i, p->base.noutputs, worst, (long long)at);
+    }
+}
+
+void cpu_check(bz_context *c, cpu_program *p, const rt_call *call) {
+    bz_error e = {0};
+    ir_value_array *want = bz_mem_zero(p->base.noutputs, sizeof *want);
+    bz_status s = want ? rt_interpret(c, &p->base, call, want, &e)
+                       : BZ_ENOMEM; /* before donated inputs change */
+    run_all(c, p);
+    if (s)
+        fprintf(stderr, "braze: check: the interpreter says: %s\n", e.text);
+    else
+        report(p, call, want);
+    for (uint32_t i = 0; i < p->base.noutputs && want; i++) bz_mem_free(want[i].data);
+    bz_mem_free(want);
+}

@@ -1,0 +1,228 @@
+/* tensor.c - handles and storages.
+ *
+ *     handle: | generation 24 | context 12 | slot 28 |        generation 0xffffff: the context's poison
+ *
+ * A slot's generation goes up when it is freed, so a stale handle is known for what it is. Slots and storages come from chunks that
+ * are never given back before the context closes: recording allocates nothing once a loop is steady. */
+#include "runtime/rt.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum { POISON = (1 << RT_GEN_BITS) - 1, STORAGE_CHUNK = 128 };
+
+static bz_tensor *encode(uint32_t gen, uint32_t context, uint32_t slot) {
+    uintptr_t bits = (uintptr_t)gen << (RT_CONTEXT_BITS + RT_SLOT_BITS) |
+                     (uintptr_t)context << RT_SLOT_BITS | slot;
+    return (bz_tensor *)bits;
+}
+
+static rt_tensor *at(bz_context *c, uint32_t slot) {
+    return &c->slab.chunks.p[slot / RT_CHUNK][slot % RT_CHUNK];
+}
+
+bool rt_is_poison(const bz_tensor *h) {
+    return (uintptr_t)h >> (RT_CONTEXT_BITS + RT_SLOT_BITS) == POISON;
+}
+
+bz_tensor *rt_poison(bz_context *c) {
+    return encode(POISON, c->number, 0);
+}
+
+rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c) {
+    uintptr_t bits = (uintptr_t)h;
+    uint32_t slot = bits & ((1u << RT_SLOT_BITS) - 1);
+    uint32_t gen = (uint32_t)(bits >> (RT_CONTEXT_BITS + RT_SLOT_BITS));
+    *c = h ? rt_context_at((uint32_t)(bits >> RT_SLOT_BITS) & ((1u << RT_CONTEXT_BITS) - 1)) : NULL;
+    if (!*c || gen == POISON || slot == 0 || slot > (*c)->slab.used) return NULL;
+    rt_tensor *t = at(*c, slot);
+    return t->gen == gen && t->scope ? t : NULL;
+}
+
+rt_tensor *rt_find(const bz_tensor *h, bz_context **c) {
+    rt_tensor *t = rt_find_quietly(h, c);
+    if (!t && *c && !rt_is_poison(h))
+        bz_fail(&(*c)->err, BZ_ESCOPE,
+                "the handle is stale: its tensor was freed, or it was never one");
+    return t;
+}
+
+/* ---- slots */
+
+static bool new_chunk(bz_context *c) {
+    static _Atomic uint32_t salt;
+    rt_slab *s = &c->slab;
+    rt_tensor *chunk = bz_mem_zero(RT_CHUNK, sizeof *chunk);
+    if (!chunk || !bz_vec_push(&s->chunks, chunk)) {
+        bz_mem_free(chunk);
+        return false;
+    }
+    uint32_t first = (s->chunks.n - 1) * RT_CHUNK,
+             gen = (atomic_fetch_add(&salt, 1) * 0x9E3779u) % (POISON - 1) + 1;
+    for (uint32_t i = RT_CHUNK; i-- > (first == 0);) {
+        chunk[i].gen = gen;
+        chunk[i].next = s->free;
+        s->free = first + i;
+    }
+    s->used = first + RT_CHUNK - 1;
+    return true;
+}
+
+bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset) {
+    if (!c->slab.free && !new_chunk(c)) {
+        rt_no_memory(c);
+        return NULL;
+    }
+    uint32_t slot = c->slab.free;
+    rt_tensor *t = at(c, slot);
+    c->slab.free = t->next;
+    t->st = st;
+    t->layout = l;
+    t->offset = offset;
+    t->epoch = 0;
+    t->next = slot;
+    st->depth = st->refs++ && st->depth < c->scopes.n - 1 ? st->depth : c->scopes.n - 1;
+    rt_scope_link(c, t, c->scopes.n - 1);
+    return encode(t->gen, c->number, slot);
+}
+
+void rt_tensor_free(bz_context *c, rt_tensor *t) {
+    rt_scope_unlink(c, t);
+    uint32_t slot = t->next;
+    rt_storage *st = t->st;
+    t->scope = 0;
+    t->gen = t->gen % (POISON - 1) + 1;
+    t->st = NULL;
+    t->next = c->slab.free;
+    c->slab.free = slot;
+    if (st->refs == 1 && st->dirty) rt_flush_storage(c, st);
+    rt_storage_unref(c, st);
+}
+
+void rt_slab_free(bz_context *c) {
+    for (uint32_t i = 0; i < c->scopes.n; i++)
+        while (c->scopes.p[i]) rt_tensor_free(c, at(c, c->scopes.p[i]));
+    rt_slab *s = &c->slab;
+    for (uint32_t i = 0; i < s->chunks.n; i++) bz_mem_free(s->chunks.p[i]);
+    for (uint32_t i = 0; i < s->storage_chunks.n; i++) bz_mem_free(s->storage_chunks.p[i]);
+    bz_vec_free(&s->chunks);
+    bz_vec_free(&s->storage_chunks);
+    s->storages = NULL;
+}
+
+/* ---- storages */
+
+static bool more_storages(bz_context *c) {
+    rt_storage *chunk = bz_mem_zero(STORAGE_CHUNK, sizeof *chunk);
+    if (!chunk || !bz_vec_push(&c->slab.storage_chunks, chunk)) {
+        bz_mem_free(chunk);
+        return false;
+    }
+    for (unsigned i = 0; i < STORAGE_CHUNK; i++) {
+        chunk[i].next = c->slab.storages;
+        c->slab.storages = &chunk[i];
+    }
+    return true;
+}
+
+rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
+    if (!base || (!c->slab.storages && !more_storages(c))) {
+        rt_no_memory(c);
+        return NULL;
+    }
+    rt_storage *s = c->slab.storages;
+    c->slab.storages = s->next;
+    *s = (rt_storage){.dtype = (uint8_t)t, .base = base};
+    return s;
+}
+
+void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
+    if (s->epoch != e) {
+        s->prev = NULL;
+        s->next = e->pending;
+        if (e->pending) e->pending->prev = s;
+        e->pending = s;
+        s->epoch = e;
+    }
+    s->node = node;
+}
+
+void rt_storage_leave(bz_context *c, rt_storage *s) {
+    rt_epoch *e = s->epoch;
+    if (!e) return;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        e->pending = s->next;
+    if (s->next) s->next->prev = s->prev;
+    s->epoch = NULL;
+    s->prev = s->next = NULL;
+    if (!e->open) rt_epoch_drop(c, e);
+}
+
+void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b) {
+    rt_buffer *old = s->buf;
+    s->buf = b;
+    rt_buffer_unref(c, old);
+}
+
+void rt_storage_unref(bz_context *c, rt_storage *s) {
+    if (!s || --s->refs > 0) return;
+    rt_storage_leave(c, s);
+    rt_storage_set(c, s, NULL);
+    if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.owner.home);
+    s->next = c->slab.storages;
+    c->slab.storages = s;
+}
+
+/* ---- facts */
+
+int bz_ndim(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t ? (int)t->layout->rank : -1;
+}
+
+int64_t bz_numel(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t ? t->layout->count : -1;
+}
+
+bz_dtype bz_dtype_of(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t ? (bz_dtype)t->st->dtype : BZ_NDTYPES;
+}
+
+const int64_t *bz_shape(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t ? t->layout->shape : NULL;
+}
+
+const int64_t *bz_strides(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t ? t->layout->strides : NULL;
+}
+
+bool bz_is_evaluated(bz_tensor *x) {
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    return t && (t->st->buf || t->st->kind == RT_SCALAR || t->st->kind == RT_SCALAR_INT);
+}
+
+const char *bz_dtype_name(bz_dtype t) {
+    return (unsigned)t < BZ_NDTYPES ? ir_dtypes[t].name : "?";
+}
+
+size_t bz_dtype_size(bz_dtype t) {
+    return (unsigned)t < BZ_NDTYPES ? ir_dtype_bytes(t) : 0;
+}
+
+bz_context *bz_context_of(bz_tensor *x) {
+    bz_context *c;
+    rt_find_quietly(x, &c);
+    return c;
+}

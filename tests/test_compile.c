@@ -1,0 +1,148 @@
+/* test_compile.c - compiled functions: signatures, donation, captured tensors, random numbers, no allocation in a steady loop. */
+#include <sys/resource.h>
+
+#include "tests/support/rt_support.h"
+
+static int traced;
+
+static bz_status step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)nin, (void)nout, (void)user;
+    traced++;
+    bz_tensor *loss = bz_mse_loss(bz_matmul(in[1], in[0]), in[2]), *g;
+    bz_status s = bz_grad(loss, in, 1, &g);
+    out[0] = bz_sub(in[0], bz_mul(g, bz_scalar(c, 0.125)));
+    out[1] = loss;
+    return s;
+}
+
+static void donation(bz_context *c) {
+    traced = 0;
+    bz_tensor *w = bz_ones(c, BZ_SHAPE(2, 1), BZ_F32), *x = bz_eye(c, 2, 2, BZ_F32),
+              *y = bz_zeros(c, BZ_SHAPE(2, 1), BZ_F32);
+    bz_tensor *view = bz_transpose(w, 0, 1), *before = bz_add(w, w);
+    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    float want = 1;
+    for (int i = 0; i < 3; i++) {
+        bz_tensor *out[2];
+        cr_assert_eq(bz_call(p, (bz_tensor *[]){w, x, y}, out), BZ_OK, "%s", bz_message(c));
+        cr_expect_eq(bz_item(out[1]), (double)(want * want));
+        want -= 0.125f * want;
+        EXPECT(out[0], want, want);
+    }
+    EXPECT(w, want, want);
+    EXPECT(view, want, want);
+    EXPECT(before, 2, 2);
+    cr_expect_eq(traced, 1);
+}
+Test(compile, donated_inputs_change_in_place) {
+    on_all(donation);
+}
+
+static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)c, (void)nin, (void)nout;
+    traced++;
+    out[0] = bz_add(bz_add(in[0], in[0]), *(bz_tensor **)user);
+    return BZ_OK;
+}
+
+/* Captured tensors are read anew; views come in without being whole; each signature is traced once. */
+static void captured(bz_context *c) {
+    traced = 0;
+    bz_tensor *bias = bz_full(c, BZ_SHAPE(1), 1, BZ_F32), *out;
+    bz_tensor *x = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F32), BZ_SHAPE(2, 3)),
+              *row = bz_select(x, 0, 1), *column = bz_select(x, 1, 1);
+    bz_program *p = bz_compile(c, twice, &bias, &(bz_compile_options){1, 1, NULL});
+    cr_assert_eq(bz_call(p, &row, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(out, 7, 9, 11);
+    bz_fill_(bias, 100);
+    cr_assert_eq(bz_call(p, &row, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(out, 106, 108, 110);
+    cr_expect_eq(traced, 1);
+    cr_assert_eq(bz_call(p, &column, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(out, 102, 108);
+    cr_expect_eq(traced, 2);
+}
+Test(compile, captured_tensors_and_signatures) {
+    on_all(captured);
+}
+
+static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)in, (void)nin, (void)nout, (void)user;
+    out[0] = bz_rand(c, BZ_SHAPE(4), BZ_F32);
+    return BZ_OK;
+}
+
+static void replayed_noise(bz_context *c) {
+    bz_program *p = bz_compile(c, noise, NULL, &(bz_compile_options){0, 1, NULL});
+    float called[2][4], recorded[2][4];
+    bz_tensor *out;
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(bz_call(p, NULL, &out), BZ_OK, "%s", bz_message(c));
+        bz_to_host(out, called[i], sizeof called[i]);
+    }
+    bz_seed(c, 7);
+    for (int i = 0; i < 2; i++)
+        bz_to_host(bz_rand(c, BZ_SHAPE(4), BZ_F32), recorded[i], sizeof recorded[i]);
+    cr_expect(memcmp(called, recorded, sizeof called) == 0);
+    cr_expect(memcmp(called[0], called[1], sizeof called[0]) != 0);
+}
+Test(compile, noise_is_new_at_each_call) {
+    on_all(replayed_noise);
+}
+
+static bz_status reads(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = in[0];
+    return isnan(bz_item(in[0])) ? bz_context_status(c) : BZ_OK;
+}
+Test(compile, reading_while_tracing_is_an_error) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(1), BZ_F32), *out;
+    bz_program *p = bz_compile(c, reads, NULL, &(bz_compile_options){1, 1, NULL});
+    cr_expect_eq(bz_call(p, &x, &out), BZ_EMODE);
+    cr_expect(strstr(bz_message(c), "traces"), "%s", bz_message(c));
+    bz_clear(c);
+    EXPECT(bz_add(x, x), 2); /* the context works on */
+    cr_expect_null(bz_compile(c, reads, NULL, &(bz_compile_options){2, 1, (int[]){0, 0}}));
+    cr_expect_eq(bz_context_status(c), BZ_EARG);
+    bz_close(c);
+}
+
+static long faults(void) {
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return u.ru_minflt;
+}
+
+/* A lazy and a compiled loop in a steady state: no new buffer, no page fault, no plan compiled. */
+Test(compile, steady_loops_take_no_memory) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *w = bz_ones(c, BZ_SHAPE(300, 1), BZ_F32),
+              *x = bz_randn(c, BZ_SHAPE(200, 300), BZ_F32),
+              *y = bz_zeros(c, BZ_SHAPE(200, 1), BZ_F32);
+    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_counters before = {0}, after;
+    long faults_before = 0;
+    for (int i = 0; i < 60; i++) {
+        if (i == 40) bz_get_counters(c, &before), faults_before = faults();
+        bz_tensor *out[2], *g;
+        bz_scope_begin(c);
+        cr_assert_eq(bz_call(p, (bz_tensor *[]){w, x, y}, out), BZ_OK, "%s", bz_message(c));
+        bz_tensor *loss = bz_mse_loss(bz_matmul(x, w), y);
+        bz_grad(loss, &w, 1, &g);
+        bz_copy_(w, bz_sub(w, bz_mul(g, bz_scalar(c, 0.001 * i))));
+        bz_eval(&w, 1);
+        bz_scope_end(c);
+    }
+    bz_get_counters(c, &after);
+    cr_expect_eq(after.buffers_made, before.buffers_made);
+    cr_expect_eq(after.plan_misses, before.plan_misses);
+    cr_expect_eq(after.bytes, before.bytes);
+    cr_expect_leq(faults() - faults_before, 0, "%ld page faults", faults() - faults_before);
+    cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
+    bz_close(c);
+}

@@ -1,0 +1,147 @@
+/* test_errors.c - the caller's mistakes: one status and one message each, never a crash. */
+#include "tests/support/rt_support.h"
+
+static bz_tensor *ones(bz_context *c, int64_t n, int64_t m) {
+    return bz_ones(c, BZ_SHAPE(n, m), BZ_F32);
+}
+
+Test(errors, shapes) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3);
+    int64_t deep[33];
+    for (int i = 0; i < 33; i++) deep[i] = 1;
+    EXPECT_ERROR(c, bz_add(x, ones(c, 2, 4)), BZ_ESHAPE,
+                 "[add] shapes do not broadcast: f32[2,3] and f32[2,4] at ");
+    EXPECT_ERROR(c, bz_add(x, ones(c, 2, 4)), BZ_ESHAPE, "test_errors.c:");
+    EXPECT_ERROR(c, bz_matmul(x, x), BZ_ESHAPE, "matmul");
+    EXPECT_ERROR(c, bz_reshape(x, BZ_SHAPE(4)), BZ_ESHAPE, "reshape");
+    EXPECT_ERROR(c, bz_reshape(x, deep, 33), BZ_ESHAPE, "33 dimensions");
+    EXPECT_ERROR(c, bz_zeros(c, deep, 33, BZ_F32), BZ_ESHAPE, "33 dimensions");
+    EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(-1), BZ_F32), BZ_ESHAPE, "negative");
+    EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), BZ_F32), BZ_ESHAPE,
+                 "2^60");
+    EXPECT_ERROR(c,
+                 bz_add(bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, 1), BZ_F32),
+                        bz_zeros(c, BZ_SHAPE(1, INT64_C(1) << 40), BZ_F32)),
+                 BZ_ESHAPE, "");
+    EXPECT_ERROR(c, bz_expand(x, BZ_SHAPE(5, 3)), BZ_ESHAPE, "expand");
+    EXPECT_ERROR(c, bz_stack(((bz_tensor *[]){x, ones(c, 1, 3)}), 2, 0), BZ_ESHAPE, "stack");
+    EXPECT_ERROR(c, bz_max(bz_zeros(c, BZ_SHAPE(0), BZ_F32), NULL, 0, false), BZ_ESHAPE, "");
+    bz_close(c);
+}
+
+Test(errors, more_memory_than_there_is) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_add(bz_rand(c, BZ_SHAPE(INT64_C(1) << 46), BZ_F64), bz_scalar(c, 1));
+    cr_expect_eq(bz_eval(&x, 1), BZ_ENOMEM);
+    bz_close(c);
+}
+
+Test(errors, axes_and_indices) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3);
+    EXPECT_ERROR(c, bz_sum(x, BZ_AXES(2), false), BZ_EAXIS, "");
+    EXPECT_ERROR(c, bz_sum(x, BZ_AXES(0, -2), false), BZ_EAXIS, "");
+    EXPECT_ERROR(c, bz_sum(x, (const int *)(const int[]){0}, 99, false), BZ_EAXIS, "99 axes");
+    EXPECT_ERROR(c, bz_softmax(x, 5), BZ_EAXIS, "softmax");
+    EXPECT_ERROR(c, bz_permute(x, BZ_AXES(0, 0)), BZ_EAXIS, "permute");
+    EXPECT_ERROR(c, bz_transpose(x, 0, 7), BZ_EAXIS, "transpose");
+    EXPECT_ERROR(c, bz_select(x, 0, 2), BZ_EINDEX, "index 2 of axis 0");
+    EXPECT_ERROR(c, bz_select(x, 9, 0), BZ_EAXIS, "axis 9");
+    EXPECT_ERROR(c, bz_squeeze(x, 4), BZ_EAXIS, "squeeze");
+    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0}), ((int64_t[]){2}), ((int64_t[]){0}), 1), BZ_EARG,
+                 "step");
+    EXPECT_ERROR(c, bz_slice(x, ((int64_t[]){0, 0, 0}), ((int64_t[]){1, 1, 1}), NULL, 3), BZ_EAXIS,
+                 "3 axes");
+    EXPECT_ERROR(c, bz_as_strided(x, ((int64_t[]){9}), ((int64_t[]){1}), 1, 0), BZ_EINDEX,
+                 "reaches outside");
+    bz_close(c);
+}
+
+Test(errors, dtypes_and_arguments) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3);
+    EXPECT_ERROR(c, bz_bitwise_and(x, x), BZ_EDTYPE, "[bitwise_and]");
+    EXPECT_ERROR(c, bz_where(x, x, x), BZ_EDTYPE, "the condition must be bool");
+    EXPECT_ERROR(c, bz_cast(x, (bz_dtype)77), BZ_EDTYPE, "dtype 77");
+    EXPECT_ERROR(c, bz_bitcast(x, BZ_F64), BZ_EDTYPE, "differ in size");
+    EXPECT_ERROR(c, bz_linspace(c, 0, 1, 3, BZ_I32), BZ_EDTYPE, "floating");
+    EXPECT_ERROR(c, bz_rand(c, BZ_SHAPE(2), BZ_I32), BZ_EDTYPE, "rand");
+    EXPECT_ERROR(c, bz_randint(c, 5, 5, BZ_SHAPE(2)), BZ_EARG, "randint");
+    EXPECT_ERROR(c, bz_arange(c, 0, 1, 0, BZ_F32), BZ_EARG, "arange");
+    EXPECT_ERROR(c, bz_arange(c, 0, (double)NAN, 1, BZ_F32), BZ_EARG, "arange");
+    EXPECT_ERROR(c, bz_from_data(c, BZ_F32, NULL, BZ_SHAPE(2)), BZ_EARG, "NULL");
+    EXPECT_ERROR(c, bz_fill_(bz_expand(bz_ones(c, BZ_SHAPE(1), BZ_F32), BZ_SHAPE(3)), 1), BZ_EARG,
+                 "share one place");
+    EXPECT_ERROR(c, bz_fill_(bz_scalar(c, 1), 2), BZ_EMODE, "bz_scalar");
+    cr_expect_eq(bz_to_host(x, (float[1]){0}, 4), BZ_EARG);
+    bz_clear(c);
+    cr_expect(isnan(bz_item(x)));
+    cr_expect_eq(bz_context_status(c), BZ_ESHAPE);
+    bz_close(c);
+}
+
+Test(errors, poison_passes_on_and_the_first_message_stays) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *bad = bz_exp(bz_add(x, ones(c, 5, 5))),
+              *worse = bz_sum(bad, BZ_AXES(77), false);
+    cr_expect_eq(bz_eval(&worse, 1), BZ_ESHAPE);
+    cr_expect(strstr(bz_message(c), "[add]"), "%s", bz_message(c));
+    EXPECT(bz_sum(x, NULL, 0, false), 6); /* sound tensors work on */
+    cr_expect_eq(bz_release(bad), BZ_OK);
+    bz_close(c);
+}
+
+Test(errors, handles_that_are_none) {
+    bz_context *c = open_one(BZ_REF), *d = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *made_up = (bz_tensor *)(uintptr_t)0x123456789abcdef0,
+              *null = NULL;
+    bz_release(x);
+    cr_expect_eq(bz_release(x), BZ_ESCOPE);
+    bz_clear(c);
+    EXPECT_ERROR(c, bz_exp(x), BZ_ESCOPE, "stale");
+    cr_expect_eq(bz_eval(&made_up, 1), BZ_ESCOPE);
+    cr_expect_eq(bz_eval(&null, 1), BZ_ESCOPE);
+    cr_expect_null(bz_exp(NULL));
+    bz_clear(c);
+    EXPECT_ERROR(c, bz_add(ones(c, 1, 1), ones(d, 1, 1)), BZ_EARG, "two contexts");
+    cr_expect_eq(bz_scope_end(c), BZ_ESCOPE);
+    bz_close(c);
+    bz_close(d);
+    cr_expect_null(bz_exp(x));
+}
+
+/* An index that only the data knows: found when it runs, with the op and the line. */
+Test(errors, index_outside_at_run_time) {
+    for (int d = BZ_CPU; d <= BZ_REF; d++) {
+        bz_context *c = open_one((bz_device)d);
+        bz_tensor *i = bz_from_data(c, BZ_I64, ((int64_t[]){0, 7}), BZ_SHAPE(2));
+        EXPECT_ERROR(c, bz_gather(ones(c, 2, 3), i, 0), BZ_EINDEX, "gather");
+        EXPECT(bz_sum(bz_gather(ones(c, 2, 3), bz_mul(i, bz_scalar_int(c, 0)), 0), NULL, 0, false),
+               6);
+        bz_close(c);
+    }
+}
+
+Test(errors, gradients) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2)), *g;
+    bz_tensor *loss = bz_sum(bz_square(x), NULL, 0, false);
+    bz_add_(x, bz_scalar(c, 1));
+    cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_EGRAD);
+    cr_expect(strstr(bz_message(c), "add_"), "%s", bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_grad(bz_square(x), &x, 1, &g), BZ_ESHAPE);
+    bz_clear(c);
+    bz_eval(&loss, 1);
+    cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_EGRAD);
+    cr_expect(strstr(bz_message(c), "evaluated"), "%s", bz_message(c));
+    bz_close(c);
+}
+
+Test(errors, options) {
+    bz_context *c;
+    cr_expect_eq(bz_open(&(bz_options){.threads = -1}, &c), BZ_EARG);
+    cr_expect_eq(bz_open(&(bz_options){.device = (bz_device)9}, &c), BZ_EARG);
+    cr_expect_null(c);
+}

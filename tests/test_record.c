@@ -1,0 +1,144 @@
+/* test_record.c - lazy evaluation: what is computed once, what stays, that loops do not grow. */
+#include "runtime/rt.h"
+#include "tests/support/rt_support.h"
+
+static bz_counters counters(bz_context *c) {
+    bz_counters k;
+    bz_get_counters(c, &k);
+    return k;
+}
+
+/* Printing the loss and then stepping does not compute the forward pass again: what the gradient reads was kept. */
+Test(record, values_that_live_handles_read_are_kept) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
+    bz_scope_begin(c);
+    bz_tensor *h = bz_exp(x), *loss = bz_sum(h, NULL, 0, false),
+              *later = bz_mul(h, bz_scalar(c, 2));
+    bz_eval(&loss, 1);
+    float m[2];
+    cr_assert_eq(bz_to_host(later, m, sizeof m), BZ_OK);
+    rt_epoch *e = c->epoch;
+    bool again = false;
+    for (ir_ref r = 1; r < e->g->n.n; r++) again |= ir_at(e->g, r)->op == IR_EXP;
+    cr_expect_not(again, "exp was recorded again");
+    cr_expect_float_eq(m[1], 2 * expf(2), 1e-4);
+    bz_close(c);
+}
+
+/* A temporary of the innermost scope is not stored: the chain fuses. It can still be computed later. */
+Test(record, temporaries_are_not_stored) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4}), BZ_SHAPE(4));
+    bz_scope_begin(c);
+    bz_tensor *t = bz_exp(x), *y = bz_log(t);
+    bz_eval(&y, 1);
+    cr_expect_not(bz_is_evaluated(t));
+    cr_expect_float_eq(bz_item(bz_select(t, 0, 0)), exp(1), 1e-6);
+    bz_scope_end(c);
+    bz_tensor *outer = bz_exp(x), *z;
+    bz_scope_begin(c);
+    z = bz_log(outer);
+    bz_eval(&z, 1);
+    cr_expect(bz_is_evaluated(outer));
+    bz_close(c);
+}
+
+/* Another value of a bz_scalar is the same program. */
+Test(record, scalars_do_not_recompile) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1}), BZ_SHAPE(1));
+    for (int i = 0; i < 5; i++) {
+        bz_scope_begin(c);
+        EXPECT(bz_mul(bz_add(x, bz_scalar(c, i)), bz_scalar(c, i)), (float)((1 + i) * i));
+        bz_scope_end(c);
+    }
+    cr_expect_eq(counters(c).plan_misses, 1);
+    bz_close(c);
+}
+
+/* Only the loss is read in each step: parameters stay lazy, and yet neither graphs nor memory grow. */
+Test(record, a_lazy_loop_does_not_grow) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *p = bz_ones(c, BZ_SHAPE(2), BZ_F32);
+    uint32_t nodes = 0;
+    uint64_t bytes = 0;
+    for (int i = 0; i < 30; i++) {
+        bz_scope_begin(c);
+        bz_copy_(p, bz_mul(p, bz_scalar(c, 0.5)));
+        bz_tensor *loss = bz_sum(p, NULL, 0, false);
+        bz_eval(&loss, 1);
+        cr_expect_eq(bz_item(loss), 2 * pow(0.5, i + 1));
+        bz_scope_end(c);
+        uint32_t alive = 0;
+        for (uint32_t k = 0; k < c->closed.n; k++) alive += c->closed.p[k]->g->n.n;
+        if (i == 10) nodes = alive, bytes = counters(c).bytes;
+        if (i > 10) cr_expect_leq(alive, nodes);
+        if (i > 10) cr_expect_leq(counters(c).bytes, bytes);
+    }
+    bz_close(c);
+}
+
+/* A handle that outlives its epoch moves on with all that it needs. */
+Test(record, old_handles_move_to_the_new_epoch) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
+    bz_scope_begin(c);
+    bz_tensor *r = bz_rand(c, BZ_SHAPE(2), BZ_F32),
+              *later = bz_add(bz_mul(x, bz_scalar(c, 3)), bz_sub(r, r)), *other = bz_neg(x);
+    bz_eval(&other, 1);
+    bz_fill_(x, 100); /* what was recorded keeps the old value */
+    bz_eval(&x, 1);
+    EXPECT(later, 3, 6);
+    bz_close(c);
+}
+
+static bz_status halve(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)nin, (void)nout, (void)user;
+    out[0] = bz_mul(in[0], bz_scalar(c, 0.5));
+    out[1] = bz_sum(bz_add(in[0], bz_rand(c, BZ_SHAPE(3), BZ_F32)), NULL, 0, false);
+    return BZ_OK;
+}
+
+/* Record, change in place, differentiate, evaluate, compile, call. */
+static bz_status some_work(bz_mode mode) {
+    bz_context *c;
+    bz_status first = bz_open(&(bz_options){.device = BZ_REF, .mode = mode}, &c);
+    if (first) return first;
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3)),
+              *g = NULL, *out[2];
+    bz_scope_begin(c);
+    bz_tensor *v = bz_transpose(bz_softmax(bz_add(x, bz_scalar(c, 1)), -1), 0, 1);
+    bz_fill_(bz_diagonal(v, 0, 0, 1), 3);
+    bz_tensor *loss = bz_sum(bz_mul(v, v), NULL, 0, false);
+    bz_status s[4] = {bz_grad(loss, &x, 1, &g), bz_eval(((bz_tensor *[]){loss, g, v}), 3), BZ_OK,
+                      BZ_OK};
+    bz_program *p = bz_compile(c, halve, NULL, &(bz_compile_options){1, 2, (int[]){0}});
+    bz_tensor *a = bz_ones(c, BZ_SHAPE(3), BZ_F32);
+    float h[3] = {0.5f};
+    s[2] = p ? bz_call(p, &a, out) : BZ_ENOMEM;
+    s[3] = bz_to_host(a, h, sizeof h);
+    cr_expect(s[2] || s[3] || h[0] == 0.5f);
+    bz_scope_end(c);
+    first = bz_context_status(c);
+    for (int i = 0; i < 4 && !first; i++) first = s[i];
+    bz_close(c);
+    return first;
+}
+
+/* Whichever allocation fails, and all after it: BZ_ENOMEM, no crash; the sanitizer sees that nothing leaks. */
+Test(record, every_allocation_may_fail) {
+    for (int mode = BZ_LAZY; mode <= BZ_EAGER; mode++) {
+        cr_assert_eq(some_work((bz_mode)mode), BZ_OK);
+        bz_status s = BZ_ENOMEM;
+        long n = 0;
+        for (; s == BZ_ENOMEM; n++) {
+            bz_mem_fail_after(n);
+            s = some_work((bz_mode)mode);
+            bz_mem_fail_after(-1);
+        }
+        cr_expect_eq(s, BZ_OK, "after %ld allocations: status %d", n, (int)s);
+        cr_expect_gt(n, 50);
+    }
+}

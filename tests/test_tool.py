@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""test_tool.py - the braze command: what it prints, what it writes, and how it refuses.
+
+Each row of a table: arguments, text for standard input, expected exit status, expected parts of the output (standard
+output for status 0, standard error otherwise). DIR stands for a fresh directory with the files made below."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+import numpy as np
+
+TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
+DIR = tempfile.mkdtemp(prefix="braze-tool-")
+passed = failed = 0
+
+ADD = "graph main(x: f32[2,2], y: f32[2,2] = 1.0) {\n    %z = add %x, %y\n    return %z as z\n}\n"
+SUM = "graph main(x: f32[3] = randn(seed=1)) {\n    %y = mul %x, %x\n    %s = sum %y\n    return %s as s\n}\n"
+MLP = """graph main(x: f32[8,6] = randn(seed=1), w: f32[4,6] = randn(seed=2), y: i64[8] = randint(lo=0, hi=4, seed=3)) {
+    %h = linear %x, %w
+    %r = relu %h
+    %l = cross_entropy %r, %y
+    return %l as loss, %r as r
+}
+"""
+
+
+def path(name):
+    return os.path.join(DIR, name)
+
+
+def braze(args, stdin="", env=None):
+    args = [a.replace("DIR", DIR) for a in args]
+    return subprocess.run([TOOL, *args], input=stdin, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **(env or {})})
+
+
+def check(what, good, detail=""):
+    global passed, failed
+    passed += bool(good)
+    failed += not good
+    if not good:
+        print(f"FAILED: {what}\n{detail}")
+
+
+def row(args, stdin, status, *parts, env=None):
+    r = braze(args, stdin, env)
+    text = r.stdout if status == 0 else r.stderr
+    missing = [p for p in parts if p.replace("DIR", DIR) not in text]
+    good = r.returncode == status and not missing and (status == 0 or r.stderr.strip())
+    check(" ".join(args), good, f"status {r.returncode}, expected {status}; not found: {missing}\n{r.stdout}{r.stderr}")
+    return r
+
+
+def make_files():
+    np.save(path("x.npy"), np.arange(4, dtype="f4").reshape(2, 2))
+    np.save(path("fortran.npy"), np.asfortranarray(np.arange(4, dtype="f4").reshape(2, 2)))
+    np.save(path("big.npy"), np.arange(4, dtype=">f4").reshape(2, 2))
+    np.save(path("long.npy"), np.zeros(5, "f4"))
+    np.save(path("f64.npy"), np.zeros((2, 2)))
+    np.save(path("complex.npy"), np.zeros((2, 2), "c8"))
+    data = open(path("x.npy"), "rb").read()
+    open(path("cut.npy"), "wb").write(data[:-1])
+    open(path("no.npy"), "w").write("hello")
+    open(path("add.bz"), "w").write(ADD)
+    open(path("sum.bz"), "w").write(SUM)
+    open(path("mlp.bz"), "w").write(MLP)
+
+
+def test_run():
+    row(["run", "-", "--in", "x=DIR/x.npy"], ADD, 0, "z: f32[2,2]\n[[1. 2.]\n [3. 4.]]\n")
+    row(["run", "DIR/add.bz", "--in", "x=DIR/fortran.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
+    row(["run", "DIR/add.bz", "--in=x=DIR/big.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
+    row(["run", "DIR/add.bz", "--in", "x=DIR/x.npy", "--in", "y=DIR/x.npy"], "", 0, "[[0. 2.]\n [4. 6.]]")
+    row(["run", "DIR/sum.bz", "--time"], "", 0, "s: f32[]\n", "compiled in", "1 runs: median")
+    row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "--isa avx512|avx2|base", "--repeat N")
+    row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
+    row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
+    same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
+            ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
+    check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)
+
+
+def test_run_mistakes():
+    x = ["run", "DIR/add.bz"]
+    row(x, "", 1, "input x: f32[2,2] is missing", "--in x=FILE.npy")
+    row([*x, "--in", "x=DIR/long.npy"], "", 1, "input x is f32[2,2], but DIR/long.npy holds f32[5]")
+    row([*x, "--in", "x=DIR/f64.npy"], "", 1, "input x is f32[2,2], but DIR/f64.npy holds f64[2,2]")
+    row([*x, "--in", "x=DIR/complex.npy"], "", 1, "no dtype for '<c8'")
+    row([*x, "--in", "x=DIR/cut.npy"], "", 1, "damaged .npy file: it has 15 of 16 bytes")
+    row([*x, "--in", "x=DIR/no.npy"], "", 1, "not a .npy file")
+    row([*x, "--in", "x=DIR/none.npy"], "", 1, "cannot read DIR/none.npy: No such file")
+    row([*x, "--in", "q=DIR/x.npy"], "", 1, "no such input")
+    row([*x, "--in", "x"], "", 1, "NAME=FILE.npy is wanted")
+    row([*x, "--in", "x=DIR/x.npy", "--in", "x=DIR/x.npy"], "", 1, "given twice")
+    row([*x, "--in", "x=DIR/x.npy", "--out", "DIR/x.npy/a"], "", 3, "cannot make the directory")
+    row(["run", "DIR/none.bz"], "", 1, "cannot read DIR/none.bz: No such file")
+    row(["run", "DIR"], "", 1, "cannot read DIR: Is a directory")
+    row(["run", "-"], "graph main() {\n    %y = exq 1.0\n    return %y\n}", 1, "<stdin>:2:10: error:", "did you mean",
+        "    %y = exq 1.0\n         ^")
+    row(["run", "-"], "graph main(x: f32[2,3], y: f32[4]) {\n    %z = add %x, %y\n    return %z\n}", 1, "<stdin>:2:10: error:", "[2,3]", "[4]")
+    row(["run", "-"], "graph main(x: f32[2]) {\n    return %x as y\n", 1, "<stdin>:", "error:")
+    row(["run", "-"], "", 1, "<stdin>:1:1: error:")
+    row(["run", "-"], "graph main(x: f32[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]) {\n return %x\n}", 1, "more than 32 dimensions")
+    row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory")
+    row(["run", "-"], "graph main() {\n %x = zeros {shape=[4], value=nan}\n return %x\n}", 1, "<stdin>:2:")
+    row(["run", "-", "--out", "DIR/o"], 'graph main() {\n %x = zeros {shape=[4]}\n return %x as "a/b"\n}', 1, "no name for a file")
+    row(["run", "DIR/sum.bz"], "", 3, "libbraze-llvm", env={"BRAZE_LLVM": path("none.so")})
+    check("no file of a refused output", not os.path.exists(path("o/a")), os.listdir(DIR))
+
+
+def test_usage():
+    row([], "", 2, "usage: braze COMMAND")
+    row(["frobnicate"], "", 2, "no command 'frobnicate'")
+    row(["run"], "", 2, "FILE.bz is missing")
+    row(["run", "a", "b"], "", 2, "'b' is too much")
+    row(["run", "a", "--device", "gpu"], "", 2, "'gpu' is none of cpu, ref")
+    row(["run", "a", "--threads", "0"], "", 2, "no number from 1")
+    row(["run", "a", "--threads", "x"], "", 2, "no number from 1")
+    row(["run", "a", "--repeat"], "", 2, "--repeat needs an argument")
+    row(["run", "a", "--nonsense"], "", 2, "--nonsense")
+    row(["grad", "DIR/sum.bz"], "", 2, "--wrt is missing")
+    row(["explain", "DIR/sum.bz", "--device", "ref"], "", 2, "only the cpu")
+    for c in ("run", "opt", "grad", "explain", "bench", "ops"):
+        row([c, "--help"], "", 0, f"usage: braze {c} ", "--help")
+    row(["--help"], "", 0, "explain", "bench", "Exit status")
+    row(["--version"], "", 0, "braze ")
+
+
+def test_files_and_json():
+    r = row(["run", "DIR/mlp.bz", "--out", "DIR/out"], "", 0, "loss: f32[] -> DIR/out/loss.npy")
+    r = braze(["run", "DIR/mlp.bz", "--json", "--time"])
+    data = json.loads(r.stdout)
+    for o in data["outputs"]:
+        saved = np.load(path(f"out/{o['name']}.npy"))
+        check("JSON and .npy agree", saved.shape == tuple(o["shape"]) and
+              np.array_equal(saved.ravel(), np.array(o["data"], "f4")), o)
+    check("JSON has times", data["runs"] == 1 and data["median_ms"] > 0, data)
+    check("nothing but the outputs is left", sorted(os.listdir(path("out"))) == ["loss.npy", "r.npy"], os.listdir(path("out")))
+    r = braze(["run", "-", "--json"], "graph main() {\n %x = log -1.0\n %y = log 0.0\n return %x as a, %y as b\n}")
+    check("nan and inf in JSON", [o["data"] for o in json.loads(r.stdout)["outputs"]] == [["nan"], ["-inf"]], r.stdout + r.stderr)
+
+
+def test_opt_and_grad():
+    text = braze(["opt", "DIR/mlp.bz"]).stdout
+    row(["opt", "-"], text, 0, "dot", "relu")
+    check("opt has nothing left to do on what it gave", braze(["opt", "-"], text).stdout == text, text)
+    row(["opt", "DIR/add.bz", "--passes", ""], "", 0, "add %x, %y : f32[2,2]")
+    row(["opt", "DIR/add.bz", "--passes", "canon,nothing"], "", 1, "no pass 'nothing'")
+    row(["opt", "DIR/add.bz", "--plan"], "", 0, "plan: 1 launches")
+    row(["opt", "DIR/add.bz", "--loops"], "", 0, "kernel ")
+    g = row(["grad", "DIR/sum.bz", "--wrt", "x"], "", 0, "as d_x").stdout
+    x = np.array(json.loads(braze(["run", "-", "--json"], SUM.replace("%s as s", "%x as x")).stdout)["outputs"][0]["data"])
+    d = json.loads(braze(["run", "-", "--json"], g).stdout)["outputs"]
+    check("d (x*x) = 2x", d[1]["name"] == "d_x" and np.allclose(d[1]["data"], 2 * x), d)
+    g = row(["grad", "DIR/sum.bz", "--wrt", "x", "--order", "2"], "", 0, "as d2_x").stdout
+    check("d2 (x*x) = 2", json.loads(braze(["run", "-", "--json"], g).stdout)["outputs"][2]["data"] == [2, 2, 2])
+    row(["grad", "DIR/sum.bz", "--wrt", "q"], "", 1, "no input 'q'")
+    row(["grad", "DIR/add.bz", "--wrt", "x"], "", 1, "must have no dimensions")
+    row(["grad", "DIR/mlp.bz", "--wrt", "y"], "", 1, "error")
+    row(["grad", "DIR/mlp.bz", "--wrt", "x", "--of", "q"], "", 1, "no output 'q'")
+
+
+def overlap(a, b):
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
+
+
+def test_explain():
+    open(path("g.bz"), "w").write(braze(["grad", "DIR/mlp.bz", "--wrt", "w"]).stdout)
+    row(["explain", "DIR/g.bz", "--svg", "DIR/g.svg"], "", 0, "kernel", "limit", "stayed apart", "mlp.bz:2")
+    x = json.loads(braze(["explain", "DIR/g.bz", "--json", "--repeat", "3"]).stdout)
+    check("kernels ran and have limits", x["kernels"] and all(k["runs"] == 3 and k["limit_ns"] > 0 and k["ops"] for k in x["kernels"]), x)
+    check("flows name inputs and outputs", {"x", "w", "y", "loss", "d_w"} <= {f["name"] for f in x["flows"]}, x["flows"])
+    check("flows go forward", all(f["to"] == -1 or f["from"] < f["to"] for f in x["flows"]), x["flows"])
+    check("each pair has a reason", x["apart"] and all(a["reason"] for a in x["apart"]), x["apart"])
+    svg = xml.dom.minidom.parse(path("g.svg"))
+    rects = [tuple(int(r.getAttribute(k)) for k in ("x", "y", "width", "height"))
+             for r in svg.getElementsByTagName("rect") if r.getAttribute("class")]
+    check("a box for each kernel", len(rects) == len(x["kernels"]), rects)
+    check("boxes do not overlap", not any(overlap(a, b) for i, a in enumerate(rects) for b in rects[:i]), rects)
+    texts = svg.getElementsByTagName("text")
+    inside = all(len(t.firstChild.data) * 7.3 < 660 for t in texts if t.firstChild)
+    check("texts fit into their boxes", inside, [t.firstChild.data for t in texts if t.firstChild])
+    plan = json.loads(braze(["explain", "DIR/g.bz", "--json", "--repeat", "0"]).stdout)
+    check("a plan without a run", [k["name"] for k in plan["kernels"]] == [k["name"] for k in x["kernels"]] and
+          all(k["ns"] == 0 for k in plan["kernels"]), plan)
+    eager = json.loads(braze(["explain", "DIR/g.bz", "--json", "--repeat", "0", "--mode", "eager"]).stdout)
+    check("eager has more kernels", len(eager["kernels"]) > len(plan["kernels"]))
+    odd = 'graph main("<&\\">": f32[2] = 1.0) {\n %y = exp %"<&\\">" @ "a<b>.c:1"\n return %y as "]]>"\n}\n'
+    row(["explain", "-", "--svg", "DIR/odd.svg", "--repeat", "0"], odd, 0)
+    check("odd names are escaped", xml.dom.minidom.parse(path("odd.svg")).documentElement.tagName == "svg")
+    row(["explain", "DIR/g.bz", "--repeat", "0", "--svg", "DIR/none/x.svg"], "", 3, "cannot write")
+
+
+def test_ops():
+    ops = json.loads(braze(["ops", "--json"]).stdout)
+    names = [o["name"] for o in ops]
+    check("the table of ops", {"add", "softmax", "adam_step", "erf", "matmul"} <= set(names) and len(names) > 100 and
+          len(set(names)) == len(names), names)
+    check("every op has a line of help", all(o["doc"] for o in ops), [o for o in ops if not o["doc"]])
+    row(["ops", "softmax"], "", 0, "softmax x {axis: int = -1}")
+    row(["ops", "sofmax"], "", 1, "is it 'softmax'")
+
+
+def test_output_closed():
+    full = open("/dev/full", "w") if os.path.exists("/dev/full") else None
+    if full:
+        r = subprocess.run([TOOL, "ops"], stdout=full, stderr=subprocess.PIPE, text=True)
+        check("a full disk is noticed", r.returncode == 3 and "standard output" in r.stderr, r.stderr)
+
+
+def main():
+    make_files()
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+    subprocess.run(["rm", "-rf", DIR])
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+sys.exit(main())

@@ -1,0 +1,93 @@
+/* args.c - options of a subcommand from its table, by getopt_long; help text from the same table. */
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 24, FIRST = 256, HELP = 'h' };
+
+static void print_help(const tool_command *c) {
+    printf("usage: braze %s %s\n\n%s\n\n", c->name, c->usage, c->help);
+    for (unsigned i = 0; i < c->noptions; i++) {
+        const tool_option *o = &c->options[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        printf("  %-26s %s\n", left, o->help);
+    }
+    printf("  %-26s %s\n", "--help", "show this text");
+}
+
+tool_status tool_usage(tool_args *a, const char *fmt, ...) {
+    va_list ap;
+    fprintf(stderr, "braze %s: ", a->cmd->name);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nusage: braze %s %s\n", a->cmd->name, a->cmd->usage);
+    return a->status = TOOL_USAGE;
+}
+
+int tool_next(tool_args *a) {
+    struct option table[MAX_OPTIONS] = {{"help", no_argument, NULL, HELP}};
+    for (unsigned i = 0; i < a->cmd->noptions; i++) {
+        const tool_option *o = &a->cmd->options[i];
+        table[i + 1] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL, FIRST + (int)i};
+    }
+    opterr = 0;
+    int o = getopt_long(a->argc, a->argv, ":h", table, NULL);
+    a->value = optarg;
+    a->status = TOOL_DONE;
+    if (o >= FIRST) return o - FIRST;
+    if (o == HELP) return print_help(a->cmd), TOOL_STOP;
+    if (o == ':') return tool_usage(a, "%s needs an argument", a->argv[optind - 1]), TOOL_STOP;
+    if (o == '?') return tool_usage(a, "unknown or ambiguous option '%s'", a->argv[optind - 1]), TOOL_STOP;
+    return TOOL_END;
+}
+
+const char *tool_operand(tool_args *a) {
+    return optind < a->argc ? a->argv[optind++] : NULL;
+}
+
+const char *tool_file(tool_args *a) {
+    const char *file = tool_operand(a), *more = tool_operand(a);
+    if (file && !more) return file;
+    if (more)
+        tool_usage(a, "one file at a time; '%s' is too much", more);
+    else
+        tool_usage(a, "FILE.bz is missing (- for standard input)");
+    return NULL;
+}
+
+bool tool_number(tool_args *a, const char *option, int64_t lo, int64_t hi, int64_t *out) {
+    char *end;
+    errno = 0;
+    long long v = strtoll(a->value, &end, 10);
+    *out = v;
+    if (end != a->value && !*end && !errno && v >= lo && v <= hi) return true;
+    tool_usage(a, "--%s: '%s' is no number from %lld to %lld", option, a->value, (long long)lo, (long long)hi);
+    return false;
+}
+
+bool tool_choice(tool_args *a, const char *option, const char *const *words, int *out) {
+    for (*out = 0; words[*out]; ++*out)
+        if (strcmp(words[*out], a->value) == 0) return true;
+    bz_text t = {0};
+    for (unsigned i = 0; words[i]; i++) bz_textf(&t, i ? ", %s" : "%s", words[i]);
+    tool_usage(a, "--%s: '%s' is none of %s", option, a->value, bz_text_c(&t));
+    bz_text_free(&t);
+    return false;
+}
+
+tool_status tool_error(const bz_error *e) {
+    fprintf(stderr, "braze: error: %s\n", *e->text ? e->text : bz_status_doc(e->status));
+    switch (e->status) {
+    case BZ_EIO:
+    case BZ_ENOMEM:
+    case BZ_EDEVICE:
+    case BZ_ECOMPILE: return TOOL_ENVIRONMENT;
+    default: return TOOL_MISTAKE;
+    }
+}

@@ -1,0 +1,126 @@
+/* cmd_explain.c - braze explain: kernels of a program, their cost, and why neighbours stayed apart. */
+#include "runtime/explain.h"
+#include "tools/tool.h"
+
+enum { EXPLAIN_JSON = TOOL_MACHINE_END, EXPLAIN_SVG, EXPLAIN_REPEAT, EXPLAIN_IN };
+
+static const tool_option options[] = {
+    TOOL_MACHINE_OPTIONS,
+    {"json", NULL, "as JSON (the layout is described in braze/explain.h)"},
+    {"svg", "FILE", "also draw it: a box for each kernel, arrows for buffers"},
+    {"repeat", "N", "time N runs (default 20; 0: plan only, nothing runs)"},
+    {"in", "NAME=FILE.npy", "the value of an input; the others are made up"},
+};
+
+typedef struct explain_job {
+    tool_machine machine;
+    tool_files files;
+    const char *svg;
+    int64_t repeat;
+    bool json;
+} explain_job;
+
+static bool read_options(tool_args *a, explain_job *j) {
+    for (int o; (o = tool_next(a)) != TOOL_END;) {
+        switch (o) {
+        case TOOL_STOP: return false;
+        case EXPLAIN_JSON: j->json = true; break;
+        case EXPLAIN_SVG: j->svg = a->value; break;
+        case EXPLAIN_IN:
+            if (!bz_vec_push(&j->files.given, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+            break;
+        case EXPLAIN_REPEAT:
+            if (!tool_number(a, "repeat", 0, 1000000, &j->repeat)) return false;
+            break;
+        case TOOL_DEVICE: tool_usage(a, "--device: only the cpu has kernels to explain"); return false;
+        default:
+            if (!tool_machine_option(a, o, &j->machine)) return false;
+        }
+    }
+    return true;
+}
+
+static tool_status show(const explain_job *j, const bz_explanation *x) {
+    bz_text t = {0}, svg = {0};
+    bz_error e = {0};
+    tool_status status = TOOL_DONE;
+    if (!x) return tool_error(&(bz_error){.status = BZ_ENOMEM});
+    if (j->svg) {
+        rt_explain_svg(&svg, x);
+        if (rt_file_replace_text(j->svg, &svg, &e)) status = tool_error(&e);
+    }
+    j->json ? rt_explain_json(&t, x) : rt_explain_text(&t, x);
+    if (!status) status = tool_write(&t);
+    bz_text_free(&t);
+    bz_text_free(&svg);
+    return status;
+}
+
+static tool_status explain_runs(const tool_source *s, const explain_job *j, const ir_value_array *values, const bz_machine *m) {
+    tool_engine x;
+    bz_error e = {0};
+    uint64_t ns;
+    if (tool_engine_open(&x, &j->machine, s->g, values, &e)) return tool_source_error(s, &e);
+    tool_engine_run(&x, &ns, &e); /* the first run, with its page faults, is not counted */
+    bz_profile(x.c, true);
+    for (int64_t i = 0; i < j->repeat && !e.status; i++) tool_engine_run(&x, &ns, &e);
+    bz_explanation *report = e.status ? NULL : rt_explain(rt_program_plan(x.program), x.program, m);
+    tool_status status = e.status ? tool_source_error(s, &e) : show(j, report);
+    bz_explanation_free(report);
+    tool_engine_close(&x);
+    return status;
+}
+
+static tool_status explain_plan(const tool_source *s, const explain_job *j) {
+    bz_error e = {0};
+    bz_context *c;
+    bz_status opened = bz_open(&j->machine.options, &c);
+    if (opened) return tool_error(&(bz_error){.status = opened});
+    pass_target target = c->target;
+    bz_close(c);
+    target.eager = j->machine.eager;
+    pass_plan *p = pass_compile(s->g, &target, &e);
+    if (!p) return tool_source_error(s, &e);
+    bz_explanation *x = rt_explain(p, NULL, NULL);
+    tool_status status = show(j, x);
+    bz_explanation_free(x);
+    pass_plan_free(p);
+    return status;
+}
+
+static tool_status explain(const tool_source *s, const explain_job *j) {
+    bz_machine m;
+    if (j->repeat == 0) return explain_plan(s, j);
+    ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
+    bool memory = values && bz_measure_machine(j->machine.options.threads, &m) == BZ_OK;
+    tool_status status = memory ? tool_inputs(s, &j->files, &j->machine, values)
+                                : tool_error(&(bz_error){.status = BZ_ENOMEM});
+    if (!status) status = explain_runs(s, j, values, &m);
+    tool_values_free(values, s->g->inputs.n);
+    return status;
+}
+
+static tool_status run(tool_args *a) {
+    explain_job j = {.repeat = 20, .machine.options.device = BZ_CPU, .files.invent = true};
+    tool_source s;
+    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
+    tool_status status = a->status;
+    if (file && !(status = tool_open(&s, file))) {
+        status = explain(&s, &j);
+        tool_close(&s);
+    }
+    bz_vec_free(&j.files.given);
+    return status;
+}
+
+const tool_command tool_explain = {
+    .name = "explain",
+    .usage = "FILE.bz [--json] [--svg FILE] [--repeat N] [OPTION]...",
+    .summary = "show the kernels of a program, their cost and what stayed apart",
+    .help = "Compiles FILE.bz, runs it on given or made-up inputs, and shows for each kernel its ops, source lines, bytes,\n"
+            "operations and time against what this machine allows (measured first); then every pair of neighbours that did\n"
+            "not become one kernel, with the reason.",
+    .options = options,
+    .noptions = BZ_LEN(options),
+    .run = run,
+};

@@ -1,0 +1,131 @@
+/* cmd_grad.c - braze grad: the program with its gradients as further outputs. */
+#include "tools/tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { GRAD_WRT, GRAD_OF, GRAD_ORDER };
+
+static const tool_option options[] = {
+    {"wrt", "NAME,...", "inputs to differentiate by"},
+    {"of", "NAME", "output to differentiate, 0-d (default: the first)"},
+    {"order", "N", "N > 1: also gradients of the sum of the gradients before (default 1)"},
+};
+
+typedef struct grad_job {
+    const char *wrt, *of;
+    int64_t order;
+} grad_job;
+
+static bool read_options(tool_args *a, grad_job *j) {
+    for (int o; (o = tool_next(a)) != TOOL_END;) {
+        if (o == TOOL_STOP) return false;
+        if (o == GRAD_WRT) j->wrt = a->value;
+        if (o == GRAD_OF) j->of = a->value;
+        if (o == GRAD_ORDER && !tool_number(a, "order", 1, 8, &j->order)) return false;
+    }
+    if (!j->wrt) tool_usage(a, "--wrt is missing");
+    return j->wrt != NULL;
+}
+
+typedef struct wrt_list {
+    BZ_VEC(ir_ref) nodes;
+    BZ_VEC(const char *) names;
+} wrt_list;
+
+static bz_status find_wrt(const ir_graph *g, const char *list, wrt_list *w, bz_error *e) {
+    for (const char *at = list; *at;) {
+        size_t n = strcspn(at, ",");
+        int k = tool_find_input(g, at, n);
+        if (k < 0) return bz_fail(e, BZ_EARG, "--wrt: the program has no input '%.*s'", (int)n, at);
+        if (!bz_vec_push(&w->nodes, g->inputs.p[k].node) || !bz_vec_push(&w->names, g->inputs.p[k].name))
+            return bz_fail(e, BZ_ENOMEM, "out of memory");
+        at += n + (at[n] == ',');
+    }
+    return w->nodes.n ? BZ_OK : bz_fail(e, BZ_EARG, "--wrt names no input");
+}
+
+static ir_ref find_loss(const ir_graph *g, const char *of, bz_error *e) {
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        if (!of || strcmp(of, g->outputs.p[i].name) == 0) return g->outputs.p[i].node;
+    bz_fail(e, BZ_EARG, of ? "--of: the program has no output '%s'" : "the program has no output", of);
+    return 0;
+}
+
+/* The sum of all elements of the gradients: what the next order differentiates. */
+static ir_ref sum_all(ir_graph *g, const ir_ref *x, uint32_t n) {
+    ir_ref total = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ir_ref s = ir_at(g, x[i])->rank ? ir_reduce(g, IR_SUM, x[i], NULL, 0, false) : x[i];
+        total = total ? ir_build2(g, IR_ADD, total, s) : s;
+    }
+    return total;
+}
+
+static void add_outputs(ir_graph *g, const wrt_list *w, const ir_ref *grads, int64_t order) {
+    for (uint32_t i = 0; i < w->nodes.n; i++) {
+        char name[256];
+        if (order == 1)
+            snprintf(name, sizeof name, "d_%.240s", w->names.p[i]);
+        else
+            snprintf(name, sizeof name, "d%d_%.240s", (int)order, w->names.p[i]);
+        ir_output_add(g, name, grads[i], -1);
+    }
+}
+
+static bz_status differentiate(ir_graph *g, const grad_job *j, const wrt_list *w, bz_error *e) {
+    ir_ref loss = find_loss(g, j->of, e);
+    ir_ref *grads = bz_mem_zero(w->nodes.n, sizeof *grads);
+    if (!grads) bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (loss && ir_at(g, loss)->rank)
+        bz_fail(e, BZ_EGRAD, "the output to differentiate is %s: it must have no dimensions", ir_shape_text(g, loss));
+    for (int64_t k = 1; k <= j->order && !e->status; k++) {
+        if (pass_grad(g, loss, 0, w->nodes.p, w->nodes.n, grads)) break;
+        add_outputs(g, w, grads, k);
+        loss = sum_all(g, grads, w->nodes.n);
+    }
+    if (g->err.status) bz_fail(e, g->err.status, "%s", g->err.text);
+    bz_mem_free(grads);
+    return e->status;
+}
+
+static tool_status grad(tool_source *s, const grad_job *j) {
+    wrt_list w = {{0}, {0}};
+    bz_error e = {0};
+    bz_text t = {0};
+    if (!find_wrt(s->g, j->wrt, &w, &e)) differentiate(s->g, j, &w, &e);
+    ir_graph *clean = e.status ? NULL : rt_graph_copy(s->g, &e); /* without what no output needs */
+    if (clean) ir_print(&t, clean);
+    for (uint32_t i = 1; clean && i < s->m->graphs.n; i++) {
+        bz_text_str(&t, "\n");
+        ir_print(&t, s->m->graphs.p[i]);
+    }
+    tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
+    ir_graph_free(clean);
+    bz_vec_free(&w.nodes);
+    bz_vec_free(&w.names);
+    bz_text_free(&t);
+    return status;
+}
+
+static tool_status run(tool_args *a) {
+    grad_job j = {.order = 1};
+    tool_source s;
+    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
+    tool_status status = a->status;
+    if (file && !(status = tool_open(&s, file))) {
+        status = grad(&s, &j);
+        tool_close(&s);
+    }
+    return status;
+}
+
+const tool_command tool_grad = {
+    .name = "grad",
+    .usage = "FILE.bz --wrt NAME,... [--of OUTPUT] [--order N]",
+    .summary = "add gradients to a program and print it",
+    .help = "Prints the program with further outputs d_NAME (order 2: d2_NAME ...), one for each input in --wrt.",
+    .options = options,
+    .noptions = BZ_LEN(options),
+    .run = run,
+};

@@ -1,0 +1,125 @@
+/* cmd_opt.c - braze opt: passes over a program, text in, text out. */
+#include "tools/tool.h"
+
+#include <string.h>
+
+enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS };
+
+static const tool_option options[] = {
+    TOOL_MACHINE_OPTIONS,
+    {"passes", "NAME,...", "graph passes to run, in this order (default: all; empty: none)"},
+    {"plan", NULL, "print the plan: kernels, buffers and what stayed apart"},
+    {"loops", NULL, "print the kernel loops"},
+};
+
+typedef struct opt_job {
+    tool_machine machine;
+    const char *passes; /* NULL: all */
+    bool plan, loops;
+} opt_job;
+
+static bool read_options(tool_args *a, opt_job *j) {
+    for (int o; (o = tool_next(a)) != TOOL_END;) {
+        switch (o) {
+        case TOOL_STOP: return false;
+        case OPT_PASSES: j->passes = a->value; break;
+        case OPT_PLAN: j->plan = true; break;
+        case OPT_LOOPS: j->loops = true; break;
+        default:
+            if (!tool_machine_option(a, o, &j->machine)) return false;
+        }
+    }
+    return true;
+}
+
+/* What the passes are told about the machine. */
+static bz_status get_target(const tool_machine *m, pass_target *t, bz_error *e) {
+    bz_context *c;
+    bz_status s = bz_open(&m->options, &c);
+    if (s) return bz_fail(e, s, "this machine lacks what was asked for: %s", bz_status_text(s));
+    *t = c->target;
+    t->eager = m->eager;
+    bz_close(c);
+    return BZ_OK;
+}
+
+/* Runs one pass; takes g unless it is the source's own. */
+static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g, const pass_target *t, bz_error *e) {
+    ir_graph *next = p->run(g, t, e);
+    if (g != s->g) ir_graph_free(g);
+    return next;
+}
+
+static ir_graph *run_passes(const tool_source *s, const char *list, const pass_target *t, bz_error *e) {
+    ir_graph *g = s->g;
+    for (unsigned i = 0; !list && i < pass_count && g; i++) g = run_pass(s, &pass_table[i], g, t, e);
+    for (const char *at = list; at && *at && g;) {
+        size_t n = strcspn(at, ",");
+        const pass_info *p = pass_find(at, n);
+        if (!p) {
+            bz_fail(e, BZ_EARG, "there is no pass '%.*s'; `braze opt --help` lists them", (int)n, at);
+            if (g != s->g) ir_graph_free(g);
+            return NULL;
+        }
+        g = run_pass(s, p, g, t, e);
+        at += n + (at[n] == ',');
+    }
+    return g;
+}
+
+static void print_graph(bz_text *t, const tool_source *s, const ir_graph *g) {
+    ir_print(t, g);
+    for (uint32_t i = 1; i < s->m->graphs.n; i++) {
+        bz_text_str(t, "\n");
+        ir_print(t, s->m->graphs.p[i]);
+    }
+}
+
+static void print_plan(bz_text *t, const opt_job *j, const ir_graph *g, const pass_target *target, bz_error *e) {
+    pass_plan *p = pass_compile(g, target, e);
+    if (p && j->plan) pass_plan_print(t, p);
+    if (p && j->loops) lp_print_module(t, p->code);
+    pass_plan_free(p);
+}
+
+static tool_status optimise(const tool_source *s, const opt_job *j) {
+    bz_error e = {0};
+    bz_text t = {0};
+    pass_target target;
+    ir_graph *g = get_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
+    if (g && (j->plan || j->loops))
+        print_plan(&t, j, g, &target, &e);
+    else if (g)
+        print_graph(&t, s, g);
+    if (g && g != s->g) ir_graph_free(g);
+    tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
+    bz_text_free(&t);
+    return status;
+}
+
+static tool_status run(tool_args *a) {
+    opt_job j = {.machine.options.device = BZ_CPU};
+    tool_source s;
+    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
+    tool_status status = a->status;
+    if (file && !(status = tool_open(&s, file))) {
+        status = optimise(&s, &j);
+        tool_close(&s);
+    }
+    return status;
+}
+
+#define PASS(fn, name, letter, help) "\n  " #name "  " help
+const tool_command tool_opt = {
+    .name = "opt",
+    .usage = "FILE.bz [--passes NAME,...] [--plan] [--loops]",
+    .summary = "run passes over a program and print what they give",
+    .help = "Reads FILE.bz, expands calls of builders, runs graph passes and prints the program. Passes:"
+#include "src/passes/pipeline.def"
+
+    ,
+    .options = options,
+    .noptions = BZ_LEN(options),
+    .run = run,
+};
+#undef PASS

@@ -1,0 +1,209 @@
+/* cmd_run.c - braze run: a program run once or often; its outputs printed, or written as .npy files. */
+#include "src/ir/text.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { RUN_IN = TOOL_MACHINE_END, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
+
+static const tool_option options[] = {
+    TOOL_MACHINE_OPTIONS,
+    {"in", "NAME=FILE.npy", "the value of an input (once for each)"},
+    {"out", "DIR", "write each output to DIR/NAME.npy instead of printing it"},
+    {"repeat", "N", "run N times; donated inputs go on with their new values"},
+    {"time", NULL, "tell how long compiling and running took"},
+    {"json", NULL, "outputs and times as JSON"},
+};
+
+typedef struct run_job {
+    tool_machine machine;
+    tool_files files;
+    const char *out;
+    int64_t repeat;
+    bool time, json;
+    uint64_t *ns; /* of each run */
+} run_job;
+
+static bool read_options(tool_args *a, run_job *j) {
+    for (int o; (o = tool_next(a)) != TOOL_END;) {
+        switch (o) {
+        case TOOL_STOP: return false;
+        case RUN_IN:
+            if (!bz_vec_push(&j->files.given, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+            break;
+        case RUN_OUT: j->out = a->value; break;
+        case RUN_REPEAT:
+            if (!tool_number(a, "repeat", 1, 1000000000, &j->repeat)) return false;
+            break;
+        case RUN_TIME: j->time = true; break;
+        case RUN_JSON: j->json = true; break;
+        default:
+            if (!tool_machine_option(a, o, &j->machine)) return false;
+        }
+    }
+    return true;
+}
+
+/* ---- outputs */
+
+static bool safe_name(const char *s) {
+    return *s && *s != '.' && !strchr(s, '/') && strlen(s) < 200;
+}
+
+static bz_status write_outputs(const run_job *j, const tool_engine *x, bz_error *e) {
+    if (mkdir(j->out, 0777) && errno != EEXIST)
+        return bz_fail(e, BZ_EIO, "cannot make the directory %s: %s", j->out, strerror(errno));
+    for (uint32_t i = 0; i < x->g->outputs.n && !e->status; i++) {
+        const char *name = x->g->outputs.p[i].name;
+        bz_text path = {0};
+        bz_textf(&path, "%s/%s.npy", j->out, name);
+        if (!safe_name(name))
+            bz_fail(e, BZ_EARG, "output '%s' has no name for a file", name);
+        else if (path.failed)
+            bz_fail(e, BZ_ENOMEM, "out of memory");
+        else
+            rt_npy_save(path.p, &x->results[i], e);
+        bz_text_free(&path);
+    }
+    return e->status;
+}
+
+static void print_type(bz_text *t, const ir_value_array *a) {
+    bz_textf(t, "%s[", ir_dtypes[a->dtype].name);
+    for (unsigned k = 0; k < a->rank; k++) bz_textf(t, k ? ",%lld" : "%lld", (long long)a->shape[k]);
+    bz_text_str(t, "]");
+}
+
+static void print_outputs(bz_text *t, const run_job *j, const tool_engine *x) {
+    for (uint32_t i = 0; i < x->g->outputs.n; i++) {
+        const char *name = x->g->outputs.p[i].name;
+        bz_textf(t, "%s: ", name);
+        print_type(t, &x->results[i]);
+        if (j->out) {
+            bz_textf(t, " -> %s/%s.npy\n", j->out, name);
+            continue;
+        }
+        bz_text_str(t, "\n");
+        rt_array_print(t, &x->results[i]);
+        bz_text_str(t, "\n");
+    }
+}
+
+/* ---- times */
+
+static int by_size(const void *a, const void *b) {
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+static void print_times(bz_text *t, const run_job *j, const tool_engine *x) {
+    qsort(j->ns, (size_t)j->repeat, sizeof *j->ns, by_size);
+    double median = (double)j->ns[j->repeat / 2] * 1e-6, best = (double)j->ns[0] * 1e-6;
+    double compile = (double)x->compile_ns * 1e-6;
+    if (j->json)
+        bz_textf(t, "\"compile_ms\": %.6f, \"runs\": %lld, \"median_ms\": %.6f, \"best_ms\": %.6f, ", compile,
+                 (long long)j->repeat, median, best);
+    else
+        bz_textf(t, "compiled in %.3f ms; %lld runs: median %.4f ms, best %.4f ms\n", compile, (long long)j->repeat,
+                 median, best);
+}
+
+/* Numbers that JSON lacks become strings. */
+static void json_element(bz_text *t, const ir_value_array *a, int64_t i) {
+    ir_bits b = ir_load_bits(a->dtype, (const char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
+    double v = ir_is_float(a->dtype) ? ir_bits_to_f64(a->dtype, b) : 0;
+    if (!isfinite(v))
+        bz_textf(t, "\"%s\"", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+    else
+        tx_print_bits(t, a->dtype, b);
+}
+
+static void json_output(bz_text *t, const run_job *j, const char *name, const ir_value_array *a) {
+    bz_text_str(t, "{\"name\": ");
+    bz_text_json(t, name);
+    bz_textf(t, ", \"dtype\": \"%s\", \"shape\": [", ir_dtypes[a->dtype].name);
+    for (unsigned k = 0; k < a->rank; k++) bz_textf(t, k ? ", %lld" : "%lld", (long long)a->shape[k]);
+    bz_text_str(t, "]");
+    if (!j->out) {
+        bz_text_str(t, ", \"data\": [");
+        for (int64_t i = 0; i < rt_array_count(a); i++) {
+            bz_text_str(t, i ? ", " : "");
+            json_element(t, a, i);
+        }
+        bz_text_str(t, "]");
+    }
+    bz_text_str(t, "}");
+}
+
+static tool_status report(const run_job *j, const tool_engine *x) {
+    bz_text t = {0};
+    bz_text_str(&t, j->json ? "{" : "");
+    if (j->json && j->time) print_times(&t, j, x);
+    bz_text_str(&t, j->json ? "\"outputs\": [" : "");
+    for (uint32_t i = 0; i < x->g->outputs.n && j->json; i++) {
+        bz_text_str(&t, i ? ", " : "");
+        json_output(&t, j, x->g->outputs.p[i].name, &x->results[i]);
+    }
+    bz_text_str(&t, j->json ? "]}\n" : "");
+    if (!j->json) print_outputs(&t, j, x);
+    if (!j->json && j->time) print_times(&t, j, x);
+    tool_status s = tool_write(&t);
+    bz_text_free(&t);
+    return s;
+}
+
+/* ---- the command */
+
+static tool_status run_all(const tool_source *s, run_job *j, const ir_value_array *values) {
+    tool_engine x;
+    bz_error e = {0};
+    if (tool_engine_open(&x, &j->machine, s->g, values, &e)) return tool_source_error(s, &e);
+    for (int64_t i = 0; i < j->repeat && !e.status; i++) tool_engine_run(&x, &j->ns[i], &e);
+    tool_status status = e.status ? tool_source_error(s, &e) : TOOL_DONE;
+    if (!status && j->out && write_outputs(j, &x, &e)) status = tool_error(&e);
+    if (!status) status = report(j, &x);
+    tool_engine_close(&x);
+    return status;
+}
+
+static tool_status run_source(const tool_source *s, run_job *j) {
+    ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
+    j->ns = bz_mem_zero((size_t)j->repeat, sizeof *j->ns);
+    tool_status status = values && j->ns ? tool_inputs(s, &j->files, &j->machine, values)
+                                         : tool_error(&(bz_error){.status = BZ_ENOMEM});
+    if (!status) status = run_all(s, j, values);
+    tool_values_free(values, s->g->inputs.n);
+    bz_mem_free(j->ns);
+    return status;
+}
+
+static tool_status run(tool_args *a) {
+    run_job j = {.repeat = 1, .machine.options.device = BZ_CPU};
+    tool_source s;
+    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
+    tool_status status = a->status;
+    if (file && !(status = tool_open(&s, file))) {
+        status = run_source(&s, &j);
+        tool_close(&s);
+    }
+    bz_vec_free(&j.files.given);
+    return status;
+}
+
+const tool_command tool_run = {
+    .name = "run",
+    .usage = "FILE.bz [--in NAME=FILE.npy]... [--out DIR] [OPTION]...",
+    .summary = "run a program; print its outputs or write them as .npy",
+    .help = "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program says how\n"
+            "('x: f32[4] = randn(seed=1)').",
+    .options = options,
+    .noptions = BZ_LEN(options),
+    .run = run,
+};

@@ -1,0 +1,126 @@
+/* engine.c - a graph on a device: compiled once, run any number of times on the same inputs.
+ *
+ *     ref   ir_interpret, which knows symbolic dimensions too
+ *     cpu   a program of a context of its own; inputs and outputs are its buffers */
+#include "tools/tool.h"
+
+#include <string.h>
+
+bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
+    static const char *const devices[] = {"cpu", "ref", NULL}, *const modes[] = {"compiled", "eager", NULL},
+                                   *const isas[] = {"base", "avx2", "avx512", NULL};
+    int v;
+    int64_t n;
+    switch (number) {
+    case TOOL_DEVICE:
+        if (!tool_choice(a, "device", devices, &v)) return false;
+        m->options.device = v ? BZ_REF : BZ_CPU;
+        return true;
+    case TOOL_MODE:
+        if (!tool_choice(a, "mode", modes, &v)) return false;
+        m->eager = v == 1;
+        return true;
+    case TOOL_THREADS:
+        if (!tool_number(a, "threads", 1, BZ_RT_MAX_THREADS, &n)) return false;
+        m->options.threads = (int)n;
+        return true;
+    default:
+        if (!tool_choice(a, "isa", isas, &v)) return false;
+        m->options.isa = (bz_isa)(BZ_ISA_BASE + v);
+        return true;
+    }
+}
+
+/* ---- opening */
+
+static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
+    for (uint32_t i = 0; i < x->g->inputs.n; i++) {
+        size_t bytes = rt_array_bytes(&inputs[i]);
+        if (x->g->inputs.p[i].scalar) {
+            x->bits[i] = ir_load_bits(inputs[i].dtype, inputs[i].data);
+            continue;
+        }
+        x->in[i] = rt_buffer_new(x->c, bytes);
+        if (!x->in[i]) return BZ_ENOMEM;
+        if (bytes) memcpy(x->in[i]->p, inputs[i].data, bytes);
+    }
+    return BZ_OK;
+}
+
+static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e) {
+    bz_status s = bz_open(&m->options, &x->c);
+    if (s == BZ_EDEVICE) return bz_fail(e, s, "this machine lacks the instruction set that was asked for");
+    if (s) return bz_fail(e, s, "%s", bz_status_text(s));
+    uint64_t start = rt_now();
+    x->program = rt_program_new(x->c, x->g, m->eager, e);
+    x->compile_ns = rt_now() - start;
+    return x->program ? BZ_OK : e->status;
+}
+
+bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g, const ir_value_array *inputs, bz_error *e) {
+    *x = (tool_engine){.g = g, .inputs = inputs};
+    x->results = bz_mem_zero(g->outputs.n + 1, sizeof *x->results);
+    x->in = bz_mem_zero(g->inputs.n + 1, sizeof *x->in);
+    x->out = bz_mem_zero(g->outputs.n + 1, sizeof *x->out);
+    x->bits = bz_mem_zero(g->inputs.n + 1, sizeof *x->bits);
+    bz_status s = x->results && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
+    if (!s && m->options.device != BZ_REF) {
+        s = open_context(x, m, e);
+        if (!s) s = take_inputs(x, inputs);
+    }
+    if (s) {
+        bz_fail(e, s, "%s", bz_status_text(s));
+        tool_engine_close(x);
+    }
+    return s;
+}
+
+/* ---- running */
+
+static void drop_results(tool_engine *x) {
+    for (uint32_t i = 0; i < x->g->outputs.n; i++) {
+        if (!x->c) bz_mem_free(x->results[i].data);
+        x->results[i].data = NULL;
+        if (x->out[i]) rt_buffer_unref(x->c, x->out[i]);
+        x->out[i] = NULL;
+    }
+}
+
+static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
+    for (uint32_t i = 0; i < x->g->outputs.n; i++) {
+        int in = x->g->outputs.p[i].donated;
+        if (in >= 0) x->out[i] = rt_buffer_ref(x->in[in]);
+    }
+    uint64_t start = rt_now();
+    bz_status s = rt_program_run(x->c, x->program, &(rt_call){x->in, x->bits, x->out});
+    *ns = rt_now() - start;
+    if (s) return bz_fail(e, s, "%s", bz_message(x->c));
+    for (uint32_t i = 0; i < x->g->outputs.n; i++) {
+        ir_ref r = x->g->outputs.p[i].node;
+        x->results[i] = (ir_value_array){.dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank, .data = x->out[i]->p};
+        ir_static_shape(x->g, r, x->results[i].shape);
+    }
+    return BZ_OK;
+}
+
+bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e) {
+    drop_results(x);
+    if (x->c) return run_program(x, ns, e);
+    uint64_t start = rt_now();
+    bz_status s = ir_interpret(x->g, x->inputs, x->results, e);
+    *ns = rt_now() - start;
+    return s;
+}
+
+void tool_engine_close(tool_engine *x) {
+    if (x->results && x->out) drop_results(x);
+    for (uint32_t i = 0; x->c && x->in && i < x->g->inputs.n; i++)
+        if (x->in[i]) rt_buffer_unref(x->c, x->in[i]);
+    if (x->program) rt_program_free(x->c, x->program);
+    bz_close(x->c);
+    bz_mem_free(x->results);
+    bz_mem_free(x->in);
+    bz_mem_free(x->out);
+    bz_mem_free(x->bits);
+    *x = (tool_engine){0};
+}

@@ -1,0 +1,127 @@
+/* tool.h - what the subcommands of `braze` share.
+ *
+ *     braze.c   main: picks the subcommand        args.c     options by table, help
+ *     source.c  FILE.bz and errors in it          inputs.c   values for inputs: files, or made up
+ *     engine.c  a graph on a device, run          cmd_*.c    one subcommand each */
+#ifndef BRAZE_TOOL_H
+#define BRAZE_TOOL_H
+
+#include "runtime/array.h"
+#include "runtime/rt.h"
+
+typedef enum tool_status {
+    TOOL_DONE = 0,
+    TOOL_MISTAKE = 1,     /* the user's: a file's content, a name, a shape */
+    TOOL_USAGE = 2,       /* wrong options */
+    TOOL_ENVIRONMENT = 3, /* memory, disk, compiler, device */
+} tool_status;
+
+/* ---- args.c */
+
+typedef struct tool_option {
+    const char *name, *arg, *help; /* arg: what its argument is called, NULL = none */
+} tool_option;
+
+typedef struct tool_args tool_args;
+
+typedef struct tool_command {
+    const char *name, *usage, *summary, *help;
+    const tool_option *options; /* beside --help */
+    unsigned noptions;
+    tool_status (*run)(tool_args *a);
+} tool_command;
+
+struct tool_args {
+    const tool_command *cmd;
+    int argc;
+    char **argv;
+    const char *value;  /* of the option at hand */
+    tool_status status; /* when tool_next gives TOOL_STOP */
+};
+
+enum { TOOL_END = -1, TOOL_STOP = -2 };
+
+/* The number of the next option in cmd->options (its argument in a->value), TOOL_END behind the last, TOOL_STOP after --help or
+ * a mistake: the command returns a->status then. */
+int tool_next(tool_args *a);
+/* The next argument that is no option, NULL behind the last. After TOOL_END. */
+const char *tool_operand(tool_args *a);
+/* The one FILE operand; NULL with a usage error in a->status when it is missing or followed by others. */
+const char *tool_file(tool_args *a);
+/* "braze run: text" and a hint at --help on stderr; gives TOOL_USAGE. */
+tool_status tool_usage(tool_args *a, const char *fmt, ...) BZ_PRINTF(2, 3);
+/* a->value as a number in lo .. hi; false with a usage error in a->status. */
+bool tool_number(tool_args *a, const char *option, int64_t lo, int64_t hi, int64_t *out);
+/* a->value as one of `words` (NULL-terminated); false with a usage error in a->status. */
+bool tool_choice(tool_args *a, const char *option, const char *const *words, int *out);
+/* "braze: error: text" on stderr; the status that fits: the environment's failures, or the user's mistake. */
+tool_status tool_error(const bz_error *e);
+
+/* ---- source.c */
+
+typedef struct tool_source {
+    const char *name; /* for messages */
+    char *text;
+    size_t n;
+    ir_module *m;
+    ir_graph *g; /* graph 0 */
+} tool_source;
+
+/* Reads and parses; on failure reports it and leaves nothing to close. "-" is standard input. */
+tool_status tool_open(tool_source *s, const char *path);
+void tool_close(tool_source *s);
+/* Reports an error about the graph; with its line and a caret when the message ends in a line of this source. */
+tool_status tool_source_error(const tool_source *s, const bz_error *e);
+/* Number of the input called name[0..n), -1 = none. */
+int tool_find_input(const ir_graph *g, const char *name, size_t n);
+/* Writes t to standard output. */
+tool_status tool_write(const bz_text *t);
+
+/* ---- engine.c */
+
+/* Options that all commands with a machine share. */
+typedef struct tool_machine {
+    bz_options options; /* device: BZ_CPU or BZ_REF */
+    bool eager;
+} tool_machine;
+
+#define TOOL_MACHINE_OPTIONS                                                                       \
+    {"device", "cpu|ref", "where to run: machine code, or the reference interpreter"},             \
+        {"mode", "compiled|eager", "eager: one kernel for each op"},                               \
+        {"threads", "N", "threads to use"}, {"isa", "avx512|avx2|base", "instruction set to use"}
+enum { TOOL_DEVICE, TOOL_MODE, TOOL_THREADS, TOOL_ISA, TOOL_MACHINE_END };
+/* Reads option `number` (TOOL_DEVICE ...); false with a usage error in a->status. */
+bool tool_machine_option(tool_args *a, int number, tool_machine *m);
+
+typedef struct tool_engine {
+    bz_context *c; /* NULL for the interpreter */
+    const ir_graph *g;
+    rt_program *program;
+    const ir_value_array *inputs; /* the interpreter's */
+    rt_buffer **in, **out;
+    ir_bits *bits;
+    ir_value_array *results; /* one per output after a run */
+    uint64_t compile_ns;
+} tool_engine;
+
+/* Compiles g and copies the inputs (one per input of g). On failure nothing is left to close. */
+bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g, const ir_value_array *inputs, bz_error *e);
+/* Runs once; *ns: how long it took. Results of the run before are gone. Donated inputs hold the new values then. */
+bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e);
+void tool_engine_close(tool_engine *x);
+
+/* ---- inputs.c */
+
+typedef struct tool_files {
+    BZ_VEC(const char *) given; /* "NAME=FILE.npy" */
+    bool invent;                /* make up what neither a file nor the program gives */
+} tool_files;
+
+/* One value per input of the source's graph, in values[] (data: bz_mem_free). Reports what is wrong. */
+tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m, ir_value_array *values);
+void tool_values_free(ir_value_array *values, uint32_t n);
+
+/* ---- cmd_*.c */
+extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench, tool_ops;
+
+#endif
