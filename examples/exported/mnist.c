@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum { DIGITS = 10000, TRAIN = 8500, PIXELS = 784 };
-static uint8_t pixel[DIGITS][PIXELS], label[DIGITS];
+static uint8_t pixel[DIGITS * PIXELS], label[DIGITS];
 
 static void *room(size_t bytes) { /* aligned for vectors, zero */
     void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -18,7 +18,7 @@ static void *room(size_t bytes) { /* aligned for vectors, zero */
 }
 
 static void take(int first, int n, float *x, int64_t *y) {
-    for (int i = 0; i < n * PIXELS; i++) x[i] = (float)pixel[first][i] / 255.0f;
+    for (int i = 0; i < n * PIXELS; i++) x[i] = (float)pixel[first * PIXELS + i] / 255.0f;
     for (int i = 0; i < n; i++) y[i] = label[first + i];
 }
 
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     struct test_args b = {x, y, p[0], p[1], p[2], p[3], p[4], p[5], &right, NULL, 0};
     if ((status = test(&b))) return fprintf(stderr, "%s\n", test_error(status)), 1;
     memcpy(&bits, &loss, sizeof bits);
-    printf("ms_per_step %.6g images_per_s %.6g peak_bytes %zu accuracy %.6g loss_bits 0x%08x\n", 1e3 * s, head[0] / s,
+    printf("ms_per_step %.6g images_per_s %.6g peak_bytes %zu accuracy %.17g loss_bits 0x%08x\n", 1e3 * s, head[0] / s,
            bytes + step_workspace() + (size_t)head[0] * (PIXELS * sizeof *x + sizeof *y), (double)right / (DIGITS - TRAIN), (unsigned)bits);
     return 0;
 }
