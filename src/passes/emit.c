@@ -81,8 +81,18 @@ static lp_val sym_value(const emitter *m, ir_ex sym)
 
 static const ir_op ex_ops[] = {[EX_ADD] = IR_ADD, [EX_MUL] = IR_MUL, [EX_DIV] = IR_IDIV, [EX_MOD] = IR_IMOD, [EX_MIN] = IR_MIN, [EX_MAX] = IR_MAX};
 
+/* Memory ran out among the expressions: they are not what they seem. */
+static bool lost_indices(emitter *m)
+{
+    if (m->x->failed)
+        emit_fail(m);
+    return m->x->failed;
+}
+
 lp_val emit_index(emitter *m, ir_ex e)
 {
+    if (lost_indices(m))
+        return 0;
     const ir_ex_node n = *ir_ex_at(m->x, e);
     if (n.kind == EX_NONE) { /* memory ran out while it was made */
         m->failed = true;
@@ -101,6 +111,8 @@ static lp_val index_lanes(emitter *m, ir_ex e, unsigned u)
 {
     int64_t coef;
     ir_ex rest;
+    if (lost_indices(m))
+        return 0;
     if (m->lanes == 1 || !m->vec || !ir_ex_uses(m->x, e, m->vec))
         return lp_splat(m->b, emit_index(m, e), m->lanes);
     if (ir_ex_linear(m->x, e, m->vec, &coef, &rest)) {

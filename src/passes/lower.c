@@ -83,8 +83,10 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     char name[24];
     snprintf(name, sizeof name, "%s%u", stems[access], l->buffers.n);
     lp_val p = lp_add_buffer(l->b, name, l->plan->buffers.p[buffer].dtype, access);
-    if (!bz_vec_push(&l->buffers, buffer) || !bz_vec_push(&l->pointers, p))
-        emit_fail(&l->m);
+    if (!p || !bz_vec_reserve(&l->buffers, 1) || !bz_vec_reserve(&l->pointers, 1))
+        return emit_fail(&l->m), 0;
+    bz_vec_push(&l->buffers, buffer); /* as many as the kernel has, or it is given up */
+    bz_vec_push(&l->pointers, p);
     return p;
 }
 
