@@ -16,7 +16,8 @@ static bz_context *open_context(bz_device device) {
 }
 
 /* y = relu(x w) and the sums of y's rows. */
-static bz_status layer(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status layer(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     out[0] = bz_relu(bz_matmul(in[0], in[1]));
     out[1] = bz_sum(out[0], BZ_AXES(1), false);
@@ -24,7 +25,8 @@ static bz_status layer(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
 }
 
 static bz_program *compiled(bz_context *c, bool profile) {
-    bz_tensor *in[] = {bz_ones(c, BZ_SHAPE(64, 32), BZ_F32), bz_ones(c, BZ_SHAPE(32, 16), BZ_F32)}, *out[2];
+    bz_tensor *in[] = {bz_ones(c, BZ_SHAPE(64, 32), BZ_F32), bz_ones(c, BZ_SHAPE(32, 16), BZ_F32)},
+              *out[2];
     bz_program *p = bz_compile(c, layer, NULL, &(bz_compile_options){.nin = 2, .nout = 2});
     bz_profile(c, profile);
     for (int i = 0; i < 3; i++) cr_assert_eq(bz_call(p, in, out), BZ_OK, "%s", bz_message(c));
@@ -90,7 +92,8 @@ Test(explain, written_whole_or_not_at_all) {
     size_t n;
     close(mkstemp(path));
     cr_assert_eq(bz_explain(compiled(c, false), NULL, &x), BZ_OK);
-    static const char *const parts[] = {"neighbours that stayed apart", "\"kernels\": [", "</svg>\n"};
+    static const char *const parts[] = {"neighbours that stayed apart", "\"kernels\": [",
+                                        "</svg>\n"};
     for (int f = BZ_EXPLAIN_TEXT; f <= BZ_EXPLAIN_SVG; f++) {
         cr_assert_eq(bz_write_explanation(x, (bz_explain_format)f, path), BZ_OK);
         cr_assert_eq(rt_file_read(path, &text, &n, NULL), BZ_OK);
@@ -134,7 +137,8 @@ Test(tensor_text, views_are_saved_row_major) {
     char path[] = "/tmp/braze-save-XXXXXX";
     float got[6];
     close(mkstemp(path));
-    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){0, 1, 2, 3, 4, 5}), (const int64_t[]){2, 3}, 2);
+    bz_tensor *x =
+        bz_from_data(c, BZ_F32, ((float[]){0, 1, 2, 3, 4, 5}), (const int64_t[]){2, 3}, 2);
     cr_assert_eq(bz_save_npy(bz_transpose(x, 0, 1), path), BZ_OK, "%s", bz_message(c));
     bz_tensor *y = bz_load_npy(c, path);
     cr_assert_eq(bz_ndim(y), 2, "%s", bz_message(c));

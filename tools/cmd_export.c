@@ -9,7 +9,8 @@ enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA };
 static const tool_option options[] = {
     {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o"},
     {"name", "FN", "the C function (default: PREFIX without its directory)"},
-    {"isa", "NAME,...", "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
+    {"isa", "NAME,...",
+     "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
 };
 
 typedef struct export_job {
@@ -20,7 +21,8 @@ typedef struct export_job {
 
 /* "avx2,base" as instruction sets; false with a usage error. */
 static bool read_isas(tool_args *a, export_job *j) {
-    static const char *const names[CG_NISAS] = {[CG_BASE] = "base", [CG_V3] = "avx2", [CG_V4] = "avx512"};
+    static const char *const names[CG_NISAS] = {
+        [CG_BASE] = "base", [CG_V3] = "avx2", [CG_V4] = "avx512"};
     bool seen[CG_NISAS] = {false};
     j->n = 0;
     for (const char *at = a->value; *at;) {
@@ -58,7 +60,8 @@ static tool_status run(tool_args *a) {
     tool_status status = a->status;
     if (file && !(status = tool_open(&s, file))) {
         bz_error e = {0};
-        if (rt_export_graph(s.g, j.out, j.name, j.isas, j.n, &e)) status = tool_source_error(&s, &e);
+        if (rt_export_graph(s.g, j.out, j.name, j.isas, j.n, &e))
+            status = tool_source_error(&s, &e);
         tool_close(&s);
     }
     return status;
@@ -68,7 +71,8 @@ const tool_command tool_export = {
     .name = "export",
     .usage = "FILE.bz --out PREFIX [--name FN] [--isa NAME,...]",
     .summary = "write a program as an object file and a header for C",
-    .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with libc, libm and pthread.\n"
+    .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
+            "libc, libm and pthread.\n"
             "No compiler or linker takes part.",
     .options = options,
     .noptions = BZ_LEN(options),

@@ -108,3 +108,24 @@ Test(threads, what_is_left_at_exit_is_told) {
     cr_assert(status_after(a_block) == 77);
     cr_assert(status_after(a_double_free) == 77);
 }
+
+static void one_launch(void) {
+    CUdeviceptr p = device(64);
+    void *params[] = {&p};
+    ok(cuMemsetD32_v2(p, 0, 16));
+    ok(cuLaunchKernel(kernel("ticket"), 2, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+    ok(cuCtxSynchronize());
+    ok(cuMemFree_v2(p));
+}
+
+Test(threads, counters_are_written_at_exit) {
+    char path[] = "/tmp/fakecuda-counters-XXXXXX", line[1024] = "";
+    close(mkstemp(path));
+    setenv("BRAZE_FAKE_COUNTERS", path, 1);
+    cr_assert(status_after(one_launch) == 0);
+    FILE *file = fopen(path, "r");
+    cr_assert(file && fgets(line, sizeof line, file));
+    fclose(file);
+    unlink(path);
+    cr_assert(strstr(line, "\"kernel\": \"ticket\", \"launches\": 1, \"blocks\": 2"), "%s", line);
+}

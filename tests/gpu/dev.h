@@ -31,7 +31,6 @@ typedef struct {
     uint64_t seed;  /* of the schedule, where the device has one */
     uint64_t limit; /* warp instructions a block may run, 0: the device's own limit */
     bool count;     /* fill `conflicts` */
-    bool unchecked; /* leave the checkers out: what is tested is one instruction's answer */
 } dev_launch;
 
 /* What a device does. Functions return 0 or a CUDA error number (CUresult). */

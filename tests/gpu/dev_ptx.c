@@ -159,7 +159,7 @@ static int launch(dev *d, const dev_launch *l) {
         .cooperative = l->cooperative,
         .seed = l->seed,
         .host_threads = 1,
-        .checks = l->unchecked ? 0 : PTX_CHECK_ALL & ~(unsigned)PTX_CHECK_SETS,
+        .checks = PTX_CHECK_ALL & ~(unsigned)PTX_CHECK_SETS,
         .count = l->count,
         .instruction_limit = l->limit,
         .memory = &memory,

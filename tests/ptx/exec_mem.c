@@ -313,12 +313,13 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
     case PTX_SHARED:
         if (!mem_shared_ok(w, i, mask, ad, bytes)) return false;
         (store ? race_write : race_read)(w, i, mask, ad, bytes, strong);
-        for (unsigned l = 0; l < LANES; l++) host[l] = w->b->shared + ad[l];
+        for (unsigned l = 0; l < LANES; l++) /* as numbers: lanes that sit out hold anything */
+            host[l] = (uint8_t *)((uintptr_t)w->b->shared + ad[l]);
         return true;
     case PTX_LOCAL:
         if (!local_ok(w, i, mask, ad, bytes)) return false;
         for (unsigned l = 0; l < LANES; l++)
-            host[l] = w->stack + (size_t)l * w->b->ln->stack_bytes + ad[l];
+            host[l] = (uint8_t *)((uintptr_t)w->stack + (size_t)l * w->b->ln->stack_bytes + ad[l]);
         return true;
     case PTX_PARAM:
         if (store) {

@@ -148,7 +148,7 @@ static inline float nanf_if(float a, float b, float r) {
 
 /* 2^x to about 2^-52: the Taylor series of 2^f on [-1/2, 1/2], then the exponent in two steps. */
 static inline double exp2_1(double x) {
-    double y = x > 1100 ? 1100 : x < -1200 ? -1200 : x;
+    double y = x > 1100 ? 1100 : x >= -1200 ? x : -1200; /* a NaN too is cut */
     double n = (y + 0x1.8p52) - 0x1.8p52, z = (y - n) * 0.69314718055994530942;
     double r = 1.0 / 6227020800;
     r = r * z + 1.0 / 479001600, r = r * z + 1.0 / 39916800, r = r * z + 1.0 / 3628800;

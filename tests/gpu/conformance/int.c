@@ -195,7 +195,7 @@ static void row(const conf_case *c, const uint64_t *v, uint64_t *r) {
     case REM: /* the kernel divides by 7 instead of by 0 and -1 */
         r[0] = (uint64_t)arithmetic(c, v, a, b == 0 || b == extend(c, ~0ull) ? 7 : b, 0);
         break;
-    default: r[0] = (uint64_t)arithmetic(c, v, a, b, c->sig[2] == ':' ? 0 : extend(c, v[2]));
+    default: r[0] = (uint64_t)arithmetic(c, v, a, b, extend(c, v[2]));
     }
 }
 
