@@ -31,6 +31,13 @@ void emit_fail(emitter *m)
         lp_give_up(m->b);
 }
 
+void emit_resume(emitter *m, lp_builder *b)
+{
+    m->b = b;
+    if (m->failed)
+        emit_fail(m);
+}
+
 void emit_sym(emitter *m, ir_ex sym, lp_val value)
 {
     unsigned i = 0;

@@ -100,6 +100,7 @@ typedef struct emitter {
 bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
+void emit_resume(emitter *m, lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
 /* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);

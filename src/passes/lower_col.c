@@ -62,7 +62,7 @@ static bool linear(col_kernel *q)
     fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->x, idx);
     emit_node(m, q->x, idx);
     emit_forget(m, mark);
-    m->b = b;
+    emit_resume(m, b);
     for (uint32_t i = 0; i < m->seen.n; i++)
         ok &= ir_ex_linear(&q->l->x, m->seen.p[i], q->c_sym, &coef, &rest);
     return ok;

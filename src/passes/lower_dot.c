@@ -223,7 +223,7 @@ static bool dense_along(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex sym)
     unsigned mark = emit_mark(m);
     emit_node(m, r, idx);
     emit_forget(m, mark);
-    m->b = b;
+    emit_resume(m, b);
     for (uint32_t i = 0; i < m->seen.n; i++)
         ok &= ir_ex_linear(m->x, m->seen.p[i], sym, &coef, &rest) && (coef == 1 || coef == 0);
     return ok;

@@ -45,7 +45,7 @@ static bool linear(lower *l, const map_space *s)
         emit_node(m, l->outputs.p[i], idx);
     }
     emit_forget(m, mark);
-    m->b = b;
+    emit_resume(m, b);
     for (uint32_t i = 0; i < m->seen.n; i++)
         ok &= ir_ex_linear(&l->x, m->seen.p[i], s->c, &coef, &rest);
     return ok;
