@@ -32,6 +32,7 @@ struct bz_program {
     int *donate; /* input -> output, -1 */
     const char *site;
     trace *traces;
+    bool tracing;         /* fn runs right now: it may not call itself */
     rt_storage **pending; /* room for nin */
     struct bz_program *prev, *next;
 };
@@ -169,6 +170,15 @@ static bz_status add_output(bz_program *p, const trace *t, rt_epoch *e, int k, b
     return bz_vec_push(&e->g->outputs, ((ir_output){name, r, donor})) ? BZ_OK : rt_no_memory(c);
 }
 
+static bz_status apply(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
+    if (p->tracing)
+        return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
+    p->tracing = true;
+    bz_status s = p->fn(p->c, in, p->nin, out, p->nout, p->user);
+    p->tracing = false;
+    return s;
+}
+
 static bz_status call_function(bz_program *p, const trace *t, rt_epoch *e) {
     bz_context *c = p->c;
     bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
@@ -211,7 +221,7 @@ static bz_status trace_function(bz_program *p, trace *t, ir_graph **graph) {
     bz_status s = bz_scope_begin(c);
     if (s) return s;
     rt_epoch *e = rt_epoch_open(c, true);
-    if (!e) return bz_scope_end(c), BZ_ENOMEM;
+    if (!e) return rt_scope_end(c), BZ_ENOMEM;
     s = call_function(p, t, e);
     if (!s && !take_arguments(p, t, e)) s = rt_no_memory(c);
     if (!s) {
@@ -221,7 +231,7 @@ static bz_status trace_function(bz_program *p, trace *t, ir_graph **graph) {
             t->program = rt_program_new(c, e->g, false, &error);
         if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
     }
-    while (c->scopes.n > depth) bz_scope_end(c);
+    while (c->scopes.n > depth) rt_scope_end(c);
     c->epoch = e->next;
     rt_epoch_close(c, e);
     return s;
@@ -311,7 +321,8 @@ static rt_buffer *copy_of(bz_context *c, const rt_buffer *b) {
     return own;
 }
 
-/* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's. */
+/* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's; the window holds
+ * its storage's buffer (`next`) for the call, so that a donation of that buffer does not write what the window reads. */
 static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window) {
     size_t size = ir_dtype_bytes((bz_dtype)x->st->dtype), bytes = (size_t)x->layout->count * size;
     rt_buffer *b = x->st->buf;
@@ -320,7 +331,8 @@ static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window)
         *window = (rt_buffer){.p = (char *)b->p + (size_t)x->offset * size,
                               .bytes = bytes,
                               .refs = 2,
-                              .foreign = true};
+                              .foreign = true,
+                              .next = rt_buffer_ref(b)};
         return window;
     }
     rt_buffer *packed = rt_buffer_new(c, bytes);
@@ -369,7 +381,11 @@ static bool gather_arguments(bz_program *p, trace *t, bz_tensor *const *in) {
     return true;
 }
 
-static void drop_arguments(bz_context *c, trace *t, int nout) {
+static void drop_arguments(bz_context *c, trace *t, int nin, int nout) {
+    for (int i = 0; i < nin; i++) {
+        rt_buffer_unref(c, t->windows[i].next);
+        t->windows[i].next = NULL;
+    }
     for (uint32_t i = 0; i < t->nargs; i++) rt_buffer_unref(c, t->in[i]);
     for (int i = 0; i < nout; i++) {
         rt_buffer_unref(c, t->out[i]);
@@ -412,7 +428,7 @@ static bz_status hand_out(bz_program *p, trace *t, bz_tensor *const *in, bz_tens
 
 /* Within a trace a call is just the function; donation is the in-place change that it stands for. */
 static bz_status call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
-    bz_status s = p->fn(p->c, in, p->nin, out, p->nout, p->user);
+    bz_status s = apply(p, in, out);
     for (int i = 0; i < p->nin && !s; i++)
         if (p->donate[i] >= 0 && rt_is_poison(bz_copy__at(in[i], out[p->donate[i]], p->site)))
             s = p->c->err.status;
@@ -426,7 +442,7 @@ static bz_status run(bz_program *p, trace *t, bz_tensor *const *in, bz_tensor **
     s = gather_arguments(p, t, in) ? BZ_OK : rt_no_memory(c);
     if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out});
     if (!s) s = hand_out(p, t, in, out);
-    drop_arguments(c, t, p->nout);
+    drop_arguments(c, t, p->nin, p->nout);
     return s;
 }
 

@@ -104,7 +104,7 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
 
 void bz_close(bz_context *c) {
     if (!c) return;
-    while (c->scopes.n > 1) bz_scope_end(c);
+    while (c->scopes.n > 1) rt_scope_end(c);
     rt_programs_free(c);
     rt_slab_free(c);
     while (c->epoch) {

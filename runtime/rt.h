@@ -181,6 +181,7 @@ void rt_slab_free(bz_context *c);
 /* ---- scope.c */
 void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth);
 void rt_scope_unlink(bz_context *c, rt_tensor *t);
+void rt_scope_end(bz_context *c); /* the innermost one, which is there */
 
 /* ---- record.c */
 enum { RT_FEW = 8 };

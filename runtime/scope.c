@@ -45,10 +45,17 @@ static void end_epoch(bz_context *c) {
 
 bz_status bz_scope_end(bz_context *c) {
     if (c->scopes.n <= 1) return rt_fail(c, BZ_ESCOPE, NULL, "scope_end", "no scope is open");
+    if (c->epoch && c->epoch->tracing && c->scopes.n - 1 <= c->epoch->depth)
+        return rt_fail(c, BZ_ESCOPE, NULL, "scope_end",
+                       "the scope around a function that bz_compile traces is not the function's");
+    rt_scope_end(c);
+    return BZ_OK;
+}
+
+void rt_scope_end(bz_context *c) {
     while (c->scopes.p[c->scopes.n - 1]) rt_tensor_free(c, at(c, c->scopes.p[c->scopes.n - 1]));
     c->scopes.n--;
     end_epoch(c);
-    return BZ_OK;
 }
 
 bz_tensor *bz_keep(bz_tensor *x) {

@@ -146,3 +146,100 @@ Test(compile, steady_loops_take_no_memory) {
     cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
     bz_close(c);
 }
+
+/* in[1] mirrored, added into in[0]. */
+static bz_status add_into(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                          void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_add(bz_flip(in[1], BZ_AXES(0)), in[0]);
+    return BZ_OK;
+}
+
+/* The donated tensor comes in a second time: itself, a view of it, twice donated, the caller's memory. */
+static void aliases(bz_context *c) {
+    bz_program *p = bz_compile(c, add_into, NULL, &(bz_compile_options){2, 1, (int[]){0, -1}});
+    bz_tensor *out, *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4}), BZ_SHAPE(4));
+    cr_assert_eq(bz_call(p, (bz_tensor *[]){x, x}, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(x, 5, 5, 5, 5);
+    bz_tensor *big = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6, 7, 8}), BZ_SHAPE(2, 4));
+    bz_program *q = bz_compile(c, add_into, NULL, &(bz_compile_options){2, 1, (int[]){0, -1}});
+    bz_tensor *row = bz_slice(big, ((int64_t[]){1}), ((int64_t[]){2}), NULL, 1);
+    cr_assert_eq(bz_call(q, (bz_tensor *[]){big, row}, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(big, 6, 8, 10, 12, 10, 12, 14, 16);
+    EXPECT(row, 10, 12, 14, 16);
+    bz_tensor *flat = bz_reshape(bz_flatten(big, 0, 1), BZ_SHAPE(2, 4));
+    cr_assert_eq(bz_call(q, (bz_tensor *[]){big, flat}, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(flat, 16, 20, 24, 28, 16, 20, 24, 28);
+}
+Test(compile, a_donated_input_that_comes_twice) {
+    on_all(aliases);
+}
+
+static bz_status swap(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_add(in[1], in[0]);
+    out[1] = bz_mul(in[1], in[0]);
+    return BZ_OK;
+}
+
+static void donated_twice(bz_context *c) {
+    bz_program *p = bz_compile(c, swap, NULL, &(bz_compile_options){2, 2, (int[]){0, 1}});
+    bz_tensor *out[2], *x = bz_from_data(c, BZ_F32, ((float[]){3, 5}), BZ_SHAPE(2));
+    cr_assert_eq(bz_call(p, (bz_tensor *[]){x, x}, out), BZ_OK, "%s", bz_message(c));
+    EXPECT(x, 9, 25); /* the later output wins */
+}
+Test(compile, one_tensor_donated_twice) {
+    on_all(donated_twice);
+}
+
+static bz_status itself(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    (void)c, (void)nin, (void)nout;
+    return bz_call(*(bz_program **)user, in, out);
+}
+static bz_status ends_scopes(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                             void *user) {
+    (void)nin, (void)nout, (void)user;
+    out[0] = in[0];
+    return bz_scope_end(c);
+}
+static bz_status gives_up(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                          void *user) {
+    (void)c, (void)in, (void)nin, (void)out, (void)nout, (void)user;
+    return BZ_EUNSUPPORTED;
+}
+static bz_status sets_nothing(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user) {
+    (void)c, (void)in, (void)nin, (void)out, (void)nout, (void)user;
+    return BZ_OK;
+}
+
+/* Functions that misbehave: a status, poisoned results, and the context works on. */
+static void misbehaves(bz_context *c) {
+    static const struct {
+        bz_function *fn;
+        bz_status status;
+        const char *text;
+    } bad[] = {
+        {itself, BZ_EMODE, "calls itself"},
+        {ends_scopes, BZ_ESCOPE, "not the function's"},
+        {gives_up, BZ_EUNSUPPORTED, "gave up"},
+        {sets_nothing, BZ_ESCOPE, "did not set output 0"},
+    };
+    bz_tensor *out, *x = bz_ones(c, BZ_SHAPE(2), BZ_F32);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        bz_program *p;
+        p = bz_compile(c, bad[i].fn, &p, &(bz_compile_options){1, 1, NULL});
+        cr_expect_eq(bz_call(p, &x, &out), bad[i].status, "%zu: %s", i, bz_message(c));
+        cr_expect(strstr(bz_message(c), bad[i].text), "%zu: %s", i, bz_message(c));
+        bz_clear(c);
+        cr_expect_eq(bz_eval(&out, 1), BZ_ESCOPE, "%zu", i);
+        bz_clear(c);
+        EXPECT(bz_add(x, x), 2, 2);
+        bz_program_free(p);
+    }
+}
+Test(compile, functions_that_misbehave) {
+    on_all(misbehaves);
+}

@@ -21,7 +21,6 @@ static void end(void) {
     rmdir(dir); /* fails, and the next check sees it, when a temporary file is left */
 }
 
-TestSuite(npy, .init = begin, .fini = end);
 
 /* Version 1 file with this head and `n` bytes of elements 0, 1, 2 ...; decoded. */
 static bz_status decode(const char *head, size_t n, ir_value_array *a, bz_error *e) {
@@ -55,13 +54,13 @@ static void round_trip(bz_dtype t, unsigned rank, int64_t size) {
     bz_mem_free(b.data);
 }
 
-Test(npy, round_trip) {
+Test(npy, round_trip, .init = begin, .fini = end) {
     for (unsigned t = 0; t < BZ_NDTYPES; t++)
         for (unsigned rank = 0; rank <= IR_MAX_RANK; rank += rank < 4 ? 1 : 7)
             for (int64_t size = 0; size < 4; size++) round_trip((bz_dtype)t, rank, size);
 }
 
-Test(npy, elements_begin_at_a_multiple_of_64) {
+Test(npy, elements_begin_at_a_multiple_of_64, .init = begin, .fini = end) {
     ir_value_array a = {.dtype = BZ_F32, .rank = 1, .shape = {5}, .data = (float[5]){0}};
     struct stat st;
     cr_assert_eq(rt_npy_save(path, &a, NULL), BZ_OK);
@@ -69,7 +68,7 @@ Test(npy, elements_begin_at_a_multiple_of_64) {
     cr_expect_eq((st.st_size - 20) % 64, 0);
 }
 
-Test(npy, column_major_becomes_row_major) {
+Test(npy, column_major_becomes_row_major, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
     cr_assert_eq(decode("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n", 6, &a, &e),
@@ -78,7 +77,7 @@ Test(npy, column_major_becomes_row_major) {
     bz_mem_free(a.data);
 }
 
-Test(npy, other_byte_order) {
+Test(npy, other_byte_order, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
     cr_assert_eq(decode("{\"shape\":(2L,),\"descr\":'>i2','fortran_order':False}", 4, &a, &e),
@@ -87,7 +86,7 @@ Test(npy, other_byte_order) {
     bz_mem_free(a.data);
 }
 
-Test(npy, bools_are_0_or_1) {
+Test(npy, bools_are_0_or_1, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
     cr_assert_eq(decode("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", 3, &a, &e),
@@ -131,7 +130,7 @@ static const struct {
      1, BZ_EUNSUPPORTED, "more than 32 axes"},
 };
 
-Test(npy, damaged_files) {
+Test(npy, damaged_files, .init = begin, .fini = end) {
     for (size_t i = 0; i < BZ_LEN(wrong); i++) {
         ir_value_array a;
         bz_error e;
@@ -142,7 +141,7 @@ Test(npy, damaged_files) {
     }
 }
 
-Test(npy, cut_off_anywhere) {
+Test(npy, cut_off_anywhere, .init = begin, .fini = end) {
     ir_value_array a = {.dtype = BZ_I16, .rank = 2, .shape = {3, 5}, .data = (int16_t[15]){0}}, b;
     char *bytes;
     size_t n;
@@ -158,7 +157,7 @@ Test(npy, cut_off_anywhere) {
     bz_mem_free(bytes);
 }
 
-Test(npy, versions) {
+Test(npy, versions, .init = begin, .fini = end) {
     ir_value_array a;
     const char two[] = "\x93NUMPY\x02\x00\x3b\x00\x00\x00{'descr': '|u1', 'fortran_order': False, "
                        "'shape': (1,)}   \n\x07";
@@ -169,7 +168,7 @@ Test(npy, versions) {
     cr_expect_eq(rt_npy_decode("PK\x03\x04 a zip file", 15, "x", &a, NULL), BZ_EFORMAT);
 }
 
-Test(npy, files_that_cannot_be_read_or_written) {
+Test(npy, files_that_cannot_be_read_or_written, .init = begin, .fini = end) {
     ir_value_array a = {.dtype = BZ_U8, .rank = 0, .data = (uint8_t[1]){0}}, b;
     bz_error e = {0};
     cr_expect_eq(rt_npy_load("/nonexistent/a.npy", &b, &e), BZ_EIO);
@@ -180,7 +179,7 @@ Test(npy, files_that_cannot_be_read_or_written) {
     cr_expect_eq(rt_npy_save(dir, &a, NULL), BZ_EIO, "a directory is not replaced");
 }
 
-Test(npy, no_temporary_file_stays) {
+Test(npy, no_temporary_file_stays, .init = begin, .fini = end) {
     ir_value_array a = {.dtype = BZ_U8, .rank = 0, .data = (uint8_t[1]){0}};
     int entries = 0;
     cr_assert_eq(rt_npy_save(path, &a, NULL), BZ_OK);
@@ -191,7 +190,7 @@ Test(npy, no_temporary_file_stays) {
     cr_expect_eq(entries, 3, "., .. and a.npy");
 }
 
-Test(npy, no_memory) {
+Test(npy, no_memory, .init = begin, .fini = end) {
     ir_value_array a = {.dtype = BZ_F64, .rank = 1, .shape = {2}, .data = (double[2]){0}}, b;
     bz_status s = BZ_ENOMEM;
     for (long n = 0; s; n++) {

@@ -103,7 +103,7 @@ artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n) {
 
 /* The workspace that an artefact keeps belongs to it for the life of the process, and its only pointer lies in a loaded object, where
  * LeakSanitizer does not look. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
     return "leak:grow_own";
 }
