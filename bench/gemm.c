@@ -1,9 +1,11 @@
-/* gemm.c - a product of two 1024 x 1024 matrices of floats against the machine's fma peak. --threads 1 for one thread. */
+/* gemm.c - a product of two 1024 x 1024 matrices of floats against the machine's fma peak.
+ * --threads 1 for one thread. */
 #include "bench/support/bench.h"
 
 enum { N = 1024 };
 
-static bz_status product(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status product(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     out[0] = bz_matmul(in[0], in[1]);
     return BZ_OK;

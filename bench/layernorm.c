@@ -3,7 +3,8 @@
 
 enum { ROWS = 16384, COLS = 1024 };
 
-static bz_status block(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status block(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     out[0] = bz_add(in[0], bz_gelu(bz_layer_norm(in[0], in[1], in[2], 1, 1e-5)));
     return BZ_OK;

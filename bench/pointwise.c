@@ -1,9 +1,11 @@
-/* pointwise.c - a chain of ten ops over 16 Mi floats: one pass over memory when fused, ten when not. */
+/* pointwise.c - a chain of ten ops over 16 Mi floats: one pass over memory when fused, ten when
+ * not. */
 #include "bench/support/bench.h"
 
 enum { N = 16 << 20 };
 
-static bz_status chain(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status chain(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
     (void)nin, (void)nout, (void)user;
     bz_tensor *x = in[0], *y = bz_scalar(c, 0.5);
     for (int i = 0; i < 5; i++) x = bz_add(bz_mul(x, y), y);

@@ -1,9 +1,11 @@
-/* softmax.c - rows of 1024 floats, from memory: fused in one kernel, and its parts as ops of their own. */
+/* softmax.c - rows of 1024 floats, from memory: fused in one kernel, and its parts as ops of their
+ * own. */
 #include "bench/support/bench.h"
 
 enum { ROWS = 16384, COLS = 1024 };
 
-static bz_status softmax(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status softmax(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     bz_tensor *e = bz_exp(bz_sub(in[0], bz_max(in[0], BZ_AXES(-1), true)));
     out[0] = bz_div(e, bz_sum(e, BZ_AXES(-1), true));

@@ -13,7 +13,8 @@ int main(void) {
         printf("%-7s", names[order]);
         bz_print(f);
         bz_to_host(f, got, sizeof got);
-        for (int i = 0; i < 4; i++) worst = fmax(worst, fabs(got[i] - sin(at[i] + order * acos(0))));
+        for (int i = 0; i < 4; i++)
+            worst = fmax(worst, fabs(got[i] - sin(at[i] + order * acos(0))));
         bz_grad(bz_sum(f, NULL, 0, false), &x, 1, &f);
     }
     bool bad = bz_context_status(c) || !(worst < 1e-14);

@@ -1,4 +1,5 @@
-/* mnist.c - trains a perceptron on real digits eagerly, lazily and compiled, exports the compiled step, runs the export.
+/* mnist.c - trains a perceptron on real digits eagerly, lazily and compiled, exports the compiled
+ * step, runs the export.
  *
  *      digits --+--> eager ----.
  *               +--> lazy -----+--> the same loss, bit for bit, at every step
@@ -39,10 +40,10 @@ typedef struct training {
     bz_context *c;
     bz_program *step, *test; /* compiled mode */
     bz_tensor *state[MLP_STATE];
-    float *x;                /* room for a batch, and for the test set */
+    float *x; /* room for a batch, and for the test set */
     int64_t *y;
-    float *loss;             /* per step */
-    double *seconds;         /* at the end of each step */
+    float *loss;     /* per step */
+    double *seconds; /* at the end of each step */
 } training;
 
 static double now(void) {
@@ -53,7 +54,8 @@ static double now(void) {
 
 /* ---- one step, in any mode */
 
-static bz_status call(training *t, bz_program *p, bz_function *fn, bz_tensor *const *in, int nin, bz_tensor **out, int nout) {
+static bz_status call(training *t, bz_program *p, bz_function *fn, bz_tensor *const *in, int nin,
+                      bz_tensor **out, int nout) {
     if (t->mode == COMPILED) return bz_call(p, in, out);
     bz_status s = fn(t->c, in, nin, out, nout, NULL);
     return s ? s : bz_eval(out, nout);
@@ -103,7 +105,8 @@ static bz_status accuracy(training *t, double *share) {
 /* ---- one training */
 
 static bz_status open_training(training *t) {
-    const bz_options o = {.mode = t->mode == EAGER ? BZ_EAGER : BZ_LAZY, .seed = t->o->problem.seed};
+    const bz_options o = {.mode = t->mode == EAGER ? BZ_EAGER : BZ_LAZY,
+                          .seed = t->o->problem.seed};
     int donate[STEP_IN];
     bz_status s = bz_open(&o, &t->c);
     if (s) return s;
@@ -142,13 +145,19 @@ static bz_status train(training *t, report_row *row) {
     }
     int counted = p->steps > 1 ? p->steps - 1 : 1;
     double seconds = (t->seconds[p->steps - 1] - (first - start)) / counted;
-    *row = (report_row){.mode = mode_names[t->mode], .kernels_per_step = (double)(launches(t) - before), .ms_per_step = 1e3 * seconds,
-                        .images_per_s = p->batch / seconds, .peak_bytes = peak(t), .loss = t->loss[p->steps - 1]};
+    *row = (report_row){.mode = mode_names[t->mode],
+                        .kernels_per_step = (double)(launches(t) - before),
+                        .ms_per_step = 1e3 * seconds,
+                        .images_per_s = p->batch / seconds,
+                        .peak_bytes = peak(t),
+                        .loss = t->loss[p->steps - 1]};
     return s ? s : accuracy(t, &row->accuracy);
 }
 
 static bool complain(training *t, bz_status s) {
-    if (s) fprintf(stderr, "mnist: %s: %s\n", mode_names[t->mode], t->c ? bz_message(t->c) : bz_status_text(s));
+    if (s)
+        fprintf(stderr, "mnist: %s: %s\n", mode_names[t->mode],
+                t->c ? bz_message(t->c) : bz_status_text(s));
     return !s;
 }
 
@@ -175,9 +184,12 @@ static bz_status write_exports(training *t) {
     memcpy(step + 2, t->state, sizeof t->state);
     memcpy(test + 2, t->state + 1, MLP_PARAMS * sizeof *test);
     snprintf(path, sizeof path, "%s/step", t->o->out);
-    bz_status s = bz_export(t->step, step, path, "step", &(bz_export_options){mlp_step_in, mlp_step_out});
+    bz_status s =
+        bz_export(t->step, step, path, "step", &(bz_export_options){mlp_step_in, mlp_step_out});
     snprintf(path, sizeof path, "%s/test", t->o->out);
-    return s ? s : bz_export(t->test, test, path, "test", &(bz_export_options){mlp_test_in, mlp_test_out});
+    return s ? s
+             : bz_export(t->test, test, path, "test",
+                         &(bz_export_options){mlp_test_in, mlp_test_out});
 }
 
 /* The first parameters, from the same seed once more. */
@@ -190,7 +202,9 @@ static bool write_start(training *t) {
     for (int k = 0; k < MLP_PARAMS; k++) {
         size[k] = mlp_size(k, t->o->problem.hidden);
         parameter[k] = malloc((size_t)size[k] * sizeof(float));
-        ok = ok && parameter[k] && complain(t, bz_to_host(t->state[1 + k], parameter[k], (size_t)size[k] * sizeof(float)));
+        ok =
+            ok && parameter[k] &&
+            complain(t, bz_to_host(t->state[1 + k], parameter[k], (size_t)size[k] * sizeof(float)));
     }
     ok = ok && exported_write(t->o->out, &t->o->problem, parameter, size, MLP_PARAMS, t->d);
     for (int k = 0; k < MLP_PARAMS; k++) free(parameter[k]);
@@ -198,7 +212,8 @@ static bool write_start(training *t) {
 }
 
 static bool run_exported(training *t, const report_row *compiled, report_row *row) {
-    *row = (report_row){.mode = mode_names[EXPORTED], .kernels_per_step = compiled->kernels_per_step};
+    *row =
+        (report_row){.mode = mode_names[EXPORTED], .kernels_per_step = compiled->kernels_per_step};
     return complain(t, write_picture(t)) && complain(t, write_exports(t)) && write_start(t) &&
            exported_run(t->o->out, "examples/exported/mnist.c", row);
 }
@@ -208,9 +223,12 @@ static bool same_bits(const training *t, const report_row *row) {
     for (int m = LAZY; m <= COMPILED; m++)
         for (int i = 0; i < p->steps; i++)
             if (report_bits(t[EAGER].loss[i]) != report_bits(t[m].loss[i]))
-                return fprintf(stderr, "mnist: %s and eager differ from step %d on\n", mode_names[m], i + 1), false;
+                return fprintf(stderr, "mnist: %s and eager differ from step %d on\n",
+                               mode_names[m], i + 1),
+                       false;
     for (int m = LAZY; m < MODES; m++)
-        if (report_bits(row[m].loss) != report_bits(row[EAGER].loss) || row[m].accuracy != row[EAGER].accuracy)
+        if (report_bits(row[m].loss) != report_bits(row[EAGER].loss) ||
+            row[m].accuracy != row[EAGER].accuracy)
             return fprintf(stderr, "mnist: %s and eager differ\n", mode_names[m]), false;
     return true;
 }
@@ -227,7 +245,8 @@ static bool write_curves(const training *t, const char *path) {
         mean[i] = 1e-30;
         for (int k = from; k <= i; k++) mean[i] += (double)t[EAGER].loss[k] / (i - from + 1);
     }
-    for (int m = EAGER; m <= COMPILED; m++) curve[m] = (chart_curve){mode_names[m], mode_colours[m], t[m].seconds, mean, steps};
+    for (int m = EAGER; m <= COMPILED; m++)
+        curve[m] = (chart_curve){mode_names[m], mode_colours[m], t[m].seconds, mean, steps};
     bool ok = chart_write(path, "The same losses, sooner", "seconds", "loss", curve, COMPILED + 1);
     free(mean);
     return ok;
@@ -264,8 +283,10 @@ static bool get_room(training *t, int batch, int steps) {
     size_t n = (size_t)(batch > TEST ? batch : TEST);
     bool ok = true;
     for (int m = EAGER; m <= COMPILED; m++) {
-        t[m] = (training){.x = malloc(n * PIXELS * sizeof(float)), .y = malloc(n * sizeof(int64_t)),
-                          .loss = malloc((size_t)steps * sizeof(float)), .seconds = malloc((size_t)steps * sizeof(double))};
+        t[m] = (training){.x = malloc(n * PIXELS * sizeof(float)),
+                          .y = malloc(n * sizeof(int64_t)),
+                          .loss = malloc((size_t)steps * sizeof(float)),
+                          .seconds = malloc((size_t)steps * sizeof(double))};
         ok = ok && t[m].x && t[m].y && t[m].loss && t[m].seconds;
     }
     if (!ok) perror("mnist");
@@ -288,17 +309,19 @@ static bool number(const char *text, long low, long high, long *out) {
     char *end;
     long v = strtol(text, &end, 10);
     if (end == text || *end || v < low || v > high)
-        return fprintf(stderr, "mnist: %s: a number from %ld to %ld is wanted\n", text, low, high), false;
+        return fprintf(stderr, "mnist: %s: a number from %ld to %ld is wanted\n", text, low, high),
+               false;
     return *out = v, true;
 }
 
 static bool parse(int argc, char **argv, options *o) {
-    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"batch", 1, NULL, 'b'}, {"hidden", 1, NULL, 'h'}, {"steps", 1, NULL, 'n'},
-                                          {"data", 1, NULL, 'd'}, {"out", 1, NULL, 'o'},   {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"seed", 1, NULL, 's'},   {"batch", 1, NULL, 'b'},
+                                          {"hidden", 1, NULL, 'h'}, {"steps", 1, NULL, 'n'},
+                                          {"data", 1, NULL, 'd'},   {"out", 1, NULL, 'o'},
+                                          {NULL, 0, NULL, 0}};
     long seed = 1, batch = 128, hidden = 512, steps = DEFAULT_STEPS;
     bool ok = true;
-    for (int k; ok && (k = getopt_long(argc, argv, "", known, NULL)) != -1;)
-        switch (k) {
+    for (int k; ok && (k = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (k) {
         case 's': ok = number(optarg, 0, LONG_MAX, &seed); break;
         case 'b': ok = number(optarg, 1, TRAIN, &batch); break;
         case 'h': ok = number(optarg, 1, 16384, &hidden); break;
@@ -309,7 +332,9 @@ static bool parse(int argc, char **argv, options *o) {
         }
     o->problem = (report_problem){(uint64_t)seed, (int)batch, (int)hidden, (int)steps};
     if (ok && optind == argc) return true;
-    fprintf(stderr, "usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--data DIR] [--out DIR]\n");
+    fprintf(
+        stderr,
+        "usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--data DIR] [--out DIR]\n");
     return false;
 }
 

@@ -6,8 +6,10 @@ int main(void) {
     bz_context *c;
     if (bz_open(&(bz_options){.seed = 7}, &c)) return 1;
     bz_tensor *x = bz_randn(c, BZ_SHAPE(256), BZ_F32), *noise = bz_randn(c, BZ_SHAPE(256), BZ_F32);
-    bz_tensor *y = bz_add(bz_mul(x, bz_scalar(c, 3)), bz_add(bz_scalar(c, 2), bz_mul(noise, bz_scalar(c, 0.1))));
-    bz_tensor *w = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0), *b = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0);
+    bz_tensor *y = bz_add(bz_mul(x, bz_scalar(c, 3)),
+                          bz_add(bz_scalar(c, 2), bz_mul(noise, bz_scalar(c, 0.1))));
+    bz_tensor *w = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0),
+              *b = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0);
     bz_tensor *grad[2];
     for (int step = 1; step <= 100; step++) {
         bz_scope_begin(c);

@@ -1,4 +1,5 @@
-/* export_program.c - bz_export: a compiled function traced once more, its graph named and handed to export.c. */
+/* export_program.c - bz_export: a compiled function traced once more, its graph named and handed to
+ * export.c. */
 #include "runtime/export.h"
 #include "runtime/rt.h"
 
@@ -12,7 +13,8 @@ static void name_members(ir_graph *g, int nin, int nout, const bz_export_options
     for (int k = 0; o && o->out_names && k < nout; k++) g->outputs.p[k].name = o->out_names[k];
 }
 
-bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name, const bz_export_options *o) {
+bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name,
+                    const bz_export_options *o) {
     if (!p || !in) return BZ_EARG;
     rt_traced t = {0};
     bz_error error = {0};

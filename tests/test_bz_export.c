@@ -1,4 +1,5 @@
-/* test_bz_export.c - bz_export: members named as asked, captured tensors as members, mistakes refused without a file left. */
+/* test_bz_export.c - bz_export: members named as asked, captured tensors as members, mistakes
+ * refused without a file left. */
 #include <braze/braze.h>
 
 #include <criterion/criterion.h>
@@ -30,7 +31,8 @@ static void close_all(void) {
 TestSuite(bz_export, .init = open_all, .fini = close_all);
 
 /* user: a tensor to capture, or NULL. */
-static bz_status scaled(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+static bz_status scaled(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
     (void)x, (void)nin, (void)nout;
     out[0] = bz_add(in[0], user ? user : in[1]);
     out[1] = bz_sum(out[0], NULL, 0, false);
@@ -60,7 +62,9 @@ Test(bz_export, members_have_the_names_given) {
     static const char *const in_names[] = {"left", "right"}, *const out_names[] = {"both", "total"};
     bz_tensor *in[2];
     make_inputs(in);
-    cr_assert_eq(bz_export(program(NULL, NULL), in, prefix, "f", &(bz_export_options){in_names, out_names}), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(
+        bz_export(program(NULL, NULL), in, prefix, "f", &(bz_export_options){in_names, out_names}),
+        BZ_OK, "%s", bz_message(c));
     cr_expect(header_has("const float *left;"));
     cr_expect(header_has("const float *right;"));
     cr_expect(header_has("float *both;"));
@@ -71,7 +75,8 @@ Test(bz_export, donated_outputs_are_their_input) {
     const int donate[] = {0, -1};
     bz_tensor *in[2];
     make_inputs(in);
-    cr_assert_eq(bz_export(program(NULL, donate), in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_export(program(NULL, donate), in, prefix, "f", NULL), BZ_OK, "%s",
+                 bz_message(c));
     cr_expect(header_has("    float *in0;"));
     cr_expect_not(header_has("out0"));
     cr_expect(header_has("float *out1;"));
@@ -80,7 +85,8 @@ Test(bz_export, donated_outputs_are_their_input) {
 Test(bz_export, captured_tensors_become_members) {
     bz_tensor *in[2];
     make_inputs(in);
-    cr_assert_eq(bz_export(program(bz_randn(c, BZ_SHAPE(8), BZ_F32), NULL), in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_export(program(bz_randn(c, BZ_SHAPE(8), BZ_F32), NULL), in, prefix, "f", NULL),
+                 BZ_OK, "%s", bz_message(c));
     cr_expect(header_has("const float *in2;"));
 }
 

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define SAMPLE_SECONDS 0.05
-#define QUIET 0.95 /* of the best probe: a round below is not used */
+#define QUIET          0.95 /* of the best probe: a round below is not used */
 
 enum { MAX_CONTENDERS = 12, MAX_ROUNDS = 101, MAX_IN = 32, LEAST_QUIET = 3 };
 
@@ -47,19 +47,23 @@ static double now(void) {
 /* ---- set up */
 
 bench *bench_new(const char *name, bench_work w, int argc, char **argv) {
-    static const struct option known[] = {{"rounds", 1, NULL, 'r'}, {"threads", 1, NULL, 't'}, {"json", 1, NULL, 'j'}, {"summary", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"rounds", 1, NULL, 'r'},
+                                          {"threads", 1, NULL, 't'},
+                                          {"json", 1, NULL, 'j'},
+                                          {"summary", 1, NULL, 's'},
+                                          {NULL, 0, NULL, 0}};
     bench *b = calloc(1, sizeof *b);
     if (!b) die("out of memory");
     *b = (bench){.name = name, .work = w, .rounds = 7};
-    for (int k; (k = getopt_long(argc, argv, "", known, NULL)) != -1;)
-        switch (k) {
+    for (int k; (k = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (k) {
         case 'r': b->rounds = atoi(optarg); break;
         case 't': b->threads = atoi(optarg); break;
         case 'j': b->json = optarg; break;
         case 's': b->summary = optarg; break;
         default: exit(2);
         }
-    if (b->rounds < 1 || b->rounds > MAX_ROUNDS || b->threads < 0) die("--rounds 1..101, --threads 0..");
+    if (b->rounds < 1 || b->rounds > MAX_ROUNDS || b->threads < 0)
+        die("--rounds 1..101, --threads 0..");
     bz_machine m;
     if (bz_measure_machine(b->threads, &m)) die("the machine could not be measured");
     b->threads = m.threads;
@@ -84,8 +88,12 @@ void bench_add_threads(bench *b, const char *name, bool compiled, const bench_fn
     snprintf(x->name, sizeof x->name, "%s", name);
     x->f = *fn;
     x->compiled = compiled;
-    if (bz_open(&(bz_options){.mode = compiled ? BZ_LAZY : BZ_EAGER, .threads = threads, .seed = 1}, &x->c)) die("no context");
-    if (compiled) x->p = bz_compile(x->c, fn->fn, fn->user, &(bz_compile_options){fn->nin, fn->nout, fn->donate});
+    if (bz_open(&(bz_options){.mode = compiled ? BZ_LAZY : BZ_EAGER, .threads = threads, .seed = 1},
+                &x->c))
+        die("no context");
+    if (compiled)
+        x->p = bz_compile(x->c, fn->fn, fn->user,
+                          &(bz_compile_options){fn->nin, fn->nout, fn->donate});
     fn->setup(x->c, x->in, fn->user);
     check(x, bz_eval(x->in, fn->nin));
 }
@@ -96,11 +104,13 @@ void bench_add(bench *b, const char *name, bool compiled, const bench_fn *fn) {
 
 /* ---- samples */
 
-/* Results that a donation pairs with an input take its place: eager mode and compiled mode step on alike. */
+/* Results that a donation pairs with an input take its place: eager mode and compiled mode step on
+ * alike. */
 static void call(contender *x) {
     bz_tensor *out[MAX_IN];
     bz_scope_begin(x->c);
-    bz_status s = x->compiled ? bz_call(x->p, x->in, out) : x->f.fn(x->c, x->in, x->f.nin, out, x->f.nout, x->f.user);
+    bz_status s = x->compiled ? bz_call(x->p, x->in, out)
+                              : x->f.fn(x->c, x->in, x->f.nin, out, x->f.nout, x->f.user);
     check(x, s ? s : bz_eval(out, x->f.nout));
     for (int i = 0; i < x->f.nin && x->f.donate; i++) {
         if (x->f.donate[i] < 0) continue;
@@ -168,10 +178,13 @@ static double median(const double *x, const bool *use, int n) {
 static int quiet_rounds(const bench *b, bool *use, bz_machine *best) {
     int n = 0;
     for (int r = 0; r < b->rounds; r++) {
-        if (b->probe[r].flops_per_s > best->flops_per_s) best->flops_per_s = b->probe[r].flops_per_s;
-        if (b->probe[r].bytes_per_s > best->bytes_per_s) best->bytes_per_s = b->probe[r].bytes_per_s;
+        if (b->probe[r].flops_per_s > best->flops_per_s)
+            best->flops_per_s = b->probe[r].flops_per_s;
+        if (b->probe[r].bytes_per_s > best->bytes_per_s)
+            best->bytes_per_s = b->probe[r].bytes_per_s;
     }
-    for (int r = 0; r < b->rounds; r++) n += use[r] = b->probe[r].flops_per_s >= QUIET * best->flops_per_s;
+    for (int r = 0; r < b->rounds; r++)
+        n += use[r] = b->probe[r].flops_per_s >= QUIET * best->flops_per_s;
     if (n < LEAST_QUIET)
         for (int r = 0; r < b->rounds; r++) use[r] = true;
     return n;
@@ -179,24 +192,35 @@ static int quiet_rounds(const bench *b, bool *use, bz_machine *best) {
 
 static void show(const bench *b, const bool *use, int quiet, const bz_machine *best) {
     double first = median(b->all[0].seconds, use, b->rounds);
-    printf("%s: %d threads; copy %.1f GB/s, fma %.0f GFLOP/s; median of %d rounds%s\n", b->name, b->threads, best->bytes_per_s * 1e-9,
-           best->flops_per_s * 1e-9, quiet < LEAST_QUIET ? b->rounds : quiet, quiet < LEAST_QUIET ? " (NOT QUIET: none dropped)" : "");
+    printf("%s: %d threads; copy %.1f GB/s, fma %.0f GFLOP/s; median of %d rounds%s\n", b->name,
+           b->threads, best->bytes_per_s * 1e-9, best->flops_per_s * 1e-9,
+           quiet < LEAST_QUIET ? b->rounds : quiet,
+           quiet < LEAST_QUIET ? " (NOT QUIET: none dropped)" : "");
     for (int k = 0; k < b->n; k++) {
         double s = median(b->all[k].seconds, use, b->rounds);
         printf("  %-24s %10.4f ms", b->all[k].name, s * 1e3);
-        if (b->work.bytes > 0) printf("  %7.1f GB/s %4.0f %% of copy", b->work.bytes / s * 1e-9, 100 * b->work.bytes / s / best->bytes_per_s);
-        if (b->work.flops > 0) printf("  %7.1f GFLOP/s %4.0f %% of fma", b->work.flops / s * 1e-9, 100 * b->work.flops / s / best->flops_per_s);
+        if (b->work.bytes > 0)
+            printf("  %7.1f GB/s %4.0f %% of copy", b->work.bytes / s * 1e-9,
+                   100 * b->work.bytes / s / best->bytes_per_s);
+        if (b->work.flops > 0)
+            printf("  %7.1f GFLOP/s %4.0f %% of fma", b->work.flops / s * 1e-9,
+                   100 * b->work.flops / s / best->flops_per_s);
         printf("  %6.2fx\n", s / first);
     }
-    if (!b->compared) printf("  (no peers: set BRAZE_PEERS to a Python that has NumPy, PyTorch or JAX)\n");
+    if (!b->compared)
+        printf("  (no peers: set BRAZE_PEERS to a Python that has NumPy, PyTorch or JAX)\n");
 }
 
 static void write_json(const bench *b, const bool *use, const bz_machine *best, FILE *f) {
-    fprintf(f, "{\"name\": \"%s\", \"threads\": %d, \"rounds\": %d, \"copy_bytes_per_s\": %.6g, \"fma_flops_per_s\": %.6g, \"contenders\": [",
+    fprintf(f,
+            "{\"name\": \"%s\", \"threads\": %d, \"rounds\": %d, \"copy_bytes_per_s\": %.6g, "
+            "\"fma_flops_per_s\": %.6g, \"contenders\": [",
             b->name, b->threads, b->rounds, best->bytes_per_s, best->flops_per_s);
     for (int k = 0; k < b->n; k++) {
-        fprintf(f, "%s{\"name\": \"%s\", \"median_s\": %.6g, \"samples\": [", k ? ", " : "", b->all[k].name, median(b->all[k].seconds, use, b->rounds));
-        for (int r = 0; r < b->rounds; r++) fprintf(f, "%s%.6g", r ? ", " : "", b->all[k].seconds[r]);
+        fprintf(f, "%s{\"name\": \"%s\", \"median_s\": %.6g, \"samples\": [", k ? ", " : "",
+                b->all[k].name, median(b->all[k].seconds, use, b->rounds));
+        for (int r = 0; r < b->rounds; r++)
+            fprintf(f, "%s%.6g", r ? ", " : "", b->all[k].seconds[r]);
         fprintf(f, "]}");
     }
     fprintf(f, "]}\n");

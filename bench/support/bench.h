@@ -1,9 +1,12 @@
 /* bench.h - contenders timed in turn, beside the limits of the machine.
  *
- *     for each round: probe (copy, fma) | contender 1 | contender 2 | ... | peers     then medians over the rounds
+ *     for each round: probe (copy, fma) | contender 1 | contender 2 | ... | peers
  *
- * Rounds in which the probe found less than 95 % of its best are dropped: something else used the machine. A contender's sample is
- * the mean of as many calls as fill SAMPLE_SECONDS, after one call that does not count. */
+ * Medians over the rounds.
+ *
+ * Rounds in which the probe found less than 95 % of its best are dropped: something else used the
+ * machine. A contender's sample is the mean of as many calls as fill SAMPLE_SECONDS, after one call
+ * that does not count. */
 #ifndef BENCH_SUPPORT_H
 #define BENCH_SUPPORT_H
 
@@ -16,7 +19,8 @@ typedef struct bench_work {
     double bytes, flops;
 } bench_work;
 
-/* argv: [--rounds N] [--threads N] [--json FILE] [--summary FILE]; name: of the case, also for bench/peers.py. Exits on wrong usage. */
+/* argv: [--rounds N] [--threads N] [--json FILE] [--summary FILE]; name: of the case, also for
+ * bench/peers.py. Exits on wrong usage. */
 bench *bench_new(const char *name, bench_work w, int argc, char **argv);
 int bench_threads(const bench *b);
 

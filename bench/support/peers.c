@@ -1,4 +1,5 @@
-/* peers.c - see peers.h. One line there ("go"), one line per contender back ("torch eager<TAB>0.0123"), then ".". */
+/* peers.c - see peers.h. One line there ("go"), one line per contender back ("torch
+ * eager<TAB>0.0123"), then ".". */
 #include "bench/support/peers.h"
 
 #include <signal.h>
@@ -13,7 +14,8 @@ struct peers {
     pid_t pid;
 };
 
-static void become(const char *python, const char *name, int threads, const int *in, const int *out) {
+static void become(const char *python, const char *name, int threads, const int *in,
+                   const int *out) {
     char count[16];
     snprintf(count, sizeof count, "%d", threads);
     dup2(in[0], STDIN_FILENO);
@@ -38,7 +40,9 @@ peers *peers_start(const char *name, int threads) {
     p->to = fdopen(in[1], "w");
     p->from = fdopen(out[0], "r");
     char line[64];
-    if (p->pid > 0 && p->to && p->from && fgets(line, sizeof line, p->from) && !strcmp(line, "ready\n")) return p;
+    if (p->pid > 0 && p->to && p->from && fgets(line, sizeof line, p->from) &&
+        !strcmp(line, "ready\n"))
+        return p;
     peers_stop(p);
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* peers.h - other systems on the same problem, timed in the same rounds by bench/peers.py, which $BRAZE_PEERS (a Python) runs. */
+/* peers.h - other systems on the same problem, timed in the same rounds by bench/peers.py, which
+ * $BRAZE_PEERS (a Python) runs. */
 #ifndef BENCH_PEERS_H
 #define BENCH_PEERS_H
 

@@ -46,8 +46,10 @@ static void x_ticks(FILE *f, const scale *s) {
     double step = step_for(s->x_max);
     for (int i = 0; i * step <= s->x_max * 1.0001; i++) {
         double x = place_x(s, i * step);
-        fprintf(f, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x, TOP,
-                HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 18, i * step);
+        fprintf(f,
+                "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" "
+                "text-anchor=\"middle\">%g</text>\n",
+                x, TOP, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 18, i * step);
     }
 }
 
@@ -57,18 +59,24 @@ static void y_ticks(FILE *f, const scale *s) {
         for (int i = 0; i < 3; i++) {
             double v = digit[i] * pow(10, e), y = place_y(s, v);
             if (y < TOP || y > HEIGHT - BOTTOM) continue;
-            fprintf(f, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", LEFT, y,
-                    WIDTH - RIGHT, LEFT - 8, y + 4, v);
+            fprintf(f,
+                    "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
+                    "text-anchor=\"end\">%g</text>\n",
+                    LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, v);
         }
 }
 
 static void curves(FILE *f, const scale *s, const chart_curve *c, int n) {
     for (int k = 0; k < n; k++) {
-        fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", c[k].colour);
-        for (int i = 0; i < c[k].n; i++) fprintf(f, "%.1f,%.1f ", place_x(s, c[k].x[i]), place_y(s, c[k].y[i]));
+        fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"",
+                c[k].colour);
+        for (int i = 0; i < c[k].n; i++)
+            fprintf(f, "%.1f,%.1f ", place_x(s, c[k].x[i]), place_y(s, c[k].y[i]));
         int y = TOP + 20 + 20 * k;
-        fprintf(f, "\"/>\n<path stroke=\"%s\" stroke-width=\"3\" d=\"M%d %dh24\"/><text x=\"%d\" y=\"%d\">%s</text>\n", c[k].colour,
-                WIDTH - 150, y, WIDTH - 118, y + 4, c[k].name);
+        fprintf(f,
+                "\"/>\n<path stroke=\"%s\" stroke-width=\"3\" d=\"M%d %dh24\"/><text x=\"%d\" "
+                "y=\"%d\">%s</text>\n",
+                c[k].colour, WIDTH - 150, y, WIDTH - 118, y + 4, c[k].name);
     }
 }
 
@@ -78,16 +86,24 @@ bool chart_write(const char *path, const char *title, const char *x_label, const
     if (!f) return perror(path), false;
     scale s = fit(curve, n);
     fprintf(f,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d "
+            "%d\" font-family=\"sans-serif\" "
             "font-size=\"13\">\n<style>.grid{stroke:#ddd}.axis{stroke:#333;fill:none}</style>\n"
-            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"26\" font-size=\"16\">%s</text>\n",
+            "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"26\" "
+            "font-size=\"16\">%s</text>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, title);
     x_ticks(f, &s);
     y_ticks(f, &s);
     curves(f, &s, curve, n);
-    fprintf(f, "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", LEFT, TOP,
-            HEIGHT - BOTTOM, WIDTH - RIGHT, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, x_label);
-    fprintf(f, "<text transform=\"translate(18 %d) rotate(-90)\" text-anchor=\"middle\">%s</text>\n</svg>\n", HEIGHT / 2, y_label);
+    fprintf(f,
+            "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n<text x=\"%d\" y=\"%d\" "
+            "text-anchor=\"middle\">%s</text>\n",
+            LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14,
+            x_label);
+    fprintf(f,
+            "<text transform=\"translate(18 %d) rotate(-90)\" "
+            "text-anchor=\"middle\">%s</text>\n</svg>\n",
+            HEIGHT / 2, y_label);
     bool ok = !ferror(f);
     ok = !fclose(f) && ok;
     if (!ok) perror(path);

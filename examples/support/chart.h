@@ -10,7 +10,8 @@ typedef struct chart_curve {
     int n;
 } chart_curve;
 
-/* Writes the curves to `path`; x from 0, y logarithmic. false and a line on stderr if the file cannot be written. */
+/* Writes the curves to `path`; x from 0, y logarithmic. false and a line on stderr if the file
+ * cannot be written. */
 bool chart_write(const char *path, const char *title, const char *x_label, const char *y_label,
                  const chart_curve *curve, int n);
 

@@ -13,7 +13,8 @@ static uint32_t big_endian(const uint8_t *p) {
 }
 
 /* The n bytes after a header of `words` words. */
-static bool read_idx(const char *dir, const char *name, uint32_t magic, unsigned words, uint8_t *dst, unsigned n) {
+static bool read_idx(const char *dir, const char *name, uint32_t magic, unsigned words,
+                     uint8_t *dst, unsigned n) {
     char path[4096];
     uint8_t head[16];
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -21,11 +22,13 @@ static bool read_idx(const char *dir, const char *name, uint32_t magic, unsigned
     bool ok = f && gzread(f, head, 4 * words) == (int)(4 * words) && big_endian(head) == magic &&
               big_endian(head + 4) == DIGITS && gzread(f, dst, n) == (int)n;
     if (f) gzclose(f);
-    if (!ok) fprintf(stderr, "%s: %s\n", path, f ? "not the file that was expected" : "cannot be read");
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", path, f ? "not the file that was expected" : "cannot be read");
     return ok;
 }
 
-/* The same shuffle each time: Fisher and Yates with a small generator of its own, whatever the seed of the training. */
+/* The same shuffle each time: Fisher and Yates with a small generator of its own, whatever the seed
+ * of the training. */
 static void permutation(int *order) {
     uint32_t state = 20;
     for (int i = 0; i < DIGITS; i++) order[i] = i;
@@ -40,9 +43,10 @@ static void permutation(int *order) {
 digits *digits_load(const char *dir) {
     static int order[DIGITS];
     digits *raw = malloc(sizeof *raw), *d = malloc(sizeof *d);
-    bool ok = raw && d &&
-              read_idx(dir, "t10k-images-idx3-ubyte.gz", IDX_IMAGES, 4, raw->pixel[0], DIGITS * PIXELS) &&
-              read_idx(dir, "t10k-labels-idx1-ubyte.gz", IDX_LABELS, 2, raw->label, DIGITS);
+    bool ok =
+        raw && d &&
+        read_idx(dir, "t10k-images-idx3-ubyte.gz", IDX_IMAGES, 4, raw->pixel[0], DIGITS * PIXELS) &&
+        read_idx(dir, "t10k-labels-idx1-ubyte.gz", IDX_LABELS, 2, raw->label, DIGITS);
     permutation(order);
     for (int i = 0; ok && i < DIGITS; i++) {
         memcpy(d->pixel[i], raw->pixel[order[i]], PIXELS);

@@ -13,8 +13,8 @@ typedef struct digits {
     uint8_t label[DIGITS];
 } digits;
 
-/* Reads DIR/t10k-images-idx3-ubyte.gz and DIR/t10k-labels-idx1-ubyte.gz. NULL and a line on stderr if that fails.
- * The caller frees it. */
+/* Reads DIR/t10k-images-idx3-ubyte.gz and DIR/t10k-labels-idx1-ubyte.gz. NULL and a line on stderr
+ * if that fails. The caller frees it. */
 digits *digits_load(const char *dir);
 
 /* n digits from `first` on: x[n][PIXELS] in 0 .. 1, y[n] in 0 .. 9. */

@@ -6,15 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool exported_write(const char *dir, const report_problem *p, float *const *parameter, const int64_t *size, int n,
-                    const digits *d) {
+bool exported_write(const char *dir, const report_problem *p, float *const *parameter,
+                    const int64_t *size, int n, const digits *d) {
     char path[4096];
     const int32_t head[3] = {p->batch, p->hidden, p->steps};
     snprintf(path, sizeof path, "%s/mnist.bin", dir);
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(head, sizeof head, 1, f) == 1;
-    for (int k = 0; k < n && ok; k++) ok = fwrite(parameter[k], sizeof(float), (size_t)size[k], f) == (size_t)size[k];
-    ok = ok && fwrite(d->pixel, sizeof d->pixel, 1, f) == 1 && fwrite(d->label, sizeof d->label, 1, f) == 1;
+    for (int k = 0; k < n && ok; k++)
+        ok = fwrite(parameter[k], sizeof(float), (size_t)size[k], f) == (size_t)size[k];
+    ok = ok && fwrite(d->pixel, sizeof d->pixel, 1, f) == 1 &&
+         fwrite(d->label, sizeof d->label, 1, f) == 1;
     if (f && fclose(f)) ok = false;
     if (!ok) perror(path);
     return ok;
@@ -35,15 +37,18 @@ bool exported_run(const char *dir, const char *source, report_row *row) {
     const char *cc = getenv("CC");
     uint32_t bits;
     snprintf(command, sizeof command,
-             "%s -std=c11 -O2 -D_POSIX_C_SOURCE=200809L -I'%s' '%s' '%s/step.o' '%s/test.o' '%s/braze_rt.o' -lm -lpthread -o '%s/exported'",
+             "%s -std=c11 -O2 -D_POSIX_C_SOURCE=200809L -I'%s' '%s' '%s/step.o' '%s/test.o' "
+             "'%s/braze_rt.o' -lm -lpthread -o '%s/exported'",
              cc && *cc ? cc : "cc", dir, source, dir, dir, dir, dir);
     printf("\n%s\n", command);
     fflush(stdout);
     if (!output_of(command, text, sizeof text)) return false;
     snprintf(command, sizeof command, "'%s/exported' '%s/mnist.bin'", dir, dir);
     if (!output_of(command, text, sizeof text)) return false;
-    if (sscanf(text, "ms_per_step %lf images_per_s %lf peak_bytes %" SCNd64 " accuracy %lf loss_bits 0x%" SCNx32, &row->ms_per_step,
-               &row->images_per_s, &row->peak_bytes, &row->accuracy, &bits) != 5)
+    if (sscanf(text,
+               "ms_per_step %lf images_per_s %lf peak_bytes %" SCNd64
+               " accuracy %lf loss_bits 0x%" SCNx32,
+               &row->ms_per_step, &row->images_per_s, &row->peak_bytes, &row->accuracy, &bits) != 5)
         return fprintf(stderr, "not understood: %s\n", text), false;
     memcpy(&row->loss, &bits, sizeof bits);
     return true;

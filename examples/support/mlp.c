@@ -8,7 +8,8 @@
 
 #define NAMES(p) p "w1", p "b1", p "w2", p "b2", p "w3", p "b3"
 const char *const mlp_step_in[STEP_IN] = {"x", "y", "t", NAMES(""), NAMES("m_"), NAMES("v_")};
-const char *const mlp_step_out[STEP_OUT] = {"loss", "new_t", NAMES("new_"), NAMES("new_m_"), NAMES("new_v_")};
+const char *const mlp_step_out[STEP_OUT] = {"loss", "new_t", NAMES("new_"), NAMES("new_m_"),
+                                            NAMES("new_v_")};
 const char *const mlp_test_in[TEST_IN] = {"x", "y", NAMES("")};
 const char *const mlp_test_out[1] = {"right"};
 
@@ -41,7 +42,9 @@ void mlp_init(bz_context *c, int hidden, bz_tensor **state) {
         shape_of(k, hidden, s);
         bool weight = s[0] > 0;
         const int64_t *shape = weight ? s : s + 1;
-        state[1 + k] = weight ? bz_mul(bz_randn(c, s, 2, BZ_F32), bz_scalar(c, sqrt(2.0 / (double)s[0]))) : zeros(c, shape, 1);
+        state[1 + k] =
+            weight ? bz_mul(bz_randn(c, s, 2, BZ_F32), bz_scalar(c, sqrt(2.0 / (double)s[0])))
+                   : zeros(c, shape, 1);
         for (int moment = 1; moment <= 2; moment++)
             state[1 + moment * MLP_PARAMS + k] = zeros(c, shape, weight ? 2 : 1);
     }
@@ -53,7 +56,8 @@ static bz_tensor *logits(bz_tensor *x, bz_tensor *const *p) {
     return bz_add(bz_matmul(h2, p[4]), p[5]);
 }
 
-bz_status mlp_step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+bz_status mlp_step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                   void *user) {
     (void)nin, (void)nout, (void)user;
     bz_tensor *const *p = in + 3, *const *m = p + MLP_PARAMS, *const *v = m + MLP_PARAMS;
     bz_tensor *grad[MLP_PARAMS], *rate = bz_scalar(c, 1e-3);
@@ -75,7 +79,8 @@ void mlp_donate(int donate[STEP_IN]) {
     for (int i = 0; i < STEP_IN; i++) donate[i] = i < 2 ? -1 : i - 1;
 }
 
-bz_status mlp_test(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+bz_status mlp_test(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                   void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     bz_tensor *found = bz_argmax(logits(in[0], in + 2), BZ_AXES(-1), false);
     out[0] = bz_sum(bz_eq(found, in[1]), NULL, 0, false);

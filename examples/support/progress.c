@@ -25,11 +25,13 @@ void progress(const char *what, int done, int steps, float loss, double images_p
     _Static_assert(sizeof full == WIDTH + 1, "a bar of full length");
     if (!isatty(STDOUT_FILENO)) {
         if (done == steps || done * LINES / steps > (done - 1) * LINES / steps)
-            printf("%-9s step %d/%d  loss %.4f  %.0f images/s\n", what, done, steps, (double)loss, images_per_s);
+            printf("%-9s step %d/%d  loss %.4f  %.0f images/s\n", what, done, steps, (double)loss,
+                   images_per_s);
         return;
     }
     if (done < steps && !due()) return;
-    printf("\r%-9s [%-*.*s] %3d%%  loss %.4f  %6.0f images/s%s", what, WIDTH, (int)((long)WIDTH * done / steps), full,
-           (int)(100L * done / steps), (double)loss, images_per_s, done == steps ? "\n" : "");
+    printf("\r%-9s [%-*.*s] %3d%%  loss %.4f  %6.0f images/s%s", what, WIDTH,
+           (int)((long)WIDTH * done / steps), full, (int)(100L * done / steps), (double)loss,
+           images_per_s, done == steps ? "\n" : "");
     fflush(stdout);
 }
