@@ -120,7 +120,10 @@ static bool add_group(fuser *f, ir_ref r)
     if (n->op == IR_REDUCE)
         group.kind = ir_reduce_get(f->g, n).order == IR_ORDER_LEAD ? FUSE_COL : FUSE_ROW;
     f->r->group_of[r] = f->r->groups.n;
-    return bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group);
+    if (bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group))
+        return true;
+    bz_vec_free(&group.nodes);
+    return false;
 }
 
 static bool add_edges(fuser *f, ir_ref reader, ir_ref x)
