@@ -139,11 +139,12 @@ $(B)/obj/runtime/aot_blob.o: runtime/aot_blob.S $(B)/aot_rt.o $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,AS )$(CC) -DBLOB='"$(B)/aot_rt.o"' -c $< -o $@
 
-$(B)/examples/%: $(B)/obj/examples/%.o $(B)/libbraze.so
+# examples/support/*.c serve all examples; those that read compressed data need zlib.
+$(B)/examples/%: $(B)/obj/examples/%.o $(call obj,$(sort $(wildcard examples/support/*.c))) $(B)/libbraze.so
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $< -L$(B) -lbraze -Wl,-rpath,'$$ORIGIN/..' $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter %.o,$^) -L$(B) -lbraze -Wl,-rpath,'$$ORIGIN/..' -Wl,--gc-sections -Wl,--as-needed -lz $(LDLIBS) -o $@
 
-$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(sort $(wildcard bench/support/*.c))) $(B)/libbraze.a
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(sort $(wildcard bench/support/*.c)) examples/support/mlp.c) $(B)/libbraze.a
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ $(LDLIBS) -o $@
 

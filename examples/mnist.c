@@ -16,7 +16,7 @@
 
 #include <braze/explain.h>
 #include <getopt.h>
-#include <math.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,32 +154,170 @@ static bool complain(training *t, bz_status s) {
 
 /* ---- all of them */
 
-/* The compiled step as files: the export, what it starts from, the picture of its kernels. */
-static bz_status write_out(training *t) {
-    const options *o = t->o;
-    bz_tensor *in[STEP_IN], *test_in[TEST_IN];
+/* The compiled step as files: the picture of its kernels, the exports, and what they start from. */
+static bz_status write_picture(const training *t) {
     char path[4096];
-    int batch = o->problem.batch;
-    take_batch(t, TRAIN, TEST, test_in);
-    take_batch(t, 0, batch, in);
-    mlp_init(t->c, o->problem.hidden, t->state);
-    memcpy(in + 2, t->state, sizeof t->state);
-    memcpy(test_in + 2, t->state + 1, MLP_PARAMS * sizeof *in);
-    snprintf(path, sizeof path, "%s/step", o->out);
-    bz_status s = bz_export(t->step, in, path, "step", &(bz_export_options){mlp_step_in, mlp_step_out});
-    snprintf(path, sizeof path, "%s/test", o->out);
-    if (!s) s = bz_export(t->test, test_in, path, "test", &(bz_export_options){mlp_test_in, mlp_test_out});
-    snprintf(path, sizeof path, "%s/graph.svg", o->out);
-    if (!s) s = bz_explain_svg(t->step, in, path);
-    snprintf(path, sizeof path, "%s/mnist.bin", o->out);
-    return s ? s : bz_seed(t->c, o->problem.seed);
+    bz_explanation *x = NULL;
+    snprintf(path, sizeof path, "%s/graph.svg", t->o->out);
+    bz_status s = bz_explain(t->step, NULL, &x);
+    if (!s) s = bz_write_explanation(x, BZ_EXPLAIN_SVG, path);
+    bz_explanation_free(x);
+    return s;
 }
 
-static bool same_curves(const training *t) {
-    size_t bytes = (size_t)t->o->problem.steps * sizeof(float);
+static bz_status write_exports(training *t) {
+    bz_tensor *step[STEP_IN], *test[TEST_IN];
+    char path[4096];
+    take_batch(t, TRAIN, TEST, test);
+    take_batch(t, 0, t->o->problem.batch, step);
+    memcpy(step + 2, t->state, sizeof t->state);
+    memcpy(test + 2, t->state + 1, MLP_PARAMS * sizeof *test);
+    snprintf(path, sizeof path, "%s/step", t->o->out);
+    bz_status s = bz_export(t->step, step, path, "step", &(bz_export_options){mlp_step_in, mlp_step_out});
+    snprintf(path, sizeof path, "%s/test", t->o->out);
+    return s ? s : bz_export(t->test, test, path, "test", &(bz_export_options){mlp_test_in, mlp_test_out});
+}
+
+/* The first parameters, from the same seed once more. */
+static bool write_start(training *t) {
+    float *parameter[MLP_PARAMS];
+    int64_t size[MLP_PARAMS];
+    bool ok = true;
+    bz_seed(t->c, t->o->problem.seed);
+    mlp_init(t->c, t->o->problem.hidden, t->state);
+    for (int k = 0; k < MLP_PARAMS; k++) {
+        size[k] = mlp_size(k, t->o->problem.hidden);
+        parameter[k] = malloc((size_t)size[k] * sizeof(float));
+        ok = ok && parameter[k] && complain(t, bz_to_host(t->state[1 + k], parameter[k], (size_t)size[k] * sizeof(float)));
+    }
+    ok = ok && exported_write(t->o->out, &t->o->problem, parameter, size, MLP_PARAMS, t->d);
+    for (int k = 0; k < MLP_PARAMS; k++) free(parameter[k]);
+    return ok;
+}
+
+static bool run_exported(training *t, const report_row *compiled, report_row *row) {
+    *row = (report_row){.mode = mode_names[EXPORTED], .kernels_per_step = compiled->kernels_per_step};
+    return complain(t, write_picture(t)) && complain(t, write_exports(t)) && write_start(t) &&
+           exported_run(t->o->out, "examples/exported/mnist.c", row);
+}
+
+static bool same_bits(const training *t, const report_row *row) {
+    const report_problem *p = &t->o->problem;
     for (int m = LAZY; m <= COMPILED; m++)
-        for (int i = 0; memcmp(t[EAGER].loss, t[m].loss, bytes) && i < t->o->problem.steps; i++)
+        for (int i = 0; i < p->steps; i++)
             if (report_bits(t[EAGER].loss[i]) != report_bits(t[m].loss[i]))
                 return fprintf(stderr, "mnist: %s and eager differ from step %d on\n", mode_names[m], i + 1), false;
+    for (int m = LAZY; m < MODES; m++)
+        if (report_bits(row[m].loss) != report_bits(row[EAGER].loss) || row[m].accuracy != row[EAGER].accuracy)
+            return fprintf(stderr, "mnist: %s and eager differ\n", mode_names[m]), false;
     return true;
+}
+
+/* Loss over time. Single steps jump: each point is the mean of the last WINDOW. */
+static bool write_curves(const training *t, const char *path) {
+    enum { WINDOW = 16 };
+    chart_curve curve[COMPILED + 1];
+    int steps = t->o->problem.steps;
+    double *mean = malloc((size_t)steps * sizeof *mean);
+    if (!mean) return perror("mnist"), false;
+    for (int i = 0; i < steps; i++) {
+        int from = i < WINDOW ? 0 : i - WINDOW + 1;
+        mean[i] = 1e-30;
+        for (int k = from; k <= i; k++) mean[i] += (double)t[EAGER].loss[k] / (i - from + 1);
+    }
+    for (int m = EAGER; m <= COMPILED; m++) curve[m] = (chart_curve){mode_names[m], mode_colours[m], t[m].seconds, mean, steps};
+    bool ok = chart_write(path, "The same losses, sooner", "seconds", "loss", curve, COMPILED + 1);
+    free(mean);
+    return ok;
+}
+
+static bool write_report(const training *t, const report_row *row) {
+    char chart[4096], json[4096];
+    const char *out = t->o->out;
+    snprintf(chart, sizeof chart, "%s/loss.svg", out);
+    snprintf(json, sizeof json, "%s/report.json", out);
+    if (!write_curves(t, chart) || !report_json(json, &t->o->problem, row, MODES)) return false;
+    printf("\nthe same bits in every mode, at each of %d steps\n", t->o->problem.steps);
+    printf("%s  %s/graph.svg  %s  %s/step.o  %s/step.h\n", chart, out, json, out, out);
+    return true;
+}
+
+static bool run(const options *o, training *t, const digits *d) {
+    report_row row[MODES];
+    for (int m = EAGER; m <= COMPILED; m++) {
+        t[m].o = o, t[m].d = d, t[m].mode = m;
+        bz_status s = open_training(&t[m]);
+        if (!s) s = train(&t[m], &row[m]);
+        if (!complain(&t[m], s)) return false;
+        if (m == COMPILED && !run_exported(&t[m], &row[m], &row[EXPORTED])) return false;
+        bz_close(t[m].c);
+        t[m].c = NULL;
+    }
+    report_table(row, MODES);
+    return same_bits(t, row) && write_report(t, row);
+}
+
+/* Room for all trainings, in one piece each. */
+static bool get_room(training *t, int batch, int steps) {
+    size_t n = (size_t)(batch > TEST ? batch : TEST);
+    bool ok = true;
+    for (int m = EAGER; m <= COMPILED; m++) {
+        t[m] = (training){.x = malloc(n * PIXELS * sizeof(float)), .y = malloc(n * sizeof(int64_t)),
+                          .loss = malloc((size_t)steps * sizeof(float)), .seconds = malloc((size_t)steps * sizeof(double))};
+        ok = ok && t[m].x && t[m].y && t[m].loss && t[m].seconds;
+    }
+    if (!ok) perror("mnist");
+    return ok;
+}
+
+static void free_room(training *t) {
+    for (int m = EAGER; m <= COMPILED; m++) {
+        bz_close(t[m].c);
+        free(t[m].x);
+        free(t[m].y);
+        free(t[m].loss);
+        free(t[m].seconds);
+    }
+}
+
+/* ---- the command line */
+
+static bool number(const char *text, long low, long high, long *out) {
+    char *end;
+    long v = strtol(text, &end, 10);
+    if (end == text || *end || v < low || v > high)
+        return fprintf(stderr, "mnist: %s: a number from %ld to %ld is wanted\n", text, low, high), false;
+    return *out = v, true;
+}
+
+static bool parse(int argc, char **argv, options *o) {
+    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"batch", 1, NULL, 'b'}, {"hidden", 1, NULL, 'h'}, {"steps", 1, NULL, 'n'},
+                                          {"data", 1, NULL, 'd'}, {"out", 1, NULL, 'o'},   {NULL, 0, NULL, 0}};
+    long seed = 1, batch = 128, hidden = 512, steps = DEFAULT_STEPS;
+    bool ok = true;
+    for (int k; ok && (k = getopt_long(argc, argv, "", known, NULL)) != -1;)
+        switch (k) {
+        case 's': ok = number(optarg, 0, LONG_MAX, &seed); break;
+        case 'b': ok = number(optarg, 1, TRAIN, &batch); break;
+        case 'h': ok = number(optarg, 1, 16384, &hidden); break;
+        case 'n': ok = number(optarg, 1, 1000000, &steps); break;
+        case 'd': o->data = optarg; break;
+        case 'o': o->out = optarg; break;
+        default: ok = false;
+        }
+    o->problem = (report_problem){(uint64_t)seed, (int)batch, (int)hidden, (int)steps};
+    if (ok && optind == argc) return true;
+    fprintf(stderr, "usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--data DIR] [--out DIR]\n");
+    return false;
+}
+
+int main(int argc, char **argv) {
+    static training t[COMPILED + 1];
+    options o = {.data = "examples/data", .out = "build/demo"};
+    if (!parse(argc, argv, &o)) return 2;
+    digits *d = digits_load(o.data);
+    bool ok = d && get_room(t, o.problem.batch, o.problem.steps) && run(&o, t, d);
+    free_room(t);
+    free(d);
+    return ok ? 0 : 1;
 }

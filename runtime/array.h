@@ -27,9 +27,11 @@ bz_status rt_file_read(const char *path, char **out, size_t *n, bz_error *e);
  * two-byte void (V2) is bf16, as other programs write it, for NumPy has none. Errors: BZ_EIO (cannot be read),
  * BZ_EFORMAT (no .npy file, damaged, cut off, bytes behind the array), BZ_EUNSUPPORTED (dtypes that braze lacks, more than
  * 32 axes), BZ_ENOMEM. Nothing is allocated before the file is known to be long enough. */
-bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e); /* out->data: bz_mem_free */
+bz_status rt_npy_load(const char *path, ir_value_array *out,
+                      bz_error *e); /* out->data: bz_mem_free */
 /* The same from bytes in memory; `name` is for messages. */
-bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out, bz_error *e);
+bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out,
+                        bz_error *e);
 /* Version 1.0, C order, little endian. */
 bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e);
 

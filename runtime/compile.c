@@ -213,7 +213,8 @@ static bool take_arguments(bz_program *p, trace *t, rt_epoch *e) {
     return true;
 }
 
-static bz_status trace_function(bz_program *p, trace *t) {
+/* Traces the function: into a program, or, if `graph` is given, into that. */
+static bz_status trace_function(bz_program *p, trace *t, ir_graph **graph) {
     bz_context *c = p->c;
     bz_error error = {0};
     uint32_t depth = c->scopes.n;
@@ -224,8 +225,11 @@ static bz_status trace_function(bz_program *p, trace *t) {
     s = call_function(p, t, e);
     if (!s && !take_arguments(p, t, e)) s = rt_no_memory(c);
     if (!s) {
-        t->program = rt_program_new(c, e->g, false, &error);
-        if (!t->program) s = bz_fail(&c->err, error.status, "%s", error.text);
+        if (graph)
+            *graph = rt_graph_copy(e->g, &error);
+        else
+            t->program = rt_program_new(c, e->g, false, &error);
+        if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
     }
     while (c->scopes.n > depth) rt_scope_end(c);
     c->epoch = e->next;
@@ -253,7 +257,7 @@ static trace *find_trace(bz_program *p, bz_tensor *const *in, bz_status *s) {
     for (trace *t = p->traces; t; t = t->next)
         if (fits(p, t, in)) return t;
     trace *t = new_trace(p, in);
-    *s = t ? trace_function(p, t) : rt_no_memory(p->c);
+    *s = t ? trace_function(p, t, NULL) : rt_no_memory(p->c);
     if (*s) {
         if (t) free_trace(p->c, t);
         return NULL;
@@ -297,6 +301,17 @@ static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const trac
     if (n && !s) s = rt_eval(c, p->pending, n);
     for (uint32_t i = 0; i < t->nargs && !s; i++)
         if (t->hidden[i] && !t->hidden[i]->buf) s = rt_eval(c, &t->hidden[i], 1);
+    return s;
+}
+
+bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
+    *out = (rt_traced){.context = p->c, .nin = p->nin, .nout = p->nout};
+    bz_status s = check_inputs(p, in);
+    if (s) return s;
+    trace *t = new_trace(p, in);
+    if (!t) return rt_no_memory(p->c);
+    s = trace_function(p, t, &out->graph);
+    free_trace(p->c, t);
     return s;
 }
 
@@ -452,4 +467,9 @@ bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
     if (!s) s = rt_ready(p->c);
     if (!s) find_trace(p, in, &s);
     return s;
+}
+
+const rt_program *rt_compiled(const bz_program *p, bz_context **c) {
+    *c = p->c;
+    return p->traces ? p->traces->program : NULL;
 }

@@ -43,7 +43,8 @@ static void count_ops(maker *m, bz_kernel_report *k, const pass_launch *l) {
     if (m->failed) return;
     for (uint32_t i = 0; i < l->nnodes; i++) {
         const ir_node *n = ir_at(m->p->graph, l->nodes[i]);
-        const char *name = n->op == IR_REDUCE ? ir_reduce_name(ir_reduce_get(m->p->graph, n).kind) : ir_ops[n->op].name;
+        const char *name = n->op == IR_REDUCE ? ir_reduce_name(ir_reduce_get(m->p->graph, n).kind)
+                                              : ir_ops[n->op].name;
         int at = 0;
         while (at < k->nops && strcmp(names[at], name) != 0) at++;
         if (at == k->nops) names[k->nops++] = name; /* of a static table */
@@ -66,7 +67,8 @@ static void list_sites(maker *m, bz_kernel_report *k, const pass_launch *l) {
 
 static void set_limit(bz_kernel_report *k, const bz_machine *machine) {
     double memory = 0, compute = 0;
-    if (machine->bytes_per_s > 0) memory = (double)(k->bytes_read + k->bytes_written) / machine->bytes_per_s * 1e9;
+    if (machine->bytes_per_s > 0)
+        memory = (double)(k->bytes_read + k->bytes_written) / machine->bytes_per_s * 1e9;
     if (machine->flops_per_s > 0) compute = (double)k->flops / machine->flops_per_s * 1e9;
     k->memory_bound = memory >= compute;
     k->limit_ns = k->memory_bound ? memory : compute;
@@ -78,8 +80,12 @@ static void make_kernels(maker *m, const rt_program *measured) {
     for (uint32_t i = 0; i < p->launches.n && !m->failed; i++) {
         const pass_launch *l = &p->launches.p[i];
         bz_kernel_report *k = &kernels[i];
-        *k = (bz_kernel_report){.name = own(m, l->name), .segments = (int)l->nsegments, .bytes_read = l->bytes_read,
-                                .bytes_written = l->bytes_written, .flops = l->flops, .specials = l->specials};
+        *k = (bz_kernel_report){.name = own(m, l->name),
+                                .segments = (int)l->nsegments,
+                                .bytes_read = l->bytes_read,
+                                .bytes_written = l->bytes_written,
+                                .flops = l->flops,
+                                .specials = l->specials};
         count_ops(m, k, l);
         list_sites(m, k, l);
         set_limit(k, &m->x.machine);
@@ -104,8 +110,11 @@ typedef struct flows {
 static void add_flow(maker *m, flows *f, int from, int to, uint32_t buffer, const char *name) {
     const pass_buffer *b = &m->p->buffers.p[buffer];
     int64_t bytes = b->count * (int64_t)ir_dtype_bytes(b->dtype);
-    for (uint32_t i = f->v.n; i-- > 0 && f->v.p[i].to == to;) /* two segments may read the same buffer */
-        if (f->v.p[i].from == from && f->v.p[i].bytes == bytes && strcmp(f->v.p[i].name, name) == 0 && from < 0) return;
+    for (uint32_t i = f->v.n;
+         i-- > 0 && f->v.p[i].to == to;) /* two segments may read the same buffer */
+        if (f->v.p[i].from == from && f->v.p[i].bytes == bytes &&
+            strcmp(f->v.p[i].name, name) == 0 && from < 0)
+            return;
     bz_flow_report r = {from, to, own(m, name), b->dtype, bytes};
     m->failed |= !bz_vec_push(&f->v, r);
 }
@@ -140,7 +149,8 @@ static void make_flows(maker *m) {
     for (uint32_t i = 0; i < m->p->buffers.n; i++) f.writer[i] = -1;
     for (uint32_t i = 0; i < m->p->launches.n; i++) launch_flows(m, &f, i);
     for (uint32_t i = 0; i < m->p->noutputs; i++)
-        add_flow(m, &f, f.writer[m->p->output[i]], -1, m->p->output[i], m->p->graph->outputs.p[i].name);
+        add_flow(m, &f, f.writer[m->p->output[i]], -1, m->p->output[i],
+                 m->p->graph->outputs.p[i].name);
     bz_flow_report *copy = take(m, f.v.n, sizeof *copy);
     if (copy && f.v.n) memcpy(copy, f.v.p, f.v.n * sizeof *copy);
     m->x.flows = copy;
@@ -171,7 +181,8 @@ static void make_apart(maker *m) {
 
 /* ---- the whole */
 
-bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured, const bz_machine *machine) {
+bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured,
+                           const bz_machine *machine) {
     maker m = {.p = p, .x = {.arena_bytes = p->arena_bytes, .arena_bound = p->arena_bound}};
     if (machine) m.x.machine = *machine;
     m.kernel_of = take(&m, p->graph->n.n, sizeof *m.kernel_of);
@@ -186,6 +197,21 @@ bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured, const
     }
     *o = (owned){m.x, m.arena};
     return &o->x;
+}
+
+bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **out) {
+    bz_context *c;
+    *out = NULL;
+    if (!p) return BZ_EARG;
+    const rt_program *program = rt_compiled(p, &c);
+    const pass_plan *plan = program ? rt_program_plan(program) : NULL;
+    if (!program)
+        return rt_fail(c, BZ_EMODE, NULL, "explain",
+                       "nothing is compiled yet; call bz_prepare first");
+    if (!plan)
+        return rt_fail(c, BZ_EMODE, NULL, "explain", "device %s has no kernels", c->device->name);
+    *out = rt_explain(plan, program, machine);
+    return *out ? BZ_OK : rt_no_memory(c);
 }
 
 void bz_explanation_free(bz_explanation *x) {

@@ -219,6 +219,14 @@ static bool add_pointers(maker *k, const pass_segment *s) {
     return ok;
 }
 
+/* The tasks of a phase never depend on scalars, though their values are looked at on the way. */
+static int64_t count_tasks(const lp_kernel *k, unsigned ph, const int64_t *extents) {
+    ir_bits *zeros = bz_mem_zero(k->scalars.n + 1, sizeof *zeros);
+    int64_t n = zeros ? lp_phase_tasks(k, ph, extents, zeros) : -1;
+    bz_mem_free(zeros);
+    return n;
+}
+
 /* Puts the segments of phase `ph` of a launch; gives the phase. */
 static bz_rt_phase put_segments(maker *k, const pass_launch *l, unsigned ph, uint32_t pointers,
                                 size_t *at) {
@@ -230,8 +238,8 @@ static bz_rt_phase put_segments(maker *k, const pass_launch *l, unsigned ph, uin
         bz_rt_segment r = {.buffers = pointers, .scalars = pointers + code->buffers.n};
         pointers += code->buffers.n + code->scalars.n;
         if (ph >= lp_phase_count(code)) continue;
-        r.tasks = lp_phase_tasks(code, ph, s->extents, NULL);
-        if (r.tasks < 0) k->m->failed = true;
+        r.tasks = count_tasks(code, ph, s->extents);
+        k->m->failed |= r.tasks < 0;
         q.tasks += r.tasks;
         q.nsegments++;
         size_t where = ex_put(k->m, &r, sizeof r);
@@ -363,7 +371,8 @@ bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *
         ok = add_launch(&k, &v->plan->launches.p[i]);
     ok = ok && add_copies(&k);
     m->failed |= !ok;
-    bz_rt_variant out = put_parts(&k);
+    bz_rt_variant out = {0};
+    if (ok) out = put_parts(&k);
     bz_vec_free(&k.places);
     bz_vec_free(&k.phases);
     bz_vec_free(&k.segments);

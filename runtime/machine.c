@@ -19,7 +19,8 @@ typedef struct copy_job {
 
 static void stream(char *dst, const char *src, size_t n) {
     for (size_t i = 0; i < n; i += 16)
-        _mm_stream_si128((__m128i *)(void *)(dst + i), _mm_load_si128((const __m128i *)(const void *)(src + i)));
+        _mm_stream_si128((__m128i *)(void *)(dst + i),
+                         _mm_load_si128((const __m128i *)(const void *)(src + i)));
     _mm_sfence();
 }
 
@@ -65,15 +66,17 @@ static volatile float sink;
 #define CHAIN_OF___m128(i) a##i = _mm_set1_ps(seed + i),
 #define CHAIN_OF___m256(i) a##i = _mm256_set1_ps(seed + i),
 #define CHAIN_OF___m512(i) a##i = _mm512_set1_ps(seed + i),
-#define ADD_OF___m128(i) sum = _mm_add_ps(sum, a##i);
-#define ADD_OF___m256(i) sum = _mm256_add_ps(sum, a##i);
-#define ADD_OF___m512(i) sum = _mm512_add_ps(sum, a##i);
-#define STEP_BASE(i) a##i = _mm_add_ps(_mm_mul_ps(a##i, k), c);
-#define STEP_AVX2(i) a##i = _mm256_fmadd_ps(a##i, k, c);
-#define STEP_AVX512(i) a##i = _mm512_fmadd_ps(a##i, k, c);
+#define ADD_OF___m128(i)   sum = _mm_add_ps(sum, a##i);
+#define ADD_OF___m256(i)   sum = _mm256_add_ps(sum, a##i);
+#define ADD_OF___m512(i)   sum = _mm512_add_ps(sum, a##i);
+#define STEP_BASE(i)       a##i = _mm_add_ps(_mm_mul_ps(a##i, k), c);
+#define STEP_AVX2(i)       a##i = _mm256_fmadd_ps(a##i, k, c);
+#define STEP_AVX512(i)     a##i = _mm512_fmadd_ps(a##i, k, c);
 FMA_LOOP(flops_base, , __m128, _mm_set1_ps, STEP_BASE, _mm_storeu_ps, 4)
-FMA_LOOP(flops_avx2, __attribute__((target("avx2,fma"))), __m256, _mm256_set1_ps, STEP_AVX2, _mm256_storeu_ps, 8)
-FMA_LOOP(flops_avx512, __attribute__((target("avx512f"))), __m512, _mm512_set1_ps, STEP_AVX512, _mm512_storeu_ps, 16)
+FMA_LOOP(flops_avx2, __attribute__((target("avx2,fma"))), __m256, _mm256_set1_ps, STEP_AVX2,
+         _mm256_storeu_ps, 8)
+FMA_LOOP(flops_avx512, __attribute__((target("avx512f"))), __m512, _mm512_set1_ps, STEP_AVX512,
+         _mm512_storeu_ps, 16)
 
 static double (*const loops[])(float seed) = {
     [BZ_RT_BASE] = flops_base, [BZ_RT_V3] = flops_avx2, [BZ_RT_V4] = flops_avx512};

@@ -63,7 +63,8 @@ static bool want(head *h, char c) {
 static bool string(head *h, char *dst, size_t room) {
     skip_blanks(h);
     char quote = h->at < h->end ? *h->at : 0;
-    if (quote != '\'' && quote != '"') return damaged(h, "its head has no string where one belongs");
+    if (quote != '\'' && quote != '"')
+        return damaged(h, "its head has no string where one belongs");
     const char *from = ++h->at, *to = memchr(from, quote, (size_t)(h->end - from));
     if (!to || (size_t)(to - from) >= room) return damaged(h, "a string in its head does not end");
     memcpy(dst, from, (size_t)(to - from));
@@ -82,7 +83,8 @@ static bool word(head *h, const char *w) {
 
 static bool size(head *h, int64_t *v) {
     skip_blanks(h);
-    if (h->at == h->end || !isdigit((unsigned char)*h->at)) return damaged(h, "a size is no number");
+    if (h->at == h->end || !isdigit((unsigned char)*h->at))
+        return damaged(h, "a size is no number");
     for (*v = 0; h->at < h->end && isdigit((unsigned char)*h->at); h->at++) {
         *v = *v * 10 + (*h->at - '0');
         if (*v > MAX_COUNT) return damaged(h, "a size is too large");
@@ -209,7 +211,8 @@ static bz_status take_elements(head *h, const char *p) {
 
 /* ---- the whole */
 
-bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out, bz_error *e) {
+bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out,
+                        bz_error *e) {
     bz_error own = {0};
     const unsigned char *p = bytes;
     *out = (ir_value_array){0};
@@ -222,14 +225,15 @@ bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_
     size_t field = p[6] == 1 ? 2 : 4, length = 0;
     for (size_t i = 0; i < field && PREFIX + i < n; i++) length |= (size_t)p[PREFIX + i] << 8 * i;
     size_t start = PREFIX + field + length;
-    if (start > n) return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it ends inside its head", name);
+    if (start > n)
+        return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it ends inside its head", name);
     h.at = (const char *)p + PREFIX + field;
     h.end = (const char *)p + start;
     if (!read_head(&h)) return e->status;
     size_t expected = rt_array_bytes(out);
     if (n - start < expected)
-        return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it has %zu of %zu bytes of elements", name,
-                       n - start, expected);
+        return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it has %zu of %zu bytes of elements",
+                       name, n - start, expected);
     if (n - start > expected)
         return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: %zu bytes follow its elements", name,
                        n - start - expected);
@@ -293,8 +297,8 @@ bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e) {
         bz_text_free(&t);
         return bz_fail(e, BZ_ENOMEM, "out of memory");
     }
-    const unsigned char prefix[PREFIX + 2] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(t.n & 255),
-                                              (unsigned char)(t.n >> 8)};
+    const unsigned char prefix[PREFIX + 2] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(t.n & 255), (unsigned char)(t.n >> 8)};
     const rt_piece pieces[] = {{prefix, sizeof prefix}, {t.p, t.n}, {a->data, rt_array_bytes(a)}};
     bz_status s = rt_file_replace(path, pieces, BZ_LEN(pieces), e);
     bz_text_free(&t);

@@ -17,10 +17,11 @@ typedef struct printer {
     const ir_value_array *a;
     bz_text *t;
     bool summary, scientific;
-    int left, right, precision, exponent; /* characters before and behind the point; digits; exponent's digits */
-    bool any_finite, odd, minus_inf;      /* odd: a nan or inf */
-    double largest, smallest;             /* |x|, of the finite ones that are not 0 */
-    size_t line;                          /* where the current line begins */
+    int left, right, precision,
+        exponent; /* characters before and behind the point; digits; exponent's digits */
+    bool any_finite, odd, minus_inf; /* odd: a nan or inf */
+    double largest, smallest;        /* |x|, of the finite ones that are not 0 */
+    size_t line;                     /* where the current line begins */
 } printer;
 
 /* ---- digits */
@@ -73,7 +74,8 @@ static decimal whole(double v, decimal d) {
 
 /* "-12." + "5": at most `precision` digits behind the point, no zeros at the end. */
 static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
-    decimal d = whole(v, shortest(t, v));
+    decimal d = shortest(t, v);
+    if (precision <= PRECISION) d = whole(v, d); /* a single number shows zeros there */
     int keep = d.exponent + 1 + precision, n = 0;
     if (keep >= 1) d = rounded(v, d, keep);
     bool gone = keep < 0 || (keep == 0 && fabs(v) * pow(10, precision) <= 0.5);
@@ -88,7 +90,8 @@ static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
     if (d.exponent < 0) word[n++] = '0';
     for (int i = 0; i <= d.exponent; i++) word[n++] = digit(&d, i);
     word[n++] = '.';
-    for (int k = 1; k <= precision && d.exponent + k < d.n; k++) word[n++] = digit(&d, d.exponent + k);
+    for (int k = 1; k <= precision && d.exponent + k < d.n; k++)
+        word[n++] = digit(&d, d.exponent + k);
     word[n] = 0;
 }
 
@@ -102,7 +105,8 @@ static void scientific(double v, int digits, int exponent, char word[WORD]) {
     word[n++] = digit(&d, 0);
     word[n++] = '.';
     for (int k = 1; k <= digits; k++) word[n++] = digit(&d, k);
-    snprintf(word + n, (size_t)(WORD - n), "e%c%0*d", d.exponent < 0 ? '-' : '+', exponent, abs(d.exponent));
+    snprintf(word + n, (size_t)(WORD - n), "e%c%0*d", d.exponent < 0 ? '-' : '+', exponent,
+             abs(d.exponent));
 }
 
 /* ---- elements */
@@ -220,7 +224,8 @@ static void see_integer(printer *p, int64_t i) {
 
 static void float_layout(printer *p) {
     visit_shown(p, 0, 0, see_range);
-    p->scientific = p->largest >= 1e8 || (p->smallest != 0 && (p->smallest < 1e-4 || p->largest / p->smallest > 1000));
+    p->scientific = p->largest >= 1e8 ||
+                    (p->smallest != 0 && (p->smallest < 1e-4 || p->largest / p->smallest > 1000));
     visit_shown(p, 0, 0, p->scientific ? see_scientific : see_positional);
     if (p->scientific)
         p->right = p->exponent + 2 + p->precision;

@@ -316,6 +316,14 @@ typedef struct rt_plans {
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
 void rt_plans_free(bz_context *c);
 
+/* ---- compile.c: a compiled function's graph for the signature of `in`, for an export; the caller frees the graph */
+typedef struct rt_traced {
+    bz_context *context;
+    int nin, nout;
+    ir_graph *graph;
+} rt_traced;
+bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
+
 /* ---- env.c: every switch */
 typedef struct rt_env {
     int debug;  /* BRAZE_DEBUG */
@@ -367,5 +375,7 @@ const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0
 uint64_t rt_now(void);
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */
+/* The program of the signature that was compiled last, NULL before the first call; *c: its context. */
+const rt_program *rt_compiled(const bz_program *p, bz_context **c);
 
 #endif

@@ -71,7 +71,8 @@ Test(npy, elements_begin_at_a_multiple_of_64, .init = begin, .fini = end) {
 Test(npy, column_major_becomes_row_major, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
-    cr_assert_eq(decode("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n", 6, &a, &e), BZ_OK, "%s", e.text);
+    cr_assert_eq(decode("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n", 6, &a, &e),
+                 BZ_OK, "%s", e.text);
     cr_expect_arr_eq(a.data, ((uint8_t[]){0, 2, 4, 1, 3, 5}), 6);
     bz_mem_free(a.data);
 }
@@ -79,7 +80,8 @@ Test(npy, column_major_becomes_row_major, .init = begin, .fini = end) {
 Test(npy, other_byte_order, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
-    cr_assert_eq(decode("{\"shape\":(2L,),\"descr\":'>i2','fortran_order':False}", 4, &a, &e), BZ_OK, "%s", e.text);
+    cr_assert_eq(decode("{\"shape\":(2L,),\"descr\":'>i2','fortran_order':False}", 4, &a, &e),
+                 BZ_OK, "%s", e.text);
     cr_expect_arr_eq(a.data, ((int16_t[]){0x0001, 0x0203}), 4);
     bz_mem_free(a.data);
 }
@@ -87,12 +89,14 @@ Test(npy, other_byte_order, .init = begin, .fini = end) {
 Test(npy, bools_are_0_or_1, .init = begin, .fini = end) {
     ir_value_array a;
     bz_error e;
-    cr_assert_eq(decode("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", 3, &a, &e), BZ_OK, "%s", e.text);
+    cr_assert_eq(decode("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", 3, &a, &e),
+                 BZ_OK, "%s", e.text);
     cr_expect_arr_eq(a.data, ((uint8_t[]){0, 1, 1}), 3);
     bz_mem_free(a.data);
 }
 
-#define HEAD(descr, order, shape) "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }\n"
+#define HEAD(descr, order, shape)                                                                  \
+    "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }\n"
 
 static const struct {
     const char *head;
@@ -122,15 +126,16 @@ static const struct {
     {"{'descr'", 4, BZ_EFORMAT, "':' is missing"},
     {"{}x", 4, BZ_EFORMAT, "behind the '}'"},
     {"", 4, BZ_EFORMAT, "'{' is missing"},
-    {HEAD("'|u1'", "False", "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)"), 1,
-     BZ_EUNSUPPORTED, "more than 32 axes"},
+    {HEAD("'|u1'", "False", "(1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)"),
+     1, BZ_EUNSUPPORTED, "more than 32 axes"},
 };
 
 Test(npy, damaged_files, .init = begin, .fini = end) {
     for (size_t i = 0; i < BZ_LEN(wrong); i++) {
         ir_value_array a;
         bz_error e;
-        cr_expect_eq(decode(wrong[i].head, wrong[i].n, &a, &e), wrong[i].status, "%s: %s", wrong[i].head, e.text);
+        cr_expect_eq(decode(wrong[i].head, wrong[i].n, &a, &e), wrong[i].status, "%s: %s",
+                     wrong[i].head, e.text);
         cr_expect(strstr(e.text, wrong[i].text), "%s: %s", wrong[i].head, e.text);
         cr_expect_null(a.data);
     }
@@ -143,7 +148,8 @@ Test(npy, cut_off_anywhere, .init = begin, .fini = end) {
     cr_assert_eq(rt_npy_save(path, &a, NULL), BZ_OK);
     cr_assert_eq(rt_file_read(path, &bytes, &n, NULL), BZ_OK);
     for (size_t k = 0; k < n; k++) {
-        char *copy = bz_mem_alloc(k + 1); /* of that length, so that a sanitizer sees reads behind it */
+        char *copy =
+            bz_mem_alloc(k + 1); /* of that length, so that a sanitizer sees reads behind it */
         memcpy(copy, bytes, k);
         cr_expect_eq(rt_npy_decode(copy, k, "x", &b, NULL), BZ_EFORMAT, "%zu bytes", k);
         bz_mem_free(copy);
@@ -153,7 +159,8 @@ Test(npy, cut_off_anywhere, .init = begin, .fini = end) {
 
 Test(npy, versions, .init = begin, .fini = end) {
     ir_value_array a;
-    const char two[] = "\x93NUMPY\x02\x00\x3b\x00\x00\x00{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}   \n\x07";
+    const char two[] = "\x93NUMPY\x02\x00\x3b\x00\x00\x00{'descr': '|u1', 'fortran_order': False, "
+                       "'shape': (1,)}   \n\x07";
     cr_assert_eq(rt_npy_decode(two, sizeof two - 1, "x", &a, NULL), BZ_OK);
     cr_expect_eq(*(uint8_t *)a.data, 7);
     bz_mem_free(a.data);

@@ -6,21 +6,30 @@
 #include "runtime/array.h"
 
 /* `values` as dtype t, printed. */
-static void check_print(bz_dtype t, unsigned rank, const int64_t *shape, const double *values, const char *expected) {
+static void check_print(bz_dtype t, unsigned rank, const int64_t *shape, const double *values,
+                        const char *expected) {
     ir_value_array a = {.dtype = t, .rank = rank};
     if (rank) memcpy(a.shape, shape, rank * sizeof *shape);
     a.data = bz_mem_alloc(rt_array_bytes(&a) + 1);
     for (int64_t i = 0; i < rt_array_count(&a); i++)
-        ir_store_bits(t, (char *)a.data + (size_t)i * ir_dtype_bytes(t), ir_bits_from_f64(t, values ? values[i] : (double)i));
+        ir_store_bits(t, (char *)a.data + (size_t)i * ir_dtype_bytes(t),
+                      ir_bits_from_f64(t, values ? values[i] : (double)i));
     bz_text text = {0};
     rt_array_print(&text, &a);
-    cr_expect_str_eq(bz_text_c(&text), expected, "got:\n%s\nexpected:\n%s", bz_text_c(&text), expected);
+    cr_expect_str_eq(bz_text_c(&text), expected, "got:\n%s\nexpected:\n%s", bz_text_c(&text),
+                     expected);
     bz_text_free(&text);
     bz_mem_free(a.data);
 }
 
-#define SHAPE(...) (const int64_t[]){__VA_ARGS__}
-#define VALUES(...) (const double[]){__VA_ARGS__}
+#define SHAPE(...)                                                                                 \
+    (const int64_t[]) {                                                                            \
+        __VA_ARGS__                                                                                \
+    }
+#define VALUES(...)                                                                                \
+    (const double[]) {                                                                             \
+        __VA_ARGS__                                                                                \
+    }
 
 Test(print, scalars) {
     check_print(BZ_F32, 0, NULL, VALUES(1.5), "1.5");
@@ -37,7 +46,8 @@ Test(print, scalars) {
 
 Test(print, columns) {
     check_print(BZ_F32, 1, SHAPE(3), VALUES(0, 1.0 / 3, 1), "[0.         0.33333334 1.        ]");
-    check_print(BZ_F64, 2, SHAPE(2, 2), VALUES(-0.5, 2, 10, 0.25), "[[-0.5   2.  ]\n [10.    0.25]]");
+    check_print(BZ_F64, 2, SHAPE(2, 2), VALUES(-0.5, 2, 10, 0.25),
+                "[[-0.5   2.  ]\n [10.    0.25]]");
     check_print(BZ_I32, 2, SHAPE(2, 2), VALUES(1, -20, 300, 4), "[[  1 -20]\n [300   4]]");
     check_print(BZ_BOOL, 1, SHAPE(3), VALUES(1, 0, 1), "[ True False  True]");
     check_print(BZ_F32, 3, SHAPE(2, 1, 2), NULL, "[[[0. 1.]]\n\n [[2. 3.]]]");
@@ -46,7 +56,8 @@ Test(print, columns) {
 
 Test(print, digits) {
     check_print(BZ_F32, 1, SHAPE(2), VALUES(99999992, 1e6), "[99999992.  1000000.]");
-    check_print(BZ_F64, 1, SHAPE(2), VALUES(1.23456789123, 123.45678912345), "[  1.23456789 123.45678912]");
+    check_print(BZ_F64, 1, SHAPE(2), VALUES(1.23456789123, 123.45678912345),
+                "[  1.23456789 123.45678912]");
 }
 
 Test(print, numbers_that_are_none) {
@@ -64,7 +75,8 @@ Test(print, exponents) {
 
 Test(print, long_ones_are_wrapped_and_summarised) {
     check_print(BZ_I64, 1, SHAPE(30), NULL,
-                "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 26 27 28 29]");
+                "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 "
+                "26 27 28 29]");
     check_print(BZ_I64, 1, SHAPE(1001), NULL, "[   0    1    2 ...  998  999 1000]");
     check_print(BZ_F32, 2, SHAPE(8, 130), NULL,
                 "[[0.000e+00 1.000e+00 2.000e+00 ... 1.270e+02 1.280e+02 1.290e+02]\n"

@@ -78,6 +78,7 @@ def test_run():
     row(["run", "DIR/sum.bz", "--time"], "", 0, "s: f32[]\n", "compiled in", "1 runs: median")
     row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "--isa avx512|avx2|base", "--repeat N")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
+    row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
     same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
             ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
     check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)
@@ -123,7 +124,7 @@ def test_usage():
     row(["run", "a", "--nonsense"], "", 2, "--nonsense")
     row(["grad", "DIR/sum.bz"], "", 2, "--wrt is missing")
     row(["explain", "DIR/sum.bz", "--device", "ref"], "", 2, "only the cpu")
-    for c in ("run", "opt", "grad", "explain", "bench", "ops"):
+    for c in ("run", "opt", "grad", "explain", "export", "bench", "ops"):
         row([c, "--help"], "", 0, f"usage: braze {c} ", "--help")
     row(["--help"], "", 0, "explain", "bench", "Exit status")
     row(["--version"], "", 0, "braze ")
@@ -192,6 +193,40 @@ def test_explain():
     row(["explain", "-", "--svg", "DIR/odd.svg", "--repeat", "0"], odd, 0)
     check("odd names are escaped", xml.dom.minidom.parse(path("odd.svg")).documentElement.tagName == "svg")
     row(["explain", "DIR/g.bz", "--repeat", "0", "--svg", "DIR/none/x.svg"], "", 3, "cannot write")
+
+
+MAIN = """#include <stdio.h>
+#include "sum.h"
+int main(void) {
+    float x[3] = {0.5f, -1.25f, 3.0f}, s;
+    struct sum_args a = {.x = x, .s = &s};
+    int status = sum(&a);
+    if (status) puts(sum_error(status));
+    printf("%.9g\\n", s);
+    return status != 0;
+}
+"""
+
+
+def test_export():
+    row(["export", "DIR/sum.bz", "--out", "DIR/sum"], "", 0)
+    open(path("main.c"), "w").write(MAIN)
+    cc = os.environ.get("CC", "cc").split()
+    r = subprocess.run([*cc, "main.c", "sum.o", "braze_rt.o", "-lm", "-lpthread", "-o", "main"], cwd=DIR, capture_output=True, text=True)
+    check("the exported object links", r.returncode == 0, r.stderr)
+    out = subprocess.run([path("main")], capture_output=True, text=True).stdout if r.returncode == 0 else ""
+    check("and gives the sum of squares", out == "10.8125\n", out)
+    row(["export", "DIR/sum.bz", "--out", "DIR/a", "--name", "9"], "", 1, "no function name")
+    row(["export", "DIR/sum.bz", "--out", "/nonexistent/a"], "", 3, "/nonexistent/a")
+    row(["export", "DIR/sum.bz"], "", 2, "--out PREFIX is missing")
+    row(["export", "DIR/sum.bz", "--out", "DIR/a", "--isa", "sse"], "", 2, "no list of")
+    check("nothing of a refused export", not os.path.exists(path("a.o")), os.listdir(DIR))
+
+
+def test_bench():
+    row(["bench", "nothing"], "", 1, "no benchmark 'nothing'")
+    r = json.loads(row(["bench", "gemm", "--json"], "", 0).stdout)
+    check("bench gives one row", [p["name"] for p in r["programs"]] == ["gemm"] and r["programs"][0]["fused_ns"] > 0, r)
 
 
 def test_ops():

@@ -34,7 +34,8 @@ int tool_next(tool_args *a) {
     struct option table[MAX_OPTIONS] = {{"help", no_argument, NULL, HELP}};
     for (unsigned i = 0; i < a->cmd->noptions; i++) {
         const tool_option *o = &a->cmd->options[i];
-        table[i + 1] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL, FIRST + (int)i};
+        table[i + 1] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL,
+                                       FIRST + (int)i};
     }
     opterr = 0;
     int o = getopt_long(a->argc, a->argv, ":h", table, NULL);
@@ -43,7 +44,8 @@ int tool_next(tool_args *a) {
     if (o >= FIRST) return o - FIRST;
     if (o == HELP) return print_help(a->cmd), TOOL_STOP;
     if (o == ':') return tool_usage(a, "%s needs an argument", a->argv[optind - 1]), TOOL_STOP;
-    if (o == '?') return tool_usage(a, "unknown or ambiguous option '%s'", a->argv[optind - 1]), TOOL_STOP;
+    if (o == '?')
+        return tool_usage(a, "unknown or ambiguous option '%s'", a->argv[optind - 1]), TOOL_STOP;
     return TOOL_END;
 }
 
@@ -67,7 +69,8 @@ bool tool_number(tool_args *a, const char *option, int64_t lo, int64_t hi, int64
     long long v = strtoll(a->value, &end, 10);
     *out = v;
     if (end != a->value && !*end && !errno && v >= lo && v <= hi) return true;
-    tool_usage(a, "--%s: '%s' is no number from %lld to %lld", option, a->value, (long long)lo, (long long)hi);
+    tool_usage(a, "--%s: '%s' is no number from %lld to %lld", option, a->value, (long long)lo,
+               (long long)hi);
     return false;
 }
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const tool_command *const commands[] = {&tool_run,     &tool_opt,   &tool_grad,
-                                               &tool_explain, &tool_bench, &tool_ops};
+static const tool_command *const commands[] = {&tool_run,    &tool_opt,   &tool_grad, &tool_explain,
+                                               &tool_export, &tool_bench, &tool_ops};
 
 static void print_help(FILE *f) {
     fputs("usage: braze COMMAND [OPTION]... [FILE.bz]\n\n"
@@ -14,16 +14,17 @@ static void print_help(FILE *f) {
     for (size_t i = 0; i < BZ_LEN(commands); i++)
         fprintf(f, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n`braze COMMAND --help` tells more. FILE.bz may be - for standard input.\n"
-          "Exit status: 0 done, 1 a mistake in a file or an argument's value, 2 wrong usage, 3 the environment.\n",
+          "Exit status: 0 done, 1 a mistake in a file or an argument's value, 2 wrong usage, 3 the "
+          "environment.\n",
           f);
 }
 
-static int leave(int status) {
+static int leave(tool_status status) {
     if ((fflush(stdout) || ferror(stdout)) && status == TOOL_DONE) {
         fputs("braze: error: cannot write to standard output\n", stderr);
         status = TOOL_ENVIRONMENT;
     }
-    return status;
+    return (int)status;
 }
 
 int main(int argc, char **argv) {

@@ -24,14 +24,19 @@ typedef struct bench_case {
 static const bench_case cases[] = {
     {"pointwise", "10 ops over 16 Mi floats",
      "graph main(x: f32[16777216] = randn(seed=1)) {\n"
-     "  %a = mul %x, 1.5\n  %b = add %a, 0.25\n  %c = maximum %b, -1.0\n  %d = mul %c, %x\n  %e = sub %d, 0.5\n"
-     "  %f = abs %e\n  %g = add %f, %x\n  %h = minimum %g, 8.0\n  %i = mul %h, 0.125\n  %j = neg %i\n"
+     "  %a = mul %x, 1.5\n  %b = add %a, 0.25\n  %c = maximum %b, -1.0\n  %d = mul %c, %x\n  %e = "
+     "sub %d, 0.5\n"
+     "  %f = abs %e\n  %g = add %f, %x\n  %h = minimum %g, 8.0\n  %i = mul %h, 0.125\n  %j = neg "
+     "%i\n"
      "  return %j as y\n}",
      false},
     {"softmax", "rows of 1024, 8192 of them",
-     "graph main(x: f32[8192,1024] = randn(seed=1)) {\n  %y = softmax %x {axis=-1}\n  return %y as y\n}", false},
+     "graph main(x: f32[8192,1024] = randn(seed=1)) {\n  %y = softmax %x {axis=-1}\n  return %y as "
+     "y\n}",
+     false},
     {"layernorm", "layernorm, gelu, residual; 8192 rows of 1024",
-     "graph main(x: f32[8192,1024] = randn(seed=1), w: f32[1024] = randn(seed=2), b: f32[1024] = randn(seed=3)) {\n"
+     "graph main(x: f32[8192,1024] = randn(seed=1), w: f32[1024] = randn(seed=2), b: f32[1024] = "
+     "randn(seed=3)) {\n"
      "  %n = layer_norm %x, %w, %b\n  %g = gelu %n\n  %y = add %g, %x\n  return %y as y\n}",
      false},
     {"gemm", "1024 x 1024 x 1024",
@@ -39,10 +44,13 @@ static const bench_case cases[] = {
      "  %z = matmul %x, %y\n  return %z as z\n}",
      false},
     {"mlp", "training step 784-512-512-10, batch 128, Adam",
-     "graph main(x: f32[128,784] = rand(seed=1), y: i64[128] = randint(lo=0, hi=10, seed=2), t: scalar f32 = 1.0,\n"
-     "  w1: f32[512,784] = randn(scale=0.05, seed=3), b1: f32[512] = 0.0, w2: f32[512,512] = randn(scale=0.06, seed=4),\n"
+     "graph main(x: f32[128,784] = rand(seed=1), y: i64[128] = randint(lo=0, hi=10, seed=2), t: "
+     "scalar f32 = 1.0,\n"
+     "  w1: f32[512,784] = randn(scale=0.05, seed=3), b1: f32[512] = 0.0, w2: f32[512,512] = "
+     "randn(scale=0.06, seed=4),\n"
      "  b2: f32[512] = 0.0, w3: f32[10,512] = randn(scale=0.06, seed=5), b3: f32[10] = 0.0) {\n"
-     "  %h1 = linear %x, %w1, %b1\n  %r1 = relu %h1\n  %h2 = linear %r1, %w2, %b2\n  %r2 = relu %h2\n"
+     "  %h1 = linear %x, %w1, %b1\n  %r1 = relu %h1\n  %h2 = linear %r1, %w2, %b2\n  %r2 = relu "
+     "%h2\n"
      "  %z = linear %r2, %w3, %b3\n  %l = cross_entropy %z, %y\n  return %l as loss\n}",
      true},
 };
@@ -61,7 +69,8 @@ static void add_update(ir_graph *g, int input, ir_ref grad) {
     ir_ref p = g->inputs.p[input].node, t = g->inputs.p[tool_find_input(g, "t", 1)].node;
     ir_ref m = moment(g, p, name, "m"), v = moment(g, p, name, "v");
     int at = (int)g->inputs.n - 2;
-    ir_ref next = ir_adam(g, p, grad, &m, &v, t, ir_const_f(g, BZ_F32, 1e-3), 0.9, 0.999, 1e-8, 0, false);
+    ir_ref next =
+        ir_adam(g, p, grad, &m, &v, t, ir_const_f(g, BZ_F32, 1e-3), 0.9, 0.999, 1e-8, 0, false);
     ir_output_add(g, NULL, next, input);
     ir_output_add(g, NULL, m, at);
     ir_output_add(g, NULL, v, at + 1);
@@ -118,8 +127,8 @@ static double limit_of(const pass_plan *p, const bz_machine *m) {
     return sum;
 }
 
-static bz_status time_mode(const tool_source *s, tool_machine how, const ir_value_array *values, const bz_machine *m,
-                           bench_result *r, bz_error *e) {
+static bz_status time_mode(const tool_source *s, tool_machine how, const ir_value_array *values,
+                           const bz_machine *m, bench_result *r, bz_error *e) {
     tool_engine x;
     if (tool_engine_open(&x, &how, s->g, values, e)) return e->status;
     const pass_plan *p = rt_program_plan(x.program);
@@ -135,10 +144,13 @@ static bz_status time_mode(const tool_source *s, tool_machine how, const ir_valu
     return e->status;
 }
 
-static tool_status measure(const bench_case *b, tool_machine how, const bz_machine *m, bench_result *r) {
+static tool_status measure(const bench_case *b, tool_machine how, const bz_machine *m,
+                           bench_result *r) {
     bz_error e = {0};
     const tool_files none = {0};
-    tool_source s = {.name = b->name, .n = strlen(b->text), .m = ir_parse(b->text, strlen(b->text), b->name, &e)};
+    tool_source s = {.name = b->name,
+                     .n = strlen(b->text),
+                     .m = ir_parse(b->text, strlen(b->text), b->name, &e)};
     *r = (bench_result){0};
     if (!s.m) return tool_error(&e);
     s.g = s.m->graphs.p[0];
@@ -162,26 +174,33 @@ static tool_status measure(const bench_case *b, tool_machine how, const bz_machi
 static void print_machine(bool json, const bz_machine *m) {
     char bytes[24], flops[24];
     if (json)
-        printf("{\"machine\": {\"threads\": %d, \"bytes_per_s\": %.0f, \"flops_per_s\": %.0f}, \"programs\": [", m->threads,
-               m->bytes_per_s, m->flops_per_s);
+        printf("{\"machine\": {\"threads\": %d, \"bytes_per_s\": %.0f, \"flops_per_s\": %.0f}, "
+               "\"programs\": [",
+               m->threads, m->bytes_per_s, m->flops_per_s);
     else
-        printf("machine: %d threads, copies %s/s, %sflop/s\n\n%-10s %10s %10s %7s %10s %8s %15s %9s\n", m->threads,
-               rt_show_bytes(bytes, sizeof bytes, m->bytes_per_s), rt_show_count(flops, sizeof flops, m->flops_per_s),
-               "program", "fused", "eager", "speedup", "limit", "reached", "kernels", "compile");
+        printf(
+            "machine: %d threads, copies %s/s, %sflop/s\n\n%-10s %10s %10s %7s %10s %8s %15s %9s\n",
+            m->threads, rt_show_bytes(bytes, sizeof bytes, m->bytes_per_s),
+            rt_show_count(flops, sizeof flops, m->flops_per_s), "program", "fused", "eager",
+            "speedup", "limit", "reached", "kernels", "compile");
     fflush(stdout);
 }
 
 static void print_result(bool json, bool first, const bench_case *b, const bench_result *r) {
     char fused[24], eager[24], limit[24], compile[24];
     if (json)
-        printf("%s\n {\"name\": \"%s\", \"fused_ns\": %.0f, \"eager_ns\": %.0f, \"limit_ns\": %.0f, \"compile_ns\": %.0f, "
+        printf("%s\n {\"name\": \"%s\", \"fused_ns\": %.0f, \"eager_ns\": %.0f, \"limit_ns\": "
+               "%.0f, \"compile_ns\": %.0f, "
                "\"kernels\": %u, \"eager_kernels\": %u}",
-               first ? "" : ",", b->name, r->fused_ns, r->eager_ns, r->limit_ns, r->compile_ns, r->kernels, r->eager_kernels);
+               first ? "" : ",", b->name, r->fused_ns, r->eager_ns, r->limit_ns, r->compile_ns,
+               r->kernels, r->eager_kernels);
     else
         printf("%-10s %10s %10s %6.2fx %10s %7.0f%% %5u of %5u %9s   %s\n", b->name,
-               rt_show_time(fused, sizeof fused, r->fused_ns), rt_show_time(eager, sizeof eager, r->eager_ns),
-               r->eager_ns / r->fused_ns, rt_show_time(limit, sizeof limit, r->limit_ns), r->limit_ns / r->fused_ns * 100,
-               r->kernels, r->eager_kernels, rt_show_time(compile, sizeof compile, r->compile_ns), b->what);
+               rt_show_time(fused, sizeof fused, r->fused_ns),
+               rt_show_time(eager, sizeof eager, r->eager_ns), r->eager_ns / r->fused_ns,
+               rt_show_time(limit, sizeof limit, r->limit_ns), r->limit_ns / r->fused_ns * 100,
+               r->kernels, r->eager_kernels, rt_show_time(compile, sizeof compile, r->compile_ns),
+               b->what);
     fflush(stdout);
 }
 
@@ -198,7 +217,8 @@ static bool known_names(tool_args *a, int first) {
         while (k < BZ_LEN(cases) && strcmp(cases[k].name, a->argv[i]) != 0) k++;
         if (k < BZ_LEN(cases)) continue;
         bz_error e = {0};
-        bz_fail(&e, BZ_EARG, "there is no benchmark '%s'; `braze bench --help` lists them", a->argv[i]);
+        bz_fail(&e, BZ_EARG, "there is no benchmark '%s'; `braze bench --help` lists them",
+                a->argv[i]);
         a->status = tool_error(&e);
         return false;
     }
@@ -210,7 +230,8 @@ static tool_status run(tool_args *a) {
     bool json = false, begun = false;
     for (int o; (o = tool_next(a)) != TOOL_END;) {
         if (o == TOOL_STOP) return a->status;
-        if (o == TOOL_DEVICE || o == TOOL_MODE) return tool_usage(a, "--%s does not belong here", options[o].name);
+        if (o == TOOL_DEVICE || o == TOOL_MODE)
+            return tool_usage(a, "--%s does not belong here", options[o].name);
         if (o < TOOL_MACHINE_END && !tool_machine_option(a, o, &how)) return a->status;
         json |= o == BENCH_JSON;
     }
@@ -218,7 +239,8 @@ static tool_status run(tool_args *a) {
     while (tool_operand(a)) first--; /* getopt has moved the names to the end */
     bz_machine m;
     if (!known_names(a, first)) return a->status;
-    if (bz_measure_machine(how.options.threads, &m)) return tool_error(&(bz_error){.status = BZ_ENOMEM});
+    if (bz_measure_machine(how.options.threads, &m))
+        return tool_error(&(bz_error){.status = BZ_ENOMEM});
     print_machine(json, &m);
     tool_status status = TOOL_DONE;
     for (size_t i = 0; i < BZ_LEN(cases) && !status; i++) {
@@ -236,8 +258,10 @@ const tool_command tool_bench = {
     .name = "bench",
     .usage = "[NAME]... [--threads N] [--isa ISA] [--json]",
     .summary = "time fused against eager against what the machine allows",
-    .help = "Runs built-in programs fused and op by op (mode eager). The limit is the roofline of the fused kernels, from copy\n"
-            "bandwidth and multiply-add peak measured in the same run. Programs: pointwise, softmax, layernorm, gemm, mlp.",
+    .help = "Runs built-in programs fused and op by op (mode eager). The limit is the roofline of "
+            "the fused kernels, from copy\n"
+            "bandwidth and multiply-add peak measured in the same run. Programs: pointwise, "
+            "softmax, layernorm, gemm, mlp.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -32,7 +32,9 @@ static bool read_options(tool_args *a, explain_job *j) {
         case EXPLAIN_REPEAT:
             if (!tool_number(a, "repeat", 0, 1000000, &j->repeat)) return false;
             break;
-        case TOOL_DEVICE: tool_usage(a, "--device: only the cpu has kernels to explain"); return false;
+        case TOOL_DEVICE:
+            tool_usage(a, "--device: only the cpu has kernels to explain");
+            return false;
         default:
             if (!tool_machine_option(a, o, &j->machine)) return false;
         }
@@ -56,7 +58,8 @@ static tool_status show(const explain_job *j, const bz_explanation *x) {
     return status;
 }
 
-static tool_status explain_runs(const tool_source *s, const explain_job *j, const ir_value_array *values, const bz_machine *m) {
+static tool_status explain_runs(const tool_source *s, const explain_job *j,
+                                const ir_value_array *values, const bz_machine *m) {
     tool_engine x;
     bz_error e = {0};
     uint64_t ns;
@@ -117,8 +120,10 @@ const tool_command tool_explain = {
     .name = "explain",
     .usage = "FILE.bz [--json] [--svg FILE] [--repeat N] [OPTION]...",
     .summary = "show the kernels of a program, their cost and what stayed apart",
-    .help = "Compiles FILE.bz, runs it on given or made-up inputs, and shows for each kernel its ops, source lines, bytes,\n"
-            "operations and time against what this machine allows (measured first); then every pair of neighbours that did\n"
+    .help = "Compiles FILE.bz, runs it on given or made-up inputs, and shows for each kernel its "
+            "ops, source lines, bytes,\n"
+            "operations and time against what this machine allows (measured first); then every "
+            "pair of neighbours that did\n"
             "not become one kernel, with the reason.",
     .options = options,
     .noptions = BZ_LEN(options),

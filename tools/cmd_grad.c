@@ -38,7 +38,8 @@ static bz_status find_wrt(const ir_graph *g, const char *list, wrt_list *w, bz_e
         size_t n = strcspn(at, ",");
         int k = tool_find_input(g, at, n);
         if (k < 0) return bz_fail(e, BZ_EARG, "--wrt: the program has no input '%.*s'", (int)n, at);
-        if (!bz_vec_push(&w->nodes, g->inputs.p[k].node) || !bz_vec_push(&w->names, g->inputs.p[k].name))
+        if (!bz_vec_push(&w->nodes, g->inputs.p[k].node) ||
+            !bz_vec_push(&w->names, g->inputs.p[k].name))
             return bz_fail(e, BZ_ENOMEM, "out of memory");
         at += n + (at[n] == ',');
     }
@@ -48,7 +49,8 @@ static bz_status find_wrt(const ir_graph *g, const char *list, wrt_list *w, bz_e
 static ir_ref find_loss(const ir_graph *g, const char *of, bz_error *e) {
     for (uint32_t i = 0; i < g->outputs.n; i++)
         if (!of || strcmp(of, g->outputs.p[i].name) == 0) return g->outputs.p[i].node;
-    bz_fail(e, BZ_EARG, of ? "--of: the program has no output '%s'" : "the program has no output", of);
+    bz_fail(e, BZ_EARG, of ? "--of: the program has no output '%s'" : "the program has no output",
+            of);
     return 0;
 }
 
@@ -78,7 +80,8 @@ static bz_status differentiate(ir_graph *g, const grad_job *j, const wrt_list *w
     ir_ref *grads = bz_mem_zero(w->nodes.n, sizeof *grads);
     if (!grads) bz_fail(e, BZ_ENOMEM, "out of memory");
     if (loss && ir_at(g, loss)->rank)
-        bz_fail(e, BZ_EGRAD, "the output to differentiate is %s: it must have no dimensions", ir_shape_text(g, loss));
+        bz_fail(e, BZ_EGRAD, "the output to differentiate is %s: it must have no dimensions",
+                ir_shape_text(g, loss));
     for (int64_t k = 1; k <= j->order && !e->status; k++) {
         if (pass_grad(g, loss, 0, w->nodes.p, w->nodes.n, grads)) break;
         add_outputs(g, w, grads, k);
@@ -124,7 +127,8 @@ const tool_command tool_grad = {
     .name = "grad",
     .usage = "FILE.bz --wrt NAME,... [--of OUTPUT] [--order N]",
     .summary = "add gradients to a program and print it",
-    .help = "Prints the program with further outputs d_NAME (order 2: d2_NAME ...), one for each input in --wrt.",
+    .help = "Prints the program with further outputs d_NAME (order 2: d2_NAME ...), one for each "
+            "input in --wrt.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -38,9 +38,9 @@ static void text_row(bz_text *t, const op_row *r) {
 static void json_row(bz_text *t, const op_row *r) {
     const struct {
         const char *key, *value;
-    } fields[] = {{"name", r->name},       {"kind", r->builder ? "builder" : "elementwise"},
+    } fields[] = {{"name", r->name},         {"kind", r->builder ? "builder" : "elementwise"},
                   {"operands", r->operands}, {"attributes", r->attrs},
-                  {"results", r->results}, {"doc", r->doc}};
+                  {"results", r->results},   {"doc", r->doc}};
     bz_text_str(t, t->n > 1 ? ",\n {" : "\n {");
     for (size_t i = 0; i < BZ_LEN(fields); i++) {
         bz_textf(t, "%s\"%s\": ", i ? ", " : "", fields[i].key);
@@ -86,7 +86,8 @@ static tool_status run(tool_args *a) {
     } else {
         const char *near = ir_nearest_name(only);
         bz_error e = {0};
-        bz_fail(&e, BZ_EARG, "there is no op '%s'%s%s%s", only, near ? "; is it '" : "", near ? near : "", near ? "'?" : "");
+        bz_fail(&e, BZ_EARG, "there is no op '%s'%s%s%s", only, near ? "; is it '" : "",
+                near ? near : "", near ? "'?" : "");
         status = tool_error(&e);
     }
     bz_text_free(&t);
@@ -97,7 +98,8 @@ const tool_command tool_ops = {
     .name = "ops",
     .usage = "[NAME] [--json]",
     .summary = "list the ops: operands, attributes, meaning",
-    .help = "Lists every op and builder that a program can call: results, operands, attributes with defaults, meaning.",
+    .help = "Lists every op and builder that a program can call: results, operands, attributes "
+            "with defaults, meaning.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -44,20 +44,24 @@ static bz_status get_target(const tool_machine *m, pass_target *t, bz_error *e) 
 }
 
 /* Runs one pass; takes g unless it is the source's own. */
-static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g, const pass_target *t, bz_error *e) {
+static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g,
+                          const pass_target *t, bz_error *e) {
     ir_graph *next = p->run(g, t, e);
     if (g != s->g) ir_graph_free(g);
     return next;
 }
 
-static ir_graph *run_passes(const tool_source *s, const char *list, const pass_target *t, bz_error *e) {
+static ir_graph *run_passes(const tool_source *s, const char *list, const pass_target *t,
+                            bz_error *e) {
     ir_graph *g = s->g;
-    for (unsigned i = 0; !list && i < pass_count && g; i++) g = run_pass(s, &pass_table[i], g, t, e);
+    for (unsigned i = 0; !list && i < pass_count && g; i++)
+        g = run_pass(s, &pass_table[i], g, t, e);
     for (const char *at = list; at && *at && g;) {
         size_t n = strcspn(at, ",");
         const pass_info *p = pass_find(at, n);
         if (!p) {
-            bz_fail(e, BZ_EARG, "there is no pass '%.*s'; `braze opt --help` lists them", (int)n, at);
+            bz_fail(e, BZ_EARG, "there is no pass '%.*s'; `braze opt --help` lists them", (int)n,
+                    at);
             if (g != s->g) ir_graph_free(g);
             return NULL;
         }
@@ -75,7 +79,8 @@ static void print_graph(bz_text *t, const tool_source *s, const ir_graph *g) {
     }
 }
 
-static void print_plan(bz_text *t, const opt_job *j, const ir_graph *g, const pass_target *target, bz_error *e) {
+static void print_plan(bz_text *t, const opt_job *j, const ir_graph *g, const pass_target *target,
+                       bz_error *e) {
     pass_plan *p = pass_compile(g, target, e);
     if (p && j->plan) pass_plan_print(t, p);
     if (p && j->loops) lp_print_module(t, p->code);
@@ -86,7 +91,8 @@ static tool_status optimise(const tool_source *s, const opt_job *j) {
     bz_error e = {0};
     bz_text t = {0};
     pass_target target;
-    ir_graph *g = get_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
+    ir_graph *g =
+        get_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
     if (g && (j->plan || j->loops))
         print_plan(&t, j, g, &target, &e);
     else if (g)
@@ -114,7 +120,8 @@ const tool_command tool_opt = {
     .name = "opt",
     .usage = "FILE.bz [--passes NAME,...] [--plan] [--loops]",
     .summary = "run passes over a program and print what they give",
-    .help = "Reads FILE.bz, expands calls of builders, runs graph passes and prints the program. Passes:"
+    .help = "Reads FILE.bz, expands calls of builders, runs graph passes and prints the program. "
+            "Passes:"
 #include "src/passes/pipeline.def"
 
     ,

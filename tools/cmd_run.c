@@ -75,7 +75,8 @@ static bz_status write_outputs(const run_job *j, const tool_engine *x, bz_error 
 
 static void print_type(bz_text *t, const ir_value_array *a) {
     bz_textf(t, "%s[", ir_dtypes[a->dtype].name);
-    for (unsigned k = 0; k < a->rank; k++) bz_textf(t, k ? ",%lld" : "%lld", (long long)a->shape[k]);
+    for (unsigned k = 0; k < a->rank; k++)
+        bz_textf(t, k ? ",%lld" : "%lld", (long long)a->shape[k]);
     bz_text_str(t, "]");
 }
 
@@ -108,16 +109,18 @@ static void print_times(bz_text *t, const run_job *j, const tool_engine *x) {
     double median = (double)j->ns[j->repeat / 2] * 1e-6, best = (double)j->ns[0] * 1e-6;
     double compile = (double)x->compile_ns * 1e-6;
     if (j->json)
-        bz_textf(t, "\"compile_ms\": %.6f, \"runs\": %lld, \"median_ms\": %.6f, \"best_ms\": %.6f, ", compile,
-                 (long long)j->repeat, median, best);
+        bz_textf(t,
+                 "\"compile_ms\": %.6f, \"runs\": %lld, \"median_ms\": %.6f, \"best_ms\": %.6f, ",
+                 compile, (long long)j->repeat, median, best);
     else
-        bz_textf(t, "compiled in %.3f ms; %lld runs: median %.4f ms, best %.4f ms\n", compile, (long long)j->repeat,
-                 median, best);
+        bz_textf(t, "compiled in %.3f ms; %lld runs: median %.4f ms, best %.4f ms\n", compile,
+                 (long long)j->repeat, median, best);
 }
 
 /* Numbers that JSON lacks become strings. */
 static void json_element(bz_text *t, const ir_value_array *a, int64_t i) {
-    ir_bits b = ir_load_bits(a->dtype, (const char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
+    ir_bits b =
+        ir_load_bits(a->dtype, (const char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
     double v = ir_is_float(a->dtype) ? ir_bits_to_f64(a->dtype, b) : 0;
     if (!isfinite(v))
         bz_textf(t, "\"%s\"", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
@@ -129,7 +132,8 @@ static void json_output(bz_text *t, const run_job *j, const char *name, const ir
     bz_text_str(t, "{\"name\": ");
     bz_text_json(t, name);
     bz_textf(t, ", \"dtype\": \"%s\", \"shape\": [", ir_dtypes[a->dtype].name);
-    for (unsigned k = 0; k < a->rank; k++) bz_textf(t, k ? ", %lld" : "%lld", (long long)a->shape[k]);
+    for (unsigned k = 0; k < a->rank; k++)
+        bz_textf(t, k ? ", %lld" : "%lld", (long long)a->shape[k]);
     bz_text_str(t, "]");
     if (!j->out) {
         bz_text_str(t, ", \"data\": [");
@@ -201,7 +205,8 @@ const tool_command tool_run = {
     .name = "run",
     .usage = "FILE.bz [--in NAME=FILE.npy]... [--out DIR] [OPTION]...",
     .summary = "run a program; print its outputs or write them as .npy",
-    .help = "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program says how\n"
+    .help = "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program "
+            "says how\n"
             "('x: f32[4] = randn(seed=1)').",
     .options = options,
     .noptions = BZ_LEN(options),

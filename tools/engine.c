@@ -7,8 +7,9 @@
 #include <string.h>
 
 bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
-    static const char *const devices[] = {"cpu", "ref", NULL}, *const modes[] = {"compiled", "eager", NULL},
-                                   *const isas[] = {"base", "avx2", "avx512", NULL};
+    static const char *const devices[] = {"cpu", "ref", NULL},
+                             *const modes[] = {"compiled", "eager", NULL},
+                             *const isas[] = {"base", "avx2", "avx512", NULL};
     int v;
     int64_t n;
     switch (number) {
@@ -49,7 +50,8 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
 
 static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e) {
     bz_status s = bz_open(&m->options, &x->c);
-    if (s == BZ_EDEVICE) return bz_fail(e, s, "this machine lacks the instruction set that was asked for");
+    if (s == BZ_EDEVICE)
+        return bz_fail(e, s, "this machine lacks the instruction set that was asked for");
     if (s) return bz_fail(e, s, "%s", bz_status_text(s));
     uint64_t start = rt_now();
     x->program = rt_program_new(x->c, x->g, m->eager, e);
@@ -57,7 +59,8 @@ static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e
     return x->program ? BZ_OK : e->status;
 }
 
-bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g, const ir_value_array *inputs, bz_error *e) {
+bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
+                           const ir_value_array *inputs, bz_error *e) {
     *x = (tool_engine){.g = g, .inputs = inputs};
     x->results = bz_mem_zero(g->outputs.n + 1, sizeof *x->results);
     x->in = bz_mem_zero(g->inputs.n + 1, sizeof *x->in);
@@ -97,7 +100,8 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
     if (s) return bz_fail(e, s, "%s", bz_message(x->c));
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
         ir_ref r = x->g->outputs.p[i].node;
-        x->results[i] = (ir_value_array){.dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank, .data = x->out[i]->p};
+        x->results[i] = (ir_value_array){
+            .dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank, .data = x->out[i]->p};
         ir_static_shape(x->g, r, x->results[i].shape);
     }
     return BZ_OK;

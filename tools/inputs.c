@@ -12,7 +12,8 @@
 /* ---- from a file */
 
 /* The type of an input that is not the file's, as an error. */
-static bool fits(const ir_graph *g, const ir_input *in, const ir_value_array *v, const char *file, bz_error *e) {
+static bool fits(const ir_graph *g, const ir_input *in, const ir_value_array *v, const char *file,
+                 bz_error *e) {
     const ir_node *n = ir_at(g, in->node);
     bool same = (bz_dtype)n->dtype == v->dtype && n->rank == v->rank;
     for (unsigned i = 0; same && i < n->rank; i++) {
@@ -23,9 +24,10 @@ static bool fits(const ir_graph *g, const ir_input *in, const ir_value_array *v,
     bz_text want = {0}, got = {0};
     ir_print_shape(&want, g, in->node);
     bz_textf(&got, "%s[", ir_dtypes[v->dtype].name);
-    for (unsigned i = 0; i < v->rank; i++) bz_textf(&got, i ? ",%lld" : "%lld", (long long)v->shape[i]);
-    bz_fail(e, (bz_dtype)n->dtype == v->dtype ? BZ_ESHAPE : BZ_EDTYPE, "input %s is %s, but %s holds %s]", in->name,
-            bz_text_c(&want), file, bz_text_c(&got));
+    for (unsigned i = 0; i < v->rank; i++)
+        bz_textf(&got, i ? ",%lld" : "%lld", (long long)v->shape[i]);
+    bz_fail(e, (bz_dtype)n->dtype == v->dtype ? BZ_ESHAPE : BZ_EDTYPE,
+            "input %s is %s, but %s holds %s]", in->name, bz_text_c(&want), file, bz_text_c(&got));
     bz_text_free(&want);
     bz_text_free(&got);
     return false;
@@ -63,7 +65,8 @@ static ir_ref scaled(ir_graph *g, ir_ref x, double lo, double hi) {
 }
 
 /* The node for a fill of type t[dims]; `number` counts inputs, so that two of them without a seed differ. */
-static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtype t, const ir_dim *dims, unsigned rank) {
+static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtype t,
+                        const ir_dim *dims, unsigned rank) {
     bz_dtype wide = t == BZ_F64 ? BZ_F64 : BZ_F32;
     ir_ref key = ir_const_i(g, BZ_I64, (int64_t)(in->seed ? in->seed : input + 1));
     ir_ref zero = ir_const_i(g, BZ_I64, 0);
@@ -74,16 +77,19 @@ static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtyp
     case IR_FILL_RANDN:
         return scaled(g, ir_randn(g, wide, dims, rank, key, zero), in->fill_lo, in->fill_hi);
     case IR_FILL_RAND:
-        return scaled(g, ir_rand(g, wide, dims, rank, key, zero), in->fill_lo, in->fill_hi - in->fill_lo);
+        return scaled(g, ir_rand(g, wide, dims, rank, key, zero), in->fill_lo,
+                      in->fill_hi - in->fill_lo);
     case IR_FILL_RANDINT:
         return ir_randint(g, (int64_t)in->fill_lo, (int64_t)in->fill_hi, dims, rank, key, zero);
     case IR_FILL_IOTA:
-        return ir_reshape_dims(g, scaled(g, ir_iota(g, BZ_F64, &flat, 1, 0), in->fill_lo, in->fill_hi), dims, rank);
+        return ir_reshape_dims(
+            g, scaled(g, ir_iota(g, BZ_F64, &flat, 1, 0), in->fill_lo, in->fill_hi), dims, rank);
     default: return ir_const_bits(g, t, ir_bits_from_f64(t, in->fill_lo), dims, rank);
     }
 }
 
-static ir_graph *fill_graph(ir_module *m, const ir_graph *g, const ir_input *in, unsigned input, bz_error *e) {
+static ir_graph *fill_graph(ir_module *m, const ir_graph *g, const ir_input *in, unsigned input,
+                            bz_error *e) {
     int64_t shape[IR_MAX_RANK];
     ir_dim dims[IR_MAX_RANK];
     unsigned rank = ir_at(g, in->node)->rank;
@@ -100,7 +106,8 @@ static ir_graph *fill_graph(ir_module *m, const ir_graph *g, const ir_input *in,
     return NULL;
 }
 
-static bz_status run_fill(const tool_machine *m, const ir_graph *f, ir_value_array *v, bz_error *e) {
+static bz_status run_fill(const tool_machine *m, const ir_graph *f, ir_value_array *v,
+                          bz_error *e) {
     tool_engine x;
     uint64_t ns;
     if (tool_engine_open(&x, m, f, NULL, e)) return e->status;
@@ -115,17 +122,21 @@ static bz_status run_fill(const tool_machine *m, const ir_graph *f, ir_value_arr
     return e->status;
 }
 
-static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *m, bool invent, ir_value_array *v, bz_error *e) {
+static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *m, bool invent,
+                         ir_value_array *v, bz_error *e) {
     ir_input in = g->inputs.p[input];
     int64_t n;
     bz_text type = {0};
     ir_print_shape(&type, g, in.node);
     if (!in.fill && !invent)
-        bz_fail(e, BZ_EARG, "input %s: %s is missing: give --in %s=FILE.npy, or write it as '%s: %s = randn(seed=1)'", in.name,
-                bz_text_c(&type), in.name, in.name, bz_text_c(&type));
+        bz_fail(e, BZ_EARG,
+                "input %s: %s is missing: give --in %s=FILE.npy, or write it as '%s: %s = "
+                "randn(seed=1)'",
+                in.name, bz_text_c(&type), in.name, in.name, bz_text_c(&type));
     else if (!ir_numel(g, in.node, &n))
-        bz_fail(e, BZ_EUNSUPPORTED, "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy", in.name,
-                bz_text_c(&type), in.name);
+        bz_fail(e, BZ_EUNSUPPORTED,
+                "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy",
+                in.name, bz_text_c(&type), in.name);
     bz_text_free(&type);
     if (e->status) return e->status;
     if (!in.fill) {
@@ -143,12 +154,14 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
 
 /* ---- all inputs */
 
-tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m, ir_value_array *values) {
+tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m,
+                        ir_value_array *values) {
     tool_status t = TOOL_DONE;
     for (uint32_t i = 0; i < f->given.n && !t; i++) t = load_given(s, f->given.p[i], values);
     for (uint32_t i = 0; i < s->g->inputs.n && !t; i++) {
         bz_error e = {0};
-        if (!values[i].data && make_up(s->g, i, m, f->invent, &values[i], &e)) t = tool_source_error(s, &e);
+        if (!values[i].data && make_up(s->g, i, m, f->invent, &values[i], &e))
+            t = tool_source_error(s, &e);
     }
     return t;
 }

@@ -71,7 +71,8 @@ tool_status tool_source_error(const tool_source *s, const bz_error *e) {
 
 int tool_find_input(const ir_graph *g, const char *name, size_t n) {
     for (uint32_t i = 0; i < g->inputs.n; i++)
-        if (strlen(g->inputs.p[i].name) == n && memcmp(g->inputs.p[i].name, name, n) == 0) return (int)i;
+        if (strlen(g->inputs.p[i].name) == n && memcmp(g->inputs.p[i].name, name, n) == 0)
+            return (int)i;
     return -1;
 }
 

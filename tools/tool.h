@@ -88,7 +88,9 @@ typedef struct tool_machine {
 #define TOOL_MACHINE_OPTIONS                                                                       \
     {"device", "cpu|ref", "where to run: machine code, or the reference interpreter"},             \
         {"mode", "compiled|eager", "eager: one kernel for each op"},                               \
-        {"threads", "N", "threads to use"}, {"isa", "avx512|avx2|base", "instruction set to use"}
+        {"threads", "N", "threads to use"}, {                                                      \
+        "isa", "avx512|avx2|base", "instruction set to use"                                        \
+    }
 enum { TOOL_DEVICE, TOOL_MODE, TOOL_THREADS, TOOL_ISA, TOOL_MACHINE_END };
 /* Reads option `number` (TOOL_DEVICE ...); false with a usage error in a->status. */
 bool tool_machine_option(tool_args *a, int number, tool_machine *m);
@@ -105,7 +107,8 @@ typedef struct tool_engine {
 } tool_engine;
 
 /* Compiles g and copies the inputs (one per input of g). On failure nothing is left to close. */
-bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g, const ir_value_array *inputs, bz_error *e);
+bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
+                           const ir_value_array *inputs, bz_error *e);
 /* Runs once; *ns: how long it took. Results of the run before are gone. Donated inputs hold the new values then. */
 bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e);
 void tool_engine_close(tool_engine *x);
@@ -118,10 +121,12 @@ typedef struct tool_files {
 } tool_files;
 
 /* One value per input of the source's graph, in values[] (data: bz_mem_free). Reports what is wrong. */
-tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m, ir_value_array *values);
+tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m,
+                        ir_value_array *values);
 void tool_values_free(ir_value_array *values, uint32_t n);
 
 /* ---- cmd_*.c */
-extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_bench, tool_ops;
+extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench,
+    tool_ops;
 
 #endif

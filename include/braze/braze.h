@@ -10,6 +10,8 @@
 
 #include "braze/compile.h"
 #include "braze/context.h"
+#include "braze/explain.h"
+#include "braze/export.h"
 #include "braze/move.h"
 #include "braze/nn.h"
 #include "braze/ops.h"

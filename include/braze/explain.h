@@ -16,24 +16,24 @@ typedef struct bz_machine {
 BZ_API bz_status bz_measure_machine(int threads, bz_machine *out);
 
 typedef struct bz_kernel_report {
-    const char *name; /* "softmax", "dot+add+relu" ... */
+    const char *name;       /* "softmax", "dot+add+relu" ... */
     const char *const *ops; /* names, in order; each distinct one once, with its count */
     const int *op_counts;
     int nops;
     const char *const *sites; /* source lines, each once; "train.c:31" */
     int nsites;
-    int segments;                        /* parts that run side by side: parameters of one optimizer step ... */
-    int64_t bytes_read, bytes_written;   /* of memory outside the kernel */
-    int64_t flops, specials;             /* arithmetic operations; of them transcendental */
-    double limit_ns;                     /* the roofline: the machine cannot be faster; 0 when it is not known */
-    bool memory_bound;                   /* the limit is memory, not arithmetic */
-    uint64_t runs;                       /* that were timed */
-    double ns;                           /* of one run, their mean; 0 when none was */
+    int segments; /* parts that run side by side: parameters of one optimizer step ... */
+    int64_t bytes_read, bytes_written; /* of memory outside the kernel */
+    int64_t flops, specials;           /* arithmetic operations; of them transcendental */
+    double limit_ns;   /* the roofline: the machine cannot be faster; 0 when it is not known */
+    bool memory_bound; /* the limit is memory, not arithmetic */
+    uint64_t runs;     /* that were timed */
+    double ns;         /* of one run, their mean; 0 when none was */
 } bz_kernel_report;
 
 /* A buffer that goes from one kernel to another. */
 typedef struct bz_flow_report {
-    int from, to; /* kernels; -1: an input, an output of the program */
+    int from, to;     /* kernels; -1: an input, an output of the program */
     const char *name; /* of the input or output; "" between kernels */
     bz_dtype dtype;
     int64_t bytes;
@@ -56,13 +56,17 @@ typedef struct bz_explanation {
     int64_t arena_bytes, arena_bound; /* temporaries: planned, and the least that is possible */
 } bz_explanation;
 
-/* The last signature that p was called with (bz_prepare is enough). Times are there when calls ran under bz_profile. m: NULL for no
+/* The signature of p that was compiled last (bz_prepare is enough). Times are there when calls ran under bz_profile. m: NULL for no
  * roofline. Free it with bz_explanation_free; it stays valid when p is gone. BZ_EMODE before the first call, and on devices without
  * kernels; BZ_ENOMEM. */
 BZ_API bz_status bz_explain(bz_program *p, const bz_machine *m, bz_explanation **out);
 BZ_API void bz_explanation_free(bz_explanation *x);
 
-typedef enum bz_explain_format { BZ_EXPLAIN_TEXT, BZ_EXPLAIN_JSON, BZ_EXPLAIN_SVG } bz_explain_format;
+typedef enum bz_explain_format {
+    BZ_EXPLAIN_TEXT,
+    BZ_EXPLAIN_JSON,
+    BZ_EXPLAIN_SVG
+} bz_explain_format;
 
 /* Writes it to a file, whole or not at all; path NULL: to standard output. The JSON is one object:
  *   {"machine": {"threads", "bytes_per_s", "flops_per_s"}, "arena_bytes", "arena_bound",
@@ -71,6 +75,7 @@ typedef enum bz_explain_format { BZ_EXPLAIN_TEXT, BZ_EXPLAIN_JSON, BZ_EXPLAIN_SV
  *    "flows": [{"from", "to", "name", "dtype", "bytes"}],
  *    "apart": [{"producer", "consumer", "producer_site", "consumer_site", "producer_kernel", "consumer_kernel", "reason"}]}
  * BZ_EIO, BZ_ENOMEM. */
-BZ_API bz_status bz_write_explanation(const bz_explanation *x, bz_explain_format f, const char *path);
+BZ_API bz_status bz_write_explanation(const bz_explanation *x, bz_explain_format f,
+                                      const char *path);
 
 #endif

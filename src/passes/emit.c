@@ -101,6 +101,10 @@ lp_val emit_index(emitter *m, ir_ex e)
     if (lost_indices(m))
         return 0;
     const ir_ex_node n = *ir_ex_at(m->x, e);
+    if (n.kind == EX_NONE) { /* memory ran out while it was made */
+        m->failed = true;
+        return lp_index(m->b, 0);
+    }
     if (n.kind == EX_CONST)
         return lp_index(m->b, n.value);
     if (n.kind == EX_SYM)
@@ -252,6 +256,12 @@ lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x)
     return r;
 }
 
+/* After a failure nothing is right any more, but the kernel's authors go on to the end: something of the right dtype. */
+static emit_value anything(emitter *m, ir_ref r)
+{
+    return uniform(m->b ? lp_const(m->b, ir_dtype(m->g, r), 0, 1) : 0);
+}
+
 static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
 {
     const ir_node n = *ir_at(m->g, r);
@@ -262,7 +272,7 @@ static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
         out.uniform &= x[i].uniform;
     }
     if (!m->b || m->failed)
-        return out;
+        return m->b ? anything(m, r) : out;
     unsigned width = out.uniform ? 1 : m->width;
     for (unsigned i = 0; i < n.nin; i++) {
         for (unsigned u = 1; x[i].uniform && u < width; u++)
@@ -417,10 +427,10 @@ static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx)
     for (unsigned i = 0; i < n.nin; i++) {
         ir_ref x = ir_in(m->g, &n)[i];
         shape_of(m->g, x, shape);
-        const ir_ex_node *here = ir_ex_at(m->x, idx[axis]);
+        const ir_ex_node here = *ir_ex_at(m->x, idx[axis]); /* the table moves when it grows */
         at[axis] = ir_ex_addc(m->x, idx[axis], -from);
         from += shape[axis];
-        if (shape[axis] == 0 || here->lo >= from || here->hi < from - shape[axis])
+        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis])
             continue;
         emit_value c = inside(m, at[axis], 0, shape[axis]);
         out = guarded(m, c, x, at, &out);
@@ -576,7 +586,9 @@ static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v
 emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx)
 {
     emit_value v = {.uniform = true};
-    emit_value *known = m->failed ? &v : remembered(m, r, idx);
+    if (m->failed)
+        return anything(m, r);
+    emit_value *known = remembered(m, r, idx);
     if (known)
         return *known;
     unsigned op = ir_at(m->g, r)->op;
@@ -598,6 +610,8 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx)
         m->unsupported = r;
         emit_fail(m);
     }
+    if (m->failed)
+        return anything(m, r);
     remember(m, r, idx, &v);
     return v;
 }

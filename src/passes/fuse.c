@@ -264,6 +264,15 @@ static void count_ops(const fuser *f, uint32_t p, unsigned *ops, bool *expensive
     }
 }
 
+static unsigned folds(const fuser *f, uint32_t group)
+{
+    const fuse_group *q = &f->r->groups.p[group];
+    unsigned n = 0;
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        n += ir_at(f->g, q->nodes.p[i])->op == IR_REDUCE;
+    return n;
+}
+
 /* Would one kernel gather from what it makes itself? Random access needs the value in memory before. */
 static bool gathers_from(const fuser *f, uint32_t p, uint32_t c)
 {
@@ -399,6 +408,8 @@ static const char *refusal(fuser *f, uint32_t p, uint32_t c, uint32_t *into)
     fuse_space s;
     if (q->nodes.n + to->nodes.n > MAX_NODES)
         return "the kernel would have too many operations";
+    if (q->kind == FUSE_ROW && to->kind == FUSE_ROW && folds(f, p) + folds(f, c) > FUSE_MAX_FOLDS)
+        return "the kernel would have too many reductions";
     if (gathers_from(f, p, c))
         return "random access needs the value in memory";
     if (joined_by_third(f, p, c))

@@ -73,6 +73,8 @@ unsigned lower_ops(const lower *l)
 static lp_val declare(lower *l, uint32_t buffer, lp_access access)
 {
     static const char *const stems[] = {[LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
+    if (l->m.failed || l->k->failed) /* the lists below are not complete */
+        return 0;
     for (uint32_t i = 0; i < l->buffers.n; i++)
         if (l->buffers.p[i] == buffer) { /* read and overwritten in place */
             l->k->buffers.p[i].access = LP_INOUT;
@@ -230,7 +232,7 @@ static bool begin_kernel(lower *l, const fuse_group *group)
     bool ok = ir_exprs_init(&l->x);
     ok = emit_init(&l->m, l->g, &l->x) && ok && l->b;
     l->m.b = l->b;
-    return ok;
+    return ok; /* end_kernel is due either way */
 }
 
 static void end_kernel(lower *l)

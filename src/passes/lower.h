@@ -17,6 +17,7 @@ typedef struct fuse_group {
 } fuse_group;
 
 #define FUSE_NO_GROUP UINT32_MAX
+enum { FUSE_MAX_FOLDS = 16 }; /* reductions in one kernel */
 
 /* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced); KEPT: what a reduction leaves. A
  * node is on a level when its shape is the level's but for axes of size 1; its canonical index there is the level's symbols. */

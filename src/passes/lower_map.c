@@ -98,8 +98,12 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
 static unsigned stream_flags(const lower *l, const map_space *s, int64_t step)
 {
     int64_t bytes = 0;
-    for (uint32_t i = 0; i < l->outputs.n; i++)
+    for (uint32_t i = 0; i < l->outputs.n; i++) {
+        /* in place the line is in the cache already, and a donated buffer may lie anywhere */
+        if (l->plan->buffers.p[l->buffer_of[l->outputs.p[i]]].place == PASS_INPUT)
+            return 0;
         bytes += s->outer * s->inner * (int64_t)ir_dtype_bytes(ir_dtype(l->g, l->outputs.p[i]));
+    }
     bool aligned = s->outer == 1 || s->inner % step == 0;
     return bytes >= STREAM_BYTES && aligned ? LP_STREAM | LP_ALIGNED : 0;
 }

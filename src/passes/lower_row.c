@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { MAX_FOLDS = 16, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12 };
+enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12 };
 
 typedef struct fold_node {
     ir_ref r;
@@ -121,6 +121,27 @@ static void store_kept(stretch *s, lp_val row, const emit_value *v)
         lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)), emit_lane_value(m, v, u), m->tail, 0);
 }
 
+/* Stores the members on the level of elements that this pass knows: all values first, then all stores. */
+static void store_elements(stretch *s)
+{
+    lower *l = s->q->l;
+    ir_ex idx[IR_MAX_RANK];
+    emit_value *values = bz_mem_alloc((l->outputs.n + 1) * sizeof *values);
+    l->m.failed |= !values;
+    for (int store = 0; values && store < 2; store++)
+        for (uint32_t i = 0; i < l->outputs.n; i++) {
+            ir_ref r = l->outputs.p[i];
+            if (!stored_full(l, r) || s->q->depth[r] != s->pass)
+                continue;
+            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+            if (store)
+                emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[i], 0);
+            else
+                values[i] = emit_node(&l->m, r, idx);
+        }
+    bz_mem_free(values);
+}
+
 /* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
 static void step(stretch *s, unsigned at)
 {
@@ -146,23 +167,7 @@ static void step(stretch *s, unsigned at)
             s->acc[f][at + u] = fold_step(l, &n->a, s->acc[f][at + u], e, l->m.tail);
         }
     }
-    emit_value values[64];
-    unsigned count = 0;
-    for (uint32_t i = 0; i < l->outputs.n && count < BZ_LEN(values); i++) {
-        ir_ref r = l->outputs.p[i];
-        if (!stored_full(l, r) || q->depth[r] != s->pass)
-            continue;
-        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-        values[count++] = emit_node(&l->m, r, idx);
-    }
-    count = 0;
-    for (uint32_t i = 0; i < l->outputs.n && count < BZ_LEN(values); i++) {
-        ir_ref r = l->outputs.p[i];
-        if (!stored_full(l, r) || q->depth[r] != s->pass)
-            continue;
-        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-        emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[count++], 0);
-    }
+    store_elements(s);
 }
 
 /* All L lanes once, beginning at k. */

@@ -22,8 +22,8 @@ static int64_t numel(const ir_value_array *v)
 static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir_value_array *inputs, const plan_memory *m, bz_error *e)
 {
     const lp_kernel *k = p->code->k.p[s->kernel];
-    lp_arg buffers[256];
-    ir_bits scalars[64];
+    lp_arg *buffers = calloc(k->buffers.n + 1, sizeof *buffers);
+    ir_bits *scalars = calloc(k->scalars.n + 1, sizeof *scalars);
     int64_t bad = INT64_MAX;
     int code = 0;
     for (uint32_t i = 0; i < k->buffers.n; i++)
@@ -35,6 +35,8 @@ static bz_status run_segment(const pass_plan *p, const pass_segment *s, const ir
     st = st ? st : lp_run(k, p->code, &a, e);
     if (!st && bad != INT64_MAX)
         st = bz_fail(e, (bz_status)code, "index out of range");
+    free(buffers);
+    free(scalars);
     return st;
 }
 

@@ -1,0 +1,68 @@
+/* peers.c - see peers.h. One line there ("go"), one line per contender back ("torch eager<TAB>0.0123"), then ".". */
+#include "bench/support/peers.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct peers {
+    FILE *to, *from;
+    pid_t pid;
+};
+
+static void become(const char *python, const char *name, int threads, const int *in, const int *out) {
+    char count[16];
+    snprintf(count, sizeof count, "%d", threads);
+    dup2(in[0], STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    close(in[1]);
+    close(out[0]);
+    execlp(python, python, "bench/peers.py", name, count, (char *)NULL);
+    perror(python);
+    _exit(127);
+}
+
+peers *peers_start(const char *name, int threads) {
+    const char *python = getenv("BRAZE_PEERS");
+    int in[2], out[2];
+    peers *p = python && *python ? calloc(1, sizeof *p) : NULL;
+    if (!p || pipe(in) || pipe(out)) return free(p), NULL;
+    signal(SIGPIPE, SIG_IGN);
+    p->pid = fork();
+    if (p->pid == 0) become(python, name, threads, in, out);
+    close(in[0]);
+    close(out[1]);
+    p->to = fdopen(in[1], "w");
+    p->from = fdopen(out[0], "r");
+    char line[64];
+    if (p->pid > 0 && p->to && p->from && fgets(line, sizeof line, p->from) && !strcmp(line, "ready\n")) return p;
+    peers_stop(p);
+    return NULL;
+}
+
+void peers_ask(peers *p) {
+    fputs("go\n", p->to);
+    fflush(p->to);
+}
+
+bool peers_next(peers *p, char *name, size_t room, double *seconds) {
+    char line[128];
+    if (!fgets(line, sizeof line, p->from) || line[0] == '.') return false;
+    char *tab = strchr(line, '\t');
+    if (!tab) return false;
+    *tab = 0;
+    snprintf(name, room, "%s", line);
+    *seconds = strtod(tab + 1, NULL);
+    return true;
+}
+
+void peers_stop(peers *p) {
+    if (!p) return;
+    if (p->to) fclose(p->to);
+    if (p->from) fclose(p->from);
+    if (p->pid > 0) waitpid(p->pid, NULL, 0);
+    free(p);
+}

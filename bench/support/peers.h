@@ -1,0 +1,17 @@
+/* peers.h - other systems on the same problem, timed in the same rounds by bench/peers.py, which $BRAZE_PEERS (a Python) runs. */
+#ifndef BENCH_PEERS_H
+#define BENCH_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct peers peers;
+
+/* NULL when $BRAZE_PEERS is not set or the script does not start. */
+peers *peers_start(const char *name, int threads);
+/* Asks for a sample of each; then next gives one after the other, false at the end. */
+void peers_ask(peers *p);
+bool peers_next(peers *p, char *name, size_t room, double *seconds);
+void peers_stop(peers *p); /* NULL is fine */
+
+#endif

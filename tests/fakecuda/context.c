@@ -1,0 +1,393 @@
+/* context.c - contexts: one primary a device, created ones, each thread's stack, limits, peers.
+ *
+ *      thread: [ ctx A | ctx B* ]     the last is current; a destroyed context stays on the stacks
+ * of other threads and answers CUDA_ERROR_CONTEXT_IS_DESTROYED there
+ *
+ * The stack keeps handles. The primary context keeps one object and one handle for the process's
+ * life, so that what held it before a reset finds it inactive rather than gone. */
+#include "fake.h"
+
+#include <stdlib.h>
+
+enum { STACK_BYTES = 1024, PRINTF_BYTES = 1 << 20, HEAP_BYTES = 8 << 20, LOCAL_MAX = 512 << 10 };
+
+fk_context *fk_context_of(CUcontext handle) {
+    return fk_get(handle, FK_CONTEXT);
+}
+
+fk_context *fk_current(void) {
+    const fk_list *stack = &fk_self.stack;
+    return stack->n > 0 ? fk_get(stack->at[stack->n - 1], FK_CONTEXT) : NULL;
+}
+
+static pthread_key_t at_thread_end;
+
+static void free_stack(void *self) {
+    fk_list_free(&((fk_thread *)self)->stack);
+}
+
+static void make_key(void) {
+    pthread_key_create(&at_thread_end, free_stack);
+}
+
+uint64_t fk_thread_id(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static uint64_t threads;
+    if (fk_self.id == 0) {
+        pthread_once(&once, make_key);
+        pthread_setspecific(at_thread_end, &fk_self);
+        fk_self.id = ++threads;
+    }
+    return fk_self.id;
+}
+
+static CUresult push(CUcontext handle) {
+    fk_thread_id();
+    return fk_push(&fk_self.stack, handle) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+/* Gives a context its streams and limits: the primary one each time that it becomes active. */
+static bool context_open(fk_context *ctx) {
+    ctx->alive = true;
+    ctx->error = CUDA_SUCCESS;
+    ctx->id = ++fk.next_id;
+    ctx->limits[CU_LIMIT_STACK_SIZE] = STACK_BYTES;
+    ctx->limits[CU_LIMIT_PRINTF_FIFO_SIZE] = PRINTF_BYTES;
+    ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE] = HEAP_BYTES;
+    ctx->legacy = fk_stream_new(ctx, 0, 0);
+    if (ctx->legacy) {
+        ctx->legacy->legacy = true;
+    }
+    return ctx->legacy != NULL;
+}
+
+/* Waits for its work and frees what belongs to it; handles of its objects end. */
+void fk_context_close(fk_context *ctx) {
+    fk_finish_context(ctx);
+    while (ctx->modules.n > 0) {
+        fk_module_close(ctx->modules.at[ctx->modules.n - 1]);
+    }
+    while (ctx->streams.n > 0) {
+        fk_stream_close(ctx->streams.at[ctx->streams.n - 1]);
+    }
+    ctx->legacy = NULL;
+    fk_memory_reset(ctx->device->ordinal, ctx);
+    fk_list_free(&ctx->streams);
+    fk_list_free(&ctx->modules);
+    fk_list_free(&ctx->peers);
+    ctx->alive = false;
+    ctx->error = CUDA_SUCCESS;
+}
+
+CUresult fk_cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev) {
+    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    if (!d->primary) {
+        d->primary = fk_new(FK_CONTEXT, sizeof *d->primary);
+        FK_NEED(d->primary, CUDA_ERROR_OUT_OF_MEMORY);
+        d->primary->device = d;
+        d->primary->primary = true;
+    }
+    if (!d->primary->alive) {
+        FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
+        d->primary->flags = d->primary_flags;
+    }
+    d->primary_refs++;
+    *out = fk_handle(d->primary);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_NEED(d->primary_refs > 0, CUDA_ERROR_INVALID_CONTEXT);
+    if (--d->primary_refs == 0) {
+        fk_context_close(d->primary);
+    }
+    return CUDA_SUCCESS;
+}
+
+/* Destroys what the context holds; those who retained it keep their count and must not use it. */
+CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    if (d->primary && d->primary->alive) {
+        fk_context_close(d->primary);
+        if (d->primary_refs > 0) {
+            FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    d->primary_flags = flags;
+    if (d->primary && d->primary->alive) {
+        d->primary->flags = flags;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active) {
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_NEED(flags && active, CUDA_ERROR_INVALID_VALUE);
+    *flags = d->primary_flags;
+    *active = d->primary && d->primary->alive;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev) {
+    FK_NEED(out && !(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    fk_device *d = fk_device_of(dev);
+    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    fk_context *ctx = fk_new(FK_CONTEXT, sizeof *ctx);
+    FK_NEED(ctx, CUDA_ERROR_OUT_OF_MEMORY);
+    ctx->device = d;
+    ctx->flags = flags;
+    if (!context_open(ctx) || push(fk_handle(ctx)) != CUDA_SUCCESS) {
+        fk_context_close(ctx);
+        fk_delete(ctx);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    *out = fk_handle(ctx);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxCreate_v3(CUcontext *ctx, CUexecAffinityParam *affinity, int n, unsigned flags,
+                           CUdevice dev) {
+    FK_NEED(n >= 0 && (n == 0 || affinity), CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(n == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
+    return fk_cuCtxCreate_v2(ctx, flags, dev);
+}
+
+CUresult fk_cuCtxCreate_v4(CUcontext *ctx, CUctxCreateParams *params, unsigned flags,
+                           CUdevice dev) {
+    if (params) {
+        FK_NEED(!params->cigParams, CUDA_ERROR_NOT_SUPPORTED);
+        FK_NEED(params->numExecAffinityParams == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
+    }
+    return fk_cuCtxCreate_v2(ctx, flags, dev);
+}
+
+CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
+    fk_context *ctx = fk_context_of(handle);
+    FK_NEED(ctx && !ctx->primary, CUDA_ERROR_INVALID_CONTEXT);
+    if (fk_current() == ctx) {
+        fk_self.stack.n--;
+    }
+    fk_unhandle(ctx);
+    fk_context_close(ctx);
+    static fk_list ended; /* other threads and graphs may still point there */
+    fk_push(&ended, ctx);
+    return CUDA_SUCCESS;
+}
+
+/* The counting of old: a context ends when everybody has detached. */
+CUresult fk_cuCtxAttach(CUcontext *out, unsigned flags) {
+    FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    fk_context *ctx = fk_current();
+    ctx->attached++;
+    *out = fk_handle(ctx);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxDetach(CUcontext handle) {
+    fk_context *ctx = fk_context_of(handle);
+    FK_NEED(ctx && ctx == fk_current(), CUDA_ERROR_INVALID_CONTEXT);
+    if (ctx->attached > 0) {
+        ctx->attached--;
+        return CUDA_SUCCESS;
+    }
+    return fk_cuCtxDestroy_v2(handle);
+}
+
+CUresult fk_cuCtxPushCurrent_v2(CUcontext handle) {
+    FK_NEED(fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
+    return push(handle);
+}
+
+CUresult fk_cuCtxPopCurrent_v2(CUcontext *out) {
+    FK_NEED(fk_self.stack.n > 0, CUDA_ERROR_INVALID_CONTEXT);
+    const CUcontext popped = fk_self.stack.at[--fk_self.stack.n];
+    if (out) {
+        *out = popped;
+    }
+    return CUDA_SUCCESS;
+}
+
+/* Replaces the top of the stack; NULL takes it away. */
+CUresult fk_cuCtxSetCurrent(CUcontext handle) {
+    FK_NEED(!handle || fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
+    if (fk_self.stack.n > 0) {
+        fk_self.stack.n--;
+    }
+    if (!handle) {
+        return CUDA_SUCCESS;
+    }
+    return push(handle);
+}
+
+CUresult fk_cuCtxGetCurrent(CUcontext *out) {
+    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    *out = fk_self.stack.n > 0 ? fk_self.stack.at[fk_self.stack.n - 1] : NULL;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxGetDevice(CUdevice *dev) {
+    FK_NEED(dev, CUDA_ERROR_INVALID_VALUE);
+    *dev = fk_current()->device->ordinal;
+    return CUDA_SUCCESS;
+}
+
+/* The context that a function takes as a parameter: NULL is the current one. */
+static fk_context *named_or_current(CUcontext handle) {
+    return handle ? fk_context_of(handle) : fk_current();
+}
+
+CUresult fk_cuCtxGetDevice_v2(CUdevice *dev, CUcontext handle) {
+    FK_NEED(dev, CUDA_ERROR_INVALID_VALUE);
+    const fk_context *ctx = named_or_current(handle);
+    FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
+    *dev = ctx->device->ordinal;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxGetFlags(unsigned *flags) {
+    FK_NEED(flags, CUDA_ERROR_INVALID_VALUE);
+    *flags = fk_current()->flags;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxSetFlags(unsigned flags) {
+    FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    fk_current()->flags = flags;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxGetId(CUcontext handle, unsigned long long *id) {
+    FK_NEED(id, CUDA_ERROR_INVALID_VALUE);
+    const fk_context *ctx = named_or_current(handle);
+    FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
+    *id = ctx->id;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxSynchronize(void) {
+    fk_context *ctx = fk_current();
+    for (size_t i = 0; i < ctx->streams.n; i++) {
+        fk_stream *stream = ctx->streams.at[i];
+        if (stream->capture) {
+            return fk_capture_forbid(stream);
+        }
+    }
+    fk_finish_context(ctx);
+    return ctx->error;
+}
+
+CUresult fk_cuCtxSynchronize_v2(CUcontext handle) {
+    fk_context *ctx = named_or_current(handle);
+    FK_NEED(ctx && ctx->alive, CUDA_ERROR_INVALID_CONTEXT);
+    FK_TRY(ctx->error);
+    fk_finish_context(ctx);
+    return ctx->error;
+}
+
+CUresult fk_cuCtxGetLimit(size_t *value, CUlimit limit) {
+    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT);
+    *value = fk_current()->limits[limit];
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxSetLimit(CUlimit limit, size_t value) {
+    FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT);
+    FK_NEED(limit != CU_LIMIT_STACK_SIZE || value <= LOCAL_MAX, CUDA_ERROR_INVALID_VALUE);
+    fk_current()->limits[limit] = value;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxGetCacheConfig(CUfunc_cache *config) {
+    FK_NEED(config, CUDA_ERROR_INVALID_VALUE);
+    *config = fk_current()->cache;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxSetCacheConfig(CUfunc_cache config) {
+    enum { CONFIGS = 4 };
+    FK_NEED(config < CONFIGS, CUDA_ERROR_INVALID_VALUE);
+    fk_current()->cache = config;
+    return CUDA_SUCCESS;
+}
+
+/* Banks are four bytes wide on every device here; setting says nothing, as documented. */
+CUresult fk_cuCtxGetSharedMemConfig(CUsharedconfig *config) {
+    FK_NEED(config, CUDA_ERROR_INVALID_VALUE);
+    *config = 1;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxSetSharedMemConfig(CUsharedconfig config) {
+    return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult fk_cuCtxGetApiVersion(CUcontext handle, unsigned *version) {
+    FK_NEED(version, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT);
+    *version = 3020;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxGetStreamPriorityRange(int *least, int *greatest) {
+    if (least) {
+        *least = 0;
+    }
+    if (greatest) {
+        *greatest = -5;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuCtxResetPersistingL2Cache(void) {
+    return CUDA_SUCCESS;
+}
+
+bool fk_can_reach(const fk_context *ctx, int device) {
+    if (ctx->device->ordinal == device) {
+        return true;
+    }
+    for (size_t i = 0; i < ctx->peers.n; i++) {
+        const fk_context *peer = fk_get(ctx->peers.at[i], FK_CONTEXT);
+        if (peer && peer->alive && peer->device->ordinal == device) {
+            return true;
+        }
+    }
+    return false;
+}
+
+CUresult fk_cuCtxEnablePeerAccess(CUcontext handle, unsigned flags) {
+    FK_NEED(flags == 0, CUDA_ERROR_INVALID_VALUE);
+    fk_context *peer = fk_context_of(handle), *ctx = fk_current();
+    FK_NEED(peer && peer->alive && peer != ctx, CUDA_ERROR_INVALID_CONTEXT);
+    FK_NEED(peer->device != ctx->device, CUDA_ERROR_INVALID_DEVICE);
+    FK_NEED(!fk_has(&ctx->peers, handle), CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED);
+    return fk_push(&ctx->peers, handle) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult fk_cuCtxDisablePeerAccess(CUcontext handle) {
+    FK_NEED(fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
+    FK_NEED(fk_remove(&fk_current()->peers, handle), CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuProfilerStart(void) {
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuProfilerStop(void) {
+    return CUDA_SUCCESS;
+}

@@ -1,0 +1,246 @@
+/* func.c - functions: attributes, occupancy. */
+#include "fake.h"
+
+#include <limits.h>
+
+enum {
+    WARP = 32,
+    MOST_THREADS = 1024,
+    REGISTERS = 65536,
+    REGISTER_UNIT = 256,
+    RESERVED_SHARED = 1024
+};
+
+static uint32_t product(const uint32_t v[3]) {
+    return v[0] * v[1] * v[2];
+}
+
+/* What registers allow, from the assembler's count only; an estimate must not refuse a launch. */
+static unsigned threads_by_registers(const fk_function *f) {
+    if (!f->from_cubin) {
+        return MOST_THREADS;
+    }
+    const unsigned a_warp =
+        (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
+    const unsigned threads = REGISTERS / a_warp * WARP;
+    return threads < MOST_THREADS ? threads : MOST_THREADS;
+}
+
+unsigned fk_function_max_threads(const fk_function *f) {
+    const ptx_kernel *k = f->kernel;
+    unsigned most = threads_by_registers(f);
+    const uint32_t declared = product(k->reqntid[0] ? k->reqntid : k->maxntid);
+    return declared && declared < most ? declared : most;
+}
+
+static int smaller(int a, uint64_t b) {
+    return b < (uint64_t)a ? (int)b : a;
+}
+
+/* The calculation of the occupancy tables: threads, registers by warp, shared memory by block. */
+int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic) {
+    const fk_profile *p = f->module->ctx->device->profile;
+    const uint32_t warps = (threads + WARP - 1) / WARP;
+    const unsigned a_warp =
+        (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
+    const uint64_t unit = p->sm >= 80 ? 128 : 256, reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
+    uint64_t shared = f->kernel->shared_static + dynamic;
+    if (warps == 0 || threads > fk_function_max_threads(f) || shared > (uint64_t)p->shared_optin) {
+        return 0;
+    }
+    shared = (shared + reserved + unit - 1) / unit * unit;
+    int blocks = smaller(p->blocks_sm, (uint64_t)p->threads_sm / WARP / warps);
+    const unsigned by_part =
+        REGISTERS / 4 / a_warp * 4; /* warps: each quarter has its own registers */
+    blocks = smaller(blocks, by_part / warps);
+    return shared ? smaller(blocks, (uint64_t)p->shared_sm / shared) : blocks;
+}
+
+/* Constants belong to the module; which kernel uses which the text does not say. */
+static int constant_bytes(const fk_module *m) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < ptx_global_count(m->ptx); i++) {
+        const ptx_global *global = ptx_global_at(m->ptx, i);
+        n += global->space == PTX_CONST ? global->size : 0;
+    }
+    return (int)n;
+}
+
+static CUresult function_here(CUfunction handle, fk_function **f) {
+    return fk_function_of(handle, fk_current(), f);
+}
+
+CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
+    FK_NEED(value && (unsigned)attribute < CU_FUNC_ATTRIBUTE_MAX, CUDA_ERROR_INVALID_VALUE);
+    fk_function *f = fk_get(handle, FK_FUNCTION);
+    if (!f) {
+        FK_TRY(function_here(handle, &f));
+    }
+    switch (attribute) {
+    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)fk_function_max_threads(f); break;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = (int)f->kernel->shared_static; break;
+    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = constant_bytes(f->module); break;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = (int)f->kernel->local_bytes; break;
+    case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = (int)f->registers; break;
+    case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = (int)ptx_sm(f->module->ptx); break;
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = (int)f->module->ctx->device->profile->sm; break;
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = f->max_dynamic; break;
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = f->carveout; break;
+    default: *value = 0; break;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
+    fk_function *f = fk_get(handle, FK_FUNCTION);
+    if (!f) {
+        FK_TRY(function_here(handle, &f));
+    }
+    const fk_profile *p = f->module->ctx->device->profile;
+    if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
+        const int room = p->shared_optin - (int)f->kernel->shared_static;
+        FK_NEED(value >= 0 && value <= room, CUDA_ERROR_INVALID_VALUE);
+        f->max_dynamic = value;
+        return CUDA_SUCCESS;
+    }
+    if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
+        FK_NEED(value >= -1 && value <= 100, CUDA_ERROR_INVALID_VALUE);
+        f->carveout = value;
+        return CUDA_SUCCESS;
+    }
+    return attribute >= CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET &&
+                   attribute < CU_FUNC_ATTRIBUTE_MAX
+               ? CUDA_ERROR_NOT_SUPPORTED
+               : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult fk_cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config) {
+    enum { CONFIGS = 4 };
+    fk_function *f;
+    FK_TRY(function_here(handle, &f));
+    return config < CONFIGS ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+CUresult fk_cuFuncSetSharedMemConfig(CUfunction handle, CUsharedconfig config) {
+    fk_function *f;
+    FK_TRY(function_here(handle, &f));
+    return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+/* Kept for programs that still call it; the launches of those days are absent. */
+CUresult fk_cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {
+    fk_function *f;
+    FK_TRY(function_here(handle, &f));
+    FK_NEED(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS &&
+                (long long)x * y * z <= MOST_THREADS,
+            CUDA_ERROR_INVALID_VALUE);
+    f->shape[0] = (uint32_t)x;
+    f->shape[1] = (uint32_t)y;
+    f->shape[2] = (uint32_t)z;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncGetModule(CUmodule *module, CUfunction handle) {
+    fk_function *f;
+    FK_NEED(module, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    *module = fk_handle(f->module);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncGetName(const char **name, CUfunction handle) {
+    fk_function *f;
+    FK_NEED(name, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    *name = f->kernel->name;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, size_t *size) {
+    fk_function *f = fk_get(handle, FK_FUNCTION);
+    FK_NEED(offset, CUDA_ERROR_INVALID_VALUE);
+    if (!f) {
+        FK_TRY(function_here(handle, &f));
+    }
+    FK_NEED(index < f->kernel->n_params, CUDA_ERROR_INVALID_VALUE);
+    *offset = f->kernel->params[index].offset;
+    if (size) {
+        *size = f->kernel->params[index].size;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction handle) {
+    enum { LOADED = 1 };
+    fk_function *f;
+    FK_NEED(state, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    *state = LOADED;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuFuncLoad(CUfunction handle) {
+    fk_function *f;
+    return function_here(handle, &f);
+}
+
+/* ---- occupancy ------------------------------------------------------------------------------- */
+
+CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction handle, int threads,
+                                                        size_t shared) {
+    fk_function *f;
+    FK_NEED(blocks && threads > 0 && threads <= MOST_THREADS, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    *blocks = fk_occupancy(f, (uint32_t)threads, shared);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CUfunction handle,
+                                                                 int threads, size_t shared,
+                                                                 unsigned flags) {
+    FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
+    return fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, handle, threads, shared);
+}
+
+CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction handle,
+                                             CUoccupancyB2DSize shared_of, size_t shared,
+                                             int limit) {
+    fk_function *f;
+    FK_NEED(grid && block && limit >= 0, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    int most = (int)fk_function_max_threads(f), best = 0;
+    most = limit > 0 && limit < most ? limit : most;
+    *block = *grid = 0;
+    for (int threads = most; threads > 0; threads = (threads - 1) / WARP * WARP) {
+        const int blocks =
+            fk_occupancy(f, (uint32_t)threads, shared_of ? shared_of(threads) : shared);
+        if (blocks * threads > best) {
+            best = blocks * threads;
+            *block = threads;
+            *grid = blocks * f->module->ctx->device->profile->multiprocessors;
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUfunction handle,
+                                                      CUoccupancyB2DSize shared_of, size_t shared,
+                                                      int limit, unsigned flags) {
+    FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
+    return fk_cuOccupancyMaxPotentialBlockSize(grid, block, handle, shared_of, shared, limit);
+}
+
+CUresult fk_cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfunction handle, int blocks,
+                                                    int threads) {
+    fk_function *f;
+    FK_NEED(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS,
+            CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    const fk_profile *p = f->module->ctx->device->profile;
+    const int reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
+    FK_NEED(fk_occupancy(f, (uint32_t)threads, 0) >= blocks, CUDA_ERROR_INVALID_VALUE);
+    const int each = p->shared_sm / blocks - reserved - (int)f->kernel->shared_static;
+    const int most = p->shared_optin - (int)f->kernel->shared_static;
+    *shared = each < 0 ? 0 : (size_t)(each < most ? each : most);
+    return CUDA_SUCCESS;
+}

@@ -1,0 +1,487 @@
+/* graph.c - graphs as data: nodes, edges, clones, questions about them.
+ *
+ * A node lists what it depends on; edges the other way are found by looking. Nodes stand in the
+ * order of their creation, which is topological only until somebody adds edges: fk_graph_sort()
+ * makes the order. */
+#include "fake.h"
+
+#include <stdlib.h>
+
+typedef struct {
+    fk_head head;
+    void *ptr;
+    CUhostFn destroy;
+    unsigned refs, held; /* of the program, of graphs */
+} user_object;
+
+fk_graph *fk_graph_new(void) {
+    return fk_new(FK_GRAPH, sizeof(fk_graph));
+}
+
+static void node_free(fk_node *node) {
+    fk_work_free(&node->work);
+    fk_list_free(&node->deps);
+    free(node->kernel_params);
+    fk_delete(node);
+}
+
+/* Ends the object when neither the program nor a graph has a reference. */
+static void end_user_object(user_object *o) {
+    if (o->refs + o->held == 0) {
+        const CUhostFn destroy = o->destroy;
+        void *ptr = o->ptr;
+        fk_delete(o);
+        pthread_mutex_unlock(&fk.lock);
+        destroy(ptr);
+        pthread_mutex_lock(&fk.lock);
+    }
+}
+
+void fk_graph_free(fk_graph *graph) {
+    fk_unhandle(graph);
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        node_free(graph->nodes.at[i]);
+    }
+    for (size_t i = 0; i < graph->user_objects.n; i++) {
+        user_object *o = graph->user_objects.at[i];
+        o->held--;
+        end_user_object(o);
+    }
+    fk_list_free(&graph->nodes);
+    fk_list_free(&graph->user_objects);
+    free(graph);
+}
+
+static CUgraphNodeType type_of(const fk_work *work) {
+    switch (work->kind) {
+    case WORK_KERNEL: return CU_GRAPH_NODE_TYPE_KERNEL;
+    case WORK_COPY: return CU_GRAPH_NODE_TYPE_MEMCPY;
+    case WORK_FILL: return CU_GRAPH_NODE_TYPE_MEMSET;
+    case WORK_HOST:
+    case WORK_CALLBACK: return CU_GRAPH_NODE_TYPE_HOST;
+    case WORK_RECORD: return CU_GRAPH_NODE_TYPE_EVENT_RECORD;
+    case WORK_WAIT: return CU_GRAPH_NODE_TYPE_WAIT_EVENT;
+    case WORK_ALLOC: return CU_GRAPH_NODE_TYPE_MEM_ALLOC;
+    case WORK_FREE: return CU_GRAPH_NODE_TYPE_MEM_FREE;
+    case WORK_CHILD: return CU_GRAPH_NODE_TYPE_GRAPH;
+    case WORK_EMPTY:
+    case WORK_KINDS: break;
+    }
+    return CU_GRAPH_NODE_TYPE_EMPTY;
+}
+
+fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n) {
+    fk_node *node = fk_new(FK_NODE, sizeof *node);
+    bool ok = node != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = fk_push(&node->deps, deps[i]);
+    }
+    if (!ok || !fk_push(&graph->nodes, node)) {
+        fk_work_free(work);
+        if (node) {
+            node_free(node);
+        }
+        return NULL;
+    }
+    node->graph = graph;
+    node->work = *work;
+    node->type = type_of(work);
+    node->index = graph->nodes.n - 1;
+    return node;
+}
+
+fk_graph *fk_graph_copy(const fk_graph *from) {
+    fk_graph *graph = fk_graph_new();
+    for (size_t i = 0; graph && i < from->nodes.n; i++) {
+        const fk_node *old = from->nodes.at[i];
+        fk_work work;
+        fk_node *node =
+            fk_work_copy(&work, &old->work) ? fk_graph_add(graph, &work, NULL, 0) : NULL;
+        if (!node) {
+            fk_graph_free(graph);
+            return NULL;
+        }
+        node->type = old->type;
+        node->origin_handle = fk_handle(old);
+        node->disabled = old->disabled;
+    }
+    for (size_t i = 0; graph && i < from->nodes.n; i++) {
+        const fk_node *old = from->nodes.at[i];
+        fk_node *node = graph->nodes.at[i];
+        for (size_t k = 0; k < old->deps.n; k++) {
+            const fk_node *dep = old->deps.at[k];
+            if (!fk_push(&node->deps, graph->nodes.at[dep->index])) {
+                fk_graph_free(graph);
+                return NULL;
+            }
+        }
+    }
+    return graph;
+}
+
+static void clear_marks(fk_graph *graph) {
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        ((fk_node *)graph->nodes.at[i])->mark = 0;
+    }
+}
+
+/* Walks from `to` against the edges. */
+bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to) {
+    fk_list open = {0};
+    clear_marks(graph);
+    bool found = false;
+    for (size_t i = 0; i < to->deps.n; i++) {
+        fk_push(&open, to->deps.at[i]);
+    }
+    while (open.n > 0 && !found) {
+        fk_node *node = open.at[--open.n];
+        found = node == from;
+        for (size_t i = 0; !found && !node->mark && i < node->deps.n; i++) {
+            fk_push(&open, node->deps.at[i]);
+        }
+        node->mark = 1;
+    }
+    fk_list_free(&open);
+    return found;
+}
+
+/* Every node after its dependencies; false on a cycle or without memory. A node's mark: 0 not seen,
+ * 1 open, 2 placed. The work list holds each node at most once for every edge. */
+bool fk_graph_sort(fk_graph *graph, fk_list *order) {
+    fk_list open = {0};
+    bool ok = true;
+    clear_marks(graph);
+    for (size_t i = 0; ok && i < graph->nodes.n; i++) {
+        ok = fk_push(&open, graph->nodes.at[i]);
+        while (ok && open.n > 0) {
+            fk_node *node = open.at[open.n - 1];
+            if (node->mark != 0) {
+                open.n--;
+                if (node->mark == 1) {
+                    node->mark = 2;
+                    ok = fk_push(order, node);
+                }
+                continue;
+            }
+            node->mark = 1;
+            for (size_t k = 0; ok && k < node->deps.n; k++) {
+                const fk_node *dep = node->deps.at[k];
+                ok = dep->mark != 1 && (dep->mark == 2 || fk_push(&open, node->deps.at[k]));
+            }
+        }
+    }
+    fk_list_free(&open);
+    return ok;
+}
+
+bool fk_graph_acyclic(fk_graph *graph) {
+    fk_list order = {0};
+    const bool ok = fk_graph_sort(graph, &order);
+    fk_list_free(&order);
+    return ok;
+}
+
+/* ---- the interface --------------------------------------------------------------------------- */
+
+CUresult fk_cuGraphCreate(CUgraph *out, unsigned flags) {
+    FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    const fk_graph *graph = fk_graph_new();
+    FK_NEED(graph, CUDA_ERROR_OUT_OF_MEMORY);
+    *out = fk_handle(graph);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphDestroy(CUgraph handle) {
+    fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && !graph->owned && !graph->capturing, CUDA_ERROR_INVALID_VALUE);
+    fk_graph_free(graph);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphClone(CUgraph *out, CUgraph handle) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(out && graph, CUDA_ERROR_INVALID_VALUE);
+    const fk_graph *copy = fk_graph_copy(graph);
+    FK_NEED(copy, CUDA_ERROR_OUT_OF_MEMORY);
+    *out = fk_handle(copy);
+    return CUDA_SUCCESS;
+}
+
+fk_node *fk_graph_find(const fk_graph *graph, const void *origin) {
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        fk_node *node = graph->nodes.at[i];
+        if (node->origin_handle == origin) {
+            return node;
+        }
+        if (node->work.kind == WORK_CHILD) {
+            fk_node *inner = fk_graph_find(node->work.child, origin);
+            if (inner) {
+                return inner;
+            }
+        }
+    }
+    return NULL;
+}
+
+CUresult fk_cuGraphNodeFindInClone(CUgraphNode *out, CUgraphNode node, CUgraph clone) {
+    const fk_graph *graph = fk_get(clone, FK_GRAPH);
+    FK_NEED(out && node && graph, CUDA_ERROR_INVALID_VALUE);
+    const fk_node *found = fk_graph_find(graph, node);
+    FK_NEED(found, CUDA_ERROR_INVALID_VALUE);
+    *out = fk_handle(found);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphNodeGetType(CUgraphNode handle, CUgraphNodeType *type) {
+    const fk_node *node = fk_get(handle, FK_NODE);
+    FK_NEED(node && type, CUDA_ERROR_INVALID_VALUE);
+    *type = node->type;
+    return CUDA_SUCCESS;
+}
+
+/* Lists answer as all lists of the interface do: without an array the count, with one at most *n
+ * entries, the rest of the array set to NULL. */
+typedef struct {
+    CUgraphNode *first, *second;
+    size_t room, n;
+} answer;
+
+static void tell(answer *a, const fk_node *x, const fk_node *y) {
+    if (a->n < a->room && a->first) {
+        a->first[a->n] = fk_handle(x);
+        if (a->second) {
+            a->second[a->n] = fk_handle(y);
+        }
+    }
+    a->n++;
+}
+
+static CUresult told(answer *a, size_t *n) {
+    if (a->first) {
+        for (size_t i = a->n; i < a->room; i++) {
+            a->first[i] = NULL;
+            if (a->second) {
+                a->second[i] = NULL;
+            }
+        }
+    }
+    *n = a->first && a->n > a->room ? a->room : a->n;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphGetNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
+    answer a = {.first = nodes, .room = *n};
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        tell(&a, graph->nodes.at[i], NULL);
+    }
+    return told(&a, n);
+}
+
+CUresult fk_cuGraphGetRootNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
+    answer a = {.first = nodes, .room = *n};
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        const fk_node *node = graph->nodes.at[i];
+        if (node->deps.n == 0) {
+            tell(&a, node, NULL);
+        }
+    }
+    return told(&a, n);
+}
+
+CUresult fk_cuGraphGetEdges(CUgraph handle, CUgraphNode *from, CUgraphNode *to, size_t *n) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && n && !from == !to, CUDA_ERROR_INVALID_VALUE);
+    answer a = {.first = from, .second = to, .room = *n};
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        const fk_node *node = graph->nodes.at[i];
+        for (size_t k = 0; k < node->deps.n; k++) {
+            tell(&a, node->deps.at[k], node);
+        }
+    }
+    return told(&a, n);
+}
+
+CUresult fk_cuGraphNodeGetDependencies(CUgraphNode handle, CUgraphNode *nodes, size_t *n) {
+    const fk_node *node = fk_get(handle, FK_NODE);
+    FK_NEED(node && n, CUDA_ERROR_INVALID_VALUE);
+    answer a = {.first = nodes, .room = *n};
+    for (size_t i = 0; i < node->deps.n; i++) {
+        tell(&a, node->deps.at[i], NULL);
+    }
+    return told(&a, n);
+}
+
+CUresult fk_cuGraphNodeGetDependentNodes(CUgraphNode handle, CUgraphNode *nodes, size_t *n) {
+    const fk_node *node = fk_get(handle, FK_NODE);
+    FK_NEED(node && n, CUDA_ERROR_INVALID_VALUE);
+    answer a = {.first = nodes, .room = *n};
+    for (size_t i = 0; i < node->graph->nodes.n; i++) {
+        const fk_node *other = node->graph->nodes.at[i];
+        if (fk_has(&other->deps, node)) {
+            tell(&a, other, NULL);
+        }
+    }
+    return told(&a, n);
+}
+
+/* Edge data: only full dependencies exist here, all zeros. */
+static void zero_edges(CUgraphEdgeData *edges, size_t n) {
+    for (size_t i = 0; edges && i < n; i++) {
+        edges[i] = (CUgraphEdgeData){0};
+    }
+}
+
+static bool plain_edges(const CUgraphEdgeData *edges, size_t n) {
+    for (size_t i = 0; edges && i < n; i++) {
+        if (edges[i].from_port || edges[i].to_port || edges[i].type) {
+            return false;
+        }
+    }
+    return true;
+}
+
+CUresult fk_cuGraphGetEdges_v2(CUgraph graph, CUgraphNode *from, CUgraphNode *to,
+                               CUgraphEdgeData *edges, size_t *n) {
+    FK_TRY(fk_cuGraphGetEdges(graph, from, to, n));
+    zero_edges(edges, from ? *n : 0);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphNodeGetDependencies_v2(CUgraphNode node, CUgraphNode *nodes,
+                                          CUgraphEdgeData *edges, size_t *n) {
+    FK_TRY(fk_cuGraphNodeGetDependencies(node, nodes, n));
+    zero_edges(edges, nodes ? *n : 0);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphNodeGetDependentNodes_v2(CUgraphNode node, CUgraphNode *nodes,
+                                            CUgraphEdgeData *edges, size_t *n) {
+    FK_TRY(fk_cuGraphNodeGetDependentNodes(node, nodes, n));
+    zero_edges(edges, nodes ? *n : 0);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, const CUgraphNode *to,
+                                   size_t n) {
+    fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
+    for (size_t i = 0; i < n; i++) {
+        fk_node *a = fk_get(from[i], FK_NODE), *b = fk_get(to[i], FK_NODE);
+        FK_NEED(a && b && a != b && a->graph == graph && b->graph == graph,
+                CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(!fk_has(&b->deps, a), CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(fk_push(&b->deps, a), CUDA_ERROR_OUT_OF_MEMORY);
+        if (!fk_graph_acyclic(graph)) {
+            fk_remove(&b->deps, a);
+            return CUDA_ERROR_INVALID_VALUE;
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphRemoveDependencies(CUgraph handle, const CUgraphNode *from,
+                                      const CUgraphNode *to, size_t n) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
+    for (size_t i = 0; i < n; i++) {
+        const fk_node *a = fk_get(from[i], FK_NODE);
+        fk_node *b = fk_get(to[i], FK_NODE);
+        FK_NEED(a && b && b->graph == graph && fk_remove(&b->deps, a), CUDA_ERROR_INVALID_VALUE);
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const CUgraphNode *to,
+                                      const CUgraphEdgeData *edges, size_t n) {
+    FK_NEED(plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
+    return fk_cuGraphAddDependencies(graph, from, to, n);
+}
+
+CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from,
+                                         const CUgraphNode *to, const CUgraphEdgeData *edges,
+                                         size_t n) {
+    FK_NEED(plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
+    return fk_cuGraphRemoveDependencies(graph, from, to, n);
+}
+
+CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
+    fk_node *node = fk_get(handle, FK_NODE);
+    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    fk_graph *graph = node->graph;
+    FK_NEED(!graph->capturing, CUDA_ERROR_NOT_PERMITTED);
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        fk_remove(&((fk_node *)graph->nodes.at[i])->deps, node);
+    }
+    fk_remove(&graph->nodes, node);
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        ((fk_node *)graph->nodes.at[i])->index = i;
+    }
+    node_free(node);
+    return CUDA_SUCCESS;
+}
+
+/* ---- objects of the user, kept as long as a graph needs them --------------------------------- */
+
+CUresult fk_cuUserObjectCreate(CUuserObject *out, void *ptr, CUhostFn destroy, unsigned count,
+                               unsigned flags) {
+    enum { NO_DESTRUCTOR_SYNC = 1 };
+    FK_NEED(out && destroy && count > 0 && flags == NO_DESTRUCTOR_SYNC, CUDA_ERROR_INVALID_VALUE);
+    user_object *o = fk_new(FK_USER_OBJECT, sizeof *o);
+    FK_NEED(o, CUDA_ERROR_OUT_OF_MEMORY);
+    o->ptr = ptr;
+    o->destroy = destroy;
+    o->refs = count;
+    *out = fk_handle(o);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuUserObjectRetain(CUuserObject handle, unsigned n) {
+    user_object *o = fk_get(handle, FK_USER_OBJECT);
+    FK_NEED(o && n > 0, CUDA_ERROR_INVALID_VALUE);
+    o->refs += n;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuUserObjectRelease(CUuserObject handle, unsigned n) {
+    user_object *o = fk_get(handle, FK_USER_OBJECT);
+    FK_NEED(o && n > 0 && n <= o->refs, CUDA_ERROR_INVALID_VALUE);
+    o->refs -= n;
+    end_user_object(o);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigned n,
+                                    unsigned flags) {
+    enum { MOVE = 1, MOST = 1 << 16 };
+    fk_graph *graph = fk_get(handle, FK_GRAPH);
+    user_object *o = fk_get(object, FK_USER_OBJECT);
+    FK_NEED(graph && o && n > 0 && n <= MOST && flags <= MOVE, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(flags != MOVE || n <= o->refs, CUDA_ERROR_INVALID_VALUE);
+    for (unsigned i = 0; i < n; i++) {
+        FK_NEED(fk_push(&graph->user_objects, o), CUDA_ERROR_OUT_OF_MEMORY);
+    }
+    o->held += n;
+    o->refs -= flags == MOVE ? n : 0;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuGraphReleaseUserObject(CUgraph handle, CUuserObject object, unsigned n) {
+    fk_graph *graph = fk_get(handle, FK_GRAPH);
+    user_object *o = fk_get(object, FK_USER_OBJECT);
+    FK_NEED(graph && o && n > 0, CUDA_ERROR_INVALID_VALUE);
+    unsigned held = 0;
+    for (size_t i = 0; i < graph->user_objects.n; i++) {
+        held += graph->user_objects.at[i] == o;
+    }
+    FK_NEED(n <= held, CUDA_ERROR_INVALID_VALUE);
+    for (unsigned i = 0; i < n; i++) {
+        fk_remove(&graph->user_objects, o);
+    }
+    o->held -= n;
+    end_user_object(o);
+    return CUDA_SUCCESS;
+}

@@ -1,0 +1,231 @@
+/* pool.c - stream-ordered memory: pools, and allocation and release as commands of a stream.
+ *
+ * An address is chosen when the allocation is asked for; the bytes may be used from the moment the
+ * stream comes to it until the stream comes to the release. Uses outside are faults and races. */
+#include "fake.h"
+
+#include <stdlib.h>
+
+enum { GRANULARITY = 2 << 20 };
+
+fk_pool *fk_pool_new(fk_device *device, uint64_t max_size, bool is_default) {
+    fk_pool *pool = fk_new(FK_POOL, sizeof *pool);
+    if (pool) {
+        pool->device = device;
+        pool->max_size = max_size;
+        pool->is_default = is_default;
+        pool->reuse[0] = pool->reuse[1] = pool->reuse[2] = 1;
+    }
+    return pool;
+}
+
+void fk_pool_took(fk_pool *pool, uint64_t bytes) {
+    pool->used += bytes;
+    pool->used_high = pool->used > pool->used_high ? pool->used : pool->used_high;
+    if (pool->used > pool->reserved) {
+        pool->reserved = (pool->used + GRANULARITY - 1) / GRANULARITY * GRANULARITY;
+    }
+    if (pool->reserved > pool->reserved_high) {
+        pool->reserved_high = pool->reserved;
+    }
+}
+
+void fk_pool_gave(fk_pool *pool, uint64_t bytes) {
+    pool->used -= bytes;
+}
+
+CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool handle,
+                                    CUstream stream) {
+    FK_NEED(ptr && bytes > 0, CUDA_ERROR_INVALID_VALUE);
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
+    CUresult status;
+    fk_stream *s = fk_stream_of(stream, &status);
+    FK_NEED(s, status);
+    FK_NEED(!pool->max_size || bytes <= pool->max_size - pool->used, CUDA_ERROR_OUT_OF_MEMORY);
+    fk_block *b = fk_block_new(pool->device->ordinal, bytes, "cuMemAllocAsync");
+    FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
+    b->pool = pool;
+    b->unborn = true;
+    b->extent.flags |= PTX_EXTENT_FREED;
+    b->denied.flags |= PTX_EXTENT_FREED;
+    fk_pool_took(pool, b->rounded);
+    fk_note("%zu: %s", bytes, b->owner);
+    *ptr = b->extent.base;
+    status = fk_submit(
+        s, &(fk_work){.kind = WORK_ALLOC, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
+    if (status != CUDA_SUCCESS) {
+        fk_block_free(b);
+    }
+    return status;
+}
+
+CUresult fk_cuMemAllocAsync(CUdeviceptr *ptr, size_t bytes, CUstream stream) {
+    CUresult status;
+    const fk_stream *s = fk_stream_of(stream, &status);
+    FK_NEED(s, status);
+    return fk_cuMemAllocFromPoolAsync(ptr, bytes, fk_handle(s->ctx->device->pool), stream);
+}
+
+CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(stream, &status);
+    FK_NEED(s, status);
+    fk_block *b = fk_block_near(ptr);
+    if (b && b->extent.base == ptr && (b->dead || b->doomed)) {
+        fk_report("cuMemFreeAsync: %s was freed before", b->owner);
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    FK_NEED(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE && !b->global,
+            CUDA_ERROR_INVALID_VALUE);
+    fk_note("%s", b->owner);
+    if (!s->capture) {
+        b->doomed = true;
+    }
+    return fk_submit(
+        s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
+}
+
+CUresult fk_cuDeviceGetDefaultMemPool(CUmemoryPool *pool, CUdevice dev) {
+    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
+    *pool = fk_handle(fk_device_of(dev)->default_pool);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice dev) {
+    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
+    *pool = fk_handle(fk_device_of(dev)->pool);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuDeviceSetMemPool(CUdevice dev, CUmemoryPool handle) {
+    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && pool->device == fk_device_of(dev), CUDA_ERROR_INVALID_VALUE);
+    pool->device->pool = pool;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props) {
+    FK_NEED(out && props && props->allocType == CU_MEM_ALLOCATION_TYPE_PINNED,
+            CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(props->location.type == CU_MEM_LOCATION_TYPE_DEVICE, CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(props->handleTypes == 0, CUDA_ERROR_NOT_SUPPORTED);
+    fk_device *device = fk_device_of(props->location.id);
+    FK_NEED(device, CUDA_ERROR_INVALID_VALUE);
+    fk_pool *pool = fk_pool_new(device, props->maxSize, false);
+    FK_NEED(pool, CUDA_ERROR_OUT_OF_MEMORY);
+    *out = fk_handle(pool);
+    return CUDA_SUCCESS;
+}
+
+/* Blocks that live on keep their memory; they belong to the device's default pool from then on. */
+CUresult fk_cuMemPoolDestroy(CUmemoryPool handle) {
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && !pool->is_default, CUDA_ERROR_INVALID_VALUE);
+    fk_pool *heir = pool->device->default_pool;
+    size_t cursor = 0;
+    for (fk_block *b; (b = fk_block_next(&cursor));) {
+        if (b->pool == pool) {
+            b->pool = heir;
+        }
+    }
+    fk_pool_took(heir, pool->used);
+    if (pool->device->pool == pool) {
+        pool->device->pool = heir;
+    }
+    fk_list_free(&pool->peers);
+    fk_delete(pool);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuMemPoolTrimTo(CUmemoryPool handle, size_t keep) {
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
+    const uint64_t least = (pool->used + GRANULARITY - 1) / GRANULARITY * GRANULARITY;
+    if (pool->reserved > keep) {
+        pool->reserved = least > keep ? least : keep;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
+    const fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && value, CUDA_ERROR_INVALID_VALUE);
+    switch (attribute) {
+    case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+    case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
+    case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+        *(int *)value = pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES];
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        *(cuuint64_t *)value = pool->threshold;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+        *(cuuint64_t *)value = pool->reserved;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+        *(cuuint64_t *)value = pool->reserved_high;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: *(cuuint64_t *)value = pool->used; return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: *(cuuint64_t *)value = pool->used_high; return CUDA_SUCCESS;
+    default: return CUDA_ERROR_INVALID_VALUE;
+    }
+}
+
+/* The high marks can only be reset to zero; the current amounts not be set at all. */
+CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && value, CUDA_ERROR_INVALID_VALUE);
+    switch (attribute) {
+    case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+    case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
+    case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+        pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES] = *(int *)value;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+        pool->threshold = *(cuuint64_t *)value;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+        FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
+        pool->reserved_high = pool->reserved;
+        return CUDA_SUCCESS;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+        FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
+        pool->used_high = pool->used;
+        return CUDA_SUCCESS;
+    default: return CUDA_ERROR_INVALID_VALUE;
+    }
+}
+
+CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, size_t n) {
+    fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && (map || n == 0), CUDA_ERROR_INVALID_VALUE);
+    for (size_t i = 0; i < n; i++) {
+        fk_device *peer = map[i].location.type == CU_MEM_LOCATION_TYPE_DEVICE
+                              ? fk_device_of(map[i].location.id)
+                              : NULL;
+        FK_NEED(peer, CUDA_ERROR_INVALID_DEVICE);
+        const bool open = map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+        FK_NEED(open || peer != pool->device, CUDA_ERROR_INVALID_VALUE);
+        fk_remove(&pool->peers, peer);
+        if (open && peer != pool->device) {
+            FK_NEED(fk_push(&pool->peers, peer), CUDA_ERROR_OUT_OF_MEMORY);
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle,
+                               CUmemLocation *location) {
+    const fk_pool *pool = fk_get(handle, FK_POOL);
+    FK_NEED(pool && flags && location && location->type == CU_MEM_LOCATION_TYPE_DEVICE,
+            CUDA_ERROR_INVALID_VALUE);
+    const fk_device *peer = fk_device_of(location->id);
+    FK_NEED(peer, CUDA_ERROR_INVALID_DEVICE);
+    *flags = peer == pool->device || fk_has(&pool->peers, peer) ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+                                                                : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    return CUDA_SUCCESS;
+}

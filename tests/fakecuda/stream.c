@@ -1,0 +1,220 @@
+/* stream.c - streams: creation, waiting, asking, host functions. */
+#include "fake.h"
+
+#include <stdlib.h>
+
+fk_stream *fk_stream_new(fk_context *ctx, unsigned flags, int priority) {
+    fk_stream *s = fk_new(FK_STREAM, sizeof *s);
+    if (!s || !fk_push(&ctx->streams, s)) {
+        fk_delete(s);
+        return NULL;
+    }
+    s->ctx = ctx;
+    s->flags = flags;
+    s->priority = priority;
+    s->refs = 1;
+    s->id = ++fk.next_id;
+    return s;
+}
+
+void fk_stream_drop(fk_stream *stream) {
+    if (--stream->refs == 0) {
+        fk_list_free(&stream->capture_deps);
+        free(stream);
+    }
+}
+
+/* The handle ends; what was queued still runs. */
+void fk_stream_close(fk_stream *s) {
+    if (s->capture) {
+        fk_capture_end(s->capture);
+    }
+    fk_remove(&s->ctx->streams, s);
+    fk_unhandle(s);
+    fk_drop(s->tail);
+    s->tail = NULL;
+    fk_stream_drop(s);
+}
+
+/* Each host thread has its own stream in each context: found by the thread's number. */
+static fk_stream *per_thread_stream(fk_context *ctx) {
+    const uint64_t me = fk_thread_id();
+    for (size_t i = 0; i < ctx->streams.n; i++) {
+        fk_stream *s = ctx->streams.at[i];
+        if (s->owner == me) {
+            return s;
+        }
+    }
+    fk_stream *s = fk_stream_new(ctx, 0, 0);
+    if (s) {
+        s->owner = me;
+    }
+    return s;
+}
+
+fk_stream *fk_stream_of(CUstream handle, CUresult *status) {
+    fk_context *ctx = fk_current();
+    *status = CUDA_ERROR_INVALID_HANDLE;
+    if (handle == CU_STREAM_PER_THREAD || (!handle && fk_self.per_thread)) {
+        *status = CUDA_ERROR_OUT_OF_MEMORY;
+        return per_thread_stream(ctx);
+    }
+    if (!handle || handle == CU_STREAM_LEGACY) {
+        return ctx->legacy;
+    }
+    fk_stream *s = fk_get(handle, FK_STREAM);
+    if (s && s->ctx->error != CUDA_SUCCESS) {
+        *status = s->ctx->error;
+        return NULL;
+    }
+    return s;
+}
+
+CUresult fk_cuStreamCreateWithPriority(CUstream *out, unsigned flags, int priority) {
+    enum { GREATEST = -5, LEAST = 0 };
+    FK_NEED(out && !(flags & ~(unsigned)STREAM_NON_BLOCKING), CUDA_ERROR_INVALID_VALUE);
+    priority = priority > LEAST ? LEAST : priority < GREATEST ? GREATEST : priority;
+    fk_stream *s = fk_stream_new(fk_current(), flags, priority);
+    FK_NEED(s, CUDA_ERROR_OUT_OF_MEMORY);
+    *out = fk_handle(s);
+    fk_note("stream %llu", (unsigned long long)s->id);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamCreate(CUstream *out, unsigned flags) {
+    return fk_cuStreamCreateWithPriority(out, flags, 0);
+}
+
+CUresult fk_cuStreamDestroy_v2(CUstream handle) {
+    fk_stream *s = fk_get(handle, FK_STREAM);
+    FK_NEED(s && !s->legacy && !s->owner, CUDA_ERROR_INVALID_HANDLE);
+    fk_stream_close(s);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamSynchronize(CUstream handle) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(handle, &status);
+    FK_NEED(s, status);
+    fk_note("stream %llu", (unsigned long long)s->id);
+    FK_NEED(!s->capture, fk_capture_forbid(s));
+    if (s->legacy) {
+        FK_TRY(fk_capture_implicit(s->ctx));
+    }
+    fk_context *ctx = s->ctx;
+    if (s->tail) {
+        fk_finish(s->tail);
+    }
+    return ctx->error;
+}
+
+CUresult fk_cuStreamQuery(CUstream handle) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(handle, &status);
+    FK_NEED(s, status);
+    FK_NEED(!s->capture, fk_capture_forbid(s));
+    if (s->legacy) {
+        FK_TRY(fk_capture_implicit(s->ctx));
+    }
+    fk_context *ctx = s->ctx;
+    fk_command *tail = s->tail;
+    if (!tail || tail->state == CMD_DONE) {
+        if (tail) {
+            fk_order_known(tail);
+        }
+        return ctx->error;
+    }
+    fk_progress();
+    return ctx->error ? ctx->error : CUDA_ERROR_NOT_READY;
+}
+
+CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned flags) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(handle, &status);
+    FK_NEED(s, status);
+    fk_event *e = fk_get(event_handle, FK_EVENT);
+    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_NEED(flags <= EVENT_EXTERNAL, CUDA_ERROR_INVALID_VALUE);
+    fk_note("stream %llu", (unsigned long long)s->id);
+    if (flags == EVENT_EXTERNAL) {
+        FK_NEED(s->capture, CUDA_ERROR_ILLEGAL_STATE);
+        fk_event_hold(e);
+        return fk_submit(s, &(fk_work){.kind = WORK_WAIT, .ctx = s->ctx, .event = e});
+    }
+    if (e->capture || s->capture) {
+        return fk_capture_wait(s, e);
+    }
+    if (!e->last) {
+        return CUDA_SUCCESS;
+    }
+    fk_event_hold(e);
+    fk_work wait = {.kind = WORK_WAIT, .ctx = s->ctx, .event = e};
+    return fk_enqueue(s, &wait, &e->last, 1, false) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(handle, &status);
+    FK_NEED(s, status);
+    FK_NEED(fn, CUDA_ERROR_INVALID_VALUE);
+    return fk_submit(
+        s, &(fk_work){.kind = WORK_HOST, .ctx = s->ctx, .host = {.fn = fn, .user = user}});
+}
+
+CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user,
+                                unsigned flags) {
+    CUresult status;
+    fk_stream *s = fk_stream_of(handle, &status);
+    FK_NEED(s, status);
+    FK_NEED(callback && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(!s->capture, fk_capture_forbid(s));
+    return fk_submit(s, &(fk_work){.kind = WORK_CALLBACK,
+                                   .ctx = s->ctx,
+                                   .host = {.callback = callback, .user = user, .stream = handle}});
+}
+
+/* ---- what a stream says about itself --------------------------------------------------------- */
+
+#define STREAM_OR_LEAVE(out)                                                                       \
+    CUresult status;                                                                               \
+    fk_stream *s = fk_stream_of(handle, &status);                                                  \
+    FK_NEED(s, status);                                                                            \
+    FK_NEED(out, CUDA_ERROR_INVALID_VALUE)
+
+CUresult fk_cuStreamGetPriority(CUstream handle, int *priority) {
+    STREAM_OR_LEAVE(priority);
+    *priority = s->priority;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamGetFlags(CUstream handle, unsigned *flags) {
+    STREAM_OR_LEAVE(flags);
+    *flags = s->flags;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamGetCtx(CUstream handle, CUcontext *ctx) {
+    STREAM_OR_LEAVE(ctx);
+    *ctx = fk_handle(s->ctx);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamGetId(CUstream handle, unsigned long long *id) {
+    STREAM_OR_LEAVE(id);
+    *id = s->id;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamGetDevice(CUstream handle, CUdevice *dev) {
+    STREAM_OR_LEAVE(dev);
+    *dev = s->ctx->device->ordinal;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamGetAttribute(CUstream handle, CUstreamAttrID attribute,
+                                 CUstreamAttrValue *value) {
+    STREAM_OR_LEAVE(value);
+    FK_NEED(attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY, CUDA_ERROR_NOT_SUPPORTED);
+    value->priority = s->priority;
+    return CUDA_SUCCESS;
+}

@@ -1,0 +1,243 @@
+/* trace.c - what the driver tells: configuration from the environment, reports, counters, the end.
+ *
+ *      BRAZE_FAKE_DEVICES=90 | 80,80,90   one device a number; its profile is sm_NUMBER (80)
+ *      BRAZE_FAKE_MEM=MIB                 memory of each device (the profile's)
+ *      BRAZE_FAKE_DRIVER=12040            driver version (13000)
+ *      BRAZE_FAKE_SEED=N                  order of commands and threads; 0: as queued (1)
+ *      BRAZE_FAKE_CHECK=0|1               checkers of the interpreter, races between commands (1)
+ *      BRAZE_FAKE_THREADS=N               host threads that run a launch (all cores)
+ *      BRAZE_FAKE_PAGEABLE=late|staged    when an asynchronous copy reads pageable memory (late)
+ *      BRAZE_FAKE_NULL=1                  launches do nothing
+ *      BRAZE_FAKE_FAIL=NAME:N:CODE[,...]  the N-th call of NAME answers CODE
+ *      BRAZE_FAKE_LOG=FILE | -            a line a call
+ *      BRAZE_FAKE_COUNTERS=FILE           a JSON line a kernel at exit
+ *      BRAZE_FAKE_LEAKS=0|1               list living memory at exit (1)
+ *      BRAZE_FAKE_QUIET=1                 do not print reports
+ *      BRAZE_FAKE_EXIT=STATUS             exit with STATUS when there were reports or leaks
+ */
+#include "fake.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+    char *text;
+    uint64_t count;
+} report;
+
+typedef struct {
+    char *kernel;
+    uint64_t launches;
+    ptx_counters sum;
+} tally;
+
+enum { REPORTS_KEPT = 1000 };
+
+static struct {
+    report *reports;
+    size_t n_reports;
+    tally *tallies;
+    size_t n_tallies;
+} kept;
+
+static uint64_t env_number(const char *name, uint64_t otherwise) {
+    const char *text = getenv(name);
+    return text && *text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+void fk_configure(void) {
+    fk_config *c = &fk.config;
+    c->seed = env_number("BRAZE_FAKE_SEED", 1);
+    c->driver_version = (int)env_number("BRAZE_FAKE_DRIVER", 13000);
+    c->checks = env_number("BRAZE_FAKE_CHECK", 1) ? PTX_CHECK_ALL : 0;
+    c->threads = (unsigned)env_number("BRAZE_FAKE_THREADS", 0);
+    c->null = env_number("BRAZE_FAKE_NULL", 0) != 0;
+    c->leaks = env_number("BRAZE_FAKE_LEAKS", 1) != 0;
+    c->quiet = env_number("BRAZE_FAKE_QUIET", 0) != 0;
+    c->exit_status = (int)env_number("BRAZE_FAKE_EXIT", 0);
+    c->counters = getenv("BRAZE_FAKE_COUNTERS");
+    const char *pageable = getenv("BRAZE_FAKE_PAGEABLE");
+    c->staged = pageable && strcmp(pageable, "staged") == 0;
+    const char *log = getenv("BRAZE_FAKE_LOG");
+    if (log && *log) {
+        c->log = strcmp(log, "-") == 0 ? stderr : fopen(log, "w");
+    }
+    fk_queue_seed(c->seed);
+}
+
+void fk_note(const char *format, ...) {
+    if (!fk.config.log) {
+        return;
+    }
+    const size_t have = strlen(fk_self.note);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(fk_self.note + have, sizeof fk_self.note - have, format, args);
+    va_end(args);
+}
+
+void fk_report(const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (size_t i = 0; i < kept.n_reports; i++) {
+        if (strcmp(kept.reports[i].text, text) == 0) {
+            kept.reports[i].count++;
+            return;
+        }
+    }
+    if (kept.n_reports == REPORTS_KEPT) {
+        return; /* enough to see that something is wrong */
+    }
+    report *more = realloc(kept.reports, (kept.n_reports + 1) * sizeof *more);
+    char *copy = strdup(text);
+    if (more) {
+        kept.reports = more;
+    }
+    if (more && copy) {
+        kept.reports[kept.n_reports++] = (report){copy, 1};
+    } else {
+        free(copy);
+    }
+    if (!fk.config.quiet) {
+        fprintf(stderr, "fakecuda: %s\n", text);
+    }
+    if (fk.config.log) {
+        fprintf(fk.config.log, "report %s\n", text);
+    }
+}
+
+static void add_counters(ptx_counters *sum, const ptx_counters *more) {
+    /* A struct of uint64_t throughout: added as an array. */
+    _Static_assert(sizeof(ptx_counters) % sizeof(uint64_t) == 0, "counters are 64-bit numbers");
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)more;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
+        to[i] += from[i];
+    }
+}
+
+void fk_count_launch(const char *kernel, const ptx_counters *counters) {
+    size_t i = 0;
+    while (i < kept.n_tallies && strcmp(kept.tallies[i].kernel, kernel) != 0) {
+        i++;
+    }
+    if (i == kept.n_tallies) {
+        tally *more = realloc(kept.tallies, (i + 1) * sizeof *more);
+        char *name = strdup(kernel);
+        if (more) {
+            kept.tallies = more;
+        }
+        if (!more || !name) {
+            free(name);
+            return;
+        }
+        kept.tallies[kept.n_tallies++] = (tally){.kernel = name};
+    }
+    kept.tallies[i].launches++;
+    add_counters(&kept.tallies[i].sum, counters);
+}
+
+size_t braze_fake_reports(void) {
+    pthread_mutex_lock(&fk.lock);
+    const size_t n = kept.n_reports;
+    pthread_mutex_unlock(&fk.lock);
+    return n;
+}
+
+const char *braze_fake_report(size_t i) {
+    pthread_mutex_lock(&fk.lock);
+    const char *text = i < kept.n_reports ? kept.reports[i].text : NULL;
+    pthread_mutex_unlock(&fk.lock);
+    return text;
+}
+
+void braze_fake_clear(void) {
+    pthread_mutex_lock(&fk.lock);
+    for (size_t i = 0; i < kept.n_reports; i++) {
+        free(kept.reports[i].text);
+    }
+    free(kept.reports);
+    kept.reports = NULL;
+    kept.n_reports = 0;
+    pthread_mutex_unlock(&fk.lock);
+}
+
+static void write_counters(const char *path) {
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        fprintf(stderr, "fakecuda: cannot write %s\n", path);
+        return;
+    }
+    for (size_t i = 0; i < kept.n_tallies; i++) {
+        const tally *t = &kept.tallies[i];
+        const ptx_counters *s = &t->sum;
+        fprintf(file,
+                "{\"kernel\": \"%s\", \"launches\": %llu, \"blocks\": %llu, "
+                "\"warp_instructions\": %llu, \"lane_instructions\": %llu, "
+                "\"global_load_bytes\": %llu, \"global_store_bytes\": %llu, "
+                "\"distinct_load_bytes\": %llu, \"distinct_store_bytes\": %llu, "
+                "\"global_load_sectors\": %llu, \"global_load_sectors_ideal\": %llu, "
+                "\"global_store_sectors\": %llu, \"global_store_sectors_ideal\": %llu, "
+                "\"shared_wavefronts\": %llu, \"shared_wavefronts_ideal\": %llu, "
+                "\"branches\": %llu, \"divergent_branches\": %llu}\n",
+                t->kernel, (unsigned long long)t->launches, (unsigned long long)s->blocks,
+                (unsigned long long)s->warp_instructions, (unsigned long long)s->lane_instructions,
+                (unsigned long long)s->global_load_bytes, (unsigned long long)s->global_store_bytes,
+                (unsigned long long)s->distinct_load_bytes,
+                (unsigned long long)s->distinct_store_bytes,
+                (unsigned long long)s->global_load_sectors,
+                (unsigned long long)s->global_load_sectors_ideal,
+                (unsigned long long)s->global_store_sectors,
+                (unsigned long long)s->global_store_sectors_ideal,
+                (unsigned long long)s->shared_wavefronts,
+                (unsigned long long)s->shared_wavefronts_ideal, (unsigned long long)s->branches,
+                (unsigned long long)s->divergent_branches);
+    }
+    fclose(file);
+}
+
+/* Memory that nobody freed; what a module or a pool's owner frees by ending is not counted. */
+static size_t list_leaks(void) {
+    enum { LISTED = 10 };
+    size_t cursor = 0, n = 0;
+    uint64_t bytes = 0;
+    for (fk_block *b; (b = fk_block_next(&cursor));) {
+        if (b->global || b->place == FK_REGISTERED) {
+            continue;
+        }
+        if (++n <= LISTED) {
+            fprintf(stderr, "fakecuda: leak: %s, %llu bytes on device %d\n", b->owner,
+                    (unsigned long long)b->extent.size, b->device);
+        }
+        bytes += b->extent.size;
+    }
+    if (n > 0) {
+        fprintf(stderr, "fakecuda: %zu blocks leaked, %llu bytes\n", n, (unsigned long long)bytes);
+    }
+    return n;
+}
+
+/* Runs when the process ends or the library is closed. Other threads may still be inside a call. */
+__attribute__((destructor)) static void at_the_end(void) {
+    if (!fk.started || pthread_mutex_trylock(&fk.lock) != 0) {
+        return;
+    }
+    const size_t leaks = fk.config.leaks ? list_leaks() : 0;
+    if (fk.config.counters) {
+        write_counters(fk.config.counters);
+    }
+    if (fk.config.log) {
+        fflush(fk.config.log);
+    }
+    const bool bad = leaks > 0 || kept.n_reports > 0;
+    pthread_mutex_unlock(&fk.lock);
+    if (bad && fk.config.exit_status) {
+        fflush(NULL);
+        _exit(fk.config.exit_status);
+    }
+}

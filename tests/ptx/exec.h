@@ -1,0 +1,43 @@
+/* exec.h - the functions that decoded instructions point to. `mask`: the lanes that execute, never
+ * empty. */
+#ifndef PTX_EXEC_H
+#define PTX_EXEC_H
+
+#include "vm.h"
+
+/* exec_alu.c */
+exec_fn x_lane, x_lane_mod, x_sreg, x_address, x_local_address, x_dynamic_address, x_pack, x_unpack,
+    x_isspacep, x_nothing;
+/* exec_mem.c */
+exec_fn x_ld_global, x_ld_shared, x_ld_local, x_ld_param, x_ld_generic;
+exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
+exec_fn x_cp_async, x_cp_commit, x_cp_wait;
+/* exec_atom.c */
+exec_fn x_atom, x_fence;
+/* exec_sync.c */
+exec_fn x_bar, x_bar_warp, x_shfl, x_vote, x_match, x_redux, x_activemask, x_elect;
+/* exec_flow.c */
+exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_system, x_nanosleep;
+/* exec_mma.c */
+exec_fn x_mma, x_ldmatrix, x_stmatrix, x_movmatrix;
+
+enum {
+    ATOM_ADD,
+    ATOM_AND,
+    ATOM_OR,
+    ATOM_XOR,
+    ATOM_MIN,
+    ATOM_MAX,
+    ATOM_INC,
+    ATOM_DEC,
+    ATOM_EXCH,
+    ATOM_CAS
+};
+enum { SHFL_UP, SHFL_DOWN, SHFL_BFLY, SHFL_IDX };
+enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
+enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };
+enum { BAR_SYNC, BAR_ARRIVE, BAR_POPC, BAR_AND, BAR_OR };
+enum { MMA_M8N8K4_F64, MMA_M16N8K4, MMA_M16N8K8, MMA_M16N8K16, MMA_M16N8K32, MMA_M8N8K16 };
+enum { SYS_VPRINTF, SYS_ASSERTFAIL };
+
+#endif

@@ -1,0 +1,183 @@
+/* exec_atom.c - atomics and fences.
+ *
+ * On global memory they are ordered between blocks: they run one block at a time when a round ends.
+ * Only integer reductions that commute and publish nothing run at once, by the host's own atomics:
+ * the sum is the same in every order. */
+#include "exec.h"
+
+#define PTX_ISA base
+#include "lanes.h"
+#include "run.h"
+
+static float ftz_if(float x, bool flush) {
+    return flush ? ftz1(x) : x;
+}
+
+static uint32_t pair(uint32_t x, uint32_t y, uint32_t (*one)(double, double, unsigned), unsigned op,
+                     bool b) {
+    double x0 = b ? b2d(x & 0xffff) : h2d(x & 0xffff), x1 = b ? b2d(x >> 16) : h2d(x >> 16);
+    double y0 = b ? b2d(y & 0xffff) : h2d(y & 0xffff), y1 = b ? b2d(y >> 16) : h2d(y >> 16);
+    return one(x0, y0, op) | one(x1, y1, op) << 16;
+}
+
+static double half_result(double x, double y, unsigned op) {
+    return op == ATOM_MIN ? dmin1(x, y) : op == ATOM_MAX ? dmax1(x, y) : x + y;
+}
+
+static uint32_t to_f16(double x, double y, unsigned op) {
+    return d2h(half_result(x, y, op));
+}
+
+static uint32_t to_bf16(double x, double y, unsigned op) {
+    return d2b(half_result(x, y, op));
+}
+
+static uint64_t float_result(const ins *i, uint64_t old, uint64_t v, bool flush) {
+    switch ((ptx_type)i->type) {
+    case T_F32:
+        return f2u(
+            ftz_if(ftz_if(u2f((uint32_t)old), flush) + ftz_if(u2f((uint32_t)v), flush), flush));
+    case T_F64: return d2u(u2d(old) + u2d(v));
+    case T_F16: return to_f16(h2d((uint32_t)old), h2d((uint32_t)v & 0xffff), i->sub);
+    case T_BF16: return to_bf16(b2d((uint32_t)old), b2d((uint32_t)v & 0xffff), i->sub);
+    case T_F16X2: return pair((uint32_t)old, (uint32_t)v, to_f16, i->sub, false);
+    default: return pair((uint32_t)old, (uint32_t)v, to_bf16, i->sub, true);
+    }
+}
+
+static bool below(const ins *i, uint64_t x, uint64_t y) {
+    if (vm_type_class[i->type] == 'S')
+        return i->bytes == 4 ? (int32_t)x < (int32_t)y : (int64_t)x < (int64_t)y;
+    return x < y;
+}
+
+/* The new value; `flush`: f32 sums treat subnormals as zeros, as on global memory. */
+static uint64_t result(const ins *i, uint64_t old, uint64_t v, uint64_t swap, bool flush) {
+    if (vm_type_class[i->type] == 'F' && i->sub != ATOM_EXCH && i->sub != ATOM_CAS)
+        return float_result(i, old, v, flush);
+    switch (i->sub) {
+    case ATOM_ADD: return old + v;
+    case ATOM_AND: return old & v;
+    case ATOM_OR: return old | v;
+    case ATOM_XOR: return old ^ v;
+    case ATOM_MIN: return below(i, old, v) ? old : v;
+    case ATOM_MAX: return below(i, old, v) ? v : old;
+    case ATOM_INC: return (uint32_t)old >= (uint32_t)v ? 0 : old + 1;
+    case ATOM_DEC: return (uint32_t)old == 0 || (uint32_t)old > (uint32_t)v ? v : old - 1;
+    case ATOM_EXCH: return v;
+    default: return old == v ? swap : old;
+    }
+}
+
+static void update_wide(warp *w, const ins *i, unsigned l, uint8_t *at) {
+    uint8_t old[16], *b = (uint8_t *)reg_at(w, i->b) + l * 16,
+                     *c = (uint8_t *)reg_at(w, i->c) + l * 16;
+    memcpy(old, at, 16);
+    if (i->sub == ATOM_EXCH)
+        memcpy(at, b, 16);
+    else if (!memcmp(old, b, 16))
+        memcpy(at, c, 16);
+    if (i->dw) memcpy((uint8_t *)reg_at(w, i->d) + l * 16, old, 16);
+    w->b->ln->changed |= memcmp(old, at, 16) != 0;
+}
+
+/* One lane, one element, nobody else at it. */
+static void update(warp *w, const ins *i, unsigned l, uint8_t *at, int32_t d, int32_t b,
+                   bool global) {
+    uint64_t old = 0, v = 0, swap = 0;
+    memcpy(&old, at, i->bytes);
+    memcpy(&v, (char *)reg_at(w, b) + l * i->aw, i->bytes);
+    if (i->sub == ATOM_CAS) memcpy(&swap, (char *)reg_at(w, i->c) + l * i->aw, i->bytes);
+    uint64_t fresh = result(i, old, v, swap, global);
+    memcpy(at, &fresh, i->bytes);
+    if (i->dw) memcpy((char *)reg_at(w, d) + l * i->dw, &old, i->dw);
+    if (global && memcmp(&old, &fresh, i->bytes)) w->b->ln->changed = true;
+}
+
+static void update_lanes(warp *w, const ins *i, uint32_t mask, uint8_t *const *host, bool global) {
+    const int32_t *list = &w->b->ln->module->list.at[i->e];
+    EACH_LANE(l, mask) {
+        if (i->bytes == 16)
+            update_wide(w, i, l, host[l]);
+        else
+            for (unsigned k = 0; k < i->n; k++)
+                update(w, i, l, host[l] + k * i->bytes, list[k], list[i->n + k], global);
+    }
+}
+
+/* By the host's atomics, while other blocks do the same. */
+static void reduce_now(const warp *w, const ins *i, uint32_t mask, uint8_t *const *host) {
+    EACH_LANE(l, mask) {
+        uint64_t v = 0;
+        memcpy(&v, (char *)reg_at(w, i->b) + l * i->aw, i->bytes);
+        if (i->bytes == 4) {
+            uint32_t *at = (uint32_t *)(void *)host[l], old = __atomic_load_n(at, __ATOMIC_RELAXED);
+            while (!__atomic_compare_exchange_n(at, &old, (uint32_t)result(i, old, v, 0, false),
+                                                true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                ;
+        } else {
+            uint64_t *at = (uint64_t *)(void *)host[l], old = __atomic_load_n(at, __ATOMIC_RELAXED);
+            while (!__atomic_compare_exchange_n(at, &old, result(i, old, v, 0, false), true,
+                                                __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+                ;
+        }
+    }
+}
+
+static bool commutes(const warp *w, const ins *i) {
+    const block *b = w->b;
+    return !i->dw && i->n == 1 && i->sub <= ATOM_MAX && vm_type_class[i->type] != 'F' &&
+           i->bytes >= 4 && !b->released && !b->seen && !(i->flags & (INS_ACQUIRE | INS_RELEASE));
+}
+
+static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
+    unsigned bytes = (unsigned)i->bytes * i->n;
+    uint8_t *host[LANES];
+    if (!mem_shared_ok(w, i, mask, ad, bytes)) return;
+    race_read(w, i, mask, ad, bytes, true);
+    race_write(w, i, mask, ad, bytes, true);
+    for (unsigned l = 0; l < LANES; l++) host[l] = w->b->shared + ad[l];
+    update_lanes(w, i, mask, host, false);
+}
+
+static void on_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
+    uint8_t *host[LANES];
+    bool now = commutes(w, i);
+    if (!now) EACH_LANE(l, mask)
+    order_access(w->b, ad[l], true, true, i->flags & INS_ACQUIRE, i->flags & INS_RELEASE);
+    if (!mem_global(w, i, mask, ad, (unsigned)i->bytes * i->n, ACC_ATOMIC | ACC_RMW, host)) return;
+    if (now && w->b->ln->n_blocks > 1)
+        reduce_now(w, i, mask, host);
+    else
+        update_lanes(w, i, mask, host, true);
+}
+
+void x_atom(warp *w, const ins *i, uint32_t mask) {
+    uint64_t ad[LANES];
+    uint32_t shared = 0, global = 0;
+    mem_addresses(w, i, ad);
+    if (i->space == PTX_SHARED)
+        shared = mask;
+    else if (i->space == PTX_GLOBAL)
+        global = mask;
+    else
+        EACH_LANE(l, mask) {
+            ptx_space s = generic_space(ad[l]);
+            shared |= (uint32_t)(s == PTX_SHARED) << l;
+            global |= (uint32_t)(s != PTX_SHARED) << l;
+        }
+    if (global && !w->serial && w->b->ln->n_blocks > 1 && !commutes(w, i)) {
+        split_block(w, i, mask, SPLIT_ROUND);
+        return;
+    }
+    w->wk->count.atomics++;
+    if (shared && i->space != PTX_SHARED) EACH_LANE(l, shared)
+    ad[l] -= WIN_SHARED;
+    if (shared) on_shared(w, i, shared, ad);
+    if (global) on_global(w, i, global, ad);
+}
+
+void x_fence(warp *w, const ins *i, uint32_t mask) {
+    (void)mask;
+    if (i->flags & INS_FENCE_GPU) order_fence(w->b);
+}

@@ -1,0 +1,544 @@
+/* exec_mem.c - loads, stores and cp.async: addresses checked, memory moved, checkers and counters
+ * told. */
+#include "exec.h"
+
+#include "run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- addresses ---- */
+
+void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]) {
+    uint64_t add = (uint64_t)i->imm + (i->flags & INS_CONST_ADDR ? w->cur->local : 0);
+    if (i->dw2 == 8) {
+        const uint64_t *a = reg_at(w, i->a);
+        for (unsigned l = 0; l < LANES; l++) ad[l] = a[l] + add;
+    } else {
+        const uint32_t *a = reg_at(w, i->a);
+        for (unsigned l = 0; l < LANES; l++) ad[l] = (uint32_t)(a[l] + add);
+    }
+}
+
+static void fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
+                  ptx_space space, const ptx_extent *e, const char *text) {
+    ptx_status status = kind == PTX_REPORT_MISALIGNED ? PTX_MISALIGNED : PTX_ILLEGAL_ADDRESS;
+    finding_at at = {kind, status, lane, address, space, e};
+    find_report(w, i, &at, "%s", text);
+}
+
+static const ptx_extent *extent_at(warp *w, const ins *i, uint64_t address) {
+    const ptx_memory *m = w->b->ln->p->memory;
+    const ptx_extent **cached = &w->wk->cache[ins_index(w, i) % 64];
+    const ptx_extent *e = *cached;
+    if (e && address - e->base < e->size) return e;
+    e = m && m->find ? m->find(m->ctx, address) : NULL;
+    if (e && address - e->base < e->size) *cached = e;
+    return e;
+}
+
+static bool lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address, unsigned bytes,
+                         unsigned how) {
+    const ptx_extent *e = extent_at(w, i, address);
+    bool writes = how & (ACC_WRITE | ACC_ATOMIC);
+    if (!e || address < e->base || address - e->base > e->size ||
+        e->size - (address - e->base) < bytes) {
+        char text[160];
+        if (e && address >= e->base)
+            snprintf(text, sizeof text, "%s of %u bytes, %llu past the start of %llu bytes",
+                     writes ? "store" : "load", bytes, (unsigned long long)(address - e->base),
+                     (unsigned long long)e->size);
+        else
+            snprintf(text, sizeof text, "%s of %u bytes outside of all memory",
+                     writes ? "store" : "load", bytes);
+        fault(w, i, lane,
+              e && e->flags & PTX_EXTENT_FREED ? PTX_REPORT_USE_AFTER_FREE
+                                               : PTX_REPORT_OUT_OF_BOUNDS,
+              address, PTX_GLOBAL, e, text);
+    } else if (e->flags & PTX_EXTENT_FREED)
+        fault(w, i, lane, PTX_REPORT_USE_AFTER_FREE, address, PTX_GLOBAL, e,
+              "memory was freed before");
+    else if (e->flags & PTX_EXTENT_DENIED)
+        fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_GLOBAL, e,
+              "no access to another device's memory");
+    else if (writes && e->flags & PTX_EXTENT_READONLY)
+        fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_GLOBAL, e,
+              "store to read-only memory");
+    else if (address & (bytes - 1))
+        fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
+              "address is not a multiple of the access size");
+    else
+        return true;
+    return false;
+}
+
+static unsigned first_lane(uint32_t mask) {
+    return (unsigned)__builtin_ctz(mask);
+}
+
+/* ---- counters ---- */
+
+static void count_global(warp *w, uint32_t mask, const uint64_t *ad, unsigned bytes, bool store) {
+    uint64_t seen[LANES], n = 0;
+    EACH_LANE(l, mask) {
+        for (uint64_t s = ad[l] / 32; s <= (ad[l] + bytes - 1) / 32; s++) {
+            bool known = false;
+            for (uint64_t k = n > 8 ? n - 8 : 0; k < n && !known; k++) known = seen[k] == s;
+            if (!known && n < LANES) seen[n++] = s;
+        }
+    }
+    uint64_t total = (uint64_t)__builtin_popcount(mask) * bytes, ideal = (total + 31) / 32;
+    ptx_counters *c = &w->wk->count;
+    if (store) {
+        c->global_store_requests++;
+        c->global_store_bytes += total;
+        c->global_store_sectors += n;
+        c->global_store_sectors_ideal += ideal < n ? ideal : n;
+    } else {
+        c->global_load_requests++;
+        c->global_load_bytes += total;
+        c->global_load_sectors += n;
+        c->global_load_sectors_ideal += ideal < n ? ideal : n;
+    }
+}
+
+/* Wavefronts: the most different words that one bank must serve, in passes of 128 bytes for wide
+ * accesses. */
+static void count_shared(warp *w, uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    unsigned lanes_a_pass = bytes <= 4 ? 32 : bytes == 8 ? 16 : 8;
+    ptx_counters *c = &w->wk->count;
+    c->shared_requests++;
+    for (unsigned start = 0; start < LANES; start += lanes_a_pass) {
+        uint64_t words[32][32];
+        unsigned depth[32] = {0}, worst = 0;
+        for (unsigned l = start; l < start + lanes_a_pass; l++) {
+            for (unsigned k = 0; mask >> l & 1 && k < (bytes + 3) / 4; k++) {
+                uint64_t word = ad[l] / 4 + k;
+                unsigned bank = word % 32, d = 0;
+                while (d < depth[bank] && words[bank][d] != word) d++;
+                if (d == depth[bank] && d < 32) words[bank][depth[bank]++] = word;
+                worst = depth[bank] > worst ? depth[bank] : worst;
+            }
+        }
+        c->shared_wavefronts += worst;
+        c->shared_wavefronts_ideal += worst > 0;
+    }
+}
+
+/* ---- global memory ---- */
+
+static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                        unsigned how, const ptx_extent *e) {
+    uint64_t line = UINT64_MAX, m[2] = {0, 0},
+             ones = bytes >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << bytes) - 1;
+    unsigned lane = 0;
+    EACH_LANE(l, mask) {
+        uint64_t off = ad[l] - e->base;
+        if (off >> 7 != line) {
+            if (line != UINT64_MAX) shadow_touch(w, i, lane, e, line, m[0], m[1], how);
+            line = off >> 7;
+            m[0] = m[1] = 0;
+            lane = l;
+        }
+        m[off >> 6 & 1] |= ones << (off & 63);
+    }
+    shadow_touch(w, i, lane, e, line, m[0], m[1], how);
+}
+
+/* All lanes lie in one extent, aligned and allowed: the usual case, decided without looking at
+ * each. */
+static const ptx_extent *all_reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
+                                   unsigned bytes, unsigned how) {
+    const ptx_extent *e = extent_at(w, i, ad[first_lane(mask)]);
+    uint32_t forbidden = PTX_EXTENT_FREED | PTX_EXTENT_DENIED |
+                         (how & (ACC_WRITE | ACC_ATOMIC) ? PTX_EXTENT_READONLY : 0);
+    if (!e || e->flags & forbidden || e->size < bytes) return NULL;
+    uint64_t worst = 0, bits = 0;
+    if (mask == ALL_LANES)
+        for (unsigned l = 0; l < LANES; l++) {
+            uint64_t off = ad[l] - e->base;
+            worst = off > worst ? off : worst;
+            bits |= ad[l];
+        }
+    else
+        EACH_LANE(l, mask) {
+            uint64_t off = ad[l] - e->base;
+            worst = off > worst ? off : worst;
+            bits |= ad[l];
+        }
+    return worst <= e->size - bytes && !(bits & (bytes - 1)) ? e : NULL;
+}
+
+bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                unsigned how, uint8_t **host) {
+    const ptx_extent *e = all_reach(w, i, mask, ad, bytes, how);
+    if (w->b->ln->counting) count_global(w, mask, ad, bytes, how & (ACC_WRITE | ACC_ATOMIC));
+    if (e) {
+        /* lanes outside the mask may hold any address: as numbers, not as pointers */
+        for (unsigned l = 0; l < LANES; l++)
+            host[l] = (uint8_t *)((uintptr_t)e->host + (uintptr_t)(ad[l] - e->base));
+        if (e->shadow) touch_lanes(w, i, mask, ad, bytes, how, e);
+        return true;
+    }
+    EACH_LANE(l, mask) {
+        if (!lane_reaches(w, i, l, ad[l], bytes, how)) return false;
+        e = extent_at(w, i, ad[l]);
+        host[l] = e->host + (ad[l] - e->base);
+        if (e->shadow) touch_lanes(w, i, 1u << l, ad, bytes, how, e);
+    }
+    return true;
+}
+
+/* ---- shared and local memory ---- */
+
+bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    uint64_t limit = w->b->shared_bytes, worst = 0, bits = 0;
+    if (mask == ALL_LANES)
+        for (unsigned l = 0; l < LANES; l++) {
+            worst = ad[l] > worst ? ad[l] : worst;
+            bits |= ad[l];
+        }
+    else
+        EACH_LANE(l, mask) {
+            worst = ad[l] > worst ? ad[l] : worst;
+            bits |= ad[l];
+        }
+    if (worst < limit && limit - worst >= bytes && !(bits & (bytes - 1))) {
+        if (w->b->ln->counting) count_shared(w, mask, ad, bytes);
+        return true;
+    }
+    EACH_LANE(l, mask) {
+        char text[128];
+        if (ad[l] >= limit || limit - ad[l] < bytes) {
+            snprintf(text, sizeof text,
+                     "access of %u bytes at offset %llu of %llu bytes of shared memory", bytes,
+                     (unsigned long long)ad[l], (unsigned long long)limit);
+            fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], PTX_SHARED, NULL, text);
+            return false;
+        }
+        if (ad[l] & (bytes - 1)) {
+            fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + ad[l], PTX_SHARED, NULL,
+                  "address is not a multiple of the access size");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool local_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    uint64_t limit = w->b->ln->stack_bytes;
+    w->wk->count.local_requests++;
+    w->wk->count.local_bytes += (uint64_t)__builtin_popcount(mask) * bytes;
+    EACH_LANE(l, mask) {
+        if (ad[l] >= limit || limit - ad[l] < bytes) {
+            fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_LOCAL + ad[l], PTX_LOCAL, NULL,
+                  "access outside of local memory");
+            return false;
+        }
+        if (ad[l] & (bytes - 1)) {
+            fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_LOCAL + ad[l], PTX_LOCAL, NULL,
+                  "address is not a multiple of the access size");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool param_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    uint64_t limit = w->b->ln->p->param_bytes;
+    EACH_LANE(l, mask)
+    if (ad[l] >= limit || limit - ad[l] < bytes) {
+        fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM + ad[l], PTX_PARAM, NULL,
+              "access outside of the parameters");
+        return false;
+    }
+    return true;
+}
+
+/* ---- moving data ---- */
+
+static uint64_t extended(const ins *i, const uint8_t *from) {
+    uint64_t v = 0;
+    memcpy(&v, from, i->bytes);
+    if (!(i->flags & INS_SIGNED) || i->bytes >= 4) return v;
+    return (uint64_t)(int64_t)(i->bytes == 1 ? (int8_t)v : (int16_t)v);
+}
+
+static void fill_lanes(const warp *w, const ins *i, uint32_t mask, uint8_t *const *host) {
+    const int32_t *list = &w->b->ln->module->list.at[i->e];
+    for (unsigned k = 0; k < i->n; k++) {
+        uint8_t *d = reg_at(w, list[k]);
+        unsigned at = k * i->bytes;
+        if (i->bytes == 4 && mask == ALL_LANES)
+            for (unsigned l = 0; l < LANES; l++) memcpy(d + 4 * l, host[l] + at, 4);
+        else if (i->bytes == 8 && mask == ALL_LANES)
+            for (unsigned l = 0; l < LANES; l++) memcpy(d + 8 * l, host[l] + at, 8);
+        else if (i->bytes >= 4)
+            EACH_LANE(l, mask)
+        memcpy(d + l * i->bytes, host[l] + at, i->bytes);
+        else EACH_LANE(l, mask) {
+            uint32_t v = (uint32_t)extended(i, host[l] + at);
+            memcpy(d + 4 * l, &v, 4);
+        }
+    }
+}
+
+static void drain_lanes(const warp *w, const ins *i, uint32_t mask, uint8_t *const *host) {
+    const int32_t *list = &w->b->ln->module->list.at[i->e];
+    for (unsigned k = 0; k < i->n; k++) {
+        const uint8_t *b = reg_at(w, list[k]);
+        unsigned at = k * i->bytes;
+        if (i->bytes == 4 && mask == ALL_LANES)
+            for (unsigned l = 0; l < LANES; l++) memcpy(host[l] + at, b + 4 * l, 4);
+        else
+            EACH_LANE(l, mask)
+        memcpy(host[l] + at, b + l * i->aw, i->bytes);
+    }
+}
+
+static void param_pointers(const warp *w, const uint64_t *ad, uint8_t **host) {
+    union {
+        const void *in;
+        uint8_t *out;
+    } p = {.in = w->b->ln->p->params}; /* only read through */
+    for (unsigned l = 0; l < LANES; l++) host[l] = p.out + ad[l];
+}
+
+/* Where the lanes' bytes lie, checked; false after a fault. `ad` are the space's own addresses. */
+static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_space space,
+                  bool store, uint8_t **host) {
+    unsigned bytes = (unsigned)i->bytes * i->n;
+    bool strong = i->flags & INS_STRONG;
+    switch (space) {
+    case PTX_SHARED:
+        if (!mem_shared_ok(w, i, mask, ad, bytes)) return false;
+        (store ? race_write : race_read)(w, i, mask, ad, bytes, strong);
+        for (unsigned l = 0; l < LANES; l++) /* as numbers: lanes that sit out hold anything */
+            host[l] = (uint8_t *)((uintptr_t)w->b->shared + ad[l]);
+        return true;
+    case PTX_LOCAL:
+        if (!local_ok(w, i, mask, ad, bytes)) return false;
+        for (unsigned l = 0; l < LANES; l++)
+            host[l] = (uint8_t *)((uintptr_t)w->stack + (size_t)l * w->b->ln->stack_bytes + ad[l]);
+        return true;
+    case PTX_PARAM:
+        if (store) {
+            fault(w, i, first_lane(mask), PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM, PTX_PARAM, NULL,
+                  "store to parameters");
+            return false;
+        }
+        if (!param_ok(w, i, mask, ad, bytes)) return false;
+        param_pointers(w, ad, host);
+        return true;
+    default: break;
+    }
+    unsigned how = store ? (strong ? ACC_ATOMIC : ACC_WRITE) : strong ? ACC_STRONG_READ : ACC_READ;
+    return mem_global(w, i, mask, ad, bytes, how, host);
+}
+
+/* Volatile and relaxed accesses to global memory are ordered between blocks: at the end of a round.
+ */
+static bool must_wait(warp *w, const ins *i, uint32_t mask, ptx_space space) {
+    if (!(i->flags & INS_STRONG) || w->serial || space == PTX_SHARED || space == PTX_LOCAL ||
+        w->b->ln->n_blocks == 1)
+        return false;
+    split_block(w, i, mask, SPLIT_ROUND);
+    return true;
+}
+
+static void order_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, bool store) {
+    EACH_LANE(l, mask)
+    order_access(w->b, ad[l], !store, store, i->flags & INS_ACQUIRE, i->flags & INS_RELEASE);
+}
+
+static bool same_data(const warp *w, const ins *i, unsigned l, unsigned m) {
+    const int32_t *list = &w->b->ln->module->list.at[i->e];
+    for (unsigned k = 0; k < i->n; k++) {
+        const uint8_t *b = reg_at(w, list[k]);
+        if (memcmp(b + l * i->aw, b + m * i->aw, i->bytes) != 0) return false;
+    }
+    return true;
+}
+
+/* Do several lanes store to one address? Addresses of one store are equal or apart: they are aligned.
+ * A bit for each of 256 neighbours says no at once for all but scattered stores. */
+static bool may_collide(uint32_t mask, const uint64_t *ad, unsigned bytes) {
+    uint64_t taken[4] = {0};
+    EACH_LANE(l, mask) {
+        uint64_t k = ad[l] / bytes % 256, bit = (uint64_t)1 << k % 64;
+        if (taken[k / 64] & bit) return true;
+        taken[k / 64] |= bit;
+    }
+    return false;
+}
+
+/* Of different values stored to one address by one instruction, which one stays is not specified. */
+static void check_collisions(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
+                             ptx_space space) {
+    bool shared = space == PTX_SHARED;
+    unsigned check = shared ? PTX_CHECK_RACE_SHARED : PTX_CHECK_RACE_GLOBAL;
+    if (space > PTX_SHARED || !(w->b->ln->checks & check) ||
+        !may_collide(mask, ad, (unsigned)i->bytes * i->n))
+        return;
+    EACH_LANE(l, mask)
+    EACH_LANE(m, mask & ((1u << l) - 1)) {
+        if (ad[l] != ad[m] || same_data(w, i, l, m)) continue;
+        finding_at at = {shared ? PTX_REPORT_RACE_SHARED : PTX_REPORT_RACE_GLOBAL,
+                         PTX_OK,
+                         l,
+                         shared ? WIN_SHARED + ad[l] : ad[l],
+                         space,
+                         shared ? NULL : extent_at(w, i, ad[l])};
+        find_report(w, i, &at, "lane %u of the warp stores another value here at the same time", m);
+        return;
+    }
+}
+
+static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_space space,
+                   bool store) {
+    uint8_t *host[LANES];
+    bool ordered = space == PTX_GLOBAL && i->flags & INS_STRONG;
+    if (store && ordered) order_lanes(w, i, mask, ad, true);
+    if (!reach(w, i, mask, ad, space, store, host)) return;
+    if (!store) {
+        if (ordered) order_lanes(w, i, mask, ad, false);
+        fill_lanes(w, i, mask, host);
+        return;
+    }
+    for (unsigned k = 0; ordered && !w->b->ln->changed && k < LANES; k++)
+        if (mask >> k & 1)
+            w->b->ln->changed =
+                memcmp(host[k], (char *)reg_at(w, i->b) + k * i->aw, i->bytes) != 0 || i->n > 1;
+    check_collisions(w, i, mask, ad, space);
+    drain_lanes(w, i, mask, host);
+}
+
+static void plain(warp *w, const ins *i, uint32_t mask, ptx_space space, bool store) {
+    if (must_wait(w, i, mask, space)) return;
+    uint64_t ad[LANES];
+    mem_addresses(w, i, ad);
+    access(w, i, mask, ad, space, store);
+}
+
+void x_ld_global(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_GLOBAL, false);
+}
+void x_ld_shared(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_SHARED, false);
+}
+void x_ld_local(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_LOCAL, false);
+}
+void x_ld_param(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_PARAM, false);
+}
+void x_st_global(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_GLOBAL, true);
+}
+void x_st_shared(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_SHARED, true);
+}
+void x_st_local(warp *w, const ins *i, uint32_t mask) {
+    plain(w, i, mask, PTX_LOCAL, true);
+}
+
+/* Lanes may be in different spaces: each space's lanes go together. */
+static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
+    static const uint64_t window[] = {[PTX_GLOBAL] = 0,
+                                      [PTX_SHARED] = WIN_SHARED,
+                                      [PTX_LOCAL] = WIN_LOCAL,
+                                      [PTX_PARAM] = WIN_PARAM};
+    uint64_t ad[LANES];
+    uint32_t in[PTX_PARAM + 1] = {0};
+    mem_addresses(w, i, ad);
+    EACH_LANE(l, mask)
+    in[generic_space(ad[l])] |= 1u << l;
+    if (in[PTX_GLOBAL] && must_wait(w, i, mask, PTX_GLOBAL)) return;
+    if (in[PTX_SPACE_NONE]) {
+        unsigned l = first_lane(in[PTX_SPACE_NONE]);
+        fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, ad[l], PTX_SPACE_NONE, NULL,
+              "an address of no space");
+        return;
+    }
+    for (ptx_space s = PTX_GLOBAL; s <= PTX_PARAM; s++) {
+        if (!in[s]) continue;
+        uint64_t own[LANES];
+        for (unsigned l = 0; l < LANES; l++) own[l] = ad[l] - window[s];
+        access(w, i, in[s], own, s, store);
+    }
+}
+
+void x_ld_generic(warp *w, const ins *i, uint32_t mask) {
+    generic(w, i, mask, false);
+}
+void x_st_generic(warp *w, const ins *i, uint32_t mask) {
+    generic(w, i, mask, true);
+}
+
+/* ---- cp.async: copied as late as allowed, when its group is waited for ---- */
+
+void x_cp_async(warp *w, const ins *i, uint32_t mask) {
+    const uint64_t *from = reg_at(w, i->a), *to = reg_at(w, i->b);
+    const uint32_t *size = reg_at(w, i->e), *ignore = reg_at(w, i->c);
+    uint8_t *host[LANES];
+    if (!mem_shared_ok(w, i, mask, to, i->bytes)) return;
+    EACH_LANE(l, mask) {
+        bool skip = i->n && (ignore[l] != 0) != ((i->flags & INS_NOT_C) != 0);
+        unsigned bytes = skip ? 0 : size[l] < i->bytes ? size[l] : i->bytes;
+        if (!skip && size[l] > i->bytes && w->b->ln->checks & PTX_CHECK_ASYNC) {
+            finding_at at = {PTX_REPORT_ASYNC, PTX_OK, l, from[l], PTX_GLOBAL, NULL};
+            find_report(w, i, &at, "cp.async is to read %u bytes for a copy of %u", size[l],
+                        (unsigned)i->bytes);
+        }
+        if (bytes && (from[l] & (i->bytes - 1u))) {
+            fault(w, i, l, PTX_REPORT_MISALIGNED, from[l], PTX_GLOBAL, NULL,
+                  "source is not a multiple of the copy size");
+            return;
+        }
+        uint64_t ad[LANES];
+        ad[l] = from[l];
+        for (unsigned k = 0; k < bytes; k += bytes == i->bytes ? bytes : 1) {
+            ad[l] = from[l] + k;
+            if (!mem_global(w, i, 1u << l, ad, bytes == i->bytes ? bytes : 1, ACC_READ, host))
+                return;
+        }
+        race_async_issue(w, i, l, (uint32_t)to[l], i->bytes);
+        const ptx_extent *e = bytes ? extent_at(w, i, from[l]) : NULL;
+        *VEC_PUSH(w->async) = (async_copy){e ? e->host + (from[l] - e->base) : NULL,
+                                           (uint32_t)to[l],
+                                           i->bytes,
+                                           (uint8_t)bytes,
+                                           (uint8_t)l,
+                                           w->async_groups[l]};
+    }
+}
+
+void x_cp_commit(warp *w, const ins *i, uint32_t mask) {
+    (void)i;
+    EACH_LANE(l, mask)
+    w->async_groups[l]++;
+}
+
+/* Completes the copies of `lanes` whose group is older than the last `keep` committed ones. */
+void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
+    size_t kept = 0;
+    for (size_t k = 0; k < w->async.n; k++) {
+        async_copy c = w->async.at[k];
+        bool all = keep == UINT32_MAX;
+        bool due =
+            lanes >> c.lane & 1 && (all || (uint64_t)c.group + keep < w->async_groups[c.lane]);
+        if (!due) {
+            w->async.at[kept++] = c;
+            continue;
+        }
+        uint8_t *to = w->b->shared + c.to;
+        if (c.copied) memcpy(to, c.from, c.copied);
+        memset(to + c.copied, 0, (size_t)c.bytes - c.copied);
+        race_async_done(w, c.lane, c.to, c.bytes);
+    }
+    w->async.n = kept;
+}
+
+void x_cp_wait(warp *w, const ins *i, uint32_t mask) {
+    mem_copy_groups(w, mask, i->imm < 0 ? UINT32_MAX : (unsigned)i->imm);
+}

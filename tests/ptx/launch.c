@@ -1,0 +1,471 @@
+/* launch.c - a grid on the host's cores, with one result for each seed.
+ *
+ *   blocks, shuffled:  0 1 2 3 ...    slot k runs k, k + slots, k + 2 slots ...
+ *   a round:           every slot runs until its block stands before an ordered operation, or
+ *                      its queue is empty
+ *   the round's end:   those operations, one block after the other, in the slots' order
+ *
+ * Which thread runs a slot doesn't matter, so neither does their number. Blocks that end give their
+ * memory back at once: without ordered operations a thread needs that of one block only. */
+#include "run.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SLOTS = 64, IDLE_ROUNDS = 20000, SPAWN_NS = 150000, RECURSIVE_STACK = 65536 };
+
+/* ---- the order of blocks ---- */
+
+/* The k-th block of the seeded order: a Feistel network on enough bits, repeated until inside. */
+static uint64_t permuted(const launch *ln, uint64_t k) {
+    if (!ln->p->seed || ln->n_blocks < 2) return k;
+    unsigned half = (unsigned)(64 - __builtin_clzll(ln->n_blocks - 1) + 1) / 2;
+    uint64_t mask = ((uint64_t)1 << half) - 1;
+    do {
+        uint64_t left = k >> half, right = k & mask;
+        for (unsigned round = 0; round < 4; round++) {
+            uint64_t key = ln->perm_key + round * 0x632be59bd9b4e019u + right;
+            uint64_t next = left ^ (vm_random(&key) & mask);
+            left = right;
+            right = next;
+        }
+        k = left << half | right;
+    } while (k >= ln->n_blocks);
+    return k;
+}
+
+/* ---- blocks ---- */
+
+static size_t pad(size_t n) {
+    return (n + 127) & ~(size_t)127;
+}
+
+static void fill_consts(const launch *ln, warp *w) {
+    const ptx_module *m = ln->module;
+    for (size_t k = 0; k < m->functions.n; k++) {
+        const function *f = m->functions.at[k];
+        if (!f->is_kernel && f->defined)
+            memcpy(w->file + f->frame_base - f->const_bytes, f->consts, f->const_bytes);
+    }
+    memcpy(w->file + ln->frame_at - ln->fn->const_bytes, ln->fn->consts, ln->fn->const_bytes);
+}
+
+static block *block_new(launch *ln) {
+    size_t file = pad(ln->file_bytes), stack = pad((size_t)ln->stack_bytes * LANES),
+           shared = pad(ln->shared_bytes + 64);
+    size_t warps = pad(ln->warps * sizeof(warp));
+    size_t total = pad(sizeof(block)) + warps + ln->warps * (file + stack) + shared +
+                   pad(race_bytes(ln->shared_bytes));
+    uint8_t *memory = aligned_alloc(128, total);
+    if (!memory) memory = vm_grow(NULL, SIZE_MAX); /* reports and aborts */
+    memset(memory, 0, pad(sizeof(block)) + warps);
+    block *b = (block *)(void *)memory;
+    uint8_t *p = memory + pad(sizeof(block));
+    b->ln = ln;
+    b->memory = memory;
+    b->warps = (warp *)(void *)p;
+    p += warps;
+    for (unsigned k = 0; k < ln->warps; k++, p += file + stack) {
+        b->warps[k].file = p;
+        b->warps[k].stack = p + file;
+        memset(p, 0, file);
+        fill_consts(ln, &b->warps[k]);
+    }
+    b->shared = p;
+    b->shared_bytes = ln->shared_bytes;
+    race_attach(b, p + shared);
+    return b;
+}
+
+static void block_free(block *b) {
+    order_forget(b);
+    for (unsigned k = 0; k < b->ln->warps; k++) free(b->warps[k].async.at);
+    free(b->memory);
+}
+
+static void start_thread_ids(warp *w, const uint32_t n[3]) {
+    for (unsigned l = 0; l < LANES; l++) {
+        uint32_t t = thread_of(w, l);
+        w->tid[0][l] = t % n[0];
+        w->tid[1][l] = t / n[0] % n[1];
+        w->tid[2][l] = t / n[0] / n[1];
+    }
+}
+
+static void start_warp(block *b, unsigned k) {
+    launch *ln = b->ln;
+    warp *w = &b->warps[k];
+    unsigned rest = ln->n_threads - k * LANES;
+    if (!w->b) { /* the first block here */
+        w->b = b;
+        w->index = k;
+        start_thread_ids(w, ln->p->block);
+    }
+    memset(w->file + ln->frame_at, 0, ln->fn->reg_bytes);
+    for (size_t n = 0; ln->module->function_bytes && n < ln->module->functions.n; n++)
+        if (!ln->module->functions.at[n]->is_kernel)
+            memset(w->file + ln->module->functions.at[n]->frame_base, 0,
+                   ln->module->functions.at[n]->reg_bytes);
+    for (unsigned l = 0; l < LANES && ln->stack_bytes; l++)
+        memset(w->stack + (size_t)l * ln->stack_bytes, 0,
+               ln->stack_bytes < 4096 ? ln->stack_bytes : 4096);
+    w->live = rest >= LANES ? ALL_LANES : (1u << rest) - 1;
+    w->n_splits = 1;
+    w->splits[0] = (split){.pc = ln->fn->begin, .mask = w->live, .regs = w->file + ln->frame_at};
+    memset(w->sync, 0, sizeof w->sync);
+    memset(w->async_groups, 0, sizeof w->async_groups);
+    w->sync_count = 0;
+    w->async.n = 0;
+    w->serial = false;
+    w->rng = vm_random(&b->rng);
+}
+
+static void block_start(block *b, uint64_t index) {
+    launch *ln = b->ln;
+    const uint32_t *g = ln->p->grid;
+    b->linear = (uint32_t)index;
+    b->id[0] = (uint32_t)(index % g[0]);
+    b->id[1] = (uint32_t)(index / g[0] % g[1]);
+    b->id[2] = (uint32_t)(index / g[0] / g[1]);
+    b->n_warps = ln->warps;
+    b->live_threads = ln->n_threads;
+    b->instructions = 0;
+    b->failed = false;
+    b->rng = ln->p->seed * 0x9e3779b97f4a7c15u + index;
+    memset(b->bars, 0, sizeof b->bars);
+    memset(b->shared, 0xff, b->shared_bytes); /* NaN in every float format */
+    race_clear(b);
+    order_forget(b);
+    for (unsigned k = 0; k < ln->warps; k++) {
+        b->warp_order[k] = k;
+        start_warp(b, k);
+    }
+}
+
+static void block_owner(block *b, worker *wk) {
+    b->wk = wk;
+    for (unsigned k = 0; k < b->ln->warps; k++) b->warps[k].wk = wk;
+}
+
+static void block_end(worker *wk, block *b) {
+    for (unsigned k = 0; k < b->n_warps; k++)
+        while (b->warps[k].n_splits) split_remove(&b->warps[k], &b->warps[k].splits[0]);
+    order_forget(b);
+    b->next = wk->free_blocks;
+    wk->free_blocks = b;
+}
+
+/* ---- rounds ---- */
+
+static bool slot_next(worker *wk, slot_queue *q) {
+    launch *ln = wk->ln;
+    if (q->next >= ln->n_blocks || atomic_load_explicit(&ln->stop, memory_order_relaxed))
+        return false;
+    block *b = wk->free_blocks;
+    if (b)
+        wk->free_blocks = b->next;
+    else
+        b = block_new(ln);
+    block_owner(b, wk);
+    block_start(b, permuted(ln, q->next));
+    q->next += ln->n_slots;
+    b->slot = q;
+    q->b = b;
+    wk->count.blocks++;
+    return true;
+}
+
+static void wake_helpers(launch *ln);
+
+/* Until the slot's block waits for the end of the round, or the queue is empty or at a fault. */
+static void slot_run(worker *wk, slot_queue *q) {
+    while (!q->done) {
+        if (!q->b && !slot_next(wk, q)) {
+            q->done = true;
+            return;
+        }
+        block_owner(q->b, wk);
+        block_run(q->b);
+        if (!block_done(q->b)) return;
+        q->done = q->b->failed;
+        block_end(wk, q->b);
+        q->b = NULL;
+        if (wk->index == 0) wake_helpers(wk->ln);
+    }
+}
+
+static void work(worker *wk) {
+    launch *ln = wk->ln;
+    for (unsigned k; (k = atomic_fetch_add(&ln->next_slot, 1)) < ln->n_slots;)
+        slot_run(wk, &ln->slots[k]);
+}
+
+/* ---- threads: they join in only when a round turns out to be worth it ---- */
+
+typedef struct crew {
+    pthread_mutex_t lock;
+    pthread_cond_t start, end;
+    unsigned generation, working, n;
+    bool quit, called;
+    uint64_t since;
+    pthread_t threads[64];
+} crew;
+
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void *helper(void *arg) {
+    worker *wk = arg;
+    crew *c = wk->ln->crew;
+    unsigned seen = 0;
+    pthread_mutex_lock(&c->lock);
+    while (!c->quit) {
+        if (c->generation == seen) {
+            pthread_cond_wait(&c->start, &c->lock);
+            continue;
+        }
+        seen = c->generation;
+        pthread_mutex_unlock(&c->lock);
+        work(wk);
+        pthread_mutex_lock(&c->lock);
+        if (--c->working == 0) pthread_cond_signal(&c->end);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* The main thread calls this between blocks: once a round has lasted a while, the others are
+ * called. */
+static void wake_helpers(launch *ln) {
+    crew *c = ln->crew;
+    if (c->called || ln->wanted_workers < 2 || now_ns() - c->since < SPAWN_NS) return;
+    c->called = true;
+    ln->n_workers = ln->wanted_workers;
+    pthread_mutex_lock(&c->lock);
+    for (; c->n + 1 < ln->wanted_workers; c->n++)
+        if (pthread_create(&c->threads[c->n], NULL, helper, &ln->workers[c->n + 1])) break;
+    c->working = c->n;
+    c->generation++;
+    pthread_cond_broadcast(&c->start);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void await_helpers(launch *ln) {
+    crew *c = ln->crew;
+    if (!c->called) return;
+    pthread_mutex_lock(&c->lock);
+    while (c->working) pthread_cond_wait(&c->end, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void dismiss_helpers(launch *ln) {
+    crew *c = ln->crew;
+    pthread_mutex_lock(&c->lock);
+    c->quit = true;
+    pthread_cond_broadcast(&c->start);
+    pthread_mutex_unlock(&c->lock);
+    for (unsigned k = 0; k < c->n; k++) pthread_join(c->threads[k], NULL);
+}
+
+static void flush_print(launch *ln, slot_queue *q) {
+    if (q->print.n && ln->sink.print)
+        ln->sink.print(ln->sink.ctx, q->print.at, q->print.n);
+    else if (q->print.n)
+        fwrite(q->print.at, 1, q->print.n, stdout);
+    q->print.n = 0;
+}
+
+/* With a seed, some blocks are held back for a few rounds: if all met at their atomics together, one
+ * that does not wait for another would never be seen ahead of it. */
+static bool held_back(const launch *ln, const block *b) {
+    uint64_t state = ln->p->seed + (ln->round / 4) * 0x9e3779b97f4a7c15u + b->linear;
+    return ln->p->seed && ln->n_blocks > 1 && vm_random(&state) % 4 == 0;
+}
+
+/* The ordered operations of all waiting blocks; false when nothing is left to run. */
+static bool end_round(launch *ln) {
+    bool more = false;
+    ln->changed = false;
+    for (unsigned k = 0; k < ln->n_slots; k++) {
+        slot_queue *q = &ln->slots[k];
+        if (q->b) {
+            block_owner(q->b, &ln->workers[0]);
+            if (!held_back(ln, q->b)) block_serial(q->b);
+            more = true;
+        }
+        flush_print(ln, q);
+    }
+    ln->round++;
+    ln->workers[0].count.rounds++;
+    ln->idle_rounds = ln->changed ? 0 : ln->idle_rounds + 1;
+    return more;
+}
+
+/* No ordered operation has changed anything for very long: everyone waits for everyone. */
+static void give_up(launch *ln) {
+    for (unsigned k = 0; k < ln->n_slots; k++)
+        if (ln->slots[k].b) block_deadlock(ln->slots[k].b);
+}
+
+static void run_rounds(launch *ln) {
+    uint64_t blocks = 0;
+    do {
+        atomic_store(&ln->next_slot, 0);
+        ln->crew->called = false;
+        ln->crew->since = now_ns();
+        work(&ln->workers[0]);
+        await_helpers(ln);
+        if (ln->idle_rounds > IDLE_ROUNDS) {
+            give_up(ln);
+            break;
+        }
+        uint64_t started = 0;
+        for (unsigned k = 0; k < ln->n_workers; k++) started += ln->workers[k].count.blocks;
+        if (started != blocks) ln->idle_rounds = 0;
+        blocks = started;
+    } while (end_round(ln));
+}
+
+/* ---- a launch ---- */
+
+static ptx_status refuse(ptx_result *r, const char *text) {
+    snprintf(r->message, sizeof r->message, "%s", text);
+    return r->status = PTX_INVALID;
+}
+
+static uint64_t volume(const uint32_t v[3]) {
+    return (uint64_t)v[0] * v[1] * v[2];
+}
+
+static const function *kernel_of(const ptx_launch_params *p) {
+    for (size_t k = 0; k < p->module->kernels.n; k++)
+        if (&p->module->kernels.at[k]->pub == p->kernel) return p->module->kernels.at[k];
+    return NULL;
+}
+
+static const char *wrong(const ptx_launch_params *p, const function *fn) {
+    uint32_t limit = p->module->target.shared_limit ? p->module->target.shared_limit : 232448;
+    if (!fn) return "the kernel is not of this module";
+    if (!volume(p->grid) || !volume(p->block)) return "the grid or block is empty";
+    if (p->block[0] > 1024 || p->block[1] > 1024 || p->block[2] > 64 || volume(p->block) > 1024)
+        return "a block has at most 1024 threads";
+    if (p->grid[1] > 65535 || p->grid[2] > 65535 || volume(p->grid) > UINT32_MAX)
+        return "the grid is too large";
+    if ((uint64_t)fn->pub.shared_static + p->shared_dynamic > limit)
+        return "too much shared memory";
+    if (p->param_bytes < fn->pub.param_bytes || (fn->pub.param_bytes && !p->params))
+        return "the parameters are too short";
+    if (p->module->globals.n && !p->module->placed) return "the module's globals were not placed";
+    return NULL;
+}
+
+static void lay_out(launch *ln) {
+    const ptx_launch_params *p = ln->p;
+    const function *fn = ln->fn;
+    uint32_t align = fn->dynamic_align ? fn->dynamic_align : 16;
+    ln->n_blocks = volume(p->grid);
+    ln->n_threads = (unsigned)volume(p->block);
+    ln->warps = (ln->n_threads + LANES - 1) / LANES;
+    ln->dynamic_offset = (fn->pub.shared_static + align - 1) & ~(align - 1);
+    ln->shared_bytes =
+        p->shared_dynamic ? ln->dynamic_offset + p->shared_dynamic : fn->pub.shared_static;
+    ln->stack_bytes = p->stack_bytes  ? p->stack_bytes
+                      : fn->recursive ? RECURSIVE_STACK
+                                      : fn->pub.local_bytes;
+    if (ln->stack_bytes < fn->frame_local) ln->stack_bytes = fn->frame_local;
+    ln->stack_bytes = (ln->stack_bytes + 15) & ~15u;
+    ln->frame_at = (uint32_t)pad(ln->module->function_bytes) + fn->const_bytes;
+    ln->file_bytes = ln->frame_at + fn->reg_bytes + 64;
+    ln->limit = p->instruction_limit ? p->instruction_limit : (uint64_t)1 << 28;
+    ln->checks = p->checks;
+    ln->counting = p->count;
+    uint64_t seed = p->seed;
+    ln->perm_key = vm_random(&seed);
+    unsigned sms = ln->module->target.multiprocessors;
+    bool all = p->cooperative || ln->n_blocks <= SLOTS || ln->n_blocks <= sms;
+    ln->n_slots = (unsigned)(all ? ln->n_blocks : SLOTS);
+}
+
+static unsigned host_threads(const launch *ln) {
+    static atomic_long online; /* asking takes longer than a small launch */
+    long cores = (long)ln->p->host_threads;
+    if (!cores && ln->n_slots > 1) {
+        cores = atomic_load(&online);
+        if (!cores) atomic_store(&online, cores = sysconf(_SC_NPROCESSORS_ONLN));
+    }
+    uint64_t n = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
+    return (unsigned)(n > ln->n_slots ? ln->n_slots : n);
+}
+
+static void add_counters(ptx_counters *to, const ptx_counters *from) {
+    uint64_t *t = (uint64_t *)to;
+    const uint64_t *f = (const uint64_t *)from;
+    for (size_t k = 0; k < sizeof *to / sizeof *t; k++) t[k] += f[k];
+}
+_Static_assert(sizeof(ptx_counters) % sizeof(uint64_t) == 0, "counters are added as an array");
+
+static void clean_up(launch *ln, ptx_counters *counters) {
+    for (unsigned k = 0; k < ln->wanted_workers; k++) {
+        worker *wk = &ln->workers[k];
+        if (counters) add_counters(counters, &wk->count);
+        while (wk->free_blocks) {
+            block *b = wk->free_blocks;
+            wk->free_blocks = b->next;
+            block_free(b);
+        }
+        free(wk->findings.at);
+    }
+    for (unsigned k = 0; k < ln->n_slots; k++) {
+        if (ln->slots[k].b) {
+            block_end(&ln->workers[0], ln->slots[k].b);
+            block_free(ln->slots[k].b);
+        }
+        free(ln->slots[k].print.at);
+    }
+    free(ln->slots);
+    free(ln->workers);
+}
+
+ptx_status ptx_launch(const ptx_launch_params *p, ptx_counters *counters, ptx_result *result) {
+    memset(result, 0, sizeof *result);
+    launch ln = {.p = p, .module = p->module, .fn = kernel_of(p), .mask_fn = lanes_mask_fn()};
+    crew c = {.lock = PTHREAD_MUTEX_INITIALIZER,
+              .start = PTHREAD_COND_INITIALIZER,
+              .end = PTHREAD_COND_INITIALIZER};
+    const char *problem = wrong(p, ln.fn);
+    if (problem) return refuse(result, problem);
+    if (p->sink) ln.sink = *p->sink;
+    lay_out(&ln);
+    ln.crew = &c;
+    ln.n_workers = 1;
+    ln.wanted_workers = host_threads(&ln);
+    ln.workers = vm_grow(NULL, ln.wanted_workers * sizeof *ln.workers);
+    memset(ln.workers, 0, ln.wanted_workers * sizeof *ln.workers);
+    for (unsigned k = 0; k < ln.wanted_workers; k++)
+        ln.workers[k].ln = &ln, ln.workers[k].index = k;
+    ln.slots = vm_grow(NULL, ln.n_slots * sizeof *ln.slots);
+    memset(ln.slots, 0, ln.n_slots * sizeof *ln.slots);
+    for (unsigned k = 0; k < ln.n_slots; k++) ln.slots[k].next = k;
+    shadow_begin(&ln);
+    order_begin(&ln);
+    run_rounds(&ln);
+    dismiss_helpers(&ln);
+    shadow_finish(&ln, result, &ln.workers[0].count);
+    order_end(&ln);
+    find_finish(&ln, result);
+    clean_up(&ln, counters);
+    return result->status;
+}
+
+void ptx_result_free(ptx_result *result) {
+    free(result->ranges);
+    result->ranges = NULL;
+    result->n_ranges = 0;
+}

@@ -1,0 +1,352 @@
+/* ptxrun.c - runs one kernel of a .cu, .ptx or fatbin file on the CPU under several seeded
+ * schedules and says what the checkers found.
+ *
+ *   file --run_input--> PTX --ptx_load--> module --(for each seed: fresh memory, launch)-->
+ * findings, arrays
+ */
+#include "ptxrun.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char usage[] =
+    "Usage: ptxrun FILE [--kernel NAME] [--grid x,y,z] [--block x,y,z] [--arg SPEC]...\n"
+    "Runs a kernel of FILE (.cu through NVRTC, .ptx, fatbin) on the CPU and checks every access.\n"
+    "\n"
+    "  -k, --kernel NAME     which kernel (default: the only one)\n"
+    "  -g, --grid x[,y[,z]]  blocks (default 1)\n"
+    "  -b, --block x[,y[,z]] threads of a block (default 32)\n"
+    "  -s, --shared N        bytes of dynamic shared memory\n"
+    "  -a, --arg SPEC        the next argument: TYPE=VALUE or TYPE[COUNT]=INIT (a buffer)\n"
+    "                        TYPE  i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64\n"
+    "                        INIT  a number, zeros, ones, iota, rand, randn, empty, @FILE.npy\n"
+    "      --arch sm_N       the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90)\n"
+    "      --seeds N         run N schedules and compare their results (default 1)\n"
+    "      --out [K:]FILE.npy  write buffer argument K (default: the last buffer) after the first "
+    "run\n"
+    "      --cooperative     all blocks are resident: the grid may wait for itself\n"
+    "      --threads N       host threads (default: all cores; no effect on the result)\n"
+    "      --counters        count sectors, bank conflicts, instructions by class\n"
+    "      --no-checks       faults only\n"
+    "      --json            machine-readable output\n"
+    "      --help            this text\n"
+    "\n"
+    "Exit status: 0 clean, 1 findings or results that differ between seeds, 2 wrong usage or "
+    "input,\n"
+    "3 environment (no NVRTC, no memory).\n";
+
+typedef struct {
+    const char *file, *kernel, *out;
+    uint32_t grid[3], block[3], shared;
+    run_arg args[MAX_ARGS];
+    unsigned n_args, sm, seeds, threads;
+    bool cooperative, counters, json, no_checks;
+} options;
+
+typedef struct {
+    run_memory memory;
+    uint8_t params[32764];
+    size_t param_bytes;
+    ptx_extent *buffers[MAX_ARGS];
+} run_state;
+
+/* ---- options ---- */
+
+static bool parse_number(const char *text, uint64_t limit, uint64_t *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 0);
+    if (*text >= '0' && *text <= '9' && !*end && !errno && *out <= limit) return true;
+    fprintf(stderr, "ptxrun: '%s' is not a number up to %llu\n", text, (unsigned long long)limit);
+    return false;
+}
+
+static bool parse_dims(const char *text, uint32_t v[3]) {
+    char *end;
+    const char *p = text;
+    for (int k = 0; k < 3; k++) {
+        unsigned long n = strtoul(p, &end, 10);
+        if (end == p || *p == '-' || n == 0 || n > INT32_MAX) break;
+        v[k] = (uint32_t)n;
+        if (!*end) return true;
+        p = end + 1;
+        if (*end != ',') break;
+    }
+    fprintf(stderr, "ptxrun: '%s' is not x[,y[,z]]\n", text);
+    return false;
+}
+
+static bool parse_arch(const char *text, unsigned *sm) {
+    static const unsigned known[] = {75, 80, 86, 89, 90, 100, 120};
+    unsigned n = (unsigned)strtoul(!strncmp(text, "sm_", 3) ? text + 3 : text, NULL, 10);
+    for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+        if (known[k] == n) {
+            *sm = n;
+            return true;
+        }
+    fprintf(stderr, "ptxrun: '%s': the device must be sm_75, 80, 86, 89, 90, 100 or 120\n", text);
+    return false;
+}
+
+enum {
+    OPT_ARCH = 256,
+    OPT_SEEDS,
+    OPT_OUT,
+    OPT_COOPERATIVE,
+    OPT_THREADS,
+    OPT_COUNTERS,
+    OPT_NO_CHECKS,
+    OPT_JSON,
+    OPT_HELP
+};
+
+static const struct option longs[] = {{"kernel", required_argument, 0, 'k'},
+                                      {"grid", required_argument, 0, 'g'},
+                                      {"block", required_argument, 0, 'b'},
+                                      {"shared", required_argument, 0, 's'},
+                                      {"arg", required_argument, 0, 'a'},
+                                      {"arch", required_argument, 0, OPT_ARCH},
+                                      {"seeds", required_argument, 0, OPT_SEEDS},
+                                      {"out", required_argument, 0, OPT_OUT},
+                                      {"cooperative", no_argument, 0, OPT_COOPERATIVE},
+                                      {"threads", required_argument, 0, OPT_THREADS},
+                                      {"counters", no_argument, 0, OPT_COUNTERS},
+                                      {"no-checks", no_argument, 0, OPT_NO_CHECKS},
+                                      {"json", no_argument, 0, OPT_JSON},
+                                      {"help", no_argument, 0, OPT_HELP},
+                                      {0, 0, 0, 0}};
+
+static bool take_option(options *o, int c) {
+    uint64_t n = 0;
+    bool ok = true;
+    switch (c) {
+    case 'k': o->kernel = optarg; break;
+    case 'g': return parse_dims(optarg, o->grid);
+    case 'b': return parse_dims(optarg, o->block);
+    case 's':
+        ok = parse_number(optarg, 1 << 20, &n);
+        o->shared = (uint32_t)n;
+        break;
+    case 'a':
+        if (o->n_args < MAX_ARGS) return arg_parse(optarg, &o->args[o->n_args++]);
+        fprintf(stderr, "ptxrun: more than %d arguments\n", MAX_ARGS);
+        return false;
+    case OPT_ARCH: return parse_arch(optarg, &o->sm);
+    case OPT_SEEDS:
+        ok = parse_number(optarg, 10000, &n);
+        o->seeds = (unsigned)n;
+        break;
+    case OPT_OUT: o->out = optarg; break;
+    case OPT_COOPERATIVE: o->cooperative = true; break;
+    case OPT_THREADS:
+        ok = parse_number(optarg, 64, &n);
+        o->threads = (unsigned)n;
+        break;
+    case OPT_COUNTERS: o->counters = true; break;
+    case OPT_NO_CHECKS: o->no_checks = true; break;
+    case OPT_JSON: o->json = true; break;
+    default: fprintf(stderr, "Try 'ptxrun --help'.\n"); return false;
+    }
+    return ok;
+}
+
+static int parse_options(int argc, char **argv, options *o) {
+    for (int c; (c = getopt_long(argc, argv, "k:g:b:s:a:", longs, NULL)) != -1;) {
+        if (c == OPT_HELP) {
+            fputs(usage, stdout);
+            exit(EXIT_CLEAN);
+        }
+        if (!take_option(o, c)) return EXIT_USAGE;
+    }
+    if (optind + 1 != argc || !o->seeds) {
+        fprintf(stderr, "ptxrun: %s\nTry 'ptxrun --help'.\n",
+                !o->seeds ? "at least one seed is needed" : "expected one FILE");
+        return EXIT_USAGE;
+    }
+    o->file = argv[optind];
+    return EXIT_CLEAN;
+}
+
+/* ---- one run ---- */
+
+static const ptx_kernel *choose_kernel(const ptx_module *m, const options *o) {
+    const ptx_kernel *k = o->kernel                  ? ptx_kernel_find(m, o->kernel)
+                          : ptx_kernel_count(m) == 1 ? ptx_kernel_at(m, 0)
+                                                     : NULL;
+    if (k) return k;
+    fprintf(stderr,
+            o->kernel ? "ptxrun: there is no kernel '%s'; " : "ptxrun: %s--kernel is needed; ",
+            o->kernel ? o->kernel : "");
+    fprintf(stderr, "%s has:", o->file);
+    for (size_t i = 0; i < ptx_kernel_count(m); i++)
+        fprintf(stderr, " %s", ptx_kernel_at(m, i)->name);
+    fputc('\n', stderr);
+    return NULL;
+}
+
+static bool check_args(const ptx_kernel *k, const options *o) {
+    if (k->n_params != o->n_args) {
+        fprintf(stderr, "ptxrun: %s takes %u arguments, %u were given\n", k->name, k->n_params,
+                o->n_args);
+        return false;
+    }
+    for (unsigned i = 0; i < o->n_args; i++) {
+        unsigned bytes = o->args[i].buffer ? 8 : o->args[i].bytes;
+        if (k->params[i].size != bytes) {
+            fprintf(stderr, "ptxrun: argument %u of %s has %u bytes, '%s' has %u\n", i, k->name,
+                    k->params[i].size, o->args[i].text, bytes);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int prepare(run_state *s, const ptx_kernel *k, const options *o) {
+    s->param_bytes = k->param_bytes;
+    for (unsigned i = 0; i < o->n_args; i++) {
+        const run_arg *a = &o->args[i];
+        uint8_t *to = s->params + k->params[i].offset;
+        uint64_t written;
+        if (!a->buffer) {
+            if (!arg_fill(a, i, to, &written)) return EXIT_USAGE;
+            continue;
+        }
+        char owner[64];
+        snprintf(owner, sizeof owner, "argument %u (%.40s)", i, a->text);
+        ptx_extent *e = s->buffers[i] = memory_new(&s->memory, a->count * a->bytes, 256, owner);
+        if (!e) {
+            fprintf(stderr, "ptxrun: no memory for '%s'\n", a->text);
+            return EXIT_ENVIRONMENT;
+        }
+        if (!arg_fill(a, i, e->host, &written)) return EXIT_USAGE;
+        ptx_shadow_mark(e->shadow, 0, written);
+        memcpy(to, &e->base, 8);
+    }
+    return EXIT_CLEAN;
+}
+
+static double seconds_since(const struct timespec *t) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) * 1e-9;
+}
+
+static bool write_out(const run_state *s, const options *o) {
+    char *colon = strchr(o->out, ':');
+    char *end;
+    unsigned long k = colon ? strtoul(o->out, &end, 10) : MAX_ARGS;
+    if (!colon)
+        for (unsigned i = 0; i < o->n_args; i++) k = o->args[i].buffer ? i : k;
+    if (k >= o->n_args || !o->args[k].buffer || (colon && end != colon)) {
+        fprintf(stderr, "ptxrun: '%s' names no buffer argument\n", o->out);
+        return false;
+    }
+    return npy_write(colon ? colon + 1 : o->out, &o->args[k], s->buffers[k]->host);
+}
+
+/* A digest of all buffers, to compare schedules. */
+static uint64_t digest(const run_state *s, const options *o) {
+    uint64_t h = 14695981039346656037u;
+    for (unsigned i = 0; i < o->n_args; i++)
+        for (uint64_t n = 0; s->buffers[i] && n < s->buffers[i]->size; n++)
+            h = (h ^ s->buffers[i]->host[n]) * 1099511628211u;
+    return h;
+}
+
+typedef struct {
+    run_printer printer;
+    ptx_counters counters;
+    double seconds;
+    uint64_t digest, reports;
+    bool differ;
+} outcome;
+
+static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed, outcome *out) {
+    static run_state s;
+    memset(&s, 0, sizeof s);
+    char text[4096];
+    ptx_log log = {text, sizeof text, 0, 0};
+    ptx_target target = {.sm = o->sm, .multiprocessors = 16};
+    ptx_module *m = ptx_load(ptx, len, &target, &log);
+    if (!m) {
+        fprintf(stderr, "ptxrun: %s:%s", o->file, text);
+        return EXIT_USAGE;
+    }
+    const ptx_kernel *k = choose_kernel(m, o);
+    int status = k && check_args(k, o) ? prepare(&s, k, o) : EXIT_USAGE;
+    if (status == EXIT_CLEAN && !memory_place(&s.memory, m)) status = EXIT_ENVIRONMENT;
+    if (status == EXIT_CLEAN) {
+        out->printer.seed = seed;
+        ptx_memory memory = {&s.memory, memory_find};
+        ptx_sink sink = {&out->printer, print_report, NULL};
+        ptx_launch_params p = {.module = m,
+                               .kernel = k,
+                               .shared_dynamic = o->shared,
+                               .params = s.params,
+                               .param_bytes = s.param_bytes,
+                               .cooperative = o->cooperative,
+                               .seed = seed,
+                               .host_threads = o->threads,
+                               .checks = o->no_checks ? 0 : PTX_CHECK_ALL,
+                               .count = o->counters && seed == 0,
+                               .memory = &memory,
+                               .sink = &sink};
+        memcpy(p.grid, o->grid, sizeof p.grid);
+        memcpy(p.block, o->block, sizeof p.block);
+        ptx_result r;
+        ptx_counters c = {0};
+        struct timespec start;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        ptx_launch(&p, &c, &r);
+        double seconds = seconds_since(&start);
+        print_status(&out->printer, &r);
+        if (r.status == PTX_INVALID) status = EXIT_USAGE;
+        out->reports += r.reports;
+        uint64_t d = digest(&s, o);
+        if (seed == 0) out->counters = c, out->seconds = seconds, out->digest = d;
+        out->differ |= d != out->digest;
+        if (seed == 0 && o->out && status == EXIT_CLEAN && !write_out(&s, o)) status = EXIT_USAGE;
+        ptx_result_free(&r);
+    }
+    memory_drop(&s.memory);
+    ptx_unload(m);
+    return status;
+}
+
+static int run_all(const char *ptx, size_t len, const options *o) {
+    outcome out = {.printer = {.out = stdout, .json = o->json, .first = true}};
+    int status = EXIT_CLEAN;
+    if (o->json) {
+        printf("{\"file\": ");
+        json_text(stdout, o->file);
+        printf(", \"seeds\": %u, \"reports\": [", o->seeds);
+    }
+    for (unsigned seed = 0; seed < o->seeds && status == EXIT_CLEAN; seed++)
+        status = run_seed(ptx, len, o, seed, &out);
+    if (o->json) {
+        printf("],\n  \"results_differ\": %s,\n  \"counters\": {", out.differ ? "true" : "false");
+        print_counters(&out.printer, &out.counters, out.seconds);
+        printf("}}\n");
+    } else if (status == EXIT_CLEAN) {
+        if (out.differ) printf("results differ between seeds\n");
+        if (o->counters) print_counters(&out.printer, &out.counters, out.seconds);
+        if (!out.reports && !out.differ)
+            printf("%u schedule%s, no findings\n", o->seeds, o->seeds == 1 ? "" : "s");
+    }
+    return status ? status : out.reports || out.differ ? EXIT_REPORTS : EXIT_CLEAN;
+}
+
+int main(int argc, char **argv) {
+    static options o = {.grid = {1, 1, 1}, .block = {32, 1, 1}, .sm = 90, .seeds = 1};
+    int status = parse_options(argc, argv, &o);
+    if (status != EXIT_CLEAN) return status;
+    size_t len;
+    char *ptx = input_read(o.file, o.sm, &len, &status);
+    if (!ptx) return status;
+    status = run_all(ptx, len, &o);
+    free(ptx);
+    return status;
+}

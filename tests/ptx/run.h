@@ -1,0 +1,106 @@
+/* run.h - what the executing rooms share: memory checks, findings, splits, barriers, order between
+ * blocks. */
+#ifndef PTX_RUN_H
+#define PTX_RUN_H
+
+#include "vm.h"
+
+static inline ptx_space generic_space(uint64_t address) {
+    static const ptx_space spaces[] = {PTX_SHARED, PTX_LOCAL, PTX_PARAM};
+    if (address < PTX_WINDOWS) return PTX_GLOBAL;
+    uint64_t k = (address - PTX_WINDOWS) / WIN_SIZE;
+    return k < 3 ? spaces[k] : PTX_SPACE_NONE;
+}
+
+/* ---- findings.c ---- */
+
+typedef struct {
+    ptx_report_kind kind;
+    ptx_status status; /* not PTX_OK: ends the block */
+    unsigned lane;
+    uint64_t address;
+    ptx_space space;
+    const ptx_extent *extent;
+} finding_at;
+
+/* Notes a finding at instruction `i`; a fault also stops the block. */
+void find_report(warp *w, const ins *i, const finding_at *at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Joins the workers' findings, fills the result and calls the sink. */
+void find_finish(launch *ln, ptx_result *result);
+void find_print(warp *w, const char *text, size_t n);
+
+/* ---- shadow.c: global memory ---- */
+
+enum { ACC_READ = 1, ACC_WRITE = 2, ACC_ATOMIC = 4, ACC_STRONG_READ = 8, ACC_RMW = 16 };
+
+/* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */
+void shadow_touch(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
+                  uint64_t m0, uint64_t m1, unsigned how);
+void shadow_begin(launch *ln);
+/* The ranges touched, and their byte counts into the counters. */
+void shadow_finish(launch *ln, ptx_result *result, ptx_counters *count);
+
+/* ---- race.c: shared memory ---- */
+
+size_t race_bytes(uint32_t shared_bytes);
+void race_attach(block *b, uint8_t *memory);
+void race_clear(block *b);
+void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+               bool strong);
+void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                bool strong);
+void race_async_issue(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
+void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
+/* The warps of `set` have passed a barrier together. */
+void race_barrier(block *b, uint32_t set);
+void race_sync_warp(warp *w, uint32_t mask);
+
+/* ---- order.c: between blocks ---- */
+
+void order_begin(launch *ln);
+void order_end(launch *ln);
+void order_fence(block *b);
+/* An ordered access to global `address`, at the end of a round. */
+void order_access(block *b, uint64_t address, bool reads, bool writes, bool acquire, bool release);
+void order_forget(block *b);
+static inline bool order_before(const block *b, uint32_t owner, uint32_t epoch) {
+    return b->seen_all || (b->seen && b->seen[owner] > epoch);
+}
+
+/* ---- split.c: the parts of a warp ---- */
+
+split *split_new(warp *w, const split *like, uint32_t mask, uint32_t pc);
+void split_remove(warp *w, split *s);
+void frame_keep(frame *f);
+void frame_drop(frame *f);
+/* The running split stops before its instruction (which it will meet again) in the given state. */
+void split_block(warp *w, const ins *i, uint32_t mask, split_state state);
+void split_exit(warp *w, uint32_t mask);
+/* All live lanes of `members` that execute `i` together, when they are there (those that waited go
+ * on behind it); else 0, and the running split waits. */
+uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t members);
+uint32_t ins_index(const warp *w, const ins *i);
+
+/* ---- sched.c ---- */
+
+void block_run(block *b);
+void block_serial(block *b); /* the ordered operations of its waiting warps */
+bool block_done(const block *b);
+void barrier_check(block *b, unsigned id);
+void barrier_arrive(warp *w, barrier *x, uint32_t mask);
+void barrier_leave(warp *w, uint32_t threads); /* that many exited */
+bool block_waits(const block *b);
+void block_deadlock(block *b);
+
+/* ---- exec_mem.c ---- */
+
+void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]);
+/* Host pointers of global accesses by `mask`; false after a fault. */
+bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                unsigned how, uint8_t **host);
+bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
+void mem_copy_groups(warp *w, uint32_t lanes,
+                     unsigned keep); /* cp.async up to `keep` pending groups */
+
+#endif
