@@ -158,8 +158,10 @@ static bool complain(training *t, bz_status s) {
 static bz_status write_picture(const training *t) {
     char path[4096];
     bz_explanation *x = NULL;
+    bz_machine m;
     snprintf(path, sizeof path, "%s/graph.svg", t->o->out);
-    bz_status s = bz_explain(t->step, NULL, &x);
+    bz_status s = bz_measure_machine(0, &m);
+    if (!s) s = bz_explain(t->step, &m, &x);
     if (!s) s = bz_write_explanation(x, BZ_EXPLAIN_SVG, path);
     bz_explanation_free(x);
     return s;

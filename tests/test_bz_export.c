@@ -1,0 +1,101 @@
+/* test_bz_export.c - bz_export: members named as asked, captured tensors as members, mistakes refused without a file left. */
+#include <braze/braze.h>
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bz_context *c;
+static char dir[] = "/tmp/braze-export-XXXXXX";
+static char prefix[64];
+
+static void open_all(void) {
+    cr_assert(!bz_open(NULL, &c));
+    cr_assert(mkdtemp(dir));
+    snprintf(prefix, sizeof prefix, "%s/f", dir);
+}
+
+static void close_all(void) {
+    static const char *const names[] = {"f.o", "f.h", "braze_rt.o"};
+    char path[128];
+    bz_close(c);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    cr_expect_eq(rmdir(dir), 0, "something else is left in %s", dir);
+}
+
+TestSuite(bz_export, .init = open_all, .fini = close_all);
+
+/* user: a tensor to capture, or NULL. */
+static bz_status scaled(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout, void *user) {
+    (void)x, (void)nin, (void)nout;
+    out[0] = bz_add(in[0], user ? user : in[1]);
+    out[1] = bz_sum(out[0], NULL, 0, false);
+    return BZ_OK;
+}
+
+static bz_program *program(bz_tensor *captured, const int *donate) {
+    return bz_compile(c, scaled, captured, &(bz_compile_options){2, 2, donate});
+}
+
+static bool header_has(const char *text) {
+    static char all[16384];
+    char path[128];
+    snprintf(path, sizeof path, "%s.h", prefix);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(all, 1, sizeof all - 1, f) : 0;
+    if (f) fclose(f);
+    all[n] = 0;
+    return strstr(all, text) != NULL;
+}
+
+static void make_inputs(bz_tensor **in) {
+    for (int i = 0; i < 2; i++) in[i] = bz_ones(c, BZ_SHAPE(8), BZ_F32);
+}
+
+Test(bz_export, members_have_the_names_given) {
+    static const char *const in_names[] = {"left", "right"}, *const out_names[] = {"both", "total"};
+    bz_tensor *in[2];
+    make_inputs(in);
+    cr_assert_eq(bz_export(program(NULL, NULL), in, prefix, "f", &(bz_export_options){in_names, out_names}), BZ_OK, "%s", bz_message(c));
+    cr_expect(header_has("const float *left;"));
+    cr_expect(header_has("const float *right;"));
+    cr_expect(header_has("float *both;"));
+    cr_expect(header_has("float *total;"));
+}
+
+Test(bz_export, donated_outputs_are_their_input) {
+    const int donate[] = {0, -1};
+    bz_tensor *in[2];
+    make_inputs(in);
+    cr_assert_eq(bz_export(program(NULL, donate), in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
+    cr_expect(header_has("    float *in0;"));
+    cr_expect_not(header_has("out0"));
+    cr_expect(header_has("float *out1;"));
+}
+
+Test(bz_export, captured_tensors_become_members) {
+    bz_tensor *in[2];
+    make_inputs(in);
+    cr_assert_eq(bz_export(program(bz_randn(c, BZ_SHAPE(8), BZ_F32), NULL), in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
+    cr_expect(header_has("const float *in2;"));
+}
+
+Test(bz_export, mistakes_leave_no_file) {
+    bz_tensor *in[2];
+    make_inputs(in);
+    bz_program *p = program(NULL, NULL);
+    cr_expect_eq(bz_export(p, in, prefix, "not a name", NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "not a name"));
+    bz_clear(c);
+    cr_expect_eq(bz_export(p, in, "/nowhere/f", "f", NULL), BZ_EIO);
+    cr_expect(strstr(bz_message(c), "/nowhere/"));
+    bz_clear(c);
+    in[1] = NULL;
+    cr_expect_eq(bz_export(p, in, prefix, "f", NULL), BZ_ESCOPE);
+    cr_expect_eq(bz_export(NULL, in, prefix, "f", NULL), BZ_EARG);
+    cr_expect_not(header_has("f"));
+}
