@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-enum { BLOCK = 24 << 20, TRIES = 5, CHAINS = 12, ROUNDS = 200000 };
+enum { BLOCK = 64 << 20, TRIES = 5, CHAINS = 12, ROUNDS = 200000 };
 
 /* ---- copies */
 

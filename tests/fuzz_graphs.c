@@ -1,5 +1,5 @@
 /* fuzz_graphs.c - random graphs, compiled for each target, against the reference interpreter: on the interpreter of the kernel loops and
- * as machine code with tasks handed out in random pieces; bit for bit. A fault is made small and printed as a file for tests/ir/regress.
+ * as machine code with tasks handed out in random pieces; bit for bit. Every eighth graph is one of gradients. A fault is made small and printed as a file for tests/ir/regress.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
 #include "tests/support/plan_jit.h"
 #include "tests/support/plan_run.h"
@@ -97,6 +97,42 @@ static void print_graph(const ir_module *m, uint64_t seed)
     bz_text_free(&t);
 }
 
+/* The sum of the outputs is the loss; its gradients for the float inputs come after them. False when an op has no gradient. */
+static bool add_gradients(ir_graph *g)
+{
+    ir_ref loss = 0, wrt[16], out[16];
+    unsigned n = 0;
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        ir_ref r = g->outputs.p[i].node;
+        if (!ir_is_float(ir_dtype(g, r)))
+            continue;
+        ir_ref sum = ir_at(g, r)->rank ? ir_reduce(g, IR_SUM, r, NULL, 0, false) : r;
+        loss = loss ? ir_build2(g, IR_ADD, loss, sum) : sum;
+    }
+    for (uint32_t i = 0; i < g->inputs.n && n + g->outputs.n < 16; i++)
+        if (ir_is_float(ir_dtype(g, g->inputs.p[i].node)))
+            wrt[n++] = g->inputs.p[i].node;
+    if (!loss || !n || pass_grad(g, loss, 0, wrt, n, out))
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        ir_output_add(g, NULL, out[i], -1);
+    return true;
+}
+
+/* The graph of a seed; every eighth is a graph of floats with its gradients. */
+static ir_module *graph_of_seed(uint64_t seed)
+{
+    unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
+    bool gradients = seed % 8 == 4; /* a multiple of four: as machine code too */
+    ir_module *m = random_graph(seed, &(random_choice){.nodes = nodes, .max_numel = 2000, .floats = gradients});
+    bz_error e = {0};
+    if (gradients && !add_gradients(m->graphs.p[0]))
+        printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed, m->graphs.p[0]->err.text);
+    if (gradients && ir_verify(m->graphs.p[0], IR_ANY_GRAPH, &e))
+        bz_bug("seed %llu: %s", (unsigned long long)seed, e.text);
+    return m;
+}
+
 int main(int argc, char **argv)
 {
     long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60, runs = 0, faults = 0;
@@ -104,7 +140,7 @@ int main(int argc, char **argv)
     printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
         context c = {.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 4 == 0};
-        ir_module *m = random_graph(seed, &(random_choice){.nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0), .max_numel = 2000});
+        ir_module *m = graph_of_seed(seed);
         if (getenv("FUZZ_TRACE"))
             print_graph(m, seed);
         if (fault(m->graphs.p[0], &c)) {

@@ -10,6 +10,8 @@
 
 /* ---- services for the kernels' authors */
 
+enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64 };
+
 int64_t lower_count(const int64_t *sizes, unsigned n)
 {
     int64_t r = 1;
@@ -104,6 +106,20 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count)
         return declare(l, b, LP_WORK);
     emit_fail(&l->m);
     return 0;
+}
+
+unsigned lower_stream_flags(const lower *l, int64_t row)
+{
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < l->outputs.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[l->buffer_of[l->outputs.p[i]]];
+        int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
+        /* in place the line is in the cache already, and a donated buffer may lie anywhere */
+        if (b->place == PASS_INPUT || row * size % STREAM_ALIGN)
+            return 0;
+        bytes += b->count * size;
+    }
+    return bytes >= STREAM_BYTES ? LP_STREAM | LP_ALIGNED : 0;
 }
 
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)

@@ -179,6 +179,9 @@ unsigned lower_lanes(const lower *l);
 /* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
 unsigned lower_ops(const lower *l);
 unsigned lower_node_ops(const lower *l, ir_ref r); /* of one node; 0 for what computes no values */
+/* Flags for stores of vectors at multiples of their length into the group's outputs: past the caches when they are far larger than
+ * these. `row`: elements from one row's start to the next, 0 if there is one row. */
+unsigned lower_stream_flags(const lower *l, int64_t row);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */

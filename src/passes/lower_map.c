@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { TASK = 8192, STREAM_BYTES = 24 << 20 };
+enum { TASK = 8192 };
 
 typedef struct map_space {
     int64_t outer, inner;
@@ -95,19 +95,6 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
     return !l->m.failed;
 }
 
-static unsigned stream_flags(const lower *l, const map_space *s, int64_t step)
-{
-    int64_t bytes = 0;
-    for (uint32_t i = 0; i < l->outputs.n; i++) {
-        /* in place the line is in the cache already, and a donated buffer may lie anywhere */
-        if (l->plan->buffers.p[l->buffer_of[l->outputs.p[i]]].place == PASS_INPUT)
-            return 0;
-        bytes += s->outer * s->inner * (int64_t)ir_dtype_bytes(ir_dtype(l->g, l->outputs.p[i]));
-    }
-    bool aligned = s->outer == 1 || s->inner % step == 0;
-    return bytes >= STREAM_BYTES && aligned ? LP_STREAM | LP_ALIGNED : 0;
-}
-
 /* One row (or a plain vector): its length is a run-time extent, so that equal kernels of other sizes are one. */
 static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags)
 {
@@ -179,7 +166,7 @@ bool lower_map(lower *l)
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width)
         width /= 2;
-    unsigned flags = stream_flags(l, &s, (int64_t)lanes * width);
+    unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1)
         return one_row(l, &s, lanes, width, flags);
     return s.inner <= TASK ? short_rows(l, &s, lanes, width, flags) : long_rows(l, &s, lanes, width, flags);

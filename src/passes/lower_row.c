@@ -27,6 +27,7 @@ typedef struct row_kernel {
     int64_t rows, k, blocks;
     ir_ex i_sym, k_sym;
     unsigned lanes, nvec; /* lanes of a vector; vectors that make L lanes */
+    unsigned stream;      /* flags of the stores of elements */
     fold_node fold[MAX_FOLDS];
     unsigned nfolds, npasses; /* passes 0 .. npasses-1 */
     unsigned *depth;          /* of each node of the graph: folds that must be done before it is known */
@@ -135,7 +136,7 @@ static void store_elements(stretch *s)
                 continue;
             fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
             if (store)
-                emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[i], 0);
+                emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[i], s->q->stream);
             else
                 values[i] = emit_node(&l->m, r, idx);
         }
@@ -541,6 +542,7 @@ bool lower_row(lower *l)
     set_space(q);
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
+    q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
     bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
     bool ok = q->depth && q->need && find_depths(q) && find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
     bz_mem_free(q->depth);
