@@ -548,6 +548,8 @@ static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out)
         *out = load(m, b->p, emit_offset(m, r, idx));
         return true;
     case BIND_LOCAL:
+        if (b->only_at && b->only_at != emit_offset(m, r, idx))
+            return false;
         *out = load(m, b->p, b->offset);
         return true;
     case BIND_SCALAR:

@@ -65,6 +65,7 @@ typedef struct emit_bind {
     emit_bind_kind kind;
     lp_val p;         /* BUFFER, LOCAL: the pointer; SCALAR: the value */
     ir_ex offset;     /* LOCAL: where, as an expression over symbols */
+    ir_ex only_at;    /* LOCAL: row-major offset of the one index that is kept there; 0 = any. Others are computed */
     emit_value value; /* VALUE: for the current place whatever the index is (fusion has checked that it fits) */
 } emit_bind;
 

@@ -357,6 +357,16 @@ static void fold_blocks(row_kernel *q, stretch *s, lp_val *out)
     }
 }
 
+/* From now on the kept row stands for the node, where it is read at its own index. */
+static void bind_kept(row_kernel *q, uint32_t i)
+{
+    lower *l = q->l;
+    ir_ref r = q->kept.p[i];
+    ir_ex idx[IR_MAX_RANK];
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL, .p = q->kept_rows.p[i], .offset = q->k_sym, .only_at = emit_offset(&l->m, r, idx)};
+}
+
 static void narrow_row(row_kernel *q)
 {
     lower *l = q->l;
@@ -375,7 +385,7 @@ static void narrow_row(row_kernel *q)
         }
         for (uint32_t i = 0; i < q->kept.n; i++)
             if ((unsigned)__builtin_ctz(q->need[q->kept.p[i]]) == pass)
-                l->m.bind[q->kept.p[i]] = (emit_bind){.kind = BIND_LOCAL, .p = q->kept_rows.p[i], .offset = q->k_sym};
+                bind_kept(q, i);
     }
     store_row_results(q);
 }
