@@ -1,5 +1,6 @@
 /* fuzz_graphs.c - random graphs, compiled for each target, against the reference interpreter: on the interpreter of the kernel loops and
- * as machine code with tasks handed out in random pieces; bit for bit. Every eighth graph is one of gradients. A fault is made small and printed as a file for tests/ir/regress.
+ * as machine code with tasks handed out in random pieces; bit for bit. Half of the graphs get NaN, infinities and limits as input, a quarter
+ * holds gradients. A fault is made small and printed as a file for tests/ir/regress.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
 #include "tests/support/plan_jit.h"
 #include "tests/support/plan_run.h"
@@ -13,7 +14,9 @@
 
 typedef struct context {
     uint64_t seed;
-    bool machine; /* compare machine code too */
+    bool machine;  /* compare machine code too */
+    bool specials; /* NaN and so on in the inputs */
+    unsigned threads; /* that tasks are cut for */
     char what[600];
 } context;
 
@@ -34,7 +37,9 @@ static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_va
     bz_error e = {0};
     ir_value_array out[16] = {{0}};
     char how[64];
-    pass_plan *p = pass_compile(g, &t->t, &e);
+    pass_target target = t->t;
+    target.threads = c->threads;
+    pass_plan *p = pass_compile(g, &target, &e);
     if (!p) {
         snprintf(c->what, sizeof c->what, "%s: %s", t->name, e.text);
         return true;
@@ -47,7 +52,7 @@ static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_va
     free_values(out, g->outputs.n);
     if (!bad && c->machine && t->isa <= target_host()) {
         memset(out, 0, sizeof out);
-        st = plan_jit(p, (plan_jit_how){t->isa, 1, c->seed}, in, out, &e);
+        st = plan_jit(p, (plan_jit_how){t->isa, c->threads == 4 ? 4 : 1, c->seed}, in, out, &e);
         snprintf(how, sizeof how, "%s, machine code", t->name);
         bad = st != BZ_OK || differs(g, want, out, how, c);
         if (st)
@@ -64,6 +69,8 @@ static bool fault(const ir_graph *g, void *arg)
     bz_error e = {0};
     ir_value_array *in = calloc(g->inputs.n + 1, sizeof *in), want[16] = {{0}};
     random_inputs(g, in, c->seed);
+    for (uint32_t i = 0; i < g->inputs.n && c->specials; i++)
+        sprinkle_specials(&in[i], &(uint64_t){c->seed + i});
     bz_status st = ir_interpret(g, in, want, &e);
     bool bad = false;
     for (unsigned t = 0; t < target_count && !bad && !st; t++)
@@ -82,7 +89,7 @@ static void report(ir_module *m, context *c)
     if (!getenv("FUZZ_WHOLE"))
         shrink_graph(&m, fault, c);
     ir_print_module(&t, m);
-    printf("# %s\n# values: seed %llu\n%s\n", c->what, (unsigned long long)c->seed, bz_text_c(&t));
+    printf("# %s\n# values: seed %llu%s, %u threads\n%s\n", c->what, (unsigned long long)c->seed, c->specials ? ", specials" : "", c->threads, bz_text_c(&t));
     fflush(stdout);
     bz_text_free(&t);
     ir_module_free(m);
@@ -119,18 +126,30 @@ static bool add_gradients(ir_graph *g)
     return true;
 }
 
-/* The graph of a seed; every eighth is a graph of floats with its gradients. */
+/* The graph of a seed. Every eighth is one of floats with its gradients; another eighth has those of a graph of any dtypes and ops,
+ * where all ops have gradients. */
 static ir_module *graph_of_seed(uint64_t seed)
 {
     unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
-    bool gradients = seed % 8 == 4; /* a multiple of four: as machine code too */
-    ir_module *m = random_graph(seed, &(random_choice){.nodes = nodes, .max_numel = 2000, .floats = gradients});
+    bool tame = seed % 8 == 4, any = seed % 8 == 6;
+    random_choice choice = {.nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000, .floats = tame};
+    ir_module *m = random_graph(seed, &choice);
     bz_error e = {0};
-    if (gradients && !add_gradients(m->graphs.p[0]))
-        printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed, m->graphs.p[0]->err.text);
-    if (gradients && ir_verify(m->graphs.p[0], IR_ANY_GRAPH, &e))
+    if ((tame || any) && !add_gradients(m->graphs.p[0])) {
+        if (tame)
+            printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed, m->graphs.p[0]->err.text);
+        ir_module_free(m);
+        m = random_graph(seed, &choice);
+    }
+    if (ir_verify(m->graphs.p[0], IR_ANY_GRAPH, &e))
         bz_bug("seed %llu: %s", (unsigned long long)seed, e.text);
     return m;
+}
+
+static context context_of_seed(uint64_t seed)
+{
+    static const unsigned threads[] = {2, 1, 4, 16};
+    return (context){.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2, .specials = seed / 8 % 2, .threads = threads[seed / 16 % 4]};
 }
 
 int main(int argc, char **argv)
@@ -139,7 +158,7 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
     printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
-        context c = {.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 4 == 0};
+        context c = context_of_seed(seed);
         ir_module *m = graph_of_seed(seed);
         if (getenv("FUZZ_TRACE"))
             print_graph(m, seed);

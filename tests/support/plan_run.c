@@ -71,6 +71,25 @@ void random_value(ir_value_array *v, uint64_t *seed)
     }
 }
 
+static ir_bits special(bz_dtype t, unsigned k)
+{
+    static const double floats[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1.0, -1.0, 0x1p-149, -0x1p-1074, 0x1p-24, 0x1.fffffep127, -65504.0, 0x1p63, -0x1p31, 88.8, -104.0, 0.5, 1e-40};
+    static const int64_t ints[] = {0, 1, -1, INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, INT16_MIN, INT16_MAX, -128, 127, 128, 7, 8, 15, 16, 31, 32, 63, 64};
+    if (ir_is_float(t))
+        return ir_bits_from_f64(t, floats[k % BZ_LEN(floats)]);
+    return t == BZ_BOOL ? k & 1 : ir_bits_from_i64(t, ints[k % BZ_LEN(ints)]);
+}
+
+void sprinkle_specials(ir_value_array *v, uint64_t *seed)
+{
+    int64_t n = numel(v);
+    for (int64_t i = 0; i < n; i++) {
+        *seed = bz_mix(*seed, 0x5bec);
+        if (*seed % 6 == 0)
+            ir_store_bits(v->dtype, (char *)v->data + bytes(v->dtype, i), special(v->dtype, (unsigned)(*seed >> 40)));
+    }
+}
+
 void random_inputs(const ir_graph *g, ir_value_array *in, uint64_t seed)
 {
     for (uint32_t i = 0; i < g->inputs.n; i++) {

@@ -9,6 +9,8 @@ bz_status plan_run(const pass_plan *p, const ir_value_array *inputs, ir_value_ar
 
 /* Fills a value with small random numbers of its dtype. */
 void random_value(ir_value_array *v, uint64_t *seed);
+/* Puts NaN, infinities, zeros of both signs, denormals and limits of the dtype at about every sixth place. */
+void sprinkle_specials(ir_value_array *v, uint64_t *seed);
 /* Values for all inputs of a graph with constant shapes; data allocated. */
 void random_inputs(const ir_graph *g, ir_value_array *in, uint64_t seed);
 void free_values(ir_value_array *v, unsigned n);

@@ -2,43 +2,15 @@
  *
  * A pool of nodes; each step takes some of it, builds one thing and puts it back. Whatever a builder would refuse is avoided by choice of
  * operands, so every graph is valid. */
-#include "tests/support/random_graph.h"
+#include "tests/support/random_maker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL = 256, RANK = 5 };
-
-typedef struct maker {
-    ir_graph *g;
-    const random_choice *c;
-    uint64_t state;
-    ir_ref pool[POOL];
-    unsigned n;
-} maker;
-
-static uint32_t draw(maker *m, uint32_t below)
-{
-    m->state = bz_mix(m->state, 0x9e3779b97f4a7c15u);
-    return (uint32_t)(m->state >> 24) % below;
-}
-
-static bool chance(maker *m, unsigned percent)
-{
-    return draw(m, 100) < percent;
-}
-
-static ir_ref pick(maker *m)
+ir_ref random_node(maker *m)
 {
     unsigned back = chance(m, 50) ? draw(m, m->n < 4 ? m->n : 4) : draw(m, m->n); /* chains grow from what is new */
     return m->pool[m->n - 1 - back];
-}
-
-static int64_t numel(const ir_graph *g, ir_ref r)
-{
-    int64_t n = 0;
-    ir_numel(g, r, &n);
-    return n;
 }
 
 static void keep(maker *m, ir_ref r)
@@ -47,7 +19,7 @@ static void keep(maker *m, ir_ref r)
         m->pool[m->n++] = r;
 }
 
-static bz_dtype any_dtype(maker *m)
+bz_dtype random_dtype(maker *m)
 {
     static const bz_dtype common[] = {BZ_F32, BZ_F32, BZ_F32, BZ_F64, BZ_F16, BZ_BF16, BZ_I32, BZ_I64, BZ_BOOL, BZ_U8, BZ_I8, BZ_I16};
     return m->c->floats ? BZ_F64 : common[draw(m, BZ_LEN(common))];
@@ -56,10 +28,13 @@ static bz_dtype any_dtype(maker *m)
 static int64_t any_dim(maker *m)
 {
     static const int64_t dims[] = {1, 1, 2, 3, 4, 5, 7, 8, 10, 15, 16, 17, 31, 32, 33, 50, 64, 65, 100, 129, 300};
+    static const int64_t borders[] = {127, 128, 255, 257, 511, 512, 513, 1000, 1025, 4095, 4096, 4097, 8200}; /* of lanes, blocks, chains, tiles */
+    if (chance(m, 10))
+        return borders[draw(m, BZ_LEN(borders))];
     return chance(m, 2) ? 0 : dims[draw(m, BZ_LEN(dims))];
 }
 
-static unsigned any_shape(maker *m, int64_t *shape)
+unsigned random_shape(maker *m, int64_t *shape)
 {
     unsigned rank = draw(m, 10) == 0 ? 0 : 1 + draw(m, 3);
     int64_t n = 1;
@@ -72,7 +47,7 @@ static unsigned any_shape(maker *m, int64_t *shape)
     return rank;
 }
 
-static ir_ref input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank)
+ir_ref random_input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank)
 {
     ir_dim dims[IR_MAX_RANK];
     for (unsigned i = 0; i < rank; i++)
@@ -121,7 +96,7 @@ static ir_ref partner(maker *m, ir_ref x)
     case 2:
         return x;
     default:
-        return input(m, chance(m, 80) ? ir_dtype(m->g, x) : any_dtype(m), shape + lead, rank - lead);
+        return random_input(m, chance(m, 80) ? ir_dtype(m->g, x) : random_dtype(m), shape + lead, rank - lead);
     }
 }
 
@@ -132,7 +107,7 @@ static bool integer(const ir_graph *g, ir_ref r)
 
 static ir_ref elementwise(maker *m)
 {
-    ir_ref x[3] = {pick(m), 0, 0};
+    ir_ref x[3] = {random_node(m), 0, 0};
     ir_op op;
     do
         op = (ir_op)(1 + draw(m, IR_ELEM_END - 1));
@@ -241,7 +216,7 @@ static ir_ref joined(maker *m, ir_ref x)
 
 static ir_ref movement(maker *m)
 {
-    ir_ref x = pick(m);
+    ir_ref x = random_node(m);
     for (unsigned n = 1 + draw(m, 3); n && x; n--) {
         ir_ref (*const moves[])(maker *, ir_ref) = {reshaped, permuted, sliced, padded, expanded, joined};
         ir_ref y = moves[draw(m, BZ_LEN(moves))](m, x);
@@ -265,7 +240,7 @@ static unsigned some_axes(maker *m, unsigned rank, int *axes)
 
 static ir_ref folded(maker *m)
 {
-    ir_ref x = pick(m);
+    ir_ref x = random_node(m);
     int axes[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank, n = some_axes(m, rank, axes);
     ir_reduce_kind kind = m->c->floats ? (chance(m, 80) ? IR_SUM : IR_PROD) : (ir_reduce_kind)draw(m, IR_NREDUCE);
@@ -280,7 +255,7 @@ static ir_ref folded(maker *m)
 /* x times a new input (or a node that happens to fit) over random batch and contracting axes in random order. */
 static ir_ref product(maker *m)
 {
-    ir_ref x = pick(m);
+    ir_ref x = random_node(m);
     int64_t shape[IR_MAX_RANK], other[IR_MAX_RANK];
     int order[IR_MAX_RANK], lb[IR_MAX_RANK], rb[IR_MAX_RANK], lc[IR_MAX_RANK], rc[IR_MAX_RANK], place[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank, nb = 0, nc = 0, nfree = draw(m, 2), total;
@@ -311,7 +286,7 @@ static ir_ref product(maker *m)
         else
             other[place[i]] = 1 + draw(m, 20);
     }
-    ir_ref y = input(m, ir_dtype(m->g, x), other, total);
+    ir_ref y = random_input(m, ir_dtype(m->g, x), other, total);
     if (chance(m, 30))
         y = ir_build1(m->g, IR_NEG, y);
     return chance(m, 70) ? ir_dot(m->g, x, y, lb, rb, nb, lc, rc, nc) : ir_dot(m->g, y, x, rb, lb, nb, rc, lc, nc);
@@ -319,7 +294,7 @@ static ir_ref product(maker *m)
 
 static ir_ref looked_up(maker *m)
 {
-    ir_ref x = pick(m);
+    ir_ref x = random_node(m);
     int64_t shape[IR_MAX_RANK], count = 1 + draw(m, 20);
     unsigned rank = ir_at(m->g, x)->rank;
     if (!rank || !ir_static_shape(m->g, x, shape))
@@ -328,7 +303,7 @@ static ir_ref looked_up(maker *m)
     if (!shape[axis] || numel(m->g, x) == 0)
         return x;
     bz_dtype t = chance(m, 70) ? BZ_I64 : BZ_I32;
-    ir_ref i = input(m, t, &count, chance(m, 90));
+    ir_ref i = random_input(m, t, &count, chance(m, 90));
     i = ir_build2(m->g, IR_IMOD, i, ir_const_i(m->g, t, shape[axis]));
     if (chance(m, 40))
         i = ir_build2(m->g, IR_SUB, i, ir_const_i(m->g, t, shape[axis]));
@@ -337,7 +312,7 @@ static ir_ref looked_up(maker *m)
 
 static ir_ref composed(maker *m)
 {
-    ir_ref x = pick(m);
+    ir_ref x = random_node(m);
     unsigned rank = ir_at(m->g, x)->rank;
     if (!rank || numel(m->g, x) == 0)
         return x;
@@ -354,7 +329,7 @@ static ir_ref composed(maker *m)
     case 4:
         return ir_mean(m->g, x, &axis, 1, chance(m, 50));
     case 5:
-        return ir_cast(m->g, x, any_dtype(m));
+        return ir_cast(m->g, x, random_dtype(m));
     default:
         return ir_copy(m->g, x);
     }
@@ -364,13 +339,14 @@ static void step(maker *m)
 {
     unsigned k = draw(m, 100);
     int64_t shape[IR_MAX_RANK];
-    ir_ref r = k < 45   ? elementwise(m)
-               : k < 63 ? movement(m)
-               : k < 76 ? folded(m)
-               : k < 82 ? product(m)
-               : k < 86 ? looked_up(m)
-               : k < 95 ? composed(m)
-                        : input(m, any_dtype(m), shape, any_shape(m, shape));
+    ir_ref r = k < 38   ? elementwise(m)
+               : k < 53 ? movement(m)
+               : k < 65 ? folded(m)
+               : k < 70 ? product(m)
+               : k < 73 ? looked_up(m)
+               : k < 80 ? composed(m)
+               : k < 96 ? random_builder(m, random_node(m))
+                        : random_input(m, random_dtype(m), shape, random_shape(m, shape));
     keep(m, r);
 }
 
@@ -379,7 +355,9 @@ static void choose_outputs(maker *m)
 {
     bool taken[POOL * 2] = {false};
     for (unsigned n = m->c->floats ? 1 : 1 + draw(m, 4), i = 0; i < n; i++) {
-        ir_ref r = i == 0 ? m->pool[m->n - 1] : pick(m);
+        ir_ref r = i == 0 ? m->pool[m->n - 1] : random_node(m);
+        if (i && chance(m, 8))
+            r = m->g->inputs.p[draw(m, m->g->inputs.n)].node;
         int donated = -1;
         for (uint32_t k = 0; k < m->g->inputs.n && k < BZ_LEN(taken) && !m->c->floats && donated < 0; k++) {
             const ir_input *in = &m->g->inputs.p[k];
@@ -399,8 +377,8 @@ ir_module *random_graph(uint64_t seed, const random_choice *c)
     int64_t shape[IR_MAX_RANK];
     ir_module_add(module, m.g);
     for (unsigned i = 1 + draw(&m, 3); i; i--) {
-        unsigned rank = any_shape(&m, shape);
-        keep(&m, input(&m, any_dtype(&m), shape, rank));
+        unsigned rank = random_shape(&m, shape);
+        keep(&m, random_input(&m, random_dtype(&m), shape, rank));
     }
     for (unsigned i = 0; i < c->nodes && !m.g->err.status; i++)
         step(&m);
