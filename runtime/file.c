@@ -1,6 +1,8 @@
 /* file.c - files read whole and replaced whole.
  *
- *     pieces --> path.XXXXXX --fsync--> --rename--> path        a reader sees the old file or the new one */
+ *     pieces --> path.XXXXXX --fsync--> --rename--> path        a reader sees the old file or the new one
+ *
+ * What is there and no regular file (a device, a pipe) is written to, never replaced. */
 #include "runtime/array.h"
 
 #include <errno.h>
@@ -50,7 +52,22 @@ static bool write_temporary(char *temporary, const rt_piece *pieces, unsigned n)
     return good;
 }
 
+static bool is_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static bz_status write_special(const char *path, const rt_piece *pieces, unsigned n, bz_error *e) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0;
+    for (unsigned i = 0; i < n && good; i++) good = write_all(fd, pieces[i].p, pieces[i].n);
+    int why = errno;
+    if (fd >= 0) close(fd);
+    return good ? BZ_OK : bz_fail(e, BZ_EIO, "cannot write %s: %s", path, strerror(why));
+}
+
 bz_status rt_file_replace(const char *path, const rt_piece *pieces, unsigned n, bz_error *e) {
+    if (is_special(path)) return write_special(path, pieces, n, e);
     size_t room = strlen(path) + 8;
     char *temporary = bz_mem_alloc(room);
     if (!temporary) return bz_fail(e, BZ_ENOMEM, "out of memory");

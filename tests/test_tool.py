@@ -6,6 +6,7 @@ output for status 0, standard error otherwise). DIR stands for a fresh directory
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -193,6 +194,12 @@ def test_explain():
     row(["explain", "-", "--svg", "DIR/odd.svg", "--repeat", "0"], odd, 0)
     check("odd names are escaped", xml.dom.minidom.parse(path("odd.svg")).documentElement.tagName == "svg")
     row(["explain", "DIR/g.bz", "--repeat", "0", "--svg", "DIR/none/x.svg"], "", 3, "cannot write")
+    os.mkfifo(path("pipe"))
+    reader = subprocess.Popen(["cat", path("pipe")], stdout=subprocess.PIPE, text=True)
+    row(["explain", "DIR/g.bz", "--repeat", "0", "--svg", "DIR/pipe"], "", 0)
+    if not stat.S_ISFIFO(os.stat(path("pipe")).st_mode):
+        reader.kill()
+    check("what is no regular file is written to, not replaced", "</svg>" in reader.communicate()[0], "")
 
 
 MAIN = """#include <stdio.h>
