@@ -22,10 +22,10 @@ test: deps ## Install what is missing, build, run every test; ends with `N passe
 golden-update: deps ## Rewrite the golden files from what the passes and emitters give now
 	@$(MAKE) --no-print-directory run-golden
 
-run-check: $(NEEDED) $(TESTS_QUICK)
+run-check: $(NEEDED) $(TESTS_QUICK) $(FUZZERS)
 	@$(TEST_ENV) BRAZE_QUICK=1 tests/run.sh $(B) $(TESTS_QUICK)
 
-run-test: all $(NEEDED) $(TESTS_QUICK) $(TESTS_SLOW)
+run-test: all $(NEEDED) $(TESTS_QUICK) $(TESTS_SLOW) $(FUZZERS)
 	@$(TEST_ENV) tests/run.sh $(B) $(TESTS_QUICK) $(TESTS_SLOW)
 
 run-golden: $(NEEDED) $(TESTS_QUICK)

@@ -19,7 +19,7 @@ import numpy as np
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 QUICK = os.environ.get("BRAZE_QUICK")
 PER_FILE = 6
-DTYPES = {"f32": "f4", "f64": "f8", "i32": "i4", "i64": "i8", "bool": "?"}
+DTYPES = {"f32": "f4", "f64": "f8", "i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "bool": "?"}
 # Relative to the largest element; every op of a chain may add a few ULP, sums of hundreds some more.
 TOLERANCE = {"f32": 3e-5, "f64": 1e-12}
 
@@ -57,7 +57,7 @@ class Program:
         elif dtype == "bool":
             data = self.n.randint(0, 2, shape).astype("?")
         else:
-            data = self.n.randint(-20, 20, shape).astype(DTYPES[dtype])
+            data = self.n.randint(0 if dtype == "u8" else -20, 20, shape).astype(DTYPES[dtype])
         data = np.asarray(data)
         self.inputs[name] = data
         return Value("%" + name, data.astype("f8") if dtype == "f32" else data, dtype, True)
@@ -99,10 +99,24 @@ class Program:
         table = [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("maximum", np.maximum), ("minimum", np.minimum)]
         if not x.is_float:
             table += [("bitwise_and", np.bitwise_and), ("bitwise_xor", np.bitwise_xor), ("bitwise_or", np.bitwise_or)]
+            if self.r.random() < 0.3 and y.ref.ndim and x.ref.ndim:
+                return self.division(x, y)
         op, f = self.r.choice(table)
         a, b = (x, y) if self.r.random() < 0.5 or op in ("maximum", "minimum") else (y, x)
         exact = not x.is_float or x.exact and op in ("maximum", "minimum")
         return self.emit(f"{op} {a.name}, {b.name}", f(a.ref, b.ref), x.dtype, exact)
+
+    def division(self, x, y):
+        """Division by what is not 0, shifts by what is less than the width (NumPy's others are undefined)."""
+        bits = 8 * x.ref.dtype.itemsize
+        if self.r.random() < 0.5:
+            c = self.emit(f"ne {y.name}, 0", y.ref != 0, "bool", True)
+            d = self.emit(f"where {c.name}, {y.name}, 3", np.where(y.ref != 0, y.ref, 3).astype(y.ref.dtype), y.dtype, True)
+            op, f = self.r.choice((("floor_divide", np.floor_divide), ("remainder", np.remainder)))
+        else:
+            d = self.emit(f"bitwise_and {y.name}, {bits - 1}", y.ref & y.ref.dtype.type(bits - 1), y.dtype, True)
+            op, f = self.r.choice((("left_shift", np.left_shift), ("right_shift", np.right_shift)))
+        return self.emit(f"{op} {x.name}, {d.name}", f(x.ref, d.ref), x.dtype, True)
 
     def choice(self, x):
         if not x.exact or x.dtype == "bool":
@@ -114,19 +128,34 @@ class Program:
             return c
         return self.emit(f"where {c.name}, {x.name}, {y.name}", np.where(c.ref, x.ref, y.ref), x.dtype, True)
 
+    @staticmethod
+    def total(v, **how):
+        return np.sum(v, dtype=v.dtype if v.dtype.kind == "f" else "i8", **how)
+
+    @staticmethod
+    def logsumexp(v, **how):
+        return np.log(np.sum(np.exp(v), **how))
+
+    @staticmethod
+    def variance(v, **how):
+        return np.var(v, **how)
+
     def reduction(self, x):
         if not x.ref.ndim:
             return None
         axes = sorted(self.r.sample(range(x.ref.ndim), self.r.randint(1, x.ref.ndim)))
         keep = self.r.random() < 0.5
-        kinds = [("any", np.any), ("all", np.all)] if x.dtype == "bool" else [("sum", np.sum), ("max", np.max), ("min", np.min)]
+        kinds = [("any", np.any), ("all", np.all)] if x.dtype == "bool" else [("sum", self.total), ("max", np.max), ("min", np.min)]
         if x.is_float:
-            kinds += [("mean", np.mean)]
+            kinds += [("mean", np.mean), ("logsumexp", self.logsumexp), ("var", self.variance)]
         op, f = self.r.choice(kinds)
         ref = f(x.ref, axis=tuple(axes), keepdims=keep)
         dtype = "i64" if op == "sum" and not x.is_float else x.dtype
         exact = not x.is_float or x.exact and op in ("max", "min")
-        return self.emit(f"{op} {x.name} {{axes={axes}{', keepdim' if keep else ''}}}", ref, dtype, exact)
+        if op == "logsumexp" and np.abs(x.ref).max(initial=0) > 80:
+            return None
+        more = (", keepdim" if keep else "") + (", correction=0" if op == "var" else "")
+        return self.emit(f"{op} {x.name} {{axes={axes}{more}}}", ref, dtype, exact)
 
     def argument(self, x):
         if not x.exact or not x.ref.ndim or x.dtype == "bool":
@@ -154,10 +183,11 @@ class Program:
         return self.emit(f"layer_norm {x.name} {{eps=0.1}}", (x.ref - m) / np.sqrt(v + 0.1), x.dtype, False)
 
     def matmul(self, x):
-        if not x.is_float or x.ref.ndim < 2:
+        if x.dtype == "bool" or x.ref.ndim < 2:
             return None
-        y = self.input(x.dtype, (x.ref.shape[-1], self.r.choice((1, 3, 8, 19))))
-        return self.emit(f"matmul {x.name}, {y.name}", x.ref @ y.ref, x.dtype, False)
+        batch = tuple(self.r.choice((d, 1)) for d in x.ref.shape[:-2])[self.r.randint(0, x.ref.ndim - 2):]
+        y = self.input(x.dtype, batch + (x.ref.shape[-1], self.r.choice((1, 3, 8, 19))))
+        return self.emit(f"matmul {x.name}, {y.name}", x.ref @ y.ref, x.dtype, not x.is_float)
 
     def movement(self, x):
         return self.r.choice((self.reshape, self.permute, self.slice, self.pad, self.flip, self.concat, self.expand))(x)
@@ -213,11 +243,15 @@ class Program:
         to = self.r.choice(sorted(DTYPES))
         if not x.exact or to == "f32" and x.dtype == "f64" or (to == "i32" and x.dtype == "i64"):
             return None
+        if to not in ("f32", "f64", "bool") and x.dtype != "bool":
+            fits = np.iinfo(DTYPES[to])
+            if x.ref.size and (x.ref.min() < fits.min or x.ref.max() > fits.max):
+                return None
         ref = x.ref.astype("f8" if to == "f32" else DTYPES[to])
         return self.emit(f"cast {x.name} {{dtype={to}}}", ref, to, True)
 
     def chain(self):
-        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "i32", "i64", "bool")), self.shape())
+        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "i8", "u8", "i16", "i32", "i64", "bool")), self.shape())
         ops = [self.unary, self.unary, self.tamed, self.binary, self.binary, self.choice, self.reduction, self.argument,
                self.softmax, self.layer_norm, self.matmul, self.movement, self.movement, self.cast]
         for _ in range(self.r.randint(3, 9)):
