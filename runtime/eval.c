@@ -94,8 +94,9 @@ static bool add_border(bz_context *c, const rt_epoch *e) {
             ir_ref x = ir_in(e->g, n)[k];
             if (!(marks(c, x) & NEED) || is_cheap(e->g, x)) {
                 if (!add_later(c, x)) return false;
-            } else if (!kept(e, x) && !add_output(c, x)) {
-                return false;
+            } else if (!kept(e, x)) { /* one of several results, or the value itself */
+                bool tuple = ir_at(e->g, x)->flags & IR_IS_TUPLE;
+                if (!add_output(c, tuple ? c->later.p[i] : x)) return false;
             }
         }
     }
@@ -206,7 +207,7 @@ static void sweep(bz_context *c, rt_epoch *e) {
 }
 
 /* An in-place change reaches the memory of the owner. */
-static void write_home(bz_context *c, rt_storage *s) {
+static bool write_home(bz_context *c, rt_storage *s) {
     size_t bytes = ir_dtype_bytes((bz_dtype)s->dtype);
     const rt_layout *l = s->u.owner.layout;
     rt_buffer *packed = s->buf;
@@ -215,23 +216,26 @@ static void write_home(bz_context *c, rt_storage *s) {
                (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
     } else {
         rt_buffer *window = rt_buffer_new(c, (size_t)l->count * bytes);
-        if (!window) return;
+        if (!window) return false;
         rt_gather_elements(window->p, packed->p, bytes, l, s->u.owner.offset);
         rt_scatter_elements(s->u.owner.home->p, window->p, bytes, l, s->u.owner.offset);
         rt_buffer_unref(c, window);
     }
     s->dirty = false;
+    return true;
 }
 
-static void hand_out(bz_context *c, rt_epoch *e) {
+static bz_status hand_out(bz_context *c, rt_epoch *e) {
+    bool home = true;
     for (rt_storage *s = e->pending, *next; s; s = next) {
         next = s->next;
         rt_buffer *b = kept(e, s->node);
         if (!b) continue;
         s->buf = rt_buffer_ref(b);
         rt_storage_settle(s);
-        if (s->dirty) write_home(c, s);
+        if (s->dirty) home &= write_home(c, s);
     }
+    return home ? BZ_OK : c->err.status;
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
@@ -246,6 +250,13 @@ static bz_status run(bz_context *c, rt_epoch *e) {
     if (s || keep_results(c, e)) return s;
     for (uint32_t i = 0; i < c->outs.n; i++) rt_buffer_unref(c, c->out_bufs.p[i]);
     return rt_no_memory(c);
+}
+
+static void end_recording(bz_context *c) {
+    rt_epoch *e = c->epoch;
+    if (!e) return;
+    c->epoch = NULL;
+    rt_epoch_close(c, e);
 }
 
 /* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */
@@ -266,14 +277,24 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n) {
     if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    hand_out(c, e);
+    status = hand_out(c, e);
     sweep(c, e);
     if (e->g->n.n > LONG_EPOCH) {
         for (rt_storage *k = e->settled; k; k = k->next) k->buf->forgotten = true;
-        c->epoch = NULL;
-        rt_epoch_close(c, e);
+        end_recording(c);
     }
-    return BZ_OK;
+    return status;
+}
+
+/* All that was recorded has its value, and goes; memory that is not braze's may be another from now on. */
+static bz_status eval_everything(bz_context *c) {
+    rt_storage **all = NULL;
+    unsigned n = 0;
+    bz_status status = everything(c, &all, &n);
+    if (!status) status = eval_here(c, all, n);
+    bz_mem_free(all);
+    if (!status) end_recording(c);
+    return status;
 }
 
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
@@ -286,12 +307,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
         dirty |= s[i]->dirty;
     }
     if (status || !work) return status;
-    if (!dirty) return eval_here(c, s, n);
-    rt_storage **all = NULL;
-    status = everything(c, &all, &n);
-    if (!status) status = eval_here(c, all, n);
-    bz_mem_free(all);
-    return status;
+    return dirty ? eval_everything(c) : eval_here(c, s, n);
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
@@ -313,24 +329,17 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
     return rt_eval(c, &s, 1);
 }
 
-bz_status rt_flush_storage(bz_context *c, rt_storage *s) {
-    rt_storage **all = NULL;
-    unsigned n = 0;
+bz_status rt_flush(bz_context *c) {
     bz_status status = rt_ready(c);
     if (status || (!c->epoch && !c->closed.n)) return status;
-    if (!rt_recording(c)) return BZ_ENOMEM;
-    (void)s;
-    status = everything(c, &all, &n);
-    if (!status && n) status = eval_here(c, all, n);
-    bz_mem_free(all);
-    return status;
+    return rt_recording(c) ? eval_everything(c) : BZ_ENOMEM;
 }
 
 bz_status bz_flush(bz_tensor *x) {
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
     if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
-    return rt_flush_storage(c, t->st);
+    return rt_flush(c);
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
@@ -346,11 +355,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
         c = of;
     }
     if (!status && c) status = rt_eval(c, s, count);
-    if (!status && c && c->epoch) {
-        rt_epoch *e = c->epoch;
-        c->epoch = NULL;
-        rt_epoch_close(c, e);
-    }
+    if (!status && c) end_recording(c);
     if (s != few) bz_mem_free(s);
     return status;
 }

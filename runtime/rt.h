@@ -236,7 +236,7 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
-bz_status rt_flush_storage(bz_context *c, rt_storage *s);
+bz_status rt_flush(bz_context *c); /* everything recorded gets its value, and the recording ends */
 bz_status rt_ready(bz_context *c); /* BZ_EMODE while tracing */
 
 /* ---- device.c, program.c, run.c */

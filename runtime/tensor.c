@@ -95,7 +95,7 @@ void rt_tensor_free(bz_context *c, rt_tensor *t) {
     t->st = NULL;
     t->next = c->slab.free;
     c->slab.free = slot;
-    if (st->refs == 1 && st->dirty) rt_flush_storage(c, st);
+    if (st->refs == 1 && st->dirty) rt_flush(c);
     rt_storage_unref(c, st);
 }
 

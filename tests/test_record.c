@@ -164,3 +164,33 @@ Test(record, released_values_do_not_pile_up) {
     cr_expect_eq(bz_item(loss), 0.25 * N);
     bz_close(c);
 }
+
+/* After a flush the memory is the owner's: what reads it later reads what lies there then. */
+Test(record, flush_ends_the_recording) {
+    bz_context *c;
+    float m[2] = {1, 2}, got[2];
+    cr_assert_eq(bz_open(NULL, &c), BZ_OK);
+    bz_tensor *x = bz_from_buffer(c, BZ_F32, m, (int64_t[]){2}, NULL, 1);
+    bz_tensor *a = bz_add(x, x);
+    cr_expect_eq(bz_item(bz_sum(a, NULL, 0, false)), 6);
+    cr_expect_eq(bz_flush(x), BZ_OK);
+    m[0] = 10;
+    cr_expect_eq(bz_to_host(bz_add(x, x), got, sizeof got), BZ_OK);
+    cr_expect(got[0] == 20 && got[1] == 4, "%g %g", (double)got[0], (double)got[1]);
+    bz_close(c);
+}
+
+/* The second result is read after the first: the op with both is neither stored nor run twice. */
+Test(record, results_one_after_the_other) {
+    bz_context *c;
+    float v[3] = {3, 1, 2};
+    int64_t at[3];
+    cr_assert_eq(bz_open(&(bz_options){.device = BZ_REF}, &c), BZ_OK);
+    bz_tensor *index, *sorted = bz_sort(bz_from_data(c, BZ_F32, v, BZ_SHAPE(3)), 0, false, &index);
+    cr_expect_eq(bz_to_host(sorted, v, sizeof v), BZ_OK);
+    cr_expect_eq(counters(c).evaluations, 1);
+    cr_expect_eq(bz_to_host(index, at, sizeof at), BZ_OK);
+    cr_expect_eq(counters(c).evaluations, 1);
+    cr_expect(v[0] == 1 && v[2] == 3 && at[0] == 1 && at[2] == 0);
+    bz_close(c);
+}
