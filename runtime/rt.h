@@ -241,8 +241,9 @@ typedef struct rt_spec { /* of an output */
 typedef struct rt_call {
     rt_buffer *const *in; /* per input of the graph; NULL for scalars */
     const ir_bits *bits;  /* per input; scalars */
-    rt_buffer **
-        out; /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
+    /* per output, one reference each: a donated input's buffer is offered and the run may put another in its place; for the
+     * others NULL, and the run sets them */
+    rt_buffer **out;
 } rt_call;
 typedef struct rt_device {
     const char *name;
