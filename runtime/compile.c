@@ -361,7 +361,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
 /* The donated input's buffer becomes the call's alone. References at this point: the storage's, the call's, a foreign home's. */
 static bool own_buffer(bz_context *c, const rt_storage *s, rt_buffer **arg) {
     uint32_t alone = s->kind == RT_FOREIGN && *arg == s->u.owner.home ? 3 : 2;
-    if ((*arg)->refs != alone || (*arg)->call == c->calls) {
+    if ((*arg)->refs != alone || (*arg)->owner || (*arg)->call == c->calls) {
         rt_buffer *own = copy_of(c, *arg);
         if (!own) return false;
         rt_buffer_unref(c, *arg);

@@ -57,7 +57,8 @@ static rt_buffer *output_buffer(bz_context *c, const cpu_program *p, const rt_ca
     int in = p->input_of_output[i];
     rt_buffer *b = in < 0 ? call->out[p->first_output[i]] : call->in[in];
     bool first = in < 0 && p->first_output[i] == i;
-    if (b && !first && (!b->foreign || b == call->out[i])) return rt_buffer_ref(b);
+    if (b && !first && b == call->out[i]) return rt_buffer_ref(b);
+    if (b && !first && !b->foreign) return rt_buffer_alias(c, b);
     return rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
 }
 

@@ -111,7 +111,7 @@ static bz_status take_donated(tool_engine *x) {
         int in = x->g->outputs.p[i].donated;
         rt_buffer *b = x->out[i], *own = b;
         if (in < 0 || b == x->in[in]) continue;
-        if (b->refs > 1) {
+        if (b->refs > 1 || b->owner) {
             own = rt_buffer_new(x->c, b->bytes);
             if (!own) return BZ_ENOMEM;
             memcpy(own->p, b->p, b->bytes);
