@@ -3,6 +3,7 @@
 # soname, a pkg-config file that leads to them; and `make uninstall` takes all of it away again.
 set -u
 src=${BRAZE_SRC:-.}
+# shellcheck source=tests/support/expect.sh
 . "$src/tests/support/expect.sh"
 
 cat >"$dir/main.c" <<'EOF'

@@ -3,6 +3,7 @@
 # Two artefacts, each with a copy of the run time inside, go into one program and must share one pool.
 set -u
 build=${BRAZE_BUILD:-build} src=${BRAZE_SRC:-.} cc=${CC:-cc}
+# shellcheck source=tests/support/expect.sh
 . "$src/tests/support/expect.sh"
 
 artefact() { # NAME: a function sum_NAME over the pool, and a look at where the pool is
