@@ -142,3 +142,25 @@ Test(record, every_allocation_may_fail) {
         cr_expect_gt(n, 50);
     }
 }
+
+/* Values that only the recording holds are let go when they become many, and computed again for a gradient. */
+Test(record, released_values_do_not_pile_up) {
+    enum { N = 1 << 20, STEPS = 100 };
+    bz_context *c;
+    cr_assert_eq(bz_open(NULL, &c), BZ_OK);
+    bz_set_mode(c, BZ_EAGER);
+    bz_tensor *w = bz_full(c, BZ_SHAPE(N), 0.5, BZ_F32), *x = bz_square(w), *g;
+    for (int i = 0; i < STEPS; i++) {
+        bz_tensor *y = bz_neg(x);
+        bz_release(x);
+        x = y;
+    }
+    bz_counters k;
+    bz_get_counters(c, &k);
+    cr_expect_lt(k.peak_bytes, UINT64_C(300) << 20, "%llu bytes for one live tensor", (unsigned long long)k.peak_bytes);
+    bz_tensor *loss = bz_sum(x, NULL, 0, false);
+    cr_assert_eq(bz_grad(loss, &w, 1, &g), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(bz_item(bz_max(g, NULL, 0, false)), 1.0);
+    cr_expect_eq(bz_item(loss), 0.25 * N);
+    bz_close(c);
+}
