@@ -228,6 +228,11 @@ ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, b
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
 
+/* ---- host.c */
+/* Can a tensor have this dtype and shape? false: BZ_EDTYPE or BZ_ESHAPE in the context, which names `op`. */
+bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
+                    const int64_t *shape, int rank);
+
 /* ---- window.c: elements of a storage as movement ops */
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
 /* base with v in the window; 0 with an error where elements of the window overlap. */
@@ -248,8 +253,9 @@ typedef struct rt_spec { /* of an output */
 typedef struct rt_call {
     rt_buffer *const *in; /* per input of the graph; NULL for scalars */
     const ir_bits *bits;  /* per input; scalars */
-    rt_buffer **
-        out; /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
+    /* per output, one reference each: a donated input's buffer is offered and the run may put another in its place; for the
+     * others NULL, and the run sets them */
+    rt_buffer **out;
 } rt_call;
 typedef struct rt_device {
     const char *name;
