@@ -461,7 +461,7 @@ static void join(player *p) {
 /* d sum(x * y) / dx = y, and the other way round. Copies that are evaluated do not depend on each other. */
 static void gradient(player *p) {
     api_view *x = any(p), *y = partner(p, x, true);
-    if (!y || !is_float(x->t) || y->rank != x->rank || y->n != x->n) return;
+    if (!y || !is_float(x->t) || y->rank != x->rank || y->n != x->n || !x->n) return;
     bz_tensor *g[2], *in[2] = {bz_copy(x->h), bz_copy(y->h)};
     note(p, "grad v%u v%u", number(p, x), number(p, y));
     bz_eval(in, 2);
@@ -537,7 +537,7 @@ static void call_update(player *p) {
 /* Each input gets what was made of the other one. */
 static void call_swap(player *p) {
     api_view *x = any(p), *y = partner(p, x, true);
-    if (!y || api_shares(x, y) || y->rank != x->rank || y->n != x->n) return;
+    if (!y || api_shares(x, y) || y->rank != x->rank || y->n != x->n || !x->n) return;
     if (!x->whole || !y->whole) return;
     for (int a = 0; a < x->rank; a++)
         if (x->shape[a] != y->shape[a]) return;
