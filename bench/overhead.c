@@ -42,8 +42,13 @@ static bz_tensor *negative(bz_tensor *x) {
     return bz_neg(x);
 }
 
+/* Of one result: the values between have no handles when it is evaluated. */
 static bz_tensor *pointwise(bz_tensor *x) {
-    return bz_mul(bz_exp(bz_add(x, x)), bz_sigmoid(x));
+    bz_tensor *twice = bz_add(x, x), *e = bz_exp(twice), *s = bz_sigmoid(x), *y = bz_mul(e, s);
+    bz_release(twice);
+    bz_release(e);
+    bz_release(s);
+    return y;
 }
 
 static bz_tensor *softmax(bz_tensor *x) {
