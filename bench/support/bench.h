@@ -41,8 +41,12 @@ void bench_start(int argc, char **argv);
 /* Measures, prints, appends. The exit status of the program. */
 int bench_run(const bench_case *k);
 
+/* What bounds an op of the eager form: memory that it reads and writes, memory that it reads, or arithmetic (then it has no goal). */
+typedef enum bench_bound { BENCH_COPIES, BENCH_READS, BENCH_COMPUTES, BENCH_BOUNDS } bench_bound;
+
 /* Passes y on. In eager mode y is there now: the time since the op before is this op's, which touched `bytes` of memory at least.
  * done: an operand to release, NULL for none. */
-bz_tensor *bench_op(const char *name, double bytes, bz_tensor *y, bz_tensor *done);
+bz_tensor *bench_op(const char *name, bench_bound bound, double bytes, bz_tensor *y,
+                    bz_tensor *done);
 
 #endif
