@@ -272,7 +272,7 @@ static bool emit_body(lower *l)
     ir_static_shape(l->g, l->group->head, shape);
     for (unsigned d = 0; d < ir_at(l->g, l->group->head)->rank; d++)
         sym[d] = lower_sym(l, NULL, shape[d]);
-    fuse_space_of(l->g, &l->x, FUSE_MAP, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, FUSE_MAP, l->group->head, sym, &l->space);
     return lower_map(l);
 }
 

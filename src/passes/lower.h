@@ -13,7 +13,9 @@ typedef struct fuse_group {
     fuse_kind kind;
     bool dead; /* merged into another */
     ir_ref head;
-    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is not listed: it is an index map) */
+    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is listed only where it is stored) */
+    uint32_t values;      /* computed or moved, at most, counted once for each index at which one is read */
+    bool repeats;         /* some are read at several indices */
 } fuse_group;
 
 #define FUSE_NO_GROUP UINT32_MAX
@@ -28,18 +30,29 @@ typedef struct fuse_space {
     ir_ex full_idx[IR_MAX_RANK], kept_idx[IR_MAX_RANK];
 } fuse_space;
 
+/* What a member reads through movement only: an input, a listed constant (which, as a member, reads itself), a node of a group. */
+typedef struct fuse_read {
+    ir_ref base;
+    uint32_t ways; /* in how many ways movement leads there */
+} fuse_read;
+
 typedef struct fuse_result {
     const ir_graph *g;
     uint32_t *group_of; /* of each node; FUSE_NO_GROUP for inputs, constants, movement and dead nodes */
     bool *stored;       /* the node's value lies in a buffer of its own */
     BZ_VEC(fuse_group) groups;
     BZ_VEC(pass_refusal) refusals;
+    BZ_VEC(fuse_read) reads; /* of node r: reads[first_read[r]] .. reads[first_read[r + 1]] */
+    uint32_t *first_read;
 } fuse_result;
 
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e);
 void fuse_free(fuse_result *f);
+/* ---- fuse_space.c */
+/* The node whose shape the full level has. */
+ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head);
 /* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`. */
-void fuse_space_of(const ir_graph *g, ir_exprs *x, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
+void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
 fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
 /* Canonical index of r on a level. */
 void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, ir_ex *idx);

@@ -22,25 +22,10 @@ typedef struct scheduler {
     bool failed;
 } scheduler;
 
-static bool walk(const fuse_result *f, ir_ref reader, ir_ref x, lower_visit *visit, void *ctx)
-{
-    const ir_node *n = ir_at(f->g, x);
-    bool end = f->group_of[x] != FUSE_NO_GROUP || n->op == IR_INPUT || (n->op == IR_CONST && n->nattr > 1);
-    if (end)
-        return visit(ctx, reader, x);
-    for (unsigned i = 0; i < n->nin; i++)
-        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
-            return false;
-    return true;
-}
-
 bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx)
 {
-    const ir_node *n = ir_at(f->g, reader);
-    if (n->op == IR_CONST && n->nattr > 1)
-        return visit(ctx, reader, reader);
-    for (unsigned i = 0; i < n->nin; i++)
-        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
+    for (uint32_t i = f->first_read[reader]; i < f->first_read[reader + 1]; i++)
+        if (!visit(ctx, reader, f->reads.p[i].base))
             return false;
     return true;
 }
