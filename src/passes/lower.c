@@ -276,8 +276,6 @@ static bool emit_body(lower *l)
     return lower_map(l);
 }
 
-static const char *const stems[] = {[FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "dot"};
-
 static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
 {
     bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) && !l->k->failed && !l->x.failed;
@@ -291,7 +289,11 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
         bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel yet%s%s", ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     unsigned number;
-    if (!clean || !add_kernel(l, clean, stems[group->kind], &number))
+    bz_text stem = {0};
+    name_group(&stem, l->g, group);
+    ok = clean && add_kernel(l, clean, bz_text_c(&stem), &number);
+    bz_text_free(&stem);
+    if (!ok)
         return false;
     bz_arena *a = &l->plan->memory;
     out->kernel = number;
@@ -495,28 +497,15 @@ static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out)
     }
 }
 
-static const char *launch_name(lower *l, const ir_ref *nodes, uint32_t n)
+/* The first group's name, how many are side by side, and the launch's number. */
+static const char *launch_name(lower *l, const fuse_group *group, uint32_t segments)
 {
     bz_text t = {0};
-    const char *before = "";
-    for (uint32_t i = 0, listed = 0; i < n; i++) {
-        const ir_node *node = ir_at(l->g, nodes[i]);
-        const char *name = node->op == IR_REDUCE ? ir_reduce_name(ir_reduce_get(l->g, node).kind) : ir_ops[node->op].name;
-        if (!strcmp(name, before))
-            continue;
-        before = name;
-        if (++listed == 6) {
-            bz_text_str(&t, "+...");
-            break;
-        }
-        bz_textf(&t, "%s%s", listed > 1 ? "+" : "", name);
-    }
-    for (uint32_t i = 0; i < l->plan->launches.n; i++)
-        if (!strcmp(l->plan->launches.p[i].name, bz_text_c(&t))) {
-            bz_textf(&t, ".%u", l->plan->launches.n);
-            break;
-        }
-    const char *own = bz_arena_str(&l->plan->memory, bz_text_c(&t));
+    name_group(&t, l->g, group);
+    if (segments > 1)
+        bz_textf(&t, "_x%u", segments);
+    bz_textf(&t, "_%u", l->plan->launches.n);
+    const char *own = t.failed ? NULL : bz_arena_str(&l->plan->memory, bz_text_c(&t));
     bz_text_free(&t);
     return own;
 }
@@ -545,7 +534,7 @@ static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t 
     launch.segments = segments;
     launch.nnodes = nodes.n;
     launch.nodes = ok ? bz_arena_copy(&l->plan->memory, nodes.p, nodes.n * sizeof *nodes.p) : NULL;
-    launch.name = ok ? launch_name(l, nodes.p, nodes.n) : NULL;
+    launch.name = ok ? launch_name(l, &l->f->groups.p[groups[0]], launch.nsegments) : NULL;
     bz_vec_free(&nodes);
     if (!launch.nodes || !launch.name)
         return false;

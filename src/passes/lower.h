@@ -178,6 +178,9 @@ bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *
 /* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out);
 
+/* ---- names.c: appends what a group's kernel is called: a C identifier of at most 32 characters, the same for equal groups */
+void name_group(bz_text *t, const ir_graph *g, const fuse_group *group);
+
 /* ---- lower.c: fills a plan from its graph */
 bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
 
