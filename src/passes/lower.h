@@ -65,7 +65,7 @@ static inline bool fuse_is_move(const ir_graph *g, ir_ref r) { return ir_op_is_m
  * base + lane, in `width` bundles of `lanes` lanes: bundle u begins at base + u * lanes. A node that is bound (its value is in a
  * buffer, a local array, a register) ends the recursion; movement rewrites indices; elementwise ops emit their operands first. */
 
-enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8 };
+enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8, EMIT_CHAINS = 256 };
 
 typedef struct emit_value {
     bool uniform; /* v[0] is a scalar, the same for every lane and bundle */
@@ -86,6 +86,7 @@ typedef struct emit_memo {
     ir_ref node;
     uint32_t idx; /* into emitter.memo_idx: rank expressions */
     lp_val guard;
+    unsigned chain, before; /* emitter.recent[chain] before this one came */
     emit_value value;
 } emit_memo;
 
@@ -106,12 +107,14 @@ typedef struct emitter {
     bool guard_uniform;
     BZ_VEC(ir_ex) seen;
     BZ_VEC(emit_memo) memo;
+    unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
     BZ_VEC(ir_ex) memo_idx;
     bool failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
     ir_ref unsupported;
 } emitter;
 
-bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x);
+/* `bind`: one per node, all BIND_NONE. */
+void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
 void emit_resume(emitter *m, lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
@@ -137,6 +140,25 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
 /* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
 void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes, unsigned n, ir_ex *idx);
 
+#define PASS_NONE UINT32_MAX
+
+/* ---- schedule.c: the order of the groups, and which run in one launch */
+typedef struct schedule {
+    BZ_VEC(uint32_t) groups;  /* in order of running */
+    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
+    uint32_t *launch_of;      /* of each group */
+} schedule;
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
+void schedule_free(schedule *s);
+/* ---- buffers.c: in which buffer each stored value lies */
+typedef struct homes {
+    const schedule *s;
+    uint32_t *buffer_of;   /* node -> plan buffer, PASS_NONE = none */
+    uint32_t *first_output, *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
+    uint32_t *last_launch; /* the last launch that reads node r, plus 1; 0 = none */
+    uint32_t *last_reader; /* the group that does, PASS_NONE = several */
+} homes;
+
 /* ---- lower_*.c: one kernel for one group. The context knows which nodes are stored and makes buffers on demand. */
 
 typedef struct lower {
@@ -146,7 +168,9 @@ typedef struct lower {
     const fuse_group *group;
     pass_plan *plan;
     bz_error *e;
-    uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
+    homes homes;
+    emit_bind *bind; /* per node, BIND_NONE between kernels */
+    uint32_t *slots, nslots; /* kernels of the plan by name */
     /* of the kernel at hand */
     ir_exprs x;
     emitter m;
@@ -161,18 +185,7 @@ typedef struct lower {
     BZ_VEC(lp_val) out_pointers;
 } lower;
 
-#define PASS_NONE UINT32_MAX
-
-/* ---- schedule.c: the order of the groups, and which run in one launch */
-typedef struct schedule {
-    BZ_VEC(uint32_t) groups;  /* in order of running */
-    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
-    uint32_t *launch_of;      /* of each group */
-} schedule;
-bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
-void schedule_free(schedule *s);
-/* Calls visit(ctx, base, canonical?) for every value that a member reads through movement only: inputs, constants that are listed,
- * stored nodes of other groups. */
+/* Calls visit(ctx, reader, base) for everything that a member reads (fuse_read), until one is false. */
 typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
 bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx);
 /* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
@@ -183,6 +196,13 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group);
 
 /* ---- lower.c: fills a plan from its graph */
 bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
+
+/* ---- buffers.c */
+bool buffers_begin(lower *l, const schedule *s);
+void buffers_end(lower *l);
+uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number); /* PASS_NONE: out of memory */
+bool buffers_choose(lower *l, uint32_t group); /* for every stored member of a group of the launch at hand */
+bool buffers_of_inputs(lower *l);              /* at the end: outputs that are inputs, unchanged */
 
 /* ---- memory.c: offsets in the arena */
 bool memory_plan(pass_plan *p);

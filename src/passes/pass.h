@@ -30,6 +30,7 @@ typedef struct pass_buffer {
     uint32_t number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
     int64_t offset;  /* ARENA: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
+    bool taken;           /* INPUT: an output lies in it */
 } pass_buffer;
 
 /* One use of a kernel: its code with these buffers, extents and scalars. */

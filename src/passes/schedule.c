@@ -16,6 +16,7 @@ typedef struct scheduler {
     bool *read;             /* some group reads it */
     bool *placed;
     uint32_t at;            /* the group whose reads are being listed */
+    uint32_t *writer;       /* of each donated input: the group that may overwrite it, else PASS_NONE */
     uint32_t *mark, epoch;  /* of searches */
     BZ_VEC(uint32_t) stack;
     uint32_t *order, n;
@@ -41,11 +42,11 @@ static bool note_read(void *ctx, ir_ref reader, ir_ref base)
     return bz_vec_push(&s->pred[s->at], from);
 }
 
-typedef struct reader_list {
-    scheduler *s;
-    ir_ref input;
-    uint32_t writer;
-} reader_list;
+static ir_ref last_of(const scheduler *s, uint32_t g)
+{
+    const fuse_group *group = &s->f->groups.p[g];
+    return group->nodes.p[group->nodes.n - 1];
+}
 
 /* Must `early` run before `late` anyway? */
 static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
@@ -57,7 +58,7 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
             return true;
         for (uint32_t i = 0; i < s->pred[g].n; i++) {
             uint32_t p = s->pred[g].p[i];
-            if (s->mark[p] == s->epoch)
+            if (s->mark[p] == s->epoch || last_of(s, p) < s->f->groups.p[early].nodes.p[0])
                 continue;
             s->mark[p] = s->epoch;
             if (!bz_vec_push(&s->stack, p))
@@ -68,41 +69,68 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
     }
 }
 
+/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
 static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
 {
-    reader_list *r = ctx;
-    uint32_t g = r->s->f->group_of[reader];
-    if (base != r->input || g == r->writer || must_follow(r->s, g, r->writer))
-        return !r->s->failed;
-    return bz_vec_push(&r->s->pred[r->writer], g);
+    scheduler *s = ctx;
+    uint32_t g = s->f->group_of[reader], writer = s->writer[base];
+    if (writer == PASS_NONE || g == writer || last_of(s, g) < s->f->groups.p[writer].nodes.p[0])
+        return writer == PASS_NONE || g == writer || bz_vec_push(&s->pred[writer], g);
+    return must_follow(s, g, writer) ? !s->failed : bz_vec_push(&s->pred[writer], g);
 }
 
-/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
 static bool wait_for_readers(scheduler *s)
 {
     const ir_graph *g = s->f->g;
-    for (uint32_t i = 0; i < g->outputs.n; i++) {
+    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL;
+    for (ir_ref r = 0; ok && r < g->n.n; r++)
+        s->writer[r] = PASS_NONE;
+    for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
         const ir_output *o = &g->outputs.p[i];
-        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
+        if (o->donated >= 0 && s->f->group_of[o->node] != FUSE_NO_GROUP)
+            s->writer[g->inputs.p[o->donated].node] = s->f->group_of[o->node];
+    }
+    for (ir_ref r = 1; ok && r < g->n.n; r++)
+        ok = lower_reads(s->f, r, note_reader, s);
+    bz_mem_free(s->writer);
+    return ok;
+}
+
+static bool push(scheduler *s, uint32_t g)
+{
+    s->placed[g] = true;
+    return bz_vec_push(&s->stack, g);
+}
+
+/* Depth first: a group's predecessors, then it. `next`: of each group, its first predecessor that is not looked at yet. */
+static bool place(scheduler *s, uint32_t *next, uint32_t g)
+{
+    s->stack.n = 0;
+    if (!push(s, g))
+        return false;
+    while (s->stack.n > 0) {
+        uint32_t top = s->stack.p[s->stack.n - 1];
+        if (next[top] == s->pred[top].n) {
+            s->order[s->n++] = top;
+            s->stack.n--;
             continue;
-        reader_list r = {s, g->inputs.p[o->donated].node, s->f->group_of[o->node]};
-        for (uint32_t k = 0; k < s->f->groups.n; k++)
-            for (uint32_t m = 0; m < s->f->groups.p[k].nodes.n; m++)
-                if (!lower_reads(s->f, s->f->groups.p[k].nodes.p[m], note_reader, &r))
-                    return false;
+        }
+        uint32_t p = s->pred[top].p[next[top]++];
+        if (!s->placed[p] && !push(s, p))
+            return false;
     }
     return true;
 }
 
-/* Depth first along the predecessors. */
-static void place(scheduler *s, uint32_t g)
+static bool place_all(scheduler *s)
 {
-    if (s->placed[g])
-        return;
-    s->placed[g] = true;
-    for (uint32_t i = 0; i < s->pred[g].n; i++)
-        place(s, s->pred[g].p[i]);
-    s->order[s->n++] = g;
+    uint32_t *next = bz_mem_zero(s->f->groups.n, sizeof *next);
+    bool ok = next != NULL;
+    for (uint32_t g = 0; ok && g < s->f->groups.n; g++)
+        if (!s->f->groups.p[g].dead && !s->placed[g])
+            ok = place(s, next, g);
+    bz_mem_free(next);
+    return ok;
 }
 
 static bool elementwise_only(const scheduler *s, uint32_t g)
@@ -160,10 +188,7 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
             ok = lower_reads(f, f->groups.p[s.at].nodes.p[i], note_read, &s);
     }
     ok = ok && wait_for_readers(&s);
-    for (uint32_t g = 0; ok && g < n; g++)
-        if (!f->groups.p[g].dead)
-            place(&s, g);
-    ok = ok && make_launches(&s, out);
+    ok = ok && place_all(&s) && make_launches(&s, out);
     for (uint32_t g = 0; s.pred && g < n; g++)
         bz_vec_free(&s.pred[g]);
     bz_mem_free(s.pred);
