@@ -344,7 +344,7 @@ static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window)
 static bool own_buffer(bz_context *c, rt_storage *s, rt_buffer **arg) {
     uint32_t alone = s->kind == RT_FOREIGN ? 3 : 2;
     if (s->epoch) rt_storage_leave(c, s); /* its history would not be true any more */
-    if ((*arg)->refs == alone && (*arg)->call != c->calls) {
+    if ((*arg)->refs == alone && !(*arg)->owner && (*arg)->call != c->calls) {
         (*arg)->call = c->calls;
         return true;
     }

@@ -51,6 +51,7 @@ typedef struct rt_buffer {
     uint32_t refs;
     bool foreign; /* the caller's memory */
     bool mapped;  /* from mmap */
+    struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
     ir_ref input;
@@ -61,7 +62,7 @@ typedef struct rt_buffer {
 } rt_buffer;
 enum { RT_POOL_CLASSES = 256 };
 typedef struct rt_pool {
-    rt_buffer *idle[RT_POOL_CLASSES];
+    rt_buffer *idle[RT_POOL_CLASSES], *aliases;
     size_t idle_bytes;
     uint64_t made;
     size_t bytes, peak; /* in use */
@@ -70,6 +71,8 @@ typedef struct rt_pool {
 rt_buffer *rt_buffer_new(bz_context *c,
                          size_t bytes); /* one reference, content undefined; NULL: no memory */
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
+/* Another buffer in the memory of b: equal values of two tensors, which stay two variables. Only buffers without one are donated. */
+rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b);
 static inline rt_buffer *rt_buffer_ref(rt_buffer *b) {
     return b->refs++, b;
 }
@@ -191,6 +194,7 @@ typedef struct rt_rec {
     ir_graph *g;   /* NULL: give up, the error is known */
     ir_ref *x;     /* operands; 0 where NULL was given */
     ir_ref few[RT_FEW];
+    ir_ref before; /* nodes of g when the call began */
     const char *site;
 } rt_rec;
 /* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */

@@ -57,9 +57,9 @@ static bool prepare_outputs(bz_context *c, cpu_program *p, const rt_call *call) 
         uint32_t first = p->first_output[i];
         if (call->out[i]) continue;
         if (first < i && call->out[first])
-            call->out[i] = rt_buffer_ref(call->out[first]);
+            call->out[i] = rt_buffer_alias(c, call->out[first]);
         else if (in >= 0 && call->in[in] && !call->in[in]->foreign)
-            call->out[i] = rt_buffer_ref(call->in[in]);
+            call->out[i] = rt_buffer_alias(c, call->in[in]);
         else
             call->out[i] = rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
         if (!call->out[i]) return false;
