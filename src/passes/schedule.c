@@ -17,6 +17,8 @@ typedef struct scheduler {
     bool *placed;
     uint32_t at;            /* the group whose reads are being listed */
     uint32_t *writer;       /* of each donated input: the group that may overwrite it, else PASS_NONE */
+    uint32_t *position;     /* of each group in an order by data alone */
+    uint32_t first_wait;    /* position of the first group that waits for readers */
     uint32_t *mark, epoch;  /* of searches */
     BZ_VEC(uint32_t) stack;
     uint32_t *order, n;
@@ -42,13 +44,8 @@ static bool note_read(void *ctx, ir_ref reader, ir_ref base)
     return bz_vec_push(&s->pred[s->at], from);
 }
 
-static ir_ref last_of(const scheduler *s, uint32_t g)
-{
-    const fuse_group *group = &s->f->groups.p[g];
-    return group->nodes.p[group->nodes.n - 1];
-}
-
-/* Must `early` run before `late` anyway? */
+/* Must `early` run before `late` anyway? What comes before `early` in an order by data alone has it among its predecessors only by way
+ * of a group that waits. */
 static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
 {
     s->epoch++;
@@ -58,7 +55,7 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
             return true;
         for (uint32_t i = 0; i < s->pred[g].n; i++) {
             uint32_t p = s->pred[g].p[i];
-            if (s->mark[p] == s->epoch || last_of(s, p) < s->f->groups.p[early].nodes.p[0])
+            if (s->mark[p] == s->epoch || (s->position[p] < s->position[early] && s->position[p] < s->first_wait))
                 continue;
             s->mark[p] = s->epoch;
             if (!bz_vec_push(&s->stack, p))
@@ -67,33 +64,6 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
         if (s->stack.n == 0)
             return false;
     }
-}
-
-/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
-static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
-{
-    scheduler *s = ctx;
-    uint32_t g = s->f->group_of[reader], writer = s->writer[base];
-    if (writer == PASS_NONE || g == writer || last_of(s, g) < s->f->groups.p[writer].nodes.p[0])
-        return writer == PASS_NONE || g == writer || bz_vec_push(&s->pred[writer], g);
-    return must_follow(s, g, writer) ? !s->failed : bz_vec_push(&s->pred[writer], g);
-}
-
-static bool wait_for_readers(scheduler *s)
-{
-    const ir_graph *g = s->f->g;
-    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL;
-    for (ir_ref r = 0; ok && r < g->n.n; r++)
-        s->writer[r] = PASS_NONE;
-    for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
-        const ir_output *o = &g->outputs.p[i];
-        if (o->donated >= 0 && s->f->group_of[o->node] != FUSE_NO_GROUP)
-            s->writer[g->inputs.p[o->donated].node] = s->f->group_of[o->node];
-    }
-    for (ir_ref r = 1; ok && r < g->n.n; r++)
-        ok = lower_reads(s->f, r, note_reader, s);
-    bz_mem_free(s->writer);
-    return ok;
 }
 
 static bool push(scheduler *s, uint32_t g)
@@ -130,6 +100,50 @@ static bool place_all(scheduler *s)
         if (!s->f->groups.p[g].dead && !s->placed[g])
             ok = place(s, next, g);
     bz_mem_free(next);
+    return ok;
+}
+
+/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
+static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
+{
+    scheduler *s = ctx;
+    uint32_t g = s->f->group_of[reader], writer = s->writer[base];
+    if (writer == PASS_NONE || g == writer || must_follow(s, g, writer))
+        return !s->failed;
+    s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
+    return bz_vec_push(&s->pred[writer], g);
+}
+
+/* The order by data alone, which it leaves for another. */
+static bool find_positions(scheduler *s)
+{
+    if (!place_all(s))
+        return false;
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->position[s->order[i]] = i;
+        s->placed[s->order[i]] = false;
+    }
+    s->n = 0;
+    s->first_wait = UINT32_MAX;
+    return true;
+}
+
+static bool wait_for_readers(scheduler *s)
+{
+    const ir_graph *g = s->f->g;
+    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s), any = false;
+    for (ir_ref r = 0; ok && r < g->n.n; r++)
+        s->writer[r] = PASS_NONE;
+    for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
+        const ir_output *o = &g->outputs.p[i];
+        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
+            continue;
+        s->writer[g->inputs.p[o->donated].node] = s->f->group_of[o->node];
+        any = true;
+    }
+    for (ir_ref r = 1; ok && any && r < g->n.n; r++)
+        ok = lower_reads(s->f, r, note_reader, s);
+    bz_mem_free(s->writer);
     return ok;
 }
 
@@ -179,9 +193,10 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     s.read = bz_mem_zero(n, sizeof *s.read);
     s.placed = bz_mem_zero(n, sizeof *s.placed);
     s.mark = bz_mem_zero(n, sizeof *s.mark);
+    s.position = bz_mem_zero(n, sizeof *s.position);
     s.order = bz_mem_zero(n, sizeof *s.order);
     out->launch_of = bz_mem_alloc(n * sizeof *out->launch_of + 1);
-    bool ok = s.pred && s.read && s.placed && s.mark && s.order && out->launch_of;
+    bool ok = s.pred && s.read && s.placed && s.mark && s.position && s.order && out->launch_of;
     for (s.at = 0; ok && s.at < n; s.at++) {
         out->launch_of[s.at] = PASS_NONE;
         for (uint32_t i = 0; ok && i < f->groups.p[s.at].nodes.n; i++)
@@ -195,6 +210,7 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     bz_mem_free(s.read);
     bz_mem_free(s.placed);
     bz_mem_free(s.mark);
+    bz_mem_free(s.position);
     bz_vec_free(&s.stack);
     bz_mem_free(s.order);
     if (!ok)
