@@ -5,9 +5,14 @@
  * as one launch; tiny elementwise groups ride along with the launch before them. */
 #include "src/passes/lower.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TINY = 4096 };
+
+typedef struct wait {
+    uint32_t output, reader; /* the group that writes this output waits for that group */
+} wait;
 
 typedef struct scheduler {
     const fuse_result *f;
@@ -16,7 +21,8 @@ typedef struct scheduler {
     bool *read;             /* some group reads it */
     bool *placed;
     uint32_t at;            /* the group whose reads are being listed */
-    uint32_t *writer;       /* of each donated input: the group that may overwrite it, else PASS_NONE */
+    uint32_t *writer;       /* of each donated input: the output that may overwrite it, else PASS_NONE */
+    BZ_VEC(wait) waits;
     uint32_t *position;     /* of each group in an order by data alone */
     uint32_t first_wait;    /* position of the first group that waits for readers */
     uint32_t *mark, epoch;  /* of searches */
@@ -103,15 +109,37 @@ static bool place_all(scheduler *s)
     return ok;
 }
 
-/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
+/* The writer of a donated input waits for its other readers, except for those that read what it writes. Earlier outputs come first. */
 static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
 {
     scheduler *s = ctx;
-    uint32_t g = s->f->group_of[reader], writer = s->writer[base];
-    if (writer == PASS_NONE || g == writer || must_follow(s, g, writer))
-        return !s->failed;
-    s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
-    return bz_vec_push(&s->pred[writer], g);
+    uint32_t g = s->f->group_of[reader], output = s->writer[base];
+    if (output == PASS_NONE || g == s->f->group_of[s->f->g->outputs.p[output].node])
+        return true;
+    return bz_vec_push(&s->waits, ((wait){output, g}));
+}
+
+static int by_output(const void *a, const void *b)
+{
+    const wait *x = a, *y = b;
+    if (x->output != y->output)
+        return x->output < y->output ? -1 : 1;
+    return (x->reader > y->reader) - (x->reader < y->reader);
+}
+
+static bool add_waits(scheduler *s)
+{
+    if (s->waits.n)
+        qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_output);
+    for (uint32_t i = 0; i < s->waits.n && !s->failed; i++) {
+        const wait w = s->waits.p[i];
+        uint32_t writer = s->f->group_of[s->f->g->outputs.p[w.output].node];
+        if (must_follow(s, w.reader, writer))
+            continue;
+        s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
+        s->failed |= !bz_vec_push(&s->pred[writer], w.reader);
+    }
+    return !s->failed;
 }
 
 /* The order by data alone, which it leaves for another. */
@@ -138,12 +166,14 @@ static bool wait_for_readers(scheduler *s)
         const ir_output *o = &g->outputs.p[i];
         if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
             continue;
-        s->writer[g->inputs.p[o->donated].node] = s->f->group_of[o->node];
+        s->writer[g->inputs.p[o->donated].node] = i;
         any = true;
     }
     for (ir_ref r = 1; ok && any && r < g->n.n; r++)
         ok = lower_reads(s->f, r, note_reader, s);
+    ok = ok && add_waits(s);
     bz_mem_free(s->writer);
+    bz_vec_free(&s->waits);
     return ok;
 }
 
