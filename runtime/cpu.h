@@ -55,7 +55,5 @@ typedef struct cpu_program {
 } cpu_program;
 
 bz_status cpu_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
-/* BRAZE_CHECK: compares the outputs with the interpreter's. */
-void cpu_check(bz_context *c, cpu_program *p, const rt_call *call);
 
 #endif

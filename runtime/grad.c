@@ -33,6 +33,21 @@ static bool check_wrt(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     return true;
 }
 
+/* A wrt that the loss does not see may have been seen before braze itself ended a recording. */
+static bool check_recording(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
+    (void)wrt;
+    bool seen = true, cut = false;
+    for (unsigned i = 0; i < n; i++) seen &= r->c->marks.p[r->x[i + 1]] != 0;
+    for (uint32_t i = 0; i < r->c->epoch->args.n && !seen; i++) {
+        const rt_buffer *b = r->c->epoch->args.p[i].buf;
+        cut |= b && b->forgotten && r->c->marks.p[r->g->inputs.p[i].node];
+    }
+    if (!cut) return true;
+    rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            "the recording became so long that its start was let go: use scopes, or bz_eval between steps");
+    return false;
+}
+
 /* The loss's history went with bz_eval: its node is an input that nothing leads to. */
 static bool check_loss(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     (void)wrt;
@@ -71,7 +86,7 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
         ready = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES);
     }
     ready = ready && reached(r.c, r.g, r.x[0]) && check_loss(&r, wrt, count) &&
-            check_wrt(&r, wrt, count) && check_numbers(&r, wrt, count);
+            check_wrt(&r, wrt, count) && check_recording(&r, wrt, count) && check_numbers(&r, wrt, count);
     if (ready) {
         bz_status s = pass_grad(r.g, r.x[0], 0, r.x + 1, count, grads);
         if (s && !r.g->err.status) bz_fail(&r.c->err, s, "[grad] failed at %s", site ? site : "?");

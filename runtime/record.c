@@ -62,6 +62,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
     e->args.n = e->kept.n = e->nkept = 0;
+    e->kept_bytes = e->sweep_at = 0;
     e->key = e->base = 0;
     e->words = e->moved_to = 0;
     e->id = 0;
@@ -71,17 +72,14 @@ static void recycle(bz_context *c, rt_epoch *e) {
 }
 
 void rt_epoch_drop(bz_context *c, rt_epoch *e) {
-    if (e->open || e->pending) return;
+    if (e->open || e->pending || e->settled) return;
     for (uint32_t i = 0; i < c->closed.n; i++)
         if (c->closed.p[i] == e) c->closed.p[i--] = c->closed.p[--c->closed.n];
     recycle(c, e);
 }
 
 void rt_epoch_close(bz_context *c, rt_epoch *e) {
-    for (rt_storage *s = e->pending, *next; s; s = next) {
-        next = s->next;
-        if (s->buf) rt_storage_leave(c, s); /* e is open still: it stays */
-    }
+    while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
     if (!e->pending || !bz_vec_push(&c->closed, e)) rt_epoch_drop(c, e);
 }

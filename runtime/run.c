@@ -49,20 +49,26 @@ static void run_launch(const cpu_program *p, const cpu_launch *l, bz_rt_run *run
 
 /* ---- one call */
 
-/* Outputs that are inputs share their memory, unless it is the caller's own; the others get buffers. */
-static bool prepare_outputs(bz_context *c, cpu_program *p, const rt_call *call) {
+/* Where output i goes: into the input that it is computed in or is, unless that is the caller's own memory and was not offered; with
+ * an earlier output of the same value; else into memory of its own. One reference; NULL: no memory. */
+static rt_buffer *output_buffer(bz_context *c, const cpu_program *p, const rt_call *call,
+                                uint32_t i) {
+    const rt_spec *o = &p->base.outputs[i];
+    int in = p->input_of_output[i];
+    rt_buffer *b = in < 0 ? call->out[p->first_output[i]] : call->in[in];
+    bool first = in < 0 && p->first_output[i] == i;
+    if (b && !first && b == call->out[i]) return rt_buffer_ref(b);
+    if (b && !first && !b->foreign) return rt_buffer_alias(c, b);
+    return rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+}
+
+/* A donated buffer that was offered for an output which is not computed in place is not taken: kernels still read it. */
+static bool prepare_outputs(bz_context *c, const cpu_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
-        const rt_spec *o = &p->base.outputs[i];
-        int in = p->input_of_output[i];
-        uint32_t first = p->first_output[i];
-        if (call->out[i]) continue;
-        if (first < i && call->out[first])
-            call->out[i] = rt_buffer_alias(c, call->out[first]);
-        else if (in >= 0 && call->in[in] && !call->in[in]->foreign)
-            call->out[i] = rt_buffer_alias(c, call->in[in]);
-        else
-            call->out[i] = rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
-        if (!call->out[i]) return false;
+        rt_buffer *b = output_buffer(c, p, call, i);
+        rt_buffer_unref(c, call->out[i]);
+        call->out[i] = b;
+        if (!b) return false;
     }
     return true;
 }
@@ -84,7 +90,7 @@ static void set_addresses(cpu_program *p, const rt_call *call) {
         *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
 }
 
-/* An output that is an input, in memory of its own: the caller's foreign memory, or a number. */
+/* An output that is an input, in memory of its own. */
 static void copy_through(cpu_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
         int in = p->input_of_output[i];
@@ -129,16 +135,6 @@ static void run_all(bz_context *c, cpu_program *p) {
     bz_rt_end(&run);
 }
 
-bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
-    cpu_program *p = (cpu_program *)base;
-    if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    set_addresses(p, call);
-    rt_env_get()->check ? cpu_check(c, p, call) : run_all(c, p);
-    c->counters.launches += p->plan->launches.n;
-    copy_through(p, call);
-    return take_error(p, e);
-}
-
 /* ---- BRAZE_CHECK=1 */
 
 /* Distance in units of the last place; NaN equals NaN. */
@@ -151,13 +147,14 @@ static double ulps(bz_dtype t, const void *p, const void *q) {
     return fabs(a - b) / ldexp(1, exponent - digits);
 }
 
-static void report(const cpu_program *p, const rt_call *call, const ir_value_array *want) {
+/* A line on stderr for each output; frees `want`. */
+static void compare(const cpu_program *p, const rt_call *call, ir_value_array *want) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
         const rt_spec *o = &p->base.outputs[i];
         size_t size = ir_dtype_bytes(o->dtype);
         double worst = 0;
         int64_t at = 0;
-        const char *got = p->input_of_output[i] < 0 ? call->out[i]->p : want[i].data;
+        const char *got = call->out[i]->p;
         for (int64_t k = 0; k < o->layout->count; k++) {
             double d = ulps(o->dtype, got + (size_t)k * size,
                             (const char *)want[i].data + (size_t)k * size);
@@ -165,19 +162,31 @@ static void report(const cpu_program *p, const rt_call *call, const ir_value_arr
         }
         fprintf(stderr, "braze: check: output %u of %u: worst difference %g ULP (element %lld)\n",
                 i, p->base.noutputs, worst, (long long)at);
+        bz_mem_free(want[i].data);
     }
+    bz_mem_free(want);
 }
 
-void cpu_check(bz_context *c, cpu_program *p, const rt_call *call) {
+/* The interpreter's outputs, before donated inputs change; NULL and a line on stderr without. */
+static ir_value_array *expected(bz_context *c, cpu_program *p, const rt_call *call) {
     bz_error e = {0};
     ir_value_array *want = bz_mem_zero(p->base.noutputs, sizeof *want);
-    bz_status s = want ? rt_interpret(c, &p->base, call, want, &e)
-                       : BZ_ENOMEM; /* before donated inputs change */
-    run_all(c, p);
-    if (s)
-        fprintf(stderr, "braze: check: the interpreter says: %s\n", e.text);
-    else
-        report(p, call, want);
-    for (uint32_t i = 0; i < p->base.noutputs && want; i++) bz_mem_free(want[i].data);
+    if (want && !rt_interpret(c, &p->base, call, want, &e)) return want;
+    fprintf(stderr, "braze: check: the interpreter says: %s\n", want ? e.text : "out of memory");
     bz_mem_free(want);
+    return NULL;
+}
+
+/* ---- the device's function */
+
+bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
+    cpu_program *p = (cpu_program *)base;
+    if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    set_addresses(p, call);
+    ir_value_array *want = rt_env_get()->check ? expected(c, p, call) : NULL;
+    run_all(c, p);
+    c->counters.launches += p->plan->launches.n;
+    copy_through(p, call);
+    if (want) compare(p, call, want);
+    return take_error(p, e);
 }
