@@ -192,6 +192,67 @@ Test(canon, every_rule_is_exact_and_fires)
         }
 }
 
+static unsigned computing(const ir_graph *g)
+{
+    unsigned n = 0;
+    for (ir_ref r = 1; r < g->n.n; r++)
+        n += ir_op_is_elementwise(ir_at(g, r)->op);
+    return n;
+}
+
+/* cast to `by`, then to `to`: the number of casts that are left, with the bits that there were. */
+static unsigned check_casts(bz_dtype from, bz_dtype by, bz_dtype to)
+{
+    ir_value_array in[8], before, after;
+    unsigned nin;
+    bz_error e = {0};
+    ir_dim n;
+    int64_t count = combinations(1, from, in, &nin);
+    ir_module *m = ir_module_new();
+    ir_graph *g = ir_graph_new(m, "main");
+    ir_module_add(m, g);
+    n = ir_dim_const(g, count);
+    ir_output_add(g, NULL, ir_cast(g, ir_cast(g, ir_input_new(g, "x", from, &n, 1), by), to), -1);
+    ir_graph *got = canonical(g, "casts");
+    cr_assert_eq(ir_interpret(g, in, &before, &e), BZ_OK, "%s", e.text);
+    cr_assert_eq(ir_interpret(got, in, &after, &e), BZ_OK, "%s", e.text);
+    int64_t at = first_difference(&before, &after);
+    cr_expect(at < 0, "%s to %s to %s: number %lld: %a becomes %a", ir_dtypes[from].name, ir_dtypes[by].name, ir_dtypes[to].name, (long long)at,
+              at < 0 ? 0 : irt_get(&before, at), at < 0 ? 0 : irt_get(&after, at));
+    unsigned left = computing(got);
+    irt_free(in, nin);
+    irt_free(&before, 1);
+    irt_free(&after, 1);
+    ir_graph_free(got);
+    ir_module_free(m);
+    return left;
+}
+
+Test(canon, casts_by_way_of_another_dtype)
+{
+    for (bz_dtype from = 0; from < BZ_NDTYPES; from++)
+        for (bz_dtype by = 0; by < BZ_NDTYPES; by++)
+            for (bz_dtype to = 0; to < BZ_NDTYPES; to++)
+                check_casts(from, by, to);
+}
+
+Test(canon, casts_that_go_and_casts_that_stay)
+{
+    static const struct {
+        bz_dtype from, by, to;
+        unsigned left;
+    } cases[] = {
+        {BZ_F32, BZ_F64, BZ_F32, 0}, {BZ_F16, BZ_F32, BZ_F16, 0}, {BZ_BF16, BZ_F64, BZ_F32, 1}, {BZ_F32, BZ_F16, BZ_F32, 2},
+        {BZ_F16, BZ_BF16, BZ_F32, 2}, {BZ_I32, BZ_I64, BZ_I32, 0}, {BZ_U8, BZ_I32, BZ_F32, 1}, {BZ_I8, BZ_U8, BZ_I8, 0},
+        {BZ_I8, BZ_U8, BZ_I32, 2}, {BZ_I64, BZ_I32, BZ_I16, 1}, {BZ_I32, BZ_F64, BZ_I32, 0}, {BZ_I32, BZ_F32, BZ_I32, 2},
+        {BZ_I32, BZ_F64, BZ_I8, 2}, {BZ_U8, BZ_BF16, BZ_U8, 0}, {BZ_BOOL, BZ_F16, BZ_BOOL, 0}, {BZ_BOOL, BZ_I8, BZ_F64, 1},
+        {BZ_F32, BZ_BOOL, BZ_F32, 2}, {BZ_F64, BZ_F32, BZ_BOOL, 2}, {BZ_F32, BZ_I64, BZ_F32, 2},
+    };
+    for (unsigned i = 0; i < BZ_LEN(cases); i++)
+        cr_expect_eq(check_casts(cases[i].from, cases[i].by, cases[i].to), cases[i].left, "%s to %s to %s", ir_dtypes[cases[i].from].name,
+                     ir_dtypes[cases[i].by].name, ir_dtypes[cases[i].to].name);
+}
+
 static void canonical_text(const char *text, const char *want)
 {
     ir_module *m = irt_parse(text), *n = irt_parse(want);
@@ -208,14 +269,6 @@ static void canonical_text(const char *text, const char *want)
     ir_graph_free(b);
     ir_module_free(m);
     ir_module_free(n);
-}
-
-static unsigned computing(const ir_graph *g)
-{
-    unsigned n = 0;
-    for (ir_ref r = 1; r < g->n.n; r++)
-        n += ir_op_is_elementwise(ir_at(g, r)->op);
-    return n;
 }
 
 /* What must not be rewritten: a rule that looks right and is not, for this dtype or these operands. */

@@ -210,3 +210,59 @@ Test(passes_limits, a_long_chain_of_movements)
     means_the_same(m, "40 movements");
     bz_text_free(&t);
 }
+
+/* ---- towers: what branches or winds may not cost more with each floor */
+
+/* A floor is made of lines, with % for the floor's number and ^ for the next one's. */
+static const struct tower {
+    const char *name, *shape, *floor;
+} towers[] = {
+    {"sums", "[64]", "%a^ = add %a% %a%\n"},
+    {"squashed", "[64]", "%r% = relu %a%\n%q% = sigmoid %a%\n%a^ = mul %r% %q%\n"},
+    {"concatenated", "[6]", "%c% = concat %a% %a% {axis=0}\n%a^ = slice %c% {start=[1], stop=[7]}\n"},
+    {"folded", "[6]", "%f% = flip %a% {axes=[0]}\n%c% = concat %a% %f% {axis=0}\n%a^ = slice %c% {start=[1], stop=[13], step=[2]}\n"},
+    {"shifted", "[64]", "%s% = slice %a% {start=[1], stop=[64]}\n%c% = pad %s% {lo=[0], hi=[1]}\n%a^ = add %a% %c%\n"},
+    {"reversed", "[64]", "%c% = flip %a% {axes=[0]}\n%a^ = add %a% %c%\n"},
+    {"wound", "[6,10]", "%c% = transpose %a%\n%a^ = reshape %c% {shape=[6,10]}\n"},
+    {"padded", "[6]", "%c% = flip %a% {axes=[0]}\n%a^ = pad %c% {lo=[1], hi=[0]}\n"},
+};
+
+static ir_module *build_tower(const struct tower *w, unsigned floors)
+{
+    bz_text t = {0};
+    bz_textf(&t, "graph main(x: f32%s) { %%a0 = neg %%x\n", w->shape);
+    for (unsigned i = 0; i < floors; i++)
+        for (const char *s = w->floor; *s; s++)
+            if (*s == '^' || (*s == '%' && strchr(" \n", s[1])))
+                bz_textf(&t, "%u", *s == '^' ? i + 1 : i);
+            else
+                bz_text_add(&t, s, 1);
+    bz_textf(&t, "return %%a%u }", floors);
+    ir_module *m = irt_parse(bz_text_c(&t));
+    bz_text_free(&t);
+    return m;
+}
+
+static uint32_t instructions(const ir_module *m, unsigned target)
+{
+    pass_plan *p;
+    uint32_t n = 0;
+    compile(m->graphs.p[0], target, &p);
+    for (uint32_t i = 0; i < p->code->k.n; i++)
+        n += p->code->k.p[i]->inst.n;
+    pass_plan_free(p);
+    return n;
+}
+
+Test(passes_limits, towers_cost_as_much_as_they_are_high)
+{
+    for (unsigned i = 0; i < BZ_LEN(towers); i++) {
+        ir_module *low = build_tower(&towers[i], 60), *high = build_tower(&towers[i], 120);
+        for (unsigned t = 0; t < target_count; t++) {
+            uint32_t a = instructions(low, t), b = instructions(high, t);
+            cr_expect_leq(b, 5 * a / 2 + 100, "%s for %s: 60 floors are %u instructions, 120 are %u", towers[i].name, targets[t].name, a, b);
+        }
+        ir_module_free(high);
+        means_the_same(low, towers[i].name);
+    }
+}

@@ -76,6 +76,10 @@ static ir_ex intern(ir_exprs *x, ir_ex_node n)
         if (o->kind == n.kind && o->a == n.a && o->b == n.b && o->value == n.value)
             return x->slots[at];
     }
+    n.size = 1;
+    if (n.kind > EX_SYM)
+        n.size += x->n.p[n.a].size + x->n.p[n.b].size;
+    n.size = n.size < IR_EX_HUGE ? n.size : IR_EX_HUGE;
     if (!bz_vec_push(&x->n, n))
         return failed(x);
     return x->slots[at] = x->n.n - 1;
@@ -221,6 +225,14 @@ static ir_ex form_build(ir_exprs *x, const form *f)
     return sum;
 }
 
+static bool has_coef(const form *f, int64_t coef)
+{
+    for (unsigned i = 0; i < f->n; i++)
+        if (f->coef[i] == coef)
+            return true;
+    return false;
+}
+
 /* k * (x mod c) + k * c * (x div c) = k * x. One such pair is joined; true if there was one. */
 static bool join_div_mod(ir_exprs *x, form *f)
 {
@@ -228,7 +240,7 @@ static bool join_div_mod(ir_exprs *x, form *f)
         ir_ex mod = f->term[i];
         ir_ex_node m = *ir_ex_at(x, mod);
         int64_t c, k = f->coef[i], kc;
-        if (m.kind != EX_MOD || !ir_ex_is_const(x, m.b, &c) || __builtin_mul_overflow(k, c, &kc))
+        if (m.kind != EX_MOD || !ir_ex_is_const(x, m.b, &c) || __builtin_mul_overflow(k, c, &kc) || !has_coef(f, kc))
             continue;
         ir_ex d = ir_ex_div(x, m.a, m.b);
         for (unsigned j = 0; d && j < f->n; j++)
@@ -372,10 +384,8 @@ static ir_ex div_rest(ir_exprs *x, form *rest, int64_t c)
     return opaque(x, EX_DIV, form_done(x, rest), c);
 }
 
-ir_ex ir_ex_div(ir_exprs *x, ir_ex a, ir_ex b)
+static ir_ex div_any(ir_exprs *x, ir_ex a, ir_ex b)
 {
-    if (!a || !b)
-        return 0;
     int64_t c;
     if (!ir_ex_is_const(x, b, &c)) {
         const ir_ex_node *n = ir_ex_at(x, a);
@@ -392,10 +402,8 @@ ir_ex ir_ex_div(ir_exprs *x, ir_ex a, ir_ex b)
     return ir_ex_add(x, whole, rest);
 }
 
-ir_ex ir_ex_mod(ir_exprs *x, ir_ex a, ir_ex b)
+static ir_ex mod_any(ir_exprs *x, ir_ex a, ir_ex b)
 {
-    if (!a || !b)
-        return 0;
     int64_t c, d;
     if (!ir_ex_is_const(x, b, &c))
         return a == b ? ir_ex_const(x, 0)
@@ -425,6 +433,33 @@ ir_ex ir_ex_mod(ir_exprs *x, ir_ex a, ir_ex b)
             return ir_ex_mod(x, t.a, b);
     }
     return opaque(x, EX_MOD, form_done(x, &r), c);
+}
+
+static ir_ex div_or_mod(ir_exprs *x, ir_ex_kind kind, ir_ex a, ir_ex b)
+{
+    if (!a || !b)
+        return 0;
+    const unsigned at = (unsigned)bz_mix(bz_mix(kind, a), b) % IR_EX_RECENT;
+    if (x->recent[at].kind == kind && x->recent[at].a == a && x->recent[at].b == b)
+        return x->recent[at].result;
+    ir_ex r = kind == EX_DIV ? div_any(x, a, b) : mod_any(x, a, b);
+    if (r) {
+        x->recent[at].kind = (uint8_t)kind;
+        x->recent[at].a = a;
+        x->recent[at].b = b;
+        x->recent[at].result = r;
+    }
+    return r;
+}
+
+ir_ex ir_ex_div(ir_exprs *x, ir_ex a, ir_ex b)
+{
+    return div_or_mod(x, EX_DIV, a, b);
+}
+
+ir_ex ir_ex_mod(ir_exprs *x, ir_ex a, ir_ex b)
+{
+    return div_or_mod(x, EX_MOD, a, b);
 }
 
 static ir_ex min_max(ir_exprs *x, ir_ex_kind kind, ir_ex a, ir_ex b)

@@ -18,9 +18,12 @@ typedef enum ir_ex_kind { EX_NONE, EX_CONST, EX_SYM, EX_ADD, EX_MUL, EX_DIV, EX_
 typedef struct ir_ex_node {
     uint8_t kind;
     ir_ex a, b;     /* operands; SYM: a = number of the symbol */
+    uint32_t size;  /* nodes when written out, IR_EX_HUGE at most */
     int64_t value;  /* CONST */
     int64_t lo, hi; /* range of its value, inclusive; IR_EX_MIN / IR_EX_MAX = unknown */
 } ir_ex_node;
+
+enum { IR_EX_HUGE = 1 << 20, IR_EX_RECENT = 256 };
 
 #define IR_EX_MIN (-(INT64_C(1) << 60))
 #define IR_EX_MAX (INT64_C(1) << 60)
@@ -29,6 +32,10 @@ typedef struct ir_exprs {
     BZ_VEC(ir_ex_node) n; /* n.p[0] is EX_NONE */
     BZ_VEC(char *) names; /* of the symbols, NULL = nameless */
     uint32_t *slots, nslots;
+    struct {
+        uint8_t kind;
+        ir_ex a, b, result;
+    } recent[IR_EX_RECENT]; /* quotients and remainders by constants, so that a nest of them is taken apart once */
     bz_arena arena;
     bool failed; /* out of memory or overflow somewhere: results are not to be trusted */
 } ir_exprs;

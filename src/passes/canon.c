@@ -156,10 +156,42 @@ static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsi
     return ir_elem(g, op, y, n);
 }
 
+/* Does dtype `to` hold every value of `from`? Bool counts as 0 and 1; a NaN stays a NaN. */
+static bool holds(bz_dtype to, bz_dtype from)
+{
+    const unsigned digits[] = {[BZ_F16] = 11, [BZ_BF16] = 8, [BZ_F32] = 24, [BZ_F64] = 53};
+    bool wider = ir_dtypes[to].bits > ir_dtypes[from].bits;
+    if (to == from || from == BZ_BOOL)
+        return true;
+    if (ir_is_float(from))
+        return ir_is_float(to) && wider;
+    unsigned bits = ir_dtypes[from].bits - (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u); /* a lowest integer is a power of two */
+    if (ir_is_float(to))
+        return bits <= digits[to];
+    return to != BZ_BOOL && wider && ir_dtypes[to].kind == IR_KIND_SINT;
+}
+
+/* Casts by way of another dtype that loses nothing, or, among integers, nothing that the last one keeps. */
+static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to)
+{
+    while (x && ir_at(g, x)->op == IR_CAST) {
+        ir_ref inner = ir_operand(g, x, 0);
+        bz_dtype by = ir_dtype(g, x), from = ir_dtype(g, inner);
+        bool clips = ir_is_float(by) && ir_is_int(from) && !holds(to, from); /* integers wrap, floats do not */
+        bool wraps = ir_is_int(from) && ir_is_int(by) && ir_is_int(to) && ir_dtypes[to].bits <= ir_dtypes[by].bits;
+        if (clips || (!holds(by, from) && !wraps))
+            break;
+        x = inner;
+    }
+    return x ? ir_cast(g, x, to) : 0;
+}
+
 static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
 {
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
+    if (n->op == IR_CAST)
+        return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
         return ir_rebuild_node(g, old, map, r);
     for (unsigned i = 0; i < n->nin; i++)

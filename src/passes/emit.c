@@ -9,16 +9,13 @@
 
 #include <string.h>
 
-bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x)
+void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind)
 {
-    *m = (emitter){.g = g, .x = x, .lanes = 1, .width = 1, .guard_uniform = true};
-    m->bind = bz_mem_zero(g->n.n, sizeof *m->bind);
-    return m->bind != NULL;
+    *m = (emitter){.g = g, .x = x, .bind = bind, .lanes = 1, .width = 1, .guard_uniform = true};
 }
 
 void emit_free(emitter *m)
 {
-    bz_mem_free(m->bind);
     bz_vec_free(&m->seen);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
@@ -73,7 +70,11 @@ unsigned emit_mark(const emitter *m)
 
 void emit_forget(emitter *m, unsigned mark)
 {
-    m->memo.n = mark;
+    while (m->memo.n > mark) {
+        const emit_memo *e = &m->memo.p[--m->memo.n];
+        m->recent[e->chain] = e->before;
+        m->memo_idx.n = e->idx;
+    }
 }
 
 /* ---- indices */
@@ -562,11 +563,20 @@ static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out)
     return false;
 }
 
+/* Remembered values hang in chains by the hash of their place, the newest first. */
+static unsigned chain_of(const emitter *m, ir_ref r, const ir_ex *idx)
+{
+    uint64_t h = bz_mix(r, m->guard[0]);
+    for (unsigned d = 0; d < ir_at(m->g, r)->rank; d++)
+        h = bz_mix(h, idx[d]);
+    return (unsigned)(h % EMIT_CHAINS);
+}
+
 static emit_value *remembered(emitter *m, ir_ref r, const ir_ex *idx)
 {
     unsigned rank = ir_at(m->g, r)->rank;
-    for (unsigned i = m->memo.n; i-- > 0;) {
-        emit_memo *e = &m->memo.p[i];
+    for (unsigned i = m->recent[chain_of(m, r, idx)]; i > 0; i = m->memo.p[i - 1].before) {
+        emit_memo *e = &m->memo.p[i - 1];
         if (e->node == r && e->guard == m->guard[0] && (rank == 0 || !memcmp(m->memo_idx.p + e->idx, idx, rank * sizeof *idx)))
             return &e->value;
     }
@@ -575,12 +585,13 @@ static emit_value *remembered(emitter *m, ir_ref r, const ir_ex *idx)
 
 static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v)
 {
-    unsigned rank = ir_at(m->g, r)->rank;
-    emit_memo e = {r, m->memo_idx.n, m->guard[0], *v};
+    unsigned rank = ir_at(m->g, r)->rank, chain = chain_of(m, r, idx);
+    emit_memo e = {r, m->memo_idx.n, m->guard[0], chain, m->recent[chain], *v};
     if (!bz_vec_reserve(&m->memo_idx, rank) || !bz_vec_push(&m->memo, e)) {
         emit_fail(m);
         return;
     }
+    m->recent[chain] = m->memo.n;
     for (unsigned d = 0; d < rank; d++)
         m->memo_idx.p[m->memo_idx.n++] = idx[d];
 }

@@ -77,7 +77,7 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     static const char *const stems[] = {[LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
     if (l->m.failed || l->k->failed) /* the lists below are not complete */
         return 0;
-    for (uint32_t i = 0; i < l->buffers.n; i++)
+    for (uint32_t i = 0; i < l->outputs.n; i++) /* they are declared first */
         if (l->buffers.p[i] == buffer) { /* read and overwritten in place */
             l->k->buffers.p[i].access = LP_INOUT;
             return l->pointers.p[i];
@@ -92,16 +92,9 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     return p;
 }
 
-static uint32_t new_buffer(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number)
-{
-    uint32_t now = l->plan->launches.n;
-    pass_buffer b = {.dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
-    return bz_vec_push(&l->plan->buffers, b) ? l->plan->buffers.n - 1 : PASS_NONE;
-}
-
 lp_val lower_work(lower *l, bz_dtype t, int64_t count)
 {
-    uint32_t b = new_buffer(l, t, count, PASS_ARENA, 0);
+    uint32_t b = buffers_new(l, t, count, PASS_ARENA, 0);
     if (b != PASS_NONE)
         return declare(l, b, LP_WORK);
     emit_fail(&l->m);
@@ -112,7 +105,7 @@ unsigned lower_stream_flags(const lower *l, int64_t row)
 {
     int64_t bytes = 0;
     for (uint32_t i = 0; i < l->outputs.n; i++) {
-        const pass_buffer *b = &l->plan->buffers.p[l->buffer_of[l->outputs.p[i]]];
+        const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
         int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
         /* in place the line is in the cache already, and a donated buffer may lie anywhere */
         if (b->place == PASS_INPUT || row * size % STREAM_ALIGN)
@@ -156,22 +149,51 @@ static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m)
     return h;
 }
 
+/* A table of twice as many slots: kernels by the hash in their names. */
+static bool grow_slots(lower *l)
+{
+    uint32_t size = l->nslots ? 2 * l->nslots : 64, *slots = bz_mem_zero(size, sizeof *slots);
+    for (uint32_t i = 0; slots && i < l->plan->code->k.n; i++) {
+        uint32_t at = (uint32_t)bz_hash(0, l->plan->code->k.p[i]->name, strlen(l->plan->code->k.p[i]->name)) & (size - 1);
+        while (slots[at])
+            at = (at + 1) & (size - 1);
+        slots[at] = i + 1;
+    }
+    if (!slots)
+        return false;
+    bz_mem_free(l->slots);
+    l->slots = slots;
+    l->nslots = size;
+    return true;
+}
+
+/* The slot of the kernel of this name, or where it belongs. */
+static uint32_t *find_kernel(lower *l, const char *name)
+{
+    uint32_t at = (uint32_t)bz_hash(0, name, strlen(name)) & (l->nslots - 1);
+    while (l->slots[at] && strcmp(l->plan->code->k.p[l->slots[at] - 1]->name, name))
+        at = (at + 1) & (l->nslots - 1);
+    return &l->slots[at];
+}
+
 /* Adds the kernel unless an equal one is there; takes it. `stem` and the hash of the text make its name. */
 static bool add_kernel(lower *l, lp_kernel *k, const char *stem, unsigned *number)
 {
     char name[64];
-    uint64_t h = kernel_hash(k, l->plan->code);
-    snprintf(name, sizeof name, "%s_%016llx", stem, (unsigned long long)h);
-    for (uint32_t i = 0; i < l->plan->code->k.n; i++)
-        if (!strcmp(l->plan->code->k.p[i]->name, name)) {
-            lp_kernel_free(k);
-            *number = i;
-            return true;
-        }
+    snprintf(name, sizeof name, "%s_%016llx", stem, (unsigned long long)kernel_hash(k, l->plan->code));
+    bool ok = 2 * (l->plan->code->k.n + 1) < l->nslots || grow_slots(l);
+    uint32_t *slot = ok ? find_kernel(l, name) : NULL;
+    if (ok && *slot) {
+        lp_kernel_free(k);
+        *number = *slot - 1;
+        return true;
+    }
     k->name = bz_arena_str(&k->names, name);
     *number = l->plan->code->k.n;
-    if (k->name && !k->failed && bz_vec_push(&l->plan->code->k, k))
+    if (ok && k->name && !k->failed && bz_vec_push(&l->plan->code->k, k)) {
+        *slot = *number + 1;
         return true;
+    }
     lp_kernel_free(k);
     return false;
 }
@@ -188,7 +210,7 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base)
     lower *l = ctx;
     const ir_node *n = ir_at(l->g, base);
     emit_bind *bind = &l->m.bind[base];
-    uint32_t *b = &l->buffer_of[base];
+    uint32_t *b = &l->homes.buffer_of[base];
     bool listed = n->op == IR_CONST && n->nattr > 1;
     bool own = l->f->group_of[base] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[base]] == l->group;
     (void)reader;
@@ -204,7 +226,7 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base)
     if (source == PASS_NONE) {
         int64_t count = 0;
         ir_numel(l->g, base, &count);
-        source = new_buffer(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT, listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
+        source = buffers_new(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT, listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
         if (source == PASS_NONE)
             return false;
         if (!own)
@@ -230,7 +252,7 @@ static bool declare_outputs(lower *l)
         ir_ref r = l->group->nodes.p[i];
         if (!l->f->stored[r])
             continue;
-        lp_val p = declare(l, l->buffer_of[r], LP_OUT);
+        lp_val p = declare(l, l->homes.buffer_of[r], LP_OUT);
         if (!bz_vec_push(&l->outputs, r) || !bz_vec_push(&l->out_pointers, p))
             return false;
     }
@@ -246,13 +268,20 @@ static bool begin_kernel(lower *l, const fuse_group *group)
     l->k = lp_kernel_new("k");
     l->b = l->k ? lp_builder_new(l->k) : NULL;
     bool ok = ir_exprs_init(&l->x);
-    ok = emit_init(&l->m, l->g, &l->x) && ok && l->b;
+    emit_init(&l->m, l->g, &l->x, l->bind);
+    ok = ok && l->b;
     l->m.b = l->b;
     return ok; /* end_kernel is due either way */
 }
 
 static void end_kernel(lower *l)
 {
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) { /* what a kernel binds are its members and what they read */
+        ir_ref r = l->group->nodes.p[i];
+        l->bind[r].kind = BIND_NONE;
+        for (uint32_t k = l->f->first_read[r]; k < l->f->first_read[r + 1]; k++)
+            l->bind[l->f->reads.p[k].base].kind = BIND_NONE;
+    }
     lp_builder_free(l->b);
     emit_free(&l->m);
     ir_exprs_free(&l->x);
@@ -272,11 +301,9 @@ static bool emit_body(lower *l)
     ir_static_shape(l->g, l->group->head, shape);
     for (unsigned d = 0; d < ir_at(l->g, l->group->head)->rank; d++)
         sym[d] = lower_sym(l, NULL, shape[d]);
-    fuse_space_of(l->g, &l->x, FUSE_MAP, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, FUSE_MAP, l->group->head, sym, &l->space);
     return lower_map(l);
 }
-
-static const char *const stems[] = {[FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "dot"};
 
 static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
 {
@@ -291,7 +318,11 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
         bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel yet%s%s", ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     unsigned number;
-    if (!clean || !add_kernel(l, clean, stems[group->kind], &number))
+    bz_text stem = {0};
+    name_group(&stem, l->g, group);
+    ok = clean && add_kernel(l, clean, bz_text_c(&stem), &number);
+    bz_text_free(&stem);
+    if (!ok)
         return false;
     bz_arena *a = &l->plan->memory;
     out->kernel = number;
@@ -299,157 +330,6 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
     out->extents = bz_arena_copy(a, l->extents.p, l->extents.n * sizeof *l->extents.p);
     out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
     return out->buffers && out->extents && out->scalars;
-}
-
-/* ---- buffers of stored values */
-
-typedef struct chooser {
-    lower *l;
-    const schedule *s;
-    uint32_t group, launch;
-    ir_ref input;
-    bool fits;        /* no other group of this launch or later reads the input */
-    uint32_t *reader_launch; /* last launch that reads a node */
-} chooser;
-
-static bool note_last(void *ctx, ir_ref reader, ir_ref base)
-{
-    chooser *c = ctx;
-    uint32_t at = c->s->launch_of[c->l->f->group_of[reader]];
-    if (at + 1 > c->reader_launch[base])
-        c->reader_launch[base] = at + 1;
-    return true;
-}
-
-static bool note_other(void *ctx, ir_ref reader, ir_ref base)
-{
-    chooser *c = ctx;
-    uint32_t g = c->l->f->group_of[reader];
-    if (base == c->input && g != c->group && c->s->launch_of[g] >= c->launch)
-        c->fits = false;
-    return true;
-}
-
-static void each_read(const lower *l, lower_visit *visit, void *ctx)
-{
-    for (uint32_t g = 0; g < l->f->groups.n; g++)
-        for (uint32_t i = 0; i < l->f->groups.p[g].nodes.n; i++)
-            lower_reads(l->f, l->f->groups.p[g].nodes.p[i], visit, ctx);
-}
-
-/* May `out`, stored by this group, overwrite the buffer of `q`? */
-static bool may_overwrite(chooser *c, ir_ref q, ir_ref out)
-{
-    const lower *l = c->l;
-    int64_t a = 0, b = 1;
-    ir_numel(l->g, q, &a);
-    ir_numel(l->g, out, &b);
-    if (a != b || ir_dtype(l->g, q) != ir_dtype(l->g, out) || !fuse_only_in_place(l->f, c->group, q, out))
-        return false;
-    c->input = q;
-    c->fits = true;
-    each_read(l, note_other, c);
-    return c->fits;
-}
-
-/* The node whose buffer output i names: reshapes of a buffer are the buffer. */
-static ir_ref output_base(const lower *l, uint32_t i)
-{
-    ir_ref r = l->g->outputs.p[i].node;
-    while (ir_at(l->g, r)->op == IR_RESHAPE && l->f->group_of[r] == FUSE_NO_GROUP)
-        r = ir_operand(l->g, r, 0);
-    return r;
-}
-
-/* An input that is an output too, unchanged, keeps its value. */
-static bool is_output(const lower *l, ir_ref r)
-{
-    for (uint32_t i = 0; i < l->g->outputs.n; i++)
-        if (output_base(l, i) == r)
-            return true;
-    return false;
-}
-
-static uint32_t donated_buffer(chooser *c, ir_ref out)
-{
-    lower *l = c->l;
-    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
-        const ir_output *o = &l->g->outputs.p[i];
-        if (o->node != out || o->donated < 0)
-            continue;
-        ir_ref q = l->g->inputs.p[o->donated].node;
-        if (is_output(l, q) || !may_overwrite(c, q, out))
-            continue;
-        int64_t count = 0;
-        ir_numel(l->g, q, &count);
-        if (l->buffer_of[q] == PASS_NONE)
-            l->buffer_of[q] = new_buffer(l, ir_dtype(l->g, q), count, PASS_INPUT, (uint32_t)o->donated);
-        for (uint32_t b = 0; b < l->g->outputs.n; b++) /* another output must not have taken it */
-            if (l->buffer_of[q] == l->plan->output[b])
-                return PASS_NONE;
-        return l->buffer_of[q];
-    }
-    return PASS_NONE;
-}
-
-typedef struct dying {
-    chooser *c;
-    ir_ref out;
-    uint32_t found;
-} dying;
-
-/* A temporary that is read for the last time by this group gives its buffer to the result. */
-static bool note_dying(void *ctx, ir_ref reader, ir_ref base)
-{
-    dying *d = ctx;
-    lower *l = d->c->l;
-    uint32_t b = l->buffer_of[base];
-    (void)reader;
-    if (d->found != PASS_NONE || b == PASS_NONE || l->plan->buffers.p[b].place != PASS_ARENA || d->c->reader_launch[base] != d->c->launch + 1)
-        return true;
-    const fuse_group *g = &l->f->groups.p[d->c->group];
-    for (uint32_t i = 0; i < g->nodes.n; i++) /* not taken by another result of the group */
-        if (l->f->stored[g->nodes.p[i]] && l->buffer_of[g->nodes.p[i]] == b)
-            return true;
-    if (may_overwrite(d->c, base, d->out))
-        d->found = b;
-    return true;
-}
-
-static bool choose_buffer(chooser *c, ir_ref r)
-{
-    lower *l = c->l;
-    int64_t count = 0;
-    ir_numel(l->g, r, &count);
-    uint32_t b = donated_buffer(c, r), output = PASS_NONE;
-    for (uint32_t i = 0; i < l->g->outputs.n && output == PASS_NONE; i++)
-        output = output_base(l, i) == r ? i : PASS_NONE;
-    if (b == PASS_NONE && output != PASS_NONE) {
-        b = new_buffer(l, ir_dtype(l->g, r), count, PASS_OUTPUT, output);
-    } else if (b == PASS_NONE) {
-        dying d = {c, r, PASS_NONE};
-        const fuse_group *g = &l->f->groups.p[c->group];
-        for (uint32_t i = 0; i < g->nodes.n; i++)
-            lower_reads(l->f, g->nodes.p[i], note_dying, &d);
-        b = d.found != PASS_NONE ? d.found : new_buffer(l, ir_dtype(l->g, r), count, PASS_ARENA, 0);
-    }
-    l->buffer_of[r] = b;
-    if (b == PASS_NONE)
-        return false;
-    l->plan->buffers.p[b].last = c->launch;
-    for (uint32_t i = 0; i < l->g->outputs.n; i++)
-        if (output_base(l, i) == r)
-            l->plan->output[i] = b;
-    return true;
-}
-
-static bool choose_buffers(chooser *c)
-{
-    const fuse_group *g = &c->l->f->groups.p[c->group];
-    for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (c->l->f->stored[g->nodes.p[i]] && !choose_buffer(c, g->nodes.p[i]))
-            return false;
-    return true;
 }
 
 /* ---- launches and what reports say of them */
@@ -495,33 +375,20 @@ static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out)
     }
 }
 
-static const char *launch_name(lower *l, const ir_ref *nodes, uint32_t n)
+/* The first group's name, how many are side by side, and the launch's number. */
+static const char *launch_name(lower *l, const fuse_group *group, uint32_t segments)
 {
     bz_text t = {0};
-    const char *before = "";
-    for (uint32_t i = 0, listed = 0; i < n; i++) {
-        const ir_node *node = ir_at(l->g, nodes[i]);
-        const char *name = node->op == IR_REDUCE ? ir_reduce_name(ir_reduce_get(l->g, node).kind) : ir_ops[node->op].name;
-        if (!strcmp(name, before))
-            continue;
-        before = name;
-        if (++listed == 6) {
-            bz_text_str(&t, "+...");
-            break;
-        }
-        bz_textf(&t, "%s%s", listed > 1 ? "+" : "", name);
-    }
-    for (uint32_t i = 0; i < l->plan->launches.n; i++)
-        if (!strcmp(l->plan->launches.p[i].name, bz_text_c(&t))) {
-            bz_textf(&t, ".%u", l->plan->launches.n);
-            break;
-        }
-    const char *own = bz_arena_str(&l->plan->memory, bz_text_c(&t));
+    name_group(&t, l->g, group);
+    if (segments > 1)
+        bz_textf(&t, "_x%u", segments);
+    bz_textf(&t, "_%u", l->plan->launches.n);
+    const char *own = t.failed ? NULL : bz_arena_str(&l->plan->memory, bz_text_c(&t));
     bz_text_free(&t);
     return own;
 }
 
-static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t n)
+static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n)
 {
     pass_launch launch = {0};
     pass_segment *segments = bz_arena_alloc(&l->plan->memory, n * sizeof *segments);
@@ -529,8 +396,7 @@ static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t 
     bool ok = segments != NULL;
     for (uint32_t i = 0; ok && i < n; i++) {
         const fuse_group *g = &l->f->groups.p[groups[i]];
-        c->group = groups[i];
-        ok = choose_buffers(c);
+        ok = buffers_choose(l, groups[i]);
         if (!ok || !has_work(l, g))
             continue;
         ok = lower_group(l, g, &segments[launch.nsegments]);
@@ -545,42 +411,33 @@ static bool lower_launch(lower *l, chooser *c, const uint32_t *groups, uint32_t 
     launch.segments = segments;
     launch.nnodes = nodes.n;
     launch.nodes = ok ? bz_arena_copy(&l->plan->memory, nodes.p, nodes.n * sizeof *nodes.p) : NULL;
-    launch.name = ok ? launch_name(l, nodes.p, nodes.n) : NULL;
+    launch.name = ok ? launch_name(l, &l->f->groups.p[groups[0]], launch.nsegments) : NULL;
     bz_vec_free(&nodes);
     if (!launch.nodes || !launch.name)
         return false;
     return bz_vec_push(&l->plan->launches, launch); /* one without segments keeps the numbering: it runs nothing */
 }
 
-static bool output_inputs(lower *l)
-{
-    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
-        ir_ref r = output_base(l, i);
-        if (ir_at(l->g, r)->op != IR_INPUT)
-            continue;
-        int64_t count = 0;
-        ir_numel(l->g, r, &count);
-        if (l->buffer_of[r] == PASS_NONE)
-            l->buffer_of[r] = new_buffer(l, ir_dtype(l->g, r), count, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
-        if (l->buffer_of[r] == PASS_NONE)
-            return false;
-        l->plan->output[i] = l->buffer_of[r];
-    }
-    return true;
-}
-
 static bool lower_all(lower *l, const schedule *s)
 {
-    chooser c = {.l = l, .s = s, .reader_launch = bz_mem_zero(l->g->n.n, sizeof *c.reader_launch)};
-    bool ok = c.reader_launch != NULL;
-    if (ok)
-        each_read(l, note_last, &c);
-    for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++) {
-        c.launch = i;
-        ok = lower_launch(l, &c, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
-    }
-    bz_mem_free(c.reader_launch);
-    return ok && output_inputs(l) && memory_plan(l->plan);
+    bool ok = buffers_begin(l, s);
+    for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++)
+        ok = lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
+    ok = ok && buffers_of_inputs(l) && memory_plan(l->plan);
+    buffers_end(l);
+    return ok;
+}
+
+static void free_lower(lower *l)
+{
+    bz_mem_free(l->bind);
+    bz_mem_free(l->slots);
+    bz_vec_free(&l->buffers);
+    bz_vec_free(&l->pointers);
+    bz_vec_free(&l->extents);
+    bz_vec_free(&l->scalars);
+    bz_vec_free(&l->outputs);
+    bz_vec_free(&l->out_pointers);
 }
 
 bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e)
@@ -590,24 +447,11 @@ bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e)
     if (fuse_graph(plan->graph, t, &f, e))
         return e->status;
     lower l = {.g = plan->graph, .t = t, .f = &f, .plan = plan, .e = e};
-    plan->noutputs = plan->graph->outputs.n;
-    plan->output = bz_arena_alloc(&plan->memory, (plan->noutputs + 1) * sizeof *plan->output);
-    l.buffer_of = bz_mem_alloc(plan->graph->n.n * sizeof *l.buffer_of);
-    bool ok = l.buffer_of && plan->output && schedule_groups(&f, t, &s);
-    for (ir_ref r = 0; ok && r < plan->graph->n.n; r++)
-        l.buffer_of[r] = PASS_NONE;
-    for (uint32_t i = 0; ok && i < plan->noutputs; i++)
-        plan->output[i] = PASS_NONE;
-    ok = ok && lower_all(&l, &s);
+    l.bind = bz_mem_zero(plan->graph->n.n, sizeof *l.bind);
+    bool ok = l.bind && schedule_groups(&f, t, &s) && lower_all(&l, &s);
     for (uint32_t i = 0; ok && i < f.refusals.n; i++)
         ok = bz_vec_push(&plan->refusals, f.refusals.p[i]);
-    bz_mem_free(l.buffer_of);
-    bz_vec_free(&l.buffers);
-    bz_vec_free(&l.pointers);
-    bz_vec_free(&l.extents);
-    bz_vec_free(&l.scalars);
-    bz_vec_free(&l.outputs);
-    bz_vec_free(&l.out_pointers);
+    free_lower(&l);
     schedule_free(&s);
     fuse_free(&f);
     return ok || e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory while lowering");

@@ -13,7 +13,9 @@ typedef struct fuse_group {
     fuse_kind kind;
     bool dead; /* merged into another */
     ir_ref head;
-    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is not listed: it is an index map) */
+    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is listed only where it is stored) */
+    uint32_t values;      /* computed or moved, at most, counted once for each index at which one is read */
+    bool repeats;         /* some are read at several indices */
 } fuse_group;
 
 #define FUSE_NO_GROUP UINT32_MAX
@@ -28,18 +30,29 @@ typedef struct fuse_space {
     ir_ex full_idx[IR_MAX_RANK], kept_idx[IR_MAX_RANK];
 } fuse_space;
 
+/* What a member reads through movement only: an input, a listed constant (which, as a member, reads itself), a node of a group. */
+typedef struct fuse_read {
+    ir_ref base;
+    uint32_t ways; /* in how many ways movement leads there */
+} fuse_read;
+
 typedef struct fuse_result {
     const ir_graph *g;
     uint32_t *group_of; /* of each node; FUSE_NO_GROUP for inputs, constants, movement and dead nodes */
     bool *stored;       /* the node's value lies in a buffer of its own */
     BZ_VEC(fuse_group) groups;
     BZ_VEC(pass_refusal) refusals;
+    BZ_VEC(fuse_read) reads; /* of node r: reads[first_read[r]] .. reads[first_read[r + 1]] */
+    uint32_t *first_read;
 } fuse_result;
 
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e);
 void fuse_free(fuse_result *f);
+/* ---- fuse_space.c */
+/* The node whose shape the full level has. */
+ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head);
 /* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`. */
-void fuse_space_of(const ir_graph *g, ir_exprs *x, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
+void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
 fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
 /* Canonical index of r on a level. */
 void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, ir_ex *idx);
@@ -52,7 +65,7 @@ static inline bool fuse_is_move(const ir_graph *g, ir_ref r) { return ir_op_is_m
  * base + lane, in `width` bundles of `lanes` lanes: bundle u begins at base + u * lanes. A node that is bound (its value is in a
  * buffer, a local array, a register) ends the recursion; movement rewrites indices; elementwise ops emit their operands first. */
 
-enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8 };
+enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8, EMIT_CHAINS = 256 };
 
 typedef struct emit_value {
     bool uniform; /* v[0] is a scalar, the same for every lane and bundle */
@@ -73,6 +86,7 @@ typedef struct emit_memo {
     ir_ref node;
     uint32_t idx; /* into emitter.memo_idx: rank expressions */
     lp_val guard;
+    unsigned chain, before; /* emitter.recent[chain] before this one came */
     emit_value value;
 } emit_memo;
 
@@ -93,12 +107,14 @@ typedef struct emitter {
     bool guard_uniform;
     BZ_VEC(ir_ex) seen;
     BZ_VEC(emit_memo) memo;
+    unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
     BZ_VEC(ir_ex) memo_idx;
     bool failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
     ir_ref unsupported;
 } emitter;
 
-bool emit_init(emitter *m, const ir_graph *g, ir_exprs *x);
+/* `bind`: one per node, all BIND_NONE. */
+void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
 void emit_resume(emitter *m, lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
@@ -124,6 +140,25 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
 /* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
 void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes, unsigned n, ir_ex *idx);
 
+#define PASS_NONE UINT32_MAX
+
+/* ---- schedule.c: the order of the groups, and which run in one launch */
+typedef struct schedule {
+    BZ_VEC(uint32_t) groups;  /* in order of running */
+    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
+    uint32_t *launch_of;      /* of each group */
+} schedule;
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
+void schedule_free(schedule *s);
+/* ---- buffers.c: in which buffer each stored value lies */
+typedef struct homes {
+    const schedule *s;
+    uint32_t *buffer_of;   /* node -> plan buffer, PASS_NONE = none */
+    uint32_t *first_output, *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
+    uint32_t *last_launch; /* the last launch that reads node r, plus 1; 0 = none */
+    uint32_t *last_reader; /* the group that does, PASS_NONE = several */
+} homes;
+
 /* ---- lower_*.c: one kernel for one group. The context knows which nodes are stored and makes buffers on demand. */
 
 typedef struct lower {
@@ -133,7 +168,9 @@ typedef struct lower {
     const fuse_group *group;
     pass_plan *plan;
     bz_error *e;
-    uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
+    homes homes;
+    emit_bind *bind; /* per node, BIND_NONE between kernels */
+    uint32_t *slots, nslots; /* kernels of the plan by name */
     /* of the kernel at hand */
     ir_exprs x;
     emitter m;
@@ -148,25 +185,24 @@ typedef struct lower {
     BZ_VEC(lp_val) out_pointers;
 } lower;
 
-#define PASS_NONE UINT32_MAX
-
-/* ---- schedule.c: the order of the groups, and which run in one launch */
-typedef struct schedule {
-    BZ_VEC(uint32_t) groups;  /* in order of running */
-    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
-    uint32_t *launch_of;      /* of each group */
-} schedule;
-bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
-void schedule_free(schedule *s);
-/* Calls visit(ctx, base, canonical?) for every value that a member reads through movement only: inputs, constants that are listed,
- * stored nodes of other groups. */
+/* Calls visit(ctx, reader, base) for everything that a member reads (fuse_read), until one is false. */
 typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
 bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx);
 /* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out);
 
+/* ---- names.c: appends what a group's kernel is called: a C identifier of at most 32 characters, the same for equal groups */
+void name_group(bz_text *t, const ir_graph *g, const fuse_group *group);
+
 /* ---- lower.c: fills a plan from its graph */
 bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
+
+/* ---- buffers.c */
+bool buffers_begin(lower *l, const schedule *s);
+void buffers_end(lower *l);
+uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number); /* PASS_NONE: out of memory */
+bool buffers_choose(lower *l, uint32_t group); /* for every stored member of a group of the launch at hand */
+bool buffers_of_inputs(lower *l);              /* at the end: outputs that are inputs, unchanged */
 
 /* ---- memory.c: offsets in the arena */
 bool memory_plan(pass_plan *p);

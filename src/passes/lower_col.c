@@ -46,7 +46,7 @@ static void set_space(col_kernel *q, unsigned inner)
     emit_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
     emit_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);
     emit_delinearize(&l->x, q->k_sym, shape, q->a.axes, q->a.naxes, sym);
-    fuse_space_of(l->g, &l->x, FUSE_COL, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, FUSE_COL, l->group->head, sym, &l->space);
 }
 
 static bool linear(col_kernel *q)

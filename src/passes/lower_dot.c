@@ -86,7 +86,7 @@ static void set_space(dot_kernel *q)
     emit_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
     emit_delinearize(&l->x, q->m_sym, out, axes + a->nbatch, nx, sym);
     emit_delinearize(&l->x, q->n_sym, out, axes + a->nbatch + nx, ny, sym);
-    fuse_space_of(l->g, &l->x, FUSE_DOT, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, FUSE_DOT, l->group->head, sym, &l->space);
 }
 
 #define SWAP(T, a, b)                                                                              \

@@ -529,7 +529,7 @@ static void set_space(row_kernel *q)
     q->k_sym = lower_vector_sym(l, "k", q->k);
     emit_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
     emit_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
-    fuse_space_of(l->g, &l->x, FUSE_ROW, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, FUSE_ROW, l->group->head, sym, &l->space);
 }
 
 static void choose_vectors(row_kernel *q)

@@ -30,6 +30,7 @@ typedef struct pass_buffer {
     uint32_t number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
     int64_t offset;  /* ARENA: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
+    bool taken;           /* INPUT: an output lies in it */
 } pass_buffer;
 
 /* One use of a kernel: its code with these buffers, extents and scalars. */
@@ -43,7 +44,7 @@ typedef struct pass_segment {
 /* What the runtime starts at once: segments that do not depend on each other (one kernel each in the sense of the reports, which
  * call a whole launch "a kernel"). Phase p of all segments runs, then phase p + 1. */
 typedef struct pass_launch {
-    const char *name; /* "softmax", "dot+add+relu" ... unique in the plan */
+    const char *name; /* "softmax_row_0", "gemm_bias_relu_1" ...: a C identifier, unique in the plan */
     const pass_segment *segments;
     uint32_t nsegments;
     const ir_ref *nodes; /* of plan->graph, that it computes */

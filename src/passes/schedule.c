@@ -5,9 +5,14 @@
  * as one launch; tiny elementwise groups ride along with the launch before them. */
 #include "src/passes/lower.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TINY = 4096 };
+
+typedef struct wait {
+    uint32_t output, reader; /* the group that writes this output waits for that group */
+} wait;
 
 typedef struct scheduler {
     const fuse_result *f;
@@ -16,31 +21,20 @@ typedef struct scheduler {
     bool *read;             /* some group reads it */
     bool *placed;
     uint32_t at;            /* the group whose reads are being listed */
+    uint32_t *writer;       /* of each donated input: the output that may overwrite it, else PASS_NONE */
+    BZ_VEC(wait) waits;
+    uint32_t *position;     /* of each group in an order by data alone */
+    uint32_t first_wait;    /* position of the first group that waits for readers */
     uint32_t *mark, epoch;  /* of searches */
     BZ_VEC(uint32_t) stack;
     uint32_t *order, n;
     bool failed;
 } scheduler;
 
-static bool walk(const fuse_result *f, ir_ref reader, ir_ref x, lower_visit *visit, void *ctx)
-{
-    const ir_node *n = ir_at(f->g, x);
-    bool end = f->group_of[x] != FUSE_NO_GROUP || n->op == IR_INPUT || (n->op == IR_CONST && n->nattr > 1);
-    if (end)
-        return visit(ctx, reader, x);
-    for (unsigned i = 0; i < n->nin; i++)
-        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
-            return false;
-    return true;
-}
-
 bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx)
 {
-    const ir_node *n = ir_at(f->g, reader);
-    if (n->op == IR_CONST && n->nattr > 1)
-        return visit(ctx, reader, reader);
-    for (unsigned i = 0; i < n->nin; i++)
-        if (!walk(f, reader, ir_in(f->g, n)[i], visit, ctx))
+    for (uint32_t i = f->first_read[reader]; i < f->first_read[reader + 1]; i++)
+        if (!visit(ctx, reader, f->reads.p[i].base))
             return false;
     return true;
 }
@@ -56,13 +50,8 @@ static bool note_read(void *ctx, ir_ref reader, ir_ref base)
     return bz_vec_push(&s->pred[s->at], from);
 }
 
-typedef struct reader_list {
-    scheduler *s;
-    ir_ref input;
-    uint32_t writer;
-} reader_list;
-
-/* Must `early` run before `late` anyway? */
+/* Must `early` run before `late` anyway? What comes before `early` in an order by data alone has it among its predecessors only by way
+ * of a group that waits. */
 static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
 {
     s->epoch++;
@@ -72,7 +61,7 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
             return true;
         for (uint32_t i = 0; i < s->pred[g].n; i++) {
             uint32_t p = s->pred[g].p[i];
-            if (s->mark[p] == s->epoch)
+            if (s->mark[p] == s->epoch || (s->position[p] < s->position[early] && s->position[p] < s->first_wait))
                 continue;
             s->mark[p] = s->epoch;
             if (!bz_vec_push(&s->stack, p))
@@ -83,41 +72,109 @@ static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
     }
 }
 
-static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
+static bool push(scheduler *s, uint32_t g)
 {
-    reader_list *r = ctx;
-    uint32_t g = r->s->f->group_of[reader];
-    if (base != r->input || g == r->writer || must_follow(r->s, g, r->writer))
-        return !r->s->failed;
-    return bz_vec_push(&r->s->pred[r->writer], g);
+    s->placed[g] = true;
+    return bz_vec_push(&s->stack, g);
 }
 
-/* The writer of a donated input waits for its other readers, except for those that read what it writes. */
-static bool wait_for_readers(scheduler *s)
+/* Depth first: a group's predecessors, then it. `next`: of each group, its first predecessor that is not looked at yet. */
+static bool place(scheduler *s, uint32_t *next, uint32_t g)
 {
-    const ir_graph *g = s->f->g;
-    for (uint32_t i = 0; i < g->outputs.n; i++) {
-        const ir_output *o = &g->outputs.p[i];
-        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
+    s->stack.n = 0;
+    if (!push(s, g))
+        return false;
+    while (s->stack.n > 0) {
+        uint32_t top = s->stack.p[s->stack.n - 1];
+        if (next[top] == s->pred[top].n) {
+            s->order[s->n++] = top;
+            s->stack.n--;
             continue;
-        reader_list r = {s, g->inputs.p[o->donated].node, s->f->group_of[o->node]};
-        for (uint32_t k = 0; k < s->f->groups.n; k++)
-            for (uint32_t m = 0; m < s->f->groups.p[k].nodes.n; m++)
-                if (!lower_reads(s->f, s->f->groups.p[k].nodes.p[m], note_reader, &r))
-                    return false;
+        }
+        uint32_t p = s->pred[top].p[next[top]++];
+        if (!s->placed[p] && !push(s, p))
+            return false;
     }
     return true;
 }
 
-/* Depth first along the predecessors. */
-static void place(scheduler *s, uint32_t g)
+static bool place_all(scheduler *s)
 {
-    if (s->placed[g])
-        return;
-    s->placed[g] = true;
-    for (uint32_t i = 0; i < s->pred[g].n; i++)
-        place(s, s->pred[g].p[i]);
-    s->order[s->n++] = g;
+    uint32_t *next = bz_mem_zero(s->f->groups.n, sizeof *next);
+    bool ok = next != NULL;
+    for (uint32_t g = 0; ok && g < s->f->groups.n; g++)
+        if (!s->f->groups.p[g].dead && !s->placed[g])
+            ok = place(s, next, g);
+    bz_mem_free(next);
+    return ok;
+}
+
+/* The writer of a donated input waits for its other readers, except for those that read what it writes. Earlier outputs come first. */
+static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
+{
+    scheduler *s = ctx;
+    uint32_t g = s->f->group_of[reader], output = s->writer[base];
+    if (output == PASS_NONE || g == s->f->group_of[s->f->g->outputs.p[output].node])
+        return true;
+    return bz_vec_push(&s->waits, ((wait){output, g}));
+}
+
+static int by_output(const void *a, const void *b)
+{
+    const wait *x = a, *y = b;
+    if (x->output != y->output)
+        return x->output < y->output ? -1 : 1;
+    return (x->reader > y->reader) - (x->reader < y->reader);
+}
+
+static bool add_waits(scheduler *s)
+{
+    if (s->waits.n)
+        qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_output);
+    for (uint32_t i = 0; i < s->waits.n && !s->failed; i++) {
+        const wait w = s->waits.p[i];
+        uint32_t writer = s->f->group_of[s->f->g->outputs.p[w.output].node];
+        if (must_follow(s, w.reader, writer))
+            continue;
+        s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
+        s->failed |= !bz_vec_push(&s->pred[writer], w.reader);
+    }
+    return !s->failed;
+}
+
+/* The order by data alone, which it leaves for another. */
+static bool find_positions(scheduler *s)
+{
+    if (!place_all(s))
+        return false;
+    for (uint32_t i = 0; i < s->n; i++) {
+        s->position[s->order[i]] = i;
+        s->placed[s->order[i]] = false;
+    }
+    s->n = 0;
+    s->first_wait = UINT32_MAX;
+    return true;
+}
+
+static bool wait_for_readers(scheduler *s)
+{
+    const ir_graph *g = s->f->g;
+    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s), any = false;
+    for (ir_ref r = 0; ok && r < g->n.n; r++)
+        s->writer[r] = PASS_NONE;
+    for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
+        const ir_output *o = &g->outputs.p[i];
+        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
+            continue;
+        s->writer[g->inputs.p[o->donated].node] = i;
+        any = true;
+    }
+    for (ir_ref r = 1; ok && any && r < g->n.n; r++)
+        ok = lower_reads(s->f, r, note_reader, s);
+    ok = ok && add_waits(s);
+    bz_mem_free(s->writer);
+    bz_vec_free(&s->waits);
+    return ok;
 }
 
 static bool elementwise_only(const scheduler *s, uint32_t g)
@@ -166,25 +223,24 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     s.read = bz_mem_zero(n, sizeof *s.read);
     s.placed = bz_mem_zero(n, sizeof *s.placed);
     s.mark = bz_mem_zero(n, sizeof *s.mark);
+    s.position = bz_mem_zero(n, sizeof *s.position);
     s.order = bz_mem_zero(n, sizeof *s.order);
     out->launch_of = bz_mem_alloc(n * sizeof *out->launch_of + 1);
-    bool ok = s.pred && s.read && s.placed && s.mark && s.order && out->launch_of;
+    bool ok = s.pred && s.read && s.placed && s.mark && s.position && s.order && out->launch_of;
     for (s.at = 0; ok && s.at < n; s.at++) {
         out->launch_of[s.at] = PASS_NONE;
         for (uint32_t i = 0; ok && i < f->groups.p[s.at].nodes.n; i++)
             ok = lower_reads(f, f->groups.p[s.at].nodes.p[i], note_read, &s);
     }
     ok = ok && wait_for_readers(&s);
-    for (uint32_t g = 0; ok && g < n; g++)
-        if (!f->groups.p[g].dead)
-            place(&s, g);
-    ok = ok && make_launches(&s, out);
+    ok = ok && place_all(&s) && make_launches(&s, out);
     for (uint32_t g = 0; s.pred && g < n; g++)
         bz_vec_free(&s.pred[g]);
     bz_mem_free(s.pred);
     bz_mem_free(s.read);
     bz_mem_free(s.placed);
     bz_mem_free(s.mark);
+    bz_mem_free(s.position);
     bz_vec_free(&s.stack);
     bz_mem_free(s.order);
     if (!ok)

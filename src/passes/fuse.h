@@ -1,0 +1,47 @@
+/* fuse.h - what the files of fusion share while groups are made. Internal to src/passes/fuse*.c.
+ *
+ *     fuse_space.c     the loops of a group, and the index at which each member stands in them
+ *     fuse_reads.c     who computes, who reads whom; movement that is too long to be an index map gets a buffer
+ *     fuse_cost.c      how many values a kernel would compute
+ *     fuse.c           which groups join
+ *     fuse_in_place.c  of the finished groups: which result may lie where an operand lay */
+#ifndef BRAZE_FUSE_H
+#define BRAZE_FUSE_H
+
+#include "src/passes/lower.h"
+
+typedef struct fuse_edge {
+    ir_ref from, to; /* computing nodes; movement between them is skipped */
+} fuse_edge;
+
+typedef struct fuse_walk fuse_walk; /* fuse_cost.c: work space, kept from call to call */
+
+typedef struct fuser {
+    const ir_graph *g;
+    fuse_result *r;
+    ir_exprs x;
+    bool *live;
+    BZ_VEC(fuse_edge) edges; /* ascending in `to`, each pair once */
+    uint32_t *first_out;     /* CSR of outgoing edges: edges by `from` */
+    BZ_VEC(ir_ref) out_to;
+    uint32_t *mark, epoch; /* of groups, for searches */
+    BZ_VEC(uint32_t) stack;
+    fuse_walk *walk;
+    bool failed;
+} fuser;
+
+/* ---- fuse_space.c */
+/* The group's space over fresh symbols. */
+void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, fuse_space *s);
+
+/* ---- fuse_reads.c */
+/* Gives every computing node a group of its own; lists who reads what. False: out of memory. */
+bool fuse_make_groups(fuser *f);
+
+/* ---- fuse_cost.c */
+fuse_walk *fuse_walk_new(void);
+void fuse_walk_free(fuse_walk *w);
+/* How many values would a kernel of groups p and c compute, counted once for each index at which one is read? Stops above `limit`. */
+uint32_t fuse_values(fuser *f, uint32_t p, uint32_t c, const fuse_space *s, uint32_t limit);
+
+#endif
