@@ -78,7 +78,10 @@ static tool_status explain_plan(const tool_source *s, const explain_job *j) {
     bz_error e = {0};
     bz_context *c;
     bz_status opened = bz_open(&j->machine.options, &c);
-    if (opened) return tool_error(&(bz_error){.status = opened});
+    if (opened) {
+        bz_fail(&e, opened, "%s", bz_message(NULL));
+        return tool_error(&e);
+    }
     pass_target target = c->target;
     bz_close(c);
     target.eager = j->machine.eager;

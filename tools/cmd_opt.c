@@ -36,7 +36,7 @@ static bool read_options(tool_args *a, opt_job *j) {
 static bz_status get_target(const tool_machine *m, pass_target *t, bz_error *e) {
     bz_context *c;
     bz_status s = bz_open(&m->options, &c);
-    if (s) return bz_fail(e, s, "this machine lacks what was asked for: %s", bz_status_text(s));
+    if (s) return bz_fail(e, s, "%s", bz_message(NULL));
     *t = c->target;
     t->eager = m->eager;
     bz_close(c);

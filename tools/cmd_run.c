@@ -189,7 +189,7 @@ static tool_status run_source(const tool_source *s, run_job *j) {
 }
 
 static tool_status run(tool_args *a) {
-    run_job j = {.repeat = 1, .machine.options.device = BZ_CPU};
+    run_job j = {.repeat = 1};
     tool_source s;
     const char *file = read_options(a, &j) ? tool_file(a) : NULL;
     tool_status status = a->status;

@@ -50,13 +50,17 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
 
 static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e) {
     bz_status s = bz_open(&m->options, &x->c);
-    if (s == BZ_EDEVICE)
-        return bz_fail(e, s, "this machine lacks the instruction set that was asked for");
-    if (s) return bz_fail(e, s, "%s", bz_status_text(s));
+    if (s) return bz_fail(e, s, "%s", bz_message(NULL));
     uint64_t start = rt_now();
     x->program = rt_program_new(x->c, x->g, m->eager, e);
     x->compile_ns = rt_now() - start;
     return x->program ? BZ_OK : e->status;
+}
+
+/* Does this run in the interpreter, by an option or by the environment? */
+static bool interprets(const tool_machine *m) {
+    bz_device d = m->options.device;
+    return (d == BZ_DEVICE_DEFAULT ? rt_env_get()->device : d) == BZ_REF;
 }
 
 bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
@@ -67,7 +71,7 @@ bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph
     x->out = bz_mem_zero(g->outputs.n + 1, sizeof *x->out);
     x->bits = bz_mem_zero(g->inputs.n + 1, sizeof *x->bits);
     bz_status s = x->results && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
-    if (!s && m->options.device != BZ_REF) {
+    if (!s && !interprets(m)) {
         s = open_context(x, m, e);
         if (!s) s = take_inputs(x, inputs);
     }
