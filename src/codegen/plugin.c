@@ -73,6 +73,7 @@ static const cg_plugin *open_beside(const char *path, bz_text *tried) {
         bz_text_str(&file, places[i]);
         bz_text_str(&file, CG_PLUGIN_FILE);
         p = file.failed ? NULL : open_file(file.p, tried);
+        tried->failed |= file.failed;
         bz_text_free(&file);
     }
     return p;
@@ -102,6 +103,8 @@ bz_status cg_open(bz_error *e) {
         const cg_plugin *p = search(&tried);
         if (p)
             atomic_store_explicit(&opened, p, memory_order_release);
+        else if (tried.failed)
+            s = bz_fail(e, BZ_ENOMEM, "out of memory");
         else
             s = bz_fail(e, BZ_ECOMPILE,
                         "no usable " CG_PLUGIN_FILE " (set BRAZE_LLVM to its path); tried:%s",
