@@ -47,18 +47,22 @@ static int64_t assign(pass_plan *p, const uint32_t *order, unsigned n)
     return top;
 }
 
-/* Most bytes that live during one launch. */
+/* Most bytes that live during one launch; -1: no memory. */
 static int64_t bound(const pass_plan *p, const uint32_t *order, unsigned n)
 {
-    int64_t most = 0;
+    int64_t most = 0, live = 0, *change = bz_mem_zero(p->launches.n + 2, sizeof *change);
+    if (!change)
+        return -1;
+    for (unsigned i = 0; i < n; i++) {
+        const pass_buffer *b = &p->buffers.p[order[i]];
+        change[b->first] += bytes_of(b);
+        change[b->last + 1] -= bytes_of(b);
+    }
     for (uint32_t at = 0; at < p->launches.n; at++) {
-        int64_t live = 0;
-        for (unsigned i = 0; i < n; i++) {
-            const pass_buffer *b = &p->buffers.p[order[i]];
-            live += b->first <= at && at <= b->last ? bytes_of(b) : 0;
-        }
+        live += change[at];
         most = live > most ? live : most;
     }
+    bz_mem_free(change);
     return most;
 }
 
@@ -86,7 +90,8 @@ bool memory_plan(pass_plan *p)
     p->arena_bound = bound(p, order, n);
     int64_t born = assign(p, order, n);
     uint32_t *sized = bz_mem_alloc((n + 1) * sizeof *sized);
-    if (!sized) {
+    if (!sized || p->arena_bound < 0) {
+        bz_mem_free(sized);
         bz_mem_free(order);
         return false;
     }
