@@ -213,10 +213,14 @@ static bool write_start(training *t) {
 }
 
 static bool run_exported(training *t, const report_row *compiled, report_row *row) {
+    const report_problem *p = &t->o->problem;
+    size_t arrays = (size_t)p->batch * (PIXELS * sizeof *t->x + sizeof *t->y);
+    for (int k = 0; k < MLP_PARAMS; k++) /* each with its two moments */
+        arrays += 3 * (size_t)mlp_size(k, p->hidden) * sizeof(float);
     *row =
         (report_row){.mode = mode_names[EXPORTED], .kernels_per_step = compiled->kernels_per_step};
     return complain(t, write_picture(t)) && complain(t, write_exports(t)) && write_start(t) &&
-           exported_run(t->o->out, "examples/exported/mnist.c", row);
+           exported_run(t->o->out, "examples/exported/mnist.c", p, arrays, row);
 }
 
 static bool same_bits(const training *t, const report_row *row) {

@@ -1,7 +1,7 @@
 # demo.mk - `make demo`: train on MNIST three ways, export the step, run the export with libc alone.
 #
 #   examples/mnist.c            trains eager, lazy, compiled; writes step.o, step.h, the pool object, the pictures
-#   examples/exported/mnist.c   about 40 lines of C against step.h; reads the data file itself
+#   examples/exported/mnist.c   some 50 lines of C against step.h; reads the data file itself
 
 SEED   ?= 1
 BATCH  ?= 128

@@ -7,22 +7,8 @@
 /* The shape as dimensions; an error that names the maker. */
 static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape, int rank,
                     ir_dim *dims) {
-    int64_t n = 1;
-    if ((unsigned)t >= BZ_NDTYPES)
-        return rt_fail(r->c, BZ_EDTYPE, r->site, op, "there is no dtype %d", (int)t), false;
-    if (rank < 0 || rank > IR_MAX_RANK)
-        return rt_fail(r->c, BZ_ESHAPE, r->site, op, "%d dimensions; 0 to %d are possible", rank,
-                       IR_MAX_RANK),
-               false;
-    for (int i = 0; i < rank; i++) {
-        if (shape[i] < 0)
-            return rt_fail(r->c, BZ_ESHAPE, r->site, op, "size %lld of axis %d is negative",
-                           (long long)shape[i], i),
-                   false;
-        if (shape[i] && (__builtin_mul_overflow(n, shape[i], &n) || n > INT64_C(1) << 60))
-            return rt_fail(r->c, BZ_ESHAPE, r->site, op, "more than 2^60 elements"), false;
-        dims[i] = ir_dim_const(r->g, shape[i]);
-    }
+    if (!rt_check_shape(r->c, op, r->site, t, shape, rank)) return false;
+    for (int i = 0; i < rank; i++) dims[i] = ir_dim_const(r->g, shape[i]);
     return true;
 }
 

@@ -14,9 +14,17 @@ typedef struct rt_piece {
     size_t n;
 } rt_piece;
 
-/* Writes the pieces to a temporary file beside `path`, makes it safe on disk and renames it. BZ_EIO with the
- * system's reason; `path` is as it was then, and the temporary file is gone. */
-bz_status rt_file_replace(const char *path, const rt_piece *pieces, unsigned n, bz_error *e);
+/* A file to write: its pieces one after the other. */
+typedef struct rt_file {
+    const char *path;
+    const rt_piece *pieces;
+    unsigned npieces;
+    char *temporary; /* while it is written; NULL before and after */
+} rt_file;
+
+/* Writes the files under temporary names beside their own (with ".tmp." in them), makes them safe on disk and renames them: all or
+ * none. A killed process can leave temporary files. BZ_EIO names the file and the system's reason, BZ_ENOMEM. */
+bz_status rt_files_replace(rt_file *f, unsigned n, bz_error *e);
 bz_status rt_file_replace_text(const char *path, const bz_text *t, bz_error *e);
 /* Reads a regular file, or any stream when path is "-" (standard input), NUL-terminated; *out: bz_mem_free.
  * BZ_EIO (cannot be read), BZ_ENOMEM. */

@@ -77,6 +77,11 @@ void rt_pool_free(rt_pool *p) {
         }
     }
     p->idle_bytes = 0;
+    while (p->aliases) {
+        rt_buffer *b = p->aliases;
+        p->aliases = b->next;
+        bz_mem_free(b);
+    }
 }
 
 static rt_buffer *fresh(bz_context *c, size_t room) {
@@ -112,6 +117,7 @@ rt_buffer *rt_buffer_new(bz_context *c, size_t bytes) {
     b->bytes = bytes;
     b->refs = 1;
     b->epoch = 0;
+    b->forgotten = false;
     rt_pool_count(p, (int64_t)room);
     return b;
 }
@@ -122,8 +128,25 @@ rt_buffer *rt_buffer_foreign(void *p, size_t bytes) {
     return b;
 }
 
+rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b) {
+    rt_buffer *a = c->pool.aliases;
+    if (a)
+        c->pool.aliases = a->next;
+    else if (!(a = bz_mem_alloc(sizeof *a)))
+        return rt_no_memory(c), NULL;
+    rt_buffer *owner = b->owner ? b->owner : b;
+    *a = (rt_buffer){.p = b->p, .bytes = b->bytes, .refs = 1, .owner = rt_buffer_ref(owner)};
+    return a;
+}
+
 void rt_buffer_unref(bz_context *c, rt_buffer *b) {
     if (!b || --b->refs > 0) return;
+    if (b->owner) {
+        rt_buffer_unref(c, b->owner);
+        b->next = c->pool.aliases;
+        c->pool.aliases = b;
+        return;
+    }
     if (b->foreign) {
         destroy(b);
         return;

@@ -5,7 +5,8 @@
  *                      v
  *      buffers of in[], of hidden inputs (captured tensors), numbers --> run --> handles
  *
- * A donated input's buffer is written in place. Where others hold the buffer too, the input gets a copy of its own first. */
+ * A donated input's buffer is offered for the output: the program writes it in place, or gives another buffer, which the input
+ * takes instead. Where others hold the buffer too, a copy is offered. */
 #include "runtime/rt.h"
 
 #include <string.h>
@@ -340,21 +341,33 @@ static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window)
     return packed;
 }
 
-/* The donated input's buffer becomes its own alone. References at this point: the storage's, the call's, a foreign home's. */
-static bool own_buffer(bz_context *c, rt_storage *s, rt_buffer **arg) {
-    uint32_t alone = s->kind == RT_FOREIGN ? 3 : 2;
-    if (s->epoch) rt_storage_leave(c, s); /* its history would not be true any more */
-    if ((*arg)->refs == alone && (*arg)->call != c->calls) {
-        (*arg)->call = c->calls;
-        return true;
+/* The caller's memory is about to change: everything recorded reads it first, and is closed, because its input stands for the old value. */
+static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
+    bz_context *c = p->c;
+    bz_status status = BZ_OK;
+    for (int i = 0; i < p->nin && !status; i++) {
+        rt_storage *s = rt_find_quietly(in[i], &c)->st;
+        if (p->donate[i] < 0 || s->kind != RT_FOREIGN) continue;
+        rt_buffer *home = s->u.owner.home;
+        if (home->refs == 1u + (s->buf == home)) continue;
+        status = rt_flush_storage(c, s);
+        rt_epoch *e = c->epoch;
+        c->epoch = NULL;
+        if (e) rt_epoch_close(c, e);
     }
-    rt_buffer *own = copy_of(c, *arg);
-    if (!own) return false;
-    rt_buffer_unref(c, *arg);
-    *arg = own;
-    own->call = c->calls;
-    if (s->kind == RT_FOREIGN) return s->dirty = true;
-    rt_storage_set(c, s, rt_buffer_ref(own));
+    return status;
+}
+
+/* The donated input's buffer becomes the call's alone. References at this point: the storage's, the call's, a foreign home's. */
+static bool own_buffer(bz_context *c, const rt_storage *s, rt_buffer **arg) {
+    uint32_t alone = s->kind == RT_FOREIGN && *arg == s->u.owner.home ? 3 : 2;
+    if ((*arg)->refs != alone || (*arg)->owner || (*arg)->call == c->calls) {
+        rt_buffer *own = copy_of(c, *arg);
+        if (!own) return false;
+        rt_buffer_unref(c, *arg);
+        *arg = own;
+    }
+    (*arg)->call = c->calls;
     return true;
 }
 
@@ -371,7 +384,7 @@ static bool gather_arguments(bz_program *p, trace *t, bz_tensor *const *in) {
     c->calls++;
     for (int i = 0; i < p->nin; i++) {
         if (p->donate[i] < 0) continue;
-        rt_storage *s = rt_find_quietly(in[i], &c)->st;
+        const rt_storage *s = rt_find_quietly(in[i], &c)->st;
         if (!own_buffer(c, s, &t->in[i])) return false;
         t->out[p->donate[i]] = rt_buffer_ref(t->in[i]);
     }
@@ -393,7 +406,7 @@ static void drop_arguments(bz_context *c, trace *t, int nin, int nout) {
     }
 }
 
-/* The input paired with an output has the new value. */
+/* The input paired with an output has the new value from now on: in its own buffer, or in b, or in the caller's memory. */
 static bz_tensor *donated_result(bz_program *p, bz_tensor *in, rt_buffer *b) {
     bz_context *c = p->c;
     rt_tensor *x = rt_find_quietly(in, &c);
@@ -402,7 +415,12 @@ static bz_tensor *donated_result(bz_program *p, bz_tensor *in, rt_buffer *b) {
     s->write_op = "call";
     s->write_site = p->site;
     s->before_epoch = 0;
-    if (s->dirty) memcpy(s->u.owner.home->p, b->p, b->bytes), s->dirty = false;
+    rt_storage_leave(c, s); /* its history is not true any more */
+    if (s->kind == RT_FOREIGN && b != s->u.owner.home) {
+        memcpy(s->u.owner.home->p, b->p, b->bytes);
+        b = s->u.owner.home;
+    }
+    rt_storage_set(c, s, rt_buffer_ref(b));
     return rt_tensor_new(c, s, s->base, 0);
 }
 
@@ -438,6 +456,7 @@ static bz_status call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **ou
 static bz_status run(bz_program *p, trace *t, bz_tensor *const *in, bz_tensor **out) {
     bz_context *c = p->c;
     bz_status s = evaluate_inputs(p, in, t);
+    if (!s) s = settle_homes(p, in);
     if (s) return s;
     s = gather_arguments(p, t, in) ? BZ_OK : rt_no_memory(c);
     if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out});

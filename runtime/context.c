@@ -145,6 +145,9 @@ void bz_close(bz_context *c) {
     bz_vec_free(&c->in_names);
     bz_vec_free(&c->out_names);
     bz_vec_free(&c->marks);
+    bz_vec_free(&c->stamps);
+    bz_vec_free(&c->need);
+    bz_vec_free(&c->later);
     bz_vec_free(&c->refs);
     bz_vec_free(&c->outs);
     bz_vec_free(&c->operands);

@@ -43,8 +43,6 @@ typedef struct cpu_program {
     void **address;                 /* of each plan buffer */
     ir_bits *numbers;               /* of each input */
     int *input_of_output;           /* output -> input whose buffer it is, -1 */
-    const int *donated;             /* output -> input that it replaces, -1 */
-    rt_buffer **replaces;           /* output -> during a call: that input's memory, if written late */
     uint32_t *buffer_of_input;      /* input -> plan buffer, UINT32_MAX */
     uint32_t *first_output;         /* output -> first output with the same buffer */
     void *arena, *consts, *scratch;

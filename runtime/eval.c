@@ -6,9 +6,11 @@
  * So printing a loss and then stepping does not compute the forward pass twice, and a loop does not grow. */
 #include "runtime/rt.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { NEED = 1, LATER = 2, OUTPUT = 4, LONG_EPOCH = 1 << 14 };
+enum { NEED = 1, LATER = 2, OUTPUT = 4, MARK_BITS = 3, LONG_EPOCH = 1 << 18 };
+static const size_t keep_most = (size_t)256 << 20; /* bytes of values that only the recording holds */
 
 bz_status rt_ready(bz_context *c) {
     if (!c->epoch || !c->epoch->tracing) return BZ_OK;
@@ -26,59 +28,94 @@ static bool is_cheap(const ir_graph *g, ir_ref r) {
     return op == IR_INPUT || op == IR_CONST || op == IR_IOTA || ir_op_is_movement(op);
 }
 
-/* ---- which nodes */
+/* ---- which nodes
+ *
+ * A step of eager mode needs two or three nodes of a recording that may be long: nothing here looks at all of them. Marks carry the
+ * number of the evaluation they belong to, so that none has to be wiped out. */
 
-static bool add_output(bz_context *c, ir_ref r) {
-    if (c->marks.p[r] & OUTPUT) return true;
-    c->marks.p[r] |= OUTPUT | NEED;
-    return bz_vec_push(&c->outs, r);
+static bool begin_marks(bz_context *c, const ir_graph *g) {
+    c->outs.n = c->need.n = c->later.n = 0;
+    if (!bz_vec_reserve(&c->stamps, g->n.n)) return false;
+    if (++c->evaluation >> (32 - MARK_BITS)) c->stamps.n = 0, c->evaluation = 1;
+    while (c->stamps.n < g->n.n) c->stamps.p[c->stamps.n++] = 0;
+    return true;
 }
 
-static void mark_needed(bz_context *c, const rt_epoch *e) {
-    for (ir_ref r = e->g->n.n; r-- > 1;) {
-        const ir_node *n = ir_at(e->g, r);
-        if (!(c->marks.p[r] & NEED) || kept(e, r)) continue;
-        for (unsigned k = 0; k < n->nin; k++) c->marks.p[ir_in(e->g, n)[k]] |= NEED;
+static unsigned marks(const bz_context *c, ir_ref r) {
+    uint32_t m = c->stamps.p[r];
+    return m >> MARK_BITS == c->evaluation ? m & ((1 << MARK_BITS) - 1) : 0;
+}
+
+static void mark(bz_context *c, ir_ref r, unsigned with) {
+    c->stamps.p[r] = c->evaluation << MARK_BITS | marks(c, r) | with;
+}
+
+static bool add_need(bz_context *c, ir_ref r) {
+    if (marks(c, r) & NEED) return true;
+    mark(c, r, NEED);
+    return bz_vec_push(&c->need, r);
+}
+
+static bool add_later(bz_context *c, ir_ref r) {
+    if (marks(c, r) & LATER) return true;
+    mark(c, r, LATER);
+    return bz_vec_push(&c->later, r);
+}
+
+static bool add_output(bz_context *c, ir_ref r) {
+    if (marks(c, r) & OUTPUT) return true;
+    mark(c, r, OUTPUT);
+    return add_need(c, r) && bz_vec_push(&c->outs, r);
+}
+
+/* c->need: the outputs, and what leads to them from values that are there. */
+static bool add_needed(bz_context *c, const rt_epoch *e) {
+    for (uint32_t i = 0; i < c->need.n; i++) {
+        const ir_node *n = ir_at(e->g, c->need.p[i]);
+        for (unsigned k = 0; !kept(e, c->need.p[i]) && k < n->nin; k++)
+            if (!add_need(c, ir_in(e->g, n)[k])) return false;
     }
+    return true;
 }
 
 /* Adds what later evaluations will read. */
 static bool add_border(bz_context *c, const rt_epoch *e) {
-    uint8_t *m = c->marks.p;
-    bool any = false;
     for (const rt_storage *s = e->pending; s; s = s->next) {
-        if (s->buf || m[s->node] & OUTPUT) continue;
-        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1;
-        if (m[s->node] & NEED && outer && !is_cheap(e->g, s->node)) {
+        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1, now = marks(c, s->node) & NEED;
+        if (now && outer && !is_cheap(e->g, s->node)) {
             if (!add_output(c, s->node)) return false;
-        } else if (!(m[s->node] & NEED) || is_cheap(e->g, s->node)) {
-            m[s->node] |= LATER;
-            any = true;
+        } else if ((!now || is_cheap(e->g, s->node)) && !add_later(c, s->node)) {
+            return false;
         }
     }
-    for (ir_ref r = e->g->n.n; any && r-- > 1;) {
-        const ir_node *n = ir_at(e->g, r);
-        if (!(m[r] & LATER) || kept(e, r)) continue;
-        for (unsigned k = 0; k < n->nin; k++) {
+    for (uint32_t i = 0; i < c->later.n; i++) {
+        const ir_node *n = ir_at(e->g, c->later.p[i]);
+        for (unsigned k = 0; !kept(e, c->later.p[i]) && k < n->nin; k++) {
             ir_ref x = ir_in(e->g, n)[k];
-            if (!(m[x] & NEED) || is_cheap(e->g, x))
-                m[x] |= LATER;
-            else if (!kept(e, x) && !add_output(c, x))
-                return false;
+            if (!(marks(c, x) & NEED) || is_cheap(e->g, x)) {
+                if (!add_later(c, x)) return false;
+            } else if (!kept(e, x)) { /* one of several results, or the value itself */
+                bool tuple = ir_at(e->g, x)->flags & IR_IS_TUPLE;
+                if (!add_output(c, tuple ? c->later.p[i] : x)) return false;
+            }
         }
     }
     return true;
 }
 
+static int ascending(const void *a, const void *b) {
+    ir_ref x = *(const ir_ref *)a, y = *(const ir_ref *)b;
+    return (x > y) - (x < y);
+}
+
 static bool choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n) {
-    c->marks.n = c->outs.n = 0;
-    if (!bz_vec_reserve(&c->marks, e->g->n.n)) return false;
-    memset(c->marks.p, 0, e->g->n.n);
+    if (!begin_marks(c, e->g)) return false;
     for (unsigned i = 0; i < n; i++)
         if (s[i]->epoch == e && !s[i]->buf && !kept(e, s[i]->node) && !add_output(c, s[i]->node))
             return false;
-    mark_needed(c, e);
-    return add_border(c, e);
+    if (!add_needed(c, e) || !add_border(c, e)) return false;
+    qsort(c->need.p, c->need.n, sizeof *c->need.p, ascending);
+    return true;
 }
 
 /* ---- what to run */
@@ -120,11 +157,10 @@ static ir_ref scratch_input(bz_context *c, const rt_epoch *e, ir_ref r, const rt
 static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
     ir_graph *g = c->scratch;
     rt_graph_reset(g);
-    c->refs.n = 0;
+    c->refs.n = 0; /* set for what is needed, before it is read */
     if (!bz_vec_reserve(&c->refs, e->g->n.n)) return NULL;
-    memset(c->refs.p, 0, e->g->n.n * sizeof *c->refs.p);
-    for (ir_ref r = 1; r < e->g->n.n; r++) {
-        if (!(c->marks.p[r] & NEED)) continue;
+    for (uint32_t i = 0; i < c->need.n; i++) {
+        ir_ref r = c->need.p[i];
         const ir_node *n = ir_at(e->g, r);
         rt_buffer *b = kept(e, r);
         if (b)
@@ -149,13 +185,29 @@ static bool keep_results(bz_context *c, rt_epoch *e) {
         rt_buffer **k = &e->kept.p[c->outs.p[i]];
         rt_buffer_unref(c, *k);
         *k = c->out_bufs.p[i]; /* takes the run's reference */
+        e->kept_bytes += (*k)->bytes;
         e->nkept++;
     }
     return true;
 }
 
+/* Values that no tensor has any more may serve a gradient, or not; when they become many they are let go and, should the gradient
+ * come, computed again. */
+static void sweep(bz_context *c, rt_epoch *e) {
+    if (e->kept_bytes < keep_most || e->kept_bytes < e->sweep_at) return;
+    e->kept_bytes = 0;
+    for (ir_ref r = 0; r < e->kept.n; r++) {
+        rt_buffer *b = e->kept.p[r];
+        if (b && b->refs > 1) e->kept_bytes += b->bytes;
+        if (!b || b->refs > 1) continue;
+        rt_buffer_unref(c, b);
+        e->kept.p[r] = NULL;
+    }
+    e->sweep_at = 2 * e->kept_bytes;
+}
+
 /* An in-place change reaches the memory of the owner. */
-static void write_home(bz_context *c, rt_storage *s) {
+static bool write_home(bz_context *c, rt_storage *s) {
     size_t bytes = ir_dtype_bytes((bz_dtype)s->dtype);
     const rt_layout *l = s->u.owner.layout;
     rt_buffer *packed = s->buf;
@@ -164,21 +216,26 @@ static void write_home(bz_context *c, rt_storage *s) {
                (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
     } else {
         rt_buffer *window = rt_buffer_new(c, (size_t)l->count * bytes);
-        if (!window) return;
+        if (!window) return false;
         rt_gather_elements(window->p, packed->p, bytes, l, s->u.owner.offset);
         rt_scatter_elements(s->u.owner.home->p, window->p, bytes, l, s->u.owner.offset);
         rt_buffer_unref(c, window);
     }
     s->dirty = false;
+    return true;
 }
 
-static void hand_out(bz_context *c, rt_epoch *e) {
-    for (rt_storage *s = e->pending; s; s = s->next) {
-        rt_buffer *b = s->buf ? NULL : kept(e, s->node);
-        if (b) s->buf = rt_buffer_ref(b);
+static bz_status hand_out(bz_context *c, rt_epoch *e) {
+    bool home = true;
+    for (rt_storage *s = e->pending, *next; s; s = next) {
+        next = s->next;
+        rt_buffer *b = kept(e, s->node);
+        if (!b) continue;
+        s->buf = rt_buffer_ref(b);
+        rt_storage_settle(s);
+        if (s->dirty) home &= write_home(c, s);
     }
-    for (rt_storage *s = e->pending; s; s = s->next)
-        if (s->dirty && s->buf) write_home(c, s);
+    return home ? BZ_OK : c->err.status;
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
@@ -195,17 +252,23 @@ static bz_status run(bz_context *c, rt_epoch *e) {
     return rt_no_memory(c);
 }
 
+static void end_recording(bz_context *c) {
+    rt_epoch *e = c->epoch;
+    if (!e) return;
+    c->epoch = NULL;
+    rt_epoch_close(c, e);
+}
+
 /* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */
 static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
     while (c->closed.n)
         if (!rt_storage_node(c, c->closed.p[0]->pending)) return c->err.status;
     unsigned count = 0;
-    for (rt_storage *s = c->epoch->pending; s; s = s->next) count += !s->buf;
+    for (rt_storage *s = c->epoch->pending; s; s = s->next) count++;
     *all = bz_mem_alloc(count * sizeof **all);
     if (!*all) return rt_no_memory(c);
     *n = 0;
-    for (rt_storage *s = c->epoch->pending; s; s = s->next)
-        if (!s->buf) (*all)[(*n)++] = s;
+    for (rt_storage *s = c->epoch->pending; s; s = s->next) (*all)[(*n)++] = s;
     return BZ_OK;
 }
 
@@ -214,12 +277,24 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n) {
     if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    hand_out(c, e);
+    status = hand_out(c, e);
+    sweep(c, e);
     if (e->g->n.n > LONG_EPOCH) {
-        c->epoch = NULL;
-        rt_epoch_close(c, e);
+        for (rt_storage *k = e->settled; k; k = k->next) k->buf->forgotten = true;
+        end_recording(c);
     }
-    return BZ_OK;
+    return status;
+}
+
+/* All that was recorded has its value, and goes; memory that is not braze's may be another from now on. */
+static bz_status eval_everything(bz_context *c) {
+    rt_storage **all = NULL;
+    unsigned n = 0;
+    bz_status status = everything(c, &all, &n);
+    if (!status) status = eval_here(c, all, n);
+    bz_mem_free(all);
+    if (!status) end_recording(c);
+    return status;
 }
 
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
@@ -232,12 +307,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
         dirty |= s[i]->dirty;
     }
     if (status || !work) return status;
-    if (!dirty) return eval_here(c, s, n);
-    rt_storage **all = NULL;
-    status = everything(c, &all, &n);
-    if (!status) status = eval_here(c, all, n);
-    bz_mem_free(all);
-    return status;
+    return dirty ? eval_everything(c) : eval_here(c, s, n);
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
@@ -259,24 +329,17 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
     return rt_eval(c, &s, 1);
 }
 
-bz_status rt_flush_storage(bz_context *c, rt_storage *s) {
-    rt_storage **all = NULL;
-    unsigned n = 0;
+bz_status rt_flush(bz_context *c) {
     bz_status status = rt_ready(c);
     if (status || (!c->epoch && !c->closed.n)) return status;
-    if (!rt_recording(c)) return BZ_ENOMEM;
-    (void)s;
-    status = everything(c, &all, &n);
-    if (!status && n) status = eval_here(c, all, n);
-    bz_mem_free(all);
-    return status;
+    return rt_recording(c) ? eval_everything(c) : BZ_ENOMEM;
 }
 
 bz_status bz_flush(bz_tensor *x) {
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
     if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
-    return rt_flush_storage(c, t->st);
+    return rt_flush(c);
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
@@ -292,11 +355,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
         c = of;
     }
     if (!status && c) status = rt_eval(c, s, count);
-    if (!status && c && c->epoch) {
-        rt_epoch *e = c->epoch;
-        c->epoch = NULL;
-        rt_epoch_close(c, e);
-    }
+    if (!status && c) end_recording(c);
     if (s != few) bz_mem_free(s);
     return status;
 }

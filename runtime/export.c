@@ -2,6 +2,7 @@
 #include "runtime/export.h"
 
 #include "runtime/aot_blob.h"
+#include "runtime/array.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -198,14 +199,18 @@ static bz_status write_all(job *j, const char *prefix) {
     bz_textf(&paths[1], "%s.h", prefix);
     bz_text_add(&paths[2], prefix, (size_t)(base_name(prefix) - prefix));
     bz_text_str(&paths[2], run_time_object);
-    ex_file files[3] = {
-        {.path = bz_text_c(&paths[0]), .bytes = j->object.bytes, .n = j->object.n},
-        {.path = bz_text_c(&paths[1]), .bytes = j->header.p, .n = j->header.n},
-        {.path = bz_text_c(&paths[2]), .bytes = rt_aot_blob,
-         .n = (size_t)(rt_aot_blob_end - rt_aot_blob)},
+    const rt_piece contents[3] = {
+        {j->object.bytes, j->object.n},
+        {j->header.p, j->header.n},
+        {rt_aot_blob, (size_t)(rt_aot_blob_end - rt_aot_blob)},
     };
-    bool named = !paths[0].failed && !paths[1].failed && !paths[2].failed;
-    bz_status s = named ? ex_write_files(files, 3, j->e) : no_memory(j->e);
+    rt_file files[3];
+    bool named = true;
+    for (unsigned i = 0; i < 3; i++) {
+        named &= !paths[i].failed;
+        files[i] = (rt_file){.path = bz_text_c(&paths[i]), .pieces = &contents[i], .npieces = 1};
+    }
+    bz_status s = named ? rt_files_replace(files, 3, j->e) : no_memory(j->e);
     for (unsigned i = 0; i < 3; i++) bz_text_free(&paths[i]);
     return s;
 }

@@ -95,16 +95,4 @@ bool ex_make_consts(ex_variant *v);
 bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
                              const char *prefix, size_t base);
 
-/* ---- export_file.c */
-
-typedef struct ex_file {
-    const char *path;
-    const void *bytes;
-    size_t n;
-    char *temp; /* while it is not in its place */
-} ex_file;
-
-/* All of them or none. BZ_EIO names the file and why. */
-bz_status ex_write_files(ex_file *f, unsigned n, bz_error *e);
-
 #endif

@@ -1,15 +1,41 @@
 /* file.c - files read whole and replaced whole.
  *
- *     pieces --> path.XXXXXX --fsync--> --rename--> path        a reader sees the old file or the new one */
+ *     pieces --> path.tmp.PID.N --fsync--> --rename--> path     a reader sees the old file or the new one */
 #include "runtime/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- writing */
+
+static bz_status cannot_write(const char *path, int why, bz_error *e) {
+    if (why == ENOMEM) return bz_fail(e, BZ_ENOMEM, "out of memory while writing %s", path);
+    return bz_fail(e, BZ_EIO, "cannot write %s: %s", path, strerror(why));
+}
+
+/* A new file beside the final one, so that the rename stays in its file system. -1 and errno. */
+static int open_temporary(rt_file *f) {
+    static _Atomic unsigned counter;
+    size_t room = strlen(f->path) + 48;
+    if (!(f->temporary = bz_mem_alloc(room))) return errno = ENOMEM, -1;
+    int fd;
+    do {
+        snprintf(f->temporary, room, "%s.tmp.%ld.%u", f->path, (long)getpid(),
+                 atomic_fetch_add(&counter, 1));
+        fd = open(f->temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    } while (fd < 0 && errno == EEXIST);
+    if (fd >= 0) return fd;
+    int why = errno;
+    bz_mem_free(f->temporary); /* there is nothing to unlink */
+    f->temporary = NULL;
+    errno = why;
+    return -1;
+}
 
 static bool write_all(int fd, const char *p, size_t n) {
     while (n) {
@@ -22,53 +48,50 @@ static bool write_all(int fd, const char *p, size_t n) {
     return true;
 }
 
-static bool write_pieces(int fd, const rt_piece *pieces, unsigned n) {
-    for (unsigned i = 0; i < n; i++)
-        if (!write_all(fd, pieces[i].p, pieces[i].n)) return false;
-    return fsync(fd) == 0;
+static bz_status write_temporary(rt_file *f, bz_error *e) {
+    int fd = open_temporary(f), why = errno;
+    if (fd < 0) return cannot_write(f->path, why, e);
+    bool good = true;
+    for (unsigned i = 0; i < f->npieces && good; i++)
+        good = write_all(fd, f->pieces[i].p, f->pieces[i].n);
+    good = good && fsync(fd) == 0;
+    why = errno;
+    if (close(fd) && good) good = false, why = errno;
+    return good ? BZ_OK : cannot_write(f->path, why, e);
 }
 
-/* The access rights that a file made by open() would have: mkstemp gives it to its owner alone. */
-static mode_t usual_mode(void) {
-    mode_t mask = umask(0);
-    umask(mask);
-    return 0666 & ~mask;
+/* A directory is what a rename onto would fail at; found before anything is in place. */
+static bz_status check_place(const rt_file *f, bz_error *e) {
+    struct stat s;
+    return stat(f->path, &s) == 0 && S_ISDIR(s.st_mode) ? cannot_write(f->path, EISDIR, e) : BZ_OK;
 }
 
-/* Fills `temporary`; errno tells why when it fails. */
-static bool write_temporary(char *temporary, const rt_piece *pieces, unsigned n) {
-    int fd = mkstemp(temporary);
-    if (fd < 0) return false;
-    bool good = write_pieces(fd, pieces, n) && fchmod(fd, usual_mode()) == 0;
-    int why = errno;
-    if (close(fd) && good) {
-        good = false;
-        why = errno;
-    }
-    if (!good) unlink(temporary);
-    errno = why;
-    return good;
+static bz_status put_in_place(rt_file *f, bz_error *e) {
+    if (rename(f->temporary, f->path)) return cannot_write(f->path, errno, e);
+    bz_mem_free(f->temporary);
+    f->temporary = NULL;
+    return BZ_OK;
 }
 
-bz_status rt_file_replace(const char *path, const rt_piece *pieces, unsigned n, bz_error *e) {
-    size_t room = strlen(path) + 8;
-    char *temporary = bz_mem_alloc(room);
-    if (!temporary) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    snprintf(temporary, room, "%s.XXXXXX", path);
+bz_status rt_files_replace(rt_file *f, unsigned n, bz_error *e) {
     bz_status s = BZ_OK;
-    if (!write_temporary(temporary, pieces, n)) {
-        s = bz_fail(e, BZ_EIO, "cannot write %s: %s", path, strerror(errno));
-    } else if (rename(temporary, path)) {
-        s = bz_fail(e, BZ_EIO, "cannot write %s: %s", path, strerror(errno));
-        unlink(temporary);
+    unsigned placed = 0;
+    for (unsigned i = 0; i < n && !s; i++) s = check_place(&f[i], e);
+    for (unsigned i = 0; i < n && !s; i++) s = write_temporary(&f[i], e);
+    for (; placed < n && !s; placed += !s) s = put_in_place(&f[placed], e);
+    for (unsigned i = 0; i < n; i++) {
+        if (s && i < placed) unlink(f[i].path);
+        if (f[i].temporary) unlink(f[i].temporary);
+        bz_mem_free(f[i].temporary);
+        f[i].temporary = NULL;
     }
-    bz_mem_free(temporary);
     return s;
 }
 
 bz_status rt_file_replace_text(const char *path, const bz_text *t, bz_error *e) {
     if (t->failed) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    return rt_file_replace(path, &(rt_piece){bz_text_c(t), t->n}, 1, e);
+    const rt_piece whole = {bz_text_c(t), t->n};
+    return rt_files_replace(&(rt_file){.path = path, .pieces = &whole, .npieces = 1}, 1, e);
 }
 
 /* ---- reading */

@@ -33,6 +33,21 @@ static bool check_wrt(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     return true;
 }
 
+/* A wrt that the loss does not see may have been seen before braze itself ended a recording. */
+static bool check_recording(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
+    (void)wrt;
+    bool seen = true, cut = false;
+    for (unsigned i = 0; i < n; i++) seen &= r->c->marks.p[r->x[i + 1]] != 0;
+    for (uint32_t i = 0; i < r->c->epoch->args.n && !seen; i++) {
+        const rt_buffer *b = r->c->epoch->args.p[i].buf;
+        cut |= b && b->forgotten && r->c->marks.p[r->g->inputs.p[i].node];
+    }
+    if (!cut) return true;
+    rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            "the recording became so long that its start was let go: use scopes, or bz_eval between steps");
+    return false;
+}
+
 /* The loss's history went with bz_eval: its node is an input that nothing leads to. */
 static bool check_loss(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     (void)wrt;
@@ -45,17 +60,14 @@ static bool check_loss(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     return false;
 }
 
-/* Equal constants are one node, and so are tensors that share their memory: their gradients could not be told apart. */
-static bool check_distinct(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
+/* A number is a new scalar input wherever it is used: no loss depends on it as a variable. */
+static bool check_numbers(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         const rt_storage *s = rt_find_quietly(wrt[i], &c)->st;
-        bool same = ir_at(r->g, r->x[1 + i])->op == IR_CONST;
-        for (unsigned k = 0; k < i; k++)
-            same |= r->x[1 + k] == r->x[1 + i] && rt_find_quietly(wrt[k], &c)->st != s;
-        if (!same) continue;
+        if (s->kind != RT_SCALAR && s->kind != RT_SCALAR_INT) continue;
         rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-                "number %u of wrt is a constant, or one value with another of wrt; make variables with bz_from_data or from random numbers", i);
+                "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data", i);
         return false;
     }
     return true;
@@ -74,7 +86,7 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
         ready = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES);
     }
     ready = ready && reached(r.c, r.g, r.x[0]) && check_loss(&r, wrt, count) &&
-            check_wrt(&r, wrt, count) && check_distinct(&r, wrt, count);
+            check_wrt(&r, wrt, count) && check_recording(&r, wrt, count) && check_numbers(&r, wrt, count);
     if (ready) {
         bz_status s = pass_grad(r.g, r.x[0], 0, r.x + 1, count, grads);
         if (s && !r.g->err.status) bz_fail(&r.c->err, s, "[grad] failed at %s", site ? site : "?");

@@ -6,8 +6,8 @@
 
 /* ---- in */
 
-static bool check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
-                        const int64_t *shape, int rank) {
+bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
+                    const int64_t *shape, int rank) {
     int64_t n = 1;
     if ((unsigned)t >= BZ_NDTYPES)
         return rt_fail(c, BZ_EDTYPE, site, op, "there is no dtype %d", (int)t), false;
@@ -45,7 +45,7 @@ static bz_tensor *with_buffer(bz_context *c, bz_dtype t, const rt_layout *base, 
 bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
                            int rank, const char *site) {
     if (!c) return NULL;
-    if (!check_shape(c, "from_data", site, t, shape, rank)) return rt_poison(c);
+    if (!rt_check_shape(c, "from_data", site, t, shape, rank)) return rt_poison(c);
     const rt_layout *l = rt_layout_of(c, shape, NULL, (unsigned)rank);
     if (!l) return rt_no_memory(c), rt_poison(c);
     if (l->count && !data)
@@ -72,7 +72,7 @@ static bool reach(const int64_t *shape, const int64_t *strides, int rank, int64_
 bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
                              const int64_t *strides, int rank, const char *site) {
     if (!c) return NULL;
-    if (!check_shape(c, "from_buffer", site, t, shape, rank)) return rt_poison(c);
+    if (!rt_check_shape(c, "from_buffer", site, t, shape, rank)) return rt_poison(c);
     const rt_layout *l = rt_layout_of(c, shape, strides, (unsigned)rank);
     if (!l) return rt_no_memory(c), rt_poison(c);
     int64_t lo, hi;

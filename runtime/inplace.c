@@ -32,8 +32,9 @@ static bool may_change(rt_rec *r, const rt_storage *s, const char *op) {
 /* Makes v the value of x's window. */
 static bool write(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
     rt_storage *s = t->st;
-    ir_ref before = rt_storage_node(r->c, s),
-           after = before ? rt_window_write(r->g, before, v, t->layout, t->offset) : 0;
+    ir_ref before = rt_storage_node(r->c, s), after = 0;
+    if (before)
+        after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset), r->before);
     if (!after) return false;
     s->before = before;
     s->before_epoch = r->c->epoch->id;

@@ -300,7 +300,8 @@ bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e) {
     const unsigned char prefix[PREFIX + 2] = {
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(t.n & 255), (unsigned char)(t.n >> 8)};
     const rt_piece pieces[] = {{prefix, sizeof prefix}, {t.p, t.n}, {a->data, rt_array_bytes(a)}};
-    bz_status s = rt_file_replace(path, pieces, BZ_LEN(pieces), e);
+    rt_file file = {.path = path, .pieces = pieces, .npieces = BZ_LEN(pieces)};
+    bz_status s = rt_files_replace(&file, 1, e);
     bz_text_free(&t);
     return s;
 }

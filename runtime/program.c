@@ -141,12 +141,7 @@ static bool ready_ends(cpu_program *p) {
     p->input_of_output = take(p, p->base.noutputs, sizeof *p->input_of_output);
     p->first_output = take(p, p->base.noutputs, sizeof *p->first_output);
     p->buffer_of_input = take(p, p->base.ninputs, sizeof *p->buffer_of_input);
-    p->replaces = take(p, p->base.noutputs, sizeof *p->replaces);
-    int *donated = take(p, p->base.noutputs, sizeof *donated);
-    if (!p->input_of_output || !p->first_output || !p->buffer_of_input || !p->replaces || !donated)
-        return false;
-    for (uint32_t i = 0; i < p->base.noutputs; i++) donated[i] = plan->graph->outputs.p[i].donated;
-    p->donated = donated;
+    if (!p->input_of_output || !p->first_output || !p->buffer_of_input) return false;
     for (uint32_t i = 0; i < p->base.ninputs; i++) p->buffer_of_input[i] = UINT32_MAX;
     for (uint32_t b = 0; b < plan->buffers.n; b++)
         if (plan->buffers.p[b].place == PASS_INPUT)

@@ -62,6 +62,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
     e->args.n = e->kept.n = e->nkept = 0;
+    e->kept_bytes = e->sweep_at = 0;
     e->key = e->base = 0;
     e->words = e->moved_to = 0;
     e->id = 0;
@@ -71,17 +72,14 @@ static void recycle(bz_context *c, rt_epoch *e) {
 }
 
 void rt_epoch_drop(bz_context *c, rt_epoch *e) {
-    if (e->open || e->pending) return;
+    if (e->open || e->pending || e->settled) return;
     for (uint32_t i = 0; i < c->closed.n; i++)
         if (c->closed.p[i] == e) c->closed.p[i--] = c->closed.p[--c->closed.n];
     recycle(c, e);
 }
 
 void rt_epoch_close(bz_context *c, rt_epoch *e) {
-    for (rt_storage *s = e->pending, *next; s; s = next) {
-        next = s->next;
-        if (s->buf) rt_storage_leave(c, s); /* e is open still: it stays */
-    }
+    while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
     if (!e->pending || !bz_vec_push(&c->closed, e)) rt_epoch_drop(c, e);
 }
@@ -158,7 +156,9 @@ static ir_ref move_one(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
     if (b) return buffer_node(c, to, b, (bz_dtype)n->dtype, rt_layout_of_node(c, old, r));
     if (n->op != IR_INPUT) {
         const char *site = to->g->site;
+        ir_ref before = to->g->n.n;
         ir_ref made = ir_rebuild_node(to->g, old, &(ir_map){from->moved, from->nmoved}, r);
+        if (n->flags & IR_IS_OWN) made = ir_own(to->g, made, before);
         to->g->site = site;
         return made;
     }
@@ -235,7 +235,10 @@ ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
     if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return number_node(c, s, weak);
     if (t->epoch == e->id && t->version == s->version) return t->node;
     ir_ref base = rt_storage_node(c, s);
-    t->node = !base || rt_is_whole(t) ? base : rt_window(e->g, base, t->layout, t->offset);
+    ir_ref before = e->g->n.n;
+    t->node = !base || rt_is_whole(t)
+                  ? base
+                  : ir_own(e->g, rt_window(e->g, base, t->layout, t->offset), before);
     t->version = s->version;
     t->epoch = t->node ? e->id : 0;
     return t->node;
@@ -303,6 +306,7 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
         if (t && !r->x[i]) return false;
     }
     r->g = e->g;
+    r->before = e->g->n.n;
     return true;
 }
 
@@ -312,6 +316,7 @@ bool rt_begin_new(rt_rec *r, bz_context *c, const char *site) {
     if (!e) return false;
     e->g->site = site;
     r->g = e->g;
+    r->before = e->g->n.n;
     return true;
 }
 
@@ -332,9 +337,11 @@ static bool new_results(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **
             return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, nodes[i])->op].name,
                            "the result has too many elements"),
                    false;
-        st[i] = rt_storage_new(c, ir_dtype(r->g, nodes[i]), rt_layout_of_node(c, r->g, nodes[i]));
+        ir_ref node = ir_own(r->g, nodes[i], r->before);
+        if (!node) return false;
+        st[i] = rt_storage_new(c, ir_dtype(r->g, node), rt_layout_of_node(c, r->g, node));
         if (!st[i]) return false;
-        rt_storage_join(st[i], c->epoch, nodes[i]);
+        rt_storage_join(st[i], c->epoch, node);
         out[i] = rt_tensor_new(c, st[i], st[i]->base, 0);
         if (!out[i]) {
             st[i]->refs = 1;
@@ -378,7 +385,8 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
     bz_tensor *made = l ? rt_tensor_new(c, s, l, offset) : NULL;
     if (!made) return rt_no_memory(c), rt_poison(c);
     rt_tensor *v = rt_find_quietly(made, &c);
-    v->node = node;
+    v->node = ir_own(r->g, node, r->before);
+    if (!v->node) return bz_release(made), rt_end(r, 0);
     v->epoch = c->epoch->id;
     v->version = s->version;
     c->counters.ops++;

@@ -51,6 +51,8 @@ typedef struct rt_buffer {
     uint32_t refs;
     bool foreign; /* the caller's memory */
     bool mapped;  /* from mmap */
+    bool forgotten; /* a recording that became too long ended after it was computed: no gradient leads further back */
+    struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
     ir_ref input;
@@ -61,7 +63,7 @@ typedef struct rt_buffer {
 } rt_buffer;
 enum { RT_POOL_CLASSES = 256 };
 typedef struct rt_pool {
-    rt_buffer *idle[RT_POOL_CLASSES];
+    rt_buffer *idle[RT_POOL_CLASSES], *aliases;
     size_t idle_bytes;
     uint64_t made;
     size_t bytes, peak; /* in use */
@@ -70,6 +72,8 @@ typedef struct rt_pool {
 rt_buffer *rt_buffer_new(bz_context *c,
                          size_t bytes); /* one reference, content undefined; NULL: no memory */
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
+/* Another buffer in the memory of b: equal values of two tensors, which stay two variables. Only buffers without one are donated. */
+rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b);
 static inline rt_buffer *rt_buffer_ref(rt_buffer *b) {
     return b->refs++, b;
 }
@@ -97,7 +101,8 @@ typedef struct rt_epoch {
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
-    struct rt_storage *pending; /* list of the storages with a node here */
+    size_t kept_bytes, sweep_at;
+    struct rt_storage *pending, *settled; /* lists of the storages with a node here: without a value, with one */
     ir_ref key, base;           /* inputs of the random stream, 0 = not used */
     uint64_t words;             /* of the stream that were handed out */
     uint64_t moved_to;          /* epoch that `moved` leads to */
@@ -119,7 +124,7 @@ typedef struct rt_storage {
     rt_epoch *epoch;       /* and node: how the value comes about; NULL: not known (any more) */
     ir_ref node;
     rt_buffer *buf;                    /* the value, NULL: not computed */
-    struct rt_storage *prev, *next;    /* in epoch->pending, or free */
+    struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t before_epoch;             /* and the node before it */
     ir_ref before;
@@ -170,6 +175,7 @@ rt_storage *rt_storage_new(bz_context *c, bz_dtype t,
 void rt_storage_unref(bz_context *c, rt_storage *s); /* NULL is fine */
 void rt_storage_join(rt_storage *s, rt_epoch *e,
                      ir_ref node);                   /* the value is that node from now on */
+void rt_storage_settle(rt_storage *s);               /* it has its value now */
 void rt_storage_leave(bz_context *c, rt_storage *s); /* forgets how its value came about */
 void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the reference */
 /* Whole storage, row-major: the handle sees all of it. */
@@ -191,6 +197,7 @@ typedef struct rt_rec {
     ir_graph *g;   /* NULL: give up, the error is known */
     ir_ref *x;     /* operands; 0 where NULL was given */
     ir_ref few[RT_FEW];
+    ir_ref before; /* nodes of g when the call began */
     const char *site;
 } rt_rec;
 /* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
@@ -221,6 +228,11 @@ ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, b
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
 
+/* ---- host.c */
+/* Can a tensor have this dtype and shape? false: BZ_EDTYPE or BZ_ESHAPE in the context, which names `op`. */
+bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
+                    const int64_t *shape, int rank);
+
 /* ---- window.c: elements of a storage as movement ops */
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
 /* base with v in the window; 0 with an error where elements of the window overlap. */
@@ -229,7 +241,7 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
-bz_status rt_flush_storage(bz_context *c, rt_storage *s);
+bz_status rt_flush(bz_context *c); /* everything recorded gets its value, and the recording ends */
 bz_status rt_ready(bz_context *c); /* BZ_EMODE while tracing */
 
 /* ---- device.c, program.c, run.c */
@@ -241,8 +253,9 @@ typedef struct rt_spec { /* of an output */
 typedef struct rt_call {
     rt_buffer *const *in; /* per input of the graph; NULL for scalars */
     const ir_bits *bits;  /* per input; scalars */
-    rt_buffer **
-        out; /* per output: given for donated ones (the input's buffer), else set by the run, one reference each */
+    /* per output, one reference each: a donated input's buffer is offered and the run may put another in its place; for the
+     * others NULL, and the run sets them */
+    rt_buffer **out;
 } rt_call;
 typedef struct rt_device {
     const char *name;
@@ -361,6 +374,9 @@ struct bz_context {
     rt_plans plans;
     ir_graph *scratch; /* what an evaluation runs when the epoch's graph has values already */
     BZ_VEC(uint8_t) marks;
+    BZ_VEC(uint32_t) stamps; /* eval.c: marks of nodes, with the number of the evaluation */
+    uint32_t evaluation;
+    BZ_VEC(ir_ref) need, later;
     BZ_VEC(ir_ref) refs;
     BZ_VEC(ir_ref) outs;
     BZ_VEC(ir_ref) operands; /* of a builder call with many */

@@ -47,32 +47,26 @@ static void run_launch(const cpu_program *p, const cpu_launch *l, bz_rt_run *run
 
 /* ---- one call */
 
-/* Does an output replace this input late? */
-static bool is_replaced(const cpu_program *p, int in) {
-    for (uint32_t i = 0; i < p->base.noutputs; i++)
-        if (p->donated[i] == in && p->input_of_output[i] != in) return true;
-    return false;
+/* Where output i goes: into the input that it is computed in or is, unless that is the caller's own memory and was not offered; with
+ * an earlier output of the same value; else into memory of its own. One reference; NULL: no memory. */
+static rt_buffer *output_buffer(bz_context *c, const cpu_program *p, const rt_call *call,
+                                uint32_t i) {
+    const rt_spec *o = &p->base.outputs[i];
+    int in = p->input_of_output[i];
+    rt_buffer *b = in < 0 ? call->out[p->first_output[i]] : call->in[in];
+    bool first = in < 0 && p->first_output[i] == i;
+    if (b && !first && b == call->out[i]) return rt_buffer_ref(b);
+    if (b && !first && !b->foreign) return rt_buffer_alias(c, b);
+    return rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
 }
 
-/* Outputs that are inputs share their memory, unless it is the caller's own; the others get buffers. An output that is donated but
- * not computed in place gets one for the time being: others may still read what it will replace. */
-static bool prepare_outputs(bz_context *c, cpu_program *p, const rt_call *call) {
+/* A donated buffer that was offered for an output which is not computed in place is not taken: kernels still read it. */
+static bool prepare_outputs(bz_context *c, const cpu_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
-        const rt_spec *o = &p->base.outputs[i];
-        int in = p->input_of_output[i];
-        uint32_t first = p->first_output[i];
-        p->replaces[i] = NULL;
-        if (call->out[i] && in == p->donated[i]) continue;
-        p->replaces[i] = call->out[i];
-        call->out[i] = NULL;
-        if (!p->replaces[i] && first < i && call->out[first])
-            call->out[i] = rt_buffer_ref(call->out[first]);
-        else if (!p->replaces[i] && in >= 0 && call->in[in] && !call->in[in]->foreign &&
-                 !is_replaced(p, in))
-            call->out[i] = rt_buffer_ref(call->in[in]);
-        else
-            call->out[i] = rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
-        if (!call->out[i]) return false;
+        rt_buffer *b = output_buffer(c, p, call, i);
+        rt_buffer_unref(c, call->out[i]);
+        call->out[i] = b;
+        if (!b) return false;
     }
     return true;
 }
@@ -94,33 +88,15 @@ static void set_addresses(cpu_program *p, const rt_call *call) {
         *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
 }
 
-static size_t output_bytes(const cpu_program *p, uint32_t i) {
-    return (size_t)p->base.outputs[i].layout->count * ir_dtype_bytes(p->base.outputs[i].dtype);
-}
-
-/* Where the program left output i: in an input's memory or number, or in the output that has the same plan buffer. */
-static const void *result(const cpu_program *p, const rt_call *call, uint32_t i) {
-    int in = p->input_of_output[i];
-    if (in < 0) return call->out[p->first_output[i]]->p;
-    return call->in[in] ? call->in[in]->p : (const void *)&p->numbers[in];
-}
-
+/* An output that is an input, in memory of its own. */
 static void copy_through(cpu_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
-        const void *src = result(p, call, i);
-        if (src != call->out[i]->p) memcpy(call->out[i]->p, src, output_bytes(p, i));
-    }
-}
-
-/* Donated outputs that waited in other memory go where they belong; after an error the inputs stay as they were. */
-static void replace_inputs(bz_context *c, cpu_program *p, const rt_call *call, bool done) {
-    for (uint32_t i = 0; i < p->base.noutputs; i++) {
-        rt_buffer *to = p->replaces[i];
-        if (!to) continue;
-        if (done) memcpy(to->p, call->out[i]->p, output_bytes(p, i));
-        rt_buffer_unref(c, call->out[i]);
-        call->out[i] = to;
-        p->replaces[i] = NULL;
+        int in = p->input_of_output[i];
+        if (in < 0) continue;
+        const void *src = call->in[in] ? call->in[in]->p : (const void *)&p->numbers[in];
+        const rt_spec *o = &p->base.outputs[i];
+        if (src != call->out[i]->p)
+            memcpy(call->out[i]->p, src, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
     }
 }
 
@@ -157,20 +133,17 @@ static void run_all(bz_context *c, cpu_program *p) {
     bz_rt_end(&run);
 }
 
+/* ---- the device's function */
+
 bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
     cpu_program *p = (cpu_program *)base;
-    bz_status s = BZ_ENOMEM;
-    if (prepare_outputs(c, p, call)) {
-        set_addresses(p, call);
-        cpu_expected *want = rt_env_get()->check ? cpu_expect(c, p, call) : NULL;
-        run_all(c, p);
-        c->counters.launches += p->plan->launches.n;
-        copy_through(p, call);
-        s = take_error(p, e);
-        if (want) cpu_compare(p, call, want, s);
-    } else {
-        bz_fail(e, s, "out of memory");
-    }
-    replace_inputs(c, p, call, s == BZ_OK);
+    if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    set_addresses(p, call);
+    cpu_expected *want = rt_env_get()->check ? cpu_expect(c, p, call) : NULL;
+    run_all(c, p);
+    c->counters.launches += p->plan->launches.n;
+    copy_through(p, call);
+    bz_status s = take_error(p, e);
+    if (want) cpu_compare(p, call, want, s);
     return s;
 }

@@ -95,7 +95,7 @@ void rt_tensor_free(bz_context *c, rt_tensor *t) {
     t->st = NULL;
     t->next = c->slab.free;
     c->slab.free = slot;
-    if (st->refs == 1 && st->dirty) rt_flush_storage(c, st);
+    if (st->refs == 1 && st->dirty) rt_flush(c);
     rt_storage_unref(c, st);
 }
 
@@ -136,27 +136,41 @@ rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
     return s;
 }
 
+static void unlink_storage(rt_storage *s) {
+    rt_epoch *e = s->epoch;
+    if (s->prev)
+        s->prev->next = s->next;
+    else if (e->pending == s)
+        e->pending = s->next;
+    else
+        e->settled = s->next;
+    if (s->next) s->next->prev = s->prev;
+    s->prev = s->next = NULL;
+}
+
+static void link_storage(rt_storage **list, rt_storage *s) {
+    s->next = *list;
+    if (*list) (*list)->prev = s;
+    *list = s;
+}
+
 void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
-    if (s->epoch != e) {
-        s->prev = NULL;
-        s->next = e->pending;
-        if (e->pending) e->pending->prev = s;
-        e->pending = s;
-        s->epoch = e;
-    }
+    if (s->epoch == e) unlink_storage(s);
+    s->epoch = e;
     s->node = node;
+    link_storage(s->buf ? &e->settled : &e->pending, s);
+}
+
+void rt_storage_settle(rt_storage *s) {
+    unlink_storage(s);
+    link_storage(&s->epoch->settled, s);
 }
 
 void rt_storage_leave(bz_context *c, rt_storage *s) {
     rt_epoch *e = s->epoch;
     if (!e) return;
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        e->pending = s->next;
-    if (s->next) s->next->prev = s->prev;
+    unlink_storage(s);
     s->epoch = NULL;
-    s->prev = s->next = NULL;
     if (!e->open) rt_epoch_drop(c, e);
 }
 

@@ -3,20 +3,8 @@
 # soname, a pkg-config file that leads to them; and `make uninstall` takes all of it away again.
 set -u
 src=${BRAZE_SRC:-.}
-dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-expect() { # DESCRIPTION COMMAND...
-    what=$1
-    shift
-    if "$@" >"$dir/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $what"
-        cat "$dir/log"
-    fi
-}
+# shellcheck source=tests/support/expect.sh
+. "$src/tests/support/expect.sh"
 
 cat >"$dir/main.c" <<'EOF'
 #include <braze/version.h>
@@ -46,5 +34,4 @@ expect "a program links libbraze.a" links_static
 expect "it runs too" says_version "$dir/static"
 expect "make uninstall" make -C "$src" uninstall PREFIX="$dir/p"
 expect "nothing is left" nothing_left
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+report

@@ -3,20 +3,8 @@
 # Two artefacts, each with a copy of the run time inside, go into one program and must share one pool.
 set -u
 build=${BRAZE_BUILD:-build} src=${BRAZE_SRC:-.} cc=${CC:-cc}
-dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-
-expect() { # DESCRIPTION COMMAND...
-    what=$1
-    shift
-    if "$@" >"$dir/log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $what"
-        cat "$dir/log"
-    fi
-}
+# shellcheck source=tests/support/expect.sh
+. "$src/tests/support/expect.sh"
 
 artefact() { # NAME: a function sum_NAME over the pool, and a look at where the pool is
     cat >"$dir/$1.c" <<EOF
@@ -69,5 +57,4 @@ libc='_GLOBAL_OFFSET_TABLE_|__sched_cpucount|clock_gettime|dprintf|free|getenv|m
 libc="$libc|posix_memalign|pthread_[a-z]+|sched_[a-z]+|sigfillset|snprintf|strcmp|strlen|strtol|syscall|sysconf"
 needs_only_libc() { ! nm -u "$build/aot_rt.o" | grep -vE " U ($libc)\$"; }
 expect "the object needs nothing but libc" needs_only_libc
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+report

@@ -19,6 +19,19 @@ passed = failed = 0
 
 ADD = "graph main(x: f32[2,2], y: f32[2,2] = 1.0) {\n    %z = add %x, %y\n    return %z as z\n}\n"
 SUM = "graph main(x: f32[3] = randn(seed=1)) {\n    %y = mul %x, %x\n    %s = sum %y\n    return %s as s\n}\n"
+# Donated: an input handed on, and one value for two inputs.
+SWAP = """graph main(a: f32[4] = iota(), b: f32[4] = 1.0) {
+    %1 = add %a, %b
+    return %b as x donate a, %1 as y donate b
+}
+"""
+SHARE = """graph main(a: f32[2] = iota(), b: f32[2] = 1.0) {
+    %1 = add %a, %b
+    %2 = flip %b {axes=[0]}
+    %3 = mul %1, %2
+    return %3 as x donate a, %3 as y donate b
+}
+"""
 MLP = """graph main(x: f32[8,6] = randn(seed=1), w: f32[4,6] = randn(seed=2), y: i64[8] = randint(lo=0, hi=4, seed=3)) {
     %h = linear %x, %w
     %r = relu %h
@@ -79,6 +92,9 @@ def test_run():
     row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "--isa avx512|avx2|base", "--repeat N")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
     row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
+    for device in ("cpu", "ref"):
+        row(["run", "-", "--repeat", "3", "--device", device], SWAP, 0, "x: f32[4]\n[2. 3. 4. 5.]\ny: f32[4]\n[3. 5. 7. 9.]")
+        row(["run", "-", "--repeat", "3", "--device", device], SHARE, 0, "x: f32[2]\n[32. 32.]\ny: f32[2]\n[32. 32.]")
     same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
             ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
     check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)

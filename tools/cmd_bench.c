@@ -3,7 +3,6 @@
 #include "tools/tool.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BENCH_JSON = TOOL_MACHINE_END, MAX_RUNS = 2000, MIN_RUNS = 5 };
@@ -98,13 +97,6 @@ typedef struct bench_result {
     uint32_t kernels, eager_kernels;
 } bench_result;
 
-static int by_size(const void *a, const void *b) {
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
-}
-
 /* Median of runs for about half a second. */
 static bz_status time_runs(tool_engine *x, double *median, bz_error *e) {
     uint64_t ns[MAX_RUNS], total = 0;
@@ -114,8 +106,7 @@ static bz_status time_runs(tool_engine *x, double *median, bz_error *e) {
         tool_engine_run(x, &ns[n], e);
         total += ns[n++];
     }
-    qsort(ns, n, sizeof *ns, by_size);
-    *median = n ? (double)ns[n / 2] : 0;
+    *median = tool_median(ns, n);
     return e->status;
 }
 

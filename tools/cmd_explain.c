@@ -76,15 +76,8 @@ static tool_status explain_runs(const tool_source *s, const explain_job *j,
 
 static tool_status explain_plan(const tool_source *s, const explain_job *j) {
     bz_error e = {0};
-    bz_context *c;
-    bz_status opened = bz_open(&j->machine.options, &c);
-    if (opened) {
-        bz_fail(&e, opened, "%s", bz_message(NULL));
-        return tool_error(&e);
-    }
-    pass_target target = c->target;
-    bz_close(c);
-    target.eager = j->machine.eager;
+    pass_target target;
+    if (tool_target(&j->machine, &target, &e)) return tool_error(&e);
     pass_plan *p = pass_compile(s->g, &target, &e);
     if (!p) return tool_source_error(s, &e);
     bz_explanation *x = rt_explain(p, NULL, NULL);
@@ -94,7 +87,8 @@ static tool_status explain_plan(const tool_source *s, const explain_job *j) {
     return status;
 }
 
-static tool_status explain(const tool_source *s, const explain_job *j) {
+static tool_status explain(tool_source *s, void *job) {
+    const explain_job *j = job;
     bz_machine m;
     if (j->repeat == 0) return explain_plan(s, j);
     ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
@@ -108,13 +102,7 @@ static tool_status explain(const tool_source *s, const explain_job *j) {
 
 static tool_status run(tool_args *a) {
     explain_job j = {.repeat = 20, .machine.options.device = BZ_CPU, .files.invent = true};
-    tool_source s;
-    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
-    tool_status status = a->status;
-    if (file && !(status = tool_open(&s, file))) {
-        status = explain(&s, &j);
-        tool_close(&s);
-    }
+    tool_status status = read_options(a, &j) ? tool_with_file(a, explain, &j) : a->status;
     bz_vec_free(&j.files.given);
     return status;
 }

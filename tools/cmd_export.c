@@ -53,18 +53,16 @@ static bool read_options(tool_args *a, export_job *j) {
     return true;
 }
 
+static tool_status export(tool_source *s, void *job) {
+    const export_job *j = job;
+    bz_error e = {0};
+    bz_status failed = rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
+    return failed ? tool_source_error(s, &e) : TOOL_DONE;
+}
+
 static tool_status run(tool_args *a) {
     export_job j = {.isas = {CG_BASE, CG_V3, CG_V4}, .n = CG_NISAS};
-    tool_source s;
-    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
-    tool_status status = a->status;
-    if (file && !(status = tool_open(&s, file))) {
-        bz_error e = {0};
-        if (rt_export_graph(s.g, j.out, j.name, j.isas, j.n, &e))
-            status = tool_source_error(&s, &e);
-        tool_close(&s);
-    }
-    return status;
+    return read_options(a, &j) ? tool_with_file(a, export, &j) : a->status;
 }
 
 const tool_command tool_export = {

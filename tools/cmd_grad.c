@@ -92,17 +92,14 @@ static bz_status differentiate(ir_graph *g, const grad_job *j, const wrt_list *w
     return e->status;
 }
 
-static tool_status grad(tool_source *s, const grad_job *j) {
+static tool_status grad(tool_source *s, void *job) {
+    const grad_job *j = job;
     wrt_list w = {{0}, {0}};
     bz_error e = {0};
     bz_text t = {0};
     if (!find_wrt(s->g, j->wrt, &w, &e)) differentiate(s->g, j, &w, &e);
     ir_graph *clean = e.status ? NULL : rt_graph_copy(s->g, &e); /* without what no output needs */
-    if (clean) ir_print(&t, clean);
-    for (uint32_t i = 1; clean && i < s->m->graphs.n; i++) {
-        bz_text_str(&t, "\n");
-        ir_print(&t, s->m->graphs.p[i]);
-    }
+    if (clean) tool_print_program(&t, s, clean);
     tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
     ir_graph_free(clean);
     bz_vec_free(&w.nodes);
@@ -113,14 +110,7 @@ static tool_status grad(tool_source *s, const grad_job *j) {
 
 static tool_status run(tool_args *a) {
     grad_job j = {.order = 1};
-    tool_source s;
-    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
-    tool_status status = a->status;
-    if (file && !(status = tool_open(&s, file))) {
-        status = grad(&s, &j);
-        tool_close(&s);
-    }
-    return status;
+    return read_options(a, &j) ? tool_with_file(a, grad, &j) : a->status;
 }
 
 const tool_command tool_grad = {

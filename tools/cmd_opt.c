@@ -32,17 +32,6 @@ static bool read_options(tool_args *a, opt_job *j) {
     return true;
 }
 
-/* What the passes are told about the machine. */
-static bz_status get_target(const tool_machine *m, pass_target *t, bz_error *e) {
-    bz_context *c;
-    bz_status s = bz_open(&m->options, &c);
-    if (s) return bz_fail(e, s, "%s", bz_message(NULL));
-    *t = c->target;
-    t->eager = m->eager;
-    bz_close(c);
-    return BZ_OK;
-}
-
 /* Runs one pass; takes g unless it is the source's own. */
 static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g,
                           const pass_target *t, bz_error *e) {
@@ -71,14 +60,6 @@ static ir_graph *run_passes(const tool_source *s, const char *list, const pass_t
     return g;
 }
 
-static void print_graph(bz_text *t, const tool_source *s, const ir_graph *g) {
-    ir_print(t, g);
-    for (uint32_t i = 1; i < s->m->graphs.n; i++) {
-        bz_text_str(t, "\n");
-        ir_print(t, s->m->graphs.p[i]);
-    }
-}
-
 static void print_plan(bz_text *t, const opt_job *j, const ir_graph *g, const pass_target *target,
                        bz_error *e) {
     pass_plan *p = pass_compile(g, target, e);
@@ -87,16 +68,17 @@ static void print_plan(bz_text *t, const opt_job *j, const ir_graph *g, const pa
     pass_plan_free(p);
 }
 
-static tool_status optimise(const tool_source *s, const opt_job *j) {
+static tool_status optimise(tool_source *s, void *job) {
+    const opt_job *j = job;
     bz_error e = {0};
     bz_text t = {0};
     pass_target target;
     ir_graph *g =
-        get_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
+        tool_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
     if (g && (j->plan || j->loops))
         print_plan(&t, j, g, &target, &e);
     else if (g)
-        print_graph(&t, s, g);
+        tool_print_program(&t, s, g);
     if (g && g != s->g) ir_graph_free(g);
     tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
     bz_text_free(&t);
@@ -105,14 +87,7 @@ static tool_status optimise(const tool_source *s, const opt_job *j) {
 
 static tool_status run(tool_args *a) {
     opt_job j = {.machine.options.device = BZ_CPU};
-    tool_source s;
-    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
-    tool_status status = a->status;
-    if (file && !(status = tool_open(&s, file))) {
-        status = optimise(&s, &j);
-        tool_close(&s);
-    }
-    return status;
+    return read_options(a, &j) ? tool_with_file(a, optimise, &j) : a->status;
 }
 
 #define PASS(fn, name, letter, help) "\n  " #name "  " help

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -97,16 +96,8 @@ static void print_outputs(bz_text *t, const run_job *j, const tool_engine *x) {
 
 /* ---- times */
 
-static int by_size(const void *a, const void *b) {
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
-}
-
 static void print_times(bz_text *t, const run_job *j, const tool_engine *x) {
-    qsort(j->ns, (size_t)j->repeat, sizeof *j->ns, by_size);
-    double median = (double)j->ns[j->repeat / 2] * 1e-6, best = (double)j->ns[0] * 1e-6;
+    double median = tool_median(j->ns, (size_t)j->repeat) * 1e-6, best = (double)j->ns[0] * 1e-6;
     double compile = (double)x->compile_ns * 1e-6;
     if (j->json)
         bz_textf(t,
@@ -177,7 +168,8 @@ static tool_status run_all(const tool_source *s, run_job *j, const ir_value_arra
     return status;
 }
 
-static tool_status run_source(const tool_source *s, run_job *j) {
+static tool_status run_source(tool_source *s, void *job) {
+    run_job *j = job;
     ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
     j->ns = bz_mem_zero((size_t)j->repeat, sizeof *j->ns);
     tool_status status = values && j->ns ? tool_inputs(s, &j->files, &j->machine, values)
@@ -190,13 +182,7 @@ static tool_status run_source(const tool_source *s, run_job *j) {
 
 static tool_status run(tool_args *a) {
     run_job j = {.repeat = 1};
-    tool_source s;
-    const char *file = read_options(a, &j) ? tool_file(a) : NULL;
-    tool_status status = a->status;
-    if (file && !(status = tool_open(&s, file))) {
-        status = run_source(&s, &j);
-        tool_close(&s);
-    }
+    tool_status status = read_options(a, &j) ? tool_with_file(a, run_source, &j) : a->status;
     bz_vec_free(&j.files.given);
     return status;
 }

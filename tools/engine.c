@@ -1,9 +1,10 @@
-/* engine.c - a graph on a device: compiled once, run any number of times on the same inputs.
+/* engine.c - a graph on a device: compiled once, run any number of times; donated inputs go on with their new values.
  *
  *     ref   ir_interpret, which knows symbolic dimensions too
  *     cpu   a program of a context of its own; inputs and outputs are its buffers */
 #include "tools/tool.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
@@ -32,6 +33,21 @@ bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
     }
 }
 
+static bz_status open_machine(const tool_machine *m, bz_context **c, bz_error *e) {
+    bz_status s = bz_open(&m->options, c);
+    return s ? bz_fail(e, s, "%s", bz_message(NULL)) : BZ_OK;
+}
+
+bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
+    bz_context *c;
+    bz_status s = open_machine(m, &c, e);
+    if (s) return s;
+    *t = c->target;
+    t->eager = m->eager;
+    bz_close(c);
+    return BZ_OK;
+}
+
 /* ---- opening */
 
 static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
@@ -49,8 +65,8 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
 }
 
 static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e) {
-    bz_status s = bz_open(&m->options, &x->c);
-    if (s) return bz_fail(e, s, "%s", bz_message(NULL));
+    bz_status s = open_machine(m, &x->c, e);
+    if (s) return s;
     uint64_t start = rt_now();
     x->program = rt_program_new(x->c, x->g, m->eager, e);
     x->compile_ns = rt_now() - start;
@@ -93,6 +109,25 @@ static void drop_results(tool_engine *x) {
     }
 }
 
+/* The donated inputs have the buffers of their outputs from now on; no two have the same. */
+static bz_status take_donated(tool_engine *x) {
+    for (uint32_t i = 0; i < x->g->outputs.n; i++) {
+        int in = x->g->outputs.p[i].donated;
+        rt_buffer *b = x->out[i], *own = b;
+        if (in < 0 || b == x->in[in]) continue;
+        if (b->refs > 1 || b->owner) {
+            own = rt_buffer_new(x->c, b->bytes);
+            if (!own) return BZ_ENOMEM;
+            memcpy(own->p, b->p, b->bytes);
+        } else {
+            rt_buffer_ref(b);
+        }
+        rt_buffer_unref(x->c, x->in[in]);
+        x->in[in] = own;
+    }
+    return BZ_OK;
+}
+
 static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
         int in = x->g->outputs.p[i].donated;
@@ -108,16 +143,38 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
             .dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank, .data = x->out[i]->p};
         ir_static_shape(x->g, r, x->results[i].shape);
     }
-    return BZ_OK;
+    return take_donated(x) ? bz_fail(e, BZ_ENOMEM, "out of memory") : BZ_OK;
+}
+
+static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
+    uint64_t start = rt_now();
+    bz_status s = ir_interpret(x->g, x->inputs, x->results, e);
+    *ns = rt_now() - start;
+    for (uint32_t i = 0; i < x->g->outputs.n && !s; i++) {
+        int in = x->g->outputs.p[i].donated;
+        const ir_value_array *v = &x->results[i];
+        if (in >= 0) memcpy(x->inputs[in].data, v->data, rt_array_bytes(v));
+    }
+    return s;
 }
 
 bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e) {
     drop_results(x);
-    if (x->c) return run_program(x, ns, e);
-    uint64_t start = rt_now();
-    bz_status s = ir_interpret(x->g, x->inputs, x->results, e);
-    *ns = rt_now() - start;
-    return s;
+    return x->c ? run_program(x, ns, e) : interpret(x, ns, e);
+}
+
+/* ---- times */
+
+static int by_size(const void *a, const void *b) {
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+double tool_median(uint64_t *ns, size_t n) {
+    qsort(ns, n, sizeof *ns, by_size);
+    return n ? (double)ns[n / 2] : 0;
 }
 
 void tool_engine_close(tool_engine *x) {

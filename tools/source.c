@@ -39,6 +39,16 @@ void tool_close(tool_source *s) {
     *s = (tool_source){0};
 }
 
+tool_status tool_with_file(tool_args *a, tool_body *body, void *job) {
+    tool_source s;
+    const char *file = tool_file(a);
+    tool_status status = file ? tool_open(&s, file) : a->status;
+    if (status) return status;
+    status = body(&s, job);
+    tool_close(&s);
+    return status;
+}
+
 /* Where line `line` begins, NULL when there is none. */
 static const char *line_at(const char *text, int line) {
     for (; line > 1 && text; line--) {
@@ -74,6 +84,14 @@ int tool_find_input(const ir_graph *g, const char *name, size_t n) {
         if (strlen(g->inputs.p[i].name) == n && memcmp(g->inputs.p[i].name, name, n) == 0)
             return (int)i;
     return -1;
+}
+
+void tool_print_program(bz_text *t, const tool_source *s, const ir_graph *g) {
+    ir_print(t, g);
+    for (uint32_t i = 1; i < s->m->graphs.n; i++) {
+        bz_text_str(t, "\n");
+        ir_print(t, s->m->graphs.p[i]);
+    }
 }
 
 tool_status tool_write(const bz_text *t) {

@@ -70,10 +70,15 @@ typedef struct tool_source {
 /* Reads and parses; on failure reports it and leaves nothing to close. "-" is standard input. */
 tool_status tool_open(tool_source *s, const char *path);
 void tool_close(tool_source *s);
+/* What most commands do: opens the one FILE operand, does `body` with it, closes it. After TOOL_END. */
+typedef tool_status tool_body(tool_source *s, void *job);
+tool_status tool_with_file(tool_args *a, tool_body *body, void *job);
 /* Reports an error about the graph; with its line and a caret when the message ends in a line of this source. */
 tool_status tool_source_error(const tool_source *s, const bz_error *e);
 /* Number of the input called name[0..n), -1 = none. */
 int tool_find_input(const ir_graph *g, const char *name, size_t n);
+/* g as text, with the other graphs of the file, which it may call. */
+void tool_print_program(bz_text *t, const tool_source *s, const ir_graph *g);
 /* Writes t to standard output. */
 tool_status tool_write(const bz_text *t);
 
@@ -99,19 +104,24 @@ typedef struct tool_engine {
     bz_context *c; /* NULL for the interpreter */
     const ir_graph *g;
     rt_program *program;
-    const ir_value_array *inputs; /* the interpreter's */
+    const ir_value_array *inputs; /* the interpreter's: the caller's */
     rt_buffer **in, **out;
     ir_bits *bits;
     ir_value_array *results; /* one per output after a run */
     uint64_t compile_ns;
 } tool_engine;
 
-/* Compiles g and copies the inputs (one per input of g). On failure nothing is left to close. */
+/* What the passes are told about the machine. */
+bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e);
+
+/* Compiles g and copies the inputs (one per input of g; the interpreter works on the caller's). On failure nothing is left to close. */
 bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
                            const ir_value_array *inputs, bz_error *e);
 /* Runs once; *ns: how long it took. Results of the run before are gone. Donated inputs hold the new values then. */
 bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e);
 void tool_engine_close(tool_engine *x);
+/* Sorts n times and gives the middle one, 0 of none. */
+double tool_median(uint64_t *ns, size_t n);
 
 /* ---- inputs.c */
 

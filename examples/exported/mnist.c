@@ -1,5 +1,4 @@
-/* mnist.c - the training of examples/mnist.c again, from the exported step alone: no braze, only
- * libc, libm and pthread.
+/* mnist.c - the training of examples/mnist.c again, from the exported step: no braze, only libc.
  *
  *     cc mnist.c step.o test.o braze_rt.o -lm -lpthread && ./a.out mnist.bin */
 #include "step.h"
@@ -10,53 +9,53 @@
 #include <string.h>
 #include <time.h>
 
-enum { DIGITS = 10000, TRAIN = 8500, PIXELS = 784 };
+enum { DIGITS = 10000, TRAIN = 8500, TEST = DIGITS - TRAIN, PIXELS = 784 };
 static uint8_t pixel[DIGITS * PIXELS], label[DIGITS];
 
-static void *room(size_t bytes) { /* aligned for vectors, zero */
-    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    return p ? memset(p, 0, (bytes + 63) / 64 * 64) : (perror("memory"), exit(1), NULL);
+static void check(bool good, const char *why) {
+    if (!good) exit((fprintf(stderr, "exported: %s\n", why), 1));
 }
-
+static void *room(size_t bytes) { /* zeros, aligned for vectors */
+    void *p = aligned_alloc(64, bytes = (bytes + 63) / 64 * 64);
+    check(p, "out of memory");
+    return memset(p, 0, bytes);
+}
+static void get(FILE *f, void *p, size_t bytes) {
+    check(f && fread(p, bytes, 1, f) == 1, "mnist.bin is missing or cut off");
+}
 static void take(int first, int n, float *x, int64_t *y) {
     for (int i = 0; i < n * PIXELS; i++) x[i] = (float)pixel[first * PIXELS + i] / 255.0f;
     for (int i = 0; i < n; i++) y[i] = label[first + i];
 }
 
 int main(int argc, char **argv) {
-    int32_t head[3] = {0}, bits, status = 0; /* batch, hidden, steps */
     FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
-    if (!f || fread(head, sizeof head, 1, f) != 1)
-        return fprintf(stderr, "usage: exported mnist.bin\n"), 2;
-    size_t h = (size_t)head[1], size[6] = {PIXELS * h, h, h * h, h, h * 10, 10}, bytes = 0;
-    float *p[18], *x = room(DIGITS * PIXELS * sizeof *x), loss;
+    int32_t head[3], status = 0, bits; /* batch, hidden, steps */
+    get(f, head, sizeof head);
+    size_t h = (size_t)head[1], size[6] = {PIXELS * h, h, h * h, h, h * 10, 10};
+    float *p[18], *x = room(DIGITS * PIXELS * sizeof *x), *t = room(sizeof *t), loss;
     int64_t *y = room(DIGITS * sizeof *y), right;
-    for (int k = 0; k < 18; k++)
-        p[k] = room(size[k % 6] * sizeof(float)), bytes += size[k % 6] * sizeof(float);
-    for (int k = 0; k < 6; k++) status |= fread(p[k], sizeof(float), size[k], f) != size[k];
-    if (status || fread(pixel, sizeof pixel, 1, f) != 1 || fread(label, sizeof label, 1, f) != 1)
-        return 1;
-    float *t = room(sizeof *t);
-    struct step_args a = {x,     y,     t,     p[0],  p[1],  p[2],  p[3],  p[4],
-                          p[5],  p[6],  p[7],  p[8],  p[9],  p[10], p[11], p[12],
-                          p[13], p[14], p[15], p[16], p[17], &loss, NULL,  0};
-    struct timespec from = {0}, to;
+    for (int k = 0; k < 18; k++) p[k] = room(size[k % 6] * sizeof(float)); /* w1 .. b3, m, v */
+    for (int k = 0; k < 6; k++) get(f, p[k], size[k] * sizeof(float));
+    get(f, pixel, sizeof pixel);
+    get(f, label, sizeof label);
+    struct step_args a = {x, y, t, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9],
+                          p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17], &loss,
+                          room(step_workspace()), step_workspace()};
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < head[2] && !status; i++) {
-        if (i <= 1) clock_gettime(CLOCK_MONOTONIC, &from); /* the first step makes the workspace */
         take(i % (TRAIN / head[0]) * head[0], head[0], x, y);
         status = step(&a);
     }
     clock_gettime(CLOCK_MONOTONIC, &to);
-    if (status) return fprintf(stderr, "%s\n", step_error(status)), 1;
-    double s = ((double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec)) /
-               (head[2] > 1 ? head[2] - 1 : 1);
-    take(TRAIN, DIGITS - TRAIN, x, y);
-    struct test_args b = {x, y, p[0], p[1], p[2], p[3], p[4], p[5], &right, NULL, 0};
-    if ((status = test(&b))) return fprintf(stderr, "%s\n", test_error(status)), 1;
+    check(!status, step_error(status));
+    take(TRAIN, TEST, x, y);
+    status = test(&(struct test_args){x, y, p[0], p[1], p[2], p[3], p[4], p[5], &right, NULL, 0});
+    check(!status, test_error(status));
     memcpy(&bits, &loss, sizeof bits);
-    printf("ms_per_step %.6g images_per_s %.6g peak_bytes %zu accuracy %.17g loss_bits 0x%08x\n",
-           1e3 * s, head[0] / s,
-           bytes + step_workspace() + (size_t)head[0] * (PIXELS * sizeof *x + sizeof *y),
-           (double)right / (DIGITS - TRAIN), (unsigned)bits);
+    double ns = 1e9 * (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec);
+    printf("ms_per_step %.6g workspace %zu accuracy %.17g loss_bits 0x%08x\n", 1e-6 * ns / head[2],
+           step_workspace(), (double)right / TEST, (unsigned)bits);
     return 0;
 }

@@ -6,13 +6,17 @@
 #include "examples/support/digits.h"
 #include "examples/support/report.h"
 
+#include <stddef.h>
+
 /* Writes DIR/mnist.bin: batch, hidden, steps as int32, all parameters, all pixels, all labels.
  * parameter[k]: size[k] floats. false and a line on stderr if that fails. */
 bool exported_write(const char *dir, const report_problem *p, float *const *parameter,
                     const int64_t *size, int n, const digits *d);
 
 /* Compiles `source` against the exports in DIR with $CC (else cc), libc, libm and pthread, runs it
- * there, and reads the row that it prints. false and a line on stderr if that fails. */
-bool exported_run(const char *dir, const char *source, report_row *row);
+ * there, and reads the row that it prints; `arrays`: bytes that one step is given, which count to its
+ * peak. false and a line on stderr if that fails. */
+bool exported_run(const char *dir, const char *source, const report_problem *p, size_t arrays,
+                  report_row *row);
 
 #endif

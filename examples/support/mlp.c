@@ -4,7 +4,6 @@
 #include "examples/support/digits.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define NAMES(p) p "w1", p "b1", p "w2", p "b2", p "w3", p "b3"
 const char *const mlp_step_in[STEP_IN] = {"x", "y", "t", NAMES(""), NAMES("m_"), NAMES("v_")};
@@ -25,15 +24,6 @@ int64_t mlp_size(int k, int hidden) {
     return (s[0] ? s[0] : 1) * s[1];
 }
 
-/* Memory of its own for each: a variable, not the constant 0. */
-static bz_tensor *zeros(bz_context *c, const int64_t *shape, int rank) {
-    size_t n = (size_t)(shape[0] * (rank == 2 ? shape[1] : 1));
-    float *p = calloc(n, sizeof *p);
-    bz_tensor *x = bz_from_data(c, BZ_F32, p, shape, rank);
-    free(p);
-    return x;
-}
-
 void mlp_init(bz_context *c, int hidden, bz_tensor **state) {
     const float zero = 0;
     state[0] = bz_from_data(c, BZ_F32, &zero, NULL, 0);
@@ -44,9 +34,9 @@ void mlp_init(bz_context *c, int hidden, bz_tensor **state) {
         const int64_t *shape = weight ? s : s + 1;
         state[1 + k] =
             weight ? bz_mul(bz_randn(c, s, 2, BZ_F32), bz_scalar(c, sqrt(2.0 / (double)s[0])))
-                   : zeros(c, shape, 1);
+                   : bz_zeros(c, shape, 1, BZ_F32);
         for (int moment = 1; moment <= 2; moment++)
-            state[1 + moment * MLP_PARAMS + k] = zeros(c, shape, weight ? 2 : 1);
+            state[1 + moment * MLP_PARAMS + k] = bz_zeros(c, shape, weight ? 2 : 1, BZ_F32);
     }
 }
 

@@ -5,9 +5,10 @@
 #include "braze/api.h"
 
 /* out[i] = d loss / d wrt[i], of wrt[i]'s shape; zeros where loss does not depend on it. loss: 0-d, floating. Gradients are tensors
- * like others: their gradient can be taken. Call it before bz_eval(loss), which forgets how loss came about (reading a value
- * with bz_item or bz_print does not). Errors: BZ_EGRAD (an op without a rule; a wrt changed in place after loss was computed
- * from it; loss already evaluated), BZ_ESHAPE, BZ_EDTYPE. On an error all of out are poisoned. */
+ * like others: their gradient can be taken. wrt are variables by identity: an equal tensor is another variable, and to a view counts
+ * what was made from that view. Call it before bz_eval(loss), which forgets how loss came about (reading a value with bz_item or
+ * bz_print does not). Errors: BZ_EGRAD (an op without a rule; a wrt changed in place after loss was computed from it, or a
+ * bz_scalar; loss already evaluated), BZ_ESHAPE, BZ_EDTYPE. On an error all of out are poisoned. */
 BZ_API bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                             const char *site);
 #define bz_grad(...) bz_grad_at(__VA_ARGS__, BZ_SITE)

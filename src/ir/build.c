@@ -123,10 +123,17 @@ ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *s
 bool ir_const_value(const ir_graph *g, ir_ref r, ir_bits *v)
 {
     const ir_node *n = ir_at(g, r);
-    if (n->op != IR_CONST || n->nattr != 1)
+    if (n->op != IR_CONST || n->nattr != 1 || n->flags & IR_IS_OWN)
         return false;
     *v = (ir_bits)ir_attrs(g, n)[0];
     return true;
+}
+
+/* May a node on x skip x, which is of this op, and take x's operand? */
+static bool skips(const ir_graph *g, ir_ref x, ir_op op)
+{
+    const ir_node *n = ir_at(g, x);
+    return n->op == op && !(n->flags & IR_IS_OWN);
 }
 
 /* Movement of a splat constant is the constant in the new shape. */
@@ -181,7 +188,7 @@ ir_ref ir_reshape_dims(ir_graph *g, ir_ref x, const ir_dim *want, unsigned rank)
         bz_text_free(&t);
         return 0;
     }
-    if (ir_at(g, x)->op == IR_RESHAPE)
+    if (skips(g, x, IR_RESHAPE))
         x = ir_operand(g, x, 0);
     if (same_dims(g, x, dims, rank))
         return x;
@@ -228,7 +235,7 @@ ir_ref ir_permute(ir_graph *g, ir_ref x, const int *perm, unsigned n)
     ir_dim dims[IR_MAX_RANK];
     uint64_t seen = 0;
     bool identity = true;
-    ir_ref inner = ir_at(g, x)->op == IR_PERMUTE ? x : 0;
+    ir_ref inner = skips(g, x, IR_PERMUTE) ? x : 0;
     for (unsigned i = 0; i < rank; i++) {
         int a = axis_of(g, IR_PERMUTE, x, perm[i], rank);
         if (a < 0)
@@ -274,7 +281,7 @@ ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *want, unsigned r
         return 0;
     if (same_dims(g, x, dims, rank))
         return x;
-    if (ir_at(g, x)->op == IR_EXPAND)
+    if (skips(g, x, IR_EXPAND))
         x = ir_operand(g, x, 0);
     return ir_append(g, IR_EXPAND, ir_dtype(g, x), dims, rank, &x, 1, NULL, 0);
 }
@@ -340,7 +347,7 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
         return x;
     if (!const_dims(g, count, n.rank, dims))
         return 0;
-    if (n.op == IR_SLICE) { /* a slice of a slice */
+    if (skips(g, x, IR_SLICE)) { /* a slice of a slice */
         const int64_t *in = ir_attrs(g, &n);
         for (unsigned i = 0; i < n.rank; i++) {
             attr[2 * i] = in[2 * i] + attr[2 * i] * in[2 * i + 1];

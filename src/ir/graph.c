@@ -1,7 +1,7 @@
 /* graph.c - modules and graphs: appending interned nodes, inputs and outputs, shapes as text.
  *
  * Interning: nodes of the same op, dtype, shape, attributes and operands are one node. The source line is not part of the key: the
- * first one stays. */
+ * first one stays. A node of its own (ir_own) is found by nobody, until a pass rebuilds the graph and makes equal nodes one. */
 #include "src/ir/ir.h"
 
 #include <stdio.h>
@@ -133,7 +133,7 @@ static bool grow_slots(ir_graph *g)
     if (!s)
         return false;
     for (ir_ref r = 1; r < g->n.n; r++) {
-        if (!interned(ir_at(g, r)->op))
+        if (!interned(ir_at(g, r)->op) || ir_at(g, r)->flags & IR_IS_OWN)
             continue;
         node_key k = key_of(g, r);
         uint32_t at = (uint32_t)hash_key(&k) & (size - 1);
@@ -153,7 +153,7 @@ static uint32_t *find_slot(ir_graph *g, const node_key *k)
     uint32_t at = (uint32_t)hash_key(k) & (g->nslots - 1);
     for (; g->slots[at]; at = (at + 1) & (g->nslots - 1)) {
         node_key o = key_of(g, g->slots[at]);
-        if (same_key(k, &o))
+        if (!(o.n.flags & IR_IS_OWN) && same_key(k, &o))
             break;
     }
     return &g->slots[at];
@@ -210,6 +210,23 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
     if (!*slot)
         *slot = append(g, &k);
     return *slot;
+}
+
+ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before)
+{
+    if (!r || g->err.status)
+        return 0;
+    bool taken = ir_at(g, r)->flags & IR_IS_OWN;
+    if (r < before || taken) {
+        node_key k = key_of(g, r);
+        bool same = taken && r < before;
+        if (same || !interned(k.n.op)) /* the value of another tensor: depends on it */
+            k = (node_key){{.op = IR_RESHAPE, .dtype = k.n.dtype, .rank = k.n.rank, .device = k.n.device, .nin = 1}, k.dims, &r, NULL};
+        r = append(g, &k);
+    }
+    if (r)
+        g->n.p[r].flags |= IR_IS_OWN;
+    return r;
 }
 
 /* ---- inputs and outputs */

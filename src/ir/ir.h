@@ -32,7 +32,10 @@ typedef struct ir_node {
     uint32_t nattr;
 } ir_node;
 
-enum ir_node_flags { IR_IS_TUPLE = 1 }; /* several results: only RESULT nodes may use it */
+enum ir_node_flags {
+    IR_IS_TUPLE = 1, /* several results: only RESULT nodes may use it */
+    IR_IS_OWN = 2,   /* not shared by interning: stands for one tensor, as a variable to differentiate by */
+};
 
 /* An input of a graph. `scalar`: a 0-d value handed over with each call (a literal the user passed), not a buffer. */
 typedef struct ir_input {
@@ -93,6 +96,10 @@ bz_status ir_module_add(ir_module *m, ir_graph *g); /* appends to m->graphs, whi
  * `dims`, `in`, `attr` are copied. 0 when out of memory (error recorded) or when g already has an error. */
 ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank, const ir_ref *in, unsigned nin,
                  const int64_t *attr, unsigned nattr);
+/* r as the node of one tensor, which interning and folding leave alone (IR_IS_OWN), so that a gradient with respect to this tensor
+ * is not one with respect to its equals. `before`: nodes when the tensor's builder was called; a node that was there already is
+ * repeated, or, where it stands for another tensor, followed by a node that only passes it on. 0 where r is 0 or memory is short. */
+ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before);
 /* Records an error that names the op and the current source line: "[dot] text at file:line". Returns 0. */
 ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) BZ_PRINTF(4, 5);
 

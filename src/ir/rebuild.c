@@ -40,7 +40,7 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     g->site = old->sites.p[r];
     ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in, n->nin, ir_attrs(old, n), n->nattr);
     if (made)
-        g->n.p[made].flags = n->flags;
+        g->n.p[made].flags = n->flags & ~IR_IS_OWN & 0xff;
     if (in != small)
         bz_mem_free(in);
     return made;

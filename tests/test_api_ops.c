@@ -1,0 +1,176 @@
+/* test_api_ops.c - each public builder against the C library or plain arithmetic, on every device and mode. The kernels' values are
+ * tested elsewhere; here a name must lead to its op, with operands in their order. */
+#include "tests/support/rt_support.h"
+
+static void near(int line, bz_tensor *x, const double *want, int n) {
+    double got[16];
+    bz_tensor *wide = bz_cast(x, BZ_F64);
+    cr_assert_eq(bz_numel(wide), n, "line %d: %s", line, bz_message(bz_context_of(x)));
+    cr_assert_eq(bz_to_host(wide, got, (size_t)n * sizeof *got), BZ_OK, "line %d: %s",
+                 line, bz_message(bz_context_of(x)));
+    for (int i = 0; i < n; i++)
+        cr_expect((isnan(got[i]) && isnan(want[i])) || got[i] == want[i] ||
+                      fabs(got[i] - want[i]) < 1e-5 * fmax(1, fabs(want[i])),
+                  "line %d: element %d is %.9g, not %.9g", line, i, got[i], want[i]);
+}
+#define NEAR(x, ...)                                                                               \
+    near(__LINE__, x, (const double[]){__VA_ARGS__},                                               \
+         (int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)))
+
+static void floats(bz_context *c) {
+    const double u = 0.75, v = -1.5;
+    bz_tensor *x = bz_full(c, BZ_SHAPE(1), u, BZ_F32), *y = bz_full(c, BZ_SHAPE(1), v, BZ_F32),
+              *z = bz_full(c, BZ_SHAPE(1), 3, BZ_F32);
+    NEAR(bz_div(x, y), u / v);
+    NEAR(bz_fma(x, y, z), u * v + 3);
+    NEAR(bz_abs(y), 1.5);
+    NEAR(bz_floor(y), -2);
+    NEAR(bz_ceil(y), -1);
+    NEAR(bz_trunc(y), -1);
+    NEAR(bz_round(bz_mul(y, z)), -4); /* of -4.5: ties to even */
+    NEAR(bz_maximum(x, y), u);
+    NEAR(bz_minimum(x, y), v);
+    NEAR(bz_floor_div(x, y), -1);
+    NEAR(bz_mod(x, y), -0.75);
+    NEAR(bz_fmod(z, bz_sub(y, x)), fmod(3, v - u));
+    NEAR(bz_reciprocal(y), 1 / v);
+    NEAR(bz_rsqrt(x), 1 / sqrt(u));
+    NEAR(bz_cbrt(y), cbrt(v));
+    NEAR(bz_sign(y), -1);
+    NEAR(bz_copysign(x, y), -u);
+    NEAR(bz_clamp(z, y, x), u);
+    NEAR(bz_lerp(x, y, z), u + 3 * (v - u));
+    NEAR(bz_hypot(x, y), hypot(u, v));
+    NEAR(bz_frac(y), -0.5);
+    NEAR(bz_heaviside(bz_sub(x, x), z), 3);
+    NEAR(bz_exp2(y), exp2(v));
+    NEAR(bz_expm1(y), expm1(v));
+    NEAR(bz_log2(x), log2(u));
+    NEAR(bz_log10(x), log10(u));
+    NEAR(bz_log1p(x), log1p(u));
+    NEAR(bz_pow(x, y), pow(u, v));
+    NEAR(bz_logaddexp(x, y), log(exp(u) + exp(v)));
+    NEAR(bz_sin(y), sin(v));
+    NEAR(bz_cos(y), cos(v));
+    NEAR(bz_tan(x), tan(u));
+    NEAR(bz_asin(x), asin(u));
+    NEAR(bz_acos(x), acos(u));
+    NEAR(bz_atan(y), atan(v));
+    NEAR(bz_atan2(x, y), atan2(u, v));
+    NEAR(bz_sinh(y), sinh(v));
+    NEAR(bz_cosh(y), cosh(v));
+    NEAR(bz_tanh(y), tanh(v));
+    NEAR(bz_asinh(y), asinh(v));
+    NEAR(bz_acosh(z), acosh(3));
+    NEAR(bz_atanh(x), atanh(u));
+    NEAR(bz_erf(y), erf(v));
+    NEAR(bz_erfc(y), erfc(v));
+    NEAR(bz_sigmoid(y), 1 / (1 + exp(-v)));
+    NEAR(bz_softplus(y), log1p(exp(v)));
+    NEAR(bz_gelu(y), v / 2 * (1 + erf(v / sqrt(2))));
+    NEAR(bz_gelu_tanh(y), v / 2 * (1 + tanh(sqrt(2 / acos(-1)) * (v + 0.044715 * v * v * v))));
+    NEAR(bz_silu(y), v / (1 + exp(-v)));
+}
+Test(api_ops, floats) {
+    on_all(floats);
+}
+
+static void integers(bz_context *c) {
+    bz_tensor *x = bz_full(c, BZ_SHAPE(1), 12, BZ_I32), *y = bz_full(c, BZ_SHAPE(1), 10, BZ_I32),
+              *m = bz_full(c, BZ_SHAPE(1), -16, BZ_I32), *two = bz_full(c, BZ_SHAPE(1), 2, BZ_I32);
+    NEAR(bz_bitwise_or(x, y), 14);
+    NEAR(bz_bitwise_xor(x, y), 6);
+    NEAR(bz_bitwise_not(x), -13);
+    NEAR(bz_left_shift(x, two), 48);
+    NEAR(bz_right_shift(m, two), -4);
+    NEAR(bz_logical_right_shift(m, two), (double)(0xfffffff0u >> 2));
+    NEAR(bz_popcount(x), 2);
+    NEAR(bz_count_leading_zeros(x), 28);
+    NEAR(bz_div(x, y), 1.2);
+    NEAR(bz_floor_divide(m, y), -2);
+    NEAR(bz_remainder(m, y), 4);
+}
+Test(api_ops, integers) {
+    on_all(integers);
+}
+
+static void truths(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, NAN, INFINITY}), BZ_SHAPE(4)),
+              *y = bz_from_data(c, BZ_F32, ((float[]){2, 2, 2, -0.0f}), BZ_SHAPE(4));
+    NEAR(bz_eq(x, y), 0, 1, 0, 0);
+    NEAR(bz_ne(x, y), 1, 0, 1, 1);
+    NEAR(bz_lt(x, y), 1, 0, 0, 0);
+    NEAR(bz_le(x, y), 1, 1, 0, 0);
+    NEAR(bz_ge(x, y), 0, 1, 0, 1);
+    NEAR(bz_logical_and(x, y), 1, 1, 1, 0);
+    NEAR(bz_logical_or(x, y), 1, 1, 1, 1);
+    NEAR(bz_logical_xor(x, y), 0, 0, 0, 1);
+    NEAR(bz_logical_not(y), 0, 0, 0, 1);
+    NEAR(bz_isnan(x), 0, 0, 1, 0);
+    NEAR(bz_isinf(x), 0, 0, 0, 1);
+    NEAR(bz_isfinite(x), 1, 1, 0, 0);
+    NEAR(bz_signbit(y), 0, 0, 0, 1);
+}
+Test(api_ops, truths) {
+    on_all(truths);
+}
+
+/* Folds, layers, losses of two rows; what is documented in nn.h and move.h. */
+static void rows(bz_context *c) {
+    const double e0 = exp(-1), e1 = exp(-2), lse = log(1 + e0 + e1); /* of 1 2 3, less 3 */
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){3, 1, 2}), BZ_SHAPE(1, 3));
+    bz_tensor *class = bz_full(c, BZ_SHAPE(1), 2, BZ_I64);
+    NEAR(bz_prod(x, NULL, 0, false), 6);
+    NEAR(bz_min(x, BZ_AXES(1), true), 1);
+    NEAR(bz_any(bz_sub(x, x), NULL, 0, false), 0);
+    NEAR(bz_all(x, NULL, 0, false), 1);
+    NEAR(bz_argmin(x, BZ_AXES(-1), false), 1);
+    NEAR(bz_var(x, BZ_AXES(1), 0, false), 2.0 / 3);
+    NEAR(bz_var(x, BZ_AXES(1), 1, false), 1);
+    NEAR(bz_logsumexp(x, BZ_AXES(1), false), 3 + lse);
+    NEAR(bz_log_softmax(x, 1), -lse, -2 - lse, -1 - lse);
+    NEAR(bz_rms_norm(x, NULL, 0), 3 / sqrt(14.0 / 3), 1 / sqrt(14.0 / 3), 2 / sqrt(14.0 / 3));
+    NEAR(bz_cross_entropy(x, class), 1 + lse);
+    NEAR(bz_one_hot(class, 4, BZ_F32), 0, 0, 1, 0);
+    bz_tensor *u = bz_unsqueeze(x, -1);
+    cr_expect(bz_ndim(u) == 3 && bz_shape(u)[1] == 3 && bz_shape(u)[2] == 1);
+    NEAR(bz_div_(bz_sub_(bz_copy(x), x), x), 0, 0, 0);
+}
+Test(api_ops, rows) {
+    on_all(rows);
+}
+
+Test(api_ops, sorting_is_for_the_interpreter) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *at, *x = bz_from_data(c, BZ_F32, ((float[]){3, NAN, 1, 3}), BZ_SHAPE(4));
+    bz_tensor *sorted = bz_sort(x, 0, false, &at);
+    cr_assert_eq(bz_eval((bz_tensor *[]){sorted, at}, 2), BZ_OK);
+    NEAR(sorted, 1, 3, 3, NAN);
+    NEAR(at, 2, 0, 3, 1);
+    NEAR(bz_sort(bz_slice(x, ((int64_t[]){2}), ((int64_t[]){4}), NULL, 1), 0, true, NULL), 3, 1);
+    bz_close(c);
+    c = open_one(BZ_CPU);
+    EXPECT_ERROR(c, bz_sort(bz_ones(c, BZ_SHAPE(4), BZ_F32), 0, false, NULL), BZ_EUNSUPPORTED,
+                 "has no kernel yet");
+    bz_close(c);
+}
+
+Test(api_ops, facts) {
+    bz_context *c = open_one(BZ_CPU);
+    cr_expect_eq(bz_get_mode(c), BZ_LAZY);
+    bz_tensor *lazy = bz_ones(c, BZ_SHAPE(2), BZ_F32);
+    cr_expect_eq(bz_set_mode(c, BZ_EAGER), BZ_OK);
+    cr_expect_eq(bz_get_mode(c), BZ_EAGER);
+    cr_expect(bz_is_evaluated(bz_add(lazy, lazy)));
+    cr_expect_eq(bz_set_mode(c, (bz_mode)7), BZ_EARG);
+    bz_clear(c);
+    bz_counters n;
+    bz_reset_peak(c);
+    bz_get_counters(c, &n);
+    cr_expect_eq(n.peak_bytes, n.bytes);
+    cr_expect_str_eq(bz_dtype_name(BZ_BF16), "bf16");
+    cr_expect_eq(bz_dtype_size(BZ_BF16), 2);
+    cr_expect_eq(bz_dtype_size(BZ_NDTYPES), 0);
+    cr_expect(strlen(bz_status_text(BZ_ESHAPE)) > 0);
+    bz_close(c);
+}
