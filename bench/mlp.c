@@ -3,25 +3,35 @@
 #include "bench/support/bench.h"
 #include "examples/support/mlp.h"
 
-enum { BATCH = 128, HIDDEN = 512 };
+static int batch(void) {
+    return bench_tiny ? 4 : 128;
+}
 
-static void setup(bz_context *c, bz_tensor **in, void *user) {
-    (void)user;
-    in[0] = bz_rand(c, BZ_SHAPE(BATCH, 784), BZ_F32);
-    in[1] = bz_randint(c, 0, 10, BZ_SHAPE(BATCH));
-    mlp_init(c, HIDDEN, in + 2);
+static int hidden(void) {
+    return bench_tiny ? 24 : 512;
+}
+
+static void setup(bz_context *c, bz_tensor **in) {
+    in[0] = bz_rand(c, BZ_SHAPE(batch(), 784), BZ_F32);
+    in[1] = bz_randint(c, 0, 10, BZ_SHAPE(batch()));
+    mlp_init(c, hidden(), in + 2);
 }
 
 int main(int argc, char **argv) {
-    static int donate[STEP_IN];
-    static const bench_fn f = {mlp_step, setup, NULL, STEP_IN, STEP_OUT, donate};
-    const double weights = 784 * HIDDEN + HIDDEN * HIDDEN + HIDDEN * 10;
+    int donate[STEP_IN];
+    bench_start(argc, argv);
     mlp_donate(donate);
-    /* two products per weight and sample forward, two backward for each weight, but no gradient of
-     * x */
-    bench *b = bench_new("mlp", (bench_work){.flops = 2.0 * BATCH * (3 * weights - 784 * HIDDEN)},
-                         argc, argv);
-    bench_add(b, "braze compiled", true, &f);
-    bench_add(b, "braze eager", false, &f);
-    return bench_finish(b);
+    /* two operations per weight and sample forward, four backward, but there is no gradient of x */
+    double first = 784.0 * hidden(), weights = first + hidden() * (hidden() + 10.0);
+    return bench_run(&(bench_case){.name = "mlp",
+                                   .what = "MLP training step, Adam, b128",
+                                   .fn = mlp_step,
+                                   .setup = setup,
+                                   .nin = STEP_IN,
+                                   .nout = STEP_OUT,
+                                   .donate = donate,
+                                   .flops = 2.0 * batch() * (3 * weights - first),
+                                   .by_ops = true,
+                                   .kernels = 14,
+                                   .beats_torch = true});
 }

@@ -1,56 +1,65 @@
-"""peers.py CASE THREADS - NumPy, PyTorch (eager and torch.compile) and JAX on the problems of bench/*.c.
+"""peers.py CASE THREADS [--tiny] - NumPy, PyTorch (eager and torch.compile) and JAX on the problems of bench/*.c.
 
-Reads "go" lines; for each, times every contender once (the mean of as many calls as fill 50 ms, after one that does not count)
-and prints NAME<TAB>SECONDS, then ".". What is not installed is left out. Results stay alive until the next one is there, as
-braze's do; glibc is told to keep freed memory, so that nobody is timed on page faults.
+Says "ready<TAB>VERSIONS", then reads "go" lines; for each, times every contender and prints NAME<TAB>MEDIAN<TAB>BEST (ms; of as many
+calls as fill SAMPLE_SECONDS, after one that does not count), then ".". A result is freed before the next call, as braze's is.
+
+One process per peer (this program calls itself with --only), so that their thread pools and allocators do not meet. What is not
+installed is left out. Memory is reused: malloc keeps what is freed, asks for huge pages, and has one arena (a thread's own arena
+holds 64 MiB at most: larger blocks would be mapped anew at each call). Without these the figures are about page faults.
 """
 import os
+import subprocess
 import sys
 import time
 
-CASE, THREADS = sys.argv[1], sys.argv[2]
-WANTED = {"OMP_NUM_THREADS": THREADS, "OPENBLAS_NUM_THREADS": THREADS, "MKL_NUM_THREADS": THREADS,
-          "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3",
-          "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"}
-if any(os.environ.get(k) != v for k, v in WANTED.items()):  # these are read when a process starts
-    for name in list(os.environ):
-        if name.startswith("OPENBLAS_"):
-            del os.environ[name]
-    os.environ.update(WANTED)
-    os.execv(sys.executable, [sys.executable] + sys.argv)
+PEERS = ("numpy", "torch", "jax")
+SAMPLE_SECONDS, MAX_CALLS = 0.06, 200
+REUSE = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=68719476736:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
+CASE, THREADS, TINY = sys.argv[1], int(sys.argv[2]), "--tiny" in sys.argv
+N, ROWS, COLS, SIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 1024, 128, 512)
 
-SAMPLE_SECONDS = 0.05
-N, ROWS, COLS, SIDE, BATCH, HIDDEN = 16 << 20, 16384, 1024, 1024, 128, 512
+
+# ---- NumPy: no erf, no gradients
 
 
 def numpy_cases():
     import numpy as np
-    r = np.random.default_rng(1)
+
+    r, f = np.random.default_rng(1), np.float32
 
     def normal(*shape):
-        return r.standard_normal(shape, dtype=np.float32)
+        return r.standard_normal(shape, dtype=f)
 
-    def pointwise(x, half):
-        for _ in range(5):
-            x = x * half + half
-        return x
+    def pointwise(x):
+        y = np.maximum(x * f(1.5) + f(0.25), f(-1)) * x - f(0.5)
+        return -((np.minimum(np.abs(y), f(8)) + x) * f(0.125))
+
+    def gelu(x, y):
+        z = x * f(0.5) + f(1)
+        z = f(0.5) * z * (1 + np.tanh(f(0.7978845608) * (z + f(0.044715) * z * z * z)))
+        return z * y + x
 
     def softmax(x):
         e = np.exp(x - x.max(-1, keepdims=True))
         return e / e.sum(-1, keepdims=True)
 
-    if CASE == "pointwise":
-        yield "numpy", pointwise, (normal(N), np.float32(0.5))
-    elif CASE == "softmax":
-        yield "numpy", softmax, (normal(ROWS, COLS),)
-    elif CASE == "gemm":
-        yield "numpy", np.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))
+    known = {
+        "pointwise": lambda: (pointwise, (normal(N),)),
+        "gelu": lambda: (gelu, (normal(N), normal(N))),
+        "softmax": lambda: (softmax, (normal(ROWS, COLS),)),
+        "gemm": lambda: (np.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
+    }
+    if CASE in known:
+        yield "numpy", *known[CASE]()
+
+
+# ---- PyTorch, as it is and compiled
 
 
 def torch_step(torch):
     f = torch.nn.functional
-    sizes = [(784, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 10)]
-    model = torch.nn.Sequential(torch.nn.Linear(*sizes[0]), torch.nn.ReLU(), torch.nn.Linear(*sizes[1]), torch.nn.ReLU(), torch.nn.Linear(*sizes[2]))
+    linear, relu = torch.nn.Linear, torch.nn.ReLU
+    model = torch.nn.Sequential(linear(784, HIDDEN), relu(), linear(HIDDEN, HIDDEN), relu(), linear(HIDDEN, 10))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     x, y = torch.rand(BATCH, 784), torch.randint(10, (BATCH,))
 
@@ -60,19 +69,23 @@ def torch_step(torch):
         loss.backward()
         adam.step()
         return loss
+
     return step
 
 
 def torch_cases():
     import torch
+
     f = torch.nn.functional
-    torch.set_num_threads(int(THREADS))
+    torch.set_num_threads(THREADS)
     torch.manual_seed(1)
 
     def pointwise(x):
-        for _ in range(5):
-            x = x * 0.5 + 0.5
-        return x
+        y = torch.clamp_min(x * 1.5 + 0.25, -1.0) * x - 0.5
+        return -((torch.clamp_max(torch.abs(y), 8.0) + x) * 0.125)
+
+    def gelu(x, y):
+        return f.gelu(x * 0.5 + 1, approximate="tanh") * y + x
 
     def layernorm(x, w, b):
         return x + f.gelu(f.layer_norm(x, (COLS,), w, b))
@@ -82,25 +95,23 @@ def torch_cases():
         yield "torch.compile", torch.compile(torch_step(torch)), ()
         return
     fn, args = {
-        "pointwise": lambda: (pointwise, (torch.rand(N),)),
+        "pointwise": lambda: (pointwise, (torch.randn(N),)),
+        "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
         "layernorm": lambda: (layernorm, (torch.randn(ROWS, COLS), torch.rand(COLS), torch.rand(COLS))),
         "gemm": lambda: (torch.matmul, (torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE))),
     }[CASE]()
+    torch.set_grad_enabled(False)
+    yield "torch eager", fn, args
+    yield "torch.compile", torch.compile(fn), args
 
-    def without_gradient(g):
-        def call(*a):
-            with torch.no_grad():
-                return g(*a)
-        return call
-    yield "torch eager", without_gradient(fn), args
-    yield "torch.compile", without_gradient(torch.compile(fn)), args
+
+# ---- JAX
 
 
 def jax_step(jax, jnp, key):
     sizes = [(784, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 10)]
     p = [(jax.random.normal(key, s) * (2 / s[0]) ** 0.5, jnp.zeros(s[1])) for s in sizes]
-    zero = jax.tree.map(jnp.zeros_like, p)
     x, y = jax.random.uniform(key, (BATCH, 784)), jax.random.randint(key, (BATCH,), 0, 10)
 
     def loss_of(p):
@@ -115,27 +126,34 @@ def jax_step(jax, jnp, key):
         t = t + 1
         m = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, m, g)
         v = jax.tree.map(lambda a, b: 0.999 * a + 0.001 * b * b, v, g)
-        p = jax.tree.map(lambda a, b, c: a - 1e-3 * (b / (1 - 0.9 ** t)) / (jnp.sqrt(c / (1 - 0.999 ** t)) + 1e-8), p, m, v)
+        p = jax.tree.map(lambda a, b, c: a - 1e-3 * (b / (1 - 0.9**t)) / (jnp.sqrt(c / (1 - 0.999**t)) + 1e-8), p, m, v)
         return loss, p, m, v, t
+
     jitted = jax.jit(step, donate_argnums=(0, 1, 2, 3))
-    state = [p, zero, jax.tree.map(jnp.zeros_like, p), jnp.zeros(())]
+    state = [p, jax.tree.map(jnp.zeros_like, p), jax.tree.map(jnp.zeros_like, p), jnp.zeros(())]
 
     def call():
         loss, *state[:] = jitted(*state)
-        jax.block_until_ready(state)
-        return loss
+        jax.block_until_ready((loss, state))
+
     return call
 
 
 def jax_cases():
     import jax
     import jax.numpy as jnp
+
     key = jax.random.key(1)
 
+    def normal(*shape):
+        return jax.random.normal(key, shape)
+
     def pointwise(x):
-        for _ in range(5):
-            x = x * 0.5 + 0.5
-        return x
+        y = jnp.maximum(x * 1.5 + 0.25, -1.0) * x - 0.5
+        return -((jnp.minimum(jnp.abs(y), 8.0) + x) * 0.125)
+
+    def gelu(x, y):
+        return jax.nn.gelu(x * 0.5 + 1, approximate=True) * y + x
 
     def layernorm(x, w, b):
         n = (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
@@ -145,43 +163,83 @@ def jax_cases():
         yield "jax", jax_step(jax, jnp, key), ()
         return
     fn, args = {
-        "pointwise": lambda: (pointwise, (jax.random.uniform(key, (N,)),)),
-        "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (jax.random.normal(key, (ROWS, COLS)),)),
-        "layernorm": lambda: (layernorm, (jax.random.normal(key, (ROWS, COLS)), jnp.ones(COLS), jnp.ones(COLS))),
-        "gemm": lambda: (jnp.matmul, (jax.random.normal(key, (SIDE, SIDE)),) * 2),
+        "pointwise": lambda: (pointwise, (normal(N),)),
+        "gelu": lambda: (gelu, (normal(N), normal(N))),
+        "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),
+        "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
+        "gemm": lambda: (jnp.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
     }[CASE]()
     jitted = jax.jit(fn)
     yield "jax", lambda *a: jitted(*a).block_until_ready(), args
 
 
+# ---- one process of one peer
+
+
 def sample(fn, args):
-    kept = fn(*args)
-    start, calls = time.perf_counter(), 0
+    fn(*args)
+    times, first = [], time.perf_counter()
     while True:
-        kept = fn(*args)
-        calls += 1
-        gone = time.perf_counter() - start
-        if gone >= SAMPLE_SECONDS:
-            return gone / calls, kept
+        start = time.perf_counter()
+        fn(*args)
+        end = time.perf_counter()
+        times.append(end - start)
+        if TINY or end - first >= SAMPLE_SECONDS or len(times) == MAX_CALLS:
+            return 1e3 * sorted(times)[len(times) // 2], 1e3 * min(times)
+
+
+def child(peer):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print goes to stderr
+    cases, version = [], ""
+    try:
+        version = f"{peer} {__import__(peer).__version__}"
+        for name, fn, args in globals()[f"{peer}_cases"]():
+            for _ in range(3):
+                sample(fn, args)  # compiles
+            cases.append((name, fn, args))
+    except Exception as e:  # not installed, or not usable on this machine
+        print(f"peers: {peer}: {type(e).__name__}: {(str(e).splitlines() or [''])[0]}", file=sys.stderr)
+    print(f"ready\t{version}", file=out)
+    for _ in sys.stdin:
+        for name, fn, args in cases:
+            middle, best = sample(fn, args)
+            print(f"{name}\t{middle:.9g}\t{best:.9g}", file=out)
+        print(".", file=out)
+
+
+# ---- the process that bench/support/peers.c talks to
+
+
+def environment():
+    """Settings that make a library take slower code than this machine allows are not passed on."""
+    e = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    e.update({k: str(THREADS) for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
+    e.update(GLIBC_TUNABLES=REUSE, JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
+    return e
 
 
 def main():
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print goes to stderr
-    cases = []
-    for maker in (numpy_cases, torch_cases, jax_cases):
-        try:
-            for name, fn, args in maker():
-                sample(fn, args)  # compiles
-                cases.append((name, fn, args))
-        except Exception as e:  # not installed, or not usable on this machine
-            print(f"peers: {maker.__name__}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
-    print("ready", file=out)
-    for line in sys.stdin:
-        if line.strip() == "go":
-            for name, fn, args in cases:
-                print(f"{name}\t{sample(fn, args)[0]:.9g}", file=out)
-            print(".", file=out)
+    children, versions = [], []
+    for peer in PEERS:
+        p = subprocess.Popen([sys.executable, *sys.argv, "--only", peer], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True, bufsize=1)
+        versions.append(p.stdout.readline().strip().removeprefix("ready").strip())
+        children.append(p)
+    print("ready", ", ".join(v for v in versions if v), sep="\t", flush=True)
+    for _ in sys.stdin:
+        for p in children:
+            if p.poll() is None:
+                p.stdin.write("go\n")
+                for line in iter(p.stdout.readline, ""):
+                    if line == ".\n":
+                        break
+                    print(line, end="")
+        print(".", flush=True)
+    for p in children:
+        p.stdin.close()
+        p.wait()
 
 
-main()
+child(sys.argv[sys.argv.index("--only") + 1]) if "--only" in sys.argv else main()

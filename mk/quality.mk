@@ -23,12 +23,6 @@ tidy: ## Run clang-tidy over the library
 docs: ## Check that every link in README and docs/ points at something
 	@tools/docs.sh
 
-# BRAZE_PEERS=python3 names a Python with PyTorch, JAX or NumPy to compare with. Each line: the case, who, its time, the ratio to
-# the case's first line.
-bench: $(PLUGIN) $(TOOL) $(BENCHES) ## Build and run every program of bench/; BRAZE_PEERS=PYTHON adds peers; ends with a table of ratios
-	@rm -f $(B)/bench/summary.txt
-	@for b in $(BENCHES); do \
-	    echo "== $$b"; n=$$(basename $$b); args="--json $(B)/bench/$$n.json --summary $(B)/bench/summary.txt"; \
-	    [ $$n = overhead ] && args=; \
-	    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(TEST_ENV) $$b $$args || exit 1; done
-	@echo; echo "== ratios"; cat $(B)/bench/summary.txt
+# BENCH_ARGS: --rounds N, --threads N
+bench: $(PLUGIN) $(TOOL) $(BENCHES) ## Time braze against its goals, and beside the systems that the Python $BRAZE_PEERS has
+	@$(TEST_ENV) bench/run.sh $(B) $(BENCH_ARGS)

@@ -6,7 +6,7 @@
 TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' \
            UBSAN_OPTIONS=print_stacktrace=1
-NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(B)/aot_rt.o $(TEST_OBJECTS)
+NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS)
 FUZZ_SECONDS ?= 60
 
 # Objects that tests read as data: tests/objects/NAME.c -> build/tests/objects/NAME.o, never instrumented.

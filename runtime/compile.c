@@ -350,10 +350,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
         if (p->donate[i] < 0 || s->kind != RT_FOREIGN) continue;
         rt_buffer *home = s->u.owner.home;
         if (home->refs == 1u + (s->buf == home)) continue;
-        status = rt_flush_storage(c, s);
-        rt_epoch *e = c->epoch;
-        c->epoch = NULL;
-        if (e) rt_epoch_close(c, e);
+        status = rt_flush(c);
     }
     return status;
 }

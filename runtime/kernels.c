@@ -2,8 +2,8 @@
  *
  *     key = target | compiler | text of the functions it calls | text of the kernel
  *
- * What is missing is compiled as one module, cut in two for two threads when there is much. Code is never given back: programs of
- * all contexts point into it. */
+ * What is missing is compiled as one module, cut in two for two threads when there is much, and without the cache's lock: contexts
+ * compile side by side. Code is never given back: programs of all contexts point into it. */
 #include "runtime/objload.h"
 #include "runtime/rt.h"
 
@@ -176,65 +176,98 @@ static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz
     return made;
 }
 
-/* ---- the whole */
+/* ---- the whole: look up, compile what is missing while others may do the same, enter it */
 
-/* Compiles what is missing and enters it. Under the lock. */
-static bz_status build(const lp_module *m, cg_isa isa, bz_text *keys, const uint64_t *hash,
-                       const bool *missing, const rt_kernel **out, bz_error *e) {
-    job jobs[2] = {{.target = {.isa = isa}}, {.target = {.isa = isa}}};
-    unsigned n = 1;
-    bz_status s = BZ_OK;
-    if (!cache.code) cache.code = rt_code_new();
-    if (!cache.code || !bz_vec_reserve(&cache.objects, 2) || !divide(m, missing, jobs, &n))
-        s = bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (!s) run_jobs(jobs, n);
-    for (unsigned j = 0; j < n && !s; j++)
-        if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
-    for (uint32_t i = 0; i < m->k.n && !s; i++) {
-        if (!missing[i]) continue;
-        rt_phase **phases = find_phases(jobs, n, m->k.p[i]);
-        out[i] = remember(m->k.p[i], phases, hash[i], &keys[i]);
-        if (!out[i]) bz_mem_free(phases), s = bz_fail(e, BZ_ENOMEM, "out of memory");
+typedef struct request {
+    const lp_module *m;
+    cg_isa isa;
+    bz_text *keys; /* of each kernel of m, like the next two */
+    uint64_t *hash;
+    bool *missing;
+    const rt_kernel **out;
+    unsigned built, shared;
+} request;
+
+static bz_status out_of_memory(bz_error *e) {
+    return bz_fail(e, BZ_ENOMEM, "out of memory");
+}
+
+static bz_status make_keys(request *q, bz_error *e) {
+    uint32_t n = q->m->k.n;
+    q->keys = bz_mem_zero(n, sizeof *q->keys);
+    q->hash = bz_mem_zero(n, sizeof *q->hash);
+    q->missing = bz_mem_zero(n, sizeof *q->missing);
+    if (!q->keys || !q->hash || !q->missing) return out_of_memory(e);
+    for (uint32_t i = 0; i < n; i++) {
+        q->out[i] = NULL;
+        if (q->m->k.p[i]->function) continue;
+        if (!key_of(&q->keys[i], q->m, q->m->k.p[i], q->isa)) return out_of_memory(e);
+        q->hash[i] = bz_hash(0, q->keys[i].p, q->keys[i].n);
     }
-    for (unsigned j = 0; j < 2; j++) {
-        if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
-        empty(&jobs[j]);
+    return BZ_OK;
+}
+
+static void free_keys(request *q) {
+    for (uint32_t i = 0; i < q->m->k.n && q->keys; i++) bz_text_free(&q->keys[i]);
+    bz_mem_free(q->keys);
+    bz_mem_free(q->hash);
+    bz_mem_free(q->missing);
+}
+
+static bz_status look_up(request *q, bz_error *e) {
+    pthread_mutex_lock(&cache.lock);
+    for (uint32_t i = 0; i < q->m->k.n; i++) {
+        if (q->m->k.p[i]->function) continue;
+        q->out[i] = find(q->hash[i], q->keys[i].p, q->keys[i].n);
+        q->missing[i] = q->out[i] == NULL;
+        *(q->missing[i] ? &q->built : &q->shared) += 1;
     }
+    if (q->built && !cache.code) cache.code = rt_code_new();
+    bz_status s = q->built && !cache.code ? out_of_memory(e) : BZ_OK;
+    pthread_mutex_unlock(&cache.lock);
     return s;
 }
 
-static bz_status look_up(const lp_module *m, cg_isa isa, bz_text *keys, uint64_t *hash,
-                         bool *missing, const rt_kernel **out, unsigned *built, unsigned *shared,
-                         bz_error *e) {
-    for (uint32_t i = 0; i < m->k.n; i++) {
-        out[i] = NULL;
-        if (m->k.p[i]->function) continue;
-        if (!key_of(&keys[i], m, m->k.p[i], isa)) return bz_fail(e, BZ_ENOMEM, "out of memory");
-        hash[i] = bz_hash(0, keys[i].p, keys[i].n);
-        out[i] = find(hash[i], keys[i].p, keys[i].n);
-        missing[i] = out[i] == NULL;
-        *(missing[i] ? built : shared) += 1;
+/* Another context may have entered the same kernel meanwhile: then that one is used. */
+static bz_status enter(request *q, const job jobs[2], unsigned n, bz_error *e) {
+    for (uint32_t i = 0; i < q->m->k.n; i++) {
+        if (!q->missing[i]) continue;
+        q->out[i] = find(q->hash[i], q->keys[i].p, q->keys[i].n);
+        if (q->out[i]) continue;
+        rt_phase **phases = find_phases(jobs, n, q->m->k.p[i]);
+        q->out[i] = remember(q->m->k.p[i], phases, q->hash[i], &q->keys[i]);
+        if (!q->out[i]) return bz_mem_free(phases), out_of_memory(e);
     }
-    return *built ? build(m, isa, keys, hash, missing, out, e) : BZ_OK;
+    return BZ_OK;
+}
+
+static bz_status build(request *q, bz_error *e) {
+    job jobs[2] = {{.target = {.isa = q->isa}}, {.target = {.isa = q->isa}}};
+    unsigned n = 1;
+    bz_status s = divide(q->m, q->missing, jobs, &n) ? BZ_OK : out_of_memory(e);
+    if (!s) run_jobs(jobs, n);
+    for (unsigned j = 0; j < n && !s; j++)
+        if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
+    pthread_mutex_lock(&cache.lock);
+    if (!s && !bz_vec_reserve(&cache.objects, 2)) s = out_of_memory(e);
+    if (!s) s = enter(q, jobs, n, e);
+    for (unsigned j = 0; j < 2; j++)
+        if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
+    pthread_mutex_unlock(&cache.lock);
+    for (unsigned j = 0; j < 2; j++) empty(&jobs[j]);
+    return s;
 }
 
 bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
                          unsigned *shared, bz_error *e) {
+    request q = {.m = m, .isa = isa, .out = out};
     bz_status s = cg_open(e);
-    *built = *shared = 0;
     if (s) return s;
-    bz_text *keys = bz_mem_zero(m->k.n, sizeof *keys);
-    uint64_t *hash = bz_mem_zero(m->k.n, sizeof *hash);
-    bool *missing = bz_mem_zero(m->k.n, sizeof *missing);
-    s = keys && hash && missing ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (!s) {
-        pthread_mutex_lock(&cache.lock);
-        s = look_up(m, isa, keys, hash, missing, out, built, shared, e);
-        pthread_mutex_unlock(&cache.lock);
-    }
-    for (uint32_t i = 0; i < m->k.n && keys; i++) bz_text_free(&keys[i]);
-    bz_mem_free(keys);
-    bz_mem_free(hash);
-    bz_mem_free(missing);
+    s = make_keys(&q, e);
+    if (!s) s = look_up(&q, e);
+    if (!s && q.built) s = build(&q, e);
+    free_keys(&q);
+    *built = q.built;
+    *shared = q.shared;
     return s;
 }

@@ -1,44 +1,52 @@
-/* bench.h - contenders timed in turn, beside the limits of the machine.
+/* bench.h - one workload: fused and op by op, on one thread and on all, beside the machine's limits and other systems.
  *
- *     for each round: probe (copy, fma) | contender 1 | contender 2 | ... | peers
+ *     for each round:   1 thread:  probe | fused | eager
+ *                       N threads: probe | fused | eager | peers, one after the other
  *
- * Medians over the rounds.
- *
- * Rounds in which the probe found less than 95 % of its best are dropped: something else used the
- * machine. A contender's sample is the mean of as many calls as fill SAMPLE_SECONDS, after one call
- * that does not count. */
-#ifndef BENCH_SUPPORT_H
-#define BENCH_SUPPORT_H
+ * The probe measures copy bandwidth and multiply-adds. A contender's sample is the median and the best call of as many as fill
+ * SAMPLE_SECONDS, after one call that does not count; its result is released before the next call, so that memory is reused. Times and
+ * ratios of times are medians over the rounds of those medians. A share of what the machine allows is the best call of a round against
+ * the best probe of the same round, and of these the median. Rounds in which the probe found less than 95 % of its best multiply-adds
+ * are dropped: something else had the machine. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
 
 #include <braze/braze.h>
 
-typedef struct bench bench;
+enum { BENCH_MAX_IN = 32 };
 
-/* What one call does, the least that is possible: for GB/s and GFLOP/s. 0: no such column. */
-typedef struct bench_work {
-    double bytes, flops;
-} bench_work;
-
-/* argv: [--rounds N] [--threads N] [--json FILE] [--summary FILE]; name: of the case, also for
- * bench/peers.py. Exits on wrong usage. */
-bench *bench_new(const char *name, bench_work w, int argc, char **argv);
-int bench_threads(const bench *b);
-
-/* A function of tensors. setup fills in[] with values in a context. */
-typedef struct bench_fn {
-    bz_function *fn;
-    void (*setup)(bz_context *c, bz_tensor **in, void *user);
-    void *user;
+/* What is measured, and what it has to reach (0: no such row). */
+typedef struct bench_case {
+    const char *name, *what; /* for bench/peers.py; for the reader */
+    bz_function *fn;         /* names the ops of its eager form with bench_op */
+    void (*setup)(bz_context *c, bz_tensor **in);
     int nin, nout;
-    const int *donate; /* as in bz_compile_options */
-} bench_fn;
+    const int *donate;   /* as in bz_compile_options; eager mode steps on alike */
+    double bytes, flops; /* of one call, the least that is possible */
+    bool by_ops;         /* time eager mode too */
+    double speedup;      /* goal: fused against eager, times */
+    double copy_share;   /* goal: of copy bandwidth, in % */
+    double fma_share;    /* goal: of multiply-adds, in % */
+    int kernels;         /* goal: at most so many; and then neither allocations nor page faults in a call */
+    bool beats_torch;    /* goal: faster than PyTorch, eager and compiled */
+} bench_case;
 
-/* Contenders: fn compiled, fn eager; each in a context of its own. */
-void bench_add(bench *b, const char *name, bool compiled, const bench_fn *fn);
-/* The same with another number of threads. */
-void bench_add_threads(bench *b, const char *name, bool compiled, const bench_fn *fn, int threads);
+/* Sizes are a few rows or elements and nothing is timed for long: that the programs work is all that is asked. */
+extern bool bench_tiny;
 
-/* Runs the rounds, prints the table, writes the files, frees b. The status of the program. */
-int bench_finish(bench *b);
+/* argv: [--rounds N] [--threads N] [--out FILE] [--tiny]; figures are appended to FILE, an object of JSON a line. Exits on wrong
+ * usage. Comes first. */
+void bench_start(int argc, char **argv);
+
+/* Measures, prints, appends. The exit status of the program. */
+int bench_run(const bench_case *k);
+
+/* What bounds an op of the eager form: memory that it reads and writes, memory that it reads, or arithmetic (then it has no goal). */
+typedef enum bench_bound { BENCH_COPIES, BENCH_READS, BENCH_COMPUTES, BENCH_BOUNDS } bench_bound;
+
+/* Passes y on. In eager mode y is there now: the time since the op before is this op's, which touched `bytes` of memory at least.
+ * done: an operand to release, NULL for none. */
+bz_tensor *bench_op(const char *name, bench_bound bound, double bytes, bz_tensor *y,
+                    bz_tensor *done);
 
 #endif

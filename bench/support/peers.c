@@ -1,5 +1,5 @@
-/* peers.c - see peers.h. One line there ("go"), one line per contender back ("torch
- * eager<TAB>0.0123"), then ".". */
+/* peers.c - see peers.h. The script says "ready<TAB>VERSIONS" once. Then one line there ("go"), one line per
+ * contender back ("torch eager<TAB>MEDIAN<TAB>BEST", in ms), then ".". */
 #include "bench/support/peers.h"
 
 #include <signal.h>
@@ -12,9 +12,10 @@
 struct peers {
     FILE *to, *from;
     pid_t pid;
+    char versions[128];
 };
 
-static void become(const char *python, const char *name, int threads, const int *in,
+static void become(const char *python, const char *name, int threads, bool tiny, const int *in,
                    const int *out) {
     char count[16];
     snprintf(count, sizeof count, "%d", threads);
@@ -22,27 +23,34 @@ static void become(const char *python, const char *name, int threads, const int 
     dup2(out[1], STDOUT_FILENO);
     close(in[1]);
     close(out[0]);
-    execlp(python, python, "bench/peers.py", name, count, (char *)NULL);
+    execlp(python, python, "bench/peers.py", name, count, tiny ? "--tiny" : (char *)NULL,
+           (char *)NULL);
     perror(python);
     _exit(127);
 }
 
-peers *peers_start(const char *name, int threads) {
+static bool is_ready(peers *p) {
+    char *line = p->versions;
+    if (!p->to || !p->from || !fgets(line, sizeof p->versions, p->from)) return false;
+    if (strncmp(line, "ready\t", 6) != 0) return false;
+    line[strcspn(line, "\n")] = 0;
+    memmove(line, line + 6, strlen(line + 6) + 1);
+    return true;
+}
+
+peers *peers_start(const char *name, int threads, bool tiny) {
     const char *python = getenv("BRAZE_PEERS");
     int in[2], out[2];
     peers *p = python && *python ? calloc(1, sizeof *p) : NULL;
     if (!p || pipe(in) || pipe(out)) return free(p), NULL;
     signal(SIGPIPE, SIG_IGN);
     p->pid = fork();
-    if (p->pid == 0) become(python, name, threads, in, out);
+    if (p->pid == 0) become(python, name, threads, tiny, in, out);
     close(in[0]);
     close(out[1]);
     p->to = fdopen(in[1], "w");
     p->from = fdopen(out[0], "r");
-    char line[64];
-    if (p->pid > 0 && p->to && p->from && fgets(line, sizeof line, p->from) &&
-        !strcmp(line, "ready\n"))
-        return p;
+    if (p->pid > 0 && is_ready(p)) return p;
     peers_stop(p);
     return NULL;
 }
@@ -52,14 +60,19 @@ void peers_ask(peers *p) {
     fflush(p->to);
 }
 
-bool peers_next(peers *p, char *name, size_t room, double *seconds) {
-    char line[128];
+const char *peers_versions(const peers *p) {
+    return p->versions;
+}
+
+bool peers_next(peers *p, char *name, size_t room, double *median, double *best) {
+    char line[128], *end;
     if (!fgets(line, sizeof line, p->from) || line[0] == '.') return false;
     char *tab = strchr(line, '\t');
     if (!tab) return false;
     *tab = 0;
     snprintf(name, room, "%s", line);
-    *seconds = strtod(tab + 1, NULL);
+    *median = strtod(tab + 1, &end);
+    *best = strtod(end, NULL);
     return true;
 }
 

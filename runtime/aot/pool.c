@@ -36,6 +36,7 @@ enum {
     SPIN_IDLE_NS = 150 * 1000,      /* a worker's patience after a run */
     SPIN_OPEN_NS = 5 * 1000 * 1000, /* ... while a run is open: its program may do a serial part */
     SPIN_WAIT_NS = 200 * 1000,      /* the caller's, for workers that lost their processor */
+    SPIN_ALONE_NS = 20 * 1000,      /* from then on a spinner lets others on its processor go first */
     ACTIVE_BITS = 16,               /* low bits of the launch word: threads that take part */
     STOP = (1 << ACTIVE_BITS) - 1,  /* ... or this: workers end */
     FP_DEFAULT = 0x1f80,            /* MXCSR: exceptions masked, to nearest, denormals kept */
@@ -89,7 +90,9 @@ static int64_t now_ns(void) {
 }
 
 /* Counts pauses and looks at the clock only now and then: false once `patience` ns have passed, and
- * at once when the spinner may hold the processor that the awaited thread needs. */
+ * at once when the spinner may hold the processor that the awaited thread needs. The system may wake
+ * a worker on the caller's processor though another is idle: one that spun there without a break
+ * would hold the caller up until the next tick, 4 ms. */
 typedef struct spinner {
     unsigned turns;
     int64_t since;
@@ -100,6 +103,7 @@ static bool spin(spinner *s, int64_t patience) {
     if (++s->turns % 64 != 0) return true;
     int64_t now = now_ns();
     if (s->since == 0) s->since = now;
+    if (now - s->since > SPIN_ALONE_NS) sched_yield();
     return now - s->since < patience && !atomic_load_explicit(&POOL.crowded, memory_order_relaxed);
 }
 
