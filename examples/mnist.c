@@ -157,7 +157,7 @@ static bz_status train(training *t, report_row *row) {
 static bool complain(training *t, bz_status s) {
     if (s)
         fprintf(stderr, "mnist: %s: %s\n", mode_names[t->mode],
-                t->c ? bz_message(t->c) : bz_status_text(s));
+                *bz_message(t->c) ? bz_message(t->c) : bz_status_text(s));
     return !s;
 }
 
@@ -171,7 +171,8 @@ static bz_status write_picture(const training *t) {
     snprintf(path, sizeof path, "%s/graph.svg", t->o->out);
     bz_status s = bz_measure_machine(0, &m);
     if (!s) s = bz_explain(t->step, &m, &x);
-    if (!s) s = bz_write_explanation(x, BZ_EXPLAIN_SVG, path);
+    if (!s && (s = bz_write_explanation(x, BZ_EXPLAIN_SVG, path)) == BZ_EIO)
+        fprintf(stderr, "mnist: %s cannot be written; is there a directory %s?\n", path, t->o->out);
     bz_explanation_free(x);
     return s;
 }

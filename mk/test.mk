@@ -1,10 +1,10 @@
 # test.mk - tests: one program each, run by tests/run.sh, which adds up what they report.
 #
 # Environment of a test: BRAZE_BUILD (the build directory), BRAZE_SRC (the source root), BRAZE_LLVM (the
-# plug-in), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
+# plug-in), BRAZE_SANITIZE (flags for programs that link the library), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
 
 TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
-           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' \
+           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' \
            UBSAN_OPTIONS=print_stacktrace=1
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS)
 FUZZ_SECONDS ?= 60

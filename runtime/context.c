@@ -36,25 +36,20 @@ static bz_status enter_table(bz_context *c) {
 
 /* ---- opening */
 
-static const rt_device *const devices[] = {
-    [BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
-
-static bz_status choose_device(bz_context *c) {
-    bz_device d = c->options.device;
-    const char *word = rt_env_get()->device;
-    for (unsigned i = BZ_CPU; d == BZ_DEVICE_DEFAULT && *word && i < BZ_LEN(devices); i++)
-        if (strcmp(word, devices[i]->name) == 0) d = (bz_device)i;
-    if (d == BZ_DEVICE_DEFAULT && *word) return BZ_EDEVICE;
-    c->options.device = d == BZ_DEVICE_DEFAULT ? BZ_CPU : d;
-    c->device = devices[c->options.device];
-    return BZ_OK;
+static void choose_device(bz_context *c) {
+    if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = rt_env_get()->device;
+    if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = BZ_CPU;
+    c->device = rt_devices[c->options.device];
 }
 
 static bz_status choose_target(bz_context *c) {
     static const cg_isa isas[] = {[BZ_RT_BASE] = CG_BASE, [BZ_RT_V3] = CG_V3, [BZ_RT_V4] = CG_V4};
     bz_rt_isa want = c->options.isa == BZ_ISA_BEST ? bz_rt_isa_selected()
                                                    : (bz_rt_isa)(c->options.isa - BZ_ISA_BASE);
-    if (want > bz_rt_isa_detect()) return BZ_EDEVICE;
+    if (want > bz_rt_isa_detect())
+        return bz_fail(&c->err, BZ_EDEVICE,
+                       "[open] this machine lacks the instruction set that was asked for, %s",
+                       cg_isa_name(isas[want]));
     c->isa = isas[want];
     c->threads = c->options.threads ? c->options.threads : bz_rt_threads();
     c->target = (pass_target){
@@ -66,9 +61,17 @@ static bz_status choose_target(bz_context *c) {
     return BZ_OK;
 }
 
-static bool valid_options(const bz_options *o) {
-    return (unsigned)o->device <= BZ_NULL && (unsigned)o->mode <= BZ_EAGER &&
-           (unsigned)o->isa <= BZ_ISA_AVX512 && o->threads >= 0 && o->threads <= BZ_RT_MAX_THREADS;
+static bz_status check_options(const bz_options *o, bz_error *e) {
+    if ((unsigned)o->device >= rt_device_count)
+        return bz_fail(e, BZ_EARG, "[open] there is no device %d", (int)o->device);
+    if ((unsigned)o->mode > BZ_EAGER)
+        return bz_fail(e, BZ_EARG, "[open] there is no mode %d", (int)o->mode);
+    if ((unsigned)o->isa > BZ_ISA_AVX512)
+        return bz_fail(e, BZ_EARG, "[open] there is no instruction set %d", (int)o->isa);
+    if (o->threads < 0 || o->threads > BZ_RT_MAX_THREADS)
+        return bz_fail(e, BZ_EARG, "[open] %d threads: 0 to %d are possible", o->threads,
+                       BZ_RT_MAX_THREADS);
+    return BZ_OK;
 }
 
 static bz_status init(bz_context *c) {
@@ -77,17 +80,30 @@ static bz_status init(bz_context *c) {
     c->scratch = ir_graph_new(c->m, "evaluation");
     c->scalar_layout = rt_layout_of(c, NULL, NULL, 0);
     if (!c->scratch || !c->scalar_layout) return BZ_ENOMEM;
-    bz_status s = choose_device(c);
-    return s ? s : choose_target(c);
+    choose_device(c);
+    return choose_target(c);
+}
+
+/* Why the last bz_open of this thread gave no context. */
+static _Thread_local bz_error unopened;
+
+static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
+    unopened = (bz_error){0};
+    bz_fail(&unopened, s, "%s", e && e->status ? e->text : bz_status_doc(s));
+    bz_close(c);
+    return s;
 }
 
 bz_status bz_open(const bz_options *options, bz_context **out) {
     *out = NULL;
     static const bz_options defaults;
     const bz_options *o = options ? options : &defaults;
-    if (!valid_options(o)) return BZ_EARG;
+    const bz_error *mistake = &rt_env_get()->mistake;
+    bz_error e = {0};
+    if (mistake->status) return give_up(NULL, mistake->status, mistake);
+    if (check_options(o, &e)) return give_up(NULL, e.status, &e);
     bz_context *c = bz_mem_zero(1, sizeof *c);
-    if (!c) return BZ_ENOMEM;
+    if (!c) return give_up(NULL, BZ_ENOMEM, NULL);
     c->number = UINT32_MAX;
     c->options = *o;
     c->mode = o->mode;
@@ -95,8 +111,8 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     bz_status s = init(c);
     if (!s) s = enter_table(c);
     if (s) {
-        bz_close(c);
-        return s;
+        e = c->err;
+        return give_up(c, s, &e);
     }
     *out = c;
     return BZ_OK;
@@ -159,11 +175,11 @@ bz_status rt_no_memory(bz_context *c) {
 }
 
 bz_status bz_context_status(const bz_context *c) {
-    return c->err.status;
+    return c ? c->err.status : unopened.status;
 }
 
 const char *bz_message(const bz_context *c) {
-    return c->err.text;
+    return c ? c->err.text : unopened.text;
 }
 
 void bz_clear(bz_context *c) {

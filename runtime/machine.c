@@ -48,7 +48,7 @@ static double copy_speed(bz_rt_run *run, char *dst, const char *src) {
 
 /* ---- multiply-adds: one function an instruction set, each gives the number of flops that it did */
 
-static volatile float sink;
+static _Thread_local volatile float sink;
 
 /* Twelve chains by name: an array of them would live in memory where the compiler does not unroll. */
 #define EACH_CHAIN(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)

@@ -86,8 +86,9 @@ static bool size(head *h, int64_t *v) {
     if (h->at == h->end || !isdigit((unsigned char)*h->at))
         return damaged(h, "a size is no number");
     for (*v = 0; h->at < h->end && isdigit((unsigned char)*h->at); h->at++) {
-        *v = *v * 10 + (*h->at - '0');
-        if (*v > MAX_COUNT) return damaged(h, "a size is too large");
+        int digit = *h->at - '0';
+        if (*v > (MAX_COUNT - digit) / 10) return damaged(h, "a size is too large");
+        *v = *v * 10 + digit;
     }
     if (h->at < h->end && *h->at == 'L') h->at++; /* Python 2 wrote 3L */
     return true;

@@ -264,6 +264,8 @@ typedef struct rt_device {
     void (*free)(bz_context *c, rt_program *p);
 } rt_device;
 extern const rt_device rt_cpu, rt_ref, rt_null;
+extern const rt_device *const rt_devices[]; /* by bz_device; BZ_DEVICE_DEFAULT is none */
+extern const unsigned rt_device_count;
 
 /* Start of every device's program. */
 struct rt_program {
@@ -341,7 +343,8 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 typedef struct rt_env {
     int debug;  /* BRAZE_DEBUG */
     bool check; /* BRAZE_CHECK */
-    const char *dump, *device;
+    bz_device device; /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
+    bz_error mistake; /* the first switch whose value makes no sense: no context opens then */
 } rt_env;
 const rt_env *rt_env_get(void); /* read once */
 

@@ -4,8 +4,6 @@
  *                  thread 0 ........... | thread 1 ............. | */
 #include "runtime/cpu.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef struct phase_job {
@@ -135,58 +133,17 @@ static void run_all(bz_context *c, cpu_program *p) {
     bz_rt_end(&run);
 }
 
-/* ---- BRAZE_CHECK=1 */
-
-/* Distance in units of the last place; NaN equals NaN. */
-static double ulps(bz_dtype t, const void *p, const void *q) {
-    double a = ir_bits_to_f64(t, ir_load_bits(t, p)), b = ir_bits_to_f64(t, ir_load_bits(t, q));
-    if (a == b || (isnan(a) && isnan(b))) return 0;
-    if (!ir_is_float(t) || !isfinite(a) || !isfinite(b)) return INFINITY;
-    int digits = t == BZ_F64 ? 53 : t == BZ_F32 ? 24 : t == BZ_F16 ? 11 : 8, exponent;
-    frexp(fmax(fabs(a), fabs(b)), &exponent);
-    return fabs(a - b) / ldexp(1, exponent - digits);
-}
-
-/* A line on stderr for each output; frees `want`. */
-static void compare(const cpu_program *p, const rt_call *call, ir_value_array *want) {
-    for (uint32_t i = 0; i < p->base.noutputs; i++) {
-        const rt_spec *o = &p->base.outputs[i];
-        size_t size = ir_dtype_bytes(o->dtype);
-        double worst = 0;
-        int64_t at = 0;
-        const char *got = call->out[i]->p;
-        for (int64_t k = 0; k < o->layout->count; k++) {
-            double d = ulps(o->dtype, got + (size_t)k * size,
-                            (const char *)want[i].data + (size_t)k * size);
-            if (d > worst) worst = d, at = k;
-        }
-        fprintf(stderr, "braze: check: output %u of %u: worst difference %g ULP (element %lld)\n",
-                i, p->base.noutputs, worst, (long long)at);
-        bz_mem_free(want[i].data);
-    }
-    bz_mem_free(want);
-}
-
-/* The interpreter's outputs, before donated inputs change; NULL and a line on stderr without. */
-static ir_value_array *expected(bz_context *c, cpu_program *p, const rt_call *call) {
-    bz_error e = {0};
-    ir_value_array *want = bz_mem_zero(p->base.noutputs, sizeof *want);
-    if (want && !rt_interpret(c, &p->base, call, want, &e)) return want;
-    fprintf(stderr, "braze: check: the interpreter says: %s\n", want ? e.text : "out of memory");
-    bz_mem_free(want);
-    return NULL;
-}
-
 /* ---- the device's function */
 
 bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
     cpu_program *p = (cpu_program *)base;
     if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
     set_addresses(p, call);
-    ir_value_array *want = rt_env_get()->check ? expected(c, p, call) : NULL;
+    cpu_expected *want = rt_env_get()->check ? cpu_expect(c, p, call) : NULL;
     run_all(c, p);
     c->counters.launches += p->plan->launches.n;
     copy_through(p, call);
-    if (want) compare(p, call, want);
-    return take_error(p, e);
+    bz_status s = take_error(p, e);
+    if (want) cpu_compare(p, call, want, s);
+    return s;
 }

@@ -51,7 +51,7 @@ refuse 'demo: no data' 'cannot be read' "$e/mnist" --data "$work" --out "$work/d
 
 # The first ```c block of README.md.
 awk '/^```c$/ {on = 1; next} /^```$/ {if (on) exit} on' README.md >"$work/readme.c"
-check 'README: compiles' '^compiled' sh -c '"$@" && echo compiled' - ${CC:-cc} -std=c11 -Wall -Wextra -Werror -Iinclude "$work/readme.c" -L"$BRAZE_BUILD" -lbraze \
+check 'README: compiles' '^compiled' sh -c '"$@" && echo compiled' - ${CC:-cc} ${BRAZE_SANITIZE:-} -std=c11 -Wall -Wextra -Werror -Iinclude "$work/readme.c" -L"$BRAZE_BUILD" -lbraze \
     -Wl,-rpath,"$BRAZE_BUILD" -o "$work/readme"
 check 'README: runs' '[0-9]' "$work/readme"
 

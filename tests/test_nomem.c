@@ -3,6 +3,9 @@
 #include "src/ir/base/base.h"
 #include "tests/support/rt_support.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 /* One piece of work: its result as one number, or a status. It releases nothing: the context's scope does. */
 typedef bz_status work(bz_context *c, double *result);
 
@@ -143,6 +146,44 @@ static void fail_before_the_first(const char *name, work *w) {
 Test(nomem, code_that_is_not_cached) {
     fail_before_the_first("rows", rows_work);
     fail_before_the_first("grad", grad_work);
+}
+
+/* ---- exports: all files or none */
+
+static unsigned remove_files(const char *dir) {
+    static const char *const names[] = {"f.o", "f.h", "braze_rt.o"};
+    char path[128];
+    unsigned n = 0;
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        n += unlink(path) == 0;
+    }
+    return n;
+}
+
+Test(nomem, exporting) {
+    char dir[] = "/tmp/braze-nomem-XXXXXX", prefix[64];
+    cr_assert(mkdtemp(dir));
+    snprintf(prefix, sizeof prefix, "%s/f", dir);
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *bias = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
+    bz_tensor *in[] = {bz_copy(bz_ones(c, BZ_SHAPE(2, 3), BZ_F32)), bz_eye(c, 3, 3, BZ_F32),
+                       bz_zeros(c, BZ_SHAPE(3, 2), BZ_F32)};
+    bz_program *p = bz_compile(c, step, &bias, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    cr_assert_eq(bz_eval(in, 3), BZ_OK);
+    bz_status s = BZ_ENOMEM;
+    long n = 0, step_after = getenv("BRAZE_QUICK") ? 25 : 100;
+    for (; s && n < 100000; n += s ? 1 + n / step_after : 0) {
+        bz_mem_fail_after(n);
+        s = bz_export(p, in, prefix, "f", NULL);
+        bz_mem_fail_after(-1);
+        cr_expect(s == BZ_ENOMEM || s == BZ_OK, "%ld: status %d, %s", n, (int)s, bz_message(c));
+        cr_expect_eq(remove_files(dir), s ? 0 : 3, "%ld: files after status %d", n, (int)s);
+        bz_clear(c);
+    }
+    cr_expect(s == BZ_OK && n > 100, "%ld allocations", n);
+    cr_expect_eq(rmdir(dir), 0, "something else is left in %s", dir);
+    bz_close(c);
 }
 
 Test(nomem, opening_a_context) {

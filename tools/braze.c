@@ -31,6 +31,11 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < BZ_LEN(commands); i++) {
         if (strcmp(name, commands[i]->name) != 0) continue;
+        const bz_error *mistake = &rt_env_get()->mistake; /* even where no context opens */
+        if (mistake->status) {
+            fprintf(stderr, "braze: error: %s\n", mistake->text);
+            return TOOL_ENVIRONMENT;
+        }
         tool_args a = {.cmd = commands[i], .argc = argc - 1, .argv = argv + 1};
         return leave(commands[i]->run(&a));
     }

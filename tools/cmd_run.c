@@ -181,7 +181,7 @@ static tool_status run_source(tool_source *s, void *job) {
 }
 
 static tool_status run(tool_args *a) {
-    run_job j = {.repeat = 1, .machine.options.device = BZ_CPU};
+    run_job j = {.repeat = 1};
     tool_status status = read_options(a, &j) ? tool_with_file(a, run_source, &j) : a->status;
     bz_vec_free(&j.files.given);
     return status;

@@ -35,9 +35,7 @@ bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
 
 static bz_status open_machine(const tool_machine *m, bz_context **c, bz_error *e) {
     bz_status s = bz_open(&m->options, c);
-    if (s == BZ_EDEVICE)
-        return bz_fail(e, s, "this machine lacks the instruction set that was asked for");
-    return s ? bz_fail(e, s, "%s", bz_status_text(s)) : BZ_OK;
+    return s ? bz_fail(e, s, "%s", bz_message(NULL)) : BZ_OK;
 }
 
 bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
@@ -75,6 +73,12 @@ static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e
     return x->program ? BZ_OK : e->status;
 }
 
+/* Does this run in the interpreter, by an option or by the environment? */
+static bool interprets(const tool_machine *m) {
+    bz_device d = m->options.device;
+    return (d == BZ_DEVICE_DEFAULT ? rt_env_get()->device : d) == BZ_REF;
+}
+
 bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
                            const ir_value_array *inputs, bz_error *e) {
     *x = (tool_engine){.g = g, .inputs = inputs};
@@ -83,7 +87,7 @@ bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph
     x->out = bz_mem_zero(g->outputs.n + 1, sizeof *x->out);
     x->bits = bz_mem_zero(g->inputs.n + 1, sizeof *x->bits);
     bz_status s = x->results && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
-    if (!s && m->options.device != BZ_REF) {
+    if (!s && !interprets(m)) {
         s = open_context(x, m, e);
         if (!s) s = take_inputs(x, inputs);
     }

@@ -86,7 +86,7 @@ tool_status tool_write(const bz_text *t);
 
 /* Options that all commands with a machine share. */
 typedef struct tool_machine {
-    bz_options options; /* device: BZ_CPU or BZ_REF */
+    bz_options options;
     bool eager;
 } tool_machine;
 

@@ -29,8 +29,9 @@ typedef struct bz_options {
     uint64_t seed; /* of rand, randn, randint */
 } bz_options;
 
-/* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks,
- * BZ_ENOMEM; *out is NULL then. */
+/* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks, either
+ * of them for a switch in the environment that makes no sense (docs/switches.md), BZ_ENOMEM; *out is NULL then, and bz_message(NULL)
+ * says why. */
 BZ_API bz_status bz_open(const bz_options *options, bz_context **out);
 
 /* Frees the context and all that is in it; its handles become stale. Pending writes to foreign memory are done first. NULL is fine. */
@@ -49,7 +50,7 @@ BZ_API bz_tensor *bz_keep(bz_tensor *x);
 BZ_API bz_status bz_release(bz_tensor *x);
 
 /* What went wrong first since bz_clear, BZ_OK if nothing; its text with op, shapes and source line ("" if nothing). The text is
- * valid until the next call on c. */
+ * valid until the next call on c. c NULL: of the last bz_open that failed in this thread. */
 BZ_API bz_status bz_context_status(const bz_context *c);
 BZ_API const char *bz_message(const bz_context *c);
 /* Forgets the error. Poisoned handles stay poisoned. */

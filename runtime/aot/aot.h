@@ -21,6 +21,8 @@
 #else
 #define BZ_RT_API extern __attribute__((visibility("default")))
 #endif
+/* Of what the files here need of each other and nobody else does: weak only in the definition. */
+#define BZ_RT_INNER extern __attribute__((visibility("default")))
 #define BZ_RT_MAX_THREADS 256
 
 /* ---- pool.c ---- */
@@ -64,6 +66,13 @@ BZ_RT_API void bz_rt_end(bz_rt_run *run);
 /* Ends and joins the workers if no run is open; the next run creates new ones. Happens by itself at
  * exit. */
 BZ_RT_API void bz_rt_stop(void);
+
+/* ---- env.c ---- */
+
+/* A switch of the environment: a number from 0 to hi; the place of its word in `words` (NULL-terminated). -1 when it is not set,
+ * or, with a line on standard error, when its value is none of these. */
+BZ_RT_INNER int bz_rt_env_number(const char *name, int hi);
+BZ_RT_INNER int bz_rt_env_word(const char *name, const char *const *words);
 
 /* ---- cpu.c ---- */
 

@@ -7,8 +7,7 @@
 
 #include <cpuid.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 enum {
     XCR0_SSE_AVX = 0x06, /* xmm, upper halves of ymm */
@@ -44,12 +43,12 @@ static bz_rt_isa detect(void) {
     return has(b, v4_7b) && has(saved, XCR0_AVX512) ? BZ_RT_V4 : BZ_RT_V3;
 }
 
-/* What $BRAZE_ISA allows; an unknown word allows everything. */
+/* What $BRAZE_ISA allows. */
 static bz_rt_isa environment_cap(void) {
-    const char *word = getenv("BRAZE_ISA");
-    if (word && strcmp(word, "base") == 0) return BZ_RT_BASE;
-    if (word && strcmp(word, "avx2") == 0) return BZ_RT_V3;
-    return BZ_RT_V4;
+    static const char *const words[] = {
+        [BZ_RT_BASE] = "base", [BZ_RT_V3] = "avx2", [BZ_RT_V4] = "avx512", NULL};
+    int cap = bz_rt_env_word("BRAZE_ISA", words);
+    return cap < 0 ? BZ_RT_V4 : (bz_rt_isa)cap;
 }
 
 bz_rt_isa bz_rt_isa_detect(void) {

@@ -216,10 +216,16 @@ static int count_processors(void) {
     return clamp_threads(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* $BRAZE_THREADS, read once: a mistake in it is told once. */
 static int default_threads(void) {
-    const char *word = getenv("BRAZE_THREADS");
-    long wanted = word ? strtol(word, NULL, 10) : 0;
-    return wanted > 0 ? clamp_threads(wanted) : count_processors();
+    enum { NOT_READ = -2 };
+    static _Atomic int known = NOT_READ;
+    int wanted = atomic_load_explicit(&known, memory_order_relaxed);
+    if (wanted == NOT_READ) {
+        wanted = bz_rt_env_number("BRAZE_THREADS", BZ_RT_MAX_THREADS);
+        atomic_store_explicit(&known, wanted, memory_order_relaxed);
+    }
+    return wanted > 0 ? wanted : count_processors();
 }
 
 int bz_rt_threads(void) {

@@ -74,6 +74,7 @@ static const cg_plugin *open_beside(const char *path, bz_text *tried) {
         bz_text_str(&file, CG_PLUGIN_FILE);
         tried->failed |= file.failed;
         p = file.failed ? NULL : open_file(file.p, tried);
+        tried->failed |= file.failed;
         bz_text_free(&file);
     }
     return p;

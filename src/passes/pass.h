@@ -92,6 +92,9 @@ extern const unsigned pass_count;
 const pass_info *pass_find(const char *name, size_t n);
 /* Dumps after passes whose letters stand in `letters` go to stderr ("" = none). Process-wide, set before compiling. */
 void pass_set_dump(const char *letters);
+/* Beside the letters of passes: the graph as recorded, the plan, everything. */
+enum { PASS_DUMP_RECORDED = 'g', PASS_DUMP_PLAN = 'p', PASS_DUMP_ALL = '*' };
+bool pass_dump_knows(const char *letters); /* Does each letter stand for something? */
 
 /* ---- grad.c: gradients, graph to graph. Appends to g the nodes that compute d loss / d wrt[i] and puts them in out[i]. `loss`: any
  * shape; seed: the gradient of the result with respect to `loss` (0: ones, then loss must be 0-d). wrt nodes may be any

@@ -18,6 +18,24 @@ void pass_set_dump(const char *letters)
     dump_letters = letters;
 }
 
+bool pass_dump_knows(const char *letters)
+{
+    static const char others[] = {PASS_DUMP_RECORDED, PASS_DUMP_PLAN, PASS_DUMP_ALL};
+    for (; *letters; letters++) {
+        bool known = memchr(others, *letters, sizeof others) != NULL;
+        for (unsigned i = 0; i < pass_count && !known; i++)
+            known = pass_table[i].letter == *letters;
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+static bool dumps(char letter)
+{
+    return strchr(dump_letters, letter) || strchr(dump_letters, PASS_DUMP_ALL);
+}
+
 const pass_info *pass_find(const char *name, size_t n)
 {
     for (unsigned i = 0; i < pass_count; i++)
@@ -28,7 +46,7 @@ const pass_info *pass_find(const char *name, size_t n)
 
 static void dump(const char *what, char letter, const ir_graph *before, const ir_graph *g)
 {
-    if (!strchr(dump_letters, letter) && !strchr(dump_letters, '*'))
+    if (!dumps(letter))
         return;
     bz_text t = {0}, old = {0};
     ir_print(&t, g);
@@ -44,7 +62,7 @@ static void dump(const char *what, char letter, const ir_graph *before, const ir
 
 static void dump_plan(const pass_plan *p)
 {
-    if (!strchr(dump_letters, 'p') && !strchr(dump_letters, '*'))
+    if (!dumps(PASS_DUMP_PLAN))
         return;
     bz_text t = {0};
     pass_plan_print(&t, p);
@@ -104,7 +122,7 @@ pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e)
     e = e ? e : &own;
     if (check_static(g, e))
         return NULL;
-    dump("recorded", 'g', NULL, g);
+    dump("recorded", PASS_DUMP_RECORDED, NULL, g);
     ir_graph *now = copy_graph(g, e);
     for (unsigned i = 0; now && i < pass_count; i++)
         now = run_pass(&pass_table[i], now, t, e);

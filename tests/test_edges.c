@@ -1,0 +1,224 @@
+/* test_edges.c - every builder and every elementwise op, driven by the tables, on operands at the edge: 0-d, no elements, one
+ * element, fitting and not, of fitting dtypes and not, with attributes at the edge: absent, far outside, repeated, NaN, huge. Each
+ * line either is refused with a status and words that name the op, or means the same to the interpreter and to a compiled plan. */
+#include "src/ir/text.h"
+#include "tests/support/irtest.h"
+#include "tests/support/plan_run.h"
+#include "tests/support/rt_support.h"
+#include "tests/support/targets.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { VARIANTS = 6, MAX_NUMEL = 1 << 16 };
+
+static const char *const shapes[] = {"[]",  "[0]", "[0,3]", "[3,0]",
+                                     "[1]", "[4]", "[3,3]", "[1,2,0,3]"};
+
+/* Dtypes of operand 0, of the others. */
+static const char *const dtypes[][2] = {{"f32", "f32"},   {"f32", "i64"}, {"i64", "i64"},
+                                        {"bool", "bool"}, {"f16", "f16"}, {"u8", "f64"}};
+
+/* Values of an attribute, one a variant; the first is sensible. */
+static const struct {
+    const char *type, *values[VARIANTS];
+} attributes[] = {
+    {"int", {"0", "-1", "1", "99", "-99", "1099511627776"}},
+    {"float", {"0.5", "nan", "-inf", "0", "-1e300", "1e-320"}},
+    {"ints", {"[0]", "[]", "[-1]", "[0,0]", "[7]", "[0,1]"}},
+    {"dims", {"[3]", "[]", "[0,3]", "[-1]", "[1099511627776]", "[1,1,1]"}},
+    {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
+    {"flag", {"0", "1", "1", "0", "1", "1"}},
+    {"graph", {"nothing", "main", "nothing", "main", "0", "1"}},
+};
+
+static const char *value_of(const char *type, size_t n, unsigned variant) {
+    for (unsigned i = 0; i < BZ_LEN(attributes); i++)
+        if (strlen(attributes[i].type) == n && !memcmp(attributes[i].type, type, n))
+            return attributes[i].values[variant];
+    cr_assert(false, "an attribute of the new type %s", type);
+    return NULL;
+}
+
+/* " {axis=0, keepdim=1}": of each attribute in `spec` a value of the variant, the next one's the next; variant 0 leaves out what has
+ * a default. */
+static void put_attributes(bz_text *t, const char *spec, unsigned variant) {
+    const char *sep = " {";
+    unsigned number = 0;
+    for (const char *s = spec + strspn(spec, " "); *s; s += strspn(s, " ")) {
+        size_t n = strcspn(s, " "), name = strcspn(s, ":"), type = strcspn(s + name + 1, "= ");
+        bool may_miss = memchr(s, '=', n) || !memcmp(s + name + 1, "flag", 4);
+        if (variant || !may_miss) {
+            bz_textf(t, "%s%.*s=%s", sep, (int)name, s,
+                     value_of(s + name + 1, type, (variant + number) % VARIANTS));
+            sep = ", ";
+        }
+        number += variant > 0;
+        s += n;
+    }
+    if (*sep == ',') bz_text_str(t, "}");
+}
+
+static struct { unsigned refused, same, failed_alike, large; } seen;
+
+/* Compiled for `target` and run in the interpreter of loops: the same values, or the same failure. */
+static void check_plan(const char *text, const ir_graph *g, const plan_target *target,
+                       const ir_value_array *in, const ir_value_array *want, bz_status failed) {
+    bz_error e = {0};
+    ir_value_array out[4] = {0};
+    pass_plan *p = pass_compile(g, &target->t, &e);
+    if (!p) {
+        cr_expect(e.status == BZ_EUNSUPPORTED && *e.text, "%s: %s: %s", text, target->name, e.text);
+        return;
+    }
+    bz_status s = plan_run(p, in, out, &e);
+    cr_expect_eq(s, failed, "%s: %s: status %d, not %d: %s", text, target->name, (int)s,
+                 (int)failed, e.text);
+    for (uint32_t i = 0; i < g->outputs.n && !s && !failed; i++)
+        cr_expect_eq(first_difference(&want[i], &out[i]), -1, "%s: %s: output %u differs", text,
+                     target->name, i);
+    if (!s) free_values(out, g->outputs.n);
+    pass_plan_free(p);
+}
+
+static bool is_small(const ir_graph *g) {
+    for (ir_ref r = 1; r < g->n.n; r++) {
+        int64_t n;
+        if (!ir_numel(g, r, &n) || n > MAX_NUMEL) return false;
+    }
+    return true;
+}
+
+static void check_values(const char *text, const ir_graph *g) {
+    static unsigned turn;
+    bz_error e = {0};
+    ir_value_array in[8] = {0}, want[4] = {0};
+    random_inputs(g, in, 3);
+    bz_status s = ir_interpret(g, in, want, &e);
+    cr_expect(!s || (s == BZ_EINDEX && *e.text), "%s: status %d: %s", text, (int)s, e.text);
+    check_plan(text, g, &targets[turn++ % target_count], in, want, s);
+    *(s ? &seen.failed_alike : &seen.same) += 1;
+    free_values(in, g->inputs.n);
+    if (!s) free_values(want, g->outputs.n);
+}
+
+static void check_text(const char *op, const char *text) {
+    bz_error e = {0};
+    ir_module *m = ir_parse(text, strlen(text), "edge.bz", &e);
+    if (!m) {
+        bool users =
+            e.status && e.status != BZ_ENOMEM && e.status != BZ_ECOMPILE && e.status != BZ_EIO;
+        cr_expect(users && e.line && strlen(e.text) > 8, "%s: status %d: '%s'", text, (int)e.status,
+                  e.text);
+        seen.refused++;
+        (void)op;
+        return;
+    }
+    if (is_small(m->graphs.p[0]))
+        check_values(text, m->graphs.p[0]);
+    else
+        seen.large++;
+    ir_module_free(m);
+}
+
+/* One line that calls `op` with `n` operands of this shape and these dtypes. */
+static void check_line(const char *op, unsigned n, const char *attrs, unsigned results,
+                       unsigned shape, unsigned dtype, unsigned variant) {
+    bz_text t = {0};
+    bz_text_str(&t, "graph main(");
+    for (unsigned i = 0; i < n; i++)
+        bz_textf(&t, "%sx%u: %s%s", i ? ", " : "", i, dtypes[dtype][i > 0], shapes[shape]);
+    bz_text_str(&t, ") {\n ");
+    for (unsigned i = 0; i < results; i++) bz_textf(&t, "%s%%r%u", i ? ", " : "", i);
+    bz_textf(&t, " = %s", op);
+    for (unsigned i = 0; i < n; i++) bz_textf(&t, "%s%%x%u", i ? ", " : " ", i);
+    put_attributes(&t, attrs, variant);
+    bz_text_str(&t, "\n return ");
+    for (unsigned i = 0; i < results; i++) bz_textf(&t, "%s%%r%u", i ? ", " : "", i);
+    bz_text_str(&t, " }\n");
+    check_text(op, bz_text_c(&t));
+    bz_text_free(&t);
+}
+
+/* Words in a list; optional ones ("w?") count if `all`. */
+static unsigned words(const char *s, bool all) {
+    unsigned n = 0;
+    for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
+        size_t len = strcspn(s, " ");
+        n += all || s[len - 1] != '?';
+        s += len;
+    }
+    return n;
+}
+
+static void check_builder(const char *op, const char *operands, const char *attrs,
+                          unsigned results) {
+    unsigned least = words(operands, false), most = words(operands, true);
+    for (unsigned s = 0; s < (most ? BZ_LEN(shapes) : 1); s++)
+        for (unsigned d = 0; d < (most ? BZ_LEN(dtypes) : 1); d++)
+            for (unsigned v = 0; v < (*attrs ? VARIANTS : 1); v++)
+                check_line(op, (s + d + v) % 2 ? least : most, attrs, results, s, d, v);
+}
+
+Test(edges, every_builder, .timeout = 600) {
+    for (unsigned i = 0; i < ir_builder_count; i++) {
+        unsigned before = seen.same + seen.large;
+        const ir_builder *b = &ir_builders[i];
+        bool bodies = strstr(b->attrs, ":graph") != NULL;
+        check_builder(b->name, b->operands, b->attrs, words(b->results, true));
+        cr_expect(bodies || seen.same + seen.large > before, "%s: nothing works", b->name);
+    }
+    fprintf(stderr,
+            "%u lines refused, %u with equal values, %u with equal failures, %u too large to run\n",
+            seen.refused, seen.same, seen.failed_alike, seen.large);
+    cr_expect_gt(seen.refused, 500u);
+    cr_expect_gt(seen.same, 500u);
+}
+
+Test(edges, every_elementwise_op, .timeout = 600) {
+    static const char *const operands[] = {"", "x", "x y", "x y z"};
+    for (unsigned op = 1; op < IR_ELEM_END; op++)
+        if (ir_op_is_elementwise((ir_op)op) && !ir_builder_find(ir_ops[op].name))
+            check_builder(ir_ops[op].name, operands[ir_ops[op].arity], "", 1);
+    cr_expect_gt(seen.same, 1000u);
+}
+
+/* ---- more than there is: told at once, nothing touched */
+
+Test(edges, huge_tensors) {
+    const int64_t huge = INT64_C(1) << 40;
+    for (int d = BZ_CPU; d <= BZ_REF; d++)
+        for (int mode = BZ_LAZY; mode <= BZ_EAGER; mode++) {
+            bz_context *c;
+            cr_assert(!bz_open(&(bz_options){.device = (bz_device)d, .mode = (bz_mode)mode}, &c));
+            time_t start = time(NULL);
+            bz_tensor *x = bz_rand(c, BZ_SHAPE(huge, 8), BZ_F64), *y = bz_add(x, bz_scalar(c, 1));
+            cr_expect_eq(bz_eval(&y, 1), BZ_ENOMEM, "%s", bz_message(c));
+            cr_expect(strstr(bz_message(c), "memory"), "%s", bz_message(c));
+            bz_clear(c);
+            x = bz_reshape(bz_rand(c, BZ_SHAPE(huge), BZ_F64),
+                           BZ_SHAPE(INT64_C(1) << 20, INT64_C(1) << 20));
+            y = bz_transpose(x, 0, 1);
+            cr_expect_eq(bz_eval(&y, 1), BZ_ENOMEM, "%s", bz_message(c));
+            bz_clear(c);
+            EXPECT(bz_full(c, BZ_SHAPE(2), 3, BZ_F32), 3, 3); /* the context works on */
+            cr_expect_lt(time(NULL) - start, 5, "device %d, mode %d", d, mode);
+            bz_close(c);
+        }
+}
+
+/* NaN where a number is wanted: refused where it can have no meaning, carried where it has one. */
+Test(edges, nan_arguments) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 4}), BZ_SHAPE(3));
+    EXPECT_ERROR(c, bz_arange(c, (double)NAN, 1, 1, BZ_F32), BZ_EARG, "arange");
+    EXPECT_ERROR(c, bz_arange(c, 0, INFINITY, 1, BZ_F32), BZ_EARG, "arange");
+    cr_expect(isnan(bz_item(bz_sum(bz_full(c, BZ_SHAPE(2), (double)NAN, BZ_F32), NULL, 0, false))));
+    cr_expect(isnan(bz_item(bz_max(bz_add(x, bz_scalar(c, (double)NAN)), NULL, 0, false))));
+    cr_expect(isnan(bz_item(bz_sum(bz_layer_norm(x, NULL, NULL, 1, (double)NAN), NULL, 0, false))));
+    cr_expect(isnan(bz_item(
+        bz_sum(bz_pad(x, ((int64_t[]){1}), ((int64_t[]){0}), 1, (double)NAN), NULL, 0, false))));
+    EXPECT_ERROR(c, bz_linspace(c, 0, (double)NAN, 3, BZ_F32), BZ_EARG, "linspace");
+    cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
+    bz_close(c);
+}
