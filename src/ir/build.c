@@ -354,6 +354,11 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
             attr[2 * i + 1] *= in[2 * i + 1];
         }
         x = ir_operand(g, x, 0);
+        whole = same_dims(g, x, dims, n.rank);
+        for (unsigned i = 0; i < n.rank; i++)
+            whole &= attr[2 * i] == 0 && attr[2 * i + 1] == 1;
+        if (whole)
+            return x;
     }
     ir_ref c = moved_const(g, x, dims, n.rank);
     return c ? c : ir_append(g, IR_SLICE, (bz_dtype)n.dtype, dims, n.rank, &x, 1, attr, 2u * n.rank);

@@ -186,10 +186,43 @@ static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to)
     return x ? ir_cast(g, x, to) : 0;
 }
 
+/* The constructors join movements that follow each other; recorded and parsed nodes stand as they were written. */
+static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
+{
+    const ir_node *n = ir_at(old, r);
+    const int64_t *attr = ir_attrs(old, n);
+    ir_ref x = map->to[ir_in(old, n)[0]];
+    int64_t start[IR_MAX_RANK], step[IR_MAX_RANK], count[IR_MAX_RANK];
+    int perm[IR_MAX_RANK];
+    switch (n->op) {
+    case IR_RESHAPE:
+        return ir_reshape_dims(g, x, ir_dims(old, n), n->rank);
+    case IR_EXPAND:
+        return ir_expand_dims_like(g, x, ir_dims(old, n), n->rank);
+    case IR_PERMUTE:
+        for (unsigned i = 0; i < n->rank; i++)
+            perm[i] = (int)attr[i];
+        return ir_permute(g, x, perm, n->rank);
+    case IR_SLICE:
+        if (!x || !ir_static_shape(g, x, count) || !ir_static_shape(old, r, count))
+            break;
+        for (unsigned i = 0; i < n->rank; i++) {
+            start[i] = attr[2 * i];
+            step[i] = attr[2 * i + 1];
+        }
+        return ir_slice_exact(g, x, start, count, step);
+    default:
+        break;
+    }
+    return ir_rebuild_node(g, old, map, r);
+}
+
 static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
 {
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
+    if (ir_op_is_movement(n->op) && n->nin == 1)
+        return canonical_move(g, old, map, r);
     if (n->op == IR_CAST)
         return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
