@@ -203,12 +203,6 @@ static bool make_scopes(em *f) {
     return true;
 }
 
-static bool has_streams(const lp_kernel *k) {
-    for (uint32_t i = 1; i < k->inst.n; i++)
-        if (k->inst.p[i].op == LP_STORE && k->inst.p[i].flags & LP_STREAM) return true;
-    return false;
-}
-
 /* Starts function fn: arrays for the values of the kernel, an entry block, and the block behind it.
  * */
 static bool function_begin(em *f) {
@@ -226,7 +220,6 @@ static bool function_begin(em *f) {
               f->scalars && match_regions(f);
     if (!ok) return false;
     f->streamed = false;
-    f->streams = has_streams(f->k);
     find_roots(f);
     LLVMPositionBuilderAtEnd(f->entry, em_block(f));
     LLVMPositionBuilderAtEnd(f->b, em_block(f));

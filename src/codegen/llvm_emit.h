@@ -61,7 +61,6 @@ typedef struct em {
     int64_t *place;       /* of each SCRATCH array: its offset in the scratch memory */
     int64_t scratch_used; /* bytes of all of them */
     bz_status status;     /* of what went wrong while writing */
-    bool streams;         /* the kernel has such stores: its operands, too, come from memory */
     bool streamed;        /* a non-temporal store stands somewhere: the phase ends with a fence */
     bz_arena arena;
 } em;

@@ -26,9 +26,9 @@ void em_mark(em *f, LLVMValueRef access, uint32_t pointer, unsigned flags) {
         LLVMSetMetadata(access, f->u->md[EM_ALIAS_SCOPE], r->scope);
         LLVMSetMetadata(access, f->u->md[EM_NOALIAS], r->others);
     }
-    if (!(flags & LP_STREAM)) return;
+    if (!(flags & LP_STREAM) || LLVMGetTypeKind(LLVMTypeOf(access)) != LLVMVoidTypeKind) return;
     LLVMSetMetadata(access, f->u->md[EM_NONTEMPORAL], f->u->one_md);
-    f->streamed |= LLVMGetTypeKind(LLVMTypeOf(access)) == LLVMVoidTypeKind;
+    f->streamed = true;
 }
 
 LLVMValueRef em_stack(em *f, LLVMTypeRef type, uint64_t count) {
@@ -74,35 +74,11 @@ static bool gathers(const em *f, bz_dtype t, unsigned lanes) {
 
 /* ---- reading ahead */
 
-/* The innermost loop around instruction n; 0 for none. */
-static uint32_t loop_around(const em *f, uint32_t n) {
-    uint32_t i = n;
-    while (i > 0 && (em_inst(f, i)->op != LP_LOOP || f->close[i] < n)) i--;
-    return i;
-}
-
-/* True when load n is of the only buffer that its loop reads. */
-static bool reads_alone(const em *f, uint32_t n) {
-    uint32_t loop = loop_around(f, n), root = f->root[lp_args(f->k, em_inst(f, n))[0]];
-    for (uint32_t i = loop + 1; loop && i < f->close[loop]; i++) {
-        const lp_inst *x = em_inst(f, i);
-        if ((x->op == LP_LOAD || x->op == LP_GATHER) && f->root[lp_args(f->k, x)[0]] != root)
-            return false;
-    }
-    return loop != 0;
-}
-
-/* A kernel whose results go past the caches has its operands in memory too, and the processor's own
- * prefetching stops at each page: asking four pages ahead takes a sixth off a long chain of
- * pointwise ops. With two buffers to read there are streams enough, and asking costs more than it
- * gives. */
-static void read_ahead(em *f, uint32_t n, LLVMValueRef p) {
-    const lp_inst *i = em_inst(f, n);
-    bool vector = i->lanes * ir_dtype_bytes((bz_dtype)i->dtype) >= 32;
-    if (!f->streams || !vector || !f->roots[f->root[lp_args(f->k, i)[0]]].constant ||
-        !reads_alone(f, n))
-        return;
-    LLVMValueRef ahead = LLVMConstInt(em_int(f, 64, 1), 4 * 4096, false);
+/* A load from memory that is read in order asks for what comes two pages later: the processor's own
+ * prefetching stops at each page, and in a long body it sees too few loads at once. */
+static void read_ahead(em *f, const lp_inst *i, LLVMValueRef p) {
+    if (!(i->flags & LP_STREAM) || i->lanes * ir_dtype_bytes((bz_dtype)i->dtype) < 32) return;
+    LLVMValueRef ahead = LLVMConstInt(em_int(f, 64, 1), 2 * 4096, false);
     LLVMValueRef args[4] = {LLVMBuildGEP2(f->b, f->u->mem[BZ_U8], p, &ahead, 1, ""),
                             const_u32(f, 0), const_u32(f, 3), const_u32(f, 1)};
     em_intrinsic(f, "llvm.prefetch", &f->u->ptr, 1, args, 4);
@@ -124,7 +100,7 @@ static LLVMValueRef load(em *f, uint32_t n) {
     } else {
         v = LLVMBuildLoad2(f->b, type, p, "");
         LLVMSetAlignment(v, alignment(i, t, i->lanes));
-        read_ahead(f, n, p);
+        read_ahead(f, i, p);
     }
     em_mark(f, v, lp_args(f->k, i)[0], i->flags);
     return em_from_memory(f, t, v);

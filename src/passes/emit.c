@@ -217,7 +217,7 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset)
     if (ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1) {
         lp_val base = emit_index(m, offset);
         for (unsigned u = 0; u < m->width; u++)
-            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes, load_mask(m, u), 0);
+            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes, load_mask(m, u), p == m->ahead ? LP_STREAM : 0);
         return r;
     }
     for (unsigned u = 0; u < m->width; u++) {

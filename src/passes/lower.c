@@ -10,7 +10,7 @@
 
 /* ---- services for the kernels' authors */
 
-enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64 };
+enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64, AHEAD_BYTES = 8 << 20 };
 
 int64_t lower_count(const int64_t *sizes, unsigned n)
 {
@@ -113,6 +113,20 @@ unsigned lower_stream_flags(const lower *l, int64_t row)
         bytes += b->count * size;
     }
     return bytes >= STREAM_BYTES ? LP_STREAM | LP_ALIGNED : 0;
+}
+
+lp_val lower_read_ahead(const lower *l)
+{
+    lp_val found = 0;
+    for (uint32_t i = 0; i < l->buffers.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
+        if (l->k->buffers.p[i].access != LP_IN || b->count * (int64_t)ir_dtype_bytes(b->dtype) < AHEAD_BYTES)
+            continue;
+        if (found)
+            return 0;
+        found = l->pointers.p[i];
+    }
+    return found;
 }
 
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)

@@ -166,6 +166,7 @@ bool lower_map(lower *l)
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width)
         width /= 2;
+    l->m.ahead = lower_read_ahead(l);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1)
         return one_row(l, &s, lanes, width, flags);

@@ -553,6 +553,7 @@ bool lower_row(lower *l)
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
+    l->m.ahead = lower_read_ahead(l);
     bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
     bool ok = q->depth && q->need && find_depths(q) && find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
     bz_mem_free(q->depth);

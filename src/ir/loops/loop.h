@@ -92,7 +92,7 @@ typedef enum lp_loop_kind {
 typedef enum lp_scope { LP_STACK, LP_SCRATCH, LP_SHARED } lp_scope; /* of LOCAL: small; per-thread scratch memory; GPU shared */
 
 enum lp_flags {
-    LP_STREAM = 1 << 4,  /* LOAD/STORE: non-temporal */
+    LP_STREAM = 1 << 4,  /* STORE: non-temporal; LOAD: from memory that is read in order, worth asking ahead */
     LP_ALIGNED = 1 << 5, /* LOAD/STORE: address is a multiple of the vector's size (at most 64) */
 };
 
