@@ -178,11 +178,11 @@ static LLVMValueRef round_float(em *f, ir_op op, bz_dtype t, unsigned lanes, LLV
                     x);
 }
 
-/* maxps gives its second operand unless the first is larger: only a NaN in the first must be put
- * back. */
+/* maxps gives its second operand unless the first is larger: only a NaN in the first must stay.
+ * Asked in this order it is one maxps under a mask where there are masks. */
 static LLVMValueRef float_extreme(em *f, LLVMRealPredicate p, const LLVMValueRef *x) {
     LLVMValueRef m = choose(f, LLVMBuildFCmp(f->b, p, x[0], x[1], ""), x[0], x[1]);
-    return choose(f, LLVMBuildFCmp(f->b, LLVMRealUNO, x[0], x[0], ""), x[0], m);
+    return choose(f, LLVMBuildFCmp(f->b, LLVMRealORD, x[0], x[0], ""), m, x[0]);
 }
 
 static LLVMValueRef on_float(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {

@@ -10,7 +10,7 @@
 
 /* ---- services for the kernels' authors */
 
-enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64, AHEAD_BYTES = 8 << 20 };
+enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64 };
 
 int64_t lower_count(const int64_t *sizes, unsigned n)
 {
@@ -115,12 +115,12 @@ unsigned lower_stream_flags(const lower *l, int64_t row)
     return bytes >= STREAM_BYTES ? LP_STREAM | LP_ALIGNED : 0;
 }
 
-lp_val lower_read_ahead(const lower *l)
+lp_val lower_read_ahead(const lower *l, int64_t most)
 {
     lp_val found = 0;
     for (uint32_t i = 0; i < l->buffers.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
-        if (l->k->buffers.p[i].access != LP_IN || b->count * (int64_t)ir_dtype_bytes(b->dtype) < AHEAD_BYTES)
+        if (l->k->buffers.p[i].access != LP_IN || b->count * (int64_t)ir_dtype_bytes(b->dtype) <= most)
             continue;
         if (found)
             return 0;

@@ -220,9 +220,9 @@ unsigned lower_node_ops(const lower *l, ir_ref r); /* of one node; 0 for what co
 /* Flags for stores of vectors at multiples of their length into the group's outputs: past the caches when they are far larger than
  * these. `row`: elements from one row's start to the next, 0 if there is one row. */
 unsigned lower_stream_flags(const lower *l, int64_t row);
-/* The one operand of the kernel that no cache holds, for `emitter.ahead`; 0 when there is none, or several: then the processor sees
- * enough loads by itself. */
-lp_val lower_read_ahead(const lower *l);
+/* The one operand of the kernel with more than `most` bytes, for `emitter.ahead`; 0 when there is none, or several: then the processor
+ * sees enough loads by itself. */
+lp_val lower_read_ahead(const lower *l, int64_t most);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */

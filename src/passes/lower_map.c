@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { TASK = 8192 };
+enum { TASK = 8192, AHEAD_BYTES = 8 << 20 };
 
 typedef struct map_space {
     int64_t outer, inner;
@@ -166,7 +166,7 @@ bool lower_map(lower *l)
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width)
         width /= 2;
-    l->m.ahead = lower_read_ahead(l);
+    l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1)
         return one_row(l, &s, lanes, width, flags);

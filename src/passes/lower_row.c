@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12 };
+enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12, AHEAD_BYTES = 1 << 20 };
 
 typedef struct fold_node {
     ir_ref r;
@@ -553,7 +553,7 @@ bool lower_row(lower *l)
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
-    l->m.ahead = lower_read_ahead(l);
+    l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
     bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
     bool ok = q->depth && q->need && find_depths(q) && find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
     bz_mem_free(q->depth);
