@@ -103,3 +103,42 @@ Test(plan, old_faults_stay_away)
     closedir(d);
     cr_expect(only || files >= 5, "%u files", files);
 }
+
+/* Vector loads that read ahead and vector loads in all kernels of a plan. */
+static void count_loads(const pass_plan *p, unsigned *ahead, unsigned *all)
+{
+    *ahead = *all = 0;
+    for (uint32_t i = 0; i < p->code->k.n; i++) {
+        const lp_kernel *k = p->code->k.p[i];
+        for (uint32_t n = 1; n < k->inst.n; n++) {
+            bool load = k->inst.p[n].op == LP_LOAD && k->inst.p[n].lanes > 1;
+            *all += load;
+            *ahead += load && k->inst.p[n].flags & LP_STREAM;
+        }
+    }
+}
+
+Test(plan, the_one_big_operand_is_read_ahead)
+{
+    static const struct {
+        const char *text;
+        bool some, every; /* of the vector loads read ahead */
+    } cases[] = {
+        {"graph g(x: f32[4096,1024]) {\n  %1 = sum %x {axes=[1]}\n  return %1\n}", true, true},
+        {"graph g(x: f32[128,1024]) {\n  %1 = sum %x {axes=[1]}\n  return %1\n}", false, false}, /* the caches hold it */
+        {"graph g(x: f32[16384,1024], w: f32[1024]) {\n  %1 = mul %x %w\n  return %1\n}", true, false},
+        {"graph g(x: f32[16384,1024], y: f32[16384,1024]) {\n  %1 = mul %x %y\n  return %1\n}", false, false}, /* two of them */
+    };
+    for (unsigned i = 0; i < BZ_LEN(cases); i++) {
+        bz_error e = {0};
+        unsigned ahead, all;
+        ir_module *m = ir_parse(cases[i].text, strlen(cases[i].text), "case", &e);
+        cr_assert(m, "case %u: %s", i, e.text);
+        pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+        cr_assert(p, "case %u: %s", i, e.text);
+        count_loads(p, &ahead, &all);
+        cr_expect(all && !!ahead == cases[i].some && (ahead == all) == cases[i].every, "case %u: %u of %u loads", i, ahead, all);
+        pass_plan_free(p);
+        ir_module_free(m);
+    }
+}
