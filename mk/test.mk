@@ -42,9 +42,10 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
 
-# Criterion's own runner cannot start under ThreadSanitizer.
+# Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.
 TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
+$(FUZZERS): TEST_MAIN :=
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter-out $(if $(TEST_MAIN),,%/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

@@ -225,12 +225,14 @@ static bool write_home(bz_context *c, rt_storage *s) {
     return true;
 }
 
-static bz_status hand_out(bz_context *c, rt_epoch *e) {
+/* Values to the storages that wait for them. Those of foreign memory wait on unless `all` was computed: what is still to be computed
+ * may read what lies in that memory now. */
+static bz_status hand_out(bz_context *c, rt_epoch *e, bool all) {
     bool home = true;
     for (rt_storage *s = e->pending, *next; s; s = next) {
         next = s->next;
         rt_buffer *b = kept(e, s->node);
-        if (!b) continue;
+        if (!b || (s->dirty && !all)) continue;
         s->buf = rt_buffer_ref(b);
         rt_storage_settle(s);
         if (s->dirty) home &= write_home(c, s);
@@ -272,12 +274,12 @@ static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
     return BZ_OK;
 }
 
-static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n) {
+static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool all) {
     rt_epoch *e = c->epoch;
     if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    status = hand_out(c, e);
+    status = hand_out(c, e, all);
     sweep(c, e);
     if (e->g->n.n > LONG_EPOCH) {
         for (rt_storage *k = e->settled; k; k = k->next) k->buf->forgotten = true;
@@ -291,7 +293,7 @@ static bz_status eval_everything(bz_context *c) {
     rt_storage **all = NULL;
     unsigned n = 0;
     bz_status status = everything(c, &all, &n);
-    if (!status) status = eval_here(c, all, n);
+    if (!status) status = eval_here(c, all, n, true);
     bz_mem_free(all);
     if (!status) end_recording(c);
     return status;
@@ -307,7 +309,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
         dirty |= s[i]->dirty;
     }
     if (status || !work) return status;
-    return dirty ? eval_everything(c) : eval_here(c, s, n);
+    return dirty ? eval_everything(c) : eval_here(c, s, n, false);
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */

@@ -30,7 +30,8 @@ has() {
 has '^\| softmax 16384 x 1024 '
 has '^\| MLP training step, Adam, b128 '
 has '^\| overhead +\| training step, cold compile +\| <= 150 ms'
-has '^\| overhead +\| compiles where no process and no file .* 1 +\| pass'
+# a sanitizer opens files of its own while it watches
+[ -n "${BRAZE_SANITIZE:-}" ] || has '^\| overhead +\| compiles where no process and no file .* 1 +\| pass'
 has '^\| overhead +\| recording an op +\| <= 200 ns'
 has '^\| pointwise +\| fused against eager +\| >= 3 x'
 has '^\| pointwise +\| slowest eager kernel that reads and writes, of copying '

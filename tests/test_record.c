@@ -194,3 +194,19 @@ Test(record, results_one_after_the_other) {
     cr_expect(v[0] == 1 && v[2] == 3 && at[0] == 1 && at[2] == 0);
     bz_close(c);
 }
+
+/* A change of foreign memory that one evaluation needs is not written home before everything recorded has read the old content. */
+Test(record, old_content_is_read_before_it_changes) {
+    bz_context *c;
+    float m[2] = {1, 2}, got[2];
+    cr_assert_eq(bz_open(NULL, &c), BZ_OK);
+    bz_tensor *x = bz_from_buffer(c, BZ_F32, m, (int64_t[]){2}, NULL, 1);
+    bz_tensor *old = bz_add(x, bz_scalar(c, 10));
+    bz_mul_(x, bz_scalar(c, 100));
+    cr_expect_eq(bz_item(bz_sum(bz_neg(x), NULL, 0, false)), -300);
+    cr_expect_eq(bz_to_host(old, got, sizeof got), BZ_OK);
+    cr_expect(got[0] == 11 && got[1] == 12, "%g %g", (double)got[0], (double)got[1]);
+    cr_expect_eq(bz_flush(x), BZ_OK);
+    cr_expect(m[0] == 100 && m[1] == 200, "%g %g", (double)m[0], (double)m[1]);
+    bz_close(c);
+}

@@ -329,7 +329,10 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
     l->k = NULL;
     if (unsupported) {
         const char *site = l->g->sites.p[unsupported];
-        bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel yet%s%s", ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
+        if (ir_at(l->g, unsupported)->op == IR_RESULT) /* the op that it is a result of */
+            unsupported = ir_operand(l->g, unsupported, 0);
+        bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel on this device yet%s%s; BRAZE_DEVICE=ref interprets it",
+                ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     unsigned number;
     bz_text stem = {0};
