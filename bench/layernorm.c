@@ -24,7 +24,8 @@ static bz_tensor *norm(bz_context *c, bz_tensor *x, bz_tensor *weight, bz_tensor
 }
 
 static bz_tensor *gelu(bz_context *c, bz_tensor *x) {
-    bz_tensor *g = bench_op("mul", BENCH_COPIES, blocks(2), bz_mul(x, bz_scalar(c, 0x1.6a09e667f3bcdp-1)), NULL);
+    bz_tensor *g = bench_op("mul", BENCH_COPIES, blocks(2),
+                            bz_mul(x, bz_scalar(c, 0x1.6a09e667f3bcdp-1)), NULL);
     g = bench_op("erf", BENCH_COMPUTES, blocks(2), bz_erf(g), g);
     g = bench_op("add", BENCH_COPIES, blocks(2), bz_add(g, bz_scalar(c, 1)), g);
     bz_tensor *half = bench_op("mul", BENCH_COPIES, blocks(2), bz_mul(x, bz_scalar(c, 0.5)), x);

@@ -81,8 +81,7 @@ static double step_ms(bz_context *c) {
     mlp_init(c, hidden, in + 2);
     bz_eval(in, STEP_IN);
     mlp_donate(donate);
-    bz_program *p =
-        bz_compile(c, mlp_step, NULL, &(bz_compile_options){STEP_IN, STEP_OUT, donate});
+    bz_program *p = bz_compile(c, mlp_step, NULL, &(bz_compile_options){STEP_IN, STEP_OUT, donate});
     double start = now_ms();
     bz_prepare(p, in);
     return now_ms() - start;
@@ -91,8 +90,8 @@ static double step_ms(bz_context *c) {
 static const struct kind {
     const char *name;
     bz_tensor *(*of)(bz_tensor *); /* NULL: the training step */
-} kinds[] = {{"fresh", row_sum},     {"jailed", softmax},        {"pointwise", pointwise},
-             {"softmax", softmax},   {"row_sum", row_sum},       {"column_sum", column_sum},
+} kinds[] = {{"fresh", row_sum},   {"jailed", softmax},  {"pointwise", pointwise},
+             {"softmax", softmax}, {"row_sum", row_sum}, {"column_sum", column_sum},
              {"step", NULL}};
 
 /* The time goes to standard output once it is sure that code was made, not found. */

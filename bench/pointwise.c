@@ -11,7 +11,8 @@ static bz_status chain(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
                        void *user) {
     (void)nin, (void)nout, (void)user;
     const double block = 4.0 * (double)size();
-    bz_tensor *x = in[0], *y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(x, bz_scalar(c, 1.5)), NULL);
+    bz_tensor *x = in[0],
+              *y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(x, bz_scalar(c, 1.5)), NULL);
     y = bench_op("add", BENCH_COPIES, 2 * block, bz_add(y, bz_scalar(c, 0.25)), y);
     y = bench_op("maximum", BENCH_COPIES, 2 * block, bz_maximum(y, bz_scalar(c, -1)), y);
     y = bench_op("mul", BENCH_COPIES, 3 * block, bz_mul(y, x), y);

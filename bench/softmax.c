@@ -11,7 +11,8 @@ static bz_status softmax(bz_context *c, bz_tensor *const *in, int nin, bz_tensor
                          void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     const double block = 4.0 * COLS * (double)rows();
-    bz_tensor *x = in[0], *m = bench_op("max", BENCH_READS, block, bz_max(x, BZ_AXES(-1), true), NULL);
+    bz_tensor *x = in[0],
+              *m = bench_op("max", BENCH_READS, block, bz_max(x, BZ_AXES(-1), true), NULL);
     bz_tensor *d = bench_op("sub", BENCH_COPIES, 2 * block, bz_sub(x, m), m);
     bz_tensor *e = bench_op("exp", BENCH_COPIES, 2 * block, bz_exp(d), d);
     bz_tensor *s = bench_op("sum", BENCH_READS, block, bz_sum(e, BZ_AXES(-1), true), NULL);

@@ -172,8 +172,7 @@ static bz_status add_output(bz_program *p, const trace *t, rt_epoch *e, int k, b
 }
 
 static bz_status apply(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
-    if (p->tracing)
-        return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
+    if (p->tracing) return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
     p->tracing = true;
     bz_status s = p->fn(p->c, in, p->nin, out, p->nout, p->user);
     p->tracing = false;

@@ -155,5 +155,6 @@ static void null_free(bz_context *c, rt_program *p) {
 const rt_device rt_ref = {"ref", ref_compile, ref_run, plain_free};
 const rt_device rt_null = {"null", null_compile, null_run, null_free};
 
-const rt_device *const rt_devices[] = {[BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
+const rt_device *const rt_devices[] = {
+    [BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
 const unsigned rt_device_count = BZ_LEN(rt_devices);

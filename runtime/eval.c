@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum { NEED = 1, LATER = 2, OUTPUT = 4, MARK_BITS = 3, LONG_EPOCH = 1 << 18 };
-static const size_t keep_most = (size_t)256 << 20; /* bytes of values that only the recording holds */
+static const size_t keep_most = (size_t)256
+                                << 20; /* bytes of values that only the recording holds */
 
 bz_status rt_ready(bz_context *c) {
     if (!c->epoch || !c->epoch->tracing) return BZ_OK;

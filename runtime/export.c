@@ -13,7 +13,8 @@ enum { EXPORT_THREADS = 8 };
 static const char run_time_object[] = "braze_rt.o";
 
 /* cg_isa and bz_rt_isa are compared at run time. */
-_Static_assert((int)CG_BASE == BZ_RT_BASE && (int)CG_V3 == BZ_RT_V3 && (int)CG_V4 == BZ_RT_V4, "isa");
+_Static_assert((int)CG_BASE == BZ_RT_BASE && (int)CG_V3 == BZ_RT_V3 && (int)CG_V4 == BZ_RT_V4,
+               "isa");
 
 /* One export. */
 typedef struct job {
@@ -47,7 +48,8 @@ static bz_status check(const char *prefix, const char *fn, const cg_isa *isas, u
     if (!prefix || !*base_name(prefix))
         return bz_fail(e, BZ_EARG, "[export] \"%s\" names no file", prefix ? prefix : "");
     if (!strcmp(base_name(prefix), "braze_rt"))
-        return bz_fail(e, BZ_EARG, "[export] %s is the name of the run time object", run_time_object);
+        return bz_fail(e, BZ_EARG, "[export] %s is the name of the run time object",
+                       run_time_object);
     if (!fn || !ex_is_identifier(fn))
         return bz_fail(e, BZ_EARG,
                        "[export] \"%s\" is no function name for C and C++ (letters, digits, single "
@@ -162,25 +164,39 @@ static bz_status make_image(job *j) {
 static bz_status make_object(job *j) {
     cg_variant variants[CG_NISAS];
     cg_data data[CG_NISAS + 2] = {
-        {.name = j->image.name, .bytes = j->image.bytes.p, .size = j->image.bytes.n, .align = 64,
-         .relocs = j->image.relocs.p, .nrelocs = j->image.relocs.n},
-        {.name = j->names.p + j->own, .size = sizeof(bz_rt_own), .align = 16,
+        {.name = j->image.name,
+         .bytes = j->image.bytes.p,
+         .size = j->image.bytes.n,
+         .align = 64,
+         .relocs = j->image.relocs.p,
+         .nrelocs = j->image.relocs.n},
+        {.name = j->names.p + j->own,
+         .size = sizeof(bz_rt_own),
+         .align = 16,
          .flags = CG_ZERO | CG_WRITABLE},
     };
     static const char *const callees[] = {"bz_rt_call_v1", "bz_rt_workspace_v1", "bz_rt_error_v1"};
     cg_entry entries[BZ_LEN(callees)];
     for (unsigned i = 0; i < BZ_LEN(callees); i++)
-        entries[i] = (cg_entry){.name = j->names.p + j->entry[i], .callee = callees[i],
-                                .data = j->image.name, .nargs = i != 1, .flags = CG_GLOBAL};
+        entries[i] = (cg_entry){.name = j->names.p + j->entry[i],
+                                .callee = callees[i],
+                                .data = j->image.name,
+                                .nargs = i != 1,
+                                .flags = CG_GLOBAL};
     for (unsigned i = 0; i < j->n; i++) {
         const ex_variant *v = &j->variant[i];
         variants[i] = (cg_variant){
             {.isa = v->isa, .prefix = j->names.p + j->prefix, .suffix = v->suffix}, v->plan->code};
-        data[2 + i] = (cg_data){.name = v->consts_name, .bytes = v->consts,
-                                .size = v->consts_bytes, .align = 64};
+        data[2 + i] = (cg_data){
+            .name = v->consts_name, .bytes = v->consts, .size = v->consts_bytes, .align = 64};
     }
-    cg_export_unit u = {.name = j->fn, .variants = variants, .nvariants = j->n, .data = data,
-                        .ndata = 2 + j->n, .entries = entries, .nentries = BZ_LEN(entries)};
+    cg_export_unit u = {.name = j->fn,
+                        .variants = variants,
+                        .nvariants = j->n,
+                        .data = data,
+                        .ndata = 2 + j->n,
+                        .entries = entries,
+                        .nentries = BZ_LEN(entries)};
     return cg_export(&u, &j->object, j->e);
 }
 

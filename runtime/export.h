@@ -31,11 +31,11 @@ typedef struct ex_field {
     const char *name; /* a C and C++ identifier, unique */
     const char *type; /* of an element: "float" */
     ir_ref node;
-    int64_t count;    /* elements */
-    uint32_t at;      /* byte in the struct */
-    uint32_t align;   /* that its pointer must have; 0: a scalar, handed over by value */
-    bool written;     /* an output */
-    bool updated;     /* an input that an output is written over */
+    int64_t count;  /* elements */
+    uint32_t at;    /* byte in the struct */
+    uint32_t align; /* that its pointer must have; 0: a scalar, handed over by value */
+    bool written;   /* an output */
+    bool updated;   /* an input that an output is written over */
 } ex_field;
 
 typedef struct ex_fields {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const char *const c_types[BZ_NDTYPES] = {
-    [BZ_BOOL] = "bool",   [BZ_U8] = "uint8_t",   [BZ_I8] = "int8_t",    [BZ_I16] = "int16_t",
-    [BZ_I32] = "int32_t", [BZ_I64] = "int64_t",  [BZ_F16] = "uint16_t", [BZ_BF16] = "uint16_t",
+    [BZ_BOOL] = "bool",   [BZ_U8] = "uint8_t",  [BZ_I8] = "int8_t",    [BZ_I16] = "int16_t",
+    [BZ_I32] = "int32_t", [BZ_I64] = "int64_t", [BZ_F16] = "uint16_t", [BZ_BF16] = "uint16_t",
     [BZ_F32] = "float",   [BZ_F64] = "double",
 };
 
@@ -18,10 +18,12 @@ static const char *const c_types[BZ_NDTYPES] = {
 static const char keywords[] =
     " alignas alignof and and_eq asm assert atomic_cancel atomic_commit atomic_noexcept auto bitand"
     " bitor bool break case catch char char16_t char32_t char8_t class co_await co_return co_yield"
-    " compl complex concept const const_cast consteval constexpr constinit continue decltype default"
+    " compl complex concept const const_cast consteval constexpr constinit continue decltype "
+    "default"
     " delete do double dynamic_cast else enum explicit export extern false float for friend goto if"
     " imaginary inline int linux long mutable namespace new noexcept not not_eq nullptr operator or"
-    " or_eq private protected public register reinterpret_cast requires restrict return short signed"
+    " or_eq private protected public register reinterpret_cast requires restrict return short "
+    "signed"
     " sizeof static static_assert static_cast struct switch synchronized template this thread_local"
     " throw true try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual"
     " void volatile wchar_t while workspace workspace_bytes xor xor_eq ";
@@ -40,7 +42,8 @@ static bool is_word_char(char c) {
 /* A leading underscore belongs to the implementation, a double one to C++. */
 bool ex_is_identifier(const char *s) {
     size_t n = strlen(s);
-    if (n == 0 || n > 63 || s[0] == '_' || isdigit((unsigned char)s[0]) || is_keyword(s)) return false;
+    if (n == 0 || n > 63 || s[0] == '_' || isdigit((unsigned char)s[0]) || is_keyword(s))
+        return false;
     for (size_t i = 0; i < n; i++)
         if (!is_word_char(s[i])) return false;
     return strstr(s, "__") == NULL;

@@ -8,9 +8,8 @@
 #define VERSION_TEXT_(a, b, c) #a "." #b "." #c
 #define VERSION_TEXT(a, b, c)  VERSION_TEXT_(a, b, c)
 
-static const char top[] =
-    "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
-    "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+static const char top[] = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
+                          "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
 
 static void head(bz_text *t, const char *fn, const char *object, const cg_isa *isas, unsigned n) {
     bz_textf(t, "/* The function %s, for", fn);

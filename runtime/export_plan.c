@@ -28,9 +28,9 @@ typedef struct maker {
     size_t base; /* of the variant in the image */
     BZ_VEC(bz_rt_place) places;
     BZ_VEC(bz_rt_phase) phases;
-    BZ_VEC(size_t) segments; /* of each phase: where they begin */
+    BZ_VEC(size_t) segments;                /* of each phase: where they begin */
     BZ_VEC(bz_rt_copy) copies, after, late; /* before the run, after it, over inputs at the end */
-    int64_t *staged; /* of each output: byte in the arena, -1 = none */
+    int64_t *staged;                        /* of each output: byte in the arena, -1 = none */
     int64_t arena;
     uint32_t early; /* copies before the run */
 } maker;
@@ -314,8 +314,7 @@ static uint32_t put_sites(maker *k, size_t *at) {
     }
     uint32_t n = sites.n;
     *at = ex_put(k->m, sites.p, n * sizeof *sites.p);
-    for (uint32_t i = 0; i < n; i++)
-        put_message(k, *at + i * sizeof *sites.p, sites.p[i].element);
+    for (uint32_t i = 0; i < n; i++) put_message(k, *at + i * sizeof *sites.p, sites.p[i].element);
     bz_vec_free(&sites);
     return n;
 }

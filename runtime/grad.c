@@ -44,7 +44,8 @@ static bool check_recording(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     }
     if (!cut) return true;
     rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-            "the recording became so long that its start was let go: use scopes, or bz_eval between steps");
+            "the recording became so long that its start was let go: use scopes, or bz_eval "
+            "between steps");
     return false;
 }
 
@@ -67,7 +68,8 @@ static bool check_numbers(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
         const rt_storage *s = rt_find_quietly(wrt[i], &c)->st;
         if (s->kind != RT_SCALAR && s->kind != RT_SCALAR_INT) continue;
         rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-                "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data", i);
+                "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data",
+                i);
         return false;
     }
     return true;
@@ -86,7 +88,8 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
         ready = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES);
     }
     ready = ready && reached(r.c, r.g, r.x[0]) && check_loss(&r, wrt, count) &&
-            check_wrt(&r, wrt, count) && check_recording(&r, wrt, count) && check_numbers(&r, wrt, count);
+            check_wrt(&r, wrt, count) && check_recording(&r, wrt, count) &&
+            check_numbers(&r, wrt, count);
     if (ready) {
         bz_status s = pass_grad(r.g, r.x[0], 0, r.x + 1, count, grads);
         if (s && !r.g->err.status) bz_fail(&r.c->err, s, "[grad] failed at %s", site ? site : "?");

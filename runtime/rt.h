@@ -51,7 +51,8 @@ typedef struct rt_buffer {
     uint32_t refs;
     bool foreign; /* the caller's memory */
     bool mapped;  /* from mmap */
-    bool forgotten; /* a recording that became too long ended after it was computed: no gradient leads further back */
+    bool
+        forgotten; /* a recording that became too long ended after it was computed: no gradient leads further back */
     struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
@@ -102,10 +103,11 @@ typedef struct rt_epoch {
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
     size_t kept_bytes, sweep_at;
-    struct rt_storage *pending, *settled; /* lists of the storages with a node here: without a value, with one */
-    ir_ref key, base;           /* inputs of the random stream, 0 = not used */
-    uint64_t words;             /* of the stream that were handed out */
-    uint64_t moved_to;          /* epoch that `moved` leads to */
+    struct rt_storage *pending,
+        *settled;      /* lists of the storages with a node here: without a value, with one */
+    ir_ref key, base;  /* inputs of the random stream, 0 = not used */
+    uint64_t words;    /* of the stream that were handed out */
+    uint64_t moved_to; /* epoch that `moved` leads to */
     ir_ref *moved;
     uint32_t nmoved;
     struct rt_epoch *next; /* recycled ones; open traces: the epoch below */
@@ -341,8 +343,8 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 
 /* ---- env.c: every switch */
 typedef struct rt_env {
-    int debug;  /* BRAZE_DEBUG */
-    bool check; /* BRAZE_CHECK */
+    int debug;        /* BRAZE_DEBUG */
+    bool check;       /* BRAZE_CHECK */
     bz_device device; /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
     bz_error mistake; /* the first switch whose value makes no sense: no context opens then */
 } rt_env;

@@ -271,8 +271,10 @@ static void reshape(player *p) {
     bool view = contiguous(x);
     api_view r = view ? api_window(x, rank, shape) : api_new(x->t, rank, shape);
     for (int64_t i = 0; i < r.n; i++) {
-        if (view) r.at[i] = x->at[i];
-        else r.store->v[i] = api_get(x, i);
+        if (view)
+            r.at[i] = x->at[i];
+        else
+            r.store->v[i] = api_get(x, i);
     }
     note(p, "reshape v%u%s", number(p, x), view ? "" : ", copied");
     bz_tensor *h = bz_reshape(x->h, shape, rank);
@@ -301,9 +303,9 @@ typedef struct binary {
     binary_call *call, *in_place;
 } binary;
 static const binary binaries[] = {
-    {"add", bz_add_at, bz_add__at},         {"sub", bz_sub_at, bz_sub__at},
-    {"mul", bz_mul_at, bz_mul__at},         {"copy", NULL, bz_copy__at},
-    {"maximum", bz_maximum_at, NULL},       {"minimum", bz_minimum_at, NULL},
+    {"add", bz_add_at, bz_add__at},   {"sub", bz_sub_at, bz_sub__at},
+    {"mul", bz_mul_at, bz_mul__at},   {"copy", NULL, bz_copy__at},
+    {"maximum", bz_maximum_at, NULL}, {"minimum", bz_minimum_at, NULL},
 };
 
 static double apply(unsigned op, double x, double y) {
@@ -341,7 +343,8 @@ static void compute(player *p) {
     if (!y || !binaries[op].call) return;
     api_view r = api_new(x->t, x->rank, x->shape);
     for (int64_t i = 0; i < r.n; i++)
-        r.store->v[i] = apply(op, api_get(x, i), api_get(y, api_broadcast(y, x->rank, x->shape, i)));
+        r.store->v[i] =
+            apply(op, api_get(x, i), api_get(y, api_broadcast(y, x->rank, x->shape, i)));
     if (!small(&r)) {
         api_free_view(&r);
         return;
@@ -408,8 +411,8 @@ static void reduce(player *p) {
         memcpy(own, index, sizeof own);
         r.store->v[i] = sum ? 0 : -2 * LIMIT;
         for (own[axis] = 0; own[axis] < x->shape[axis]; own[axis]++)
-            r.store->v[i] = apply(sum ? 0 : 4, r.store->v[i],
-                                  api_get(x, api_ravel(x->rank, x->shape, own)));
+            r.store->v[i] =
+                apply(sum ? 0 : 4, r.store->v[i], api_get(x, api_ravel(x->rank, x->shape, own)));
     }
     if (!small(&r)) {
         api_free_view(&r);
@@ -450,7 +453,7 @@ static void join(player *p) {
         shape[a] = x->shape[a] + (a == 0 ? y->shape[0] : 0);
         if (a && x->shape[a] != y->shape[a]) return;
     }
-        api_view r = api_new(x->t, x->rank, shape);
+    api_view r = api_new(x->t, x->rank, shape);
     for (int64_t i = 0; i < r.n; i++)
         r.store->v[i] = i < x->n ? api_get(x, i) : api_get(y, i - x->n);
     note(p, "concat v%u v%u", number(p, x), number(p, y));
@@ -642,12 +645,13 @@ static const struct {
     action *run;
     unsigned weight;
 } actions[] = {
-    {make, 10},    {borrow, 3},        {slice, 10},     {permute, 6},       {expand, 5},
-    {pick_row, 6}, {reshape, 6},       {diagonal, 3},   {compute, 14},      {change, 16},
-    {fill, 4},     {convert, 4},       {reduce, 6},     {product, 5},       {join, 5},
-    {gradient, 3}, {call_update, 5},   {call_swap, 4},  {call_captured, 3}, {evaluate, 5},
-    {look, 5},     {switch_mode, 1},   {open_scope, 3}, {close_scope, 3},   {release, 4},
-    {look_at_foreign, 2},
+    {make, 10},       {borrow, 3},          {slice, 10},        {permute, 6},
+    {expand, 5},      {pick_row, 6},        {reshape, 6},       {diagonal, 3},
+    {compute, 14},    {change, 16},         {fill, 4},          {convert, 4},
+    {reduce, 6},      {product, 5},         {join, 5},          {gradient, 3},
+    {call_update, 5}, {call_swap, 4},       {call_captured, 3}, {evaluate, 5},
+    {look, 5},        {switch_mode, 1},     {open_scope, 3},    {close_scope, 3},
+    {release, 4},     {look_at_foreign, 2},
 };
 
 static void one_step(player *p) {
@@ -697,8 +701,10 @@ static void report(player *script, const bz_options *o, const char *name) {
         for (unsigned i = 0; i < STEPS; i++) {
             if (script->skip[i]) continue;
             script->skip[i] = true;
-            if (play(script, o)) again = true;
-            else script->skip[i] = false;
+            if (play(script, o))
+                again = true;
+            else
+                script->skip[i] = false;
         }
     }
     script->trace = true;
@@ -720,7 +726,8 @@ int main(int argc, char **argv) {
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
     long runs = 0, faults = 0;
     printf("fuzz_api: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; seed++) {
+    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5;
+         seed++) {
         runs++;
         for (unsigned w = 0; w < BZ_LEN(ways); w++) {
             player script = {.seed = seed, .trace = getenv("FUZZ_TRACE")};

@@ -14,26 +14,27 @@
 
 typedef struct context {
     uint64_t seed;
-    bool machine;  /* compare machine code too */
-    bool specials; /* NaN and so on in the inputs */
+    bool machine;     /* compare machine code too */
+    bool specials;    /* NaN and so on in the inputs */
     unsigned threads; /* that tasks are cut for */
     char what[600];
 } context;
 
-static bool differs(const ir_graph *g, const ir_value_array *want, const ir_value_array *got, const char *how, context *c)
-{
+static bool differs(const ir_graph *g, const ir_value_array *want, const ir_value_array *got,
+                    const char *how, context *c) {
     for (uint32_t i = 0; i < g->outputs.n; i++) {
         int64_t at = first_difference(&want[i], &got[i]);
         if (at >= 0) {
-            snprintf(c->what, sizeof c->what, "%s: output %u differs at element %lld", how, i, (long long)at);
+            snprintf(c->what, sizeof c->what, "%s: output %u differs at element %lld", how, i,
+                     (long long)at);
             return true;
         }
     }
     return false;
 }
 
-static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_value_array *in, const ir_value_array *want, context *c)
-{
+static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_value_array *in,
+                            const ir_value_array *want, context *c) {
     bz_error e = {0};
     ir_value_array out[16] = {{0}};
     char how[64];
@@ -47,24 +48,21 @@ static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_va
     bz_status st = plan_run(p, in, out, &e);
     snprintf(how, sizeof how, "%s, interpreted", t->name);
     bool bad = st != BZ_OK || differs(g, want, out, how, c);
-    if (st)
-        snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
+    if (st) snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
     free_values(out, g->outputs.n);
     if (!bad && c->machine && t->isa <= target_host()) {
         memset(out, 0, sizeof out);
         st = plan_jit(p, (plan_jit_how){t->isa, c->threads == 4 ? 4 : 1, c->seed}, in, out, &e);
         snprintf(how, sizeof how, "%s, machine code", t->name);
         bad = st != BZ_OK || differs(g, want, out, how, c);
-        if (st)
-            snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
+        if (st) snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
         free_values(out, g->outputs.n);
     }
     pass_plan_free(p);
     return bad;
 }
 
-static bool fault(const ir_graph *g, void *arg)
-{
+static bool fault(const ir_graph *g, void *arg) {
     context *c = arg;
     bz_error e = {0};
     ir_value_array *in = calloc(g->inputs.n + 1, sizeof *in), want[16] = {{0}};
@@ -81,22 +79,20 @@ static bool fault(const ir_graph *g, void *arg)
     return bad;
 }
 
-static void report(ir_module *m, context *c)
-{
+static void report(ir_module *m, context *c) {
     bz_text t = {0};
     printf("fuzz_graphs: seed %llu: %s\n", (unsigned long long)c->seed, c->what);
     fflush(stdout);
-    if (!getenv("FUZZ_WHOLE"))
-        shrink_graph(&m, fault, c);
+    if (!getenv("FUZZ_WHOLE")) shrink_graph(&m, fault, c);
     ir_print_module(&t, m);
-    printf("# %s\n# values: seed %llu%s, %u threads\n%s\n", c->what, (unsigned long long)c->seed, c->specials ? ", specials" : "", c->threads, bz_text_c(&t));
+    printf("# %s\n# values: seed %llu%s, %u threads\n%s\n", c->what, (unsigned long long)c->seed,
+           c->specials ? ", specials" : "", c->threads, bz_text_c(&t));
     fflush(stdout);
     bz_text_free(&t);
     ir_module_free(m);
 }
 
-static void print_graph(const ir_module *m, uint64_t seed)
-{
+static void print_graph(const ir_module *m, uint64_t seed) {
     bz_text t = {0};
     ir_print_module(&t, m);
     printf("# seed %llu\n%s\n", (unsigned long long)seed, bz_text_c(&t));
@@ -105,39 +101,35 @@ static void print_graph(const ir_module *m, uint64_t seed)
 }
 
 /* The sum of the outputs is the loss; its gradients for the float inputs come after them. False when an op has no gradient. */
-static bool add_gradients(ir_graph *g)
-{
+static bool add_gradients(ir_graph *g) {
     ir_ref loss = 0, wrt[16], out[16];
     unsigned n = 0;
     for (uint32_t i = 0; i < g->outputs.n; i++) {
         ir_ref r = g->outputs.p[i].node;
-        if (!ir_is_float(ir_dtype(g, r)))
-            continue;
+        if (!ir_is_float(ir_dtype(g, r))) continue;
         ir_ref sum = ir_at(g, r)->rank ? ir_reduce(g, IR_SUM, r, NULL, 0, false) : r;
         loss = loss ? ir_build2(g, IR_ADD, loss, sum) : sum;
     }
     for (uint32_t i = 0; i < g->inputs.n && n + g->outputs.n < 16; i++)
-        if (ir_is_float(ir_dtype(g, g->inputs.p[i].node)))
-            wrt[n++] = g->inputs.p[i].node;
-    if (!loss || !n || pass_grad(g, loss, 0, wrt, n, out))
-        return false;
-    for (unsigned i = 0; i < n; i++)
-        ir_output_add(g, NULL, out[i], -1);
+        if (ir_is_float(ir_dtype(g, g->inputs.p[i].node))) wrt[n++] = g->inputs.p[i].node;
+    if (!loss || !n || pass_grad(g, loss, 0, wrt, n, out)) return false;
+    for (unsigned i = 0; i < n; i++) ir_output_add(g, NULL, out[i], -1);
     return true;
 }
 
 /* The graph of a seed. Every eighth is one of floats with its gradients; another eighth has those of a graph of any dtypes and ops,
  * where all ops have gradients. */
-static ir_module *graph_of_seed(uint64_t seed)
-{
+static ir_module *graph_of_seed(uint64_t seed) {
     unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
     bool tame = seed % 8 == 4, any = seed % 8 == 6;
-    random_choice choice = {.nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000, .floats = tame};
+    random_choice choice = {
+        .nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000, .floats = tame};
     ir_module *m = random_graph(seed, &choice);
     bz_error e = {0};
     if ((tame || any) && !add_gradients(m->graphs.p[0])) {
         if (tame)
-            printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed, m->graphs.p[0]->err.text);
+            printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed,
+                   m->graphs.p[0]->err.text);
         ir_module_free(m);
         m = random_graph(seed, &choice);
     }
@@ -146,22 +138,24 @@ static ir_module *graph_of_seed(uint64_t seed)
     return m;
 }
 
-static context context_of_seed(uint64_t seed)
-{
+static context context_of_seed(uint64_t seed) {
     static const unsigned threads[] = {2, 1, 4, 16};
-    return (context){.seed = seed, .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2, .specials = seed / 8 % 2, .threads = threads[seed / 16 % 4]};
+    return (context){.seed = seed,
+                     .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2,
+                     .specials = seed / 8 % 2,
+                     .threads = threads[seed / 16 % 4]};
 }
 
-int main(int argc, char **argv)
-{
-    long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60, runs = 0, faults = 0;
+int main(int argc, char **argv) {
+    long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60,
+         runs = 0, faults = 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
     printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5; runs++, seed++) {
+    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5;
+         runs++, seed++) {
         context c = context_of_seed(seed);
         ir_module *m = graph_of_seed(seed);
-        if (getenv("FUZZ_TRACE"))
-            print_graph(m, seed);
+        if (getenv("FUZZ_TRACE")) print_graph(m, seed);
         if (fault(m->graphs.p[0], &c)) {
             faults++;
             report(m, &c);

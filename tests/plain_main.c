@@ -97,9 +97,7 @@ static bool passes(const struct criterion_test *t) {
     return t->data->signal == 0 && WEXITSTATUS(status) == t->data->exit_code;
 }
 
-static struct {
-    int tested, passing;
-} total;
+static struct { int tested, passing; } total;
 
 static void count(const struct criterion_test *t, bool good) {
     if (!good) fprintf(stderr, "[FAIL] %s::%s\n", t->category, t->name);

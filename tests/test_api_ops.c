@@ -6,8 +6,8 @@ static void near(int line, bz_tensor *x, const double *want, int n) {
     double got[16];
     bz_tensor *wide = bz_cast(x, BZ_F64);
     cr_assert_eq(bz_numel(wide), n, "line %d: %s", line, bz_message(bz_context_of(x)));
-    cr_assert_eq(bz_to_host(wide, got, (size_t)n * sizeof *got), BZ_OK, "line %d: %s",
-                 line, bz_message(bz_context_of(x)));
+    cr_assert_eq(bz_to_host(wide, got, (size_t)n * sizeof *got), BZ_OK, "line %d: %s", line,
+                 bz_message(bz_context_of(x)));
     for (int i = 0; i < n; i++)
         cr_expect((isnan(got[i]) && isnan(want[i])) || got[i] == want[i] ||
                       fabs(got[i] - want[i]) < 1e-5 * fmax(1, fabs(want[i])),

@@ -15,9 +15,8 @@ static void fill(bz_context *c, memory *m, bool foreign) {
     m->foreign = foreign;
     for (int i = 0; i < MAX; i++) {
         for (int k = 0; k < N; k++) m->values[i][k] = (float)(i * N + k + 1);
-        m->x[i] = foreign
-                      ? bz_from_buffer(c, BZ_F32, m->values[i], ((int64_t[]){N}), NULL, 1)
-                      : bz_from_data(c, BZ_F32, m->values[i], BZ_SHAPE(N));
+        m->x[i] = foreign ? bz_from_buffer(c, BZ_F32, m->values[i], ((int64_t[]){N}), NULL, 1)
+                          : bz_from_data(c, BZ_F32, m->values[i], BZ_SHAPE(N));
     }
 }
 
@@ -52,7 +51,9 @@ static void call(bz_context *c, bz_program *p, memory *m, bz_tensor **out) {
         function##_over(c, false);                                                                 \
         function##_over(c, true);                                                                  \
     }                                                                                              \
-    Test(donate, function) { on_all(function##_both); }                                            \
+    Test(donate, function) {                                                                       \
+        on_all(function##_both);                                                                   \
+    }                                                                                              \
     struct function##_end
 
 /* ---- inputs handed on */

@@ -81,12 +81,14 @@ Test(export, layers) {
     check_text("layer", "graph main(x: f32[65,70], w: f32[70,130], b: f32[130]) {"
                         " %1 = matmul %x %w\n %2 = add %1 %b\n %3 = relu %2\n return %3 }");
     check_text("softmax", "graph main(x: f32[301,77]) { %1 = softmax %x {axis=-1}\n return %1 }");
-    check_text("dtypes", "graph main(a: i32[300], b: bool[300], h: f16[300], k: bf16[300], d: f64[300],"
-                         " u: u8[300]) { %1 = add %a %a\n %2 = logical_not %b\n %3 = mul %h %h\n"
-                         " %4 = neg %k\n %5 = mul %d %d\n %6 = add %u %u\n"
-                         " return %1, %2, %3, %4, %5, %6 }");
-    check_text("empty", "graph main(x: f32[0,5], y: f32[3,0]) { %1 = neg %x\n %2 = sum %y {axes=[1]}\n"
-                        " return %1, %2 }");
+    check_text("dtypes",
+               "graph main(a: i32[300], b: bool[300], h: f16[300], k: bf16[300], d: f64[300],"
+               " u: u8[300]) { %1 = add %a %a\n %2 = logical_not %b\n %3 = mul %h %h\n"
+               " %4 = neg %k\n %5 = mul %d %d\n %6 = add %u %u\n"
+               " return %1, %2, %3, %4, %5, %6 }");
+    check_text("empty",
+               "graph main(x: f32[0,5], y: f32[3,0]) { %1 = neg %x\n %2 = sum %y {axes=[1]}\n"
+               " return %1, %2 }");
     check_text("constants", "graph main(x: f32[4]) { %1 = const {value=[1,2,3.5,-4]} : f32[4]\n"
                             " %2 = mul %1 %x\n return %2 }");
     check_text("nothing", "graph main(x: f32[4]) { return %x as a, %x as b }");
@@ -101,11 +103,14 @@ Test(export, updates_in_place) {
 
 /* Outputs that cannot be computed where they end: all inputs are read before one is overwritten. */
 Test(export, donations_that_must_wait) {
-    check_text("swap", "graph main(a: f32[40], b: f32[40]) { return %b as x donate a, %a as y donate b }");
+    check_text("swap",
+               "graph main(a: f32[40], b: f32[40]) { return %b as x donate a, %a as y donate b }");
     check_text("turn", "graph main(a: f32[40], b: f32[40], c: f32[40]) {"
                        " return %b as x donate a, %c as y donate b, %a as z donate c }");
-    check_text("old_and_new", "graph main(a: f32[40]) { %1 = exp %a\n return %a as old, %1 as new donate a }");
-    check_text("new_and_old", "graph main(a: f32[40]) { %1 = exp %a\n return %1 as new donate a, %a as old }");
+    check_text("old_and_new",
+               "graph main(a: f32[40]) { %1 = exp %a\n return %a as old, %1 as new donate a }");
+    check_text("new_and_old",
+               "graph main(a: f32[40]) { %1 = exp %a\n return %1 as new donate a, %a as old }");
     check_text("transposed", "graph main(a: f32[30,30]) { %1 = transpose %a\n %2 = exp %1\n"
                              " return %2 as x donate a }");
     check_text("twice", "graph main(a: f32[30], b: f32[30]) { %1 = exp %a\n"
@@ -256,7 +261,8 @@ Test(export, large_results_say_what_they_need) {
     size_t n;
     snprintf(path, sizeof path, "%s.h", a.prefix);
     char *header = read_file(path, &n);
-    cr_expect(strstr(header, "float *y; /* f32[8000000], written, 64-byte aligned */"), "%s", header);
+    cr_expect(strstr(header, "float *y; /* f32[8000000], written, 64-byte aligned */"), "%s",
+              header);
     float *p = aligned_alloc(64, 2 * 32000000 + 64);
     struct {
         const void *x;
@@ -275,8 +281,9 @@ Test(export, large_results_say_what_they_need) {
 }
 
 Test(export, an_index_out_of_range_is_a_status) {
-    ir_module *m = parse("graph main(x: f32[40,30], i: i64[7]) { %1 = gather %x %i @ \"data.c:12\"\n"
-                         " %2 = mul %1 %1\n return %2 }");
+    ir_module *m =
+        parse("graph main(x: f32[40,30], i: i64[7]) { %1 = gather %x %i @ \"data.c:12\"\n"
+              " %2 = mul %1 %1\n return %2 }");
     const ir_graph *g = m->graphs.p[0];
     artefact a = artefact_new(g, all_isas, 3);
     ir_value_array in[2], out[1];
@@ -314,21 +321,23 @@ Test(export, wrong_requests) {
     bz_error e = {0};
     temp_dir(dir);
     snprintf(prefix, sizeof prefix, "%s/step", dir);
-    static const char *const bad_names[] = {"", "1x", "int", "class", "a b", "_x", "a__b", "é", "workspace"};
+    static const char *const bad_names[] = {"",   "1x",   "int", "class",    "a b",
+                                            "_x", "a__b", "é",   "workspace"};
     for (unsigned i = 0; i < BZ_LEN(bad_names); i++)
         cr_expect_eq(try_export(tiny, prefix, bad_names[i], &e), BZ_EARG, "%s", bad_names[i]);
     cr_expect(strstr(e.text, "\"workspace\" is no function name"), "%s", e.text);
     cr_expect_eq(try_export(tiny, "", "step", &e), BZ_EARG);
     cr_expect_eq(try_export(tiny, "/tmp/", "step", &e), BZ_EARG);
     cr_expect_eq(try_export(tiny, "/tmp/braze_rt", "step", &e), BZ_EARG);
-    cr_expect_eq(try_export("graph main(n: sym(1, 9), x: f32[n]) { %1 = neg %x\n return %1 }", prefix,
-                            "step", &e),
+    cr_expect_eq(try_export("graph main(n: sym(1, 9), x: f32[n]) { %1 = neg %x\n return %1 }",
+                            prefix, "step", &e),
                  BZ_EUNSUPPORTED);
     cr_expect(strstr(e.text, "x has a symbolic dimension"), "%s", e.text);
     ir_module *m = parse(tiny);
     e = (bz_error){0};
     cr_expect_eq(rt_export_graph(m->graphs.p[0], prefix, "step", all_isas, 0, &e), BZ_EARG);
-    cr_expect_eq(rt_export_graph(m->graphs.p[0], prefix, "step", (cg_isa[]){CG_V3, CG_V3}, 2, NULL), BZ_EARG);
+    cr_expect_eq(rt_export_graph(m->graphs.p[0], prefix, "step", (cg_isa[]){CG_V3, CG_V3}, 2, NULL),
+                 BZ_EARG);
     ir_module_free(m);
     char *names = list_dir(dir);
     cr_expect_str_eq(names, "");
@@ -371,7 +380,8 @@ Test(export, files_appear_whole_or_not_at_all) {
 }
 
 Test(export, a_directory_that_cannot_be_written) {
-    if (geteuid() == 0 && setegid(65534) == 0) cr_assert_eq(seteuid(65534), 0); /* root may write anywhere */
+    if (geteuid() == 0 && setegid(65534) == 0)
+        cr_assert_eq(seteuid(65534), 0); /* root may write anywhere */
     expect_no_files("/", "/step", "Permission denied");
 }
 

@@ -61,14 +61,19 @@ static void write_text(const char *dir, const char *name, const char *text) {
 Test(export_link, two_programs_link_and_agree, .timeout = 300) {
     char dir[64];
     temp_dir(dir);
-    export_text(dir, "step", "graph main(x: f32[65,70], w: f32[70,130], b: f32[130]) {"
-                             " %1 = matmul %x %w\n %2 = add %1 %b\n %3 = relu %2\n return %3 as y }");
-    export_text(dir, "norm", "graph main(x: f32[65,130]) { %1 = softmax %x {axis=-1}\n return %1 as y }");
+    export_text(dir, "step",
+                "graph main(x: f32[65,70], w: f32[70,130], b: f32[130]) {"
+                " %1 = matmul %x %w\n %2 = add %1 %b\n %3 = relu %2\n return %3 as y }");
+    export_text(dir, "norm",
+                "graph main(x: f32[65,130]) { %1 = softmax %x {axis=-1}\n return %1 as y }");
     write_text(dir, "main.c", user);
     write_text(dir, "two.cpp", "#include \"step.h\"\n#include \"norm.h\"\n");
-    sh(dir, "$CC -std=c11 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Werror -c main.c -o main.o");
-    sh(dir, "! command -v c++ || c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only two.cpp");
-    sh(dir, "$CC -pie -Wl,-z,text,--fatal-warnings main.o step.o norm.o braze_rt.o -lm -lpthread -o pie");
+    sh(dir,
+       "$CC -std=c11 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Werror -c main.c -o main.o");
+    sh(dir,
+       "! command -v c++ || c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only two.cpp");
+    sh(dir, "$CC -pie -Wl,-z,text,--fatal-warnings main.o step.o norm.o braze_rt.o -lm -lpthread "
+            "-o pie");
     sh(dir, "$CC -static-pie -Wl,-z,text main.o step.o norm.o braze_rt.o -lm -lpthread -o static");
     sh(dir, "$CC -no-pie main.o step.o norm.o braze_rt.o -lm -lpthread -o fixed");
     sh(dir, "$CC -shared -Wl,-z,text,-z,defs step.o braze_rt.o -lm -lpthread -o libstep.so");
@@ -77,7 +82,8 @@ Test(export_link, two_programs_link_and_agree, .timeout = 300) {
     sh(dir, "./pie >want && grep -q 'argument x is NULL' want");
     sh(dir, "for p in pie static fixed; do for i in base avx2 avx512; do for t in 1 2 4; do"
             " BRAZE_ISA=$i BRAZE_THREADS=$t ./$p | cmp - want || exit 1; done; done; done");
-    sh(dir, "! nm -u step.o | grep -vE ' U (_GLOBAL_OFFSET_TABLE_|bz_rt_(call|workspace|error)_v1|fma|fmaf)$'");
+    sh(dir, "! nm -u step.o | grep -vE ' U "
+            "(_GLOBAL_OFFSET_TABLE_|bz_rt_(call|workspace|error)_v1|fma|fmaf)$'");
     remove_dir(dir);
 }
 
@@ -89,9 +95,10 @@ Test(export_link, a_machine_below_is_told) {
     temp_dir(dir);
     snprintf(prefix, sizeof prefix, "%s/low", dir);
     cr_assert(!rt_export_graph(m->graphs.p[0], prefix, "low", (cg_isa[]){CG_V3, CG_V4}, 2, &e));
-    write_text(dir, "main.c", "#include <stdio.h>\n#include \"low.h\"\nint main(void) {\n"
-                              "    float x[4] = {0}, y[4];\n    struct low_args a = {.x = x, .y = y};\n"
-                              "    return low_workspace() == 0 && low(&a) == low_EMACHINE ? 0 : 1;\n}\n");
+    write_text(dir, "main.c",
+               "#include <stdio.h>\n#include \"low.h\"\nint main(void) {\n"
+               "    float x[4] = {0}, y[4];\n    struct low_args a = {.x = x, .y = y};\n"
+               "    return low_workspace() == 0 && low(&a) == low_EMACHINE ? 0 : 1;\n}\n");
     sh(dir, "$CC main.c low.o braze_rt.o -lm -lpthread -o low && BRAZE_ISA=base ./low");
     remove_dir(dir);
     ir_module_free(m);

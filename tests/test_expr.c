@@ -14,26 +14,21 @@ typedef struct maker {
     uint64_t state;
 } maker;
 
-static uint32_t draw(maker *m, uint32_t below)
-{
+static uint32_t draw(maker *m, uint32_t below) {
     m->state = bz_mix(m->state, 0xe1);
     return (uint32_t)(m->state >> 20) % below;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
+static int64_t floor_div(int64_t a, int64_t b) {
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
 /* The value that node e has by its definition. */
-static int64_t value_of(const maker *m, ir_ex e)
-{
+static int64_t value_of(const maker *m, ir_ex e) {
     const ir_ex_node n = *ir_ex_at(&m->x, e);
-    if (n.kind == EX_CONST)
-        return n.value;
+    if (n.kind == EX_CONST) return n.value;
     for (unsigned i = 0; n.kind == EX_SYM && i < SYMS; i++)
-        if (m->sym[i] == e)
-            return m->value[i];
+        if (m->sym[i] == e) return m->value[i];
     int64_t a = value_of(m, n.a), b = value_of(m, n.b);
     switch (n.kind) {
     case EX_ADD: return a + b;
@@ -54,8 +49,7 @@ typedef struct tree {
     int64_t v[POINTS];
 } tree;
 
-static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth)
-{
+static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth) {
     tree t, a, b;
     unsigned k = depth == 0 ? draw(m, 2) : 2 + draw(m, 7);
     int64_t c = 1 + draw(m, 9);
@@ -63,14 +57,14 @@ static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth)
         unsigned s = draw(m, SYMS);
         int64_t v = (int64_t)draw(m, 21) - 10;
         t.e = k ? m->sym[s] : ir_ex_const(&m->x, v);
-        for (unsigned i = 0; i < POINTS; i++)
-            t.v[i] = k ? at[i][s] : v;
+        for (unsigned i = 0; i < POINTS; i++) t.v[i] = k ? at[i][s] : v;
         return t;
     }
     a = random_tree(m, at, depth - 1);
     b = random_tree(m, at, depth - 1);
     ir_ex ce = ir_ex_const(&m->x, c);
-    static ir_ex (*const make[])(ir_exprs *, ir_ex, ir_ex) = {ir_ex_add, ir_ex_sub, ir_ex_min, ir_ex_max, ir_ex_mul, ir_ex_div, ir_ex_mod};
+    static ir_ex (*const make[])(ir_exprs *, ir_ex, ir_ex) = {
+        ir_ex_add, ir_ex_sub, ir_ex_min, ir_ex_max, ir_ex_mul, ir_ex_div, ir_ex_mod};
     t.e = make[k - 2](&m->x, a.e, k >= 6 ? ce : b.e);
     for (unsigned i = 0; i < POINTS; i++) {
         int64_t x = a.v[i], y = b.v[i], q = floor_div(x, c);
@@ -80,8 +74,7 @@ static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth)
     return t;
 }
 
-static void begin(maker *m, uint64_t seed)
-{
+static void begin(maker *m, uint64_t seed) {
     *m = (maker){.state = seed};
     cr_assert(ir_exprs_init(&m->x));
     for (unsigned i = 0; i < SYMS; i++) {
@@ -91,20 +84,17 @@ static void begin(maker *m, uint64_t seed)
     }
 }
 
-static void random_point(maker *m, int64_t *at)
-{
+static void random_point(maker *m, int64_t *at) {
     for (unsigned i = 0; i < SYMS; i++)
         at[i] = m->lo[i] + draw(m, (uint32_t)(m->hi[i] - m->lo[i] + 1));
 }
 
-Test(expr, random_expressions_keep_their_value)
-{
+Test(expr, random_expressions_keep_their_value) {
     for (uint64_t seed = 1; seed <= 20000; seed++) {
         maker m;
         int64_t at[POINTS][SYMS];
         begin(&m, seed);
-        for (unsigned i = 0; i < POINTS; i++)
-            random_point(&m, at[i]);
+        for (unsigned i = 0; i < POINTS; i++) random_point(&m, at[i]);
         tree t = random_tree(&m, at, 1 + (unsigned)(seed % 4));
         cr_assert(t.e && !m.x.failed);
         const ir_ex_node n = *ir_ex_at(&m.x, t.e);
@@ -112,54 +102,59 @@ Test(expr, random_expressions_keep_their_value)
             memcpy(m.value, at[i], sizeof m.value);
             int64_t v = value_of(&m, t.e);
             bz_text text = {0};
-            if (v != t.v[i] || v < n.lo || v > n.hi)
-                ir_ex_print(&text, &m.x, t.e);
-            cr_assert(v == t.v[i], "seed %llu: %s is %lld, not %lld", (unsigned long long)seed, bz_text_c(&text), (long long)v, (long long)t.v[i]);
-            cr_assert(v >= n.lo && v <= n.hi, "seed %llu: %s: %lld is outside %lld .. %lld", (unsigned long long)seed, bz_text_c(&text), (long long)v,
-                      (long long)n.lo, (long long)n.hi);
+            if (v != t.v[i] || v < n.lo || v > n.hi) ir_ex_print(&text, &m.x, t.e);
+            cr_assert(v == t.v[i], "seed %llu: %s is %lld, not %lld", (unsigned long long)seed,
+                      bz_text_c(&text), (long long)v, (long long)t.v[i]);
+            cr_assert(v >= n.lo && v <= n.hi, "seed %llu: %s: %lld is outside %lld .. %lld",
+                      (unsigned long long)seed, bz_text_c(&text), (long long)v, (long long)n.lo,
+                      (long long)n.hi);
             bz_text_free(&text);
         }
         ir_exprs_free(&m.x);
     }
 }
 
-Test(expr, linear_and_subst_keep_the_value)
-{
+Test(expr, linear_and_subst_keep_the_value) {
     for (uint64_t seed = 1; seed <= 5000; seed++) {
         maker m;
         int64_t at[POINTS][SYMS], coef;
         ir_ex rest;
         begin(&m, seed);
-        for (unsigned i = 0; i < POINTS; i++)
-            random_point(&m, at[i]);
+        for (unsigned i = 0; i < POINTS; i++) random_point(&m, at[i]);
         tree t = random_tree(&m, at, 1 + (unsigned)(seed % 3));
         bool linear = ir_ex_linear(&m.x, t.e, m.sym[0], &coef, &rest);
-        cr_expect(!linear || !ir_ex_uses(&m.x, rest, m.sym[0]), "seed %llu", (unsigned long long)seed);
-        ir_ex number = ir_ex_const(&m.x, at[0][1]), put = ir_ex_subst(&m.x, t.e, &m.sym[1], &number, 1);
+        cr_expect(!linear || !ir_ex_uses(&m.x, rest, m.sym[0]), "seed %llu",
+                  (unsigned long long)seed);
+        ir_ex number = ir_ex_const(&m.x, at[0][1]),
+              put = ir_ex_subst(&m.x, t.e, &m.sym[1], &number, 1);
         cr_expect(!ir_ex_uses(&m.x, put, m.sym[1]));
         for (unsigned i = 0; i < POINTS; i++) {
             memcpy(m.value, at[i], sizeof m.value);
             if (linear)
-                cr_expect_eq(coef * m.value[0] + value_of(&m, rest), t.v[i], "seed %llu", (unsigned long long)seed);
+                cr_expect_eq(coef * m.value[0] + value_of(&m, rest), t.v[i], "seed %llu",
+                             (unsigned long long)seed);
             m.value[1] = at[0][1];
-            cr_expect_eq(value_of(&m, put), value_of(&m, t.e), "seed %llu", (unsigned long long)seed);
+            cr_expect_eq(value_of(&m, put), value_of(&m, t.e), "seed %llu",
+                         (unsigned long long)seed);
         }
         ir_exprs_free(&m.x);
     }
 }
 
 /* What a reshape there and back needs. */
-Test(expr, division_and_remainder_join)
-{
+Test(expr, division_and_remainder_join) {
     ir_exprs x;
     cr_assert(ir_exprs_init(&x));
-    ir_ex i = ir_ex_sym(&x, "i", 0, 99), j = ir_ex_sym(&x, "j", 0, 7), four = ir_ex_const(&x, 4), eight = ir_ex_const(&x, 8);
-    cr_expect_eq(ir_ex_add(&x, ir_ex_mul(&x, ir_ex_div(&x, i, four), four), ir_ex_mod(&x, i, four)), i);
+    ir_ex i = ir_ex_sym(&x, "i", 0, 99), j = ir_ex_sym(&x, "j", 0, 7), four = ir_ex_const(&x, 4),
+          eight = ir_ex_const(&x, 8);
+    cr_expect_eq(ir_ex_add(&x, ir_ex_mul(&x, ir_ex_div(&x, i, four), four), ir_ex_mod(&x, i, four)),
+                 i);
     ir_ex flat = ir_ex_add(&x, ir_ex_mul(&x, i, eight), j);
     cr_expect_eq(ir_ex_div(&x, flat, eight), i);
     cr_expect_eq(ir_ex_mod(&x, flat, eight), j);
     cr_expect_eq(ir_ex_mod(&x, ir_ex_mod(&x, i, eight), four), ir_ex_mod(&x, i, four));
-    cr_expect_eq(ir_ex_div(&x, ir_ex_div(&x, i, four), eight), ir_ex_div(&x, i, ir_ex_const(&x, 32)));
+    cr_expect_eq(ir_ex_div(&x, ir_ex_div(&x, i, four), eight),
+                 ir_ex_div(&x, i, ir_ex_const(&x, 32)));
     cr_expect_eq(ir_ex_add(&x, i, j), ir_ex_add(&x, j, i));
     cr_expect_eq(ir_ex_sub(&x, ir_ex_add(&x, i, j), j), i);
     ir_exprs_free(&x);

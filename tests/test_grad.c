@@ -19,8 +19,7 @@ typedef struct domain {
 /* ---- the check: loss(x) = sum(w * result), second(x) = sum_i sum(c_i * d loss / d x_i) */
 
 /* Numbers that are different at every place: a weighted sum of x. */
-static ir_ref weighted_sum(ir_graph *g, ir_ref x, double from)
-{
+static ir_ref weighted_sum(ir_graph *g, ir_ref x, double from) {
     ir_dim dims[IR_MAX_RANK];
     int64_t n;
     unsigned rank = ir_at(g, x)->rank;
@@ -29,7 +28,8 @@ static ir_ref weighted_sum(ir_graph *g, ir_ref x, double from)
     ir_dim flat = ir_dim_const(g, n);
     ir_ref k = ir_iota(g, BZ_F64, &flat, 1, 0);
     ir_ref w = ir_build1(g, IR_COS, ir_build2(g, IR_ADD, k, ir_const_f(g, BZ_F64, from)));
-    return ir_reduce(g, IR_SUM, ir_build2(g, IR_MUL, x, ir_reshape_dims(g, w, dims, rank)), NULL, 0, false);
+    return ir_reduce(g, IR_SUM, ir_build2(g, IR_MUL, x, ir_reshape_dims(g, w, dims, rank)), NULL, 0,
+                     false);
 }
 
 typedef struct problem {
@@ -40,25 +40,27 @@ typedef struct problem {
     ir_ref wrt[MAX_INPUTS], first[MAX_INPUTS], second[MAX_INPUTS];
 } problem;
 
-static void build(problem *p)
-{
+static void build(problem *p) {
     ir_graph *g = p->g;
     ir_ref value = g->outputs.p[0].node, again = 0;
     g->outputs.n = 0;
     for (uint32_t i = 0; i < g->inputs.n; i++)
-        if (ir_is_float(ir_dtype(g, g->inputs.p[i].node)))
-            p->wrt[p->n++] = g->inputs.p[i].node;
+        if (ir_is_float(ir_dtype(g, g->inputs.p[i].node))) p->wrt[p->n++] = g->inputs.p[i].node;
     ir_ref loss = weighted_sum(g, value, 0.5);
-    cr_assert_eq(pass_grad(g, loss, 0, p->wrt, p->n, p->first), BZ_OK, "%s: %s", p->name, g->err.text);
+    cr_assert_eq(pass_grad(g, loss, 0, p->wrt, p->n, p->first), BZ_OK, "%s: %s", p->name,
+                 g->err.text);
     for (unsigned i = 0; i < p->n; i++) {
         ir_ref s = weighted_sum(g, p->first[i], i + 1.7);
         again = again ? ir_build2(g, IR_ADD, again, s) : s;
     }
-    cr_assert_eq(pass_grad(g, again, 0, p->wrt, p->n, p->second), BZ_OK, "%s, order 2: %s", p->name, g->err.text);
+    cr_assert_eq(pass_grad(g, again, 0, p->wrt, p->n, p->second), BZ_OK, "%s, order 2: %s", p->name,
+                 g->err.text);
     ir_output_add(g, NULL, loss, -1);
     ir_output_add(g, NULL, again, -1);
     for (unsigned i = 0; i < p->n; i++) {
-        cr_assert(ir_same_shape(g, p->first[i], p->wrt[i]) && ir_dtype(g, p->first[i]) == ir_dtype(g, p->wrt[i]), "%s: shape of gradient %u", p->name, i);
+        cr_assert(ir_same_shape(g, p->first[i], p->wrt[i]) &&
+                      ir_dtype(g, p->first[i]) == ir_dtype(g, p->wrt[i]),
+                  "%s: shape of gradient %u", p->name, i);
         ir_output_add(g, NULL, p->first[i], -1);
         ir_output_add(g, NULL, p->second[i], -1);
     }
@@ -67,8 +69,7 @@ static void build(problem *p)
 }
 
 /* Values of the inputs within their ranges, moved by `h` along the direction. */
-static void fill(const problem *p, ir_value_array *in, const domain *d, double h)
-{
+static void fill(const problem *p, ir_value_array *in, const domain *d, double h) {
     uint64_t values = 11, direction = 5;
     for (uint32_t i = 0, k = 0; i < p->g->inputs.n; i++) {
         ir_ref r = p->g->inputs.p[i].node;
@@ -77,18 +78,20 @@ static void fill(const problem *p, ir_value_array *in, const domain *d, double h
         in[i] = irt_array(ir_dtype(p->g, r), ir_at(p->g, r)->rank, shape);
         bool moves = ir_is_float(in[i].dtype);
         for (int64_t e = 0; e < irt_numel(&in[i]); e++) {
-            double x = (irt_random(&values) + 1) / 2, lo = d->lo[k < 3 ? k : 2], hi = d->hi[k < 3 ? k : 2];
+            double x = (irt_random(&values) + 1) / 2, lo = d->lo[k < 3 ? k : 2],
+                   hi = d->hi[k < 3 ? k : 2];
             if (moves)
                 irt_set(&in[i], e, lo + (hi - lo) * x + h * irt_random(&direction));
             else
-                ir_store_bits(in[i].dtype, (char *)in[i].data + (size_t)e * ir_dtype_bytes(in[i].dtype), ir_bits_from_i64(in[i].dtype, (int64_t)(x * 4)));
+                ir_store_bits(in[i].dtype,
+                              (char *)in[i].data + (size_t)e * ir_dtype_bytes(in[i].dtype),
+                              ir_bits_from_i64(in[i].dtype, (int64_t)(x * 4)));
         }
         k += moves;
     }
 }
 
-static void evaluate(const problem *p, const domain *d, double h, ir_value_array *out)
-{
+static void evaluate(const problem *p, const domain *d, double h, ir_value_array *out) {
     ir_value_array in[MAX_INPUTS];
     fill(p, in, d, h);
     irt_run_module(p->m, in, out);
@@ -96,8 +99,7 @@ static void evaluate(const problem *p, const domain *d, double h, ir_value_array
 }
 
 /* Directional derivative from the gradients: outputs from, from + 2 ... */
-static double along(const problem *p, const ir_value_array *out, unsigned from)
-{
+static double along(const problem *p, const ir_value_array *out, unsigned from) {
     uint64_t direction = 5;
     double sum = 0;
     for (unsigned i = 0; i < p->n; i++)
@@ -106,8 +108,7 @@ static double along(const problem *p, const ir_value_array *out, unsigned from)
     return sum;
 }
 
-static void check(const char *name, const char *text, const domain *d)
-{
+static void check(const char *name, const char *text, const domain *d) {
     ir_value_array at[2 + 2 * MAX_INPUTS], up[2 + 2 * MAX_INPUTS], down[2 + 2 * MAX_INPUTS];
     problem p = {.name = name, .m = irt_parse(text)};
     const double h = 1e-5;
@@ -117,9 +118,11 @@ static void check(const char *name, const char *text, const domain *d)
     evaluate(&p, d, h, up);
     evaluate(&p, d, -h, down);
     for (unsigned order = 0; order < 2; order++) {
-        double want = (irt_get(&up[order], 0) - irt_get(&down[order], 0)) / (2 * h), got = along(&p, at, 2 + order);
+        double want = (irt_get(&up[order], 0) - irt_get(&down[order], 0)) / (2 * h),
+               got = along(&p, at, 2 + order);
         double scale = 1 + fabs(want) + fabs(irt_get(&at[order], 0));
-        cr_expect(fabs(got - want) <= 2e-7 * scale, "%s, order %u: %.12g, differences give %.12g", name, order + 1, got, want);
+        cr_expect(fabs(got - want) <= 2e-7 * scale, "%s, order %u: %.12g, differences give %.12g",
+                  name, order + 1, got, want);
     }
     irt_free(at, p.g->outputs.n);
     irt_free(up, p.g->outputs.n);
@@ -163,17 +166,14 @@ static const domain domains[] = {
 };
 static const domain usual = {"", {-2, -2, -2}, {2, 2, 2}};
 
-static const domain *domain_of(const char *name)
-{
+static const domain *domain_of(const char *name) {
     for (unsigned i = 0; i < BZ_LEN(domains); i++)
-        if (!strcmp(domains[i].name, name))
-            return &domains[i];
+        if (!strcmp(domains[i].name, name)) return &domains[i];
     return &usual;
 }
 
 /* A call of the op on f64 operands; the condition of `where` is x < y. */
-static void op_text(bz_text *t, unsigned op)
-{
+static void op_text(bz_text *t, unsigned op) {
     static const char *const uses[] = {"", "%x", "%x %y", "%x %y %z"};
     bz_textf(t, "graph main(x: f64[7], y: f64[7], z: f64[7]) {\n");
     if (op == IR_SELECT)
@@ -183,12 +183,12 @@ static void op_text(bz_text *t, unsigned op)
     bz_textf(t, "return %%r }");
 }
 
-Test(grad, every_elementwise_op)
-{
+Test(grad, every_elementwise_op) {
     unsigned checked = 0;
     for (unsigned op = 1; op < IR_ELEM_END; op++) {
         bz_dtype in[3] = {op == IR_SELECT ? BZ_BOOL : BZ_F64, BZ_F64, BZ_F64}, out;
-        if (!ir_op_is_elementwise(op) || ir_ops[op].rule == IR_RULE_CONV || !ir_op_result_dtype((ir_op)op, in, &out) || !ir_is_float(out))
+        if (!ir_op_is_elementwise(op) || ir_ops[op].rule == IR_RULE_CONV ||
+            !ir_op_result_dtype((ir_op)op, in, &out) || !ir_is_float(out))
             continue;
         bz_text t = {0};
         op_text(&t, op);
@@ -209,8 +209,7 @@ static const struct {
 #undef P
 };
 
-Test(grad, programs)
-{
+Test(grad, programs) {
     for (unsigned i = 0; i < BZ_LEN(programs); i++)
         check(programs[i].name, programs[i].text, &usual);
 }
@@ -218,23 +217,23 @@ Test(grad, programs)
 /* ---- exact values */
 
 /* The gradient of the first output, summed, for input 0, whose values are given. */
-static void exact(const char *text, const double *x, const double *want, unsigned n)
-{
+static void exact(const char *text, const double *x, const double *want, unsigned n) {
     ir_module *m = irt_parse(text);
     ir_graph *g = m->graphs.p[0];
-    ir_ref wrt = g->inputs.p[0].node, grad, loss = ir_reduce(g, IR_SUM, g->outputs.p[0].node, NULL, 0, false);
+    ir_ref wrt = g->inputs.p[0].node, grad,
+           loss = ir_reduce(g, IR_SUM, g->outputs.p[0].node, NULL, 0, false);
     int64_t shape[IR_MAX_RANK];
     ir_static_shape(g, wrt, shape);
     ir_value_array in = irt_array(BZ_F64, ir_at(g, wrt)->rank, shape), out;
     cr_assert_eq(irt_numel(&in), (int64_t)n);
-    for (unsigned i = 0; i < n; i++)
-        irt_set(&in, i, x[i]);
+    for (unsigned i = 0; i < n; i++) irt_set(&in, i, x[i]);
     cr_assert_eq(pass_grad(g, loss, 0, &wrt, 1, &grad), BZ_OK, "%s", g->err.text);
     g->outputs.n = 0;
     ir_output_add(g, NULL, grad, -1);
     irt_run_module(m, &in, &out);
     for (unsigned i = 0; i < n; i++)
-        cr_expect(irt_get(&out, i) == want[i], "%s: element %u: %g, not %g", text, i, irt_get(&out, i), want[i]);
+        cr_expect(irt_get(&out, i) == want[i], "%s: element %u: %g, not %g", text, i,
+                  irt_get(&out, i), want[i]);
     irt_free(&in, 1);
     irt_free(&out, 1);
     ir_module_free(m);
@@ -246,10 +245,10 @@ static void exact(const char *text, const double *x, const double *want, unsigne
         exact(text, v_[0], v_[1], n);                                                              \
     } while (0)
 
-Test(grad, ties_share_and_zeros_are_counted)
-{
+Test(grad, ties_share_and_zeros_are_counted) {
     EXACT("graph main(x: f64[4]) { %1 = max %x\n return %1 }", 4, {3, 1, 3, 2}, {0.5, 0, 0.5, 0});
-    EXACT("graph main(x: f64[4]) { %1 = min %x\n return %1 }", 4, {3, 1, 1, 1}, {0, 1.0 / 3, 1.0 / 3, 1.0 / 3});
+    EXACT("graph main(x: f64[4]) { %1 = min %x\n return %1 }", 4, {3, 1, 1, 1},
+          {0, 1.0 / 3, 1.0 / 3, 1.0 / 3});
     EXACT("graph main(x: f64[3]) { %1 = prod %x\n return %1 }", 3, {2, 3, 4}, {12, 8, 6});
     EXACT("graph main(x: f64[3]) { %1 = prod %x\n return %1 }", 3, {2, 0, 4}, {0, 8, 0});
     EXACT("graph main(x: f64[3]) { %1 = prod %x\n return %1 }", 3, {2, 0, 0}, {0, 0, 0});
@@ -258,25 +257,26 @@ Test(grad, ties_share_and_zeros_are_counted)
     EXACT("graph main(x: f64[1]) { %1 = maximum %x 2\n return %1 }", 1, {2}, {0.5});
     EXACT("graph main(x: f64[3]) { %1 = pow %x 2\n return %1 }", 3, {0, -1, 3}, {0, -2, 6});
     EXACT("graph main(x: f64[2]) { %1 = pow %x 0\n return %1 }", 2, {0, -1}, {0, 0});
-    EXACT("graph main(x: f64[2]) { %1 = floor %x\n %2 = add %1 %x\n return %2 }", 2, {0.5, 2}, {1, 1});
+    EXACT("graph main(x: f64[2]) { %1 = floor %x\n %2 = add %1 %x\n return %2 }", 2, {0.5, 2},
+          {1, 1});
 }
 
-Test(grad, argmax_is_no_float_and_lets_others_through)
-{
-    EXACT("graph main(x: f64[3]) { %1 = argmax %x\n %2 = cast %1 {dtype=f64}\n %3 = mul %x %2\n return %3 }", 3, {1, 5, 2}, {1, 1, 1});
-    EXACT("graph main(x: f64[2]) { %1 = lt %x 0\n %2 = where %1 %x 7\n return %2 }", 2, {-1, 1}, {1, 0});
+Test(grad, argmax_is_no_float_and_lets_others_through) {
+    EXACT("graph main(x: f64[3]) { %1 = argmax %x\n %2 = cast %1 {dtype=f64}\n %3 = mul %x %2\n "
+          "return %3 }",
+          3, {1, 5, 2}, {1, 1, 1});
+    EXACT("graph main(x: f64[2]) { %1 = lt %x 0\n %2 = where %1 %x 7\n return %2 }", 2, {-1, 1},
+          {1, 0});
 }
 
 /* ---- what the caller says */
 
-static ir_graph *graph_of(ir_module **m, const char *text)
-{
+static ir_graph *graph_of(ir_module **m, const char *text) {
     *m = irt_parse(text);
     return (*m)->graphs.p[0];
 }
 
-Test(grad, an_op_without_a_rule_is_named)
-{
+Test(grad, an_op_without_a_rule_is_named) {
     ir_module *m;
     ir_graph *g = graph_of(&m, "graph main(x: f64[4]) { return %x }");
     ir_ref x = g->inputs.p[0].node, indices, out, sorted = ir_sort(g, x, 0, false, &indices);
@@ -284,26 +284,26 @@ Test(grad, an_op_without_a_rule_is_named)
     cr_expect_eq(pass_grad(g, loss, 0, &x, 1, &out), BZ_EGRAD);
     cr_expect(strstr(g->err.text, "[sort] has no gradient"), "%s", g->err.text);
     ir_module_free(m);
-    g = graph_of(&m, "graph main(x: f16[4]) { %1 = bitcast %x {dtype=bf16}\n %2 = sum %1\n return %2 }");
+    g = graph_of(
+        &m, "graph main(x: f16[4]) { %1 = bitcast %x {dtype=bf16}\n %2 = sum %1\n return %2 }");
     x = g->inputs.p[0].node;
     cr_expect_eq(pass_grad(g, g->outputs.p[0].node, 0, &x, 1, &out), BZ_EGRAD);
     cr_expect(strstr(g->err.text, "[bitcast] has no gradient"), "%s", g->err.text);
     ir_module_free(m);
 }
 
-Test(grad, an_unused_value_gets_zeros)
-{
+Test(grad, an_unused_value_gets_zeros) {
     ir_module *m;
     ir_graph *g = graph_of(&m, "graph main(x: f64[4], y: f32[2,3]) { %1 = sum %x\n return %1 }");
     ir_ref wrt[2] = {g->inputs.p[0].node, g->inputs.p[1].node}, out[2];
     ir_bits v;
     cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, wrt, 2, out), BZ_OK);
-    cr_expect(ir_const_value(g, out[1], &v) && v == 0 && ir_same_shape(g, out[1], wrt[1]) && ir_dtype(g, out[1]) == BZ_F32);
+    cr_expect(ir_const_value(g, out[1], &v) && v == 0 && ir_same_shape(g, out[1], wrt[1]) &&
+              ir_dtype(g, out[1]) == BZ_F32);
     ir_module_free(m);
 }
 
-Test(grad, a_seed_scales_the_gradient)
-{
+Test(grad, a_seed_scales_the_gradient) {
     ir_module *m;
     ir_graph *g = graph_of(&m, "graph main(x: f64[3], s: f64[3]) { %1 = square %x\n return %1 }");
     ir_ref x = g->inputs.p[0].node, out;
@@ -313,14 +313,12 @@ Test(grad, a_seed_scales_the_gradient)
     g->outputs.n = 0;
     ir_output_add(g, NULL, out, -1);
     irt_run_module(m, in, &got);
-    for (int i = 0; i < 3; i++)
-        cr_expect_eq(irt_get(&got, i), 2 * xs[i] * ss[i]);
+    for (int i = 0; i < 3; i++) cr_expect_eq(irt_get(&got, i), 2 * xs[i] * ss[i]);
     irt_free(&got, 1);
     ir_module_free(m);
 }
 
-Test(grad, wrong_arguments_are_errors)
-{
+Test(grad, wrong_arguments_are_errors) {
     static const struct {
         const char *text;
         int wrt, seed; /* input numbers, -1: none */
@@ -328,7 +326,8 @@ Test(grad, wrong_arguments_are_errors)
         const char *says;
     } cases[] = {
         {"graph main(x: f64[3]) { %1 = square %x\n return %1 }", 0, -1, BZ_ESHAPE, "0-d"},
-        {"graph main(x: i64[3]) { %1 = sum %x\n %2 = cast %1 {dtype=f64}\n return %2 }", 0, -1, BZ_EDTYPE, "only floats"},
+        {"graph main(x: i64[3]) { %1 = sum %x\n %2 = cast %1 {dtype=f64}\n return %2 }", 0, -1,
+         BZ_EDTYPE, "only floats"},
         {"graph main(x: f64[3]) { %1 = argmax %x\n return %1 }", 0, -1, BZ_EDTYPE, "float"},
         {"graph main(x: f64[3], s: f64[4]) { %1 = square %x\n return %1 }", 0, 1, BZ_ESHAPE, "fit"},
         {"graph main(x: f64[3], s: f32[3]) { %1 = square %x\n return %1 }", 0, 1, BZ_ESHAPE, "fit"},
@@ -336,25 +335,31 @@ Test(grad, wrong_arguments_are_errors)
     for (unsigned i = 0; i < BZ_LEN(cases); i++) {
         ir_module *m;
         ir_graph *g = graph_of(&m, cases[i].text);
-        ir_ref wrt = g->inputs.p[cases[i].wrt].node, out, seed = cases[i].seed < 0 ? 0 : g->inputs.p[cases[i].seed].node;
-        cr_expect_eq(pass_grad(g, g->outputs.p[0].node, seed, &wrt, 1, &out), cases[i].want, "case %u: %s", i, g->err.text);
+        ir_ref wrt = g->inputs.p[cases[i].wrt].node, out,
+               seed = cases[i].seed < 0 ? 0 : g->inputs.p[cases[i].seed].node;
+        cr_expect_eq(pass_grad(g, g->outputs.p[0].node, seed, &wrt, 1, &out), cases[i].want,
+                     "case %u: %s", i, g->err.text);
         cr_expect(strstr(g->err.text, cases[i].says), "case %u: %s", i, g->err.text);
         ir_module_free(m);
     }
 }
 
-Test(grad, narrow_floats_keep_their_dtype)
-{
+Test(grad, narrow_floats_keep_their_dtype) {
     static const char *const dtypes[] = {"f16", "bf16", "f32"};
     for (unsigned i = 0; i < BZ_LEN(dtypes); i++) {
         bz_text t = {0};
         ir_module *m;
-        bz_textf(&t, "graph main(x: %s[5,4], y: %s[4,3]) { %%1 = matmul %%x %%y\n %%2 = gelu %%1\n %%3 = softmax %%2\n %%4 = sum %%3\n return %%4 }", dtypes[i], dtypes[i]);
+        bz_textf(&t,
+                 "graph main(x: %s[5,4], y: %s[4,3]) { %%1 = matmul %%x %%y\n %%2 = gelu %%1\n %%3 "
+                 "= softmax %%2\n %%4 = sum %%3\n return %%4 }",
+                 dtypes[i], dtypes[i]);
         ir_graph *g = graph_of(&m, bz_text_c(&t));
         ir_ref wrt[2] = {g->inputs.p[0].node, g->inputs.p[1].node}, out[2];
-        cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, wrt, 2, out), BZ_OK, "%s: %s", dtypes[i], g->err.text);
+        cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, wrt, 2, out), BZ_OK, "%s: %s", dtypes[i],
+                     g->err.text);
         for (unsigned k = 0; k < 2; k++)
-            cr_expect(ir_dtype(g, out[k]) == ir_dtype(g, wrt[k]) && ir_same_shape(g, out[k], wrt[k]));
+            cr_expect(ir_dtype(g, out[k]) == ir_dtype(g, wrt[k]) &&
+                      ir_same_shape(g, out[k], wrt[k]));
         ir_module_free(m);
         bz_text_free(&t);
     }

@@ -43,7 +43,8 @@ static bz_status views_work(bz_context *c, double *result) {
 
 static bz_status grad_work(bz_context *c, double *result) {
     static const float ones[6] = {1, 1, 1, 1, 1, 1}; /* a constant is no variable */
-    bz_tensor *w = bz_from_data(c, BZ_F32, ones, (int64_t[]){3, 2}, 2), *x = bz_eye(c, 4, 3, BZ_F32), *g;
+    bz_tensor *w = bz_from_data(c, BZ_F32, ones, (int64_t[]){3, 2}, 2),
+              *x = bz_eye(c, 4, 3, BZ_F32), *g;
     bz_tensor *loss = bz_mean(bz_square(bz_relu(bz_matmul(x, w))), NULL, 0, false);
     bz_status s = bz_grad(loss, &w, 1, &g);
     return s ? s : read_number(bz_sum(g, NULL, 0, false), result);
@@ -69,8 +70,7 @@ static bz_status compiled_work(bz_context *c, double *result) {
     bz_tensor *bias = bz_ones(c, BZ_SHAPE(2), BZ_F32), *out[2];
     bz_tensor *in[] = {bz_copy(bz_ones(c, BZ_SHAPE(2, 3), BZ_F32)), bz_eye(c, 3, 3, BZ_F32),
                        bz_zeros(c, BZ_SHAPE(3, 2), BZ_F32)};
-    bz_program *p =
-        bz_compile(c, step, &bias, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_program *p = bz_compile(c, step, &bias, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
     bz_status s = p ? BZ_OK : bz_context_status(c);
     for (int i = 0; i < 2 && !s; i++) s = bz_call(p, in, out);
     if (!s) s = read_number(out[1], result);

@@ -21,7 +21,6 @@ static void end(void) {
     rmdir(dir); /* fails, and the next check sees it, when a temporary file is left */
 }
 
-
 /* Version 1 file with this head and `n` bytes of elements 0, 1, 2 ...; decoded. */
 static bz_status decode(const char *head, size_t n, ir_value_array *a, bz_error *e) {
     bz_text t = {0};

@@ -18,35 +18,30 @@
 #include <string.h>
 
 #define SEPARATOR "# ----\n"
-#define FOLDER "tests/golden/passes"
+#define FOLDER    "tests/golden/passes"
 
 enum { MAX_WRT = 8, MAX_CASES = 64, NAME_BYTES = 256 };
 
 /* ---- the passes */
 
-static void grad(ir_graph *g, char *wrt, const char *file)
-{
+static void grad(ir_graph *g, char *wrt, const char *file) {
     ir_ref of[MAX_WRT], out[MAX_WRT], loss = g->outputs.p[0].node;
     char names[MAX_WRT][32], *rest = NULL;
     unsigned n = 0;
     for (char *name = strtok_r(wrt, ",", &rest); name; name = strtok_r(NULL, ",", &rest), n++) {
         uint32_t i = 0;
-        while (i < g->inputs.n && strcmp(g->inputs.p[i].name, name))
-            i++;
+        while (i < g->inputs.n && strcmp(g->inputs.p[i].name, name)) i++;
         cr_assert(i < g->inputs.n && n < MAX_WRT, "%s: no input is named %s", file, name);
         snprintf(names[n], sizeof names[n], "d%s", name);
         of[n] = g->inputs.p[i].node;
     }
-    if (ir_at(g, loss)->rank)
-        loss = ir_reduce(g, IR_SUM, loss, NULL, 0, false);
+    if (ir_at(g, loss)->rank) loss = ir_reduce(g, IR_SUM, loss, NULL, 0, false);
     cr_assert(n && !pass_grad(g, loss, 0, of, n, out), "%s: %s", file, g->err.text);
     g->outputs.n = 0;
-    for (unsigned i = 0; i < n; i++)
-        ir_output_add(g, names[i], out[i], -1);
+    for (unsigned i = 0; i < n; i++) ir_output_add(g, names[i], out[i], -1);
 }
 
-static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file)
-{
+static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file) {
     pass_target target = targets[0].t;
     bz_error e = {0};
     target.eager = eager;
@@ -58,21 +53,18 @@ static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file)
 }
 
 /* Applies a graph pass; takes `g` unless the module owns it. */
-static ir_graph *graph_pass(const char *name, ir_graph *g, const ir_module *m, const char *file)
-{
+static ir_graph *graph_pass(const char *name, ir_graph *g, const ir_module *m, const char *file) {
     const pass_info *p = pass_find(name, strlen(name));
     bz_error e = {0};
     cr_assert(p, "%s: no pass is named %s", file, name);
     ir_graph *next = p->run(g, &targets[0].t, &e);
     cr_assert(next && !ir_verify(next, IR_ANY_GRAPH, &e), "%s: %s", file, e.text);
-    if (g != m->graphs.p[0])
-        ir_graph_free(g);
+    if (g != m->graphs.p[0]) ir_graph_free(g);
     return next;
 }
 
 /* Runs the passes named in `words` on the text's graph; what comes out is appended to t. */
-static void run_passes(bz_text *t, const char *text, char *words, const char *file)
-{
+static void run_passes(bz_text *t, const char *text, char *words, const char *file) {
     ir_module *m = irt_parse(text);
     ir_graph *g = m->graphs.p[0];
     char *rest = NULL;
@@ -91,40 +83,35 @@ static void run_passes(bz_text *t, const char *text, char *words, const char *fi
         } else
             g = graph_pass(word, g, m, file);
     }
-    if (!planned)
-        ir_print(t, g);
-    if (g != m->graphs.p[0])
-        ir_graph_free(g);
+    if (!planned) ir_print(t, g);
+    if (g != m->graphs.p[0]) ir_graph_free(g);
     ir_module_free(m);
 }
 
 /* ---- the files */
 
-static const char *line_end(const char *s)
-{
+static const char *line_end(const char *s) {
     const char *end = strchr(s, '\n');
     return end ? end : s + strlen(s);
 }
 
 /* The first lines that are not the same, with their number. */
-static void expect_same(const char *file, const char *want, const char *got)
-{
+static void expect_same(const char *file, const char *want, const char *got) {
     unsigned line = 1;
     while (*want && *got) {
         const char *w = line_end(want), *x = line_end(got);
-        if (w - want != x - got || strncmp(want, got, (size_t)(w - want)))
-            break;
+        if (w - want != x - got || strncmp(want, got, (size_t)(w - want))) break;
         want = w + (*w == '\n');
         got = x + (*x == '\n');
         line++;
     }
     if (*want || *got)
-        cr_expect_fail("%s differs at line %u after the separator:\n  want: %.*s\n  got:  %.*s", file, line,
-                       (int)(line_end(want) - want), want, (int)(line_end(got) - got), got);
+        cr_expect_fail("%s differs at line %u after the separator:\n  want: %.*s\n  got:  %.*s",
+                       file, line, (int)(line_end(want) - want), want, (int)(line_end(got) - got),
+                       got);
 }
 
-static void write_case(const char *path, const char *head, size_t n, const char *got)
-{
+static void write_case(const char *path, const char *head, size_t n, const char *got) {
     char full[512];
     const char *root = getenv("BRAZE_SRC");
     snprintf(full, sizeof full, "%s/%s", root ? root : ".", path);
@@ -134,8 +121,7 @@ static void write_case(const char *path, const char *head, size_t n, const char 
     cr_assert(ok, "%s cannot be written", full);
 }
 
-static void check_file(const char *name)
-{
+static void check_file(const char *name) {
     char path[sizeof FOLDER + NAME_BYTES], words[200];
     size_t size;
     snprintf(path, sizeof path, FOLDER "/%.*s", NAME_BYTES - 1, name);
@@ -150,8 +136,7 @@ static void check_file(const char *name)
     snprintf(words, sizeof words, "%.*s", (int)(line_end(pass) - pass), pass);
     size_t head = cut ? (size_t)(cut - text) : size;
     const char *want = cut ? cut + strlen(SEPARATOR) : "";
-    if (cut)
-        *cut = 0;
+    if (cut) *cut = 0;
     bz_text got = {0};
     run_passes(&got, text, words, path);
     if (update)
@@ -162,13 +147,11 @@ static void check_file(const char *name)
     bz_mem_free(text);
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-Test(passes_golden, files)
-{
+Test(passes_golden, files) {
     char path[512], names[MAX_CASES][NAME_BYTES];
     const char *root = getenv("BRAZE_SRC"), *only = getenv("GOLDEN_ONLY");
     unsigned n = 0;
@@ -177,15 +160,13 @@ Test(passes_golden, files)
     cr_assert(d, "%s does not open", path);
     for (struct dirent *f; (f = readdir(d));) {
         size_t length = strlen(f->d_name);
-        if (length < 4 || strcmp(f->d_name + length - 3, ".bz"))
-            continue;
+        if (length < 4 || strcmp(f->d_name + length - 3, ".bz")) continue;
         cr_assert(n < MAX_CASES, "more than %d files", MAX_CASES);
         snprintf(names[n++], sizeof *names, "%s", f->d_name);
     }
     closedir(d);
     qsort(names, n, sizeof *names, by_name);
     for (unsigned i = 0; i < n; i++)
-        if (!only || !strcmp(only, names[i]))
-            check_file(names[i]);
+        if (!only || !strcmp(only, names[i])) check_file(names[i]);
     cr_expect(n >= 16, "%u files", n);
 }

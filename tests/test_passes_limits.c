@@ -13,8 +13,7 @@
 
 /* ---- the n-th allocation fails */
 
-static void compile_without_memory(const ir_graph *g, const pass_target *t, const char *what)
-{
+static void compile_without_memory(const ir_graph *g, const pass_target *t, const char *what) {
     bz_error e = {0};
     pass_plan *p = NULL;
     for (long n = 0; !p; n += n < 300 ? 1 : n / 50) { /* every one of the first, then fewer */
@@ -22,18 +21,21 @@ static void compile_without_memory(const ir_graph *g, const pass_target *t, cons
         bz_mem_fail_after(n);
         p = pass_compile(g, t, &e);
         bz_mem_fail_after(-1);
-        cr_assert(p || e.status == BZ_ENOMEM, "%s: allocation %ld: status %d: %s", what, n, e.status, e.text);
+        cr_assert(p || e.status == BZ_ENOMEM, "%s: allocation %ld: status %d: %s", what, n,
+                  e.status, e.text);
         cr_assert_lt(n, 10000000);
     }
     pass_plan_free(p);
 }
 
-Test(passes_limits, compiling_without_memory)
-{
+Test(passes_limits, compiling_without_memory) {
     static const char *const texts[] = {
-        "graph main(x: f32[37,300], w: f32[300], b: f32[300]) { %1 = layer_norm %x %w %b\n %2 = gelu %1\n %3 = add %x %2\n return %3 donate x }",
-        "graph main(x: f32[37,10], t: i64[37]) { %1 = cross_entropy %x %t\n %2 = argmax %x {axes=[1]}\n return %1, %2 }",
-        "graph main(x: f32[9,5], y: f32[5,7], i: i64[3]) { %1 = matmul %x %y\n %2 = relu %1\n %3 = gather %2 %i\n %4 = sum %3 {axes=[0]}\n return %2, %4 }",
+        "graph main(x: f32[37,300], w: f32[300], b: f32[300]) { %1 = layer_norm %x %w %b\n %2 = "
+        "gelu %1\n %3 = add %x %2\n return %3 donate x }",
+        "graph main(x: f32[37,10], t: i64[37]) { %1 = cross_entropy %x %t\n %2 = argmax %x "
+        "{axes=[1]}\n return %1, %2 }",
+        "graph main(x: f32[9,5], y: f32[5,7], i: i64[3]) { %1 = matmul %x %y\n %2 = relu %1\n %3 = "
+        "gather %2 %i\n %4 = sum %3 {axes=[0]}\n return %2, %4 }",
     };
     for (unsigned i = 0; i < BZ_LEN(texts); i++) {
         ir_module *m = irt_parse(texts[i]);
@@ -43,33 +45,32 @@ Test(passes_limits, compiling_without_memory)
     }
 }
 
-Test(passes_limits, differentiating_without_memory)
-{
+Test(passes_limits, differentiating_without_memory) {
     bz_status st = BZ_ENOMEM;
     for (long n = 0; st == BZ_ENOMEM; n++) {
-        ir_module *m = irt_parse("graph main(x: f32[6,4], w: f32[4,3], t: i64[6]) { %1 = matmul %x %w\n %2 = cross_entropy %1 %t\n return %2 }");
+        ir_module *m = irt_parse("graph main(x: f32[6,4], w: f32[4,3], t: i64[6]) { %1 = matmul %x "
+                                 "%w\n %2 = cross_entropy %1 %t\n return %2 }");
         ir_graph *g = m->graphs.p[0];
         ir_ref wrt[2] = {g->inputs.p[0].node, g->inputs.p[1].node}, out[2];
         bz_mem_fail_after(n);
         st = pass_grad(g, g->outputs.p[0].node, 0, wrt, 2, out);
         bz_mem_fail_after(-1);
-        cr_assert(st == BZ_OK || st == BZ_ENOMEM, "allocation %ld: status %d: %s", n, st, g->err.text);
+        cr_assert(st == BZ_OK || st == BZ_ENOMEM, "allocation %ld: status %d: %s", n, st,
+                  g->err.text);
         ir_module_free(m);
     }
 }
 
 /* ---- size */
 
-static double seconds(void)
-{
+static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Compiles for target t; the CPU seconds it took. */
-static double compile(const ir_graph *g, unsigned t, pass_plan **out)
-{
+static double compile(const ir_graph *g, unsigned t, pass_plan **out) {
     bz_error e = {0};
     double start = seconds();
     pass_plan *p = pass_compile(g, &targets[t].t, &e);
@@ -79,29 +80,31 @@ static double compile(const ir_graph *g, unsigned t, pass_plan **out)
     return took;
 }
 
-static ir_graph *chain(ir_module **m, unsigned n)
-{
+static ir_graph *chain(ir_module **m, unsigned n) {
     *m = ir_module_new();
     ir_graph *g = ir_graph_new(*m, "main");
     ir_module_add(*m, g);
     ir_dim d = ir_dim_const(g, 1000);
     ir_ref x = ir_input_new(g, "x", BZ_F32, &d, 1), y = x;
     for (unsigned i = 0; i < n; i++)
-        y = i % 3 == 0 ? ir_build2(g, IR_ADD, y, x) : i % 3 == 1 ? ir_build1(g, IR_ABS, y) : ir_build2(g, IR_MUL, y, y);
+        y = i % 3 == 0   ? ir_build2(g, IR_ADD, y, x)
+            : i % 3 == 1 ? ir_build1(g, IR_ABS, y)
+                         : ir_build2(g, IR_MUL, y, y);
     ir_output_add(g, NULL, y, -1);
     return g;
 }
 
 /* Twice the nodes may not take much more than twice the time. The bound is loose: the machine may be busy, sanitizers are slow. */
-Test(passes_limits, time_grows_with_the_nodes)
-{
+Test(passes_limits, time_grows_with_the_nodes) {
     ir_module *m, *n;
     pass_plan *p, *q;
     ir_graph *small = chain(&m, 1000), *large = chain(&n, 4000);
     for (unsigned t = 0; t < target_count; t += 3) {
         double a = compile(small, t, &p), b = compile(large, t, &q);
-        cr_expect_lt(b, 10 * a + 0.05, "%s: 1000 nodes take %.1f ms, 4000 take %.1f ms", targets[t].name, 1e3 * a, 1e3 * b);
-        fprintf(stderr, "%s: chains of 1000 and 4000 nodes: %.1f ms, %.1f ms\n", targets[t].name, 1e3 * a, 1e3 * b);
+        cr_expect_lt(b, 10 * a + 0.05, "%s: 1000 nodes take %.1f ms, 4000 take %.1f ms",
+                     targets[t].name, 1e3 * a, 1e3 * b);
+        fprintf(stderr, "%s: chains of 1000 and 4000 nodes: %.1f ms, %.1f ms\n", targets[t].name,
+                1e3 * a, 1e3 * b);
         pass_plan_free(p);
         pass_plan_free(q);
     }
@@ -109,11 +112,12 @@ Test(passes_limits, time_grows_with_the_nodes)
     ir_module_free(n);
 }
 
-static void means_the_same(ir_module *m, const char *what)
-{
+static void means_the_same(ir_module *m, const char *what) {
     const ir_graph *g = m->graphs.p[0];
     bz_error e = {0};
-    ir_value_array *in = bz_mem_zero(g->inputs.n + 1, sizeof *in), *want = bz_mem_zero(g->outputs.n, sizeof *want), *out = bz_mem_zero(g->outputs.n, sizeof *out);
+    ir_value_array *in = bz_mem_zero(g->inputs.n + 1, sizeof *in),
+                   *want = bz_mem_zero(g->outputs.n, sizeof *want),
+                   *out = bz_mem_zero(g->outputs.n, sizeof *out);
     random_inputs(g, in, 3);
     cr_assert_eq(ir_interpret(g, in, want, &e), BZ_OK, "%s: %s", what, e.text);
     for (unsigned t = 0; t < target_count; t++) {
@@ -121,7 +125,8 @@ static void means_the_same(ir_module *m, const char *what)
         compile(g, t, &p);
         cr_assert_eq(plan_run(p, in, out, &e), BZ_OK, "%s: %s", what, e.text);
         for (uint32_t i = 0; i < g->outputs.n; i++)
-            cr_expect_eq(first_difference(&want[i], &out[i]), -1, "%s for %s: output %u differs", what, targets[t].name, i);
+            cr_expect_eq(first_difference(&want[i], &out[i]), -1, "%s for %s: output %u differs",
+                         what, targets[t].name, i);
         free_values(out, g->outputs.n);
         pass_plan_free(p);
     }
@@ -133,12 +138,10 @@ static void means_the_same(ir_module *m, const char *what)
     ir_module_free(m);
 }
 
-Test(passes_limits, more_values_than_a_kernel_has_buffers)
-{
+Test(passes_limits, more_values_than_a_kernel_has_buffers) {
     bz_text t = {0}, outs = {0};
     bz_textf(&t, "graph main(");
-    for (unsigned i = 0; i < 300; i++)
-        bz_textf(&t, "%sx%u: f32[20]", i ? ", " : "", i);
+    for (unsigned i = 0; i < 300; i++) bz_textf(&t, "%sx%u: f32[20]", i ? ", " : "", i);
     bz_textf(&t, ") {\n");
     for (unsigned i = 0; i < 300; i++) {
         bz_textf(&t, "%%a%u = add %%x%u %s%u\n", i, i, i ? "%a" : "%x", i ? i - 1 : 0);
@@ -150,8 +153,7 @@ Test(passes_limits, more_values_than_a_kernel_has_buffers)
     bz_text_free(&outs);
 }
 
-Test(passes_limits, many_results_of_a_row)
-{
+Test(passes_limits, many_results_of_a_row) {
     bz_text t = {0}, outs = {0};
     bz_textf(&t, "graph main(x: f32[5,40]) { %%s = softmax %%x\n");
     for (unsigned i = 0; i < 80; i++) {
@@ -164,12 +166,12 @@ Test(passes_limits, many_results_of_a_row)
     bz_text_free(&outs);
 }
 
-Test(passes_limits, many_folds_of_a_row)
-{
+Test(passes_limits, many_folds_of_a_row) {
     bz_text t = {0};
     bz_textf(&t, "graph main(x: f32[5,40]) { %%a0 = copy %%x\n");
     for (unsigned i = 0; i < 40; i++)
-        bz_textf(&t, "%%m%u = mean %%a%u {axes=[1], keepdim}\n%%a%u = sub %%x %%m%u\n", i, i, i + 1, i);
+        bz_textf(&t, "%%m%u = mean %%a%u {axes=[1], keepdim}\n%%a%u = sub %%x %%m%u\n", i, i, i + 1,
+                 i);
     bz_textf(&t, "return %%a40 }");
     means_the_same(irt_parse(bz_text_c(&t)), "40 folds, one after the other");
     bz_text_free(&t);
@@ -177,32 +179,37 @@ Test(passes_limits, many_folds_of_a_row)
     for (unsigned i = 0; i < 40; i++)
         bz_textf(&t, "%%a%u = mul %%x %u\n%%m%u = sum %%a%u {axes=[1]}\n", i, i + 2, i, i);
     bz_textf(&t, "%%s0 = neg %%m0\n");
-    for (unsigned i = 1; i < 40; i++)
-        bz_textf(&t, "%%s%u = mul %%s%u %%m%u\n", i, i - 1, i);
+    for (unsigned i = 1; i < 40; i++) bz_textf(&t, "%%s%u = mul %%s%u %%m%u\n", i, i - 1, i);
     bz_textf(&t, "return %%s39 }");
     means_the_same(irt_parse(bz_text_c(&t)), "40 folds side by side");
     bz_text_free(&t);
 }
 
-Test(passes_limits, rank_32)
-{
+Test(passes_limits, rank_32) {
     bz_text ones = {0};
     for (unsigned i = 0; i < 32; i++)
-        bz_textf(&ones, "%s%u", i ? "," : "", i == 3 || i == 17 || i == 30 ? 3u : i == 31 ? 2u : 1u);
+        bz_textf(&ones, "%s%u", i ? "," : "",
+                 i == 3 || i == 17 || i == 30 ? 3u
+                 : i == 31                    ? 2u
+                                              : 1u);
     bz_text t = {0};
-    bz_textf(&t, "graph main(x: f32[%s]) { %%1 = transpose %%x {a=3, b=31}\n %%2 = exp %%1\n %%3 = sum %%2 {axes=[17]}\n %%4 = flip %%x {axes=[30]}\n %%5 = softmax %%4\n return %%3, %%5 }", bz_text_c(&ones));
+    bz_textf(&t,
+             "graph main(x: f32[%s]) { %%1 = transpose %%x {a=3, b=31}\n %%2 = exp %%1\n %%3 = sum "
+             "%%2 {axes=[17]}\n %%4 = flip %%x {axes=[30]}\n %%5 = softmax %%4\n return %%3, %%5 }",
+             bz_text_c(&ones));
     means_the_same(irt_parse(bz_text_c(&t)), "rank 32");
     bz_text_free(&t);
     bz_text_free(&ones);
 }
 
-Test(passes_limits, a_long_chain_of_movements)
-{
+Test(passes_limits, a_long_chain_of_movements) {
     bz_text t = {0};
     bz_textf(&t, "graph main(x: f32[6,10]) { %%a0 = neg %%x\n");
     for (unsigned i = 0; i < 40; i++) {
-        static const char *const moves[] = {"transpose %a", "flip %a", "reshape %a", "pad %a", "slice %a"};
-        static const char *const attrs[] = {"", "{axes=[0]}", "{shape=[10,6]}", "{lo=[1,0], hi=[0,1]}", "{start=[1,0], stop=[11,6]}"};
+        static const char *const moves[] = {"transpose %a", "flip %a", "reshape %a", "pad %a",
+                                            "slice %a"};
+        static const char *const attrs[] = {"", "{axes=[0]}", "{shape=[10,6]}",
+                                            "{lo=[1,0], hi=[0,1]}", "{start=[1,0], stop=[11,6]}"};
         bz_textf(&t, "%%a%u = %s%u %s\n", i + 1, moves[i % 5], i, attrs[i % 5]);
     }
     bz_textf(&t, "return %%a40 }");
@@ -219,16 +226,19 @@ static const struct tower {
 } towers[] = {
     {"sums", "[64]", "%a^ = add %a% %a%\n"},
     {"squashed", "[64]", "%r% = relu %a%\n%q% = sigmoid %a%\n%a^ = mul %r% %q%\n"},
-    {"concatenated", "[6]", "%c% = concat %a% %a% {axis=0}\n%a^ = slice %c% {start=[1], stop=[7]}\n"},
-    {"folded", "[6]", "%f% = flip %a% {axes=[0]}\n%c% = concat %a% %f% {axis=0}\n%a^ = slice %c% {start=[1], stop=[13], step=[2]}\n"},
-    {"shifted", "[64]", "%s% = slice %a% {start=[1], stop=[64]}\n%c% = pad %s% {lo=[0], hi=[1]}\n%a^ = add %a% %c%\n"},
+    {"concatenated", "[6]",
+     "%c% = concat %a% %a% {axis=0}\n%a^ = slice %c% {start=[1], stop=[7]}\n"},
+    {"folded", "[6]",
+     "%f% = flip %a% {axes=[0]}\n%c% = concat %a% %f% {axis=0}\n%a^ = slice %c% {start=[1], "
+     "stop=[13], step=[2]}\n"},
+    {"shifted", "[64]",
+     "%s% = slice %a% {start=[1], stop=[64]}\n%c% = pad %s% {lo=[0], hi=[1]}\n%a^ = add %a% %c%\n"},
     {"reversed", "[64]", "%c% = flip %a% {axes=[0]}\n%a^ = add %a% %c%\n"},
     {"wound", "[6,10]", "%c% = transpose %a%\n%a^ = reshape %c% {shape=[6,10]}\n"},
     {"padded", "[6]", "%c% = flip %a% {axes=[0]}\n%a^ = pad %c% {lo=[1], hi=[0]}\n"},
 };
 
-static ir_module *build_tower(const struct tower *w, unsigned floors)
-{
+static ir_module *build_tower(const struct tower *w, unsigned floors) {
     bz_text t = {0};
     bz_textf(&t, "graph main(x: f32%s) { %%a0 = neg %%x\n", w->shape);
     for (unsigned i = 0; i < floors; i++)
@@ -243,24 +253,23 @@ static ir_module *build_tower(const struct tower *w, unsigned floors)
     return m;
 }
 
-static uint32_t instructions(const ir_module *m, unsigned target)
-{
+static uint32_t instructions(const ir_module *m, unsigned target) {
     pass_plan *p;
     uint32_t n = 0;
     compile(m->graphs.p[0], target, &p);
-    for (uint32_t i = 0; i < p->code->k.n; i++)
-        n += p->code->k.p[i]->inst.n;
+    for (uint32_t i = 0; i < p->code->k.n; i++) n += p->code->k.p[i]->inst.n;
     pass_plan_free(p);
     return n;
 }
 
-Test(passes_limits, towers_cost_as_much_as_they_are_high)
-{
+Test(passes_limits, towers_cost_as_much_as_they_are_high) {
     for (unsigned i = 0; i < BZ_LEN(towers); i++) {
         ir_module *low = build_tower(&towers[i], 60), *high = build_tower(&towers[i], 120);
         for (unsigned t = 0; t < target_count; t++) {
             uint32_t a = instructions(low, t), b = instructions(high, t);
-            cr_expect_leq(b, 5 * a / 2 + 100, "%s for %s: 60 floors are %u instructions, 120 are %u", towers[i].name, targets[t].name, a, b);
+            cr_expect_leq(b, 5 * a / 2 + 100,
+                          "%s for %s: 60 floors are %u instructions, 120 are %u", towers[i].name,
+                          targets[t].name, a, b);
         }
         ir_module_free(high);
         means_the_same(low, towers[i].name);

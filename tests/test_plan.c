@@ -22,43 +22,49 @@ static const program programs[] = {
 #undef P
 };
 
-static void show(const pass_plan *p)
-{
+static void show(const pass_plan *p) {
     bz_text t = {0};
     ir_print(&t, p->graph);
     pass_plan_print(&t, p);
-    if (getenv("PLAN_KERNELS"))
-        lp_print_module(&t, p->code);
+    if (getenv("PLAN_KERNELS")) lp_print_module(&t, p->code);
     fprintf(stderr, "%s\n", bz_text_c(&t));
     bz_text_free(&t);
 }
 
-static void check(const program *q, unsigned target, const ir_graph *g, const ir_value_array *in, const ir_value_array *want)
-{
+static void check(const program *q, unsigned target, const ir_graph *g, const ir_value_array *in,
+                  const ir_value_array *want) {
     bz_error e = {0};
     pass_plan *p = pass_compile(g, &targets[target].t, &e);
     cr_assert(p, "%s for %s: %s", q->name, targets[target].name, e.text);
     ir_value_array out[16];
     bz_status st = plan_run(p, in, out, &e);
-    if (st || getenv("PLAN_SHOW"))
-        show(p);
+    if (st || getenv("PLAN_SHOW")) show(p);
     cr_assert(!st, "%s for %s: %s", q->name, targets[target].name, e.text);
     for (uint32_t i = 0; i < g->outputs.n; i++) {
         int64_t at = first_difference(&want[i], &out[i]);
-        if (at >= 0)
-            show(p);
-        cr_expect(at < 0, "%s for %s: output %u differs at element %lld: %a, not %a", q->name, targets[target].name, i, (long long)at,
-                  at < 0 ? 0 : ir_bits_to_f64(out[i].dtype, ir_load_bits(out[i].dtype, (char *)out[i].data + (size_t)at * ir_dtype_bytes(out[i].dtype))),
-                  at < 0 ? 0 : ir_bits_to_f64(want[i].dtype, ir_load_bits(want[i].dtype, (char *)want[i].data + (size_t)at * ir_dtype_bytes(want[i].dtype))));
+        if (at >= 0) show(p);
+        cr_expect(
+            at < 0, "%s for %s: output %u differs at element %lld: %a, not %a", q->name,
+            targets[target].name, i, (long long)at,
+            at < 0 ? 0
+                   : ir_bits_to_f64(
+                         out[i].dtype,
+                         ir_load_bits(out[i].dtype, (char *)out[i].data +
+                                                        (size_t)at * ir_dtype_bytes(out[i].dtype))),
+            at < 0 ? 0
+                   : ir_bits_to_f64(want[i].dtype,
+                                    ir_load_bits(want[i].dtype,
+                                                 (char *)want[i].data +
+                                                     (size_t)at * ir_dtype_bytes(want[i].dtype))));
     }
     if (target == 0 && q->kernels >= 0)
-        cr_expect_eq((int)p->launches.n, q->kernels, "%s: %u kernels, %d expected", q->name, p->launches.n, q->kernels);
+        cr_expect_eq((int)p->launches.n, q->kernels, "%s: %u kernels, %d expected", q->name,
+                     p->launches.n, q->kernels);
     free_values(out, g->outputs.n);
     pass_plan_free(p);
 }
 
-static void run(const program *q)
-{
+static void run(const program *q) {
     bz_error e = {0};
     ir_module *m = ir_parse(q->text, strlen(q->text), q->name, &e);
     cr_assert(m, "%s:%d:%d: %s", q->name, e.line, e.column, e.text);
@@ -66,23 +72,19 @@ static void run(const program *q)
     ir_value_array in[32], want[16];
     random_inputs(g, in, 7);
     cr_assert(!ir_interpret(g, in, want, &e), "%s: %s", q->name, e.text);
-    for (unsigned t = 0; t < target_count; t++)
-        check(q, t, g, in, want);
+    for (unsigned t = 0; t < target_count; t++) check(q, t, g, in, want);
     free_values(in, g->inputs.n);
     free_values(want, g->outputs.n);
     ir_module_free(m);
 }
 
-Test(plan, programs_mean_the_same)
-{
+Test(plan, programs_mean_the_same) {
     const char *only = getenv("PLAN_ONLY");
     for (unsigned i = 0; i < BZ_LEN(programs); i++)
-        if (!only || !strcmp(only, programs[i].name))
-            run(&programs[i]);
+        if (!only || !strcmp(only, programs[i].name)) run(&programs[i]);
 }
 
-Test(plan, old_faults_stay_away)
-{
+Test(plan, old_faults_stay_away) {
     char path[512];
     const char *root = getenv("BRAZE_SRC"), *only = getenv("PLAN_ONLY");
     snprintf(path, sizeof path, "%s/tests/ir/regress", root ? root : ".");
@@ -105,8 +107,7 @@ Test(plan, old_faults_stay_away)
 }
 
 /* Vector loads that read ahead and vector loads in all kernels of a plan. */
-static void count_loads(const pass_plan *p, unsigned *ahead, unsigned *all)
-{
+static void count_loads(const pass_plan *p, unsigned *ahead, unsigned *all) {
     *ahead = *all = 0;
     for (uint32_t i = 0; i < p->code->k.n; i++) {
         const lp_kernel *k = p->code->k.p[i];
@@ -118,16 +119,18 @@ static void count_loads(const pass_plan *p, unsigned *ahead, unsigned *all)
     }
 }
 
-Test(plan, the_one_big_operand_is_read_ahead)
-{
+Test(plan, the_one_big_operand_is_read_ahead) {
     static const struct {
         const char *text;
         bool some, every; /* of the vector loads read ahead */
     } cases[] = {
         {"graph g(x: f32[4096,1024]) {\n  %1 = sum %x {axes=[1]}\n  return %1\n}", true, true},
-        {"graph g(x: f32[128,1024]) {\n  %1 = sum %x {axes=[1]}\n  return %1\n}", false, false}, /* the caches hold it */
-        {"graph g(x: f32[16384,1024], w: f32[1024]) {\n  %1 = mul %x %w\n  return %1\n}", true, false},
-        {"graph g(x: f32[16384,1024], y: f32[16384,1024]) {\n  %1 = mul %x %y\n  return %1\n}", false, false}, /* two of them */
+        {"graph g(x: f32[128,1024]) {\n  %1 = sum %x {axes=[1]}\n  return %1\n}", false,
+         false}, /* the caches hold it */
+        {"graph g(x: f32[16384,1024], w: f32[1024]) {\n  %1 = mul %x %w\n  return %1\n}", true,
+         false},
+        {"graph g(x: f32[16384,1024], y: f32[16384,1024]) {\n  %1 = mul %x %y\n  return %1\n}",
+         false, false}, /* two of them */
     };
     for (unsigned i = 0; i < BZ_LEN(cases); i++) {
         bz_error e = {0};
@@ -137,7 +140,8 @@ Test(plan, the_one_big_operand_is_read_ahead)
         pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
         cr_assert(p, "case %u: %s", i, e.text);
         count_loads(p, &ahead, &all);
-        cr_expect(all && !!ahead == cases[i].some && (ahead == all) == cases[i].every, "case %u: %u of %u loads", i, ahead, all);
+        cr_expect(all && !!ahead == cases[i].some && (ahead == all) == cases[i].every,
+                  "case %u: %u of %u loads", i, ahead, all);
         pass_plan_free(p);
         ir_module_free(m);
     }

@@ -157,7 +157,8 @@ Test(record, released_values_do_not_pile_up) {
     }
     bz_counters k;
     bz_get_counters(c, &k);
-    cr_expect_lt(k.peak_bytes, UINT64_C(300) << 20, "%llu bytes for one live tensor", (unsigned long long)k.peak_bytes);
+    cr_expect_lt(k.peak_bytes, UINT64_C(300) << 20, "%llu bytes for one live tensor",
+                 (unsigned long long)k.peak_bytes);
     bz_tensor *loss = bz_sum(x, NULL, 0, false);
     cr_assert_eq(bz_grad(loss, &w, 1, &g), BZ_OK, "%s", bz_message(c));
     cr_expect_eq(bz_item(bz_max(g, NULL, 0, false)), 1.0);

@@ -21,7 +21,8 @@ static void expect(bz_tensor *g, const char *what, const float *want) {
     float got[3] = {0};
     cr_expect_eq(bz_to_host(g, got, sizeof got), BZ_OK, "%s", what);
     for (int i = 0; i < 3; i++)
-        cr_expect_float_eq(got[i], want[i], 1e-5, "%s[%d]: %g, not %g", what, i, (double)got[i], (double)want[i]);
+        cr_expect_float_eq(got[i], want[i], 1e-5, "%s[%d]: %g, not %g", what, i, (double)got[i],
+                           (double)want[i]);
 }
 
 /* d/da sum(a * x) = x, d/db sum(b^2) = 2 b, for a and b that are equal, and 2 each. */
@@ -119,8 +120,8 @@ Test(variables, gradients) {
     in_every_mode(gradients);
 }
 
-static bz_status gradients_of_constants(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
-                                        int nout, void *user) {
+static bz_status gradients_of_constants(bz_context *c, bz_tensor *const *in, int nin,
+                                        bz_tensor **out, int nout, void *user) {
     (void)nin, (void)nout, (void)user;
     bz_tensor *v[2] = {twos(c), twos(c)};
     return bz_grad(total(bz_add(bz_mul(v[0], in[0]), bz_square(v[1]))), v, 2, out);
@@ -137,8 +138,8 @@ Test(variables, in_a_compiled_function) {
     bz_close(c);
 }
 
-static bz_status hand_back(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
-                                        int nout, void *user) {
+static bz_status hand_back(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                           void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     out[0] = in[0];
     out[1] = bz_add(in[0], in[0]);
@@ -155,7 +156,8 @@ Test(variables, results_in_one_memory) {
     cr_assert_eq(bz_call(p, &x, out), BZ_OK, "%s", bz_message(c));
     bz_tensor *k = bz_from_data(c, BZ_F32, data, BZ_SHAPE(3));
     memcpy(v, (bz_tensor *[]){x, out[0], out[1]}, sizeof v);
-    bz_tensor *loss = total(bz_add(bz_add(bz_mul(x, k), bz_square(out[0])), bz_mul(out[1], bz_square(out[2]))));
+    bz_tensor *loss =
+        total(bz_add(bz_add(bz_mul(x, k), bz_square(out[0])), bz_mul(out[1], bz_square(out[2]))));
     cr_assert_eq(bz_grad(loss, v, 3, g), BZ_OK, "%s", bz_message(c));
     expect(g[0], "the input", data);
     expect(g[1], "the input, handed back", (const float[]){4, 4, 4});

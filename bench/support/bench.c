@@ -16,7 +16,14 @@
 
 static const double sample_ms = 60, quiet = 0.95;
 
-enum { MAX_ROUNDS = 51, MAX_CALLS = 200, MAX_OPS = 24, MAX_PEERS = 8, LEAST_QUIET = 3, STEADY = 20 };
+enum {
+    MAX_ROUNDS = 51,
+    MAX_CALLS = 200,
+    MAX_OPS = 24,
+    MAX_PEERS = 8,
+    LEAST_QUIET = 3,
+    STEADY = 20
+};
 
 bool bench_tiny;
 static int rounds = 9, threads;

@@ -27,8 +27,8 @@ typedef struct bench_case {
     double speedup;      /* goal: fused against eager, times */
     double copy_share;   /* goal: of copy bandwidth, in % */
     double fma_share;    /* goal: of multiply-adds, in % */
-    int kernels;         /* goal: at most so many; and then neither allocations nor page faults in a call */
-    bool beats_torch;    /* goal: faster than PyTorch, eager and compiled */
+    int kernels; /* goal: at most so many; and then neither allocations nor page faults in a call */
+    bool beats_torch; /* goal: faster than PyTorch, eager and compiled */
 } bench_case;
 
 /* Sizes are a few rows or elements and nothing is timed for long: that the programs work is all that is asked. */

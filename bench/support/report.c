@@ -46,7 +46,10 @@ void report_add(const report_figure *f) {
                  f->unit);
     if (f->threads) snprintf(threads, sizeof threads, "%d thr", f->threads);
     printf("%-12s %-58s %-6s %10.4g %-8s %-12s %s\n", f->workload, f->what, threads, f->value,
-           f->unit, goal, f->kind == REPORT_NO_GOAL ? "" : met(f) ? "ok" : "MISSED");
+           f->unit, goal,
+           f->kind == REPORT_NO_GOAL ? ""
+           : met(f)                  ? "ok"
+                                     : "MISSED");
     if (out) write_figure(f, goal);
 }
 

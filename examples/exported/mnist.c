@@ -39,9 +39,30 @@ int main(int argc, char **argv) {
     for (int k = 0; k < 6; k++) get(f, p[k], size[k] * sizeof(float));
     get(f, pixel, sizeof pixel);
     get(f, label, sizeof label);
-    struct step_args a = {x, y, t, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9],
-                          p[10], p[11], p[12], p[13], p[14], p[15], p[16], p[17], &loss,
-                          room(step_workspace()), step_workspace()};
+    struct step_args a = {x,
+                          y,
+                          t,
+                          p[0],
+                          p[1],
+                          p[2],
+                          p[3],
+                          p[4],
+                          p[5],
+                          p[6],
+                          p[7],
+                          p[8],
+                          p[9],
+                          p[10],
+                          p[11],
+                          p[12],
+                          p[13],
+                          p[14],
+                          p[15],
+                          p[16],
+                          p[17],
+                          &loss,
+                          room(step_workspace()),
+                          step_workspace()};
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < head[2] && !status; i++) {

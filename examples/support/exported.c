@@ -47,8 +47,7 @@ bool exported_run(const char *dir, const char *source, const report_problem *p, 
     if (!output_of(command, text, sizeof text)) return false;
     snprintf(command, sizeof command, "'%s/exported' '%s/mnist.bin'", dir, dir);
     if (!output_of(command, text, sizeof text)) return false;
-    if (sscanf(text,
-               "ms_per_step %lf workspace %zu accuracy %lf loss_bits 0x%" SCNx32,
+    if (sscanf(text, "ms_per_step %lf workspace %zu accuracy %lf loss_bits 0x%" SCNx32,
                &row->ms_per_step, &workspace, &row->accuracy, &bits) != 4)
         return fprintf(stderr, "not understood: %s\n", text), false;
     row->images_per_s = 1e3 * p->batch / row->ms_per_step;

@@ -22,7 +22,7 @@
 #define BZ_RT_API extern __attribute__((visibility("default")))
 #endif
 /* Of what the files here need of each other and nobody else does: weak only in the definition. */
-#define BZ_RT_INNER extern __attribute__((visibility("default")))
+#define BZ_RT_INNER       extern __attribute__((visibility("default")))
 #define BZ_RT_MAX_THREADS 256
 
 /* ---- pool.c ---- */

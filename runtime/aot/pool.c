@@ -36,10 +36,10 @@ enum {
     SPIN_IDLE_NS = 150 * 1000,      /* a worker's patience after a run */
     SPIN_OPEN_NS = 5 * 1000 * 1000, /* ... while a run is open: its program may do a serial part */
     SPIN_WAIT_NS = 200 * 1000,      /* the caller's, for workers that lost their processor */
-    SPIN_ALONE_NS = 20 * 1000,      /* from then on a spinner lets others on its processor go first */
-    ACTIVE_BITS = 16,               /* low bits of the launch word: threads that take part */
-    STOP = (1 << ACTIVE_BITS) - 1,  /* ... or this: workers end */
-    FP_DEFAULT = 0x1f80,            /* MXCSR: exceptions masked, to nearest, denormals kept */
+    SPIN_ALONE_NS = 20 * 1000, /* from then on a spinner lets others on its processor go first */
+    ACTIVE_BITS = 16,          /* low bits of the launch word: threads that take part */
+    STOP = (1 << ACTIVE_BITS) - 1, /* ... or this: workers end */
+    FP_DEFAULT = 0x1f80,           /* MXCSR: exceptions masked, to nearest, denormals kept */
 };
 
 typedef struct worker {

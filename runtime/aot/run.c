@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 
 enum {
-    LINE = 64,             /* alignment of everything in a workspace */
-    HUGE_PAGE = 2 << 20,   /* a workspace of two or more asks for huge pages */
-    WHICH_SHIFT = 8,       /* of a status */
+    LINE = 64,           /* alignment of everything in a workspace */
+    HUGE_PAGE = 2 << 20, /* a workspace of two or more asks for huge pages */
+    WHICH_SHIFT = 8,     /* of a status */
     KIND_MASK = 255,
 };
 

@@ -15,10 +15,18 @@ typedef struct ir_dtype_info {
 
 extern const ir_dtype_info ir_dtypes[BZ_NDTYPES];
 
-static inline bool ir_is_float(bz_dtype t) { return ir_dtypes[t].kind == IR_KIND_FLOAT; }
-static inline bool ir_is_int(bz_dtype t) { return !ir_is_float(t) && t != BZ_BOOL; }
-static inline bool ir_is_half(bz_dtype t) { return t == BZ_F16 || t == BZ_BF16; }
-static inline size_t ir_dtype_bytes(bz_dtype t) { return ir_dtypes[t].bytes; }
+static inline bool ir_is_float(bz_dtype t) {
+    return ir_dtypes[t].kind == IR_KIND_FLOAT;
+}
+static inline bool ir_is_int(bz_dtype t) {
+    return !ir_is_float(t) && t != BZ_BOOL;
+}
+static inline bool ir_is_half(bz_dtype t) {
+    return t == BZ_F16 || t == BZ_BF16;
+}
+static inline size_t ir_dtype_bytes(bz_dtype t) {
+    return ir_dtypes[t].bytes;
+}
 
 /* PyTorch's promotion of two dtypes of equal rank class: the smallest dtype that both fit (u8 with a signed type: the next wider
  * signed; f16 with bf16: f32; integer with float: the float). */
@@ -35,8 +43,8 @@ typedef uint64_t ir_bits;
 /* value <-> bits; conversions round to nearest even, float -> integer truncates and saturates (NaN gives 0). */
 ir_bits ir_bits_from_f64(bz_dtype t, double v);
 ir_bits ir_bits_from_i64(bz_dtype t, int64_t v);
-double ir_bits_to_f64(bz_dtype t, ir_bits b);   /* exact for every dtype but i64 */
-int64_t ir_bits_to_i64(bz_dtype t, ir_bits b);  /* floats truncate and saturate */
+double ir_bits_to_f64(bz_dtype t, ir_bits b);  /* exact for every dtype but i64 */
+int64_t ir_bits_to_i64(bz_dtype t, ir_bits b); /* floats truncate and saturate */
 ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b);
 ir_bits ir_load_bits(bz_dtype t, const void *p); /* one element from memory */
 void ir_store_bits(bz_dtype t, void *p, ir_bits b);
@@ -47,8 +55,7 @@ float ir_f16_to_f32(uint16_t h);
 uint16_t ir_f64_to_f16(double v); /* one rounding, not two */
 uint16_t ir_f32_to_bf16(float v);
 uint16_t ir_f64_to_bf16(double v);
-static inline float ir_bf16_to_f32(uint16_t h)
-{
+static inline float ir_bf16_to_f32(uint16_t h) {
     union {
         uint32_t u;
         float f;

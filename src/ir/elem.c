@@ -6,14 +6,12 @@
 
 /* ---- promotion */
 
-static int category(bz_dtype t)
-{
+static int category(bz_dtype t) {
     return t == BZ_BOOL ? 0 : ir_is_float(t) ? 2 : 1;
 }
 
 /* The dtype that operands come together in. 0-d operands count only where their category is higher, or nothing else is there. */
-static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n)
-{
+static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n) {
     bz_dtype t[2] = {BZ_BOOL, BZ_BOOL};
     bool have[2] = {false, false};
     for (unsigned i = 0; i < n; i++) {
@@ -21,21 +19,17 @@ static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n)
         t[scalar] = have[scalar] ? ir_promote(t[scalar], ir_dtype(g, x[i])) : ir_dtype(g, x[i]);
         have[scalar] = true;
     }
-    if (!have[0] || !have[1])
-        return have[0] ? t[0] : t[1];
+    if (!have[0] || !have[1]) return have[0] ? t[0] : t[1];
     return category(t[1]) > category(t[0]) ? ir_promote(t[0], t[1]) : t[0];
 }
 
-static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n)
-{
+static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n) {
     for (unsigned i = 1; i < n; i++)
-        if (!ir_same_shape(g, x[0], x[i]))
-            return false;
+        if (!ir_same_shape(g, x[0], x[i])) return false;
     return true;
 }
 
-bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n)
-{
+bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n) {
     if (same_shapes(g, x, n)) /* the usual case, and recording should cost little */
         return true;
     ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
@@ -47,100 +41,87 @@ bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n)
         for (unsigned i = 0; i < n; i++) {
             const ir_node *s = ir_at(g, x[i]);
             ir_dim own = d + s->rank < rank ? one : ir_dims(g, s)[d + s->rank - rank];
-            if (own == one || own == dims[d])
-                continue;
+            if (own == one || own == dims[d]) continue;
             if (dims[d] != one) {
-                ir_error(g, BZ_ESHAPE, op, "shapes do not broadcast: %s and %s", ir_shape_text(g, x[0]), ir_shape_text(g, x[i]));
+                ir_error(g, BZ_ESHAPE, op, "shapes do not broadcast: %s and %s",
+                         ir_shape_text(g, x[0]), ir_shape_text(g, x[i]));
                 return false;
             }
             dims[d] = own;
         }
     }
     for (unsigned i = 0; i < n; i++)
-        if (!(x[i] = ir_expand_dims_like(g, x[i], dims, rank)))
-            return false;
+        if (!(x[i] = ir_expand_dims_like(g, x[i], dims, rank))) return false;
     return true;
 }
 
 /* ---- the constructors */
 
 /* The value when every operand is a constant of one value everywhere; false otherwise. */
-static bool folded(const ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n, ir_bits *out)
-{
+static bool folded(const ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n,
+                   ir_bits *out) {
     ir_bits v[3] = {0};
     for (unsigned i = 0; i < n; i++)
-        if (!ir_const_value(g, x[i], &v[i]))
-            return false;
+        if (!ir_const_value(g, x[i], &v[i])) return false;
     const ir_vprog *p = ir_value(op, ir_dtype(g, x[op == IR_SELECT]), t);
-    if (p)
-        *out = ir_value_eval_bits(p, v);
+    if (p) *out = ir_value_eval_bits(p, v);
     return p != NULL;
 }
 
-static ir_ref elem(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n)
-{
+static ir_ref elem(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n) {
     ir_dim dims[IR_MAX_RANK];
     ir_bits v;
     unsigned rank = ir_at(g, x[0])->rank;
     memcpy(dims, ir_dims(g, ir_at(g, x[0])), rank * sizeof *dims);
-    if (folded(g, op, t, x, n, &v))
-        return ir_const_bits(g, t, v, dims, rank);
+    if (folded(g, op, t, x, n, &v)) return ir_const_bits(g, t, v, dims, rank);
     return ir_append(g, op, t, dims, rank, x, n, NULL, 0);
 }
 
-ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n)
-{
+ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
     bz_dtype in[3] = {BZ_BOOL}, t;
     for (unsigned i = 0; i < n; i++) {
-        if (!x[i])
-            return 0;
+        if (!x[i]) return 0;
         in[i] = ir_dtype(g, x[i]);
         if (!ir_same_shape(g, x[0], x[i]))
-            return ir_error(g, BZ_ESHAPE, op, "shapes differ: %s and %s", ir_shape_text(g, x[0]), ir_shape_text(g, x[i]));
+            return ir_error(g, BZ_ESHAPE, op, "shapes differ: %s and %s", ir_shape_text(g, x[0]),
+                            ir_shape_text(g, x[i]));
     }
     if (n != ir_ops[op].arity || !ir_op_result_dtype(op, in, &t))
-        return ir_error(g, BZ_EDTYPE, op, "not defined for %s%s%s", ir_shape_text(g, x[0]), n > 1 ? " and " : "",
-                        n > 1 ? ir_shape_text(g, x[1]) : "");
+        return ir_error(g, BZ_EDTYPE, op, "not defined for %s%s%s", ir_shape_text(g, x[0]),
+                        n > 1 ? " and " : "", n > 1 ? ir_shape_text(g, x[1]) : "");
     return elem(g, op, t, x, n);
 }
 
-ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n)
-{
+ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     ir_ref x[3];
     for (unsigned i = 0; i < n; i++)
-        if (!(x[i] = given[i]))
-            return 0;
+        if (!(x[i] = given[i])) return 0;
     if (n != ir_ops[op].arity)
         return ir_error(g, BZ_EARG, op, "takes %u operands, got %u", ir_ops[op].arity, n);
     unsigned first = ir_ops[op].rule == IR_RULE_SELECT ? 1 : 0;
     bz_dtype t = promoted(g, x + first, n - first);
-    if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t))
-        t = BZ_F32;
+    if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t)) t = BZ_F32;
     if (ir_ops[op].rule == IR_RULE_INT && ir_is_float(t))
         return ir_error(g, BZ_EDTYPE, op, "wants integers or bool, got %s", ir_shape_text(g, x[0]));
     if (first && ir_dtype(g, x[0]) != BZ_BOOL)
-        return ir_error(g, BZ_EDTYPE, op, "the condition must be bool, got %s", ir_shape_text(g, x[0]));
-    for (unsigned i = first; i < n; i++)
-        x[i] = ir_cast(g, x[i], t);
+        return ir_error(g, BZ_EDTYPE, op, "the condition must be bool, got %s",
+                        ir_shape_text(g, x[0]));
+    for (unsigned i = first; i < n; i++) x[i] = ir_cast(g, x[i], t);
     for (unsigned i = 0; i < n; i++)
-        if (!x[i])
-            return 0;
+        if (!x[i]) return 0;
     return ir_broadcast(g, op, x, n) ? ir_elem(g, op, x, n) : 0;
 }
 
-ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t)
-{
-    if (!x || ir_dtype(g, x) == t)
-        return x;
+ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t) {
+    if (!x || ir_dtype(g, x) == t) return x;
     return elem(g, IR_CAST, t, &x, 1);
 }
 
-ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t)
-{
-    if (!x || ir_dtype(g, x) == t)
-        return x;
+ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t) {
+    if (!x || ir_dtype(g, x) == t) return x;
     bz_dtype from = ir_dtype(g, x);
     if (ir_dtype_bytes(from) != ir_dtype_bytes(t) || t == BZ_BOOL || from == BZ_BOOL)
-        return ir_error(g, BZ_EDTYPE, IR_BITCAST, "%s and %s differ in size", ir_dtypes[from].name, ir_dtypes[t].name);
+        return ir_error(g, BZ_EDTYPE, IR_BITCAST, "%s and %s differ in size", ir_dtypes[from].name,
+                        ir_dtypes[t].name);
     return elem(g, IR_BITCAST, t, &x, 1);
 }

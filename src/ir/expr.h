@@ -13,7 +13,17 @@
 
 typedef uint32_t ir_ex; /* 0 = none (also what a failed construction gives) */
 
-typedef enum ir_ex_kind { EX_NONE, EX_CONST, EX_SYM, EX_ADD, EX_MUL, EX_DIV, EX_MOD, EX_MIN, EX_MAX } ir_ex_kind;
+typedef enum ir_ex_kind {
+    EX_NONE,
+    EX_CONST,
+    EX_SYM,
+    EX_ADD,
+    EX_MUL,
+    EX_DIV,
+    EX_MOD,
+    EX_MIN,
+    EX_MAX
+} ir_ex_kind;
 
 typedef struct ir_ex_node {
     uint8_t kind;
@@ -35,7 +45,8 @@ typedef struct ir_exprs {
     struct {
         uint8_t kind;
         ir_ex a, b, result;
-    } recent[IR_EX_RECENT]; /* quotients and remainders by constants, so that a nest of them is taken apart once */
+    } recent
+        [IR_EX_RECENT]; /* quotients and remainders by constants, so that a nest of them is taken apart once */
     bz_arena arena;
     bool failed; /* out of memory or overflow somewhere: results are not to be trusted */
 } ir_exprs;
@@ -44,8 +55,9 @@ bool ir_exprs_init(ir_exprs *x);
 void ir_exprs_free(ir_exprs *x);
 
 ir_ex ir_ex_const(ir_exprs *x, int64_t v);
-ir_ex ir_ex_sym(ir_exprs *x, const char *name, int64_t lo, int64_t hi); /* a new symbol with this range; name may be NULL */
-ir_ex ir_ex_find_sym(const ir_exprs *x, const char *name);              /* 0 if there is none of that name */
+ir_ex ir_ex_sym(ir_exprs *x, const char *name, int64_t lo,
+                int64_t hi); /* a new symbol with this range; name may be NULL */
+ir_ex ir_ex_find_sym(const ir_exprs *x, const char *name); /* 0 if there is none of that name */
 ir_ex ir_ex_add(ir_exprs *x, ir_ex a, ir_ex b);
 ir_ex ir_ex_sub(ir_exprs *x, ir_ex a, ir_ex b);
 ir_ex ir_ex_mul(ir_exprs *x, ir_ex a, ir_ex b);
@@ -56,12 +68,12 @@ ir_ex ir_ex_max(ir_exprs *x, ir_ex a, ir_ex b);
 ir_ex ir_ex_addc(ir_exprs *x, ir_ex a, int64_t c);
 ir_ex ir_ex_mulc(ir_exprs *x, ir_ex a, int64_t c);
 
-static inline const ir_ex_node *ir_ex_at(const ir_exprs *x, ir_ex e) { return &x->n.p[e]; }
-static inline bool ir_ex_is_const(const ir_exprs *x, ir_ex e, int64_t *v)
-{
+static inline const ir_ex_node *ir_ex_at(const ir_exprs *x, ir_ex e) {
+    return &x->n.p[e];
+}
+static inline bool ir_ex_is_const(const ir_exprs *x, ir_ex e, int64_t *v) {
     const ir_ex_node *n = ir_ex_at(x, e);
-    if (n->kind == EX_CONST && v)
-        *v = n->value;
+    if (n->kind == EX_CONST && v) *v = n->value;
     return n->kind == EX_CONST;
 }
 /* Does symbol `sym` (a SYM expression) stand in e? */

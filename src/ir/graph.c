@@ -7,36 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-ir_module *ir_module_new(void)
-{
+ir_module *ir_module_new(void) {
     ir_module *m = bz_mem_zero(1, sizeof *m);
-    if (m && ir_exprs_init(&m->ex))
-        return m;
+    if (m && ir_exprs_init(&m->ex)) return m;
     bz_mem_free(m);
     return NULL;
 }
 
-void ir_module_free(ir_module *m)
-{
-    if (!m)
-        return;
-    for (uint32_t i = 0; i < m->graphs.n; i++)
-        ir_graph_free(m->graphs.p[i]);
+void ir_module_free(ir_module *m) {
+    if (!m) return;
+    for (uint32_t i = 0; i < m->graphs.n; i++) ir_graph_free(m->graphs.p[i]);
     bz_vec_free(&m->graphs);
     ir_exprs_free(&m->ex);
     bz_mem_free(m);
 }
 
-bz_status ir_module_add(ir_module *m, ir_graph *g)
-{
+bz_status ir_module_add(ir_module *m, ir_graph *g) {
     return bz_vec_push(&m->graphs, g) ? BZ_OK : BZ_ENOMEM;
 }
 
-ir_graph *ir_graph_new(ir_module *m, const char *name)
-{
+ir_graph *ir_graph_new(ir_module *m, const char *name) {
     ir_graph *g = bz_mem_zero(1, sizeof *g);
-    if (!g)
-        return NULL;
+    if (!g) return NULL;
     g->m = m;
     g->nslots = 256;
     g->slots = bz_mem_zero(g->nslots, sizeof *g->slots);
@@ -48,10 +40,8 @@ ir_graph *ir_graph_new(ir_module *m, const char *name)
     return NULL;
 }
 
-void ir_graph_free(ir_graph *g)
-{
-    if (!g)
-        return;
+void ir_graph_free(ir_graph *g) {
+    if (!g) return;
     bz_vec_free(&g->n);
     bz_vec_free(&g->dims);
     bz_vec_free(&g->operands);
@@ -64,19 +54,18 @@ void ir_graph_free(ir_graph *g)
     bz_mem_free(g);
 }
 
-ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...)
-{
+ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) {
     char text[400];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    bz_fail(&g->err, s, "[%s] %s%s%s", ir_ops[op].name, text, g->site ? " at " : "", g->site ? g->site : "");
+    bz_fail(&g->err, s, "[%s] %s%s%s", ir_ops[op].name, text, g->site ? " at " : "",
+            g->site ? g->site : "");
     return 0;
 }
 
-static ir_ref no_memory(ir_graph *g)
-{
+static ir_ref no_memory(ir_graph *g) {
     bz_fail(&g->err, BZ_ENOMEM, "out of memory while building a graph");
     return 0;
 }
@@ -90,55 +79,45 @@ typedef struct node_key {
     const int64_t *attr;
 } node_key;
 
-static uint64_t hash_key(const node_key *k)
-{
-    uint64_t h = bz_mix((uint64_t)k->n.op << 32 | (uint64_t)k->n.dtype << 16 | k->n.rank, k->n.device);
-    for (unsigned i = 0; i < k->n.rank; i++)
-        h = bz_mix(h, k->dims[i]);
-    for (unsigned i = 0; i < k->n.nin; i++)
-        h = bz_mix(h, k->in[i]);
-    for (unsigned i = 0; i < k->n.nattr; i++)
-        h = bz_mix(h, (uint64_t)k->attr[i]);
+static uint64_t hash_key(const node_key *k) {
+    uint64_t h =
+        bz_mix((uint64_t)k->n.op << 32 | (uint64_t)k->n.dtype << 16 | k->n.rank, k->n.device);
+    for (unsigned i = 0; i < k->n.rank; i++) h = bz_mix(h, k->dims[i]);
+    for (unsigned i = 0; i < k->n.nin; i++) h = bz_mix(h, k->in[i]);
+    for (unsigned i = 0; i < k->n.nattr; i++) h = bz_mix(h, (uint64_t)k->attr[i]);
     return h ^ h >> 32;
 }
 
-static node_key key_of(const ir_graph *g, ir_ref r)
-{
+static node_key key_of(const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     return (node_key){*n, ir_dims(g, n), ir_in(g, n), ir_attrs(g, n)};
 }
 
-static bool same_bytes(const void *a, const void *b, size_t n)
-{
+static bool same_bytes(const void *a, const void *b, size_t n) {
     return n == 0 || memcmp(a, b, n) == 0;
 }
 
-static bool same_key(const node_key *a, const node_key *b)
-{
-    return a->n.op == b->n.op && a->n.dtype == b->n.dtype && a->n.rank == b->n.rank && a->n.nin == b->n.nin &&
-           a->n.nattr == b->n.nattr && a->n.device == b->n.device &&
+static bool same_key(const node_key *a, const node_key *b) {
+    return a->n.op == b->n.op && a->n.dtype == b->n.dtype && a->n.rank == b->n.rank &&
+           a->n.nin == b->n.nin && a->n.nattr == b->n.nattr && a->n.device == b->n.device &&
            same_bytes(a->dims, b->dims, a->n.rank * sizeof *a->dims) &&
-           same_bytes(a->in, b->in, a->n.nin * sizeof *a->in) && same_bytes(a->attr, b->attr, a->n.nattr * sizeof *a->attr);
+           same_bytes(a->in, b->in, a->n.nin * sizeof *a->in) &&
+           same_bytes(a->attr, b->attr, a->n.nattr * sizeof *a->attr);
 }
 
-static bool interned(unsigned op)
-{
+static bool interned(unsigned op) {
     return op != IR_INPUT && !(ir_ops[op].flags & IR_EFFECT);
 }
 
-static bool grow_slots(ir_graph *g)
-{
+static bool grow_slots(ir_graph *g) {
     uint32_t size = g->nslots * 2;
     uint32_t *s = bz_mem_zero(size, sizeof *s);
-    if (!s)
-        return false;
+    if (!s) return false;
     for (ir_ref r = 1; r < g->n.n; r++) {
-        if (!interned(ir_at(g, r)->op) || ir_at(g, r)->flags & IR_IS_OWN)
-            continue;
+        if (!interned(ir_at(g, r)->op) || ir_at(g, r)->flags & IR_IS_OWN) continue;
         node_key k = key_of(g, r);
         uint32_t at = (uint32_t)hash_key(&k) & (size - 1);
-        while (s[at])
-            at = (at + 1) & (size - 1);
+        while (s[at]) at = (at + 1) & (size - 1);
         s[at] = r;
     }
     bz_mem_free(g->slots);
@@ -148,13 +127,11 @@ static bool grow_slots(ir_graph *g)
 }
 
 /* The slot of an equal node, or the free slot where it belongs. */
-static uint32_t *find_slot(ir_graph *g, const node_key *k)
-{
+static uint32_t *find_slot(ir_graph *g, const node_key *k) {
     uint32_t at = (uint32_t)hash_key(k) & (g->nslots - 1);
     for (; g->slots[at]; at = (at + 1) & (g->nslots - 1)) {
         node_key o = key_of(g, g->slots[at]);
-        if (!(o.n.flags & IR_IS_OWN) && same_key(k, &o))
-            break;
+        if (!(o.n.flags & IR_IS_OWN) && same_key(k, &o)) break;
     }
     return &g->slots[at];
 }
@@ -164,75 +141,73 @@ static uint32_t *find_slot(ir_graph *g, const node_key *k)
     do {                                                                                           \
         bool inside = (pool)->p && (src) >= (pool)->p && (src) < (pool)->p + (pool)->n;            \
         ptrdiff_t at = inside ? (src) - (pool)->p : 0;                                             \
-        if (!bz_vec_reserve(pool, count))                                                          \
-            return no_memory(g);                                                                   \
+        if (!bz_vec_reserve(pool, count)) return no_memory(g);                                     \
         (src) = inside ? (pool)->p + at : (src);                                                   \
     } while (0)
 
-static ir_ref append(ir_graph *g, node_key *k)
-{
+static ir_ref append(ir_graph *g, node_key *k) {
     ir_node n = k->n;
     RESERVE_FROM(&g->dims, k->dims, n.rank);
     RESERVE_FROM(&g->operands, k->in, n.nin);
     RESERVE_FROM(&g->attrs, k->attr, n.nattr);
-    if (!bz_vec_reserve(&g->n, 1) || !bz_vec_reserve(&g->sites, 1))
-        return no_memory(g);
+    if (!bz_vec_reserve(&g->n, 1) || !bz_vec_reserve(&g->sites, 1)) return no_memory(g);
     n.shape = g->dims.n;
     n.in = g->operands.n;
     n.attr = g->attrs.n;
-    for (unsigned i = 0; i < n.rank; i++)
-        g->dims.p[g->dims.n++] = k->dims[i];
-    for (unsigned i = 0; i < n.nin; i++)
-        g->operands.p[g->operands.n++] = k->in[i];
-    for (unsigned i = 0; i < n.nattr; i++)
-        g->attrs.p[g->attrs.n++] = k->attr[i];
+    for (unsigned i = 0; i < n.rank; i++) g->dims.p[g->dims.n++] = k->dims[i];
+    for (unsigned i = 0; i < n.nin; i++) g->operands.p[g->operands.n++] = k->in[i];
+    for (unsigned i = 0; i < n.nattr; i++) g->attrs.p[g->attrs.n++] = k->attr[i];
     g->sites.p[g->sites.n++] = g->site;
     g->n.p[g->n.n++] = n;
     return g->n.n - 1;
 }
 
-ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank, const ir_ref *in, unsigned nin,
-                 const int64_t *attr, unsigned nattr)
-{
-    if (g->err.status)
-        return 0;
+ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank,
+                 const ir_ref *in, unsigned nin, const int64_t *attr, unsigned nattr) {
+    if (g->err.status) return 0;
     if (g->m->ex.failed)
         return ir_error(g, BZ_ESHAPE, op, "a dimension is too large (or memory ran out)");
     for (unsigned i = 0; i < nin; i++)
-        if (!in[i])
-            return 0;
-    node_key k = {{.op = (uint16_t)op, .dtype = (uint8_t)t, .rank = (uint8_t)rank, .nin = (uint16_t)nin, .nattr = nattr}, dims, in, attr};
-    if (!interned(op))
-        return append(g, &k);
-    if (2 * g->n.n >= g->nslots && !grow_slots(g))
-        return no_memory(g);
+        if (!in[i]) return 0;
+    node_key k = {{.op = (uint16_t)op,
+                   .dtype = (uint8_t)t,
+                   .rank = (uint8_t)rank,
+                   .nin = (uint16_t)nin,
+                   .nattr = nattr},
+                  dims,
+                  in,
+                  attr};
+    if (!interned(op)) return append(g, &k);
+    if (2 * g->n.n >= g->nslots && !grow_slots(g)) return no_memory(g);
     uint32_t *slot = find_slot(g, &k);
-    if (!*slot)
-        *slot = append(g, &k);
+    if (!*slot) *slot = append(g, &k);
     return *slot;
 }
 
-ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before)
-{
-    if (!r || g->err.status)
-        return 0;
+ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before) {
+    if (!r || g->err.status) return 0;
     bool taken = ir_at(g, r)->flags & IR_IS_OWN;
     if (r < before || taken) {
         node_key k = key_of(g, r);
         bool same = taken && r < before;
         if (same || !interned(k.n.op)) /* the value of another tensor: depends on it */
-            k = (node_key){{.op = IR_RESHAPE, .dtype = k.n.dtype, .rank = k.n.rank, .device = k.n.device, .nin = 1}, k.dims, &r, NULL};
+            k = (node_key){{.op = IR_RESHAPE,
+                            .dtype = k.n.dtype,
+                            .rank = k.n.rank,
+                            .device = k.n.device,
+                            .nin = 1},
+                           k.dims,
+                           &r,
+                           NULL};
         r = append(g, &k);
     }
-    if (r)
-        g->n.p[r].flags |= IR_IS_OWN;
+    if (r) g->n.p[r].flags |= IR_IS_OWN;
     return r;
 }
 
 /* ---- inputs and outputs */
 
-static const char *own_name(ir_graph *g, const char *name, const char *stem, unsigned number)
-{
+static const char *own_name(ir_graph *g, const char *name, const char *stem, unsigned number) {
     char made[32];
     if (!name) {
         snprintf(made, sizeof made, "%s%u", stem, number);
@@ -241,12 +216,11 @@ static const char *own_name(ir_graph *g, const char *name, const char *stem, uns
     return bz_arena_str(&g->arena, name);
 }
 
-static ir_ref add_input(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims, unsigned rank, bool scalar)
-{
+static ir_ref add_input(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims,
+                        unsigned rank, bool scalar) {
     int64_t number = g->inputs.n;
     const char *own = own_name(g, name, "in", g->inputs.n);
-    if (!own)
-        return no_memory(g);
+    if (!own) return no_memory(g);
     for (uint32_t i = 0; i < g->inputs.n; i++)
         if (!strcmp(g->inputs.p[i].name, own))
             return ir_error(g, BZ_EARG, IR_INPUT, "two inputs are named '%s'", own);
@@ -256,54 +230,46 @@ static ir_ref add_input(ir_graph *g, const char *name, bz_dtype t, const ir_dim 
     return r;
 }
 
-ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims, unsigned rank)
-{
+ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims, unsigned rank) {
     if (rank > IR_MAX_RANK)
-        return ir_error(g, BZ_ESHAPE, IR_INPUT, "%u dimensions; at most %d are possible", rank, IR_MAX_RANK);
+        return ir_error(g, BZ_ESHAPE, IR_INPUT, "%u dimensions; at most %d are possible", rank,
+                        IR_MAX_RANK);
     return add_input(g, name, t, dims, rank, false);
 }
 
-ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t)
-{
+ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t) {
     return add_input(g, name, t, NULL, 0, true);
 }
 
-bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r, int donated)
-{
+bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r, int donated) {
     if (!r || g->err.status)
-        return bz_fail(&g->err, BZ_EARG, "an output of graph %s has no value", g->name), g->err.status;
+        return bz_fail(&g->err, BZ_EARG, "an output of graph %s has no value", g->name),
+               g->err.status;
     const char *own = own_name(g, name, "out", g->outputs.n);
-    if (!own || !bz_vec_push(&g->outputs, ((ir_output){own, r, donated})))
-        no_memory(g);
+    if (!own || !bz_vec_push(&g->outputs, ((ir_output){own, r, donated}))) no_memory(g);
     return g->err.status;
 }
 
 /* ---- dimensions and shapes */
 
-ir_dim ir_dim_const(ir_graph *g, int64_t v)
-{
+ir_dim ir_dim_const(ir_graph *g, int64_t v) {
     return ir_ex_const(&g->m->ex, v);
 }
 
-bool ir_dim_value(const ir_graph *g, ir_dim d, int64_t *v)
-{
+bool ir_dim_value(const ir_graph *g, ir_dim d, int64_t *v) {
     return ir_ex_is_const(&g->m->ex, d, v);
 }
 
-bool ir_static_shape(const ir_graph *g, ir_ref r, int64_t *shape)
-{
+bool ir_static_shape(const ir_graph *g, ir_ref r, int64_t *shape) {
     const ir_node *n = ir_at(g, r);
     for (unsigned i = 0; i < n->rank; i++)
-        if (!ir_dim_value(g, ir_dims(g, n)[i], &shape[i]))
-            return false;
+        if (!ir_dim_value(g, ir_dims(g, n)[i], &shape[i])) return false;
     return true;
 }
 
-bool ir_numel(const ir_graph *g, ir_ref r, int64_t *count)
-{
+bool ir_numel(const ir_graph *g, ir_ref r, int64_t *count) {
     int64_t s[IR_MAX_RANK], n = 1;
-    if (!ir_static_shape(g, r, s))
-        return false;
+    if (!ir_static_shape(g, r, s)) return false;
     bool empty = false, huge = false;
     for (unsigned i = 0; i < ir_at(g, r)->rank; i++) {
         empty |= s[i] == 0;
@@ -314,14 +280,12 @@ bool ir_numel(const ir_graph *g, ir_ref r, int64_t *count)
     return empty || !huge;
 }
 
-bool ir_same_shape(const ir_graph *g, ir_ref a, ir_ref b)
-{
+bool ir_same_shape(const ir_graph *g, ir_ref a, ir_ref b) {
     const ir_node *x = ir_at(g, a), *y = ir_at(g, b);
     return x->rank == y->rank && same_bytes(ir_dims(g, x), ir_dims(g, y), x->rank * sizeof(ir_dim));
 }
 
-void ir_print_shape(bz_text *t, const ir_graph *g, ir_ref r)
-{
+void ir_print_shape(bz_text *t, const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     bz_textf(t, "%s[", ir_dtypes[n->dtype].name);
     for (unsigned i = 0; i < n->rank; i++) {
@@ -331,8 +295,7 @@ void ir_print_shape(bz_text *t, const ir_graph *g, ir_ref r)
     bz_text_str(t, "]");
 }
 
-const char *ir_shape_text(ir_graph *g, ir_ref r)
-{
+const char *ir_shape_text(ir_graph *g, ir_ref r) {
     bz_text t = {0};
     ir_print_shape(&t, g, r);
     const char *s = bz_arena_str(&g->arena, bz_text_c(&t));

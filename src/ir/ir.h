@@ -34,7 +34,8 @@ typedef struct ir_node {
 
 enum ir_node_flags {
     IR_IS_TUPLE = 1, /* several results: only RESULT nodes may use it */
-    IR_IS_OWN = 2,   /* not shared by interning: stands for one tensor, as a variable to differentiate by */
+    IR_IS_OWN =
+        2, /* not shared by interning: stands for one tensor, as a variable to differentiate by */
 };
 
 /* An input of a graph. `scalar`: a 0-d value handed over with each call (a literal the user passed), not a buffer. */
@@ -47,7 +48,14 @@ typedef struct ir_input {
     uint64_t seed;
     double fill_lo, fill_hi;
 } ir_input;
-enum ir_fill { IR_FILL_NONE, IR_FILL_RANDN, IR_FILL_RAND, IR_FILL_RANDINT, IR_FILL_VALUE, IR_FILL_IOTA };
+enum ir_fill {
+    IR_FILL_NONE,
+    IR_FILL_RANDN,
+    IR_FILL_RAND,
+    IR_FILL_RANDINT,
+    IR_FILL_VALUE,
+    IR_FILL_IOTA
+};
 
 typedef struct ir_output {
     const char *name;
@@ -64,7 +72,8 @@ typedef struct ir_graph {
     BZ_VEC(ir_dim) dims;
     BZ_VEC(ir_ref) operands;
     BZ_VEC(int64_t) attrs;
-    BZ_VEC(const char *) sites; /* source line of each node ("train.c:31"), or NULL; outside the interning key */
+    BZ_VEC(const char *)
+    sites; /* source line of each node ("train.c:31"), or NULL; outside the interning key */
     BZ_VEC(ir_input) inputs;
     BZ_VEC(ir_output) outputs;
     uint32_t *slots, nslots; /* interning: open addressing, 0 = free */
@@ -75,27 +84,42 @@ typedef struct ir_graph {
 
 struct ir_module {
     ir_exprs ex;
-    BZ_VEC(ir_graph *) graphs; /* COND and WHILE name their bodies by index here; graph 0 is the program */
+    BZ_VEC(ir_graph *)
+    graphs; /* COND and WHILE name their bodies by index here; graph 0 is the program */
 };
 
-static inline const ir_node *ir_at(const ir_graph *g, ir_ref r) { return &g->n.p[r]; }
-static inline const ir_ref *ir_in(const ir_graph *g, const ir_node *n) { return g->operands.p + n->in; }
-static inline const ir_dim *ir_dims(const ir_graph *g, const ir_node *n) { return g->dims.p + n->shape; }
-static inline const int64_t *ir_attrs(const ir_graph *g, const ir_node *n) { return g->attrs.p + n->attr; }
-static inline ir_ref ir_operand(const ir_graph *g, ir_ref r, unsigned k) { return ir_in(g, ir_at(g, r))[k]; }
-static inline bz_dtype ir_dtype(const ir_graph *g, ir_ref r) { return (bz_dtype)ir_at(g, r)->dtype; }
+static inline const ir_node *ir_at(const ir_graph *g, ir_ref r) {
+    return &g->n.p[r];
+}
+static inline const ir_ref *ir_in(const ir_graph *g, const ir_node *n) {
+    return g->operands.p + n->in;
+}
+static inline const ir_dim *ir_dims(const ir_graph *g, const ir_node *n) {
+    return g->dims.p + n->shape;
+}
+static inline const int64_t *ir_attrs(const ir_graph *g, const ir_node *n) {
+    return g->attrs.p + n->attr;
+}
+static inline ir_ref ir_operand(const ir_graph *g, ir_ref r, unsigned k) {
+    return ir_in(g, ir_at(g, r))[k];
+}
+static inline bz_dtype ir_dtype(const ir_graph *g, ir_ref r) {
+    return (bz_dtype)ir_at(g, r)->dtype;
+}
 
 /* ---- graph.c: modules, graphs, interning */
 ir_module *ir_module_new(void); /* no graph yet; NULL when out of memory */
 void ir_module_free(ir_module *m);
-ir_graph *ir_graph_new(ir_module *m, const char *name); /* belongs to the module but is not in m->graphs; free with ir_graph_free */
+ir_graph *ir_graph_new(
+    ir_module *m,
+    const char *name); /* belongs to the module but is not in m->graphs; free with ir_graph_free */
 void ir_graph_free(ir_graph *g);
 bz_status ir_module_add(ir_module *m, ir_graph *g); /* appends to m->graphs, which owns it then */
 
 /* The general constructor behind all others: interns unless the op has an effect. Does not infer; callers give dtype and shape.
  * `dims`, `in`, `attr` are copied. 0 when out of memory (error recorded) or when g already has an error. */
-ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank, const ir_ref *in, unsigned nin,
-                 const int64_t *attr, unsigned nattr);
+ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank,
+                 const ir_ref *in, unsigned nin, const int64_t *attr, unsigned nattr);
 /* r as the node of one tensor, which interning and folding leave alone (IR_IS_OWN), so that a gradient with respect to this tensor
  * is not one with respect to its equals. `before`: nodes when the tensor's builder was called; a node that was there already is
  * repeated, or, where it stands for another tensor, followed by a node that only passes it on. 0 where r is 0 or memory is short. */
@@ -106,43 +130,66 @@ ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) BZ_PRI
 /* Dimensions. A constant dim has a value; numel is false when a dim is symbolic or the product exceeds 2^60. */
 ir_dim ir_dim_const(ir_graph *g, int64_t v);
 bool ir_dim_value(const ir_graph *g, ir_dim d, int64_t *v);
-bool ir_static_shape(const ir_graph *g, ir_ref r, int64_t *shape); /* shape[IR_MAX_RANK]; false if symbolic */
+bool ir_static_shape(const ir_graph *g, ir_ref r,
+                     int64_t *shape); /* shape[IR_MAX_RANK]; false if symbolic */
 bool ir_numel(const ir_graph *g, ir_ref r, int64_t *n);
 bool ir_same_shape(const ir_graph *g, ir_ref a, ir_ref b);
 void ir_print_shape(bz_text *t, const ir_graph *g, ir_ref r); /* "f32[2,n*3]" */
-const char *ir_shape_text(ir_graph *g, ir_ref r);             /* the same, in the graph's arena, for messages */
+const char *ir_shape_text(ir_graph *g, ir_ref r); /* the same, in the graph's arena, for messages */
 
-ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims, unsigned rank); /* name NULL: "inN" */
+ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims,
+                    unsigned rank); /* name NULL: "inN" */
 ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t);
-bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r, int donated); /* name NULL: "outN" */
+bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
+                        int donated); /* name NULL: "outN" */
 
 /* ---- build.c: structural constructors: infer, check, fold, append. Axes count from the end when negative. Shapes given as
  * int64_t are constants; the _dims forms take expressions. */
-ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims, unsigned rank); /* one value everywhere */
-ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v);                                        /* 0-d */
+ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims,
+                     unsigned rank);                  /* one value everywhere */
+ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v); /* 0-d */
 ir_ref ir_const_i(ir_graph *g, bz_dtype t, int64_t v);
 ir_ref ir_const_like(ir_graph *g, ir_ref x, double v); /* shape and dtype of x */
-ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *shape, unsigned rank); /* row-major, at most IR_MAX_CONST */
-bool ir_const_value(const ir_graph *g, ir_ref r, ir_bits *v); /* is r one constant value everywhere (through movement too)? */
+ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *shape,
+                     unsigned rank); /* row-major, at most IR_MAX_CONST */
+bool ir_const_value(const ir_graph *g, ir_ref r,
+                    ir_bits *v); /* is r one constant value everywhere (through movement too)? */
 ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int axis);
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t);
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t);
-ir_ref ir_reshape(ir_graph *g, ir_ref x, const int64_t *shape, unsigned rank); /* one -1 is inferred */
+ir_ref ir_reshape(ir_graph *g, ir_ref x, const int64_t *shape,
+                  unsigned rank); /* one -1 is inferred */
 ir_ref ir_reshape_dims(ir_graph *g, ir_ref x, const ir_dim *dims, unsigned rank);
 ir_ref ir_permute(ir_graph *g, ir_ref x, const int *perm, unsigned n);
-ir_ref ir_expand(ir_graph *g, ir_ref x, const int64_t *shape, unsigned rank); /* NumPy broadcasting to shape: leading axes may be new */
+ir_ref ir_expand(ir_graph *g, ir_ref x, const int64_t *shape,
+                 unsigned rank); /* NumPy broadcasting to shape: leading axes may be new */
 ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *dims, unsigned rank);
-ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi, double value); /* a value per axis, >= 0 */
-ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop, const int64_t *step); /* Python's, an entry per axis; INT64_MIN/MAX as open ends */
-ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *count, const int64_t *step);
-ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides, unsigned rank, int64_t offset);
+ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi,
+              double value); /* a value per axis, >= 0 */
+ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop,
+                const int64_t *step); /* Python's, an entry per axis; INT64_MIN/MAX as open ends */
+ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *count,
+                      const int64_t *step);
+ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides,
+                     unsigned rank, int64_t offset);
 ir_ref ir_concat(ir_graph *g, const ir_ref *x, unsigned n, int axis); /* promotes dtypes */
-ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index, int axis);     /* shape: x's with index's in place of the axis (numpy.take) */
+ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index,
+                 int axis); /* shape: x's with index's in place of the axis (numpy.take) */
 ir_ref ir_sort(ir_graph *g, ir_ref x, int axis, bool descending, ir_ref *indices);
 ir_ref ir_copy(ir_graph *g, ir_ref x);
 ir_ref ir_result(ir_graph *g, ir_ref tuple, unsigned k);
 
-typedef enum ir_reduce_kind { IR_SUM, IR_PROD, IR_RMAX, IR_RMIN, IR_ANY, IR_ALL, IR_ARGMAX, IR_ARGMIN, IR_NREDUCE } ir_reduce_kind;
+typedef enum ir_reduce_kind {
+    IR_SUM,
+    IR_PROD,
+    IR_RMAX,
+    IR_RMIN,
+    IR_ANY,
+    IR_ALL,
+    IR_ARGMAX,
+    IR_ARGMIN,
+    IR_NREDUCE
+} ir_reduce_kind;
 /* Order of the additions (docs/numerics.md), over the reduced axes taken as one row-major index k of K elements:
  * LAST (the last axis is among them): min(128, next power of two) lanes, blocks of 4096, halving tree over the lanes, pairwise over
  * the blocks. LEAD: chains of 128, pairwise above. DOT: an fma chain in blocks of 512, block sums added in order. */
@@ -160,7 +207,8 @@ ir_reduce_attr ir_reduce_get(const ir_graph *g, const ir_node *n);
 const char *ir_reduce_name(ir_reduce_kind k); /* "sum" ... */
 /* axes: n of them (n = 0: all axes, as NULL). Empty max/min/argmax are an error. Result: float keeps its dtype (f16/bf16 accumulate
  * in f32), integer and bool sums and prods give i64, any/all bool, arg* i64 (exactly one axis, or all: of the flattened tensor). */
-ir_ref ir_reduce(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *axes, unsigned n, bool keepdim);
+ir_ref ir_reduce(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *axes, unsigned n,
+                 bool keepdim);
 
 typedef struct ir_dot_attr {
     bz_dtype acc;
@@ -169,16 +217,22 @@ typedef struct ir_dot_attr {
     const int64_t *lbatch, *rbatch, *lcontract, *rcontract;
 } ir_dot_attr;
 ir_dot_attr ir_dot_get(const ir_graph *g, const ir_node *n);
-ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch, unsigned nbatch, const int *lcontract,
-              const int *rcontract, unsigned ncontract);
+ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch,
+              unsigned nbatch, const int *lcontract, const int *rcontract, unsigned ncontract);
 
 /* ---- elem.c: elementwise constructors. ir_elem wants operands of equal shape and fitting dtype; ir_build broadcasts and promotes
  * as PyTorch does (0-d operands don't promote within a category) and folds constants. */
 ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
 ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
-static inline ir_ref ir_build1(ir_graph *g, ir_op op, ir_ref x) { return ir_build(g, op, &x, 1); }
-static inline ir_ref ir_build2(ir_graph *g, ir_op op, ir_ref x, ir_ref y) { return ir_build(g, op, (ir_ref[]){x, y}, 2); }
-static inline ir_ref ir_build3(ir_graph *g, ir_op op, ir_ref x, ir_ref y, ir_ref z) { return ir_build(g, op, (ir_ref[]){x, y, z}, 3); }
+static inline ir_ref ir_build1(ir_graph *g, ir_op op, ir_ref x) {
+    return ir_build(g, op, &x, 1);
+}
+static inline ir_ref ir_build2(ir_graph *g, ir_op op, ir_ref x, ir_ref y) {
+    return ir_build(g, op, (ir_ref[]){x, y}, 2);
+}
+static inline ir_ref ir_build3(ir_graph *g, ir_op op, ir_ref x, ir_ref y, ir_ref z) {
+    return ir_build(g, op, (ir_ref[]){x, y, z}, 3);
+}
 /* x and y broadcast to one shape; false and an error when they don't. */
 bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n);
 
@@ -201,15 +255,20 @@ bool *ir_live(const ir_graph *g);
 ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim);
 ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction, bool keepdim);
 ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y); /* NumPy's: 1-d operands, batch broadcasting */
-ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w, ir_ref b); /* x [.., in] * w [out, in]^T + b [out] (b may be 0) */
+ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w,
+                 ir_ref b); /* x [.., in] * w [out, in]^T + b [out] (b may be 0) */
 ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis);
 ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis);
 ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim);
-ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target); /* logits [.., C]; target: integer classes [..] or probabilities [.., C]; mean */
+ir_ref ir_cross_entropy(
+    ir_graph *g, ir_ref logits,
+    ir_ref
+        target); /* logits [.., C]; target: integer classes [..] or probabilities [.., C]; mean */
 ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y);
 ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form);
 ir_ref ir_silu(ir_graph *g, ir_ref x);
-ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims, double eps); /* weight, bias may be 0 */
+ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims,
+                     double eps); /* weight, bias may be 0 */
 ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps);
 ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n);
 ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis);
@@ -219,36 +278,48 @@ ir_ref ir_transpose(ir_graph *g, ir_ref x, int a, int b);
 ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b);
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t);
 /* Uniform in [0, 1) and standard normal (Box-Muller): element i of stream (key, offset). key, offset: 0-d i64 nodes. */
-ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
-ir_ref ir_randn(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
-ir_ref ir_randint(ir_graph *g, int64_t lo, int64_t hi, const ir_dim *dims, unsigned rank, ir_ref key, ir_ref offset);
+ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key,
+               ir_ref offset);
+ir_ref ir_randn(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key,
+                ir_ref offset);
+ir_ref ir_randint(ir_graph *g, int64_t lo, int64_t hi, const ir_dim *dims, unsigned rank,
+                  ir_ref key, ir_ref offset);
 /* Words of the stream that an element of a random tensor of dtype t takes (randint: i64). Hand out offsets in multiples of four. */
 unsigned ir_random_words(bz_dtype t);
 /* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. */
-ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay, bool nesterov, ir_ref *velocity);
-ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr, double beta1, double beta2, double eps,
-               double weight_decay, bool decoupled);
+ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay,
+              bool nesterov, ir_ref *velocity);
+ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr,
+               double beta1, double beta2, double eps, double weight_decay, bool decoupled);
 
 /* ---- control.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in m->graphs. */
 /* Graph `then` applied to x if pred (bool, 0-d) is true, else graph `otherwise`: both take x and give the same shapes and dtypes. */
-ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x, unsigned n);
+ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x,
+               unsigned n);
 /* x = body(x) while cond(x), a 0-d bool, is true. The last `captured` operands go to both graphs unchanged. Results: the others. */
-ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n, unsigned captured);
+ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n,
+                unsigned captured);
 /* The node that ir_result(g, tuple, k) would have: dtype and dims; false when there is no such result. */
-bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, bz_dtype *t, const ir_dim **dims, unsigned *rank);
+bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, bz_dtype *t, const ir_dim **dims,
+                    unsigned *rank);
 unsigned ir_result_count(const ir_graph *g, ir_ref tuple);
 
 /* ---- print.c, parse.c: the text form (docs/ir.md). Every builder of builders.def may be called by its name. */
 void ir_print(bz_text *t, const ir_graph *g);
 void ir_print_module(bz_text *t, const ir_module *m);
-ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e); /* NULL and e with line and column */
+ir_module *ir_parse(const char *text, size_t n, const char *file,
+                    bz_error *e); /* NULL and e with line and column */
 /* Appends "file:line:column: error: ..." with the line and a caret, for an error of ir_parse on this text. */
 void ir_error_report(bz_text *t, const bz_error *e, const char *text, const char *file);
 
 /* ---- verify.c: every node is what its op's rules infer from its operands. */
-typedef enum ir_dialect { IR_ANY_GRAPH, IR_NO_COMPOUND /* argmax etc. expanded: what lowering takes */ } ir_dialect;
+typedef enum ir_dialect {
+    IR_ANY_GRAPH,
+    IR_NO_COMPOUND /* argmax etc. expanded: what lowering takes */
+} ir_dialect;
 bz_status ir_verify(const ir_graph *g, ir_dialect d, bz_error *e);
-bz_status ir_verify_node(const ir_graph *g, ir_ref r, bz_error *e); /* one node; its operands are verified already */
+bz_status ir_verify_node(const ir_graph *g, ir_ref r,
+                         bz_error *e); /* one node; its operands are verified already */
 
 /* ---- interp.c: the reference interpreter, slow and obvious: the definition of every op, order of additions included. */
 typedef struct ir_value_array {
@@ -258,6 +329,7 @@ typedef struct ir_value_array {
     void *data; /* row-major, contiguous */
 } ir_value_array;
 /* inputs: one per g->inputs, borrowed. outputs: one per g->outputs, data allocated here (bz_mem_free each). */
-bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs, bz_error *e);
+bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs,
+                       bz_error *e);
 
 #endif

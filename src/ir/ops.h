@@ -17,15 +17,23 @@ typedef enum ir_op {
     IR_NOPS
 } ir_op;
 
-typedef enum ir_rule { IR_RULE_SAME, IR_RULE_FLOAT, IR_RULE_BOOL, IR_RULE_INT, IR_RULE_SELECT, IR_RULE_CONV } ir_rule;
+typedef enum ir_rule {
+    IR_RULE_SAME,
+    IR_RULE_FLOAT,
+    IR_RULE_BOOL,
+    IR_RULE_INT,
+    IR_RULE_SELECT,
+    IR_RULE_CONV
+} ir_rule;
 
 enum ir_op_flags {
     IR_COMMUTES = 1 << 0,
-    IR_EXPENSIVE = 1 << 1, /* costs tens of instructions an element: worth saving rather than recomputing */
-    IR_EXACT = 1 << 2,     /* never rounds: needs no op-math in f32 for half types */
-    IR_EFFECT = 1 << 3,    /* not interned, not removed while used, order kept (structural ops only) */
-    IR_MOVEMENT = 1 << 4,  /* result elements are operand elements at other places */
-    IR_LEAF = 1 << 5,      /* no operands */
+    IR_EXPENSIVE =
+        1 << 1, /* costs tens of instructions an element: worth saving rather than recomputing */
+    IR_EXACT = 1 << 2,  /* never rounds: needs no op-math in f32 for half types */
+    IR_EFFECT = 1 << 3, /* not interned, not removed while used, order kept (structural ops only) */
+    IR_MOVEMENT = 1 << 4, /* result elements are operand elements at other places */
+    IR_LEAF = 1 << 5,     /* no operands */
 };
 
 typedef struct ir_op_info {
@@ -33,16 +41,23 @@ typedef struct ir_op_info {
     uint8_t arity; /* elementwise: 1..3; structural: fixed operand count, 255 = any */
     uint8_t rule;  /* ir_rule; structural: unused */
     uint16_t flags;
-    const char *value;   /* derived op: its expression over base ops; NULL for base and structural ops */
+    const char
+        *value; /* derived op: its expression over base ops; NULL for base and structural ops */
     const char *grad[3]; /* derivative expressions, "-" no rule, "0" zero */
     const char *doc;
 } ir_op_info;
 
 extern const ir_op_info ir_ops[IR_NOPS];
 
-static inline bool ir_op_is_base(unsigned op) { return op > IR_NIL && op < IR_BASE_END; }
-static inline bool ir_op_is_elementwise(unsigned op) { return op > IR_NIL && op < IR_ELEM_END && op != IR_BASE_END; }
-static inline bool ir_op_is_movement(unsigned op) { return (ir_ops[op].flags & IR_MOVEMENT) != 0; }
+static inline bool ir_op_is_base(unsigned op) {
+    return op > IR_NIL && op < IR_BASE_END;
+}
+static inline bool ir_op_is_elementwise(unsigned op) {
+    return op > IR_NIL && op < IR_ELEM_END && op != IR_BASE_END;
+}
+static inline bool ir_op_is_movement(unsigned op) {
+    return (ir_ops[op].flags & IR_MOVEMENT) != 0;
+}
 
 /* The op with this name, or IR_NIL. */
 ir_op ir_op_from_name(const char *s, size_t n);

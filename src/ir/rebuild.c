@@ -1,20 +1,18 @@
 /* rebuild.c - what every pass shares: a new graph made from an old one, node by node. */
 #include "src/ir/ir.h"
 
-ir_graph *ir_rebuild_begin(const ir_graph *old, ir_map *map)
-{
+ir_graph *ir_rebuild_begin(const ir_graph *old, ir_map *map) {
     ir_graph *g = ir_graph_new(old->m, old->name);
     *map = (ir_map){bz_mem_zero(old->n.n, sizeof *map->to), old->n.n};
-    if (!g || !map->to)
-        goto fail;
+    if (!g || !map->to) goto fail;
     for (uint32_t i = 0; i < old->inputs.n; i++) {
         const ir_input *in = &old->inputs.p[i];
         const ir_node *n = ir_at(old, in->node);
         g->site = old->sites.p[in->node];
-        ir_ref r = in->scalar ? ir_scalar_input(g, in->name, (bz_dtype)n->dtype)
-                              : ir_input_new(g, in->name, (bz_dtype)n->dtype, ir_dims(old, n), n->rank);
-        if (!r)
-            goto fail;
+        ir_ref r = in->scalar
+                       ? ir_scalar_input(g, in->name, (bz_dtype)n->dtype)
+                       : ir_input_new(g, in->name, (bz_dtype)n->dtype, ir_dims(old, n), n->rank);
+        if (!r) goto fail;
         ir_input *made = &g->inputs.p[i];
         *made = (ir_input){made->name, r, in->scalar, in->fill, in->seed, in->fill_lo, in->fill_hi};
         map->to[in->node] = r;
@@ -27,27 +25,23 @@ fail:
     return NULL;
 }
 
-ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
-{
+ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_ref small[8], *in = n->nin <= BZ_LEN(small) ? small : bz_mem_alloc(n->nin * sizeof *in);
     if (!in) {
         bz_fail(&g->err, BZ_ENOMEM, "out of memory while rebuilding a graph");
         return 0;
     }
-    for (unsigned i = 0; i < n->nin; i++)
-        in[i] = map->to[ir_in(old, n)[i]];
+    for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
     g->site = old->sites.p[r];
-    ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in, n->nin, ir_attrs(old, n), n->nattr);
-    if (made)
-        g->n.p[made].flags = n->flags & ~IR_IS_OWN & 0xff;
-    if (in != small)
-        bz_mem_free(in);
+    ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in,
+                            n->nin, ir_attrs(old, n), n->nattr);
+    if (made) g->n.p[made].flags = n->flags & ~IR_IS_OWN & 0xff;
+    if (in != small) bz_mem_free(in);
     return made;
 }
 
-ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error *e)
-{
+ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error *e) {
     for (uint32_t i = 0; i < old->outputs.n && !g->err.status; i++) {
         const ir_output *o = &old->outputs.p[i];
         ir_output_add(g, o->name, map->to[o->node], o->donated);
@@ -55,24 +49,19 @@ ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error
     g->site = NULL;
     bz_mem_free(map->to);
     *map = (ir_map){0};
-    if (!g->err.status)
-        return g;
+    if (!g->err.status) return g;
     bz_fail(e, g->err.status, "%s", g->err.text);
     ir_graph_free(g);
     return NULL;
 }
 
-bool *ir_live(const ir_graph *g)
-{
+bool *ir_live(const ir_graph *g) {
     bool *live = bz_mem_zero(g->n.n, sizeof *live);
-    if (!live)
-        return NULL;
-    for (uint32_t i = 0; i < g->outputs.n; i++)
-        live[g->outputs.p[i].node] = true;
+    if (!live) return NULL;
+    for (uint32_t i = 0; i < g->outputs.n; i++) live[g->outputs.p[i].node] = true;
     for (ir_ref r = g->n.n; r-- > 1;) {
         const ir_node *n = ir_at(g, r);
-        for (unsigned k = 0; live[r] && k < n->nin; k++)
-            live[ir_in(g, n)[k]] = true;
+        for (unsigned k = 0; live[r] && k < n->nin; k++) live[ir_in(g, n)[k]] = true;
     }
     return live;
 }

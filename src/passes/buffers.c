@@ -7,16 +7,15 @@
  * reads it in this launch or after it. */
 #include "src/passes/lower.h"
 
-uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number)
-{
+uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number) {
     uint32_t now = l->plan->launches.n;
-    pass_buffer b = {.dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
+    pass_buffer b = {
+        .dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
     return bz_vec_push(&l->plan->buffers, b) ? l->plan->buffers.n - 1 : PASS_NONE;
 }
 
 /* The node whose buffer output i names: reshapes of a buffer are the buffer. */
-static ir_ref output_base(const lower *l, uint32_t i)
-{
+static ir_ref output_base(const lower *l, uint32_t i) {
     ir_ref r = l->g->outputs.p[i].node;
     while (ir_at(l->g, r)->op == IR_RESHAPE && l->f->group_of[r] == FUSE_NO_GROUP)
         r = ir_operand(l->g, r, 0);
@@ -25,21 +24,18 @@ static ir_ref output_base(const lower *l, uint32_t i)
 
 /* ---- who reads what, and when */
 
-static bool note_last(void *ctx, ir_ref reader, ir_ref base)
-{
+static bool note_last(void *ctx, ir_ref reader, ir_ref base) {
     lower *l = ctx;
     uint32_t group = l->f->group_of[reader], launch = l->homes.s->launch_of[group] + 1;
     if (launch == l->homes.last_launch[base] && group != l->homes.last_reader[base])
         l->homes.last_reader[base] = PASS_NONE;
-    if (launch <= l->homes.last_launch[base])
-        return true;
+    if (launch <= l->homes.last_launch[base]) return true;
     l->homes.last_launch[base] = launch;
     l->homes.last_reader[base] = group;
     return true;
 }
 
-static void list_outputs(lower *l)
-{
+static void list_outputs(lower *l) {
     for (uint32_t i = l->plan->noutputs; i-- > 0;) {
         ir_ref r = output_base(l, i);
         l->plan->output[i] = PASS_NONE;
@@ -48,30 +44,28 @@ static void list_outputs(lower *l)
     }
 }
 
-bool buffers_begin(lower *l, const schedule *s)
-{
+bool buffers_begin(lower *l, const schedule *s) {
     homes *h = &l->homes;
     const uint32_t n = l->g->n.n;
     l->plan->noutputs = l->g->outputs.n;
-    l->plan->output = bz_arena_alloc(&l->plan->memory, (l->plan->noutputs + 1) * sizeof *l->plan->output);
+    l->plan->output =
+        bz_arena_alloc(&l->plan->memory, (l->plan->noutputs + 1) * sizeof *l->plan->output);
     h->s = s;
     h->buffer_of = bz_mem_alloc(n * sizeof *h->buffer_of);
     h->first_output = bz_mem_alloc(n * sizeof *h->first_output);
     h->next_output = bz_mem_alloc((l->plan->noutputs + 1) * sizeof *h->next_output);
     h->last_launch = bz_mem_zero(n, sizeof *h->last_launch);
     h->last_reader = bz_mem_zero(n, sizeof *h->last_reader);
-    if (!l->plan->output || !h->buffer_of || !h->first_output || !h->next_output || !h->last_launch || !h->last_reader)
+    if (!l->plan->output || !h->buffer_of || !h->first_output || !h->next_output ||
+        !h->last_launch || !h->last_reader)
         return false;
-    for (ir_ref r = 0; r < n; r++)
-        h->buffer_of[r] = h->first_output[r] = PASS_NONE;
+    for (ir_ref r = 0; r < n; r++) h->buffer_of[r] = h->first_output[r] = PASS_NONE;
     list_outputs(l);
-    for (ir_ref r = 1; r < n; r++)
-        lower_reads(l->f, r, note_last, l);
+    for (ir_ref r = 1; r < n; r++) lower_reads(l->f, r, note_last, l);
     return true;
 }
 
-void buffers_end(lower *l)
-{
+void buffers_end(lower *l) {
     bz_mem_free(l->homes.buffer_of);
     bz_mem_free(l->homes.first_output);
     bz_mem_free(l->homes.next_output);
@@ -82,28 +76,25 @@ void buffers_end(lower *l)
 /* ---- one value */
 
 /* May `out`, stored by this group, overwrite the buffer of `q`? */
-static bool may_overwrite(const lower *l, uint32_t group, ir_ref q, ir_ref out)
-{
+static bool may_overwrite(const lower *l, uint32_t group, ir_ref q, ir_ref out) {
     const uint32_t last = l->homes.last_launch[q], launch = l->plan->launches.n;
     int64_t a = 0, b = 1;
     ir_numel(l->g, q, &a);
     ir_numel(l->g, out, &b);
-    if (a != b || ir_dtype(l->g, q) != ir_dtype(l->g, out) || last > launch + 1 || (last == launch + 1 && l->homes.last_reader[q] != group))
+    if (a != b || ir_dtype(l->g, q) != ir_dtype(l->g, out) || last > launch + 1 ||
+        (last == launch + 1 && l->homes.last_reader[q] != group))
         return false;
     return fuse_only_in_place(l->f, group, q, out);
 }
 
 /* The buffer of the input that is donated to `out`. An input that is an output too, unchanged, keeps its value. */
-static uint32_t donated_buffer(lower *l, uint32_t group, ir_ref out)
-{
+static uint32_t donated_buffer(lower *l, uint32_t group, ir_ref out) {
     for (uint32_t i = l->homes.first_output[out]; i != PASS_NONE; i = l->homes.next_output[i]) {
         const ir_output *o = &l->g->outputs.p[i];
-        if (o->node != out || o->donated < 0)
-            continue;
+        if (o->node != out || o->donated < 0) continue;
         ir_ref q = l->g->inputs.p[o->donated].node;
         uint32_t *b = &l->homes.buffer_of[q];
-        if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, out))
-            continue;
+        if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, out)) continue;
         int64_t count = 0;
         ir_numel(l->g, q, &count);
         if (*b == PASS_NONE)
@@ -123,24 +114,22 @@ typedef struct dying {
 } dying;
 
 /* A temporary that is read for the last time by this group gives its buffer to the result. */
-static bool note_dying(void *ctx, ir_ref reader, ir_ref base)
-{
+static bool note_dying(void *ctx, ir_ref reader, ir_ref base) {
     dying *d = ctx;
     lower *l = d->l;
     uint32_t b = l->homes.buffer_of[base];
     (void)reader;
-    if (b == PASS_NONE || l->plan->buffers.p[b].place != PASS_ARENA || l->homes.last_launch[base] != l->plan->launches.n + 1)
+    if (b == PASS_NONE || l->plan->buffers.p[b].place != PASS_ARENA ||
+        l->homes.last_launch[base] != l->plan->launches.n + 1)
         return true;
     const fuse_group *g = &l->f->groups.p[d->group];
     for (uint32_t i = 0; i < g->nodes.n; i++) /* not taken by another result of the group */
-        if (l->f->stored[g->nodes.p[i]] && l->homes.buffer_of[g->nodes.p[i]] == b)
-            return true;
+        if (l->f->stored[g->nodes.p[i]] && l->homes.buffer_of[g->nodes.p[i]] == b) return true;
     d->found = may_overwrite(l, d->group, base, d->out) ? b : PASS_NONE;
     return d->found == PASS_NONE;
 }
 
-static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out)
-{
+static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out) {
     const fuse_group *g = &l->f->groups.p[group];
     dying d = {l, out, group, PASS_NONE};
     for (uint32_t i = 0; i < g->nodes.n && d.found == PASS_NONE; i++)
@@ -148,45 +137,39 @@ static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out)
     return d.found;
 }
 
-static bool choose(lower *l, uint32_t group, ir_ref r)
-{
+static bool choose(lower *l, uint32_t group, ir_ref r) {
     const uint32_t output = l->homes.first_output[r];
     int64_t count = 0;
     ir_numel(l->g, r, &count);
     uint32_t b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
     if (b == PASS_NONE)
-        b = buffers_new(l, ir_dtype(l->g, r), count, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA, output != PASS_NONE ? output : 0);
+        b = buffers_new(l, ir_dtype(l->g, r), count, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
+                        output != PASS_NONE ? output : 0);
     l->homes.buffer_of[r] = b;
-    if (b == PASS_NONE)
-        return false;
+    if (b == PASS_NONE) return false;
     l->plan->buffers.p[b].last = l->plan->launches.n;
-    for (uint32_t i = output; i != PASS_NONE; i = l->homes.next_output[i])
-        l->plan->output[i] = b;
+    for (uint32_t i = output; i != PASS_NONE; i = l->homes.next_output[i]) l->plan->output[i] = b;
     return true;
 }
 
-bool buffers_choose(lower *l, uint32_t group)
-{
+bool buffers_choose(lower *l, uint32_t group) {
     const fuse_group *g = &l->f->groups.p[group];
     for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (l->f->stored[g->nodes.p[i]] && !choose(l, group, g->nodes.p[i]))
-            return false;
+        if (l->f->stored[g->nodes.p[i]] && !choose(l, group, g->nodes.p[i])) return false;
     return true;
 }
 
-bool buffers_of_inputs(lower *l)
-{
+bool buffers_of_inputs(lower *l) {
     for (uint32_t i = 0; i < l->g->outputs.n; i++) {
         ir_ref r = output_base(l, i);
         uint32_t *b = &l->homes.buffer_of[r];
-        if (ir_at(l->g, r)->op != IR_INPUT)
-            continue;
+        if (ir_at(l->g, r)->op != IR_INPUT) continue;
         int64_t count = 0;
         ir_numel(l->g, r, &count);
         if (*b == PASS_NONE)
-            *b = buffers_new(l, ir_dtype(l->g, r), count, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
-        if (*b == PASS_NONE)
-            return false;
+            *b = buffers_new(l, ir_dtype(l->g, r), count, PASS_INPUT,
+                             (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
+        if (*b == PASS_NONE) return false;
         l->plan->output[i] = *b;
     }
     return true;

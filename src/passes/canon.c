@@ -29,35 +29,28 @@ typedef struct matcher {
 
 static const char names[] = "xyzwbc";
 
-static void skip(matcher *m, const char *set)
-{
-    while (*m->at && strchr(set, *m->at))
-        m->at++;
+static void skip(matcher *m, const char *set) {
+    while (*m->at && strchr(set, *m->at)) m->at++;
 }
 
-static size_t word(const matcher *m)
-{
+static size_t word(const matcher *m) {
     size_t n = 0;
-    while (isalnum((unsigned char)m->at[n]) || m->at[n] == '_')
-        n++;
+    while (isalnum((unsigned char)m->at[n]) || m->at[n] == '_') n++;
     return n;
 }
 
-static bool is_number(const matcher *m)
-{
+static bool is_number(const matcher *m) {
     return isdigit((unsigned char)*m->at) || *m->at == '-';
 }
 
-static ir_bits number(matcher *m, bz_dtype t)
-{
+static ir_bits number(matcher *m, bz_dtype t) {
     char *end;
     double v = strtod(m->at, &end);
     m->at = end;
     return ir_bits_from_f64(t, v);
 }
 
-static bool match(matcher *m, ir_ref r)
-{
+static bool match(matcher *m, ir_ref r) {
     skip(m, " ");
     if (is_number(m)) {
         ir_bits v, want = number(m, ir_dtype(m->g, r));
@@ -73,12 +66,10 @@ static bool match(matcher *m, ir_ref r)
         return *bound == r;
     }
     const ir_node node = *ir_at(m->g, r);
-    if (node.op != ir_op_from_name(m->at, n))
-        return false;
+    if (node.op != ir_op_from_name(m->at, n)) return false;
     m->at += n + 1;
     for (unsigned i = 0; i < node.nin; i++) {
-        if (!match(m, ir_in(m->g, &node)[i]))
-            return false;
+        if (!match(m, ir_in(m->g, &node)[i])) return false;
         skip(m, ", ");
     }
     skip(m, ")");
@@ -87,8 +78,7 @@ static bool match(matcher *m, ir_ref r)
 
 static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n);
 
-static ir_ref build(matcher *m)
-{
+static ir_ref build(matcher *m) {
     skip(m, " ");
     if (is_number(m)) {
         ir_dim dims[IR_MAX_RANK];
@@ -114,42 +104,39 @@ static ir_ref build(matcher *m)
     return canonical(m->g, op, m->dtype, x, count);
 }
 
-static bool fits(const char *dtypes, bz_dtype t)
-{
-    return strchr(dtypes, ir_is_float(t) ? 'F' : t == BZ_BOOL ? 'B' : ir_dtypes[t].kind == IR_KIND_SINT ? 'S' : 'U') != NULL;
+static bool fits(const char *dtypes, bz_dtype t) {
+    return strchr(dtypes, ir_is_float(t)                      ? 'F'
+                          : t == BZ_BOOL                      ? 'B'
+                          : ir_dtypes[t].kind == IR_KIND_SINT ? 'S'
+                                                              : 'U') != NULL;
 }
 
 /* Does the rule's top level match op(x ...)? The node itself need not exist yet. */
-static bool match_top(matcher *m, const rule *r, ir_op op, const ir_ref *x, unsigned n)
-{
+static bool match_top(matcher *m, const rule *r, ir_op op, const ir_ref *x, unsigned n) {
     *m = (matcher){.g = m->g, .at = r->pattern, .dtype = m->dtype, .like = m->like};
     size_t w = word(m);
-    if (ir_op_from_name(m->at, w) != op)
-        return false;
+    if (ir_op_from_name(m->at, w) != op) return false;
     m->at += w + 1;
     for (unsigned i = 0; i < n; i++) {
-        if (!match(m, x[i]))
-            return false;
+        if (!match(m, x[i])) return false;
         skip(m, ", ");
     }
     return true;
 }
 
-static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n)
-{
+static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n) {
     matcher m = {.g = g, .dtype = t, .like = x[0]};
     for (unsigned i = 0; i < n; i++)
-        if (!x[i])
-            return 0;
+        if (!x[i]) return 0;
     bz_dtype operand = ir_dtype(g, x[op == IR_SELECT]);
     for (unsigned i = 0; i < BZ_LEN(rules); i++) {
-        if (!fits(rules[i].dtypes, operand) || !match_top(&m, &rules[i], op, x, n))
-            continue;
+        if (!fits(rules[i].dtypes, operand) || !match_top(&m, &rules[i], op, x, n)) continue;
         m.at = rules[i].replacement;
         return build(&m);
     }
     ir_ref y[3] = {x[0], n > 1 ? x[1] : 0, n > 2 ? x[2] : 0};
-    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 && y[0] > y[1]) { /* x + y and y + x are one node */
+    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 &&
+        y[0] > y[1]) { /* x + y and y + x are one node */
         y[0] = x[1];
         y[1] = x[0];
     }
@@ -157,99 +144,83 @@ static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsi
 }
 
 /* Does dtype `to` hold every value of `from`? Bool counts as 0 and 1; a NaN stays a NaN. */
-static bool holds(bz_dtype to, bz_dtype from)
-{
+static bool holds(bz_dtype to, bz_dtype from) {
     const unsigned digits[] = {[BZ_F16] = 11, [BZ_BF16] = 8, [BZ_F32] = 24, [BZ_F64] = 53};
     bool wider = ir_dtypes[to].bits > ir_dtypes[from].bits;
-    if (to == from || from == BZ_BOOL)
-        return true;
-    if (ir_is_float(from))
-        return ir_is_float(to) && wider;
-    unsigned bits = ir_dtypes[from].bits - (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u); /* a lowest integer is a power of two */
-    if (ir_is_float(to))
-        return bits <= digits[to];
+    if (to == from || from == BZ_BOOL) return true;
+    if (ir_is_float(from)) return ir_is_float(to) && wider;
+    unsigned bits =
+        ir_dtypes[from].bits -
+        (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u); /* a lowest integer is a power of two */
+    if (ir_is_float(to)) return bits <= digits[to];
     return to != BZ_BOOL && wider && ir_dtypes[to].kind == IR_KIND_SINT;
 }
 
 /* Casts by way of another dtype that loses nothing, or, among integers, nothing that the last one keeps. */
-static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to)
-{
+static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to) {
     while (x && ir_at(g, x)->op == IR_CAST) {
         ir_ref inner = ir_operand(g, x, 0);
         bz_dtype by = ir_dtype(g, x), from = ir_dtype(g, inner);
-        bool clips = ir_is_float(by) && ir_is_int(from) && !holds(to, from); /* integers wrap, floats do not */
-        bool wraps = ir_is_int(from) && ir_is_int(by) && ir_is_int(to) && ir_dtypes[to].bits <= ir_dtypes[by].bits;
-        if (clips || (!holds(by, from) && !wraps))
-            break;
+        bool clips = ir_is_float(by) && ir_is_int(from) &&
+                     !holds(to, from); /* integers wrap, floats do not */
+        bool wraps = ir_is_int(from) && ir_is_int(by) && ir_is_int(to) &&
+                     ir_dtypes[to].bits <= ir_dtypes[by].bits;
+        if (clips || (!holds(by, from) && !wraps)) break;
         x = inner;
     }
     return x ? ir_cast(g, x, to) : 0;
 }
 
 /* The constructors join movements that follow each other; recorded and parsed nodes stand as they were written. */
-static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
-{
+static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     const int64_t *attr = ir_attrs(old, n);
     ir_ref x = map->to[ir_in(old, n)[0]];
     int64_t start[IR_MAX_RANK], step[IR_MAX_RANK], count[IR_MAX_RANK];
     int perm[IR_MAX_RANK];
     switch (n->op) {
-    case IR_RESHAPE:
-        return ir_reshape_dims(g, x, ir_dims(old, n), n->rank);
-    case IR_EXPAND:
-        return ir_expand_dims_like(g, x, ir_dims(old, n), n->rank);
+    case IR_RESHAPE: return ir_reshape_dims(g, x, ir_dims(old, n), n->rank);
+    case IR_EXPAND: return ir_expand_dims_like(g, x, ir_dims(old, n), n->rank);
     case IR_PERMUTE:
-        for (unsigned i = 0; i < n->rank; i++)
-            perm[i] = (int)attr[i];
+        for (unsigned i = 0; i < n->rank; i++) perm[i] = (int)attr[i];
         return ir_permute(g, x, perm, n->rank);
     case IR_SLICE:
-        if (!x || !ir_static_shape(g, x, count) || !ir_static_shape(old, r, count))
-            break;
+        if (!x || !ir_static_shape(g, x, count) || !ir_static_shape(old, r, count)) break;
         for (unsigned i = 0; i < n->rank; i++) {
             start[i] = attr[2 * i];
             step[i] = attr[2 * i + 1];
         }
         return ir_slice_exact(g, x, start, count, step);
-    default:
-        break;
+    default: break;
     }
     return ir_rebuild_node(g, old, map, r);
 }
 
-static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
-{
+static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
-    if (ir_op_is_movement(n->op) && n->nin == 1)
-        return canonical_move(g, old, map, r);
-    if (n->op == IR_CAST)
-        return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
+    if (ir_op_is_movement(n->op) && n->nin == 1) return canonical_move(g, old, map, r);
+    if (n->op == IR_CAST) return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
         return ir_rebuild_node(g, old, map, r);
-    for (unsigned i = 0; i < n->nin; i++)
-        x[i] = map->to[ir_in(old, n)[i]];
+    for (unsigned i = 0; i < n->nin; i++) x[i] = map->to[ir_in(old, n)[i]];
     return canonical(g, (ir_op)n->op, (bz_dtype)n->dtype, x, n->nin);
 }
 
-static ir_graph *drop_dead(ir_graph *g, bz_error *e)
-{
+static ir_graph *drop_dead(ir_graph *g, bz_error *e) {
     ir_map map;
     bool *live = ir_live(g);
     ir_graph *n = live ? ir_rebuild_begin(g, &map) : NULL;
     for (ir_ref r = 1; n && r < g->n.n && !n->err.status; r++)
-        if (live[r] && !map.to[r])
-            map.to[r] = ir_rebuild_node(n, g, &map, r);
+        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(n, g, &map, r);
     bz_mem_free(live);
-    if (!n)
-        bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
+    if (!n) bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
     n = n ? ir_rebuild_end(n, g, &map, e) : NULL;
     ir_graph_free(g);
     return n;
 }
 
-ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e)
-{
+ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e) {
     ir_map map;
     (void)t;
     bool *live = ir_live(old);
@@ -261,8 +232,7 @@ ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e)
     }
     for (ir_ref r = 1; r < old->n.n && !g->err.status; r++) {
         g->site = old->sites.p[r];
-        if (live[r] && !map.to[r])
-            map.to[r] = canon_node(g, old, &map, r);
+        if (live[r] && !map.to[r]) map.to[r] = canon_node(g, old, &map, r);
     }
     bz_mem_free(live);
     g = ir_rebuild_end(g, old, &map, e);

@@ -9,45 +9,36 @@
 
 #include <string.h>
 
-void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind)
-{
+void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
     *m = (emitter){.g = g, .x = x, .bind = bind, .lanes = 1, .width = 1, .guard_uniform = true};
 }
 
-void emit_free(emitter *m)
-{
+void emit_free(emitter *m) {
     bz_vec_free(&m->seen);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
 }
 
-void emit_fail(emitter *m)
-{
+void emit_fail(emitter *m) {
     m->failed = true;
-    if (m->b)
-        lp_give_up(m->b);
+    if (m->b) lp_give_up(m->b);
 }
 
-void emit_resume(emitter *m, lp_builder *b)
-{
+void emit_resume(emitter *m, lp_builder *b) {
     m->b = b;
-    if (m->failed)
-        emit_fail(m);
+    if (m->failed) emit_fail(m);
 }
 
-void emit_sym(emitter *m, ir_ex sym, lp_val value)
-{
+void emit_sym(emitter *m, ir_ex sym, lp_val value) {
     unsigned i = 0;
-    while (i < m->nsyms && m->syms[i].sym != sym)
-        i++;
+    while (i < m->nsyms && m->syms[i].sym != sym) i++;
     bz_assert(i < EMIT_MAX_SYMS);
     m->syms[i].sym = sym;
     m->syms[i].value = value;
     m->nsyms = i == m->nsyms ? i + 1 : m->nsyms;
 }
 
-void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail)
-{
+void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail) {
     bz_assert(width <= EMIT_MAX_WIDTH && (!tail || width == 1) && (lanes > 1 || width == 1));
     emit_sym(m, sym, base);
     m->vec = sym;
@@ -56,20 +47,17 @@ void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned wi
     m->tail = tail;
 }
 
-void emit_scalar(emitter *m)
-{
+void emit_scalar(emitter *m) {
     m->vec = 0;
     m->lanes = m->width = 1;
     m->tail = 0;
 }
 
-unsigned emit_mark(const emitter *m)
-{
+unsigned emit_mark(const emitter *m) {
     return m->memo.n;
 }
 
-void emit_forget(emitter *m, unsigned mark)
-{
+void emit_forget(emitter *m, unsigned mark) {
     while (m->memo.n > mark) {
         const emit_memo *e = &m->memo.p[--m->memo.n];
         m->recent[e->chain] = e->before;
@@ -79,55 +67,48 @@ void emit_forget(emitter *m, unsigned mark)
 
 /* ---- indices */
 
-static lp_val sym_value(const emitter *m, ir_ex sym)
-{
+static lp_val sym_value(const emitter *m, ir_ex sym) {
     for (unsigned i = 0; i < m->nsyms; i++)
-        if (m->syms[i].sym == sym)
-            return m->syms[i].value;
+        if (m->syms[i].sym == sym) return m->syms[i].value;
     bz_bug("an index symbol has no value");
 }
 
-static const ir_op ex_ops[] = {[EX_ADD] = IR_ADD, [EX_MUL] = IR_MUL, [EX_DIV] = IR_IDIV, [EX_MOD] = IR_IMOD, [EX_MIN] = IR_MIN, [EX_MAX] = IR_MAX};
+static const ir_op ex_ops[] = {[EX_ADD] = IR_ADD,  [EX_MUL] = IR_MUL, [EX_DIV] = IR_IDIV,
+                               [EX_MOD] = IR_IMOD, [EX_MIN] = IR_MIN, [EX_MAX] = IR_MAX};
 
 /* Memory ran out among the expressions: they are not what they seem. */
-static bool lost_indices(emitter *m)
-{
-    if (m->x->failed)
-        emit_fail(m);
+static bool lost_indices(emitter *m) {
+    if (m->x->failed) emit_fail(m);
     return m->x->failed;
 }
 
-lp_val emit_index(emitter *m, ir_ex e)
-{
-    if (lost_indices(m))
-        return 0;
+lp_val emit_index(emitter *m, ir_ex e) {
+    if (lost_indices(m)) return 0;
     const ir_ex_node n = *ir_ex_at(m->x, e);
     if (n.kind == EX_NONE) { /* memory ran out while it was made */
         m->failed = true;
         return lp_index(m->b, 0);
     }
-    if (n.kind == EX_CONST)
-        return lp_index(m->b, n.value);
-    if (n.kind == EX_SYM)
-        return sym_value(m, e);
+    if (n.kind == EX_CONST) return lp_index(m->b, n.value);
+    if (n.kind == EX_SYM) return sym_value(m, e);
     lp_val v[2] = {emit_index(m, n.a), emit_index(m, n.b)};
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
 }
 
 /* The expression in every lane of bundle u. */
-static lp_val index_lanes(emitter *m, ir_ex e, unsigned u)
-{
+static lp_val index_lanes(emitter *m, ir_ex e, unsigned u) {
     int64_t coef;
     ir_ex rest;
-    if (lost_indices(m))
-        return 0;
+    if (lost_indices(m)) return 0;
     if (m->lanes == 1 || !m->vec || !ir_ex_uses(m->x, e, m->vec))
         return lp_splat(m->b, emit_index(m, e), m->lanes);
     if (ir_ex_linear(m->x, e, m->vec, &coef, &rest)) {
-        lp_val base = lp_iadd(m->b, emit_index(m, e), lp_index(m->b, coef * (int64_t)(u * m->lanes)));
+        lp_val base =
+            lp_iadd(m->b, emit_index(m, e), lp_index(m->b, coef * (int64_t)(u * m->lanes)));
         lp_val lane = lp_laneid(m->b, BZ_I64, m->lanes);
         lp_val step[2] = {lane, lp_const(m->b, BZ_I64, (ir_bits)coef, m->lanes)};
-        lp_val sum[2] = {coef == 1 ? lane : lp_base(m->b, IR_MUL, BZ_I64, step, 2), lp_splat(m->b, base, m->lanes)};
+        lp_val sum[2] = {coef == 1 ? lane : lp_base(m->b, IR_MUL, BZ_I64, step, 2),
+                         lp_splat(m->b, base, m->lanes)};
         return lp_base(m->b, IR_ADD, BZ_I64, sum, 2);
     }
     const ir_ex_node n = *ir_ex_at(m->x, e);
@@ -135,14 +116,11 @@ static lp_val index_lanes(emitter *m, ir_ex e, unsigned u)
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
 }
 
-static void shape_of(const ir_graph *g, ir_ref r, int64_t *shape)
-{
-    if (!ir_static_shape(g, r, shape))
-        bz_bug("lowering a symbolic shape");
+static void shape_of(const ir_graph *g, ir_ref r, int64_t *shape) {
+    if (!ir_static_shape(g, r, shape)) bz_bug("lowering a symbolic shape");
 }
 
-static ir_ex offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx)
-{
+static ir_ex offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
     int64_t shape[IR_MAX_RANK];
     ir_ex sum = ir_ex_const(x, 0);
     shape_of(g, r, shape);
@@ -151,13 +129,12 @@ static ir_ex offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *id
     return sum;
 }
 
-ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx)
-{
+ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx) {
     return offset_in(m->g, m->x, r, idx);
 }
 
-void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes, unsigned n, ir_ex *idx)
-{
+void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes,
+                      unsigned n, ir_ex *idx) {
     for (unsigned i = n; i-- > 0;) {
         int64_t size = shape[axes[i]] > 0 ? shape[axes[i]] : 1;
         ir_ex s = ir_ex_const(x, size);
@@ -168,32 +145,25 @@ void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int
 
 /* ---- values */
 
-static emit_value uniform(lp_val v)
-{
+static emit_value uniform(lp_val v) {
     return (emit_value){.uniform = true, .v = {v}};
 }
 
-lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u)
-{
+lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u) {
     return v->uniform ? lp_splat(m->b, v->v[0], m->lanes) : v->v[u];
 }
 
 /* Mask under which the lanes of bundle u may touch memory; 0 = all. */
-static lp_val load_mask(emitter *m, unsigned u)
-{
+static lp_val load_mask(emitter *m, unsigned u) {
     lp_val guard = m->guard[m->guard_uniform ? 0 : u];
-    if (guard && m->guard_uniform)
-        guard = lp_splat(m->b, guard, m->lanes);
-    if (!guard || !m->tail)
-        return guard ? guard : m->tail;
+    if (guard && m->guard_uniform) guard = lp_splat(m->b, guard, m->lanes);
+    if (!guard || !m->tail) return guard ? guard : m->tail;
     return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, m->tail}, 2);
 }
 
 /* The same for a scalar load: does any lane want it? The tail always has one. */
-static lp_val scalar_mask(emitter *m)
-{
-    if (!m->guard[0] || m->guard_uniform)
-        return m->guard[0];
+static lp_val scalar_mask(emitter *m) {
+    if (!m->guard[0] || m->guard_uniform) return m->guard[0];
     lp_val any = 0;
     for (unsigned u = 0; u < m->width; u++) {
         lp_val one = lp_any(m->b, m->guard[u]);
@@ -202,14 +172,12 @@ static lp_val scalar_mask(emitter *m)
     return any;
 }
 
-static emit_value load(emitter *m, lp_val p, ir_ex offset)
-{
+static emit_value load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
     emit_value r = {0};
     if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset))
-            emit_fail(m);
+        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
         return r;
     }
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
@@ -217,7 +185,8 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset)
     if (ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1) {
         lp_val base = emit_index(m, offset);
         for (unsigned u = 0; u < m->width; u++)
-            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes, load_mask(m, u), p == m->ahead ? LP_STREAM : 0);
+            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
+                             load_mask(m, u), p == m->ahead ? LP_STREAM : 0);
         return r;
     }
     for (unsigned u = 0; u < m->width; u++) {
@@ -227,8 +196,8 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset)
     return r;
 }
 
-void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v, unsigned flags)
-{
+void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
+                unsigned flags) {
     int64_t coef;
     ir_ex rest, offset = emit_offset(m, r, idx);
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec)) {
@@ -240,7 +209,8 @@ void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_val
     for (unsigned u = 0; u < m->width; u++) {
         lp_val x = emit_lane_value(m, v, u);
         if (dense)
-            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail, m->tail ? 0 : flags);
+            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail,
+                     m->tail ? 0 : flags);
         else if (m->lanes == 1)
             lp_store(m->b, p, base, x, m->tail, 0);
         else
@@ -248,23 +218,19 @@ void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_val
     }
 }
 
-lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x)
-{
+lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x) {
     const lp_val *v[3] = {&x};
     lp_val r = x;
-    if (to != from)
-        lp_value(b, IR_CAST, to, v, 1, 1, &r);
+    if (to != from) lp_value(b, IR_CAST, to, v, 1, 1, &r);
     return r;
 }
 
 /* After a failure nothing is right any more, but the kernel's authors go on to the end: something of the right dtype. */
-static emit_value anything(emitter *m, ir_ref r)
-{
+static emit_value anything(emitter *m, ir_ref r) {
     return uniform(m->b ? lp_const(m->b, ir_dtype(m->g, r), 0, 1) : 0);
 }
 
-static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     emit_value x[3], out = {.uniform = true};
     const lp_val *v[3] = {0};
@@ -272,12 +238,10 @@ static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
         x[i] = emit_node(m, ir_in(m->g, &n)[i], idx);
         out.uniform &= x[i].uniform;
     }
-    if (!m->b || m->failed)
-        return m->b ? anything(m, r) : out;
+    if (!m->b || m->failed) return m->b ? anything(m, r) : out;
     unsigned width = out.uniform ? 1 : m->width;
     for (unsigned i = 0; i < n.nin; i++) {
-        for (unsigned u = 1; x[i].uniform && u < width; u++)
-            x[i].v[u] = x[i].v[0];
+        for (unsigned u = 1; x[i].uniform && u < width; u++) x[i].v[u] = x[i].v[0];
         v[i] = x[i].v;
     }
     lp_set_site(m->b, r);
@@ -287,31 +251,27 @@ static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx)
 
 /* ---- conditions on indices: lo <= e < hi as a guard */
 
-static bool always_inside(const emitter *m, ir_ex e, int64_t lo, int64_t hi)
-{
+static bool always_inside(const emitter *m, ir_ex e, int64_t lo, int64_t hi) {
     const ir_ex_node *n = ir_ex_at(m->x, e);
     return n->lo >= lo && n->hi < hi;
 }
 
-static emit_value both(emitter *m, emit_value a, emit_value b)
-{
+static emit_value both(emitter *m, emit_value a, emit_value b) {
     emit_value r = {.uniform = a.uniform && b.uniform};
     for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++) {
-        lp_val v[2] = {r.uniform ? a.v[0] : emit_lane_value(m, &a, u), r.uniform ? b.v[0] : emit_lane_value(m, &b, u)};
+        lp_val v[2] = {r.uniform ? a.v[0] : emit_lane_value(m, &a, u),
+                       r.uniform ? b.v[0] : emit_lane_value(m, &b, u)};
         r.v[u] = lp_base(m->b, IR_AND, BZ_BOOL, v, 2);
     }
     return r;
 }
 
 /* Is lo <= e < hi? v[0] == 0 when that is always so. */
-static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi)
-{
+static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi) {
     emit_value r = {.uniform = true};
-    if (always_inside(m, e, lo, hi))
-        return r;
+    if (always_inside(m, e, lo, hi)) return r;
     if (!m->b) {
-        if (!bz_vec_push(&m->seen, e))
-            emit_fail(m);
+        if (!bz_vec_push(&m->seen, e)) emit_fail(m);
         return r;
     }
     r.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
@@ -325,10 +285,9 @@ static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi)
 }
 
 /* The value of `r` at idx where `cond` holds (v[0] == 0: everywhere), `other` elsewhere. Loads below are guarded. */
-static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *idx, const emit_value *other)
-{
-    if (!m->b || !cond.v[0])
-        return emit_node(m, r, idx);
+static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *idx,
+                          const emit_value *other) {
+    if (!m->b || !cond.v[0]) return emit_node(m, r, idx);
     lp_val saved[EMIT_MAX_WIDTH];
     bool saved_uniform = m->guard_uniform;
     memcpy(saved, m->guard, sizeof saved);
@@ -358,30 +317,25 @@ static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *id
 
 /* ---- movement */
 
-bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at)
-{
+bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at) {
     const ir_node n = *ir_at(g, r);
     const int64_t *a = ir_attrs(g, &n);
     int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
-    if (!ir_op_is_movement(n.op) || n.op == IR_PAD || n.op == IR_CONCAT)
-        return false;
+    if (!ir_op_is_movement(n.op) || n.op == IR_PAD || n.op == IR_CONCAT) return false;
     ir_ref from = ir_in(g, &n)[0];
     unsigned rank = ir_at(g, from)->rank;
     shape_of(g, from, shape);
-    for (unsigned d = 0; d < rank; d++)
-        axes[d] = d;
+    for (unsigned d = 0; d < rank; d++) axes[d] = d;
     ir_ex flat = ir_ex_const(x, n.op == IR_AS_STRIDED ? a[0] : 0);
     switch (n.op) {
     case IR_RESHAPE:
         emit_delinearize(x, offset_in(g, x, r, idx), shape, axes, rank, at);
         return true;
     case IR_PERMUTE:
-        for (unsigned d = 0; d < n.rank; d++)
-            at[a[d]] = idx[d];
+        for (unsigned d = 0; d < n.rank; d++) at[a[d]] = idx[d];
         return true;
     case IR_EXPAND:
-        for (unsigned d = 0; d < n.rank; d++)
-            at[d] = shape[d] == 1 ? ir_ex_const(x, 0) : idx[d];
+        for (unsigned d = 0; d < n.rank; d++) at[d] = shape[d] == 1 ? ir_ex_const(x, 0) : idx[d];
         return true;
     case IR_SLICE:
         for (unsigned d = 0; d < n.rank; d++)
@@ -395,8 +349,7 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
     }
 }
 
-static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     const int64_t *a = ir_attrs(m->g, &n);
     ir_ref x = ir_in(m->g, &n)[0];
@@ -407,23 +360,19 @@ static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx)
     for (unsigned d = 0; d < n.rank; d++) {
         at[d] = ir_ex_addc(m->x, idx[d], -a[1 + 2 * d]);
         emit_value c = inside(m, at[d], 0, shape[d]);
-        if (c.v[0])
-            cond = cond.v[0] ? both(m, cond, c) : c;
+        if (c.v[0]) cond = cond.v[0] ? both(m, cond, c) : c;
     }
-    if (m->b)
-        other.v[0] = lp_const(m->b, (bz_dtype)n.dtype, (ir_bits)a[0], 1);
+    if (m->b) other.v[0] = lp_const(m->b, (bz_dtype)n.dtype, (ir_bits)a[0], 1);
     return guarded(m, cond, x, at, &other);
 }
 
-static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
     int64_t shape[IR_MAX_RANK], from = 0;
     ir_ex at[IR_MAX_RANK];
     emit_value out = {.uniform = true};
-    if (m->b)
-        out.v[0] = lp_const(m->b, (bz_dtype)n.dtype, 0, 1);
+    if (m->b) out.v[0] = lp_const(m->b, (bz_dtype)n.dtype, 0, 1);
     memcpy(at, idx, n.rank * sizeof *at);
     for (unsigned i = 0; i < n.nin; i++) {
         ir_ref x = ir_in(m->g, &n)[i];
@@ -431,37 +380,31 @@ static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx)
         const ir_ex_node here = *ir_ex_at(m->x, idx[axis]); /* the table moves when it grows */
         at[axis] = ir_ex_addc(m->x, idx[axis], -from);
         from += shape[axis];
-        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis])
-            continue;
+        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis]) continue;
         emit_value c = inside(m, at[axis], 0, shape[axis]);
         out = guarded(m, c, x, at, &out);
     }
     return out;
 }
 
-static emit_value move(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value move(emitter *m, ir_ref r, const ir_ex *idx) {
     unsigned op = ir_at(m->g, r)->op;
     ir_ex at[IR_MAX_RANK];
-    if (op == IR_PAD)
-        return pad(m, r, idx);
-    if (op == IR_CONCAT)
-        return concat(m, r, idx);
+    if (op == IR_PAD) return pad(m, r, idx);
+    if (op == IR_CONCAT) return concat(m, r, idx);
     emit_move_index(m->g, m->x, r, idx, at);
     return emit_node(m, ir_operand(m->g, r, 0), at);
 }
 
 /* ---- leaves and indirection */
 
-static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node *n = ir_at(m->g, r);
     ir_ex e = idx[ir_attrs(m->g, n)[0]];
     bz_dtype t = (bz_dtype)n->dtype;
     emit_value out = {0};
     if (!m->b) {
-        if (!bz_vec_push(&m->seen, e))
-            emit_fail(m);
+        if (!bz_vec_push(&m->seen, e)) emit_fail(m);
         return out;
     }
     out.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
@@ -472,8 +415,7 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx)
     return out;
 }
 
-static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node *n = ir_at(m->g, r);
     (void)idx;
     if (n->nattr != 1) { /* a listed constant is bound to a buffer by the lowering */
@@ -485,8 +427,7 @@ static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx)
 }
 
 /* Element offset of x[..., i, ...]: the affine part with 0 at the axis, plus i * stride. */
-static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
     ir_ref x = ir_in(m->g, &n)[0], index = ir_in(m->g, &n)[1];
@@ -501,36 +442,45 @@ static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx)
     emit_value i = emit_node(m, index, idx + axis), out = {0};
     ir_ex offset = emit_offset(m, x, at);
     if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset))
-            emit_fail(m);
+        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
         return out;
     }
     lp_val p = m->bind[x].p, zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
     out.uniform = i.uniform && (!m->vec || !ir_ex_uses(m->x, offset, m->vec));
     int64_t coef;
     ir_ex rest;
-    bool row = i.uniform && !out.uniform && ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
+    bool row =
+        i.uniform && !out.uniform && ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
     for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
         lp_val v = i.uniform ? i.v[0] : i.v[u];
         lp_val low = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
-        lp_val wrapped = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){low, lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){v, size}, 2), v}, 3);
+        lp_val wrapped =
+            lp_base(m->b, IR_SELECT, BZ_I64,
+                    (lp_val[]){low, lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){v, size}, 2), v}, 3);
         lp_val neg = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2);
         lp_val big = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){size, wrapped}, 2);
-        lp_val bad = lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){neg, big}, 2), mask = load_mask(m, u), bad_here = bad;
+        lp_val bad = lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){neg, big}, 2), mask = load_mask(m, u),
+               bad_here = bad;
         if (i.uniform)
-            bad_here = scalar_mask(m) ? lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, scalar_mask(m)}, 2) : bad;
+            bad_here = scalar_mask(m)
+                           ? lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, scalar_mask(m)}, 2)
+                           : bad;
         else if (mask)
             bad_here = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, mask}, 2);
-        lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX, emit_index(m, ir_ex_const(m->x, (int64_t)r)));
+        lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX,
+                    emit_index(m, ir_ex_const(m->x, (int64_t)r)));
         lp_val safe = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
         lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
         if (out.uniform) {
-            out.v[u] = lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1, scalar_mask(m), 0);
+            out.v[u] =
+                lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1, scalar_mask(m), 0);
         } else if (row || m->lanes == 1) {
-            lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved), lp_index(m->b, u * m->lanes));
+            lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved),
+                                   lp_index(m->b, u * m->lanes));
             out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
         } else {
-            lp_val lanes = lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){index_lanes(m, offset, u), moved}, 2);
+            lp_val lanes =
+                lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){index_lanes(m, offset, u), moved}, 2);
             out.v[u] = lp_gather(m->b, p, lanes, mask);
         }
     }
@@ -539,52 +489,40 @@ static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx)
 
 /* ---- the recursion */
 
-static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out)
-{
+static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out) {
     const emit_bind *b = &m->bind[r];
     switch (b->kind) {
-    case BIND_NONE:
-        return false;
-    case BIND_BUFFER:
-        *out = load(m, b->p, emit_offset(m, r, idx));
-        return true;
+    case BIND_NONE: return false;
+    case BIND_BUFFER: *out = load(m, b->p, emit_offset(m, r, idx)); return true;
     case BIND_LOCAL:
-        if (b->only_at && b->only_at != emit_offset(m, r, idx))
-            return false;
+        if (b->only_at && b->only_at != emit_offset(m, r, idx)) return false;
         *out = load(m, b->p, b->offset);
         return true;
-    case BIND_SCALAR:
-        *out = uniform(b->p);
-        return true;
-    case BIND_VALUE:
-        *out = b->value;
-        return true;
+    case BIND_SCALAR: *out = uniform(b->p); return true;
+    case BIND_VALUE: *out = b->value; return true;
     }
     return false;
 }
 
 /* Remembered values hang in chains by the hash of their place, the newest first. */
-static unsigned chain_of(const emitter *m, ir_ref r, const ir_ex *idx)
-{
+static unsigned chain_of(const emitter *m, ir_ref r, const ir_ex *idx) {
     uint64_t h = bz_mix(r, m->guard[0]);
-    for (unsigned d = 0; d < ir_at(m->g, r)->rank; d++)
-        h = bz_mix(h, idx[d]);
+    for (unsigned d = 0; d < ir_at(m->g, r)->rank; d++) h = bz_mix(h, idx[d]);
     return (unsigned)(h % EMIT_CHAINS);
 }
 
-static emit_value *remembered(emitter *m, ir_ref r, const ir_ex *idx)
-{
+static emit_value *remembered(emitter *m, ir_ref r, const ir_ex *idx) {
     unsigned rank = ir_at(m->g, r)->rank;
     for (unsigned i = m->recent[chain_of(m, r, idx)]; i > 0; i = m->memo.p[i - 1].before) {
         emit_memo *e = &m->memo.p[i - 1];
-        if (e->node == r && e->guard == m->guard[0] && (rank == 0 || !memcmp(m->memo_idx.p + e->idx, idx, rank * sizeof *idx)))
+        if (e->node == r && e->guard == m->guard[0] &&
+            (rank == 0 || !memcmp(m->memo_idx.p + e->idx, idx, rank * sizeof *idx)))
             return &e->value;
     }
     return NULL;
 }
 
-static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v)
-{
+static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v) {
     unsigned rank = ir_at(m->g, r)->rank, chain = chain_of(m, r, idx);
     emit_memo e = {r, m->memo_idx.n, m->guard[0], chain, m->recent[chain], *v};
     if (!bz_vec_reserve(&m->memo_idx, rank) || !bz_vec_push(&m->memo, e)) {
@@ -592,18 +530,14 @@ static void remember(emitter *m, ir_ref r, const ir_ex *idx, const emit_value *v
         return;
     }
     m->recent[chain] = m->memo.n;
-    for (unsigned d = 0; d < rank; d++)
-        m->memo_idx.p[m->memo_idx.n++] = idx[d];
+    for (unsigned d = 0; d < rank; d++) m->memo_idx.p[m->memo_idx.n++] = idx[d];
 }
 
-emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx)
-{
+emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx) {
     emit_value v = {.uniform = true};
-    if (m->failed)
-        return anything(m, r);
+    if (m->failed) return anything(m, r);
     emit_value *known = remembered(m, r, idx);
-    if (known)
-        return *known;
+    if (known) return *known;
     unsigned op = ir_at(m->g, r)->op;
     if (bound(m, r, idx, &v))
         ;
@@ -623,8 +557,7 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx)
         m->unsupported = r;
         emit_fail(m);
     }
-    if (m->failed)
-        return anything(m, r);
+    if (m->failed) return anything(m, r);
     remember(m, r, idx, &v);
     return v;
 }

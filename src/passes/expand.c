@@ -8,34 +8,30 @@
 
 #include <string.h>
 
-static ir_ref expand_arg(ir_graph *g, ir_ref x, ir_reduce_attr a)
-{
+static ir_ref expand_arg(ir_graph *g, ir_ref x, ir_reduce_attr a) {
     ir_dim dims[IR_MAX_RANK];
     unsigned rank = ir_at(g, x)->rank;
-    if (rank == 0)
-        return ir_const_i(g, BZ_I64, 0);
+    if (rank == 0) return ir_const_i(g, BZ_I64, 0);
     memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
     int axis = (int)a.axes[0];
     ir_ref m = ir_reduce(g, a.kind == IR_ARGMAX ? IR_RMAX : IR_RMIN, x, &axis, 1, true);
     ir_ref hit = ir_build2(g, IR_EQ, x, m);
-    if (ir_is_float(ir_dtype(g, x)))
-        hit = ir_build2(g, IR_OR, hit, ir_build1(g, IR_ISNAN, x));
+    if (ir_is_float(ir_dtype(g, x))) hit = ir_build2(g, IR_OR, hit, ir_build1(g, IR_ISNAN, x));
     ir_ref at = ir_iota(g, BZ_I64, dims, rank, axis);
     ir_ref none = ir_const_bits(g, BZ_I64, INT64_MAX, dims, rank);
     return ir_reduce(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), &axis, 1, false);
 }
 
 /* A fold or product over no elements, and any tensor that has none, is a constant. */
-static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value)
-{
+static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value) {
     const ir_node *n = ir_at(g, r);
     bz_dtype t = (bz_dtype)n->dtype;
     int64_t result = 1, operand = 1;
-    if (n->nin == 0 || (n->flags & IR_IS_TUPLE) || !ir_numel(g, r, &result) || !ir_numel(g, ir_in(g, n)[0], &operand))
+    if (n->nin == 0 || (n->flags & IR_IS_TUPLE) || !ir_numel(g, r, &result) ||
+        !ir_numel(g, ir_in(g, n)[0], &operand))
         return false;
     *value = 0;
-    if (result == 0)
-        return true;
+    if (result == 0) return true;
     if (n->op == IR_REDUCE && operand == 0) {
         ir_reduce_kind kind = ir_reduce_get(g, n).kind;
         *value = kind == IR_PROD || kind == IR_ALL ? ir_bits_from_i64(t, 1) : 0;
@@ -45,8 +41,7 @@ static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value)
     return n->op == IR_DOT && operand == 0;
 }
 
-static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
-{
+static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_bits value;
     g->site = old->sites.p[r];
@@ -57,8 +52,7 @@ static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     return arg ? expand_arg(g, map->to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, map, r);
 }
 
-ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e)
-{
+ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e) {
     ir_map map;
     (void)t;
     ir_graph *g = ir_rebuild_begin(old, &map);
@@ -67,7 +61,6 @@ ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e)
         return NULL;
     }
     for (ir_ref r = 1; r < old->n.n && !g->err.status; r++)
-        if (!map.to[r])
-            map.to[r] = expanded(g, old, &map, r);
+        if (!map.to[r]) map.to[r] = expanded(g, old, &map, r);
     return ir_rebuild_end(g, old, &map, e);
 }

@@ -2,59 +2,50 @@
 #include "src/passes/lower.h"
 #include "src/ir/loops/value_emit.h"
 
-static const ir_op fold_ops[IR_NREDUCE] = {[IR_SUM] = IR_ADD, [IR_PROD] = IR_MUL, [IR_RMAX] = IR_MAX, [IR_RMIN] = IR_MIN, [IR_ANY] = IR_OR, [IR_ALL] = IR_AND};
+static const ir_op fold_ops[IR_NREDUCE] = {
+    [IR_SUM] = IR_ADD,  [IR_PROD] = IR_MUL, [IR_RMAX] = IR_MAX,
+    [IR_RMIN] = IR_MIN, [IR_ANY] = IR_OR,   [IR_ALL] = IR_AND};
 
-lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val mask)
-{
+lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val mask) {
     const lp_val *v[3] = {&acc, &x, NULL};
     lp_val r;
     lp_value(l->b, fold_ops[a->kind], a->acc, v, 2, 1, &r);
     return mask ? lp_base(l->b, IR_SELECT, a->acc, (lp_val[]){mask, r, acc}, 3) : r;
 }
 
-static ir_bits lowest(bz_dtype t)
-{
-    if (ir_is_float(t))
-        return ir_bits_from_f64(t, -__builtin_inf());
-    return ir_dtypes[t].kind == IR_KIND_SINT ? ir_bits_from_i64(t, -1 - (int64_t)(~UINT64_C(0) >> (65 - (unsigned)ir_dtypes[t].bits))) : 0;
+static ir_bits lowest(bz_dtype t) {
+    if (ir_is_float(t)) return ir_bits_from_f64(t, -__builtin_inf());
+    return ir_dtypes[t].kind == IR_KIND_SINT
+               ? ir_bits_from_i64(
+                     t, -1 - (int64_t)(~UINT64_C(0) >> (65 - (unsigned)ir_dtypes[t].bits)))
+               : 0;
 }
 
-static ir_bits highest(bz_dtype t)
-{
-    if (ir_is_float(t))
-        return ir_bits_from_f64(t, __builtin_inf());
+static ir_bits highest(bz_dtype t) {
+    if (ir_is_float(t)) return ir_bits_from_f64(t, __builtin_inf());
     unsigned bits = ir_dtypes[t].bits - (ir_dtypes[t].kind == IR_KIND_SINT ? 1u : 0u);
     return ~UINT64_C(0) >> (64 - bits);
 }
 
-ir_bits fold_identity(const ir_reduce_attr *a)
-{
+ir_bits fold_identity(const ir_reduce_attr *a) {
     switch (a->kind) {
-    case IR_PROD:
-        return ir_bits_from_i64(a->acc, 1);
-    case IR_ALL:
-        return 1;
-    case IR_RMAX:
-        return lowest(a->acc);
-    case IR_RMIN:
-        return highest(a->acc);
-    default:
-        return 0;
+    case IR_PROD: return ir_bits_from_i64(a->acc, 1);
+    case IR_ALL: return 1;
+    case IR_RMAX: return lowest(a->acc);
+    case IR_RMIN: return highest(a->acc);
+    default: return 0;
     }
 }
 
-lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x)
-{
+lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x) {
     return emit_cast(l->b, a->acc, from, x);
 }
 
-lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x)
-{
+lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x) {
     return emit_cast(l->b, to, a->acc, x);
 }
 
-lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes)
-{
+lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes) {
     uint32_t low[64], high[64];
     while (lanes > 1) {
         unsigned half = lanes / 2;
@@ -71,18 +62,18 @@ lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes)
 }
 
 /* p[base + i * stride] as an address index. */
-static lp_val place(lower *l, lp_val base, lp_val i, int64_t stride)
-{
+static lp_val place(lower *l, lp_val base, lp_val i, int64_t stride) {
     return lp_iadd(l->b, base, lp_imul(l->b, i, lp_index(l->b, stride)));
 }
 
 /* One level: n values become ceil(n / 2). */
-static void pair_level(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes)
-{
+static void pair_level(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
+                       int64_t stride, unsigned lanes) {
     lp_val i = lp_loop(l->b, LP_SERIAL, lp_index(l->b, 0), lp_index(l->b, n / 2), 1, NULL, 0, NULL);
     lp_val even = lp_imul(l->b, i, lp_index(l->b, 2));
     lp_val x = lp_load(l->b, p, place(l, base, even, stride), lanes, 0, 0);
-    lp_val y = lp_load(l->b, p, place(l, base, lp_iadd(l->b, even, lp_index(l->b, 1)), stride), lanes, 0, 0);
+    lp_val y = lp_load(l->b, p, place(l, base, lp_iadd(l->b, even, lp_index(l->b, 1)), stride),
+                       lanes, 0, 0);
     lp_store(l->b, p, place(l, base, i, stride), fold_step(l, a, x, y, 0), 0, 0);
     lp_end(l->b, NULL, 0, NULL);
     if (n % 2) {
@@ -91,9 +82,8 @@ static void pair_level(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base,
     }
 }
 
-lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes)
-{
-    for (; n > 1; n = (n + 1) / 2)
-        pair_level(l, a, p, base, n, stride, lanes);
+lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
+                     int64_t stride, unsigned lanes) {
+    for (; n > 1; n = (n + 1) / 2) pair_level(l, a, p, base, n, stride, lanes);
     return lp_load(l->b, p, base, lanes, 0, 0);
 }

@@ -16,17 +16,16 @@
 #include <string.h>
 
 enum {
-    MAX_NODES = 256,    /* of a kernel */
-    CHEAP_OPS = 4,      /* may be computed again for each element that reads them */
-    MAX_SEARCH = 4096,  /* edges that a search for a path looks at before it takes one for granted */
+    MAX_NODES = 256,   /* of a kernel */
+    CHEAP_OPS = 4,     /* may be computed again for each element that reads them */
+    MAX_SEARCH = 4096, /* edges that a search for a path looks at before it takes one for granted */
     MANY_INDICES = 1 << 16 /* expressions of earlier edges are forgotten above that */
 };
 
 /* ---- may two groups join? */
 
 /* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. */
-static bool joined_by_third(fuser *f, uint32_t p, uint32_t c)
-{
+static bool joined_by_third(fuser *f, uint32_t p, uint32_t c) {
     uint32_t at = p, looked = 0;
     f->epoch++;
     f->stack.n = 0;
@@ -39,40 +38,34 @@ static bool joined_by_third(fuser *f, uint32_t p, uint32_t c)
             ir_ref r = q->nodes.p[i];
             for (uint32_t e = f->first_out[r]; e < f->first_out[r + 1]; e++) {
                 uint32_t next = f->r->group_of[f->out_to.p[e]];
-                if ((next == c && at != p) || ++looked > MAX_SEARCH)
-                    return true;
-                if (next == c || f->mark[next] == f->epoch || f->r->groups.p[next].nodes.p[0] > last)
+                if ((next == c && at != p) || ++looked > MAX_SEARCH) return true;
+                if (next == c || f->mark[next] == f->epoch ||
+                    f->r->groups.p[next].nodes.p[0] > last)
                     continue;
                 f->mark[next] = f->epoch;
-                if (!bz_vec_push(&f->stack, next))
-                    return f->failed = true;
+                if (!bz_vec_push(&f->stack, next)) return f->failed = true;
             }
         }
-        if (f->stack.n == 0)
-            return false;
+        if (f->stack.n == 0) return false;
         at = f->stack.p[--f->stack.n];
     }
 }
 
 /* Is some value of group p needed outside p and c? */
-static bool needed_elsewhere(const fuser *f, uint32_t p, uint32_t c)
-{
+static bool needed_elsewhere(const fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p];
     for (uint32_t i = 0; i < q->nodes.n; i++) {
         ir_ref r = q->nodes.p[i];
-        if (f->r->stored[r])
-            return true;
+        if (f->r->stored[r]) return true;
         for (uint32_t e = f->first_out[r]; e < f->first_out[r + 1]; e++) {
             uint32_t to = f->r->group_of[f->out_to.p[e]];
-            if (to != p && to != c)
-                return true;
+            if (to != p && to != c) return true;
         }
     }
     return false;
 }
 
-static void count_ops(const fuser *f, uint32_t p, unsigned *ops, bool *expensive)
-{
+static void count_ops(const fuser *f, uint32_t p, unsigned *ops, bool *expensive) {
     const fuse_group *q = &f->r->groups.p[p];
     *ops = 0;
     *expensive = false;
@@ -83,18 +76,15 @@ static void count_ops(const fuser *f, uint32_t p, unsigned *ops, bool *expensive
     }
 }
 
-static unsigned folds(const fuser *f, uint32_t group)
-{
+static unsigned folds(const fuser *f, uint32_t group) {
     const fuse_group *q = &f->r->groups.p[group];
     unsigned n = 0;
-    for (uint32_t i = 0; i < q->nodes.n; i++)
-        n += ir_at(f->g, q->nodes.p[i])->op == IR_REDUCE;
+    for (uint32_t i = 0; i < q->nodes.n; i++) n += ir_at(f->g, q->nodes.p[i])->op == IR_REDUCE;
     return n;
 }
 
 /* Would one kernel gather from what it makes itself? Random access needs the value in memory before. */
-static bool gathers_from(const fuser *f, uint32_t p, uint32_t c)
-{
+static bool gathers_from(const fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[c];
     for (uint32_t i = 0; i < q->nodes.n; i++) {
         ir_ref r = q->nodes.p[i];
@@ -105,31 +95,28 @@ static bool gathers_from(const fuser *f, uint32_t p, uint32_t c)
 }
 
 /* Every read of a member of group p from x at idx is at that member's canonical index in the space. */
-static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref x, const ir_ex *idx)
-{
+static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref x,
+                              const ir_ex *idx) {
     ir_ex at[IR_MAX_RANK];
     if (f->r->group_of[x] == p) {
         fuse_level level = ir_at(f->g, x)->op == IR_REDUCE ? FUSE_KEPT : fuse_level_of(f->g, s, x);
-        if (level == FUSE_NONE)
-            return false;
+        if (level == FUSE_NONE) return false;
         fuse_index(f->g, &f->x, s, level, x, at);
         return memcmp(at, idx, ir_at(f->g, x)->rank * sizeof *at) == 0;
     }
-    if (f->r->group_of[x] != FUSE_NO_GROUP || !fuse_is_move(f->g, x))
-        return true;
+    if (f->r->group_of[x] != FUSE_NO_GROUP || !fuse_is_move(f->g, x)) return true;
     const ir_node n = *ir_at(f->g, x);
     if (emit_move_index(f->g, &f->x, x, idx, at))
         return reads_canonically(f, p, s, ir_in(f->g, &n)[0], at);
-    for (unsigned i = 0; i < n.nin; i++) { /* pad, concat: fine only if the group is not behind them */
+    for (unsigned i = 0; i < n.nin;
+         i++) { /* pad, concat: fine only if the group is not behind them */
         memset(at, 0, sizeof at);
-        if (!reads_canonically(f, p, s, ir_in(f->g, &n)[i], at))
-            return false;
+        if (!reads_canonically(f, p, s, ir_in(f->g, &n)[i], at)) return false;
     }
     return true;
 }
 
-static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref r)
-{
+static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref r) {
     ir_ex idx[IR_MAX_RANK], at[IR_MAX_RANK];
     const ir_node n = *ir_at(f->g, r);
     bool fold = n.op == IR_REDUCE;
@@ -145,39 +132,33 @@ static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, 
             else
                 memset(idx, 0, sizeof idx);
         }
-        if (!reads_canonically(f, p, s, x, idx))
-            return false;
+        if (!reads_canonically(f, p, s, x, idx)) return false;
     }
     return true;
 }
 
 /* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
-static bool edges_canonical(fuser *f, uint32_t p, uint32_t c, const fuse_space *s)
-{
+static bool edges_canonical(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[c];
     for (uint32_t i = 0; i < q->nodes.n; i++)
-        if (!member_reads_canonically(f, p, s, q->nodes.p[i]))
-            return false;
+        if (!member_reads_canonically(f, p, s, q->nodes.p[i])) return false;
     return true;
 }
 
 /* The members of a MAP group, put into a space, all lie on one of its levels (the head says which). */
-static fuse_level map_level(const fuser *f, uint32_t map, const fuse_space *s, fuse_kind kind)
-{
+static fuse_level map_level(const fuser *f, uint32_t map, const fuse_space *s, fuse_kind kind) {
     fuse_level level = fuse_level_of(f->g, s, f->r->groups.p[map].head);
     return kind == FUSE_COL && level == FUSE_FULL ? FUSE_NONE : level;
 }
 
-static double elements(const fuser *f, ir_ref r)
-{
+static double elements(const fuser *f, ir_ref r) {
     int64_t n = 1;
     ir_numel(f->g, r, &n);
     return (double)n;
 }
 
 /* Can producer p be computed wherever c reads it, instead of being stored? NULL, or why not. */
-static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c)
-{
+static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c) {
     unsigned ops;
     bool expensive;
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
@@ -193,16 +174,15 @@ static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c)
     return NULL;
 }
 
-static bool same_axes(const fuser *f, ir_ref a, ir_ref b)
-{
+static bool same_axes(const fuser *f, ir_ref a, ir_ref b) {
     ir_reduce_attr p = ir_reduce_get(f->g, ir_at(f->g, a)), q = ir_reduce_get(f->g, ir_at(f->g, b));
     int64_t s[IR_MAX_RANK], t[IR_MAX_RANK];
     ir_ref x = ir_operand(f->g, a, 0), y = ir_operand(f->g, b, 0);
     ir_static_shape(f->g, x, s);
     ir_static_shape(f->g, y, t);
     unsigned rank = ir_at(f->g, x)->rank;
-    return rank == ir_at(f->g, y)->rank && p.naxes == q.naxes && !memcmp(p.axes, q.axes, p.naxes * sizeof *p.axes) &&
-           !memcmp(s, t, rank * sizeof *s);
+    return rank == ir_at(f->g, y)->rank && p.naxes == q.naxes &&
+           !memcmp(p.axes, q.axes, p.naxes * sizeof *p.axes) && !memcmp(s, t, rank * sizeof *s);
 }
 
 /* What is to become of an edge: why its groups stay apart (NULL: they join), and how they would join. */
@@ -213,65 +193,67 @@ typedef struct verdict {
 } verdict;
 
 /* A MAP joins whoever reads it. */
-static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s)
-{
+static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     fuse_kind kind = f->r->groups.p[c].kind;
     fuse_level level = map_level(f, p, s, kind);
     bool fits = kind != FUSE_DOT && level != FUSE_NONE;
-    if (kind == FUSE_MAP && level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
+    if (kind == FUSE_MAP &&
+        level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
         fits = !needed_elsewhere(f, p, c);
-    if (fits && edges_canonical(f, p, c, s))
-        return (verdict){NULL, c, false};
+    if (fits && edges_canonical(f, p, c, s)) return (verdict){NULL, c, false};
     return (verdict){inline_refusal(f, p, c), c, true};
 }
 
 /* A ROW, COL or DOT and a reader. */
-static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_space *s)
-{
+static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     bool rows = q->kind == FUSE_ROW && to->kind == FUSE_ROW;
     if (to->kind == FUSE_MAP) {
         if (map_level(f, c, s, q->kind) == FUSE_NONE)
-            return q->kind == FUSE_DOT ? "the consumer has another shape than the product"
-                                       : "the consumer is neither on the rows nor on the elements of the reduction";
-        return edges_canonical(f, p, c, s) ? NULL : "the consumer reads the result at another index";
+            return q->kind == FUSE_DOT
+                       ? "the consumer has another shape than the product"
+                       : "the consumer is neither on the rows nor on the elements of the reduction";
+        return edges_canonical(f, p, c, s) ? NULL
+                                           : "the consumer reads the result at another index";
     }
     if (rows && folds(f, p) + folds(f, c) > FUSE_MAX_FOLDS)
         return "the kernel would have too many reductions";
     if (rows && same_axes(f, q->head, to->head))
-        return edges_canonical(f, p, c, s) ? NULL : "the second reduction reads the first at another index";
+        return edges_canonical(f, p, c, s)
+                   ? NULL
+                   : "the second reduction reads the first at another index";
     if (q->kind == FUSE_DOT)
-        return to->kind == FUSE_DOT ? "a product needs the whole of the other product" : "a reduction needs whole rows of the product";
-    return to->kind == FUSE_DOT ? "a product reads each element of the reduction many times" : "the reductions run over different axes";
+        return to->kind == FUSE_DOT ? "a product needs the whole of the other product"
+                                    : "a reduction needs whole rows of the product";
+    return to->kind == FUSE_DOT ? "a product reads each element of the reduction many times"
+                                : "the reductions run over different axes";
 }
 
 /* In how many ways do members of group c read members of group p? */
-static uint32_t ways_between(const fuser *f, uint32_t p, uint32_t c)
-{
+static uint32_t ways_between(const fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[c];
     uint32_t ways = 0;
     for (uint32_t i = 0; i < q->nodes.n; i++)
-        for (uint32_t k = f->r->first_read[q->nodes.p[i]]; k < f->r->first_read[q->nodes.p[i] + 1]; k++)
+        for (uint32_t k = f->r->first_read[q->nodes.p[i]]; k < f->r->first_read[q->nodes.p[i] + 1];
+             k++)
             ways += f->r->group_of[f->r->reads.p[k].base] == p ? f->r->reads.p[k].ways : 0;
     return ways;
 }
 
-static uint32_t most_values(uint32_t nodes)
-{
+static uint32_t most_values(uint32_t nodes) {
     return 2 * nodes + 256;
 }
 
 /* Counts what the union of p and c computes; the sum of both if p is computed at one index. False: too much. */
-static bool count_values(fuser *f, uint32_t p, uint32_t c, verdict *v, const fuse_space *s)
-{
+static bool count_values(fuser *f, uint32_t p, uint32_t c, verdict *v, const fuse_space *s) {
     fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    uint32_t ways = v->again ? ways_between(f, p, c) : 1, most = most_values(q->nodes.n + to->nodes.n);
+    uint32_t ways = v->again ? ways_between(f, p, c) : 1,
+             most = most_values(q->nodes.n + to->nodes.n);
     uint32_t sum = to->values + ways * q->values;
     bool repeats = v->again && (ways > 1 || to->repeats);
     if (repeats && (to->repeats || sum > most)) {
         sum = fuse_values(f, p, c, s, most);
-        if (sum > most)
-            return false;
+        if (sum > most) return false;
     }
     to->values = sum;
     to->repeats |= repeats || q->repeats;
@@ -279,17 +261,14 @@ static bool count_values(fuser *f, uint32_t p, uint32_t c, verdict *v, const fus
 }
 
 /* Forgets the expressions of earlier edges when they are many. */
-static bool room_for_indices(fuser *f)
-{
-    if (f->x.n.n < MANY_INDICES)
-        return true;
+static bool room_for_indices(fuser *f) {
+    if (f->x.n.n < MANY_INDICES) return true;
     ir_exprs_free(&f->x);
     return ir_exprs_init(&f->x);
 }
 
 /* May groups p (producer) and c (consumer) be one kernel? */
-static verdict judge(fuser *f, uint32_t p, uint32_t c)
-{
+static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     verdict v = {.into = q->kind == FUSE_MAP ? c : p};
     fuse_space s;
@@ -297,15 +276,13 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c)
         v.why = "the kernel would have too many operations";
     else if (gathers_from(f, p, c))
         v.why = "random access needs the value in memory";
-    if (v.why || !room_for_indices(f))
-        return v;
+    if (v.why || !room_for_indices(f)) return v;
     fuse_group_space(f->g, &f->x, &f->r->groups.p[v.into], &s);
     if (q->kind == FUSE_MAP)
         v = judge_map(f, p, c, &s);
     else
         v.why = judge_reader(f, p, c, &s);
-    if (!v.why && joined_by_third(f, p, c))
-        v.why = "a third kernel has to run between them";
+    if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why && !count_values(f, p, c, &v, &s))
         v.why = "too many values would be computed again at other indices";
     return v;
@@ -313,15 +290,13 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c)
 
 /* ---- joining */
 
-static bool merge(fuser *f, uint32_t p, uint32_t c, uint32_t into)
-{
+static bool merge(fuser *f, uint32_t p, uint32_t c, uint32_t into) {
     fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c], both = *b;
     both.kind = f->r->groups.p[into].kind;
     both.head = f->r->groups.p[into].head;
     both.nodes.p = NULL;
     both.nodes.n = both.nodes.cap = 0;
-    if (!bz_vec_reserve(&both.nodes, a->nodes.n + b->nodes.n))
-        return false;
+    if (!bz_vec_reserve(&both.nodes, a->nodes.n + b->nodes.n)) return false;
     uint32_t i = 0, j = 0;
     while (i < a->nodes.n || j < b->nodes.n) {
         bool left = j == b->nodes.n || (i < a->nodes.n && a->nodes.p[i] < b->nodes.p[j]);
@@ -336,21 +311,17 @@ static bool merge(fuser *f, uint32_t p, uint32_t c, uint32_t into)
     return true;
 }
 
-static bool refuse(fuser *f, fuse_edge e, const char *why)
-{
+static bool refuse(fuser *f, fuse_edge e, const char *why) {
     return bz_vec_push(&f->r->refusals, ((pass_refusal){e.from, e.to, why}));
 }
 
-static bool join_groups(fuser *f, const pass_target *t)
-{
+static bool join_groups(fuser *f, const pass_target *t) {
     for (uint32_t i = 0; i < f->edges.n; i++) {
         fuse_edge e = f->edges.p[i];
         uint32_t p = f->r->group_of[e.from], c = f->r->group_of[e.to];
-        if (p == c)
-            continue;
+        if (p == c) continue;
         verdict v = {.why = "eager mode: every op is a kernel of its own"};
-        if (!t->eager)
-            v = judge(f, p, c);
+        if (!t->eager) v = judge(f, p, c);
         if (f->failed || f->x.failed || (v.why ? !refuse(f, e, v.why) : !merge(f, p, c, v.into)))
             return false;
     }
@@ -358,19 +329,16 @@ static bool join_groups(fuser *f, const pass_target *t)
 }
 
 /* A value lies in a buffer if it is an output or another kernel reads it. */
-static void decide_stored(fuser *f)
-{
+static void decide_stored(fuser *f) {
     for (uint32_t i = 0; i < f->edges.n; i++) {
         fuse_edge e = f->edges.p[i];
-        if (f->r->group_of[e.from] != f->r->group_of[e.to])
-            f->r->stored[e.from] = true;
+        if (f->r->group_of[e.from] != f->r->group_of[e.to]) f->r->stored[e.from] = true;
     }
 }
 
 /* ---- the pass */
 
-static bool begin(fuser *f, const ir_graph *g, fuse_result *out)
-{
+static bool begin(fuser *f, const ir_graph *g, fuse_result *out) {
     *f = (fuser){.g = g, .r = out};
     *out = (fuse_result){.g = g};
     out->group_of = bz_mem_zero(g->n.n, sizeof *out->group_of);
@@ -379,11 +347,11 @@ static bool begin(fuser *f, const ir_graph *g, fuse_result *out)
     f->live = ir_live(g);
     f->mark = bz_mem_zero(g->n.n, sizeof *f->mark);
     f->walk = fuse_walk_new();
-    return ir_exprs_init(&f->x) && out->group_of && out->stored && out->first_read && f->live && f->mark && f->walk;
+    return ir_exprs_init(&f->x) && out->group_of && out->stored && out->first_read && f->live &&
+           f->mark && f->walk;
 }
 
-static void end(fuser *f)
-{
+static void end(fuser *f) {
     ir_exprs_free(&f->x);
     fuse_walk_free(f->walk);
     bz_mem_free(f->live);
@@ -394,23 +362,18 @@ static void end(fuser *f)
     bz_vec_free(&f->stack);
 }
 
-bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e)
-{
+bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
     bool ok = begin(&f, g, out) && fuse_make_groups(&f) && join_groups(&f, t);
-    if (ok)
-        decide_stored(&f);
+    if (ok) decide_stored(&f);
     end(&f);
-    if (ok)
-        return BZ_OK;
+    if (ok) return BZ_OK;
     fuse_free(out);
     return bz_fail(e, BZ_ENOMEM, "out of memory while fusing");
 }
 
-void fuse_free(fuse_result *f)
-{
-    for (uint32_t i = 0; i < f->groups.n; i++)
-        bz_vec_free(&f->groups.p[i].nodes);
+void fuse_free(fuse_result *f) {
+    for (uint32_t i = 0; i < f->groups.n; i++) bz_vec_free(&f->groups.p[i].nodes);
     bz_vec_free(&f->groups);
     bz_vec_free(&f->refusals);
     bz_vec_free(&f->reads);

@@ -17,86 +17,69 @@ enum {
     MANY_RESHAPES = 3 /* with fewer on the way an index is never long */
 };
 
-static bool computes(const ir_graph *g, ir_ref r)
-{
+static bool computes(const ir_graph *g, ir_ref r) {
     unsigned op = ir_at(g, r)->op;
-    return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER || op == IR_COPY;
+    return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER ||
+           op == IR_COPY;
 }
 
-static bool listed(const ir_node *n)
-{
+static bool listed(const ir_node *n) {
     return n->op == IR_CONST && n->nattr > 1;
 }
 
-static bool has_group(const fuser *f, ir_ref r)
-{
+static bool has_group(const fuser *f, ir_ref r) {
     return f->r->group_of[r] != FUSE_NO_GROUP;
 }
 
-static bool add_group(fuser *f, ir_ref r)
-{
+static bool add_group(fuser *f, ir_ref r) {
     const ir_node *n = ir_at(f->g, r);
     fuse_group group = {.kind = FUSE_MAP, .head = r, .values = 1};
-    if (has_group(f, r))
-        return true;
-    if (n->op == IR_DOT)
-        group.kind = FUSE_DOT;
+    if (has_group(f, r)) return true;
+    if (n->op == IR_DOT) group.kind = FUSE_DOT;
     if (n->op == IR_REDUCE)
         group.kind = ir_reduce_get(f->g, n).order == IR_ORDER_LEAD ? FUSE_COL : FUSE_ROW;
     f->r->group_of[r] = f->r->groups.n;
-    if (bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group))
-        return true;
+    if (bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group)) return true;
     bz_vec_free(&group.nodes);
     return false;
 }
 
-static bool store(fuser *f, ir_ref r)
-{
+static bool store(fuser *f, ir_ref r) {
     f->r->stored[r] = true;
     return add_group(f, r);
 }
 
 /* Buffers behind a chain of reshapes: the same row-major elements. */
-static ir_ref same_buffer(const ir_graph *g, ir_ref r)
-{
-    while (ir_at(g, r)->op == IR_RESHAPE)
-        r = ir_operand(g, r, 0);
+static ir_ref same_buffer(const ir_graph *g, ir_ref r) {
+    while (ir_at(g, r)->op == IR_RESHAPE) r = ir_operand(g, r, 0);
     return r;
 }
 
 /* ---- what has a group */
 
-static bool group_outputs(fuser *f)
-{
+static bool group_outputs(fuser *f) {
     for (uint32_t i = 0; i < f->g->outputs.n; i++) {
         ir_ref r = same_buffer(f->g, f->g->outputs.p[i].node);
-        if (ir_at(f->g, r)->op != IR_INPUT && !store(f, r))
-            return false;
+        if (ir_at(f->g, r)->op != IR_INPUT && !store(f, r)) return false;
     }
     return true;
 }
 
-static bool group_nodes(fuser *f)
-{
+static bool group_nodes(fuser *f) {
     for (ir_ref r = 1; r < f->g->n.n; r++) {
-        if (!f->live[r] || !computes(f->g, r))
-            continue;
+        if (!f->live[r] || !computes(f->g, r)) continue;
         f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY;
-        if (!add_group(f, r))
-            return false;
+        if (!add_group(f, r)) return false;
     }
     return true;
 }
 
 /* A gather picks anywhere from its operand: it must lie in a buffer. A reshape is not bound to the buffer it views: it gets its own. */
-static bool group_gathered(fuser *f)
-{
+static bool group_gathered(fuser *f) {
     for (ir_ref r = 1; r < f->g->n.n; r++) {
-        if (!f->live[r] || ir_at(f->g, r)->op != IR_GATHER)
-            continue;
+        if (!f->live[r] || ir_at(f->g, r)->op != IR_GATHER) continue;
         ir_ref x = ir_operand(f->g, r, 0);
-        if (ir_at(f->g, x)->op != IR_INPUT && !store(f, x))
-            return false;
+        if (ir_at(f->g, x)->op != IR_INPUT && !store(f, x)) return false;
     }
     return true;
 }
@@ -108,33 +91,27 @@ typedef struct ways {
     uint32_t steps, reshapes;
 } ways;
 
-static bool is_way(const fuser *f, ir_ref r)
-{
+static bool is_way(const fuser *f, ir_ref r) {
     return !has_group(f, r) && fuse_is_move(f->g, r);
 }
 
-static bool index_is_long(fuser *f, ir_ref r, const ir_ex *idx)
-{
+static bool index_is_long(fuser *f, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(f->g, r);
     ir_ex at[IR_MAX_RANK];
     uint32_t size = 0;
-    for (unsigned d = 0; d < n.rank; d++)
-        size += ir_ex_at(&f->x, idx[d])->size;
-    if (size > LONG_INDEX || !is_way(f, r))
-        return size > LONG_INDEX;
+    for (unsigned d = 0; d < n.rank; d++) size += ir_ex_at(&f->x, idx[d])->size;
+    if (size > LONG_INDEX || !is_way(f, r)) return size > LONG_INDEX;
     for (unsigned i = 0; i < n.nin; i++) {
         if (n.op == IR_PAD || n.op == IR_CONCAT) /* an offset: as long as before */
             memcpy(at, idx, n.rank * sizeof *at);
         else
             emit_move_index(f->g, &f->x, r, idx, at);
-        if (index_is_long(f, ir_in(f->g, &n)[i], at))
-            return true;
+        if (index_is_long(f, ir_in(f->g, &n)[i], at)) return true;
     }
     return false;
 }
 
-static bool ends_in_long_index(fuser *f, ir_ref r)
-{
+static bool ends_in_long_index(fuser *f, ir_ref r) {
     ir_ex idx[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
     ir_static_shape(f->g, r, shape);
@@ -144,37 +121,34 @@ static bool ends_in_long_index(fuser *f, ir_ref r)
 }
 
 /* The ways below movement r. A long one is made short by storing operands. */
-static bool measure(fuser *f, ways *w, ir_ref r)
-{
+static bool measure(fuser *f, ways *w, ir_ref r) {
     const ir_node *n = ir_at(f->g, r);
     const bool winds = n->op == IR_RESHAPE || n->op == IR_AS_STRIDED;
     for (bool first = true;; first = false) {
         ways own = {1, winds};
         for (unsigned i = 0; i < n->nin; i++) {
             ir_ref x = ir_in(f->g, n)[i];
-            if (!is_way(f, x))
-                continue;
+            if (!is_way(f, x)) continue;
             own.steps += w[x].steps < UINT16_MAX ? w[x].steps : UINT16_MAX;
-            own.reshapes = w[x].reshapes + winds > own.reshapes ? w[x].reshapes + winds : own.reshapes;
+            own.reshapes =
+                w[x].reshapes + winds > own.reshapes ? w[x].reshapes + winds : own.reshapes;
         }
         w[r] = own;
         bool wound = winds && own.reshapes >= MANY_RESHAPES && ends_in_long_index(f, r);
-        if (!first || (own.steps <= LONG_WAY && !wound))
-            return true;
+        if (!first || (own.steps <= LONG_WAY && !wound)) return true;
         for (unsigned i = 0; i < n->nin; i++) {
             ir_ref x = ir_in(f->g, n)[i];
-            if (is_way(f, x) && (wound || w[x].steps > SHORT_WAY) && !store(f, x))
-                return false;
+            if (is_way(f, x) && (wound || w[x].steps > SHORT_WAY) && !store(f, x)) return false;
         }
     }
 }
 
-static bool group_long_ways(fuser *f)
-{
+static bool group_long_ways(fuser *f) {
     ways *w = bz_mem_zero(f->g->n.n, sizeof *w);
     bool ok = w != NULL;
     for (ir_ref r = 1; ok && r < f->g->n.n; r++)
-        if (f->live[r] && fuse_is_move(f->g, r)) /* one with a group counts from itself: its readers stop there */
+        if (f->live[r] &&
+            fuse_is_move(f->g, r)) /* one with a group counts from itself: its readers stop there */
             ok = measure(f, w, r);
     bz_mem_free(w);
     return ok && !f->x.failed;
@@ -185,38 +159,33 @@ static bool group_long_ways(fuser *f)
 typedef struct reading {
     fuser *f;
     ir_ref reader;
-    uint32_t *place; /* of each base: its number among the reads + 1, of this reader if it is not below the first */
+    uint32_t *
+        place; /* of each base: its number among the reads + 1, of this reader if it is not below the first */
     uint32_t first;
 } reading;
 
-static bool note_base(reading *d, ir_ref base)
-{
+static bool note_base(reading *d, ir_ref base) {
     fuse_result *r = d->f->r;
     uint32_t at = d->place[base];
     if (at > d->first) {
         r->reads.p[at - 1].ways++;
         return true;
     }
-    if (!bz_vec_push(&r->reads, ((fuse_read){base, 1})))
-        return false;
+    if (!bz_vec_push(&r->reads, ((fuse_read){base, 1}))) return false;
     d->place[base] = r->reads.n;
     return !has_group(d->f, base) || bz_vec_push(&d->f->edges, ((fuse_edge){base, d->reader}));
 }
 
-static bool note_reads(reading *d, ir_ref x)
-{
+static bool note_reads(reading *d, ir_ref x) {
     const ir_node *n = ir_at(d->f->g, x);
-    if (has_group(d->f, x) || n->op == IR_INPUT || listed(n))
-        return note_base(d, x);
+    if (has_group(d->f, x) || n->op == IR_INPUT || listed(n)) return note_base(d, x);
     d->f->r->groups.p[d->f->r->group_of[d->reader]].values += fuse_is_move(d->f->g, x);
     for (unsigned i = 0; i < n->nin; i++)
-        if (!note_reads(d, ir_in(d->f->g, n)[i]))
-            return false;
+        if (!note_reads(d, ir_in(d->f->g, n)[i])) return false;
     return true;
 }
 
-static bool list_reads(fuser *f)
-{
+static bool list_reads(fuser *f) {
     const ir_graph *g = f->g;
     reading d = {.f = f, .place = bz_mem_zero(g->n.n, sizeof *d.place)};
     bool ok = d.place != NULL;
@@ -224,37 +193,32 @@ static bool list_reads(fuser *f)
         const ir_node *n = ir_at(g, r);
         f->r->first_read[r] = d.first = f->r->reads.n;
         d.reader = r;
-        if (r == 0 || !has_group(f, r))
-            continue;
+        if (r == 0 || !has_group(f, r)) continue;
         if (listed(n)) /* an output that lists its elements copies them */
             ok = bz_vec_push(&f->r->reads, ((fuse_read){r, 1}));
-        for (unsigned i = 0; ok && i < n->nin; i++)
-            ok = note_reads(&d, ir_in(g, n)[i]);
+        for (unsigned i = 0; ok && i < n->nin; i++) ok = note_reads(&d, ir_in(g, n)[i]);
     }
     f->r->first_read[g->n.n] = f->r->reads.n;
     bz_mem_free(d.place);
     return ok;
 }
 
-static bool index_edges(fuser *f)
-{
+static bool index_edges(fuser *f) {
     const uint32_t n = f->g->n.n;
     f->first_out = bz_mem_zero(n + 2, sizeof *f->first_out);
-    if (!f->first_out || !bz_vec_reserve(&f->out_to, f->edges.n))
-        return false;
-    for (uint32_t i = 0; i < f->edges.n; i++) /* counted two places on, so that filling leaves the starts in place */
+    if (!f->first_out || !bz_vec_reserve(&f->out_to, f->edges.n)) return false;
+    for (uint32_t i = 0; i < f->edges.n;
+         i++) /* counted two places on, so that filling leaves the starts in place */
         f->first_out[f->edges.p[i].from + 2]++;
-    for (uint32_t i = 0; i < n; i++)
-        f->first_out[i + 2] += f->first_out[i + 1];
+    for (uint32_t i = 0; i < n; i++) f->first_out[i + 2] += f->first_out[i + 1];
     for (uint32_t i = 0; i < f->edges.n; i++)
         f->out_to.p[f->first_out[f->edges.p[i].from + 1]++] = f->edges.p[i].to;
     f->out_to.n = f->edges.n;
     return true;
 }
 
-bool fuse_make_groups(fuser *f)
-{
-    for (ir_ref r = 0; r < f->g->n.n; r++)
-        f->r->group_of[r] = FUSE_NO_GROUP;
-    return group_nodes(f) && group_outputs(f) && group_gathered(f) && group_long_ways(f) && list_reads(f) && index_edges(f);
+bool fuse_make_groups(fuser *f) {
+    for (ir_ref r = 0; r < f->g->n.n; r++) f->r->group_of[r] = FUSE_NO_GROUP;
+    return group_nodes(f) && group_outputs(f) && group_gathered(f) && group_long_ways(f) &&
+           list_reads(f) && index_edges(f);
 }

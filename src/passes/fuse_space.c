@@ -5,21 +5,18 @@
  * Axes of size 1 are left out, so a node is on a level when its shape is the level's but for 1s. */
 #include "src/passes/fuse.h"
 
-static void add_dim(int64_t *sizes, ir_ex *idx, unsigned *n, int64_t size, ir_ex e)
-{
-    if (size == 1)
-        return;
+static void add_dim(int64_t *sizes, ir_ex *idx, unsigned *n, int64_t size, ir_ex e) {
+    if (size == 1) return;
     sizes[*n] = size;
     idx[(*n)++] = e;
 }
 
-ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head)
-{
+ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head) {
     return kind == FUSE_ROW || kind == FUSE_COL ? ir_operand(g, head, 0) : head;
 }
 
-void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s)
-{
+void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym,
+                   fuse_space *s) {
     int64_t shape[IR_MAX_RANK];
     bool reduces = kind == FUSE_ROW || kind == FUSE_COL;
     const ir_node *n = ir_at(g, head);
@@ -31,35 +28,29 @@ void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *
         bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
         k += gone;
         add_dim(s->full, s->full_idx, &s->nfull, shape[d], sym[d]);
-        if (reduces && !gone)
-            add_dim(s->kept, s->kept_idx, &s->nkept, shape[d], sym[d]);
+        if (reduces && !gone) add_dim(s->kept, s->kept_idx, &s->nkept, shape[d], sym[d]);
     }
 }
 
-static bool same_sizes(const ir_graph *g, ir_ref r, const int64_t *sizes, unsigned n)
-{
+static bool same_sizes(const ir_graph *g, ir_ref r, const int64_t *sizes, unsigned n) {
     int64_t shape[IR_MAX_RANK];
     unsigned at = 0;
     ir_static_shape(g, r, shape);
     for (unsigned d = 0; d < ir_at(g, r)->rank; d++) {
-        if (shape[d] == 1)
-            continue;
-        if (at == n || sizes[at] != shape[d])
-            return false;
+        if (shape[d] == 1) continue;
+        if (at == n || sizes[at] != shape[d]) return false;
         at++;
     }
     return at == n;
 }
 
-fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r)
-{
-    if (same_sizes(g, r, s->full, s->nfull))
-        return FUSE_FULL;
+fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r) {
+    if (same_sizes(g, r, s->full, s->nfull)) return FUSE_FULL;
     return same_sizes(g, r, s->kept, s->nkept) ? FUSE_KEPT : FUSE_NONE;
 }
 
-void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, ir_ex *idx)
-{
+void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r,
+                ir_ex *idx) {
     int64_t shape[IR_MAX_RANK];
     const ir_ex *from = level == FUSE_FULL ? s->full_idx : s->kept_idx;
     unsigned at = 0;
@@ -68,8 +59,7 @@ void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level 
         idx[d] = shape[d] == 1 ? ir_ex_const(x, 0) : from[at++];
 }
 
-void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, fuse_space *s)
-{
+void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, fuse_space *s) {
     ir_ex sym[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
     ir_ref full = fuse_full_node(g, group->kind, group->head);

@@ -10,63 +10,53 @@
 
 typedef struct backward {
     ir_graph *g;
-    ir_ref *grad;   /* of each node that existed at the start; 0 = none yet */
-    bool *depends;  /* the node depends on a wrt node, through floats */
-    ir_ref count;   /* nodes at the start */
+    ir_ref *grad;  /* of each node that existed at the start; 0 = none yet */
+    bool *depends; /* the node depends on a wrt node, through floats */
+    ir_ref count;  /* nodes at the start */
 } backward;
 
-static ir_ref no_rule(ir_graph *g, ir_ref r)
-{
+static ir_ref no_rule(ir_graph *g, ir_ref r) {
     g->site = g->sites.p[r];
     return ir_error(g, BZ_EGRAD, (ir_op)ir_at(g, r)->op, "has no gradient");
 }
 
 /* ---- structural rules: share of operand k of node r under gradient d */
 
-static void int_axes(const int64_t *a, unsigned n, int *out)
-{
-    for (unsigned i = 0; i < n; i++)
-        out[i] = (int)a[i];
+static void int_axes(const int64_t *a, unsigned n, int *out) {
+    for (unsigned i = 0; i < n; i++) out[i] = (int)a[i];
 }
 
-static ir_ref like_shape(ir_graph *g, ir_ref d, ir_ref x)
-{
+static ir_ref like_shape(ir_graph *g, ir_ref d, ir_ref x) {
     ir_dim dims[IR_MAX_RANK];
     unsigned rank = ir_at(g, x)->rank;
     memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
     return ir_reshape_dims(g, d, dims, rank);
 }
 
-static ir_ref expand_like(ir_graph *g, ir_ref d, ir_ref x)
-{
+static ir_ref expand_like(ir_graph *g, ir_ref d, ir_ref x) {
     ir_dim dims[IR_MAX_RANK];
     unsigned rank = ir_at(g, x)->rank;
     memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
     return ir_expand_dims_like(g, d, dims, rank);
 }
 
-static ir_ref grad_expand(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
-{
+static ir_ref grad_expand(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     int axes[IR_MAX_RANK];
     unsigned n = 0;
     const ir_dim *to = ir_dims(g, ir_at(g, r)), *from = ir_dims(g, ir_at(g, x));
     for (unsigned i = 0; i < ir_at(g, x)->rank; i++)
-        if (to[i] != from[i])
-            axes[n++] = (int)i;
+        if (to[i] != from[i]) axes[n++] = (int)i;
     return n ? ir_reduce(g, IR_SUM, d, axes, n, true) : d;
 }
 
-static ir_ref grad_permute(ir_graph *g, ir_ref r, ir_ref d)
-{
+static ir_ref grad_permute(ir_graph *g, ir_ref r, ir_ref d) {
     int inverse[IR_MAX_RANK];
     const ir_node *n = ir_at(g, r);
-    for (unsigned i = 0; i < n->rank; i++)
-        inverse[ir_attrs(g, n)[i]] = (int)i;
+    for (unsigned i = 0; i < n->rank; i++) inverse[ir_attrs(g, n)[i]] = (int)i;
     return ir_permute(g, d, inverse, n->rank);
 }
 
-static ir_ref grad_pad(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
-{
+static ir_ref grad_pad(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     int64_t start[IR_MAX_RANK], step[IR_MAX_RANK], shape[IR_MAX_RANK];
     const ir_node *n = ir_at(g, r);
     for (unsigned i = 0; i < n->rank; i++) {
@@ -77,18 +67,17 @@ static ir_ref grad_pad(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
 }
 
 /* Zeros between the elements along one axis: n elements become n * by - (by - 1). */
-static ir_ref spread(ir_graph *g, ir_ref d, unsigned axis, int64_t by)
-{
-    int64_t shape[IR_MAX_RANK + 1], lo[IR_MAX_RANK + 1] = {0}, hi[IR_MAX_RANK + 1] = {0}, flat[IR_MAX_RANK], from[IR_MAX_RANK] = {0}, one[IR_MAX_RANK];
+static ir_ref spread(ir_graph *g, ir_ref d, unsigned axis, int64_t by) {
+    int64_t shape[IR_MAX_RANK + 1], lo[IR_MAX_RANK + 1] = {0}, hi[IR_MAX_RANK + 1] = {0},
+                                                     flat[IR_MAX_RANK], from[IR_MAX_RANK] = {0},
+                                                     one[IR_MAX_RANK];
     unsigned rank = ir_at(g, d)->rank;
     ir_static_shape(g, d, flat);
-    if (flat[axis] == 0)
-        return d;
+    if (flat[axis] == 0) return d;
     for (unsigned i = 0, k = 0; i < rank; i++) {
         one[i] = 1;
         shape[k++] = flat[i];
-        if (i == axis)
-            shape[k++] = 1;
+        if (i == axis) shape[k++] = 1;
     }
     hi[axis + 1] = by - 1;
     d = ir_pad(g, ir_reshape(g, d, shape, rank + 1), lo, hi, 0);
@@ -98,9 +87,9 @@ static ir_ref spread(ir_graph *g, ir_ref d, unsigned axis, int64_t by)
     return ir_slice_exact(g, d, from, flat, one);
 }
 
-static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
-{
-    int64_t shape[IR_MAX_RANK], count[IR_MAX_RANK], lo[IR_MAX_RANK], hi[IR_MAX_RANK], attr[2 * IR_MAX_RANK];
+static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
+    int64_t shape[IR_MAX_RANK], count[IR_MAX_RANK], lo[IR_MAX_RANK], hi[IR_MAX_RANK],
+        attr[2 * IR_MAX_RANK];
     unsigned rank = ir_at(g, r)->rank;
     memcpy(attr, ir_attrs(g, ir_at(g, r)), 2 * rank * sizeof *attr);
     if (!ir_static_shape(g, x, shape) || !ir_static_shape(g, r, count) || rank == IR_MAX_RANK)
@@ -112,8 +101,7 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
             d = ir_flip(g, d, &axis, 1);
             start += (count[i] - 1) * step;
         }
-        if (d && size > 1)
-            d = spread(g, d, i, size);
+        if (d && size > 1) d = spread(g, d, i, size);
         int64_t span = count[i] ? (count[i] - 1) * size + 1 : 0;
         lo[i] = count[i] ? start : 0;
         hi[i] = shape[i] - lo[i] - span;
@@ -121,35 +109,34 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
     return ir_pad(g, d, lo, hi, 0);
 }
 
-static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d)
-{
+static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     int64_t start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK], shape[IR_MAX_RANK], part[IR_MAX_RANK];
     unsigned rank = ir_at(g, r)->rank, axis = (unsigned)ir_attrs(g, ir_at(g, r))[0];
-    for (unsigned i = 0; i < rank; i++)
-        step[i] = 1;
+    for (unsigned i = 0; i < rank; i++) step[i] = 1;
     for (unsigned i = 0; i < k; i++) {
-        if (!ir_static_shape(g, ir_operand(g, r, i), part))
-            return no_rule(g, r);
+        if (!ir_static_shape(g, ir_operand(g, r, i), part)) return no_rule(g, r);
         start[axis] += part[axis];
     }
-    return ir_static_shape(g, ir_operand(g, r, k), shape) ? ir_slice_exact(g, d, start, shape, step) : no_rule(g, r);
+    return ir_static_shape(g, ir_operand(g, r, k), shape) ? ir_slice_exact(g, d, start, shape, step)
+                                                          : no_rule(g, r);
 }
 
 /* Product of all other elements: with one zero in the row only that element has a share, with two none has. */
-static ir_ref grad_prod(ir_graph *g, ir_ref x, ir_ref d, const int *axes, unsigned n)
-{
+static ir_ref grad_prod(ir_graph *g, ir_ref x, ir_ref d, const int *axes, unsigned n) {
     bz_dtype t = ir_dtype(g, x);
     ir_ref zero = ir_build2(g, IR_EQ, x, ir_const_f(g, t, 0));
     ir_ref zeros = ir_reduce(g, IR_SUM, ir_cast(g, zero, t), axes, n, true);
-    ir_ref rest = ir_reduce(g, IR_PROD, ir_build3(g, IR_SELECT, zero, ir_const_f(g, t, 1), x), axes, n, true);
-    ir_ref one_zero = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 1)), none = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 0));
+    ir_ref rest =
+        ir_reduce(g, IR_PROD, ir_build3(g, IR_SELECT, zero, ir_const_f(g, t, 1), x), axes, n, true);
+    ir_ref one_zero = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 1)),
+           none = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 0));
     ir_ref at_zero = ir_build3(g, IR_SELECT, one_zero, rest, ir_const_f(g, t, 0));
-    ir_ref elsewhere = ir_build3(g, IR_SELECT, none, ir_build2(g, IR_DIV, rest, x), ir_const_f(g, t, 0));
+    ir_ref elsewhere =
+        ir_build3(g, IR_SELECT, none, ir_build2(g, IR_DIV, rest, x), ir_const_f(g, t, 0));
     return ir_build2(g, IR_MUL, d, ir_build3(g, IR_SELECT, zero, at_zero, elsewhere));
 }
 
-static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
-{
+static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     ir_reduce_attr a = ir_reduce_get(g, ir_at(g, r));
     ir_reduce_kind kind = a.kind;
     int axes[IR_MAX_RANK];
@@ -157,13 +144,10 @@ static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
     ir_dim dims[IR_MAX_RANK];
     int_axes(a.axes, n, axes);
     memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
-    for (unsigned i = 0; i < n; i++)
-        dims[axes[i]] = ir_dim_const(g, 1);
+    for (unsigned i = 0; i < n; i++) dims[axes[i]] = ir_dim_const(g, 1);
     ir_ref wide = expand_like(g, ir_reshape_dims(g, d, dims, rank), x);
-    if (kind == IR_SUM || !wide)
-        return wide;
-    if (kind == IR_PROD)
-        return grad_prod(g, x, wide, axes, n);
+    if (kind == IR_SUM || !wide) return wide;
+    if (kind == IR_PROD) return grad_prod(g, x, wide, axes, n);
     ir_ref best = expand_like(g, ir_reshape_dims(g, r, dims, rank), x); /* max, min: ties share */
     ir_ref hit = ir_cast(g, ir_build2(g, IR_EQ, x, best), ir_dtype(g, x));
     ir_ref ties = ir_reduce(g, IR_SUM, hit, axes, n, true);
@@ -172,21 +156,18 @@ static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
 
 /* ---- products: d x = d . y over y's free axes, put back in x's order */
 
-static unsigned free_axes(unsigned rank, const int64_t *a, unsigned na, const int64_t *b, unsigned nb, int *out)
-{
+static unsigned free_axes(unsigned rank, const int64_t *a, unsigned na, const int64_t *b,
+                          unsigned nb, int *out) {
     unsigned n = 0;
     for (unsigned d = 0; d < rank; d++) {
         bool used = false;
-        for (unsigned i = 0; i < na + nb; i++)
-            used |= (i < na ? a[i] : b[i - na]) == (int64_t)d;
-        if (!used)
-            out[n++] = (int)d;
+        for (unsigned i = 0; i < na + nb; i++) used |= (i < na ? a[i] : b[i - na]) == (int64_t)d;
+        if (!used) out[n++] = (int)d;
     }
     return n;
 }
 
-static ir_ref grad_dot(ir_graph *g, ir_ref r, unsigned k, ir_ref d)
-{
+static ir_ref grad_dot(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     ir_dot_attr a = ir_dot_get(g, ir_at(g, r));
     unsigned nb = a.nbatch, nc = a.ncontract;
     int64_t copy[4 * IR_MAX_RANK]; /* the attributes move when the graph grows */
@@ -195,8 +176,10 @@ static ir_ref grad_dot(ir_graph *g, ir_ref r, unsigned k, ir_ref d)
     ir_ref self = ir_operand(g, r, k), other = ir_operand(g, r, 1 - k);
     const int64_t *sb = k ? rb : lb, *ob = k ? lb : rb, *sc = k ? rc : lc, *oc = k ? lc : rc;
     unsigned srank = ir_at(g, self)->rank, orank = ir_at(g, other)->rank;
-    int sfree[IR_MAX_RANK], ofree[IR_MAX_RANK], dbatch[IR_MAX_RANK], obatch[IR_MAX_RANK], dcontract[IR_MAX_RANK];
-    unsigned ns = free_axes(srank, sb, nb, sc, nc, sfree), no = free_axes(orank, ob, nb, oc, nc, ofree);
+    int sfree[IR_MAX_RANK], ofree[IR_MAX_RANK], dbatch[IR_MAX_RANK], obatch[IR_MAX_RANK],
+        dcontract[IR_MAX_RANK];
+    unsigned ns = free_axes(srank, sb, nb, sc, nc, sfree),
+             no = free_axes(orank, ob, nb, oc, nc, ofree);
     for (unsigned i = 0; i < nb; i++) {
         dbatch[i] = (int)i;
         obatch[i] = (int)ob[i];
@@ -210,37 +193,29 @@ static ir_ref grad_dot(ir_graph *g, ir_ref r, unsigned k, ir_ref d)
     unsigned nleft = 0;
     for (unsigned ax = 0; ax < orank; ax++)
         for (unsigned i = 0; i < nc; i++)
-            if (oc[i] == (int64_t)ax)
-                oleft[nleft++] = (int)i; /* number of the contracted pair */
-    if (k == 0) {                        /* d . other: batch, own free axes, contracted */
+            if (oc[i] == (int64_t)ax) oleft[nleft++] = (int)i; /* number of the contracted pair */
+    if (k == 0) { /* d . other: batch, own free axes, contracted */
         share = ir_dot(g, d, other, dbatch, obatch, nb, dcontract, ofree, no);
-        for (unsigned i = 0; i < nb; i++)
-            perm[sb[i]] = (int)i;
-        for (unsigned i = 0; i < ns; i++)
-            perm[sfree[i]] = (int)(nb + i);
-        for (unsigned i = 0; i < nc; i++)
-            perm[sc[oleft[i]]] = (int)(nb + ns + i);
+        for (unsigned i = 0; i < nb; i++) perm[sb[i]] = (int)i;
+        for (unsigned i = 0; i < ns; i++) perm[sfree[i]] = (int)(nb + i);
+        for (unsigned i = 0; i < nc; i++) perm[sc[oleft[i]]] = (int)(nb + ns + i);
     } else { /* other . d: batch, contracted, own free axes */
         share = ir_dot(g, other, d, obatch, dbatch, nb, ofree, dcontract, no);
-        for (unsigned i = 0; i < nb; i++)
-            perm[sb[i]] = (int)i;
-        for (unsigned i = 0; i < nc; i++)
-            perm[sc[oleft[i]]] = (int)(nb + i);
-        for (unsigned i = 0; i < ns; i++)
-            perm[sfree[i]] = (int)(nb + nc + i);
+        for (unsigned i = 0; i < nb; i++) perm[sb[i]] = (int)i;
+        for (unsigned i = 0; i < nc; i++) perm[sc[oleft[i]]] = (int)(nb + i);
+        for (unsigned i = 0; i < ns; i++) perm[sfree[i]] = (int)(nb + nc + i);
     }
     return ir_permute(g, share, perm, srank);
 }
 
 /* x[.., index, ..]: rows add up where they were taken from, as a product with the one-hot matrix of the indices. */
-static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
-{
+static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     int64_t shape[IR_MAX_RANK];
-    int axis = (int)ir_attrs(g, ir_at(g, r))[0], icontract[IR_MAX_RANK], dcontract[IR_MAX_RANK], perm[IR_MAX_RANK];
+    int axis = (int)ir_attrs(g, ir_at(g, r))[0], icontract[IR_MAX_RANK], dcontract[IR_MAX_RANK],
+        perm[IR_MAX_RANK];
     ir_ref index = ir_operand(g, r, 1);
     unsigned rank = ir_at(g, x)->rank, ni = ir_at(g, index)->rank;
-    if (!ir_static_shape(g, x, shape))
-        return no_rule(g, r);
+    if (!ir_static_shape(g, x, shape)) return no_rule(g, r);
     ir_ref size = ir_const_i(g, BZ_I64, shape[axis]);
     ir_ref low = ir_build2(g, IR_LT, index, ir_const_i(g, BZ_I64, 0));
     ir_ref wrapped = ir_build3(g, IR_SELECT, low, ir_build2(g, IR_ADD, index, size), index);
@@ -249,126 +224,105 @@ static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d)
         icontract[i] = (int)i;
         dcontract[i] = axis + (int)i;
     }
-    ir_ref rows = ir_dot(g, hot, d, NULL, NULL, 0, icontract, dcontract, ni); /* [size, x's other axes] */
-    for (int i = 0; i < (int)rank; i++)
-        perm[i] = i == axis ? 0 : i < axis ? i + 1 : i;
+    ir_ref rows =
+        ir_dot(g, hot, d, NULL, NULL, 0, icontract, dcontract, ni); /* [size, x's other axes] */
+    for (int i = 0; i < (int)rank; i++) perm[i] = i == axis ? 0 : i < axis ? i + 1 : i;
     return ir_permute(g, rows, perm, rank);
 }
 
-static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d)
-{
+static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
     ir_graph *g = b->g;
     ir_ref x = ir_operand(g, r, k);
     switch (ir_at(g, r)->op) {
-    case IR_RESHAPE:
-        return like_shape(g, d, x);
-    case IR_COPY:
-        return d;
-    case IR_EXPAND:
-        return grad_expand(g, r, x, d);
-    case IR_PERMUTE:
-        return grad_permute(g, r, d);
-    case IR_PAD:
-        return grad_pad(g, r, x, d);
-    case IR_SLICE:
-        return grad_slice(g, r, x, d);
-    case IR_CONCAT:
-        return grad_concat(g, r, k, d);
-    case IR_REDUCE:
-        return grad_reduce(g, r, x, d);
-    case IR_DOT:
-        return grad_dot(g, r, k, d);
-    case IR_GATHER:
-        return grad_gather(g, r, x, d);
-    default:
-        return no_rule(g, r);
+    case IR_RESHAPE: return like_shape(g, d, x);
+    case IR_COPY: return d;
+    case IR_EXPAND: return grad_expand(g, r, x, d);
+    case IR_PERMUTE: return grad_permute(g, r, d);
+    case IR_PAD: return grad_pad(g, r, x, d);
+    case IR_SLICE: return grad_slice(g, r, x, d);
+    case IR_CONCAT: return grad_concat(g, r, k, d);
+    case IR_REDUCE: return grad_reduce(g, r, x, d);
+    case IR_DOT: return grad_dot(g, r, k, d);
+    case IR_GATHER: return grad_gather(g, r, x, d);
+    default: return no_rule(g, r);
     }
 }
 
 /* ---- elementwise rules */
 
-static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d)
-{
+static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d) {
     ir_graph *g = b->g;
     unsigned op = ir_at(g, r)->op;
     const char *rule = ir_ops[op].grad[k];
-    if (!strcmp(rule, "-"))
-        return no_rule(g, r);
+    if (!strcmp(rule, "-")) return no_rule(g, r);
     rule_scope s = {.names = "gxyzr", .value = {d, 0, 0, 0, r}, .like = d};
-    for (unsigned i = 0; i < ir_at(g, r)->nin; i++)
-        s.value[1 + i] = ir_operand(g, r, i);
+    for (unsigned i = 0; i < ir_at(g, r)->nin; i++) s.value[1 + i] = ir_operand(g, r, i);
     ir_ref share = rule_build(g, rule, &s);
     return share ? ir_cast(g, expand_like(g, share, r), ir_dtype(g, ir_operand(g, r, k))) : 0;
 }
 
 /* ---- the loop */
 
-static bool floats(const ir_graph *g, ir_ref r)
-{
+static bool floats(const ir_graph *g, ir_ref r) {
     return ir_is_float(ir_dtype(g, r)) && !(ir_at(g, r)->flags & IR_IS_TUPLE);
 }
 
-static bool zero_rule(const ir_graph *g, ir_ref r, unsigned k)
-{
+static bool zero_rule(const ir_graph *g, ir_ref r, unsigned k) {
     unsigned op = ir_at(g, r)->op;
     return ir_op_is_elementwise(op) && !strcmp(ir_ops[op].grad[k], "0");
 }
 
-static void find_dependents(backward *b, const ir_ref *wrt, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        b->depends[wrt[i]] = true;
+static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
+    for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = true;
     for (ir_ref r = 1; r < b->count; r++)
         for (unsigned k = 0; k < ir_at(b->g, r)->nin; k++)
-            if (b->depends[ir_operand(b->g, r, k)] && !zero_rule(b->g, r, k))
-                b->depends[r] = true;
+            if (b->depends[ir_operand(b->g, r, k)] && !zero_rule(b->g, r, k)) b->depends[r] = true;
 }
 
-static bool accumulate(backward *b, ir_ref x, ir_ref share)
-{
-    if (!share)
-        return false;
+static bool accumulate(backward *b, ir_ref x, ir_ref share) {
+    if (!share) return false;
     b->grad[x] = b->grad[x] ? ir_build2(b->g, IR_ADD, b->grad[x], share) : share;
     return b->grad[x] != 0;
 }
 
-static bool step(backward *b, ir_ref r)
-{
+static bool step(backward *b, ir_ref r) {
     ir_graph *g = b->g;
     g->site = g->sites.p[r];
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), d = b->grad[r];
-        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE))
-            return no_rule(g, x), false;
-        if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k))
-            continue;
-        ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d) : share_of(b, r, k, d);
-        if (!accumulate(b, x, share))
-            return false;
+        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return no_rule(g, x), false;
+        if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k)) continue;
+        ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d)
+                                                             : share_of(b, r, k, d);
+        if (!accumulate(b, x, share)) return false;
     }
     return true;
 }
 
-static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n)
-{
+static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n) {
     if (g->err.status || !loss)
         return bz_fail(&g->err, BZ_EARG, "[grad] the loss has no value"), g->err.status;
     if (!floats(g, loss))
-        return bz_fail(&g->err, BZ_EDTYPE, "[grad] the loss must be a float, got %s", ir_shape_text(g, loss));
+        return bz_fail(&g->err, BZ_EDTYPE, "[grad] the loss must be a float, got %s",
+                       ir_shape_text(g, loss));
     if (!seed && ir_at(g, loss)->rank != 0)
-        return bz_fail(&g->err, BZ_ESHAPE, "[grad] the loss must be 0-d, got %s; give the gradient of the result otherwise", ir_shape_text(g, loss));
+        return bz_fail(
+            &g->err, BZ_ESHAPE,
+            "[grad] the loss must be 0-d, got %s; give the gradient of the result otherwise",
+            ir_shape_text(g, loss));
     if (seed && (!ir_same_shape(g, seed, loss) || ir_dtype(g, seed) != ir_dtype(g, loss)))
-        return bz_fail(&g->err, BZ_ESHAPE, "[grad] the gradient %s does not fit the result %s", ir_shape_text(g, seed), ir_shape_text(g, loss));
+        return bz_fail(&g->err, BZ_ESHAPE, "[grad] the gradient %s does not fit the result %s",
+                       ir_shape_text(g, seed), ir_shape_text(g, loss));
     for (unsigned i = 0; i < n; i++)
         if (!wrt[i] || !floats(g, wrt[i]))
-            return bz_fail(&g->err, BZ_EDTYPE, "[grad] only floats have a gradient, value %u is %s", i, wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
+            return bz_fail(&g->err, BZ_EDTYPE, "[grad] only floats have a gradient, value %u is %s",
+                           i, wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
     return BZ_OK;
 }
 
-bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n, ir_ref *out)
-{
-    if (check(g, loss, seed, wrt, n))
-        return g->err.status;
+bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
+                    ir_ref *out) {
+    if (check(g, loss, seed, wrt, n)) return g->err.status;
     const char *site = g->site;
     backward b = {.g = g, .count = g->n.n};
     b.grad = bz_mem_zero(b.count, sizeof *b.grad);
@@ -378,8 +332,7 @@ bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, un
         find_dependents(&b, wrt, n);
         b.grad[loss] = seed ? seed : ir_const_like(g, loss, 1);
     }
-    for (ir_ref r = loss; ok && r > 0; r--)
-        ok = !b.grad[r] || !b.depends[r] || step(&b, r);
+    for (ir_ref r = loss; ok && r > 0; r--) ok = !b.grad[r] || !b.depends[r] || step(&b, r);
     for (unsigned i = 0; ok && i < n; i++) {
         out[i] = wrt[i] < b.count && b.grad[wrt[i]] ? b.grad[wrt[i]] : ir_const_like(g, wrt[i], 0);
         ok = out[i] != 0;
@@ -387,5 +340,7 @@ bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, un
     bz_mem_free(b.grad);
     bz_mem_free(b.depends);
     g->site = site;
-    return ok ? BZ_OK : g->err.status ? g->err.status : bz_fail(&g->err, BZ_ENOMEM, "out of memory while differentiating");
+    return ok              ? BZ_OK
+           : g->err.status ? g->err.status
+                           : bz_fail(&g->err, BZ_ENOMEM, "out of memory while differentiating");
 }

@@ -12,34 +12,27 @@
 
 enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64 };
 
-int64_t lower_count(const int64_t *sizes, unsigned n)
-{
+int64_t lower_count(const int64_t *sizes, unsigned n) {
     int64_t r = 1;
-    for (unsigned i = 0; i < n; i++)
-        r *= sizes[i];
+    for (unsigned i = 0; i < n; i++) r *= sizes[i];
     return r;
 }
 
-ir_ex lower_sym(lower *l, const char *name, int64_t size)
-{
-    if (size == 1)
-        return ir_ex_const(&l->x, 0);
+ir_ex lower_sym(lower *l, const char *name, int64_t size) {
+    if (size == 1) return ir_ex_const(&l->x, 0);
     return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
 }
 
-ir_ex lower_vector_sym(lower *l, const char *name, int64_t size)
-{
+ir_ex lower_vector_sym(lower *l, const char *name, int64_t size) {
     return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
 }
 
-lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes)
-{
+lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes) {
     lp_val v[2] = {lp_laneid(l->b, BZ_I64, lanes), lp_splat(l->b, left, lanes)};
     return lp_base(l->b, IR_LT, BZ_BOOL, v, 2);
 }
 
-unsigned lower_lanes(const lower *l)
-{
+unsigned lower_lanes(const lower *l) {
     size_t widest = 4;
     for (uint32_t i = 0; i < l->group->nodes.n; i++) {
         const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
@@ -55,30 +48,27 @@ unsigned lower_lanes(const lower *l)
     return l->t->vector_bytes / (unsigned)widest;
 }
 
-unsigned lower_node_ops(const lower *l, ir_ref r)
-{
+unsigned lower_node_ops(const lower *l, ir_ref r) {
     const ir_node *n = ir_at(l->g, r);
-    if (!ir_op_is_elementwise(n->op))
-        return 0;
-    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+    if (!ir_op_is_elementwise(n->op)) return 0;
+    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]),
+                                 (bz_dtype)n->dtype);
     return p ? (unsigned)p->n - p->nargs : 1;
 }
 
-unsigned lower_ops(const lower *l)
-{
+unsigned lower_ops(const lower *l) {
     unsigned ops = 0;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++)
-        ops += lower_node_ops(l, l->group->nodes.p[i]);
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) ops += lower_node_ops(l, l->group->nodes.p[i]);
     return ops;
 }
 
-static lp_val declare(lower *l, uint32_t buffer, lp_access access)
-{
-    static const char *const stems[] = {[LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
+static lp_val declare(lower *l, uint32_t buffer, lp_access access) {
+    static const char *const stems[] = {
+        [LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
     if (l->m.failed || l->k->failed) /* the lists below are not complete */
         return 0;
     for (uint32_t i = 0; i < l->outputs.n; i++) /* they are declared first */
-        if (l->buffers.p[i] == buffer) { /* read and overwritten in place */
+        if (l->buffers.p[i] == buffer) {        /* read and overwritten in place */
             l->k->buffers.p[i].access = LP_INOUT;
             return l->pointers.p[i];
         }
@@ -92,45 +82,39 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access)
     return p;
 }
 
-lp_val lower_work(lower *l, bz_dtype t, int64_t count)
-{
+lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
     uint32_t b = buffers_new(l, t, count, PASS_ARENA, 0);
-    if (b != PASS_NONE)
-        return declare(l, b, LP_WORK);
+    if (b != PASS_NONE) return declare(l, b, LP_WORK);
     emit_fail(&l->m);
     return 0;
 }
 
-unsigned lower_stream_flags(const lower *l, int64_t row)
-{
+unsigned lower_stream_flags(const lower *l, int64_t row) {
     int64_t bytes = 0;
     for (uint32_t i = 0; i < l->outputs.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
         int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
         /* in place the line is in the cache already, and a donated buffer may lie anywhere */
-        if (b->place == PASS_INPUT || row * size % STREAM_ALIGN)
-            return 0;
+        if (b->place == PASS_INPUT || row * size % STREAM_ALIGN) return 0;
         bytes += b->count * size;
     }
     return bytes >= STREAM_BYTES ? LP_STREAM | LP_ALIGNED : 0;
 }
 
-lp_val lower_read_ahead(const lower *l, int64_t most)
-{
+lp_val lower_read_ahead(const lower *l, int64_t most) {
     lp_val found = 0;
     for (uint32_t i = 0; i < l->buffers.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
-        if (l->k->buffers.p[i].access != LP_IN || b->count * (int64_t)ir_dtype_bytes(b->dtype) <= most)
+        if (l->k->buffers.p[i].access != LP_IN ||
+            b->count * (int64_t)ir_dtype_bytes(b->dtype) <= most)
             continue;
-        if (found)
-            return 0;
+        if (found) return 0;
         found = l->pointers.p[i];
     }
     return found;
 }
 
-bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)
-{
+bool lower_store_outputs(lower *l, fuse_level level, unsigned flags) {
     emit_value small[8], *v = small;
     ir_ex idx[IR_MAX_RANK];
     if (l->outputs.n > BZ_LEN(small) && !(v = bz_mem_alloc(l->outputs.n * sizeof *v)))
@@ -139,23 +123,20 @@ bool lower_store_outputs(lower *l, fuse_level level, unsigned flags)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
             ir_ref r = l->outputs.p[i];
             bool folded = ir_at(l->g, r)->op == IR_REDUCE;
-            if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, r)) != level)
-                continue;
+            if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, r)) != level) continue;
             fuse_index(l->g, &l->x, &l->space, level, r, idx);
             if (store)
                 emit_store(&l->m, r, l->out_pointers.p[i], idx, &v[i], flags);
             else
                 v[i] = emit_node(&l->m, r, idx);
         }
-    if (v != small)
-        bz_mem_free(v);
+    if (v != small) bz_mem_free(v);
     return !l->m.failed;
 }
 
 /* ---- kernels of the plan: each distinct text once */
 
-static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m)
-{
+static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m) {
     bz_text t = {0};
     lp_print(&t, k, m);
     uint64_t h = bz_hash(k->buffers.n, bz_text_c(&t), t.n);
@@ -164,17 +145,16 @@ static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m)
 }
 
 /* A table of twice as many slots: kernels by the hash in their names. */
-static bool grow_slots(lower *l)
-{
+static bool grow_slots(lower *l) {
     uint32_t size = l->nslots ? 2 * l->nslots : 64, *slots = bz_mem_zero(size, sizeof *slots);
     for (uint32_t i = 0; slots && i < l->plan->code->k.n; i++) {
-        uint32_t at = (uint32_t)bz_hash(0, l->plan->code->k.p[i]->name, strlen(l->plan->code->k.p[i]->name)) & (size - 1);
-        while (slots[at])
-            at = (at + 1) & (size - 1);
+        uint32_t at =
+            (uint32_t)bz_hash(0, l->plan->code->k.p[i]->name, strlen(l->plan->code->k.p[i]->name)) &
+            (size - 1);
+        while (slots[at]) at = (at + 1) & (size - 1);
         slots[at] = i + 1;
     }
-    if (!slots)
-        return false;
+    if (!slots) return false;
     bz_mem_free(l->slots);
     l->slots = slots;
     l->nslots = size;
@@ -182,8 +162,7 @@ static bool grow_slots(lower *l)
 }
 
 /* The slot of the kernel of this name, or where it belongs. */
-static uint32_t *find_kernel(lower *l, const char *name)
-{
+static uint32_t *find_kernel(lower *l, const char *name) {
     uint32_t at = (uint32_t)bz_hash(0, name, strlen(name)) & (l->nslots - 1);
     while (l->slots[at] && strcmp(l->plan->code->k.p[l->slots[at] - 1]->name, name))
         at = (at + 1) & (l->nslots - 1);
@@ -191,10 +170,10 @@ static uint32_t *find_kernel(lower *l, const char *name)
 }
 
 /* Adds the kernel unless an equal one is there; takes it. `stem` and the hash of the text make its name. */
-static bool add_kernel(lower *l, lp_kernel *k, const char *stem, unsigned *number)
-{
+static bool add_kernel(lower *l, lp_kernel *k, const char *stem, unsigned *number) {
     char name[64];
-    snprintf(name, sizeof name, "%s_%016llx", stem, (unsigned long long)kernel_hash(k, l->plan->code));
+    snprintf(name, sizeof name, "%s_%016llx", stem,
+             (unsigned long long)kernel_hash(k, l->plan->code));
     bool ok = 2 * (l->plan->code->k.n + 1) < l->nslots || grow_slots(l);
     uint32_t *slot = ok ? find_kernel(l, name) : NULL;
     if (ok && *slot) {
@@ -212,39 +191,38 @@ static bool add_kernel(lower *l, lp_kernel *k, const char *stem, unsigned *numbe
     return false;
 }
 
-bool lower_function(lower *l, lp_kernel *f, unsigned *number)
-{
+bool lower_function(lower *l, lp_kernel *f, unsigned *number) {
     return add_kernel(l, f, "ukernel", number);
 }
 
 /* ---- binding what the group reads */
 
-static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base)
-{
+static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base) {
     lower *l = ctx;
     const ir_node *n = ir_at(l->g, base);
     emit_bind *bind = &l->m.bind[base];
     uint32_t *b = &l->homes.buffer_of[base];
     bool listed = n->op == IR_CONST && n->nattr > 1;
-    bool own = l->f->group_of[base] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[base]] == l->group;
+    bool own =
+        l->f->group_of[base] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[base]] == l->group;
     (void)reader;
-    if (bind->kind != BIND_NONE || (own && !listed))
-        return true;
+    if (bind->kind != BIND_NONE || (own && !listed)) return true;
     if (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar) {
         char name[24];
         snprintf(name, sizeof name, "s%u", l->scalars.n);
-        *bind = (emit_bind){.kind = BIND_SCALAR, .p = lp_add_scalar(l->b, name, (bz_dtype)n->dtype)};
+        *bind =
+            (emit_bind){.kind = BIND_SCALAR, .p = lp_add_scalar(l->b, name, (bz_dtype)n->dtype)};
         return bz_vec_push(&l->scalars, (uint32_t)ir_attrs(l->g, n)[0]);
     }
-    uint32_t source = listed && own ? PASS_NONE : *b; /* a listed constant that is an output has two buffers */
+    uint32_t source =
+        listed && own ? PASS_NONE : *b; /* a listed constant that is an output has two buffers */
     if (source == PASS_NONE) {
         int64_t count = 0;
         ir_numel(l->g, base, &count);
-        source = buffers_new(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT, listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
-        if (source == PASS_NONE)
-            return false;
-        if (!own)
-            *b = source;
+        source = buffers_new(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT,
+                             listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
+        if (source == PASS_NONE) return false;
+        if (!own) *b = source;
     }
     pass_buffer *used = &l->plan->buffers.p[source];
     used->last = l->plan->launches.n;
@@ -252,33 +230,28 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base)
     return !l->m.failed;
 }
 
-static bool bind_inputs(lower *l)
-{
+static bool bind_inputs(lower *l) {
     for (uint32_t i = 0; i < l->group->nodes.n; i++)
-        if (!lower_reads(l->f, l->group->nodes.p[i], bind_leaf, l))
-            return false;
+        if (!lower_reads(l->f, l->group->nodes.p[i], bind_leaf, l)) return false;
     return true;
 }
 
-static bool declare_outputs(lower *l)
-{
+static bool declare_outputs(lower *l) {
     for (uint32_t i = 0; i < l->group->nodes.n; i++) {
         ir_ref r = l->group->nodes.p[i];
-        if (!l->f->stored[r])
-            continue;
+        if (!l->f->stored[r]) continue;
         lp_val p = declare(l, l->homes.buffer_of[r], LP_OUT);
-        if (!bz_vec_push(&l->outputs, r) || !bz_vec_push(&l->out_pointers, p))
-            return false;
+        if (!bz_vec_push(&l->outputs, r) || !bz_vec_push(&l->out_pointers, p)) return false;
     }
     return true;
 }
 
 /* ---- one kernel */
 
-static bool begin_kernel(lower *l, const fuse_group *group)
-{
+static bool begin_kernel(lower *l, const fuse_group *group) {
     l->group = group;
-    l->buffers.n = l->pointers.n = l->extents.n = l->scalars.n = l->outputs.n = l->out_pointers.n = 0;
+    l->buffers.n = l->pointers.n = l->extents.n = l->scalars.n = l->outputs.n = l->out_pointers.n =
+        0;
     l->k = lp_kernel_new("k");
     l->b = l->k ? lp_builder_new(l->k) : NULL;
     bool ok = ir_exprs_init(&l->x);
@@ -288,9 +261,9 @@ static bool begin_kernel(lower *l, const fuse_group *group)
     return ok; /* end_kernel is due either way */
 }
 
-static void end_kernel(lower *l)
-{
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) { /* what a kernel binds are its members and what they read */
+static void end_kernel(lower *l) {
+    for (uint32_t i = 0; i < l->group->nodes.n;
+         i++) { /* what a kernel binds are its members and what they read */
         ir_ref r = l->group->nodes.p[i];
         l->bind[r].kind = BIND_NONE;
         for (uint32_t k = l->f->first_read[r]; k < l->f->first_read[r + 1]; k++)
@@ -302,14 +275,10 @@ static void end_kernel(lower *l)
     l->b = NULL;
 }
 
-static bool emit_body(lower *l)
-{
-    if (l->group->kind == FUSE_ROW)
-        return lower_row(l);
-    if (l->group->kind == FUSE_COL)
-        return lower_col(l);
-    if (l->group->kind == FUSE_DOT)
-        return lower_dot(l);
+static bool emit_body(lower *l) {
+    if (l->group->kind == FUSE_ROW) return lower_row(l);
+    if (l->group->kind == FUSE_COL) return lower_col(l);
+    if (l->group->kind == FUSE_DOT) return lower_dot(l);
     ir_ex sym[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
     ir_static_shape(l->g, l->group->head, shape);
@@ -319,9 +288,9 @@ static bool emit_body(lower *l)
     return lower_map(l);
 }
 
-static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
-{
-    bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) && !l->k->failed && !l->x.failed;
+static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
+    bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) &&
+              !l->k->failed && !l->x.failed;
     ir_ref unsupported = l->m.unsupported;
     end_kernel(l);
     lp_kernel *clean = ok ? lp_clean(l->k) : NULL;
@@ -331,7 +300,8 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
         const char *site = l->g->sites.p[unsupported];
         if (ir_at(l->g, unsupported)->op == IR_RESULT) /* the op that it is a result of */
             unsupported = ir_operand(l->g, unsupported, 0);
-        bz_fail(l->e, BZ_EUNSUPPORTED, "[%s] has no kernel on this device yet%s%s; BRAZE_DEVICE=ref interprets it",
+        bz_fail(l->e, BZ_EUNSUPPORTED,
+                "[%s] has no kernel on this device yet%s%s; BRAZE_DEVICE=ref interprets it",
                 ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     unsigned number;
@@ -339,8 +309,7 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
     name_group(&stem, l->g, group);
     ok = clean && add_kernel(l, clean, bz_text_c(&stem), &number);
     bz_text_free(&stem);
-    if (!ok)
-        return false;
+    if (!ok) return false;
     bz_arena *a = &l->plan->memory;
     out->kernel = number;
     out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
@@ -351,17 +320,14 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out)
 
 /* ---- launches and what reports say of them */
 
-static bool has_work(const lower *l, const fuse_group *g)
-{
+static bool has_work(const lower *l, const fuse_group *g) {
     int64_t n = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (l->f->stored[g->nodes.p[i]] && ir_numel(l->g, g->nodes.p[i], &n) && n > 0)
-            return true;
+        if (l->f->stored[g->nodes.p[i]] && ir_numel(l->g, g->nodes.p[i], &n) && n > 0) return true;
     return false;
 }
 
-static void count_node(const lower *l, ir_ref r, pass_launch *out)
-{
+static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     const ir_node *n = ir_at(l->g, r);
     int64_t numel = 0, in = 0;
     ir_numel(l->g, r, &numel);
@@ -374,14 +340,12 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out)
         int64_t shape[IR_MAX_RANK], k = 1;
         ir_dot_attr a = ir_dot_get(l->g, n);
         ir_static_shape(l->g, ir_in(l->g, n)[0], shape);
-        for (unsigned i = 0; i < a.ncontract; i++)
-            k *= shape[a.lcontract[i]];
+        for (unsigned i = 0; i < a.ncontract; i++) k *= shape[a.lcontract[i]];
         out->flops += 2 * numel * k;
     }
 }
 
-static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out)
-{
+static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out) {
     const lp_kernel *k = l->plan->code->k.p[s->kernel];
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[s->buffers[i]];
@@ -393,20 +357,17 @@ static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out)
 }
 
 /* The first group's name, how many are side by side, and the launch's number. */
-static const char *launch_name(lower *l, const fuse_group *group, uint32_t segments)
-{
+static const char *launch_name(lower *l, const fuse_group *group, uint32_t segments) {
     bz_text t = {0};
     name_group(&t, l->g, group);
-    if (segments > 1)
-        bz_textf(&t, "_x%u", segments);
+    if (segments > 1) bz_textf(&t, "_x%u", segments);
     bz_textf(&t, "_%u", l->plan->launches.n);
     const char *own = t.failed ? NULL : bz_arena_str(&l->plan->memory, bz_text_c(&t));
     bz_text_free(&t);
     return own;
 }
 
-static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n)
-{
+static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
     pass_launch launch = {0};
     pass_segment *segments = bz_arena_alloc(&l->plan->memory, n * sizeof *segments);
     BZ_VEC(ir_ref) nodes = {0};
@@ -414,11 +375,9 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n)
     for (uint32_t i = 0; ok && i < n; i++) {
         const fuse_group *g = &l->f->groups.p[groups[i]];
         ok = buffers_choose(l, groups[i]);
-        if (!ok || !has_work(l, g))
-            continue;
+        if (!ok || !has_work(l, g)) continue;
         ok = lower_group(l, g, &segments[launch.nsegments]);
-        if (!ok)
-            break;
+        if (!ok) break;
         count_bytes(l, &segments[launch.nsegments++], &launch);
         for (uint32_t k = 0; ok && k < g->nodes.n; k++) {
             count_node(l, g->nodes.p[k], &launch);
@@ -430,13 +389,12 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n)
     launch.nodes = ok ? bz_arena_copy(&l->plan->memory, nodes.p, nodes.n * sizeof *nodes.p) : NULL;
     launch.name = ok ? launch_name(l, &l->f->groups.p[groups[0]], launch.nsegments) : NULL;
     bz_vec_free(&nodes);
-    if (!launch.nodes || !launch.name)
-        return false;
-    return bz_vec_push(&l->plan->launches, launch); /* one without segments keeps the numbering: it runs nothing */
+    if (!launch.nodes || !launch.name) return false;
+    return bz_vec_push(&l->plan->launches,
+                       launch); /* one without segments keeps the numbering: it runs nothing */
 }
 
-static bool lower_all(lower *l, const schedule *s)
-{
+static bool lower_all(lower *l, const schedule *s) {
     bool ok = buffers_begin(l, s);
     for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++)
         ok = lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
@@ -445,8 +403,7 @@ static bool lower_all(lower *l, const schedule *s)
     return ok;
 }
 
-static void free_lower(lower *l)
-{
+static void free_lower(lower *l) {
     bz_mem_free(l->bind);
     bz_mem_free(l->slots);
     bz_vec_free(&l->buffers);
@@ -457,12 +414,10 @@ static void free_lower(lower *l)
     bz_vec_free(&l->out_pointers);
 }
 
-bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e)
-{
+bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e) {
     fuse_result f;
     schedule s = {0};
-    if (fuse_graph(plan->graph, t, &f, e))
-        return e->status;
+    if (fuse_graph(plan->graph, t, &f, e)) return e->status;
     lower l = {.g = plan->graph, .t = t, .f = &f, .plan = plan, .e = e};
     l.bind = bz_mem_zero(plan->graph->n.n, sizeof *l.bind);
     bool ok = l.bind && schedule_groups(&f, t, &s) && lower_all(&l, &s);

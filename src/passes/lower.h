@@ -13,9 +13,11 @@ typedef struct fuse_group {
     fuse_kind kind;
     bool dead; /* merged into another */
     ir_ref head;
-    BZ_VEC(ir_ref) nodes; /* ascending; elementwise, reductions, dots (movement is listed only where it is stored) */
-    uint32_t values;      /* computed or moved, at most, counted once for each index at which one is read */
-    bool repeats;         /* some are read at several indices */
+    BZ_VEC(ir_ref)
+    nodes; /* ascending; elementwise, reductions, dots (movement is listed only where it is stored) */
+    uint32_t
+        values;   /* computed or moved, at most, counted once for each index at which one is read */
+    bool repeats; /* some are read at several indices */
 } fuse_group;
 
 #define FUSE_NO_GROUP UINT32_MAX
@@ -38,8 +40,9 @@ typedef struct fuse_read {
 
 typedef struct fuse_result {
     const ir_graph *g;
-    uint32_t *group_of; /* of each node; FUSE_NO_GROUP for inputs, constants, movement and dead nodes */
-    bool *stored;       /* the node's value lies in a buffer of its own */
+    uint32_t
+        *group_of; /* of each node; FUSE_NO_GROUP for inputs, constants, movement and dead nodes */
+    bool *stored;  /* the node's value lies in a buffer of its own */
     BZ_VEC(fuse_group) groups;
     BZ_VEC(pass_refusal) refusals;
     BZ_VEC(fuse_read) reads; /* of node r: reads[first_read[r]] .. reads[first_read[r + 1]] */
@@ -55,9 +58,12 @@ ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head);
 void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
 fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
 /* Canonical index of r on a level. */
-void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r, ir_ex *idx);
+void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r,
+                ir_ex *idx);
 /* The same element of the same value under other indices: reshape ... concat, not computing anything. */
-static inline bool fuse_is_move(const ir_graph *g, ir_ref r) { return ir_op_is_movement(ir_at(g, r)->op); }
+static inline bool fuse_is_move(const ir_graph *g, ir_ref r) {
+    return ir_op_is_movement(ir_at(g, r)->op);
+}
 
 /* ---- emit.c: the value of any node at any index, as kernel-loop instructions.
  *
@@ -72,14 +78,22 @@ typedef struct emit_value {
     lp_val v[EMIT_MAX_WIDTH];
 } emit_value;
 
-typedef enum emit_bind_kind { BIND_NONE, BIND_BUFFER, BIND_LOCAL, BIND_VALUE, BIND_SCALAR } emit_bind_kind;
+typedef enum emit_bind_kind {
+    BIND_NONE,
+    BIND_BUFFER,
+    BIND_LOCAL,
+    BIND_VALUE,
+    BIND_SCALAR
+} emit_bind_kind;
 
 typedef struct emit_bind {
     emit_bind_kind kind;
-    lp_val p;         /* BUFFER, LOCAL: the pointer; SCALAR: the value */
-    ir_ex offset;     /* LOCAL: where, as an expression over symbols */
-    ir_ex only_at;    /* LOCAL: row-major offset of the one index that is kept there; 0 = any. Others are computed */
-    emit_value value; /* VALUE: for the current place whatever the index is (fusion has checked that it fits) */
+    lp_val p;     /* BUFFER, LOCAL: the pointer; SCALAR: the value */
+    ir_ex offset; /* LOCAL: where, as an expression over symbols */
+    ir_ex
+        only_at; /* LOCAL: row-major offset of the one index that is kept there; 0 = any. Others are computed */
+    emit_value
+        value; /* VALUE: for the current place whatever the index is (fusion has checked that it fits) */
 } emit_bind;
 
 typedef struct emit_memo {
@@ -92,7 +106,8 @@ typedef struct emit_memo {
 
 typedef struct emitter {
     const ir_graph *g;
-    lp_builder *b; /* NULL: nothing is emitted; the expressions that loads and masks depend on are collected in `seen` */
+    lp_builder *
+        b; /* NULL: nothing is emitted; the expressions that loads and masks depend on are collected in `seen` */
     ir_exprs *x;
     emit_bind *bind; /* per node */
     struct {
@@ -102,15 +117,18 @@ typedef struct emitter {
     unsigned nsyms;
     ir_ex vec; /* the vector symbol, 0 = none: everything is scalar */
     unsigned lanes, width;
-    lp_val tail;  /* mask of the lanes that exist (width is 1 then), 0 = all */
-    lp_val guard[EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
+    lp_val tail; /* mask of the lanes that exist (width is 1 then), 0 = all */
+    lp_val guard
+        [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
     bool guard_uniform;
-    lp_val ahead; /* buffer that is read from memory, in order: its vector loads ask ahead; 0 = none */
+    lp_val
+        ahead; /* buffer that is read from memory, in order: its vector loads ask ahead; 0 = none */
     BZ_VEC(ir_ex) seen;
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
     BZ_VEC(ir_ex) memo_idx;
-    bool failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
+    bool
+        failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
     ir_ref unsupported;
 } emitter;
 
@@ -118,7 +136,9 @@ typedef struct emitter {
 void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
-void emit_resume(emitter *m, lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
+void emit_resume(
+    emitter *m,
+    lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
 /* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);
@@ -135,27 +155,30 @@ lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* Stores a value of node r at its index: row-major in the buffer p, along the vector symbol. */
-void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v, unsigned flags);
+void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
+                unsigned flags);
 /* What index of its operand a movement node reads at idx; false for pad and concat, which depend on conditions. */
 bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at);
 /* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
-void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes, unsigned n, ir_ex *idx);
+void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes,
+                      unsigned n, ir_ex *idx);
 
 #define PASS_NONE UINT32_MAX
 
 /* ---- schedule.c: the order of the groups, and which run in one launch */
 typedef struct schedule {
-    BZ_VEC(uint32_t) groups;  /* in order of running */
-    BZ_VEC(uint32_t) starts;  /* launch i: groups starts[i] .. starts[i+1] */
-    uint32_t *launch_of;      /* of each group */
+    BZ_VEC(uint32_t) groups; /* in order of running */
+    BZ_VEC(uint32_t) starts; /* launch i: groups starts[i] .. starts[i+1] */
+    uint32_t *launch_of;     /* of each group */
 } schedule;
 bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
 void schedule_free(schedule *s);
 /* ---- buffers.c: in which buffer each stored value lies */
 typedef struct homes {
     const schedule *s;
-    uint32_t *buffer_of;   /* node -> plan buffer, PASS_NONE = none */
-    uint32_t *first_output, *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
+    uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
+    uint32_t *first_output,
+        *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
     uint32_t *last_launch; /* the last launch that reads node r, plus 1; 0 = none */
     uint32_t *last_reader; /* the group that does, PASS_NONE = several */
 } homes;
@@ -170,7 +193,7 @@ typedef struct lower {
     pass_plan *plan;
     bz_error *e;
     homes homes;
-    emit_bind *bind; /* per node, BIND_NONE between kernels */
+    emit_bind *bind;         /* per node, BIND_NONE between kernels */
     uint32_t *slots, nslots; /* kernels of the plan by name */
     /* of the kernel at hand */
     ir_exprs x;
@@ -201,9 +224,11 @@ bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
 /* ---- buffers.c */
 bool buffers_begin(lower *l, const schedule *s);
 void buffers_end(lower *l);
-uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number); /* PASS_NONE: out of memory */
-bool buffers_choose(lower *l, uint32_t group); /* for every stored member of a group of the launch at hand */
-bool buffers_of_inputs(lower *l);              /* at the end: outputs that are inputs, unchanged */
+uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place,
+                     uint32_t number); /* PASS_NONE: out of memory */
+bool buffers_choose(lower *l,
+                    uint32_t group); /* for every stored member of a group of the launch at hand */
+bool buffers_of_inputs(lower *l);    /* at the end: outputs that are inputs, unchanged */
 
 /* ---- memory.c: offsets in the arena */
 bool memory_plan(pass_plan *p);
@@ -226,8 +251,10 @@ lp_val lower_read_ahead(const lower *l, int64_t most);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
-ir_ex lower_sym(lower *l, const char *name, int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
-ir_ex lower_vector_sym(lower *l, const char *name, int64_t size); /* always a symbol: one that vectors may run along */
+ir_ex lower_sym(lower *l, const char *name,
+                int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
+ir_ex lower_vector_sym(lower *l, const char *name,
+                       int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
 
 /* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
@@ -245,7 +272,8 @@ lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x);
 lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
 /* Adjacent pairs combined bottom-up, an odd last one carried up: p[base + i * stride] for i < n, vectors of `lanes`; the result is left
  * at i = 0 and returned. */
-lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n, int64_t stride, unsigned lanes);
+lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
+                     int64_t stride, unsigned lanes);
 /* A vector of 2^k lanes halved until one is left. */
 lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
 

@@ -22,8 +22,7 @@ typedef struct col_kernel {
 
 /* ---- the space: kept axes cut into outer and inner so that every access is linear along inner */
 
-static void set_space(col_kernel *q, unsigned inner)
-{
+static void set_space(col_kernel *q, unsigned inner) {
     lower *l = q->l;
     int64_t shape[IR_MAX_RANK], kept[IR_MAX_RANK];
     ir_ex sym[IR_MAX_RANK];
@@ -34,8 +33,7 @@ static void set_space(col_kernel *q, unsigned inner)
         bool gone = r < q->a.naxes && q->a.axes[r] == (int64_t)d;
         r += gone;
         q->k *= gone ? shape[d] : 1;
-        if (!gone)
-            kept[nkept++] = d;
+        if (!gone) kept[nkept++] = d;
     }
     inner = inner > nkept ? nkept : inner;
     for (unsigned i = 0; i < nkept; i++)
@@ -49,8 +47,7 @@ static void set_space(col_kernel *q, unsigned inner)
     fuse_space_of(l->g, FUSE_COL, l->group->head, sym, &l->space);
 }
 
-static bool linear(col_kernel *q)
-{
+static bool linear(col_kernel *q) {
     emitter *m = &q->l->m;
     int64_t coef;
     ir_ex idx[IR_MAX_RANK], rest;
@@ -71,8 +68,7 @@ static bool linear(col_kernel *q)
 /* ---- folding */
 
 /* Vectors acc[0 .. width-1] of one chain: elements k0 .. k0+count (count a value), from the identity. */
-static void fold_chain(col_kernel *q, lp_val k0, lp_val count, unsigned width, lp_val *acc)
-{
+static void fold_chain(col_kernel *q, lp_val k0, lp_val count, unsigned width, lp_val *acc) {
     lower *l = q->l;
     lp_builder *b = l->b;
     ir_ex idx[IR_MAX_RANK];
@@ -93,8 +89,7 @@ static void fold_chain(col_kernel *q, lp_val k0, lp_val count, unsigned width, l
 }
 
 /* The folded columns become the reduction's value at this place; then what is stored of the group. */
-static void finish(col_kernel *q, const lp_val *acc, unsigned width)
-{
+static void finish(col_kernel *q, const lp_val *acc, unsigned width) {
     lower *l = q->l;
     emit_bind *bind = &l->m.bind[l->group->head];
     *bind = (emit_bind){.kind = BIND_VALUE};
@@ -106,12 +101,12 @@ static void finish(col_kernel *q, const lp_val *acc, unsigned width)
     *bind = (emit_bind){0};
 }
 
-static lp_val chain_length(col_kernel *q, lp_val chain)
-{
+static lp_val chain_length(col_kernel *q, lp_val chain) {
     lp_builder *b = q->l->b;
-    if (q->k % IR_CHAIN == 0)
-        return lp_index(b, IR_CHAIN);
-    lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->k), lp_imul(b, chain, lp_index(b, IR_CHAIN))}, 2);
+    if (q->k % IR_CHAIN == 0) return lp_index(b, IR_CHAIN);
+    lp_val left =
+        lp_base(b, IR_SUB, BZ_I64,
+                (lp_val[]){lp_index(b, q->k), lp_imul(b, chain, lp_index(b, IR_CHAIN))}, 2);
     return lp_base(b, IR_MIN, BZ_I64, (lp_val[]){left, lp_index(b, IR_CHAIN)}, 2);
 }
 
@@ -122,8 +117,7 @@ typedef struct strip {
 } strip;
 typedef void strip_body(col_kernel *q, const strip *s, unsigned width);
 
-static void all_chains(col_kernel *q, const strip *s, unsigned width)
-{
+static void all_chains(col_kernel *q, const strip *s, unsigned width) {
     lower *l = q->l;
     lp_builder *b = l->b;
     lp_val acc[EMIT_MAX_WIDTH];
@@ -137,43 +131,45 @@ static void all_chains(col_kernel *q, const strip *s, unsigned width)
     lp_val ch = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->chains), 1, NULL, 0, NULL);
     fold_chain(q, lp_imul(b, ch, lp_index(b, IR_CHAIN)), chain_length(q, ch), width, acc);
     for (unsigned u = 0; u < width; u++)
-        lp_store(b, s->p, lp_iadd(b, lp_imul(b, ch, lp_index(b, stride)), lp_index(b, u * q->lanes)), acc[u], 0, 0);
+        lp_store(b, s->p,
+                 lp_iadd(b, lp_imul(b, ch, lp_index(b, stride)), lp_index(b, u * q->lanes)), acc[u],
+                 0, 0);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     for (unsigned u = 0; u < width; u++)
-        acc[u] = fold_pairwise(l, &q->a, s->p, lp_index(b, u * q->lanes), q->chains, stride, q->lanes);
+        acc[u] =
+            fold_pairwise(l, &q->a, s->p, lp_index(b, u * q->lanes), q->chains, stride, q->lanes);
     finish(q, acc, width);
 }
 
 /* Where the columns at hand lie in the kernel's partial sums [outer][chains][padded inner], for chain 0. */
-static lp_val partial_place(col_kernel *q)
-{
+static lp_val partial_place(col_kernel *q) {
     lp_builder *b = q->l->b;
     lp_val row = lp_imul(b, emit_index(&q->l->m, q->o_sym), lp_index(b, q->chains * q->padded));
     return lp_iadd(b, row, emit_index(&q->l->m, q->c_sym));
 }
 
-static void one_chain(col_kernel *q, const strip *s, unsigned width)
-{
+static void one_chain(col_kernel *q, const strip *s, unsigned width) {
     lp_builder *b = q->l->b;
     lp_val acc[EMIT_MAX_WIDTH];
-    fold_chain(q, lp_imul(b, s->chain, lp_index(b, IR_CHAIN)), chain_length(q, s->chain), width, acc);
+    fold_chain(q, lp_imul(b, s->chain, lp_index(b, IR_CHAIN)), chain_length(q, s->chain), width,
+               acc);
     lp_val at = lp_iadd(b, partial_place(q), lp_imul(b, s->chain, lp_index(b, q->padded)));
     for (unsigned u = 0; u < width; u++)
         lp_store(b, s->p, lp_iadd(b, at, lp_index(b, u * q->lanes)), acc[u], 0, 0);
 }
 
-static void combine(col_kernel *q, const strip *s, unsigned width)
-{
+static void combine(col_kernel *q, const strip *s, unsigned width) {
     lp_val acc[EMIT_MAX_WIDTH], at = partial_place(q);
     for (unsigned u = 0; u < width; u++)
-        acc[u] = fold_pairwise(q->l, &q->a, s->p, lp_iadd(q->l->b, at, lp_index(q->l->b, u * q->lanes)), q->chains, q->padded, q->lanes);
+        acc[u] =
+            fold_pairwise(q->l, &q->a, s->p, lp_iadd(q->l->b, at, lp_index(q->l->b, u * q->lanes)),
+                          q->chains, q->padded, q->lanes);
     finish(q, acc, width);
 }
 
 /* Full vectors where the strip is whole, else one masked vector after the other. */
-static void over_strip(col_kernel *q, lp_val number, strip_body *body, const strip *s)
-{
+static void over_strip(col_kernel *q, lp_val number, strip_body *body, const strip *s) {
     lower *l = q->l;
     lp_builder *b = l->b;
     int64_t cols = (int64_t)q->lanes * q->width;
@@ -181,7 +177,8 @@ static void over_strip(col_kernel *q, lp_val number, strip_body *body, const str
     bool whole = q->inner % cols == 0;
     unsigned mark = emit_mark(&l->m);
     if (!whole)
-        lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){lp_iadd(b, lo, lp_index(b, cols)), lp_index(b, q->inner)}, 2));
+        lp_if(b, lp_base(b, IR_LE, BZ_BOOL,
+                         (lp_val[]){lp_iadd(b, lo, lp_index(b, cols)), lp_index(b, q->inner)}, 2));
     emit_vector(&l->m, q->c_sym, lo, q->lanes, q->width, 0);
     body(q, s, q->width);
     emit_forget(&l->m, mark);
@@ -189,7 +186,8 @@ static void over_strip(col_kernel *q, lp_val number, strip_body *body, const str
         lp_else(b, NULL, 0);
         lp_val c = lp_loop(b, LP_SERIAL, lo, lp_index(b, q->inner), q->lanes, NULL, 0, NULL);
         lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->inner), c}, 2);
-        emit_vector(&l->m, q->c_sym, c, q->lanes, 1, q->lanes > 1 ? lower_tail_mask(l, left, q->lanes) : 0);
+        emit_vector(&l->m, q->c_sym, c, q->lanes, 1,
+                    q->lanes > 1 ? lower_tail_mask(l, left, q->lanes) : 0);
         body(q, s, 1);
         emit_forget(&l->m, mark);
         lp_end(b, NULL, 0, NULL);
@@ -198,24 +196,22 @@ static void over_strip(col_kernel *q, lp_val number, strip_body *body, const str
     emit_scalar(&l->m);
 }
 
-static lp_val quotient(col_kernel *q, lp_val x, int64_t d)
-{
+static lp_val quotient(col_kernel *q, lp_val x, int64_t d) {
     return lp_base(q->l->b, IR_IDIV, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
 }
 
-static lp_val rest(col_kernel *q, lp_val x, int64_t d)
-{
+static lp_val rest(col_kernel *q, lp_val x, int64_t d) {
     return lp_base(q->l->b, IR_IMOD, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
 }
 
 /* A phase whose tasks are (outer row, strip), and a chain if `chained`. */
-static void phase(col_kernel *q, strip_body *body, strip s, bool chained)
-{
+static void phase(col_kernel *q, strip_body *body, strip s, bool chained) {
     lower *l = q->l;
     lp_builder *b = l->b;
     int64_t per_row = q->strips * (chained ? q->chains : 1);
     unsigned mark = emit_mark(&l->m);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->outer * per_row), 1, NULL, 0, NULL);
+    lp_val t =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->outer * per_row), 1, NULL, 0, NULL);
     emit_sym(&l->m, q->o_sym, quotient(q, t, per_row));
     lp_val in_row = rest(q, t, per_row);
     s.chain = chained ? quotient(q, in_row, q->strips) : 0;
@@ -224,26 +220,23 @@ static void phase(col_kernel *q, strip_body *body, strip s, bool chained)
     lp_end(b, NULL, 0, NULL);
 }
 
-static void choose_space(col_kernel *q)
-{
+static void choose_space(col_kernel *q) {
     unsigned kept = ir_at(q->l->g, q->x)->rank - q->a.naxes;
     for (unsigned inner = kept; inner > 0; inner--) {
         set_space(q, inner);
-        if (linear(q))
-            return;
+        if (linear(q)) return;
     }
-    if (kept == 0)
-        set_space(q, 0);
+    if (kept == 0) set_space(q, 0);
 }
 
-bool lower_col(lower *l)
-{
-    col_kernel q = {.l = l, .x = ir_operand(l->g, l->group->head, 0), .a = ir_reduce_get(l->g, ir_at(l->g, l->group->head))};
+bool lower_col(lower *l) {
+    col_kernel q = {.l = l,
+                    .x = ir_operand(l->g, l->group->head, 0),
+                    .a = ir_reduce_get(l->g, ir_at(l->g, l->group->head))};
     choose_space(&q);
     q.lanes = q.inner == 1 ? 1 : lower_lanes(l); /* a single column is no vector */
     q.width = lower_ops(l) <= 40 ? 4 : 2;
-    while (q.width > 1 && q.inner < (int64_t)q.lanes * q.width)
-        q.width /= 2;
+    while (q.width > 1 && q.inner < (int64_t)q.lanes * q.width) q.width /= 2;
     int64_t cols = (int64_t)q.lanes * q.width;
     q.strips = (q.inner + cols - 1) / cols;
     q.padded = q.strips * cols;

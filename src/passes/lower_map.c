@@ -14,13 +14,11 @@ typedef struct map_space {
 } map_space;
 
 /* Makes the last `n` axes of the space the inner index, the others the outer one. */
-static void cut(lower *l, map_space *s, unsigned n)
-{
+static void cut(lower *l, map_space *s, unsigned n) {
     fuse_space *f = &l->space;
     int64_t axes[IR_MAX_RANK], *sizes = f->full;
     unsigned outer = f->nfull - n;
-    for (unsigned i = 0; i < f->nfull; i++)
-        axes[i] = i;
+    for (unsigned i = 0; i < f->nfull; i++) axes[i] = i;
     s->outer = lower_count(sizes, outer);
     s->inner = lower_count(sizes + outer, n);
     s->o = lower_sym(l, "o", s->outer);
@@ -30,8 +28,7 @@ static void cut(lower *l, map_space *s, unsigned n)
 }
 
 /* Is every index that loads and conditions depend on linear in c? */
-static bool linear(lower *l, const map_space *s)
-{
+static bool linear(lower *l, const map_space *s) {
     emitter *m = &l->m;
     int64_t coef;
     ir_ex idx[IR_MAX_RANK], rest;
@@ -51,23 +48,21 @@ static bool linear(lower *l, const map_space *s)
     return ok;
 }
 
-static void choose_space(lower *l, map_space *s, unsigned lanes)
-{
+static void choose_space(lower *l, map_space *s, unsigned lanes) {
     unsigned n = l->space.nfull;
     for (unsigned inner = n; inner > 0; inner--) {
         cut(l, s, inner);
-        if (linear(l, s))
-            break;
+        if (linear(l, s)) break;
     }
-    if (n == 0)
-        cut(l, s, 0);
-    if (n > 1 && s->inner < lanes && s->outer > 1) /* rows shorter than a vector: gather along all axes instead */
+    if (n == 0) cut(l, s, 0);
+    if (n > 1 && s->inner < lanes &&
+        s->outer > 1) /* rows shorter than a vector: gather along all axes instead */
         cut(l, s, n);
 }
 
 /* Elements lo .. hi of row o. */
-static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsigned lanes, unsigned width, unsigned flags, bool whole)
-{
+static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsigned lanes,
+                       unsigned width, unsigned flags, bool whole) {
     lp_builder *b = l->b;
     int64_t step = (int64_t)lanes * width;
     lp_val main_hi = hi;
@@ -96,13 +91,11 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
 }
 
 /* One row (or a plain vector): its length is a run-time extent, so that equal kernels of other sizes are one. */
-static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags)
-{
+static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     int64_t task = TASK;
     lp_val n = lp_add_extent(b, "n"), piece = lp_index(b, task);
-    if (!bz_vec_push(&l->extents, s->inner))
-        return false;
+    if (!bz_vec_push(&l->extents, s->inner)) return false;
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
     lp_val tasks = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){up, piece}, 2);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);
@@ -115,15 +108,17 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
 }
 
 /* Many short rows: a task is a number of them. */
-static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags)
-{
+static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
+                       unsigned flags) {
     lp_builder *b = l->b;
     int64_t rows = TASK / (s->inner ? s->inner : 1);
     rows = rows < 1 ? 1 : rows > s->outer ? s->outer : rows;
     lp_val all = lp_index(b, s->outer);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, rows ? (s->outer + rows - 1) / rows : 0), 1, NULL, 0, NULL);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
+                       lp_index(b, rows ? (s->outer + rows - 1) / rows : 0), 1, NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, lp_index(b, rows)), end = lp_iadd(b, lo, lp_index(b, rows));
-    lp_val hi = rows && s->outer % rows == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, all}, 2);
+    lp_val hi =
+        rows && s->outer % rows == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, all}, 2);
     lp_val o = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, o);
     bool whole = s->inner % ((int64_t)lanes * width) == 0;
@@ -134,12 +129,13 @@ static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned wi
 }
 
 /* Long rows: a task is a piece of one. */
-static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags)
-{
+static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
+                      unsigned flags) {
     lp_builder *b = l->b;
     int64_t pieces = (s->inner + TASK - 1) / TASK;
     lp_val count = lp_index(b, pieces);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
+    lp_val t =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2));
     lp_val lo = lp_imul(b, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2), lp_index(b, TASK));
     lp_val end = lp_iadd(b, lo, lp_index(b, TASK));
@@ -151,24 +147,20 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
 }
 
 /* Vectors side by side: long dependent bodies want four to hide latency, as long as the registers hold them. */
-static unsigned choose_width(const lower *l)
-{
+static unsigned choose_width(const lower *l) {
     unsigned ops = lower_ops(l);
-    if (ops <= 40)
-        return 4;
+    if (ops <= 40) return 4;
     return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
 }
 
-bool lower_map(lower *l)
-{
+bool lower_map(lower *l) {
     map_space s;
     unsigned lanes = lower_lanes(l), width = choose_width(l);
     choose_space(l, &s, lanes);
-    while (width > 1 && s.inner < (int64_t)lanes * width)
-        width /= 2;
+    while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
-    if (s.outer == 1)
-        return one_row(l, &s, lanes, width, flags);
-    return s.inner <= TASK ? short_rows(l, &s, lanes, width, flags) : long_rows(l, &s, lanes, width, flags);
+    if (s.outer == 1) return one_row(l, &s, lanes, width, flags);
+    return s.inner <= TASK ? short_rows(l, &s, lanes, width, flags)
+                           : long_rows(l, &s, lanes, width, flags);
 }

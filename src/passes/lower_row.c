@@ -11,12 +11,21 @@
 
 #include <string.h>
 
-enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64, ROW_TASK = 8192, WIDE_ROW = 65536, WIDE_ROWS = 16, KEEP_MAX = 1 << 20, SHORT_OPS = 12, AHEAD_BYTES = 1 << 20 };
+enum {
+    MAX_FOLDS = FUSE_MAX_FOLDS,
+    MAX_ACC = 64,
+    ROW_TASK = 8192,
+    WIDE_ROW = 65536,
+    WIDE_ROWS = 16,
+    KEEP_MAX = 1 << 20,
+    SHORT_OPS = 12,
+    AHEAD_BYTES = 1 << 20
+};
 
 typedef struct fold_node {
     ir_ref r;
     ir_reduce_attr a;
-    unsigned depth; /* the pass that folds it, counted from 1 */
+    unsigned depth;      /* the pass that folds it, counted from 1 */
     lp_val work, result; /* wide: block results [rows][blocks] and row results [rows] */
     lp_val blocks;       /* narrow: block results of one row */
     lp_val lanes;        /* the L lanes, when they are kept in memory */
@@ -30,55 +39,50 @@ typedef struct row_kernel {
     unsigned stream;      /* flags of the stores of elements */
     fold_node fold[MAX_FOLDS];
     unsigned nfolds, npasses; /* passes 0 .. npasses-1 */
-    unsigned *depth;          /* of each node of the graph: folds that must be done before it is known */
-    uint32_t *need;           /* bit p: pass p computes the node */
-    BZ_VEC(ir_ref) kept;      /* expensive nodes that a later pass needs again: kept in scratch rows */
+    unsigned *depth;     /* of each node of the graph: folds that must be done before it is known */
+    uint32_t *need;      /* bit p: pass p computes the node */
+    BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
     BZ_VEC(lp_val) kept_rows;
 } row_kernel;
 
 /* ---- analysis */
 
-static bool in_group(const lower *l, ir_ref r)
-{
+static bool in_group(const lower *l, ir_ref r) {
     return l->f->group_of[r] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[r]] == l->group;
 }
 
-static bool outside(const lower *l, ir_ref r)
-{
-    return (l->f->group_of[r] != FUSE_NO_GROUP && !in_group(l, r)) || ir_at(l->g, r)->op == IR_INPUT;
+static bool outside(const lower *l, ir_ref r) {
+    return (l->f->group_of[r] != FUSE_NO_GROUP && !in_group(l, r)) ||
+           ir_at(l->g, r)->op == IR_INPUT;
 }
 
-static bool find_depths(row_kernel *q)
-{
+static bool find_depths(row_kernel *q) {
     const ir_graph *g = q->l->g;
     ir_ref last = q->l->group->nodes.p[q->l->group->nodes.n - 1];
     q->npasses = 1;
     for (ir_ref r = 1; r <= last; r++) {
         const ir_node *n = ir_at(g, r);
-        if (outside(q->l, r))
-            continue;
+        if (outside(q->l, r)) continue;
         for (unsigned i = 0; i < n->nin; i++) {
             unsigned d = q->depth[ir_in(g, n)[i]];
             q->depth[r] = d > q->depth[r] ? d : q->depth[r];
         }
-        if (n->op != IR_REDUCE || !in_group(q->l, r))
-            continue;
-        if (q->nfolds == MAX_FOLDS)
-            return false;
-        q->fold[q->nfolds++] = (fold_node){.r = r, .a = ir_reduce_get(g, n), .depth = ++q->depth[r]};
+        if (n->op != IR_REDUCE || !in_group(q->l, r)) continue;
+        if (q->nfolds == MAX_FOLDS) return false;
+        q->fold[q->nfolds++] =
+            (fold_node){.r = r, .a = ir_reduce_get(g, n), .depth = ++q->depth[r]};
         q->npasses = q->depth[r] + 1 > q->npasses ? q->depth[r] + 1 : q->npasses;
     }
     return q->npasses <= 31;
 }
 
-static bool stored_full(const lower *l, ir_ref r)
-{
-    return l->f->stored[r] && ir_at(l->g, r)->op != IR_REDUCE && fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
+static bool stored_full(const lower *l, ir_ref r) {
+    return l->f->stored[r] && ir_at(l->g, r)->op != IR_REDUCE &&
+           fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
 }
 
 /* Which passes compute which nodes; expensive ones that two passes need are kept instead. */
-static bool find_needs(row_kernel *q, bool keep)
-{
+static bool find_needs(row_kernel *q, bool keep) {
     lower *l = q->l;
     const ir_graph *g = l->g;
     for (unsigned i = 0; i < q->nfolds; i++)
@@ -89,16 +93,14 @@ static bool find_needs(row_kernel *q, bool keep)
     for (ir_ref r = l->group->nodes.p[l->group->nodes.n - 1]; r > 0; r--) {
         const ir_node *n = ir_at(g, r);
         uint32_t need = q->need[r];
-        if (!need || outside(l, r) || (n->op == IR_REDUCE && in_group(l, r)))
-            continue;
+        if (!need || outside(l, r) || (n->op == IR_REDUCE && in_group(l, r))) continue;
         bool again = (need & (need - 1)) != 0;
-        if (keep && again && (ir_ops[n->op].flags & IR_EXPENSIVE) && fuse_level_of(g, &l->space, r) == FUSE_FULL && in_group(l, r)) {
+        if (keep && again && (ir_ops[n->op].flags & IR_EXPENSIVE) &&
+            fuse_level_of(g, &l->space, r) == FUSE_FULL && in_group(l, r)) {
             need &= -need; /* the first pass only */
-            if (!bz_vec_push(&q->kept, r))
-                return false;
+            if (!bz_vec_push(&q->kept, r)) return false;
         }
-        for (unsigned i = 0; i < n->nin; i++)
-            q->need[ir_in(g, n)[i]] |= need;
+        for (unsigned i = 0; i < n->nin; i++) q->need[ir_in(g, n)[i]] |= need;
     }
     return true;
 }
@@ -109,22 +111,22 @@ typedef struct stretch {
     row_kernel *q;
     unsigned pass;
     unsigned folds[MAX_FOLDS], nfolds; /* of this pass */
-    unsigned width; /* vectors that are computed side by side */
-    bool in_memory; /* the L lanes are an array, and the code is one loop over it: for long bodies, where that costs nothing */
+    unsigned width;                    /* vectors that are computed side by side */
+    bool
+        in_memory; /* the L lanes are an array, and the code is one loop over it: for long bodies, where that costs nothing */
     lp_val acc[MAX_FOLDS][MAX_ACC];
 } stretch;
 
-static void store_kept(stretch *s, lp_val row, const emit_value *v)
-{
+static void store_kept(stretch *s, lp_val row, const emit_value *v) {
     emitter *m = &s->q->l->m;
     lp_val k = emit_index(m, s->q->k_sym);
     for (unsigned u = 0; u < m->width; u++)
-        lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)), emit_lane_value(m, v, u), m->tail, 0);
+        lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)),
+                 emit_lane_value(m, v, u), m->tail, 0);
 }
 
 /* Stores the members on the level of elements that this pass knows: all values first, then all stores. */
-static void store_elements(stretch *s)
-{
+static void store_elements(stretch *s) {
     lower *l = s->q->l;
     ir_ex idx[IR_MAX_RANK];
     emit_value *values = bz_mem_alloc((l->outputs.n + 1) * sizeof *values);
@@ -132,8 +134,7 @@ static void store_elements(stretch *s)
     for (int store = 0; values && store < 2; store++)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
             ir_ref r = l->outputs.p[i];
-            if (!stored_full(l, r) || s->q->depth[r] != s->pass)
-                continue;
+            if (!stored_full(l, r) || s->q->depth[r] != s->pass) continue;
             fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
             if (store)
                 emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[i], s->q->stream);
@@ -144,16 +145,14 @@ static void store_elements(stretch *s)
 }
 
 /* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
-static void step(stretch *s, unsigned at)
-{
+static void step(stretch *s, unsigned at) {
     row_kernel *q = s->q;
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
     for (uint32_t i = 0; i < q->kept.n; i++) {
         ir_ref r = q->kept.p[i];
         unsigned first = (unsigned)__builtin_ctz(q->need[r]);
-        if (first != s->pass)
-            continue;
+        if (first != s->pass) continue;
         fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
         emit_value v = emit_node(&l->m, r, idx);
         store_kept(s, q->kept_rows.p[i], &v);
@@ -172,59 +171,62 @@ static void step(stretch *s, unsigned at)
 }
 
 /* All L lanes once, beginning at k. */
-static void all_lanes(stretch *s, lp_val k)
-{
+static void all_lanes(stretch *s, lp_val k) {
     row_kernel *q = s->q;
     for (unsigned at = 0; at < q->nvec; at += s->width) {
         unsigned mark = emit_mark(&q->l->m);
-        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)), q->lanes, s->width, 0);
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)),
+                    q->lanes, s->width, 0);
         step(s, at);
         emit_forget(&q->l->m, mark);
     }
 }
 
 /* The last `left` < L elements. */
-static void some_lanes(stretch *s, lp_val k, int64_t left)
-{
+static void some_lanes(stretch *s, lp_val k, int64_t left) {
     row_kernel *q = s->q;
     lp_builder *b = q->l->b;
     for (unsigned at = 0; (int64_t)at * q->lanes < left; at++) {
         unsigned mark = emit_mark(&q->l->m);
         int64_t here = left - (int64_t)at * q->lanes;
-        lp_val mask = here < (int64_t)q->lanes ? lower_tail_mask(q->l, lp_index(b, here), q->lanes) : 0;
-        emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1, mask);
+        lp_val mask =
+            here < (int64_t)q->lanes ? lower_tail_mask(q->l, lp_index(b, here), q->lanes) : 0;
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1,
+                    mask);
         step(s, at);
         emit_forget(&q->l->m, mark);
     }
 }
 
 /* The step for `width` vectors at lane `at` (a value) of the arrays of lanes. */
-static void lanes_in_memory(stretch *s, lp_val k, lp_val at, unsigned width, lp_val mask)
-{
+static void lanes_in_memory(stretch *s, lp_val k, lp_val at, unsigned width, lp_val mask) {
     row_kernel *q = s->q;
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
     emit_vector(&q->l->m, q->k_sym, k, q->lanes, width, mask);
     for (unsigned f = 0; f < s->nfolds; f++)
         for (unsigned u = 0; u < width; u++)
-            s->acc[f][u] = lp_load(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)), q->lanes, 0, 0);
+            s->acc[f][u] = lp_load(b, q->fold[s->folds[f]].lanes,
+                                   lp_iadd(b, at, lp_index(b, u * q->lanes)), q->lanes, 0, 0);
     step(s, 0);
     for (unsigned f = 0; f < s->nfolds; f++)
         for (unsigned u = 0; u < width; u++)
-            lp_store(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)), s->acc[f][u], 0, 0);
+            lp_store(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)),
+                     s->acc[f][u], 0, 0);
     emit_forget(&q->l->m, mark);
 }
 
 /* Elements lo .. lo+count through the arrays of lanes: two loops, each with one copy of the body. */
-static void fold_in_memory(stretch *s, lp_val lo, int64_t count)
-{
+static void fold_in_memory(stretch *s, lp_val lo, int64_t count) {
     row_kernel *q = s->q;
     lp_builder *b = q->l->b;
-    int64_t lanes = (int64_t)q->lanes * q->nvec, stride = (int64_t)q->lanes * s->width, whole = count / stride * stride;
+    int64_t lanes = (int64_t)q->lanes * q->nvec, stride = (int64_t)q->lanes * s->width,
+            whole = count / stride * stride;
     for (unsigned f = 0; f < s->nfolds; f++) {
         const fold_node *n = &q->fold[s->folds[f]];
         for (unsigned v = 0; v < q->nvec; v++)
-            lp_store(b, n->lanes, lp_index(b, v * q->lanes), lp_const(b, n->a.acc, fold_identity(&n->a), q->lanes), 0, 0);
+            lp_store(b, n->lanes, lp_index(b, v * q->lanes),
+                     lp_const(b, n->a.acc, fold_identity(&n->a), q->lanes), 0, 0);
     }
     if (whole) {
         lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), stride, NULL, 0, NULL);
@@ -233,20 +235,22 @@ static void fold_in_memory(stretch *s, lp_val lo, int64_t count)
         lp_end(b, NULL, 0, NULL);
     }
     if (whole < count) {
-        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, whole), lp_index(b, count), q->lanes, NULL, 0, NULL);
+        lp_val j =
+            lp_loop(b, LP_SERIAL, lp_index(b, whole), lp_index(b, count), q->lanes, NULL, 0, NULL);
         lp_val at = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){j, lp_index(b, lanes)}, 2);
         lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, count), j}, 2);
-        lanes_in_memory(s, lp_iadd(b, lo, j), at, 1, q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
+        lanes_in_memory(s, lp_iadd(b, lo, j), at, 1,
+                        q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
         lp_end(b, NULL, 0, NULL);
     }
     for (unsigned f = 0; f < s->nfolds; f++)
         for (unsigned v = 0; v < q->nvec; v++)
-            s->acc[f][v] = lp_load(b, q->fold[s->folds[f]].lanes, lp_index(b, v * q->lanes), q->lanes, 0, 0);
+            s->acc[f][v] =
+                lp_load(b, q->fold[s->folds[f]].lanes, lp_index(b, v * q->lanes), q->lanes, 0, 0);
 }
 
 /* The same with the lanes in registers, carried round the loop. */
-static void fold_in_registers(stretch *s, lp_val lo, int64_t count)
-{
+static void fold_in_registers(stretch *s, lp_val lo, int64_t count) {
     row_kernel *q = s->q;
     lp_builder *b = q->l->b;
     int64_t lanes = (int64_t)q->lanes * q->nvec, steps = count / lanes;
@@ -260,7 +264,8 @@ static void fold_in_registers(stretch *s, lp_val lo, int64_t count)
     if (steps == 1) {
         all_lanes(s, lo);
     } else if (steps > 1) {
-        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, steps * lanes), lanes, flat, n, carry);
+        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, steps * lanes), lanes, flat, n,
+                           carry);
         for (unsigned f = 0; f < s->nfolds; f++)
             memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
         all_lanes(s, lp_iadd(b, lo, j));
@@ -270,13 +275,11 @@ static void fold_in_registers(stretch *s, lp_val lo, int64_t count)
         for (unsigned f = 0; f < s->nfolds; f++)
             memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
     }
-    if (count % lanes)
-        some_lanes(s, lp_iadd(b, lo, lp_index(b, steps * lanes)), count % lanes);
+    if (count % lanes) some_lanes(s, lp_iadd(b, lo, lp_index(b, steps * lanes)), count % lanes);
 }
 
 /* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
-static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
-{
+static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out) {
     row_kernel *q = s->q;
     lower *l = q->l;
     if (s->in_memory || !s->nfolds)
@@ -294,40 +297,33 @@ static void fold_stretch(stretch *s, lp_val lo, int64_t count, lp_val *out)
 }
 
 /* Base operations per element that the pass computes. */
-static unsigned pass_ops(const row_kernel *q, unsigned pass)
-{
+static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
     unsigned ops = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (q->need[g->nodes.p[i]] >> pass & 1)
-            ops += lower_node_ops(q->l, g->nodes.p[i]);
+        if (q->need[g->nodes.p[i]] >> pass & 1) ops += lower_node_ops(q->l, g->nodes.p[i]);
     return ops;
 }
 
-static stretch begin_pass(row_kernel *q, unsigned pass)
-{
+static stretch begin_pass(row_kernel *q, unsigned pass) {
     stretch s = {.q = q, .pass = pass};
     unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
     s.in_memory = ops > SHORT_OPS;
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
     s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
-        if (q->fold[f].depth == pass + 1)
-            s.folds[s.nfolds++] = f;
+        if (q->fold[f].depth == pass + 1) s.folds[s.nfolds++] = f;
     return s;
 }
 
-static bool pass_stores(const row_kernel *q, unsigned pass)
-{
+static bool pass_stores(const row_kernel *q, unsigned pass) {
     const lower *l = q->l;
     for (uint32_t i = 0; i < l->outputs.n; i++)
-        if (stored_full(l, l->outputs.p[i]) && q->depth[l->outputs.p[i]] == pass)
-            return true;
+        if (stored_full(l, l->outputs.p[i]) && q->depth[l->outputs.p[i]] == pass) return true;
     return false;
 }
 
-static void store_row_results(row_kernel *q)
-{
+static void store_row_results(row_kernel *q) {
     emit_scalar(&q->l->m);
     lower_store_outputs(q->l, FUSE_KEPT, 0);
 }
@@ -335,8 +331,7 @@ static void store_row_results(row_kernel *q)
 /* ---- narrow: a task is some whole rows */
 
 /* Blocks of 4096 into block results, then pairwise. */
-static void fold_blocks(row_kernel *q, stretch *s, lp_val *out)
-{
+static void fold_blocks(row_kernel *q, stretch *s, lp_val *out) {
     lower *l = q->l;
     lp_builder *b = l->b;
     int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
@@ -358,67 +353,68 @@ static void fold_blocks(row_kernel *q, stretch *s, lp_val *out)
 }
 
 /* From now on the kept row stands for the node, where it is read at its own index. */
-static void bind_kept(row_kernel *q, uint32_t i)
-{
+static void bind_kept(row_kernel *q, uint32_t i) {
     lower *l = q->l;
     ir_ref r = q->kept.p[i];
     ir_ex idx[IR_MAX_RANK];
     fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL, .p = q->kept_rows.p[i], .offset = q->k_sym, .only_at = emit_offset(&l->m, r, idx)};
+    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
+                               .p = q->kept_rows.p[i],
+                               .offset = q->k_sym,
+                               .only_at = emit_offset(&l->m, r, idx)};
 }
 
-static void narrow_row(row_kernel *q)
-{
+static void narrow_row(row_kernel *q) {
     lower *l = q->l;
     lp_val out[MAX_FOLDS];
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
-        if (!s.nfolds && !pass_stores(q, pass))
-            continue;
+        if (!s.nfolds && !pass_stores(q, pass)) continue;
         if (q->blocks > 1)
             fold_blocks(q, &s, out);
         else
             fold_stretch(&s, lp_index(l->b, 0), q->k, out);
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
-            l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR, .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
+            l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR,
+                                          .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
         }
         for (uint32_t i = 0; i < q->kept.n; i++)
-            if ((unsigned)__builtin_ctz(q->need[q->kept.p[i]]) == pass)
-                bind_kept(q, i);
+            if ((unsigned)__builtin_ctz(q->need[q->kept.p[i]]) == pass) bind_kept(q, i);
     }
     store_row_results(q);
 }
 
-static bool make_scratch(row_kernel *q)
-{
+static bool make_scratch(row_kernel *q) {
     lower *l = q->l;
     for (uint32_t i = 0; i < q->kept.n; i++)
-        if (!bz_vec_push(&q->kept_rows, lp_local(l->b, ir_dtype(l->g, q->kept.p[i]), q->k, LP_SCRATCH)))
+        if (!bz_vec_push(&q->kept_rows,
+                         lp_local(l->b, ir_dtype(l->g, q->kept.p[i]), q->k, LP_SCRATCH)))
             return false;
     for (unsigned f = 0; q->blocks > 1 && f < q->nfolds; f++)
         q->fold[f].blocks = lp_local(l->b, q->fold[f].a.acc, q->blocks, LP_SCRATCH);
     return true;
 }
 
-static void make_lanes(row_kernel *q)
-{
+static void make_lanes(row_kernel *q) {
     for (unsigned f = 0; f < q->nfolds; f++)
-        q->fold[f].lanes = lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
+        q->fold[f].lanes =
+            lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
 }
 
-static bool narrow(row_kernel *q)
-{
+static bool narrow(row_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
     int64_t per = ROW_TASK / (q->k > 0 ? q->k : 1);
     per = per < 1 ? 1 : per > q->rows ? q->rows : per;
-    if (q->rows == 0 || !make_scratch(q))
-        return q->rows == 0;
+    if (q->rows == 0 || !make_scratch(q)) return q->rows == 0;
     make_lanes(q);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1, NULL, 0, NULL);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1,
+                       NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, lp_index(b, per)), end = lp_iadd(b, lo, lp_index(b, per));
-    lp_val hi = q->rows % per == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, q->rows)}, 2);
+    lp_val hi = q->rows % per == 0
+                    ? end
+                    : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, q->rows)}, 2);
     lp_val i = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, q->i_sym, i);
     narrow_row(q);
@@ -429,8 +425,7 @@ static bool narrow(row_kernel *q)
 
 /* ---- wide: a task is a block of a row */
 
-static void block_task(row_kernel *q, stretch *s, lp_val t, lp_val block, int64_t count)
-{
+static void block_task(row_kernel *q, stretch *s, lp_val t, lp_val block, int64_t count) {
     lp_val out[MAX_FOLDS];
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
@@ -440,12 +435,12 @@ static void block_task(row_kernel *q, stretch *s, lp_val t, lp_val block, int64_
     emit_forget(&q->l->m, mark);
 }
 
-static void wide_blocks(row_kernel *q, stretch *s)
-{
+static void wide_blocks(row_kernel *q, stretch *s) {
     lp_builder *b = q->l->b;
     int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
     unsigned mark = emit_mark(&q->l->m);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->rows * q->blocks), 1, NULL, 0, NULL);
+    lp_val t =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->rows * q->blocks), 1, NULL, 0, NULL);
     lp_val count = lp_index(b, q->blocks);
     emit_sym(&q->l->m, q->i_sym, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2));
     lp_val block = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2);
@@ -463,8 +458,7 @@ static void wide_blocks(row_kernel *q, stretch *s)
 }
 
 /* Combines the blocks of each row; after the last pass also what the rows give. */
-static void wide_rows(row_kernel *q, stretch *s, bool last)
-{
+static void wide_rows(row_kernel *q, stretch *s, bool last) {
     lower *l = q->l;
     lp_builder *b = l->b;
     unsigned mark = emit_mark(&l->m);
@@ -477,14 +471,12 @@ static void wide_rows(row_kernel *q, stretch *s, bool last)
         lp_store(b, n->result, i, fold_narrow(l, &n->a, ir_dtype(l->g, n->r), r), 0, 0);
         l->m.bind[n->r] = (emit_bind){.kind = BIND_LOCAL, .p = n->result, .offset = q->i_sym};
     }
-    if (last)
-        store_row_results(q);
+    if (last) store_row_results(q);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
 
-static bool wide(row_kernel *q)
-{
+static bool wide(row_kernel *q) {
     lower *l = q->l;
     unsigned last_fold = 0;
     for (unsigned f = 0; f < q->nfolds; f++) {
@@ -496,19 +488,16 @@ static bool wide(row_kernel *q)
     make_lanes(q);
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
-        if (!s.nfolds && !pass_stores(q, pass))
-            continue;
+        if (!s.nfolds && !pass_stores(q, pass)) continue;
         wide_blocks(q, &s);
-        if (s.nfolds)
-            wide_rows(q, &s, pass + 1 == last_fold);
+        if (s.nfolds) wide_rows(q, &s, pass + 1 == last_fold);
     }
     return true;
 }
 
 /* ---- the kernel */
 
-static void set_space(row_kernel *q)
-{
+static void set_space(row_kernel *q) {
     lower *l = q->l;
     const ir_node *n = ir_at(l->g, l->group->head);
     ir_ref x = ir_in(l->g, n)[0];
@@ -521,8 +510,7 @@ static void set_space(row_kernel *q)
     for (unsigned d = 0, k = 0; d < ir_at(l->g, x)->rank; d++) {
         bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
         k += gone;
-        if (!gone)
-            kept[nkept++] = d;
+        if (!gone) kept[nkept++] = d;
         *(gone ? &q->k : &q->rows) *= shape[d];
     }
     q->i_sym = lower_sym(l, "i", q->rows);
@@ -532,20 +520,16 @@ static void set_space(row_kernel *q)
     fuse_space_of(l->g, FUSE_ROW, l->group->head, sym, &l->space);
 }
 
-static void choose_vectors(row_kernel *q)
-{
+static void choose_vectors(row_kernel *q) {
     unsigned lanes = 1, full = lower_lanes(q->l);
-    while (lanes < IR_LANES && (int64_t)lanes < q->k)
-        lanes *= 2;
+    while (lanes < IR_LANES && (int64_t)lanes < q->k) lanes *= 2;
     q->lanes = lanes < full ? lanes : full;
     q->nvec = lanes / q->lanes;
 }
 
-bool lower_row(lower *l)
-{
+bool lower_row(lower *l) {
     row_kernel *q = bz_mem_zero(1, sizeof *q);
-    if (!q)
-        return false;
+    if (!q) return false;
     q->l = l;
     q->depth = bz_mem_zero(l->g->n.n, sizeof *q->depth);
     q->need = bz_mem_zero(l->g->n.n, sizeof *q->need);
@@ -555,7 +539,8 @@ bool lower_row(lower *l)
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
     l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
     bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
-    bool ok = q->depth && q->need && find_depths(q) && find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
+    bool ok = q->depth && q->need && find_depths(q) &&
+              find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
     bz_mem_free(q->depth);
     bz_mem_free(q->need);
     bz_vec_free(&q->kept);

@@ -25,26 +25,24 @@ typedef struct hook {
 
 typedef struct planner {
     pass_plan *p;
-    uint32_t size;          /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
+    uint32_t
+        size; /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
     uint32_t *first, *below; /* of each node: its first hook + 1, and hooks at it and below */
     BZ_VEC(hook) hooks;
     BZ_VEC(extent) met;
     bool failed;
 } planner;
 
-static int64_t bytes_of(const pass_buffer *b)
-{
+static int64_t bytes_of(const pass_buffer *b) {
     int64_t n = b->count * (int64_t)ir_dtype_bytes(b->dtype);
     return n <= 0 ? ALIGN : (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 /* ---- the tree of lives */
 
-static void hang(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t buffer)
-{
+static void hang(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t buffer) {
     const pass_buffer *b = &w->p->buffers.p[buffer];
-    if (hi < b->first || lo > b->last || w->failed)
-        return;
+    if (hi < b->first || lo > b->last || w->failed) return;
     w->below[node]++;
     if (lo < b->first || hi > b->last) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -57,45 +55,37 @@ static void hang(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t b
 }
 
 /* Whom does `b` meet? One that hangs at several nodes may be listed twice. */
-static void meet(planner *w, uint32_t node, uint32_t lo, uint32_t hi, const pass_buffer *b)
-{
-    if (hi < b->first || lo > b->last || !w->below[node] || w->failed)
-        return;
+static void meet(planner *w, uint32_t node, uint32_t lo, uint32_t hi, const pass_buffer *b) {
+    if (hi < b->first || lo > b->last || !w->below[node] || w->failed) return;
     for (uint32_t i = w->first[node]; i != NONE; i = w->hooks.p[i - 1].next) {
         const pass_buffer *o = &w->p->buffers.p[w->hooks.p[i - 1].buffer];
         w->failed |= !bz_vec_push(&w->met, ((extent){o->offset, o->offset + bytes_of(o)}));
     }
-    if (lo == hi)
-        return;
+    if (lo == hi) return;
     uint32_t mid = lo + (hi - lo) / 2;
     meet(w, 2 * node, lo, mid, b);
     meet(w, 2 * node + 1, mid + 1, hi, b);
 }
 
-static int by_offset(const void *a, const void *b)
-{
+static int by_offset(const void *a, const void *b) {
     const extent *x = a, *y = b;
     return (x->from > y->from) - (x->from < y->from);
 }
 
 /* Lowest offset at which `b` fits between the placed buffers that live at the same time. */
-static int64_t lowest_fit(planner *w, const pass_buffer *b)
-{
+static int64_t lowest_fit(planner *w, const pass_buffer *b) {
     int64_t at = 0, need = bytes_of(b);
     w->met.n = 0;
     meet(w, 1, 0, w->size - 1, b);
-    if (w->met.n)
-        qsort(w->met.p, w->met.n, sizeof *w->met.p, by_offset);
+    if (w->met.n) qsort(w->met.p, w->met.n, sizeof *w->met.p, by_offset);
     for (uint32_t i = 0; i < w->met.n && w->met.p[i].from < at + need; i++)
         at = w->met.p[i].to > at ? w->met.p[i].to : at;
     return at;
 }
 
-static int64_t assign(planner *w, const uint32_t *order, unsigned n)
-{
+static int64_t assign(planner *w, const uint32_t *order, unsigned n) {
     int64_t top = 0;
-    for (uint32_t i = 0; i < 2 * w->size; i++)
-        w->first[i] = w->below[i] = NONE;
+    for (uint32_t i = 0; i < 2 * w->size; i++) w->first[i] = w->below[i] = NONE;
     w->hooks.n = 0;
     for (unsigned i = 0; i < n && !w->failed; i++) {
         pass_buffer *b = &w->p->buffers.p[order[i]];
@@ -107,11 +97,9 @@ static int64_t assign(planner *w, const uint32_t *order, unsigned n)
 }
 
 /* Most bytes that live during one launch; -1: out of memory. */
-static int64_t bound(const pass_plan *p, const uint32_t *order, unsigned n)
-{
+static int64_t bound(const pass_plan *p, const uint32_t *order, unsigned n) {
     int64_t most = 0, live = 0, *change = bz_mem_zero(p->launches.n + 2, sizeof *change);
-    if (!change)
-        return -1;
+    if (!change) return -1;
     for (unsigned i = 0; i < n; i++) {
         const pass_buffer *b = &p->buffers.p[order[i]];
         change[b->first] += bytes_of(b);
@@ -131,57 +119,44 @@ typedef struct weight {
 } weight;
 
 /* Largest first; equal sizes by number, so that the order is the same on every machine. */
-static int by_size(const void *a, const void *b)
-{
+static int by_size(const void *a, const void *b) {
     const weight *x = a, *y = b;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
     return (x->buffer > y->buffer) - (x->buffer < y->buffer);
 }
 
-static bool sort_by_size(const pass_plan *p, uint32_t *order, unsigned n)
-{
+static bool sort_by_size(const pass_plan *p, uint32_t *order, unsigned n) {
     weight *s = bz_mem_alloc((n + 1) * sizeof *s);
-    if (!s)
-        return false;
-    for (unsigned i = 0; i < n; i++)
-        s[i] = (weight){bytes_of(&p->buffers.p[order[i]]), order[i]};
+    if (!s) return false;
+    for (unsigned i = 0; i < n; i++) s[i] = (weight){bytes_of(&p->buffers.p[order[i]]), order[i]};
     qsort(s, n, sizeof *s, by_size);
-    for (unsigned i = 0; i < n; i++)
-        order[i] = s[i].buffer;
+    for (unsigned i = 0; i < n; i++) order[i] = s[i].buffer;
     bz_mem_free(s);
     return true;
 }
 
 /* Places the arena's buffers; their numbers, first-born first, stand in `born`, and there is room for as many in `sized`. */
-static void place_all(planner *w, uint32_t *born, uint32_t *sized, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        sized[i] = born[i];
+static void place_all(planner *w, uint32_t *born, uint32_t *sized, unsigned n) {
+    for (unsigned i = 0; i < n; i++) sized[i] = born[i];
     w->failed |= !sort_by_size(w->p, sized, n);
     w->p->arena_bound = bound(w->p, born, n);
     int64_t bytes = assign(w, born, n);
     w->p->arena_bytes = assign(w, sized, n);
-    if (bytes < w->p->arena_bytes)
-        w->p->arena_bytes = assign(w, born, n);
+    if (bytes < w->p->arena_bytes) w->p->arena_bytes = assign(w, born, n);
     w->failed |= w->p->arena_bound < 0;
 }
 
-bool memory_plan(pass_plan *p)
-{
+bool memory_plan(pass_plan *p) {
     planner w = {.p = p, .size = 1};
     unsigned n = 0;
-    while (w.size < p->launches.n)
-        w.size *= 2;
+    while (w.size < p->launches.n) w.size *= 2;
     w.first = bz_mem_alloc(2 * w.size * sizeof *w.first);
     w.below = bz_mem_alloc(2 * w.size * sizeof *w.below);
     uint32_t *born = bz_mem_alloc((2 * p->buffers.n + 1) * sizeof *born);
     w.failed = !w.first || !w.below || !born;
     for (uint32_t i = 0; i < p->buffers.n && !w.failed; i++)
-        if (p->buffers.p[i].place == PASS_ARENA)
-            born[n++] = i;
-    if (!w.failed)
-        place_all(&w, born, born + n, n);
+        if (p->buffers.p[i].place == PASS_ARENA) born[n++] = i;
+    if (!w.failed) place_all(&w, born, born + n, n);
     bz_mem_free(born);
     bz_mem_free(w.first);
     bz_mem_free(w.below);

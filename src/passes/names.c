@@ -15,42 +15,32 @@ typedef struct words {
     unsigned n;
 } words;
 
-static int find(const words *s, const char *w)
-{
+static int find(const words *s, const char *w) {
     for (unsigned i = 0; i < s->n; i++)
-        if (!strcmp(s->w[i], w))
-            return (int)i;
+        if (!strcmp(s->w[i], w)) return (int)i;
     return -1;
 }
 
-static void add(words *s, const char *w)
-{
-    if (s->n < MAX_WORDS && find(s, w) < 0)
-        s->w[s->n++] = w;
+static void add(words *s, const char *w) {
+    if (s->n < MAX_WORDS && find(s, w) < 0) s->w[s->n++] = w;
 }
 
-static void drop(words *s, const char *w)
-{
+static void drop(words *s, const char *w) {
     int at = find(s, w);
-    if (at < 0)
-        return;
+    if (at < 0) return;
     memmove(s->w + at, s->w + at + 1, (s->n - (unsigned)at - 1) * sizeof *s->w);
     s->n--;
 }
 
 /* An add of what is repeated along an axis, in the epilogue of a product. */
-static bool is_bias(const ir_graph *g, fuse_kind kind, const ir_node *n)
-{
-    if (kind != FUSE_DOT || n->op != IR_ADD)
-        return false;
+static bool is_bias(const ir_graph *g, fuse_kind kind, const ir_node *n) {
+    if (kind != FUSE_DOT || n->op != IR_ADD) return false;
     return ir_at(g, ir_in(g, n)[0])->op == IR_EXPAND || ir_at(g, ir_in(g, n)[1])->op == IR_EXPAND;
 }
 
-static const char *word_of(const ir_graph *g, fuse_kind kind, ir_ref r)
-{
+static const char *word_of(const ir_graph *g, fuse_kind kind, ir_ref r) {
     const ir_node *n = ir_at(g, r);
-    if (n->op == IR_REDUCE)
-        return ir_reduce_name(ir_reduce_get(g, n).kind);
+    if (n->op == IR_REDUCE) return ir_reduce_name(ir_reduce_get(g, n).kind);
     return is_bias(g, kind, n) ? "bias" : ir_ops[n->op].name;
 }
 
@@ -60,30 +50,36 @@ static const struct idiom {
     const char *name;
     const char *needs[5], *means[8]; /* means: these need not be said any more */
 } idioms[] = {
-    {FUSE_ROW, "log_softmax_row", {"max", "sub", "exp", "sum", "log"}, {"max", "sub", "exp", "sum", "log"}},
-    {FUSE_ROW, "softmax_row", {"max", "sub", "exp", "sum", "div"}, {"max", "sub", "exp", "sum", "div"}},
-    {FUSE_ROW, "norm_row", {"sum", "rsqrt"}, {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
+    {FUSE_ROW,
+     "log_softmax_row",
+     {"max", "sub", "exp", "sum", "log"},
+     {"max", "sub", "exp", "sum", "log"}},
+    {FUSE_ROW,
+     "softmax_row",
+     {"max", "sub", "exp", "sum", "div"},
+     {"max", "sub", "exp", "sum", "div"}},
+    {FUSE_ROW,
+     "norm_row",
+     {"sum", "rsqrt"},
+     {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
     {FUSE_DOT, "gemm", {"dot"}, {"dot"}},
 };
-static const char *const kinds[] = {[FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "gemm"};
+static const char *const kinds[] = {
+    [FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "gemm"};
 
-static const char *stem_of(fuse_kind kind, words *s)
-{
+static const char *stem_of(fuse_kind kind, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {
         const struct idiom *d = &idioms[i];
         bool all = d->kind == kind;
         for (unsigned k = 0; all && k < BZ_LEN(d->needs) && d->needs[k]; k++)
             all = find(s, d->needs[k]) >= 0;
-        for (unsigned k = 0; all && k < BZ_LEN(d->means) && d->means[k]; k++)
-            drop(s, d->means[k]);
-        if (all)
-            return d->name;
+        for (unsigned k = 0; all && k < BZ_LEN(d->means) && d->means[k]; k++) drop(s, d->means[k]);
+        if (all) return d->name;
     }
     return kinds[kind];
 }
 
-void name_group(bz_text *t, const ir_graph *g, const fuse_group *group)
-{
+void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
     words s = {.n = 0};
     for (uint32_t i = 0; i < group->nodes.n; i++)
         if (ir_at(g, group->nodes.p[i])->op != IR_CAST || group->nodes.n == 1)

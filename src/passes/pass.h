@@ -27,15 +27,16 @@ typedef struct pass_buffer {
     bz_dtype dtype;
     int64_t count; /* elements, row-major contiguous */
     pass_place place;
-    uint32_t number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
-    int64_t offset;  /* ARENA: bytes from its start, a multiple of 64 */
+    uint32_t
+        number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
+    int64_t offset;       /* ARENA: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
     bool taken;           /* INPUT: an output lies in it */
 } pass_buffer;
 
 /* One use of a kernel: its code with these buffers, extents and scalars. */
 typedef struct pass_segment {
-    uint32_t kernel; /* index in plan->code */
+    uint32_t kernel;         /* index in plan->code */
     const uint32_t *buffers; /* plan buffers, one per kernel buffer */
     const int64_t *extents;
     const uint32_t *scalars; /* graph inputs that are scalars, one per kernel scalar */
@@ -44,7 +45,8 @@ typedef struct pass_segment {
 /* What the runtime starts at once: segments that do not depend on each other (one kernel each in the sense of the reports, which
  * call a whole launch "a kernel"). Phase p of all segments runs, then phase p + 1. */
 typedef struct pass_launch {
-    const char *name; /* "softmax_row_0", "gemm_bias_relu_1" ...: a C identifier, unique in the plan */
+    const char
+        *name; /* "softmax_row_0", "gemm_bias_relu_1" ...: a C identifier, unique in the plan */
     const pass_segment *segments;
     uint32_t nsegments;
     const ir_ref *nodes; /* of plan->graph, that it computes */
@@ -60,9 +62,11 @@ typedef struct pass_refusal {
 } pass_refusal;
 
 typedef struct pass_plan {
-    ir_graph *graph;   /* what was lowered (after all graph passes): nodes, names and source lines for reports. Owned */
-    ir_module *module; /* owns graph's expressions; borrowed from the caller, must outlive the plan */
-    lp_module *code;   /* kernels, functions first; each distinct kernel once. Owned */
+    ir_graph *
+        graph; /* what was lowered (after all graph passes): nodes, names and source lines for reports. Owned */
+    ir_module
+        *module;     /* owns graph's expressions; borrowed from the caller, must outlive the plan */
+    lp_module *code; /* kernels, functions first; each distinct kernel once. Owned */
     BZ_VEC(pass_buffer) buffers;
     BZ_VEC(pass_launch) launches;
     BZ_VEC(pass_refusal) refusals;
@@ -70,15 +74,17 @@ typedef struct pass_plan {
      * shares); outputs that are the same value name the same buffer */
     uint32_t *output;
     uint32_t noutputs;
-    int64_t arena_bytes;  /* size of the arena: the exact peak of temporaries */
-    int64_t arena_bound;  /* lower bound: most bytes live at once */
+    int64_t arena_bytes; /* size of the arena: the exact peak of temporaries */
+    int64_t arena_bound; /* lower bound: most bytes live at once */
     bz_arena memory;
 } pass_plan;
 
 /* Runs the pipeline. The graph stays as it is. NULL and `e` (BZ_EUNSUPPORTED names the op; BZ_ENOMEM) on failure. */
 pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e);
 void pass_plan_free(pass_plan *p);
-void pass_plan_print(bz_text *t, const pass_plan *p); /* buffers, launches and refusals, for golden tests and dumps */
+void pass_plan_print(
+    bz_text *t,
+    const pass_plan *p); /* buffers, launches and refusals, for golden tests and dumps */
 
 /* ---- pipeline.c: the graph passes by name, for `braze opt`, dumps and golden tests */
 typedef ir_graph *pass_fn(const ir_graph *g, const pass_target *t, bz_error *e);
@@ -100,7 +106,8 @@ bool pass_dump_knows(const char *letters); /* Does each letter stand for somethi
  * shape; seed: the gradient of the result with respect to `loss` (0: ones, then loss must be 0-d). wrt nodes may be any
  * nodes; a node that loss does not depend on gets zeros. Errors: BZ_EGRAD names the op without a rule; BZ_EDTYPE for wrt that is no
  * float. */
-bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n, ir_ref *out);
+bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
+                    ir_ref *out);
 
 /* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
 ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);

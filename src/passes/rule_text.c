@@ -18,25 +18,19 @@ typedef struct reader {
 
 static ir_ref comparison(reader *r);
 
-static bool take(reader *r, const char *token)
-{
-    while (*r->at == ' ')
-        r->at++;
+static bool take(reader *r, const char *token) {
+    while (*r->at == ' ') r->at++;
     size_t n = strlen(token);
-    if (strncmp(r->at, token, n))
-        return false;
+    if (strncmp(r->at, token, n)) return false;
     r->at += n;
     return true;
 }
 
-static void want(reader *r, const char *token)
-{
-    if (!take(r, token))
-        bz_bug("rule '%s': '%s' expected at '%s'", r->text, token, r->at);
+static void want(reader *r, const char *token) {
+    if (!take(r, token)) bz_bug("rule '%s': '%s' expected at '%s'", r->text, token, r->at);
 }
 
-static ir_ref call(reader *r, const char *name, size_t n)
-{
+static ir_ref call(reader *r, const char *name, size_t n) {
     ir_ref x[3];
     unsigned count = 0;
     do {
@@ -52,17 +46,14 @@ static ir_ref call(reader *r, const char *name, size_t n)
     return ir_build(r->g, op, x, count);
 }
 
-static ir_ref factor(reader *r)
-{
-    if (take(r, "-"))
-        return ir_build1(r->g, IR_NEG, factor(r));
+static ir_ref factor(reader *r) {
+    if (take(r, "-")) return ir_build1(r->g, IR_NEG, factor(r));
     if (take(r, "(")) {
         ir_ref v = comparison(r);
         want(r, ")");
         return v;
     }
-    while (*r->at == ' ')
-        r->at++;
+    while (*r->at == ' ') r->at++;
     const char *start = r->at;
     if (isdigit((unsigned char)*start)) {
         char *end;
@@ -71,19 +62,15 @@ static ir_ref factor(reader *r)
         bz_dtype t = ir_dtype(r->g, r->s->like);
         return ir_const_f(r->g, ir_is_float(t) ? t : BZ_F32, v);
     }
-    while (isalnum((unsigned char)*r->at) || *r->at == '_')
-        r->at++;
+    while (isalnum((unsigned char)*r->at) || *r->at == '_') r->at++;
     size_t n = (size_t)(r->at - start);
-    if (n && take(r, "("))
-        return call(r, start, n);
+    if (n && take(r, "(")) return call(r, start, n);
     const char *name = n == 1 ? strchr(r->s->names, *start) : NULL;
-    if (!name)
-        bz_bug("rule '%s': '%.*s' is not a name", r->text, (int)n, start);
+    if (!name) bz_bug("rule '%s': '%.*s' is not a name", r->text, (int)n, start);
     return r->s->value[name - r->s->names];
 }
 
-static ir_ref product(reader *r)
-{
+static ir_ref product(reader *r) {
     ir_ref v = factor(r);
     for (;;) {
         if (take(r, "*"))
@@ -95,8 +82,7 @@ static ir_ref product(reader *r)
     }
 }
 
-static ir_ref sum(reader *r)
-{
+static ir_ref sum(reader *r) {
     ir_ref v = product(r);
     for (;;) {
         if (take(r, "+"))
@@ -108,24 +94,20 @@ static ir_ref sum(reader *r)
     }
 }
 
-static ir_ref comparison(reader *r)
-{
+static ir_ref comparison(reader *r) {
     static const struct {
         const char *token;
         ir_op op;
     } ops[] = {{"<=", IR_LE}, {">=", IR_GE}, {"==", IR_EQ}, {"<", IR_LT}, {">", IR_GT}};
     ir_ref v = sum(r);
     for (unsigned i = 0; i < BZ_LEN(ops); i++)
-        if (take(r, ops[i].token))
-            return ir_build2(r->g, ops[i].op, v, sum(r));
+        if (take(r, ops[i].token)) return ir_build2(r->g, ops[i].op, v, sum(r));
     return v;
 }
 
-ir_ref rule_build(ir_graph *g, const char *text, const rule_scope *s)
-{
+ir_ref rule_build(ir_graph *g, const char *text, const rule_scope *s) {
     reader r = {g, text, text, s};
     ir_ref v = comparison(&r);
-    if (take(&r, "") && *r.at)
-        bz_bug("rule '%s': unread '%s'", text, r.at);
+    if (take(&r, "") && *r.at) bz_bug("rule '%s': unread '%s'", text, r.at);
     return v;
 }

@@ -17,73 +17,63 @@ typedef struct wait {
 typedef struct scheduler {
     const fuse_result *f;
     const pass_target *t;
-    BZ_VEC(uint32_t) *pred; /* of each group */
-    bool *read;             /* some group reads it */
+    BZ_VEC(uint32_t) * pred; /* of each group */
+    bool *read;              /* some group reads it */
     bool *placed;
-    uint32_t at;            /* the group whose reads are being listed */
-    uint32_t *writer;       /* of each donated input: the output that may overwrite it, else PASS_NONE */
+    uint32_t at;      /* the group whose reads are being listed */
+    uint32_t *writer; /* of each donated input: the output that may overwrite it, else PASS_NONE */
     BZ_VEC(wait) waits;
-    uint32_t *position;     /* of each group in an order by data alone */
-    uint32_t first_wait;    /* position of the first group that waits for readers */
-    uint32_t *mark, epoch;  /* of searches */
+    uint32_t *position;    /* of each group in an order by data alone */
+    uint32_t first_wait;   /* position of the first group that waits for readers */
+    uint32_t *mark, epoch; /* of searches */
     BZ_VEC(uint32_t) stack;
     uint32_t *order, n;
     bool failed;
 } scheduler;
 
-bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx)
-{
+bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx) {
     for (uint32_t i = f->first_read[reader]; i < f->first_read[reader + 1]; i++)
-        if (!visit(ctx, reader, f->reads.p[i].base))
-            return false;
+        if (!visit(ctx, reader, f->reads.p[i].base)) return false;
     return true;
 }
 
-static bool note_read(void *ctx, ir_ref reader, ir_ref base)
-{
+static bool note_read(void *ctx, ir_ref reader, ir_ref base) {
     scheduler *s = ctx;
     uint32_t from = s->f->group_of[base];
     (void)reader;
-    if (from == FUSE_NO_GROUP || from == s->at)
-        return true;
+    if (from == FUSE_NO_GROUP || from == s->at) return true;
     s->read[from] = true;
     return bz_vec_push(&s->pred[s->at], from);
 }
 
 /* Must `early` run before `late` anyway? What comes before `early` in an order by data alone has it among its predecessors only by way
  * of a group that waits. */
-static bool must_follow(scheduler *s, uint32_t late, uint32_t early)
-{
+static bool must_follow(scheduler *s, uint32_t late, uint32_t early) {
     s->epoch++;
     s->stack.n = 0;
     for (uint32_t g = late;; g = s->stack.p[--s->stack.n]) {
-        if (g == early)
-            return true;
+        if (g == early) return true;
         for (uint32_t i = 0; i < s->pred[g].n; i++) {
             uint32_t p = s->pred[g].p[i];
-            if (s->mark[p] == s->epoch || (s->position[p] < s->position[early] && s->position[p] < s->first_wait))
+            if (s->mark[p] == s->epoch ||
+                (s->position[p] < s->position[early] && s->position[p] < s->first_wait))
                 continue;
             s->mark[p] = s->epoch;
-            if (!bz_vec_push(&s->stack, p))
-                return s->failed = true;
+            if (!bz_vec_push(&s->stack, p)) return s->failed = true;
         }
-        if (s->stack.n == 0)
-            return false;
+        if (s->stack.n == 0) return false;
     }
 }
 
-static bool push(scheduler *s, uint32_t g)
-{
+static bool push(scheduler *s, uint32_t g) {
     s->placed[g] = true;
     return bz_vec_push(&s->stack, g);
 }
 
 /* Depth first: a group's predecessors, then it. `next`: of each group, its first predecessor that is not looked at yet. */
-static bool place(scheduler *s, uint32_t *next, uint32_t g)
-{
+static bool place(scheduler *s, uint32_t *next, uint32_t g) {
     s->stack.n = 0;
-    if (!push(s, g))
-        return false;
+    if (!push(s, g)) return false;
     while (s->stack.n > 0) {
         uint32_t top = s->stack.p[s->stack.n - 1];
         if (next[top] == s->pred[top].n) {
@@ -92,50 +82,40 @@ static bool place(scheduler *s, uint32_t *next, uint32_t g)
             continue;
         }
         uint32_t p = s->pred[top].p[next[top]++];
-        if (!s->placed[p] && !push(s, p))
-            return false;
+        if (!s->placed[p] && !push(s, p)) return false;
     }
     return true;
 }
 
-static bool place_all(scheduler *s)
-{
+static bool place_all(scheduler *s) {
     uint32_t *next = bz_mem_zero(s->f->groups.n, sizeof *next);
     bool ok = next != NULL;
     for (uint32_t g = 0; ok && g < s->f->groups.n; g++)
-        if (!s->f->groups.p[g].dead && !s->placed[g])
-            ok = place(s, next, g);
+        if (!s->f->groups.p[g].dead && !s->placed[g]) ok = place(s, next, g);
     bz_mem_free(next);
     return ok;
 }
 
 /* The writer of a donated input waits for its other readers, except for those that read what it writes. Earlier outputs come first. */
-static bool note_reader(void *ctx, ir_ref reader, ir_ref base)
-{
+static bool note_reader(void *ctx, ir_ref reader, ir_ref base) {
     scheduler *s = ctx;
     uint32_t g = s->f->group_of[reader], output = s->writer[base];
-    if (output == PASS_NONE || g == s->f->group_of[s->f->g->outputs.p[output].node])
-        return true;
+    if (output == PASS_NONE || g == s->f->group_of[s->f->g->outputs.p[output].node]) return true;
     return bz_vec_push(&s->waits, ((wait){output, g}));
 }
 
-static int by_output(const void *a, const void *b)
-{
+static int by_output(const void *a, const void *b) {
     const wait *x = a, *y = b;
-    if (x->output != y->output)
-        return x->output < y->output ? -1 : 1;
+    if (x->output != y->output) return x->output < y->output ? -1 : 1;
     return (x->reader > y->reader) - (x->reader < y->reader);
 }
 
-static bool add_waits(scheduler *s)
-{
-    if (s->waits.n)
-        qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_output);
+static bool add_waits(scheduler *s) {
+    if (s->waits.n) qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_output);
     for (uint32_t i = 0; i < s->waits.n && !s->failed; i++) {
         const wait w = s->waits.p[i];
         uint32_t writer = s->f->group_of[s->f->g->outputs.p[w.output].node];
-        if (must_follow(s, w.reader, writer))
-            continue;
+        if (must_follow(s, w.reader, writer)) continue;
         s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
         s->failed |= !bz_vec_push(&s->pred[writer], w.reader);
     }
@@ -143,10 +123,8 @@ static bool add_waits(scheduler *s)
 }
 
 /* The order by data alone, which it leaves for another. */
-static bool find_positions(scheduler *s)
-{
-    if (!place_all(s))
-        return false;
+static bool find_positions(scheduler *s) {
+    if (!place_all(s)) return false;
     for (uint32_t i = 0; i < s->n; i++) {
         s->position[s->order[i]] = i;
         s->placed[s->order[i]] = false;
@@ -156,34 +134,29 @@ static bool find_positions(scheduler *s)
     return true;
 }
 
-static bool wait_for_readers(scheduler *s)
-{
+static bool wait_for_readers(scheduler *s) {
     const ir_graph *g = s->f->g;
-    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s), any = false;
-    for (ir_ref r = 0; ok && r < g->n.n; r++)
-        s->writer[r] = PASS_NONE;
+    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s),
+         any = false;
+    for (ir_ref r = 0; ok && r < g->n.n; r++) s->writer[r] = PASS_NONE;
     for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
         const ir_output *o = &g->outputs.p[i];
-        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP)
-            continue;
+        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP) continue;
         s->writer[g->inputs.p[o->donated].node] = i;
         any = true;
     }
-    for (ir_ref r = 1; ok && any && r < g->n.n; r++)
-        ok = lower_reads(s->f, r, note_reader, s);
+    for (ir_ref r = 1; ok && any && r < g->n.n; r++) ok = lower_reads(s->f, r, note_reader, s);
     ok = ok && add_waits(s);
     bz_mem_free(s->writer);
     bz_vec_free(&s->waits);
     return ok;
 }
 
-static bool elementwise_only(const scheduler *s, uint32_t g)
-{
+static bool elementwise_only(const scheduler *s, uint32_t g) {
     return s->f->groups.p[g].kind == FUSE_MAP;
 }
 
-static bool make_launches(scheduler *s, schedule *out)
-{
+static bool make_launches(scheduler *s, schedule *out) {
     BZ_VEC(uint32_t) last = {0};
     bool ok = true;
     for (uint32_t i = 0; ok && i < s->n; i++) {
@@ -199,13 +172,13 @@ static bool make_launches(scheduler *s, schedule *out)
             uint32_t l = out->launch_of[s->pred[g].p[k]];
             after = l != PASS_NONE && l + 1 > after ? l + 1 : after;
         }
-        bool ride = elementwise_only(s, g) && numel <= TINY && after < out->starts.n && !s->t->eager;
+        bool ride =
+            elementwise_only(s, g) && numel <= TINY && after < out->starts.n && !s->t->eager;
         ok = ride || bz_vec_push(&out->starts, out->groups.n);
         ok = ok && bz_vec_push(&out->groups, g);
         out->launch_of[g] = out->starts.n - 1;
     }
-    if (ok && last.n)
-        ok = bz_vec_push(&out->starts, out->groups.n);
+    if (ok && last.n) ok = bz_vec_push(&out->starts, out->groups.n);
     for (uint32_t i = 0; ok && i < last.n; i++) {
         ok = bz_vec_push(&out->groups, last.p[i]);
         out->launch_of[last.p[i]] = out->starts.n - 1;
@@ -214,8 +187,7 @@ static bool make_launches(scheduler *s, schedule *out)
     return ok && bz_vec_push(&out->starts, out->groups.n);
 }
 
-bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
-{
+bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out) {
     scheduler s = {.f = f, .t = t};
     uint32_t n = f->groups.n;
     *out = (schedule){0};
@@ -234,8 +206,7 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     }
     ok = ok && wait_for_readers(&s);
     ok = ok && place_all(&s) && make_launches(&s, out);
-    for (uint32_t g = 0; s.pred && g < n; g++)
-        bz_vec_free(&s.pred[g]);
+    for (uint32_t g = 0; s.pred && g < n; g++) bz_vec_free(&s.pred[g]);
     bz_mem_free(s.pred);
     bz_mem_free(s.read);
     bz_mem_free(s.placed);
@@ -243,13 +214,11 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *out)
     bz_mem_free(s.position);
     bz_vec_free(&s.stack);
     bz_mem_free(s.order);
-    if (!ok)
-        schedule_free(out);
+    if (!ok) schedule_free(out);
     return ok;
 }
 
-void schedule_free(schedule *s)
-{
+void schedule_free(schedule *s) {
     bz_vec_free(&s->groups);
     bz_vec_free(&s->starts);
     bz_mem_free(s->launch_of);

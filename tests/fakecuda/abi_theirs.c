@@ -31,7 +31,7 @@
 #undef FD
 
 const abi_fact abi_theirs[] = {
-#define S(type) {"sizeof " #type, sizeof(type)},
+#define S(type)         {"sizeof " #type, sizeof(type)},
 #define M(type, member) {#type "." #member, offsetof(type, member)},
 #define K(ours, theirs) {#theirs, (size_t)theirs},
 #include "abi.def"

@@ -14,9 +14,9 @@
 struct fk_state fk = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
 _Thread_local fk_thread fk_self;
 
-#define RAW FN_RAW
-#define DEV FN_DEV
-#define CTX FN_CTX
+#define RAW    FN_RAW
+#define DEV    FN_DEV
+#define CTX    FN_CTX
 #define UNSAFE FN_UNSAFE
 
 const fk_entry fk_table[FN_COUNT] = {

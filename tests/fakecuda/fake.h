@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define FK_EXPORT __attribute__((visibility("default")))
+#define FK_EXPORT       __attribute__((visibility("default")))
 #define FK_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* Leaves the function with an error when a condition fails. */
@@ -549,8 +549,8 @@ CUresult fk_node_params_work(const CUgraphNodeParams *params, fk_context *ctx, f
 
 enum fk_fn {
 #define F(name, base, since, need, params, args) FN_##name,
-#define FS F
-#define FD F
+#define FS                                       F
+#define FD                                       F
 #include "functions.def"
 #undef F
 #undef FS

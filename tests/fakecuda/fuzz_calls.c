@@ -453,8 +453,7 @@ static void sequence(fuzzer *f) {
         groups[roll(f, sizeof groups / sizeof *groups)](f);
     }
     CUcontext left;
-    while (cuCtxPopCurrent_v2(&left) == CUDA_SUCCESS) {
-    }
+    while (cuCtxPopCurrent_v2(&left) == CUDA_SUCCESS) {}
     cuCtxSetCurrent(primary);
     if (cuCtxSynchronize() != CUDA_SUCCESS || roll(f, 50) == 0) {
         cuDevicePrimaryCtxReset_v2(0);

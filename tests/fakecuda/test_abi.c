@@ -4,7 +4,7 @@
 #include "test_fake.h"
 
 static const abi_fact ours[] = {
-#define S(type) {"sizeof " #type, sizeof(type)},
+#define S(type)         {"sizeof " #type, sizeof(type)},
 #define M(type, member) {#type "." #member, offsetof(type, member)},
 #define K(mine, theirs) {#theirs, (size_t)mine},
 #include "abi.def"

@@ -33,17 +33,15 @@ static inline double xorsign(double a, double b, double r) {
     L(abs, F16, u32, u32, u32, u32, a & 0x7fff)                                                    \
     L(abs, F16X2, u32, u32, u32, u32, a & 0x7fff7fff)                                              \
     L(abs, BF16, u32, u32, u32, u32, a & 0x7fff)                                                   \
-        L(abs, BF16X2, u32, u32, u32, u32, a & 0x7fff7fff)                                         \
-            L(neg, F16, u32, u32, u32, u32, a ^ 0x8000)                                            \
-                L(neg, F16X2, u32, u32, u32, u32, a ^ 0x80008000)                                  \
-                    L(neg, BF16, u32, u32, u32, u32, a ^ 0x8000) L(neg, BF16X2, u32, u32, u32,     \
-                                                                   u32, a ^ 0x80008000)            \
-                        L(ftz, F16, u32, u32, u32, u32, FZ16(a, 0x7c00u))                          \
-                            L(ftz, F16X2, u32, u32, u32, u32,                                      \
-                              FZ16(a & 0xffff, 0x7c00u) | FZ16(a >> 16, 0x7c00u) << 16)            \
-                                L(ftz, BF16, u32, u32, u32, u32, FZ16(a, 0x7f80u))                 \
-                                    L(ftz, BF16X2, u32, u32, u32, u32,                             \
-                                      FZ16(a & 0xffff, 0x7f80u) | FZ16(a >> 16, 0x7f80u) << 16)
+    L(abs, BF16X2, u32, u32, u32, u32, a & 0x7fff7fff)                                             \
+    L(neg, F16, u32, u32, u32, u32, a ^ 0x8000)                                                    \
+    L(neg, F16X2, u32, u32, u32, u32, a ^ 0x80008000)                                              \
+    L(neg, BF16, u32, u32, u32, u32, a ^ 0x8000)                                                   \
+    L(neg, BF16X2, u32, u32, u32, u32, a ^ 0x80008000)                                             \
+    L(ftz, F16, u32, u32, u32, u32, FZ16(a, 0x7c00u))                                              \
+    L(ftz, F16X2, u32, u32, u32, u32, FZ16(a & 0xffff, 0x7c00u) | FZ16(a >> 16, 0x7c00u) << 16)    \
+    L(ftz, BF16, u32, u32, u32, u32, FZ16(a, 0x7f80u))                                             \
+    L(ftz, BF16X2, u32, u32, u32, u32, FZ16(a & 0xffff, 0x7f80u) | FZ16(a >> 16, 0x7f80u) << 16)
 EXTRA(LANE_DEFINE)
 
 void ISA_NAME(lanes_half)(lane_table t) {

@@ -20,7 +20,8 @@ enum { LANES = 32, MAX_WARPS = 32, NO_GUARD = INT32_MIN, FULL = -1 };
 #define WIN_SHARED PTX_WINDOWS
 #define WIN_LOCAL  (PTX_WINDOWS + ((uint64_t)1 << 40))
 #define WIN_PARAM  (PTX_WINDOWS + ((uint64_t)2 << 40))
-#define WIN_CODE   (PTX_WINDOWS + ((uint64_t)3 << 40)) /* function pointers: WIN_CODE + 16 * index \
+#define WIN_CODE                                                                                   \
+    (PTX_WINDOWS + ((uint64_t)3 << 40)) /* function pointers: WIN_CODE + 16 * index \
                                                         */
 #define WIN_SIZE ((uint64_t)1 << 40)
 

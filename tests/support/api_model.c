@@ -84,8 +84,7 @@ int64_t api_ravel(int rank, const int64_t *shape, const int64_t *index) {
 int64_t api_broadcast(const api_view *x, int rank, const int64_t *shape, int64_t i) {
     int64_t index[API_RANK], own[API_RANK];
     api_unravel(i, rank, shape, index);
-    for (int a = 0; a < x->rank; a++)
-        own[a] = x->shape[a] == 1 ? 0 : index[a + rank - x->rank];
+    for (int a = 0; a < x->rank; a++) own[a] = x->shape[a] == 1 ? 0 : index[a + rank - x->rank];
     return api_ravel(x->rank, x->shape, own);
 }
 

@@ -34,8 +34,8 @@ double api_get(const api_view *x, int64_t i);
 api_view api_new(bz_dtype t, int rank, const int64_t *shape);
 /* A view of x's storage: shape given, at[] still to fill. */
 api_view api_window(const api_view *x, int rank, const int64_t *shape);
-void api_free_view(api_view *x); /* not the storage */
-void api_free_stores(void);      /* all there are */
+void api_free_view(api_view *x);      /* not the storage */
+void api_free_stores(void);           /* all there are */
 bool api_overlaps(const api_view *x); /* two elements at one place */
 bool api_shares(const api_view *x, const api_view *y);
 

@@ -3,19 +3,17 @@
 
 #include <stdio.h>
 
-static ir_ref input(ir_graph *g, const char *name, bz_dtype t, int64_t a, int64_t b, unsigned rank)
-{
+static ir_ref input(ir_graph *g, const char *name, bz_dtype t, int64_t a, int64_t b,
+                    unsigned rank) {
     ir_dim d[2] = {ir_dim_const(g, a), ir_dim_const(g, b)};
     return ir_input_new(g, name, t, d, rank);
 }
 
-static ir_ref layer(ir_graph *g, ir_ref x, ir_ref w, ir_ref b)
-{
+static ir_ref layer(ir_graph *g, ir_ref x, ir_ref w, ir_ref b) {
     return ir_build2(g, IR_ADD, ir_matmul(g, x, w), b);
 }
 
-static void update(ir_graph *g, ir_ref p, ir_ref grad, ir_ref t, ir_ref lr, unsigned k)
-{
+static void update(ir_graph *g, ir_ref p, ir_ref grad, ir_ref t, ir_ref lr, unsigned k) {
     char name[16];
     int64_t shape[IR_MAX_RANK] = {1, 1};
     ir_static_shape(g, p, shape);
@@ -30,8 +28,7 @@ static void update(ir_graph *g, ir_ref p, ir_ref grad, ir_ref t, ir_ref lr, unsi
     ir_output_add(g, NULL, v, dm + 1);
 }
 
-ir_module *mlp_step(int64_t batch, int64_t in, int64_t hidden, int64_t classes)
-{
+ir_module *mlp_step(int64_t batch, int64_t in, int64_t hidden, int64_t classes) {
     ir_module *m = ir_module_new();
     ir_graph *g = ir_graph_new(m, "main");
     ir_ref wrt[6], grad[6];
@@ -56,11 +53,9 @@ ir_module *mlp_step(int64_t batch, int64_t in, int64_t hidden, int64_t classes)
     ir_output_add(g, "loss", loss, -1);
     pass_grad(g, loss, 0, wrt, 6, grad);
     ir_ref now = ir_build2(g, IR_ADD, t, ir_const_f(g, BZ_F32, 1));
-    for (unsigned i = 0; i < 6; i++)
-        update(g, wrt[i], grad[i], now, lr, i);
+    for (unsigned i = 0; i < 6; i++) update(g, wrt[i], grad[i], now, lr, i);
     ir_output_add(g, "t", now, donated_t);
-    if (!g->err.status)
-        return m;
+    if (!g->err.status) return m;
     fprintf(stderr, "mlp_step: %s\n", g->err.text);
     ir_module_free(m);
     return NULL;

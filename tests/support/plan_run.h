@@ -5,7 +5,8 @@
 #include "src/passes/pass.h"
 
 /* inputs: one per graph input. outputs: data allocated here (bz_mem_free each). Inputs that are donated are not changed. */
-bz_status plan_run(const pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs, bz_error *e);
+bz_status plan_run(const pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
+                   bz_error *e);
 
 /* Fills a value with small random numbers of its dtype. */
 void random_value(ir_value_array *v, uint64_t *seed);

@@ -95,8 +95,8 @@ static ir_ref diagonal(maker *m, ir_ref x) {
 
 /* Overlapping windows: element [i, j] is x's element i * hop + j. */
 static ir_ref windows(maker *m, ir_ref x) {
-    int64_t n = numel(m->g, x), width = 1 + draw(m, (uint32_t)(n < 40 ? n : 40)),
-            hop = draw(m, 4), count = hop ? (n - width) / hop + 1 : 3;
+    int64_t n = numel(m->g, x), width = 1 + draw(m, (uint32_t)(n < 40 ? n : 40)), hop = draw(m, 4),
+            count = hop ? (n - width) / hop + 1 : 3;
     count = count < 60 ? count : 60;
     int64_t used = (count - 1) * hop + width, offset = draw(m, (uint32_t)(n - used) + 1);
     bool back = hop && chance(m, 30);
@@ -282,16 +282,18 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
     }
     ir_ref step = ir_const_f(g, BZ_F32, 1 + draw(m, 5));
     double decay = chance(m, 50) ? 0.01 : 0;
-    ir_ref p = ir_adam(g, x, grad, &mean, &square, step, lr, 0.9, 0.999, 1e-8, decay, chance(m, 50));
+    ir_ref p =
+        ir_adam(g, x, grad, &mean, &square, step, lr, 0.9, 0.999, 1e-8, decay, chance(m, 50));
     unsigned k = draw(m, 4);
     return k < 2 ? p : k == 2 ? mean : square;
 }
 
 /* Those with a gradient come first. */
 static random_call *const calls[] = {
-    variance, log_sum_exp, mean_of_all, flipped, transposed, diagonal, flattened, joined,
-    rows_at, matrix_product, dense, gram, norm, activation, loss, optimizer_step, converted,
-    windows, generated, place_of_extreme, classes, bits,
+    variance,  log_sum_exp,      mean_of_all, flipped,        transposed, diagonal,
+    flattened, joined,           rows_at,     matrix_product, dense,      gram,
+    norm,      activation,       loss,        optimizer_step, converted,  windows,
+    generated, place_of_extreme, classes,     bits,
 };
 enum { SMOOTH = 16 };
 

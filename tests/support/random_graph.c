@@ -7,63 +7,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-ir_ref random_node(maker *m)
-{
-    unsigned back = chance(m, 50) ? draw(m, m->n < 4 ? m->n : 4) : draw(m, m->n); /* chains grow from what is new */
+ir_ref random_node(maker *m) {
+    unsigned back = chance(m, 50) ? draw(m, m->n < 4 ? m->n : 4)
+                                  : draw(m, m->n); /* chains grow from what is new */
     return m->pool[m->n - 1 - back];
 }
 
-static void keep(maker *m, ir_ref r)
-{
+static void keep(maker *m, ir_ref r) {
     if (r && m->n < POOL && numel(m->g, r) <= m->c->max_numel && ir_at(m->g, r)->rank <= RANK)
         m->pool[m->n++] = r;
 }
 
-bz_dtype random_dtype(maker *m)
-{
-    static const bz_dtype common[] = {BZ_F32, BZ_F32, BZ_F32, BZ_F64, BZ_F16, BZ_BF16, BZ_I32, BZ_I64, BZ_BOOL, BZ_U8, BZ_I8, BZ_I16};
+bz_dtype random_dtype(maker *m) {
+    static const bz_dtype common[] = {BZ_F32, BZ_F32, BZ_F32,  BZ_F64, BZ_F16, BZ_BF16,
+                                      BZ_I32, BZ_I64, BZ_BOOL, BZ_U8,  BZ_I8,  BZ_I16};
     return m->c->floats ? BZ_F64 : common[draw(m, BZ_LEN(common))];
 }
 
-static int64_t any_dim(maker *m)
-{
-    static const int64_t dims[] = {1, 1, 2, 3, 4, 5, 7, 8, 10, 15, 16, 17, 31, 32, 33, 50, 64, 65, 100, 129, 300};
-    static const int64_t borders[] = {127, 128, 255, 257, 511, 512, 513, 1000, 1025, 4095, 4096, 4097, 8200}; /* of lanes, blocks, chains, tiles */
-    if (chance(m, 10))
-        return borders[draw(m, BZ_LEN(borders))];
+static int64_t any_dim(maker *m) {
+    static const int64_t dims[] = {1,  1,  2,  3,  4,  5,  7,  8,   10,  15, 16,
+                                   17, 31, 32, 33, 50, 64, 65, 100, 129, 300};
+    static const int64_t borders[] = {
+        127,  128,  255,  257,  511,  512, 513,
+        1000, 1025, 4095, 4096, 4097, 8200}; /* of lanes, blocks, chains, tiles */
+    if (chance(m, 10)) return borders[draw(m, BZ_LEN(borders))];
     return chance(m, 2) ? 0 : dims[draw(m, BZ_LEN(dims))];
 }
 
-unsigned random_shape(maker *m, int64_t *shape)
-{
+unsigned random_shape(maker *m, int64_t *shape) {
     unsigned rank = draw(m, 10) == 0 ? 0 : 1 + draw(m, 3);
     int64_t n = 1;
     for (unsigned i = 0; i < rank; i++) {
         shape[i] = any_dim(m);
-        while (n * shape[i] > m->c->max_numel)
-            shape[i] = (shape[i] + 1) / 2;
+        while (n * shape[i] > m->c->max_numel) shape[i] = (shape[i] + 1) / 2;
         n *= shape[i] ? shape[i] : 1;
     }
     return rank;
 }
 
-ir_ref random_input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank)
-{
+ir_ref random_input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank) {
     ir_dim dims[IR_MAX_RANK];
-    for (unsigned i = 0; i < rank; i++)
-        dims[i] = ir_dim_const(m->g, shape[i]);
-    return rank == 0 && chance(m, 50) ? ir_scalar_input(m->g, NULL, t) : ir_input_new(m->g, NULL, t, dims, rank);
+    for (unsigned i = 0; i < rank; i++) dims[i] = ir_dim_const(m->g, shape[i]);
+    return rank == 0 && chance(m, 50) ? ir_scalar_input(m->g, NULL, t)
+                                      : ir_input_new(m->g, NULL, t, dims, rank);
 }
 
 /* ---- elementwise */
 
-static bool fits(const maker *m, ir_op op, bz_dtype t)
-{
+static bool fits(const maker *m, ir_op op, bz_dtype t) {
     if (m->c->floats) { /* smooth on all of R, and tame */
-        static const ir_op smooth[] = {IR_ADD, IR_SUB, IR_MUL, IR_NEG, IR_SIN, IR_COS, IR_TANH, IR_ERF, IR_SIGMOID, IR_SOFTPLUS, IR_ATAN, IR_SQUARE, IR_FMA, IR_LERP, IR_LOGADDEXP, IR_ASINH};
+        static const ir_op smooth[] = {
+            IR_ADD,     IR_SUB,      IR_MUL,  IR_NEG,    IR_SIN, IR_COS,  IR_TANH,      IR_ERF,
+            IR_SIGMOID, IR_SOFTPLUS, IR_ATAN, IR_SQUARE, IR_FMA, IR_LERP, IR_LOGADDEXP, IR_ASINH};
         for (unsigned i = 0; i < BZ_LEN(smooth); i++)
-            if (smooth[i] == op)
-                return true;
+            if (smooth[i] == op) return true;
         return false;
     }
     if (op == IR_SIGNBIT || op == IR_COPYSIGN) /* the sign of a NaN is anybody's */
@@ -72,55 +69,44 @@ static bool fits(const maker *m, ir_op op, bz_dtype t)
 }
 
 /* Something that broadcasts with x: x itself, a node that fits, a slice of x, a constant, a new input. */
-static ir_ref partner(maker *m, ir_ref x)
-{
+static ir_ref partner(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK], from[IR_MAX_RANK] = {0}, one[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank;
     ir_static_shape(m->g, x, shape);
     for (unsigned i = 0; i < m->n && chance(m, 80); i++) {
         ir_ref y = m->pool[draw(m, m->n)];
-        if (ir_same_shape(m->g, x, y) || (ir_at(m->g, y)->rank == 0 && chance(m, 20)))
-            return y;
+        if (ir_same_shape(m->g, x, y) || (ir_at(m->g, y)->rank == 0 && chance(m, 20))) return y;
     }
     for (unsigned i = 0; i < rank; i++) {
         one[i] = 1;
-        if (shape[i] && chance(m, 40))
-            shape[i] = 1;
+        if (shape[i] && chance(m, 40)) shape[i] = 1;
     }
     unsigned lead = rank ? draw(m, rank + 1) : 0;
     switch (draw(m, 4)) {
-    case 0:
-        return ir_slice_exact(m->g, x, from, shape, one);
-    case 1:
-        return ir_const_f(m->g, ir_dtype(m->g, x), (double)draw(m, 9) / 2 - 2);
-    case 2:
-        return x;
+    case 0: return ir_slice_exact(m->g, x, from, shape, one);
+    case 1: return ir_const_f(m->g, ir_dtype(m->g, x), (double)draw(m, 9) / 2 - 2);
+    case 2: return x;
     default:
-        return random_input(m, chance(m, 80) ? ir_dtype(m->g, x) : random_dtype(m), shape + lead, rank - lead);
+        return random_input(m, chance(m, 80) ? ir_dtype(m->g, x) : random_dtype(m), shape + lead,
+                            rank - lead);
     }
 }
 
-static bool integer(const ir_graph *g, ir_ref r)
-{
+static bool integer(const ir_graph *g, ir_ref r) {
     return !ir_is_float(ir_dtype(g, r));
 }
 
-static ir_ref elementwise(maker *m)
-{
+static ir_ref elementwise(maker *m) {
     ir_ref x[3] = {random_node(m), 0, 0};
     ir_op op;
-    do
-        op = (ir_op)(1 + draw(m, IR_ELEM_END - 1));
+    do op = (ir_op)(1 + draw(m, IR_ELEM_END - 1));
     while (!ir_op_is_elementwise(op) || !fits(m, op, ir_dtype(m->g, x[0])));
     unsigned n = ir_ops[op].arity;
-    for (unsigned i = 1; i < n; i++)
-        x[i] = partner(m, x[0]);
+    for (unsigned i = 1; i < n; i++) x[i] = partner(m, x[0]);
     for (unsigned i = 0; i < n; i++) {
-        if (ir_ops[op].rule == IR_RULE_INT && !integer(m->g, x[i]))
-            x[i] = x[0];
+        if (ir_ops[op].rule == IR_RULE_INT && !integer(m->g, x[i])) x[i] = x[0];
     }
-    if (n == 3 && !ir_same_shape(m->g, x[1], x[2]))
-        x[2] = x[1];
+    if (n == 3 && !ir_same_shape(m->g, x[1], x[2])) x[2] = x[1];
     if (op == IR_SELECT)
         x[0] = ir_build2(m->g, IR_LT, x[0], ir_const_f(m->g, ir_dtype(m->g, x[0]), 0.5));
     return ir_build(m->g, op, x, n);
@@ -128,25 +114,21 @@ static ir_ref elementwise(maker *m)
 
 /* ---- movement */
 
-static ir_ref reshaped(maker *m, ir_ref x)
-{
+static ir_ref reshaped(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK], n = numel(m->g, x);
     unsigned rank = 1 + draw(m, 3);
     for (unsigned i = 0; i + 1 < rank; i++) {
         int64_t f = 1 + draw(m, 12);
-        while (n && n % f)
-            f--;
+        while (n && n % f) f--;
         shape[i] = n ? f : chance(m, 50);
         n = n ? n / f : 0;
     }
     shape[rank - 1] = n;
-    if (numel(m->g, x) == 0)
-        shape[rank - 1] = 0;
+    if (numel(m->g, x) == 0) shape[rank - 1] = 0;
     return ir_reshape(m->g, x, shape, rank);
 }
 
-static ir_ref permuted(maker *m, ir_ref x)
-{
+static ir_ref permuted(maker *m, ir_ref x) {
     int perm[IR_MAX_RANK];
     unsigned n = ir_at(m->g, x)->rank;
     for (unsigned i = 0; i < n; i++) {
@@ -157,8 +139,7 @@ static ir_ref permuted(maker *m, ir_ref x)
     return ir_permute(m->g, x, perm, n);
 }
 
-static ir_ref sliced(maker *m, ir_ref x)
-{
+static ir_ref sliced(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK], start[IR_MAX_RANK], count[IR_MAX_RANK], step[IR_MAX_RANK];
     ir_static_shape(m->g, x, shape);
     for (unsigned i = 0; i < ir_at(m->g, x)->rank; i++) {
@@ -174,8 +155,7 @@ static ir_ref sliced(maker *m, ir_ref x)
     return ir_slice_exact(m->g, x, start, count, step);
 }
 
-static ir_ref padded(maker *m, ir_ref x)
-{
+static ir_ref padded(maker *m, ir_ref x) {
     int64_t lo[IR_MAX_RANK], hi[IR_MAX_RANK];
     for (unsigned i = 0; i < ir_at(m->g, x)->rank; i++) {
         lo[i] = chance(m, 50) ? 0 : draw(m, 5);
@@ -184,28 +164,22 @@ static ir_ref padded(maker *m, ir_ref x)
     return ir_pad(m->g, x, lo, hi, chance(m, 50) ? 0 : 1.5);
 }
 
-static ir_ref expanded(maker *m, ir_ref x)
-{
+static ir_ref expanded(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK + 1];
     unsigned rank = ir_at(m->g, x)->rank, axis = draw(m, rank + 1);
-    if (rank >= RANK)
-        return x;
+    if (rank >= RANK) return x;
     ir_ref y = ir_unsqueeze(m->g, x, (int)axis);
-    if (!ir_static_shape(m->g, y, shape))
-        return x;
+    if (!ir_static_shape(m->g, y, shape)) return x;
     shape[axis] = 1 + draw(m, 6);
     return ir_expand(m->g, y, shape, rank + 1);
 }
 
-static ir_ref joined(maker *m, ir_ref x)
-{
+static ir_ref joined(maker *m, ir_ref x) {
     unsigned rank = ir_at(m->g, x)->rank, n = 1 + draw(m, 3);
     ir_ref parts[4] = {x};
     int axis = rank ? (int)draw(m, rank) : 0;
-    if (!rank)
-        return ir_unsqueeze(m->g, x, 0);
-    for (unsigned i = 1; i < n; i++)
-        parts[i] = chance(m, 50) ? x : ir_build1(m->g, IR_NEG, x);
+    if (!rank) return ir_unsqueeze(m->g, x, 0);
+    for (unsigned i = 1; i < n; i++) parts[i] = chance(m, 50) ? x : ir_build1(m->g, IR_NEG, x);
     for (unsigned i = 1; i < n; i++) {
         int64_t lo[IR_MAX_RANK] = {0}, hi[IR_MAX_RANK] = {0};
         hi[axis] = draw(m, 4);
@@ -214,14 +188,13 @@ static ir_ref joined(maker *m, ir_ref x)
     return ir_concat(m->g, parts, n, axis);
 }
 
-static ir_ref movement(maker *m)
-{
+static ir_ref movement(maker *m) {
     ir_ref x = random_node(m);
     for (unsigned n = 1 + draw(m, 3); n && x; n--) {
-        ir_ref (*const moves[])(maker *, ir_ref) = {reshaped, permuted, sliced, padded, expanded, joined};
+        ir_ref (*const moves[])(maker *, ir_ref) = {reshaped, permuted, sliced,
+                                                    padded,   expanded, joined};
         ir_ref y = moves[draw(m, BZ_LEN(moves))](m, x);
-        if (!y || numel(m->g, y) > m->c->max_numel || ir_at(m->g, y)->rank > RANK)
-            break;
+        if (!y || numel(m->g, y) > m->c->max_numel || ir_at(m->g, y)->rank > RANK) break;
         x = y;
     }
     return x;
@@ -229,35 +202,32 @@ static ir_ref movement(maker *m)
 
 /* ---- folds, products, look-ups */
 
-static unsigned some_axes(maker *m, unsigned rank, int *axes)
-{
+static unsigned some_axes(maker *m, unsigned rank, int *axes) {
     unsigned n = 0;
     for (unsigned i = 0; i < rank; i++)
-        if (chance(m, 50))
-            axes[n++] = (int)i;
+        if (chance(m, 50)) axes[n++] = (int)i;
     return n;
 }
 
-static ir_ref folded(maker *m)
-{
+static ir_ref folded(maker *m) {
     ir_ref x = random_node(m);
     int axes[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank, n = some_axes(m, rank, axes);
-    ir_reduce_kind kind = m->c->floats ? (chance(m, 80) ? IR_SUM : IR_PROD) : (ir_reduce_kind)draw(m, IR_NREDUCE);
-    if (n == 0 && rank)
-        axes[n++] = (int)rank - 1;
-    if ((kind == IR_ARGMAX || kind == IR_ARGMIN) && n > 1)
-        n = 1;
-    bool empty = kind != IR_SUM && kind != IR_PROD && kind != IR_ANY && kind != IR_ALL && numel(m->g, x) == 0;
+    ir_reduce_kind kind =
+        m->c->floats ? (chance(m, 80) ? IR_SUM : IR_PROD) : (ir_reduce_kind)draw(m, IR_NREDUCE);
+    if (n == 0 && rank) axes[n++] = (int)rank - 1;
+    if ((kind == IR_ARGMAX || kind == IR_ARGMIN) && n > 1) n = 1;
+    bool empty = kind != IR_SUM && kind != IR_PROD && kind != IR_ANY && kind != IR_ALL &&
+                 numel(m->g, x) == 0;
     return ir_reduce(m->g, empty ? IR_SUM : kind, x, axes, n, chance(m, 40));
 }
 
 /* x times a new input (or a node that happens to fit) over random batch and contracting axes in random order. */
-static ir_ref product(maker *m)
-{
+static ir_ref product(maker *m) {
     ir_ref x = random_node(m);
     int64_t shape[IR_MAX_RANK], other[IR_MAX_RANK];
-    int order[IR_MAX_RANK], lb[IR_MAX_RANK], rb[IR_MAX_RANK], lc[IR_MAX_RANK], rc[IR_MAX_RANK], place[IR_MAX_RANK];
+    int order[IR_MAX_RANK], lb[IR_MAX_RANK], rb[IR_MAX_RANK], lc[IR_MAX_RANK], rc[IR_MAX_RANK],
+        place[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank, nb = 0, nc = 0, nfree = draw(m, 2), total;
     if (!ir_static_shape(m->g, x, shape) || (!m->c->floats && ir_dtype(m->g, x) == BZ_BOOL))
         return x;
@@ -287,56 +257,42 @@ static ir_ref product(maker *m)
             other[place[i]] = 1 + draw(m, 20);
     }
     ir_ref y = random_input(m, ir_dtype(m->g, x), other, total);
-    if (chance(m, 30))
-        y = ir_build1(m->g, IR_NEG, y);
-    return chance(m, 70) ? ir_dot(m->g, x, y, lb, rb, nb, lc, rc, nc) : ir_dot(m->g, y, x, rb, lb, nb, rc, lc, nc);
+    if (chance(m, 30)) y = ir_build1(m->g, IR_NEG, y);
+    return chance(m, 70) ? ir_dot(m->g, x, y, lb, rb, nb, lc, rc, nc)
+                         : ir_dot(m->g, y, x, rb, lb, nb, rc, lc, nc);
 }
 
-static ir_ref looked_up(maker *m)
-{
+static ir_ref looked_up(maker *m) {
     ir_ref x = random_node(m);
     int64_t shape[IR_MAX_RANK], count = 1 + draw(m, 20);
     unsigned rank = ir_at(m->g, x)->rank;
-    if (!rank || !ir_static_shape(m->g, x, shape))
-        return x;
+    if (!rank || !ir_static_shape(m->g, x, shape)) return x;
     unsigned axis = draw(m, rank);
-    if (!shape[axis] || numel(m->g, x) == 0)
-        return x;
+    if (!shape[axis] || numel(m->g, x) == 0) return x;
     bz_dtype t = chance(m, 70) ? BZ_I64 : BZ_I32;
     ir_ref i = random_input(m, t, &count, chance(m, 90));
     i = ir_build2(m->g, IR_IMOD, i, ir_const_i(m->g, t, shape[axis]));
-    if (chance(m, 40))
-        i = ir_build2(m->g, IR_SUB, i, ir_const_i(m->g, t, shape[axis]));
+    if (chance(m, 40)) i = ir_build2(m->g, IR_SUB, i, ir_const_i(m->g, t, shape[axis]));
     return ir_gather(m->g, x, i, (int)axis);
 }
 
-static ir_ref composed(maker *m)
-{
+static ir_ref composed(maker *m) {
     ir_ref x = random_node(m);
     unsigned rank = ir_at(m->g, x)->rank;
-    if (!rank || numel(m->g, x) == 0)
-        return x;
+    if (!rank || numel(m->g, x) == 0) return x;
     int axis = chance(m, 70) ? -1 : (int)draw(m, rank);
     switch (draw(m, m->c->floats ? 5 : 7)) {
-    case 0:
-        return ir_softmax(m->g, x, axis);
-    case 1:
-        return ir_log_softmax(m->g, x, axis);
-    case 2:
-        return ir_is_float(ir_dtype(m->g, x)) ? ir_layer_norm(m->g, x, 0, 0, 1, 1e-5) : x;
-    case 3:
-        return ir_is_float(ir_dtype(m->g, x)) ? ir_gelu(m->g, x, chance(m, 50)) : x;
-    case 4:
-        return ir_mean(m->g, x, &axis, 1, chance(m, 50));
-    case 5:
-        return ir_cast(m->g, x, random_dtype(m));
-    default:
-        return ir_copy(m->g, x);
+    case 0: return ir_softmax(m->g, x, axis);
+    case 1: return ir_log_softmax(m->g, x, axis);
+    case 2: return ir_is_float(ir_dtype(m->g, x)) ? ir_layer_norm(m->g, x, 0, 0, 1, 1e-5) : x;
+    case 3: return ir_is_float(ir_dtype(m->g, x)) ? ir_gelu(m->g, x, chance(m, 50)) : x;
+    case 4: return ir_mean(m->g, x, &axis, 1, chance(m, 50));
+    case 5: return ir_cast(m->g, x, random_dtype(m));
+    default: return ir_copy(m->g, x);
     }
 }
 
-static void step(maker *m)
-{
+static void step(maker *m) {
     unsigned k = draw(m, 100);
     int64_t shape[IR_MAX_RANK];
     ir_ref r = k < 38   ? elementwise(m)
@@ -351,27 +307,25 @@ static void step(maker *m)
 }
 
 /* Outputs: the last node and some others; an output of an input's shape and dtype may be written in its place. */
-static void choose_outputs(maker *m)
-{
+static void choose_outputs(maker *m) {
     bool taken[POOL * 2] = {false};
     for (unsigned n = m->c->floats ? 1 : 1 + draw(m, 4), i = 0; i < n; i++) {
         ir_ref r = i == 0 ? m->pool[m->n - 1] : random_node(m);
-        if (i && chance(m, 8))
-            r = m->g->inputs.p[draw(m, m->g->inputs.n)].node;
+        if (i && chance(m, 8)) r = m->g->inputs.p[draw(m, m->g->inputs.n)].node;
         int donated = -1;
-        for (uint32_t k = 0; k < m->g->inputs.n && k < BZ_LEN(taken) && !m->c->floats && donated < 0; k++) {
+        for (uint32_t k = 0;
+             k < m->g->inputs.n && k < BZ_LEN(taken) && !m->c->floats && donated < 0; k++) {
             const ir_input *in = &m->g->inputs.p[k];
-            if (!in->scalar && !taken[k] && in->node != r && ir_same_shape(m->g, in->node, r) && ir_dtype(m->g, in->node) == ir_dtype(m->g, r) && chance(m, 50))
+            if (!in->scalar && !taken[k] && in->node != r && ir_same_shape(m->g, in->node, r) &&
+                ir_dtype(m->g, in->node) == ir_dtype(m->g, r) && chance(m, 50))
                 donated = (int)k;
         }
-        if (donated >= 0)
-            taken[donated] = true;
+        if (donated >= 0) taken[donated] = true;
         ir_output_add(m->g, NULL, r, donated);
     }
 }
 
-ir_module *random_graph(uint64_t seed, const random_choice *c)
-{
+ir_module *random_graph(uint64_t seed, const random_choice *c) {
     ir_module *module = ir_module_new();
     maker m = {.g = ir_graph_new(module, "main"), .c = c, .state = bz_mix(seed, 1)};
     int64_t shape[IR_MAX_RANK];
@@ -380,8 +334,7 @@ ir_module *random_graph(uint64_t seed, const random_choice *c)
         unsigned rank = random_shape(&m, shape);
         keep(&m, random_input(&m, random_dtype(&m), shape, rank));
     }
-    for (unsigned i = 0; i < c->nodes && !m.g->err.status; i++)
-        step(&m);
+    for (unsigned i = 0; i < c->nodes && !m.g->err.status; i++) step(&m);
     if (m.g->err.status)
         bz_bug("the random graph %llu is wrong: %s", (unsigned long long)seed, m.g->err.text);
     choose_outputs(&m);
@@ -397,8 +350,7 @@ typedef struct edit {
     bool kept; /* donations */
 } edit;
 
-static ir_ref fresh_input(ir_graph *g, const ir_graph *old, ir_ref r)
-{
+static ir_ref fresh_input(ir_graph *g, const ir_graph *old, ir_ref r) {
     ir_dim dims[IR_MAX_RANK];
     int64_t v;
     for (unsigned i = 0; i < ir_at(old, r)->rank; i++) {
@@ -408,23 +360,18 @@ static ir_ref fresh_input(ir_graph *g, const ir_graph *old, ir_ref r)
     return ir_input_new(g, NULL, ir_dtype(old, r), dims, ir_at(old, r)->rank);
 }
 
-static void mark(const ir_graph *g, const edit *e, bool *live)
-{
+static void mark(const ir_graph *g, const edit *e, bool *live) {
     for (uint32_t i = 0; i < g->outputs.n; i++)
-        if ((int)i != e->without)
-            live[g->outputs.p[i].node] = true;
+        if ((int)i != e->without) live[g->outputs.p[i].node] = true;
     for (ir_ref r = g->n.n; r-- > 1;) {
-        if (!live[r] || r == e->cut)
-            continue;
-        if (r == e->from)
-            live[e->to] = true;
+        if (!live[r] || r == e->cut) continue;
+        if (r == e->from) live[e->to] = true;
         for (unsigned k = 0; r != e->from && k < ir_at(g, r)->nin; k++)
             live[ir_operand(g, r, k)] = true;
     }
 }
 
-static ir_ref same_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r)
-{
+static ir_ref same_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     ir_dim dims[IR_MAX_RANK];
     ir_ref in[IR_MAX_RANK];
     int64_t v;
@@ -433,13 +380,12 @@ static ir_ref same_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_
         ir_dim_value(old, ir_dims(old, n)[i], &v);
         dims[i] = ir_dim_const(g, v);
     }
-    for (unsigned i = 0; i < n->nin; i++)
-        in[i] = map->to[ir_in(old, n)[i]];
-    return ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, dims, n->rank, in, n->nin, ir_attrs(old, n), n->nattr);
+    for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
+    return ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, dims, n->rank, in, n->nin,
+                     ir_attrs(old, n), n->nattr);
 }
 
-static ir_module *edited(const ir_module *m, const edit *e)
-{
+static ir_module *edited(const ir_module *m, const edit *e) {
     const ir_graph *old = m->graphs.p[0];
     ir_module *made = ir_module_new();
     ir_graph *g = ir_graph_new(made, "main");
@@ -449,20 +395,20 @@ static ir_module *edited(const ir_module *m, const edit *e)
     ir_module_add(made, g);
     mark(old, e, live);
     for (ir_ref r = 1; r < old->n.n; r++) {
-        if (!live[r])
-            continue;
+        if (!live[r]) continue;
         if (ir_at(old, r)->op == IR_INPUT || r == e->cut) {
             bool scalar = r != e->cut && old->inputs.p[ir_attrs(old, ir_at(old, r))[0]].scalar;
-            map.to[r] = scalar ? ir_scalar_input(g, NULL, ir_dtype(old, r)) : fresh_input(g, old, r);
-            if (r != e->cut)
-                number[ir_attrs(old, ir_at(old, r))[0]] = (int)g->inputs.n;
+            map.to[r] =
+                scalar ? ir_scalar_input(g, NULL, ir_dtype(old, r)) : fresh_input(g, old, r);
+            if (r != e->cut) number[ir_attrs(old, ir_at(old, r))[0]] = (int)g->inputs.n;
         } else
             map.to[r] = r == e->from ? map.to[e->to] : same_node(g, old, &map, r);
     }
     for (uint32_t i = 0; i < old->outputs.n; i++) {
         int d = old->outputs.p[i].donated;
         if ((int)i != e->without)
-            ir_output_add(g, NULL, map.to[old->outputs.p[i].node], d >= 0 && e->kept ? number[d] - 1 : -1);
+            ir_output_add(g, NULL, map.to[old->outputs.p[i].node],
+                          d >= 0 && e->kept ? number[d] - 1 : -1);
     }
     free(map.to);
     free(live);
@@ -470,13 +416,13 @@ static ir_module *edited(const ir_module *m, const edit *e)
     return made;
 }
 
-static bool better(ir_module **m, const edit *e, fault_shown *shown, void *context)
-{
+static bool better(ir_module **m, const edit *e, fault_shown *shown, void *context) {
     ir_module *next = edited(*m, e);
     bz_error err = {0};
     const ir_graph *g = next->graphs.p[0];
     bool smaller = g->n.n < (*m)->graphs.p[0]->n.n || g->outputs.n < (*m)->graphs.p[0]->outputs.n;
-    if (g->outputs.n && !g->err.status && smaller && !ir_verify(g, IR_ANY_GRAPH, &err) && shown(g, context)) {
+    if (g->outputs.n && !g->err.status && smaller && !ir_verify(g, IR_ANY_GRAPH, &err) &&
+        shown(g, context)) {
         ir_module_free(*m);
         *m = next;
         return true;
@@ -485,20 +431,19 @@ static bool better(ir_module **m, const edit *e, fault_shown *shown, void *conte
     return false;
 }
 
-static bool replaced_by_operand(ir_module **m, ir_ref r, fault_shown *shown, void *context)
-{
+static bool replaced_by_operand(ir_module **m, ir_ref r, fault_shown *shown, void *context) {
     const ir_graph *g = (*m)->graphs.p[0];
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k);
         edit e = {.from = r, .to = x, .without = -1, .kept = true};
-        if (ir_same_shape(g, r, x) && ir_dtype(g, r) == ir_dtype(g, x) && better(m, &e, shown, context))
+        if (ir_same_shape(g, r, x) && ir_dtype(g, r) == ir_dtype(g, x) &&
+            better(m, &e, shown, context))
             return true;
     }
     return false;
 }
 
-void shrink_graph(ir_module **m, fault_shown *shown, void *context)
-{
+void shrink_graph(ir_module **m, fault_shown *shown, void *context) {
     for (bool again = true; again;) {
         again = false;
         for (int i = 0; i < (int)(*m)->graphs.p[0]->outputs.n; i++)
@@ -506,8 +451,10 @@ void shrink_graph(ir_module **m, fault_shown *shown, void *context)
         for (ir_ref r = 1; r < (*m)->graphs.p[0]->n.n; r++) {
             bool leaf = ir_at((*m)->graphs.p[0], r)->op == IR_INPUT;
             bool tuple = ir_at((*m)->graphs.p[0], r)->flags & IR_IS_TUPLE;
-            again |= !leaf && !tuple && better(m, &(edit){.cut = r, .without = -1, .kept = true}, shown, context);
-            again |= r < (*m)->graphs.p[0]->n.n && !tuple && replaced_by_operand(m, r, shown, context);
+            again |= !leaf && !tuple &&
+                     better(m, &(edit){.cut = r, .without = -1, .kept = true}, shown, context);
+            again |=
+                r < (*m)->graphs.p[0]->n.n && !tuple && replaced_by_operand(m, r, shown, context);
         }
     }
 }

@@ -5,9 +5,9 @@
 #include "src/ir/ir.h"
 
 typedef struct random_choice {
-    unsigned nodes;      /* builder calls, about */
-    int64_t max_numel;   /* no tensor is larger */
-    bool floats;         /* f64 and differentiable ops alone: for gradients */
+    unsigned nodes;    /* builder calls, about */
+    int64_t max_numel; /* no tensor is larger */
+    bool floats;       /* f64 and differentiable ops alone: for gradients */
 } random_choice;
 
 /* A module of one graph with one to four outputs; the same seed gives the same graph. */

@@ -6,11 +6,12 @@ const plan_target targets[] = {
     {"avx512", {.vector_bytes = 64, .registers = 32, .masks = true, .threads = 2}, CG_V4},
     {"avx2", {.vector_bytes = 32, .registers = 16, .masks = true, .threads = 2}, CG_V3},
     {"base", {.vector_bytes = 16, .registers = 16, .masks = false, .threads = 2}, CG_BASE},
-    {"eager", {.vector_bytes = 64, .registers = 32, .masks = true, .eager = true, .threads = 2}, CG_V4},
+    {"eager",
+     {.vector_bytes = 64, .registers = 32, .masks = true, .eager = true, .threads = 2},
+     CG_V4},
 };
 const unsigned target_count = BZ_LEN(targets);
 
-cg_isa target_host(void)
-{
+cg_isa target_host(void) {
     return jit_host();
 }

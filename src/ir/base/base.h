@@ -14,7 +14,7 @@
 #include "braze/status.h"
 
 #define BZ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define BZ_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define BZ_LEN(a)            (sizeof(a) / sizeof((a)[0]))
 
 /* ---- mem.c */
 void *bz_mem_alloc(size_t size);              /* uninitialised; NULL when out of memory */
@@ -29,7 +29,8 @@ typedef struct bz_arena {
     bz_arena_block *head;
     char *at, *end;
 } bz_arena; /* zero-initialised = empty */
-void *bz_arena_alloc(bz_arena *a, size_t size); /* 16-byte aligned, uninitialised; NULL when out of memory */
+void *bz_arena_alloc(bz_arena *a,
+                     size_t size); /* 16-byte aligned, uninitialised; NULL when out of memory */
 void *bz_arena_copy(bz_arena *a, const void *src, size_t size);
 char *bz_arena_str(bz_arena *a, const char *s);
 void bz_arena_free(bz_arena *a);  /* gives all back; the arena is empty again */
@@ -45,7 +46,7 @@ void bz_arena_reset(bz_arena *a); /* empties it but keeps its newest block for r
     ((v)->n + (more) <= (v)->cap ||                                                                \
      bz_vec_grow_((void **)&(v)->p, &(v)->cap, (v)->n + (uint32_t)(more), sizeof *(v)->p))
 #define bz_vec_push(v, x) (bz_vec_reserve(v, 1) && ((v)->p[(v)->n++] = (x), true))
-#define bz_vec_free(v) (bz_mem_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
+#define bz_vec_free(v)    (bz_mem_free((v)->p), (v)->p = NULL, (v)->n = (v)->cap = 0)
 bool bz_vec_grow_(void **p, uint32_t *cap, uint32_t need, size_t elem);
 
 /* ---- text.c: a text that grows; always NUL-terminated once anything was added. `failed` sticks when memory ran out. */
@@ -74,13 +75,12 @@ const char *bz_status_name(bz_status s);
 const char *bz_status_doc(bz_status s);
 /* Our own bug: prints where and what, then aborts. Never for a user's mistake. */
 _Noreturn void bz_bug_at(const char *file, int line, const char *fmt, ...) BZ_PRINTF(3, 4);
-#define bz_bug(...) bz_bug_at(__FILE__, __LINE__, __VA_ARGS__)
+#define bz_bug(...)     bz_bug_at(__FILE__, __LINE__, __VA_ARGS__)
 #define bz_assert(cond) ((cond) ? (void)0 : bz_bug("assertion failed: %s", #cond))
 
 /* ---- hash.c: 64-bit, well mixed, the same on every machine */
 uint64_t bz_hash(uint64_t seed, const void *p, size_t n);
-static inline uint64_t bz_mix(uint64_t h, uint64_t x)
-{
+static inline uint64_t bz_mix(uint64_t h, uint64_t x) {
     h ^= x;
     h *= 0x9E3779B97F4A7C15u;
     return h ^ (h >> 29);

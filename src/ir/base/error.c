@@ -12,20 +12,16 @@ static const struct {
 #undef STATUS_ROW
 };
 
-const char *bz_status_name(bz_status s)
-{
+const char *bz_status_name(bz_status s) {
     return (size_t)s < BZ_LEN(statuses) ? statuses[s].name : "BZ_?";
 }
 
-const char *bz_status_doc(bz_status s)
-{
+const char *bz_status_doc(bz_status s) {
     return (size_t)s < BZ_LEN(statuses) ? statuses[s].doc : "unknown status";
 }
 
-bz_status bz_fail(bz_error *e, bz_status status, const char *fmt, ...)
-{
-    if (!e || e->status)
-        return status;
+bz_status bz_fail(bz_error *e, bz_status status, const char *fmt, ...) {
+    if (!e || e->status) return status;
     e->status = status;
     va_list ap;
     va_start(ap, fmt);
@@ -34,8 +30,7 @@ bz_status bz_fail(bz_error *e, bz_status status, const char *fmt, ...)
     return status;
 }
 
-void bz_bug_at(const char *file, int line, const char *fmt, ...)
-{
+void bz_bug_at(const char *file, int line, const char *fmt, ...) {
     fprintf(stderr, "braze: bug at %s:%d: ", file, line);
     va_list ap;
     va_start(ap, fmt);

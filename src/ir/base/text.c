@@ -4,15 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool make_room(bz_text *t, size_t more)
-{
-    if (t->failed)
-        return false;
-    if (t->n + more + 1 <= t->cap)
-        return true;
+static bool make_room(bz_text *t, size_t more) {
+    if (t->failed) return false;
+    if (t->n + more + 1 <= t->cap) return true;
     size_t cap = t->cap ? t->cap * 2 : 256;
-    if (cap < t->n + more + 1)
-        cap = t->n + more + 1;
+    if (cap < t->n + more + 1) cap = t->n + more + 1;
     char *p = bz_mem_grow(t->p, cap);
     if (!p) {
         t->failed = true;
@@ -23,22 +19,18 @@ static bool make_room(bz_text *t, size_t more)
     return true;
 }
 
-void bz_text_add(bz_text *t, const char *s, size_t n)
-{
-    if (!make_room(t, n))
-        return;
+void bz_text_add(bz_text *t, const char *s, size_t n) {
+    if (!make_room(t, n)) return;
     memcpy(t->p + t->n, s, n);
     t->n += n;
     t->p[t->n] = '\0';
 }
 
-void bz_text_str(bz_text *t, const char *s)
-{
+void bz_text_str(bz_text *t, const char *s) {
     bz_text_add(t, s, strlen(s));
 }
 
-void bz_textfv(bz_text *t, const char *fmt, va_list ap)
-{
+void bz_textfv(bz_text *t, const char *fmt, va_list ap) {
     char small[256];
     va_list again;
     va_copy(again, ap);
@@ -52,16 +44,14 @@ void bz_textfv(bz_text *t, const char *fmt, va_list ap)
     va_end(again);
 }
 
-void bz_textf(bz_text *t, const char *fmt, ...)
-{
+void bz_textf(bz_text *t, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     bz_textfv(t, fmt, ap);
     va_end(ap);
 }
 
-void bz_text_json(bz_text *t, const char *s)
-{
+void bz_text_json(bz_text *t, const char *s) {
     bz_text_add(t, "\"", 1);
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
@@ -75,13 +65,11 @@ void bz_text_json(bz_text *t, const char *s)
     bz_text_add(t, "\"", 1);
 }
 
-void bz_text_free(bz_text *t)
-{
+void bz_text_free(bz_text *t) {
     bz_mem_free(t->p);
     *t = (bz_text){0};
 }
 
-const char *bz_text_c(const bz_text *t)
-{
+const char *bz_text_c(const bz_text *t) {
     return t->p ? t->p : "";
 }

@@ -42,7 +42,8 @@ static ir_bits evaluate(const lp_kernel *k, const lp_inst *i, const ir_bits *val
                         const int64_t *extents, const ir_bits *scalars) {
     if (i->op == LP_CONST) return (ir_bits)i->imm;
     if (i->op == LP_EXTENT) return (ir_bits)extents[i->imm];
-    if (i->op == LP_SCALAR) return scalars ? scalars[i->imm] : 0; /* NULL: no bound depends on one */
+    if (i->op == LP_SCALAR)
+        return scalars ? scalars[i->imm] : 0; /* NULL: no bound depends on one */
     ir_bits x[3] = {0, 0, 0};
     const uint32_t *args = lp_args(k, i);
     for (unsigned j = 0; j < i->nargs; j++) x[j] = values[args[j]];

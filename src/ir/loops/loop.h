@@ -27,49 +27,64 @@
 typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
 
 /* X(ENUM, name, result, text of operands and immediates) ; result: V value, P pointer, N none */
-#define LP_OPS(X)                                                                                                                  \
-    X(NOP, nop, N, "")                                                                                                             \
-    /* values */                                                                                                                   \
-    X(CONST, const, V, "imm: bits")                                                                                                \
-    X(EXTENT, extent, V, "imm: number of a run-time extent, i64")                                                                  \
-    X(SCALAR, scalar, V, "imm: number of a run-time scalar argument")                                                              \
-    X(TABLE, table, V, "index (i32 or i64, any lanes); imm: number of a constant table (value.h); index is in range")              \
-    X(SPLAT, splat, V, "scalar x in every lane")                                                                                   \
-    X(LANEID, laneid, V, "0, 1 ... lanes-1 (i32 or i64)")                                                                          \
-    X(EXTRACT, extract, V, "lane imm of vector x")                                                                                 \
-    X(INSERT, insert, V, "vector x with lane imm replaced by scalar y")                                                            \
-    X(SHUFFLE, shuffle, V, "lanes of x then y picked by numbers; extra list: lane numbers, as many as the result has lanes")       \
-    X(ANY, any, V, "scalar bool: some lane of mask x is set")                                                                      \
-    X(ALL, all, V, "scalar bool: every lane of mask x is set")                                                                     \
-    /* memory */                                                                                                                   \
-    X(BUFFER, buffer, P, "imm: number of a buffer parameter")                                                                      \
-    X(LOCAL, local, P, "imm: elements; flags: lp_scope. Uninitialised, 64-byte aligned, one per thread (SHARED: one per block)")   \
-    X(OFFSET, offset, P, "pointer p moved by i elements")                                                                          \
-    X(LOAD, load, V, "p[i], or lanes p[i .. i+lanes-1]; optional mask: lanes not set are not read and give 0")                     \
-    X(STORE, store, N, "p[i ..] = v; optional mask")                                                                               \
-    X(GATHER, gather, V, "p[index of each lane]; optional mask")                                                                   \
-    X(SCATTER, scatter, N, "p[index of each lane] = v; optional mask; of equal indices the highest lane wins")                     \
-    X(COMPRESS, compress, N, "lanes of v set in the mask stored one after the other from p[i]")                                    \
-    X(ATOMIC, atomic, N, "p[i] = op(p[i], v) without interference; imm: ir_op, integer dtypes or max/min")                         \
-    X(PREFETCH, prefetch, N, "hint: p[i] soon; imm: 0 read, 1 write")                                                              \
-    X(ASYNC_COPY, async_copy, N, "q[j ..] = p[i ..], imm elements, done at the latest after async_wait (q, j, p, i)")              \
-    X(ASYNC_WAIT, async_wait, N, "all but the newest imm async copies of this thread have landed")                                 \
-    /* control */                                                                                                                  \
-    X(LOOP, loop, V, "lo, hi, initial values ...; imm: step > 0; flags: lp_loop_kind. Value: the index")                           \
-    X(WHILE, while, N, "initial values ...; the body yields condition, next values ...; runs at least once")                       \
-    X(IF, if, N, "scalar bool; body yields values, ELSE, yields the same number of values")                                        \
-    X(ELSE, else, N, "")                                                                                                           \
-    X(CARRY, carry, V, "loop or while; imm: number. Directly after the opener")                                                    \
-    X(YIELD, yield, N, "values ..., may be none; stands before every ELSE and END")                                                                          \
-    X(END, end, N, "")                                                                                                             \
-    X(RESULT, result, V, "loop, while or if that has ended; imm: number")                                                          \
-    /* threads of a block (GPU), no effect in a kernel without BLOCK or LANE loops */                                              \
-    X(BARRIER, barrier, N, "all threads of the block have come here")                                                              \
-    X(WARP_SHUFFLE, warp_shuffle, V, "x of lane (own lane xor imm) of the warp")                                                   \
-    X(MMA, mma, V, "tile product a * b + c on matrix units; extra list: m, n, k; operands are per-lane fragments as in PTX mma")   \
-    /* calls */                                                                                                                    \
-    X(CALL, call, N, "function imm of the module on pointers, i64 and scalars")                                                    \
-    X(ERROR, error, N, "if scalar cond: report code imm for element number e; the lowest e wins (cond, e)")
+#define LP_OPS(X)                                                                                  \
+    X(NOP, nop, N, "")                                                                             \
+    /* values */                                                                                   \
+    X(CONST, const, V, "imm: bits")                                                                \
+    X(EXTENT, extent, V, "imm: number of a run-time extent, i64")                                  \
+    X(SCALAR, scalar, V, "imm: number of a run-time scalar argument")                              \
+    X(TABLE, table, V,                                                                             \
+      "index (i32 or i64, any lanes); imm: number of a constant table (value.h); index is in "     \
+      "range")                                                                                     \
+    X(SPLAT, splat, V, "scalar x in every lane")                                                   \
+    X(LANEID, laneid, V, "0, 1 ... lanes-1 (i32 or i64)")                                          \
+    X(EXTRACT, extract, V, "lane imm of vector x")                                                 \
+    X(INSERT, insert, V, "vector x with lane imm replaced by scalar y")                            \
+    X(SHUFFLE, shuffle, V,                                                                         \
+      "lanes of x then y picked by numbers; extra list: lane numbers, as many as the result has "  \
+      "lanes")                                                                                     \
+    X(ANY, any, V, "scalar bool: some lane of mask x is set")                                      \
+    X(ALL, all, V, "scalar bool: every lane of mask x is set")                                     \
+    /* memory */                                                                                   \
+    X(BUFFER, buffer, P, "imm: number of a buffer parameter")                                      \
+    X(LOCAL, local, P,                                                                             \
+      "imm: elements; flags: lp_scope. Uninitialised, 64-byte aligned, one per thread (SHARED: "   \
+      "one per block)")                                                                            \
+    X(OFFSET, offset, P, "pointer p moved by i elements")                                          \
+    X(LOAD, load, V,                                                                               \
+      "p[i], or lanes p[i .. i+lanes-1]; optional mask: lanes not set are not read and give 0")    \
+    X(STORE, store, N, "p[i ..] = v; optional mask")                                               \
+    X(GATHER, gather, V, "p[index of each lane]; optional mask")                                   \
+    X(SCATTER, scatter, N,                                                                         \
+      "p[index of each lane] = v; optional mask; of equal indices the highest lane wins")          \
+    X(COMPRESS, compress, N, "lanes of v set in the mask stored one after the other from p[i]")    \
+    X(ATOMIC, atomic, N,                                                                           \
+      "p[i] = op(p[i], v) without interference; imm: ir_op, integer dtypes or max/min")            \
+    X(PREFETCH, prefetch, N, "hint: p[i] soon; imm: 0 read, 1 write")                              \
+    X(ASYNC_COPY, async_copy, N,                                                                   \
+      "q[j ..] = p[i ..], imm elements, done at the latest after async_wait (q, j, p, i)")         \
+    X(ASYNC_WAIT, async_wait, N, "all but the newest imm async copies of this thread have landed") \
+    /* control */                                                                                  \
+    X(LOOP, loop, V,                                                                               \
+      "lo, hi, initial values ...; imm: step > 0; flags: lp_loop_kind. Value: the index")          \
+    X(WHILE, while, N,                                                                             \
+      "initial values ...; the body yields condition, next values ...; runs at least once")        \
+    X(IF, if, N, "scalar bool; body yields values, ELSE, yields the same number of values")        \
+    X(ELSE, else, N, "")                                                                           \
+    X(CARRY, carry, V, "loop or while; imm: number. Directly after the opener")                    \
+    X(YIELD, yield, N, "values ..., may be none; stands before every ELSE and END")                \
+    X(END, end, N, "")                                                                             \
+    X(RESULT, result, V, "loop, while or if that has ended; imm: number")                          \
+    /* threads of a block (GPU), no effect in a kernel without BLOCK or LANE loops */              \
+    X(BARRIER, barrier, N, "all threads of the block have come here")                              \
+    X(WARP_SHUFFLE, warp_shuffle, V, "x of lane (own lane xor imm) of the warp")                   \
+    X(MMA, mma, V,                                                                                 \
+      "tile product a * b + c on matrix units; extra list: m, n, k; operands are per-lane "        \
+      "fragments as in PTX mma")                                                                   \
+    /* calls */                                                                                    \
+    X(CALL, call, N, "function imm of the module on pointers, i64 and scalars")                    \
+    X(ERROR, error, N,                                                                             \
+      "if scalar cond: report code imm for element number e; the lowest e wins (cond, e)")
 
 typedef enum lp_op {
     LP_FIRST_ = IR_BASE_END, /* below: the base ops of ops.def, applied lane by lane */
@@ -89,10 +104,16 @@ typedef enum lp_loop_kind {
     LP_LANE,
 } lp_loop_kind;
 
-typedef enum lp_scope { LP_STACK, LP_SCRATCH, LP_SHARED } lp_scope; /* of LOCAL: small; per-thread scratch memory; GPU shared */
+typedef enum lp_scope {
+    LP_STACK,
+    LP_SCRATCH,
+    LP_SHARED
+} lp_scope; /* of LOCAL: small; per-thread scratch memory; GPU shared */
 
 enum lp_flags {
-    LP_STREAM = 1 << 4,  /* STORE: non-temporal; LOAD: from memory that is read in order, worth asking ahead */
+    LP_STREAM =
+        1
+        << 4, /* STORE: non-temporal; LOAD: from memory that is read in order, worth asking ahead */
     LP_ALIGNED = 1 << 5, /* LOAD/STORE: address is a multiple of the vector's size (at most 64) */
 };
 
@@ -102,17 +123,23 @@ typedef struct lp_inst {
     uint8_t flags;  /* low 4 bits: lp_loop_kind or lp_scope; rest lp_flags */
     uint16_t lanes; /* 1 = scalar; 0 = no value or a pointer */
     uint16_t nargs;
-    uint32_t args;  /* first of nargs operands in lp_kernel.args; an extra list follows them, as long as the op says */
-    uint32_t site;  /* tensor node it stands for, for explain and profiles; 0 = none */
+    uint32_t
+        args; /* first of nargs operands in lp_kernel.args; an extra list follows them, as long as the op says */
+    uint32_t site; /* tensor node it stands for, for explain and profiles; 0 = none */
     int64_t imm;
 } lp_inst;
 
-typedef enum lp_access { LP_IN, LP_OUT, LP_INOUT, LP_WORK } lp_access; /* WORK: memory shared by the phases, content undefined at start */
+typedef enum lp_access {
+    LP_IN,
+    LP_OUT,
+    LP_INOUT,
+    LP_WORK
+} lp_access; /* WORK: memory shared by the phases, content undefined at start */
 
 typedef struct lp_param {
     bz_dtype dtype;
-    lp_access access;  /* of a buffer */
-    const char *name;  /* unique in the kernel */
+    lp_access access; /* of a buffer */
+    const char *name; /* unique in the kernel */
 } lp_param;
 
 /* A kernel, or a function that kernels call (then `function` is set: no phases, parameters are its arguments in the order
@@ -134,7 +161,9 @@ typedef struct lp_module {
     BZ_VEC(lp_kernel *) k;
 } lp_module;
 
-static inline const uint32_t *lp_args(const lp_kernel *k, const lp_inst *i) { return k->args.p + i->args; }
+static inline const uint32_t *lp_args(const lp_kernel *k, const lp_inst *i) {
+    return k->args.p + i->args;
+}
 
 /* ---- build.c: building. Values are numbered locally: a pure instruction that stands already in an open region is reused; integer
  * arithmetic on constants folds, x+0, x*1, x*0 on i64 simplify. Out of memory sets k->failed and the values are 0. */
@@ -147,15 +176,20 @@ lp_builder *lp_builder_new(lp_kernel *k); /* NULL when out of memory */
 void lp_builder_free(lp_builder *b);
 void lp_set_site(lp_builder *b, uint32_t site);
 bool lp_failed(const lp_builder *b);
-void lp_give_up(lp_builder *b); /* memory ran out elsewhere while this kernel was being built: it must not be used */
+void lp_give_up(
+    lp_builder
+        *b); /* memory ran out elsewhere while this kernel was being built: it must not be used */
 
-lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t, lp_access access); /* declares it, gives its BUFFER value */
+lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t,
+                     lp_access access); /* declares it, gives its BUFFER value */
 lp_val lp_add_extent(lp_builder *b, const char *name);
 lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t);
 
-lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits, unsigned lanes); /* lanes > 1: a splat constant */
-lp_val lp_index(lp_builder *b, int64_t v);                                /* i64 scalar constant */
-lp_val lp_base(lp_builder *b, ir_op op, bz_dtype result, const lp_val *x, unsigned n); /* base op; scalars are splat to the widest operand */
+lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits,
+                unsigned lanes);           /* lanes > 1: a splat constant */
+lp_val lp_index(lp_builder *b, int64_t v); /* i64 scalar constant */
+lp_val lp_base(lp_builder *b, ir_op op, bz_dtype result, const lp_val *x,
+               unsigned n); /* base op; scalars are splat to the widest operand */
 lp_val lp_iadd(lp_builder *b, lp_val x, lp_val y);
 lp_val lp_imul(lp_builder *b, lp_val x, lp_val y);
 lp_val lp_splat(lp_builder *b, lp_val x, unsigned lanes); /* lanes 1: x itself */
@@ -169,7 +203,8 @@ lp_val lp_table(lp_builder *b, unsigned table, bz_dtype t, lp_val index);
 
 lp_val lp_local(lp_builder *b, bz_dtype t, int64_t count, lp_scope scope);
 lp_val lp_offset(lp_builder *b, lp_val p, lp_val i);
-lp_val lp_load(lp_builder *b, lp_val p, lp_val i, unsigned lanes, lp_val mask, unsigned flags); /* mask 0 = none */
+lp_val lp_load(lp_builder *b, lp_val p, lp_val i, unsigned lanes, lp_val mask,
+               unsigned flags); /* mask 0 = none */
 void lp_store(lp_builder *b, lp_val p, lp_val i, lp_val v, lp_val mask, unsigned flags);
 lp_val lp_gather(lp_builder *b, lp_val p, lp_val vindex, lp_val mask);
 void lp_scatter(lp_builder *b, lp_val p, lp_val vindex, lp_val v, lp_val mask);
@@ -183,7 +218,8 @@ lp_val lp_warp_shuffle(lp_builder *b, lp_val x, unsigned lane_xor);
 lp_val lp_mma(lp_builder *b, const uint32_t mnk[3], lp_val x, lp_val y, lp_val z);
 
 /* Opens a loop over lo <= i < hi; carries[k] gets the CARRY values of init[k]. Returns the index value. */
-lp_val lp_loop(lp_builder *b, lp_loop_kind kind, lp_val lo, lp_val hi, int64_t step, const lp_val *init, unsigned n, lp_val *carries);
+lp_val lp_loop(lp_builder *b, lp_loop_kind kind, lp_val lo, lp_val hi, int64_t step,
+               const lp_val *init, unsigned n, lp_val *carries);
 void lp_while(lp_builder *b, const lp_val *init, unsigned n, lp_val *carries);
 void lp_if(lp_builder *b, lp_val cond);
 void lp_else(lp_builder *b, const lp_val *yield, unsigned n);
@@ -196,7 +232,8 @@ const lp_inst *lp_at(const lp_builder *b, lp_val v);
 /* ---- print.c, parse.c: the text form (docs/ir.md). lp_parse reads what lp_print wrote, and by hand. */
 void lp_print(bz_text *t, const lp_kernel *k, const lp_module *m);
 void lp_print_module(bz_text *t, const lp_module *m);
-lp_module *lp_parse(const char *text, size_t n, bz_error *e); /* NULL and e with line and column on an error */
+lp_module *lp_parse(const char *text, size_t n,
+                    bz_error *e); /* NULL and e with line and column on an error */
 
 /* ---- verify.c: every operand defined before and visible, types as the op wants, regions closed, phases at top level. */
 bz_status lp_verify(const lp_kernel *k, const lp_module *m, bz_error *e);
@@ -216,7 +253,8 @@ typedef struct lp_run_args {
     const ir_bits *scalars;
     int64_t *error_element; /* lowest bad element and its code; may be NULL */
     int *error_code;
-    uint64_t shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
+    uint64_t
+        shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
 } lp_run_args;
 bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, bz_error *e);
 
@@ -227,13 +265,16 @@ typedef struct lp_frame {
     void *const *buffers;
     const int64_t *extents;
     const void *const *scalars; /* each points at a value of its dtype */
-    void *scratch;              /* this thread's, as many bytes as lp_scratch_bytes said, 64-byte aligned */
-    int64_t *error;             /* [0] lowest bad element (INT64_MAX = none), [1] its code; this thread's */
+    void *scratch;  /* this thread's, as many bytes as lp_scratch_bytes said, 64-byte aligned */
+    int64_t *error; /* [0] lowest bad element (INT64_MAX = none), [1] its code; this thread's */
     int64_t thread;
 } lp_frame;
-int64_t lp_scratch_bytes(const lp_kernel *k, const lp_module *m); /* of all LOCALs with scope SCRATCH; 64-byte aligned each */
+int64_t
+lp_scratch_bytes(const lp_kernel *k,
+                 const lp_module *m); /* of all LOCALs with scope SCRATCH; 64-byte aligned each */
 unsigned lp_phase_count(const lp_kernel *k);
 /* Tasks of a phase for given extents and scalars: evaluates the PARALLEL loop's upper bound. */
-int64_t lp_phase_tasks(const lp_kernel *k, unsigned phase, const int64_t *extents, const ir_bits *scalars);
+int64_t lp_phase_tasks(const lp_kernel *k, unsigned phase, const int64_t *extents,
+                       const ir_bits *scalars);
 
 #endif

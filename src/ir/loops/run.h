@@ -18,7 +18,7 @@ enum { LP_MAX_THREADS = 1024 };
 
 /* Who touched an element of shared memory last, for finding races between two barriers. */
 typedef struct lp_touch {
-    uint64_t wrote, read;     /* epochs */
+    uint64_t wrote, read; /* epochs */
     uint32_t writer, reader;
 } lp_touch;
 
@@ -26,10 +26,10 @@ typedef struct lp_mem {
     char *p;
     int64_t count;
     bz_dtype dtype;
-    const char *name;  /* NULL: local */
-    uint8_t *written;  /* NULL: all elements have a value from the start */
-    lp_touch *touch;   /* shared memory */
-    void *owned;       /* to be freed */
+    const char *name; /* NULL: local */
+    uint8_t *written; /* NULL: all elements have a value from the start */
+    lp_touch *touch;  /* shared memory */
+    void *owned;      /* to be freed */
 } lp_mem;
 
 typedef struct lp_ptr {
@@ -67,24 +67,23 @@ typedef struct lp_exec {
     lp_mem *locals;
     uint32_t *local_of; /* first of a LOCAL's memories */
     uint32_t nlocals;
-    unsigned base;      /* threads it was called with; parameters: [number * base + thread] */
+    unsigned base; /* threads it was called with; parameters: [number * base + thread] */
     lp_ptr *buffers;
     ir_bits *extents, *scalars;
 } lp_exec;
 
-static inline const lp_inst *lp_exec_at(const lp_exec *x, lp_val v) { return &x->k->inst.p[v]; }
-static inline lp_val lp_exec_arg(const lp_exec *x, const lp_inst *i, unsigned j)
-{
+static inline const lp_inst *lp_exec_at(const lp_exec *x, lp_val v) {
+    return &x->k->inst.p[v];
+}
+static inline lp_val lp_exec_arg(const lp_exec *x, const lp_inst *i, unsigned j) {
     return lp_args(x->k, i)[j];
 }
 
 /* The copy of value v that thread t of T sees: its lanes. */
-static inline ir_bits *lp_exec_get(const lp_exec *x, lp_val v, unsigned t, unsigned T)
-{
+static inline ir_bits *lp_exec_get(const lp_exec *x, lp_val v, unsigned t, unsigned T) {
     return x->cell + x->home[v] + (size_t)t * x->width[v] / T * x->k->inst.p[v].lanes;
 }
-static inline lp_ptr *lp_exec_ptr(const lp_exec *x, lp_val v, unsigned t, unsigned T)
-{
+static inline lp_ptr *lp_exec_ptr(const lp_exec *x, lp_val v, unsigned t, unsigned T) {
     return &x->ptr[x->home[v] + (size_t)t * x->width[v] / T];
 }
 
