@@ -12,6 +12,9 @@ run() {
 run fuzz_graphs 60 1 40
 run fuzz_grads 60 1 500
 run fuzz_api 60 1 15
+run fuzz_mutants 60 1 3000
+run fuzz_tool 60 1 150
+run fuzz_npy 60 1 50000
 run fuzz_text 1 1
 run fuzz_loops 1 1
 run fuzz_objload 1 1

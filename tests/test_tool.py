@@ -125,6 +125,9 @@ def test_run_mistakes():
     row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[4], value=nan}\n return %x\n}", 1, "<stdin>:2:")
     row(["run", "-", "--out", "DIR/o"], 'graph main() {\n %x = zeros {shape=[4]}\n return %x as "a/b"\n}', 1, "no name for a file")
+    row(["run", "-"], 'graph main(x: f32[2] = 1.0, y : f32[2]) {\n    %z = add %x, %y\n    return %z\n}', 1,
+        "<stdin>:1:29: error: input y: f32[2] is missing", "                            ^")
+    row(["run", "-"], "graph main(x: f32[0,1152921504606846976,1152921504606846976] = 0.0) {\n return %x\n}", 1, "<stdin>:1:12: error: [const]")
     row(["run", "DIR/sum.bz"], "", 3, "libbraze-llvm", env={"BRAZE_LLVM": path("none.so")})
     check("no file of a refused output", not os.path.exists(path("o/a")), os.listdir(DIR))
 
@@ -178,6 +181,10 @@ def test_opt_and_grad():
     row(["grad", "DIR/sum.bz", "--wrt", "q"], "", 1, "no input 'q'")
     row(["grad", "DIR/add.bz", "--wrt", "x"], "", 1, "must have no dimensions")
     row(["grad", "DIR/mlp.bz", "--wrt", "y"], "", 1, "error")
+    row(["grad", "-", "--wrt", "x"], "graph main(x: f32[2]) {\n    %y = neg %x\n    return %y\n}", 1, "<stdin>:2:5: error: [grad] the output is f32[2]")
+    row(["grad", "-", "--wrt", "x"], "graph main(x: f32[2]) {\n    return %x\n}", 1, "<stdin>:1:12: error: [grad] x is f32[2]")
+    row(["grad", "-", "--wrt", "x"], "graph main(x: i32[2]) {\n    return %x\n}", 1, "<stdin>:1:12: error: [grad] x is i32")
+    row(["opt", "-", "--plan"], "graph main(n: sym(1, 9), x: f32[n]) {\n    return %x\n}", 1, "<stdin>:1:26: error: [input] x is f32[n]")
     row(["grad", "DIR/mlp.bz", "--wrt", "x", "--of", "q"], "", 1, "no output 'q'")
 
 

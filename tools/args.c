@@ -84,13 +84,11 @@ bool tool_choice(tool_args *a, const char *option, const char *const *words, int
     return false;
 }
 
+bool tool_is_environment(bz_status s) {
+    return s == BZ_EIO || s == BZ_ENOMEM || s == BZ_EDEVICE || s == BZ_ECOMPILE;
+}
+
 tool_status tool_error(const bz_error *e) {
     fprintf(stderr, "braze: error: %s\n", *e->text ? e->text : bz_status_doc(e->status));
-    switch (e->status) {
-    case BZ_EIO:
-    case BZ_ENOMEM:
-    case BZ_EDEVICE:
-    case BZ_ECOMPILE: return TOOL_ENVIRONMENT;
-    default: return TOOL_MISTAKE;
-    }
+    return tool_is_environment(e->status) ? TOOL_ENVIRONMENT : TOOL_MISTAKE;
 }

@@ -38,8 +38,11 @@ static bz_status find_wrt(const ir_graph *g, const char *list, wrt_list *w, bz_e
         size_t n = strcspn(at, ",");
         int k = tool_find_input(g, at, n);
         if (k < 0) return bz_fail(e, BZ_EARG, "--wrt: the program has no input '%.*s'", (int)n, at);
-        if (!bz_vec_push(&w->nodes, g->inputs.p[k].node) ||
-            !bz_vec_push(&w->names, g->inputs.p[k].name))
+        ir_ref r = g->inputs.p[k].node;
+        if (!ir_is_float(ir_dtype(g, r)))
+            return bz_fail(e, BZ_EDTYPE, "[grad] %s is %s: only floats have a gradient",
+                           g->inputs.p[k].name, ir_dtypes[ir_dtype(g, r)].name);
+        if (!bz_vec_push(&w->nodes, r) || !bz_vec_push(&w->names, g->inputs.p[k].name))
             return bz_fail(e, BZ_ENOMEM, "out of memory");
         at += n + (at[n] == ',');
     }
@@ -75,13 +78,24 @@ static void add_outputs(ir_graph *g, const wrt_list *w, const ir_ref *grads, int
     }
 }
 
+/* The loss has dimensions: an error with the line that makes it, or with the input that it is. */
+static void has_dimensions(ir_graph *g, ir_ref loss, bz_error *e) {
+    const char *site = g->sites.p[loss], *input = NULL;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (g->inputs.p[i].node == loss) input = g->inputs.p[i].name;
+    if (input)
+        bz_fail(e, BZ_EGRAD, "[grad] %s is %s: what is differentiated must have no dimensions",
+                input, ir_shape_text(g, loss));
+    else
+        bz_fail(e, BZ_EGRAD, "[grad] the output is %s: it must have no dimensions%s%s",
+                ir_shape_text(g, loss), site ? " at " : "", site ? site : "");
+}
+
 static bz_status differentiate(ir_graph *g, const grad_job *j, const wrt_list *w, bz_error *e) {
     ir_ref loss = find_loss(g, j->of, e);
     ir_ref *grads = bz_mem_zero(w->nodes.n, sizeof *grads);
     if (!grads) bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (loss && ir_at(g, loss)->rank)
-        bz_fail(e, BZ_EGRAD, "the output to differentiate is %s: it must have no dimensions",
-                ir_shape_text(g, loss));
+    if (loss && ir_at(g, loss)->rank) has_dimensions(g, loss, e);
     for (int64_t k = 1; k <= j->order && !e->status; k++) {
         if (pass_grad(g, loss, 0, w->nodes.p, w->nodes.n, grads)) break;
         add_outputs(g, w, grads, k);

@@ -161,7 +161,7 @@ tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_ma
     for (uint32_t i = 0; i < s->g->inputs.n && !t; i++) {
         bz_error e = {0};
         if (!values[i].data && make_up(s->g, i, m, f->invent, &values[i], &e))
-            t = tool_source_error(s, &e);
+            t = tool_input_error(s, s->g->inputs.p[i].name, &e);
     }
     return t;
 }

@@ -74,9 +74,56 @@ static bool find_place(const tool_source *s, bz_error *e) {
     return true;
 }
 
+static bool name_char(char c) {
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '%';
+}
+
+/* Does `name:` begin here? In quotes it may be, and blanks before the colon. */
+static bool declares(const char *text, const char *p, const char *name) {
+    size_t n = strlen(name);
+    bool quoted = p > text && p[-1] == '"';
+    if (strncmp(p, name, n) != 0 || (p > text && name_char(p[-1]))) return false;
+    p += n + (quoted && p[n] == '"');
+    while (*p == ' ' || *p == '\t') p++;
+    return *p == ':';
+}
+
+static tool_status report_at_input(const tool_source *s, const char *name, const bz_error *e) {
+    bz_error placed = *e;
+    const char *p = s->text;
+    while (*p && !declares(s->text, p, name)) p += *p == '#' ? strcspn(p, "\n") : 1;
+    if (!*p) p = s->text; /* a name with escapes: the program as a whole */
+    placed.line = placed.column = 1;
+    for (const char *at = s->text; at < p; at++) {
+        placed.line += *at == '\n';
+        placed.column = *at == '\n' ? 1 : placed.column + 1;
+    }
+    return report(s, &placed);
+}
+
+/* The input that a message "[op] x is ..." or "[op] x has ..." is about, or NULL. */
+static const char *blamed_input(const tool_source *s, const bz_error *e) {
+    const char *close = *e->text == '[' ? strstr(e->text, "] ") : NULL;
+    for (uint32_t i = 0; close && i < s->g->inputs.n; i++) {
+        const char *name = s->g->inputs.p[i].name, *verb = close + 2 + strlen(name);
+        if (strncmp(close + 2, name, strlen(name)) != 0) continue;
+        if (!strncmp(verb, " is ", 4) || !strncmp(verb, " has ", 5)) return name;
+    }
+    return NULL;
+}
+
 tool_status tool_source_error(const tool_source *s, const bz_error *e) {
     bz_error placed = *e;
-    return find_place(s, &placed) ? report(s, &placed) : tool_error(e);
+    if (tool_is_environment(e->status)) return tool_error(e);
+    if (find_place(s, &placed)) return report(s, &placed);
+    const char *input = blamed_input(s, e);
+    return input ? report_at_input(s, input, e) : tool_error(e);
+}
+
+tool_status tool_input_error(const tool_source *s, const char *name, const bz_error *e) {
+    bz_error placed = *e;
+    if (tool_is_environment(e->status) || find_place(s, &placed)) return tool_source_error(s, e);
+    return report_at_input(s, name, e);
 }
 
 int tool_find_input(const ir_graph *g, const char *name, size_t n) {

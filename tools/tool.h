@@ -54,6 +54,7 @@ tool_status tool_usage(tool_args *a, const char *fmt, ...) BZ_PRINTF(2, 3);
 bool tool_number(tool_args *a, const char *option, int64_t lo, int64_t hi, int64_t *out);
 /* a->value as one of `words` (NULL-terminated); false with a usage error in a->status. */
 bool tool_choice(tool_args *a, const char *option, const char *const *words, int *out);
+bool tool_is_environment(bz_status s); /* what the machine lacks, not what the user wrote */
 /* "braze: error: text" on stderr; the status that fits: the environment's failures, or the user's mistake. */
 tool_status tool_error(const bz_error *e);
 
@@ -75,6 +76,8 @@ typedef tool_status tool_body(tool_source *s, void *job);
 tool_status tool_with_file(tool_args *a, tool_body *body, void *job);
 /* Reports an error about the graph; with its line and a caret when the message ends in a line of this source. */
 tool_status tool_source_error(const tool_source *s, const bz_error *e);
+/* The same for an error about an input; without a line in its message, where the input is declared. */
+tool_status tool_input_error(const tool_source *s, const char *name, const bz_error *e);
 /* Number of the input called name[0..n), -1 = none. */
 int tool_find_input(const ir_graph *g, const char *name, size_t n);
 /* g as text, with the other graphs of the file, which it may call. */

@@ -60,18 +60,25 @@ static void dump_plan(const pass_plan *p) {
     bz_text_free(&t);
 }
 
+static void blame_symbolic(const ir_graph *g, ir_ref r, bz_error *e) {
+    bz_text t = {0};
+    const char *site = g->sites.p[r];
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (g->inputs.p[i].node == r) bz_textf(&t, "%s is ", g->inputs.p[i].name);
+    ir_print_shape(&t, g, r);
+    bz_fail(e, BZ_EUNSUPPORTED,
+            "[%s] %.200s: symbolic dimensions cannot be compiled; give them values%s%s",
+            ir_ops[ir_at(g, r)->op].name, bz_text_c(&t), site ? " at " : "", site ? site : "");
+    bz_text_free(&t);
+}
+
 static bz_status check_static(const ir_graph *g, bz_error *e) {
     int64_t n;
-    for (ir_ref r = 1; r < g->n.n; r++)
-        if (!ir_numel(g, r, &n)) {
-            bz_text t = {0};
-            ir_print_shape(&t, g, r);
-            bz_fail(e, BZ_EUNSUPPORTED,
-                    "[%s] %s: symbolic dimensions cannot be compiled; give them values",
-                    ir_ops[ir_at(g, r)->op].name, bz_text_c(&t));
-            bz_text_free(&t);
-            return e->status;
-        }
+    for (ir_ref r = 1; r < g->n.n; r++) {
+        if (ir_numel(g, r, &n)) continue;
+        blame_symbolic(g, r, e);
+        return e->status;
+    }
     return BZ_OK;
 }
 
