@@ -258,9 +258,10 @@ static void over_strip(col_kernel *q, lp_val strip, piece_body *body, const void
     lp_val first = times(q, strip, q->strip), end = plus(q, first, q->strip);
     columns c;
     if (q->whole) {
-        end = q->strips == 1             ? lp_index(b, q->whole)
-              : q->whole % q->strip == 0 ? end
-                                         : least(q, end, lp_index(b, q->whole));
+        if (q->strips == 1)
+            end = lp_index(b, q->whole);
+        else if (q->whole < q->strips * q->strip)
+            end = least(q, end, lp_index(b, q->whole));
         lp_val piece = lp_loop(b, LP_SERIAL, first, end, 1, NULL, 0, NULL);
         c = columns_of(q, piece, true);
         body(q, &c, ctx);
@@ -314,7 +315,7 @@ static void fold_some(col_kernel *q, const columns *c, const task *t, lp_val lo,
 /* How many chains of the group are done side by side: as many as there are of full length, cut to a multiple. */
 static lp_val done_beside(col_kernel *q, const task *t) {
     int64_t full = q->k / IR_CHAIN;
-    if (full % q->group == 0 && q->group % q->beside == 0) return t->chains;
+    if (full == q->chains && full % q->group == 0 && q->group % q->beside == 0) return t->chains;
     lp_val zero = lp_index(q->l->b, 0),
            left = minus(q, lp_index(q->l->b, full), times(q, t->group, q->group));
     lp_val n = least(q, left, lp_index(q->l->b, q->group));
@@ -516,10 +517,10 @@ static void read_ahead(col_kernel *q) {
     lower *l = q->l;
     l->m.ahead = lower_read_ahead(l, CACHED);
     if (!l->m.ahead) return;
-    int64_t columns = q->row < q->inner ? q->row : q->inner;
+    int64_t run = q->row < q->inner ? q->row : q->inner;
     int64_t size = (int64_t)ir_dtype_bytes((bz_dtype)lp_at(l->b, l->m.ahead)->dtype);
     l->m.ahead_sym = q->k_sym;
-    l->m.ahead_by = ceil_div(AHEAD, columns * size);
+    l->m.ahead_by = ceil_div(AHEAD, run * size);
 }
 
 bool lower_col(lower *l) {
