@@ -5,6 +5,7 @@
  * Movement costs nothing: it rewrites the index. What an index turns into is decided at the loads: constant along the vector
  * symbol: a scalar; step 1: a vector; anything else: a gather. */
 #include "src/passes/lower.h"
+#include "src/ir/loops/facts.h"
 #include "src/ir/loops/value_emit.h"
 
 #include <string.h>
@@ -188,6 +189,30 @@ static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
                         false);
 }
 
+enum {
+    MAX_STRIDE = 4
+}; /* up to here, loading what lies between is faster than a gather, which the processor can't foresee */
+
+/* p[first + step * lane] for every lane, from vectors that touch nothing before the first or behind the last of them. */
+static lp_val strided(emitter *m, lp_val p, lp_val first, int64_t step) {
+    int64_t far = step < 0 ? -step : step, span = far * (m->lanes - 1) + 1;
+    lp_val low = step < 0 ? lp_iadd(m->b, first, lp_index(m->b, 1 - span)) : first, all = 0;
+    uint32_t pick[LP_MAX_LANES];
+    for (int64_t k = 0; k < far; k++) {
+        int64_t at = k < far - 1 ? k * m->lanes : span - m->lanes;
+        lp_val x = lp_load(m->b, p, lp_iadd(m->b, low, lp_index(m->b, at)), m->lanes, 0, 0);
+        for (unsigned i = 0; i < m->lanes; i++) {
+            int64_t want = far * (step < 0 ? m->lanes - 1 - i : i);
+            bool here = want >= at && want < at + m->lanes;
+            pick[i] = k == 0 ? (uint32_t)(here ? want : 0)
+                      : here ? (uint32_t)(m->lanes + want - at)
+                             : i;
+        }
+        all = lp_shuffle(m->b, k == 0 ? x : all, x, pick, m->lanes);
+    }
+    return all;
+}
+
 static emit_value load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
@@ -198,7 +223,8 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset) {
     }
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
         return uniform(lp_load(m->b, p, emit_index(m, offset), 1, scalar_mask(m), 0));
-    if (ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1) {
+    bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
+    if (linear && coef == 1) {
         lp_val base = emit_index(m, offset);
         unsigned flags = p == m->ahead && !m->ahead_sym ? LP_STREAM : 0;
         for (unsigned u = 0; u < m->width; u++)
@@ -207,8 +233,15 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset) {
         ask_ahead(m, p, offset, base);
         return r;
     }
+    bool near = linear && coef >= -MAX_STRIDE && coef <= MAX_STRIDE && m->lanes > 1;
     for (unsigned u = 0; u < m->width; u++) {
-        lp_val at = index_lanes(m, offset, u), mask = load_mask(m, u);
+        lp_val mask = load_mask(m, u);
+        if (near && !mask) {
+            lp_val moved = lp_index(m->b, coef * (int64_t)(u * m->lanes));
+            r.v[u] = strided(m, p, lp_iadd(m->b, emit_index(m, offset), moved), coef);
+            continue;
+        }
+        lp_val at = index_lanes(m, offset, u);
         r.v[u] = m->lanes == 1 ? lp_load(m->b, p, at, 1, mask, 0) : lp_gather(m->b, p, at, mask);
     }
     return r;
@@ -284,28 +317,39 @@ static emit_value both(emitter *m, emit_value a, emit_value b) {
     return r;
 }
 
-/* Is lo <= e < hi? v[0] == 0 when that is always so. */
-static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi) {
-    emit_value r = {.uniform = true};
-    if (always_inside(m, e, lo, hi)) return r;
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, e)) emit_fail(m);
-        return r;
-    }
-    r.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
-    for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++) {
-        lp_val v = r.uniform ? emit_index(m, e) : index_lanes(m, e, u);
-        lp_val ge = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lp_index(m->b, lo), v}, 2);
-        lp_val lt = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, lp_index(m->b, hi)}, 2);
-        r.v[u] = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){ge, lt}, 2);
-    }
+typedef struct range { /* lo <= e < hi */
+    ir_ex e;
+    int64_t lo, hi;
+} range;
+
+/* The value of r at idx, where all conditions hold. */
+typedef struct part {
+    ir_ref r;
+    const ir_ex *idx;
+    const range *in;
+    unsigned n;
+} part;
+
+static emit_value guarded(emitter *m, part p, const emit_value *other);
+
+static lp_val between(emitter *m, lp_val lo, lp_val v, lp_val hi) {
+    lp_val ge = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lo, v}, 2);
+    lp_val lt = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, hi}, 2);
+    return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){ge, lt}, 2);
+}
+
+/* Is it so, for each lane? */
+static emit_value inside(emitter *m, range in) {
+    emit_value r = {.uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec)};
+    for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++)
+        r.v[u] = between(m, lp_index(m->b, in.lo),
+                         r.uniform ? emit_index(m, in.e) : index_lanes(m, in.e, u),
+                         lp_index(m->b, in.hi));
     return r;
 }
 
-/* The value of `r` at idx where `cond` holds (v[0] == 0: everywhere), `other` elsewhere. Loads below are guarded. */
-static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *idx,
-                          const emit_value *other) {
-    if (!m->b || !cond.v[0]) return emit_node(m, r, idx);
+/* `p` in the lanes where `cond` holds, `other` in the rest. Loads below are masked. */
+static emit_value masked(emitter *m, emit_value cond, part p, const emit_value *other) {
     lp_val saved[EMIT_MAX_WIDTH];
     bool saved_uniform = m->guard_uniform;
     memcpy(saved, m->guard, sizeof saved);
@@ -317,7 +361,7 @@ static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *id
     }
     memcpy(m->guard, now.v, sizeof saved);
     m->guard_uniform = now.uniform;
-    emit_value x = emit_node(m, r, idx), out;
+    emit_value x = guarded(m, p, other), out;
     memcpy(m->guard, saved, sizeof saved);
     m->guard_uniform = saved_uniform;
     out.uniform = cond.uniform && x.uniform && other->uniform;
@@ -328,8 +372,83 @@ static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *id
             v[1] = emit_lane_value(m, &x, u);
             v[2] = emit_lane_value(m, other, u);
         }
-        out.v[u] = lp_base(m->b, IR_SELECT, ir_dtype(m->g, r), v, 3);
+        out.v[u] = lp_base(m->b, IR_SELECT, ir_dtype(m->g, p.r), v, 3);
     }
+    return out;
+}
+
+/* What a branch gives: a scalar, or every bundle as a vector. */
+static unsigned yields(emitter *m, const emit_value *v, bool uniform, lp_val *out) {
+    unsigned n = uniform ? 1 : m->width;
+    for (unsigned u = 0; u < n; u++) out[u] = uniform ? v->v[0] : emit_lane_value(m, v, u);
+    return n;
+}
+
+/* if (cond) p else other: nothing is read in vain, and no lane asks for memory that is not there (which costs
+ * hundreds of cycles, masked or not). */
+static emit_value branched(emitter *m, lp_val cond, part p, const emit_value *other) {
+    lp_val y[EMIT_MAX_WIDTH];
+    emit_value out = {0};
+    unsigned mark = emit_mark(m);
+    lp_if(m->b, cond);
+    emit_value x = guarded(m, p, other);
+    emit_forget(m, mark);
+    out.uniform = x.uniform && other->uniform;
+    lp_else(m->b, y, yields(m, &x, out.uniform, y));
+    lp_end(m->b, y, yields(m, other, out.uniform, y), out.v);
+    return out;
+}
+
+/* The same along the vector symbol: most vectors lie inside or outside as a whole, masks are for those on a border. */
+static emit_value bordered(emitter *m, range in, part p, const emit_value *other) {
+    lp_val y[EMIT_MAX_WIDTH];
+    emit_value out = {0};
+    int64_t all = (int64_t)m->lanes * m->width;
+    lp_val first = emit_index(m, in.e), end = lp_iadd(m->b, first, lp_index(m->b, all));
+    lp_val lo = lp_index(m->b, in.lo), hi = lp_index(m->b, in.hi);
+    lp_val from = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lo, first}, 2);
+    lp_val to = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){end, hi}, 2);
+    unsigned mark = emit_mark(m);
+    lp_if(m->b, lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){from, to}, 2));
+    emit_value x = guarded(m, p, other);
+    emit_forget(m, mark);
+    lp_else(m->b, y, yields(m, &x, false, y));
+    lp_val before = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){end, lo}, 2);
+    lp_val after = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){hi, first}, 2);
+    lp_if(m->b, lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){before, after}, 2));
+    lp_else(m->b, y, yields(m, other, false, y));
+    x = masked(m, inside(m, in), p, other);
+    emit_forget(m, mark);
+    lp_end(m->b, y, yields(m, &x, false, y), y);
+    lp_end(m->b, y, m->width, out.v);
+    return out;
+}
+
+/* Code grows with every branch inside a branch: few of them, then masks. */
+enum { MAX_DEPTH = 3, MAX_BRANCHES = 64 };
+
+/* `p` where its conditions hold, `other` elsewhere. */
+static emit_value guarded(emitter *m, part p, const emit_value *other) {
+    int64_t coef;
+    ir_ex rest;
+    while (p.n && always_inside(m, p.in->e, p.in->lo, p.in->hi)) p.in++, p.n--;
+    if (!p.n) return emit_node(m, p.r, p.idx);
+    range in = *p.in++;
+    p.n--;
+    if (!m->b) {
+        if (!bz_vec_push(&m->seen, in.e)) emit_fail(m);
+        return guarded(m, p, other);
+    }
+    bool uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec);
+    bool dense =
+        !uniform && m->lanes > 1 && ir_ex_linear(m->x, in.e, m->vec, &coef, &rest) && coef == 1;
+    if ((!uniform && !dense) || m->depth == MAX_DEPTH || m->branches == MAX_BRANCHES)
+        return masked(m, inside(m, in), p, other);
+    m->depth++;
+    m->branches++;
+    emit_value out =
+        uniform ? branched(m, inside(m, in).v[0], p, other) : bordered(m, in, p, other);
+    m->depth--;
     return out;
 }
 
@@ -373,15 +492,15 @@ static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx) {
     ir_ref x = ir_in(m->g, &n)[0];
     int64_t shape[IR_MAX_RANK];
     ir_ex at[IR_MAX_RANK];
-    emit_value cond = {.uniform = true}, other = {.uniform = true};
+    range in[IR_MAX_RANK];
+    emit_value other = {.uniform = true};
     shape_of(m->g, x, shape);
     for (unsigned d = 0; d < n.rank; d++) {
         at[d] = ir_ex_addc(m->x, idx[d], -a[1 + 2 * d]);
-        emit_value c = inside(m, at[d], 0, shape[d]);
-        if (c.v[0]) cond = cond.v[0] ? both(m, cond, c) : c;
+        in[d] = (range){at[d], 0, shape[d]};
     }
     if (m->b) other.v[0] = lp_const(m->b, (bz_dtype)n.dtype, (ir_bits)a[0], 1);
-    return guarded(m, cond, x, at, &other);
+    return guarded(m, (part){x, at, in, n.rank}, &other);
 }
 
 static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
@@ -399,8 +518,8 @@ static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
         at[axis] = ir_ex_addc(m->x, idx[axis], -from);
         from += shape[axis];
         if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis]) continue;
-        emit_value c = inside(m, at[axis], 0, shape[axis]);
-        out = guarded(m, c, x, at, &out);
+        range in = {at[axis], 0, shape[axis]};
+        out = guarded(m, (part){x, at, &in, 1}, &out);
     }
     return out;
 }

@@ -121,6 +121,7 @@ typedef struct emitter {
     lp_val guard
         [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
     bool guard_uniform;
+    unsigned depth, branches; /* of pad and concat that are emitted as branches: open ones, all */
     lp_val
         ahead; /* buffer that is read from memory, in order: its vector loads ask ahead; 0 = none */
     ir_ex
