@@ -56,10 +56,6 @@ BZ_RT_API void bz_rt_begin(bz_rt_run *run, int threads);
  * For the thread that opened the run, outside its tasks; a task may open a run of its own. */
 BZ_RT_API void bz_rt_for(bz_rt_run *run, bz_rt_task *fn, void *ctx, int64_t n);
 
-/* Inside a task of a launch with n == run->threads: waits until every thread of the launch is
- * here. */
-BZ_RT_API void bz_rt_barrier(const bz_rt_run *run);
-
 /* Closes the run: gives the pool back and restores the caller's floating-point environment. */
 BZ_RT_API void bz_rt_end(bz_rt_run *run);
 
