@@ -44,7 +44,7 @@ enum {
     SPIN_OPEN_NS = 5 * 1000 * 1000, /* ... while a run is open: its program may do a serial part */
     SPIN_WAIT_NS = 200 * 1000,      /* the caller's, for workers that lost their processor */
     SPIN_ALONE_NS = 20 * 1000, /* from then on a spinner lets others on its processor go first */
-    FP_DEFAULT = 0x1f80,           /* MXCSR: exceptions masked, to nearest, denormals kept */
+    FP_DEFAULT = 0x1f80,       /* MXCSR: exceptions masked, to nearest, denormals kept */
 };
 
 /* A launch, as each of its threads knows it. */
@@ -68,10 +68,10 @@ typedef struct worker {
 /* The version in the name keeps objects of different layouts apart. */
 #define POOL bz_rt_pool_v2
 typedef struct pool {
-    _Alignas(64) _Atomic uint32_t open; /* a run is open */
-    _Atomic uint32_t crowded;           /* ... with more threads than processors: nobody spins */
-    _Atomic uint32_t stop;              /* workers end */
-    _Atomic uint32_t caller_parked;     /* futex: 1 = it waits for a worker that is BUSY */
+    _Alignas(64) _Atomic uint32_t open;  /* a run is open */
+    _Atomic uint32_t crowded;            /* ... with more threads than processors: nobody spins */
+    _Atomic uint32_t stop;               /* workers end */
+    _Atomic uint32_t caller_parked;      /* futex: 1 = it waits for a worker that is BUSY */
     _Alignas(64) _Atomic uint32_t taken; /* a run owns the pool; guards what follows */
     int workers;
     int processors; /* 0 = not asked yet */
@@ -128,7 +128,8 @@ static void eat(worker *w) {
     for (units u; share_bite(&w->rest, &u);) run_units(w, u);
 }
 
-/* Refills the empty share of `w`, which is BUSY, from the next thread that has something left; it can be stolen from there again. */
+/* Refills the empty share of `w`, which is BUSY, from the next thread that has something left; it
+ * can be stolen from there again. */
 static bool steal(worker *w) {
     units u;
     for (int i = 1; i < w->job.active; i++) {
@@ -163,8 +164,8 @@ static void park(worker *w) {
     while (atomic_load(&w->parked)) futex_wait(&w->parked, 1);
 }
 
-/* Waits for a share, or for the end of the pool. Launches that pass this worker by do not renew its patience: on a large machine the
- * workers that small runs leave out go to sleep. */
+/* Waits for a share, or for the end of the pool. Launches that pass this worker by do not renew its
+ * patience: on a large machine the workers that small runs leave out go to sleep. */
 static void await_call(worker *w) {
     spinner s = {0};
     while (!called_up(w)) {
@@ -175,7 +176,7 @@ static void await_call(worker *w) {
     }
 }
 
-/* If others were here first and nothing was left of the share, the launch may be over: then nothing of it is looked at. */
+/* If nothing was left of the share the launch may be over: then nothing of it is looked at. */
 static void take_part(worker *w) {
     units first;
     if (!share_bite(&w->rest, &first)) return;
@@ -198,6 +199,7 @@ static void *work(void *arg) {
 
 /* In a forked child the workers are gone; it starts afresh. */
 static void after_fork(void) {
+    for (int i = 1; i <= POOL.workers; i++) atomic_store(&POOL.worker[i].rest, 0);
     POOL.workers = 0;
     atomic_store(&POOL.open, 0);
     atomic_store(&POOL.taken, 0);
@@ -308,7 +310,8 @@ void bz_rt_for(bz_rt_run *run, bz_rt_task *fn, void *ctx, int64_t n) {
     for (int i = active; i-- > 0;) {
         worker *w = &POOL.worker[i];
         w->job = j;
-        atomic_store(&w->rest, share_word(share_cut(j.units, (uint32_t)active, (uint32_t)i), false));
+        atomic_store(&w->rest,
+                     share_word(share_cut(j.units, (uint32_t)active, (uint32_t)i), false));
     }
     wake_below(active);
     eat(&POOL.worker[0]);

@@ -5,9 +5,10 @@
  *
  *       its thread bites off here  -->  [ begin ........ end )  <--  others take half from here
  *
- * Invariants. Every unit of a launch is in one word, or with the one thread that took it out. A word says all there is to know: a
- * compare-and-swap that succeeds is right, however often the word changed in between and came back, in this launch or another one.
- * BUSY is set and cleared by the word's own thread alone: it may be running tasks. */
+ * Invariants. Every unit of a launch is in one word, or with the one thread that took it out. A
+ * word says all there is to know: a compare-and-swap that succeeds is right, however often the word
+ * changed in between and came back, in this launch or another one. BUSY is set and cleared by the
+ * word's own thread alone: it may be running tasks. */
 #ifndef BZ_RT_SHARE_H
 #define BZ_RT_SHARE_H
 
@@ -21,9 +22,10 @@ typedef struct units {
     uint32_t begin, end;
 } units;
 
-#define SHARE_MOST  ((uint32_t)INT32_MAX) /* units of a launch */
-#define SHARE_BUSY  ((uint64_t)1 << 63)
-#define SHARE_BITES 4 /* of what is left, this part at a time: few bites, and short ones at the end */
+#define SHARE_MOST ((uint32_t)INT32_MAX) /* units of a launch */
+#define SHARE_BUSY ((uint64_t)1 << 63)
+#define SHARE_BITES                                                                                \
+    4 /* of what is left, this part at a time: few bites, and short ones at the end */
 
 static inline uint64_t share_word(units u, bool busy) {
     return (busy ? SHARE_BUSY : 0) | (uint64_t)u.begin << 32 | u.end;
@@ -78,8 +80,7 @@ static inline bool share_steal(share *s, units *out) {
         if (units_left(left) == 0) return false;
         *out = (units){left.begin + units_left(left) / 2, left.end};
         left.end = out->begin;
-    } while (!atomic_compare_exchange_weak_explicit(s, &word,
-                                                    share_word(left, word & SHARE_BUSY),
+    } while (!atomic_compare_exchange_weak_explicit(s, &word, share_word(left, word & SHARE_BUSY),
                                                     memory_order_relaxed, memory_order_relaxed));
     return true;
 }
