@@ -199,8 +199,8 @@ static void *work(void *arg) {
 
 /* In a forked child the workers are gone; it starts afresh. */
 static void after_fork(void) {
-    for (int i = 1; i <= POOL.workers; i++) atomic_store(&POOL.worker[i].rest, 0);
     POOL.workers = 0;
+    atomic_store(&POOL.stop, 0);
     atomic_store(&POOL.open, 0);
     atomic_store(&POOL.taken, 0);
 }
