@@ -16,6 +16,7 @@ void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
 
 void emit_free(emitter *m) {
     bz_vec_free(&m->seen);
+    bz_vec_free(&m->reads);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
 }
@@ -189,38 +190,43 @@ static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
                         false);
 }
 
-enum {
-    MAX_STRIDE = 4
-}; /* up to here, loading what lies between is faster than a gather, which the processor can't foresee */
+/* Up to here, loading what lies between is faster than a gather, which the processor can't foresee. */
+enum { MAX_STRIDE = 4 };
+
+bool emit_gathers(int64_t step) {
+    return step < -MAX_STRIDE || step > MAX_STRIDE;
+}
 
 /* p[first + step * lane] for every lane, from vectors that touch nothing before the first or behind the last of them. */
 static lp_val strided(emitter *m, lp_val p, lp_val first, int64_t step) {
-    int64_t far = step < 0 ? -step : step, span = far * (m->lanes - 1) + 1;
+    int64_t far = step < 0 ? -step : step, lanes = m->lanes, span = far * (lanes - 1) + 1;
     lp_val low = step < 0 ? lp_iadd(m->b, first, lp_index(m->b, 1 - span)) : first, all = 0;
     uint32_t pick[LP_MAX_LANES];
-    for (int64_t k = 0; k < far; k++) {
-        int64_t at = k < far - 1 ? k * m->lanes : span - m->lanes;
+    for (int64_t have = 0; have < span; have += lanes) {
+        int64_t at = have + lanes <= span ? have : span - lanes;
         lp_val x = lp_load(m->b, p, lp_iadd(m->b, low, lp_index(m->b, at)), m->lanes, 0, 0);
-        for (unsigned i = 0; i < m->lanes; i++) {
-            int64_t want = far * (step < 0 ? m->lanes - 1 - i : i);
-            bool here = want >= at && want < at + m->lanes;
-            pick[i] = k == 0 ? (uint32_t)(here ? want : 0)
-                      : here ? (uint32_t)(m->lanes + want - at)
-                             : i;
+        for (int64_t i = 0; i < lanes; i++) {
+            int64_t want = far * (step < 0 ? lanes - 1 - i : i), kept = have ? i : 0;
+            bool here = want >= have && want < at + lanes;
+            pick[i] = (uint32_t)(here ? lanes + want - at : kept);
         }
-        all = lp_shuffle(m->b, k == 0 ? x : all, x, pick, m->lanes);
+        all = lp_shuffle(m->b, have ? all : x, x, pick, m->lanes);
     }
     return all;
 }
 
-static emit_value load(emitter *m, lp_val p, ir_ex offset) {
+emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
     emit_value r = {0};
     if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
+        emit_read read = {p, offset, m->depth > 0};
+        if (!bz_vec_push(&m->seen, offset) || !bz_vec_push(&m->reads, read)) emit_fail(m);
         return r;
     }
+    for (unsigned i = 0; i < m->nstaged; i++)
+        if (m->staged[i].p == p && m->staged[i].offset == offset)
+            return emit_load(m, m->staged[i].local, m->staged[i].at);
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
         return uniform(lp_load(m->b, p, emit_index(m, offset), 1, scalar_mask(m), 0));
     bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
@@ -233,7 +239,7 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset) {
         ask_ahead(m, p, offset, base);
         return r;
     }
-    bool near = linear && coef >= -MAX_STRIDE && coef <= MAX_STRIDE && m->lanes > 1;
+    bool near = linear && !emit_gathers(coef) && m->lanes > 1;
     for (unsigned u = 0; u < m->width; u++) {
         lp_val mask = load_mask(m, u);
         if (near && !mask) {
@@ -437,7 +443,10 @@ static emit_value guarded(emitter *m, part p, const emit_value *other) {
     p.n--;
     if (!m->b) {
         if (!bz_vec_push(&m->seen, in.e)) emit_fail(m);
-        return guarded(m, p, other);
+        m->depth++;
+        emit_value x = guarded(m, p, other);
+        m->depth--;
+        return x;
     }
     bool uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec);
     bool dense =
@@ -630,10 +639,10 @@ static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out) {
     const emit_bind *b = &m->bind[r];
     switch (b->kind) {
     case BIND_NONE: return false;
-    case BIND_BUFFER: *out = load(m, b->p, emit_offset(m, r, idx)); return true;
+    case BIND_BUFFER: *out = emit_load(m, b->p, emit_offset(m, r, idx)); return true;
     case BIND_LOCAL:
         if (b->only_at && b->only_at != emit_offset(m, r, idx)) return false;
-        *out = load(m, b->p, b->offset);
+        *out = emit_load(m, b->p, b->offset);
         return true;
     case BIND_SCALAR: *out = uniform(b->p); return true;
     case BIND_VALUE: *out = b->value; return true;

@@ -104,6 +104,21 @@ typedef struct emit_memo {
     emit_value value;
 } emit_memo;
 
+/* A load of buffer p. */
+typedef struct emit_read {
+    lp_val p;
+    ir_ex offset;
+    bool guarded; /* not everywhere: below a pad or concat */
+} emit_read;
+
+/* Elements of a buffer that wait in a local array: p[offset] is local[at]. */
+typedef struct emit_staged {
+    lp_val p, local;
+    ir_ex offset, at;
+} emit_staged;
+
+enum { EMIT_MAX_STAGED = 4 };
+
 typedef struct emitter {
     const ir_graph *g;
     lp_builder *
@@ -128,6 +143,9 @@ typedef struct emitter {
         ahead_sym; /* ... for what they read when this symbol is `ahead_by` larger; 0: for what lies behind */
     int64_t ahead_by;
     BZ_VEC(ir_ex) seen;
+    BZ_VEC(emit_read) reads; /* as `seen`, loads only */
+    emit_staged staged[EMIT_MAX_STAGED];
+    unsigned nstaged;
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
     BZ_VEC(ir_ex) memo_idx;
@@ -152,6 +170,9 @@ unsigned emit_mark(const emitter *m);
 void emit_forget(emitter *m, unsigned mark);
 
 emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx);
+emit_value emit_load(emitter *m, lp_val p, ir_ex offset); /* p[offset] for every lane */
+/* Does a load with this step from lane to lane become a gather? */
+bool emit_gathers(int64_t step);
 lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */
 /* Bundle u of a value as a vector of the current lanes. */
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
