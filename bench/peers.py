@@ -19,6 +19,14 @@ CASE, THREADS, TINY = sys.argv[1], int(sys.argv[2]), "--tiny" in sys.argv
 N, ROWS, COLS, SIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 1024, 128, 512)
 
 
+def reduction():
+    """Of CASE "sum/0/16384x1024": what to do, over which axis, the shape; None if CASE is no such thing."""
+    if CASE.count("/") != 2:
+        return None
+    op, axis, shape = CASE.split("/")
+    return op, int(axis), [min(int(n), 5) if TINY else int(n) for n in shape.split("x")]
+
+
 # ---- NumPy: no erf, no gradients
 
 
@@ -49,6 +57,9 @@ def numpy_cases():
         "softmax": lambda: (softmax, (normal(ROWS, COLS),)),
         "gemm": lambda: (np.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
     }
+    if reduction():
+        op, axis, shape = reduction()
+        yield "numpy", lambda x: getattr(x, op)(axis), (normal(*shape),)
     if CASE in known:
         yield "numpy", *known[CASE]()
 
@@ -94,7 +105,12 @@ def torch_cases():
         yield "torch eager", torch_step(torch), ()
         yield "torch.compile", torch.compile(torch_step(torch)), ()
         return
-    fn, args = {
+
+    def reduce():
+        op, axis, shape = reduction()
+        return lambda x: getattr(x, {"max": "amax"}.get(op, op))(axis), (torch.randn(shape),)
+
+    fn, args = reduce() if reduction() else {
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
@@ -162,7 +178,12 @@ def jax_cases():
     if CASE == "mlp":
         yield "jax", jax_step(jax, jnp, key), ()
         return
-    fn, args = {
+
+    def reduce():
+        op, axis, shape = reduction()
+        return lambda x: getattr(x, op)(axis), (normal(*shape),)
+
+    fn, args = reduce() if reduction() else {
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),

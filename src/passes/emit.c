@@ -172,6 +172,22 @@ static lp_val scalar_mask(emitter *m) {
     return any;
 }
 
+/* Asks for the lines of memory that the vectors at `base` need when the loop over `ahead_sym` has come so far. */
+static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
+    enum { LINE = 64 };
+    size_t bytes = ir_dtype_bytes((bz_dtype)lp_at(m->b, p)->dtype) * m->lanes;
+    int64_t coef;
+    ir_ex rest;
+    if (p != m->ahead || !m->ahead_sym || m->tail || bytes * m->width < LINE / 2 ||
+        !ir_ex_linear(m->x, offset, m->ahead_sym, &coef, &rest) || coef == 0)
+        return;
+    for (unsigned u = 0; u < m->width; u++)
+        if (u * bytes % LINE == 0)
+            lp_prefetch(m->b, p,
+                        lp_iadd(m->b, base, lp_index(m->b, u * m->lanes + coef * m->ahead_by)),
+                        false);
+}
+
 static emit_value load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
@@ -184,9 +200,11 @@ static emit_value load(emitter *m, lp_val p, ir_ex offset) {
         return uniform(lp_load(m->b, p, emit_index(m, offset), 1, scalar_mask(m), 0));
     if (ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1) {
         lp_val base = emit_index(m, offset);
+        unsigned flags = p == m->ahead && !m->ahead_sym ? LP_STREAM : 0;
         for (unsigned u = 0; u < m->width; u++)
             r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
-                             load_mask(m, u), p == m->ahead ? LP_STREAM : 0);
+                             load_mask(m, u), flags);
+        ask_ahead(m, p, offset, base);
         return r;
     }
     for (unsigned u = 0; u < m->width; u++) {

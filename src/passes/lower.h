@@ -123,6 +123,9 @@ typedef struct emitter {
     bool guard_uniform;
     lp_val
         ahead; /* buffer that is read from memory, in order: its vector loads ask ahead; 0 = none */
+    ir_ex
+        ahead_sym; /* ... for what they read when this symbol is `ahead_by` larger; 0: for what lies behind */
+    int64_t ahead_by;
     BZ_VEC(ir_ex) seen;
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
@@ -290,6 +293,9 @@ lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
  * at i = 0 and returned. */
 lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
                      int64_t stride, unsigned lanes);
+/* The same for rows of `columns` values, a multiple of lanes, and n a value: row i begins at p[base + i * stride]; row 0 is the result. */
+void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val n, int64_t stride,
+               int64_t columns, unsigned lanes);
 /* A vector of 2^k lanes halved until one is left. */
 lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
 
