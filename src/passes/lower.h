@@ -255,6 +255,22 @@ bool buffers_choose(lower *l,
                     uint32_t group); /* for every stored member of a group of the launch at hand */
 bool buffers_of_inputs(lower *l);    /* at the end: outputs that are inputs, unchanged */
 
+/* ---- gaps.c: the free stretches of an arena without end */
+typedef struct arena_gap {
+    int64_t from, size, largest; /* largest: size of the largest gap here and below */
+    uint32_t left, right, rank;
+} arena_gap;
+typedef struct arena_gaps {
+    BZ_VEC(arena_gap) pool;
+    uint32_t root, unused; /* unused: a list through `left` */
+    uint32_t ranks;
+} arena_gaps;
+/* One gap: all. gaps_free after it, even when it says that memory ran out (false). */
+bool gaps_begin(arena_gaps *a);
+int64_t gaps_take(arena_gaps *a, int64_t bytes); /* the lowest address with so many (> 0) free */
+bool gaps_give(arena_gaps *a, int64_t from, int64_t bytes); /* takes back; false: out of memory */
+void gaps_free(arena_gaps *a);
+
 /* ---- memory.c: offsets in the arena */
 bool memory_plan(pass_plan *p);
 
