@@ -59,7 +59,12 @@ static bool want(head *h, char c) {
     return damaged(h, what);
 }
 
-/* A string in either kind of quotes, without escapes. */
+static bool is_text(const char *from, const char *to) {
+    while (from < to && *from >= ' ' && *from < 127) from++;
+    return from == to;
+}
+
+/* A string in either kind of quotes, without escapes; printable, for messages show it. */
 static bool string(head *h, char *dst, size_t room) {
     skip_blanks(h);
     char quote = h->at < h->end ? *h->at : 0;
@@ -67,6 +72,7 @@ static bool string(head *h, char *dst, size_t room) {
         return damaged(h, "its head has no string where one belongs");
     const char *from = ++h->at, *to = memchr(from, quote, (size_t)(h->end - from));
     if (!to || (size_t)(to - from) >= room) return damaged(h, "a string in its head does not end");
+    if (!is_text(from, to)) return damaged(h, "a string in its head is no text");
     memcpy(dst, from, (size_t)(to - from));
     dst[to - from] = 0;
     h->at = to + 1;

@@ -10,6 +10,7 @@ run() {
     fi
 }
 run fuzz_graphs 60 1 40
+run fuzz_grads 60 1 500
 run fuzz_api 60 1 15
 run fuzz_text 1 1
 run fuzz_loops 1 1

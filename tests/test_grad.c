@@ -261,6 +261,16 @@ Test(grad, ties_share_and_zeros_are_counted) {
           {1, 1});
 }
 
+/* clamp is minimum(maximum(x, lo), hi), whichever of the limits is larger. */
+Test(grad, limits_of_clamp_in_any_order) {
+    EXACT("graph main(lo: f64[4]) { %1 = iota {shape=[4], dtype=f64, axis=0}\n"
+          "%2 = clamp %1 %lo 1.5\n return %2 }",
+          4, {1, 0, 3, 5}, {1, 0, 0, 0});
+    EXACT("graph main(hi: f64[4]) { %1 = iota {shape=[4], dtype=f64, axis=0}\n"
+          "%2 = clamp %1 2.0 %hi\n return %2 }",
+          4, {1, 1.5, 3, 2.5}, {1, 1, 0, 1});
+}
+
 Test(grad, argmax_is_no_float_and_lets_others_through) {
     EXACT("graph main(x: f64[3]) { %1 = argmax %x\n %2 = cast %1 {dtype=f64}\n %3 = mul %x %2\n "
           "return %3 }",

@@ -122,6 +122,8 @@ static const struct {
     {"{'descr': '<f4', 'shape': (1,)}", 4, BZ_EFORMAT, "entry of its head is missing"},
     {"{'shape': (1,), 'shape': (1,)}", 4, BZ_EFORMAT, "twice"},
     {"{'size': 3}", 4, BZ_EFORMAT, "no .npy file has"},
+    {HEAD("'<f\x1b[31m'", "False", "(1,)"), 4, BZ_EFORMAT, "is no text"},
+    {HEAD("'<f4\xc3\xa9'", "False", "(1,)"), 4, BZ_EFORMAT, "is no text"},
     {"{'descr'", 4, BZ_EFORMAT, "':' is missing"},
     {"{}x", 4, BZ_EFORMAT, "behind the '}'"},
     {"", 4, BZ_EFORMAT, "'{' is missing"},

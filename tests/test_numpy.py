@@ -3,8 +3,9 @@
 
 A program is a chain of random ops over a few inputs; its reference is computed beside it, in double precision for every
 float dtype, in the dtype itself for integers. Ops that jump (floor, comparisons, argmax) are only put on values that are
-exact, so a last bit never decides. Several programs lie in one file, as outputs of one graph: one process runs them all.
-The second test prints arrays and compares the text with NumPy's own.
+exact, so a last bit never decides. Inputs come in C and Fortran order, little and big endian. Several programs lie in one file, as
+outputs of one graph: one process runs them all. Every dtype and every kind of op must have been compared by the end.
+The second test prints arrays and compares the text with NumPy's own; the third hands .npy files of every form through `braze run`.
 
     test_numpy.py [SEED [FILES]]     BRAZE_QUICK=1: fewer files"""
 import concurrent.futures
@@ -19,9 +20,10 @@ import numpy as np
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 QUICK = os.environ.get("BRAZE_QUICK")
 PER_FILE = 6
-DTYPES = {"f32": "f4", "f64": "f8", "i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "bool": "?"}
+DTYPES = {"f16": "f2", "f32": "f4", "f64": "f8", "i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "bool": "?"}
+FLOATS = ("f16", "f32", "f64")
 # Relative to the largest element; every op of a chain may add a few ULP, sums of hundreds some more.
-TOLERANCE = {"f32": 3e-5, "f64": 1e-12}
+TOLERANCE = {"f16": 2e-2, "f32": 3e-5, "f64": 1e-12}
 
 
 class Value:
@@ -30,7 +32,7 @@ class Value:
 
     @property
     def is_float(self):
-        return self.dtype in ("f32", "f64")
+        return self.dtype in FLOATS
 
 
 class Program:
@@ -52,15 +54,17 @@ class Program:
 
     def input(self, dtype, shape):
         name = f"x{len(self.inputs)}"
-        if dtype in ("f32", "f64"):
+        if dtype in FLOATS:
             data = self.n.standard_normal(shape).astype(DTYPES[dtype])
         elif dtype == "bool":
             data = self.n.randint(0, 2, shape).astype("?")
         else:
             data = self.n.randint(0 if dtype == "u8" else -20, 20, shape).astype(DTYPES[dtype])
-        data = np.asarray(data)
+        return self.given(name, np.asarray(data), dtype)
+
+    def given(self, name, data, dtype):
         self.inputs[name] = data
-        return Value("%" + name, data.astype("f8") if dtype == "f32" else data, dtype, True)
+        return Value("%" + name, data.astype("f8") if dtype in FLOATS else data, dtype, True)
 
     # ---- ops: each takes a Value and gives another, or None where it does not fit
 
@@ -68,26 +72,36 @@ class Program:
         table = {"neg": np.negative, "abs": np.abs, "square": np.square}
         if x.is_float:
             table.update(sin=np.sin, cos=np.cos, tanh=np.tanh, sigmoid=lambda v: 1 / (1 + np.exp(-v)),
-                         relu=lambda v: np.maximum(v, 0), silu=lambda v: v / (1 + np.exp(-v)))
+                         relu=lambda v: np.maximum(v, 0), silu=lambda v: v / (1 + np.exp(-v)), atan=np.arctan,
+                         asinh=np.arcsinh, softplus=lambda v: np.logaddexp(v, 0), cbrt=np.cbrt)
             if x.exact:
                 table.update(floor=np.floor, ceil=np.ceil, trunc=np.trunc, round=np.rint, sign=np.sign)
+        elif x.dtype != "bool":
+            table.update(bitwise_not=np.invert, sign=np.sign)
         op = self.r.choice(sorted(table))
-        if x.dtype == "bool" or (op == "square" and np.abs(x.ref).max(initial=0) > 1000):
+        if x.dtype == "bool":
+            return self.emit(f"logical_not {x.name}", np.logical_not(x.ref), "bool", True)
+        if op == "cbrt" and not x.exact or (op == "square" and np.abs(x.ref).max(initial=0) > 1000):
             return None
         exact = x.exact and op in ("neg", "abs", "relu", "floor", "ceil", "trunc", "round", "sign") or not x.is_float
         return self.emit(f"{op} {x.name}", table[op](x.ref), x.dtype, exact)
 
     def tamed(self, x):
         """Functions with a domain, on operands that lie in it."""
-        if not x.is_float:
-            return None
-        a = self.emit(f"abs {x.name}", np.abs(x.ref), x.dtype, x.exact)
-        b = self.emit(f"add {a.name}, 1.0", a.ref + 1, x.dtype, False)
-        op, f = self.r.choice((("log", np.log), ("sqrt", np.sqrt), ("reciprocal", np.reciprocal), ("log1p", np.log1p),
-                               ("rsqrt", lambda v: 1 / np.sqrt(v)), ("exp", None)))
-        if op == "exp":
+        if not x.is_float or x.dtype == "f16" and not x.ref.ndim:
+            return None  # (a literal is an f32: with an f16 without axes it gives f32)
+        above = (("log", np.log), ("sqrt", np.sqrt), ("reciprocal", np.reciprocal), ("log1p", np.log1p), ("log2", np.log2),
+                 ("log10", np.log10), ("rsqrt", lambda v: 1 / np.sqrt(v)), ("acosh", np.arccosh))
+        inside = (("exp", np.exp), ("exp2", np.exp2), ("expm1", np.expm1), ("sinh", np.sinh), ("cosh", np.cosh), ("tan", np.tan),
+                  ("asin", np.arcsin), ("acos", np.arccos), ("atanh", np.arctanh))
+        if self.r.random() < 0.5:
+            op, f = self.r.choice(inside)
             t = self.emit(f"tanh {x.name}", np.tanh(x.ref), x.dtype, False)
-            return self.emit(f"exp {t.name}", np.exp(t.ref), x.dtype, False)
+            h = self.emit(f"mul {t.name}, 0.5", t.ref * 0.5, x.dtype, False)
+            return self.emit(f"{op} {h.name}", f(h.ref), x.dtype, False)
+        op, f = self.r.choice(above)
+        a = self.emit(f"abs {x.name}", np.abs(x.ref), x.dtype, x.exact)
+        b = self.emit(f"add {a.name}, 1.25", a.ref + 1.25, x.dtype, False)
         return self.emit(f"{op} {b.name}", f(b.ref), x.dtype, False)
 
     def binary(self, x):
@@ -101,10 +115,30 @@ class Program:
             table += [("bitwise_and", np.bitwise_and), ("bitwise_xor", np.bitwise_xor), ("bitwise_or", np.bitwise_or)]
             if self.r.random() < 0.3 and y.ref.ndim and x.ref.ndim:
                 return self.division(x, y)
+        if x.is_float and self.r.random() < 0.3 and (x.ref.ndim or x.dtype != "f16"):
+            return self.float_pair(x, y)
         op, f = self.r.choice(table)
         a, b = (x, y) if self.r.random() < 0.5 or op in ("maximum", "minimum") else (y, x)
         exact = not x.is_float or x.exact and op in ("maximum", "minimum")
         return self.emit(f"{op} {a.name}, {b.name}", f(a.ref, b.ref), x.dtype, exact)
+
+    def float_pair(self, x, y):
+        """y: above 0, for what has a border there."""
+        a = self.emit(f"abs {y.name}", np.abs(y.ref), y.dtype, True)
+        b = self.emit(f"add {a.name}, 0.5", a.ref + 0.5, y.dtype, False)
+        op, f = self.r.choice((("div", np.divide), ("hypot", np.hypot), ("atan2", np.arctan2), ("logaddexp", np.logaddexp),
+                               ("copysign", np.copysign), ("fma", None), ("lerp", None), ("clamp", None), ("pow", None)))
+        if op == "pow":
+            if y.dtype == "f16" and not y.ref.ndim:
+                return None
+            return self.emit(f"pow {b.name}, 1.5", b.ref ** 1.5, x.dtype, False)
+        if op == "clamp":
+            return self.emit(f"clamp {x.name}, -0.25, {b.name}", np.minimum(np.maximum(x.ref, -0.25), b.ref), x.dtype, False)
+        if op == "fma":
+            return self.emit(f"fma {x.name}, {b.name}, {y.name}", x.ref * b.ref + y.ref, x.dtype, False)
+        if op == "lerp":
+            return self.emit(f"lerp {x.name}, {b.name}, {y.name}", x.ref + y.ref * (b.ref - x.ref), x.dtype, False)
+        return self.emit(f"{op} {x.name}, {b.name}", f(x.ref, b.ref), x.dtype, False)
 
     def division(self, x, y):
         """Division by what is not 0, shifts by what is less than the width (NumPy's others are undefined)."""
@@ -146,11 +180,13 @@ class Program:
         axes = sorted(self.r.sample(range(x.ref.ndim), self.r.randint(1, x.ref.ndim)))
         keep = self.r.random() < 0.5
         kinds = [("any", np.any), ("all", np.all)] if x.dtype == "bool" else [("sum", self.total), ("max", np.max), ("min", np.min)]
+        if np.abs(x.ref).max(initial=0) <= 2 and x.ref.size <= 60 and x.dtype in ("f32", "f64", "i64"):
+            kinds += [("prod", np.prod)]
         if x.is_float:
             kinds += [("mean", np.mean), ("logsumexp", self.logsumexp), ("var", self.variance)]
         op, f = self.r.choice(kinds)
         ref = f(x.ref, axis=tuple(axes), keepdims=keep)
-        dtype = "i64" if op == "sum" and not x.is_float else x.dtype
+        dtype = "i64" if op in ("sum", "prod") and not x.is_float else x.dtype
         exact = not x.is_float or x.exact and op in ("max", "min")
         if op == "logsumexp" and np.abs(x.ref).max(initial=0) > 80:
             return None
@@ -162,6 +198,8 @@ class Program:
             return None
         axis = self.r.randrange(x.ref.ndim)
         op, f = self.r.choice((("argmax", np.argmax), ("argmin", np.argmin)))
+        if self.r.random() < 0.2:
+            return self.emit(f"{op} {x.name}", f(x.ref), "i64", True)
         return self.emit(f"{op} {x.name} {{axes=[{axis}]}}", f(x.ref, axis=axis), "i64", True)
 
     def softmax(self, x):
@@ -175,16 +213,34 @@ class Program:
             return self.emit(f"log_softmax {x.name} {{axis={axis}}}", ref, x.dtype, False)
         return self.emit(f"softmax {x.name} {{axis={axis}}}", e / s, x.dtype, False)
 
+    def look_up(self, x):
+        """Rows at random places, counted from either end; or 1 at the class of each element."""
+        if x.dtype == "i64" and self.r.random() < 0.5:
+            return self.emit(f"one_hot {x.name} {{classes=7, dtype=f32}}", (x.ref[..., None] == np.arange(7)).astype("f8"), "f32", True)
+        if not x.ref.ndim:
+            return None
+        axis = self.r.randrange(x.ref.ndim)
+        d = x.ref.shape[axis]
+        places = self.n.randint(-d, d, tuple(self.r.choice((1, 2, 5)) for _ in range(self.r.randint(0, 2))))
+        i = self.given(f"x{len(self.inputs)}", np.asarray(places).astype("i8"), "i64")
+        return self.emit(f"gather {x.name}, {i.name} {{axis={axis}}}", np.take(x.ref, i.ref, axis), x.dtype, x.exact)
+
     def layer_norm(self, x):
         if not x.is_float or not x.ref.ndim:
             return None
         m = x.ref.mean(axis=-1, keepdims=True)
         v = ((x.ref - m) ** 2).mean(axis=-1, keepdims=True)
+        if self.r.random() < 0.4:
+            square = (x.ref ** 2).mean(axis=-1, keepdims=True)
+            return self.emit(f"rms_norm {x.name} {{eps=0.1}}", x.ref / np.sqrt(square + 0.1), x.dtype, False)
         return self.emit(f"layer_norm {x.name} {{eps=0.1}}", (x.ref - m) / np.sqrt(v + 0.1), x.dtype, False)
 
     def matmul(self, x):
         if x.dtype == "bool" or x.ref.ndim < 2:
             return None
+        if self.r.random() < 0.2:
+            y = self.input(x.dtype, x.ref.shape[-1:])
+            return self.emit(f"matmul {x.name}, {y.name}", x.ref @ y.ref, x.dtype, not x.is_float)
         batch = tuple(self.r.choice((d, 1)) for d in x.ref.shape[:-2])[self.r.randint(0, x.ref.ndim - 2):]
         y = self.input(x.dtype, batch + (x.ref.shape[-1], self.r.choice((1, 3, 8, 19))))
         return self.emit(f"matmul {x.name}, {y.name}", x.ref @ y.ref, x.dtype, not x.is_float)
@@ -241,23 +297,25 @@ class Program:
 
     def cast(self, x):
         to = self.r.choice(sorted(DTYPES))
-        if not x.exact or to == "f32" and x.dtype == "f64" or (to == "i32" and x.dtype == "i64"):
+        if not x.exact or to in FLOATS and x.is_float and FLOATS.index(to) < FLOATS.index(x.dtype) or (to == "i32" and x.dtype == "i64"):
             return None
-        if to not in ("f32", "f64", "bool") and x.dtype != "bool":
+        if to == "f16" and np.abs(x.ref).max(initial=0) > 2000:
+            return None
+        if to not in (*FLOATS, "bool") and x.dtype != "bool":
             fits = np.iinfo(DTYPES[to])
             if x.ref.size and (x.ref.min() < fits.min or x.ref.max() > fits.max):
                 return None
-        ref = x.ref.astype("f8" if to == "f32" else DTYPES[to])
+        ref = x.ref.astype("f8" if to in FLOATS else DTYPES[to])
         return self.emit(f"cast {x.name} {{dtype={to}}}", ref, to, True)
 
     def chain(self):
-        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "i8", "u8", "i16", "i32", "i64", "bool")), self.shape())
-        ops = [self.unary, self.unary, self.tamed, self.binary, self.binary, self.choice, self.reduction, self.argument,
-               self.softmax, self.layer_norm, self.matmul, self.movement, self.movement, self.cast]
+        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "f16", "i8", "u8", "i16", "i32", "i64", "bool")), self.shape())
+        ops = [self.unary, self.unary, self.tamed, self.tamed, self.binary, self.binary, self.choice, self.reduction, self.argument,
+               self.softmax, self.layer_norm, self.matmul, self.movement, self.movement, self.cast, self.look_up]
         for _ in range(self.r.randint(3, 9)):
             y = self.r.choice(ops)(x)
             good = y is not None and y.ref.size and y.ref.size < 40000 and y.ref.ndim < 6
-            if good and y.dtype != "bool" and np.abs(y.ref).max() > 1e5:
+            if good and y.dtype != "bool" and np.abs(y.ref).max() > (1e2 if y.dtype == "f16" else 1e5):
                 good = False
             x = y if good else x
         self.outputs.append(x)
@@ -282,26 +340,28 @@ def difference(got, want):
 
 
 def run_file(seed):
-    """Number of right programs, and texts about the others."""
+    """Number of right programs, texts about the others, and what was compared."""
     p = Program(seed)
     for _ in range(PER_FILE):
         p.chain()
     with tempfile.TemporaryDirectory(prefix="braze-numpy-") as d:
         args = []
         for name, data in p.inputs.items():
-            np.save(f"{d}/{name}.npy", data)
+            data = data.astype(data.dtype.newbyteorder(">")) if p.r.random() < 0.1 else data
+            np.save(f"{d}/{name}.npy", np.asfortranarray(data) if data.ndim and p.r.random() < 0.3 else data)
             args += ["--in", f"{name}={d}/{name}.npy"]
         extra = [[], ["--mode", "eager"], ["--threads", "1"], ["--isa", "base"]][seed % 4]
         r = subprocess.run([TOOL, "run", "-", "--out", f"{d}/out", *args, *extra], input=p.text(), capture_output=True,
                            text=True, timeout=300)
         if r.returncode:
-            return 0, [f"seed {seed} {extra}: status {r.returncode}\n{r.stderr}{p.text()}"] + ["the same"] * (PER_FILE - 1)
+            return 0, [f"seed {seed} {extra}: status {r.returncode}\n{r.stderr}{p.text()}"] + ["the same"] * (PER_FILE - 1), set()
         wrong = []
         for i, want in enumerate(p.outputs):
             d_i = difference(np.load(f"{d}/out/o{i}.npy"), want)
             if d_i:
                 wrong.append(f"seed {seed} {extra}, output o{i} ({want.name}): {d_i}\n{p.text()}")
-        return PER_FILE - len(wrong), wrong
+        kinds = {line.split("=")[1].split()[0] for line in p.lines} | {v.dtype for v in p.outputs}
+        return PER_FILE - len(wrong), wrong, kinds
 
 
 # ---- what arrays look like
@@ -348,14 +408,65 @@ def test_print(seed, count):
     return count - len(wrong), wrong
 
 
+# ---- files
+
+def write_npy(path, a, version, fortran):
+    with open(path, "wb") as f:
+        np.lib.format.write_array(f, np.asfortranarray(a) if fortran and a.ndim else a, version=version)
+
+
+def test_files():
+    """NumPy writes, braze reads and writes, NumPy reads: every dtype, order, byte order and version; bf16 as two bytes without a type."""
+    n = np.random.RandomState(5)
+    shapes = [(), (1,), (0,), (3,), (2, 3), (4, 1, 3), (3, 0, 2), (2, 1, 2, 3, 2)]
+    arrays = []
+    for name, kind in [*DTYPES.items(), ("bf16", "V2")]:
+        for k, shape in enumerate(shapes):
+            count = int(np.prod(shape, dtype=int))
+            data = n.bytes(count * np.dtype(kind).itemsize) if kind != "?" else n.randint(0, 2, count).astype("?").tobytes()
+            a = np.frombuffer(data, kind).reshape(shape)
+            big = k % 3 == 1 and kind not in ("?", "V2")
+            arrays.append((name, a, (1 + k % 3, 0), k % 2 == 0, a.astype(a.dtype.newbyteorder(">")) if big else a))
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="braze-numpy-") as d:
+        args = []
+        for i, (_, _, version, fortran, stored) in enumerate(arrays):
+            write_npy(f"{d}/x{i}.npy", stored, version, fortran)
+            args += ["--in", f"x{i}={d}/x{i}.npy"]
+        head = ", ".join(f"x{i}: {name}{list(a.shape)}" for i, (name, a, *_) in enumerate(arrays))
+        tail = ", ".join(f"%x{i} as o{i}" for i in range(len(arrays)))
+        r = subprocess.run([TOOL, "run", "-", "--out", f"{d}/out", *args], input=f"graph main({head}) {{\n    return {tail}\n}}\n",
+                           capture_output=True, text=True, timeout=300)
+        if r.returncode:
+            return 0, [r.stderr]
+        for i, (name, a, version, fortran, stored) in enumerate(arrays):
+            got = np.load(f"{d}/out/o{i}.npy")
+            if got.shape != a.shape or got.dtype != a.dtype or got.tobytes() != a.tobytes():
+                wrong.append(f"file of {name}{a.shape}, version {version}, fortran {fortran}, {stored.dtype}: {got.dtype}{got.shape}")
+    return len(arrays) - len(wrong), wrong
+
+
+# Ops and dtypes that 600 programs cannot miss.
+EVERY = """f16 f32 f64 i8 u8 i16 i32 i64 bool abs acos acosh add all any argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_not
+bitwise_or bitwise_xor cast cbrt ceil clamp concat copysign cos cosh div eq exp exp2 expand expm1 flip floor floor_divide fma gather gt
+hypot layer_norm le left_shift lerp log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp
+matmul max maximum mean min minimum mul ne neg one_hot pad permute pow prod reciprocal relu remainder reshape right_shift rms_norm round
+rsqrt sigmoid sign silu sin sinh slice softmax softplus sqrt square sub sum tan tanh trunc var where"""
+
+
 def main():
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    files = int(sys.argv[2]) if len(sys.argv) > 2 else 20 if QUICK else 60
+    files = int(sys.argv[2]) if len(sys.argv) > 2 else 20 if QUICK else 100
     good, wrong = test_print(seed, 120)
+    n, w = test_files()
+    good, wrong, seen = good + n, wrong + w, set()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for n, w in pool.map(run_file, range(seed, seed + files)):
+        for n, w, kinds in pool.map(run_file, range(seed, seed + files)):
             good += n
             wrong += w
+            seen |= kinds
+    never = sorted(set(EVERY.split()) - seen) if files >= 100 else []
+    wrong += [f"never compared: {', '.join(never)}"] if never else []
     for w in [w for w in wrong if w != "the same"][:6]:
         print(w)
     print(f"{good} passed, {len(wrong)} failed")

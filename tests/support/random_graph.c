@@ -54,22 +54,14 @@ ir_ref random_input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank) {
 
 /* ---- elementwise */
 
-static bool fits(const maker *m, ir_op op, bz_dtype t) {
-    if (m->c->floats) { /* smooth on all of R, and tame */
-        static const ir_op smooth[] = {
-            IR_ADD,     IR_SUB,      IR_MUL,  IR_NEG,    IR_SIN, IR_COS,  IR_TANH,      IR_ERF,
-            IR_SIGMOID, IR_SOFTPLUS, IR_ATAN, IR_SQUARE, IR_FMA, IR_LERP, IR_LOGADDEXP, IR_ASINH};
-        for (unsigned i = 0; i < BZ_LEN(smooth); i++)
-            if (smooth[i] == op) return true;
-        return false;
-    }
+static bool fits(ir_op op, bz_dtype t) {
     if (op == IR_SIGNBIT || op == IR_COPYSIGN) /* the sign of a NaN is anybody's */
         return false;
     return ir_ops[op].rule != IR_RULE_CONV && (ir_ops[op].rule != IR_RULE_INT || !ir_is_float(t));
 }
 
 /* Something that broadcasts with x: x itself, a node that fits, a slice of x, a constant, a new input. */
-static ir_ref partner(maker *m, ir_ref x) {
+ir_ref random_partner(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK], from[IR_MAX_RANK] = {0}, one[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank;
     ir_static_shape(m->g, x, shape);
@@ -99,10 +91,11 @@ static bool integer(const ir_graph *g, ir_ref r) {
 static ir_ref elementwise(maker *m) {
     ir_ref x[3] = {random_node(m), 0, 0};
     ir_op op;
+    if (m->c->floats) return random_smooth(m, x[0]);
     do op = (ir_op)(1 + draw(m, IR_ELEM_END - 1));
-    while (!ir_op_is_elementwise(op) || !fits(m, op, ir_dtype(m->g, x[0])));
+    while (!ir_op_is_elementwise(op) || !fits(op, ir_dtype(m->g, x[0])));
     unsigned n = ir_ops[op].arity;
-    for (unsigned i = 1; i < n; i++) x[i] = partner(m, x[0]);
+    for (unsigned i = 1; i < n; i++) x[i] = random_partner(m, x[0]);
     for (unsigned i = 0; i < n; i++) {
         if (ir_ops[op].rule == IR_RULE_INT && !integer(m->g, x[i])) x[i] = x[0];
     }
@@ -210,11 +203,12 @@ static unsigned some_axes(maker *m, unsigned rank, int *axes) {
 }
 
 static ir_ref folded(maker *m) {
+    static const ir_reduce_kind smooth[] = {IR_SUM, IR_SUM, IR_SUM, IR_PROD, IR_RMAX, IR_RMIN};
     ir_ref x = random_node(m);
     int axes[IR_MAX_RANK];
     unsigned rank = ir_at(m->g, x)->rank, n = some_axes(m, rank, axes);
     ir_reduce_kind kind =
-        m->c->floats ? (chance(m, 80) ? IR_SUM : IR_PROD) : (ir_reduce_kind)draw(m, IR_NREDUCE);
+        m->c->floats ? smooth[draw(m, BZ_LEN(smooth))] : (ir_reduce_kind)draw(m, IR_NREDUCE);
     if (n == 0 && rank) axes[n++] = (int)rank - 1;
     if ((kind == IR_ARGMAX || kind == IR_ARGMIN) && n > 1) n = 1;
     bool empty = kind != IR_SUM && kind != IR_PROD && kind != IR_ANY && kind != IR_ALL &&

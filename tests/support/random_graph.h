@@ -13,6 +13,9 @@ typedef struct random_choice {
 /* A module of one graph with one to four outputs; the same seed gives the same graph. */
 ir_module *random_graph(uint64_t seed, const random_choice *c);
 
+/* Does a graph of floats and differentiable ops choose from this one too? Elementwise ops only. */
+bool random_is_differentiable(ir_op op);
+
 typedef bool fault_shown(const ir_graph *g, void *context);
 /* Makes *m smaller as long as `shown` says yes: outputs left out, nodes turned into inputs or into one of their operands. */
 void shrink_graph(ir_module **m, fault_shown *shown, void *context);

@@ -34,6 +34,10 @@ ir_ref random_node(maker *m);
 bz_dtype random_dtype(maker *m);
 unsigned random_shape(maker *m, int64_t *shape); /* the rank */
 ir_ref random_input(maker *m, bz_dtype t, const int64_t *shape, unsigned rank);
+ir_ref random_partner(maker *m, ir_ref x); /* something that broadcasts with x */
+
+/* An elementwise op with a float result of floats, on x and partners of it: for gradients. */
+ir_ref random_smooth(maker *m, ir_ref x);
 
 /* One call of a builder that is neither an elementwise op nor one of the moves of random_graph.c;
  * the result may be larger than the maker wants. Never an error in the graph. */
