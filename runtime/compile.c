@@ -184,7 +184,11 @@ static bz_status call_function(bz_program *p, const trace *t, rt_epoch *e) {
     bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
     if (!x) return rt_no_memory(c);
     bz_status s = make_inputs(p, t, e, x) ? BZ_OK : rt_no_memory(c);
+    bz_error before = c->err;
+    c->err = (bz_error){0};
     if (!s) s = p->fn(c, x, p->nin, out, p->nout, p->user);
+    if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
+    if (before.status) c->err = before;
     if (s)
         bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "",
                 p->site ? p->site : "");

@@ -262,10 +262,12 @@ static bz_dtype partner(bz_tensor *const *x, unsigned n) {
     return t;
 }
 
-/* The operand's tensor; NULL and an error. Sets r->c. */
+/* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on). Sets r->c. */
 static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
     bz_context *c;
-    rt_tensor *t = rt_find(h, &c);
+    rt_tensor *t = rt_find_quietly(h, &c);
+    if (!t && c && !rt_is_poison(h))
+        bz_fail(&c->err, BZ_ESCOPE, RT_STALE " at %s", r->site ? r->site : "?");
     if (r->c && c && c != r->c) {
         bz_fail(&r->c->err, BZ_EARG, "operands of two contexts at %s", r->site ? r->site : "?");
         t = NULL;

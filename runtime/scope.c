@@ -60,7 +60,7 @@ void rt_scope_end(bz_context *c) {
 
 bz_tensor *bz_keep(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_is_poison(x) ? NULL : rt_find(x, &c);
     if (!t || t->scope == 1) return x;
     uint32_t depth = t->scope - 2;
     rt_scope_unlink(c, t);

@@ -58,6 +58,57 @@ Test(errors, axes_and_indices) {
     bz_close(c);
 }
 
+static bz_status reads_while_traced(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                    int nout, void *user) {
+    (void)nin, (void)nout, (void)user;
+    out[0] = bz_mul(in[0], bz_scalar(c, bz_item(in[0])));
+    return BZ_OK;
+}
+
+/* A function that goes on after a mistake gives what it did not mean: the call says so. */
+Test(errors, a_traced_function_that_makes_light_of_an_error) {
+    bz_context *c = open_one(BZ_REF);
+    bz_program *p =
+        bz_compile(c, reads_while_traced, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    bz_tensor *x = bz_ones(c, NULL, 0, BZ_F32), *out;
+    for (int known = 0; known < 2; known++) { /* with another error in the context, too */
+        bz_clear(c);
+        if (known) bz_add(ones(c, 2, 3), ones(c, 2, 4));
+        cr_expect_eq(bz_call(p, &x, &out), BZ_EMODE);
+        cr_expect_eq(bz_context_status(c), known ? BZ_ESHAPE : BZ_EMODE);
+    }
+    bz_close(c);
+}
+
+/* bz_clear forgets the text of the first error, not that a tensor was never made. */
+Test(errors, bad_handles_have_a_text) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *bad = bz_add(x, ones(c, 2, 4));
+    bz_clear(c);
+    bz_tensor *worse = bz_keep(bz_relu(bad));
+    cr_expect_eq(bz_context_status(c), BZ_OK, "builders pass it on");
+    EXPECT_ERROR(c, worse, BZ_ESCOPE, "never made");
+    cr_expect(isnan(bz_item(bad)));
+    cr_expect(strstr(bz_message(c), "never made"));
+    bz_clear(c);
+    bz_release(x);
+    EXPECT_ERROR(c, bz_relu(x), BZ_ESCOPE, "stale");
+    EXPECT_ERROR(c, bz_relu(x), BZ_ESCOPE, "test_errors.c:");
+    bz_close(c);
+}
+
+Test(errors, gradients_name_the_line) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *n = bz_ones(c, NULL, 0, BZ_I32), *g;
+    cr_expect_eq(bz_grad(x, &x, 1, &g), BZ_ESHAPE);
+    cr_expect(strstr(bz_message(c), "0-d, got f32[2,3]: take its sum or mean at "));
+    cr_expect(strstr(bz_message(c), "test_errors.c:"));
+    bz_clear(c);
+    cr_expect_eq(bz_grad(bz_sum(bz_mul(x, n), NULL, 0, false), &n, 1, &g), BZ_EDTYPE);
+    cr_expect(strstr(bz_message(c), "test_errors.c:"));
+    bz_close(c);
+}
+
 Test(errors, dtypes_and_arguments) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = ones(c, 2, 3);

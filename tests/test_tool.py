@@ -260,6 +260,7 @@ def test_ops():
     check("every op has a line of help", all(o["doc"] for o in ops), [o for o in ops if not o["doc"]])
     row(["ops", "softmax"], "", 0, "softmax x {axis: int = -1}")
     row(["ops", "sofmax"], "", 1, "is it 'softmax'")
+    row(["ops", "add", "mul"], "", 2, "'mul' is too much")
 
 
 def test_output_closed():
