@@ -106,7 +106,7 @@ bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_
 
 static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int64_t i) {
     rt_storage *s = rt_storage_new(c, t, c->scalar_layout);
-    if (!s) return rt_poison(c);
+    if (!s) return rt_no_memory(c), rt_poison(c);
     s->kind = (uint8_t)kind;
     if (kind == RT_SCALAR)
         s->u.number = v;
@@ -116,7 +116,7 @@ static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int6
     if (h) return h;
     s->refs = 1;
     rt_storage_unref(c, s);
-    return rt_poison(c);
+    return rt_no_memory(c), rt_poison(c);
 }
 
 bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site) {

@@ -361,6 +361,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     bool done = r->g && st && new_results(r, nodes, n, out, st);
     if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
     if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
+    if (r->g && !done && !c->err.status) rt_no_memory(c);
     if (done && c->mode == BZ_EAGER && !c->epoch->tracing) done = rt_eval(c, st, n) == BZ_OK;
     if (c && done) c->counters.ops++;
     if (st != few) bz_mem_free(st);
