@@ -50,11 +50,7 @@ static bz_status check(const char *prefix, const char *fn, const cg_isa *isas, u
     if (!strcmp(base_name(prefix), "braze_rt"))
         return bz_fail(e, BZ_EARG, "[export] %s is the name of the run time object",
                        run_time_object);
-    if (!fn || !ex_is_identifier(fn))
-        return bz_fail(e, BZ_EARG,
-                       "[export] \"%s\" is no function name for C and C++ (letters, digits, single "
-                       "underscores, no keyword, at most 63 characters)",
-                       fn ? fn : "");
+    if (ex_check_function_name(fn, e)) return BZ_EARG;
     if (n == 0) return bz_fail(e, BZ_EARG, "[export] no instruction set given");
     for (unsigned i = 0; i < n; i++) {
         if ((unsigned)isas[i] >= CG_NISAS || (seen & 1u << isas[i]))

@@ -18,7 +18,7 @@
  * `fn_name`, `fn_name`_workspace and `fn_name`_error and has code for the n ISAs given (without
  * repetition). All files appear whole or none does; files that are there are replaced. The process
  * may be killed at any time: what it leaves is a file with ".tmp." in its name.
- * Errors: BZ_EARG (fn_name is no C name, prefix names no file, no ISA), BZ_EUNSUPPORTED (a
+ * Errors: BZ_EARG (fn_name cannot be a C function's, prefix names no file, no ISA), BZ_EUNSUPPORTED (a
  * dimension is symbolic; what pass_compile says), BZ_EIO names the file and why, BZ_ENOMEM,
  * BZ_ECOMPILE. */
 bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_name,
@@ -48,7 +48,15 @@ typedef struct ex_fields {
 /* Errors: BZ_EUNSUPPORTED, BZ_EARG (an output donated to a scalar), BZ_ENOMEM. */
 bz_status ex_fields_make(ex_fields *f, const ir_graph *g, bz_error *e);
 void ex_fields_free(ex_fields *f);
-bool ex_is_identifier(const char *s); /* usable as a name in C and C++ */
+
+/* ---- export_names.c */
+
+/* BZ_EARG and why, when no C or C++ program could call an exported function `fn`: no identifier, a keyword, a macro, something that
+ * the C library or braze defines. */
+bz_status ex_check_function_name(const char *fn, bz_error *e);
+/* `s` as the name of a struct's member: everything that is no letter or digit becomes one '_', a reserved word gets one behind it,
+ * at most 49 characters. */
+void ex_member_name(char out[64], const char *s);
 
 /* ---- export_header.c */
 void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,

@@ -1,8 +1,7 @@
 /* export_fields.c - the members of struct NAME_args: inputs in order, then the outputs that have
- * memory of their own; names made fit for C and C++. */
+ * memory of their own. */
 #include "runtime/export.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,54 +13,6 @@ static const char *const c_types[BZ_NDTYPES] = {
 
 /* ---- names */
 
-/* Keywords of C11, C23 and C++23, names that the headers used make macros of, and our own. */
-static const char keywords[] =
-    " alignas alignof and and_eq asm assert atomic_cancel atomic_commit atomic_noexcept auto bitand"
-    " bitor bool break case catch char char16_t char32_t char8_t class co_await co_return co_yield"
-    " compl complex concept const const_cast consteval constexpr constinit continue decltype "
-    "default"
-    " delete do double dynamic_cast else enum explicit export extern false float for friend goto if"
-    " imaginary inline int linux long mutable namespace new noexcept not not_eq nullptr operator or"
-    " or_eq private protected public register reinterpret_cast requires restrict return short "
-    "signed"
-    " sizeof static static_assert static_cast struct switch synchronized template this thread_local"
-    " throw true try typedef typeid typename typeof typeof_unqual union unix unsigned using virtual"
-    " void volatile wchar_t while workspace workspace_bytes xor xor_eq ";
-
-static bool is_keyword(const char *s) {
-    char word[32];
-    if (strlen(s) > sizeof word - 3) return false;
-    snprintf(word, sizeof word, " %s ", s);
-    return strstr(keywords, word) != NULL;
-}
-
-static bool is_word_char(char c) {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* A leading underscore belongs to the implementation, a double one to C++. */
-bool ex_is_identifier(const char *s) {
-    size_t n = strlen(s);
-    if (n == 0 || n > 63 || s[0] == '_' || isdigit((unsigned char)s[0]) || is_keyword(s))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!is_word_char(s[i])) return false;
-    return strstr(s, "__") == NULL;
-}
-
-/* `s` with everything that is no letter or digit as one '_', at most 48 characters. */
-static void make_word(char out[64], const char *s) {
-    size_t n = 0;
-    for (; *s && n < 48; s++) {
-        char c = is_word_char(*s) ? *s : '_';
-        if (n == 0 && (c == '_' || isdigit((unsigned char)c))) out[n++] = 'x';
-        if (c != '_' || out[n - 1] != '_') out[n++] = c;
-    }
-    out[n] = 0;
-    if (n == 0) strcpy(out, "x");
-    if (is_keyword(out)) strcat(out, "_");
-}
-
 static bool is_taken(const ex_fields *f, const char *name) {
     for (uint32_t i = 0; i < f->ninputs; i++)
         if (f->input[i].name && !strcmp(f->input[i].name, name)) return true;
@@ -72,7 +23,7 @@ static bool is_taken(const ex_fields *f, const char *name) {
 
 static const char *choose_name(ex_fields *f, const char *s, bool output) {
     char word[64], name[96];
-    make_word(word, s);
+    ex_member_name(word, s);
     snprintf(name, sizeof name, "%s", word);
     if (output && is_taken(f, name)) /* x and x_out say more than x and x_2 */
         snprintf(name, sizeof name, "%s%s", word, word[strlen(word) - 1] == '_' ? "out" : "_out");

@@ -15,9 +15,16 @@
 
 /* ---- writing */
 
+/* A path's end, so that there is room for the reason behind it. */
+static const char *path_end(const char *path) {
+    size_t n = strlen(path), most = 300;
+    return n > most ? path + n - most : path;
+}
+
 static bz_status cannot_write(const char *path, int why, bz_error *e) {
-    if (why == ENOMEM) return bz_fail(e, BZ_ENOMEM, "out of memory while writing %s", path);
-    return bz_fail(e, BZ_EIO, "cannot write %s: %s", path, strerror(why));
+    const char *end = path_end(path), *cut = end == path ? "" : "...";
+    if (why == ENOMEM) return bz_fail(e, BZ_ENOMEM, "out of memory while writing %s%s", cut, end);
+    return bz_fail(e, BZ_EIO, "cannot write %s%s: %s", cut, end, strerror(why));
 }
 
 /* A new file beside the final one, so that the rename stays in its file system. -1 and errno. */
@@ -85,18 +92,20 @@ static bz_status check_place(const rt_file *f, bz_error *e) {
 }
 
 static bz_status put_in_place(rt_file *f, bz_error *e) {
-    if (!f->temporary) return write_special(f, e);
+    if (!f->temporary) return BZ_OK; /* written already */
     if (rename(f->temporary, f->path)) return cannot_write(f->path, errno, e);
     bz_mem_free(f->temporary);
     f->temporary = NULL;
     return BZ_OK;
 }
 
+/* What cannot be taken back comes last: first new files beside the old ones, then what is no file, then the renames. */
 bz_status rt_files_replace(rt_file *f, unsigned n, bz_error *e) {
     bz_status s = BZ_OK;
     unsigned placed = 0;
     for (unsigned i = 0; i < n && !s; i++) s = check_place(&f[i], e);
     for (unsigned i = 0; i < n && !s; i++) s = write_temporary(&f[i], e);
+    for (unsigned i = 0; i < n && !s; i++) s = f[i].temporary ? BZ_OK : write_special(&f[i], e);
     for (; placed < n && !s; placed += !s) s = put_in_place(&f[placed], e);
     for (unsigned i = 0; i < n; i++) {
         if (s && i < placed && !is_special(f[i].path)) unlink(f[i].path);
@@ -115,11 +124,16 @@ bz_status rt_file_replace_text(const char *path, const bz_text *t, bz_error *e) 
 
 /* ---- reading */
 
+static bz_status cannot_read(const char *path, int why, bz_error *e) {
+    const char *end = path_end(path);
+    return bz_fail(e, BZ_EIO, "cannot read %s%s: %s", end == path ? "" : "...", end, strerror(why));
+}
+
 static bz_status read_stream(FILE *f, const char *path, bz_text *t, bz_error *e) {
     char chunk[1 << 16];
     size_t k;
     while ((k = fread(chunk, 1, sizeof chunk, f)) > 0) bz_text_add(t, chunk, k);
-    if (ferror(f)) return bz_fail(e, BZ_EIO, "cannot read %s: %s", path, strerror(errno));
+    if (ferror(f)) return cannot_read(path, errno, e);
     bz_text_add(t, "", 0);
     return t->failed ? bz_fail(e, BZ_ENOMEM, "out of memory while reading %s", path) : BZ_OK;
 }
@@ -132,7 +146,7 @@ static FILE *open_file(const char *path, bz_error *e) {
         f = NULL;
         errno = EISDIR;
     }
-    if (!f) bz_fail(e, BZ_EIO, "cannot read %s: %s", path, strerror(errno));
+    if (!f) cannot_read(path, errno, e);
     return f;
 }
 
