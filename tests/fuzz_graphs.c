@@ -2,10 +2,9 @@
  * as machine code with tasks handed out in random pieces; bit for bit. Half of the graphs get NaN, infinities and limits as input, a quarter
  * holds gradients. A fault is made small and printed as a file for tests/ir/regress.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
-#include "tests/support/plan_jit.h"
-#include "tests/support/plan_run.h"
+#include "src/passes/pass.h"
+#include "tests/support/plan_check.h"
 #include "tests/support/random_graph.h"
-#include "tests/support/targets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,80 +12,24 @@
 #include <time.h>
 
 typedef struct context {
-    uint64_t seed;
-    bool machine;     /* compare machine code too */
-    bool specials;    /* NaN and so on in the inputs */
-    unsigned threads; /* that tasks are cut for */
+    plan_check check;
     char what[600];
 } context;
 
-static bool differs(const ir_graph *g, const ir_value_array *want, const ir_value_array *got,
-                    const char *how, context *c) {
-    for (uint32_t i = 0; i < g->outputs.n; i++) {
-        int64_t at = first_difference(&want[i], &got[i]);
-        if (at >= 0) {
-            snprintf(c->what, sizeof c->what, "%s: output %u differs at element %lld", how, i,
-                     (long long)at);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool fault_of_target(const ir_graph *g, const plan_target *t, const ir_value_array *in,
-                            const ir_value_array *want, context *c) {
-    bz_error e = {0};
-    ir_value_array out[16] = {{0}};
-    char how[64];
-    pass_target target = t->t;
-    target.threads = c->threads;
-    pass_plan *p = pass_compile(g, &target, &e);
-    if (!p) {
-        snprintf(c->what, sizeof c->what, "%s: %s", t->name, e.text);
-        return true;
-    }
-    bz_status st = plan_run(p, in, out, &e);
-    snprintf(how, sizeof how, "%s, interpreted", t->name);
-    bool bad = st != BZ_OK || differs(g, want, out, how, c);
-    if (st) snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
-    free_values(out, g->outputs.n);
-    if (!bad && c->machine && t->isa <= target_host()) {
-        memset(out, 0, sizeof out);
-        st = plan_jit(p, (plan_jit_how){t->isa, c->threads == 4 ? 4 : 1, c->seed}, in, out, &e);
-        snprintf(how, sizeof how, "%s, machine code", t->name);
-        bad = st != BZ_OK || differs(g, want, out, how, c);
-        if (st) snprintf(c->what, sizeof c->what, "%s: %s", how, e.text);
-        free_values(out, g->outputs.n);
-    }
-    pass_plan_free(p);
-    return bad;
-}
-
 static bool fault(const ir_graph *g, void *arg) {
     context *c = arg;
-    bz_error e = {0};
-    ir_value_array *in = calloc(g->inputs.n + 1, sizeof *in), want[16] = {{0}};
-    random_inputs(g, in, c->seed);
-    for (uint32_t i = 0; i < g->inputs.n && c->specials; i++)
-        sprinkle_specials(&in[i], &(uint64_t){c->seed + i});
-    bz_status st = ir_interpret(g, in, want, &e);
-    bool bad = false;
-    for (unsigned t = 0; t < target_count && !bad && !st; t++)
-        bad = fault_of_target(g, &targets[t], in, want, c);
-    free_values(in, g->inputs.n);
-    free(in);
-    free_values(want, g->outputs.n);
-    return bad;
+    return plan_fault(g, &c->check, c->what);
 }
 
 static void report(ir_module *m, context *c) {
     bz_text t = {0};
-    printf("fuzz_graphs: seed %llu: %s\n", (unsigned long long)c->seed, c->what);
+    printf("fuzz_graphs: seed %llu: %s\n", (unsigned long long)c->check.seed, c->what);
     fflush(stdout);
     if (!getenv("FUZZ_WHOLE")) shrink_graph(&m, fault, c);
     ir_print_module(&t, m);
-    printf("# %s\n# values: seed %llu%s, %u threads\n%s\n", c->what, (unsigned long long)c->seed,
-           c->specials ? ", specials" : "", c->threads, bz_text_c(&t));
+    printf("# %s\n# values: seed %llu%s, %u threads\n%s\n", c->what,
+           (unsigned long long)c->check.seed, c->check.specials ? ", specials" : "",
+           c->check.threads, bz_text_c(&t));
     fflush(stdout);
     bz_text_free(&t);
     ir_module_free(m);
@@ -140,10 +83,10 @@ static ir_module *graph_of_seed(uint64_t seed) {
 
 static context context_of_seed(uint64_t seed) {
     static const unsigned threads[] = {2, 1, 4, 16};
-    return (context){.seed = seed,
-                     .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2,
-                     .specials = seed / 8 % 2,
-                     .threads = threads[seed / 16 % 4]};
+    return (context){.check = {.seed = seed,
+                               .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2,
+                               .specials = seed / 8 % 2,
+                               .threads = threads[seed / 16 % 4]}};
 }
 
 int main(int argc, char **argv) {

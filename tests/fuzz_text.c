@@ -1,6 +1,7 @@
 /* fuzz_text.c - random damage to the corpus of texts for some seconds: whatever the parser takes
  * must print, verify and parse again to the same text. Usage: fuzz_text SECONDS [SEED] */
 #include "src/ir/ir.h"
+#include "tests/support/damage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,6 @@ static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.b
                                      "tests/ir/mlp.bz"};
 
 static uint64_t state = 1;
-
-static uint64_t next(uint64_t below) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state % below;
-}
 
 static char *read_file(const char *path, size_t *n) {
     char full[1024];
@@ -32,47 +26,6 @@ static char *read_file(const char *path, size_t *n) {
     *n = s ? fread(s, 1, 1 << 20, f) : 0;
     fclose(f);
     return s;
-}
-
-/* Texts that reach deeper than single bytes do. */
-static const char *const pieces[] = {"nan",
-                                     "-inf",
-                                     "1099511627776",
-                                     "-9223372036854775808",
-                                     "0x1p+9999",
-                                     "[[[[[[[[[[",
-                                     "((((((",
-                                     "n%3",
-                                     "min(",
-                                     "%",
-                                     "\"",
-                                     "{axis=",
-                                     "return",
-                                     "graph",
-                                     "\n",
-                                     ": f32[n",
-                                     "0",
-                                     "-1",
-                                     "bits(0xffffffffffffffff)",
-                                     ", ",
-                                     "\0",
-                                     "\xff"};
-
-static size_t damage(char *s, size_t n, size_t room) {
-    for (uint64_t k = 1 + next(4); k > 0; k--) {
-        const char *piece = pieces[next(BZ_LEN(pieces))];
-        size_t at = (size_t)next(n), len = strlen(piece), cut = (size_t)next(12);
-        cut = cut > n - at ? n - at : cut;
-        if (next(3) == 0) {
-            s[at] = (char)next(256);
-        } else if (n - cut + len < room) {
-            memmove(s + at + len, s + at + cut, n - at - cut);
-            memcpy(s + at, piece, len);
-            n = n - cut + len;
-        }
-        if (n == 0) break;
-    }
-    return n;
 }
 
 static void fail(const char *what, const char *text, size_t n) {
@@ -111,9 +64,10 @@ int main(int argc, char **argv) {
     long tried = 0, taken = 0;
     for (unsigned i = 0; i < BZ_LEN(corpus); i++) seeds[i] = read_file(corpus[i], &sizes[i]);
     while (s && time(NULL) < end) {
-        unsigned i = (unsigned)next(BZ_LEN(corpus));
+        unsigned i = (unsigned)damage_draw(&state, BZ_LEN(corpus));
         memcpy(s, seeds[i], sizes[i]);
-        size_t n = damage(s, sizes[i], ROOM);
+        size_t n = damage_draw(&state, 2) ? damage_bytes(&state, s, sizes[i], ROOM)
+                                          : damage_tokens(&state, s, sizes[i], ROOM);
         taken += try_text(s, n);
         tried++;
     }
