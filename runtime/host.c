@@ -15,6 +15,8 @@ bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
         return rt_fail(c, BZ_ESHAPE, site, op, "%d dimensions; 0 to %d are possible", rank,
                        IR_MAX_RANK),
                false;
+    if (rank && !shape)
+        return rt_fail(c, BZ_EARG, site, op, "no list of %d sizes: it is NULL", rank), false;
     for (int i = 0; i < rank; i++) {
         if (shape[i] < 0)
             return rt_fail(c, BZ_ESHAPE, site, op, "size %lld of axis %d is negative",
@@ -147,6 +149,7 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     if (bytes != want)
         return rt_fail(c, BZ_EARG, NULL, "to_host", "the tensor has %zu bytes, the destination %zu",
                        want, bytes);
+    if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
     rt_gather_elements(dst, t->st->buf->p, size, t->layout, t->offset);
     return BZ_OK;
 }

@@ -276,6 +276,12 @@ static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
     return t;
 }
 
+/* Operand i is NULL: the context of another one, if there is one, has the error. */
+static void no_operand(rt_rec *r, bz_tensor *const *x, unsigned n, unsigned i) {
+    for (unsigned k = 0; k < n && !r->c; k++) rt_find_quietly(x[k], &r->c);
+    if (r->c) bz_fail(&r->c->err, BZ_EARG, "operand %u is NULL at %s", i, r->site ? r->site : "?");
+}
+
 static bool room_for(rt_rec *r, unsigned n) {
     r->x = r->few;
     if (n <= RT_FEW) return true;
@@ -293,7 +299,10 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
         rt_tensor *t = operand(r, x[i]);
-        if (!t) return false;
+        if (!t) {
+            if (!x[i]) no_operand(r, x, n, i);
+            return false;
+        }
         numbers |= is_number(t);
     }
     if (!r->c || !room_for(r, n)) return false;
