@@ -16,7 +16,28 @@ PEERS = ("numpy", "torch", "jax")
 SAMPLE_SECONDS, MAX_CALLS = 0.06, 200
 REUSE = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=68719476736:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
 CASE, THREADS, TINY = sys.argv[1], int(sys.argv[2]), "--tiny" in sys.argv
-N, ROWS, COLS, SIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 1024, 128, 512)
+N, ROWS, COLS, SIDE, WIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 1024, 4096, 128, 512)
+
+
+def reduction():
+    """Of CASE "sum/0/16384x1024": what to do, over which axis, the shape; None if CASE is no such thing."""
+    if CASE.count("/") != 2:
+        return None
+    op, axis, shape = CASE.split("/")
+    return op, int(axis), [min(int(n), 5) if TINY else int(n) for n in shape.split("x")]
+
+
+def movement(np, own):
+    """What CASE does to a matrix, with the functions that NumPy and JAX share, `own` storing the result; None if it moves nothing."""
+    f = {
+        "transpose": lambda x: x.T,
+        "add_transposed": lambda x: x + x.T,
+        "flip": lambda x: x[:, ::-1],
+        "every_second": lambda x: x[:, ::2],
+        "pad": lambda x: np.pad(x, 1),
+        "concat": lambda x: np.concatenate([x, x], 1),
+    }.get(CASE)
+    return f and (lambda x: own(f(x)))
 
 
 # ---- NumPy: no erf, no gradients
@@ -49,6 +70,11 @@ def numpy_cases():
         "softmax": lambda: (softmax, (normal(ROWS, COLS),)),
         "gemm": lambda: (np.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
     }
+    if reduction():
+        op, axis, shape = reduction()
+        yield "numpy", lambda x: getattr(x, op)(axis), (normal(*shape),)
+    if movement(np, np.ascontiguousarray):
+        yield "numpy", movement(np, np.ascontiguousarray), (normal(WIDE, WIDE),)
     if CASE in known:
         yield "numpy", *known[CASE]()
 
@@ -94,12 +120,23 @@ def torch_cases():
         yield "torch eager", torch_step(torch), ()
         yield "torch.compile", torch.compile(torch_step(torch)), ()
         return
-    fn, args = {
+
+    def reduce():
+        op, axis, shape = reduction()
+        return lambda x: getattr(x, {"max": "amax"}.get(op, op))(axis), (torch.randn(shape),)
+
+    fn, args = reduce() if reduction() else {
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
         "layernorm": lambda: (layernorm, (torch.randn(ROWS, COLS), torch.rand(COLS), torch.rand(COLS))),
         "gemm": lambda: (torch.matmul, (torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE))),
+        "transpose": lambda: (lambda x: x.T.contiguous(), (torch.randn(WIDE, WIDE),)),
+        "add_transposed": lambda: (lambda x: x + x.T, (torch.randn(WIDE, WIDE),)),
+        "flip": lambda: (lambda x: x.flip(1), (torch.randn(WIDE, WIDE),)),
+        "every_second": lambda: (lambda x: x[:, ::2].contiguous(), (torch.randn(WIDE, WIDE),)),
+        "pad": lambda: (lambda x: f.pad(x, (1, 1, 1, 1)), (torch.randn(WIDE, WIDE),)),
+        "concat": lambda: (lambda x: torch.cat([x, x], 1), (torch.randn(WIDE, WIDE),)),
     }[CASE]()
     torch.set_grad_enabled(False)
     yield "torch eager", fn, args
@@ -162,7 +199,15 @@ def jax_cases():
     if CASE == "mlp":
         yield "jax", jax_step(jax, jnp, key), ()
         return
-    fn, args = {
+
+    def reduce():
+        op, axis, shape = reduction()
+        return lambda x: getattr(x, op)(axis), (normal(*shape),)
+
+    def move():
+        return movement(jnp, lambda x: x), (normal(WIDE, WIDE),)
+
+    fn, args = reduce() if reduction() else move() if movement(jnp, None) else {
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),

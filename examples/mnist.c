@@ -16,6 +16,7 @@
 #include "examples/support/report.h"
 
 #include <braze/explain.h>
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -310,11 +311,13 @@ static void free_room(training *t) {
 
 /* ---- the command line */
 
-static bool number(const char *text, long low, long high, long *out) {
+static bool number(const char *option, long low, long high, long *out) {
     char *end;
-    long v = strtol(text, &end, 10);
-    if (end == text || *end || v < low || v > high)
-        return fprintf(stderr, "mnist: %s: a number from %ld to %ld is wanted\n", text, low, high),
+    errno = 0;
+    long v = strtol(optarg, &end, 10);
+    if (end == optarg || *end || errno || v < low || v > high)
+        return fprintf(stderr, "mnist: --%s: '%s' is no number from %ld to %ld\n", option, optarg,
+                       low, high),
                false;
     return *out = v, true;
 }
@@ -327,10 +330,10 @@ static bool parse(int argc, char **argv, options *o) {
     long seed = 1, batch = 128, hidden = 512, steps = DEFAULT_STEPS;
     bool ok = true;
     for (int k; ok && (k = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (k) {
-        case 's': ok = number(optarg, 0, LONG_MAX, &seed); break;
-        case 'b': ok = number(optarg, 1, TRAIN, &batch); break;
-        case 'h': ok = number(optarg, 1, 16384, &hidden); break;
-        case 'n': ok = number(optarg, 1, 1000000, &steps); break;
+        case 's': ok = number("seed", 0, LONG_MAX, &seed); break;
+        case 'b': ok = number("batch", 1, TRAIN, &batch); break;
+        case 'h': ok = number("hidden", 1, 16384, &hidden); break;
+        case 'n': ok = number("steps", 1, 1000000, &steps); break;
         case 'd': o->data = optarg; break;
         case 'o': o->out = optarg; break;
         default: ok = false;

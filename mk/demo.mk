@@ -6,9 +6,9 @@
 SEED   ?= 1
 BATCH  ?= 128
 HIDDEN ?= 512
-STEPS  ?= 0
+STEPS  ?= 400
 DEMO   := $(B)/demo
-DEMO_ARGS = --seed $(SEED) --batch $(BATCH) --hidden $(HIDDEN) $(if $(filter-out 0,$(STEPS)),--steps $(STEPS)) --out $(DEMO)
+DEMO_ARGS = --seed '$(SEED)' --batch '$(BATCH)' --hidden '$(HIDDEN)' --steps '$(STEPS)' --out $(DEMO)
 
 .PHONY: demo run-demo
 demo: deps ## Train an MLP on MNIST eager, lazy, compiled and exported (SEED= BATCH= HIDDEN= STEPS=)

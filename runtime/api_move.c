@@ -34,12 +34,15 @@ static unsigned axis(const view *v, int a, unsigned more) {
 }
 
 static ir_ref bad_rank(view *v, ir_op op, int rank) {
+    if (rank > 0 && rank <= IR_MAX_RANK)
+        return ir_error(v->r.g, BZ_EARG, op, "no list of %d numbers: it is NULL", rank);
     return ir_error(v->r.g, BZ_ESHAPE, op, "%d dimensions; 0 to %d are possible", rank,
                     IR_MAX_RANK);
 }
 
-static bool rank_fits(int rank) {
-    return rank >= 0 && rank <= IR_MAX_RANK;
+/* Are there `rank` numbers, as many as a shape can have? */
+static bool rank_fits(const void *list, int rank) {
+    return rank >= 0 && rank <= IR_MAX_RANK && (list || !rank);
 }
 
 /* ---- views */
@@ -55,8 +58,8 @@ bz_tensor *bz_reshape_at(bz_tensor *x, const int64_t *shape, int rank, const cha
     view v;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
     return reshaped(&v, x,
-                    rank_fits(rank) ? ir_reshape(v.r.g, v.r.x[0], shape, (unsigned)rank)
-                                    : bad_rank(&v, IR_RESHAPE, rank));
+                    rank_fits(shape, rank) ? ir_reshape(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                                           : bad_rank(&v, IR_RESHAPE, rank));
 }
 
 bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site) {
@@ -68,8 +71,8 @@ bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site) {
 bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site) {
     view v;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
-    ir_ref node =
-        rank_fits(n) ? ir_permute(v.r.g, v.r.x[0], perm, (unsigned)n) : bad_rank(&v, IR_PERMUTE, n);
+    ir_ref node = rank_fits(perm, n) ? ir_permute(v.r.g, v.r.x[0], perm, (unsigned)n)
+                                     : bad_rank(&v, IR_PERMUTE, n);
     for (int i = 0; node && i < n; i++) v.strides[i] = v.l->strides[axis(&v, perm[i], 0)];
     return end(&v, x, node);
 }
@@ -88,8 +91,8 @@ bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site) {
 bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
     view v;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
-    ir_ref node = rank_fits(rank) ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
-                                  : bad_rank(&v, IR_EXPAND, rank);
+    ir_ref node = rank_fits(shape, rank) ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                                         : bad_rank(&v, IR_EXPAND, rank);
     for (int i = 0; node && i < rank; i++) {
         int own = i - (rank - (int)v.l->rank);
         v.strides[i] = own < 0 || (v.l->shape[own] == 1 && shape[i] != 1) ? 0 : v.l->strides[own];
@@ -113,6 +116,7 @@ bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, 
     if (n < 0 || n > (int)v.l->rank)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "%d axes of %s", n,
                                      ir_shape_text(v.r.g, v.r.x[0])));
+    if (!rank_fits(start, n) || !rank_fits(stop, n)) return rt_end(&v.r, bad_rank(&v, IR_SLICE, n));
     for (int i = 0; i < (int)v.l->rank; i++) {
         by[i] = i < n && step ? step[i] : 1;
         int64_t a = i < n ? start[i] : BZ_OPEN, b = i < n ? stop[i] : BZ_OPEN;
@@ -194,7 +198,7 @@ bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *s
                             int64_t offset, const char *site) {
     view v;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
-    ir_ref node = rank_fits(rank)
+    ir_ref node = rank_fits(shape, rank) && rank_fits(strides, rank)
                       ? ir_as_strided(v.r.g, v.r.x[0], shape, strides, (unsigned)rank, offset)
                       : bad_rank(&v, IR_AS_STRIDED, rank);
     if (!node || !v.l->contiguous) return rt_end(&v.r, node);
@@ -212,19 +216,20 @@ bz_tensor *bz_pad_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n, 
     if (n != (int)v.l->rank)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_PAD, "borders for %d axes of %s", n,
                                      ir_shape_text(v.r.g, v.r.x[0])));
+    if (!rank_fits(lo, n) || !rank_fits(hi, n)) return rt_end(&v.r, bad_rank(&v, IR_PAD, n));
     return rt_end(&v.r, ir_pad(v.r.g, v.r.x[0], lo, hi, value));
 }
 
 bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
-    bool ready = n > 0 && rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES);
-    if (n <= 0) return NULL;
+    if (n <= 0 || !x) return NULL;
+    bool ready = rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_concat(r.g, r.x, (unsigned)n, a) : 0);
 }
 
 bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
-    if (n <= 0) return NULL;
+    if (n <= 0 || !x) return NULL;
     if (!rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES)) return rt_end(&r, 0);
     for (int i = 1; i < n; i++)
         if (!ir_same_shape(r.g, r.x[0], r.x[i]))
@@ -239,8 +244,8 @@ bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
 bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
     view v;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
-    return rt_end(&v.r, rank_fits(n) ? ir_flip(v.r.g, v.r.x[0], axes, (unsigned)n)
-                                     : bad_rank(&v, IR_SLICE, n));
+    return rt_end(&v.r, rank_fits(axes, n) ? ir_flip(v.r.g, v.r.x[0], axes, (unsigned)n)
+                                           : bad_rank(&v, IR_SLICE, n));
 }
 
 bz_tensor *bz_sort_at(bz_tensor *x, int a, bool descending, bz_tensor **indices, const char *site) {

@@ -59,16 +59,20 @@ bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype t, const char *site) {
 
 /* ---- folds */
 
-static bool check_axes(rt_rec *r, int n) {
-    if (n >= 0 && n <= IR_MAX_RANK) return true;
-    ir_error(r->g, BZ_EAXIS, IR_REDUCE, "%d axes; 0 to %d are possible", n, IR_MAX_RANK);
+static bool check_axes(rt_rec *r, const int *axes, int n) {
+    bool possible = n >= 0 && n <= IR_MAX_RANK;
+    if (possible && (axes || !n)) return true;
+    if (possible)
+        ir_error(r->g, BZ_EARG, IR_REDUCE, "no list of %d axes: it is NULL", n);
+    else
+        ir_error(r->g, BZ_EAXIS, IR_REDUCE, "%d axes; 0 to %d are possible", n, IR_MAX_RANK);
     return false;
 }
 
 static bz_tensor *reduce(ir_reduce_kind kind, bz_tensor *x, const int *axes, int n, bool keepdim,
                          const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES) && check_axes(&r, n);
+    bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES) && check_axes(&r, axes, n);
     return rt_end(&r, ready ? ir_reduce(r.g, kind, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
@@ -80,17 +84,19 @@ static bz_tensor *reduce(ir_reduce_kind kind, bz_tensor *x, const int *axes, int
 BZ_REDUCTIONS(REDUCTION)
 
 bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
-    UNARY(r, x, check_axes(&r, n) ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+    UNARY(r, x, check_axes(&r, axes, n) ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
 bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
                      const char *site) {
     UNARY(r, x,
-          check_axes(&r, n) ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+          check_axes(&r, axes, n) ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim)
+                                  : 0);
 }
 
 bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
-    UNARY(r, x, check_axes(&r, n) ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+    UNARY(r, x,
+          check_axes(&r, axes, n) ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
 /* ---- activations, normalisations */
@@ -189,6 +195,9 @@ bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tens
     rt_rec r;
     bz_tensor *out[3] = {NULL, NULL, NULL};
     o = o ? o : &defaults;
+    bz_tensor *none = NULL;
+    m = m ? m : &none;
+    v = v ? v : &none;
     bool ready = rt_begin(&r, site, (bz_tensor *[]){p, grad, *m, *v, t, lr}, 6, 0, BZ_F64);
     ir_ref new_m = ready ? r.x[2] : 0, new_v = ready ? r.x[3] : 0, next = 0;
     if (ready)

@@ -49,7 +49,7 @@ bz_status bz_print(bz_tensor *x) {
 size_t bz_format(bz_tensor *x, char *dst, size_t n) {
     bz_text t = {0};
     size_t length = to_text(x, &t) ? t.n : 0;
-    if (n) {
+    if (n && dst) {
         size_t k = length < n ? length : n - 1;
         memcpy(dst, bz_text_c(&t), k);
         dst[k] = 0;
@@ -61,6 +61,8 @@ size_t bz_format(bz_tensor *x, char *dst, size_t n) {
 bz_status bz_save_npy(bz_tensor *x, const char *path) {
     ir_value_array a;
     bz_error e = {0};
+    if (!path && bz_context_of(x))
+        return rt_fail(bz_context_of(x), BZ_EARG, NULL, "save_npy", "path is NULL");
     if (!take_value(x, &a)) return status_of(x);
     bz_status s = rt_npy_save(path, &a, &e);
     bz_mem_free(a.data);

@@ -184,7 +184,11 @@ static bz_status call_function(bz_program *p, const trace *t, rt_epoch *e) {
     bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
     if (!x) return rt_no_memory(c);
     bz_status s = make_inputs(p, t, e, x) ? BZ_OK : rt_no_memory(c);
+    bz_error before = c->err;
+    c->err = (bz_error){0};
     if (!s) s = p->fn(c, x, p->nin, out, p->nout, p->user);
+    if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
+    if (before.status) c->err = before;
     if (s)
         bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "",
                 p->site ? p->site : "");
@@ -268,6 +272,7 @@ static trace *find_trace(bz_program *p, bz_tensor *const *in, bz_status *s) {
 
 static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
     bz_context *c = p->c, *of;
+    if (!in && p->nin) return rt_fail(c, BZ_EARG, p->site, "call", "no array of %d inputs", p->nin);
     for (int i = 0; i < p->nin; i++) {
         const rt_tensor *x = rt_find(in[i], &of);
         if (!x)
@@ -464,6 +469,7 @@ static bz_status run(bz_program *p, trace *t, bz_tensor *const *in, bz_tensor **
 bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     if (!p) return BZ_EARG;
     bz_context *c = p->c;
+    if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
     for (int k = 0; k < p->nout; k++) out[k] = NULL;
     bz_status s = check_inputs(p, in);
     if (!s && c->epoch && c->epoch->tracing) return call_inline(p, in, out);

@@ -95,8 +95,9 @@ static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
 }
 
 bz_status bz_open(const bz_options *options, bz_context **out) {
-    *out = NULL;
     static const bz_options defaults;
+    if (!out) return give_up(NULL, BZ_EARG, NULL);
+    *out = NULL;
     const bz_options *o = options ? options : &defaults;
     const bz_error *mistake = &rt_env_get()->mistake;
     bz_error e = {0};
@@ -183,7 +184,7 @@ const char *bz_message(const bz_context *c) {
 }
 
 void bz_clear(bz_context *c) {
-    c->err = (bz_error){0};
+    if (c) c->err = (bz_error){0};
 }
 
 const char *bz_status_text(bz_status s) {
@@ -193,6 +194,7 @@ const char *bz_status_text(bz_status s) {
 /* ---- modes and counters */
 
 bz_status bz_set_mode(bz_context *c, bz_mode mode) {
+    if (!c) return BZ_EARG;
     if ((unsigned)mode > BZ_EAGER)
         return rt_fail(c, BZ_EARG, NULL, "set_mode", "there is no mode %d", (int)mode);
     c->mode = mode;
@@ -200,10 +202,11 @@ bz_status bz_set_mode(bz_context *c, bz_mode mode) {
 }
 
 bz_mode bz_get_mode(const bz_context *c) {
-    return c->mode;
+    return c ? c->mode : BZ_LAZY;
 }
 
 bz_status bz_seed(bz_context *c, uint64_t seed) {
+    if (!c) return BZ_EARG;
     bz_status s = rt_ready(c);
     if (s) return s;
     if (c->epoch) { /* what is recorded keeps the old stream */
@@ -217,6 +220,9 @@ bz_status bz_seed(bz_context *c, uint64_t seed) {
 }
 
 void bz_get_counters(const bz_context *c, bz_counters *out) {
+    if (!out) return;
+    *out = (bz_counters){0};
+    if (!c) return;
     *out = c->counters;
     out->bytes = c->pool.bytes;
     out->peak_bytes = c->pool.peak;
@@ -224,11 +230,11 @@ void bz_get_counters(const bz_context *c, bz_counters *out) {
 }
 
 void bz_reset_peak(bz_context *c) {
-    c->pool.peak = c->pool.bytes;
+    if (c) c->pool.peak = c->pool.bytes;
 }
 
 void bz_profile(bz_context *c, bool on) {
-    c->profile = on;
+    if (c) c->profile = on;
 }
 
 uint64_t rt_now(void) {

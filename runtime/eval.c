@@ -346,6 +346,7 @@ bz_status bz_flush(bz_tensor *x) {
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
+    if (n > 0 && !x) return BZ_EARG;
     bz_context *c = NULL, *of;
     rt_storage *few[32], **s = n <= 32 ? few : bz_mem_alloc((size_t)n * sizeof(rt_storage *));
     bz_status status = s ? BZ_OK : BZ_ENOMEM;

@@ -78,6 +78,11 @@ static bool check_numbers(rt_rec *r, bz_tensor *const *wrt, unsigned n) {
 bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                      const char *site) {
     rt_rec r = {.site = site};
+    if (n > 0 && (!wrt || !out)) {
+        r.c = bz_context_of(loss);
+        return r.c ? rt_fail(r.c, BZ_EARG, site, "grad", "%s is NULL", wrt ? "out" : "wrt")
+                   : BZ_EARG;
+    }
     unsigned count = n > 0 ? (unsigned)n : 0;
     bz_tensor **x = bz_mem_alloc((count + 1) * sizeof *x);
     ir_ref *grads = bz_mem_zero(count + 1, sizeof *grads);

@@ -15,6 +15,8 @@ bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
         return rt_fail(c, BZ_ESHAPE, site, op, "%d dimensions; 0 to %d are possible", rank,
                        IR_MAX_RANK),
                false;
+    if (rank && !shape)
+        return rt_fail(c, BZ_EARG, site, op, "no list of %d sizes: it is NULL", rank), false;
     for (int i = 0; i < rank; i++) {
         if (shape[i] < 0)
             return rt_fail(c, BZ_ESHAPE, site, op, "size %lld of axis %d is negative",
@@ -106,7 +108,7 @@ bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_
 
 static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int64_t i) {
     rt_storage *s = rt_storage_new(c, t, c->scalar_layout);
-    if (!s) return rt_poison(c);
+    if (!s) return rt_no_memory(c), rt_poison(c);
     s->kind = (uint8_t)kind;
     if (kind == RT_SCALAR)
         s->u.number = v;
@@ -116,7 +118,7 @@ static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int6
     if (h) return h;
     s->refs = 1;
     rt_storage_unref(c, s);
-    return rt_poison(c);
+    return rt_no_memory(c), rt_poison(c);
 }
 
 bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site) {
@@ -147,6 +149,7 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     if (bytes != want)
         return rt_fail(c, BZ_EARG, NULL, "to_host", "the tensor has %zu bytes, the destination %zu",
                        want, bytes);
+    if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
     rt_gather_elements(dst, t->st->buf->p, size, t->layout, t->offset);
     return BZ_OK;
 }

@@ -88,7 +88,7 @@ typedef struct fma_job {
 
 static void fma_task(void *ctx, int64_t begin, int64_t end, int thread) {
     fma_job *j = ctx;
-    for (int64_t i = begin; i < end; i++) j->done[thread] = j->loop(0.999f);
+    for (int64_t i = begin; i < end; i++) j->done[thread] += j->loop(0.999f);
 }
 
 static double fma_speed(bz_rt_run *run) {

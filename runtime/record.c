@@ -262,16 +262,24 @@ static bz_dtype partner(bz_tensor *const *x, unsigned n) {
     return t;
 }
 
-/* The operand's tensor; NULL and an error. Sets r->c. */
+/* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on). Sets r->c. */
 static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
     bz_context *c;
-    rt_tensor *t = rt_find(h, &c);
+    rt_tensor *t = rt_find_quietly(h, &c);
+    if (!t && c && !rt_is_poison(h))
+        bz_fail(&c->err, BZ_ESCOPE, RT_STALE " at %s", r->site ? r->site : "?");
     if (r->c && c && c != r->c) {
         bz_fail(&r->c->err, BZ_EARG, "operands of two contexts at %s", r->site ? r->site : "?");
         t = NULL;
     }
     if (!r->c) r->c = c;
     return t;
+}
+
+/* Operand i is NULL: the context of another one, if there is one, has the error. */
+static void no_operand(rt_rec *r, bz_tensor *const *x, unsigned n, unsigned i) {
+    for (unsigned k = 0; k < n && !r->c; k++) rt_find_quietly(x[k], &r->c);
+    if (r->c) bz_fail(&r->c->err, BZ_EARG, "operand %u is NULL at %s", i, r->site ? r->site : "?");
 }
 
 static bool room_for(rt_rec *r, unsigned n) {
@@ -291,7 +299,10 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
         rt_tensor *t = operand(r, x[i]);
-        if (!t) return false;
+        if (!t) {
+            if (!x[i]) no_operand(r, x, n, i);
+            return false;
+        }
         numbers |= is_number(t);
     }
     if (!r->c || !room_for(r, n)) return false;
@@ -359,6 +370,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     bool done = r->g && st && new_results(r, nodes, n, out, st);
     if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
     if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
+    if (r->g && !done && !c->err.status) rt_no_memory(c);
     if (done && c->mode == BZ_EAGER && !c->epoch->tracing) done = rt_eval(c, st, n) == BZ_OK;
     if (c && done) c->counters.ops++;
     if (st != few) bz_mem_free(st);

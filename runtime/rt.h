@@ -161,7 +161,9 @@ typedef struct rt_slab {
     BZ_VEC(rt_storage *) storage_chunks;
 } rt_slab;
 
-/* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned. */
+#define RT_STALE "the handle is stale: its tensor was freed, or it was never one"
+/* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned:
+ * the error that poisoned it, or, if that was cleared, one that says so. */
 rt_tensor *rt_find(const bz_tensor *h, bz_context **c);
 rt_tensor *rt_find_quietly(
     const bz_tensor *h,

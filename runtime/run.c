@@ -1,7 +1,7 @@
 /* run.c - running a cpu program: addresses patched, launches in order, phases over the threads of one run of the pool.
  *
- *      phase 0:  | segment 0: tasks 0..3 | segment 1: tasks 4..9 |      one range over all segments, split evenly
- *                  thread 0 ........... | thread 1 ............. | */
+ *      phase 0:  | segment 0: tasks 0..3 | segment 1: tasks 4..9 |      one range over all segments, cut into even shares;
+ *                  thread 0 ........... | thread 1 ............. |      a thread that has done its own helps the others */
 #include "runtime/cpu.h"
 
 #include <string.h>

@@ -41,9 +41,11 @@ rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c) {
 
 rt_tensor *rt_find(const bz_tensor *h, bz_context **c) {
     rt_tensor *t = rt_find_quietly(h, c);
-    if (!t && *c && !rt_is_poison(h))
-        bz_fail(&(*c)->err, BZ_ESCOPE,
-                "the handle is stale: its tensor was freed, or it was never one");
+    if (!t && *c)
+        bz_fail(&(*c)->err, BZ_ESCOPE, "%s",
+                rt_is_poison(h)
+                    ? "the tensor was never made: an op failed (its message was cleared)"
+                    : RT_STALE);
     return t;
 }
 

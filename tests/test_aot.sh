@@ -9,7 +9,7 @@ build=${BRAZE_BUILD:-build} src=${BRAZE_SRC:-.} cc=${CC:-cc}
 artefact() { # NAME: a function sum_NAME over the pool, and a look at where the pool is
     cat >"$dir/$1.c" <<EOF
 #include "runtime/aot/aot.h"
-extern char bz_rt_pool_v1[];
+extern char bz_rt_pool_v2[];
 static _Atomic long total;
 static void add(void *x, int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; i++) total += ((long *)x)[i];
@@ -23,7 +23,7 @@ long sum_$1(long *x, long n) {
     bz_rt_end(&run);
     return total;
 }
-const void *pool_$1(void) { return bz_rt_pool_v1; }
+const void *pool_$1(void) { return bz_rt_pool_v2; }
 EOF
     "$cc" -O2 -fPIC -I"$src" -c "$dir/$1.c" -o "$dir/$1.own.o" &&
         "$cc" -r -nostdlib "$dir/$1.own.o" "$build/aot_rt.o" -o "$dir/$1.o"

@@ -32,6 +32,8 @@ static void floats(bz_context *c) {
     NEAR(bz_minimum(x, y), v);
     NEAR(bz_floor_div(x, y), -1);
     NEAR(bz_mod(x, y), -0.75);
+    NEAR(bz_floor_divide(x, y), -1); /* PyTorch's names, of floats too */
+    NEAR(bz_remainder(x, y), -0.75);
     NEAR(bz_fmod(z, bz_sub(y, x)), fmod(3, v - u));
     NEAR(bz_reciprocal(y), 1 / v);
     NEAR(bz_rsqrt(x), 1 / sqrt(u));

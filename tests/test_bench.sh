@@ -28,6 +28,8 @@ has() {
     check "a row '$1'" $((! $?))
 }
 has '^\| softmax 16384 x 1024 '
+has '^\| sum 16384 x 1024 over 0 '
+has '^\| argmax 300000 x 10 over 1 '
 has '^\| MLP training step, Adam, b128 '
 has '^\| overhead +\| training step, cold compile +\| <= 150 ms'
 # a sanitizer opens files of its own while it watches

@@ -75,6 +75,105 @@ Test(bits, threads_and_targets) {
     }
 }
 
+/* Every way to read along an axis that is not the last in memory: tiles of transposed inputs (whole ones, cut ones, several inputs,
+ * outer axes beside), short strides forwards and backwards, pads and concats that branch, inside and outside each other. */
+static const char *const moves[] = {
+    "x: @[64,128]) { %2 = permute %x {perm=[1,0]}\n %1 = copy %2",
+    "x: @[75,203]) { %2 = permute %x {perm=[1,0]}\n %1 = copy %2",
+    "x: @[203,8]) { %2 = permute %x {perm=[1,0]}\n %1 = copy %2",
+    "x: @[9,70]) { %2 = permute %x {perm=[1,0]}\n %1 = copy %2",
+    "x: @[130,130]) { %2 = permute %x {perm=[1,0]}\n %1 = add %x %2",
+    "x: @[3,65,5,70]) { %2 = permute %x {perm=[2,3,0,1]}\n %1 = maximum %2 %2",
+    "x: @[5,40,33]) { %2 = permute %x {perm=[2,0,1]}\n %3 = permute %x {perm=[2,0,1]}\n %1 = mul "
+    "%2 %3",
+    "x: @[66,140]) { %2 = flip %x {axes=[0,1]}\n %3 = permute %2 {perm=[1,0]}\n %1 = copy %3",
+    "x: @[66,140]) { %2 = permute %x {perm=[1,0]}\n %3 = flip %2 {axes=[1]}\n %1 = copy %3",
+    "x: @[66,70]) { %2 = permute %x {perm=[1,0]}\n %1 = pad %2 {lo=[1,2], hi=[3,0]}",
+    "x: @[90,66]) { %2 = permute %x {perm=[1,0]}\n %1 = concat %2 %2 %2 {axis=1}",
+    "x: @[1000]) { %1 = flip %x {axes=[0]}",
+    "x: @[1001]) { %2 = slice %x {start=[1], step=[2]}\n %1 = copy %2",
+    "x: @[1000]) { %2 = slice %x {start=[999], stop=[0], step=[-3]}\n %1 = copy %2",
+    "x: @[7,402]) { %2 = slice %x {start=[0,1], stop=[7,402], step=[1,4]}\n %1 = copy %2",
+    "x: @[1200]) { %2 = slice %x {start=[3], step=[4]}\n %1 = copy %2",
+    "x: @[300]) { %1 = concat %x %x %x {axis=0}",
+    "x: @[300]) { %2 = concat %x %x {axis=0}\n %3 = pad %2 {lo=[17], hi=[5]}\n %1 = concat %3 %x "
+    "%2 {axis=0}",
+    "x: @[11,130]) { %2 = pad %x {lo=[2,3], hi=[1,4]}\n %3 = flip %2 {axes=[1]}\n %1 = pad %3 "
+    "{lo=[0,1], hi=[0,130]}",
+    "x: @[40,130]) { %2 = pad %x {lo=[2,3], hi=[1,4]}\n %1 = sum %2 {axes=[0]}",
+    "x: @[40,130]) { %2 = concat %x %x {axis=1}\n %1 = max %2 {axes=[1]}"};
+
+/* Every way to fold columns: in registers down the rows, short rows side by side, long ones as they lie in memory (more than 1 MiB); with
+ * one chain of 128 rows and many, in one group and several; columns that are no multiple of anything. */
+static const char *const columns[] = {
+    "x: @[60,300]) { %1 = KIND %x {axes=[0]}",
+    "x: @[129,1]) { %1 = KIND %x {axes=[0]}",
+    "x: @[9001,3]) { %1 = KIND %x {axes=[0]}",
+    "x: @[2600,10]) { %1 = KIND %x {axes=[0]}",
+    "x: @[777,45]) { %1 = KIND %x {axes=[0]}",
+    "x: @[1100,16]) { %1 = KIND %x {axes=[0]}",
+    "x: @[300,1100]) { %1 = KIND %x {axes=[0]}",
+    "x: @[1100,961]) { %1 = KIND %x {axes=[0]}",
+    "x: @[9,120011]) { %1 = KIND %x {axes=[0]}",
+    "x: @[130,8200]) { %1 = KIND %x {axes=[0]}",
+    "x: @[4,300,901]) { %1 = KIND %x {axes=[1]}",
+    "x: @[40,200,5]) { %1 = KIND %x {axes=[1]}",
+    "x: @[6,50,7,130]) { %1 = KIND %x {axes=[0,2]}",
+    "x: @[901,400]) { %2 = permute %x {perm=[1,0]}\n %1 = KIND %2 {axes=[0]}"};
+
+static void replace(bz_text *t, const char *from, const char *dtype, const char *kind) {
+    bz_textf(t, "%s", "graph main(");
+    for (; *from; from++)
+        if (*from == '@')
+            bz_textf(t, "%s", dtype);
+        else if (!strncmp(from, "KIND", 4)) {
+            bz_textf(t, "%s", kind);
+            from += 3;
+        } else
+            bz_text_add(t, from, 1);
+    bz_textf(t, "%s", "\n return %1 }");
+}
+
+static void check_form(const char *form, const char *dtype, const char *kind) {
+    static const plan_jit_how how[] = {{.threads = 2}, {.threads = 1, .split = 7}};
+    bz_text t = {0};
+    replace(&t, form, dtype, kind);
+    ir_module *m = irt_parse(bz_text_c(&t));
+    const ir_graph *g = m->graphs.p[0];
+    ir_value_array in[1], want[1], out[1];
+    bz_error e = {0};
+    random_inputs(g, in, 11);
+    cr_assert_eq(ir_interpret(g, in, want, &e), BZ_OK, "%s", e.text);
+    for (unsigned i = 0; i < target_count; i++)
+        for (unsigned h = 0; h < BZ_LEN(how) && targets[i].isa <= target_host(); h++) {
+            run(g, &targets[i], how[h], in, out);
+            cr_expect_eq(first_difference(&want[0], &out[0]), -1, "%s for %s, way %u",
+                         bz_text_c(&t), targets[i].name, h);
+            free_values(out, 1);
+        }
+    free_values(in, 1);
+    free_values(want, 1);
+    ir_module_free(m);
+    bz_text_free(&t);
+}
+
+Test(bits, moves) {
+    static const char *const dtypes[] = {"f32", "f16", "bf16", "f64", "i32", "u8", "i64"};
+    for (unsigned i = 0; i < BZ_LEN(moves); i++)
+        for (unsigned t = 0; t < BZ_LEN(dtypes); t++) check_form(moves[i], dtypes[t], "");
+}
+
+Test(bits, columns) {
+    static const char *const kinds[][2] = {{"f32", "sum"},  {"f16", "sum"}, {"bf16", "max"},
+                                           {"f64", "prod"}, {"i32", "min"}, {"u8", "sum"},
+                                           {"bool", "any"}, {"i64", "all"}, {"f32", "mean"}};
+    check_form(columns[2], "f32", "argmax"); /* of one axis only */
+    check_form(columns[6], "f16", "argmin");
+    for (unsigned i = 0; i < BZ_LEN(columns); i++)
+        for (unsigned k = 0; k < BZ_LEN(kinds); k++)
+            check_form(columns[i], kinds[k][0], kinds[k][1]);
+}
+
 static size_t row_bytes(const ir_value_array *v) {
     size_t n = ir_dtype_bytes(v->dtype);
     for (unsigned d = 1; d < v->rank; d++) n *= (size_t)v->shape[d];

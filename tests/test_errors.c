@@ -58,6 +58,99 @@ Test(errors, axes_and_indices) {
     bz_close(c);
 }
 
+static bz_status reads_while_traced(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                    int nout, void *user) {
+    (void)nin, (void)nout, (void)user;
+    out[0] = bz_mul(in[0], bz_scalar(c, bz_item(in[0])));
+    return BZ_OK;
+}
+
+/* A function that goes on after a mistake gives what it did not mean: the call says so. */
+Test(errors, a_traced_function_that_makes_light_of_an_error) {
+    bz_context *c = open_one(BZ_REF);
+    bz_program *p =
+        bz_compile(c, reads_while_traced, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    bz_tensor *x = bz_ones(c, NULL, 0, BZ_F32), *out;
+    cr_expect_eq(bz_call(p, NULL, &out), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "no array of 1 inputs"));
+    for (int known = 0; known < 2; known++) { /* with another error in the context, too */
+        bz_clear(c);
+        if (known) bz_add(ones(c, 2, 3), ones(c, 2, 4));
+        cr_expect_eq(bz_call(p, &x, &out), BZ_EMODE);
+        cr_expect_eq(bz_context_status(c), known ? BZ_ESHAPE : BZ_EMODE);
+    }
+    bz_close(c);
+}
+
+/* bz_clear forgets the text of the first error, not that a tensor was never made. */
+Test(errors, bad_handles_have_a_text) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *bad = bz_add(x, ones(c, 2, 4));
+    bz_clear(c);
+    bz_tensor *worse = bz_keep(bz_relu(bad));
+    cr_expect_eq(bz_context_status(c), BZ_OK, "builders pass it on");
+    EXPECT_ERROR(c, worse, BZ_ESCOPE, "never made");
+    cr_expect(isnan(bz_item(bad)));
+    cr_expect(strstr(bz_message(c), "never made"));
+    bz_clear(c);
+    bz_release(x);
+    EXPECT_ERROR(c, bz_relu(x), BZ_ESCOPE, "stale");
+    EXPECT_ERROR(c, bz_relu(x), BZ_ESCOPE, "test_errors.c:");
+    bz_close(c);
+}
+
+/* NULL where a tensor, a list or a context should be. */
+Test(errors, nothing_given) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *loss = bz_sum(x, NULL, 0, false), *none = NULL, *g;
+    bz_counters n;
+    EXPECT_ERROR(c, bz_add(x, NULL), BZ_EARG, "operand 1 is NULL at ");
+    EXPECT_ERROR(c, bz_add(NULL, x), BZ_EARG, "operand 0 is NULL at ");
+    EXPECT_ERROR(c, bz_adam_step(x, x, NULL, NULL, loss, loss, NULL), BZ_EARG, "operand 2 is NULL");
+    EXPECT_ERROR(c, bz_zeros(c, NULL, 2, BZ_F32), BZ_EARG, "[zeros] no list of 2 sizes");
+    EXPECT_ERROR(c, bz_reshape(x, NULL, 2), BZ_EARG, "[reshape] no list of 2");
+    EXPECT_ERROR(c, bz_permute(x, NULL, 2), BZ_EARG, "[permute]");
+    EXPECT_ERROR(c, bz_expand(x, NULL, 2), BZ_EARG, "[expand]");
+    EXPECT_ERROR(c, bz_as_strided(x, (const int64_t[]){2}, NULL, 1, 0), BZ_EARG, "");
+    EXPECT_ERROR(c, bz_slice(x, NULL, NULL, NULL, 2), BZ_EARG, "[slice]");
+    EXPECT_ERROR(c, bz_pad(x, NULL, NULL, 2, 0), BZ_EARG, "[pad]");
+    EXPECT_ERROR(c, bz_flip(x, NULL, 2), BZ_EARG, "no list of 2");
+    EXPECT_ERROR(c, bz_sum(x, NULL, 2, false), BZ_EARG, "no list of 2 axes");
+    cr_expect_null(bz_stack(NULL, 2, 0));
+    cr_expect_null(bz_concat(NULL, 2, 0));
+    cr_expect_eq(bz_eval(NULL, 1), BZ_EARG);
+    cr_expect_eq(bz_to_host(x, NULL, 24), BZ_EARG);
+    cr_expect_eq(bz_save_npy(x, NULL), BZ_EARG);
+    cr_expect_gt(bz_format(x, NULL, 9), 9);
+    cr_expect_eq(bz_grad(loss, NULL, 1, &g), BZ_EARG);
+    cr_expect_eq(bz_grad(loss, &x, 1, NULL), BZ_EARG);
+    cr_expect_eq(bz_grad(none, &x, 1, &g), BZ_EARG);
+    cr_expect_eq(bz_open(NULL, NULL), BZ_EARG);
+    cr_expect_eq(bz_scope_begin(NULL), BZ_EARG);
+    cr_expect_eq(bz_scope_end(NULL), BZ_EARG);
+    cr_expect_eq(bz_set_mode(NULL, BZ_EAGER), BZ_EARG);
+    cr_expect_eq(bz_seed(NULL, 1), BZ_EARG);
+    bz_clear(NULL);
+    bz_reset_peak(NULL);
+    bz_profile(NULL, true);
+    bz_get_counters(NULL, &n);
+    cr_expect_eq(n.ops, 0);
+    bz_get_counters(c, NULL);
+    bz_close(c);
+}
+
+Test(errors, gradients_name_the_line) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *n = bz_ones(c, NULL, 0, BZ_I32), *g;
+    cr_expect_eq(bz_grad(x, &x, 1, &g), BZ_ESHAPE);
+    cr_expect(strstr(bz_message(c), "0-d, got f32[2,3]: take its sum or mean at "));
+    cr_expect(strstr(bz_message(c), "test_errors.c:"));
+    bz_clear(c);
+    cr_expect_eq(bz_grad(bz_sum(bz_mul(x, n), NULL, 0, false), &n, 1, &g), BZ_EDTYPE);
+    cr_expect(strstr(bz_message(c), "test_errors.c:"));
+    bz_close(c);
+}
+
 Test(errors, dtypes_and_arguments) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = ones(c, 2, 3);

@@ -46,7 +46,9 @@ check 'four rows in the report' '^4$' grep -c '"loss_bits"' "$work/demo/report.j
 check 'one loss in the report' '^1$' sh -c "grep -o '\"loss_bits\": \"[^\"]*\"' '$work/demo/report.json' | sort -u | wc -l"
 check 'loss.svg is XML' '^ok' "$PYTHON" -c "import xml.dom.minidom as m; m.parse('$work/demo/loss.svg'); m.parse('$work/demo/graph.svg'); print('ok')"
 check 'demo: odd sizes' '^the same bits in every mode' "$e/mnist" --steps 2 --hidden 7 --batch 3 --seed 9 --out "$work/demo"
-refuse 'demo: batch too large' 'a number from 1 to 8500' "$e/mnist" --batch 9000 --out "$work/demo"
+refuse 'demo: batch too large' "^mnist: --batch: '9000' is no number from 1 to 8500" "$e/mnist" --batch 9000 --out "$work/demo"
+refuse 'demo: no batch' "^mnist: --batch: '' is no number" "$e/mnist" --batch '' --out "$work/demo"
+refuse 'demo: a seed of 80 bits' '^mnist: --seed: .* is no number' "$e/mnist" --seed 999999999999999999999999 --out "$work/demo"
 refuse 'demo: no data' 'cannot be read' "$e/mnist" --data "$work" --out "$work/demo"
 
 # The first ```c block of README.md.

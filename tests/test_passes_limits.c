@@ -94,22 +94,53 @@ static ir_graph *chain(ir_module **m, unsigned n) {
     return g;
 }
 
+/* A perceptron of n layers with the gradient of each weight: what each layer gives lives until its gradient is there. */
+static ir_graph *deep(ir_module **m, unsigned n) {
+    *m = ir_module_new();
+    ir_graph *g = ir_graph_new(*m, "main");
+    ir_module_add(*m, g);
+    ir_ref *w = bz_mem_zero(n, sizeof *w), *grad = bz_mem_zero(n, sizeof *grad);
+    ir_dim d[2] = {ir_dim_const(g, 16), ir_dim_const(g, 16)};
+    ir_ref h = ir_input_new(g, "x", BZ_F32, d, 2);
+    for (unsigned i = 0; i < n; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "w%u", i);
+        w[i] = ir_input_new(g, name, BZ_F32, d, 2);
+        h = ir_build1(g, IR_TANH, ir_matmul(g, h, w[i]));
+    }
+    int axes[] = {0, 1};
+    h = ir_reduce(g, IR_SUM, h, axes, 2, false);
+    cr_assert_eq(pass_grad(g, h, 0, w, n, grad), BZ_OK, "%s", g->err.text);
+    for (unsigned i = 0; i < n; i++) ir_output_add(g, NULL, grad[i], -1);
+    bz_mem_free(w);
+    bz_mem_free(grad);
+    return g;
+}
+
 /* Twice the nodes may not take much more than twice the time. The bound is loose: the machine may be busy, sanitizers are slow. */
-Test(passes_limits, time_grows_with_the_nodes) {
-    ir_module *m, *n;
+static void time_grows(ir_graph *(*make)(ir_module **, unsigned), const char *what, unsigned n) {
+    ir_module *a, *b;
     pass_plan *p, *q;
-    ir_graph *small = chain(&m, 1000), *large = chain(&n, 4000);
+    ir_graph *small = make(&a, n), *large = make(&b, 4 * n);
     for (unsigned t = 0; t < target_count; t += 3) {
-        double a = compile(small, t, &p), b = compile(large, t, &q);
-        cr_expect_lt(b, 10 * a + 0.05, "%s: 1000 nodes take %.1f ms, 4000 take %.1f ms",
-                     targets[t].name, 1e3 * a, 1e3 * b);
-        fprintf(stderr, "%s: chains of 1000 and 4000 nodes: %.1f ms, %.1f ms\n", targets[t].name,
-                1e3 * a, 1e3 * b);
+        double x = compile(small, t, &p), y = compile(large, t, &q);
+        cr_expect_lt(y, 10 * x + 0.05, "%s: %s: %u take %.1f ms, %u take %.1f ms", targets[t].name,
+                     what, n, 1e3 * x, 4 * n, 1e3 * y);
+        fprintf(stderr, "%s: %s: %u take %.1f ms, %u take %.1f ms\n", targets[t].name, what, n,
+                1e3 * x, 4 * n, 1e3 * y);
         pass_plan_free(p);
         pass_plan_free(q);
     }
-    ir_module_free(m);
-    ir_module_free(n);
+    ir_module_free(a);
+    ir_module_free(b);
+}
+
+Test(passes_limits, time_grows_with_the_nodes) {
+    time_grows(chain, "nodes of a chain", 1000);
+}
+
+Test(passes_limits, time_grows_with_the_layers) {
+    time_grows(deep, "layers with gradients", 300);
 }
 
 static void means_the_same(ir_module *m, const char *what) {

@@ -146,3 +146,31 @@ Test(plan, the_one_big_operand_is_read_ahead) {
         ir_module_free(m);
     }
 }
+
+/* Prefetches in all kernels of the plan of a graph. */
+static unsigned prefetches(const char *text) {
+    bz_error e = {0};
+    unsigned n = 0;
+    ir_module *m = ir_parse(text, strlen(text), "case", &e);
+    cr_assert(m, "%s", e.text);
+    pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+    cr_assert(p, "%s", e.text);
+    for (uint32_t i = 0; i < p->code->k.n; i++)
+        for (uint32_t k = 1; k < p->code->k.p[i]->inst.n; k++)
+            n += p->code->k.p[i]->inst.p[k].op == LP_PREFETCH;
+    pass_plan_free(p);
+    ir_module_free(m);
+    return n;
+}
+
+Test(plan, columns_ask_for_later_rows) {
+    /* from memory: a line for each of the piece's vectors */
+    cr_expect_eq(
+        prefetches("graph g(x: f32[4096,1024]) {\n  %1 = sum %x {axes=[0]}\n  return %1\n}"), 4);
+    cr_expect_eq(prefetches("graph g(x: f32[128,512]) {\n  %1 = sum %x {axes=[0]}\n  return %1\n}"),
+                 0);
+    /* neighbours of a row are not neighbours in memory */
+    cr_expect_eq(prefetches("graph g(x: f32[1024,4096]) {\n  %1 = permute %x {perm=[1,0]}\n  %2 = "
+                            "sum %1 {axes=[0]}\n  return %2\n}"),
+                 0);
+}

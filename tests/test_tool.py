@@ -246,6 +246,11 @@ def test_export():
     check("the exported object links", r.returncode == 0, r.stderr)
     out = subprocess.run([path("main")], capture_output=True, text=True).stdout if r.returncode == 0 else ""
     check("and gives the sum of squares", out == "10.8125\n", out)
+    objects = set()
+    for _ in range(4):  # uninitialised bytes would differ: each process has its stack elsewhere
+        row(["export", "DIR/sum.bz", "--out", "DIR/sum"], "", 0)
+        objects.add(open(path("sum.o"), "rb").read())
+    check("an export is made of the same bytes each time", len(objects) == 1, len(objects))
     row(["export", "DIR/sum.bz", "--out", "DIR/a", "--name", "9"], "", 1, "no function name")
     row(["export", "DIR/sum.bz", "--out", "/nonexistent/a"], "", 3, "/nonexistent/a")
     row(["export", "DIR/sum.bz"], "", 2, "--out PREFIX is missing")
@@ -267,6 +272,7 @@ def test_ops():
     check("every op has a line of help", all(o["doc"] for o in ops), [o for o in ops if not o["doc"]])
     row(["ops", "softmax"], "", 0, "softmax x {axis: int = -1}")
     row(["ops", "sofmax"], "", 1, "is it 'softmax'")
+    row(["ops", "add", "mul"], "", 2, "'mul' is too much")
 
 
 def test_output_closed():

@@ -75,7 +75,8 @@ static tool_status run(tool_args *a) {
         if (o == TOOL_STOP) return a->status;
         json |= o == OPS_JSON;
     }
-    const char *only = tool_operand(a);
+    const char *only = tool_operand(a), *more = tool_operand(a);
+    if (more) return tool_usage(a, "one name at a time; '%s' is too much", more);
     bz_text t = {0};
     bz_text_str(&t, json ? "[" : "");
     unsigned n = print_rows(&t, json, only);

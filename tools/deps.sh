@@ -15,7 +15,6 @@ libcriterion-dev pc:criterion
 libmpfr-dev      pc:mpfr
 zlib1g-dev       pc:zlib
 libzstd-dev      pc:libzstd
-libffi-dev       pc:libffi
 python3          /usr/bin/python3
 python3-numpy    file:/usr/lib/python3/dist-packages/numpy/__init__.py
 '

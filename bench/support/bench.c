@@ -316,9 +316,10 @@ static void add_peers(const side *s, const peer *all, int n) {
     }
 }
 
-int bench_run(const bench_case *k) {
+void bench_measure(const bench_case *k) {
     static side sides[2];
     static peer all[MAX_PEERS];
+    memset(sides, 0, sizeof sides);
     bz_machine m = {.threads = threads};
     if (threads == 0 && bz_measure_machine(0, &m)) die("the machine could not be measured");
     int nsides = m.threads > 1 ? 2 : 1, npeers = 0;
@@ -346,6 +347,14 @@ int bench_run(const bench_case *k) {
         bz_close(sides[i].fused.c);
         if (sides[i].eager.c) bz_close(sides[i].eager.c);
     }
+}
+
+int bench_end(void) {
     report_close();
     return 0;
+}
+
+int bench_run(const bench_case *k) {
+    bench_measure(k);
+    return bench_end();
 }

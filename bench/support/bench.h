@@ -38,7 +38,11 @@ extern bool bench_tiny;
  * usage. Comes first. */
 void bench_start(int argc, char **argv);
 
-/* Measures, prints, appends. The exit status of the program. */
+/* Measures, prints, appends. */
+void bench_measure(const bench_case *k);
+/* After the last one. The exit status of the program. */
+int bench_end(void);
+/* Both, for a program of one workload. */
 int bench_run(const bench_case *k);
 
 /* What bounds an op of the eager form: memory that it reads and writes, memory that it reads, or arithmetic (then it has no goal). */

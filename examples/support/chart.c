@@ -31,8 +31,9 @@ static scale fit(const chart_curve *c, int n) {
             s.y_max = fmax(s.y_max, log10(c[k].y[i]));
         }
     if (!(s.y_min <= s.y_max)) s.y_min = s.y_max = 0;
-    s.y_min -= 0.05;
-    s.y_max += 0.05;
+    double margin = fmax(0.05, (0.8 - (s.y_max - s.y_min)) / 2); /* two ticks at least */
+    s.y_min -= margin;
+    s.y_max += margin;
     return s;
 }
 
@@ -68,8 +69,12 @@ static void y_ticks(FILE *f, const scale *s) {
 
 static void curves(FILE *f, const scale *s, const chart_curve *c, int n) {
     for (int k = 0; k < n; k++) {
-        fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"",
+        fprintf(f,
+                "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" "
+                "stroke-linecap=\"round\" points=\"",
                 c[k].colour);
+        if (c[k].n == 1) /* a line of no length is a dot */
+            fprintf(f, "%.1f,%.1f ", place_x(s, c[k].x[0]), place_y(s, c[k].y[0]));
         for (int i = 0; i < c[k].n; i++)
             fprintf(f, "%.1f,%.1f ", place_x(s, c[k].x[i]), place_y(s, c[k].y[i]));
         int y = TOP + 20 + 20 * k;

@@ -69,8 +69,8 @@ BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, co
 #define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- losses, 0-d */
-/* Mean of -log softmax(logits) at the targets: integer classes [..] for logits [.., C], or probabilities [.., C]. A class outside
- * 0 .. C-1 is BZ_EINDEX when it runs. */
+/* Mean of -log softmax(logits) at the targets: integer classes [..] for logits [.., C], or probabilities [.., C]. NaN if a class is
+ * outside 0 .. C-1. */
 BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
 /* Mean of (x - y)^2. */
 BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);

@@ -50,10 +50,10 @@ BZ_API bz_tensor *bz_maximum_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* smaller of x and y, NaN if either is */
 BZ_API bz_tensor *bz_minimum_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_minimum(x, y) bz_minimum_at((x), (y), BZ_SITE)
-/* x / y rounded to minus infinity; 0 where y is 0 (integers, bool) */
+/* x / y rounded to minus infinity; 0 where y is 0; of floats: floor_div (integers, bool) */
 BZ_API bz_tensor *bz_floor_divide_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_floor_divide(x, y) bz_floor_divide_at((x), (y), BZ_SITE)
-/* x - y * floor_divide(x, y); 0 where y is 0 (integers, bool) */
+/* x - y * floor_divide(x, y); 0 where y is 0; of floats: mod (integers, bool) */
 BZ_API bz_tensor *bz_remainder_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_remainder(x, y) bz_remainder_at((x), (y), BZ_SITE)
 /* bitwise and (integers, bool) */
@@ -191,7 +191,7 @@ BZ_API bz_tensor *bz_log10_at(bz_tensor *x, const char *site);
 /* log(1 + x), accurate near 0 (floats) */
 BZ_API bz_tensor *bz_log1p_at(bz_tensor *x, const char *site);
 #define bz_log1p(x) bz_log1p_at((x), BZ_SITE)
-/* x^y (C's pow) (floats) */
+/* x^y (C's pow); of integers too in floats (floats) */
 BZ_API bz_tensor *bz_pow_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_pow(x, y) bz_pow_at((x), (y), BZ_SITE)
 /* log(e^x + e^y) (floats) */

@@ -1,7 +1,7 @@
 /* aot.h - what an exported artefact needs at run time: threads and the machine's instruction set.
  *
  *      begin --- for --- for --- for ... --- end          one program run (the caller is thread 0)
- *        | wakes          ^ a launch: static split of [0, n) over the threads of the run
+ *        | wakes          ^ a launch: [0, n) over the threads of the run; who is done helps others
  *        +-> workers spin between the launches, and park a while after the end
  *
  * Stands on libc and pthread alone. Every symbol is weak and visible: several artefacts, each with
@@ -51,14 +51,13 @@ BZ_RT_API void bz_rt_set_threads(int threads);
  * begin needs its end, on the same thread. */
 BZ_RT_API void bz_rt_begin(bz_rt_run *run, int threads);
 
-/* Calls fn on [0, n), cut into min(run->threads, n) contiguous ranges of nearly equal length, one a
- * thread, range t on thread t; returns when all are done. The caller sees all that the tasks wrote.
- * For the thread that opened the run, outside its tasks; a task may open a run of its own. */
+/* Calls fn on contiguous pieces of [0, n), each element in one of them; returns when all are done.
+ * The caller sees all that the tasks wrote. Each of min(run->threads, n) threads has a share of
+ * nearly equal length, share t on thread t, and cuts pieces from its front; a thread that has done
+ * its own takes from the others' backs. So a thread may get several pieces, or none, and no task
+ * may wait for one that has not begun. For the thread that opened the run, outside its tasks; a
+ * task may open a run of its own. */
 BZ_RT_API void bz_rt_for(bz_rt_run *run, bz_rt_task *fn, void *ctx, int64_t n);
-
-/* Inside a task of a launch with n == run->threads: waits until every thread of the launch is
- * here. */
-BZ_RT_API void bz_rt_barrier(const bz_rt_run *run);
 
 /* Closes the run: gives the pool back and restores the caller's floating-point environment. */
 BZ_RT_API void bz_rt_end(bz_rt_run *run);

@@ -75,7 +75,8 @@ typedef struct bz_rt_variant {
     uint32_t isa; /* bz_rt_isa */
     uint32_t parallel;
     uint32_t nphases, nplaces, nsites;
-    uint32_t nearly, ncopies;            /* copies before the run, copies in all */
+    uint32_t nearly, ncopies; /* copies before the run, copies in all */
+    uint32_t unused;          /* 0, in place of padding: an export is made of known bytes */
     uint64_t arena_bytes, scratch_bytes; /* multiples of 64; scratch of one thread */
 } bz_rt_variant;
 

@@ -1,24 +1,31 @@
 /* pool.c - the thread pool: one fork costs ~0.2 us while the workers spin, ~60 us when they are
- * parked.
+ * parked, and no launch waits for a worker that is not there.
  *
- *      caller                               worker i
- *      ------                               --------
- *      job = {fn, ctx, n}                   spin on `launch` (pause), for a while; then
- *      pending = active - 1                 parked[i] = 1, look again, futex wait
- *      launch = {number + 1, active}  --->  i < active?  run range i, pending -= 1
- *      wake the parked among them
- *      run range 0, wait for pending == 0
+ *      caller (thread 0)                      worker i
+ *      -----------------                      --------
+ *      worker[i].job = {fn, ctx, n}           spin on worker[i].rest (pause), for a while; then
+ *      worker[i].rest = its share  ------>    parked = 1, look again, futex wait
+ *      wake the parked among them             bite off the first tasks: BUSY from now on
+ *      bite and run, until nothing is left    run them, bite again, until nothing is left
+ *      steal, bite and run, until ...         steal, bite and run, until nothing is left anywhere
+ *      wait until nobody is BUSY   <------    rest = empty, not BUSY
  *
- * Invariants. The job's fields are written only while no worker may read them: a worker reads them
- * only when the launch word names it (i < active), and the caller waits for exactly those workers.
- * The launch word is 64 bits wide so that it never repeats. `launch` and `parked` are sequentially
- * consistent: either the worker sees the new launch before it sleeps, or the caller sees that it is
- * parked.
+ * Shares are the same from launch to launch, so that a thread finds its data in its caches; what a
+ * thread does not come to do in time the others do for it, the caller all of it if need be. Where
+ * another program takes a processor, only the bite that its thread was at is waited for.
+ *
+ * Invariants. A worker reads its job only while it is BUSY, and becomes BUSY only by a bite, that
+ * is while a launch is open and lacks tasks; the caller writes jobs only when nobody is BUSY and
+ * every share is empty. So one that comes late finds an empty share and goes back, or the share of
+ * a later launch and that one's job (share.h). A thread steals only while it is BUSY. `rest` and
+ * `parked` are sequentially consistent: either the worker sees its share before it sleeps, or the
+ * caller sees that it is parked; `rest` and `caller_parked` likewise.
  *
  * All state lies in one weak symbol, so that every copy of this object in a process works on the
  * same pool. */
 #define BZ_RT_DEFINES
 #include "runtime/aot/aot.h"
+#include "runtime/aot/share.h"
 
 #include <immintrin.h>
 #include <linux/futex.h>
@@ -37,33 +44,35 @@ enum {
     SPIN_OPEN_NS = 5 * 1000 * 1000, /* ... while a run is open: its program may do a serial part */
     SPIN_WAIT_NS = 200 * 1000,      /* the caller's, for workers that lost their processor */
     SPIN_ALONE_NS = 20 * 1000, /* from then on a spinner lets others on its processor go first */
-    ACTIVE_BITS = 16,          /* low bits of the launch word: threads that take part */
-    STOP = (1 << ACTIVE_BITS) - 1, /* ... or this: workers end */
-    FP_DEFAULT = 0x1f80,           /* MXCSR: exceptions masked, to nearest, denormals kept */
+    FP_DEFAULT = 0x1f80,       /* MXCSR: exceptions masked, to nearest, denormals kept */
 };
 
+/* A launch, as each of its threads knows it. */
+typedef struct job {
+    bz_rt_task *fn;
+    void *ctx;
+    int64_t n, grain; /* tasks; of them in a unit */
+    uint32_t units;
+    int active; /* threads with a share */
+} job;
+
+/* What a worker needs for a launch lies in one cache line. Number 0 stands for the caller. */
 typedef struct worker {
-    _Alignas(64) _Atomic uint32_t parked; /* futex: 1 = asleep or about to be */
-    int index;                            /* thread number in a launch, from 1 */
-    uint64_t seen;                        /* last launch word this worker knows */
-    pthread_t thread;
+    _Alignas(64) share rest;
+    job job;
+    _Atomic uint32_t parked; /* futex: 1 = asleep or about to be */
+    int index;               /* thread number in a launch */
+    _Alignas(64) pthread_t thread;
 } worker;
 
 /* The version in the name keeps objects of different layouts apart. */
-#define POOL bz_rt_pool_v1
+#define POOL bz_rt_pool_v2
 typedef struct pool {
-    _Alignas(64) _Atomic uint64_t launch;
-    _Atomic uint32_t open;                 /* a run is open */
-    _Atomic uint32_t crowded;              /* ... with more threads than processors: nobody spins */
-    _Alignas(64) _Atomic uint32_t pending; /* futex: workers still at the current launch */
-    _Atomic uint32_t caller_parked;
-    _Alignas(64) _Atomic uint32_t arrived; /* barrier: threads here, and how often it was passed */
-    _Atomic uint32_t phase;
+    _Alignas(64) _Atomic uint32_t open;  /* a run is open */
+    _Atomic uint32_t crowded;            /* ... with more threads than processors: nobody spins */
+    _Atomic uint32_t stop;               /* workers end */
+    _Atomic uint32_t caller_parked;      /* futex: 1 = it waits for a worker that is BUSY */
     _Alignas(64) _Atomic uint32_t taken; /* a run owns the pool; guards what follows */
-    bz_rt_task *fn;
-    void *ctx;
-    int64_t n;
-    int active;
     int workers;
     int processors; /* 0 = not asked yet */
     bool fork_handled;
@@ -107,43 +116,59 @@ static bool spin(spinner *s, int64_t patience) {
     return now - s->since < patience && !atomic_load_explicit(&POOL.crowded, memory_order_relaxed);
 }
 
-static uint64_t next_launch(int active) {
-    uint64_t number = atomic_load_explicit(&POOL.launch, memory_order_relaxed) >> ACTIVE_BITS;
-    return (number + 1) << ACTIVE_BITS | (uint64_t)active;
+/* ---- a thread's part in a launch ---- */
+
+static void run_units(const worker *w, units u) {
+    const job *j = &w->job;
+    int64_t end = u.end == j->units ? j->n : u.end * j->grain;
+    j->fn(j->ctx, u.begin * j->grain, end, w->index);
 }
 
-static int launch_active(uint64_t launch) {
-    return (int)(launch & STOP);
+static void eat(worker *w) {
+    for (units u; share_bite(&w->rest, &u);) run_units(w, u);
 }
 
-/* Range `thread` of the current job. */
-static void run_range(int thread) {
-    int64_t each = POOL.n / POOL.active, longer = POOL.n % POOL.active;
-    int64_t begin = each * thread + (thread < longer ? thread : longer);
-    POOL.fn(POOL.ctx, begin, begin + each + (thread < longer), thread);
+/* Refills the empty share of `w`, which is BUSY, from the next thread that has something left; it
+ * can be stolen from there again. */
+static bool steal(worker *w) {
+    units u;
+    for (int i = 1; i < w->job.active; i++) {
+        worker *victim = &POOL.worker[(w->index + i) % w->job.active];
+        if (!share_steal(&victim->rest, &u)) continue;
+        atomic_store_explicit(&w->rest, share_word(u, true), memory_order_relaxed);
+        return true;
+    }
+    return false;
 }
 
 /* ---- workers ---- */
 
+static void wake(_Atomic uint32_t *parked) {
+    if (atomic_load(parked) && atomic_exchange(parked, 0)) futex_wake(parked);
+}
+
+static void wake_below(int active) {
+    for (int i = 1; i < active; i++) wake(&POOL.worker[i].parked);
+}
+
+static bool called_up(worker *w) {
+    return !share_empty(atomic_load(&w->rest)) || atomic_load(&POOL.stop);
+}
+
 static void park(worker *w) {
     atomic_store(&w->parked, 1);
-    if (atomic_load(&POOL.launch) != w->seen) {
+    if (called_up(w)) {
         atomic_store(&w->parked, 0);
         return;
     }
     while (atomic_load(&w->parked)) futex_wait(&w->parked, 1);
 }
 
-/* Waits until a launch names this worker, or the pool stops; returns the launch word. Launches that
- * pass it by do not renew its patience: on a large machine the workers that small runs leave out go
- * to sleep. */
-static uint64_t await_launch(worker *w) {
+/* Waits for a share, or for the end of the pool. Launches that pass this worker by do not renew its
+ * patience: on a large machine the workers that small runs leave out go to sleep. */
+static void await_call(worker *w) {
     spinner s = {0};
-    for (;;) {
-        uint64_t launch = atomic_load_explicit(&POOL.launch, memory_order_acquire);
-        bool fresh = launch != w->seen;
-        w->seen = launch;
-        if (fresh && w->index < launch_active(launch)) return launch;
+    while (!called_up(w)) {
         bool open = atomic_load_explicit(&POOL.open, memory_order_relaxed);
         if (spin(&s, open ? SPIN_OPEN_NS : SPIN_IDLE_NS)) continue;
         park(w);
@@ -151,41 +176,39 @@ static uint64_t await_launch(worker *w) {
     }
 }
 
-static void finish(void) {
-    if (atomic_fetch_sub(&POOL.pending, 1) == 1 && atomic_load(&POOL.caller_parked))
-        futex_wake(&POOL.pending);
+/* If nothing was left of the share the launch may be over: then nothing of it is looked at. */
+static void take_part(worker *w) {
+    units first;
+    if (!share_bite(&w->rest, &first)) return;
+    run_units(w, first);
+    do eat(w);
+    while (steal(w));
+    atomic_store(&w->rest, 0);
+    wake(&POOL.caller_parked);
 }
 
 static void *work(void *arg) {
     worker *w = arg;
-    while (launch_active(await_launch(w)) != STOP) {
+    for (;;) {
+        await_call(w);
+        if (atomic_load(&POOL.stop)) return NULL;
         _mm_setcsr(FP_DEFAULT);
-        run_range(w->index);
-        finish();
+        take_part(w);
     }
-    return NULL;
-}
-
-static void wake(worker *w) {
-    if (atomic_load(&w->parked) && atomic_exchange(&w->parked, 0)) futex_wake(&w->parked);
-}
-
-static void wake_below(int active) {
-    for (int i = 1; i < active; i++) wake(&POOL.worker[i]);
 }
 
 /* In a forked child the workers are gone; it starts afresh. */
 static void after_fork(void) {
     POOL.workers = 0;
+    atomic_store(&POOL.stop, 0);
     atomic_store(&POOL.open, 0);
-    atomic_store(&POOL.arrived, 0);
     atomic_store(&POOL.taken, 0);
 }
 
 static bool create_worker(int index) {
     worker *w = &POOL.worker[index];
     w->index = index;
-    w->seen = atomic_load(&POOL.launch);
+    atomic_store(&w->rest, 0);
     atomic_store(&w->parked, 0);
     sigset_t all, old;
     sigfillset(&all);
@@ -258,15 +281,20 @@ void bz_rt_begin(bz_rt_run *run, int threads) {
     wake_below(run->threads);
 }
 
-/* Until every worker of the launch has finished. */
-static void await_workers(void) {
+/* Until every thread is done that has taken part, helping it with what it has not begun. */
+static void await_workers(worker *me) {
     spinner s = {0};
-    while (atomic_load_explicit(&POOL.pending, memory_order_acquire) != 0) {
-        if (spin(&s, SPIN_WAIT_NS)) continue;
-        atomic_store(&POOL.caller_parked, 1);
-        uint32_t left;
-        while ((left = atomic_load(&POOL.pending)) != 0) futex_wait(&POOL.pending, left);
-        atomic_store(&POOL.caller_parked, 0);
+    for (int i = 1; i < me->job.active;) {
+        share *rest = &POOL.worker[i].rest;
+        if (share_done(atomic_load_explicit(rest, memory_order_acquire))) {
+            i++;
+        } else if (steal(me)) {
+            eat(me);
+        } else if (!spin(&s, SPIN_WAIT_NS)) {
+            atomic_store(&POOL.caller_parked, 1);
+            if (!share_done(atomic_load(rest))) futex_wait(&POOL.caller_parked, 1);
+            atomic_store(&POOL.caller_parked, 0);
+        }
     }
 }
 
@@ -277,28 +305,17 @@ void bz_rt_for(bz_rt_run *run, bz_rt_task *fn, void *ctx, int64_t n) {
         fn(ctx, 0, n, 0);
         return;
     }
-    POOL.fn = fn;
-    POOL.ctx = ctx;
-    POOL.n = n;
-    POOL.active = active;
-    atomic_store_explicit(&POOL.pending, (uint32_t)(active - 1), memory_order_relaxed);
-    atomic_store(&POOL.launch, next_launch(active));
-    wake_below(active);
-    run_range(0);
-    await_workers();
-}
-
-void bz_rt_barrier(const bz_rt_run *run) {
-    if (run->threads == 1) return;
-    uint32_t phase = atomic_load(&POOL.phase);
-    if (atomic_fetch_add(&POOL.arrived, 1) + 1 == (uint32_t)run->threads) {
-        atomic_store(&POOL.arrived, 0);
-        atomic_store(&POOL.phase, phase + 1);
-        return;
+    job j = {fn, ctx, n, .grain = (n - 1) / SHARE_MOST + 1, .active = active};
+    j.units = (uint32_t)((n - 1) / j.grain + 1);
+    for (int i = active; i-- > 0;) {
+        worker *w = &POOL.worker[i];
+        w->job = j;
+        atomic_store(&w->rest,
+                     share_word(share_cut(j.units, (uint32_t)active, (uint32_t)i), false));
     }
-    spinner s = {0};
-    while (atomic_load_explicit(&POOL.phase, memory_order_acquire) == phase)
-        if (!spin(&s, SPIN_WAIT_NS)) sched_yield();
+    wake_below(active);
+    eat(&POOL.worker[0]);
+    await_workers(&POOL.worker[0]);
 }
 
 void bz_rt_end(bz_rt_run *run) {
@@ -319,11 +336,10 @@ static bool called_by_worker(void) {
 void bz_rt_stop(void) {
     if (!take_pool()) return;
     if (!called_by_worker()) {
-        atomic_store(&POOL.launch, next_launch(STOP));
-        for (int i = 1; i <= POOL.workers; i++) {
-            wake(&POOL.worker[i]);
-            pthread_join(POOL.worker[i].thread, NULL);
-        }
+        atomic_store(&POOL.stop, 1);
+        wake_below(POOL.workers + 1);
+        for (int i = 1; i <= POOL.workers; i++) pthread_join(POOL.worker[i].thread, NULL);
+        atomic_store(&POOL.stop, 0);
         POOL.workers = 0;
     }
     atomic_store(&POOL.taken, 0);

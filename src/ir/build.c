@@ -70,31 +70,6 @@ ir_ref ir_const_like(ir_graph *g, ir_ref x, double v) {
                          n->rank);
 }
 
-ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *shape,
-                     unsigned rank) {
-    ir_dim dims[IR_MAX_RANK] = {0};
-    int64_t n = 1;
-    if (!ir_check_rank(g, IR_CONST, rank) || !ir_const_dims(g, shape, rank, dims) ||
-        !ir_check_size(g, IR_CONST, dims, rank))
-        return 0;
-    for (unsigned i = 0; i < rank; i++) n = shape[i] ? n * shape[i] : 0;
-    if (n > IR_MAX_CONST)
-        return ir_error(g, BZ_ESHAPE, IR_CONST,
-                        "%" PRId64 " elements; a constant holds at most %d, use an input", n,
-                        IR_MAX_CONST);
-    if (n == 0) return ir_const_bits(g, t, 0, dims, rank);
-    int64_t *bits = bz_mem_alloc((size_t)n * sizeof *bits);
-    if (!bits) return ir_error(g, BZ_ENOMEM, IR_CONST, "out of memory");
-    bool same = true;
-    for (int64_t i = 0; i < n; i++) {
-        bits[i] = (int64_t)ir_load_bits(t, (const char *)data + (size_t)i * ir_dtype_bytes(t));
-        same &= bits[i] == bits[0];
-    }
-    ir_ref r = ir_append(g, IR_CONST, t, dims, rank, NULL, 0, bits, same ? 1 : (unsigned)n);
-    bz_mem_free(bits);
-    return r;
-}
-
 bool ir_const_value(const ir_graph *g, ir_ref r, ir_bits *v) {
     const ir_node *n = ir_at(g, r);
     if (n->op != IR_CONST || n->nattr != 1 || n->flags & IR_IS_OWN) return false;

@@ -92,6 +92,11 @@ ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
     return elem(g, op, t, x, n);
 }
 
+/* What a user means by a base op for integers, of floats: PyTorch's names hold for both. */
+static ir_op of_floats(ir_op op) {
+    return op == IR_IDIV ? IR_FLOORDIV : op == IR_IMOD ? IR_MOD : op;
+}
+
 ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     ir_ref x[3];
     for (unsigned i = 0; i < n; i++)
@@ -101,6 +106,7 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     unsigned first = ir_ops[op].rule == IR_RULE_SELECT ? 1 : 0;
     bz_dtype t = promoted(g, x + first, n - first);
     if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t)) t = BZ_F32;
+    if (ir_is_float(t)) op = of_floats(op);
     if (ir_ops[op].rule == IR_RULE_INT && ir_is_float(t))
         return ir_error(g, BZ_EDTYPE, op, "wants integers or bool, got %s", ir_shape_text(g, x[0]));
     if (first && ir_dtype(g, x[0]) != BZ_BOOL)

@@ -150,8 +150,6 @@ ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims,
 ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v); /* 0-d */
 ir_ref ir_const_i(ir_graph *g, bz_dtype t, int64_t v);
 ir_ref ir_const_like(ir_graph *g, ir_ref x, double v); /* shape and dtype of x */
-ir_ref ir_const_data(ir_graph *g, bz_dtype t, const void *data, const int64_t *shape,
-                     unsigned rank); /* row-major, at most IR_MAX_CONST */
 bool ir_const_value(const ir_graph *g, ir_ref r,
                     ir_bits *v); /* is r one constant value everywhere (through movement too)? */
 ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int axis);

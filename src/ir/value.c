@@ -318,23 +318,3 @@ const ir_vprog *ir_value(ir_op op, bz_dtype operand, bz_dtype result) {
     bz_mem_free(p); /* another thread was faster */
     return first;
 }
-
-void ir_value_print(bz_text *t, const ir_vprog *p) {
-    static const char *const names[] = {"arg", "const", "table", "rare", "end"};
-    for (unsigned i = 0; i < p->n; i++) {
-        const ir_vinst *v = &p->inst[i];
-        bz_textf(t, "%%%u = %s %s", i,
-                 v->op < IR_V_ARG ? ir_ops[v->op].name : names[v->op - IR_V_ARG],
-                 ir_dtypes[v->dtype].name);
-        for (unsigned k = 0; k < v->nargs; k++) bz_textf(t, " %%%u", v->x[k]);
-        if (v->op == IR_V_TABLE)
-            bz_textf(t, " %s", ir_vtables[v->imm].name);
-        else if (v->op == IR_V_CONST)
-            bz_textf(t, ir_is_float((bz_dtype)v->dtype) ? " %a" : " %.0f",
-                     ir_bits_to_f64((bz_dtype)v->dtype, v->imm));
-        else if (v->op == IR_V_ARG)
-            bz_textf(t, " %u", (unsigned)v->imm);
-        bz_textf(t, "\n");
-    }
-    bz_textf(t, "result %%%u\n", p->out);
-}

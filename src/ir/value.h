@@ -64,8 +64,6 @@ const ir_vprog *ir_value(ir_op op, bz_dtype operand, bz_dtype result);
  * memory. Free it with bz_mem_free. */
 ir_vprog *ir_value_compile(const char *text, unsigned nargs, const bz_dtype *arg, bz_dtype result,
                            bz_error *e);
-void ir_value_print(bz_text *t,
-                    const ir_vprog *p); /* one instruction a line, for tests and explain */
 
 /* ---- value_table.c: the constant tables that programs look into */
 typedef struct ir_vtable {

@@ -2,9 +2,8 @@
  *
  *     emit_node(add, [i, j])  ->  emit_node(x, [i, j]), emit_node(expand b, [i, j]) -> emit_node(b, [0, j]) -> load
  *
- * Movement costs nothing: it rewrites the index. What an index turns into is decided at the loads: constant along the vector
- * symbol: a scalar; step 1: a vector; anything else: a gather. */
-#include "src/passes/lower.h"
+ * Movement costs nothing: it rewrites the index (emit_move.c). What an index turns into is decided at the loads (emit_load.c). */
+#include "src/passes/emit_parts.h"
 #include "src/ir/loops/value_emit.h"
 
 #include <string.h>
@@ -15,6 +14,7 @@ void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
 
 void emit_free(emitter *m) {
     bz_vec_free(&m->seen);
+    bz_vec_free(&m->reads);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
 }
@@ -96,7 +96,7 @@ lp_val emit_index(emitter *m, ir_ex e) {
 }
 
 /* The expression in every lane of bundle u. */
-static lp_val index_lanes(emitter *m, ir_ex e, unsigned u) {
+lp_val emit_index_lanes(emitter *m, ir_ex e, unsigned u) {
     int64_t coef;
     ir_ex rest;
     if (lost_indices(m)) return 0;
@@ -112,25 +112,25 @@ static lp_val index_lanes(emitter *m, ir_ex e, unsigned u) {
         return lp_base(m->b, IR_ADD, BZ_I64, sum, 2);
     }
     const ir_ex_node n = *ir_ex_at(m->x, e);
-    lp_val v[2] = {index_lanes(m, n.a, u), index_lanes(m, n.b, u)};
+    lp_val v[2] = {emit_index_lanes(m, n.a, u), emit_index_lanes(m, n.b, u)};
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
 }
 
-static void shape_of(const ir_graph *g, ir_ref r, int64_t *shape) {
+void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape) {
     if (!ir_static_shape(g, r, shape)) bz_bug("lowering a symbolic shape");
 }
 
-static ir_ex offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
+ir_ex emit_offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
     int64_t shape[IR_MAX_RANK];
     ir_ex sum = ir_ex_const(x, 0);
-    shape_of(g, r, shape);
+    emit_shape(g, r, shape);
     for (unsigned d = 0; d < ir_at(g, r)->rank; d++)
         sum = ir_ex_add(x, ir_ex_mulc(x, sum, shape[d]), idx[d]);
     return sum;
 }
 
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx) {
-    return offset_in(m->g, m->x, r, idx);
+    return emit_offset_in(m->g, m->x, r, idx);
 }
 
 void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes,
@@ -145,77 +145,12 @@ void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int
 
 /* ---- values */
 
-static emit_value uniform(lp_val v) {
+emit_value emit_uniform(lp_val v) {
     return (emit_value){.uniform = true, .v = {v}};
 }
 
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u) {
     return v->uniform ? lp_splat(m->b, v->v[0], m->lanes) : v->v[u];
-}
-
-/* Mask under which the lanes of bundle u may touch memory; 0 = all. */
-static lp_val load_mask(emitter *m, unsigned u) {
-    lp_val guard = m->guard[m->guard_uniform ? 0 : u];
-    if (guard && m->guard_uniform) guard = lp_splat(m->b, guard, m->lanes);
-    if (!guard || !m->tail) return guard ? guard : m->tail;
-    return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, m->tail}, 2);
-}
-
-/* The same for a scalar load: does any lane want it? The tail always has one. */
-static lp_val scalar_mask(emitter *m) {
-    if (!m->guard[0] || m->guard_uniform) return m->guard[0];
-    lp_val any = 0;
-    for (unsigned u = 0; u < m->width; u++) {
-        lp_val one = lp_any(m->b, m->guard[u]);
-        any = any ? lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){any, one}, 2) : one;
-    }
-    return any;
-}
-
-static emit_value load(emitter *m, lp_val p, ir_ex offset) {
-    int64_t coef;
-    ir_ex rest;
-    emit_value r = {0};
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
-        return r;
-    }
-    if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
-        return uniform(lp_load(m->b, p, emit_index(m, offset), 1, scalar_mask(m), 0));
-    if (ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1) {
-        lp_val base = emit_index(m, offset);
-        for (unsigned u = 0; u < m->width; u++)
-            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
-                             load_mask(m, u), p == m->ahead ? LP_STREAM : 0);
-        return r;
-    }
-    for (unsigned u = 0; u < m->width; u++) {
-        lp_val at = index_lanes(m, offset, u), mask = load_mask(m, u);
-        r.v[u] = m->lanes == 1 ? lp_load(m->b, p, at, 1, mask, 0) : lp_gather(m->b, p, at, mask);
-    }
-    return r;
-}
-
-void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
-                unsigned flags) {
-    int64_t coef;
-    ir_ex rest, offset = emit_offset(m, r, idx);
-    if (!m->vec || !ir_ex_uses(m->x, offset, m->vec)) {
-        lp_store(m->b, p, emit_index(m, offset), v->v[0], 0, 0);
-        return;
-    }
-    bool dense = ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
-    lp_val base = emit_index(m, offset);
-    for (unsigned u = 0; u < m->width; u++) {
-        lp_val x = emit_lane_value(m, v, u);
-        if (dense)
-            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail,
-                     m->tail ? 0 : flags);
-        else if (m->lanes == 1)
-            lp_store(m->b, p, base, x, m->tail, 0);
-        else
-            lp_scatter(m->b, p, index_lanes(m, offset, u), x, m->tail);
-    }
 }
 
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x) {
@@ -227,7 +162,7 @@ lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x) {
 
 /* After a failure nothing is right any more, but the kernel's authors go on to the end: something of the right dtype. */
 static emit_value anything(emitter *m, ir_ref r) {
-    return uniform(m->b ? lp_const(m->b, ir_dtype(m->g, r), 0, 1) : 0);
+    return emit_uniform(m->b ? lp_const(m->b, ir_dtype(m->g, r), 0, 1) : 0);
 }
 
 static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx) {
@@ -249,153 +184,6 @@ static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx) {
     return out;
 }
 
-/* ---- conditions on indices: lo <= e < hi as a guard */
-
-static bool always_inside(const emitter *m, ir_ex e, int64_t lo, int64_t hi) {
-    const ir_ex_node *n = ir_ex_at(m->x, e);
-    return n->lo >= lo && n->hi < hi;
-}
-
-static emit_value both(emitter *m, emit_value a, emit_value b) {
-    emit_value r = {.uniform = a.uniform && b.uniform};
-    for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++) {
-        lp_val v[2] = {r.uniform ? a.v[0] : emit_lane_value(m, &a, u),
-                       r.uniform ? b.v[0] : emit_lane_value(m, &b, u)};
-        r.v[u] = lp_base(m->b, IR_AND, BZ_BOOL, v, 2);
-    }
-    return r;
-}
-
-/* Is lo <= e < hi? v[0] == 0 when that is always so. */
-static emit_value inside(emitter *m, ir_ex e, int64_t lo, int64_t hi) {
-    emit_value r = {.uniform = true};
-    if (always_inside(m, e, lo, hi)) return r;
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, e)) emit_fail(m);
-        return r;
-    }
-    r.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
-    for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++) {
-        lp_val v = r.uniform ? emit_index(m, e) : index_lanes(m, e, u);
-        lp_val ge = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lp_index(m->b, lo), v}, 2);
-        lp_val lt = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, lp_index(m->b, hi)}, 2);
-        r.v[u] = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){ge, lt}, 2);
-    }
-    return r;
-}
-
-/* The value of `r` at idx where `cond` holds (v[0] == 0: everywhere), `other` elsewhere. Loads below are guarded. */
-static emit_value guarded(emitter *m, emit_value cond, ir_ref r, const ir_ex *idx,
-                          const emit_value *other) {
-    if (!m->b || !cond.v[0]) return emit_node(m, r, idx);
-    lp_val saved[EMIT_MAX_WIDTH];
-    bool saved_uniform = m->guard_uniform;
-    memcpy(saved, m->guard, sizeof saved);
-    emit_value now = cond;
-    if (m->guard[0]) {
-        emit_value outer = {.uniform = m->guard_uniform};
-        memcpy(outer.v, m->guard, sizeof outer.v);
-        now = both(m, cond, outer);
-    }
-    memcpy(m->guard, now.v, sizeof saved);
-    m->guard_uniform = now.uniform;
-    emit_value x = emit_node(m, r, idx), out;
-    memcpy(m->guard, saved, sizeof saved);
-    m->guard_uniform = saved_uniform;
-    out.uniform = cond.uniform && x.uniform && other->uniform;
-    for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
-        lp_val v[3] = {cond.v[0], x.v[0], other->v[0]};
-        if (!out.uniform) {
-            v[0] = emit_lane_value(m, &cond, u);
-            v[1] = emit_lane_value(m, &x, u);
-            v[2] = emit_lane_value(m, other, u);
-        }
-        out.v[u] = lp_base(m->b, IR_SELECT, ir_dtype(m->g, r), v, 3);
-    }
-    return out;
-}
-
-/* ---- movement */
-
-bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at) {
-    const ir_node n = *ir_at(g, r);
-    const int64_t *a = ir_attrs(g, &n);
-    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
-    if (!ir_op_is_movement(n.op) || n.op == IR_PAD || n.op == IR_CONCAT) return false;
-    ir_ref from = ir_in(g, &n)[0];
-    unsigned rank = ir_at(g, from)->rank;
-    shape_of(g, from, shape);
-    for (unsigned d = 0; d < rank; d++) axes[d] = d;
-    ir_ex flat = ir_ex_const(x, n.op == IR_AS_STRIDED ? a[0] : 0);
-    switch (n.op) {
-    case IR_RESHAPE:
-        emit_delinearize(x, offset_in(g, x, r, idx), shape, axes, rank, at);
-        return true;
-    case IR_PERMUTE:
-        for (unsigned d = 0; d < n.rank; d++) at[a[d]] = idx[d];
-        return true;
-    case IR_EXPAND:
-        for (unsigned d = 0; d < n.rank; d++) at[d] = shape[d] == 1 ? ir_ex_const(x, 0) : idx[d];
-        return true;
-    case IR_SLICE:
-        for (unsigned d = 0; d < n.rank; d++)
-            at[d] = ir_ex_addc(x, ir_ex_mulc(x, idx[d], a[2 * d + 1]), a[2 * d]);
-        return true;
-    default: /* AS_STRIDED */
-        for (unsigned d = 0; d < n.rank; d++)
-            flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], a[1 + d]));
-        emit_delinearize(x, flat, shape, axes, rank, at);
-        return true;
-    }
-}
-
-static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(m->g, r);
-    const int64_t *a = ir_attrs(m->g, &n);
-    ir_ref x = ir_in(m->g, &n)[0];
-    int64_t shape[IR_MAX_RANK];
-    ir_ex at[IR_MAX_RANK];
-    emit_value cond = {.uniform = true}, other = {.uniform = true};
-    shape_of(m->g, x, shape);
-    for (unsigned d = 0; d < n.rank; d++) {
-        at[d] = ir_ex_addc(m->x, idx[d], -a[1 + 2 * d]);
-        emit_value c = inside(m, at[d], 0, shape[d]);
-        if (c.v[0]) cond = cond.v[0] ? both(m, cond, c) : c;
-    }
-    if (m->b) other.v[0] = lp_const(m->b, (bz_dtype)n.dtype, (ir_bits)a[0], 1);
-    return guarded(m, cond, x, at, &other);
-}
-
-static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(m->g, r);
-    const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
-    int64_t shape[IR_MAX_RANK], from = 0;
-    ir_ex at[IR_MAX_RANK];
-    emit_value out = {.uniform = true};
-    if (m->b) out.v[0] = lp_const(m->b, (bz_dtype)n.dtype, 0, 1);
-    memcpy(at, idx, n.rank * sizeof *at);
-    for (unsigned i = 0; i < n.nin; i++) {
-        ir_ref x = ir_in(m->g, &n)[i];
-        shape_of(m->g, x, shape);
-        const ir_ex_node here = *ir_ex_at(m->x, idx[axis]); /* the table moves when it grows */
-        at[axis] = ir_ex_addc(m->x, idx[axis], -from);
-        from += shape[axis];
-        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis]) continue;
-        emit_value c = inside(m, at[axis], 0, shape[axis]);
-        out = guarded(m, c, x, at, &out);
-    }
-    return out;
-}
-
-static emit_value move(emitter *m, ir_ref r, const ir_ex *idx) {
-    unsigned op = ir_at(m->g, r)->op;
-    ir_ex at[IR_MAX_RANK];
-    if (op == IR_PAD) return pad(m, r, idx);
-    if (op == IR_CONCAT) return concat(m, r, idx);
-    emit_move_index(m->g, m->x, r, idx, at);
-    return emit_node(m, ir_operand(m->g, r, 0), at);
-}
-
 /* ---- leaves and indirection */
 
 static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
@@ -409,7 +197,7 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
     }
     out.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
     for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
-        lp_val v = out.uniform ? emit_index(m, e) : index_lanes(m, e, u);
+        lp_val v = out.uniform ? emit_index(m, e) : emit_index_lanes(m, e, u);
         out.v[u] = emit_cast(m->b, t, BZ_I64, v);
     }
     return out;
@@ -423,68 +211,8 @@ static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx) {
         emit_fail(m);
         return (emit_value){.uniform = true};
     }
-    return uniform(m->b ? lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1) : 0);
-}
-
-/* Element offset of x[..., i, ...]: the affine part with 0 at the axis, plus i * stride. */
-static emit_value gather(emitter *m, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(m->g, r);
-    const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
-    ir_ref x = ir_in(m->g, &n)[0], index = ir_in(m->g, &n)[1];
-    unsigned xr = ir_at(m->g, x)->rank, in = ir_at(m->g, index)->rank;
-    int64_t shape[IR_MAX_RANK], stride = 1;
-    ir_ex at[IR_MAX_RANK];
-    shape_of(m->g, x, shape);
-    for (unsigned d = 0; d < xr; d++) {
-        at[d] = d < axis ? idx[d] : d == axis ? ir_ex_const(m->x, 0) : idx[d + in - 1];
-        stride *= d > axis ? shape[d] : 1;
-    }
-    emit_value i = emit_node(m, index, idx + axis), out = {0};
-    ir_ex offset = emit_offset(m, x, at);
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
-        return out;
-    }
-    lp_val p = m->bind[x].p, zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
-    out.uniform = i.uniform && (!m->vec || !ir_ex_uses(m->x, offset, m->vec));
-    int64_t coef;
-    ir_ex rest;
-    bool row =
-        i.uniform && !out.uniform && ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
-    for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
-        lp_val v = i.uniform ? i.v[0] : i.v[u];
-        lp_val low = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
-        lp_val wrapped =
-            lp_base(m->b, IR_SELECT, BZ_I64,
-                    (lp_val[]){low, lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){v, size}, 2), v}, 3);
-        lp_val neg = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2);
-        lp_val big = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){size, wrapped}, 2);
-        lp_val bad = lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){neg, big}, 2), mask = load_mask(m, u),
-               bad_here = bad;
-        if (i.uniform)
-            bad_here = scalar_mask(m)
-                           ? lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, scalar_mask(m)}, 2)
-                           : bad;
-        else if (mask)
-            bad_here = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, mask}, 2);
-        lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX,
-                    emit_index(m, ir_ex_const(m->x, (int64_t)r)));
-        lp_val safe = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
-        lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
-        if (out.uniform) {
-            out.v[u] =
-                lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1, scalar_mask(m), 0);
-        } else if (row || m->lanes == 1) {
-            lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved),
-                                   lp_index(m->b, u * m->lanes));
-            out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
-        } else {
-            lp_val lanes =
-                lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){index_lanes(m, offset, u), moved}, 2);
-            out.v[u] = lp_gather(m->b, p, lanes, mask);
-        }
-    }
-    return out;
+    return emit_uniform(m->b ? lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1)
+                             : 0);
 }
 
 /* ---- the recursion */
@@ -493,12 +221,12 @@ static bool bound(emitter *m, ir_ref r, const ir_ex *idx, emit_value *out) {
     const emit_bind *b = &m->bind[r];
     switch (b->kind) {
     case BIND_NONE: return false;
-    case BIND_BUFFER: *out = load(m, b->p, emit_offset(m, r, idx)); return true;
+    case BIND_BUFFER: *out = emit_load(m, b->p, emit_offset(m, r, idx)); return true;
     case BIND_LOCAL:
         if (b->only_at && b->only_at != emit_offset(m, r, idx)) return false;
-        *out = load(m, b->p, b->offset);
+        *out = emit_load(m, b->p, b->offset);
         return true;
-    case BIND_SCALAR: *out = uniform(b->p); return true;
+    case BIND_SCALAR: *out = emit_uniform(b->p); return true;
     case BIND_VALUE: *out = b->value; return true;
     }
     return false;
@@ -550,9 +278,9 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx) {
     else if (op == IR_IOTA)
         v = iota(m, r, idx);
     else if (op == IR_GATHER)
-        v = gather(m, r, idx);
+        v = emit_gather(m, r, idx);
     else if (ir_op_is_movement(op))
-        v = move(m, r, idx);
+        v = emit_move(m, r, idx);
     else {
         m->unsupported = r;
         emit_fail(m);

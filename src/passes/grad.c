@@ -6,6 +6,8 @@
 #include "src/passes/pass.h"
 #include "src/passes/rule_text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct backward {
@@ -299,24 +301,32 @@ static bool step(backward *b, ir_ref r) {
     return true;
 }
 
+/* An error with the user's line. */
+BZ_PRINTF(3, 4)
+static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return bz_fail(&g->err, s, "[grad] %s%s%s", text, g->site ? " at " : "",
+                   g->site ? g->site : "");
+}
+
 static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n) {
-    if (g->err.status || !loss)
-        return bz_fail(&g->err, BZ_EARG, "[grad] the loss has no value"), g->err.status;
+    if (g->err.status || !loss) return refuse(g, BZ_EARG, "the loss has no value"), g->err.status;
     if (!floats(g, loss))
-        return bz_fail(&g->err, BZ_EDTYPE, "[grad] the loss must be a float, got %s",
-                       ir_shape_text(g, loss));
+        return refuse(g, BZ_EDTYPE, "the loss must be a float, got %s", ir_shape_text(g, loss));
     if (!seed && ir_at(g, loss)->rank != 0)
-        return bz_fail(
-            &g->err, BZ_ESHAPE,
-            "[grad] the loss must be 0-d, got %s; give the gradient of the result otherwise",
-            ir_shape_text(g, loss));
+        return refuse(g, BZ_ESHAPE, "the loss must be 0-d, got %s: take its sum or mean",
+                      ir_shape_text(g, loss));
     if (seed && (!ir_same_shape(g, seed, loss) || ir_dtype(g, seed) != ir_dtype(g, loss)))
-        return bz_fail(&g->err, BZ_ESHAPE, "[grad] the gradient %s does not fit the result %s",
-                       ir_shape_text(g, seed), ir_shape_text(g, loss));
+        return refuse(g, BZ_ESHAPE, "the gradient %s does not fit the result %s",
+                      ir_shape_text(g, seed), ir_shape_text(g, loss));
     for (unsigned i = 0; i < n; i++)
         if (!wrt[i] || !floats(g, wrt[i]))
-            return bz_fail(&g->err, BZ_EDTYPE, "[grad] only floats have a gradient, value %u is %s",
-                           i, wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
+            return refuse(g, BZ_EDTYPE, "only floats have a gradient, value %u is %s", i,
+                          wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
     return BZ_OK;
 }
 

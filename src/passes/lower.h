@@ -104,6 +104,21 @@ typedef struct emit_memo {
     emit_value value;
 } emit_memo;
 
+/* A load of buffer p. */
+typedef struct emit_read {
+    lp_val p;
+    ir_ex offset;
+    bool guarded; /* not everywhere: below a pad or concat */
+} emit_read;
+
+/* Elements of a buffer that wait in a local array: p[offset] is local[at]. */
+typedef struct emit_staged {
+    lp_val p, local;
+    ir_ex offset, at;
+} emit_staged;
+
+enum { EMIT_MAX_STAGED = 4 };
+
 typedef struct emitter {
     const ir_graph *g;
     lp_builder *
@@ -121,9 +136,16 @@ typedef struct emitter {
     lp_val guard
         [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
     bool guard_uniform;
+    unsigned depth, branches; /* of pad and concat that are emitted as branches: open ones, all */
     lp_val
         ahead; /* buffer that is read from memory, in order: its vector loads ask ahead; 0 = none */
+    ir_ex
+        ahead_sym; /* ... for what they read when this symbol is `ahead_by` larger; 0: for what lies behind */
+    int64_t ahead_by;
     BZ_VEC(ir_ex) seen;
+    BZ_VEC(emit_read) reads; /* as `seen`, loads only */
+    emit_staged staged[EMIT_MAX_STAGED];
+    unsigned nstaged;
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
     BZ_VEC(ir_ex) memo_idx;
@@ -148,6 +170,9 @@ unsigned emit_mark(const emitter *m);
 void emit_forget(emitter *m, unsigned mark);
 
 emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx);
+emit_value emit_load(emitter *m, lp_val p, ir_ex offset); /* p[offset] for every lane */
+/* Does a load with this step from lane to lane become a gather? */
+bool emit_gathers(int64_t step);
 lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */
 /* Bundle u of a value as a vector of the current lanes. */
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
@@ -230,6 +255,22 @@ bool buffers_choose(lower *l,
                     uint32_t group); /* for every stored member of a group of the launch at hand */
 bool buffers_of_inputs(lower *l);    /* at the end: outputs that are inputs, unchanged */
 
+/* ---- gaps.c: the free stretches of an arena without end */
+typedef struct arena_gap {
+    int64_t from, size, largest; /* largest: size of the largest gap here and below */
+    uint32_t left, right, rank;
+} arena_gap;
+typedef struct arena_gaps {
+    BZ_VEC(arena_gap) pool;
+    uint32_t root, unused; /* unused: a list through `left` */
+    uint32_t ranks;
+} arena_gaps;
+/* One gap: all. gaps_free after it, even when it says that memory ran out (false). */
+bool gaps_begin(arena_gaps *a);
+int64_t gaps_take(arena_gaps *a, int64_t bytes); /* the lowest address with so many (> 0) free */
+bool gaps_give(arena_gaps *a, int64_t from, int64_t bytes); /* takes back; false: out of memory */
+void gaps_free(arena_gaps *a);
+
 /* ---- memory.c: offsets in the arena */
 bool memory_plan(pass_plan *p);
 
@@ -274,6 +315,9 @@ lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
  * at i = 0 and returned. */
 lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
                      int64_t stride, unsigned lanes);
+/* The same for rows of `columns` values, a multiple of lanes, and n a value: row i begins at p[base + i * stride]; row 0 is the result. */
+void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val n, int64_t stride,
+               int64_t columns, unsigned lanes);
 /* A vector of 2^k lanes halved until one is left. */
 lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
 

@@ -2,22 +2,54 @@
  *
  *     x[k, c]  --sum over k-->  y[c]          vectors along c, a loop over k
  *
- * The order of additions is IR_ORDER_LEAD: chains of 128 from the identity, chain sums pairwise. A task is a strip of columns and all
- * chains; when there are few strips and many chains, a phase folds (strip, chain) and a phase combines. */
+ * The order of additions is IR_ORDER_LEAD: chains of 128 from the identity, chain sums pairwise. Columns are cut into pieces of a few
+ * vectors, and these, side by side, into strips; chains are cut into groups:
+ *
+ *            strip 0        strip 1             a task folds the chains of a group, in the columns of a strip, and these pairwise;
+ *          +----+----+----+----+----+--+       with several groups a second phase folds their results pairwise, piece by piece.
+ *     k 0  |    |    |    |    |    |  |  \    A group is a power of two of chains, so it is a subtree of all of them.
+ *     127  |    |    |    |    |    |  |   |
+ *          +----+----+----+----+----+--+   |   The last piece may be narrower. Its last vector then lies over the one before, where
+ *     128  |    |    |    |    |    |  |   |   that is of the same task, and those columns are folded twice: no masks.
+ *     255  |    |    |    |    |    |  |   | a group of chains
+ *          +----+----+----+----+----+--+  /
+ *
+ * A chain is folded in one of three ways:
+ *     down     a piece at a time, its sums in registers: what the caches hold, and few rows
+ *     beside   the same, but a piece is a whole short row, and several chains are folded side by side: one alone waits for its additions
+ *     along    row after row, as they lie in memory, which gives far more that way; the sums wait in the first-level cache */
 #include "src/passes/lower.h"
 
 #include <string.h>
 
-enum { STRIPS_ENOUGH = 16 };
+enum {
+    TASKS_ENOUGH = 16,
+    TASK = 16384,     /* elements that make a task worth it */
+    GROUP_MOST = 32,  /* chains: the scratch memory of a task is so many rows */
+    ROW_BYTES = 8192, /* of the sums of a strip: a part of the first-level cache */
+    ROW_LEAST = 1024, /* ... if that gives more tasks */
+    CACHED = 1 << 20, /* bytes: what is larger comes from memory */
+    FEW_ROWS = 8,     /* the processor can read so many streams at once */
+    SHORT_ROW = 8,    /* vectors, of all chains side by side */
+    SHORT_OPS = 12,   /* a longer body keeps the processor busy alone */
+    AHEAD = 16384     /* bytes to ask for before they are read */
+};
+
+typedef enum col_way { DOWN, BESIDE, ALONG } col_way;
 
 typedef struct col_kernel {
     lower *l;
     ir_reduce_attr a;
     ir_ref x;
-    int64_t outer, inner, k, chains; /* kept elements = outer * inner; strips run along inner */
+    int64_t outer, inner, k; /* kept elements = outer * inner; columns run along inner */
     ir_ex o_sym, c_sym, k_sym;
-    unsigned lanes, width;
-    int64_t strips, padded; /* of one outer row; columns that they cover */
+    bool dense; /* neighbours in a row are neighbours in memory */
+    col_way way;
+    unsigned lanes, width, beside; /* of a vector; vectors of a piece; chains side by side */
+    int64_t pieces, whole;         /* of an outer row; of full width */
+    int64_t strip, strips, row;    /* pieces of a strip; its sums of one chain */
+    int64_t chains, group, groups; /* chains of a group */
+    lp_val sums, results;          /* scratch: [group][row]; with several groups: [tasks][row] */
 } col_kernel;
 
 /* ---- the space: kept axes cut into outer and inner so that every access is linear along inner */
@@ -47,6 +79,7 @@ static void set_space(col_kernel *q, unsigned inner) {
     fuse_space_of(l->g, FUSE_COL, l->group->head, sym, &l->space);
 }
 
+/* Is every access linear along the columns? Also finds `dense`. */
 static bool linear(col_kernel *q) {
     emitter *m = &q->l->m;
     int64_t coef;
@@ -55,169 +88,18 @@ static bool linear(col_kernel *q) {
     bool ok = true;
     m->b = NULL;
     m->seen.n = 0;
+    q->dense = true;
     unsigned mark = emit_mark(m);
     fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->x, idx);
     emit_node(m, q->x, idx);
     emit_forget(m, mark);
     emit_resume(m, b);
-    for (uint32_t i = 0; i < m->seen.n; i++)
-        ok &= ir_ex_linear(&q->l->x, m->seen.p[i], q->c_sym, &coef, &rest);
+    for (uint32_t i = 0; i < m->seen.n; i++) {
+        bool is = ir_ex_linear(&q->l->x, m->seen.p[i], q->c_sym, &coef, &rest);
+        ok &= is;
+        q->dense &= is && (coef == 0 || coef == 1);
+    }
     return ok;
-}
-
-/* ---- folding */
-
-/* Vectors acc[0 .. width-1] of one chain: elements k0 .. k0+count (count a value), from the identity. */
-static void fold_chain(col_kernel *q, lp_val k0, lp_val count, unsigned width, lp_val *acc) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    ir_ex idx[IR_MAX_RANK];
-    lp_val start[EMIT_MAX_WIDTH], carry[EMIT_MAX_WIDTH];
-    for (unsigned u = 0; u < width; u++)
-        start[u] = lp_const(b, q->a.acc, fold_identity(&q->a), q->lanes);
-    unsigned mark = emit_mark(&l->m);
-    lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), count, 1, start, width, carry);
-    emit_sym(&l->m, q->k_sym, lp_iadd(b, k0, j));
-    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, q->x, idx);
-    emit_value v = emit_node(&l->m, q->x, idx);
-    for (unsigned u = 0; u < width; u++) {
-        lp_val e = fold_widen(l, &q->a, ir_dtype(l->g, q->x), emit_lane_value(&l->m, &v, u));
-        carry[u] = fold_step(l, &q->a, carry[u], e, 0);
-    }
-    emit_forget(&l->m, mark);
-    lp_end(b, carry, width, acc);
-}
-
-/* The folded columns become the reduction's value at this place; then what is stored of the group. */
-static void finish(col_kernel *q, const lp_val *acc, unsigned width) {
-    lower *l = q->l;
-    emit_bind *bind = &l->m.bind[l->group->head];
-    *bind = (emit_bind){.kind = BIND_VALUE};
-    for (unsigned u = 0; u < width; u++)
-        bind->value.v[u] = fold_narrow(l, &q->a, ir_dtype(l->g, l->group->head), acc[u]);
-    unsigned mark = emit_mark(&l->m);
-    lower_store_outputs(l, FUSE_KEPT, 0);
-    emit_forget(&l->m, mark);
-    *bind = (emit_bind){0};
-}
-
-static lp_val chain_length(col_kernel *q, lp_val chain) {
-    lp_builder *b = q->l->b;
-    if (q->k % IR_CHAIN == 0) return lp_index(b, IR_CHAIN);
-    lp_val left =
-        lp_base(b, IR_SUB, BZ_I64,
-                (lp_val[]){lp_index(b, q->k), lp_imul(b, chain, lp_index(b, IR_CHAIN))}, 2);
-    return lp_base(b, IR_MIN, BZ_I64, (lp_val[]){left, lp_index(b, IR_CHAIN)}, 2);
-}
-
-/* What is done with the columns of a strip: `width` vectors along the vector symbol, which is set. */
-typedef struct strip {
-    lp_val p;     /* partial sums: of this task, or of the whole kernel */
-    lp_val chain; /* when a task is one chain */
-} strip;
-typedef void strip_body(col_kernel *q, const strip *s, unsigned width);
-
-static void all_chains(col_kernel *q, const strip *s, unsigned width) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    lp_val acc[EMIT_MAX_WIDTH];
-    if (q->chains <= 1) {
-        fold_chain(q, lp_index(b, 0), lp_index(b, q->k), width, acc);
-        finish(q, acc, width);
-        return;
-    }
-    int64_t stride = (int64_t)q->lanes * q->width;
-    unsigned mark = emit_mark(&l->m);
-    lp_val ch = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->chains), 1, NULL, 0, NULL);
-    fold_chain(q, lp_imul(b, ch, lp_index(b, IR_CHAIN)), chain_length(q, ch), width, acc);
-    for (unsigned u = 0; u < width; u++)
-        lp_store(b, s->p,
-                 lp_iadd(b, lp_imul(b, ch, lp_index(b, stride)), lp_index(b, u * q->lanes)), acc[u],
-                 0, 0);
-    emit_forget(&l->m, mark);
-    lp_end(b, NULL, 0, NULL);
-    for (unsigned u = 0; u < width; u++)
-        acc[u] =
-            fold_pairwise(l, &q->a, s->p, lp_index(b, u * q->lanes), q->chains, stride, q->lanes);
-    finish(q, acc, width);
-}
-
-/* Where the columns at hand lie in the kernel's partial sums [outer][chains][padded inner], for chain 0. */
-static lp_val partial_place(col_kernel *q) {
-    lp_builder *b = q->l->b;
-    lp_val row = lp_imul(b, emit_index(&q->l->m, q->o_sym), lp_index(b, q->chains * q->padded));
-    return lp_iadd(b, row, emit_index(&q->l->m, q->c_sym));
-}
-
-static void one_chain(col_kernel *q, const strip *s, unsigned width) {
-    lp_builder *b = q->l->b;
-    lp_val acc[EMIT_MAX_WIDTH];
-    fold_chain(q, lp_imul(b, s->chain, lp_index(b, IR_CHAIN)), chain_length(q, s->chain), width,
-               acc);
-    lp_val at = lp_iadd(b, partial_place(q), lp_imul(b, s->chain, lp_index(b, q->padded)));
-    for (unsigned u = 0; u < width; u++)
-        lp_store(b, s->p, lp_iadd(b, at, lp_index(b, u * q->lanes)), acc[u], 0, 0);
-}
-
-static void combine(col_kernel *q, const strip *s, unsigned width) {
-    lp_val acc[EMIT_MAX_WIDTH], at = partial_place(q);
-    for (unsigned u = 0; u < width; u++)
-        acc[u] =
-            fold_pairwise(q->l, &q->a, s->p, lp_iadd(q->l->b, at, lp_index(q->l->b, u * q->lanes)),
-                          q->chains, q->padded, q->lanes);
-    finish(q, acc, width);
-}
-
-/* Full vectors where the strip is whole, else one masked vector after the other. */
-static void over_strip(col_kernel *q, lp_val number, strip_body *body, const strip *s) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    int64_t cols = (int64_t)q->lanes * q->width;
-    lp_val lo = lp_imul(b, number, lp_index(b, cols));
-    bool whole = q->inner % cols == 0;
-    unsigned mark = emit_mark(&l->m);
-    if (!whole)
-        lp_if(b, lp_base(b, IR_LE, BZ_BOOL,
-                         (lp_val[]){lp_iadd(b, lo, lp_index(b, cols)), lp_index(b, q->inner)}, 2));
-    emit_vector(&l->m, q->c_sym, lo, q->lanes, q->width, 0);
-    body(q, s, q->width);
-    emit_forget(&l->m, mark);
-    if (!whole) {
-        lp_else(b, NULL, 0);
-        lp_val c = lp_loop(b, LP_SERIAL, lo, lp_index(b, q->inner), q->lanes, NULL, 0, NULL);
-        lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->inner), c}, 2);
-        emit_vector(&l->m, q->c_sym, c, q->lanes, 1,
-                    q->lanes > 1 ? lower_tail_mask(l, left, q->lanes) : 0);
-        body(q, s, 1);
-        emit_forget(&l->m, mark);
-        lp_end(b, NULL, 0, NULL);
-        lp_end(b, NULL, 0, NULL);
-    }
-    emit_scalar(&l->m);
-}
-
-static lp_val quotient(col_kernel *q, lp_val x, int64_t d) {
-    return lp_base(q->l->b, IR_IDIV, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
-}
-
-static lp_val rest(col_kernel *q, lp_val x, int64_t d) {
-    return lp_base(q->l->b, IR_IMOD, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
-}
-
-/* A phase whose tasks are (outer row, strip), and a chain if `chained`. */
-static void phase(col_kernel *q, strip_body *body, strip s, bool chained) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    int64_t per_row = q->strips * (chained ? q->chains : 1);
-    unsigned mark = emit_mark(&l->m);
-    lp_val t =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->outer * per_row), 1, NULL, 0, NULL);
-    emit_sym(&l->m, q->o_sym, quotient(q, t, per_row));
-    lp_val in_row = rest(q, t, per_row);
-    s.chain = chained ? quotient(q, in_row, q->strips) : 0;
-    over_strip(q, rest(q, in_row, q->strips), body, &s);
-    emit_forget(&l->m, mark);
-    lp_end(b, NULL, 0, NULL);
 }
 
 static void choose_space(col_kernel *q) {
@@ -229,25 +111,433 @@ static void choose_space(col_kernel *q) {
     if (kept == 0) set_space(q, 0);
 }
 
+/* ---- arithmetic on indices */
+
+static lp_val quotient(col_kernel *q, lp_val x, int64_t d) {
+    return lp_base(q->l->b, IR_IDIV, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
+}
+
+static lp_val rest(col_kernel *q, lp_val x, int64_t d) {
+    return lp_base(q->l->b, IR_IMOD, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
+}
+
+static lp_val least(col_kernel *q, lp_val x, lp_val y) {
+    return lp_base(q->l->b, IR_MIN, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+static lp_val minus(col_kernel *q, lp_val x, lp_val y) {
+    return lp_base(q->l->b, IR_SUB, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+static lp_val times(col_kernel *q, lp_val x, int64_t y) {
+    return lp_imul(q->l->b, x, lp_index(q->l->b, y));
+}
+
+static lp_val plus(col_kernel *q, lp_val x, int64_t y) {
+    return lp_iadd(q->l->b, x, lp_index(q->l->b, y));
+}
+
+static lp_val below(col_kernel *q, lp_val x, int64_t y) {
+    return lp_base(q->l->b, IR_LT, BZ_BOOL, (lp_val[]){x, lp_index(q->l->b, y)}, 2);
+}
+
+/* How many of `all` things, cut by `each`, are in cut number i. */
+static lp_val in_cut(col_kernel *q, lp_val i, int64_t each, int64_t all) {
+    lp_val most = lp_index(q->l->b, each);
+    if (all % each == 0) return most;
+    return least(q, minus(q, lp_index(q->l->b, all), times(q, i, each)), most);
+}
+
+/* ---- columns */
+
+/* Vectors of one piece: `full` of them from column `at` on, and one more at `last`. */
+typedef struct columns {
+    unsigned full, n; /* n: with the last one */
+    lp_val at, last;  /* last: 0 when there is none */
+    lp_val mask;      /* lanes of the last one that exist; 0 = all */
+    lp_val own;       /* lanes of the last one that lie over no other */
+} columns;
+
+/* Piece number `piece`, of full width or the narrower one behind these. */
+static columns columns_of(col_kernel *q, lp_val piece, bool whole) {
+    lower *l = q->l;
+    int64_t all = q->inner / q->lanes, over = q->inner % q->lanes;
+    columns c = {.full = whole ? q->width : (unsigned)(all % q->width)};
+    c.at = times(q, piece, (int64_t)q->lanes * q->width);
+    c.n = c.full + (!whole && over);
+    if (c.n == c.full) return c;
+    lp_val lane = lp_laneid(l->b, BZ_I64, q->lanes);
+    if (c.full || (q->strip > 1 && q->pieces % q->strip != 1)) {
+        lp_val from = lp_const(l->b, BZ_I64, (ir_bits)(q->lanes - over), q->lanes);
+        c.last = lp_index(l->b, q->inner - q->lanes);
+        c.own = lp_base(l->b, IR_LE, BZ_BOOL, (lp_val[]){from, lane}, 2);
+    } else {
+        c.last = lp_index(l->b, all * q->lanes);
+        c.mask = c.own = lower_tail_mask(l, lp_index(l->b, over), q->lanes);
+    }
+    return c;
+}
+
+static void vectors_at(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v) {
+    lower *l = q->l;
+    ir_ex idx[IR_MAX_RANK];
+    unsigned mark = emit_mark(&l->m);
+    emit_vector(&l->m, q->c_sym, at, q->lanes, width, mask);
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, q->x, idx);
+    emit_value e = emit_node(&l->m, q->x, idx);
+    for (unsigned u = 0; u < width; u++)
+        v[u] = fold_widen(l, &q->a, ir_dtype(l->g, q->x), emit_lane_value(&l->m, &e, u));
+    emit_forget(&l->m, mark);
+    emit_scalar(&l->m);
+}
+
+/* One step of the folds of a piece: element k of each column. */
+static void step(col_kernel *q, const columns *c, lp_val k, lp_val *acc) {
+    lp_val v[EMIT_MAX_WIDTH];
+    unsigned mark = emit_mark(&q->l->m);
+    emit_sym(&q->l->m, q->k_sym, k);
+    if (c->full) vectors_at(q, c->at, c->full, 0, v);
+    if (c->last) vectors_at(q, c->last, 1, c->mask, v + c->full);
+    for (unsigned u = 0; u < c->n; u++) acc[u] = fold_step(q->l, &q->a, acc[u], v[u], 0);
+    emit_forget(&q->l->m, mark);
+}
+
+static void load_sums(col_kernel *q, const columns *c, lp_val p, lp_val at, lp_val *acc) {
+    for (unsigned u = 0; u < c->n; u++)
+        acc[u] = lp_load(q->l->b, p, plus(q, at, u * q->lanes), q->lanes, 0, 0);
+}
+
+static void store_sums(col_kernel *q, const columns *c, lp_val p, lp_val at, const lp_val *acc) {
+    for (unsigned u = 0; u < c->n; u++)
+        lp_store(q->l->b, p, plus(q, at, u * q->lanes), acc[u], 0, 0);
+}
+
+static void store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask,
+                          const lp_val *acc) {
+    lower *l = q->l;
+    emit_bind *bind = &l->m.bind[l->group->head];
+    unsigned mark = emit_mark(&l->m);
+    emit_vector(&l->m, q->c_sym, at, q->lanes, width, mask);
+    *bind = (emit_bind){.kind = BIND_VALUE};
+    for (unsigned u = 0; u < width; u++)
+        bind->value.v[u] = fold_narrow(l, &q->a, ir_dtype(l->g, l->group->head), acc[u]);
+    lower_store_outputs(l, FUSE_KEPT, 0);
+    *bind = (emit_bind){0};
+    emit_forget(&l->m, mark);
+    emit_scalar(&l->m);
+}
+
+/* The folded columns become the reduction's value at their place; then what is stored of the group. */
+static void finish(col_kernel *q, const columns *c, const lp_val *acc) {
+    if (c->full) store_results(q, c->at, c->full, 0, acc);
+    if (c->last) store_results(q, c->last, 1, c->own, acc + c->full);
+}
+
+typedef void piece_body(col_kernel *q, const columns *c, const void *ctx);
+
+/* The body for the columns of a piece. */
+static void over_piece(col_kernel *q, lp_val piece, piece_body *body, const void *ctx) {
+    lp_builder *b = q->l->b;
+    columns c;
+    if (q->whole && q->whole < q->pieces) lp_if(b, below(q, piece, q->whole));
+    if (q->whole) {
+        c = columns_of(q, piece, true);
+        body(q, &c, ctx);
+    }
+    if (q->whole && q->whole < q->pieces) lp_else(b, NULL, 0);
+    if (q->whole < q->pieces) {
+        c = columns_of(q, piece, false);
+        body(q, &c, ctx);
+    }
+    if (q->whole && q->whole < q->pieces) lp_end(b, NULL, 0, NULL);
+}
+
+/* The body for each piece of a strip: those of full width in a loop. */
+static void over_strip(col_kernel *q, lp_val strip, piece_body *body, const void *ctx) {
+    lp_builder *b = q->l->b;
+    lp_val first = times(q, strip, q->strip), end = plus(q, first, q->strip);
+    columns c;
+    if (q->whole) {
+        if (q->strips == 1)
+            end = lp_index(b, q->whole);
+        else if (q->whole < q->strips * q->strip)
+            end = least(q, end, lp_index(b, q->whole));
+        lp_val piece = lp_loop(b, LP_SERIAL, first, end, 1, NULL, 0, NULL);
+        c = columns_of(q, piece, true);
+        body(q, &c, ctx);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (q->whole == q->pieces) return;
+    if (q->strips > 1)
+        lp_if(b, lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){strip, lp_index(b, q->strips - 1)}, 2));
+    c = columns_of(q, lp_index(b, q->whole), false);
+    body(q, &c, ctx);
+    if (q->strips > 1) lp_end(b, NULL, 0, NULL);
+}
+
+/* ---- a task */
+
+typedef struct task {
+    lp_val number, strip, group; /* strip: its number, and of the only piece where a strip is one */
+    lp_val chains;               /* of the group */
+    lp_val sums, at;             /* where the chains' sums lie: sums[at + i * row] */
+    lp_val k;                    /* along: the row at hand ... */
+    lp_val chain;                /* ... and its chain's sums */
+} task;
+
+/* Sums of `beside` chains, the first of which begins at k0; `count` elements of each. */
+static void fold_chains(col_kernel *q, const columns *c, lp_val k0, lp_val count, unsigned beside,
+                        lp_val *acc) {
+    lp_val carry[EMIT_MAX_WIDTH];
+    unsigned n = beside * c->n;
+    lp_builder *b = q->l->b;
+    for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, q->a.acc, fold_identity(&q->a), q->lanes);
+    lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), count, 1, acc, n, carry);
+    for (unsigned i = 0; i < beside; i++)
+        step(q, c, lp_iadd(b, plus(q, k0, (int64_t)i * IR_CHAIN), j), carry + i * c->n);
+    lp_end(b, carry, n, acc);
+}
+
+/* Chains lo .. hi of the group, `beside` at a time. */
+static void fold_some(col_kernel *q, const columns *c, const task *t, lp_val lo, lp_val hi,
+                      unsigned beside) {
+    lp_val acc[EMIT_MAX_WIDTH];
+    lp_val i = lp_loop(q->l->b, LP_SERIAL, lo, hi, beside, NULL, 0, NULL);
+    lp_val chain = lp_iadd(q->l->b, times(q, t->group, q->group), i);
+    lp_val count = beside > 1 ? lp_index(q->l->b, IR_CHAIN) : in_cut(q, chain, IR_CHAIN, q->k);
+    fold_chains(q, c, times(q, chain, IR_CHAIN), count, beside, acc);
+    for (unsigned s = 0; s < beside; s++)
+        store_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, times(q, plus(q, i, s), q->row)),
+                   acc + s * c->n);
+    lp_end(q->l->b, NULL, 0, NULL);
+}
+
+/* How many chains of the group are done side by side: as many as there are of full length, cut to a multiple. */
+static lp_val done_beside(col_kernel *q, const task *t) {
+    int64_t full = q->k / IR_CHAIN;
+    if (full == q->chains && full % q->group == 0 && q->group % q->beside == 0) return t->chains;
+    lp_val zero = lp_index(q->l->b, 0),
+           left = minus(q, lp_index(q->l->b, full), times(q, t->group, q->group));
+    lp_val n = least(q, left, lp_index(q->l->b, q->group));
+    n = lp_base(q->l->b, IR_MAX, BZ_I64, (lp_val[]){n, zero}, 2);
+    return minus(q, n, rest(q, n, q->beside));
+}
+
+/* Down and beside: the chains of a group in the columns of a piece. */
+static void piece_chains(col_kernel *q, const columns *c, const void *ctx) {
+    const task *t = ctx;
+    lp_builder *b = q->l->b;
+    lp_val acc[EMIT_MAX_WIDTH], from = lp_index(b, 0);
+    if (q->chains == 1) {
+        fold_chains(q, c, from, lp_index(b, q->k), 1, acc);
+        finish(q, c, acc);
+        return;
+    }
+    if (q->beside > 1) {
+        lp_val to = done_beside(q, t);
+        fold_some(q, c, t, from, to, q->beside);
+        from = to;
+    }
+    if (from != t->chains) fold_some(q, c, t, from, t->chains, 1);
+    if (q->group == 1) return;
+    fold_rows(q->l, &q->a, t->sums, t->at, t->chains, q->row, (int64_t)c->n * q->lanes, q->lanes);
+    load_sums(q, c, t->sums, t->at, acc);
+    if (q->groups == 1)
+        finish(q, c, acc);
+    else
+        store_sums(q, c, q->results, times(q, t->number, q->row), acc);
+}
+
+/* Where the sums of these columns lie in a row of the task's. */
+static lp_val in_row(col_kernel *q, const columns *c, const task *t) {
+    return minus(q, c->at, times(q, t->strip, q->row));
+}
+
+static void piece_of_row(col_kernel *q, const columns *c, const void *ctx) {
+    const task *t = ctx;
+    lp_val acc[EMIT_MAX_WIDTH], at = lp_iadd(q->l->b, t->chain, in_row(q, c, t));
+    load_sums(q, c, t->sums, at, acc);
+    step(q, c, t->k, acc);
+    store_sums(q, c, t->sums, at, acc);
+}
+
+static void finish_piece(col_kernel *q, const columns *c, const void *ctx) {
+    const task *t = ctx;
+    lp_val acc[EMIT_MAX_WIDTH];
+    load_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, in_row(q, c, t)), acc);
+    finish(q, c, acc);
+}
+
+static void keep_piece(col_kernel *q, const columns *c, const void *ctx) {
+    const task *t = ctx;
+    lp_val acc[EMIT_MAX_WIDTH], at = in_row(q, c, t);
+    load_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, at), acc);
+    store_sums(q, c, q->results, lp_iadd(q->l->b, times(q, t->number, q->row), at), acc);
+}
+
+/* Along: the chains of a group in the columns of a strip, row by row. */
+static void strip_chains(col_kernel *q, task *t) {
+    lp_builder *b = q->l->b;
+    lp_val none = lp_const(b, q->a.acc, fold_identity(&q->a), q->lanes);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), t->chains, 1, NULL, 0, NULL);
+    lp_val chain = lp_iadd(b, times(q, t->group, q->group), i);
+    t->chain = lp_iadd(b, t->at, times(q, i, q->row));
+    lp_val c = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->row), q->lanes, NULL, 0, NULL);
+    lp_store(b, t->sums, lp_iadd(b, t->chain, c), none, 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    lp_val k0 = times(q, chain, IR_CHAIN);
+    t->k = lp_loop(b, LP_SERIAL, k0, lp_iadd(b, k0, in_cut(q, chain, IR_CHAIN, q->k)), 1, NULL, 0,
+                   NULL);
+    over_strip(q, t->strip, piece_of_row, t);
+    lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+    if (q->group > 1) fold_rows(q->l, &q->a, t->sums, t->at, t->chains, q->row, q->row, q->lanes);
+    if (q->groups == 1)
+        over_strip(q, t->strip, finish_piece, t);
+    else if (q->group > 1)
+        over_strip(q, t->strip, keep_piece, t);
+}
+
+static lp_val open_tasks(col_kernel *q, int64_t each) {
+    lp_builder *b = q->l->b;
+    lp_val t =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->outer * each), 1, NULL, 0, NULL);
+    emit_sym(&q->l->m, q->o_sym, quotient(q, t, each));
+    return t;
+}
+
+static void fold_groups(col_kernel *q) {
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    task t = {.number = open_tasks(q, q->groups * q->strips)};
+    lp_val in_outer = rest(q, t.number, q->groups * q->strips);
+    bool straight = q->groups > 1 && q->group == 1; /* the only chain's sums are the group's */
+    t.strip = rest(q, in_outer, q->strips);
+    t.group = quotient(q, in_outer, q->strips);
+    t.chains = in_cut(q, t.group, q->group, q->chains);
+    t.sums = straight ? q->results : q->sums;
+    t.at = straight ? times(q, t.number, q->row) : lp_index(b, 0);
+    if (q->way == ALONG)
+        strip_chains(q, &t);
+    else
+        over_piece(q, t.strip, piece_chains, &t);
+    emit_forget(&q->l->m, mark);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* The groups' results for the columns of a piece, of which ctx is the place for group 0. */
+static void piece_groups(col_kernel *q, const columns *c, const void *ctx) {
+    lp_val acc[EMIT_MAX_WIDTH], at = *(const lp_val *)ctx;
+    fold_rows(q->l, &q->a, q->results, at, lp_index(q->l->b, q->groups), q->strips * q->row,
+              (int64_t)c->n * q->lanes, q->lanes);
+    load_sums(q, c, q->results, at, acc);
+    finish(q, c, acc);
+}
+
+static void combine_groups(col_kernel *q) {
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    lp_val t = open_tasks(q, q->pieces), piece = rest(q, t, q->pieces);
+    lp_val outer = times(q, quotient(q, t, q->pieces), q->groups * q->strips * q->row);
+    lp_val at = lp_iadd(b, outer, times(q, piece, (int64_t)q->lanes * q->width));
+    over_piece(q, piece, piece_groups, &at);
+    emit_forget(&q->l->m, mark);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* ---- choices */
+
+static int64_t ceil_div(int64_t x, int64_t y) {
+    return (x + y - 1) / y;
+}
+
+/* Bytes of the largest operand. */
+static int64_t largest_operand(const lower *l) {
+    int64_t most = 0;
+    for (uint32_t i = 0; i < l->buffers.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
+        int64_t bytes = b->count * (int64_t)ir_dtype_bytes(b->dtype);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static unsigned choose_lanes(const col_kernel *q) {
+    unsigned lanes = lower_lanes(q->l);
+    bool masks = q->l->t->vector_bytes >= 64;
+    while (lanes > 1 && (q->inner == 1 || (!masks && q->inner < (int64_t)lanes))) lanes /= 2;
+    return lanes;
+}
+
+static void choose_way(col_kernel *q) {
+    unsigned ops = lower_ops(q->l);
+    int64_t vectors = ceil_div(q->inner, q->lanes), bytes = largest_operand(q->l);
+    q->way = DOWN;
+    q->beside = 1;
+    q->width = ops <= 40 ? 4 : 2;
+    if (vectors <= SHORT_ROW && q->chains > 1 && q->dense) {
+        q->way = BESIDE;
+        q->width = (unsigned)vectors;
+        while (ops <= SHORT_OPS && 2 * q->beside * vectors <= SHORT_ROW &&
+               2 * q->beside <= q->chains)
+            q->beside *= 2;
+    } else if (q->dense && bytes > CACHED && q->k > FEW_ROWS) {
+        q->way = ALONG;
+    }
+    while (q->way != BESIDE && q->width > 1 && q->inner < (int64_t)q->lanes * q->width)
+        q->width /= 2;
+    if (q->lanes == 1) q->width = 1;
+}
+
+static void choose_strips(col_kernel *q) {
+    int64_t piece = (int64_t)q->lanes * q->width, size = (int64_t)ir_dtype_bytes(q->a.acc);
+    q->pieces = ceil_div(q->inner, piece);
+    q->whole = q->inner / piece;
+    q->strip = q->way == ALONG ? ROW_BYTES / (piece * size) : 1;
+    if (q->strip > q->pieces) q->strip = q->pieces;
+    while (q->strip > 1 && q->strip / 2 * piece * size >= ROW_LEAST &&
+           q->outer * q->chains * ceil_div(q->pieces, q->strip) < TASKS_ENOUGH)
+        q->strip /= 2;
+    q->strips = ceil_div(q->pieces, q->strip);
+    q->row = q->strip * piece;
+}
+
+static void choose_groups(col_kernel *q) {
+    int64_t chain = IR_CHAIN * (q->row < q->inner ? q->row : q->inner);
+    bool enough = q->outer * q->strips >= TASKS_ENOUGH;
+    q->group = 1;
+    while (q->group < GROUP_MOST && q->group < q->chains && (enough || q->group * chain < TASK))
+        q->group *= 2;
+    if (q->group > q->chains) q->group = q->chains;
+    q->groups = ceil_div(q->chains, q->group);
+}
+
+/* The rows of a strip lie apart in memory: asking for what lies behind would be asking for other tasks' columns. */
+static void read_ahead(col_kernel *q) {
+    lower *l = q->l;
+    l->m.ahead = lower_read_ahead(l, CACHED);
+    if (!l->m.ahead) return;
+    int64_t run = q->row < q->inner ? q->row : q->inner;
+    int64_t size = (int64_t)ir_dtype_bytes((bz_dtype)lp_at(l->b, l->m.ahead)->dtype);
+    l->m.ahead_sym = q->k_sym;
+    l->m.ahead_by = ceil_div(AHEAD, run * size);
+}
+
 bool lower_col(lower *l) {
     col_kernel q = {.l = l,
                     .x = ir_operand(l->g, l->group->head, 0),
                     .a = ir_reduce_get(l->g, ir_at(l->g, l->group->head))};
     choose_space(&q);
-    q.lanes = q.inner == 1 ? 1 : lower_lanes(l); /* a single column is no vector */
-    q.width = lower_ops(l) <= 40 ? 4 : 2;
-    while (q.width > 1 && q.inner < (int64_t)q.lanes * q.width) q.width /= 2;
-    int64_t cols = (int64_t)q.lanes * q.width;
-    q.strips = (q.inner + cols - 1) / cols;
-    q.padded = q.strips * cols;
-    q.chains = (q.k + IR_CHAIN - 1) / IR_CHAIN;
-    if (q.chains > 1 && q.outer * q.strips < STRIPS_ENOUGH) {
-        strip s = {.p = lower_work(l, q.a.acc, q.outer * q.chains * q.padded)};
-        phase(&q, one_chain, s, true);
-        phase(&q, combine, s, false);
-    } else {
-        strip s = {.p = q.chains > 1 ? lp_local(l->b, q.a.acc, q.chains * cols, LP_SCRATCH) : 0};
-        phase(&q, all_chains, s, false);
-    }
+    q.lanes = choose_lanes(&q);
+    q.chains = ceil_div(q.k, IR_CHAIN);
+    choose_way(&q);
+    choose_strips(&q);
+    choose_groups(&q);
+    if (q.way != DOWN) read_ahead(&q);
+    if (q.groups > 1) q.results = lower_work(l, q.a.acc, q.outer * q.groups * q.strips * q.row);
+    if (q.group > 1 || (q.way == ALONG && q.groups == 1))
+        q.sums = lp_local(l->b, q.a.acc, q.group * q.row, LP_SCRATCH);
+    fold_groups(&q);
+    if (q.groups > 1) combine_groups(&q);
     return !l->m.failed;
 }

@@ -27,15 +27,13 @@ static void cut(lower *l, map_space *s, unsigned n) {
     emit_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
 }
 
-/* Is every index that loads and conditions depend on linear in c? */
-static bool linear(lower *l, const map_space *s) {
+/* What loads and conditions depend on. */
+static void collect(lower *l) {
     emitter *m = &l->m;
-    int64_t coef;
-    ir_ex idx[IR_MAX_RANK], rest;
-    bool ok = true;
+    ir_ex idx[IR_MAX_RANK];
     lp_builder *b = m->b;
     m->b = NULL; /* only collect */
-    m->seen.n = 0;
+    m->seen.n = m->reads.n = 0;
     unsigned mark = emit_mark(m);
     for (uint32_t i = 0; i < l->outputs.n; i++) {
         fuse_index(l->g, &l->x, &l->space, FUSE_FULL, l->outputs.p[i], idx);
@@ -43,8 +41,16 @@ static bool linear(lower *l, const map_space *s) {
     }
     emit_forget(m, mark);
     emit_resume(m, b);
-    for (uint32_t i = 0; i < m->seen.n; i++)
-        ok &= ir_ex_linear(&l->x, m->seen.p[i], s->c, &coef, &rest);
+}
+
+/* Is every index that loads and conditions depend on linear in c? */
+static bool linear(lower *l, const map_space *s) {
+    int64_t coef;
+    ir_ex rest;
+    bool ok = true;
+    collect(l);
+    for (uint32_t i = 0; i < l->m.seen.n; i++)
+        ok &= ir_ex_linear(&l->x, l->m.seen.p[i], s->c, &coef, &rest);
     return ok;
 }
 
@@ -146,6 +152,139 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
     return ok;
 }
 
+/* ---- transposed inputs
+ *
+ *      x[c, r]   r -->                local                y[r, c]   c -->
+ *           c0  +------+          c  +------+                  r0  +------+
+ *           |   | read |   ---->     |      |  --gathered-->       |      |
+ *           v   +------+             +------+                      +------+
+ *
+ * Read along c, each element would come from another line of memory, and all of the line's others would be gone when their turn
+ * comes. So a task is a tile of r x c: what it reads of such an input is copied as it lies in memory, and gathered from there. */
+
+enum {
+    TILE = 64,
+    TILE_PAD = 16,
+    TILE_LEAST = 8
+}; /* elements; the pad keeps rows out of each other's cache sets */
+
+typedef struct tiled {
+    map_space s; /* o: the axes but r and c */
+    int64_t rows;
+    ir_ex r, r0, c0;
+} tiled;
+
+/* Makes axis `a` the rows of tiles; false if no input is transposed so. Fills m->staged but for the arrays. */
+static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
+    fuse_space *f = &l->space;
+    emitter *m = &l->m;
+    int64_t axes[IR_MAX_RANK], coef;
+    unsigned n = 0;
+    ir_ex rest;
+    for (unsigned i = 0; i < outer; i++)
+        if (i != a) axes[n++] = i;
+    t->rows = f->full[a];
+    t->r = f->full_idx[a] = lower_vector_sym(l, "r", t->rows);
+    t->s.outer = 1;
+    for (unsigned i = 0; i < n; i++) t->s.outer *= f->full[axes[i]];
+    t->s.o = lower_sym(l, "q", t->s.outer);
+    emit_delinearize(&l->x, t->s.o, f->full, axes, n, f->full_idx);
+    collect(l);
+    m->nstaged = 0;
+    for (uint32_t i = 0; i < m->reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
+        const emit_read *x = &m->reads.p[i];
+        bool far = ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest) && emit_gathers(coef);
+        if (far && !x->guarded && ir_ex_linear(&l->x, x->offset, t->r, &coef, &rest) && coef == 1)
+            m->staged[m->nstaged++] = (emit_staged){.p = x->p, .offset = x->offset};
+    }
+    return m->nstaged > 0;
+}
+
+/* Looks for an axis among those outside `s`; without one `s` is as it was, of other symbols. */
+static bool choose_tiles(lower *l, map_space *s, unsigned lanes, tiled *t) {
+    fuse_space *f = &l->space;
+    unsigned outer = f->nfull;
+    for (int64_t n = 1; outer > 0 && n < s->inner;) n *= f->full[--outer];
+    if (lanes == 1 || s->inner < TILE_LEAST || outer == 0) return false;
+    *t = (tiled){.s = *s};
+    for (unsigned a = outer; a-- > 0;)
+        if (f->full[a] >= TILE_LEAST && cut_tiles(l, t, outer, a)) {
+            t->r0 = lower_vector_sym(l, "r0", t->rows);
+            t->c0 = lower_vector_sym(l, "c0", s->inner);
+            return true;
+        }
+    cut(l, s, f->nfull - outer);
+    return false;
+}
+
+/* Copies what a tile reads: for every c, along r. */
+static void stage(lower *l, const tiled *t, const emit_staged *x, lp_val r[2], lp_val c[2],
+                  unsigned lanes) {
+    lp_builder *b = l->b;
+    emitter *m = &l->m;
+    lp_val at = lp_loop(b, LP_SERIAL, c[0], c[1], 1, NULL, 0, NULL);
+    emit_sym(m, t->s.c, at);
+    lp_val row = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){at, c[0]}, 2);
+    row = lp_imul(b, row, lp_index(b, TILE + TILE_PAD));
+    unsigned step = l->t->masks || t->rows % lanes == 0 ? lanes : 1;
+    at = lp_loop(b, LP_SERIAL, r[0], r[1], step, NULL, 0, NULL);
+    lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){r[1], at}, 2);
+    bool tail = step > 1 && t->rows % lanes;
+    emit_vector(m, t->r, at, step, 1, tail ? lower_tail_mask(l, left, step) : 0);
+    emit_value v = emit_load(m, x->p, x->offset);
+    int64_t coef;
+    ir_ex rest;
+    ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest);
+    lp_prefetch(b, x->p, lp_iadd(b, emit_index(m, x->offset), lp_index(b, coef * TILE)), false);
+    lp_val to = lp_iadd(b, row, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){at, r[0]}, 2));
+    lp_store(b, x->local, to, v.v[0], m->tail, 0);
+    lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+    emit_scalar(m);
+}
+
+/* The bounds of piece `i` of `size` elements. */
+static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
+    lp_builder *b = l->b;
+    out[0] = lp_imul(b, i, lp_index(b, TILE));
+    out[1] = lp_iadd(b, out[0], lp_index(b, TILE));
+    if (size % TILE) out[1] = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){out[1], lp_index(b, size)}, 2);
+}
+
+static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned flags) {
+    lp_builder *b = l->b;
+    emitter *m = &l->m;
+    int64_t across = (t->s.inner + TILE - 1) / TILE, down = (t->rows + TILE - 1) / TILE;
+    ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->s.c, t->c0), TILE + TILE_PAD);
+    unsigned n = m->nstaged;
+    for (unsigned i = 0; i < n; i++) {
+        m->staged[i].at = ir_ex_add(&l->x, pitch, ir_ex_sub(&l->x, t->r, t->r0));
+        m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
+                                      TILE * (TILE + TILE_PAD), LP_SCRATCH);
+    }
+    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, t->s.outer * down * across),
+                          1, NULL, 0, NULL);
+    lp_val line = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){task, lp_index(b, across)}, 2);
+    lp_val r[2], c[2];
+    tile_bounds(l, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){task, lp_index(b, across)}, 2),
+                t->s.inner, c);
+    tile_bounds(l, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){line, lp_index(b, down)}, 2), t->rows, r);
+    emit_sym(m, t->s.o, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){line, lp_index(b, down)}, 2));
+    m->nstaged = 0;
+    for (unsigned i = 0; i < n; i++) stage(l, t, &m->staged[i], r, c, lanes);
+    m->nstaged = n;
+    emit_sym(m, t->r0, r[0]);
+    emit_sym(m, t->c0, c[0]);
+    lp_val row = lp_loop(b, LP_SERIAL, r[0], r[1], 1, NULL, 0, NULL);
+    emit_sym(m, t->r, row);
+    bool whole = t->s.inner % TILE == 0;
+    bool ok = inner_loop(l, &t->s, c[0], c[1], lanes, width, flags, whole);
+    lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+    m->nstaged = 0;
+    return ok;
+}
+
 /* Vectors side by side: long dependent bodies want four to hide latency, as long as the registers hold them. */
 static unsigned choose_width(const lower *l) {
     unsigned ops = lower_ops(l);
@@ -158,6 +297,11 @@ bool lower_map(lower *l) {
     unsigned lanes = lower_lanes(l), width = choose_width(l);
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
+    tiled t;
+    if (choose_tiles(l, &s, lanes, &t)) {
+        while (width > 1 && (int64_t)lanes * width > TILE) width /= 2;
+        return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
+    }
     l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1) return one_row(l, &s, lanes, width, flags);

@@ -1,9 +1,12 @@
 /* memory.c - where temporaries lie in the arena.
  *
  * A buffer lives from the launch that writes it to the last that reads it. Buffers that live at the same time must not overlap. Two
- * greedy orders are tried, largest first and first-born first (Pisarchyk and Lee, arXiv 2001.03288), and the smaller arena wins.
+ * greedy orders are tried, first-born first and, where that leaves holes, largest first (Pisarchyk and Lee, arXiv 2001.03288); the
+ * smaller arena wins.
  *
- * Whom a buffer meets is asked of a tree over the launches: a placed buffer hangs at the few nodes that make up its life.
+ * First-born first is a walk along the launches over a list of gaps. For largest first, whom a buffer meets is asked of a tree over
+ * the launches: a placed buffer hangs at the few nodes that make up its life, and at the launch where it begins. Whoever meets more
+ * than MEET_MOST others lies above all of them instead of between them, so that n buffers take O(n log n).
  *
  *              0-7
  *         0-3       4-7 <- lives 4-7
@@ -13,23 +16,32 @@
 
 #include <stdlib.h>
 
-enum { ALIGN = 64, NONE = 0 };
+enum { ALIGN = 64, NONE = 0, MEET_MOST = 256 };
 
 typedef struct extent {
     int64_t from, to;
 } extent;
 
 typedef struct hook {
-    uint32_t buffer, next; /* next: number of the next hook at this node + 1 */
+    uint32_t buffer, next; /* next: number of the next hook in the list + 1 */
 } hook;
+
+/* A node of the tree. Lists: of those that live through all of it; at a leaf, of those that begin there. */
+typedef struct tree_node {
+    uint32_t lives, begins; /* first hook + 1 */
+    uint32_t begin_below;   /* how many begin here and below */
+    int64_t top,
+        top_below; /* upmost end of those that live through all of it; of all that hang here and below */
+} tree_node;
 
 typedef struct planner {
     pass_plan *p;
     uint32_t
         size; /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
-    uint32_t *first, *below; /* of each node: its first hook + 1, and hooks at it and below */
+    tree_node *tree;
     BZ_VEC(hook) hooks;
-    BZ_VEC(extent) met;
+    extent met[MEET_MOST];
+    uint32_t nmet;
     bool failed;
 } planner;
 
@@ -40,31 +52,73 @@ static int64_t bytes_of(const pass_buffer *b) {
 
 /* ---- the tree of lives */
 
-static void hang(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t buffer) {
-    const pass_buffer *b = &w->p->buffers.p[buffer];
-    if (hi < b->first || lo > b->last || w->failed) return;
-    w->below[node]++;
-    if (lo < b->first || hi > b->last) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        hang(w, 2 * node, lo, mid, buffer);
-        hang(w, 2 * node + 1, mid + 1, hi, buffer);
-        return;
-    }
-    w->failed |= !bz_vec_push(&w->hooks, ((hook){buffer, w->first[node]}));
-    w->first[node] = w->hooks.n;
+static uint32_t push_hook(planner *w, uint32_t list, uint32_t buffer) {
+    w->failed |= !bz_vec_push(&w->hooks, ((hook){buffer, list}));
+    return w->hooks.n;
 }
 
-/* Whom does `b` meet? One that hangs at several nodes may be listed twice. */
-static void meet(planner *w, uint32_t node, uint32_t lo, uint32_t hi, const pass_buffer *b) {
-    if (hi < b->first || lo > b->last || !w->below[node] || w->failed) return;
-    for (uint32_t i = w->first[node]; i != NONE; i = w->hooks.p[i - 1].next) {
-        const pass_buffer *o = &w->p->buffers.p[w->hooks.p[i - 1].buffer];
-        w->failed |= !bz_vec_push(&w->met, ((extent){o->offset, o->offset + bytes_of(o)}));
+static void hang(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t buffer) {
+    const pass_buffer *b = &w->p->buffers.p[buffer];
+    tree_node *t = &w->tree[node];
+    const int64_t top = b->offset + bytes_of(b);
+    if (hi < b->first || lo > b->last || w->failed) return;
+    t->top_below = top > t->top_below ? top : t->top_below;
+    if (lo >= b->first && hi <= b->last) {
+        t->top = top > t->top ? top : t->top;
+        t->lives = push_hook(w, t->lives, buffer);
+        return;
     }
-    if (lo == hi) return;
     uint32_t mid = lo + (hi - lo) / 2;
-    meet(w, 2 * node, lo, mid, b);
-    meet(w, 2 * node + 1, mid + 1, hi, b);
+    hang(w, 2 * node, lo, mid, buffer);
+    hang(w, 2 * node + 1, mid + 1, hi, buffer);
+}
+
+static void hang_up(planner *w, uint32_t buffer) {
+    const uint32_t leaf = w->size + w->p->buffers.p[buffer].first;
+    hang(w, 1, 0, w->size - 1, buffer);
+    w->tree[leaf].begins = push_hook(w, w->tree[leaf].begins, buffer);
+    for (uint32_t node = leaf; node; node /= 2) w->tree[node].begin_below++;
+}
+
+/* Adds those of the list to `met`; false: they are too many. */
+static bool meet_all(planner *w, uint32_t list) {
+    for (; list != NONE; list = w->hooks.p[list - 1].next) {
+        const pass_buffer *o = &w->p->buffers.p[w->hooks.p[list - 1].buffer];
+        if (w->nmet == MEET_MOST) return false;
+        w->met[w->nmet++] = (extent){o->offset, o->offset + bytes_of(o)};
+    }
+    return true;
+}
+
+/* Those that begin in launches from..to. */
+static bool meet_begun(planner *w, uint32_t node, uint32_t lo, uint32_t hi, uint32_t from,
+                       uint32_t to) {
+    if (hi < from || lo > to || !w->tree[node].begin_below) return true;
+    if (lo == hi) return meet_all(w, w->tree[node].begins);
+    uint32_t mid = lo + (hi - lo) / 2;
+    return meet_begun(w, 2 * node, lo, mid, from, to) &&
+           meet_begun(w, 2 * node + 1, mid + 1, hi, from, to);
+}
+
+/* Whom does `b` meet? Those that live when it begins, and those that begin later in its life: each once. */
+static bool meet(planner *w, const pass_buffer *b) {
+    w->nmet = 0;
+    for (uint32_t node = w->size + b->first; node; node /= 2)
+        if (!meet_all(w, w->tree[node].lives)) return false;
+    return b->first == b->last || meet_begun(w, 1, 0, w->size - 1, b->first + 1, b->last);
+}
+
+/* Upmost end of those that `b` meets. */
+static int64_t top_of_met(const planner *w, uint32_t node, uint32_t lo, uint32_t hi,
+                          const pass_buffer *b) {
+    const tree_node *t = &w->tree[node];
+    if (hi < b->first || lo > b->last) return 0;
+    if (lo >= b->first && hi <= b->last) return t->top_below;
+    uint32_t mid = lo + (hi - lo) / 2;
+    int64_t l = top_of_met(w, 2 * node, lo, mid, b);
+    int64_t r = top_of_met(w, 2 * node + 1, mid + 1, hi, b);
+    l = l > r ? l : r;
+    return t->top > l ? t->top : l;
 }
 
 static int by_offset(const void *a, const void *b) {
@@ -72,27 +126,59 @@ static int by_offset(const void *a, const void *b) {
     return (x->from > y->from) - (x->from < y->from);
 }
 
-/* Lowest offset at which `b` fits between the placed buffers that live at the same time. */
+/* Lowest offset at which `b` fits between the placed buffers that live at the same time, or above them all if they are many. */
 static int64_t lowest_fit(planner *w, const pass_buffer *b) {
     int64_t at = 0, need = bytes_of(b);
-    w->met.n = 0;
-    meet(w, 1, 0, w->size - 1, b);
-    if (w->met.n) qsort(w->met.p, w->met.n, sizeof *w->met.p, by_offset);
-    for (uint32_t i = 0; i < w->met.n && w->met.p[i].from < at + need; i++)
-        at = w->met.p[i].to > at ? w->met.p[i].to : at;
+    if (!meet(w, b)) return top_of_met(w, 1, 0, w->size - 1, b);
+    qsort(w->met, w->nmet, sizeof *w->met, by_offset);
+    for (uint32_t i = 0; i < w->nmet && w->met[i].from < at + need; i++)
+        at = w->met[i].to > at ? w->met[i].to : at;
     return at;
 }
 
-static int64_t assign(planner *w, const uint32_t *order, unsigned n) {
+static int64_t assign_in_order(planner *w, const uint32_t *order, unsigned n) {
     int64_t top = 0;
-    for (uint32_t i = 0; i < 2 * w->size; i++) w->first[i] = w->below[i] = NONE;
+    for (uint32_t i = 0; i < 2 * w->size; i++) w->tree[i] = (tree_node){0};
     w->hooks.n = 0;
     for (unsigned i = 0; i < n && !w->failed; i++) {
         pass_buffer *b = &w->p->buffers.p[order[i]];
         b->offset = lowest_fit(w, b);
         top = b->offset + bytes_of(b) > top ? b->offset + bytes_of(b) : top;
-        hang(w, 1, 0, w->size - 1, order[i]);
+        hang_up(w, order[i]);
     }
+    return top;
+}
+
+/* ---- first-born first */
+
+/* The lowest gap for each of `born` when its life begins; `dying` has room for all launches. */
+static int64_t walk(planner *w, const uint32_t *born, unsigned n, arena_gaps *gaps,
+                    uint32_t *dying) {
+    int64_t top = 0;
+    uint32_t buried = 0; /* launches whose dead have given back their bytes */
+    w->hooks.n = 0;
+    for (uint32_t i = 0; i < w->size; i++) dying[i] = NONE;
+    for (unsigned i = 0; i < n && !w->failed; i++) {
+        pass_buffer *b = &w->p->buffers.p[born[i]];
+        for (; buried < b->first; buried++)
+            for (uint32_t d = dying[buried]; d != NONE; d = w->hooks.p[d - 1].next) {
+                const pass_buffer *o = &w->p->buffers.p[w->hooks.p[d - 1].buffer];
+                w->failed |= !gaps_give(gaps, o->offset, bytes_of(o));
+            }
+        b->offset = gaps_take(gaps, bytes_of(b));
+        top = b->offset + bytes_of(b) > top ? b->offset + bytes_of(b) : top;
+        dying[b->last] = push_hook(w, dying[b->last], born[i]);
+    }
+    return top;
+}
+
+static int64_t assign_born(planner *w, const uint32_t *born, unsigned n) {
+    arena_gaps gaps;
+    uint32_t *dying = bz_mem_alloc(w->size * sizeof *dying);
+    w->failed |= !gaps_begin(&gaps) || !dying;
+    int64_t top = w->failed ? 0 : walk(w, born, n, &gaps, dying);
+    gaps_free(&gaps);
+    bz_mem_free(dying);
     return top;
 }
 
@@ -136,31 +222,30 @@ static bool sort_by_size(const pass_plan *p, uint32_t *order, unsigned n) {
 }
 
 /* Places the arena's buffers; their numbers, first-born first, stand in `born`, and there is room for as many in `sized`. */
-static void place_all(planner *w, uint32_t *born, uint32_t *sized, unsigned n) {
+static void place_all(planner *w, const uint32_t *born, uint32_t *sized, unsigned n) {
     for (unsigned i = 0; i < n; i++) sized[i] = born[i];
     w->failed |= !sort_by_size(w->p, sized, n);
     w->p->arena_bound = bound(w->p, born, n);
-    int64_t bytes = assign(w, born, n);
-    w->p->arena_bytes = assign(w, sized, n);
-    if (bytes < w->p->arena_bytes) w->p->arena_bytes = assign(w, born, n);
     w->failed |= w->p->arena_bound < 0;
+    int64_t bytes = assign_born(w, born, n);
+    w->p->arena_bytes = bytes;
+    if (bytes == w->p->arena_bound) return;
+    w->p->arena_bytes = assign_in_order(w, sized, n);
+    if (bytes < w->p->arena_bytes) w->p->arena_bytes = assign_born(w, born, n);
 }
 
 bool memory_plan(pass_plan *p) {
     planner w = {.p = p, .size = 1};
     unsigned n = 0;
     while (w.size < p->launches.n) w.size *= 2;
-    w.first = bz_mem_alloc(2 * w.size * sizeof *w.first);
-    w.below = bz_mem_alloc(2 * w.size * sizeof *w.below);
+    w.tree = bz_mem_alloc(2 * w.size * sizeof *w.tree);
     uint32_t *born = bz_mem_alloc((2 * p->buffers.n + 1) * sizeof *born);
-    w.failed = !w.first || !w.below || !born;
+    w.failed = !w.tree || !born;
     for (uint32_t i = 0; i < p->buffers.n && !w.failed; i++)
         if (p->buffers.p[i].place == PASS_ARENA) born[n++] = i;
     if (!w.failed) place_all(&w, born, born + n, n);
     bz_mem_free(born);
-    bz_mem_free(w.first);
-    bz_mem_free(w.below);
+    bz_mem_free(w.tree);
     bz_vec_free(&w.hooks);
-    bz_vec_free(&w.met);
     return !w.failed;
 }

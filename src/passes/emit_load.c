@@ -1,0 +1,189 @@
+/* emit_load.c - the emitter's way to memory: loads, stores, gathers by index.
+ *
+ *     offset along the vector symbol      0           a scalar
+ *                                         1           a vector
+ *                                         -4 .. 4     the vectors that lie between, and a shuffle
+ *                                         else        a gather */
+#include "src/ir/loops/facts.h"
+#include "src/passes/emit_parts.h"
+
+/* Mask under which the lanes of bundle u may touch memory; 0 = all. */
+lp_val emit_mask(emitter *m, unsigned u) {
+    lp_val guard = m->guard[m->guard_uniform ? 0 : u];
+    if (guard && m->guard_uniform) guard = lp_splat(m->b, guard, m->lanes);
+    if (!guard || !m->tail) return guard ? guard : m->tail;
+    return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, m->tail}, 2);
+}
+
+/* The same for a scalar load: does any lane want it? The tail always has one. */
+lp_val emit_scalar_mask(emitter *m) {
+    if (!m->guard[0] || m->guard_uniform) return m->guard[0];
+    lp_val any = 0;
+    for (unsigned u = 0; u < m->width; u++) {
+        lp_val one = lp_any(m->b, m->guard[u]);
+        any = any ? lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){any, one}, 2) : one;
+    }
+    return any;
+}
+
+/* Asks for the lines of memory that the vectors at `base` need when the loop over `ahead_sym` has come so far. */
+static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
+    enum { LINE = 64 };
+    size_t bytes = ir_dtype_bytes((bz_dtype)lp_at(m->b, p)->dtype) * m->lanes;
+    int64_t coef;
+    ir_ex rest;
+    if (p != m->ahead || !m->ahead_sym || m->tail || bytes * m->width < LINE / 2 ||
+        !ir_ex_linear(m->x, offset, m->ahead_sym, &coef, &rest) || coef == 0)
+        return;
+    for (unsigned u = 0; u < m->width; u++)
+        if (u * bytes % LINE == 0)
+            lp_prefetch(m->b, p,
+                        lp_iadd(m->b, base, lp_index(m->b, u * m->lanes + coef * m->ahead_by)),
+                        false);
+}
+
+/* Up to here, loading what lies between is faster than a gather, which the processor can't foresee. */
+enum { MAX_STRIDE = 4 };
+
+bool emit_gathers(int64_t step) {
+    return step < -MAX_STRIDE || step > MAX_STRIDE;
+}
+
+/* p[first + step * lane] for every lane, from vectors that touch nothing before the first or behind the last of them. */
+static lp_val strided(emitter *m, lp_val p, lp_val first, int64_t step) {
+    int64_t far = step < 0 ? -step : step, lanes = m->lanes, span = far * (lanes - 1) + 1;
+    lp_val low = step < 0 ? lp_iadd(m->b, first, lp_index(m->b, 1 - span)) : first, all = 0;
+    uint32_t pick[LP_MAX_LANES];
+    for (int64_t have = 0; have < span; have += lanes) {
+        int64_t at = have + lanes <= span ? have : span - lanes;
+        lp_val x = lp_load(m->b, p, lp_iadd(m->b, low, lp_index(m->b, at)), m->lanes, 0, 0);
+        for (int64_t i = 0; i < lanes; i++) {
+            int64_t want = far * (step < 0 ? lanes - 1 - i : i), kept = have ? i : 0;
+            bool here = want >= have && want < at + lanes;
+            pick[i] = (uint32_t)(here ? lanes + want - at : kept);
+        }
+        all = lp_shuffle(m->b, have ? all : x, x, pick, m->lanes);
+    }
+    return all;
+}
+
+emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
+    int64_t coef;
+    ir_ex rest;
+    emit_value r = {0};
+    if (!m->b) {
+        emit_read read = {p, offset, m->depth > 0};
+        if (!bz_vec_push(&m->seen, offset) || !bz_vec_push(&m->reads, read)) emit_fail(m);
+        return r;
+    }
+    for (unsigned i = 0; i < m->nstaged; i++)
+        if (m->staged[i].p == p && m->staged[i].offset == offset)
+            return emit_load(m, m->staged[i].local, m->staged[i].at);
+    if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
+        return emit_uniform(lp_load(m->b, p, emit_index(m, offset), 1, emit_scalar_mask(m), 0));
+    bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
+    if (linear && coef == 1) {
+        lp_val base = emit_index(m, offset);
+        unsigned flags = p == m->ahead && !m->ahead_sym ? LP_STREAM : 0;
+        for (unsigned u = 0; u < m->width; u++)
+            r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
+                             emit_mask(m, u), flags);
+        ask_ahead(m, p, offset, base);
+        return r;
+    }
+    bool near = linear && !emit_gathers(coef) && m->lanes > 1;
+    for (unsigned u = 0; u < m->width; u++) {
+        lp_val mask = emit_mask(m, u);
+        if (near && !mask) {
+            lp_val moved = lp_index(m->b, coef * (int64_t)(u * m->lanes));
+            r.v[u] = strided(m, p, lp_iadd(m->b, emit_index(m, offset), moved), coef);
+            continue;
+        }
+        lp_val at = emit_index_lanes(m, offset, u);
+        r.v[u] = m->lanes == 1 ? lp_load(m->b, p, at, 1, mask, 0) : lp_gather(m->b, p, at, mask);
+    }
+    return r;
+}
+
+void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
+                unsigned flags) {
+    int64_t coef;
+    ir_ex rest, offset = emit_offset(m, r, idx);
+    if (!m->vec || !ir_ex_uses(m->x, offset, m->vec)) {
+        lp_store(m->b, p, emit_index(m, offset), v->v[0], 0, 0);
+        return;
+    }
+    bool dense = ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
+    lp_val base = emit_index(m, offset);
+    for (unsigned u = 0; u < m->width; u++) {
+        lp_val x = emit_lane_value(m, v, u);
+        if (dense)
+            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail,
+                     m->tail ? 0 : flags);
+        else if (m->lanes == 1)
+            lp_store(m->b, p, base, x, m->tail, 0);
+        else
+            lp_scatter(m->b, p, emit_index_lanes(m, offset, u), x, m->tail);
+    }
+}
+
+/* Element offset of x[..., i, ...]: the affine part with 0 at the axis, plus i * stride. */
+emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
+    const ir_node n = *ir_at(m->g, r);
+    const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
+    ir_ref x = ir_in(m->g, &n)[0], index = ir_in(m->g, &n)[1];
+    unsigned xr = ir_at(m->g, x)->rank, in = ir_at(m->g, index)->rank;
+    int64_t shape[IR_MAX_RANK], stride = 1;
+    ir_ex at[IR_MAX_RANK];
+    emit_shape(m->g, x, shape);
+    for (unsigned d = 0; d < xr; d++) {
+        at[d] = d < axis ? idx[d] : d == axis ? ir_ex_const(m->x, 0) : idx[d + in - 1];
+        stride *= d > axis ? shape[d] : 1;
+    }
+    emit_value i = emit_node(m, index, idx + axis), out = {0};
+    ir_ex offset = emit_offset(m, x, at);
+    if (!m->b) {
+        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
+        return out;
+    }
+    lp_val p = m->bind[x].p, zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
+    out.uniform = i.uniform && (!m->vec || !ir_ex_uses(m->x, offset, m->vec));
+    int64_t coef;
+    ir_ex rest;
+    bool row =
+        i.uniform && !out.uniform && ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
+    for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
+        lp_val v = i.uniform ? i.v[0] : i.v[u];
+        lp_val low = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
+        lp_val wrapped =
+            lp_base(m->b, IR_SELECT, BZ_I64,
+                    (lp_val[]){low, lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){v, size}, 2), v}, 3);
+        lp_val neg = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2);
+        lp_val big = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){size, wrapped}, 2);
+        lp_val bad = lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){neg, big}, 2), mask = emit_mask(m, u),
+               bad_here = bad;
+        if (i.uniform)
+            bad_here = emit_scalar_mask(m)
+                           ? lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, emit_scalar_mask(m)}, 2)
+                           : bad;
+        else if (mask)
+            bad_here = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, mask}, 2);
+        lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX,
+                    emit_index(m, ir_ex_const(m->x, (int64_t)r)));
+        lp_val safe = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
+        lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
+        if (out.uniform) {
+            out.v[u] = lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1,
+                               emit_scalar_mask(m), 0);
+        } else if (row || m->lanes == 1) {
+            lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved),
+                                   lp_index(m->b, u * m->lanes));
+            out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
+        } else {
+            lp_val lanes =
+                lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){emit_index_lanes(m, offset, u), moved}, 2);
+            out.v[u] = lp_gather(m->b, p, lanes, mask);
+        }
+    }
+    return out;
+}

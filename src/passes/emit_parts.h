@@ -1,0 +1,23 @@
+/* emit_parts.h - what the files of the emitter share. Internal to emit*.c. */
+#ifndef BRAZE_EMIT_PARTS_H
+#define BRAZE_EMIT_PARTS_H
+
+#include "src/passes/lower.h"
+
+/* ---- emit.c */
+emit_value emit_uniform(lp_val v);
+lp_val emit_index_lanes(emitter *m, ir_ex e,
+                        unsigned u); /* the expression in every lane of bundle u */
+void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape);
+/* emit_offset for those who have no emitter */
+ir_ex emit_offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx);
+
+/* ---- emit_load.c */
+lp_val emit_mask(emitter *m, unsigned u); /* lanes of bundle u that may touch memory; 0 = all */
+lp_val emit_scalar_mask(emitter *m);      /* the same for a scalar load: does any lane want it? */
+emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx); /* IR_GATHER */
+
+/* ---- emit_move.c */
+emit_value emit_move(emitter *m, ir_ref r, const ir_ex *idx); /* any movement node */
+
+#endif
