@@ -16,6 +16,8 @@ void rt_explain_svg(bz_text *t, const bz_explanation *x);
 const char *rt_show_bytes(char *dst, size_t room, double n);
 const char *rt_show_count(char *dst, size_t room, double n);
 const char *rt_show_time(char *dst, size_t room, double ns);
+/* The kernel was timed, and faster than memory allows: its operands were in a cache. */
+bool rt_from_cache(const bz_kernel_report *k);
 /* "add*2 mul exp" and "a.c:3 a.c:4", cut off with "..." at room - 1 bytes. */
 void rt_show_ops(char *dst, size_t room, const bz_kernel_report *k);
 void rt_show_sites(char *dst, size_t room, const bz_kernel_report *k);

@@ -33,6 +33,10 @@ const char *rt_show_time(char *dst, size_t room, double ns) {
     return show(dst, room, ns, 1000, units, BZ_LEN(units));
 }
 
+bool rt_from_cache(const bz_kernel_report *k) {
+    return k->ns > 0 && k->memory_bound && k->limit_ns > k->ns;
+}
+
 /* Appends a word and a blank; false when the rest is "...". */
 static bool add_word(char *dst, size_t room, const char *word, int count) {
     char text[256];
@@ -59,12 +63,14 @@ void rt_show_sites(char *dst, size_t room, const bz_kernel_report *k) {
 /* ---- the table */
 
 static void print_times(bz_text *t, const bz_kernel_report *k) {
-    char limit[24] = "-", took[24] = "-", share[16] = "";
+    char limit[24] = "-", took[24] = "-", share[24] = "";
     if (k->limit_ns > 0) rt_show_time(limit, sizeof limit, k->limit_ns);
     if (k->ns > 0) rt_show_time(took, sizeof took, k->ns);
-    if (k->ns > 0 && k->limit_ns > 0)
+    if (rt_from_cache(k))
+        snprintf(share, sizeof share, "from cache");
+    else if (k->ns > 0 && k->limit_ns > 0)
         snprintf(share, sizeof share, "%.0f%%", k->limit_ns / k->ns * 100);
-    bz_textf(t, " %9s %-7s %9s %5s\n", limit,
+    bz_textf(t, " %9s %-7s %9s  %s\n", limit,
              k->limit_ns <= 0  ? ""
              : k->memory_bound ? "memory"
                                : "compute",
@@ -122,8 +128,8 @@ void rt_explain_text(bz_text *t, const bz_explanation *x) {
         bz_textf(t, "machine: %d threads, copies %s/s, %sflop/s\n", x->machine.threads,
                  rt_show_bytes(bytes, sizeof bytes, x->machine.bytes_per_s),
                  rt_show_count(flops, sizeof flops, x->machine.flops_per_s));
-    bz_textf(t, "\n%3s  %-28s %9s %9s %9s %9s %-7s %9s %5s\n", "", "kernel", "read", "written",
-             "flops", "limit", "", "took", "");
+    bz_textf(t, "\n%3s  %-28s %9s %9s %9s %9s %-7s %9s  %s\n", "", "kernel", "read", "written",
+             "flops", "limit", "", "took", "of limit");
     for (int i = 0; i < x->nkernels; i++) print_kernel(t, i, &x->kernels[i]);
     print_total(t, x);
     if (x->napart) bz_text_str(t, "\nneighbours that stayed apart\n");

@@ -14,9 +14,9 @@ bool exported_write(const char *dir, const report_problem *p, float *const *para
                     const int64_t *size, int n, const digits *d);
 
 /* Compiles `source` against the exports in DIR with $CC (else cc), libc, libm and pthread, runs it
- * there, and reads the row that it prints; `arrays`: bytes that one step is given, which count to its
- * peak. false and a line on stderr if that fails. */
+ * there, and reads the row that it prints, and the loss and time at the end of each step; `arrays`:
+ * bytes that one step is given, which count to its peak. false and a line on stderr if that fails. */
 bool exported_run(const char *dir, const char *source, const report_problem *p, size_t arrays,
-                  report_row *row);
+                  float *loss, double *seconds, report_row *row);
 
 #endif

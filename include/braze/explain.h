@@ -68,7 +68,9 @@ typedef enum bz_explain_format {
     BZ_EXPLAIN_SVG
 } bz_explain_format;
 
-/* Writes it to a file, whole or not at all; path NULL: to standard output. The JSON is one object:
+/* Writes it to a file, whole or not at all; path NULL: to standard output. The picture has a box for each kernel, in layers: its
+ * share of the time (without times: of the limits), the bottleneck marked, arrows for buffers; a part that repeats at
+ * least three times is drawn once. "from cache": faster than memory allows. The JSON is one object:
  *   {"machine": {"threads", "bytes_per_s", "flops_per_s"}, "arena_bytes", "arena_bound",
  *    "kernels": [{"name", "ops": {name: count}, "sites": [], "segments", "bytes_read", "bytes_written", "flops", "specials",
  *                 "limit_ns", "bound": "memory"|"compute", "runs", "ns"}],
