@@ -5,7 +5,8 @@
 
 TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' \
-           UBSAN_OPTIONS=print_stacktrace=1
+           UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
+LONGEST  = $(addprefix $(B)/tests/,test_ops test_bits test_bits_api) tests/slow_extending.sh $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS)
 FUZZ_SECONDS ?= 60
 
