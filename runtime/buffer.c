@@ -117,7 +117,6 @@ rt_buffer *rt_buffer_new(bz_context *c, size_t bytes) {
     b->bytes = bytes;
     b->refs = 1;
     b->epoch = 0;
-    b->forgotten = false;
     rt_pool_count(p, (int64_t)room);
     return b;
 }

@@ -237,7 +237,7 @@ static bz_status trace_function(bz_program *p, trace *t, ir_graph **graph) {
     }
     while (c->scopes.n > depth) rt_scope_end(c);
     c->epoch = e->next;
-    rt_epoch_close(c, e);
+    rt_epoch_close(c, e, NULL);
     return s;
 }
 
@@ -415,7 +415,7 @@ static bz_tensor *donated_result(bz_program *p, bz_tensor *in, rt_buffer *b) {
     s->version++;
     s->write_op = "call";
     s->write_site = p->site;
-    s->before_epoch = 0;
+    rt_lineage_change(c, s, s->epoch && s->epoch == c->epoch ? s->node : 0);
     rt_storage_leave(c, s); /* its history is not true any more */
     if (s->kind == RT_FOREIGN && b != s->u.owner.home) {
         memcpy(s->u.owner.home->p, b->p, b->bytes);

@@ -126,7 +126,7 @@ void bz_close(bz_context *c) {
     rt_slab_free(c);
     while (c->epoch) {
         rt_epoch *below = c->epoch->next;
-        rt_epoch_close(c, c->epoch);
+        rt_epoch_close(c, c->epoch, NULL);
         c->epoch = below;
     }
     for (; c->idle;) {
@@ -145,6 +145,10 @@ void bz_close(bz_context *c) {
     bz_vec_free(&c->closed);
     bz_vec_free(&c->in_names);
     bz_vec_free(&c->out_names);
+    bz_vec_free(&c->lineage.vars);
+    bz_vec_free(&c->lineage.rows);
+    bz_vec_free(&c->lineage.bits);
+    bz_vec_free(&c->lineage.mask);
     bz_vec_free(&c->marks);
     bz_vec_free(&c->stamps);
     bz_vec_free(&c->need);
@@ -209,11 +213,7 @@ bz_status bz_seed(bz_context *c, uint64_t seed) {
     if (!c) return BZ_EARG;
     bz_status s = rt_ready(c);
     if (s) return s;
-    if (c->epoch) { /* what is recorded keeps the old stream */
-        rt_epoch *e = c->epoch;
-        c->epoch = NULL;
-        rt_epoch_close(c, e);
-    }
+    rt_epoch_end(c, "bz_seed"); /* what is recorded keeps the old stream */
     c->seed = seed;
     c->stream = 0;
     return BZ_OK;

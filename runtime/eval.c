@@ -255,13 +255,6 @@ static bz_status run(bz_context *c, rt_epoch *e) {
     return rt_no_memory(c);
 }
 
-static void end_recording(bz_context *c) {
-    rt_epoch *e = c->epoch;
-    if (!e) return;
-    c->epoch = NULL;
-    rt_epoch_close(c, e);
-}
-
 /* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */
 static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
     while (c->closed.n)
@@ -282,10 +275,8 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool
     if (status) return status;
     status = hand_out(c, e, all);
     sweep(c, e);
-    if (e->g->n.n > LONG_EPOCH) {
-        for (rt_storage *k = e->settled; k; k = k->next) k->buf->forgotten = true;
-        end_recording(c);
-    }
+    if (e->g->n.n > LONG_EPOCH)
+        rt_epoch_end(c, "a recording of more than 2^18 ops, whose start was let go");
     return status;
 }
 
@@ -296,7 +287,7 @@ static bz_status eval_everything(bz_context *c) {
     bz_status status = everything(c, &all, &n);
     if (!status) status = eval_here(c, all, n, true);
     bz_mem_free(all);
-    if (!status) end_recording(c);
+    if (!status) rt_epoch_end(c, "bz_flush, or a change of foreign memory that was read");
     return status;
 }
 
@@ -359,7 +350,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
         c = of;
     }
     if (!status && c) status = rt_eval(c, s, count);
-    if (!status && c) end_recording(c);
+    if (!status && c) rt_epoch_end(c, "bz_eval");
     if (s != few) bz_mem_free(s);
     return status;
 }

@@ -36,8 +36,7 @@ static bool write(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
     if (before)
         after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset), r->before);
     if (!after) return false;
-    s->before = before;
-    s->before_epoch = r->c->epoch->id;
+    rt_lineage_change(r->c, s, before);
     s->write_op = op;
     s->write_site = r->site;
     s->version++;

@@ -51,6 +51,7 @@ void rt_epoch_free(rt_epoch *e) {
     ir_graph_free(e->g);
     bz_vec_free(&e->args);
     bz_vec_free(&e->kept);
+    bz_vec_free(&e->sources);
     bz_mem_free(e->moved);
     bz_mem_free(e);
 }
@@ -61,6 +62,8 @@ static void recycle(bz_context *c, rt_epoch *e) {
         rt_storage_unref(c, e->args.p[i].storage);
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
+    for (uint32_t i = 0; i < e->sources.n; i++) rt_past_unref(e->sources.p[i].past);
+    e->sources.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = 0;
     e->key = e->base = 0;
@@ -78,10 +81,18 @@ void rt_epoch_drop(bz_context *c, rt_epoch *e) {
     recycle(c, e);
 }
 
-void rt_epoch_close(bz_context *c, rt_epoch *e) {
+void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why) {
+    if (!e->tracing) rt_lineage_end(c, e, why);
     while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
     if (!e->pending || !bz_vec_push(&c->closed, e)) rt_epoch_drop(c, e);
+}
+
+void rt_epoch_end(bz_context *c, const char *why) {
+    rt_epoch *e = c->epoch;
+    if (!e) return;
+    c->epoch = NULL;
+    rt_epoch_close(c, e, why);
 }
 
 /* ---- inputs */
@@ -209,14 +220,16 @@ ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
         bz_fail(&c->err, BZ_EMODE, "a tensor of a traced function is used outside of it");
         return 0;
     }
-    if (e->tracing) return s->buf || value_below(c, s) ? hidden_input(c, e, s) : 0;
-    if (s->buf) return buffer_node(c, e, s->buf, (bz_dtype)s->dtype, s->base);
-    ir_ref r = migrate(c, s->epoch, e, s->node);
-    if (r) {
+    ir_ref r = 0;
+    if (e->tracing)
+        r = s->buf || value_below(c, s) ? hidden_input(c, e, s) : 0;
+    else if (s->buf)
+        r = buffer_node(c, e, s->buf, (bz_dtype)s->dtype, s->base);
+    else if ((r = migrate(c, s->epoch, e, s->node)) != 0) {
         rt_storage_leave(c, s);
         rt_storage_join(s, e, r);
     }
-    return r;
+    return r && rt_lineage_source(c, s, r) ? r : 0;
 }
 
 static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype weak) {

@@ -49,10 +49,8 @@ typedef struct rt_buffer {
     void *p;
     size_t bytes, room; /* asked for; what the recycler counts */
     uint32_t refs;
-    bool foreign; /* the caller's memory */
-    bool mapped;  /* from mmap */
-    bool
-        forgotten; /* a recording that became too long ended after it was computed: no gradient leads further back */
+    bool foreign;            /* the caller's memory */
+    bool mapped;             /* from mmap */
     struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
@@ -85,6 +83,32 @@ void *rt_pages_new(size_t bytes,
                    bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
 void rt_pages_free(void *p, size_t bytes, bool mapped);
 
+/* ---- lineage.c: what a value was computed from, once its history was forgotten */
+typedef struct rt_var { /* a variable: the value that a storage had from `birth` on */
+    struct rt_storage *s;
+    uint64_t birth;
+} rt_var;
+typedef struct
+    rt_past { /* of the values that outlived one recording: a row of bits each, one per variable */
+    uint32_t refs, n, words;
+    const char *why; /* the recording ended */
+    rt_var *vars;
+    uint64_t *bits;
+} rt_past;
+typedef struct
+    rt_source { /* a node of an epoch that stands for a value from before it, or since changed in place */
+    ir_ref node;
+    rt_var of;
+    rt_past *past; /* one reference; NULL: computed from no variable */
+    uint32_t row;
+    bool former; /* the value that the storage had at that node before it was changed */
+} rt_source;
+typedef struct rt_lineage { /* workspace of a context */
+    BZ_VEC(rt_var) vars;
+    BZ_VEC(uint64_t) rows, bits, mask;
+    uint64_t births, pass;
+} rt_lineage;
+
 /* ---- record.c: epochs */
 typedef struct rt_arg { /* value of an input of an epoch's graph */
     rt_buffer *buf;     /* one reference; NULL: a scalar, or a hidden input of a trace */
@@ -104,7 +128,8 @@ typedef struct rt_epoch {
     uint32_t nkept;
     size_t kept_bytes, sweep_at;
     struct rt_storage *pending,
-        *settled;      /* lists of the storages with a node here: without a value, with one */
+        *settled; /* lists of the storages with a node here: without a value, with one */
+    BZ_VEC(rt_source) sources;
     ir_ref key, base;  /* inputs of the random stream, 0 = not used */
     uint64_t words;    /* of the stream that were handed out */
     uint64_t moved_to; /* epoch that `moved` leads to */
@@ -128,8 +153,15 @@ typedef struct rt_storage {
     rt_buffer *buf;                    /* the value, NULL: not computed */
     struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
     const char *write_op, *write_site; /* the last in-place change */
-    uint64_t before_epoch;             /* and the node before it */
-    ir_ref before;
+    uint64_t first,
+        birth; /* of its first value and of this one: numbers that are never used again; free: UINT64_MAX, 0 */
+    rt_past *
+        past; /* what the value was computed from before its recording ended; NULL: no variable, or not over yet */
+    uint32_t row;
+    uint64_t source; /* the last epoch that has it as a source */
+    uint64_t
+        pass; /* lineage.c: numbers of the variables that it is, + 1; now, and before it was changed */
+    uint32_t var[2];
     union {
         double number; /* SCALAR */
         int64_t integer;
@@ -216,9 +248,10 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
                        unsigned rank, int64_t offset, ir_ref node);
 
 rt_epoch *rt_epoch_open(bz_context *c, bool tracing); /* becomes c->epoch; NULL: no memory */
-void rt_epoch_close(
-    bz_context *c,
-    rt_epoch *e); /* storages with a value forget how it came about; the others keep e alive */
+/* Storages with a value forget how it came about; the others keep e alive. `why`: for gradients that would lead back there. */
+void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why);
+void rt_epoch_end(bz_context *c,
+                  const char *why);             /* closes the one that records, if there is one */
 void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more */
 void rt_epoch_free(rt_epoch *e);
 rt_epoch *
@@ -231,6 +264,28 @@ ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, b
                    const rt_arg *a);
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
+
+/* ---- lineage.c */
+/* The value of s stands as `node` in the open epoch and comes from before it. false: no memory. */
+bool rt_lineage_source(bz_context *c, rt_storage *s, ir_ref node);
+/* s gets another value now: `node` of the open epoch was the old one, 0 = it is not there. */
+void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node);
+/* e ends: what its storages were computed from is written down. Never fails: without memory they may come from anything. */
+void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why);
+/* How a loss depends on its variables through what is not recorded. c->marks has for each node: the loss depends on it, on a way
+ * that leads through no wrt; it is a wrt. */
+enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4 };
+typedef enum rt_loss { RT_KNOWN, RT_FORGOTTEN, RT_CHANGED } rt_loss;
+typedef struct rt_asked { /* a variable of a gradient */
+    rt_storage *s;
+    ir_ref node;           /* what to differentiate with respect to */
+    const rt_tensor *view; /* the gradient is to be seen through it; NULL: as it is */
+    bool seen;             /* the loss was computed from it */
+} rt_asked;
+/* The first variable of n whose gradient would not be complete, *which; *why the recording ended. */
+rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
+                       const char **why);
+void rt_past_unref(rt_past *p); /* NULL is fine */
 
 /* ---- host.c */
 /* Can a tensor have this dtype and shape? false: BZ_EDTYPE or BZ_ESHAPE in the context, which names `op`. */
@@ -377,6 +432,7 @@ struct bz_context {
     bz_arena names;
     rt_plans plans;
     ir_graph *scratch; /* what an evaluation runs when the epoch's graph has values already */
+    rt_lineage lineage;
     BZ_VEC(uint8_t) marks;
     BZ_VEC(uint32_t) stamps; /* eval.c: marks of nodes, with the number of the evaluation */
     uint32_t evaluation;

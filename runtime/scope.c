@@ -40,8 +40,7 @@ bz_status bz_scope_begin(bz_context *c) {
 static void end_epoch(bz_context *c) {
     rt_epoch *e = c->epoch;
     if (!e || e->tracing || e->depth <= c->scopes.n - 1) return;
-    c->epoch = NULL;
-    rt_epoch_close(c, e);
+    rt_epoch_end(c, "the end of the scope in which recording began");
 }
 
 bz_status bz_scope_end(bz_context *c) {

@@ -134,7 +134,8 @@ rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
     }
     rt_storage *s = c->slab.storages;
     c->slab.storages = s->next;
-    *s = (rt_storage){.dtype = (uint8_t)t, .base = base};
+    *s = (rt_storage){.dtype = (uint8_t)t, .base = base, .first = ++c->lineage.births};
+    s->birth = s->first;
     return s;
 }
 
@@ -187,6 +188,10 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     rt_storage_leave(c, s);
     rt_storage_set(c, s, NULL);
     if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.owner.home);
+    rt_past_unref(s->past);
+    s->past = NULL;
+    s->first = UINT64_MAX;
+    s->birth = 0;
     s->next = c->slab.storages;
     c->slab.storages = s;
 }

@@ -6,9 +6,11 @@
 
 /* out[i] = d loss / d wrt[i], of wrt[i]'s shape; zeros where loss does not depend on it. loss: 0-d, floating. Gradients are tensors
  * like others: their gradient can be taken. wrt are variables by identity: an equal tensor is another variable, and to a view counts
- * what was made from that view. Call it before bz_eval(loss), which forgets how loss came about (reading a value with bz_item or
- * bz_print does not). Errors: BZ_EGRAD (an op without a rule; a wrt changed in place after loss was computed from it, or a
- * bz_scalar; loss already evaluated), BZ_ESHAPE, BZ_EDTYPE. On an error all of out are poisoned. */
+ * what was made from that view (nothing: its storage's gradient, seen through it). A gradient is complete or BZ_EGRAD
+ * (docs/memory.md): call it before bz_eval or whatever else ends the recording (reading a value with bz_item or bz_print does not).
+ * Errors: BZ_EGRAD (an op without a rule; a wrt changed in place or donated after loss was computed from it; loss, or a value
+ * through which it depends on a wrt, from before the recording; a bz_scalar), BZ_ESHAPE, BZ_EDTYPE. On an error all of out are
+ * poisoned. */
 BZ_API bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                             const char *site);
 #define bz_grad(...) bz_grad_at(__VA_ARGS__, BZ_SITE)

@@ -274,6 +274,11 @@ static bool zero_rule(const ir_graph *g, ir_ref r, unsigned k) {
     return ir_op_is_elementwise(op) && !strcmp(ir_ops[op].grad[k], "0");
 }
 
+bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k) {
+    ir_ref x = ir_operand(g, r, k);
+    return (floats(g, x) || ir_at(g, x)->flags & IR_IS_TUPLE) && !zero_rule(g, r, k);
+}
+
 static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = true;
     for (ir_ref r = 1; r < b->count; r++)

@@ -109,6 +109,9 @@ bool pass_dump_knows(const char *letters); /* Does each letter stand for somethi
 bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
                     ir_ref *out);
 
+/* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
+bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
+
 /* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
 ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
 /* ---- expand.c: what lowering does not take as one op becomes several: argmax and argmin, reductions of unusual axes ... */

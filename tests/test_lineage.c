@@ -1,0 +1,246 @@
+/* test_lineage.c - a gradient is complete or BZ_EGRAD: each story is told in every mode, with and without a debugging print, and
+ * with every way in which a recording ends; the status and the gradient may depend on the way alone, never on mode or print. */
+#include "tests/support/rt_support.h"
+
+#include <stdio.h>
+
+enum { STAYS, EVAL, SEED, FLUSH, SCOPE, WAYS };
+static const char *const way_names[] = {"recording goes on", "bz_eval", "bz_seed", "bz_flush",
+                                        "end of scope"};
+typedef struct world {
+    bz_context *c;
+    int way;
+    bool print;
+    bz_tensor *x, *y, *unit; /* 1 2; 3 4; 1 */
+} world;
+
+typedef struct asked {
+    bz_tensor *loss, *wrt[2];
+} asked;
+
+static bz_tensor *total(bz_tensor *x) {
+    return bz_sum(x, NULL, 0, false);
+}
+
+/* The recording ends here, as the world wants it. `h` lives on, and was looked at. */
+static void end(const world *w, bz_tensor *h) {
+    float v[2];
+    bz_tensor *other = bz_neg(w->unit);
+    if (w->print && h) cr_assert_eq(bz_to_host(h, v, sizeof v), BZ_OK, "%s", bz_message(w->c));
+    if (w->way == EVAL) bz_eval(&other, 1);
+    if (w->way == SEED) bz_seed(w->c, 3);
+    if (w->way == FLUSH) bz_flush(w->unit);
+    if (h) bz_keep(h);
+    if (w->way == SCOPE) bz_scope_end(w->c), bz_scope_begin(w->c);
+}
+
+/* ---- stories */
+
+static asked intermediate(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    end(w, h);
+    return (asked){total(bz_square(h)), {w->x}};
+}
+static asked two_recordings_ago(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    end(w, h);
+    bz_tensor *k = bz_add(h, w->y);
+    end(w, k);
+    return (asked){total(bz_square(k)), {w->x}};
+}
+static asked variable_of_the_recording(const world *w) {
+    bz_tensor *v = bz_keep(bz_exp(w->x)), *h = bz_mul(v, w->y);
+    end(w, h);
+    return (asked){total(bz_mul(h, v)), {v}};
+}
+static asked part_of_it(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    end(w, h);
+    return (asked){total(bz_mul(h, w->x)), {w->x}};
+}
+static asked the_loss(const world *w) {
+    bz_tensor *loss = total(bz_square(w->x));
+    bz_keep(loss);
+    end(w, NULL);
+    return (asked){loss, {w->x}};
+}
+static asked changed_once(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    bz_add_(w->x, w->unit);
+    end(w, h);
+    return (asked){total(h), {w->x}};
+}
+static asked changed_twice(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    bz_add_(w->x, w->unit);
+    bz_mul_(w->x, w->y);
+    end(w, h);
+    return (asked){total(bz_square(h)), {w->x}};
+}
+static asked changed_afterwards(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    end(w, h);
+    bz_add_(w->x, w->unit);
+    bz_add_(w->x, w->unit);
+    end(w, w->x);
+    return (asked){total(bz_square(h)), {w->x}};
+}
+static asked changed_through_a_view(const world *w) {
+    bz_tensor *h = bz_square(w->x);
+    end(w, h);
+    bz_fill_(bz_select(w->x, 0, 1), 5);
+    return (asked){total(h), {w->x}};
+}
+/* a is updated by what b was, and b too; the next loss needs a alone. */
+static asked updates(const world *w) {
+    bz_tensor *loss = total(bz_mul(w->x, bz_square(w->y))), *v[2] = {w->x, w->y}, *g[2];
+    cr_assert_eq(bz_grad(loss, v, 2, g), BZ_OK, "%s", bz_message(w->c));
+    bz_sub_(w->x, g[0]);
+    bz_sub_(w->y, g[1]);
+    end(w, w->x);
+    return (asked){total(bz_square(w->x)), {w->x, w->y}};
+}
+static asked data_of_the_same_recording(const world *w) {
+    bz_tensor *mean = bz_mean(w->y, NULL, 0, false), *h = bz_sub(w->y, mean);
+    end(w, h);
+    return (asked){total(bz_mul(h, w->x)), {w->x}};
+}
+static asked no_way_for_gradients(const world *w) {
+    bz_tensor *h = bz_mul(bz_sign(w->x), bz_cast(bz_cast(w->x, BZ_I32), BZ_F32));
+    end(w, h);
+    return (asked){total(bz_mul(h, w->x)), {w->x}};
+}
+static asked made_anew(const world *w) {
+    bz_tensor *p = bz_keep(bz_sub(w->x, w->unit));
+    end(w, p);
+    return (asked){total(bz_square(p)), {p}};
+}
+static asked view_of_before(const world *w) {
+    bz_tensor *h = bz_square(bz_select(w->x, 0, 1));
+    end(w, NULL);
+    bz_tensor *k = bz_square(bz_select(w->x, 0, 1));
+    (void)h;
+    return (asked){total(k), {w->x}};
+}
+static asked late_view(const world *w) {
+    bz_tensor *loss = total(bz_mul(w->x, bz_square(w->x)));
+    return (asked){loss,
+                   {bz_flip(w->x, BZ_AXES(0)), bz_slice(w->x, (int64_t[]){BZ_OPEN},
+                                                        (int64_t[]){BZ_OPEN}, (int64_t[]){-1}, 1)}};
+}
+static asked view_of_another_part(const world *w) {
+    bz_tensor *a = bz_select(w->x, 0, 0), *b = bz_select(w->x, 0, 1);
+    return (asked){bz_square(a), {a, b}};
+}
+
+/* The gradients where there is one: `stays` while the recording goes on, `ended` else; NULL: BZ_EGRAD. */
+static const struct story {
+    const char *name;
+    asked (*tell)(const world *w);
+    const float *stays, *ended;
+} stories[] = {
+#define G(...)                                                                                     \
+    (const float[4]) {                                                                             \
+        __VA_ARGS__                                                                                \
+    }
+    {"through an intermediate", intermediate, G(4, 32), NULL},
+    {"two recordings ago", two_recordings_ago, G(16, 64), NULL},
+    {"a variable made in the recording", variable_of_the_recording, G(16.30969f, 59.11245f), NULL},
+    {"a part of the ways", part_of_it, G(3, 12), NULL},
+    {"the loss", the_loss, G(2, 4), NULL},
+    {"changed once", changed_once, NULL, NULL},
+    {"changed twice", changed_twice, NULL, NULL},
+    {"changed afterwards", changed_afterwards, NULL, NULL},
+    {"changed through a view", changed_through_a_view, NULL, NULL},
+    {"updates of two, loss of one", updates, G(-16, -28, 0, 0), G(-16, -28, 0, 0)},
+    {"data", data_of_the_same_recording, G(-0.5f, 0.5f), G(-0.5f, 0.5f)},
+    {"integers and signs", no_way_for_gradients, G(1, 2), G(1, 2)},
+    {"a parameter made anew", made_anew, G(0, 2), G(0, 2)},
+    {"the other part of a storage", view_of_before, G(0, 4), G(0, 4)},
+    {"a view made after the loss", late_view, G(0, 0, 12, 3), G(0, 0, 12, 3)},
+    {"views of different parts", view_of_another_part, G(2, 0), G(2, 0)},
+};
+
+static void tell(const struct story *s, bz_mode mode, int way, bool print) {
+    world w = {.way = way, .print = print};
+    cr_assert_eq(bz_open(&(bz_options){.mode = mode}, &w.c), BZ_OK);
+    w.x = bz_from_data(w.c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
+    w.y = bz_from_data(w.c, BZ_F32, ((float[]){3, 4}), BZ_SHAPE(2));
+    w.unit = bz_from_data(w.c, BZ_F32, ((float[]){1}), NULL, 0);
+    bz_scope_begin(w.c);
+    asked a = s->tell(&w);
+    const float *want = way == STAYS ? s->stays : s->ended;
+    bz_tensor *g[2];
+    int n = a.wrt[1] ? 2 : 1;
+    bz_status status = bz_grad(a.loss, a.wrt, n, g);
+    char what[120];
+    snprintf(what, sizeof what, "%s, mode %d, %s%s", s->name, (int)mode, way_names[way],
+             print ? ", printed" : "");
+    cr_expect_eq(status, want ? BZ_OK : BZ_EGRAD, "%s: status %d %s", what, (int)status,
+                 bz_message(w.c));
+    float got[4] = {0};
+    for (int i = 0, at = 0; i < n && !status && want; at += (int)bz_numel(g[i++])) {
+        bz_status read = bz_to_host(g[i], got + at, (size_t)bz_numel(g[i]) * sizeof *got);
+        cr_assert_eq(read, BZ_OK, "%s: %s", what, bz_message(w.c));
+    }
+    for (int i = 0; i < 4 && !status && want; i++)
+        cr_expect_float_eq(got[i], want[i], 1e-4, "%s: [%d] is %g, not %g", what, i, (double)got[i],
+                           (double)want[i]);
+    bz_close(w.c);
+}
+
+Test(lineage, stories) {
+    for (size_t s = 0; s < sizeof stories / sizeof *stories; s++)
+        for (int mode = BZ_LAZY; mode <= BZ_EAGER; mode++)
+            for (int way = 0; way < WAYS; way++)
+                for (int print = 0; print < 2; print++)
+                    tell(&stories[s], (bz_mode)mode, way, print);
+}
+
+/* A recording that braze cuts because it is too long: the value that lost its history says so. */
+Test(lineage, a_recording_that_was_cut) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3}), BZ_SHAPE(3)), *g;
+    bz_tensor *a = bz_square(x), *n = bz_zeros(c, NULL, 0, BZ_F32),
+              *one = bz_ones(c, NULL, 0, BZ_F32);
+    for (int i = 0; i < (1 << 18) + 2; i++) {
+        bz_tensor *next = bz_add(n, one);
+        bz_release(n);
+        n = next;
+        if (i % 1000 == 0) bz_item(n);
+    }
+    bz_eval(&a, 0);
+    bz_item(n);
+    EXPECT(a, 1, 4, 9);
+    cr_expect_eq(bz_grad(total(bz_mul(a, x)), &x, 1, &g), BZ_EGRAD);
+    cr_expect(strstr(bz_message(c), "2^18"), "%s", bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_grad(total(bz_square(x)), &x, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 2, 4, 6);
+    bz_close(c);
+}
+
+/* Pasts name what lives: a thousand steps with a momentum, an average and a print do not grow. */
+Test(lineage, a_training_loop_goes_on) {
+    for (int mode = BZ_LAZY; mode <= BZ_EAGER; mode++) {
+        bz_context *c;
+        cr_assert_eq(bz_open(&(bz_options){.device = BZ_REF, .mode = (bz_mode)mode}, &c), BZ_OK);
+        bz_tensor *p = bz_full(c, BZ_SHAPE(2), 1, BZ_F32), *m = bz_zeros(c, BZ_SHAPE(2), BZ_F32),
+                  *data = bz_exp(bz_full(c, BZ_SHAPE(2), 0, BZ_F32)),
+                  *hidden = bz_zeros(c, BZ_SHAPE(2), BZ_F32), *g;
+        for (int i = 0; i < 300; i++) {
+            bz_scope_begin(c);
+            bz_tensor *h = bz_tanh(bz_add(bz_mul(p, data), hidden)); /* over the border of steps */
+            bz_tensor *loss = total(bz_square(h));
+            if (i % 3 == 0) bz_item(loss);
+            cr_assert_eq(bz_grad(loss, &p, 1, &g), BZ_OK, "step %d: %s", i, bz_message(c));
+            bz_copy_(m, bz_add(bz_mul(m, bz_scalar(c, 0.5)), g));
+            bz_copy_(hidden, h);
+            bz_sub_(p, bz_mul(m, bz_scalar(c, 0.01)));
+            if (i % 2) bz_eval(((bz_tensor *[]){p, m}), 2);
+            bz_scope_end(c);
+        }
+        cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
+        bz_close(c);
+    }
+}
