@@ -95,7 +95,8 @@ bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char
                                          : bad_rank(&v, IR_EXPAND, rank);
     for (int i = 0; node && i < rank; i++) {
         int own = i - (rank - (int)v.l->rank);
-        v.strides[i] = own < 0 || (v.l->shape[own] == 1 && shape[i] != 1) ? 0 : v.l->strides[own];
+        bool wider = own < 0 || (v.l->shape[own] == 1 && shape[i] != 1 && shape[i] != -1);
+        v.strides[i] = wider ? 0 : v.l->strides[own];
     }
     return end(&v, x, node);
 }
@@ -236,7 +237,10 @@ bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
             return rt_end(&r,
                           ir_error(r.g, BZ_ESHAPE, IR_CONCAT, "shapes to stack differ: %s and %s",
                                    ir_shape_text(r.g, r.x[0]), ir_shape_text(r.g, r.x[i])));
-    int rank = ir_at(r.g, r.x[0])->rank, at = a < 0 ? a + rank + 1 : a;
+    int at = ir_axis_from_front(a, ir_at(r.g, r.x[0])->rank + 1u);
+    if (at < 0)
+        return rt_end(&r, ir_error(r.g, BZ_EAXIS, IR_CONCAT, "axis %d to stack %s along", a,
+                                   ir_shape_text(r.g, r.x[0])));
     for (int i = 0; i < n; i++) r.x[i] = ir_unsqueeze(r.g, r.x[i], at);
     return rt_end(&r, ir_concat(r.g, r.x, (unsigned)n, at));
 }

@@ -51,7 +51,7 @@ typedef struct tree {
 
 static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth) {
     tree t, a, b;
-    unsigned k = depth == 0 ? draw(m, 2) : 2 + draw(m, 7);
+    unsigned k = depth == 0 ? draw(m, 2) : 2 + draw(m, depth <= 2 ? 8 : 7);
     int64_t c = 1 + draw(m, 9);
     if (k == 0 || k == 1) {
         unsigned s = draw(m, SYMS);
@@ -64,11 +64,11 @@ static tree random_tree(maker *m, int64_t at[POINTS][SYMS], unsigned depth) {
     b = random_tree(m, at, depth - 1);
     ir_ex ce = ir_ex_const(&m->x, c);
     static ir_ex (*const make[])(ir_exprs *, ir_ex, ir_ex) = {
-        ir_ex_add, ir_ex_sub, ir_ex_min, ir_ex_max, ir_ex_mul, ir_ex_div, ir_ex_mod};
-    t.e = make[k - 2](&m->x, a.e, k >= 6 ? ce : b.e);
+        ir_ex_add, ir_ex_sub, ir_ex_min, ir_ex_max, ir_ex_mul, ir_ex_div, ir_ex_mod, ir_ex_mul};
+    t.e = make[k - 2](&m->x, a.e, k >= 6 && k < 9 ? ce : b.e);
     for (unsigned i = 0; i < POINTS; i++) {
         int64_t x = a.v[i], y = b.v[i], q = floor_div(x, c);
-        int64_t all[] = {x + y, x - y, x < y ? x : y, x > y ? x : y, x * c, q, x - c * q};
+        int64_t all[] = {x + y, x - y, x < y ? x : y, x > y ? x : y, x * c, q, x - c * q, x * y};
         t.v[i] = all[k - 2];
     }
     return t;
@@ -139,6 +139,40 @@ Test(expr, linear_and_subst_keep_the_value) {
         }
         ir_exprs_free(&m.x);
     }
+}
+
+/* One number for one polynomial, however it is written; what two have in common is divided out. */
+Test(expr, products_multiply_out_and_divide) {
+    maker m = {.state = 1};
+    cr_assert(ir_exprs_init(&m.x));
+    ir_exprs *x = &m.x;
+    for (unsigned i = 0; i < SYMS; i++) m.sym[i] = ir_ex_sym(x, NULL, 1, 9);
+    ir_ex a = m.sym[0], b = m.sym[1], c = m.sym[2], four = ir_ex_const(x, 4);
+    ir_ex ab = ir_ex_mul(x, a, b), abc = ir_ex_mul(x, ab, c);
+    cr_expect_eq(ir_ex_mul(x, a, ir_ex_mul(x, b, four)), ir_ex_mul(x, four, ir_ex_mul(x, b, a)));
+    cr_expect_eq(ir_ex_mul(x, c, ir_ex_mul(x, b, a)), abc);
+    ir_ex a1 = ir_ex_addc(x, a, 1), bc = ir_ex_add(x, b, c);
+    ir_ex sum = ir_ex_add(x, ir_ex_add(x, ir_ex_mul(x, a, b), ir_ex_mul(x, a, c)), bc);
+    cr_expect_eq(ir_ex_mul(x, a1, bc), sum);
+    cr_expect_eq(ir_ex_div(x, abc, ab), c);
+    cr_expect_eq(ir_ex_div(x, ir_ex_mul(x, abc, four), ir_ex_mul(x, c, four)), ab);
+    cr_expect_eq(ir_ex_div(x, ir_ex_add(x, abc, a), a), ir_ex_addc(x, ir_ex_mul(x, b, c), 1));
+    cr_expect_eq(ir_ex_mod(x, abc, b), ir_ex_const(x, 0));
+    const ir_ex tops[] = {abc, ir_ex_mulc(x, abc, 6), ir_ex_addc(x, ab, 1), sum, a, four},
+                bottoms[] = {a, ab, ir_ex_mulc(x, a, 4), ir_ex_mulc(x, bc, 2), abc};
+    for (unsigned i = 0; i < BZ_LEN(tops); i++) {
+        for (unsigned k = 0; k < BZ_LEN(bottoms); k++) {
+            ir_ex q = ir_ex_div(x, tops[i], bottoms[k]), r = ir_ex_mod(x, tops[i], bottoms[k]);
+            for (unsigned p = 0; p < 200; p++) {
+                for (unsigned s = 0; s < SYMS; s++) m.value[s] = 1 + draw(&m, 9);
+                int64_t top = value_of(&m, tops[i]), bottom = value_of(&m, bottoms[k]);
+                cr_assert_eq(value_of(&m, q), top / bottom);
+                cr_assert_eq(value_of(&m, r), top % bottom);
+            }
+        }
+    }
+    cr_expect(!x->failed);
+    ir_exprs_free(x);
 }
 
 /* What a reshape there and back needs. */

@@ -1,6 +1,7 @@
 /* move.h - the same elements at other places. Views share x's memory: in-place ops on one are seen by all.
  *
- * Axes count from the end when negative. Errors: BZ_EAXIS (out of range or repeated), BZ_ESHAPE. */
+ * Axes count from the end when negative; 0-d tensors have the axes 0 and -1, as in PyTorch. Errors: BZ_EAXIS (out of range or
+ * repeated), BZ_ESHAPE. */
 #ifndef BRAZE_MOVE_H
 #define BRAZE_MOVE_H
 
@@ -13,7 +14,7 @@ BZ_API bz_tensor *bz_reshape_at(bz_tensor *x, const int64_t *shape, int rank, co
 /* Axis i of the result is axis perm[i] of x. */
 BZ_API bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site);
 BZ_API bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site);
-/* Axes of size 1 repeated; new axes in front (NumPy's broadcast_to). */
+/* Axes of size 1 repeated; new axes in front (NumPy's broadcast_to). -1 keeps the size of an axis that is there. */
 BZ_API bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site);
 /* Python's x[start:stop:step] for the first n axes; step any number but 0 (NULL: 1); BZ_OPEN = left out. The other axes stay whole. */
 BZ_API bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop,

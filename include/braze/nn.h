@@ -1,6 +1,6 @@
 /* nn.h - folds over axes, products, layers, losses, optimizer steps.
  *
- * axes: n of them, negative counts from the end, no repeats; n = 0: all axes. keepdim leaves them with size 1. Halves are computed
+ * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim leaves them with size 1. Halves are computed
  * in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
 #ifndef BRAZE_NN_H
 #define BRAZE_NN_H
@@ -69,8 +69,8 @@ BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, co
 #define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- losses, 0-d */
-/* Mean of -log softmax(logits) at the targets: integer classes [..] for logits [.., C], or probabilities [.., C]. NaN if a class is
- * outside 0 .. C-1. */
+/* Mean of -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer classes
+ * [N, ..] for logits [N, C, ..], or probabilities [N, C, ..]. NaN if a class is outside 0 .. C-1. */
 BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
 /* Mean of (x - y)^2. */
 BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);

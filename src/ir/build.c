@@ -38,9 +38,14 @@ bool ir_check_rank(ir_graph *g, ir_op op, unsigned rank) {
     return false;
 }
 
+int ir_axis_from_front(int axis, unsigned rank) {
+    int n = rank ? (int)rank : 1;
+    return axis < -n || axis >= n ? -1 : axis < 0 ? axis + n : axis;
+}
+
 int ir_front_axis(ir_graph *g, ir_op op, ir_ref x, int axis, unsigned rank) {
-    int a = axis < 0 ? axis + (int)rank : axis;
-    if (a >= 0 && a < (int)rank) return a;
+    int a = ir_axis_from_front(axis, rank);
+    if (a >= 0) return a;
     ir_error(g, BZ_EAXIS, op, "axis %d is out of range for %s", axis, ir_shape_text(g, x));
     return -1;
 }
@@ -79,10 +84,11 @@ bool ir_const_value(const ir_graph *g, ir_ref r, ir_bits *v) {
 
 ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int axis) {
     if (!ir_check_rank(g, IR_IOTA, rank) || !ir_check_size(g, IR_IOTA, dims, rank)) return 0;
-    int64_t a = axis < 0 ? axis + (int)rank : axis;
-    if (a < 0 || a >= (int)rank)
+    int64_t a = ir_axis_from_front(axis, rank);
+    if (a < 0)
         return ir_error(g, BZ_EAXIS, IR_IOTA, "axis %d is out of range for %u dimensions", axis,
                         rank);
+    if (rank == 0) return ir_const_i(g, t, 0);
     return ir_append(g, IR_IOTA, t, dims, rank, NULL, 0, &a, 1);
 }
 
@@ -108,11 +114,10 @@ static int sorted_axes(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *ax
     unsigned rank = ir_at(g, x)->rank, count = 0;
     uint64_t set = 0;
     for (unsigned i = 0; i < n; i++) {
-        int a = axes[i] < 0 ? axes[i] + (int)rank : axes[i];
-        if (a < 0 || a >= (int)rank || set >> a & 1)
+        int a = ir_axis_from_front(axes[i], rank);
+        if (a < 0 || set >> a & 1)
             return ir_error(g, BZ_EAXIS, IR_REDUCE, "%s: axis %d is %s for %s", reduce_names[kind],
-                            axes[i], a < 0 || a >= (int)rank ? "out of range" : "given twice",
-                            ir_shape_text(g, x)),
+                            axes[i], a < 0 ? "out of range" : "given twice", ir_shape_text(g, x)),
                    -1;
         set |= UINT64_C(1) << a;
     }
@@ -257,7 +262,12 @@ ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index, int axis) {
     if (!x || !index) return 0;
     unsigned xr = ir_at(g, x)->rank, ir = ir_at(g, index)->rank, rank = 0;
     int a = ir_front_axis(g, IR_GATHER, x, axis, xr);
-    if (a < 0 || !ir_check_rank(g, IR_GATHER, xr - 1 + ir)) return 0;
+    if (a < 0) return 0;
+    if (xr == 0) { /* one element to take from */
+        x = ir_reshape(g, x, (int64_t[]){1}, 1);
+        xr = 1;
+    }
+    if (!ir_check_rank(g, IR_GATHER, xr - 1 + ir)) return 0;
     if (!ir_is_int(ir_dtype(g, index)))
         return ir_error(g, BZ_EDTYPE, IR_GATHER, "indices must be integers, got %s",
                         ir_shape_text(g, index));
@@ -275,6 +285,10 @@ ir_ref ir_sort(ir_graph *g, ir_ref x, int axis, bool descending, ir_ref *indices
     unsigned rank = ir_at(g, x)->rank;
     int a = ir_front_axis(g, IR_SORT, x, axis, rank);
     if (a < 0) return 0;
+    if (rank == 0) { /* one element: sorted as it stands */
+        if (indices) *indices = ir_const_i(g, BZ_I64, 0);
+        return x;
+    }
     ir_dim dims[IR_MAX_RANK];
     memcpy(dims, dims_of(g, x), rank * sizeof *dims);
     ir_ref t =

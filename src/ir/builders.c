@@ -198,6 +198,20 @@ static ir_ref call_reshape_to(ir_graph *g, tx_args *a) {
     return ir_reshape(g, X(0), shape, n);
 }
 
+static ir_ref call_expand_to(ir_graph *g, tx_args *a) {
+    uint32_t n = 0, own = ir_at(g, X(0))->rank;
+    const tx_val *t = given(a, "shape"), *v = t ? tx_list(t, &n) : NULL;
+    ir_dim *dims = tx_alloc(a->p, (n + 1) * sizeof *dims);
+    for (uint32_t i = 0; dims && i < n; i++) {
+        bool keep = v[i].kind == TX_V_INT && v[i].u.i == -1 && i + own >= n;
+        if (keep)
+            dims[i] = ir_dims(g, ir_at(g, X(0)))[i + own - n];
+        else if (!tx_dim(a->p, &v[i], &dims[i]))
+            return 0;
+    }
+    return dims ? ir_expand_dims_like(g, X(0), dims, n) : 0;
+}
+
 /* The attribute has an entry for each axis of operand 0. */
 static bool an_entry_each(tx_args *a, const char *name) {
     unsigned rank = ir_at(a->g, X(0))->rank, n = arg_num(a, name);

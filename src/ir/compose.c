@@ -20,12 +20,12 @@ ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, 
 }
 
 bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out) {
-    int rank = ir_at(g, x)->rank + (int)more;
-    if (axis < -rank || axis >= rank) {
+    int a = ir_axis_from_front(axis, ir_at(g, x)->rank + more);
+    if (a < 0) {
         ir_error_as(g, BZ_EAXIS, name, "axis %d is out of range for %s", axis, ir_shape_text(g, x));
         return false;
     }
-    *out = (unsigned)(axis < 0 ? axis + rank : axis);
+    *out = (unsigned)a;
     return true;
 }
 
@@ -65,7 +65,7 @@ ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t) {
         if (!set[a]) continue;
         along[n] = ir_dims(g, ir_at(g, x))[a];
         known =
-            known && ir_dim_value(g, along[n++], &v) && !__builtin_mul_overflow(count, v, &count);
+            ir_dim_value(g, along[n++], &v) && !__builtin_mul_overflow(count, v, &count) && known;
     }
     if (known) return ir_is_float(t) ? ir_const_f(g, t, (double)count) : ir_const_i(g, t, count);
     ir_ref ones =
@@ -223,7 +223,7 @@ ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis) {
     unsigned at, n = 0;
     ir_dim dims[IR_MAX_RANK];
     if (!ir_axis_of(g, "squeeze", x, axis, 0, &at)) return 0;
-    if (!is_one(g, ir_dims(g, ir_at(g, x))[at])) return x;
+    if (ir_at(g, x)->rank == 0 || !is_one(g, ir_dims(g, ir_at(g, x))[at])) return x;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
         if (a != at) dims[n++] = ir_dims(g, ir_at(g, x))[a];
     }
@@ -238,10 +238,10 @@ ir_ref ir_unsqueeze(ir_graph *g, ir_ref x, int axis) {
 ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to) {
     unsigned lo, hi, n = 0;
     ir_dim dims[IR_MAX_RANK], all = ir_dim_const(g, 1);
-    if (x && ir_at(g, x)->rank == 0) /* as PyTorch: a 0-d value becomes [1] */
-        return ir_reshape(g, x, (int64_t[]){1}, 1);
     if (!ir_axis_of(g, "flatten", x, from, 0, &lo) || !ir_axis_of(g, "flatten", x, to, 0, &hi))
         return 0;
+    if (ir_at(g, x)->rank == 0) /* as PyTorch: a 0-d value becomes [1] */
+        return ir_reshape(g, x, (int64_t[]){1}, 1);
     if (lo > hi)
         return ir_error_as(g, BZ_EAXIS, "flatten", "axis %d comes after axis %d", from, to);
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_TERMS = 64 };
+enum { MAX_TERMS = 64, MAX_FACTORS = 64 /* more stay as they are written */ };
 
 typedef struct form {
     unsigned n;
@@ -247,18 +247,21 @@ ir_ex ir_ex_mulc(ir_exprs *x, ir_ex a, int64_t c) {
     return ir_ex_mul(x, a, ir_ex_const(x, c));
 }
 
-ir_ex ir_ex_mul(ir_exprs *x, ir_ex a, ir_ex b) {
-    if (!a || !b) return 0;
-    int64_t c;
-    if (ir_ex_is_const(x, a, &c)) {
-        ir_ex t = a;
-        a = b;
-        b = t;
+/* ---- products: of sums, multiplied out, so that equal sizes are one number however they came about */
+
+/* A term as its factors, last one first: their number, or 0 when there are more than `room`. */
+static unsigned factors_of(const ir_exprs *x, ir_ex term, ir_ex *out, unsigned room) {
+    unsigned n = 0;
+    for (; n < room; term = ir_ex_at(x, term)->a) {
+        const ir_ex_node *t = ir_ex_at(x, term);
+        bool more = t->kind == EX_MUL && ir_ex_at(x, t->b)->kind != EX_CONST;
+        out[n++] = more ? t->b : term;
+        if (!more) return n;
     }
-    if (ir_ex_is_const(x, b, &c)) {
-        form f = {0};
-        return form_of(x, a, c, &f) ? form_done(x, &f) : failed(x);
-    }
+    return 0;
+}
+
+static ir_ex product_node(ir_exprs *x, ir_ex a, ir_ex b) {
     const ir_ex_node *p = ir_ex_at(x, a), *q = ir_ex_at(x, b);
     int64_t v[4] = {sat_mul(p->lo, q->lo), sat_mul(p->lo, q->hi), sat_mul(p->hi, q->lo),
                     sat_mul(p->hi, q->hi)};
@@ -267,9 +270,45 @@ ir_ex ir_ex_mul(ir_exprs *x, ir_ex a, ir_ex b) {
         lo = v[i] < lo ? v[i] : lo;
         hi = v[i] > hi ? v[i] : hi;
     }
-    return intern(
-        x,
-        (ir_ex_node){.kind = EX_MUL, .a = a < b ? a : b, .b = a < b ? b : a, .lo = lo, .hi = hi});
+    return intern(x, (ir_ex_node){.kind = EX_MUL, .a = a, .b = b, .lo = lo, .hi = hi});
+}
+
+/* s * t as one term: (f0 * f1) * f2 ... with the factors of both in ascending order. */
+static ir_ex term_mul(ir_exprs *x, ir_ex s, ir_ex t) {
+    ir_ex f[MAX_FACTORS], g[MAX_FACTORS], all = 0;
+    unsigned n = factors_of(x, s, f, MAX_FACTORS), m = factors_of(x, t, g, MAX_FACTORS);
+    if (!n || !m || n + m > MAX_FACTORS) return product_node(x, s < t ? s : t, s < t ? t : s);
+    while ((n || m) && !x->failed) {
+        ir_ex next = !m || (n && f[n - 1] <= g[m - 1]) ? f[--n] : g[--m];
+        all = all ? product_node(x, all, next) : next;
+    }
+    return x->failed ? 0 : all;
+}
+
+/* f += s * scale * e */
+static bool form_add_product(ir_exprs *x, form *f, ir_ex s, int64_t scale, const form *e) {
+    int64_t v;
+    for (unsigned i = 0; i < e->n; i++) {
+        ir_ex t = term_mul(x, s, e->term[i]);
+        if (!t || __builtin_mul_overflow(scale, e->coef[i], &v) || !form_add(f, t, v)) return false;
+    }
+    return !__builtin_mul_overflow(scale, e->c, &v) && form_add(f, s, v);
+}
+
+ir_ex ir_ex_mul(ir_exprs *x, ir_ex a, ir_ex b) {
+    form f = {0}, g = {0}, all = {0};
+    int64_t c;
+    if (!a || !b) return 0;
+    if (ir_ex_is_const(x, a, &c)) return form_of(x, b, c, &f) ? form_done(x, &f) : failed(x);
+    if (ir_ex_is_const(x, b, &c)) return form_of(x, a, c, &f) ? form_done(x, &f) : failed(x);
+    if (!form_of(x, a, 1, &f) || !form_of(x, b, 1, &g)) return failed(x);
+    if ((f.n + 1) * (g.n + 1) > MAX_TERMS) return product_node(x, a < b ? a : b, a < b ? b : a);
+    for (unsigned i = 0; i < f.n; i++)
+        if (!form_add_product(x, &all, f.term[i], f.coef[i], &g)) return failed(x);
+    for (unsigned i = 0; i < g.n; i++)
+        if (__builtin_mul_overflow(f.c, g.coef[i], &c) || !form_add(&all, g.term[i], c))
+            return failed(x);
+    return __builtin_mul_overflow(f.c, g.c, &all.c) ? failed(x) : form_done(x, &all);
 }
 
 /* ---- floordiv and mod */
@@ -338,17 +377,54 @@ static ir_ex div_rest(ir_exprs *x, form *rest, int64_t c) {
     return opaque(x, EX_DIV, form_done(x, rest), c);
 }
 
+/* term / by, where `by` is a product of some of its factors; 0 where it is not. *one: nothing is left. */
+static ir_ex without_factors(ir_exprs *x, ir_ex term, ir_ex by, bool *one) {
+    ir_ex f[MAX_FACTORS], g[MAX_FACTORS], left = 0;
+    unsigned n = factors_of(x, term, f, MAX_FACTORS), m = factors_of(x, by, g, MAX_FACTORS);
+    if (!m) return 0;
+    while (n) {
+        n--;
+        if (m && f[n] == g[m - 1])
+            m--;
+        else
+            left = left ? product_node(x, left, f[n]) : f[n];
+    }
+    *one = !left && !m;
+    return m ? 0 : left;
+}
+
+/* a = *rest * *by and b = c * *by for a term *by: what both have in common, divided out. */
+static bool common_term(ir_exprs *x, ir_ex a, ir_ex b, ir_ex *rest, ir_ex *by, int64_t *c) {
+    form f = {0}, g = {0}, q = {0};
+    if (!form_of(x, b, 1, &g) || g.n != 1 || g.c || g.coef[0] <= 0) return false;
+    if (!form_of(x, a, 1, &f) || f.n == 0 || f.c) return false;
+    for (unsigned i = 0; i < f.n; i++) {
+        bool one = false;
+        ir_ex t = without_factors(x, f.term[i], g.term[0], &one);
+        if (one)
+            q.c = f.coef[i];
+        else if (!t || !form_add(&q, t, f.coef[i]))
+            return false;
+    }
+    *by = g.term[0];
+    *c = g.coef[0];
+    return (*rest = form_done(x, &q)) != 0;
+}
+
 static ir_ex div_any(ir_exprs *x, ir_ex a, ir_ex b) {
     int64_t c;
+    ir_ex rest_of, by;
     if (!ir_ex_is_const(x, b, &c)) {
-        const ir_ex_node *n = ir_ex_at(x, a);
-        bool pos = n->lo >= 0;
+        ir_ex_node n = *ir_ex_at(x, a);
+        bool pos = n.lo >= 0;
+        if (common_term(x, a, b, &rest_of, &by, &c))
+            return ir_ex_div(x, rest_of, ir_ex_const(x, c));
         return a == b ? ir_ex_const(x, 1)
                       : intern(x, (ir_ex_node){.kind = EX_DIV,
                                                .a = a,
                                                .b = b,
-                                               .lo = pos ? 0 : n->lo,
-                                               .hi = pos ? n->hi : IR_EX_MAX});
+                                               .lo = pos ? 0 : n.lo,
+                                               .hi = pos ? n.hi : IR_EX_MAX});
     }
     if (c <= 0) return failed(x);
     form q, r;
@@ -359,13 +435,17 @@ static ir_ex div_any(ir_exprs *x, ir_ex a, ir_ex b) {
 
 static ir_ex mod_any(ir_exprs *x, ir_ex a, ir_ex b) {
     int64_t c, d;
-    if (!ir_ex_is_const(x, b, &c))
+    ir_ex rest_of, by;
+    if (!ir_ex_is_const(x, b, &c)) {
+        if (common_term(x, a, b, &rest_of, &by, &c))
+            return ir_ex_mul(x, ir_ex_mod(x, rest_of, ir_ex_const(x, c)), by);
         return a == b ? ir_ex_const(x, 0)
                       : intern(x, (ir_ex_node){.kind = EX_MOD,
                                                .a = a,
                                                .b = b,
                                                .lo = 0,
                                                .hi = clip(ir_ex_at(x, b)->hi)});
+    }
     if (c <= 0) return failed(x);
     form q, r;
     if (!split(x, a, c, &q, &r)) return failed(x);

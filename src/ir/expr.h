@@ -1,7 +1,8 @@
 /* expr.h - integer expressions over symbols, interned: dimensions of tensors, and index maps of kernels.
  *
- * Every expression is a number in one table, so equal expressions are the same number. Sums are kept as sorted linear forms, and
- * floordiv and mod by constants are simplified with the ranges of their operands, so that a reshape there and back is the identity:
+ * Every expression is a number in one table, so equal expressions are the same number. Sums are kept as sorted linear forms,
+ * products of sums are multiplied out (n*(m*4) is n*m*4), and floordiv and mod are simplified with the ranges of their operands, so
+ * that a reshape there and back is the identity:
  *
  *     (i / 4) * 4 + i % 4  ==  i          (i * 8 + j) / 8  ==  i   for 0 <= j < 8
  *

@@ -143,8 +143,9 @@ ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t);
 bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
                         int donated); /* name NULL: "outN" */
 
-/* ---- build.c: structural constructors: infer, check, fold, append. Axes count from the end when negative. Shapes given as
- * int64_t are constants; the _dims forms take expressions. */
+/* ---- build.c: structural constructors: infer, check, fold, append. Axes count from the end when negative; a 0-d operand has the
+ * axes 0 and -1, as if it were [1]. Shapes given as int64_t are constants; the _dims forms take expressions. */
+int ir_axis_from_front(int axis, unsigned rank); /* 0 .. rank-1; -1 when there is no such axis */
 ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims,
                      unsigned rank);                  /* one value everywhere */
 ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v); /* 0-d */
@@ -260,8 +261,8 @@ ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis);
 ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim);
 ir_ref ir_cross_entropy(
     ir_graph *g, ir_ref logits,
-    ir_ref
-        target); /* logits [.., C]; target: integer classes [..] or probabilities [.., C]; mean */
+    ir_ref target); /* logits [N, C, ..] or [C]; target: classes [N, ..] or [], or probabilities;
+                       mean */
 ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y);
 ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form);
 ir_ref ir_silu(ir_graph *g, ir_ref x);

@@ -119,11 +119,12 @@ ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *want, unsigned r
     for (unsigned i = 0; i < rank; i++) {
         mid[i] = i < rank - own ? one : dims_of(g, x)[i - (rank - own)];
         if (mid[i] != dims[i] && mid[i] != one) {
-            int64_t v = 0;
-            ir_dim_value(g, dims[i], &v);
-            return ir_error(g, BZ_ESHAPE, IR_EXPAND,
-                            "%s does not broadcast to size %" PRId64 " at axis %u",
-                            ir_shape_text(g, x), v, i);
+            bz_text t = {0};
+            ir_ex_print(&t, &g->m->ex, dims[i]);
+            ir_error(g, BZ_ESHAPE, IR_EXPAND, "%s does not broadcast to size %s at axis %u",
+                     ir_shape_text(g, x), bz_text_c(&t), i);
+            bz_text_free(&t);
+            return 0;
         }
     }
     if (!ir_check_size(g, IR_EXPAND, dims, rank)) return 0;
@@ -263,6 +264,10 @@ ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t 
 
 ir_ref ir_concat(ir_graph *g, const ir_ref *given, unsigned n, int axis) {
     if (n == 0) return ir_error(g, BZ_EARG, IR_CONCAT, "nothing to concatenate");
+    if (given[0] && ir_at(g, given[0])->rank == 0)
+        return ir_error(g, BZ_ESHAPE, IR_CONCAT,
+                        "0-d tensors have no axis to follow one another along"
+                        "; reshape them to [1], or stack them");
     ir_ref *x = bz_arena_copy(&g->arena, given, n * sizeof *x);
     if (!x) return ir_error(g, BZ_ENOMEM, IR_CONCAT, "out of memory");
     bz_dtype t = BZ_BOOL;

@@ -151,9 +151,11 @@ static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     if (kind == IR_SUM || !wide) return wide;
     if (kind == IR_PROD) return grad_prod(g, x, wide, axes, n);
     ir_ref best = expand_like(g, ir_reshape_dims(g, r, dims, rank), x); /* max, min: ties share */
-    ir_ref hit = ir_cast(g, ir_build2(g, IR_EQ, x, best), ir_dtype(g, x));
+    bz_dtype t = ir_compute_dtype(ir_dtype(g, x)); /* a half cannot hold their number */
+    ir_ref hit = ir_cast(g, ir_build2(g, IR_EQ, x, best), t);
     ir_ref ties = ir_reduce(g, IR_SUM, hit, axes, n, true);
-    return ir_build2(g, IR_DIV, ir_build2(g, IR_MUL, wide, hit), ties);
+    ir_ref share = ir_build2(g, IR_MUL, ir_cast(g, wide, t), hit);
+    return ir_cast(g, ir_build2(g, IR_DIV, share, ties), ir_dtype(g, x));
 }
 
 /* ---- products: d x = d . y over y's free axes, put back in x's order */

@@ -255,15 +255,16 @@ static ir_ref activation(maker *m, ir_ref x) {
 
 static ir_ref loss(maker *m, ir_ref x) {
     int64_t shape[IR_MAX_RANK];
-    unsigned rank = rank_of(m, x);
+    unsigned rank = rank_of(m, x), axis = rank > 1;
     if (!floating(m, x)) return x;
     ir_static_shape(m->g, x, shape);
     switch (draw(m, 3)) {
     case 0: return ir_mse_loss(m->g, x, twin(m, x));
-    case 1: return ir_cross_entropy(m->g, x, ir_softmax(m->g, twin(m, x), -1));
+    case 1: return ir_cross_entropy(m->g, x, ir_softmax(m->g, twin(m, x), (int)axis));
     default: break;
     }
-    ir_ref c = ir_const_i(m->g, BZ_I64, shape[rank - 1]);
+    ir_ref c = ir_const_i(m->g, BZ_I64, shape[axis]);
+    for (unsigned a = axis; a + 1 < rank; a++) shape[a] = shape[a + 1];
     ir_ref t = random_input(m, BZ_I64, shape, rank - 1);
     return ir_cross_entropy(m->g, x, ir_build2(m->g, IR_IMOD, t, c));
 }

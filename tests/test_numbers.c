@@ -1,0 +1,370 @@
+/* test_numbers.c - numbers, dtypes, axes and counts at their edges: small programs of the text form against the values and dtypes
+ * that a PyTorch user expects, computed by the reference interpreter. */
+#include "src/ir/text.h"
+#include "src/passes/pass.h"
+#include "tests/support/irtest.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- programs as text: what they give, or their error */
+
+static void print_array(bz_text *t, const ir_value_array *a) {
+    bz_text_str(t, ir_dtypes[a->dtype].name);
+    for (unsigned i = 0; i < a->rank; i++)
+        bz_textf(t, "%s%lld%s", i ? "," : "[", (long long)a->shape[i], i + 1 == a->rank ? "]" : "");
+    for (int64_t i = 0; i < irt_numel(a); i++) {
+        const char *at = (const char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype);
+        bz_text_str(t, " ");
+        tx_print_bits(t, a->dtype, ir_load_bits(a->dtype, at));
+    }
+}
+
+/* Outputs of the first graph, "f32[2] 1.0 2.0; i64 3"; every float input is 0, 1, 2 ... */
+static void print_outputs(bz_text *t, const ir_module *m) {
+    ir_value_array out[8];
+    const ir_graph *g = m->graphs.p[0];
+    cr_assert(g->outputs.n <= BZ_LEN(out) && !g->inputs.n);
+    irt_run_module(m, NULL, out);
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        bz_text_str(t, i ? "; " : "");
+        print_array(t, &out[i]);
+    }
+    irt_free(out, g->outputs.n);
+}
+
+typedef struct given {
+    const char *lines, *want;
+} given;
+
+static void check(const given *rows, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        char program[1000];
+        bz_error e = {0};
+        bz_text t = {0};
+        snprintf(program, sizeof program, "graph main() {\n%s\n}", rows[i].lines);
+        ir_module *m = ir_parse(program, strlen(program), NULL, &e);
+        if (m)
+            print_outputs(&t, m);
+        else
+            bz_text_str(&t, e.text);
+        cr_expect_str_eq(bz_text_c(&t), rows[i].want, "%s", rows[i].lines);
+        bz_text_free(&t);
+        ir_module_free(m);
+    }
+}
+
+#define FULL(name, t, shape, v) "%" name " = full {shape=[" shape "], value=" v ", dtype=" t "}\n"
+
+/* ---- axes */
+
+/* A 0-d operand has the axes 0 and -1 wherever there is an axis. */
+static const char *const axis_calls[][2] = {
+    {"sum %x {axes=[A]}", "f32 3.0"},
+    {"sum %x {axes=[A], keepdim}", "f32 3.0"},
+    {"prod %x {axes=[A]}", "f32 3.0"},
+    {"max %x {axes=[A]}", "f32 3.0"},
+    {"min %x {axes=[A]}", "f32 3.0"},
+    {"any %x {axes=[A]}", "bool true"},
+    {"all %x {axes=[A]}", "bool true"},
+    {"argmax %x {axes=[A]}", "i64 0"},
+    {"argmin %x {axes=[A], keepdim}", "i64 0"},
+    {"mean %x {axes=[A]}", "f32 3.0"},
+    {"var %x {axes=[A], correction=0}", "f32 0.0"},
+    {"logsumexp %x {axes=[A]}", "f32 3.0"},
+    {"logsumexp %x {axes=[A], keepdim}", "f32 3.0"},
+    {"softmax %x {axis=A}", "f32 1.0"},
+    {"log_softmax %x {axis=A}", "f32 0.0"},
+    {"transpose %x {a=A, b=A}", "f32 3.0"},
+    {"transpose %x {a=A, b=0}", "f32 3.0"},
+    {"flip %x {axes=[A]}", "f32 3.0"},
+    {"squeeze %x {axis=A}", "f32 3.0"},
+    {"unsqueeze %x {axis=A}", "f32[1] 3.0"},
+    {"flatten %x {from=A, to=A}", "f32[1] 3.0"},
+    {"sort %x {axis=A}", "f32 3.0"},
+    {"gather %x, %i {axis=A}", "f32[2] 3.0 3.0"},
+    {"iota {shape=[], axis=A}", "i64 0"},
+};
+
+/* The call with its letters A replaced. */
+static void with_axis(char *out, size_t room, const char *call, const char *axis) {
+    size_t n = 0;
+    for (; *call && n + 4 < room; call++)
+        n += (size_t)snprintf(out + n, room - n, *call == 'A' ? "%s" : "%.1s",
+                              *call == 'A' ? axis : call);
+}
+
+Test(numbers, operands_without_axes_have_axis_0) {
+    static const char *const axes[] = {"0", "-1", "1", "-2"};
+    for (unsigned i = 0; i < BZ_LEN(axis_calls); i++) {
+        for (unsigned k = 0; k < BZ_LEN(axes); k++) {
+            char call[100], text[400];
+            bz_error e = {0};
+            bz_text t = {0};
+            with_axis(call, sizeof call, axis_calls[i][0], axes[k]);
+            snprintf(text, sizeof text, "graph main() {\n%s%%r = %s\nreturn %%r }",
+                     FULL("x", "f32", "", "3") FULL("i", "i64", "2", "0"), call);
+            ir_module *m = ir_parse(text, strlen(text), NULL, &e);
+            if (k < 2) {
+                cr_assert(m, "%s: %s", call, e.text);
+                print_outputs(&t, m);
+                cr_expect_str_eq(bz_text_c(&t), axis_calls[i][1], "%s", call);
+            } else {
+                cr_expect(!m && e.status == BZ_EAXIS && strstr(e.text, "out of range"), "%s: %s",
+                          call, e.text);
+            }
+            bz_text_free(&t);
+            ir_module_free(m);
+        }
+    }
+}
+
+Test(numbers, axes_that_are_not_there) {
+    static const given rows[] = {
+        {FULL("x", "f32", "", "3") "%r = sum %x {axes=[0, -1]}\nreturn %r",
+         "[reduce] sum: axis -1 is given twice for f32[]"},
+        {FULL("x", "f32", "", "3") "%r = concat %x, %x\nreturn %r",
+         "[concat] 0-d tensors have no axis to follow one another along; reshape them to [1], or "
+         "stack them"},
+        {FULL("x", "f32", "5,1", "1") "%r = expand %x {shape=[2,-1,3]}\n%s = sum %r {axes=[1]}\n"
+                                      "return %s",
+         "f32[2,3] 5.0 5.0 5.0 5.0 5.0 5.0"},
+        {FULL("x", "f32", "5,1", "1") "%r = expand %x {shape=[-1,5,3]}\nreturn %r",
+         "[expand] dimension 0 is negative (-1)"},
+        {FULL("x", "f32", "5", "1") "%r = expand %x {shape=[4]}\nreturn %r",
+         "[expand] f32[5] does not broadcast to size 4 at axis 0"},
+    };
+    check(rows, BZ_LEN(rows));
+}
+
+/* ---- losses: classes lie along axis 1 */
+
+Test(numbers, classes_are_axis_1) {
+    static const given rows[] = {
+        {FULL("x", "f32", "1,2,1", "0") FULL("t", "f32", "1,2,1", "0.5") "%r = cross_entropy %x, "
+                                                                         "%t\nreturn %r",
+         "f32 0.6931472"},
+        {FULL("x", "f32", "2,3,4", "0") FULL("t", "i64", "2,4", "2") "%r = cross_entropy %x, %t\n"
+                                                                     "return %r",
+         "f32 1.0986123"},
+        {FULL("x", "f64", "4", "0") FULL("t", "i64", "", "3") "%r = cross_entropy %x, %t\n"
+                                                              "return %r",
+         "f64 1.3862943611198906"},
+        {FULL("x", "f32", "2,3,4", "0") FULL("t", "i64", "2,3", "2") "%r = cross_entropy %x, %t\n"
+                                                                     "return %r",
+         "[cross_entropy] target i64[2,3] does not fit the logits f32[2,3,4], whose axis 1 is the "
+         "classes"},
+        {FULL("x", "f32", "2,0,4", "0") FULL("t", "i64", "2,4", "2") "%r = cross_entropy %x, %t\n"
+                                                                     "return %r",
+         "[cross_entropy] the logits f32[2,0,4] have no class"},
+    };
+    check(rows, BZ_LEN(rows));
+}
+
+/* Of [N, C, d] and of the same rows as [N d, C]: one loss, with classes and with probabilities. */
+Test(numbers, classes_of_many_axes_are_rows) {
+    static const char head[] = "%i = iota {shape=[2,3,4], axis=1, dtype=f64}\n"
+                               "%j = iota {shape=[2,3,4], axis=2, dtype=f64}\n"
+                               "%ij = mul %i, %j\n%x = sin %ij\n%p = softmax %x {axis=1}\n"
+                               "%t = iota {shape=[2,4], axis=0}\n"
+                               "%xt = transpose %x {a=1, b=2}\n%xr = reshape %xt {shape=[8,3]}\n"
+                               "%pt = transpose %p {a=1, b=2}\n%pr = reshape %pt {shape=[8,3]}\n"
+                               "%tr = reshape %t {shape=[8]}\n";
+    char text[1200];
+    snprintf(text, sizeof text,
+             "graph main() {\n%s%%a = cross_entropy %%x, %%t\n%%b = cross_entropy %%xr, %%tr\n"
+             "%%c = cross_entropy %%x, %%p\n%%d = cross_entropy %%xr, %%pr\n"
+             "return %%a, %%b, %%c, %%d }",
+             head);
+    int64_t n;
+    double v[4];
+    for (unsigned k = 0; k < 4; k++) {
+        double *p = irt_run(text, NULL, k, &n);
+        v[k] = p[0];
+        bz_mem_free(p);
+    }
+    cr_expect_float_eq(v[0], v[1], 1e-15);
+    cr_expect_float_eq(v[2], v[3], 1e-15);
+    cr_expect_neq(v[0], v[2]);
+}
+
+/* ---- gradients where two are equal */
+
+typedef struct tie {
+    const char *lines;
+    double want[3];
+} tie;
+
+/* Gradients of %r, a function of the 0-d f64 inputs x, y, z. */
+static void check_tie(const tie *t, double x, double y, double z) {
+    char text[300];
+    snprintf(text, sizeof text, "graph main(x: f64, y: f64, z: f64) { %s\nreturn %%r }", t->lines);
+    ir_module *m = irt_parse(text);
+    ir_graph *g = m->graphs.p[0];
+    ir_ref wrt[3], grad[3];
+    ir_value_array in[3], out[3];
+    double at[3] = {x, y, z};
+    for (unsigned i = 0; i < 3; i++) {
+        wrt[i] = g->inputs.p[i].node;
+        in[i] = irt_array(BZ_F64, 0, NULL);
+        irt_set(&in[i], 0, at[i]);
+    }
+    cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, wrt, 3, grad), BZ_OK, "%s", g->err.text);
+    g->outputs.n = 0;
+    for (unsigned i = 0; i < 3; i++) ir_output_add(g, NULL, grad[i], -1);
+    irt_run_module(m, in, out);
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(irt_get(&out[i], 0), t->want[i], "%s at %g %g %g: gradient %u is %g, not %g",
+                     t->lines, x, y, z, i, irt_get(&out[i], 0), t->want[i]);
+    irt_free(in, 3);
+    irt_free(out, 3);
+    ir_module_free(m);
+}
+
+/* clamp and minimum(maximum(x, y), z) are one function with one gradient, ties included. */
+Test(numbers, two_that_tie_have_half_the_gradient_each) {
+    static const struct {
+        double x, y, z, want[3];
+    } at[] = {
+        {1, 1, 5, {0.5, 0.5, 0}},
+        {5, 1, 5, {0.5, 0, 0.5}},
+        {3, 1, 5, {1, 0, 0}},
+        {0, 1, 5, {0, 1, 0}},
+        {6, 1, 5, {0, 0, 1}},
+        {1, 1, 1, {0.25, 0.25, 0.5}},
+        {2, 5, 1, {0, 0, 1}},
+        {1, 5, 5, {0, 0.5, 0.5}},
+        {-0.0, 0, 1, {0.5, 0.5, 0}},
+        {0, 5, 1, {0, 0, 1}},
+        {__builtin_nan(""), 1, 5, {0, 0, 0}},
+    };
+    for (unsigned i = 0; i < BZ_LEN(at); i++) {
+        tie clamp = {"%r = clamp %x, %y, %z", {0}},
+            pair = {"%m = maximum %x, %y\n%r = minimum %m, %z", {0}};
+        memcpy(clamp.want, at[i].want, sizeof clamp.want);
+        memcpy(pair.want, at[i].want, sizeof pair.want);
+        check_tie(&clamp, at[i].x, at[i].y, at[i].z);
+        check_tie(&pair, at[i].x, at[i].y, at[i].z);
+    }
+    check_tie(&(tie){"%r = clamp %x, 1, 5", {0.5, 0, 0}}, 1, 0, 0);
+    check_tie(&(tie){"%r = clamp %x, 1, 5", {0.5, 0, 0}}, 5, 0, 0);
+}
+
+/* 131,072 elements tie: more than an f16 can count. */
+Test(numbers, ties_are_counted_in_a_dtype_that_holds_their_number) {
+    ir_module *m = irt_parse("graph main(x: f16[131072], s: f16) { %r = max %x\nreturn %r }");
+    ir_graph *g = m->graphs.p[0];
+    ir_ref x = g->inputs.p[0].node, seed = g->inputs.p[1].node, grad;
+    ir_value_array in[2] = {irt_array(BZ_F16, 1, (int64_t[]){131072}), irt_array(BZ_F16, 0, NULL)},
+                   out;
+    irt_set(&in[1], 0, 32768);
+    cr_assert_eq(pass_grad(g, g->outputs.p[0].node, seed, &x, 1, &grad), BZ_OK, "%s", g->err.text);
+    g->outputs.n = 0;
+    ir_output_add(g, NULL, grad, -1);
+    irt_run_module(m, in, &out);
+    cr_expect(irt_get(&out, 0) == 0.25 && irt_get(&out, 131071) == 0.25, "%g", irt_get(&out, 0));
+    irt_free(in, 2);
+    irt_free(&out, 1);
+    ir_module_free(m);
+}
+
+/* ---- symbols */
+
+/* A program over x, y: f32[n,m,4] with n = 5, m = 3, both 0, 1, 2 ... mod 7. */
+static ir_value_array symbolic(const char *lines) {
+    char text[600];
+    ir_value_array in[2], out;
+    for (unsigned i = 0; i < 2; i++) {
+        in[i] = irt_array(BZ_F32, 3, (int64_t[]){5, 3, 4});
+        for (int64_t k = 0; k < 60; k++) irt_set(&in[i], k, i ? 1 : (double)(k % 7));
+    }
+    snprintf(text, sizeof text,
+             "graph main(n: sym(1, 64), m: sym(1, 64), x: f32[n,m,4], y: f32[n,m,4]) {\n%s\n"
+             "return %%r }",
+             lines);
+    ir_module *m = irt_parse(text);
+    irt_run_module(m, in, &out);
+    ir_module_free(m);
+    irt_free(in, 2);
+    return out;
+}
+
+/* The same lines where all sizes are numbers. */
+static ir_value_array constant(const char *lines) {
+    char text[900];
+    ir_value_array out;
+    snprintf(text, sizeof text,
+             "graph main() {\n%%k = iota {shape=[60], axis=0}\n%%k7 = remainder %%k, 7\n"
+             "%%kf = cast %%k7 {dtype=f32}\n%%x = reshape %%kf {shape=[5,3,4]}\n"
+             "%%y = ones {shape=[5,3,4]}\n%s\nreturn %%r }",
+             lines);
+    ir_module *m = irt_parse(text);
+    irt_run_module(m, NULL, &out);
+    ir_module_free(m);
+    return out;
+}
+
+Test(numbers, symbolic_axes_count_as_numbers_do) {
+    static const char *const lines[] = {
+        "%r = mean %x",
+        "%r = mean %x {axes=[0]}",
+        "%r = mean %x {axes=[0,2]}",
+        "%r = mean %x {axes=[1,2], keepdim}",
+        "%r = var %x",
+        "%r = var %x {axes=[0,1], correction=0}",
+        "%r = mse_loss %x, %y",
+        "%r = layer_norm %x {ndims=3}",
+        "%r = layer_norm %x {ndims=2}",
+        "%r = rms_norm %x",
+        "%r = cross_entropy %x, %y",
+        "%t = argmax %x {axes=[1]}\n%r = cross_entropy %x, %t",
+        "%r = softmax %x {axis=0}",
+        "%r = logsumexp %x",
+        "%r = flatten %x",
+        "%r = flatten %x {from=1}",
+        "%r = flatten %x {to=1}",
+        "%r = reshape %x {shape=[-1]}",
+        "%r = reshape %x {shape=[-1, 2]}",
+        "%f = flatten %x {from=1}\n%r = flatten %f",
+    };
+    for (unsigned i = 0; i < BZ_LEN(lines); i++) {
+        bz_text got = {0}, want = {0};
+        ir_value_array a = symbolic(lines[i]), b = constant(lines[i]);
+        print_array(&got, &a);
+        print_array(&want, &b);
+        cr_expect_str_eq(bz_text_c(&got), bz_text_c(&want), "%s", lines[i]);
+        bz_text_free(&got);
+        bz_text_free(&want);
+        irt_free(&a, 1);
+        irt_free(&b, 1);
+    }
+}
+
+/* Sizes are equal however their products came about. */
+Test(numbers, symbolic_shapes_multiply_out) {
+    static const struct {
+        const char *lines, *shape;
+    } rows[] = {
+        {"%r = flatten %x {from=1}", "f32[n,m*4]"},
+        {"%r = flatten %x", "f32[n*m*4]"},
+        {"%r = reshape %x {shape=[m, n*4]}", "f32[m,n*4]"},
+        {"%r = reshape %x {shape=[4*(m*n)]}", "f32[n*m*4]"},
+        {"%r = reshape %x {shape=[-1, 4]}", "f32[n*m,4]"},
+        {"%f = flatten %x\n%r = reshape %f {shape=[n, m, 4]}", "f32[n,m,4]"},
+        {"%c = concat %x, %x {axis=1}\n%r = reshape %c {shape=[n*m*2, 4]}", "f32[n*m*2,4]"},
+        {"%p = pad %x {lo=[0,0,0], hi=[0,1,0]}\n%r = reshape %p {shape=[n*m+n, 4]}",
+         "f32[n+n*m,4]"},
+    };
+    for (unsigned i = 0; i < BZ_LEN(rows); i++) {
+        char text[400];
+        snprintf(text, sizeof text,
+                 "graph main(n: sym(1, 64), m: sym(1, 64), x: f32[n,m,4]) {\n%s\nreturn %%r }",
+                 rows[i].lines);
+        ir_module *m = irt_parse(text);
+        ir_graph *g = m->graphs.p[0];
+        const char *got = ir_shape_text(g, g->outputs.p[0].node);
+        cr_expect_str_eq(got, rows[i].shape, "%s\n gives %s", rows[i].lines, got);
+        ir_module_free(m);
+    }
+}
