@@ -288,8 +288,12 @@ static bool add_launch(maker *k, const pass_launch *l) {
 
 /* ---- sites: what an error slot's element means */
 
-static bool is_index_check(const lp_kernel *k, lp_val v) {
-    return k->inst.p[v].op == LP_ERROR && k->inst.p[lp_args(k, &k->inst.p[v])[1]].op == LP_CONST;
+/* The extent that an instruction reports as the element of an error; -1: it reports nothing. */
+static int64_t reported(const lp_kernel *k, lp_val v) {
+    const lp_inst *i = &k->inst.p[v];
+    if (i->op != LP_ERROR) return -1;
+    const lp_inst *element = &k->inst.p[lp_args(k, i)[1]];
+    return element->op == LP_EXTENT ? element->imm : -1;
 }
 
 static void put_message(maker *k, size_t site, int64_t element) {
@@ -302,16 +306,23 @@ static void put_message(maker *k, size_t site, int64_t element) {
     ex_link(k->m, site + offsetof(bz_rt_site, message), NULL, at);
 }
 
-static uint32_t put_sites(maker *k, size_t *at) {
-    BZ_VEC(bz_rt_site) sites = {0};
-    for (uint32_t i = 0; i < k->plan->code->k.n; i++) {
-        const lp_kernel *code = k->plan->code->k.p[i];
-        for (lp_val v = 1; v < code->inst.n; v++) {
-            if (!is_index_check(code, v)) continue;
-            bz_rt_site s = {.element = code->inst.p[lp_args(code, &code->inst.p[v])[1]].imm};
-            if (!bz_vec_push(&sites, s)) k->m->failed = true;
-        }
+typedef BZ_VEC(bz_rt_site) site_list;
+
+static void add_sites(maker *k, const pass_segment *s, site_list *sites) {
+    const lp_kernel *code = kernel_of(k, s);
+    for (lp_val v = 1; v < code->inst.n; v++) {
+        int64_t extent = reported(code, v);
+        if (extent < 0) continue;
+        bz_rt_site site = {.element = s->extents[extent]};
+        if (!bz_vec_push(sites, site)) k->m->failed = true;
     }
+}
+
+static uint32_t put_sites(maker *k, size_t *at) {
+    site_list sites = {0};
+    for (uint32_t l = 0; l < k->plan->launches.n; l++)
+        for (uint32_t i = 0; i < k->plan->launches.p[l].nsegments; i++)
+            add_sites(k, &k->plan->launches.p[l].segments[i], &sites);
     uint32_t n = sites.n;
     *at = ex_put(k->m, sites.p, n * sizeof *sites.p);
     for (uint32_t i = 0; i < n; i++) put_message(k, *at + i * sizeof *sites.p, sites.p[i].element);

@@ -1,6 +1,6 @@
 /* kernels.c - machine code of kernels, one cache for the process.
  *
- *     key = target | compiler | text of the functions it calls | text of the kernel
+ *     key = target | compiler | what the kernel and the functions it calls do (lp_identity)
  *
  * What is missing is compiled as one module, cut in two for two threads when there is much, and without the cache's lock: contexts
  * compile side by side. Code is never given back: programs of all contexts point into it. */
@@ -24,19 +24,9 @@ static struct {
 
 /* ---- keys */
 
-static void add_functions(bz_text *t, const lp_module *m, const lp_kernel *k) {
-    for (lp_val v = 1; v < k->inst.n; v++) {
-        if (k->inst.p[v].op != LP_CALL) continue;
-        const lp_kernel *f = m->k.p[k->inst.p[v].imm];
-        add_functions(t, m, f);
-        lp_print(t, f, m);
-    }
-}
-
 static bool key_of(bz_text *t, const lp_module *m, const lp_kernel *k, cg_isa isa) {
     bz_textf(t, "%s | %s\n", cg_isa_name(isa), cg_version());
-    add_functions(t, m, k);
-    lp_print(t, k, m);
+    lp_identity(t, k, m);
     return !t->failed;
 }
 

@@ -216,6 +216,27 @@ Test(errors, index_outside_at_run_time) {
     }
 }
 
+/* Two look-ups that share their code: an error is that of the one that made it. */
+Test(errors, shared_code_knows_whose_index_it_was) {
+    bz_context *c = open_one(BZ_CPU);
+    static const float data[2][6];
+    for (int bad = 0; bad < 2; bad++) {
+        bz_tensor *y[2];
+        for (int k = 0; k < 2; k++) {
+            bz_tensor *x = bz_from_data(c, BZ_F32, data[k], BZ_SHAPE(2, 3));
+            bz_tensor *i = bz_from_data(c, BZ_I64, ((int64_t[]){0, bad == k ? 2 : 1}), BZ_SHAPE(2));
+            y[k] = bz_gather_at(x, i, 0, k ? "second.c:2" : "first.c:1");
+        }
+        cr_expect_eq(bz_eval(y, 2), BZ_EINDEX);
+        cr_expect(strstr(bz_message(c), bad ? "second.c:2" : "first.c:1"), "%s", bz_message(c));
+        bz_clear(c);
+    }
+    bz_counters n;
+    bz_get_counters(c, &n);
+    cr_expect_eq(n.kernels_built, 1, "%d kernels", (int)n.kernels_built);
+    bz_close(c);
+}
+
 Test(errors, gradients) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2)), *g;

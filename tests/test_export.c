@@ -281,25 +281,31 @@ Test(export, large_results_say_what_they_need) {
 }
 
 Test(export, an_index_out_of_range_is_a_status) {
-    ir_module *m =
-        parse("graph main(x: f32[40,30], i: i64[7]) { %1 = gather %x %i @ \"data.c:12\"\n"
-              " %2 = mul %1 %1\n return %2 }");
+    ir_module *m = parse(
+        "graph main(x: f32[40,30], i: i64[7], j: i64[7]) { %1 = gather %x %i @ \"data.c:12\"\n"
+        " %2 = mul %1 %1\n %3 = gather %x %j @ \"data.c:13\"\n %4 = mul %3 %3\n"
+        " return %2, %4 }");
     const ir_graph *g = m->graphs.p[0];
     artefact a = artefact_new(g, all_isas, 3);
-    ir_value_array in[2], out[1];
+    ir_value_array in[3], out[2];
     random_inputs(g, in, 7);
-    ((int64_t *)in[1].data)[3] = 40;
-    for (int threads = 1; threads <= 4; threads *= 2) {
-        bz_rt_set_threads(threads);
-        int status = artefact_run(&a, in, NULL, 0, out);
-        cr_expect_eq(status & 255, BZ_RT_EINDEX);
-        cr_expect_str_eq(a.error(status), "[gather] an index is out of range at data.c:12");
-        free_values(out, 1);
+    for (int which = 1; which <= 2; which++) { /* both look-ups are of one kernel */
+        int64_t *bad = (int64_t *)in[which].data + 3;
+        *bad = 40;
+        for (int threads = 1; threads <= 4; threads *= 2) {
+            bz_rt_set_threads(threads);
+            int status = artefact_run(&a, in, NULL, 0, out);
+            cr_expect_eq(status & 255, BZ_RT_EINDEX);
+            cr_expect_str_eq(a.error(status),
+                             which == 1 ? "[gather] an index is out of range at data.c:12"
+                                        : "[gather] an index is out of range at data.c:13");
+            free_values(out, 2);
+        }
+        *bad = 39;
     }
-    ((int64_t *)in[1].data)[3] = 39;
     cr_expect_eq(artefact_run(&a, in, NULL, 0, out), 0);
-    free_values(out, 1);
-    free_values(in, 2);
+    free_values(out, 2);
+    free_values(in, 3);
     artefact_free(&a);
     ir_module_free(m);
 }

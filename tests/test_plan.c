@@ -106,6 +106,42 @@ Test(plan, old_faults_stay_away) {
     cr_expect(only || files >= 5, "%u files", files);
 }
 
+/* ---- equal layers are equal code: what is not in a kernel is where its nodes stand */
+
+/* Layers with a product, rows and a look-up, each line of its own. */
+static pass_plan *layers(unsigned n, unsigned target, ir_module **m) {
+    bz_text t = {0};
+    bz_error e = {0};
+    bz_textf(&t, "graph main(x: f32[16,24], i: i64[16]");
+    for (unsigned k = 0; k < n; k++) bz_textf(&t, ", w%u: f32[24,24]", k);
+    bz_textf(&t, ") { %%h0 = neg %%x\n");
+    for (unsigned k = 0; k < n; k++)
+        bz_textf(&t,
+                 "%%d%u = matmul %%h%u %%w%u @ \"a.c:%u\"\n%%s%u = softmax %%d%u @ \"b.c:%u\"\n"
+                 "%%h%u = gather %%s%u %%i @ \"c.c:%u\"\n",
+                 k, k, k, k, k, k, k, k + 1, k, k);
+    bz_textf(&t, "return %%h%u }", n);
+    *m = irt_parse(bz_text_c(&t));
+    bz_text_free(&t);
+    pass_plan *p = pass_compile((*m)->graphs.p[0], &targets[target].t, &e);
+    cr_assert(p, "%s", e.text);
+    return p;
+}
+
+Test(plan, equal_layers_are_equal_kernels) {
+    for (unsigned t = 0; t < target_count; t++) {
+        ir_module *a, *b;
+        pass_plan *few = layers(3, t, &a), *many = layers(12, t, &b);
+        cr_expect_gt(many->launches.n, 3 * few->launches.n);
+        cr_expect_eq(many->code->k.n, few->code->k.n, "%s: 3 layers have %u kernels, 12 have %u",
+                     targets[t].name, few->code->k.n, many->code->k.n);
+        pass_plan_free(few);
+        pass_plan_free(many);
+        ir_module_free(a);
+        ir_module_free(b);
+    }
+}
+
 /* Vector loads that read ahead and vector loads in all kernels of a plan. */
 static void count_loads(const pass_plan *p, unsigned *ahead, unsigned *all) {
     *ahead = *all = 0;

@@ -6,6 +6,7 @@
 #include "src/passes/emit_parts.h"
 #include "src/ir/loops/value_emit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
@@ -17,6 +18,7 @@ void emit_free(emitter *m) {
     bz_vec_free(&m->reads);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
+    bz_vec_free(&m->extents);
 }
 
 void emit_fail(emitter *m) {
@@ -114,6 +116,23 @@ lp_val emit_index_lanes(emitter *m, ir_ex e, unsigned u) {
     const ir_ex_node n = *ir_ex_at(m->x, e);
     lp_val v[2] = {emit_index_lanes(m, n.a, u), emit_index_lanes(m, n.b, u)};
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
+}
+
+static lp_val add_extent(emitter *m, const char *name, emit_extent_of e) {
+    if (!bz_vec_push(&m->extents, e)) emit_fail(m);
+    return lp_add_extent(m->b, name);
+}
+
+lp_val emit_extent(emitter *m, const char *name, int64_t value) {
+    return add_extent(m, name, (emit_extent_of){value, 0});
+}
+
+lp_val emit_site(emitter *m, ir_ref r) {
+    char name[24];
+    for (uint32_t i = 0; i < m->extents.n; i++)
+        if (m->extents.p[i].site == r) return lp_extent(m->b, i);
+    snprintf(name, sizeof name, "at%u", m->extents.n);
+    return add_extent(m, name, (emit_extent_of){r, r});
 }
 
 void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape) {

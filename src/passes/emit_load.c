@@ -169,7 +169,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
         else if (mask)
             bad_here = lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){bad, mask}, 2);
         lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX,
-                    emit_index(m, ir_ex_const(m->x, (int64_t)r)));
+                    emit_site(m, r));
         lp_val safe = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
         lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
         if (out.uniform) {

@@ -7,7 +7,8 @@
 /* ---- emit.c */
 emit_value emit_uniform(lp_val v);
 lp_val emit_index_lanes(emitter *m, ir_ex e,
-                        unsigned u); /* the expression in every lane of bundle u */
+                        unsigned u);    /* the expression in every lane of bundle u */
+lp_val emit_site(emitter *m, ir_ref r); /* node r as a number that an error may name */
 void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape);
 /* emit_offset for those who have no emitter */
 ir_ex emit_offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx);

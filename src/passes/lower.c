@@ -138,7 +138,7 @@ bool lower_store_outputs(lower *l, fuse_level level, unsigned flags) {
 
 static uint64_t kernel_hash(const lp_kernel *k, const lp_module *m) {
     bz_text t = {0};
-    lp_print(&t, k, m);
+    lp_identity(&t, k, m);
     uint64_t h = bz_hash(k->buffers.n, bz_text_c(&t), t.n);
     bz_text_free(&t);
     return h;
@@ -250,8 +250,7 @@ static bool declare_outputs(lower *l) {
 
 static bool begin_kernel(lower *l, const fuse_group *group) {
     l->group = group;
-    l->buffers.n = l->pointers.n = l->extents.n = l->scalars.n = l->outputs.n = l->out_pointers.n =
-        0;
+    l->buffers.n = l->pointers.n = l->scalars.n = l->outputs.n = l->out_pointers.n = 0;
     l->k = lp_kernel_new("k");
     l->b = l->k ? lp_builder_new(l->k) : NULL;
     bool ok = ir_exprs_init(&l->x);
@@ -288,9 +287,20 @@ static bool emit_body(lower *l) {
     return lower_map(l);
 }
 
+/* What the kernel at hand is launched with. */
+static bool fill_segment(lower *l, pass_segment *out) {
+    bz_arena *a = &l->plan->memory;
+    int64_t *extents = bz_arena_alloc(a, l->m.extents.n * sizeof *extents);
+    for (uint32_t i = 0; extents && i < l->m.extents.n; i++) extents[i] = l->m.extents.p[i].value;
+    out->extents = extents;
+    out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
+    out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
+    return out->buffers && out->extents && out->scalars;
+}
+
 static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
     bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) &&
-              !l->k->failed && !l->x.failed;
+              !l->k->failed && !l->x.failed && fill_segment(l, out);
     ir_ref unsupported = l->m.unsupported;
     end_kernel(l);
     lp_kernel *clean = ok ? lp_clean(l->k) : NULL;
@@ -304,18 +314,11 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
                 "[%s] has no kernel on this device yet%s%s; BRAZE_DEVICE=ref interprets it",
                 ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
-    unsigned number;
     bz_text stem = {0};
     name_group(&stem, l->g, group);
-    ok = clean && add_kernel(l, clean, bz_text_c(&stem), &number);
+    ok = clean && add_kernel(l, clean, bz_text_c(&stem), &out->kernel);
     bz_text_free(&stem);
-    if (!ok) return false;
-    bz_arena *a = &l->plan->memory;
-    out->kernel = number;
-    out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
-    out->extents = bz_arena_copy(a, l->extents.p, l->extents.n * sizeof *l->extents.p);
-    out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
-    return out->buffers && out->extents && out->scalars;
+    return ok;
 }
 
 /* ---- launches and what reports say of them */
@@ -408,7 +411,6 @@ static void free_lower(lower *l) {
     bz_mem_free(l->slots);
     bz_vec_free(&l->buffers);
     bz_vec_free(&l->pointers);
-    bz_vec_free(&l->extents);
     bz_vec_free(&l->scalars);
     bz_vec_free(&l->outputs);
     bz_vec_free(&l->out_pointers);

@@ -119,6 +119,13 @@ typedef struct emit_staged {
 
 enum { EMIT_MAX_STAGED = 4 };
 
+/* A number that the kernel is handed at its launch instead of having it in its code, so that launches which differ in nothing else
+ * share that. `site`: it is that node, which the kernel names in an error; 0: another number. */
+typedef struct emit_extent_of {
+    int64_t value;
+    ir_ref site;
+} emit_extent_of;
+
 typedef struct emitter {
     const ir_graph *g;
     lp_builder *
@@ -147,7 +154,8 @@ typedef struct emitter {
     emit_staged staged[EMIT_MAX_STAGED];
     unsigned nstaged;
     BZ_VEC(emit_memo) memo;
-    unsigned recent[EMIT_CHAINS]; /* the newest memo of each chain + 1 */
+    unsigned recent[EMIT_CHAINS];   /* the newest memo of each chain + 1 */
+    BZ_VEC(emit_extent_of) extents; /* of the kernel, in order */
     BZ_VEC(ir_ex) memo_idx;
     bool
         failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
@@ -178,6 +186,8 @@ lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol count
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
 /* Row-major offset of an index in the shape of r. */
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
+/* A new extent of the kernel with this value at the launch at hand; `name` is unique in the kernel. */
+lp_val emit_extent(emitter *m, const char *name, int64_t value);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* Stores a value of node r at its index: row-major in the buffer p, along the vector symbol. */
 void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
@@ -228,7 +238,6 @@ typedef struct lower {
     fuse_space space;
     BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
     BZ_VEC(lp_val) pointers;
-    BZ_VEC(int64_t) extents;
     BZ_VEC(uint32_t) scalars;
     BZ_VEC(ir_ref) outputs; /* members that are stored, ascending */
     BZ_VEC(lp_val) out_pointers;

@@ -100,8 +100,7 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
 static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     int64_t task = TASK;
-    lp_val n = lp_add_extent(b, "n"), piece = lp_index(b, task);
-    if (!bz_vec_push(&l->extents, s->inner)) return false;
+    lp_val n = emit_extent(&l->m, "n", s->inner), piece = lp_index(b, task);
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
     lp_val tasks = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){up, piece}, 2);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);

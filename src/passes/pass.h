@@ -38,7 +38,7 @@ typedef struct pass_buffer {
 typedef struct pass_segment {
     uint32_t kernel;         /* index in plan->code */
     const uint32_t *buffers; /* plan buffers, one per kernel buffer */
-    const int64_t *extents;
+    const int64_t *extents;  /* among them the numbers of nodes of plan->graph that errors name */
     const uint32_t *scalars; /* graph inputs that are scalars, one per kernel scalar */
 } pass_segment;
 

@@ -89,20 +89,23 @@ lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t, lp_access acce
     return lp_push_buffer(b->k, name, t, access) ? lp_put(b, i, NULL, 0) : 0;
 }
 
+lp_inst lp_value_inst(unsigned op, unsigned dtype, unsigned lanes, int64_t imm) {
+    bz_assert(lanes >= 1 && lanes <= LP_MAX_LANES);
+    return (lp_inst){
+        .op = (uint16_t)op, .dtype = (uint8_t)dtype, .lanes = (uint16_t)lanes, .imm = imm};
+}
+
+lp_val lp_extent(lp_builder *b, uint32_t number) {
+    return lp_put(b, lp_value_inst(LP_EXTENT, BZ_I64, 1, number), NULL, 0);
+}
+
 lp_val lp_add_extent(lp_builder *b, const char *name) {
-    lp_inst i = {.op = LP_EXTENT, .dtype = BZ_I64, .lanes = 1, .imm = b->k->extents.n};
-    return lp_push_extent(b->k, name) ? lp_put(b, i, NULL, 0) : 0;
+    return lp_push_extent(b->k, name) ? lp_extent(b, b->k->extents.n - 1) : 0;
 }
 
 lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t) {
     lp_inst i = {.op = LP_SCALAR, .dtype = (uint8_t)t, .lanes = 1, .imm = b->k->scalars.n};
     return lp_push_scalar(b->k, name, t) ? lp_put(b, i, NULL, 0) : 0;
-}
-
-lp_inst lp_value_inst(unsigned op, unsigned dtype, unsigned lanes, int64_t imm) {
-    bz_assert(lanes >= 1 && lanes <= LP_MAX_LANES);
-    return (lp_inst){
-        .op = (uint16_t)op, .dtype = (uint8_t)dtype, .lanes = (uint16_t)lanes, .imm = imm};
 }
 
 lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits, unsigned lanes) {

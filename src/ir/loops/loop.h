@@ -183,6 +183,7 @@ void lp_give_up(
 lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t,
                      lp_access access); /* declares it, gives its BUFFER value */
 lp_val lp_add_extent(lp_builder *b, const char *name);
+lp_val lp_extent(lp_builder *b, uint32_t number); /* one that was declared */
 lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t);
 
 lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits,
@@ -234,6 +235,9 @@ void lp_print(bz_text *t, const lp_kernel *k, const lp_module *m);
 void lp_print_module(bz_text *t, const lp_module *m);
 lp_module *lp_parse(const char *text, size_t n,
                     bz_error *e); /* NULL and e with line and column on an error */
+
+/* ---- identity.c: appends bytes that are equal just for equal code: all but names and sites, the functions it calls included. */
+void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m);
 
 /* ---- verify.c: every operand defined before and visible, types as the op wants, regions closed, phases at top level. */
 bz_status lp_verify(const lp_kernel *k, const lp_module *m, bz_error *e);
