@@ -9,18 +9,17 @@ static int64_t size(void) {
 
 static bz_status chain(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                        void *user) {
-    (void)nin, (void)nout, (void)user;
+    (void)c, (void)nin, (void)nout, (void)user;
     const double block = 4.0 * (double)size();
-    bz_tensor *x = in[0],
-              *y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(x, bz_scalar(c, 1.5)), NULL);
-    y = bench_op("add", BENCH_COPIES, 2 * block, bz_add(y, bz_scalar(c, 0.25)), y);
-    y = bench_op("maximum", BENCH_COPIES, 2 * block, bz_maximum(y, bz_scalar(c, -1)), y);
+    bz_tensor *x = in[0], *y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(x, 1.5), NULL);
+    y = bench_op("add", BENCH_COPIES, 2 * block, bz_add(y, 0.25), y);
+    y = bench_op("maximum", BENCH_COPIES, 2 * block, bz_maximum(y, -1), y);
     y = bench_op("mul", BENCH_COPIES, 3 * block, bz_mul(y, x), y);
-    y = bench_op("sub", BENCH_COPIES, 2 * block, bz_sub(y, bz_scalar(c, 0.5)), y);
+    y = bench_op("sub", BENCH_COPIES, 2 * block, bz_sub(y, 0.5), y);
     y = bench_op("abs", BENCH_COPIES, 2 * block, bz_abs(y), y);
-    y = bench_op("minimum", BENCH_COPIES, 2 * block, bz_minimum(y, bz_scalar(c, 8)), y);
+    y = bench_op("minimum", BENCH_COPIES, 2 * block, bz_minimum(y, 8), y);
     y = bench_op("add", BENCH_COPIES, 3 * block, bz_add(y, x), y);
-    y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(y, bz_scalar(c, 0.125)), y);
+    y = bench_op("mul", BENCH_COPIES, 2 * block, bz_mul(y, 0.125), y);
     out[0] = bench_op("neg", BENCH_COPIES, 2 * block, bz_neg(y), y);
     return BZ_OK;
 }

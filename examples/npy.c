@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
     bz_tensor *x = bz_load_npy(c, path), *rows = bz_softmax(x, -1);
     bz_print(x);
     bz_print(rows);
-    double sum = bz_item(bz_sum(rows, NULL, 0, false));
+    double sum = bz_item(bz_sum(rows, BZ_ALL));
     bool bad = bz_context_status(c) || !(fabs(sum - 3) < 1e-5);
     if (bad) fprintf(stderr, "npy: %s\n", bz_message(c));
     bz_close(c);

@@ -6,17 +6,15 @@ int main(void) {
     bz_context *c;
     if (bz_open(&(bz_options){.seed = 7}, &c)) return 1;
     bz_tensor *x = bz_randn(c, BZ_SHAPE(256), BZ_F32), *noise = bz_randn(c, BZ_SHAPE(256), BZ_F32);
-    bz_tensor *y = bz_add(bz_mul(x, bz_scalar(c, 3)),
-                          bz_add(bz_scalar(c, 2), bz_mul(noise, bz_scalar(c, 0.1))));
-    bz_tensor *w = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0),
-              *b = bz_from_data(c, BZ_F32, &(float){0}, NULL, 0);
+    bz_tensor *y = bz_add(bz_mul(x, 3), bz_add(2, bz_mul(noise, 0.1)));
+    bz_tensor *w = bz_zeros(c, NULL, 0, BZ_F32), *b = bz_zeros(c, NULL, 0, BZ_F32);
     bz_tensor *grad[2];
     for (int step = 1; step <= 100; step++) {
         bz_scope_begin(c);
         bz_tensor *loss = bz_mse_loss(bz_add(bz_mul(x, w), b), y);
         bz_grad(loss, (bz_tensor *[]){w, b}, 2, grad);
-        bz_sub_(w, bz_mul(grad[0], bz_scalar(c, 0.1)));
-        bz_sub_(b, bz_mul(grad[1], bz_scalar(c, 0.1)));
+        bz_sub_(w, bz_mul(grad[0], 0.1));
+        bz_sub_(b, bz_mul(grad[1], 0.1));
         if (step % 25 == 0) printf("step %3d  loss %.5f\n", step, bz_item(loss));
         bz_eval((bz_tensor *[]){w, b}, 2);
         bz_scope_end(c);

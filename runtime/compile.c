@@ -282,7 +282,7 @@ static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
         if (of != c)
             return rt_fail(c, BZ_EARG, p->site, "call", "input %d belongs to another context", i);
         if (p->donate[i] >= 0 &&
-            (!rt_is_whole(x) || x->st->kind == RT_SCALAR || x->st->kind == RT_SCALAR_INT))
+            (!rt_is_whole(x) || rt_is_number(x->st)))
             return rt_fail(
                 c, BZ_EARG, p->site, "call",
                 "donated input %d is a view or a bz_scalar: only whole tensors can be donated", i);
@@ -298,7 +298,7 @@ static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const trac
     for (int i = 0; i < p->nin && !s; i++) {
         rt_tensor *x = rt_find_quietly(in[i], &c);
         if (x->st->buf) continue;
-        if (x->st->kind == RT_SCALAR || x->st->kind == RT_SCALAR_INT)
+        if (rt_is_number(x->st))
             s = rt_eval_handle(x, c);
         else
             p->pending[n++] = x->st;

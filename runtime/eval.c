@@ -295,7 +295,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
     bz_status status = rt_ready(c);
     bool dirty = false, work = false;
     for (unsigned i = 0; i < n && !status; i++) {
-        if (s[i]->buf || s[i]->kind == RT_SCALAR || s[i]->kind == RT_SCALAR_INT) continue;
+        if (s[i]->buf || rt_is_number(s[i])) continue;
         if (!rt_storage_node(c, s[i])) return c->err.status ? c->err.status : rt_no_memory(c);
         work = true;
         dirty |= s[i]->dirty;
@@ -308,10 +308,10 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
 static bz_status give_number_value(bz_context *c, rt_storage *s) {
     s->buf = rt_buffer_new(c, 8);
     if (!s->buf) return rt_no_memory(c);
-    bool whole = s->kind == RT_SCALAR_INT;
-    ir_store_bits((bz_dtype)s->dtype, s->buf->p,
-                  whole ? ir_bits_from_i64(BZ_I64, s->u.integer)
-                        : ir_bits_from_f64(BZ_F32, s->u.number));
+    bz_dtype t = (bz_dtype)s->dtype;
+    ir_store_bits(t, s->buf->p,
+                  s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
+                                       : ir_bits_from_i64(t, s->u.integer));
     return BZ_OK;
 }
 
@@ -319,7 +319,7 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
     rt_storage *s = t->st;
     bz_status status = rt_ready(c);
     if (status || s->buf) return status;
-    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return give_number_value(c, s);
+    if (rt_is_number(s)) return give_number_value(c, s);
     return rt_eval(c, &s, 1);
 }
 

@@ -47,7 +47,7 @@ static bool check_numbers(const rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         const rt_storage *s = rt_find_quietly(wrt[i], &c)->st;
-        if (s->kind != RT_SCALAR && s->kind != RT_SCALAR_INT) continue;
+        if (!rt_is_number(s)) continue;
         rt_fail(r->c, BZ_EGRAD, r->site, "grad",
                 "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data",
                 i);

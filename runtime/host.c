@@ -131,6 +131,10 @@ bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site) {
     return c ? number(c, RT_SCALAR_INT, BZ_I64, 0, v) : NULL;
 }
 
+bz_tensor *rt_scalar_bool(bz_context *c, bool v) {
+    return number(c, RT_SCALAR_BOOL, BZ_BOOL, 0, v);
+}
+
 /* ---- out */
 
 /* The handle's tensor with its value computed; NULL and the status. */

@@ -18,7 +18,7 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
 }
 
 static bool may_change(rt_rec *r, const rt_storage *s, const char *op) {
-    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT)
+    if (rt_is_number(s))
         return rt_fail(r->c, BZ_EMODE, r->site, op, "a bz_scalar cannot be changed in place"),
                false;
     if (r->c->epoch->tracing && (!s->epoch || !s->epoch->tracing))
@@ -88,12 +88,12 @@ bz_tensor *bz_div__at(bz_tensor *x, bz_tensor *y, const char *site) {
     return in_place(IR_DIV, "div_", x, y, site);
 }
 
-bz_tensor *bz_fill__at(bz_tensor *x, double v, const char *site) {
-    rt_rec r;
+bz_tensor *bz_fill__at(bz_tensor *x, bz_tensor *v, const char *site) {
     bz_context *c;
-    bool ready = rt_begin(&r, site, &x, 1, 0, BZ_NDTYPES);
-    rt_tensor *t = rt_find_quietly(x, &c);
-    if (!ready || !may_change(&r, t->st, "fill_")) return rt_end(&r, 0);
-    ir_ref value = fitted(&r, r.x[0], ir_const_f(r.g, ir_dtype(r.g, r.x[0]), v));
-    return finish(&r, x, value && write(&r, t, value, "fill_"));
+    const rt_tensor *t = rt_find_quietly(v, &c);
+    if (t && t->layout->rank)
+        return rt_fail(c, BZ_ESHAPE, site, "fill_", "wants one number, not %u axes",
+                       t->layout->rank),
+               rt_poison(c);
+    return in_place(IR_NIL, "fill_", x, v, site);
 }

@@ -236,6 +236,7 @@ static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype weak) {
     bz_dtype t = weak;
     if (s->kind == RT_SCALAR && (t == BZ_NDTYPES || !ir_is_float(t))) t = BZ_F32;
     if (s->kind == RT_SCALAR_INT && (t == BZ_NDTYPES || t == BZ_BOOL)) t = BZ_I64;
+    if (t == BZ_NDTYPES) t = BZ_BOOL;
     return rt_scalar_node(c, t,
                           s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
                                                : ir_bits_from_i64(t, s->u.integer));
@@ -245,7 +246,7 @@ ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
     rt_storage *s = t->st;
     rt_epoch *e = rt_recording(c);
     if (!e) return 0;
-    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return number_node(c, s, weak);
+    if (rt_is_number(s)) return number_node(c, s, weak);
     if (t->epoch == e->id && t->version == s->version) return t->node;
     ir_ref base = rt_storage_node(c, s);
     ir_ref before = e->g->n.n;
@@ -259,17 +260,13 @@ ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
 
 /* ---- builder calls */
 
-static bool is_number(const rt_tensor *t) {
-    return t->st->kind == RT_SCALAR || t->st->kind == RT_SCALAR_INT;
-}
-
 /* The dtype that numbers take: what the other operands that are not bool come together in. */
 static bz_dtype partner(bz_tensor *const *x, unsigned n) {
     bz_dtype t = BZ_NDTYPES;
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         rt_tensor *o = rt_find_quietly(x[i], &c);
-        if (o && !is_number(o) && o->st->dtype != BZ_BOOL)
+        if (o && !rt_is_number(o->st) && o->st->dtype != BZ_BOOL)
             t = t == BZ_NDTYPES ? (bz_dtype)o->st->dtype : ir_promote(t, (bz_dtype)o->st->dtype);
     }
     return t;
@@ -316,7 +313,7 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
             if (!x[i]) no_operand(r, x, n, i);
             return false;
         }
-        numbers |= is_number(t);
+        numbers |= rt_is_number(t->st);
     }
     if (!r->c || !room_for(r, n)) return false;
     rt_epoch *e = rt_recording(r->c);
@@ -404,7 +401,7 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
                        unsigned rank, int64_t offset, ir_ref node) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(x, &c);
-    if (!node || !t || is_number(t)) return rt_end(r, node);
+    if (!node || !t || rt_is_number(t->st)) return rt_end(r, node);
     rt_storage *s = t->st;
     const rt_layout *l = rt_layout_of(c, shape, strides, rank);
     bz_tensor *made = l ? rt_tensor_new(c, s, l, offset) : NULL;

@@ -139,7 +139,7 @@ typedef struct rt_epoch {
 } rt_epoch;
 
 /* ---- tensor.c: storages and handles */
-typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_FOREIGN } rt_kind;
+typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_SCALAR_BOOL, RT_FOREIGN } rt_kind;
 
 typedef struct rt_storage {
     uint32_t refs; /* handles, and holders like traces */
@@ -163,8 +163,8 @@ typedef struct rt_storage {
         pass; /* lineage.c: numbers of the variables that it is, + 1; now, and before it was changed */
     uint32_t var[2];
     union {
-        double number; /* SCALAR */
-        int64_t integer;
+        double number;   /* SCALAR */
+        int64_t integer; /* SCALAR_INT, SCALAR_BOOL */
         struct {
             rt_buffer *home; /* FOREIGN: the owner's memory */
             const rt_layout *layout;
@@ -214,6 +214,9 @@ void rt_storage_join(rt_storage *s, rt_epoch *e,
 void rt_storage_settle(rt_storage *s);               /* it has its value now */
 void rt_storage_leave(bz_context *c, rt_storage *s); /* forgets how its value came about */
 void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the reference */
+static inline bool rt_is_number(const rt_storage *s) {
+    return s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->kind == RT_SCALAR_BOOL;
+}
 /* Whole storage, row-major: the handle sees all of it. */
 static inline bool rt_is_whole(const rt_tensor *t) {
     return t->layout == t->st->base && t->offset == 0;
@@ -291,6 +294,9 @@ void rt_past_unref(rt_past *p); /* NULL is fine */
 /* Can a tensor have this dtype and shape? false: BZ_EDTYPE or BZ_ESHAPE in the context, which names `op`. */
 bool rt_check_shape(bz_context *c, const char *op, const char *site, bz_dtype t,
                     const int64_t *shape, int rank);
+
+/* A truth value as bz_scalar: bool where no other dtype is beside it. */
+bz_tensor *rt_scalar_bool(bz_context *c, bool v);
 
 /* ---- window.c: elements of a storage as movement ops */
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);

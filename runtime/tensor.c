@@ -231,7 +231,7 @@ const int64_t *bz_strides(bz_tensor *x) {
 bool bz_is_evaluated(bz_tensor *x) {
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
-    return t && (t->st->buf || t->st->kind == RT_SCALAR || t->st->kind == RT_SCALAR_INT);
+    return t && (t->st->buf || rt_is_number(t->st));
 }
 
 const char *bz_dtype_name(bz_dtype t) {

@@ -14,12 +14,12 @@ cat <<'EOF'
 /* ops.h - one builder per elementwise op. Made by tools/ops_header.sh from src/ir/ops.def: do not edit.
  *
  * Operands broadcast (NumPy's rule) and are promoted as PyTorch does; 0-d operands do not promote within a category (bool, integer,
- * float). Ops that need floats cast integers and bool to f32 first. The result belongs to the innermost scope; on an error
- * (BZ_ESHAPE, BZ_EDTYPE) it is poisoned. */
+ * float). Ops that need floats cast integers and bool to f32 first. Of two or three operands all but one may be numbers: bz_mul(x, 2),
+ * operand.h. The result belongs to the innermost scope; on an error (BZ_ESHAPE, BZ_EDTYPE) it is poisoned. */
 #ifndef BRAZE_OPS_H
 #define BRAZE_OPS_H
 
-#include "braze/api.h"
+#include "braze/operand.h"
 
 EOF
 echo "$table" | ${CC:-cc} -E -P -I. -x c - | grep '^ROW' | tr -d '\n' | sed 's/ROW /\n/g' | sed '1d' |
@@ -40,7 +40,10 @@ echo "$table" | ${CC:-cc} -E -P -I. -x c - | grep '^ROW' | tr -d '\n' | sed 's/R
         }
         printf "/* %s%s */\n", doc, what
         printf "BZ_API bz_tensor *bz_%s_at(%s, const char *site);\n", $1, params
-        printf "#define bz_%s(%s) bz_%s_at(%sBZ_SITE)\n", $1, args, $1, given
+        if ($2 == 1)
+            printf "#define bz_%s(%s) bz_%s_at(%sBZ_SITE)\n", $1, args, $1, given
+        else
+            printf "#define bz_%s(%s) BZ_WITH_%d_(bz_%s_at, %s)\n", $1, args, $2, $1, args
     }'
 echo
 echo '#endif'

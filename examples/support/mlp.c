@@ -32,9 +32,8 @@ void mlp_init(bz_context *c, int hidden, bz_tensor **state) {
         shape_of(k, hidden, s);
         bool weight = s[0] > 0;
         const int64_t *shape = weight ? s : s + 1;
-        state[1 + k] =
-            weight ? bz_mul(bz_randn(c, s, 2, BZ_F32), bz_scalar(c, sqrt(2.0 / (double)s[0])))
-                   : bz_zeros(c, shape, 1, BZ_F32);
+        state[1 + k] = weight ? bz_mul(bz_randn(c, s, 2, BZ_F32), sqrt(2.0 / (double)s[0]))
+                              : bz_zeros(c, shape, 1, BZ_F32);
         for (int moment = 1; moment <= 2; moment++)
             state[1 + moment * MLP_PARAMS + k] = bz_zeros(c, shape, weight ? 2 : 1, BZ_F32);
     }
@@ -48,14 +47,15 @@ static bz_tensor *logits(bz_tensor *x, bz_tensor *const *p) {
 
 bz_status mlp_step(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                    void *user) {
-    (void)nin, (void)nout, (void)user;
+    (void)c, (void)nin, (void)nout, (void)user;
     bz_tensor *const *p = in + 3, *const *m = p + MLP_PARAMS, *const *v = m + MLP_PARAMS;
-    bz_tensor *grad[MLP_PARAMS], *rate = bz_scalar(c, 1e-3);
+    const double rate = 1e-3;
+    bz_tensor *grad[MLP_PARAMS];
     bz_tensor *loss = bz_cross_entropy(logits(in[0], p), in[1]);
     bz_status s = bz_grad(loss, p, MLP_PARAMS, grad);
     if (s) return s;
     out[0] = loss;
-    out[1] = bz_add(in[2], bz_scalar(c, 1));
+    out[1] = bz_add(in[2], 1);
     for (int k = 0; k < MLP_PARAMS; k++) {
         bz_tensor *mk = m[k], *vk = v[k];
         out[2 + k] = bz_adam_step(p[k], grad[k], &mk, &vk, out[1], rate, NULL);
@@ -73,6 +73,6 @@ bz_status mlp_test(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out
                    void *user) {
     (void)c, (void)nin, (void)nout, (void)user;
     bz_tensor *found = bz_argmax(logits(in[0], in + 2), BZ_AXES(-1), false);
-    out[0] = bz_sum(bz_eq(found, in[1]), NULL, 0, false);
+    out[0] = bz_sum(bz_eq(found, in[1]), BZ_ALL);
     return BZ_OK;
 }

@@ -21,11 +21,42 @@
 #define BZ_SITE_OF_(file, line)   BZ_SITE_TEXT_(file, line)
 #define BZ_SITE_TEXT_(file, line) file ":" #line
 
-/* A list and its length, for arguments like (const int *axes, int n): bz_sum(x, BZ_AXES(0, 2), false). C only. */
-#define BZ_AXES(...)  BZ_LIST_(int, __VA_ARGS__)
-#define BZ_SHAPE(...) BZ_LIST_(int64_t, __VA_ARGS__)
-#define BZ_LIST_(T, ...)                                                                           \
-    (const T[]){__VA_ARGS__}, (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T))
+/* A list and its length, for arguments like (const int *axes, int n): bz_sum(x, BZ_AXES(0, 2), false). BZ_ALL: all axes, which
+ * vanish: bz_sum(x, BZ_ALL). */
+#define BZ_AXES(...)  BZ_ARRAY_(int, __VA_ARGS__), BZ_COUNT_(int, __VA_ARGS__)
+#define BZ_SHAPE(...) BZ_ARRAY_(int64_t, __VA_ARGS__), BZ_COUNT_(int64_t, __VA_ARGS__)
+#define BZ_ALL        NULL, 0, false
+
+/* Shape, strides and rank, for bz_from_buffer and bz_as_strided: BZ_STRIDED((2, 3), (1, 2)); as many strides as sizes, or it does not
+ * compile. BZ_DENSE(2, 3): row-major, strides NULL. */
+#define BZ_STRIDED(shape, strides)                                                                 \
+    BZ_ARRAY_(int64_t, BZ_BARE_ shape), BZ_ARRAY_(int64_t, BZ_BARE_ strides),                      \
+        BZ_SAME_COUNT_(BZ_COUNT_(int64_t, BZ_BARE_ shape), BZ_COUNT_(int64_t, BZ_BARE_ strides))
+#define BZ_DENSE(...) BZ_ARRAY_(int64_t, __VA_ARGS__), NULL, BZ_COUNT_(int64_t, __VA_ARGS__)
+#define BZ_BARE_(...) __VA_ARGS__
+#ifdef __cplusplus
+extern "C++" {
+#include <initializer_list>
+#include <type_traits>
+
+template <class... E> std::integral_constant<int, sizeof...(E)> bz_counted_(const E &...);
+template <int a, int b> constexpr int bz_same_count_() {
+    static_assert(a == b, "as many strides as sizes");
+    return a;
+}
+}
+#define BZ_ARRAY_(T, ...)    std::initializer_list<T>{__VA_ARGS__}.begin()
+#define BZ_COUNT_(T, ...)    decltype(bz_counted_(__VA_ARGS__))::value
+#define BZ_SAME_COUNT_(a, b) bz_same_count_<a, b>()
+#else
+#define BZ_ARRAY_(T, ...) ((const T[]){__VA_ARGS__})
+#define BZ_COUNT_(T, ...) (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T))
+#define BZ_SAME_COUNT_(a, b)                                                                       \
+    __extension__({                                                                                \
+        _Static_assert((a) == (b), "as many strides as sizes");                                    \
+        a;                                                                                         \
+    })
+#endif
 
 typedef struct bz_context bz_context;
 

@@ -14,6 +14,7 @@
 #include "braze/export.h"
 #include "braze/move.h"
 #include "braze/nn.h"
+#include "braze/operand.h"
 #include "braze/ops.h"
 #include "braze/tensor.h"
 #include "braze/version.h"

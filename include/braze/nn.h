@@ -5,7 +5,7 @@
 #ifndef BRAZE_NN_H
 #define BRAZE_NN_H
 
-#include "braze/api.h"
+#include "braze/operand.h"
 
 /* ---- folds. sum, prod: floats keep their dtype, integers and bool give i64; any, all: bool; argmax, argmin: i64, one axis or all */
 #define BZ_REDUCTIONS(X)                                                                           \
@@ -68,17 +68,17 @@ BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, co
 #define bz_layer_norm(...)  bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
 #define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
 
-/* ---- losses, 0-d */
+/* ---- losses, 0-d; x or y of bz_mse_loss may be a number */
 /* Mean of -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer classes
  * [N, ..] for logits [N, C, ..], or probabilities [N, C, ..]. NaN if a class is outside 0 .. C-1. */
 BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
 /* Mean of (x - y)^2. */
 BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_cross_entropy(...) bz_cross_entropy_at(__VA_ARGS__, BZ_SITE)
-#define bz_mse_loss(...)      bz_mse_loss_at(__VA_ARGS__, BZ_SITE)
+#define bz_mse_loss(x, y)     BZ_WITH_2_(bz_mse_loss_at, x, y)
 
 /* ---- optimizer steps of one parameter, PyTorch's rules: give the new parameter; new moments replace *velocity, *m, *v.
- * lr and t (number of this step, from 1): 0-d tensors or bz_scalar. */
+ * lr and t (number of this step, from 1): 0-d tensors or numbers. */
 typedef struct bz_sgd_options {
     double momentum, weight_decay;
     bool nesterov;
@@ -98,7 +98,29 @@ typedef struct bz_adam_options {
 BZ_API bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v,
                                   bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
                                   const char *site);
-#define bz_sgd_step(...)  bz_sgd_step_at(__VA_ARGS__, BZ_SITE)
-#define bz_adam_step(...) bz_adam_step_at(__VA_ARGS__, BZ_SITE)
+
+static inline bz_tensor *bz_sgd_step_with_(bz_tensor *p, bz_tensor *grad, bz_operand lr,
+                                           bz_tensor **velocity, const bz_sgd_options *o,
+                                           const char *site) {
+    bz_operand x[] = {bz_of_tensor_(p), lr};
+    bz_numbers_begin(x, 2, site);
+    bz_tensor *next = bz_sgd_step_at(p, grad, x[1].v.tensor, velocity, o, site);
+    bz_numbers_end(x, 2);
+    return next;
+}
+
+static inline bz_tensor *bz_adam_step_with_(bz_tensor *p, bz_tensor *grad, bz_tensor **m,
+                                            bz_tensor **v, bz_operand t, bz_operand lr,
+                                            const bz_adam_options *o, const char *site) {
+    bz_operand x[] = {bz_of_tensor_(p), t, lr};
+    bz_numbers_begin(x, 3, site);
+    bz_tensor *next = bz_adam_step_at(p, grad, m, v, x[1].v.tensor, x[2].v.tensor, o, site);
+    bz_numbers_end(x, 3);
+    return next;
+}
+#define bz_sgd_step(p, grad, lr, ...)                                                              \
+    bz_sgd_step_with_((p), (grad), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
+#define bz_adam_step(p, grad, m, v, t, lr, ...)                                                    \
+    bz_adam_step_with_((p), (grad), (m), (v), BZ_OPERAND(t), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
 
 #endif

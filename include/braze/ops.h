@@ -1,28 +1,28 @@
 /* ops.h - one builder per elementwise op. Made by tools/ops_header.sh from src/ir/ops.def: do not edit.
  *
  * Operands broadcast (NumPy's rule) and are promoted as PyTorch does; 0-d operands do not promote within a category (bool, integer,
- * float). Ops that need floats cast integers and bool to f32 first. The result belongs to the innermost scope; on an error
- * (BZ_ESHAPE, BZ_EDTYPE) it is poisoned. */
+ * float). Ops that need floats cast integers and bool to f32 first. Of two or three operands all but one may be numbers: bz_mul(x, 2),
+ * operand.h. The result belongs to the innermost scope; on an error (BZ_ESHAPE, BZ_EDTYPE) it is poisoned. */
 #ifndef BRAZE_OPS_H
 #define BRAZE_OPS_H
 
-#include "braze/api.h"
+#include "braze/operand.h"
 
 /* x + y; integers wrap, bool is or */
 BZ_API bz_tensor *bz_add_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_add(x, y) bz_add_at((x), (y), BZ_SITE)
+#define bz_add(x, y) BZ_WITH_2_(bz_add_at, x, y)
 /* x - y; integers wrap */
 BZ_API bz_tensor *bz_sub_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_sub(x, y) bz_sub_at((x), (y), BZ_SITE)
+#define bz_sub(x, y) BZ_WITH_2_(bz_sub_at, x, y)
 /* x * y; integers wrap, bool is and */
 BZ_API bz_tensor *bz_mul_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_mul(x, y) bz_mul_at((x), (y), BZ_SITE)
+#define bz_mul(x, y) BZ_WITH_2_(bz_mul_at, x, y)
 /* x / y, true division (floats) */
 BZ_API bz_tensor *bz_div_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_div(x, y) bz_div_at((x), (y), BZ_SITE)
+#define bz_div(x, y) BZ_WITH_2_(bz_div_at, x, y)
 /* x * y + z rounded once (floats) */
 BZ_API bz_tensor *bz_fma_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, const char *site);
-#define bz_fma(x, y, z) bz_fma_at((x), (y), (z), BZ_SITE)
+#define bz_fma(x, y, z) BZ_WITH_3_(bz_fma_at, x, y, z)
 /* -x */
 BZ_API bz_tensor *bz_neg_at(bz_tensor *x, const char *site);
 #define bz_neg(x) bz_neg_at((x), BZ_SITE)
@@ -46,37 +46,37 @@ BZ_API bz_tensor *bz_round_at(bz_tensor *x, const char *site);
 #define bz_round(x) bz_round_at((x), BZ_SITE)
 /* larger of x and y, NaN if either is */
 BZ_API bz_tensor *bz_maximum_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_maximum(x, y) bz_maximum_at((x), (y), BZ_SITE)
+#define bz_maximum(x, y) BZ_WITH_2_(bz_maximum_at, x, y)
 /* smaller of x and y, NaN if either is */
 BZ_API bz_tensor *bz_minimum_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_minimum(x, y) bz_minimum_at((x), (y), BZ_SITE)
+#define bz_minimum(x, y) BZ_WITH_2_(bz_minimum_at, x, y)
 /* x / y rounded to minus infinity; 0 where y is 0; of floats: floor_div (integers, bool) */
 BZ_API bz_tensor *bz_floor_divide_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_floor_divide(x, y) bz_floor_divide_at((x), (y), BZ_SITE)
+#define bz_floor_divide(x, y) BZ_WITH_2_(bz_floor_divide_at, x, y)
 /* x - y * floor_divide(x, y); 0 where y is 0; of floats: mod (integers, bool) */
 BZ_API bz_tensor *bz_remainder_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_remainder(x, y) bz_remainder_at((x), (y), BZ_SITE)
+#define bz_remainder(x, y) BZ_WITH_2_(bz_remainder_at, x, y)
 /* bitwise and (integers, bool) */
 BZ_API bz_tensor *bz_bitwise_and_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_bitwise_and(x, y) bz_bitwise_and_at((x), (y), BZ_SITE)
+#define bz_bitwise_and(x, y) BZ_WITH_2_(bz_bitwise_and_at, x, y)
 /* bitwise or (integers, bool) */
 BZ_API bz_tensor *bz_bitwise_or_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_bitwise_or(x, y) bz_bitwise_or_at((x), (y), BZ_SITE)
+#define bz_bitwise_or(x, y) BZ_WITH_2_(bz_bitwise_or_at, x, y)
 /* bitwise exclusive or (integers, bool) */
 BZ_API bz_tensor *bz_bitwise_xor_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_bitwise_xor(x, y) bz_bitwise_xor_at((x), (y), BZ_SITE)
+#define bz_bitwise_xor(x, y) BZ_WITH_2_(bz_bitwise_xor_at, x, y)
 /* bitwise not; of bool: logical not (integers, bool) */
 BZ_API bz_tensor *bz_bitwise_not_at(bz_tensor *x, const char *site);
 #define bz_bitwise_not(x) bz_bitwise_not_at((x), BZ_SITE)
 /* x << y (integers, bool) */
 BZ_API bz_tensor *bz_left_shift_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_left_shift(x, y) bz_left_shift_at((x), (y), BZ_SITE)
+#define bz_left_shift(x, y) BZ_WITH_2_(bz_left_shift_at, x, y)
 /* x >> y, arithmetic for signed dtypes (integers, bool) */
 BZ_API bz_tensor *bz_right_shift_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_right_shift(x, y) bz_right_shift_at((x), (y), BZ_SITE)
+#define bz_right_shift(x, y) BZ_WITH_2_(bz_right_shift_at, x, y)
 /* x >> y with zeros shifted in (integers, bool) */
 BZ_API bz_tensor *bz_logical_right_shift_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_logical_right_shift(x, y) bz_logical_right_shift_at((x), (y), BZ_SITE)
+#define bz_logical_right_shift(x, y) BZ_WITH_2_(bz_logical_right_shift_at, x, y)
 /* number of bits set (integers, bool) */
 BZ_API bz_tensor *bz_popcount_at(bz_tensor *x, const char *site);
 #define bz_popcount(x) bz_popcount_at((x), BZ_SITE)
@@ -85,34 +85,34 @@ BZ_API bz_tensor *bz_count_leading_zeros_at(bz_tensor *x, const char *site);
 #define bz_count_leading_zeros(x) bz_count_leading_zeros_at((x), BZ_SITE)
 /* x == y -> bool */
 BZ_API bz_tensor *bz_eq_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_eq(x, y) bz_eq_at((x), (y), BZ_SITE)
+#define bz_eq(x, y) BZ_WITH_2_(bz_eq_at, x, y)
 /* x != y -> bool */
 BZ_API bz_tensor *bz_ne_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_ne(x, y) bz_ne_at((x), (y), BZ_SITE)
+#define bz_ne(x, y) BZ_WITH_2_(bz_ne_at, x, y)
 /* x < y -> bool */
 BZ_API bz_tensor *bz_lt_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_lt(x, y) bz_lt_at((x), (y), BZ_SITE)
+#define bz_lt(x, y) BZ_WITH_2_(bz_lt_at, x, y)
 /* x <= y -> bool */
 BZ_API bz_tensor *bz_le_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_le(x, y) bz_le_at((x), (y), BZ_SITE)
+#define bz_le(x, y) BZ_WITH_2_(bz_le_at, x, y)
 /* y where x is true, else z */
 BZ_API bz_tensor *bz_where_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, const char *site);
-#define bz_where(x, y, z) bz_where_at((x), (y), (z), BZ_SITE)
+#define bz_where(x, y, z) BZ_WITH_3_(bz_where_at, x, y, z)
 /* x > y -> bool */
 BZ_API bz_tensor *bz_gt_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_gt(x, y) bz_gt_at((x), (y), BZ_SITE)
+#define bz_gt(x, y) BZ_WITH_2_(bz_gt_at, x, y)
 /* x >= y -> bool */
 BZ_API bz_tensor *bz_ge_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_ge(x, y) bz_ge_at((x), (y), BZ_SITE)
+#define bz_ge(x, y) BZ_WITH_2_(bz_ge_at, x, y)
 /* floor(x / y), floats too */
 BZ_API bz_tensor *bz_floor_div_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_floor_div(x, y) bz_floor_div_at((x), (y), BZ_SITE)
+#define bz_floor_div(x, y) BZ_WITH_2_(bz_floor_div_at, x, y)
 /* x - y * floor(x / y): the sign of y (Python's %) */
 BZ_API bz_tensor *bz_mod_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_mod(x, y) bz_mod_at((x), (y), BZ_SITE)
+#define bz_mod(x, y) BZ_WITH_2_(bz_mod_at, x, y)
 /* remainder with the sign of x (C's fmod), exact */
 BZ_API bz_tensor *bz_fmod_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_fmod(x, y) bz_fmod_at((x), (y), BZ_SITE)
+#define bz_fmod(x, y) BZ_WITH_2_(bz_fmod_at, x, y)
 /* x * x */
 BZ_API bz_tensor *bz_square_at(bz_tensor *x, const char *site);
 #define bz_square(x) bz_square_at((x), BZ_SITE)
@@ -130,31 +130,31 @@ BZ_API bz_tensor *bz_sign_at(bz_tensor *x, const char *site);
 #define bz_sign(x) bz_sign_at((x), BZ_SITE)
 /* abs(x) with the sign of y (floats) */
 BZ_API bz_tensor *bz_copysign_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_copysign(x, y) bz_copysign_at((x), (y), BZ_SITE)
+#define bz_copysign(x, y) BZ_WITH_2_(bz_copysign_at, x, y)
 /* x limited to y .. z */
 BZ_API bz_tensor *bz_clamp_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, const char *site);
-#define bz_clamp(x, y, z) bz_clamp_at((x), (y), (z), BZ_SITE)
+#define bz_clamp(x, y, z) BZ_WITH_3_(bz_clamp_at, x, y, z)
 /* x + z (y - x) (floats) */
 BZ_API bz_tensor *bz_lerp_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, const char *site);
-#define bz_lerp(x, y, z) bz_lerp_at((x), (y), (z), BZ_SITE)
+#define bz_lerp(x, y, z) BZ_WITH_3_(bz_lerp_at, x, y, z)
 /* sqrt(x^2 + y^2) without overflow (floats) */
 BZ_API bz_tensor *bz_hypot_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_hypot(x, y) bz_hypot_at((x), (y), BZ_SITE)
+#define bz_hypot(x, y) BZ_WITH_2_(bz_hypot_at, x, y)
 /* fractional part (floats) */
 BZ_API bz_tensor *bz_frac_at(bz_tensor *x, const char *site);
 #define bz_frac(x) bz_frac_at((x), BZ_SITE)
 /* step function */
 BZ_API bz_tensor *bz_heaviside_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_heaviside(x, y) bz_heaviside_at((x), (y), BZ_SITE)
+#define bz_heaviside(x, y) BZ_WITH_2_(bz_heaviside_at, x, y)
 /* x and y, as truth values -> bool */
 BZ_API bz_tensor *bz_logical_and_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_logical_and(x, y) bz_logical_and_at((x), (y), BZ_SITE)
+#define bz_logical_and(x, y) BZ_WITH_2_(bz_logical_and_at, x, y)
 /* x or y, as truth values -> bool */
 BZ_API bz_tensor *bz_logical_or_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_logical_or(x, y) bz_logical_or_at((x), (y), BZ_SITE)
+#define bz_logical_or(x, y) BZ_WITH_2_(bz_logical_or_at, x, y)
 /* one of x and y, as truth values -> bool */
 BZ_API bz_tensor *bz_logical_xor_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_logical_xor(x, y) bz_logical_xor_at((x), (y), BZ_SITE)
+#define bz_logical_xor(x, y) BZ_WITH_2_(bz_logical_xor_at, x, y)
 /* not x, as a truth value -> bool */
 BZ_API bz_tensor *bz_logical_not_at(bz_tensor *x, const char *site);
 #define bz_logical_not(x) bz_logical_not_at((x), BZ_SITE)
@@ -193,10 +193,10 @@ BZ_API bz_tensor *bz_log1p_at(bz_tensor *x, const char *site);
 #define bz_log1p(x) bz_log1p_at((x), BZ_SITE)
 /* x^y (C's pow); of integers too in floats (floats) */
 BZ_API bz_tensor *bz_pow_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_pow(x, y) bz_pow_at((x), (y), BZ_SITE)
+#define bz_pow(x, y) BZ_WITH_2_(bz_pow_at, x, y)
 /* log(e^x + e^y) (floats) */
 BZ_API bz_tensor *bz_logaddexp_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_logaddexp(x, y) bz_logaddexp_at((x), (y), BZ_SITE)
+#define bz_logaddexp(x, y) BZ_WITH_2_(bz_logaddexp_at, x, y)
 /* sine (floats) */
 BZ_API bz_tensor *bz_sin_at(bz_tensor *x, const char *site);
 #define bz_sin(x) bz_sin_at((x), BZ_SITE)
@@ -217,7 +217,7 @@ BZ_API bz_tensor *bz_atan_at(bz_tensor *x, const char *site);
 #define bz_atan(x) bz_atan_at((x), BZ_SITE)
 /* angle of the point (y, x) (floats) */
 BZ_API bz_tensor *bz_atan2_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_atan2(x, y) bz_atan2_at((x), (y), BZ_SITE)
+#define bz_atan2(x, y) BZ_WITH_2_(bz_atan2_at, x, y)
 /* hyperbolic sine (floats) */
 BZ_API bz_tensor *bz_sinh_at(bz_tensor *x, const char *site);
 #define bz_sinh(x) bz_sinh_at((x), BZ_SITE)

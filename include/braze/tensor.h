@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "braze/context.h"
+#include "braze/operand.h"
 
 /* ---- from the host and back */
 
@@ -98,19 +99,19 @@ BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
 BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
 #define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)
 
-/* ---- in place: x changes, all views of its memory see it. y broadcasts to x and is cast to x's dtype. Gives x; on an error x is
- * unchanged and the result is poisoned. BZ_EARG where elements of x overlap (an expanded tensor). */
+/* ---- in place: x changes, all views of its memory see it. y broadcasts to x and is cast to x's dtype; it may be a number
+ * (operand.h). Gives x; on an error x is unchanged and the result is poisoned. BZ_EARG where elements of x overlap (an expanded tensor). */
 BZ_API bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site);
 BZ_API bz_tensor *bz_add__at(bz_tensor *x, bz_tensor *y, const char *site);
 BZ_API bz_tensor *bz_sub__at(bz_tensor *x, bz_tensor *y, const char *site);
 BZ_API bz_tensor *bz_mul__at(bz_tensor *x, bz_tensor *y, const char *site);
 BZ_API bz_tensor *bz_div__at(bz_tensor *x, bz_tensor *y, const char *site);
-BZ_API bz_tensor *bz_fill__at(bz_tensor *x, double v, const char *site);
-#define bz_copy_(x, y) bz_copy__at((x), (y), BZ_SITE)
-#define bz_add_(x, y)  bz_add__at((x), (y), BZ_SITE)
-#define bz_sub_(x, y)  bz_sub__at((x), (y), BZ_SITE)
-#define bz_mul_(x, y)  bz_mul__at((x), (y), BZ_SITE)
-#define bz_div_(x, y)  bz_div__at((x), (y), BZ_SITE)
-#define bz_fill_(x, v) bz_fill__at((x), (v), BZ_SITE)
+BZ_API bz_tensor *bz_fill__at(bz_tensor *x, bz_tensor *v, const char *site); /* v: 0-d */
+#define bz_copy_(x, y) BZ_INTO_(bz_copy__at, x, y)
+#define bz_add_(x, y)  BZ_INTO_(bz_add__at, x, y)
+#define bz_sub_(x, y)  BZ_INTO_(bz_sub__at, x, y)
+#define bz_mul_(x, y)  BZ_INTO_(bz_mul__at, x, y)
+#define bz_div_(x, y)  BZ_INTO_(bz_div__at, x, y)
+#define bz_fill_(x, v) BZ_INTO_(bz_fill__at, x, v)
 
 #endif
