@@ -31,6 +31,7 @@ FLAGS_debug   := -O0 -DBZ_DEBUG=1
 FLAGS_asan    := -O1 -DBZ_DEBUG=1 -fno-omit-frame-pointer -fsanitize=address
 FLAGS_ubsan   := -O1 -DBZ_DEBUG=1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+FLAGS_cover   := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 ifeq ($(origin FLAGS_$(BUILD)),undefined)
 $(error BUILD=$(BUILD): use release, debug, asan, ubsan or tsan)
 endif

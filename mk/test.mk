@@ -43,10 +43,34 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
 
+# `make fuzz-cover`: the same fuzzers, their inputs chosen by clang's libFuzzer by what they reach. A find lies in
+# build/cover/finds; what is minimised and mended goes to tests/cover/NAME, which `make check` replays.
+T ?= 60
+COVER      ?= text loops npy objload mutants graphs grads api
+.PHONY: fuzz-cover run-cover
+fuzz-cover: ## Coverage-guided fuzzing with clang's libFuzzer, T= seconds (60) for each of COVER=
+	@command -v clang >/dev/null || { echo "fuzz-cover needs clang: apt-get install clang"; exit 1; }
+	@$(MAKE) --no-print-directory BUILD=cover CC=clang run-cover
+
+run-cover: $(LIBS) $(PLUGIN) $(TEST_OBJECTS) $(COVER:%=$(B)/tests/cover_%) $(B)/words.dict
+	@for t in $(COVER); do \
+	    mkdir -p $(B)/corpus/$$t $(B)/finds && tests/cover_seeds.sh $$t $(B)/corpus/$$t && echo "== $$t" && \
+	    $(TEST_ENV) $(B)/tests/cover_$$t -max_total_time=$(T) -timeout=60 -rss_limit_mb=4096 -max_len=16384 -verbosity=0 -print_final_stats=1 \
+	        -dict=$(B)/words.dict -artifact_prefix=$(B)/finds/$$t- $(B)/corpus/$$t >$(B)/finds/$$t.log 2>&1; s=$$?; \
+	    grep -E 'number_of_executed|new_units' $(B)/finds/$$t.log; \
+	    [ $$s = 0 ] || { tail -n 40 $(B)/finds/$$t.log; exit 1; }; done
+
+$(B)/words.dict: $(B)/tests/fuzz_text
+	@$< --words >$@
+
+$(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+
 # Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.
 TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
-$(FUZZERS): TEST_MAIN :=
+$(FUZZERS): TEST_MAIN := $(B)/obj/tests/main_fuzz.o
+$(FUZZERS): $(B)/obj/tests/main_fuzz.o
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter-out $(if $(TEST_MAIN),,%/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter-out $(filter-out $(TEST_MAIN),$(B)/obj/tests/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

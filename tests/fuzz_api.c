@@ -4,6 +4,7 @@
  * usage: fuzz_api SECONDS [SEED [COUNT]] */
 #include "src/ir/base/base.h"
 #include "tests/support/api_model.h"
+#include "tests/support/fuzz.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@ enum { STEPS = 60, LIMIT = 1000, FOREIGN = 4 };
 typedef struct player {
     bz_context *c;
     uint64_t seed, state;
+    const uint8_t *bytes; /* decide instead of the seed, a piece for each step; NULL: none */
+    size_t nbytes;
     bool skip[STEPS], trace;
     unsigned step;
     int depth;
@@ -656,7 +659,8 @@ static const struct {
 
 static void one_step(player *p) {
     unsigned total = 0, k;
-    p->state = bz_mix(p->seed, p->step * 2654435761u + 1);
+    p->state = p->bytes ? fuzz_piece(p->bytes, p->nbytes, p->step)
+                        : bz_mix(p->seed, p->step * 2654435761u + 1);
     for (unsigned i = 0; i < BZ_LEN(actions); i++) total += actions[i].weight;
     k = draw(p, total);
     unsigned i = 0;
@@ -676,10 +680,15 @@ static void begin(player *p, const bz_options *o) {
 
 /* Plays what `script` says (seed, left out steps) in a new context; true when a fault was found. */
 static bool play(player *script, const bz_options *o) {
-    player p = {.seed = script->seed, .trace = script->trace};
+    player p = {.seed = script->seed,
+                .trace = script->trace,
+                .bytes = script->bytes,
+                .nbytes = script->nbytes};
+    unsigned steps =
+        p.bytes && fuzz_pieces(p.nbytes) < STEPS ? (unsigned)fuzz_pieces(p.nbytes) : STEPS;
     memcpy(p.skip, script->skip, sizeof p.skip);
     begin(&p, o);
-    for (p.step = 0; p.step < STEPS && !p.fault[0]; p.step++)
+    for (p.step = 0; p.step < steps && !p.fault[0]; p.step++)
         if (!p.skip[p.step]) one_step(&p);
     for (unsigned k = 0; k < p.n && !p.fault[0]; k++) {
         note(&p, "to_host v%u", k);
@@ -713,15 +722,31 @@ static void report(player *script, const bz_options *o, const char *name) {
     fflush(stdout);
 }
 
-int main(int argc, char **argv) {
-    static const struct {
-        const char *name;
-        bz_options o;
-    } ways[] = {
-        {"reference", {.device = BZ_REF}},
-        {"lazy", {.device = BZ_CPU, .threads = 2}},
-        {"eager", {.device = BZ_CPU, .mode = BZ_EAGER, .threads = 1}},
-    };
+static const struct {
+    const char *name;
+    bz_options o;
+} ways[] = {
+    {"reference", {.device = BZ_REF}},
+    {"lazy", {.device = BZ_CPU, .threads = 2}},
+    {"eager", {.device = BZ_CPU, .mode = BZ_EAGER, .threads = 1}},
+};
+
+/* In all ways; the number of faults, 0 or 1. */
+static int play_all(const player *script) {
+    for (unsigned w = 0; w < BZ_LEN(ways); w++) {
+        player one = *script;
+        if (!play(&one, &ways[w].o)) continue;
+        report(&one, &ways[w].o, ways[w].name);
+        return 1;
+    }
+    return 0;
+}
+
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    if (n && play_all(&(player){.bytes = p, .nbytes = n})) abort();
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
     long runs = 0, faults = 0;
@@ -729,14 +754,7 @@ int main(int argc, char **argv) {
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5;
          seed++) {
         runs++;
-        for (unsigned w = 0; w < BZ_LEN(ways); w++) {
-            player script = {.seed = seed, .trace = getenv("FUZZ_TRACE")};
-            if (play(&script, &ways[w].o)) {
-                report(&script, &ways[w].o, ways[w].name);
-                faults++;
-                break;
-            }
-        }
+        faults += play_all(&(player){.seed = seed, .trace = getenv("FUZZ_TRACE")});
     }
     printf("fuzz_api: %ld programs, %ld faults\n", runs, faults);
     return faults > 0;

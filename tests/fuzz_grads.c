@@ -8,6 +8,7 @@
  * kink or noise and the pair is passed over. What has been checked is
  * counted by op: a long run that never checked an op of ops.def fails, and so does one that passes over too much.
  * A fault is made small and printed as a file.   usage: fuzz_grads SECONDS [SEED [COUNT]] */
+#include "tests/support/fuzz.h"
 #include "tests/support/plan_jit.h"
 #include "tests/support/plan_run.h"
 #include "tests/support/random_graph.h"
@@ -314,7 +315,24 @@ static bool too_little(const long *seen, const long *checked, const long *passed
     return bad;
 }
 
-int main(int argc, char **argv) {
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    long checked[2] = {0}, passed_over[2] = {0};
+    context c = {.seed = n, .checked = checked, .passed_over = passed_over};
+    random_choice choice = {.nodes = (unsigned)fuzz_pieces(n),
+                            .max_numel = 60,
+                            .floats = true,
+                            .bytes = p,
+                            .nbytes = n};
+    if (choice.nodes > 12) choice.nodes = 12;
+    ir_module *m = random_graph(1, &choice);
+    if (fault(m->graphs.p[0], &c)) {
+        report(m, &c);
+        abort();
+    }
+    ir_module_free(m);
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
          runs = 0, faults = 0, checked[2] = {0}, passed_over[2] = {0}, seen[IR_ELEM_END] = {0};
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;

@@ -3,6 +3,7 @@
  * holds gradients. A fault is made small and printed as a file for tests/ir/regress.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
 #include "src/passes/pass.h"
+#include "tests/support/fuzz.h"
 #include "tests/support/plan_check.h"
 #include "tests/support/random_graph.h"
 
@@ -62,11 +63,10 @@ static bool add_gradients(ir_graph *g) {
 
 /* The graph of a seed. Every eighth is one of floats with its gradients; another eighth has those of a graph of any dtypes and ops,
  * where all ops have gradients. */
-static ir_module *graph_of_seed(uint64_t seed) {
-    unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
+static ir_module *graph_of(uint64_t seed, const random_choice *base) {
+    random_choice choice = *base;
     bool tame = seed % 8 == 4, any = seed % 8 == 6;
-    random_choice choice = {
-        .nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000, .floats = tame};
+    choice.floats = tame;
     ir_module *m = random_graph(seed, &choice);
     bz_error e = {0};
     if ((tame || any) && !add_gradients(m->graphs.p[0])) {
@@ -81,6 +81,12 @@ static ir_module *graph_of_seed(uint64_t seed) {
     return m;
 }
 
+static ir_module *graph_of_seed(uint64_t seed) {
+    unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
+    return graph_of(seed,
+                    &(random_choice){.nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000});
+}
+
 static context context_of_seed(uint64_t seed) {
     static const unsigned threads[] = {2, 1, 4, 16};
     return (context){.check = {.seed = seed,
@@ -89,7 +95,26 @@ static context context_of_seed(uint64_t seed) {
                                .threads = threads[seed / 16 % 4]}};
 }
 
-int main(int argc, char **argv) {
+/* The first piece says what kind of graph and values, the others are a node each. */
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    if (n < FUZZ_PIECE) return;
+    uint64_t seed = p[0];
+    random_choice choice = {.nodes = (unsigned)fuzz_pieces(n) - 1,
+                            .max_numel = 300,
+                            .bytes = p + FUZZ_PIECE,
+                            .nbytes = n - FUZZ_PIECE};
+    if (choice.nodes > 60) choice.nodes = 60;
+    context c = context_of_seed(seed & ~UINT64_C(1)); /* no machine code */
+    c.check.machine = false;
+    ir_module *m = graph_of(seed, &choice);
+    if (fault(m->graphs.p[0], &c)) {
+        report(m, &c);
+        abort();
+    }
+    ir_module_free(m);
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60,
          runs = 0, faults = 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;

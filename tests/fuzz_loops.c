@@ -2,6 +2,7 @@
  * and must be the same; what also verifies is cleaned, and the clean kernel must verify. usage:
  * fuzz_loops SECONDS [SEED] */
 #include "src/ir/loops/loop.h"
+#include "tests/support/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,12 @@ static void check(const char *text, size_t n, long *parsed, long *verified) {
     lp_module_free(m), lp_module_free(again);
 }
 
-int main(int argc, char **argv) {
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    long parsed = 0, verified = 0;
+    check((const char *)p, n, &parsed, &verified);
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, runs = 0, parsed = 0, verified = 0;
     state = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
     printf("fuzz_loops: seed %llu\n", (unsigned long long)state);

@@ -9,6 +9,7 @@
 #include "src/passes/pass.h"
 #include "tests/support/corpus.h"
 #include "tests/support/damage.h"
+#include "tests/support/fuzz.h"
 #include "tests/support/plan_check.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/targets.h"
@@ -131,7 +132,18 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
     return damage_tokens(&state, s, all->size[i], TEXT);
 }
 
-int main(int argc, char **argv) {
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    bz_error e = {0};
+    ir_module *m = ir_parse((const char *)p, n, NULL, &e);
+    context c = {.check = {.seed = n, .threads = 2, .any_op = true}};
+    if (m && fault(m->graphs.p[0], &c)) {
+        report(m, &c);
+        abort();
+    }
+    ir_module_free(m);
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
          runs = 0, taken = 0, faults = 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 10000;

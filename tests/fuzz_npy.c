@@ -7,6 +7,7 @@
  * without a single allocation, so a head cannot ask for memory that the file does not fill.
  * usage: fuzz_npy SECONDS [SEED [COUNT]] */
 #include "runtime/array.h"
+#include "tests/support/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static void fail(const char *what, const bz_text *file) {
         printf(c >= ' ' && c < 127 && c != '\\' ? "%c" : "\\x%02x", c);
     }
     printf("\n");
-    exit(1);
+    abort();
 }
 
 /* ---- a file and what is in it */
@@ -245,12 +246,19 @@ static bool check_damaged(const bz_text *file, const char *path) {
         return false;
     }
     if (rt_array_bytes(&a) > file->n) fail("more elements than the file has bytes", file);
-    if (chance(2)) check_saved(&a, file, path);
+    if (path && chance(2)) check_saved(&a, file, path);
     bz_mem_free(a.data);
     return true;
 }
 
-int main(int argc, char **argv) {
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    bz_text file = {0};
+    bz_text_add(&file, (const char *)p, n);
+    check_damaged(&file, NULL);
+    bz_text_free(&file);
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
          files = 0, taken = 0;
     char dir[] = "/tmp/braze-fuzz-npy-XXXXXX", path[64];

@@ -4,6 +4,7 @@
  * lose its tail. The loader must answer with an object or a message; the sanitizer of the build
  * watches the rest. */
 #include "runtime/objload.h"
+#include "tests/support/fuzz.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -48,14 +49,10 @@ static void mutate(unsigned char *bytes, size_t size) {
     if (size >= width) memcpy(bytes + draw(size - width + 1), &value, width);
 }
 
-/* One damaged copy in memory of its exact size; returns whether it loaded. */
-static int try_one(rt_code *code, const unsigned char *good, size_t size) {
+/* An object, or a message; returns whether it loaded. */
+static int load(rt_code *code, const unsigned char *bytes, size_t size) {
     static const rt_import imports[] = {
         {"fmaf", (rt_function *)fmaf}, {"memset", (rt_function *)memset}, {NULL, NULL}};
-    if (draw(8) == 0) size = draw(size + 1);
-    unsigned char *bytes = malloc(size ? size : 1);
-    memcpy(bytes, good, size);
-    for (uint64_t i = draw(MUTATIONS) + 1; i > 0; i--) mutate(bytes, size);
     char message[RT_LOAD_MESSAGE];
     rt_object *o;
     rt_load_status status = rt_object_load(code, bytes, size, imports, &o, message);
@@ -65,11 +62,27 @@ static int try_one(rt_code *code, const unsigned char *good, size_t size) {
     }
     if (o) rt_object_find(o, "dot8");
     rt_object_free(o);
-    free(bytes);
     return status == RT_LOAD_OK;
 }
 
-int main(int argc, char **argv) {
+/* One damaged copy in memory of its exact size. */
+static int try_one(rt_code *code, const unsigned char *good, size_t size) {
+    if (draw(8) == 0) size = draw(size + 1);
+    unsigned char *bytes = malloc(size ? size : 1);
+    memcpy(bytes, good, size);
+    for (uint64_t i = draw(MUTATIONS) + 1; i > 0; i--) mutate(bytes, size);
+    int loaded = load(code, bytes, size);
+    free(bytes);
+    return loaded;
+}
+
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    rt_code *code = rt_code_new();
+    load(code, p, n);
+    rt_code_free(code);
+}
+
+int fuzz_main(int argc, char **argv) {
     static unsigned char good[FILE_MAX];
     time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 10);
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL);

@@ -1,7 +1,8 @@
 /* fuzz_text.c - random damage to the corpus of texts for some seconds: whatever the parser takes
- * must print, verify and parse again to the same text. Usage: fuzz_text SECONDS [SEED] */
+ * must print, verify and parse again to the same text. Usage: main_fuzz.c */
 #include "src/ir/ir.h"
 #include "tests/support/damage.h"
+#include "tests/support/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static char *read_file(const char *path, size_t *n) {
 
 static void fail(const char *what, const char *text, size_t n) {
     fprintf(stderr, "fuzz_text: %s\n%.*s\n", what, (int)n, text);
-    exit(1);
+    abort();
 }
 
 /* True when the text was taken. */
@@ -55,7 +56,11 @@ static int try_text(const char *text, size_t n) {
     return 1;
 }
 
-int main(int argc, char **argv) {
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    try_text((const char *)p, n);
+}
+
+int fuzz_main(int argc, char **argv) {
     enum { ROOM = 1 << 16 };
     time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
     state = argc > 2 ? strtoull(argv[2], NULL, 10) * 2 + 1 : 1;

@@ -10,6 +10,7 @@
 #include "src/ir/ir.h"
 #include "tests/support/corpus.h"
 #include "tests/support/damage.h"
+#include "tests/support/fuzz.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -242,16 +243,28 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
                    : damage_bytes(&state, s, all->size[i], TEXT);
 }
 
-int main(int argc, char **argv) {
+static bool enter_directory(void) {
+    if (getenv("BRAZE_TOOL") && mkdtemp(dir) && !chdir(dir)) return true;
+    fprintf(stderr, "fuzz_tool: BRAZE_TOOL is not set, or no directory %s\n", dir);
+    return false;
+}
+
+/* A program's text. */
+void fuzz_bytes(const uint8_t *p, size_t n) {
+    static bool entered;
+    long taken = 0;
+    if (!entered && !(entered = enter_directory())) abort();
+    state = n | 1;
+    if (check_mutant((const char *)p, n, &taken)) abort();
+}
+
+int fuzz_main(int argc, char **argv) {
     long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
          runs = 0, taken = 0, faults = 0, refused = 0;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 10000;
     corpus all = corpus_read();
     char *s = malloc(TEXT);
-    if (!getenv("BRAZE_TOOL") || !mkdtemp(dir) || chdir(dir)) {
-        fprintf(stderr, "fuzz_tool: BRAZE_TOOL is not set, or no directory %s\n", dir);
-        return 1;
-    }
+    if (!enter_directory()) return 1;
     printf("fuzz_tool: seed %llu\n", (unsigned long long)seed);
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < most && faults < 5; seed++) {
         size_t n = mutant(&all, seed, s);

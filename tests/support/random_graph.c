@@ -2,6 +2,7 @@
  *
  * A pool of nodes; each step takes some of it, builds one thing and puts it back. Whatever a builder would refuse is avoided by choice of
  * operands, so every graph is valid. */
+#include "tests/support/fuzz.h"
 #include "tests/support/random_maker.h"
 
 #include <stdlib.h>
@@ -328,7 +329,10 @@ ir_module *random_graph(uint64_t seed, const random_choice *c) {
         unsigned rank = random_shape(&m, shape);
         keep(&m, random_input(&m, random_dtype(&m), shape, rank));
     }
-    for (unsigned i = 0; i < c->nodes && !m.g->err.status; i++) step(&m);
+    for (unsigned i = 0; i < c->nodes && !m.g->err.status; i++) {
+        if (c->bytes) m.state = fuzz_piece(c->bytes, c->nbytes, i);
+        step(&m);
+    }
     if (m.g->err.status)
         bz_bug("the random graph %llu is wrong: %s", (unsigned long long)seed, m.g->err.text);
     choose_outputs(&m);

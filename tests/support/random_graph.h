@@ -8,6 +8,9 @@ typedef struct random_choice {
     unsigned nodes;    /* builder calls, about */
     int64_t max_numel; /* no tensor is larger */
     bool floats;       /* f64 and differentiable ops alone: for gradients */
+    const uint8_t
+        *bytes; /* that decide instead of the seed, a piece (fuzz.h) for each node; NULL: none */
+    size_t nbytes;
 } random_choice;
 
 /* A module of one graph with one to four outputs; the same seed gives the same graph. */
