@@ -117,22 +117,19 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
     bz_tensor **x = bz_mem_alloc((count + 1) * sizeof *x);
     ir_ref *grads = bz_mem_zero(count + 1, sizeof *grads);
     rt_asked *asked = bz_mem_zero(count + 1, sizeof *asked);
-    bool ready = x && grads && asked;
-    if (ready) {
+    bool done = x && grads && asked;
+    r.c = bz_context_of(loss);
+    if (!done && r.c) rt_no_memory(r.c);
+    if (done) {
         x[0] = loss;
         memcpy(x + 1, wrt, count * sizeof *x);
-        ready = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES);
+        done = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES) &&
+               differentiate(&r, wrt, count, asked, grads) && rt_end_many(&r, grads, count, out);
+        if (!done) rt_end_many(&r, (ir_ref[]){0}, 1, x); /* takes the graph's error */
     }
-    if (!ready || !differentiate(&r, wrt, count, asked, grads))
-        memset(grads ? grads : (ir_ref[1]){0}, 0,
-               grads ? (count + 1) * sizeof *grads : sizeof(ir_ref));
-    bz_status status = BZ_OK;
-    if (!grads || !rt_end_many(&r, grads, count, out)) {
-        for (unsigned i = 0; i < count && !grads; i++) out[i] = r.c ? rt_poison(r.c) : NULL;
-        status = r.c && r.c->err.status ? r.c->err.status : r.c || !grads ? BZ_ENOMEM : BZ_ESCOPE;
-    }
+    for (unsigned i = 0; i < count && !done; i++) out[i] = r.c ? rt_poison(r.c) : NULL;
     bz_mem_free(asked);
     bz_mem_free(grads);
     bz_mem_free(x);
-    return status;
+    return done ? BZ_OK : r.c && r.c->err.status ? r.c->err.status : r.c ? BZ_ENOMEM : BZ_ESCOPE;
 }

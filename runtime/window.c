@@ -89,52 +89,6 @@ ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset) {
 
 /* ---- writing */
 
-/* Elements of a window, in sorted order, at their places among numel elements; between them zeros. */
-static ir_ref spread(ir_graph *g, ir_ref y, const axes *s, int64_t numel) {
-    int64_t shape[IR_MAX_RANK + 1], zero[IR_MAX_RANK + 1] = {0}, hi[IR_MAX_RANK + 1] = {0},
-                                                       width = 1;
-    int64_t ones[IR_MAX_RANK + 1];
-    for (unsigned k = 0; k < s->n; k++) shape[k] = s->a[k].size;
-    for (unsigned k = 0; k <= s->n; k++) ones[k] = 1;
-    for (unsigned k = s->n; k-- > 0;) {
-        int64_t stride = s->a[k].stride, room = k ? s->a[k - 1].stride : numel - s->first;
-        shape[k + 1] = width;
-        y = ir_reshape(g, y, shape, k + 2);
-        hi[k + 1] = stride - width;
-        y = ir_pad(g, y, zero, hi, 0);
-        hi[k + 1] = 0;
-        width = stride * shape[k];
-        int64_t keep = width < room ? width : room, size = shape[k];
-        shape[k] = width;
-        y = ir_reshape(g, y, shape, k + 1);
-        shape[k] = keep;
-        y = keep < width ? ir_slice_exact(g, y, zero, shape, ones) : y;
-        shape[k] = size;
-        width = keep;
-    }
-    y = ir_reshape(g, y, &width, 1);
-    int64_t lo = s->first, after = numel - lo - width;
-    return ir_pad(g, y, &lo, &after, 0);
-}
-
-/* v with the window's axes only, reversed and ordered as `spread` takes them. */
-static ir_ref in_order(ir_graph *g, ir_ref v, const axes *s, const rt_layout *l) {
-    int perm[IR_MAX_RANK], flip[IR_MAX_RANK];
-    int64_t shape[IR_MAX_RANK];
-    unsigned n = 0, nflip = 0;
-    for (unsigned i = 0; i < l->rank; i++) {
-        for (unsigned k = 0; k < s->n; k++) {
-            if (s->a[k].from != i) continue;
-            if (s->a[k].reverse) flip[nflip++] = (int)n;
-            perm[k] = (int)n;
-            shape[n++] = l->shape[i];
-        }
-    }
-    v = ir_reshape(g, v, shape, n);
-    v = nflip ? ir_flip(g, v, flip, nflip) : v;
-    return ir_permute(g, v, perm, n);
-}
-
 static bool overlaps(const axes *s, const rt_layout *l) {
     int64_t reach = 0;
     for (unsigned k = s->n; k-- > 0;) {
@@ -159,9 +113,9 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
     if (overlaps(&s, l))
         return ir_error(g, BZ_EARG, IR_AS_STRIDED,
                         "several elements of the tensor to be changed share one place");
-    v = in_order(g, v, &s, l);
-    ir_ref all = v ? ir_const_bits(g, BZ_BOOL, 1, ir_dims(g, ir_at(g, v)), ir_at(g, v)->rank) : 0;
-    ir_ref mask = ir_reshape_dims(g, spread(g, all, &s, numel), dims, rank);
-    ir_ref put = ir_reshape_dims(g, spread(g, v, &s, numel), dims, rank);
+    const ir_strided w = {l->rank, l->shape, l->strides, offset};
+    ir_ref all = ir_const_bits(g, BZ_BOOL, 1, ir_dims(g, ir_at(g, v)), ir_at(g, v)->rank);
+    ir_ref mask = ir_reshape_dims(g, ir_put_strided(g, all, &w, numel), dims, rank);
+    ir_ref put = ir_reshape_dims(g, ir_put_strided(g, v, &w, numel), dims, rank);
     return ir_build3(g, IR_SELECT, mask, put, base);
 }

@@ -171,6 +171,15 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
                       const int64_t *step);
 ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides,
                      unsigned rank, int64_t offset);
+/* A window on elements that lie row-major. */
+typedef struct ir_strided {
+    unsigned rank;
+    const int64_t *shape, *strides;
+    int64_t offset;
+} ir_strided;
+/* window.c: [numel], at each place the sum of the elements of v, which has the window's shape and is not empty, that lie there; 0
+ * between them. */
+ir_ref ir_put_strided(ir_graph *g, ir_ref v, const ir_strided *w, int64_t numel);
 ir_ref ir_concat(ir_graph *g, const ir_ref *x, unsigned n, int axis); /* promotes dtypes */
 ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index,
                  int axis); /* shape: x's with index's in place of the axis (numpy.take) */

@@ -111,6 +111,17 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     return ir_pad(g, d, lo, hi, 0);
 }
 
+static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], numel, count;
+    const ir_node *n = ir_at(g, r);
+    if (!ir_static_shape(g, r, shape) || !ir_numel(g, x, &numel) || !ir_numel(g, r, &count))
+        return no_rule(g, r);
+    if (count == 0) return ir_const_like(g, x, 0);
+    memcpy(strides, ir_attrs(g, n) + 1, n->rank * sizeof *strides);
+    ir_strided w = {n->rank, shape, strides, ir_attrs(g, n)[0]};
+    return like_shape(g, ir_put_strided(g, d, &w, numel), x);
+}
+
 static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     int64_t start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK], shape[IR_MAX_RANK], part[IR_MAX_RANK];
     unsigned rank = ir_at(g, r)->rank, axis = (unsigned)ir_attrs(g, ir_at(g, r))[0];
@@ -244,6 +255,7 @@ static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
     case IR_PERMUTE: return grad_permute(g, r, d);
     case IR_PAD: return grad_pad(g, r, x, d);
     case IR_SLICE: return grad_slice(g, r, x, d);
+    case IR_AS_STRIDED: return grad_as_strided(g, r, x, d);
     case IR_CONCAT: return grad_concat(g, r, k, d);
     case IR_REDUCE: return grad_reduce(g, r, x, d);
     case IR_DOT: return grad_dot(g, r, k, d);

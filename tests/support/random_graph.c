@@ -149,6 +149,25 @@ static ir_ref sliced(maker *m, ir_ref x) {
     return ir_slice_exact(m->g, x, start, count, step);
 }
 
+/* A window whose elements may overlap, repeat, leave gaps and run backwards. */
+static ir_ref window(maker *m, ir_ref x) {
+    int64_t shape[RANK], strides[RANK], n = numel(m->g, x), first = n ? draw(m, (uint32_t)n) : 0,
+                                        offset = first;
+    unsigned rank = draw(m, RANK + 1);
+    for (unsigned i = 0; i < rank; i++) {
+        bool back = chance(m, 25);
+        int64_t by = draw(m, 8), left = back ? first : n - 1 - offset;
+        shape[i] = n ? 1 + draw(m, by ? (uint32_t)(left / by) + 1 : 3) : 0;
+        strides[i] = back ? -by : by;
+        first -= back ? (shape[i] - 1) * by : 0;
+        offset += back ? 0 : (shape[i] - 1) * by;
+    }
+    /* what runs backwards starts at the offset, what runs on ends there */
+    for (unsigned i = 0; i < rank; i++)
+        if (strides[i] > 0 && n) offset -= (shape[i] - 1) * strides[i];
+    return n ? ir_as_strided(m->g, x, shape, strides, rank, offset) : x;
+}
+
 static ir_ref padded(maker *m, ir_ref x) {
     int64_t lo[IR_MAX_RANK], hi[IR_MAX_RANK];
     for (unsigned i = 0; i < ir_at(m->g, x)->rank; i++) {
@@ -185,8 +204,8 @@ static ir_ref joined(maker *m, ir_ref x) {
 static ir_ref movement(maker *m) {
     ir_ref x = random_node(m);
     for (unsigned n = 1 + draw(m, 3); n && x; n--) {
-        ir_ref (*const moves[])(maker *, ir_ref) = {reshaped, permuted, sliced,
-                                                    padded,   expanded, joined};
+        ir_ref (*const moves[])(maker *, ir_ref) = {reshaped, permuted, sliced, padded,
+                                                    expanded, joined,   window};
         ir_ref y = moves[draw(m, BZ_LEN(moves))](m, x);
         if (!y || numel(m->g, y) > m->c->max_numel || ir_at(m->g, y)->rank > RANK) break;
         x = y;
