@@ -3,7 +3,7 @@
  * One backward loop: nodes from the result down to the operands; each gives every operand its share by a rule, shares add up. The
  * rules of elementwise ops are the expressions of ops.def, those of structural ops stand here. "Zero" (a comparison) is not
  * "no rule" (a bit operation): the first is silence, the second an error that names the op. */
-#include "src/passes/pass.h"
+#include "src/passes/grad.h"
 #include "src/passes/rule_text.h"
 
 #include <stdarg.h>
@@ -17,7 +17,7 @@ typedef struct backward {
     ir_ref count;  /* nodes at the start */
 } backward;
 
-static ir_ref no_rule(ir_graph *g, ir_ref r) {
+ir_ref grad_no_rule(ir_graph *g, ir_ref r) {
     g->site = g->sites.p[r];
     return ir_error(g, BZ_EGRAD, (ir_op)ir_at(g, r)->op, "has no gradient");
 }
@@ -65,7 +65,8 @@ static ir_ref grad_pad(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
         start[i] = ir_attrs(g, n)[1 + 2 * i];
         step[i] = 1;
     }
-    return ir_static_shape(g, x, shape) ? ir_slice_exact(g, d, start, shape, step) : no_rule(g, r);
+    return ir_static_shape(g, x, shape) ? ir_slice_exact(g, d, start, shape, step)
+                                        : grad_no_rule(g, r);
 }
 
 /* Zeros between the elements along one axis: n elements become n * by - (by - 1). */
@@ -95,7 +96,7 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     unsigned rank = ir_at(g, r)->rank;
     memcpy(attr, ir_attrs(g, ir_at(g, r)), 2 * rank * sizeof *attr);
     if (!ir_static_shape(g, x, shape) || !ir_static_shape(g, r, count) || rank == IR_MAX_RANK)
-        return no_rule(g, r);
+        return grad_no_rule(g, r);
     for (unsigned i = 0; i < rank; i++) {
         int64_t start = attr[2 * i], step = attr[2 * i + 1], size = step < 0 ? -step : step;
         int axis = (int)i;
@@ -115,7 +116,7 @@ static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], numel, count;
     const ir_node *n = ir_at(g, r);
     if (!ir_static_shape(g, r, shape) || !ir_numel(g, x, &numel) || !ir_numel(g, r, &count))
-        return no_rule(g, r);
+        return grad_no_rule(g, r);
     if (count == 0) return ir_const_like(g, x, 0);
     memcpy(strides, ir_attrs(g, n) + 1, n->rank * sizeof *strides);
     ir_strided w = {n->rank, shape, strides, ir_attrs(g, n)[0]};
@@ -127,26 +128,11 @@ static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     unsigned rank = ir_at(g, r)->rank, axis = (unsigned)ir_attrs(g, ir_at(g, r))[0];
     for (unsigned i = 0; i < rank; i++) step[i] = 1;
     for (unsigned i = 0; i < k; i++) {
-        if (!ir_static_shape(g, ir_operand(g, r, i), part)) return no_rule(g, r);
+        if (!ir_static_shape(g, ir_operand(g, r, i), part)) return grad_no_rule(g, r);
         start[axis] += part[axis];
     }
     return ir_static_shape(g, ir_operand(g, r, k), shape) ? ir_slice_exact(g, d, start, shape, step)
-                                                          : no_rule(g, r);
-}
-
-/* Product of all other elements: with one zero in the row only that element has a share, with two none has. */
-static ir_ref grad_prod(ir_graph *g, ir_ref x, ir_ref d, const int *axes, unsigned n) {
-    bz_dtype t = ir_dtype(g, x);
-    ir_ref zero = ir_build2(g, IR_EQ, x, ir_const_f(g, t, 0));
-    ir_ref zeros = ir_reduce(g, IR_SUM, ir_cast(g, zero, t), axes, n, true);
-    ir_ref rest =
-        ir_reduce(g, IR_PROD, ir_build3(g, IR_SELECT, zero, ir_const_f(g, t, 1), x), axes, n, true);
-    ir_ref one_zero = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 1)),
-           none = ir_build2(g, IR_EQ, zeros, ir_const_f(g, t, 0));
-    ir_ref at_zero = ir_build3(g, IR_SELECT, one_zero, rest, ir_const_f(g, t, 0));
-    ir_ref elsewhere =
-        ir_build3(g, IR_SELECT, none, ir_build2(g, IR_DIV, rest, x), ir_const_f(g, t, 0));
-    return ir_build2(g, IR_MUL, d, ir_build3(g, IR_SELECT, zero, at_zero, elsewhere));
+                                                          : grad_no_rule(g, r);
 }
 
 static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
@@ -156,11 +142,11 @@ static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     unsigned n = a.naxes, rank = ir_at(g, x)->rank;
     ir_dim dims[IR_MAX_RANK];
     int_axes(a.axes, n, axes);
+    if (kind == IR_PROD) return grad_prod(g, r, x, d, axes, n);
     memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
     for (unsigned i = 0; i < n; i++) dims[axes[i]] = ir_dim_const(g, 1);
     ir_ref wide = expand_like(g, ir_reshape_dims(g, d, dims, rank), x);
     if (kind == IR_SUM || !wide) return wide;
-    if (kind == IR_PROD) return grad_prod(g, x, wide, axes, n);
     ir_ref best = expand_like(g, ir_reshape_dims(g, r, dims, rank), x); /* max, min: ties share */
     bz_dtype t = ir_compute_dtype(ir_dtype(g, x)); /* a half cannot hold their number */
     ir_ref hit = ir_cast(g, ir_build2(g, IR_EQ, x, best), t);
@@ -230,7 +216,7 @@ static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
         perm[IR_MAX_RANK];
     ir_ref index = ir_operand(g, r, 1);
     unsigned rank = ir_at(g, x)->rank, ni = ir_at(g, index)->rank;
-    if (!ir_static_shape(g, x, shape)) return no_rule(g, r);
+    if (!ir_static_shape(g, x, shape)) return grad_no_rule(g, r);
     ir_ref size = ir_const_i(g, BZ_I64, shape[axis]);
     ir_ref low = ir_build2(g, IR_LT, index, ir_const_i(g, BZ_I64, 0));
     ir_ref wrapped = ir_build3(g, IR_SELECT, low, ir_build2(g, IR_ADD, index, size), index);
@@ -260,7 +246,7 @@ static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
     case IR_REDUCE: return grad_reduce(g, r, x, d);
     case IR_DOT: return grad_dot(g, r, k, d);
     case IR_GATHER: return grad_gather(g, r, x, d);
-    default: return no_rule(g, r);
+    default: return grad_no_rule(g, r);
     }
 }
 
@@ -270,7 +256,7 @@ static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d) {
     ir_graph *g = b->g;
     unsigned op = ir_at(g, r)->op;
     const char *rule = ir_ops[op].grad[k];
-    if (!strcmp(rule, "-")) return no_rule(g, r);
+    if (!strcmp(rule, "-")) return grad_no_rule(g, r);
     rule_scope s = {.names = "gxyzr", .value = {d, 0, 0, 0, r}, .like = d};
     for (unsigned i = 0; i < ir_at(g, r)->nin; i++) s.value[1 + i] = ir_operand(g, r, i);
     ir_ref share = rule_build(g, rule, &s);
@@ -311,7 +297,7 @@ static bool step(backward *b, ir_ref r) {
     g->site = g->sites.p[r];
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), d = b->grad[r];
-        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return no_rule(g, x), false;
+        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return grad_no_rule(g, x), false;
         if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k)) continue;
         ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d)
                                                              : share_of(b, r, k, d);
