@@ -1,6 +1,6 @@
 # braze - one Makefile, out-of-tree under build/.
 #
-#   make            build/libbraze.so .a, build/libbraze-llvm.so, build/braze, tests, examples, benches
+#   make            build/libbraze.so .a, build/libbraze-llvm.so, build/braze, examples, benches
 #   make help       every target with a line on what it does
 #
 # BUILD=release|debug|asan|ubsan|tsan picks the variant: release lies in build/, the others in build/NAME.
@@ -10,6 +10,8 @@
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# For what installs packages and then builds: as many jobs as processors, unless the caller said how many.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 BUILD  ?= release
 B      := build$(if $(filter-out release,$(BUILD)),/$(BUILD))
@@ -85,11 +87,14 @@ include mk/demo.mk
 
 # -------------------------------------------------------------------------------------------- targets
 
-.PHONY: all deps clean help
-all: $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(filter $(B)/%,$(TESTS_QUICK) $(TESTS_SLOW)) ## Build everything (BUILD=release|debug|asan|ubsan|tsan)
+.PHONY: all deps test-deps clean help
+all: $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) ## Build everything but the tests (BUILD=release|debug|asan|ubsan|tsan)
 
-deps: ## Install the Debian packages that are missing (quiet, no prompt)
-	@tools/deps.sh
+deps: ## Install the Debian packages that building needs, if they are missing
+	@CC='$(CC)' tools/deps.sh build
+
+test-deps: ## Install what the tests need beside that
+	@CC='$(CC)' PYTHON='$(PYTHON)' tools/deps.sh test
 
 clean: ## Remove build/
 	rm -rf build
@@ -103,9 +108,11 @@ help: ## Show this list
 # V=1 shows the commands.
 quiet = $(if $(V),,@echo '  $(1)  $@';)
 
-# Rebuilds everything when the compiler or its flags change; WERROR alone does not count.
+# Rebuilds everything when the compiler or its flags change; WERROR alone does not count. The first object that is built asks
+# for the packages.
 FLAGS_TEXT = $(CC) $(CPPFLAGS) $(filter-out -Werror,$(WARN)) $(ALL_CFLAGS)
 $(B)/.flags: FORCE
+	@[ -e $@ ] || CC='$(CC)' tools/deps.sh --check build
 	@mkdir -p $(B) && echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
 .PHONY: FORCE
 FORCE:

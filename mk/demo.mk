@@ -12,7 +12,7 @@ DEMO_ARGS = --seed '$(SEED)' --batch '$(BATCH)' --hidden '$(HIDDEN)' --steps '$(
 
 .PHONY: demo run-demo
 demo: deps ## Train an MLP on MNIST eager, lazy, compiled and exported (SEED= BATCH= HIDDEN= STEPS=)
-	@$(MAKE) --no-print-directory run-demo
+	@$(MAKE) $(JOBS) run-demo
 
 run-demo: $(LIBS) $(PLUGIN) $(TOOL) $(B)/examples/mnist
 	@mkdir -p $(DEMO)

@@ -27,7 +27,7 @@ PTX_LANES := $(wildcard tests/ptx/lanes_*.c)
 # The loops run under directed roundings too, but with -frounding-math they would not vectorise. There is
 # nothing to fold in them, and the conformance suite looks (PTX_LANES=base|avx2 for the lesser sets).
 PTX_LANE_MATH := -ffp-contract=off -fno-math-errno -fno-trapping-math
-PTX_LANE_MATH += $(if $(findstring clang,$(shell $(CC) --version)),-Wno-pass-failed)
+PTX_LANE_MATH += $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-pass-failed)
 PTX_ISA_base :=
 PTX_ISA_avx2 := -mavx2 -mfma -mf16c
 PTX_ISA_avx512 := $(PTX_ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512

@@ -1,14 +1,14 @@
 # quality.mk - sanitizers, layering, formatting, documentation checks, benchmarks.
 
 .PHONY: asan ubsan tsan layers format tidy docs bench
-asan: deps ## Build and run the quick tests under AddressSanitizer
-	@$(MAKE) --no-print-directory BUILD=asan run-check
+asan: test-deps ## Build and run the quick tests under AddressSanitizer
+	@$(MAKE) $(JOBS) BUILD=asan run-check
 
-ubsan: deps ## Build and run the quick tests under UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory BUILD=ubsan run-check
+ubsan: test-deps ## Build and run the quick tests under UndefinedBehaviorSanitizer
+	@$(MAKE) $(JOBS) BUILD=ubsan run-check
 
-tsan: deps ## Build and run the quick tests under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=tsan run-check
+tsan: test-deps ## Build and run the quick tests under ThreadSanitizer
+	@$(MAKE) $(JOBS) BUILD=tsan run-check
 
 layers: ## Check who includes whom
 	@tools/layers.sh

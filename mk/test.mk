@@ -14,14 +14,14 @@ FUZZ_SECONDS ?= 60
 TEST_OBJECTS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/objects/*.c)))
 
 .PHONY: check test golden-update fuzz run-check run-test run-golden
-check: deps ## Build and run the quick tests
-	@$(MAKE) --no-print-directory run-check
+check: test-deps ## Build and run the quick tests
+	@$(MAKE) $(JOBS) run-check
 
-test: deps ## Install what is missing, build, run every test; ends with `N passed, N failed`
-	@$(MAKE) --no-print-directory run-test
+test: test-deps ## Install what is missing, build, run every test; ends with `N passed, N failed`
+	@$(MAKE) $(JOBS) run-test
 
-golden-update: deps ## Rewrite the golden files from what the passes and emitters give now
-	@$(MAKE) --no-print-directory run-golden
+golden-update: test-deps ## Rewrite the golden files from what the passes and emitters give now
+	@$(MAKE) $(JOBS) run-golden
 
 run-check: $(NEEDED) $(TESTS_QUICK) $(FUZZERS)
 	@$(TEST_ENV) BRAZE_QUICK=1 tests/run.sh $(B) $(TESTS_QUICK)
@@ -32,8 +32,8 @@ run-test: all $(NEEDED) $(TESTS_QUICK) $(TESTS_SLOW) $(FUZZERS)
 run-golden: $(NEEDED) $(TESTS_QUICK)
 	@$(TEST_ENV) BRAZE_GOLDEN=update tests/run.sh $(B) $(filter %golden,$(TESTS_QUICK))
 
-fuzz: ## Run each fuzzer for FUZZ_SECONDS (60) under AddressSanitizer
-	@$(MAKE) --no-print-directory BUILD=asan run-fuzz
+fuzz: test-deps ## Run each fuzzer for FUZZ_SECONDS (60) under AddressSanitizer
+	@$(MAKE) $(JOBS) BUILD=asan run-fuzz
 
 .PHONY: run-fuzz
 run-fuzz: $(NEEDED) $(FUZZERS)

@@ -385,9 +385,16 @@ Test(export, files_appear_whole_or_not_at_all) {
     remove_dir(dir);
 }
 
+/* Root may write anywhere, and another user may be unable to reach the build: what the export needs is opened before. */
 Test(export, a_directory_that_cannot_be_written) {
+    char dir[64], path[160];
+    bz_error e;
+    temp_dir(dir);
+    snprintf(path, sizeof path, "%s/step", dir);
+    cr_assert_eq(try_export(tiny, path, "step", &e), BZ_OK, "%s", e.text);
+    remove_dir(dir);
     if (geteuid() == 0 && setegid(65534) == 0)
-        cr_assert_eq(seteuid(65534), 0); /* root may write anywhere */
+        cr_assert_eq(seteuid(65534), 0);
     expect_no_files("/", "/step", "Permission denied");
 }
 
