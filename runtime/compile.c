@@ -7,40 +7,13 @@
  *
  * A donated input's buffer is offered for the output: the program writes it in place, or gives another buffer, which the input
  * takes instead. Where others hold the buffer too, a copy is offered. */
-#include "runtime/rt.h"
+#include "runtime/compiled.h"
 
 #include <string.h>
 
-typedef struct trace {
-    struct trace *next;
-    bz_dtype *dtypes;          /* the signature: nin each */
-    const rt_layout **layouts; /* row-major */
-    rt_program *program;
-    uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */
-    rt_storage **hidden; /* per input; NULL where it is none */
-    ir_bits *bits;
-    int key, base; /* inputs that are the random stream's, -1 = none */
-    uint64_t words;
-    rt_buffer **in, **out;
-    rt_buffer *windows; /* for inputs that are a part of their storage */
-} trace;
-
-struct bz_program {
-    bz_context *c;
-    bz_function *fn;
-    void *user;
-    int nin, nout;
-    int *donate; /* input -> output, -1 */
-    const char *site;
-    trace *traces;
-    bool tracing;         /* fn runs right now: it may not call itself */
-    rt_storage **pending; /* room for nin */
-    struct bz_program *prev, *next;
-};
-
 /* ---- life */
 
-static void free_trace(bz_context *c, trace *t) {
+static void free_signature(bz_context *c, rt_signature *t) {
     for (uint32_t i = 0; i < t->nargs && t->hidden; i++) rt_storage_unref(c, t->hidden[i]);
     rt_program_free(c, t->program);
     bz_mem_free(t->dtypes);
@@ -55,10 +28,10 @@ static void free_trace(bz_context *c, trace *t) {
 
 void bz_program_free(bz_program *p) {
     if (!p) return;
-    while (p->traces) {
-        trace *t = p->traces;
-        p->traces = t->next;
-        free_trace(p->c, t);
+    while (p->signatures) {
+        rt_signature *t = p->signatures;
+        p->signatures = t->next;
+        free_signature(p->c, t);
     }
     if (p->next) p->next->prev = p->prev;
     if (p->prev)
@@ -113,10 +86,10 @@ bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_c
     return c->programs = p;
 }
 
-/* ---- tracing */
+/* ---- signatures */
 
-static trace *new_trace(bz_program *p, bz_tensor *const *in) {
-    trace *t = bz_mem_zero(1, sizeof *t);
+static rt_signature *new_signature(bz_program *p, bz_tensor *const *in) {
+    rt_signature *t = bz_mem_zero(1, sizeof *t);
     if (!t) return NULL;
     t->dtypes = bz_mem_alloc((size_t)p->nin * sizeof *t->dtypes);
     t->layouts = bz_mem_alloc((size_t)p->nin * sizeof *t->layouts);
@@ -129,121 +102,19 @@ static trace *new_trace(bz_program *p, bz_tensor *const *in) {
         if (i == p->nin - 1) return t;
     }
     if (p->nin == 0 && t->dtypes && t->layouts) return t;
-    free_trace(p->c, t);
+    free_signature(p->c, t);
     return NULL;
 }
 
-/* The function's operands: handles on inputs of the trace. */
-static bool make_inputs(bz_program *p, const trace *t, rt_epoch *e, bz_tensor **x) {
-    for (int i = 0; i < p->nin; i++) {
-        ir_ref r = rt_input_of(p->c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});
-        rt_storage *s = r ? rt_storage_new(p->c, t->dtypes[i], t->layouts[i]) : NULL;
-        if (!s) return false;
-        rt_storage_join(s, e, r);
-        x[i] = rt_tensor_new(p->c, s, s->base, 0);
-        if (!x[i]) return s->refs = 1, rt_storage_unref(p->c, s), false;
-    }
-    return true;
-}
-
-static int donor_of(const bz_program *p, int output) {
+int rt_donor_of(const bz_program *p, int output) {
     for (int i = 0; i < p->nin; i++)
         if (p->donate[i] == output) return i;
     return -1;
 }
 
-static bz_status add_output(bz_program *p, const trace *t, rt_epoch *e, int k, bz_tensor *out) {
-    bz_context *c = p->c, *of;
-    rt_tensor *x = rt_find(out, &of);
-    if (!x)
-        return c->err.status ? c->err.status
-                             : rt_fail(c, BZ_ESCOPE, p->site, "compile",
-                                       "the function did not set output %d", k);
-    ir_ref r = rt_node(c, x, BZ_NDTYPES);
-    const char *name = rt_name(c, false, (uint32_t)k);
-    int donor = donor_of(p, k);
-    if (!r || !name) return c->err.status ? c->err.status : rt_no_memory(c);
-    if (donor >= 0 && (ir_dtype(e->g, r) != t->dtypes[donor] ||
-                       rt_layout_of_node(c, e->g, r) != t->layouts[donor]))
-        return rt_fail(c, BZ_ESHAPE, p->site, "compile",
-                       "input %d is donated to output %d, which is %s", donor, k,
-                       ir_shape_text(e->g, r));
-    return bz_vec_push(&e->g->outputs, ((ir_output){name, r, donor})) ? BZ_OK : rt_no_memory(c);
-}
-
-static bz_status apply(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
-    if (p->tracing) return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
-    p->tracing = true;
-    bz_status s = p->fn(p->c, in, p->nin, out, p->nout, p->user);
-    p->tracing = false;
-    return s;
-}
-
-static bz_status call_function(bz_program *p, const trace *t, rt_epoch *e) {
-    bz_context *c = p->c;
-    bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
-    if (!x) return rt_no_memory(c);
-    bz_status s = make_inputs(p, t, e, x) ? BZ_OK : rt_no_memory(c);
-    bz_error before = c->err;
-    c->err = (bz_error){0};
-    if (!s) s = p->fn(c, x, p->nin, out, p->nout, p->user);
-    if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
-    if (before.status) c->err = before;
-    if (s)
-        bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "",
-                p->site ? p->site : "");
-    for (int k = 0; k < p->nout && !s; k++) s = add_output(p, t, e, k, out[k]);
-    bz_mem_free(x);
-    return s;
-}
-
-/* What a call has to hand to the program beside the caller's inputs. */
-static bool take_arguments(bz_program *p, trace *t, rt_epoch *e) {
-    t->nargs = e->args.n;
-    t->hidden = bz_mem_zero(t->nargs, sizeof(rt_storage *));
-    t->bits = bz_mem_zero(t->nargs, sizeof *t->bits);
-    t->in = bz_mem_zero(t->nargs, sizeof(rt_buffer *));
-    t->out = bz_mem_zero((size_t)p->nout, sizeof(rt_buffer *));
-    t->windows = bz_mem_zero((size_t)p->nin, sizeof *t->windows);
-    if (!t->hidden || !t->bits || !t->in || !t->out || !t->windows) return false;
-    for (uint32_t i = 0; i < t->nargs; i++) {
-        t->hidden[i] = e->args.p[i].storage;
-        if (t->hidden[i]) t->hidden[i]->refs++;
-        t->bits[i] = e->args.p[i].bits;
-    }
-    t->key = e->key ? (int)ir_attrs(e->g, ir_at(e->g, e->key))[0] : -1;
-    t->base = e->base ? (int)ir_attrs(e->g, ir_at(e->g, e->base))[0] : -1;
-    t->words = e->words;
-    return true;
-}
-
-/* Traces the function: into a program, or, if `graph` is given, into that. */
-static bz_status trace_function(bz_program *p, trace *t, ir_graph **graph) {
-    bz_context *c = p->c;
-    bz_error error = {0};
-    uint32_t depth = c->scopes.n;
-    bz_status s = bz_scope_begin(c);
-    if (s) return s;
-    rt_epoch *e = rt_epoch_open(c, true);
-    if (!e) return rt_scope_end(c), BZ_ENOMEM;
-    s = call_function(p, t, e);
-    if (!s && !take_arguments(p, t, e)) s = rt_no_memory(c);
-    if (!s) {
-        if (graph)
-            *graph = rt_graph_copy(e->g, &error);
-        else
-            t->program = rt_program_new(c, e->g, false, &error);
-        if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
-    }
-    while (c->scopes.n > depth) rt_scope_end(c);
-    c->epoch = e->next;
-    rt_epoch_close(c, e, NULL);
-    return s;
-}
-
 /* ---- calling */
 
-static bool fits(const bz_program *p, const trace *t, bz_tensor *const *in) {
+static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *in) {
     for (int i = 0; i < p->nin; i++) {
         bz_context *c;
         const rt_tensor *x = rt_find_quietly(in[i], &c);
@@ -256,22 +127,23 @@ static bool fits(const bz_program *p, const trace *t, bz_tensor *const *in) {
     return true;
 }
 
-/* The trace for this signature, made if need be. */
-static trace *find_trace(bz_program *p, bz_tensor *const *in, bz_status *s) {
-    for (trace *t = p->traces; t; t = t->next)
+/* The signature of these inputs, traced if need be. */
+static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_status *s) {
+    for (rt_signature *t = p->signatures; t; t = t->next)
         if (fits(p, t, in)) return t;
-    trace *t = new_trace(p, in);
-    *s = t ? trace_function(p, t, NULL) : rt_no_memory(p->c);
+    rt_signature *t = new_signature(p, in);
+    *s = t ? rt_trace_function(p, t, NULL) : rt_no_memory(p->c);
     if (*s) {
-        if (t) free_trace(p->c, t);
+        if (t) free_signature(p->c, t);
         return NULL;
     }
-    t->next = p->traces;
-    return p->traces = t;
+    t->next = p->signatures;
+    return p->signatures = t;
 }
 
 static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
     bz_context *c = p->c, *of;
+    c->donation++;
     if (!in && p->nin) return rt_fail(c, BZ_EARG, p->site, "call", "no array of %d inputs", p->nin);
     for (int i = 0; i < p->nin; i++) {
         const rt_tensor *x = rt_find(in[i], &of);
@@ -281,17 +153,21 @@ static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
                        : bz_fail(&c->err, BZ_ESCOPE, "[call] input %d is no tensor", i);
         if (of != c)
             return rt_fail(c, BZ_EARG, p->site, "call", "input %d belongs to another context", i);
-        if (p->donate[i] >= 0 &&
-            (!rt_is_whole(x) || rt_is_number(x->st)))
+        if (p->donate[i] >= 0 && (!rt_is_whole(x) || rt_is_number(x->st)))
             return rt_fail(
                 c, BZ_EARG, p->site, "call",
                 "donated input %d is a view or a bz_scalar: only whole tensors can be donated", i);
+        if (p->donate[i] >= 0 && x->st->donation == c->donation)
+            return rt_fail(c, BZ_EARG, p->site, "call",
+                           "donated input %d was donated before it: a tensor can take one output",
+                           i);
+        if (p->donate[i] >= 0) x->st->donation = c->donation;
     }
     return BZ_OK;
 }
 
 /* All inputs that have no value yet, in one evaluation. */
-static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const trace *t) {
+static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const rt_signature *t) {
     bz_context *c = p->c;
     unsigned n = 0;
     bz_status s = BZ_OK;
@@ -313,10 +189,10 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
     *out = (rt_traced){.context = p->c, .nin = p->nin, .nout = p->nout};
     bz_status s = check_inputs(p, in);
     if (s) return s;
-    trace *t = new_trace(p, in);
+    rt_signature *t = new_signature(p, in);
     if (!t) return rt_no_memory(p->c);
-    s = trace_function(p, t, &out->graph);
-    free_trace(p->c, t);
+    s = rt_trace_function(p, t, &out->graph);
+    free_signature(p->c, t);
     return s;
 }
 
@@ -372,7 +248,7 @@ static bool own_buffer(bz_context *c, const rt_storage *s, rt_buffer **arg) {
     return true;
 }
 
-static bool gather_arguments(bz_program *p, trace *t, bz_tensor *const *in) {
+static bool gather_arguments(bz_program *p, rt_signature *t, bz_tensor *const *in) {
     bz_context *c = p->c;
     for (uint32_t i = 0; i < t->nargs; i++) t->in[i] = NULL;
     for (int i = 0; i < p->nin; i++) {
@@ -395,7 +271,7 @@ static bool gather_arguments(bz_program *p, trace *t, bz_tensor *const *in) {
     return true;
 }
 
-static void drop_arguments(bz_context *c, trace *t, int nin, int nout) {
+static void drop_arguments(bz_context *c, rt_signature *t, int nin, int nout) {
     for (int i = 0; i < nin; i++) {
         rt_buffer_unref(c, t->windows[i].next);
         t->windows[i].next = NULL;
@@ -434,10 +310,10 @@ static bz_tensor *fresh_result(bz_context *c, const rt_spec *o, rt_buffer *b) {
     return h;
 }
 
-static bz_status hand_out(bz_program *p, trace *t, bz_tensor *const *in, bz_tensor **out) {
+static bz_status hand_out(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_tensor **out) {
     bz_status s = BZ_OK;
     for (int k = 0; k < p->nout; k++) {
-        int donor = donor_of(p, k);
+        int donor = rt_donor_of(p, k);
         out[k] = donor >= 0 ? donated_result(p, in[donor], t->out[k])
                             : fresh_result(p->c, &t->program->outputs[k], t->out[k]);
         if (!out[k]) s = rt_no_memory(p->c);
@@ -445,16 +321,7 @@ static bz_status hand_out(bz_program *p, trace *t, bz_tensor *const *in, bz_tens
     return s;
 }
 
-/* Within a trace a call is just the function; donation is the in-place change that it stands for. */
-static bz_status call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
-    bz_status s = apply(p, in, out);
-    for (int i = 0; i < p->nin && !s; i++)
-        if (p->donate[i] >= 0 && rt_is_poison(bz_copy__at(in[i], out[p->donate[i]], p->site)))
-            s = p->c->err.status;
-    return s;
-}
-
-static bz_status run(bz_program *p, trace *t, bz_tensor *const *in, bz_tensor **out) {
+static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_tensor **out) {
     bz_context *c = p->c;
     bz_status s = evaluate_inputs(p, in, t);
     if (!s) s = settle_homes(p, in);
@@ -472,8 +339,8 @@ bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
     for (int k = 0; k < p->nout; k++) out[k] = NULL;
     bz_status s = check_inputs(p, in);
-    if (!s && c->epoch && c->epoch->tracing) return call_inline(p, in, out);
-    trace *t = s ? NULL : find_trace(p, in, &s);
+    if (!s && c->epoch && c->epoch->tracing) return rt_call_inline(p, in, out);
+    rt_signature *t = s ? NULL : find_signature(p, in, &s);
     if (t) s = run(p, t, in, out);
     for (int k = 0; k < p->nout && s; k++) {
         if (out[k]) bz_release(out[k]);
@@ -486,11 +353,11 @@ bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
     if (!p) return BZ_EARG;
     bz_status s = check_inputs(p, in);
     if (!s) s = rt_ready(p->c);
-    if (!s) find_trace(p, in, &s);
+    if (!s) find_signature(p, in, &s);
     return s;
 }
 
 const rt_program *rt_compiled(const bz_program *p, bz_context **c) {
     *c = p->c;
-    return p->traces ? p->traces->program : NULL;
+    return p->signatures ? p->signatures->program : NULL;
 }

@@ -17,20 +17,23 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
     return ir_expand_dims_like(r->g, ir_cast(r->g, v, t), dims, rank);
 }
 
-static bool may_change(rt_rec *r, const rt_storage *s, const char *op) {
+bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site) {
+    const char *why = NULL;
     if (rt_is_number(s))
-        return rt_fail(r->c, BZ_EMODE, r->site, op, "a bz_scalar cannot be changed in place"),
-               false;
-    if (r->c->epoch->tracing && (!s->epoch || !s->epoch->tracing))
-        return rt_fail(r->c, BZ_EMODE, r->site, op,
-                       "a tensor from outside cannot be changed while bz_compile traces: make it "
-                       "an input and donate it"),
-               false;
-    return true;
+        why = "a bz_scalar cannot be changed in place";
+    else if (!c->epoch || !c->epoch->tracing)
+        return true;
+    else if (s->input)
+        why = "an input cannot be changed while bz_compile traces: donate it, or change a bz_copy "
+              "of it";
+    else if (s->first <= c->epoch->outside)
+        why =
+            "a tensor from outside cannot be changed while bz_compile traces: make it an input and "
+            "donate it";
+    return !why || (rt_fail(c, BZ_EMODE, site, op, "%s", why), false);
 }
 
-/* Makes v the value of x's window. */
-static bool write(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
+bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
     rt_storage *s = t->st;
     ir_ref before = rt_storage_node(r->c, s), after = 0;
     if (before)
@@ -62,10 +65,10 @@ static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *
     bz_context *c;
     bool ready = rt_begin(&r, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
     rt_tensor *t = rt_find_quietly(x, &c);
-    if (!ready || !may_change(&r, t->st, name)) return rt_end(&r, 0);
+    if (!ready || !rt_may_change(r.c, t->st, name, site)) return rt_end(&r, 0);
     ir_ref v = op == IR_NIL ? r.x[1] : ir_build(r.g, op, r.x, 2);
     v = v ? fitted(&r, r.x[0], v) : 0;
-    return finish(&r, x, v && write(&r, t, v, name));
+    return finish(&r, x, v && rt_change(&r, t, v, name));
 }
 
 bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site) {

@@ -38,6 +38,7 @@ rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
     e->id = ++c->epochs;
     e->open = true;
     e->tracing = tracing;
+    e->outside = c->lineage.births;
     e->depth = c->scopes.n - 1;
     e->next = tracing ? c->epoch : NULL;
     return c->epoch = e;

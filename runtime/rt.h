@@ -120,9 +120,11 @@ typedef struct rt_arg { /* value of an input of an epoch's graph */
 typedef struct rt_epoch {
     uint64_t id;
     ir_graph *g;
-    bool open;      /* the one that records */
-    bool tracing;   /* of a function that is being compiled */
-    uint32_t depth; /* number of open scopes when it began */
+    bool open;    /* the one that records */
+    bool tracing; /* of a function that is being compiled */
+    uint32_t
+        depth; /* number of open scopes when it began; tracing: those outside the innermost function */
+    uint64_t outside; /* tracing: storages up to this birth come from outside that function */
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
@@ -144,6 +146,7 @@ typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_SCALAR_BOOL, RT_FO
 typedef struct rt_storage {
     uint32_t refs; /* handles, and holders like traces */
     uint8_t dtype, kind;
+    bool input; /* of a function that is traced, and not donated */
     bool dirty; /* FOREIGN: the owner's memory is behind */
     uint32_t version;
     uint32_t depth;        /* scope of the outermost handle */
@@ -153,6 +156,7 @@ typedef struct rt_storage {
     rt_buffer *buf;                    /* the value, NULL: not computed */
     struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
     const char *write_op, *write_site; /* the last in-place change */
+    uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
         birth; /* of its first value and of this one: numbers that are never used again; free: UINT64_MAX, 0 */
     rt_past *
@@ -303,6 +307,12 @@ ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
 /* base with v in the window; 0 with an error where elements of the window overlap. */
 ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset);
 
+/* ---- inplace.c */
+/* false: BZ_EMODE in the context, which names `op`. */
+bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site);
+/* Makes v, of its shape and dtype, the value of t's window. */
+bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
+
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
@@ -429,11 +439,11 @@ struct bz_context {
     const rt_layout *scalar_layout; /* rank 0 */
     rt_pool pool;
     rt_slab slab;
-    BZ_VEC(uint32_t) scopes;   /* first slot of each */
-    rt_epoch *epoch;           /* records; may be a trace */
-    rt_epoch *idle;            /* recycled */
-    BZ_VEC(rt_epoch *) closed; /* alive because of storages without a value */
-    uint64_t epochs, calls;
+    BZ_VEC(uint32_t) scopes;          /* first slot of each */
+    rt_epoch *epoch;                  /* records; may be a trace */
+    rt_epoch *idle;                   /* recycled */
+    BZ_VEC(rt_epoch *) closed;        /* alive because of storages without a value */
+    uint64_t epochs, calls, donation; /* donation: calls whose inputs were looked at */
     BZ_VEC(const char *) in_names, out_names;
     bz_arena names;
     rt_plans plans;

@@ -29,7 +29,8 @@ typedef bz_status bz_function(bz_context *c, bz_tensor *const *in, int nin, bz_t
 typedef struct bz_program bz_program;
 
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a
- * call that is an in-place change of the input: in[i] and its views have the new value, out[donate[i]] is another handle on it. */
+ * call that is an in-place change of the input: in[i] and its views have the new value, out[donate[i]] is another handle on it. fn may
+ * change a donated input in place; other inputs, and tensors from outside, it may not (BZ_EMODE). */
 typedef struct bz_compile_options {
     int nin, nout;
     const int *donate;
@@ -42,7 +43,7 @@ BZ_API bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user,
 #define bz_compile(...) bz_compile_at(__VA_ARGS__, BZ_SITE)
 BZ_API void bz_program_free(bz_program *p);
 
-/* Runs it. out: nout new handles of the current scope (poisoned on an error; an entry may not be NULL). */
+/* Runs it; inside a function that is traced it does the same. A donated input is a whole tensor, and no other one (BZ_EARG). out: nout new handles of the current scope (poisoned on an error; an entry may not be NULL). */
 BZ_API bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out);
 
 /* Traces and compiles for this signature without running. */
