@@ -37,6 +37,7 @@ static bool to_text(bz_tensor *x, bz_text *t) {
 }
 
 bz_status bz_print(bz_tensor *x) {
+    RT_BORDER;
     bz_text t = {0};
     bool done = to_text(x, &t);
     bz_status s = done ? BZ_OK : status_of(x);
@@ -47,6 +48,7 @@ bz_status bz_print(bz_tensor *x) {
 }
 
 size_t bz_format(bz_tensor *x, char *dst, size_t n) {
+    RT_BORDER;
     bz_text t = {0};
     size_t length = to_text(x, &t) ? t.n : 0;
     if (n && dst) {
@@ -59,6 +61,7 @@ size_t bz_format(bz_tensor *x, char *dst, size_t n) {
 }
 
 bz_status bz_save_npy(bz_tensor *x, const char *path) {
+    RT_BORDER;
     ir_value_array a;
     bz_error e = {0};
     if (!path && bz_context_of(x))
@@ -70,6 +73,7 @@ bz_status bz_save_npy(bz_tensor *x, const char *path) {
 }
 
 bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site) {
+    RT_BORDER;
     ir_value_array a;
     bz_error e = {0};
     if (!c) return NULL;

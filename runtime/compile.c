@@ -334,6 +334,7 @@ static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_te
 }
 
 bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
+    RT_BORDER;
     if (!p) return BZ_EARG;
     bz_context *c = p->c;
     if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
@@ -350,6 +351,7 @@ bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
 }
 
 bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
+    RT_BORDER;
     if (!p) return BZ_EARG;
     bz_status s = check_inputs(p, in);
     if (!s) s = rt_ready(p->c);

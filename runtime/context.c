@@ -170,7 +170,7 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
     char text[400];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     return bz_fail(&c->err, s, "[%s] %s%s%s", op, text, site ? " at " : "", site ? site : "");
 }

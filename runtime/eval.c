@@ -330,6 +330,7 @@ bz_status rt_flush(bz_context *c) {
 }
 
 bz_status bz_flush(bz_tensor *x) {
+    RT_BORDER;
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
     if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
@@ -337,6 +338,7 @@ bz_status bz_flush(bz_tensor *x) {
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
+    RT_BORDER;
     if (n > 0 && !x) return BZ_EARG;
     bz_context *c = NULL, *of;
     rt_storage *few[32], **s = n <= 32 ? few : bz_mem_alloc((size_t)n * sizeof(rt_storage *));

@@ -200,6 +200,7 @@ bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured,
 }
 
 bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **out) {
+    RT_BORDER;
     bz_context *c;
     *out = NULL;
     if (!p) return BZ_EARG;

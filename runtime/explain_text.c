@@ -14,7 +14,7 @@ static const char *show(char *dst, size_t room, double v, double step, const cha
         v /= step;
         i++;
     }
-    snprintf(dst, room, v >= 99.95 || v == (double)(int64_t)v ? "%.0f %s" : "%.1f %s", v, units[i]);
+    bz_snprintf(dst, room, v >= 99.95 || v == (double)(int64_t)v ? "%.0f %s" : "%.1f %s", v, units[i]);
     return dst;
 }
 
@@ -69,7 +69,7 @@ static void print_times(bz_text *t, const bz_kernel_report *k) {
     if (rt_from_cache(k))
         snprintf(share, sizeof share, "from cache");
     else if (k->ns > 0 && k->limit_ns > 0)
-        snprintf(share, sizeof share, "%.0f%%", k->limit_ns / k->ns * 100);
+        bz_snprintf(share, sizeof share, "%.0f%%", k->limit_ns / k->ns * 100);
     bz_textf(t, " %9s %-7s %9s  %s\n", limit,
              k->limit_ns <= 0  ? ""
              : k->memory_bound ? "memory"
@@ -209,6 +209,7 @@ void rt_explain_json(bz_text *t, const bz_explanation *x) {
 /* ---- to a file */
 
 bz_status bz_write_explanation(const bz_explanation *x, bz_explain_format f, const char *path) {
+    RT_BORDER;
     static void (*const writers[])(bz_text *, const bz_explanation *) = {
         rt_explain_text, rt_explain_json, rt_explain_svg};
     if (!x || (unsigned)f >= BZ_LEN(writers)) return BZ_EARG;

@@ -15,6 +15,7 @@ static void name_members(ir_graph *g, int nin, int nout, const bz_export_options
 
 bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name,
                     const bz_export_options *o) {
+    RT_BORDER;
     if (!p || !in) return BZ_EARG;
     rt_traced t = {0};
     bz_error error = {0};

@@ -145,6 +145,7 @@ static rt_tensor *value_of(const bz_tensor *x, bz_context **c, bz_status *s) {
 }
 
 bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
+    RT_BORDER;
     bz_context *c;
     bz_status s;
     rt_tensor *t = value_of(x, &c, &s);
@@ -173,12 +174,14 @@ static bool one_element(bz_tensor *x, bz_dtype *t, ir_bits *bits) {
 }
 
 double bz_item(bz_tensor *x) {
+    RT_BORDER;
     bz_dtype t;
     ir_bits bits;
     return one_element(x, &t, &bits) ? ir_bits_to_f64(t, bits) : (double)NAN;
 }
 
 int64_t bz_item_int(bz_tensor *x) {
+    RT_BORDER;
     bz_dtype t;
     ir_bits bits;
     return one_element(x, &t, &bits) ? ir_bits_to_i64(t, bits) : 0;

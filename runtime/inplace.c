@@ -55,8 +55,9 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     if (!done) return rt_end(r, 0);
     rt_tensor *t = rt_find_quietly(x, &c);
     c->counters.ops++;
-    if (c->mode == BZ_EAGER && !c->epoch->tracing && rt_eval(c, &t->st, 1)) return rt_poison(c);
-    return x;
+    bool good = c->mode != BZ_EAGER || c->epoch->tracing || rt_eval(c, &t->st, 1) == BZ_OK;
+    rt_leave(&r->border);
+    return good ? x : rt_poison(c);
 }
 
 static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *y,

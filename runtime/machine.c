@@ -106,6 +106,7 @@ static double fma_speed(bz_rt_run *run) {
 }
 
 bz_status bz_measure_machine(int threads, bz_machine *out) {
+    RT_BORDER;
     bool src_mapped, dst_mapped;
     *out = (bz_machine){0};
     char *src = rt_pages_new(BLOCK, &src_mapped), *dst = rt_pages_new(BLOCK, &dst_mapped);

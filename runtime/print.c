@@ -32,7 +32,7 @@ typedef struct decimal {
     int n, exponent; /* d.ddd * 10^exponent */
 } decimal;
 
-/* d.ddde+xx as printf writes it, whatever the locale's point is. */
+/* d.ddde+xx as printf writes it. */
 static decimal take_apart(const char *s) {
     decimal d = {.minus = *s == '-'};
     for (s += d.minus; *s && *s != 'e'; s++)
@@ -46,8 +46,8 @@ static decimal take_apart(const char *s) {
 static decimal shortest(bz_dtype t, double v) {
     char text[40];
     for (int n = 0; n < 17; n++) {
-        snprintf(text, sizeof text, "%.*e", n, v);
-        if (ir_bits_from_f64(t, strtod(text, NULL)) == ir_bits_from_f64(t, v)) break;
+        bz_snprintf(text, sizeof text, "%.*e", n, v);
+        if (ir_bits_from_f64(t, bz_read_number(text, NULL)) == ir_bits_from_f64(t, v)) break;
     }
     return take_apart(text);
 }
@@ -56,7 +56,7 @@ static decimal shortest(bz_dtype t, double v) {
 static decimal rounded(double v, decimal d, int keep) {
     char text[40];
     if (d.n <= keep) return d;
-    snprintf(text, sizeof text, "%.*e", keep - 1, v);
+    bz_snprintf(text, sizeof text, "%.*e", keep - 1, v);
     return take_apart(text);
 }
 
@@ -68,7 +68,7 @@ static char digit(const decimal *d, int i) {
 static decimal whole(double v, decimal d) {
     char text[40];
     if (d.n > d.exponent || d.exponent > 17) return d;
-    snprintf(text, sizeof text, "%.*e", d.exponent, v);
+    bz_snprintf(text, sizeof text, "%.*e", d.exponent, v);
     return take_apart(text);
 }
 
@@ -98,7 +98,7 @@ static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
 /* "-1.25" and the exponent: v rounded to `digits` behind the point. */
 static void scientific(double v, int digits, int exponent, char word[WORD]) {
     char text[40];
-    snprintf(text, sizeof text, "%.*e", digits, v);
+    bz_snprintf(text, sizeof text, "%.*e", digits, v);
     decimal d = take_apart(text);
     int n = 0;
     if (d.minus) word[n++] = '-';

@@ -305,7 +305,7 @@ static bool room_for(rt_rec *r, unsigned n) {
 
 bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
               bz_dtype weak) {
-    *r = (rt_rec){.site = site};
+    *r = (rt_rec){.site = site, .border = rt_enter()};
     bool numbers = false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
@@ -333,7 +333,7 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
 }
 
 bool rt_begin_new(rt_rec *r, bz_context *c, const char *site) {
-    *r = (rt_rec){.c = c, .site = site};
+    *r = (rt_rec){.c = c, .site = site, .border = rt_enter()};
     rt_epoch *e = c ? rt_recording(c) : NULL;
     if (!e) return false;
     e->g->site = site;
@@ -389,6 +389,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
         bz_release(out[i]);
         out[i] = c ? rt_poison(c) : NULL;
     }
+    rt_leave(&r->border);
     return done;
 }
 
@@ -406,13 +407,14 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
     rt_storage *s = t->st;
     const rt_layout *l = rt_layout_of(c, shape, strides, rank);
     bz_tensor *made = l ? rt_tensor_new(c, s, l, offset) : NULL;
-    if (!made) return rt_no_memory(c), rt_poison(c);
+    if (!made) return rt_no_memory(c), rt_end(r, 0);
     rt_tensor *v = rt_find_quietly(made, &c);
     v->node = ir_own(r->g, node, r->before);
     if (!v->node) return bz_release(made), rt_end(r, 0);
     v->epoch = c->epoch->id;
     v->version = s->version;
     c->counters.ops++;
+    rt_leave(&r->border);
     return made;
 }
 

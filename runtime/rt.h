@@ -12,6 +12,7 @@
 
 #include "braze/braze.h"
 #include "runtime/aot/aot.h"
+#include "runtime/border.h"
 #include "src/codegen/codegen.h"
 #include "src/ir/ir.h"
 #include "src/passes/pass.h"
@@ -242,6 +243,7 @@ typedef struct rt_rec {
     ir_ref few[RT_FEW];
     ir_ref before; /* nodes of g when the call began */
     const char *site;
+    rt_border border; /* from rt_begin to rt_end */
 } rt_rec;
 /* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
 bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,

@@ -31,7 +31,9 @@ static bz_status run_function(bz_program *p, bz_tensor *const *x, bz_tensor **ou
     bz_error before = c->err;
     c->err = (bz_error){0};
     p->tracing = true;
+    rt_border host = rt_go_out(); /* the function is the host's */
     bz_status s = p->fn(c, x, p->nin, out, p->nout, p->user);
+    rt_come_back(host);
     p->tracing = false;
     if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
     if (before.status) c->err = before;

@@ -91,7 +91,7 @@ static double arg_float(tx_args *a, const char *name) {
     if (t)
         tx_float(a->p, t, &v);
     else if (def)
-        v = strtod(def, NULL);
+        v = bz_read_number(def, NULL);
     return v;
 }
 

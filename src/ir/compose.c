@@ -13,7 +13,7 @@ ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, 
     char text[384];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     bz_fail(&g->err, s, "[%s] %s%s%s", name, text, g->site ? " at " : "", g->site ? g->site : "");
     return 0;

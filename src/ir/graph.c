@@ -59,7 +59,7 @@ ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) {
     char text[400];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     bz_fail(&g->err, s, "[%s] %s%s%s", ir_ops[op].name, text, g->site ? " at " : "",
             g->site ? g->site : "");

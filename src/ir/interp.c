@@ -17,7 +17,7 @@ bool it_fail(it_state *s, ir_ref r, bz_status status, const char *fmt, ...) {
     char text[300];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *site = s->g->sites.p[r];
     bz_fail(s->e, status, "[%s] %s%s%s", ir_ops[ir_at(s->g, r)->op].name, text, site ? " at " : "",

@@ -16,7 +16,7 @@ bool tx_fail(tx_parser *p, uint32_t tok, bz_status s, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     char text[sizeof p->e->text];
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     tx_place(p->e, p->text, p->tok.p[tok].at);
     bz_fail(p->e, s, "%s", text);

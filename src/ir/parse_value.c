@@ -2,7 +2,6 @@
  * their readers make of them. */
 #include "src/ir/text_parse.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +30,7 @@ static bool number(tx_parser *p, tx_val *v, bool negative) {
     if (integer) {
         v->u.i = negative ? (int64_t)(0 - u) : (int64_t)u;
     } else {
-        char *dot = strchr(buf, '.');
-        if (dot) *dot = localeconv()->decimal_point[0]; /* strtod reads the host program's */
-        v->u.f = strtod(buf, &end);
+        v->u.f = bz_read_number(buf, &end);
         if (*end)
             return tx_fail(p, p->at, BZ_EPARSE, "'%s' is not a number",
                            tp_keep(p, p->text + t->at, t->n));

@@ -13,24 +13,13 @@
 
 /* ---- numbers */
 
-/* Replaces the host locale's decimal point. */
-static void plain_point(char *s) {
-    for (; *s; s++) {
-        if (!strchr("0123456789+-eE", *s)) *s = '.';
-    }
-}
-
 /* The shortest decimal that reads back as the same bits. */
 static void print_finite(bz_text *t, bz_dtype type, double v) {
     char buf[40];
     for (int digits = 1; digits <= 17; digits++) {
-        double back;
-        snprintf(buf, sizeof buf, "%.*g", digits, v);
-        if (sscanf(buf, "%lf", &back) == 1 &&
-            ir_bits_from_f64(type, back) == ir_bits_from_f64(type, v))
-            break;
+        bz_snprintf(buf, sizeof buf, "%.*g", digits, v);
+        if (ir_bits_from_f64(type, bz_read_number(buf, NULL)) == ir_bits_from_f64(type, v)) break;
     }
-    plain_point(buf);
     bz_text_str(t, buf);
     if (!strpbrk(buf, ".e")) bz_text_str(t, ".0");
 }

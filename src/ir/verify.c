@@ -19,7 +19,7 @@ static bool BZ_PRINTF(3, 4) wrong(const check *c, bz_status s, const char *fmt, 
     char text[300];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *site = c->g->sites.p[c->r];
     bz_fail(c->e, s, "[%s] node %u: %s%s%s",

@@ -45,7 +45,7 @@ static bool is_number(const matcher *m) {
 
 static ir_bits number(matcher *m, bz_dtype t) {
     char *end;
-    double v = strtod(m->at, &end);
+    double v = bz_read_number(m->at, &end);
     m->at = end;
     return ir_bits_from_f64(t, v);
 }

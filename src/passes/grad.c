@@ -312,7 +312,7 @@ static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
     char text[400];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     return bz_fail(&g->err, s, "[grad] %s%s%s", text, g->site ? " at " : "",
                    g->site ? g->site : "");

@@ -57,7 +57,7 @@ static ir_ref factor(reader *r) {
     const char *start = r->at;
     if (isdigit((unsigned char)*start)) {
         char *end;
-        double v = strtod(start, &end);
+        double v = bz_read_number(start, &end);
         r->at = end;
         bz_dtype t = ir_dtype(r->g, r->s->like);
         return ir_const_f(r->g, ir_is_float(t) ? t : BZ_F32, v);

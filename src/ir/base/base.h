@@ -63,6 +63,12 @@ void bz_text_json(bz_text *t, const char *s); /* `s` as a JSON string with quote
 void bz_text_free(bz_text *t);
 const char *bz_text_c(const bz_text *t); /* never NULL */
 
+/* ---- number.c: of the C locale, whatever the host program's is */
+double bz_read_number(const char *s, char **end); /* strtod */
+int bz_snprintf(char *dst, size_t room, const char *fmt, ...) BZ_PRINTF(3, 4);
+int bz_vsnprintf(char *dst, size_t room, const char *fmt, va_list ap) BZ_PRINTF(3, 0);
+void bz_stderrf(const char *fmt, ...) BZ_PRINTF(1, 2); /* to standard error */
+
 /* ---- error.c: the first error wins, later ones are dropped until it is cleared */
 typedef struct bz_error {
     bz_status status;

@@ -25,7 +25,7 @@ bz_status bz_fail(bz_error *e, bz_status status, const char *fmt, ...) {
     e->status = status;
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(e->text, sizeof e->text, fmt, ap);
+    bz_vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
     return status;
 }

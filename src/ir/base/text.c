@@ -34,11 +34,11 @@ void bz_textfv(bz_text *t, const char *fmt, va_list ap) {
     char small[256];
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(small, sizeof small, fmt, ap);
+    int n = bz_vsnprintf(small, sizeof small, fmt, ap);
     if (n > 0 && (size_t)n < sizeof small)
         bz_text_add(t, small, (size_t)n);
     else if (n > 0 && make_room(t, (size_t)n)) {
-        vsnprintf(t->p + t->n, (size_t)n + 1, fmt, again);
+        bz_vsnprintf(t->p + t->n, (size_t)n + 1, fmt, again);
         t->n += (size_t)n;
     }
     va_end(again);

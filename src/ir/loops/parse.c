@@ -175,7 +175,6 @@ lp_module *lp_parse(const char *text, size_t n, bz_error *e) {
     p->m = m;
     lp_scan_start(&p->s, text, n, e);
     while (p->s.status == BZ_OK && p->s.tok.kind != TOK_END) kernel(p);
-    lp_scan_stop(&p->s);
     if (p->s.status != BZ_OK) {
         lp_module_free(m);
         m = NULL;

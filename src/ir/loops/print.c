@@ -34,16 +34,11 @@ static void operands(bz_text *t, const lp_kernel *k, const lp_inst *i, unsigned 
     }
 }
 
-/* A finite float so that it reads back exactly, with a point whatever the locale says. */
+/* A finite float so that it reads back exactly. */
 static void real(bz_text *t, bz_dtype d, double v) {
     char s[64];
-    snprintf(s, sizeof s, d == BZ_F64 ? "%.17g" : d == BZ_F32 ? "%.9g" : "%.6g", v);
-    bool whole = true;
-    for (char *c = s; *c; c++) {
-        if (!strchr("0123456789+-e", *c)) *c = '.';
-        whole &= *c != '.' && *c != 'e';
-    }
-    bz_textf(t, "%s%s", s, whole ? ".0" : "");
+    bz_snprintf(s, sizeof s, d == BZ_F64 ? "%.17g" : d == BZ_F32 ? "%.9g" : "%.6g", v);
+    bz_textf(t, "%s%s", s, strpbrk(s, ".e") ? "" : ".0");
 }
 
 static void constant(bz_text *t, const lp_inst *i) {

@@ -4,7 +4,6 @@
 #include "src/ir/loops/scan.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +58,7 @@ void lp_scan_next(lp_scan *s) {
 void lp_scan_start(lp_scan *s, const char *text, size_t n, bz_error *e) {
     *s = (lp_scan){.text = text, .at = text, .end = text + n, .e = e};
     if (n > INT32_MAX) lp_scan_fail(s, s->tok, "text longer than 2 GB");
-    s->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     lp_scan_next(s);
-}
-
-void lp_scan_stop(lp_scan *s) {
-    if (s->c_locale) freelocale(s->c_locale);
 }
 
 static void place(const lp_scan *s, const char *at, int *line, int *column) {
@@ -177,11 +171,7 @@ int64_t lp_scan_number(lp_scan *s, int64_t lo, int64_t hi) {
 
 static ir_bits real(lp_scan *s, lp_token t, bz_dtype d) {
     char text[64], *end = NULL;
-    if (!s->c_locale) {
-        lp_scan_no_memory(s);
-        return 0;
-    }
-    double v = number_text(t, text) ? strtod_l(text, &end, s->c_locale) : 0;
+    double v = number_text(t, text) ? bz_read_number(text, &end) : 0;
     if (!end || end != text + t.n || v - v != 0) {
         lp_scan_fail(s, t, "not a finite number");
         return 0;

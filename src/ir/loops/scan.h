@@ -18,11 +18,9 @@ typedef struct lp_scan {
     lp_token tok; /* the one that comes next */
     bz_error *e;
     bz_status status;
-    void *c_locale;
 } lp_scan;
 
 void lp_scan_start(lp_scan *s, const char *text, size_t n, bz_error *e);
-void lp_scan_stop(lp_scan *s);
 void lp_scan_next(lp_scan *s);
 /* Records an error at the token `at`. */
 void lp_scan_fail(lp_scan *s, lp_token at, const char *fmt, ...) BZ_PRINTF(3, 4);
