@@ -126,8 +126,9 @@ $(B)/libbraze.a: $(LIB_OBJ)
 	$(call quiet,AR )ar rcs $@ $^
 
 # nodelete: worker threads and loaded kernels may outlive a dlclose.
+link_shared = $(call quiet,LD )$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libbraze.so.$(SOVERSION) -Wl,-z,nodelete $(1) $(LDLIBS) -o $(if $(2),$(2),$@)
 $(B)/libbraze.so: $(LIB_OBJ)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,libbraze.so.$(SOVERSION) -Wl,-z,nodelete $^ $(LDLIBS) -o $@.$(VERSION)
+	$(call link_shared,$^,$@.$(VERSION))
 	@ln -sf $(@F).$(VERSION) $@.$(SOVERSION) && ln -sf $(@F).$(SOVERSION) $@
 
 $(B)/braze: $(call obj,$(TOOL_SRC)) $(B)/libbraze.a

@@ -49,7 +49,7 @@ static rt_env env;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const char *word(switch_name s) {
-    const char *w = getenv(switches[s].name);
+    const char *w = secure_getenv(switches[s].name);
     return w ? w : "";
 }
 

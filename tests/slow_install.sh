@@ -9,11 +9,18 @@ src=${BRAZE_SRC:-.}
 cat >"$dir/main.c" <<'EOF'
 #include <braze/version.h>
 #include <stdio.h>
-int bz_rt_threads(void);
+#include <braze/braze.h>
+/* compiles a kernel: the plug-in is found without $BRAZE_LLVM, from any directory */
 int main(void) {
-    printf("%d.%d.%d %d\n", BZ_VERSION_MAJOR, BZ_VERSION_MINOR, BZ_VERSION_PATCH, bz_rt_threads() > 0);
+    bz_context *c;
+    if (bz_open(NULL, &c)) return 1;
+    double v = bz_item(bz_neg(bz_rand(c, NULL, 0, BZ_F32)));
+    if (bz_context_status(c)) fprintf(stderr, "%s\n", bz_message(c));
+    printf("%d.%d.%d %d\n", BZ_VERSION_MAJOR, BZ_VERSION_MINOR, BZ_VERSION_PATCH, v <= 0);
+    bz_close(c);
 }
 EOF
+unset BRAZE_LLVM
 export PKG_CONFIG_PATH="$dir/p/lib/pkgconfig"
 pc() { pkg-config "$@" braze; }
 uses_soname() { readelf -d "$dir/p/lib/libbraze.so" | grep -q 'SONAME.*\[libbraze.so.[0-9]*\]'; }
@@ -23,7 +30,7 @@ links_shared() { "${CC:-cc}" "$dir/main.c" $(pc --cflags --libs) -Wl,-rpath,"$di
 links_static() {
     "${CC:-cc}" "$dir/main.c" $(pc --cflags) "$dir/p/lib/libbraze.a" -lm -ldl -pthread -o "$dir/static"
 }
-says_version() { [ "$("$1")" = "$(pc --modversion) 1" ]; }
+says_version() { [ "$(cd / && "$1")" = "$(pc --modversion) 1" ]; }
 nothing_left() { [ -z "$(find "$dir/p" ! -type d)" ]; }
 
 expect "make install" make -C "$src" install PREFIX="$dir/p" BUILD=release

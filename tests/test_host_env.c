@@ -14,7 +14,8 @@
 
 static const host_env *env; /* of this process */
 
-#define LOOK() cr_assert(host_env_is(env), "line %d: the environment %s was not restored", __LINE__, env->name)
+#define LOOK()                                                                                     \
+    cr_assert(host_env_is(env), "line %d: the environment %s was not restored", __LINE__, env->name)
 
 /* The bytes of x, in hexadecimal: nothing is lost in printing. */
 static void put(bz_text *t, const char *what, bz_tensor *x) {
@@ -76,7 +77,8 @@ static void compute(bz_text *t, bz_context *c) {
         put(t, "chain", y);
         put(t, "softmax", bz_softmax(x, -1));
         put(t, "product", bz_matmul(x, bz_transpose(x, 0, 1)));
-        bz_tensor *loss = bz_sum(bz_rsqrt(bz_add(bz_square(x), bz_scalar(c, 1.25))), NULL, 0, false);
+        bz_tensor *loss =
+            bz_sum(bz_rsqrt(bz_add(bz_square(x), bz_scalar(c, 1.25))), NULL, 0, false);
         cr_assert_eq(bz_grad(loss, &x, 1, &g), BZ_OK, "%s", bz_message(c));
         LOOK();
         put(t, "gradient", g);
@@ -117,7 +119,8 @@ static void compiled(bz_text *t, bz_context *c, const char *dir) {
     LOOK();
     put(t, "call", y);
     char path[128];
-    if (c && bz_explain(p, &(bz_machine){4, 1.5e10, 2.5e11}, &(bz_explanation *){NULL}) == BZ_EMODE) {
+    if (c &&
+        bz_explain(p, &(bz_machine){4, 1.5e10, 2.5e11}, &(bz_explanation *){NULL}) == BZ_EMODE) {
         bz_clear(c); /* the interpreter has nothing to explain, nor to export */
         bz_program_free(p);
         return;

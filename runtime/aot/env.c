@@ -1,4 +1,4 @@
-/* env.c - switches of the environment that an exported program reads too. It has nobody to report a mistake to before the first
+/* env.c - switches of the environment that an exported program reads too (not where it runs with the rights of others). It has nobody to report a mistake to before the first
  * call, so a value that makes no sense costs a line on standard error, and the default counts. */
 #include "runtime/aot/aot.h"
 
@@ -12,7 +12,7 @@ static int ignore(const char *name, const char *word, const char *values) {
 }
 
 __attribute__((weak)) int bz_rt_env_number(const char *name, int hi) {
-    const char *word = getenv(name);
+    const char *word = secure_getenv(name);
     if (!word || !*word) return -1;
     char *end;
     long v = strtol(word, &end, 10);
@@ -23,7 +23,7 @@ __attribute__((weak)) int bz_rt_env_number(const char *name, int hi) {
 }
 
 __attribute__((weak)) int bz_rt_env_word(const char *name, const char *const *words) {
-    const char *word = getenv(name);
+    const char *word = secure_getenv(name);
     if (!word || !*word) return -1;
     char values[64] = "";
     for (int i = 0; words[i]; i++) {

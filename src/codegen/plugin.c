@@ -1,4 +1,4 @@
-/* plugin.c - finds and opens libbraze-llvm.so, and passes the calls of codegen.h on to it.
+/* plugin.c - opens libbraze-llvm.so (places.c says where it may lie), and passes the calls of codegen.h on to it.
  *
  *     cg_compile --> cg_open: places --dlopen--> entry --size, ABI, stamp--> kept for good
  *
@@ -7,12 +7,8 @@
 #include "src/codegen/plugin.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 const char *const cg_externals[] = {"fma", "fmaf", NULL};
 
@@ -47,6 +43,11 @@ static const char *mismatch(const cg_plugin *p) {
 
 /* The plug-in in `file`, or NULL and a line in `tried`. */
 static const cg_plugin *open_file(const char *file, bz_text *tried) {
+    const char *why = cg_place_damage(file);
+    if (why) {
+        bz_textf(tried, "\n  %s: %s", file, why);
+        return NULL;
+    }
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         bz_textf(tried, "\n  %s", dlerror());
@@ -55,44 +56,22 @@ static const cg_plugin *open_file(const char *file, bz_text *tried) {
     cg_plugin_entry *entry;
     *(void **)&entry = dlsym(handle, CG_PLUGIN_ENTRY);
     const cg_plugin *p = entry ? entry() : NULL;
-    const char *why = p ? mismatch(p) : "it has no entry " CG_PLUGIN_ENTRY;
+    why = p ? mismatch(p) : "it has no entry " CG_PLUGIN_ENTRY;
     if (!why) return p;
     bz_textf(tried, "\n  %s: %s", file, why);
     dlclose(handle);
     return NULL;
 }
 
-/* The plug-in in the directory of `path` (a file), in the one above, or in lib beside it: PREFIX/bin finds PREFIX/lib. */
-static const cg_plugin *open_beside(const char *path, bz_text *tried) {
-    static const char *const places[] = {"", "../", "../lib/"};
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    const cg_plugin *p = NULL;
-    for (unsigned i = 0; slash && !p && i < BZ_LEN(places); i++) {
-        bz_text file = {0};
-        bz_text_add(&file, path, (size_t)(slash - path) + 1);
-        bz_text_str(&file, places[i]);
-        bz_text_str(&file, CG_PLUGIN_FILE);
-        tried->failed |= file.failed;
-        p = file.failed ? NULL : open_file(file.p, tried);
-        tried->failed |= file.failed;
-        bz_text_free(&file);
-    }
-    return p;
-}
-
 static const cg_plugin *search(bz_text *tried) {
-    const char *chosen = getenv("BRAZE_LLVM");
-    if (chosen && *chosen) return open_file(chosen, tried);
-    Dl_info self;
     const cg_plugin *p = NULL;
-    if (dladdr(&opened, &self)) p = open_beside(self.dli_fname, tried);
-    char exe[PATH_MAX];
-    ssize_t n = p ? -1 : readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n > 0) {
-        exe[n] = 0;
-        p = open_beside(exe, tried);
+    bz_text file = {0};
+    for (unsigned k = 0; !p && !tried->failed && (file.n = 0, cg_place(k, &file)); k++) {
+        tried->failed |= file.failed;
+        if (!file.failed && file.n) p = open_file(file.p, tried);
     }
-    return p ? p : open_file(CG_PLUGIN_FILE, tried);
+    bz_text_free(&file);
+    return p;
 }
 
 bz_status cg_open(bz_error *e) {
@@ -109,7 +88,7 @@ bz_status cg_open(bz_error *e) {
         else
             s = bz_fail(e, BZ_ECOMPILE,
                         "no usable " CG_PLUGIN_FILE " (set BRAZE_LLVM to its path); tried:%s",
-                        bz_text_c(&tried));
+                        tried.n ? bz_text_c(&tried) : " no place is known");
         bz_text_free(&tried);
     }
     pthread_mutex_unlock(&opening);

@@ -6,9 +6,15 @@
 
 #include "src/codegen/codegen.h"
 
+#include "braze/version.h"
+
 #define CG_PLUGIN_FILE  "libbraze-llvm.so"
 #define CG_PLUGIN_ENTRY "braze_llvm_entry_v1"
-#define CG_EMITTER      "1" /* goes up when a kernel gives other code: part of the key of cached code */
+#define CG_TEXT_(x)     #x
+#define CG_TEXT(x)      CG_TEXT_(x)
+#define CG_VERSION                                                                                 \
+    CG_TEXT(BZ_VERSION_MAJOR) "." CG_TEXT(BZ_VERSION_MINOR) "." CG_TEXT(BZ_VERSION_PATCH)
+#define CG_EMITTER "1" /* goes up when a kernel gives other code: part of the key of cached code */
 
 /* What one compile call asks for. The texts and objects that come back are the plug-in's memory:
  * `release` frees them. */
@@ -27,6 +33,13 @@ typedef struct cg_plugin {
 
 typedef const cg_plugin *cg_plugin_entry(void);
 
+/* ---- places.c */
+/* Puts the absolute path of place k (0, 1 ...) behind `path`, or nothing where there is none; false: no more places. */
+bool cg_place(unsigned k, bz_text *path);
+bool cg_place_is_chosen(void); /* by $BRAZE_LLVM: then nothing else counts */
+/* NULL, or why the loader must not see this file. */
+const char *cg_place_damage(const char *path);
+
 /* A number of everything that both sides must agree on: the ops by name and order, and the sizes of
  * what passes the door. */
 static inline uint64_t cg_plugin_stamp(void) {
@@ -35,7 +48,7 @@ static inline uint64_t cg_plugin_stamp(void) {
     static const char names[] = LP_OPS(CG_NAME)
 #define IR_BASE CG_NAME
 #include "src/ir/ops.def"
-        BZ_DTYPES(CG_NAME) BZ_STATUSES(CG_STATUS_NAME) CG_EMITTER;
+        BZ_DTYPES(CG_NAME) BZ_STATUSES(CG_STATUS_NAME) CG_EMITTER " " CG_VERSION;
 #undef CG_NAME
 #undef CG_STATUS_NAME
     const uint64_t sizes[] = {sizeof(lp_inst),        sizeof(lp_kernel), sizeof(lp_module),

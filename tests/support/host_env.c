@@ -15,14 +15,10 @@ enum { X87 = 0x37f, X87_SINGLE_UP = 0x87f, X87_TRAP = 0x340 };
 #define TRAPS 0x80000000u /* all exceptions unmasked: MXCSR 0 means "default" in the table */
 
 const host_env host_envs[] = {
-    {"default", false, 0, X87},
-    {"comma", true, 0, X87},
-    {"down", false, ROUND_DOWN, X87},
-    {"up", false, ROUND_UP, X87_SINGLE_UP},
-    {"zero", true, ROUND_ZERO, X87},
-    {"flush", false, FLUSH, X87},
-    {"traps", true, TRAPS, X87_TRAP},
-    {NULL, false, 0, 0},
+    {"default", false, 0, X87},       {"comma", true, 0, X87},
+    {"down", false, ROUND_DOWN, X87}, {"up", false, ROUND_UP, X87_SINGLE_UP},
+    {"zero", true, ROUND_ZERO, X87},  {"flush", false, FLUSH, X87},
+    {"traps", true, TRAPS, X87_TRAP}, {NULL, false, 0, 0},
 };
 
 static uint32_t mxcsr_of(const host_env *e) {
@@ -36,8 +32,8 @@ static bool make_locale(const char *name) {
         char text[8];
         uint32_t wide[2];
         char codeset[8];
-    } file = {0x20031115 ^ LC_NUMERIC, 6, {32, 34, 36, 40, 44, 48}, ",\0.\0\3\3", {',', '.'},
-              "UTF-8"};
+    } file = {
+        0x20031115 ^ LC_NUMERIC, 6, {32, 34, 36, 40, 44, 48}, ",\0.\0\3\3", {',', '.'}, "UTF-8"};
     char dir[] = "/tmp/braze-locale-XXXXXX", path[96];
     if (!mkdtemp(dir)) return false;
     snprintf(path, sizeof path, "%s/%s", dir, name);

@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""slow_environment.py - what surrounds a program and is not its own: where the plug-in lies and in which state, whose rights it runs
+with, its directory, limits, disks, locale, floating-point environment.
+
+Every row is a process in such a surrounding: it gives the right values, or a status and words that say why; never a signal, never a
+stranger's code, never half a file."""
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(os.environ.get("BRAZE_BUILD", "build"))
+SRC = os.path.abspath(os.environ.get("BRAZE_SRC", "."))
+CC = shlex.split(os.environ.get("CC", "cc"))
+SANITIZE = shlex.split(os.environ.get("BRAZE_SANITIZE", ""))
+PLUGIN = os.path.join(BUILD, "libbraze-llvm.so")
+NAME = "libbraze-llvm.so"
+DIR = tempfile.mkdtemp(prefix="braze-environment-")
+os.chmod(DIR, 0o755)
+passed = failed = 0
+
+# Computes on the device "cpu": -2 from a kernel, which needs the plug-in. `program DIRECTORY` goes there first.
+PROGRAM = r"""
+#include <braze/braze.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    bz_context *c;
+    float two = 2;
+    if (argc > 1 && chdir(argv[1])) return 9;
+    if (bz_open(NULL, &c)) return printf("%s\n", bz_message(NULL)), 8;
+    bz_tensor *x = bz_from_data(c, BZ_F32, &two, NULL, 0);
+    double v = bz_item(bz_neg(x));
+    if (bz_context_status(c)) printf("%s\n", bz_message(c));
+    else printf("value %d\n", (int)v);
+    int failed = bz_context_status(c);
+    bz_close(c);
+    return failed != 0;
+}
+"""
+# A stranger's library of that name: it leaves a file when it is loaded.
+DECOY = r"""
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void loaded(void) { close(open("%s/loaded", O_CREAT | O_WRONLY, 0666)); }
+"""
+
+
+def path(*names):
+    return os.path.join(DIR, *names)
+
+
+def check(what, good, detail=""):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    if not good:
+        print(f"FAILED: {what}\n{detail}")
+
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("BRAZE_")}
+    return {**env, **more}
+
+
+def run(args, cwd=None, **more):
+    env = {k: v for k, v in more.pop("env", {}).items()}
+    return subprocess.run(args, cwd=cwd or DIR, env=clean_env(**env), capture_output=True, text=True, timeout=300,
+                          errors="replace", **more)
+
+
+def expect(what, r, status, *says):
+    text = r.stdout + r.stderr
+    check(what, r.returncode == status and all(s in text for s in says),
+          f"status {r.returncode}, expected {status} and {says}:\n{text}")
+
+
+def compile_c(text, out, *flags):
+    source = path("source.c")
+    with open(source, "w") as f:
+        f.write(text)
+    subprocess.run([*CC, *SANITIZE, "-I", os.path.join(SRC, "include"), source, "-o", out, *flags], check=True)
+
+
+def make_programs():
+    os.makedirs(path("home", "bin"))
+    os.makedirs(path("strange", "bin"))
+    compile_c(PROGRAM, path("home", "bin", "static"), os.path.join(BUILD, "libbraze.a"), "-lm", "-ldl", "-pthread")
+    subprocess.run([*CC, "-shared", "-fPIC", "-x", "c", "-", "-o", path("decoy.so")], input=DECOY % DIR, text=True,
+                   check=True)
+
+
+def decoys(*places):
+    for p in places:
+        os.makedirs(os.path.dirname(p), exist_ok=True)
+        shutil.copy(path("decoy.so"), p)
+
+
+def no_stranger(what):
+    loaded = os.path.exists(path("loaded"))
+    if loaded:
+        os.unlink(path("loaded"))
+    check(f"{what}: a stranger's plug-in was not loaded", not loaded)
+
+
+# ---- where the plug-in is looked for
+
+def test_places():
+    program = path("home", "bin", "static")
+    decoys(path("home", NAME), path("home", "lib", NAME), path("strange", NAME), path("strange", "bin", NAME))
+    r = run([program], cwd=path("strange"), env={"LD_LIBRARY_PATH": path("strange")})
+    expect("no plug-in in a documented place", r, 1, "no usable libbraze-llvm.so", path("home", "bin", NAME))
+    no_stranger("working directory, parent, ../lib, loader's path")
+    r = run(["bin/static", path("strange")], cwd=path("home"))
+    expect("a relative program name and chdir", r, 1, path("home", "bin", NAME))
+    no_stranger("a relative program name and chdir")
+    r = run([path("strange", "bin", "static")], executable=program)
+    expect("a program name that lies", r, 1, path("home", "bin", NAME))
+    no_stranger("a program name that lies")
+    os.symlink(PLUGIN, path("home", "bin", NAME))
+    expect("beside the program", run(["bin/static", path("strange")], cwd=path("home")), 0, "value -2")
+    os.unlink(path("home", "bin", NAME))
+    shutil.copy(PLUGIN, path("home", "real.so"))
+    expect("a relative $BRAZE_LLVM counts from where the program began",
+           run(["bin/static", path("strange")], cwd=path("home"), env={"BRAZE_LLVM": "real.so"}), 0, "value -2")
+    decoys(path("strange", "real.so"))
+    expect("... and from nowhere else",
+           run(["./static", path("strange")], cwd=path("home", "bin"), env={"BRAZE_LLVM": "real.so"}), 1,
+           path("home", "bin", "real.so"))
+    no_stranger("a relative $BRAZE_LLVM")
+    expect("an empty $BRAZE_LLVM is none", run([program], env={"BRAZE_LLVM": ""}), 1, path("home", "bin", NAME))
+
+
+def test_damage():
+    program, bad = path("home", "bin", "static"), path("bad.so")
+    whole = open(PLUGIN, "rb").read()
+    for n in (0, 1, 63, 64, 500, 4096, len(whole) // 2, len(whole) - 4096, len(whole) - 1):
+        with open(bad, "wb") as f:
+            f.write(whole[:n])
+        expect(f"cut off after {n} bytes", run([program], env={"BRAZE_LLVM": bad}), 1, "no usable", bad + ": it is ")
+        if n > len(whole) - 64:
+            continue
+        os.truncate(bad, len(whole))
+        expect(f"zeros from {n} on", run([program], env={"BRAZE_LLVM": bad}), 1, "no usable", bad + ": it is ")
+    others = {"a text": b"not a library\n" * 100, "another machine's": whole[:18] + b"\xb7\0" + whole[20:],
+              "a program": whole[:16] + b"\2\0" + whole[18:]}
+    for what, data in others.items():
+        with open(bad, "wb") as f:
+            f.write(data)
+        expect(what, run([program], env={"BRAZE_LLVM": bad}), 1, "no usable", bad)
+    os.unlink(bad)
+    os.mkfifo(bad)
+    expect("a pipe", run([program], env={"BRAZE_LLVM": bad}), 1, "no usable", bad)
+    os.unlink(bad)
+    expect("a directory", run([program], env={"BRAZE_LLVM": DIR}), 1, "no usable", DIR)
+    expect("nothing", run([program], env={"BRAZE_LLVM": bad}), 1, bad + ": No such file")
+    decoys(bad)
+    expect("another library", run([program], env={"BRAZE_LLVM": bad}), 1, "it has no entry")
+    os.unlink(bad)
+    if os.path.exists(path("loaded")):
+        os.unlink(path("loaded"))
+
+
+# ---- rights of others
+
+def test_setuid():
+    """Needs root to make such a program; and a file system that honours the bit."""
+    if os.getuid() != 0:
+        print("slow_environment: setuid: not root, cannot make the program")
+        return
+    for place in (DIR, BUILD, "/dev/shm", "/var/tmp"):
+        home = tempfile.mkdtemp(prefix="braze-setuid-", dir=place)
+        os.chmod(home, 0o755)
+        program = os.path.join(home, "static")
+        shutil.copy(path("home", "bin", "static"), program)
+        os.chown(program, 1, 1)
+        os.chmod(program, 0o6755)
+        r = run([program], cwd="/", user=65534, group=65534, extra_groups=[],
+                env={"BRAZE_LLVM": path("decoy.so"), "BRAZE_DEVICE": "nonsense"}) if reachable(home) else None
+        decoys(os.path.join(home, NAME))
+        s = run([program], cwd="/", user=65534, group=65534, extra_groups=[]) if r else None
+        shutil.rmtree(home)
+        if r and "nonsense" not in r.stdout:
+            expect("a setuid process heeds no switch", r, 1, "no usable libbraze-llvm.so")
+            expect("nor what lies beside it", s, 1, "no usable libbraze-llvm.so")
+            no_stranger("setuid")
+            return
+    print("slow_environment: setuid: no file system here honours the bit")
+
+
+def reachable(directory):
+    r = subprocess.run(["test", "-x", directory], user=65534, group=65534, extra_groups=[])
+    return r.returncode == 0
+
+
+def main():
+    make_programs()
+    try:
+        for name, test in list(globals().items()):
+            if name.startswith("test_"):
+                test()
+    finally:
+        shutil.rmtree(DIR, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+sys.exit(main())
