@@ -95,8 +95,8 @@ static void box_times(const picture *p, const rt_box *b, char *dst, size_t room)
     size_t n = 0;
     *dst = 0;
     if (!p->estimated)
-        n = (size_t)snprintf(dst, room, "%s, %.0f %%", rt_show_time(took, sizeof took, b->ns),
-                             p->total > 0 ? b->ns / p->total * 100 : 0);
+        n = (size_t)bz_snprintf(dst, room, "%s, %.0f %%", rt_show_time(took, sizeof took, b->ns),
+                                p->total > 0 ? b->ns / p->total * 100 : 0);
     if (k->limit_ns <= 0) return;
     const char *what = k->memory_bound ? "memory" : "arithmetic";
     if (k->ns <= 0)
@@ -105,7 +105,8 @@ static void box_times(const picture *p, const rt_box *b, char *dst, size_t room)
     else if (rt_from_cache(k))
         snprintf(dst + n, room - n, "; from cache");
     else
-        snprintf(dst + n, room - n, "; %.0f %% of the limit (%s)", k->limit_ns / k->ns * 100, what);
+        bz_snprintf(dst + n, room - n, "; %.0f %% of the limit (%s)", k->limit_ns / k->ns * 100,
+                    what);
 }
 
 static void box_bytes(const bz_kernel_report *k, char *dst, size_t room) {
