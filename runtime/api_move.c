@@ -101,18 +101,10 @@ bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char
     return end(&v, x, node);
 }
 
-/* Python's rule for the start of a slice of n elements. */
-static int64_t first_of(int64_t start, int64_t step, int64_t n) {
-    if (start == BZ_OPEN) return step > 0 ? 0 : n - 1;
-    if (start < 0) start = start < -n ? -1 - n : start + n;
-    if (start < 0) return step > 0 ? 0 : -1;
-    return start < n ? start : step > 0 ? n : n - 1;
-}
-
 bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, const int64_t *step,
                        int n, const char *site) {
     view v;
-    int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], by[IR_MAX_RANK];
+    int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], by[IR_MAX_RANK], count;
     if (!begin(&v, x, site)) return rt_end(&v.r, 0);
     if (n < 0 || n > (int)v.l->rank)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "%d axes of %s", n,
@@ -121,16 +113,15 @@ bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, 
     for (int i = 0; i < (int)v.l->rank; i++) {
         by[i] = i < n && step ? step[i] : 1;
         int64_t a = i < n ? start[i] : BZ_OPEN, b = i < n ? stop[i] : BZ_OPEN;
-        from[i] = a == BZ_OPEN && by[i] > 0 ? 0 : a == BZ_OPEN ? INT64_MAX : a;
-        to[i] = b == BZ_OPEN && by[i] > 0 ? INT64_MAX : b == BZ_OPEN ? INT64_MIN : b;
+        from[i] = a == BZ_OPEN ? IR_OPEN_START(by[i]) : a;
+        to[i] = b == BZ_OPEN ? IR_OPEN_STOP(by[i]) : b;
     }
     ir_ref node = ir_slice(v.r.g, v.r.x[0], from, to, by);
     for (unsigned i = 0; node && i < v.l->rank; i++) {
-        int64_t first = first_of((int)i < n ? start[i] : BZ_OPEN, by[i], v.l->shape[i]);
-        if (v.l->shape[i]) v.offset += first * v.l->strides[i];
-        v.strides[i] = v.l->strides[i] * by[i];
+        count = ir_clip_slice(v.l->shape[i], &from[i], to[i], by[i]);
+        if (count) v.offset += from[i] * v.l->strides[i];
+        if (count > 1) v.strides[i] = v.l->strides[i] * by[i];
     }
-    int64_t count;
     if (node && ir_numel(v.r.g, node, &count) && count == 0) return rt_end(&v.r, node);
     return end(&v, x, node);
 }
@@ -202,8 +193,10 @@ bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *s
     ir_ref node = rank_fits(shape, rank) && rank_fits(strides, rank)
                       ? ir_as_strided(v.r.g, v.r.x[0], shape, strides, (unsigned)rank, offset)
                       : bad_rank(&v, IR_AS_STRIDED, rank);
-    if (!node || !v.l->contiguous) return rt_end(&v.r, node);
-    memcpy(v.strides, strides, (size_t)rank * sizeof *strides);
+    int64_t count;
+    if (!node || (ir_numel(v.r.g, node, &count) && count == 0)) return rt_end(&v.r, node);
+    if (!rt_window_strides(v.l, shape, strides, (unsigned)rank, &offset, v.strides))
+        return rt_end(&v.r, node);
     v.offset += offset;
     return end(&v, x, node);
 }

@@ -230,7 +230,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
         if (p->donate[i] < 0 || s->kind != RT_FOREIGN) continue;
         rt_buffer *home = s->u.owner.home;
         if (home->refs == 1u + (s->buf == home)) continue;
-        status = rt_flush(c);
+        status = rt_flush(c, s);
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char foreign_read[] = "bz_flush, or a change of foreign memory that was read";
 enum { NEED = 1, LATER = 2, OUTPUT = 4, MARK_BITS = 3, LONG_EPOCH = 1 << 18 };
 static const size_t keep_most = (size_t)256
                                 << 20; /* bytes of values that only the recording holds */
@@ -207,38 +208,25 @@ static void sweep(bz_context *c, rt_epoch *e) {
     e->sweep_at = 2 * e->kept_bytes;
 }
 
-/* An in-place change reaches the memory of the owner. */
-static bool write_home(bz_context *c, rt_storage *s) {
-    size_t bytes = ir_dtype_bytes((bz_dtype)s->dtype);
-    const rt_layout *l = s->u.owner.layout;
-    rt_buffer *packed = s->buf;
-    if (l->contiguous) {
-        memcpy((char *)s->u.owner.home->p + (size_t)s->u.owner.offset * bytes,
-               (char *)packed->p + (size_t)s->u.owner.offset * bytes, (size_t)l->count * bytes);
-    } else {
-        rt_buffer *window = rt_buffer_new(c, (size_t)l->count * bytes);
-        if (!window) return false;
-        rt_gather_elements(window->p, packed->p, bytes, l, s->u.owner.offset);
-        rt_scatter_elements(s->u.owner.home->p, window->p, bytes, l, s->u.owner.offset);
-        rt_buffer_unref(c, window);
-    }
+/* s waits for its value, which is kept. An in-place change reaches the memory of the owner, which the tensor looks at again. */
+static void give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
+    s->buf = rt_buffer_ref(kept(e, s->node));
+    rt_storage_settle(s);
+    if (!s->dirty) return;
+    rt_buffer *home = s->u.owner.home;
+    rt_copy_elements(home->p, s->buf->p, ir_dtype_bytes((bz_dtype)s->dtype), s->u.owner.layout,
+                     s->u.owner.offset);
+    rt_storage_set(c, s, rt_buffer_ref(home));
     s->dirty = false;
-    return true;
 }
 
 /* Values to the storages that wait for them. Those of foreign memory wait on unless `all` was computed: what is still to be computed
  * may read what lies in that memory now. */
-static bz_status hand_out(bz_context *c, rt_epoch *e, bool all) {
-    bool home = true;
+static void hand_out(bz_context *c, rt_epoch *e, bool all) {
     for (rt_storage *s = e->pending, *next; s; s = next) {
         next = s->next;
-        rt_buffer *b = kept(e, s->node);
-        if (!b || (s->dirty && !all)) continue;
-        s->buf = rt_buffer_ref(b);
-        rt_storage_settle(s);
-        if (s->dirty) home &= write_home(c, s);
+        if (kept(e, s->node) && (all || !s->dirty)) give_value(c, e, s);
     }
-    return home ? BZ_OK : c->err.status;
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
@@ -255,10 +243,19 @@ static bz_status run(bz_context *c, rt_epoch *e) {
     return rt_no_memory(c);
 }
 
-/* Everything recorded so far comes into the open epoch, and has to run: the owner of some memory will look at it. */
-static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
+/* Everything recorded so far comes into the open epoch. */
+static bz_status gather(bz_context *c) {
+    if (!rt_recording(c)) return BZ_ENOMEM;
     while (c->closed.n)
-        if (!rt_storage_node(c, c->closed.p[0]->pending)) return c->err.status;
+        if (!rt_storage_node(c, c->closed.p[0]->pending))
+            return c->err.status ? c->err.status : rt_no_memory(c);
+    return BZ_OK;
+}
+
+/* It has to run: the owner of some memory will look at it. */
+static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
+    bz_status status = gather(c);
+    if (status) return status;
     unsigned count = 0;
     for (rt_storage *s = c->epoch->pending; s; s = s->next) count++;
     *all = bz_mem_alloc(count * sizeof **all);
@@ -273,21 +270,91 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool
     if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    status = hand_out(c, e, all);
+    hand_out(c, e, all);
     sweep(c, e);
-    if (e->g->n.n > LONG_EPOCH)
+    return BZ_OK;
+}
+
+static void cut_long_recording(bz_context *c) {
+    if (c->epoch && c->epoch->g->n.n > LONG_EPOCH)
         rt_epoch_end(c, "a recording of more than 2^18 ops, whose start was let go");
+}
+
+/* ---- foreign memory beside a mistake: somebody else's must not keep a change from its owner */
+
+/* c->marks: which nodes are made from what lies in b, by ops that have not run. */
+static bool mark_readers(bz_context *c, const rt_epoch *e, const rt_buffer *b) {
+    const ir_graph *g = e->g;
+    if (!bz_vec_reserve(&c->marks, g->n.n)) return false;
+    for (ir_ref r = 1; r < g->n.n; r++) {
+        const ir_node *n = ir_at(g, r);
+        bool reads = n->op == IR_INPUT && e->args.p[ir_attrs(g, n)[0]].buf == b;
+        for (unsigned k = 0; k < n->nin && !reads; k++) reads = c->marks.p[ir_in(g, n)[k]];
+        c->marks.p[r] = reads && !kept(e, r);
+    }
+    return true;
+}
+
+/* s failed, and what it reads is about to change: it never has a value. */
+static bz_status lose(bz_context *c, rt_storage *s, const bz_error *why) {
+    size_t n = strlen(why->text) + 1;
+    s->lost = bz_mem_alloc(n);
+    if (!s->lost) return rt_no_memory(c);
+    memcpy(s->lost, why->text, n);
+    s->failed = (uint8_t)why->status;
+    s->dirty = false;
+    rt_storage_leave(c, s);
+    return BZ_OK;
+}
+
+/* The next storage that waits for a value, read from memory as mark_readers has it; NULL: none. */
+static rt_storage *next_reader(bz_context *c, const rt_epoch *e, const rt_storage *but) {
+    rt_storage *s = e->pending;
+    while (s && (s == but || !c->marks.p[s->node] || kept(e, s->node))) s = s->next;
+    return s;
+}
+
+/* What reads the memory of s's owner is computed, each for itself, or is lost. */
+static bz_status eval_readers(bz_context *c, const rt_storage *s) {
+    rt_epoch *e = c->epoch;
+    bz_error before = c->err;
+    bz_status status = mark_readers(c, e, s->u.owner.home) ? BZ_OK : rt_no_memory(c);
+    for (rt_storage *k; !status && (k = next_reader(c, e, s)) != NULL;) {
+        c->err = (bz_error){0};
+        bz_status own = eval_here(c, &k, 1, false);
+        bz_error why = c->err;
+        c->err = before;
+        if (own) status = lose(c, k, &why);
+    }
     return status;
 }
 
-/* All that was recorded has its value, and goes; memory that is not braze's may be another from now on. */
-static bz_status eval_everything(bz_context *c) {
+/* s gets its value, and its owner the change, whatever else is wrong. */
+static bz_status eval_alone(bz_context *c, rt_storage *s) {
+    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->failed) return BZ_OK;
+    bz_status status = gather(c);
+    if (!status && s->kind == RT_FOREIGN) status = eval_readers(c, s);
+    if (!status && !s->buf) status = eval_here(c, &s, 1, false);
+    if (status) return status;
+    if (s->dirty) give_value(c, c->epoch, s);
+    if (s->kind == RT_FOREIGN) rt_epoch_end(c, foreign_read);
+    return BZ_OK;
+}
+
+/* All that was recorded gets its value, and goes; memory that is not braze's may be another from now on. Where that fails, what these
+ * n need. */
+static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n) {
     rt_storage **all = NULL;
-    unsigned n = 0;
-    bz_status status = everything(c, &all, &n);
-    if (!status) status = eval_here(c, all, n, true);
+    unsigned count = 0;
+    bool clean = !c->err.status;
+    bz_status status = everything(c, &all, &count);
+    if (status) return status;
+    status = eval_here(c, all, count, true);
     bz_mem_free(all);
-    if (!status) rt_epoch_end(c, "bz_flush, or a change of foreign memory that was read");
+    if (!status) return rt_epoch_end(c, foreign_read), BZ_OK;
+    if (clean) c->err = (bz_error){0};
+    status = BZ_OK;
+    for (unsigned i = 0; i < n && !status; i++) status = eval_alone(c, s[i]);
     return status;
 }
 
@@ -301,7 +368,10 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
         dirty |= s[i]->dirty;
     }
     if (status || !work) return status;
-    return dirty ? eval_everything(c) : eval_here(c, s, n, false);
+    if (dirty) return eval_everything(c, s, n);
+    status = eval_here(c, s, n, false);
+    if (!status) cut_long_recording(c);
+    return status;
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
@@ -323,10 +393,13 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
     return rt_eval(c, &s, 1);
 }
 
-bz_status rt_flush(bz_context *c) {
-    bz_status status = rt_ready(c);
-    if (status || (!c->epoch && !c->closed.n)) return status;
-    return rt_recording(c) ? eval_everything(c) : BZ_ENOMEM;
+bz_status rt_flush(bz_context *c, rt_storage *s) {
+    rt_epoch *top = rt_sink(c);
+    bz_status status = BZ_OK;
+    if (c->epoch || c->closed.n) status = eval_everything(c, &s, 1);
+    rt_rise(c, top);
+    if (!status && s->failed) status = bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost);
+    return status;
 }
 
 bz_status bz_flush(bz_tensor *x) {
@@ -334,7 +407,8 @@ bz_status bz_flush(bz_tensor *x) {
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
     if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
-    return rt_flush(c);
+    bz_status status = rt_ready(c);
+    return status ? status : rt_flush(c, t->st);
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {

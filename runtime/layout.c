@@ -129,40 +129,88 @@ bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank,
     return true;
 }
 
+/* ---- windows on row-major elements of what is itself strided */
+
+/* x with neighbouring axes that are one axis of memory taken as one, those of size 1 left out; the number of axes. */
+static unsigned merged_axes(const rt_layout *x, int64_t *shape, int64_t *strides) {
+    unsigned n = 0;
+    for (unsigned k = 0; k < x->rank; k++) {
+        if (x->shape[k] == 1) continue;
+        bool joins = n && strides[n - 1] == x->shape[k] * x->strides[k];
+        shape[n - !!joins] = joins ? shape[n - 1] * x->shape[k] : x->shape[k];
+        strides[n - !!joins] = x->strides[k];
+        n += !joins;
+    }
+    return n;
+}
+
+/* An element's number, or a distance, as digits of the axes; what it is in memory. */
+static int64_t digits_of(int64_t number, const int64_t *shape, const int64_t *strides, unsigned n,
+                         int64_t *digit) {
+    int64_t place = 0;
+    for (unsigned k = n; k-- > 0;) {
+        digit[k] = k ? number % shape[k] : number;
+        number = k ? number / shape[k] : 0;
+        place += digit[k] * strides[k];
+    }
+    return place;
+}
+
+bool rt_window_strides(const rt_layout *x, const int64_t *shape, const int64_t *given,
+                       unsigned rank, int64_t *offset, int64_t *strides) {
+    int64_t size[IR_MAX_RANK], step[IR_MAX_RANK], low[IR_MAX_RANK], high[IR_MAX_RANK],
+        digit[IR_MAX_RANK];
+    unsigned n = merged_axes(x, size, step);
+    *offset = digits_of(*offset, size, step, n, low);
+    memcpy(high, low, n * sizeof *low);
+    for (unsigned i = 0; i < rank; i++) {
+        bool back = given[i] < 0;
+        strides[i] = given[i];
+        if (shape[i] <= 1) continue;
+        int64_t by = digits_of(back ? -given[i] : given[i], size, step, n, digit);
+        strides[i] = back ? -by : by;
+        for (unsigned k = 0; k < n; k++)
+            *(back ? &low[k] : &high[k]) += (back ? -1 : 1) * (shape[i] - 1) * digit[k];
+    }
+    bool fits = true; /* no digit carries into the next, whatever the index */
+    for (unsigned k = 0; k < n; k++) fits &= low[k] >= 0 && high[k] < size[k];
+    return fits;
+}
+
 /* ---- copying: the last axis in the inner loop */
 
-/* Calls itself per axis; `at` in elements. */
-static void walk(char *packed, char *strided, size_t bytes, const rt_layout *l, unsigned axis,
-                 int64_t at, int64_t *next, bool gather) {
-    int64_t n = l->shape[axis], step = l->strides[axis];
-    if (axis + 1 < l->rank) {
-        for (int64_t i = 0; i < n; i++)
-            walk(packed, strided, bytes, l, axis + 1, at + i * step, next, gather);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        char *p = packed + (size_t)(*next)++ * bytes,
-             *s = strided + (at + i * step) * (int64_t)bytes;
-        memcpy(gather ? p : s, gather ? s : p, bytes);
+/* Calls itself per axis; `to` and `from` are the places of the axis's first element, with strides each. */
+static void walk(char *to, const int64_t *to_strides, const char *from, const int64_t *from_strides,
+                 size_t bytes, const rt_layout *l, unsigned axis) {
+    int64_t to_step = to_strides[axis] * (int64_t)bytes,
+            from_step = from_strides[axis] * (int64_t)bytes;
+    for (int64_t i = 0; i < l->shape[axis]; i++, to += to_step, from += from_step) {
+        if (axis + 1 < l->rank)
+            walk(to, to_strides, from, from_strides, bytes, l, axis + 1);
+        else
+            memcpy(to, from, bytes);
     }
 }
 
 void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
                         int64_t offset) {
-    int64_t next = 0;
+    int64_t packed[IR_MAX_RANK];
+    const char *from = (const char *)src + offset * (int64_t)bytes;
     if (l->count == 0) return;
+    row_major(l->shape, l->rank, packed);
     if (l->contiguous)
-        memcpy(dst, (const char *)src + offset * (int64_t)bytes, (size_t)l->count * bytes);
+        memcpy(dst, from, (size_t)l->count * bytes);
     else
-        walk(dst, (char *)(uintptr_t)src, bytes, l, 0, offset, &next, true);
+        walk(dst, packed, from, l->strides, bytes, l, 0);
 }
 
-void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
-                         int64_t offset) {
-    int64_t next = 0;
+void rt_copy_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
+                      int64_t offset) {
+    char *to = (char *)dst + offset * (int64_t)bytes;
+    const char *from = (const char *)src + offset * (int64_t)bytes;
     if (l->count == 0) return;
     if (l->contiguous)
-        memcpy((char *)dst + offset * (int64_t)bytes, src, (size_t)l->count * bytes);
+        memcpy(to, from, (size_t)l->count * bytes);
     else
-        walk((char *)(uintptr_t)src, dst, bytes, l, 0, offset, &next, false);
+        walk(to, l->strides, from, l->strides, bytes, l, 0);
 }

@@ -197,19 +197,25 @@ static ir_ref migrate(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
 
 /* ---- values as nodes */
 
+rt_epoch *rt_sink(bz_context *c) {
+    rt_epoch *top = c->epoch;
+    while (c->epoch && c->epoch->tracing) c->epoch = c->epoch->next;
+    return top;
+}
+
+void rt_rise(bz_context *c, rt_epoch *top) {
+    rt_epoch *below = c->epoch, *e = top;
+    if (!top || !top->tracing) return;
+    c->epoch = top;
+    while (e->next && e->next->tracing) e = e->next;
+    e->next = below;
+}
+
 /* Gives a captured tensor its value, in the epoch below the traces. */
 static bool value_below(bz_context *c, rt_storage *s) {
-    rt_epoch *top = c->epoch, *below = top;
-    while (below && below->tracing) below = below->next;
-    c->epoch = below;
+    rt_epoch *top = rt_sink(c);
     bool done = rt_eval(c, &s, 1) == BZ_OK;
-    below = c->epoch;
-    c->epoch = top;
-    for (rt_epoch *e = top; e; e = e->next)
-        if (e->tracing && (!e->next || !e->next->tracing)) {
-            e->next = below;
-            break;
-        }
+    rt_rise(c, top);
     return done;
 }
 
@@ -217,6 +223,7 @@ ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
     rt_epoch *e = rt_recording(c);
     if (!e) return 0;
     if (s->epoch == e) return s->node;
+    if (s->failed) return bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost), 0;
     if (s->epoch && s->epoch->tracing) {
         bz_fail(&c->err, BZ_EMODE, "a tensor of a traced function is used outside of it");
         return 0;

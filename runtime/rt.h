@@ -39,11 +39,15 @@ const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); 
 void rt_layouts_free(rt_layouts *l);
 /* Strides for a reshape of x without a copy; false when there are none. */
 bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides);
-/* dst row-major = elements of src at layout + offset; and the other way round. */
+/* Strides for a window on x's row-major elements, which lies in x, without a copy; *offset: number of its first element, then its
+ * place from x's first. false when there are none. */
+bool rt_window_strides(const rt_layout *x, const int64_t *shape, const int64_t *given,
+                       unsigned rank, int64_t *offset, int64_t *strides);
+/* dst row-major = elements of src at layout + offset. */
 void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
                         int64_t offset);
-void rt_scatter_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
-                         int64_t offset);
+/* The elements at layout + offset, from src to dst; what lies between them stays. */
+void rt_copy_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset);
 
 /* ---- buffer.c: memory of values, reference counted, recycled by size; pages are touched before first use */
 typedef struct rt_buffer {
@@ -147,8 +151,9 @@ typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_SCALAR_BOOL, RT_FO
 typedef struct rt_storage {
     uint32_t refs; /* handles, and holders like traces */
     uint8_t dtype, kind;
-    bool input; /* of a function that is traced, and not donated */
-    bool dirty; /* FOREIGN: the owner's memory is behind */
+    bool input;     /* of a function that is traced, and not donated */
+    bool dirty;     /* FOREIGN: the owner's memory is behind */
+    uint8_t failed; /* status: what it is made of failed, and has changed since */
     uint32_t version;
     uint32_t depth;        /* scope of the outermost handle */
     const rt_layout *base; /* row-major */
@@ -156,6 +161,7 @@ typedef struct rt_storage {
     ir_ref node;
     rt_buffer *buf;                    /* the value, NULL: not computed */
     struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
+    char *lost;                        /* with `failed`: the error's text; bz_mem_free */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
@@ -265,6 +271,9 @@ void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more 
 void rt_epoch_free(rt_epoch *e);
 rt_epoch *
 rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
+/* Within traces: what was recorded before the outermost one began records, until rt_rise. Gives what that has to be given. */
+rt_epoch *rt_sink(bz_context *c);
+void rt_rise(bz_context *c, rt_epoch *top);
 /* The node of a handle's value, of a storage's value, in the epoch that records; 0 on an error (in the context). */
 ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak);
 ir_ref rt_storage_node(bz_context *c, rt_storage *s);
@@ -318,7 +327,9 @@ bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
-bz_status rt_flush(bz_context *c); /* everything recorded gets its value, and the recording ends */
+/* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
+ * Where something fails that s has no part in, s alone and what reads its memory; status: of s. */
+bz_status rt_flush(bz_context *c, rt_storage *s);
 bz_status rt_ready(bz_context *c); /* BZ_EMODE while tracing */
 
 /* ---- device.c, program.c, run.c */

@@ -97,7 +97,7 @@ void rt_tensor_free(bz_context *c, rt_tensor *t) {
     t->st = NULL;
     t->next = c->slab.free;
     c->slab.free = slot;
-    if (st->refs == 1 && st->dirty) rt_flush(c);
+    if (st->refs == 1 && st->dirty) rt_flush(c, st);
     rt_storage_unref(c, st);
 }
 
@@ -192,6 +192,7 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     s->past = NULL;
     s->first = UINT64_MAX;
     s->birth = 0;
+    bz_mem_free(s->lost);
     s->next = c->slab.storages;
     c->slab.storages = s;
 }

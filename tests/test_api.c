@@ -157,3 +157,69 @@ Test(api, scopes) {
     bz_close(c);
     cr_expect_eq(bz_eval(&kept, 1), BZ_ESCOPE);
 }
+
+/* A window on a view of a matrix: a view itself where strides can say it, else a copy. What it holds is the same either way. */
+static const struct window_case {
+    enum { TRANSPOSE, EVERY_OTHER, COLUMNS, REVERSED, MIDDLE } of;
+    int64_t shape[2], strides[2], offset;
+    int rank;
+    bool view;
+} window_cases[] = {
+    {TRANSPOSE, {6}, {4}, 1, 1, true},       /* row 1 of the matrix */
+    {TRANSPOSE, {6, 4}, {4, 1}, 0, 2, true}, /* the transpose itself */
+    {TRANSPOSE, {4, 6}, {1, 4}, 0, 2, true}, /* the matrix */
+    {TRANSPOSE, {3, 2}, {8, 2}, 1, 2, true}, /* every other column of every other row */
+    {TRANSPOSE, {24}, {1}, 0, 1, false},     /* flattened: carries at the end of each row */
+    {TRANSPOSE, {3}, {3}, 0, 1, false},      {TRANSPOSE, {3}, {-4}, 9, 1, true},
+    {EVERY_OTHER, {12}, {1}, 0, 1, false}, /* rows 0 and 2: axes of memory that cannot merge ... */
+    {COLUMNS, {8}, {1}, 0, 1, false},      /* ... and these neither */
+    {COLUMNS, {4}, {2}, 1, 1, true},         {COLUMNS, {2, 2}, {2, 1}, 2, 2, true},
+    {REVERSED, {24}, {1}, 0, 1, true},       {REVERSED, {5}, {-3}, 20, 1, true},
+    {MIDDLE, {2, 2}, {3, -1}, 1, 2, true},   {MIDDLE, {1}, {INT64_MIN}, 2, 1, true},
+    {MIDDLE, {2, 2}, {1, 1}, 0, 2, true},
+};
+
+static bz_tensor *part_of(bz_tensor *m, int which) {
+    switch (which) {
+    case TRANSPOSE: return bz_transpose(m, 0, 1);
+    case EVERY_OTHER: return bz_slice(m, (int64_t[]){0}, (int64_t[]){BZ_OPEN}, (int64_t[]){2}, 1);
+    case COLUMNS: return bz_slice(m, ((int64_t[]){0, 1}), ((int64_t[]){4, 3}), NULL, 2);
+    case REVERSED:
+        return bz_slice(m, ((int64_t[]){BZ_OPEN, BZ_OPEN}), ((int64_t[]){BZ_OPEN, BZ_OPEN}),
+                        ((int64_t[]){-1, -1}), 2);
+    default: return bz_slice(m, ((int64_t[]){1, 2}), ((int64_t[]){3, 5}), NULL, 2);
+    }
+}
+
+static void windows_on_views(bz_context *c) {
+    for (size_t k = 0; k < sizeof window_cases / sizeof *window_cases; k++) {
+        const struct window_case *w = &window_cases[k];
+        bz_tensor *m = bz_copy(bz_reshape(bz_arange(c, 0, 24, 1, BZ_F32), BZ_SHAPE(4, 6)));
+        bz_tensor *of = part_of(m, w->of);
+        int64_t n = bz_numel(of), count = w->shape[0] * (w->rank == 2 ? w->shape[1] : 1);
+        float flat[24], got[24], all[24];
+        cr_assert_eq(bz_to_host(of, flat, (size_t)n * sizeof *flat), BZ_OK);
+        bz_tensor *x = bz_as_strided(of, w->shape, w->strides, w->rank, w->offset);
+        cr_assert_eq(bz_to_host(x, got, (size_t)count * sizeof *got), BZ_OK, "case %zu: %s", k,
+                     bz_message(c));
+        for (int64_t i = 0; i < count; i++) {
+            int64_t inner = w->rank == 2 ? w->shape[1] : count;
+            int64_t at =
+                w->offset + (count == 1     ? 0
+                             : w->rank == 2 ? i / inner * w->strides[0] + i % inner * w->strides[1]
+                                            : i * w->strides[0]);
+            cr_expect_eq(got[i], flat[at], "case %zu element %lld", k, (long long)i);
+        }
+        bool overlaps = w->of == MIDDLE && w->strides[0] == 1;
+        if (!overlaps) bz_fill_(x, -1);
+        cr_assert_eq(bz_to_host(m, all, sizeof all), BZ_OK, "%s", bz_message(c));
+        int64_t changed = 0;
+        for (int i = 0; i < 24; i++) changed += all[i] == -1.0f;
+        cr_expect_eq(changed, w->view && !overlaps ? count : 0, "case %zu: %lld changed", k,
+                     (long long)changed);
+    }
+}
+
+Test(api, windows_on_views) {
+    on_all(windows_on_views);
+}

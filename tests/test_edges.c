@@ -222,3 +222,77 @@ Test(edges, nan_arguments) {
     cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
     bz_close(c);
 }
+
+/* ---- slices at every limit of int64, beside Python's words: start and stop are clipped to the axis, then steps are taken */
+
+static const int64_t bounds[] = {
+    INT64_MIN, INT64_MIN + 1, -7, -6, -5, -4, -1, 0, 1, 3, 4, 5, 6, 7, INT64_MAX - 1, INT64_MAX};
+static const int64_t steps[] = {1, -1, 2, -2, 5, -5, INT64_MAX, -INT64_MAX, INT64_MIN};
+
+/* Elements of range(size)[start:stop:step] in out, their number; an open end is NULL. */
+static int python(int size, const int64_t *start, const int64_t *stop, int64_t step, int *out) {
+    const int64_t *ends[] = {start, stop};
+    int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1, at[2];
+    for (int i = 0; i < 2; i++) {
+        bool first = (i == 0) == (step > 0);
+        at[i] = !ends[i] ? (first ? low : high) : *ends[i] < 0 ? *ends[i] + size : *ends[i];
+        if (at[i] < low) at[i] = low;
+        if (at[i] > high) at[i] = high;
+    }
+    int n = 0;
+    for (int64_t k = at[0]; step > 0 ? k < at[1] : k > at[1];) {
+        out[n++] = (int)k;
+        if (__builtin_add_overflow(k, step, &k)) break;
+    }
+    return n;
+}
+
+static void check_slice(bz_context *c, int size, int64_t start, int64_t stop, int64_t step) {
+    int want[8], n = python(size, start == BZ_OPEN ? NULL : &start, stop == BZ_OPEN ? NULL : &stop,
+                            step, want);
+    float got[8] = {0};
+    bz_tensor *x = bz_slice(bz_arange(c, 0, size, 1, BZ_F32), &start, &stop, &step, 1);
+    cr_assert_eq(bz_numel(x), n, "range(%d)[%lld:%lld:%lld]: %lld elements, not %d", size,
+                 (long long)start, (long long)stop, (long long)step, (long long)bz_numel(x), n);
+    cr_assert_eq(bz_to_host(x, got, (size_t)n * sizeof *got), BZ_OK, "%s", bz_message(c));
+    for (int i = 0; i < n; i++)
+        cr_expect_eq(got[i], (float)want[i], "range(%d)[%lld:%lld:%lld]", size, (long long)start,
+                     (long long)stop, (long long)step);
+}
+
+Test(edges, slices_at_every_limit) {
+    bz_context *c = open_one(BZ_REF);
+    for (int size = 0; size <= 5; size += size == 1 ? 4 : 1)
+        for (size_t i = 0; i < BZ_LEN(bounds); i++)
+            for (size_t j = 0; j < BZ_LEN(bounds); j++)
+                for (size_t k = 0; k < BZ_LEN(steps); k++) {
+                    bz_scope_begin(c);
+                    check_slice(c, size, bounds[i], bounds[j], steps[k]);
+                    bz_scope_end(c);
+                }
+    bz_close(c);
+}
+
+/* The text form: every number is an index, `_` and a list that is left out are open ends. */
+Test(edges, slices_of_the_text_form_at_every_limit) {
+    for (size_t i = 0; i <= BZ_LEN(bounds); i++)
+        for (size_t j = 0; j <= BZ_LEN(bounds); j++)
+            for (size_t k = 0; k < BZ_LEN(steps); k++) {
+                const int64_t *start = i < BZ_LEN(bounds) ? &bounds[i] : NULL,
+                              *stop = j < BZ_LEN(bounds) ? &bounds[j] : NULL;
+                char ends[2][40] = {"", "_"}, text[200];
+                if (start) snprintf(ends[0], sizeof ends[0], "start=[%lld], ", (long long)*start);
+                if (stop) snprintf(ends[1], sizeof ends[1], "%lld", (long long)*stop);
+                snprintf(text, sizeof text,
+                         "graph main() {\n%%x = iota {shape=[5], dtype=f32}\n%%r = slice %%x "
+                         "{%sstop=[%s], "
+                         "step=[%lld]}\nreturn %%r\n}",
+                         ends[0], ends[1], (long long)steps[k]);
+                int want[8], n = python(5, start, stop, steps[k], want);
+                int64_t count;
+                double *got = irt_run(text, NULL, 0, &count);
+                cr_assert_eq(count, n, "%s", text);
+                for (int at = 0; at < n; at++) cr_expect_eq(got[at], want[at], "%s", text);
+                bz_mem_free(got);
+            }
+}

@@ -269,3 +269,27 @@ Test(errors, gradient_of_a_number) {
     cr_expect(strstr(bz_message(c), "bz_scalar"), "%s", bz_message(c));
     bz_close(c);
 }
+
+static bz_status returns_a_stranger(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                    int nout, void *user) {
+    (void)c, (void)in, (void)nin, (void)nout;
+    out[0] = user;
+    return BZ_OK;
+}
+
+/* A function may return tensors of its own context alone: another's may be gone at the next call. */
+Test(errors, a_traced_function_that_returns_a_tensor_of_another_context) {
+    bz_context *c = open_one(BZ_REF), *d = open_one(BZ_REF);
+    bz_tensor *x = ones(c, 2, 3), *y = ones(d, 2, 3), *out;
+    bz_program *p =
+        bz_compile(c, returns_a_stranger, y, &(bz_compile_options){.nin = 1, .nout = 1});
+    cr_expect_eq(bz_call(p, &x, &out), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "output 0 of the function belongs to another context"), "%s",
+              bz_message(c));
+    cr_expect_eq(bz_context_status(d), BZ_OK, "the other context has no part in it");
+    bz_close(d);
+    bz_clear(c);
+    cr_expect_eq(bz_call(p, &x, &out), BZ_ESCOPE);
+    cr_expect(strstr(bz_message(c), "output 0 of the function is no tensor"), "%s", bz_message(c));
+    bz_close(c);
+}

@@ -211,3 +211,129 @@ Test(record, old_content_is_read_before_it_changes) {
     cr_expect(m[0] == 100 && m[1] == 200, "%g %g", (double)m[0], (double)m[1]);
     bz_close(c);
 }
+
+/* Memory of the caller, dense and with gaps, forward and backward; elements that belong to no tensor are -1. */
+static const struct window {
+    int64_t shape[2], strides[2], first;
+    int rank;
+} windows[] = {
+    {{4}, {1}, 0, 1},       {{4}, {2}, 1, 1},       {{4}, {-1}, 7, 1},
+    {{2, 2}, {1, 4}, 0, 2}, {{2, 2}, {2, 1}, 3, 2},
+};
+
+static float *element(const struct window *w, float *m, int i) {
+    int64_t inner = w->shape[w->rank - 1];
+    return m + w->first + (w->rank == 2 ? i / inner * w->strides[0] : 0) +
+           i % inner * w->strides[w->rank - 1];
+}
+
+/* After each flush the memory is the caller's: what they write is what the tensor is, and the next change reaches it. */
+static void flush_gives_the_memory_back(bz_context *c) {
+    for (size_t k = 0; k < BZ_LEN(windows); k++) {
+        const struct window *w = &windows[k];
+        float m[12], got[4];
+        for (int i = 0; i < 12; i++) m[i] = -1;
+        for (int i = 0; i < 4; i++) *element(w, m, i) = (float)i;
+        bz_tensor *x = bz_from_buffer(c, BZ_F32, m + w->first, w->shape, w->strides, w->rank);
+        for (int turn = 1; turn <= 3; turn++) {
+            bz_tensor *before = bz_neg(x);
+            bz_add_(x, bz_scalar(c, 100));
+            cr_expect_eq(bz_flush(x), BZ_OK);
+            for (int i = 0; i < 4; i++)
+                cr_expect_eq(*element(w, m, i), (float)(1000 * (turn - 1) + i + 100), "window %zu",
+                             k);
+            for (int i = 0; i < 4; i++) *element(w, m, i) = (float)(1000 * turn + i);
+            cr_expect_eq(bz_to_host(x, got, sizeof got), BZ_OK);
+            for (int i = 0; i < 4; i++)
+                cr_expect_eq(got[i], (float)(1000 * turn + i), "window %zu turn %d", k, turn);
+            cr_expect_eq(bz_to_host(before, got, sizeof got), BZ_OK);
+            cr_expect_eq(got[3], (float)-(1000 * (turn - 1) + 3));
+        }
+        for (int i = 0; i < 4; i++) *element(w, m, i) = -1;
+        for (int i = 0; i < 12; i++) cr_expect_eq(m[i], -1.0f, "window %zu: a gap changed", k);
+    }
+}
+
+Test(record, flush_gives_the_memory_back) {
+    on_all(flush_gives_the_memory_back);
+}
+
+/* A tensor whose value cannot be computed, for its index lies outside when it runs. */
+static bz_tensor *mistake(bz_context *c, bz_tensor *table) {
+    int64_t far = 99;
+    return bz_gather(table, bz_from_data(c, BZ_I64, &far, BZ_SHAPE(1)), 0);
+}
+
+/* A mistake that has nothing to do with a foreign tensor keeps no change from its memory, whatever asks for it. */
+Test(record, a_stranger_s_mistake_does_not_keep_a_change) {
+    enum { FLUSH, EVAL, READ, RELEASE, CLOSE, WAYS };
+    for (bz_device d = BZ_CPU; d <= BZ_REF; d++) {
+        for (int way = 0; way < WAYS; way++) {
+            bz_context *c = open_one(d);
+            float m[2] = {1, 2}, other[2] = {5, 6};
+            bz_tensor *x = bz_from_buffer(c, BZ_F32, m, (int64_t[]){2}, NULL, 1);
+            bz_tensor *y = bz_from_buffer(c, BZ_F32, other, (int64_t[]){2}, NULL, 1);
+            bz_tensor *stranger = mistake(c, bz_ones(c, BZ_SHAPE(3), BZ_F32));
+            bz_tensor *before = bz_mul(x, bz_scalar(c, 10));
+            bz_add_(x, bz_scalar(c, 1));
+            bz_add_(y, before); /* waits, and has read x before the change */
+            bz_status s = way == FLUSH     ? bz_flush(x)
+                          : way == EVAL    ? bz_eval(&x, 1)
+                          : way == READ    ? (bz_status)(bz_item(bz_select(x, 0, 1)) != 3)
+                          : way == RELEASE ? bz_release(x)
+                                           : BZ_OK;
+            cr_expect_eq(s, BZ_OK, "way %d: %s", way, bz_message(c));
+            cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
+            if (way != CLOSE) {
+                cr_expect(m[0] == 2 && m[1] == 3, "way %d: %g %g", way, (double)m[0], (double)m[1]);
+                m[0] = m[1] = -1;
+                EXPECT(before, 10, 20);
+                EXPECT_ERROR(c, stranger, BZ_EINDEX, "gather");
+                m[0] = 2, m[1] = 3;
+            }
+            bz_close(c);
+            cr_expect(m[0] == 2 && m[1] == 3 && other[0] == 15 && other[1] == 26,
+                      "way %d: %g %g, %g %g", way, (double)m[0], (double)m[1], (double)other[0],
+                      (double)other[1]);
+        }
+    }
+}
+
+/* What failed, and was to read memory that changes now, stays failed: it never reads the new content. */
+Test(record, what_failed_never_reads_later_content) {
+    bz_context *c = open_one(BZ_REF);
+    int64_t at[1] = {9};
+    bz_tensor *i = bz_from_buffer(c, BZ_I64, at, (int64_t[]){1}, NULL, 1);
+    bz_tensor *picked = bz_gather(bz_ones(c, BZ_SHAPE(3), BZ_F32), i, 0),
+              *view = bz_reshape(picked, NULL, 0);
+    cr_expect_eq(bz_flush(i), BZ_OK, "%s", bz_message(c));
+    at[0] = 1;
+    for (int k = 0; k < 2; k++) EXPECT_ERROR(c, picked, BZ_EINDEX, "gather");
+    EXPECT_ERROR(c, bz_neg(view), BZ_EINDEX, "gather");
+    EXPECT_ERROR(c, bz_fill_(picked, 0), BZ_EINDEX, "gather");
+    cr_expect_eq(bz_item_int(i), 1);
+    cr_expect_eq(bz_flush(picked), BZ_EINDEX);
+    bz_close(c);
+}
+
+static bz_status releases_captured(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                   int nout, void *user) {
+    (void)nin, (void)nout;
+    out[0] = bz_add(in[0], *(bz_tensor **)user);
+    return bz_release(*(bz_tensor **)user), bz_context_status(c);
+}
+
+/* The last handle of a foreign tensor goes while a function is traced: its change reaches its owner. */
+Test(record, released_while_traced) {
+    bz_context *c = open_one(BZ_REF);
+    float m[1] = {1};
+    bz_tensor *x = bz_from_buffer(c, BZ_F32, m, (int64_t[]){1}, NULL, 1),
+              *one = bz_ones(c, BZ_SHAPE(1), BZ_F32), *out;
+    bz_add_(x, bz_scalar(c, 1));
+    bz_program *p =
+        bz_compile(c, releases_captured, &x, &(bz_compile_options){.nin = 1, .nout = 1});
+    cr_expect_eq(bz_call(p, &one, &out), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(m[0], 2);
+    EXPECT(out, 3);
+    bz_close(c);
+}

@@ -29,7 +29,8 @@ BZ_API bz_tensor *bz_unsqueeze_at(bz_tensor *x, int axis, const char *site);
 BZ_API bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site);
 /* Elements [i, i + offset] of axes a and b, as a new last axis. */
 BZ_API bz_tensor *bz_diagonal_at(bz_tensor *x, int64_t offset, int a, int b, const char *site);
-/* Window on x's row-major elements: [i0 ...] is element offset + i0 strides[0] + ... . BZ_EINDEX when it reaches outside. */
+/* Window on x's row-major elements: [i0 ...] is element offset + i0 strides[0] + ... . BZ_EINDEX when it reaches outside.
+ * A view where strides allow it (always where x is whole), else a copy. */
 BZ_API bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *strides,
                                    int rank, int64_t offset, const char *site);
 #define bz_reshape(...)    bz_reshape_at(__VA_ARGS__, BZ_SITE)

@@ -141,18 +141,21 @@ static const int *arg_ints(tx_args *a, const char *name) {
     return out;
 }
 
-/* A list of at most IR_MAX_RANK numbers, filled up to there with `fill`; `_` in it stands for
- * `fill` too. */
-static void arg_wide(tx_args *a, const char *name, int64_t fill, int64_t out[IR_MAX_RANK]) {
+/* A list of at most IR_MAX_RANK numbers over what is there, which stays where the list ends or has `_`. */
+static void arg_over(tx_args *a, const char *name, int64_t out[IR_MAX_RANK]) {
     uint32_t n = 0;
     const tx_val *t = given(a, name), *v = t ? tx_list(t, &n) : NULL;
-    for (unsigned i = 0; i < IR_MAX_RANK; i++) out[i] = fill;
     if (n > IR_MAX_RANK)
         tx_fail(a->p, t->tok, BZ_EAXIS, "%s: %u numbers in %s; at most %d axes are possible",
                 a->b->name, n, name, IR_MAX_RANK);
     for (uint32_t i = 0; i < n && i < IR_MAX_RANK; i++) {
         if (v[i].kind != TX_V_WORD || strcmp(v[i].u.s, "_")) tx_int(a->p, &v[i], &out[i]);
     }
+}
+
+static void arg_wide(tx_args *a, const char *name, int64_t fill, int64_t out[IR_MAX_RANK]) {
+    for (unsigned i = 0; i < IR_MAX_RANK; i++) out[i] = fill;
+    arg_over(a, name, out);
 }
 
 static const ir_dim *arg_dims(tx_args *a, const char *name) {
@@ -230,9 +233,13 @@ static ir_ref call_pad_by(ir_graph *g, tx_args *a) {
 static ir_ref call_slice_by(ir_graph *g, tx_args *a) {
     int64_t start[IR_MAX_RANK], stop[IR_MAX_RANK], step[IR_MAX_RANK];
     static const char *const lists[] = {"start", "stop", "step"};
-    arg_wide(a, "start", INT64_MIN, start);
-    arg_wide(a, "stop", INT64_MAX, stop);
     arg_wide(a, "step", 1, step);
+    for (unsigned i = 0; i < IR_MAX_RANK; i++) {
+        start[i] = IR_OPEN_START(step[i]);
+        stop[i] = IR_OPEN_STOP(step[i]);
+    }
+    arg_over(a, "start", start);
+    arg_over(a, "stop", stop);
     for (unsigned i = 0; i < BZ_LEN(lists); i++) {
         if (arg_num(a, lists[i]) > ir_at(g, X(0))->rank && !an_entry_each(a, lists[i])) return 0;
     }

@@ -166,7 +166,11 @@ ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *dims, unsigned r
 ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi,
               double value); /* a value per axis, >= 0 */
 ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop,
-                const int64_t *step); /* Python's, an entry per axis; INT64_MIN/MAX as open ends */
+                const int64_t *step); /* Python's, an entry per axis */
+/* Elements of Python's slice(start, stop, step) of `size`, step != 0; *start: the first one's place. */
+int64_t ir_clip_slice(int64_t size, int64_t *start, int64_t stop, int64_t step);
+#define IR_OPEN_START(step) ((step) > 0 ? INT64_MIN : INT64_MAX) /* an end that is left out */
+#define IR_OPEN_STOP(step)  ((step) > 0 ? INT64_MAX : INT64_MIN)
 ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *count,
                       const int64_t *step);
 ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides,

@@ -178,8 +178,10 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
     const ir_node n = *ir_at(g, x);
     bool whole = true;
     for (unsigned i = 0; i < n.rank; i++) {
-        int64_t last = count[i] ? start[i] + (count[i] - 1) * step[i] : 0;
-        if (step[i] == 0 || count[i] < 0 ||
+        int64_t last = 0;
+        bool far = count[i] > 0 && (__builtin_mul_overflow(count[i] - 1, step[i], &last) ||
+                                    __builtin_add_overflow(start[i], last, &last));
+        if (step[i] == 0 || count[i] < 0 || far ||
             (count[i] && (start[i] < 0 || start[i] >= shape[i] || last < 0 || last >= shape[i])))
             return ir_error(g, BZ_EINDEX, IR_SLICE,
                             "axis %u: start %" PRId64 ", %" PRId64 " elements, step %" PRId64
@@ -207,18 +209,15 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
              : ir_append(g, IR_SLICE, (bz_dtype)n.dtype, dims, n.rank, &x, 1, attr, 2u * n.rank);
 }
 
-/* Python's slice of one axis: clips, counts. */
-static void clip_slice(int64_t size, int64_t *start, int64_t stop, int64_t step, int64_t *count) {
+int64_t ir_clip_slice(int64_t size, int64_t *start, int64_t stop, int64_t step) {
     int64_t lo = step > 0 ? 0 : -1, hi = step > 0 ? size : size - 1;
-    bool open_start = *start == INT64_MIN || *start == INT64_MAX,
-         open_stop = stop == INT64_MIN || stop == INT64_MAX;
-    int64_t a = open_start ? (step > 0 ? lo : hi) : *start < 0 ? *start + size : *start;
-    int64_t b = open_stop ? (step > 0 ? hi : lo) : stop < 0 ? stop + size : stop;
+    int64_t a = *start < 0 ? *start + size : *start, b = stop < 0 ? stop + size : stop;
     a = a < lo ? lo : a > hi ? hi : a;
     b = b < lo ? lo : b > hi ? hi : b;
-    int64_t span = step > 0 ? b - a : a - b, stride = step > 0 ? step : -step;
+    int64_t span = step > 0 ? b - a : a - b;
+    uint64_t stride = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
     *start = a;
-    *count = span > 0 ? (span - 1) / stride + 1 : 0;
+    return span > 0 ? (int64_t)((uint64_t)(span - 1) / stride) + 1 : 0;
 }
 
 ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop,
@@ -227,10 +226,10 @@ ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop
     if (!x || !ir_need_static(g, IR_SLICE, x, shape)) return 0;
     for (unsigned i = 0; i < ir_at(g, x)->rank; i++) {
         by[i] = step ? step[i] : 1;
-        if (by[i] == 0 || by[i] < -INT32_MAX)
+        if (by[i] == 0)
             return ir_error(g, BZ_EARG, IR_SLICE, "step of axis %u is %" PRId64, i, by[i]);
         from[i] = start[i];
-        clip_slice(shape[i], &from[i], stop[i], by[i], &count[i]);
+        count[i] = ir_clip_slice(shape[i], &from[i], stop[i], by[i]);
     }
     return ir_slice_exact(g, x, from, count, by);
 }
