@@ -311,6 +311,19 @@ static const struct {
     {"%r = pow %x 1", 2, {0, 3}, {1, 1}, {0, 0}},
     {"%r = pow %x 0", 3, {0, 3, INFINITY}, {0, 0, 0}, {0, 0, 0}},
     {"%1 = pow %x 2\n %2 = pow %1 2\n %r = mul %2 %1", 2, {0, 1}, {0, 6}, {0, 30}},
+    /* a row that is infinite stays where it was taken from */
+    {"%1 = reshape %x {shape=[3,2]}\n %i = const {value=[0,-1]} : i64[2]\n %2 = gather %1 %i\n %r "
+     "= "
+     "log %2",
+     6,
+     {0, 1, 2, 3, 4, 5},
+     {INFINITY, 1, 0, 0, 0.25, 0.2},
+     {-INFINITY, -1, 0, 0, -0.0625, -0.04}},
+    {"%v, %i = sort %x\n %r = log %v",
+     4,
+     {4, 0, NAN, 2},
+     {0.25, INFINITY, NAN, 0.5},
+     {-0.0625, -INFINITY, NAN, -0.25}},
     /* rows that hold -inf, as masks leave them */
     {"%1 = softmax %x\n %r = square %1", 2, {0, -INFINITY}, {0, 0}, {0, 0}},
     {"%r = logsumexp %x", 3, {0, -INFINITY, 0}, {0.5, 0, 0.5}, {0, 0, 0}},

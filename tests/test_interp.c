@@ -264,6 +264,14 @@ Test(interp, movement) {
     EXPECT("%r = one_hot %x {classes=2}", 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 
+Test(interp, scatter_add_rows) {
+    EXPECT("%1 = const {value=[1, -2, 1]} : i64[3]\n%r = scatter_add %m, %1 {axis=1, size=2}", 1, 2,
+           4, 8);
+    EXPECT("%1 = const {value=[2, 2]} : i64[2]\n%r = scatter_add %m, %1 {size=3}", 0, 0, 0, 0, 0, 0,
+           3, 5, 7);
+    EXPECT("%r = scatter_add %x, -1 {size=2}", 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
+}
+
 Test(interp, gather_rows) {
     EXPECT("%1 = const {value=[1, -1, 0]} : i64[3]\n%r = gather %m, %1 {axis=1}", 1, 2, 0, 4, 5, 3);
     EXPECT("%1 = const {value=[1, 0]} : i64[2,1]\n%r = gather %m, %1", 3, 4, 5, 0, 1, 2);

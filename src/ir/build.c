@@ -280,6 +280,42 @@ ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index, int axis) {
     return ir_append(g, IR_GATHER, ir_dtype(g, x), dims, rank, (ir_ref[]){x, index}, 2, &attr, 1);
 }
 
+ir_ref ir_scatter_add(ir_graph *g, ir_ref x, ir_ref index, int axis, ir_dim size) {
+    if (!x || !index || !size) return 0;
+    unsigned xr = ir_at(g, x)->rank, ir = ir_at(g, index)->rank, rank = 0;
+    if (xr < ir)
+        return ir_error(g, BZ_ESHAPE, IR_SCATTER_ADD, "%s has no axes for the indices %s",
+                        ir_shape_text(g, x), ir_shape_text(g, index));
+    int a = ir_front_axis(g, IR_SCATTER_ADD, x, axis, xr - ir + 1);
+    if (a < 0 || !ir_check_rank(g, IR_SCATTER_ADD, xr - ir + 1)) return 0;
+    bool fits = true;
+    for (unsigned i = 0; i < ir; i++)
+        fits &= dims_of(g, x)[(unsigned)a + i] == dims_of(g, index)[i];
+    if (!fits)
+        return ir_error(g, BZ_ESHAPE, IR_SCATTER_ADD, "%s does not have the indices' axes %s at %d",
+                        ir_shape_text(g, x), ir_shape_text(g, index), a);
+    bz_dtype t = ir_dtype(g, x);
+    if (!ir_is_int(ir_dtype(g, index)) || t == BZ_BOOL)
+        return ir_error(g, BZ_EDTYPE, IR_SCATTER_ADD, "indices must be integers, x numbers: %s, %s",
+                        ir_shape_text(g, x), ir_shape_text(g, index));
+    int64_t places = 1, rows = 0;
+    if (ir_dim_value(g, size, &places) && places == 0 && ir_numel(g, index, &rows) && rows > 0)
+        return ir_error(g, BZ_EINDEX, IR_SCATTER_ADD,
+                        "an axis of size 0 has no place for %" PRId64 " rows", rows);
+    index = ir_cast(g, index, BZ_I64);
+    x = ir_cast(g, x, ir_compute_dtype(t));
+    ir_dim dims[IR_MAX_RANK + 1];
+    for (int i = 0; i < a; i++) dims[rank++] = dims_of(g, x)[i];
+    dims[rank++] = size;
+    for (unsigned i = (unsigned)a + ir; i < xr; i++) dims[rank++] = dims_of(g, x)[i];
+    int64_t attr = a;
+    if (!ir_check_size(g, IR_SCATTER_ADD, dims, rank)) return 0;
+    return ir_cast(
+        g,
+        ir_append(g, IR_SCATTER_ADD, ir_dtype(g, x), dims, rank, (ir_ref[]){x, index}, 2, &attr, 1),
+        t);
+}
+
 ir_ref ir_sort(ir_graph *g, ir_ref x, int axis, bool descending, ir_ref *indices) {
     if (!x) return 0;
     unsigned rank = ir_at(g, x)->rank;

@@ -223,14 +223,23 @@ static bool it_while(it_state *s, ir_ref r) {
 
 static bool run_node(it_state *s, ir_ref r) {
     static bool (*const ops[IR_NOPS])(it_state *, ir_ref) = {
-        [IR_CONST] = it_const,     [IR_IOTA] = it_iota,
-        [IR_RESHAPE] = it_reshape, [IR_PERMUTE] = it_permute,
-        [IR_EXPAND] = it_expand,   [IR_PAD] = it_pad,
-        [IR_SLICE] = it_slice,     [IR_AS_STRIDED] = it_as_strided,
-        [IR_CONCAT] = it_concat,   [IR_REDUCE] = it_reduce,
-        [IR_DOT] = it_dot,         [IR_GATHER] = it_gather,
-        [IR_SORT] = it_sort,       [IR_COPY] = it_reshape,
-        [IR_RESULT] = it_result,   [IR_COND] = it_cond,
+        [IR_CONST] = it_const,
+        [IR_IOTA] = it_iota,
+        [IR_RESHAPE] = it_reshape,
+        [IR_PERMUTE] = it_permute,
+        [IR_EXPAND] = it_expand,
+        [IR_PAD] = it_pad,
+        [IR_SLICE] = it_slice,
+        [IR_AS_STRIDED] = it_as_strided,
+        [IR_CONCAT] = it_concat,
+        [IR_REDUCE] = it_reduce,
+        [IR_DOT] = it_dot,
+        [IR_GATHER] = it_gather,
+        [IR_SCATTER_ADD] = it_scatter_add,
+        [IR_SORT] = it_sort,
+        [IR_COPY] = it_reshape,
+        [IR_RESULT] = it_result,
+        [IR_COND] = it_cond,
         [IR_WHILE] = it_while,
     };
     const ir_node *n = ir_at(s->g, r);

@@ -52,6 +52,7 @@ bool it_slice(it_state *s, ir_ref r);
 bool it_as_strided(it_state *s, ir_ref r);
 bool it_concat(it_state *s, ir_ref r);
 bool it_gather(it_state *s, ir_ref r);
+bool it_scatter_add(it_state *s, ir_ref r);
 bool it_sort(it_state *s, ir_ref r); /* makes its own arrays, as cond and while do */
 bool it_reduce(it_state *s, ir_ref r);
 bool it_dot(it_state *s, ir_ref r);

@@ -136,6 +136,38 @@ bool it_gather(it_state *s, ir_ref r) {
     return true;
 }
 
+/* ---- scatter_add: the operand's index = (before, index's own, after) */
+
+/* *to += *from */
+static void add_element(bz_dtype t, char *to, const char *from) {
+    ir_bits a = ir_load_bits(t, to), b = ir_load_bits(t, from);
+    if (ir_is_float(t)) /* f32 sums in f64 round to the same f32 */
+        ir_store_bits(t, to, ir_bits_from_f64(t, ir_bits_to_f64(t, a) + ir_bits_to_f64(t, b)));
+    else
+        ir_store_bits(t, to,
+                      ir_bits_from_i64(t, (int64_t)((uint64_t)ir_bits_to_i64(t, a) +
+                                                    (uint64_t)ir_bits_to_i64(t, b))));
+}
+
+bool it_scatter_add(it_state *s, ir_ref r) {
+    const it_array *x = it_operand(s, r, 0), *index = it_operand(s, r, 1), *out = &s->slot[r].a;
+    unsigned axis = (unsigned)attrs(s, r)[0];
+    int64_t before = 1, after = 1, n = it_numel(index), size = out->shape[axis], row;
+    for (unsigned i = 0; i < out->rank; i++) {
+        before *= i < axis ? out->shape[i] : 1;
+        after *= i > axis ? out->shape[i] : 1;
+    }
+    memset(out->data, 0, (size_t)it_numel(out) * ir_dtype_bytes(out->dtype));
+    for (int64_t i = 0; i < n; i++) {
+        if (!row_of(s, r, i, size, &row)) return false;
+        for (int64_t b = 0; b < before; b++)
+            for (int64_t a = 0; a < after; a++)
+                add_element(x->dtype, element(out, (b * size + row) * after + a),
+                            element(x, (b * n + i) * after + a));
+    }
+    return true;
+}
+
 /* ---- sort: stable merge of indices */
 
 typedef struct row_order {

@@ -187,6 +187,9 @@ ir_ref ir_put_strided(ir_graph *g, ir_ref v, const ir_strided *w, int64_t numel)
 ir_ref ir_concat(ir_graph *g, const ir_ref *x, unsigned n, int axis); /* promotes dtypes */
 ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index,
                  int axis); /* shape: x's with index's in place of the axis (numpy.take) */
+/* The transpose of gather: x's axes axis .. axis + rank of index - 1, which are index's, become one of `size`; row i of x is added to
+ * row index[i] of the result, i ascending, from +0. Halves add up in f32 and round once. */
+ir_ref ir_scatter_add(ir_graph *g, ir_ref x, ir_ref index, int axis, ir_dim size);
 ir_ref ir_sort(ir_graph *g, ir_ref x, int axis, bool descending, ir_ref *indices);
 ir_ref ir_copy(ir_graph *g, ir_ref x);
 ir_ref ir_result(ir_graph *g, ir_ref tuple, unsigned k);

@@ -38,6 +38,7 @@ static const field fields[IR_NOPS][5] = {
     [IR_REDUCE] = {{F_FOLD, "kind"}, {F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_REST, "axes"}},
     [IR_DOT] = {{F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_DOT, "lbatch rbatch lcontract rcontract"}},
     [IR_GATHER] = {{F_INT, "axis"}},
+    [IR_SCATTER_ADD] = {{F_INT, "axis"}},
     [IR_SORT] = {{F_INT, "axis"}, {F_FLAG, "descending"}},
     [IR_RESULT] = {{F_INT, "index"}},
     [IR_COND] = {{F_GRAPH, "then"}, {F_GRAPH, "else"}},

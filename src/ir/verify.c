@@ -373,6 +373,25 @@ static bool check_gather(const check *c) {
     return true;
 }
 
+/* As check_gather with x and the result exchanged, but for the size of the axis. */
+static bool check_scatter_add(const check *c) {
+    const ir_node *x = in_node(c, 0), *index = in_node(c, 1);
+    if (!want_attrs(c, 1) || !want_axis(c, c->attr[0], c->n->rank) ||
+        !want_dtype(c, (bz_dtype)x->dtype) || !want_rank(c, x->rank + 1u - index->rank))
+        return false;
+    if (index->dtype != BZ_I64) return wrong(c, BZ_EDTYPE, "the indices must be i64");
+    if (ir_is_half((bz_dtype)x->dtype) || x->dtype == BZ_BOOL)
+        return wrong(c, BZ_EDTYPE, "%s cannot be added up", ir_dtypes[x->dtype].name);
+    unsigned axis = (unsigned)c->attr[0], at = 0;
+    for (unsigned a = 0; a < c->n->rank; a++) {
+        if (a != axis && !want_dim(c, a, dim(c, x, at++))) return false;
+        for (unsigned b = 0; a == axis && b < index->rank; b++)
+            if (dim(c, x, at++) != dim(c, index, b))
+                return wrong(c, BZ_ESHAPE, "the operand does not have the indices' axes");
+    }
+    return true;
+}
+
 static bool check_sort(const check *c) {
     return want_attrs(c, 2) && want_axis(c, c->attr[0], in_node(c, 0)->rank) &&
            want_like(c, in_node(c, 0)) &&
@@ -462,12 +481,25 @@ static bool check_copy(const check *c) {
 }
 
 static bool (*const checks[IR_NOPS])(const check *) = {
-    [IR_INPUT] = check_input,     [IR_CONST] = check_const,     [IR_IOTA] = check_iota,
-    [IR_RESHAPE] = check_reshape, [IR_PERMUTE] = check_permute, [IR_EXPAND] = check_expand,
-    [IR_PAD] = check_pad,         [IR_SLICE] = check_slice,     [IR_AS_STRIDED] = check_as_strided,
-    [IR_CONCAT] = check_concat,   [IR_REDUCE] = check_reduce,   [IR_DOT] = check_dot,
-    [IR_GATHER] = check_gather,   [IR_SORT] = check_sort,       [IR_COPY] = check_copy,
-    [IR_RESULT] = check_result,   [IR_COND] = check_cond,       [IR_WHILE] = check_while,
+    [IR_INPUT] = check_input,
+    [IR_CONST] = check_const,
+    [IR_IOTA] = check_iota,
+    [IR_RESHAPE] = check_reshape,
+    [IR_PERMUTE] = check_permute,
+    [IR_EXPAND] = check_expand,
+    [IR_PAD] = check_pad,
+    [IR_SLICE] = check_slice,
+    [IR_AS_STRIDED] = check_as_strided,
+    [IR_CONCAT] = check_concat,
+    [IR_REDUCE] = check_reduce,
+    [IR_DOT] = check_dot,
+    [IR_GATHER] = check_gather,
+    [IR_SCATTER_ADD] = check_scatter_add,
+    [IR_SORT] = check_sort,
+    [IR_COPY] = check_copy,
+    [IR_RESULT] = check_result,
+    [IR_COND] = check_cond,
+    [IR_WHILE] = check_while,
 };
 
 bz_status ir_verify_node(const ir_graph *g, ir_ref r, bz_error *e) {

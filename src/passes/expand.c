@@ -38,7 +38,7 @@ static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value) {
         return true;
     }
     /* the left operand may be empty for its contracted axes alone: the result has the others */
-    return n->op == IR_DOT && operand == 0;
+    return (n->op == IR_DOT || n->op == IR_SCATTER_ADD) && operand == 0;
 }
 
 static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {

@@ -7,6 +7,7 @@
  *     MAP -> ROW  what is reduced along the last axis, or what is made of the row's results: softmax, layernorm, losses
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
+ *     SCATTER     joins nobody: each row of its result is complete only at its end
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
  * cross are read at the very index at which they are made, or if the producer is needed nowhere else and cheap enough to be computed where
@@ -274,6 +275,8 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     fuse_space s;
     if (q->nodes.n + to->nodes.n > MAX_NODES)
         v.why = "the kernel would have too many operations";
+    else if (q->kind == FUSE_SCATTER || to->kind == FUSE_SCATTER)
+        v.why = "rows are added to where indices say: their sums need memory";
     else if (gathers_from(f, p, c))
         v.why = "random access needs the value in memory";
     if (v.why || !room_for_indices(f)) return v;

@@ -86,8 +86,8 @@ bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref o
                   .number = group,
                   .q = q,
                   .level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL};
-    if (g->kind == FUSE_ROW) /* passes over a row read again what an earlier one has stored */
-        return false;
+    /* passes over a row read again what an earlier one has stored; rows are added to in any order */
+    if (g->kind == FUSE_ROW || g->kind == FUSE_SCATTER) return false;
     bool ok = ir_exprs_init(&p.x) && find_readers(&p);
     if (ok) {
         fuse_group_space(f->g, &p.x, g, &p.space);

@@ -20,7 +20,7 @@ enum {
 static bool computes(const ir_graph *g, ir_ref r) {
     unsigned op = ir_at(g, r)->op;
     return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER ||
-           op == IR_COPY;
+           op == IR_SCATTER_ADD || op == IR_COPY;
 }
 
 static bool listed(const ir_node *n) {
@@ -36,6 +36,7 @@ static bool add_group(fuser *f, ir_ref r) {
     fuse_group group = {.kind = FUSE_MAP, .head = r, .values = 1};
     if (has_group(f, r)) return true;
     if (n->op == IR_DOT) group.kind = FUSE_DOT;
+    if (n->op == IR_SCATTER_ADD) group.kind = FUSE_SCATTER;
     if (n->op == IR_REDUCE)
         group.kind = ir_reduce_get(f->g, n).order == IR_ORDER_LEAD ? FUSE_COL : FUSE_ROW;
     f->r->group_of[r] = f->r->groups.n;

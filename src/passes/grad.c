@@ -209,26 +209,38 @@ static ir_ref grad_dot(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     return ir_permute(g, share, perm, srank);
 }
 
-/* x[.., index, ..]: rows add up where they were taken from, as a product with the one-hot matrix of the indices. */
-static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
-    int64_t shape[IR_MAX_RANK];
-    int axis = (int)ir_attrs(g, ir_at(g, r))[0], icontract[IR_MAX_RANK], dcontract[IR_MAX_RANK],
-        perm[IR_MAX_RANK];
-    ir_ref index = ir_operand(g, r, 1);
-    unsigned rank = ir_at(g, x)->rank, ni = ir_at(g, index)->rank;
-    if (!ir_static_shape(g, x, shape)) return grad_no_rule(g, r);
-    ir_ref size = ir_const_i(g, BZ_I64, shape[axis]);
-    ir_ref low = ir_build2(g, IR_LT, index, ir_const_i(g, BZ_I64, 0));
-    ir_ref wrapped = ir_build3(g, IR_SELECT, low, ir_build2(g, IR_ADD, index, size), index);
-    ir_ref hot = ir_one_hot(g, wrapped, shape[axis], ir_dtype(g, d));
-    for (unsigned i = 0; i < ni; i++) {
-        icontract[i] = (int)i;
-        dcontract[i] = axis + (int)i;
+/* Where each element of a sorted tensor stood, as its row-major number. */
+static ir_ref sorted_from(ir_graph *g, ir_ref sort, const int64_t *shape) {
+    unsigned rank = ir_at(g, sort)->rank, axis = (unsigned)ir_attrs(g, ir_at(g, sort))[0];
+    ir_dim dims[IR_MAX_RANK];
+    int64_t stride = 1;
+    ir_ref at = 0;
+    memcpy(dims, ir_dims(g, ir_at(g, sort)), rank * sizeof *dims);
+    for (unsigned a = rank; a-- > 0; stride *= shape[a]) {
+        ir_ref k = a == axis ? ir_result(g, sort, 1) : ir_iota(g, BZ_I64, dims, rank, (int)a);
+        k = ir_build2(g, IR_MUL, k, ir_const_i(g, BZ_I64, stride));
+        at = at ? ir_build2(g, IR_ADD, at, k) : k;
     }
-    ir_ref rows =
-        ir_dot(g, hot, d, NULL, NULL, 0, icontract, dcontract, ni); /* [size, x's other axes] */
-    for (int i = 0; i < (int)rank; i++) perm[i] = i == axis ? 0 : i < axis ? i + 1 : i;
-    return ir_permute(g, rows, perm, rank);
+    return at;
+}
+
+/* d of the sorted values, put back to where they came from. */
+static ir_ref grad_sort(ir_graph *g, ir_ref sort, ir_ref d) {
+    int64_t shape[IR_MAX_RANK], all = -1, count;
+    ir_ref x = ir_operand(g, sort, 0);
+    if (!ir_static_shape(g, x, shape) || !ir_numel(g, x, &count)) return grad_no_rule(g, sort);
+    if (count == 0) return d;
+    ir_ref at = ir_reshape(g, sorted_from(g, sort, shape), &all, 1);
+    d = ir_scatter_add(g, ir_reshape(g, d, &all, 1), at, 0, ir_dim_const(g, count));
+    return like_shape(g, d, x);
+}
+
+/* Rows add up where they were taken from: a row that is NaN reaches its own place alone. */
+static ir_ref grad_gather(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
+    int axis = (int)ir_attrs(g, ir_at(g, r))[0];
+    int64_t elements = 1;
+    if (ir_numel(g, x, &elements) && elements == 0) return ir_const_like(g, x, 0);
+    return ir_scatter_add(g, d, ir_operand(g, r, 1), axis, ir_dims(g, ir_at(g, x))[axis]);
 }
 
 static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
@@ -246,6 +258,8 @@ static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
     case IR_REDUCE: return grad_reduce(g, r, x, d);
     case IR_DOT: return grad_dot(g, r, k, d);
     case IR_GATHER: return grad_gather(g, r, x, d);
+    case IR_SCATTER_ADD:
+        return ir_gather(g, d, ir_operand(g, r, 1), (int)ir_attrs(g, ir_at(g, r))[0]);
     default: return grad_no_rule(g, r);
     }
 }
@@ -292,12 +306,19 @@ static bool accumulate(backward *b, ir_ref x, ir_ref share) {
     return b->grad[x] != 0;
 }
 
+/* Past a tuple node: the first result of a sort is made of its operand's elements. */
+static bool tuple_step(backward *b, ir_ref tuple, ir_ref d) {
+    ir_graph *g = b->g;
+    if (ir_at(g, tuple)->op != IR_SORT) return grad_no_rule(g, tuple), false;
+    return accumulate(b, ir_operand(g, tuple, 0), grad_sort(g, tuple, d));
+}
+
 static bool step(backward *b, ir_ref r) {
     ir_graph *g = b->g;
     g->site = g->sites.p[r];
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), d = b->grad[r];
-        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return grad_no_rule(g, x), false;
+        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return tuple_step(b, x, d);
         if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k)) continue;
         ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d)
                                                              : share_of(b, r, k, d);

@@ -278,6 +278,7 @@ static bool emit_body(lower *l) {
     if (l->group->kind == FUSE_ROW) return lower_row(l);
     if (l->group->kind == FUSE_COL) return lower_col(l);
     if (l->group->kind == FUSE_DOT) return lower_dot(l);
+    if (l->group->kind == FUSE_SCATTER) return lower_scatter(l);
     ir_ex sym[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
     ir_static_shape(l->g, l->group->head, shape);
@@ -336,7 +337,7 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     ir_numel(l->g, r, &numel);
     if (ir_op_is_elementwise(n->op)) {
         *(ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops) += numel;
-    } else if (n->op == IR_REDUCE) {
+    } else if (n->op == IR_REDUCE || n->op == IR_SCATTER_ADD) {
         ir_numel(l->g, ir_in(l->g, n)[0], &in);
         out->flops += in;
     } else if (n->op == IR_DOT) {

@@ -6,7 +6,7 @@
 
 /* ---- fuse.c: which nodes become one kernel */
 
-typedef enum fuse_kind { FUSE_MAP, FUSE_ROW, FUSE_COL, FUSE_DOT } fuse_kind;
+typedef enum fuse_kind { FUSE_MAP, FUSE_ROW, FUSE_COL, FUSE_DOT, FUSE_SCATTER } fuse_kind;
 
 /* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot. */
 typedef struct fuse_group {
@@ -312,6 +312,7 @@ bool lower_map(lower *l);
 bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);
+bool lower_scatter(lower *l);
 
 /* ---- fold.c: steps that reductions share */
 /* One step op(acc, x) of a reduction; lanes not set in mask (0 = all set) keep acc. */

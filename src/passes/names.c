@@ -64,8 +64,11 @@ static const struct idiom {
      {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
     {FUSE_DOT, "gemm", {"dot"}, {"dot"}},
 };
-static const char *const kinds[] = {
-    [FUSE_MAP] = "map", [FUSE_ROW] = "row", [FUSE_COL] = "col", [FUSE_DOT] = "gemm"};
+static const char *const kinds[] = {[FUSE_MAP] = "map",
+                                    [FUSE_ROW] = "row",
+                                    [FUSE_COL] = "col",
+                                    [FUSE_DOT] = "gemm",
+                                    [FUSE_SCATTER] = "add"};
 
 static const char *stem_of(fuse_kind kind, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {

@@ -1,0 +1,142 @@
+/* lower_scatter.c - scatter_add: rows added to rows that indices name.
+ *
+ *     x: [before, n, after] --rows index[0] .. index[n-1]--> y: [before, size, after]
+ *
+ * A task owns a strip of columns of one `before`: it clears them in all rows of y, then adds rows of x in their order. So no two
+ * tasks meet and the order of additions is the indices', whoever runs them. What x is read through (movement) is an index map. */
+#include "src/passes/emit_parts.h"
+
+enum { STRIP = 128 }; /* columns of a task */
+
+typedef struct scatter_kernel {
+    lower *l;
+    ir_ref r, x, index;
+    bz_dtype t;
+    int64_t before, n, size, after;
+    ir_ex o, i, c, x_idx[IR_MAX_RANK], index_idx[IR_MAX_RANK];
+    lp_val y, base, lo, hi; /* base: where in y the rows of this `before` begin */
+    unsigned lanes;
+} scatter_kernel;
+
+static void set_space(scatter_kernel *q) {
+    lower *l = q->l;
+    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK], rows[IR_MAX_RANK];
+    unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, q->r))[0];
+    unsigned rank = ir_at(l->g, q->x)->rank, ni = ir_at(l->g, q->index)->rank;
+    ir_static_shape(l->g, q->r, shape);
+    q->size = shape[axis];
+    ir_static_shape(l->g, q->x, shape);
+    for (unsigned d = 0; d < rank; d++) axes[d] = d;
+    for (unsigned d = 0; d < ni; d++) rows[d] = shape[axis + d];
+    q->before = lower_count(shape, axis);
+    q->n = lower_count(rows, ni);
+    q->after = lower_count(shape + axis + ni, rank - axis - ni);
+    q->o = lower_sym(l, "o", q->before);
+    q->i = lower_sym(l, "i", q->n);
+    q->c = lower_vector_sym(l, "c", q->after);
+    emit_delinearize(&l->x, q->o, shape, axes, axis, q->x_idx);
+    emit_delinearize(&l->x, q->i, shape, axes + axis, ni, q->x_idx);
+    emit_delinearize(&l->x, q->i, rows, axes, ni, q->index_idx);
+    emit_delinearize(&l->x, q->c, shape, axes + axis + ni, rank - axis - ni, q->x_idx);
+}
+
+/* y[at .. at + lanes) = 0, or that + x. */
+static void cell(scatter_kernel *q, lp_val row, lp_val c, unsigned lanes, lp_val mask, bool add) {
+    lp_builder *b = q->l->b;
+    emitter *m = &q->l->m;
+    lp_val at = lp_iadd(b, row, c), v;
+    unsigned mark = emit_mark(m);
+    if (add) {
+        emit_vector(m, q->c, c, lanes, 1, mask);
+        emit_value x = emit_node(m, q->x, q->x_idx);
+        lp_val old = lp_load(b, q->y, at, lanes, mask, 0);
+        v = lp_base(b, IR_ADD, q->t, (lp_val[]){old, emit_lane_value(m, &x, 0)}, 2);
+    } else {
+        v = lp_const(b, q->t, 0, lanes);
+    }
+    lp_store(b, q->y, at, v, mask, 0);
+    emit_forget(m, mark);
+    emit_scalar(m);
+}
+
+/* The strip's columns of the row of y that begins at `row`. */
+static void strip(scatter_kernel *q, lp_val row, bool add) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    bool whole = q->after % STRIP == 0;
+    lp_val span = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, q->lo}, 2), main_hi = q->hi;
+    if (!whole) {
+        lp_val left =
+            lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){span, lp_index(b, (int64_t)q->lanes)}, 2);
+        main_hi = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, left}, 2);
+    }
+    lp_val c = lp_loop(b, LP_SERIAL, q->lo, main_hi, q->lanes, NULL, 0, NULL);
+    cell(q, row, c, q->lanes, 0, add);
+    lp_end(b, NULL, 0, NULL);
+    if (whole || q->lanes == 1) return;
+    unsigned n = l->t->masks ? q->lanes : 1;
+    c = lp_loop(b, LP_SERIAL, main_hi, q->hi, n, NULL, 0, NULL);
+    lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, c}, 2);
+    cell(q, row, c, n, n > 1 ? lower_tail_mask(l, left, n) : 0, add);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* The row that index number i names, counted from the end when negative; row 0 and an error when it is none. */
+static lp_val row_of(scatter_kernel *q) {
+    lp_builder *b = q->l->b;
+    emitter *m = &q->l->m;
+    emit_value i = emit_node(m, q->index, q->index_idx);
+    lp_val v = i.v[0], zero = lp_index(b, 0), size = lp_index(b, q->size);
+    lp_val low = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
+    lp_val wrapped = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){low, lp_iadd(b, v, size), v}, 3);
+    lp_val below = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2),
+           above = lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){size, wrapped}, 2),
+           bad = lp_base(b, IR_OR, BZ_BOOL, (lp_val[]){below, above}, 2);
+    lp_error_if(b, bad, BZ_EINDEX, emit_site(m, q->r));
+    return lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
+}
+
+/* Where row number `row` of this `before` begins. */
+static lp_val begins(scatter_kernel *q, lp_val row) {
+    lp_builder *b = q->l->b;
+    return lp_iadd(b, q->base, lp_imul(b, row, lp_index(b, q->after)));
+}
+
+static void task(scatter_kernel *q, lp_val t, int64_t strips) {
+    lp_builder *b = q->l->b;
+    emitter *m = &q->l->m;
+    lp_val count = lp_index(b, strips);
+    lp_val o = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2),
+           s = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2);
+    emit_sym(m, q->o, o);
+    q->base = lp_imul(b, o, lp_index(b, q->size * q->after));
+    q->lo = lp_imul(b, s, lp_index(b, STRIP));
+    q->hi = lp_iadd(b, q->lo, lp_index(b, STRIP));
+    if (q->after % STRIP)
+        q->hi = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){q->hi, lp_index(b, q->after)}, 2);
+    lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->size), 1, NULL, 0, NULL);
+    strip(q, begins(q, row), false);
+    lp_end(b, NULL, 0, NULL);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->n), 1, NULL, 0, NULL);
+    unsigned mark = emit_mark(m);
+    emit_sym(m, q->i, i);
+    strip(q, begins(q, row_of(q)), true);
+    emit_forget(m, mark);
+    lp_end(b, NULL, 0, NULL);
+}
+
+bool lower_scatter(lower *l) {
+    scatter_kernel q = {.l = l, .r = l->group->head, .y = l->out_pointers.p[0]};
+    q.x = ir_operand(l->g, q.r, 0);
+    q.index = ir_operand(l->g, q.r, 1);
+    q.t = ir_dtype(l->g, q.r);
+    set_space(&q);
+    q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
+    while (q.lanes > 1 && q.after < (int64_t)q.lanes) q.lanes /= 2;
+    int64_t strips = (q.after + STRIP - 1) / STRIP;
+    lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.before * strips), 1,
+                       NULL, 0, NULL);
+    task(&q, t, strips);
+    lp_end(l->b, NULL, 0, NULL);
+    return !l->m.failed;
+}
