@@ -427,18 +427,24 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
 
 /* ---- the random stream */
 
+/* Outside a trace the place in the stream is a number of its own for each node: a loop that draws in one recording records the
+ * same form in every turn. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset) {
     rt_epoch *e = rt_recording(c);
     if (!e) return false;
-    if (!e->key) {
-        e->key = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->seed});
-        e->base = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->stream});
-    }
-    if (!e->key || !e->base) return false;
     uint64_t take = ((uint64_t)count * words + 3) & ~UINT64_C(3);
+    if (!e->key)
+        e->key = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->seed});
+    if (e->tracing && !e->base)
+        e->base = rt_input_of(c, e, BZ_I64, c->scalar_layout, true, &(rt_arg){.bits = c->stream});
+    if (!e->key || (e->tracing && !e->base)) return false;
     *key = e->key;
-    *offset = ir_build2(e->g, IR_ADD, e->base, ir_const_i(e->g, BZ_I64, (int64_t)e->words));
-    e->words += take;
-    if (!e->tracing) c->stream += take;
+    *offset = e->tracing
+                  ? ir_build2(e->g, IR_ADD, e->base, ir_const_i(e->g, BZ_I64, (int64_t)e->words))
+                  : rt_scalar_node(c, BZ_I64, c->stream);
+    if (e->tracing)
+        e->words += take;
+    else
+        c->stream += take;
     return *offset != 0;
 }

@@ -137,8 +137,8 @@ typedef struct rt_epoch {
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
-    ir_ref key, base;  /* inputs of the random stream, 0 = not used */
-    uint64_t words;    /* of the stream that were handed out */
+    ir_ref key, base;  /* inputs of the random stream, 0 = not used; base: of a trace */
+    uint64_t words;    /* of the stream that a trace has handed out */
     uint64_t moved_to; /* epoch that `moved` leads to */
     ir_ref *moved;
     uint32_t nmoved;

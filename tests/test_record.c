@@ -93,6 +93,24 @@ Test(record, old_handles_move_to_the_new_epoch) {
     bz_close(c);
 }
 
+/* Draws of one recording that does not end: the place in the stream is an argument, not a part of the program. */
+Test(record, drawing_in_a_loop_compiles_once) {
+    bz_context *c = open_one(BZ_REF), *other = open_one(BZ_REF);
+    bz_tensor *whole = bz_rand(other, BZ_SHAPE(48), BZ_F32);
+    float want[48], got[4];
+    cr_assert_eq(bz_to_host(whole, want, sizeof want), BZ_OK);
+    for (int i = 0; i < 12; i++) {
+        uint64_t before = counters(c).plan_misses;
+        bz_tensor *r = bz_rand(c, BZ_SHAPE(4), BZ_F32);
+        cr_assert_eq(bz_to_host(r, got, sizeof got), BZ_OK);
+        cr_expect_arr_eq(got, want + 4 * i, sizeof got);
+        if (i > 1) /* the first is the whole recording, the others are a part of it */
+            cr_expect_eq(counters(c).plan_misses, before, "turn %d", i);
+    }
+    bz_close(c);
+    bz_close(other);
+}
+
 static bz_status halve(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                        void *user) {
     (void)nin, (void)nout, (void)user;
