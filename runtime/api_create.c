@@ -16,7 +16,7 @@ static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, in
                          bz_dtype t, const char *site) {
     rt_rec r;
     ir_dim dims[IR_MAX_RANK];
-    bool ready = rt_begin_new(&r, c, site) && dims_of(&r, op, t, shape, rank, dims);
+    bool ready = rt_begin_new(&r, op, c, site) && dims_of(&r, op, t, shape, rank, dims);
     return rt_end(&r,
                   ready ? ir_const_bits(r.g, t, ir_bits_from_f64(t, v), dims, (unsigned)rank) : 0);
 }
@@ -52,7 +52,7 @@ static ir_ref ramp(ir_graph *g, bz_dtype t, int64_t n, double start, double step
 bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
                         const char *site) {
     rt_rec r;
-    if (!rt_begin_new(&r, c, site)) return rt_end(&r, 0);
+    if (!rt_begin_new(&r, "arange", c, site)) return rt_end(&r, 0);
     double n = ceil((stop - start) / step);
     if (step == 0 || !isfinite(n) || !isfinite(start) || !isfinite(step))
         return rt_fail(c, BZ_EARG, site, "arange", "no sequence from %g to %g by %g", start, stop,
@@ -68,7 +68,7 @@ bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, b
                           const char *site) {
     rt_rec r;
     ir_dim dim;
-    if (!rt_begin_new(&r, c, site) || !dims_of(&r, "linspace", t, &n, 1, &dim))
+    if (!rt_begin_new(&r, "linspace", c, site) || !dims_of(&r, "linspace", t, &n, 1, &dim))
         return rt_end(&r, 0);
     if (!ir_is_float(t))
         return rt_fail(c, BZ_EDTYPE, site, "linspace", "wants a floating dtype, not %s",
@@ -89,7 +89,7 @@ bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, b
 bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site) {
     rt_rec r;
     ir_dim dims[2];
-    if (!rt_begin_new(&r, c, site) || !dims_of(&r, "eye", t, (int64_t[]){n, m}, 2, dims))
+    if (!rt_begin_new(&r, "eye", c, site) || !dims_of(&r, "eye", t, (int64_t[]){n, m}, 2, dims))
         return rt_end(&r, 0);
     ir_ref i = ir_iota(r.g, BZ_I64, dims, 2, 0), j = ir_iota(r.g, BZ_I64, dims, 2, 1);
     return rt_end(&r, ir_cast(r.g, ir_build2(r.g, IR_EQ, i, j), t));
@@ -100,7 +100,7 @@ bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char
 /* The stream's key and offset for a tensor of this shape; false and an error. */
 static bool draw(rt_rec *r, bz_context *c, const char *op, bz_dtype t, const int64_t *shape,
                  int rank, const char *site, ir_dim *dims, ir_ref *key, ir_ref *offset) {
-    if (!rt_begin_new(r, c, site) || !dims_of(r, op, t, shape, rank, dims)) return false;
+    if (!rt_begin_new(r, op, c, site) || !dims_of(r, op, t, shape, rank, dims)) return false;
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= shape[i];
     return rt_random(c, count, ir_random_words(t), key, offset);

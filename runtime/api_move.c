@@ -13,8 +13,8 @@ typedef struct view {
             [IR_MAX_RANK]; /* of the result: strides are filled in here, the shape from the node */
 } view;
 
-static bool begin(view *v, bz_tensor *x, const char *site) {
-    if (!rt_begin(&v->r, site, &x, 1, 0, BZ_NDTYPES)) return false;
+static bool begin(view *v, const char *op, bz_tensor *x, const char *site) {
+    if (!rt_begin(&v->r, op, site, &x, 1, 0, BZ_NDTYPES)) return false;
     bz_context *c;
     const rt_tensor *t = rt_find_quietly(x, &c);
     v->l = t->layout;
@@ -56,7 +56,7 @@ static bz_tensor *reshaped(view *v, bz_tensor *x, ir_ref node) {
 
 bz_tensor *bz_reshape_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "reshape", x, site)) return rt_end(&v.r, 0);
     return reshaped(&v, x,
                     rank_fits(shape, rank) ? ir_reshape(v.r.g, v.r.x[0], shape, (unsigned)rank)
                                            : bad_rank(&v, IR_RESHAPE, rank));
@@ -64,13 +64,13 @@ bz_tensor *bz_reshape_at(bz_tensor *x, const int64_t *shape, int rank, const cha
 
 bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "flatten", x, site)) return rt_end(&v.r, 0);
     return reshaped(&v, x, ir_flatten(v.r.g, v.r.x[0], from, to));
 }
 
 bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "permute", x, site)) return rt_end(&v.r, 0);
     ir_ref node = rank_fits(perm, n) ? ir_permute(v.r.g, v.r.x[0], perm, (unsigned)n)
                                      : bad_rank(&v, IR_PERMUTE, n);
     for (int i = 0; node && i < n; i++) v.strides[i] = v.l->strides[axis(&v, perm[i], 0)];
@@ -79,7 +79,7 @@ bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site)
 
 bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "transpose", x, site)) return rt_end(&v.r, 0);
     ir_ref node = ir_transpose(v.r.g, v.r.x[0], a, b);
     if (node && v.l->rank) {
         v.strides[axis(&v, a, 0)] = v.l->strides[axis(&v, b, 0)];
@@ -90,7 +90,7 @@ bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site) {
 
 bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "expand", x, site)) return rt_end(&v.r, 0);
     ir_ref node = rank_fits(shape, rank) ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
                                          : bad_rank(&v, IR_EXPAND, rank);
     for (int i = 0; node && i < rank; i++) {
@@ -105,7 +105,7 @@ bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, 
                        int n, const char *site) {
     view v;
     int64_t from[IR_MAX_RANK], to[IR_MAX_RANK], by[IR_MAX_RANK], count;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "slice", x, site)) return rt_end(&v.r, 0);
     if (n < 0 || n > (int)v.l->rank)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "%d axes of %s", n,
                                      ir_shape_text(v.r.g, v.r.x[0])));
@@ -126,32 +126,58 @@ bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, 
     return end(&v, x, node);
 }
 
+/* Elements start .. start + n - 1 of axis `at`, which are there. */
+static ir_ref part(view *v, unsigned at, int64_t start, int64_t n) {
+    int64_t from[IR_MAX_RANK], count[IR_MAX_RANK], by[IR_MAX_RANK];
+    for (unsigned i = 0; i < v->l->rank; i++) {
+        from[i] = i == at ? start : 0;
+        count[i] = i == at ? n : v->l->shape[i];
+        by[i] = 1;
+    }
+    v->offset += start * v->l->strides[at];
+    return ir_slice_exact(v->r.g, v->r.x[0], from, count, by);
+}
+
+/* Is there an axis a? *at: it, from 0. */
+static bool axis_there(view *v, int a, unsigned *at) {
+    *at = axis(v, a, 0);
+    if (*at < v->l->rank) return true;
+    ir_error(v->r.g, BZ_EAXIS, IR_SLICE, "axis %d of %s", a, ir_shape_text(v->r.g, v->r.x[0]));
+    return false;
+}
+
 bz_tensor *bz_select_at(bz_tensor *x, int a, int64_t index, const char *site) {
     view v;
-    int64_t from[IR_MAX_RANK], count[IR_MAX_RANK], by[IR_MAX_RANK];
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
-    unsigned at = axis(&v, a, 0);
-    if (at >= v.l->rank)
-        return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_SLICE, "axis %d of %s", a,
-                                     ir_shape_text(v.r.g, v.r.x[0])));
+    unsigned at;
+    if (!begin(&v, "select", x, site) || !axis_there(&v, a, &at)) return rt_end(&v.r, 0);
     int64_t n = v.l->shape[at], i0 = index < 0 ? index + n : index;
     if (i0 < 0 || i0 >= n)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EINDEX, IR_SLICE, "index %lld of axis %d of %s",
                                      (long long)index, a, ir_shape_text(v.r.g, v.r.x[0])));
-    for (unsigned i = 0; i < v.l->rank; i++) {
-        from[i] = i == at ? i0 : 0;
-        count[i] = i == at ? 1 : v.l->shape[i];
-        by[i] = 1;
-    }
-    ir_ref node = ir_squeeze(v.r.g, ir_slice_exact(v.r.g, v.r.x[0], from, count, by), (int)at);
-    v.offset += i0 * v.l->strides[at];
+    ir_ref node = ir_squeeze(v.r.g, part(&v, at, i0, 1), (int)at);
     memmove(v.strides + at, v.l->strides + at + 1, (v.l->rank - at - 1) * sizeof *v.strides);
+    return end(&v, x, node);
+}
+
+bz_tensor *bz_narrow_at(bz_tensor *x, int a, int64_t start, int64_t length, const char *site) {
+    view v;
+    unsigned at;
+    if (!begin(&v, "narrow", x, site) || !axis_there(&v, a, &at)) return rt_end(&v.r, 0);
+    int64_t n = v.l->shape[at], first = start < 0 ? start + n : start;
+    if (first < 0 || first > n || length < 0 || length > n - first)
+        return rt_end(&v.r,
+                      ir_error(v.r.g, BZ_EINDEX, IR_SLICE,
+                               "%lld elements from %lld on of axis %d of %s", (long long)length,
+                               (long long)start, a, ir_shape_text(v.r.g, v.r.x[0])));
+    ir_ref node = part(&v, at, first, length);
+    int64_t count;
+    if (node && ir_numel(v.r.g, node, &count) && count == 0) return rt_end(&v.r, node);
     return end(&v, x, node);
 }
 
 bz_tensor *bz_squeeze_at(bz_tensor *x, int a, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "squeeze", x, site)) return rt_end(&v.r, 0);
     ir_ref node = ir_squeeze(v.r.g, v.r.x[0], a);
     if (node && ir_at(v.r.g, node)->rank < v.l->rank) {
         unsigned at = axis(&v, a, 0);
@@ -162,7 +188,7 @@ bz_tensor *bz_squeeze_at(bz_tensor *x, int a, const char *site) {
 
 bz_tensor *bz_unsqueeze_at(bz_tensor *x, int a, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "unsqueeze", x, site)) return rt_end(&v.r, 0);
     ir_ref node = ir_unsqueeze(v.r.g, v.r.x[0], a);
     if (node) {
         unsigned at = axis(&v, a, 1);
@@ -175,7 +201,7 @@ bz_tensor *bz_unsqueeze_at(bz_tensor *x, int a, const char *site) {
 bz_tensor *bz_diagonal_at(bz_tensor *x, int64_t offset, int a, int b, const char *site) {
     view v;
     int64_t count;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "diagonal", x, site)) return rt_end(&v.r, 0);
     ir_ref node = ir_diagonal(v.r.g, v.r.x[0], offset, a, b);
     if (!node || (ir_numel(v.r.g, node, &count) && count == 0)) return rt_end(&v.r, node);
     unsigned p = axis(&v, a, 0), q = axis(&v, b, 0), n = 0;
@@ -189,7 +215,7 @@ bz_tensor *bz_diagonal_at(bz_tensor *x, int64_t offset, int a, int b, const char
 bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *strides, int rank,
                             int64_t offset, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "as_strided", x, site)) return rt_end(&v.r, 0);
     ir_ref node = rank_fits(shape, rank) && rank_fits(strides, rank)
                       ? ir_as_strided(v.r.g, v.r.x[0], shape, strides, (unsigned)rank, offset)
                       : bad_rank(&v, IR_AS_STRIDED, rank);
@@ -206,7 +232,7 @@ bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *s
 bz_tensor *bz_pad_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n, double value,
                      const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "pad", x, site)) return rt_end(&v.r, 0);
     if (n != (int)v.l->rank)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_PAD, "borders for %d axes of %s", n,
                                      ir_shape_text(v.r.g, v.r.x[0])));
@@ -217,14 +243,14 @@ bz_tensor *bz_pad_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n, 
 bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
     if (n <= 0 || !x) return NULL;
-    bool ready = rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES);
+    bool ready = rt_begin(&r, "concat", site, x, (unsigned)n, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_concat(r.g, r.x, (unsigned)n, a) : 0);
 }
 
 bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
     if (n <= 0 || !x) return NULL;
-    if (!rt_begin(&r, site, x, (unsigned)n, 0, BZ_NDTYPES)) return rt_end(&r, 0);
+    if (!rt_begin(&r, "stack", site, x, (unsigned)n, 0, BZ_NDTYPES)) return rt_end(&r, 0);
     for (int i = 1; i < n; i++)
         if (!ir_same_shape(r.g, r.x[0], r.x[i]))
             return rt_end(&r,
@@ -240,7 +266,7 @@ bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
 
 bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "flip", x, site)) return rt_end(&v.r, 0);
     return rt_end(&v.r, rank_fits(axes, n) ? ir_flip(v.r.g, v.r.x[0], axes, (unsigned)n)
                                            : bad_rank(&v, IR_SLICE, n));
 }
@@ -248,7 +274,7 @@ bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
 bz_tensor *bz_sort_at(bz_tensor *x, int a, bool descending, bz_tensor **indices, const char *site) {
     view v;
     bz_tensor *out[2] = {NULL, NULL};
-    bool ready = begin(&v, x, site);
+    bool ready = begin(&v, "sort", x, site);
     ir_ref at = 0, sorted = ready ? ir_sort(v.r.g, v.r.x[0], a, descending, &at) : 0;
     rt_end_many(&v.r, (ir_ref[]){sorted, at}, indices ? 2 : 1, out);
     if (indices) *indices = out[1];
@@ -257,7 +283,7 @@ bz_tensor *bz_sort_at(bz_tensor *x, int a, bool descending, bz_tensor **indices,
 
 bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype t, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "one_hot", x, site)) return rt_end(&v.r, 0);
     if ((unsigned)t >= BZ_NDTYPES)
         return rt_end(&v.r, ir_error(v.r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
     return rt_end(&v.r, ir_one_hot(v.r.g, v.r.x[0], classes, t));
@@ -265,6 +291,6 @@ bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype t, const char *
 
 bz_tensor *bz_copy_at(bz_tensor *x, const char *site) {
     view v;
-    if (!begin(&v, x, site)) return rt_end(&v.r, 0);
+    if (!begin(&v, "copy", x, site)) return rt_end(&v.r, 0);
     return rt_end(&v.r, ir_copy(v.r.g, v.r.x[0]));
 }

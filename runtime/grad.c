@@ -123,7 +123,7 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
     if (done) {
         x[0] = loss;
         memcpy(x + 1, wrt, count * sizeof *x);
-        done = rt_begin(&r, site, x, count + 1, 0, BZ_NDTYPES) &&
+        done = rt_begin(&r, NULL, site, x, count + 1, 0, BZ_NDTYPES) &&
                differentiate(&r, wrt, count, asked, grads) && rt_end_many(&r, grads, count, out);
         if (!done) rt_end_many(&r, (ir_ref[]){0}, 1, x); /* takes the graph's error */
     }

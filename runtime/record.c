@@ -287,7 +287,7 @@ static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
     if (!t && c && !rt_is_poison(h))
         bz_fail(&c->err, BZ_ESCOPE, RT_STALE " at %s", r->site ? r->site : "?");
     if (r->c && c && c != r->c) {
-        bz_fail(&r->c->err, BZ_EARG, "operands of two contexts at %s", r->site ? r->site : "?");
+        rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad", "operands of two contexts");
         t = NULL;
     }
     if (!r->c) r->c = c;
@@ -297,7 +297,7 @@ static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
 /* Operand i is NULL: the context of another one, if there is one, has the error. */
 static void no_operand(rt_rec *r, bz_tensor *const *x, unsigned n, unsigned i) {
     for (unsigned k = 0; k < n && !r->c; k++) rt_find_quietly(x[k], &r->c);
-    if (r->c) bz_fail(&r->c->err, BZ_EARG, "operand %u is NULL at %s", i, r->site ? r->site : "?");
+    if (r->c) rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad", "operand %u is NULL", i);
 }
 
 static bool room_for(rt_rec *r, unsigned n) {
@@ -310,9 +310,9 @@ static bool room_for(rt_rec *r, unsigned n) {
     return true;
 }
 
-bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
-              bz_dtype weak) {
-    *r = (rt_rec){.site = site, .border = rt_enter()};
+bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, unsigned n,
+              unsigned optional, bz_dtype weak) {
+    *r = (rt_rec){.op = op, .site = site, .border = rt_enter()};
     bool numbers = false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
@@ -328,6 +328,7 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
     if (!e) return false;
     if (numbers && weak == BZ_NDTYPES) weak = partner(x, n);
     e->g->site = site;
+    e->g->op = op;
     for (unsigned i = 0; i < n; i++) {
         bz_context *c;
         rt_tensor *t = rt_find_quietly(x[i], &c);
@@ -339,11 +340,12 @@ bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsi
     return true;
 }
 
-bool rt_begin_new(rt_rec *r, bz_context *c, const char *site) {
-    *r = (rt_rec){.c = c, .site = site, .border = rt_enter()};
+bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {
+    *r = (rt_rec){.c = c, .op = op, .site = site, .border = rt_enter()};
     rt_epoch *e = c ? rt_recording(c) : NULL;
     if (!e) return false;
     e->g->site = site;
+    e->g->op = op;
     r->g = e->g;
     r->before = e->g->n.n;
     return true;
@@ -353,6 +355,7 @@ bool rt_begin_new(rt_rec *r, bz_context *c, const char *site) {
 static void take_error(bz_context *c, ir_graph *g) {
     if (g->err.status) bz_fail(&c->err, g->err.status, "%s", g->err.text);
     g->err = (bz_error){0};
+    g->op = NULL;
     c->m->ex.failed = false;
 }
 

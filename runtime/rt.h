@@ -248,13 +248,13 @@ typedef struct rt_rec {
     ir_ref *x;     /* operands; 0 where NULL was given */
     ir_ref few[RT_FEW];
     ir_ref before; /* nodes of g when the call began */
-    const char *site;
+    const char *op, *site;
     rt_border border; /* from rt_begin to rt_end */
 } rt_rec;
-/* Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
-bool rt_begin(rt_rec *r, const char *site, bz_tensor *const *x, unsigned n, unsigned optional,
-              bz_dtype weak);
-bool rt_begin_new(rt_rec *r, bz_context *c, const char *site); /* no operands */
+/* op: the public name, for messages (static; NULL: that of the node at fault). Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
+bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, unsigned n,
+              unsigned optional, bz_dtype weak);
+bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site); /* no operands */
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
 bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);

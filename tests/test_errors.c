@@ -293,3 +293,25 @@ Test(errors, a_traced_function_that_returns_a_tensor_of_another_context) {
     cr_expect(strstr(bz_message(c), "output 0 of the function is no tensor"), "%s", bz_message(c));
     bz_close(c);
 }
+
+/* Brackets hold the name that the user called, not that of a node which it is made of. */
+Test(errors, public_names) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(2, 3), BZ_F32), *y = bz_ones(c, BZ_SHAPE(4), BZ_F32);
+    EXPECT_ERROR(c, bz_clamp(x, 0, y), BZ_ESHAPE, "[clamp]");
+    EXPECT_ERROR(c, bz_mean(x, BZ_AXES(5), false), BZ_EAXIS, "[mean]");
+    EXPECT_ERROR(c, bz_max(x, BZ_AXES(5), false), BZ_EAXIS, "[max]");
+    EXPECT_ERROR(c, bz_sum(x, NULL, 1, false), BZ_EARG, "[sum]");
+    EXPECT_ERROR(c, bz_softmax(x, 7), BZ_EAXIS, "[softmax]");
+    EXPECT_ERROR(c, bz_transpose(x, 0, 4), BZ_EAXIS, "[transpose]");
+    EXPECT_ERROR(c, bz_flip(x, BZ_AXES(3)), BZ_EAXIS, "[flip]");
+    EXPECT_ERROR(c, bz_select(x, 0, 9), BZ_EINDEX, "[select]");
+    EXPECT_ERROR(c, bz_narrow(x, 0, 1, 9), BZ_EINDEX, "[narrow]");
+    EXPECT_ERROR(c, bz_stack(((bz_tensor *[]){x, y}), 2, 0), BZ_ESHAPE, "[stack]");
+    EXPECT_ERROR(c, bz_mse_loss(x, y), BZ_ESHAPE, "[mse_loss]");
+    EXPECT_ERROR(c, bz_sgd_step(x, x, x, NULL, NULL), BZ_ESHAPE, "[sgd_step]");
+    EXPECT_ERROR(c, bz_copy_(y, x), BZ_ESHAPE, "[copy_]");
+    EXPECT_ERROR(c, bz_add_(x, y), BZ_ESHAPE, "[add_]");
+    EXPECT_ERROR(c, bz_add(x, (bz_tensor *)NULL), BZ_EARG, "[add] operand 1 is NULL");
+    bz_close(c);
+}

@@ -123,7 +123,7 @@ Test(numbers, operands_without_axes_have_axis_0) {
 Test(numbers, axes_that_are_not_there) {
     static const given rows[] = {
         {FULL("x", "f32", "", "3") "%r = sum %x {axes=[0, -1]}\nreturn %r",
-         "[reduce] sum: axis -1 is given twice for f32[]"},
+         "[sum] axis -1 is given twice for f32[]"},
         {FULL("x", "f32", "", "3") "%r = concat %x, %x\nreturn %r",
          "[concat] 0-d tensors have no axis to follow one another along; reshape them to [1], or "
          "stack them"},

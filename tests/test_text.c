@@ -327,7 +327,7 @@ static const wrong errors[] = {
      "[cross_entropy] the target is bool[]: integer classes or probabilities are needed"},
     {G("%1 = matmul %x, %x"), 2, 6, "[matmul] inner sizes of f32[2,4] and f32[2,4] differ"},
     {G("%1 = full {shape=[1099511627776, 1099511627776], value=nan}"), 2, 6,
-     "[const] the shape has more than 2^60 elements"},
+     "[full] the shape has more than 2^60 elements"},
     {G("%1 = pad %x {lo=[1], hi=[1]}"), 2, 6, "pad: 1 numbers in lo for f32[2,4]"},
     {"graph main(x: f32[2]) {\n%1 = relu %x\nreturn %1 donate y }", 3, 18, "no input is named 'y'"},
     {"graph main(x: f32[2]) {\n%1 = sum %x\nreturn %1 donate x }", 3, 20,

@@ -22,6 +22,12 @@ BZ_API bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t 
 #define BZ_OPEN INT64_MIN
 /* x[index] along an axis, which vanishes. */
 BZ_API bz_tensor *bz_select_at(bz_tensor *x, int axis, int64_t index, const char *site);
+/* length elements of an axis from start on, which may count from the end. BZ_EINDEX unless all are there. */
+BZ_API bz_tensor *bz_narrow_at(bz_tensor *x, int axis, int64_t start, int64_t length,
+                               const char *site);
+/* Python's x[text]: integers, slices with any step, ..., None, between commas: bz_at(x, "3, :, ..., ::-2"). BZ_EINDEX for an integer
+ * that is outside, BZ_EARG for what cannot be read, with its place in the text. */
+BZ_API bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site);
 /* An axis of size 1 left out (one of another size stays); put in. */
 BZ_API bz_tensor *bz_squeeze_at(bz_tensor *x, int axis, const char *site);
 BZ_API bz_tensor *bz_unsqueeze_at(bz_tensor *x, int axis, const char *site);
@@ -39,6 +45,8 @@ BZ_API bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int
 #define bz_expand(...)     bz_expand_at(__VA_ARGS__, BZ_SITE)
 #define bz_slice(...)      bz_slice_at(__VA_ARGS__, BZ_SITE)
 #define bz_select(...)     bz_select_at(__VA_ARGS__, BZ_SITE)
+#define bz_narrow(...)     bz_narrow_at(__VA_ARGS__, BZ_SITE)
+#define bz_at(...)         bz_at_at(__VA_ARGS__, BZ_SITE)
 #define bz_squeeze(...)    bz_squeeze_at(__VA_ARGS__, BZ_SITE)
 #define bz_unsqueeze(...)  bz_unsqueeze_at(__VA_ARGS__, BZ_SITE)
 #define bz_flatten(...)    bz_flatten_at(__VA_ARGS__, BZ_SITE)

@@ -116,8 +116,8 @@ static int sorted_axes(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *ax
     for (unsigned i = 0; i < n; i++) {
         int a = ir_axis_from_front(axes[i], rank);
         if (a < 0 || set >> a & 1)
-            return ir_error(g, BZ_EAXIS, IR_REDUCE, "%s: axis %d is %s for %s", reduce_names[kind],
-                            axes[i], a < 0 ? "out of range" : "given twice", ir_shape_text(g, x)),
+            return ir_error_as(g, BZ_EAXIS, reduce_names[kind], "axis %d is %s for %s", axes[i],
+                               a < 0 ? "out of range" : "given twice", ir_shape_text(g, x)),
                    -1;
         set |= UINT64_C(1) << a;
     }

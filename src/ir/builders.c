@@ -380,7 +380,9 @@ static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_bui
     tx_args a = {.p = p, .l = l, .b = b, .g = g};
     arity(b, &lo, &hi);
     if (!check_arity(p, l, lo, hi) || !check_attrs(p, l, b)) return 0;
+    g->op = b->name;
     a.out[0] = b->call(g, &a);
+    g->op = NULL;
     for (const char *s = b->results, *w; (w = next_word(&s, &len)); n++) *tuple = w[len - 1] == '*';
     if (!a.out[0] || tx_failed(p)) return 0;
     while (n > 1 && !a.out[n - 1]) /* sgd_step without a velocity */
@@ -402,6 +404,8 @@ unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULT
     }
     if (!check_arity(p, l, ir_ops[op].arity, ir_ops[op].arity) || !check_attrs(p, l, NULL))
         return 0;
+    g->op = ir_ops[op].name;
     out[0] = ir_build(g, op, l->operands.p, l->operands.n);
+    g->op = NULL;
     return out[0] ? 1 : 0;
 }

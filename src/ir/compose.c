@@ -9,16 +9,6 @@
 
 #include <stdio.h>
 
-ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...) {
-    char text[384];
-    va_list ap;
-    va_start(ap, fmt);
-    bz_vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    bz_fail(&g->err, s, "[%s] %s%s%s", name, text, g->site ? " at " : "", g->site ? g->site : "");
-    return 0;
-}
-
 bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out) {
     int a = ir_axis_from_front(axis, ir_at(g, x)->rank + more);
     if (a < 0) {

@@ -1,12 +1,9 @@
-/* compose.h - what the compositions share: errors under their name, axes, op-math, arithmetic. */
+/* compose.h - what the compositions share: axes, op-math, arithmetic. */
 #ifndef BRAZE_IR_COMPOSE_H
 #define BRAZE_IR_COMPOSE_H
 
 #include "src/ir/ir.h"
 
-/* Records an error of a composition: "[name] text at file:line". Returns 0. */
-ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...)
-    BZ_PRINTF(4, 5);
 /* *out = axis as 0 .. rank + more - 1; false and an error that names `name` when it is outside.
  * `more` = 1 where the axis of a result is meant that has one more than x. */
 bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more, unsigned *out);

@@ -55,14 +55,27 @@ void ir_graph_free(ir_graph *g) {
     bz_mem_free(g);
 }
 
-ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) {
+/* The error names what the user calls, where that is known. */
+static void fail(ir_graph *g, bz_status s, const char *name, const char *fmt, va_list ap) {
     char text[400];
+    bz_vsnprintf(text, sizeof text, fmt, ap);
+    bz_fail(&g->err, s, "[%s] %s%s%s", g->op ? g->op : name, text, g->site ? " at " : "",
+            g->site ? g->site : "");
+}
+
+ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    bz_vsnprintf(text, sizeof text, fmt, ap);
+    fail(g, s, ir_ops[op].name, fmt, ap);
     va_end(ap);
-    bz_fail(&g->err, s, "[%s] %s%s%s", ir_ops[op].name, text, g->site ? " at " : "",
-            g->site ? g->site : "");
+    return 0;
+}
+
+ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    fail(g, s, name, fmt, ap);
+    va_end(ap);
     return 0;
 }
 

@@ -78,6 +78,7 @@ typedef struct ir_graph {
     BZ_VEC(ir_output) outputs;
     uint32_t *slots, nslots; /* interning: open addressing, 0 = free */
     const char *site;        /* given to nodes that are appended from now on */
+    const char *op;          /* what the user calls, for messages; NULL: the node at fault has the name */
     bz_arena arena;
     bz_error err;
 } ir_graph;
@@ -126,6 +127,8 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
 ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before);
 /* Records an error that names the op and the current source line: "[dot] text at file:line". Returns 0. */
 ir_ref ir_error(ir_graph *g, bz_status s, ir_op op, const char *fmt, ...) BZ_PRINTF(4, 5);
+ir_ref ir_error_as(ir_graph *g, bz_status s, const char *name, const char *fmt, ...)
+    BZ_PRINTF(4, 5); /* of a composition */
 
 /* Dimensions. A constant dim has a value; numel is false when a dim is symbolic or the product exceeds 2^60. */
 ir_dim ir_dim_const(ir_graph *g, int64_t v);

@@ -52,7 +52,7 @@ int main(void) {
     number("window", bz_sum(bz_as_strided(bz_sub(t, 1), BZ_STRIDED((2, 2), (2, 1)), 1), BZ_ALL));
     bz_tensor *bad = bz_add(x, CAST(bz_tensor *, NULL));
     bz_eval(&bad, 1);
-    printf("%.17s\n", bz_message(c));
+    printf("%.23s\n", bz_message(c));
     bz_close(c);
     return 0;
 }
