@@ -90,6 +90,7 @@ static _Thread_local bz_error unopened;
 static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
     unopened = (bz_error){0};
     bz_fail(&unopened, s, "%s", e && e->status ? e->text : bz_status_doc(s));
+    bz_clear(c);
     bz_close(c);
     return s;
 }
@@ -119,6 +120,12 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     return BZ_OK;
 }
 
+/* An error that nobody asked for is said at last: a program that looks at no status would end as if all were well. */
+static void say_unheard(const bz_context *c) {
+    if (c->err.status && !c->heard)
+        fprintf(stderr, "braze: error: %s (unread until bz_close)\n", c->err.text);
+}
+
 void bz_close(bz_context *c) {
     if (!c) return;
     while (c->scopes.n > 1) rt_scope_end(c);
@@ -134,6 +141,7 @@ void bz_close(bz_context *c) {
         c->idle = e->next;
         rt_epoch_free(e);
     }
+    say_unheard(c);
     rt_plans_free(c);
     if (c->number != UINT32_MAX)
         atomic_store_explicit(&table[c->number], NULL, memory_order_release);
@@ -179,16 +187,25 @@ bz_status rt_no_memory(bz_context *c) {
     return bz_fail(&c->err, BZ_ENOMEM, "out of memory");
 }
 
+/* Contexts are never const objects: only the view of the caller is. */
+static void hear(const bz_context *c) {
+    if (c && c->err.status) ((bz_context *)(uintptr_t)c)->heard = true;
+}
+
 bz_status bz_context_status(const bz_context *c) {
+    hear(c);
     return c ? c->err.status : unopened.status;
 }
 
 const char *bz_message(const bz_context *c) {
+    hear(c);
     return c ? c->err.text : unopened.text;
 }
 
 void bz_clear(bz_context *c) {
-    if (c) c->err = (bz_error){0};
+    if (!c) return;
+    c->err = (bz_error){0};
+    c->heard = false;
 }
 
 const char *bz_status_text(bz_status s) {

@@ -440,6 +440,7 @@ const rt_env *rt_env_get(void); /* read once */
 struct bz_context {
     uint32_t number; /* in the table of contexts */
     bz_error err;
+    bool heard; /* the program asked for err: bz_close need not say it */
     bz_options options;
     bz_mode mode;
     bool profile;

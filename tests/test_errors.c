@@ -1,6 +1,9 @@
 /* test_errors.c - the caller's mistakes: one status and one message each, never a crash. */
 #include "tests/support/rt_support.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 static bz_tensor *ones(bz_context *c, int64_t n, int64_t m) {
     return bz_ones(c, BZ_SHAPE(n, m), BZ_F32);
 }
@@ -261,6 +264,49 @@ Test(errors, options) {
 }
 
 /* A number is a new scalar at each use: its gradient would always be zero. */
+/* What bz_close writes to stderr after a mistake and `then`. */
+static void expect_last_words(void (*then)(bz_context *), bool words) {
+    char path[] = "/tmp/braze-errors-XXXXXX", text[400] = "";
+    int file = mkstemp(path), old = dup(2);
+    bz_context *c;
+    cr_assert(file >= 0 && old >= 0 && bz_open(NULL, &c) == BZ_OK);
+    cr_expect_eq(bz_print(bz_sum(bz_ones(c, BZ_SHAPE(2), BZ_F32), &(int){7}, 1, false)), BZ_EAXIS);
+    if (then) then(c);
+    fflush(stderr);
+    cr_assert(dup2(file, 2) == 2);
+    bz_close(c);
+    fflush(stderr);
+    cr_assert(dup2(old, 2) == 2);
+    cr_assert(pread(file, text, sizeof text - 1, 0) >= 0);
+    if (words)
+        cr_expect(strstr(text, "braze: error: [") == text && strstr(text, "axis 7") &&
+                      strstr(text, __FILE__) && strchr(text, '\n')[1] == 0,
+                  "%s", text);
+    else
+        cr_expect_str_empty(text);
+    close(file), close(old), unlink(path);
+}
+
+static void ask_status(bz_context *c) {
+    cr_expect_eq(bz_context_status(c), BZ_EAXIS);
+}
+static void ask_message(bz_context *c) {
+    cr_expect_str_not_empty(bz_message(c));
+}
+static void ask_and_err_again(bz_context *c) {
+    ask_status(c);
+    bz_clear(c);
+    bz_sum(bz_zeros(c, BZ_SHAPE(2), BZ_F32), &(int){7}, 1, false);
+}
+
+Test(errors, what_nobody_asked_for_is_said_at_the_end) {
+    expect_last_words(NULL, true);
+    expect_last_words(ask_status, false);
+    expect_last_words(ask_message, false);
+    expect_last_words(bz_clear, false);
+    expect_last_words(ask_and_err_again, true);
+}
+
 Test(errors, gradient_of_a_number) {
     bz_context *c;
     cr_assert(!bz_open(NULL, &c));

@@ -34,7 +34,8 @@ typedef struct bz_options {
  * says why. */
 BZ_API bz_status bz_open(const bz_options *options, bz_context **out);
 
-/* Frees the context and all that is in it; its handles become stale. Pending writes to foreign memory are done first. NULL is fine. */
+/* Frees the context and all that is in it; its handles become stale. Pending writes to foreign memory are done first. NULL is fine.
+ * An error that nobody asked for (bz_context_status, bz_message) nor forgot (bz_clear) is written to stderr, one line. */
 BZ_API void bz_close(bz_context *c);
 
 /* From now on new handles belong to a new scope, until its end. */
