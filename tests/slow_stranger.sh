@@ -1,6 +1,7 @@
 #!/bin/sh
 # slow_stranger.sh - tests on a machine that is less kind than this one: the tree lies where no other user can look, no CUDA
-# toolkit is to be seen, the environment is bare, and who runs them is once root and once a user who owns nothing else.
+# toolkit and none of the commands below is to be seen, the environment is bare, and who runs them is once root and once a user
+# who owns nothing else.
 #
 #   copy of the tree, 0700 --root----> the programs that become another user
 #                          --nobody--> the programs that write files, start compilers or look for a toolkit
@@ -10,6 +11,7 @@ src=${BRAZE_SRC:-.} build=${BRAZE_BUILD:-build}
 # shellcheck source=tests/support/expect.sh
 . "$src/tests/support/expect.sh"
 tree=$dir/home/braze nobody=65534
+hidden='clang* nvcc* ptxas* gdb valgrind perf jq curl wget rsync cmake ninja bc xxd file strace ccache shellcheck'
 
 tracked() { (cd "$src" && git ls-files -z -c -o --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print0); }
 copy() {
@@ -20,10 +22,16 @@ copy() {
         find "$src/build/gpu" -maxdepth 1 -type f -perm -u+x -exec cp {} "$tree/build/gpu" \;
     cp "$src/build/ptxrun" "$src/build/libbraze-fakecuda.so" "$tree/build" 2>/dev/null || true
 }
+# A directory of this machine's commands but the hidden ones.
+commands() {
+    # shellcheck disable=SC2086  # patterns
+    mkdir "$dir/home/bin" && ln -s /usr/bin/* /usr/sbin/* "$dir/home/bin" 2>/dev/null
+    (cd "$dir/home/bin" && rm -f $hidden && [ -e sh ] && [ -e gcc ])
+}
 
 # COMMAND... in the copy, with nothing of this machine but its commands.
 bare() {
-    (cd "$tree" && env -i HOME="$dir/home" TMPDIR="$dir/home/tmp" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    (cd "$tree" && env -i HOME="$dir/home" TMPDIR="$dir/home/tmp" PATH="$dir/home/bin" \
         BRAZE_NVRTC=/dev/null CUDA_HOME=/nonexistent CC="${CC:-cc}" PYTHON="${PYTHON:-python3}" BRAZE_SANITIZE="${BRAZE_SANITIZE:-}" \
         BRAZE_BUILD="$tree/build" BRAZE_SRC="$tree" BRAZE_LLVM="$tree/build/libbraze-llvm.so" BRAZE_TOOL="$tree/build/braze" \
         BRAZE_QUICK=1 BRAZE_TEST_JOBS="${BRAZE_TEST_JOBS:-$(nproc)}" "$@")
@@ -42,6 +50,7 @@ suite() { # WHAT COMMAND... PROGRAM...
 }
 
 expect "a copy of the tree" copy
+expect "commands" commands
 cd "$tree" || exit 2
 if [ "$(id -u)" = 0 ]; then
     # shellcheck disable=SC2046  # a list of names
@@ -52,7 +61,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 # shellcheck disable=SC2046,SC2086  # lists of words
 suite "as a user without rights" ${user:-} tests/run.sh build tests/test_export_names.py tests/test_tool.py tests/test_examples.sh \
-    tests/test_switches.sh tests/test_aot.sh tests/test_deps.sh $(ls build/tests/test_export build/tests/test_bz_export build/tests/test_npy \
+    tests/test_switches.sh tests/test_aot.sh tests/test_deps.sh tests/test_languages.sh $(ls build/tests/test_export build/tests/test_bz_export build/tests/test_npy \
         build/tests/test_explain build/tests/test_nomem build/gpu/test_zoo build/gpu/test_ptxrun build/gpu/test_abi build/gpu/test_module)
 
 # Where the compiler is missing, `make` says what to do: one line, and no alarm before it.
