@@ -23,6 +23,8 @@ static void free_signature(bz_context *c, rt_signature *t) {
     bz_mem_free(t->in);
     bz_mem_free(t->out);
     bz_mem_free(t->windows);
+    bz_mem_free(t->sources);
+    rt_recipe_unref(t->recipe);
     bz_mem_free(t);
 }
 
@@ -326,9 +328,11 @@ static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_te
     bz_status s = evaluate_inputs(p, in, t);
     if (!s) s = settle_homes(p, in);
     if (s) return s;
+    rt_call_before(p, t, in);
     s = gather_arguments(p, t, in) ? BZ_OK : rt_no_memory(c);
     if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out});
     if (!s) s = hand_out(p, t, in, out);
+    rt_call_after(p, t, out);
     drop_arguments(c, t, p->nin, p->nout);
     return s;
 }

@@ -17,6 +17,10 @@ typedef struct rt_signature {
     uint64_t words;
     rt_buffer **in, **out;
     rt_buffer *windows; /* for inputs that are a part of their storage */
+    rt_recipe *recipe;
+    rt_source *sources; /* nargs; past, made: of the call that runs */
+    rt_past *past;
+    rt_made *made;
 } rt_signature;
 
 struct bz_program {
@@ -34,6 +38,14 @@ struct bz_program {
 
 /* The input that is donated to an output, -1 = none. */
 int rt_donor_of(const bz_program *p, int output);
+
+/* ---- callgrad.c */
+/* Of a traced graph; key, base: inputs that are the random stream's. NULL: no memory. */
+rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e);
+void rt_recipe_unref(rt_recipe *f); /* NULL is fine */
+/* Around a call whose inputs have their values: its outputs remember what they were computed from. */
+void rt_call_before(bz_program *p, rt_signature *t, bz_tensor *const *in);
+void rt_call_after(bz_program *p, rt_signature *t, bz_tensor *const *out);
 
 /* ---- trace.c */
 /* Runs the function on inputs without values: a program for t, or, if `graph` is given, that. */

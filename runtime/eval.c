@@ -394,6 +394,7 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
 }
 
 bz_status rt_flush(bz_context *c, rt_storage *s) {
+    c->flushes++;
     rt_epoch *top = rt_sink(c);
     bz_status status = BZ_OK;
     if (c->epoch || c->closed.n) status = eval_everything(c, &s, 1);

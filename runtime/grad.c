@@ -4,7 +4,30 @@
  * lineage.c knows of. */
 #include "runtime/rt.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- what the loss depends on */
+
+/* Marks what node `at` depends on: all the way, or, through a wrt, without RT_AROUND. */
+static void pass_on(const ir_graph *g, uint8_t *m, ir_ref at) {
+    unsigned on = m[at] & (m[at] & RT_WRT ? RT_REACHED : RT_REACHED | RT_AROUND);
+    for (unsigned k = 0; on && k < ir_at(g, at)->nin; k++)
+        if (pass_grad_flows(g, at, k)) m[ir_operand(g, at, k)] |= (uint8_t)on;
+}
+
+/* A source that is reached leads on through its twin. true: to something new. */
+static bool pass_on_twins(const rt_epoch *e, uint8_t *m) {
+    bool more = false;
+    for (uint32_t i = 0; i < e->sources.n; i++) {
+        const rt_source *o = &e->sources.p[i];
+        unsigned on = m[o->node] & (m[o->node] & RT_WRT ? RT_REACHED : RT_REACHED | RT_AROUND);
+        if (!o->twin || (m[o->twin] & on) == on) continue;
+        m[o->twin] |= (uint8_t)on;
+        more = true;
+    }
+    return more;
+}
 
 /* c->marks: the nodes that the loss depends on as far as gradients flow, and whether on a way that leads through no wrt. */
 static bool mark_reached(const rt_rec *r, unsigned n) {
@@ -16,11 +39,9 @@ static bool mark_reached(const rt_rec *r, unsigned n) {
     memset(m, 0, g->n.n);
     for (unsigned i = 0; i < n; i++) m[r->x[i + 1]] = RT_WRT;
     m[r->x[0]] |= RT_REACHED | RT_AROUND;
-    for (ir_ref at = r->x[0]; at > 0; at--) {
-        unsigned on = m[at] & (m[at] & RT_WRT ? RT_REACHED : RT_REACHED | RT_AROUND);
-        for (unsigned k = 0; on && k < ir_at(g, at)->nin; k++)
-            if (pass_grad_flows(g, at, k)) m[ir_operand(g, at, k)] |= (uint8_t)on;
-    }
+    for (ir_ref at = r->x[0]; at > 0; at--) pass_on(g, m, at);
+    while (pass_on_twins(c->epoch, m))
+        for (ir_ref at = g->n.n - 1; at > 0; at--) pass_on(g, m, at);
     return true;
 }
 
@@ -56,53 +77,134 @@ static bool check_numbers(const rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     return true;
 }
 
-/* The loss itself comes from before the recording: nothing leads to it. */
-static bool check_loss(const rt_rec *r, const rt_asked *wrt, unsigned n) {
+/* The loss itself comes from before the recording, as a source of it (or is data): nothing leads to it. */
+static rt_loss ask_loss(const rt_rec *r, const rt_asked *wrt, unsigned n, uint32_t *source) {
     const rt_epoch *e = r->c->epoch;
-    bool forgotten = ir_at(r->g, r->x[0])->op == IR_INPUT;
-    for (uint32_t i = 0; i < e->sources.n; i++)
-        forgotten |= e->sources.p[i].node == r->x[0] && !e->sources.p[i].former;
-    for (unsigned i = 0; i < n; i++) forgotten &= wrt[i].node != r->x[0];
-    if (!forgotten) return true;
-    rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-            "how the loss came about is not known: it was evaluated (or is data); call bz_grad "
-            "before bz_eval");
-    return false;
+    bool forgotten = ir_at(r->g, r->x[0])->op == IR_INPUT, known = false;
+    for (uint32_t i = 0; i < e->sources.n; i++) {
+        if (e->sources.p[i].node != r->x[0] || e->sources.p[i].former) continue;
+        forgotten = true;
+        known |= e->sources.p[i].twin != 0;
+        *source = i;
+    }
+    for (unsigned i = 0; i < n; i++) known |= wrt[i].node == r->x[0];
+    return forgotten && !known ? RT_FORGOTTEN : RT_KNOWN;
 }
 
-static bool check_complete(const rt_rec *r, const rt_asked *wrt, unsigned n) {
-    unsigned i = 0;
-    const char *why = NULL;
-    rt_loss known = rt_lineage_ask(r->c, wrt, n, &i, &why);
-    if (known == RT_FORGOTTEN)
-        rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-                "the loss depends on number %u of wrt through a value whose history is forgotten "
-                "(%s): call bz_grad before that",
-                i, why);
-    if (known == RT_CHANGED)
-        rt_fail(r->c, BZ_EGRAD, r->site, "grad",
-                "number %u of wrt was changed in place by %s at %s after the loss was computed "
-                "from it",
-                i, wrt[i].s->write_op, wrt[i].s->write_site ? wrt[i].s->write_site : "?");
-    return known == RT_KNOWN;
+/* Puts the history of the call behind a source that is an output of one. */
+static bool make_twin(const rt_rec *r, uint32_t source) {
+    const rt_epoch *e = r->c->epoch;
+    const rt_source *o = source < e->sources.n ? &e->sources.p[source] : NULL;
+    ir_ref twin = o && o->made && !o->twin ? rt_made_node(r->c, o->made, o->output) : 0;
+    if (twin) e->sources.p[source].twin = twin;
+    return twin != 0;
 }
 
-/* ---- the call */
+/* The rule of docs/memory.md: a gradient is complete, or there is none. */
+static bool make_complete(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt_asked *asked) {
+    for (;;) {
+        unsigned i = 0;
+        uint32_t source = UINT32_MAX;
+        if (!mark_reached(r, n)) return false;
+        choose_variables(r, wrt, n, asked);
+        bool loss = ask_loss(r, asked, n, &source) == RT_FORGOTTEN;
+        rt_loss known = loss ? RT_FORGOTTEN : rt_lineage_ask(r->c, asked, n, &i, &source);
+        if (known == RT_KNOWN) return true;
+        if (known == RT_FORGOTTEN && make_twin(r, source)) continue;
+        if (r->c->err.status) return false;
+        const rt_past *past =
+            source < r->c->epoch->sources.n ? r->c->epoch->sources.p[source].past : NULL;
+        if (known == RT_CHANGED)
+            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+                    "number %u of wrt was changed in place by %s at %s after the loss was "
+                    "computed from it",
+                    i, asked[i].s->write_op, asked[i].s->write_site ? asked[i].s->write_site : "?");
+        else if (loss)
+            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+                    "how the loss came about is not known: it was evaluated (or is data); call "
+                    "bz_grad before bz_eval");
+        else
+            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+                    "the loss depends on number %u of wrt through a value whose history is "
+                    "forgotten (%s): call bz_grad before that",
+                    i, past ? past->why : "?");
+        return false;
+    }
+}
+
+/* ---- the gradient: of the loss, then of each twin by what came to its source, later calls first */
+
+typedef struct stages {
+    ir_ref *nodes, *share, *sum; /* of variables, then of sources with a twin */
+    unsigned n, all;
+    struct stage {
+        uint64_t number; /* of the call */
+        ir_ref source, twin;
+    } * twins;
+} stages;
+
+static int later_first(const void *p, const void *q) {
+    const struct stage *a = p, *b = q;
+    return (a->number < b->number) - (a->number > b->number);
+}
+
+static void find_twins(const rt_rec *r, stages *s) {
+    const rt_epoch *e = r->c->epoch;
+    s->all = s->n;
+    for (uint32_t i = 0; i < e->sources.n; i++) {
+        const rt_source *o = &e->sources.p[i];
+        if (!o->twin || !(r->c->marks.p[o->node] & RT_REACHED)) continue;
+        s->twins[s->all++ - s->n] = (struct stage){o->made->number, o->node, o->twin};
+    }
+    qsort(s->twins, s->all - s->n, sizeof *s->twins, later_first);
+    for (unsigned i = s->n; i < s->all; i++) s->nodes[i] = s->twins[i - s->n].source;
+}
+
+static bool is_zero(const ir_graph *g, ir_ref r) {
+    ir_bits v;
+    return ir_const_value(g, r, &v) && v == 0;
+}
+
+static bool run_stage(ir_graph *g, ir_ref from, ir_ref seed, stages *s) {
+    if (pass_grad(g, from, seed, s->nodes, s->all, s->share)) return false;
+    for (unsigned i = 0; i < s->all; i++) {
+        if (s->sum[i] && is_zero(g, s->share[i])) continue;
+        bool first = !s->sum[i] || is_zero(g, s->sum[i]);
+        s->sum[i] = first ? s->share[i] : ir_build2(g, IR_ADD, s->sum[i], s->share[i]);
+    }
+    return true;
+}
+
+static bool run_stages(const rt_rec *r, stages *s) {
+    bool done = run_stage(r->g, r->x[0], 0, s);
+    for (unsigned i = s->n; i < s->all && done; i++)
+        done = is_zero(r->g, s->sum[i]) || run_stage(r->g, s->twins[i - s->n].twin, s->sum[i], s);
+    return done;
+}
 
 static bool differentiate(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt_asked *asked,
                           ir_ref *grads) {
-    if (!mark_reached(r, n)) return false;
-    choose_variables(r, wrt, n, asked);
-    if (!check_numbers(r, wrt, n) || !check_loss(r, asked, n) || !check_complete(r, asked, n))
-        return false;
-    for (unsigned i = 0; i < n; i++) r->x[i + 1] = asked[i].node;
-    bz_status s = pass_grad(r->g, r->x[0], 0, r->x + 1, n, grads);
-    if (s && !r->g->err.status)
-        bz_fail(&r->c->err, s, "[grad] failed at %s", r->site ? r->site : "?");
-    for (unsigned i = 0; i < n && !s; i++)
-        if (asked[i].view)
-            grads[i] = rt_window(r->g, grads[i], asked[i].view->layout, asked[i].view->offset);
-    return s == BZ_OK;
+    if (!check_numbers(r, wrt, n) || !make_complete(r, wrt, n, asked)) return false;
+    size_t most = n + r->c->epoch->sources.n;
+    stages s = {.n = n, .nodes = bz_mem_zero(3 * most, sizeof *s.nodes)};
+    s.twins = bz_mem_alloc(most * sizeof *s.twins);
+    bool done = s.nodes && s.twins;
+    if (done) {
+        s.share = s.nodes + most;
+        s.sum = s.share + most;
+        for (unsigned i = 0; i < n; i++) s.nodes[i] = asked[i].node;
+        find_twins(r, &s);
+        done = run_stages(r, &s);
+    } else {
+        rt_no_memory(r->c);
+    }
+    for (unsigned i = 0; i < n && done; i++)
+        grads[i] = asked[i].view
+                       ? rt_window(r->g, s.sum[i], asked[i].view->layout, asked[i].view->offset)
+                       : s.sum[i];
+    bz_mem_free(s.nodes);
+    bz_mem_free(s.twins);
+    return done;
 }
 
 bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,

@@ -44,20 +44,28 @@ static bool has(const uint64_t *bits, uint32_t i) {
 static bool add_source(bz_context *c, rt_source o) {
     if (!bz_vec_push(&c->epoch->sources, o)) return rt_no_memory(c), false;
     past_ref(o.past);
+    if (o.made) o.made->refs++;
     return true;
 }
 
 bool rt_lineage_source(bz_context *c, rt_storage *s, ir_ref node) {
     if (s->source == c->epoch->id || !ir_is_float((bz_dtype)s->dtype)) return true;
     s->source = c->epoch->id;
-    return add_source(c, (rt_source){node, {s, s->birth}, s->past, s->row, false});
+    return add_source(c, (rt_source){.node = node,
+                                     .of = {s, s->birth},
+                                     .past = s->past,
+                                     .row = s->row,
+                                     .made = s->made,
+                                     .output = s->output});
 }
 
 void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node) {
     if (node && !add_source(c, (rt_source){.node = node, .of = {s, s->birth}, .former = true}))
         return;
     rt_past_unref(s->past);
+    rt_made_unref(s->made);
     s->past = NULL;
+    s->made = NULL;
     s->source = 0;
     s->birth = ++c->lineage.births;
 }
@@ -202,6 +210,49 @@ void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why) {
     if ((e->pending || e->settled) && !write_pasts(&x, why)) hand_out(&x, NULL, true);
 }
 
+/* ---- calls */
+
+static bool call_rows(ending *x, const rt_source *in, uint32_t n, each_var *f) {
+    for (x->row = 0; x->row < n; x->row++) {
+        const rt_source *o = &in[x->row];
+        if (o->of.s && (!f(x, o->of) || !in_past(x, o->past, o->row, f))) return false;
+    }
+    return true;
+}
+
+rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
+                         uint32_t nout, const char *why) {
+    rt_lineage *l = &c->lineage;
+    ending x = {.c = c, .l = l};
+    for (uint32_t i = 0; i < n; i++)
+        if (in[i].past == &anything) return &anything;
+    l->vars.n = l->rows.n = 0;
+    l->pass++;
+    if (!call_rows(&x, in, n, to_number)) return &anything;
+    if (!l->vars.n) return NULL;
+    x.words = (l->vars.n + 63) / 64;
+    rt_past *p = new_past(&x, nout, why);
+    if (!p || !bz_vec_reserve(&l->rows, n * x.words)) return bz_mem_free(p), &anything;
+    memset(l->rows.p, 0, (size_t)n * x.words * sizeof *l->rows.p);
+    memset(p->bits, 0, (size_t)nout * x.words * sizeof *p->bits);
+    call_rows(&x, in, n, to_set);
+    for (uint32_t k = 0; k < nout; k++, deps += (n + 63) / 64)
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t w = 0; has(deps, i) && w < x.words; w++)
+                p->bits[(size_t)k * x.words + w] |= l->rows.p[(size_t)i * x.words + w];
+    return p;
+}
+
+void rt_lineage_made(rt_storage *s, rt_past *p, rt_made *m, uint32_t k) {
+    rt_past_unref(s->past);
+    rt_made_unref(s->made);
+    s->past = past_ref(p);
+    s->row = k;
+    s->made = m;
+    s->output = k;
+    if (m) m->refs++;
+}
+
 /* ---- questions */
 
 /* Of p's variables those that make a gradient with respect to wrt incomplete: wrt itself; where the loss does not see wrt, its
@@ -264,7 +315,7 @@ static bool sees_former(const bz_context *c, const rt_source *o, const rt_asked 
 }
 
 rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
-                       const char **why) {
+                       uint32_t *source) {
     rt_lineage *l = &c->lineage;
     const rt_past *masked = NULL;
     const rt_epoch *e = c->epoch;
@@ -272,12 +323,11 @@ rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned 
     for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
         if (sees_former(c, o, wrt, which)) return RT_CHANGED;
-        if (!o->past || !(c->marks.p[o->node] & RT_REACHED) || !n) continue;
+        if (!o->past || o->twin || !(c->marks.p[o->node] & RT_REACHED) || !n) continue;
         *which = 0;
-        *why = o->past->why;
-        if (o->past == &anything) return RT_FORGOTTEN;
-        if (o->past != masked && !mask_of(l, o->past, wrt))
-            return *why = anything.why, RT_FORGOTTEN;
+        *source = i;
+        if (o->past == &anything || (o->past != masked && !mask_of(l, o->past, wrt)))
+            return RT_FORGOTTEN;
         masked = o->past;
         rt_loss found = meets(l, o) ? ask_source(l, o, c->marks.p[o->node], which) : RT_KNOWN;
         if (found) return found;

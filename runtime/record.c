@@ -63,7 +63,10 @@ static void recycle(bz_context *c, rt_epoch *e) {
         rt_storage_unref(c, e->args.p[i].storage);
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
-    for (uint32_t i = 0; i < e->sources.n; i++) rt_past_unref(e->sources.p[i].past);
+    for (uint32_t i = 0; i < e->sources.n; i++) {
+        rt_past_unref(e->sources.p[i].past);
+        rt_made_unref(e->sources.p[i].made);
+    }
     e->sources.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = 0;

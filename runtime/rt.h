@@ -100,13 +100,37 @@ typedef struct
     rt_var *vars;
     uint64_t *bits;
 } rt_past;
+typedef struct rt_recipe { /* callgrad.c: the graph of a compiled function */
+    uint32_t refs, nargs, nout;
+    int key, base; /* inputs that are the random stream's, -1 = none */
+    bool useful;   /* an output can be computed again after a call */
+    ir_graph *g;
+    uint64_t *deps; /* per output: bits of the inputs that its gradient reaches */
+} rt_recipe;
+typedef struct rt_made_input {
+    rt_var of; /* s NULL: a number */
+    const rt_layout *layout;
+    int64_t offset;
+    ir_bits bits;
+} rt_made_input;
+typedef struct rt_made { /* a call of a compiled function that gave a value */
+    uint32_t refs;
+    uint64_t number, flushes; /* calls and flushes before it */
+    rt_recipe *recipe;
+    uint64_t seed, stream;
+    rt_made_input *in;
+} rt_made;
 typedef struct
-    rt_source { /* a node of an epoch that stands for a value from before it, or since changed in place */
+    rt_source { /* a node that stands for a value from before its epoch, or changed since */
     ir_ref node;
     rt_var of;
     rt_past *past; /* one reference; NULL: computed from no variable */
     uint32_t row;
     bool former; /* the value that the storage had at that node before it was changed */
+    rt_made
+        *made; /* the call that gave the value, and its output: one reference; NULL: not known */
+    uint32_t output;
+    ir_ref twin; /* the same value with the call's history; 0: not made */
 } rt_source;
 typedef struct rt_lineage { /* workspace of a context */
     BZ_VEC(rt_var) vars;
@@ -169,6 +193,8 @@ typedef struct rt_storage {
     rt_past *
         past; /* what the value was computed from before its recording ended; NULL: no variable, or not over yet */
     uint32_t row;
+    rt_made *made; /* the call that it is an output of, NULL: none */
+    uint32_t output;
     uint64_t source; /* the last epoch that has it as a source */
     uint64_t
         pass; /* lineage.c: numbers of the variables that it is, + 1; now, and before it was changed */
@@ -300,10 +326,21 @@ typedef struct rt_asked { /* a variable of a gradient */
     const rt_tensor *view; /* the gradient is to be seen through it; NULL: as it is */
     bool seen;             /* the loss was computed from it */
 } rt_asked;
-/* The first variable of n whose gradient would not be complete, *which; *why the recording ended. */
+/* The first variable of n whose gradient would not be complete, *which; RT_FORGOTTEN: because of that source of the epoch. */
 rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
-                       const char **why);
+                       uint32_t *source);
+/* Pasts of the nout outputs of a call, a row each: in: its n inputs, of.s NULL where one is no variable; deps: per output, bits of
+ * the inputs that it depends on. NULL: no variables. */
+rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
+                         uint32_t nout, const char *why);
+/* s is output k of a call that has these pasts; m: NULL or how to compute it again. */
+void rt_lineage_made(rt_storage *s, rt_past *p, rt_made *m, uint32_t k);
 void rt_past_unref(rt_past *p); /* NULL is fine */
+
+/* ---- callgrad.c */
+void rt_made_unref(rt_made *m); /* NULL is fine */
+/* Output k of the call, computed again from its inputs in the open epoch; 0 when they have not the values any more. */
+ir_ref rt_made_node(bz_context *c, const rt_made *m, uint32_t k);
 
 /* ---- host.c */
 /* Can a tensor have this dtype and shape? false: BZ_EDTYPE or BZ_ESHAPE in the context, which names `op`. */
@@ -458,6 +495,7 @@ struct bz_context {
     rt_epoch *idle;                   /* recycled */
     BZ_VEC(rt_epoch *) closed;        /* alive because of storages without a value */
     uint64_t epochs, calls, donation; /* donation: calls whose inputs were looked at */
+    uint64_t flushes;
     BZ_VEC(const char *) in_names, out_names;
     bz_arena names;
     rt_plans plans;

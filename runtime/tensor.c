@@ -189,7 +189,9 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     rt_storage_set(c, s, NULL);
     if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.owner.home);
     rt_past_unref(s->past);
+    rt_made_unref(s->made);
     s->past = NULL;
+    s->made = NULL;
     s->first = UINT64_MAX;
     s->birth = 0;
     bz_mem_free(s->lost);

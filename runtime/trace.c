@@ -111,7 +111,8 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     t->key = e->key ? (int)ir_attrs(e->g, ir_at(e->g, e->key))[0] : -1;
     t->base = e->base ? (int)ir_attrs(e->g, ir_at(e->g, e->base))[0] : -1;
     t->words = e->words;
-    return true;
+    t->sources = bz_mem_zero(t->nargs, sizeof *t->sources);
+    return t->sources != NULL;
 }
 
 bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
@@ -129,6 +130,7 @@ bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
             *graph = rt_graph_copy(e->g, &error);
         else
             t->program = rt_program_new(c, e->g, false, &error);
+        if (t->program) t->recipe = rt_recipe_new(e->g, t->key, t->base, &error);
         if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
     }
     while (c->scopes.n > depth) rt_scope_end(c);

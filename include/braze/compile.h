@@ -43,7 +43,9 @@ BZ_API bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user,
 #define bz_compile(...) bz_compile_at(__VA_ARGS__, BZ_SITE)
 BZ_API void bz_program_free(bz_program *p);
 
-/* Runs it; inside a function that is traced it does the same. A donated input is a whole tensor, and no other one (BZ_EARG). out: nout new handles of the current scope (poisoned on an error; an entry may not be NULL). */
+/* Runs it; inside a function that is traced it does the same. A donated input is a whole tensor, and no other one (BZ_EARG). A
+ * gradient leads through it while the inputs have their values. out: nout new handles of the current scope (poisoned on an error; an
+ * entry may not be NULL). */
 BZ_API bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out);
 
 /* Traces and compiles for this signature without running. */
