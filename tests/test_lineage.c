@@ -178,6 +178,7 @@ static void tell(const struct story *s, bz_mode mode, int way, bool print) {
              print ? ", printed" : "");
     cr_expect_eq(status, want ? BZ_OK : BZ_EGRAD, "%s: status %d %s", what, (int)status,
                  bz_message(w.c));
+    bz_clear(w.c);
     float got[4] = {0};
     for (int i = 0, at = 0; i < n && !status && want; at += (int)bz_numel(g[i++])) {
         bz_status read = bz_to_host(g[i], got + at, (size_t)bz_numel(g[i]) * sizeof *got);
