@@ -16,7 +16,7 @@ stub() { # NAME TEXT
 someone() { # USER-ID SUDO: none, asks, or free
     stub id "echo $1"
     case $2 in
-    asks) stub sudo 'case $1 in -n) exit 1 ;; esac; read -r password </dev/tty' ;;
+    asks) stub sudo 'case $1 in -n) exit 1 ;; -v) read -r p </dev/tty && [ "$p" = secret ] ;; *) exec "$@" ;; esac' ;;
     free) stub sudo '[ "$1" = -n ] && shift; echo "as root: $*" >>sudo.log; exec "$@"' ;;
     none) rm -f "$dir/bin/sudo" ;;
     esac
@@ -69,4 +69,20 @@ someone 1000 free
 expect "sudo without a password installs" installs build
 expect "as root" run_by_root
 expect "then nothing is missing, and nothing is said" sh -c "cd '$dir' && PATH=$dir/bin:\$PATH CC=compiler-of-nobody sh deps.sh build >said 2>&1 && [ ! -s said ]"
+
+# On a terminal sudo may ask (a chroot may have none to give).
+answers() { # PASSWORD
+    rm -rf "$dir/build" "$dir/bin/compiler-of-nobody"
+    (cd "$dir" && echo "$1" | PATH=$dir/bin:$PATH CC=compiler-of-nobody timeout 60 script -qec 'sh deps.sh build' /dev/null) >"$dir/said"
+}
+refuses() {
+    answers "$1"
+    [ $? = 3 ] && grep -q "$command" "$dir/said"
+}
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
+    someone 1000 asks
+    expect "the right password" answers secret
+    expect "installs" test -x "$dir/bin/compiler-of-nobody"
+    expect "another password" refuses wrong
+fi
 report
