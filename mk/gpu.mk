@@ -39,27 +39,27 @@ $(GPU_OUT)/tests/ptx/exec_%.o $(GPU_OUT)/tests/ptx/race.o $(GPU_OUT)/tests/ptx/s
 
 $(GPU_OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(GPU_FLAGS) $(GPU_HOT) -c $< -o $@
+	$(call quiet,CC )$(CC) $(GPU_FLAGS) $(GPU_HOT) -c $< -o $@
 
 define PTX_LANE_RULE
 $(GPU_OUT)/tests/ptx/lanes_%.$(1).o: tests/ptx/lanes_%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(GPU_FLAGS) -O3 $(PTX_LANE_MATH) -DPTX_ISA=$(1) $$(PTX_ISA_$(1)) -c $$< -o $$@
+	$$(call quiet,CC )$$(CC) $$(GPU_FLAGS) -O3 $(PTX_LANE_MATH) -DPTX_ISA=$(1) $$(PTX_ISA_$(1)) -c $$< -o $$@
 endef
 $(foreach isa,base avx2 avx512,$(eval $(call PTX_LANE_RULE,$(isa))))
 
 $(PTX_LIB): $(PTX_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call quiet,AR )ar rcs $@ $^
 
 PTXRUN_OBJ := $(patsubst %.c,$(GPU_OUT)/%.o,tests/ptx/ptxrun.c $(wildcard tests/ptx/run_*.c) \
                 tests/fakecuda/image.c tests/gpu/nvrtc.c)
 build/ptxrun: $(PTXRUN_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lm -ldl -o $@
 
 PTX_TESTS := $(patsubst tests/ptx/%.c,$(GPU_OUT)/%,$(wildcard tests/ptx/test_*.c))
 $(PTX_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/ptx/%.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -lm -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -lm -o $@
 
 GPU_SUITES += $(PTX_TESTS)
 $(GPU_OUT)/test_ptxrun: | build/ptxrun
@@ -70,10 +70,10 @@ gpu-bench: $(GPU_OUT)/bench_ptx
 	$< $(wildcard tests/gpu/zoo/ptx/*.ptx)
 
 $(GPU_OUT)/bench_ptx: $(GPU_OUT)/tests/ptx/bench_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
 
 $(GPU_OUT)/fuzz_ptx: $(GPU_OUT)/tests/ptx/fuzz_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@
 
 # Mutated texts under the sanitizers, in a build of their own: make gpu-fuzz FUZZ_SECONDS=60 FUZZ_SEED=2
 FUZZ_SECONDS ?= 20

@@ -7,7 +7,7 @@ FAKE_LIB := $(GPU_OUT)/libbraze-fakecuda.so
 # -z nodelete: a helper thread may live in it; -Bsymbolic: its own names stay its own beside a real
 # driver.
 $(FAKE_LIB): $(FAKE_SRC:%.c=$(GPU_OUT)/%.o) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -shared -pthread -Wl,-soname,libbraze-fakecuda.so -Wl,-z,nodelete \
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -shared -pthread -Wl,-soname,libbraze-fakecuda.so -Wl,-z,nodelete \
 	    -Wl,-Bsymbolic -Wl,--exclude-libs,ALL $^ -lm -ldl -o $@
 
 # Replaced in one step: somebody may be running on the old one.
@@ -24,10 +24,10 @@ FAKE_TOOLS := $(patsubst tests/fakecuda/%.c,$(GPU_OUT)/%, \
 FAKE_LINK := -L$(GPU_OUT) -lbraze-fakecuda -Wl,-rpath,'$$ORIGIN' -ldl
 
 $(FAKE_TESTS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $(filter %.o,$^) $(FAKE_LINK) -lcriterion -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $(filter %.o,$^) $(FAKE_LINK) -lcriterion -o $@
 
 $(FAKE_TOOLS): $(GPU_OUT)/%: $(GPU_OUT)/tests/fakecuda/%.o $(FAKE_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $(filter %.o,$^) $(FAKE_LINK) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $(filter %.o,$^) $(FAKE_LINK) -o $@
 
 GPU_SUITES += $(FAKE_TESTS)
 

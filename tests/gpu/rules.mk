@@ -7,26 +7,26 @@ CONF_OBJ := $(CONF_SRC:%.c=$(GPU_OUT)/%.o)
 GPU_LIBS := -lm -ldl -lmpfr
 
 $(GPU_OUT)/test_zoo: $(GPU_OUT)/tests/gpu/test_zoo.o $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/test_findings: $(GPU_OUT)/tests/gpu/test_findings.o $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/test_conformance: $(GPU_OUT)/tests/gpu/conformance/test_conformance.o $(CONF_OBJ) \
                              $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/test_by_driver: $(GPU_OUT)/tests/gpu/test_by_driver.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/gpu_vectors: $(GPU_OUT)/tests/gpu/vectors.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/mutate: $(addprefix $(GPU_OUT)/tests/gpu/,mutate.o mutate_sites.o) $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/zoo_ptx: $(GPU_OUT)/tests/gpu/zoo_ptx.o $(ZOO_OBJ) $(PTX_LIB)
-	$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
 .PHONY: gpu-zoo-ptx gpu-vectors gpu-mutate
 
@@ -44,6 +44,6 @@ gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 	$< --reasons tests/gpu/mutate_survivors.txt host tests/gpu/host_client.c build/libbraze-fakecuda.so
 
 $(GPU_OUT)/test_mutants: $(GPU_OUT)/tests/gpu/test_mutants.o | $(GPU_OUT)/mutate build/libbraze-fakecuda.so
-	$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -o $@
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -o $@
 
 GPU_SUITES += $(addprefix $(GPU_OUT)/,test_zoo test_findings test_conformance test_by_driver test_mutants)
