@@ -22,8 +22,7 @@ static bool take_value(bz_tensor *x, ir_value_array *a) {
 }
 
 static bz_status status_of(bz_tensor *x) {
-    bz_context *c = bz_context_of(x);
-    return c && c->err.status ? c->err.status : BZ_ESCOPE;
+    return rt_no_tensor(bz_context_of(x));
 }
 
 /* The text of x; false and an error in the context. */
@@ -38,6 +37,7 @@ static bool to_text(bz_tensor *x, bz_text *t) {
 
 bz_status bz_print(bz_tensor *x) {
     RT_BORDER;
+    RT_VISIT_OF(x, RT_STRAY_STATUS);
     bz_text t = {0};
     bool done = to_text(x, &t);
     bz_status s = done ? BZ_OK : status_of(x);
@@ -49,6 +49,7 @@ bz_status bz_print(bz_tensor *x) {
 
 size_t bz_format(bz_tensor *x, char *dst, size_t n) {
     RT_BORDER;
+    RT_VISIT_OF(x, 0);
     bz_text t = {0};
     size_t length = to_text(x, &t) ? t.n : 0;
     if (n && dst) {
@@ -62,6 +63,7 @@ size_t bz_format(bz_tensor *x, char *dst, size_t n) {
 
 bz_status bz_save_npy(bz_tensor *x, const char *path) {
     RT_BORDER;
+    RT_VISIT_OF(x, RT_STRAY_STATUS);
     ir_value_array a;
     bz_error e = {0};
     if (!path && bz_context_of(x))
@@ -76,7 +78,7 @@ bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site) {
     RT_BORDER;
     ir_value_array a;
     bz_error e = {0};
-    if (!c) return NULL;
+    RT_VISIT(c, NULL);
     if (rt_npy_load(path, &a, &e)) {
         rt_fail(c, e.status, site, "load_npy", "%s", e.text);
         return rt_poison(c);

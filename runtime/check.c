@@ -68,8 +68,8 @@ static bool compare(const cpu_program *p, uint32_t i, const void *got, const voi
     ir_bits a = ir_load_bits(o->dtype, (const char *)got + (size_t)at * size),
             b = ir_load_bits(o->dtype, (const char *)want + (size_t)at * size);
     bz_stderrf(" in %lld of %lld elements, worst in %lld: %.17g, not %.17g (%g ULP)\n",
-            (long long)differ, (long long)o->layout->count, (long long)at,
-            ir_bits_to_f64(o->dtype, a), ir_bits_to_f64(o->dtype, b), worst);
+               (long long)differ, (long long)o->layout->count, (long long)at,
+               ir_bits_to_f64(o->dtype, a), ir_bits_to_f64(o->dtype, b), worst);
     return false;
 }
 

@@ -28,8 +28,14 @@ static void free_signature(bz_context *c, rt_signature *t) {
     bz_mem_free(t);
 }
 
-void bz_program_free(bz_program *p) {
-    if (!p) return;
+/* Programs lie where a stale pointer to one is known for what it is. */
+enum { PROGRAMS = 1 << 15 };
+static bz_program programs[PROGRAMS];
+static _Atomic(uint8_t) program_states[PROGRAMS];
+static rt_room room = {
+    .base = programs, .size = sizeof *programs, .n = PROGRAMS, .state = program_states};
+
+static void free_program(bz_program *p) {
     while (p->signatures) {
         rt_signature *t = p->signatures;
         p->signatures = t->next;
@@ -42,11 +48,32 @@ void bz_program_free(bz_program *p) {
         p->c->programs = p->next;
     bz_mem_free(p->donate);
     bz_mem_free(p->pending);
-    bz_mem_free(p);
+    rt_room_open(&room, p, false);
+    rt_room_give(&room, p);
 }
 
 void rt_programs_free(bz_context *c) {
-    while (c->programs) bz_program_free(c->programs);
+    while (c->programs) free_program(c->programs);
+}
+
+bz_context *rt_context_of_program(const bz_program *p) {
+    if (rt_room_has(&room, p)) return p->c;
+    rt_stray(NULL, p ? BZ_ESCOPE : BZ_EARG,
+             p ? "the compiled function was freed, or was never one"
+               : "the compiled function is NULL");
+    return NULL;
+}
+
+bz_status bz_program_free(bz_program *p) {
+    if (!p) return BZ_OK;
+    bz_context *c = rt_context_of_program(p);
+    if (!c) return RT_STRAY_STATUS;
+    RT_VISIT(c, RT_STRAY_STATUS);
+    if (c->epoch && c->epoch->tracing)
+        return rt_fail(c, BZ_EMODE, p->site, "program_free",
+                       "a compiled function cannot be freed while one is traced");
+    free_program(p);
+    return BZ_OK;
 }
 
 static bool valid(bz_context *c, const bz_compile_options *o, const char *site) {
@@ -71,20 +98,24 @@ static bool valid(bz_context *c, const bz_compile_options *o, const char *site) 
 
 bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_compile_options *o,
                           const char *site) {
-    if (!c || !valid(c, o, site)) return NULL;
+    RT_VISIT(c, NULL);
+    if (!valid(c, o, site)) return NULL;
     if (!fn) return rt_fail(c, BZ_EARG, site, "compile", "no function"), NULL;
-    bz_program *p = bz_mem_zero(1, sizeof *p);
-    if (!p) return rt_no_memory(c), NULL;
+    bz_program *p = rt_room_take(&room);
+    if (!p)
+        return rt_fail(c, BZ_ENOMEM, site, "compile", "there are %d compiled functions", PROGRAMS),
+               NULL;
     *p = (bz_program){.c = c, .fn = fn, .user = user, .nin = o->nin, .nout = o->nout, .site = site};
     p->donate = bz_mem_alloc((size_t)o->nin * sizeof *p->donate);
     p->pending = bz_mem_alloc((size_t)o->nin * sizeof(rt_storage *));
     if (!p->donate || !p->pending) {
-        bz_program_free(p);
+        free_program(p);
         return rt_no_memory(c), NULL;
     }
     for (int i = 0; i < o->nin; i++) p->donate[i] = o->donate ? o->donate[i] : -1;
     p->next = c->programs;
     if (p->next) p->next->prev = p;
+    rt_room_open(&room, p, true);
     return c->programs = p;
 }
 
@@ -339,8 +370,9 @@ static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_te
 
 bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     RT_BORDER;
-    if (!p) return BZ_EARG;
-    bz_context *c = p->c;
+    bz_context *c = rt_context_of_program(p);
+    if (!c) return RT_STRAY_STATUS;
+    RT_VISIT(c, RT_STRAY_STATUS);
     if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
     for (int k = 0; k < p->nout; k++) out[k] = NULL;
     bz_status s = check_inputs(p, in);
@@ -356,9 +388,11 @@ bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
 
 bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
     RT_BORDER;
-    if (!p) return BZ_EARG;
+    bz_context *c = rt_context_of_program(p);
+    if (!c) return RT_STRAY_STATUS;
+    RT_VISIT(c, RT_STRAY_STATUS);
     bz_status s = check_inputs(p, in);
-    if (!s) s = rt_ready(p->c);
+    if (!s) s = rt_ready(c);
     if (!s) find_signature(p, in, &s);
     return s;
 }

@@ -1,7 +1,7 @@
 /* context.c - contexts: opened, closed, found by number; their errors, modes and counters.
  *
- * A handle carries the number of its context. The table of contexts is the only thing that contexts share beside the
- * kernel cache; it is written under a lock and read without. */
+ * A handle carries the number of its context. The room of contexts is the only thing that contexts share beside the
+ * kernel cache; slots are taken under a lock and looked up without. */
 #include "runtime/rt.h"
 
 #include <pthread.h>
@@ -11,27 +11,24 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS };
+enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_ROOM = 8192 };
 
-static _Atomic(bz_context *) table[MAX_CONTEXTS];
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Each in pages of its own, which the system takes back when it is closed. */
+static _Alignas(4096) union slot {
+    bz_context c;
+    char pages[CONTEXT_ROOM];
+} contexts[MAX_CONTEXTS];
+_Static_assert(sizeof *contexts == CONTEXT_ROOM, "a context fits its slot");
+static _Atomic(uint8_t) states[MAX_CONTEXTS];
+static rt_room room = {contexts, sizeof *contexts, MAX_CONTEXTS, 0, states};
 
 bz_context *rt_context_at(uint32_t number) {
-    return number < MAX_CONTEXTS ? atomic_load_explicit(&table[number], memory_order_acquire)
-                                 : NULL;
+    bz_context *c = number < MAX_CONTEXTS ? &contexts[number].c : NULL;
+    return c && rt_room_has(&room, c) ? c : NULL;
 }
 
-static bz_status enter_table(bz_context *c) {
-    bz_status s = BZ_ENOMEM;
-    pthread_mutex_lock(&table_lock);
-    for (uint32_t i = 0; i < MAX_CONTEXTS && s; i++) {
-        if (atomic_load_explicit(&table[i], memory_order_relaxed)) continue;
-        c->number = i;
-        atomic_store_explicit(&table[i], c, memory_order_release);
-        s = BZ_OK;
-    }
-    pthread_mutex_unlock(&table_lock);
-    return s;
+bool rt_context_alive(const bz_context *c) {
+    return rt_room_has(&room, c);
 }
 
 /* ---- opening */
@@ -84,14 +81,11 @@ static bz_status init(bz_context *c) {
     return choose_target(c);
 }
 
-/* Why the last bz_open of this thread gave no context. */
-static _Thread_local bz_error unopened;
+static void destroy(bz_context *c);
 
 static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
-    unopened = (bz_error){0};
-    bz_fail(&unopened, s, "%s", e && e->status ? e->text : bz_status_doc(s));
-    bz_clear(c);
-    bz_close(c);
+    rt_stray(NULL, s, e && e->status ? e->text : bz_status_doc(s));
+    if (c) c->heard = true, destroy(c);
     return s;
 }
 
@@ -104,18 +98,22 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     bz_error e = {0};
     if (mistake->status) return give_up(NULL, mistake->status, mistake);
     if (check_options(o, &e)) return give_up(NULL, e.status, &e);
-    bz_context *c = bz_mem_zero(1, sizeof *c);
-    if (!c) return give_up(NULL, BZ_ENOMEM, NULL);
-    c->number = UINT32_MAX;
+    bz_context *c = rt_room_take(&room);
+    if (!c) {
+        bz_fail(&e, BZ_ENOMEM, "[open] %d contexts are open", MAX_CONTEXTS);
+        return give_up(NULL, BZ_ENOMEM, &e);
+    }
+    memset(c, 0, sizeof *c);
+    c->number = (uint32_t)((union slot *)(void *)c - contexts);
     c->options = *o;
     c->mode = o->mode;
     c->seed = o->seed;
     bz_status s = init(c);
-    if (!s) s = enter_table(c);
     if (s) {
         e = c->err;
         return give_up(c, s, &e);
     }
+    rt_room_open(&room, c, true);
     *out = c;
     return BZ_OK;
 }
@@ -126,8 +124,7 @@ static void say_unheard(const bz_context *c) {
         fprintf(stderr, "braze: error: %s (unread until bz_close)\n", c->err.text);
 }
 
-void bz_close(bz_context *c) {
-    if (!c) return;
+static void destroy(bz_context *c) {
     while (c->scopes.n > 1) rt_scope_end(c);
     rt_programs_free(c);
     rt_slab_free(c);
@@ -143,8 +140,7 @@ void bz_close(bz_context *c) {
     }
     say_unheard(c);
     rt_plans_free(c);
-    if (c->number != UINT32_MAX)
-        atomic_store_explicit(&table[c->number], NULL, memory_order_release);
+    rt_room_open(&room, c, false);
     rt_pool_free(&c->pool);
     rt_layouts_free(&c->layouts);
     ir_graph_free(c->scratch);
@@ -168,7 +164,19 @@ void bz_close(bz_context *c) {
     bz_vec_free(&c->out_bufs);
     bz_vec_free(&c->in_bits);
     bz_arena_free(&c->names);
-    bz_mem_free(c);
+    rt_room_give(&room, c);
+}
+
+bz_status bz_close(bz_context *c) {
+    RT_BORDER;
+    if (!c) return BZ_OK;
+    if (rt_context_alive(c) && rt_is_inside(c))
+        return rt_fail(c, BZ_EMODE, NULL, "close",
+                       "a function that the context calls cannot close it");
+    rt_visit visit;
+    if (!rt_arrive(&visit, c)) return RT_STRAY_STATUS;
+    destroy(c);
+    return BZ_OK;
 }
 
 /* ---- errors */
@@ -189,21 +197,26 @@ bz_status rt_no_memory(bz_context *c) {
 
 /* Contexts are never const objects: only the view of the caller is. */
 static void hear(const bz_context *c) {
-    if (c && c->err.status) ((bz_context *)(uintptr_t)c)->heard = true;
+    if (c->err.status) ((bz_context *)(uintptr_t)c)->heard = true;
 }
 
 bz_status bz_context_status(const bz_context *c) {
+    const bz_error *own = rt_stray_get(c);
+    if (own) return own->status || !c || rt_context_alive(c) ? own->status : BZ_ESCOPE;
     hear(c);
-    return c ? c->err.status : unopened.status;
+    return c->err.status;
 }
 
 const char *bz_message(const bz_context *c) {
+    const bz_error *own = rt_stray_get(c);
+    if (own) return own->text;
     hear(c);
-    return c ? c->err.text : unopened.text;
+    return c->err.text;
 }
 
 void bz_clear(bz_context *c) {
-    if (!c) return;
+    rt_stray_clear(c);
+    RT_VISIT(c, );
     c->err = (bz_error){0};
     c->heard = false;
 }
@@ -215,7 +228,7 @@ const char *bz_status_text(bz_status s) {
 /* ---- modes and counters */
 
 bz_status bz_set_mode(bz_context *c, bz_mode mode) {
-    if (!c) return BZ_EARG;
+    RT_VISIT(c, RT_STRAY_STATUS);
     if ((unsigned)mode > BZ_EAGER)
         return rt_fail(c, BZ_EARG, NULL, "set_mode", "there is no mode %d", (int)mode);
     c->mode = mode;
@@ -223,11 +236,11 @@ bz_status bz_set_mode(bz_context *c, bz_mode mode) {
 }
 
 bz_mode bz_get_mode(const bz_context *c) {
-    return c ? c->mode : BZ_LAZY;
+    return rt_context_alive(c) ? c->mode : BZ_LAZY;
 }
 
 bz_status bz_seed(bz_context *c, uint64_t seed) {
-    if (!c) return BZ_EARG;
+    RT_VISIT(c, RT_STRAY_STATUS);
     bz_status s = rt_ready(c);
     if (s) return s;
     rt_epoch_end(c, "bz_seed"); /* what is recorded keeps the old stream */
@@ -239,7 +252,7 @@ bz_status bz_seed(bz_context *c, uint64_t seed) {
 void bz_get_counters(const bz_context *c, bz_counters *out) {
     if (!out) return;
     *out = (bz_counters){0};
-    if (!c) return;
+    if (!rt_context_alive(c)) return;
     *out = c->counters;
     out->bytes = c->pool.bytes;
     out->peak_bytes = c->pool.peak;
@@ -247,11 +260,11 @@ void bz_get_counters(const bz_context *c, bz_counters *out) {
 }
 
 void bz_reset_peak(bz_context *c) {
-    if (c) c->pool.peak = c->pool.bytes;
+    if (rt_context_alive(c)) c->pool.peak = c->pool.bytes;
 }
 
 void bz_profile(bz_context *c, bool on) {
-    if (c) c->profile = on;
+    if (rt_context_alive(c)) c->profile = on;
 }
 
 uint64_t rt_now(void) {

@@ -405,29 +405,33 @@ bz_status rt_flush(bz_context *c, rt_storage *s) {
 
 bz_status bz_flush(bz_tensor *x) {
     RT_BORDER;
+    RT_VISIT_OF(x, RT_STRAY_STATUS);
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);
-    if (!t) return c && c->err.status ? c->err.status : BZ_ESCOPE;
+    if (!t) return rt_no_tensor(c);
     bz_status status = rt_ready(c);
     return status ? status : rt_flush(c, t->st);
 }
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
     RT_BORDER;
-    if (n > 0 && !x) return BZ_EARG;
-    bz_context *c = NULL, *of;
+    if (n <= 0) return BZ_OK;
+    if (!x) return rt_stray(NULL, BZ_EARG, "[eval] no array of tensors: it is NULL");
+    RT_VISIT_OF(x[0], RT_STRAY_STATUS);
+    bz_context *c = rt_context_of(x[0]), *of;
     rt_storage *few[32], **s = n <= 32 ? few : bz_mem_alloc((size_t)n * sizeof(rt_storage *));
-    bz_status status = s ? BZ_OK : BZ_ENOMEM;
+    bz_status status = s ? BZ_OK : rt_no_memory(c);
     unsigned count = 0;
     for (int i = 0; i < n && !status; i++) {
-        rt_tensor *t = rt_find(x[i], &of);
-        if (!t || (c && of != c))
-            status = of && of->err.status ? of->err.status : t ? BZ_EARG : BZ_ESCOPE;
-        if (t && !status) s[count++] = t->st;
-        c = of;
+        of = rt_context_of(x[i]);
+        if (of && of != c)
+            status = rt_fail(c, BZ_EARG, NULL, "eval", "tensor %d belongs to another context", i);
+        const rt_tensor *t = status ? NULL : rt_find(x[i], &of);
+        if (!t && !status) status = rt_no_tensor(of);
+        if (t) s[count++] = t->st;
     }
-    if (!status && c) status = rt_eval(c, s, count);
-    if (!status && c) rt_epoch_end(c, "bz_eval");
+    if (!status) status = rt_eval(c, s, count);
+    if (!status) rt_epoch_end(c, "bz_eval");
     if (s != few) bz_mem_free(s);
     return status;
 }

@@ -201,9 +201,11 @@ bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured,
 
 bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **out) {
     RT_BORDER;
-    bz_context *c;
+    if (!out) return rt_stray(NULL, BZ_EARG, "[explain] the destination is NULL");
     *out = NULL;
-    if (!p) return BZ_EARG;
+    bz_context *c = rt_context_of_program(p);
+    if (!c) return RT_STRAY_STATUS;
+    RT_VISIT(c, RT_STRAY_STATUS);
     const rt_program *program = rt_compiled(p, &c);
     const pass_plan *plan = program ? rt_program_plan(program) : NULL;
     if (!program)

@@ -14,7 +14,8 @@ static const char *show(char *dst, size_t room, double v, double step, const cha
         v /= step;
         i++;
     }
-    bz_snprintf(dst, room, v >= 99.95 || v == (double)(int64_t)v ? "%.0f %s" : "%.1f %s", v, units[i]);
+    bz_snprintf(dst, room, v >= 99.95 || v == (double)(int64_t)v ? "%.0f %s" : "%.1f %s", v,
+                units[i]);
     return dst;
 }
 
@@ -212,7 +213,10 @@ bz_status bz_write_explanation(const bz_explanation *x, bz_explain_format f, con
     RT_BORDER;
     static void (*const writers[])(bz_text *, const bz_explanation *) = {
         rt_explain_text, rt_explain_json, rt_explain_svg};
-    if (!x || (unsigned)f >= BZ_LEN(writers)) return BZ_EARG;
+    if (!x || (unsigned)f >= BZ_LEN(writers))
+        return rt_stray(NULL, BZ_EARG,
+                        x ? "[write_explanation] there is no such format"
+                          : "[write_explanation] the explanation is NULL");
     bz_text t = {0};
     writers[f](&t, x);
     bz_status s = t.failed ? BZ_ENOMEM : BZ_OK;

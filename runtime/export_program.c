@@ -16,7 +16,9 @@ static void name_members(ir_graph *g, int nin, int nout, const bz_export_options
 bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name,
                     const bz_export_options *o) {
     RT_BORDER;
-    if (!p || !in) return BZ_EARG;
+    bz_context *c = rt_context_of_program(p);
+    if (!c) return RT_STRAY_STATUS;
+    RT_VISIT(c, RT_STRAY_STATUS);
     rt_traced t = {0};
     bz_error error = {0};
     bz_status s = rt_trace(p, in, &t);

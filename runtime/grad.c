@@ -213,7 +213,7 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
     if (n > 0 && (!wrt || !out)) {
         r.c = bz_context_of(loss);
         return r.c ? rt_fail(r.c, BZ_EARG, site, "grad", "%s is NULL", wrt ? "out" : "wrt")
-                   : BZ_EARG;
+                   : rt_stray(NULL, BZ_EARG, "[grad] a list is NULL");
     }
     unsigned count = n > 0 ? (unsigned)n : 0;
     bz_tensor **x = bz_mem_alloc((count + 1) * sizeof *x);
@@ -233,5 +233,8 @@ bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **
     bz_mem_free(asked);
     bz_mem_free(grads);
     bz_mem_free(x);
-    return done ? BZ_OK : r.c && r.c->err.status ? r.c->err.status : r.c ? BZ_ENOMEM : BZ_ESCOPE;
+    return done                      ? BZ_OK
+           : r.c && !r.c->err.status ? BZ_ENOMEM
+           : r.c                     ? r.c->err.status
+                                     : RT_STRAY_STATUS;
 }

@@ -46,7 +46,7 @@ static bz_tensor *with_buffer(bz_context *c, bz_dtype t, const rt_layout *base, 
 
 bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
                            int rank, const char *site) {
-    if (!c) return NULL;
+    RT_VISIT(c, NULL);
     if (!rt_check_shape(c, "from_data", site, t, shape, rank)) return rt_poison(c);
     const rt_layout *l = rt_layout_of(c, shape, NULL, (unsigned)rank);
     if (!l) return rt_no_memory(c), rt_poison(c);
@@ -73,7 +73,7 @@ static bool reach(const int64_t *shape, const int64_t *strides, int rank, int64_
 
 bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
                              const int64_t *strides, int rank, const char *site) {
-    if (!c) return NULL;
+    RT_VISIT(c, NULL);
     if (!rt_check_shape(c, "from_buffer", site, t, shape, rank)) return rt_poison(c);
     const rt_layout *l = rt_layout_of(c, shape, strides, (unsigned)rank);
     if (!l) return rt_no_memory(c), rt_poison(c);
@@ -123,12 +123,14 @@ static bz_tensor *number(bz_context *c, rt_kind kind, bz_dtype t, double v, int6
 
 bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site) {
     (void)site;
-    return c ? number(c, RT_SCALAR, BZ_F32, v, 0) : NULL;
+    RT_VISIT(c, NULL);
+    return number(c, RT_SCALAR, BZ_F32, v, 0);
 }
 
 bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site) {
     (void)site;
-    return c ? number(c, RT_SCALAR_INT, BZ_I64, 0, v) : NULL;
+    RT_VISIT(c, NULL);
+    return number(c, RT_SCALAR_INT, BZ_I64, 0, v);
 }
 
 bz_tensor *rt_scalar_bool(bz_context *c, bool v) {
@@ -140,12 +142,13 @@ bz_tensor *rt_scalar_bool(bz_context *c, bool v) {
 /* The handle's tensor with its value computed; NULL and the status. */
 static rt_tensor *value_of(const bz_tensor *x, bz_context **c, bz_status *s) {
     rt_tensor *t = rt_find(x, c);
-    *s = t ? rt_eval_handle(t, *c) : *c && (*c)->err.status ? (*c)->err.status : BZ_ESCOPE;
+    *s = t ? rt_eval_handle(t, *c) : rt_no_tensor(*c);
     return *s ? NULL : t;
 }
 
 bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     RT_BORDER;
+    RT_VISIT_OF(x, RT_STRAY_STATUS);
     bz_context *c;
     bz_status s;
     rt_tensor *t = value_of(x, &c, &s);
@@ -175,6 +178,7 @@ static bool one_element(bz_tensor *x, bz_dtype *t, ir_bits *bits) {
 
 double bz_item(bz_tensor *x) {
     RT_BORDER;
+    RT_VISIT_OF(x, (double)NAN);
     bz_dtype t;
     ir_bits bits;
     return one_element(x, &t, &bits) ? ir_bits_to_f64(t, bits) : (double)NAN;
@@ -182,6 +186,7 @@ double bz_item(bz_tensor *x) {
 
 int64_t bz_item_int(bz_tensor *x) {
     RT_BORDER;
+    RT_VISIT_OF(x, 0);
     bz_dtype t;
     ir_bits bits;
     return one_element(x, &t, &bits) ? ir_bits_to_i64(t, bits) : 0;

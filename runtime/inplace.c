@@ -57,6 +57,7 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     c->counters.ops++;
     bool good = c->mode != BZ_EAGER || c->epoch->tracing || rt_eval(c, &t->st, 1) == BZ_OK;
     rt_leave(&r->border);
+    rt_depart(&r->visit);
     return good ? x : rt_poison(c);
 }
 

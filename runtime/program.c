@@ -228,7 +228,7 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
         bz_stderrf("braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,
-                (double)(passes - start) * 1e-6, (double)(rt_now() - passes) * 1e-6);
+                   (double)(passes - start) * 1e-6, (double)(rt_now() - passes) * 1e-6);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);

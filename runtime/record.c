@@ -317,6 +317,10 @@ bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, 
               unsigned optional, bz_dtype weak) {
     *r = (rt_rec){.op = op, .site = site, .border = rt_enter()};
     bool numbers = false;
+    bz_context *first = NULL;
+    for (unsigned i = 0; i < n && !first; i++) first = rt_context_of(x[i]);
+    if (!first) return rt_stray(NULL, BZ_ESCOPE, RT_STALE), false;
+    if (!rt_arrive(&r->visit, first)) return false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
         rt_tensor *t = operand(r, x[i]);
@@ -344,8 +348,10 @@ bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, 
 }
 
 bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {
-    *r = (rt_rec){.c = c, .op = op, .site = site, .border = rt_enter()};
-    rt_epoch *e = c ? rt_recording(c) : NULL;
+    *r = (rt_rec){.op = op, .site = site, .border = rt_enter()};
+    if (!rt_arrive(&r->visit, c)) return false;
+    r->c = c;
+    rt_epoch *e = rt_recording(c);
     if (!e) return false;
     e->g->site = site;
     e->g->op = op;
@@ -403,6 +409,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
         out[i] = c ? rt_poison(c) : NULL;
     }
     rt_leave(&r->border);
+    rt_depart(&r->visit);
     return done;
 }
 
@@ -428,6 +435,7 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
     v->version = s->version;
     c->counters.ops++;
     rt_leave(&r->border);
+    rt_depart(&r->visit);
     return made;
 }
 

@@ -10,6 +10,8 @@
 #ifndef BRAZE_RT_H
 #define BRAZE_RT_H
 
+#include <stdatomic.h>
+
 #include "braze/braze.h"
 #include "runtime/aot/aot.h"
 #include "runtime/border.h"
@@ -230,10 +232,17 @@ typedef struct rt_slab {
     BZ_VEC(rt_storage *) storage_chunks;
 } rt_slab;
 
+bz_context *rt_context_at(uint32_t number);
 #define RT_STALE "the handle is stale: its tensor was freed, or it was never one"
 /* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned:
  * the error that poisoned it, or, if that was cleared, one that says so. */
 rt_tensor *rt_find(const bz_tensor *h, bz_context **c);
+/* The handle's context, whether its tensor is alive or not; NULL: none that is open. */
+static inline bz_context *rt_context_of(const bz_tensor *h) {
+    return h ? rt_context_at((uint32_t)((uintptr_t)h >> RT_SLOT_BITS) &
+                             ((1u << RT_CONTEXT_BITS) - 1))
+             : NULL;
+}
 rt_tensor *rt_find_quietly(
     const bz_tensor *h,
     bz_context **c); /* poisoned handles give NULL with *c set, as others do, without an error */
@@ -266,6 +275,9 @@ void rt_scope_unlink(bz_context *c, rt_tensor *t);
 void rt_scope_end(bz_context *c); /* the innermost one, which is there */
 
 /* ---- record.c */
+typedef struct rt_visit {
+    bz_context *c; /* to depart from; NULL: an outer call will */
+} rt_visit;
 enum { RT_FEW = 8 };
 /* One builder call: its operands as nodes of the epoch that records. */
 typedef struct rt_rec {
@@ -275,6 +287,7 @@ typedef struct rt_rec {
     ir_ref few[RT_FEW];
     ir_ref before; /* nodes of g when the call began */
     const char *op, *site;
+    rt_visit visit;
     rt_border border; /* from rt_begin to rt_end */
 } rt_rec;
 /* op: the public name, for messages (static; NULL: that of the node at fault). Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
@@ -475,7 +488,9 @@ const rt_env *rt_env_get(void); /* read once */
 
 /* ---- context.c */
 struct bz_context {
-    uint32_t number; /* in the table of contexts */
+    _Atomic(uintptr_t) owner; /* the thread that is in a call, 0 = none */
+    bool asking;              /* it is in a callback of the user's */
+    uint32_t number;          /* in the table of contexts */
     bz_error err;
     bool heard; /* the program asked for err: bz_close need not say it */
     bz_options options;
@@ -514,7 +529,39 @@ struct bz_context {
     uint64_t seed, stream; /* of random numbers: key and next word */
     bz_counters counters;
 };
-bz_context *rt_context_at(uint32_t number);
+bool rt_context_alive(const bz_context *c); /* any pointer */
+
+/* ---- alive.c: what can be checked before it is touched */
+typedef struct rt_room {
+    void *base;
+    size_t size; /* of a slot */
+    uint32_t n, last;
+    _Atomic(uint8_t) *state; /* n, zero */
+} rt_room;
+void *rt_room_take(rt_room *r); /* a slot, content undefined; NULL: all are taken */
+void rt_room_open(rt_room *r, void *p, bool open);
+void rt_room_give(rt_room *r, void *p);
+bool rt_room_has(const rt_room *r, const void *p); /* open; any pointer */
+/* This thread is told so, without a context, or (`of`) of one that it may not touch; gives the status. */
+bz_status rt_stray(const bz_context *of, bz_status s, const char *text);
+const bz_error *rt_stray_get(const bz_context *c); /* NULL: c has its own */
+void rt_stray_clear(const bz_context *c);
+/* For a handle that rt_find did not know: the status, with a text in c or, when c is NULL, in the thread. */
+bz_status rt_no_tensor(bz_context *c);
+/* A call on c begins, inside another or not. false, with a stray error: c is none, or busy. */
+bool rt_arrive(rt_visit *v, bz_context *c);
+bool rt_arrive_at(rt_visit *v, const bz_tensor *x);
+void rt_depart(rt_visit *v);
+bool rt_is_inside(const bz_context *c); /* this thread is in a call on it */
+/* In a public function: it departs at every return; `otherwise` is returned when c is none, or busy. */
+#define RT_VISIT(c, otherwise)                                                                     \
+    __attribute__((cleanup(rt_depart))) rt_visit visit = {0};                                      \
+    if (!rt_arrive(&visit, (c))) return otherwise
+/* The same by a handle, whose tensor may be gone. */
+#define RT_VISIT_OF(x, otherwise)                                                                  \
+    __attribute__((cleanup(rt_depart))) rt_visit visit = {0};                                      \
+    if (!rt_arrive_at(&visit, (x))) return otherwise
+#define RT_STRAY_STATUS (rt_stray_get(NULL)->status)
 bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
                   ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
@@ -522,6 +569,8 @@ const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0
 uint64_t rt_now(void);
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */
+bz_context *
+rt_context_of_program(const bz_program *p); /* NULL, and a stray error, for what is none */
 /* The program of the signature that was compiled last, NULL before the first call; *c: its context. */
 const rt_program *rt_compiled(const bz_program *p, bz_context **c);
 

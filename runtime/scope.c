@@ -32,7 +32,7 @@ void rt_scope_unlink(bz_context *c, rt_tensor *t) {
 }
 
 bz_status bz_scope_begin(bz_context *c) {
-    if (!c) return BZ_EARG;
+    RT_VISIT(c, RT_STRAY_STATUS);
     return bz_vec_push(&c->scopes, 0) ? BZ_OK : rt_no_memory(c);
 }
 
@@ -44,7 +44,7 @@ static void end_epoch(bz_context *c) {
 }
 
 bz_status bz_scope_end(bz_context *c) {
-    if (!c) return BZ_EARG;
+    RT_VISIT(c, RT_STRAY_STATUS);
     if (c->scopes.n <= 1) return rt_fail(c, BZ_ESCOPE, NULL, "scope_end", "no scope is open");
     if (c->epoch && c->epoch->tracing && c->scopes.n - 1 <= c->epoch->depth)
         return rt_fail(c, BZ_ESCOPE, NULL, "scope_end",
@@ -61,6 +61,7 @@ void rt_scope_end(bz_context *c) {
 
 bz_tensor *bz_keep(bz_tensor *x) {
     bz_context *c;
+    RT_VISIT_OF(x, x);
     rt_tensor *t = rt_is_poison(x) ? NULL : rt_find(x, &c);
     if (!t || t->scope == 1) return x;
     uint32_t depth = t->scope - 2;
@@ -73,8 +74,9 @@ bz_tensor *bz_keep(bz_tensor *x) {
 bz_status bz_release(bz_tensor *x) {
     bz_context *c;
     if (!x || rt_is_poison(x)) return BZ_OK;
+    RT_VISIT_OF(x, RT_STRAY_STATUS);
     rt_tensor *t = rt_find(x, &c);
-    if (!t) return BZ_ESCOPE;
+    if (!t) return rt_no_tensor(c);
     rt_tensor_free(c, t);
     return BZ_OK;
 }

@@ -41,7 +41,8 @@ typedef struct bz_compile_options {
 BZ_API bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user,
                                  const bz_compile_options *o, const char *site);
 #define bz_compile(...) bz_compile_at(__VA_ARGS__, BZ_SITE)
-BZ_API void bz_program_free(bz_program *p);
+/* NULL is fine. BZ_ESCOPE if it is free already, BZ_EMODE while a function of its context is traced. */
+BZ_API bz_status bz_program_free(bz_program *p);
 
 /* Runs it; inside a function that is traced it does the same. A donated input is a whole tensor, and no other one (BZ_EARG). A
  * gradient leads through it while the inputs have their values. out: nout new handles of the current scope (poisoned on an error; an

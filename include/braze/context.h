@@ -1,6 +1,7 @@
 /* context.h - contexts, scopes, errors, modes.
  *
- * A context owns everything that is made in it, and is used by one thread at a time; several contexts work in parallel. */
+ * A context owns everything that is made in it, and is used by one thread at a time; several contexts work in parallel. A call that comes
+ * while another thread is in one gives BZ_EBUSY (builders: NULL), one on a closed context BZ_ESCOPE, NULL is BZ_EARG. */
 #ifndef BRAZE_CONTEXT_H
 #define BRAZE_CONTEXT_H
 
@@ -35,8 +36,10 @@ typedef struct bz_options {
 BZ_API bz_status bz_open(const bz_options *options, bz_context **out);
 
 /* Frees the context and all that is in it; its handles become stale. Pending writes to foreign memory are done first. NULL is fine.
- * An error that nobody asked for (bz_context_status, bz_message) nor forgot (bz_clear) is written to stderr, one line. */
-BZ_API void bz_close(bz_context *c);
+ * An error that nobody asked for (bz_context_status, bz_message) nor forgot (bz_clear) is written to stderr, one line.
+ * BZ_ESCOPE if it is closed already, BZ_EMODE from within a call on it (a function that is traced, a callback), BZ_EBUSY while another
+ * thread is in one: nothing is freed then. */
+BZ_API bz_status bz_close(bz_context *c);
 
 /* From now on new handles belong to a new scope, until its end. */
 BZ_API bz_status bz_scope_begin(bz_context *c);
@@ -51,7 +54,8 @@ BZ_API bz_tensor *bz_keep(bz_tensor *x);
 BZ_API bz_status bz_release(bz_tensor *x);
 
 /* What went wrong first since bz_clear, BZ_OK if nothing; its text with op, shapes and source line ("" if nothing). The text is
- * valid until the next call on c. c NULL: of the last bz_open that failed in this thread. */
+ * valid until the next call on c. c NULL, or no context (any more): what this thread was told last without one, by a bz_open that failed,
+ * a stale handle, a context that was closed or that another thread was in. */
 BZ_API bz_status bz_context_status(const bz_context *c);
 BZ_API const char *bz_message(const bz_context *c);
 /* Forgets the error. Poisoned handles stay poisoned. */

@@ -22,7 +22,11 @@
     X(BZ_EIO, "input or output failed")                                                            \
     X(BZ_ENOMEM, "out of memory")                                                                  \
     X(BZ_EDEVICE, "device not usable")                                                             \
-    X(BZ_ECOMPILE, "compiler not usable or failed")
+    X(BZ_ECOMPILE, "compiler not usable or failed")                                                \
+    X(BZ_EBUSY, "used by two threads at once")                                                     \
+    X(BZ_EINTERRUPTED, "interrupted")                                                              \
+    X(BZ_ELIMIT, "a limit of the context is reached")                                              \
+    X(BZ_ENAN, "a NaN or an infinity came about")
 
 typedef enum bz_status {
 #define BZ_STATUS_ENUM(name, text) name,
