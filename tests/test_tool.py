@@ -33,6 +33,12 @@ SHARE = """graph main(a: f32[2] = iota(), b: f32[2] = 1.0) {
     return %3 as x donate a, %3 as y donate b
 }
 """
+SYMBOLS = """graph main(n: sym(1, 8), x: f32[n,2]) {
+    %s = sum %x {axes=[0]}
+    %r = reshape %x {shape=[n*2]}
+    return %s as s, %r as r
+}
+"""
 MLP = """graph main(x: f32[8,6] = randn(seed=1), w: f32[4,6] = randn(seed=2), y: i64[8] = randint(lo=0, hi=4, seed=3)) {
     %h = linear %x, %w
     %r = relu %h
@@ -75,6 +81,8 @@ def make_files():
     np.save(path("big.npy"), np.arange(4, dtype=">f4").reshape(2, 2))
     np.save(path("long.npy"), np.zeros(5, "f4"))
     np.save(path("f64.npy"), np.zeros((2, 2)))
+    np.save(path("wide.npy"), np.array([0, 2**31]))
+    np.save(path("small.npy"), np.array([-3, 4]))
     np.save(path("complex.npy"), np.zeros((2, 2), "c8"))
     data = open(path("x.npy"), "rb").read()
     open(path("cut.npy"), "wb").write(data[:-1])
@@ -85,6 +93,16 @@ def make_files():
 
 
 def test_run():
+    row(["run", "-", "--in", "x=DIR/x.npy", "--out", "DIR/a/b/c"], ADD, 0, "z: f32[2,2] -> DIR/a/b/c/z.npy")
+    check("the directories of --out", np.array_equal(np.load(path("a/b/c/z.npy")), [[1, 2], [3, 4]]))
+    r = row(["run", "DIR/add.bz", "--in", "x=DIR/f64.npy", "--in", "y=0.5"], "", 0, "z: f32[2,2]\n[[0.5 0.5]")
+    check("a file of another dtype is noticed", "f64.npy holds f64; input x takes it as f32" in r.stderr, r.stderr)
+    row(["run", "-", "--in", "k=9007199254740993"], "graph main(k: i64[]) {\n return %k as k\n}", 0, "k: i64[]\n9007199254740993")
+    row(["run", "-", "--in", "k=-inf"], "graph main(k: f64[]) {\n return %k as k\n}", 0, "-inf")
+    row(["run", "-", "--in", "k=DIR/small.npy"], "graph main(k: i32[2]) {\n return %k as k\n}", 0, "k: i32[2]\n[-3  4]")
+    for device in ("cpu", "ref"):
+        row(["run", "-", "--in", "x=DIR/x.npy", "--device", device], SYMBOLS, 0, "s: f32[2]\n[2. 4.]\nr: f32[4]")
+        row(["run", "-", "--in", "x=1.5", "--dim", "n=3", "--device", device], SYMBOLS, 0, "s: f32[2]\n[4.5 4.5]\nr: f32[6]")
     row(["run", "-", "--in", "x=DIR/x.npy"], ADD, 0, "z: f32[2,2]\n[[1. 2.]\n [3. 4.]]\n")
     row(["run", "DIR/add.bz", "--in", "x=DIR/fortran.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
     row(["run", "DIR/add.bz", "--in=x=DIR/big.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
@@ -105,13 +123,27 @@ def test_run_mistakes():
     x = ["run", "DIR/add.bz"]
     row(x, "", 1, "input x: f32[2,2] is missing", "--in x=FILE.npy")
     row([*x, "--in", "x=DIR/long.npy"], "", 1, "input x is f32[2,2], but DIR/long.npy holds f32[5]")
-    row([*x, "--in", "x=DIR/f64.npy"], "", 1, "input x is f32[2,2], but DIR/f64.npy holds f64[2,2]")
     row([*x, "--in", "x=DIR/complex.npy"], "", 1, "no dtype for '<c8'")
     row([*x, "--in", "x=DIR/cut.npy"], "", 1, "damaged .npy file: it has 15 of 16 bytes")
     row([*x, "--in", "x=DIR/no.npy"], "", 1, "not a .npy file")
     row([*x, "--in", "x=DIR/none.npy"], "", 1, "cannot read DIR/none.npy: No such file")
-    row([*x, "--in", "q=DIR/x.npy"], "", 1, "no such input")
-    row([*x, "--in", "x"], "", 1, "NAME=FILE.npy is wanted")
+    row([*x, "--in", "q=DIR/x.npy"], "", 1, "no such input; it has x, y")
+    row([*x, "--in", "x"], "", 1, "NAME=FILE.npy or NAME=NUMBER is wanted")
+    row([*x, "--in", "x=DIR/x.npy", "--in", "y=ten"], "", 1, "cannot read ten")
+    row(["run", "-", "--in", "k=0.5"], "graph main(k: i64[]) {\n return %k\n}", 1, "input k is i64, which does not hold 0.5")
+    row(["run", "-", "--in", "k=300"], "graph main(k: u8[]) {\n return %k\n}", 1, "input k is u8, which does not hold 300")
+    row(["run", "-", "--in", "k=DIR/f64.npy"], "graph main(k: i64[2,2]) {\n return %k\n}", 1, "input k is i64[2,2], but DIR/f64.npy holds f64[2,2]")
+    row(["run", "-", "--in", "k=DIR/wide.npy"], "graph main(k: i32[2]) {\n return %k\n}", 1, "input k is i32: 2147483648 in DIR/wide.npy does not fit")
+    row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "n=3"], SYMBOLS, 1, "n is 3 by --dim, but 2 by DIR/x.npy")
+    row(["run", "-", "--in", "x=1"], SYMBOLS, 1, "open size: give it with --dim")
+    row(["run", "-"], SYMBOLS, 1, "is missing: give --in x=FILE.npy")
+    row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "m=3"], SYMBOLS, 1, "the program has no symbol 'm'")
+    row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "n=-3"], SYMBOLS, 1, "NAME=SIZE is wanted, as n=32")
+    row(["run", "-", "--dim", "n=99", "--in", "x=1"], SYMBOLS, 1, "symbol n is 1 to 8, not 99")
+    row(["run", "-"], "graph main(x: f32[2] = iota()) {\n %v, %i = sort %x\n return %v\n}", 1, "--device ref")
+    row(["run", "--deivce", "ref", "-"], ADD, 2, "'--deivce'; is it --device?")
+    row(["rnu", "-"], ADD, 2, "no command 'rnu'; is it run?")
+    row(["prog.bz"], "", 2, "is `braze run prog.bz` meant?")
     row([*x, "--in", "x=DIR/x.npy", "--in", "x=DIR/x.npy"], "", 1, "given twice")
     row([*x, "--in", "x=DIR/x.npy", "--out", "DIR/x.npy/a"], "", 3, "cannot make the directory")
     row(["run", "DIR/none.bz"], "", 1, "cannot read DIR/none.bz: No such file")
@@ -122,7 +154,7 @@ def test_run_mistakes():
     row(["run", "-"], "graph main(x: f32[2]) {\n    return %x as y\n", 1, "<stdin>:", "error:")
     row(["run", "-"], "", 1, "<stdin>:1:1: error:")
     row(["run", "-"], "graph main(x: f32[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]) {\n return %x\n}", 1, "more than 32 dimensions")
-    row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory")
+    row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory: inputs take 0 GB and outputs 4.4e+03 GB")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[4], value=nan}\n return %x\n}", 1, "<stdin>:2:")
     row(["run", "-", "--out", "DIR/o"], 'graph main() {\n %x = zeros {shape=[4]}\n return %x as "a/b"\n}', 1, "no name for a file")
     row(["run", "-"], 'graph main(x: f32[2] = 1.0, y : f32[2]) {\n    %z = add %x, %y\n    return %z\n}', 1,

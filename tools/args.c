@@ -1,4 +1,5 @@
 /* args.c - options of a subcommand from its table, by getopt_long; help text from the same table. */
+#include "src/ir/text.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -30,6 +31,18 @@ tool_status tool_usage(tool_args *a, const char *fmt, ...) {
     return a->status = TOOL_USAGE;
 }
 
+static void unknown(tool_args *a) {
+    const char *given = a->argv[optind - 1], *near = NULL;
+    char name[64];
+    unsigned least = 0;
+    size_t n = strcspn(given, "="), dashes = strspn(given, "-");
+    snprintf(name, sizeof name, "%.*s", (int)(n - (dashes < n ? dashes : n)), given + dashes);
+    for (unsigned i = 0; i < a->cmd->noptions; i++)
+        near = ir_nearer(name, a->cmd->options[i].name, near, &least);
+    tool_usage(a, "unknown or ambiguous option '%s'%s%s%s", given, near ? "; is it --" : "",
+               near ? near : "", near ? "?" : "");
+}
+
 int tool_next(tool_args *a) {
     struct option table[MAX_OPTIONS] = {{"help", no_argument, NULL, HELP}};
     for (unsigned i = 0; i < a->cmd->noptions; i++) {
@@ -44,8 +57,7 @@ int tool_next(tool_args *a) {
     if (o >= FIRST) return o - FIRST;
     if (o == HELP) return print_help(a->cmd), TOOL_STOP;
     if (o == ':') return tool_usage(a, "%s needs an argument", a->argv[optind - 1]), TOOL_STOP;
-    if (o == '?')
-        return tool_usage(a, "unknown or ambiguous option '%s'", a->argv[optind - 1]), TOOL_STOP;
+    if (o == '?') return unknown(a), TOOL_STOP;
     return TOOL_END;
 }
 

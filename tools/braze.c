@@ -1,4 +1,5 @@
 /* braze.c - the `braze` command: braze SUBCOMMAND [OPTION]... [FILE.bz] */
+#include "src/ir/text.h"
 #include "tools/tool.h"
 
 #include <stdio.h>
@@ -47,7 +48,20 @@ int main(int argc, char **argv) {
         print_help(stdout);
         return leave(TOOL_DONE);
     }
-    if (*name) fprintf(stderr, "braze: there is no command '%s'\n", name);
+    if (*name) {
+        const char *near = NULL;
+        unsigned least = 0;
+        for (size_t i = 0; i < BZ_LEN(commands); i++)
+            near = ir_nearer(name, commands[i]->name, near, &least);
+        size_t n = strlen(name);
+        if (!near && n > 3 && strcmp(name + n - 3, ".bz") == 0)
+            return fprintf(stderr, "braze: '%s' is no command; is `braze run %s` meant?\n", name,
+                           name),
+                   TOOL_USAGE;
+        fprintf(stderr, "braze: there is no command '%s'%s%s%s\n", name, near ? "; is it " : "",
+                near ? near : "", near ? "?" : "");
+        if (near) return TOOL_USAGE;
+    }
     print_help(stderr);
     return TOOL_USAGE;
 }

@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { RUN_IN = TOOL_MACHINE_END, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
+enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
-    {"in", "NAME=FILE.npy", "the value of an input (once for each)"},
-    {"out", "DIR", "write each output to DIR/NAME.npy instead of printing it"},
+    {"in", "NAME=FILE.npy", "the value of an input, or NAME=NUMBER (once for each)"},
+    {"dim", "NAME=SIZE", "the size of a symbol that no file tells (once for each)"},
+    {"out", "DIR", "write each output to DIR/NAME.npy, instead of printing it"},
     {"repeat", "N", "run N times; donated inputs go on with their new values"},
     {"time", NULL, "tell how long compiling and running took"},
     {"json", NULL, "outputs and times as JSON"},
@@ -35,6 +36,9 @@ static bool read_options(tool_args *a, run_job *j) {
         case RUN_IN:
             if (!bz_vec_push(&j->files.given, a->value)) return a->status = TOOL_ENVIRONMENT, false;
             break;
+        case RUN_DIM:
+            if (!bz_vec_push(&j->files.dims, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+            break;
         case RUN_OUT: j->out = a->value; break;
         case RUN_REPEAT:
             if (!tool_number(a, "repeat", 1, 1000000000, &j->repeat)) return false;
@@ -54,9 +58,23 @@ static bool safe_name(const char *s) {
     return *s && *s != '.' && !strchr(s, '/') && strlen(s) < 200;
 }
 
+/* The directory and those above it, as far as they are not there. */
+static bool make_directories(const char *path, bz_error *e) {
+    bz_text t = {0};
+    size_t n = strlen(path);
+    for (size_t i = 1; i <= n && !e->status; i++) {
+        if (i < n && path[i] != '/') continue;
+        t.n = 0;
+        bz_textf(&t, "%.*s", (int)i, path);
+        if (mkdir(bz_text_c(&t), 0777) && errno != EEXIST)
+            bz_fail(e, BZ_EIO, "cannot make the directory %s: %s", bz_text_c(&t), strerror(errno));
+    }
+    bz_text_free(&t);
+    return !e->status;
+}
+
 static bz_status write_outputs(const run_job *j, const tool_engine *x, bz_error *e) {
-    if (mkdir(j->out, 0777) && errno != EEXIST)
-        return bz_fail(e, BZ_EIO, "cannot make the directory %s: %s", j->out, strerror(errno));
+    if (!make_directories(j->out, e)) return e->status;
     for (uint32_t i = 0; i < x->g->outputs.n && !e->status; i++) {
         const char *name = x->g->outputs.p[i].name;
         bz_text path = {0};
@@ -184,16 +202,20 @@ static tool_status run(tool_args *a) {
     run_job j = {.repeat = 1};
     tool_status status = read_options(a, &j) ? tool_with_file(a, run_source, &j) : a->status;
     bz_vec_free(&j.files.given);
+    bz_vec_free(&j.files.dims);
     return status;
 }
 
 const tool_command tool_run = {
     .name = "run",
-    .usage = "FILE.bz [--in NAME=FILE.npy]... [--out DIR] [OPTION]...",
+    .usage = "FILE.bz [--in NAME=FILE.npy|NUMBER]... [--dim NAME=SIZE]... [--out DIR] [OPTION]...",
     .summary = "run a program; print its outputs or write them as .npy",
-    .help = "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program "
-            "says how\n"
-            "('x: f32[4] = randn(seed=1)').",
+    .help =
+        "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program "
+        "says how\n"
+        "('x: f32[4] = randn(seed=1)'). A file of another dtype of the same kind is taken as the "
+        "input's, with a\nnote: floats as floats, integers as floats and as integers that hold "
+        "them. Symbols ('n: sym') get the sizes\nthat the files and --dim say.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -79,6 +79,23 @@ static bool interprets(const tool_machine *m) {
     return (d == BZ_DEVICE_DEFAULT ? rt_env_get()->device : d) == BZ_REF;
 }
 
+static double bytes_of(const ir_graph *g, ir_ref r) {
+    int64_t n;
+    return ir_numel(g, r, &n) ? (double)n * (double)ir_dtype_bytes(ir_dtype(g, r)) : 0;
+}
+
+/* Out of memory says how much there would have to be. */
+static void say_sizes(const ir_graph *g, bz_error *e) {
+    double in = 0, out = 0;
+    if (e->status != BZ_ENOMEM || strcmp(e->text, "out of memory") != 0) return;
+    for (uint32_t i = 0; i < g->inputs.n; i++) in += bytes_of(g, g->inputs.p[i].node);
+    for (uint32_t i = 0; i < g->outputs.n; i++) out += bytes_of(g, g->outputs.p[i].node);
+    bz_snprintf(
+        e->text, sizeof e->text,
+        "out of memory: inputs take %.3g GB and outputs %.3g GB, beside what is between them",
+        in * 1e-9, out * 1e-9);
+}
+
 bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
                            const ir_value_array *inputs, bz_error *e) {
     *x = (tool_engine){.g = g, .inputs = inputs};
@@ -93,6 +110,7 @@ bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph
     }
     if (s) {
         bz_fail(e, s, "%s", bz_status_text(s));
+        say_sizes(g, e);
         tool_engine_close(x);
     }
     return s;
@@ -160,7 +178,9 @@ static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
 
 bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e) {
     drop_results(x);
-    return x->c ? run_program(x, ns, e) : interpret(x, ns, e);
+    bz_status s = x->c ? run_program(x, ns, e) : interpret(x, ns, e);
+    say_sizes(x->g, e);
+    return s;
 }
 
 /* ---- times */

@@ -1,54 +1,231 @@
 /* inputs.c - values for the inputs of a program: .npy files, or made up as the program says.
  *
- *     x: f32[4,3]                      --in x=FILE.npy, or an error
+ *     x: f32[n,3]                      --in x=FILE.npy, which says what n is, or an error
+ *     lr: f32[]                        --in lr=0.3
  *     w: f32[3,2] = randn(seed=1)      --in w=FILE.npy, or the stream of seed 1
  *
  * What is made up is itself a small program that runs on the same device: the same numbers everywhere. */
 #include "tools/tool.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* ---- from a file */
+/* ---- given: a file or a number */
 
-/* The type of an input that is not the file's, as an error. */
-static bool fits(const ir_graph *g, const ir_input *in, const ir_value_array *v, const char *file,
-                 bz_error *e) {
-    const ir_node *n = ir_at(g, in->node);
-    bool same = (bz_dtype)n->dtype == v->dtype && n->rank == v->rank;
-    for (unsigned i = 0; same && i < n->rank; i++) {
-        int64_t size;
-        same = !ir_dim_value(g, ir_dims(g, n)[i], &size) || size == v->shape[i];
-    }
-    if (same) return true;
-    bz_text want = {0}, got = {0};
-    ir_print_shape(&want, g, in->node);
-    bz_textf(&got, "%s[", ir_dtypes[v->dtype].name);
-    for (unsigned i = 0; i < v->rank; i++)
-        bz_textf(&got, i ? ",%lld" : "%lld", (long long)v->shape[i]);
-    bz_fail(e, (bz_dtype)n->dtype == v->dtype ? BZ_ESHAPE : BZ_EDTYPE,
-            "input %s is %s, but %s holds %s]", in->name, bz_text_c(&want), file, bz_text_c(&got));
-    bz_text_free(&want);
-    bz_text_free(&got);
+typedef struct given {
+    const char *text, *value; /* "x=FILE.npy", behind the = */
+    int input;
+    bool number;
+} given;
+
+static bool is_number(const char *s) {
+    char *end;
+    bz_read_number(s, &end);
+    return end != s && !*end;
+}
+
+static bool find_given(const tool_source *s, const char *text, given *v, bz_error *e) {
+    const char *eq = strchr(text, '=');
+    *v = (given){.text = text, .value = eq ? eq + 1 : ""};
+    if (!*v->value)
+        return bz_fail(e, BZ_EARG, "--in %s: NAME=FILE.npy or NAME=NUMBER is wanted", text), false;
+    v->input = tool_find_input(s->g, text, (size_t)(eq - text));
+    v->number = is_number(v->value);
+    if (v->input >= 0) return true;
+    bz_text names = {0};
+    for (uint32_t i = 0; i < s->g->inputs.n; i++)
+        bz_textf(&names, i ? ", %s" : "%s", s->g->inputs.p[i].name);
+    bz_fail(e, BZ_EARG, "--in %s: the program has no such input; it has %s", text,
+            s->g->inputs.n ? bz_text_c(&names) : "none");
+    bz_text_free(&names);
     return false;
 }
 
-static tool_status load_given(const tool_source *s, const char *given, ir_value_array *values) {
-    bz_error e = {0};
-    const char *file = strchr(given, '=');
-    int k = file ? tool_find_input(s->g, given, (size_t)(file - given)) : -1;
-    if (!file || !*++file) {
-        bz_fail(&e, BZ_EARG, "--in %s: NAME=FILE.npy is wanted", given);
-    } else if (k < 0) {
-        bz_fail(&e, BZ_EARG, "--in %s: the program has no such input", given);
-    } else if (values[k].data) {
-        bz_fail(&e, BZ_EARG, "--in %s: this input is given twice", given);
-    } else if (!rt_npy_load(file, &values[k], &e)) {
-        fits(s->g, &s->g->inputs.p[k], &values[k], file, &e);
+static void print_type(bz_text *t, const ir_value_array *v) {
+    bz_textf(t, "%s[", ir_dtypes[v->dtype].name);
+    for (unsigned i = 0; i < v->rank; i++)
+        bz_textf(t, i ? ",%lld" : "%lld", (long long)v->shape[i]);
+    bz_text_str(t, "]");
+}
+
+/* The type of an input that is not the file's, as an error. */
+static bool mismatch(const ir_graph *g, const given *v, const ir_value_array *got, bz_status s,
+                     bz_error *e) {
+    const ir_input *in = &g->inputs.p[v->input];
+    bz_text want = {0}, type = {0};
+    ir_print_shape(&want, g, in->node);
+    print_type(&type, got);
+    bz_fail(e, s, "input %s is %s, but %s holds %s", in->name, bz_text_c(&want), v->value,
+            bz_text_c(&type));
+    bz_text_free(&want);
+    bz_text_free(&type);
+    return false;
+}
+
+static bool shape_fits(const ir_graph *g, const given *v, const ir_value_array *a, bz_error *e) {
+    const ir_node *n = ir_at(g, g->inputs.p[v->input].node);
+    bool same = n->rank == a->rank;
+    for (unsigned i = 0; same && i < n->rank; i++) {
+        int64_t size;
+        same = !ir_dim_value(g, ir_dims(g, n)[i], &size) || size == a->shape[i];
     }
-    if (!e.status) return TOOL_DONE;
-    tool_status t = tool_error(&e);
-    return e.status == BZ_EIO ? TOOL_MISTAKE : t; /* the user named the file */
+    return same || mismatch(g, v, a, BZ_ESHAPE, e);
+}
+
+/* The elements as another dtype; integers must fit. */
+static bool convert(const ir_graph *g, const given *v, bz_dtype to, ir_value_array *a,
+                    bz_error *e) {
+    ir_value_array made = *a;
+    made.dtype = to;
+    int64_t n = rt_array_count(a);
+    made.data = bz_mem_alloc(rt_array_bytes(&made) + 1);
+    if (!made.data) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    for (int64_t i = 0; i < n && !e->status; i++) {
+        ir_bits b = ir_load_bits(a->dtype, (char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
+        ir_bits c = ir_bits_cast(to, a->dtype, b);
+        if (!ir_is_float(to) && ir_bits_to_i64(to, c) != ir_bits_to_i64(a->dtype, b))
+            bz_fail(e, BZ_EDTYPE, "input %s is %s: %lld in %s does not fit",
+                    g->inputs.p[v->input].name, ir_dtypes[to].name,
+                    (long long)ir_bits_to_i64(a->dtype, b), v->value);
+        ir_store_bits(to, (char *)made.data + (size_t)i * ir_dtype_bytes(to), c);
+    }
+    bz_mem_free(a->data);
+    *a = made;
+    return !e->status;
+}
+
+/* NumPy's rule "same_kind": floats to floats, integers to integers and floats; with a notice. */
+static bool dtype_fits(const ir_graph *g, const given *v, ir_value_array *a, bz_error *e) {
+    bz_dtype want = ir_dtype(g, g->inputs.p[v->input].node);
+    if (want == a->dtype) return true;
+    bool castable = want != BZ_BOOL && (ir_is_float(want) || !ir_is_float(a->dtype));
+    if (!castable) return mismatch(g, v, a, BZ_EDTYPE, e);
+    fprintf(stderr, "braze: note: %s holds %s; input %s takes it as %s\n", v->value,
+            ir_dtypes[a->dtype].name, g->inputs.p[v->input].name, ir_dtypes[want].name);
+    return convert(g, v, want, a, e);
+}
+
+/* The number everywhere in the input, exactly. */
+static bool spread(const ir_graph *g, const given *v, ir_value_array *a, bz_error *e) {
+    const ir_input *in = &g->inputs.p[v->input];
+    bz_dtype t = ir_dtype(g, in->node);
+    char *end;
+    errno = 0;
+    int64_t whole = strtoll(v->value, &end, 10);
+    ir_bits b = *end || errno ? ir_bits_from_f64(t, bz_read_number(v->value, &end))
+                              : ir_bits_from_i64(t, whole);
+    bool held = !*end && (ir_is_float(t) || (!errno && ir_bits_to_i64(t, b) == whole));
+    *a = (ir_value_array){.dtype = t, .rank = ir_at(g, in->node)->rank};
+    if (!held || (!ir_is_float(t) && strspn(v->value, "+-0123456789") != strlen(v->value)))
+        return bz_fail(e, BZ_EDTYPE, "input %s is %s, which does not hold %s", in->name,
+                       ir_dtypes[t].name, v->value),
+               false;
+    if (!ir_static_shape(g, in->node, a->shape))
+        return bz_fail(e, BZ_ESHAPE, "input %s has an open size: give it with --dim", in->name),
+               false;
+    a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
+    if (!a->data) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    for (int64_t i = 0; i < rt_array_count(a); i++)
+        ir_store_bits(t, (char *)a->data + (size_t)i * ir_dtype_bytes(t), b);
+    return true;
+}
+
+static bool load(const tool_source *s, const given *v, ir_value_array *values, bz_error *e) {
+    ir_value_array *a = &values[v->input];
+    if (a->data) return bz_fail(e, BZ_EARG, "--in %s: this input is given twice", v->text), false;
+    if (v->number) return true; /* when its size is known */
+    if (rt_npy_load(v->value, a, e)) return false;
+    return ir_at(s->g, s->g->inputs.p[v->input].node)->rank == a->rank ||
+           mismatch(s->g, v, a, BZ_ESHAPE, e);
+}
+
+/* ---- sizes of symbols: --dim n=32, and from the files */
+
+typedef struct sizes {
+    BZ_VEC(ir_size) all;
+    BZ_VEC(const char *) from; /* who said so */
+    bz_arena names;
+} sizes;
+
+static bool add_size(sizes *z, const char *name, size_t len, int64_t value, const char *from,
+                     bz_error *e) {
+    for (uint32_t i = 0; i < z->all.n; i++) {
+        const ir_size *known = &z->all.p[i];
+        if (strlen(known->name) != len || memcmp(known->name, name, len) != 0) continue;
+        if (known->value == value) return true;
+        return bz_fail(e, BZ_ESHAPE, "%.*s is %lld by %s, but %lld by %s", (int)len, name,
+                       (long long)known->value, z->from.p[i], (long long)value, from),
+               false;
+    }
+    char *copy = bz_arena_alloc(&z->names, len + 1);
+    if (!copy) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    memcpy(copy, name, len);
+    copy[len] = 0;
+    return (bz_vec_push(&z->all, ((ir_size){copy, value})) && bz_vec_push(&z->from, from)) ||
+           (bz_fail(e, BZ_ENOMEM, "out of memory"), false);
+}
+
+static bool size_of_option(const tool_source *s, sizes *z, const char *text, bz_error *e) {
+    const char *eq = strchr(text, '=');
+    char *end = NULL, name[128];
+    errno = 0;
+    long long value = eq ? strtoll(eq + 1, &end, 10) : 0;
+    if (!eq || end == eq + 1 || *end || errno || value < 0)
+        return bz_fail(e, BZ_EARG, "--dim %s: NAME=SIZE is wanted, as n=32", text), false;
+    snprintf(name, sizeof name, "%.*s", (int)(eq - text), text);
+    if (!ir_ex_find_sym(&s->m->ex, name))
+        return bz_fail(e, BZ_EARG, "--dim %s: the program has no symbol '%s'", text, name), false;
+    return add_size(z, text, (size_t)(eq - text), value, "--dim", e);
+}
+
+static bool sizes_of_file(const tool_source *s, sizes *z, const given *v, const ir_value_array *a,
+                          bz_error *e) {
+    const ir_node *n = ir_at(s->g, s->g->inputs.p[v->input].node);
+    for (unsigned i = 0; i < n->rank; i++) {
+        ir_dim d = ir_dims(s->g, n)[i];
+        const ir_ex_node *x = ir_ex_at(&s->m->ex, d);
+        const char *name = x->kind == EX_SYM ? s->m->ex.names.p[x->a] : NULL;
+        if (name && !add_size(z, name, strlen(name), a->shape[i], v->value, e)) return false;
+    }
+    return true;
+}
+
+/* ---- all that is given */
+
+static tool_status load_given(tool_source *s, const tool_files *f, const given *v, sizes *z,
+                              ir_value_array *values, bz_error *e) {
+    tool_status t = TOOL_DONE;
+    bool ok = true;
+    for (uint32_t i = 0; i < f->dims.n && ok; i++) ok = size_of_option(s, z, f->dims.p[i], e);
+    for (uint32_t i = 0; i < f->given.n && ok; i++)
+        ok = load(s, &v[i], values, e) &&
+             (v[i].number || sizes_of_file(s, z, &v[i], &values[v[i].input], e));
+    if (ok && z->all.n) t = tool_resize(s, z->all.p, z->all.n);
+    for (uint32_t i = 0; i < f->given.n && ok && !t; i++) {
+        ir_value_array *a = &values[v[i].input];
+        ok = v[i].number ? !a->data && spread(s->g, &v[i], a, e)
+                         : shape_fits(s->g, &v[i], a, e) && dtype_fits(s->g, &v[i], a, e);
+        if (!ok && !e->status) bz_fail(e, BZ_EARG, "--in %s: this input is given twice", v[i].text);
+    }
+    if (t || !e->status) return t;
+    t = tool_error(e);
+    return e->status == BZ_EIO ? TOOL_MISTAKE : t; /* the user named the file */
+}
+
+static tool_status take_given(tool_source *s, const tool_files *f, ir_value_array *values) {
+    bz_error e = {0};
+    sizes z = {0};
+    given *v = bz_mem_zero(f->given.n + 1, sizeof *v);
+    if (!v) return tool_error(&(bz_error){.status = BZ_ENOMEM});
+    for (uint32_t i = 0; i < f->given.n && !e.status; i++) find_given(s, f->given.p[i], &v[i], &e);
+    tool_status t = e.status ? tool_error(&e) : load_given(s, f, v, &z, values, &e);
+    bz_vec_free(&z.all);
+    bz_vec_free(&z.from);
+    bz_arena_free(&z.names);
+    bz_mem_free(v);
+    return t;
 }
 
 /* ---- made up */
@@ -135,7 +312,8 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
                 in.name, bz_text_c(&type), in.name, in.name, bz_text_c(&type));
     else if (!ir_numel(g, in.node, &n))
         bz_fail(e, BZ_EUNSUPPORTED,
-                "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy",
+                "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy or "
+                "--dim SYMBOL=SIZE",
                 in.name, bz_text_c(&type), in.name);
     bz_text_free(&type);
     if (e->status) return e->status;
@@ -154,10 +332,9 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
 
 /* ---- all inputs */
 
-tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m,
+tool_status tool_inputs(tool_source *s, const tool_files *f, const tool_machine *m,
                         ir_value_array *values) {
-    tool_status t = TOOL_DONE;
-    for (uint32_t i = 0; i < f->given.n && !t; i++) t = load_given(s, f->given.p[i], values);
+    tool_status t = take_given(s, f, values);
     for (uint32_t i = 0; i < s->g->inputs.n && !t; i++) {
         bz_error e = {0};
         if (!values[i].data && make_up(s->g, i, m, f->invent, &values[i], &e))

@@ -33,6 +33,16 @@ tool_status tool_open(tool_source *s, const char *path) {
     return result;
 }
 
+tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n) {
+    bz_error e = {0};
+    ir_module *m = ir_parse_sized(s->text, s->n, s->name, sizes, n, &e);
+    if (!m) return e.status == BZ_ENOMEM ? tool_error(&e) : report(s, &e);
+    ir_module_free(s->m);
+    s->m = m;
+    s->g = m->graphs.p[0];
+    return TOOL_DONE;
+}
+
 void tool_close(tool_source *s) {
     ir_module_free(s->m);
     bz_mem_free(s->text);

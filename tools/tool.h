@@ -68,6 +68,8 @@ typedef struct tool_source {
     ir_graph *g; /* graph 0 */
 } tool_source;
 
+/* Parses once more with these sizes for symbols; reports what is wrong with them. */
+tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n);
 /* Reads and parses; on failure reports it and leaves nothing to close. "-" is standard input. */
 tool_status tool_open(tool_source *s, const char *path);
 void tool_close(tool_source *s);
@@ -129,12 +131,14 @@ double tool_median(uint64_t *ns, size_t n);
 /* ---- inputs.c */
 
 typedef struct tool_files {
-    BZ_VEC(const char *) given; /* "NAME=FILE.npy" */
+    BZ_VEC(const char *) given; /* "NAME=FILE.npy", "NAME=NUMBER" */
+    BZ_VEC(const char *) dims;  /* "NAME=SIZE" */
     bool invent;                /* make up what neither a file nor the program gives */
 } tool_files;
 
-/* One value per input of the source's graph, in values[] (data: bz_mem_free). Reports what is wrong. */
-tool_status tool_inputs(const tool_source *s, const tool_files *f, const tool_machine *m,
+/* One value per input of the source's graph, in values[] (data: bz_mem_free). Symbols get the sizes of f->dims and of the files: the
+ * program is parsed again with them. Reports what is wrong. */
+tool_status tool_inputs(tool_source *s, const tool_files *f, const tool_machine *m,
                         ir_value_array *values);
 void tool_values_free(ir_value_array *values, uint32_t n);
 

@@ -327,16 +327,19 @@ static unsigned distance(const char *a, const char *b) {
     return row[nb];
 }
 
+const char *ir_nearer(const char *name, const char *word, const char *best, unsigned *least) {
+    unsigned most = *least ? *least : (unsigned)strlen(name) / 3 + 2, d = distance(name, word);
+    if (d >= most) return best;
+    *least = d ? d : 1;
+    return word;
+}
+
 const char *ir_nearest_name(const char *name) {
     const char *best = NULL;
-    unsigned least = (unsigned)strlen(name) / 3 + 2;
+    unsigned least = 0;
     for (unsigned i = 0; i < IR_NOPS + ir_builder_count; i++) {
         const char *n = i < IR_NOPS ? ir_ops[i].name : ir_builders[i - IR_NOPS].name;
-        unsigned d = n ? distance(name, n) : 99;
-        if (d < least) {
-            least = d;
-            best = n;
-        }
+        if (n) best = ir_nearer(name, n, best, &least);
     }
     return best;
 }

@@ -327,6 +327,13 @@ void ir_print(bz_text *t, const ir_graph *g);
 void ir_print_module(bz_text *t, const ir_module *m);
 ir_module *ir_parse(const char *text, size_t n, const char *file,
                     bz_error *e); /* NULL and e with line and column */
+/* The same with sizes for some of the symbols: each is that constant, as if the program said so. */
+typedef struct ir_size {
+    const char *name;
+    int64_t value;
+} ir_size;
+ir_module *ir_parse_sized(const char *text, size_t n, const char *file, const ir_size *sizes,
+                          unsigned nsizes, bz_error *e);
 /* Appends "file:line:column: error: ..." with the line and a caret, for an error of ir_parse on this text. */
 void ir_error_report(bz_text *t, const bz_error *e, const char *text, const char *file);
 

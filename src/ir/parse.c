@@ -16,6 +16,27 @@ static bool end_of_line(const tx_parser *p) {
 }
 
 /* A value, or a number as a 0-d constant: f32, integers i64. */
+/* Something else stands where an operand should: what may have been meant. */
+static bool no_operand(tx_parser *p, uint32_t tok) {
+    const tx_token *t = &p->tok.p[tok];
+    const char *word = p->text + t->at;
+    ir_op op = t->kind == TX_WORD ? ir_op_from_name(word, t->n) : IR_NIL;
+    char name[64];
+    bz_snprintf(name, sizeof name, "%.*s", (int)t->n, word);
+    if (t->kind == TX_VALUE)
+        return tx_fail(p, tok, BZ_EPARSE, "operands stand without parentheses: add %%x, %%y");
+    if (t->kind != TX_WORD)
+        return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number");
+    if (ir_op_is_elementwise(op) || ir_builder_find(name))
+        return tx_fail(p, tok, BZ_EPARSE,
+                       "calls do not nest: give '%s' a line of its own, and its %%result here",
+                       name);
+    if (tok + 1 < p->tok.n && p->text[p->tok.p[tok + 1].at] == '=')
+        return tx_fail(p, tok, BZ_EPARSE,
+                       "attributes stand in braces behind the operands: {%s=...}", name);
+    return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number; is it %%%s?", name);
+}
+
 static bool operand(tx_parser *p, tp_scope *s, ir_ref *out) {
     tx_val v;
     uint32_t tok = p->at;
@@ -24,9 +45,9 @@ static bool operand(tx_parser *p, tp_scope *s, ir_ref *out) {
         *out = tp_look_up(p, s, tok);
         return *out != 0;
     }
+    if (tp_at(p, '(') && p->tok.p[tok + 1].kind != TX_END) return no_operand(p, tok + 1);
     if (!tp_primary(p, &v)) return false;
-    if (v.kind != TX_V_INT && v.kind != TX_V_FLOAT)
-        return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number");
+    if (v.kind != TX_V_INT && v.kind != TX_V_FLOAT) return no_operand(p, tok);
     *out = v.kind == TX_V_INT ? ir_const_i(s->g, BZ_I64, v.u.i) : ir_const_f(s->g, BZ_F32, v.u.f);
     return *out || tp_graph_error(p, s->g, tok);
 }
@@ -139,7 +160,8 @@ static bool build_line(tx_parser *p, tp_scope *s, tx_line *l) {
 
 static bool result_names(tx_parser *p, tx_line *l) {
     do {
-        if (tp_peek(p)->kind != TX_VALUE) return tp_expected(p, "a %value or 'return'");
+        if (tp_peek(p)->kind != TX_VALUE)
+            return tp_expected(p, "a %value, as in '%y = exp %x', or 'return'");
         tx_name name = {tp_key(p, p->at), p->at};
         if (!name.name || !(bz_vec_push(&l->results, name) || tp_no_memory(p))) return false;
         p->at++;
@@ -159,7 +181,8 @@ static bool input_line(tx_parser *p, tp_scope *s, const tx_line *l) {
 
 static bool line_body(tx_parser *p, tp_scope *s, tx_line *l) {
     l->op_tok = p->at;
-    if (tp_peek(p)->kind != TX_WORD) return tp_expected(p, "the name of an op");
+    if (tp_peek(p)->kind != TX_WORD)
+        return tp_expected(p, "the name of an op, as in '%y = add %x, 1'");
     if (!(l->op = tp_text(p, p->at++))) return false;
     if (!strcmp(l->op, "input"))
         return input_line(p, s, l) && site(p, s->g, &(tx_line){.typed = true}) &&
@@ -311,8 +334,15 @@ static bool module(tx_parser *p) {
 }
 
 ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e) {
+    return ir_parse_sized(text, n, file, NULL, 0, e);
+}
+
+ir_module *ir_parse_sized(const char *text, size_t n, const char *file, const ir_size *sizes,
+                          unsigned nsizes, bz_error *e) {
     bz_error own = {0};
     tx_parser p = {.text = text, .file = file, .e = &own, .m = ir_module_new()};
+    p.sizes = sizes;
+    p.nsizes = nsizes;
     if (!p.m) bz_fail(&own, BZ_ENOMEM, "out of memory");
     bool ok = p.m && tx_lex(text, n, &p.tok, &own) && module(&p);
     bz_vec_free(&p.tok);

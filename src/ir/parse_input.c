@@ -20,12 +20,13 @@ static bool sizes(tx_parser *p, ir_dim dims[IR_MAX_RANK], unsigned *rank) {
     return tp_want(p, ']');
 }
 
+#define DTYPE_NAME(e, name, bytes, kind, bits) " " #name
 /* f32[2,n*3]; f32 alone is 0-d. */
 bool tp_type(tx_parser *p, bz_dtype *t, ir_dim dims[IR_MAX_RANK], unsigned *rank) {
     const tx_token *w = tp_peek(p);
     *rank = 0;
     if (w->kind != TX_WORD || !ir_dtype_from_name(p->text + w->at, w->n, t))
-        return tp_expected(p, "a type such as f32[2,3]");
+        return tp_expected(p, "a type such as f32[2,3], of" BZ_DTYPES(DTYPE_NAME));
     p->at++;
     return !tp_accept(p, '[') || sizes(p, dims, rank);
 }
@@ -118,6 +119,11 @@ static bool symbol(tx_parser *p, uint32_t tok, const char *name) {
         return false;
     if (range[0] < 0 || range[0] > range[1] || range[1] > IR_EX_MAX)
         return tx_fail(p, tok, BZ_EARG, "symbol %s has no value", name);
+    const ir_size *given = tp_size(p, name);
+    if (given)
+        return (given->value >= range[0] && given->value <= range[1]) ||
+               tx_fail(p, tok, BZ_EARG, "symbol %s is %lld to %lld, not %lld", name,
+                       (long long)range[0], (long long)range[1], (long long)given->value);
     ir_ex known = ir_ex_find_sym(&p->m->ex, name);
     if (known)
         return (ir_ex_at(&p->m->ex, known)->lo == range[0] &&

@@ -67,8 +67,17 @@ static bool named_number(const tx_parser *p, tx_val *v, bool negative) {
 
 static bool size(tx_parser *p, tx_val *v);
 
+const ir_size *tp_size(const tx_parser *p, const char *symbol) {
+    for (unsigned i = 0; i < p->nsizes; i++)
+        if (strcmp(p->sizes[i].name, symbol) == 0) return &p->sizes[i];
+    return NULL;
+}
+
 bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out) {
-    if (v->kind == TX_V_INT)
+    const ir_size *given = v->kind == TX_V_WORD ? tp_size(p, v->u.s) : NULL;
+    if (given)
+        *out = ir_ex_const(&p->m->ex, given->value);
+    else if (v->kind == TX_V_INT)
         *out = ir_ex_const(&p->m->ex, v->u.i);
     else if (v->kind == TX_V_DIM)
         *out = v->u.dim;

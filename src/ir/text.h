@@ -136,5 +136,7 @@ enum { TX_MAX_RESULTS = 3 };
 unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple);
 /* The op or builder whose name is nearest to `name`, or NULL. */
 const char *ir_nearest_name(const char *name);
+/* Of these words: the one that may be meant, or NULL. `best` is what was found before, *least its distance (0: nothing yet). */
+const char *ir_nearer(const char *name, const char *word, const char *best, unsigned *least);
 
 #endif

@@ -21,6 +21,8 @@ struct tx_parser {
     BZ_VEC(tp_body) bodies; /* as m->graphs */
     bz_arena names, line;
     unsigned depth;
+    const ir_size *sizes; /* of symbols */
+    unsigned nsizes;
     uint32_t seen; /* a place in the text up to which lines are counted, and that line */
     int seen_line;
 };
@@ -64,6 +66,8 @@ bool tp_primary(tx_parser *p, tx_val *v); /* without operators */
 
 /* ---- parse_input.c */
 bool tp_type(tx_parser *p, bz_dtype *t, ir_dim dims[IR_MAX_RANK], unsigned *rank);
+/* The size that is given for a symbol, NULL: none. */
+const ir_size *tp_size(const tx_parser *p, const char *symbol);
 bool tp_input(tx_parser *p, tp_scope *s, ir_ref *out); /* *out untouched for a symbol */
 bool tp_inputs(tx_parser *p, tp_scope *s);
 
