@@ -19,7 +19,10 @@ typedef struct rt_file {
     const char *path;
     const rt_piece *pieces;
     unsigned npieces;
-    char *temporary; /* while it is written; NULL before and after */
+    char
+        *temporary; /* while it is written: the new file, then the old one; NULL before and after */
+    int fd;         /* of the new one, locked */
+    bool placed;
 } rt_file;
 
 /* Writes the files under temporary names beside their own (with ".tmp." in them), makes them safe on disk and renames them: all or

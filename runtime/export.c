@@ -25,7 +25,8 @@ typedef struct job {
     ex_fields fields;
     ex_image image; /* the artefact and all that it leads to */
     bz_text names;  /* 0-terminated, at the offsets below */
-    size_t prefix, own, entry[3];
+    size_t prefix, own, entry[4];
+    uint64_t stamp; /* of the header */
     cg_object object;
     bz_text header;
     bz_error *e;
@@ -138,6 +139,9 @@ static void name_symbols(job *j) {
     j->entry[0] = add_name(j, "");
     j->entry[1] = add_name(j, "_workspace");
     j->entry[2] = add_name(j, "_error");
+    char stamped[64];
+    snprintf(stamped, sizeof stamped, EX_STAMP, (unsigned long long)j->stamp);
+    j->entry[3] = add_name(j, stamped);
 }
 
 /* The artefact comes first in the image. */
@@ -171,7 +175,8 @@ static bz_status make_object(job *j) {
          .align = 16,
          .flags = CG_ZERO | CG_WRITABLE},
     };
-    static const char *const callees[] = {"bz_rt_call_v1", "bz_rt_workspace_v1", "bz_rt_error_v1"};
+    static const char *const callees[] = {"bz_rt_call_v1", "bz_rt_workspace_v1", "bz_rt_error_v1",
+                                          "bz_rt_call_v1"};
     cg_entry entries[BZ_LEN(callees)];
     for (unsigned i = 0; i < BZ_LEN(callees); i++)
         entries[i] = (cg_entry){.name = j->names.p + j->entry[i],
@@ -201,7 +206,10 @@ static bz_status make_object(job *j) {
 static bz_status make_header(job *j, const char *prefix) {
     cg_isa isas[CG_NISAS];
     for (unsigned i = 0; i < j->n; i++) isas[i] = j->variant[i].isa;
-    ex_header(&j->header, j->g, &j->fields, j->fn, base_name(prefix), isas, j->n);
+    ex_header(&j->header, j->g, &j->fields, j->fn, base_name(prefix), isas, j->n, 0);
+    j->stamp = bz_hash(0, bz_text_c(&j->header), j->header.n);
+    bz_text_free(&j->header);
+    ex_header(&j->header, j->g, &j->fields, j->fn, base_name(prefix), isas, j->n, j->stamp);
     return j->header.failed ? no_memory(j->e) : BZ_OK;
 }
 
@@ -246,9 +254,9 @@ bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_
     bz_status s = check(prefix, fn_name, isas, n, j.e);
     if (!s) s = cg_open(j.e);
     if (!s) s = compile(&j, isas, n);
+    if (!s) s = make_header(&j, prefix);
     if (!s) s = make_image(&j);
     if (!s) s = make_object(&j);
-    if (!s) s = make_header(&j, prefix);
     if (!s) s = write_all(&j, prefix);
     free_job(&j);
     return s;

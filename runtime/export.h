@@ -59,8 +59,10 @@ bz_status ex_check_function_name(const char *fn, bz_error *e);
 void ex_member_name(char out[64], const char *s);
 
 /* ---- export_header.c */
+/* The stamp, a hash of the header, is the end of a second name of the function. */
+#define EX_STAMP ".of_header_%016llx"
 void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-               const char *object, const cg_isa *isas, unsigned n);
+               const char *object, const cg_isa *isas, unsigned n, uint64_t stamp);
 
 /* ---- export_image.c: data with pointers in it */
 

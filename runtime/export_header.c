@@ -75,11 +75,15 @@ static void statuses(bz_text *t, const char *fn) {
     bz_text_str(t, "};\n\n");
 }
 
-static void functions(bz_text *t, const char *fn) {
+/* The function's symbol carries the stamp: a header beside the object of another export is an error of the linker, which says so. */
+static void functions(bz_text *t, const char *fn, uint64_t stamp) {
     bz_textf(t,
              "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
-             "memory of its\n * own to write to. */\nint %s(const struct %s_args *args);\n",
-             fn, fn);
+             "memory of its\n * own to write to. Header and object must be of one export. */\n"
+             "int %s(const struct %s_args *args)\n#ifdef __GNUC__\n    __asm__(\"%s" EX_STAMP
+             "\")\n"
+             "#endif\n    ;\n",
+             fn, fn, fn, (unsigned long long)stamp);
     bz_textf(t,
              "/* Bytes of a workspace for the number of threads that is set now. */\n"
              "size_t %s_workspace(void);\n"
@@ -92,9 +96,9 @@ static void functions(bz_text *t, const char *fn) {
 }
 
 void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-               const char *object, const cg_isa *isas, unsigned n) {
+               const char *object, const cg_isa *isas, unsigned n, uint64_t stamp) {
     head(t, fn_name, object, isas, n);
     arguments(t, g, f, fn_name);
     statuses(t, fn_name);
-    functions(t, fn_name);
+    functions(t, fn_name, stamp);
 }

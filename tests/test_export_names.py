@@ -144,6 +144,24 @@ def test_prefixes():
         refused("a function named by its prefix", export(f"{d}/no-name"), 1, "is no function name", [], d)
 
 
+def test_header_of_another_export():
+    """Header and object of two exports: an error of the linker that says so. A plain symbol stays for those who read no header."""
+    other = PROGRAM.replace("f32[4]", "f64[7]")
+    with tempfile.TemporaryDirectory(prefix="braze-names-") as d:
+        open(f"{d}/main.c", "w").write('#include "p.h"\nint main(void) { static struct f_args a; return f(&a) == 0; }\n')
+        link = [*CC, *SANITIZE, f"{d}/main.c", f"{d}/p.o", f"{d}/braze_rt.o", "-lm", "-lpthread", "-o", f"{d}/main"]
+        export(f"{d}/p", name="f")
+        r = subprocess.run(link, capture_output=True, text=True)
+        check("header and object of one export", r.returncode == 0, r.stderr)
+        old = open(f"{d}/p.h").read()
+        export(f"{d}/p", text=other, name="f")
+        r = subprocess.run(["nm", f"{d}/p.o"], capture_output=True, text=True)
+        check("the plain symbol", " T f\n" in r.stdout, r.stdout)
+        open(f"{d}/p.h", "w").write(old)
+        r = subprocess.run(link, capture_output=True, text=True)
+        check("an old header beside a new object", r.returncode != 0 and "f.of_header_" in r.stderr, r.stderr)
+
+
 def make(d, **files):
     for name, text in files.items():
         open(f"{d}/{name.replace('_o', '.o').replace('_h', '.h')}", "w").write(text)

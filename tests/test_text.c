@@ -254,6 +254,7 @@ static const wrong errors[] = {
     {"graph main(x: f32[n]) {\n return %x }", 1, 19,
      "no symbol is named 'n'; declare it among the inputs as 'n: sym'"},
     {"graph main(x: f32[-1]) {\n return %x }", 1, 19, "a size is negative"},
+    {"graph main(x: f32[2]) {\n return %x as s, %x as s }", 2, 18, "two outputs are named 's'"},
     {"graph main(x: f32[2], x: f32[2]) {\n return %x }", 1, 23, "[input] two inputs are named 'x'"},
     {"graph main(x: f32[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]) {\n "
      "return %x }",

@@ -233,6 +233,9 @@ static bool outputs(tx_parser *p, tp_scope *s) {
         if (ir_at(s->g, r)->flags & IR_IS_TUPLE)
             return tx_fail(p, tok, BZ_EARG,
                            "several results cannot be one output; take them with 'result'");
+        for (uint32_t i = 0; name && i < s->g->outputs.n; i++)
+            if (!strcmp(s->g->outputs.p[i].name, name))
+                return tx_fail(p, tok, BZ_EARG, "two outputs are named '%s'", name);
         if (ir_output_add(s->g, name, r, donated)) return tp_graph_error(p, s->g, tok);
         if (!tp_accept(p, ',') && !tp_at(p, '}')) return tp_expected(p, "',' or '}'");
     }
