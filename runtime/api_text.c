@@ -14,6 +14,7 @@ static bool take_value(bz_tensor *x, ir_value_array *a) {
     a->dtype = bz_dtype_of(x);
     a->rank = (unsigned)bz_ndim(x);
     if (a->rank) memcpy(a->shape, shape, a->rank * sizeof *shape);
+    if (rt_check_room((int64_t)rt_array_bytes(a), "the tensor takes", &c->err)) return false;
     a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
     if (!a->data) return rt_no_memory(c), false;
     if (bz_to_host(x, a->data, rt_array_bytes(a)) == BZ_OK) return true;

@@ -12,6 +12,7 @@ static const size_t idle_most = (size_t)4 << 30;
 
 void *rt_pages_new(size_t bytes, bool *mapped) {
     *mapped = bytes >= HUGE;
+    if (bytes > (size_t)rt_memory_most()) return NULL;
     if (!*mapped) {
         /* the block's start is kept just before the aligned address */
         char *block = bz_mem_alloc(bytes + ALIGN + sizeof(void *));
@@ -97,11 +98,18 @@ static rt_buffer *fresh(bz_context *c, size_t room) {
     return b;
 }
 
-rt_buffer *rt_buffer_new(bz_context *c, size_t bytes) {
+static rt_buffer *no_room(bz_context *c, int64_t bytes) {
+    char size[32];
+    bz_size_text(size, (double)bytes);
+    bz_fail(&c->err, BZ_ENOMEM, "out of memory: a tensor takes %s", size);
+    return NULL;
+}
+
+rt_buffer *rt_buffer_new(bz_context *c, int64_t bytes) {
     size_t room;
     rt_pool *p = &c->pool;
-    if (bytes > (size_t)1 << 46) return rt_no_memory(c), NULL;
-    unsigned k = class_of(bytes, &room);
+    if (rt_check_room(bytes, "a tensor takes", &c->err)) return NULL;
+    unsigned k = class_of((size_t)bytes, &room);
     rt_buffer *b = p->idle[k];
     if (b) {
         p->idle[k] = b->next;
@@ -112,9 +120,9 @@ rt_buffer *rt_buffer_new(bz_context *c, size_t bytes) {
             rt_pool_free(p);
             b = fresh(c, room);
         }
-        if (!b) return rt_no_memory(c), NULL;
+        if (!b) return no_room(c, bytes);
     }
-    b->bytes = bytes;
+    b->bytes = (size_t)bytes;
     b->refs = 1;
     b->epoch = 0;
     rt_pool_count(p, (int64_t)room);

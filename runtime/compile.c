@@ -230,7 +230,7 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
 }
 
 static rt_buffer *copy_of(bz_context *c, const rt_buffer *b) {
-    rt_buffer *own = rt_buffer_new(c, b->bytes);
+    rt_buffer *own = rt_buffer_new(c, (int64_t)b->bytes);
     if (own) memcpy(own->p, b->p, b->bytes);
     return own;
 }
@@ -238,12 +238,13 @@ static rt_buffer *copy_of(bz_context *c, const rt_buffer *b) {
 /* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's; the window holds
  * its storage's buffer (`next`) for the call, so that a donation of that buffer does not write what the window reads. */
 static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window) {
-    size_t size = ir_dtype_bytes((bz_dtype)x->st->dtype), bytes = (size_t)x->layout->count * size;
+    size_t size = ir_dtype_bytes((bz_dtype)x->st->dtype);
+    int64_t bytes = rt_layout_bytes(x->layout, (bz_dtype)x->st->dtype);
     rt_buffer *b = x->st->buf;
     if (rt_is_whole(x)) return rt_buffer_ref(b);
     if (x->layout->contiguous) {
         *window = (rt_buffer){.p = (char *)b->p + (size_t)x->offset * size,
-                              .bytes = bytes,
+                              .bytes = (size_t)bytes,
                               .refs = 2,
                               .foreign = true,
                               .next = rt_buffer_ref(b)};

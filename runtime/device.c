@@ -60,7 +60,7 @@ bool rt_outputs_new(bz_context *c, rt_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->noutputs; i++) {
         const rt_spec *o = &p->outputs[i];
         if (call->out[i]) continue;
-        call->out[i] = rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+        call->out[i] = rt_buffer_new(c, rt_layout_bytes(o->layout, o->dtype));
         if (!call->out[i]) return false;
     }
     return true;
@@ -121,7 +121,7 @@ static bz_status ref_run(bz_context *c, rt_program *p, const rt_call *call, bz_e
     bz_status s = rt_interpret(c, p, call, out, e);
     if (!s && !rt_outputs_new(c, p, call)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < p->noutputs; i++) {
-        size_t bytes = (size_t)p->outputs[i].layout->count * ir_dtype_bytes(p->outputs[i].dtype);
+        size_t bytes = (size_t)rt_layout_bytes(p->outputs[i].layout, p->outputs[i].dtype);
         if (!s && bytes) memcpy(call->out[i]->p, out[i].data, bytes);
         bz_mem_free(out[i].data);
     }

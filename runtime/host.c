@@ -52,9 +52,8 @@ bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const in
     if (!l) return rt_no_memory(c), rt_poison(c);
     if (l->count && !data)
         return rt_fail(c, BZ_EARG, site, "from_data", "data is NULL"), rt_poison(c);
-    size_t bytes = (size_t)l->count * ir_dtype_bytes(t);
-    rt_buffer *b = rt_buffer_new(c, bytes);
-    if (b && bytes) memcpy(b->p, data, bytes);
+    rt_buffer *b = rt_buffer_new(c, rt_layout_bytes(l, t));
+    if (b && b->bytes) memcpy(b->p, data, b->bytes);
     return with_buffer(c, t, l, b);
 }
 
@@ -68,7 +67,7 @@ static bool reach(const int64_t *shape, const int64_t *strides, int rank, int64_
         if (__builtin_mul_overflow(shape[i] - 1, strides[i], &far)) return false;
         if (__builtin_add_overflow(far < 0 ? *lo : *hi, far, far < 0 ? lo : hi)) return false;
     }
-    return *hi - *lo < INT64_C(1) << 46;
+    return *lo > -BZ_BYTES_MOST / 16 && *hi < BZ_BYTES_MOST / 16;
 }
 
 bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
@@ -153,10 +152,12 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     bz_status s;
     rt_tensor *t = value_of(x, &c, &s);
     if (!t) return s;
-    size_t size = ir_dtype_bytes((bz_dtype)t->st->dtype), want = (size_t)t->layout->count * size;
-    if (bytes != want)
-        return rt_fail(c, BZ_EARG, NULL, "to_host", "the tensor has %zu bytes, the destination %zu",
-                       want, bytes);
+    size_t size = ir_dtype_bytes((bz_dtype)t->st->dtype);
+    int64_t want = rt_layout_bytes(t->layout, (bz_dtype)t->st->dtype);
+    if (bytes != (size_t)want)
+        return rt_fail(c, BZ_EARG, NULL, "to_host",
+                       "the tensor has %s%lld bytes, the destination %zu",
+                       want == BZ_TOO_MANY ? "more than " : "", (long long)want, bytes);
     if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
     rt_gather_elements(dst, t->st->buf->p, size, t->layout, t->offset);
     return BZ_OK;

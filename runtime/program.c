@@ -31,6 +31,27 @@ static size_t room_of(const pass_buffer *b) {
     return ((size_t)b->count * ir_dtype_bytes(b->dtype) + 63) & ~(size_t)63;
 }
 
+static int64_t scratch_of(const pass_plan *plan) {
+    int64_t most = 0;
+    for (uint32_t i = 0; i < plan->code->k.n; i++) {
+        const lp_kernel *k = plan->code->k.p[i];
+        int64_t bytes = k->function ? 0 : lp_scratch_bytes(k, plan->code);
+        most = bytes > most ? bytes : most;
+    }
+    return bz_round_up(most, 4096);
+}
+
+/* All that the plan stores: too much is said before anything is compiled or runs. */
+static bz_status check_room(const bz_context *c, const pass_plan *plan, bz_error *e) {
+    int64_t bytes = bz_plus(plan->arena_bytes, bz_times(scratch_of(plan), c->threads));
+    for (uint32_t i = 0; i < plan->buffers.n; i++) {
+        const pass_buffer *b = &plan->buffers.p[i];
+        if (b->place == PASS_OUTPUT || b->place == PASS_CONST)
+            bytes = bz_plus(bytes, (int64_t)room_of(b));
+    }
+    return rt_check_room(bytes, "results and temporaries take", e);
+}
+
 static void write_const(void *dst, const ir_graph *g, const pass_buffer *b) {
     const ir_node *n = ir_at(g, b->number);
     const int64_t *bits = ir_attrs(g, n);
@@ -64,12 +85,7 @@ static bool new_threads(bz_context *c, cpu_program *p) {
     p->threads = bz_mem_alloc((size_t)p->nthreads * sizeof *p->threads + 64);
     if (!p->threads) return false;
     cpu_thread *aligned = (cpu_thread *)(((uintptr_t)p->threads + 63) & ~(uintptr_t)63);
-    for (uint32_t i = 0; i < p->plan->code->k.n; i++) {
-        const lp_kernel *k = p->plan->code->k.p[i];
-        size_t bytes = k->function ? 0 : (size_t)lp_scratch_bytes(k, p->plan->code);
-        if (bytes > p->scratch_each) p->scratch_each = bytes;
-    }
-    p->scratch_each = (p->scratch_each + 4095) & ~(size_t)4095;
+    p->scratch_each = (size_t)scratch_of(p->plan);
     p->scratch_bytes = p->scratch_each * (size_t)p->nthreads;
     if (p->scratch_bytes) p->scratch = rt_pages_new(p->scratch_bytes, &p->scratch_mapped);
     for (int i = 0; i < p->nthreads; i++)
@@ -224,7 +240,7 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     if (done && rt_env_get()->check) done = (p->base.graph = rt_graph_copy(g, e)) != NULL;
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = rt_now();
-    done = p->plan && get_code(c, p, e);
+    done = p->plan && !check_room(c, p->plan, e) && get_code(c, p, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
         bz_stderrf("braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,

@@ -37,6 +37,9 @@ typedef struct rt_layouts {
 
 const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
                               unsigned rank); /* strides NULL: row-major. NULL: no memory */
+static inline int64_t rt_layout_bytes(const rt_layout *l, bz_dtype t) { /* BZ_TOO_MANY */
+    return bz_times(l->count, (int64_t)ir_dtype_bytes(t));
+}
 const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); /* row-major */
 void rt_layouts_free(rt_layouts *l);
 /* Strides for a reshape of x without a copy; false when there are none. */
@@ -75,8 +78,8 @@ typedef struct rt_pool {
     size_t bytes, peak; /* in use */
 } rt_pool;
 
-rt_buffer *rt_buffer_new(bz_context *c,
-                         size_t bytes); /* one reference, content undefined; NULL: no memory */
+/* One reference, content undefined; NULL and BZ_ENOMEM in the context, with the size. */
+rt_buffer *rt_buffer_new(bz_context *c, int64_t bytes);
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
 /* Another buffer in the memory of b: equal values of two tensors, which stay two variables. Only buffers without one are donated. */
 rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b);
@@ -89,6 +92,11 @@ void rt_pool_count(rt_pool *p, int64_t bytes); /* arenas, too, count as memory i
 void *rt_pages_new(size_t bytes,
                    bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
 void rt_pages_free(void *p, size_t bytes, bool mapped);
+
+/* ---- room.c */
+int64_t rt_memory_most(void); /* bytes that this process can have at all */
+/* BZ_ENOMEM and words with the size when `bytes` are more: `what` says whose, as "the tensor takes". */
+bz_status rt_check_room(int64_t bytes, const char *what, bz_error *e);
 
 /* ---- lineage.c: what a value was computed from, once its history was forgotten */
 typedef struct rt_var { /* a variable: the value that a storage had from `birth` on */

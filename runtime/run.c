@@ -57,7 +57,7 @@ static rt_buffer *output_buffer(bz_context *c, const cpu_program *p, const rt_ca
     bool first = in < 0 && p->first_output[i] == i;
     if (b && !first && b == call->out[i]) return rt_buffer_ref(b);
     if (b && !first && !b->foreign) return rt_buffer_alias(c, b);
-    return rt_buffer_new(c, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+    return rt_buffer_new(c, rt_layout_bytes(o->layout, o->dtype));
 }
 
 /* A donated buffer that was offered for an output which is not computed in place is not taken: kernels still read it. */
@@ -96,7 +96,7 @@ static void copy_through(cpu_program *p, const rt_call *call) {
         const void *src = call->in[in] ? call->in[in]->p : (const void *)&p->numbers[in];
         const rt_spec *o = &p->base.outputs[i];
         if (src != call->out[i]->p)
-            memcpy(call->out[i]->p, src, (size_t)o->layout->count * ir_dtype_bytes(o->dtype));
+            memcpy(call->out[i]->p, src, (size_t)rt_layout_bytes(o->layout, o->dtype));
     }
 }
 

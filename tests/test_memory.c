@@ -63,7 +63,7 @@ Test(memory, nothing_overlaps) {
         char what[40];
         snprintf(what, sizeof what, "seed %u", seed);
         random_lives(seed, 1 + seed % 61, 1 + seed % 17, seed % 3 ? 5000 : 20);
-        cr_assert(memory_plan(&plan));
+        cr_assert(memory_plan(&plan, NULL));
         no_two_overlap(what);
         clear();
     }
@@ -72,12 +72,12 @@ Test(memory, nothing_overlaps) {
 /* More that live at once than the planner looks between. */
 Test(memory, many_that_live_at_once) {
     random_lives(3, 1500, 700, 4000);
-    cr_assert(memory_plan(&plan));
+    cr_assert(memory_plan(&plan, NULL));
     no_two_overlap("random");
     cr_expect_leq((double)plan.arena_bytes, 1.10 * (double)plan.arena_bound);
     clear();
     layers(700, 0);
-    cr_assert(memory_plan(&plan));
+    cr_assert(memory_plan(&plan, NULL));
     no_two_overlap("layers");
     cr_expect_leq((double)plan.arena_bytes, 1.01 * (double)plan.arena_bound);
     clear();
@@ -89,7 +89,7 @@ Test(memory, the_better_of_two_orders) {
     add(0, 3, 16);
     add(2, 4, 32);
     add(4, 5, 48);
-    cr_assert(memory_plan(&plan));
+    cr_assert(memory_plan(&plan, NULL));
     no_two_overlap("holes");
     cr_expect_eq(plan.arena_bytes, plan.arena_bound);
     clear();
@@ -107,7 +107,7 @@ static double seconds_of_plan(void (*lives)(uint32_t), uint32_t n) {
     struct timespec a, b;
     lives(n);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
-    cr_assert(memory_plan(&plan));
+    cr_assert(memory_plan(&plan, NULL));
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
     clear();
     return (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
@@ -127,7 +127,7 @@ Test(memory, runs_out) {
     for (long n = 0;; n++) {
         random_lives(5, 40, 9, 5000);
         bz_mem_fail_after(n);
-        bool ok = memory_plan(&plan);
+        bool ok = memory_plan(&plan, NULL);
         bz_mem_fail_after(-1);
         clear();
         if (ok) break;

@@ -57,7 +57,7 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
             x->bits[i] = ir_load_bits(inputs[i].dtype, inputs[i].data);
             continue;
         }
-        x->in[i] = rt_buffer_new(x->c, bytes);
+        x->in[i] = rt_buffer_new(x->c, (int64_t)bytes);
         if (!x->in[i]) return BZ_ENOMEM;
         if (bytes) memcpy(x->in[i]->p, inputs[i].data, bytes);
     }
@@ -134,7 +134,7 @@ static bz_status take_donated(tool_engine *x) {
         rt_buffer *b = x->out[i], *own = b;
         if (in < 0 || b == x->in[in]) continue;
         if (b->refs > 1 || b->owner) {
-            own = rt_buffer_new(x->c, b->bytes);
+            own = rt_buffer_new(x->c, (int64_t)b->bytes);
             if (!own) return BZ_ENOMEM;
             memcpy(own->p, b->p, b->bytes);
         } else {

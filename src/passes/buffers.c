@@ -7,11 +7,39 @@
  * reads it in this launch or after it. */
 #include "src/passes/lower.h"
 
-uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place, uint32_t number) {
+/* `r`: whose value it holds; 0: a kernel's own memory. */
+static void refuse(lower *l, ir_ref r, bz_dtype t, int64_t count) {
+    bz_text shape = {0};
+    char size[32];
+    const char *site = r ? l->g->sites.p[r] : NULL;
+    bz_size_text(size, (double)count * (double)ir_dtype_bytes(t));
+    if (r) ir_print_shape(&shape, l->g, r);
+    bz_fail(l->e, BZ_ENOMEM, "[%s] %.200s takes %s: more than can be addressed%s%s",
+            r ? ir_ops[ir_at(l->g, r)->op].name : "compile", r ? bz_text_c(&shape) : "a workspace",
+            size, site ? " at " : "", site ? site : "");
+    bz_text_free(&shape);
+}
+
+static uint32_t add(lower *l, ir_ref r, bz_dtype t, int64_t count, pass_place place,
+                    uint32_t number) {
     uint32_t now = l->plan->launches.n;
     pass_buffer b = {
         .dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
+    if (bz_times(count, (int64_t)ir_dtype_bytes(t)) > BZ_BYTES_MOST) {
+        refuse(l, r, t, count);
+        return PASS_NONE;
+    }
     return bz_vec_push(&l->plan->buffers, b) ? l->plan->buffers.n - 1 : PASS_NONE;
+}
+
+uint32_t buffers_new(lower *l, ir_ref r, pass_place place, uint32_t number) {
+    int64_t count = 0;
+    ir_numel(l->g, r, &count);
+    return add(l, r, ir_dtype(l->g, r), count, place, number);
+}
+
+uint32_t buffers_work(lower *l, bz_dtype t, int64_t count) {
+    return add(l, 0, t, count, PASS_ARENA, 0);
 }
 
 /* The node whose buffer output i names: reshapes of a buffer are the buffer. */
@@ -95,10 +123,7 @@ static uint32_t donated_buffer(lower *l, uint32_t group, ir_ref out) {
         ir_ref q = l->g->inputs.p[o->donated].node;
         uint32_t *b = &l->homes.buffer_of[q];
         if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, out)) continue;
-        int64_t count = 0;
-        ir_numel(l->g, q, &count);
-        if (*b == PASS_NONE)
-            *b = buffers_new(l, ir_dtype(l->g, q), count, PASS_INPUT, (uint32_t)o->donated);
+        if (*b == PASS_NONE) *b = buffers_new(l, q, PASS_INPUT, (uint32_t)o->donated);
         if (*b == PASS_NONE || l->plan->buffers.p[*b].taken) /* another output lies there */
             return PASS_NONE;
         l->plan->buffers.p[*b].taken = true;
@@ -139,11 +164,9 @@ static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out) {
 
 static bool choose(lower *l, uint32_t group, ir_ref r) {
     const uint32_t output = l->homes.first_output[r];
-    int64_t count = 0;
-    ir_numel(l->g, r, &count);
     uint32_t b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
     if (b == PASS_NONE)
-        b = buffers_new(l, ir_dtype(l->g, r), count, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
+        b = buffers_new(l, r, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
                         output != PASS_NONE ? output : 0);
     l->homes.buffer_of[r] = b;
     if (b == PASS_NONE) return false;
@@ -164,11 +187,8 @@ bool buffers_of_inputs(lower *l) {
         ir_ref r = output_base(l, i);
         uint32_t *b = &l->homes.buffer_of[r];
         if (ir_at(l->g, r)->op != IR_INPUT) continue;
-        int64_t count = 0;
-        ir_numel(l->g, r, &count);
         if (*b == PASS_NONE)
-            *b = buffers_new(l, ir_dtype(l->g, r), count, PASS_INPUT,
-                             (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
+            *b = buffers_new(l, r, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
         if (*b == PASS_NONE) return false;
         l->plan->output[i] = *b;
     }

@@ -83,7 +83,7 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access) {
 }
 
 lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
-    uint32_t b = buffers_new(l, t, count, PASS_ARENA, 0);
+    uint32_t b = buffers_work(l, t, count);
     if (b != PASS_NONE) return declare(l, b, LP_WORK);
     emit_fail(&l->m);
     return 0;
@@ -217,9 +217,7 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base) {
     uint32_t source =
         listed && own ? PASS_NONE : *b; /* a listed constant that is an output has two buffers */
     if (source == PASS_NONE) {
-        int64_t count = 0;
-        ir_numel(l->g, base, &count);
-        source = buffers_new(l, (bz_dtype)n->dtype, count, listed ? PASS_CONST : PASS_INPUT,
+        source = buffers_new(l, base, listed ? PASS_CONST : PASS_INPUT,
                              listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
         if (source == PASS_NONE) return false;
         if (!own) *b = source;
@@ -336,16 +334,17 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     int64_t numel = 0, in = 0;
     ir_numel(l->g, r, &numel);
     if (ir_op_is_elementwise(n->op)) {
-        *(ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops) += numel;
+        int64_t *sum = ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops;
+        *sum = bz_plus(*sum, numel);
     } else if (n->op == IR_REDUCE || n->op == IR_SCATTER_ADD) {
         ir_numel(l->g, ir_in(l->g, n)[0], &in);
-        out->flops += in;
+        out->flops = bz_plus(out->flops, in);
     } else if (n->op == IR_DOT) {
         int64_t shape[IR_MAX_RANK], k = 1;
         ir_dot_attr a = ir_dot_get(l->g, n);
         ir_static_shape(l->g, ir_in(l->g, n)[0], shape);
         for (unsigned i = 0; i < a.ncontract; i++) k *= shape[a.lcontract[i]];
-        out->flops += 2 * numel * k;
+        out->flops = bz_plus(out->flops, bz_times(2, bz_times(numel, k)));
     }
 }
 
@@ -402,7 +401,7 @@ static bool lower_all(lower *l, const schedule *s) {
     bool ok = buffers_begin(l, s);
     for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++)
         ok = lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
-    ok = ok && buffers_of_inputs(l) && memory_plan(l->plan);
+    ok = ok && buffers_of_inputs(l) && memory_plan(l->plan, l->e);
     buffers_end(l);
     return ok;
 }

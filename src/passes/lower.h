@@ -258,8 +258,9 @@ bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
 /* ---- buffers.c */
 bool buffers_begin(lower *l, const schedule *s);
 void buffers_end(lower *l);
-uint32_t buffers_new(lower *l, bz_dtype t, int64_t count, pass_place place,
-                     uint32_t number); /* PASS_NONE: out of memory */
+/* For the value of node r; for a kernel's own memory. PASS_NONE: out of memory, or (in l->e) too large for any. */
+uint32_t buffers_new(lower *l, ir_ref r, pass_place place, uint32_t number);
+uint32_t buffers_work(lower *l, bz_dtype t, int64_t count);
 bool buffers_choose(lower *l,
                     uint32_t group); /* for every stored member of a group of the launch at hand */
 bool buffers_of_inputs(lower *l);    /* at the end: outputs that are inputs, unchanged */
@@ -281,7 +282,7 @@ bool gaps_give(arena_gaps *a, int64_t from, int64_t bytes); /* takes back; false
 void gaps_free(arena_gaps *a);
 
 /* ---- memory.c: offsets in the arena */
-bool memory_plan(pass_plan *p);
+bool memory_plan(pass_plan *p, bz_error *e);
 
 /* ---- lower.c */
 lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the phases */

@@ -45,9 +45,10 @@ typedef struct planner {
     bool failed;
 } planner;
 
+/* At most BZ_BYTES_MOST: buffers_new saw to it. */
 static int64_t bytes_of(const pass_buffer *b) {
     int64_t n = b->count * (int64_t)ir_dtype_bytes(b->dtype);
-    return n <= 0 ? ALIGN : (n + ALIGN - 1) / ALIGN * ALIGN;
+    return n <= 0 ? ALIGN : bz_round_up(n, ALIGN);
 }
 
 /* ---- the tree of lives */
@@ -234,7 +235,22 @@ static void place_all(planner *w, const uint32_t *born, uint32_t *sized, unsigne
     if (bytes < w->p->arena_bytes) w->p->arena_bytes = assign_born(w, born, n);
 }
 
-bool memory_plan(pass_plan *p) {
+static bool fits(double bytes, double most, bz_error *e) {
+    char size[32];
+    if (bytes <= most) return true;
+    bz_size_text(size, bytes);
+    bz_fail(e, BZ_ENOMEM, "[compile] the temporaries take %s: more than can be addressed", size);
+    return false;
+}
+
+/* All of them side by side: a sum of which no part overflows. */
+static double sum_of(const pass_plan *p, const uint32_t *born, unsigned n) {
+    double sum = 0;
+    for (unsigned i = 0; i < n; i++) sum += (double)bytes_of(&p->buffers.p[born[i]]);
+    return sum;
+}
+
+bool memory_plan(pass_plan *p, bz_error *e) {
     planner w = {.p = p, .size = 1};
     unsigned n = 0;
     while (w.size < p->launches.n) w.size *= 2;
@@ -243,9 +259,10 @@ bool memory_plan(pass_plan *p) {
     w.failed = !w.tree || !born;
     for (uint32_t i = 0; i < p->buffers.n && !w.failed; i++)
         if (p->buffers.p[i].place == PASS_ARENA) born[n++] = i;
+    if (!w.failed) w.failed = !fits(sum_of(p, born, n), 0x1p60, e);
     if (!w.failed) place_all(&w, born, born + n, n);
     bz_mem_free(born);
     bz_mem_free(w.tree);
     bz_vec_free(&w.hooks);
-    return !w.failed;
+    return !w.failed && fits((double)p->arena_bytes, (double)BZ_BYTES_MOST, e);
 }

@@ -16,6 +16,23 @@
 #define BZ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define BZ_LEN(a)            (sizeof(a) / sizeof((a)[0]))
 
+/* ---- sizes: shapes have up to 2^60 elements, which need no memory as long as nobody stores them. What is too large saturates, and
+ * no memory of more than BZ_BYTES_MOST is asked for: the address space of a process ends there. */
+#define BZ_TOO_MANY   INT64_MAX
+#define BZ_BYTES_MOST (INT64_C(1) << 47)
+static inline int64_t bz_times(int64_t a, int64_t b) { /* neither negative */
+    int64_t r;
+    return __builtin_mul_overflow(a, b, &r) ? BZ_TOO_MANY : r;
+}
+static inline int64_t bz_plus(int64_t a, int64_t b) {
+    int64_t r;
+    return __builtin_add_overflow(a, b, &r) ? BZ_TOO_MANY : r;
+}
+static inline int64_t bz_round_up(int64_t n, int64_t to) { /* to: a power of two */
+    return n > BZ_TOO_MANY - to ? BZ_TOO_MANY : (n + to - 1) & -to;
+}
+void bz_size_text(char dst[32], double bytes); /* number.c: "8 EiB" */
+
 /* ---- mem.c */
 void *bz_mem_alloc(size_t size);              /* uninitialised; NULL when out of memory */
 void *bz_mem_zero(size_t count, size_t size); /* zeroed array */

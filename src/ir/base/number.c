@@ -57,3 +57,10 @@ void bz_stderrf(const char *fmt, ...) {
     va_end(ap);
     leave(host);
 }
+
+void bz_size_text(char dst[32], double bytes) {
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"};
+    unsigned u = 0;
+    for (; bytes >= 1024 && u + 1 < BZ_LEN(units); u++) bytes /= 1024;
+    bz_snprintf(dst, 32, "%.4g %s", bytes, units[u]);
+}

@@ -12,13 +12,15 @@ int64_t lp_scratch_bytes(const lp_kernel *k, const lp_module *m) {
     for (lp_val v = 1; v < k->inst.n; v++) {
         const lp_inst *i = &k->inst.p[v];
         if (i->op == LP_LOCAL && (i->flags & 15) == LP_SCRATCH)
-            own += (i->imm * (int64_t)ir_dtype_bytes((bz_dtype)i->dtype) + 63) & ~INT64_C(63);
+            own = bz_plus(
+                own,
+                bz_round_up(bz_times(i->imm, (int64_t)ir_dtype_bytes((bz_dtype)i->dtype)), 64));
         if (i->op == LP_CALL && m) {
             int64_t bytes = lp_scratch_bytes(m->k.p[i->imm], m);
             called = bytes > called ? bytes : called;
         }
     }
-    return own + called;
+    return bz_plus(own, called);
 }
 
 static bool is_phase(const lp_inst *i) {
