@@ -1,6 +1,7 @@
 /* export_plan.c - a plan as constant data: what runtime/program.c builds in memory for the JIT,
  * here as a bz_rt_variant in an image. Same order of phases and tasks, same copies. */
 #include "runtime/export.h"
+#include "runtime/rt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -301,8 +302,15 @@ static void put_message(maker *k, size_t site, int64_t element) {
     bool known = element > 0 && element < (int64_t)g->n.n;
     const char *name = known ? ir_ops[ir_at(g, (ir_ref)element)->op].name : "kernel";
     const char *line = known ? g->sites.p[element] : NULL;
-    size_t at = ex_put_text(k->m, "[%s] an index is out of range%s%s", name, line ? " at " : "",
-                            line ? line : "");
+    bz_text t = {0};
+    if (known)
+        rt_bad_index_text(&t, g, (ir_ref)element);
+    else
+        bz_text_str(&t, bz_status_doc(BZ_EINDEX));
+    size_t at =
+        ex_put_text(k->m, "[%s] %s%s%s", name, bz_text_c(&t), line ? " at " : "", line ? line : "");
+    k->m->failed |= t.failed;
+    bz_text_free(&t);
     ex_link(k->m, site + offsetof(bz_rt_site, message), NULL, at);
 }
 

@@ -435,6 +435,12 @@ bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_
 bool rt_outputs_new(bz_context *c, rt_program *p,
                     const rt_call *call); /* buffers for what is not donated */
 
+/* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5"; the words
+ * without the number, as an export has them. */
+bz_status rt_bad_index(const rt_program *p, const ir_graph *g, ir_ref r, const rt_call *call,
+                       bz_error *e);
+void rt_bad_index_text(bz_text *t, const ir_graph *g, ir_ref r);
+
 /* One launch of a cpu program: for reports. */
 typedef struct rt_launch_report {
     const pass_launch *launch;

@@ -101,7 +101,7 @@ static void copy_through(cpu_program *p, const rt_call *call) {
 }
 
 /* The lowest element that a thread reported, as an error with the op and source line of the node. */
-static bz_status take_error(cpu_program *p, bz_error *e) {
+static bz_status take_error(cpu_program *p, const rt_call *call, bz_error *e) {
     int64_t lowest = INT64_MAX, code = 0;
     cpu_thread *t = threads_of(p);
     for (int i = 0; i < p->nthreads; i++) {
@@ -114,9 +114,8 @@ static bz_status take_error(cpu_program *p, bz_error *e) {
     if (lowest == INT64_MAX) return BZ_OK;
     const ir_graph *g = p->plan->graph;
     ir_ref r = lowest > 0 && lowest < g->n.n ? (ir_ref)lowest : 0;
-    const char *site = r ? g->sites.p[r] : NULL;
-    return bz_fail(e, (bz_status)code, "[%s] %s%s%s", r ? ir_ops[ir_at(g, r)->op].name : "kernel",
-                   bz_status_doc((bz_status)code), site ? " at " : "", site ? site : "");
+    if (r && code == BZ_EINDEX) return rt_bad_index(&p->base, g, r, call, e);
+    return bz_fail(e, (bz_status)code, "[kernel] %s", bz_status_doc((bz_status)code));
 }
 
 static void run_all(bz_context *c, cpu_program *p) {
@@ -143,7 +142,7 @@ bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error
     run_all(c, p);
     c->counters.launches += p->plan->launches.n;
     copy_through(p, call);
-    bz_status s = take_error(p, e);
+    bz_status s = take_error(p, call, e);
     if (want) cpu_compare(p, call, want, s);
     return s;
 }

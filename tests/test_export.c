@@ -297,8 +297,8 @@ Test(export, an_index_out_of_range_is_a_status) {
             int status = artefact_run(&a, in, NULL, 0, out);
             cr_expect_eq(status & 255, BZ_RT_EINDEX);
             cr_expect_str_eq(a.error(status),
-                             which == 1 ? "[gather] an index is out of range at data.c:12"
-                                        : "[gather] an index is out of range at data.c:13");
+                             which == 1 ? "[gather] an index is outside axis 0 of 40 at data.c:12"
+                                        : "[gather] an index is outside axis 0 of 40 at data.c:13");
             free_values(out, 2);
         }
         *bad = 39;

@@ -283,7 +283,7 @@ Test(interp, gather_rows) {
         "%3 = gather %1, %2 {axis=1} @ \"f.c:7\"\nreturn %3 }");
     cr_assert_eq(ir_interpret(m->graphs.p[0], NULL, &out, &e), BZ_EINDEX);
     cr_assert_str_eq(e.text,
-                     "[gather] index 3 (element 2) is out of range for axis 1 of size 3 at f.c:7");
+                     "[gather] index 3 is outside axis 1 of 3 at f.c:7");
     ir_module_free(m);
 }
 

@@ -64,7 +64,7 @@ BZ_API bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int axis, const char 
 BZ_API bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int axis, const char *site);
 /* Elements in reverse order along the axes (n = 0: all). */
 BZ_API bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site);
-/* x with index's shape in place of the axis (numpy.take). Negative indices count from the end; outside: BZ_EINDEX when it runs. */
+/* x with index's shape in place of the axis (numpy.take). Negative indices count from the end; outside: BZ_EINDEX when it runs, read or not. */
 BZ_API bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
 /* Sorted along an axis: stable, NaN last. indices (may be NULL) takes the i64 positions. On BZ_REF alone: BZ_EUNSUPPORTED on
  * BZ_CPU, when it runs. */

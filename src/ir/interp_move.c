@@ -114,9 +114,8 @@ static bool row_of(it_state *s, ir_ref r, int64_t i, int64_t size, int64_t *row)
     int64_t given = *row;
     *row += *row < 0 ? size : 0;
     return (*row >= 0 && *row < size) ||
-           it_fail(s, r, BZ_EINDEX,
-                   "index %lld (element %lld) is out of range for axis %lld of size %lld",
-                   (long long)given, (long long)i, (long long)attrs(s, r)[0], (long long)size);
+           it_fail(s, r, BZ_EINDEX, "index %lld is outside axis %lld of %lld", (long long)given,
+                   (long long)attrs(s, r)[0], (long long)size);
 }
 
 bool it_gather(it_state *s, ir_ref r) {

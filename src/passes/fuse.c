@@ -158,6 +158,39 @@ static double elements(const fuser *f, ir_ref r) {
     return (double)n;
 }
 
+static bool holds_gather(const fuser *f, uint32_t p) {
+    const fuse_group *q = &f->r->groups.p[p];
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        if (ir_at(f->g, q->nodes.p[i])->op == IR_GATHER) return true;
+    return false;
+}
+
+/* Does x lead to a member of p by movements that leave elements out? `part`: one on the way did. */
+static bool reads_a_part(const fuser *f, uint32_t p, ir_ref x, bool part) {
+    const ir_node *n = ir_at(f->g, x);
+    if (f->r->group_of[x] == p) return part;
+    if (!fuse_is_move(f->g, x)) return false;
+    part |= n->op == IR_AS_STRIDED ||
+            (n->op == IR_SLICE && elements(f, x) < elements(f, ir_in(f->g, n)[0]));
+    for (unsigned i = 0; i < n->nin; i++)
+        if (reads_a_part(f, p, ir_in(f->g, n)[i], part)) return true;
+    return false;
+}
+
+/* A gather is an error wherever one of its indices is outside: also where nobody reads that element, in every mode. */
+static bool skips_checks(const fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *to = &f->r->groups.p[c];
+    if (!holds_gather(f, p)) return false;
+    for (uint32_t i = 0; i < to->nodes.n; i++) {
+        const ir_node *n = ir_at(f->g, to->nodes.p[i]);
+        if (fuse_is_move(f->g, to->nodes.p[i]) && reads_a_part(f, p, to->nodes.p[i], false))
+            return true;
+        for (unsigned k = 0; k < n->nin; k++)
+            if (reads_a_part(f, p, ir_in(f->g, n)[k], false)) return true;
+    }
+    return false;
+}
+
 /* Can producer p be computed wherever c reads it, instead of being stored? NULL, or why not. */
 static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c) {
     unsigned ops;
@@ -165,6 +198,7 @@ static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     if (needed_elsewhere(f, p, c))
         return "the value is needed in memory too, and is read at another index here";
+    if (skips_checks(f, p, c)) return "an index that is not read would not be checked";
     count_ops(f, p, &ops, &expensive);
     ir_ref full = fuse_full_node(f->g, to->kind, to->head);
     bool repeats = to->kind != FUSE_DOT && elements(f, full) > elements(f, q->head);
