@@ -17,6 +17,7 @@ BUILD = os.path.abspath(os.environ.get("BRAZE_BUILD", "build"))
 SRC = os.path.abspath(os.environ.get("BRAZE_SRC", "."))
 CC = shlex.split(os.environ.get("CC", "cc"))
 SANITIZE = shlex.split(os.environ.get("BRAZE_SANITIZE", ""))
+TOOL = os.path.join(BUILD, "braze")
 PLUGIN = os.path.join(BUILD, "libbraze-llvm.so")
 NAME = "libbraze-llvm.so"
 DIR = tempfile.mkdtemp(prefix="braze-environment-")
@@ -189,6 +190,126 @@ def test_setuid():
             no_stranger("setuid")
             return
     print("slow_environment: setuid: no file system here honours the bit")
+
+
+# ---- limits, disks, directories, other users
+
+GRAPH = "graph main(x: f32[64] = iota()) {\n    %e = sin %x\n    %m = mul %e, 0.1\n    %s = softmax %m\n    return %s as s\n}\n"
+
+
+def braze(args, **more):
+    return run([TOOL, *args], input=GRAPH, env={"BRAZE_LLVM": PLUGIN}, **more)
+
+
+def contents(d):
+    return {n: open(os.path.join(d, n), "rb").read() for n in sorted(os.listdir(d))}
+
+
+def limited(what, value):
+    """For preexec_fn: a limit, whose signal the process ignores as a server does."""
+    def begin():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(what, (value, value))
+    return begin
+
+
+def without_sigxfsz(args, n):
+    """Python gives its children the default back: `trap` in a shell does not."""
+    return braze(args, preexec_fn=limited(resource.RLIMIT_FSIZE, n), restore_signals=False)
+
+
+def test_small_disk():
+    d = path("disk")
+    os.mkdir(d)
+    for old in (False, True):
+        before = contents(d)
+        for n in (0, 1, 1000, 5000):
+            r = without_sigxfsz(["export", "-", "--out", f"{d}/p", "--name", "f"], n)
+            expect(f"an export within {n} bytes", r, 3, "cannot write")
+            check(f"... leaves what was there ({old})", contents(d) == before, str(list(contents(d))))
+        expect("an export with room", braze(["export", "-", "--out", f"{d}/p", "--name", "f"]), 0)
+    r = without_sigxfsz(["run", "-", "--out", f"{d}/values"], 100)
+    expect("values within 100 bytes", r, 3, "cannot write")
+
+
+def test_address_space():
+    """From too little to begin with up to enough: a value, or words; only LLVM ends by itself."""
+    for megabytes in (60, 80, 100, 150, 200, 400, 4000):
+        r = braze(["run", "-"], preexec_fn=limited(resource.RLIMIT_AS, megabytes << 20))
+        words = r.stderr.strip()
+        check(f"{megabytes} MB of addresses", r.returncode == 0 or (r.returncode > 0 and words) or
+              "LLVM ERROR" in words or "bad_alloc" in words, f"status {r.returncode}: {words}")
+    r = run([TOOL, "run", "-"], input="graph main(x: f32[2] = 1.0) {\n    %e = expand %x {shape=[500000000000,2]}\n"
+            "    %c = copy %e\n    return %c as c\n}\n", env={"BRAZE_LLVM": PLUGIN})
+    expect("more than the machine has", r, 3, "out of memory", "TiB")
+
+
+def test_other_directories():
+    d = path("sticky")
+    os.mkdir(d)
+    os.chmod(d, 0o1777)
+    if os.getuid() != 0:
+        print("slow_environment: directories of others: not root")
+        return
+    copy = path("braze")
+    shutil.copy(TOOL, copy)
+    shutil.copy(PLUGIN, path(NAME))
+    for name in ("p.o", "p.h"):
+        with open(os.path.join(d, name), "w") as f:
+            f.write("somebody's")
+    before = contents(d)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    r = run([copy, "export", "-", "--out", f"{d}/p", "--name", "f"], input=GRAPH, cwd="/", **nobody)
+    expect("another's files in a sticky directory", r, 3, "cannot write", "not permitted")
+    check("... stay", contents(d) == before, str(list(contents(d))))
+    r = run([copy, "export", "-", "--out", f"{d}/q", "--name", "f"], input=GRAPH, cwd="/", **nobody)
+    expect("one's own beside them", r, 0)
+    os.chmod(d, 0o555)
+    r = run([copy, "export", "-", "--out", f"{d}/r", "--name", "f"], input=GRAPH, cwd="/", **nobody)
+    expect("a read-only directory", r, 3, "cannot write", "Permission denied")
+
+
+# ---- the host's floating-point environment around exported code
+
+HOST = r"""
+#include "p.h"
+#include <immintrin.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv) {
+    static struct f_args a;
+    static float x[64], s[64];
+    for (int i = 0; i < 64; i++) x[i] = (float)i;
+    a.x = x, a.s = s;
+    unsigned csr = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 16) : 0x1f80;
+    _mm_setcsr(csr);
+    int status = f(&a);
+    unsigned after = _mm_getcsr();
+    _mm_setcsr(0x1f80);
+    uint32_t hash = 0, word[64];
+    memcpy(word, s, sizeof s);
+    for (int i = 0; i < 64; i++) hash = hash * 31 + word[i];
+    printf("%d %08x %d\n", status, hash, (after & ~0x3fu) == (csr & ~0x3fu));
+    return 0;
+}
+"""
+
+
+def test_exported_code():
+    d = path("exported")
+    os.mkdir(d)
+    expect("an export", braze(["export", "-", "--out", f"{d}/p", "--name", "f"]), 0)
+    with open(f"{d}/main.c", "w") as f:
+        f.write(HOST)
+    subprocess.run([*CC, *SANITIZE, f"{d}/main.c", f"{d}/p.o", f"{d}/braze_rt.o", "-lm", "-lpthread", "-o", f"{d}/main"],
+                   check=True)
+    want = run([f"{d}/main"]).stdout
+    for csr in ("3f80", "5f80", "7f80", "9fc0", "0"):
+        got = run([f"{d}/main", csr])
+        check(f"exported code under MXCSR {csr}", got.returncode == 0 and got.stdout == want and want.endswith(" 1\n"),
+              f"{got.returncode} {got.stdout} {want}")
 
 
 def reachable(directory):
