@@ -158,6 +158,8 @@ static bool ready_ends(cpu_program *p) {
     p->first_output = take(p, p->base.noutputs, sizeof *p->first_output);
     p->buffer_of_input = take(p, p->base.ninputs, sizeof *p->buffer_of_input);
     if (!p->input_of_output || !p->first_output || !p->buffer_of_input) return false;
+    uint32_t *first_in = take(p, plan->buffers.n, sizeof *first_in); /* of each buffer, + 1 */
+    if (!first_in) return false;
     for (uint32_t i = 0; i < p->base.ninputs; i++) p->buffer_of_input[i] = UINT32_MAX;
     for (uint32_t b = 0; b < plan->buffers.n; b++)
         if (plan->buffers.p[b].place == PASS_INPUT)
@@ -165,8 +167,9 @@ static bool ready_ends(cpu_program *p) {
     for (uint32_t i = 0; i < p->base.noutputs; i++) {
         const pass_buffer *b = &plan->buffers.p[plan->output[i]];
         p->input_of_output[i] = b->place == PASS_INPUT ? (int)b->number : -1;
-        p->first_output[i] = 0;
-        while (plan->output[p->first_output[i]] != plan->output[i]) p->first_output[i]++;
+        uint32_t *first = &first_in[plan->output[i]];
+        if (!*first) *first = i + 1;
+        p->first_output[i] = *first - 1;
     }
     return true;
 }

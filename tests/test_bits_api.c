@@ -192,6 +192,27 @@ static void noise_inputs(bz_context *c, bz_tensor **in) {
     in[1] = values(c, BZ_F64, BZ_SHAPE(5), 1);
 }
 
+/* ---- more rare halves than a kernel has room for: they become functions (llvm_emit_apart.c), in several pieces of the chain */
+
+static bz_status waves(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    for (int k = 0; k < 2; k++) {
+        bz_tensor *y = in[k];
+        for (int i = 0; i < 9; i++)
+            y = bz_mul(i % 2 ? bz_cos(y) : bz_sin(y),
+                       in[k]); /* far from 0 for some, near for others */
+        out[2 * k] = y;
+        out[2 * k + 1] = bz_pow(bz_abs(bz_tan(y)), in[k]);
+    }
+    return BZ_OK;
+}
+
+static void wave_inputs(bz_context *c, bz_tensor **in) {
+    in[0] = values(c, BZ_F32, BZ_SHAPE(7, 67), 1e6);
+    in[1] = values(c, BZ_F64, BZ_SHAPE(67), 1e12);
+}
+
 static const program programs[] = {
     {"training, f32", train, perceptron_f32, 2 + STATE, 1 + STATE, true, false},
     {"training, f64", train, perceptron_f64, 2 + STATE, 1 + STATE, true, false},
@@ -201,6 +222,7 @@ static const program programs[] = {
     {"folds", folds, fold_inputs, 2, 8, false, false},
     {"special values", specials, special_inputs, 2, 7, false, false},
     {"noise", noise, noise_inputs, 2, 2, true, true},
+    {"waves", waves, wave_inputs, 2, 4, false, false},
 };
 
 /* ---- running one */
@@ -343,7 +365,8 @@ ROW(integers, 4)
 ROW(folds, 5)
 ROW(special_values, 6)
 ROW(random_numbers, 7)
-_Static_assert(sizeof programs / sizeof *programs == 8, "a row each");
+ROW(rare_halves, 8)
+_Static_assert(sizeof programs / sizeof *programs == 9, "a row each");
 
 /* A test that cannot fail proves nothing: one bit more in one element is found. */
 Test(bits_api, one_bit_is_found) {

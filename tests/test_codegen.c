@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "src/codegen/plugin.h"
+#include "src/ir/loops/value_emit.h"
 #include "tests/support/jit_check.h"
 
 static const char small[] = "kernel scale(x: f32 in, y: f32 out; n; a: f32) {\n"
@@ -120,6 +121,43 @@ Test(codegen, threads_compile_side_by_side_and_alike) {
     for (unsigned n = 1; n < 3; n++)
         cr_assert(o[n].n == o[0].n && memcmp(o[n].bytes, o[0].bytes, o[0].n) == 0);
     for (unsigned n = 0; n < 3; n++) cg_object_free(&o[n]);
+}
+
+/* Calls of functions made of rare regions in the code for a chain of n sines, and how many there are. */
+static void parts(unsigned n, unsigned *functions, unsigned *calls) {
+    lp_module m = {0};
+    lp_kernel *k = lp_kernel_new("chain");
+    lp_builder *b = lp_builder_new(k);
+    lp_val x = lp_add_buffer(b, "x", BZ_F32, LP_INOUT), zero = lp_index(b, 0);
+    lp_val i = lp_loop(b, LP_PARALLEL, zero, lp_index(b, 64), 1, NULL, 0, NULL);
+    lp_val at = lp_imul(b, i, lp_index(b, 16)), v = lp_load(b, x, at, 16, 0, 0);
+    for (unsigned s = 0; s < n; s++) {
+        lp_val y;
+        lp_value(b, IR_SIN, BZ_F32, (const lp_val *[3]){&v}, 1, 1, &y);
+        v = y;
+    }
+    lp_store(b, x, at, v, 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    lp_builder_free(b);
+    bz_vec_push(&m.k, k);
+    bz_text ir = {0};
+    bz_error e = {0};
+    cr_assert_eq(cg_text(&m, &(cg_target){.isa = CG_V4}, &ir, NULL, &e), BZ_OK, "%s", e.text);
+    *functions = *calls = 0;
+    for (const char *p = bz_text_c(&ir); (p = strstr(p, "@apart")); p++) ++*calls;
+    for (const char *p = bz_text_c(&ir); (p = strstr(p, "define internal")); p++) ++*functions;
+    *calls -= *functions;
+    bz_text_free(&ir);
+    while (m.k.n) lp_kernel_free(m.k.p[--m.k.n]);
+    bz_vec_free(&m.k);
+}
+
+Test(codegen, many_equal_rare_regions_are_one_function) {
+    unsigned functions, calls;
+    parts(2, &functions, &calls);
+    cr_expect(functions == 0 && calls == 0, "%u functions, %u calls", functions, calls);
+    parts(40, &functions, &calls);
+    cr_expect(functions == 1 && calls == 40, "%u functions, %u calls", functions, calls);
 }
 
 Test(codegen, quick_code_is_right_too) {

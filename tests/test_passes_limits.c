@@ -306,3 +306,47 @@ Test(passes_limits, towers_cost_as_much_as_they_are_high) {
         means_the_same(low, towers[i].name);
     }
 }
+
+/* ---- what is too long for one kernel comes in equal pieces */
+
+static const char *const chains[] = {
+    "%a^ = sin %a%\n",
+    "%b% = erf %a%\n%a^ = mul %b% %x\n",
+    "%b% = exp %a%\n%c% = log %b%\n%a^ = pow %c% %x\n",
+};
+
+Test(passes_limits, long_chains_are_equal_pieces) {
+    for (unsigned i = 0; i < BZ_LEN(chains); i++) {
+        struct tower w = {chains[i], "[2000]", chains[i]};
+        ir_module *m = build_tower(&w, 300);
+        for (unsigned t = 0; t < target_count; t++) {
+            pass_plan *p;
+            compile(m->graphs.p[0], t, &p);
+            cr_expect_leq(p->code->k.n, 5, "%s: %u kernels", w.name, p->code->k.n);
+            if (!targets[t].t.eager) cr_expect_geq(p->launches.n, 10, "%u", p->launches.n);
+            for (uint32_t k = 0; k < p->code->k.n; k++)
+                cr_expect_lt(p->code->k.p[k]->inst.n, 30000, "%s for %s: %u instructions", w.name,
+                             targets[t].name, p->code->k.p[k]->inst.n);
+            pass_plan_free(p);
+        }
+        ir_module_free(m);
+    }
+}
+
+/* Equal names apart, 10,000 of them: a name that is taken is found at once. */
+Test(passes_limits, many_inputs_have_names) {
+    ir_module *m = ir_module_new();
+    ir_graph *g = ir_graph_new(m, "main");
+    ir_module_add(m, g);
+    for (int i = 0; i < 10000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "x%d", i);
+        cr_assert_neq(ir_scalar_input(g, name, BZ_F32), 0);
+    }
+    cr_expect_eq(ir_input_named(g, "x0"), 0);
+    cr_expect_eq(ir_input_named(g, "x9999"), 9999);
+    cr_expect_eq(ir_input_named(g, "x10000"), -1);
+    cr_expect_eq(ir_scalar_input(g, "x4711", BZ_F32), 0);
+    cr_expect(strstr(g->err.text, "two inputs are named 'x4711'"), "%s", g->err.text);
+    ir_module_free(m);
+}

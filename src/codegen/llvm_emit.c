@@ -220,6 +220,7 @@ static bool function_begin(em *f) {
               f->scalars && match_regions(f);
     if (!ok) return false;
     f->streamed = false;
+    em_apart_begin(f);
     find_roots(f);
     LLVMPositionBuilderAtEnd(f->entry, em_block(f));
     LLVMPositionBuilderAtEnd(f->b, em_block(f));
@@ -260,10 +261,14 @@ static void add_attribute(em *f, unsigned where, const char *name) {
     LLVMAddAttributeAtIndex(f->fn, where, LLVMCreateEnumAttribute(f->u->ctx, kind, 0));
 }
 
-static void set_attributes(em *f, unsigned frame_arg) {
+void em_function_attributes(em *f) {
     add_attribute(f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
-    add_attribute(f, frame_arg, "noalias");
     em_target_attributes(f->u->ctx, f->fn, f->isa);
+}
+
+static void set_attributes(em *f, unsigned frame_arg) {
+    em_function_attributes(f);
+    add_attribute(f, frame_arg, "noalias");
 }
 
 /* A new function PREFIX<name>SUFFIX in f->fn; false when the name is taken or memory runs out. */
@@ -395,6 +400,7 @@ bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hid
     LLVMDisposeBuilder(f.b);
     bz_mem_free(f.functions);
     bz_arena_free(&f.arena);
+    em_apart_free(&f);
     if (f.status != BZ_OK) return f.status;
     return ok ? BZ_OK : bz_fail(u->e, BZ_ENOMEM, "out of memory while compiling");
 }

@@ -3,6 +3,7 @@
  *     llvm_plugin.c   entry points, one LLVM context per call
  *      +- llvm_emit.c     kernels, phases, functions
  *      |   +- llvm_emit_flow.c   regions           +- llvm_emit_mem.c     memory
+ *      |   +- llvm_emit_apart.c  rare regions           |
  *      |   +- llvm_emit_ops.c    base ops          +- llvm_emit_lanes.c   vectors, masked memory
  *      |   +- llvm_emit_cast.c   conversions            lane by lane
  *      +- llvm_data.c     data and entries of an exported unit
@@ -22,7 +23,7 @@
 enum { EM_MAX_LANES = 128 };
 
 /* Metadata kinds, looked up once per context. */
-enum em_md { EM_ALIAS_SCOPE, EM_NOALIAS, EM_INVARIANT, EM_NONTEMPORAL, EM_NMD };
+enum em_md { EM_ALIAS_SCOPE, EM_NOALIAS, EM_INVARIANT, EM_NONTEMPORAL, EM_PROFILE, EM_NMD };
 
 /* One compile call. */
 typedef struct em_unit {
@@ -31,6 +32,7 @@ typedef struct em_unit {
     LLVMTypeRef elem[BZ_NDTYPES], mem[BZ_NDTYPES], ptr; /* of values, in memory */
     unsigned md[EM_NMD];
     LLVMValueRef empty_md, one_md; /* !{} and !{i32 1} */
+    LLVMValueRef rare_md;          /* of a branch that is hardly ever taken */
     LLVMValueRef *tables;          /* constant tables by number, made when first used */
     bz_error *e;
 } em_unit;
@@ -40,6 +42,12 @@ typedef struct em_root {
     LLVMValueRef scope, others; /* metadata lists: this root; all other roots */
     bool constant;              /* nothing writes it while the kernel runs */
 } em_root;
+
+/* A function made of a region, and what equal regions are known by. */
+typedef struct em_shared {
+    bz_text key;
+    LLVMValueRef fn;
+} em_shared;
 
 /* One LLVM function: a phase of a kernel, or a function that kernels call. */
 typedef struct em {
@@ -58,10 +66,12 @@ typedef struct em {
     uint32_t *root;  /* of each pointer: number of its root */
     em_root *roots;  /* buffers, then LOCALs */
     uint32_t nroots;
-    int64_t *place;       /* of each SCRATCH array: its offset in the scratch memory */
-    int64_t scratch_used; /* bytes of all of them */
-    bz_status status;     /* of what went wrong while writing */
-    bool streamed;        /* a non-temporal store stands somewhere: the phase ends with a fence */
+    int64_t *place;          /* of each SCRATCH array: its offset in the scratch memory */
+    int64_t scratch_used;    /* bytes of all of them */
+    bz_status status;        /* of what went wrong while writing */
+    BZ_VEC(em_shared) apart; /* of the module */
+    bool parts;              /* long regions are functions */
+    bool streamed; /* a non-temporal store stands somewhere: the phase ends with a fence */
     bz_arena arena;
 } em;
 
@@ -99,6 +109,17 @@ LLVMValueRef em_extent(em *f, uint32_t n);
 LLVMValueRef em_scalar(em *f, uint32_t n);
 /* All phases and functions of m. BZ_EUNSUPPORTED, BZ_ENOMEM */
 bz_status em_module(em_unit *u, const lp_module *m, const cg_target *t, bool hidden);
+
+void em_function_attributes(em *f); /* those that every function has */
+
+/* ---- llvm_emit_apart.c */
+/* Decides whether regions of f's kernel are to be functions. */
+void em_apart_begin(em *f);
+/* Is the region between two instructions to be one? */
+bool em_is_apart(const em *f, uint32_t from, uint32_t to);
+/* Writes it as a call of the function that equal regions share; false: nothing was written. */
+bool em_apart(em *f, uint32_t from, uint32_t to);
+void em_apart_free(em *f);
 
 /* ---- llvm_emit_flow.c */
 /* Emits from instruction i to the ELSE or END that closes its region, or the kernel's end; returns

@@ -137,9 +137,11 @@ static uint32_t emit_if(em *f, uint32_t i) {
     bool other = mid != end && !is_empty_region(f, mid, end);
     LLVMBasicBlockRef yes = em_block(f), no = other ? em_block(f) : NULL, after = em_block(f),
                       no_end = em_here(f);
-    LLVMBuildCondBr(f->b, em_arg(f, em_inst(f, i), 0), yes, no ? no : after);
+    LLVMValueRef branch = LLVMBuildCondBr(f->b, em_arg(f, em_inst(f, i), 0), yes, no ? no : after);
+    bool rare = em_is_apart(f, i + 1, mid);
+    if (rare) LLVMSetMetadata(branch, f->u->md[EM_PROFILE], f->u->rare_md);
     start_block(f, yes);
-    em_region(f, i + 1);
+    if (!rare || !em_apart(f, i + 1, mid)) em_region(f, i + 1);
     LLVMBasicBlockRef yes_end = em_here(f);
     LLVMBuildBr(f->b, after);
     if (no) {

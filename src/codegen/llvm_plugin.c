@@ -9,9 +9,17 @@
 
 /* ---- units */
 
+static LLVMValueRef rare_branch(LLVMContextRef ctx, LLVMMetadataRef one) {
+    static const char name[] = "branch_weights";
+    LLVMValueRef often = LLVMConstInt(LLVMInt32TypeInContext(ctx), 2000, false);
+    LLVMMetadataRef parts[] = {LLVMMDStringInContext2(ctx, name, sizeof name - 1), one,
+                               LLVMValueAsMetadata(often)};
+    return LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, parts, BZ_LEN(parts)));
+}
+
 static bool unit_init(em_unit *u, LLVMContextRef ctx, const char *name, bz_error *e) {
     static const char *const kinds[EM_NMD] = {"alias.scope", "noalias", "invariant.load",
-                                              "nontemporal"};
+                                              "nontemporal", "prof"};
     *u = (em_unit){
         .ctx = ctx, .e = e, .tables = bz_mem_zero(ir_vtable_count + 1, sizeof *u->tables)};
     if (!u->tables) return false;
@@ -28,6 +36,7 @@ static bool unit_init(em_unit *u, LLVMContextRef ctx, const char *name, bz_error
     LLVMMetadataRef one = LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(ctx), 1, false));
     u->empty_md = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, NULL, 0));
     u->one_md = LLVMMetadataAsValue(ctx, LLVMMDNodeInContext2(ctx, &one, 1));
+    u->rare_md = rare_branch(ctx, one);
     return true;
 }
 

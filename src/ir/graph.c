@@ -51,6 +51,7 @@ void ir_graph_free(ir_graph *g) {
     bz_vec_free(&g->inputs);
     bz_vec_free(&g->outputs);
     bz_mem_free(g->slots);
+    bz_mem_free(g->names);
     bz_arena_free(&g->arena);
     bz_mem_free(g);
 }
@@ -140,12 +141,13 @@ static bool grow_slots(ir_graph *g) {
     return true;
 }
 
-/* The slot of an equal node, or the free slot where it belongs. */
+/* The slot of an equal node, or the free slot where it belongs. All equal nodes share one: it may hold a node that has become a
+ * tensor's own since, and is the next one's then. */
 static uint32_t *find_slot(ir_graph *g, const node_key *k) {
     uint32_t at = (uint32_t)hash_key(k) & (g->nslots - 1);
     for (; g->slots[at]; at = (at + 1) & (g->nslots - 1)) {
         node_key o = key_of(g, g->slots[at]);
-        if (!(o.n.flags & IR_IS_OWN) && same_key(k, &o)) break;
+        if (same_key(k, &o)) break;
     }
     return &g->slots[at];
 }
@@ -194,8 +196,9 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
     if (!interned(op)) return append(g, &k);
     if (2 * g->n.n >= g->nslots && !grow_slots(g)) return no_memory(g);
     uint32_t *slot = find_slot(g, &k);
-    if (!*slot) *slot = append(g, &k);
-    return *slot;
+    if (*slot && !(ir_at(g, *slot)->flags & IR_IS_OWN)) return *slot;
+    ir_ref made = append(g, &k);
+    return made ? *slot = made : 0;
 }
 
 ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before) {
@@ -230,17 +233,37 @@ static const char *own_name(ir_graph *g, const char *name, const char *stem, uns
     return bz_arena_str(&g->arena, name);
 }
 
+/* ---- names of inputs: a table of their numbers + 1 */
+
+static uint32_t *name_slot(const ir_graph *g, const char *name) {
+    uint32_t at = (uint32_t)bz_hash(0, name, strlen(name)) & (g->nnames - 1);
+    while (g->names[at] && strcmp(g->inputs.p[g->names[at] - 1].name, name))
+        at = (at + 1) & (g->nnames - 1);
+    return &g->names[at];
+}
+
+static bool room_for_name(ir_graph *g) {
+    if (2 * g->inputs.n < g->nnames) return true;
+    uint32_t size = g->nnames ? 2 * g->nnames : 64, *s = bz_mem_zero(size, sizeof *s);
+    if (!s) return false;
+    bz_mem_free(g->names);
+    g->names = s;
+    g->nnames = size;
+    for (uint32_t i = 0; i < g->inputs.n; i++) *name_slot(g, g->inputs.p[i].name) = i + 1;
+    return true;
+}
+
 static ir_ref add_input(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims,
                         unsigned rank, bool scalar) {
     int64_t number = g->inputs.n;
     const char *own = own_name(g, name, "in", g->inputs.n);
-    if (!own) return no_memory(g);
-    for (uint32_t i = 0; i < g->inputs.n; i++)
-        if (!strcmp(g->inputs.p[i].name, own))
-            return ir_error(g, BZ_EARG, IR_INPUT, "two inputs are named '%s'", own);
+    if (!own || !room_for_name(g)) return no_memory(g);
+    uint32_t *slot = name_slot(g, own);
+    if (*slot) return ir_error(g, BZ_EARG, IR_INPUT, "two inputs are named '%s'", own);
     ir_ref r = ir_append(g, IR_INPUT, t, dims, rank, NULL, 0, &number, 1);
     if (r && !bz_vec_push(&g->inputs, ((ir_input){.name = own, .node = r, .scalar = scalar})))
         return no_memory(g);
+    if (r) *slot = g->inputs.n;
     return r;
 }
 
@@ -253,6 +276,10 @@ ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dim
 
 ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t) {
     return add_input(g, name, t, NULL, 0, true);
+}
+
+int ir_input_named(const ir_graph *g, const char *name) {
+    return g->nnames ? (int)*name_slot(g, name) - 1 : -1;
 }
 
 bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r, int donated) {

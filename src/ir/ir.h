@@ -77,6 +77,7 @@ typedef struct ir_graph {
     BZ_VEC(ir_input) inputs;
     BZ_VEC(ir_output) outputs;
     uint32_t *slots, nslots; /* interning: open addressing, 0 = free */
+    uint32_t *names, nnames; /* of inputs, to tell whether one is taken */
     const char *site;        /* given to nodes that are appended from now on */
     const char *op;          /* what the user calls, for messages; NULL: the node at fault has the name */
     bz_arena arena;
@@ -143,6 +144,7 @@ const char *ir_shape_text(ir_graph *g, ir_ref r); /* the same, in the graph's ar
 ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims,
                     unsigned rank); /* name NULL: "inN" */
 ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t);
+int ir_input_named(const ir_graph *g, const char *name); /* its number; -1: there is none */
 bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
                         int donated); /* name NULL: "outN" */
 

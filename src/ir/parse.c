@@ -211,12 +211,8 @@ static bool donated_input(tx_parser *p, const ir_graph *g, int *number) {
         tp_peek(p)->kind != TX_VALUE)
         return tp_expected(p, "the name of an input");
     const char *name = tp_text(p, p->at++);
-    for (uint32_t i = 0; name && i < g->inputs.n; i++) {
-        if (!strcmp(g->inputs.p[i].name, name)) {
-            *number = (int)i;
-            return true;
-        }
-    }
+    *number = name ? ir_input_named(g, name) : -1;
+    if (*number >= 0) return true;
     return name && tx_fail(p, tok, BZ_EARG, "no input is named '%s'", name);
 }
 

@@ -16,8 +16,10 @@
 
 #include <string.h>
 
+/* What is longer than MAX_NODES or MAX_STEPS is compiled in pieces, of which equal ones are compiled once. */
 enum {
     MAX_NODES = 256,   /* of a kernel */
+    MAX_STEPS = 2048,  /* base operations for each of its elements */
     CHEAP_OPS = 4,     /* may be computed again for each element that reads them */
     MAX_SEARCH = 4096, /* edges that a search for a path looks at before it takes one for granted */
     MANY_INDICES = 1 << 16 /* expressions of earlier edges are forgotten above that */
@@ -307,7 +309,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     verdict v = {.into = q->kind == FUSE_MAP ? c : p};
     fuse_space s;
-    if (q->nodes.n + to->nodes.n > MAX_NODES)
+    if (q->nodes.n + to->nodes.n > MAX_NODES || q->steps + to->steps > MAX_STEPS)
         v.why = "the kernel would have too many operations";
     else if (q->kind == FUSE_SCATTER || to->kind == FUSE_SCATTER)
         v.why = "rows are added to where indices say: their sums need memory";
@@ -331,6 +333,7 @@ static bool merge(fuser *f, uint32_t p, uint32_t c, uint32_t into) {
     fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c], both = *b;
     both.kind = f->r->groups.p[into].kind;
     both.head = f->r->groups.p[into].head;
+    both.steps += a->steps;
     both.nodes.p = NULL;
     both.nodes.n = both.nodes.cap = 0;
     if (!bz_vec_reserve(&both.nodes, a->nodes.n + b->nodes.n)) return false;

@@ -33,7 +33,7 @@ static bool has_group(const fuser *f, ir_ref r) {
 
 static bool add_group(fuser *f, ir_ref r) {
     const ir_node *n = ir_at(f->g, r);
-    fuse_group group = {.kind = FUSE_MAP, .head = r, .values = 1};
+    fuse_group group = {.kind = FUSE_MAP, .head = r, .values = 1, .steps = fuse_steps(f->g, r)};
     if (has_group(f, r)) return true;
     if (n->op == IR_DOT) group.kind = FUSE_DOT;
     if (n->op == IR_SCATTER_ADD) group.kind = FUSE_SCATTER;

@@ -3,12 +3,21 @@
  *     x: f32[N, 1, M]  --reduce over the last axis-->      FULL [i, j] of sizes N, M        KEPT [i] of size N
  *
  * Axes of size 1 are left out, so a node is on a level when its shape is the level's but for 1s. */
+#include "src/ir/value.h"
 #include "src/passes/fuse.h"
 
 static void add_dim(int64_t *sizes, ir_ex *idx, unsigned *n, int64_t size, ir_ex e) {
     if (size == 1) return;
     sizes[*n] = size;
     idx[(*n)++] = e;
+}
+
+unsigned fuse_steps(const ir_graph *g, ir_ref r) {
+    const ir_node *n = ir_at(g, r);
+    if (!ir_op_is_elementwise(n->op)) return 0;
+    const ir_vprog *p =
+        ir_value((ir_op)n->op, ir_dtype(g, ir_in(g, n)[n->op == IR_SELECT]), (bz_dtype)n->dtype);
+    return p ? (unsigned)p->n - p->nargs : 1;
 }
 
 ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head) {

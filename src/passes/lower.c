@@ -3,7 +3,6 @@
  *     fuse --> schedule --> for each group: choose buffers (in place where it can be), emit a kernel, reuse an equal one --> memory
  */
 #include "src/passes/lower.h"
-#include "src/ir/value.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,20 +45,6 @@ unsigned lower_lanes(const lower *l) {
         widest = own > widest ? own : widest;
     }
     return l->t->vector_bytes / (unsigned)widest;
-}
-
-unsigned lower_node_ops(const lower *l, ir_ref r) {
-    const ir_node *n = ir_at(l->g, r);
-    if (!ir_op_is_elementwise(n->op)) return 0;
-    const ir_vprog *p = ir_value((ir_op)n->op, ir_dtype(l->g, ir_in(l->g, n)[n->op == IR_SELECT]),
-                                 (bz_dtype)n->dtype);
-    return p ? (unsigned)p->n - p->nargs : 1;
-}
-
-unsigned lower_ops(const lower *l) {
-    unsigned ops = 0;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) ops += lower_node_ops(l, l->group->nodes.p[i]);
-    return ops;
 }
 
 static lp_val declare(lower *l, uint32_t buffer, lp_access access) {

@@ -18,6 +18,7 @@ typedef struct fuse_group {
     uint32_t
         values;   /* computed or moved, at most, counted once for each index at which one is read */
     bool repeats; /* some are read at several indices */
+    uint32_t steps; /* base operations per element of all members */
 } fuse_group;
 
 #define FUSE_NO_GROUP UINT32_MAX
@@ -60,6 +61,8 @@ fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
 /* Canonical index of r on a level. */
 void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r,
                 ir_ex *idx);
+/* Base operations per element of one node; 0 for what computes no values. */
+unsigned fuse_steps(const ir_graph *g, ir_ref r);
 /* The same element of the same value under other indices: reshape ... concat, not computing anything. */
 static inline bool fuse_is_move(const ir_graph *g, ir_ref r) {
     return ir_op_is_movement(ir_at(g, r)->op);
@@ -290,9 +293,6 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the 
 bool lower_function(lower *l, lp_kernel *f, unsigned *number);
 /* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
 unsigned lower_lanes(const lower *l);
-/* Base operations per element of all elementwise nodes of the group: how much interleaving pays. */
-unsigned lower_ops(const lower *l);
-unsigned lower_node_ops(const lower *l, ir_ref r); /* of one node; 0 for what computes no values */
 /* Flags for stores of vectors at multiples of their length into the group's outputs: past the caches when they are far larger than
  * these. `row`: elements from one row's start to the next, 0 if there is one row. */
 unsigned lower_stream_flags(const lower *l, int64_t row);

@@ -470,7 +470,7 @@ static unsigned choose_lanes(const col_kernel *q) {
 }
 
 static void choose_way(col_kernel *q) {
-    unsigned ops = lower_ops(q->l);
+    unsigned ops = q->l->group->steps;
     int64_t vectors = ceil_div(q->inner, q->lanes), bytes = largest_operand(q->l);
     q->way = DOWN;
     q->beside = 1;

@@ -286,7 +286,7 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
 
 /* Vectors side by side: long dependent bodies want four to hide latency, as long as the registers hold them. */
 static unsigned choose_width(const lower *l) {
-    unsigned ops = lower_ops(l);
+    unsigned ops = l->group->steps;
     if (ops <= 40) return 4;
     return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
 }

@@ -301,7 +301,7 @@ static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
     unsigned ops = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (q->need[g->nodes.p[i]] >> pass & 1) ops += lower_node_ops(q->l, g->nodes.p[i]);
+        if (q->need[g->nodes.p[i]] >> pass & 1) ops += fuse_steps(q->l->g, g->nodes.p[i]);
     return ops;
 }
 

@@ -19,6 +19,7 @@ void lp_builder_free(lp_builder *b) {
     if (!b) return;
     bz_vec_free(&b->open);
     bz_vec_free(&b->seen);
+    bz_mem_free(b->bucket);
     bz_mem_free(b);
 }
 
@@ -33,11 +34,33 @@ const lp_inst *lp_at(const lp_builder *b, lp_val v) {
 
 /* ---- value numbering */
 
-static uint32_t bucket_of(lp_inst i, const lp_val *args, unsigned n, const uint32_t *extra) {
+static uint32_t hash_of(lp_inst i, const lp_val *args, unsigned n, const uint32_t *extra) {
     uint64_t h = bz_mix(i.op | (uint64_t)i.dtype << 16 | (uint64_t)i.lanes << 32, (uint64_t)i.imm);
     for (unsigned j = 0; j < n; j++) h = bz_mix(h, args[j]);
     for (unsigned j = 0; j < lp_extra_count(&i); j++) h = bz_mix(h, extra[j]);
-    return (uint32_t)(h >> 32) % BUCKETS;
+    return (uint32_t)(h >> 32);
+}
+
+/* Entry e, the newest of all, goes to the head of its bucket. */
+static void link_entry(lp_builder *b, uint32_t e) {
+    seen_inst *s = &b->seen.p[e];
+    uint32_t *bucket = &b->bucket[s->hash & (b->nbuckets - 1)];
+    s->next = *bucket;
+    *bucket = e + 1;
+}
+
+static bool add_entry(lp_builder *b, lp_val v, uint32_t hash) {
+    if (b->seen.n >= b->nbuckets) {
+        uint32_t n = b->nbuckets ? 4 * b->nbuckets : 256, *p = bz_mem_zero(n, sizeof *p);
+        if (!p) return false;
+        bz_mem_free(b->bucket);
+        b->bucket = p;
+        b->nbuckets = n;
+        for (uint32_t e = 0; e < b->seen.n; e++) link_entry(b, e);
+    }
+    if (!bz_vec_push(&b->seen, ((seen_inst){v, 0, hash}))) return false;
+    link_entry(b, b->seen.n - 1);
+    return true;
 }
 
 static bool same_inst(const lp_kernel *k, lp_val v, lp_inst i, const lp_val *args, unsigned n,
@@ -60,14 +83,12 @@ lp_val lp_put_extra(lp_builder *b, lp_inst i, const lp_val *args, unsigned n,
     for (unsigned j = 0; j < n; j++) bz_assert(args[j] != 0 && args[j] < k->inst.n);
     i.site = b->site;
     if (!lp_fact_of(i.op).pure) return lp_push(k, i, args, n, extra);
-    uint32_t bucket = bucket_of(i, args, n, extra);
-    for (uint32_t e = b->bucket[bucket]; e; e = b->seen.p[e - 1].next)
+    uint32_t hash = hash_of(i, args, n, extra);
+    for (uint32_t e = b->nbuckets ? b->bucket[hash & (b->nbuckets - 1)] : 0; e;
+         e = b->seen.p[e - 1].next)
         if (same_inst(k, b->seen.p[e - 1].v, i, args, n, extra)) return b->seen.p[e - 1].v;
     lp_val v = lp_push(k, i, args, n, extra);
-    if (v && bz_vec_push(&b->seen, ((seen_inst){v, b->bucket[bucket], bucket})))
-        b->bucket[bucket] = b->seen.n;
-    else
-        k->failed = true;
+    if (!v || !add_entry(b, v, hash)) k->failed = true;
     return k->failed ? 0 : v;
 }
 
@@ -78,7 +99,7 @@ lp_val lp_put(lp_builder *b, lp_inst i, const lp_val *args, unsigned n) {
 void lp_forget(lp_builder *b, uint32_t down_to) {
     while (b->seen.n > down_to) {
         seen_inst s = b->seen.p[--b->seen.n];
-        b->bucket[s.bucket] = s.next;
+        b->bucket[s.hash & (b->nbuckets - 1)] = s.next;
     }
 }
 

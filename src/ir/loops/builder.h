@@ -4,12 +4,10 @@
 
 #include "src/ir/loops/facts.h"
 
-enum { BUCKETS = 256 };
-
 typedef struct seen_inst {
     lp_val v;
     uint32_t next; /* number + 1 of the next entry of the bucket */
-    uint32_t bucket;
+    uint32_t hash; /* the bucket: its low bits */
 } seen_inst;
 
 typedef struct open_region {
@@ -23,7 +21,7 @@ struct lp_builder {
     uint32_t site;
     BZ_VEC(open_region) open;
     BZ_VEC(seen_inst) seen;
-    uint32_t bucket[BUCKETS]; /* number + 1 of the newest entry */
+    uint32_t *bucket, nbuckets; /* number + 1 of the newest entry; as many as entries, or more */
 };
 
 /* The instruction itself: an equal pure one that is visible, or a new one. */
