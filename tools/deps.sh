@@ -71,7 +71,7 @@ become_root() {
 
 apt() {
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=30 \
-        -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1 </dev/null
+        -o DPkg::Lock::Timeout=300 -o APT::Keep-Downloaded-Packages=false "$@" >>"$log" 2>&1 </dev/null
 }
 
 # Why apt-get failed, in its own words or better ones.
