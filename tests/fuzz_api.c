@@ -1,5 +1,6 @@
 /* fuzz_api.c - random programs of the public interface: views of views, in-place ops on them, scopes, evaluation at any time, both
- * modes, foreign memory, compiled functions that donate, gradients; against a model that knows no strides (api_model.h). Each step is
+ * modes, foreign memory, compiled functions that donate; against a model that knows no strides (api_model.h). A gradient is what a tape of
+ * elements (api_tape.h) says or BZ_EGRAD, with the same status in every way to run. Each step is
  * drawn from the seed and its own number, so a fault is made small by leaving steps out.
  * usage: fuzz_api SECONDS [SEED [COUNT]] */
 #include "src/ir/base/base.h"
@@ -29,7 +30,12 @@ typedef struct player {
     bz_program *swap, *update, *captured;
     bz_tensor *bias; /* what `captured` reads: i32[], its value 3 */
     char fault[600];
+    bz_status answers
+        [STEPS]; /* of bz_grad, until there is foreign memory: a change of it ends the recording when it is read */
+    unsigned nanswers;
 } player;
+
+static long complete[2]; /* gradients: BZ_EGRAD, BZ_OK */
 
 static uint32_t draw(player *p, uint32_t below) {
     p->state = bz_mix(p->state, 0xa91);
@@ -102,14 +108,16 @@ static unsigned number(const player *p, const api_view *x) {
     return (unsigned)(x - p->pool);
 }
 
-static bool is_float(bz_dtype t) {
-    return t == BZ_F16 || t == BZ_F32 || t == BZ_F64;
-}
-
 static bool small(const api_view *x) {
     for (int64_t i = 0; i < x->n; i++)
         if (api_get(x, i) > LIMIT || api_get(x, i) < -LIMIT) return false;
     return true;
+}
+
+/* Element i of r is element k of x. */
+static void set_to(api_view *r, int64_t i, const api_view *x, int64_t k) {
+    r->store->v[r->at[i]] = api_get(x, k);
+    if (api_compute(r, i)) api_tape_from(api_entry_of(x, k), 1);
 }
 
 /* ---- making */
@@ -277,7 +285,7 @@ static void reshape(player *p) {
         if (view)
             r.at[i] = x->at[i];
         else
-            r.store->v[i] = api_get(x, i);
+            set_to(&r, i, x, i);
     }
     note(p, "reshape v%u%s", number(p, x), view ? "" : ", copied");
     bz_tensor *h = bz_reshape(x->h, shape, rank);
@@ -322,6 +330,13 @@ static double apply(unsigned op, double x, double y) {
     }
 }
 
+/* Entry of apply(op, x, y) for the element that api_compute began. */
+static void slopes_of(unsigned op, double x, double y, api_entry ex, api_entry ey) {
+    api_tape_from(ex, op == 2 ? y : op == 3 ? 0 : op >= 4 ? apply(op, x, y) == x : 1);
+    api_tape_from(ey, op == 2 ? x : op == 1 ? -1 : op >= 4 ? apply(op, x, y) != x : 1);
+    if (op >= 4 && x == y) api_tape_kink();
+}
+
 /* May y be broadcast to x's shape? */
 static bool fits(const api_view *y, const api_view *x) {
     if (y->rank > x->rank) return false;
@@ -345,9 +360,12 @@ static void compute(player *p) {
     unsigned op = draw(p, BZ_LEN(binaries));
     if (!y || !binaries[op].call) return;
     api_view r = api_new(x->t, x->rank, x->shape);
-    for (int64_t i = 0; i < r.n; i++)
-        r.store->v[i] =
-            apply(op, api_get(x, i), api_get(y, api_broadcast(y, x->rank, x->shape, i)));
+    for (int64_t i = 0; i < r.n; i++) {
+        int64_t k = api_broadcast(y, x->rank, x->shape, i);
+        r.store->v[i] = apply(op, api_get(x, i), api_get(y, k));
+        if (api_compute(&r, i))
+            slopes_of(op, api_get(x, i), api_get(y, k), api_entry_of(x, i), api_entry_of(y, k));
+    }
     if (!small(&r)) {
         api_free_view(&r);
         return;
@@ -355,6 +373,27 @@ static void compute(player *p) {
     note(p, "%s v%u v%u", binaries[op].name, number(p, x), number(p, y));
     r.h = binaries[op].call(x->h, y->h, BZ_SITE);
     keep(p, r);
+}
+
+/* x = v, which is apply(op, x, y). */
+static void write_in_place(api_view *x, const api_view *y, unsigned op, const double *v) {
+    if (!x->n) return; /* no view: a tensor of its own */
+    api_entry *ex = malloc((size_t)x->n * 2 * sizeof *ex + 8), *ey = ex + x->n;
+    double *was = malloc((size_t)x->n * 2 * sizeof *was + 8), *by = was + x->n;
+    for (int64_t i = 0; i < x->n; i++) {
+        int64_t k = api_broadcast(y, x->rank, x->shape, i);
+        ex[i] = api_entry_of(x, i);
+        ey[i] = api_entry_of(y, k);
+        was[i] = api_get(x, i);
+        by[i] = api_get(y, k);
+    }
+    api_renew(x);
+    for (int64_t i = 0; i < x->n; i++) {
+        x->store->v[x->at[i]] = v[i];
+        if (api_compute(x, i)) slopes_of(op, was[i], by[i], ex[i], ey[i]);
+    }
+    free(ex);
+    free(was);
 }
 
 static void change(player *p) {
@@ -377,7 +416,7 @@ static void change(player *p) {
         else if (!twice && h != x->h)
             fault(p, "step %u: in place gives another handle", p->step);
         bz_clear(p->c);
-        for (int64_t i = 0; i < x->n && !twice; i++) x->store->v[x->at[i]] = v[i];
+        if (!twice) write_in_place(x, y, op, v);
     }
     free(v);
 }
@@ -388,14 +427,18 @@ static void fill(player *p) {
     if (api_overlaps(x)) return;
     note(p, "fill_ v%u %g", number(p, x), v);
     if (bz_fill_(x->h, v) != x->h) fault(p, "step %u: fill_: %s", p->step, bz_message(p->c));
-    for (int64_t i = 0; i < x->n; i++) x->store->v[x->at[i]] = v;
+    if (x->n) api_renew(x);
+    for (int64_t i = 0; i < x->n; i++) {
+        x->store->v[x->at[i]] = v;
+        api_compute(x, i);
+    }
 }
 
 static void convert(player *p) {
     static const bz_dtype types[] = {BZ_F32, BZ_I32, BZ_F64, BZ_I64, BZ_F16};
     api_view *x = any(p);
     api_view r = api_new(types[draw(p, BZ_LEN(types))], x->rank, x->shape);
-    for (int64_t i = 0; i < r.n; i++) r.store->v[i] = api_get(x, i);
+    for (int64_t i = 0; i < r.n; i++) set_to(&r, i, x, i);
     note(p, "cast v%u %s", number(p, x), bz_dtype_name(r.t));
     r.h = bz_cast(x->h, r.t);
     keep(p, r);
@@ -408,7 +451,7 @@ static void reduce(player *p) {
     int axis = (int)draw(p, (uint32_t)x->rank);
     bool sum = chance(p, 50);
     for (int a = 0; a < x->rank; a++) shape[a] = a == axis ? 1 : x->shape[a];
-    api_view r = api_new(sum && !is_float(x->t) ? BZ_I64 : x->t, x->rank, shape);
+    api_view r = api_new(sum && !api_is_float(x->t) ? BZ_I64 : x->t, x->rank, shape);
     for (int64_t i = 0; i < r.n; i++) {
         api_unravel(i, r.rank, shape, index);
         memcpy(own, index, sizeof own);
@@ -416,6 +459,15 @@ static void reduce(player *p) {
         for (own[axis] = 0; own[axis] < x->shape[axis]; own[axis]++)
             r.store->v[i] =
                 apply(sum ? 0 : 4, r.store->v[i], api_get(x, api_ravel(x->rank, x->shape, own)));
+        unsigned best = 0;
+        bool entry = api_compute(&r, i);
+        for (own[axis] = 0; own[axis] < x->shape[axis] && entry; own[axis]++) {
+            int64_t k = api_ravel(x->rank, x->shape, own);
+            bool counts = sum || api_get(x, k) == r.store->v[i];
+            best += counts;
+            if (counts) api_tape_from(api_entry_of(x, k), 1);
+        }
+        if (entry && !sum && best > 1) api_tape_kink();
     }
     if (!small(&r)) {
         api_free_view(&r);
@@ -438,6 +490,12 @@ static void product(player *p) {
             r.store->v[i] += api_get(x, i / shape[1] * x->shape[1] + k) *
                              api_get(y, k * shape[1] + i % shape[1]);
         r.store->v[i] += 0.0;
+        bool entry = api_compute(&r, i);
+        for (int64_t k = 0; k < x->shape[1] && entry; k++) {
+            int64_t a = i / shape[1] * x->shape[1] + k, b = k * shape[1] + i % shape[1];
+            api_tape_from(api_entry_of(x, a), api_get(y, b));
+            api_tape_from(api_entry_of(y, b), api_get(x, a));
+        }
     }
     if (!small(&r)) {
         api_free_view(&r);
@@ -457,8 +515,7 @@ static void join(player *p) {
         if (a && x->shape[a] != y->shape[a]) return;
     }
     api_view r = api_new(x->t, x->rank, shape);
-    for (int64_t i = 0; i < r.n; i++)
-        r.store->v[i] = i < x->n ? api_get(x, i) : api_get(y, i - x->n);
+    for (int64_t i = 0; i < r.n; i++) set_to(&r, i, i < x->n ? x : y, i < x->n ? i : i - x->n);
     note(p, "concat v%u v%u", number(p, x), number(p, y));
     r.h = bz_concat(((bz_tensor *[]){x->h, y->h}), 2, 0);
     keep(p, r);
@@ -467,7 +524,7 @@ static void join(player *p) {
 /* d sum(x * y) / dx = y, and the other way round. Copies that are evaluated do not depend on each other. */
 static void gradient(player *p) {
     api_view *x = any(p), *y = partner(p, x, true);
-    if (!y || !is_float(x->t) || y->rank != x->rank || y->n != x->n || !x->n) return;
+    if (!y || !api_is_float(x->t) || y->rank != x->rank || y->n != x->n || !x->n) return;
     bz_tensor *g[2], *in[2] = {bz_copy(x->h), bz_copy(y->h)};
     note(p, "grad v%u v%u", number(p, x), number(p, y));
     bz_eval(in, 2);
@@ -478,13 +535,69 @@ static void gradient(player *p) {
     }
     api_view rx = api_new(x->t, x->rank, x->shape), ry = api_new(x->t, x->rank, x->shape);
     for (int64_t i = 0; i < x->n; i++) {
-        rx.store->v[i] = api_get(y, i);
-        ry.store->v[i] = api_get(x, i);
+        set_to(&rx, i, y, i);
+        set_to(&ry, i, x, i);
     }
     rx.h = g[0];
     ry.h = g[1];
     keep(p, rx);
     keep(p, ry);
+}
+
+static bool depends(const api_view *x, const double *slopes) {
+    bool some = false;
+    for (int64_t i = 0; i < x->n; i++) some |= slopes[api_entry_of(x, i)] != 0;
+    return some;
+}
+
+/* Whole: one that the slopes lead to, if there is one. */
+static api_view *some_float(player *p, const double *slopes) {
+    for (int i = 0; i < 60; i++) {
+        api_view *x = any(p);
+        bool whole = !slopes || (x->whole && (i >= 40 || depends(x, slopes)));
+        if (api_is_float(x->t) && x->n && whole) return x;
+    }
+    return NULL;
+}
+
+/* The gradient of a weighted sum of x with respect to two tensors: what the tape says, or BZ_EGRAD. */
+static void slope(player *p) {
+    api_view *x = some_float(p, NULL), *wrt[2] = {NULL, NULL};
+    if (!x) return;
+    double *w = malloc((size_t)x->n * sizeof *w);
+    api_entry *of = malloc((size_t)x->n * sizeof *of);
+    for (int64_t i = 0; i < x->n; i++) w[i] = 1 + draw(p, 3), of[i] = api_entry_of(x, i);
+    const double *slopes;
+    bool smooth = api_tape_slopes(of, w, x->n, &slopes);
+    for (int i = 0; i < 2; i++) wrt[i] = some_float(p, slopes);
+    free(of);
+    if (!wrt[0] || !wrt[1]) {
+        free(w);
+        return;
+    }
+    note(p, "slope of v%u for v%u and v%u", number(p, x), number(p, wrt[0]), number(p, wrt[1]));
+    bz_tensor *k = bz_from_data(p->c, BZ_F64, w, x->shape, x->rank), *g[2];
+    bz_tensor *loss = bz_sum(bz_mul(bz_cast(x->h, BZ_F64), k), NULL, 0, false);
+    bz_status s = bz_grad(loss, (bz_tensor *[]){wrt[0]->h, wrt[1]->h}, 2, g);
+    for (int i = 0; i < 2; i++)
+        if (depends(wrt[i], slopes)) complete[s == BZ_OK]++;
+    if (!p->nforeign) p->answers[p->nanswers++] = s;
+    if (s && s != BZ_EGRAD) fault(p, "step %u: slope: %s", p->step, bz_message(p->c));
+    if (s == BZ_EGRAD) bz_clear(p->c);
+    for (int i = 0; i < 2 && !s; i++) {
+        api_view r = *wrt[i];
+        char *data = malloc((size_t)r.n * 8 + 8);
+        if (bz_to_host(g[i], data, (size_t)r.n * bz_dtype_size(r.t)))
+            fault(p, "step %u: slope: %s", p->step, bz_message(p->c));
+        for (int64_t j = 0; j < r.n && smooth; j++)
+            if (api_load(r.t, data, j) != slopes[api_entry_of(&r, j)])
+                fault(p, "step %u: d v%u / d v%u [%lld] is %g, not %g", p->step, number(p, x),
+                      number(p, wrt[i]), (long long)j, api_load(r.t, data, j),
+                      slopes[api_entry_of(&r, j)]);
+        free(data);
+        bz_release(g[i]);
+    }
+    free(w);
 }
 
 /* ---- compiled functions */
@@ -527,11 +640,17 @@ static void call_update(player *p) {
         note(p, "call update v%u v%u", number(p, x), number(p, y));
         if (bz_call(p->update, ((bz_tensor *[]){x->h, y->h}), out))
             fault(p, "step %u: update: %s", p->step, bz_message(p->c));
-        for (int64_t i = 0; i < x->n; i++) x->store->v[x->at[i]] = v[i];
+        api_view s = api_new(api_is_float(x->t) ? x->t : BZ_I64, 0, NULL);
+        bool entry = api_compute(&s, 0), kink = false;
+        for (int64_t i = 0; i < x->n && entry; i++) {
+            api_tape_from(api_entry_of(x, i), api_get(x, i) > 0);
+            kink |= api_get(x, i) == 0;
+        }
+        if (entry && kink) api_tape_kink();
+        write_in_place(x, y, 1, v);
         api_view r = api_window(x, x->rank, x->shape);
         memcpy(r.at, x->at, (size_t)r.n * sizeof *r.at);
         r.h = out[0];
-        api_view s = api_new(is_float(x->t) ? x->t : BZ_I64, 0, NULL);
         s.store->v[0] = sum;
         s.h = out[1];
         keep(p, r);
@@ -551,11 +670,14 @@ static void call_swap(player *p) {
     note(p, "call swap v%u v%u", number(p, x), number(p, y));
     if (bz_call(p->swap, ((bz_tensor *[]){x->h, y->h}), out))
         fault(p, "step %u: swap: %s", p->step, bz_message(p->c));
+    api_view was = api_new(x->t, x->rank, x->shape);
+    for (int64_t i = 0; i < x->n; i++) set_to(&was, i, x, i);
     for (int64_t i = 0; i < x->n; i++) {
-        double v = api_get(x, i);
-        x->store->v[x->at[i]] = api_get(y, i);
-        y->store->v[y->at[i]] = 0 - v;
+        set_to(x, i, y, i);
+        y->store->v[y->at[i]] = 0 - api_get(&was, i);
+        if (api_compute(y, i)) api_tape_from(api_entry_of(&was, i), -1);
     }
+    api_free_view(&was);
     api_view r = api_window(y, y->rank, y->shape);
     memcpy(r.at, y->at, (size_t)r.n * sizeof *r.at);
     r.h = out[0];
@@ -567,7 +689,10 @@ static void call_captured(player *p) {
     api_view *x = any(p);
     bz_tensor *out;
     api_view r = api_new(x->t, x->rank, x->shape);
-    for (int64_t i = 0; i < r.n; i++) r.store->v[i] = api_get(x, i) + 3;
+    for (int64_t i = 0; i < r.n; i++) {
+        set_to(&r, i, x, i);
+        r.store->v[i] += 3;
+    }
     if (!small(&r)) {
         api_free_view(&r);
         return;
@@ -648,13 +773,15 @@ static const struct {
     action *run;
     unsigned weight;
 } actions[] = {
-    {make, 10},       {borrow, 3},          {slice, 10},        {permute, 6},
-    {expand, 5},      {pick_row, 6},        {reshape, 6},       {diagonal, 3},
-    {compute, 14},    {change, 16},         {fill, 4},          {convert, 4},
-    {reduce, 6},      {product, 5},         {join, 5},          {gradient, 3},
-    {call_update, 5}, {call_swap, 4},       {call_captured, 3}, {evaluate, 5},
-    {look, 5},        {switch_mode, 1},     {open_scope, 3},    {close_scope, 3},
-    {release, 4},     {look_at_foreign, 2},
+    {make, 10},       {borrow, 3},        {slice, 10},
+    {permute, 6},     {expand, 5},        {pick_row, 6},
+    {reshape, 6},     {diagonal, 3},      {compute, 14},
+    {change, 16},     {fill, 4},          {convert, 4},
+    {reduce, 6},      {product, 5},       {join, 5},
+    {gradient, 3},    {slope, 14},        {call_update, 5},
+    {call_swap, 4},   {call_captured, 3}, {evaluate, 5},
+    {look, 5},        {switch_mode, 1},   {open_scope, 3},
+    {close_scope, 3}, {release, 4},       {look_at_foreign, 2},
 };
 
 static void one_step(player *p) {
@@ -700,26 +827,9 @@ static bool play(player *script, const bz_options *o) {
     bz_close(p.c);
     api_free_stores();
     memcpy(script->fault, p.fault, sizeof p.fault);
+    memcpy(script->answers, p.answers, sizeof p.answers);
+    script->nanswers = p.nanswers;
     return p.fault[0];
-}
-
-static void report(player *script, const bz_options *o, const char *name) {
-    printf("fuzz_api: seed %llu, %s: %s\n", (unsigned long long)script->seed, name, script->fault);
-    for (bool again = true; again;) {
-        again = false;
-        for (unsigned i = 0; i < STEPS; i++) {
-            if (script->skip[i]) continue;
-            script->skip[i] = true;
-            if (play(script, o))
-                again = true;
-            else
-                script->skip[i] = false;
-        }
-    }
-    script->trace = true;
-    play(script, o);
-    printf("    %s\n", script->fault);
-    fflush(stdout);
 }
 
 static const struct {
@@ -731,19 +841,49 @@ static const struct {
     {"eager", {.device = BZ_CPU, .mode = BZ_EAGER, .threads = 1}},
 };
 
-/* In all ways; the number of faults, 0 or 1. */
-static int play_all(const player *script) {
+/* Plays it in all ways; true: a fault, with its text, in one of them, or gradients that only some have. */
+static bool play_all(player *script) {
+    player first = {0};
     for (unsigned w = 0; w < BZ_LEN(ways); w++) {
         player one = *script;
-        if (!play(&one, &ways[w].o)) continue;
-        report(&one, &ways[w].o, ways[w].name);
-        return 1;
+        bool bad = play(&one, &ways[w].o);
+        if (!w) first = one;
+        for (unsigned i = 0; i < one.nanswers && !bad; i++)
+            if (one.answers[i] != first.answers[i])
+                bad = true, snprintf(one.fault, sizeof one.fault,
+                                     "slope %u gives status %d, in the first way %d", i,
+                                     (int)one.answers[i], (int)first.answers[i]);
+        if (!bad) continue;
+        snprintf(script->fault, sizeof script->fault, "%s: %.500s", ways[w].name, one.fault);
+        return true;
     }
-    return 0;
+    return false;
+}
+
+static void report(player *script) {
+    printf("fuzz_api: seed %llu, %s\n", (unsigned long long)script->seed, script->fault);
+    for (bool again = true; again;) {
+        again = false;
+        for (unsigned i = 0; i < STEPS; i++) {
+            if (script->skip[i]) continue;
+            script->skip[i] = true;
+            if (play_all(script))
+                again = true;
+            else
+                script->skip[i] = false;
+        }
+    }
+    script->trace = true;
+    play_all(script);
+    printf("    %s\n", script->fault);
+    fflush(stdout);
 }
 
 void fuzz_bytes(const uint8_t *p, size_t n) {
-    if (n && play_all(&(player){.bytes = p, .nbytes = n})) abort();
+    player script = {.bytes = p, .nbytes = n};
+    if (!n || !play_all(&script)) return;
+    report(&script);
+    abort();
 }
 
 int fuzz_main(int argc, char **argv) {
@@ -754,8 +894,12 @@ int fuzz_main(int argc, char **argv) {
     for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5;
          seed++) {
         runs++;
-        faults += play_all(&(player){.seed = seed, .trace = getenv("FUZZ_TRACE")});
+        player script = {.seed = seed, .trace = getenv("FUZZ_TRACE")};
+        if (!play_all(&script)) continue;
+        report(&script);
+        faults++;
     }
-    printf("fuzz_api: %ld programs, %ld faults\n", runs, faults);
+    printf("fuzz_api: %ld programs, %ld faults; %ld gradients other than zero, %ld BZ_EGRAD\n",
+           runs, faults, complete[1], complete[0]);
     return faults > 0;
 }

@@ -19,6 +19,29 @@ double api_get(const api_view *x, int64_t i) {
     return x->store->v[x->at[i]];
 }
 
+bool api_is_float(bz_dtype t) {
+    return t == BZ_F16 || t == BZ_F32 || t == BZ_F64;
+}
+
+api_entry api_entry_of(const api_view *x, int64_t i) {
+    return x->store->entry[x->at[i]];
+}
+
+bool api_compute(api_view *x, int64_t i) {
+    if (!api_is_float(x->t)) return false;
+    x->store->entry[x->at[i]] = api_tape_new();
+    return true;
+}
+
+void api_renew(api_view *x) {
+    api_store *s = x->store;
+    for (int64_t k = 0; k < s->n && api_is_float(x->t); k++) {
+        api_entry old = s->entry[k];
+        s->entry[k] = api_tape_new();
+        api_tape_from(old, 1);
+    }
+}
+
 static api_view shaped(bz_dtype t, int rank, const int64_t *shape) {
     api_view r = {.t = t, .rank = rank, .n = api_numel(shape, rank)};
     for (int i = 0; i < rank; i++) r.shape[i] = shape[i];
@@ -32,7 +55,11 @@ api_view api_new(bz_dtype t, int rank, const int64_t *shape) {
     r.store = stores[nstores++] = calloc(1, sizeof *r.store);
     r.store->n = r.n;
     r.store->v = calloc((size_t)r.n + 1, sizeof(double));
-    for (int64_t i = 0; i < r.n; i++) r.at[i] = i;
+    r.store->entry = calloc((size_t)r.n + 1, sizeof *r.store->entry);
+    for (int64_t i = 0; i < r.n; i++) {
+        r.at[i] = i;
+        api_compute(&r, i);
+    }
     r.whole = true;
     return r;
 }
@@ -49,9 +76,11 @@ void api_free_view(api_view *x) {
 }
 
 void api_free_stores(void) {
+    api_tape_reset();
     while (nstores) {
         api_store *s = stores[--nstores];
         free(s->v);
+        free(s->entry);
         free(s->raw);
         free(s);
     }

@@ -10,11 +10,13 @@
 #define BRAZE_TEST_API_MODEL_H
 
 #include "braze/braze.h"
+#include "tests/support/api_tape.h"
 
 enum { API_RANK = 4, API_VIEWS = 24, API_STORES = 4096, API_NUMEL = 600 };
 
 typedef struct api_store {
     double *v;
+    api_entry *entry; /* of each element, in the tape; 0: an integer's */
     int64_t n;
     void *raw; /* memory of bz_from_buffer, or NULL */
 } api_store;
@@ -30,6 +32,12 @@ typedef struct api_view {
 
 int64_t api_numel(const int64_t *shape, int rank);
 double api_get(const api_view *x, int64_t i);
+api_entry api_entry_of(const api_view *x, int64_t i);
+/* Element i of x is computed: what from follows with api_tape_from. false: it is an integer. */
+bool api_compute(api_view *x, int64_t i);
+/* x is about to be changed in place: the elements of its storage are new variables, which are what they were. */
+void api_renew(api_view *x);
+bool api_is_float(bz_dtype t);
 /* A storage of its own with rubbish in it. */
 api_view api_new(bz_dtype t, int rank, const int64_t *shape);
 /* A view of x's storage: shape given, at[] still to fill. */
