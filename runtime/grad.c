@@ -1,4 +1,4 @@
-/* grad.c - bz_grad: gradients as nodes of the epoch that records.
+/* grad.c - bz_grad and bz_vjp: gradients as nodes of the epoch that records.
  *
  * One rule: a gradient is complete or BZ_EGRAD. What the recording holds, pass_grad differentiates; what it does not hold any more,
  * lineage.c knows of. */
@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what the loss depends on */
+/* A call's operands: ny results (for bz_grad the loss alone), the variables, the seeds. */
+typedef struct asking {
+    rt_rec rec;
+    bz_tensor *const *wrt;
+    unsigned ny, n;
+    rt_asked *asked; /* of each variable */
+    ir_ref *seed;    /* of each result; 0 = ones */
+    ir_ref *grads;
+} asking;
+
+/* ---- what the results depend on */
 
 /* Marks what node `at` depends on: all the way, or, through a wrt, without RT_AROUND. */
 static void pass_on(const ir_graph *g, uint8_t *m, ir_ref at) {
@@ -30,46 +40,51 @@ static bool pass_on_twins(const rt_epoch *e, uint8_t *m) {
 }
 
 /* c->marks: the nodes that the loss depends on as far as gradients flow, and whether on a way that leads through no wrt. */
-static bool mark_reached(const rt_rec *r, unsigned n) {
-    bz_context *c = r->c;
-    const ir_graph *g = r->g;
+static bool mark_reached(const asking *q) {
+    bz_context *c = q->rec.c;
+    const ir_graph *g = q->rec.g;
+    const ir_ref *y = q->rec.x, *wrt = q->rec.x + q->ny;
     c->marks.n = 0;
     if (!bz_vec_reserve(&c->marks, g->n.n)) return rt_no_memory(c), false;
     uint8_t *m = c->marks.p;
     memset(m, 0, g->n.n);
-    for (unsigned i = 0; i < n; i++) m[r->x[i + 1]] = RT_WRT;
-    m[r->x[0]] |= RT_REACHED | RT_AROUND;
-    for (ir_ref at = r->x[0]; at > 0; at--) pass_on(g, m, at);
+    for (unsigned i = 0; i < q->n; i++) m[wrt[i]] = RT_WRT;
+    ir_ref last = 0;
+    for (unsigned k = 0; k < q->ny; k++) {
+        m[y[k]] |= RT_REACHED | RT_AROUND;
+        last = y[k] > last ? y[k] : last;
+    }
+    for (ir_ref at = last; at > 0; at--) pass_on(g, m, at);
     while (pass_on_twins(c->epoch, m))
         for (ir_ref at = g->n.n - 1; at > 0; at--) pass_on(g, m, at);
     return true;
 }
 
 /* A view that the loss was not made from has the gradient of its storage, seen through it. */
-static void choose_variables(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt_asked *asked) {
-    bz_context *c = r->c;
+static void choose_variables(asking *q) {
+    bz_context *c = q->rec.c;
     const uint8_t *m = c->marks.p;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < q->n; i++) {
         bz_context *of;
-        const rt_tensor *t = rt_find_quietly(wrt[i], &of);
-        ir_ref node = r->x[i + 1], base = rt_is_whole(t) ? 0 : rt_storage_node(c, t->st);
+        const rt_tensor *t = rt_find_quietly(q->wrt[i], &of);
+        ir_ref node = q->rec.x[q->ny + i], base = rt_is_whole(t) ? 0 : rt_storage_node(c, t->st);
         bool through = base && base != node && !(m[node] & RT_REACHED) && m[base] & RT_REACHED;
-        asked[i] = (rt_asked){.s = t->st,
-                              .node = through ? base : node,
-                              .view = through ? t : NULL,
-                              .seen = through || m[node] & RT_REACHED};
+        q->asked[i] = (rt_asked){.s = t->st,
+                                 .node = through ? base : node,
+                                 .view = through ? t : NULL,
+                                 .seen = through || m[node] & RT_REACHED};
     }
 }
 
 /* ---- what makes a gradient impossible */
 
 /* A number is a new scalar input wherever it is used: no loss depends on it as a variable. */
-static bool check_numbers(const rt_rec *r, bz_tensor *const *wrt, unsigned n) {
-    for (unsigned i = 0; i < n; i++) {
+static bool check_numbers(const asking *q) {
+    for (unsigned i = 0; i < q->n; i++) {
         bz_context *c;
-        const rt_storage *s = rt_find_quietly(wrt[i], &c)->st;
+        const rt_storage *s = rt_find_quietly(q->wrt[i], &c)->st;
         if (!rt_is_number(s)) continue;
-        rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+        rt_fail(q->rec.c, BZ_EGRAD, q->rec.site, "grad",
                 "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data",
                 i);
         return false;
@@ -77,18 +92,26 @@ static bool check_numbers(const rt_rec *r, bz_tensor *const *wrt, unsigned n) {
     return true;
 }
 
-/* The loss itself comes from before the recording, as a source of it (or is data): nothing leads to it. */
-static rt_loss ask_loss(const rt_rec *r, const rt_asked *wrt, unsigned n, uint32_t *source) {
-    const rt_epoch *e = r->c->epoch;
-    bool forgotten = ir_at(r->g, r->x[0])->op == IR_INPUT, known = false;
+/* A result itself comes from before the recording, as a source of it (or is data): nothing leads to it. */
+static rt_loss ask_loss(const asking *q, ir_ref loss, uint32_t *source) {
+    const rt_epoch *e = q->rec.c->epoch;
+    bool forgotten = ir_at(q->rec.g, loss)->op == IR_INPUT, known = false;
     for (uint32_t i = 0; i < e->sources.n; i++) {
-        if (e->sources.p[i].node != r->x[0] || e->sources.p[i].former) continue;
+        if (e->sources.p[i].node != loss || e->sources.p[i].former) continue;
         forgotten = true;
         known |= e->sources.p[i].twin != 0;
         *source = i;
     }
-    for (unsigned i = 0; i < n; i++) known |= wrt[i].node == r->x[0];
+    for (unsigned i = 0; i < q->n; i++) known |= q->asked[i].node == loss;
     return forgotten && !known ? RT_FORGOTTEN : RT_KNOWN;
+}
+
+/* The same of all results, until one is forgotten. */
+static rt_loss ask_losses(const asking *q, uint32_t *source) {
+    rt_loss known = RT_KNOWN;
+    for (unsigned k = 0; k < q->ny && known == RT_KNOWN; k++)
+        known = ask_loss(q, q->rec.x[k], source);
+    return known;
 }
 
 /* Puts the history of the call behind a source that is an output of one. */
@@ -101,14 +124,16 @@ static bool make_twin(const rt_rec *r, uint32_t source) {
 }
 
 /* The rule of docs/memory.md: a gradient is complete, or there is none. */
-static bool make_complete(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt_asked *asked) {
+static bool make_complete(asking *q) {
+    const rt_rec *r = &q->rec;
+    const rt_asked *asked = q->asked;
     for (;;) {
         unsigned i = 0;
         uint32_t source = UINT32_MAX;
-        if (!mark_reached(r, n)) return false;
-        choose_variables(r, wrt, n, asked);
-        bool loss = ask_loss(r, asked, n, &source) == RT_FORGOTTEN;
-        rt_loss known = loss ? RT_FORGOTTEN : rt_lineage_ask(r->c, asked, n, &i, &source);
+        if (!mark_reached(q)) return false;
+        choose_variables(q);
+        bool loss = ask_losses(q, &source) == RT_FORGOTTEN;
+        rt_loss known = loss ? RT_FORGOTTEN : rt_lineage_ask(r->c, asked, q->n, &i, &source);
         if (known == RT_KNOWN) return true;
         if (known == RT_FORGOTTEN && make_twin(r, source)) continue;
         if (r->c->err.status) return false;
@@ -132,7 +157,7 @@ static bool make_complete(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt
     }
 }
 
-/* ---- the gradient: of the loss, then of each twin by what came to its source, later calls first */
+/* ---- the gradient: of the results, then of each twin by what came to its source, later calls first */
 
 typedef struct stages {
     ir_ref *nodes, *share, *sum; /* of variables, then of sources with a twin */
@@ -165,8 +190,8 @@ static bool is_zero(const ir_graph *g, ir_ref r) {
     return ir_const_value(g, r, &v) && v == 0;
 }
 
-static bool run_stage(ir_graph *g, ir_ref from, ir_ref seed, stages *s) {
-    if (pass_grad(g, from, seed, s->nodes, s->all, s->share)) return false;
+static bool run_stage(ir_graph *g, const ir_ref *from, const ir_ref *seed, unsigned ny, stages *s) {
+    if (pass_vjp(g, from, seed, ny, s->nodes, s->all, s->share)) return false;
     for (unsigned i = 0; i < s->all; i++) {
         if (s->sum[i] && is_zero(g, s->share[i])) continue;
         bool first = !s->sum[i] || is_zero(g, s->sum[i]);
@@ -175,16 +200,18 @@ static bool run_stage(ir_graph *g, ir_ref from, ir_ref seed, stages *s) {
     return true;
 }
 
-static bool run_stages(const rt_rec *r, stages *s) {
-    bool done = run_stage(r->g, r->x[0], 0, s);
+static bool run_stages(const asking *q, stages *s) {
+    ir_graph *g = q->rec.g;
+    bool done = run_stage(g, q->rec.x, q->seed, q->ny, s);
     for (unsigned i = s->n; i < s->all && done; i++)
-        done = is_zero(r->g, s->sum[i]) || run_stage(r->g, s->twins[i - s->n].twin, s->sum[i], s);
+        done = is_zero(g, s->sum[i]) || run_stage(g, &s->twins[i - s->n].twin, &s->sum[i], 1, s);
     return done;
 }
 
-static bool differentiate(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt_asked *asked,
-                          ir_ref *grads) {
-    if (!check_numbers(r, wrt, n) || !make_complete(r, wrt, n, asked)) return false;
+static bool differentiate(asking *q) {
+    const rt_rec *r = &q->rec;
+    const unsigned n = q->n;
+    if (!check_numbers(q) || !make_complete(q)) return false;
     size_t most = n + r->c->epoch->sources.n;
     stages s = {.n = n, .nodes = bz_mem_zero(3 * most, sizeof *s.nodes)};
     s.twins = bz_mem_alloc(most * sizeof *s.twins);
@@ -192,49 +219,65 @@ static bool differentiate(const rt_rec *r, bz_tensor *const *wrt, unsigned n, rt
     if (done) {
         s.share = s.nodes + most;
         s.sum = s.share + most;
-        for (unsigned i = 0; i < n; i++) s.nodes[i] = asked[i].node;
+        for (unsigned i = 0; i < n; i++) s.nodes[i] = q->asked[i].node;
         find_twins(r, &s);
-        done = run_stages(r, &s);
+        done = run_stages(q, &s);
     } else {
         rt_no_memory(r->c);
     }
-    for (unsigned i = 0; i < n && done; i++)
-        grads[i] = asked[i].view
-                       ? rt_window(r->g, s.sum[i], asked[i].view->layout, asked[i].view->offset)
-                       : s.sum[i];
+    for (unsigned i = 0; i < n && done; i++) {
+        const rt_tensor *view = q->asked[i].view;
+        q->grads[i] = view ? rt_window(r->g, s.sum[i], view->layout, view->offset) : s.sum[i];
+    }
     bz_mem_free(s.nodes);
     bz_mem_free(s.twins);
     return done;
 }
 
+/* Records with all tensors as operands: x has room for them. */
+static bool ask(asking *q, bz_tensor **x, bz_tensor *const *y, bz_tensor *const *seed,
+                bz_tensor **out, const char *site) {
+    unsigned count = q->ny + q->n;
+    memcpy(x, y, q->ny * sizeof *x);
+    memcpy(x + q->ny, q->wrt, q->n * sizeof *x);
+    for (unsigned k = 0; seed && k < q->ny; k++)
+        if (seed[k]) x[count++] = seed[k];
+    if (!rt_begin(&q->rec, NULL, site, x, count, 0, BZ_NDTYPES)) return false;
+    count = q->ny + q->n;
+    for (unsigned k = 0; seed && k < q->ny; k++) q->seed[k] = seed[k] ? q->rec.x[count++] : 0;
+    return differentiate(q) && rt_end_many(&q->rec, q->grads, q->n, out);
+}
+
+static bz_status null_list(bz_tensor *y, const char *what, const char *site) {
+    bz_context *c = bz_context_of(y);
+    return c ? rt_fail(c, BZ_EARG, site, "grad", "%s is NULL", what)
+             : rt_stray(NULL, BZ_EARG, "[grad] a list is NULL");
+}
+
+bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny, bz_tensor *const *wrt,
+                    int n, bz_tensor **out, const char *site) {
+    if (ny < 1 || !y) return rt_stray(NULL, BZ_EARG, "[vjp] there is no result");
+    if (n > 0 && (!wrt || !out)) return null_list(y[0], wrt ? "out" : "wrt", site);
+    asking q = {
+        .rec = {.site = site}, .wrt = wrt, .ny = (unsigned)ny, .n = n > 0 ? (unsigned)n : 0};
+    bz_context *c = q.rec.c = bz_context_of(y[0]);
+    bz_tensor **x = bz_mem_alloc((2 * (size_t)q.ny + q.n) * sizeof *x);
+    q.grads = bz_mem_zero(q.n + 1, sizeof *q.grads);
+    q.asked = bz_mem_zero(q.n + 1, sizeof *q.asked);
+    q.seed = bz_mem_zero(q.ny, sizeof *q.seed);
+    bool ready = x && q.grads && q.asked && q.seed, done = ready && ask(&q, x, y, seed, out, site);
+    if (!ready && c) rt_no_memory(c);
+    if (ready && !done) rt_end_many(&q.rec, (ir_ref[]){0}, 1, x); /* takes the graph's error */
+    c = q.rec.c;
+    for (unsigned i = 0; i < q.n && !done; i++) out[i] = c ? rt_poison(c) : NULL;
+    bz_mem_free(q.seed);
+    bz_mem_free(q.asked);
+    bz_mem_free(q.grads);
+    bz_mem_free(x);
+    return done ? BZ_OK : c && !c->err.status ? BZ_ENOMEM : c ? c->err.status : RT_STRAY_STATUS;
+}
+
 bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                      const char *site) {
-    rt_rec r = {.site = site};
-    if (n > 0 && (!wrt || !out)) {
-        r.c = bz_context_of(loss);
-        return r.c ? rt_fail(r.c, BZ_EARG, site, "grad", "%s is NULL", wrt ? "out" : "wrt")
-                   : rt_stray(NULL, BZ_EARG, "[grad] a list is NULL");
-    }
-    unsigned count = n > 0 ? (unsigned)n : 0;
-    bz_tensor **x = bz_mem_alloc((count + 1) * sizeof *x);
-    ir_ref *grads = bz_mem_zero(count + 1, sizeof *grads);
-    rt_asked *asked = bz_mem_zero(count + 1, sizeof *asked);
-    bool done = x && grads && asked;
-    r.c = bz_context_of(loss);
-    if (!done && r.c) rt_no_memory(r.c);
-    if (done) {
-        x[0] = loss;
-        memcpy(x + 1, wrt, count * sizeof *x);
-        done = rt_begin(&r, NULL, site, x, count + 1, 0, BZ_NDTYPES) &&
-               differentiate(&r, wrt, count, asked, grads) && rt_end_many(&r, grads, count, out);
-        if (!done) rt_end_many(&r, (ir_ref[]){0}, 1, x); /* takes the graph's error */
-    }
-    for (unsigned i = 0; i < count && !done; i++) out[i] = r.c ? rt_poison(r.c) : NULL;
-    bz_mem_free(asked);
-    bz_mem_free(grads);
-    bz_mem_free(x);
-    return done                      ? BZ_OK
-           : r.c && !r.c->err.status ? BZ_ENOMEM
-           : r.c                     ? r.c->err.status
-                                     : RT_STRAY_STATUS;
+    return bz_vjp_at(&loss, NULL, 1, wrt, n, out, site);
 }

@@ -15,6 +15,14 @@ BZ_API bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_te
                             const char *site);
 #define bz_grad(...) bz_grad_at(__VA_ARGS__, BZ_SITE)
 
+/* The same for ny results at once, of any shape: out[i] = sum over k of (d y[k] / d wrt[i])^T seed[k], as if the loss were the sum of
+ * all y[k] * seed[k] with seeds that are constants. seed[k]: y[k]'s shape and dtype; NULL, or seed NULL: 1, for a y[k] that is 0-d.
+ * Seeds may be any tensors, gradients flow to them when out is differentiated again. Errors: as bz_grad; BZ_ESHAPE where a seed does
+ * not fit, or a y[k] that is not 0-d has none; BZ_EARG without a y. */
+BZ_API bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny,
+                           bz_tensor *const *wrt, int n, bz_tensor **out, const char *site);
+#define bz_vjp(...) bz_vjp_at(__VA_ARGS__, BZ_SITE)
+
 /* Computes the values of n tensors, together. Gives the first error: of this evaluation, or the one that poisoned a handle. Ends the
  * recording so far: what is not yet computed stays valid, gradients through evaluated tensors are no longer possible. */
 BZ_API bz_status bz_eval(bz_tensor *const *x, int n);

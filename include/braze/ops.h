@@ -143,6 +143,9 @@ BZ_API bz_tensor *bz_hypot_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* fractional part (floats) */
 BZ_API bz_tensor *bz_frac_at(bz_tensor *x, const char *site);
 #define bz_frac(x) bz_frac_at((x), BZ_SITE)
+/* x, which gradients take for a constant */
+BZ_API bz_tensor *bz_stop_gradient_at(bz_tensor *x, const char *site);
+#define bz_stop_gradient(x) bz_stop_gradient_at((x), BZ_SITE)
 /* step function */
 BZ_API bz_tensor *bz_heaviside_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_heaviside(x, y) BZ_WITH_2_(bz_heaviside_at, x, y)

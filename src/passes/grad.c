@@ -339,7 +339,7 @@ static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
                    g->site ? g->site : "");
 }
 
-static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n) {
+static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed) {
     if (g->err.status || !loss) return refuse(g, BZ_EARG, "the loss has no value"), g->err.status;
     if (!floats(g, loss))
         return refuse(g, BZ_EDTYPE, "the loss must be a float, got %s", ir_shape_text(g, loss));
@@ -349,6 +349,13 @@ static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt,
     if (seed && (!ir_same_shape(g, seed, loss) || ir_dtype(g, seed) != ir_dtype(g, loss)))
         return refuse(g, BZ_ESHAPE, "the gradient %s does not fit the result %s",
                       ir_shape_text(g, seed), ir_shape_text(g, loss));
+    return BZ_OK;
+}
+
+static bz_status check_all(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny,
+                           const ir_ref *wrt, unsigned n) {
+    for (unsigned k = 0; k < ny; k++)
+        if (check(g, y[k], seed ? seed[k] : 0)) return g->err.status;
     for (unsigned i = 0; i < n; i++)
         if (!wrt[i] || !floats(g, wrt[i]))
             return refuse(g, BZ_EDTYPE, "only floats have a gradient, value %u is %s", i,
@@ -356,9 +363,22 @@ static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt,
     return BZ_OK;
 }
 
-bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
-                    ir_ref *out) {
-    if (check(g, loss, seed, wrt, n)) return g->err.status;
+/* The loop: from the last of the results down. */
+static bool walk_back(backward *b, const ir_ref *y, const ir_ref *seed, unsigned ny) {
+    ir_ref last = 0;
+    for (unsigned k = 0; k < ny; k++) {
+        last = y[k] > last ? y[k] : last;
+        if (!accumulate(b, y[k], seed && seed[k] ? seed[k] : ir_const_like(b->g, y[k], 1)))
+            return false;
+    }
+    for (ir_ref r = last; r > 0; r--)
+        if (b->grad[r] && b->depends[r] && !step(b, r)) return false;
+    return true;
+}
+
+bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny, const ir_ref *wrt,
+                   unsigned n, ir_ref *out) {
+    if (check_all(g, y, seed, ny, wrt, n)) return g->err.status;
     const char *site = g->site;
     backward b = {.g = g, .count = g->n.n};
     b.grad = bz_mem_zero(b.count, sizeof *b.grad);
@@ -366,9 +386,8 @@ bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, un
     bool ok = b.grad && b.depends;
     if (ok) {
         find_dependents(&b, wrt, n);
-        b.grad[loss] = seed ? seed : ir_const_like(g, loss, 1);
+        ok = walk_back(&b, y, seed, ny);
     }
-    for (ir_ref r = loss; ok && r > 0; r--) ok = !b.grad[r] || !b.depends[r] || step(&b, r);
     for (unsigned i = 0; ok && i < n; i++) {
         out[i] = wrt[i] < b.count && b.grad[wrt[i]] ? b.grad[wrt[i]] : ir_const_like(g, wrt[i], 0);
         ok = out[i] != 0;
@@ -379,4 +398,9 @@ bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, un
     return ok              ? BZ_OK
            : g->err.status ? g->err.status
                            : bz_fail(&g->err, BZ_ENOMEM, "out of memory while differentiating");
+}
+
+bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
+                    ir_ref *out) {
+    return pass_vjp(g, &loss, seed ? &seed : NULL, 1, wrt, n, out);
 }

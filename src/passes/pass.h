@@ -108,6 +108,9 @@ bool pass_dump_knows(const char *letters); /* Does each letter stand for somethi
  * float. */
 bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
                     ir_ref *out);
+/* The same for ny results together, each with its seed (seed NULL, or an entry 0: ones, for a 0-d result alone). */
+bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny, const ir_ref *wrt,
+                   unsigned n, ir_ref *out);
 
 /* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
 bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
