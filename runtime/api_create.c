@@ -12,41 +12,52 @@ static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape,
     return true;
 }
 
-static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, int rank, double v,
+static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, int rank, ir_number v,
                          bz_dtype t, const char *site) {
     rt_rec r;
     ir_dim dims[IR_MAX_RANK];
     bool ready = rt_begin_new(&r, op, c, site) && dims_of(&r, op, t, shape, rank, dims);
-    return rt_end(&r,
-                  ready ? ir_const_bits(r.g, t, ir_bits_from_f64(t, v), dims, (unsigned)rank) : 0);
+    return rt_end(&r, ready ? ir_const_bits(r.g, t, ir_bits_from_number(t, v), dims, (unsigned)rank)
+                            : 0);
 }
 
 bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
                       const char *site) {
-    return filled(c, "full", shape, rank, v, t, site);
+    return filled(c, "full", shape, rank, ir_number_of_double(v), t, site);
+}
+
+bz_tensor *bz_full_int_at(bz_context *c, const int64_t *shape, int rank, int64_t v, bz_dtype t,
+                          const char *site) {
+    return filled(c, "full", shape, rank, ir_number_i(v), t, site);
 }
 
 bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
                        const char *site) {
-    return filled(c, "zeros", shape, rank, 0, t, site);
+    return filled(c, "zeros", shape, rank, ir_number_i(0), t, site);
 }
 
 bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t, const char *site) {
-    return filled(c, "ones", shape, rank, 1, t, site);
+    return filled(c, "ones", shape, rank, ir_number_i(1), t, site);
 }
 
 /* ---- sequences */
 
+/* start + i * step in the dtype `in`, given as t. */
+static ir_ref steps(ir_graph *g, bz_dtype t, bz_dtype in, int64_t n, ir_number start,
+                    ir_number step) {
+    ir_dim dim = ir_dim_const(g, n);
+    ir_ref i = ir_cast(g, ir_iota(g, BZ_I64, &dim, 1, 0), in);
+    ir_ref by = ir_const_bits(g, in, ir_bits_from_number(in, step), NULL, 0);
+    ir_ref from = ir_const_bits(g, in, ir_bits_from_number(in, start), NULL, 0);
+    return ir_cast(g, ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, i, by), from), t);
+}
+
 /* start + i * step: integers in i64 where start and step are whole, else in f64, rounded once. */
 static ir_ref ramp(ir_graph *g, bz_dtype t, int64_t n, double start, double step) {
-    ir_dim dim = ir_dim_const(g, n);
     bool whole =
         start == floor(start) && step == floor(step) && fabs(start) < 0x1p62 && fabs(step) < 0x1p62;
     bz_dtype in = whole && !ir_is_float(t) ? BZ_I64 : BZ_F64;
-    ir_ref i = ir_cast(g, ir_iota(g, BZ_I64, &dim, 1, 0), in);
-    ir_ref by = in == BZ_I64 ? ir_const_i(g, in, (int64_t)step) : ir_const_f(g, in, step);
-    ir_ref from = in == BZ_I64 ? ir_const_i(g, in, (int64_t)start) : ir_const_f(g, in, start);
-    return ir_cast(g, ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, i, by), from), t);
+    return steps(g, t, in, n, ir_number_of_double(start), ir_number_of_double(step));
 }
 
 bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
@@ -62,6 +73,31 @@ bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, b
     ir_dim dim;
     bool ready = dims_of(&r, "arange", t, &count, 1, &dim);
     return rt_end(&r, ready ? ramp(r.g, t, count, start, step) : 0);
+}
+
+/* ceil((stop - start) / step), by integers that cannot overflow. */
+static uint64_t whole_steps(int64_t start, int64_t stop, int64_t step) {
+    bool up = step > 0;
+    if (up ? start >= stop : start <= stop) return 0;
+    uint64_t span = up ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
+    uint64_t by = up ? (uint64_t)step : 0 - (uint64_t)step;
+    return (span - 1) / by + 1;
+}
+
+bz_tensor *bz_arange_int_at(bz_context *c, int64_t start, int64_t stop, int64_t step, bz_dtype t,
+                            const char *site) {
+    rt_rec r;
+    if (!rt_begin_new(&r, "arange", c, site)) return rt_end(&r, 0);
+    if (step == 0)
+        return rt_fail(c, BZ_EARG, site, "arange", "no sequence from %lld to %lld by 0",
+                       (long long)start, (long long)stop),
+               rt_end(&r, 0);
+    uint64_t n = whole_steps(start, stop, step);
+    int64_t count = n < (uint64_t)INT64_MAX ? (int64_t)n : INT64_MAX;
+    ir_dim dim;
+    bool ready = dims_of(&r, "arange", t, &count, 1, &dim);
+    return rt_end(&r,
+                  ready ? steps(r.g, t, BZ_I64, count, ir_number_i(start), ir_number_i(step)) : 0);
 }
 
 bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,

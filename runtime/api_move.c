@@ -237,7 +237,8 @@ bz_tensor *bz_pad_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n, 
         return rt_end(&v.r, ir_error(v.r.g, BZ_EAXIS, IR_PAD, "borders for %d axes of %s", n,
                                      ir_shape_text(v.r.g, v.r.x[0])));
     if (!rank_fits(lo, n) || !rank_fits(hi, n)) return rt_end(&v.r, bad_rank(&v, IR_PAD, n));
-    return rt_end(&v.r, ir_pad(v.r.g, v.r.x[0], lo, hi, value));
+    ir_bits border = ir_bits_from_number(ir_dtype(v.r.g, v.r.x[0]), ir_number_of_double(value));
+    return rt_end(&v.r, ir_pad(v.r.g, v.r.x[0], lo, hi, border));
 }
 
 bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {

@@ -7,7 +7,7 @@
 
 static bz_tensor *elementwise(ir_op op, bz_tensor *const *x, unsigned n, const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, ir_ops[op].name, site, x, n, 0, BZ_NDTYPES);
+    bool ready = rt_begin_op(&r, op, ir_ops[op].name, site, x, n, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_build(r.g, op, r.x, n) : 0);
 }
 
@@ -143,13 +143,13 @@ bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const cha
 
 /* ---- products, losses */
 
-#define BINARY(op, r, x, y, node)                                                                  \
+#define BINARY(op, r, x, y, beside, node)                                                          \
     rt_rec r;                                                                                      \
-    bool ready = rt_begin(&r, op, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);                  \
+    bool ready = rt_begin(&r, op, site, (bz_tensor *[]){x, y}, 2, 0, beside);                      \
     return rt_end(&r, ready ? (node) : 0)
 
 bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
-    BINARY("matmul", r, x, y, ir_matmul(r.g, r.x[0], r.x[1]));
+    BINARY("matmul", r, x, y, BZ_NDTYPES, ir_matmul(r.g, r.x[0], r.x[1]));
 }
 
 bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site) {
@@ -160,15 +160,15 @@ bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const 
 }
 
 bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site) {
-    BINARY("cross_entropy", r, logits, target, ir_cross_entropy(r.g, r.x[0], r.x[1]));
+    BINARY("cross_entropy", r, logits, target, BZ_I64, ir_cross_entropy(r.g, r.x[0], r.x[1]));
 }
 
 bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site) {
-    BINARY("mse_loss", r, x, y, ir_mse_loss(r.g, r.x[0], r.x[1]));
+    BINARY("mse_loss", r, x, y, BZ_NDTYPES, ir_mse_loss(r.g, r.x[0], r.x[1]));
 }
 
 bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
-    BINARY("gather", r, x, index, ir_gather(r.g, r.x[0], r.x[1], axis));
+    BINARY("gather", r, x, index, BZ_I64, ir_gather(r.g, r.x[0], r.x[1], axis));
 }
 
 /* ---- optimizers: rates and step numbers that are plain numbers keep the precision of a double */

@@ -65,7 +65,7 @@ static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *
                            const char *site) {
     rt_rec r;
     bz_context *c;
-    bool ready = rt_begin(&r, name, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    bool ready = rt_begin_op(&r, op, name, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
     rt_tensor *t = rt_find_quietly(x, &c);
     if (!ready || !rt_may_change(r.c, t->st, name, site)) return rt_end(&r, 0);
     ir_ref v = op == IR_NIL ? r.x[1] : ir_build(r.g, op, r.x, 2);

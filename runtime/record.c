@@ -243,21 +243,24 @@ ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
     return r && rt_lineage_source(c, s, r) ? r : 0;
 }
 
-static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype weak) {
-    bz_dtype t = weak;
-    if (s->kind == RT_SCALAR && (t == BZ_NDTYPES || !ir_is_float(t))) t = BZ_F32;
-    if (s->kind == RT_SCALAR_INT && (t == BZ_NDTYPES || t == BZ_BOOL)) t = BZ_I64;
-    if (t == BZ_NDTYPES) t = BZ_BOOL;
-    return rt_scalar_node(c, t,
-                          s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
-                                               : ir_bits_from_i64(t, s->u.integer));
+static ir_number number_of(const rt_storage *s) {
+    if (s->kind == RT_SCALAR) return ir_number_f(s->u.number);
+    ir_number v = ir_number_i(s->u.integer);
+    if (s->kind == RT_SCALAR_BOOL) v.kind = IR_CAT_BOOL;
+    return v;
 }
 
-ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
+static ir_ref number_node(bz_context *c, const rt_storage *s, bz_dtype beside) {
+    ir_number v = number_of(s);
+    bz_dtype t = ir_number_dtype(v.kind, beside);
+    return rt_scalar_node(c, t, ir_bits_from_number(t, v));
+}
+
+ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype beside) {
     rt_storage *s = t->st;
     rt_epoch *e = rt_recording(c);
     if (!e) return 0;
-    if (rt_is_number(s)) return number_node(c, s, weak);
+    if (rt_is_number(s)) return number_node(c, s, beside);
     if (t->epoch == e->id && t->version == s->version) return t->node;
     ir_ref base = rt_storage_node(c, s);
     ir_ref before = e->g->n.n;
@@ -270,18 +273,6 @@ ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak) {
 }
 
 /* ---- builder calls */
-
-/* The dtype that numbers take: what the other operands that are not bool come together in. */
-static bz_dtype partner(bz_tensor *const *x, unsigned n) {
-    bz_dtype t = BZ_NDTYPES;
-    for (unsigned i = 0; i < n; i++) {
-        bz_context *c;
-        rt_tensor *o = rt_find_quietly(x[i], &c);
-        if (o && !rt_is_number(o->st) && o->st->dtype != BZ_BOOL)
-            t = t == BZ_NDTYPES ? (bz_dtype)o->st->dtype : ir_promote(t, (bz_dtype)o->st->dtype);
-    }
-    return t;
-}
 
 /* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on). Sets r->c. */
 static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
@@ -313,8 +304,25 @@ static bool room_for(rt_rec *r, unsigned n) {
     return true;
 }
 
-bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, unsigned n,
-              unsigned optional, bz_dtype weak) {
+/* The nodes of the operands that are numbers (`numbers`) or that are none, into r->x. */
+static bool nodes_of(rt_rec *r, ir_op op, bz_tensor *const *x, unsigned n, bool numbers,
+                     bz_dtype beside) {
+    for (unsigned i = 0; i < n; i++) {
+        bz_context *c;
+        rt_tensor *t = rt_find_quietly(x[i], &c);
+        if (!t || rt_is_number(t->st) != numbers) continue;
+        if (numbers) {
+            ir_number v = number_of(t->st);
+            if (!ir_number_allowed(r->c->epoch->g, op, i, v, ir_number_dtype(v.kind, beside)))
+                return false;
+        }
+        if (!(r->x[i] = rt_node(c, t, beside))) return false;
+    }
+    return true;
+}
+
+bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_tensor *const *x,
+                 unsigned n, unsigned optional, bz_dtype beside) {
     *r = (rt_rec){.op = op, .site = site, .border = rt_enter()};
     bool numbers = false;
     bz_context *first = NULL;
@@ -333,18 +341,20 @@ bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, 
     if (!r->c || !room_for(r, n)) return false;
     rt_epoch *e = rt_recording(r->c);
     if (!e) return false;
-    if (numbers && weak == BZ_NDTYPES) weak = partner(x, n);
     e->g->site = site;
     e->g->op = op;
-    for (unsigned i = 0; i < n; i++) {
-        bz_context *c;
-        rt_tensor *t = rt_find_quietly(x[i], &c);
-        r->x[i] = t ? rt_node(c, t, weak) : 0;
-        if (t && !r->x[i]) return false;
-    }
+    memset(r->x, 0, n * sizeof *r->x);
+    if (!nodes_of(r, kind, x, n, false, beside)) return false;
+    if (numbers && beside == BZ_NDTYPES) beside = ir_dtype_beside(e->g, kind, r->x, n);
+    if (numbers && !nodes_of(r, kind, x, n, true, beside)) return false;
     r->g = e->g;
     r->before = e->g->n.n;
     return true;
+}
+
+bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, unsigned n,
+              unsigned optional, bz_dtype beside) {
+    return rt_begin_op(r, IR_NIL, op, site, x, n, optional, beside);
 }
 
 bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {

@@ -298,9 +298,13 @@ typedef struct rt_rec {
     rt_visit visit;
     rt_border border; /* from rt_begin to rt_end */
 } rt_rec;
-/* op: the public name, for messages (static; NULL: that of the node at fault). Operands may be NULL only where bit k of `optional` is set. `weak`: dtype of bz_scalar operands; BZ_NDTYPES: that of the others. */
+/* op: the public name, for messages (static; NULL: that of the node at fault). Operands of an elementwise op, or of something else
+ * (IR_NIL); they may be NULL only where bit k of `optional` is set. `beside`: what bz_scalar operands stand beside (ir_number_dtype);
+ * BZ_NDTYPES: the other operands. */
+bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_tensor *const *x,
+                 unsigned n, unsigned optional, bz_dtype beside);
 bool rt_begin(rt_rec *r, const char *op, const char *site, bz_tensor *const *x, unsigned n,
-              unsigned optional, bz_dtype weak);
+              unsigned optional, bz_dtype beside);
 bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site); /* no operands */
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
@@ -322,7 +326,7 @@ rt_recording(bz_context *c); /* the epoch that records, opened if there is none;
 rt_epoch *rt_sink(bz_context *c);
 void rt_rise(bz_context *c, rt_epoch *top);
 /* The node of a handle's value, of a storage's value, in the epoch that records; 0 on an error (in the context). */
-ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype weak);
+ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype beside);
 ir_ref rt_storage_node(bz_context *c, rt_storage *s);
 ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits); /* a new scalar input */
 ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,

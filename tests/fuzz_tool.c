@@ -190,8 +190,8 @@ static void fill_inputs(ir_graph *g) {
         if (in->fill) continue;
         bz_dtype t = ir_dtype(g, in->node);
         in->fill = ir_is_float(t) ? IR_FILL_RANDN : t == BZ_BOOL ? IR_FILL_VALUE : IR_FILL_RANDINT;
-        in->fill_lo = 0;
-        in->fill_hi = ir_is_float(t) ? 1 : 4;
+        in->fill_lo = ir_number_i(0);
+        in->fill_hi = ir_number_i(ir_is_float(t) ? 1 : 4);
     }
 }
 

@@ -176,3 +176,87 @@ Test(api_ops, facts) {
     cr_expect(strlen(bz_status_text(BZ_ESHAPE)) > 0);
     bz_close(c);
 }
+
+/* ---- numbers and 0-d operands through the API; tests/test_numbers.c has the rules */
+
+static void expect_int(int line, bz_tensor *x, bz_dtype t, int64_t want) {
+    int64_t got = bz_item_int(x);
+    cr_expect(got == want && bz_dtype_of(x) == t, "line %d: %lld of %s, not %lld of %s", line,
+              (long long)got, bz_dtype_name(bz_dtype_of(x)), (long long)want, bz_dtype_name(t));
+}
+#define INT(x, t, want) expect_int(__LINE__, x, t, want)
+
+static void numbers(bz_context *c) {
+    const int64_t big = INT64_C(9007199254740993);
+    bz_tensor *i = bz_full(c, NULL, 0, 3, BZ_I32), *h = bz_full(c, NULL, 0, 1.5, BZ_F16),
+              *h1 = bz_full(c, BZ_SHAPE(1), 1, BZ_F16), *f = bz_full(c, NULL, 0, 1, BZ_F32),
+              *d = bz_full(c, BZ_SHAPE(1), 1, BZ_F64), *u = bz_full(c, BZ_SHAPE(1), 200, BZ_U8);
+    INT(bz_add(i, bz_scalar_int(c, 1)), BZ_I32, 4);
+    INT(bz_lt(u, bz_scalar_int(c, 300)), BZ_BOOL, 0);
+    NEAR(bz_div(u, bz_scalar_int(c, 400)), 0.5);
+    cr_expect_eq(bz_dtype_of(bz_mul(h, bz_scalar(c, 0.5))), BZ_F16);
+    cr_expect_eq(bz_item(bz_mul(d, bz_scalar(c, 0.1))), 0.1);
+    /* rounded to f16 once: through f32 it would be 2048, which is even */
+    cr_expect_eq(bz_item(bz_clamp(h1, f, bz_scalar(c, 1))), 1);
+    cr_expect_eq(bz_item(bz_maximum(h1, bz_scalar(c, 2049 + 0x1p-30))), 2050);
+    INT(bz_gather(h1, bz_scalar_int(c, 0), 0), BZ_F16, 1);
+    INT(bz_full_int(c, NULL, 0, big, BZ_I64), BZ_I64, big);
+    INT(bz_full_int(c, NULL, 0, -5, BZ_U8), BZ_U8, 251);
+    INT(bz_full(c, NULL, 0, -5, BZ_U8), BZ_U8, 251);
+    INT(bz_full(c, NULL, 0, -5.5, BZ_U8), BZ_U8, 0);
+    bz_tensor *a = bz_arange_int(c, big, big + 5, 2, BZ_I64);
+    cr_expect_eq(bz_numel(a), 3);
+    INT(bz_max(a, BZ_ALL), BZ_I64, big + 4);
+    cr_expect_eq(bz_numel(bz_arange_int(c, INT64_MAX, INT64_MIN, INT64_MIN, BZ_I64)), 2);
+    cr_expect_eq(bz_numel(bz_arange_int(c, 3, 3, 1, BZ_I64)), 0);
+    INT(bz_pow(bz_full_int(c, NULL, 0, 16777217, BZ_I64), bz_scalar_int(c, 1)), BZ_I64, 16777217);
+    INT(bz_pow(i, bz_full_int(c, NULL, 0, -1, BZ_I32)), BZ_I32, 0);
+    INT(bz_pow(i, bz_scalar_int(c, 4)), BZ_I32, 81);
+}
+
+Test(api_ops, numbers) {
+    on_all(numbers);
+    bz_context *c = open_one(BZ_CPU);
+    EXPECT_ERROR(c, bz_pow(bz_ones(c, BZ_SHAPE(2), BZ_I32), bz_scalar_int(c, -2)), BZ_EARG,
+                 "[pow] an integer to the power -2");
+    EXPECT_ERROR(c, bz_arange_int(c, 0, 1, 0, BZ_I64), BZ_EARG, "by 0");
+    bz_close(c);
+}
+
+static void without_axes(bz_context *c) {
+    for (int a = -1; a <= 0; a++) {
+        bz_tensor *x = bz_full(c, NULL, 0, 3, BZ_F32), *at = NULL;
+        NEAR(bz_sum(x, &a, 1, true), 3);
+        NEAR(bz_mean(x, &a, 1, false), 3);
+        NEAR(bz_var(x, &a, 1, 0, false), 0);
+        NEAR(bz_logsumexp(x, &a, 1, false), 3);
+        NEAR(bz_argmax(x, &a, 1, false), 0);
+        NEAR(bz_softmax(x, a), 1);
+        NEAR(bz_log_softmax(x, a), 0);
+        NEAR(bz_sort(x, a, true, &at), 3);
+        NEAR(at, 0);
+        NEAR(bz_flip(x, &a, 1), 3);
+        NEAR(bz_gather(x, bz_zeros(c, BZ_SHAPE(2), BZ_I64), a), 3, 3);
+        /* views, which see what is written */
+        bz_tensor *views[] = {bz_transpose(x, a, 0), bz_squeeze(x, a), bz_flatten(x, a, 0),
+                              bz_unsqueeze(x, a), bz_expand(bz_flatten(x, 0, a), BZ_SHAPE(-1))};
+        bz_fill_(x, 5);
+        for (unsigned i = 0; i < sizeof views / sizeof *views; i++) NEAR(views[i], 5);
+    }
+    bz_tensor *x = bz_arange(c, 0, 2, 1, BZ_F32);
+    bz_tensor *wide = bz_expand(bz_unsqueeze(x, 1), BZ_SHAPE(3, -1, 2));
+    bz_fill_(x, 7);
+    NEAR(wide, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7);
+}
+
+Test(api_ops, without_axes) {
+    on_all(without_axes);
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *x = bz_full(c, NULL, 0, 3, BZ_F32), *many[] = {x, x};
+    EXPECT_ERROR(c, bz_softmax(x, 1), BZ_EAXIS, "axis 1 is out of range");
+    EXPECT_ERROR(c, bz_sum(x, (int[]){0, -1}, 2, false), BZ_EAXIS, "given twice");
+    EXPECT_ERROR(c, bz_concat(many, 2, 0), BZ_ESHAPE, "0-d tensors have no axis");
+    EXPECT_ERROR(c, bz_stack(many, 2, -3), BZ_EAXIS, "axis -3");
+    EXPECT_ERROR(c, bz_expand(x, BZ_SHAPE(-1)), BZ_ESHAPE, "negative");
+    bz_close(c);
+}

@@ -234,11 +234,19 @@ static ir_ref number(ir_graph *g, double v) {
     return ir_const_f(g, BZ_F64, v);
 }
 
-/* lo + hi * x, in the wider of x's dtype and f32. */
-static ir_ref scaled(ir_graph *g, ir_ref x, double lo, double hi) {
+/* lo + by * x in x's dtype */
+static ir_ref scaled(ir_graph *g, ir_ref x, ir_ref lo, ir_ref by) {
     bz_dtype t = ir_dtype(g, x);
-    ir_ref k = ir_cast(g, number(g, hi), t), c = ir_cast(g, number(g, lo), t);
-    return ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, x, k), c);
+    return ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, x, ir_cast(g, by, t)), ir_cast(g, lo, t));
+}
+
+/* lo, lo + by, lo + 2 by ...: of integers in i64 where both are whole, else in f64. */
+static ir_ref sequence(ir_graph *g, bz_dtype t, ir_dim n, ir_number lo, ir_number by) {
+    bool whole = !ir_is_float(t) && lo.kind != IR_CAT_FLOAT && by.kind != IR_CAT_FLOAT;
+    bz_dtype in = whole ? BZ_I64 : BZ_F64;
+    return scaled(g, ir_iota(g, in, &n, 1, 0),
+                  ir_const_bits(g, in, ir_bits_from_number(in, lo), NULL, 0),
+                  ir_const_bits(g, in, ir_bits_from_number(in, by), NULL, 0));
 }
 
 /* The node for a fill of type t[dims]; `number` counts inputs, so that two of them without a seed differ. */
@@ -249,19 +257,20 @@ static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtyp
     ir_ref zero = ir_const_i(g, BZ_I64, 0);
     int64_t n = 1, size;
     for (unsigned i = 0; i < rank; i++) n *= ir_dim_value(g, dims[i], &size) ? size : 0;
-    ir_dim flat = ir_dim_const(g, n);
+    double lo = ir_number_to_f64(in->fill_lo), hi = ir_number_to_f64(in->fill_hi);
     switch (in->fill) {
     case IR_FILL_RANDN:
-        return scaled(g, ir_randn(g, wide, dims, rank, key, zero), in->fill_lo, in->fill_hi);
+        return scaled(g, ir_randn(g, wide, dims, rank, key, zero), number(g, lo), number(g, hi));
     case IR_FILL_RAND:
-        return scaled(g, ir_rand(g, wide, dims, rank, key, zero), in->fill_lo,
-                      in->fill_hi - in->fill_lo);
+        return scaled(g, ir_rand(g, wide, dims, rank, key, zero), number(g, lo),
+                      number(g, hi - lo));
     case IR_FILL_RANDINT:
-        return ir_randint(g, (int64_t)in->fill_lo, (int64_t)in->fill_hi, dims, rank, key, zero);
+        return ir_randint(g, (int64_t)ir_bits_from_number(BZ_I64, in->fill_lo),
+                          (int64_t)ir_bits_from_number(BZ_I64, in->fill_hi), dims, rank, key, zero);
     case IR_FILL_IOTA:
-        return ir_reshape_dims(
-            g, scaled(g, ir_iota(g, BZ_F64, &flat, 1, 0), in->fill_lo, in->fill_hi), dims, rank);
-    default: return ir_const_bits(g, t, ir_bits_from_f64(t, in->fill_lo), dims, rank);
+        return ir_reshape_dims(g, sequence(g, t, ir_dim_const(g, n), in->fill_lo, in->fill_hi),
+                               dims, rank);
+    default: return ir_const_bits(g, t, ir_bits_from_number(t, in->fill_lo), dims, rank);
     }
 }
 
@@ -319,7 +328,7 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
     if (e->status) return e->status;
     if (!in.fill) {
         in.fill = ir_is_float(ir_dtype(g, in.node)) ? IR_FILL_RANDN : IR_FILL_VALUE;
-        in.fill_hi = 1;
+        in.fill_hi = ir_number_i(1);
     }
     ir_module *own = ir_module_new();
     ir_graph *f = own ? fill_graph(own, g, &in, input, e) : NULL;

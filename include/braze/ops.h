@@ -194,7 +194,7 @@ BZ_API bz_tensor *bz_log10_at(bz_tensor *x, const char *site);
 /* log(1 + x), accurate near 0 (floats) */
 BZ_API bz_tensor *bz_log1p_at(bz_tensor *x, const char *site);
 #define bz_log1p(x) bz_log1p_at((x), BZ_SITE)
-/* x^y (C's pow); of integers too in floats (floats) */
+/* x^y (C's pow); of integers by products that wrap, 1 / x^-y cut off for y < 0 */
 BZ_API bz_tensor *bz_pow_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_pow(x, y) BZ_WITH_2_(bz_pow_at, x, y)
 /* log(e^x + e^y) (floats) */

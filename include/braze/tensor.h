@@ -36,35 +36,43 @@ BZ_API int64_t bz_item_int(bz_tensor *x);
 
 /* ---- made from nothing */
 
-/* A number that is handed to kernels with each run: another value never recompiles. 0-d; takes the dtype of the operand beside it
- * (a fraction beside integers: f32). While bz_compile traces, it is a constant. */
+/* A number that is handed to kernels with each run: another value never recompiles. 0-d; takes the dtype that the operands beside it
+ * come together in, of 0-d ones too (PyTorch's rule for numbers); bz_scalar beside integers is f32, bz_scalar_int beside bool i64. While bz_compile traces, it is a constant. */
 BZ_API bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site);
 BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 #define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
 #define bz_scalar_int(...) bz_scalar_int_at(__VA_ARGS__, BZ_SITE)
 
-/* One value everywhere. It is part of the program: another value is another program (bz_scalar is not). */
+/* One value everywhere. It is part of the program: another value is another program (bz_scalar is not). Whole numbers in integer
+ * dtypes wrap as a cast does, fractions are cut off; bz_full_int is exact beyond 2^53. */
 BZ_API bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
                              const char *site);
+BZ_API bz_tensor *bz_full_int_at(bz_context *c, const int64_t *shape, int rank, int64_t v,
+                                 bz_dtype t, const char *site);
 BZ_API bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
                               const char *site);
 BZ_API bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
                              const char *site);
-#define bz_full(...)  bz_full_at(__VA_ARGS__, BZ_SITE)
-#define bz_zeros(...) bz_zeros_at(__VA_ARGS__, BZ_SITE)
-#define bz_ones(...)  bz_ones_at(__VA_ARGS__, BZ_SITE)
+#define bz_full(...)     bz_full_at(__VA_ARGS__, BZ_SITE)
+#define bz_full_int(...) bz_full_int_at(__VA_ARGS__, BZ_SITE)
+#define bz_zeros(...)    bz_zeros_at(__VA_ARGS__, BZ_SITE)
+#define bz_ones(...)     bz_ones_at(__VA_ARGS__, BZ_SITE)
 
-/* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. BZ_EARG for step 0 or NaN. */
+/* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. BZ_EARG for step 0 or NaN.
+ * bz_arange_int is exact beyond 2^53. */
 BZ_API bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
                                const char *site);
+BZ_API bz_tensor *bz_arange_int_at(bz_context *c, int64_t start, int64_t stop, int64_t step,
+                                   bz_dtype t, const char *site);
 /* n values from start to stop, both included; floats only. */
 BZ_API bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,
                                  const char *site);
 /* [n, m] with 1 on the diagonal. */
 BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site);
-#define bz_arange(...)   bz_arange_at(__VA_ARGS__, BZ_SITE)
-#define bz_linspace(...) bz_linspace_at(__VA_ARGS__, BZ_SITE)
-#define bz_eye(...)      bz_eye_at(__VA_ARGS__, BZ_SITE)
+#define bz_arange(...)     bz_arange_at(__VA_ARGS__, BZ_SITE)
+#define bz_arange_int(...) bz_arange_int_at(__VA_ARGS__, BZ_SITE)
+#define bz_linspace(...)   bz_linspace_at(__VA_ARGS__, BZ_SITE)
+#define bz_eye(...)        bz_eye_at(__VA_ARGS__, BZ_SITE)
 
 /* Uniform in [0, 1), standard normal (floats), integers lo .. hi-1 (i64): the next numbers of c's stream (Philox4x32-10). */
 BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,

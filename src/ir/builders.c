@@ -95,6 +95,14 @@ static double arg_float(tx_args *a, const char *name) {
     return v;
 }
 
+/* A number in the dtype t. */
+static ir_bits arg_bits(tx_args *a, const char *name, bz_dtype t) {
+    ir_bits v = 0;
+    const tx_val *x = given(a, name);
+    if (x) tx_number_bits(a->p, x, t, &v);
+    return v; /* left out: 0 is 0 in every dtype */
+}
+
 static bool arg_flag(tx_args *a, const char *name) {
     int64_t v = 1;
     tx_attr *t = tx_find(a->l, name);
@@ -180,6 +188,7 @@ static ir_ref operand(const tx_args *a, unsigned k) {
 #define INT64(n)   arg_int64(a, #n)
 #define NATURAL(n) arg_natural(a, #n)
 #define FLOAT(n)   arg_float(a, #n)
+#define BITS(n, t) arg_bits(a, #n, t)
 #define FLAG(n)    arg_flag(a, #n)
 #define DTYPE(n)   arg_dtype(a, #n)
 #define GRAPH(n)   arg_graph(a, #n)
@@ -226,8 +235,9 @@ static ir_ref call_pad_by(ir_graph *g, tx_args *a) {
     int64_t lo[IR_MAX_RANK], hi[IR_MAX_RANK];
     arg_wide(a, "lo", 0, lo);
     arg_wide(a, "hi", 0, hi);
-    return an_entry_each(a, "lo") && an_entry_each(a, "hi") ? ir_pad(g, X(0), lo, hi, FLOAT(value))
-                                                            : 0;
+    return an_entry_each(a, "lo") && an_entry_each(a, "hi")
+               ? ir_pad(g, X(0), lo, hi, BITS(value, ir_dtype(g, X(0))))
+               : 0;
 }
 
 static ir_ref call_slice_by(ir_graph *g, tx_args *a) {
@@ -351,6 +361,7 @@ static void arity(const ir_builder *b, unsigned *lo, unsigned *hi) {
     size_t n;
     *lo = *hi = 0;
     for (const char *s = b->operands, *w; (w = next_word(&s, &n));) {
+        n = strcspn(w, ": ");
         bool many = w[n - 1] == '*';
         *lo += w[n - 1] != '?' && !many;
         *hi = many ? UINT16_MAX : *hi + 1;
@@ -376,13 +387,37 @@ static bool check_attrs(tx_parser *p, const tx_line *l, const ir_builder *b) {
     return true;
 }
 
+/* What a number as operand k stands beside by the builder's row; false: beside the other operands. */
+static bool number_spec(const ir_builder *b, unsigned k, bz_dtype *beside) {
+    size_t n;
+    for (const char *s = b->operands, *w; (w = next_word(&s, &n)); k -= k > 0) {
+        size_t name = strcspn(w, ": ");
+        if (k && w[name - 1] != '*') continue;
+        *beside = BZ_NDTYPES;
+        if (name < n) ir_dtype_from_name(w + name + 1, n - name - 1, beside);
+        return name < n;
+    }
+    return false;
+}
+
+static bool builder_numbers(tx_parser *p, ir_graph *g, tx_line *l, const ir_builder *b) {
+    bz_dtype others = ir_dtype_beside(g, IR_NIL, l->operands.p, l->operands.n), beside;
+    for (uint32_t i = 0; i < l->numbers.n; i++) {
+        tx_operand_number *n = &l->numbers.p[i];
+        if (!number_spec(b, n->operand, &beside)) beside = others;
+        if (!tx_number_beside(p, g, l, IR_NIL, n, beside)) return false;
+    }
+    return true;
+}
+
 static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_builder *b,
                              ir_ref *out, bool *tuple) {
     unsigned lo, hi, n = 0;
     size_t len;
     tx_args a = {.p = p, .l = l, .b = b, .g = g};
     arity(b, &lo, &hi);
-    if (!check_arity(p, l, lo, hi) || !check_attrs(p, l, b)) return 0;
+    if (!check_arity(p, l, lo, hi) || !check_attrs(p, l, b) || !builder_numbers(p, g, l, b))
+        return 0;
     g->op = b->name;
     a.out[0] = b->call(g, &a);
     g->op = NULL;
@@ -405,7 +440,8 @@ unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULT
                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         return 0;
     }
-    if (!check_arity(p, l, ir_ops[op].arity, ir_ops[op].arity) || !check_attrs(p, l, NULL))
+    if (!check_arity(p, l, ir_ops[op].arity, ir_ops[op].arity) || !check_attrs(p, l, NULL) ||
+        !tx_numbers(p, g, l, op))
         return 0;
     g->op = ir_ops[op].name;
     out[0] = ir_build(g, op, l->operands.p, l->operands.n);

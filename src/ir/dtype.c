@@ -182,6 +182,33 @@ ir_bits ir_bits_from_i64(bz_dtype t, int64_t v) {
     }
 }
 
+/* ---- numbers without a dtype */
+
+ir_category ir_category_of(bz_dtype t) {
+    return t == BZ_BOOL ? IR_CAT_BOOL : ir_is_float(t) ? IR_CAT_FLOAT : IR_CAT_INT;
+}
+
+bz_dtype ir_number_dtype(ir_category kind, bz_dtype beside) {
+    if (beside != BZ_NDTYPES && ir_category_of(beside) >= kind) return beside;
+    return kind == IR_CAT_FLOAT ? BZ_F32 : kind == IR_CAT_INT ? BZ_I64 : BZ_BOOL;
+}
+
+ir_number ir_number_of_double(double v) {
+    bool whole =
+        v > -0x1p63 && v < 0x1p63 && v == (double)(int64_t)v && (v != 0 || !(f64_bits(v) >> 63));
+    return whole ? ir_number_i((int64_t)v) : ir_number_f(v);
+}
+
+ir_bits ir_bits_from_number(bz_dtype t, ir_number v) {
+    return v.kind == IR_CAT_FLOAT ? ir_bits_from_f64(t, v.f) : ir_bits_from_i64(t, v.i);
+}
+
+double ir_number_to_f64(ir_number v) {
+    return v.kind == IR_CAT_FLOAT ? v.f : (double)v.i;
+}
+
+/* ---- bits as values */
+
 /* The value of an integer or bool, sign included. */
 static int64_t int_value(bz_dtype t, ir_bits b) {
     if (ir_dtypes[t].kind != IR_KIND_SINT || t == BZ_I64) return (int64_t)b;

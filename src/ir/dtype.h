@@ -40,6 +40,29 @@ bz_dtype ir_accum_dtype(bz_dtype t);
 /* A scalar of any dtype as its bits, zero-extended (bool: 0 or 1; integers: two's complement of their own width). */
 typedef uint64_t ir_bits;
 
+/* A number as a program gives it: it has a value and a category, and takes its dtype from what stands beside it. */
+typedef enum ir_category { IR_CAT_BOOL, IR_CAT_INT, IR_CAT_FLOAT } ir_category;
+typedef struct ir_number {
+    ir_category kind;
+    int64_t i; /* bool, int */
+    double f;  /* float */
+} ir_number;
+static inline ir_number ir_number_i(int64_t v) {
+    return (ir_number){IR_CAT_INT, v, 0};
+}
+static inline ir_number ir_number_f(double v) {
+    return (ir_number){IR_CAT_FLOAT, 0, v};
+}
+ir_number ir_number_of_double(
+    double v); /* from an interface that has doubles alone: whole ones are integers */
+/* The dtype that a number of this category takes beside `beside` (BZ_NDTYPES: beside nothing). PyTorch's rule: it never promotes
+ * within a category; one of a higher category is i64 or f32. */
+bz_dtype ir_number_dtype(ir_category kind, bz_dtype beside);
+ir_bits ir_bits_from_number(bz_dtype t,
+                            ir_number v); /* integers wrap, in floats they are rounded once */
+double ir_number_to_f64(ir_number v);
+ir_category ir_category_of(bz_dtype t);
+
 /* value <-> bits; conversions round to nearest even, float -> integer truncates and saturates (NaN gives 0). */
 ir_bits ir_bits_from_f64(bz_dtype t, double v);
 ir_bits ir_bits_from_i64(bz_dtype t, int64_t v);

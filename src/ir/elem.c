@@ -6,21 +6,34 @@
 
 /* ---- promotion */
 
-static int category(bz_dtype t) {
-    return t == BZ_BOOL ? 0 : ir_is_float(t) ? 2 : 1;
-}
-
-/* The dtype that operands come together in. 0-d operands count only where their category is higher, or nothing else is there. */
+/* The dtype that operands come together in (0: not one of them; none at all: BZ_NDTYPES). 0-d operands count only where their
+ * category is higher, or nothing else is there. */
 static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n) {
-    bz_dtype t[2] = {BZ_BOOL, BZ_BOOL};
+    bz_dtype t[2] = {BZ_NDTYPES, BZ_NDTYPES};
     bool have[2] = {false, false};
     for (unsigned i = 0; i < n; i++) {
+        if (!x[i]) continue;
         int scalar = ir_at(g, x[i])->rank == 0;
         t[scalar] = have[scalar] ? ir_promote(t[scalar], ir_dtype(g, x[i])) : ir_dtype(g, x[i]);
         have[scalar] = true;
     }
     if (!have[0] || !have[1]) return have[0] ? t[0] : t[1];
-    return category(t[1]) > category(t[0]) ? ir_promote(t[0], t[1]) : t[0];
+    return ir_category_of(t[1]) > ir_category_of(t[0]) ? ir_promote(t[0], t[1]) : t[0];
+}
+
+bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
+    bool known = ir_op_is_elementwise(op);
+    unsigned first = known && ir_ops[op].rule == IR_RULE_SELECT && n;
+    bz_dtype t = promoted(g, x + first, n - first);
+    bool floats = known && ir_ops[op].rule == IR_RULE_FLOAT;
+    return floats && t != BZ_NDTYPES && !ir_is_float(t) ? BZ_F32 : t;
+}
+
+bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t) {
+    if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || ir_is_float(t)) return true;
+    ir_error(g, BZ_EARG, op, "an integer to the power %lld is no integer; cast it to a float first",
+             (long long)v.i);
+    return false;
 }
 
 static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n) {

@@ -46,7 +46,7 @@ typedef struct ir_input {
     /* how a file says that the input may be made up: random kind and seed (0 = it must be given) */
     uint8_t fill;
     uint64_t seed;
-    double fill_lo, fill_hi;
+    ir_number fill_lo, fill_hi;
 } ir_input;
 enum ir_fill {
     IR_FILL_NONE,
@@ -169,7 +169,7 @@ ir_ref ir_expand(ir_graph *g, ir_ref x, const int64_t *shape,
                  unsigned rank); /* NumPy broadcasting to shape: leading axes may be new */
 ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *dims, unsigned rank);
 ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi,
-              double value); /* a value per axis, >= 0 */
+              ir_bits value); /* lo, hi: a number per axis, >= 0; value of x's dtype */
 ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop,
                 const int64_t *step); /* Python's, an entry per axis */
 /* Elements of Python's slice(start, stop, step) of `size`, step != 0; *start: the first one's place. */
@@ -240,7 +240,13 @@ ir_dot_attr ir_dot_get(const ir_graph *g, const ir_node *n);
 ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch,
               unsigned nbatch, const int *lcontract, const int *rcontract, unsigned ncontract);
 
-/* ---- elem.c: elementwise constructors. ir_elem wants operands of equal shape and fitting dtype; ir_build broadcasts and promotes
+/* ---- elem.c: numbers beside operands. The dtype that a number among the operands of op (IR_NIL: no elementwise op) stands beside:
+ * what the others come together in; x[i] = 0 where a number or nothing is. BZ_NDTYPES: nothing is beside it. */
+bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
+/* May number v, in dtype t, be operand k of op? false and an error: an integer to a negative power. */
+bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t);
+
+/* Elementwise constructors. ir_elem wants operands of equal shape and fitting dtype; ir_build broadcasts and promotes
  * as PyTorch does (0-d operands don't promote within a category) and folds constants. */
 ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
 ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);

@@ -147,13 +147,13 @@ ir_ref ir_expand(ir_graph *g, ir_ref x, const int64_t *shape, unsigned rank) {
     return ir_check_size(g, IR_EXPAND, dims, rank) ? ir_expand_dims_like(g, x, dims, rank) : 0;
 }
 
-ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi, double value) {
+ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi, ir_bits value) {
     if (!x) return 0;
     const ir_node n = *ir_at(g, x);
     int64_t attr[1 + 2 * IR_MAX_RANK];
     ir_dim dims[IR_MAX_RANK];
     bool any = false;
-    attr[0] = (int64_t)ir_bits_from_f64((bz_dtype)n.dtype, value);
+    attr[0] = (int64_t)value;
     for (unsigned i = 0; i < n.rank; i++) {
         if (lo[i] < 0 || hi[i] < 0)
             return ir_error(g, BZ_EARG, IR_PAD, "padding of axis %u is negative; use slice", i);
@@ -165,7 +165,7 @@ ir_ref ir_pad(ir_graph *g, ir_ref x, const int64_t *lo, const int64_t *hi, doubl
     if (!any) return x;
     if (!ir_check_size(g, IR_PAD, dims, n.rank)) return 0;
     ir_bits v;
-    if (ir_const_value(g, x, &v) && v == (ir_bits)attr[0])
+    if (ir_const_value(g, x, &v) && v == value)
         return ir_const_bits(g, (bz_dtype)n.dtype, v, dims, n.rank);
     return ir_append(g, IR_PAD, (bz_dtype)n.dtype, dims, n.rank, &x, 1, attr, 1 + 2u * n.rank);
 }

@@ -15,7 +15,6 @@ static bool end_of_line(const tx_parser *p) {
     return tp_peek(p)->newline || tp_peek(p)->kind == TX_END || tp_at(p, '}');
 }
 
-/* A value, or a number as a 0-d constant: f32, integers i64. */
 /* Something else stands where an operand should: what may have been meant. */
 static bool no_operand(tx_parser *p, uint32_t tok) {
     const tx_token *t = &p->tok.p[tok];
@@ -37,28 +36,28 @@ static bool no_operand(tx_parser *p, uint32_t tok) {
     return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number; is it %%%s?", name);
 }
 
-static bool operand(tx_parser *p, tp_scope *s, ir_ref *out) {
-    tx_val v;
+/* A value, or a number, which waits among the line's until its dtype is known. */
+static bool operand(tx_parser *p, tp_scope *s, tx_line *l) {
+    tx_operand_number n = {.operand = l->operands.n};
     uint32_t tok = p->at;
+    ir_ref r = 0;
     if (tp_peek(p)->kind == TX_VALUE) {
         p->at++;
-        *out = tp_look_up(p, s, tok);
-        return *out != 0;
+        if (!(r = tp_look_up(p, s, tok))) return false;
+    } else {
+        if (tp_at(p, '(') && p->tok.p[tok + 1].kind != TX_END) return no_operand(p, tok + 1);
+        if (!tp_primary(p, &n.v)) return false;
+        if (n.v.kind < TX_V_INT || n.v.kind > TX_V_BOOL) return no_operand(p, tok);
+        if (!bz_vec_push(&l->numbers, n)) return tp_no_memory(p);
     }
-    if (tp_at(p, '(') && p->tok.p[tok + 1].kind != TX_END) return no_operand(p, tok + 1);
-    if (!tp_primary(p, &v)) return false;
-    if (v.kind != TX_V_INT && v.kind != TX_V_FLOAT) return no_operand(p, tok);
-    *out = v.kind == TX_V_INT ? ir_const_i(s->g, BZ_I64, v.u.i) : ir_const_f(s->g, BZ_F32, v.u.f);
-    return *out || tp_graph_error(p, s->g, tok);
+    return bz_vec_push(&l->operands, r) || tp_no_memory(p);
 }
 
 static bool operands(tx_parser *p, tp_scope *s, tx_line *l) {
     while (!end_of_line(p) && !tp_at(p, '{') && !tp_at(p, ':') && !tp_at(p, '@')) {
-        ir_ref r;
         if (l->operands.n == UINT16_MAX)
             return tx_fail(p, p->at, BZ_EARG, "more than %d operands", UINT16_MAX);
-        if (!operand(p, s, &r)) return false;
-        if (!bz_vec_push(&l->operands, r)) return tp_no_memory(p);
+        if (!operand(p, s, l)) return false;
         tp_accept(p, ',');
     }
     return true;
@@ -147,7 +146,7 @@ static bool build_line(tx_parser *p, tp_scope *s, tx_line *l) {
     ir_ref out[TX_MAX_RESULTS] = {0};
     ir_op op = ir_op_from_name(l->op, strlen(l->op));
     if (l->typed && op != IR_NIL) {
-        out[0] = tx_node(p, s->g, op, l);
+        out[0] = tx_numbers(p, s->g, l, op) ? tx_node(p, s->g, op, l) : 0;
         n = out[0] != 0;
     } else {
         n = tx_call(p, s->g, l, out, &tuple);
@@ -197,6 +196,7 @@ static bool line(tx_parser *p, tp_scope *s) {
     ok = ok && (end_of_line(p) || tp_expected(p, "the end of the line"));
     bz_vec_free(&l.results);
     bz_vec_free(&l.operands);
+    bz_vec_free(&l.numbers);
     bz_vec_free(&l.attrs);
     bz_arena_reset(&p->line);
     s->g->site = NULL;
@@ -216,15 +216,23 @@ static bool donated_input(tx_parser *p, const ir_graph *g, int *number) {
     return name && tx_fail(p, tok, BZ_EARG, "no input is named '%s'", name);
 }
 
+/* A value, or a number beside nothing. */
+static ir_ref returned(tx_parser *p, tp_scope *s) {
+    tx_line l = {0};
+    ir_ref r = operand(p, s, &l) && tx_numbers(p, s->g, &l, IR_NIL) ? l.operands.p[0] : 0;
+    bz_vec_free(&l.operands);
+    bz_vec_free(&l.numbers);
+    return r;
+}
+
 /* %7 as loss, %8 as w donate w */
 static bool outputs(tx_parser *p, tp_scope *s) {
     while (!tp_at(p, '}')) {
-        ir_ref r;
         uint32_t tok = p->at;
         int donated = -1;
         const char *name = NULL;
-        if (!operand(p, s, &r) || (tp_accept_word(p, "as") && !(name = tp_name(p, "a name"))))
-            return false;
+        ir_ref r = returned(p, s);
+        if (!r || (tp_accept_word(p, "as") && !(name = tp_name(p, "a name")))) return false;
         if (tp_accept_word(p, "donate") && !donated_input(p, s->g, &donated)) return false;
         if (ir_at(s->g, r)->flags & IR_IS_TUPLE)
             return tx_fail(p, tok, BZ_EARG,

@@ -37,7 +37,7 @@ typedef struct fill_row {
     const char *name;
     uint8_t kind;
     const char *lo, *hi;
-    double def_lo, def_hi;
+    int def_lo, def_hi;
 } fill_row;
 
 static const fill_row fills[] = {
@@ -46,8 +46,14 @@ static const fill_row fills[] = {
     {"value", IR_FILL_VALUE, "value", NULL, 0, 0},
 };
 
+/* A number that is made up with; one that i64 does not hold is for floats alone. */
+static bool fill_number(tx_parser *p, const tx_val *v, ir_number *out, bz_dtype t) {
+    ir_bits bits;
+    return tx_number_bits(p, v, t, &bits) && tx_number(p, v, out);
+}
+
 /* name=number, or a number in the order lo, hi. */
-static bool fill_argument(tx_parser *p, const fill_row *row, ir_input *in) {
+static bool fill_argument(tx_parser *p, const fill_row *row, ir_input *in, bz_dtype t) {
     tx_val v;
     uint32_t tok = p->at;
     const char *name = tp_name(p, "a name");
@@ -57,33 +63,44 @@ static bool fill_argument(tx_parser *p, const fill_row *row, ir_input *in) {
         if (v.kind == TX_V_BITS) v.kind = TX_V_INT;
         return tx_int(p, &v, &seed) && (in->seed = (uint64_t)seed, true);
     }
-    if (!strcmp(name, row->lo)) return tx_float(p, &v, &in->fill_lo);
-    if (row->hi && !strcmp(name, row->hi)) return tx_float(p, &v, &in->fill_hi);
+    if (!strcmp(name, row->lo)) return fill_number(p, &v, &in->fill_lo, t);
+    if (row->hi && !strcmp(name, row->hi)) return fill_number(p, &v, &in->fill_hi, t);
     return tx_fail(p, tok, BZ_EARG, "%s knows seed, %s%s%s", row->name, row->lo,
                    row->hi ? ", " : "", row->hi ? row->hi : "");
 }
 
 /* How an input may be made up: randn(seed=1, scale=0.05), or a number. */
-static bool fill(tx_parser *p, ir_input *in) {
+static bool fill(tx_parser *p, ir_input *in, bz_dtype t) {
     const fill_row *row = NULL;
     const tx_token *next = tp_peek(p) + 1;
     if (tp_peek(p)->kind != TX_WORD || next->kind != TX_PUNCT || next->punct != '(') {
         tx_val v;
         in->fill = IR_FILL_VALUE;
-        return tp_value(p, &v) && tx_float(p, &v, &in->fill_lo);
+        return tp_value(p, &v) && fill_number(p, &v, &in->fill_lo, t);
     }
     for (unsigned i = 0; i < BZ_LEN(fills) && !row; i++)
         row = tp_is(p, p->at, fills[i].name) ? &fills[i] : NULL;
     if (!row) return tp_expected(p, "randn, rand, randint, iota or value");
     p->at += 2;
     in->fill = row->kind;
-    in->fill_lo = row->def_lo;
-    in->fill_hi = row->def_hi;
+    in->fill_lo = ir_number_i(row->def_lo);
+    in->fill_hi = ir_number_i(row->def_hi);
     while (!tp_at(p, ')')) {
-        if (!fill_argument(p, row, in)) return false;
+        if (!fill_argument(p, row, in, t)) return false;
         if (!tp_accept(p, ',') && !tp_at(p, ')')) return tp_expected(p, "',' or ')'");
     }
     return tp_want(p, ')');
+}
+
+static bool is_default(ir_number v, int def) {
+    return v.kind != IR_CAT_FLOAT && v.i == def;
+}
+
+static void print_number(bz_text *t, ir_number v) {
+    if (v.kind == IR_CAT_FLOAT)
+        tx_print_double(t, v.f);
+    else
+        bz_textf(t, "%lld", (long long)v.i);
 }
 
 void tx_print_fill(bz_text *t, const ir_input *in) {
@@ -93,7 +110,7 @@ void tx_print_fill(bz_text *t, const ir_input *in) {
         if (row->kind != in->fill) continue;
         if (!row->hi && !in->seed) {
             bz_text_str(t, " = ");
-            tx_print_double(t, in->fill_lo);
+            print_number(t, in->fill_lo);
             return;
         }
         bz_textf(t, " = %s(", row->name);
@@ -101,10 +118,10 @@ void tx_print_fill(bz_text *t, const ir_input *in) {
             bz_textf(t, in->seed >> 63 ? "seed=bits(0x%llx)" : "seed=%llu",
                      (unsigned long long)in->seed),
                 sep = ", ";
-        if (in->fill_lo != row->def_lo || signbit(in->fill_lo) || !row->hi)
-            bz_textf(t, "%s%s=", sep, row->lo), tx_print_double(t, in->fill_lo), sep = ", ";
-        if (row->hi && in->fill_hi != row->def_hi)
-            bz_textf(t, "%s%s=", sep, row->hi), tx_print_double(t, in->fill_hi);
+        if (!is_default(in->fill_lo, row->def_lo) || !row->hi)
+            bz_textf(t, "%s%s=", sep, row->lo), print_number(t, in->fill_lo), sep = ", ";
+        if (row->hi && !is_default(in->fill_hi, row->def_hi))
+            bz_textf(t, "%s%s=", sep, row->hi), print_number(t, in->fill_hi);
         bz_text_str(t, ")");
     }
 }
@@ -152,7 +169,7 @@ bool tp_input(tx_parser *p, tp_scope *s, ir_ref *out) {
     if (ir_verify_node(s->g, r, &wrong)) return tx_fail(p, tok, wrong.status, "%s", wrong.text);
     *out = r;
     return tp_bind(p, s, tok, tp_key(p, tok), r) &&
-           (!tp_accept(p, '=') || fill(p, &s->g->inputs.p[s->g->inputs.n - 1]));
+           (!tp_accept(p, '=') || fill(p, &s->g->inputs.p[s->g->inputs.n - 1], t));
 }
 
 bool tp_inputs(tx_parser *p, tp_scope *s) {

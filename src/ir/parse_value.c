@@ -8,7 +8,7 @@
 
 /* ---- numbers */
 
-/* A number token; integers become INT (FLOAT where they exceed i64; hexadecimal ones wrap). */
+/* A number token; integers become INT (HUGE where they exceed i64; hexadecimal ones wrap). */
 static bool number(tx_parser *p, tx_val *v, bool negative) {
     char buf[128], *end;
     const tx_token *t = tp_peek(p);
@@ -18,7 +18,8 @@ static bool number(tx_parser *p, tx_val *v, bool negative) {
     memcpy(buf, p->text + t->at, t->n);
     buf[t->n] = '\0';
     uint64_t u = 0;
-    bool integer = true, hex = t->n > 2 && buf[0] == '0' && (buf[1] | 0x20) == 'x';
+    bool integer = true, digits = strspn(buf, "0123456789") == t->n,
+         hex = t->n > 2 && buf[0] == '0' && (buf[1] | 0x20) == 'x';
     for (const char *s = buf + (hex ? 2 : 0); *s && integer; s++) {
         int d = tp_hex_digit(*s);
         integer = d >= 0 && d < (hex ? 16 : 10) &&
@@ -26,7 +27,7 @@ static bool number(tx_parser *p, tx_val *v, bool negative) {
                   !__builtin_add_overflow(u, (uint64_t)d, &u) &&
                   (hex || u <= (uint64_t)INT64_MAX + negative);
     }
-    v->kind = integer ? TX_V_INT : TX_V_FLOAT;
+    v->kind = integer ? TX_V_INT : digits ? TX_V_HUGE : TX_V_FLOAT;
     if (integer) {
         v->u.i = negative ? (int64_t)(0 - u) : (int64_t)u;
     } else {
@@ -49,12 +50,12 @@ static bool named_number(const tx_parser *p, tx_val *v, bool negative) {
         int64_t i;
     } rows[] = {{"inf", TX_V_FLOAT, HUGE_VAL, 0},
                 {"nan", TX_V_FLOAT, 0, 0},
-                {"true", TX_V_INT, 0, 1},
-                {"false", TX_V_INT, 0, 0}};
+                {"true", TX_V_BOOL, 0, 1},
+                {"false", TX_V_BOOL, 0, 0}};
     for (unsigned i = 0; i < BZ_LEN(rows); i++) {
         if (!tp_is(p, p->at, rows[i].name)) continue;
         v->kind = rows[i].kind;
-        if (v->kind == TX_V_INT)
+        if (v->kind == TX_V_BOOL)
             v->u.i = rows[i].i;
         else
             v->u.f = i == 1 ? (double)NAN : negative ? -rows[i].f : rows[i].f;
@@ -83,7 +84,7 @@ bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out) {
         *out = v->u.dim;
     else if (v->kind == TX_V_WORD)
         *out = ir_ex_find_sym(&p->m->ex, v->u.s);
-    else
+    else if (v->kind != TX_V_HUGE)
         return tx_fail(p, v->tok, BZ_EPARSE, "a size must be an integer or a symbol");
     if (!*out && v->kind == TX_V_WORD && !p->m->ex.failed)
         return tx_fail(p, v->tok, BZ_EPARSE,
@@ -245,20 +246,58 @@ bool tp_value(tx_parser *p, tx_val *v) {
 
 /* ---- values as what readers want */
 
+static bool too_large(tx_parser *p, const tx_val *v) {
+    return tx_fail(p, v->tok, BZ_EARG, "%s is larger than i64 holds", tp_text(p, v->tok));
+}
+
 bool tx_int(tx_parser *p, const tx_val *v, int64_t *out) {
     if (v->kind == TX_V_DIM && ir_ex_is_const(&p->m->ex, v->u.dim, out)) return true;
-    if (v->kind != TX_V_INT) return tx_fail(p, v->tok, BZ_EARG, "an integer is expected here");
+    if (v->kind == TX_V_HUGE) return too_large(p, v);
+    if (v->kind != TX_V_INT && v->kind != TX_V_BOOL)
+        return tx_fail(p, v->tok, BZ_EARG, "an integer is expected here");
     *out = v->u.i;
     return true;
 }
 
 bool tx_float(tx_parser *p, const tx_val *v, double *out) {
-    int64_t i;
-    if (v->kind == TX_V_FLOAT) return *out = v->u.f, true;
-    if (v->kind != TX_V_INT && v->kind != TX_V_DIM)
+    ir_number n;
+    return tx_number(p, v, &n) && (*out = ir_number_to_f64(n), true);
+}
+
+bool tx_number(tx_parser *p, const tx_val *v, ir_number *out) {
+    *out = ir_number_f(v->u.f);
+    if (v->kind == TX_V_FLOAT || v->kind == TX_V_HUGE) return true;
+    if (v->kind != TX_V_INT && v->kind != TX_V_BOOL && v->kind != TX_V_DIM)
         return tx_fail(p, v->tok, BZ_EARG, "a number is expected here");
-    if (!tx_int(p, v, &i)) return false;
-    return *out = (double)i, true;
+    *out = (ir_number){v->kind == TX_V_BOOL ? IR_CAT_BOOL : IR_CAT_INT, 0, 0};
+    return tx_int(p, v, &out->i);
+}
+
+bool tx_number_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
+    ir_number n;
+    if (v->kind == TX_V_HUGE && !ir_is_float(t)) return too_large(p, v);
+    return tx_number(p, v, &n) && (*out = ir_bits_from_number(t, n), true);
+}
+
+bool tx_number_beside(tx_parser *p, ir_graph *g, tx_line *l, ir_op op, tx_operand_number *n,
+                      bz_dtype beside) {
+    ir_number v;
+    ir_bits bits;
+    if (!tx_number(p, &n->v, &v)) return false;
+    bz_dtype t = ir_number_dtype(n->v.kind == TX_V_HUGE ? IR_CAT_INT : v.kind, beside);
+    if (!tx_number_bits(p, &n->v, t, &bits)) return false;
+    ir_ref made =
+        ir_number_allowed(g, op, n->operand, v, t) ? ir_const_bits(g, t, bits, NULL, 0) : 0;
+    l->operands.p[n->operand] = made;
+    return made || tp_graph_error(p, g, n->v.tok);
+}
+
+bool tx_numbers(tx_parser *p, ir_graph *g, tx_line *l, ir_op op) {
+    bz_dtype beside = ir_dtype_beside(g, op, l->operands.p, l->operands.n);
+    bool ok = true;
+    for (uint32_t i = 0; i < l->numbers.n && ok; i++)
+        ok = tx_number_beside(p, g, l, op, &l->numbers.p[i], beside);
+    return ok;
 }
 
 bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
@@ -268,7 +307,8 @@ bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
         return bits == 64 || !(*out >> bits) ||
                tx_fail(p, v->tok, BZ_EARG, "%s has %u bits", ir_dtypes[t].name, bits);
     }
-    if (v->kind == TX_V_FLOAT && ir_is_float(t)) return *out = ir_bits_from_f64(t, v->u.f), true;
+    if ((v->kind == TX_V_FLOAT || v->kind == TX_V_HUGE) && ir_is_float(t))
+        return *out = ir_bits_from_f64(t, v->u.f), true;
     int64_t i;
     if (!tx_int(p, v, &i)) return false;
     *out = ir_bits_from_i64(t, i);

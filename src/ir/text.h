@@ -38,6 +38,8 @@ typedef enum tx_val_kind {
     TX_V_FLAG,
     TX_V_INT,
     TX_V_FLOAT,
+    TX_V_HUGE, /* an integer that i64 does not hold */
+    TX_V_BOOL,
     TX_V_BITS,
     TX_V_WORD,
     TX_V_STRING,
@@ -49,8 +51,8 @@ typedef struct tx_val {
     uint8_t kind;
     uint32_t tok; /* where it stands */
     union {
-        int64_t i;     /* INT, BITS */
-        double f;      /* FLOAT */
+        int64_t i;     /* INT, BOOL, BITS */
+        double f;      /* FLOAT, HUGE */
         const char *s; /* WORD, STRING */
         ir_dim dim;    /* DIM: a sum over symbols */
         struct {
@@ -72,12 +74,19 @@ typedef struct tx_name {
     uint32_t tok;
 } tx_name;
 
+/* A number among the operands of a line: which one it is. */
+typedef struct tx_operand_number {
+    uint32_t operand;
+    tx_val v;
+} tx_operand_number;
+
 /* One line `%a, %b = op operands {attributes} : type @ "site"`. */
 typedef struct tx_line {
     BZ_VEC(tx_name) results;
     const char *op;
     uint32_t op_tok;
-    BZ_VEC(ir_ref) operands;
+    BZ_VEC(ir_ref) operands; /* 0 where a number stands, until it has its dtype */
+    BZ_VEC(tx_operand_number) numbers;
     BZ_VEC(tx_attr) attrs;
     bool typed, tuple;
     bz_dtype dtype;
@@ -98,6 +107,13 @@ tx_attr *tx_find(tx_line *l, const char *name); /* and marks it used; NULL if it
 bool tx_int(tx_parser *p, const tx_val *v, int64_t *out);
 bool tx_float(tx_parser *p, const tx_val *v, double *out);
 bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out);
+bool tx_number(tx_parser *p, const tx_val *v, ir_number *out); /* as it is written */
+/* The bits of a number in dtype t: integers wrap as a cast does; one that i64 does not hold is an error unless t is a float. */
+bool tx_number_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out);
+/* Makes the numbers among the operands of a line of `op` 0-d constants, all, or operand k alone beside `beside`. */
+bool tx_numbers(tx_parser *p, ir_graph *g, tx_line *l, ir_op op);
+bool tx_number_beside(tx_parser *p, ir_graph *g, tx_line *l, ir_op op, tx_operand_number *n,
+                      bz_dtype beside);
 bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out);
 bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out);
 bool tx_graph(tx_parser *p, const tx_val *v,
@@ -118,8 +134,9 @@ ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l);
 typedef struct tx_args tx_args;
 
 /* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
- * "x*" any number. In `attrs`: name:type, or name:type=default; types int, float, flag, dtype,
- * ints, dims, graph. */
+ * "x*" any number; "i:i64": a number there stands beside an i64 (none: beside nothing), else beside
+ * the other operands. In `attrs`: name:type, or name:type=default; types int, float, number (a float
+ * or an integer), flag, dtype, ints, dims, graph. */
 typedef struct ir_builder {
     const char *name, *operands, *attrs, *results, *doc;
     ir_ref (*call)(ir_graph *g, tx_args *a);

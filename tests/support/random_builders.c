@@ -127,7 +127,8 @@ static ir_ref joined(maker *m, ir_ref x) {
             more[i] = kept || have[i] >= want[i] ? 0 : want[i] - have[i];
             have[i] = kept || have[i] < want[i] ? have[i] : want[i];
         }
-        parts[k] = ir_pad(m->g, ir_slice_exact(m->g, y, zero, have, one), zero, more, 0.5);
+        parts[k] = ir_pad(m->g, ir_slice_exact(m->g, y, zero, have, one), zero, more,
+                          ir_bits_from_f64(ir_dtype(m->g, y), 0.5));
     }
     return ir_concat(m->g, parts, n, axis);
 }

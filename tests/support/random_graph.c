@@ -174,7 +174,7 @@ static ir_ref padded(maker *m, ir_ref x) {
         lo[i] = chance(m, 50) ? 0 : draw(m, 5);
         hi[i] = chance(m, 50) ? 0 : draw(m, 5);
     }
-    return ir_pad(m->g, x, lo, hi, chance(m, 50) ? 0 : 1.5);
+    return ir_pad(m->g, x, lo, hi, ir_bits_from_f64(ir_dtype(m->g, x), chance(m, 50) ? 0 : 1.5));
 }
 
 static ir_ref expanded(maker *m, ir_ref x) {
@@ -196,7 +196,7 @@ static ir_ref joined(maker *m, ir_ref x) {
     for (unsigned i = 1; i < n; i++) {
         int64_t lo[IR_MAX_RANK] = {0}, hi[IR_MAX_RANK] = {0};
         hi[axis] = draw(m, 4);
-        parts[i] = ir_pad(m->g, parts[i], lo, hi, 2);
+        parts[i] = ir_pad(m->g, parts[i], lo, hi, ir_bits_from_i64(ir_dtype(m->g, parts[i]), 2));
     }
     return ir_concat(m->g, parts, n, axis);
 }
