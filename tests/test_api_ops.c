@@ -260,3 +260,26 @@ Test(api_ops, without_axes) {
     EXPECT_ERROR(c, bz_expand(x, BZ_SHAPE(-1)), BZ_ESHAPE, "negative");
     bz_close(c);
 }
+
+/* ---- many operands */
+
+/* 300 tensors of 1 .. 4 rows, element k of them all is k; at the last axis, too. */
+static void concat_of_many(bz_context *c) {
+    enum { N = 300 };
+    bz_tensor *x[N], *turned[N];
+    int rows = 0;
+    for (int i = 0; i < N; rows += 1 + i % 4, i++) {
+        bz_tensor *flat = bz_arange(c, 3 * rows, 3 * (rows + 1 + i % 4), 1, BZ_F32);
+        x[i] = bz_reshape(flat, BZ_SHAPE(-1, 3));
+        turned[i] = bz_transpose(x[i], 0, 1);
+    }
+    bz_tensor *all = bz_reshape(bz_arange(c, 0, 3 * rows, 1, BZ_F32), BZ_SHAPE(-1, 3));
+    bz_tensor *y = bz_relu(bz_concat(x, N, 0)), *z = bz_concat(turned, N, 1);
+    INT(bz_all(bz_eq(y, all), BZ_ALL), BZ_BOOL, 1);
+    INT(bz_all(bz_eq(bz_transpose(z, 0, 1), all), BZ_ALL), BZ_BOOL, 1);
+    cr_expect_eq(bz_shape(y)[0], rows);
+}
+
+Test(api_ops, concat_of_many) {
+    on_all(concat_of_many);
+}

@@ -11,6 +11,41 @@
 #include <string.h>
 #include <time.h>
 
+/* ---- concat of many */
+
+/* graph main(x0, x1 ...) { concat of all }: part i is f32[1 + i % sizes, 3]. */
+static ir_module *concat_of(unsigned n, unsigned sizes) {
+    bz_text t = {0};
+    bz_text_str(&t, "graph main(");
+    for (unsigned i = 0; i < n; i++)
+        bz_textf(&t, "%sx%u: f32[%u,3]", i ? ", " : "", i, 1 + i % sizes);
+    bz_text_str(&t, ") {\n%y = concat ");
+    for (unsigned i = 0; i < n; i++) bz_textf(&t, "%s%%x%u", i ? ", " : "", i);
+    bz_text_str(&t, "\nreturn %y }");
+    ir_module *m = irt_parse(bz_text_c(&t));
+    bz_text_free(&t);
+    return m;
+}
+
+/* Equal parts are equal kernels: neither they nor their code grow with the number of parts. */
+Test(passes_limits, concat_of_many_has_few_kernels) {
+    uint32_t first = 0;
+    for (unsigned n = 1000; n <= 10000; n *= 10) {
+        ir_module *m = concat_of(n, 1);
+        bz_error e = {0};
+        uint32_t code = 0;
+        pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+        cr_assert(p, "%u parts: %s", n, e.text);
+        for (uint32_t i = 0; i < p->code->k.n; i++) code += p->code->k.p[i]->inst.n;
+        first = first ? first : code;
+        cr_expect(p->code->k.n <= 6 && code <= 2 * first && p->launches.n <= n / 32 + 3,
+                  "%u parts: %u kernels of %u instructions, %u launches", n, p->code->k.n, code,
+                  p->launches.n);
+        pass_plan_free(p);
+        ir_module_free(m);
+    }
+}
+
 /* ---- the n-th allocation fails */
 
 static void compile_without_memory(const ir_graph *g, const pass_target *t, const char *what) {
@@ -34,6 +69,8 @@ Test(passes_limits, compiling_without_memory) {
         "gelu %1\n %3 = add %x %2\n return %3 donate x }",
         "graph main(x: f32[37,10], t: i64[37]) { %1 = cross_entropy %x %t\n %2 = argmax %x "
         "{axes=[1]}\n return %1, %2 }",
+        "graph main(x: f32[9,5], y: f32[2,5]) { %1 = concat %x %y %x %y %x %y\n %2 = relu %1\n "
+        "return %2 }",
         "graph main(x: f32[9,5], y: f32[5,7], i: i64[3]) { %1 = matmul %x %y\n %2 = relu %1\n %3 = "
         "gather %2 %i\n %4 = sum %3 {axes=[0]}\n return %2, %4 }",
     };

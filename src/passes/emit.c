@@ -16,6 +16,7 @@ void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
 void emit_free(emitter *m) {
     bz_vec_free(&m->seen);
     bz_vec_free(&m->reads);
+    bz_vec_free(&m->borders);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
     bz_vec_free(&m->extents);

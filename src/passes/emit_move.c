@@ -213,6 +213,15 @@ static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx) {
     return guarded(m, (part){x, at, in, n.rank}, &other);
 }
 
+/* Notes where idx, a symbol and a number, leads from one part into another. */
+static void note_border(emitter *m, ir_ex idx, int64_t at) {
+    const ir_ex_node n = *ir_ex_at(m->x, idx);
+    int64_t shift = 0;
+    ir_ex sym = n.kind == EX_ADD && ir_ex_is_const(m->x, n.b, &shift) ? n.a : idx;
+    if (ir_ex_at(m->x, sym)->kind != EX_SYM) return;
+    if (!bz_vec_push(&m->borders, ((emit_border){sym, at - shift}))) emit_fail(m);
+}
+
 static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
@@ -228,6 +237,7 @@ static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
         at[axis] = ir_ex_addc(m->x, idx[axis], -from);
         from += shape[axis];
         if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis]) continue;
+        if (!m->b && here.hi >= from) note_border(m, idx[axis], from);
         range in = {at[axis], 0, shape[axis]};
         out = guarded(m, (part){x, at, &in, 1}, &out);
     }

@@ -1,5 +1,6 @@
 /* expand.c - what lowering does not take as it is becomes something else.
- * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements.
+ * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements; no concat of
+ * more than PASS_CONCAT_MOST.
  *
  *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : 2^63-1)
  *
@@ -41,6 +42,25 @@ static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value) {
     return (n->op == IR_DOT || n->op == IR_SCATTER_ADD) && operand == 0;
 }
 
+/* A concat of many as one of some, each of at most PASS_CONCAT_MOST: equal ones are one kernel. */
+static ir_ref expand_concat(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+    const ir_node *n = ir_at(old, r);
+    const int axis = (int)ir_attrs(old, n)[0];
+    uint32_t count = n->nin;
+    ir_ref *x = bz_mem_alloc(count * sizeof *x), out;
+    if (!x) return ir_error(g, BZ_ENOMEM, IR_CONCAT, "out of memory");
+    for (uint32_t i = 0; i < count; i++) x[i] = map->to[ir_in(old, n)[i]];
+    for (; count > PASS_CONCAT_MOST; count = (count + PASS_CONCAT_MOST - 1) / PASS_CONCAT_MOST) {
+        for (uint32_t i = 0; i < count; i += PASS_CONCAT_MOST) {
+            uint32_t left = count - i < PASS_CONCAT_MOST ? count - i : PASS_CONCAT_MOST;
+            x[i / PASS_CONCAT_MOST] = ir_concat(g, x + i, left, axis);
+        }
+    }
+    out = ir_concat(g, x, count, axis);
+    bz_mem_free(x);
+    return out;
+}
+
 static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_bits value;
@@ -48,6 +68,7 @@ static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     if (of_nothing(old, r, &value))
         return ir_const_bits(g, (bz_dtype)n->dtype, value, ir_dims(old, n), n->rank);
     ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
+    if (n->op == IR_CONCAT && n->nin > PASS_CONCAT_MOST) return expand_concat(g, old, map, r);
     bool arg = n->op == IR_REDUCE && (a.kind == IR_ARGMAX || a.kind == IR_ARGMIN);
     return arg ? expand_arg(g, map->to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, map, r);
 }

@@ -87,9 +87,10 @@ static bool group_gathered(fuser *f) {
 
 /* ---- ways through movement */
 
-/* For each movement without a group: how many movements one element passes, and how many reshapes one after the other. */
+/* For each movement without a group: how many movements one element passes, how many reshapes one after the other, and of how many
+ * parts it comes. */
 typedef struct ways {
-    uint32_t steps, reshapes;
+    uint32_t steps, reshapes, parts;
 } ways;
 
 static bool is_way(const fuser *f, ir_ref r) {
@@ -126,9 +127,10 @@ static bool measure(fuser *f, ways *w, ir_ref r) {
     const ir_node *n = ir_at(f->g, r);
     const bool winds = n->op == IR_RESHAPE || n->op == IR_AS_STRIDED;
     for (bool first = true;; first = false) {
-        ways own = {1, winds};
+        ways own = {1, winds, 0};
         for (unsigned i = 0; i < n->nin; i++) {
             ir_ref x = ir_in(f->g, n)[i];
+            own.parts += is_way(f, x) ? w[x].parts : 1;
             if (!is_way(f, x)) continue;
             own.steps += w[x].steps < UINT16_MAX ? w[x].steps : UINT16_MAX;
             own.reshapes =
@@ -136,10 +138,12 @@ static bool measure(fuser *f, ways *w, ir_ref r) {
         }
         w[r] = own;
         bool wound = winds && own.reshapes >= MANY_RESHAPES && ends_in_long_index(f, r);
-        if (!first || (own.steps <= LONG_WAY && !wound)) return true;
+        bool crowded = own.parts > PASS_CONCAT_MOST;
+        if (!first || (own.steps <= LONG_WAY && !wound && !crowded)) return true;
         for (unsigned i = 0; i < n->nin; i++) {
             ir_ref x = ir_in(f->g, n)[i];
-            if (is_way(f, x) && (wound || w[x].steps > SHORT_WAY) && !store(f, x)) return false;
+            bool apart = wound || w[x].steps > SHORT_WAY || (crowded && w[x].parts > 1);
+            if (is_way(f, x) && apart && !store(f, x)) return false;
         }
     }
 }

@@ -114,6 +114,12 @@ typedef struct emit_read {
     bool guarded; /* not everywhere: below a pad or concat */
 } emit_read;
 
+/* Two parts of a concat meet where this symbol has this value. */
+typedef struct emit_border {
+    ir_ex sym;
+    int64_t at;
+} emit_border;
+
 /* Elements of a buffer that wait in a local array: p[offset] is local[at]. */
 typedef struct emit_staged {
     lp_val p, local;
@@ -153,7 +159,8 @@ typedef struct emitter {
         ahead_sym; /* ... for what they read when this symbol is `ahead_by` larger; 0: for what lies behind */
     int64_t ahead_by;
     BZ_VEC(ir_ex) seen;
-    BZ_VEC(emit_read) reads; /* as `seen`, loads only */
+    BZ_VEC(emit_read) reads;     /* as `seen`, loads only */
+    BZ_VEC(emit_border) borders; /* as `seen`: where parts of a concat meet */
     emit_staged staged[EMIT_MAX_STAGED];
     unsigned nstaged;
     BZ_VEC(emit_memo) memo;
@@ -308,8 +315,18 @@ ir_ex lower_vector_sym(lower *l, const char *name,
                        int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
 
+/* ---- lower_parts.c: loops over the parts of a concat, one each; *done = false: there are too few or too many. As lower_map. */
+enum { PARTS_LEAST = 5, PARTS_MOST = 64 };
+bool lower_parts(lower *l, unsigned lanes, unsigned width, bool *done);
+
 /* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
 bool lower_map(lower *l);
+/* What the outputs' loads and conditions depend on, into l->m.seen, reads and borders; nothing is emitted. */
+void lower_collect(lower *l);
+/* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
+bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
+                      unsigned flags, bool whole);
+enum { LOWER_TASK = 8192 }; /* elements of a task of such loops */
 bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);

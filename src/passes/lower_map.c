@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { TASK = 8192, AHEAD_BYTES = 8 << 20 };
+enum { TASK = LOWER_TASK, AHEAD_BYTES = 8 << 20 };
 
 typedef struct map_space {
     int64_t outer, inner;
@@ -27,13 +27,12 @@ static void cut(lower *l, map_space *s, unsigned n) {
     emit_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
 }
 
-/* What loads and conditions depend on. */
-static void collect(lower *l) {
+void lower_collect(lower *l) {
     emitter *m = &l->m;
     ir_ex idx[IR_MAX_RANK];
     lp_builder *b = m->b;
     m->b = NULL; /* only collect */
-    m->seen.n = m->reads.n = 0;
+    m->seen.n = m->reads.n = m->borders.n = 0;
     unsigned mark = emit_mark(m);
     for (uint32_t i = 0; i < l->outputs.n; i++) {
         fuse_index(l->g, &l->x, &l->space, FUSE_FULL, l->outputs.p[i], idx);
@@ -48,7 +47,7 @@ static bool linear(lower *l, const map_space *s) {
     int64_t coef;
     ir_ex rest;
     bool ok = true;
-    collect(l);
+    lower_collect(l);
     for (uint32_t i = 0; i < l->m.seen.n; i++)
         ok &= ir_ex_linear(&l->x, l->m.seen.p[i], s->c, &coef, &rest);
     return ok;
@@ -66,9 +65,8 @@ static void choose_space(lower *l, map_space *s, unsigned lanes) {
         cut(l, s, n);
 }
 
-/* Elements lo .. hi of row o. */
-static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsigned lanes,
-                       unsigned width, unsigned flags, bool whole) {
+bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
+                      unsigned flags, bool whole) {
     lp_builder *b = l->b;
     int64_t step = (int64_t)lanes * width;
     lp_val main_hi = hi;
@@ -79,7 +77,7 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
     }
     unsigned mark = emit_mark(&l->m);
     lp_val c = lp_loop(b, LP_SERIAL, lo, main_hi, step, NULL, 0, NULL);
-    emit_vector(&l->m, s->c, c, lanes, width, 0);
+    emit_vector(&l->m, sym, c, lanes, width, 0);
     lower_store_outputs(l, FUSE_FULL, flags);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
@@ -87,7 +85,7 @@ static bool inner_loop(lower *l, const map_space *s, lp_val lo, lp_val hi, unsig
         unsigned n = l->t->masks ? lanes : 1;
         c = lp_loop(b, LP_SERIAL, main_hi, hi, n, NULL, 0, NULL);
         lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){hi, c}, 2);
-        emit_vector(&l->m, s->c, c, n, 1, n > 1 ? lower_tail_mask(l, left, n) : 0);
+        emit_vector(&l->m, sym, c, n, 1, n > 1 ? lower_tail_mask(l, left, n) : 0);
         lower_store_outputs(l, FUSE_FULL, 0);
         emit_forget(&l->m, mark);
         lp_end(b, NULL, 0, NULL);
@@ -107,7 +105,7 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
     emit_sym(&l->m, s->o, lp_index(b, 0));
     lp_val lo = lp_imul(b, t, piece), end = lp_iadd(b, lo, piece);
     lp_val hi = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, n}, 2);
-    bool ok = inner_loop(l, s, lo, hi, lanes, width, flags, false);
+    bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, false);
     lp_end(b, NULL, 0, NULL);
     return ok;
 }
@@ -127,7 +125,8 @@ static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned wi
     lp_val o = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, o);
     bool whole = s->inner % ((int64_t)lanes * width) == 0;
-    bool ok = inner_loop(l, s, lp_index(b, 0), lp_index(b, s->inner), lanes, width, flags, whole);
+    bool ok = lower_inner_loop(l, s->c, lp_index(b, 0), lp_index(b, s->inner), lanes, width, flags,
+                               whole);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
     return ok;
@@ -146,7 +145,7 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
     lp_val end = lp_iadd(b, lo, lp_index(b, TASK));
     bool whole = s->inner % TASK == 0;
     lp_val hi = whole ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, s->inner)}, 2);
-    bool ok = inner_loop(l, s, lo, hi, lanes, width, flags, whole);
+    bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
     return ok;
 }
@@ -188,7 +187,7 @@ static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
     for (unsigned i = 0; i < n; i++) t->s.outer *= f->full[axes[i]];
     t->s.o = lower_sym(l, "q", t->s.outer);
     emit_delinearize(&l->x, t->s.o, f->full, axes, n, f->full_idx);
-    collect(l);
+    lower_collect(l);
     m->nstaged = 0;
     for (uint32_t i = 0; i < m->reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
         const emit_read *x = &m->reads.p[i];
@@ -277,7 +276,7 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
     lp_val row = lp_loop(b, LP_SERIAL, r[0], r[1], 1, NULL, 0, NULL);
     emit_sym(m, t->r, row);
     bool whole = t->s.inner % TILE == 0;
-    bool ok = inner_loop(l, &t->s, c[0], c[1], lanes, width, flags, whole);
+    bool ok = lower_inner_loop(l, t->s.c, c[0], c[1], lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
     m->nstaged = 0;
@@ -294,6 +293,9 @@ static unsigned choose_width(const lower *l) {
 bool lower_map(lower *l) {
     map_space s;
     unsigned lanes = lower_lanes(l), width = choose_width(l);
+    bool done;
+    bool ok = lower_parts(l, lanes, width, &done);
+    if (done) return ok;
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     tiled t;

@@ -117,6 +117,7 @@ bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
 
 /* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
 ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
+enum { PASS_CONCAT_MOST = 64 }; /* operands of a concat that is one kernel */
 /* ---- expand.c: what lowering does not take as one op becomes several: argmax and argmin, reductions of unusual axes ... */
 ir_graph *pass_expand(const ir_graph *g, const pass_target *t, bz_error *e);
 

@@ -111,9 +111,9 @@ static ir_ref flattened(maker *m, ir_ref x) {
 
 /* x beside other nodes cut or padded to its shape, of other dtypes too. */
 static ir_ref joined(maker *m, ir_ref x) {
-    unsigned rank = rank_of(m, x), n = 2 + draw(m, 2);
+    unsigned rank = rank_of(m, x), n = chance(m, 20) ? 5 + draw(m, 8) : 2 + draw(m, 2);
     int axis = any_axis(m, rank);
-    ir_ref parts[4] = {x};
+    ir_ref parts[12] = {x};
     int64_t want[IR_MAX_RANK], have[IR_MAX_RANK], zero[IR_MAX_RANK] = {0}, one[IR_MAX_RANK];
     ir_static_shape(m->g, x, want);
     for (unsigned i = 0; i < rank; i++) one[i] = 1;
