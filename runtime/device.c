@@ -28,6 +28,7 @@ ir_graph *rt_graph_copy(const ir_graph *old, bz_error *e) {
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
                      bz_error *e) {
     p->device = d;
+    if (pass_check_static(g, e)) return false;
     p->ninputs = g->inputs.n;
     p->noutputs = g->outputs.n;
     p->outputs = bz_mem_zero(g->outputs.n, sizeof *p->outputs);

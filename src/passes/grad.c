@@ -124,12 +124,13 @@ static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
 }
 
 static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
-    int64_t start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK], shape[IR_MAX_RANK], part[IR_MAX_RANK];
+    int64_t start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK], shape[IR_MAX_RANK], size;
     unsigned rank = ir_at(g, r)->rank, axis = (unsigned)ir_attrs(g, ir_at(g, r))[0];
     for (unsigned i = 0; i < rank; i++) step[i] = 1;
     for (unsigned i = 0; i < k; i++) {
-        if (!ir_static_shape(g, ir_operand(g, r, i), part)) return grad_no_rule(g, r);
-        start[axis] += part[axis];
+        if (!ir_dim_value(g, ir_dims(g, ir_at(g, ir_operand(g, r, i)))[axis], &size))
+            return grad_no_rule(g, r);
+        start[axis] += size;
     }
     return ir_static_shape(g, ir_operand(g, r, k), shape) ? ir_slice_exact(g, d, start, shape, step)
                                                           : grad_no_rule(g, r);

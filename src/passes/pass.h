@@ -79,6 +79,8 @@ typedef struct pass_plan {
     bz_arena memory;
 } pass_plan;
 
+/* Has every node a size? BZ_EUNSUPPORTED and the first that has not, with its line: symbols are not compiled. */
+bz_status pass_check_static(const ir_graph *g, bz_error *e);
 /* Runs the pipeline. The graph stays as it is. NULL and `e` (BZ_EUNSUPPORTED names the op; BZ_ENOMEM) on failure. */
 pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e);
 void pass_plan_free(pass_plan *p);

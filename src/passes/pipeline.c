@@ -72,7 +72,7 @@ static void blame_symbolic(const ir_graph *g, ir_ref r, bz_error *e) {
     bz_text_free(&t);
 }
 
-static bz_status check_static(const ir_graph *g, bz_error *e) {
+bz_status pass_check_static(const ir_graph *g, bz_error *e) {
     int64_t n;
     for (ir_ref r = 1; r < g->n.n; r++) {
         if (ir_numel(g, r, &n)) continue;
@@ -112,7 +112,7 @@ static ir_graph *copy_graph(const ir_graph *g, bz_error *e) {
 pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e) {
     bz_error own = {0};
     e = e ? e : &own;
-    if (check_static(g, e)) return NULL;
+    if (pass_check_static(g, e)) return NULL;
     dump("recorded", PASS_DUMP_RECORDED, NULL, g);
     ir_graph *now = copy_graph(g, e);
     for (unsigned i = 0; now && i < pass_count; i++) now = run_pass(&pass_table[i], now, t, e);
