@@ -154,7 +154,7 @@ def test_run_mistakes():
     row(["run", "-"], "graph main(x: f32[2]) {\n    return %x as y\n", 1, "<stdin>:", "error:")
     row(["run", "-"], "", 1, "<stdin>:1:1: error:")
     row(["run", "-"], "graph main(x: f32[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]) {\n return %x\n}", 1, "more than 32 dimensions")
-    row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory: inputs take 0 GB and outputs 4.4e+03 GB")
+    row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory: results and temporaries take 4 TiB")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[4], value=nan}\n return %x\n}", 1, "<stdin>:2:")
     row(["run", "-", "--out", "DIR/o"], 'graph main() {\n %x = zeros {shape=[4]}\n return %x as "a/b"\n}', 1, "no name for a file")
     row(["run", "-"], 'graph main(x: f32[2] = 1.0, y : f32[2]) {\n    %z = add %x, %y\n    return %z\n}', 1,
