@@ -26,10 +26,17 @@ static const char *const codes[BZ_NDTYPES] = {
     [BZ_I64] = "i8",  [BZ_F16] = "f2", [BZ_BF16] = "V2", [BZ_F32] = "f4", [BZ_F64] = "f8",
 };
 
+/* Unsigned integers that braze lacks: read as signed ones of the same size, then widened to what holds them (u8: if it does). */
+static const struct {
+    const char *code;
+    bz_dtype as, to;
+} wider[] = {{"u2", BZ_I16, BZ_I32}, {"u4", BZ_I32, BZ_I64}, {"u8", BZ_I64, BZ_I64}};
+
 typedef struct head {
     const char *at, *end, *name; /* what is left of the dictionary; the file, for messages */
     bz_error *e;
-    bool swapped, fortran;
+    bool swapped, fortran, is_unsigned;
+    bz_dtype to;   /* of an unsigned dtype */
     unsigned seen; /* bits of head_keys */
     ir_value_array *a;
 } head;
@@ -117,6 +124,12 @@ static bool read_descr(head *h) {
             h->a->dtype = (bz_dtype)t;
             return true;
         }
+    for (unsigned i = 0; i < BZ_LEN(wider); i++)
+        if (order && strcmp(code + 1, wider[i].code) == 0) {
+            h->a->dtype = wider[i].as;
+            h->to = wider[i].to;
+            return h->is_unsigned = true;
+        }
     bz_fail(h->e, BZ_EUNSUPPORTED, "%s: braze has no dtype for '%s'", h->name, code);
     return false;
 }
@@ -200,6 +213,28 @@ static void from_fortran(char *dst, const char *src, const ir_value_array *a) {
     }
 }
 
+/* Elements that were read as signed become what they are. */
+static bz_status widen(head *h) {
+    ir_value_array *a = h->a, from = *a;
+    int64_t n = rt_array_count(a);
+    size_t narrow = ir_dtype_bytes(a->dtype), wide = ir_dtype_bytes(h->to);
+    a->dtype = h->to;
+    a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
+    if (!a->data) bz_fail(h->e, BZ_ENOMEM, "%s: no memory for its elements as i64", h->name);
+    for (int64_t i = 0; i < n && a->data && !h->e->status; i++) {
+        ir_bits b = ir_load_bits(from.dtype, (char *)from.data + (size_t)i * narrow);
+        if ((int64_t)b < 0)
+            bz_fail(h->e, BZ_EUNSUPPORTED, "%s: element %lld is %llu, which i64 does not hold",
+                    h->name, (long long)i, (unsigned long long)b);
+        ir_store_bits(h->to, (char *)a->data + (size_t)i * wide, b);
+    }
+    bz_mem_free(from.data);
+    if (!h->e->status) return BZ_OK;
+    bz_mem_free(a->data);
+    a->data = NULL;
+    return h->e->status;
+}
+
 static bz_status take_elements(head *h, const char *p) {
     ir_value_array *a = h->a;
     size_t bytes = rt_array_bytes(a);
@@ -213,7 +248,7 @@ static bz_status take_elements(head *h, const char *p) {
     if (h->swapped) swap_bytes(data, rt_array_count(a), ir_dtype_bytes(a->dtype));
     for (size_t i = 0; a->dtype == BZ_BOOL && i < bytes; i++) data[i] = data[i] != 0;
     a->data = data;
-    return BZ_OK;
+    return h->is_unsigned ? widen(h) : BZ_OK;
 }
 
 /* ---- the whole */

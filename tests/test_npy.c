@@ -114,7 +114,7 @@ static const struct {
     {HEAD("'<f4'", "False", "2"), 8, BZ_EFORMAT, "'(' is missing"},
     {HEAD("'<f4'", "0", "(2,)"), 8, BZ_EFORMAT, "neither True nor False"},
     {HEAD("'<c8'", "False", "(1,)"), 8, BZ_EUNSUPPORTED, "no dtype for '<c8'"},
-    {HEAD("'<u4'", "False", "(1,)"), 4, BZ_EUNSUPPORTED, "no dtype for '<u4'"},
+    {HEAD("'<c8'", "False", "(1,)"), 4, BZ_EUNSUPPORTED, "no dtype for '<c8'"},
     {HEAD("'|O'", "False", "(1,)"), 8, BZ_EUNSUPPORTED, "no dtype for '|O'"},
     {HEAD("''", "False", "(1,)"), 8, BZ_EUNSUPPORTED, "no dtype for ''"},
     {HEAD("[('a', '<f4')]", "False", "(1,)"), 4, BZ_EUNSUPPORTED, "structures"},

@@ -98,6 +98,13 @@ def test_run():
     r = row(["run", "DIR/add.bz", "--in", "x=DIR/f64.npy", "--in", "y=0.5"], "", 0, "z: f32[2,2]\n[[0.5 0.5]")
     check("a file of another dtype is noticed", "f64.npy holds f64; input x takes it as f32" in r.stderr, r.stderr)
     row(["run", "-", "--in", "k=9007199254740993"], "graph main(k: i64[]) {\n return %k as k\n}", 0, "k: i64[]\n9007199254740993")
+    for code, held in (("<u2", "i32"), (">u2", "i32"), ("<u4", "i64"), (">u4", "i64"), ("<u8", "i64"), (">u8", "i64")):
+        most = min(2 ** (8 * int(code[2])) - 1, 2**63 - 1)
+        np.save(path("u.npy"), np.asfortranarray(np.array([[0, 1, 2], [3, 4, most]], code)))
+        r = row(["run", "-", "--in", "k=DIR/u.npy"], "graph main(k: %s[2,3]) {\n %%r = reshape %%k {shape=[6]}\n return %%r as r\n}" % held, 0)
+        check(f"{code} is read as {held}", r.stdout.replace("[", " ").replace("]", " ").split()[-6:] == ["0", "1", "2", "3", "4", str(most)] and not r.stderr, r.stdout + r.stderr)
+    np.save(path("u.npy"), np.array([1, 2**63], "u8"))
+    row(["run", "-", "--in", "k=DIR/u.npy"], "graph main(k: i64[2]) {\n return %k\n}", 1, "element 1 is 9223372036854775808, which i64 does not hold")
     row(["run", "-", "--in", "k=-inf"], "graph main(k: f64[]) {\n return %k as k\n}", 0, "-inf")
     row(["run", "-", "--in", "k=DIR/small.npy"], "graph main(k: i32[2]) {\n return %k as k\n}", 0, "k: i32[2]\n[-3  4]")
     for device in ("cpu", "ref"):

@@ -102,7 +102,7 @@ BZ_API bz_status bz_print(bz_tensor *x);
 BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
 
 /* ---- files: NumPy's .npy. Saving writes a temporary file beside `path` and renames it. bf16 is stored as numpy's void type V2.
- * Loading: BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
+ * Loading: u16 becomes i32, u32 and u64 i64 (BZ_EUNSUPPORTED for an element that it does not hold); BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
 BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
 BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
 #define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)
