@@ -113,6 +113,7 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
         e = c->err;
         return give_up(c, s, &e);
     }
+    if (o->code_bytes) rt_kernels_limit(o->code_bytes);
     rt_room_open(&room, c, true);
     *out = c;
     return BZ_OK;

@@ -17,7 +17,7 @@ typedef enum switch_kind {
     SWITCH_FILE,    /* whoever opens it says what is wrong */
 } switch_kind;
 
-typedef enum switch_name { HELP, DEBUG, DUMP, CHECK, DEVICE, THREADS, ISA, LLVM } switch_name;
+typedef enum switch_name { HELP, DEBUG, DUMP, CHECK, DEVICE, THREADS, ISA, LLVM, CODE } switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
 
@@ -41,6 +41,8 @@ static const struct {
                  "threads of contexts that ask for none (0: one a processor)", SWITCH_NUMBER,
                  BZ_RT_MAX_THREADS},
     [ISA] = {"BRAZE_ISA", "base|avx2|avx512", "best instruction set to use", SWITCH_WORD, 0},
+    [CODE] = {"BRAZE_CODE", "0..65536", "MiB of machine code beyond which unused kernels go (256)",
+              SWITCH_NUMBER, 65536},
     [LLVM] = {"BRAZE_LLVM", "file", "the compiler plug-in, libbraze-llvm.so", SWITCH_FILE, 0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
@@ -124,6 +126,9 @@ static void read_env(void) {
     number(word(CHECK), 1, &check);
     number(word(HELP), 1, &help);
     env = (rt_env){.debug = debug, .check = check, .device = find_device(word(DEVICE))};
+    int code = 0;
+    if (*word(CODE) && number(word(CODE), switches[CODE].hi, &code))
+        rt_kernels_limit((size_t)code << 20);
     look_for_mistakes();
     if (help) print_help();
     if (!env.mistake.status) pass_set_dump(word(DUMP));

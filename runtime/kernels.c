@@ -3,7 +3,8 @@
  *     key = target | compiler | what the kernel and the functions it calls do (lp_identity)
  *
  * What is missing is compiled as one module, cut in two for two threads when there is much, and without the cache's lock: contexts
- * compile side by side. Code is never given back: programs of all contexts point into it. */
+ * compile side by side. What was compiled together is kept and given back together: when there is more than the limit, that which no
+ * program uses and which was not used for the longest time goes. */
 #include "runtime/objload.h"
 #include "runtime/rt.h"
 
@@ -15,12 +16,23 @@
 
 enum { SLOTS = 1024, PARALLEL_INSTS = 4000 };
 
+/* What one module became. */
+struct rt_loaded {
+    rt_object *object;
+    rt_kernel *kernels; /* by `sibling` */
+    size_t bytes;
+    uint64_t used; /* when a program last let go of it */
+    uint32_t uses; /* kernels of programs */
+};
+
 static struct {
     pthread_mutex_t lock;
     rt_kernel *slots[SLOTS];
     rt_code *code;
-    BZ_VEC(rt_object *) objects; /* what was loaded, for good */
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    BZ_VEC(struct rt_loaded *) loaded;
+    size_t bytes, limit;
+    uint64_t tick;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .limit = (size_t)256 << 20};
 
 /* ---- keys */
 
@@ -34,6 +46,73 @@ static rt_kernel *find(uint64_t h, const char *key, size_t n) {
     for (rt_kernel *k = cache.slots[h % SLOTS]; k; k = k->next)
         if (k->hash == h && k->key_bytes == n && !memcmp(k->key, key, n)) return k;
     return NULL;
+}
+
+/* One use more; NULL is fine. */
+static rt_kernel *take(rt_kernel *k) {
+    if (k) k->of->uses++;
+    return k;
+}
+
+/* ---- what goes when there is too much; all with the lock held */
+
+static void forget(rt_kernel *k) {
+    rt_kernel **at = &cache.slots[k->hash % SLOTS];
+    while (*at != k) at = &(*at)->next;
+    *at = k->next;
+    bz_mem_free(k->key);
+    bz_mem_free(k->phases);
+    bz_mem_free(k);
+}
+
+static void unload(uint32_t which) {
+    struct rt_loaded *l = cache.loaded.p[which];
+    for (rt_kernel *k = l->kernels, *next; k; k = next) {
+        next = k->sibling;
+        forget(k);
+    }
+    cache.bytes -= l->bytes;
+    rt_object_free(l->object);
+    bz_mem_free(l);
+    cache.loaded.p[which] = cache.loaded.p[--cache.loaded.n];
+}
+
+static void shrink(void) {
+    while (cache.bytes > cache.limit) {
+        uint32_t oldest = cache.loaded.n;
+        for (uint32_t i = 0; i < cache.loaded.n; i++)
+            if (!cache.loaded.p[i]->uses &&
+                (oldest == cache.loaded.n ||
+                 cache.loaded.p[i]->used < cache.loaded.p[oldest]->used))
+                oldest = i;
+        if (oldest == cache.loaded.n) return;
+        unload(oldest);
+    }
+}
+
+void rt_kernels_release(const rt_kernel *const *k, uint32_t n) {
+    pthread_mutex_lock(&cache.lock);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!k[i]) continue;
+        k[i]->of->uses--;
+        k[i]->of->used = ++cache.tick;
+    }
+    shrink();
+    pthread_mutex_unlock(&cache.lock);
+}
+
+void rt_kernels_limit(size_t bytes) {
+    pthread_mutex_lock(&cache.lock);
+    cache.limit = bytes;
+    shrink();
+    pthread_mutex_unlock(&cache.lock);
+}
+
+size_t rt_kernels_bytes(void) {
+    pthread_mutex_lock(&cache.lock);
+    size_t bytes = cache.bytes;
+    pthread_mutex_unlock(&cache.lock);
+    return bytes;
 }
 
 /* ---- code */
@@ -143,27 +222,58 @@ static void run_jobs(job jobs[2], unsigned n) {
         compile(&jobs[1]);
 }
 
-static rt_phase **find_phases(const job jobs[2], unsigned n, const lp_kernel *k) {
+/* The phases of kernel k, and of what they are a part. */
+static rt_phase **find_phases(struct rt_loaded *const loaded[2], const lp_kernel *k,
+                              struct rt_loaded **of) {
     unsigned nphases = lp_phase_count(k);
     rt_phase **p = bz_mem_alloc(nphases * sizeof *p);
     for (unsigned i = 0; i < nphases && p; i++) {
         char name[512];
         snprintf(name, sizeof name, "%s.%u", k->name, i);
         p[i] = NULL;
-        for (unsigned j = 0; j < n && !p[i]; j++)
-            if (jobs[j].object) p[i] = (rt_phase *)rt_object_find(jobs[j].object, name);
+        for (unsigned j = 0; j < 2 && !p[i]; j++) {
+            if (loaded[j]) p[i] = (rt_phase *)rt_object_find(loaded[j]->object, name);
+            *of = loaded[j];
+        }
         if (!p[i]) bz_bug("kernel %s: no code for phase %u", k->name, i);
     }
     return p;
 }
 
-static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz_text *key) {
+/* Takes phases and key. */
+static rt_kernel *remember(const lp_kernel *k, rt_phase **phases, uint64_t h, bz_text *key,
+                           struct rt_loaded *of) {
     rt_kernel *made = phases ? bz_mem_alloc(sizeof *made) : NULL;
     if (!made) return NULL;
-    *made = (rt_kernel){h, key->p, key->n, lp_phase_count(k), phases, cache.slots[h % SLOTS]};
-    cache.slots[h % SLOTS] = made;
+    *made = (rt_kernel){.hash = h,
+                        .key = key->p,
+                        .key_bytes = key->n,
+                        .nphases = lp_phase_count(k),
+                        .phases = phases,
+                        .of = of,
+                        .sibling = of->kernels,
+                        .next = cache.slots[h % SLOTS]};
+    cache.slots[h % SLOTS] = of->kernels = made;
+    of->bytes += key->n;
+    cache.bytes += key->n;
     *key = (bz_text){0};
     return made;
+}
+
+/* The jobs' objects, in the cache; they are its own then. */
+static bool keep_objects(job jobs[2], struct rt_loaded *loaded[2]) {
+    if (!bz_vec_reserve(&cache.loaded, 2)) return false;
+    for (unsigned j = 0; j < 2; j++) {
+        if (!jobs[j].object) continue;
+        if (!(loaded[j] = bz_mem_zero(1, sizeof *loaded[j]))) return false;
+        *loaded[j] = (struct rt_loaded){.object = jobs[j].object,
+                                        .bytes = rt_object_bytes(jobs[j].object),
+                                        .used = ++cache.tick};
+        cache.bytes += loaded[j]->bytes;
+        bz_vec_push(&cache.loaded, loaded[j]);
+        jobs[j].object = NULL;
+    }
+    return true;
 }
 
 /* ---- the whole: look up, compile what is missing while others may do the same, enter it */
@@ -189,7 +299,6 @@ static bz_status make_keys(request *q, bz_error *e) {
     q->missing = bz_mem_zero(n, sizeof *q->missing);
     if (!q->keys || !q->hash || !q->missing) return out_of_memory(e);
     for (uint32_t i = 0; i < n; i++) {
-        q->out[i] = NULL;
         if (q->m->k.p[i]->function) continue;
         if (!key_of(&q->keys[i], q->m, q->m->k.p[i], q->isa)) return out_of_memory(e);
         q->hash[i] = bz_hash(0, q->keys[i].p, q->keys[i].n);
@@ -208,7 +317,7 @@ static bz_status look_up(request *q, bz_error *e) {
     pthread_mutex_lock(&cache.lock);
     for (uint32_t i = 0; i < q->m->k.n; i++) {
         if (q->m->k.p[i]->function) continue;
-        q->out[i] = find(q->hash[i], q->keys[i].p, q->keys[i].n);
+        q->out[i] = take(find(q->hash[i], q->keys[i].p, q->keys[i].n));
         q->missing[i] = q->out[i] == NULL;
         *(q->missing[i] ? &q->built : &q->shared) += 1;
     }
@@ -219,44 +328,53 @@ static bz_status look_up(request *q, bz_error *e) {
 }
 
 /* Another context may have entered the same kernel meanwhile: then that one is used. */
-static bz_status enter(request *q, const job jobs[2], unsigned n, bz_error *e) {
+static bz_status enter(request *q, struct rt_loaded *const loaded[2], bz_error *e) {
     for (uint32_t i = 0; i < q->m->k.n; i++) {
         if (!q->missing[i]) continue;
-        q->out[i] = find(q->hash[i], q->keys[i].p, q->keys[i].n);
-        if (q->out[i]) continue;
-        rt_phase **phases = find_phases(jobs, n, q->m->k.p[i]);
-        q->out[i] = remember(q->m->k.p[i], phases, q->hash[i], &q->keys[i]);
-        if (!q->out[i]) return bz_mem_free(phases), out_of_memory(e);
+        struct rt_loaded *of = NULL;
+        rt_kernel *k = find(q->hash[i], q->keys[i].p, q->keys[i].n);
+        if (!k) {
+            rt_phase **phases = find_phases(loaded, q->m->k.p[i], &of);
+            k = remember(q->m->k.p[i], phases, q->hash[i], &q->keys[i], of);
+            if (!k) return bz_mem_free(phases), out_of_memory(e);
+        }
+        q->out[i] = take(k);
     }
     return BZ_OK;
 }
 
 static bz_status build(request *q, bz_error *e) {
     job jobs[2] = {{.target = {.isa = q->isa}}, {.target = {.isa = q->isa}}};
+    struct rt_loaded *loaded[2] = {NULL, NULL};
     unsigned n = 1;
     bz_status s = divide(q->m, q->missing, jobs, &n) ? BZ_OK : out_of_memory(e);
     if (!s) run_jobs(jobs, n);
     for (unsigned j = 0; j < n && !s; j++)
         if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
     pthread_mutex_lock(&cache.lock);
-    if (!s && !bz_vec_reserve(&cache.objects, 2)) s = out_of_memory(e);
-    if (!s) s = enter(q, jobs, n, e);
-    for (unsigned j = 0; j < 2; j++)
-        if (jobs[j].object) bz_vec_push(&cache.objects, jobs[j].object);
+    if (!s && !keep_objects(jobs, loaded)) s = out_of_memory(e);
+    if (!s) s = enter(q, loaded, e);
+    shrink();
     pthread_mutex_unlock(&cache.lock);
-    for (unsigned j = 0; j < 2; j++) empty(&jobs[j]);
+    for (unsigned j = 0; j < 2; j++) {
+        rt_object_free(jobs[j].object);
+        empty(&jobs[j]);
+    }
     return s;
 }
 
 bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
                          unsigned *shared, bz_error *e) {
     request q = {.m = m, .isa = isa, .out = out};
+    for (uint32_t i = 0; i < m->k.n; i++) out[i] = NULL;
     bz_status s = cg_open(e);
     if (s) return s;
     s = make_keys(&q, e);
     if (!s) s = look_up(&q, e);
     if (!s && q.built) s = build(&q, e);
     free_keys(&q);
+    if (s) rt_kernels_release(out, m->k.n);
+    for (uint32_t i = 0; i < m->k.n && s; i++) out[i] = NULL;
     *built = q.built;
     *shared = q.shared;
     return s;

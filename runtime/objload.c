@@ -101,7 +101,9 @@ static chunk *take_pages(rt_code *code, size_t need, unsigned char **at) {
     return c;
 }
 
-static void give_pages_back(rt_code *code, chunk *c) {
+/* Their memory goes at once; their addresses when the chunk starts afresh. */
+static void give_pages_back(rt_code *code, chunk *c, unsigned char *base, size_t bytes) {
+    madvise(base, bytes, MADV_DONTNEED);
     pthread_mutex_lock(&code->lock);
     /* Without the right to write again the chunk is of no more use; it stays full until the end. */
     if (--c->objects == 0 && mprotect(c->base, c->size, PROT_READ | PROT_WRITE) == 0) c->used = 0;
@@ -124,6 +126,8 @@ typedef struct exported {
 struct rt_object {
     rt_code *code;
     chunk *chunk;
+    unsigned char *base;
+    size_t bytes;
     char *names;
     size_t count;
     exported exports[];
@@ -453,7 +457,11 @@ static rt_object *make_object(loader *l) {
         fail(l, RT_LOAD_SYSTEM, "out of memory");
         return NULL;
     }
-    *o = (rt_object){.code = l->code, .chunk = l->chunk, .names = (char *)(o->exports + count)};
+    *o = (rt_object){.code = l->code,
+                     .chunk = l->chunk,
+                     .base = l->base,
+                     .bytes = l->total_size,
+                     .names = (char *)(o->exports + count)};
     memcpy(o->names, l->bytes + l->strtab->h.sh_offset, text);
     for (size_t i = 1; i < l->symbol_count; i++)
         if (is_export(l, i))
@@ -468,7 +476,7 @@ rt_load_status rt_object_load(rt_code *code, const void *bytes, size_t size,
     message[0] = 0;
     bool good = read_sections(&l) && find_symtab(&l) && place_sections(&l) && link_object(&l);
     *out = good ? make_object(&l) : NULL;
-    if (!*out && l.chunk) give_pages_back(code, l.chunk);
+    if (!*out && l.chunk) give_pages_back(code, l.chunk, l.base, l.total_size);
     free(l.sections);
     free(l.addresses);
     return l.status;
@@ -481,8 +489,12 @@ rt_function *rt_object_find(const rt_object *object, const char *name) {
     return NULL;
 }
 
+size_t rt_object_bytes(const rt_object *object) {
+    return object->bytes;
+}
+
 void rt_object_free(rt_object *object) {
     if (!object) return;
-    give_pages_back(object->code, object->chunk);
+    give_pages_back(object->code, object->chunk, object->base, object->bytes);
     free(object);
 }

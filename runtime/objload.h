@@ -43,6 +43,9 @@ rt_load_status rt_object_load(rt_code *code, const void *bytes, size_t size,
  * object is freed. */
 rt_function *rt_object_find(const rt_object *object, const char *name);
 
+/* Bytes of memory that the object's code and data take. */
+size_t rt_object_bytes(const rt_object *object);
+
 /* Gives the memory back; no thread may be inside the code. NULL is fine. */
 void rt_object_free(rt_object *object);
 

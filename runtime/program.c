@@ -215,6 +215,7 @@ static void cpu_free(bz_context *c, rt_program *base) {
     rt_pages_free(p->consts, p->consts_bytes, p->consts_mapped);
     rt_pages_free(p->scratch, p->scratch_bytes, p->scratch_mapped);
     bz_mem_free(p->threads);
+    if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
     bz_mem_free(p->kernels);
     bz_vec_free(&p->patches);
     bz_vec_free(&p->number_inputs);

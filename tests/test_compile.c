@@ -1,6 +1,7 @@
 /* test_compile.c - compiled functions: signatures, donation, captured tensors, random numbers, no allocation in a steady loop. */
 #include <sys/resource.h>
 
+#include "runtime/rt.h"
 #include "tests/support/rt_support.h"
 
 static int traced;
@@ -308,4 +309,52 @@ static void misbehaves(bz_context *c) {
 }
 Test(compile, functions_that_misbehave) {
     on_all(misbehaves);
+}
+
+/* ---- code that no program uses goes when there is too much of it */
+
+static bz_status scaled_rows(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                             int nout, void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_softmax(in[0], -1);
+    return BZ_OK;
+}
+
+static bz_program *run_rows(bz_context *c, int n) {
+    static const float data[64];
+    bz_tensor *x = bz_from_data(c, BZ_F32, data, BZ_SHAPE(2, n)), *y;
+    bz_program *p = bz_compile(c, scaled_rows, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    cr_assert_eq(bz_call(p, &x, &y), BZ_OK, "%s", bz_message(c));
+    float v[64];
+    cr_expect_eq(bz_to_host(y, v, 2 * (size_t)n * sizeof *v), BZ_OK);
+    cr_expect_float_eq(v[n], 1.0 / n, 1e-6);
+    bz_release(x);
+    bz_release(y);
+    return p;
+}
+
+Test(compile, unused_code_goes_and_comes_again) {
+    bz_context *c;
+    bz_counters before, after;
+    bz_open(&(bz_options){.code_bytes = 1, .threads = 1}, &c);
+    bz_program *held = run_rows(c, 3);
+    size_t least = rt_kernels_bytes();
+    for (int n = 4; n < 24; n++) {
+        bz_program_free(run_rows(c, n));
+        cr_expect_leq(rt_kernels_bytes(), least, "after %d: %zu bytes", n, rt_kernels_bytes());
+    }
+    bz_get_counters(c, &before);
+    bz_program *again = run_rows(c, 3); /* held: its code is there */
+    bz_program_free(run_rows(c, 4));    /* not held */
+    bz_get_counters(c, &after);
+    cr_expect_eq(after.kernels_built - before.kernels_built, 1);
+    cr_expect_eq(after.kernels_shared - before.kernels_shared, 1);
+    bz_program_free(held);
+    cr_expect_eq(rt_kernels_bytes(), least);
+    bz_program_free(again);
+    cr_expect_eq(rt_kernels_bytes(), 0);
+    rt_kernels_limit((size_t)1 << 20);
+    bz_program_free(run_rows(c, 3));
+    cr_expect_eq(rt_kernels_bytes(), least, "unused, but within the limit");
+    bz_close(c);
 }

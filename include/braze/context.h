@@ -28,6 +28,8 @@ typedef struct bz_options {
     bz_isa isa;    /* BEST: of this machine, capped by $BRAZE_ISA */
     int threads;   /* 0: $BRAZE_THREADS, else all processors of the process */
     uint64_t seed; /* of rand, randn, randint */
+    uint64_t
+        code_bytes; /* of machine code in the process, above which unused kernels go; 0: as it is, $BRAZE_CODE MiB at first */
 } bz_options;
 
 /* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks, either
