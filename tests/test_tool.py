@@ -228,6 +228,7 @@ def test_opt_and_grad():
         row(["run", "-", "--in", "x=DIR/x.npy", "--device", device, "--mode", mode], symbolic, 0, "y: f32[4]\n[0. 1. 2. 3.]")
     row(["opt", "-", "--plan"], symbolic, 1,
         "<stdin>:1:26: error: [input] x is f32[n,2]: symbolic dimensions cannot be compiled; give them values")
+    row(["run", "-"], symbolic.replace("[n,2]", "[n,2] = 1.0"), 1, "size is open", "or --dim SYMBOL=SIZE")
     row(["run", "-"], "graph main(x: i64[2] = 9007199254740993, y: i64[2] = iota(start=9007199254740993)) {\n    return %x, %y\n}", 0,
         "[9007199254740993 9007199254740993]", "[9007199254740993 9007199254740994]")
     row(["opt", "-", "--plan"], "graph main(n: sym(1, 9), x: f32[n]) {\n    return %x\n}", 1, "<stdin>:1:26: error: [input] x is f32[n]")

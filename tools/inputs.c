@@ -321,9 +321,8 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
                 in.name, bz_text_c(&type), in.name, in.name, bz_text_c(&type));
     else if (!ir_numel(g, in.node, &n))
         bz_fail(e, BZ_EUNSUPPORTED,
-                "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy or "
-                "--dim SYMBOL=SIZE",
-                in.name, bz_text_c(&type), in.name);
+                "input %s: %s cannot be made up while its size is open: give --in %s=FILE.npy%s",
+                in.name, bz_text_c(&type), in.name, invent ? "" : " or --dim SYMBOL=SIZE");
     bz_text_free(&type);
     if (e->status) return e->status;
     if (!in.fill) {
