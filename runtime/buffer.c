@@ -110,6 +110,7 @@ rt_buffer *rt_buffer_new(bz_context *c, int64_t bytes) {
     rt_pool *p = &c->pool;
     if (rt_check_room(bytes, "a tensor takes", &c->err)) return NULL;
     unsigned k = class_of((size_t)bytes, &room);
+    if (!rt_within_bytes(c, room, &c->err)) return NULL;
     rt_buffer *b = p->idle[k];
     if (b) {
         p->idle[k] = b->next;

@@ -361,8 +361,10 @@ static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_te
     if (!s) s = settle_homes(p, in);
     if (s) return s;
     rt_call_before(p, t, in);
+    uint64_t stream = c->stream;
     s = gather_arguments(p, t, in) ? BZ_OK : rt_no_memory(c);
     if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out});
+    if (s) c->stream = stream; /* a call that failed took no numbers */
     if (!s) s = hand_out(p, t, in, out);
     rt_call_after(p, t, out);
     drop_arguments(c, t, p->nin, p->nout);

@@ -108,6 +108,8 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     c->options = *o;
     c->mode = o->mode;
     c->seed = o->seed;
+    c->find_nan = o->find_nan || rt_env_get()->nan;
+    rt_forget_interrupt(c);
     bz_status s = init(c);
     if (s) {
         e = c->err;
@@ -193,7 +195,8 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
 }
 
 bz_status rt_no_memory(bz_context *c) {
-    return bz_fail(&c->err, BZ_ENOMEM, "out of memory");
+    bz_fail(&c->err, BZ_ENOMEM, "out of memory");
+    return c->err.status == BZ_ELIMIT ? BZ_ELIMIT : BZ_ENOMEM;
 }
 
 /* Contexts are never const objects: only the view of the caller is. */
@@ -220,6 +223,7 @@ void bz_clear(bz_context *c) {
     RT_VISIT(c, );
     c->err = (bz_error){0};
     c->heard = false;
+    rt_forget_interrupt(c);
 }
 
 const char *bz_status_text(bz_status s) {

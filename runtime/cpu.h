@@ -19,6 +19,7 @@ typedef struct cpu_launch {
     unsigned nphases; /* of the longest */
     int64_t *total;   /* tasks per phase, all segments */
     bool parallel;
+    bool changes_inputs; /* a donated one: from here on the call is not interrupted */
     uint64_t runs, ns;
 } cpu_launch;
 

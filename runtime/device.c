@@ -67,10 +67,56 @@ bool rt_outputs_new(bz_context *c, rt_program *p, const rt_call *call) {
     return true;
 }
 
+/* ---- the interpreter */
+
+typedef struct looker {
+    ir_onlooker base;
+    bz_context *c;
+} looker;
+
+static bz_status look(const ir_onlooker *o, const ir_graph *g, ir_ref r,
+                      const ir_value_array *result, const ir_value_array *const *x, bz_error *e) {
+    bz_context *c = ((const looker *)o)->c;
+    bz_status s = rt_take_interrupt(c, "interpret", e);
+    return s || !c->find_nan ? s : rt_look_for_nan(g, r, result, x, e);
+}
+
+/* The program's graph interpreted for what it makes on the way alone. */
+static bz_status find_nan(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
+    ir_value_array *out = bz_mem_zero(p->noutputs, sizeof *out);
+    if (!out) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    bz_status s = rt_interpret(c, p, call, out, e);
+    for (uint32_t i = 0; i < p->noutputs; i++) bz_mem_free(out[i].data);
+    bz_mem_free(out);
+    return s;
+}
+
+bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
+                       bz_error *e) {
+    const ir_graph *g = p->graph;
+    const looker looks = {{look}, c};
+    ir_value_array *in = bz_mem_zero(g->inputs.n, sizeof *in);
+    if (!in) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        ir_ref r = g->inputs.p[i].node;
+        in[i].dtype = ir_dtype(g, r);
+        in[i].rank = ir_at(g, r)->rank;
+        ir_static_shape(g, r, in[i].shape);
+        in[i].data = call->in[i] ? call->in[i]->p : (void *)(uintptr_t)&call->bits[i];
+    }
+    bz_status s = ir_interpret_seen(g, in, outputs, c ? &looks.base : NULL, e);
+    bz_mem_free(in);
+    return s;
+}
+
+/* ---- a run */
+
 bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
     bz_error e = {0};
     uint64_t start = c->profile ? rt_now() : 0;
-    bz_status s = p->device->run(c, p, call, &e);
+    bz_status s = c->find_nan && p->device == &rt_cpu ? find_nan(c, p, call, &e) : BZ_OK;
+    c->unread = 0;
+    if (!s) s = p->device->run(c, p, call, &e);
     c->counters.evaluations++;
     p->runs++;
     if (c->profile) {
@@ -82,28 +128,11 @@ bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
         rt_buffer_unref(c, call->out[i]);
         call->out[i] = NULL;
     }
-    return bz_fail(&c->err, s, "%s", e.status ? e.text : "out of memory");
+    bz_fail(&c->err, s, "%s", e.status ? e.text : "out of memory");
+    return s == BZ_ENOMEM && c->err.status == BZ_ELIMIT ? BZ_ELIMIT : s;
 }
 
-/* ---- the interpreter */
-
-bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
-                       bz_error *e) {
-    const ir_graph *g = p->graph;
-    (void)c;
-    ir_value_array *in = bz_mem_zero(g->inputs.n, sizeof *in);
-    if (!in) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        ir_ref r = g->inputs.p[i].node;
-        in[i].dtype = ir_dtype(g, r);
-        in[i].rank = ir_at(g, r)->rank;
-        ir_static_shape(g, r, in[i].shape);
-        in[i].data = call->in[i] ? call->in[i]->p : (void *)(uintptr_t)&call->bits[i];
-    }
-    bz_status s = ir_interpret(g, in, outputs, e);
-    bz_mem_free(in);
-    return s;
-}
+/* ---- ref */
 
 static rt_program *ref_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
     (void)eager;

@@ -17,7 +17,19 @@ typedef enum switch_kind {
     SWITCH_FILE,    /* whoever opens it says what is wrong */
 } switch_kind;
 
-typedef enum switch_name { HELP, DEBUG, DUMP, CHECK, DEVICE, THREADS, ISA, LLVM, CODE } switch_name;
+typedef enum switch_name {
+    HELP,
+    DEBUG,
+    DUMP,
+    CHECK,
+    NANS,
+    WARN,
+    DEVICE,
+    THREADS,
+    ISA,
+    LLVM,
+    CODE
+} switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
 
@@ -35,6 +47,10 @@ static const struct {
     [CHECK] = {"BRAZE_CHECK", "0|1",
                "run each program beside the interpreter and report results that differ",
                SWITCH_FLAG, 0},
+    [NANS] = {"BRAZE_NAN", "0|1", "find the first op that makes a NaN or an infinity (slow)",
+              SWITCH_FLAG, 0},
+    [WARN] = {"BRAZE_WARN", "0|1", "0: no warnings about recordings that nobody reads", SWITCH_FLAG,
+              0},
     [DEVICE] = {"BRAZE_DEVICE", device_words, "device of contexts that ask for none", SWITCH_WORD,
                 0},
     [THREADS] = {"BRAZE_THREADS", "0..256",
@@ -120,12 +136,18 @@ static bz_device find_device(const char *w) {
 }
 
 static void read_env(void) {
-    int debug = 0, check = 0, help = 0;
+    int debug = 0, check = 0, help = 0, nan = 0, warn = 1;
     list_devices();
     number(word(DEBUG), switches[DEBUG].hi, &debug);
     number(word(CHECK), 1, &check);
     number(word(HELP), 1, &help);
-    env = (rt_env){.debug = debug, .check = check, .device = find_device(word(DEVICE))};
+    number(word(NANS), 1, &nan);
+    if (*word(WARN)) number(word(WARN), 1, &warn);
+    env = (rt_env){.debug = debug,
+                   .check = check,
+                   .nan = nan,
+                   .quiet = !warn,
+                   .device = find_device(word(DEVICE))};
     int code = 0;
     if (*word(CODE) && number(word(CODE), switches[CODE].hi, &code))
         rt_kernels_limit((size_t)code << 20);

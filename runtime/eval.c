@@ -267,6 +267,7 @@ static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
 
 static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool all) {
     rt_epoch *e = c->epoch;
+    c->unread = 0;
     if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
@@ -352,6 +353,7 @@ static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n
     status = eval_here(c, all, count, true);
     bz_mem_free(all);
     if (!status) return rt_epoch_end(c, foreign_read), BZ_OK;
+    if (status == BZ_EINTERRUPTED) return status;
     if (clean) c->err = (bz_error){0};
     status = BZ_OK;
     for (unsigned i = 0; i < n && !status; i++) status = eval_alone(c, s[i]);

@@ -54,7 +54,7 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     bz_context *c = r->c;
     if (!done) return rt_end(r, 0);
     rt_tensor *t = rt_find_quietly(x, &c);
-    c->counters.ops++;
+    rt_count_op(c, r->site);
     bool good = c->mode != BZ_EAGER || c->epoch->tracing || rt_eval(c, &t->st, 1) == BZ_OK;
     rt_leave(&r->border);
     rt_depart(&r->visit);

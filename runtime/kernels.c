@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 1024, PARALLEL_INSTS = 4000 };
+enum { SLOTS = 1024, PARALLEL_INSTS = 4000, ROUND_INSTS = 20000 };
 
 /* What one module became. */
 struct rt_loaded {
@@ -363,15 +363,35 @@ static bz_status build(request *q, bz_error *e) {
     return s;
 }
 
+/* What is missing, in rounds: between them somebody may end it, and what was built is kept. */
+static bz_status build_in_rounds(request *q, const bz_watch *w, bz_error *e) {
+    uint32_t n = q->m->k.n, i = 0, done = 0;
+    bool *todo = bz_mem_alloc(n * sizeof *todo);
+    bz_status s = todo ? BZ_OK : out_of_memory(e);
+    if (todo) memcpy(todo, q->missing, n * sizeof *todo);
+    while (done < q->built && !s) {
+        s = bz_ask(w, "code", done, q->built, e);
+        memset(q->missing, 0, n * sizeof *q->missing);
+        for (size_t insts = 0; i < n && insts < ROUND_INSTS; i++) {
+            q->missing[i] = todo[i];
+            insts += todo[i] ? q->m->k.p[i]->inst.n : 0;
+            done += todo[i];
+        }
+        if (!s) s = build(q, e);
+    }
+    bz_mem_free(todo);
+    return s;
+}
+
 bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
-                         unsigned *shared, bz_error *e) {
+                         unsigned *shared, const bz_watch *w, bz_error *e) {
     request q = {.m = m, .isa = isa, .out = out};
     for (uint32_t i = 0; i < m->k.n; i++) out[i] = NULL;
     bz_status s = cg_open(e);
     if (s) return s;
     s = make_keys(&q, e);
     if (!s) s = look_up(&q, e);
-    if (!s && q.built) s = build(&q, e);
+    if (!s && q.built) s = build_in_rounds(&q, w, e);
     free_keys(&q);
     if (s) rt_kernels_release(out, m->k.n);
     for (uint32_t i = 0; i < m->k.n && s; i++) out[i] = NULL;

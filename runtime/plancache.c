@@ -80,7 +80,8 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
         return p->program;
     }
     c->counters.plan_misses++;
-    if (t->n >= RT_PLANS_MAX) forget_oldest(c);
+    uint64_t most = c->limits[BZ_LIMIT_PLANS] ? c->limits[BZ_LIMIT_PLANS] : RT_PLANS_MAX;
+    while (t->n && t->n >= most) forget_oldest(c);
     rt_plan *p = new_plan(c, g, eager);
     if (!p) return NULL;
     p->hash = h;

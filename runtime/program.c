@@ -130,6 +130,15 @@ static double cost_ns(const pass_launch *l) {
            (double)l->specials * 0.8;
 }
 
+static bool writes_input(const pass_plan *plan, const pass_segment *s) {
+    const lp_kernel *k = plan->code->k.p[s->kernel];
+    bool writes = false;
+    for (uint32_t i = 0; i < k->buffers.n; i++)
+        writes |=
+            k->buffers.p[i].access != LP_IN && plan->buffers.p[s->buffers[i]].place == PASS_INPUT;
+    return writes;
+}
+
 static bool ready_launch(cpu_program *p, cpu_launch *l, const pass_launch *plan, int threads) {
     *l = (cpu_launch){.plan = plan, .nsegments = plan->nsegments};
     l->segments = take(p, plan->nsegments, sizeof *l->segments);
@@ -139,6 +148,8 @@ static bool ready_launch(cpu_program *p, cpu_launch *l, const pass_launch *plan,
         if (l->segments[i].kernel->nphases > l->nphases)
             l->nphases = l->segments[i].kernel->nphases;
     }
+    for (uint32_t i = 0; i < plan->nsegments; i++)
+        l->changes_inputs |= writes_input(p->plan, &plan->segments[i]);
     l->total = take(p, l->nphases, sizeof *l->total);
     bool several = false;
     for (unsigned ph = 0; ph < l->nphases && l->total; ph++) {
@@ -224,11 +235,11 @@ static void cpu_free(bz_context *c, rt_program *base) {
     bz_mem_free(p);
 }
 
-static bool get_code(bz_context *c, cpu_program *p, bz_error *e) {
+static bool get_code(bz_context *c, cpu_program *p, const bz_watch *w, bz_error *e) {
     unsigned built, shared;
     p->kernels = bz_mem_zero(p->plan->code->k.n, sizeof *p->kernels);
     if (!p->kernels) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
-    if (rt_kernels_get(p->plan->code, c->isa, p->kernels, &built, &shared, e)) return false;
+    if (rt_kernels_get(p->plan->code, c->isa, p->kernels, &built, &shared, w, e)) return false;
     c->counters.kernels_built += built;
     c->counters.kernels_shared += shared;
     return true;
@@ -239,12 +250,16 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     cpu_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     pass_target target = c->target;
+    rt_watch watch = rt_watch_new(c);
     target.eager = eager;
+    target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
-    if (done && rt_env_get()->check) done = (p->base.graph = rt_graph_copy(g, e)) != NULL;
+    if (done && (rt_env_get()->check || c->find_nan))
+        done = (p->base.graph = rt_graph_copy(g, e)) != NULL;
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = rt_now();
-    done = p->plan && !check_room(c, p->plan, e) && get_code(c, p, e);
+    done = p->plan && !check_room(c, p->plan, e) &&
+           rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, e) && get_code(c, p, &watch.base, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
         bz_stderrf("braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,

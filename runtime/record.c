@@ -340,7 +340,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     }
     if (!r->c || !room_for(r, n)) return false;
     rt_epoch *e = rt_recording(r->c);
-    if (!e) return false;
+    if (!e || !rt_within_ops(r, e)) return false;
     e->g->site = site;
     e->g->op = op;
     memset(r->x, 0, n * sizeof *r->x);
@@ -362,7 +362,7 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {
     if (!rt_arrive(&r->visit, c)) return false;
     r->c = c;
     rt_epoch *e = rt_recording(c);
-    if (!e) return false;
+    if (!e || !rt_within_ops(r, e)) return false;
     e->g->site = site;
     e->g->op = op;
     r->g = e->g;
@@ -412,7 +412,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
     if (r->g && !done && !c->err.status) rt_no_memory(c);
     if (done && c->mode == BZ_EAGER && !c->epoch->tracing) done = rt_eval(c, st, n) == BZ_OK;
-    if (c && done) c->counters.ops++;
+    if (c && done) rt_count_op(c, r->site);
     if (st != few) bz_mem_free(st);
     for (unsigned i = 0; i < n && !done; i++) {
         bz_release(out[i]);
@@ -443,7 +443,7 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
     if (!v->node) return bz_release(made), rt_end(r, 0);
     v->epoch = c->epoch->id;
     v->version = s->version;
-    c->counters.ops++;
+    rt_count_op(c, r->site);
     rt_leave(&r->border);
     rt_depart(&r->visit);
     return made;

@@ -431,7 +431,7 @@ bz_status rt_program_run(bz_context *c, rt_program *p,
                          const rt_call *call); /* error in the context */
 void rt_program_free(bz_context *c, rt_program *p);
 ir_graph *rt_graph_copy(const ir_graph *g, bz_error *e); /* inputs, live nodes, outputs */
-/* The interpreter on a program's graph. */
+/* The interpreter on a program's graph. c NULL: nobody interrupts it, nor looks for NaN. */
 bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
                        bz_error *e);
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
@@ -468,11 +468,33 @@ typedef struct rt_kernel {
 /* out[i] = code of m->k.p[i] (NULL for functions), which stays until rt_kernels_release. *built, *shared: how many were compiled, and
  * found. */
 bz_status rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out, unsigned *built,
-                         unsigned *shared, bz_error *e);
+                         unsigned *shared, const bz_watch *w, bz_error *e);
 void rt_kernels_release(const rt_kernel *const *k, uint32_t n); /* entries may be NULL */
 /* Of the process: at most so many bytes of code that no program uses are kept; and how many bytes there are in all. */
 void rt_kernels_limit(size_t bytes);
 size_t rt_kernels_bytes(void);
+
+/* ---- watch.c */
+typedef struct rt_watch {
+    bz_watch base;
+    bz_context *c;
+    uint64_t until; /* when the compilation must be over; 0: never */
+} rt_watch;
+rt_watch rt_watch_new(bz_context *c); /* for one compilation */
+_Atomic(bool) *rt_interrupt_word(const bz_context *c);
+bz_status rt_take_interrupt(bz_context *c, const char *phase,
+                            bz_error *e); /* BZ_OK: there is none */
+void rt_forget_interrupt(bz_context *c);
+/* May the context use so many more? false: BZ_ELIMIT in e, or in the context. */
+bool rt_within_bytes(bz_context *c, uint64_t bytes, bz_error *e);
+bool rt_within_ops(rt_rec *r, const rt_epoch *e);
+enum { RT_UNREAD_OPS = 5000 };
+void rt_warn_unread(bz_context *c, const char *site);
+void rt_count_op(bz_context *c, const char *site); /* one more was recorded */
+
+/* ---- nan.c: for the interpreter, after node r: BZ_ENAN if it makes the first NaN or infinity */
+bz_status rt_look_for_nan(const ir_graph *g, ir_ref r, const ir_value_array *result,
+                          const ir_value_array *const *x, bz_error *e);
 
 /* ---- plancache.c */
 typedef struct rt_plan {
@@ -505,6 +527,7 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 typedef struct rt_env {
     int debug;        /* BRAZE_DEBUG */
     bool check;       /* BRAZE_CHECK */
+    bool nan, quiet;  /* BRAZE_NAN; BRAZE_WARN=0 */
     bz_device device; /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
     bz_error mistake; /* the first switch whose value makes no sense: no context opens then */
 } rt_env;
@@ -514,7 +537,12 @@ const rt_env *rt_env_get(void); /* read once */
 struct bz_context {
     _Atomic(uintptr_t) owner; /* the thread that is in a call, 0 = none */
     bool asking;              /* it is in a callback of the user's */
-    uint32_t number;          /* in the table of contexts */
+    bool find_nan;
+    uint64_t limits[BZ_NLIMITS];
+    bz_progress *progress; /* NULL: none */
+    void *progress_user;
+    uint64_t unread; /* ops since the last evaluation or call */
+    uint32_t number; /* in the table of contexts */
     bz_error err;
     bool heard; /* the program asked for err: bz_close need not say it */
     bz_options options;

@@ -11,13 +11,19 @@ typedef struct phase_job {
     const cpu_launch *l;
     unsigned phase;
     cpu_thread *threads;
+    _Atomic(bool)
+        *stop; /* tasks that have not begun are left out once it is true; NULL: none are */
 } phase_job;
+
+/* Tasks of a launch on one thread go in so many bites, with a look at `stop` before each. */
+enum { BITES = 64 };
 
 /* Tasks [begin, end) of a phase of a launch: those of each segment that lie in it. */
 static void run_range(void *ctx, int64_t begin, int64_t end, int thread) {
     const phase_job *j = ctx;
     cpu_thread *t = &j->threads[thread];
     int64_t first = 0;
+    if (j->stop && atomic_load_explicit(j->stop, memory_order_relaxed)) return;
     for (uint32_t i = 0; i < j->l->nsegments && first < end; i++) {
         const cpu_segment *s = &j->l->segments[i];
         int64_t n = j->phase < s->kernel->nphases ? s->tasks[j->phase] : 0;
@@ -34,14 +40,16 @@ static cpu_thread *threads_of(const cpu_program *p) {
     return (cpu_thread *)(((uintptr_t)p->threads + 63) & ~(uintptr_t)63);
 }
 
-static void run_launch(const cpu_program *p, const cpu_launch *l, bz_rt_run *run) {
-    phase_job j = {p, l, 0, threads_of(p)};
+static void run_launch(const cpu_program *p, const cpu_launch *l, bz_rt_run *run,
+                       _Atomic(bool) *stop) {
+    phase_job j = {p, l, 0, threads_of(p), stop};
     for (; j.phase < l->nphases; j.phase++) {
         int64_t n = l->total[j.phase];
         if (l->parallel)
             bz_rt_for(run, run_range, &j, n);
-        else if (n > 0)
-            run_range(&j, 0, n, 0);
+        else
+            for (int64_t at = 0, bite = stop ? n / BITES + 1 : n; at < n; at += bite)
+                run_range(&j, at, at + bite < n ? at + bite : n, 0);
     }
 }
 
@@ -118,18 +126,28 @@ static bz_status take_error(cpu_program *p, const rt_call *call, bz_error *e) {
     return bz_fail(e, (bz_status)code, "[kernel] %s", bz_status_doc((bz_status)code));
 }
 
-static void run_all(bz_context *c, cpu_program *p) {
+/* false: interrupted, while no input had changed. */
+static bool run_all(bz_context *c, cpu_program *p) {
+    _Atomic(bool) *stop = rt_interrupt_word(c);
+    bool on = true;
     bz_rt_run run;
     bz_rt_begin(&run, p->nthreads);
-    for (uint32_t i = 0; i < p->plan->launches.n; i++) {
+    for (uint32_t i = 0; i < p->plan->launches.n && on; i++) {
         cpu_launch *l = &p->launches[i];
+        if (stop && l->changes_inputs) {
+            on = !atomic_load_explicit(stop, memory_order_relaxed);
+            stop = NULL;
+            if (!on) break;
+        }
         uint64_t start = c->profile ? rt_now() : 0;
-        run_launch(p, l, &run);
+        run_launch(p, l, &run, stop);
+        on = !stop || !atomic_load_explicit(stop, memory_order_relaxed);
         if (!c->profile) continue;
         l->runs++;
         l->ns += rt_now() - start;
     }
     bz_rt_end(&run);
+    return on;
 }
 
 /* ---- the device's function */
@@ -139,10 +157,14 @@ bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error
     if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
     set_addresses(p, call);
     cpu_expected *want = rt_env_get()->check ? cpu_expect(c, p, call) : NULL;
-    run_all(c, p);
+    bool whole = run_all(c, p);
     c->counters.launches += p->plan->launches.n;
-    copy_through(p, call);
+    if (whole) copy_through(p, call);
     bz_status s = take_error(p, call, e);
+    if (!whole) {
+        *e = (bz_error){0};
+        s = rt_take_interrupt(c, "run", e);
+    }
     if (want) cpu_compare(p, call, want, s);
     return s;
 }

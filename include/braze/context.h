@@ -30,6 +30,9 @@ typedef struct bz_options {
     uint64_t seed; /* of rand, randn, randint */
     uint64_t
         code_bytes; /* of machine code in the process, above which unused kernels go; 0: as it is, $BRAZE_CODE MiB at first */
+    bool
+        find_nan; /* as $BRAZE_NAN=1: the first op that gives a NaN or an infinity from operands without is BZ_ENAN, with its line */
+    bool quiet;   /* as $BRAZE_WARN=0: no warnings on stderr */
 } bz_options;
 
 /* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks, either
@@ -85,11 +88,35 @@ typedef struct bz_counters {
     uint64_t run_ns;         /* running, when bz_profile is on */
     uint64_t bytes;          /* of buffers and arenas, now */
     uint64_t peak_bytes;     /* the most of that since bz_reset_peak */
+    uint64_t warnings;       /* recordings that went past some thousand ops with no value read */
     uint64_t
         buffers_made; /* buffers that had to come from the system: does not grow in a steady loop */
 } bz_counters;
 BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
 BZ_API void bz_reset_peak(bz_context *c);
+
+/* ---- limits, interrupts, progress */
+
+/* What a context may use at most; 0: no limit. What would go beyond is BZ_ELIMIT and changes nothing. */
+typedef enum bz_limit {
+    BZ_LIMIT_BYTES, /* of buffers and arenas; a program that cannot fit is refused before it runs */
+    BZ_LIMIT_OPS,   /* of a recording, those of gradients included */
+    BZ_LIMIT_COMPILE_MS, /* of one compilation, looked at between its parts */
+    BZ_LIMIT_PLANS, /* programs of recordings that are kept for the next time: the oldest is forgotten. 0: 512 */
+    BZ_NLIMITS
+} bz_limit;
+BZ_API bz_status bz_set_limit(bz_context *c, bz_limit which, uint64_t value);
+BZ_API uint64_t bz_get_limit(const bz_context *c, bz_limit which);
+
+/* Ends the compilation, evaluation or call that c is in, or, if it is in none, the next one: it gives BZ_EINTERRUPTED, and all is as if it
+ * had not begun: it can be tried again. A call that has begun to write donated inputs goes on to its end, and the next one is ended. From any
+ * thread and from signal handlers. bz_clear forgets it. BZ_ESCOPE if c is closed (but it must not be closed meanwhile). */
+BZ_API bz_status bz_interrupt(const bz_context *c);
+
+/* f is called during compilations, by the thread that compiles: `done` of `total` parts of a phase are done. Anything but 0 ends the
+ * compilation with BZ_EINTERRUPTED. It may not call braze on c, but bz_interrupt. NULL: none. */
+typedef int bz_progress(void *user, const char *phase, uint64_t done, uint64_t total);
+BZ_API bz_status bz_set_progress(bz_context *c, bz_progress *f, void *user);
 
 /* Switches per-kernel timing on or off. */
 BZ_API void bz_profile(bz_context *c, bool on);

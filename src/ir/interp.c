@@ -154,11 +154,11 @@ static bool it_result(it_state *s, ir_ref r) {
 /* ---- control */
 
 static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *outputs,
-                           const int64_t *symbol, bz_error *e);
+                           const int64_t *symbol, const ir_onlooker *o, bz_error *e);
 
 /* outputs of graph `number` on the arrays x; false and no output when it fails. */
 static bool apply(it_state *s, int64_t number, const it_array *x, it_array *out) {
-    return interpret(s->g->m->graphs.p[number], x, out, s->symbol, s->e) == BZ_OK;
+    return interpret(s->g->m->graphs.p[number], x, out, s->symbol, s->onlooker, s->e) == BZ_OK;
 }
 
 /* Copies of the operands from number `first` on as plain arrays (their data stays where it is). */
@@ -307,11 +307,24 @@ static void last_uses(const ir_graph *g, const bool *live, uint32_t *last) {
     for (uint32_t i = 0; i < g->outputs.n; i++) last[g->outputs.p[i].node] = g->n.n;
 }
 
+/* A node has run: whoever looks on may end it all. */
+static bool goes_on(it_state *s, ir_ref r) {
+    const ir_node *n = ir_at(s->g, r);
+    if (!s->onlooker || n->flags & IR_IS_TUPLE) return true;
+    const it_array *few[8], **x = n->nin <= 8 ? few : bz_mem_alloc(n->nin * sizeof *x);
+    if (!x) return bz_fail(s->e, BZ_ENOMEM, "out of memory"), false;
+    for (unsigned k = 0; k < n->nin; k++)
+        x[k] = ir_at(s->g, ir_in(s->g, n)[k])->flags & IR_IS_TUPLE ? NULL : it_operand(s, r, k);
+    bz_status status = s->onlooker->see(s->onlooker, s->g, r, &s->slot[r].a, x, s->e);
+    if (x != few) bz_mem_free(x);
+    return !status;
+}
+
 static bool run(it_state *s, const bool *live, const uint32_t *last) {
     for (ir_ref r = 1; r < s->g->n.n; r++) {
         const ir_node *n = ir_at(s->g, r);
         if (!live[r]) continue;
-        if (!run_node(s, r)) return false;
+        if (!run_node(s, r) || !goes_on(s, r)) return false;
         for (unsigned k = 0; k < n->nin; k++) {
             ir_ref x = ir_in(s->g, n)[k];
             if (last[x] == r) free_slot(&s->slot[x]);
@@ -334,10 +347,10 @@ static bool give_outputs(it_state *s, it_array *outputs) {
 }
 
 static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *outputs,
-                           const int64_t *symbol, bz_error *e) {
+                           const int64_t *symbol, const ir_onlooker *o, bz_error *e) {
     uint32_t symbols = g->m->ex.n.n;
     it_state s = {g, e, bz_mem_zero(g->n.n, sizeof(it_slot)),
-                  bz_mem_alloc(symbols * sizeof(int64_t))};
+                  bz_mem_alloc(symbols * sizeof(int64_t)), o};
     uint32_t *last = bz_mem_zero(g->n.n, sizeof *last);
     bool *live = ir_live(g), memory = s.slot && s.symbol && last && live;
     for (uint32_t i = 0; s.symbol && i < symbols; i++) s.symbol[i] = symbol ? symbol[i] : -1;
@@ -355,13 +368,18 @@ static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *
     return e->status;
 }
 
-bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs,
-                       bz_error *e) {
+bz_status ir_interpret_seen(const ir_graph *g, const ir_value_array *inputs,
+                            ir_value_array *outputs, const ir_onlooker *o, bz_error *e) {
     bz_error own = {0};
     if (g->err.status)
         bz_fail(&own, g->err.status, "%s", g->err.text);
     else
-        interpret(g, inputs, outputs, NULL, &own);
+        interpret(g, inputs, outputs, NULL, o, &own);
     if (own.status && e) bz_fail(e, own.status, "%s", own.text);
     return own.status;
+}
+
+bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs,
+                       bz_error *e) {
+    return ir_interpret_seen(g, inputs, outputs, NULL, e);
 }

@@ -17,8 +17,9 @@ typedef struct it_slot {
 typedef struct it_state {
     const ir_graph *g;
     bz_error *e;
-    it_slot *slot;   /* by node */
-    int64_t *symbol; /* by expression: value of a SYM, -1 = none */
+    it_slot *slot;               /* by node */
+    int64_t *symbol;             /* by expression: value of a SYM, -1 = none */
+    const ir_onlooker *onlooker; /* NULL: none */
 } it_state;
 
 /* An error at node r: "[op] text at site"; false. */

@@ -79,7 +79,7 @@ typedef struct ir_graph {
     uint32_t *slots, nslots; /* interning: open addressing, 0 = free */
     uint32_t *names, nnames; /* of inputs, to tell whether one is taken */
     const char *site;        /* given to nodes that are appended from now on */
-    const char *op;          /* what the user calls, for messages; NULL: the node at fault has the name */
+    const char *op; /* what the user calls, for messages; NULL: the node at fault has the name */
     bz_arena arena;
     bz_error err;
 } ir_graph;
@@ -364,5 +364,14 @@ typedef struct ir_value_array {
 /* inputs: one per g->inputs, borrowed. outputs: one per g->outputs, data allocated here (bz_mem_free each). */
 bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs,
                        bz_error *e);
+/* Sees each node of the graph that has one result when it has run, with its operands (NULL: one of several results); anything but
+ * BZ_OK ends the run with the error in e. */
+typedef struct ir_onlooker {
+    bz_status (*see)(const struct ir_onlooker *o, const ir_graph *g, ir_ref r,
+                     const ir_value_array *result, const ir_value_array *const *operands,
+                     bz_error *e);
+} ir_onlooker;
+bz_status ir_interpret_seen(const ir_graph *g, const ir_value_array *inputs,
+                            ir_value_array *outputs, const ir_onlooker *o, bz_error *e);
 
 #endif

@@ -385,7 +385,8 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
 static bool lower_all(lower *l, const schedule *s) {
     bool ok = buffers_begin(l, s);
     for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++)
-        ok = lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
+        ok = !bz_ask(l->t->watch, "lower", i, s->starts.n - 1, l->e) &&
+             lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
     ok = ok && buffers_of_inputs(l) && memory_plan(l->plan, l->e);
     buffers_end(l);
     return ok;

@@ -17,6 +17,7 @@ typedef struct pass_target {
     bool masks;            /* masked loads and stores are cheap */
     bool eager;            /* one kernel per node: no fusion */
     unsigned threads;      /* tasks are cut for about so many; any number runs */
+    const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
 
 /* ---- the plan */

@@ -115,7 +115,13 @@ pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e) {
     if (pass_check_static(g, e)) return NULL;
     dump("recorded", PASS_DUMP_RECORDED, NULL, g);
     ir_graph *now = copy_graph(g, e);
-    for (unsigned i = 0; now && i < pass_count; i++) now = run_pass(&pass_table[i], now, t, e);
+    for (unsigned i = 0; now && i < pass_count; i++) {
+        if (bz_ask(t->watch, pass_table[i].name, i, pass_count, e)) {
+            ir_graph_free(now);
+            return NULL;
+        }
+        now = run_pass(&pass_table[i], now, t, e);
+    }
     pass_plan *p = now ? bz_mem_zero(1, sizeof *p) : NULL;
     if (!p) {
         ir_graph_free(now);

@@ -96,6 +96,16 @@ typedef struct bz_error {
 bz_status bz_fail(bz_error *e, bz_status status, const char *fmt, ...) BZ_PRINTF(3, 4);
 const char *bz_status_name(bz_status s);
 const char *bz_status_doc(bz_status s);
+/* Somebody who may end long work: asked between its parts, with how many of them are done. Anything but BZ_OK ends it; the error is in e
+ * then. */
+typedef struct bz_watch {
+    bz_status (*ask)(const struct bz_watch *w, const char *phase, uint64_t done, uint64_t total,
+                     bz_error *e);
+} bz_watch;
+static inline bz_status bz_ask(const bz_watch *w, const char *phase, uint64_t done, uint64_t total,
+                               bz_error *e) {
+    return w ? w->ask(w, phase, done, total, e) : BZ_OK;
+}
 /* Our own bug: prints where and what, then aborts. Never for a user's mistake. */
 _Noreturn void bz_bug_at(const char *file, int line, const char *fmt, ...) BZ_PRINTF(3, 4);
 #define bz_bug(...)     bz_bug_at(__FILE__, __LINE__, __VA_ARGS__)

@@ -1,0 +1,120 @@
+/* watch.c - who may end long work, and what a context may use at most: interrupts, the progress callback, limits; the warning for a
+ * recording that nobody reads.
+ *
+ *     another thread, a signal handler --bz_interrupt--> a word per context <--asked between passes, kernels, launches, bites of tasks
+ *
+ * The words lie beside the contexts, not in them: a handler that comes late touches nothing that was freed. */
+#include "runtime/rt.h"
+
+#include <inttypes.h>
+
+static _Atomic(bool) words[1 << RT_CONTEXT_BITS];
+
+/* ---- interrupts */
+
+bz_status bz_interrupt(const bz_context *c) {
+    if (!rt_context_alive(c)) return c ? BZ_ESCOPE : BZ_EARG;
+    atomic_store_explicit(&words[c->number], true, memory_order_relaxed);
+    return BZ_OK;
+}
+
+_Atomic(bool) *rt_interrupt_word(const bz_context *c) {
+    return &words[c->number];
+}
+
+bz_status rt_take_interrupt(bz_context *c, const char *phase, bz_error *e) {
+    if (!atomic_load_explicit(&words[c->number], memory_order_relaxed)) return BZ_OK;
+    atomic_store_explicit(&words[c->number], false, memory_order_relaxed);
+    return bz_fail(e, BZ_EINTERRUPTED, "[%s] interrupted", phase);
+}
+
+void rt_forget_interrupt(bz_context *c) {
+    atomic_store_explicit(&words[c->number], false, memory_order_relaxed);
+}
+
+/* ---- compilations */
+
+bz_status bz_set_progress(bz_context *c, bz_progress *f, void *user) {
+    RT_VISIT(c, RT_STRAY_STATUS);
+    c->progress = f;
+    c->progress_user = user;
+    return BZ_OK;
+}
+
+static bool wants_to_stop(bz_context *c, const char *phase, uint64_t done, uint64_t total) {
+    if (!c->progress) return false;
+    c->asking = true;
+    rt_border host = rt_go_out();
+    bool stop = c->progress(c->progress_user, phase, done, total) != 0;
+    rt_come_back(host);
+    c->asking = false;
+    return stop;
+}
+
+static bz_status ask(const bz_watch *w, const char *phase, uint64_t done, uint64_t total,
+                     bz_error *e) {
+    const rt_watch *own = (const rt_watch *)w;
+    bz_context *c = own->c;
+    if (rt_take_interrupt(c, phase, e)) return BZ_EINTERRUPTED;
+    if (own->until && rt_now() > own->until)
+        return bz_fail(e, BZ_ELIMIT,
+                       "[%s] compiling takes longer than BZ_LIMIT_COMPILE_MS, %" PRIu64, phase,
+                       c->limits[BZ_LIMIT_COMPILE_MS]);
+    if (wants_to_stop(c, phase, done, total))
+        return bz_fail(e, BZ_EINTERRUPTED, "[%s] ended by the progress callback", phase);
+    return BZ_OK;
+}
+
+rt_watch rt_watch_new(bz_context *c) {
+    uint64_t ms = c->limits[BZ_LIMIT_COMPILE_MS];
+    return (rt_watch){.base = {ask}, .c = c, .until = ms ? rt_now() + ms * 1000000 : 0};
+}
+
+/* ---- limits */
+
+bz_status bz_set_limit(bz_context *c, bz_limit which, uint64_t value) {
+    RT_VISIT(c, RT_STRAY_STATUS);
+    if ((unsigned)which >= BZ_NLIMITS)
+        return rt_fail(c, BZ_EARG, NULL, "set_limit", "there is no limit %d", (int)which);
+    c->limits[which] = value;
+    return BZ_OK;
+}
+
+uint64_t bz_get_limit(const bz_context *c, bz_limit which) {
+    return rt_context_alive(c) && (unsigned)which < BZ_NLIMITS ? c->limits[which] : 0;
+}
+
+bool rt_within_bytes(bz_context *c, uint64_t bytes, bz_error *e) {
+    uint64_t most = c->limits[BZ_LIMIT_BYTES], used = c->pool.bytes;
+    if (!most || (bytes <= most && used <= most - bytes)) return true;
+    bz_fail(e, BZ_ELIMIT,
+            "%" PRIu64 " bytes beside the %" PRIu64 " in use pass BZ_LIMIT_BYTES, %" PRIu64, bytes,
+            used, most);
+    return false;
+}
+
+bool rt_within_ops(rt_rec *r, const rt_epoch *e) {
+    uint64_t most = r->c->limits[BZ_LIMIT_OPS];
+    if (!most || e->g->n.n <= most) return true;
+    rt_fail(r->c, BZ_ELIMIT, r->site, r->op ? r->op : "record",
+            "the recording passes BZ_LIMIT_OPS, %" PRIu64 " ops: read a value, or call bz_eval",
+            most);
+    return false;
+}
+
+/* ---- recordings that nobody reads */
+
+void rt_count_op(bz_context *c, const char *site) {
+    c->counters.ops++;
+    if (++c->unread == RT_UNREAD_OPS) rt_warn_unread(c, site);
+}
+
+void rt_warn_unread(bz_context *c, const char *site) {
+    if (c->epoch && c->epoch->tracing) return;
+    c->counters.warnings++;
+    if (c->counters.warnings > 1 || c->options.quiet || rt_env_get()->quiet) return;
+    bz_stderrf("braze: %d ops recorded and no value read, now at %s: a loop that never calls "
+               "bz_eval keeps "
+               "all its turns; call it on what a turn makes (BRAZE_WARN=0: no such line)\n",
+               RT_UNREAD_OPS, site ? site : "?");
+}
