@@ -81,7 +81,9 @@ static double step_ms(bz_context *c) {
     mlp_init(c, hidden, in + 2);
     bz_eval(in, STEP_IN);
     mlp_donate(donate);
-    bz_program *p = bz_compile(c, mlp_step, NULL, &(bz_compile_options){STEP_IN, STEP_OUT, donate});
+    bz_program *p =
+        bz_compile(c, mlp_step, NULL,
+                   &(bz_compile_options){.nin = STEP_IN, .nout = STEP_OUT, .donate = donate});
     double start = now_ms();
     bz_prepare(p, in);
     return now_ms() - start;

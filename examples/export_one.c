@@ -14,11 +14,13 @@ int main(int argc, char **argv) {
     char prefix[4096];
     bz_context *c;
     if (bz_open(NULL, &c)) return 1;
-    bz_program *p = bz_compile(c, gelu_of_linear, NULL, &(bz_compile_options){.nin = 3, .nout = 1});
+    const bz_compile_options o = {
+        .nin = 3, .nout = 1, .in_names = in_names, .out_names = out_names};
+    bz_program *p = bz_compile(c, gelu_of_linear, NULL, &o);
     bz_tensor *in[] = {bz_randn(c, BZ_SHAPE(8, 64), BZ_F32), bz_randn(c, BZ_SHAPE(32, 64), BZ_F32),
                        bz_randn(c, BZ_SHAPE(32), BZ_F32)};
     snprintf(prefix, sizeof prefix, "%s/gelu", argc > 1 ? argv[1] : ".");
-    bz_status s = bz_export(p, in, prefix, "gelu", &(bz_export_options){in_names, out_names});
+    bz_status s = bz_export(p, in, prefix, "gelu", NULL);
     if (s)
         fprintf(stderr, "export_one: %s\n", bz_message(c));
     else

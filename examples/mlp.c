@@ -57,7 +57,9 @@ int main(void) {
     bz_tensor *in[4 + STATE] = {bz_stack(xy, 2, 1), arm}, *out[1 + STATE];
     int donate[4 + STATE];
     for (int i = 0; i < 4 + STATE; i++) donate[i] = i < 4 ? -1 : i - 3;
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){4 + STATE, 1 + STATE, donate});
+    bz_program *p =
+        bz_compile(c, step, NULL,
+                   &(bz_compile_options){.nin = 4 + STATE, .nout = 1 + STATE, .donate = donate});
     start(c, in + 4);
     for (int k = 1; k <= STEPS; k++) {
         double rate =

@@ -112,8 +112,16 @@ static bz_status open_training(training *t) {
     bz_status s = bz_open(&o, &t->c);
     if (s) return s;
     mlp_donate(donate);
-    t->step = bz_compile(t->c, mlp_step, NULL, &(bz_compile_options){STEP_IN, STEP_OUT, donate});
-    t->test = bz_compile(t->c, mlp_test, NULL, &(bz_compile_options){TEST_IN, 1, NULL});
+    t->step = bz_compile(t->c, mlp_step, NULL,
+                         &(bz_compile_options){.nin = STEP_IN,
+                                               .nout = STEP_OUT,
+                                               .donate = donate,
+                                               .in_names = mlp_step_in,
+                                               .out_names = mlp_step_out});
+    t->test = bz_compile(
+        t->c, mlp_test, NULL,
+        &(bz_compile_options){
+            .nin = TEST_IN, .nout = 1, .in_names = mlp_test_in, .out_names = mlp_test_out});
     mlp_init(t->c, t->o->problem.hidden, t->state);
     return bz_eval(t->state, MLP_STATE);
 }
@@ -191,12 +199,9 @@ static bz_status write_exports(training *t) {
     memcpy(step + 2, t->state, sizeof t->state);
     memcpy(test + 2, t->state + 1, MLP_PARAMS * sizeof *test);
     snprintf(path, sizeof path, "%s/step", t->o->out);
-    bz_status s =
-        bz_export(t->step, step, path, "step", &(bz_export_options){mlp_step_in, mlp_step_out});
+    bz_status s = bz_export(t->step, step, path, "step", NULL);
     snprintf(path, sizeof path, "%s/test", t->o->out);
-    return s ? s
-             : bz_export(t->test, test, path, "test",
-                         &(bz_export_options){mlp_test_in, mlp_test_out});
+    return s ? s : bz_export(t->test, test, path, "test", NULL);
 }
 
 /* The first parameters, from the same seed once more. */

@@ -96,6 +96,15 @@ static bool valid(bz_context *c, const bz_compile_options *o, const char *site) 
     return true;
 }
 
+/* Copies in the context's arena; a NULL list stays NULL. */
+static bool own_names(bz_context *c, const char ***dst, const char *const *names, int n) {
+    if (!names) return true;
+    if (!(*dst = bz_arena_alloc(&c->names, (size_t)(n + 1) * sizeof **dst))) return false;
+    for (int i = 0; i < n; i++)
+        if (!((*dst)[i] = names[i] ? bz_arena_str(&c->names, names[i]) : "")) return false;
+    return true;
+}
+
 bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_compile_options *o,
                           const char *site) {
     RT_VISIT(c, NULL);
@@ -113,6 +122,11 @@ bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_c
         return rt_no_memory(c), NULL;
     }
     for (int i = 0; i < o->nin; i++) p->donate[i] = o->donate ? o->donate[i] : -1;
+    if (!own_names(c, &p->in_names, o->in_names, o->nin) ||
+        !own_names(c, &p->out_names, o->out_names, o->nout)) {
+        bz_program_free(p);
+        return rt_no_memory(c), NULL;
+    }
     p->next = c->programs;
     if (p->next) p->next->prev = p;
     rt_room_open(&room, p, true);
@@ -219,14 +233,23 @@ static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const rt_s
 }
 
 bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
-    *out = (rt_traced){.context = p->c, .nin = p->nin, .nout = p->nout};
+    *out = (rt_traced){.context = p->c, .key = -1, .base = -1};
     bz_status s = check_inputs(p, in);
     if (s) return s;
     rt_signature *t = new_signature(p, in);
     if (!t) return rt_no_memory(p->c);
     s = rt_trace_function(p, t, &out->graph);
-    free_signature(p->c, t);
+    out->own = t;
+    out->hidden = t->hidden;
+    out->key = t->key;
+    out->base = t->base;
+    out->words = t->words;
     return s;
+}
+
+void rt_traced_free(rt_traced *t) {
+    ir_graph_free(t->graph);
+    if (t->own) free_signature(t->context, t->own);
 }
 
 static rt_buffer *copy_of(bz_context *c, const rt_buffer *b) {

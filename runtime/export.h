@@ -14,15 +14,28 @@
 
 /* ---- export.c */
 
-/* Writes `prefix`.o, `prefix`.h and, in the same directory, braze_rt.o. The object defines
- * `fn_name`, `fn_name`_workspace and `fn_name`_error and has code for the n ISAs given (without
- * repetition). All files appear whole or none does; files that are there are replaced. The process
+/* A graph that becomes a C function. */
+typedef struct ex_function {
+    const ir_graph *g;
+    const char *name;
+    const void *const *
+        baked; /* per input: its elements, row-major, to be put into the object, where NULL the caller hands it over.
+                                 NULL: none */
+    int key, base;  /* inputs that say where the random stream begins; -1 = none */
+    uint64_t words; /* of the stream that a call draws */
+} ex_function;
+
+/* Writes `prefix`.o, `prefix`.h and, in the same directory, braze_rt.o. The object defines for each function
+ * NAME, NAME_workspace and NAME_error and has code for the n ISAs given (without
+ * repetition); equal elements to bake are there once. All files appear whole or none does; files that are there are replaced. The process
  * may be killed at any time: what it leaves is a file with ".tmp." in its name.
- * Errors: BZ_EARG (fn_name cannot be a C function's, prefix names no file, no ISA), BZ_EUNSUPPORTED (a
+ * Errors: BZ_EARG (a name cannot be a C function's, prefix names no file, no ISA), BZ_EUNSUPPORTED (a
  * dimension is symbolic; what pass_compile says), BZ_EIO names the file and why, BZ_ENOMEM,
  * BZ_ECOMPILE. */
 bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_name,
-                          const cg_isa *isas, unsigned n, bz_error *e);
+                          const cg_isa *isas, unsigned n, bz_error *e); /* one, nothing baked */
+bz_status rt_export(const ex_function *f, unsigned nf, const char *prefix, const cg_isa *isas,
+                    unsigned n, bz_error *e);
 
 /* ---- export_fields.c: the members of struct NAME_args */
 
@@ -36,6 +49,8 @@ typedef struct ex_field {
     uint32_t align; /* that its pointer must have; 0: a scalar, handed over by value */
     bool written;   /* an output */
     bool updated;   /* an input that an output is written over */
+    int baked; /* an input that the object holds and the struct has not: 1 + its number in the table; 0: none */
+    const char *note; /* more words for the header's comment, or NULL */
 } ex_field;
 
 typedef struct ex_fields {
@@ -46,7 +61,7 @@ typedef struct ex_fields {
 } ex_fields;
 
 /* Errors: BZ_EUNSUPPORTED, BZ_EARG (an output donated to a scalar), BZ_ENOMEM. */
-bz_status ex_fields_make(ex_fields *f, const ir_graph *g, bz_error *e);
+bz_status ex_fields_make(ex_fields *f, const ex_function *fn, bz_error *e);
 void ex_fields_free(ex_fields *f);
 
 /* ---- export_names.c */
@@ -59,10 +74,14 @@ bz_status ex_check_function_name(const char *fn, bz_error *e);
 void ex_member_name(char out[64], const char *s);
 
 /* ---- export_header.c */
-/* The stamp, a hash of the header, is the end of a second name of the function. */
+/* The parts of PREFIX.h, in order: its head, once, for `object`; what belongs to one function; its end. The stamp, a hash of the
+ * header, is the end of a second name of the function. */
 #define EX_STAMP ".of_header_%016llx"
-void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-               const char *object, const cg_isa *isas, unsigned n, uint64_t stamp);
+void ex_header_head(bz_text *t, const char *fn_name, const char *object, const cg_isa *isas,
+                    unsigned n);
+void ex_header_function(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
+                        uint64_t stamp);
+void ex_header_end(bz_text *t);
 
 /* ---- export_image.c: data with pointers in it */
 
@@ -78,6 +97,7 @@ typedef struct ex_image {
 void ex_image_free(ex_image *m);
 /* Appends n bytes at a multiple of 8; where they begin. */
 size_t ex_put(ex_image *m, const void *p, size_t n);
+size_t ex_put_room(ex_image *m, size_t n); /* n zero bytes, for records that are filled in later */
 /* Appends a text of the printf family. */
 size_t ex_put_text(ex_image *m, const char *fmt, ...) BZ_PRINTF(2, 3);
 /* The pointer at byte `at` leads to `symbol` + addend; NULL: this image. */
@@ -101,8 +121,9 @@ bool ex_find_alignment(const ex_variant *v, ex_fields *f);
 /* Fills the constants. false: no memory. */
 bool ex_make_consts(ex_variant *v);
 /* The variant, whose parts are put into the image. `prefix` stands before the symbols of its code.
- * Pointers in *out are 0; those of variants[number] at `base` in the image are linked. */
+ * Pointers in *out are 0; those of variants[number] at `base` in the image are linked. baked: where the table of captured
+ * tensors lies in it. */
 bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
-                             const char *prefix, size_t base);
+                             const char *prefix, size_t baked, size_t base);
 
 #endif

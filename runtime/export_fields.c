@@ -49,13 +49,38 @@ static bz_status make_field(ex_fields *f, ex_field *x, const ir_graph *g, const 
     return x->name ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory for the export");
 }
 
-static bz_status make_inputs(ex_fields *f, const ir_graph *g, bz_error *e) {
+static bool is_donated(const ir_graph *g, uint32_t input) {
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        if (g->outputs.p[i].donated == (int)input) return true;
+    return false;
+}
+
+/* What the header says of the random stream's inputs. */
+static const char *random_note(ex_fields *f, const ex_function *fn, uint32_t i) {
+    char text[120];
+    if ((int)i == fn->key) return "the seed of the random stream";
+    if ((int)i != fn->base) return NULL;
+    snprintf(text, sizeof text, "place in the random stream: add %llu before the next call",
+             (unsigned long long)fn->words);
+    return bz_arena_str(&f->memory, text);
+}
+
+/* Numbers are handed over by value: scalars, and 0-d tensors that nothing is written over. */
+static bz_status make_inputs(ex_fields *f, const ex_function *fn, bz_error *e) {
+    const ir_graph *g = fn->g;
     bz_status s = BZ_OK;
+    int baked = 0;
     for (uint32_t i = 0; i < g->inputs.n && !s; i++) {
         const ir_input *in = &g->inputs.p[i];
-        f->input[i].node = in->node;
-        f->input[i].align = in->scalar ? 0 : (uint32_t)ir_dtype_bytes(ir_dtype(g, in->node));
-        s = make_field(f, &f->input[i], g, in->name, e);
+        ex_field *x = &f->input[i];
+        bool value = in->scalar || (ir_at(g, in->node)->rank == 0 && !is_donated(g, i));
+        x->node = in->node;
+        x->align = value ? 0 : (uint32_t)ir_dtype_bytes(ir_dtype(g, in->node));
+        x->note = random_note(f, fn, i);
+        if (fn->baked && fn->baked[i])
+            x->baked = ++baked;
+        else
+            s = make_field(f, x, g, in->name, e);
     }
     return s;
 }
@@ -79,12 +104,13 @@ static bz_status make_outputs(ex_fields *f, const ir_graph *g, bz_error *e) {
     return s;
 }
 
-bz_status ex_fields_make(ex_fields *f, const ir_graph *g, bz_error *e) {
+bz_status ex_fields_make(ex_fields *f, const ex_function *fn, bz_error *e) {
+    const ir_graph *g = fn->g;
     *f = (ex_fields){.ninputs = g->inputs.n, .noutputs = g->outputs.n};
     f->input = bz_mem_zero(g->inputs.n + 1, sizeof *f->input);
     f->output = bz_mem_zero(g->outputs.n + 1, sizeof *f->output);
     if (!f->input || !f->output) return bz_fail(e, BZ_ENOMEM, "out of memory for the export");
-    bz_status s = make_inputs(f, g, e);
+    bz_status s = make_inputs(f, fn, e);
     s = s ? s : make_outputs(f, g, e);
     f->workspace = (f->workspace + 7) / 8 * 8;
     return s;

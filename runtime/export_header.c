@@ -11,21 +11,25 @@
 static const char top[] = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
                           "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
 
-static void head(bz_text *t, const char *fn, const char *object, const cg_isa *isas, unsigned n) {
-    bz_textf(t, "/* The function %s, for", fn);
+void ex_header_head(bz_text *t, const char *fn, const char *object, const cg_isa *isas,
+                    unsigned n) {
+    bz_textf(t, "/* %s.o, for", object);
     for (unsigned i = 0; i < n; i++)
         bz_textf(t, "%s %s", i == 0 ? "" : i + 1 == n ? " and" : ",", cg_isa_name(isas[i]));
     bz_textf(t, ". Written by braze %s; do not edit.\n *\n",
              VERSION_TEXT(BZ_VERSION_MAJOR, BZ_VERSION_MINOR, BZ_VERSION_PATCH));
     bz_textf(t,
              " *     cc main.c %s.o braze_rt.o -lm -lpthread\n *\n"
+             " * or, in a makefile,\n *\n"
+             " *     main: main.c %s.h %s.o braze_rt.o\n"
+             " *     \t$(CC) $(CFLAGS) main.c %s.o braze_rt.o -lm -lpthread -o $@\n *\n"
              " *     struct %s_args a = {0};\n"
              " *     a.NAME = ...;\n"
              " *     int status = %s(&a);\n"
              " *     if (status) puts(%s_error(status));\n *\n"
              " * Tensors are row-major without gaps. Memory that is written overlaps no other "
              "argument. */\n",
-             object, fn, fn, fn);
+             object, object, object, object, fn, fn, fn);
     bz_textf(t, "#ifndef BRAZE_EXPORT_%s\n#define BRAZE_EXPORT_%s\n\n%s", fn, fn, top);
 }
 
@@ -34,6 +38,7 @@ static void comment(bz_text *t, const ir_graph *g, const ex_field *x) {
     ir_print_shape(t, g, x->node);
     bz_text_str(t, x->updated ? ", updated in place" : x->written ? ", written" : "");
     if (x->align > ir_dtype_bytes(ir_dtype(g, x->node))) bz_textf(t, ", %u-byte aligned", x->align);
+    if (x->note) bz_textf(t, "; %s", x->note);
     bz_text_str(t, " */\n");
 }
 
@@ -47,7 +52,8 @@ static void member(bz_text *t, const ir_graph *g, const ex_field *x) {
 
 static void arguments(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn) {
     bz_textf(t, "struct %s_args {\n", fn);
-    for (uint32_t i = 0; i < f->ninputs; i++) member(t, g, &f->input[i]);
+    for (uint32_t i = 0; i < f->ninputs; i++)
+        if (!f->input[i].baked) member(t, g, &f->input[i]);
     for (uint32_t i = 0; i < f->noutputs; i++)
         if (f->output[i].name) member(t, g, &f->output[i]);
     bz_textf(t,
@@ -89,15 +95,17 @@ static void functions(bz_text *t, const char *fn, uint64_t stamp) {
              "size_t %s_workspace(void);\n"
              "/* What a status of %s means. Never NULL. */\nconst char *%s_error(int status);\n\n",
              fn, fn, fn);
+}
+
+void ex_header_end(bz_text *t) {
     bz_text_str(t, "/* Threads of all exported programs in the process, together; 0: "
                    "$BRAZE_THREADS, else one per\n * processor. */\n"
                    "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n");
     bz_text_str(t, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
-void ex_header(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-               const char *object, const cg_isa *isas, unsigned n, uint64_t stamp) {
-    head(t, fn_name, object, isas, n);
+void ex_header_function(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
+                        uint64_t stamp) {
     arguments(t, g, f, fn_name);
     statuses(t, fn_name);
     functions(t, fn_name, stamp);

@@ -25,6 +25,14 @@ size_t ex_put(ex_image *m, const void *p, size_t n) {
     return at;
 }
 
+size_t ex_put_room(ex_image *m, size_t n) {
+    void *zero = bz_mem_zero(n + 1, 1);
+    m->failed |= !zero;
+    size_t at = ex_put(m, zero, zero ? n : 0);
+    bz_mem_free(zero);
+    return at;
+}
+
 size_t ex_put_text(ex_image *m, const char *fmt, ...) {
     bz_text t = {0};
     va_list ap;

@@ -26,7 +26,7 @@ typedef struct maker {
     const pass_plan *plan;
     const ex_fields *f;
     const char *prefix;
-    size_t base; /* of the variant in the image */
+    size_t baked, base; /* in the image: the table of captured tensors, the variant */
     BZ_VEC(bz_rt_place) places;
     BZ_VEC(bz_rt_phase) phases;
     BZ_VEC(size_t) segments;                /* of each phase: where they begin */
@@ -81,7 +81,8 @@ static void mark_fields(const ex_variant *v, bool *const *aligned, ex_fields *f)
             for (uint32_t b = 0; b < v->plan->code->k.p[seg->kernel]->buffers.n; b++) {
                 const pass_buffer *at = &v->plan->buffers.p[seg->buffers[b]];
                 if (!aligned[seg->kernel][b]) continue;
-                if (at->place == PASS_INPUT) f->input[at->number].align = LINE;
+                if (at->place == PASS_INPUT && f->input[at->number].align)
+                    f->input[at->number].align = LINE;
                 if (at->place == PASS_OUTPUT) f->output[at->number].align = LINE;
             }
         }
@@ -130,6 +131,7 @@ bool ex_make_consts(ex_variant *v) {
 /* ---- places */
 
 static bz_rt_place of_field(const ex_field *x) {
+    if (x->baked) return (bz_rt_place){BZ_RT_BAKED, (uint64_t)x->baked - 1};
     return (bz_rt_place){x->align ? BZ_RT_ARG : BZ_RT_VALUE, x->at};
 }
 
@@ -378,12 +380,14 @@ static bz_rt_variant put_parts(maker *k) {
     ex_link(k->m, k->base + offsetof(bz_rt_variant, copies), NULL, at[2]);
     ex_link(k->m, k->base + offsetof(bz_rt_variant, sites), NULL, at[3]);
     ex_link(k->m, k->base + offsetof(bz_rt_variant, consts), k->v->consts_name, 0);
+    ex_link(k->m, k->base + offsetof(bz_rt_variant, baked), NULL, k->baked);
     return out;
 }
 
 bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
-                             const char *prefix, size_t base) {
-    maker k = {.m = m, .v = v, .plan = v->plan, .f = f, .prefix = prefix, .base = base};
+                             const char *prefix, size_t baked, size_t base) {
+    maker k = {
+        .m = m, .v = v, .plan = v->plan, .f = f, .prefix = prefix, .baked = baked, .base = base};
     bool ok = stage_outputs(&k);
     for (uint32_t i = 0; ok && i < v->plan->launches.n; i++)
         ok = add_launch(&k, &v->plan->launches.p[i]);

@@ -1,5 +1,4 @@
-/* export_program.c - bz_export: a compiled function traced once more, its graph named and handed to
- * export.c. */
+/* export_program.c - bz_export, bz_export_all: compiled functions traced once more, their graphs handed to export.c. */
 #include "runtime/export.h"
 #include "runtime/rt.h"
 
@@ -7,25 +6,74 @@
 
 static const cg_isa isas[] = {CG_V3, CG_V4};
 
-/* The graph keeps the pointers: the caller's arrays live longer. */
-static void name_members(ir_graph *g, int nin, int nout, const bz_export_options *o) {
-    for (int i = 0; o && o->in_names && i < nin; i++) g->inputs.p[i].name = o->in_names[i];
-    for (int k = 0; o && o->out_names && k < nout; k++) g->outputs.p[k].name = o->out_names[k];
+/* The values of captured tensors, by input; NULL in *baked: none is wanted. */
+static bz_status find_baked(rt_traced *t, const void *const **baked) {
+    bz_context *c = t->context;
+    uint32_t n = t->graph->inputs.n;
+    const void **p = bz_mem_zero(n + 1, sizeof *p);
+    bz_status s = p ? BZ_OK : rt_no_memory(c);
+    for (uint32_t i = 0; i < n && !s; i++) {
+        rt_storage *h = t->hidden[i];
+        if (h && !h->buf) s = rt_eval(c, &h, 1);
+        if (h && !s) p[i] = h->buf->p;
+    }
+    *baked = p;
+    return s;
+}
+
+static bz_status trace_all(const bz_export_function *f, int n, rt_traced *t, ex_function *out,
+                           bool bake) {
+    bz_status s = BZ_OK;
+    for (int i = 0; i < n && !s; i++) {
+        s = rt_trace(f[i].program, f[i].in, &t[i]);
+        out[i] = (ex_function){.g = t[i].graph,
+                               .name = f[i].name,
+                               .key = t[i].key,
+                               .base = t[i].base,
+                               .words = t[i].words};
+        if (!s && bake) s = find_baked(&t[i], &out[i].baked);
+    }
+    return s;
+}
+
+/* All of one context, which is *c. */
+static bz_status check_programs(const bz_export_function *f, int n, bz_context **c) {
+    if (!f || n < 1) return rt_stray(NULL, BZ_EARG, "[export] no function given");
+    for (int i = 0; i < n; i++) {
+        bz_context *of = rt_context_of_program(f[i].program);
+        if (!of) return RT_STRAY_STATUS;
+        if (i && of != *c)
+            return rt_fail(*c, BZ_EARG, NULL, "export", "function %d is of another context", i);
+        *c = of;
+    }
+    return BZ_OK;
+}
+
+bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
+                        const bz_export_options *o) {
+    RT_BORDER;
+    bz_context *c = NULL;
+    bz_status s = check_programs(f, n, &c);
+    if (s) return s;
+    RT_VISIT(c, RT_STRAY_STATUS);
+    rt_traced *t = bz_mem_zero((size_t)n, sizeof *t);
+    ex_function *functions = bz_mem_zero((size_t)n, sizeof *functions);
+    bz_error error = {0};
+    s = t && functions ? trace_all(f, n, t, functions, o && o->bake) : rt_no_memory(c);
+    if (!s) {
+        s = rt_export(functions, (unsigned)n, prefix, isas, BZ_LEN(isas), &error);
+        if (s) bz_fail(&c->err, s, "%s", error.text);
+    }
+    for (int i = 0; t && functions && i < n; i++) {
+        rt_traced_free(&t[i]);
+        bz_mem_free((void *)(uintptr_t)functions[i].baked);
+    }
+    bz_mem_free(functions);
+    bz_mem_free(t);
+    return s;
 }
 
 bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name,
                     const bz_export_options *o) {
-    RT_BORDER;
-    bz_context *c = rt_context_of_program(p);
-    if (!c) return RT_STRAY_STATUS;
-    RT_VISIT(c, RT_STRAY_STATUS);
-    rt_traced t = {0};
-    bz_error error = {0};
-    bz_status s = rt_trace(p, in, &t);
-    if (s) return s;
-    name_members(t.graph, t.nin, t.nout, o);
-    s = rt_export_graph(t.graph, prefix, name, isas, BZ_LEN(isas), &error);
-    if (s) bz_fail(&t.context->err, s, "%s", error.text);
-    ir_graph_free(t.graph);
-    return s;
+    return bz_export_all(&(bz_export_function){p, in, name}, 1, prefix, o);
 }

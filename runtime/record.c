@@ -142,7 +142,9 @@ static ir_ref buffer_node(bz_context *c, rt_epoch *e, rt_buffer *b, bz_dtype t,
 static ir_ref hidden_input(bz_context *c, rt_epoch *e, rt_storage *s) {
     for (uint32_t i = 0; i < e->args.n; i++)
         if (e->args.p[i].storage == s) return e->g->inputs.p[i].node;
-    return rt_input_of(c, e, (bz_dtype)s->dtype, s->base, false, &(rt_arg){.storage = s});
+    ir_ref r = rt_input_of(c, e, (bz_dtype)s->dtype, s->base, false, &(rt_arg){.storage = s});
+    if (r && s->name) e->g->inputs.p[e->g->inputs.n - 1].name = s->name;
+    return r;
 }
 
 /* ---- moving nodes of a closed epoch to the one that records */

@@ -196,6 +196,7 @@ typedef struct rt_storage {
     rt_buffer *buf;                    /* the value, NULL: not computed */
     struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
     char *lost;                        /* with `failed`: the error's text; bz_mem_free */
+    const char *name;                  /* bz_name's, in the context's arena; NULL: none */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
@@ -515,13 +516,17 @@ typedef struct rt_plans {
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
 void rt_plans_free(bz_context *c);
 
-/* ---- compile.c: a compiled function's graph for the signature of `in`, for an export; the caller frees the graph */
-typedef struct rt_traced {
+/* ---- compile.c: a compiled function's graph for the signature of `in`, for an export */
+typedef struct rt_traced { /* all zeros: nothing */
     bz_context *context;
-    int nin, nout;
     ir_graph *graph;
+    rt_storage *const *hidden; /* per input: the captured tensor that it stands for, or NULL */
+    int key, base;             /* inputs that are the random stream's, -1 = none */
+    uint64_t words;            /* of the stream that a call draws */
+    struct rt_signature *own;
 } rt_traced;
 bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
+void rt_traced_free(rt_traced *t); /* in either case */
 
 /* ---- env.c: every switch */
 typedef struct rt_env {

@@ -231,6 +231,16 @@ const int64_t *bz_strides(bz_tensor *x) {
     return t ? t->layout->strides : NULL;
 }
 
+bz_tensor *bz_name(bz_tensor *x, const char *name) {
+    RT_BORDER;
+    bz_context *c;
+    rt_tensor *t = rt_find(x, &c);
+    if (!t) return x;
+    t->st->name = name ? bz_arena_str(&c->names, name) : NULL;
+    if (name && !t->st->name) return rt_no_memory(c), rt_poison(c);
+    return x;
+}
+
 bool bz_is_evaluated(bz_tensor *x) {
     bz_context *c;
     rt_tensor *t = rt_find(x, &c);

@@ -78,6 +78,7 @@ static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e
         ir_ref r = rt_input_of(c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});
         x[i] = new_operand(p, i, t->dtypes[i], t->layouts[i], r);
         if (!x[i]) s = rt_no_memory(c);
+        if (!s && p->in_names && *p->in_names[i]) e->g->inputs.p[i].name = p->in_names[i];
     }
     if (!s) s = run_function(p, x, out);
     for (int k = 0; k < p->nout && !s; k++) {
@@ -86,7 +87,9 @@ static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e
         ir_ref r = 0;
         s = output_node(p, k, out[k], fits ? t->dtypes[donor] : 0, fits ? t->layouts[donor] : NULL,
                         &r);
-        const char *name = s ? NULL : rt_name(c, false, (uint32_t)k);
+        const char *name = s                                  ? NULL
+                           : p->out_names && *p->out_names[k] ? p->out_names[k]
+                                                              : rt_name(c, false, (uint32_t)k);
         if (!s && (!name || !bz_vec_push(&e->g->outputs, ((ir_output){name, r, donor}))))
             s = rt_no_memory(c);
     }
@@ -110,6 +113,8 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     }
     t->key = e->key ? (int)ir_attrs(e->g, ir_at(e->g, e->key))[0] : -1;
     t->base = e->base ? (int)ir_attrs(e->g, ir_at(e->g, e->base))[0] : -1;
+    if (t->key >= 0) e->g->inputs.p[t->key].name = "random_seed";
+    if (t->base >= 0) e->g->inputs.p[t->base].name = "random_place";
     t->words = e->words;
     t->sources = bz_mem_zero(t->nargs, sizeof *t->sources);
     return t->sources != NULL;

@@ -800,9 +800,12 @@ static void one_step(player *p) {
 static void begin(player *p, const bz_options *o) {
     if (bz_open(o, &p->c)) bz_bug("bz_open fails");
     p->bias = bz_full(p->c, NULL, 0, 3, BZ_I32);
-    p->swap = bz_compile(p->c, swap_body, NULL, &(bz_compile_options){2, 2, (int[]){1, 0}});
-    p->update = bz_compile(p->c, update_body, NULL, &(bz_compile_options){2, 2, (int[]){0, -1}});
-    p->captured = bz_compile(p->c, captured_body, &p->bias, &(bz_compile_options){1, 1, NULL});
+    p->swap = bz_compile(p->c, swap_body, NULL,
+                         &(bz_compile_options){.nin = 2, .nout = 2, .donate = (int[]){1, 0}});
+    p->update = bz_compile(p->c, update_body, NULL,
+                           &(bz_compile_options){.nin = 2, .nout = 2, .donate = (int[]){0, -1}});
+    p->captured =
+        bz_compile(p->c, captured_body, &p->bias, &(bz_compile_options){.nin = 1, .nout = 1});
 }
 
 /* Plays what `script` says (seed, left out steps) in a new context; true when a fault was found. */

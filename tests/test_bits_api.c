@@ -252,7 +252,8 @@ static int first_state(const program *p) {
 static bz_program *compile(bz_context *c, const program *p) {
     int donate[MAX_IN];
     for (int i = 0; i < p->nin; i++) donate[i] = i < first_state(p) ? -1 : i - first_state(p) + 1;
-    bz_program *code = bz_compile(c, p->fn, NULL, &(bz_compile_options){p->nin, p->nout, donate});
+    bz_program *code = bz_compile(
+        c, p->fn, NULL, &(bz_compile_options){.nin = p->nin, .nout = p->nout, .donate = donate});
     cr_assert(code, "%s", bz_message(c));
     return code;
 }

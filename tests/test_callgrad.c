@@ -28,7 +28,7 @@ static void apply(const world *w, bz_function *fn, void *user, bz_tensor *const 
         cr_assert_eq(fn(w->c, in, nin, out, nout, user), BZ_OK, "%s", bz_message(w->c));
         return;
     }
-    bz_program *p = bz_compile(w->c, fn, user, &(bz_compile_options){nin, nout, NULL});
+    bz_program *p = bz_compile(w->c, fn, user, &(bz_compile_options){.nin = nin, .nout = nout});
     cr_assert_eq(bz_call(p, in, out), BZ_OK, "%s", bz_message(w->c));
     bz_program_free(p); /* the gradient does not need it */
 }
@@ -75,7 +75,7 @@ FUNCTION(loss_of) {
 }
 FUNCTION(calls_layer) {
     UNUSED;
-    bz_program *p = bz_compile(c, layer, NULL, &(bz_compile_options){2, 1, NULL});
+    bz_program *p = bz_compile(c, layer, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
     bz_tensor *h;
     bz_status s = bz_call(p, in, &h);
     return s ? s : bz_call(p, (bz_tensor *[]){h, in[1]}, out);
@@ -184,8 +184,9 @@ Test(callgrad, as_if_called_in_C) {
 static void gone(bz_context *c) {
     bz_tensor *x = bz_ones(c, BZ_SHAPE(N), BZ_F32), *w = bz_full(c, BZ_SHAPE(N), 2, BZ_F32), *g, *y;
     bz_tensor *one = bz_ones(c, NULL, 0, BZ_F32);
-    bz_program *p = bz_compile(c, layer, NULL, &(bz_compile_options){2, 1, NULL});
-    bz_program *q = bz_compile(c, two_outputs, NULL, &(bz_compile_options){2, 3, (int[]){0, -1}});
+    bz_program *p = bz_compile(c, layer, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    bz_program *q = bz_compile(
+        c, two_outputs, NULL, &(bz_compile_options){.nin = 2, .nout = 3, .donate = (int[]){0, -1}});
     for (int how = 0; how < 6; how++) {
         bz_tensor *h = bz_mul(bz_add(x, x), w), *o[3];
         cr_assert_eq(bz_call(p, (bz_tensor *[]){h, w}, &y), BZ_OK, "%s", bz_message(c));
@@ -206,8 +207,8 @@ static void gone(bz_context *c) {
         EXPECT(g, 0);
     }
     /* w is an input of both outputs, and of what its own update gave */
-    bz_program *step =
-        bz_compile(c, two_outputs, NULL, &(bz_compile_options){2, 3, (int[]){0, -1}});
+    bz_program *step = bz_compile(
+        c, two_outputs, NULL, &(bz_compile_options){.nin = 2, .nout = 3, .donate = (int[]){0, -1}});
     bz_tensor *v = bz_copy(w), *outs[3];
     cr_assert_eq(bz_call(step, (bz_tensor *[]){v, x}, outs), BZ_OK, "%s", bz_message(c));
     cr_expect_eq(bz_grad(total(bz_mul(outs[2], x)), &v, 1, &g), BZ_EGRAD); /* of the old v */
@@ -231,8 +232,9 @@ FUNCTION(update) {
 static void loop(bz_context *c) {
     bz_tensor *w = bz_full(c, BZ_SHAPE(N), 1, BZ_F32), *data = bz_full(c, BZ_SHAPE(N), 0.5, BZ_F32);
     bz_tensor *state = bz_zeros(c, BZ_SHAPE(N), BZ_F32), *g, *out[2];
-    bz_program *step = bz_compile(c, update, NULL, &(bz_compile_options){2, 2, (int[]){0, -1}});
-    bz_program *next = bz_compile(c, layer, NULL, &(bz_compile_options){2, 1, NULL});
+    bz_program *step = bz_compile(
+        c, update, NULL, &(bz_compile_options){.nin = 2, .nout = 2, .donate = (int[]){0, -1}});
+    bz_program *next = bz_compile(c, layer, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
     bz_counters k;
     uint64_t bytes = 0;
     bz_eval((bz_tensor *[]){w, data, state}, 3); /* each turn's recording begins in its scope */

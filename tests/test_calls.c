@@ -151,30 +151,46 @@ FUNCTION(releases_and_keeps) {
         __VA_ARGS__                                                                                \
     }
 static const call_case cases[] = {
-    {"swap", swap, {2, 2, D(0, 1)}, 0, NULL},
-    {"swap, not donated", swap, {2, 2, NULL}, 0, NULL},
-    {"swap, crosswise", swap, {2, 2, D(1, 0)}, 0, NULL},
-    {"rotate", rotate_and_sum, {3, 4, D(0, 1, 2)}, 0, NULL},
-    {"rotate, in part", rotate_and_sum, {3, 4, D(3, -1, 0)}, 0, NULL},
-    {"one result", one_result_three_times, {2, 3, D(2, 0)}, 0, NULL},
-    {"donated and changed", changes_what_is_donated, {2, 2, D(0, -1)}, 0, NULL},
-    {"made and changed", changes_what_it_made, {1, 2, NULL}, 0, NULL},
-    {"changed input", changes_its_input, {1, 1, NULL}, BZ_EMODE, "donate it"},
-    {"changed view of an input", changes_a_view_of_its_input, {1, 1, NULL}, BZ_EMODE, "donate it"},
-    {"changed captured tensor", changes_what_is_captured, {1, 1, NULL}, BZ_EMODE, "from outside"},
-    {"captured", captures, {1, 1, NULL}, 0, NULL},
-    {"captured, donated", captures, {1, 1, D(0)}, 0, NULL},
-    {"random", draws, {1, 2, NULL}, 0, NULL},
-    {"gives up", gives_up, {1, 1, NULL}, BZ_EUNSUPPORTED, "gave up"},
-    {"goes on", goes_on_after_a_mistake, {1, 1, D(0)}, BZ_ESHAPE, NULL},
-    {"sets nothing", sets_nothing, {1, 1, NULL}, BZ_ESCOPE, "did not set output 0"},
-    {"stale", sets_a_stale_one, {1, 1, NULL}, BZ_ESCOPE, "stale"},
-    {"does not fit", does_not_fit, {1, 1, D(0)}, BZ_ESHAPE, "donated to output 0"},
-    {"ends a scope", ends_a_scope, {1, 1, NULL}, BZ_ESCOPE, "not the function's"},
-    {"leaves scopes open", leaves_scopes_open, {1, 1, D(0)}, 0, NULL},
-    {"reads", reads, {1, 1, NULL}, BZ_EMODE, "traces"},
-    {"differentiates", differentiates, {2, 2, D(1, 0)}, 0, NULL},
-    {"releases and keeps", releases_and_keeps, {2, 1, NULL}, 0, NULL},
+    {"swap", swap, {.nin = 2, .nout = 2, .donate = D(0, 1)}, 0, NULL},
+    {"swap, not donated", swap, {.nin = 2, .nout = 2}, 0, NULL},
+    {"swap, crosswise", swap, {.nin = 2, .nout = 2, .donate = D(1, 0)}, 0, NULL},
+    {"rotate", rotate_and_sum, {.nin = 3, .nout = 4, .donate = D(0, 1, 2)}, 0, NULL},
+    {"rotate, in part", rotate_and_sum, {.nin = 3, .nout = 4, .donate = D(3, -1, 0)}, 0, NULL},
+    {"one result", one_result_three_times, {.nin = 2, .nout = 3, .donate = D(2, 0)}, 0, NULL},
+    {"donated and changed",
+     changes_what_is_donated,
+     {.nin = 2, .nout = 2, .donate = D(0, -1)},
+     0,
+     NULL},
+    {"made and changed", changes_what_it_made, {.nin = 1, .nout = 2}, 0, NULL},
+    {"changed input", changes_its_input, {.nin = 1, .nout = 1}, BZ_EMODE, "donate it"},
+    {"changed view of an input",
+     changes_a_view_of_its_input,
+     {.nin = 1, .nout = 1},
+     BZ_EMODE,
+     "donate it"},
+    {"changed captured tensor",
+     changes_what_is_captured,
+     {.nin = 1, .nout = 1},
+     BZ_EMODE,
+     "from outside"},
+    {"captured", captures, {.nin = 1, .nout = 1}, 0, NULL},
+    {"captured, donated", captures, {.nin = 1, .nout = 1, .donate = D(0)}, 0, NULL},
+    {"random", draws, {.nin = 1, .nout = 2}, 0, NULL},
+    {"gives up", gives_up, {.nin = 1, .nout = 1}, BZ_EUNSUPPORTED, "gave up"},
+    {"goes on", goes_on_after_a_mistake, {.nin = 1, .nout = 1, .donate = D(0)}, BZ_ESHAPE, NULL},
+    {"sets nothing", sets_nothing, {.nin = 1, .nout = 1}, BZ_ESCOPE, "did not set output 0"},
+    {"stale", sets_a_stale_one, {.nin = 1, .nout = 1}, BZ_ESCOPE, "stale"},
+    {"does not fit",
+     does_not_fit,
+     {.nin = 1, .nout = 1, .donate = D(0)},
+     BZ_ESHAPE,
+     "donated to output 0"},
+    {"ends a scope", ends_a_scope, {.nin = 1, .nout = 1}, BZ_ESCOPE, "not the function's"},
+    {"leaves scopes open", leaves_scopes_open, {.nin = 1, .nout = 1, .donate = D(0)}, 0, NULL},
+    {"reads", reads, {.nin = 1, .nout = 1}, BZ_EMODE, "traces"},
+    {"differentiates", differentiates, {.nin = 2, .nout = 2, .donate = D(1, 0)}, 0, NULL},
+    {"releases and keeps", releases_and_keeps, {.nin = 2, .nout = 1}, 0, NULL},
 };
 
 /* ---- the three ways */
@@ -216,8 +232,9 @@ static bz_status play(const call_case *k, bz_mode mode, bz_device d, int way,
     bz_program *p = bz_compile(c, k->fn, NULL, &k->o);
     caller w[2] = {{k, c, p, true}, {k, c, NULL, false}};
     bz_status s = BZ_OK;
-    w[1].inner = bz_compile(c, outer, &w[0], &(bz_compile_options){k->o.nin, n, NULL});
-    bz_program *deep = bz_compile(c, outer, &w[1], &(bz_compile_options){k->o.nin, n, NULL});
+    w[1].inner = bz_compile(c, outer, &w[0], &(bz_compile_options){.nin = k->o.nin, .nout = n});
+    bz_program *deep =
+        bz_compile(c, outer, &w[1], &(bz_compile_options){.nin = k->o.nin, .nout = n});
     for (int again = 0; again < 2 && !s; again++) {
         if (way == 0) {
             bz_tensor *copy[MOST];
@@ -266,7 +283,8 @@ Test(calls, inside_traces) {
 
 /* ---- what a caller may not hand in, outside and inside */
 
-static const call_case swap_both = {"swap", swap, {2, 2, D(0, 1)}, 0, NULL};
+static const call_case swap_both = {
+    "swap", swap, {.nin = 2, .nout = 2, .donate = D(0, 1)}, 0, NULL};
 
 static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                        void *user) {
@@ -307,7 +325,7 @@ Test(calls, that_are_refused) {
     captured = bz_ones(c, BZ_SHAPE(N), BZ_F32);
     bz_program *p = bz_compile(c, swap_both.fn, NULL, &swap_both.o);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        bz_program *q = bz_compile(c, bad[i].fn, p, &(bz_compile_options){1, 2, NULL});
+        bz_program *q = bz_compile(c, bad[i].fn, p, &(bz_compile_options){.nin = 1, .nout = 2});
         cr_expect_eq(bz_call(q, &x, out), bad[i].status, "%zu: %s", i, bz_message(c));
         cr_expect(strstr(bz_message(c), bad[i].text), "%zu: %s", i, bz_message(c));
         bz_clear(c);

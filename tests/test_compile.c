@@ -22,7 +22,8 @@ static void donation(bz_context *c) {
     bz_tensor *w = bz_ones(c, BZ_SHAPE(2, 1), BZ_F32), *x = bz_eye(c, 2, 2, BZ_F32),
               *y = bz_zeros(c, BZ_SHAPE(2, 1), BZ_F32);
     bz_tensor *view = bz_transpose(w, 0, 1), *before = bz_add(w, w);
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_program *p = bz_compile(
+        c, step, NULL, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     float want = 1;
     for (int i = 0; i < 3; i++) {
         bz_tensor *out[2];
@@ -54,7 +55,7 @@ static void captured(bz_context *c) {
     bz_tensor *bias = bz_full(c, BZ_SHAPE(1), 1, BZ_F32), *out;
     bz_tensor *x = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F32), BZ_SHAPE(2, 3)),
               *row = bz_select(x, 0, 1), *column = bz_select(x, 1, 1);
-    bz_program *p = bz_compile(c, twice, &bias, &(bz_compile_options){1, 1, NULL});
+    bz_program *p = bz_compile(c, twice, &bias, &(bz_compile_options){.nin = 1, .nout = 1});
     cr_assert_eq(bz_call(p, &row, &out), BZ_OK, "%s", bz_message(c));
     EXPECT(out, 7, 9, 11);
     bz_fill_(bias, 100);
@@ -77,7 +78,7 @@ static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
 }
 
 static void replayed_noise(bz_context *c) {
-    bz_program *p = bz_compile(c, noise, NULL, &(bz_compile_options){0, 1, NULL});
+    bz_program *p = bz_compile(c, noise, NULL, &(bz_compile_options){.nin = 0, .nout = 1});
     float called[2][4], recorded[2][4];
     bz_tensor *out;
     for (int i = 0; i < 2; i++) {
@@ -103,12 +104,13 @@ static bz_status reads(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
 Test(compile, reading_while_tracing_is_an_error) {
     bz_context *c = open_one(BZ_REF);
     bz_tensor *x = bz_ones(c, BZ_SHAPE(1), BZ_F32), *out;
-    bz_program *p = bz_compile(c, reads, NULL, &(bz_compile_options){1, 1, NULL});
+    bz_program *p = bz_compile(c, reads, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
     cr_expect_eq(bz_call(p, &x, &out), BZ_EMODE);
     cr_expect(strstr(bz_message(c), "traces"), "%s", bz_message(c));
     bz_clear(c);
     EXPECT(bz_add(x, x), 2); /* the context works on */
-    cr_expect_null(bz_compile(c, reads, NULL, &(bz_compile_options){2, 1, (int[]){0, 0}}));
+    cr_expect_null(bz_compile(c, reads, NULL,
+                              &(bz_compile_options){.nin = 2, .nout = 1, .donate = (int[]){0, 0}}));
     cr_expect_eq(bz_context_status(c), BZ_EARG);
     bz_close(c);
 }
@@ -125,7 +127,8 @@ Test(compile, steady_loops_take_no_memory) {
     bz_tensor *w = bz_ones(c, BZ_SHAPE(300, 1), BZ_F32),
               *x = bz_randn(c, BZ_SHAPE(200, 300), BZ_F32),
               *y = bz_zeros(c, BZ_SHAPE(200, 1), BZ_F32);
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_program *p = bz_compile(
+        c, step, NULL, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     bz_counters before = {0}, after;
     long faults_before = 0;
     for (int i = 0; i < 60; i++) {
@@ -160,12 +163,14 @@ static bz_status add_into(bz_context *c, bz_tensor *const *in, int nin, bz_tenso
 
 /* The donated tensor comes in a second time: itself, a view of it, twice donated, the caller's memory. */
 static void aliases(bz_context *c) {
-    bz_program *p = bz_compile(c, add_into, NULL, &(bz_compile_options){2, 1, (int[]){0, -1}});
+    bz_program *p = bz_compile(
+        c, add_into, NULL, &(bz_compile_options){.nin = 2, .nout = 1, .donate = (int[]){0, -1}});
     bz_tensor *out, *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4}), BZ_SHAPE(4));
     cr_assert_eq(bz_call(p, (bz_tensor *[]){x, x}, &out), BZ_OK, "%s", bz_message(c));
     EXPECT(x, 5, 5, 5, 5);
     bz_tensor *big = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6, 7, 8}), BZ_SHAPE(2, 4));
-    bz_program *q = bz_compile(c, add_into, NULL, &(bz_compile_options){2, 1, (int[]){0, -1}});
+    bz_program *q = bz_compile(
+        c, add_into, NULL, &(bz_compile_options){.nin = 2, .nout = 1, .donate = (int[]){0, -1}});
     bz_tensor *row = bz_slice(big, ((int64_t[]){1}), ((int64_t[]){2}), NULL, 1);
     cr_assert_eq(bz_call(q, (bz_tensor *[]){big, row}, &out), BZ_OK, "%s", bz_message(c));
     EXPECT(big, 6, 8, 10, 12, 10, 12, 14, 16);
@@ -187,7 +192,8 @@ static bz_status swap(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **
 }
 
 static void donated_twice(bz_context *c) {
-    bz_program *p = bz_compile(c, swap, NULL, &(bz_compile_options){2, 2, (int[]){0, 1}});
+    bz_program *p = bz_compile(c, swap, NULL,
+                               &(bz_compile_options){.nin = 2, .nout = 2, .donate = (int[]){0, 1}});
     bz_tensor *out[2], *x = bz_from_data(c, BZ_F32, ((float[]){3, 5}), BZ_SHAPE(2));
     bz_tensor *row = bz_reshape(x, BZ_SHAPE(1, 2)), *same = bz_reshape(row, BZ_SHAPE(2));
     for (int i = 0; i < 2; i++) {
@@ -231,7 +237,8 @@ static bz_status run_pair(bz_context *c, bz_tensor *const *in, int nin, bz_tenso
 static void call_pair(bz_context *c, pair_fn *fn, const int *donate, float got[5][4]) {
     bz_tensor *out[3], *in[2] = {bz_from_data(c, BZ_F32, ((float[]){3, 5, -2, 0.5f}), BZ_SHAPE(4)),
                                  bz_from_data(c, BZ_F32, ((float[]){7, 11, 13, -4}), BZ_SHAPE(4))};
-    bz_program *p = bz_compile(c, run_pair, &fn, &(bz_compile_options){2, 3, donate});
+    bz_program *p =
+        bz_compile(c, run_pair, &fn, &(bz_compile_options){.nin = 2, .nout = 3, .donate = donate});
     for (int i = 0; i < 2; i++) cr_assert_eq(bz_call(p, in, out), BZ_OK, "%s", bz_message(c));
     for (int k = 0; k < 5; k++) bz_to_host(k < 2 ? in[k] : out[k - 2], got[k], sizeof got[k]);
     bz_program_free(p);
@@ -297,7 +304,7 @@ static void misbehaves(bz_context *c) {
     bz_tensor *out, *x = bz_ones(c, BZ_SHAPE(2), BZ_F32);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         bz_program *p;
-        p = bz_compile(c, bad[i].fn, &p, &(bz_compile_options){1, 1, NULL});
+        p = bz_compile(c, bad[i].fn, &p, &(bz_compile_options){.nin = 1, .nout = 1});
         cr_expect_eq(bz_call(p, &x, &out), bad[i].status, "%zu: %s", i, bz_message(c));
         cr_expect(strstr(bz_message(c), bad[i].text), "%zu: %s", i, bz_message(c));
         bz_clear(c);

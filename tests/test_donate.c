@@ -41,8 +41,10 @@ static void call(bz_context *c, bz_program *p, memory *m, bz_tensor **out) {
 /* Runs `body` over both kinds of memory on every device; it is done when the new values are checked. */
 #define CASE(function, nin_, nout_, body, ...)                                                     \
     static void function##_over(bz_context *c, bool foreign) {                                     \
-        bz_program *p = bz_compile(                                                                \
-            c, function, NULL, &(bz_compile_options){nin_, nout_, (const int[]){__VA_ARGS__}});    \
+        bz_program *p =                                                                            \
+            bz_compile(c, function, NULL,                                                          \
+                       &(bz_compile_options){                                                      \
+                           .nin = nin_, .nout = nout_, .donate = (const int[]){__VA_ARGS__}});     \
         memory m;                                                                                  \
         fill(c, &m, foreign);                                                                      \
         body(c, p, &m);                                                                            \

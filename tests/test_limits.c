@@ -73,7 +73,7 @@ static void *interrupts(void *user) {
 static void donated_under_fire(bz_device d) {
     bz_context *c = open_as(d, BZ_LAZY, false);
     static const int donate[] = {0};
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){1, 2, donate});
+    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){.nin = 1, .nout = 2, .donate = donate});
     bz_tensor *x = bz_copy(start(c)), *out[2];
     float v[64 * 64];
     nuisance n = {.c = c};
@@ -302,7 +302,7 @@ static void hunt(bz_context *c) {
     cr_expect_eq(bz_eval(&data, 1), BZ_OK, "infinities of the user's own: %s", bz_message(c));
     bz_tensor *fine = bz_sqrt(x);
     cr_expect_eq(bz_eval(&fine, 1), BZ_OK, "%s", bz_message(c));
-    bz_program *p = bz_compile(c, log_of, NULL, &(bz_compile_options){1, 1, (const int[]){0}});
+    bz_program *p = bz_compile(c, log_of, NULL, &(bz_compile_options){.nin = 1, .nout = 1, .donate = (const int[]){0}});
     bz_tensor *out;
     cr_expect_eq(bz_call(p, &x, &out), BZ_ENAN);
     bz_clear(c);

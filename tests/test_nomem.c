@@ -70,7 +70,8 @@ static bz_status compiled_work(bz_context *c, double *result) {
     bz_tensor *bias = bz_ones(c, BZ_SHAPE(2), BZ_F32), *out[2];
     bz_tensor *in[] = {bz_copy(bz_ones(c, BZ_SHAPE(2, 3), BZ_F32)), bz_eye(c, 3, 3, BZ_F32),
                        bz_zeros(c, BZ_SHAPE(3, 2), BZ_F32)};
-    bz_program *p = bz_compile(c, step, &bias, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_program *p = bz_compile(
+        c, step, &bias, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     bz_status s = p ? BZ_OK : bz_context_status(c);
     for (int i = 0; i < 2 && !s; i++) s = bz_call(p, in, out);
     if (!s) s = read_number(out[1], result);
@@ -169,7 +170,8 @@ Test(nomem, exporting) {
     bz_tensor *bias = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
     bz_tensor *in[] = {bz_copy(bz_ones(c, BZ_SHAPE(2, 3), BZ_F32)), bz_eye(c, 3, 3, BZ_F32),
                        bz_zeros(c, BZ_SHAPE(3, 2), BZ_F32)};
-    bz_program *p = bz_compile(c, step, &bias, &(bz_compile_options){3, 2, (int[]){0, -1, -1}});
+    bz_program *p = bz_compile(
+        c, step, &bias, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     cr_assert_eq(bz_eval(in, 3), BZ_OK);
     bz_status s = BZ_ENOMEM;
     long n = 0, step_after = getenv("BRAZE_QUICK") ? 25 : 100;

@@ -39,7 +39,8 @@ static bz_status work(bz_context *c, int64_t n, answer *a) {
     if (s) return s;
     a->grad = total(g);
     a->loss = bz_item(loss);
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){2, 2, (int[]){0, -1}});
+    bz_program *p = bz_compile(
+        c, step, NULL, &(bz_compile_options){.nin = 2, .nout = 2, .donate = (int[]){0, -1}});
     for (int i = 0; i < 3 && !s; i++) s = bz_call(p, (bz_tensor *[]){w, x}, out);
     a->called = s ? NAN : bz_item(out[1]);
     bz_program_free(p);

@@ -132,7 +132,8 @@ static bz_status some_work(bz_mode mode) {
     bz_tensor *loss = bz_sum(bz_mul(v, v), NULL, 0, false);
     bz_status s[4] = {bz_grad(loss, &x, 1, &g), bz_eval(((bz_tensor *[]){loss, g, v}), 3), BZ_OK,
                       BZ_OK};
-    bz_program *p = bz_compile(c, halve, NULL, &(bz_compile_options){1, 2, (int[]){0}});
+    bz_program *p = bz_compile(c, halve, NULL,
+                               &(bz_compile_options){.nin = 1, .nout = 2, .donate = (int[]){0}});
     bz_tensor *a = bz_ones(c, BZ_SHAPE(3), BZ_F32);
     float h[3] = {0.5f};
     s[2] = p ? bz_call(p, &a, out) : BZ_ENOMEM;

@@ -131,7 +131,8 @@ Test(variables, in_a_compiled_function) {
     bz_context *c;
     cr_assert_eq(bz_open(NULL, &c), BZ_OK);
     bz_tensor *x = bz_from_data(c, BZ_F32, data, BZ_SHAPE(3)), *g[2];
-    bz_program *p = bz_compile(c, gradients_of_constants, NULL, &(bz_compile_options){1, 2, NULL});
+    bz_program *p =
+        bz_compile(c, gradients_of_constants, NULL, &(bz_compile_options){.nin = 1, .nout = 2});
     cr_assert_eq(bz_call(p, &x, g), BZ_OK, "%s", bz_message(c));
     expect(g[0], "traced", data);
     expect(g[1], "traced", (const float[]){4, 4, 4});
@@ -152,7 +153,7 @@ Test(variables, results_in_one_memory) {
     bz_context *c;
     cr_assert_eq(bz_open(NULL, &c), BZ_OK);
     bz_tensor *x = twos(c), *out[3], *v[3], *g[3];
-    bz_program *p = bz_compile(c, hand_back, NULL, &(bz_compile_options){1, 3, NULL});
+    bz_program *p = bz_compile(c, hand_back, NULL, &(bz_compile_options){.nin = 1, .nout = 3});
     cr_assert_eq(bz_call(p, &x, out), BZ_OK, "%s", bz_message(c));
     bz_tensor *k = bz_from_data(c, BZ_F32, data, BZ_SHAPE(3));
     memcpy(v, (bz_tensor *[]){x, out[0], out[1]}, sizeof v);

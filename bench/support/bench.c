@@ -120,7 +120,9 @@ static void contender_open(contender *x, const bench_case *k, bool compiled, int
                 &x->c))
         die("no context");
     if (compiled)
-        x->p = bz_compile(x->c, k->fn, NULL, &(bz_compile_options){k->nin, k->nout, k->donate});
+        x->p =
+            bz_compile(x->c, k->fn, NULL,
+                       &(bz_compile_options){.nin = k->nin, .nout = k->nout, .donate = k->donate});
     k->setup(x->c, x->in);
     check(x, bz_eval(x->in, k->nin));
     check(x, call(x));

@@ -15,8 +15,9 @@ bz_program *adam_compile(bz_context *c, bz_function *fn, int before, int n) {
     int *donate = malloc((size_t)(before + 3 * n) * sizeof *donate);
     if (!donate) return NULL;
     for (int i = 0; i < before + 3 * n; i++) donate[i] = i < before ? -1 : 1 + i - before;
-    bz_program *p =
-        bz_compile(c, fn, NULL, &(bz_compile_options){before + 3 * n, 1 + 3 * n, donate});
+    bz_program *p = bz_compile(
+        c, fn, NULL,
+        &(bz_compile_options){.nin = before + 3 * n, .nout = 1 + 3 * n, .donate = donate});
     free(donate);
     return p;
 }

@@ -42,6 +42,10 @@ typedef struct bz_program bz_program;
 typedef struct bz_compile_options {
     int nin, nout;
     const int *donate;
+    const char *const *in_names,
+        *const *
+            out_names; /* for explanations, pictures, exports, which write "in0" and "out0" for what has
+                                                       none (NULL, or NULL in a list) */
 } bz_compile_options;
 
 /* A program for fn. Nothing is traced until the first call. Belongs to c, freed by bz_program_free or with c. NULL and an error

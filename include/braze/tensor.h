@@ -92,6 +92,9 @@ BZ_API bz_dtype bz_dtype_of(bz_tensor *x);
 BZ_API const int64_t *bz_shape(bz_tensor *x);   /* NULL for a bad handle */
 BZ_API const int64_t *bz_strides(bz_tensor *x); /* in elements */
 BZ_API bool bz_is_evaluated(bz_tensor *x);
+/* Calls x's memory `name` (copied; NULL: nothing): where a compiled function captures it, explanations, pictures and exports say so.
+ * Gives x. */
+BZ_API bz_tensor *bz_name(bz_tensor *x, const char *name);
 BZ_API const char *bz_dtype_name(bz_dtype t);
 BZ_API size_t bz_dtype_size(bz_dtype t);
 BZ_API bz_context *bz_context_of(bz_tensor *x); /* NULL for a bad handle */

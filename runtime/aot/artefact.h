@@ -36,6 +36,7 @@ enum bz_rt_where {
     BZ_RT_VALUE,  /* the struct's byte `at` itself: a scalar */
     BZ_RT_ARENA,  /* byte `at` of the arena */
     BZ_RT_CONSTS, /* byte `at` of the variant's constants */
+    BZ_RT_BAKED,  /* captured tensor number `at`, whose value the object holds */
 };
 typedef struct bz_rt_place {
     uint64_t where, at;
@@ -72,6 +73,7 @@ typedef struct bz_rt_variant {
     const bz_rt_copy *copies;
     const bz_rt_site *sites;
     const char *consts;
+    const void *const *baked;
     uint32_t isa; /* bz_rt_isa */
     uint32_t parallel;
     uint32_t nphases, nplaces, nsites;

@@ -111,6 +111,7 @@ static void *resolve(const bz_rt_variant *v, const bz_rt_place *p, const char *a
     case BZ_RT_ARG: return *(void *const *)(const void *)(args + p->at);
     case BZ_RT_VALUE: return (void *)(uintptr_t)(args + p->at);
     case BZ_RT_ARENA: return arena + p->at;
+    case BZ_RT_BAKED: return (void *)(uintptr_t)v->baked[p->at];
     default: return (void *)(uintptr_t)(v->consts + p->at);
     }
 }

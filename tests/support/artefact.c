@@ -96,7 +96,8 @@ artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n) {
     temp_dir(a.dir);
     snprintf(a.prefix, sizeof a.prefix, "%s/step", a.dir);
     cr_assert(!rt_export_graph(g, a.prefix, "step", isas, n, &e), "%s", e.text);
-    cr_assert(!ex_fields_make(&a.fields, g, &e), "%s", e.text);
+    cr_assert(!ex_fields_make(&a.fields, &(ex_function){.g = g, .key = -1, .base = -1}, &e), "%s",
+              e.text);
     load(&a);
     return a;
 }
