@@ -23,6 +23,7 @@ static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, in
 
 bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
                       const char *site) {
+    RT_BORDER; /* what v is worth is computed before the recording begins */
     return filled(c, "full", shape, rank, ir_number_of_double(v), t, site);
 }
 

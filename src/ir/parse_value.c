@@ -75,6 +75,7 @@ const ir_size *tp_size(const tx_parser *p, const char *symbol) {
 }
 
 bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out) {
+    *out = 0;
     const ir_size *given = v->kind == TX_V_WORD ? tp_size(p, v->u.s) : NULL;
     if (given)
         *out = ir_ex_const(&p->m->ex, given->value);
