@@ -62,8 +62,24 @@ def run_guide(work):
     check("the guide has programs", len(expected) > 10)
 
 
+def braze_run(work, text, *options):
+    (work / "p.bz").write_text(text)
+    return subprocess.run([os.environ.get("BRAZE_TOOL", BUILD / "braze"), "run", "p.bz", *options], cwd=work, capture_output=True, text=True)
+
+
+def run_programs(work):
+    """The programs of docs/ir.md, as they stand; sizes that are open are given."""
+    programs = [text for _, text, _ in blocks((SRC / "docs/ir.md").read_text()) if re.match(r"(#.*\n)?graph ", text)]
+    check("docs/ir.md begins with two programs", len(programs) >= 2)
+    first = braze_run(work, programs[0])
+    check("the first program of docs/ir.md runs as it stands", re.match(r"loss: f32\[\]\n\d\.\d+\n", first.stdout), first.stderr)
+    second = braze_run(work, programs[1].replace("x: f32[n,784]", "x: f32[n,784] = randn(seed=2)"), "--dim", "n=32")
+    check("the second runs with a size", second.stdout.startswith("best: i64[32]\n"), second.stderr)
+
+
 with tempfile.TemporaryDirectory() as directory:
     run_guide(Path(directory))
+    run_programs(Path(directory))
 reference = subprocess.run([sys.executable, SRC / "tools/reference.py"], capture_output=True, text=True)
 check("docs/reference.md is fresh: tools/reference.py > docs/reference.md",
       reference.stdout == (SRC / "docs/reference.md").read_text() and not reference.returncode, reference.stderr)
