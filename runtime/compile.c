@@ -76,6 +76,17 @@ bz_status bz_program_free(bz_program *p) {
     return BZ_OK;
 }
 
+static bool distinct(bz_context *c, const char *const *names, int n, const char *what,
+                     const char *site) {
+    for (int i = 0; names && i < n; i++)
+        for (int j = 0; names[i] && *names[i] && j < i; j++)
+            if (names[j] && !strcmp(names[i], names[j]))
+                return rt_fail(c, BZ_EARG, site, "compile", "%s %d and %d are both called '%s'",
+                               what, j, i, names[i]),
+                       false;
+    return true;
+}
+
 static bool valid(bz_context *c, const bz_compile_options *o, const char *site) {
     bool ok = o && o->nin >= 0 && o->nout > 0;
     if (!ok)
@@ -93,7 +104,8 @@ static bool valid(bz_context *c, const bz_compile_options *o, const char *site) 
                                "inputs %d and %d are donated to the same output", j, i),
                        false;
     }
-    return true;
+    return distinct(c, o->in_names, o->nin, "inputs", site) &&
+           distinct(c, o->out_names, o->nout, "outputs", site);
 }
 
 /* Copies in the context's arena; a NULL list stays NULL. */

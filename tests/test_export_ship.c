@@ -172,6 +172,11 @@ Test(ship, mistakes) {
     cr_expect_eq(bz_export_all(twice, 2, prefix, NULL), BZ_EARG);
     cr_expect(strstr(bz_message(c), "two functions are called total"), "%s", bz_message(c));
     bz_clear(c);
+    const bz_compile_options same = {
+        .nin = 1, .nout = 2, .out_names = (const char *const[]){"y", "y"}};
+    cr_expect_null(bz_compile(c, total, w, &same));
+    cr_expect(strstr(bz_message(c), "outputs 0 and 1 are both called 'y'"), "%s", bz_message(c));
+    bz_clear(c);
     cr_expect_eq(bz_export_all(twice, 0, prefix, NULL), BZ_EARG);
     cr_expect_eq(bz_export_all(NULL, 1, prefix, NULL), BZ_EARG);
 }

@@ -220,6 +220,8 @@ def test_opt_and_grad():
     row(["grad", "DIR/sum.bz", "--wrt", "q"], "", 1, "no input 'q'")
     row(["grad", "DIR/add.bz", "--wrt", "x"], "", 1, "must have no dimensions")
     row(["grad", "DIR/mlp.bz", "--wrt", "y"], "", 1, "error")
+    open(path("taken.bz"), "w").write("graph f(x: f32[2]) {\n    %s = sum %x\n    return %s as s, %s as d_x\n}\n")
+    row(["grad", "DIR/taken.bz", "--wrt", "x", "--of", "s"], "", 0, "as d_x_")
     row(["grad", "-", "--wrt", "x"], "graph main(x: f32[2]) {\n    %y = neg %x\n    return %y\n}", 1, "<stdin>:2:5: error: [grad] the output is f32[2]")
     row(["grad", "-", "--wrt", "x"], "graph main(x: f32[2]) {\n    return %x\n}", 1, "<stdin>:1:12: error: [grad] x is f32[2]")
     row(["grad", "-", "--wrt", "x"], "graph main(x: i32[2]) {\n    return %x\n}", 1, "<stdin>:1:12: error: [grad] x is i32")

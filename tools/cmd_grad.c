@@ -67,6 +67,13 @@ static ir_ref sum_all(ir_graph *g, const ir_ref *x, uint32_t n) {
     return total;
 }
 
+static bool is_output(const ir_graph *g, const char *name) {
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        if (!strcmp(g->outputs.p[i].name, name)) return true;
+    return false;
+}
+
+/* "d_x", "d2_x"; with an underscore more where the program has an output of that name. */
 static void add_outputs(ir_graph *g, const wrt_list *w, const ir_ref *grads, int64_t order) {
     for (uint32_t i = 0; i < w->nodes.n; i++) {
         char name[256];
@@ -74,6 +81,7 @@ static void add_outputs(ir_graph *g, const wrt_list *w, const ir_ref *grads, int
             snprintf(name, sizeof name, "d_%.240s", w->names.p[i]);
         else
             snprintf(name, sizeof name, "d%d_%.240s", (int)order, w->names.p[i]);
+        while (is_output(g, name) && strlen(name) + 1 < sizeof name) strcat(name, "_");
         ir_output_add(g, name, grads[i], -1);
     }
 }
