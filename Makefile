@@ -59,7 +59,7 @@ LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c) $(filter-out $(LLVM_SRC)
 TOOL_SRC := $(sort $(wildcard tools/*.c))
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIB_OBJ  := $(call obj,$(LIB_SRC)) $(B)/obj/runtime/aot_blob.o
+LIB_OBJ  := $(filter-out %/zip.o,$(call obj,$(LIB_SRC))) $(B)/obj/runtime/zip_whole.o $(B)/obj/runtime/aot_blob.o
 
 LIBS     := $(B)/libbraze.a $(B)/libbraze.so
 PLUGIN   := $(if $(LLVM_SRC),$(B)/libbraze-llvm.so)
@@ -120,6 +120,23 @@ FORCE:
 $(B)/obj/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(EXTRA_CPPFLAGS) -MMD -MP -c $< -o $@
+
+# runtime/zip.c with what it uses of minizip and zlib, as one object in which their names are local: a program's own zlib never
+# meets ours, and who links libbraze names neither. Without the archives (or by ZIP=0) .npz files are an error that says so.
+ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l))))
+ZIP ?= $(if $(word 2,$(ZIP_LIBS)),1,0)
+ZIP_OBJ := $(B)/obj/runtime/zip_$(ZIP).o
+$(ZIP_OBJ): runtime/zip.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP) -MMD -MP -c $< -o $@
+
+$(B)/obj/runtime/zip_whole.o: $(ZIP_OBJ) Makefile
+ifeq ($(ZIP),0)
+	@cp $< $@
+else
+	$(call quiet,LD )$(CC) -r -nostdlib $< $(ZIP_LIBS) -o $@
+	@nm -P -g --defined-only $(ZIP_LIBS) | sed 's/ .*//' >$@.names && objcopy --localize-symbols=$@.names $@
+endif
 
 $(B)/libbraze.a: $(LIB_OBJ)
 	@rm -f $@

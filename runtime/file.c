@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,11 +123,34 @@ static bool is_special(const char *path) {
     return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
 }
 
-static bz_status write_special(const rt_file *f, bz_error *e) {
-    int fd = open(f->path, O_WRONLY | O_CLOEXEC);
-    bool good = fd >= 0;
+static bool write_content(const rt_file *f, int fd) {
+    if (f->fill) return (errno = f->fill(fd, f->content)) == 0;
+    bool good = true;
     for (unsigned i = 0; i < f->npieces && good; i++)
         good = write_all(fd, f->pieces[i].p, f->pieces[i].n);
+    return good;
+}
+
+static bool copy_all(int from, int to) {
+    char chunk[1 << 16];
+    ssize_t k;
+    for (off_t at = 0; (k = pread(from, chunk, sizeof chunk, at)) > 0; at += k)
+        if (!write_all(to, chunk, (size_t)k)) return false;
+    return k == 0;
+}
+
+/* What cannot seek gets the bytes from memory. */
+static bool fill_stream(const rt_file *f, int fd) {
+    int own = memfd_create("braze", MFD_CLOEXEC);
+    bool good = own >= 0 && write_content(f, own) && copy_all(own, fd);
+    int why = errno;
+    if (own >= 0) close(own);
+    return errno = why, good;
+}
+
+static bz_status write_special(const rt_file *f, bz_error *e) {
+    int fd = open(f->path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && (f->fill ? fill_stream(f, fd) : write_content(f, fd));
     int why = errno;
     if (fd >= 0) close(fd);
     return good ? BZ_OK : cannot_write(f->path, why, e);
@@ -138,10 +162,7 @@ static bz_status write_temporary(rt_file *f, bz_error *e) {
     clear_abandoned(f->path);
     f->fd = open_temporary(f);
     if (f->fd < 0) return cannot_write(f->path, errno, e);
-    bool good = true;
-    for (unsigned i = 0; i < f->npieces && good; i++)
-        good = write_all(f->fd, f->pieces[i].p, f->pieces[i].n);
-    good = good && fsync(f->fd) == 0;
+    bool good = write_content(f, f->fd) && fsync(f->fd) == 0;
     return good ? BZ_OK : cannot_write(f->path, errno, e);
 }
 
@@ -270,4 +291,24 @@ bz_status rt_file_read(const char *path, char **out, size_t *n, bz_error *e) {
     *out = t.p;
     *n = t.n;
     return BZ_OK;
+}
+
+static bz_status map_open(int fd, const char *path, const char *kind, void **out, size_t *n,
+                          bz_error *e) {
+    struct stat st;
+    if (fstat(fd, &st)) return cannot_read(path, errno, e);
+    if (!S_ISREG(st.st_mode))
+        return bz_fail(e, BZ_EIO, "cannot read %s: not a regular file", path_end(path));
+    if (st.st_size == 0) return bz_fail(e, BZ_EFORMAT, "%s: not a %s: it is empty", path, kind);
+    *n = (size_t)st.st_size;
+    *out = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
+    return *out == MAP_FAILED ? cannot_read(path, errno, e) : BZ_OK;
+}
+
+bz_status rt_file_map(const char *path, const char *kind, void **out, size_t *n, bz_error *e) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return cannot_read(path, errno, e);
+    bz_status s = map_open(fd, path, kind, out, n, e);
+    close(fd);
+    return s;
 }

@@ -8,13 +8,9 @@
 #include "runtime/array.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MAGIC = 6, PREFIX = 8, ALIGN = 64 };
 static const int64_t MAX_COUNT = (int64_t)1 << 60;
@@ -282,38 +278,13 @@ bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_
     return take_elements(&h, (const char *)p + start);
 }
 
-/* The bytes of an open regular file as a private mapping; NULL with an error. */
-static void *map_file(int fd, const char *path, size_t *n, bz_error *e) {
-    struct stat st;
-    if (fstat(fd, &st)) {
-        bz_fail(e, BZ_EIO, "cannot read %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        bz_fail(e, BZ_EIO, "cannot read %s: not a regular file", path);
-        return NULL;
-    }
-    if (st.st_size == 0) {
-        bz_fail(e, BZ_EFORMAT, "%s: not a .npy file: it is empty", path);
-        return NULL;
-    }
-    *n = (size_t)st.st_size;
-    void *p = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p != MAP_FAILED) return p;
-    bz_fail(e, BZ_EIO, "cannot read %s: %s", path, strerror(errno));
-    return NULL;
-}
-
 bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e) {
     bz_error own = {0};
+    size_t n;
+    void *p;
     e = e ? e : &own;
     *out = (ir_value_array){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return bz_fail(e, BZ_EIO, "cannot read %s: %s", path, strerror(errno));
-    size_t n = 0;
-    void *p = map_file(fd, path, &n, e);
-    close(fd);
-    if (!p) return e->status;
+    if (rt_file_map(path, ".npy file", &p, &n, e)) return e->status;
     bz_status s = rt_npy_decode(p, n, path, out, e);
     munmap(p, n);
     return s;
@@ -321,27 +292,33 @@ bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e) {
 
 /* ---- saving */
 
-static void write_head(bz_text *t, const ir_value_array *a) {
+void rt_npy_head(bz_text *t, const ir_value_array *a) {
+    enum { START = PREFIX + 2 };
+    bz_text d = {0};
     char order = ir_dtype_bytes(a->dtype) == 1 || a->dtype == BZ_BF16 ? '|' : '<';
-    bz_textf(t, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, codes[a->dtype]);
+    bz_textf(&d, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, codes[a->dtype]);
     for (unsigned i = 0; i < a->rank; i++)
-        bz_textf(t, i ? " %lld," : "%lld,", (long long)a->shape[i]);
-    if (a->rank > 1 && !t->failed) t->n--; /* (3,) but (3, 4) */
-    bz_text_str(t, "), }");
-    while (!t->failed && (PREFIX + 2 + t->n + 1) % ALIGN) bz_text_str(t, " ");
-    bz_text_str(t, "\n");
+        bz_textf(&d, i ? " %lld," : "%lld,", (long long)a->shape[i]);
+    if (a->rank > 1 && !d.failed) d.n--; /* (3,) but (3, 4) */
+    bz_text_str(&d, "), }");
+    while (!d.failed && (START + d.n + 1) % ALIGN) bz_text_str(&d, " ");
+    bz_text_str(&d, "\n");
+    const unsigned char start[START] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(d.n & 255), (unsigned char)(d.n >> 8)};
+    bz_text_add(t, (const char *)start, sizeof start);
+    bz_text_add(t, bz_text_c(&d), d.n);
+    t->failed |= d.failed;
+    bz_text_free(&d);
 }
 
 bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e) {
     bz_text t = {0};
-    write_head(&t, a);
+    rt_npy_head(&t, a);
     if (t.failed) {
         bz_text_free(&t);
         return bz_fail(e, BZ_ENOMEM, "out of memory");
     }
-    const unsigned char prefix[PREFIX + 2] = {
-        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(t.n & 255), (unsigned char)(t.n >> 8)};
-    const rt_piece pieces[] = {{prefix, sizeof prefix}, {t.p, t.n}, {a->data, rt_array_bytes(a)}};
+    const rt_piece pieces[] = {{t.p, t.n}, {a->data, rt_array_bytes(a)}};
     rt_file file = {.path = path, .pieces = pieces, .npieces = BZ_LEN(pieces)};
     bz_status s = rt_files_replace(&file, 1, e);
     bz_text_free(&t);

@@ -16,6 +16,7 @@ g++              g++
 make             make
 llvm-19-dev      llvm-config-19
 zlib1g-dev       header:zlib.h
+libminizip-dev   header:minizip/zip.h
 libzstd-dev      header:zstd.h
 "
 for_test="$for_build

@@ -109,6 +109,19 @@ BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
 BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
 BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
 #define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)
+/* Many tensors in one file, NumPy's .npz: x[i] under names[i], stored as they are or deflated (smaller, and slower). All
+ * are computed together, and the file appears whole or not at all. n = 0 is a file without tensors. Loading gives the tensors of
+ * the names, all or (BZ_OK is not returned) none: poisoned then. A name is NumPy's, without the ".npy" that members have. Errors:
+ * those of .npy; BZ_EARG for a name that is not there, is given twice or cannot be a member's; BZ_EFORMAT for a damaged archive,
+ * BZ_EUNSUPPORTED for an encrypted one, or where braze was built without the library for it (docs/dependencies.md). */
+BZ_API bz_status bz_save_npz(bz_context *c, const char *path, const char *const *names,
+                             bz_tensor *const *x, int n, bool deflate);
+BZ_API bz_status bz_load_npz_at(bz_context *c, const char *path, const char *const *names,
+                                bz_tensor **x, int n, const char *site);
+/* The names in a file, each followed by a newline: at most n bytes of them, the 0 included; gives the length of all (snprintf's
+ * rule), 0 on an error. */
+BZ_API size_t bz_npz_names(bz_context *c, const char *path, char *dst, size_t n);
+#define bz_load_npz(...) bz_load_npz_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- in place: x changes, all views of its memory see it. y broadcasts to x and is cast to x's dtype; it may be a number
  * (operand.h). Gives x; on an error x is unchanged and the result is poisoned. BZ_EARG where elements of x overlap (an expanded tensor). */
