@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { FREE, TAKEN, ALIVE, PAGE = 4096 };
+enum { PAGE = 4096 };
 
 static pthread_mutex_t rooms_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -21,7 +21,8 @@ static pthread_mutex_t rooms_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The number of p's slot; r->n for what is none. */
 static uint32_t slot_of(const rt_room *r, const void *p) {
     uintptr_t at = (uintptr_t)p - (uintptr_t)r->base;
-    return at % r->size == 0 && at / r->size < r->n ? (uint32_t)(at / r->size) : r->n;
+    bool first = (at & (((uintptr_t)1 << r->shift) - 1)) == 0;
+    return first && at >> r->shift < r->n ? (uint32_t)(at >> r->shift) : r->n;
 }
 
 void *rt_room_take(rt_room *r) {
@@ -29,29 +30,31 @@ void *rt_room_take(rt_room *r) {
     pthread_mutex_lock(&rooms_lock);
     for (uint32_t i = 1; i <= r->n && !p; i++) {
         uint32_t k = (r->last + i) % r->n;
-        if (atomic_load_explicit(&r->state[k], memory_order_relaxed) != FREE) continue;
-        atomic_store_explicit(&r->state[k], TAKEN, memory_order_relaxed);
+        if (atomic_load_explicit(&r->state[k], memory_order_relaxed) != RT_SLOT_FREE) continue;
+        atomic_store_explicit(&r->state[k], RT_SLOT_TAKEN, memory_order_relaxed);
         r->last = k;
-        p = (char *)r->base + (size_t)k * r->size;
+        p = (char *)r->base + ((size_t)k << r->shift);
     }
     pthread_mutex_unlock(&rooms_lock);
     return p;
 }
 
 void rt_room_open(rt_room *r, void *p, bool open) {
-    atomic_store_explicit(&r->state[slot_of(r, p)], open ? ALIVE : TAKEN, memory_order_release);
+    atomic_store_explicit(&r->state[slot_of(r, p)], open ? RT_SLOT_OPEN : RT_SLOT_TAKEN,
+                          memory_order_release);
 }
 
 void rt_room_give(rt_room *r, void *p) {
-    if (r->size % PAGE == 0) madvise(p, r->size, MADV_DONTNEED);
+    size_t size = (size_t)1 << r->shift;
+    if (size >= PAGE) madvise(p, size, MADV_DONTNEED);
     pthread_mutex_lock(&rooms_lock);
-    atomic_store_explicit(&r->state[slot_of(r, p)], FREE, memory_order_relaxed);
+    atomic_store_explicit(&r->state[slot_of(r, p)], RT_SLOT_FREE, memory_order_relaxed);
     pthread_mutex_unlock(&rooms_lock);
 }
 
 bool rt_room_has(const rt_room *r, const void *p) {
     uint32_t k = slot_of(r, p);
-    return k < r->n && atomic_load_explicit(&r->state[k], memory_order_acquire) == ALIVE;
+    return k < r->n && rt_room_is_open(r, k);
 }
 
 /* ---- what a thread is told without a context */
@@ -81,15 +84,10 @@ bz_status rt_no_tensor(bz_context *c) {
 
 /* ---- calls */
 
-bool rt_arrive(rt_visit *v, bz_context *c) {
-    v->c = NULL;
-    if (!rt_context_alive(c)) {
-        rt_stray(NULL, c ? BZ_ESCOPE : BZ_EARG,
-                 c ? "the context is closed, or was never one" : "the context is NULL");
-        return false;
-    }
+bool rt_step_in(rt_visit *v, bz_context *c) {
     uintptr_t me = (uintptr_t)pthread_self();
     uintptr_t owner = atomic_load_explicit(&c->owner, memory_order_relaxed);
+    v->c = NULL;
     if (owner == me && !c->asking) return true; /* from within a call */
     if (owner) {
         rt_stray(c, owner == me ? BZ_EMODE : BZ_EBUSY,
@@ -102,9 +100,16 @@ bool rt_arrive(rt_visit *v, bz_context *c) {
     return true;
 }
 
+bool rt_arrive(rt_visit *v, bz_context *c) {
+    if (rt_context_alive(c)) return rt_step_in(v, c);
+    rt_stray(NULL, c ? BZ_ESCOPE : BZ_EARG,
+             c ? "the context is closed, or was never one" : "the context is NULL");
+    return false;
+}
+
 bool rt_arrive_at(rt_visit *v, const bz_tensor *x) {
     bz_context *c = rt_context_of(x);
-    if (c) return rt_arrive(v, c);
+    if (c) return rt_step_in(v, c);
     rt_stray(NULL, BZ_ESCOPE, x ? RT_STALE : "the tensor is NULL");
     return false;
 }

@@ -29,11 +29,15 @@ static void free_signature(bz_context *c, rt_signature *t) {
 }
 
 /* Programs lie where a stale pointer to one is known for what it is. */
-enum { PROGRAMS = 1 << 15 };
-static bz_program programs[PROGRAMS];
+enum { PROGRAMS = 1 << 15, PROGRAM_SHIFT = 8 };
+static union {
+    bz_program p;
+    char room[1 << PROGRAM_SHIFT];
+} programs[PROGRAMS];
+_Static_assert(sizeof *programs == 1 << PROGRAM_SHIFT, "a compiled function fits its slot");
 static _Atomic(uint8_t) program_states[PROGRAMS];
 static rt_room room = {
-    .base = programs, .size = sizeof *programs, .n = PROGRAMS, .state = program_states};
+    .base = programs, .shift = PROGRAM_SHIFT, .n = PROGRAMS, .state = program_states};
 
 static void free_program(bz_program *p) {
     while (p->signatures) {

@@ -11,20 +11,19 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_ROOM = 8192 };
+enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_SHIFT = 13 };
 
 /* Each in pages of its own, which the system takes back when it is closed. */
 static _Alignas(4096) union slot {
     bz_context c;
-    char pages[CONTEXT_ROOM];
+    char pages[1 << CONTEXT_SHIFT];
 } contexts[MAX_CONTEXTS];
-_Static_assert(sizeof *contexts == CONTEXT_ROOM, "a context fits its slot");
+_Static_assert(sizeof *contexts == 1 << CONTEXT_SHIFT, "a context fits its slot");
 static _Atomic(uint8_t) states[MAX_CONTEXTS];
-static rt_room room = {contexts, sizeof *contexts, MAX_CONTEXTS, 0, states};
+static rt_room room = {contexts, CONTEXT_SHIFT, MAX_CONTEXTS, 0, states};
 
 bz_context *rt_context_at(uint32_t number) {
-    bz_context *c = number < MAX_CONTEXTS ? &contexts[number].c : NULL;
-    return c && rt_room_has(&room, c) ? c : NULL;
+    return number < MAX_CONTEXTS && rt_room_is_open(&room, number) ? &contexts[number].c : NULL;
 }
 
 bool rt_context_alive(const bz_context *c) {

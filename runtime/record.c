@@ -330,7 +330,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     bz_context *first = NULL;
     for (unsigned i = 0; i < n && !first; i++) first = rt_context_of(x[i]);
     if (!first) return rt_stray(NULL, BZ_ESCOPE, RT_STALE), false;
-    if (!rt_arrive(&r->visit, first)) return false;
+    if (!rt_step_in(&r->visit, first)) return false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
         rt_tensor *t = operand(r, x[i]);

@@ -591,13 +591,17 @@ bool rt_context_alive(const bz_context *c); /* any pointer */
 /* ---- alive.c: what can be checked before it is touched */
 typedef struct rt_room {
     void *base;
-    size_t size; /* of a slot */
+    unsigned shift; /* a slot takes 2^shift bytes: nothing is divided where calls begin */
     uint32_t n, last;
     _Atomic(uint8_t) *state; /* n, zero */
 } rt_room;
 void *rt_room_take(rt_room *r); /* a slot, content undefined; NULL: all are taken */
 void rt_room_open(rt_room *r, void *p, bool open);
 void rt_room_give(rt_room *r, void *p);
+enum { RT_SLOT_FREE, RT_SLOT_TAKEN, RT_SLOT_OPEN };
+static inline bool rt_room_is_open(const rt_room *r, uint32_t slot) {
+    return atomic_load_explicit(&r->state[slot], memory_order_acquire) == RT_SLOT_OPEN;
+}
 bool rt_room_has(const rt_room *r, const void *p); /* open; any pointer */
 /* This thread is told so, without a context, or (`of`) of one that it may not touch; gives the status. */
 bz_status rt_stray(const bz_context *of, bz_status s, const char *text);
@@ -607,6 +611,7 @@ void rt_stray_clear(const bz_context *c);
 bz_status rt_no_tensor(bz_context *c);
 /* A call on c begins, inside another or not. false, with a stray error: c is none, or busy. */
 bool rt_arrive(rt_visit *v, bz_context *c);
+bool rt_step_in(rt_visit *v, bz_context *c); /* c is known to be alive */
 bool rt_arrive_at(rt_visit *v, const bz_tensor *x);
 void rt_depart(rt_visit *v);
 bool rt_is_inside(const bz_context *c); /* this thread is in a call on it */
