@@ -95,8 +95,12 @@ int32_t reg_range(parser *p, unsigned lane, unsigned count) {
     p->regs += lane * count * LANES;
     for (unsigned k = 0; k < count; k++)
         for (unsigned part = 0; part < lane / 4; part++)
-            *VEC_PUSH(p->units) = (uint8_t)(lane | part << 5);
+            *VEC_PUSH(p->units) = (uint8_t)(lane | part << 5), *VEC_PUSH(p->read) = 0;
     return (int32_t)at;
+}
+
+void reg_read(parser *p, int32_t reg) {
+    if (reg >= 0) p->read.at[reg / 128] = 1;
 }
 
 int32_t reg_new(parser *p, unsigned bytes) {
@@ -174,6 +178,10 @@ static void operand_name(parser *p, opnd *o) {
         o->kind = O_VAR;
         o->var = b;
         if (p->tok == '+' || p->tok == '-') o->addend = (int64_t)lex_integer(p, "an offset");
+        if (lex_accept(p, '[')) { /* array[index]: its element's address */
+            o->addend = (int64_t)lex_integer(p, "an index") * b->element;
+            lex_expect(p, ']', "']'");
+        }
         return;
     }
     o->kind = O_SYM; /* a label, perhaps further down, or a function: the decoder knows */
@@ -368,6 +376,7 @@ static void parse_guard(parser *p) {
         return;
     }
     p->guard = (int32_t)b->offset;
+    reg_read(p, p->guard);
     lex_next(p);
     if (p->tok == TK_ID)
         parse_instruction(p);
@@ -477,8 +486,21 @@ static void parse_directive(parser *p) {
         parse_fail(p, "directive .%.*s is not supported here", (int)p->word->len, p->word->name);
 }
 
+/* Compilers widen loads: an element whose register nobody reads counts as not loaded. */
+static void drop_surplus(parser *p) {
+    for (size_t k = 0; k < p->wide_loads.n; k++) {
+        const wide_load *x = &p->wide_loads.at[k];
+        ins *i = &p->m->code.at[x->at];
+        unsigned dead = 0;
+        for (unsigned e = 0; e < i->n; e++)
+            if (x->reg[e] < 0 || !p->read.at[x->reg[e] / 128]) dead |= 1u << e;
+        i->surplus = dead + 1 == 1u << i->n ? 0 : (uint8_t)dead;
+    }
+}
+
 static void finish_function(parser *p) {
     function *f = p->fn;
+    drop_surplus(p);
     p->in.line = p->tok_line; /* running off the end returns */
     ins *last = dec_emit(p, f->is_kernel ? x_exit : x_ret);
     last->cls = PTX_CLASS_CONTROL;
@@ -504,7 +526,7 @@ void parse_body(parser *p) {
     lex_expect(p, '{', "'{'");
     p->fn->begin = (uint32_t)p->m->code.n;
     p->regs = p->consts_end = 0;
-    p->consts.n = p->units.n = 0;
+    p->consts.n = p->units.n = p->read.n = p->wide_loads.n = 0;
     memset(p->const_table, 0, sizeof p->const_table);
     p->guard = NO_GUARD;
     p->cc = -1;

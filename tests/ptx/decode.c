@@ -215,6 +215,7 @@ int32_t dec_src_of(parser *p, const opnd *o, ptx_type t) {
     default: fail(p, "a register or constant is needed"); return 0;
     }
     if (!register_fits(p, o, t)) return 0;
+    reg_read(p, o->reg);
     if (o->negated && t == T_PRED) {
         int32_t at = reg_new(p, 4);
         dec_lane(p, LN_notp, T_PRED, at, o->reg, o->reg, o->reg)->flags |= INS_MICRO;
@@ -288,6 +289,7 @@ int32_t dec_pred(parser *p, unsigned k, bool *negated) {
         fail(p, "a predicate register is needed");
         return 0;
     }
+    reg_read(p, o->reg);
     return o->reg;
 }
 

@@ -165,6 +165,7 @@ static void bar_warp(parser *p) {
     int32_t mask = dec_src(p, 0, T_B32);
     ins *i = dec_emit(p, x_bar_warp);
     i->e = mask;
+    i->flags |= INS_MEMBERS;
     i->cls = PTX_CLASS_BARRIER;
 }
 
@@ -225,7 +226,7 @@ static ins *together(parser *p, exec_fn *exec, bool sync, unsigned mask_operand)
     int32_t mask = sync ? dec_src(p, mask_operand, T_B32) : 0;
     ins *i = dec_emit(p, exec);
     i->e = mask;
-    i->n = sync;
+    i->flags |= sync ? INS_MEMBERS : 0;
     i->cls = PTX_CLASS_SHUFFLE;
     return i;
 }

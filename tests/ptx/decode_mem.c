@@ -28,6 +28,7 @@ static address address_of(parser *p, unsigned k) {
     }
     if (o->has_reg) {
         a.reg = o->reg;
+        reg_read(p, a.reg);
         a.lane = (uint8_t)vm_type_bytes[o->reg_type];
         if ((a.lane != 4 && a.lane != 8) || o->reg_type == T_PRED)
             bad(p, "an address register has 32 or 64 bits");
@@ -130,8 +131,7 @@ static uint16_t take_order(parser *p) {
     if (dec_take(p, M_ACQUIRE)) flags |= INS_STRONG | INS_ACQUIRE;
     if (dec_take(p, M_RELEASE)) flags |= INS_STRONG | INS_RELEASE;
     if (dec_take(p, M_ACQ_REL)) flags |= INS_STRONG | INS_ACQUIRE | INS_RELEASE;
-    modifier reach = dec_take_of(p, scopes);
-    if (reach == M_CTA) flags &= (uint16_t) ~(INS_ACQUIRE | INS_RELEASE);
+    if (dec_take_of(p, scopes) != M_CTA) flags |= INS_WIDE;
     if (dec_take(p, M_MMIO)) flags |= INS_STRONG;
     return flags;
 }
@@ -196,9 +196,14 @@ void dec_ld(parser *p) {
     i->n = (uint8_t)n;
     i->space = (uint8_t)space;
     i->cls = PTX_CLASS_LOAD;
-    uint32_t first = (uint32_t)p->m->list.n;
+    i->e = (int32_t)p->m->list.n;
     for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = d[k];
-    i->e = (int32_t)first;
+    wide_load *wide = n > 1 ? VEC_PUSH(p->wide_loads) : NULL;
+    for (unsigned k = 0; wide && k < n; k++) {
+        const opnd *part = &p->parts[o->first + k];
+        wide->at = (uint32_t)p->m->code.n - 1;
+        wide->reg[k] = part->kind == O_REG ? part->reg : -1;
+    }
 }
 
 void dec_st(parser *p) {

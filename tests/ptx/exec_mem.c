@@ -20,6 +20,18 @@ void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]) {
     }
 }
 
+/* A bit for each of the `bytes` of an access that counts. */
+static uint64_t live_bytes(const ins *i, unsigned bytes) {
+    uint64_t live = bytes >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << bytes) - 1;
+    for (unsigned k = 0; k < i->n && i->surplus; k++)
+        if (i->surplus >> k & 1) live &= ~((((uint64_t)1 << i->bytes) - 1) << k * i->bytes);
+    return live;
+}
+
+static unsigned span_of(uint64_t live) {
+    return 64 - (unsigned)__builtin_clzll(live);
+}
+
 static void fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
                   ptx_space space, const ptx_extent *e, const char *text) {
     ptx_status status = kind == PTX_REPORT_MISALIGNED ? PTX_MISALIGNED : PTX_ILLEGAL_ADDRESS;
@@ -39,8 +51,9 @@ static const ptx_extent *extent_at(warp *w, const ins *i, uint64_t address) {
 
 static bool lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address, unsigned bytes,
                          unsigned how) {
+    bool writes = how & (ACC_WRITE | ACC_ATOMIC), aligned = !(address & (bytes - 1));
+    bytes = span_of(live_bytes(i, bytes));
     const ptx_extent *e = extent_at(w, i, address);
-    bool writes = how & (ACC_WRITE | ACC_ATOMIC);
     if (!e || address < e->base || address - e->base > e->size ||
         e->size - (address - e->base) < bytes) {
         char text[160];
@@ -64,7 +77,7 @@ static bool lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address,
     else if (writes && e->flags & PTX_EXTENT_READONLY)
         fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_GLOBAL, e,
               "store to read-only memory");
-    else if (address & (bytes - 1))
+    else if (!aligned)
         fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
               "address is not a multiple of the access size");
     else
@@ -127,10 +140,9 @@ static void count_shared(warp *w, uint32_t mask, const uint64_t *ad, unsigned by
 
 /* ---- global memory ---- */
 
-static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t live,
                         unsigned how, const ptx_extent *e) {
-    uint64_t line = UINT64_MAX, m[2] = {0, 0},
-             ones = bytes >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << bytes) - 1;
+    uint64_t line = UINT64_MAX, m[2] = {0, 0};
     unsigned lane = 0;
     EACH_LANE(l, mask) {
         uint64_t off = ad[l] - e->base;
@@ -140,7 +152,7 @@ static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad
             m[0] = m[1] = 0;
             lane = l;
         }
-        m[off >> 6 & 1] |= ones << (off & 63);
+        m[off >> 6 & 1] |= live << (off & 63);
     }
     shadow_touch(w, i, lane, e, line, m[0], m[1], how);
 }
@@ -148,11 +160,11 @@ static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad
 /* All lanes lie in one extent, aligned and allowed: the usual case, decided without looking at
  * each. */
 static const ptx_extent *all_reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
-                                   unsigned bytes, unsigned how) {
+                                   unsigned bytes, unsigned span, unsigned how) {
     const ptx_extent *e = extent_at(w, i, ad[first_lane(mask)]);
     uint32_t forbidden = PTX_EXTENT_FREED | PTX_EXTENT_DENIED |
                          (how & (ACC_WRITE | ACC_ATOMIC) ? PTX_EXTENT_READONLY : 0);
-    if (!e || e->flags & forbidden || e->size < bytes) return NULL;
+    if (!e || e->flags & forbidden || e->size < span) return NULL;
     uint64_t worst = 0, bits = 0;
     if (mask == ALL_LANES)
         for (unsigned l = 0; l < LANES; l++) {
@@ -166,25 +178,26 @@ static const ptx_extent *all_reach(warp *w, const ins *i, uint32_t mask, const u
             worst = off > worst ? off : worst;
             bits |= ad[l];
         }
-    return worst <= e->size - bytes && !(bits & (bytes - 1)) ? e : NULL;
+    return worst <= e->size - span && !(bits & (bytes - 1)) ? e : NULL;
 }
 
 bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 unsigned how, uint8_t **host) {
-    const ptx_extent *e = all_reach(w, i, mask, ad, bytes, how);
+    uint64_t live = live_bytes(i, bytes);
+    const ptx_extent *e = all_reach(w, i, mask, ad, bytes, span_of(live), how);
     if (w->b->ln->counting) count_global(w, mask, ad, bytes, how & (ACC_WRITE | ACC_ATOMIC));
     if (e) {
         /* lanes outside the mask may hold any address: as numbers, not as pointers */
         for (unsigned l = 0; l < LANES; l++)
             host[l] = (uint8_t *)((uintptr_t)e->host + (uintptr_t)(ad[l] - e->base));
-        if (e->shadow) touch_lanes(w, i, mask, ad, bytes, how, e);
+        if (e->shadow) touch_lanes(w, i, mask, ad, live, how, e);
         return true;
     }
     EACH_LANE(l, mask) {
         if (!lane_reaches(w, i, l, ad[l], bytes, how)) return false;
         e = extent_at(w, i, ad[l]);
         host[l] = e->host + (ad[l] - e->base);
-        if (e->shadow) touch_lanes(w, i, 1u << l, ad, bytes, how, e);
+        if (e->shadow) touch_lanes(w, i, 1u << l, ad, live, how, e);
     }
     return true;
 }
@@ -193,6 +206,7 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
 
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
     uint64_t limit = w->b->shared_bytes, worst = 0, bits = 0;
+    unsigned span = span_of(live_bytes(i, bytes));
     if (mask == ALL_LANES)
         for (unsigned l = 0; l < LANES; l++) {
             worst = ad[l] > worst ? ad[l] : worst;
@@ -203,15 +217,15 @@ bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uns
             worst = ad[l] > worst ? ad[l] : worst;
             bits |= ad[l];
         }
-    if (worst < limit && limit - worst >= bytes && !(bits & (bytes - 1))) {
+    if (worst < limit && limit - worst >= span && !(bits & (bytes - 1))) {
         if (w->b->ln->counting) count_shared(w, mask, ad, bytes);
         return true;
     }
     EACH_LANE(l, mask) {
         char text[128];
-        if (ad[l] >= limit || limit - ad[l] < bytes) {
+        if (ad[l] >= limit || limit - ad[l] < span) {
             snprintf(text, sizeof text,
-                     "access of %u bytes at offset %llu of %llu bytes of shared memory", bytes,
+                     "access of %u bytes at offset %llu of %llu bytes of shared memory", span,
                      (unsigned long long)ad[l], (unsigned long long)limit);
             fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], PTX_SHARED, NULL, text);
             return false;
@@ -227,10 +241,11 @@ bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uns
 
 static bool local_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
     uint64_t limit = w->b->ln->stack_bytes;
+    unsigned span = span_of(live_bytes(i, bytes));
     w->wk->count.local_requests++;
     w->wk->count.local_bytes += (uint64_t)__builtin_popcount(mask) * bytes;
     EACH_LANE(l, mask) {
-        if (ad[l] >= limit || limit - ad[l] < bytes) {
+        if (ad[l] >= limit || limit - ad[l] < span) {
             fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_LOCAL + ad[l], PTX_LOCAL, NULL,
                   "access outside of local memory");
             return false;
@@ -269,6 +284,7 @@ static void fill_lanes(const warp *w, const ins *i, uint32_t mask, uint8_t *cons
     for (unsigned k = 0; k < i->n; k++) {
         uint8_t *d = reg_at(w, list[k]);
         unsigned at = k * i->bytes;
+        if (i->surplus >> k & 1) continue;
         if (i->bytes == 4 && mask == ALL_LANES)
             for (unsigned l = 0; l < LANES; l++) memcpy(d + 4 * l, host[l] + at, 4);
         else if (i->bytes == 8 && mask == ALL_LANES)
@@ -312,7 +328,10 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
     switch (space) {
     case PTX_SHARED:
         if (!mem_shared_ok(w, i, mask, ad, bytes)) return false;
-        (store ? race_write : race_read)(w, i, mask, ad, bytes, strong);
+        if (store)
+            race_write(w, i, mask, ad, bytes, strong);
+        else
+            race_read(w, i, mask, ad, bytes, live_bytes(i, bytes), strong);
         for (unsigned l = 0; l < LANES; l++) /* as numbers: lanes that sit out hold anything */
             host[l] = (uint8_t *)((uintptr_t)w->b->shared + ad[l]);
         return true;
@@ -346,9 +365,17 @@ static bool must_wait(warp *w, const ins *i, uint32_t mask, ptx_space space) {
     return true;
 }
 
-static void order_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, bool store) {
-    EACH_LANE(l, mask)
-    order_access(w->b, ad[l], !store, store, i->flags & INS_ACQUIRE, i->flags & INS_RELEASE);
+void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window, bool reads,
+               bool writes) {
+    bool wide = i->flags & INS_WIDE;
+    if (i->flags & INS_RELEASE) race_fence(w, mask);
+    EACH_LANE(l, mask) {
+        race_flag(w, l, window + ad[l], reads, writes);
+        if (!window)
+            order_access(w->b, ad[l], reads, writes, wide && i->flags & INS_ACQUIRE,
+                         wide && i->flags & INS_RELEASE);
+    }
+    if (i->flags & INS_ACQUIRE) race_fence(w, mask);
 }
 
 static bool same_data(const warp *w, const ins *i, unsigned l, unsigned m) {
@@ -398,10 +425,12 @@ static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx
                    bool store) {
     uint8_t *host[LANES];
     bool ordered = space == PTX_GLOBAL && i->flags & INS_STRONG;
-    if (store && ordered) order_lanes(w, i, mask, ad, true);
+    bool flag = ordered || (space == PTX_SHARED && i->flags & INS_STRONG);
+    uint64_t window = space == PTX_SHARED ? WIN_SHARED : 0;
+    if (store && flag) mem_order(w, i, mask, ad, window, false, true);
     if (!reach(w, i, mask, ad, space, store, host)) return;
     if (!store) {
-        if (ordered) order_lanes(w, i, mask, ad, false);
+        if (flag) mem_order(w, i, mask, ad, window, true, false);
         fill_lanes(w, i, mask, host);
         return;
     }

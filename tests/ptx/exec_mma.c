@@ -108,7 +108,7 @@ static void multiply(const ins *i, double a[MAX_M][MAX_K], double b[MAX_K][MAX_N
 
 static bool whole_warp(warp *w, const ins *i, uint32_t mask) {
     if (mask == ALL_LANES) return true;
-    uint32_t there = split_gather(w, i, mask, ALL_LANES);
+    uint32_t group[LANES], there = split_gather(w, i, mask, group);
     if (!there) return false;
     if (there == ALL_LANES) return true;
     finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(mask), 0,
@@ -153,7 +153,7 @@ void x_ldmatrix(warp *w, const ins *i, uint32_t mask) {
     uint64_t ad[LANES];
     uint32_t lanes;
     if (!rows(w, i, mask, ad, &lanes)) return;
-    race_read(w, i, lanes, ad, 16, false);
+    race_read(w, i, lanes, ad, 16, 0xffff, false);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {

@@ -83,40 +83,39 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
 
 /* ---- lanes together ---- */
 
-/* The lanes that take part now, 0 while some are missing. */
-static uint32_t gather(warp *w, const ins *i, uint32_t mask) {
-    if (!i->n) return mask;
-    unsigned first = (unsigned)__builtin_ctz(mask);
-    uint32_t members = ((const uint32_t *)reg_at(w, i->e))[first];
-    if (mask & ~members)
-        misuse(w, i, first, "a thread executes this that the member mask doesn't name");
-    return split_gather(w, i, mask, members);
+/* The lanes that take part now, and with whom each does; 0 while nobody's group is complete. */
+static uint32_t gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANES]) {
+    if (!(i->flags & INS_MEMBERS)) {
+        EACH_LANE(l, mask)
+        group[l] = mask;
+        return mask;
+    }
+    const uint32_t *members = reg_at(w, i->e);
+    EACH_LANE(l, mask)
+    if (!(members[l] >> l & 1)) {
+        misuse(w, i, l, "a thread executes this that the member mask doesn't name");
+        break;
+    }
+    uint32_t ready = split_gather(w, i, mask, group);
+    EACH_LANE(l, ready)
+    if (group[l] != group[__builtin_ctz(group[l] & ready)]) {
+        misuse(w, i, l, "threads that go together name different members");
+        break;
+    }
+    EACH_LANE(l, ready)
+    group[l] &= ready;
+    return ready;
 }
+
+/* Each group of lanes that go together, once. */
+#define EACH_GROUP(g, ready, group)                                                                \
+    for (uint32_t rest_ = (ready), g; rest_ && (g = group[__builtin_ctz(rest_)], 1); rest_ &= ~g)
 
 /* All members are at some bar.warp.sync, not necessarily the same one. */
 void x_bar_warp(warp *w, const ins *i, uint32_t mask) {
-    const ptx_module *m = w->b->ln->module;
-    unsigned first = (unsigned)__builtin_ctz(mask);
-    uint32_t members = ((const uint32_t *)reg_at(w, i->e))[first] | mask, there = mask;
-    for (unsigned k = 0; k < w->n_splits; k++) {
-        const split *s = &w->splits[k];
-        if (s != w->cur && s->state == SPLIT_WARP && m->code.at[s->pc].exec == x_bar_warp)
-            there |= s->mask & members;
-    }
-    if (members & w->live & ~there) {
-        split_block(w, i, mask, SPLIT_WARP);
-        return;
-    }
-    race_sync_warp(w, there);
-    for (unsigned k = 0; k < w->n_splits; k++) {
-        split *s = &w->splits[k];
-        if (s == w->cur || s->state != SPLIT_WARP || !(s->mask & members) ||
-            m->code.at[s->pc].exec != x_bar_warp)
-            continue;
-        s->state = SPLIT_RUN;
-        s->pc++;
-        w->yield = true;
-    }
+    uint32_t group[LANES], ready = gather(w, i, mask, group);
+    EACH_GROUP(g, ready, group)
+    race_sync_warp(w, g);
 }
 
 static void store_lanes(void *to, const uint32_t *v, uint32_t mask) {
@@ -126,8 +125,7 @@ static void store_lanes(void *to, const uint32_t *v, uint32_t mask) {
 }
 
 void x_shfl(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), v[LANES], p[LANES];
-    if (!there) return;
+    uint32_t group[LANES], there = gather(w, i, mask, group), v[LANES], p[LANES];
     const uint32_t *a = reg_at(w, i->a), *b = reg_at(w, i->b), *c = reg_at(w, i->c);
     EACH_LANE(l, there) {
         uint32_t bv = b[l] & 31, cv = c[l] & 31, seg = c[l] >> 8 & 31;
@@ -138,7 +136,7 @@ void x_shfl(warp *w, const ins *i, uint32_t mask) {
                                           : (int32_t)(least | (bv & ~seg));
         p[l] = i->sub == SHFL_UP ? j >= (int32_t)most : j <= (int32_t)most;
         uint32_t from = p[l] ? (uint32_t)j : l;
-        if (!(there >> from & 1))
+        if (!(group[l] >> from & 1))
             misuse(w, i, l, "the shuffle reads a thread that doesn't take part");
         v[l] = a[from];
     }
@@ -147,18 +145,19 @@ void x_shfl(warp *w, const ins *i, uint32_t mask) {
 }
 
 void x_vote(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), yes = 0;
-    if (!there) return;
+    uint32_t group[LANES], there = gather(w, i, mask, group), yes = 0, v[LANES];
     const uint32_t *a = reg_at(w, i->a);
     EACH_LANE(l, there)
     yes |= (uint32_t)((a[l] != 0) != ((i->flags & INS_NOT_C) != 0)) << l;
-    uint32_t v = i->sub == VOTE_ALL      ? yes == there
-                 : i->sub == VOTE_ANY    ? yes != 0
-                 : i->sub == VOTE_BALLOT ? yes
-                                         : yes == there || yes == 0;
-    uint32_t *d = reg_at(w, i->d);
-    EACH_LANE(l, there)
-    d[l] = v;
+    EACH_GROUP(g, there, group) {
+        uint32_t own = yes & g;
+        EACH_LANE(l, g)
+        v[l] = i->sub == VOTE_ALL      ? own == g
+               : i->sub == VOTE_ANY    ? own != 0
+               : i->sub == VOTE_BALLOT ? own
+                                       : own == g || own == 0;
+    }
+    store_lanes(reg_at(w, i->d), v, there);
 }
 
 static uint64_t value_at(const warp *w, const ins *i, unsigned l) {
@@ -168,18 +167,13 @@ static uint64_t value_at(const warp *w, const ins *i, unsigned l) {
 }
 
 void x_match(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), v[LANES], p[LANES],
-             first = there ? (unsigned)__builtin_ctz(there) : 0;
-    if (!there) return;
+    uint32_t group[LANES], there = gather(w, i, mask, group), v[LANES], p[LANES];
     EACH_LANE(l, there) {
         v[l] = 0;
-        EACH_LANE(o, there)
+        EACH_LANE(o, group[l])
         v[l] |= (uint32_t)(value_at(w, i, o) == value_at(w, i, l)) << o;
-    }
-    bool all = v[first] == there;
-    EACH_LANE(l, there) {
-        v[l] = i->sub && !all ? 0 : v[l];
-        p[l] = all;
+        p[l] = v[l] == group[l];
+        if (i->sub && !p[l]) v[l] = 0;
     }
     store_lanes(reg_at(w, i->d), v, there);
     if (i->dw2) store_lanes(reg_at(w, i->d2), p, there);
@@ -198,17 +192,17 @@ static uint32_t redux_step(const ins *i, uint32_t x, uint32_t y) {
 }
 
 void x_redux(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), sum = 0;
-    if (!there) return;
+    uint32_t group[LANES], there = gather(w, i, mask, group), v[LANES];
     const uint32_t *a = reg_at(w, i->a);
-    bool first = true;
-    EACH_LANE(l, there) {
-        sum = first ? a[l] : redux_step(i, sum, a[l]);
-        first = false;
+    EACH_GROUP(g, there, group) {
+        unsigned first = (unsigned)__builtin_ctz(g);
+        uint32_t sum = a[first];
+        EACH_LANE(l, g & (g - 1))
+        sum = redux_step(i, sum, a[l]);
+        EACH_LANE(l, g)
+        v[l] = sum;
     }
-    uint32_t *d = reg_at(w, i->d);
-    EACH_LANE(l, there)
-    d[l] = sum;
+    store_lanes(reg_at(w, i->d), v, there);
 }
 
 void x_activemask(warp *w, const ins *i, uint32_t mask) {
@@ -218,9 +212,9 @@ void x_activemask(warp *w, const ins *i, uint32_t mask) {
 }
 
 void x_elect(warp *w, const ins *i, uint32_t mask) {
-    uint32_t there = gather(w, i, mask), v[LANES], p[LANES];
+    uint32_t group[LANES], there = gather(w, i, mask, group), v[LANES], p[LANES];
     EACH_LANE(l, there) {
-        v[l] = (uint32_t)__builtin_ctz(there);
+        v[l] = (uint32_t)__builtin_ctz(group[l]);
         p[l] = v[l] == l;
     }
     store_lanes(reg_at(w, i->d), v, there);

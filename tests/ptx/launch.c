@@ -83,6 +83,7 @@ static block *block_new(launch *ln) {
 
 static void block_free(block *b) {
     order_forget(b);
+    race_forget(b);
     for (unsigned k = 0; k < b->ln->warps; k++) free(b->warps[k].async.at);
     free(b->memory);
 }
@@ -117,6 +118,8 @@ static void start_warp(block *b, unsigned k) {
     w->n_splits = 1;
     w->splits[0] = (split){.pc = ln->fn->begin, .mask = w->live, .regs = w->file + ln->frame_at};
     memset(w->sync, 0, sizeof w->sync);
+    memset(w->fenced, 0, sizeof w->fenced);
+    w->flagged = 0;
     memset(w->async_groups, 0, sizeof w->async_groups);
     w->sync_count = 0;
     w->async.n = 0;
@@ -435,7 +438,7 @@ static void clean_up(launch *ln, ptx_counters *counters) {
 
 ptx_status ptx_launch(const ptx_launch_params *p, ptx_counters *counters, ptx_result *result) {
     memset(result, 0, sizeof *result);
-    launch ln = {.p = p, .module = p->module, .fn = kernel_of(p), .mask_fn = lanes_mask_fn()};
+    launch ln = {.p = p, .module = p->module, .fn = kernel_of(p), .mask_fn = lanes_mask_fn(), .moment = 1};
     crew c = {.lock = PTHREAD_MUTEX_INITIALIZER,
               .start = PTHREAD_COND_INITIALIZER,
               .end = PTHREAD_COND_INITIALIZER};

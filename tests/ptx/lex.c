@@ -131,6 +131,8 @@ void lex_close(parser *p) {
     free(p->consts.at);
     free(p->shared_uses.at);
     free(p->units.at);
+    free(p->read.at);
+    free(p->wide_loads.at);
 }
 
 /* ---- tokens ---- */

@@ -314,6 +314,7 @@ void parse_variable(parser *p, ptx_space space, bool external, bool weak, bool c
                                         .weak = weak || common,
                                         .managed = managed},
                            h.type);
+        if (name->bind) name->bind->element = element;
     } while (lex_accept(p, ','));
     lex_expect(p, ';', "';'");
 }
@@ -465,6 +466,7 @@ static void bind_params(parser *p, function *f, const param_head *in, unsigned n
         binding *b = scope_bind(p, in[i].name, f->is_kernel ? B_KPARAM : B_LOCAL);
         b->offset = f->is_kernel ? f->pub.params[i].offset : slots[i].offset;
         b->size = in[i].size;
+        b->element = 1;
     }
 }
 

@@ -48,7 +48,7 @@ typedef struct {
     ptx_type type;
     uint32_t count; /* B_RANGE; labels of B_TARGETS */
     int64_t offset; /* register, stack or parameter; pc of a label; first of B_TARGETS in list */
-    uint32_t size;
+    uint32_t size, element; /* bytes, of one element too where it is a variable */
     int32_t global; /* index */
     shared_var *shared;
     function *fn;
@@ -128,6 +128,12 @@ typedef struct {
     int32_t offset;
 } const_entry;
 
+/* A vector load and its elements' registers, -1: `_`. */
+typedef struct {
+    uint32_t at;
+    int32_t reg[8];
+} wide_load;
+
 #define NO_INSTRUCTION UINT32_MAX
 
 typedef struct {
@@ -163,6 +169,8 @@ typedef struct parser {
     bool guard_not;
     uint32_t regs, consts_end; /* bytes of the frame so far */
     VEC(uint8_t) units;        /* see function.units */
+    VEC(uint8_t) read;         /* of each unit: some instruction reads it */
+    VEC(wide_load) wide_loads; /* of this function */
     uint32_t local;
     opnd parts[MAX_PARTS];
     unsigned n_parts;
@@ -210,6 +218,7 @@ binding *name_lookup(parser *p, sym *name);
 int32_t reg_new(parser *p, unsigned bytes);
 int32_t reg_range(parser *p, unsigned lane, unsigned count);
 int32_t const_reg(parser *p, uint64_t bits, unsigned bytes);
+void reg_read(parser *p, int32_t reg); /* its value is used somewhere */
 uint32_t local_new(parser *p, uint64_t size, uint32_t align);
 
 /* link.c */

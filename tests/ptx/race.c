@@ -1,19 +1,24 @@
 /* race.c - shared memory's checkers: bytes nobody wrote, races between threads of a block, early
  * touches of cp.async destinations.
  *
- * Each 4-byte word keeps its last writer and the warps that read it since, with the barrier
- * generation of the block at that time. An access of another warp is ordered when both warps have
- * passed a barrier since (block.vc); of another lane of the same warp, when both lanes have passed
- * a bar.warp.sync since. */
+ * Each 4-byte word keeps its last writer and who read it since, with the block's generation at that
+ * time, which barriers and fences count on. block.vc[w][r] is the generation up to which warp w knows
+ * what warp r did: by a barrier of both, or
+ *
+ *   warp r:  write x;  fence (r.released = what r knows);  strong write of p    p.clock = r.released
+ *   warp w:  strong read of p (w.pending = p.clock);  fence                     vc[w] = w.pending
+ *
+ * Lanes of one warp are ordered when both have passed a bar.warp.sync since, or such a pair. */
 #include "run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { WORD_ATOMIC = 0x80, THREAD_BITS = 10, THREAD_MASK = (1 << THREAD_BITS) - 1 };
 
 size_t race_bytes(uint32_t shared_bytes) {
     size_t words = (shared_bytes + 3) / 4 + 32;
-    return words * (5 * 4 + 2) + 64;
+    return words * (6 * 4 + 2) + 64;
 }
 
 void race_attach(block *b, uint8_t *memory) {
@@ -24,8 +29,42 @@ void race_attach(block *b, uint8_t *memory) {
                             p + 2 * words,
                             p + 3 * words,
                             p + 4 * words,
-                            (uint8_t *)(p + 5 * words),
-                            (uint8_t *)(p + 5 * words) + words};
+                            p + 5 * words,
+                            (uint8_t *)(p + 6 * words),
+                            (uint8_t *)(p + 6 * words) + words};
+}
+
+/* ---- what the warps of a block know of each other ---- */
+
+enum { PLACES = 64 };
+
+/* An address that strong accesses used after a fence. */
+typedef struct place {
+    struct place *next;
+    uint64_t address;
+    uint32_t clock[MAX_WARPS];
+} place;
+
+struct block_flags {
+    place *places[PLACES];
+    uint32_t released[MAX_WARPS][MAX_WARPS]; /* what a warp knew at its last fence */
+    uint32_t pending[MAX_WARPS][MAX_WARPS];  /* what its strong reads have met since */
+    uint32_t fenced[MAX_WARPS];              /* the generation of that fence, 0: none */
+};
+
+static void join(uint32_t *to, const uint32_t *from) {
+    for (unsigned r = 0; r < MAX_WARPS; r++) to[r] = from[r] > to[r] ? from[r] : to[r];
+}
+
+void race_forget(block *b) {
+    for (unsigned k = 0; b->flags && k < PLACES; k++)
+        for (place *x = b->flags->places[k]; x;) {
+            place *next = x->next;
+            free(x);
+            x = next;
+        }
+    free(b->flags);
+    b->flags = NULL;
 }
 
 void race_clear(block *b) {
@@ -33,6 +72,49 @@ void race_clear(block *b) {
     b->gen = 1;
     memset(b->vc, 0, sizeof b->vc);
     memset(b->safe, 0, sizeof b->safe);
+    race_forget(b);
+}
+
+static void find_safe(block *b, unsigned w) {
+    b->safe[w] = b->gen;
+    for (unsigned r = 0; r < b->n_warps; r++)
+        b->safe[w] = b->vc[w][r] < b->safe[w] ? b->vc[w][r] : b->safe[w];
+}
+
+void race_fence(warp *w, uint32_t mask) {
+    block *b = w->b;
+    if (!(b->ln->checks & PTX_CHECK_RACE_SHARED)) return;
+    if (!b->flags) {
+        b->flags = vm_grow(NULL, sizeof *b->flags);
+        memset(b->flags, 0, sizeof *b->flags);
+    }
+    unsigned k = w->index;
+    join(b->vc[k], b->flags->pending[k]);
+    find_safe(b, k);
+    memcpy(b->flags->released[k], b->vc[k], sizeof b->vc[k]);
+    b->flags->released[k][k] = b->flags->fenced[k] = ++b->gen;
+    w->sync_count++;
+    EACH_LANE(l, mask) {
+        w->fenced[l] = w->sync_count;
+        if (w->flagged >> l & 1) w->sync[l] = w->sync_count;
+    }
+}
+
+void race_flag(warp *w, unsigned lane, uint64_t address, bool reads, bool writes) {
+    struct block_flags *f = w->b->flags;
+    w->flagged |= (uint32_t)reads << lane;
+    if (!f) return;
+    if (writes && w->fenced[lane] > w->sync[lane]) w->sync[lane] = w->fenced[lane];
+    place **at = &f->places[(address >> 2) * 0x9e3779b1u >> 7 & (PLACES - 1)], *x = *at;
+    while (x && x->address != address) x = x->next;
+    if (x && reads) join(f->pending[w->index], x->clock);
+    if (!writes || !f->fenced[w->index]) return;
+    if (!x) {
+        x = vm_grow(NULL, sizeof *x);
+        *x = (place){.next = *at, .address = address};
+        *at = x;
+    }
+    join(x->clock, f->released[w->index]);
 }
 
 void race_barrier(block *b, uint32_t set) {
@@ -45,9 +127,7 @@ void race_barrier(block *b, uint32_t set) {
     joint[w] = b->gen;
     EACH_LANE(w, set) {
         memcpy(b->vc[w], joint, b->n_warps * sizeof joint[0]);
-        b->safe[w] = b->gen;
-        for (unsigned r = 0; r < b->n_warps; r++)
-            b->safe[w] = joint[r] < b->safe[w] ? joint[r] : b->safe[w];
+        find_safe(b, w);
     }
 }
 
@@ -98,12 +178,13 @@ static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t byt
         checks & PTX_CHECK_RACE_SHARED && !ordered(w, l, s->writer[k], s->wgen[k]))
         race_found(w, i, l, k, s->writer[k] & THREAD_MASK, "read of what was written by");
     if (strong) return;
-    if (s->rgen[k] != w->b->gen) {
-        s->rgen[k] = w->b->gen;
-        s->readers[k] = 0;
-    }
-    s->readers[k] |= 1u << w->index;
-    s->reader[k] = stamp(w, l);
+    uint32_t warps = 1u << w->index, now = stamp(w, 0);
+    if (s->rgen[k] < w->b->safe[w->index]) s->readers[k] = 0;
+    if (!(s->readers[k] & ~warps)) s->rgen[k] = w->b->gen;
+    if (!(s->readers[k] & warps) || s->reader[k] != now) s->rlanes[k] = 0;
+    s->readers[k] |= warps;
+    s->reader[k] = now;
+    s->rlanes[k] |= 1u << l;
 }
 
 /* 32 lanes read 32 words in a row that all are plainly fine: true after noting the reads. */
@@ -115,9 +196,12 @@ static bool read_row(warp *w, uint32_t k) {
         bad |= (uint32_t)(s->valid[k + l] != 15) | (s->wgen[k + l] >= safe);
     if (bad) return false;
     for (unsigned l = 0; l < LANES; l++) {
-        s->readers[k + l] = (s->rgen[k + l] == gen ? s->readers[k + l] : 0) | bit;
-        s->rgen[k + l] = gen;
-        s->reader[k + l] = first + l;
+        uint32_t have = s->rgen[k + l] < safe ? 0 : s->readers[k + l];
+        uint32_t lanes = have & bit && s->reader[k + l] == first ? s->rlanes[k + l] : 0;
+        s->rgen[k + l] = have & ~bit ? s->rgen[k + l] : gen;
+        s->readers[k + l] = have | bit;
+        s->reader[k + l] = first;
+        s->rlanes[k + l] = lanes | 1u << l;
     }
     return true;
 }
@@ -133,32 +217,32 @@ static uint8_t word_bytes(uint64_t at, unsigned bytes) {
     return (uint8_t)(bytes >= 4 ? 15 : ((1u << bytes) - 1) << (at & 3));
 }
 
-/* Most loads meet words last written before a barrier that everyone passed: nothing to look up. */
-static bool quiet(const warp *w, uint32_t k, unsigned words) {
+/* Most loads meet words last written before a barrier that everyone passed, and read before by the
+ * same thread: nothing to look up. */
+static bool quiet(const warp *w, unsigned l, uint32_t k, unsigned words) {
     const shared_shadow *s = &w->b->sh;
-    uint32_t safe = w->b->safe[w->index], gen = w->b->gen, bit = 1u << w->index;
+    uint32_t safe = w->b->safe[w->index], gen = w->b->gen, bit = 1u << w->index, now = stamp(w, 0);
     for (unsigned n = 0; n < words; n++)
         if (s->valid[k + n] != 15 || s->wgen[k + n] >= safe || s->rgen[k + n] != gen ||
-            !(s->readers[k + n] & bit))
+            !(s->readers[k + n] & bit) || s->reader[k + n] != now || !(s->rlanes[k + n] >> l & 1))
             return false;
     return true;
 }
 
 void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
-               bool strong) {
+               uint64_t live, bool strong) {
     const unsigned any = PTX_CHECK_UNINIT | PTX_CHECK_RACE_SHARED | PTX_CHECK_ASYNC;
     if (!(w->b->ln->checks & any) ||
         (is_row(mask, ad, bytes) && !strong && read_row(w, (uint32_t)(ad[0] / 4))))
         return;
-    uint64_t last = UINT64_MAX;
     unsigned words = bytes <= 4 ? 1 : bytes / 4;
     EACH_LANE(l, mask) {
-        if (ad[l] == last) continue;
-        last = ad[l];
         uint32_t k = (uint32_t)(ad[l] / 4);
-        if (bytes >= 4 && !strong && quiet(w, k, words)) continue;
-        for (unsigned n = 0; n < words; n++)
-            read_word(w, i, l, k + n, word_bytes(ad[l], bytes), strong);
+        if (bytes >= 4 && !strong && quiet(w, l, k, words)) continue;
+        for (unsigned n = 0; n < words; n++) {
+            uint8_t some = (uint8_t)((bytes < 4 ? live << (ad[l] & 3) : live >> 4 * n) & 15);
+            if (some) read_word(w, i, l, k + n, some, strong);
+        }
     }
 }
 
@@ -179,10 +263,12 @@ static void check_write(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t b
         race_found(w, i, l, k, r * LANES, "write over what was read by the warp of");
         return;
     }
-    if (s->readers[k] >> w->index & 1 &&
-        s->reader[k] >> THREAD_BITS == (w->sync_count & (UINT32_MAX >> THREAD_BITS)) &&
-        !ordered(w, l, s->reader[k], s->rgen[k]))
-        race_found(w, i, l, k, s->reader[k] & THREAD_MASK, "write over what was read by");
+    if ((s->reader[k] & THREAD_MASK) / LANES != w->index || !(s->readers[k] >> w->index & 1)) return;
+    EACH_LANE(r, s->rlanes[k])
+    if (!ordered(w, l, s->reader[k] + r, s->rgen[k])) {
+        race_found(w, i, l, k, (s->reader[k] & THREAD_MASK) + r, "write over what was read by");
+        return;
+    }
 }
 
 static void note_write(warp *w, unsigned l, uint32_t k, uint8_t bytes, bool strong) {

@@ -32,7 +32,15 @@ void find_print(warp *w, const char *text, size_t n);
 
 /* ---- shadow.c: global memory ---- */
 
-enum { ACC_READ = 1, ACC_WRITE = 2, ACC_ATOMIC = 4, ACC_STRONG_READ = 8, ACC_RMW = 16 };
+/* ACC_RMW: an atomic reads as well; ACC_ASKED: and returns what it read. */
+enum {
+    ACC_READ = 1,
+    ACC_WRITE = 2,
+    ACC_ATOMIC = 4,
+    ACC_STRONG_READ = 8,
+    ACC_RMW = 16,
+    ACC_ASKED = 32
+};
 
 /* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */
 void shadow_touch(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
@@ -46,8 +54,9 @@ void shadow_finish(launch *ln, ptx_result *result, ptx_counters *count);
 size_t race_bytes(uint32_t shared_bytes);
 void race_attach(block *b, uint8_t *memory);
 void race_clear(block *b);
+/* `live`: which of the bytes count. */
 void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
-               bool strong);
+               uint64_t live, bool strong);
 void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 bool strong);
 void race_async_issue(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
@@ -55,6 +64,10 @@ void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
 /* The warps of `set` have passed a barrier together. */
 void race_barrier(block *b, uint32_t set);
 void race_sync_warp(warp *w, uint32_t mask);
+/* Lanes of `w` pass a fence; one of them makes a strong access to a generic address. */
+void race_fence(warp *w, uint32_t mask);
+void race_flag(warp *w, unsigned lane, uint64_t address, bool reads, bool writes);
+void race_forget(block *b);
 
 /* ---- order.c: between blocks ---- */
 
@@ -77,9 +90,10 @@ void frame_drop(frame *f);
 /* The running split stops before its instruction (which it will meet again) in the given state. */
 void split_block(warp *w, const ins *i, uint32_t mask, split_state state);
 void split_exit(warp *w, uint32_t mask);
-/* All live lanes of `members` that execute `i` together, when they are there (those that waited go
- * on behind it); else 0, and the running split waits. */
-uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t members);
+/* The lanes whose whole group has come to `i` (of those that wait at any bar.warp.sync, if it is one):
+ * they go on behind it, the others wait. group[l]: the lanes that l names, itself included, of all
+ * that are there; every lane of the warp where `i` has no INS_MEMBERS. */
+uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANES]);
 uint32_t ins_index(const warp *w, const ins *i);
 
 /* ---- sched.c ---- */
@@ -99,6 +113,9 @@ void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]);
 /* Host pointers of global accesses by `mask`; false after a fault. */
 bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 unsigned how, uint8_t **host);
+/* Strong accesses by `mask`: what fences before or after them order. */
+void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window, bool reads,
+               bool writes);
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
 void mem_copy_groups(warp *w, uint32_t lanes,
                      unsigned keep); /* cp.async up to `keep` pending groups */

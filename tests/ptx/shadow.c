@@ -5,6 +5,8 @@
  *     + a record tagged with the launch: bytes read, written, atomically written; the one block
  *       that did it, or a short list of blocks
  *
+ * A strong read makes the list at once: a record's own reads may be weak ones or not.
+ *
  * Records are reset when a new launch first meets them, so launches need not clear anything. A list
  * that is full forgets: the checker may then miss a race, but never invents one. */
 #include "run.h"
@@ -19,7 +21,8 @@ enum { MORE_MAX = 6, MORE_PARTS = 16, POOL_CHUNK = 8192, POOL_CHUNKS = 512, LINE
 
 typedef struct {
     uint32_t owner, epoch;
-    uint64_t rd[2], wr[2], at[2];
+    uint32_t when, asked; /* the moment of the last atomic, and of the last that returned a value */
+    uint64_t rd[2], wr[2], at[2]; /* rd: weak reads only */
 } toucher;
 
 /* A part of the list of blocks that touched a line; up to MORE_PARTS of them in a chain. */
@@ -243,39 +246,73 @@ static void add_bits(uint64_t rd[2], uint64_t wr[2], uint64_t at[2], uint64_t m0
     to[1] |= m1;
 }
 
-/* Several blocks: look through the list for an unordered conflict, then add to or append to it. */
+/* The first part of the list, made of what the record knows if there is none; NULL: no room. */
+static more *list_of(launch *ln, line_record *r) {
+    if (r->more) return pool_at(ln->touched, r->more - 1);
+    more *fresh = more_new(ln->touched, &r->more);
+    if (!fresh) return NULL;
+    fresh->n = 1;
+    fresh->t[0] = (toucher){.owner = r->owner, .epoch = r->epoch, .when = ln->moment - 1};
+    memcpy(fresh->t[0].rd, r->rd, 3 * sizeof r->rd);
+    return fresh;
+}
+
+/* What a block has done to a line itself: its toucher to add to, and its atomics that returned. */
+typedef struct {
+    toucher *mine;
+    uint32_t asked;
+    uint64_t at[2];
+} own_part;
+
+static own_part find_own(touched *t, more *part, const block *b) {
+    own_part own = {0};
+    for (;; part = pool_at(t, part->next - 1)) {
+        for (uint32_t k = 0; k < part->n; k++) {
+            toucher *x = &part->t[k];
+            if (x->owner != b->linear) continue;
+            if (x->epoch == b->epoch) own.mine = x;
+            if (x->asked > own.asked) own.asked = x->asked;
+            if (x->asked) own.at[0] |= x->at[0], own.at[1] |= x->at[1];
+        }
+        if (!part->next) return own;
+    }
+}
+
+/* Several blocks: look through the list for an unordered conflict, then add to or append to it. A store
+ * after one's own atomic on the same bytes comes after the atomics that were before that. */
 static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
                        line_record *r, uint64_t m0, uint64_t m1, unsigned how) {
     block *b = w->b;
     touched *t = b->ln->touched;
-    if (!r->more) {
-        more *fresh = more_new(t, &r->more);
-        if (!fresh) return;
-        fresh->n = 1;
-        fresh->t[0] = (toucher){
-            r->owner, r->epoch, {r->rd[0], r->rd[1]}, {r->wr[0], r->wr[1]}, {r->at[0], r->at[1]}};
-    }
-    toucher *mine = NULL;
-    more *part = pool_at(t, r->more - 1);
+    more *part = list_of(b->ln, r);
+    if (!part) return;
+    own_part own = find_own(t, part, b);
     unsigned parts = 1;
     for (;; part = pool_at(t, part->next - 1), parts++) {
         for (uint32_t k = 0; k < part->n; k++) {
-            toucher *x = &part->t[k];
-            if (x->owner == b->linear && x->epoch == b->epoch) mine = x;
+            const toucher *x = &part->t[k];
             uint64_t c0 = conflict(x->rd, x->wr, x->at, 0, m0, how),
                      c1 = conflict(x->rd, x->wr, x->at, 1, m1, how);
+            if (how & ACC_WRITE && own.asked > x->when) {
+                c0 &= ~own.at[0] | x->rd[0] | x->wr[0];
+                c1 &= ~own.at[1] | x->rd[1] | x->wr[1];
+            }
             if ((c0 | c1) && x->owner != b->linear && !order_before(b, x->owner, x->epoch))
                 report_race(w, i, lane, e, line, c0, c1, x->owner, how);
         }
         if (!part->next) break;
     }
     if (how & ACC_STRONG_READ) return;
+    toucher *mine = own.mine;
     if (!mine && part->n == MORE_MAX && parts < MORE_PARTS) part = more_new(t, &part->next);
     if (!mine && part && part->n < MORE_MAX) {
         mine = &part->t[part->n++];
         *mine = (toucher){.owner = b->linear, .epoch = b->epoch};
     }
-    if (mine) add_bits(mine->rd, mine->wr, mine->at, m0, m1, how);
+    if (!mine) return;
+    add_bits(mine->rd, mine->wr, mine->at, m0, m1, how);
+    if (how & ACC_ATOMIC) mine->when = b->ln->moment;
+    if (how & ACC_ASKED) mine->asked = b->ln->moment;
 }
 
 static void touch_record(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
@@ -286,12 +323,9 @@ static void touch_record(warp *w, const ins *i, unsigned lane, const ptx_extent 
     if ((atomic_load_explicit(&r->tag, memory_order_relaxed) & ~LOCKED) != ln->serial_number)
         start_record(ln, e, line, r, w->b);
     bool alone = !r->more && r->owner == w->b->linear && r->epoch == w->b->epoch;
-    if (!alone && ln->checks & PTX_CHECK_RACE_GLOBAL && ln->n_blocks > 1)
+    if ((!alone || how & ACC_STRONG_READ) && ln->checks & PTX_CHECK_RACE_GLOBAL && ln->n_blocks > 1)
         touch_list(w, i, lane, e, line, r, m0, m1, how);
-    if (!(how & ACC_STRONG_READ) || ln->checks & PTX_CHECK_SETS)
-        add_bits(r->rd, r->wr, r->at,
-                 how & ACC_STRONG_READ && !(ln->checks & PTX_CHECK_SETS) ? 0 : m0,
-                 how & ACC_STRONG_READ && !(ln->checks & PTX_CHECK_SETS) ? 0 : m1, how);
+    add_bits(r->rd, r->wr, r->at, m0, m1, how);
     unlock_line(ln, r);
 }
 

@@ -5,6 +5,8 @@
  *   WARP     waits at a .sync instruction for lanes that its mask names
  *   BARRIER  waits at a barrier of the block
  *   ROUND    stands before an operation ordered between blocks */
+#include "exec.h"
+
 #include "run.h"
 
 #include <stdlib.h>
@@ -53,26 +55,55 @@ void split_block(warp *w, const ins *i, uint32_t mask, split_state state) {
     w->yield = true;
 }
 
-uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t members) {
-    uint32_t at = ins_index(w, i), there = mask;
-    for (unsigned k = 0; k < w->n_splits; k++) {
+static uint32_t members_of(const split *s, const ins *i, unsigned lane) {
+    const uint32_t *masks = (const uint32_t *)(const void *)(s->regs + i->e);
+    return (i->flags & INS_MEMBERS ? masks[lane] : ALL_LANES) | 1u << lane;
+}
+
+/* Where `s` waits, if the running split may meet it at `i`; else NULL. */
+static const ins *meets(const warp *w, const split *s, const ins *i) {
+    const ins *at = &w->b->ln->module->code.at[s->pc];
+    if (s == w->cur || s->state != SPLIT_WARP) return NULL;
+    bool same = at == i && s->regs == w->cur->regs;
+    return same || (i->exec == x_bar_warp && at->exec == i->exec) ? at : NULL;
+}
+
+/* Lanes `late` of `s` stay before the instruction at `pc`. */
+static void stay(warp *w, split *s, uint32_t late, uint32_t pc) {
+    if (!late) return;
+    split_new(w, s, late, pc)->state = SPLIT_WARP;
+    s->mask &= ~late;
+    w->yield = true;
+}
+
+uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANES]) {
+    uint32_t there = mask, ready = 0;
+    unsigned n = w->n_splits;
+    EACH_LANE(l, mask)
+    group[l] = members_of(w->cur, i, l);
+    for (unsigned k = 0; k < n; k++) {
         const split *s = &w->splits[k];
-        if (s != w->cur && s->state == SPLIT_WARP && s->pc == at && s->regs == w->cur->regs)
-            there |= s->mask;
+        const ins *at = meets(w, s, i);
+        if (!at) continue;
+        there |= s->mask;
+        EACH_LANE(l, s->mask)
+        group[l] = members_of(s, at, l);
     }
-    if (members & w->live & ~there) {
-        split_block(w, i, mask, SPLIT_WARP);
-        return 0;
-    }
-    for (unsigned k = 0; k < w->n_splits; k++) {
+    EACH_LANE(l, there)
+    ready |= (uint32_t)!(group[l] & w->live & ~there) << l;
+    for (unsigned k = 0; k < n; k++) {
         split *s = &w->splits[k];
-        if (s == w->cur || s->state != SPLIT_WARP || s->pc != at || s->regs != w->cur->regs)
-            continue;
+        if (!meets(w, s, i) || !(s->mask & ready)) continue;
+        stay(w, s, s->mask & ~ready, s->pc);
         s->state = SPLIT_RUN;
-        s->pc = at + 1;
+        s->pc++;
         w->yield = true;
     }
-    return there;
+    if (mask & ready)
+        stay(w, w->cur, mask & ~ready, ins_index(w, i));
+    else
+        split_block(w, i, mask, SPLIT_WARP);
+    return ready;
 }
 
 void split_exit(warp *w, uint32_t mask) {

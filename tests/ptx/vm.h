@@ -93,6 +93,8 @@ enum {
     INS_TRANS = 1u << 11,      /* .trans of ldmatrix and stmatrix */
     INS_SATFIN = 1u << 12,     /* .satfinite of mma */
     INS_CONST_ADDR = 1u << 13, /* a plain address without a register: a is not used */
+    INS_MEMBERS = 1u << 14,    /* e is each lane's mask of the lanes that take part with it */
+    INS_WIDE = 1u << 15,       /* an acquire or release that reaches other blocks */
 };
 
 enum { RND_NONE, RND_N, RND_Z, RND_M, RND_P, RND_A };
@@ -110,6 +112,7 @@ struct ins {
     uint8_t bytes, n;    /* of one element; elements */
     uint8_t space, type, rnd, op, cls;
     uint8_t sub;
+    uint8_t surplus; /* elements of a load whose registers nobody reads: not loaded */
 };
 
 typedef struct {
@@ -221,6 +224,7 @@ struct warp {
     uint8_t *stack; /* local memory, lane after lane */
     uint32_t tid[3][LANES];
     uint32_t sync[LANES], sync_count; /* the last warp barrier a lane passed; how many there were */
+    uint32_t fenced[LANES], flagged;  /* a lane's last fence; lanes that read strongly: race.c */
     uint64_t rng;
     VEC(async_copy) async;
     uint32_t async_groups[LANES]; /* committed groups of a lane */
@@ -240,7 +244,8 @@ typedef struct {
 /* What the checker knows of each 4-byte word of shared memory; see race.c. */
 typedef struct {
     uint32_t *writer, *wgen; /* thread and warp-sync count; barrier generation; 0: nobody */
-    uint32_t *readers, *rgen, *reader; /* warps since then, their generation; the last thread */
+    uint32_t *readers, *rgen;  /* warps that read it since, and the generation of the first */
+    uint32_t *reader, *rlanes; /* the last warp: its first thread and sync count; its lanes */
     uint8_t *valid;                    /* low 4 bits: bytes written; high 4: cp.async on its way */
     uint8_t *wbytes;                   /* bytes of the last write; bit 7: it was atomic */
 } shared_shadow;
@@ -263,9 +268,10 @@ struct block {
     uint32_t shared_bytes;
     shared_shadow sh;
     barrier bars[16];
-    uint32_t gen;                      /* barrier completions so far */
+    uint32_t gen;                      /* barrier completions and fences so far */
     uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
     uint32_t safe[MAX_WARPS];          /* min of a row of vc */
+    struct block_flags *flags;         /* order by fences between warps: race.c; NULL: no fence yet */
     uint64_t instructions;
     uint64_t rng;
     uint8_t *memory; /* what all of this was cut from */
@@ -318,6 +324,7 @@ struct launch {
     atomic_uint next_slot;
     atomic_bool stop; /* deadlock somewhere: the rest need not run */
     uint64_t round;
+    uint32_t moment; /* counts ordered operations, which run one at a time */
     bool changed; /* an ordered operation changed memory in this round */
     uint64_t idle_rounds;
     uint64_t perm_key;
