@@ -94,6 +94,7 @@ typedef struct {
     unsigned checks;      /* PTX_CHECK_*, 0 with BRAZE_FAKE_CHECK=0 */
     unsigned threads;     /* host threads of the interpreter, 0: all */
     bool null;            /* launches do nothing */
+    bool granule;         /* up to the end of a block's 512 bytes: a report, no fault */
     bool staged;          /* pageable sources are read at the call, not late */
     bool leaks;           /* list what is alive at exit */
     bool quiet;           /* reports are kept but not printed */

@@ -159,6 +159,9 @@ static uint64_t find_place(int device, uint64_t rounded) {
 static bool lay_out(fk_block *b, uint64_t base, uint64_t bytes, uint8_t *host) {
     b->extent =
         (ptx_extent){.base = base, .size = bytes, .host = host, .owner = b->owner, .tag = b};
+    if (fk.config.granule) {
+        b->extent.slack = (uint32_t)(b->rounded - bytes);
+    }
     if (fk.config.checks && !fk.config.null && b->place == FK_DEVICE) {
         b->extent.shadow = ptx_shadow_new(bytes);
         if (!b->extent.shadow) {

@@ -7,6 +7,7 @@
  *      BRAZE_FAKE_CHECK=0|1               checkers of the interpreter, races between commands (1)
  *      BRAZE_FAKE_THREADS=N               host threads that run a launch (all cores)
  *      BRAZE_FAKE_PAGEABLE=late|staged    when an asynchronous copy reads pageable memory (late)
+ *      BRAZE_FAKE_GRANULE=1               overruns inside a block's last 512 bytes: reports, no fault
  *      BRAZE_FAKE_NULL=1                  launches do nothing
  *      BRAZE_FAKE_FAIL=NAME:N:CODE[,...]  the N-th call of NAME answers CODE
  *      BRAZE_FAKE_LOG=FILE | -            a line a call
@@ -59,6 +60,7 @@ void fk_configure(void) {
     c->exit_status = (int)env_number("BRAZE_FAKE_EXIT", 0);
     c->counters = getenv("BRAZE_FAKE_COUNTERS");
     const char *pageable = getenv("BRAZE_FAKE_PAGEABLE");
+    c->granule = env_number("BRAZE_FAKE_GRANULE", 0) != 0;
     c->staged = pageable && strcmp(pageable, "staged") == 0;
     const char *log = getenv("BRAZE_FAKE_LOG");
     if (log && *log) {

@@ -127,7 +127,8 @@ static void reduce_now(const warp *w, const ins *i, uint32_t mask, uint8_t *cons
 static bool commutes(const warp *w, const ins *i) {
     const block *b = w->b;
     return !i->dw && i->n == 1 && i->sub <= ATOM_MAX && vm_type_class[i->type] != 'F' &&
-           i->bytes >= 4 && !b->released && !b->seen && !b->flags && !(i->flags & (INS_ACQUIRE | INS_RELEASE));
+           i->bytes >= 4 && !b->released && !b->seen && !b->flags &&
+           !(i->flags & (INS_ACQUIRE | INS_RELEASE));
 }
 
 static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {

@@ -49,40 +49,50 @@ static const ptx_extent *extent_at(warp *w, const ins *i, uint64_t address) {
     return e;
 }
 
-static bool lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address, unsigned bytes,
-                         unsigned how) {
-    bool writes = how & (ACC_WRITE | ACC_ATOMIC), aligned = !(address & (bytes - 1));
-    bytes = span_of(live_bytes(i, bytes));
+/* Why a lane may not reach `bytes` at `address` of (or near) `e`; NULL: it may. */
+static const char *obstacle(const ptx_extent *e, uint64_t address, unsigned bytes, bool writes,
+                            char text[160]) {
+    const char *what = writes ? "store" : "load";
+    if (!e || address < e->base) {
+        snprintf(text, 160, "%s of %u bytes outside of all memory", what, bytes);
+        return text;
+    }
+    uint64_t off = address - e->base;
+    if (off > e->size || e->size - off < bytes) {
+        snprintf(text, 160, "%s of %u bytes, %llu past the start of %llu bytes", what, bytes,
+                 (unsigned long long)off, (unsigned long long)e->size);
+        return text;
+    }
+    return e->flags & PTX_EXTENT_FREED                ? "memory was freed before"
+           : e->flags & PTX_EXTENT_DENIED             ? "no access to another device's memory"
+           : writes && e->flags & PTX_EXTENT_READONLY ? "store to read-only memory"
+                                                      : NULL;
+}
+
+/* Of one lane: its extent, or NULL after a fault. */
+static const ptx_extent *lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address,
+                                      unsigned bytes, unsigned how) {
     const ptx_extent *e = extent_at(w, i, address);
-    if (!e || address < e->base || address - e->base > e->size ||
-        e->size - (address - e->base) < bytes) {
-        char text[160];
-        if (e && address >= e->base)
-            snprintf(text, sizeof text, "%s of %u bytes, %llu past the start of %llu bytes",
-                     writes ? "store" : "load", bytes, (unsigned long long)(address - e->base),
-                     (unsigned long long)e->size);
-        else
-            snprintf(text, sizeof text, "%s of %u bytes outside of all memory",
-                     writes ? "store" : "load", bytes);
+    char text[160];
+    unsigned span = span_of(live_bytes(i, bytes));
+    const char *why = obstacle(e, address, span, how & (ACC_WRITE | ACC_ATOMIC), text);
+    if (why == text && e && !e->flags && address >= e->base &&
+        address - e->base + span <= e->size + e->slack) {
+        finding_at at = {PTX_REPORT_OUT_OF_BOUNDS, PTX_OK, lane, address, PTX_GLOBAL, e};
+        find_report(w, i, &at, "%s", text);
+        why = NULL;
+    }
+    if (why)
         fault(w, i, lane,
               e && e->flags & PTX_EXTENT_FREED ? PTX_REPORT_USE_AFTER_FREE
                                                : PTX_REPORT_OUT_OF_BOUNDS,
-              address, PTX_GLOBAL, e, text);
-    } else if (e->flags & PTX_EXTENT_FREED)
-        fault(w, i, lane, PTX_REPORT_USE_AFTER_FREE, address, PTX_GLOBAL, e,
-              "memory was freed before");
-    else if (e->flags & PTX_EXTENT_DENIED)
-        fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_GLOBAL, e,
-              "no access to another device's memory");
-    else if (writes && e->flags & PTX_EXTENT_READONLY)
-        fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_GLOBAL, e,
-              "store to read-only memory");
-    else if (!aligned)
+              address, PTX_GLOBAL, e, why);
+    else if (address & (bytes - 1))
         fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
               "address is not a multiple of the access size");
     else
-        return true;
-    return false;
+        return e;
+    return NULL;
 }
 
 static unsigned first_lane(uint32_t mask) {
@@ -194,10 +204,12 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
         return true;
     }
     EACH_LANE(l, mask) {
-        if (!lane_reaches(w, i, l, ad[l], bytes, how)) return false;
-        e = extent_at(w, i, ad[l]);
-        host[l] = e->host + (ad[l] - e->base);
-        if (e->shadow) touch_lanes(w, i, 1u << l, ad, live, how, e);
+        e = lane_reaches(w, i, l, ad[l], bytes, how);
+        if (!e) return false;
+        uint64_t off = ad[l] - e->base;
+        host[l] = e->host + off;
+        if (e->shadow && off + span_of(live) <= e->size)
+            touch_lanes(w, i, 1u << l, ad, live, how, e);
     }
     return true;
 }
@@ -365,8 +377,8 @@ static bool must_wait(warp *w, const ins *i, uint32_t mask, ptx_space space) {
     return true;
 }
 
-void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window, bool reads,
-               bool writes) {
+void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
+               bool reads, bool writes) {
     bool wide = i->flags & INS_WIDE;
     if (i->flags & INS_RELEASE) race_fence(w, mask);
     EACH_LANE(l, mask) {

@@ -56,13 +56,16 @@ static bool earlier(const ptx_report *a, const ptx_report *b) {
     return a->address < b->address;
 }
 
-static finding *finding_for(worker *wk, ptx_report_kind kind, uint32_t line) {
-    for (size_t k = 0; k < wk->findings.n; k++)
-        if (wk->findings.at[k].pub.kind == kind && wk->findings.at[k].pub.ptx_line == line)
+static finding *finding_for(worker *wk, const ptx_report *like) {
+    for (size_t k = 0; k < wk->findings.n; k++) {
+        const ptx_report *r = &wk->findings.at[k].pub;
+        if (r->kind == like->kind && r->ptx_line == like->ptx_line && r->status == like->status)
             return &wk->findings.at[k];
+    }
     finding *f = VEC_PUSH(wk->findings);
-    f->pub.kind = kind;
-    f->pub.ptx_line = line;
+    f->pub.kind = like->kind;
+    f->pub.ptx_line = like->ptx_line;
+    f->pub.status = like->status;
     return f;
 }
 
@@ -102,7 +105,7 @@ void find_report(warp *w, const ins *i, const finding_at *at, const char *format
         r.block[k] = w->b->id[k];
         r.thread[k] = w->tid[k][at->lane];
     }
-    finding *f = finding_for(w->wk, at->kind, i->line);
+    finding *f = finding_for(w->wk, &r);
     r.count = f->pub.count + 1;
     if (f->pub.count == 0 || earlier(&r, &f->pub)) {
         char what[256];
@@ -128,13 +131,14 @@ void find_print(warp *w, const char *text, size_t n) {
 static int by_place(const void *a, const void *b) {
     const finding *x = a, *y = b;
     if (x->pub.ptx_line != y->pub.ptx_line) return x->pub.ptx_line < y->pub.ptx_line ? -1 : 1;
-    return (int)x->pub.kind - (int)y->pub.kind;
+    if (x->pub.kind != y->pub.kind) return (int)x->pub.kind - (int)y->pub.kind;
+    return (int)x->pub.status - (int)y->pub.status;
 }
 
 static void join(worker *all, const worker *from) {
     for (size_t k = 0; k < from->findings.n; k++) {
         const finding *x = &from->findings.at[k];
-        finding *f = finding_for(all, x->pub.kind, x->pub.ptx_line);
+        finding *f = finding_for(all, &x->pub);
         uint64_t count = f->pub.count + x->pub.count;
         if (f->pub.count == 0 || earlier(&x->pub, &f->pub)) *f = *x;
         f->pub.count = count;

@@ -438,7 +438,8 @@ static void clean_up(launch *ln, ptx_counters *counters) {
 
 ptx_status ptx_launch(const ptx_launch_params *p, ptx_counters *counters, ptx_result *result) {
     memset(result, 0, sizeof *result);
-    launch ln = {.p = p, .module = p->module, .fn = kernel_of(p), .mask_fn = lanes_mask_fn(), .moment = 1};
+    launch ln = {
+        .p = p, .module = p->module, .fn = kernel_of(p), .mask_fn = lanes_mask_fn(), .moment = 1};
     crew c = {.lock = PTHREAD_MUTEX_INITIALIZER,
               .start = PTHREAD_COND_INITIALIZER,
               .end = PTHREAD_COND_INITIALIZER};

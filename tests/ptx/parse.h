@@ -49,7 +49,7 @@ typedef struct {
     uint32_t count; /* B_RANGE; labels of B_TARGETS */
     int64_t offset; /* register, stack or parameter; pc of a label; first of B_TARGETS in list */
     uint32_t size, element; /* bytes, of one element too where it is a variable */
-    int32_t global; /* index */
+    int32_t global;         /* index */
     shared_var *shared;
     function *fn;
 } binding;

@@ -130,6 +130,7 @@ typedef struct {
     uint8_t *host;      /* where byte `base` lies in this process, aligned as `base` up to 256 */
     ptx_shadow *shadow; /* NULL: no checks of first reads and races there */
     uint32_t flags;
+    uint32_t slack;    /* bytes behind that a device's granule hides: reported there, no fault */
     const char *owner; /* for messages: "cuMemAlloc #12" */
     void *tag;         /* the caller's own */
 } ptx_extent;

@@ -263,7 +263,8 @@ static void check_write(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t b
         race_found(w, i, l, k, r * LANES, "write over what was read by the warp of");
         return;
     }
-    if ((s->reader[k] & THREAD_MASK) / LANES != w->index || !(s->readers[k] >> w->index & 1)) return;
+    if ((s->reader[k] & THREAD_MASK) / LANES != w->index || !(s->readers[k] >> w->index & 1))
+        return;
     EACH_LANE(r, s->rlanes[k])
     if (!ordered(w, l, s->reader[k] + r, s->rgen[k])) {
         race_found(w, i, l, k, (s->reader[k] & THREAD_MASK) + r, "write over what was read by");

@@ -114,8 +114,8 @@ void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]);
 bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 unsigned how, uint8_t **host);
 /* Strong accesses by `mask`: what fences before or after them order. */
-void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window, bool reads,
-               bool writes);
+void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
+               bool reads, bool writes);
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
 void mem_copy_groups(warp *w, uint32_t lanes,
                      unsigned keep); /* cp.async up to `keep` pending groups */

@@ -90,7 +90,7 @@ uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANES
         group[l] = members_of(s, at, l);
     }
     EACH_LANE(l, there)
-    ready |= (uint32_t)!(group[l] & w->live & ~there) << l;
+    ready |= (uint32_t) !(group[l] & w->live & ~there) << l;
     for (unsigned k = 0; k < n; k++) {
         split *s = &w->splits[k];
         if (!meets(w, s, i) || !(s->mask & ready)) continue;

@@ -23,7 +23,8 @@ static void judge(const program *list, size_t n) {
             kit_run(run, x->blocks, x->threads);
             found |= kit_found(run, (ptx_report_kind)x->kind);
             if (x->kind == NO_FINDING) {
-                cr_expect_eq(run->reports, 0, "%s, seed %u: %s", x->name, (unsigned)seed, run->text);
+                cr_expect_eq(run->reports, 0, "%s, seed %u: %s", x->name, (unsigned)seed,
+                             run->text);
                 if (x->word >= 0)
                     cr_expect_eq(kit_word(run, 0), (uint32_t)x->word, "%s, seed %u: %u", x->name,
                                  (unsigned)seed, kit_word(run, 0));
@@ -58,7 +59,8 @@ static const program masks[] = {
     {"shuffle out of each lane's mask",
      KERNEL(PARITY "shfl.sync.bfly.b32 %r3, %t, 1, 31, %r1;\n" SUM), 1, 32, PTX_REPORT_BARRIER, -1},
     {"match inside each lane's mask",
-     KERNEL(PARITY "shr.u32 %r4, %t, 4;\nmatch.any.sync.b32 %r3, %r4, %r1;\npopc.b32 %r3, %r3;\n" SUM),
+     KERNEL(PARITY
+            "shr.u32 %r4, %t, 4;\nmatch.any.sync.b32 %r3, %r4, %r1;\npopc.b32 %r3, %r3;\n" SUM),
      1, 32, NO_FINDING, 8 * 32},
     {"half of the warp waits elsewhere, each half by its own mask",
      KERNEL("setp.lt.u32 %q1, %t, 16;\nselp.b32 %r1, 0xffff, 0xffff0000, %q1;\n@%q1 bra go;\n"
@@ -84,8 +86,8 @@ Test(order, masks_of_each_lane) {
 /* ---- loads wider than what is read ---- */
 
 #define PAST_THE_END(last) /* words 28 to 31 of 31 */                                              \
-    ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .b32 %r<5>;\n.reg .b64 %p;\n"          \
-    "ld.param.u64 %p, [a];\nld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%p+112];\n"                      \
+    ".visible .entry k(.param .u64 a, .param .u32 c) {\n.reg .b32 %r<5>;\n.reg .b64 %p;\n"         \
+    "ld.param.u64 %p, [a];\nld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%p+112];\n"                    \
     "add.u32 %r1, %r1, %r2;\nadd.u32 %r1, %r1, " last ";\nst.global.u32 [%p], %r1;\nret;\n}\n"
 
 Test(order, elements_that_nobody_reads) {
@@ -103,7 +105,7 @@ Test(order, elements_that_nobody_reads) {
 }
 
 #define PADDED(space, at, last)                                                                    \
-    "st." space ".u32 [" at "], 1;\nst." space ".u32 [" at "+4], 2;\nld." space                     \
+    "st." space ".u32 [" at "], 1;\nst." space ".u32 [" at "+4], 2;\nld." space                    \
     ".v4.u32 {%r1, %r2, %r3, %r4}, [" at "];\nadd.u32 %r1, %r1, " last ";\n"
 
 Test(order, padding_is_not_read) {
@@ -131,20 +133,40 @@ Test(order, elements_of_arrays_as_operands) {
     kit_free(run);
 }
 
+Test(order, a_granule_hides_small_overruns) {
+    static const struct {
+        uint32_t slack;
+        ptx_status status;
+    } rows[] = {{0, PTX_ILLEGAL_ADDRESS}, {4, PTX_ILLEGAL_ADDRESS}, {472, PTX_OK}};
+    for (int k = 0; k < 3; k++) {
+        kit *run = kit_new(KERNEL("mad.wide.u32 %d1, %t, 4, %p;\nld.global.u32 %r1, [%d1];\n"), 10,
+                           0, false);
+        run->buffer->slack = rows[k].slack;
+        cr_expect_eq(kit_run(run, 1, 12), rows[k].status);
+        cr_expect_eq(run->reports, k == 1 ? 2 : 1, "%u", run->reports); /* reported, then a fault */
+        cr_expect(kit_found(run, PTX_REPORT_OUT_OF_BOUNDS));
+        kit_free(run);
+    }
+}
+
 /* ---- fences, flags, locks ---- */
 
-#define ZERO_SHARED "setp.eq.u32 %q1, %t, 0;\n@%q1 st.shared.v4.u32 [s], {0, 0, 0, 0};\nbar.sync 0;\n"
+#define ZERO_SHARED                                                                                \
+    "setp.eq.u32 %q1, %t, 0;\n@%q1 st.shared.v4.u32 [s], {0, 0, 0, 0};\nbar.sync 0;\n"
 #define HAND_OVER(before, after)                                                                   \
-    KERNEL(ZERO_SHARED "setp.lt.u32 %q2, %t, 32;\nand.b32 %r5, %t, 31;\nsetp.ne.u32 %q3, %r5, 0;\n"  \
-                       "@%q3 bra out;\n@!%q2 bra take;\nst.shared.u32 [s+8], 5;\n" before             \
-                       "st.volatile.shared.u32 [s], 1;\nbra out;\ntake:\nld.volatile.shared.u32 %r1, " \
-                       "[s];\nsetp.eq.u32 %q4, %r1, 0;\n@%q4 bra take;\n" after                       \
-                       "ld.shared.u32 %r2, [s+8];\nst.global.u32 [%p], %r2;\nout:\n")
+    KERNEL(ZERO_SHARED                                                                             \
+           "setp.lt.u32 %q2, %t, 32;\nand.b32 %r5, %t, 31;\nsetp.ne.u32 %q3, %r5, 0;\n"            \
+           "@%q3 bra out;\n@!%q2 bra take;\nst.shared.u32 [s+8], 5;\n" before                      \
+           "st.volatile.shared.u32 [s], 1;\nbra out;\ntake:\nld.volatile.shared.u32 %r1, "         \
+           "[s];\nsetp.eq.u32 %q4, %r1, 0;\n@%q4 bra take;\n" after                                \
+           "ld.shared.u32 %r2, [s+8];\nst.global.u32 [%p], %r2;\nout:\n")
 #define LOCKED_SUM(before, after)                                                                  \
-    KERNEL(ZERO_SHARED "again:\natom.shared.cas.b32 %r1, [s], 0, 1;\nsetp.ne.u32 %q2, %r1, 0;\n@%q2 " \
-                       "bra again;\n" before "ld.shared.u32 %r2, [s+8];\nadd.u32 %r2, %r2, 1;\n"       \
-                       "st.shared.u32 [s+8], %r2;\n" after "atom.shared.exch.b32 %r3, [s], 0;\n"       \
-                       "bar.sync 0;\n@%q1 ld.shared.u32 %r4, [s+8];\n@%q1 st.global.u32 [%p], %r4;\n")
+    KERNEL(ZERO_SHARED                                                                             \
+           "and.b32 %r5, %t, 31;\nsetp.gt.u32 %q3, %r5, 1;\n@%q3 bra "                             \
+           "done;\nagain:\natom.shared.cas.b32 %r1, [s], 0, 1;\nsetp.ne.u32 %q2, %r1, 0;\n@%q2 "   \
+           "bra again;\n" before "ld.shared.u32 %r2, [s+8];\nadd.u32 %r2, %r2, 1;\n"               \
+           "st.shared.u32 [s+8], %r2;\n" after "atom.shared.exch.b32 %r3, [s], 0;\n"               \
+           "done:\nbar.sync 0;\n@%q1 ld.shared.u32 %r4, [s+8];\n@%q1 st.global.u32 [%p], %r4;\n")
 
 static const program shared_flags[] = {
     {"a flag with fences", HAND_OVER("membar.cta;\n", "membar.cta;\n"), 1, 64, NO_FINDING, 5},
@@ -152,14 +174,15 @@ static const program shared_flags[] = {
      PTX_REPORT_RACE_SHARED, -1},
     {"a flag without the reader's fence", HAND_OVER("membar.cta;\n", ""), 1, 64,
      PTX_REPORT_RACE_SHARED, -1},
-    {"a lock with fences", LOCKED_SUM("membar.cta;\n", "membar.cta;\n"), 1, 64, NO_FINDING, 64},
+    {"a lock with fences", LOCKED_SUM("membar.cta;\n", "membar.cta;\n"), 1, 64, NO_FINDING, 4},
     {"a lock without the one that gives", LOCKED_SUM("membar.cta;\n", ""), 1, 64,
      PTX_REPORT_RACE_SHARED, -1},
     {"a lock without the one that takes", LOCKED_SUM("", "membar.cta;\n"), 1, 64,
      PTX_REPORT_RACE_SHARED, -1},
     {"all of a warp read a word, one of them writes it", /* the last reader is not the only one */
-     KERNEL(ZERO_SHARED "ld.shared.u32 %r1, [s];\nsetp.eq.u32 %q2, %t, 31;\n@%q2 st.shared.u32 [s], "
-                        "%r1;\n"),
+     KERNEL(ZERO_SHARED
+            "ld.shared.u32 %r1, [s];\nsetp.eq.u32 %q2, %t, 31;\n@%q2 st.shared.u32 [s], "
+            "%r1;\n"),
      1, 32, PTX_REPORT_RACE_SHARED, -1},
 };
 
@@ -168,8 +191,8 @@ Test(order, flags_and_locks_in_shared_memory) {
 }
 
 #define TICKET(before)                                                                             \
-    KERNEL("setp.ne.u32 %q1, %t, 0;\n@%q1 bra out;\n" before                                         \
-           "atom.global.add.u32 %r1, [%p+4], 1;\nsetp.ne.u32 %q2, %r1, 3;\n@%q2 bra out;\n"           \
+    KERNEL("setp.ne.u32 %q1, %t, 0;\n@%q1 bra out;\n" before                                       \
+           "atom.global.add.u32 %r1, [%p+4], 1;\nsetp.ne.u32 %q2, %r1, 3;\n@%q2 bra out;\n"        \
            "st.global.u32 [%p+4], 0;\nout:\n")
 
 static const program between_blocks[] = {
@@ -188,8 +211,9 @@ static const program between_blocks[] = {
             "st.global.u32 [%p], 1;\nout:\n"),
      2, 1, NO_FINDING, 1},
     {"a flag polled, and written plainly",
-     KERNEL("setp.eq.u32 %q1, %b, 0;\n@%q1 bra wait;\nst.global.u32 [%p+4], 1;\nbra out;\nwait:\n"
-            "ld.volatile.global.u32 %r1, [%p+4];\nsetp.eq.u32 %q2, %r1, 0;\n@%q2 bra wait;\nout:\n"),
+     KERNEL(
+         "setp.eq.u32 %q1, %b, 0;\n@%q1 bra wait;\nst.global.u32 [%p+4], 1;\nbra out;\nwait:\n"
+         "ld.volatile.global.u32 %r1, [%p+4];\nsetp.eq.u32 %q2, %r1, 0;\n@%q2 bra wait;\nout:\n"),
      2, 1, PTX_REPORT_RACE_GLOBAL, -1},
 };
 

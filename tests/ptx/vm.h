@@ -243,11 +243,11 @@ typedef struct {
 
 /* What the checker knows of each 4-byte word of shared memory; see race.c. */
 typedef struct {
-    uint32_t *writer, *wgen; /* thread and warp-sync count; barrier generation; 0: nobody */
+    uint32_t *writer, *wgen;   /* thread and warp-sync count; barrier generation; 0: nobody */
     uint32_t *readers, *rgen;  /* warps that read it since, and the generation of the first */
     uint32_t *reader, *rlanes; /* the last warp: its first thread and sync count; its lanes */
-    uint8_t *valid;                    /* low 4 bits: bytes written; high 4: cp.async on its way */
-    uint8_t *wbytes;                   /* bytes of the last write; bit 7: it was atomic */
+    uint8_t *valid;            /* low 4 bits: bytes written; high 4: cp.async on its way */
+    uint8_t *wbytes;           /* bytes of the last write; bit 7: it was atomic */
 } shared_shadow;
 
 typedef struct {
@@ -271,7 +271,7 @@ struct block {
     uint32_t gen;                      /* barrier completions and fences so far */
     uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
     uint32_t safe[MAX_WARPS];          /* min of a row of vc */
-    struct block_flags *flags;         /* order by fences between warps: race.c; NULL: no fence yet */
+    struct block_flags *flags; /* order by fences between warps: race.c; NULL: no fence yet */
     uint64_t instructions;
     uint64_t rng;
     uint8_t *memory; /* what all of this was cut from */
@@ -325,7 +325,7 @@ struct launch {
     atomic_bool stop; /* deadlock somewhere: the rest need not run */
     uint64_t round;
     uint32_t moment; /* counts ordered operations, which run one at a time */
-    bool changed; /* an ordered operation changed memory in this round */
+    bool changed;    /* an ordered operation changed memory in this round */
     uint64_t idle_rounds;
     uint64_t perm_key;
     order *order;
