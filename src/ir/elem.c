@@ -24,7 +24,7 @@ static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n) {
 bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
     bool known = ir_op_is_elementwise(op);
     unsigned first = known && ir_ops[op].rule == IR_RULE_SELECT && n;
-    bz_dtype t = promoted(g, x + first, n - first);
+    bz_dtype t = promoted(g, first ? x + first : x, n - first); /* x may be NULL where n is 0 */
     bool floats = known && ir_ops[op].rule == IR_RULE_FLOAT;
     return floats && t != BZ_NDTYPES && !ir_is_float(t) ? BZ_F32 : t;
 }
@@ -117,7 +117,7 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     if (n != ir_ops[op].arity)
         return ir_error(g, BZ_EARG, op, "takes %u operands, got %u", ir_ops[op].arity, n);
     unsigned first = ir_ops[op].rule == IR_RULE_SELECT ? 1 : 0;
-    bz_dtype t = promoted(g, x + first, n - first);
+    bz_dtype t = promoted(g, first ? x + first : x, n - first); /* x may be NULL where n is 0 */
     if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t)) t = BZ_F32;
     if (ir_is_float(t)) op = of_floats(op);
     if (ir_ops[op].rule == IR_RULE_INT && ir_is_float(t))
