@@ -325,6 +325,11 @@ void decode_inst(parser *p) {
             return;
         }
     if (p->in.n_types > p->in.n_asked) fail(p, "too many types");
+    unsigned first_sm = first_target_of(&p->in);
+    if (first_sm > p->m->sm)
+        parse_fail_at(p, p->in.line, p->in.column,
+                      "%.*s: this form needs .target sm_%u or higher, not sm_%u",
+                      (int)p->in.word->len, p->in.word->name, first_sm, p->m->sm);
     flush_widen(p);
     dec_last(p, first);
 }

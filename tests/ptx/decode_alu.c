@@ -376,14 +376,21 @@ void dec_prmt(parser *p) {
 }
 
 void dec_lop3(parser *p) {
+    bool or = dec_take(p, M_OR), with = or || dec_take(p, M_AND);
     ptx_type t = dec_type(p, 0);
-    if (t != T_B32 || !dec_want(p, 5, 5)) {
-        bad(p, "only lop3.b32 d, a, b, c, immLut is supported");
+    if (t != T_B32 || with != (p->in.o[0].second != 0) || !dec_want(p, 5 + with, 5 + with)) {
+        bad(p, "only lop3.b32 d, a, b, c, immLut and lop3.and/.or.b32 d|p, ..., q are supported");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, t), d = dec_dst(p, 0, t);
+    int32_t q = with ? dec_src(p, 5, T_PRED) : 0;
     uint64_t lut = dec_imm(p, 4, 255, "immLut must be a constant from 0 to 255");
     dec_lane(p, LN_lop3, t, d, a, b, c)->imm = (int64_t)lut;
+    if (with && !p->failed) {
+        int32_t some = reg_new(p, 4), to = dec_dst_of(p, &p->parts[p->in.o[0].second - 1], T_PRED);
+        dec_lane(p, LN_ne, T_U32, some, d, const_reg(p, 0, 4), d);
+        dec_lane(p, or ? LN_por : LN_pand, T_PRED, to, some, q, q);
+    }
     classed(p, PTX_CLASS_LOGIC);
 }
 

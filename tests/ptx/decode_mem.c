@@ -173,6 +173,7 @@ static ptx_space param_space(const address *a) {
 }
 
 void dec_ld(parser *p) {
+    bool nc = dec_take(p, M_NC);
     uint16_t flags = take_order(p);
     ptx_space space = take_space(p);
     take_policy(p);
@@ -196,6 +197,7 @@ void dec_ld(parser *p) {
     i->n = (uint8_t)n;
     i->space = (uint8_t)space;
     i->cls = PTX_CLASS_LOAD;
+    i->sub = nc ? LOAD_NC : LOAD_PLAIN;
     i->e = (int32_t)p->m->list.n;
     for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = d[k];
     wide_load *wide = n > 1 ? VEC_PUSH(p->wide_loads) : NULL;

@@ -363,7 +363,9 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
         return true;
     default: break;
     }
-    unsigned how = store ? (strong ? ACC_ATOMIC : ACC_WRITE) : strong ? ACC_STRONG_READ : ACC_READ;
+    unsigned how = store    ? (strong ? ACC_ATOMIC : ACC_WRITE)
+                   : strong ? ACC_STRONG_READ
+                            : ACC_READ | (i->sub == LOAD_NC ? ACC_NC : 0);
     return mem_global(w, i, mask, ad, bytes, how, host);
 }
 

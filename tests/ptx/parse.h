@@ -243,6 +243,9 @@ int32_t dec_pred(parser *p, unsigned k, bool *negated);
 uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what);
 void dec_class(parser *p, ptx_class cls);
 
+/* targets.c */
+unsigned first_target_of(const inst *in); /* N of sm_N, 0: each has it */
+
 #define DECODER(name)           void dec_##name(parser *p);
 #define MNEMONIC(name, decoder) DECODER(decoder)
 #include "words.def"

@@ -32,14 +32,16 @@ void find_print(warp *w, const char *text, size_t n);
 
 /* ---- shadow.c: global memory ---- */
 
-/* ACC_RMW: an atomic reads as well; ACC_ASKED: and returns what it read. */
+/* ACC_RMW: an atomic reads as well; ACC_ASKED: and returns what it read; ACC_NC: a load that may see
+ * what lay there before the launch. */
 enum {
     ACC_READ = 1,
     ACC_WRITE = 2,
     ACC_ATOMIC = 4,
     ACC_STRONG_READ = 8,
     ACC_RMW = 16,
-    ACC_ASKED = 32
+    ACC_ASKED = 32,
+    ACC_NC = 64
 };
 
 /* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */

@@ -228,15 +228,27 @@ static uint64_t conflict(const uint64_t rd[2], const uint64_t wr[2], const uint6
     return m & other;
 }
 
+/* The first of the bytes c0, c1 of a line, for a report. */
+static finding_at race_at(unsigned lane, const ptx_extent *e, uint64_t line, uint64_t c0,
+                          uint64_t c1) {
+    unsigned byte = c0 ? (unsigned)__builtin_ctzll(c0) : 64 + (unsigned)__builtin_ctzll(c1);
+    return (finding_at){PTX_REPORT_RACE_GLOBAL,      PTX_OK,     lane,
+                        e->base + line * 128 + byte, PTX_GLOBAL, e};
+}
+
 static void report_race(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
                         uint64_t c0, uint64_t c1, uint32_t other, unsigned how) {
-    unsigned byte = c0 ? (unsigned)__builtin_ctzll(c0) : 64 + (unsigned)__builtin_ctzll(c1);
-    finding_at at = {PTX_REPORT_RACE_GLOBAL,      PTX_OK,     lane,
-                     e->base + line * 128 + byte, PTX_GLOBAL, e};
+    finding_at at = race_at(lane, e, line, c0, c1);
     const uint32_t *g = w->b->ln->p->grid;
     find_report(w, i, &at, "%s races with block (%u,%u,%u): no fence and atomic orders the two",
                 how & (ACC_READ | ACC_STRONG_READ) ? "read" : "write", other % g[0],
                 other / g[0] % g[1], other / g[0] / g[1]);
+}
+
+static void report_stale(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
+                         uint64_t c0, uint64_t c1) {
+    finding_at at = race_at(lane, e, line, c0, c1);
+    find_report(w, i, &at, "a non-coherent load (.nc) of what this launch has written");
 }
 
 static void add_bits(uint64_t rd[2], uint64_t wr[2], uint64_t at[2], uint64_t m0, uint64_t m1,
@@ -322,6 +334,9 @@ static void touch_record(warp *w, const ins *i, unsigned lane, const ptx_extent 
     lock_line(ln, r);
     if ((atomic_load_explicit(&r->tag, memory_order_relaxed) & ~LOCKED) != ln->serial_number)
         start_record(ln, e, line, r, w->b);
+    uint64_t late0 = m0 & (r->wr[0] | r->at[0]), late1 = m1 & (r->wr[1] | r->at[1]);
+    if (how & ACC_NC && late0 | late1 && ln->checks & PTX_CHECK_RACE_GLOBAL)
+        report_stale(w, i, lane, e, line, late0, late1);
     bool alone = !r->more && r->owner == w->b->linear && r->epoch == w->b->epoch;
     if ((!alone || how & ACC_STRONG_READ) && ln->checks & PTX_CHECK_RACE_GLOBAL && ln->n_blocks > 1)
         touch_list(w, i, lane, e, line, r, m0, m1, how);

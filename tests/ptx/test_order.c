@@ -149,6 +149,22 @@ Test(order, a_granule_hides_small_overruns) {
     }
 }
 
+Test(order, lop3_with_a_predicate) {
+    static const program list[] = {
+        {"or: %t & 12, or lane 0 by q",
+         KERNEL("setp.eq.u32 %q1, %t, 0;\nlop3.or.b32 %r1|%q2, %t, 12, 0, 0xc0, %q1;\nselp.u32 "
+                "%r3, 1, "
+                "0, %q2;\nadd.u32 %r3, %r3, %r1;\nred.global.add.u32 [%p], %r3;\n"),
+         1, 32, NO_FINDING, 24 + 1 + 192},
+        {"and, negated, the value not wanted",
+         KERNEL("setp.lt.u32 %q1, %t, 16;\nlop3.and.b32 _|%q2, %t, 12, 0, 0xc0, !%q1;\nselp.u32 "
+                "%r3, 1, "
+                "0, %q2;\nred.global.add.u32 [%p], %r3;\n"),
+         1, 32, NO_FINDING, 12},
+    };
+    JUDGE(list);
+}
+
 /* ---- fences, flags, locks ---- */
 
 #define ZERO_SHARED                                                                                \
@@ -216,6 +232,19 @@ static const program between_blocks[] = {
          "ld.volatile.global.u32 %r1, [%p+4];\nsetp.eq.u32 %q2, %r1, 0;\n@%q2 bra wait;\nout:\n"),
      2, 1, PTX_REPORT_RACE_GLOBAL, -1},
 };
+
+#define READ_BACK(how)                                                                             \
+    KERNEL("mad.wide.u32 %d1, %t, 4, %p;\nst.global.u32 [%d1], %t;\nbar.sync 0;\nld.global" how    \
+           ".u32 %r1, [%d1];\n")
+
+static const program non_coherent[] = {
+    {"a plain load of what the block has written", READ_BACK(""), 1, 32, NO_FINDING, -1},
+    {"a non-coherent one", READ_BACK(".nc"), 1, 32, PTX_REPORT_RACE_GLOBAL, -1},
+};
+
+Test(order, non_coherent_loads) {
+    JUDGE(non_coherent);
+}
 
 Test(order, between_blocks) {
     JUDGE(between_blocks);
