@@ -110,7 +110,7 @@ quiet = $(if $(V),,@echo '  $(1)  $@';)
 
 # Rebuilds everything when the compiler or its flags change; WERROR alone does not count. The first object that is built asks
 # for the packages.
-FLAGS_TEXT = $(CC) $(CPPFLAGS) $(filter-out -Werror,$(WARN)) $(ALL_CFLAGS)
+FLAGS_TEXT = $(CC) $(CPPFLAGS) $(filter-out -Werror,$(WARN)) $(ALL_CFLAGS) zip=$(ZIP)
 $(B)/.flags: FORCE
 	@[ -e $@ ] || CC='$(CC)' tools/deps.sh --check build
 	@mkdir -p $(B) && echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' > $@
@@ -125,12 +125,8 @@ $(B)/obj/%.o: %.c $(B)/.flags
 # meets ours, and who links libbraze names neither. Without the archives (or by ZIP=0) .npz files are an error that says so.
 ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l))))
 ZIP ?= $(if $(word 2,$(ZIP_LIBS)),1,0)
-ZIP_OBJ := $(B)/obj/runtime/zip_$(ZIP).o
-$(ZIP_OBJ): runtime/zip.c $(B)/.flags
-	@mkdir -p $(@D)
-	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP) -MMD -MP -c $< -o $@
-
-$(B)/obj/runtime/zip_whole.o: $(ZIP_OBJ) Makefile
+$(B)/obj/runtime/zip.o: EXTRA_CPPFLAGS = $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP)
+$(B)/obj/runtime/zip_whole.o: $(B)/obj/runtime/zip.o
 ifeq ($(ZIP),0)
 	@cp $< $@
 else

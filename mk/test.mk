@@ -46,7 +46,7 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 # `make fuzz-cover`: the same fuzzers, their inputs chosen by clang's libFuzzer by what they reach. A find lies in
 # build/cover/finds; what is minimised and mended goes to tests/cover/NAME, which `make check` replays.
 T ?= 60
-COVER      ?= text loops npy objload mutants graphs grads api
+COVER      ?= text loops npy npz objload mutants graphs grads api
 .PHONY: fuzz-cover run-cover
 fuzz-cover: ## Coverage-guided fuzzing with clang's libFuzzer, T= seconds (60) for each of COVER=
 	@command -v clang >/dev/null || { echo "fuzz-cover needs clang: apt-get install clang"; exit 1; }

@@ -17,6 +17,7 @@ run fuzz_api 60 1 15
 run fuzz_mutants 60 1 3000
 run fuzz_tool 60 1 150
 run fuzz_npy 60 1 50000
+run fuzz_npz 60 1 20000
 run fuzz_text 1 1
 run fuzz_loops 1 1
 run fuzz_objload 1 1
@@ -29,6 +30,7 @@ if [ -n "$fresh" ]; then
     run fuzz_api 60 "$fresh" 10
     run fuzz_mutants 60 "$fresh" 2000
     run fuzz_npy 60 "$fresh" 20000
+    run fuzz_npz 60 "$fresh" 10000
     run fuzz_text 1 "$fresh"
     run fuzz_loops 1 "$fresh"
     run fuzz_objload 1 "$fresh"

@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 import numpy as np
 
@@ -415,6 +416,14 @@ def write_npy(path, a, version, fortran):
         np.lib.format.write_array(f, np.asfortranarray(a) if fortran and a.ndim else a, version=version)
 
 
+def write_zip(d, name, count):
+    """What numpy.savez does with the .npy files of a directory: sizes of 64 bits in every member's header."""
+    with zipfile.ZipFile(f"{d}/{name}", "w", zipfile.ZIP_DEFLATED if name == "deflated.npz" else zipfile.ZIP_STORED) as z:
+        for i in range(count):
+            with z.open(f"x{i}.npy", "w", force_zip64=True) as f:
+                f.write(open(f"{d}/x{i}.npy", "rb").read())
+
+
 def test_files():
     """NumPy writes, braze reads and writes, NumPy reads: every dtype, order, byte order and version; bf16 as two bytes without a type."""
     n = np.random.RandomState(5)
@@ -427,23 +436,28 @@ def test_files():
             a = np.frombuffer(data, kind).reshape(shape)
             big = k % 3 == 1 and kind not in ("?", "V2")
             arrays.append((name, a, (1 + k % 3, 0), k % 2 == 0, a.astype(a.dtype.newbyteorder(">")) if big else a))
+    head = ", ".join(f"x{i}: {name}{list(a.shape)}" for i, (name, a, *_) in enumerate(arrays))
+    tail = ", ".join(f"%x{i} as o{i}" for i in range(len(arrays)))
     wrong = []
     with tempfile.TemporaryDirectory(prefix="braze-numpy-") as d:
-        args = []
         for i, (_, _, version, fortran, stored) in enumerate(arrays):
             write_npy(f"{d}/x{i}.npy", stored, version, fortran)
-            args += ["--in", f"x{i}={d}/x{i}.npy"]
-        head = ", ".join(f"x{i}: {name}{list(a.shape)}" for i, (name, a, *_) in enumerate(arrays))
-        tail = ", ".join(f"%x{i} as o{i}" for i in range(len(arrays)))
-        r = subprocess.run([TOOL, "run", "-", "--out", f"{d}/out", *args], input=f"graph main({head}) {{\n    return {tail}\n}}\n",
-                           capture_output=True, text=True, timeout=300)
-        if r.returncode:
-            return 0, [r.stderr]
-        for i, (name, a, version, fortran, stored) in enumerate(arrays):
-            got = np.load(f"{d}/out/o{i}.npy")
-            if got.shape != a.shape or got.dtype != a.dtype or got.tobytes() != a.tobytes():
-                wrong.append(f"file of {name}{a.shape}, version {version}, fortran {fortran}, {stored.dtype}: {got.dtype}{got.shape}")
-    return len(arrays) - len(wrong), wrong
+        for form in ("npy", "stored.npz", "deflated.npz"):
+            many = form != "npy"
+            if many:
+                write_zip(d, form, len(arrays))
+            args = [x for i in range(len(arrays)) for x in ("--in", f"x{i}={d}/{form}" if many else f"x{i}={d}/x{i}.npy")]
+            out = f"{d}/out.npz" if many else f"{d}/out"
+            r = subprocess.run([TOOL, "run", "-", "--out", out, *args], input=f"graph main({head}) {{\n    return {tail}\n}}\n",
+                               capture_output=True, text=True, timeout=300)
+            if r.returncode:
+                return 0, [r.stderr]
+            together = np.load(out) if many else None
+            for i, (name, a, version, fortran, stored) in enumerate(arrays):
+                got = together[f"o{i}"] if many else np.load(f"{d}/out/o{i}.npy")
+                if got.shape != a.shape or got.dtype != a.dtype or got.tobytes() != a.tobytes():
+                    wrong.append(f"{form} of {name}{a.shape}, version {version}, fortran {fortran}, {stored.dtype}: {got.dtype}{got.shape}")
+    return 3 * len(arrays) - len(wrong), wrong
 
 
 # Ops and dtypes that 600 programs cannot miss.

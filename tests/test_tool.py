@@ -115,7 +115,7 @@ def test_run():
     row(["run", "DIR/add.bz", "--in=x=DIR/big.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
     row(["run", "DIR/add.bz", "--in", "x=DIR/x.npy", "--in", "y=DIR/x.npy"], "", 0, "[[0. 2.]\n [4. 6.]]")
     row(["run", "DIR/sum.bz", "--time"], "", 0, "s: f32[]\n", "compiled in", "1 runs: median")
-    row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "--isa avx512|avx2|base", "--repeat N")
+    row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "FILE.npz, instead", "--isa avx512|avx2|base", "--repeat N")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
     row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
     for device in ("cpu", "ref"):
@@ -124,6 +124,36 @@ def test_run():
     same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
             ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
     check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)
+
+
+def test_many_arrays_in_one_file():
+    """numpy.savez writes, braze reads and writes, numpy.load reads."""
+    a, b = np.arange(4, dtype="f4").reshape(2, 2), np.full((2, 2), 3, ">f8", order="F")
+    for save in (np.savez, np.savez_compressed):
+        save(path("in.npz"), **{"x": a, "net/b": b, "y.npy": a})
+        r = row(["run", "-", "--in", "x=DIR/in.npz", "--in", "y=DIR/in.npz:net/b", "--out", "DIR/n/m/out.npz"], ADD, 0, "z: f32[2,2] -> DIR/n/m/out.npz:z")
+        check("a note for another dtype", "in.npz:net/b holds f64; input y takes it as f32" in r.stderr, r.stderr)
+        with np.load(path("n/m/out.npz")) as f:
+            check("all outputs in one file", f.files == ["z"] and np.array_equal(f["z"], a + 3), f.files)
+        row(["run", "-", "--in", "x=DIR/in.npz:x", "--in", "y=DIR/in.npz:y.npy"], ADD, 0, "[[0. 2.]\n [4. 6.]]")
+    check("nothing else is left", os.listdir(path("n/m")) == ["out.npz"], os.listdir(path("n/m")))
+    row(["run", "-", "--out", "DIR/two.npz"], SWAP, 0, "x: f32[4] -> DIR/two.npz:x", "y: f32[4] -> DIR/two.npz:y")
+    with np.load(path("two.npz")) as f:
+        check("two outputs", np.array_equal(f["x"], np.ones(4)) and np.array_equal(f["y"], np.arange(1, 5)), dict(f))
+    x = ["run", "-", "--in"]
+    row([*x, "x=DIR/in.npz:q"], ADD, 1, "DIR/in.npz has no array 'q'; it has x, net/b, y.npy")
+    row([*x, "y=DIR/in.npz"], ADD, 1, "has no array 'y'")
+    row([*x, "x=DIR/none.npz:x"], ADD, 1, "cannot read DIR/none.npz: No such file")
+    row([*x, "x=DIR/in.npz:"], ADD, 1, "has no array ''")
+    np.savez(path("object.npz"), x=np.array([None, 1], object), c=np.zeros(2, "c8"))
+    row([*x, "x=DIR/object.npz:x"], ADD, 1, "DIR/object.npz:x.npy: braze has no dtype for '|O'")
+    row([*x, "x=DIR/object.npz:c"], ADD, 1, "no dtype for '<c8'")
+    data = open(path("in.npz"), "rb").read()
+    open(path("cut.npz"), "wb").write(data[:-1])
+    row([*x, "x=DIR/cut.npz:x"], ADD, 1, "DIR/cut.npz")
+    row([*x, "x=DIR/x.npy", "--out", "DIR/x.npy/a.npz"], ADD, 3, "cannot write DIR/x.npy/a.npz: Not a directory")
+    os.mkdir(path("directory.npz"))
+    row([*x, "x=DIR/x.npy", "--out", "DIR/directory.npz"], ADD, 3, "Is a directory")
 
 
 def test_run_mistakes():

@@ -9,7 +9,8 @@ static const tool_option options[] = {
     {"json", NULL, "as JSON (the layout is described in braze/explain.h)"},
     {"svg", "FILE", "also draw it: a box for each kernel, arrows for buffers"},
     {"repeat", "N", "time N runs (default 20; 0: plan only, nothing runs)"},
-    {"in", "NAME=FILE.npy", "the value of an input; the others are made up"},
+    {"in", "NAME=FILE.npy",
+     "the value of an input, or NAME=FILE.npz:ARRAY; the others are made up"},
 };
 
 typedef struct explain_job {

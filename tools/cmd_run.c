@@ -1,4 +1,4 @@
-/* cmd_run.c - braze run: a program run once or often; its outputs printed, or written as .npy files. */
+/* cmd_run.c - braze run: a program run once or often; its outputs printed, or written as .npy files or one .npz. */
 #include "src/ir/text.h"
 #include "tools/tool.h"
 
@@ -12,9 +12,11 @@ enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JS
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
-    {"in", "NAME=FILE.npy", "the value of an input, or NAME=NUMBER (once for each)"},
+    {"in", "NAME=FILE.npy",
+     "the value of an input, or NAME=FILE.npz:ARRAY, or NAME=NUMBER (once for each)"},
     {"dim", "NAME=SIZE", "the size of a symbol that no file tells (once for each)"},
-    {"out", "DIR", "write each output to DIR/NAME.npy, instead of printing it"},
+    {"out", "DIR",
+     "write each output to DIR/NAME.npy, or all to one FILE.npz, instead of printing them"},
     {"repeat", "N", "run N times; donated inputs go on with their new values"},
     {"time", NULL, "tell how long compiling and running took"},
     {"json", NULL, "outputs and times as JSON"},
@@ -73,7 +75,22 @@ static bool make_directories(const char *path, bz_error *e) {
     return !e->status;
 }
 
+static bz_status write_together(const run_job *j, const tool_engine *x, bz_error *e) {
+    const char *slash = strrchr(j->out, '/');
+    bz_text parent = {0};
+    bz_textf(&parent, "%.*s", (int)(slash ? slash - j->out : 0), j->out);
+    const char **names = bz_mem_zero(x->g->outputs.n + 1, sizeof *names);
+    if (!names || parent.failed) bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < x->g->outputs.n && names; i++) names[i] = x->g->outputs.p[i].name;
+    if (!e->status && make_directories(bz_text_c(&parent), e))
+        rt_npz_save(j->out, names, x->results, x->g->outputs.n, false, e);
+    bz_mem_free(names);
+    bz_text_free(&parent);
+    return e->status;
+}
+
 static bz_status write_outputs(const run_job *j, const tool_engine *x, bz_error *e) {
+    if (tool_is_npz(j->out)) return write_together(j, x, e);
     if (!make_directories(j->out, e)) return e->status;
     for (uint32_t i = 0; i < x->g->outputs.n && !e->status; i++) {
         const char *name = x->g->outputs.p[i].name;
@@ -103,7 +120,7 @@ static void print_outputs(bz_text *t, const run_job *j, const tool_engine *x) {
         bz_textf(t, "%s: ", name);
         print_type(t, &x->results[i]);
         if (j->out) {
-            bz_textf(t, " -> %s/%s.npy\n", j->out, name);
+            bz_textf(t, tool_is_npz(j->out) ? " -> %s:%s\n" : " -> %s/%s.npy\n", j->out, name);
             continue;
         }
         bz_text_str(t, "\n");
@@ -208,8 +225,9 @@ static tool_status run(tool_args *a) {
 
 const tool_command tool_run = {
     .name = "run",
-    .usage = "FILE.bz [--in NAME=FILE.npy|NUMBER]... [--dim NAME=SIZE]... [--out DIR] [OPTION]...",
-    .summary = "run a program; print its outputs or write them as .npy",
+    .usage = "FILE.bz [--in NAME=FILE.npy|FILE.npz:ARRAY|NUMBER]... [--dim NAME=SIZE]... "
+             "[--out DIR|FILE.npz] [OPTION]...",
+    .summary = "run a program; print its outputs or write them as .npy or .npz",
     .help =
         "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program "
         "says how\n"

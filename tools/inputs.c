@@ -1,6 +1,7 @@
-/* inputs.c - values for the inputs of a program: .npy files, or made up as the program says.
+/* inputs.c - values for the inputs of a program: .npy and .npz files, or made up as the program says.
  *
  *     x: f32[n,3]                      --in x=FILE.npy, which says what n is, or an error
+ *     b: f32[2]                        --in b=FILE.npz:NAME, one array of many; without :NAME the one that is named b
  *     lr: f32[]                        --in lr=0.3
  *     w: f32[3,2] = randn(seed=1)      --in w=FILE.npy, or the stream of seed 1
  *
@@ -132,11 +133,33 @@ static bool spread(const ir_graph *g, const given *v, ir_value_array *a, bz_erro
     return true;
 }
 
+bool tool_is_npz(const char *path) {
+    size_t n = strlen(path);
+    return n > 4 && strcmp(path + n - 4, ".npz") == 0;
+}
+
+/* FILE.npy, FILE.npz:NAME, or FILE.npz with an array of the input's name. */
+static bz_status load_file(const char *value, const char *input, ir_value_array *a, bz_error *e) {
+    const char *colon = strstr(value, ".npz:");
+    bool many = colon || tool_is_npz(value);
+    if (!many) return rt_npy_load(value, a, e);
+    bz_text path = {0};
+    rt_npz *z = NULL;
+    bz_textf(&path, "%.*s", (int)(colon ? colon + 4 - value : (long)strlen(value)), value);
+    if (path.failed)
+        bz_fail(e, BZ_ENOMEM, "out of memory");
+    else if (!rt_npz_open(bz_text_c(&path), &z, e))
+        rt_npz_read(z, colon ? colon + 5 : input, a, e);
+    rt_npz_close(z);
+    bz_text_free(&path);
+    return e->status;
+}
+
 static bool load(const tool_source *s, const given *v, ir_value_array *values, bz_error *e) {
     ir_value_array *a = &values[v->input];
     if (a->data) return bz_fail(e, BZ_EARG, "--in %s: this input is given twice", v->text), false;
     if (v->number) return true; /* when its size is known */
-    if (rt_npy_load(v->value, a, e)) return false;
+    if (load_file(v->value, s->g->inputs.p[v->input].name, a, e)) return false;
     return ir_at(s->g, s->g->inputs.p[v->input].node)->rank == a->rank ||
            mismatch(s->g, v, a, BZ_ESHAPE, e);
 }

@@ -131,7 +131,7 @@ double tool_median(uint64_t *ns, size_t n);
 /* ---- inputs.c */
 
 typedef struct tool_files {
-    BZ_VEC(const char *) given; /* "NAME=FILE.npy", "NAME=NUMBER" */
+    BZ_VEC(const char *) given; /* "NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "NAME=NUMBER" */
     BZ_VEC(const char *) dims;  /* "NAME=SIZE" */
     bool invent;                /* make up what neither a file nor the program gives */
 } tool_files;
@@ -141,6 +141,7 @@ typedef struct tool_files {
 tool_status tool_inputs(tool_source *s, const tool_files *f, const tool_machine *m,
                         ir_value_array *values);
 void tool_values_free(ir_value_array *values, uint32_t n);
+bool tool_is_npz(const char *path); /* by its name */
 
 /* ---- cmd_*.c */
 extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench,
