@@ -151,10 +151,10 @@ static void destroy(bz_context *c) {
     bz_vec_free(&c->closed);
     bz_vec_free(&c->in_names);
     bz_vec_free(&c->out_names);
-    bz_vec_free(&c->lineage.vars);
+    rt_sets_free(&c->lineage.sets);
+    bz_vec_free(&c->lineage.values);
     bz_vec_free(&c->lineage.rows);
-    bz_vec_free(&c->lineage.bits);
-    bz_vec_free(&c->lineage.mask);
+    bz_vec_free(&c->lineage.touched);
     bz_vec_free(&c->marks);
     bz_vec_free(&c->stamps);
     bz_vec_free(&c->need);

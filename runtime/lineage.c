@@ -6,13 +6,16 @@
  * A variable is a storage with the birth of its value: an in-place change gives the storage another birth. When a recording ends,
  * one pass over its nodes finds for each storage that lives on the variables that its value depends on by way of the gradient
  * (pass_grad_flows), whether the value was computed or not: so every mode has the same pasts. A past names no storage that was
- * freed, and of the former values of one only that there was one: a training loop's pasts do not grow. */
+ * freed, and of the former values of one only that there was one: a training loop's pasts do not grow.
+ *
+ * Storage k is two variables of a set (varset.c): 2k, the value that it had when the past was written, and 2k + 1, values before.
+ * Which of the two a bit means now, or that the storage is another since, the births since the past was written say. */
 #include "runtime/rt.h"
 
 #include <string.h>
 
 /* Without memory for a past: from anything. */
-static rt_past anything = {.refs = 1, .why = "a lack of memory"};
+static rt_past anything = {.refs = 1, .written = UINT64_MAX, .why = "a lack of memory"};
 
 void rt_past_unref(rt_past *p) {
     if (p && p != &anything && --p->refs == 0) bz_mem_free(p);
@@ -23,6 +26,10 @@ static rt_past *past_ref(rt_past *p) {
     return p;
 }
 
+static uint32_t root_of(const rt_past *p, uint32_t row) {
+    return p->roots ? p->roots[row] : RT_SET_ALL;
+}
+
 static bool alive(rt_var v) {
     return v.birth >= v.s->first;
 }
@@ -31,12 +38,12 @@ static bool is_past(rt_var v) {
     return v.birth != v.s->birth;
 }
 
-static const uint64_t *row_of(const rt_past *p, uint32_t row) {
-    return p->bits + (size_t)row * p->words;
-}
-
 static bool has(const uint64_t *bits, uint32_t i) {
     return bits[i / 64] >> (i % 64) & 1;
+}
+
+static rt_storage *storage_at(const bz_context *c, uint32_t number) {
+    return &c->slab.storage_chunks.p[number / RT_STORAGES][number % RT_STORAGES];
 }
 
 /* ---- sources */
@@ -70,177 +77,161 @@ void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node) {
     s->birth = ++c->lineage.births;
 }
 
-/* ---- the end of a recording: bits of variables flow along the nodes, 64 at a time */
+/* ---- pasts are written: sets of variables flow along the nodes */
 
-typedef struct ending {
-    bz_context *c;
-    rt_epoch *e;
-    rt_lineage *l;
-    uint32_t words, row; /* row: of `rows`, one per source, then one per storage */
-} ending;
+/* Work that is always there, and more for each use of a value. */
+enum { WORK = 1 << 20, WORK_PER_USE = 32 };
 
-/* Numbers the variable; a dead one has none. false: no memory. */
-static bool number(rt_lineage *l, rt_var v) {
-    if (!alive(v)) return true;
-    rt_storage *s = v.s;
-    if (s->pass != l->pass) s->var[0] = s->var[1] = 0;
-    s->pass = l->pass;
-    unsigned past = is_past(v);
-    if (s->var[past]) return true;
-    s->var[past] = l->vars.n + 1;
-    return bz_vec_push(&l->vars, v);
-}
-
-static void set(ending *x, uint32_t row, rt_var v) {
-    if (!alive(v)) return;
-    uint32_t i = v.s->var[is_past(v)] - 1;
-    x->l->rows.p[(size_t)row * x->words + i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-typedef bool each_var(ending *x, rt_var v);
-static bool to_number(ending *x, rt_var v) {
-    return number(x->l, v);
-}
-static bool to_set(ending *x, rt_var v) {
-    return set(x, x->row, v), true;
-}
-
-static bool in_past(ending *x, const rt_past *p, uint32_t row, each_var *f) {
-    for (uint32_t w = 0; p && w < p->words; w++)
-        for (uint64_t bits = row_of(p, row)[w]; bits; bits &= bits - 1)
-            if (!f(x, p->vars[w * 64 + (unsigned)__builtin_ctzll(bits)])) return false;
+static bool begin(bz_context *c, uint64_t uses, uint32_t nsets) {
+    rt_lineage *l = &c->lineage;
+    uint64_t variables = (uint64_t)c->slab.storage_chunks.n * RT_STORAGES * 2;
+    l->rows.n = l->values.n = l->touched.n = 0;
+    if (!rt_sets_begin(&l->sets, variables, WORK + WORK_PER_USE * uses) ||
+        !bz_vec_reserve(&l->values, nsets))
+        return false;
+    if (nsets) memset(l->values.p, 0, nsets * sizeof *l->values.p);
     return true;
 }
 
-/* All variables of the sources and of the storages, each its own row. */
-static bool in_all(ending *x, each_var *f) {
-    rt_epoch *e = x->e;
-    x->row = 0;
-    for (uint32_t i = 0; i < e->sources.n; i++, x->row++) {
+/* The past's storages were told apart by their births until it was written: bits of a leaf as they are now. */
+static uint32_t leaf_now(bz_context *c, const rt_past *p, uint64_t leaf) {
+    uint32_t first = rt_set_first(leaf), now = 0;
+    for (uint32_t bits = (uint32_t)leaf; bits; bits &= bits - 1) {
+        unsigned i = (unsigned)__builtin_ctz(bits);
+        const rt_storage *s = storage_at(c, (first + i) / 2);
+        if (s->first > p->written) continue;
+        now |= UINT32_C(1) << (s->birth > p->written ? i | 1 : i);
+    }
+    return rt_set_leaf(&c->lineage.sets, first, now);
+}
+
+enum { NOTHING = RT_SET_ALL - 1 }; /* image of a set whose variables are all dead; 0: none yet */
+
+/* Node i of the past as a set of the workspace. */
+static uint32_t node_now(bz_context *c, const rt_past *p, uint32_t i) {
+    rt_lineage *l = &c->lineage;
+    uint32_t *image = &p->image[i];
+    if (!i) return 0;
+    if (!*image) {
+        if (++l->sets.work > l->sets.most || !bz_vec_push(&l->touched, image)) return RT_SET_ALL;
+        uint64_t x = p->nodes[i];
+        uint32_t left = rt_set_is_leaf(x) ? 0 : node_now(c, p, rt_set_left(x));
+        uint32_t set = rt_set_is_leaf(x) ? leaf_now(c, p, x)
+                                         : rt_set_node(&l->sets, left, node_now(c, p, (uint32_t)x));
+        *image = set ? set : NOTHING;
+    }
+    return *image == NOTHING ? 0 : *image;
+}
+
+/* A source's variables: its own and those of its past. */
+static uint32_t set_of_source(bz_context *c, const rt_source *o) {
+    rt_sets *w = &c->lineage.sets;
+    uint32_t root = o->past ? root_of(o->past, o->row) : 0;
+    uint32_t set = root && root != RT_SET_ALL ? node_now(c, o->past, root) : root;
+    for (unsigned h = o->past ? o->past->height : 0; set && h < w->height; h++)
+        set = rt_set_node(w, set, 0);
+    uint32_t own = alive(o->of) ? rt_set_one(w, 2 * o->of.s->number + is_past(o->of)) : 0;
+    return rt_set_join(w, set, own);
+}
+
+/* The rows as a past, NULL: nothing in them, or no memory and then false. */
+static bool end_pasts(bz_context *c, const char *why, rt_past **p) {
+    rt_lineage *l = &c->lineage;
+    bool some = false;
+    for (uint32_t i = 0; i < l->touched.n; i++) *l->touched.p[i] = 0;
+    for (uint32_t i = 0; i < l->rows.n; i++) some |= l->rows.p[i] != 0;
+    *p = some ? rt_sets_keep(&l->sets, l->rows.p, l->rows.n) : NULL;
+    if (*p) {
+        (*p)->why = why;
+        (*p)->written = l->births;
+    }
+    rt_sets_end(&l->sets);
+    return !some || *p;
+}
+
+/* Sets of all nodes: values. */
+static void flow(bz_context *c, const rt_epoch *e) {
+    const ir_graph *g = e->g;
+    rt_sets *w = &c->lineage.sets;
+    uint32_t *v = c->lineage.values.p;
+    for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
-        if (!f(x, o->of) || !in_past(x, o->past, o->row, f)) return false;
+        v[o->node] = rt_set_join(w, v[o->node], set_of_source(c, o));
     }
     for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next, x->row++)
-            if (ir_is_float((bz_dtype)s->dtype) && !f(x, (rt_var){s, s->birth})) return false;
-    return true;
-}
-
-/* Word w of every row, along the nodes; the storages' rows become what their values depend on. */
-static void flow(ending *x, uint32_t w) {
-    const ir_graph *g = x->e->g;
-    uint64_t *bits = x->l->bits.p, *rows = x->l->rows.p + w;
-    uint32_t row = 0;
-    memset(bits, 0, g->n.n * sizeof *bits);
-    for (; row < x->e->sources.n; row++)
-        bits[x->e->sources.p[row].node] |= rows[(size_t)row * x->words];
-    for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? x->e->settled : x->e->pending; s; s = s->next, row++)
-            bits[s->node] |= rows[(size_t)row * x->words];
+        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next)
+            if (ir_is_float((bz_dtype)s->dtype))
+                v[s->node] = rt_set_join(w, v[s->node], rt_set_one(w, 2 * s->number));
     for (ir_ref r = 1; r < g->n.n; r++) {
         const ir_node *n = ir_at(g, r);
         for (unsigned k = 0; k < n->nin; k++) {
-            uint64_t of = bits[ir_in(g, n)[k]];
-            if (of & ~bits[r] && pass_grad_flows(g, r, k)) bits[r] |= of;
+            uint32_t of = v[ir_in(g, n)[k]];
+            if (of && of != v[r] && pass_grad_flows(g, r, k)) v[r] = rt_set_join(w, v[r], of);
         }
     }
-    row = x->e->sources.n;
+}
+
+/* A row for each storage of the epoch: what its value depends on, but for itself. */
+static bool find_rows(bz_context *c, const rt_epoch *e) {
+    rt_lineage *l = &c->lineage;
+    if (!begin(c, (uint64_t)e->g->n.n + e->g->operands.n, e->g->n.n)) return false;
+    flow(c, e);
     for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? x->e->settled : x->e->pending; s; s = s->next, row++) {
-            uint64_t *own = &rows[(size_t)row * x->words];
-            *own = ir_is_float((bz_dtype)s->dtype) ? bits[s->node] & ~*own : 0;
+        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next) {
+            bool variable = ir_is_float((bz_dtype)s->dtype);
+            uint32_t set = variable ? l->values.p[s->node] : 0;
+            if (!bz_vec_push(&l->rows, rt_set_without(&l->sets, set, 2 * s->number))) return false;
         }
-}
-
-static bool any(const uint64_t *row, uint32_t words) {
-    uint64_t all = 0;
-    for (uint32_t w = 0; w < words; w++) all |= row[w];
-    return all != 0;
-}
-
-static rt_past *new_past(const ending *x, uint32_t nrows, const char *why) {
-    size_t nbits = (size_t)nrows * x->words, nvars = x->l->vars.n;
-    rt_past *p = bz_mem_alloc(sizeof *p + nbits * sizeof *p->bits + nvars * sizeof *p->vars);
-    if (!p) return NULL;
-    *p = (rt_past){.refs = 1, .n = (uint32_t)nvars, .words = x->words, .why = why};
-    p->vars = (rt_var *)(p + 1);
-    p->bits = (uint64_t *)(p->vars + nvars);
-    memcpy(p->vars, x->l->vars.p, nvars * sizeof *p->vars);
-    return p;
-}
-
-/* To each storage its row, or none; `all`: from anything. */
-static void hand_out(ending *x, rt_past *p, bool all) {
-    uint32_t row = x->e->sources.n, n = 0;
-    for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? x->e->settled : x->e->pending; s; s = s->next, row++) {
-            const uint64_t *bits = p ? x->l->rows.p + (size_t)row * x->words : NULL;
-            bool some = bits && any(bits, x->words);
-            rt_past_unref(s->past);
-            s->past = all ? &anything : some ? past_ref(p) : NULL;
-            s->row = n;
-            if (some) memcpy(p->bits + (size_t)n++ * x->words, bits, x->words * sizeof *bits);
-        }
-}
-
-static bool write_pasts(ending *x, const char *why) {
-    rt_lineage *l = x->l;
-    l->vars.n = 0;
-    l->pass++;
-    if (!in_all(x, to_number)) return false;
-    uint32_t rows = x->row, nodes = x->e->g->n.n, some = 0;
-    x->words = (l->vars.n + 63) / 64;
-    l->rows.n = l->bits.n = 0;
-    if (!bz_vec_reserve(&l->rows, rows * x->words) || !bz_vec_reserve(&l->bits, nodes))
-        return false;
-    if (x->words) memset(l->rows.p, 0, (size_t)rows * x->words * sizeof *l->rows.p);
-    in_all(x, to_set);
-    for (uint32_t w = 0; w < x->words; w++) flow(x, w);
-    for (uint32_t row = x->e->sources.n; row < rows; row++)
-        some += any(l->rows.p + (size_t)row * x->words, x->words);
-    rt_past *p = some ? new_past(x, some, why) : NULL;
-    if (some && !p) return false;
-    hand_out(x, p, false);
-    rt_past_unref(p);
     return true;
 }
 
 void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why) {
-    ending x = {.c = c, .e = e, .l = &c->lineage};
-    if ((e->pending || e->settled) && !write_pasts(&x, why)) hand_out(&x, NULL, true);
+    if (!e->pending && !e->settled) return;
+    rt_past *p = NULL;
+    bool found = find_rows(c, e), done = end_pasts(c, why, &p) && found;
+    uint32_t row = 0;
+    for (int list = 0; list < 2; list++)
+        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next, row++) {
+            rt_past_unref(s->past);
+            s->past = !done ? &anything : p && p->roots[row] ? past_ref(p) : NULL;
+            s->row = row;
+        }
+    rt_past_unref(p);
 }
 
 /* ---- calls */
 
-static bool call_rows(ending *x, const rt_source *in, uint32_t n, each_var *f) {
-    for (x->row = 0; x->row < n; x->row++) {
-        const rt_source *o = &in[x->row];
-        if (o->of.s && (!f(x, o->of) || !in_past(x, o->past, o->row, f))) return false;
+/* Sets of the inputs of each output. Outputs have most of their inputs in common: 64 of them are joined once. */
+static bool find_call_rows(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
+                           uint32_t nout) {
+    rt_lineage *l = &c->lineage;
+    uint32_t words = (n + 63) / 64;
+    if (!begin(c, (uint64_t)words * nout + n, n + words)) return false;
+    uint32_t *of = l->values.p, *joined = of + n; /* of 64 inputs, as `last` asked for them */
+    const uint64_t *last = NULL;
+    for (uint32_t i = 0; i < n; i++)
+        if (in[i].of.s) of[i] = set_of_source(c, &in[i]);
+    for (uint32_t k = 0; k < nout; last = deps, deps += words, k++) {
+        uint32_t all = 0;
+        for (uint32_t w = 0; w < words; w++) {
+            if (!last || last[w] != deps[w]) joined[w] = 0;
+            for (uint32_t i = w * 64; i < n && i < w * 64 + 64 && (!last || last[w] != deps[w]);
+                 i++)
+                if (has(deps, i)) joined[w] = rt_set_join(&l->sets, joined[w], of[i]);
+            all = rt_set_join(&l->sets, all, joined[w]);
+        }
+        if (!bz_vec_push(&l->rows, all)) return false;
     }
     return true;
 }
 
 rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
                          uint32_t nout, const char *why) {
-    rt_lineage *l = &c->lineage;
-    ending x = {.c = c, .l = l};
-    for (uint32_t i = 0; i < n; i++)
-        if (in[i].past == &anything) return &anything;
-    l->vars.n = l->rows.n = 0;
-    l->pass++;
-    if (!call_rows(&x, in, n, to_number)) return &anything;
-    if (!l->vars.n) return NULL;
-    x.words = (l->vars.n + 63) / 64;
-    rt_past *p = new_past(&x, nout, why);
-    if (!p || !bz_vec_reserve(&l->rows, n * x.words)) return bz_mem_free(p), &anything;
-    memset(l->rows.p, 0, (size_t)n * x.words * sizeof *l->rows.p);
-    memset(p->bits, 0, (size_t)nout * x.words * sizeof *p->bits);
-    call_rows(&x, in, n, to_set);
-    for (uint32_t k = 0; k < nout; k++, deps += (n + 63) / 64)
-        for (uint32_t i = 0; i < n; i++)
-            for (uint32_t w = 0; has(deps, i) && w < x.words; w++)
-                p->bits[(size_t)k * x.words + w] |= l->rows.p[(size_t)i * x.words + w];
-    return p;
+    rt_past *p;
+    bool found = find_call_rows(c, in, n, deps, nout), done = end_pasts(c, why, &p) && found;
+    if (done) return p;
+    rt_past_unref(p);
+    return &anything;
 }
 
 void rt_lineage_made(rt_storage *s, rt_past *p, rt_made *m, uint32_t k) {
@@ -255,51 +246,82 @@ void rt_lineage_made(rt_storage *s, rt_past *p, rt_made *m, uint32_t k) {
 
 /* ---- questions */
 
-/* Of p's variables those that make a gradient with respect to wrt incomplete: wrt itself; where the loss does not see wrt, its
- * former values too. wrt's storages have their number. */
-static bool mask_of(rt_lineage *l, const rt_past *p, const rt_asked *wrt) {
-    l->mask.n = 0;
-    if (!bz_vec_reserve(&l->mask, p->words)) return false;
-    if (p->words) memset(l->mask.p, 0, p->words * sizeof *l->mask.p);
-    for (uint32_t i = 0; i < p->n; i++) {
-        rt_var v = p->vars[i];
-        if (!alive(v) || v.s->pass != l->pass || (is_past(v) && wrt[v.s->var[0] - 1].seen))
-            continue;
-        l->mask.p[i / 64] |= UINT64_C(1) << (i % 64);
+/* What is asked of a source: which of the variables that its past leads to make a gradient incomplete. */
+typedef struct question {
+    bz_context *c;
+    const rt_asked *wrt;
+    unsigned n;
+    const rt_past *past;
+    bool to_former; /* former values count, where the loss does not see the present one */
+    rt_loss found;
+    unsigned which;
+} question;
+
+/* The workspace has the set of the wrt: their values, and where the loss does not see them, their former values too. */
+static bool set_of_wrt(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t *set) {
+    rt_sets *w = &c->lineage.sets;
+    *set = 0;
+    if (!begin(c, UINT32_MAX, 0)) return false;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t v = 2 * wrt[i].s->number;
+        *set = rt_set_join(w, *set, rt_set_one(w, v));
+        if (!wrt[i].seen) *set = rt_set_join(w, *set, rt_set_one(w, v + 1));
     }
-    return true;
+    return *set != RT_SET_ALL;
 }
 
-/* The first of wrt that the source's row leads to. What leads through a wrt is no way to former values of another: an update by the
- * last step. */
-static rt_loss ask_source(const rt_lineage *l, const rt_source *o, unsigned marks,
-                          unsigned *which) {
-    bool to_former = marks & RT_AROUND && !(marks & RT_WRT);
-    const uint64_t *row = row_of(o->past, o->row);
-    rt_loss found = RT_KNOWN;
-    for (uint32_t i = 0; i < o->past->n && found != RT_FORGOTTEN; i++) {
-        rt_var v = o->past->vars[i];
-        if (!has(row, i) || !has(l->mask.p, i) || (is_past(v) && !to_former)) continue;
-        found = is_past(v) ? RT_CHANGED : RT_FORGOTTEN;
-        *which = v.s->var[0] - 1;
+/* A variable that the past and the wrt share, `bit` of the past's. One that is younger than the past is in none. */
+static void meet(question *q, uint32_t bit) {
+    const rt_storage *s = storage_at(q->c, bit / 2);
+    bool former = bit % 2 || s->birth > q->past->written;
+    if (s->first > q->past->written || s->pass != q->c->lineage.pass) return;
+    unsigned i = s->asked - 1;
+    if (former && (!q->to_former || q->wrt[i].seen)) return;
+    rt_loss found = former ? RT_CHANGED : RT_FORGOTTEN;
+    bool better = q->found == RT_KNOWN || (q->found == RT_CHANGED && found == RT_FORGOTTEN);
+    if (better || (q->found == found && i < q->which)) {
+        q->found = found;
+        q->which = i;
     }
-    return found;
 }
 
-static bool meets(const rt_lineage *l, const rt_source *o) {
-    uint64_t all = 0;
-    for (uint32_t w = 0; w < o->past->words; w++) all |= row_of(o->past, o->row)[w] & l->mask.p[w];
-    return all != 0;
+/* What set `a` of the past and set `b` of the workspace share. */
+static void meet_all(question *q, uint32_t a, uint32_t b) {
+    if (!a || !b) return;
+    uint64_t x = q->past->nodes[a], y = q->c->lineage.sets.nodes.p[b];
+    if (rt_set_is_leaf(x)) {
+        for (uint32_t bits = (uint32_t)(x & y); bits; bits &= bits - 1)
+            meet(q, rt_set_first(x) + (uint32_t)__builtin_ctz(bits));
+        return;
+    }
+    meet_all(q, rt_set_left(x), rt_set_left(y));
+    meet_all(q, (uint32_t)x, (uint32_t)y);
+}
+
+/* What leads through a wrt is no way to former values of another: an update by the last step. */
+static rt_loss ask_source(question *q, const rt_source *o, uint32_t wrt) {
+    const rt_sets *w = &q->c->lineage.sets;
+    unsigned marks = q->c->marks.p[o->node];
+    uint32_t root = root_of(o->past, o->row);
+    q->past = o->past;
+    q->to_former = marks & RT_AROUND && !(marks & RT_WRT);
+    q->which = 0;
+    for (unsigned i = 0; i < q->n && root == RT_SET_ALL; i++) meet(q, 2 * q->wrt[i].s->number);
+    if (root == RT_SET_ALL) return q->found;
+    for (unsigned h = o->past->height; wrt && h < w->height; h++)
+        wrt = rt_set_left(w->nodes.p[wrt]);
+    meet_all(q, root, wrt);
+    return q->found;
 }
 
 static void number_wrt(rt_lineage *l, const rt_asked *wrt, unsigned n) {
     l->pass++;
     for (unsigned i = 0; i < n; i++) {
         rt_storage *s = wrt[i].s;
-        if (s->pass == l->pass && !wrt[s->var[0] - 1].seen)
+        if (s->pass == l->pass && !wrt[s->asked - 1].seen)
             continue; /* two views: the unseen one counts */
         s->pass = l->pass;
-        s->var[0] = i + 1;
+        s->asked = i + 1;
     }
 }
 
@@ -310,27 +332,28 @@ static bool sees_former(const bz_context *c, const rt_source *o, const rt_asked 
     if (!alive(v) || !is_past(v) || v.s->pass != c->lineage.pass ||
         !(c->marks.p[o->node] & RT_AROUND))
         return false;
-    *which = v.s->var[0] - 1;
+    *which = v.s->asked - 1;
     return !wrt[*which].seen;
 }
 
 rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
                        uint32_t *source) {
-    rt_lineage *l = &c->lineage;
-    const rt_past *masked = NULL;
     const rt_epoch *e = c->epoch;
-    number_wrt(l, wrt, n);
-    for (uint32_t i = 0; i < e->sources.n; i++) {
+    uint32_t set = 0;
+    number_wrt(&c->lineage, wrt, n);
+    bool asked = set_of_wrt(c, wrt, n, &set);
+    question q = {.c = c, .wrt = wrt, .n = n};
+    rt_loss found = RT_KNOWN;
+    for (uint32_t i = 0; i < e->sources.n && !found; i++) {
         const rt_source *o = &e->sources.p[i];
-        if (sees_former(c, o, wrt, which)) return RT_CHANGED;
-        if (!o->past || o->twin || !(c->marks.p[o->node] & RT_REACHED) || !n) continue;
-        *which = 0;
-        *source = i;
-        if (o->past == &anything || (o->past != masked && !mask_of(l, o->past, wrt)))
-            return RT_FORGOTTEN;
-        masked = o->past;
-        rt_loss found = meets(l, o) ? ask_source(l, o, c->marks.p[o->node], which) : RT_KNOWN;
-        if (found) return found;
+        if (sees_former(c, o, wrt, which)) {
+            found = RT_CHANGED;
+        } else if (n && o->past && !o->twin && c->marks.p[o->node] & RT_REACHED) {
+            found = asked ? ask_source(&q, o, set) : RT_FORGOTTEN;
+            *which = q.which;
+            *source = i;
+        }
     }
-    return RT_KNOWN;
+    rt_sets_end(&c->lineage.sets);
+    return found;
 }

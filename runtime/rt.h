@@ -103,13 +103,24 @@ typedef struct rt_var { /* a variable: the value that a storage had from `birth`
     struct rt_storage *s;
     uint64_t birth;
 } rt_var;
-typedef struct
-    rt_past { /* of the values that outlived one recording: a row of bits each, one per variable */
-    uint32_t refs, n, words;
-    const char *why; /* the recording ended */
-    rt_var *vars;
-    uint64_t *bits;
+/* Of the values that outlived one recording: for each row the root of a set of variables. One block of memory. */
+typedef struct rt_past {
+    uint32_t refs, n;
+    unsigned height;  /* of the sets */
+    uint64_t written; /* births until then */
+    const char *why;  /* the recording ended */
+    uint64_t *nodes;
+    uint32_t *roots, *image; /* image: lineage.c, of each node in the sets that are being made */
 } rt_past;
+enum { RT_SET_LEAF = 32 };    /* variables of a leaf */
+#define RT_SET_ALL UINT32_MAX /* any variable */
+typedef struct rt_sets {      /* varset.c: a workspace for sets */
+    BZ_VEC(uint64_t) nodes;
+    BZ_VEC(uint32_t) map;
+    uint32_t *table, room; /* node -> its number */
+    unsigned height;
+    uint64_t work, most; /* steps */
+} rt_sets;
 typedef struct rt_recipe { /* callgrad.c: the graph of a compiled function */
     uint32_t refs, nargs, nout;
     int key, base; /* inputs that are the random stream's, -1 = none */
@@ -143,8 +154,9 @@ typedef struct
     ir_ref twin; /* the same value with the call's history; 0: not made */
 } rt_source;
 typedef struct rt_lineage { /* workspace of a context */
-    BZ_VEC(rt_var) vars;
-    BZ_VEC(uint64_t) rows, bits, mask;
+    rt_sets sets;
+    BZ_VEC(uint32_t) values, rows; /* sets of the nodes, of what lives on */
+    BZ_VEC(uint32_t *) touched;    /* images */
     uint64_t births, pass;
 } rt_lineage;
 
@@ -207,9 +219,9 @@ typedef struct rt_storage {
     rt_made *made; /* the call that it is an output of, NULL: none */
     uint32_t output;
     uint64_t source; /* the last epoch that has it as a source */
-    uint64_t
-        pass; /* lineage.c: numbers of the variables that it is, + 1; now, and before it was changed */
-    uint32_t var[2];
+    uint32_t number; /* among the context's storages, free ones too: never changes */
+    uint32_t asked;  /* in the question with the number `pass`: which wrt it is, + 1 */
+    uint64_t pass;
     union {
         double number;   /* SCALAR */
         int64_t integer; /* SCALAR_INT, SCALAR_BOOL */
@@ -232,7 +244,13 @@ typedef struct rt_tensor {
     int64_t offset;
 } rt_tensor;
 
-enum { RT_CHUNK = 256, RT_SLOT_BITS = 28, RT_CONTEXT_BITS = 12, RT_GEN_BITS = 24 };
+enum {
+    RT_CHUNK = 256,
+    RT_SLOT_BITS = 28,
+    RT_CONTEXT_BITS = 12,
+    RT_GEN_BITS = 24,
+    RT_STORAGES = 128 /* of a chunk */
+};
 
 typedef struct rt_slab {
     BZ_VEC(rt_tensor *) chunks;
@@ -334,6 +352,22 @@ ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, b
                    const rt_arg *a);
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
 bool rt_random(bz_context *c, int64_t count, unsigned words, ir_ref *key, ir_ref *offset);
+
+/* ---- varset.c: sets of variables. A set is its root in a workspace, good until the next begin */
+bool rt_set_is_leaf(uint64_t node);
+uint32_t rt_set_left(uint64_t node);  /* of one that is no leaf; its right one: the low half */
+uint32_t rt_set_first(uint64_t leaf); /* its first variable; the low half: a bit for each */
+/* For variables below that number, with so many steps of work; without memory false. */
+bool rt_sets_begin(rt_sets *w, uint64_t variables, uint64_t most);
+void rt_sets_end(rt_sets *w); /* gives much memory back */
+void rt_sets_free(rt_sets *w);
+uint32_t rt_set_leaf(rt_sets *w, uint32_t first, uint32_t bits);
+uint32_t rt_set_node(rt_sets *w, uint32_t left, uint32_t right);
+uint32_t rt_set_one(rt_sets *w, uint32_t i);
+uint32_t rt_set_join(rt_sets *w, uint32_t a, uint32_t b);
+uint32_t rt_set_without(rt_sets *w, uint32_t a, uint32_t i);
+/* A past with these n roots and the nodes that they lead to; NULL: no memory. */
+rt_past *rt_sets_keep(rt_sets *w, const uint32_t *roots, uint32_t n);
 
 /* ---- lineage.c */
 /* The value of s stands as `node` in the open epoch and comes from before it. false: no memory. */

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { POISON = (1 << RT_GEN_BITS) - 1, STORAGE_CHUNK = 128 };
+enum { POISON = (1 << RT_GEN_BITS) - 1 };
 
 static bz_tensor *encode(uint32_t gen, uint32_t context, uint32_t slot) {
     uintptr_t bits = (uintptr_t)gen << (RT_CONTEXT_BITS + RT_SLOT_BITS) |
@@ -115,12 +115,13 @@ void rt_slab_free(bz_context *c) {
 /* ---- storages */
 
 static bool more_storages(bz_context *c) {
-    rt_storage *chunk = bz_mem_zero(STORAGE_CHUNK, sizeof *chunk);
+    rt_storage *chunk = bz_mem_zero(RT_STORAGES, sizeof *chunk);
     if (!chunk || !bz_vec_push(&c->slab.storage_chunks, chunk)) {
         bz_mem_free(chunk);
         return false;
     }
-    for (unsigned i = 0; i < STORAGE_CHUNK; i++) {
+    for (unsigned i = 0; i < RT_STORAGES; i++) {
+        chunk[i].number = (c->slab.storage_chunks.n - 1) * RT_STORAGES + i;
         chunk[i].next = c->slab.storages;
         c->slab.storages = &chunk[i];
     }
@@ -134,7 +135,8 @@ rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
     }
     rt_storage *s = c->slab.storages;
     c->slab.storages = s->next;
-    *s = (rt_storage){.dtype = (uint8_t)t, .base = base, .first = ++c->lineage.births};
+    *s = (rt_storage){
+        .dtype = (uint8_t)t, .base = base, .first = ++c->lineage.births, .number = s->number};
     s->birth = s->first;
     return s;
 }

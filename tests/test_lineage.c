@@ -1,5 +1,6 @@
 /* test_lineage.c - a gradient is complete or BZ_EGRAD: each story is told in every mode, with and without a debugging print, and
  * with every way in which a recording ends; the status and the gradient may depend on the way alone, never on mode or print. */
+#include "runtime/rt.h"
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>
@@ -244,4 +245,87 @@ Test(lineage, a_training_loop_goes_on) {
         cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
         bz_close(c);
     }
+}
+
+/* What a recording of n adds costs that all live: nodes of the pasts and steps of work, an add. */
+static void live_adds(int n, double *nodes, double *work) {
+    bz_context *c = open_one(BZ_REF), *of;
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1}), BZ_SHAPE(1)), *y = x, *g, *middle = NULL;
+    for (int i = 0; i < n; i++) {
+        y = bz_add(y, x);
+        if (i == n / 2) middle = y;
+    }
+    cr_assert_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
+    const rt_past *p = rt_find_quietly(y, &of)->st->past;
+    *nodes = (double)p->n / n;
+    *work = (double)c->lineage.sets.work / n;
+    bz_tensor *loss = total(bz_mul(middle, x)), *after = total(bz_mul(y, middle));
+    cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_EGRAD);
+    cr_expect_eq(bz_grad(after, &middle, 1, &g), BZ_EGRAD);
+    bz_clear(c);
+    cr_expect_eq(bz_grad(loss, &y, 1, &g), BZ_OK, "%s", bz_message(c)); /* middle was before it */
+    cr_expect_eq(bz_grad(loss, &middle, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 1);
+    bz_close(c);
+}
+
+Test(lineage, many_live_values_cost_what_few_do) {
+    double nodes, work;
+    for (int n = 1000; n <= 64000; n *= 8) {
+        live_adds(n, &nodes, &work);
+        cr_expect(nodes < 16 && work < 32, "%d adds: %g nodes, %g steps each", n, nodes, work);
+    }
+}
+
+/* Sets that have little in common: there is an end of the work, and then no gradient rather than a part of one. */
+Test(lineage, too_many_ways_lead_from_anything) {
+    enum { N = 30000 };
+    bz_context *c = open_one(BZ_REF), *of;
+    static bz_tensor *v[N];
+    uint64_t random = 1;
+    for (int i = 0; i < N; i++) {
+        unsigned from[2];
+        for (int k = 0; k < 2; k++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            from[k] = (unsigned)(i < 4096 ? 0 : i - 1) - (unsigned)(random >> 33) % 4000;
+        }
+        v[i] = i < 4096 ? bz_full(c, BZ_SHAPE(1), i, BZ_F32) : bz_minimum(v[from[0]], v[from[1]]);
+    }
+    cr_assert_eq(bz_eval(&v[N - 1], 1), BZ_OK, "%s", bz_message(c));
+    bz_tensor *tangled = NULL, *young = bz_full(c, BZ_SHAPE(1), 1, BZ_F32), *g;
+    for (int i = 4096; i < N && !tangled; i++) {
+        const rt_storage *s = rt_find_quietly(v[i], &of)->st;
+        if (s->past->roots[s->row] == RT_SET_ALL) tangled = v[i];
+    }
+    cr_assert_not_null(tangled, "%llu steps were too few",
+                       (unsigned long long)c->lineage.sets.work);
+    for (int recording = 0; recording < 3; recording++) {
+        cr_expect_eq(bz_grad(total(bz_mul(tangled, v[7])), &v[7], 1, &g), BZ_EGRAD);
+        cr_expect(strstr(bz_message(c), "history is forgotten"), "%s", bz_message(c));
+        bz_clear(c);
+        cr_expect_eq(bz_grad(total(bz_mul(v[8], v[7])), &v[7], 1, &g), BZ_OK);
+        EXPECT(g, 8);
+        bz_status of_young = bz_grad(total(bz_mul(tangled, young)), &young, 1, &g);
+        cr_expect_eq(of_young, recording ? BZ_EGRAD : BZ_OK, "%s", bz_message(c));
+        bz_clear(c);
+        tangled = bz_neg(tangled);
+        cr_assert_eq(bz_eval(&tangled, 1), BZ_OK, "%s", bz_message(c));
+    }
+    bz_close(c);
+}
+
+/* A past tells the storages apart by their births: a slot that another tensor has now is no variable of it. */
+Test(lineage, a_freed_variable_is_none) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){3}), BZ_SHAPE(1)), *h = bz_square(x), *g;
+    cr_assert_eq(bz_eval(&h, 1), BZ_OK);
+    bz_release(x);
+    bz_tensor *same = bz_from_data(c, BZ_F32, ((float[]){5}), BZ_SHAPE(1));
+    for (int recording = 0; recording < 2; recording++) {
+        cr_expect_eq(bz_grad(total(bz_mul(h, same)), &same, 1, &g), BZ_OK, "%s", bz_message(c));
+        EXPECT(g, 9);
+        h = bz_mul(h, bz_ones(c, BZ_SHAPE(1), BZ_F32));
+        cr_assert_eq(bz_eval(&h, 1), BZ_OK);
+    }
+    bz_close(c);
 }
