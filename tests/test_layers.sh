@@ -25,6 +25,21 @@ check() {
     rm "$dir/$1"
 }
 
+# FILE TEXT VERDICT: the same for a file with this line.
+check_text() {
+    mkdir -p "$dir/$(dirname "$1")"
+    printf '%s\n' "$2" >"$dir/$1"
+    "$src/tools/layers.sh" "$dir" >"$dir/log"
+    if [ $? = "$3" ] && { [ "$3" = 0 ] || grep -q "^$1:1: floats" "$dir/log"; }; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $1 with '$2', expected status $3:"
+        cat "$dir/log"
+    fi
+    rm "$dir/$1"
+}
+
 check include/braze/a.h '<stddef.h>' 0
 check include/braze/a.h '"src/ir/ir.h"' 1
 check src/ir/a.c '<braze/braze.h>' 0
@@ -49,5 +64,16 @@ check tests/ptx/a.c '"src/ir/ir.h"' 1
 check tests/a.c '"tests/ptx/ptx.h"' 1
 check tests/a.c '"src/ir/ir.h"' 0
 check src/ir/a.h '"tests/ptx/ptx.h"' 1
+check_text src/ir/a.c 'double x = strtod(s, &end);' 1
+check_text src/ir/base/number.c 'double x = strtod(s, &end);' 0
+check_text runtime/a.c 'y = my_strtod(s), n = strtol(s, &end, 10);' 0
+check_text runtime/a.c 'snprintf(s, n, "%.17g", x);' 1
+check_text runtime/a.c 'fprintf(stderr, "%s of %-*.3lf\n",
+    s, 3, x);' 1
+check_text runtime/aot/a.c 'printf("%a", x);' 1
+check_text runtime/a.c 'n = sscanf(s, "%lf", &x);' 1
+check_text runtime/a.c 'bz_snprintf(s, n, "%.17g", x);' 0
+check_text runtime/a.c 'fprintf(stderr, "%d %% gone, %" PRId64 "\n", n, m);' 0
+check_text tests/a.c 'printf("%g\n", x);' 0
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,10 +1,12 @@
 #!/bin/sh
-# layers.sh - check who includes whom.
+# layers.sh - check who includes whom, and who reads and writes floats.
 #
 #   include <- src/ir <- {src/passes, src/codegen} <- runtime <- {tools, examples, bench, tests}
 #
 # passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot
 # stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/.
+# A locale's decimal point is src/ir/base/number.c's business alone: in src/ and runtime/ nobody else calls
+# libc's strtod and its like, or its printf and scanf with the conversion of a float (bz_snprintf and others do).
 # An include is resolved as the compiler does: beside the including file, from the root, from include/.
 set -u
 cd "${1:-$(dirname "$0")/..}" || exit 2
@@ -39,6 +41,32 @@ resolve() {
         echo "$file $line $path"
     done
 }
+
+# A call of libc's is looked at up to the end of its statement.
+floats() {
+    find src runtime -name '*.[ch]' ! -path src/ir/base/number.c -print 2>/dev/null | sort |
+        while read -r file; do
+            awk -v file="$file" '
+                function wrong(why) { print file ":" at ": " why; bad++ }
+                /(^|[^A-Za-z0-9_])(strto(d|f|ld)(_l)?|atof)[ ]*\(/ {
+                    at = FNR
+                    wrong("floats are read by src/ir/base/number.c")
+                }
+                !open && /(^|[^A-Za-z0-9_])v?[fdsa]*n?(printf|scanf)[ ]*\(/ { open = 1; text = ""; at = FNR }
+                open {
+                    text = text $0
+                    if ($0 !~ /;[ \t]*$/) next
+                    open = 0
+                    gsub(/%%/, "", text)
+                    if (text ~ /%[-+ #0-9.*lL]*[aAeEfFgG]/)
+                        wrong("floats are written and read by src/ir/base/number.c (bz_snprintf)")
+                }
+                END { exit bad > 0 }' "$file" || echo "$file" >&3
+        done
+}
+
+exec 4>&1
+odd=$(floats 3>&1 >&4 | wc -l)
 
 includes | resolve | awk '
     # The room of a path; what lies outside every room is "system".
@@ -84,4 +112,4 @@ includes | resolve | awk '
     END {
         printf "layers: %d includes, %d wrong\n", count, bad
         exit bad > 0
-    }'
+    }' && [ "$odd" = 0 ]
