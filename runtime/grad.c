@@ -151,7 +151,8 @@ static bool make_complete(asking *q) {
         else
             rt_fail(r->c, BZ_EGRAD, r->site, "grad",
                     "the loss depends on number %u of wrt through a value whose history is "
-                    "forgotten (%s): call bz_grad before that",
+                    "forgotten (%s): call bz_grad before that, or pass the value through "
+                    "bz_stop_gradient if it is to count as a constant",
                     i, past ? past->why : "?");
         return false;
     }

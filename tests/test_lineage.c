@@ -329,3 +329,16 @@ Test(lineage, a_freed_variable_is_none) {
     }
     bz_close(c);
 }
+
+/* The error names two ways out; the second is one. */
+Test(lineage, a_value_that_is_meant_as_a_constant) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){3}), BZ_SHAPE(1)), *h = bz_square(x), *g;
+    cr_assert_eq(bz_eval(&h, 1), BZ_OK);
+    cr_expect_eq(bz_grad(total(bz_mul(h, x)), &x, 1, &g), BZ_EGRAD);
+    cr_expect(strstr(bz_message(c), "bz_stop_gradient"), "%s", bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_grad(total(bz_mul(bz_stop_gradient(h), x)), &x, 1, &g), BZ_OK);
+    EXPECT(g, 9);
+    bz_close(c);
+}

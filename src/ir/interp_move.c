@@ -7,9 +7,11 @@ static char *element(const it_array *a, int64_t i) {
     return (char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype);
 }
 
-/* out[index] = x at offset + index . strides, for every index of the result. */
-static bool pick(it_state *s, ir_ref r, const int64_t *strides, int64_t offset) {
+/* out[index] = x at offset + index . strides, for every index of the result; the stride of an axis of one element is any number. */
+static bool pick(it_state *s, ir_ref r, const int64_t *given, int64_t offset) {
     const it_array *x = it_operand(s, r, 0), *out = &s->slot[r].a;
+    int64_t strides[IR_MAX_RANK];
+    for (unsigned i = 0; i < out->rank; i++) strides[i] = out->shape[i] > 1 ? given[i] : 0;
     size_t bytes = ir_dtype_bytes(x->dtype);
     char *to = out->data;
     for (it_walk w = it_begin(out->rank, out->shape, strides, offset); w.left;
@@ -72,7 +74,7 @@ bool it_slice(it_state *s, ir_ref r) {
     it_strides(x, strides);
     for (unsigned i = 0; i < x->rank; i++) {
         offset += a[2 * i] * strides[i];
-        strides[i] *= a[2 * i + 1];
+        if (s->slot[r].a.shape[i] > 1) strides[i] *= a[2 * i + 1];
     }
     return pick(s, r, strides, offset);
 }

@@ -167,11 +167,12 @@ static emit_value guarded(emitter *m, part p, const emit_value *other) {
 bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at) {
     const ir_node n = *ir_at(g, r);
     const int64_t *a = ir_attrs(g, &n);
-    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK], own[IR_MAX_RANK];
     if (!ir_op_is_movement(n.op) || n.op == IR_PAD || n.op == IR_CONCAT) return false;
     ir_ref from = ir_in(g, &n)[0];
     unsigned rank = ir_at(g, from)->rank;
     emit_shape(g, from, shape);
+    emit_shape(g, r, own); /* on an axis of one element a stride may be any number: nothing steps */
     for (unsigned d = 0; d < rank; d++) axes[d] = d;
     ir_ex flat = ir_ex_const(x, n.op == IR_AS_STRIDED ? a[0] : 0);
     switch (n.op) {
@@ -186,11 +187,11 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
         return true;
     case IR_SLICE:
         for (unsigned d = 0; d < n.rank; d++)
-            at[d] = ir_ex_addc(x, ir_ex_mulc(x, idx[d], a[2 * d + 1]), a[2 * d]);
+            at[d] = ir_ex_addc(x, ir_ex_mulc(x, idx[d], own[d] > 1 ? a[2 * d + 1] : 0), a[2 * d]);
         return true;
     default: /* AS_STRIDED */
         for (unsigned d = 0; d < n.rank; d++)
-            flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], a[1 + d]));
+            flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], own[d] > 1 ? a[1 + d] : 0));
         emit_delinearize(x, flat, shape, axes, rank, at);
         return true;
     }

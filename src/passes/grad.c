@@ -98,7 +98,9 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     if (!ir_static_shape(g, x, shape) || !ir_static_shape(g, r, count) || rank == IR_MAX_RANK)
         return grad_no_rule(g, r);
     for (unsigned i = 0; i < rank; i++) {
-        int64_t start = attr[2 * i], step = attr[2 * i + 1], size = step < 0 ? -step : step;
+        int64_t start = attr[2 * i],
+                step = count[i] > 1 ? attr[2 * i + 1] : 1; /* else any number */
+        int64_t size = step < 0 ? -step : step;
         int axis = (int)i;
         if (step < 0) {
             d = ir_flip(g, d, &axis, 1);
@@ -119,6 +121,7 @@ static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
         return grad_no_rule(g, r);
     if (count == 0) return ir_const_like(g, x, 0);
     memcpy(strides, ir_attrs(g, n) + 1, n->rank * sizeof *strides);
+    for (unsigned i = 0; i < n->rank; i++) strides[i] = shape[i] > 1 ? strides[i] : 0; /* or any */
     ir_strided w = {n->rank, shape, strides, ir_attrs(g, n)[0]};
     return like_shape(g, ir_put_strided(g, d, &w, numel), x);
 }
