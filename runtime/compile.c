@@ -73,7 +73,7 @@ bz_status bz_program_free(bz_program *p) {
     bz_context *c = rt_context_of_program(p);
     if (!c) return RT_STRAY_STATUS;
     RT_VISIT(c, RT_STRAY_STATUS);
-    if (c->epoch && c->epoch->tracing)
+    if (rt_in_function(c))
         return rt_fail(c, BZ_EMODE, p->site, "program_free",
                        "a compiled function cannot be freed while one is traced");
     free_program(p);
@@ -418,7 +418,7 @@ bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
     for (int k = 0; k < p->nout; k++) out[k] = NULL;
     bz_status s = check_inputs(p, in);
-    if (!s && c->epoch && c->epoch->tracing) return rt_call_inline(p, in, out);
+    if (!s && rt_in_function(c)) return rt_call_inline(p, in, out);
     rt_signature *t = s ? NULL : find_signature(p, in, &s);
     if (t) s = run(p, t, in, out);
     for (int k = 0; k < p->nout && s; k++) {

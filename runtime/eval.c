@@ -15,9 +15,10 @@ static const size_t keep_most = (size_t)256
                                 << 20; /* bytes of values that only the recording holds */
 
 bz_status rt_ready(bz_context *c) {
-    if (!c->epoch || !c->epoch->tracing) return BZ_OK;
+    if (!rt_in_function(c)) return BZ_OK;
     return rt_fail(c, BZ_EMODE, c->epoch->g->site, "eval",
-                   "no values while bz_compile traces a function: return the tensor instead");
+                   "no values while %s a function: return the tensor instead",
+                   c->epoch->tracing ? "bz_compile traces" : "bz_custom_grad records");
 }
 
 static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
@@ -296,8 +297,7 @@ static bool mark_readers(bz_context *c, const rt_epoch *e, const rt_buffer *b) {
     return true;
 }
 
-/* s failed, and what it reads is about to change: it never has a value. */
-static bz_status lose(bz_context *c, rt_storage *s, const bz_error *why) {
+bz_status rt_lose(bz_context *c, rt_storage *s, const bz_error *why) {
     size_t n = strlen(why->text) + 1;
     s->lost = bz_mem_alloc(n);
     if (!s->lost) return rt_no_memory(c);
@@ -325,7 +325,7 @@ static bz_status eval_readers(bz_context *c, const rt_storage *s) {
         bz_status own = eval_here(c, &k, 1, false);
         bz_error why = c->err;
         c->err = before;
-        if (own) status = lose(c, k, &why);
+        if (own) status = rt_lose(c, k, &why);
     }
     return status;
 }

@@ -21,7 +21,7 @@ bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const cha
     const char *why = NULL;
     if (rt_is_number(s))
         why = "a bz_scalar cannot be changed in place";
-    else if (!c->epoch || !c->epoch->tracing)
+    else if (!rt_in_function(c))
         return true;
     else if (s->input)
         why = "an input cannot be changed while bz_compile traces: donate it, or change a bz_copy "
@@ -55,7 +55,7 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     if (!done) return rt_end(r, 0);
     rt_tensor *t = rt_find_quietly(x, &c);
     rt_count_op(c, r->site);
-    bool good = c->mode != BZ_EAGER || c->epoch->tracing || rt_eval(c, &t->st, 1) == BZ_OK;
+    bool good = c->mode != BZ_EAGER || rt_in_function(c) || rt_eval(c, &t->st, 1) == BZ_OK;
     rt_leave(&r->border);
     rt_depart(&r->visit);
     return good ? x : rt_poison(c);

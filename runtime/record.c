@@ -38,6 +38,7 @@ rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
     e->id = ++c->epochs;
     e->open = true;
     e->tracing = tracing;
+    e->inside = 0;
     e->outside = c->lineage.births;
     e->depth = c->scopes.n - 1;
     e->next = tracing ? c->epoch : NULL;
@@ -413,7 +414,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
     if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
     if (r->g && !done && !c->err.status) rt_no_memory(c);
-    if (done && c->mode == BZ_EAGER && !c->epoch->tracing) done = rt_eval(c, st, n) == BZ_OK;
+    if (done && c->mode == BZ_EAGER && !rt_in_function(c)) done = rt_eval(c, st, n) == BZ_OK;
     if (c && done) rt_count_op(c, r->site);
     if (st != few) bz_mem_free(st);
     for (unsigned i = 0; i < n && !done; i++) {

@@ -174,6 +174,8 @@ typedef struct rt_epoch {
     bool open;    /* the one that records */
     bool tracing; /* of a function that is being compiled */
     uint32_t
+        inside; /* functions of the host's that record into it right now, of values that are not there */
+    uint32_t
         depth; /* number of open scopes when it began; tracing: those outside the innermost function */
     uint64_t outside; /* tracing: storages up to this birth come from outside that function */
     BZ_VEC(rt_arg) args;
@@ -332,6 +334,8 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
 bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
                        unsigned rank, int64_t offset, ir_ref node);
 
+/* A function of the host's runs on tensors without values: nothing is computed, and it changes what is its own. */
+static inline bool rt_in_function(const bz_context *c);
 rt_epoch *rt_epoch_open(bz_context *c, bool tracing); /* becomes c->epoch; NULL: no memory */
 /* Storages with a value forget how it came about; the others keep e alive. `why`: for gradients that would lead back there. */
 void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why);
@@ -427,7 +431,9 @@ bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in
 /* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
  * Where something fails that s has no part in, s alone and what reads its memory; status: of s. */
 bz_status rt_flush(bz_context *c, rt_storage *s);
-bz_status rt_ready(bz_context *c); /* BZ_EMODE while tracing */
+/* s never has a value: it failed, and what it reads is about to change, or it is nothing by itself. */
+bz_status rt_lose(bz_context *c, rt_storage *s, const bz_error *why);
+bz_status rt_ready(bz_context *c); /* BZ_EMODE in a function that is recorded */
 
 /* ---- device.c, program.c, run.c */
 typedef struct rt_program rt_program;
@@ -620,6 +626,9 @@ struct bz_context {
     uint64_t seed, stream; /* of random numbers: key and next word */
     bz_counters counters;
 };
+static inline bool rt_in_function(const bz_context *c) {
+    return c->epoch && (c->epoch->tracing || c->epoch->inside);
+}
 bool rt_context_alive(const bz_context *c); /* any pointer */
 
 /* ---- alive.c: what can be checked before it is touched */

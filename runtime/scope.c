@@ -39,14 +39,14 @@ bz_status bz_scope_begin(bz_context *c) {
 /* What was recorded inside a scope and has a value forgets how it came about when the scope in which recording began ends. */
 static void end_epoch(bz_context *c) {
     rt_epoch *e = c->epoch;
-    if (!e || e->tracing || e->depth <= c->scopes.n - 1) return;
+    if (!e || rt_in_function(c) || e->depth <= c->scopes.n - 1) return;
     rt_epoch_end(c, "the end of the scope in which recording began");
 }
 
 bz_status bz_scope_end(bz_context *c) {
     RT_VISIT(c, RT_STRAY_STATUS);
     if (c->scopes.n <= 1) return rt_fail(c, BZ_ESCOPE, NULL, "scope_end", "no scope is open");
-    if (c->epoch && c->epoch->tracing && c->scopes.n - 1 <= c->epoch->depth)
+    if (rt_in_function(c) && c->scopes.n - 1 <= c->epoch->depth)
         return rt_fail(c, BZ_ESCOPE, NULL, "scope_end",
                        "the scope around a function that bz_compile traces is not the function's");
     rt_scope_end(c);

@@ -9,12 +9,11 @@
 
 #include <string.h>
 
-/* The function's operand i: a handle on node r. */
-static bz_tensor *new_operand(bz_program *p, int i, bz_dtype t, const rt_layout *l, ir_ref r) {
-    bz_context *c = p->c;
-    rt_storage *s = r ? rt_storage_new(c, t, l) : NULL;
+/* A function's operand: a handle on node r. NULL: no memory. */
+bz_tensor *rt_operand_new(bz_context *c, ir_ref r, const rt_layout *l, bool mine) {
+    rt_storage *s = r && l ? rt_storage_new(c, ir_dtype(c->epoch->g, r), l) : NULL;
     if (!s) return NULL;
-    s->input = p->donate[i] < 0;
+    s->input = !mine;
     rt_storage_join(s, c->epoch, r);
     bz_tensor *x = rt_tensor_new(c, s, s->base, 0);
     if (!x) s->refs = 1, rt_storage_unref(c, s);
@@ -25,47 +24,59 @@ static bz_status failed(bz_context *c) {
     return c->err.status ? c->err.status : rt_no_memory(c);
 }
 
-static bz_status run_function(bz_program *p, bz_tensor *const *x, bz_tensor **out) {
-    bz_context *c = p->c;
-    if (p->tracing) return rt_fail(c, BZ_EMODE, p->site, "compile", "the function calls itself");
+bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const *x,
+                          bz_tensor **out) {
     bz_error before = c->err;
     c->err = (bz_error){0};
-    p->tracing = true;
     rt_border host = rt_go_out(); /* the function is the host's */
-    bz_status s = p->fn(c, x, p->nin, out, p->nout, p->user);
+    bz_status s = f->fn(c, x, f->nin, out, f->nout, f->user);
     rt_come_back(host);
-    p->tracing = false;
     if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
     if (before.status) c->err = before;
     if (s)
-        bz_fail(&c->err, s, "[compile] the function gave up%s%s", p->site ? " at " : "",
-                p->site ? p->site : "");
+        bz_fail(&c->err, s, "[%s] the %sfunction gave up%s%s", f->op, f->which,
+                f->site ? " at " : "", f->site ? f->site : "");
     return s;
+}
+
+static bz_status run_program(bz_program *p, bz_tensor *const *x, bz_tensor **out) {
+    if (p->tracing) return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
+    rt_function f = {p->fn, p->user, p->nin, p->nout, "compile", "", p->site};
+    p->tracing = true;
+    bz_status s = rt_run_function(p->c, &f, x, out);
+    p->tracing = false;
+    return s;
+}
+
+bz_status rt_output_node(bz_context *c, const rt_function *f, int k, bz_tensor *out, ir_ref *node) {
+    bz_context *of;
+    rt_tensor *x = rt_find_quietly(out, &of);
+    if (of && of != c)
+        return rt_fail(c, BZ_EARG, f->site, f->op,
+                       "output %d of the %sfunction belongs to another context", k, f->which);
+    if (!x && of) rt_find(out, &of);
+    if (!x && !c->err.status)
+        out ? rt_fail(c, BZ_ESCOPE, f->site, f->op,
+                      "output %d of the %sfunction is no tensor that is alive", k, f->which)
+            : rt_fail(c, BZ_ESCOPE, f->site, f->op, "the %sfunction did not set output %d",
+                      f->which, k);
+    if (!x) return c->err.status;
+    *node = rt_node(c, x, BZ_NDTYPES);
+    return *node ? BZ_OK : failed(c);
 }
 
 /* The node of output k, which has to fit the input that is donated to it: dtype t and layout l, NULL = none is. */
 static bz_status output_node(bz_program *p, int k, bz_tensor *out, bz_dtype t, const rt_layout *l,
                              ir_ref *node) {
-    bz_context *c = p->c, *of;
-    rt_tensor *x = rt_find_quietly(out, &of);
-    if (of && of != c)
-        return rt_fail(c, BZ_EARG, p->site, "compile",
-                       "output %d of the function belongs to another context", k);
-    if (!x && of) rt_find(out, &of);
-    if (!x && !c->err.status)
-        rt_fail(c, BZ_ESCOPE, p->site, "compile",
-                out ? "output %d of the function is no tensor that is alive"
-                    : "the function did not set output %d",
-                k);
-    if (!x) return c->err.status;
+    bz_context *c = p->c;
+    rt_function f = {.op = "compile", .which = "", .site = p->site};
+    bz_status s = rt_output_node(c, &f, k, out, node);
     ir_graph *g = c->epoch->g;
-    *node = rt_node(c, x, BZ_NDTYPES);
-    if (!*node) return failed(c);
-    if (l && (ir_dtype(g, *node) != t || rt_layout_of_node(c, g, *node) != l))
+    if (!s && l && (ir_dtype(g, *node) != t || rt_layout_of_node(c, g, *node) != l))
         return rt_fail(c, BZ_ESHAPE, p->site, "compile",
                        "input %d is donated to output %d, which is %s", rt_donor_of(p, k), k,
                        ir_shape_text(g, *node));
-    return BZ_OK;
+    return s;
 }
 
 /* ---- a program */
@@ -76,11 +87,11 @@ static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e
     bz_status s = x ? BZ_OK : rt_no_memory(c);
     for (int i = 0; i < p->nin && !s; i++) {
         ir_ref r = rt_input_of(c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});
-        x[i] = new_operand(p, i, t->dtypes[i], t->layouts[i], r);
+        x[i] = rt_operand_new(c, r, t->layouts[i], p->donate[i] >= 0);
         if (!x[i]) s = rt_no_memory(c);
         if (!s && p->in_names && *p->in_names[i]) e->g->inputs.p[i].name = p->in_names[i];
     }
-    if (!s) s = run_function(p, x, out);
+    if (!s) s = run_program(p, x, out);
     for (int k = 0; k < p->nout && !s; k++) {
         int donor = rt_donor_of(p, k);
         bool fits = donor >= 0;
@@ -155,7 +166,7 @@ static bz_status copy_operands(bz_program *p, bz_tensor *const *in, bz_tensor **
         bz_dtype type = (bz_dtype)t->st->dtype;
         const rt_layout *l = rt_layout_of(c, t->layout->shape, NULL, t->layout->rank);
         ir_ref r = l ? rt_node(c, t, type) : 0;
-        x[i] = r ? new_operand(p, i, type, l, ir_own(g, r, g->n.n)) : NULL;
+        x[i] = rt_operand_new(c, ir_own(g, r, g->n.n), l, p->donate[i] >= 0);
         if (!x[i]) return failed(c);
     }
     return BZ_OK;
@@ -173,24 +184,41 @@ static bz_status nodes_of_outputs(bz_program *p, bz_tensor *const *in, bz_tensor
     return s;
 }
 
-/* Runs the function in a scope of its own; nodes: of the outputs. */
-static bz_status enter(bz_program *p, bz_tensor *const *in, bz_tensor **x, ir_ref *nodes) {
-    bz_context *c = p->c;
+bz_status rt_inside_begin(bz_context *c, rt_inside *i) {
     rt_epoch *e = c->epoch;
-    uint32_t depth = c->scopes.n, depth_before = e->depth;
-    uint64_t outside_before = e->outside;
-    const char *site = e->g->site;
+    *i = (rt_inside){e->id, e->outside, c->scopes.n, e->depth, e->g->site};
     bz_status s = bz_scope_begin(c);
     if (s) return s;
+    e->inside++;
     e->depth = c->scopes.n - 1;
     e->outside = c->lineage.births;
+    return BZ_OK;
+}
+
+bool rt_inside_end(bz_context *c, const rt_inside *i) {
+    while (c->scopes.n > i->scopes) rt_scope_end(c);
+    rt_epoch *e = c->epoch;
+    if (!e || e->id != i->epoch)
+        return rt_fail(
+                   c, BZ_EMODE, i->site, "call",
+                   "the recording ended in the function: it changed memory that is not braze's"),
+               false;
+    e->inside--;
+    e->depth = i->depth;
+    e->outside = i->outside;
+    e->g->site = i->site;
+    return true;
+}
+
+/* Runs the function in a scope of its own; nodes: of the outputs. */
+static bz_status enter(bz_program *p, bz_tensor *const *in, bz_tensor **x, ir_ref *nodes) {
+    rt_inside i;
+    bz_status s = rt_inside_begin(p->c, &i);
+    if (s) return s;
     s = copy_operands(p, in, x);
-    if (!s) s = run_function(p, x, x + p->nin);
+    if (!s) s = run_program(p, x, x + p->nin);
     if (!s) s = nodes_of_outputs(p, in, x + p->nin, nodes);
-    while (c->scopes.n > depth) rt_scope_end(c);
-    e->depth = depth_before;
-    e->outside = outside_before;
-    e->g->site = site;
+    if (!rt_inside_end(p->c, &i) && !s) s = p->c->err.status;
     return s;
 }
 

@@ -110,7 +110,7 @@ void rt_count_op(bz_context *c, const char *site) {
 }
 
 void rt_warn_unread(bz_context *c, const char *site) {
-    if (c->epoch && c->epoch->tracing) return;
+    if (rt_in_function(c)) return;
     c->counters.warnings++;
     if (c->counters.warnings > 1 || c->options.quiet || rt_env_get()->quiet) return;
     bz_stderrf("braze: %d ops recorded and no value read, now at %s: a loop that never calls "

@@ -262,6 +262,36 @@ Test(grad, ties_share_and_zeros_are_counted) {
           {1, 1});
 }
 
+/* Elements that were not chosen have no part in a gradient that is infinite or NaN. */
+Test(grad, what_was_not_chosen_gets_zero) {
+    EXACT("graph main(x: f64[2,2]) { %1 = max %x {axes=[1]}\n %2 = mul %1 inf\n return %2 }", 4,
+          {3, 1, 2, 2}, {INFINITY, 0, INFINITY, INFINITY});
+    EXACT("graph main(x: f64[3]) { %1 = min %x\n %2 = mul %1 -inf\n return %2 }", 3, {3, 1, 2},
+          {0, -INFINITY, 0});
+    for (unsigned below = 0; below < 2; below++) {
+        static const char *const chosen[] = {"maximum %x 2", "minimum 2 %x", "where %1 %x 2",
+                                             "clamp %x 2.0 inf", "relu %2"};
+        static const double x[5][2] = {{3, 1}, {1, 3}, {3, 1}, {3, 1}, {3, 1}};
+        for (unsigned i = 0; i < BZ_LEN(chosen); i++) {
+            char text[256];
+            snprintf(text, sizeof text,
+                     "graph main(x: f64[2]) { %%1 = lt 2 %%x\n %%2 = sub %%x 2\n %%3 = %s\n "
+                     "%%4 = mul %%3 %s\n return %%4 }",
+                     chosen[i], below ? "-inf" : "inf");
+            exact(text, x[i], (const double[]){below ? -INFINITY : INFINITY, 0}, 2);
+        }
+    }
+}
+
+/* As text: 3 d in place of the gradient of x^2; what nobody asks for is verified too. */
+Test(grad, custom) {
+    EXACT("graph main(x: f64[2]) { %s = stop_gradient %x\n %f = square %s\n"
+          "%y = stand_in %f : f64[2]\n %d = stand_in %f : f64[2]\n %b = mul %d 3.0\n"
+          "%t = custom_grad %f, %y, %d, %x, %b {results=1, inputs=1} : (f64[2])\n"
+          "%r = result %t {index=0} : f64[2]\n %p = mul %r 2.0\n return %p }",
+          2, {5, -1}, {6, 6});
+}
+
 /* clamp is minimum(maximum(x, lo), hi), whichever of the limits is larger. */
 Test(grad, limits_of_clamp_in_any_order) {
     EXACT("graph main(lo: f64[4]) { %1 = iota {shape=[4], dtype=f64, axis=0}\n"

@@ -34,6 +34,19 @@ BZ_API bz_status bz_eval(bz_tensor *const *x, int n);
 typedef bz_status bz_function(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
                               int nout, void *user);
 
+/* out[0 .. nout-1] = forward(in), with a gradient that backward says. Both are called once, here. backward gets nin + 2 nout operands: in, then
+ * out, then the gradients that arrive at out (NULL for what is no float), and sets nin results, the gradients of in: of in[j]'s
+ * shape and dtype, or NULL for zero (as for what is no float). It may do with them what it likes, so that it need not be linear. Both see
+ * tensors without values, as in bz_compile, and change no tensor from outside; what they make goes, but for their results. What
+ * backward records has derivatives again. Tensors from outside are constants to forward: where a gradient is asked for that leads
+ * through one, it is BZ_EGRAD (bz_stop_gradient says that it is meant). out: nout >= 1 new handles, poisoned on an error. nin >= 1.
+ * Errors: what forward or backward give or meet, BZ_ESHAPE, BZ_EDTYPE (a gradient that does not fit), BZ_EMODE (a value is read), BZ_EARG.
+ * Nothing of user is used after the call. */
+BZ_API bz_status bz_custom_grad_at(bz_context *c, bz_function *forward, bz_function *backward,
+                                   void *user, bz_tensor *const *in, int nin, bz_tensor **out,
+                                   int nout, const char *site);
+#define bz_custom_grad(...) bz_custom_grad_at(__VA_ARGS__, BZ_SITE)
+
 typedef struct bz_program bz_program;
 
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a

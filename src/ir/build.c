@@ -337,21 +337,12 @@ ir_ref ir_sort(ir_graph *g, ir_ref x, int axis, bool descending, ir_ref *indices
 
 ir_ref ir_result(ir_graph *g, ir_ref tuple, unsigned k) {
     if (!tuple) return 0;
-    const ir_node n = *ir_at(g, tuple);
-    ir_dim dims[IR_MAX_RANK];
+    bz_dtype t;
+    const ir_dim *dims;
+    unsigned rank;
     int64_t attr = k;
-    if (n.op == IR_SORT && k < 2) {
-        memcpy(dims, ir_dims(g, &n), n.rank * sizeof *dims);
-        return ir_append(g, IR_RESULT, k ? BZ_I64 : (bz_dtype)n.dtype, dims, n.rank, &tuple, 1,
-                         &attr, 1);
-    }
-    if (n.op == IR_COND || n.op == IR_WHILE) { /* the results of graph b, or of the body */
-        const ir_graph *body = g->m->graphs.p[ir_attrs(g, &n)[1]];
-        if (k < body->outputs.n) {
-            const ir_node *o = ir_at(body, body->outputs.p[k].node);
-            return ir_append(g, IR_RESULT, (bz_dtype)o->dtype, ir_dims(body, o), o->rank, &tuple, 1,
-                             &attr, 1);
-        }
-    }
-    return ir_error(g, BZ_EINDEX, IR_RESULT, "%s has no result %u", ir_ops[n.op].name, k);
+    if (!ir_result_type(g, tuple, k, &t, &dims, &rank))
+        return ir_error(g, BZ_EINDEX, IR_RESULT, "%s has no result %u",
+                        ir_ops[ir_at(g, tuple)->op].name, k);
+    return ir_append(g, IR_RESULT, t, dims, rank, &tuple, 1, &attr, 1);
 }

@@ -103,6 +103,7 @@ ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsign
 unsigned ir_result_count(const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     if (n->op == IR_COND || n->op == IR_WHILE) return g->m->graphs.p[ir_attrs(g, n)[1]]->outputs.n;
+    if (n->op == IR_CUSTOM_GRAD) return (unsigned)ir_attrs(g, n)[0];
     return n->op == IR_SORT ? 2 : 0;
 }
 
@@ -111,12 +112,39 @@ bool ir_result_type(const ir_graph *g, ir_ref r, unsigned k, bz_dtype *t, const 
     const ir_graph *from = g;
     const ir_node *n = ir_at(g, r);
     if (k >= ir_result_count(g, r)) return false;
-    if (n->op != IR_SORT) {
+    if (n->op == IR_CUSTOM_GRAD) {
+        n = ir_at(g, ir_in(g, n)[k]);
+    } else if (n->op != IR_SORT) {
         from = g->m->graphs.p[ir_attrs(g, n)[1]];
         n = ir_at(from, from->outputs.p[k].node);
     }
-    *t = from == g && k == 1 ? BZ_I64 : (bz_dtype)n->dtype;
+    *t = ir_at(g, r)->op == IR_SORT && k == 1 ? BZ_I64 : (bz_dtype)n->dtype;
     *dims = ir_dims(from, n);
     *rank = n->rank;
     return true;
+}
+
+/* ---- a gradient of its own */
+
+ir_ref ir_stand_in(ir_graph *g, ir_ref x) {
+    if (!x) return 0;
+    const ir_node *n = ir_at(g, x);
+    return ir_append(g, IR_STAND_IN, (bz_dtype)n->dtype, ir_dims(g, n), n->rank, &x, 1, NULL, 0);
+}
+
+ir_ref ir_custom_grad(ir_graph *g, const ir_ref *x, unsigned nout, unsigned nin) {
+    for (unsigned k = 0; k < 3 * nout + 2 * nin; k++)
+        if (!x[k]) return 0;
+    const ir_node *n = ir_at(g, x[0]);
+    ir_ref r = ir_append(g, IR_CUSTOM_GRAD, (bz_dtype)n->dtype, ir_dims(g, n), n->rank, x,
+                         3 * nout + 2 * nin, (int64_t[]){nout, nin}, 2);
+    if (r) g->n.p[r].flags |= IR_IS_TUPLE;
+    return r;
+}
+
+ir_custom ir_custom_get(const ir_graph *g, ir_ref r) {
+    const ir_node *n = ir_at(g, r);
+    unsigned nout = (unsigned)ir_attrs(g, n)[0], nin = (unsigned)ir_attrs(g, n)[1];
+    const ir_ref *x = ir_in(g, n);
+    return (ir_custom){nout, nin, x, x + nout, x + 3 * nout, x + 3 * nout + nin};
 }

@@ -145,10 +145,15 @@ static bool it_elementwise(it_state *s, ir_ref r) {
 
 static bool it_result(it_state *s, ir_ref r) {
     const ir_node *n = ir_at(s->g, r);
-    const it_slot *from = &s->slot[ir_in(s->g, n)[0]];
-    const it_array *a = &from->many[ir_attrs(s->g, n)[0]];
+    unsigned one;
+    const it_slot *from = &s->slot[*ir_value_operands(s->g, r, &one)];
+    const it_array *a = from->many ? &from->many[ir_attrs(s->g, n)[0]] : &from->a;
     memcpy(s->slot[r].a.data, a->data, (size_t)it_numel(a) * ir_dtype_bytes(a->dtype));
     return true;
+}
+
+static bool it_stand_in(it_state *s, ir_ref r) {
+    return it_fail(s, r, BZ_EMODE, IR_STAND_IN_USED);
 }
 
 /* ---- control */
@@ -241,6 +246,7 @@ static bool run_node(it_state *s, ir_ref r) {
         [IR_RESULT] = it_result,
         [IR_COND] = it_cond,
         [IR_WHILE] = it_while,
+        [IR_STAND_IN] = it_stand_in,
     };
     const ir_node *n = ir_at(s->g, r);
     if (n->op == IR_INPUT) return true;
@@ -301,8 +307,9 @@ static bool take_inputs(it_state *s, const it_array *inputs) {
 /* last[r]: the last node that needs r, g->n.n when an output does. */
 static void last_uses(const ir_graph *g, const bool *live, uint32_t *last) {
     for (ir_ref r = 1; r < g->n.n; r++) {
-        const ir_node *n = ir_at(g, r);
-        for (unsigned k = 0; live[r] && k < n->nin; k++) last[ir_in(g, n)[k]] = r;
+        unsigned n;
+        const ir_ref *x = ir_value_operands(g, r, &n);
+        for (unsigned k = 0; live[r] && k < n; k++) last[x[k]] = r;
     }
     for (uint32_t i = 0; i < g->outputs.n; i++) last[g->outputs.p[i].node] = g->n.n;
 }
@@ -322,13 +329,12 @@ static bool goes_on(it_state *s, ir_ref r) {
 
 static bool run(it_state *s, const bool *live, const uint32_t *last) {
     for (ir_ref r = 1; r < s->g->n.n; r++) {
-        const ir_node *n = ir_at(s->g, r);
+        unsigned n;
+        const ir_ref *x = ir_value_operands(s->g, r, &n);
         if (!live[r]) continue;
         if (!run_node(s, r) || !goes_on(s, r)) return false;
-        for (unsigned k = 0; k < n->nin; k++) {
-            ir_ref x = ir_in(s->g, n)[k];
-            if (last[x] == r) free_slot(&s->slot[x]);
-        }
+        for (unsigned k = 0; k < n; k++)
+            if (last[x[k]] == r) free_slot(&s->slot[x[k]]);
     }
     return true;
 }
@@ -352,7 +358,7 @@ static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *
     it_state s = {g, e, bz_mem_zero(g->n.n, sizeof(it_slot)),
                   bz_mem_alloc(symbols * sizeof(int64_t)), o};
     uint32_t *last = bz_mem_zero(g->n.n, sizeof *last);
-    bool *live = ir_live(g), memory = s.slot && s.symbol && last && live;
+    bool *live = ir_live_values(g), memory = s.slot && s.symbol && last && live;
     for (uint32_t i = 0; s.symbol && i < symbols; i++) s.symbol[i] = symbol ? symbol[i] : -1;
     if (!memory)
         bz_fail(e, BZ_ENOMEM, "out of memory");

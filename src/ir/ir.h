@@ -275,6 +275,10 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
 ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error *e);
 /* live[r]: r is an output or something an output needs. bz_mem_free it; NULL when out of memory. */
 bool *ir_live(const ir_graph *g);
+/* The same for values alone, where gradients that are not asked for are nothing: a result of a custom_grad needs its value's node. */
+bool *ir_live_values(const ir_graph *g);
+/* What the value of r is computed from, n nodes: its operands, but for results of a custom_grad. */
+const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n);
 
 /* ---- compose.c: compositions as graphs of primitives; bz_* and the text form expand them here. Halves compute in f32 inside and are
  * cast back once at the end. axis counts from the end when negative. */
@@ -329,6 +333,21 @@ ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsign
 bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, bz_dtype *t, const ir_dim **dims,
                     unsigned *rank);
 unsigned ir_result_count(const ir_graph *g, ir_ref tuple);
+/* A custom gradient. The tuple's results are f[k]; the gradient of x[j] is b[j], computed with stands[k] for result k and
+ * stands[nout + k] for what its gradient will be. Stand-ins belong to one node and have no value: nothing else may be computed from them.
+ *
+ *      x --stop_gradient--> f --> custom_grad(f, stands, x, b) --> results        pass_grad: b with the stand-ins
+ *      stands, x, anything --> b -----/                                             replaced is recorded once more */
+typedef struct ir_custom {
+    unsigned nout, nin;
+    const ir_ref *f, *stands, *x,
+        *b; /* nout, 2 nout, nin, nin; as long as the graph does not grow */
+} ir_custom;
+ir_ref ir_stand_in(ir_graph *g, ir_ref x); /* a new one, of x's type */
+#define IR_STAND_IN_USED "a tensor of a backward function is used outside of it"
+/* x: f, stands, x, b, as above. */
+ir_ref ir_custom_grad(ir_graph *g, const ir_ref *x, unsigned nout, unsigned nin);
+ir_custom ir_custom_get(const ir_graph *g, ir_ref r);
 
 /* ---- print.c, parse.c: the text form (docs/ir.md). Every builder of builders.def may be called by its name. */
 void ir_print(bz_text *t, const ir_graph *g);

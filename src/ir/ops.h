@@ -59,6 +59,11 @@ static inline bool ir_op_is_movement(unsigned op) {
     return (ir_ops[op].flags & IR_MOVEMENT) != 0;
 }
 
+/* A node with several results: only RESULT nodes use it. */
+static inline bool ir_op_is_tuple(unsigned op) {
+    return op == IR_SORT || op == IR_COND || op == IR_WHILE || op == IR_CUSTOM_GRAD;
+}
+
 /* The op with this name, or IR_NIL. */
 ir_op ir_op_from_name(const char *s, size_t n);
 /* dtype of an elementwise op's result for operand dtypes `in` (already promoted); false when the rule forbids them. */

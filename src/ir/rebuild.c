@@ -34,9 +34,10 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     }
     for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
     g->site = old->sites.p[r];
+    uint8_t flags = n->flags & (uint8_t)~IR_IS_OWN; /* old may be g, which grows */
     ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in,
                             n->nin, ir_attrs(old, n), n->nattr);
-    if (made) g->n.p[made].flags = n->flags & ~IR_IS_OWN & 0xff;
+    if (made) g->n.p[made].flags = flags;
     if (in != small) bz_mem_free(in);
     return made;
 }
@@ -55,13 +56,31 @@ ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error
     return NULL;
 }
 
-bool *ir_live(const ir_graph *g) {
+const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n) {
+    const ir_node *at = ir_at(g, r);
+    const ir_ref *x = ir_in(g, at);
+    *n = at->nin;
+    return at->op == IR_RESULT && ir_at(g, x[0])->op == IR_CUSTOM_GRAD
+               ? &ir_custom_get(g, x[0]).f[ir_attrs(g, at)[0]]
+               : x;
+}
+
+static bool *live_nodes(const ir_graph *g, bool values) {
     bool *live = bz_mem_zero(g->n.n, sizeof *live);
     if (!live) return NULL;
     for (uint32_t i = 0; i < g->outputs.n; i++) live[g->outputs.p[i].node] = true;
     for (ir_ref r = g->n.n; r-- > 1;) {
-        const ir_node *n = ir_at(g, r);
-        for (unsigned k = 0; live[r] && k < n->nin; k++) live[ir_in(g, n)[k]] = true;
+        unsigned n = ir_at(g, r)->nin;
+        const ir_ref *x = values ? ir_value_operands(g, r, &n) : ir_in(g, ir_at(g, r));
+        for (unsigned k = 0; live[r] && k < n; k++) live[x[k]] = true;
     }
     return live;
+}
+
+bool *ir_live(const ir_graph *g) {
+    return live_nodes(g, false);
+}
+
+bool *ir_live_values(const ir_graph *g) {
+    return live_nodes(g, true);
 }

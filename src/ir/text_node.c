@@ -42,6 +42,7 @@ static const field fields[IR_NOPS][5] = {
     [IR_SORT] = {{F_INT, "axis"}, {F_FLAG, "descending"}},
     [IR_RESULT] = {{F_INT, "index"}},
     [IR_COND] = {{F_GRAPH, "then"}, {F_GRAPH, "else"}},
+    [IR_CUSTOM_GRAD] = {{F_INT, "results"}, {F_INT, "inputs"}},
     [IR_WHILE] = {{F_GRAPH, "cond"}, {F_GRAPH, "body"}, {F_INT, "captured"}},
 };
 
@@ -300,7 +301,7 @@ static bool read_fields(reader *r, ir_op op, int64_t *device) {
 static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) {
     const tx_line *l = r->l;
     bz_error wrong = {0};
-    bool many = op == IR_SORT || op == IR_COND || op == IR_WHILE;
+    bool many = ir_op_is_tuple(op);
     if (many != l->tuple) {
         tx_fail(r->p, l->type_tok, BZ_EPARSE,
                 many ? "%s gives a tuple: its type stands in ()" : "%s gives one result", l->op);

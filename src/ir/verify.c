@@ -69,7 +69,7 @@ static bool check_dims(const check *c) {
 }
 
 static bool check_general(const check *c) {
-    bool tuple = c->n->op == IR_SORT || c->n->op == IR_COND || c->n->op == IR_WHILE;
+    bool tuple = ir_op_is_tuple(c->n->op);
     if (c->n->op == IR_NIL || c->n->op >= IR_NOPS || !ir_ops[c->n->op].name)
         return wrong(c, BZ_EARG, "op %u does not exist", c->n->op);
     if (c->n->dtype >= BZ_NDTYPES || c->n->rank > IR_MAX_RANK)
@@ -401,11 +401,15 @@ static bool check_sort(const check *c) {
 
 /* ---- several results */
 
-static bool fits(const check *c, const ir_graph *g, const ir_node *a, const ir_graph *h,
-                 const ir_node *b) {
+static bool same_type(const ir_graph *g, const ir_node *a, const ir_graph *h, const ir_node *b) {
     bool same = a->dtype == b->dtype && a->rank == b->rank;
     for (unsigned i = 0; same && i < a->rank; i++) same = ir_dims(g, a)[i] == ir_dims(h, b)[i];
-    return same || wrong(c, BZ_ESHAPE, "its graphs do not fit");
+    return same;
+}
+
+static bool fits(const check *c, const ir_graph *g, const ir_node *a, const ir_graph *h,
+                 const ir_node *b) {
+    return same_type(g, a, h, b) || wrong(c, BZ_ESHAPE, "its graphs do not fit");
 }
 
 static const ir_graph *graph_at(const check *c, unsigned k) {
@@ -457,6 +461,25 @@ static bool check_while(const check *c) {
     return fits(c, c->g, c->n, body, ir_at(body, body->outputs.p[0].node));
 }
 
+/* f, stand-ins of the results and of their gradients, inputs, gradients of the inputs. */
+static bool check_custom_grad(const check *c) {
+    if (!want_attrs(c, 2)) return false;
+    int64_t nout = c->attr[0], nin = c->attr[1];
+    if (nout < 1 || nin < 1 || nout > UINT16_MAX || nin > UINT16_MAX ||
+        3 * nout + 2 * nin != c->n->nin)
+        return wrong(c, BZ_EARG, "3 operands a result and 2 an input are needed");
+    for (int64_t k = 0; k < 2 * nout + nin; k++) {
+        bool input = k >= 2 * nout;
+        unsigned of = (unsigned)(input ? k + nout : k % nout),
+                 at = (unsigned)(k + nout + (input ? nin : 0));
+        if (!input && in_node(c, at)->op != IR_STAND_IN)
+            return wrong(c, BZ_EARG, "operand %u is no stand-in", at);
+        if (!same_type(c->g, in_node(c, of), c->g, in_node(c, at)))
+            return wrong(c, BZ_ESHAPE, "operand %u is not of the type of operand %u", at, of);
+    }
+    return want_like(c, in_node(c, 0));
+}
+
 static bool check_result(const check *c) {
     bz_dtype t;
     const ir_dim *dims;
@@ -500,6 +523,8 @@ static bool (*const checks[IR_NOPS])(const check *) = {
     [IR_RESULT] = check_result,
     [IR_COND] = check_cond,
     [IR_WHILE] = check_while,
+    [IR_CUSTOM_GRAD] = check_custom_grad,
+    [IR_STAND_IN] = check_copy,
 };
 
 bz_status ir_verify_node(const ir_graph *g, ir_ref r, bz_error *e) {

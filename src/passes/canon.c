@@ -199,6 +199,11 @@ static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map
 static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
+    if (n->op == IR_STAND_IN) return ir_error(g, BZ_EMODE, IR_STAND_IN, IR_STAND_IN_USED);
+    if (n->op == IR_RESULT && ir_at(old, ir_in(old, n)[0])->op == IR_CUSTOM_GRAD) {
+        unsigned one;
+        return map->to[*ir_value_operands(old, r, &one)];
+    }
     if (ir_op_is_movement(n->op) && n->nin == 1) return canonical_move(g, old, map, r);
     if (n->op == IR_CAST) return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
@@ -223,7 +228,7 @@ static ir_graph *drop_dead(ir_graph *g, bz_error *e) {
 ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e) {
     ir_map map;
     (void)t;
-    bool *live = ir_live(old);
+    bool *live = ir_live_values(old); /* gradients are there, or nobody asked for them */
     ir_graph *g = live ? ir_rebuild_begin(old, &map) : NULL;
     if (!g) {
         bz_mem_free(live);

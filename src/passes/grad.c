@@ -12,9 +12,10 @@
 
 typedef struct backward {
     ir_graph *g;
-    ir_ref *grad;  /* of each node that existed at the start; 0 = none yet */
-    bool *depends; /* the node depends on a wrt node, through floats */
-    ir_ref count;  /* nodes at the start */
+    ir_ref *grad;    /* of each node that existed at the start; 0 = none yet */
+    bool *depends;   /* the node depends on a wrt node, through floats */
+    ir_ref *results; /* of a tuple the last result that has a gradient, of that the one before */
+    ir_ref count;    /* nodes at the start */
 } backward;
 
 ir_ref grad_no_rule(ir_graph *g, ir_ref r) {
@@ -153,9 +154,9 @@ static ir_ref grad_reduce(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     if (kind == IR_SUM || !wide) return wide;
     ir_ref best = expand_like(g, ir_reshape_dims(g, r, dims, rank), x); /* max, min: ties share */
     bz_dtype t = ir_compute_dtype(ir_dtype(g, x)); /* a half cannot hold their number */
-    ir_ref hit = ir_cast(g, ir_build2(g, IR_EQ, x, best), t);
-    ir_ref ties = ir_reduce(g, IR_SUM, hit, axes, n, true);
-    ir_ref share = ir_build2(g, IR_MUL, ir_cast(g, wide, t), hit);
+    ir_ref hit = ir_build2(g, IR_EQ, x, best);
+    ir_ref ties = ir_reduce(g, IR_SUM, ir_cast(g, hit, t), axes, n, true);
+    ir_ref share = ir_build3(g, IR_SELECT, hit, ir_cast(g, wide, t), ir_const_f(g, t, 0));
     return ir_cast(g, ir_build2(g, IR_DIV, share, ties), ir_dtype(g, x));
 }
 
@@ -287,8 +288,21 @@ static bool floats(const ir_graph *g, ir_ref r) {
     return ir_is_float(ir_dtype(g, r)) && !(ir_at(g, r)->flags & IR_IS_TUPLE);
 }
 
+static bool is_zero(const ir_graph *g, ir_ref r) {
+    ir_bits v;
+    return ir_const_value(g, r, &v) && v == 0;
+}
+
+/* Stand-ins, gradients, and inputs whose gradient is zero. */
+static bool custom_zero(const ir_graph *g, ir_ref r, unsigned k) {
+    ir_custom c = ir_custom_get(g, r);
+    return k >= c.nout &&
+           (k < 3 * c.nout || k >= 3 * c.nout + c.nin || is_zero(g, c.b[k - 3 * c.nout]));
+}
+
 static bool zero_rule(const ir_graph *g, ir_ref r, unsigned k) {
     unsigned op = ir_at(g, r)->op;
+    if (op == IR_CUSTOM_GRAD) return custom_zero(g, r, k);
     return ir_op_is_elementwise(op) && !strcmp(ir_ops[op].grad[k], "0");
 }
 
@@ -301,7 +315,8 @@ static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = true;
     for (ir_ref r = 1; r < b->count; r++)
         for (unsigned k = 0; k < ir_at(b->g, r)->nin; k++)
-            if (b->depends[ir_operand(b->g, r, k)] && !zero_rule(b->g, r, k)) b->depends[r] = true;
+            if (b->depends[ir_operand(b->g, r, k)] && pass_grad_flows(b->g, r, k))
+                b->depends[r] = true;
 }
 
 static bool accumulate(backward *b, ir_ref x, ir_ref share) {
@@ -310,19 +325,58 @@ static bool accumulate(backward *b, ir_ref x, ir_ref share) {
     return b->grad[x] != 0;
 }
 
-/* Past a tuple node: the first result of a sort is made of its operand's elements. */
-static bool tuple_step(backward *b, ir_ref tuple, ir_ref d) {
+/* The first result of a sort is made of its operand's elements; those of a custom_grad wait until all have their gradients. */
+static bool result_step(backward *b, ir_ref r, ir_ref tuple) {
     ir_graph *g = b->g;
-    if (ir_at(g, tuple)->op != IR_SORT) return grad_no_rule(g, tuple), false;
-    return accumulate(b, ir_operand(g, tuple, 0), grad_sort(g, tuple, d));
+    if (ir_at(g, tuple)->op == IR_SORT)
+        return accumulate(b, ir_operand(g, tuple, 0), grad_sort(g, tuple, b->grad[r]));
+    if (ir_at(g, tuple)->op != IR_CUSTOM_GRAD) return grad_no_rule(g, tuple), false;
+    b->results[r] = b->results[tuple];
+    b->results[tuple] = r;
+    b->grad[tuple] = b->grad[r];
+    return true;
+}
+
+static bool custom_shares(backward *b, ir_ref r, ir_ref *out, ir_ref *d, ir_ref *share) {
+    ir_graph *g = b->g;
+    unsigned nin = ir_custom_get(g, r).nin;
+    for (ir_ref at = b->results[r]; at; at = b->results[at]) {
+        int64_t k = ir_attrs(g, ir_at(g, at))[0];
+        out[k] = at;
+        d[k] = d[k] ? ir_build2(g, IR_ADD, d[k], b->grad[at]) : b->grad[at];
+        if (!d[k]) return false;
+    }
+    if (!grad_custom(g, r, out, d, share)) return false;
+    for (unsigned j = 0; j < nin; j++) {
+        ir_ref x = ir_custom_get(g, r).x[j];
+        if (b->depends[x] && floats(g, x) && !is_zero(g, share[j]) && !accumulate(b, x, share[j]))
+            return false;
+    }
+    return true;
+}
+
+static bool custom_step(backward *b, ir_ref r) {
+    ir_graph *g = b->g;
+    ir_custom c = ir_custom_get(g, r);
+    for (unsigned k = 0; k < c.nout; k++)
+        if (b->depends[c.f[k]] && floats(g, c.f[k]))
+            return ir_error(g, BZ_EGRAD, IR_CUSTOM_GRAD,
+                            "the gradient leads to a tensor that the forward function took from "
+                            "outside: make it an input, or stop its gradient"),
+                   false;
+    ir_ref *work = bz_mem_zero(2 * c.nout + c.nin, sizeof *work);
+    bool done = work && custom_shares(b, r, work, work + c.nout, work + 2 * c.nout);
+    bz_mem_free(work);
+    return done;
 }
 
 static bool step(backward *b, ir_ref r) {
     ir_graph *g = b->g;
     g->site = g->sites.p[r];
+    if (ir_at(g, r)->op == IR_CUSTOM_GRAD) return custom_step(b, r);
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), d = b->grad[r];
-        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return tuple_step(b, x, d);
+        if (b->depends[x] && (ir_at(g, x)->flags & IR_IS_TUPLE)) return result_step(b, r, x);
         if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k)) continue;
         ir_ref share = ir_op_is_elementwise(ir_at(g, r)->op) ? elementwise_share(b, r, k, d)
                                                              : share_of(b, r, k, d);
@@ -387,7 +441,8 @@ bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny
     backward b = {.g = g, .count = g->n.n};
     b.grad = bz_mem_zero(b.count, sizeof *b.grad);
     b.depends = bz_mem_zero(b.count, sizeof *b.depends);
-    bool ok = b.grad && b.depends;
+    b.results = bz_mem_zero(b.count, sizeof *b.results);
+    bool ok = b.grad && b.depends && b.results;
     if (ok) {
         find_dependents(&b, wrt, n);
         ok = walk_back(&b, y, seed, ny);
@@ -398,6 +453,7 @@ bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny
     }
     bz_mem_free(b.grad);
     bz_mem_free(b.depends);
+    bz_mem_free(b.results);
     g->site = site;
     return ok              ? BZ_OK
            : g->err.status ? g->err.status

@@ -11,4 +11,9 @@ ir_ref grad_no_rule(ir_graph *g, ir_ref r);
 /* Share of x in r, the product of x over n ascending axes, under gradient d of r's shape. */
 ir_ref grad_prod(ir_graph *g, ir_ref r, ir_ref x, ir_ref d, const int *axes, unsigned n);
 
+/* ---- grad_custom.c */
+/* Shares of the nin inputs of custom_grad r. out: nodes of its results, 0 = any; d: their gradients, 0 = none arrived. false: an
+ * error, in g unless memory ran out. */
+bool grad_custom(ir_graph *g, ir_ref r, const ir_ref *out, const ir_ref *d, ir_ref *share);
+
 #endif
