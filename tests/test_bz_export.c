@@ -107,3 +107,35 @@ Test(bz_export, mistakes_leave_no_file) {
     cr_expect_eq(bz_export(NULL, in, prefix, "f", NULL), BZ_EARG);
     cr_expect_not(header_has("f"));
 }
+
+static bz_status straight(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                          void *user) {
+    (void)x, (void)nin, (void)nout, (void)user;
+    out[0] = in[3];
+    return BZ_OK;
+}
+
+static bz_status rounds(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    (void)x, (void)nin, (void)nout, (void)user;
+    out[0] = bz_round(bz_mul(in[0], in[1]));
+    return BZ_OK;
+}
+static bz_status learns(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    bz_tensor *y;
+    (void)nin, (void)nout, (void)user;
+    bz_status s = bz_custom_grad(x, rounds, straight, NULL, in, 2, &y, 1);
+    if (s) return s;
+    out[0] = bz_sum(bz_square(y), NULL, 0, false);
+    return bz_grad(out[0], in, 1, &out[1]);
+}
+
+Test(bz_export, custom_gradients) {
+    bz_tensor *in[2];
+    make_inputs(in);
+    bz_program *p = bz_compile(c, learns, NULL, &(bz_compile_options){2, 2, NULL});
+    in[0] = bz_mul(in[0], bz_scalar(c, 1.5));
+    cr_assert_eq(bz_export(p, in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
+    cr_expect(header_has("in1") && !header_has("in2"), "two inputs, and nothing of the gradient");
+}
