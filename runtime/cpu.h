@@ -23,10 +23,11 @@ typedef struct cpu_launch {
     uint64_t runs, ns;
 } cpu_launch;
 
-/* An address that changes with each call: *where = buffer `buffer` of the plan. */
+/* An address that changes with each call: *where = buffer `buffer` of the plan and so many bytes. */
 typedef struct cpu_patch {
     void **where;
     uint32_t buffer;
+    size_t bytes;
 } cpu_patch;
 
 typedef struct cpu_thread {

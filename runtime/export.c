@@ -234,8 +234,8 @@ static bool add_data(job *u, const part *j) {
 }
 
 static bool add_entries(job *u, const part *j) {
-    static const char *const callees[ENTRIES] = {"bz_rt_call_v1", "bz_rt_workspace_v1",
-                                                 "bz_rt_error_v1", "bz_rt_call_v1"};
+    static const char *const callees[ENTRIES] = {"bz_rt_call_v2", "bz_rt_workspace_v2",
+                                                 "bz_rt_error_v2", "bz_rt_call_v2"};
     bool ok = true;
     for (unsigned i = 0; i < ENTRIES && ok; i++) {
         cg_entry entry = {.name = j->names.p + j->entry[i],

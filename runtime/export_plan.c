@@ -131,12 +131,12 @@ bool ex_make_consts(ex_variant *v) {
 /* ---- places */
 
 static bz_rt_place of_field(const ex_field *x) {
-    if (x->baked) return (bz_rt_place){BZ_RT_BAKED, (uint64_t)x->baked - 1};
-    return (bz_rt_place){x->align ? BZ_RT_ARG : BZ_RT_VALUE, x->at};
+    if (x->baked) return (bz_rt_place){BZ_RT_BAKED, (uint32_t)x->baked - 1, 0};
+    return (bz_rt_place){x->align ? BZ_RT_ARG : BZ_RT_VALUE, x->at, 0};
 }
 
 static bz_rt_place of_arena(int64_t at) {
-    return (bz_rt_place){BZ_RT_ARENA, (uint64_t)at};
+    return (bz_rt_place){BZ_RT_ARENA, 0, (uint64_t)at};
 }
 
 static bz_rt_place of_buffer(const maker *k, uint32_t which) {
@@ -149,7 +149,7 @@ static bz_rt_place of_buffer(const maker *k, uint32_t which) {
     case PASS_ARENA: return of_arena(b->offset);
     case PASS_CONST: break;
     }
-    return (bz_rt_place){BZ_RT_CONSTS, (uint64_t)const_offset(k->plan, which)};
+    return (bz_rt_place){BZ_RT_CONSTS, 0, (uint64_t)const_offset(k->plan, which)};
 }
 
 /* A donated output that is not computed in place waits in the arena until all have read what it is
@@ -178,13 +178,17 @@ static bool is_unchanged(const maker *k, uint32_t i) {
     return ir_at(g, r)->op == IR_INPUT;
 }
 
+static bool same_place(const bz_rt_place *a, const bz_rt_place *b) {
+    return a->where == b->where && a->field == b->field && a->at == b->at;
+}
+
 static bool add_copies_of(maker *k, uint32_t i) {
     const pass_buffer *b = &k->plan->buffers.p[k->plan->output[i]];
     int donated = k->plan->graph->outputs.p[i].donated;
     bz_rt_place from = of_buffer(k, k->plan->output[i]);
     bz_rt_place to = of_field(donated >= 0 ? &k->f->input[donated] : &k->f->output[i]);
     bz_rt_copy c = {to, from, (uint64_t)buffer_bytes(b)};
-    if (c.bytes == 0 || (to.where == from.where && to.at == from.at)) return true;
+    if (c.bytes == 0 || same_place(&to, &from)) return true;
     if (k->staged[i] >= 0 && b->place == PASS_INPUT) {
         c.to = of_arena(k->staged[i]);
         if (!(is_unchanged(k, i) ? bz_vec_push(&k->copies, c) : bz_vec_push(&k->after, c)))
@@ -215,8 +219,11 @@ static int64_t estimate_ns(const pass_launch *l) {
 static bool add_pointers(maker *k, const pass_segment *s) {
     const lp_kernel *code = kernel_of(k, s);
     bool ok = true;
-    for (uint32_t i = 0; ok && i < code->buffers.n; i++)
-        ok = bz_vec_push(&k->places, of_buffer(k, s->buffers[i]));
+    for (uint32_t i = 0; ok && i < code->buffers.n; i++) {
+        bz_rt_place place = of_buffer(k, s->buffers[i]);
+        place.at += pass_bytes_before(k->plan, s, i);
+        ok = bz_vec_push(&k->places, place);
+    }
     for (uint32_t i = 0; ok && i < code->scalars.n; i++)
         ok = bz_vec_push(&k->places, of_field(&k->f->input[s->scalars[i]]));
     return ok;

@@ -111,9 +111,11 @@ static bool ready_segment(cpu_program *p, cpu_segment *s, const pass_segment *pl
     if (!s->buffers || !s->scalars || !s->tasks || !zeros) return false;
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         uint32_t b = plan->buffers[i];
-        s->buffers[i] = p->address[b];
-        if (changes(p->plan->buffers.p[b].place) &&
-            !bz_vec_push(&p->patches, ((cpu_patch){&s->buffers[i], b})))
+        size_t before = pass_bytes_before(p->plan, plan, i);
+        bool patched = changes(p->plan->buffers.p[b].place);
+        if (!patched)
+            s->buffers[i] = (char *)p->address[b] + before;
+        else if (!bz_vec_push(&p->patches, ((cpu_patch){&s->buffers[i], b, before})))
             return false;
     }
     for (uint32_t i = 0; i < k->scalars.n; i++) s->scalars[i] = &p->numbers[plan->scalars[i]];

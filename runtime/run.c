@@ -92,8 +92,11 @@ static void set_addresses(cpu_program *p, const rt_call *call) {
         p->numbers[k] = call->bits[k];
         if (p->buffer_of_input[k] != UINT32_MAX) p->address[p->buffer_of_input[k]] = &p->numbers[k];
     }
-    for (uint32_t i = 0; i < p->patches.n; i++)
-        *p->patches.p[i].where = p->address[p->patches.p[i].buffer];
+    for (uint32_t i = 0; i < p->patches.n; i++) {
+        const cpu_patch *q = &p->patches.p[i];
+        void *start = p->address[q->buffer];
+        *q->where = q->bytes ? (char *)start + q->bytes : start;
+    }
 }
 
 /* An output that is an input, in memory of its own. */

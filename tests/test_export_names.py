@@ -102,7 +102,7 @@ def test_function_names():
                "INT8_MAX", "PTRDIFF_MIN", "workspace", "main", "std", "F", "X", "assert", "errno", "alloca", "signbit", "va_start"]
     taken = ["sin", "expf", "fma", "y1", "gamma", "malloc", "free", "printf", "memcpy", "exit", "read", "write", "open", "index", "time",
              "environ", "stdout", "pthread_create", "clone", "dlopen"]
-    own = ["bz_add", "bz_open", "bz_rt_call_v1", "bz_rt_threads", "bz_x"]
+    own = ["bz_add", "bz_open", "bz_rt_call_v2", "bz_rt_threads", "bz_x"]
     for says, names in [("is no function name", no_name), ("the C library has", taken), ("braze's own", own)]:
         for name in names:
             with tempfile.TemporaryDirectory(prefix="braze-names-") as d:

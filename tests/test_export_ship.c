@@ -92,6 +92,15 @@ static bz_status total(bz_context *x, bz_tensor *const *in, int nin, bz_tensor *
     return BZ_OK;
 }
 
+/* in: x [4, 8]; out: a row of the captured w, and three of x */
+static bz_status rows(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)x, (void)nin, (void)nout;
+    bz_tensor *first = bz_mul(bz_select(in[0], 0, 2), bz_select(user, 0, 3));
+    out[0] = bz_add(first, bz_mul(bz_select(in[0], 0, 3), bz_select(in[0], 0, 1)));
+    return BZ_OK;
+}
+
 static const char *const in_names[] = {"x", "rate"}, *const out_names[] = {"y"};
 
 static bz_program *compiled(bz_function *fn, int nin, void *user) {
@@ -105,6 +114,23 @@ static const char client[] = "float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[8], t;\n"
                              "struct total_args b = {0}; b.x = x; b.y = &t;\n"
                              "if (forward(&a) || total(&b)) return 1;\n"
                              "show(y, 8); show(&t, 1);";
+
+/* Pointers that lead into what the object holds and into what the caller hands over. */
+Test(ship, rows_of_baked_and_given_tensors) {
+    uint32_t bits[8];
+    bz_tensor *w = bz_name(bz_randn(c, BZ_SHAPE(4, 8), BZ_F32), "w"), *y,
+              *x = bz_reshape(bz_arange(c, 0, 32, 1, BZ_F32), BZ_SHAPE(4, 8));
+    bz_program *p = compiled(rows, 1, w);
+    cr_assert_eq(bz_call(p, &x, &y), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_export_all(&(bz_export_function){p, &x, "rows"}, 1, prefix,
+                               &(bz_export_options){.bake = true}),
+                 BZ_OK, "%s", bz_message(c));
+    run_client("float x[32], y[8]; for (int i = 0; i < 32; i++) x[i] = (float)i;\n"
+               "struct rows_args a = {0}; a.x = x; a.y = y;\n"
+               "if (rows(&a)) return 1;\nshow(y, 8);",
+               bits, 8);
+    expect_bits(y, bits, 8);
+}
 
 Test(ship, several_functions_share_what_is_baked) {
     uint32_t bits[9];

@@ -141,6 +141,20 @@ Test(expr, linear_and_subst_keep_the_value) {
     }
 }
 
+Test(expr, the_number_of_a_sum_comes_out) {
+    for (uint64_t seed = 1; seed <= 5000; seed++) {
+        maker m;
+        int64_t at[POINTS][SYMS] = {{0}};
+        begin(&m, seed);
+        tree t = random_tree(&m, at, 1 + (unsigned)(seed % 4));
+        int64_t was = ir_ex_constant(&m.x, t.e), c = (int64_t)draw(&m, 21) - 10;
+        cr_expect_eq(ir_ex_constant(&m.x, ir_ex_addc(&m.x, t.e, c)), was + c);
+        cr_expect_eq(ir_ex_constant(&m.x, ir_ex_mulc(&m.x, t.e, 3)), 3 * was);
+        cr_expect_eq(ir_ex_constant(&m.x, ir_ex_addc(&m.x, t.e, -was)), 0);
+        ir_exprs_free(&m.x);
+    }
+}
+
 /* One number for one polynomial, however it is written; what two have in common is divided out. */
 Test(expr, products_multiply_out_and_divide) {
     maker m = {.state = 1};

@@ -284,6 +284,23 @@ Test(loops_build, no_tasks_and_null_module) {
     lp_module_free(m);
 }
 
+/* A pointer that leads into its buffer reaches all of it, and no more. */
+Test(loops_build, pointers_that_begin_inside_a_buffer) {
+    lp_module *m = loops_parse("kernel k(x: i32 in, y: i32 out; n) { %x = buffer x %y = buffer y "
+                               "%n = extent n %l = loop parallel 0, 1 { %v: i32 = load %x[%n] "
+                               "store %y[0], %v } }");
+    int32_t x[5] = {10, 11, 12, 13, 14}, y[4] = {0};
+    for (int64_t n = -4; n <= 3; n++) {
+        bz_error e = {0};
+        lp_run_args a = {
+            .buffers = (lp_arg[]){{x, 5}, {y, 4}}, .extents = &n, .at = (int64_t[]){3, 2}};
+        bool inside = n >= -3 && n < 2;
+        cr_expect_eq(!lp_run(m->k.p[0], NULL, &a, &e), inside, "%d: %s", (int)n, e.text);
+        if (inside) cr_expect_eq(y[2], 13 + n);
+    }
+    lp_module_free(m);
+}
+
 /* The order of tasks really changes: each task stores how many came before it. */
 Test(loops_build, shuffled_tasks_come_in_another_order) {
     lp_module *m = loops_parse(

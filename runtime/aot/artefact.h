@@ -32,14 +32,15 @@ typedef struct bz_rt_frame {
 typedef int32_t bz_rt_code(const bz_rt_frame *f, int64_t begin, int64_t end);
 
 enum bz_rt_where {
-    BZ_RT_ARG,    /* the pointer in the caller's struct at byte `at` */
-    BZ_RT_VALUE,  /* the struct's byte `at` itself: a scalar */
+    BZ_RT_ARG,    /* byte `at` behind the pointer in the caller's struct at byte `field` */
+    BZ_RT_VALUE,  /* the struct's byte `field` itself: a scalar */
     BZ_RT_ARENA,  /* byte `at` of the arena */
     BZ_RT_CONSTS, /* byte `at` of the variant's constants */
-    BZ_RT_BAKED,  /* captured tensor number `at`, whose value the object holds */
+    BZ_RT_BAKED,  /* byte `at` of captured tensor number `field`, whose value the object holds */
 };
 typedef struct bz_rt_place {
-    uint64_t where, at;
+    uint32_t where, field;
+    uint64_t at;
 } bz_rt_place;
 
 /* A kernel's code for one phase of a launch. */
@@ -119,13 +120,13 @@ enum bz_rt_status {
 
 /* Runs the program on the caller's struct. May be called from several threads at once when their
  * structs name different workspaces (or none) and different results. */
-BZ_RT_API int bz_rt_call_v1(const bz_rt_artefact *a, const void *args);
+BZ_RT_API int bz_rt_call_v2(const bz_rt_artefact *a, const void *args);
 
 /* Bytes of a workspace for as many threads as bz_rt_threads() says now; 0 on a machine that cannot
  * run the program. */
-BZ_RT_API size_t bz_rt_workspace_v1(const bz_rt_artefact *a);
+BZ_RT_API size_t bz_rt_workspace_v2(const bz_rt_artefact *a);
 
 /* What a status of this artefact means; never NULL, lives as long as the artefact. */
-BZ_RT_API const char *bz_rt_error_v1(const bz_rt_artefact *a, int status);
+BZ_RT_API const char *bz_rt_error_v2(const bz_rt_artefact *a, int status);
 
 #endif

@@ -106,12 +106,17 @@ static bool grow_own(bz_rt_own *own, size_t bytes) {
 
 /* ---- running ---- */
 
+/* An empty tensor's pointer may be anything: nothing is added to it. */
+static void *behind(void *p, uint64_t bytes) {
+    return bytes ? (char *)p + bytes : p;
+}
+
 static void *resolve(const bz_rt_variant *v, const bz_rt_place *p, const char *args, char *arena) {
     switch (p->where) {
-    case BZ_RT_ARG: return *(void *const *)(const void *)(args + p->at);
-    case BZ_RT_VALUE: return (void *)(uintptr_t)(args + p->at);
+    case BZ_RT_ARG: return behind(*(void *const *)(const void *)(args + p->field), p->at);
+    case BZ_RT_VALUE: return (void *)(uintptr_t)(args + p->field);
     case BZ_RT_ARENA: return arena + p->at;
-    case BZ_RT_BAKED: return (void *)(uintptr_t)v->baked[p->at];
+    case BZ_RT_BAKED: return behind((void *)(uintptr_t)v->baked[p->field], p->at);
     default: return (void *)(uintptr_t)(v->consts + p->at);
     }
 }
@@ -212,7 +217,7 @@ static int check_args(const bz_rt_artefact *a, const char *args) {
     return BZ_RT_OK;
 }
 
-int bz_rt_call_v1(const bz_rt_artefact *a, const void *args) {
+int bz_rt_call_v2(const bz_rt_artefact *a, const void *args) {
     const bz_rt_variant *v = choose(a);
     if (!v) return BZ_RT_EMACHINE;
     int s = check_args(a, args);
@@ -224,7 +229,7 @@ int bz_rt_call_v1(const bz_rt_artefact *a, const void *args) {
     return given->p ? run_on(v, args, given->p, given->bytes) : run_on_own(a, v, args);
 }
 
-size_t bz_rt_workspace_v1(const bz_rt_artefact *a) {
+size_t bz_rt_workspace_v2(const bz_rt_artefact *a) {
     const bz_rt_variant *v = choose(a);
     return v ? whole_bytes(v, wanted_threads(v)) : 0;
 }
@@ -234,7 +239,7 @@ static const char *bad_index(const bz_rt_artefact *a, uint32_t which) {
     return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
 }
 
-const char *bz_rt_error_v1(const bz_rt_artefact *a, int value) {
+const char *bz_rt_error_v2(const bz_rt_artefact *a, int value) {
     uint32_t which = (uint32_t)value >> WHICH_SHIFT;
     switch (value & KIND_MASK) {
     case BZ_RT_OK: return "done";

@@ -556,6 +556,12 @@ bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest) {
     return *rest != 0;
 }
 
+int64_t ir_ex_constant(const ir_exprs *x, ir_ex e) {
+    const ir_ex_node *n = ir_ex_at(x, e);
+    while (n->kind == EX_ADD) n = ir_ex_at(x, n->b);
+    return n->kind == EX_CONST ? n->value : 0;
+}
+
 void ir_ex_print(bz_text *t, const ir_exprs *x, ir_ex e) {
     static const char *const infix[] = {
         [EX_ADD] = "+", [EX_MUL] = "*", [EX_DIV] = "/", [EX_MOD] = "%"};

@@ -83,6 +83,8 @@ bool ir_ex_uses(const ir_exprs *x, ir_ex e, ir_ex sym);
 ir_ex ir_ex_subst(ir_exprs *x, ir_ex e, const ir_ex *from, const ir_ex *to, unsigned n);
 /* e == *coef * sym + *rest with no sym in rest; false if e is not linear in sym. */
 bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest);
+/* The number that stands in the sum e. */
+int64_t ir_ex_constant(const ir_exprs *x, ir_ex e);
 void ir_ex_print(bz_text *t, const ir_exprs *x, ir_ex e);
 
 #endif

@@ -20,6 +20,7 @@ void emit_free(emitter *m) {
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
     bz_vec_free(&m->extents);
+    bz_vec_free(&m->origins);
 }
 
 void emit_fail(emitter *m) {

@@ -67,6 +67,37 @@ static lp_val strided(emitter *m, lp_val p, lp_val first, int64_t step) {
     return all;
 }
 
+/* ---- where the pointers lead */
+
+void emit_may_move(emitter *m, lp_val p, int64_t count) {
+    if (!bz_vec_push(&m->origins, ((emit_origin){.p = p, .count = count}))) emit_fail(m);
+}
+
+static emit_origin *origin_of(const emitter *m, lp_val p) {
+    for (uint32_t i = 0; i < m->origins.n; i++)
+        if (m->origins.p[i].p == p) return &m->origins.p[i];
+    return NULL;
+}
+
+int64_t emit_moved(const emitter *m, lp_val p) {
+    const emit_origin *o = origin_of(m, p);
+    return o ? o->at : 0;
+}
+
+/* A guarded offset may begin before the buffer or behind it: the pointer never does. */
+ir_ex emit_from(emitter *m, lp_val p, ir_ex offset) {
+    emit_origin *o = origin_of(m, p);
+    if (!o || m->x->failed) return offset;
+    if (!o->known) {
+        int64_t first = ir_ex_constant(m->x, offset);
+        o->at = first > 0 && first < o->count ? first : 0;
+        o->known = true;
+    }
+    return o->at ? ir_ex_addc(m->x, offset, -o->at) : offset;
+}
+
+/* ---- loads */
+
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
@@ -79,6 +110,7 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     for (unsigned i = 0; i < m->nstaged; i++)
         if (m->staged[i].p == p && m->staged[i].offset == offset)
             return emit_load(m, m->staged[i].local, m->staged[i].at);
+    offset = emit_from(m, p, offset);
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec))
         return emit_uniform(lp_load(m->b, p, emit_index(m, offset), 1, emit_scalar_mask(m), 0));
     bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
@@ -146,7 +178,9 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
         if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
         return out;
     }
-    lp_val p = m->bind[x].p, zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
+    lp_val p = m->bind[x].p;
+    offset = emit_from(m, p, offset);
+    lp_val zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);
     out.uniform = i.uniform && (!m->vec || !ir_ex_uses(m->x, offset, m->vec));
     int64_t coef;
     ir_ex rest;

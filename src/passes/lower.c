@@ -64,6 +64,7 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access) {
         return emit_fail(&l->m), 0;
     bz_vec_push(&l->buffers, buffer); /* as many as the kernel has, or it is given up */
     bz_vec_push(&l->pointers, p);
+    if (access == LP_IN) emit_may_move(&l->m, p, l->plan->buffers.p[buffer].count);
     return p;
 }
 
@@ -275,11 +276,17 @@ static bool emit_body(lower *l) {
 static bool fill_segment(lower *l, pass_segment *out) {
     bz_arena *a = &l->plan->memory;
     int64_t *extents = bz_arena_alloc(a, l->m.extents.n * sizeof *extents);
+    int64_t *at = bz_arena_alloc(a, l->buffers.n * sizeof *at);
     for (uint32_t i = 0; extents && i < l->m.extents.n; i++) extents[i] = l->m.extents.p[i].value;
+    for (uint32_t i = 0; at && i < l->buffers.n; i++) {
+        at[i] = emit_moved(&l->m, l->pointers.p[i]);
+        bz_assert(at[i] >= 0 && at[i] <= l->plan->buffers.p[l->buffers.p[i]].count);
+    }
+    out->at = at;
     out->extents = extents;
     out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
     out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
-    return out->buffers && out->extents && out->scalars;
+    return out->buffers && out->at && out->extents && out->scalars;
 }
 
 static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
@@ -295,7 +302,8 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
         if (ir_at(l->g, unsupported)->op == IR_RESULT) /* the op that it is a result of */
             unsupported = ir_operand(l->g, unsupported, 0);
         bz_fail(l->e, BZ_EUNSUPPORTED,
-                "[%s] has no kernel on this device yet%s%s; the reference device runs it (BZ_REF, --device ref, BRAZE_DEVICE=ref)",
+                "[%s] has no kernel on this device yet%s%s; the reference device runs it (BZ_REF, "
+                "--device ref, BRAZE_DEVICE=ref)",
                 ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     bz_text stem = {0};

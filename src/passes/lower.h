@@ -135,6 +135,14 @@ typedef struct emit_extent_of {
     ir_ref site;
 } emit_extent_of;
 
+/* A buffer that the kernel only reads. Its launch hands over a pointer to element `at`, from which the offsets in the code count: the
+ * number in the first of them is taken out, so that x[0], x[1] ... of a loop are read by one kernel. */
+typedef struct emit_origin {
+    lp_val p;
+    int64_t at, count; /* count: elements of the buffer */
+    bool known;
+} emit_origin;
+
 typedef struct emitter {
     const ir_graph *g;
     lp_builder *
@@ -166,6 +174,7 @@ typedef struct emitter {
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS];   /* the newest memo of each chain + 1 */
     BZ_VEC(emit_extent_of) extents; /* of the kernel, in order */
+    BZ_VEC(emit_origin) origins;
     BZ_VEC(ir_ex) memo_idx;
     bool
         failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
@@ -189,6 +198,12 @@ void emit_forget(emitter *m, unsigned mark);
 
 emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx);
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset); /* p[offset] for every lane */
+/* The launch may move buffer p, of `count` elements, which is only read. */
+void emit_may_move(emitter *m, lp_val p, int64_t count);
+/* The element of its buffer that p leads to, once everything is emitted. */
+int64_t emit_moved(const emitter *m, lp_val p);
+/* An offset in p's buffer as one from where p leads to. */
+ir_ex emit_from(emitter *m, lp_val p, ir_ex offset);
 /* Does a load with this step from lane to lane become a gather? */
 bool emit_gathers(int64_t step);
 lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */

@@ -233,7 +233,8 @@ static void stage(lower *l, const tiled *t, const emit_staged *x, lp_val r[2], l
     int64_t coef;
     ir_ex rest;
     ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest);
-    lp_prefetch(b, x->p, lp_iadd(b, emit_index(m, x->offset), lp_index(b, coef * TILE)), false);
+    lp_val from = emit_index(m, emit_from(m, x->p, x->offset));
+    lp_prefetch(b, x->p, lp_iadd(b, from, lp_index(b, coef * TILE)), false);
     lp_val to = lp_iadd(b, row, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){at, r[0]}, 2));
     lp_store(b, x->local, to, v.v[0], m->tail, 0);
     lp_end(b, NULL, 0, NULL);

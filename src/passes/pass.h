@@ -39,6 +39,8 @@ typedef struct pass_buffer {
 typedef struct pass_segment {
     uint32_t kernel;         /* index in plan->code */
     const uint32_t *buffers; /* plan buffers, one per kernel buffer */
+    /* the element of each that the kernel's pointer leads to: kernels that differ in offsets alone are one */
+    const int64_t *at;
     const int64_t *extents;  /* among them the numbers of nodes of plan->graph that errors name */
     const uint32_t *scalars; /* graph inputs that are scalars, one per kernel scalar */
 } pass_segment;
@@ -80,6 +82,8 @@ typedef struct pass_plan {
     bz_arena memory;
 } pass_plan;
 
+/* Bytes from the start of the segment's buffer i to where the kernel's pointer leads. */
+size_t pass_bytes_before(const pass_plan *p, const pass_segment *s, uint32_t i);
 /* Has every node a size? BZ_EUNSUPPORTED and the first that has not, with its line: symbols are not compiled. */
 bz_status pass_check_static(const ir_graph *g, bz_error *e);
 /* Runs the pipeline. The graph stays as it is. NULL and `e` (BZ_EUNSUPPORTED names the op; BZ_ENOMEM) on failure. */

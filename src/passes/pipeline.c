@@ -151,6 +151,10 @@ void pass_plan_free(pass_plan *p) {
     bz_mem_free(p);
 }
 
+size_t pass_bytes_before(const pass_plan *p, const pass_segment *s, uint32_t i) {
+    return (size_t)s->at[i] * ir_dtype_bytes(p->buffers.p[s->buffers[i]].dtype);
+}
+
 /* ---- the plan as text */
 
 static void print_buffer(bz_text *t, const pass_plan *p, uint32_t i) {
@@ -173,8 +177,10 @@ static void print_segment(bz_text *t, const pass_plan *p, const pass_segment *s)
     const char *hash =
         strrchr(k->name, '_'); /* it changes with every stroke of the lowering: not for goldens */
     bz_textf(t, "    %.*s:", (int)(hash - k->name), k->name);
-    for (uint32_t i = 0; i < k->buffers.n; i++)
+    for (uint32_t i = 0; i < k->buffers.n; i++) {
         bz_textf(t, " %sb%u", marks[k->buffers.p[i].access], s->buffers[i]);
+        if (s->at[i]) bz_textf(t, "[%lld..]", (long long)s->at[i]);
+    }
     for (uint32_t i = 0; i < k->extents.n; i++)
         bz_textf(t, " %s=%lld", k->extents.p[i].name, (long long)s->extents[i]);
     for (uint32_t i = 0; i < k->scalars.n; i++)

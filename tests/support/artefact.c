@@ -68,9 +68,9 @@ char *read_file(const char *path, size_t *n) {
 static const rt_import imports[] = {
     {"fma", (rt_function *)(double (*)(double, double, double))fma},
     {"fmaf", (rt_function *)(float (*)(float, float, float))fmaf},
-    {"bz_rt_call_v1", (rt_function *)bz_rt_call_v1},
-    {"bz_rt_workspace_v1", (rt_function *)bz_rt_workspace_v1},
-    {"bz_rt_error_v1", (rt_function *)bz_rt_error_v1},
+    {"bz_rt_call_v2", (rt_function *)bz_rt_call_v2},
+    {"bz_rt_workspace_v2", (rt_function *)bz_rt_workspace_v2},
+    {"bz_rt_error_v2", (rt_function *)bz_rt_error_v2},
     {NULL, NULL},
 };
 
@@ -154,11 +154,13 @@ static void take_output(const artefact *a, uint32_t i, const char *from, ir_valu
     if (bytes) memcpy(out->data, from, bytes);
 }
 
+enum { MOST_FIELDS = 256 };
+
 int artefact_run(const artefact *a, const ir_value_array *in, void *workspace, size_t bytes,
                  ir_value_array *out) {
     const ex_fields *f = &a->fields;
-    char *args = calloc(1, f->workspace + 16), *memory[2][64] = {{0}};
-    cr_assert(f->ninputs <= 64 && f->noutputs <= 64);
+    char *args = calloc(1, f->workspace + 16), *memory[2][MOST_FIELDS] = {{0}};
+    cr_assert(f->ninputs <= MOST_FIELDS && f->noutputs <= MOST_FIELDS);
     for (uint32_t i = 0; i < f->ninputs; i++) {
         const ex_field *x = &f->input[i];
         if (!x->align) {

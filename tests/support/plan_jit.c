@@ -103,7 +103,8 @@ static bz_status run_segment_phase(const pass_plan *p, const jit *j, const pass_
     const void *scalars[MAX_ARGS];
     ir_bits bits[MAX_ARGS];
     bz_assert(k->scalars.n <= MAX_ARGS);
-    for (uint32_t i = 0; i < k->buffers.n; i++) buffers[i] = m->at[s->buffers[i]];
+    for (uint32_t i = 0; i < k->buffers.n; i++)
+        buffers[i] = (char *)m->at[s->buffers[i]] + pass_bytes_before(p, s, i);
     for (uint32_t i = 0; i < k->scalars.n; i++) {
         scalars[i] = inputs[s->scalars[i]].data;
         bits[i] = ir_load_bits(k->scalars.p[i].dtype, scalars[i]);

@@ -29,6 +29,7 @@ static bz_status run_segment(const pass_plan *p, const pass_segment *s,
         scalars[i] = ir_load_bits(k->scalars.p[i].dtype, inputs[s->scalars[i]].data);
     bz_status st = lp_verify(k, p->code, e);
     lp_run_args a = {.buffers = buffers,
+                     .at = s->at,
                      .extents = s->extents,
                      .scalars = scalars,
                      .error_element = &bad,

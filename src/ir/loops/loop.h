@@ -259,6 +259,7 @@ typedef struct lp_run_args {
     int *error_code;
     uint64_t
         shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
+    const int64_t *at; /* the element of each buffer that its pointer leads to; NULL: the first */
 } lp_run_args;
 bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, bz_error *e);
 

@@ -368,7 +368,7 @@ static bool bind(lp_exec *x, lp_mem *mems) {
         bool undefined = p->access == LP_OUT || p->access == LP_WORK;
         if (undefined && !(mems[j].written = bz_mem_zero((size_t)mems[j].count + 1, 1)))
             return false;
-        x->buffers[j] = (lp_ptr){&mems[j], 0};
+        x->buffers[j] = (lp_ptr){&mems[j], a->at ? a->at[j] : 0};
     }
     for (uint32_t j = 0; j < k->extents.n; j++) x->extents[j] = (ir_bits)a->extents[j];
     for (uint32_t j = 0; j < k->scalars.n; j++) x->scalars[j] = a->scalars[j];
