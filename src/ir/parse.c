@@ -30,7 +30,8 @@ static bool no_operand(tx_parser *p, uint32_t tok) {
         return tx_fail(p, tok, BZ_EPARSE,
                        "calls do not nest: give '%s' a line of its own, and its %%result here",
                        name);
-    if (tok + 1 < p->tok.n && p->text[p->tok.p[tok + 1].at] == '=')
+    const tx_token *next = t + 1; /* a word is not the last token: the end is one */
+    if (next->kind != TX_END && p->text[next->at] == '=')
         return tx_fail(p, tok, BZ_EPARSE,
                        "attributes stand in braces behind the operands: {%s=...}", name);
     return tx_fail(p, tok, BZ_EPARSE, "an operand is a %%value or a number; is it %%%s?", name);
