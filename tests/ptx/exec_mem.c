@@ -200,7 +200,10 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
         /* lanes outside the mask may hold any address: as numbers, not as pointers */
         for (unsigned l = 0; l < LANES; l++)
             host[l] = (uint8_t *)((uintptr_t)e->host + (uintptr_t)(ad[l] - e->base));
-        if (e->shadow) touch_lanes(w, i, mask, ad, live, how, e);
+        if (e->shadow) {
+            touch_lanes(w, i, mask, ad, live, how, e);
+            race_global(w, i, mask, ad, bytes, live, how);
+        }
         return true;
     }
     EACH_LANE(l, mask) {

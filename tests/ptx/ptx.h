@@ -165,7 +165,7 @@ typedef enum {
 /* What is checked besides faults, which always end the launch. */
 enum {
     PTX_CHECK_UNINIT = 1u << 0,      /* reads of shared or fresh global bytes that nobody wrote */
-    PTX_CHECK_RACE_SHARED = 1u << 1, /* between the threads of a block */
+    PTX_CHECK_RACE_SHARED = 1u << 1, /* between the threads of a block, in global memory too */
     PTX_CHECK_RACE_GLOBAL = 1u << 2, /* between blocks */
     PTX_CHECK_ASYNC = 1u << 3,       /* cp.async destinations touched before the wait */
     PTX_CHECK_BARRIER = 1u << 4,     /* barriers in divergent code */

@@ -1,5 +1,5 @@
-/* race.c - shared memory's checkers: bytes nobody wrote, races between threads of a block, early
- * touches of cp.async destinations.
+/* race.c - checkers of shared memory (bytes nobody wrote, early touches of cp.async destinations) and
+ * of races between the threads of a block, in global memory too.
  *
  * Each 4-byte word keeps its last writer and who read it since, with the block's generation at that
  * time, which barriers and fences count on. block.vc[w][r] is the generation up to which warp w knows
@@ -16,13 +16,20 @@
 
 enum { WORD_ATOMIC = 0x80, THREAD_BITS = 10, THREAD_MASK = (1 << THREAD_BITS) - 1 };
 
+/* Words of shared memory come first; behind them those of LINES lines of global memory that the block
+ * has written, each where its address falls: a later one takes the place, which may hide a race. */
+enum { LINES = 256, LINE_WORDS = 32, WORD_BYTES = 6 * 4 + 2 };
+
+static size_t shared_words(uint32_t shared_bytes) {
+    return (shared_bytes + 3) / 4 + 32;
+}
+
 size_t race_bytes(uint32_t shared_bytes) {
-    size_t words = (shared_bytes + 3) / 4 + 32;
-    return words * (6 * 4 + 2) + 64;
+    return (shared_words(shared_bytes) + LINES * LINE_WORDS) * WORD_BYTES + 64;
 }
 
 void race_attach(block *b, uint8_t *memory) {
-    size_t words = (b->shared_bytes + 3) / 4 + 32;
+    size_t words = shared_words(b->shared_bytes) + LINES * LINE_WORDS;
     uint32_t *p = (uint32_t *)(void *)memory;
     b->sh = (shared_shadow){p,
                             p + words,
@@ -32,6 +39,16 @@ void race_attach(block *b, uint8_t *memory) {
                             p + 5 * words,
                             (uint8_t *)(p + 6 * words),
                             (uint8_t *)(p + 6 * words) + words};
+    b->first_line = (uint32_t)shared_words(b->shared_bytes);
+}
+
+/* Nobody has touched words k .. k + n. */
+static void clear_words(block *b, size_t k, size_t n, uint8_t valid) {
+    shared_shadow *s = &b->sh;
+    uint32_t *const wide[] = {s->writer, s->wgen, s->readers, s->rgen, s->reader, s->rlanes};
+    for (size_t a = 0; a < sizeof wide / sizeof wide[0]; a++) memset(wide[a] + k, 0, n * 4);
+    memset(s->valid + k, valid, n);
+    memset(s->wbytes + k, 0, n);
 }
 
 /* ---- what the warps of a block know of each other ---- */
@@ -68,7 +85,8 @@ void race_forget(block *b) {
 }
 
 void race_clear(block *b) {
-    memset(b->sh.writer, 0, race_bytes(b->shared_bytes) - 64);
+    clear_words(b, 0, b->first_line, 0);
+    memset(b->lines, 0, sizeof b->lines);
     b->gen = 1;
     memset(b->vc, 0, sizeof b->vc);
     memset(b->safe, 0, sizeof b->safe);
@@ -153,6 +171,16 @@ static bool ordered(const warp *w, unsigned l, uint32_t who, uint32_t gen) {
 static void race_found(warp *w, const ins *i, unsigned lane, uint32_t word, uint32_t thread,
                        const char *what) {
     finding_at at = {PTX_REPORT_RACE_SHARED, PTX_OK, lane, WIN_SHARED + word * 4, PTX_SHARED, NULL};
+    const block *b = w->b;
+    if (word >= b->first_line) {
+        uint32_t place_of = (word - b->first_line) / LINE_WORDS,
+                 in = (word - b->first_line) % LINE_WORDS;
+        const ptx_memory *m = b->ln->p->memory;
+        at.kind = PTX_REPORT_RACE_GLOBAL;
+        at.space = PTX_GLOBAL;
+        at.address = b->lines[place_of] * 4 * LINE_WORDS + in * 4;
+        at.extent = m && m->find ? m->find(m->ctx, at.address) : NULL;
+    }
     const uint32_t *n = w->b->ln->p->block;
     find_report(w, i, &at, "%s thread (%u,%u,%u): no barrier between the two", what, thread % n[0],
                 thread / n[0] % n[1], thread / n[0] / n[1]);
@@ -296,6 +324,50 @@ void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
     EACH_LANE(l, mask)
     for (unsigned n = 0; n < words; n++)
         note_write(w, l, (uint32_t)(ad[l] / 4) + n, word_bytes(ad[l], bytes), strong);
+}
+
+/* ---- global memory ---- */
+
+/* Notes a store to a line that is new here: there is nothing to check. */
+static void note_fresh(warp *w, uint32_t mask, const uint64_t *own, unsigned bytes, bool strong) {
+    unsigned words = bytes <= 4 ? 1 : bytes / 4;
+    EACH_LANE(l, mask)
+    for (unsigned n = 0; n < words; n++)
+        note_write(w, l, (uint32_t)(own[l] / 4) + n, word_bytes(own[l], bytes), strong);
+}
+
+/* The lanes `mask`, all in one line. Only lines that the block has written are followed: a read that
+ * comes before any write is not noted, the other order of the two is found under other seeds. */
+static void touch_line(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                       uint64_t live, unsigned how) {
+    block *b = w->b;
+    uint64_t line = ad[__builtin_ctz(mask)] / (4 * LINE_WORDS), own[LANES];
+    uint32_t at = (uint32_t)(line ^ line >> 8) % LINES, first = b->first_line + at * LINE_WORDS;
+    bool known = b->lines[at] == line, writes = how & (ACC_WRITE | ACC_ATOMIC);
+    bool strong = how & (ACC_ATOMIC | ACC_STRONG_READ);
+    if (!known && !writes) return;
+    for (unsigned l = 0; l < LANES; l++) own[l] = first * 4 + ad[l] % (4 * LINE_WORDS);
+    if (!known) {
+        clear_words(b, first, LINE_WORDS, 15);
+        b->lines[at] = line;
+        note_fresh(w, mask, own, bytes, strong);
+        return;
+    }
+    if (!writes || how & ACC_RMW) race_read(w, i, mask, own, bytes, live, strong);
+    if (writes) race_write(w, i, mask, own, bytes, strong);
+}
+
+void race_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                 uint64_t live, unsigned how) {
+    if (!(w->b->ln->checks & PTX_CHECK_RACE_SHARED) || w->b->ln->n_threads == 1) return;
+    while (mask) {
+        uint64_t line = ad[__builtin_ctz(mask)] / (4 * LINE_WORDS);
+        uint32_t same = 0;
+        EACH_LANE(l, mask)
+        same |= (uint32_t)(ad[l] / (4 * LINE_WORDS) == line) << l;
+        touch_line(w, i, same, ad, bytes, live, how);
+        mask &= ~same;
+    }
 }
 
 /* ---- cp.async ---- */

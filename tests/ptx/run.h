@@ -61,6 +61,9 @@ void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
                uint64_t live, bool strong);
 void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 bool strong);
+/* Global memory that this block has written. */
+void race_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+                 uint64_t live, unsigned how);
 void race_async_issue(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
 void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
 /* The warps of `set` have passed a barrier together. */

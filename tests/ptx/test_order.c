@@ -242,6 +242,34 @@ static const program non_coherent[] = {
     {"a non-coherent one", READ_BACK(".nc"), 1, 32, PTX_REPORT_RACE_GLOBAL, -1},
 };
 
+static const program in_a_block[] = {
+    {"warps read what others wrote to global memory",
+     KERNEL("and.b32 %r1, %t, 31;\nmad.wide.u32 %d1, %r1, 4, %p;\nsetp.lt.u32 %q1, %t, 32;\n@%q1 "
+            "st.global.u32 [%d1], %t;\n@!%q1 ld.global.u32 %r2, [%d1];\n"),
+     1, 64, PTX_REPORT_RACE_GLOBAL, -1},
+    {"after a barrier",
+     KERNEL("and.b32 %r1, %t, 31;\nmad.wide.u32 %d1, %r1, 4, %p;\nsetp.lt.u32 %q1, %t, 32;\n@%q1 "
+            "st.global.u32 [%d1], %t;\nbar.sync 0;\n@!%q1 ld.global.u32 %r2, [%d1];\n"),
+     1, 64, NO_FINDING, -1},
+    {"after a flag with fences in global memory",
+     KERNEL(
+         "setp.lt.u32 %q1, %t, 32;\nand.b32 %r1, %t, 31;\nsetp.ne.u32 %q2, %r1, 0;\n@%q2 bra out;\n"
+         "@!%q1 bra take;\nst.global.u32 [%p], 5;\nmembar.gl;\nst.volatile.global.u32 [%p+8], "
+         "1;\nbra out;\ntake:\nld.volatile.global.u32 %r2, [%p+8];\nsetp.eq.u32 %q3, %r2, 0;\n@%q3 "
+         "bra take;\nmembar.gl;\nld.global.u32 %r3, [%p];\nst.global.u32 [%p+16], %r3;\nout:\n"),
+     1, 64, NO_FINDING, 5},
+    {"lanes of a warp, nothing between",
+     KERNEL("mad.wide.u32 %d1, %t, 4, %p;\nst.global.u32 [%d1], %t;\nxor.b32 %r1, %t, "
+            "1;\nmad.wide.u32 "
+            "%d1, %r1, 4, %p;\nld.global.u32 %r2, [%d1];\n"),
+     1, 32, PTX_REPORT_RACE_GLOBAL, -1},
+    {"atomics on one word", KERNEL("atom.global.add.u32 %r1, [%p], 1;\n"), 1, 64, NO_FINDING, 64},
+};
+
+Test(order, races_inside_a_block_through_global_memory) {
+    JUDGE(in_a_block);
+}
+
 Test(order, non_coherent_loads) {
     JUDGE(non_coherent);
 }

@@ -267,6 +267,9 @@ struct block {
     uint8_t *shared;
     uint32_t shared_bytes;
     shared_shadow sh;
+    uint64_t
+        lines[256]; /* which line of global memory lies where behind the shared words; 0: none */
+    uint32_t first_line; /* their first word */
     barrier bars[16];
     uint32_t gen;                      /* barrier completions and fences so far */
     uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
