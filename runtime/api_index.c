@@ -107,8 +107,11 @@ typedef struct plan {
 static bool plan_index(reader *r, const item *it, plan *p, int axis) {
     int64_t n = r->l->shape[axis], i = it->start < 0 ? it->start + n : it->start;
     char what[80];
-    bz_snprintf(what, sizeof what, "index %lld of axis %d, which has %lld elements,",
-             (long long)it->start, axis, (long long)n);
+    const char *written = r->text + it->at; /* the value may be cut off */
+    size_t length = 1 + strspn(written + 1, "0123456789");
+    bz_snprintf(what, sizeof what, "index %.*s%s of axis %d, which has %lld elements,",
+                (int)(length < 24 ? length : 24), written, length > 24 ? "..." : "", axis,
+                (long long)n);
     if (i < 0 || i >= n) return fail(r, BZ_EINDEX, r->text + it->at, what);
     p->start[axis] = i;
     p->stop[axis] = i + 1;

@@ -80,7 +80,8 @@ bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site) {
     ir_value_array a;
     bz_error e = {0};
     RT_VISIT(c, NULL);
-    if (rt_npy_load(path, &a, &e)) {
+    if (!path) bz_fail(&e, BZ_EARG, "path is NULL");
+    if (e.status || rt_npy_load(path, &a, &e)) {
         rt_fail(c, e.status, site, "load_npy", "%s", e.text);
         return rt_poison(c);
     }

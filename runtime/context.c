@@ -90,7 +90,7 @@ static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
 
 bz_status bz_open(const bz_options *options, bz_context **out) {
     static const bz_options defaults;
-    if (!out) return give_up(NULL, BZ_EARG, NULL);
+    if (!out) return rt_stray(NULL, BZ_EARG, "[open] out is NULL");
     *out = NULL;
     const bz_options *o = options ? options : &defaults;
     const bz_error *mistake = &rt_env_get()->mistake;

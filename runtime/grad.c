@@ -10,6 +10,7 @@
 /* A call's operands: ny results (for bz_grad the loss alone), the variables, the seeds. */
 typedef struct asking {
     rt_rec rec;
+    const char *op; /* what was called */
     bz_tensor *const *wrt;
     unsigned ny, n;
     rt_asked *asked; /* of each variable */
@@ -84,7 +85,7 @@ static bool check_numbers(const asking *q) {
         bz_context *c;
         const rt_storage *s = rt_find_quietly(q->wrt[i], &c)->st;
         if (!rt_is_number(s)) continue;
-        rt_fail(q->rec.c, BZ_EGRAD, q->rec.site, "grad",
+        rt_fail(q->rec.c, BZ_EGRAD, q->rec.site, q->op,
                 "number %u of wrt is a bz_scalar: make a 0-d tensor with bz_full or bz_from_data",
                 i);
         return false;
@@ -140,16 +141,16 @@ static bool make_complete(asking *q) {
         const rt_past *past =
             source < r->c->epoch->sources.n ? r->c->epoch->sources.p[source].past : NULL;
         if (known == RT_CHANGED)
-            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            rt_fail(r->c, BZ_EGRAD, r->site, q->op,
                     "number %u of wrt was changed in place by %s at %s after the loss was "
                     "computed from it",
                     i, asked[i].s->write_op, asked[i].s->write_site ? asked[i].s->write_site : "?");
         else if (loss)
-            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            rt_fail(r->c, BZ_EGRAD, r->site, q->op,
                     "how the loss came about is not known: it was evaluated (or is data); call "
                     "bz_grad before bz_eval");
         else
-            rt_fail(r->c, BZ_EGRAD, r->site, "grad",
+            rt_fail(r->c, BZ_EGRAD, r->site, q->op,
                     "the loss depends on number %u of wrt through a value whose history is "
                     "forgotten (%s): call bz_grad before that, or pass the value through "
                     "bz_stop_gradient if it is to count as a constant",
@@ -235,6 +236,18 @@ static bool differentiate(asking *q) {
     return done;
 }
 
+/* A result that is not 0-d has a seed; of a loss the pass speaks. */
+static bool check_seeds(const asking *q) {
+    for (unsigned k = 0; k < q->ny && strcmp(q->op, "vjp") == 0; k++) {
+        if (q->seed[k] || !ir_at(q->rec.g, q->rec.x[k])->rank) continue;
+        rt_fail(q->rec.c, BZ_ESHAPE, q->rec.site, q->op,
+                "result %u, %s, needs a seed: it is not 0-d", k,
+                ir_shape_text(q->rec.g, q->rec.x[k]));
+        return false;
+    }
+    return true;
+}
+
 /* Records with all tensors as operands: x has room for them. */
 static bool ask(asking *q, bz_tensor **x, bz_tensor *const *y, bz_tensor *const *seed,
                 bz_tensor **out, const char *site) {
@@ -243,24 +256,26 @@ static bool ask(asking *q, bz_tensor **x, bz_tensor *const *y, bz_tensor *const 
     memcpy(x + q->ny, q->wrt, q->n * sizeof *x);
     for (unsigned k = 0; seed && k < q->ny; k++)
         if (seed[k]) x[count++] = seed[k];
-    if (!rt_begin(&q->rec, NULL, site, x, count, 0, BZ_NDTYPES)) return false;
+    if (!rt_begin(&q->rec, q->op, site, x, count, 0, BZ_NDTYPES)) return false;
     count = q->ny + q->n;
     for (unsigned k = 0; seed && k < q->ny; k++) q->seed[k] = seed[k] ? q->rec.x[count++] : 0;
-    return differentiate(q) && rt_end_many(&q->rec, q->grads, q->n, out);
+    return check_seeds(q) && differentiate(q) && rt_end_many(&q->rec, q->grads, q->n, out);
 }
 
-static bz_status null_list(bz_tensor *y, const char *what, const char *site) {
+static bz_status null_list(bz_tensor *y, const char *op, const char *what, const char *site) {
     bz_context *c = bz_context_of(y);
-    return c ? rt_fail(c, BZ_EARG, site, "grad", "%s is NULL", what)
-             : rt_stray(NULL, BZ_EARG, "[grad] a list is NULL");
+    return c ? rt_fail(c, BZ_EARG, site, op, "%s is NULL", what)
+             : rt_stray(NULL, BZ_EARG, "a list of variables or gradients is NULL");
 }
 
-bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny, bz_tensor *const *wrt,
-                    int n, bz_tensor **out, const char *site) {
-    if (ny < 1 || !y) return rt_stray(NULL, BZ_EARG, "[vjp] there is no result");
-    if (n > 0 && (!wrt || !out)) return null_list(y[0], wrt ? "out" : "wrt", site);
-    asking q = {
-        .rec = {.site = site}, .wrt = wrt, .ny = (unsigned)ny, .n = n > 0 ? (unsigned)n : 0};
+static bz_status take_gradients(const char *op, bz_tensor *const *y, bz_tensor *const *seed, int ny,
+                                bz_tensor *const *wrt, int n, bz_tensor **out, const char *site) {
+    if (n > 0 && (!wrt || !out)) return null_list(y[0], op, wrt ? "out" : "wrt", site);
+    asking q = {.rec = {.site = site},
+                .op = op,
+                .wrt = wrt,
+                .ny = (unsigned)ny,
+                .n = n > 0 ? (unsigned)n : 0};
     bz_context *c = q.rec.c = bz_context_of(y[0]);
     bz_tensor **x = bz_mem_alloc((2 * (size_t)q.ny + q.n) * sizeof *x);
     q.grads = bz_mem_zero(q.n + 1, sizeof *q.grads);
@@ -278,7 +293,13 @@ bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny, bz_tens
     return done ? BZ_OK : c && !c->err.status ? BZ_ENOMEM : c ? c->err.status : RT_STRAY_STATUS;
 }
 
+bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny, bz_tensor *const *wrt,
+                    int n, bz_tensor **out, const char *site) {
+    if (ny < 1 || !y) return rt_stray(NULL, BZ_EARG, "[vjp] there is no result");
+    return take_gradients("vjp", y, seed, ny, wrt, n, out, site);
+}
+
 bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                      const char *site) {
-    return bz_vjp_at(&loss, NULL, 1, wrt, n, out, site);
+    return take_gradients("grad", &loss, NULL, 1, wrt, n, out, site);
 }

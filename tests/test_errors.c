@@ -20,6 +20,9 @@ Test(errors, shapes) {
     EXPECT_ERROR(c, bz_reshape(x, BZ_SHAPE(4)), BZ_ESHAPE, "reshape");
     EXPECT_ERROR(c, bz_reshape(x, deep, 33), BZ_ESHAPE, "33 dimensions");
     EXPECT_ERROR(c, bz_zeros(c, deep, 33, BZ_F32), BZ_ESHAPE, "33 dimensions");
+    EXPECT_ERROR(c, bz_add_(bz_ones(c, BZ_SHAPE(3), BZ_F32), bz_ones(c, BZ_SHAPE(2, 3), BZ_F32)),
+                 BZ_ESHAPE, "[add_] f32[2,3] has 2 axes, more than the 1 to fill");
+    EXPECT_ERROR(c, bz_load_npy(c, NULL), BZ_EARG, "[load_npy] path is NULL");
     EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(-1), BZ_F32), BZ_ESHAPE, "negative");
     EXPECT_ERROR(c, bz_zeros(c, BZ_SHAPE(INT64_C(1) << 40, INT64_C(1) << 40), BZ_F32), BZ_ESHAPE,
                  "2^60");

@@ -108,7 +108,8 @@ static const struct {
     {"..., 0, ...", BZ_EARG, "a second ... at character 9"},
     {"0, -4", BZ_EINDEX, "index -4 of axis 1, which has 3 elements, at character 4"},
     {"2", BZ_EINDEX, "index 2 of axis 0, which has 2 elements, at character 1"},
-    {"..., 99999999999999999999", BZ_EINDEX, "of axis 2, which has 4 elements, at character 6"},
+    {"..., 99999999999999999999", BZ_EINDEX,
+     "index 99999999999999999999 of axis 2, which has 4 elements, at character 6"},
     {"0, 0, 0, 0", BZ_EAXIS, "4 indices for 3 axes"},
     {"None, None, None, None, None, None, None, None, None, None, None, None, None, None, None, "
      "None,"

@@ -215,6 +215,8 @@ def test_usage():
     row(["explain", "DIR/sum.bz", "--device", "ref"], "", 2, "only the cpu")
     for c in ("run", "opt", "grad", "explain", "export", "bench", "ops"):
         row([c, "--help"], "", 0, f"usage: braze {c} ", "--help")
+    row(["help", "run"], "", 0, "usage: braze run ", "--in NAME=FILE.npy")
+    row(["help", "rum"], "", 2, "no command 'rum'; is it run?")
     row(["--help"], "", 0, "explain", "bench", "Exit status")
     row(["--version"], "", 0, "braze ")
 

@@ -94,10 +94,11 @@ Test(vjp, mistakes) {
         bz_status want;
         const char *says;
     } cases[] = {
-        {&y, NULL, BZ_ESHAPE, "0-d"},
+        {&y, NULL, BZ_ESHAPE, "[vjp] result 0, f"},
         {&y, &wrong, BZ_ESHAPE, "does not fit"},
         {&y, (bz_tensor *[]){bz_cast(in[2], BZ_F64)}, BZ_ESHAPE, "does not fit"},
-        {(bz_tensor *[]){bz_argmax(in[0], NULL, 0, false)}, NULL, BZ_EDTYPE, "float"},
+        {(bz_tensor *[]){bz_argmax(in[0], NULL, 0, false)}, NULL, BZ_EDTYPE,
+         "[vjp] the loss must be a float"},
         {&in[2], &in[2], BZ_EGRAD, "not known"},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -28,7 +28,16 @@ static int leave(tool_status status) {
     return (int)status;
 }
 
+/* braze help run is braze run --help. */
+static void turn_help(int argc, char **argv) {
+    static char help[] = "--help";
+    if (argc != 3 || strcmp(argv[1], "help") != 0 || argv[2][0] == '-') return;
+    argv[1] = argv[2];
+    argv[2] = help;
+}
+
 int main(int argc, char **argv) {
+    turn_help(argc, argv);
     const char *name = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < BZ_LEN(commands); i++) {
         if (strcmp(name, commands[i]->name) != 0) continue;

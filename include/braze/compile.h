@@ -56,7 +56,8 @@ typedef struct bz_program bz_program;
 typedef struct bz_compile_options {
     int nin, nout;
     const int *donate;
-    const char *const *in_names, *const *out_names;
+    const char *const *in_names;
+    const char *const *out_names;
 } bz_compile_options;
 
 /* A program for fn. Nothing is traced until the first call. Belongs to c, freed by bz_program_free or with c. NULL and an error

@@ -114,8 +114,8 @@ ir_ref ir_expand_dims_like(ir_graph *g, ir_ref x, const ir_dim *want, unsigned r
     memcpy(dims, want, rank * sizeof *dims);
     unsigned own = ir_at(g, x)->rank;
     if (own > rank)
-        return ir_error(g, BZ_ESHAPE, IR_EXPAND, "%s has more than %u dimensions",
-                        ir_shape_text(g, x), rank);
+        return ir_error(g, BZ_ESHAPE, IR_EXPAND, "%s has %u axes, more than the %u to fill",
+                        ir_shape_text(g, x), own, rank);
     for (unsigned i = 0; i < rank; i++) {
         mid[i] = i < rank - own ? one : dims_of(g, x)[i - (rank - own)];
         if (mid[i] != dims[i] && mid[i] != one) {

@@ -393,7 +393,7 @@ static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
     va_start(ap, fmt);
     bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    return bz_fail(&g->err, s, "[grad] %s%s%s", text, g->site ? " at " : "",
+    return bz_fail(&g->err, s, "[%s] %s%s%s", g->op ? g->op : "grad", text, g->site ? " at " : "",
                    g->site ? g->site : "");
 }
 
@@ -416,7 +416,7 @@ static bz_status check_all(ir_graph *g, const ir_ref *y, const ir_ref *seed, uns
         if (check(g, y[k], seed ? seed[k] : 0)) return g->err.status;
     for (unsigned i = 0; i < n; i++)
         if (!wrt[i] || !floats(g, wrt[i]))
-            return refuse(g, BZ_EDTYPE, "only floats have a gradient, value %u is %s", i,
+            return refuse(g, BZ_EDTYPE, "only floats have a gradient, number %u of wrt is %s", i,
                           wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
     return BZ_OK;
 }
