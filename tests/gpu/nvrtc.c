@@ -51,6 +51,16 @@ bool nvrtc_present(void) {
     return rtc.ready;
 }
 
+enum { FLAGS = 64, FLAG_BYTES = 512 };
+static char flags[FLAGS][FLAG_BYTES];
+static int n_flags;
+
+bool nvrtc_flag(char letter, const char *value) {
+    if (n_flags == FLAGS || strlen(value) + 3 > FLAG_BYTES) return false;
+    snprintf(flags[n_flags++], FLAG_BYTES, "-%c%s", letter, value);
+    return true;
+}
+
 static void keep_log(program p, char *log, size_t cap) {
     size_t size = 0;
     if (cap > 0) log[0] = '\0';
@@ -73,13 +83,17 @@ static char *take_ptx(program p) {
 
 static char *compile(const char *source, const char *name, const char *arch, bool lines, char *log,
                      size_t cap) {
-    const char *const options[] = {arch, "--std=c++17", "--minimal", "-lineinfo"};
+    const char *options[FLAGS + 4] = {arch, "--std=c++17"};
+    int n = 2;
+    if (!n_flags) options[n++] = "--minimal"; /* headers of the toolkit want all of it */
+    if (lines) options[n++] = "-lineinfo";
+    for (int k = 0; k < n_flags; k++) options[n++] = flags[k];
     program p = NULL;
     if (!nvrtc_present() || rtc.create(&p, source, name, 0, NULL, NULL) != 0) {
         snprintf(log, cap, "no compiler");
         return NULL;
     }
-    char *text = rtc.compile(p, lines ? 4 : 3, options) == 0 ? take_ptx(p) : NULL;
+    char *text = rtc.compile(p, n, options) == 0 ? take_ptx(p) : NULL;
     keep_log(p, log, cap);
     rtc.destroy(&p);
     return text;

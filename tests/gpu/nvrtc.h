@@ -8,6 +8,9 @@
 /* True once the compiler could be opened: $BRAZE_NVRTC, else libnvrtc in the usual places. */
 bool nvrtc_present(void);
 
+/* Every later compilation gets -Ivalue or -Dvalue; false: too many or too long. */
+bool nvrtc_flag(char letter, const char *value);
+
 /* PTX of `source` for compute_`sm`, with the line numbers of `name` if `lines`; the caller frees
  * it.
  * NULL when it does not compile; the compiler's words are then in `log`. */

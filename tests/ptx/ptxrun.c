@@ -6,11 +6,15 @@
  */
 #include "ptxrun.h"
 
+#include "../gpu/nvrtc.h"
+
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char usage[] =
     "Usage: ptxrun FILE [--kernel NAME] [--grid x,y,z] [--block x,y,z] [--arg SPEC]...\n"
@@ -25,8 +29,12 @@ static const char usage[] =
     "                        INIT  a number, zeros, ones, iota, rand, randn, empty, @FILE.npy\n"
     "      --arch sm_N       the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90)\n"
     "      --seeds N         run N schedules and compare their results (default 1)\n"
+    "  -I DIR, -D NAME[=V]   for the compiler of a .cu; each may stand several times\n"
     "      --out [K:]FILE.npy  write buffer argument K (default: the last buffer) after the first "
-    "run\n"
+    "run;\n"
+    "                        may stand several times\n"
+    "      --limit N         warp instructions that a block may run (default 2^28)\n"
+    "      --time-limit S    end after S seconds with exit status 1\n"
     "      --cooperative     all blocks are resident: the grid may wait for itself\n"
     "      --threads N       host threads (default: all cores; no effect on the result)\n"
     "      --counters        count sectors, bank conflicts, instructions by class\n"
@@ -39,10 +47,11 @@ static const char usage[] =
     "3 environment (no NVRTC, no memory).\n";
 
 typedef struct {
-    const char *file, *kernel, *out;
+    const char *file, *kernel, *outs[MAX_ARGS];
     uint32_t grid[3], block[3], shared;
     run_arg args[MAX_ARGS];
-    unsigned n_args, sm, seeds, threads;
+    unsigned n_args, n_outs, sm, seeds, threads;
+    uint64_t limit;
     bool cooperative, counters, json, no_checks;
 } options;
 
@@ -95,6 +104,8 @@ enum {
     OPT_ARCH = 256,
     OPT_SEEDS,
     OPT_OUT,
+    OPT_LIMIT,
+    OPT_TIME_LIMIT,
     OPT_COOPERATIVE,
     OPT_THREADS,
     OPT_COUNTERS,
@@ -111,6 +122,8 @@ static const struct option longs[] = {{"kernel", required_argument, 0, 'k'},
                                       {"arch", required_argument, 0, OPT_ARCH},
                                       {"seeds", required_argument, 0, OPT_SEEDS},
                                       {"out", required_argument, 0, OPT_OUT},
+                                      {"limit", required_argument, 0, OPT_LIMIT},
+                                      {"time-limit", required_argument, 0, OPT_TIME_LIMIT},
                                       {"cooperative", no_argument, 0, OPT_COOPERATIVE},
                                       {"threads", required_argument, 0, OPT_THREADS},
                                       {"counters", no_argument, 0, OPT_COUNTERS},
@@ -118,6 +131,17 @@ static const struct option longs[] = {{"kernel", required_argument, 0, 'k'},
                                       {"json", no_argument, 0, OPT_JSON},
                                       {"help", no_argument, 0, OPT_HELP},
                                       {0, 0, 0, 0}};
+
+static void out_of_time(int signal) {
+    static const char text[] = "ptxrun: the time limit is over\n";
+    (void)signal;
+    _exit(write(STDERR_FILENO, text, sizeof text - 1) < 0 ? EXIT_ENVIRONMENT : EXIT_REPORTS);
+}
+
+static bool more_words(const char *what) {
+    fprintf(stderr, "ptxrun: more than %d %s\n", MAX_ARGS, what);
+    return false;
+}
 
 static bool take_option(options *o, int c) {
     uint64_t n = 0;
@@ -132,14 +156,24 @@ static bool take_option(options *o, int c) {
         break;
     case 'a':
         if (o->n_args < MAX_ARGS) return arg_parse(optarg, &o->args[o->n_args++]);
-        fprintf(stderr, "ptxrun: more than %d arguments\n", MAX_ARGS);
-        return false;
+        return more_words("arguments");
+    case 'I':
+    case 'D': return nvrtc_flag((char)c, optarg) || more_words("-I and -D, or one is too long");
     case OPT_ARCH: return parse_arch(optarg, &o->sm);
     case OPT_SEEDS:
         ok = parse_number(optarg, 10000, &n);
         o->seeds = (unsigned)n;
         break;
-    case OPT_OUT: o->out = optarg; break;
+    case OPT_OUT:
+        if (o->n_outs == MAX_ARGS) return more_words("--out");
+        o->outs[o->n_outs++] = optarg;
+        break;
+    case OPT_LIMIT: return parse_number(optarg, UINT64_MAX, &o->limit);
+    case OPT_TIME_LIMIT:
+        ok = parse_number(optarg, 1 << 20, &n);
+        signal(SIGALRM, out_of_time);
+        alarm((unsigned)n);
+        break;
     case OPT_COOPERATIVE: o->cooperative = true; break;
     case OPT_THREADS:
         ok = parse_number(optarg, 64, &n);
@@ -154,7 +188,7 @@ static bool take_option(options *o, int c) {
 }
 
 static int parse_options(int argc, char **argv, options *o) {
-    for (int c; (c = getopt_long(argc, argv, "k:g:b:s:a:", longs, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "k:g:b:s:a:I:D:", longs, NULL)) != -1;) {
         if (c == OPT_HELP) {
             fputs(usage, stdout);
             exit(EXIT_CLEAN);
@@ -234,17 +268,17 @@ static double seconds_since(const struct timespec *t) {
     return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) * 1e-9;
 }
 
-static bool write_out(const run_state *s, const options *o) {
-    char *colon = strchr(o->out, ':');
+static bool write_out(const run_state *s, const options *o, const char *out) {
+    const char *colon = strchr(out, ':');
     char *end;
-    unsigned long k = colon ? strtoul(o->out, &end, 10) : MAX_ARGS;
+    unsigned long k = colon ? strtoul(out, &end, 10) : MAX_ARGS;
     if (!colon)
         for (unsigned i = 0; i < o->n_args; i++) k = o->args[i].buffer ? i : k;
     if (k >= o->n_args || !o->args[k].buffer || (colon && end != colon)) {
-        fprintf(stderr, "ptxrun: '%s' names no buffer argument\n", o->out);
+        fprintf(stderr, "ptxrun: '%s' names no buffer argument\n", out);
         return false;
     }
-    return npy_write(colon ? colon + 1 : o->out, &o->args[k], s->buffers[k]->host);
+    return npy_write(colon ? colon + 1 : out, &o->args[k], s->buffers[k]->host);
 }
 
 /* A digest of all buffers, to compare schedules. */
@@ -290,6 +324,7 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
                                .cooperative = o->cooperative,
                                .seed = seed,
                                .host_threads = o->threads,
+                               .instruction_limit = o->limit,
                                .checks = o->no_checks ? 0 : PTX_CHECK_ALL,
                                .count = o->counters && seed == 0,
                                .memory = &memory,
@@ -308,7 +343,8 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
         uint64_t d = digest(&s, o);
         if (seed == 0) out->counters = c, out->seconds = seconds, out->digest = d;
         out->differ |= d != out->digest;
-        if (seed == 0 && o->out && status == EXIT_CLEAN && !write_out(&s, o)) status = EXIT_USAGE;
+        for (unsigned n = 0; seed == 0 && n < o->n_outs && status == EXIT_CLEAN; n++)
+            if (!write_out(&s, o, o->outs[n])) status = EXIT_USAGE;
         ptx_result_free(&r);
     }
     memory_drop(&s.memory);

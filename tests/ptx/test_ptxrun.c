@@ -100,6 +100,23 @@ Test(ptxrun, runs_and_writes_arrays) {
            "global_load_sectors          1\n");
 }
 
+Test(ptxrun, writes_several_arrays) {
+    write_file("scale.ptx", scale, strlen(scale));
+    expect(
+        "scale.ptx -a 'f32[8]=iota' -a f32=1 -a i32=8 --out a.npy --out 0:b.npy && cmp a.npy b.npy",
+        0, "no findings");
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=1 -a i32=8 --out 0:a.npy --out 1:b.npy", 2,
+           "'1:b.npy' names no buffer argument");
+}
+
+Test(ptxrun, endless_loops_end) {
+    static const char endless[] = ".version 8.0\n.target sm_80\n.address_size 64\n"
+                                  ".visible .entry k() {\nmore:\nbra more;\n}\n";
+    write_file("endless.ptx", endless, strlen(endless));
+    expect("endless.ptx --limit 100000", 1, "instructions without an end");
+    expect("endless.ptx --limit 1000000000000 --time-limit 1", 1, "the time limit is over");
+}
+
 Test(ptxrun, reports_findings) {
     write_file("scale.ptx", scale, strlen(scale));
     expect("scale.ptx -a 'f32[8]=ones' -a f32=1 -a i32=9", 1,
@@ -152,4 +169,11 @@ Test(ptxrun, compiles_cuda) {
     expect("k.cu -a 'f32[32]=ones' --arch 75", 0, "no findings");
     expect("k.cu -a 'f32[31]=ones' --arch 100", 1, "k.cu:2)");
     expect("bad.cu", 2, "doesn't compile");
+    static const char including[] =
+        "#include \"add.h\"\n"
+        "extern \"C\" __global__ void k(float *x) { x[threadIdx.x] += ADD; }\n";
+    write_file("inc.cu", including, strlen(including));
+    write_file("add.h", "#define ADD (A + 1)\n", 20);
+    expect("inc.cu -a 'f32[32]=ones' -I . -D A=2", 0, "no findings");
+    expect("inc.cu -a 'f32[32]=ones' -I .", 2, "doesn't compile");
 }
