@@ -134,7 +134,7 @@ static bz_status learns(bz_context *x, bz_tensor *const *in, int nin, bz_tensor 
 Test(bz_export, custom_gradients) {
     bz_tensor *in[2];
     make_inputs(in);
-    bz_program *p = bz_compile(c, learns, NULL, &(bz_compile_options){2, 2, NULL});
+    bz_program *p = bz_compile(c, learns, NULL, &(bz_compile_options){.nin = 2, .nout = 2});
     in[0] = bz_mul(in[0], bz_scalar(c, 1.5));
     cr_assert_eq(bz_export(p, in, prefix, "f", NULL), BZ_OK, "%s", bz_message(c));
     cr_expect(header_has("in1") && !header_has("in2"), "two inputs, and nothing of the gradient");
