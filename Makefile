@@ -123,7 +123,7 @@ $(B)/obj/%.o: %.c $(B)/.flags
 
 # runtime/zip.c with what it uses of minizip and zlib, as one object in which their names are local: a program's own zlib never
 # meets ours, and who links libbraze names neither. Without the archives (or by ZIP=0) .npz files are an error that says so.
-ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l))))
+ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l) 2>/dev/null)))
 ZIP ?= $(if $(word 2,$(ZIP_LIBS)),1,0)
 $(B)/obj/runtime/zip.o: EXTRA_CPPFLAGS = $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP)
 $(B)/obj/runtime/zip_whole.o: $(B)/obj/runtime/zip.o

@@ -27,7 +27,7 @@ static const struct form {
     {"softmax", "x: f32[200,3,70]",
      "%a# = slice %x {start=[#,0,0], stop=[$,3,70]}\n %r# = softmax %a#", 0},
     {"padded", "x: f32[200,30]",
-     "%a# = slice %x {start=[#,0], stop=[$,30]}\n %r# = pad %a# {lo=[1,3], hi=[0,5]}", 2},
+     "%a# = slice %x {start=[#,0], stop=[$,30]}\n %r# = pad %a# {lo=[1,3], hi=[0,5]}", 1},
     {"gather", "x: f32[200,30], i: i64[7]",
      "%a# = slice %x {start=[#,0], stop=[$,30]}\n %r# = gather %a# %i {axis=1}", 0},
     {"indices", "x: f32[9,30], i: i64[200,7]",
