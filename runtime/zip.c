@@ -54,6 +54,7 @@ int rt_zip_write(int fd, void *plan) {
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* A piece that minizip's counters hold. */
 static const size_t MOST = (size_t)1 << 30;
@@ -192,50 +193,125 @@ const char *rt_zip_name(const rt_zip *z, uint32_t i) {
     return z->all.p[i].name;
 }
 
+/* ---- a member's bytes. minizip 1.1 loses sizes and places of 64 bits where long has 64 (it compares with -1L), so entries are read
+ * here, and zlib does the rest. */
+
+typedef struct entry {
+    unsigned flags, method;
+    uint32_t sum;
+    uint64_t size, packed, at; /* at: of the local header */
+    const char *data;
+} entry;
+
+static uint64_t little(const char *p, unsigned bytes) {
+    uint64_t v = 0;
+    for (unsigned i = bytes; i-- > 0;) v = v << 8 | (unsigned char)p[i];
+    return v;
+}
+
+/* The header of `bytes` bytes with this signature at `at`; NULL. */
+static const char *header_at(const rt_zip *z, uint64_t at, uint64_t bytes, const char *signature) {
+    if (at > z->n || z->n - at < bytes || memcmp(z->bytes + at, signature, 4) != 0) return NULL;
+    return z->bytes + at;
+}
+
+/* What did not fit into 32 bits, from the extra field 1; false when it is not there. */
+static bool widen(entry *x, const char *p, size_t n) {
+    uint64_t *wide[] = {&x->size, &x->packed, &x->at};
+    bool has = false;
+    for (size_t k; !has && n >= 4; p += k, n -= k) {
+        k = 4 + (size_t)little(p + 2, 2);
+        if (k > n) return false;
+        has = little(p, 2) == 1;
+        size_t from = 4;
+        for (unsigned i = 0; has && i < BZ_LEN(wide); i++) {
+            if (*wide[i] != UINT32_MAX) continue;
+            if (k - from < 8) return false;
+            *wide[i] = little(p + from, 8);
+            from += 8;
+        }
+    }
+    return has || (x->size != UINT32_MAX && x->packed != UINT32_MAX && x->at != UINT32_MAX);
+}
+
+enum { ENTRY = 46, LOCAL = 30 };
+
+static bool read_entry(const rt_zip *z, const member *m, entry *x) {
+    const char *p = header_at(z, m->at.pos_in_zip_directory, ENTRY, "PK\1\2");
+    if (!p) return false;
+    size_t name = (size_t)little(p + 28, 2), extra = (size_t)little(p + 30, 2);
+    if ((size_t)(z->bytes + z->n - p) - ENTRY < name + extra) return false;
+    *x = (entry){.flags = (unsigned)little(p + 8, 2),
+                 .method = (unsigned)little(p + 10, 2),
+                 .sum = (uint32_t)little(p + 16, 4),
+                 .packed = little(p + 20, 4),
+                 .size = little(p + 24, 4),
+                 .at = little(p + 42, 4)};
+    return widen(x, p + ENTRY + name, extra);
+}
+
+/* The packed bytes, behind a header of their own that must say the same. */
+static bool find_data(const rt_zip *z, const member *m, entry *x) {
+    const char *p = header_at(z, x->at, LOCAL, "PK\3\4");
+    size_t name = strlen(m->name);
+    if (!p || little(p + 8, 2) != x->method || little(p + 26, 2) != name) return false;
+    uint64_t behind = LOCAL + name + little(p + 28, 2), left = z->n - x->at;
+    if (left < behind || memcmp(p + LOCAL, m->name, name) != 0) return false;
+    x->data = p + behind;
+    return x->packed <= left - behind;
+}
+
 /* Whether the member can be what the directory says. */
-static bz_status check_member(const rt_zip *z, const unz_file_info64 *m, const char *name,
-                              bz_error *e) {
-    bool stored = m->compression_method == 0;
-    if (m->flag & 1) return bz_fail(e, BZ_EUNSUPPORTED, "%s:%s is encrypted", z->path, name);
-    if (!stored && m->compression_method != Z_DEFLATED)
-        return bz_fail(e, BZ_EUNSUPPORTED, "%s:%s: compression method %lu is not supported",
-                       z->path, name, m->compression_method);
-    if (m->compressed_size > z->n ||
-        (stored ? m->uncompressed_size != m->compressed_size
-                : m->uncompressed_size / MAX_RATIO > m->compressed_size))
+static bz_status check_entry(const rt_zip *z, const entry *x, const char *name, bz_error *e) {
+    bool stored = x->method == 0;
+    if (x->flags & 1) return bz_fail(e, BZ_EUNSUPPORTED, "%s:%s is encrypted", z->path, name);
+    if (!stored && x->method != Z_DEFLATED)
+        return bz_fail(e, BZ_EUNSUPPORTED, "%s:%s: compression method %u is not supported", z->path,
+                       name, x->method);
+    if (x->packed > z->n || (stored ? x->size != x->packed : x->size / MAX_RATIO > x->packed))
         return bz_fail(e, BZ_EFORMAT, "%s:%s: damaged archive: its size cannot be", z->path, name);
     return BZ_OK;
 }
 
-static bool read_whole(unzFile u, char *p, uint64_t n) {
-    while (n) {
-        int k = unzReadCurrentFile(u, p, (unsigned)(n < MOST ? n : MOST));
-        if (k <= 0) return false;
-        p += k;
-        n -= (uint64_t)k;
+/* Exactly x->size bytes, from exactly the packed ones. zlib counts in 32 bits, so both go in portions. */
+static bool unpack(const entry *x, char *p) {
+    z_stream s = {.next_in = (Bytef *)(uintptr_t)x->data, .next_out = (Bytef *)p};
+    uint64_t in = x->packed, out = x->size;
+    int r = inflateInit2(&s, -MAX_WBITS);
+    while (r == Z_OK) {
+        unsigned give = (unsigned)(in < MOST ? in : MOST),
+                 take = (unsigned)(out < MOST ? out : MOST);
+        s.avail_in = give;
+        s.avail_out = take;
+        r = inflate(&s, Z_NO_FLUSH);
+        in -= give - s.avail_in;
+        out -= take - s.avail_out;
     }
+    inflateEnd(&s);
+    return r == Z_STREAM_END && !in && !out;
+}
+
+static bool read_data(const entry *x, char *p) {
+    if (x->method) return unpack(x, p);
+    memcpy(p, x->data, x->size);
     return true;
 }
 
 bz_status rt_zip_read(rt_zip *z, uint32_t i, void **p, size_t *n, bz_error *e) {
-    member *m = &z->all.p[i];
-    unz_file_info64 info;
+    const member *m = &z->all.p[i];
+    entry x;
     *p = NULL;
-    z->cut = false;
-    if (unzGoToFilePos64(z->unz, &m->at) ||
-        unzGetCurrentFileInfo64(z->unz, &info, NULL, 0, NULL, 0, NULL, 0))
-        return damaged(z, "its directory cannot be read", e);
-    if (check_member(z, &info, m->name, e)) return e->status;
-    if (unzOpenCurrentFile(z->unz))
+    if (!read_entry(z, m, &x)) return damaged(z, "its directory cannot be read", e);
+    if (check_entry(z, &x, m->name, e)) return e->status;
+    if (!find_data(z, m, &x))
         return bz_fail(e, BZ_EFORMAT, "%s:%s: damaged archive: directory and member do not agree",
                        z->path, m->name);
-    *n = info.uncompressed_size;
+    *n = x.size;
     *p = bz_mem_alloc(*n + 1);
-    bool read = *p && read_whole(z->unz, *p, *n);
-    bool good = unzCloseCurrentFile(z->unz) == UNZ_OK && read;
-    if (good) return BZ_OK;
     if (!*p)
         return bz_fail(e, BZ_ENOMEM, "%s:%s: no memory for its %zu bytes", z->path, m->name, *n);
+    bool read = read_data(&x, *p);
+    if (read && crc32_z(0, *p, *n) == x.sum) return BZ_OK;
     bz_mem_free(*p);
     *p = NULL;
     return bz_fail(e, BZ_EFORMAT, "%s:%s: damaged archive: %s", z->path, m->name,

@@ -306,7 +306,8 @@ static const struct {
     {CENTRAL, METHOD, "\14", 1, BZ_EUNSUPPORTED, "a.npz:a.npy: compression method 12"},
     {CENTRAL, SIZE, "\0\0\0\x40", 4, BZ_EFORMAT, "its size cannot be"},
     {CENTRAL, PACKED, "\0\0\0\x40", 4, BZ_EFORMAT, "its size cannot be"},
-    {CENTRAL, SUM, "\1\2\3\4", 4, BZ_EFORMAT, "a.npz:a.npy: damaged archive: directory and member"},
+    {CENTRAL, SUM, "\1\2\3\4", 4, BZ_EFORMAT,
+     "a.npz:a.npy: damaged archive: its checksum is wrong"},
     {CENTRAL, OFFSET, "\7", 1, BZ_EFORMAT, "directory and member do not agree"},
     {CENTRAL, 0, "X", 1, BZ_EFORMAT, "damaged archive: its directory cannot be read"},
     {CENTRAL, 46, "\n", 1, BZ_EFORMAT, "a member's name is no text"},
@@ -381,4 +382,41 @@ NPZ(a_size_that_deflate_cannot_reach) {
     put_file(&t, t.n);
     fails(bz_load_npz(c, path, ((const char *[]){"a"}), &y, 1), BZ_EFORMAT, "its size cannot be");
     bz_text_free(&t);
+}
+
+static void put_u32(char *p, size_t v) {
+    for (unsigned i = 0; i < 4; i++) p[i] = (char)(v >> 8 * i);
+}
+
+/* Sizes and place in the extra field of 64 bits, as in an archive of more than 4 GiB. */
+NPZ(numbers_of_64_bits) {
+    enum { EXTRA = 28, EXTRA_LENGTH = 30, DIRECTORY_BYTES = 12 };
+    const rt_zip_member m[] = {{"a.npy", {{good, sizeof good - 1}}}, {"b.npy", {{good, 40}}}};
+    bz_tensor *y;
+    const char *names[] = {"a"};
+    for (int deflate = 0; deflate < 2; deflate++) {
+        bz_text t = archive(m, 2, deflate), made = {0};
+        char *p = header(&t, CENTRAL), *end = header(&t, "PK\5\6"),
+             extra[EXTRA] = {1, 0, EXTRA - 4};
+        memcpy(extra + 4, p + SIZE, 4);
+        memcpy(extra + 12, p + PACKED, 4);
+        memcpy(extra + 20, p + OFFSET, 4);
+        put_u32(p + SIZE, UINT32_MAX);
+        put_u32(p + PACKED, UINT32_MAX);
+        put_u32(p + OFFSET, UINT32_MAX);
+        p[EXTRA_LENGTH] = EXTRA;
+        end[DIRECTORY_BYTES] = (char)(end[DIRECTORY_BYTES] + EXTRA);
+        size_t at = (size_t)(p - t.p) + 46 + strlen(m[0].name);
+        bz_text_add(&made, t.p, at);
+        bz_text_add(&made, extra, EXTRA);
+        bz_text_add(&made, t.p + at, t.n - at);
+        put_file(&made, made.n);
+        cr_assert_eq(bz_load_npz(c, path, names, &y, 1), BZ_OK, "%s", bz_message(c));
+        cr_expect_eq(bz_item_int(bz_sum(y, BZ_ALL)), 11);
+        made.p[at + 2] = 20; /* an extra field without the place */
+        put_file(&made, made.n);
+        fails(bz_load_npz(c, path, names, &y, 1), BZ_EFORMAT, "its directory cannot be read");
+        bz_text_free(&t);
+        bz_text_free(&made);
+    }
 }
