@@ -217,23 +217,33 @@ static bz_status widen(head *h) {
     a->dtype = h->to;
     a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
     if (!a->data) bz_fail(h->e, BZ_ENOMEM, "%s: no memory for its elements as i64", h->name);
-    for (int64_t i = 0; i < n && a->data && !h->e->status; i++) {
-        ir_bits b = ir_load_bits(from.dtype, (char *)from.data + (size_t)i * narrow);
-        if ((int64_t)b < 0)
-            bz_fail(h->e, BZ_EUNSUPPORTED, "%s: element %lld is %llu, which i64 does not hold",
-                    h->name, (long long)i, (unsigned long long)b);
-        ir_store_bits(h->to, (char *)a->data + (size_t)i * wide, b);
-    }
+    for (int64_t i = 0; i < n && a->data; i++)
+        ir_store_bits(h->to, (char *)a->data + (size_t)i * wide,
+                      ir_load_bits(from.dtype, (char *)from.data + (size_t)i * narrow));
     bz_mem_free(from.data);
-    if (!h->e->status) return BZ_OK;
-    bz_mem_free(a->data);
-    a->data = NULL;
     return h->e->status;
+}
+
+/* Are the elements at p, in the file's order, values of the dtype that they become? Asked before there is memory for them. */
+static bool are_held(head *h, const char *p) {
+    if (!h->is_unsigned || h->a->dtype != h->to) return true;
+    int64_t n = rt_array_count(h->a);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t v;
+        memcpy(&v, p + (size_t)i * sizeof v, sizeof v);
+        if (h->swapped) v = __builtin_bswap64(v);
+        if (v <= INT64_MAX) continue;
+        bz_fail(h->e, BZ_EUNSUPPORTED, "%s: element %lld is %llu, which i64 does not hold", h->name,
+                (long long)i, (unsigned long long)v);
+        return false;
+    }
+    return true;
 }
 
 static bz_status take_elements(head *h, const char *p) {
     ir_value_array *a = h->a;
     size_t bytes = rt_array_bytes(a);
+    if (!are_held(h, p)) return h->e->status;
     char *data = bz_mem_alloc(bytes + 1);
     if (!data)
         return bz_fail(h->e, BZ_ENOMEM, "%s: no memory for %zu bytes of elements", h->name, bytes);
@@ -244,7 +254,7 @@ static bz_status take_elements(head *h, const char *p) {
     if (h->swapped) swap_bytes(data, rt_array_count(a), ir_dtype_bytes(a->dtype));
     for (size_t i = 0; a->dtype == BZ_BOOL && i < bytes; i++) data[i] = data[i] != 0;
     a->data = data;
-    return h->is_unsigned ? widen(h) : BZ_OK;
+    return h->is_unsigned && a->dtype != h->to ? widen(h) : BZ_OK;
 }
 
 /* ---- the whole */

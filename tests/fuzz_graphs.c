@@ -1,6 +1,13 @@
-/* fuzz_graphs.c - random graphs, compiled for each target, against the reference interpreter: on the interpreter of the kernel loops and
+/* fuzz_graphs.c - random graphs, compiled for a target, against the reference interpreter: on the interpreter of the kernel loops and
  * as machine code with tasks handed out in random pieces; bit for bit. Half of the graphs get NaN, infinities and limits as input, a quarter
  * holds gradients. A fault is made small and printed as a file for tests/ir/regress.
+ *
+ *     of 128 graphs  123 small    2-8 nodes of up to 32 elements, for one of the targets
+ *                      4 middle   3-16 nodes, 300 elements, for one of the targets
+ *                      1 large    3-16 nodes (43-56 in one of 16), 2,000 elements (20,000 in one of 32), for each target
+ *     of 512           1         as machine code, too (FUZZ_CODE=N: of N)
+ *
+ * Most faults of a pass need few nodes and elements, and a small graph takes a hundredth of a large one's time.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
 #include "src/passes/pass.h"
 #include "tests/support/fuzz.h"
@@ -10,7 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+enum { LARGE_IN = 128, MIDDLE_IN = 32, CODE_IN = 512 };
 
 typedef struct context {
     plan_check check;
@@ -81,18 +89,34 @@ static ir_module *graph_of(uint64_t seed, const random_choice *base) {
     return m;
 }
 
-static ir_module *graph_of_seed(uint64_t seed) {
-    unsigned nodes = 3 + (unsigned)(seed % 14) + (seed % 16 == 5 ? 40 : 0);
-    return graph_of(seed,
-                    &(random_choice){.nodes = nodes, .max_numel = seed % 32 == 3 ? 20000 : 2000});
+/* ---- how large, and how it is checked */
+
+typedef enum size_class { SMALL, MIDDLE, LARGE } size_class;
+
+static size_class class_of(uint64_t seed) {
+    uint64_t h = bz_mix(seed, 0x512e) % LARGE_IN;
+    return h == 0 ? LARGE : h <= LARGE_IN / MIDDLE_IN ? MIDDLE : SMALL;
 }
 
-static context context_of_seed(uint64_t seed) {
+static ir_module *graph_of_seed(uint64_t seed) {
+    uint32_t h = (uint32_t)bz_mix(seed, 0x6a9);
+    size_class size = class_of(seed);
+    random_choice choice = {.nodes = 2 + h % 7, .max_numel = 32};
+    if (size != SMALL) choice = (random_choice){.nodes = 3 + h % 14, .max_numel = 300};
+    if (size == LARGE) {
+        choice.max_numel = h >> 8 & 31 ? 2000 : 20000;
+        choice.nodes += h >> 16 & 15 ? 0 : 40;
+    }
+    return graph_of(seed, &choice);
+}
+
+static context context_of_seed(uint64_t seed, bool one) {
     static const unsigned threads[] = {2, 1, 4, 16};
     return (context){.check = {.seed = seed,
-                               .machine = !getenv("FUZZ_NO_CODE") && seed % 2 == 0 && seed % 8 != 2,
+                               .machine = fuzz_gets_code(seed, CODE_IN),
                                .specials = seed / 8 % 2,
-                               .threads = threads[seed / 16 % 4]}};
+                               .threads = threads[seed / 16 % 4],
+                               .one = one}};
 }
 
 /* The first piece says what kind of graph and values, the others are a node each. */
@@ -104,7 +128,7 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
                             .bytes = p + FUZZ_PIECE,
                             .nbytes = n - FUZZ_PIECE};
     if (choice.nodes > 60) choice.nodes = 60;
-    context c = context_of_seed(seed & ~UINT64_C(1)); /* no machine code */
+    context c = context_of_seed(seed, false);
     c.check.machine = false;
     ir_module *m = graph_of(seed, &choice);
     if (fault(m->graphs.p[0], &c)) {
@@ -115,21 +139,22 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, count = argc > 3 ? atol(argv[3]) : 1L << 60,
-         runs = 0, faults = 0;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 1000;
-    printf("fuzz_graphs: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < count && faults < 5;
-         runs++, seed++) {
-        context c = context_of_seed(seed);
-        ir_module *m = graph_of_seed(seed);
-        if (getenv("FUZZ_TRACE")) print_graph(m, seed);
+    long coded = 0, large = 0;
+    fuzz_span f = fuzz_begin("fuzz_graphs", argc, argv);
+    while (fuzz_next(&f)) {
+        size_class size = class_of(f.seed);
+        context c = context_of_seed(f.seed, size != LARGE);
+        ir_module *m = graph_of_seed(f.seed);
+        coded += c.check.machine;
+        large += size == LARGE;
+        if (getenv("FUZZ_TRACE")) print_graph(m, f.seed);
         if (fault(m->graphs.p[0], &c)) {
-            faults++;
+            f.faults++;
             report(m, &c);
         } else
             ir_module_free(m);
     }
-    printf("fuzz_graphs: %ld graphs, %ld faults\n", runs, faults);
-    return faults > 0;
+    printf("fuzz_graphs: %ld graphs (%ld large, %ld as machine code), %ld faults\n", f.runs, large,
+           coded, f.faults);
+    return f.faults > 0;
 }

@@ -1,13 +1,13 @@
 /* fuzz_loops.c - any bytes into the parser of kernel loops; what parses is printed, parsed again
  * and must be the same; what also verifies is cleaned, and the clean kernel must verify. usage:
- * fuzz_loops SECONDS [SEED] */
+ * fuzz_loops SECONDS [SEED [COUNT]] */
 #include "src/ir/loops/loop.h"
 #include "tests/support/fuzz.h"
+#include "tests/support/irtest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX = 1 << 14 };
 
@@ -21,15 +21,19 @@ static uint32_t draw(uint32_t below) {
 static const char *const names[] = {"gemm", "gemm_gpu", "softmax", "softmax_gpu", "attention",
                                     "scan", "sort",     "conv",    "gather",      "ops"};
 
+/* One of the kernels; each is read once. */
 static size_t seed_text(char *out) {
-    char path[512];
-    const char *root = getenv("BRAZE_SRC");
-    snprintf(path, sizeof path, "%s/tests/kernels/%s.loop", root ? root : ".",
-             names[draw(BZ_LEN(names))]);
-    FILE *f = fopen(path, "rb");
-    if (!f) bz_bug("%s does not open", path);
-    size_t n = fread(out, 1, MAX / 2, f);
-    fclose(f);
+    static char *texts[BZ_LEN(names)];
+    static size_t sizes[BZ_LEN(names)];
+    unsigned i = draw(BZ_LEN(names));
+    if (!texts[i]) {
+        char path[64];
+        snprintf(path, sizeof path, "tests/kernels/%s.loop", names[i]);
+        texts[i] = irt_read(path, &sizes[i]);
+        if (!texts[i]) bz_bug("%s does not open", path);
+    }
+    size_t n = sizes[i] < MAX / 2 ? sizes[i] : MAX / 2;
+    memcpy(out, texts[i], n);
     return n;
 }
 
@@ -107,11 +111,11 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, runs = 0, parsed = 0, verified = 0;
-    state = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL);
-    printf("fuzz_loops: seed %llu\n", (unsigned long long)state);
     static char text[MAX + 64];
-    for (time_t end = time(NULL) + seconds; time(NULL) < end; runs++) {
+    long parsed = 0, verified = 0;
+    fuzz_span f = fuzz_begin("fuzz_loops", argc, argv);
+    while (fuzz_next(&f)) {
+        state = bz_mix(f.seed, 0x10095);
         size_t n = mutate(text, seed_text(text));
         char *exact = malloc(n + 1); /* so that the sanitizer sees a read behind the end */
         char *last = exact + 1;
@@ -119,6 +123,6 @@ int fuzz_main(int argc, char **argv) {
         check(last, n, &parsed, &verified);
         free(exact);
     }
-    printf("fuzz_loops: %ld texts, %ld parsed, %ld kernels verified\n", runs, parsed, verified);
+    printf("fuzz_loops: %ld texts, %ld parsed, %ld kernels verified\n", f.runs, parsed, verified);
     return 0;
 }

@@ -2,8 +2,9 @@
  *
  *     text --damage--> parsed? --> verified --> compiled for a target: a plan, or words
  *                                    |------> its gradients: a graph that verifies, or words
- *                                    \------> small? run for each target against the interpreter, bit for bit
+ *                                    \------> small? run for it against the interpreter, bit for bit
  *
+ * One text of 32 is run for each target, and may be fifty times as large; one of 512 (FUZZ_CODE=N: of N) runs as machine code, too.
  * Sizes may be astronomic: compiling must not care. A fault is made small and printed as a file.
  * usage: fuzz_mutants SECONDS [SEED [COUNT]] */
 #include "src/passes/pass.h"
@@ -17,12 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { TEXT = 1 << 16, MAX_WRT = 8 };
+enum { TEXT = 1 << 16, MAX_WRT = 8, WORK = 300000, LARGE_IN = 32, CODE_IN = 512 };
 
 typedef struct context {
     plan_check check;
+    int64_t work; /* what takes more is compiled, but not run */
     char what[600];
 } context;
 
@@ -104,8 +105,8 @@ static bool grad_fault(const ir_graph *old, context *c) {
 
 static bool fault(const ir_graph *g, void *arg) {
     context *c = arg;
-    return compile_fault(g, c) || grad_fault(g, c) ||
-           (work_of(g, 300000) >= 0 && comparable(g) && plan_fault(g, &c->check, c->what));
+    bool runs = work_of(g, c->work) >= 0 && comparable(g);
+    return grad_fault(g, c) || (runs ? plan_fault(g, &c->check, c->what) : compile_fault(g, c));
 }
 
 /* ---- the run */
@@ -114,7 +115,7 @@ static void report(ir_module *m, context *c) {
     bz_text t = {0};
     const ir_graph *g = m->graphs.p[0];
     printf("fuzz_mutants: %s\n", c->what);
-    if (work_of(g, 300000) >= 0 && m->graphs.n == 1) shrink_graph(&m, fault, c);
+    if (work_of(g, WORK) >= 0 && m->graphs.n == 1) shrink_graph(&m, fault, c);
     ir_print_module(&t, m);
     printf("# %s\n# values: seed %llu\n%s\n", c->what, (unsigned long long)c->check.seed,
            bz_text_c(&t));
@@ -135,7 +136,7 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
 void fuzz_bytes(const uint8_t *p, size_t n) {
     bz_error e = {0};
     ir_module *m = ir_parse((const char *)p, n, NULL, &e);
-    context c = {.check = {.seed = n, .threads = 2, .any_op = true}};
+    context c = {.check = {.seed = n, .threads = 2, .any_op = true}, .work = WORK};
     if (m && fault(m->graphs.p[0], &c)) {
         report(m, &c);
         abort();
@@ -144,33 +145,34 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
-         runs = 0, taken = 0, faults = 0;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 10000;
+    long taken = 0;
     corpus all = corpus_read();
     char *s = malloc(TEXT);
-    printf("fuzz_mutants: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < most && faults < 5;
-         runs++, seed++) {
+    fuzz_span f = fuzz_begin("fuzz_mutants", argc, argv);
+    while (fuzz_next(&f)) {
         bz_error e = {0};
-        size_t n = mutant(&all, seed, s);
+        size_t n = mutant(&all, f.seed, s);
         if (getenv("FUZZ_TRACE"))
-            printf("# seed %llu\n%.*s\n", (unsigned long long)seed, (int)n, s);
-        fflush(stdout);
+            printf("# seed %llu\n%.*s\n", (unsigned long long)f.seed, (int)n, s);
         ir_module *m = ir_parse(s, n, NULL, &e);
         if (!m) continue;
-        context c = {
-            .check = {.seed = seed, .machine = seed % 8 == 0, .threads = 2, .any_op = true}};
+        bool large = f.seed % LARGE_IN == 0;
+        context c = {.check = {.seed = f.seed,
+                               .machine = fuzz_gets_code(f.seed, CODE_IN),
+                               .threads = 2,
+                               .any_op = true,
+                               .one = !large},
+                     .work = large ? WORK : WORK / 50};
         taken++;
         if (fault(m->graphs.p[0], &c)) {
-            faults++;
-            printf("fuzz_mutants: seed %llu\n", (unsigned long long)seed);
+            f.faults++;
+            printf("fuzz_mutants: seed %llu\n", (unsigned long long)f.seed);
             report(m, &c);
         } else
             ir_module_free(m);
     }
     free(s);
     corpus_free(&all);
-    printf("fuzz_mutants: %ld texts, %ld taken, %ld faults\n", runs, taken, faults);
-    return faults > 0;
+    printf("fuzz_mutants: %ld texts, %ld taken, %ld faults\n", f.runs, taken, f.faults);
+    return f.faults > 0;
 }

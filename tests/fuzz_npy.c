@@ -12,10 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-static uint64_t state, seed;
+static uint64_t state;
 
 static uint32_t draw(uint32_t below) {
     state = bz_mix(state, 0x9e3779b97f4a7c15u);
@@ -27,12 +26,13 @@ static bool chance(unsigned percent) {
 }
 
 static void fail(const char *what, const bz_text *file) {
-    printf("fuzz_npy: seed %llu: %s\n", (unsigned long long)seed, what);
+    printf("fuzz_npy: %s\n", what);
     for (size_t i = 0; i < file->n; i++) {
         unsigned char c = (unsigned char)file->p[i];
         printf(c >= ' ' && c < 127 && c != '\\' ? "%c" : "\\x%02x", c);
     }
     printf("\n");
+    fflush(stdout);
     abort();
 }
 
@@ -40,8 +40,8 @@ static void fail(const char *what, const bz_text *file) {
 
 typedef struct sample {
     bz_text file;
-    ir_value_array a;  /* row-major, of this machine's byte order */
-    bool fortran, big; /* what the file does instead */
+    ir_value_array a;               /* row-major, of this machine's byte order */
+    bool fortran, big, is_unsigned; /* what the file does instead */
 } sample;
 
 static void make_array(ir_value_array *a) {
@@ -73,11 +73,11 @@ static void put_entry(bz_text *t, const sample *s, unsigned k, char quote) {
     };
     bz_textf(t, "%c%s%c%s:%s", quote, keys[k], quote, blank(), blank());
     if (k == 0)
-        bz_textf(t, "%c%c%s%c", quote,
+        bz_textf(t, "%c%c%c%c%c", quote,
                  s->big       ? '>'
                  : chance(50) ? '<'
                               : '=',
-                 codes[s->a.dtype], quote);
+                 s->is_unsigned ? 'u' : codes[s->a.dtype][0], codes[s->a.dtype][1], quote);
     if (k == 1) bz_text_str(t, s->fortran ? "True" : "False");
     if (k == 2) put_shape(t, &s->a);
 }
@@ -110,10 +110,35 @@ static void put_elements(bz_text *t, const sample *s) {
     }
 }
 
+/* Has u16, u32 or u64 elements that an i64 can hold. */
+static void make_unsigned(sample *s) {
+    int64_t n = rt_array_count(&s->a);
+    if (s->a.dtype != BZ_I16 && s->a.dtype != BZ_I32 && s->a.dtype != BZ_I64) return;
+    s->is_unsigned = true;
+    for (int64_t i = 0; i < n && s->a.dtype == BZ_I64; i++) ((int64_t *)s->a.data)[i] &= INT64_MAX;
+}
+
+/* What is read from a file of them. */
+static void widen(sample *s) {
+    const ir_value_array from = s->a;
+    int64_t n = rt_array_count(&from);
+    if (!s->is_unsigned || from.dtype == BZ_I64) return;
+    s->a.dtype = from.dtype == BZ_I16 ? BZ_I32 : BZ_I64;
+    s->a.data = malloc(rt_array_bytes(&s->a) + 1);
+    for (int64_t i = 0; i < n; i++) {
+        if (from.dtype == BZ_I16)
+            ((int32_t *)s->a.data)[i] = ((const uint16_t *)from.data)[i];
+        else
+            ((int64_t *)s->a.data)[i] = ((const uint32_t *)from.data)[i];
+    }
+    free(from.data);
+}
+
 static void make_sample(sample *s) {
     bz_text head = {0};
     *s = (sample){.fortran = chance(40), .big = chance(30)};
     make_array(&s->a);
+    if (chance(30)) make_unsigned(s);
     put_dictionary(&head, s);
     unsigned version = 1 + draw(3);
     bz_textf(&s->file, "\x93NUMPY%c", (char)version);
@@ -122,6 +147,7 @@ static void make_sample(sample *s) {
         bz_text_add(&s->file, &(char){(char)(head.n >> 8 * i)}, 1);
     bz_text_add(&s->file, head.p, head.n);
     put_elements(&s->file, s);
+    widen(s);
     bz_text_free(&head);
 }
 
@@ -245,7 +271,8 @@ static bool check_damaged(const bz_text *file, const char *path) {
         check_refused(file, s, &e);
         return false;
     }
-    if (rt_array_bytes(&a) > file->n) fail("more elements than the file has bytes", file);
+    if (rt_array_bytes(&a) > 2 * file->n) /* u32 becomes i64 */
+        fail("more elements than the file has bytes", file);
     if (path && chance(2)) check_saved(&a, file, path);
     bz_mem_free(a.data);
     return true;
@@ -259,16 +286,14 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
-         files = 0, taken = 0;
     char dir[] = "/tmp/braze-fuzz-npy-XXXXXX", path[64];
+    long taken = 0;
     if (!mkdtemp(dir)) return perror(dir), 1;
     snprintf(path, sizeof path, "%s/a.npy", dir);
-    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 100000;
-    printf("fuzz_npy: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && files < most; files++, seed++) {
+    fuzz_span f = fuzz_begin("fuzz_npy", argc, argv);
+    while (fuzz_next(&f)) {
         sample s;
-        state = seed;
+        state = f.seed;
         make_sample(&s);
         check_whole(&s);
         damage(&s.file);
@@ -278,6 +303,6 @@ int fuzz_main(int argc, char **argv) {
     }
     unlink(path);
     rmdir(dir);
-    printf("fuzz_npy: %ld files, %ld taken after damage\n", files, taken);
+    printf("fuzz_npy: %ld files, %ld taken after damage\n", f.runs, taken);
     return 0;
 }

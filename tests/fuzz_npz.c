@@ -6,7 +6,7 @@
  * Checksums guard the members: what is read after damage is what went in, unless the damage hit the directory's own sum, too. The
  * bytes lie in a block of just their size, so that AddressSanitizer sees a read behind them; no damage makes a file ask for more
  * memory than deflate could have put into it.
- * usage: fuzz_npz SECONDS [SEED [COUNT]] */
+ * Each archive is damaged in 50 ways. usage: fuzz_npz SECONDS [SEED [COUNT]] */
 #include "runtime/array.h"
 #include "runtime/zip.h"
 #include "tests/support/fuzz.h"
@@ -14,11 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MOST = 5, MAX_RATIO = 1040 };
-static uint64_t state, seed;
+enum { MOST = 5, MAX_RATIO = 1040, DAMAGES = 50 };
+static uint64_t state;
 
 static uint32_t draw(uint32_t below) {
     state = bz_mix(state, 0x9e3779b97f4a7c15u);
@@ -26,7 +25,8 @@ static uint32_t draw(uint32_t below) {
 }
 
 static void fail(const char *what) {
-    printf("fuzz_npz: seed %llu: %s\n", (unsigned long long)seed, what);
+    printf("fuzz_npz: %s\n", what);
+    fflush(stdout);
     abort();
 }
 
@@ -158,19 +158,17 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
-         files = 0, taken = 0;
     char dir[] = "/tmp/braze-fuzz-npz-XXXXXX", path[64];
+    long taken = 0;
     if (!mkdtemp(dir)) return perror(dir), 1;
     snprintf(path, sizeof path, "%s/a.npz", dir);
-    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 100000;
-    printf("fuzz_npz: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && files < most; seed++) {
+    fuzz_span f = fuzz_begin("fuzz_npz", argc, argv);
+    while (fuzz_next(&f)) {
         sample s;
-        state = seed;
+        state = f.seed;
         make_sample(&s, path);
         check_whole(&s, path);
-        for (int k = 0; k < 50 && s.n; k++, files++) {
+        for (int k = 0; k < DAMAGES && s.n; k++) {
             sample d = s;
             d.file = malloc(s.n);
             memcpy(d.file, s.file, s.n);
@@ -178,10 +176,11 @@ int fuzz_main(int argc, char **argv) {
             taken += read_members(d.file, d.n);
             free(d.file);
         }
+        f.runs += DAMAGES - 1;
         free_sample(&s);
     }
     unlink(path);
     rmdir(dir);
-    printf("fuzz_npz: %ld files, %ld members taken after damage\n", files, taken);
+    printf("fuzz_npz: %ld files, %ld members taken after damage\n", f.runs, taken);
     return 0;
 }

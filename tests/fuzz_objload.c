@@ -1,9 +1,10 @@
-/* fuzz_objload.c - damaged object files, for as long as one likes:  fuzz_objload SECONDS [SEED]
+/* fuzz_objload.c - damaged object files, for as long as one likes:  fuzz_objload SECONDS [SEED [COUNT]]
  *
  * A few bytes of a good object change at once, mostly to values that tend to be extreme, and it may
  * lose its tail. The loader must answer with an object or a message; the sanitizer of the build
  * watches the rest. */
 #include "runtime/objload.h"
+#include "src/ir/base/base.h"
 #include "tests/support/fuzz.h"
 
 #include <math.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { FILE_MAX = 1 << 20, MUTATIONS = 6 };
 
@@ -84,16 +84,15 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 
 int fuzz_main(int argc, char **argv) {
     static unsigned char good[FILE_MAX];
-    time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 10);
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)time(NULL);
-    state = seed * 2 + 1;
     size_t size = read_sample(good);
     rt_code *code = rt_code_new();
-    long tried = 0, loaded = 0;
-    printf("fuzz_objload: seed %llu\n", (unsigned long long)seed);
-    while (time(NULL) < end)
-        for (int i = 0; i < 1000; i++, tried++) loaded += try_one(code, good, size);
-    printf("fuzz_objload: %ld damaged objects, %ld of them loaded\n", tried, loaded);
+    long loaded = 0;
+    fuzz_span f = fuzz_begin("fuzz_objload", argc, argv);
+    while (fuzz_next(&f)) {
+        state = bz_mix(f.seed, 0x0b1) | 1;
+        loaded += try_one(code, good, size);
+    }
+    printf("fuzz_objload: %ld damaged objects, %ld of them loaded\n", f.runs, loaded);
     rt_code_free(code);
     return 0;
 }

@@ -1,33 +1,13 @@
 /* fuzz_text.c - random damage to the corpus of texts for some seconds: whatever the parser takes
  * must print, verify and parse again to the same text. Usage: main_fuzz.c */
 #include "src/ir/ir.h"
+#include "tests/support/corpus.h"
 #include "tests/support/damage.h"
 #include "tests/support/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static const char *const corpus[] = {"tests/ir/builders.bz", "tests/ir/literal.bz",
-                                     "tests/ir/mlp.bz"};
-
-static uint64_t state = 1;
-
-static char *read_file(const char *path, size_t *n) {
-    char full[1024];
-    const char *root = getenv("BRAZE_SRC");
-    snprintf(full, sizeof full, "%s/%s", root ? root : ".", path);
-    FILE *f = fopen(full, "rb");
-    if (!f) {
-        fprintf(stderr, "fuzz_text: cannot read %s\n", full);
-        exit(1);
-    }
-    char *s = malloc(1 << 20);
-    *n = s ? fread(s, 1, 1 << 20, f) : 0;
-    fclose(f);
-    return s;
-}
 
 static void fail(const char *what, const char *text, size_t n) {
     fprintf(stderr, "fuzz_text: %s\n%.*s\n", what, (int)n, text);
@@ -62,22 +42,22 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 
 int fuzz_main(int argc, char **argv) {
     enum { ROOM = 1 << 16 };
-    time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
-    state = argc > 2 ? strtoull(argv[2], NULL, 10) * 2 + 1 : 1;
-    char *seeds[BZ_LEN(corpus)], *s = malloc(ROOM);
-    size_t sizes[BZ_LEN(corpus)];
-    long tried = 0, taken = 0;
-    for (unsigned i = 0; i < BZ_LEN(corpus); i++) seeds[i] = read_file(corpus[i], &sizes[i]);
-    while (s && time(NULL) < end) {
-        unsigned i = (unsigned)damage_draw(&state, BZ_LEN(corpus));
-        memcpy(s, seeds[i], sizes[i]);
-        size_t n = damage_draw(&state, 2) ? damage_bytes(&state, s, sizes[i], ROOM)
-                                          : damage_tokens(&state, s, sizes[i], ROOM);
+    corpus all = corpus_read();
+    char *s = malloc(ROOM);
+    long taken = 0;
+    fuzz_span f = fuzz_begin("fuzz_text", argc, argv);
+    while (s && fuzz_next(&f)) {
+        uint64_t state = bz_mix(f.seed, 0x9e3779b97f4a7c15u) | 1;
+        unsigned i;
+        do i = (unsigned)damage_draw(&state, all.n);
+        while (all.size[i] >= ROOM / 2);
+        memcpy(s, all.text[i], all.size[i]);
+        size_t n = damage_draw(&state, 2) ? damage_bytes(&state, s, all.size[i], ROOM)
+                                          : damage_tokens(&state, s, all.size[i], ROOM);
         taken += try_text(s, n);
-        tried++;
     }
-    for (unsigned i = 0; i < BZ_LEN(corpus); i++) free(seeds[i]);
     free(s);
-    printf("fuzz_text: %ld texts, %ld taken\n", tried, taken);
+    corpus_free(&all);
+    printf("fuzz_text: %ld texts, %ld taken\n", f.runs, taken);
     return 0;
 }

@@ -3,6 +3,7 @@
 # draws a fresh one: what a stranger runs is what was run before); and what coverage-guided runs have found (tests/cover).
 # `make fuzz` and `make fuzz-cover` run them for long.
 b=${BRAZE_BUILD:-build}/tests
+export FUZZ_CODE=64 # a graph of 64 as machine code
 passed=0 failed=0
 run() {
     if out=$("$b/$@" 2>&1); then passed=$((passed + 1)); else
@@ -11,29 +12,29 @@ run() {
         echo "$out"
     fi
 }
-run fuzz_graphs 60 1 40
-run fuzz_grads 60 1 500
+run fuzz_graphs 60 1 2000
+run fuzz_grads 60 1 3000
 run fuzz_api 60 1 15
-run fuzz_mutants 60 1 3000
+run fuzz_mutants 60 1 15000
 run fuzz_tool 60 1 150
 run fuzz_npy 60 1 50000
 run fuzz_npz 60 1 20000
-run fuzz_text 1 1
-run fuzz_loops 1 1
-run fuzz_objload 1 1
+run fuzz_text 60 1 20000
+run fuzz_loops 60 1 30000
+run fuzz_objload 60 1 100000
 
 fresh=${BRAZE_FUZZ_SEED:-}
 if [ -n "$fresh" ]; then
     echo "fresh seed: $fresh"
-    run fuzz_graphs 60 "$fresh" 20
-    run fuzz_grads 60 "$fresh" 300
+    run fuzz_graphs 60 "$fresh" 2000
+    run fuzz_grads 60 "$fresh" 3000
     run fuzz_api 60 "$fresh" 10
-    run fuzz_mutants 60 "$fresh" 2000
-    run fuzz_npy 60 "$fresh" 20000
-    run fuzz_npz 60 "$fresh" 10000
-    run fuzz_text 1 "$fresh"
-    run fuzz_loops 1 "$fresh"
-    run fuzz_objload 1 "$fresh"
+    run fuzz_mutants 60 "$fresh" 15000
+    run fuzz_npy 60 "$fresh" 50000
+    run fuzz_npz 60 "$fresh" 20000
+    run fuzz_text 60 "$fresh" 20000
+    run fuzz_loops 60 "$fresh" 30000
+    run fuzz_objload 60 "$fresh" 100000
 fi
 
 for kept in "${BRAZE_SRC:-.}"/tests/cover/*/; do

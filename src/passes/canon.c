@@ -6,6 +6,7 @@
 #include "src/passes/pass.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,12 +112,20 @@ static bool fits(const char *dtypes, bz_dtype t) {
                                                               : 'U') != NULL;
 }
 
-/* Does the rule's top level match op(x ...)? The node itself need not exist yet. */
-static bool match_top(matcher *m, const rule *r, ir_op op, const ir_ref *x, unsigned n) {
+/* The op at the top of a rule's pattern: looked up once, since every node asks every rule. */
+static ir_op head_of(size_t k) {
+    static _Atomic(uint16_t) heads[BZ_LEN(rules)];
+    ir_op op = (ir_op)atomic_load_explicit(&heads[k], memory_order_relaxed);
+    if (op) return op;
+    op = ir_op_from_name(rules[k].pattern, strcspn(rules[k].pattern, "("));
+    atomic_store_explicit(&heads[k], (uint16_t)op, memory_order_relaxed);
+    return op;
+}
+
+/* Does the rule's pattern match op(x ...)? Its op does. The node itself need not exist yet. */
+static bool match_operands(matcher *m, const rule *r, const ir_ref *x, unsigned n) {
     *m = (matcher){.g = m->g, .at = r->pattern, .dtype = m->dtype, .like = m->like};
-    size_t w = word(m);
-    if (ir_op_from_name(m->at, w) != op) return false;
-    m->at += w + 1;
+    m->at += word(m) + 1;
     for (unsigned i = 0; i < n; i++) {
         if (!match(m, x[i])) return false;
         skip(m, ", ");
@@ -130,7 +139,9 @@ static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsi
         if (!x[i]) return 0;
     bz_dtype operand = ir_dtype(g, x[op == IR_SELECT]);
     for (unsigned i = 0; i < BZ_LEN(rules); i++) {
-        if (!fits(rules[i].dtypes, operand) || !match_top(&m, &rules[i], op, x, n)) continue;
+        if (head_of(i) != op || !fits(rules[i].dtypes, operand) ||
+            !match_operands(&m, &rules[i], x, n))
+            continue;
         m.at = rules[i].replacement;
         return build(&m);
     }

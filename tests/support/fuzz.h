@@ -8,13 +8,31 @@
 #ifndef BRAZE_TEST_FUZZ_H
 #define BRAZE_TEST_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* NAME SECONDS [SEED [COUNT]]: the status of the program. */
 int fuzz_main(int argc, char **argv);
 /* One input. p may be NULL when n is 0. */
 void fuzz_bytes(const uint8_t *p, size_t n);
+
+/* The inputs of a fuzzer's own, a seed each:
+ *     for (fuzz_span f = fuzz_begin("fuzz_NAME", argc, argv); fuzz_next(&f);) try(f.seed); */
+typedef struct fuzz_span {
+    const char *name;
+    uint64_t seed;           /* of the input at hand */
+    long runs, faults, most; /* runs: with the one at hand */
+    time_t end;
+} fuzz_span;
+/* Reads SECONDS (10), SEED (by the time), COUNT (no limit) and prints the first seed. A program that ends by a signal or a sanitizer
+ * prints the seed at hand. */
+fuzz_span fuzz_begin(const char *name, int argc, char **argv);
+/* false: SECONDS are over, COUNT inputs were tried, or five showed faults. */
+bool fuzz_next(fuzz_span *f);
+/* Machine code costs a hundred times what its graph does: one seed in `usual` gets it, or in $FUZZ_CODE (0: none). */
+bool fuzz_gets_code(uint64_t seed, unsigned usual);
 
 /* Random numbers that bytes decide as long as there are any: piece k of them is the k-th step's, so that a change of one
  * piece changes one step. */

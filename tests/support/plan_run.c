@@ -27,14 +27,13 @@ static bz_status run_segment(const pass_plan *p, const pass_segment *s,
         buffers[i] = (lp_arg){m->at[s->buffers[i]], p->buffers.p[s->buffers[i]].count};
     for (uint32_t i = 0; i < k->scalars.n; i++)
         scalars[i] = ir_load_bits(k->scalars.p[i].dtype, inputs[s->scalars[i]].data);
-    bz_status st = lp_verify(k, p->code, e);
     lp_run_args a = {.buffers = buffers,
                      .at = s->at,
                      .extents = s->extents,
                      .scalars = scalars,
                      .error_element = &bad,
                      .error_code = &code};
-    st = st ? st : lp_run(k, p->code, &a, e);
+    bz_status st = lp_run(k, p->code, &a, e); /* verifies it, too */
     if (!st && bad != INT64_MAX) st = bz_fail(e, (bz_status)code, "index out of range");
     free(buffers);
     free(scalars);
