@@ -63,8 +63,11 @@ run-cover: $(LIBS) $(PLUGIN) $(TEST_OBJECTS) $(COVER:%=$(B)/tests/cover_%) $(B)/
 $(B)/words.dict: $(B)/tests/fuzz_text
 	@$< --words >$@
 
+# Kernels on the interpreter of loops: tests/support/loops_code.h.
+$(B)/tests/fuzz_api $(B)/tests/cover_api: TEST_LDFLAGS := -Wl,--wrap=rt_kernels_get -Wl,--wrap=rt_kernels_release
+
 $(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
 
 # Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.
 TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
@@ -73,4 +76,4 @@ $(FUZZERS): $(B)/obj/tests/main_fuzz.o
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter-out $(filter-out $(TEST_MAIN),$(B)/obj/tests/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(TEST_LDFLAGS) $(filter-out $(filter-out $(TEST_MAIN),$(B)/obj/tests/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

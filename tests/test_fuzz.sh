@@ -14,7 +14,7 @@ run() {
 }
 run fuzz_graphs 60 1 2000
 run fuzz_grads 60 1 3000
-run fuzz_api 60 1 15
+run fuzz_api 60 1 1500
 run fuzz_mutants 60 1 15000
 run fuzz_tool 60 1 150
 run fuzz_npy 60 1 50000
@@ -28,7 +28,7 @@ if [ -n "$fresh" ]; then
     echo "fresh seed: $fresh"
     run fuzz_graphs 60 "$fresh" 2000
     run fuzz_grads 60 "$fresh" 3000
-    run fuzz_api 60 "$fresh" 10
+    run fuzz_api 60 "$fresh" 1500
     run fuzz_mutants 60 "$fresh" 15000
     run fuzz_npy 60 "$fresh" 50000
     run fuzz_npz 60 "$fresh" 20000

@@ -95,7 +95,11 @@ static void run_interpreter(const lp_module *m, const lp_kernel *k, const jit_ca
                             data_set *d) {
     int code = 0;
     bz_error e = {0};
-    lp_run_args a = {d->args, c->extents, c->scalars, &d->error[0], &code, 0, NULL};
+    lp_run_args a = {.buffers = d->args,
+                     .extents = c->extents,
+                     .scalars = c->scalars,
+                     .error_element = &d->error[0],
+                     .error_code = &code};
     cr_assert_eq(lp_run(k, m, &a, &e), BZ_OK, "%s\n%s", e.text, c->text);
     d->error[1] = code;
 }

@@ -251,6 +251,10 @@ typedef struct lp_arg {
     void *p;
     int64_t count; /* elements */
 } lp_arg;
+typedef struct lp_part { /* tasks begin .. end - 1 of a phase */
+    unsigned phase;
+    int64_t begin, end;
+} lp_part;
 typedef struct lp_run_args {
     const lp_arg *buffers;
     const int64_t *extents;
@@ -260,6 +264,8 @@ typedef struct lp_run_args {
     uint64_t
         shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
     const int64_t *at; /* the element of each buffer that its pointer leads to; NULL: the first */
+    const lp_part *
+        part; /* of a kernel that is known to verify: no more than this runs, all elements of its buffers have values; NULL: all of it */
 } lp_run_args;
 bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, bz_error *e);
 

@@ -336,9 +336,9 @@ static uint64_t task_stride(uint64_t n, uint64_t seed) {
     return stride % n;
 }
 
-/* Runs the body of PARALLEL loop v for each task; what stands above it at top level is recomputed
+/* Runs the body of PARALLEL loop v for each task, or for those of `part`; what stands above it at top level is recomputed
  * before. */
-static void phase(lp_exec *x, lp_val v) {
+static void phase(lp_exec *x, lp_val v, const lp_part *part) {
     const bool on = true;
     for (lp_val u = 1; u < v; u++) {
         if (x->end[u])
@@ -347,8 +347,10 @@ static void phase(lp_exec *x, lp_val v) {
             instruction(x, u, 1, &on);
     }
     int64_t n = index_arg(x, v, 1, 0, 1);
-    uint64_t stride = n > 0 ? task_stride((uint64_t)n, x->r->a->shuffle) : 0, task = 0;
-    for (int64_t i = 0; i < n && x->r->status == BZ_OK; i++) {
+    int64_t first = part ? part->begin : 0, behind = part && part->end < n ? part->end : n;
+    uint64_t stride = n > 0 ? task_stride((uint64_t)n, x->r->a->shuffle) : 0,
+             task = (uint64_t)first;
+    for (int64_t i = first; i < behind && x->r->status == BZ_OK; i++) {
         *lp_exec_get(x, v, 0, 1) = task;
         task = (task + stride) % (uint64_t)n;
         for (uint32_t j = 0; j < x->nlocals; j++) lp_mem_poison(&x->locals[j]);
@@ -365,7 +367,7 @@ static bool bind(lp_exec *x, lp_mem *mems) {
         const lp_param *p = &k->buffers.p[j];
         mems[j] =
             (lp_mem){a->buffers[j].p, a->buffers[j].count, p->dtype, p->name, NULL, NULL, NULL};
-        bool undefined = p->access == LP_OUT || p->access == LP_WORK;
+        bool undefined = !a->part && (p->access == LP_OUT || p->access == LP_WORK);
         if (undefined && !(mems[j].written = bz_mem_zero((size_t)mems[j].count + 1, 1)))
             return false;
         x->buffers[j] = (lp_ptr){&mems[j], a->at ? a->at[j] : 0};
@@ -382,9 +384,12 @@ static void run_kernel(lp_running *r, const lp_kernel *k) {
     if (!mems || !bind(&x, mems))
         r->status =
             bz_fail(r->e, BZ_ENOMEM, "[kernel %s] out of memory in the interpreter", k->name);
+    const lp_part *part = r->a->part;
+    unsigned number = 0;
     for (lp_val v = 1; v < k->inst.n && r->status == BZ_OK; v++) {
         if (!x.end[v]) continue;
-        phase(&x, v);
+        if (!part || part->phase == number) phase(&x, v, part);
+        number++;
         v = x.end[v];
     }
     for (uint32_t j = 0; mems && j < k->buffers.n; j++) lp_mem_free(&mems[j]);
@@ -396,9 +401,9 @@ bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, b
     lp_running r = {.m = m, .a = a, .e = e, .epoch = 1, .bad_element = INT64_MAX};
     if (k->function)
         return bz_fail(e, BZ_EARG, "[kernel %s] a function cannot be run by itself", k->name);
-    for (uint32_t j = 0; m && j < m->k.n && r.status == BZ_OK; j++)
+    for (uint32_t j = 0; m && j < m->k.n && r.status == BZ_OK && !a->part; j++)
         if (m->k.p[j]->function) r.status = lp_verify(m->k.p[j], m, e);
-    if (r.status == BZ_OK) r.status = lp_verify(k, m, e);
+    if (r.status == BZ_OK && !a->part) r.status = lp_verify(k, m, e);
     if (r.status == BZ_OK) run_kernel(&r, k);
     bz_vec_free(&r.copies);
     if (a->error_element) *a->error_element = r.bad_element;
