@@ -64,7 +64,12 @@ static _Thread_local struct {
     const bz_context *of; /* that another thread was in; NULL: none */
 } stray;
 
-bz_status rt_stray(const bz_context *of, bz_status s, const char *text) {
+bz_status rt_stray(const bz_context *of, bz_status s, const char *fmt, ...) {
+    char text[sizeof stray.e.text];
+    va_list ap;
+    va_start(ap, fmt);
+    bz_vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
     stray.of = of;
     stray.e = (bz_error){0};
     return bz_fail(&stray.e, s, "%s", text);
@@ -78,8 +83,8 @@ void rt_stray_clear(const bz_context *c) {
     if (stray.of == c) stray.e = (bz_error){0}, stray.of = NULL;
 }
 
-bz_status rt_no_tensor(bz_context *c) {
-    return c && c->err.status ? c->err.status : rt_stray(NULL, BZ_ESCOPE, RT_STALE);
+bz_status rt_no_tensor(bz_context *c, const char *op) {
+    return c && c->err.status ? c->err.status : rt_stray(NULL, BZ_ESCOPE, "[%s] " RT_STALE, op);
 }
 
 /* ---- calls */
@@ -89,13 +94,13 @@ bool rt_step_in(rt_visit *v, bz_context *c) {
     uintptr_t owner = atomic_load_explicit(&c->owner, memory_order_relaxed);
     v->c = NULL;
     if (owner == me && !c->asking) return true; /* from within a call */
-    if (owner) {
+    if (owner || !atomic_compare_exchange_strong_explicit(
+                     &c->owner, &owner, me, memory_order_acquire, memory_order_relaxed)) {
         rt_stray(c, owner == me ? BZ_EMODE : BZ_EBUSY,
                  owner == me ? "a callback of the context may not call it (bz_interrupt may be)"
                              : "another thread is in a call on the context: one at a time");
         return false;
     }
-    atomic_store_explicit(&c->owner, me, memory_order_relaxed);
     v->c = c;
     return true;
 }
@@ -107,15 +112,15 @@ bool rt_arrive(rt_visit *v, bz_context *c) {
     return false;
 }
 
-bool rt_arrive_at(rt_visit *v, const bz_tensor *x) {
+bool rt_arrive_at(rt_visit *v, const bz_tensor *x, const char *op) {
     bz_context *c = rt_context_of(x);
     if (c) return rt_step_in(v, c);
-    rt_stray(NULL, BZ_ESCOPE, x ? RT_STALE : "the tensor is NULL");
+    rt_stray(NULL, BZ_ESCOPE, "[%s] %s", op, x ? RT_STALE : "the tensor is NULL");
     return false;
 }
 
 void rt_depart(rt_visit *v) {
-    if (v->c) atomic_store_explicit(&v->c->owner, 0, memory_order_relaxed);
+    if (v->c) atomic_store_explicit(&v->c->owner, 0, memory_order_release);
     v->c = NULL;
 }
 

@@ -19,17 +19,20 @@ static bz_status find_tensors(bz_context *c, saving *v, bz_tensor *const *x) {
         if (of && of != c)
             return rt_fail(c, BZ_EARG, NULL, "save_npz", "tensor %u belongs to another context",
                            (unsigned)i);
-        const rt_tensor *t = rt_find(x[i], &of);
-        if (!t) return of ? rt_no_tensor(of) : rt_fail(c, BZ_ESCOPE, NULL, "save_npz", RT_STALE);
+        const rt_tensor *t = rt_find(x[i], &of, "save_npz");
+        if (!t)
+            return of ? rt_no_tensor(of, "save_npz")
+                      : rt_fail(c, BZ_ESCOPE, NULL, "save_npz", RT_STALE);
         v->storages[i] = t->st;
     }
-    return rt_eval(c, v->storages, v->n);
+    bz_status s = rt_ready_to_read(c, "save_npz");
+    return s ? s : rt_eval(c, v->storages, v->n);
 }
 
 /* The elements where they lie, or a copy in order. */
 static bz_status take_array(bz_context *c, bz_tensor *x, ir_value_array *a, bool *own) {
-    rt_tensor *t = rt_find(x, &c);
-    bz_status s = rt_eval_handle(t, c);
+    rt_tensor *t = rt_find(x, &c, "save_npz");
+    bz_status s = rt_eval_handle(t, c, "save_npz");
     if (s) return s;
     *a = (ir_value_array){.dtype = (bz_dtype)t->st->dtype, .rank = t->layout->rank};
     if (a->rank) memcpy(a->shape, t->layout->shape, a->rank * sizeof *a->shape);
@@ -83,7 +86,7 @@ static bz_status load_one(bz_context *c, rt_npz *z, const char *name, bz_tensor 
     if (rt_npz_read(z, name, &a, &e)) return rt_fail(c, e.status, site, "load_npz", "%s", e.text);
     *x = bz_from_data_at(c, a.dtype, a.data, a.shape, (int)a.rank, site);
     bz_mem_free(a.data);
-    return rt_is_poison(*x) ? rt_no_tensor(c) : BZ_OK;
+    return rt_is_poison(*x) ? rt_no_tensor(c, "load_npz") : BZ_OK;
 }
 
 bz_status bz_load_npz_at(bz_context *c, const char *path, const char *const *names, bz_tensor **x,

@@ -4,6 +4,8 @@
  * are powers of two cut in four. */
 #include "runtime/rt.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -98,30 +100,46 @@ static rt_buffer *fresh(bz_context *c, size_t room) {
     return b;
 }
 
-static rt_buffer *no_room(bz_context *c, int64_t bytes) {
+static rt_buffer *no_room(bz_context *c, int64_t bytes, const char *what) {
     char size[32];
     bz_size_text(size, (double)bytes);
-    bz_fail(&c->err, BZ_ENOMEM, "out of memory: a tensor takes %s", size);
+    bz_fail(&c->err, BZ_ENOMEM, "out of memory: %s %s", what, size);
     return NULL;
 }
 
-rt_buffer *rt_buffer_new(bz_context *c, int64_t bytes) {
-    size_t room;
+/* A buffer of the class, from the system; what waits there for others goes if need be. */
+static rt_buffer *fetch(bz_context *c, size_t room) {
+    rt_buffer *b = fresh(c, room);
+    if (b || !c->pool.idle_bytes) return b;
+    rt_pool_free(&c->pool);
+    return fresh(c, room);
+}
+
+/* "f32[4096,512] takes" */
+static const char *shape_takes(char text[static 300], bz_dtype t, const rt_layout *l) {
+    int n = snprintf(text, 300, "%s[", ir_dtypes[t].name);
+    for (unsigned i = 0; i < l->rank && n < 270; i++)
+        n += snprintf(text + n, 300 - (size_t)n, "%s%" PRId64, i ? "," : "", l->shape[i]);
+    snprintf(text + n, 300 - (size_t)n, "%s] takes", n < 270 ? "" : "...");
+    return text;
+}
+
+rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l) {
+    size_t room = 0;
+    char what[300];
     rt_pool *p = &c->pool;
-    if (rt_check_room(bytes, "a tensor takes", &c->err)) return NULL;
+    int64_t bytes = rt_layout_bytes(l, t);
+    bool limited = bytes > rt_memory_most() || c->limits[BZ_LIMIT_BYTES];
+    if (limited && rt_check_room(bytes, shape_takes(what, t, l), &c->err)) return NULL;
     unsigned k = class_of((size_t)bytes, &room);
-    if (!rt_within_bytes(c, room, &c->err)) return NULL;
+    if (limited && !rt_within_bytes(c, room, what, &c->err)) return NULL;
     rt_buffer *b = p->idle[k];
     if (b) {
         p->idle[k] = b->next;
         p->idle_bytes -= room;
     } else {
-        b = fresh(c, room);
-        if (!b && p->idle_bytes) {
-            rt_pool_free(p);
-            b = fresh(c, room);
-        }
-        if (!b) return no_room(c, bytes);
+        b = fetch(c, room);
+        if (!b) return no_room(c, bytes, shape_takes(what, t, l));
     }
     b->bytes = (size_t)bytes;
     b->refs = 1;

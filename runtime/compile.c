@@ -52,6 +52,8 @@ static void free_program(bz_program *p) {
         p->c->programs = p->next;
     bz_mem_free(p->donate);
     bz_mem_free(p->pending);
+    bz_mem_free(p->in_names);
+    bz_mem_free(p->out_names);
     rt_room_open(&room, p, false);
     rt_room_give(&room, p);
 }
@@ -112,12 +114,17 @@ static bool valid(bz_context *c, const bz_compile_options *o, const char *site) 
            distinct(c, o->out_names, o->nout, "outputs", site);
 }
 
-/* Copies in the context's arena; a NULL list stays NULL. */
-static bool own_names(bz_context *c, const char ***dst, const char *const *names, int n) {
+/* A copy of the list and its texts, one block (bz_mem_free); NULL stays NULL. */
+static bool own_names(char ***dst, const char *const *names, int n) {
+    size_t bytes = (size_t)n * sizeof **dst;
     if (!names) return true;
-    if (!(*dst = bz_arena_alloc(&c->names, (size_t)(n + 1) * sizeof **dst))) return false;
-    for (int i = 0; i < n; i++)
-        if (!((*dst)[i] = names[i] ? bz_arena_str(&c->names, names[i]) : "")) return false;
+    for (int i = 0; i < n; i++) bytes += names[i] ? strlen(names[i]) + 1 : 1;
+    if (!(*dst = bz_mem_alloc(bytes))) return false;
+    char *at = (char *)(*dst + n);
+    for (int i = 0; i < n; i++) {
+        (*dst)[i] = at;
+        at = stpcpy(at, names[i] ? names[i] : "") + 1;
+    }
     return true;
 }
 
@@ -138,9 +145,9 @@ bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_c
         return rt_no_memory(c), NULL;
     }
     for (int i = 0; i < o->nin; i++) p->donate[i] = o->donate ? o->donate[i] : -1;
-    if (!own_names(c, &p->in_names, o->in_names, o->nin) ||
-        !own_names(c, &p->out_names, o->out_names, o->nout)) {
-        bz_program_free(p);
+    if (!own_names(&p->in_names, o->in_names, o->nin) ||
+        !own_names(&p->out_names, o->out_names, o->nout)) {
+        free_program(p);
         return rt_no_memory(c), NULL;
     }
     p->next = c->programs;
@@ -204,24 +211,40 @@ static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_stat
     return p->signatures = t;
 }
 
-static bz_status check_inputs(bz_program *p, bz_tensor *const *in) {
+/* What x is instead of a whole tensor; NULL: it is one. */
+static const char *not_whole(const rt_tensor *x) {
+    const rt_storage *s = x->st;
+    if (rt_is_number(s)) return "a bz_scalar";
+    if (rt_is_whole(x)) return NULL;
+    if (s->kind == RT_FOREIGN && x->layout == s->u.owner.layout && x->offset == s->u.owner.offset)
+        return "memory with strides of its own (bz_from_buffer)";
+    return x->layout->contiguous && x->layout->count == s->base->count
+               ? "a view of another shape (bz_reshape)"
+               : "a view";
+}
+
+/* For bz_`op`. */
+static bz_status check_inputs(bz_program *p, bz_tensor *const *in, const char *op) {
     bz_context *c = p->c, *of;
     c->donation++;
-    if (!in && p->nin) return rt_fail(c, BZ_EARG, p->site, "call", "no array of %d inputs", p->nin);
+    if (!rt_in_function(c)) rt_does(c, op, p->site);
+    if (!in && p->nin) return rt_fail(c, BZ_EARG, p->site, op, "no array of %d inputs", p->nin);
     for (int i = 0; i < p->nin; i++) {
-        const rt_tensor *x = rt_find(in[i], &of);
+        const rt_tensor *x = rt_find(in[i], &of, op);
         if (!x)
             return of && of->err.status
                        ? of->err.status
-                       : bz_fail(&c->err, BZ_ESCOPE, "[call] input %d is no tensor", i);
+                       : bz_fail(&c->err, BZ_ESCOPE, "[%s] input %d is no tensor", op, i);
         if (of != c)
-            return rt_fail(c, BZ_EARG, p->site, "call", "input %d belongs to another context", i);
-        if (p->donate[i] >= 0 && (!rt_is_whole(x) || rt_is_number(x->st)))
-            return rt_fail(
-                c, BZ_EARG, p->site, "call",
-                "donated input %d is a view or a bz_scalar: only whole tensors can be donated", i);
+            return rt_fail(c, BZ_EARG, p->site, op, "input %d belongs to another context", i);
+        const char *part = p->donate[i] >= 0 ? not_whole(x) : NULL;
+        if (part)
+            return rt_fail(c, BZ_EARG, p->site, op,
+                           "donated input %d is %s: only whole tensors can be donated, "
+                           "such as a bz_copy of it",
+                           i, part);
         if (p->donate[i] >= 0 && x->st->donation == c->donation)
-            return rt_fail(c, BZ_EARG, p->site, "call",
+            return rt_fail(c, BZ_EARG, p->site, op,
                            "donated input %d was donated before it: a tensor can take one output",
                            i);
         if (p->donate[i] >= 0) x->st->donation = c->donation;
@@ -238,7 +261,7 @@ static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const rt_s
         rt_tensor *x = rt_find_quietly(in[i], &c);
         if (x->st->buf) continue;
         if (rt_is_number(x->st))
-            s = rt_eval_handle(x, c);
+            s = rt_eval_handle(x, c, "call");
         else
             p->pending[n++] = x->st;
     }
@@ -250,7 +273,7 @@ static bz_status evaluate_inputs(bz_program *p, bz_tensor *const *in, const rt_s
 
 bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
     *out = (rt_traced){.context = p->c, .key = -1, .base = -1};
-    bz_status s = check_inputs(p, in);
+    bz_status s = check_inputs(p, in, "export");
     if (s) return s;
     rt_signature *t = new_signature(p, in);
     if (!t) return rt_no_memory(p->c);
@@ -268,8 +291,8 @@ void rt_traced_free(rt_traced *t) {
     if (t->own) free_signature(t->context, t->own);
 }
 
-static rt_buffer *copy_of(bz_context *c, const rt_buffer *b) {
-    rt_buffer *own = rt_buffer_new(c, (int64_t)b->bytes);
+static rt_buffer *copy_of(bz_context *c, const rt_storage *s, const rt_buffer *b) {
+    rt_buffer *own = rt_buffer_new(c, (bz_dtype)s->dtype, s->base);
     if (own) memcpy(own->p, b->p, b->bytes);
     return own;
 }
@@ -289,7 +312,7 @@ static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window)
                               .next = rt_buffer_ref(b)};
         return window;
     }
-    rt_buffer *packed = rt_buffer_new(c, bytes);
+    rt_buffer *packed = rt_buffer_new(c, (bz_dtype)x->st->dtype, x->layout);
     if (packed) rt_gather_elements(packed->p, b->p, size, x->layout, x->offset);
     return packed;
 }
@@ -312,7 +335,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
 static bool own_buffer(bz_context *c, const rt_storage *s, rt_buffer **arg) {
     uint32_t alone = s->kind == RT_FOREIGN && *arg == s->u.owner.home ? 3 : 2;
     if ((*arg)->refs != alone || (*arg)->owner || (*arg)->call == c->calls) {
-        rt_buffer *own = copy_of(c, *arg);
+        rt_buffer *own = copy_of(c, s, *arg);
         if (!own) return false;
         rt_buffer_unref(c, *arg);
         *arg = own;
@@ -417,7 +440,7 @@ bz_status bz_call(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
     RT_VISIT(c, RT_STRAY_STATUS);
     if (!out) return rt_fail(c, BZ_EARG, p->site, "call", "no room for %d outputs", p->nout);
     for (int k = 0; k < p->nout; k++) out[k] = NULL;
-    bz_status s = check_inputs(p, in);
+    bz_status s = check_inputs(p, in, "call");
     if (!s && rt_in_function(c)) return rt_call_inline(p, in, out);
     rt_signature *t = s ? NULL : find_signature(p, in, &s);
     if (t) s = run(p, t, in, out);
@@ -433,8 +456,10 @@ bz_status bz_prepare(bz_program *p, bz_tensor *const *in) {
     bz_context *c = rt_context_of_program(p);
     if (!c) return RT_STRAY_STATUS;
     RT_VISIT(c, RT_STRAY_STATUS);
-    bz_status s = check_inputs(p, in);
-    if (!s) s = rt_ready(c);
+    bz_status s = check_inputs(p, in, "prepare");
+    if (!s)
+        s = rt_ready(c, "prepare", "nothing is compiled",
+                     "call it outside, or bz_call, which becomes a part of it");
     if (!s) find_signature(p, in, &s);
     return s;
 }

@@ -28,8 +28,8 @@ struct bz_program {
     bz_function *fn;
     void *user;
     int nin, nout;
-    int *donate;                        /* input -> output, -1 */
-    const char **in_names, **out_names; /* the user's; NULL: none, "": none for this one */
+    int *donate;                  /* input -> output, -1 */
+    char **in_names, **out_names; /* the user's; NULL: none, "": none for this one */
     const char *site;
     rt_signature *signatures;
     bool tracing;         /* fn runs right now: it may not call itself */

@@ -83,7 +83,7 @@ static bz_status init(bz_context *c) {
 static void destroy(bz_context *c);
 
 static bz_status give_up(bz_context *c, bz_status s, const bz_error *e) {
-    rt_stray(NULL, s, e && e->status ? e->text : bz_status_doc(s));
+    rt_stray(NULL, s, "%s", e && e->status ? e->text : bz_status_doc(s));
     if (c) c->heard = true, destroy(c);
     return s;
 }
@@ -107,6 +107,7 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     c->options = *o;
     c->mode = o->mode;
     c->seed = o->seed;
+    c->op = "open";
     c->find_nan = o->find_nan || rt_env_get()->nan;
     rt_forget_interrupt(c);
     bz_status s = init(c);
@@ -245,7 +246,8 @@ bz_mode bz_get_mode(const bz_context *c) {
 
 bz_status bz_seed(bz_context *c, uint64_t seed) {
     RT_VISIT(c, RT_STRAY_STATUS);
-    bz_status s = rt_ready(c);
+    bz_status s = rt_ready(c, "seed", "the random stream stays",
+                           "call it before; each call of the function draws new numbers");
     if (s) return s;
     rt_epoch_end(c, "bz_seed"); /* what is recorded keeps the old stream */
     c->seed = seed;

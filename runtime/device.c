@@ -61,7 +61,7 @@ bool rt_outputs_new(bz_context *c, rt_program *p, const rt_call *call) {
     for (uint32_t i = 0; i < p->noutputs; i++) {
         const rt_spec *o = &p->outputs[i];
         if (call->out[i]) continue;
-        call->out[i] = rt_buffer_new(c, rt_layout_bytes(o->layout, o->dtype));
+        call->out[i] = rt_buffer_new(c, o->dtype, o->layout);
         if (!call->out[i]) return false;
     }
     return true;
@@ -77,7 +77,7 @@ typedef struct looker {
 static bz_status look(const ir_onlooker *o, const ir_graph *g, ir_ref r,
                       const ir_value_array *result, const ir_value_array *const *x, bz_error *e) {
     bz_context *c = ((const looker *)o)->c;
-    bz_status s = rt_take_interrupt(c, "interpret", e);
+    bz_status s = rt_take_interrupt(c, "ran", e);
     return s || !c->find_nan ? s : rt_look_for_nan(g, r, result, x, e);
 }
 

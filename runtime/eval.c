@@ -14,13 +14,6 @@ enum { NEED = 1, LATER = 2, OUTPUT = 4, MARK_BITS = 3, LONG_EPOCH = 1 << 18 };
 static const size_t keep_most = (size_t)256
                                 << 20; /* bytes of values that only the recording holds */
 
-bz_status rt_ready(bz_context *c) {
-    if (!rt_in_function(c)) return BZ_OK;
-    return rt_fail(c, BZ_EMODE, c->epoch->g->site, "eval",
-                   "no values while %s a function: return the tensor instead",
-                   c->epoch->tracing ? "bz_compile traces" : "bz_custom_grad records");
-}
-
 static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
     return r < e->kept.n ? e->kept.p[r] : NULL;
 }
@@ -360,8 +353,16 @@ static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n
     return status;
 }
 
+/* Where the first of them that has a line was made. */
+static const char *site_of(rt_storage *const *s, unsigned n) {
+    const char *site = NULL;
+    for (unsigned i = 0; i < n && !site; i++)
+        if (s[i]->epoch) site = s[i]->epoch->g->sites.p[s[i]->node];
+    return site;
+}
+
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
-    bz_status status = rt_ready(c);
+    bz_status status = rt_ready(c, c->op, "no values", "return the tensor instead");
     bool dirty = false, work = false;
     for (unsigned i = 0; i < n && !status; i++) {
         if (s[i]->buf || rt_is_number(s[i])) continue;
@@ -370,6 +371,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
         dirty |= s[i]->dirty;
     }
     if (status || !work) return status;
+    if (!c->site) c->site = site_of(s, n);
     if (dirty) return eval_everything(c, s, n);
     status = eval_here(c, s, n, false);
     if (!status) cut_long_recording(c);
@@ -378,18 +380,18 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
 static bz_status give_number_value(bz_context *c, rt_storage *s) {
-    s->buf = rt_buffer_new(c, 8);
-    if (!s->buf) return rt_no_memory(c);
     bz_dtype t = (bz_dtype)s->dtype;
+    s->buf = rt_buffer_new(c, t, c->scalar_layout);
+    if (!s->buf) return rt_no_memory(c);
     ir_store_bits(t, s->buf->p,
                   s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
                                        : ir_bits_from_i64(t, s->u.integer));
     return BZ_OK;
 }
 
-bz_status rt_eval_handle(rt_tensor *t, bz_context *c) {
+bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op) {
     rt_storage *s = t->st;
-    bz_status status = rt_ready(c);
+    bz_status status = rt_ready_to_read(c, op);
     if (status || s->buf) return status;
     if (rt_is_number(s)) return give_number_value(c, s);
     return rt_eval(c, &s, 1);
@@ -407,11 +409,12 @@ bz_status rt_flush(bz_context *c, rt_storage *s) {
 
 bz_status bz_flush(bz_tensor *x) {
     RT_BORDER;
-    RT_VISIT_OF(x, RT_STRAY_STATUS);
+    RT_VISIT_OF(x, "flush", RT_STRAY_STATUS);
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
-    if (!t) return rt_no_tensor(c);
-    bz_status status = rt_ready(c);
+    rt_tensor *t = rt_find(x, &c, "flush");
+    if (!t) return rt_no_tensor(c, "flush");
+    bz_status status = rt_ready(c, "flush", "nothing is computed", "call it outside");
+    if (!status) rt_does(c, "flush", NULL);
     return status ? status : rt_flush(c, t->st);
 }
 
@@ -419,7 +422,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
     RT_BORDER;
     if (n <= 0) return BZ_OK;
     if (!x) return rt_stray(NULL, BZ_EARG, "[eval] no array of tensors: it is NULL");
-    RT_VISIT_OF(x[0], RT_STRAY_STATUS);
+    RT_VISIT_OF(x[0], "eval", RT_STRAY_STATUS);
     bz_context *c = rt_context_of(x[0]), *of;
     rt_storage *few[32], **s = n <= 32 ? few : bz_mem_alloc((size_t)n * sizeof(rt_storage *));
     bz_status status = s ? BZ_OK : rt_no_memory(c);
@@ -428,10 +431,11 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
         of = rt_context_of(x[i]);
         if (of && of != c)
             status = rt_fail(c, BZ_EARG, NULL, "eval", "tensor %d belongs to another context", i);
-        const rt_tensor *t = status ? NULL : rt_find(x[i], &of);
-        if (!t && !status) status = rt_no_tensor(of);
+        const rt_tensor *t = status ? NULL : rt_find(x[i], &of, "eval");
+        if (!t && !status) status = rt_no_tensor(of, "eval");
         if (t) s[count++] = t->st;
     }
+    if (!status) status = rt_ready_to_read(c, "eval");
     if (!status) status = rt_eval(c, s, count);
     if (!status) rt_epoch_end(c, "bz_eval");
     if (s != few) bz_mem_free(s);

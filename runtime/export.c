@@ -297,7 +297,9 @@ static bz_status write_all(job *j, const char *prefix) {
         named &= !paths[i].failed;
         files[i] = (rt_file){.path = bz_text_c(&paths[i]), .pieces = &contents[i], .npieces = 1};
     }
-    bz_status s = named ? rt_files_replace(files, 3, j->e) : no_memory(j->e);
+    bz_error e = {0};
+    bz_status s = named ? rt_files_replace(files, 3, &e) : no_memory(&e);
+    if (s) bz_fail(j->e, s, "%s%s", *e.text == '[' ? "" : "[export] ", e.text);
     for (unsigned i = 0; i < 3; i++) bz_text_free(&paths[i]);
     return s;
 }

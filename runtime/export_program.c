@@ -36,26 +36,44 @@ static bz_status trace_all(const bz_export_function *f, int n, rt_traced *t, ex_
     return s;
 }
 
-/* All of one context, which is *c. */
-static bz_status check_programs(const bz_export_function *f, int n, bz_context **c) {
-    if (!f || n < 1) return rt_stray(NULL, BZ_EARG, "[export] no function given");
+/* The context of the first function that has one; NULL: none has. */
+static bz_context *context_of(const bz_export_function *f, int n) {
+    bz_context *c = NULL;
+    for (int i = 0; f && i < n && !c; i++) c = rt_context_of_program(f[i].program);
+    return c;
+}
+
+/* Whether all n can be exported together, as far as that is seen before they are traced. */
+static bz_status check_programs(bz_context *c, const bz_export_function *f, int n) {
     for (int i = 0; i < n; i++) {
-        bz_context *of = rt_context_of_program(f[i].program);
-        if (!of) return RT_STRAY_STATUS;
-        if (i && of != *c)
-            return rt_fail(*c, BZ_EARG, NULL, "export", "function %d is of another context", i);
-        *c = of;
+        const bz_context *of = rt_context_of_program(f[i].program);
+        if (!of)
+            return rt_fail(c, f[i].program ? BZ_ESCOPE : BZ_EARG, NULL, "export",
+                           f[i].program ? "function %d was freed, or was never one"
+                                        : "function %d is NULL",
+                           i);
+        if (of != c)
+            return rt_fail(c, BZ_EARG, NULL, "export", "function %d is of another context", i);
     }
     return BZ_OK;
+}
+
+/* No function has a context that could keep the words. */
+static bz_status no_context(const bz_export_function *f, int n) {
+    if (!f || n < 1)
+        return rt_stray(NULL, BZ_EARG, "[export] %s", f ? "no function given" : "the list is NULL");
+    return rt_stray(NULL, f->program ? BZ_ESCOPE : BZ_EARG, "[export] the compiled function %s",
+                    f->program ? "was freed, or was never one" : "is NULL");
 }
 
 bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
                         const bz_export_options *o) {
     RT_BORDER;
-    bz_context *c = NULL;
-    bz_status s = check_programs(f, n, &c);
-    if (s) return s;
+    bz_context *c = context_of(f, n);
+    if (!c) return no_context(f, n);
     RT_VISIT(c, RT_STRAY_STATUS);
+    bz_status s = check_programs(c, f, n);
+    if (s) return s;
     rt_traced *t = bz_mem_zero((size_t)n, sizeof *t);
     ex_function *functions = bz_mem_zero((size_t)n, sizeof *functions);
     bz_error error = {0};

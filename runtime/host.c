@@ -52,7 +52,8 @@ bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const in
     if (!l) return rt_no_memory(c), rt_poison(c);
     if (l->count && !data)
         return rt_fail(c, BZ_EARG, site, "from_data", "data is NULL"), rt_poison(c);
-    rt_buffer *b = rt_buffer_new(c, rt_layout_bytes(l, t));
+    rt_does(c, "from_data", site);
+    rt_buffer *b = rt_buffer_new(c, t, l);
     if (b && b->bytes) memcpy(b->p, data, b->bytes);
     return with_buffer(c, t, l, b);
 }
@@ -139,18 +140,18 @@ bz_tensor *rt_scalar_bool(bz_context *c, bool v) {
 /* ---- out */
 
 /* The handle's tensor with its value computed; NULL and the status. */
-static rt_tensor *value_of(const bz_tensor *x, bz_context **c, bz_status *s) {
-    rt_tensor *t = rt_find(x, c);
-    *s = t ? rt_eval_handle(t, *c) : rt_no_tensor(*c);
+static rt_tensor *value_of(const bz_tensor *x, const char *op, bz_context **c, bz_status *s) {
+    rt_tensor *t = rt_find(x, c, op);
+    *s = t ? rt_eval_handle(t, *c, op) : rt_no_tensor(*c, op);
     return *s ? NULL : t;
 }
 
 bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     RT_BORDER;
-    RT_VISIT_OF(x, RT_STRAY_STATUS);
+    RT_VISIT_OF(x, "to_host", RT_STRAY_STATUS);
     bz_context *c;
     bz_status s;
-    rt_tensor *t = value_of(x, &c, &s);
+    rt_tensor *t = value_of(x, "to_host", &c, &s);
     if (!t) return s;
     size_t size = ir_dtype_bytes((bz_dtype)t->st->dtype);
     int64_t want = rt_layout_bytes(t->layout, (bz_dtype)t->st->dtype);
@@ -163,13 +164,13 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     return BZ_OK;
 }
 
-static bool one_element(bz_tensor *x, bz_dtype *t, ir_bits *bits) {
+static bool one_element(bz_tensor *x, const char *op, bz_dtype *t, ir_bits *bits) {
     bz_context *c;
     bz_status s;
-    rt_tensor *v = value_of(x, &c, &s);
+    rt_tensor *v = value_of(x, op, &c, &s);
     if (!v) return false;
     if (v->layout->count != 1)
-        return rt_fail(c, BZ_ESHAPE, NULL, "item", "the tensor has %lld elements, not one",
+        return rt_fail(c, BZ_ESHAPE, NULL, op, "the tensor has %lld elements, not one",
                        (long long)v->layout->count),
                false;
     *t = (bz_dtype)v->st->dtype;
@@ -179,16 +180,16 @@ static bool one_element(bz_tensor *x, bz_dtype *t, ir_bits *bits) {
 
 double bz_item(bz_tensor *x) {
     RT_BORDER;
-    RT_VISIT_OF(x, (double)NAN);
+    RT_VISIT_OF(x, "item", (double)NAN);
     bz_dtype t;
     ir_bits bits;
-    return one_element(x, &t, &bits) ? ir_bits_to_f64(t, bits) : (double)NAN;
+    return one_element(x, "item", &t, &bits) ? ir_bits_to_f64(t, bits) : (double)NAN;
 }
 
 int64_t bz_item_int(bz_tensor *x) {
     RT_BORDER;
-    RT_VISIT_OF(x, 0);
+    RT_VISIT_OF(x, "item_int", 0);
     bz_dtype t;
     ir_bits bits;
-    return one_element(x, &t, &bits) ? ir_bits_to_i64(t, bits) : 0;
+    return one_element(x, "item_int", &t, &bits) ? ir_bits_to_i64(t, bits) : 0;
 }

@@ -18,19 +18,17 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
 }
 
 bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site) {
-    const char *why = NULL;
     if (rt_is_number(s))
-        why = "a bz_scalar cannot be changed in place";
-    else if (!rt_in_function(c))
-        return true;
-    else if (s->input)
-        why = "an input cannot be changed while bz_compile traces: donate it, or change a bz_copy "
-              "of it";
-    else if (s->first <= c->epoch->outside)
-        why =
-            "a tensor from outside cannot be changed while bz_compile traces: make it an input and "
-            "donate it";
-    return !why || (rt_fail(c, BZ_EMODE, site, op, "%s", why), false);
+        return rt_fail(c, BZ_EMODE, site, op, "a bz_scalar cannot be changed in place"), false;
+    if (!rt_in_function(c) || (!s->input && s->first > c->epoch->outside)) return true;
+    bool traces = rt_traces(c);
+    rt_fail(c, BZ_EMODE, site, op, "%s cannot be changed while %s: %s%s",
+            s->input ? "an input" : "a tensor from outside", rt_doing(c),
+            !traces    ? ""
+            : s->input ? "donate it, or "
+                       : "make it an input and donate it, or ",
+            "change a bz_copy of it");
+    return false;
 }
 
 bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
@@ -55,7 +53,11 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     if (!done) return rt_end(r, 0);
     rt_tensor *t = rt_find_quietly(x, &c);
     rt_count_op(c, r->site);
-    bool good = c->mode != BZ_EAGER || rt_in_function(c) || rt_eval(c, &t->st, 1) == BZ_OK;
+    bool good = c->mode != BZ_EAGER || rt_in_function(c);
+    if (!good) {
+        rt_does(c, r->op, r->site);
+        good = rt_eval(c, &t->st, 1) == BZ_OK;
+    }
     rt_leave(&r->border);
     rt_depart(&r->visit);
     return good ? x : rt_poison(c);

@@ -261,7 +261,8 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = rt_now();
     done = p->plan && !check_room(c, p->plan, e) &&
-           rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, e) && get_code(c, p, &watch.base, e);
+           rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, "temporaries take", e) &&
+           get_code(c, p, &watch.base, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
         bz_stderrf("braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,

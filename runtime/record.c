@@ -144,7 +144,10 @@ static ir_ref hidden_input(bz_context *c, rt_epoch *e, rt_storage *s) {
     for (uint32_t i = 0; i < e->args.n; i++)
         if (e->args.p[i].storage == s) return e->g->inputs.p[i].node;
     ir_ref r = rt_input_of(c, e, (bz_dtype)s->dtype, s->base, false, &(rt_arg){.storage = s});
-    if (r && s->name) e->g->inputs.p[e->g->inputs.n - 1].name = s->name;
+    if (!r || !s->name) return r;
+    const char *name = bz_arena_str(&e->g->arena, s->name);
+    if (!name) return rt_no_memory(c), 0;
+    e->g->inputs.p[e->g->inputs.n - 1].name = name;
     return r;
 }
 
@@ -282,7 +285,7 @@ static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(h, &c);
     if (!t && c && !rt_is_poison(h))
-        bz_fail(&c->err, BZ_ESCOPE, RT_STALE " at %s", r->site ? r->site : "?");
+        rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
     if (r->c && c && c != r->c) {
         rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad", "operands of two contexts");
         t = NULL;
@@ -330,7 +333,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     bool numbers = false;
     bz_context *first = NULL;
     for (unsigned i = 0; i < n && !first; i++) first = rt_context_of(x[i]);
-    if (!first) return rt_stray(NULL, BZ_ESCOPE, RT_STALE), false;
+    if (!first) return rt_stray(NULL, BZ_ESCOPE, "[%s] " RT_STALE, op ? op : "grad"), false;
     if (!rt_step_in(&r->visit, first)) return false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
@@ -414,7 +417,10 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
     if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
     if (r->g && !done && !c->err.status) rt_no_memory(c);
-    if (done && c->mode == BZ_EAGER && !rt_in_function(c)) done = rt_eval(c, st, n) == BZ_OK;
+    if (done && c->mode == BZ_EAGER && !rt_in_function(c)) {
+        rt_does(c, r->op ? r->op : ir_ops[ir_at(r->g, nodes[0])->op].name, r->site);
+        done = rt_eval(c, st, n) == BZ_OK;
+    }
     if (c && done) rt_count_op(c, r->site);
     if (st != few) bz_mem_free(st);
     for (unsigned i = 0; i < n && !done; i++) {

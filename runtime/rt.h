@@ -78,8 +78,8 @@ typedef struct rt_pool {
     size_t bytes, peak; /* in use */
 } rt_pool;
 
-/* One reference, content undefined; NULL and BZ_ENOMEM in the context, with the size. */
-rt_buffer *rt_buffer_new(bz_context *c, int64_t bytes);
+/* For a tensor. One reference, content undefined; NULL and BZ_ENOMEM or BZ_ELIMIT in the context, with shape and size. */
+rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l);
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
 /* Another buffer in the memory of b: equal values of two tensors, which stay two variables. Only buffers without one are donated. */
 rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b);
@@ -210,7 +210,7 @@ typedef struct rt_storage {
     rt_buffer *buf;                    /* the value, NULL: not computed */
     struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
     char *lost;                        /* with `failed`: the error's text; bz_mem_free */
-    const char *name;                  /* bz_name's, in the context's arena; NULL: none */
+    char *name;                        /* bz_name's; bz_mem_free; NULL: none */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
@@ -264,8 +264,8 @@ typedef struct rt_slab {
 bz_context *rt_context_at(uint32_t number);
 #define RT_STALE "the handle is stale: its tensor was freed, or it was never one"
 /* The handle's tensor and its context; NULL (and an error in the context if that is known) when it is stale, foreign or poisoned:
- * the error that poisoned it, or, if that was cleared, one that says so. */
-rt_tensor *rt_find(const bz_tensor *h, bz_context **c);
+ * the error that poisoned it, or, if that was cleared, one that says so; bz_`op` was called with it. */
+rt_tensor *rt_find(const bz_tensor *h, bz_context **c, const char *op);
 /* The handle's context, whether its tensor is alive or not; NULL: none that is open. */
 static inline bz_context *rt_context_of(const bz_tensor *h) {
     return h ? rt_context_at((uint32_t)((uintptr_t)h >> RT_SLOT_BITS) &
@@ -427,13 +427,20 @@ bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
 
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
-bz_status rt_eval_handle(rt_tensor *t, bz_context *c); /* for a reader: value in t->st->buf */
+/* For the reader bz_`op`: value in t->st->buf. */
+bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op);
 /* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
  * Where something fails that s has no part in, s alone and what reads its memory; status: of s. */
 bz_status rt_flush(bz_context *c, rt_storage *s);
 /* s never has a value: it failed, and what it reads is about to change, or it is nothing by itself. */
 bz_status rt_lose(bz_context *c, rt_storage *s, const bz_error *why);
-bz_status rt_ready(bz_context *c); /* BZ_EMODE in a function that is recorded */
+
+/* ---- trace.c */
+/* BZ_EMODE in a function that is recorded: bz_`op`, "WHAT while bz_compile traces a function: REMEDY". */
+bz_status rt_ready(bz_context *c, const char *op, const char *what, const char *remedy);
+bz_status rt_ready_to_read(bz_context *c, const char *op);
+bool rt_traces(const bz_context *c);       /* the innermost such function is one of bz_compile */
+const char *rt_doing(const bz_context *c); /* "bz_compile traces" */
 
 /* ---- device.c, program.c, run.c */
 typedef struct rt_program rt_program;
@@ -523,11 +530,11 @@ typedef struct rt_watch {
 } rt_watch;
 rt_watch rt_watch_new(bz_context *c); /* for one compilation */
 _Atomic(bool) *rt_interrupt_word(const bz_context *c);
-bz_status rt_take_interrupt(bz_context *c, const char *phase,
-                            bz_error *e); /* BZ_OK: there is none */
+/* BZ_OK: there is none. `doing`: "compiled", "ran" */
+bz_status rt_take_interrupt(bz_context *c, const char *doing, bz_error *e);
 void rt_forget_interrupt(bz_context *c);
-/* May the context use so many more? false: BZ_ELIMIT in e, or in the context. */
-bool rt_within_bytes(bz_context *c, uint64_t bytes, bz_error *e);
+/* May the context use so many more, for `what`? false: BZ_ELIMIT in e. */
+bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *e);
 bool rt_within_ops(rt_rec *r, const rt_epoch *e);
 enum { RT_UNREAD_OPS = 5000 };
 void rt_warn_unread(bz_context *c, const char *site);
@@ -587,6 +594,8 @@ struct bz_context {
     bz_progress *progress; /* NULL: none */
     void *progress_user;
     uint64_t unread; /* ops since the last evaluation or call */
+    const char *op,
+        *site; /* the public function at work, without "bz_", and its line or that of what it computes; for limits, interrupts */
     uint32_t number; /* in the table of contexts */
     bz_error err;
     bool heard; /* the program asked for err: bz_close need not say it */
@@ -602,11 +611,12 @@ struct bz_context {
     const rt_layout *scalar_layout; /* rank 0 */
     rt_pool pool;
     rt_slab slab;
-    BZ_VEC(uint32_t) scopes;          /* first slot of each */
-    rt_epoch *epoch;                  /* records; may be a trace */
-    rt_epoch *idle;                   /* recycled */
-    BZ_VEC(rt_epoch *) closed;        /* alive because of storages without a value */
-    uint64_t epochs, calls, donation; /* donation: calls whose inputs were looked at */
+    BZ_VEC(uint32_t) scopes;            /* first slot of each */
+    rt_epoch *epoch;                    /* records; may be a trace */
+    const struct rt_function *function; /* of the host's, that runs right now; NULL: none */
+    rt_epoch *idle;                     /* recycled */
+    BZ_VEC(rt_epoch *) closed;          /* alive because of storages without a value */
+    uint64_t epochs, calls, donation;   /* donation: calls whose inputs were looked at */
     uint64_t flushes;
     BZ_VEC(const char *) in_names, out_names;
     bz_arena names;
@@ -629,6 +639,10 @@ struct bz_context {
 static inline bool rt_in_function(const bz_context *c) {
     return c->epoch && (c->epoch->tracing || c->epoch->inside);
 }
+static inline void rt_does(bz_context *c, const char *op, const char *site) {
+    c->op = op;
+    c->site = site;
+}
 bool rt_context_alive(const bz_context *c); /* any pointer */
 
 /* ---- alive.c: what can be checked before it is touched */
@@ -647,25 +661,25 @@ static inline bool rt_room_is_open(const rt_room *r, uint32_t slot) {
 }
 bool rt_room_has(const rt_room *r, const void *p); /* open; any pointer */
 /* This thread is told so, without a context, or (`of`) of one that it may not touch; gives the status. */
-bz_status rt_stray(const bz_context *of, bz_status s, const char *text);
+bz_status rt_stray(const bz_context *of, bz_status s, const char *fmt, ...) BZ_PRINTF(3, 4);
 const bz_error *rt_stray_get(const bz_context *c); /* NULL: c has its own */
 void rt_stray_clear(const bz_context *c);
 /* For a handle that rt_find did not know: the status, with a text in c or, when c is NULL, in the thread. */
-bz_status rt_no_tensor(bz_context *c);
+bz_status rt_no_tensor(bz_context *c, const char *op);
 /* A call on c begins, inside another or not. false, with a stray error: c is none, or busy. */
 bool rt_arrive(rt_visit *v, bz_context *c);
 bool rt_step_in(rt_visit *v, bz_context *c); /* c is known to be alive */
-bool rt_arrive_at(rt_visit *v, const bz_tensor *x);
+bool rt_arrive_at(rt_visit *v, const bz_tensor *x, const char *op);
 void rt_depart(rt_visit *v);
 bool rt_is_inside(const bz_context *c); /* this thread is in a call on it */
 /* In a public function: it departs at every return; `otherwise` is returned when c is none, or busy. */
 #define RT_VISIT(c, otherwise)                                                                     \
     __attribute__((cleanup(rt_depart))) rt_visit visit = {0};                                      \
     if (!rt_arrive(&visit, (c))) return otherwise
-/* The same by a handle, whose tensor may be gone. */
-#define RT_VISIT_OF(x, otherwise)                                                                  \
+/* The same by a handle, whose tensor may be gone, in bz_`op`. */
+#define RT_VISIT_OF(x, op, otherwise)                                                              \
     __attribute__((cleanup(rt_depart))) rt_visit visit = {0};                                      \
-    if (!rt_arrive_at(&visit, (x))) return otherwise
+    if (!rt_arrive_at(&visit, (x), op)) return otherwise
 #define RT_STRAY_STATUS (rt_stray_get(NULL)->status)
 bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
                   ...) BZ_PRINTF(5, 6);

@@ -65,7 +65,7 @@ static rt_buffer *output_buffer(bz_context *c, const cpu_program *p, const rt_ca
     bool first = in < 0 && p->first_output[i] == i;
     if (b && !first && b == call->out[i]) return rt_buffer_ref(b);
     if (b && !first && !b->foreign) return rt_buffer_alias(c, b);
-    return rt_buffer_new(c, rt_layout_bytes(o->layout, o->dtype));
+    return rt_buffer_new(c, o->dtype, o->layout);
 }
 
 /* A donated buffer that was offered for an output which is not computed in place is not taken: kernels still read it. */
@@ -166,7 +166,7 @@ bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error
     bz_status s = take_error(p, call, e);
     if (!whole) {
         *e = (bz_error){0};
-        s = rt_take_interrupt(c, "run", e);
+        s = rt_take_interrupt(c, "ran", e);
     }
     if (want) cpu_compare(p, call, want, s);
     return s;

@@ -61,8 +61,8 @@ void rt_scope_end(bz_context *c) {
 
 bz_tensor *bz_keep(bz_tensor *x) {
     bz_context *c;
-    RT_VISIT_OF(x, x);
-    rt_tensor *t = rt_is_poison(x) ? NULL : rt_find(x, &c);
+    RT_VISIT_OF(x, "keep", x);
+    rt_tensor *t = rt_is_poison(x) ? NULL : rt_find(x, &c, "keep");
     if (!t || t->scope == 1) return x;
     uint32_t depth = t->scope - 2;
     rt_scope_unlink(c, t);
@@ -74,9 +74,9 @@ bz_tensor *bz_keep(bz_tensor *x) {
 bz_status bz_release(bz_tensor *x) {
     bz_context *c;
     if (!x || rt_is_poison(x)) return BZ_OK;
-    RT_VISIT_OF(x, RT_STRAY_STATUS);
-    rt_tensor *t = rt_find(x, &c);
-    if (!t) return rt_no_tensor(c);
+    RT_VISIT_OF(x, "release", RT_STRAY_STATUS);
+    rt_tensor *t = rt_find(x, &c, "release");
+    if (!t) return rt_no_tensor(c, "release");
     rt_tensor_free(c, t);
     return BZ_OK;
 }

@@ -39,10 +39,10 @@ rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c) {
     return t->gen == gen && t->scope ? t : NULL;
 }
 
-rt_tensor *rt_find(const bz_tensor *h, bz_context **c) {
+rt_tensor *rt_find(const bz_tensor *h, bz_context **c, const char *op) {
     rt_tensor *t = rt_find_quietly(h, c);
     if (!t && *c)
-        bz_fail(&(*c)->err, BZ_ESCOPE, "%s",
+        bz_fail(&(*c)->err, BZ_ESCOPE, "[%s] %s", op,
                 rt_is_poison(h)
                     ? "the tensor was never made: an op failed (its message was cleared)"
                     : RT_STALE);
@@ -197,6 +197,7 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     s->first = UINT64_MAX;
     s->birth = 0;
     bz_mem_free(s->lost);
+    bz_mem_free(s->name);
     s->next = c->slab.storages;
     c->slab.storages = s;
 }
@@ -205,47 +206,51 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
 
 int bz_ndim(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "ndim");
     return t ? (int)t->layout->rank : -1;
 }
 
 int64_t bz_numel(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "numel");
     return t ? t->layout->count : -1;
 }
 
 bz_dtype bz_dtype_of(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "dtype_of");
     return t ? (bz_dtype)t->st->dtype : BZ_NDTYPES;
 }
 
 const int64_t *bz_shape(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "shape");
     return t ? t->layout->shape : NULL;
 }
 
 const int64_t *bz_strides(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "strides");
     return t ? t->layout->strides : NULL;
 }
 
 bz_tensor *bz_name(bz_tensor *x, const char *name) {
     RT_BORDER;
+    RT_VISIT_OF(x, "name", x);
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    const rt_tensor *t = rt_find(x, &c, "name");
     if (!t) return x;
-    t->st->name = name ? bz_arena_str(&c->names, name) : NULL;
-    if (name && !t->st->name) return rt_no_memory(c), rt_poison(c);
+    char *own = name ? bz_mem_alloc(strlen(name) + 1) : NULL;
+    if (name && !own) return rt_no_memory(c), rt_poison(c);
+    if (own) memcpy(own, name, strlen(name) + 1);
+    bz_mem_free(t->st->name);
+    t->st->name = own;
     return x;
 }
 
 bool bz_is_evaluated(bz_tensor *x) {
     bz_context *c;
-    rt_tensor *t = rt_find(x, &c);
+    rt_tensor *t = rt_find(x, &c, "is_evaluated");
     return t && (t->st->buf || rt_is_number(t->st));
 }
 

@@ -27,16 +27,41 @@ static bz_status failed(bz_context *c) {
 bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const *x,
                           bz_tensor **out) {
     bz_error before = c->err;
+    const rt_function *outer = c->function;
+    bz_mode mode = c->mode;
     c->err = (bz_error){0};
+    c->function = f;
     rt_border host = rt_go_out(); /* the function is the host's */
     bz_status s = f->fn(c, x, f->nin, out, f->nout, f->user);
     rt_come_back(host);
+    c->function = outer;
+    c->mode = mode;            /* it runs once per signature: what it sets ends with it */
     if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
     if (before.status) c->err = before;
     if (s)
         bz_fail(&c->err, s, "[%s] the %sfunction gave up%s%s", f->op, f->which,
                 f->site ? " at " : "", f->site ? f->site : "");
     return s;
+}
+
+bool rt_traces(const bz_context *c) {
+    return !strcmp(c->function->op, "compile");
+}
+
+const char *rt_doing(const bz_context *c) {
+    return rt_traces(c) ? "bz_compile traces" : "bz_custom_grad records";
+}
+
+bz_status rt_ready(bz_context *c, const char *op, const char *what, const char *remedy) {
+    if (!rt_in_function(c)) return BZ_OK;
+    const char *site = c->epoch->g->site;
+    return rt_fail(c, BZ_EMODE, site ? site : c->function->site, op, "%s while %s a function: %s",
+                   what, rt_doing(c), remedy);
+}
+
+bz_status rt_ready_to_read(bz_context *c, const char *op) {
+    if (!rt_in_function(c)) rt_does(c, op, NULL);
+    return rt_ready(c, op, "no values", "return the tensor instead");
 }
 
 static bz_status run_program(bz_program *p, bz_tensor *const *x, bz_tensor **out) {
@@ -54,7 +79,7 @@ bz_status rt_output_node(bz_context *c, const rt_function *f, int k, bz_tensor *
     if (of && of != c)
         return rt_fail(c, BZ_EARG, f->site, f->op,
                        "output %d of the %sfunction belongs to another context", k, f->which);
-    if (!x && of) rt_find(out, &of);
+    if (!x && of) rt_find(out, &of, f->op);
     if (!x && !c->err.status)
         out ? rt_fail(c, BZ_ESCOPE, f->site, f->op,
                       "output %d of the %sfunction is no tensor that is alive", k, f->which)

@@ -7,6 +7,7 @@
 #include "runtime/rt.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static _Atomic(bool) words[1 << RT_CONTEXT_BITS];
 
@@ -22,10 +23,17 @@ _Atomic(bool) *rt_interrupt_word(const bz_context *c) {
     return &words[c->number];
 }
 
-bz_status rt_take_interrupt(bz_context *c, const char *phase, bz_error *e) {
+/* "[eval] TEXT at train.c:31": what the user did, whichever part of the library was at it. */
+static bz_status ended(const bz_context *c, bz_error *e, bz_status s, const char *text) {
+    return bz_fail(e, s, "[%s] %s%s%s", c->op, text, c->site ? " at " : "", c->site ? c->site : "");
+}
+
+bz_status rt_take_interrupt(bz_context *c, const char *doing, bz_error *e) {
+    char text[64];
     if (!atomic_load_explicit(&words[c->number], memory_order_relaxed)) return BZ_OK;
     atomic_store_explicit(&words[c->number], false, memory_order_relaxed);
-    return bz_fail(e, BZ_EINTERRUPTED, "[%s] interrupted", phase);
+    snprintf(text, sizeof text, "interrupted (bz_interrupt) while it %s", doing);
+    return ended(c, e, BZ_EINTERRUPTED, text);
 }
 
 void rt_forget_interrupt(bz_context *c) {
@@ -55,13 +63,17 @@ static bz_status ask(const bz_watch *w, const char *phase, uint64_t done, uint64
                      bz_error *e) {
     const rt_watch *own = (const rt_watch *)w;
     bz_context *c = own->c;
-    if (rt_take_interrupt(c, phase, e)) return BZ_EINTERRUPTED;
-    if (own->until && rt_now() > own->until)
-        return bz_fail(e, BZ_ELIMIT,
-                       "[%s] compiling takes longer than BZ_LIMIT_COMPILE_MS, %" PRIu64, phase,
-                       c->limits[BZ_LIMIT_COMPILE_MS]);
+    char text[160];
+    if (rt_take_interrupt(c, "compiled", e)) return BZ_EINTERRUPTED;
+    if (own->until && rt_now() > own->until) {
+        snprintf(text, sizeof text,
+                 "compiling takes longer than BZ_LIMIT_COMPILE_MS, %" PRIu64
+                 " ms: raise it by bz_set_limit, or have less compiled at once",
+                 c->limits[BZ_LIMIT_COMPILE_MS]);
+        return ended(c, e, BZ_ELIMIT, text);
+    }
     if (wants_to_stop(c, phase, done, total))
-        return bz_fail(e, BZ_EINTERRUPTED, "[%s] ended by the progress callback", phase);
+        return ended(c, e, BZ_EINTERRUPTED, "the progress callback ended the compilation");
     return BZ_OK;
 }
 
@@ -84,12 +96,15 @@ uint64_t bz_get_limit(const bz_context *c, bz_limit which) {
     return rt_context_alive(c) && (unsigned)which < BZ_NLIMITS ? c->limits[which] : 0;
 }
 
-bool rt_within_bytes(bz_context *c, uint64_t bytes, bz_error *e) {
+bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *e) {
     uint64_t most = c->limits[BZ_LIMIT_BYTES], used = c->pool.bytes;
-    if (!most || (bytes <= most && used <= most - bytes)) return true;
-    bz_fail(e, BZ_ELIMIT,
-            "%" PRIu64 " bytes beside the %" PRIu64 " in use pass BZ_LIMIT_BYTES, %" PRIu64, bytes,
-            used, most);
+    char text[400];
+    if (!most || !bytes || (bytes <= most && used <= most - bytes)) return true;
+    snprintf(text, sizeof text,
+             "%s %" PRIu64 " bytes beside the %" PRIu64 " in use, BZ_LIMIT_BYTES allows %" PRIu64
+             ": release tensors, or raise it by bz_set_limit",
+             what, bytes, used, most);
+    ended(c, e, BZ_ELIMIT, text);
     return false;
 }
 

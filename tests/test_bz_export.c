@@ -100,11 +100,26 @@ Test(bz_export, mistakes_leave_no_file) {
     cr_expect(strstr(bz_message(c), "not a name"));
     bz_clear(c);
     cr_expect_eq(bz_export(p, in, "/nowhere/f", "f", NULL), BZ_EIO);
-    cr_expect(strstr(bz_message(c), "/nowhere/"));
+    cr_expect(strstr(bz_message(c), "[export] ") == bz_message(c) &&
+                  strstr(bz_message(c), "/nowhere/"),
+              "%s", bz_message(c));
     bz_clear(c);
     in[1] = NULL;
     cr_expect_eq(bz_export(p, in, prefix, "f", NULL), BZ_ESCOPE);
+    cr_expect(strstr(bz_message(c), "[export] input 1 is no tensor"), "%s", bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_export(p, NULL, prefix, "f", NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "[export] no array of 2 inputs"), "%s", bz_message(c));
+    bz_clear(c);
+    const bz_export_function half[] = {{p, in, "f"}, {NULL, in, "g"}};
+    cr_expect_eq(bz_export_all(half, 2, prefix, NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "[export] function 1 is NULL"), "%s", bz_message(c));
     cr_expect_eq(bz_export(NULL, in, prefix, "f", NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(NULL), "[export] the compiled function is NULL"));
+    cr_expect_eq(bz_export_all(half, 0, prefix, NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(NULL), "[export] no function given"));
+    cr_expect_eq(bz_export_all(NULL, 1, prefix, NULL), BZ_EARG);
+    cr_expect(strstr(bz_message(NULL), "[export] the list is NULL"));
     cr_expect_not(header_has("f"));
 }
 

@@ -193,6 +193,94 @@ static const call_case cases[] = {
     {"releases and keeps", releases_and_keeps, {.nin = 2, .nout = 1}, 0, NULL},
 };
 
+/* ---- what has no sense in a trace */
+
+enum {
+    ITEM,
+    ITEM_INT,
+    TO_HOST,
+    PRINT,
+    FORMAT,
+    SAVE_NPY,
+    SAVE_NPZ,
+    EVAL,
+    FLUSH,
+    SEED,
+    PREPARE,
+    NREADERS
+};
+typedef struct reader_case {
+    int which;
+    bz_program *other;
+} reader_case;
+
+FUNCTION(uses_a_value) {
+    UNUSED;
+    const reader_case *r = user;
+    float v[N];
+    char text[16];
+    out[0] = bz_neg(in[0]);
+    switch (r->which) {
+    case ITEM:
+        return isnan(bz_item(out[0])) ? BZ_OK : BZ_EARG; /* it goes on, and fails all the same */
+    case ITEM_INT: return bz_item_int(out[0]) ? BZ_EARG : BZ_OK;
+    case TO_HOST: return bz_to_host(out[0], v, sizeof v);
+    case PRINT: return bz_print(out[0]);
+    case FORMAT: return bz_format(out[0], text, sizeof text) ? BZ_EARG : BZ_OK;
+    case SAVE_NPY: return bz_save_npy(out[0], "/nowhere/x.npy");
+    case SAVE_NPZ: return bz_save_npz(c, "/nowhere/x.npz", (const char *[]){"x"}, out, 1, false);
+    case EVAL: return bz_eval(out, 1);
+    case FLUSH: return bz_flush(out[0]);
+    case SEED: return bz_seed(c, 3);
+    default: return bz_prepare(r->other, in);
+    }
+}
+
+Test(calls, what_has_no_sense_in_a_trace_names_itself) {
+    static const char *const says[NREADERS] = {
+        "[item] no values while bz_compile traces a function: return the tensor instead",
+        "[item_int] no values while",
+        "[to_host] no values while",
+        "[print] no values while",
+        "[format] no values while",
+        "[save_npy] no values while",
+        "[save_npz] no values while",
+        "[eval] no values while",
+        "[flush] nothing is computed while bz_compile traces a function: call it outside",
+        "[seed] the random stream stays while bz_compile traces a function: call it before",
+        "[prepare] nothing is compiled while bz_compile traces a function: call it outside",
+    };
+    for (int k = 0; k < NREADERS; k++) {
+        bz_context *c = open_one(BZ_REF);
+        bz_tensor *x = bz_ones(c, NULL, 0, BZ_F32), *y;
+        const bz_compile_options o = {.nin = 1, .nout = 1};
+        reader_case r = {k, bz_compile(c, draws, NULL, &o)};
+        cr_expect_eq(bz_call(bz_compile(c, uses_a_value, &r, &o), &x, &y), BZ_EMODE, "%s", says[k]);
+        cr_expect(strstr(bz_message(c), says[k]) == bz_message(c) &&
+                      strstr(bz_message(c), " at tests/test_calls.c:"),
+                  "'%s' is not: %s", says[k], bz_message(c));
+        bz_close(c);
+    }
+}
+
+FUNCTION(sets_the_mode) {
+    UNUSED;
+    out[0] = bz_neg(in[0]);
+    return bz_set_mode(c, BZ_EAGER);
+}
+
+/* A traced function runs once for many calls: the mode that it sets ends with it. */
+Test(calls, a_mode_set_in_a_trace_ends_with_it) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_ones(c, NULL, 0, BZ_F32), *y;
+    bz_program *p = bz_compile(c, sets_the_mode, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(bz_call(p, &x, &y), BZ_OK, "%s", bz_message(c));
+        cr_expect_eq(bz_get_mode(c), BZ_LAZY);
+    }
+    bz_close(c);
+}
+
 /* ---- the three ways */
 
 /* Calls the case on x; all = its outputs, then the inputs as they are afterwards, then the views of them. */

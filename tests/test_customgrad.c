@@ -321,12 +321,13 @@ Test(customgrad, mistakes) {
     } cases[] = {
         {gives_up, straight, BZ_EARG, "the forward function gave up"},
         {rounds, gives_up, BZ_EARG, "the backward function gave up"},
-        {reads, straight, BZ_EMODE, "no values while"},
+        {reads, straight, BZ_EMODE, "no values while bz_custom_grad records"},
         {rounds, reads, BZ_EMODE, "no values while"},
         {nothing, straight, BZ_ESCOPE, "the forward function did not set output 0"},
         {rounds, misses, BZ_ESHAPE, "the gradient of input 0 is f32[], the input is f32[2]"},
         {rounds, widens, BZ_EDTYPE, "the gradient of input 0 is f64[2]"},
-        {changes, straight, BZ_EMODE, "cannot be changed"},
+        {changes, straight, BZ_EMODE,
+         "[add_] an input cannot be changed while bz_custom_grad records: change a bz_copy of it"},
         {NULL, straight, BZ_EARG, "no forward function"},
         {rounds, NULL, BZ_EARG, "no backward function"},
     };

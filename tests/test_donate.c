@@ -244,3 +244,41 @@ static void check_both_ways(bz_context *c, bz_program *p, memory *m) {
     EXPECT_INPUT(m, 1, 9, 9, 9, 9);
 }
 CASE(both_ways, 2, 2, check_both_ways, 0, 1);
+
+/* ---- what cannot be donated says what it is, and what to do */
+
+FUNCTION(negate) {
+    UNUSED;
+    out[0] = bz_neg(in[0]);
+    return BZ_OK;
+}
+
+Test(donate, what_is_not_whole_is_named) {
+    bz_context *c = open_one(BZ_REF);
+    float v[8] = {0};
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(2, 2), BZ_F32), *y;
+    const struct {
+        bz_tensor *x;
+        const char *says;
+    } cases[] = {
+        {bz_reshape(x, BZ_SHAPE(4)),
+         "[call] donated input 0 is a view of another shape (bz_reshape)"},
+        {bz_transpose(x, 0, 1), "is a view: only whole tensors can be donated, such as a bz_copy"},
+        {bz_select(x, 0, 1), "is a view: "},
+        {bz_from_buffer(c, BZ_F32, v, BZ_STRIDED((4), (2))),
+         "is memory with strides of its own (bz_from_buffer): only"},
+        {bz_scalar(c, 3), "is a bz_scalar: "},
+    };
+    bz_program *p = bz_compile(c, negate, NULL,
+                               &(bz_compile_options){.nin = 1, .nout = 1, .donate = (int[]){0}});
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bz_tensor *in = cases[i].x;
+        cr_expect_eq(bz_call(p, &in, &y), BZ_EARG, "case %u", i);
+        cr_expect(strstr(bz_message(c), cases[i].says), "case %u: %s", i, bz_message(c));
+        bz_clear(c);
+        if (i == 4) break;
+        in = bz_copy(in); /* as it says */
+        cr_expect_eq(bz_call(p, &in, &y), BZ_OK, "case %u: %s", i, bz_message(c));
+    }
+    bz_close(c);
+}

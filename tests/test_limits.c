@@ -34,7 +34,9 @@ static void interrupted_and_again(bz_context *c) {
     y = chain(x, 3);
     cr_expect_eq(bz_interrupt(c), BZ_OK);
     cr_expect_eq(bz_eval(&y, 1), BZ_EINTERRUPTED);
-    cr_expect(strstr(bz_message(c), "interrupted"), "%s", bz_message(c));
+    cr_expect(strstr(bz_message(c), "[eval] interrupted (bz_interrupt) while it ") &&
+                  strstr(bz_message(c), " at tests/test_limits.c:"),
+              "%s", bz_message(c));
     bz_clear(c);
     cr_expect_eq(bz_to_host(y, got, sizeof got), BZ_OK, "%s", bz_message(c));
     cr_expect(memcmp(got, want, sizeof got) == 0);
@@ -73,7 +75,8 @@ static void *interrupts(void *user) {
 static void donated_under_fire(bz_device d) {
     bz_context *c = open_as(d, BZ_LAZY, false);
     static const int donate[] = {0};
-    bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){.nin = 1, .nout = 2, .donate = donate});
+    bz_program *p =
+        bz_compile(c, step, NULL, &(bz_compile_options){.nin = 1, .nout = 2, .donate = donate});
     bz_tensor *x = bz_copy(start(c)), *out[2];
     float v[64 * 64];
     nuisance n = {.c = c};
@@ -169,6 +172,26 @@ Test(limits, compilations_ended_at_each_part) {
     }
 }
 
+static int stops(void *user, const char *phase, uint64_t done, uint64_t total) {
+    (void)phase, (void)done, (void)total;
+    return user ? 1 : (int)bz_interrupt(of_signal);
+}
+
+Test(limits, who_ended_a_compilation_is_named) {
+    for (int by_result = 0; by_result < 2; by_result++) {
+        bz_context *c = of_signal = open_as(BZ_CPU, BZ_LAZY, false);
+        bz_tensor *y = chain(start(c), 6);
+        bz_set_progress(c, stops, by_result ? &by_result : NULL);
+        cr_expect_eq(bz_eval(&y, 1), BZ_EINTERRUPTED);
+        cr_expect(strstr(bz_message(c),
+                         by_result
+                             ? "[eval] the progress callback ended"
+                             : "[eval] interrupted (bz_interrupt) while it compiled at tests/"),
+                  "%s", bz_message(c));
+        bz_close(c);
+    }
+}
+
 /* ---- limits */
 
 static void limit_bytes(bz_context *c) {
@@ -176,7 +199,16 @@ static void limit_bytes(bz_context *c) {
     cr_expect_eq(bz_set_limit(c, BZ_LIMIT_BYTES, 8192), BZ_OK);
     cr_expect_eq(bz_get_limit(c, BZ_LIMIT_BYTES), 8192);
     cr_expect_eq(bz_eval(&y, 1), BZ_ELIMIT, "%s", bz_message(c));
-    cr_expect(strstr(bz_message(c), "BZ_LIMIT_BYTES"), "%s", bz_message(c));
+    cr_expect(strstr(bz_message(c), "[eval] f32[64,64] takes 16384 bytes beside the ") &&
+                  strstr(bz_message(c), "BZ_LIMIT_BYTES allows 8192: release tensors, or raise") &&
+                  strstr(bz_message(c), " at tests/test_limits.c:"),
+              "%s", bz_message(c));
+    bz_clear(c);
+    static const float big[64 * 64];
+    bz_tensor *z = bz_from_data(c, BZ_F32, big, BZ_SHAPE(64, 64));
+    cr_expect_eq(bz_eval(&z, 1), BZ_ELIMIT);
+    cr_expect(strstr(bz_message(c), "[from_data] f32[64,64] takes 16384 bytes"), "%s",
+              bz_message(c));
     bz_clear(c);
     bz_set_limit(c, BZ_LIMIT_BYTES, 0);
     cr_expect_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
@@ -186,6 +218,28 @@ Test(limits, bytes) {
     for (bz_device d = BZ_CPU; d <= BZ_REF; d++) {
         bz_context *c = open_as(d, BZ_LAZY, false);
         limit_bytes(c);
+        bz_close(c);
+    }
+}
+
+/* What lies between kernels, what a call computes, what eager mode computes. */
+Test(limits, bytes_name_what_the_user_did) {
+    static const struct {
+        bz_mode mode;
+        bool calls;
+        const char *says;
+    } ways[] = {{BZ_LAZY, true, "[call] "}, {BZ_EAGER, false, "[cos] f32[64,64] takes"}};
+    for (unsigned k = 0; k < sizeof ways / sizeof *ways; k++) {
+        bz_context *c = open_as(BZ_CPU, ways[k].mode, false);
+        bz_tensor *x = start(c), *out[2];
+        bz_program *p = bz_compile(c, step, NULL, &(bz_compile_options){.nin = 1, .nout = 2});
+        cr_assert_eq(bz_eval(&x, 1), BZ_OK);
+        bz_set_limit(c, BZ_LIMIT_BYTES, 20000);
+        bz_status s = ways[k].calls ? bz_call(p, &x, out) : bz_eval((bz_tensor *[]){bz_cos(x)}, 1);
+        cr_expect_eq(s, BZ_ELIMIT);
+        cr_expect(strstr(bz_message(c), ways[k].says) == bz_message(c) &&
+                      strstr(bz_message(c), " at tests/test_limits.c:"),
+                  "%s", bz_message(c));
         bz_close(c);
     }
 }
@@ -211,7 +265,10 @@ Test(limits, compile_time_and_unknown_limits) {
     bz_set_limit(c, BZ_LIMIT_COMPILE_MS, 1);
     bz_status s = bz_eval(&y, 1);
     cr_expect(s == BZ_ELIMIT || s == BZ_OK);
-    if (s) cr_expect(strstr(bz_message(c), "BZ_LIMIT_COMPILE_MS"), "%s", bz_message(c));
+    if (s)
+        cr_expect(
+            strstr(bz_message(c), "[eval] compiling takes longer than BZ_LIMIT_COMPILE_MS, 1 ms"),
+            "%s", bz_message(c));
     bz_clear(c);
     bz_set_limit(c, BZ_LIMIT_COMPILE_MS, 0);
     cr_expect_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
@@ -302,7 +359,8 @@ static void hunt(bz_context *c) {
     cr_expect_eq(bz_eval(&data, 1), BZ_OK, "infinities of the user's own: %s", bz_message(c));
     bz_tensor *fine = bz_sqrt(x);
     cr_expect_eq(bz_eval(&fine, 1), BZ_OK, "%s", bz_message(c));
-    bz_program *p = bz_compile(c, log_of, NULL, &(bz_compile_options){.nin = 1, .nout = 1, .donate = (const int[]){0}});
+    bz_program *p = bz_compile(
+        c, log_of, NULL, &(bz_compile_options){.nin = 1, .nout = 1, .donate = (const int[]){0}});
     bz_tensor *out;
     cr_expect_eq(bz_call(p, &x, &out), BZ_ENAN);
     bz_clear(c);

@@ -3,6 +3,8 @@
 #include "tests/support/rt_support.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static bz_status twice(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
@@ -194,6 +196,79 @@ Test(misuse, a_context_wanders_from_thread_to_thread) {
     }
     EXPECT(x, 16);
     cr_expect_eq(bz_close(c), BZ_OK);
+}
+
+/* Two threads that come within nanoseconds: one gets in, the other BZ_EBUSY, and nothing that the one did is lost. */
+enum { ROUNDS = 100000 };
+static _Atomic int arrived;
+
+static void *rounds(void *user) {
+    static _Thread_local int in;
+    in = 0;
+    for (int i = 1; i <= ROUNDS; i++) {
+        atomic_fetch_add(&arrived, 1);
+        for (int spins = 0; atomic_load(&arrived) < 2 * i; spins++)
+            if (spins % 1024 == 1023) sched_yield();
+        in += bz_scope_begin(user) == BZ_OK;
+    }
+    return (void *)(intptr_t)in;
+}
+
+Test(misuse, two_threads_at_the_same_moment) {
+    bz_context *c = open_one(BZ_REF);
+    pthread_t other;
+    void *theirs;
+    atomic_store(&arrived, 0);
+    cr_assert_eq(pthread_create(&other, NULL, rounds, c), 0);
+    intptr_t in = (intptr_t)rounds(c), scopes = 0;
+    pthread_join(other, &theirs);
+    in += (intptr_t)theirs;
+    while (bz_scope_end(c) == BZ_OK) scopes++;
+    cr_expect_geq(in, ROUNDS);
+    cr_expect_eq(scopes, in, "%ld calls came in, %ld scopes", (long)in, (long)scopes);
+    bz_clear(c);
+    cr_expect_eq(bz_close(c), BZ_OK);
+}
+
+/* ---- a stale handle names the call that it was given to */
+
+Test(misuse, stale_handles_name_the_call) {
+    bz_context *c = open_one(BZ_REF), *closed = open_one(BZ_REF);
+    bz_tensor *stale[] = {bz_ones(c, BZ_SHAPE(2), BZ_F32), bz_ones(closed, BZ_SHAPE(2), BZ_F32)},
+              *y;
+    bz_program *p = compiled(c, twice, NULL);
+    bz_release(stale[0]);
+    bz_close(closed);
+    char text[8];
+#define NAMES(call, op)                                                                            \
+    do {                                                                                           \
+        bz_clear(c);                                                                               \
+        (void)(call);                                                                              \
+        const char *says_ = *bz_message(c) ? bz_message(c) : bz_message(NULL);                     \
+        cr_expect(strstr(says_, "[" op "] the handle is stale") == says_, #call ": %s", says_);    \
+    } while (0)
+    for (int k = 0; k < 2; k++) {
+        bz_tensor *x = stale[k];
+        NAMES(bz_item(x), "item");
+        NAMES(bz_item_int(x), "item_int");
+        NAMES(bz_to_host(x, NULL, 0), "to_host");
+        NAMES(bz_print(x), "print");
+        NAMES(bz_format(x, text, sizeof text), "format");
+        NAMES(bz_save_npy(x, "/nowhere"), "save_npy");
+        NAMES(bz_eval(&x, 1), "eval");
+        NAMES(bz_flush(x), "flush");
+        NAMES(bz_release(x), "release");
+        NAMES(bz_exp(x), "exp");
+        NAMES(bz_sum(x, BZ_ALL), "sum");
+        NAMES(bz_add_(x, 1), "add_");
+        NAMES(bz_grad(x, &x, 1, &y), "grad");
+    }
+    NAMES(bz_ndim(stale[0]), "ndim");
+    NAMES(bz_shape(stale[0]), "shape");
+    NAMES(bz_call(p, stale, &y), "call");
+    NAMES(bz_prepare(p, stale), "prepare");
+    NAMES(bz_export(p, stale, "/nowhere/x", "x", NULL), "export");
+    bz_close(c);
 }
 
 /* ---- every status has words */

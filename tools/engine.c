@@ -50,6 +50,12 @@ bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
 
 /* ---- opening */
 
+/* A buffer for such an array; NULL: the context has the error. */
+static rt_buffer *buffer_for(tool_engine *x, const ir_value_array *a) {
+    const rt_layout *l = rt_layout_of(x->c, a->shape, NULL, a->rank);
+    return l ? rt_buffer_new(x->c, a->dtype, l) : NULL;
+}
+
 static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
     for (uint32_t i = 0; i < x->g->inputs.n; i++) {
         size_t bytes = rt_array_bytes(&inputs[i]);
@@ -57,7 +63,7 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
             x->bits[i] = ir_load_bits(inputs[i].dtype, inputs[i].data);
             continue;
         }
-        x->in[i] = rt_buffer_new(x->c, (int64_t)bytes);
+        x->in[i] = buffer_for(x, &inputs[i]);
         if (!x->in[i]) return BZ_ENOMEM;
         if (bytes) memcpy(x->in[i]->p, inputs[i].data, bytes);
     }
@@ -134,7 +140,7 @@ static bz_status take_donated(tool_engine *x) {
         rt_buffer *b = x->out[i], *own = b;
         if (in < 0 || b == x->in[in]) continue;
         if (b->refs > 1 || b->owner) {
-            own = rt_buffer_new(x->c, (int64_t)b->bytes);
+            own = buffer_for(x, &x->results[i]);
             if (!own) return BZ_ENOMEM;
             memcpy(own->p, b->p, b->bytes);
         } else {

@@ -68,7 +68,7 @@ BZ_API void bz_clear(bz_context *c);
 /* What a status means in general: "shapes do not fit". */
 BZ_API const char *bz_status_text(bz_status s);
 
-/* Changes the mode; what was recorded stays recorded. */
+/* Changes the mode; what was recorded stays recorded. In a function that is traced, until its end: it runs once for many calls. */
 BZ_API bz_status bz_set_mode(bz_context *c, bz_mode mode);
 BZ_API bz_mode bz_get_mode(const bz_context *c);
 
