@@ -100,7 +100,13 @@ int32_t reg_range(parser *p, unsigned lane, unsigned count) {
 }
 
 void reg_read(parser *p, int32_t reg) {
-    if (reg >= 0) p->read.at[reg / 128] = 1;
+    if (reg < 0) return;
+    p->read.at[reg / 128] = 1;
+    *VEC_PUSH(p->flow) = (reg_use){0, reg, false};
+}
+
+void reg_written(parser *p, int32_t reg) {
+    *VEC_PUSH(p->flow) = (reg_use){0, reg, true};
 }
 
 int32_t reg_new(parser *p, unsigned bytes) {
@@ -498,7 +504,7 @@ static void drop_surplus(parser *p) {
     }
 }
 
-static void finish_function(parser *p) {
+void finish_function(parser *p) {
     function *f = p->fn;
     drop_surplus(p);
     p->in.line = p->tok_line; /* running off the end returns */
@@ -506,6 +512,7 @@ static void finish_function(parser *p) {
     last->cls = PTX_CLASS_CONTROL;
     last->flags |= INS_MICRO;
     f->end = (uint32_t)p->m->code.n;
+    flow_function(p);
     f->const_bytes = p->consts_end;
     f->reg_bytes = p->regs;
     f->frame_local = (p->local + 15) & ~15u;
@@ -526,7 +533,7 @@ void parse_body(parser *p) {
     lex_expect(p, '{', "'{'");
     p->fn->begin = (uint32_t)p->m->code.n;
     p->regs = p->consts_end = 0;
-    p->consts.n = p->units.n = p->read.n = p->wide_loads.n = 0;
+    p->consts.n = p->units.n = p->read.n = p->wide_loads.n = p->flow.n = p->flow_done = 0;
     memset(p->const_table, 0, sizeof p->const_table);
     p->guard = NO_GUARD;
     p->cc = -1;
@@ -552,5 +559,4 @@ void parse_body(parser *p) {
     }
     if (depth && !p->failed) parse_fail(p, "function without an end");
     while (p->failed && p->scopes.n > 1) scope_close(p);
-    if (!p->failed) finish_function(p);
 }

@@ -247,6 +247,7 @@ int32_t dec_dst_of(parser *p, const opnd *o, ptx_type t) {
         return 0;
     }
     if (!register_fits(p, o, t)) return 0;
+    reg_written(p, o->reg);
     unsigned have = vm_type_bytes[o->type];
     bool narrow_signed = vm_type_class[t] == 'S' && vm_type_bytes[t] < 4 && have < 4;
     if (type_lane(have) == want && !narrow_signed) return o->reg;
@@ -332,4 +333,6 @@ void decode_inst(parser *p) {
                       (int)p->in.word->len, p->in.word->name, first_sm, p->m->sm);
     flush_widen(p);
     dec_last(p, first);
+    for (; p->flow_done < p->flow.n; p->flow_done++)
+        p->flow.at[p->flow_done].at = (uint32_t)p->m->code.n - 1;
 }

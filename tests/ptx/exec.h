@@ -11,6 +11,7 @@ exec_fn x_lane, x_lane_mod, x_sreg, x_address, x_local_address, x_dynamic_addres
 /* exec_mem.c */
 exec_fn x_ld_global, x_ld_shared, x_ld_local, x_ld_param, x_ld_generic;
 exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
+/* exec_async.c */
 exec_fn x_cp_async, x_cp_commit, x_cp_wait;
 /* exec_atom.c */
 exec_fn x_atom, x_fence;
@@ -18,6 +19,8 @@ exec_fn x_atom, x_fence;
 exec_fn x_bar, x_bar_warp, x_shfl, x_vote, x_match, x_redux, x_activemask, x_elect;
 /* exec_flow.c */
 exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_system, x_nanosleep;
+/* watch.c */
+exec_fn x_watched;
 /* exec_mma.c */
 exec_fn x_mma, x_ldmatrix, x_stmatrix, x_movmatrix;
 
@@ -33,7 +36,7 @@ enum {
     ATOM_EXCH,
     ATOM_CAS
 };
-enum { LOAD_PLAIN, LOAD_NC };
+enum { LOAD_PLAIN, LOAD_NC, LOAD_DATA }; /* DATA: strong, and no flag: flow.c */
 enum { SHFL_UP, SHFL_DOWN, SHFL_BFLY, SHFL_IDX };
 enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
 enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };

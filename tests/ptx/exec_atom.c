@@ -125,18 +125,16 @@ static void reduce_now(const warp *w, const ins *i, uint32_t mask, uint8_t *cons
 }
 
 static bool commutes(const warp *w, const ins *i) {
-    const block *b = w->b;
     return !i->dw && i->n == 1 && i->sub <= ATOM_MAX && vm_type_class[i->type] != 'F' &&
-           i->bytes >= 4 && !b->released && !b->seen && !b->flags &&
-           !(i->flags & (INS_ACQUIRE | INS_RELEASE));
+           i->bytes >= 4 && !w->released[ORDER_BLOCK] && !(i->flags & (INS_ACQUIRE | INS_RELEASE));
 }
 
 static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
     unsigned bytes = (unsigned)i->bytes * i->n;
     uint8_t *host[LANES];
     if (!mem_shared_ok(w, i, mask, ad, bytes)) return;
-    mem_order(w, i, mask, ad, WIN_SHARED, true, true);
-    race_read(w, i, mask, ad, bytes, ((uint64_t)1 << bytes) - 1, true);
+    mem_order(w, i, mask, ad, WIN_SHARED, ACC_RMW | (i->dw ? ACC_ASKED : 0));
+    race_read(w, i, mask, ad, bytes, ((uint64_t)1 << bytes) - 1, ACC_STRONG_READ);
     race_write(w, i, mask, ad, bytes, true);
     for (unsigned l = 0; l < LANES; l++) host[l] = w->b->shared + ad[l];
     update_lanes(w, i, mask, host, false);
@@ -145,8 +143,8 @@ static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) 
 static void on_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
     uint8_t *host[LANES];
     bool now = commutes(w, i);
-    if (!now) mem_order(w, i, mask, ad, 0, true, true);
     unsigned how = ACC_ATOMIC | ACC_RMW | (i->dw ? ACC_ASKED : 0);
+    if (!now) mem_order(w, i, mask, ad, 0, how);
     if (!now) w->b->ln->moment++;
     if (!mem_global(w, i, mask, ad, (unsigned)i->bytes * i->n, how, host)) return;
     if (now && w->b->ln->n_blocks > 1)
@@ -181,6 +179,5 @@ void x_atom(warp *w, const ins *i, uint32_t mask) {
 }
 
 void x_fence(warp *w, const ins *i, uint32_t mask) {
-    race_fence(w, mask);
-    if (i->flags & INS_FENCE_GPU) order_fence(w->b);
+    order_fence(w, mask, i->flags & INS_FENCE_GPU);
 }

@@ -71,6 +71,8 @@ static void copy_slots(warp *w, uint32_t mask, const int32_t *list, const slot *
     for (int32_t k = 0; k < list[0]; k++) {
         uint32_t offset = (uint32_t)list[1 + 2 * k], size = callee[k].size;
         if ((uint32_t)list[2 + 2 * k] < size) size = (uint32_t)list[2 + 2 * k];
+        local_mark(w, mask, in ? callee_base + (uint64_t)callee[k].offset : caller_base + offset,
+                   size, true);
         EACH_LANE(l, mask) {
             uint8_t *outer = stack_at(w, l, caller_base + offset);
             uint8_t *inner = stack_at(w, l, callee_base + (uint64_t)callee[k].offset);
@@ -93,6 +95,7 @@ static void enter(warp *w, const ins *i, uint32_t mask, const function *fn) {
         return;
     }
     leave_others(w, mask, s->pc);
+    local_mark(w, mask, base, fn->frame_local, false);
     const int32_t *results = &w->b->ln->module->list.at[i->e], *args = results + 1 + 2 * results[0];
     copy_slots(w, mask, args, fn->params, s->local, base, true);
     frame *f = vm_grow(NULL, sizeof *f);
@@ -109,6 +112,9 @@ static void enter(warp *w, const ins *i, uint32_t mask, const function *fn) {
     }
     s->frame = f;
     s->regs = w->r = w->file + fn->frame_base;
+    for (uint32_t at = fn->marks; fn->marks && at < fn->reg_bytes; at += 4 * LANES)
+        EACH_LANE(l, mask)
+    ((uint32_t *)(void *)(s->regs + at))[l] = 0;
     s->local = base;
     s->pc = fn->begin;
 }
@@ -303,6 +309,7 @@ static void print(warp *w, const int32_t *args, const int32_t *results, uint32_t
         text_at(w, l, address, format, sizeof format);
         print_lane(&p, format);
         find_print(w, p.out, p.n);
+        if (results[0]) local_mark(w, 1u << l, w->cur->local + (uint32_t)results[1], 4, true);
         if (results[0])
             memcpy(stack_at(w, l, w->cur->local + (uint32_t)results[1]), &(int32_t){(int32_t)p.n},
                    4);

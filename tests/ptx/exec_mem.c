@@ -1,4 +1,4 @@
-/* exec_mem.c - loads, stores and cp.async: addresses checked, memory moved, checkers and counters
+/* exec_mem.c - loads and stores: addresses checked, memory moved, checkers and counters
  * told. */
 #include "exec.h"
 
@@ -20,8 +20,7 @@ void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]) {
     }
 }
 
-/* A bit for each of the `bytes` of an access that counts. */
-static uint64_t live_bytes(const ins *i, unsigned bytes) {
+uint64_t mem_live_bytes(const ins *i, unsigned bytes) {
     uint64_t live = bytes >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << bytes) - 1;
     for (unsigned k = 0; k < i->n && i->surplus; k++)
         if (i->surplus >> k & 1) live &= ~((((uint64_t)1 << i->bytes) - 1) << k * i->bytes);
@@ -32,14 +31,14 @@ static unsigned span_of(uint64_t live) {
     return 64 - (unsigned)__builtin_clzll(live);
 }
 
-static void fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
-                  ptx_space space, const ptx_extent *e, const char *text) {
+void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
+               ptx_space space, const ptx_extent *e, const char *text) {
     ptx_status status = kind == PTX_REPORT_MISALIGNED ? PTX_MISALIGNED : PTX_ILLEGAL_ADDRESS;
     finding_at at = {kind, status, lane, address, space, e};
     find_report(w, i, &at, "%s", text);
 }
 
-static const ptx_extent *extent_at(warp *w, const ins *i, uint64_t address) {
+const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address) {
     const ptx_memory *m = w->b->ln->p->memory;
     const ptx_extent **cached = &w->wk->cache[ins_index(w, i) % 64];
     const ptx_extent *e = *cached;
@@ -72,9 +71,9 @@ static const char *obstacle(const ptx_extent *e, uint64_t address, unsigned byte
 /* Of one lane: its extent, or NULL after a fault. */
 static const ptx_extent *lane_reaches(warp *w, const ins *i, unsigned lane, uint64_t address,
                                       unsigned bytes, unsigned how) {
-    const ptx_extent *e = extent_at(w, i, address);
+    const ptx_extent *e = mem_extent(w, i, address);
     char text[160];
-    unsigned span = span_of(live_bytes(i, bytes));
+    unsigned span = span_of(mem_live_bytes(i, bytes));
     const char *why = obstacle(e, address, span, how & (ACC_WRITE | ACC_ATOMIC), text);
     if (why == text && e && !e->flags && address >= e->base &&
         address - e->base + span <= e->size + e->slack) {
@@ -83,13 +82,13 @@ static const ptx_extent *lane_reaches(warp *w, const ins *i, unsigned lane, uint
         why = NULL;
     }
     if (why)
-        fault(w, i, lane,
-              e && e->flags & PTX_EXTENT_FREED ? PTX_REPORT_USE_AFTER_FREE
-                                               : PTX_REPORT_OUT_OF_BOUNDS,
-              address, PTX_GLOBAL, e, why);
+        mem_fault(w, i, lane,
+                  e && e->flags & PTX_EXTENT_FREED ? PTX_REPORT_USE_AFTER_FREE
+                                                   : PTX_REPORT_OUT_OF_BOUNDS,
+                  address, PTX_GLOBAL, e, why);
     else if (address & (bytes - 1))
-        fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
-              "address is not a multiple of the access size");
+        mem_fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
+                  "address is not a multiple of the access size");
     else
         return e;
     return NULL;
@@ -171,7 +170,7 @@ static void touch_lanes(warp *w, const ins *i, uint32_t mask, const uint64_t *ad
  * each. */
 static const ptx_extent *all_reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
                                    unsigned bytes, unsigned span, unsigned how) {
-    const ptx_extent *e = extent_at(w, i, ad[first_lane(mask)]);
+    const ptx_extent *e = mem_extent(w, i, ad[first_lane(mask)]);
     uint32_t forbidden = PTX_EXTENT_FREED | PTX_EXTENT_DENIED |
                          (how & (ACC_WRITE | ACC_ATOMIC) ? PTX_EXTENT_READONLY : 0);
     if (!e || e->flags & forbidden || e->size < span) return NULL;
@@ -193,7 +192,7 @@ static const ptx_extent *all_reach(warp *w, const ins *i, uint32_t mask, const u
 
 bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 unsigned how, uint8_t **host) {
-    uint64_t live = live_bytes(i, bytes);
+    uint64_t live = mem_live_bytes(i, bytes);
     const ptx_extent *e = all_reach(w, i, mask, ad, bytes, span_of(live), how);
     if (w->b->ln->counting) count_global(w, mask, ad, bytes, how & (ACC_WRITE | ACC_ATOMIC));
     if (e) {
@@ -217,11 +216,11 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
     return true;
 }
 
-/* ---- shared and local memory ---- */
+/* ---- shared memory and parameters ---- */
 
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
     uint64_t limit = w->b->shared_bytes, worst = 0, bits = 0;
-    unsigned span = span_of(live_bytes(i, bytes));
+    unsigned span = span_of(mem_live_bytes(i, bytes));
     if (mask == ALL_LANES)
         for (unsigned l = 0; l < LANES; l++) {
             worst = ad[l] > worst ? ad[l] : worst;
@@ -242,32 +241,13 @@ bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uns
             snprintf(text, sizeof text,
                      "access of %u bytes at offset %llu of %llu bytes of shared memory", span,
                      (unsigned long long)ad[l], (unsigned long long)limit);
-            fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], PTX_SHARED, NULL, text);
+            mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], PTX_SHARED, NULL,
+                      text);
             return false;
         }
         if (ad[l] & (bytes - 1)) {
-            fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + ad[l], PTX_SHARED, NULL,
-                  "address is not a multiple of the access size");
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool local_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
-    uint64_t limit = w->b->ln->stack_bytes;
-    unsigned span = span_of(live_bytes(i, bytes));
-    w->wk->count.local_requests++;
-    w->wk->count.local_bytes += (uint64_t)__builtin_popcount(mask) * bytes;
-    EACH_LANE(l, mask) {
-        if (ad[l] >= limit || limit - ad[l] < span) {
-            fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_LOCAL + ad[l], PTX_LOCAL, NULL,
-                  "access outside of local memory");
-            return false;
-        }
-        if (ad[l] & (bytes - 1)) {
-            fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_LOCAL + ad[l], PTX_LOCAL, NULL,
-                  "address is not a multiple of the access size");
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + ad[l], PTX_SHARED, NULL,
+                      "address is not a multiple of the access size");
             return false;
         }
     }
@@ -278,8 +258,8 @@ static bool param_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, u
     uint64_t limit = w->b->ln->p->param_bytes;
     EACH_LANE(l, mask)
     if (ad[l] >= limit || limit - ad[l] < bytes) {
-        fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM + ad[l], PTX_PARAM, NULL,
-              "access outside of the parameters");
+        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM + ad[l], PTX_PARAM, NULL,
+                  "access outside of the parameters");
         return false;
     }
     return true;
@@ -340,25 +320,24 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
                   bool store, uint8_t **host) {
     unsigned bytes = (unsigned)i->bytes * i->n;
     bool strong = i->flags & INS_STRONG;
+    unsigned how = store    ? (strong ? ACC_ATOMIC : ACC_WRITE)
+                   : strong ? ACC_STRONG_READ | (i->sub == LOAD_DATA ? ACC_DATA : 0)
+                            : ACC_READ | (i->sub == LOAD_NC ? ACC_NC : 0);
     switch (space) {
     case PTX_SHARED:
         if (!mem_shared_ok(w, i, mask, ad, bytes)) return false;
         if (store)
             race_write(w, i, mask, ad, bytes, strong);
         else
-            race_read(w, i, mask, ad, bytes, live_bytes(i, bytes), strong);
+            race_read(w, i, mask, ad, bytes, mem_live_bytes(i, bytes), how);
         for (unsigned l = 0; l < LANES; l++) /* as numbers: lanes that sit out hold anything */
             host[l] = (uint8_t *)((uintptr_t)w->b->shared + ad[l]);
         return true;
-    case PTX_LOCAL:
-        if (!local_ok(w, i, mask, ad, bytes)) return false;
-        for (unsigned l = 0; l < LANES; l++)
-            host[l] = (uint8_t *)((uintptr_t)w->stack + (size_t)l * w->b->ln->stack_bytes + ad[l]);
-        return true;
+    case PTX_LOCAL: return mem_local(w, i, mask, ad, bytes, store, host);
     case PTX_PARAM:
         if (store) {
-            fault(w, i, first_lane(mask), PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM, PTX_PARAM, NULL,
-                  "store to parameters");
+            mem_fault(w, i, first_lane(mask), PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM, PTX_PARAM, NULL,
+                      "store to parameters");
             return false;
         }
         if (!param_ok(w, i, mask, ad, bytes)) return false;
@@ -366,9 +345,6 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
         return true;
     default: break;
     }
-    unsigned how = store    ? (strong ? ACC_ATOMIC : ACC_WRITE)
-                   : strong ? ACC_STRONG_READ
-                            : ACC_READ | (i->sub == LOAD_NC ? ACC_NC : 0);
     return mem_global(w, i, mask, ad, bytes, how, host);
 }
 
@@ -383,16 +359,12 @@ static bool must_wait(warp *w, const ins *i, uint32_t mask, ptx_space space) {
 }
 
 void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
-               bool reads, bool writes) {
+               unsigned how) {
     bool wide = i->flags & INS_WIDE;
-    if (i->flags & INS_RELEASE) race_fence(w, mask);
-    EACH_LANE(l, mask) {
-        race_flag(w, l, window + ad[l], reads, writes);
-        if (!window)
-            order_access(w->b, ad[l], reads, writes, wide && i->flags & INS_ACQUIRE,
-                         wide && i->flags & INS_RELEASE);
-    }
-    if (i->flags & INS_ACQUIRE) race_fence(w, mask);
+    if (i->flags & INS_RELEASE) order_fence(w, mask, wide);
+    EACH_LANE(l, mask)
+    order_access(w, l, window + ad[l], how);
+    if (i->flags & INS_ACQUIRE) order_fence(w, mask, wide);
 }
 
 static bool same_data(const warp *w, const ins *i, unsigned l, unsigned m) {
@@ -432,7 +404,7 @@ static void check_collisions(warp *w, const ins *i, uint32_t mask, const uint64_
                          l,
                          shared ? WIN_SHARED + ad[l] : ad[l],
                          space,
-                         shared ? NULL : extent_at(w, i, ad[l])};
+                         shared ? NULL : mem_extent(w, i, ad[l])};
         find_report(w, i, &at, "lane %u of the warp stores another value here at the same time", m);
         return;
     }
@@ -444,10 +416,10 @@ static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx
     bool ordered = space == PTX_GLOBAL && i->flags & INS_STRONG;
     bool flag = ordered || (space == PTX_SHARED && i->flags & INS_STRONG);
     uint64_t window = space == PTX_SHARED ? WIN_SHARED : 0;
-    if (store && flag) mem_order(w, i, mask, ad, window, false, true);
+    if (store && flag) mem_order(w, i, mask, ad, window, ACC_WRITE);
     if (!reach(w, i, mask, ad, space, store, host)) return;
     if (!store) {
-        if (flag) mem_order(w, i, mask, ad, window, true, false);
+        if (flag) mem_order(w, i, mask, ad, window, ACC_ASKED);
         fill_lanes(w, i, mask, host);
         return;
     }
@@ -502,8 +474,8 @@ static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
     if (in[PTX_GLOBAL] && must_wait(w, i, mask, PTX_GLOBAL)) return;
     if (in[PTX_SPACE_NONE]) {
         unsigned l = first_lane(in[PTX_SPACE_NONE]);
-        fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, ad[l], PTX_SPACE_NONE, NULL,
-              "an address of no space");
+        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, ad[l], PTX_SPACE_NONE, NULL,
+                  "an address of no space");
         return;
     }
     for (ptx_space s = PTX_GLOBAL; s <= PTX_PARAM; s++) {
@@ -519,72 +491,4 @@ void x_ld_generic(warp *w, const ins *i, uint32_t mask) {
 }
 void x_st_generic(warp *w, const ins *i, uint32_t mask) {
     generic(w, i, mask, true);
-}
-
-/* ---- cp.async: copied as late as allowed, when its group is waited for ---- */
-
-void x_cp_async(warp *w, const ins *i, uint32_t mask) {
-    const uint64_t *from = reg_at(w, i->a), *to = reg_at(w, i->b);
-    const uint32_t *size = reg_at(w, i->e), *ignore = reg_at(w, i->c);
-    uint8_t *host[LANES];
-    if (!mem_shared_ok(w, i, mask, to, i->bytes)) return;
-    EACH_LANE(l, mask) {
-        bool skip = i->n && (ignore[l] != 0) != ((i->flags & INS_NOT_C) != 0);
-        unsigned bytes = skip ? 0 : size[l] < i->bytes ? size[l] : i->bytes;
-        if (!skip && size[l] > i->bytes && w->b->ln->checks & PTX_CHECK_ASYNC) {
-            finding_at at = {PTX_REPORT_ASYNC, PTX_OK, l, from[l], PTX_GLOBAL, NULL};
-            find_report(w, i, &at, "cp.async is to read %u bytes for a copy of %u", size[l],
-                        (unsigned)i->bytes);
-        }
-        if (bytes && (from[l] & (i->bytes - 1u))) {
-            fault(w, i, l, PTX_REPORT_MISALIGNED, from[l], PTX_GLOBAL, NULL,
-                  "source is not a multiple of the copy size");
-            return;
-        }
-        uint64_t ad[LANES];
-        ad[l] = from[l];
-        for (unsigned k = 0; k < bytes; k += bytes == i->bytes ? bytes : 1) {
-            ad[l] = from[l] + k;
-            if (!mem_global(w, i, 1u << l, ad, bytes == i->bytes ? bytes : 1, ACC_READ, host))
-                return;
-        }
-        race_async_issue(w, i, l, (uint32_t)to[l], i->bytes);
-        const ptx_extent *e = bytes ? extent_at(w, i, from[l]) : NULL;
-        *VEC_PUSH(w->async) = (async_copy){e ? e->host + (from[l] - e->base) : NULL,
-                                           (uint32_t)to[l],
-                                           i->bytes,
-                                           (uint8_t)bytes,
-                                           (uint8_t)l,
-                                           w->async_groups[l]};
-    }
-}
-
-void x_cp_commit(warp *w, const ins *i, uint32_t mask) {
-    (void)i;
-    EACH_LANE(l, mask)
-    w->async_groups[l]++;
-}
-
-/* Completes the copies of `lanes` whose group is older than the last `keep` committed ones. */
-void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
-    size_t kept = 0;
-    for (size_t k = 0; k < w->async.n; k++) {
-        async_copy c = w->async.at[k];
-        bool all = keep == UINT32_MAX;
-        bool due =
-            lanes >> c.lane & 1 && (all || (uint64_t)c.group + keep < w->async_groups[c.lane]);
-        if (!due) {
-            w->async.at[kept++] = c;
-            continue;
-        }
-        uint8_t *to = w->b->shared + c.to;
-        if (c.copied) memcpy(to, c.from, c.copied);
-        memset(to + c.copied, 0, (size_t)c.bytes - c.copied);
-        race_async_done(w, c.lane, c.to, c.bytes);
-    }
-    w->async.n = kept;
-}
-
-void x_cp_wait(warp *w, const ins *i, uint32_t mask) {
-    mem_copy_groups(w, mask, i->imm < 0 ? UINT32_MAX : (unsigned)i->imm);
 }

@@ -153,7 +153,7 @@ void x_ldmatrix(warp *w, const ins *i, uint32_t mask) {
     uint64_t ad[LANES];
     uint32_t lanes;
     if (!rows(w, i, mask, ad, &lanes)) return;
-    race_read(w, i, lanes, ad, 16, 0xffff, false);
+    race_read(w, i, lanes, ad, 16, 0xffff, ACC_READ);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {

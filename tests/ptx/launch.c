@@ -56,9 +56,9 @@ static void fill_consts(const launch *ln, warp *w) {
 
 static block *block_new(launch *ln) {
     size_t file = pad(ln->file_bytes), stack = pad((size_t)ln->stack_bytes * LANES),
-           shared = pad(ln->shared_bytes + 64);
+           map = pad((size_t)ln->stack_bytes / 8 * LANES), shared = pad(ln->shared_bytes + 64);
     size_t warps = pad(ln->warps * sizeof(warp));
-    size_t total = pad(sizeof(block)) + warps + ln->warps * (file + stack) + shared +
+    size_t total = pad(sizeof(block)) + warps + ln->warps * (file + stack + map) + shared +
                    pad(race_bytes(ln->shared_bytes));
     uint8_t *memory = aligned_alloc(128, total);
     if (!memory) memory = vm_grow(NULL, SIZE_MAX); /* reports and aborts */
@@ -69,9 +69,10 @@ static block *block_new(launch *ln) {
     b->memory = memory;
     b->warps = (warp *)(void *)p;
     p += warps;
-    for (unsigned k = 0; k < ln->warps; k++, p += file + stack) {
+    for (unsigned k = 0; k < ln->warps; k++, p += file + stack + map) {
         b->warps[k].file = p;
         b->warps[k].stack = p + file;
+        b->warps[k].written = p + file + stack;
         memset(p, 0, file);
         fill_consts(ln, &b->warps[k]);
     }
@@ -83,7 +84,6 @@ static block *block_new(launch *ln) {
 
 static void block_free(block *b) {
     order_forget(b);
-    race_forget(b);
     for (unsigned k = 0; k < b->ln->warps; k++) free(b->warps[k].async.at);
     free(b->memory);
 }
@@ -114,6 +114,7 @@ static void start_warp(block *b, unsigned k) {
     for (unsigned l = 0; l < LANES && ln->stack_bytes; l++)
         memset(w->stack + (size_t)l * ln->stack_bytes, 0,
                ln->stack_bytes < 4096 ? ln->stack_bytes : 4096);
+    local_mark(w, ALL_LANES, 0, ln->fn->frame_local, false);
     w->live = rest >= LANES ? ALL_LANES : (1u << rest) - 1;
     w->n_splits = 1;
     w->splits[0] = (split){.pc = ln->fn->begin, .mask = w->live, .regs = w->file + ln->frame_at};

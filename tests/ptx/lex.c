@@ -133,6 +133,7 @@ void lex_close(parser *p) {
     free(p->units.at);
     free(p->read.at);
     free(p->wide_loads.at);
+    free(p->flow.at);
 }
 
 /* ---- tokens ---- */

@@ -146,7 +146,12 @@ static void finish(parser *p, function *f) {
     *VEC_PUSH(p->m->kernels) = f;
 }
 
+static bool orders_blocks(const ins *i) {
+    return i->flags & INS_FENCE_GPU || (i->flags & INS_WIDE && i->flags & INS_RELEASE);
+}
+
 void link_module(parser *p) {
+    for (size_t k = 0; k < p->m->code.n; k++) p->m->orders |= orders_blocks(&p->m->code.at[k]);
     link_calls(p);
     find_users(p);
     for (size_t k = 0; k < p->m->functions.n && !p->failed; k++)

@@ -36,6 +36,7 @@ void ptx_unload(ptx_module *m) {
     for (size_t k = 0; k < m->functions.n; k++) free(m->functions.at[k]->calls.at);
     free(m->code.at);
     free(m->list.at);
+    free(m->watches.at);
     free(m->locs.at);
     free(m->files.at);
     free(m->functions.at);

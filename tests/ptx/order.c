@@ -1,103 +1,153 @@
-/* order.c - what a block may rely on of other blocks: fences and atomics as vector clocks.
+/* order.c - what may be relied on: fences with strong accesses, between the warps of a block and
+ * between blocks, whatever the schedule was.
  *
- *   block A:  write x;  fence (epoch e ends);  atomic on p      p.clock[A] = e
- *   block B:  atomic on p (pending = p.clock);  fence           B.seen[A] = e: what A did
- *                                                               before e is ordered
+ *   warp r:  write x;  fence (released = all that r knows, its own past too)
+ *            strong write of p                                      p.clock = released
+ *   warp w:  strong read of p (pending = p.clock);  fence           seen = pending, so x is ordered
  *
- * Ordered accesses run one at a time at the end of a round, so nothing here needs a lock. Grids
- * above CLOCK_BLOCKS would need too much memory: there a block that took part in any order counts
- * as ordered. */
+ * What a warp knows is its `seen` of the other blocks and its row of block.vc of its own; barriers of
+ * the block join both. There are two of `released` and of `pending`: by fences of any scope for places
+ * of the block, by those that reach other blocks for places of the grid. A plain store into a place
+ * ends what was released by it, an atomic carries it on. Accesses to places of the grid run one at a time
+ * at the end of a round, so nothing here needs a lock. */
 #include "run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOCK_BLOCKS = 16384, BUCKETS = 256 };
+enum { BUCKETS = 64 };
 
-typedef struct location {
-    struct location *next;
+/* An address that strong accesses wrote after a fence. */
+typedef struct place {
+    struct place *next;
     uint64_t address;
-    uint32_t *clock;
-} location;
+    past *clock;
+} place;
 
-struct order {
-    location *buckets[BUCKETS];
+struct places {
+    place *bucket[BUCKETS];
 };
 
-void order_begin(launch *ln) {
-    ln->order = vm_grow(NULL, sizeof *ln->order);
-    memset(ln->order, 0, sizeof *ln->order);
+static struct places *places_new(void) {
+    struct places *x = vm_grow(NULL, sizeof *x);
+    memset(x, 0, sizeof *x);
+    return x;
 }
 
-void order_end(launch *ln) {
-    for (unsigned k = 0; k < BUCKETS; k++)
-        for (location *x = ln->order->buckets[k]; x;) {
-            location *next = x->next;
-            free(x->clock);
+static void places_free(struct places **at) {
+    for (unsigned k = 0; *at && k < BUCKETS; k++)
+        for (place *x = (*at)->bucket[k]; x;) {
+            place *next = x->next;
+            past_drop(&x->clock);
             free(x);
             x = next;
         }
-    free(ln->order);
+    free(*at);
+    *at = NULL;
 }
 
-static bool tracked(const launch *ln) {
-    return ln->n_blocks > 1 && ln->checks & PTX_CHECK_RACE_GLOBAL;
-}
-
-static uint32_t *clock_new(const launch *ln) {
-    uint32_t *c = vm_grow(NULL, ln->n_blocks * sizeof *c);
-    memset(c, 0, ln->n_blocks * sizeof *c);
-    return c;
-}
-
-static void clock_join(uint32_t *to, const uint32_t *from, uint64_t n) {
-    for (uint64_t k = 0; k < n; k++) to[k] = from[k] > to[k] ? from[k] : to[k];
-}
-
-static location *location_of(launch *ln, uint64_t address, bool create) {
-    location **bucket = &ln->order->buckets[(address >> 2) * 0x9e3779b1u >> 7 & (BUCKETS - 1)];
-    for (location *x = *bucket; x; x = x->next)
+static place *place_of(struct places *all, uint64_t address, bool create) {
+    place **bucket = &all->bucket[(address >> 2) * 0x9e3779b1u >> 7 & (BUCKETS - 1)];
+    for (place *x = *bucket; x; x = x->next)
         if (x->address == address) return x;
     if (!create) return NULL;
-    location *x = vm_grow(NULL, sizeof *x);
-    *x = (location){*bucket, address, clock_new(ln)};
+    place *x = vm_grow(NULL, sizeof *x);
+    *x = (place){.next = *bucket, .address = address};
     return *bucket = x;
 }
 
-static void take_pending(block *b) {
-    if (!b->pending) return;
-    if (!b->seen) b->seen = clock_new(b->ln);
-    clock_join(b->seen, b->pending, b->ln->n_blocks);
+void order_begin(launch *ln) {
+    ln->places = places_new();
 }
 
-void order_fence(block *b) {
-    if (!tracked(b->ln)) return;
-    b->released = ++b->epoch;
-    if (b->ln->n_blocks <= CLOCK_BLOCKS) take_pending(b);
-}
-
-void order_access(block *b, uint64_t address, bool reads, bool writes, bool acquire, bool release) {
-    launch *ln = b->ln;
-    if (!tracked(ln)) return;
-    if (ln->n_blocks > CLOCK_BLOCKS) {
-        b->seen_all = true;
-        return;
-    }
-    if (release) b->released = ++b->epoch;
-    location *x = location_of(ln, address, writes && (b->released || b->seen));
-    if (x && reads) {
-        if (!b->pending) b->pending = clock_new(ln);
-        clock_join(b->pending, x->clock, ln->n_blocks);
-    }
-    if (x && writes && b->seen) clock_join(x->clock, b->seen, ln->n_blocks);
-    if (x && writes && b->released > x->clock[b->linear]) x->clock[b->linear] = b->released;
-    if (acquire) take_pending(b);
+void order_end(launch *ln) {
+    places_free(&ln->places);
 }
 
 void order_forget(block *b) {
-    free(b->seen);
-    free(b->pending);
-    b->seen = b->pending = NULL;
-    b->epoch = b->released = 0;
-    b->seen_all = false;
+    places_free(&b->places);
+    for (unsigned k = 0; k < b->n_warps; k++) {
+        warp *w = &b->warps[k];
+        past_drop(&w->seen);
+        for (unsigned scope = 0; scope < 2; scope++)
+            past_drop(&w->released[scope]), past_drop(&w->pending[scope]);
+    }
+}
+
+/* What the warp has seen of its own block counts for the races inside. */
+static void know_own(warp *w) {
+    const uint32_t *row = past_row(w->seen, w->b->linear);
+    uint32_t *own = w->b->vc[w->index];
+    for (unsigned r = 0; row && r < w->b->n_warps; r++) own[r] = row[r] > own[r] ? row[r] : own[r];
+    race_know(w->b, w->index);
+}
+
+static void take(warp *w, past **pending) {
+    past_join(w->b->ln, &w->seen, *pending);
+    past_drop(pending);
+}
+
+void order_fence(warp *w, uint32_t mask, bool wide) {
+    block *b = w->b;
+    if (!(b->ln->checks & (PTX_CHECK_RACE_SHARED | PTX_CHECK_RACE_GLOBAL))) return;
+    if (!b->places) b->places = places_new();
+    take(w, &w->pending[ORDER_BLOCK]);
+    if (wide) take(w, &w->pending[ORDER_GRID]);
+    know_own(w);
+    uint32_t row[MAX_WARPS];
+    memcpy(row, b->vc[w->index], sizeof row);
+    row[w->index] = ++b->gen;
+    past *now = past_keep(w->seen);
+    past_know(b->ln, &now, b->linear, row);
+    past_set(&w->released[ORDER_BLOCK], now);
+    if (wide) past_set(&w->released[ORDER_GRID], now);
+    past_drop(&now);
+    race_fence(w, mask);
+}
+
+static void touch(warp *w, struct places *all, unsigned scope, uint64_t address, unsigned how) {
+    bool writes = how & (ACC_WRITE | ACC_RMW);
+    place *x = place_of(all, address, writes && w->released[scope]);
+    if (!x) return;
+    if (how & ACC_ASKED) past_join(w->b->ln, &w->pending[scope], x->clock);
+    if (how & ACC_WRITE)
+        past_set(&x->clock, w->released[scope]);
+    else if (writes)
+        past_join(w->b->ln, &x->clock, w->released[scope]);
+}
+
+void order_access(warp *w, unsigned lane, uint64_t address, unsigned how) {
+    block *b = w->b;
+    const launch *ln = b->ln;
+    race_flag(w, lane, how & ACC_ASKED, how & (ACC_WRITE | ACC_RMW));
+    if (b->places) touch(w, b->places, ORDER_BLOCK, address, how);
+    if (address < PTX_WINDOWS && ln->n_blocks > 1 && ln->checks & PTX_CHECK_RACE_GLOBAL)
+        touch(w, ln->places, ORDER_GRID, address, how);
+}
+
+/* The warps of `set` share what they know. A fence before the barrier counts for strong accesses behind
+ * it, by any of them; formally each would need its own. */
+void order_barrier(block *b, uint32_t set) {
+    if (!b->places && !b->ln->module->orders) return;
+    past *all[5] = {NULL};
+    EACH_LANE(k, set) {
+        const warp *w = &b->warps[k];
+        past *const own[5] = {w->seen, w->released[0], w->released[1], w->pending[0],
+                              w->pending[1]};
+        for (unsigned n = 0; n < 5; n++) past_join(b->ln, &all[n], own[n]);
+    }
+    EACH_LANE(k, set) {
+        warp *w = &b->warps[k];
+        past **const own[5] = {&w->seen, &w->released[0], &w->released[1], &w->pending[0],
+                               &w->pending[1]};
+        for (unsigned n = 0; n < 5; n++) past_set(own[n], all[n]);
+    }
+    for (unsigned n = 0; n < 5; n++) past_drop(&all[n]);
+}
+
+bool order_before(const warp *w, uint32_t owner, uint32_t stamp, bool heard) {
+    const uint32_t *row = past_row(w->seen, owner);
+    if (row && row[stamp % MAX_WARPS] > stamp / MAX_WARPS) return true;
+    row = heard ? past_row(w->pending[ORDER_GRID], owner) : NULL;
+    return row && row[stamp % MAX_WARPS] > stamp / MAX_WARPS;
 }

@@ -484,6 +484,7 @@ static void parse_function_body(parser *p, function *f, const param_head *result
     bind_params(p, f, in, n, f->params);
     parse_body(p);
     scope_close(p);
+    if (!p->failed) finish_function(p);
     p->fn = NULL;
 }
 

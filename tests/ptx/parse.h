@@ -134,6 +134,13 @@ typedef struct {
     int32_t reg[8];
 } wide_load;
 
+/* A statement reads or writes a register; `at`: its last instruction. */
+typedef struct {
+    uint32_t at;
+    int32_t reg;
+    bool written;
+} reg_use;
+
 #define NO_INSTRUCTION UINT32_MAX
 
 typedef struct {
@@ -171,6 +178,8 @@ typedef struct parser {
     VEC(uint8_t) units;        /* see function.units */
     VEC(uint8_t) read;         /* of each unit: some instruction reads it */
     VEC(wide_load) wide_loads; /* of this function */
+    VEC(reg_use) flow;         /* of this function, in order */
+    size_t flow_done;          /* those of earlier statements */
     uint32_t local;
     opnd parts[MAX_PARTS];
     unsigned n_parts;
@@ -210,6 +219,7 @@ bool parse_array_size(parser *p, uint64_t *count, bool *open);
 
 /* body.c */
 void parse_body(parser *p);
+void finish_function(parser *p); /* its labels are resolved */
 void parse_file_directive(parser *p);
 void scope_open(parser *p);
 void scope_close(parser *p);
@@ -218,8 +228,13 @@ binding *name_lookup(parser *p, sym *name);
 int32_t reg_new(parser *p, unsigned bytes);
 int32_t reg_range(parser *p, unsigned lane, unsigned count);
 int32_t const_reg(parser *p, uint64_t bits, unsigned bytes);
-void reg_read(parser *p, int32_t reg); /* its value is used somewhere */
+/* The statement reads, or writes, a register. */
+void reg_read(parser *p, int32_t reg);
+void reg_written(parser *p, int32_t reg);
 uint32_t local_new(parser *p, uint64_t size, uint32_t align);
+
+/* flow.c */
+void flow_function(parser *p); /* all of it is decoded, its labels resolved */
 
 /* link.c */
 void link_module(parser *p);

@@ -3,15 +3,10 @@
  *
  * Each 4-byte word keeps its last writer and who read it since, with the block's generation at that
  * time, which barriers and fences count on. block.vc[w][r] is the generation up to which warp w knows
- * what warp r did: by a barrier of both, or
- *
- *   warp r:  write x;  fence (r.released = what r knows);  strong write of p    p.clock = r.released
- *   warp w:  strong read of p (w.pending = p.clock);  fence                     vc[w] = w.pending
- *
- * Lanes of one warp are ordered when both have passed a bar.warp.sync since, or such a pair. */
+ * what warp r did: by a barrier of both, or by fences and strong accesses (order.c). Lanes of one warp
+ * are ordered when both have passed a bar.warp.sync since, or such a pair. */
 #include "run.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { WORD_ATOMIC = 0x80, THREAD_BITS = 10, THREAD_MASK = (1 << THREAD_BITS) - 1 };
@@ -53,64 +48,21 @@ static void clear_words(block *b, size_t k, size_t n, uint8_t valid) {
 
 /* ---- what the warps of a block know of each other ---- */
 
-enum { PLACES = 64 };
-
-/* An address that strong accesses used after a fence. */
-typedef struct place {
-    struct place *next;
-    uint64_t address;
-    uint32_t clock[MAX_WARPS];
-} place;
-
-struct block_flags {
-    place *places[PLACES];
-    uint32_t released[MAX_WARPS][MAX_WARPS]; /* what a warp knew at its last fence */
-    uint32_t pending[MAX_WARPS][MAX_WARPS];  /* what its strong reads have met since */
-    uint32_t fenced[MAX_WARPS];              /* the generation of that fence, 0: none */
-};
-
-static void join(uint32_t *to, const uint32_t *from) {
-    for (unsigned r = 0; r < MAX_WARPS; r++) to[r] = from[r] > to[r] ? from[r] : to[r];
-}
-
-void race_forget(block *b) {
-    for (unsigned k = 0; b->flags && k < PLACES; k++)
-        for (place *x = b->flags->places[k]; x;) {
-            place *next = x->next;
-            free(x);
-            x = next;
-        }
-    free(b->flags);
-    b->flags = NULL;
-}
-
 void race_clear(block *b) {
     clear_words(b, 0, b->first_line, 0);
     memset(b->lines, 0, sizeof b->lines);
     b->gen = 1;
     memset(b->vc, 0, sizeof b->vc);
     memset(b->safe, 0, sizeof b->safe);
-    race_forget(b);
 }
 
-static void find_safe(block *b, unsigned w) {
+void race_know(block *b, unsigned w) {
     b->safe[w] = b->gen;
     for (unsigned r = 0; r < b->n_warps; r++)
         b->safe[w] = b->vc[w][r] < b->safe[w] ? b->vc[w][r] : b->safe[w];
 }
 
 void race_fence(warp *w, uint32_t mask) {
-    block *b = w->b;
-    if (!(b->ln->checks & PTX_CHECK_RACE_SHARED)) return;
-    if (!b->flags) {
-        b->flags = vm_grow(NULL, sizeof *b->flags);
-        memset(b->flags, 0, sizeof *b->flags);
-    }
-    unsigned k = w->index;
-    join(b->vc[k], b->flags->pending[k]);
-    find_safe(b, k);
-    memcpy(b->flags->released[k], b->vc[k], sizeof b->vc[k]);
-    b->flags->released[k][k] = b->flags->fenced[k] = ++b->gen;
     w->sync_count++;
     EACH_LANE(l, mask) {
         w->fenced[l] = w->sync_count;
@@ -118,21 +70,9 @@ void race_fence(warp *w, uint32_t mask) {
     }
 }
 
-void race_flag(warp *w, unsigned lane, uint64_t address, bool reads, bool writes) {
-    struct block_flags *f = w->b->flags;
+void race_flag(warp *w, unsigned lane, bool reads, bool writes) {
     w->flagged |= (uint32_t)reads << lane;
-    if (!f) return;
     if (writes && w->fenced[lane] > w->sync[lane]) w->sync[lane] = w->fenced[lane];
-    place **at = &f->places[(address >> 2) * 0x9e3779b1u >> 7 & (PLACES - 1)], *x = *at;
-    while (x && x->address != address) x = x->next;
-    if (x && reads) join(f->pending[w->index], x->clock);
-    if (!writes || !f->fenced[w->index]) return;
-    if (!x) {
-        x = vm_grow(NULL, sizeof *x);
-        *x = (place){.next = *at, .address = address};
-        *at = x;
-    }
-    join(x->clock, f->released[w->index]);
 }
 
 void race_barrier(block *b, uint32_t set) {
@@ -145,8 +85,9 @@ void race_barrier(block *b, uint32_t set) {
     joint[w] = b->gen;
     EACH_LANE(w, set) {
         memcpy(b->vc[w], joint, b->n_warps * sizeof joint[0]);
-        find_safe(b, w);
+        race_know(b, w);
     }
+    order_barrier(b, set);
 }
 
 void race_sync_warp(warp *w, uint32_t mask) {
@@ -193,7 +134,13 @@ static void pending_found(warp *w, const ins *i, unsigned lane, uint32_t word) {
 
 /* ---- reads ---- */
 
-static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t bytes, bool strong) {
+/* Has `w` met a strong access by which the writer released the word? */
+static bool heard(const warp *w, uint32_t who, uint32_t gen) {
+    const uint32_t *row = past_row(w->pending[ORDER_BLOCK], w->b->linear);
+    return row && row[(who & THREAD_MASK) / LANES] > gen;
+}
+
+static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t bytes, unsigned how) {
     shared_shadow *s = &w->b->sh;
     unsigned checks = w->b->ln->checks;
     if ((s->valid[k] & bytes) != bytes && !(s->valid[k] >> 4) && checks & PTX_CHECK_UNINIT) {
@@ -201,7 +148,9 @@ static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t byt
         find_report(w, i, &at, "read of shared memory that nobody has written");
     }
     if (s->valid[k] >> 4 & bytes && checks & PTX_CHECK_ASYNC) pending_found(w, i, l, k);
-    bool both = strong && s->wbytes[k] & WORD_ATOMIC;
+    bool strong = how & (ACC_ATOMIC | ACC_STRONG_READ);
+    bool both = strong && s->wbytes[k] & WORD_ATOMIC &&
+                (!(how & ACC_DATA) || heard(w, s->writer[k], s->wgen[k]));
     if (s->wgen[k] >= w->b->safe[w->index] && s->wbytes[k] & bytes && !both && s->wgen[k] &&
         checks & PTX_CHECK_RACE_SHARED && !ordered(w, l, s->writer[k], s->wgen[k]))
         race_found(w, i, l, k, s->writer[k] & THREAD_MASK, "read of what was written by");
@@ -258,7 +207,8 @@ static bool quiet(const warp *w, unsigned l, uint32_t k, unsigned words) {
 }
 
 void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
-               uint64_t live, bool strong) {
+               uint64_t live, unsigned how) {
+    bool strong = how & (ACC_ATOMIC | ACC_STRONG_READ);
     const unsigned any = PTX_CHECK_UNINIT | PTX_CHECK_RACE_SHARED | PTX_CHECK_ASYNC;
     if (!(w->b->ln->checks & any) ||
         (is_row(mask, ad, bytes) && !strong && read_row(w, (uint32_t)(ad[0] / 4))))
@@ -269,7 +219,7 @@ void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
         if (bytes >= 4 && !strong && quiet(w, l, k, words)) continue;
         for (unsigned n = 0; n < words; n++) {
             uint8_t some = (uint8_t)((bytes < 4 ? live << (ad[l] & 3) : live >> 4 * n) & 15);
-            if (some) read_word(w, i, l, k + n, some, strong);
+            if (some) read_word(w, i, l, k + n, some, how);
         }
     }
 }
@@ -353,7 +303,7 @@ static void touch_line(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
         note_fresh(w, mask, own, bytes, strong);
         return;
     }
-    if (!writes || how & ACC_RMW) race_read(w, i, mask, own, bytes, live, strong);
+    if (!writes || how & ACC_RMW) race_read(w, i, mask, own, bytes, live, how);
     if (writes) race_write(w, i, mask, own, bytes, strong);
 }
 

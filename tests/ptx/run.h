@@ -41,7 +41,8 @@ enum {
     ACC_STRONG_READ = 8,
     ACC_RMW = 16,
     ACC_ASKED = 32,
-    ACC_NC = 64
+    ACC_NC = 64,
+    ACC_DATA = 128 /* with ACC_STRONG_READ: its value is no flag (flow.c) */
 };
 
 /* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */
@@ -58,7 +59,7 @@ void race_attach(block *b, uint8_t *memory);
 void race_clear(block *b);
 /* `live`: which of the bytes count. */
 void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
-               uint64_t live, bool strong);
+               uint64_t live, unsigned how);
 void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 bool strong);
 /* Global memory that this block has written. */
@@ -69,22 +70,34 @@ void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
 /* The warps of `set` have passed a barrier together. */
 void race_barrier(block *b, uint32_t set);
 void race_sync_warp(warp *w, uint32_t mask);
-/* Lanes of `w` pass a fence; one of them makes a strong access to a generic address. */
+/* Lanes of `w` pass a fence; one of them makes a strong access; its row of block.vc has changed. */
 void race_fence(warp *w, uint32_t mask);
-void race_flag(warp *w, unsigned lane, uint64_t address, bool reads, bool writes);
-void race_forget(block *b);
+void race_flag(warp *w, unsigned lane, bool reads, bool writes);
+void race_know(block *b, unsigned w);
 
-/* ---- order.c: between blocks ---- */
+/* ---- past.c: what is known of other blocks, and of one's own ---- */
+
+past *past_keep(past *x);
+void past_drop(past **at); /* leaves NULL */
+void past_set(past **at, past *x);
+void past_join(const launch *ln, past **to, past *from);
+/* Adds that block `of` is known as far as `row` says, a number a warp. */
+void past_know(const launch *ln, past **to, uint32_t of, const uint32_t *row);
+const uint32_t *past_row(const past *x, uint32_t of); /* NULL: nothing is known of it */
+
+/* ---- order.c: fences and strong accesses ---- */
 
 void order_begin(launch *ln);
 void order_end(launch *ln);
-void order_fence(block *b);
-/* An ordered access to global `address`, at the end of a round. */
-void order_access(block *b, uint64_t address, bool reads, bool writes, bool acquire, bool release);
 void order_forget(block *b);
-static inline bool order_before(const block *b, uint32_t owner, uint32_t epoch) {
-    return b->seen_all || (b->seen && b->seen[owner] > epoch);
-}
+/* Lanes of `w` pass a fence, `wide`: one that reaches other blocks. */
+void order_fence(warp *w, uint32_t mask, bool wide);
+/* A strong access to a generic address; `how`: ACC_ASKED it reads, ACC_WRITE or ACC_RMW it writes. */
+void order_access(warp *w, unsigned lane, uint64_t address, unsigned how);
+void order_barrier(block *b, uint32_t set);
+/* Is what block `owner` did at `stamp` ordered before what `w` does now? `heard`: a strong read of what
+ * was released is enough, without a fence after it. */
+bool order_before(const warp *w, uint32_t owner, uint32_t stamp, bool heard);
 
 /* ---- split.c: the parts of a warp ---- */
 
@@ -120,8 +133,23 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
                 unsigned how, uint8_t **host);
 /* Strong accesses by `mask`: what fences before or after them order. */
 void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
-               bool reads, bool writes);
+               unsigned how);
+/* A bit for each of the `bytes` of an access that counts. */
+uint64_t mem_live_bytes(const ins *i, unsigned bytes);
+void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
+               ptx_space space, const ptx_extent *e, const char *text);
+const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address);
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
+
+/* ---- exec_local.c ---- */
+
+bool mem_local(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes, bool store,
+               uint8_t **host);
+/* Bytes of the lanes' stacks have been written, or begin anew. */
+void local_mark(warp *w, uint32_t mask, uint64_t at, uint64_t n, bool written);
+
+/* ---- exec_async.c ---- */
+
 void mem_copy_groups(warp *w, uint32_t lanes,
                      unsigned keep); /* cp.async up to `keep` pending groups */
 

@@ -20,7 +20,7 @@
 enum { MORE_MAX = 6, MORE_PARTS = 16, POOL_CHUNK = 8192, POOL_CHUNKS = 512, LINES_A_CHUNK = 64 };
 
 typedef struct {
-    uint32_t owner, epoch;
+    uint32_t owner, stamp;
     uint32_t when, asked; /* the moment of the last atomic, and of the last that returned a value */
     uint64_t rd[2], wr[2], at[2]; /* rd: weak reads only */
 } toucher;
@@ -33,7 +33,7 @@ typedef struct {
 
 typedef struct {
     _Atomic uint32_t tag; /* serial number of the launch, and the lock */
-    uint32_t owner, epoch;
+    uint32_t owner, stamp;
     uint32_t more; /* 1 + index of the list, 0: only the owner */
     uint64_t rd[2], wr[2], at[2];
 } line_record;
@@ -207,11 +207,30 @@ static void note_extent(launch *ln, const ptx_extent *e) {
     pthread_mutex_unlock(&ln->touched->lock);
 }
 
+/* When a warp did something, for order_before; one and the same where nothing orders blocks. */
+static uint32_t stamp_of(const warp *w) {
+    return w->b->ln->module->orders ? w->b->gen * MAX_WARPS + w->index : 0;
+}
+
+/* Is `how` on m0, m1 all that others must be ordered with, given what the same block did before it? Then
+ * its time may stand for both. */
+static bool stands_for(const warp *w, uint32_t stamp, const uint64_t rd[2], const uint64_t wr[2],
+                       const uint64_t at[2], uint64_t m0, uint64_t m1, unsigned how) {
+    unsigned then = stamp % MAX_WARPS;
+    if (then != w->index && stamp / MAX_WARPS >= w->b->vc[w->index][then]) return false;
+    uint64_t o0 = 0, o1 = 0;
+    if (!(how & ACC_READ)) o0 |= at[0], o1 |= at[1];
+    if (how & (ACC_READ | ACC_WRITE)) o0 |= rd[0], o1 |= rd[1];
+    if (how & ACC_WRITE) o0 |= wr[0], o1 |= wr[1];
+    return !((o0 ^ (rd[0] | wr[0] | at[0])) | (o1 ^ (rd[1] | wr[1] | at[1])) | (o0 & ~m0) |
+             (o1 & ~m1));
+}
+
 static void start_record(launch *ln, const ptx_extent *e, uint64_t line, line_record *r,
-                         const block *b) {
+                         const warp *w) {
     ptx_shadow *s = e->shadow;
-    r->owner = b->linear;
-    r->epoch = b->epoch;
+    r->owner = w->b->linear;
+    r->stamp = stamp_of(w);
     r->more = 0;
     memset(r->rd, 0, 3 * sizeof r->rd);
     __atomic_store_n(&s->chunks[line / LINES_A_CHUNK], ln->serial_number, __ATOMIC_RELAXED);
@@ -264,7 +283,7 @@ static more *list_of(launch *ln, line_record *r) {
     more *fresh = more_new(ln->touched, &r->more);
     if (!fresh) return NULL;
     fresh->n = 1;
-    fresh->t[0] = (toucher){.owner = r->owner, .epoch = r->epoch, .when = ln->moment - 1};
+    fresh->t[0] = (toucher){.owner = r->owner, .stamp = r->stamp, .when = ln->moment - 1};
     memcpy(fresh->t[0].rd, r->rd, 3 * sizeof r->rd);
     return fresh;
 }
@@ -276,13 +295,16 @@ typedef struct {
     uint64_t at[2];
 } own_part;
 
-static own_part find_own(touched *t, more *part, const block *b) {
+static own_part find_own(touched *t, more *part, const warp *w, uint64_t m0, uint64_t m1,
+                         unsigned how) {
     own_part own = {0};
+    uint32_t now = stamp_of(w);
     for (;; part = pool_at(t, part->next - 1)) {
         for (uint32_t k = 0; k < part->n; k++) {
             toucher *x = &part->t[k];
-            if (x->owner != b->linear) continue;
-            if (x->epoch == b->epoch) own.mine = x;
+            if (x->owner != w->b->linear) continue;
+            if (x->stamp == now || stands_for(w, x->stamp, x->rd, x->wr, x->at, m0, m1, how))
+                own.mine = x;
             if (x->asked > own.asked) own.asked = x->asked;
             if (x->asked) own.at[0] |= x->at[0], own.at[1] |= x->at[1];
         }
@@ -298,7 +320,7 @@ static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e
     touched *t = b->ln->touched;
     more *part = list_of(b->ln, r);
     if (!part) return;
-    own_part own = find_own(t, part, b);
+    own_part own = find_own(t, part, w, m0, m1, how);
     unsigned parts = 1;
     for (;; part = pool_at(t, part->next - 1), parts++) {
         for (uint32_t k = 0; k < part->n; k++) {
@@ -309,8 +331,13 @@ static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e
                 c0 &= ~own.at[0] | x->rd[0] | x->wr[0];
                 c1 &= ~own.at[1] | x->rd[1] | x->wr[1];
             }
-            if ((c0 | c1) && x->owner != b->linear && !order_before(b, x->owner, x->epoch))
+            uint64_t old0 = how & ACC_DATA ? x->at[0] & m0 : 0,
+                     old1 = how & ACC_DATA ? x->at[1] & m1 : 0;
+            if (x->owner == b->linear) continue;
+            if ((c0 | c1) && !order_before(w, x->owner, x->stamp, false))
                 report_race(w, i, lane, e, line, c0, c1, x->owner, how);
+            else if ((old0 | old1) && !order_before(w, x->owner, x->stamp, true))
+                report_race(w, i, lane, e, line, old0, old1, x->owner, how);
         }
         if (!part->next) break;
     }
@@ -319,9 +346,10 @@ static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e
     if (!mine && part->n == MORE_MAX && parts < MORE_PARTS) part = more_new(t, &part->next);
     if (!mine && part && part->n < MORE_MAX) {
         mine = &part->t[part->n++];
-        *mine = (toucher){.owner = b->linear, .epoch = b->epoch};
+        *mine = (toucher){.owner = b->linear};
     }
     if (!mine) return;
+    mine->stamp = stamp_of(w);
     add_bits(mine->rd, mine->wr, mine->at, m0, m1, how);
     if (how & ACC_ATOMIC) mine->when = b->ln->moment;
     if (how & ACC_ASKED) mine->asked = b->ln->moment;
@@ -333,11 +361,14 @@ static void touch_record(warp *w, const ins *i, unsigned lane, const ptx_extent 
     line_record *r = &e->shadow->lines[line];
     lock_line(ln, r);
     if ((atomic_load_explicit(&r->tag, memory_order_relaxed) & ~LOCKED) != ln->serial_number)
-        start_record(ln, e, line, r, w->b);
+        start_record(ln, e, line, r, w);
     uint64_t late0 = m0 & (r->wr[0] | r->at[0]), late1 = m1 & (r->wr[1] | r->at[1]);
     if (how & ACC_NC && late0 | late1 && ln->checks & PTX_CHECK_RACE_GLOBAL)
         report_stale(w, i, lane, e, line, late0, late1);
-    bool alone = !r->more && r->owner == w->b->linear && r->epoch == w->b->epoch;
+    uint32_t now = stamp_of(w);
+    bool alone = !r->more && r->owner == w->b->linear &&
+                 (r->stamp == now || stands_for(w, r->stamp, r->rd, r->wr, r->at, m0, m1, how));
+    if (alone && !(how & ACC_STRONG_READ)) r->stamp = now;
     if ((!alone || how & ACC_STRONG_READ) && ln->checks & PTX_CHECK_RACE_GLOBAL && ln->n_blocks > 1)
         touch_list(w, i, lane, e, line, r, m0, m1, how);
     add_bits(r->rd, r->wr, r->at, m0, m1, how);

@@ -233,6 +233,77 @@ static const program between_blocks[] = {
      2, 1, PTX_REPORT_RACE_GLOBAL, -1},
 };
 
+/* Both warps of each block write a word; thread 0 counts blocks, the last of which reads all words. */
+#define WORDS_WRITTEN                                                                              \
+    "shr.u32 %r1, %t, 5;\nmad.lo.u32 %r2, %b, 2, %r1;\nmad.wide.u32 %d1, %r2, 4, %p;\n"            \
+    "st.global.u32 [%d1+32], %r1;\nsetp.ne.u32 %q1, %t, 0;\n"
+#define WORDS_READ                                                                                 \
+    "ld.global.v4.u32 {%r4, %r5, %r6, %r7}, [%p+32];\nadd.u32 %r4, %r4, %r5;\n"                    \
+    "add.u32 %r6, %r6, %r7;\n"
+#define COUNTED(before, order)                                                                     \
+    KERNEL(WORDS_WRITTEN before "@%q1 bra out;\natom.add" order                                    \
+                                ".gpu.global.u32 %r3, [%p+4], 1;\nsetp.ne.u32 %q2, %r3, 3;\n"      \
+                                "@%q2 bra out;\n" WORDS_READ "out:\n")
+#define FENCED(between)                                                                            \
+    KERNEL(WORDS_WRITTEN "membar.gl;\n" between "@%q1 bra out;\natom.add.global.u32 %r3, [%p+4], " \
+                         "1;\nmembar.gl;\nsetp.ne.u32 %q2, %r3, 3;\n@%q2 bra out;\n" WORDS_READ    \
+                         "out:\n")
+#define WAITED_FOR(after)                                                                          \
+    KERNEL(WORDS_WRITTEN                                                                           \
+           "bar.sync 0;\n@%q1 bra wait;\nred.add.release.gpu.global.u32 [%p+4], 1;\n"              \
+           "wait:\nsetp.ne.u32 %q2, %t, 32;\n@%q2 bra skip;\nagain:\n"                             \
+           "ld.relaxed.gpu.global.u32 %r3, [%p+4];\nsetp.ne.u32 %q3, %r3, 4;\n"                    \
+           "@%q3 bra again;\nskip:\n" after WORDS_READ)
+
+static const program releases[] = {
+    {"a release without a barrier before it", COUNTED("", ".acq_rel"), 4, 64,
+     PTX_REPORT_RACE_GLOBAL, -1},
+    {"with one", COUNTED("bar.sync 0;\n", ".acq_rel"), 4, 64, NO_FINDING, -1},
+    {"a fence of each thread, then a barrier", FENCED("bar.sync 0;\n"), 4, 64, NO_FINDING, -1},
+    {"a fence of each thread, no barrier", FENCED(""), 4, 64, PTX_REPORT_RACE_GLOBAL, -1},
+    {"a barrier, no order", COUNTED("bar.sync 0;\n", ".relaxed"), 4, 64, PTX_REPORT_RACE_GLOBAL,
+     -1},
+    {"one waits, all fence after a barrier", WAITED_FOR("bar.sync 0;\nmembar.gl;\n"), 4, 64,
+     NO_FINDING, -1},
+    {"one waits and fences, the others pass a barrier", WAITED_FOR("membar.gl;\nbar.sync 0;\n"), 4,
+     64, NO_FINDING, -1},
+    {"one waits and fences, the others don't wait", WAITED_FOR("membar.gl;\n"), 4, 64,
+     PTX_REPORT_RACE_GLOBAL, -1},
+    {"a plain store ends what was released",
+     KERNEL("setp.ne.u32 %q1, %b, 0;\n@%q1 bra wait;\nst.global.u32 [%p], 1;\n"
+            "st.release.gpu.global.u32 [%p+4], 1;\nbra out;\nwait:\nsetp.ne.u32 %q1, %b, 1;\n"
+            "@%q1 bra third;\nst.relaxed.gpu.global.u32 [%p+4], 2;\nbra out;\nthird:\n"
+            "ld.acquire.gpu.global.u32 %r1, [%p+4];\nsetp.ne.u32 %q2, %r1, 2;\n@%q2 bra out;\n"
+            "ld.global.u32 %r2, [%p];\nout:\n"),
+     3, 1, PTX_REPORT_RACE_GLOBAL, -1},
+};
+
+Test(order, releases_of_a_block) {
+    JUDGE(releases);
+}
+
+#define READ_ALL                                                                                   \
+    "add.u32 %r1, %r1, 1;\nsetp.ne.u32 %q1, %r1, %n;\n@%q1 bra out;\nmov.u32 %r2, 0;\nmore:\n"     \
+    "mad.wide.u32 %d1, %r2, 4, %p;\nld.global.u32 %r3, [%d1+128];\nadd.u32 %r2, %r2, 1;\n"         \
+    "setp.lt.u32 %q1, %r2, %n;\n@%q1 bra more;\nout:\n"
+
+/* Each block writes a word and counts itself; the last one reads them all. */
+Test(order, between_the_blocks_of_a_large_grid) {
+    enum { BLOCKS = 20000 };
+    for (int wrong = 0; wrong < 2; wrong++) {
+        kit *run =
+            kit_new(wrong ? KERNEL("mad.wide.u32 %d1, %b, 4, %p;\nst.global.u32 [%d1+128], %b;\n"
+                                   "atom.add.relaxed.gpu.global.u32 %r1, [%p], 1;\n" READ_ALL)
+                          : KERNEL("mad.wide.u32 %d1, %b, 4, %p;\nst.global.u32 [%d1+128], %b;\n"
+                                   "atom.add.acq_rel.gpu.global.u32 %r1, [%p], 1;\n" READ_ALL),
+                    BLOCKS + 32, BLOCKS, false);
+        run->p.seed = 1;
+        kit_run(run, BLOCKS, 1);
+        cr_expect_eq(kit_found(run, PTX_REPORT_RACE_GLOBAL), wrong, "%s", run->text);
+        kit_free(run);
+    }
+}
+
 #define READ_BACK(how)                                                                             \
     KERNEL("mad.wide.u32 %d1, %t, 4, %p;\nst.global.u32 [%d1], %t;\nbar.sync 0;\nld.global" how    \
            ".u32 %r1, [%d1];\n")

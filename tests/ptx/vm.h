@@ -134,6 +134,7 @@ typedef struct function {
     uint32_t frame_base;             /* functions: offset of the frame in the register file */
     uint32_t frame_local;            /* stack bytes */
     uint8_t *consts;                 /* const_bytes, ready to copy */
+    uint32_t marks;                  /* where the marks of watched registers begin, 0: none */
     uint8_t *units;                  /* of every 128 bytes of registers: lane width, part << 5 */
     slot *params, *results;          /* functions: where they lie in the callee's stack */
     unsigned n_params, n_results;
@@ -158,6 +159,16 @@ typedef struct {
     int64_t addend;
 } fixup;
 
+/* A statement that touches registers which may never have been written: watch.c. */
+typedef struct {
+    uint32_t at;               /* its last instruction */
+    exec_fn *exec;             /* what that does */
+    int32_t guard, guard_mark; /* guard_mark: of a watched guard, else 0 */
+    uint32_t first;            /* marks in module->list: of what it reads, then of what it writes */
+    uint16_t reads, writes;
+    bool uses, any; /* a value must be there; one of them is enough */
+} watch;
+
 struct ptx_module {
     arena mem;
     ptx_target target;
@@ -173,7 +184,9 @@ struct ptx_module {
     VEC(uint32_t)
     address_uses;            /* instructions whose imm is a global's index, to be made an address */
     uint32_t function_bytes; /* register file bytes of all functions */
+    VEC(watch) watches;      /* by `at` */
     bool placed;
+    bool orders; /* it has fences or releases that reach other blocks */
 };
 
 /* ---- a running warp ---- */
@@ -207,7 +220,13 @@ typedef struct {
     uint8_t bytes, copied; /* of the destination; the rest is zeros */
     uint8_t lane;
     uint32_t group;
+    const ins *by;
+    uint64_t address; /* of the source */
+    uint8_t was[16];  /* what lay there when it was asked for */
 } async_copy;
+
+typedef struct past past; /* past.c */
+enum { ORDER_BLOCK, ORDER_GRID };
 
 struct warp {
     uint8_t *r; /* frame base of the running split; first, for speed */
@@ -220,11 +239,13 @@ struct warp {
     uint32_t live;
     unsigned index, n_splits;
     split splits[LANES];
-    uint8_t *file;  /* register file */
-    uint8_t *stack; /* local memory, lane after lane */
+    uint8_t *file;    /* register file */
+    uint8_t *stack;   /* local memory, lane after lane */
+    uint8_t *written; /* a bit a byte of it: exec_local.c */
     uint32_t tid[3][LANES];
     uint32_t sync[LANES], sync_count; /* the last warp barrier a lane passed; how many there were */
     uint32_t fenced[LANES], flagged;  /* a lane's last fence; lanes that read strongly: race.c */
+    past *seen, *released[2], *pending[2]; /* order.c */
     uint64_t rng;
     VEC(async_copy) async;
     uint32_t async_groups[LANES]; /* committed groups of a lane */
@@ -274,16 +295,14 @@ struct block {
     uint32_t gen;                      /* barrier completions and fences so far */
     uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
     uint32_t safe[MAX_WARPS];          /* min of a row of vc */
-    struct block_flags *flags; /* order by fences between warps: race.c; NULL: no fence yet */
+    struct places
+        *places; /* where strong accesses wrote after fences: order.c; NULL: no fence yet */
     uint64_t instructions;
     uint64_t rng;
     uint8_t *memory; /* what all of this was cut from */
     block *next;
     slot_queue *slot;
-    uint32_t epoch, released; /* fences so far: see order.c */
-    uint32_t *seen, *pending; /* of each block of the grid: the epoch known, or NULL */
-    bool seen_all;            /* grids too large for that: taken as ordered */
-    bool failed;              /* a fault: nothing more runs */
+    bool failed; /* a fault: nothing more runs */
     unsigned warp_order[MAX_WARPS];
 };
 
@@ -306,7 +325,6 @@ struct worker {
 };
 
 typedef struct touched touched;
-typedef struct order order; /* happens-before between blocks: order.c */
 
 struct launch {
     const ptx_launch_params *p;
@@ -331,7 +349,7 @@ struct launch {
     bool changed;    /* an ordered operation changed memory in this round */
     uint64_t idle_rounds;
     uint64_t perm_key;
-    order *order;
+    struct places *places; /* of the grid: order.c */
     touched *touched;
     uint32_t (*mask_fn)(const uint32_t *predicate);
     ptx_sink sink;
