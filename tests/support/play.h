@@ -74,10 +74,17 @@ double play_apply(unsigned op, double x, double y); /* number `op` of the binary
 /* x = v, which is play_apply(op, x, y), in place. */
 void play_write_in_place(api_view *x, const api_view *y, unsigned op, const double *v);
 
-/* ---- play_grads.c: r = x y - x, for floats of one shape, with 2 and x as its slopes */
+/* ---- play_grads.c: x y - x, for floats of one shape, with slopes 2 and x instead of its own */
+typedef struct play_own {
+    bool none;         /* backward gives no gradient for y: 0 instead of x */
+    bz_tensor *beside; /* added by forward, of the same shape and dtype; NULL: nothing is */
+} play_own;
+/* user: a play_own, NULL: an empty one. */
 bz_status play_own_slope(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                          void *user);
-api_view play_own_slope_model(const api_view *x, const api_view *y);
+/* beside NULL: nothing is added. */
+api_view play_own_slope_model(const api_view *x, const api_view *y, bool none,
+                              const api_view *beside);
 
 /* ---- play_calls.c */
 void play_compile(player *p); /* its programs */

@@ -27,6 +27,12 @@ static bz_status captured_body(bz_context *c, bz_tensor *const *in, int nin, bz_
     return BZ_OK;
 }
 
+static bz_status own_slope_body(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                int nout, void *user) {
+    (void)user;
+    return play_own_slope(c, in, nin, out, nout, NULL);
+}
+
 /* 2 x w, by a product with w as seed. */
 static bz_status pull_body(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                            void *user) {
@@ -43,7 +49,7 @@ void play_compile(player *p) {
         [PLAY_SWAP] = {swap_body, {.nin = 2, .nout = 2, .donate = (const int[]){1, 0}}},
         [PLAY_UPDATE] = {update_body, {.nin = 2, .nout = 2, .donate = (const int[]){0, -1}}},
         [PLAY_CAPTURED] = {captured_body, {.nin = 1, .nout = 1}},
-        [PLAY_OWN_SLOPE] = {play_own_slope, {.nin = 2, .nout = 1}},
+        [PLAY_OWN_SLOPE] = {own_slope_body, {.nin = 2, .nout = 1}},
         [PLAY_PULL] = {pull_body, {.nin = 2, .nout = 1}},
     };
     for (unsigned k = 0; k < PLAY_PROGRAMS; k++)
@@ -129,7 +135,7 @@ void play_call_captured(player *p) {
 void play_call_own_slope(player *p) {
     api_view *x = play_any(p), *y = play_twin(p, x);
     if (!y) return;
-    api_view r = play_own_slope_model(x, y);
+    api_view r = play_own_slope_model(x, y, false, NULL);
     if (!play_holds(&r)) return;
     play_note(p, "call own slope v%u v%u", play_number(p, x), play_number(p, y));
     if (bz_call(p->program[PLAY_OWN_SLOPE], ((bz_tensor *[]){x->h, y->h}), &r.h))

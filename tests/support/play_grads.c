@@ -147,15 +147,19 @@ void play_stop(player *p) {
 
 static bz_status own_forward(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
                              int nout, void *user) {
-    (void)c, (void)nin, (void)nout, (void)user;
-    return out[0] = bz_sub(bz_mul(in[0], in[1]), in[0]), BZ_OK;
+    (void)c, (void)nin, (void)nout;
+    const play_own *o = user;
+    out[0] = bz_sub(bz_mul(in[0], in[1]), in[0]);
+    if (o && o->beside) out[0] = bz_add(out[0], o->beside);
+    return BZ_OK;
 }
 
 static bz_status own_backward(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
                               int nout, void *user) {
-    (void)c, (void)nin, (void)nout, (void)user;
+    (void)c, (void)nin, (void)nout;
+    const play_own *o = user;
     out[0] = bz_add(in[3], in[3]);
-    out[1] = bz_mul(in[3], in[0]);
+    out[1] = o && o->none ? NULL : bz_mul(in[3], in[0]);
     return BZ_OK;
 }
 
@@ -164,24 +168,31 @@ bz_status play_own_slope(bz_context *c, bz_tensor *const *in, int nin, bz_tensor
     return bz_custom_grad(c, own_forward, own_backward, user, in, nin, out, nout);
 }
 
-api_view play_own_slope_model(const api_view *x, const api_view *y) {
+api_view play_own_slope_model(const api_view *x, const api_view *y, bool none,
+                              const api_view *beside) {
     api_view r = api_new(x->t, x->rank, x->shape);
     for (int64_t i = 0; i < r.n; i++) {
         r.store->v[i] = api_get(x, i) * api_get(y, i) + 0.0 - api_get(x, i);
+        if (beside) r.store->v[i] += api_get(beside, i);
         api_compute(&r, i);
         api_tape_from(api_entry_of(x, i), 2);
-        api_tape_from(api_entry_of(y, i), api_get(x, i));
+        api_tape_from(api_entry_of(y, i), none ? 0 : api_get(x, i));
+        if (beside) api_tape_from(api_entry_of(beside, i), 1);
     }
     return r;
 }
 
+/* Through what lies beside there is a way, which is BZ_EGRAD. */
 void play_custom(player *p) {
-    const api_view *x = play_any(p), *y = play_twin(p, x);
+    const api_view *x = play_any(p), *y = play_twin(p, x), *z = NULL;
     if (!y) return;
-    api_view r = play_own_slope_model(x, y);
+    if (play_chance(p, 25)) z = play_twin(p, x);
+    play_own own = {play_chance(p, 25), z ? z->h : NULL};
+    api_view r = play_own_slope_model(x, y, own.none, z);
     if (!play_holds(&r)) return;
-    play_note(p, "custom v%u v%u", play_number(p, x), play_number(p, y));
-    if (play_own_slope(p->c, (bz_tensor *[]){x->h, y->h}, 2, &r.h, 1, NULL))
+    play_note(p, "custom v%u v%u%s%s", play_number(p, x), play_number(p, y),
+              own.none ? ", no gradient for the second" : "", z ? ", with another beside" : "");
+    if (play_own_slope(p->c, (bz_tensor *[]){x->h, y->h}, 2, &r.h, 1, &own))
         play_fault(p, "step %u: custom: %s", p->step, bz_message(p->c));
     play_keep(p, r);
 }

@@ -42,8 +42,7 @@ void play_compute(player *p) {
         int64_t k = api_broadcast(y, x->rank, x->shape, i);
         r.store->v[i] = play_apply(op, api_get(x, i), api_get(y, k));
         if (api_compute(&r, i))
-            slopes_of(op, api_get(x, i), api_get(y, k), api_entry_of(x, i),
-                           api_entry_of(y, k));
+            slopes_of(op, api_get(x, i), api_get(y, k), api_entry_of(x, i), api_entry_of(y, k));
     }
     if (!play_holds(&r)) return;
     play_note(p, "%s v%u v%u", binaries[op].name, play_number(p, x), play_number(p, y));
