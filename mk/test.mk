@@ -44,7 +44,8 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 	$(call quiet,CC )$(CC) -std=c11 -O2 -fPIC -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none -c $< -o $@
 
 # `make fuzz-cover`: the same fuzzers, their inputs chosen by clang's libFuzzer by what they reach. A find lies in
-# build/cover/finds; what is minimised and mended goes to tests/cover/NAME, which `make check` replays.
+# build/cover/finds; what is minimised and mended goes to tests/cover/NAME, which `make check` replays. None of them compiles
+# machine code: the plug-in is not built.
 T ?= 60
 COVER      ?= text loops npy npz objload mutants graphs grads api
 .PHONY: fuzz-cover run-cover
@@ -52,7 +53,7 @@ fuzz-cover: ## Coverage-guided fuzzing with clang's libFuzzer, T= seconds (60) f
 	@command -v clang >/dev/null || { echo "fuzz-cover needs clang: apt-get install clang"; exit 1; }
 	@$(MAKE) --no-print-directory BUILD=cover CC=clang run-cover
 
-run-cover: $(LIBS) $(PLUGIN) $(TEST_OBJECTS) $(COVER:%=$(B)/tests/cover_%) $(B)/words.dict
+run-cover: $(TEST_OBJECTS) $(COVER:%=$(B)/tests/cover_%) $(B)/words.dict
 	@for t in $(COVER); do \
 	    mkdir -p $(B)/corpus/$$t $(B)/finds && tests/cover_seeds.sh $$t $(B)/corpus/$$t && echo "== $$t" && \
 	    $(TEST_ENV) $(B)/tests/cover_$$t -max_total_time=$(T) -timeout=60 -rss_limit_mb=4096 -max_len=16384 -verbosity=0 -print_final_stats=1 \
