@@ -94,7 +94,7 @@ static bz_status find_nan(bz_context *c, rt_program *p, const rt_call *call, bz_
 bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
                        bz_error *e) {
     const ir_graph *g = p->graph;
-    const looker looks = {{look}, c};
+    const looker looks = {{rt_memory_most(), look}, c};
     ir_value_array *in = bz_mem_zero(g->inputs.n, sizeof *in);
     if (!in) return bz_fail(e, BZ_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < g->inputs.n; i++) {
@@ -138,7 +138,8 @@ static rt_program *ref_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     (void)eager;
     rt_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
-    bool done = rt_program_init(c, p, c->device, g, e);
+    bool done = rt_program_init(c, p, c->device, g, e) &&
+                !rt_check_room(ir_interpret_bytes(g), RT_RESULTS_TAKE, e);
     p->graph = done ? rt_graph_copy(g, e) : NULL;
     if (p->graph) return p;
     rt_program_free(c, p);

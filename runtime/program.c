@@ -49,7 +49,7 @@ static bz_status check_room(const bz_context *c, const pass_plan *plan, bz_error
         if (b->place == PASS_OUTPUT || b->place == PASS_CONST)
             bytes = bz_plus(bytes, (int64_t)room_of(b));
     }
-    return rt_check_room(bytes, "results and temporaries take", e);
+    return rt_check_room(bytes, RT_RESULTS_TAKE, e);
 }
 
 static void write_const(void *dst, const ir_graph *g, const pass_buffer *b) {

@@ -97,6 +97,7 @@ void rt_pages_free(void *p, size_t bytes, bool mapped);
 int64_t rt_memory_most(void); /* bytes that this process can have at all */
 /* BZ_ENOMEM and words with the size when `bytes` are more: `what` says whose, as "the tensor takes". */
 bz_status rt_check_room(int64_t bytes, const char *what, bz_error *e);
+#define RT_RESULTS_TAKE "results and temporaries take"
 
 /* ---- lineage.c: what a value was computed from, once its history was forgotten */
 typedef struct rt_var { /* a variable: the value that a storage had from `birth` on */

@@ -115,7 +115,7 @@ def test_run():
     row(["run", "DIR/add.bz", "--in=x=DIR/big.npy"], "", 0, "[[1. 2.]\n [3. 4.]]")
     row(["run", "DIR/add.bz", "--in", "x=DIR/x.npy", "--in", "y=DIR/x.npy"], "", 0, "[[0. 2.]\n [4. 6.]]")
     row(["run", "DIR/sum.bz", "--time"], "", 0, "s: f32[]\n", "compiled in", "1 runs: median")
-    row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "FILE.npz, instead", "--isa avx512|avx2|base", "--repeat N")
+    row(["run", "--help"], "", 0, "--in NAME=FILE.npy", "NAME=FILE.npz:ARRAY", "to one FILE.npz", "--isa avx512|avx2|base", "--repeat N")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[0,3]}\n return %x as e\n}", 0, "e: f32[0,3]\n[]")
     row(["run", "-"], "graph main(x: f32[] = 2.0) {\n %y = permute %x {perm=[]}\n return %y as y\n}", 0, "y: f32[]\n2.0\n")
     for device in ("cpu", "ref"):
@@ -137,6 +137,17 @@ def test_many_arrays_in_one_file():
             check("all outputs in one file", f.files == ["z"] and np.array_equal(f["z"], a + 3), f.files)
         row(["run", "-", "--in", "x=DIR/in.npz:x", "--in", "y=DIR/in.npz:y.npy"], ADD, 0, "[[0. 2.]\n [4. 6.]]")
     check("nothing else is left", os.listdir(path("n/m")) == ["out.npz"], os.listdir(path("n/m")))
+    r = row(["run", "-", "--out", "y=DIR/p/q/why.npy"], SWAP, 0, "x: f32[4]\n[", "y: f32[4] -> DIR/p/q/why.npy")
+    check("one output to a file of its own", os.listdir(path("p/q")) == ["why.npy"] and np.load(path("p/q/why.npy")).shape == (4,), r.stdout)
+    row(["run", "-", "--json", "--out", "y=DIR/y1", "--out", "x=DIR/x1"], SWAP, 0, '"name": "x", "dtype": "f32", "shape": [4]}')
+    check("both, to files of any name", np.load(path("y1")).shape == np.load(path("x1")).shape == (4,))
+    row(["run", "-", "--out", "z=DIR/z.npy"], SWAP, 1, "--out z=DIR/z.npy: the program has no such output; it has x, y")
+    row(["run", "-", "--out", "y=DIR/"], SWAP, 1, "NAME=FILE.npy is wanted, or", "FILE.npz alone")
+    row(["run", "-", "--out", "y=DIR/y.npz"], SWAP, 1, "NAME=FILE.npy is wanted")
+    row(["run", "-", "--out", "y=DIR/a.npy", "--out", "y=DIR/b.npy"], SWAP, 1, "--out y=DIR/b.npy: this output is given twice")
+    row(["run", "-", "--out", "y=DIR/a.npy", "--out", "DIR"], SWAP, 2, "all outputs to one place, or NAME=FILE.npy for each")
+    row(["run", "-", "--out", "DIR/a", "--out", "DIR/b"], SWAP, 2, "--out DIR/b: --out DIR/a is given already")
+    row(["run", "-", "--out", "DIR/a=b"], SWAP, 0, "y: f32[4] -> DIR/a=b/y.npy")
     row(["run", "-", "--out", "DIR/two.npz"], SWAP, 0, "x: f32[4] -> DIR/two.npz:x", "y: f32[4] -> DIR/two.npz:y")
     with np.load(path("two.npz")) as f:
         check("two outputs", np.array_equal(f["x"], np.ones(4)) and np.array_equal(f["y"], np.arange(1, 5)), dict(f))
@@ -192,6 +203,9 @@ def test_run_mistakes():
     row(["run", "-"], "", 1, "<stdin>:1:1: error:")
     row(["run", "-"], "graph main(x: f32[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]) {\n return %x\n}", 1, "more than 32 dimensions")
     row(["run", "-"], "graph main(x: f32[1099511627776] = 1.0) {\n %y = exp %x\n return %y\n}", 3, "out of memory: results and temporaries take 4 TiB")
+    many = "graph main() {\n %0 = zeros {shape=[1073741824]}\n" + "".join(f" %{i} = exp %{i - 1}\n" for i in range(1, 4096))
+    many += f" %s = concat {', '.join(f'%{i}' for i in range(4096))} {{axis=0}}\n return %s\n}}"  # each fits, together they don't
+    row(["run", "-", "--device", "ref"], many, 3, "out of memory: results and temporaries take ", "TiB, this machine has")
     row(["run", "-"], "graph main() {\n %x = zeros {shape=[4], value=nan}\n return %x\n}", 1, "<stdin>:2:")
     row(["run", "-", "--out", "DIR/o"], 'graph main() {\n %x = zeros {shape=[4]}\n return %x as "a/b"\n}', 1, "no name for a file")
     row(["run", "-"], 'graph main(x: f32[2] = 1.0, y : f32[2]) {\n    %z = add %x, %y\n    return %z\n}', 1,
@@ -319,6 +333,24 @@ int main(void) {
 """
 
 
+def test_dims():
+    """--dim says the sizes of symbols to every command that has a program."""
+    total = "graph main(n: sym, x: f32[n,2]) {\n    %s = sum %x\n    return %s as s\n}\n"
+    row(["opt", "-", "--dim", "n=3"], SYMBOLS, 0, "x: f32[3,2]")
+    row(["opt", "-", "--plan", "--dim=n=3"], SYMBOLS, 0, "plan: ")
+    row(["grad", "-", "--wrt", "x", "--dim", "n=3"], total, 0, "x: f32[3,2]", "as d_x")
+    row(["explain", "-", "--repeat", "0", "--dim", "n=3"], SYMBOLS, 0, "sum")
+    row(["explain", "-", "--repeat", "1", "--dim", "n=3"], SYMBOLS, 0, "sum")
+    row(["explain", "-", "--repeat", "0", "--in", "x=DIR/x.npy"], SYMBOLS, 0, "sum")
+    row(["export", "-", "--out", "DIR/sized", "--dim", "n=3"], SYMBOLS, 0)
+    check("the header has the size", "f32[3,2]" in open(path("sized.h")).read())
+    for command in (["opt"], ["grad", "--wrt", "x"], ["explain", "--repeat", "0"], ["export", "--out", "DIR/b"]):
+        row([*command, "-", "--dim", "k=3"], SYMBOLS, 1, "--dim k=3: the program has no symbol 'k'")
+        row([*command, "-", "--dim", "n=99"], SYMBOLS, 1, "symbol n is 1 to 8, not 99")
+        row([command[0], "--help"], "", 0, "--dim NAME=SIZE")
+    row(["export", "-", "--out", "DIR/b"], SYMBOLS, 1, "symbolic")
+
+
 def test_export():
     row(["export", "DIR/sum.bz", "--out", "DIR/sum"], "", 0)
     open(path("main.c"), "w").write(MAIN)
@@ -333,7 +365,7 @@ def test_export():
         objects.add(open(path("sum.o"), "rb").read())
     check("an export is made of the same bytes each time", len(objects) == 1, len(objects))
     row(["export", "DIR/sum.bz", "--out", "DIR/a", "--name", "9"], "", 1, "no function name")
-    row(["export", "DIR/sum.bz", "--out", "/nonexistent/a"], "", 3, "/nonexistent/a")
+    row(["export", "DIR/sum.bz", "--out", "/nonexistent/a"], "", 3, "[export] ", "/nonexistent/a")
     row(["export", "DIR/sum.bz"], "", 2, "--out PREFIX is missing")
     row(["export", "DIR/sum.bz", "--out", "DIR/a", "--isa", "sse"], "", 2, "no list of")
     check("nothing of a refused export", not os.path.exists(path("a.o")), os.listdir(DIR))

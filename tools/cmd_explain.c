@@ -2,7 +2,7 @@
 #include "runtime/explain.h"
 #include "tools/tool.h"
 
-enum { EXPLAIN_JSON = TOOL_MACHINE_END, EXPLAIN_SVG, EXPLAIN_REPEAT, EXPLAIN_IN };
+enum { EXPLAIN_JSON = TOOL_MACHINE_END, EXPLAIN_SVG, EXPLAIN_REPEAT, EXPLAIN_IN, EXPLAIN_DIM };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
@@ -11,6 +11,7 @@ static const tool_option options[] = {
     {"repeat", "N", "time N runs (default 20; 0: plan only, nothing runs)"},
     {"in", "NAME=FILE.npy",
      "the value of an input, or NAME=FILE.npz:ARRAY; the others are made up"},
+    TOOL_DIM_OPTION,
 };
 
 typedef struct explain_job {
@@ -29,6 +30,9 @@ static bool read_options(tool_args *a, explain_job *j) {
         case EXPLAIN_SVG: j->svg = a->value; break;
         case EXPLAIN_IN:
             if (!bz_vec_push(&j->files.given, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+            break;
+        case EXPLAIN_DIM:
+            if (!tool_dim_option(a, &j->files)) return false;
             break;
         case EXPLAIN_REPEAT:
             if (!tool_number(a, "repeat", 0, 1000000, &j->repeat)) return false;
@@ -75,9 +79,11 @@ static tool_status explain_runs(const tool_source *s, const explain_job *j,
     return status;
 }
 
-static tool_status explain_plan(const tool_source *s, const explain_job *j) {
+static tool_status explain_plan(tool_source *s, const explain_job *j) {
     bz_error e = {0};
     pass_target target;
+    tool_status sized = tool_sizes(s, &j->files);
+    if (sized) return sized;
     if (tool_target(&j->machine, &target, &e)) return tool_error(&e);
     pass_plan *p = pass_compile(s->g, &target, &e);
     if (!p) return tool_source_error(s, &e);
@@ -105,12 +111,13 @@ static tool_status run(tool_args *a) {
     explain_job j = {.repeat = 20, .machine.options.device = BZ_CPU, .files.invent = true};
     tool_status status = read_options(a, &j) ? tool_with_file(a, explain, &j) : a->status;
     bz_vec_free(&j.files.given);
+    bz_vec_free(&j.files.dims);
     return status;
 }
 
 const tool_command tool_explain = {
     .name = "explain",
-    .usage = "FILE.bz [--json] [--svg FILE] [--repeat N] [OPTION]...",
+    .usage = "FILE.bz [--dim NAME=SIZE]... [--json] [--svg FILE] [--repeat N] [OPTION]...",
     .summary = "show the kernels of a program, their cost and what stayed apart",
     .help = "Compiles FILE.bz, runs it on given or made-up inputs, and shows for each kernel its "
             "ops, source lines, bytes,\n"

@@ -4,16 +4,18 @@
 
 #include <string.h>
 
-enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA };
+enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA, EXPORT_DIM };
 
 static const tool_option options[] = {
     {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o"},
     {"name", "FN", "the C function (default: PREFIX without its directory)"},
     {"isa", "NAME,...",
      "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
+    TOOL_DIM_OPTION,
 };
 
 typedef struct export_job {
+    tool_files files;
     const char *out, *name;
     cg_isa isas[CG_NISAS];
     unsigned n;
@@ -46,6 +48,7 @@ static bool read_options(tool_args *a, export_job *j) {
         if (o == EXPORT_OUT) j->out = a->value;
         if (o == EXPORT_NAME) j->name = a->value;
         if (o == EXPORT_ISA && !read_isas(a, j)) return false;
+        if (o == EXPORT_DIM && !tool_dim_option(a, &j->files)) return false;
     }
     if (!j->out) return tool_usage(a, "--out PREFIX is missing"), false;
     const char *slash = strrchr(j->out, '/');
@@ -56,18 +59,22 @@ static bool read_options(tool_args *a, export_job *j) {
 static tool_status export(tool_source *s, void *job) {
     const export_job *j = job;
     bz_error e = {0};
+    tool_status sized = tool_sizes(s, &j->files);
+    if (sized) return sized;
     bz_status failed = rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
     return failed ? tool_source_error(s, &e) : TOOL_DONE;
 }
 
 static tool_status run(tool_args *a) {
     export_job j = {.isas = {CG_BASE, CG_V3, CG_V4}, .n = CG_NISAS};
-    return read_options(a, &j) ? tool_with_file(a, export, &j) : a->status;
+    tool_status status = read_options(a, &j) ? tool_with_file(a, export, &j) : a->status;
+    bz_vec_free(&j.files.dims);
+    return status;
 }
 
 const tool_command tool_export = {
     .name = "export",
-    .usage = "FILE.bz --out PREFIX [--name FN] [--isa NAME,...]",
+    .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE]... [--name FN] [--isa NAME,...]",
     .summary = "write a program as an object file and a header for C",
     .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
             "libc, libm and pthread.\n"

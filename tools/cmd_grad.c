@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GRAD_WRT, GRAD_OF, GRAD_ORDER };
+enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM };
 
 static const tool_option options[] = {
     {"wrt", "NAME,...", "inputs to differentiate by"},
     {"of", "NAME", "output to differentiate, 0-d (default: the first)"},
     {"order", "N", "N > 1: also gradients of the sum of the gradients before (default 1)"},
+    TOOL_DIM_OPTION,
 };
 
 typedef struct grad_job {
+    tool_files files;
     const char *wrt, *of;
     int64_t order;
 } grad_job;
@@ -22,6 +24,7 @@ static bool read_options(tool_args *a, grad_job *j) {
         if (o == TOOL_STOP) return false;
         if (o == GRAD_WRT) j->wrt = a->value;
         if (o == GRAD_OF) j->of = a->value;
+        if (o == GRAD_DIM && !tool_dim_option(a, &j->files)) return false;
         if (o == GRAD_ORDER && !tool_number(a, "order", 1, 8, &j->order)) return false;
     }
     if (!j->wrt) tool_usage(a, "--wrt is missing");
@@ -119,6 +122,8 @@ static tool_status grad(tool_source *s, void *job) {
     wrt_list w = {{0}, {0}};
     bz_error e = {0};
     bz_text t = {0};
+    tool_status sized = tool_sizes(s, &j->files);
+    if (sized) return sized;
     if (!find_wrt(s->g, j->wrt, &w, &e)) differentiate(s->g, j, &w, &e);
     ir_graph *clean = e.status ? NULL : rt_graph_copy(s->g, &e); /* without what no output needs */
     if (clean) tool_print_program(&t, s, clean);
@@ -132,12 +137,14 @@ static tool_status grad(tool_source *s, void *job) {
 
 static tool_status run(tool_args *a) {
     grad_job j = {.order = 1};
-    return read_options(a, &j) ? tool_with_file(a, grad, &j) : a->status;
+    tool_status status = read_options(a, &j) ? tool_with_file(a, grad, &j) : a->status;
+    bz_vec_free(&j.files.dims);
+    return status;
 }
 
 const tool_command tool_grad = {
     .name = "grad",
-    .usage = "FILE.bz --wrt NAME,... [--of OUTPUT] [--order N]",
+    .usage = "FILE.bz --wrt NAME,... [--dim NAME=SIZE]... [--of OUTPUT] [--order N]",
     .summary = "add gradients to a program and print it",
     .help = "Prints the program with further outputs d_NAME (order 2: d2_NAME ...), one for each "
             "input in --wrt.",

@@ -3,17 +3,19 @@
 
 #include <string.h>
 
-enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS };
+enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
     {"passes", "NAME,...", "graph passes to run, in this order (default: all; empty: none)"},
     {"plan", NULL, "print the plan: kernels, buffers and what stayed apart"},
     {"loops", NULL, "print the kernel loops"},
+    TOOL_DIM_OPTION,
 };
 
 typedef struct opt_job {
     tool_machine machine;
+    tool_files files;
     const char *passes; /* NULL: all */
     bool plan, loops;
 } opt_job;
@@ -25,6 +27,9 @@ static bool read_options(tool_args *a, opt_job *j) {
         case OPT_PASSES: j->passes = a->value; break;
         case OPT_PLAN: j->plan = true; break;
         case OPT_LOOPS: j->loops = true; break;
+        case OPT_DIM:
+            if (!tool_dim_option(a, &j->files)) return false;
+            break;
         default:
             if (!tool_machine_option(a, o, &j->machine)) return false;
         }
@@ -73,6 +78,8 @@ static tool_status optimise(tool_source *s, void *job) {
     bz_error e = {0};
     bz_text t = {0};
     pass_target target;
+    tool_status sized = tool_sizes(s, &j->files);
+    if (sized) return sized;
     ir_graph *g =
         tool_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
     if (g && (j->plan || j->loops))
@@ -87,13 +94,15 @@ static tool_status optimise(tool_source *s, void *job) {
 
 static tool_status run(tool_args *a) {
     opt_job j = {.machine.options.device = BZ_CPU};
-    return read_options(a, &j) ? tool_with_file(a, optimise, &j) : a->status;
+    tool_status status = read_options(a, &j) ? tool_with_file(a, optimise, &j) : a->status;
+    bz_vec_free(&j.files.dims);
+    return status;
 }
 
 #define PASS(fn, name, letter, help) "\n  " #name "  " help
 const tool_command tool_opt = {
     .name = "opt",
-    .usage = "FILE.bz [--passes NAME,...] [--plan] [--loops]",
+    .usage = "FILE.bz [--dim NAME=SIZE]... [--passes NAME,...] [--plan] [--loops]",
     .summary = "run passes over a program and print what they give",
     .help = "Reads FILE.bz, expands calls of builders, runs graph passes and prints the program. "
             "Passes:"

@@ -14,9 +14,10 @@ static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
     {"in", "NAME=FILE.npy",
      "the value of an input, or NAME=FILE.npz:ARRAY, or NAME=NUMBER (once for each)"},
-    {"dim", "NAME=SIZE", "the size of a symbol that no file tells (once for each)"},
+    TOOL_DIM_OPTION,
     {"out", "DIR",
-     "write each output to DIR/NAME.npy, or all to one FILE.npz, instead of printing them"},
+     "instead of printing, write outputs to DIR/NAME.npy, to one FILE.npz, or one of them: "
+     "NAME=FILE.npy"},
     {"repeat", "N", "run N times; donated inputs go on with their new values"},
     {"time", NULL, "tell how long compiling and running took"},
     {"json", NULL, "outputs and times as JSON"},
@@ -25,11 +26,32 @@ static const tool_option options[] = {
 typedef struct run_job {
     tool_machine machine;
     tool_files files;
-    const char *out;
+    const char *out;           /* a directory, or FILE.npz; NULL: none */
+    BZ_VEC(const char *) outs; /* "NAME=FILE.npy" */
     int64_t repeat;
     bool time, json;
     uint64_t *ns; /* of each run */
 } run_job;
+
+/* "y=/a/y.npy" is one output's file; a directory of such a name is written "./y=". */
+static bool names_output(const char *value) {
+    size_t n = strcspn(value, "=/");
+    return n && value[n] == '=';
+}
+
+static bool read_out(tool_args *a, run_job *j) {
+    bool one = names_output(a->value);
+    if (one && !bz_vec_push(&j->outs, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+    if (!one && j->out)
+        return tool_usage(a, "--out %s: --out %s is given already", a->value, j->out), false;
+    if (!one) j->out = a->value;
+    if (j->out && j->outs.n)
+        return tool_usage(
+                   a, "--out %s and --out %s: all outputs to one place, or NAME=FILE.npy for each",
+                   j->out, j->outs.p[0]),
+               false;
+    return true;
+}
 
 static bool read_options(tool_args *a, run_job *j) {
     for (int o; (o = tool_next(a)) != TOOL_END;) {
@@ -39,9 +61,11 @@ static bool read_options(tool_args *a, run_job *j) {
             if (!bz_vec_push(&j->files.given, a->value)) return a->status = TOOL_ENVIRONMENT, false;
             break;
         case RUN_DIM:
-            if (!bz_vec_push(&j->files.dims, a->value)) return a->status = TOOL_ENVIRONMENT, false;
+            if (!tool_dim_option(a, &j->files)) return false;
             break;
-        case RUN_OUT: j->out = a->value; break;
+        case RUN_OUT:
+            if (!read_out(a, j)) return false;
+            break;
         case RUN_REPEAT:
             if (!tool_number(a, "repeat", 1, 1000000000, &j->repeat)) return false;
             break;
@@ -75,21 +99,75 @@ static bool make_directories(const char *path, bz_error *e) {
     return !e->status;
 }
 
-static bz_status write_together(const run_job *j, const tool_engine *x, bz_error *e) {
-    const char *slash = strrchr(j->out, '/');
+/* Where output `name` goes by a --out of its own, NULL: nowhere. */
+static const char *file_of(const run_job *j, const char *name) {
+    size_t n = strlen(name);
+    for (uint32_t i = 0; i < j->outs.n; i++)
+        if (!strncmp(j->outs.p[i], name, n) && j->outs.p[i][n] == '=') return j->outs.p[i] + n + 1;
+    return NULL;
+}
+
+static const char *output_named(const ir_graph *g, const char *text) {
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        size_t n = strlen(g->outputs.p[i].name);
+        if (!strncmp(text, g->outputs.p[i].name, n) && text[n] == '=') return text + n + 1;
+    }
+    return NULL;
+}
+
+/* Each --out NAME=FILE names an output, once, and a file. */
+static bz_status check_outs(const run_job *j, const ir_graph *g, bz_error *e) {
+    for (uint32_t i = 0; i < j->outs.n && !e->status; i++) {
+        const char *text = j->outs.p[i], *path = output_named(g, text);
+        bz_text names = {0};
+        for (uint32_t k = 0; k < g->outputs.n; k++)
+            bz_textf(&names, k ? ", %s" : "%s", g->outputs.p[k].name);
+        if (!path)
+            bz_fail(e, BZ_EARG, "--out %s: the program has no such output; it has %s", text,
+                    bz_text_c(&names));
+        else if (!*path || path[strlen(path) - 1] == '/' || tool_is_npz(path))
+            bz_fail(e, BZ_EARG, "--out %s: NAME=FILE.npy is wanted, or DIR, or FILE.npz alone",
+                    text);
+        bz_text_free(&names);
+        for (uint32_t k = 0; k < i && path; k++)
+            if (output_named(g, j->outs.p[k]) &&
+                !strncmp(j->outs.p[k], text, (size_t)(path - text)))
+                bz_fail(e, BZ_EARG, "--out %s: this output is given twice", text);
+    }
+    return e->status;
+}
+
+/* The directories that a file is to lie in. */
+static bool make_parents(const char *path, bz_error *e) {
+    const char *slash = strrchr(path, '/');
     bz_text parent = {0};
-    bz_textf(&parent, "%.*s", (int)(slash ? slash - j->out : 0), j->out);
+    bz_textf(&parent, "%.*s", (int)(slash ? slash - path : 0), path);
+    if (parent.failed) bz_fail(e, BZ_ENOMEM, "out of memory");
+    bool made = !e->status && make_directories(bz_text_c(&parent), e);
+    bz_text_free(&parent);
+    return made;
+}
+
+static bz_status write_together(const run_job *j, const tool_engine *x, bz_error *e) {
     const char **names = bz_mem_zero(x->g->outputs.n + 1, sizeof *names);
-    if (!names || parent.failed) bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!names) bz_fail(e, BZ_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < x->g->outputs.n && names; i++) names[i] = x->g->outputs.p[i].name;
-    if (!e->status && make_directories(bz_text_c(&parent), e))
+    if (!e->status && make_parents(j->out, e))
         rt_npz_save(j->out, names, x->results, x->g->outputs.n, false, e);
     bz_mem_free(names);
-    bz_text_free(&parent);
+    return e->status;
+}
+
+static bz_status write_apart(const run_job *j, const tool_engine *x, bz_error *e) {
+    for (uint32_t i = 0; i < x->g->outputs.n && !e->status; i++) {
+        const char *path = file_of(j, x->g->outputs.p[i].name);
+        if (path && make_parents(path, e)) rt_npy_save(path, &x->results[i], e);
+    }
     return e->status;
 }
 
 static bz_status write_outputs(const run_job *j, const tool_engine *x, bz_error *e) {
+    if (!j->out) return write_apart(j, x, e);
     if (tool_is_npz(j->out)) return write_together(j, x, e);
     if (!make_directories(j->out, e)) return e->status;
     for (uint32_t i = 0; i < x->g->outputs.n && !e->status; i++) {
@@ -116,9 +194,13 @@ static void print_type(bz_text *t, const ir_value_array *a) {
 
 static void print_outputs(bz_text *t, const run_job *j, const tool_engine *x) {
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
-        const char *name = x->g->outputs.p[i].name;
+        const char *name = x->g->outputs.p[i].name, *path = file_of(j, name);
         bz_textf(t, "%s: ", name);
         print_type(t, &x->results[i]);
+        if (path) {
+            bz_textf(t, " -> %s\n", path);
+            continue;
+        }
         if (j->out) {
             bz_textf(t, tool_is_npz(j->out) ? " -> %s:%s\n" : " -> %s/%s.npy\n", j->out, name);
             continue;
@@ -161,7 +243,7 @@ static void json_output(bz_text *t, const run_job *j, const char *name, const ir
     for (unsigned k = 0; k < a->rank; k++)
         bz_textf(t, k ? ", %lld" : "%lld", (long long)a->shape[k]);
     bz_text_str(t, "]");
-    if (!j->out) {
+    if (!j->out && !file_of(j, name)) {
         bz_text_str(t, ", \"data\": [");
         for (int64_t i = 0; i < rt_array_count(a); i++) {
             bz_text_str(t, i ? ", " : "");
@@ -197,7 +279,7 @@ static tool_status run_all(const tool_source *s, run_job *j, const ir_value_arra
     if (tool_engine_open(&x, &j->machine, s->g, values, &e)) return tool_source_error(s, &e);
     for (int64_t i = 0; i < j->repeat && !e.status; i++) tool_engine_run(&x, &j->ns[i], &e);
     tool_status status = e.status ? tool_source_error(s, &e) : TOOL_DONE;
-    if (!status && j->out && write_outputs(j, &x, &e)) status = tool_error(&e);
+    if (!status && write_outputs(j, &x, &e)) status = tool_error(&e);
     if (!status) status = report(j, &x);
     tool_engine_close(&x);
     return status;
@@ -205,6 +287,8 @@ static tool_status run_all(const tool_source *s, run_job *j, const ir_value_arra
 
 static tool_status run_source(tool_source *s, void *job) {
     run_job *j = job;
+    bz_error e = {0};
+    if (check_outs(j, s->g, &e)) return tool_error(&e);
     ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
     j->ns = bz_mem_zero((size_t)j->repeat, sizeof *j->ns);
     tool_status status = values && j->ns ? tool_inputs(s, &j->files, &j->machine, values)
@@ -220,13 +304,14 @@ static tool_status run(tool_args *a) {
     tool_status status = read_options(a, &j) ? tool_with_file(a, run_source, &j) : a->status;
     bz_vec_free(&j.files.given);
     bz_vec_free(&j.files.dims);
+    bz_vec_free(&j.outs);
     return status;
 }
 
 const tool_command tool_run = {
     .name = "run",
     .usage = "FILE.bz [--in NAME=FILE.npy|FILE.npz:ARRAY|NUMBER]... [--dim NAME=SIZE]... "
-             "[--out DIR|FILE.npz] [OPTION]...",
+             "[--out DIR|FILE.npz|NAME=FILE.npy]... [OPTION]...",
     .summary = "run a program; print its outputs or write them as .npy or .npz",
     .help =
         "Compiles FILE.bz and runs it. Inputs come from --in, or are made up where the program "

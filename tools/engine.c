@@ -85,23 +85,6 @@ static bool interprets(const tool_machine *m) {
     return (d == BZ_DEVICE_DEFAULT ? rt_env_get()->device : d) == BZ_REF;
 }
 
-static double bytes_of(const ir_graph *g, ir_ref r) {
-    int64_t n;
-    return ir_numel(g, r, &n) ? (double)n * (double)ir_dtype_bytes(ir_dtype(g, r)) : 0;
-}
-
-/* Out of memory says how much there would have to be. */
-static void say_sizes(const ir_graph *g, bz_error *e) {
-    double in = 0, out = 0;
-    if (e->status != BZ_ENOMEM || strcmp(e->text, "out of memory") != 0) return;
-    for (uint32_t i = 0; i < g->inputs.n; i++) in += bytes_of(g, g->inputs.p[i].node);
-    for (uint32_t i = 0; i < g->outputs.n; i++) out += bytes_of(g, g->outputs.p[i].node);
-    bz_snprintf(
-        e->text, sizeof e->text,
-        "out of memory: inputs take %.3g GB and outputs %.3g GB, beside what is between them",
-        in * 1e-9, out * 1e-9);
-}
-
 bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph *g,
                            const ir_value_array *inputs, bz_error *e) {
     *x = (tool_engine){.g = g, .inputs = inputs};
@@ -110,13 +93,14 @@ bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph
     x->out = bz_mem_zero(g->outputs.n + 1, sizeof *x->out);
     x->bits = bz_mem_zero(g->inputs.n + 1, sizeof *x->bits);
     bz_status s = x->results && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
-    if (!s && !interprets(m)) {
+    if (!s && interprets(m)) {
+        s = rt_check_room(ir_interpret_bytes(g), RT_RESULTS_TAKE, e);
+    } else if (!s) {
         s = open_context(x, m, e);
         if (!s) s = take_inputs(x, inputs);
     }
     if (s) {
-        bz_fail(e, s, "%s", bz_status_text(s));
-        say_sizes(g, e);
+        bz_fail(e, s, "%s", x->c && *bz_message(x->c) ? bz_message(x->c) : bz_status_text(s));
         tool_engine_close(x);
     }
     return s;
@@ -172,7 +156,8 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
 
 static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
     uint64_t start = rt_now();
-    bz_status s = ir_interpret(x->g, x->inputs, x->results, e);
+    const ir_onlooker bound = {.most = rt_memory_most()};
+    bz_status s = ir_interpret_seen(x->g, x->inputs, x->results, &bound, e);
     *ns = rt_now() - start;
     for (uint32_t i = 0; i < x->g->outputs.n && !s; i++) {
         int in = x->g->outputs.p[i].donated;
@@ -184,9 +169,7 @@ static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
 
 bz_status tool_engine_run(tool_engine *x, uint64_t *ns, bz_error *e) {
     drop_results(x);
-    bz_status s = x->c ? run_program(x, ns, e) : interpret(x, ns, e);
-    say_sizes(x->g, e);
-    return s;
+    return x->c ? run_program(x, ns, e) : interpret(x, ns, e);
 }
 
 /* ---- times */

@@ -374,6 +374,19 @@ tool_status tool_inputs(tool_source *s, const tool_files *f, const tool_machine 
     return t;
 }
 
+bool tool_dim_option(tool_args *a, tool_files *f) {
+    return bz_vec_push(&f->dims, a->value) || (a->status = TOOL_ENVIRONMENT, false);
+}
+
+tool_status tool_sizes(tool_source *s, const tool_files *f) {
+    uint32_t n = s->g->inputs.n;
+    ir_value_array *values = bz_mem_zero(n + 1, sizeof *values);
+    if (!values) return tool_error(&(bz_error){.status = BZ_ENOMEM});
+    tool_status t = take_given(s, f, values);
+    tool_values_free(values, n);
+    return t;
+}
+
 void tool_values_free(ir_value_array *values, uint32_t n) {
     for (uint32_t i = 0; i < n && values; i++) bz_mem_free(values[i].data);
     bz_mem_free(values);

@@ -140,6 +140,12 @@ typedef struct tool_files {
  * program is parsed again with them. Reports what is wrong. */
 tool_status tool_inputs(tool_source *s, const tool_files *f, const tool_machine *m,
                         ir_value_array *values);
+/* Gives the symbols of the source's graph the sizes that f->dims and the files say; no values are kept. Reports what is wrong. */
+tool_status tool_sizes(tool_source *s, const tool_files *f);
+#define TOOL_DIM_OPTION                                                                            \
+    { "dim", "NAME=SIZE", "the size of a symbol (once for each)" }
+/* a->value as one of these; false with a->status set. */
+bool tool_dim_option(tool_args *a, tool_files *f);
 void tool_values_free(ir_value_array *values, uint32_t n);
 bool tool_is_npz(const char *path); /* by its name */
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_BYTES_LOG2 = 33 }; /* of one array: larger ones are refused rather than tried */
+static const int64_t usual_most = INT64_C(8) << 30; /* bytes of one array */
 
 bool it_fail(it_state *s, ir_ref r, bz_status status, const char *fmt, ...) {
     char text[300];
@@ -81,6 +81,7 @@ static bool dim_value(const it_state *s, ir_dim d, int64_t *out) {
 
 bool it_new(it_state *s, ir_ref r, bz_dtype t, const ir_dim *dims, unsigned rank, it_array *out) {
     int64_t n = (int64_t)ir_dtype_bytes(t);
+    int64_t most = s->onlooker && s->onlooker->most ? s->onlooker->most : usual_most;
     bool empty = false, huge = false;
     *out = (it_array){.dtype = t, .rank = rank};
     for (unsigned i = 0; i < rank; i++) {
@@ -89,8 +90,7 @@ bool it_new(it_state *s, ir_ref r, bz_dtype t, const ir_dim *dims, unsigned rank
             return it_fail(s, r, BZ_ESHAPE, "axis %u has no valid size", i);
         out->shape[i] = v;
         empty = empty || v == 0;
-        huge =
-            huge || (v && (__builtin_mul_overflow(n, v, &n) || n > INT64_C(1) << MAX_BYTES_LOG2));
+        huge = huge || (v && (__builtin_mul_overflow(n, v, &n) || n > most));
     }
     n = empty ? 0 : n;
     out->data = huge && !empty ? NULL : bz_mem_alloc((size_t)n);
@@ -317,7 +317,7 @@ static void last_uses(const ir_graph *g, const bool *live, uint32_t *last) {
 /* A node has run: whoever looks on may end it all. */
 static bool goes_on(it_state *s, ir_ref r) {
     const ir_node *n = ir_at(s->g, r);
-    if (!s->onlooker || n->flags & IR_IS_TUPLE) return true;
+    if (!s->onlooker || !s->onlooker->see || n->flags & IR_IS_TUPLE) return true;
     const it_array *few[8], **x = n->nin <= 8 ? few : bz_mem_alloc(n->nin * sizeof *x);
     if (!x) return bz_fail(s->e, BZ_ENOMEM, "out of memory"), false;
     for (unsigned k = 0; k < n->nin; k++)
@@ -337,6 +337,64 @@ static bool run(it_state *s, const bool *live, const uint32_t *last) {
             if (last[x[k]] == r) free_slot(&s->slot[x[k]]);
     }
     return true;
+}
+
+/* ---- how much memory a run takes */
+
+static int64_t bytes_of(const ir_graph *g, ir_ref r) {
+    int64_t n;
+    return ir_numel(g, r, &n) ? bz_times(n, (int64_t)ir_dtype_bytes(ir_dtype(g, r))) : 0;
+}
+
+static int64_t outputs_bytes(const ir_graph *g) {
+    int64_t n = 0;
+    for (uint32_t i = 0; i < g->outputs.n; i++) n = bz_plus(n, bytes_of(g, g->outputs.p[i].node));
+    return n;
+}
+
+/* What a node keeps, and in *more what it takes beside that while it runs. */
+static int64_t node_bytes(const ir_graph *g, ir_ref r, int64_t *more) {
+    const ir_node *n = ir_at(g, r);
+    *more = 0;
+    if (n->op == IR_INPUT) return 0;
+    if (!(n->flags & IR_IS_TUPLE)) return bytes_of(g, r);
+    ir_ref x = ir_operand(g, r, 0);
+    int64_t count;
+    if (n->op == IR_SORT)
+        return ir_numel(g, x, &count) ? bz_plus(bytes_of(g, x), bz_times(count, 8)) : 0;
+    if (n->op != IR_COND && n->op != IR_WHILE) return 0;
+    int64_t kept = 0;
+    for (unsigned k = 0; k < 2; k++) {
+        const ir_graph *body = g->m->graphs.p[ir_attrs(g, n)[k]];
+        int64_t own = ir_interpret_bytes(body), out = outputs_bytes(body);
+        *more = own > *more ? own : *more;
+        kept = out > kept ? out : kept;
+    }
+    return kept;
+}
+
+int64_t ir_interpret_bytes(const ir_graph *g) {
+    uint32_t *last = bz_mem_zero(g->n.n, sizeof *last);
+    int64_t *held = bz_mem_zero(g->n.n, sizeof *held), now = 0, most = 0;
+    bool *live = ir_live_values(g), ready = last && held && live;
+    if (ready) last_uses(g, live, last);
+    for (ir_ref r = 1; ready && r < g->n.n && most != BZ_TOO_MANY; r++) {
+        unsigned n;
+        int64_t more;
+        const ir_ref *x = ir_value_operands(g, r, &n);
+        if (!live[r]) continue;
+        held[r] = node_bytes(g, r, &more);
+        now = bz_plus(now, held[r]);
+        most = bz_plus(now, more) > most ? bz_plus(now, more) : most;
+        for (unsigned k = 0; k < n && now != BZ_TOO_MANY; k++) {
+            if (last[x[k]] == r) now -= held[x[k]], held[x[k]] = 0;
+        }
+    }
+    int64_t end = bz_plus(now, outputs_bytes(g));
+    bz_mem_free(last);
+    bz_mem_free(held);
+    bz_mem_free(live);
+    return !ready ? -1 : end > most ? end : most;
 }
 
 static bool give_outputs(it_state *s, it_array *outputs) {

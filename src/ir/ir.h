@@ -383,9 +383,13 @@ typedef struct ir_value_array {
 /* inputs: one per g->inputs, borrowed. outputs: one per g->outputs, data allocated here (bz_mem_free each). */
 bz_status ir_interpret(const ir_graph *g, const ir_value_array *inputs, ir_value_array *outputs,
                        bz_error *e);
-/* Sees each node of the graph that has one result when it has run, with its operands (NULL: one of several results); anything but
- * BZ_OK ends the run with the error in e. */
+/* The most bytes that arrays take at a time, results and their copies included, without the inputs. Open sizes count nothing.
+ * BZ_TOO_MANY; -1 without memory to find out. */
+int64_t ir_interpret_bytes(const ir_graph *g);
+/* see (NULL: nobody) sees each node of the graph that has one result when it has run, with its operands (NULL: one of several results);
+ * anything but BZ_OK ends the run with the error in e. most: bytes of one array; what is larger is refused rather than tried. 0: 8 GiB. */
 typedef struct ir_onlooker {
+    int64_t most;
     bz_status (*see)(const struct ir_onlooker *o, const ir_graph *g, ir_ref r,
                      const ir_value_array *result, const ir_value_array *const *operands,
                      bz_error *e);
