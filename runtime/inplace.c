@@ -35,7 +35,7 @@ bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
     rt_storage *s = t->st;
     ir_ref before = rt_storage_node(r->c, s), after = 0;
     if (before)
-        after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset), r->before);
+        after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset, 0), r->before);
     if (!after) return false;
     rt_lineage_change(r->c, s, before);
     s->write_op = op;

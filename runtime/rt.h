@@ -417,8 +417,11 @@ bz_tensor *rt_scalar_bool(bz_context *c, bool v);
 
 /* ---- window.c: elements of a storage as movement ops */
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
-/* base with v in the window; 0 with an error where elements of the window overlap. */
-ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset);
+/* The same at an offset that is known at run time, an i64 node. */
+ir_ref rt_window_at(ir_graph *g, ir_ref base, const rt_layout *l, ir_ref at);
+/* base with v in the window, which begins at node `at`, or, if that is 0, at offset; 0 with an error where elements of it overlap. */
+ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset,
+                       ir_ref at);
 
 /* ---- inplace.c */
 /* false: BZ_EMODE in the context, which names `op`. */

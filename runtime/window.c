@@ -1,9 +1,10 @@
 /* window.c - a window on the elements of a storage, read and written as movement ops.
  *
  *   read:   base [N] --reshape--> digits [N/s0, s0/s1, ... sk] --slice--> --permute--> --expand-->      (else as_strided)
- *   write:  v --flip, permute--> innermost axis padded to the stride of the next ... --pad--> [N];  where(mask, that, base)
+ *   write:  update base, v
  *
- * s0 > s1 > ... are the strides, in descending order. */
+ * s0 > s1 > ... are the strides, in descending order. A window that is written, and read for it, may have its offset in a node: a loop
+ * over windows then records the same form in every turn. */
 #include "runtime/rt.h"
 
 #include <stdlib.h>
@@ -89,33 +90,18 @@ ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset) {
 
 /* ---- writing */
 
-static bool overlaps(const axes *s, const rt_layout *l) {
-    int64_t reach = 0;
-    for (unsigned k = s->n; k-- > 0;) {
-        if (s->a[k].stride <= reach) return true;
-        reach += (s->a[k].size - 1) * s->a[k].stride;
-    }
-    for (unsigned i = 0; i < l->rank; i++)
-        if (l->shape[i] > 1 && l->strides[i] == 0) return true;
-    return false;
+static ir_strided strided(const rt_layout *l, int64_t offset) {
+    return (ir_strided){l->rank, l->shape, l->strides, offset};
 }
 
-ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset) {
-    int64_t numel;
-    if (!base || !v || !ir_numel(g, base, &numel)) return 0;
-    if (l->count == 0) return base;
-    const ir_node *b = ir_at(g, base);
-    ir_dim dims[IR_MAX_RANK];
-    unsigned rank = b->rank;
-    memcpy(dims, ir_dims(g, b), rank * sizeof *dims);
-    if (l->contiguous && l->count == numel) return ir_reshape_dims(g, v, dims, rank);
-    axes s = sorted_axes(l, offset);
-    if (overlaps(&s, l))
-        return ir_error(g, BZ_EARG, IR_AS_STRIDED,
-                        "several elements of the tensor to be changed share one place");
-    const ir_strided w = {l->rank, l->shape, l->strides, offset};
-    ir_ref all = ir_const_bits(g, BZ_BOOL, 1, ir_dims(g, ir_at(g, v)), ir_at(g, v)->rank);
-    ir_ref mask = ir_reshape_dims(g, ir_put_strided(g, all, &w, numel), dims, rank);
-    ir_ref put = ir_reshape_dims(g, ir_put_strided(g, v, &w, numel), dims, rank);
-    return ir_build3(g, IR_SELECT, mask, put, base);
+ir_ref rt_window_at(ir_graph *g, ir_ref base, const rt_layout *l, ir_ref at) {
+    const ir_strided w = strided(l, 0);
+    return ir_as_strided_at(g, base, &w, at);
+}
+
+ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset,
+                       ir_ref at) {
+    if (!base || !v) return 0;
+    const ir_strided w = strided(l, at ? 0 : offset);
+    return ir_update(g, base, v, &w, at);
 }

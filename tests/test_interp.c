@@ -264,6 +264,24 @@ Test(interp, movement) {
     EXPECT("%r = one_hot %x {classes=2}", 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 
+Test(interp, updates) {
+    EXPECT("%1 = const {value=[7, 8]} : i64[1,2]\n%r = update %m %1 {start=[1,2], step=[1,-2]}", 0,
+           1, 2, 8, 4, 7);
+    EXPECT(
+        "%1 = const {value=[7, 8]} : i64[2]\n%r = update %m %1 {offset=1, strides=[3]} : i64[2,3]",
+        0, 7, 2, 3, 8, 5);
+    /* moved by a number, as far as the window stays inside */
+    EXPECT("%1 = const {value=[7, 8]} : i64[2]\n%r = update %x %1 3 {start=[0]}", 0, 1, 2, 7, 8, 5);
+    EXPECT("%1 = const {value=[7, 8]} : i64[2]\n%r = update %x %1 9 {start=[0]}", 0, 1, 2, 3, 7, 8);
+    EXPECT("%1 = const {value=[7, 8]} : i64[2]\n%r = update %x %1 -9 {start=[2]}", 7, 8, 2, 3, 4,
+           5);
+    EXPECT("%k = max %x\n%1 = const {value=[7, 8]} : i64[2]\n%r = update %x %1 %k {start=[0]}", 0,
+           1, 2, 3, 7, 8);
+    EXPECT("%k = min %x\n%1 = add %k 2\n%r = as_strided %x %1 {offset=1, strides=[-1]} : i64[2]", 3,
+           2);
+    EXPECT("%1 = const {value=1} : i64[0]\n%r = update %x %1 {start=[6]}", 0, 1, 2, 3, 4, 5);
+}
+
 Test(interp, scatter_add_rows) {
     EXPECT("%1 = const {value=[1, -2, 1]} : i64[3]\n%r = scatter_add %m, %1 {axis=1, size=2}", 1, 2,
            4, 8);
@@ -282,8 +300,7 @@ Test(interp, gather_rows) {
         "graph main() { %1 = iota {shape=[2,3]}\n%2 = const {value=[0, -3, 3, 9]} : i64[4]\n"
         "%3 = gather %1, %2 {axis=1} @ \"f.c:7\"\nreturn %3 }");
     cr_assert_eq(ir_interpret(m->graphs.p[0], NULL, &out, &e), BZ_EINDEX);
-    cr_assert_str_eq(e.text,
-                     "[gather] index 3 is outside axis 1 of 3 at f.c:7");
+    cr_assert_str_eq(e.text, "[gather] index 3 is outside axis 1 of 3 at f.c:7");
     ir_module_free(m);
 }
 

@@ -266,6 +266,21 @@ static ir_ref call_window(ir_graph *g, tx_args *a) {
     return tx_failed(a->p) ? 0 : ir_as_strided(g, X(0), shape, strides, NUM(shape), INT64(offset));
 }
 
+/* The slice's window, written: a start and a step for each axis, as many elements as y has. */
+static ir_ref call_update_slice(ir_graph *g, tx_args *a) {
+    int64_t start[IR_MAX_RANK], step[IR_MAX_RANK];
+    unsigned rank = X(0) ? ir_at(g, X(0))->rank : 0;
+    arg_wide(a, "start", 0, start);
+    arg_wide(a, "step", 1, step);
+    if ((NUM(start) && NUM(start) != rank) || (NUM(step) && NUM(step) != rank))
+        tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "update: a start and a step for each of %u axes",
+                rank);
+    for (unsigned i = NUM(start); i < rank && i < IR_MAX_RANK; i++) start[i] = 0;
+    for (unsigned i = NUM(step); i < rank && i < IR_MAX_RANK; i++) step[i] = 1;
+    if (tx_failed(a->p) || !X(0) || !X(1)) return 0;
+    return ir_update_slice(g, X(0), X(1), start, step, a->l->operands.n > 2 ? X(2) : 0);
+}
+
 static ir_ref call_dot_over(ir_graph *g, tx_args *a) {
     if (NUM(lbatch) != NUM(rbatch) || NUM(lcontract) != NUM(rcontract)) {
         tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "dot: the lists of x and y have different lengths");

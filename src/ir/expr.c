@@ -30,6 +30,7 @@ void ir_exprs_free(ir_exprs *x) {
     bz_mem_free(x->slots);
     bz_vec_free(&x->n);
     bz_vec_free(&x->names);
+    bz_vec_free(&x->keys);
     bz_arena_free(&x->arena);
     *x = (ir_exprs){0};
 }

@@ -39,9 +39,17 @@ enum { IR_EX_HUGE = 1 << 20, IR_EX_RECENT = 256 };
 #define IR_EX_MIN (-(INT64_C(1) << 60))
 #define IR_EX_MAX (INT64_C(1) << 60)
 
+/* A symbol that whoever makes it knows by a number and its range. */
+typedef struct ir_ex_key {
+    uint32_t who;
+    ir_ex sym;
+    int64_t lo, hi;
+} ir_ex_key;
+
 typedef struct ir_exprs {
     BZ_VEC(ir_ex_node) n; /* n.p[0] is EX_NONE */
     BZ_VEC(char *) names; /* of the symbols, NULL = nameless */
+    BZ_VEC(ir_ex_key) keys;
     uint32_t *slots, nslots;
     struct {
         uint8_t kind;

@@ -241,6 +241,7 @@ static bool run_node(it_state *s, ir_ref r) {
         [IR_DOT] = it_dot,
         [IR_GATHER] = it_gather,
         [IR_SCATTER_ADD] = it_scatter_add,
+        [IR_UPDATE] = it_update,
         [IR_SORT] = it_sort,
         [IR_COPY] = it_reshape,
         [IR_RESULT] = it_result,

@@ -51,6 +51,7 @@ bool it_expand(it_state *s, ir_ref r);
 bool it_pad(it_state *s, ir_ref r);
 bool it_slice(it_state *s, ir_ref r);
 bool it_as_strided(it_state *s, ir_ref r);
+bool it_update(it_state *s, ir_ref r);
 bool it_concat(it_state *s, ir_ref r);
 bool it_gather(it_state *s, ir_ref r);
 bool it_scatter_add(it_state *s, ir_ref r);

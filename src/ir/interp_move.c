@@ -79,8 +79,32 @@ bool it_slice(it_state *s, ir_ref r) {
     return pick(s, r, strides, offset);
 }
 
+/* The offset of the window of an as_strided or update: what the last operand adds moves it, but not out of the tensor. */
+static int64_t offset_of(const it_state *s, ir_ref r) {
+    ir_ref at = ir_window_at(s->g, r);
+    int64_t lo, hi, by = 0;
+    if (at && ir_window_room(s->g, r, &lo, &hi)) {
+        memcpy(&by, s->slot[at].a.data, sizeof by);
+        by = by < lo ? lo : by > hi ? hi : by;
+    }
+    return attrs(s, r)[0] + by;
+}
+
 bool it_as_strided(it_state *s, ir_ref r) {
-    return pick(s, r, attrs(s, r) + 1, attrs(s, r)[0]);
+    return pick(s, r, attrs(s, r) + 1, offset_of(s, r));
+}
+
+bool it_update(it_state *s, ir_ref r) {
+    const it_array *y = it_operand(s, r, 1), *out = &s->slot[r].a;
+    int64_t strides[IR_MAX_RANK];
+    size_t bytes = ir_dtype_bytes(out->dtype);
+    const char *from = y->data;
+    for (unsigned i = 0; i < y->rank; i++) strides[i] = y->shape[i] > 1 ? attrs(s, r)[1 + i] : 0;
+    it_reshape(s, r);
+    for (it_walk w = it_begin(y->rank, y->shape, strides, offset_of(s, r)); w.left;
+         it_next(&w), from += bytes)
+        memcpy(element(out, w.at), from, bytes);
+    return true;
 }
 
 bool it_pad(it_state *s, ir_ref r) {

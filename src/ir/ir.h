@@ -186,6 +186,24 @@ typedef struct ir_strided {
     const int64_t *shape, *strides;
     int64_t offset;
 } ir_strided;
+/* ---- update.c: windows that may be moved, and written.
+ * `at`, one i64 (0: there is none), is added to the offset of a window, as far as that stays inside: so XLA's dynamic slices. */
+ir_ref ir_as_strided_at(ir_graph *g, ir_ref x, const ir_strided *w, ir_ref at);
+/* x with the elements of y, of the window's shape and any dtype, in the window. No two places of w may be one: BZ_EARG. */
+ir_ref ir_update(ir_graph *g, ir_ref x, ir_ref y, const ir_strided *w, ir_ref at);
+/* The same where a slice with these starts and steps, one per axis, and as many elements as y has would look. */
+ir_ref ir_update_slice(ir_graph *g, ir_ref x, ir_ref y, const int64_t *start, const int64_t *step,
+                       ir_ref at);
+/* Of an as_strided or update: what moves its window (0: nothing), from where to where. False: no way is inside. */
+ir_ref ir_window_at(const ir_graph *g, ir_ref r);
+bool ir_window_room(const ir_graph *g, ir_ref r, int64_t *lo, int64_t *hi);
+/* The window of an as_strided or update, its shape in shape[IR_MAX_RANK], its steps along axes of one element 0 in strides[]. */
+ir_strided ir_window_of(const ir_graph *g, ir_ref r, int64_t *shape, int64_t *strides);
+/* Does it lie in `numel` elements, or if it `moves`: can it? */
+bool ir_window_inside(const ir_strided *w, int64_t numel, bool moves);
+/* May two indices lead to one place? Steps that are not longer than all that the smaller ones reach count as such. */
+bool ir_window_overlaps(const ir_strided *w);
+#define IR_WINDOW_OVERLAPS "several elements of the window share one place"
 /* window.c: [numel], at each place the sum of the elements of v, which has the window's shape and is not empty, that lie there; 0
  * between them. */
 ir_ref ir_put_strided(ir_graph *g, ir_ref v, const ir_strided *w, int64_t numel);

@@ -234,33 +234,6 @@ ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop
     return ir_slice_exact(g, x, from, count, by);
 }
 
-ir_ref ir_as_strided(ir_graph *g, ir_ref x, const int64_t *shape, const int64_t *strides,
-                     unsigned rank, int64_t offset) {
-    int64_t numel, attr[1 + IR_MAX_RANK], lo = offset, hi = offset;
-    ir_dim dims[IR_MAX_RANK] = {0};
-    if (!x || !ir_check_rank(g, IR_AS_STRIDED, rank) || !ir_const_dims(g, shape, rank, dims) ||
-        !ir_check_size(g, IR_AS_STRIDED, dims, rank))
-        return 0;
-    if (!ir_numel(g, x, &numel))
-        return ir_error(g, BZ_EUNSUPPORTED, IR_AS_STRIDED, "needs a constant shape, got %s",
-                        ir_shape_text(g, x));
-    bool empty = false, over = false;
-    attr[0] = offset;
-    for (unsigned i = 0; i < rank; i++) {
-        int64_t reach = 0;
-        attr[1 + i] = strides[i];
-        empty |= shape[i] == 0;
-        over |= __builtin_mul_overflow(shape[i] - 1, strides[i], &reach);
-        over |= __builtin_add_overflow(reach > 0 ? hi : lo, reach, reach > 0 ? &hi : &lo);
-    }
-    if (!empty && (over || lo < 0 || hi >= numel))
-        return ir_error(g, BZ_EINDEX, IR_AS_STRIDED,
-                        "reaches outside the %" PRId64 " elements of %s", numel,
-                        ir_shape_text(g, x));
-    ir_ref c = moved_const(g, x, dims, rank);
-    return c ? c : ir_append(g, IR_AS_STRIDED, ir_dtype(g, x), dims, rank, &x, 1, attr, 1 + rank);
-}
-
 ir_ref ir_concat(ir_graph *g, const ir_ref *given, unsigned n, int axis) {
     if (n == 0) return ir_error(g, BZ_EARG, IR_CONCAT, "nothing to concatenate");
     if (given[0] && ir_at(g, given[0])->rank == 0)

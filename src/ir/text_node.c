@@ -34,6 +34,7 @@ static const field fields[IR_NOPS][5] = {
     [IR_PAD] = {{F_VALUE, "value"}, {F_WOVEN, "lo hi"}},
     [IR_SLICE] = {{F_WOVEN, "start step"}},
     [IR_AS_STRIDED] = {{F_INT, "offset"}, {F_REST, "strides"}},
+    [IR_UPDATE] = {{F_INT, "offset"}, {F_REST, "strides"}},
     [IR_CONCAT] = {{F_INT, "axis"}},
     [IR_REDUCE] = {{F_FOLD, "kind"}, {F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_REST, "axes"}},
     [IR_DOT] = {{F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_DOT, "lbatch rbatch lcontract rcontract"}},

@@ -234,24 +234,39 @@ static bool check_slice(const check *c) {
     return true;
 }
 
-static bool check_as_strided(const check *c) {
-    const ir_node *x = in_node(c, 0);
-    int64_t numel, lo, hi;
-    bool empty = false, over = false;
-    if (!want_dtype(c, (bz_dtype)x->dtype) || !want_attrs(c, 1u + c->n->rank)) return false;
+/* A window of shape `seen` on the first operand, which operand number `at`, if there is one, moves. */
+static bool check_window(const check *c, const ir_node *seen, unsigned at, int64_t *shape) {
+    if (c->n->nin < at || c->n->nin > at + 1)
+        return wrong(c, BZ_EARG, "takes %u or %u operands, not %u", at, at + 1, c->n->nin);
+    if (!want_attrs(c, 1u + seen->rank)) return false;
+    if (c->n->nin > at && (in_node(c, at)->dtype != BZ_I64 || in_node(c, at)->rank))
+        return wrong(c, BZ_EDTYPE, "what is added to the offset must be one i64");
+    int64_t numel;
     if (!ir_numel(c->g, ir_in(c->g, c->n)[0], &numel))
         return wrong(c, BZ_ESHAPE, "the shape of the operand must be known");
-    lo = hi = c->attr[0];
-    for (unsigned a = 0; a < c->n->rank; a++) {
-        int64_t size, reach = 0;
-        if (!dim_known(c, c->n, a, &size))
+    for (unsigned a = 0; a < seen->rank; a++)
+        if (!dim_known(c, seen, a, &shape[a]))
             return wrong(c, BZ_ESHAPE, "the size of axis %u must be known", a);
-        empty = empty || size == 0;
-        over = over || __builtin_mul_overflow(size - 1, c->attr[1 + a], &reach);
-        over = over || __builtin_add_overflow(reach > 0 ? hi : lo, reach, reach > 0 ? &hi : &lo);
-    }
-    return empty || (!over && lo >= 0 && hi < numel) ||
+    const ir_strided w = {seen->rank, shape, c->attr + 1, c->attr[0]};
+    return ir_window_inside(&w, numel, c->n->nin > at) ||
            wrong(c, BZ_EINDEX, "it reaches outside the operand");
+}
+
+static bool check_as_strided(const check *c) {
+    int64_t shape[IR_MAX_RANK];
+    return c->n->nin > 0 && want_dtype(c, (bz_dtype)in_node(c, 0)->dtype) &&
+           check_window(c, c->n, 1, shape);
+}
+
+static bool check_update(const check *c) {
+    int64_t shape[IR_MAX_RANK];
+    if (c->n->nin < 2) return wrong(c, BZ_EARG, "takes 2 or 3 operands, not %u", c->n->nin);
+    const ir_node *y = in_node(c, 1);
+    if (!want_like(c, in_node(c, 0)) || !want_dtype(c, (bz_dtype)y->dtype) ||
+        !check_window(c, y, 2, shape))
+        return false;
+    const ir_strided w = {y->rank, shape, c->attr + 1, c->attr[0]};
+    return !ir_window_overlaps(&w) || wrong(c, BZ_EARG, IR_WINDOW_OVERLAPS);
 }
 
 static bool check_concat(const check *c) {
@@ -513,6 +528,7 @@ static bool (*const checks[IR_NOPS])(const check *) = {
     [IR_PAD] = check_pad,
     [IR_SLICE] = check_slice,
     [IR_AS_STRIDED] = check_as_strided,
+    [IR_UPDATE] = check_update,
     [IR_CONCAT] = check_concat,
     [IR_REDUCE] = check_reduce,
     [IR_DOT] = check_dot,

@@ -2,6 +2,8 @@
  *
  *     an output            the buffer of the input that is donated to it, if it may overwrite that; else its own
  *     a temporary          the buffer of an operand that nobody reads later, if it may overwrite that; else a new one of the arena
+ *     an update            the buffer of what it updates, if nobody reads that later: of a temporary (whose buffer becomes the output's,
+ *                          if the update is one), of an input that is donated to it or to an update of it
  *
  * A result may overwrite an operand if its own kernel reads that only at the index that it stores (fuse_in_place.c) and no other group
  * reads it in this launch or after it. */
@@ -72,6 +74,19 @@ static void list_outputs(lower *l) {
     }
 }
 
+/* Donated inputs of which outputs are updates of updates ...: which input each of these lies in. */
+static void list_chains(lower *l) {
+    for (uint32_t i = 0; i < l->g->outputs.n; i++) {
+        const ir_output *o = &l->g->outputs.p[i];
+        ir_ref r = o->node;
+        if (o->donated < 0) continue;
+        while (ir_at(l->g, r)->op == IR_UPDATE) r = fuse_updated(l->g, r);
+        if (r != l->g->inputs.p[o->donated].node) continue;
+        for (r = o->node; ir_at(l->g, r)->op == IR_UPDATE; r = fuse_updated(l->g, r))
+            l->homes.donor[r] = (uint32_t)o->donated;
+    }
+}
+
 bool buffers_begin(lower *l, const schedule *s) {
     homes *h = &l->homes;
     const uint32_t n = l->g->n.n;
@@ -84,11 +99,13 @@ bool buffers_begin(lower *l, const schedule *s) {
     h->next_output = bz_mem_alloc((l->plan->noutputs + 1) * sizeof *h->next_output);
     h->last_launch = bz_mem_zero(n, sizeof *h->last_launch);
     h->last_reader = bz_mem_zero(n, sizeof *h->last_reader);
+    h->donor = bz_mem_alloc(n * sizeof *h->donor);
     if (!l->plan->output || !h->buffer_of || !h->first_output || !h->next_output ||
-        !h->last_launch || !h->last_reader)
+        !h->last_launch || !h->last_reader || !h->donor)
         return false;
-    for (ir_ref r = 0; r < n; r++) h->buffer_of[r] = h->first_output[r] = PASS_NONE;
+    for (ir_ref r = 0; r < n; r++) h->buffer_of[r] = h->first_output[r] = h->donor[r] = PASS_NONE;
     list_outputs(l);
+    list_chains(l);
     for (ir_ref r = 1; r < n; r++) lower_reads(l->f, r, note_last, l);
     return true;
 }
@@ -99,6 +116,7 @@ void buffers_end(lower *l) {
     bz_mem_free(l->homes.next_output);
     bz_mem_free(l->homes.last_launch);
     bz_mem_free(l->homes.last_reader);
+    bz_mem_free(l->homes.donor);
 }
 
 /* ---- one value */
@@ -154,6 +172,31 @@ static bool note_dying(void *ctx, ir_ref reader, ir_ref base) {
     return d->found == PASS_NONE;
 }
 
+/* ---- updates */
+
+bool buffers_in_place(const lower *l, ir_ref r) {
+    uint32_t b = l->homes.buffer_of[fuse_updated(l->g, r)];
+    return b != PASS_NONE && b == l->homes.buffer_of[r];
+}
+
+/* The buffer of what update r updates, if r may lie there. */
+static uint32_t updated_buffer(lower *l, uint32_t group, ir_ref r) {
+    const uint32_t donor = l->homes.donor[r], output = l->homes.first_output[r];
+    ir_ref q = fuse_updated(l->g, r);
+    uint32_t *b = &l->homes.buffer_of[q];
+    bool donated = donor != PASS_NONE && q == l->g->inputs.p[donor].node;
+    if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, r)) return PASS_NONE;
+    if (donated && *b == PASS_NONE) *b = buffers_new(l, q, PASS_INPUT, donor);
+    if (*b == PASS_NONE) return PASS_NONE;
+    pass_buffer *p = &l->plan->buffers.p[*b];
+    if (p->place == PASS_ARENA && output != PASS_NONE) p->place = PASS_OUTPUT, p->number = output;
+    if (p->place == PASS_ARENA || (p->place == PASS_OUTPUT && p->number == output)) return *b;
+    /* an input that is written already, by what r updates, is written on */
+    if (p->place != PASS_INPUT || p->number != donor || (donated && p->taken)) return PASS_NONE;
+    p->taken = true;
+    return *b;
+}
+
 static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out) {
     const fuse_group *g = &l->f->groups.p[group];
     dying d = {l, out, group, PASS_NONE};
@@ -164,7 +207,9 @@ static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out) {
 
 static bool choose(lower *l, uint32_t group, ir_ref r) {
     const uint32_t output = l->homes.first_output[r];
-    uint32_t b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
+    uint32_t b = ir_at(l->g, r)->op == IR_UPDATE ? updated_buffer(l, group, r) : PASS_NONE;
+    if (b == PASS_NONE)
+        b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
     if (b == PASS_NONE)
         b = buffers_new(l, r, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
                         output != PASS_NONE ? output : 0);

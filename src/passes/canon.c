@@ -3,7 +3,7 @@
  *
  * Nodes are rebuilt in order, so the operands of a node are already in canonical form when its rules are tried; a rule's right side is
  * built by the same function, so a chain of rules runs to its end there. */
-#include "src/passes/pass.h"
+#include "src/passes/canon.h"
 
 #include <ctype.h>
 #include <stdatomic.h>
@@ -201,7 +201,10 @@ static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map
             start[i] = attr[2 * i];
             step[i] = attr[2 * i + 1];
         }
-        return ir_slice_exact(g, x, start, count, step);
+        {
+            ir_ref seen = canon_seen_through(g, x, start, count, step);
+            return seen ? seen : ir_slice_exact(g, x, start, count, step);
+        }
     default: break;
     }
     return ir_rebuild_node(g, old, map, r);
@@ -215,6 +218,7 @@ static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir
         unsigned one;
         return map->to[*ir_value_operands(old, r, &one)];
     }
+    if (n->op == IR_AS_STRIDED || n->op == IR_UPDATE) return canon_window(g, old, map, r);
     if (ir_op_is_movement(n->op) && n->nin == 1) return canonical_move(g, old, map, r);
     if (n->op == IR_CAST) return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)

@@ -21,6 +21,7 @@ void emit_free(emitter *m) {
     bz_vec_free(&m->memo_idx);
     bz_vec_free(&m->extents);
     bz_vec_free(&m->origins);
+    bz_vec_free(&m->moving);
 }
 
 void emit_fail(emitter *m) {
@@ -71,9 +72,11 @@ void emit_forget(emitter *m, unsigned mark) {
 
 /* ---- indices */
 
-static lp_val sym_value(const emitter *m, ir_ex sym) {
+static lp_val sym_value(emitter *m, ir_ex sym) {
     for (unsigned i = 0; i < m->nsyms; i++)
         if (m->syms[i].sym == sym) return m->syms[i].value;
+    for (uint32_t i = 0; i < m->moving.n; i++)
+        if (m->moving.p[i].sym == sym) return emit_moved_by(m, m->moving.p[i].window);
     bz_bug("an index symbol has no value");
 }
 

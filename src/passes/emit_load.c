@@ -137,10 +137,10 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     return r;
 }
 
-void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
-                unsigned flags) {
+void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigned flags) {
     int64_t coef;
-    ir_ex rest, offset = emit_offset(m, r, idx);
+    ir_ex rest;
+    offset = emit_from(m, p, offset);
     if (!m->vec || !ir_ex_uses(m->x, offset, m->vec)) {
         lp_store(m->b, p, emit_index(m, offset), v->v[0], 0, 0);
         return;

@@ -162,6 +162,49 @@ static emit_value guarded(emitter *m, part p, const emit_value *other) {
     return out;
 }
 
+/* ---- windows */
+
+/* What moves the window: the same symbol wherever the same number moves windows that have the same room. 0: nothing does. */
+static ir_ex moving_sym(const ir_graph *g, ir_exprs *x, ir_ref r) {
+    ir_ref at = ir_window_at(g, r);
+    int64_t lo, hi;
+    if (!at || !ir_window_room(g, r, &lo, &hi)) return 0;
+    for (uint32_t i = x->keys.n; i-- > 0;) {
+        const ir_ex_key *k = &x->keys.p[i];
+        if (k->who == at && k->lo == lo && k->hi == hi) return k->sym;
+    }
+    ir_ex sym = ir_ex_sym(x, NULL, lo, hi);
+    if (!bz_vec_push(&x->keys, ((ir_ex_key){at, sym, lo, hi}))) x->failed = true;
+    return sym;
+}
+
+ir_ex emit_window_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
+    ir_strided w = ir_window_of(g, r, shape, strides);
+    ir_ex flat = ir_ex_const(x, w.offset), sym = moving_sym(g, x, r);
+    if (sym) flat = ir_ex_add(x, flat, sym);
+    for (unsigned d = 0; d < w.rank; d++)
+        flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], strides[d]));
+    return flat;
+}
+
+void emit_moves(emitter *m, ir_ref r) {
+    ir_ex sym = moving_sym(m->g, m->x, r);
+    for (uint32_t i = 0; i < m->moving.n; i++)
+        if (m->moving.p[i].sym == sym) return;
+    if (sym && !bz_vec_push(&m->moving, ((emit_moving){sym, r}))) emit_fail(m);
+}
+
+lp_val emit_moved_by(emitter *m, ir_ref window) {
+    int64_t lo, hi;
+    ir_window_room(m->g, window, &lo, &hi);
+    unsigned mark = emit_mark(m); /* the region at hand may end before others ask */
+    emit_value by = emit_node(m, ir_window_at(m->g, window), NULL);
+    emit_forget(m, mark);
+    lp_val v = lp_base(m->b, IR_MAX, BZ_I64, (lp_val[]){by.v[0], lp_index(m->b, lo)}, 2);
+    return lp_base(m->b, IR_MIN, BZ_I64, (lp_val[]){v, lp_index(m->b, hi)}, 2);
+}
+
 /* ---- movement */
 
 bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at) {
@@ -174,7 +217,6 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
     emit_shape(g, from, shape);
     emit_shape(g, r, own); /* on an axis of one element a stride may be any number: nothing steps */
     for (unsigned d = 0; d < rank; d++) axes[d] = d;
-    ir_ex flat = ir_ex_const(x, n.op == IR_AS_STRIDED ? a[0] : 0);
     switch (n.op) {
     case IR_RESHAPE:
         emit_delinearize(x, emit_offset_in(g, x, r, idx), shape, axes, rank, at);
@@ -190,9 +232,7 @@ bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx,
             at[d] = ir_ex_addc(x, ir_ex_mulc(x, idx[d], own[d] > 1 ? a[2 * d + 1] : 0), a[2 * d]);
         return true;
     default: /* AS_STRIDED */
-        for (unsigned d = 0; d < n.rank; d++)
-            flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], own[d] > 1 ? a[1 + d] : 0));
-        emit_delinearize(x, flat, shape, axes, rank, at);
+        emit_delinearize(x, emit_window_offset(g, x, r, idx), shape, axes, rank, at);
         return true;
     }
 }
@@ -250,6 +290,7 @@ emit_value emit_move(emitter *m, ir_ref r, const ir_ex *idx) {
     ir_ex at[IR_MAX_RANK];
     if (op == IR_PAD) return pad(m, r, idx);
     if (op == IR_CONCAT) return concat(m, r, idx);
+    if (op == IR_AS_STRIDED) emit_moves(m, r);
     emit_move_index(m->g, m->x, r, idx, at);
     return emit_node(m, ir_operand(m->g, r, 0), at);
 }

@@ -8,6 +8,7 @@
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     SCATTER     joins nobody: each row of its result is complete only at its end
+ *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
  * cross are read at the very index at which they are made, or if the producer is needed nowhere else and cheap enough to be computed where
@@ -97,6 +98,26 @@ static bool gathers_from(const fuser *f, uint32_t p, uint32_t c) {
     return false;
 }
 
+/* Does movement lead from x to a member of group p? */
+static bool leads_to(const fuser *f, uint32_t p, ir_ref x) {
+    const ir_node *n = ir_at(f->g, x);
+    if (f->r->group_of[x] != FUSE_NO_GROUP || !fuse_is_move(f->g, x)) return f->r->group_of[x] == p;
+    for (unsigned i = 0; i < n->nin; i++)
+        if (leads_to(f, p, ir_in(f->g, n)[i])) return true;
+    return false;
+}
+
+/* Is a window of group c moved by what group p computes? */
+static bool moved_by(const fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *q = &f->r->groups.p[c];
+    for (uint32_t i = 0; i < q->nodes.n && f->any_moves; i++)
+        for (uint32_t k = f->r->first_read[q->nodes.p[i]]; k < f->r->first_read[q->nodes.p[i] + 1];
+             k++)
+            if (f->moves[f->r->reads.p[k].base] && f->r->group_of[f->r->reads.p[k].base] == p)
+                return true;
+    return false;
+}
+
 /* Every read of a member of group p from x at idx is at that member's canonical index in the space. */
 static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref x,
                               const ir_ex *idx) {
@@ -123,6 +144,11 @@ static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, 
     ir_ex idx[IR_MAX_RANK], at[IR_MAX_RANK];
     const ir_node n = *ir_at(f->g, r);
     bool fold = n.op == IR_REDUCE;
+    if (n.op == IR_UPDATE) { /* what it updates lies in memory */
+        ir_ref y = ir_in(f->g, &n)[1];
+        fuse_index(f->g, &f->x, s, FUSE_FULL, y, idx);
+        return reads_canonically(f, p, s, y, idx);
+    }
     fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
     for (unsigned k = 0; k < n.nin && n.op != IR_DOT && n.op != IR_GATHER; k++) {
         ir_ref x = ir_in(f->g, &n)[k];
@@ -234,7 +260,7 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     fuse_kind kind = f->r->groups.p[c].kind;
     fuse_level level = map_level(f, p, s, kind);
     bool fits = kind != FUSE_DOT && level != FUSE_NONE;
-    if (kind == FUSE_MAP &&
+    if ((kind == FUSE_MAP || kind == FUSE_UPDATE) &&
         level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
         fits = !needed_elsewhere(f, p, c);
     if (fits && edges_canonical(f, p, c, s)) return (verdict){NULL, c, false};
@@ -315,12 +341,22 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = "rows are added to where indices say: their sums need memory";
     else if (gathers_from(f, p, c))
         v.why = "random access needs the value in memory";
+    else if (moved_by(f, p, c))
+        v.why = "where a window lies is known before its loops begin";
+    else if (q->kind == FUSE_UPDATE)
+        v.why = "what was not overwritten lies in memory";
+    else if (to->kind == FUSE_UPDATE && leads_to(f, p, ir_operand(f->g, to->head, 0)))
+        v.why = "only a window of the value is overwritten: the rest lies in memory";
+    else if (to->kind == FUSE_UPDATE && q->kind != FUSE_MAP)
+        v.why = "only what is computed element by element is written where it is computed";
     if (v.why || !room_for_indices(f)) return v;
     fuse_group_space(f->g, &f->x, &f->r->groups.p[v.into], &s);
     if (q->kind == FUSE_MAP)
         v = judge_map(f, p, c, &s);
     else
         v.why = judge_reader(f, p, c, &s);
+    if (!v.why && to->kind == FUSE_UPDATE && fuse_overwrites_early(f, p, c))
+        v.why = "the elements are read elsewhere too, before any is overwritten";
     if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why && !count_values(f, p, c, &v, &s))
         v.why = "too many values would be computed again at other indices";
@@ -386,9 +422,10 @@ static bool begin(fuser *f, const ir_graph *g, fuse_result *out) {
     out->first_read = bz_mem_zero(g->n.n + 1, sizeof *out->first_read);
     f->live = ir_live(g);
     f->mark = bz_mem_zero(g->n.n, sizeof *f->mark);
+    f->moves = bz_mem_zero(g->n.n, sizeof *f->moves);
     f->walk = fuse_walk_new();
     return ir_exprs_init(&f->x) && out->group_of && out->stored && out->first_read && f->live &&
-           f->mark && f->walk;
+           f->mark && f->moves && f->walk;
 }
 
 static void end(fuser *f) {
@@ -396,6 +433,7 @@ static void end(fuser *f) {
     fuse_walk_free(f->walk);
     bz_mem_free(f->live);
     bz_mem_free(f->mark);
+    bz_mem_free(f->moves);
     bz_mem_free(f->first_out);
     bz_vec_free(&f->edges);
     bz_vec_free(&f->out_to);

@@ -27,7 +27,8 @@ typedef struct fuser {
     uint32_t *mark, epoch; /* of groups, for searches */
     BZ_VEC(uint32_t) stack;
     fuse_walk *walk;
-    bool failed;
+    bool *moves; /* of each node: a window is moved by it */
+    bool any_moves, failed;
 } fuser;
 
 /* ---- fuse_space.c */
@@ -37,6 +38,10 @@ void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, f
 /* ---- fuse_reads.c */
 /* Gives every computing node a group of its own; lists who reads what. False: out of memory. */
 bool fuse_make_groups(fuser *f);
+
+/* ---- fuse_in_place.c */
+/* Would update u of group c, if the members of p were computed in its loops, overwrite what they have still to read? */
+bool fuse_overwrites_early(fuser *f, uint32_t p, uint32_t c);
 
 /* ---- fuse_cost.c */
 fuse_walk *fuse_walk_new(void);

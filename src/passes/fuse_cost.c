@@ -88,7 +88,7 @@ static void visit(fuser *f, ir_ref r, const ir_ex *idx, uint32_t guard) {
         return;
     if (f->failed || f->walk->count > f->walk->limit) return;
     uint32_t here = enter(f, r, idx, guard);
-    if (!here || n.op == IR_REDUCE || n.op == IR_DOT) return;
+    if (!here || n.op == IR_REDUCE || n.op == IR_DOT || n.op == IR_UPDATE) return;
     if (n.op == IR_PAD || n.op == IR_CONCAT) {
         visit_parts(f, r, idx, here);
     } else if (fuse_is_move(f->g, r)) {
@@ -121,8 +121,10 @@ static void visit_members(fuser *f, const fuse_group *group, const fuse_space *s
             visit_operand(f, ir_in(f->g, &n)[1]);
             continue;
         }
-        ir_ref root = n.op == IR_REDUCE ? ir_in(f->g, &n)[0] : r;
-        fuse_level level = n.op == IR_REDUCE ? FUSE_FULL : fuse_level_of(f->g, s, r);
+        ir_ref root = n.op == IR_REDUCE   ? ir_in(f->g, &n)[0]
+                      : n.op == IR_UPDATE ? ir_in(f->g, &n)[1]
+                                          : r;
+        fuse_level level = root != r ? FUSE_FULL : fuse_level_of(f->g, s, r);
         if (level == FUSE_NONE) continue;
         fuse_index(f->g, &f->x, s, level, root, idx);
         visit(f, root, idx, 0);

@@ -4,7 +4,9 @@
  *
  *     y = exp x + x           y may overwrite x
  *     y = x + flip x          it may not: the loop would read what it has written
- */
+ *
+ * An update is stored in a part of the operand alone: what is written may be made of elements that lie at the very place. */
+#include "src/passes/emit_parts.h"
 #include "src/passes/fuse.h"
 
 #include <stdlib.h>
@@ -13,8 +15,9 @@
 typedef struct in_place {
     const fuse_result *f;
     const fuse_group *group;
-    uint32_t number; /* of the group */
-    ir_ref q;
+    uint32_t number, other; /* of the group; of one that is to join it, or the same */
+    ir_ref q, update;       /* update: the group's, or 0 */
+    ir_ex place;            /* where it writes, in elements of q */
     ir_exprs x;
     fuse_space space;
     fuse_level level;
@@ -28,7 +31,8 @@ static int by_number(const void *a, const void *b) {
 
 /* Is base q, or a member that is made of q? */
 static bool is_made_of_q(const in_place *p, ir_ref base) {
-    if (base == p->q || p->f->group_of[base] != p->number) return base == p->q;
+    uint32_t of = p->f->group_of[base];
+    if (base == p->q || (of != p->number && of != p->other)) return base == p->q;
     const ir_ref *at = bsearch(&base, p->group->nodes.p, p->group->nodes.n, sizeof base, by_number);
     return p->made_of_q[at - p->group->nodes.p];
 }
@@ -39,6 +43,7 @@ static bool find_readers(in_place *p) {
     for (uint32_t i = 0; p->made_of_q && i < p->group->nodes.n; i++) {
         ir_ref r = p->group->nodes.p[i];
         p->made_of_q[i] = r == p->q;
+        if (r == p->update) continue; /* nobody in the group reads it */
         for (uint32_t k = f->first_read[r]; k < f->first_read[r + 1]; k++)
             p->made_of_q[i] |= f->reads.p[k].base != r && is_made_of_q(p, f->reads.p[k].base);
     }
@@ -47,6 +52,7 @@ static bool find_readers(in_place *p) {
 
 static bool is_canonical(in_place *p, ir_ref r, const ir_ex *idx) {
     ir_ex at[IR_MAX_RANK];
+    if (r == p->q && p->update) return emit_offset_in(p->f->g, &p->x, r, idx) == p->place;
     if (fuse_level_of(p->f->g, &p->space, r) != p->level) return false;
     fuse_index(p->f->g, &p->x, &p->space, p->level, r, at);
     return memcmp(at, idx, ir_at(p->f->g, r)->rank * sizeof *at) == 0;
@@ -71,7 +77,17 @@ static bool operands_arrive(in_place *p, ir_ref r) {
     ir_ex idx[IR_MAX_RANK];
     bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(p->f->g, &p->space, r) == p->level;
     memset(idx, 0, sizeof idx);
+    if (r == p->update) {
+        fuse_index(p->f->g, &p->x, &p->space, FUSE_FULL, ir_in(p->f->g, &n)[1], idx);
+        return arrives(p, ir_in(p->f->g, &n)[1], idx);
+    }
     if (plain) fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
+    if (p->update && fuse_is_move(p->f->g, r) &&
+        fuse_level_of(p->f->g, &p->space, r) == p->level) { /* a view that is an output */
+        ir_ex at[IR_MAX_RANK];
+        fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
+        return emit_move_index(p->f->g, &p->x, r, idx, at) && arrives(p, ir_in(p->f->g, &n)[0], at);
+    }
     for (unsigned k = 0; k < n.nin; k++) {
         ir_ref x = ir_in(p->f->g, &n)[k];
         if ((!plain && x == p->q) || !arrives(p, x, idx)) return false;
@@ -79,24 +95,61 @@ static bool operands_arrive(in_place *p, ir_ref r) {
     return true;
 }
 
+/* Are all ways to q from members of the group ways to its own place? `out`: what would be stored there. */
+static bool stays_in_place(in_place *p, ir_ref out) {
+    const ir_graph *g = p->f->g;
+    ir_ex idx[IR_MAX_RANK];
+    bool ok = ir_exprs_init(&p->x) && find_readers(p);
+    if (ok) {
+        fuse_group_space(g, &p->x, p->group, &p->space);
+        if (p->update) {
+            fuse_index(g, &p->x, &p->space, FUSE_FULL, ir_operand(g, p->update, 1), idx);
+            p->place = emit_window_offset(g, &p->x, p->update, idx);
+        } else {
+            ok = fuse_level_of(g, &p->space, p->q) == p->level &&
+                 fuse_level_of(g, &p->space, out) == p->level;
+        }
+    }
+    for (uint32_t i = 0; ok && i < p->group->nodes.n; i++)
+        ok = operands_arrive(p, p->group->nodes.p[i]);
+    ok = ok && !p->x.failed;
+    ir_exprs_free(&p->x);
+    bz_mem_free(p->made_of_q);
+    return ok;
+}
+
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out) {
     const fuse_group *g = &f->groups.p[group];
     in_place p = {.f = f,
                   .group = g,
                   .number = group,
+                  .other = group,
                   .q = q,
                   .level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL};
     /* passes over a row read again what an earlier one has stored; rows are added to in any order */
     if (g->kind == FUSE_ROW || g->kind == FUSE_SCATTER) return false;
-    bool ok = ir_exprs_init(&p.x) && find_readers(&p);
-    if (ok) {
-        fuse_group_space(f->g, &p.x, g, &p.space);
-        ok = fuse_level_of(f->g, &p.space, q) == p.level &&
-             fuse_level_of(f->g, &p.space, out) == p.level;
+    if (g->kind == FUSE_UPDATE) {
+        p.update = g->head;
+        if (out != g->head || q != fuse_updated(f->g, out)) return false;
     }
-    for (uint32_t i = 0; ok && i < g->nodes.n; i++) ok = operands_arrive(&p, g->nodes.p[i]);
-    ok = ok && !p.x.failed;
-    ir_exprs_free(&p.x);
-    bz_mem_free(p.made_of_q);
-    return ok;
+    return stays_in_place(&p, out);
+}
+
+bool fuse_overwrites_early(fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c];
+    fuse_group both = {.kind = FUSE_UPDATE, .head = b->head};
+    if (!bz_vec_reserve(&both.nodes, a->nodes.n + b->nodes.n)) return f->failed = true;
+    for (uint32_t i = 0; i < a->nodes.n; i++) both.nodes.p[both.nodes.n++] = a->nodes.p[i];
+    for (uint32_t i = 0; i < b->nodes.n; i++) both.nodes.p[both.nodes.n++] = b->nodes.p[i];
+    qsort(both.nodes.p, both.nodes.n, sizeof *both.nodes.p, by_number);
+    in_place q = {.f = f->r,
+                  .group = &both,
+                  .number = p,
+                  .other = c,
+                  .q = fuse_updated(f->g, b->head),
+                  .update = b->head,
+                  .level = FUSE_FULL};
+    bool early = !stays_in_place(&q, b->head);
+    bz_vec_free(&both.nodes);
+    return early;
 }

@@ -20,7 +20,7 @@ enum {
 static bool computes(const ir_graph *g, ir_ref r) {
     unsigned op = ir_at(g, r)->op;
     return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER ||
-           op == IR_SCATTER_ADD || op == IR_COPY;
+           op == IR_SCATTER_ADD || op == IR_UPDATE || op == IR_COPY;
 }
 
 static bool listed(const ir_node *n) {
@@ -37,6 +37,7 @@ static bool add_group(fuser *f, ir_ref r) {
     if (has_group(f, r)) return true;
     if (n->op == IR_DOT) group.kind = FUSE_DOT;
     if (n->op == IR_SCATTER_ADD) group.kind = FUSE_SCATTER;
+    if (n->op == IR_UPDATE) group.kind = FUSE_UPDATE;
     if (n->op == IR_REDUCE)
         group.kind = ir_reduce_get(f->g, n).order == IR_ORDER_LEAD ? FUSE_COL : FUSE_ROW;
     f->r->group_of[r] = f->r->groups.n;
@@ -50,8 +51,7 @@ static bool store(fuser *f, ir_ref r) {
     return add_group(f, r);
 }
 
-/* Buffers behind a chain of reshapes: the same row-major elements. */
-static ir_ref same_buffer(const ir_graph *g, ir_ref r) {
+ir_ref fuse_same_buffer(const ir_graph *g, ir_ref r) {
     while (ir_at(g, r)->op == IR_RESHAPE) r = ir_operand(g, r, 0);
     return r;
 }
@@ -60,7 +60,7 @@ static ir_ref same_buffer(const ir_graph *g, ir_ref r) {
 
 static bool group_outputs(fuser *f) {
     for (uint32_t i = 0; i < f->g->outputs.n; i++) {
-        ir_ref r = same_buffer(f->g, f->g->outputs.p[i].node);
+        ir_ref r = fuse_same_buffer(f->g, f->g->outputs.p[i].node);
         if (ir_at(f->g, r)->op != IR_INPUT && !store(f, r)) return false;
     }
     return true;
@@ -69,7 +69,7 @@ static bool group_outputs(fuser *f) {
 static bool group_nodes(fuser *f) {
     for (ir_ref r = 1; r < f->g->n.n; r++) {
         if (!f->live[r] || !computes(f->g, r)) continue;
-        f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY;
+        f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
         if (!add_group(f, r)) return false;
     }
     return true;
@@ -81,6 +81,31 @@ static bool group_gathered(fuser *f) {
         if (!f->live[r] || ir_at(f->g, r)->op != IR_GATHER) continue;
         ir_ref x = ir_operand(f->g, r, 0);
         if (ir_at(f->g, x)->op != IR_INPUT && !store(f, x)) return false;
+    }
+    return true;
+}
+
+/* What moves a window is known before the loops that use it begin. */
+static bool group_movers(fuser *f) {
+    for (ir_ref r = 1; r < f->g->n.n; r++) {
+        unsigned op = ir_at(f->g, r)->op;
+        if (!f->live[r] || (op != IR_AS_STRIDED && op != IR_UPDATE)) continue;
+        ir_ref at = ir_window_at(f->g, r);
+        if (!at || ir_at(f->g, at)->op == IR_INPUT) continue;
+        f->moves[at] = f->any_moves = true;
+        if (!store(f, at)) return false;
+    }
+    return true;
+}
+
+/* What is moved from one place of a tensor to another is read before any of it is overwritten. */
+static bool group_shifted(fuser *f) {
+    for (ir_ref r = 1; r < f->g->n.n; r++) {
+        if (!f->live[r] || ir_at(f->g, r)->op != IR_UPDATE) continue;
+        ir_ref y = ir_operand(f->g, r, 1);
+        if (!has_group(f, y) && fuse_is_move(f->g, y) &&
+            !fuse_only_in_place(f->r, f->r->group_of[r], fuse_updated(f->g, r), r) && !store(f, y))
+            return false;
     }
     return true;
 }
@@ -224,6 +249,6 @@ static bool index_edges(fuser *f) {
 
 bool fuse_make_groups(fuser *f) {
     for (ir_ref r = 0; r < f->g->n.n; r++) f->r->group_of[r] = FUSE_NO_GROUP;
-    return group_nodes(f) && group_outputs(f) && group_gathered(f) && group_long_ways(f) &&
-           list_reads(f) && index_edges(f);
+    return group_nodes(f) && group_outputs(f) && group_gathered(f) && group_movers(f) &&
+           group_shifted(f) && group_long_ways(f) && list_reads(f) && index_edges(f);
 }

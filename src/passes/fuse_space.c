@@ -21,6 +21,7 @@ unsigned fuse_steps(const ir_graph *g, ir_ref r) {
 }
 
 ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head) {
+    if (kind == FUSE_UPDATE) return ir_operand(g, head, 1);
     return kind == FUSE_ROW || kind == FUSE_COL ? ir_operand(g, head, 0) : head;
 }
 

@@ -118,6 +118,11 @@ static ir_ref grad_slice(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
 static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], numel, count;
     const ir_node *n = ir_at(g, r);
+    if (ir_window_at(g, r)) {
+        ir_strided w = ir_window_of(g, r, shape, strides);
+        if (ir_window_overlaps(&w)) return grad_no_rule(g, r);
+        return ir_update(g, ir_const_like(g, x, 0), d, &w, ir_window_at(g, r));
+    }
     if (!ir_static_shape(g, r, shape) || !ir_numel(g, x, &numel) || !ir_numel(g, r, &count))
         return grad_no_rule(g, r);
     if (count == 0) return ir_const_like(g, x, 0);
@@ -125,6 +130,15 @@ static ir_ref grad_as_strided(ir_graph *g, ir_ref r, ir_ref x, ir_ref d) {
     for (unsigned i = 0; i < n->rank; i++) strides[i] = shape[i] > 1 ? strides[i] : 0; /* or any */
     ir_strided w = {n->rank, shape, strides, ir_attrs(g, n)[0]};
     return like_shape(g, ir_put_strided(g, d, &w, numel), x);
+}
+
+/* What was overwritten has no part in the result; what was put there has that of the window. */
+static ir_ref grad_update(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
+    ir_strided w = ir_window_of(g, r, shape, strides);
+    ir_ref at = ir_window_at(g, r);
+    if (k == 1) return ir_as_strided_at(g, d, &w, at);
+    return ir_update(g, d, ir_const_like(g, ir_operand(g, r, 1), 0), &w, at);
 }
 
 static ir_ref grad_concat(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
@@ -259,6 +273,7 @@ static ir_ref share_of(backward *b, ir_ref r, unsigned k, ir_ref d) {
     case IR_PAD: return grad_pad(g, r, x, d);
     case IR_SLICE: return grad_slice(g, r, x, d);
     case IR_AS_STRIDED: return grad_as_strided(g, r, x, d);
+    case IR_UPDATE: return grad_update(g, r, k, d);
     case IR_CONCAT: return grad_concat(g, r, k, d);
     case IR_REDUCE: return grad_reduce(g, r, x, d);
     case IR_DOT: return grad_dot(g, r, k, d);

@@ -77,6 +77,7 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
 
 unsigned lower_stream_flags(const lower *l, int64_t row) {
     int64_t bytes = 0;
+    if (l->group->kind == FUSE_UPDATE && !l->filling) return 0; /* a window may begin anywhere */
     for (uint32_t i = 0; i < l->outputs.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
         int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
@@ -100,21 +101,40 @@ lp_val lower_read_ahead(const lower *l, int64_t most) {
     return found;
 }
 
+bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset) {
+    bool written = l->group->kind == FUSE_UPDATE && r == l->group->head;
+    if (l->filling && !written) return false;
+    *node = written ? ir_operand(l->g, r, !l->filling) : r;
+    bool folded = ir_at(l->g, *node)->op == IR_REDUCE && !written;
+    if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, *node)) != level) return false;
+    fuse_index(l->g, &l->x, &l->space, level, *node, idx);
+    if (written) emit_moves(&l->m, r);
+    *offset = written && !l->filling ? emit_window_offset(l->g, &l->x, r, idx)
+                                     : emit_offset(&l->m, *node, idx);
+    return true;
+}
+
+void lower_space_of(lower *l, ir_ref r) {
+    ir_ex sym[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK];
+    ir_static_shape(l->g, r, shape);
+    for (unsigned d = 0; d < ir_at(l->g, r)->rank; d++) sym[d] = lower_sym(l, NULL, shape[d]);
+    fuse_space_of(l->g, FUSE_MAP, r, sym, &l->space);
+}
+
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags) {
     emit_value small[8], *v = small;
-    ir_ex idx[IR_MAX_RANK];
+    ir_ex idx[IR_MAX_RANK], offset;
+    ir_ref node;
     if (l->outputs.n > BZ_LEN(small) && !(v = bz_mem_alloc(l->outputs.n * sizeof *v)))
         return emit_fail(&l->m), false;
     for (int store = 0; store < 2; store++)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
-            ir_ref r = l->outputs.p[i];
-            bool folded = ir_at(l->g, r)->op == IR_REDUCE;
-            if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, r)) != level) continue;
-            fuse_index(l->g, &l->x, &l->space, level, r, idx);
+            if (!lower_place(l, l->outputs.p[i], level, &node, idx, &offset)) continue;
             if (store)
-                emit_store(&l->m, r, l->out_pointers.p[i], idx, &v[i], flags);
+                emit_store(&l->m, l->out_pointers.p[i], offset, &v[i], flags);
             else
-                v[i] = emit_node(&l->m, r, idx);
+                v[i] = emit_node(&l->m, node, idx);
         }
     if (v != small) bz_mem_free(v);
     return !l->m.failed;
@@ -263,12 +283,8 @@ static bool emit_body(lower *l) {
     if (l->group->kind == FUSE_COL) return lower_col(l);
     if (l->group->kind == FUSE_DOT) return lower_dot(l);
     if (l->group->kind == FUSE_SCATTER) return lower_scatter(l);
-    ir_ex sym[IR_MAX_RANK];
-    int64_t shape[IR_MAX_RANK];
-    ir_static_shape(l->g, l->group->head, shape);
-    for (unsigned d = 0; d < ir_at(l->g, l->group->head)->rank; d++)
-        sym[d] = lower_sym(l, NULL, shape[d]);
-    fuse_space_of(l->g, FUSE_MAP, l->group->head, sym, &l->space);
+    if (l->group->kind == FUSE_UPDATE) return lower_update(l);
+    lower_space_of(l, l->group->head);
     return lower_map(l);
 }
 
@@ -341,12 +357,32 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     }
 }
 
-static void count_bytes(const lower *l, const pass_segment *s, pass_launch *out) {
+/* Does the kernel of an update read the elements that it overwrites? */
+static bool reads_window(const lower *l, const fuse_group *g) {
+    ir_ref q = fuse_updated(l->g, g->head);
+    uint32_t ways = 0;
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        for (uint32_t k = l->f->first_read[g->nodes.p[i]]; k < l->f->first_read[g->nodes.p[i] + 1];
+             k++)
+            ways += l->f->reads.p[k].base == q ? l->f->reads.p[k].ways : 0;
+    return ways > 1; /* one is the update's own */
+}
+
+static void count_bytes(const lower *l, const fuse_group *g, const pass_segment *s,
+                        pass_launch *out) {
     const lp_kernel *k = l->plan->code->k.p[s->kernel];
+    bool update = g->kind == FUSE_UPDATE, in_place = update && buffers_in_place(l, g->head);
+    int64_t window = 0;
+    if (update) ir_numel(l->g, ir_operand(l->g, g->head, 1), &window);
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[s->buffers[i]];
-        int64_t bytes = b->count * (int64_t)ir_dtype_bytes(b->dtype);
+        int64_t size = (int64_t)ir_dtype_bytes(b->dtype), bytes = b->count * size;
         lp_access a = k->buffers.p[i].access;
+        if (update && s->buffers[i] == l->homes.buffer_of[g->head]) {
+            out->bytes_read += in_place && reads_window(l, g) ? window * size : 0;
+            out->bytes_written += in_place ? window * size : bytes + window * size;
+            continue;
+        }
         out->bytes_read += a == LP_IN || a == LP_INOUT ? bytes : 0;
         out->bytes_written += a == LP_OUT || a == LP_INOUT ? bytes : 0;
     }
@@ -374,7 +410,7 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
         if (!ok || !has_work(l, g)) continue;
         ok = lower_group(l, g, &segments[launch.nsegments]);
         if (!ok) break;
-        count_bytes(l, &segments[launch.nsegments++], &launch);
+        count_bytes(l, g, &segments[launch.nsegments++], &launch);
         for (uint32_t k = 0; ok && k < g->nodes.n; k++) {
             count_node(l, g->nodes.p[k], &launch);
             ok = bz_vec_push(&nodes, g->nodes.p[k]);

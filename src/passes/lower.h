@@ -6,9 +6,17 @@
 
 /* ---- fuse.c: which nodes become one kernel */
 
-typedef enum fuse_kind { FUSE_MAP, FUSE_ROW, FUSE_COL, FUSE_DOT, FUSE_SCATTER } fuse_kind;
+typedef enum fuse_kind {
+    FUSE_MAP,
+    FUSE_ROW,
+    FUSE_COL,
+    FUSE_DOT,
+    FUSE_SCATTER,
+    FUSE_UPDATE
+} fuse_kind;
 
-/* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot. */
+/* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot;
+ * UPDATE: the update, whose loops run over the window. */
 typedef struct fuse_group {
     fuse_kind kind;
     bool dead; /* merged into another */
@@ -24,7 +32,7 @@ typedef struct fuse_group {
 #define FUSE_NO_GROUP UINT32_MAX
 enum { FUSE_MAX_FOLDS = 16 }; /* reductions in one kernel */
 
-/* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced); KEPT: what a reduction leaves. A
+/* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced; UPDATE: of what is written); KEPT: what a reduction leaves. A
  * node is on a level when its shape is the level's but for axes of size 1; its canonical index there is the level's symbols. */
 typedef enum fuse_level { FUSE_NONE, FUSE_FULL, FUSE_KEPT } fuse_level;
 typedef struct fuse_space {
@@ -135,8 +143,14 @@ typedef struct emit_extent_of {
     ir_ref site;
 } emit_extent_of;
 
-/* A buffer that the kernel only reads. Its launch hands over a pointer to element `at`, from which the offsets in the code count: the
- * number in the first of them is taken out, so that x[0], x[1] ... of a loop are read by one kernel. */
+/* A window whose place is known at run time: this symbol is what moves it, clamped. */
+typedef struct emit_moving {
+    ir_ex sym;
+    ir_ref window;
+} emit_moving;
+
+/* A buffer that the kernel only reads, or writes a window of. Its launch hands over a pointer to element `at`, from which the offsets in
+ * the code count: the number in the first of them is taken out, so that x[0], x[1] ... of a loop are read, or written, by one kernel. */
 typedef struct emit_origin {
     lp_val p;
     int64_t at, count; /* count: elements of the buffer */
@@ -175,6 +189,7 @@ typedef struct emitter {
     unsigned recent[EMIT_CHAINS];   /* the newest memo of each chain + 1 */
     BZ_VEC(emit_extent_of) extents; /* of the kernel, in order */
     BZ_VEC(emit_origin) origins;
+    BZ_VEC(emit_moving) moving;
     BZ_VEC(ir_ex) memo_idx;
     bool
         failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
@@ -214,9 +229,14 @@ ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
 /* A new extent of the kernel with this value at the launch at hand; `name` is unique in the kernel. */
 lp_val emit_extent(emitter *m, const char *name, int64_t value);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
-/* Stores a value of node r at its index: row-major in the buffer p, along the vector symbol. */
-void emit_store(emitter *m, ir_ref r, lp_val p, const ir_ex *idx, const emit_value *v,
-                unsigned flags);
+/* p[offset] = v, along the vector symbol. */
+void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigned flags);
+/* Where in its operand's row-major elements the window of an as_strided or update has index idx. */
+ir_ex emit_window_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx);
+/* From now on the symbols in offsets of window r have values. */
+void emit_moves(emitter *m, ir_ref r);
+/* What moves the window, as far as it may; nothing is remembered. */
+lp_val emit_moved_by(emitter *m, ir_ref window);
 /* What index of its operand a movement node reads at idx; false for pad and concat, which depend on conditions. */
 bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at);
 /* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
@@ -241,6 +261,7 @@ typedef struct homes {
         *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
     uint32_t *last_launch; /* the last launch that reads node r, plus 1; 0 = none */
     uint32_t *last_reader; /* the group that does, PASS_NONE = several */
+    uint32_t *donor; /* of updates: the donated input that they may lie in, PASS_NONE = none */
 } homes;
 
 /* ---- lower_*.c: one kernel for one group. The context knows which nodes are stored and makes buffers on demand. */
@@ -261,6 +282,7 @@ typedef struct lower {
     lp_kernel *k;
     lp_builder *b;
     fuse_space space;
+    bool filling; /* UPDATE: the loops run over all elements, and store those that were there */
     BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
     BZ_VEC(lp_val) pointers;
     BZ_VEC(uint32_t) scalars;
@@ -271,7 +293,15 @@ typedef struct lower {
 /* Calls visit(ctx, reader, base) for everything that a member reads (fuse_read), until one is false. */
 typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
 bool lower_reads(const fuse_result *f, ir_ref reader, lower_visit *visit, void *ctx);
-/* Does every member read value `q` only at the index at which `out` is stored? Then out may overwrite q's buffer. */
+/* ---- fuse_reads.c */
+/* Behind reshapes: the same row-major elements. */
+ir_ref fuse_same_buffer(const ir_graph *g, ir_ref r);
+/* The value whose buffer update r may write in. */
+static inline ir_ref fuse_updated(const ir_graph *g, ir_ref r) {
+    return fuse_same_buffer(g, ir_operand(g, r, 0));
+}
+/* Does every member read value `q` only at the index at which `out` is stored (an update: at which it writes)? Then out may overwrite
+ * q's buffer. */
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out);
 
 /* ---- names.c: appends what a group's kernel is called: a C identifier of at most 32 characters, the same for equal groups */
@@ -288,7 +318,9 @@ uint32_t buffers_new(lower *l, ir_ref r, pass_place place, uint32_t number);
 uint32_t buffers_work(lower *l, bz_dtype t, int64_t count);
 bool buffers_choose(lower *l,
                     uint32_t group); /* for every stored member of a group of the launch at hand */
-bool buffers_of_inputs(lower *l);    /* at the end: outputs that are inputs, unchanged */
+/* Does the kernel of update r write where its operand lies? */
+bool buffers_in_place(const lower *l, ir_ref r);
+bool buffers_of_inputs(lower *l); /* at the end: outputs that are inputs, unchanged */
 
 /* ---- gaps.c: the free stretches of an arena without end */
 typedef struct arena_gap {
@@ -346,6 +378,11 @@ bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);
 bool lower_scatter(lower *l);
+bool lower_update(lower *l);
+/* Makes the axes of node r the space of the loops. */
+void lower_space_of(lower *l, ir_ref r);
+/* What output r has at the current symbols: node and index, and where it is stored. False: it is not on this level. */
+bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset);
 
 /* ---- fold.c: steps that reductions share */
 /* One step op(acc, x) of a reduction; lanes not set in mask (0 = all set) keep acc. */

@@ -29,14 +29,17 @@ static void cut(lower *l, map_space *s, unsigned n) {
 
 void lower_collect(lower *l) {
     emitter *m = &l->m;
-    ir_ex idx[IR_MAX_RANK];
+    ir_ex idx[IR_MAX_RANK], offset;
+    ir_ref node;
     lp_builder *b = m->b;
     m->b = NULL; /* only collect */
     m->seen.n = m->reads.n = m->borders.n = 0;
     unsigned mark = emit_mark(m);
     for (uint32_t i = 0; i < l->outputs.n; i++) {
-        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, l->outputs.p[i], idx);
-        emit_node(m, l->outputs.p[i], idx);
+        if (!lower_place(l, l->outputs.p[i], FUSE_FULL, &node, idx, &offset)) continue;
+        emit_node(m, node, idx);
+        bool window = l->group->kind == FUSE_UPDATE && !l->filling;
+        if (window && !bz_vec_push(&m->seen, offset)) emit_fail(m);
     }
     emit_forget(m, mark);
     emit_resume(m, b);
@@ -98,7 +101,7 @@ bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes,
 static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     int64_t task = TASK;
-    lp_val n = emit_extent(&l->m, "n", s->inner), piece = lp_index(b, task);
+    lp_val n = emit_extent(&l->m, l->filling ? "all" : "n", s->inner), piece = lp_index(b, task);
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
     lp_val tasks = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){up, piece}, 2);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);

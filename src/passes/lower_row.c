@@ -137,7 +137,8 @@ static void store_elements(stretch *s) {
             if (!stored_full(l, r) || s->q->depth[r] != s->pass) continue;
             fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
             if (store)
-                emit_store(&l->m, r, l->out_pointers.p[i], idx, &values[i], s->q->stream);
+                emit_store(&l->m, l->out_pointers.p[i], emit_offset(&l->m, r, idx), &values[i],
+                           s->q->stream);
             else
                 values[i] = emit_node(&l->m, r, idx);
         }

@@ -63,12 +63,11 @@ static const struct idiom {
      {"sum", "rsqrt"},
      {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
     {FUSE_DOT, "gemm", {"dot"}, {"dot"}},
+    {FUSE_UPDATE, "update", {"update"}, {"update"}},
 };
-static const char *const kinds[] = {[FUSE_MAP] = "map",
-                                    [FUSE_ROW] = "row",
-                                    [FUSE_COL] = "col",
-                                    [FUSE_DOT] = "gemm",
-                                    [FUSE_SCATTER] = "add"};
+static const char *const kinds[] = {
+    [FUSE_MAP] = "map",  [FUSE_ROW] = "row",     [FUSE_COL] = "col",
+    [FUSE_DOT] = "gemm", [FUSE_SCATTER] = "add", [FUSE_UPDATE] = "update"};
 
 static const char *stem_of(fuse_kind kind, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {

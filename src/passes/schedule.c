@@ -1,7 +1,7 @@
 /* schedule.c - the order in which groups run, and which of them start together.
  *
- * Groups run in an order that respects who reads whom; a group that overwrites a donated input runs after all others that read that
- * input, where that is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run together at the end
+ * Groups run in an order that respects who reads whom; a group that overwrites a donated input, or updates a value, runs after all
+ * others that read that, where it is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run together at the end
  * as one launch; tiny elementwise groups ride along with the launch before them. */
 #include "src/passes/lower.h"
 
@@ -11,7 +11,7 @@
 enum { TINY = 4096 };
 
 typedef struct wait {
-    uint32_t output, reader; /* the group that writes this output waits for that group */
+    uint32_t writer, reader; /* writers[writer] waits for that group */
 } wait;
 
 typedef struct scheduler {
@@ -20,8 +20,9 @@ typedef struct scheduler {
     BZ_VEC(uint32_t) * pred; /* of each group */
     bool *read;              /* some group reads it */
     bool *placed;
-    uint32_t at;      /* the group whose reads are being listed */
-    uint32_t *writer; /* of each donated input: the output that may overwrite it, else PASS_NONE */
+    uint32_t at;              /* the group whose reads are being listed */
+    BZ_VEC(uint32_t) writers; /* groups that may overwrite something */
+    uint32_t *writer;         /* of each node: which of them, else PASS_NONE */
     BZ_VEC(wait) waits;
     uint32_t *position;    /* of each group in an order by data alone */
     uint32_t first_wait;   /* position of the first group that waits for readers */
@@ -96,25 +97,25 @@ static bool place_all(scheduler *s) {
     return ok;
 }
 
-/* The writer of a donated input waits for its other readers, except for those that read what it writes. Earlier outputs come first. */
+/* The writer of a value waits for its other readers, except for those that read what it writes. Earlier writers come first. */
 static bool note_reader(void *ctx, ir_ref reader, ir_ref base) {
     scheduler *s = ctx;
-    uint32_t g = s->f->group_of[reader], output = s->writer[base];
-    if (output == PASS_NONE || g == s->f->group_of[s->f->g->outputs.p[output].node]) return true;
-    return bz_vec_push(&s->waits, ((wait){output, g}));
+    uint32_t g = s->f->group_of[reader], writer = s->writer[base];
+    if (writer == PASS_NONE || g == s->writers.p[writer]) return true;
+    return bz_vec_push(&s->waits, ((wait){writer, g}));
 }
 
-static int by_output(const void *a, const void *b) {
+static int by_writer(const void *a, const void *b) {
     const wait *x = a, *y = b;
-    if (x->output != y->output) return x->output < y->output ? -1 : 1;
+    if (x->writer != y->writer) return x->writer < y->writer ? -1 : 1;
     return (x->reader > y->reader) - (x->reader < y->reader);
 }
 
 static bool add_waits(scheduler *s) {
-    if (s->waits.n) qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_output);
+    if (s->waits.n) qsort(s->waits.p, s->waits.n, sizeof *s->waits.p, by_writer);
     for (uint32_t i = 0; i < s->waits.n && !s->failed; i++) {
         const wait w = s->waits.p[i];
-        uint32_t writer = s->f->group_of[s->f->g->outputs.p[w.output].node];
+        uint32_t writer = s->writers.p[w.writer];
         if (must_follow(s, w.reader, writer)) continue;
         s->first_wait = s->position[writer] < s->first_wait ? s->position[writer] : s->first_wait;
         s->failed |= !bz_vec_push(&s->pred[writer], w.reader);
@@ -134,20 +135,34 @@ static bool find_positions(scheduler *s) {
     return true;
 }
 
-static bool wait_for_readers(scheduler *s) {
+static bool note_writer(scheduler *s, ir_ref overwritten, ir_ref by) {
+    if (s->f->group_of[by] == FUSE_NO_GROUP) return true;
+    s->writer[overwritten] = s->writers.n;
+    return bz_vec_push(&s->writers, s->f->group_of[by]);
+}
+
+static bool list_writers(scheduler *s) {
     const ir_graph *g = s->f->g;
-    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s),
-         any = false;
-    for (ir_ref r = 0; ok && r < g->n.n; r++) s->writer[r] = PASS_NONE;
+    bool ok = true;
     for (uint32_t i = 0; ok && i < g->outputs.n; i++) {
         const ir_output *o = &g->outputs.p[i];
-        if (o->donated < 0 || s->f->group_of[o->node] == FUSE_NO_GROUP) continue;
-        s->writer[g->inputs.p[o->donated].node] = i;
-        any = true;
+        if (o->donated >= 0) ok = note_writer(s, g->inputs.p[o->donated].node, o->node);
     }
-    for (ir_ref r = 1; ok && any && r < g->n.n; r++) ok = lower_reads(s->f, r, note_reader, s);
+    for (ir_ref r = 1; ok && r < g->n.n; r++)
+        if (ir_at(g, r)->op == IR_UPDATE) ok = note_writer(s, fuse_updated(g, r), r);
+    return ok;
+}
+
+static bool wait_for_readers(scheduler *s) {
+    const ir_graph *g = s->f->g;
+    bool ok = (s->writer = bz_mem_alloc(g->n.n * sizeof *s->writer)) != NULL && find_positions(s);
+    for (ir_ref r = 0; ok && r < g->n.n; r++) s->writer[r] = PASS_NONE;
+    ok = ok && list_writers(s);
+    for (ir_ref r = 1; ok && s->writers.n && r < g->n.n; r++)
+        ok = lower_reads(s->f, r, note_reader, s);
     ok = ok && add_waits(s);
     bz_mem_free(s->writer);
+    bz_vec_free(&s->writers);
     bz_vec_free(&s->waits);
     return ok;
 }

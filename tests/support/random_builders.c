@@ -104,6 +104,50 @@ static ir_ref windows(maker *m, ir_ref x) {
                          back ? offset + (count - 1) * hop : offset);
 }
 
+/* The places of w overwritten by x's own elements there, or beside there, by a number, or by something else. */
+static ir_ref overwritten(maker *m, ir_ref x, const ir_strided *w, int64_t most, ir_ref at) {
+    ir_ref y = like(m, x, ir_dtype(m->g, x));
+    ir_strided from = *w;
+    from.offset += at || chance(m, 60) ? 0 : (int64_t)draw(m, (uint32_t)(most - w->offset) + 1);
+    ir_ref own = ir_as_strided_at(m->g, x, &from, at && chance(m, 70) ? at : 0);
+    ir_ref far = ir_as_strided(m->g, y, w->shape, w->strides, w->rank, w->offset);
+    switch (draw(m, 4)) {
+    case 0: return ir_update(m->g, x, ir_build2(m->g, IR_MAX, own, far), w, at);
+    case 1: return ir_update(m->g, x, own, w, at);
+    case 2: return ir_update(m->g, x, ir_build1(m->g, IR_NEG, own), w, at);
+    default: return ir_update(m->g, x, far, w, at);
+    }
+}
+
+/* x updated in a slice, or on a diagonal, once or twice; the place may come with the call. */
+static ir_ref updated(maker *m, ir_ref x) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], stride = 1, first = 0, span = 0;
+    unsigned rank = rank_of(m, x);
+    ir_static_shape(m->g, x, shape);
+    for (unsigned i = rank; i-- > 0;) {
+        int64_t n = shape[i], by = chance(m, 50) ? 1 : 1 + draw(m, 3);
+        shape[i] = 1 + draw(m, (uint32_t)((n - 1) / by + 1));
+        int64_t start = draw(m, (uint32_t)(n - (shape[i] - 1) * by));
+        bool back = chance(m, 20);
+        first += (start + (back ? (shape[i] - 1) * by : 0)) * stride;
+        span += back ? 0 : (shape[i] - 1) * by * stride;
+        strides[i] = (back ? -by : by) * stride;
+        stride *= n;
+    }
+    ir_strided w = {rank, shape, strides, first};
+    if (rank == 2 && chance(m, 15)) { /* a diagonal */
+        int64_t *side = shape, line = strides[0] < 0 ? -strides[0] : strides[0];
+        strides[0] = line + (strides[1] < 0 ? -strides[1] : strides[1]);
+        w = (ir_strided){1, side, strides, 0};
+        side[0] = 1 + (stride - 1) / strides[0];
+        span = (side[0] - 1) * strides[0];
+    }
+    ir_ref at = chance(m, 30) ? random_input(m, BZ_I64, NULL, 0) : 0;
+    for (unsigned n = 1 + draw(m, 2); n-- && x;)
+        x = overwritten(m, x, &w, numel(m->g, x) - 1 - span, chance(m, 80) ? at : 0);
+    return x;
+}
+
 static ir_ref flattened(maker *m, ir_ref x) {
     unsigned n = rank_of(m, x), from = draw(m, n), to = from + draw(m, n - from);
     return ir_flatten(m->g, ir_unsqueeze(m->g, x, any_axis(m, n + 1)), (int)from, (int)to);
@@ -292,12 +336,12 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
 
 /* Those with a gradient come first. */
 static random_call *const calls[] = {
-    variance,  log_sum_exp,      mean_of_all, flipped,        transposed, diagonal,
-    flattened, joined,           rows_at,     matrix_product, dense,      gram,
-    norm,      activation,       loss,        optimizer_step, converted,  windows,
-    generated, place_of_extreme, classes,     bits,
+    variance, log_sum_exp,    mean_of_all,    flipped,   transposed, diagonal,  flattened,
+    joined,   rows_at,        matrix_product, dense,     gram,       norm,      activation,
+    loss,     optimizer_step, updated,        converted, windows,    generated, place_of_extreme,
+    classes,  bits,
 };
-enum { SMOOTH = 16 };
+enum { SMOOTH = 17 };
 
 ir_ref random_builder(maker *m, ir_ref x) {
     random_call *f = calls[draw(m, m->c->floats ? SMOOTH : BZ_LEN(calls))];

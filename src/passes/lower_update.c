@@ -1,0 +1,30 @@
+/* lower_update.c - a window of a tensor written.
+ *
+ *     in place:  the loops run over the window, and each element is stored where it belongs: nothing else is touched
+ *     else:      phase 0 copies the tensor, phase 1 writes the window
+ *
+ * What is written is computed in the same loops. Where it reads the tensor itself, fusion has seen to it that it does so only at the
+ * very place that is written then (fuse_in_place.c). */
+#include "src/passes/lower.h"
+
+bool lower_update(lower *l) {
+    ir_ref r = l->group->head;
+    bool ok = true;
+    if (buffers_in_place(l, r)) {
+        uint32_t b = l->homes.buffer_of[r];
+        for (uint32_t i = 0; i < l->outputs.n; i++)
+            if (l->outputs.p[i] == r)
+                emit_may_move(&l->m, l->out_pointers.p[i], l->plan->buffers.p[b].count);
+    } else {
+        unsigned mark = emit_mark(&l->m);
+        l->filling = true;
+        lower_space_of(l, ir_operand(l->g, r, 0));
+        ok = lower_map(l);
+        l->filling = false;
+        emit_forget(&l->m, mark);
+        l->m.nsyms = 0; /* nothing of phase 0 is asked for again */
+        l->m.ahead = 0;
+    }
+    lower_space_of(l, ir_operand(l->g, r, 1));
+    return lower_map(l) && ok;
+}
