@@ -72,6 +72,8 @@ void fk_context_close(fk_context *ctx) {
     }
     ctx->legacy = NULL;
     fk_memory_reset(ctx->device->ordinal, ctx);
+    ptx_heap_free(ctx->heap);
+    ctx->heap = NULL;
     fk_list_free(&ctx->streams);
     fk_list_free(&ctx->modules);
     fk_list_free(&ctx->peers);

@@ -81,6 +81,9 @@ static CUresult check_nodes(const fk_graph *graph) {
         FK_NEED(!w->ctx || w->ctx->alive, CUDA_ERROR_INVALID_CONTEXT);
         FK_NEED(w->kind != WORK_KERNEL || fk_get(w->kernel.handle, FK_FUNCTION),
                 CUDA_ERROR_INVALID_HANDLE);
+        const uint32_t *grid = w->kernel.grid;
+        FK_NEED(w->kind != WORK_KERNEL || node->disabled || (grid[0] && grid[1] && grid[2]),
+                CUDA_ERROR_INVALID_VALUE);
         if (w->kind == WORK_CHILD) {
             FK_TRY(check_nodes(w->child));
         }

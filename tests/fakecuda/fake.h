@@ -200,6 +200,7 @@ typedef struct fk_context {
     CUresult error; /* the sticky one */
     size_t limits[CU_LIMIT_MAX];
     CUfunc_cache cache;
+    ptx_heap *heap; /* of malloc in kernels; NULL before the first launch that may ask it */
     fk_stream *legacy;
     fk_list streams, modules, peers; /* streams: living ones, the legacy and per-thread ones too */
 } fk_context;
@@ -475,6 +476,7 @@ typedef struct {
     unsigned grid[3], block[3], shared;
     void **params, **extra;
     bool cooperative;
+    bool node; /* of a graph: its grid may still be empty, until it is launched */
 } fk_launch;
 CUresult fk_launch_work(fk_context *ctx, const fk_launch *launch, fk_work *work);
 

@@ -14,7 +14,8 @@ static CUresult check_shape(const fk_launch *l, const fk_function *f) {
                           most_block[3] = {1024, 1024, 64};
     uint64_t threads = 1;
     for (int i = 0; i < 3; i++) {
-        FK_NEED(l->grid[i] > 0 && l->grid[i] <= most_grid[i], CUDA_ERROR_INVALID_VALUE);
+        FK_NEED((l->grid[i] > 0 || l->node) && l->grid[i] <= most_grid[i],
+                CUDA_ERROR_INVALID_VALUE);
         FK_NEED(l->block[i] > 0 && l->block[i] <= most_block[i], CUDA_ERROR_INVALID_VALUE);
         threads *= l->block[i];
     }

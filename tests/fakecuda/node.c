@@ -61,7 +61,8 @@ CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, fk_work *work) {
                               .block = {p->blockDimX, p->blockDimY, p->blockDimZ},
                               .shared = p->sharedMemBytes,
                               .params = p->kernelParams,
-                              .extra = p->extra};
+                              .extra = p->extra,
+                              .node = true};
     fk_context *ctx = p->ctx ? fk_context_of(p->ctx) : fk_current();
     FK_NEED(!p->ctx || ctx, CUDA_ERROR_INVALID_CONTEXT);
     return fk_launch_work(ctx, &launch, work);

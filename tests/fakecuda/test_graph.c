@@ -189,6 +189,33 @@ Test(graph, kernels_and_their_parameters) {
     no_reports();
 }
 
+/* Clients add nodes before they know the sizes of a launch. */
+Test(graph, grids_are_set_later) {
+    start();
+    const CUdeviceptr p = device(BYTES);
+    void *params[] = {(void *)&p};
+    CUDA_KERNEL_NODE_PARAMS_v2 k = {.func = kernel("poke"),
+                                    .gridDimX = 0,
+                                    .gridDimY = 1,
+                                    .gridDimZ = 1,
+                                    .blockDimX = 1,
+                                    .blockDimY = 1,
+                                    .blockDimZ = 1,
+                                    .kernelParams = params};
+    CUgraph g = new_graph();
+    CUgraphNode node;
+    ok(cuGraphAddKernelNode_v2(&node, g, NULL, 0, &k));
+    CUgraphExec exec = instantiate(g);
+    is(cuGraphLaunch(exec, NULL), CUDA_ERROR_INVALID_VALUE);
+    k.gridDimX = 1;
+    ok(cuGraphExecKernelNodeSetParams_v2(exec, node, &k));
+    ok(cuGraphLaunch(exec, NULL));
+    unsigned word;
+    ok(cuMemcpyDtoH_v2(&word, p, sizeof word));
+    cr_assert(word == 1);
+    no_reports();
+}
+
 Test(graph, update_takes_equal_topology_only) {
     start();
     const CUdeviceptr p = device(BYTES), q = device(BYTES);

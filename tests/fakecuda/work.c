@@ -321,7 +321,10 @@ static void keep_ranges(fk_command *c, const ptx_result *result) {
 static void run_kernel(fk_command *c) {
     const fk_work *w = &c->work;
     const fk_function *f = w->kernel.function;
-    const ptx_memory memory = {w->ctx, find_extent};
+    if (!w->ctx->heap) {
+        w->ctx->heap = ptx_heap_new(w->ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]);
+    }
+    const ptx_memory memory = {w->ctx, find_extent, w->ctx->heap};
     const ptx_sink sink = {.report = tell};
     ptx_launch_params launch = {.module = f->module->ptx,
                                 .kernel = f->kernel,

@@ -146,7 +146,7 @@ static int launch(dev *d, const dev_launch *l) {
         note(d, kernel ? "the arguments do not fit the kernel" : "no such kernel");
         return kernel ? 1 : 500;
     }
-    const ptx_memory memory = {p, find};
+    const ptx_memory memory = {p, find, NULL};
     const ptx_sink sink = {d, on_report, on_print};
     const ptx_launch_params params = {
         .module = p->module,

@@ -99,7 +99,7 @@ static void float_code(void) {
     memset(x->host, 0, ELEMENTS * 4);
     ptx_shadow_mark(x->shadow, 0, ELEMENTS * 4);
     uint64_t params[2] = {x->base, y->base};
-    ptx_memory find = {&memory, memory_find};
+    ptx_memory find = {&memory, memory_find, NULL};
     ptx_launch_params p = {.module = m,
                            .kernel = ptx_kernel_at(m, 0),
                            .grid = {ELEMENTS / 1024, 1, 1},

@@ -31,7 +31,7 @@ static float_mods take_float_mods(parser *p, ptx_type t) {
     modifier r = dec_take_of(p, rounds);
     f.rnd = r ? (uint8_t)(r - M_RN + RND_N) : 0;
     f.ftz = t != T_F64 && dec_take(p, M_FTZ);
-    f.sat = t != T_F64 && dec_take(p, M_SAT);
+    f.sat = t != T_F64 && t != T_F32X2 && dec_take(p, M_SAT);
     f.relu = is_half(t) && dec_take(p, M_RELU);
     if (is_half(t) && f.rnd > RND_N) bad(p, "halves round to nearest only");
     return f;

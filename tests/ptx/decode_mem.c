@@ -172,12 +172,19 @@ static ptx_space param_space(const address *a) {
     return a->local ? PTX_LOCAL : a->o && a->o->has_reg ? PTX_SPACE_NONE : PTX_PARAM;
 }
 
+/* Pairs and what only matrices and conversions know can't be loaded as such. */
+static ptx_type memory_type(parser *p) {
+    ptx_type t = dec_type(p, 0);
+    if (t == T_PRED || t > T_F64 || t == T_TF32) bad(p, "this type is not allowed here");
+    return t;
+}
+
 void dec_ld(parser *p) {
     bool nc = dec_take(p, M_NC);
     uint16_t flags = take_order(p);
     ptx_space space = take_space(p);
     take_policy(p);
-    ptx_type t = dec_type(p, 0);
+    ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[0]);
     address a = address_of(p, 1);
@@ -216,7 +223,7 @@ void dec_st(parser *p) {
     uint16_t flags = take_order(p);
     ptx_space space = take_space(p);
     take_policy(p);
-    ptx_type t = dec_type(p, 0);
+    ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[1]);
     address a = address_of(p, 0);
@@ -443,15 +450,19 @@ static const mma_shape shapes[] = {
     {M_M8N8K16, 'i', 8, 16, 1, 1, 2},   {M_M16N8K16, 'i', 16, 16, 2, 1, 4},
     {M_M16N8K32, 'i', 16, 32, 4, 2, 4}, {M_M8N8K4, 'd', 8, 4, 1, 1, 2},
     {M_M16N8K4, 'd', 16, 4, 2, 1, 4},   {M_M16N8K8, 'd', 16, 8, 4, 2, 4},
-    {M_M16N8K16, 'd', 16, 16, 8, 4, 4},
+    {M_M16N8K16, 'd', 16, 16, 8, 4, 4}, {M_M16N8K16, '8', 16, 16, 2, 1, 4},
+    {M_M16N8K32, '8', 16, 32, 4, 2, 4}, {M_M8N8K32, '4', 8, 32, 1, 1, 2},
+    {M_M16N8K32, '4', 16, 32, 2, 1, 4}, {M_M16N8K64, '4', 16, 64, 4, 2, 4},
 };
 
 static char operand_kind(ptx_type t) {
-    return t == T_F16 || t == T_BF16 ? 'h'
-           : t == T_TF32             ? 't'
-           : t == T_S8 || t == T_U8  ? 'i'
-           : t == T_F64              ? 'd'
-                                     : 0;
+    return t == T_F16 || t == T_BF16    ? 'h'
+           : t == T_TF32                ? 't'
+           : t == T_S8 || t == T_U8     ? 'i'
+           : t == T_F64                 ? 'd'
+           : t == T_E4M3 || t == T_E5M2 ? '8'
+           : t == T_S4 || t == T_U4     ? '4'
+                                        : 0;
 }
 
 static const mma_shape *take_shape(parser *p, ptx_type ta) {
@@ -462,7 +473,9 @@ static const mma_shape *take_shape(parser *p, ptx_type ta) {
 
 static bool mma_types_fit(const ptx_type t[4]) {
     ptx_type d = t[0], a = t[1], b = t[2], c = t[3];
-    if (operand_kind(a) == 'i') return operand_kind(b) == 'i' && d == T_S32 && c == T_S32;
+    char kind = operand_kind(a);
+    if (kind == 'i' || kind == '4') return operand_kind(b) == kind && d == T_S32 && c == T_S32;
+    if (kind == '8') return operand_kind(b) == kind && d == c && (d == T_F32 || d == T_F16);
     if (a != b) return false;
     if (a == T_F64) return d == T_F64 && c == T_F64;
     return a == T_F16 ? (d == T_F16 || d == T_F32) && (c == T_F16 || c == T_F32)
@@ -488,7 +501,8 @@ void dec_mma(parser *p) {
     while (dec_take_of(p, plain)) got++;
     ptx_type t[4] = {dec_type(p, 0), dec_type(p, 1), dec_type(p, 2), dec_type(p, 3)};
     const mma_shape *s = p->failed ? NULL : take_shape(p, t[1]);
-    bool sat = t[1] == T_S8 || t[1] == T_U8 ? dec_take(p, M_SATFINITE) : false;
+    char kind = operand_kind(t[1]);
+    bool sat = kind == 'i' || kind == '4' ? dec_take(p, M_SATFINITE) : false;
     modifier rnd[] = {M_RN, M_NONE};
     if (t[1] == T_F64) dec_take_of(p, rnd);
     if (!s || got != 4 || !mma_types_fit(t) || !dec_want(p, 4, 4)) {

@@ -18,7 +18,10 @@ exec_fn x_atom, x_fence;
 /* exec_sync.c */
 exec_fn x_bar, x_bar_warp, x_shfl, x_vote, x_match, x_redux, x_activemask, x_elect;
 /* exec_flow.c */
-exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_system, x_nanosleep;
+exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_nanosleep;
+/* exec_system.c */
+exec_fn x_system;
+int system_call(const char *name); /* what x_system needs as `sub`, or -1 */
 /* watch.c */
 exec_fn x_watched;
 /* exec_mma.c */
@@ -42,6 +45,5 @@ enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
 enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };
 enum { BAR_SYNC, BAR_ARRIVE, BAR_POPC, BAR_AND, BAR_OR };
 enum { MMA_M8N8K4_F64, MMA_M16N8K4, MMA_M16N8K8, MMA_M16N8K16, MMA_M16N8K32, MMA_M8N8K16 };
-enum { SYS_VPRINTF, SYS_ASSERTFAIL };
 
 #endif

@@ -78,7 +78,7 @@ static const void *flushed(const void *reg, uint8_t *room, lane_fn *ftz) {
 /* A float operation with a directed rounding, .ftz or .sat: the same loop with passes before and
  * after. */
 void x_lane_mod(warp *w, const ins *i, uint32_t mask) {
-    _Alignas(64) uint8_t in[3][LANES * 4], d[LANES * 8], d2[LANES * 8];
+    _Alignas(64) uint8_t in[3][LANES * 8], d[LANES * 8], d2[LANES * 8];
     lane_args x = operands(w, i);
     lane_fn *ftz = i->flags & INS_FTZ ? lanes_find(LN_ftz, i->type) : NULL;
     if (ftz) {
@@ -159,6 +159,8 @@ static uint64_t uniform_sreg(const warp *w, ptx_sreg r) {
     case SR_DYNAMIC_SMEM: return ln->p->shared_dynamic;
     case SR_TOTAL_SMEM:
     case SR_AGGR_SMEM: return b->shared_bytes;
+    case SR_ENVREG1: return ln->workspace.base >> 32; /* where cooperative groups look for it */
+    case SR_ENVREG2: return (uint32_t)ln->workspace.base;
     case SR_GRIDID: return ln->serial_number;
     default: return 0;
     }

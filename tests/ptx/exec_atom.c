@@ -69,21 +69,21 @@ static uint64_t result(const ins *i, uint64_t old, uint64_t v, uint64_t swap, bo
     }
 }
 
-static void update_wide(warp *w, const ins *i, unsigned l, uint8_t *at) {
+enum { WROTE = 1, CHANGED = 2 }; /* a comparison that fails writes nothing */
+
+static unsigned update_wide(warp *w, const ins *i, unsigned l, uint8_t *at) {
     uint8_t old[16], *b = (uint8_t *)reg_at(w, i->b) + l * 16,
                      *c = (uint8_t *)reg_at(w, i->c) + l * 16;
     memcpy(old, at, 16);
-    if (i->sub == ATOM_EXCH)
-        memcpy(at, b, 16);
-    else if (!memcmp(old, b, 16))
-        memcpy(at, c, 16);
+    bool wrote = i->sub == ATOM_EXCH || !memcmp(old, b, 16);
+    if (wrote) memcpy(at, i->sub == ATOM_EXCH ? b : c, 16);
     if (i->dw) memcpy((uint8_t *)reg_at(w, i->d) + l * 16, old, 16);
-    w->b->ln->changed |= memcmp(old, at, 16) != 0;
+    return (wrote ? WROTE : 0) | (memcmp(old, at, 16) ? CHANGED : 0);
 }
 
 /* One lane, one element, nobody else at it. */
-static void update(warp *w, const ins *i, unsigned l, uint8_t *at, int32_t d, int32_t b,
-                   bool global) {
+static unsigned update(warp *w, const ins *i, unsigned l, uint8_t *at, int32_t d, int32_t b,
+                       bool global) {
     uint64_t old = 0, v = 0, swap = 0;
     memcpy(&old, at, i->bytes);
     memcpy(&v, (char *)reg_at(w, b) + l * i->aw, i->bytes);
@@ -91,18 +91,26 @@ static void update(warp *w, const ins *i, unsigned l, uint8_t *at, int32_t d, in
     uint64_t fresh = result(i, old, v, swap, global);
     memcpy(at, &fresh, i->bytes);
     if (i->dw) memcpy((char *)reg_at(w, d) + l * i->dw, &old, i->dw);
-    if (global && memcmp(&old, &fresh, i->bytes)) w->b->ln->changed = true;
+    return (i->sub != ATOM_CAS || old == v ? WROTE : 0) |
+           (memcmp(&old, &fresh, i->bytes) ? CHANGED : 0);
 }
 
-static void update_lanes(warp *w, const ins *i, uint32_t mask, uint8_t *const *host, bool global) {
+/* The lanes that wrote. */
+static uint32_t update_lanes(warp *w, const ins *i, uint32_t mask, uint8_t *const *host,
+                             bool global) {
     const int32_t *list = &w->b->ln->module->list.at[i->e];
+    unsigned all = 0;
+    uint32_t wrote = 0;
     EACH_LANE(l, mask) {
-        if (i->bytes == 16)
-            update_wide(w, i, l, host[l]);
-        else
-            for (unsigned k = 0; k < i->n; k++)
-                update(w, i, l, host[l] + k * i->bytes, list[k], list[i->n + k], global);
+        unsigned did = i->bytes == 16 ? update_wide(w, i, l, host[l]) : 0;
+        for (unsigned k = 0; k < i->n && i->bytes < 16; k++)
+            did |= update(w, i, l, host[l] + k * i->bytes, list[k], list[i->n + k], global);
+        all |= did;
+        wrote |= (uint32_t)(did & WROTE) << l;
     }
+    if (global && all & CHANGED) w->b->ln->changed = true;
+    warp_idles(w, all & CHANGED);
+    return wrote;
 }
 
 /* By the host's atomics, while other blocks do the same. */
@@ -133,24 +141,25 @@ static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) 
     unsigned bytes = (unsigned)i->bytes * i->n;
     uint8_t *host[LANES];
     if (!mem_shared_ok(w, i, mask, ad, bytes)) return;
-    mem_order(w, i, mask, ad, WIN_SHARED, ACC_RMW | (i->dw ? ACC_ASKED : 0));
     race_read(w, i, mask, ad, bytes, ((uint64_t)1 << bytes) - 1, ACC_STRONG_READ);
     race_write(w, i, mask, ad, bytes, true);
     for (unsigned l = 0; l < LANES; l++) host[l] = w->b->shared + ad[l];
-    update_lanes(w, i, mask, host, false);
+    uint32_t wrote = update_lanes(w, i, mask, host, false);
+    mem_order(w, i, mask, ad, WIN_SHARED, ACC_RMW | (i->dw ? ACC_ASKED : 0), wrote);
 }
 
 static void on_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
     uint8_t *host[LANES];
     bool now = commutes(w, i);
     unsigned how = ACC_ATOMIC | ACC_RMW | (i->dw ? ACC_ASKED : 0);
-    if (!now) mem_order(w, i, mask, ad, 0, how);
     if (!now) w->b->ln->moment++;
     if (!mem_global(w, i, mask, ad, (unsigned)i->bytes * i->n, how, host)) return;
     if (now && w->b->ln->n_blocks > 1)
         reduce_now(w, i, mask, host);
-    else
-        update_lanes(w, i, mask, host, true);
+    else {
+        uint32_t wrote = update_lanes(w, i, mask, host, true);
+        if (!now) mem_order(w, i, mask, ad, 0, how, wrote);
+    }
 }
 
 void x_atom(warp *w, const ins *i, uint32_t mask) {

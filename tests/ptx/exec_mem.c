@@ -38,12 +38,19 @@ void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint6
     find_report(w, i, &at, "%s", text);
 }
 
+const ptx_extent *mem_find(const launch *ln, uint64_t address) {
+    const ptx_memory *m = ln->p->memory;
+    if (ln->workspace.size && address - ln->workspace.base < ln->workspace.size)
+        return &ln->workspace;
+    if (address >= PTX_HEAPS) return m ? heap_find(m->heap, address) : NULL;
+    return m && m->find ? m->find(m->ctx, address) : NULL;
+}
+
 const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address) {
-    const ptx_memory *m = w->b->ln->p->memory;
     const ptx_extent **cached = &w->wk->cache[ins_index(w, i) % 64];
     const ptx_extent *e = *cached;
     if (e && address - e->base < e->size) return e;
-    e = m && m->find ? m->find(m->ctx, address) : NULL;
+    e = mem_find(w->b->ln, address);
     if (e && address - e->base < e->size) *cached = e;
     return e;
 }
@@ -359,11 +366,11 @@ static bool must_wait(warp *w, const ins *i, uint32_t mask, ptx_space space) {
 }
 
 void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
-               unsigned how) {
+               unsigned how, uint32_t wrote) {
     bool wide = i->flags & INS_WIDE;
     if (i->flags & INS_RELEASE) order_fence(w, mask, wide);
     EACH_LANE(l, mask)
-    order_access(w, l, window + ad[l], how);
+    order_access(w, l, window + ad[l], wrote >> l & 1 ? how : how & ACC_ASKED);
     if (i->flags & INS_ACQUIRE) order_fence(w, mask, wide);
 }
 
@@ -416,11 +423,12 @@ static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx
     bool ordered = space == PTX_GLOBAL && i->flags & INS_STRONG;
     bool flag = ordered || (space == PTX_SHARED && i->flags & INS_STRONG);
     uint64_t window = space == PTX_SHARED ? WIN_SHARED : 0;
-    if (store && flag) mem_order(w, i, mask, ad, window, ACC_WRITE);
+    if (store && flag) mem_order(w, i, mask, ad, window, ACC_WRITE, mask);
     if (!reach(w, i, mask, ad, space, store, host)) return;
     if (!store) {
-        if (flag) mem_order(w, i, mask, ad, window, ACC_ASKED);
+        if (flag) mem_order(w, i, mask, ad, window, ACC_ASKED, 0);
         fill_lanes(w, i, mask, host);
+        if (flag) warp_idles(w, false);
         return;
     }
     for (unsigned k = 0; ordered && !w->b->ln->changed && k < LANES; k++)
@@ -429,6 +437,7 @@ static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx
                 memcmp(host[k], (char *)reg_at(w, i->b) + k * i->aw, i->bytes) != 0 || i->n > 1;
     check_collisions(w, i, mask, ad, space);
     drain_lanes(w, i, mask, host);
+    w->idle = 0;
 }
 
 static void plain(warp *w, const ins *i, uint32_t mask, ptx_space space, bool store) {

@@ -11,7 +11,7 @@
 #include "lanes.h"
 #include "run.h"
 
-enum { MAX_M = 16, MAX_N = 8, MAX_K = 32 };
+enum { MAX_M = 16, MAX_N = 8, MAX_K = 64 };
 
 /* Element `k` of a 32-bit register, or the whole 64-bit one, as a number. */
 static double element(ptx_type t, const uint8_t *reg, unsigned k) {
@@ -24,12 +24,19 @@ static double element(ptx_type t, const uint8_t *reg, unsigned k) {
     case T_TF32: return u2f(u & 0xffffe000); /* the low bits don't count */
     case T_S8: return (int8_t)(u >> 8 * k);
     case T_U8: return (uint8_t)(u >> 8 * k);
+    case T_S4: return (int8_t)(u >> 4 * k << 4) >> 4;
+    case T_U4: return u >> 4 * k & 15;
+    case T_E4M3: return h2d(e4m3_to_h(u >> 8 * k & 0xff));
+    case T_E5M2: return h2d((u >> 8 * k & 0xff) << 8);
     default: memcpy(&d, reg, 8); return d;
     }
 }
 
 static unsigned elements(ptx_type t) {
-    return t == T_F16 || t == T_BF16 ? 2 : t == T_S8 || t == T_U8 ? 4 : 1;
+    return t == T_F16 || t == T_BF16 ? 2
+           : t == T_S4 || t == T_U4  ? 8
+           : vm_type_bytes[t] == 1   ? 4
+                                     : 1;
 }
 
 static void read_a(const warp *w, const ins *i, const int32_t *regs, double a[MAX_M][MAX_K]) {

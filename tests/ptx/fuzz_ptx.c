@@ -197,7 +197,7 @@ static void run_module(ptx_module *m) {
                 memcpy(params + k->params[i].offset, &e->base, 8);
             else
                 memset(params + k->params[i].offset, 3, k->params[i].size);
-        ptx_memory find = {&memory, memory_find};
+        ptx_memory find = {&memory, memory_find, NULL};
         ptx_sink sink = {0};
         ptx_launch_params p = {.module = m,
                                .kernel = k,

@@ -103,6 +103,12 @@ static inline uint32_t d2b(double x) {
     return abs > 0x7ff0000000000000 ? 0x7fff : (uint32_t)r | sign;
 }
 
+/* e4m3 to f16, exactly. */
+static inline uint32_t e4m3_to_h(uint32_t v) {
+    uint32_t sign = (v & 0x80) << 8, m = v & 0x7f;
+    return m == 0x7f ? 0x7fff : sign | d2h(h2d(m << 7) * 256.0);
+}
+
 /* a*b + c in double, rounded to odd: rounding that to f16 or bf16 is the one correct rounding. The
  * product of two such numbers is exact in double. */
 static inline double fma_odd(double a, double b, double c) {
@@ -112,6 +118,17 @@ static inline double fma_odd(double a, double b, double c) {
     int64_t toward = (e > 0) == (s > 0) ? 1 : -1;
     int inexact = e != 0 && e == e && !(u & 1) && s - s == 0;
     return u2d(inexact ? u + (uint64_t)toward : u);
+}
+
+/* The halves of an f32x2. */
+static inline float low(uint64_t pair) {
+    return u2f((uint32_t)pair);
+}
+static inline float high(uint64_t pair) {
+    return u2f((uint32_t)(pair >> 32));
+}
+static inline uint64_t pair2(float low, float high) {
+    return f2u(low) | (uint64_t)f2u(high) << 32;
 }
 
 static inline float ftz1(float x) {

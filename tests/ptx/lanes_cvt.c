@@ -53,11 +53,6 @@ static inline uint32_t f2b(float x) {
     return x != x ? 0x7fff : (u + 0x7fff + (u >> 16 & 1)) >> 16;
 }
 
-static inline uint32_t e4m3_to_h(uint32_t v) {
-    uint32_t sign = (v & 0x80) << 8, m = v & 0x7f;
-    return m == 0x7f ? 0x7fff : sign | d2h(h2d(m << 7) * 256.0);
-}
-
 static inline uint32_t to_tf32(uint32_t u, uint32_t mode) {
     uint32_t rnd = mode & ENC_ROUND, em = u & 0x7fffffff;
     if (em > 0x7f800000) return 0x7fffffff;

@@ -125,6 +125,7 @@ static void start_warp(block *b, unsigned k) {
     w->sync_count = 0;
     w->async.n = 0;
     w->serial = false;
+    w->idle = 0;
     w->rng = vm_random(&b->rng);
 }
 
@@ -397,6 +398,31 @@ static void lay_out(launch *ln) {
     ln->n_slots = (unsigned)(all ? ln->n_blocks : SLOTS);
 }
 
+enum { WORKSPACE_BYTES = 64 };
+
+/* Of no other launch: its address is made of the serial number. */
+static void open_workspace(launch *ln) {
+    ln->workspace =
+        (ptx_extent){.base = PTX_WINDOWS - ((uint64_t)1 << 46) + (uint64_t)ln->serial_number * 256,
+                     .size = WORKSPACE_BYTES,
+                     .host = aligned_alloc(256, 256),
+                     .shadow = ptx_shadow_new(WORKSPACE_BYTES),
+                     .owner = "the workspace of the cooperative grid"};
+    if (!ln->workspace.host || !ln->workspace.shadow) vm_grow(NULL, SIZE_MAX);
+    memset(ln->workspace.host, 0, WORKSPACE_BYTES);
+    ptx_shadow_mark(ln->workspace.shadow, 0, WORKSPACE_BYTES);
+}
+
+/* Nobody else knows of it: what was done there is no range of the result. */
+static void close_workspace(launch *ln, ptx_result *r) {
+    size_t kept = 0;
+    for (size_t k = 0; k < r->n_ranges; k++)
+        if (r->ranges[k].extent != &ln->workspace) r->ranges[kept++] = r->ranges[k];
+    r->n_ranges = kept;
+    free(ln->workspace.host);
+    ptx_shadow_free(ln->workspace.shadow);
+}
+
 static unsigned host_threads(const launch *ln) {
     static atomic_long online; /* asking takes longer than a small launch */
     long cores = (long)ln->p->host_threads;
@@ -460,12 +486,14 @@ ptx_status ptx_launch(const ptx_launch_params *p, ptx_counters *counters, ptx_re
     for (unsigned k = 0; k < ln.n_slots; k++) ln.slots[k].next = k;
     shadow_begin(&ln);
     order_begin(&ln);
+    if (p->cooperative) open_workspace(&ln);
     run_rounds(&ln);
     dismiss_helpers(&ln);
     shadow_finish(&ln, result, &ln.workers[0].count);
     order_end(&ln);
     find_finish(&ln, result);
     clean_up(&ln, counters);
+    close_workspace(&ln, result);
     return result->status;
 }
 

@@ -12,12 +12,6 @@
 
 /* ---- calls ---- */
 
-static int system_call(const char *name) {
-    return !strcmp(name, "vprintf")        ? SYS_VPRINTF
-           : !strcmp(name, "__assertfail") ? SYS_ASSERTFAIL
-                                           : -1;
-}
-
 static void link_calls(parser *p) {
     for (size_t k = 0; k < p->m->code.n; k++) {
         ins *i = &p->m->code.at[k];

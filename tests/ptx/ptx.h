@@ -115,8 +115,16 @@ uint64_t ptx_shadow_hole(const ptx_shadow *shadow, uint64_t offset, uint64_t n);
  * ---------------------------------------------------------------------- */
 
 /* Generic addresses at and above 2^48 belong to the interpreter (shared, local and parameter
- * windows); the caller's global addresses lie below, address 0 to 4095 never being one. */
+ * windows), global ones from 2^47 on too (what kernels allocate, the workspace of a cooperative grid);
+ * the caller's lie below, address 0 to 4095 never being one. */
 #define PTX_WINDOWS ((uint64_t)1 << 48)
+#define PTX_HEAPS   ((uint64_t)1 << 47)
+
+/* Memory for malloc in kernels, at most `bytes` at a time (CU_LIMIT_MALLOC_HEAP_SIZE); lives on between
+ * launches, one of which may use it at a time. NULL when memory is out. */
+typedef struct ptx_heap ptx_heap;
+ptx_heap *ptx_heap_new(uint64_t bytes);
+void ptx_heap_free(ptx_heap *heap);
 
 enum {
     PTX_EXTENT_FREED = 1u << 0, /* was freed: any access is a fault, reported as use after free */
@@ -141,6 +149,7 @@ typedef struct {
 typedef struct {
     void *ctx;
     const ptx_extent *(*find)(void *ctx, uint64_t address);
+    ptx_heap *heap; /* NULL: malloc in kernels finds no room */
 } ptx_memory;
 
 /* ---- launch.c

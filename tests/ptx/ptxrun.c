@@ -314,7 +314,7 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
     if (status == EXIT_CLEAN && !memory_place(&s.memory, m)) status = EXIT_ENVIRONMENT;
     if (status == EXIT_CLEAN) {
         out->printer.seed = seed;
-        ptx_memory memory = {&s.memory, memory_find};
+        ptx_memory memory = {&s.memory, memory_find, ptx_heap_new(HEAP_BYTES)};
         ptx_sink sink = {&out->printer, print_report, NULL};
         ptx_launch_params p = {.module = m,
                                .kernel = k,
@@ -346,6 +346,7 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
         for (unsigned n = 0; seed == 0 && n < o->n_outs && status == EXIT_CLEAN; n++)
             if (!write_out(&s, o, o->outs[n])) status = EXIT_USAGE;
         ptx_result_free(&r);
+        ptx_heap_free(memory.heap);
     }
     memory_drop(&s.memory);
     ptx_unload(m);

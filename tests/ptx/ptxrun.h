@@ -6,7 +6,15 @@
 
 #include <stdio.h>
 
-enum { EXIT_CLEAN, EXIT_REPORTS, EXIT_USAGE, EXIT_ENVIRONMENT, MAX_ARGS = 64, MAX_EXTENTS = 512 };
+enum {
+    EXIT_CLEAN,
+    EXIT_REPORTS,
+    EXIT_USAGE,
+    EXIT_ENVIRONMENT,
+    MAX_ARGS = 64,
+    MAX_EXTENTS = 4096,
+    HEAP_BYTES = 8 << 20
+};
 
 /* ---- run_input.c ---- */
 

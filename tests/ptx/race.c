@@ -116,11 +116,10 @@ static void race_found(warp *w, const ins *i, unsigned lane, uint32_t word, uint
     if (word >= b->first_line) {
         uint32_t place_of = (word - b->first_line) / LINE_WORDS,
                  in = (word - b->first_line) % LINE_WORDS;
-        const ptx_memory *m = b->ln->p->memory;
         at.kind = PTX_REPORT_RACE_GLOBAL;
         at.space = PTX_GLOBAL;
         at.address = b->lines[place_of] * 4 * LINE_WORDS + in * 4;
-        at.extent = m && m->find ? m->find(m->ctx, at.address) : NULL;
+        at.extent = mem_find(b->ln, at.address);
     }
     const uint32_t *n = w->b->ln->p->block;
     find_report(w, i, &at, "%s thread (%u,%u,%u): no barrier between the two", what, thread % n[0],

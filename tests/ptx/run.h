@@ -117,6 +117,9 @@ uint32_t ins_index(const warp *w, const ins *i);
 /* ---- sched.c ---- */
 
 void block_run(block *b);
+/* A strong access of the running split has changed memory, or not: one that only waits for others must
+ * not keep them from running. */
+void warp_idles(warp *w, bool changed);
 void block_serial(block *b); /* the ordered operations of its waiting warps */
 bool block_done(const block *b);
 void barrier_check(block *b, unsigned id);
@@ -131,17 +134,33 @@ void mem_addresses(const warp *w, const ins *i, uint64_t ad[LANES]);
 /* Host pointers of global accesses by `mask`; false after a fault. */
 bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                 unsigned how, uint8_t **host);
-/* Strong accesses by `mask`: what fences before or after them order. */
+/* Strong accesses by `mask`, of which the lanes `wrote` write: what fences before or after them order. */
 void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_t window,
-               unsigned how);
+               unsigned how, uint32_t wrote);
 /* A bit for each of the `bytes` of an access that counts. */
 uint64_t mem_live_bytes(const ins *i, unsigned bytes);
 void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
                ptx_space space, const ptx_extent *e, const char *text);
+/* The extent that holds a global address or the one to name in a message; the cached form. */
+const ptx_extent *mem_find(const launch *ln, uint64_t address);
 const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address);
 bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
 
+/* ---- heap.c ---- */
+
+uint64_t heap_get(ptx_heap *h, uint64_t bytes);       /* 0: no room */
+const char *heap_drop(ptx_heap *h, uint64_t address); /* what is wrong, or NULL */
+const ptx_extent *heap_find(const ptx_heap *h, uint64_t address);
+
+/* ---- exec_flow.c ---- */
+
+void flow_fault(warp *w, const ins *i, uint32_t mask, ptx_status status, const char *text);
+
 /* ---- exec_local.c ---- */
+
+static inline uint8_t *local_at(const warp *w, unsigned lane, uint64_t at) {
+    return w->stack + (size_t)lane * w->b->ln->stack_bytes + at;
+}
 
 bool mem_local(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes, bool store,
                uint8_t **host);

@@ -1,8 +1,8 @@
 /* sched.c - runs the warps of one block until all end, or wait for other blocks, or wait forever.
  *
  * Within a warp the runnable split with the lowest pc runs until it meets another one or stops;
- * after QUANTUM instructions another one has a turn, so lanes that spin on each other get on. A
- * seed other than 0 shuffles the warps and their turns' lengths, and now and then takes another
+ * after QUANTUM instructions another one has a turn, or after a few strong accesses that changed nothing:
+ * so lanes and warps that spin on each other get on. A seed other than 0 shuffles the warps and their turns' lengths, and now and then takes another
  * split than the lowest. */
 #include "exec.h"
 
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUANTUM = 4096, TURN = 1 << 16 };
+enum { QUANTUM = 4096, TURN = 1 << 16, PATIENCE = 8 };
 
 /* ---- splits ---- */
 
@@ -95,6 +95,13 @@ static uint32_t run_split(warp *w, uint32_t stop, uint32_t budget) {
 
 /* ---- warps and blocks ---- */
 
+void warp_idles(warp *w, bool changed) {
+    w->idle = changed ? 0 : w->idle + 1;
+    if (w->idle < PATIENCE || w->serial) return;
+    w->idle = 0;
+    w->spun = w->yield = true;
+}
+
 static bool runnable(const warp *w) {
     for (unsigned k = 0; k < w->n_splits; k++)
         if (w->splits[k].state == SPLIT_RUN && w->splits[k].mask) return true;
@@ -126,7 +133,9 @@ static void run_warp(warp *w, uint32_t turn) {
         uint32_t pc = w->cur->pc, n = run_split(w, stop, budget);
         w->b->instructions += n;
         turn -= n < turn ? n : turn;
-        after = n >= budget && w->n_splits > 1 ? (int64_t)pc : -1;
+        if (w->spun) turn /= 2;
+        after = (n >= budget || w->spun) && w->n_splits > 1 ? (int64_t)pc : -1;
+        w->spun = false;
     }
     if (w->n_splits && !w->live) tidy(w);
 }

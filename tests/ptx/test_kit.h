@@ -23,6 +23,7 @@ typedef struct {
     run_memory memory;
     ptx_module *module;
     ptx_extent *buffer;
+    ptx_heap *heap;
     ptx_launch_params p;
     ptx_counters count;
     ptx_status status;
@@ -79,7 +80,8 @@ static inline kit *kit_new(const char *text, unsigned words, uint32_t n, bool fr
 }
 
 static inline ptx_status kit_run(kit *k, unsigned blocks, unsigned threads) {
-    ptx_memory memory = {&k->memory, memory_find};
+    if (!k->heap) k->heap = ptx_heap_new(1024);
+    ptx_memory memory = {&k->memory, memory_find, k->heap};
     ptx_sink sink = {k, kit_report, kit_print};
     ptx_result r;
     k->reports = 0;
@@ -109,6 +111,7 @@ static inline bool kit_found(const kit *k, ptx_report_kind kind) {
 
 static inline void kit_free(kit *k) {
     memory_drop(&k->memory);
+    ptx_heap_free(k->heap);
     ptx_unload(k->module);
     free(k);
 }

@@ -246,7 +246,7 @@ Test(run, counts_sectors_and_bank_conflicts) {
 }
 
 static void ranges_of(kit *k, ptx_result *r) {
-    ptx_memory memory = {&k->memory, memory_find};
+    ptx_memory memory = {&k->memory, memory_find, NULL};
     k->p.memory = &memory;
     ptx_launch(&k->p, NULL, r);
 }

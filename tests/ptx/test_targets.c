@@ -83,6 +83,27 @@ static const target_row rows[] = {
     {"mma.sync.aligned.m16n8k8.row.col.f64.f64.f64.f64 "
      "{g1,g2,g3,g4},{g5,g6,g7,g8},{g9,g10},{g11,g12,g13,g14};",
      90},
+    {"mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e5m2.f32 "
+     "{f1,f2,f3,f4},{r1,r2,r3,r4},{r5,r6},{f5,f6,f7,f8};",
+     89},
+    {"mma.sync.aligned.m16n8k32.row.col.f16.e5m2.e5m2.f16 "
+     "{r7,r8},{r1,r2,r3,r4},{r5,r6},{r9,r10};",
+     89},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.e4m3.e4m3.f32 "
+     "{f1,f2,f3,f4},{r1,r2},{r5},{f5,f6,f7,f8};",
+     89},
+    {"mma.sync.aligned.m8n8k32.row.col.s32.s4.u4.s32 {r1,r2},{r3},{r4},{r5,r6};", 75},
+    {"mma.sync.aligned.m16n8k32.row.col.s32.u4.u4.s32 {r1,r2,r3,r4},{r5,r6},{r7},{r8,r9,r10,r11};",
+     80},
+    {"mma.sync.aligned.m16n8k64.row.col.satfinite.s32.s4.s4.s32 "
+     "{r1,r2,r3,r4},{r5,r6,r7,r8},{r9,r10},{r11,r12,r13,r14};",
+     80},
+    {"add.rn.f32x2 d1,d2,d3;", 100},
+    {"add.rz.ftz.f32x2 d1,d2,d3;", 100},
+    {"sub.rm.f32x2 d1,d2,d3;", 100},
+    {"mul.ftz.f32x2 d1,d2,d3;", 100},
+    {"fma.rn.f32x2 d1,d2,d3,d4;", 100},
+    {"fma.rp.ftz.f32x2 d1,d2,d3,d4;", 100},
     {"add.f16 h1,h2,h3;", 75},
     {"add.sat.f16 h1,h2,h3;", 75},
     {"add.bf16 h1,h2,h3;", 90},

@@ -233,9 +233,11 @@ struct warp {
     block *b;
     worker *wk;
     split *cur;
-    bool yield;  /* the running split must stop: blocked, diverged, faulted */
-    bool stuck;  /* nothing else of the warp can run: an aligned barrier need not wait for it */
-    bool serial; /* runs its ordered operation at the end of a round */
+    bool yield;    /* the running split must stop: blocked, diverged, faulted */
+    bool stuck;    /* nothing else of the warp can run: an aligned barrier need not wait for it */
+    bool serial;   /* runs its ordered operation at the end of a round */
+    bool spun;     /* it stopped because it only waits: see warp_idles */
+    uint32_t idle; /* strong accesses in a row that changed nothing */
     uint32_t live;
     unsigned index, n_splits;
     split splits[LANES];
@@ -328,6 +330,7 @@ typedef struct touched touched;
 
 struct launch {
     const ptx_launch_params *p;
+    ptx_extent workspace; /* of a cooperative grid: its barrier, zero at first; size 0: none */
     const ptx_module *module;
     const function *fn;
     unsigned checks;

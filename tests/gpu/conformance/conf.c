@@ -51,7 +51,7 @@ static char letter(const conf_case *c, unsigned i) {
 }
 
 static unsigned width(char letter) {
-    return strchr("hHB", letter) ? 16 : strchr("dDE", letter) ? 64 : letter == 'p' ? 1 : 32;
+    return strchr("hHB", letter) ? 16 : strchr("dDEP", letter) ? 64 : letter == 'p' ? 1 : 32;
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
@@ -146,6 +146,21 @@ static uint64_t exact_f16(uint64_t r) {
     return (f & 0x7fffffff) == 0 ? 0 : (f >> 16 & 0x8000) | (((f & 0x7fffffff) >> 13) - 0x1c000);
 }
 
+/* Four numbers of a narrow format with `mantissa` bits, as exact as it has them. */
+static uint64_t exact_bytes(uint64_t r, unsigned mantissa) {
+    uint64_t word = 0, bias = mantissa == 3 ? 7 : 15;
+    for (unsigned k = 0; k < 4; k++, r >>= 8) {
+        double step = mantissa == 3 ? 1 : 2;
+        uint64_t f = bits_of_float((float)(floor(8 * eighth(r & 0xff) / step) * step / 8));
+        uint64_t x =
+            f & 0x7fffffff
+                ? (((f >> 23 & 0xff) - 127 + bias) << mantissa | (f & 0x7fffff) >> (23 - mantissa))
+                : 0;
+        word |= (x | (x ? f >> 24 & 0x80 : 0)) << 8 * k;
+    }
+    return word;
+}
+
 static uint64_t value(char letter, uint64_t *state) {
     uint64_t r = next_random(state), s = next_random(state);
     switch (letter) {
@@ -156,6 +171,8 @@ static uint64_t value(char letter, uint64_t *state) {
     case 't':
         return bits_of_float((float)eighth(r)) >> 16 |
                (bits_of_float((float)eighth(s)) & 0xffff0000);
+    case '8': return exact_bytes(r, 3);
+    case '5': return exact_bytes(r, 2);
     case 'e': return bits_of_float((float)eighth(r));
     case 'E': return bits_of_double(eighth(r));
     case 'n': return bits_of_float((float)((double)(r >> 40) / 2097152.0 - 4.0));
@@ -165,6 +182,12 @@ static uint64_t value(char letter, uint64_t *state) {
         uint64_t lo = r & 1 << 20 ? e.at[r % e.n] : r & 0xffff,
                  hi = s & 1 << 20 ? e.at[s % e.n] : s & 0xffff;
         return lo | hi << 16;
+    }
+    case 'P': {
+        edge_list e = edges('F');
+        uint64_t low = r & 1 << 20 ? e.at[r % e.n] : random_float('F', r & 0xffffffff, state),
+                 high = s & 1 << 20 ? e.at[s % e.n] : random_float('F', s & 0xffffffff, state);
+        return (low & 0xffffffff) | high << 32;
     }
     case 'F':
     case 'D': return random_float(letter, r, state);
@@ -326,6 +349,9 @@ static bool agree(const conf_case *c, char letter, uint64_t got, uint64_t want) 
         return agree(c, half, got & 0xffff, want & 0xffff) &&
                agree(c, half, got >> 16 & 0xffff, want >> 16 & 0xffff);
     }
+    case 'P':
+        return agree(c, 'F', got & 0xffffffff, want & 0xffffffff) &&
+               agree(c, 'F', got >> 32, want >> 32);
     case 'H':
     case 'B':
     case 'F':

@@ -19,6 +19,7 @@
  *   p predicate   b 8 bits in a 32-bit register   h w d integers of 16, 32, 64 bits   s 32 bits, 0
  * to 70
  *   H B F D floats f16, bf16, f32, f64   X Y pairs f16x2, bf16x2   q t small exact f16x2, bf16x2
+ *   P pairs f32x2   8 5 four small exact e4m3, e5m2
  *   e small exact f32   E small exact f64   i a word whose four bytes are arbitrary   n f32 in
  * [-4, 4] A result's letter says how it is compared: floats by value (any NaN is any NaN), else by
  * bits. */

@@ -16,7 +16,7 @@ static const char letters[] = {[FP_F16] = 'H', [FP_BF16] = 'B', [FP_F32] = 'F', 
 /* "F:FF" for a type and a number of operands; pairs have letters of their own. */
 static const char *signature(fp_format f, bool pair, int n) {
     static char sig[8];
-    char l = pair ? (f == FP_F16 ? 'X' : 'Y') : letters[f];
+    char l = !pair ? letters[f] : f == FP_F16 ? 'X' : f == FP_BF16 ? 'Y' : 'P';
     snprintf(sig, sizeof sig, "%c:%c%c%c", l, l, l, l);
     sig[2 + n] = '\0';
     return sig;
@@ -30,11 +30,13 @@ static void per_half(const conf_case *c, const uint64_t *v, uint64_t *r, scalar 
         r[0] = f(c, v);
         return;
     }
+    unsigned bits = fp_bits((fp_format)c->spec.to);
     r[0] = 0;
     for (unsigned half = 0; half < 2; half++) {
         uint64_t part[3] = {0};
-        for (unsigned k = 0; k < conf_operands(c); k++) part[k] = v[k] >> (half * 16) & 0xffff;
-        r[0] |= f(c, part) << (half * 16);
+        for (unsigned k = 0; k < conf_operands(c); k++)
+            part[k] = v[k] >> (half * bits) & (((uint64_t)1 << bits) - 1);
+        r[0] |= f(c, part) << (half * bits);
     }
 }
 
@@ -83,6 +85,18 @@ static void add_full(conf_list *list, const char *op, fp_op code, int operands, 
                    operands);
         add_op(list, 75, op, (conf_spec){.op = (int)code, .to = FP_F64, .round = round}, operands);
     }
+}
+
+/* Pairs of f32 in a 64-bit register. */
+static void add_pairs(conf_list *list) {
+    static const char *const ops[] = {"add", "sub", "mul", "fma"};
+    for (int k = 0; k < 4; k++)
+        for (int round = FP_RN; round <= FP_RP; round++)
+            for (int flags = 0; flags <= FTZ; flags++)
+                add_op(list, 100, ops[k],
+                       (conf_spec){
+                           .op = FP_ADD + k, .to = FP_F32, .round = round, .flags = flags | PAIR},
+                       k == 3 ? 3 : 2);
 }
 
 static void add_half(conf_list *list, const char *op, fp_op code, int operands) {
@@ -371,6 +385,7 @@ void conf_floats(conf_list *list) {
     add_half(list, "sub", FP_SUB, 2);
     add_half(list, "mul", FP_MUL, 2);
     add_half(list, "fma", FP_FMA, 3);
+    add_pairs(list);
     add_plain(list);
     add_approximations(list);
     add_min_max(list);

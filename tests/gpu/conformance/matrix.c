@@ -10,11 +10,11 @@
 #include "conf.h"
 #include "fp.h"
 
-enum { LANES = 32, MAX_M = 16, N = 8, MAX_K = 32 };
+enum { LANES = 32, MAX_M = 16, N = 8, MAX_K = 64 };
 
 /* Element types: letters of the signature's registers, bits, exactness of sums is by choice of
  * values. */
-typedef enum { E_F16, E_BF16, E_TF32, E_S8, E_U8, E_F64 } element;
+typedef enum { E_F16, E_BF16, E_TF32, E_S8, E_U8, E_F64, E_S4, E_U4, E_E4M3, E_E5M2 } element;
 
 static const struct {
     const char *name;
@@ -22,7 +22,9 @@ static const struct {
     char letter;
 } elements[] = {
     [E_F16] = {"f16", 16, 'q'}, [E_BF16] = {"bf16", 16, 't'}, [E_TF32] = {"tf32", 32, 'e'},
-    [E_S8] = {"s8", 8, 'i'},    [E_U8] = {"u8", 8, 'i'},      [E_F64] = {"f64", 64, 'E'}};
+    [E_S8] = {"s8", 8, 'i'},    [E_U8] = {"u8", 8, 'i'},      [E_F64] = {"f64", 64, 'E'},
+    [E_S4] = {"s4", 4, 'i'},    [E_U4] = {"u4", 4, 'i'},      [E_E4M3] = {"e4m3", 8, '8'},
+    [E_E5M2] = {"e5m2", 8, '5'}};
 
 static double number(fp_format f, uint64_t bits) {
     mpfr_t x;
@@ -44,6 +46,10 @@ static double part(element e, uint64_t reg, int i) {
     case E_S8: return (int8_t)bits;
     case E_U8: return (double)bits;
     case E_F64: return number(FP_F64, bits);
+    case E_S4: return (double)(bits & 7) - (double)(bits & 8);
+    case E_U4: return (double)bits;
+    case E_E4M3: return number(FP_E4M3, bits);
+    case E_E5M2: return number(FP_E5M2, bits);
     }
     return 0;
 }
@@ -241,5 +247,21 @@ void conf_matrices(conf_list *list) {
                 add_mma(list, 80,
                         (conf_spec){.op = 32, .to = 16, .from = a, .round = b, .flags = finite});
             }
+    for (int a = E_S4; a <= E_U4; a++)
+        for (int b = E_S4; b <= E_U4; b++) {
+            add_mma(list, 75,
+                    (conf_spec){.op = 32, .to = 8, .from = a, .round = b, .flags = ACC_S32});
+            add_mma(list, 80,
+                    (conf_spec){.op = 32, .to = 16, .from = a, .round = b, .flags = ACC_S32});
+            add_mma(
+                list, 80,
+                (conf_spec){.op = 64, .to = 16, .from = a, .round = b, .flags = ACC_S32_FINITE});
+        }
+    for (int a = E_E4M3; a <= E_E5M2; a++)
+        for (int b = E_E4M3; b <= E_E5M2; b++)
+            for (int acc = ACC_F32; acc <= ACC_F16; acc++)
+                for (int k = 16; k <= 32; k *= 2)
+                    add_mma(list, 89,
+                            (conf_spec){.op = k, .to = 16, .from = a, .round = b, .flags = acc});
     add_ldmatrix(list);
 }
