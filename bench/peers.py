@@ -16,15 +16,30 @@ PEERS = ("numpy", "torch", "jax")
 SAMPLE_SECONDS, MAX_CALLS = 0.06, 200
 REUSE = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=68719476736:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
 CASE, THREADS, TINY = sys.argv[1], int(sys.argv[2]), "--tiny" in sys.argv
-N, ROWS, COLS, SIDE, WIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 1024, 4096, 128, 512)
+N, ROWS, COLS, WIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 4096, 128, 512)
 
 
 def reduction():
     """Of CASE "sum/0/16384x1024": what to do, over which axis, the shape; None if CASE is no such thing."""
-    if CASE.count("/") != 2:
+    if CASE.count("/") != 2 or product():
         return None
     op, axis, shape = CASE.split("/")
     return op, int(axis), [min(int(n), 5) if TINY else int(n) for n in shape.split("x")]
+
+
+def product():
+    """Of CASE "product/1x4096x4096/t": the shapes of both sides, and whether the right one is transposed; None if CASE is no such thing."""
+    if not CASE.startswith("product/"):
+        return None
+    _, sizes, way = CASE.split("/")
+    m, k, n = [min(int(n), 20) if TINY else int(n) for n in sizes.split("x")]
+    return (m, k), (n, k) if way == "t" else (k, n), way == "t"
+
+
+def products(normal, matmul):
+    """The function and its arguments, for any peer."""
+    x, w, turned = product()
+    return (lambda x, w: matmul(x, w.T)) if turned else matmul, (normal(*x), normal(*w))
 
 
 def movement(np, own):
@@ -68,8 +83,9 @@ def numpy_cases():
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (softmax, (normal(ROWS, COLS),)),
-        "gemm": lambda: (np.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
     }
+    if product():
+        yield "numpy", *products(normal, np.matmul)
     if reduction():
         op, axis, shape = reduction()
         yield "numpy", lambda x: getattr(x, op)(axis), (normal(*shape),)
@@ -125,12 +141,11 @@ def torch_cases():
         op, axis, shape = reduction()
         return lambda x: getattr(x, {"max": "amax"}.get(op, op))(axis), (torch.randn(shape),)
 
-    fn, args = reduce() if reduction() else {
+    fn, args = reduce() if reduction() else products(torch.randn, torch.matmul) if product() else {
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
         "layernorm": lambda: (layernorm, (torch.randn(ROWS, COLS), torch.rand(COLS), torch.rand(COLS))),
-        "gemm": lambda: (torch.matmul, (torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE))),
         "transpose": lambda: (lambda x: x.T.contiguous(), (torch.randn(WIDE, WIDE),)),
         "add_transposed": lambda: (lambda x: x + x.T, (torch.randn(WIDE, WIDE),)),
         "flip": lambda: (lambda x: x.flip(1), (torch.randn(WIDE, WIDE),)),
@@ -207,12 +222,11 @@ def jax_cases():
     def move():
         return movement(jnp, lambda x: x), (normal(WIDE, WIDE),)
 
-    fn, args = reduce() if reduction() else move() if movement(jnp, None) else {
+    fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else move() if movement(jnp, None) else {
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),
         "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
-        "gemm": lambda: (jnp.matmul, (normal(SIDE, SIDE), normal(SIDE, SIDE))),
     }[CASE]()
     jitted = jax.jit(fn)
     yield "jax", lambda *a: jitted(*a).block_until_ready(), args

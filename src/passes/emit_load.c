@@ -190,8 +190,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
         lp_val v = i.uniform ? i.v[0] : i.v[u];
         lp_val low = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){v, zero}, 2);
         lp_val wrapped =
-            lp_base(m->b, IR_SELECT, BZ_I64,
-                    (lp_val[]){low, lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){v, size}, 2), v}, 3);
+            lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){low, lp_iadd(m->b, v, size), v}, 3);
         lp_val neg = lp_base(m->b, IR_LT, BZ_BOOL, (lp_val[]){wrapped, zero}, 2);
         lp_val big = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){size, wrapped}, 2);
         lp_val bad = lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){neg, big}, 2), mask = emit_mask(m, u),
@@ -205,7 +204,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
         lp_error_if(m->b, i.uniform ? bad_here : lp_any(m->b, bad_here), BZ_EINDEX,
                     emit_site(m, r));
         lp_val safe = lp_base(m->b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
-        lp_val moved = lp_base(m->b, IR_MUL, BZ_I64, (lp_val[]){safe, lp_index(m->b, stride)}, 2);
+        lp_val moved = lp_imul(m->b, safe, lp_index(m->b, stride));
         if (out.uniform) {
             out.v[u] = lp_load(m->b, p, lp_iadd(m->b, emit_index(m, offset), moved), 1,
                                emit_scalar_mask(m), 0);
@@ -214,8 +213,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
                                    lp_index(m->b, u * m->lanes));
             out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
         } else {
-            lp_val lanes =
-                lp_base(m->b, IR_ADD, BZ_I64, (lp_val[]){emit_index_lanes(m, offset, u), moved}, 2);
+            lp_val lanes = lp_iadd(m->b, emit_index_lanes(m, offset, u), moved);
             out.v[u] = lp_gather(m->b, p, lanes, mask);
         }
     }

@@ -93,7 +93,7 @@ static void row_level(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, 
                       int64_t stride, int64_t columns, unsigned lanes) {
     lp_builder *b = l->b;
     lp_val zero = lp_index(b, 0), end = lp_index(b, columns), two = lp_index(b, 2);
-    lp_val half = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){n, two}, 2);
+    lp_val half = lp_idiv(b, n, two);
     lp_val i = lp_loop(b, LP_SERIAL, zero, half, 1, NULL, 0, NULL);
     lp_val even = place(l, base, lp_imul(b, i, two), stride), to = place(l, base, i, stride);
     lp_val c = lp_loop(b, LP_SERIAL, zero, end, lanes, NULL, 0, NULL);
@@ -102,10 +102,9 @@ static void row_level(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, 
     lp_store(b, p, lp_iadd(b, to, c), fold_step(l, a, x, y, 0), 0, 0);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
-    lp_val odd = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){n, two}, 2);
+    lp_val odd = lp_imod(b, n, two);
     lp_if(b, lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){odd, lp_index(b, 1)}, 2));
-    lp_val last =
-        place(l, base, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){n, lp_index(b, 1)}, 2), stride);
+    lp_val last = place(l, base, lp_isub(b, n, lp_index(b, 1)), stride);
     to = place(l, base, half, stride);
     c = lp_loop(b, LP_SERIAL, zero, end, lanes, NULL, 0, NULL);
     lp_store(b, p, lp_iadd(b, to, c), lp_load(b, p, lp_iadd(b, last, c), lanes, 0, 0), 0, 0);
@@ -119,7 +118,7 @@ void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val 
     lp_val one = lp_index(b, 1), left, next;
     lp_while(b, &n, 1, &left);
     row_level(l, a, p, base, left, stride, columns, lanes);
-    next = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){lp_iadd(b, left, one), lp_index(b, 2)}, 2);
+    next = lp_idiv(b, lp_iadd(b, left, one), lp_index(b, 2));
     lp_val more = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){one, next}, 2);
     lp_end(b, (lp_val[]){more, next}, 2, &next);
 }

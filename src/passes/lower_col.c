@@ -114,19 +114,19 @@ static void choose_space(col_kernel *q) {
 /* ---- arithmetic on indices */
 
 static lp_val quotient(col_kernel *q, lp_val x, int64_t d) {
-    return lp_base(q->l->b, IR_IDIV, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
+    return lp_idiv(q->l->b, x, lp_index(q->l->b, d));
 }
 
 static lp_val rest(col_kernel *q, lp_val x, int64_t d) {
-    return lp_base(q->l->b, IR_IMOD, BZ_I64, (lp_val[]){x, lp_index(q->l->b, d)}, 2);
+    return lp_imod(q->l->b, x, lp_index(q->l->b, d));
 }
 
 static lp_val least(col_kernel *q, lp_val x, lp_val y) {
-    return lp_base(q->l->b, IR_MIN, BZ_I64, (lp_val[]){x, y}, 2);
+    return lp_imin(q->l->b, x, y);
 }
 
 static lp_val minus(col_kernel *q, lp_val x, lp_val y) {
-    return lp_base(q->l->b, IR_SUB, BZ_I64, (lp_val[]){x, y}, 2);
+    return lp_isub(q->l->b, x, y);
 }
 
 static lp_val times(col_kernel *q, lp_val x, int64_t y) {
@@ -319,7 +319,7 @@ static lp_val done_beside(col_kernel *q, const task *t) {
     lp_val zero = lp_index(q->l->b, 0),
            left = minus(q, lp_index(q->l->b, full), times(q, t->group, q->group));
     lp_val n = least(q, left, lp_index(q->l->b, q->group));
-    n = lp_base(q->l->b, IR_MAX, BZ_I64, (lp_val[]){n, zero}, 2);
+    n = lp_imax(q->l->b, n, zero);
     return minus(q, n, rest(q, n, q->beside));
 }
 

@@ -1,34 +1,33 @@
-/* lower_dot.c - sums of products: packing, a register-tiled micro-kernel, an epilogue on each tile while it is in the cache.
+/* lower_dot.c - sums of products: a register-tiled micro-kernel over panels, an epilogue on each tile while it is in the cache.
  *
- *     phase 0   B[b, k, n] packed into panels   Bp[b][n / NR][k][n % NR]        (all threads, zero padded)
- *     phase 1   a task = a few panels of MR rows and all columns:
- *                  its A[b, m, k] packed into   Ap[m / MR][k][m % MR]  (scratch)
- *                  for each column panel, for each row panel:  tile[MR][NR] = micro-kernel(Ap, Bp, K)
- *                  epilogue: what the group makes of the product at (b, m, n), stored
+ *     many rows:  phase 0   y[b, k, n] packed into panels  [b][n / NR][k][n % NR]      (all threads, zero padded)
+ *                 phase 1   a task = a few panels of MR rows, packed alike, and all columns
+ *     few rows:   phase 0   x[b, m, k] packed into panels  [b][m / MR][k][m % MR]
+ *                 phase 1   a task = a few panels of NR columns, packed one after the other, and all rows
+ *
+ *     a task, for each column panel, for each row panel:
+ *                 tile[MR][NR] = micro-kernel(x's panel, y's panel, K)
+ *                 epilogue: what the group makes of the product at (b, m, n), stored
+ *
+ * A side that the micro-kernel reads once (one row panel, as in a matrix times a vector), or that is small, stays where it is.
  *
  * The micro-kernel holds MR x NR accumulators in registers. Order of additions (IR_ORDER_DOT): an fma chain from +0 over blocks of
  * 512, the blocks' sums added in order; tiles, threads and batch don't enter. The panels follow GotoBLAS and BLIS. */
-#include "src/passes/lower.h"
+#include "src/passes/lower_dot.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ROW_PANELS_MAX = 16 };
-
-typedef struct dot_kernel {
-    lower *l;
-    ir_dot_attr a;
-    ir_ref x, y;
-    int64_t batch, m, n, k;
-    ir_ex b_sym, m_sym, n_sym, k_sym;
-    ir_ex x_idx[IR_MAX_RANK], y_idx[IR_MAX_RANK];
-    unsigned lanes;                  /* of the accumulator's dtype */
-    unsigned mr, nv;                 /* rows of a tile, vectors of a tile row */
-    int64_t nr;                      /* nv * lanes */
-    int64_t mpanels, npanels, group; /* row panels of a task */
-    unsigned ukernel;                /* number of the function */
-    lp_val bp;                       /* packed B */
-} dot_kernel;
+enum {
+    ROW_PANELS_MAX = 16,
+    SHARED_ROWS = 512 << 10, /* bytes of x that every column panel may read again */
+    OWN_PANEL = 512 << 10,   /* bytes of a column panel that a task packs for itself */
+    SMALL = 16 << 10,        /* bytes of a side that stay in the first cache wherever they lie */
+    STREAM_ROWS = 4,         /* rows up to which y is streamed */
+    STREAM_TILE = 8 << 10,   /* bytes of a tile of a kernel that streams */
+    UNROLL = 8,
+    ONE_TASK = 1 << 20 /* multiply-adds x bytes of a number that are not worth a second thread */
+};
 
 /* ---- the space: which symbol each axis of x, y and the result follows */
 
@@ -57,83 +56,153 @@ static void set_space(dot_kernel *q) {
         axes[IR_MAX_RANK];
     ir_ex sym[IR_MAX_RANK];
     const ir_dot_attr *a = &q->a;
-    ir_static_shape(l->g, q->x, xs);
-    ir_static_shape(l->g, q->y, ys);
+    dot_side *x = &q->x, *y = &q->y;
+    ir_static_shape(l->g, x->r, xs);
+    ir_static_shape(l->g, y->r, ys);
     ir_static_shape(l->g, l->group->head, out);
     unsigned nx =
-        rest_axes(ir_at(l->g, q->x)->rank, a->lbatch, a->nbatch, a->lcontract, a->ncontract, xr);
+        rest_axes(ir_at(l->g, x->r)->rank, a->lbatch, a->nbatch, a->lcontract, a->ncontract, xr);
     unsigned ny =
-        rest_axes(ir_at(l->g, q->y)->rank, a->rbatch, a->nbatch, a->rcontract, a->ncontract, yr);
+        rest_axes(ir_at(l->g, y->r)->rank, a->rbatch, a->nbatch, a->rcontract, a->ncontract, yr);
     q->batch = extent(xs, a->lbatch, a->nbatch);
     q->k = extent(xs, a->lcontract, a->ncontract);
-    q->m = extent(xs, xr, nx);
-    q->n = extent(ys, yr, ny);
+    x->size = extent(xs, xr, nx);
+    y->size = extent(ys, yr, ny);
     q->b_sym = lower_sym(l, "b", q->batch);
-    q->m_sym = lower_vector_sym(l, "m", q->m);
-    q->n_sym = lower_vector_sym(l, "n", q->n);
+    x->sym = lower_vector_sym(l, "m", x->size);
+    y->sym = lower_vector_sym(l, "n", y->size);
     q->k_sym = lower_vector_sym(l, "k", q->k);
-    emit_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, q->x_idx);
-    emit_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, q->x_idx);
-    emit_delinearize(&l->x, q->m_sym, xs, xr, nx, q->x_idx);
-    emit_delinearize(&l->x, q->b_sym, ys, a->rbatch, a->nbatch, q->y_idx);
-    emit_delinearize(&l->x, q->k_sym, ys, a->rcontract, a->ncontract, q->y_idx);
-    emit_delinearize(&l->x, q->n_sym, ys, yr, ny, q->y_idx);
+    emit_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, x->idx);
+    emit_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, x->idx);
+    emit_delinearize(&l->x, x->sym, xs, xr, nx, x->idx);
+    emit_delinearize(&l->x, q->b_sym, ys, a->rbatch, a->nbatch, y->idx);
+    emit_delinearize(&l->x, q->k_sym, ys, a->rcontract, a->ncontract, y->idx);
+    emit_delinearize(&l->x, y->sym, ys, yr, ny, y->idx);
     for (unsigned d = 0; d < IR_MAX_RANK; d++) axes[d] = d;
     emit_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
-    emit_delinearize(&l->x, q->m_sym, out, axes + a->nbatch, nx, sym);
-    emit_delinearize(&l->x, q->n_sym, out, axes + a->nbatch + nx, ny, sym);
+    emit_delinearize(&l->x, x->sym, out, axes + a->nbatch, nx, sym);
+    emit_delinearize(&l->x, y->sym, out, axes + a->nbatch + nx, ny, sym);
     fuse_space_of(l->g, FUSE_DOT, l->group->head, sym, &l->space);
-}
-
-#define SWAP(T, a, b)                                                                              \
-    do {                                                                                           \
-        T swap_ = a;                                                                               \
-        a = b;                                                                                     \
-        b = swap_;                                                                                 \
-    } while (0)
-
-/* Matrix times vector: the rows become the columns, so that vectors are full. */
-static void swap_sides(dot_kernel *q) {
-    SWAP(ir_ref, q->x, q->y);
-    SWAP(int64_t, q->m, q->n);
-    SWAP(ir_ex, q->m_sym, q->n_sym);
-    for (unsigned d = 0; d < IR_MAX_RANK; d++) SWAP(ir_ex, q->x_idx[d], q->y_idx[d]);
+    if (y->size ==
+        1) { /* matrix times vector: the rows become the columns, so that vectors are full */
+        dot_side swap = *x;
+        *x = *y;
+        *y = swap;
+    }
 }
 
 /* ---- the tile: as many accumulators as fit the registers, as little padding as possible */
+
+static unsigned registers_for_sums(const dot_kernel *q) {
+    return q->l->t->registers >= 32 ? 28 : 12;
+}
 
 static double tile_cost(const dot_kernel *q, unsigned mr, unsigned nv) {
     double fma = mr * nv / 2.0, loads = (mr + nv) / 2.0;
     double cycles = fma > loads ? fma : loads;
     cycles = cycles > 4 ? cycles : 4; /* latency of the chain */
     int64_t nr = (int64_t)nv * q->lanes;
-    return cycles * (double)((q->m + mr - 1) / mr) * (double)((q->n + nr - 1) / nr) +
+    return cycles * (double)((q->x.size + mr - 1) / mr) * (double)((q->y.size + nr - 1) / nr) +
            1e-9 / (mr * nv);
 }
 
-static void choose_tile(dot_kernel *q) {
-    unsigned budget = q->l->t->registers >= 32 ? 28 : 12, most = q->l->t->registers >= 32 ? 4 : 3;
+static void set_panels(dot_side *s, unsigned panel) {
+    s->panel = panel;
+    s->panels = (s->size + panel - 1) / panel;
+}
+
+/* least: rows of a tile; widest: vectors of its row. */
+static void choose_tile(dot_kernel *q, unsigned least, unsigned widest) {
+    unsigned best_mr = least, budget = registers_for_sums(q);
+    unsigned most = q->x.size < 14 ? (unsigned)q->x.size : 14;
     double best = 1e300;
-    q->lanes = q->l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
-    for (unsigned nv = 1; nv <= most; nv++)
-        for (unsigned mr = 1; mr * nv <= budget && mr <= 14; mr++) {
+    q->nv = 1;
+    for (unsigned nv = 1; nv <= widest; nv++)
+        for (unsigned mr = least; mr * nv <= budget && mr <= most; mr++) {
             double cost = tile_cost(q, mr, nv);
             if (cost < best) {
                 best = cost;
-                q->mr = mr;
+                best_mr = mr;
                 q->nv = nv;
             }
         }
-    q->nr = (int64_t)q->nv * q->lanes;
-    q->mpanels = (q->m + q->mr - 1) / q->mr;
-    q->npanels = (q->n + q->nr - 1) / q->nr;
-    int64_t tasks = 2 * (int64_t)(q->l->t->threads ? q->l->t->threads : 1);
-    q->group = (q->mpanels * q->batch + tasks - 1) / tasks;
-    q->group = q->group < 1 ? 1 : q->group > ROW_PANELS_MAX ? ROW_PANELS_MAX : q->group;
-    q->group = q->group > q->mpanels ? (q->mpanels ? q->mpanels : 1) : q->group;
+    set_panels(&q->x, best_mr);
+    set_panels(&q->y, q->nv * q->lanes);
 }
 
-/* ---- the micro-kernel: a function of packed panels, shared by all products with this tile */
+/* ---- where the sides lie */
+
+static int64_t bytes_of(const dot_kernel *q, const dot_side *s) {
+    return bz_times(bz_times(s->size, q->k), (int64_t)ir_dtype_bytes(q->a.acc));
+}
+
+static int64_t tasks_wanted(const dot_kernel *q) {
+    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= ONE_TASK;
+    return little || !q->l->t->threads ? 1 : 2 * (int64_t)q->l->t->threads;
+}
+
+/* Few rows: y, packed, would be read again too few times. */
+static bool is_flat(const dot_kernel *q) {
+    int64_t by_columns = bz_times(q->batch, q->y.size / (2 * (int64_t)q->lanes));
+    int64_t by_rows = bz_times(q->batch, (q->x.size + 13) / 14), wanted = tasks_wanted(q);
+    return q->x.size <= q->y.size && bytes_of(q, &q->x) <= SHARED_ROWS &&
+           by_columns >= (by_rows < wanted ? by_rows : wanted);
+}
+
+/* Columns of the tile of a kernel that streams: a part of a thread's share that fits the first cache. */
+static unsigned strip(const dot_kernel *q) {
+    int64_t most = STREAM_TILE / (q->x.size * (int64_t)ir_dtype_bytes(q->a.acc)), n = q->lanes;
+    int64_t share = q->y.size * q->batch / tasks_wanted(q);
+    while (2 * n <= most && 2 * n <= share && 2 * n <= q->y.size) n *= 2;
+    return (unsigned)n;
+}
+
+static void plan_flat(dot_kernel *q) {
+    const unsigned budget = registers_for_sums(q);
+    const int64_t vector = bz_times(q->k, q->l->t->vector_bytes);
+    bool one = 2 * q->x.size <= budget; /* all rows in one panel */
+    bool stays = (one || bytes_of(q, &q->y) <= SMALL) && q->y.size >= q->lanes &&
+                 dot_lies_straight(q, &q->y) && q->y.along == 1;
+    int64_t widest = stays ? 8 : vector > 0 ? OWN_PANEL / vector : 1;
+    if (stays && widest > q->y.size / q->lanes) widest = q->y.size / q->lanes;
+    widest = widest < 1 ? 1 : widest > 4 && !stays ? 4 : widest;
+    choose_tile(q, one ? (unsigned)q->x.size : 1, (unsigned)widest);
+    q->y.place = stays ? DOT_IN_PLACE : DOT_OWN;
+    stays = q->x.size >= q->x.panel && (q->x.size == 1 || bytes_of(q, &q->x) <= SMALL);
+    q->streams =
+        q->y.place == DOT_IN_PLACE && q->x.size <= STREAM_ROWS && bytes_of(q, &q->y) > SMALL;
+    if (q->streams) set_panels(&q->y, strip(q));
+    q->x.place = stays && dot_lies_straight(q, &q->x) ? DOT_IN_PLACE : DOT_SHARED;
+}
+
+static void set_steps(dot_side *s) {
+    if (s->place == DOT_IN_PLACE) return;
+    s->along = 1;
+    s->down = s->panel;
+}
+
+/* How the product is cut, and where its sides lie meanwhile. */
+static void plan(dot_kernel *q) {
+    q->lanes = q->l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
+    q->by_columns = is_flat(q);
+    if (q->by_columns) {
+        plan_flat(q);
+    } else {
+        choose_tile(q, 1, q->l->t->registers >= 32 ? 4 : 3);
+        q->x.place = DOT_OWN;
+        q->y.place = DOT_SHARED;
+    }
+    set_steps(&q->x);
+    set_steps(&q->y);
+    const dot_side *cut = q->by_columns ? &q->y : &q->x;
+    int64_t most = q->by_columns ? cut->panels : ROW_PANELS_MAX, tasks = tasks_wanted(q);
+    q->group = (cut->panels * q->batch + tasks - 1) / tasks;
+    q->group = q->group > most ? most : q->group;
+    q->group = q->group > cut->panels ? cut->panels : q->group;
+    q->group = q->group < 1 ? 1 : q->group;
+}
+
+/* ---- the micro-kernel: a function of two panels, shared by all products with this tile */
 
 static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
     if (ir_is_float(t)) return lp_base(b, IR_FMA, t, (lp_val[]){x, y, acc}, 3);
@@ -141,281 +210,202 @@ static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val
     return lp_base(b, IR_ADD, t, (lp_val[]){acc, p}, 2);
 }
 
+typedef struct ukernel {
+    const dot_kernel *q;
+    lp_builder *b;
+    lp_val x, y, tile, xdown, ydown;
+    bool
+        ahead; /* y comes from memory, with gaps: the processor does not foresee what is read next */
+} ukernel;
+
 /* tile[i * NR + j] of a block of k from k0 to k1: chains from +0; `add`: onto what the tile holds. */
-static void block_of_k(const dot_kernel *q, lp_builder *b, const lp_val *p, lp_val k0, lp_val k1,
-                       bool add) {
+static void block_of_k(const ukernel *u, lp_val k0, lp_val k1, bool add) {
+    const dot_kernel *q = u->q;
+    lp_builder *b = u->b;
     bz_dtype t = q->a.acc;
-    unsigned n = q->mr * q->nv;
-    lp_val acc[64], next[64], col[8];
+    const unsigned mr = q->x.panel, n = mr * q->nv;
+    lp_val acc[66], next[66], col[8]; /* the last two: where in x and y this k begins */
     for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, t, 0, q->lanes);
-    lp_val k = lp_loop(b, LP_SERIAL, k0, k1, 1, acc, n, next);
-    lp_val at = lp_imul(b, k, lp_index(b, q->nr)), row = lp_imul(b, k, lp_index(b, q->mr));
-    for (unsigned v = 0; v < q->nv; v++)
-        col[v] =
-            lp_load(b, p[1], lp_iadd(b, at, lp_index(b, v * q->lanes)), q->lanes, 0, LP_ALIGNED);
-    for (unsigned i = 0; i < q->mr; i++) {
-        lp_val a =
-            lp_splat(b, lp_load(b, p[0], lp_iadd(b, row, lp_index(b, i)), 1, 0, 0), q->lanes);
-        for (unsigned v = 0; v < q->nv; v++)
-            next[i * q->nv + v] = multiply_add(b, t, a, col[v], next[i * q->nv + v]);
+    acc[n] = lp_imul(b, k0, u->xdown);
+    acc[n + 1] = lp_imul(b, k0, u->ydown);
+    lp_loop(b, LP_SERIAL, k0, k1, 1, acc, n + 2, next);
+    const lp_val row = next[n], at = next[n + 1];
+    for (unsigned v = 0; v < q->nv; v++) {
+        lp_val place = lp_iadd(b, at, lp_index(b, v * q->lanes));
+        col[v] = lp_load(b, u->y, place, q->lanes, 0, 0);
     }
-    lp_end(b, next, n, acc);
+    for (unsigned i = 0; i < mr; i++) {
+        lp_val from = lp_iadd(b, row, lp_index(b, i * q->x.along));
+        lp_val x = lp_splat(b, lp_load(b, u->x, from, 1, 0, 0), q->lanes);
+        for (unsigned v = 0; v < q->nv; v++)
+            next[i * q->nv + v] = multiply_add(b, t, x, col[v], next[i * q->nv + v]);
+    }
+    next[n] = lp_iadd(b, row, u->xdown);
+    next[n + 1] = lp_iadd(b, at, u->ydown);
+    lp_end(b, next, n + 2, acc);
     for (unsigned i = 0; i < n; i++) {
-        lp_val to = lp_index(b, (int64_t)(i / q->nv) * q->nr + (i % q->nv) * q->lanes);
-        lp_val sum = acc[i];
+        lp_val to = lp_index(b, i * (int64_t)q->lanes), sum = acc[i];
         if (add)
             sum = lp_base(b, IR_ADD, t,
-                          (lp_val[]){lp_load(b, p[2], to, q->lanes, 0, LP_ALIGNED), acc[i]}, 2);
-        lp_store(b, p[2], to, sum, 0, LP_ALIGNED);
+                          (lp_val[]){lp_load(b, u->tile, to, q->lanes, 0, LP_ALIGNED), sum}, 2);
+        lp_store(b, u->tile, to, sum, 0, LP_ALIGNED);
     }
 }
 
+/* ---- the streaming micro-kernel, for few rows and a y that comes from memory
+ *
+ * The tile is many columns wide and stays in the first cache; y is read row by row, as it lies, UNROLL rows at once. */
+
+/* tile[i][n] += x[i][k] * y[k][n] for `n` steps of k. */
+static void add_rows(const ukernel *u, lp_val acc, lp_val k, unsigned n) {
+    const dot_kernel *q = u->q;
+    lp_builder *b = u->b;
+    const unsigned mr = q->x.panel;
+    lp_val x[UNROLL][STREAM_ROWS], y[UNROLL];
+    for (unsigned s = 0; s < n; s++) {
+        lp_val row = lp_imul(b, lp_iadd(b, k, lp_index(b, s)), u->xdown);
+        for (unsigned i = 0; i < mr; i++)
+            x[s][i] =
+                lp_splat(b, lp_load(b, u->x, lp_iadd(b, row, lp_index(b, i * q->x.along)), 1, 0, 0),
+                         q->lanes);
+    }
+    lp_val c =
+        lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->y.panel), q->lanes, NULL, 0, NULL);
+    for (unsigned s = 0; s < n; s++) {
+        lp_val row = lp_imul(b, lp_iadd(b, k, lp_index(b, s)), u->ydown);
+        y[s] = lp_load(b, u->y, lp_iadd(b, row, c), q->lanes, 0, 0);
+    }
+    for (unsigned i = 0; i < mr; i++) {
+        lp_val at = lp_iadd(b, c, lp_index(b, i * (int64_t)q->y.panel));
+        lp_val sum = lp_load(b, acc, at, q->lanes, 0, LP_ALIGNED);
+        for (unsigned s = 0; s < n; s++) sum = multiply_add(b, q->a.acc, x[s][i], y[s], sum);
+        lp_store(b, acc, at, sum, 0, LP_ALIGNED);
+    }
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* Every vector of the tile: to[c] = 0, or to[c] + from[c]. */
+static void each_vector(const ukernel *u, lp_val to, lp_val from) {
+    const dot_kernel *q = u->q;
+    lp_builder *b = u->b;
+    const bz_dtype t = q->a.acc;
+    lp_val c = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, (int64_t)q->x.panel * q->y.panel),
+                       q->lanes, NULL, 0, NULL);
+    lp_val v = lp_const(b, t, 0, q->lanes);
+    if (from)
+        v = lp_base(b, IR_ADD, t,
+                    (lp_val[]){lp_load(b, to, c, q->lanes, 0, LP_ALIGNED),
+                               lp_load(b, from, c, q->lanes, 0, LP_ALIGNED)},
+                    2);
+    lp_store(b, to, c, v, 0, LP_ALIGNED);
+    lp_end(b, NULL, 0, NULL);
+}
+
+static void stream_block(const ukernel *u, lp_val acc, lp_val k0, lp_val k1) {
+    lp_builder *b = u->b;
+    lp_val whole = lp_isub(b, k1, lp_imod(b, lp_isub(b, k1, k0), lp_index(b, UNROLL)));
+    each_vector(u, acc, 0);
+    add_rows(u, acc, lp_loop(b, LP_SERIAL, k0, whole, UNROLL, NULL, 0, NULL), UNROLL);
+    lp_end(b, NULL, 0, NULL);
+    add_rows(u, acc, lp_loop(b, LP_SERIAL, whole, k1, 1, NULL, 0, NULL), 1);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* The sums of a block of k into the tile; `add`: onto what it holds. */
+static void one_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
+    if (!u->q->streams) {
+        block_of_k(u, k0, k1, add);
+        return;
+    }
+    lp_val other = lp_offset(u->b, u->tile, lp_index(u->b, (int64_t)u->q->x.panel * u->q->y.panel));
+    stream_block(u, add ? other : u->tile, k0, k1);
+    if (add) each_vector(u, u->tile, other);
+}
+
 static bool make_ukernel(dot_kernel *q) {
-    char name[48];
-    snprintf(name, sizeof name, "ukernel_%s_%ux%ux%u", ir_dtypes[q->a.acc].name, q->mr, q->nv,
-             q->lanes);
-    lp_kernel *f = lp_kernel_new(name);
+    const bz_dtype t = q->a.acc;
+    lp_kernel *f = lp_kernel_new("ukernel");
     lp_builder *b = f ? lp_builder_new(f) : NULL;
     if (!b) {
         lp_kernel_free(f);
         return false;
     }
     f->function = true;
-    lp_val p[3] = {lp_add_buffer(b, "a", q->a.acc, LP_IN), lp_add_buffer(b, "b", q->a.acc, LP_IN),
-                   lp_add_buffer(b, "tile", q->a.acc, LP_INOUT)};
+    ukernel u = {.q = q,
+                 .b = b,
+                 .x = lp_add_buffer(b, "x", t, LP_IN),
+                 .y = lp_add_buffer(b, "y", t, LP_IN),
+                 .tile = lp_add_buffer(b, "tile", t, LP_INOUT)};
     lp_val k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
-    block_of_k(q, b, p, lp_index(b, 0), lp_base(b, IR_MIN, BZ_I64, (lp_val[]){k, block}, 2), false);
+    u.xdown = lp_add_extent(b, "xdown");
+    u.ydown = lp_add_extent(b, "ydown");
+    one_block(&u, lp_index(b, 0), lp_imin(b, k, block), false);
     lp_val k0 = lp_loop(b, LP_SERIAL, block, k, IR_DOT_BLOCK, NULL, 0, NULL);
-    lp_val end = lp_iadd(b, k0, block);
-    block_of_k(q, b, p, k0, lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, k}, 2), true);
+    one_block(&u, k0, lp_imin(b, lp_iadd(b, k0, block), k), true);
     lp_end(b, NULL, 0, NULL);
     lp_builder_free(b);
     return lower_function(q->l, f, &q->ukernel);
 }
 
-/* ---- packing */
-
-static emit_value widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
-    emit_value v = emit_node(&q->l->m, r, idx), out = {.uniform = v.uniform};
-    bz_dtype from = ir_dtype(q->l->g, r);
-    for (unsigned u = 0; u < (v.uniform ? 1 : q->l->m.width); u++)
-        out.v[u] = emit_cast(q->l->b, q->a.acc, from, v.v[u]);
-    return out;
-}
-
-/* How the elements of an operand lie along a symbol: step 1, or not. */
-static bool dense_along(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex sym) {
-    emitter *m = &q->l->m;
-    lp_builder *b = m->b;
-    int64_t coef;
-    ir_ex rest;
-    bool ok = true;
-    m->b = NULL;
-    m->seen.n = 0;
-    unsigned mark = emit_mark(m);
-    emit_node(m, r, idx);
-    emit_forget(m, mark);
-    emit_resume(m, b);
-    for (uint32_t i = 0; i < m->seen.n; i++)
-        ok &= ir_ex_linear(m->x, m->seen.p[i], sym, &coef, &rest) && (coef == 1 || coef == 0);
-    return ok;
-}
-
-/* One panel of an operand: rows along `sym` (width of them from `first` on, zero where beyond `size`), k from 0 to K, stored as
- * to[base + k * panel + row]. Vectors run along sym where memory does, else along k with a transposition in registers. */
-typedef struct panel {
-    ir_ref r;
-    const ir_ex *idx;
-    ir_ex sym;
-    int64_t size, panel; /* elements along sym; rows of a panel */
-    lp_val to, base, first;
-} panel;
-
-static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row, unsigned lanes,
-                            bool guard) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    unsigned mark = emit_mark(&l->m);
-    lp_val at = lp_iadd(b, p->first, lp_index(b, row)), mask = 0;
-    if (guard && lanes > 1)
-        mask = lower_tail_mask(
-            l, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, p->size), at}, 2), lanes);
-    emit_sym(&l->m, q->k_sym, k);
-    emit_vector(&l->m, p->sym, at, lanes, 1, mask);
-    emit_value v = widened(q, p->r, p->idx);
-    lp_val x = emit_lane_value(&l->m, &v, 0);
-    if (mask) /* prologues may make something of masked lanes: padding is zero */
-        x = lp_base(b, IR_SELECT, q->a.acc, (lp_val[]){mask, x, lp_const(b, q->a.acc, 0, lanes)},
-                    3);
-    lp_store(
-        b, p->to,
-        lp_iadd(b, p->base, lp_iadd(b, lp_imul(b, k, lp_index(b, p->panel)), lp_index(b, row))), x,
-        0, 0);
-    emit_forget(&l->m, mark);
-}
-
-static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
-    int64_t row = 0;
-    for (unsigned lanes = q->lanes; lanes > 1; lanes /= 2)
-        for (; p->panel - row >= lanes; row += lanes) store_panel_row(q, p, k, row, lanes, guard);
-    for (; row < p->panel; row++) { /* odd panels: the last row alone */
-        if (guard) {
-            lp_val at = lp_iadd(b, p->first, lp_index(b, row));
-            lp_val place = lp_iadd(
-                b, p->base, lp_iadd(b, lp_imul(b, k, lp_index(b, p->panel)), lp_index(b, row)));
-            lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){at, lp_index(b, p->size)}, 2));
-            store_panel_row(q, p, k, row, 1, false);
-            lp_else(b, NULL, 0);
-            lp_store(b, p->to, place, lp_const(b, q->a.acc, 0, 1), 0, 0);
-            lp_end(b, NULL, 0, NULL);
-        } else {
-            store_panel_row(q, p, k, row, 1, false);
-        }
-    }
-    lp_end(b, NULL, 0, NULL);
-    emit_scalar(&l->m);
-}
-
-/* Transposes n vectors of n lanes in registers: log2(n) rounds of interleaving pairs. */
-static void transpose(lp_builder *b, lp_val *v, unsigned n) {
-    uint32_t low[64], high[64];
-    lp_val next[64];
-    for (unsigned i = 0; i < n / 2; i++) {
-        low[2 * i] = i;
-        low[2 * i + 1] = i + n;
-        high[2 * i] = i + n / 2;
-        high[2 * i + 1] = i + n / 2 + n;
-    }
-    for (unsigned round = n; round > 1; round /= 2) {
-        for (unsigned i = 0; i < n / 2; i++) {
-            next[2 * i] = lp_shuffle(b, v[i], v[i + n / 2], low, n);
-            next[2 * i + 1] = lp_shuffle(b, v[i], v[i + n / 2], high, n);
-        }
-        memcpy(v, next, n * sizeof *v);
-    }
-}
-
-/* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
-static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, lp_val row,
-                              unsigned rows, int64_t kcount) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    lp_val v[64];
-    for (unsigned i = 0; i < q->lanes; i++) {
-        unsigned mark = emit_mark(&l->m);
-        if (i >= rows) {
-            v[i] = v[0];
-            continue;
-        }
-        emit_sym(&l->m, p->sym, lp_iadd(b, lp_iadd(b, p->first, row), lp_index(b, i)));
-        emit_vector(&l->m, q->k_sym, k, q->lanes, 1, kmask);
-        emit_value x = widened(q, p->r, p->idx);
-        v[i] = emit_lane_value(&l->m, &x, 0);
-        emit_forget(&l->m, mark);
-    }
-    transpose(b, v, q->lanes);
-    uint32_t pick[64];
-    for (unsigned i = 0; i < 64; i++) pick[i] = i;
-    for (int64_t j = 0; j < kcount; j++) {
-        lp_val at = lp_iadd(
-            b, p->base,
-            lp_iadd(b, lp_imul(b, lp_iadd(b, k, lp_index(b, j)), lp_index(b, p->panel)), row));
-        unsigned done = 0;
-        for (unsigned part = q->lanes; part > 0; part /= 2) /* exactly `rows` elements */
-            if (rows - done >= part) {
-                for (unsigned i = 0; i < part; i++) pick[i] = done + i;
-                lp_val x = part == q->lanes ? v[j]
-                           : part == 1      ? lp_extract(b, v[j], done)
-                                            : lp_shuffle(b, v[j], v[j], pick, part);
-                lp_store(b, p->to, lp_iadd(b, at, lp_index(b, done)), x, 0, 0);
-                done += part;
-            }
-    }
-}
-
-/* All k of `rows` rows. */
-static void transposed_rows(dot_kernel *q, const panel *p, lp_val row, unsigned rows) {
-    lp_builder *b = q->l->b;
-    int64_t whole = q->k / q->lanes * q->lanes, left = q->k - whole;
-    if (whole) {
-        lp_val k =
-            lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), q->lanes, NULL, 0, NULL);
-        transposed_square(q, p, k, 0, row, rows, q->lanes);
-        lp_end(b, NULL, 0, NULL);
-    }
-    if (left)
-        transposed_square(q, p, lp_index(b, whole),
-                          lower_tail_mask(q->l, lp_index(b, left), q->lanes), row, rows, left);
-}
-
-static void pack_transposed(dot_kernel *q, const panel *p) {
-    lp_builder *b = q->l->b;
-    int64_t squares = p->panel / q->lanes * q->lanes;
-    unsigned rest = (unsigned)(p->panel - squares);
-    if (squares) {
-        lp_val row =
-            lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, squares), q->lanes, NULL, 0, NULL);
-        transposed_rows(q, p, row, q->lanes);
-        lp_end(b, NULL, 0, NULL);
-    }
-    if (rest) transposed_rows(q, p, lp_index(b, squares), rest);
-    emit_scalar(&q->l->m);
-}
-
-/* The panel, whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
-static void pack(dot_kernel *q, const panel *p) {
-    lp_builder *b = q->l->b;
-    bool ragged = p->size % p->panel != 0;
-    bool turn = q->l->t->masks && q->lanes > 1 && q->k >= 4 &&
-                !dense_along(q, p->r, p->idx, p->sym) && dense_along(q, p->r, p->idx, q->k_sym);
-    if (!turn && !ragged) {
-        pack_rows(q, p, false);
-        return;
-    }
-    if (!ragged) {
-        pack_transposed(q, p);
-        return;
-    }
-    lp_val end = lp_iadd(b, p->first, lp_index(b, p->panel));
-    lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){end, lp_index(b, p->size)}, 2));
-    if (turn)
-        pack_transposed(q, p);
-    else
-        pack_rows(q, p, false);
-    lp_else(b, NULL, 0);
-    pack_rows(q, p, true);
-    lp_end(b, NULL, 0, NULL);
-}
+/* ---- panels of a side */
 
 static lp_val divide(lp_builder *b, lp_val x, int64_t d) {
-    return lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){x, lp_index(b, d)}, 2);
+    return lp_idiv(b, x, lp_index(b, d));
 }
 
 static lp_val modulo(lp_builder *b, lp_val x, int64_t d) {
-    return lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){x, lp_index(b, d)}, 2);
+    return lp_imod(b, x, lp_index(b, d));
 }
 
-static void phase_pack(dot_kernel *q) {
+/* The first element of panel `number`. In place the last one is moved back so that it is whole: its elements that belong to the one
+ * before, too, are computed twice and stored once. */
+static lp_val first_of(const dot_kernel *q, const dot_side *s, lp_val number) {
+    lp_builder *b = q->l->b;
+    lp_val first = lp_imul(b, number, lp_index(b, s->panel));
+    bool whole = s->place != DOT_IN_PLACE || s->size % s->panel == 0;
+    return whole ? first : lp_imin(b, first, lp_index(b, s->size - s->panel));
+}
+
+/* Panel `number`, which begins at `first`; slot: number of the packed one. */
+static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val slot) {
+    lp_builder *b = q->l->b;
+    if (s->place != DOT_IN_PLACE)
+        return lp_offset(b, s->p, lp_imul(b, slot, lp_index(b, q->k * s->panel)));
+    emit_sym(&q->l->m, s->sym, first);
+    emit_sym(&q->l->m, q->k_sym, lp_index(b, 0));
+    return lp_offset(b, s->p, emit_index(&q->l->m, emit_from(&q->l->m, s->p, s->offset)));
+}
+
+/* Packs panels from .. to of a batch into the slots 0 .. to - from. */
+static void pack_own(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
+    lp_builder *b = q->l->b;
+    lp_val i = lp_loop(b, LP_SERIAL, from, to, 1, NULL, 0, NULL);
+    dot_pack(q, s, i, lp_imul(b, lp_isub(b, i, from), lp_index(b, q->k * s->panel)));
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* The phase that packs all panels of a side. */
+static void pack_shared(dot_kernel *q, dot_side *s) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    q->bp = lower_work(l, q->a.acc, q->batch * q->npanels * q->k * q->nr);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * q->npanels), 1, NULL,
+    s->p = lower_work(l, q->a.acc, q->batch * s->panels * q->k * s->panel);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * s->panels), 1, NULL,
                        0, NULL);
     unsigned mark = emit_mark(&l->m);
-    emit_sym(&l->m, q->b_sym, divide(b, t, q->npanels));
-    lp_val first = lp_imul(b, modulo(b, t, q->npanels), lp_index(b, q->nr));
-    panel p = {
-        q->y, q->y_idx, q->n_sym, q->n, q->nr, q->bp, lp_imul(b, t, lp_index(b, q->k * q->nr)),
-        first};
-    pack(q, &p);
+    emit_sym(&l->m, q->b_sym, divide(b, t, s->panels));
+    dot_pack(q, s, modulo(b, t, s->panels), lp_imul(b, t, lp_index(b, q->k * s->panel)));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
 
 /* ---- the products */
+
+/* What is done at the place of a task. */
+typedef struct dot_task {
+    dot_kernel *q;
+    lp_val batch, from, to; /* panels of the side that is cut */
+    lp_val tile;
+} dot_task;
 
 /* Stores what the group makes of the product x, one value or a vector along n. */
 static void epilogue(dot_kernel *q, lp_val x) {
@@ -427,55 +417,78 @@ static void epilogue(dot_kernel *q, lp_val x) {
     *bind = (emit_bind){0};
 }
 
-/* One row of the tile, a vector at a time (a loop: epilogues are long). m and n0 are the row and its first column. A result of one
- * column (and one row) is no vector. */
-static void epilogue_row(dot_kernel *q, lp_val tile, lp_val i, lp_val m, lp_val n0) {
+/* Row i of the tile from column `col0` on, a vector at a time (a loop: epilogues are long). `n0` is the tile's first column. A result of
+ * one column (and one row) is no vector. */
+static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_val col0) {
+    dot_kernel *q = k->q;
     lower *l = q->l;
     lp_builder *b = l->b;
-    lp_val row = lp_imul(b, i, lp_index(b, q->nr)), width = lp_index(b, q->nr), mask = 0;
+    const dot_side *y = &q->y;
+    lp_val row = lp_imul(b, i, lp_index(b, y->panel)), width = lp_index(b, y->panel), mask = 0;
     unsigned mark = emit_mark(&l->m);
-    emit_sym(&l->m, q->m_sym, m);
-    if (q->n == 1) {
-        emit_sym(&l->m, q->n_sym, n0);
-        epilogue(q, lp_load(b, tile, row, 1, 0, 0));
+    emit_sym(&l->m, q->x.sym, m);
+    if (y->size == 1) {
+        emit_sym(&l->m, y->sym, n0);
+        epilogue(q, lp_load(b, k->tile, row, 1, 0, 0));
         emit_forget(&l->m, mark);
         return;
     }
-    bool ragged = q->n % q->nr != 0;
-    if (ragged)
-        width = lp_base(
-            b, IR_MIN, BZ_I64,
-            (lp_val[]){width, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n0}, 2)}, 2);
-    lp_val col = lp_loop(b, LP_SERIAL, lp_index(b, 0), width, q->lanes, NULL, 0, NULL),
+    bool ragged = y->size % y->panel != 0, moved = ragged && y->place == DOT_IN_PLACE;
+    if (ragged && !moved) width = lp_imin(b, width, lp_isub(b, lp_index(b, y->size), n0));
+    lp_val col = lp_loop(b, LP_SERIAL, col0, width, q->lanes, NULL, 0, NULL),
            n = lp_iadd(b, n0, col);
-    if (ragged)
-        mask = lower_tail_mask(l, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->n), n}, 2),
-                               q->lanes);
-    emit_vector(&l->m, q->n_sym, n, q->lanes, 1, mask);
-    epilogue(q, lp_load(b, tile, lp_iadd(b, row, col), q->lanes, 0, LP_ALIGNED));
+    if (ragged) mask = lower_tail_mask(l, lp_isub(b, lp_index(b, y->size), n), q->lanes);
+    emit_vector(&l->m, y->sym, n, q->lanes, 1, mask);
+    epilogue(q, lp_load(b, k->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
+                        moved ? 0 : LP_ALIGNED));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     emit_scalar(&l->m);
 }
 
-/* Tiles of column panel j for the row panels p0 .. p1 of this task. */
-static void tiles(dot_kernel *q, lp_val ap, lp_val tile, lp_val batch, lp_val p0, lp_val p1) {
+/* Where the elements begin in a panel that no panel before it has. */
+static lp_val own_from(const dot_kernel *q, const dot_side *s, lp_val number, lp_val first) {
     lp_builder *b = q->l->b;
-    lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->npanels), 1, NULL, 0, NULL);
-    lp_val which = lp_iadd(b, lp_imul(b, batch, lp_index(b, q->npanels)), j);
-    lp_val bp = lp_offset(b, q->bp, lp_imul(b, which, lp_index(b, q->k * q->nr)));
-    lp_val p = lp_loop(b, LP_SERIAL, p0, p1, 1, NULL, 0, NULL);
-    lp_val local = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){p, p0}, 2);
-    lp_val a = lp_offset(b, ap, lp_imul(b, local, lp_index(b, q->k * q->mr)));
-    lp_call(b, q->ukernel, (lp_val[]){a, bp, tile, lp_index(b, q->k)}, 4);
-    lp_val m0 = lp_imul(b, p, lp_index(b, q->mr)), rows = lp_index(b, q->mr);
-    if (q->m % q->mr)
-        rows = lp_base(
-            b, IR_MIN, BZ_I64,
-            (lp_val[]){rows, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, q->m), m0}, 2)}, 2);
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), rows, 1, NULL, 0, NULL);
-    epilogue_row(q, tile, i, lp_iadd(b, m0, i), lp_imul(b, j, lp_index(b, q->nr)));
+    return lp_isub(b, lp_imul(b, number, lp_index(b, s->panel)), first);
+}
+
+/* The tile of row panel p and column panel j, which lies at `y` and begins at column n0. */
+static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
+    dot_kernel *q = k->q;
+    lp_builder *b = q->l->b;
+    const dot_side *x = &q->x;
+    lp_val m0 = first_of(q, x, p), rows = lp_index(b, x->panel);
+    lp_val slot = x->place == DOT_OWN ? lp_isub(b, p, k->from)
+                                      : lp_iadd(b, lp_imul(b, k->batch, lp_index(b, x->panels)), p);
+    lp_val at = panel_at(q, x, m0, slot);
+    lp_call(
+        b, q->ukernel,
+        (lp_val[]){at, y, k->tile, lp_index(b, q->k), lp_index(b, x->down), lp_index(b, q->y.down)},
+        6);
+    if (x->size % x->panel && x->place != DOT_IN_PLACE)
+        rows = lp_imin(b, rows, lp_isub(b, lp_index(b, x->size), m0));
+    lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
+    epilogue_row(k, i, lp_iadd(b, m0, i), n0, own_from(q, &q->y, j, n0));
     lp_end(b, NULL, 0, NULL);
+}
+
+/* The tiles of all column panels of the task, or of all there are, with the row panels alike. */
+static void tiles(const dot_task *k) {
+    dot_kernel *q = k->q;
+    lp_builder *b = q->l->b;
+    lp_val zero = lp_index(b, 0), j0 = zero, j1 = lp_index(b, q->y.panels), p0 = zero,
+           p1 = lp_index(b, q->x.panels);
+    if (q->by_columns)
+        j0 = k->from, j1 = k->to;
+    else
+        p0 = k->from, p1 = k->to;
+    lp_val j = lp_loop(b, LP_SERIAL, j0, j1, 1, NULL, 0, NULL), slot = zero;
+    if (q->y.place == DOT_OWN) dot_pack(q, &q->y, j, zero);
+    if (q->y.place == DOT_SHARED)
+        slot = lp_iadd(b, lp_imul(b, k->batch, lp_index(b, q->y.panels)), j);
+    lp_val n0 = first_of(q, &q->y, j), y = panel_at(q, &q->y, n0, slot);
+    lp_val p = lp_loop(b, LP_SERIAL, p0, p1, 1, NULL, 0, NULL);
+    tile(k, p, j, y, n0);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
 }
@@ -483,44 +496,35 @@ static void tiles(dot_kernel *q, lp_val ap, lp_val tile, lp_val batch, lp_val p0
 static void phase_multiply(dot_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    int64_t groups = (q->mpanels + q->group - 1) / q->group;
-    lp_val ap = lp_local(b, q->a.acc, q->group * q->k * q->mr, LP_SCRATCH);
-    lp_val tile = lp_local(b, q->a.acc, q->mr * q->nr, LP_STACK);
+    dot_side *cut = q->by_columns ? &q->y : &q->x;
+    int64_t groups = (cut->panels + q->group - 1) / q->group, slots = q->by_columns ? 1 : q->group;
+    if (cut->place == DOT_OWN)
+        cut->p = lp_local(b, q->a.acc, slots * q->k * cut->panel, LP_SCRATCH);
+    dot_task k = {.q = q};
+    k.tile = lp_local(b, q->a.acc, (q->streams ? 2 : 1) * (int64_t)q->x.panel * q->y.panel,
+                      q->streams ? LP_SCRATCH : LP_STACK);
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * groups), 1, NULL, 0, NULL);
     unsigned mark = emit_mark(&l->m);
-    lp_val batch = divide(b, t, groups);
-    emit_sym(&l->m, q->b_sym, batch);
-    lp_val p0 = lp_imul(b, modulo(b, t, groups), lp_index(b, q->group));
-    lp_val p1 =
-        lp_base(b, IR_MIN, BZ_I64,
-                (lp_val[]){lp_iadd(b, p0, lp_index(b, q->group)), lp_index(b, q->mpanels)}, 2);
-    lp_val p = lp_loop(b, LP_SERIAL, p0, p1, 1, NULL, 0, NULL);
-    lp_val local = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){p, p0}, 2);
-    panel a = {q->x,
-               q->x_idx,
-               q->m_sym,
-               q->m,
-               q->mr,
-               ap,
-               lp_imul(b, local, lp_index(b, q->k * q->mr)),
-               lp_imul(b, p, lp_index(b, q->mr))};
-    pack(q, &a);
-    lp_end(b, NULL, 0, NULL);
-    tiles(q, ap, tile, batch, p0, p1);
+    k.batch = divide(b, t, groups);
+    emit_sym(&l->m, q->b_sym, k.batch);
+    k.from = lp_imul(b, modulo(b, t, groups), lp_index(b, q->group));
+    k.to = lp_imin(b, lp_iadd(b, k.from, lp_index(b, q->group)), lp_index(b, cut->panels));
+    if (q->x.place == DOT_OWN) pack_own(q, &q->x, k.from, k.to);
+    tiles(&k);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
 
 bool lower_dot(lower *l) {
     dot_kernel q = {.l = l, .a = ir_dot_get(l->g, ir_at(l->g, l->group->head))};
-    q.x = ir_operand(l->g, l->group->head, 0);
-    q.y = ir_operand(l->g, l->group->head, 1);
+    q.x.r = ir_operand(l->g, l->group->head, 0);
+    q.y.r = ir_operand(l->g, l->group->head, 1);
     set_space(&q);
-    if (q.n == 1) swap_sides(&q);
-    choose_tile(&q);
+    plan(&q);
     if (!make_ukernel(&q)) return false;
-    phase_pack(&q);
+    if (q.x.place == DOT_SHARED) pack_shared(&q, &q.x);
+    if (q.y.place == DOT_SHARED) pack_shared(&q, &q.y);
     phase_multiply(&q);
     return !l->m.failed;
 }

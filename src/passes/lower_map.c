@@ -74,8 +74,8 @@ bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes,
     int64_t step = (int64_t)lanes * width;
     lp_val main_hi = hi;
     if (!whole) {
-        lp_val span = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){hi, lo}, 2);
-        lp_val full = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){span, lp_index(b, step)}, 2);
+        lp_val span = lp_isub(b, hi, lo);
+        lp_val full = lp_idiv(b, span, lp_index(b, step));
         main_hi = lp_iadd(b, lo, lp_imul(b, full, lp_index(b, step)));
     }
     unsigned mark = emit_mark(&l->m);
@@ -87,7 +87,7 @@ bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes,
     if (!whole) {
         unsigned n = l->t->masks ? lanes : 1;
         c = lp_loop(b, LP_SERIAL, main_hi, hi, n, NULL, 0, NULL);
-        lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){hi, c}, 2);
+        lp_val left = lp_isub(b, hi, c);
         emit_vector(&l->m, sym, c, n, 1, n > 1 ? lower_tail_mask(l, left, n) : 0);
         lower_store_outputs(l, FUSE_FULL, 0);
         emit_forget(&l->m, mark);
@@ -103,11 +103,11 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
     int64_t task = TASK;
     lp_val n = emit_extent(&l->m, l->filling ? "all" : "n", s->inner), piece = lp_index(b, task);
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
-    lp_val tasks = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){up, piece}, 2);
+    lp_val tasks = lp_idiv(b, up, piece);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, lp_index(b, 0));
     lp_val lo = lp_imul(b, t, piece), end = lp_iadd(b, lo, piece);
-    lp_val hi = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, n}, 2);
+    lp_val hi = lp_imin(b, end, n);
     bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, false);
     lp_end(b, NULL, 0, NULL);
     return ok;
@@ -123,8 +123,7 @@ static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned wi
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
                        lp_index(b, rows ? (s->outer + rows - 1) / rows : 0), 1, NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, lp_index(b, rows)), end = lp_iadd(b, lo, lp_index(b, rows));
-    lp_val hi =
-        rows && s->outer % rows == 0 ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, all}, 2);
+    lp_val hi = rows && s->outer % rows == 0 ? end : lp_imin(b, end, all);
     lp_val o = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, o);
     bool whole = s->inner % ((int64_t)lanes * width) == 0;
@@ -143,11 +142,11 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
     lp_val count = lp_index(b, pieces);
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
-    emit_sym(&l->m, s->o, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2));
-    lp_val lo = lp_imul(b, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2), lp_index(b, TASK));
+    emit_sym(&l->m, s->o, lp_idiv(b, t, count));
+    lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, TASK));
     lp_val end = lp_iadd(b, lo, lp_index(b, TASK));
     bool whole = s->inner % TASK == 0;
-    lp_val hi = whole ? end : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, s->inner)}, 2);
+    lp_val hi = whole ? end : lp_imin(b, end, lp_index(b, s->inner));
     bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
     return ok;
@@ -225,11 +224,11 @@ static void stage(lower *l, const tiled *t, const emit_staged *x, lp_val r[2], l
     emitter *m = &l->m;
     lp_val at = lp_loop(b, LP_SERIAL, c[0], c[1], 1, NULL, 0, NULL);
     emit_sym(m, t->s.c, at);
-    lp_val row = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){at, c[0]}, 2);
+    lp_val row = lp_isub(b, at, c[0]);
     row = lp_imul(b, row, lp_index(b, TILE + TILE_PAD));
     unsigned step = l->t->masks || t->rows % lanes == 0 ? lanes : 1;
     at = lp_loop(b, LP_SERIAL, r[0], r[1], step, NULL, 0, NULL);
-    lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){r[1], at}, 2);
+    lp_val left = lp_isub(b, r[1], at);
     bool tail = step > 1 && t->rows % lanes;
     emit_vector(m, t->r, at, step, 1, tail ? lower_tail_mask(l, left, step) : 0);
     emit_value v = emit_load(m, x->p, x->offset);
@@ -238,7 +237,7 @@ static void stage(lower *l, const tiled *t, const emit_staged *x, lp_val r[2], l
     ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest);
     lp_val from = emit_index(m, emit_from(m, x->p, x->offset));
     lp_prefetch(b, x->p, lp_iadd(b, from, lp_index(b, coef * TILE)), false);
-    lp_val to = lp_iadd(b, row, lp_base(b, IR_SUB, BZ_I64, (lp_val[]){at, r[0]}, 2));
+    lp_val to = lp_iadd(b, row, lp_isub(b, at, r[0]));
     lp_store(b, x->local, to, v.v[0], m->tail, 0);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
@@ -250,7 +249,7 @@ static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
     lp_builder *b = l->b;
     out[0] = lp_imul(b, i, lp_index(b, TILE));
     out[1] = lp_iadd(b, out[0], lp_index(b, TILE));
-    if (size % TILE) out[1] = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){out[1], lp_index(b, size)}, 2);
+    if (size % TILE) out[1] = lp_imin(b, out[1], lp_index(b, size));
 }
 
 static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned flags) {
@@ -266,12 +265,11 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
     }
     lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, t->s.outer * down * across),
                           1, NULL, 0, NULL);
-    lp_val line = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){task, lp_index(b, across)}, 2);
+    lp_val line = lp_idiv(b, task, lp_index(b, across));
     lp_val r[2], c[2];
-    tile_bounds(l, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){task, lp_index(b, across)}, 2),
-                t->s.inner, c);
-    tile_bounds(l, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){line, lp_index(b, down)}, 2), t->rows, r);
-    emit_sym(m, t->s.o, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){line, lp_index(b, down)}, 2));
+    tile_bounds(l, lp_imod(b, task, lp_index(b, across)), t->s.inner, c);
+    tile_bounds(l, lp_imod(b, line, lp_index(b, down)), t->rows, r);
+    emit_sym(m, t->s.o, lp_idiv(b, line, lp_index(b, down)));
     m->nstaged = 0;
     for (unsigned i = 0; i < n; i++) stage(l, t, &m->staged[i], r, c, lanes);
     m->nstaged = n;

@@ -77,9 +77,9 @@ static ir_ex enter_part(lower *l, const parts *p, unsigned k) {
 /* Inner index `i` as one of a part from .. to, counted from there. */
 static lp_val within(lp_builder *b, lp_val i, int64_t from, int64_t to) {
     lp_val first = lp_index(b, from);
-    i = lp_base(b, IR_MAX, BZ_I64, (lp_val[]){i, first}, 2);
-    i = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){i, lp_index(b, to)}, 2);
-    return lp_base(b, IR_SUB, BZ_I64, (lp_val[]){i, first}, 2);
+    i = lp_imax(b, i, first);
+    i = lp_imin(b, i, lp_index(b, to));
+    return lp_isub(b, i, first);
 }
 
 /* Elements lo .. hi of the row; lo = 0 (LP_NONE): all of it. */
@@ -110,13 +110,11 @@ static bool tasks(lower *l, const parts *p, unsigned lanes, unsigned width) {
     lp_val count = lp_index(b, pieces), all = lp_index(b, p->outer);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
                        lp_index(b, (p->outer + rows - 1) / rows * pieces), 1, NULL, 0, NULL);
-    lp_val from =
-        lp_imul(b, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2), lp_index(b, rows));
-    lp_val to = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){lp_iadd(b, from, lp_index(b, rows)), all}, 2);
+    lp_val from = lp_imul(b, lp_idiv(b, t, count), lp_index(b, rows));
+    lp_val to = lp_imin(b, lp_iadd(b, from, lp_index(b, rows)), all);
     lp_val lo = 0, hi = 0;
     if (pieces > 1) {
-        lo = lp_imul(b, lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2),
-                     lp_index(b, LOWER_TASK));
+        lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, LOWER_TASK));
         hi = lp_iadd(b, lo, lp_index(b, LOWER_TASK));
     }
     lp_val o = lp_loop(b, LP_SERIAL, from, to, 1, NULL, 0, NULL);

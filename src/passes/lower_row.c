@@ -231,15 +231,15 @@ static void fold_in_memory(stretch *s, lp_val lo, int64_t count) {
     }
     if (whole) {
         lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), stride, NULL, 0, NULL);
-        lp_val at = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){j, lp_index(b, lanes)}, 2);
+        lp_val at = lp_imod(b, j, lp_index(b, lanes));
         lanes_in_memory(s, lp_iadd(b, lo, j), at, s->width, 0);
         lp_end(b, NULL, 0, NULL);
     }
     if (whole < count) {
         lp_val j =
             lp_loop(b, LP_SERIAL, lp_index(b, whole), lp_index(b, count), q->lanes, NULL, 0, NULL);
-        lp_val at = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){j, lp_index(b, lanes)}, 2);
-        lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){lp_index(b, count), j}, 2);
+        lp_val at = lp_imod(b, j, lp_index(b, lanes));
+        lp_val left = lp_isub(b, lp_index(b, count), j);
         lanes_in_memory(s, lp_iadd(b, lo, j), at, 1,
                         q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
         lp_end(b, NULL, 0, NULL);
@@ -413,9 +413,7 @@ static bool narrow(row_kernel *q) {
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1,
                        NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, lp_index(b, per)), end = lp_iadd(b, lo, lp_index(b, per));
-    lp_val hi = q->rows % per == 0
-                    ? end
-                    : lp_base(b, IR_MIN, BZ_I64, (lp_val[]){end, lp_index(b, q->rows)}, 2);
+    lp_val hi = q->rows % per == 0 ? end : lp_imin(b, end, lp_index(b, q->rows));
     lp_val i = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, q->i_sym, i);
     narrow_row(q);
@@ -443,8 +441,8 @@ static void wide_blocks(row_kernel *q, stretch *s) {
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->rows * q->blocks), 1, NULL, 0, NULL);
     lp_val count = lp_index(b, q->blocks);
-    emit_sym(&q->l->m, q->i_sym, lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2));
-    lp_val block = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2);
+    emit_sym(&q->l->m, q->i_sym, lp_idiv(b, t, count));
+    lp_val block = lp_imod(b, t, count);
     if (rest) {
         lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){block, lp_index(b, whole)}, 2));
         block_task(q, s, t, block, IR_BLOCK);

@@ -64,11 +64,10 @@ static void strip(scatter_kernel *q, lp_val row, bool add) {
     lower *l = q->l;
     lp_builder *b = l->b;
     bool whole = q->after % STRIP == 0;
-    lp_val span = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, q->lo}, 2), main_hi = q->hi;
+    lp_val span = lp_isub(b, q->hi, q->lo), main_hi = q->hi;
     if (!whole) {
-        lp_val left =
-            lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){span, lp_index(b, (int64_t)q->lanes)}, 2);
-        main_hi = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, left}, 2);
+        lp_val left = lp_imod(b, span, lp_index(b, (int64_t)q->lanes));
+        main_hi = lp_isub(b, q->hi, left);
     }
     lp_val c = lp_loop(b, LP_SERIAL, q->lo, main_hi, q->lanes, NULL, 0, NULL);
     cell(q, row, c, q->lanes, 0, add);
@@ -76,7 +75,7 @@ static void strip(scatter_kernel *q, lp_val row, bool add) {
     if (whole || q->lanes == 1) return;
     unsigned n = l->t->masks ? q->lanes : 1;
     c = lp_loop(b, LP_SERIAL, main_hi, q->hi, n, NULL, 0, NULL);
-    lp_val left = lp_base(b, IR_SUB, BZ_I64, (lp_val[]){q->hi, c}, 2);
+    lp_val left = lp_isub(b, q->hi, c);
     cell(q, row, c, n, n > 1 ? lower_tail_mask(l, left, n) : 0, add);
     lp_end(b, NULL, 0, NULL);
 }
@@ -106,14 +105,12 @@ static void task(scatter_kernel *q, lp_val t, int64_t strips) {
     lp_builder *b = q->l->b;
     emitter *m = &q->l->m;
     lp_val count = lp_index(b, strips);
-    lp_val o = lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){t, count}, 2),
-           s = lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){t, count}, 2);
+    lp_val o = lp_idiv(b, t, count), s = lp_imod(b, t, count);
     emit_sym(m, q->o, o);
     q->base = lp_imul(b, o, lp_index(b, q->size * q->after));
     q->lo = lp_imul(b, s, lp_index(b, STRIP));
     q->hi = lp_iadd(b, q->lo, lp_index(b, STRIP));
-    if (q->after % STRIP)
-        q->hi = lp_base(b, IR_MIN, BZ_I64, (lp_val[]){q->hi, lp_index(b, q->after)}, 2);
+    if (q->after % STRIP) q->hi = lp_imin(b, q->hi, lp_index(b, q->after));
     lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->size), 1, NULL, 0, NULL);
     strip(q, begins(q, row), false);
     lp_end(b, NULL, 0, NULL);

@@ -1,10 +1,10 @@
 /* memory.c - where temporaries lie in the arena.
  *
- * A buffer lives from the launch that writes it to the last that reads it. Buffers that live at the same time must not overlap. Two
- * greedy orders are tried, first-born first and, where that leaves holes, largest first (Pisarchyk and Lee, arXiv 2001.03288); the
- * smaller arena wins.
+ * A buffer lives from the launch that writes it to the last that reads it. Buffers that live at the same time must not overlap. Greedy
+ * orders are tried until one leaves no hole: first-born first, largest first, and first those that live in the widest launch (both
+ * by Pisarchyk and Lee, arXiv 2001.03288); the smallest arena wins.
  *
- * First-born first is a walk along the launches over a list of gaps. For largest first, whom a buffer meets is asked of a tree over
+ * First-born first is a walk along the launches over a list of gaps. For the others, whom a buffer meets is asked of a tree over
  * the launches: a placed buffer hangs at the few nodes that make up its life, and at the launch where it begins. Whoever meets more
  * than MEET_MOST others lies above all of them instead of between them, so that n buffers take O(n log n).
  *
@@ -40,6 +40,7 @@ typedef struct planner {
         size; /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
     tree_node *tree;
     BZ_VEC(hook) hooks;
+    int64_t *wide; /* find_widths */
     extent met[MEET_MOST];
     uint32_t nmet;
     bool failed;
@@ -183,56 +184,82 @@ static int64_t assign_born(planner *w, const uint32_t *born, unsigned n) {
     return top;
 }
 
-/* Most bytes that live during one launch; -1: out of memory. */
-static int64_t bound(const pass_plan *p, const uint32_t *order, unsigned n) {
-    int64_t most = 0, live = 0, *change = bz_mem_zero(p->launches.n + 2, sizeof *change);
-    if (!change) return -1;
+/* wide[size + launch] = bytes that live during it, and above them, as in a tree, the most of each two; false: out of memory. */
+static bool find_widths(planner *w, const uint32_t *order, unsigned n) {
+    int64_t live = 0, *wide = w->wide = bz_mem_zero(2 * w->size + 1, sizeof *wide);
+    if (!wide) return false;
+    int64_t *change = wide + w->size;
     for (unsigned i = 0; i < n; i++) {
-        const pass_buffer *b = &p->buffers.p[order[i]];
+        const pass_buffer *b = &w->p->buffers.p[order[i]];
         change[b->first] += bytes_of(b);
         change[b->last + 1] -= bytes_of(b);
     }
-    for (uint32_t at = 0; at < p->launches.n; at++) {
-        live += change[at];
-        most = live > most ? live : most;
+    for (uint32_t i = 0; i < w->size; i++) change[i] = live += change[i];
+    for (uint32_t i = w->size; i-- > 1;)
+        wide[i] = wide[2 * i] > wide[2 * i + 1] ? wide[2 * i] : wide[2 * i + 1];
+    return true;
+}
+
+/* Bytes in the widest launch of from .. to. */
+static int64_t widest(const planner *w, uint32_t from, uint32_t to) {
+    int64_t most = 0;
+    for (from += w->size, to += w->size + 1; from < to; from /= 2, to /= 2) {
+        if (from & 1) most = w->wide[from] > most ? w->wide[from] : most, from++;
+        if (to & 1) to--, most = w->wide[to] > most ? w->wide[to] : most;
     }
-    bz_mem_free(change);
     return most;
 }
 
 typedef struct weight {
-    int64_t bytes;
+    int64_t width, bytes;
     uint32_t buffer;
 } weight;
 
-/* Largest first; equal sizes by number, so that the order is the same on every machine. */
-static int by_size(const void *a, const void *b) {
+/* Heaviest first; equals by number, so that the order is the same on every machine. */
+static int by_weight(const void *a, const void *b) {
     const weight *x = a, *y = b;
+    if (x->width != y->width) return x->width < y->width ? 1 : -1;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
     return (x->buffer > y->buffer) - (x->buffer < y->buffer);
 }
 
-static bool sort_by_size(const pass_plan *p, uint32_t *order, unsigned n) {
+/* Largest first; by_width: those of the widest launches before others. */
+static bool sort(planner *w, const uint32_t *born, unsigned n, bool by_width, uint32_t *order) {
     weight *s = bz_mem_alloc((n + 1) * sizeof *s);
     if (!s) return false;
-    for (unsigned i = 0; i < n; i++) s[i] = (weight){bytes_of(&p->buffers.p[order[i]]), order[i]};
-    qsort(s, n, sizeof *s, by_size);
+    for (unsigned i = 0; i < n; i++) {
+        const pass_buffer *b = &w->p->buffers.p[born[i]];
+        s[i] = (weight){by_width ? widest(w, b->first, b->last) : 0, bytes_of(b), born[i]};
+    }
+    qsort(s, n, sizeof *s, by_weight);
     for (unsigned i = 0; i < n; i++) order[i] = s[i].buffer;
     bz_mem_free(s);
     return true;
 }
 
-/* Places the arena's buffers; their numbers, first-born first, stand in `born`, and there is room for as many in `sized`. */
-static void place_all(planner *w, const uint32_t *born, uint32_t *sized, unsigned n) {
-    for (unsigned i = 0; i < n; i++) sized[i] = born[i];
-    w->failed |= !sort_by_size(w->p, sized, n);
-    w->p->arena_bound = bound(w->p, born, n);
-    w->failed |= w->p->arena_bound < 0;
-    int64_t bytes = assign_born(w, born, n);
-    w->p->arena_bytes = bytes;
-    if (bytes == w->p->arena_bound) return;
-    w->p->arena_bytes = assign_in_order(w, sized, n);
-    if (bytes < w->p->arena_bytes) w->p->arena_bytes = assign_born(w, born, n);
+/* Way 0: first-born first; 1: largest first; 2: widest first. The arena's bytes. */
+static int64_t place(planner *w, const uint32_t *born, uint32_t *sorted, unsigned n, int way) {
+    if (way == 0) return assign_born(w, born, n);
+    w->failed |= !sort(w, born, n, way == 2, sorted);
+    return w->failed ? 0 : assign_in_order(w, sorted, n);
+}
+
+/* Places the arena's buffers; their numbers, first-born first, stand in `born`, and there is room for as many in `sorted`. */
+static void place_all(planner *w, const uint32_t *born, uint32_t *sorted, unsigned n) {
+    enum { WAYS = 3 };
+    int best = 0, last = 0;
+    w->failed |= !find_widths(w, born, n);
+    if (w->failed) return;
+    w->p->arena_bound = widest(w, 0, w->size - 1);
+    w->p->arena_bytes = place(w, born, sorted, n, 0);
+    while (w->p->arena_bytes != w->p->arena_bound && last + 1 < WAYS && !w->failed) {
+        int64_t bytes = place(w, born, sorted, n, ++last);
+        if (bytes < w->p->arena_bytes) {
+            w->p->arena_bytes = bytes;
+            best = last;
+        }
+    }
+    if (best != last) place(w, born, sorted, n, best);
 }
 
 static bool fits(double bytes, double most, bz_error *e) {
@@ -263,6 +290,7 @@ bool memory_plan(pass_plan *p, bz_error *e) {
     if (!w.failed) place_all(&w, born, born + n, n);
     bz_mem_free(born);
     bz_mem_free(w.tree);
+    bz_mem_free(w.wide);
     bz_vec_free(&w.hooks);
     return !w.failed && fits((double)p->arena_bytes, (double)BZ_BYTES_MOST, e);
 }

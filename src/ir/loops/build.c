@@ -223,8 +223,28 @@ lp_val lp_iadd(lp_builder *b, lp_val x, lp_val y) {
     return lp_base(b, IR_ADD, BZ_I64, (lp_val[]){x, y}, 2);
 }
 
+lp_val lp_isub(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_SUB, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
 lp_val lp_imul(lp_builder *b, lp_val x, lp_val y) {
     return lp_base(b, IR_MUL, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_idiv(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_IDIV, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_imod(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_IMOD, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_imin(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_MIN, BZ_I64, (lp_val[]){x, y}, 2);
+}
+
+lp_val lp_imax(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_MAX, BZ_I64, (lp_val[]){x, y}, 2);
 }
 
 lp_val lp_splat(lp_builder *b, lp_val x, unsigned lanes) {

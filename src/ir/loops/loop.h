@@ -191,8 +191,14 @@ lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits,
 lp_val lp_index(lp_builder *b, int64_t v); /* i64 scalar constant */
 lp_val lp_base(lp_builder *b, ir_op op, bz_dtype result, const lp_val *x,
                unsigned n); /* base op; scalars are splat to the widest operand */
+/* Index arithmetic: base ops on i64, rounding towards minus infinity. */
 lp_val lp_iadd(lp_builder *b, lp_val x, lp_val y);
+lp_val lp_isub(lp_builder *b, lp_val x, lp_val y);
 lp_val lp_imul(lp_builder *b, lp_val x, lp_val y);
+lp_val lp_idiv(lp_builder *b, lp_val x, lp_val y);
+lp_val lp_imod(lp_builder *b, lp_val x, lp_val y);
+lp_val lp_imin(lp_builder *b, lp_val x, lp_val y);
+lp_val lp_imax(lp_builder *b, lp_val x, lp_val y);
 lp_val lp_splat(lp_builder *b, lp_val x, unsigned lanes); /* lanes 1: x itself */
 lp_val lp_laneid(lp_builder *b, bz_dtype t, unsigned lanes);
 lp_val lp_shuffle(lp_builder *b, lp_val x, lp_val y, const uint32_t *pick, unsigned lanes);

@@ -1,0 +1,244 @@
+/* lower_dot_pack.c - the sides of a product as the micro-kernel reads them: where they lie, or packed into panels.
+ *
+ * Vectors run along the panel where memory does, else along k with a transposition in registers. */
+#include "src/ir/loops/facts.h"
+#include "src/passes/lower_dot.h"
+
+#include <string.h>
+
+/* ---- in place */
+
+/* The buffer of the operand if it is read through movement alone, as the accumulator's dtype; its offset. */
+static bool find_buffer(dot_kernel *q, dot_side *s) {
+    emitter *m = &q->l->m;
+    const ir_graph *g = q->l->g;
+    ir_ex at[2][IR_MAX_RANK];
+    ir_ref r = s->r;
+    unsigned now = 0;
+    memcpy(at[0], s->idx, sizeof s->idx);
+    for (; m->bind[r].kind == BIND_NONE; r = ir_operand(g, r, 0), now = !now)
+        if (!fuse_is_move(g, r) || !emit_move_index(g, m->x, r, at[now], at[!now])) return false;
+    if (m->bind[r].kind != BIND_BUFFER || ir_dtype(g, r) != q->a.acc) return false;
+    s->p = m->bind[r].p;
+    s->offset = emit_offset(m, r, at[now]);
+    return true;
+}
+
+bool dot_lies_straight(dot_kernel *q, dot_side *s) {
+    ir_exprs *x = q->l->m.x;
+    int64_t batch, along, down;
+    ir_ex rest;
+    if (!find_buffer(q, s) || !ir_ex_linear(x, s->offset, s->sym, &along, &rest) ||
+        !ir_ex_linear(x, rest, q->k_sym, &down, &rest))
+        return false;
+    if (q->batch > 1 && !ir_ex_linear(x, rest, q->b_sym, &batch, &rest)) return false;
+    s->along = along;
+    s->down = down;
+    return true;
+}
+
+/* ---- packed */
+
+static emit_value widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
+    emit_value v = emit_node(&q->l->m, r, idx), out = {.uniform = v.uniform};
+    bz_dtype from = ir_dtype(q->l->g, r);
+    for (unsigned u = 0; u < (v.uniform ? 1 : q->l->m.width); u++)
+        out.v[u] = emit_cast(q->l->b, q->a.acc, from, v.v[u]);
+    return out;
+}
+
+/* How the elements of an operand lie along a symbol: step 1, or not. */
+static bool dense_along(dot_kernel *q, const dot_side *s, ir_ex sym) {
+    emitter *m = &q->l->m;
+    lp_builder *b = m->b;
+    int64_t coef;
+    ir_ex rest;
+    bool ok = true;
+    m->b = NULL;
+    m->seen.n = 0;
+    unsigned mark = emit_mark(m);
+    emit_node(m, s->r, s->idx);
+    emit_forget(m, mark);
+    emit_resume(m, b);
+    for (uint32_t i = 0; i < m->seen.n; i++)
+        ok &= ir_ex_linear(m->x, m->seen.p[i], sym, &coef, &rest) && (coef == 1 || coef == 0);
+    return ok;
+}
+
+/* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */
+typedef struct panel {
+    const dot_side *s;
+    lp_val base, first;
+} panel;
+
+static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row, unsigned lanes,
+                            bool guard) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    unsigned mark = emit_mark(&l->m);
+    lp_val at = lp_iadd(b, p->first, lp_index(b, row)), mask = 0;
+    if (guard && lanes > 1)
+        mask = lower_tail_mask(l, lp_isub(b, lp_index(b, p->s->size), at), lanes);
+    emit_sym(&l->m, q->k_sym, k);
+    emit_vector(&l->m, p->s->sym, at, lanes, 1, mask);
+    emit_value v = widened(q, p->s->r, p->s->idx);
+    lp_val x = emit_lane_value(&l->m, &v, 0);
+    if (mask) /* prologues may make something of masked lanes: padding is zero */
+        x = lp_base(b, IR_SELECT, q->a.acc, (lp_val[]){mask, x, lp_const(b, q->a.acc, 0, lanes)},
+                    3);
+    lp_store(
+        b, p->s->p,
+        lp_iadd(b, p->base, lp_iadd(b, lp_imul(b, k, lp_index(b, p->s->panel)), lp_index(b, row))),
+        x, 0, 0);
+    emit_forget(&l->m, mark);
+}
+
+static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+    int64_t row = 0;
+    for (unsigned lanes = q->lanes; lanes > 1; lanes /= 2)
+        for (; p->s->panel - row >= lanes; row += lanes)
+            store_panel_row(q, p, k, row, lanes, guard);
+    for (; row < p->s->panel; row++) { /* odd panels: the last row alone */
+        if (guard) {
+            lp_val at = lp_iadd(b, p->first, lp_index(b, row));
+            lp_val place = lp_iadd(
+                b, p->base, lp_iadd(b, lp_imul(b, k, lp_index(b, p->s->panel)), lp_index(b, row)));
+            lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){at, lp_index(b, p->s->size)}, 2));
+            store_panel_row(q, p, k, row, 1, false);
+            lp_else(b, NULL, 0);
+            lp_store(b, p->s->p, place, lp_const(b, q->a.acc, 0, 1), 0, 0);
+            lp_end(b, NULL, 0, NULL);
+        } else {
+            store_panel_row(q, p, k, row, 1, false);
+        }
+    }
+    lp_end(b, NULL, 0, NULL);
+    emit_scalar(&l->m);
+}
+
+/* n vectors, of `lanes` elements in blocks of `block`, pass log2(n) rounds; the shuffles of a round take `pick` of each pair. Rounds of
+ * interleaving transpose n = block rows within each block; rounds of parting even and odd blocks transpose the blocks of n rows. */
+static void rounds(lp_builder *b, lp_val *v, unsigned n, uint32_t pick[2][LP_MAX_LANES],
+                   unsigned lanes, bool parting) {
+    lp_val next[LP_MAX_LANES];
+    for (unsigned round = n; round > 1; round /= 2) {
+        for (unsigned i = 0; i < n / 2; i++) {
+            lp_val x = parting ? v[2 * i] : v[i], y = parting ? v[2 * i + 1] : v[i + n / 2];
+            next[parting ? i : 2 * i] = lp_shuffle(b, x, y, pick[0], lanes);
+            next[parting ? i + n / 2 : 2 * i + 1] = lp_shuffle(b, x, y, pick[1], lanes);
+        }
+        memcpy(v, next, n * sizeof *v);
+    }
+}
+
+/* Transposes n vectors of n lanes in registers: within blocks of 16 bytes first, which processors shuffle fastest, then the blocks. */
+static void transpose(lp_builder *b, lp_val *v, unsigned n, unsigned block) {
+    uint32_t low_high[2][LP_MAX_LANES], even_odd[2][LP_MAX_LANES];
+    lp_val row[LP_MAX_LANES];
+    block = block < n ? block : n;
+    const unsigned blocks = n / block;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned at = i / block, in = i % block;
+        for (unsigned odd = 0; odd < 2; odd++) {
+            low_high[odd][i] = at * block + in / 2 + odd * (block / 2) + (in % 2) * n;
+            even_odd[odd][i] = (2 * at + odd) * block + in;
+        }
+    }
+    for (unsigned g = 0; g < blocks; g++) rounds(b, v + g * block, block, low_high, n, false);
+    for (unsigned c = 0; c < block; c++) {
+        for (unsigned g = 0; g < blocks; g++) row[g] = v[g * block + c];
+        rounds(b, row, blocks, even_odd, n, true);
+        for (unsigned g = 0; g < blocks; g++) v[g * block + c] = row[g];
+    }
+}
+
+/* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
+static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, lp_val row,
+                              unsigned rows, int64_t kcount) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    lp_val v[64];
+    for (unsigned i = 0; i < q->lanes; i++) {
+        unsigned mark = emit_mark(&l->m);
+        if (i >= rows) {
+            v[i] = v[0];
+            continue;
+        }
+        emit_sym(&l->m, p->s->sym, lp_iadd(b, lp_iadd(b, p->first, row), lp_index(b, i)));
+        emit_vector(&l->m, q->k_sym, k, q->lanes, 1, kmask);
+        emit_value x = widened(q, p->s->r, p->s->idx);
+        v[i] = emit_lane_value(&l->m, &x, 0);
+        emit_forget(&l->m, mark);
+    }
+    transpose(b, v, q->lanes, 16 / (unsigned)ir_dtype_bytes(q->a.acc));
+    uint32_t pick[64];
+    for (unsigned i = 0; i < 64; i++) pick[i] = i;
+    for (int64_t j = 0; j < kcount; j++) {
+        lp_val at = lp_iadd(
+            b, p->base,
+            lp_iadd(b, lp_imul(b, lp_iadd(b, k, lp_index(b, j)), lp_index(b, p->s->panel)), row));
+        unsigned done = 0;
+        for (unsigned part = q->lanes; part > 0; part /= 2) /* exactly `rows` elements */
+            if (rows - done >= part) {
+                for (unsigned i = 0; i < part; i++) pick[i] = done + i;
+                lp_val x = part == q->lanes ? v[j]
+                           : part == 1      ? lp_extract(b, v[j], done)
+                                            : lp_shuffle(b, v[j], v[j], pick, part);
+                lp_store(b, p->s->p, lp_iadd(b, at, lp_index(b, done)), x, 0, 0);
+                done += part;
+            }
+    }
+}
+
+/* All k of `rows` rows. */
+static void transposed_rows(dot_kernel *q, const panel *p, lp_val row, unsigned rows) {
+    lp_builder *b = q->l->b;
+    int64_t whole = q->k / q->lanes * q->lanes, left = q->k - whole;
+    if (whole) {
+        lp_val k =
+            lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), q->lanes, NULL, 0, NULL);
+        transposed_square(q, p, k, 0, row, rows, q->lanes);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (left)
+        transposed_square(q, p, lp_index(b, whole),
+                          lower_tail_mask(q->l, lp_index(b, left), q->lanes), row, rows, left);
+}
+
+static void pack_transposed(dot_kernel *q, const panel *p) {
+    lp_builder *b = q->l->b;
+    int64_t squares = p->s->panel / q->lanes * q->lanes;
+    unsigned rest = (unsigned)(p->s->panel - squares);
+    if (squares) {
+        lp_val row =
+            lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, squares), q->lanes, NULL, 0, NULL);
+        transposed_rows(q, p, row, q->lanes);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (rest) transposed_rows(q, p, lp_index(b, squares), rest);
+    emit_scalar(&q->l->m);
+}
+
+/* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
+void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
+    lp_builder *b = q->l->b;
+    panel p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
+    bool ragged = s->size % s->panel != 0;
+    bool turn = q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dense_along(q, s, s->sym) &&
+                dense_along(q, s, q->k_sym);
+    if (ragged) {
+        lp_val end = lp_iadd(b, p.first, lp_index(b, s->panel));
+        lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){end, lp_index(b, s->size)}, 2));
+    }
+    if (turn)
+        pack_transposed(q, &p);
+    else
+        pack_rows(q, &p, false);
+    if (!ragged) return;
+    lp_else(b, NULL, 0);
+    pack_rows(q, &p, true);
+    lp_end(b, NULL, 0, NULL);
+}

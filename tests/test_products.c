@@ -1,0 +1,130 @@
+/* test_products.c - products of every form have the interpreter's bits, whichever side is packed, and what needs no packing gets none. */
+#include "src/passes/pass.h"
+#include "tests/support/irtest.h"
+#include "tests/support/plan_check.h"
+#include "tests/support/targets.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* x: [m, k] times w: [k, n]. How w lies, what is made of x, w and the product. */
+typedef struct form {
+    const char *name, *inputs, *body;
+    bool packs; /* even one row times a large w */
+} form;
+
+#define XW "x: f32[@m,@k], w: f32[@k,@n]"
+static const form forms[] = {
+    {"plain", XW, "%y = matmul %x %w\n return %y", false},
+    {"turned", "x: f32[@m,@k], w: f32[@n,@k]",
+     "%t = permute %w {perm=[1,0]}\n %y = matmul %x %t\n return %y", true},
+    {"both turned", "x: f32[@k,@m], w: f32[@n,@k]",
+     "%s = permute %x {perm=[1,0]}\n %t = permute %w {perm=[1,0]}\n %y = matmul %s %t\n return "
+     "%y",
+     true},
+    {"window", "x: f32[@m,@k], w: f32[2,@k,@n]",
+     "%s = slice %w {start=[1,0,0], stop=[2,@k,@n]}\n %t = reshape %s {shape=[@k,@n]}\n "
+     "%r = slice %t {start=[@k,0], stop=[-@k-1,@n], step=[-1,1]}\n"
+     "%y = matmul %x %t\n return %y",
+     false},
+    {"made", XW, "%s = neg %x\n %t = exp %w\n %y = matmul %s %t\n return %y", true},
+    {"epilogue in place", XW ", b: f32[@m,@n]",
+     "%y = matmul %x %w\n %z = add %y %b\n %r = relu %z\n return %r donate b", false},
+    {"f64", "x: f64[@m,@k], w: f64[@k,@n]", "%y = matmul %x %w\n return %y", false},
+    {"bf16", "x: bf16[@m,@k], w: bf16[@k,@n]", "%y = matmul %x %w\n return %y", true},
+    {"i32", "x: i32[@m,@k], w: i32[@k,@n]", "%y = matmul %x %w\n return %y", false},
+    {"batch", "x: f32[3,@m,@k], w: f32[3,@k,@n]", "%y = matmul %x %w\n return %y", false},
+    {"one w for all", "x: f32[3,@m,@k], w: f32[@k,@n]", "%y = matmul %x %w\n return %y", false},
+};
+
+/* m, k, n: few rows and many, tails of every kind, blocks of k, sides that fit the first cache and others. */
+static const int sizes[][3] = {{1, 1, 1},    {1, 70, 33},   {1, 520, 300}, {2, 1030, 40},
+                               {3, 17, 200}, {4, 13, 64},   {5, 40, 96},   {7, 520, 50},
+                               {14, 9, 61},  {15, 30, 100}, {33, 70, 90},  {64, 64, 64},
+                               {64, 5, 16},  {100, 30, 17}, {130, 20, 1},  {1, 0, 40}};
+
+/* text with the sizes for @m, @k, @n. */
+static void put(bz_text *t, const char *text, const int *s) {
+    for (; *text; text++) {
+        static const char names[] = "mkn";
+        const char *which = *text == '@' ? strchr(names, text[1]) : NULL;
+        if (!which) {
+            bz_text_add(t, text, 1);
+            continue;
+        }
+        bz_textf(t, "%d", s[which - names]);
+        text++;
+    }
+}
+
+static ir_module *parse(const form *f, const int *s) {
+    bz_text t = {0};
+    bz_text_str(&t, "graph main(");
+    put(&t, f->inputs, s);
+    bz_text_str(&t, ") {\n");
+    put(&t, f->body, s);
+    bz_text_str(&t, "\n}");
+    ir_module *m = irt_parse(bz_text_c(&t));
+    bz_text_free(&t);
+    return m;
+}
+
+static void check(const form *f) {
+    static const unsigned threads[] = {1, 2, 8};
+    char what[600];
+    for (unsigned i = 0; i < BZ_LEN(sizes); i++) {
+        ir_module *m = parse(f, sizes[i]);
+        plan_check c = {
+            .seed = i, .machine = i % 2, .specials = i % 4 == 3, .threads = threads[i % 3]};
+        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s %dx%dx%d, %u threads: %s", f->name,
+                  sizes[i][0], sizes[i][1], sizes[i][2], c.threads, what);
+        ir_module_free(m);
+    }
+}
+
+#define FORM(i)                                                                                    \
+    Test(products, form_##i) {                                                                     \
+        check(&forms[i]);                                                                          \
+    }
+FORM(0)
+FORM(1)
+FORM(2)
+FORM(3)
+FORM(4)
+FORM(5)
+FORM(6)
+FORM(7)
+FORM(8)
+FORM(9)
+FORM(10)
+
+/* Does the product's kernel have memory of its own beside the results? */
+static bool packs(const form *f, const int *s) {
+    ir_module *m = parse(f, s);
+    bz_error e = {0};
+    bool work = false;
+    pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+    cr_assert(p, "%s", e.text);
+    for (uint32_t i = 0; i < p->code->k.n; i++) {
+        const lp_kernel *k = p->code->k.p[i];
+        for (uint32_t b = 0; b < k->buffers.n && !k->function; b++)
+            work |= k->buffers.p[b].access == LP_WORK;
+        for (uint32_t v = 0; v < k->inst.n && !k->function; v++)
+            work |= k->inst.p[v].op == LP_LOCAL && (k->inst.p[v].flags & 15) == LP_SCRATCH &&
+                    k->inst.p[v].imm > 4096;
+    }
+    pass_plan_free(p);
+    ir_module_free(m);
+    return work;
+}
+
+Test(products, what_is_read_once_stays_where_it_lies) {
+    static const int row[] = {1, 300, 4096}, few[] = {6, 3000, 640}, small[] = {64, 64, 64},
+                     large[] = {400, 300, 500};
+    cr_expect_eq(BZ_LEN(forms), 11, "FORM lists them");
+    for (unsigned i = 0; i < BZ_LEN(forms); i++)
+        cr_expect_eq(packs(&forms[i], row), forms[i].packs, "%s", forms[i].name);
+    cr_expect(packs(&forms[0], large), "many rows share a packed w");
+    cr_expect(!packs(&forms[0], small));
+    cr_expect(packs(&forms[0], few), "x alone");
+}
