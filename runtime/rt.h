@@ -183,6 +183,7 @@ typedef struct rt_epoch {
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
     size_t kept_bytes, sweep_at;
+    uint32_t cut_at; /* ops at which its start is given up */
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
@@ -431,6 +432,8 @@ bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
 
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
+/* After an op, `site` its line: a recording that has become long, and was not evaluated, gives up its start. */
+void rt_cut_recording(bz_context *c, const char *site);
 /* For the reader bz_`op`: value in t->st->buf. */
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op);
 /* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
@@ -475,6 +478,7 @@ struct rt_program {
     ir_graph *graph; /* what was recorded: a copy; NULL where nothing needs it */
     rt_spec *outputs;
     uint32_t noutputs, ninputs;
+    size_t held; /* bytes of memory that it has between runs */
     uint64_t runs, run_ns;
 };
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager,
@@ -560,11 +564,14 @@ enum { RT_PLAN_SLOTS = 256, RT_PLANS_MAX = 512 };
 typedef struct rt_plans {
     rt_plan *slots[RT_PLAN_SLOTS];
     uint32_t n;
+    size_t held; /* by their programs */
     uint64_t tick;
     BZ_VEC(uint8_t) form; /* of the graph at hand */
 } rt_plans;
-/* The program for g; NULL and the error in the context. */
+/* The program for g, good until the next one is asked for; NULL and the error in the context. */
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
+/* Forgets the plan with memory that was not used for the longest time, but the one that was asked for last; false: there is none. */
+bool rt_plans_give_way(bz_context *c);
 void rt_plans_free(bz_context *c);
 
 /* ---- compile.c: a compiled function's graph for the signature of `in`, for an export */
