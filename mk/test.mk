@@ -68,6 +68,7 @@ $(B)/words.dict: $(B)/tests/fuzz_text
 $(B)/tests/fuzz_api $(B)/tests/cover_api: TEST_LDFLAGS := -Wl,--wrap=rt_kernels_get -Wl,--wrap=rt_kernels_release
 
 $(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
 
 # Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.

@@ -29,7 +29,7 @@ typedef struct fuzz_span {
 /* Reads SECONDS (10), SEED (by the time), COUNT (no limit) and prints the first seed. A program that ends by a signal or a sanitizer
  * prints the seed at hand. */
 fuzz_span fuzz_begin(const char *name, int argc, char **argv);
-/* false: SECONDS are over, COUNT inputs were tried, or five showed faults. */
+/* false: SECONDS are over, COUNT inputs were tried, five showed faults, or SIGTERM or SIGINT came. */
 bool fuzz_next(fuzz_span *f);
 /* Machine code costs a hundred times what its graph does: one seed in `usual` gets it, or in $FUZZ_CODE (0: none). */
 bool fuzz_gets_code(uint64_t seed, unsigned usual);
