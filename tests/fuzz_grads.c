@@ -29,10 +29,13 @@ enum {
     CODE_IN = 512
 };
 static const double FIRST = 0x1p-6, SMALLEST = 0x1p-20; /* steps */
+static const double LARGEST = 0x1p40;
 
 typedef struct context {
     uint64_t seed;
     bool machine; /* compare machine code too */
+    bool
+        coarse; /* a value of the loss is so large that a mod of it is a staircase as far as differences see */
     long *checked, *passed_over;
     char what[600];
 } context;
@@ -213,9 +216,9 @@ static double along(const problem *p, uint64_t seed, const ir_value_array *out, 
 
 static bool is_wrong(context *c, unsigned order, double got, slope want, double at_zero) {
     double scale = 1 + fabs(want.value);
-    bool usable = isfinite(got) && isfinite(want.value) && want.error <= 1e-6 * scale &&
-                  want.kink <= 1e-6 * scale && fabs(want.fine - want.value) <= 1e-3 * scale &&
-                  fabs(at_zero) <= 1e6 * scale;
+    bool usable = !c->coarse && isfinite(got) && isfinite(want.value) &&
+                  want.error <= 1e-6 * scale && want.kink <= 1e-6 * scale &&
+                  fabs(want.fine - want.value) <= 1e-3 * scale && fabs(at_zero) <= 1e6 * scale;
     (usable ? c->checked : c->passed_over)[order - 1]++;
     if (!usable || fabs(got - want.value) <= 1e-9 * scale + 10 * want.error + want.kink)
         return false;
@@ -268,6 +271,23 @@ static bool code_fault(const problem *p, const ir_value_array *in, const ir_valu
 
 /* ---- one graph */
 
+typedef struct watcher {
+    ir_onlooker base;
+    ir_ref loss;
+    double largest; /* of the finite elements that the loss is computed from */
+} watcher;
+
+static bz_status look_at(const ir_onlooker *o, const ir_graph *g, ir_ref r, const ir_value_array *a,
+                         const ir_value_array *const *operands, bz_error *e) {
+    (void)g, (void)operands, (void)e;
+    watcher *w = (watcher *)(uintptr_t)o;
+    for (int64_t i = 0; a->dtype == BZ_F64 && r <= w->loss && i < count(a); i++) {
+        double v = fabs(((const double *)a->data)[i]);
+        if (isfinite(v) && v > w->largest) w->largest = v;
+    }
+    return BZ_OK;
+}
+
 static bool fault(const ir_graph *g, void *arg) {
     context *c = arg;
     problem p = problem_of(g);
@@ -275,9 +295,11 @@ static bool fault(const ir_graph *g, void *arg) {
     if (bad) snprintf(c->what, sizeof c->what, "%s", p.e.text);
     if (!bad && p.g->outputs.n) {
         ir_value_array *in = calloc(p.g->inputs.n, sizeof *in), out[MAX_OUT] = {{0}};
+        watcher w = {.base.see = look_at, .loss = p.g->outputs.p[0].node};
         random_inputs(p.g, in, c->seed);
-        if (!ir_interpret(p.g, in, out, &(bz_error){0}))
-            bad = gradient_fault(&p, in, out, c) || (c->machine && code_fault(&p, in, out, c));
+        bz_status s = ir_interpret_seen(p.g, in, out, &w.base, &(bz_error){0});
+        c->coarse = w.largest > LARGEST;
+        if (!s) bad = gradient_fault(&p, in, out, c) || (c->machine && code_fault(&p, in, out, c));
         free_values(out, p.g->outputs.n);
         free_values(in, p.g->inputs.n);
         free(in);

@@ -25,7 +25,7 @@ extern char **environ;
 enum { TEXT = 1 << 16, MAX_ARGS = 12 };
 static const int64_t MAX_WORK = 200000;
 
-static char dir[] = "/tmp/braze-fuzz-tool-XXXXXX";
+static char dir[FUZZ_PATH];
 static uint64_t state;
 
 static uint32_t draw(uint32_t below) {
@@ -245,7 +245,7 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
 }
 
 static bool enter_directory(void) {
-    if (getenv("BRAZE_TOOL") && mkdtemp(dir) && !chdir(dir)) return true;
+    if (getenv("BRAZE_TOOL") && fuzz_directory(dir) && !chdir(dir)) return true;
     fprintf(stderr, "fuzz_tool: BRAZE_TOOL is not set, or no directory %s\n", dir);
     return false;
 }

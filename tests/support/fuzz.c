@@ -66,6 +66,15 @@ bool fuzz_next(fuzz_span *f) {
     return true;
 }
 
+bool fuzz_directory(char dir[FUZZ_PATH]) {
+    strcpy(dir, "/dev/shm/braze-fuzz-XXXXXX");
+    if (mkdtemp(dir)) return true;
+    strcpy(dir, "/tmp/braze-fuzz-XXXXXX");
+    if (mkdtemp(dir)) return true;
+    perror(dir);
+    return false;
+}
+
 bool fuzz_gets_code(uint64_t seed, unsigned usual) {
     const char *s = getenv("FUZZ_CODE");
     unsigned long share = s ? strtoul(s, NULL, 10) : usual;
