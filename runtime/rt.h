@@ -495,11 +495,21 @@ bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_
 bool rt_outputs_new(bz_context *c, rt_program *p,
                     const rt_call *call); /* buffers for what is not donated */
 
-/* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5"; the words
- * without the number, as an export has them. */
+/* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5". */
 bz_status rt_bad_index(const rt_program *p, const ir_graph *g, ir_ref r, const rt_call *call,
                        bz_error *e);
-void rt_bad_index_text(bz_text *t, const ir_graph *g, ir_ref r);
+typedef struct rt_index {
+    ir_ref node; /* what node r takes its indices from, i64 */
+    int64_t axis, size, count;
+} rt_index;
+bool rt_index_of(const ir_graph *g, ir_ref r, rt_index *a); /* false: r takes none */
+/* These words; a NULL: not known. which: "index 7". */
+void rt_index_text(bz_text *t, const ir_graph *g, ir_ref r, const rt_index *a, const char *which);
+/* The part of the graph that gives the indices; NULL: it cannot be computed after the call, which has overwritten (`gone`) an input, or
+ * not cheaply. */
+typedef bool rt_index_gone(const void *user, const ir_graph *g, uint32_t input);
+ir_graph *rt_index_part(const ir_graph *g, const rt_index *a, rt_index_gone *gone,
+                        const void *user);
 
 /* One launch of a cpu program: for reports. */
 typedef struct rt_launch_report {
