@@ -184,6 +184,7 @@ typedef struct rt_epoch {
     uint32_t nkept;
     size_t kept_bytes, sweep_at;
     uint32_t cut_at; /* ops at which its start is given up */
+    uint64_t joins;
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
@@ -209,10 +210,11 @@ typedef struct rt_storage {
     const rt_layout *base; /* row-major */
     rt_epoch *epoch;       /* and node: how the value comes about; NULL: not known (any more) */
     ir_ref node;
-    rt_buffer *buf;                    /* the value, NULL: not computed */
-    struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
-    char *lost;                        /* with `failed`: the error's text; bz_mem_free */
-    char *name;                        /* bz_name's; bz_mem_free; NULL: none */
+    rt_buffer *buf;                 /* the value, NULL: not computed */
+    struct rt_storage *prev, *next; /* in epoch->pending or ->settled, or free */
+    uint64_t joined;                /* which one of the epoch's; pending: the last one is first */
+    char *lost;                     /* with `failed`: the error's text; bz_mem_free */
+    char *name;                     /* bz_name's; bz_mem_free; NULL: none */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
