@@ -42,6 +42,11 @@ def products(normal, matmul):
     return (lambda x, w: matmul(x, w.T)) if turned else matmul, (normal(*x), normal(*w))
 
 
+def heads():
+    """Of CASE "attention/causal": the shape of q, k and v, and whether later keys are masked; None if CASE is no such thing."""
+    return CASE.startswith("attention/") and ((1, 8, 20 if TINY else 2048, 64), CASE.endswith("causal"))
+
+
 def movement(np, own):
     """What CASE does to a matrix, with the functions that NumPy and JAX share, `own` storing the result; None if it moves nothing."""
     f = {
@@ -141,7 +146,11 @@ def torch_cases():
         op, axis, shape = reduction()
         return lambda x: getattr(x, {"max": "amax"}.get(op, op))(axis), (torch.randn(shape),)
 
-    fn, args = reduce() if reduction() else products(torch.randn, torch.matmul) if product() else {
+    def attention():
+        shape, causal = heads()
+        return lambda q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=causal), tuple(torch.randn(3, *shape))
+
+    fn, args = reduce() if reduction() else products(torch.randn, torch.matmul) if product() else attention() if heads() else {
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
@@ -222,7 +231,18 @@ def jax_cases():
     def move():
         return movement(jnp, lambda x: x), (normal(WIDE, WIDE),)
 
-    fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else move() if movement(jnp, None) else {
+    def attention():
+        shape, causal = heads()
+
+        def attend(q, k, v):  # jax.nn's own has the heads behind the length
+            s = q @ jnp.swapaxes(k, -1, -2) / shape[-1] ** 0.5
+            n = shape[2]
+            s = jnp.where(jnp.arange(n) > jnp.arange(n)[:, None], -jnp.inf, s) if causal else s
+            return jax.nn.softmax(s, -1) @ v
+
+        return attend, tuple(normal(*shape) for _ in range(3))
+
+    fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),

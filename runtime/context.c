@@ -50,6 +50,7 @@ static bz_status choose_target(bz_context *c) {
     c->threads = c->options.threads ? c->options.threads : bz_rt_threads();
     c->target = (pass_target){
         .vector_bytes = cg_vector_bytes(c->isa),
+        .cached = PASS_CACHED,
         .registers = c->isa == CG_V4 ? 32 : 16,
         .masks = c->isa != CG_BASE,
         .threads = (unsigned)c->threads,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const pass_target target = {
-    .vector_bytes = 64, .registers = 32, .masks = true, .threads = 2};
+    .vector_bytes = 64, .registers = 32, .masks = true, .threads = 2, .cached = PASS_CACHED};
 
 Test(train, kernels_of_the_step) {
     bz_error e = {0};

@@ -8,6 +8,7 @@
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     SCATTER     joins nobody: each row of its result is complete only at its end
+ *     DOT -> ROW -> DOT   one kernel if the rows between them are many: fuse_band.c
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
@@ -166,8 +167,7 @@ static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, 
     return true;
 }
 
-/* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
-static bool edges_canonical(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
+bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[c];
     for (uint32_t i = 0; i < q->nodes.n; i++)
         if (!member_reads_canonically(f, p, s, q->nodes.p[i])) return false;
@@ -263,7 +263,7 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     if ((kind == FUSE_MAP || kind == FUSE_UPDATE) &&
         level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
         fits = !needed_elsewhere(f, p, c);
-    if (fits && edges_canonical(f, p, c, s)) return (verdict){NULL, c, false};
+    if (fits && fuse_reads_canonically(f, p, c, s)) return (verdict){NULL, c, false};
     return (verdict){inline_refusal(f, p, c), c, true};
 }
 
@@ -276,13 +276,14 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
             return q->kind == FUSE_DOT
                        ? "the consumer has another shape than the product"
                        : "the consumer is neither on the rows nor on the elements of the reduction";
-        return edges_canonical(f, p, c, s) ? NULL
-                                           : "the consumer reads the result at another index";
+        return fuse_reads_canonically(f, p, c, s)
+                   ? NULL
+                   : "the consumer reads the result at another index";
     }
     if (rows && folds(f, p) + folds(f, c) > FUSE_MAX_FOLDS)
         return "the kernel would have too many reductions";
     if (rows && same_axes(f, q->head, to->head))
-        return edges_canonical(f, p, c, s)
+        return fuse_reads_canonically(f, p, c, s)
                    ? NULL
                    : "the second reduction reads the first at another index";
     if (q->kind == FUSE_DOT)
@@ -442,7 +443,8 @@ static void end(fuser *f) {
 
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
-    bool ok = begin(&f, g, out) && fuse_make_groups(&f) && join_groups(&f, t);
+    bool ok = begin(&f, g, out) && fuse_make_groups(&f) && join_groups(&f, t) &&
+              (t->eager || fuse_bands(&f, t));
     if (ok) decide_stored(&f);
     end(&f);
     if (ok) return BZ_OK;
@@ -451,7 +453,12 @@ bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, 
 }
 
 void fuse_free(fuse_result *f) {
-    for (uint32_t i = 0; i < f->groups.n; i++) bz_vec_free(&f->groups.p[i].nodes);
+    for (uint32_t i = 0; i < f->groups.n; i++) {
+        fuse_group *g = &f->groups.p[i];
+        for (unsigned k = 0; k < g->nparts; k++) bz_vec_free(&g->parts[k].nodes);
+        bz_mem_free(g->parts);
+        bz_vec_free(&g->nodes);
+    }
     bz_vec_free(&f->groups);
     bz_vec_free(&f->refusals);
     bz_vec_free(&f->reads);

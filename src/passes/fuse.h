@@ -4,6 +4,7 @@
  *     fuse_reads.c     who computes, who reads whom; movement that is too long to be an index map gets a buffer
  *     fuse_cost.c      how many values a kernel would compute
  *     fuse.c           which groups join
+ *     fuse_band.c      of the finished groups: which hand rows to one another within one kernel
  *     fuse_in_place.c  of the finished groups: which result may lie where an operand lay */
 #ifndef BRAZE_FUSE_H
 #define BRAZE_FUSE_H
@@ -38,6 +39,14 @@ void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, f
 /* ---- fuse_reads.c */
 /* Gives every computing node a group of its own; lists who reads what. False: out of memory. */
 bool fuse_make_groups(fuser *f);
+
+/* ---- fuse.c */
+/* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
+bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *s);
+
+/* ---- fuse_band.c */
+/* Joins products and the reductions of their rows where that pays for the target. False: out of memory. */
+bool fuse_bands(fuser *f, const pass_target *t);
 
 /* ---- fuse_in_place.c */
 /* Would update u of group c, if the members of p were computed in its loops, overwrite what they have still to read? */

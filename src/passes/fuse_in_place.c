@@ -29,6 +29,10 @@ static int by_number(const void *a, const void *b) {
     return (p > q) - (p < q);
 }
 
+bool fuse_is_member(const fuse_group *group, ir_ref r) {
+    return bsearch(&r, group->nodes.p, group->nodes.n, sizeof r, by_number) != NULL;
+}
+
 /* Is base q, or a member that is made of q? */
 static bool is_made_of_q(const in_place *p, ir_ref base) {
     uint32_t of = p->f->group_of[base];
@@ -126,8 +130,8 @@ bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref o
                   .other = group,
                   .q = q,
                   .level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL};
-    /* passes over a row read again what an earlier one has stored; rows are added to in any order */
-    if (g->kind == FUSE_ROW || g->kind == FUSE_SCATTER) return false;
+    /* passes over a row read again what an earlier one has stored; rows are added to in any order; a product reads other rows */
+    if (g->kind == FUSE_ROW || g->kind == FUSE_SCATTER || g->kind == FUSE_BAND) return false;
     if (g->kind == FUSE_UPDATE) {
         p.update = g->head;
         if (out != g->head || q != fuse_updated(f->g, out)) return false;

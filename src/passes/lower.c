@@ -283,6 +283,7 @@ static bool emit_body(lower *l) {
     if (l->group->kind == FUSE_COL) return lower_col(l);
     if (l->group->kind == FUSE_DOT) return lower_dot(l);
     if (l->group->kind == FUSE_SCATTER) return lower_scatter(l);
+    if (l->group->kind == FUSE_BAND) return lower_band(l);
     if (l->group->kind == FUSE_UPDATE) return lower_update(l);
     lower_space_of(l, l->group->head);
     return lower_map(l);

@@ -12,12 +12,14 @@ typedef enum fuse_kind {
     FUSE_COL,
     FUSE_DOT,
     FUSE_SCATTER,
-    FUSE_UPDATE
+    FUSE_UPDATE,
+    FUSE_BAND
 } fuse_kind;
 
 /* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot;
- * UPDATE: the update, whose loops run over the window. */
-typedef struct fuse_group {
+ * UPDATE: the update, whose loops run over the window; BAND: that of the last part. */
+typedef struct fuse_group fuse_group;
+struct fuse_group {
     fuse_kind kind;
     bool dead; /* merged into another */
     ir_ref head;
@@ -27,7 +29,14 @@ typedef struct fuse_group {
         values;   /* computed or moved, at most, counted once for each index at which one is read */
     bool repeats; /* some are read at several indices */
     uint32_t steps; /* base operations per element of all members */
-} fuse_group;
+    fuse_group *
+        parts; /* BAND: the groups that hand rows to one another, first to last; their nodes are all of `nodes` */
+    unsigned nparts;
+    ir_ref hands_on; /* of a part that is not the last: the value that the next one takes */
+};
+
+/* Is r a member of the group? */
+bool fuse_is_member(const fuse_group *group, ir_ref r);
 
 #define FUSE_NO_GROUP UINT32_MAX
 enum { FUSE_MAX_FOLDS = 16 }; /* reductions in one kernel */
@@ -271,6 +280,7 @@ typedef struct lower {
     const pass_target *t;
     const fuse_result *f;
     const fuse_group *group;
+    bool in_part; /* the group is a part of a band */
     pass_plan *plan;
     bz_error *e;
     homes homes;
@@ -378,6 +388,13 @@ bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);
 bool lower_scatter(lower *l);
+bool lower_band(lower *l);
+
+/* ---- lower_row.c, one row at a time, for a band: the group's folds and elements at row i, a value of all rows counted as one axis. */
+typedef struct row_kernel row_kernel;
+row_kernel *row_begin(lower *l); /* before the loops; NULL: out of memory. Sets the space */
+void row_one(row_kernel *q, lp_val i);
+void row_end(row_kernel *q);
 bool lower_update(lower *l);
 /* Makes the axes of node r the space of the loops. */
 void lower_space_of(lower *l, ir_ref r);

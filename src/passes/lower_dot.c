@@ -15,7 +15,6 @@
  * 512, the blocks' sums added in order; tiles, threads and batch don't enter. The panels follow GotoBLAS and BLIS. */
 #include "src/passes/lower_dot.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -23,9 +22,7 @@ enum {
     SHARED_ROWS = 512 << 10, /* bytes of x that every column panel may read again */
     OWN_PANEL = 512 << 10,   /* bytes of a column panel that a task packs for itself */
     SMALL = 16 << 10,        /* bytes of a side that stay in the first cache wherever they lie */
-    STREAM_ROWS = 4,         /* rows up to which y is streamed */
     STREAM_TILE = 8 << 10,   /* bytes of a tile of a kernel that streams */
-    UNROLL = 8,
     ONE_TASK = 1 << 20 /* multiply-adds x bytes of a number that are not worth a second thread */
 };
 
@@ -97,6 +94,11 @@ static unsigned registers_for_sums(const dot_kernel *q) {
     return q->l->t->registers >= 32 ? 28 : 12;
 }
 
+static unsigned rows_at_most(const dot_kernel *q) {
+    enum { ROWS_MOST = 14 };
+    return q->x.size < ROWS_MOST ? (unsigned)q->x.size : ROWS_MOST;
+}
+
 static double tile_cost(const dot_kernel *q, unsigned mr, unsigned nv) {
     double fma = mr * nv / 2.0, loads = (mr + nv) / 2.0;
     double cycles = fma > loads ? fma : loads;
@@ -111,10 +113,9 @@ static void set_panels(dot_side *s, unsigned panel) {
     s->panels = (s->size + panel - 1) / panel;
 }
 
-/* least: rows of a tile; widest: vectors of its row. */
-static void choose_tile(dot_kernel *q, unsigned least, unsigned widest) {
+/* least .. most: rows of a tile; widest: vectors of its row. */
+static void choose_tile(dot_kernel *q, unsigned least, unsigned most, unsigned widest) {
     unsigned best_mr = least, budget = registers_for_sums(q);
-    unsigned most = q->x.size < 14 ? (unsigned)q->x.size : 14;
     double best = 1e300;
     q->nv = 1;
     for (unsigned nv = 1; nv <= widest; nv++)
@@ -166,29 +167,28 @@ static void plan_flat(dot_kernel *q) {
     int64_t widest = stays ? 8 : vector > 0 ? OWN_PANEL / vector : 1;
     if (stays && widest > q->y.size / q->lanes) widest = q->y.size / q->lanes;
     widest = widest < 1 ? 1 : widest > 4 && !stays ? 4 : widest;
-    choose_tile(q, one ? (unsigned)q->x.size : 1, (unsigned)widest);
+    choose_tile(q, one ? (unsigned)q->x.size : 1, rows_at_most(q), (unsigned)widest);
     q->y.place = stays ? DOT_IN_PLACE : DOT_OWN;
     stays = q->x.size >= q->x.panel && (q->x.size == 1 || bytes_of(q, &q->x) <= SMALL);
     q->streams =
-        q->y.place == DOT_IN_PLACE && q->x.size <= STREAM_ROWS && bytes_of(q, &q->y) > SMALL;
+        q->y.place == DOT_IN_PLACE && q->x.size <= DOT_STREAM_ROWS && bytes_of(q, &q->y) > SMALL;
     if (q->streams) set_panels(&q->y, strip(q));
     q->x.place = stays && dot_lies_straight(q, &q->x) ? DOT_IN_PLACE : DOT_SHARED;
 }
 
 static void set_steps(dot_side *s) {
-    if (s->place == DOT_IN_PLACE) return;
+    if (s->place == DOT_IN_PLACE || s->place == DOT_BAND) return;
     s->along = 1;
     s->down = s->panel;
 }
 
 /* How the product is cut, and where its sides lie meanwhile. */
 static void plan(dot_kernel *q) {
-    q->lanes = q->l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
     q->by_columns = is_flat(q);
     if (q->by_columns) {
         plan_flat(q);
     } else {
-        choose_tile(q, 1, q->l->t->registers >= 32 ? 4 : 3);
+        choose_tile(q, 1, rows_at_most(q), q->l->t->registers >= 32 ? 4 : 3);
         q->x.place = DOT_OWN;
         q->y.place = DOT_SHARED;
     }
@@ -200,151 +200,6 @@ static void plan(dot_kernel *q) {
     q->group = q->group > most ? most : q->group;
     q->group = q->group > cut->panels ? cut->panels : q->group;
     q->group = q->group < 1 ? 1 : q->group;
-}
-
-/* ---- the micro-kernel: a function of two panels, shared by all products with this tile */
-
-static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
-    if (ir_is_float(t)) return lp_base(b, IR_FMA, t, (lp_val[]){x, y, acc}, 3);
-    lp_val p = lp_base(b, IR_MUL, t, (lp_val[]){x, y}, 2);
-    return lp_base(b, IR_ADD, t, (lp_val[]){acc, p}, 2);
-}
-
-typedef struct ukernel {
-    const dot_kernel *q;
-    lp_builder *b;
-    lp_val x, y, tile, xdown, ydown;
-    bool
-        ahead; /* y comes from memory, with gaps: the processor does not foresee what is read next */
-} ukernel;
-
-/* tile[i * NR + j] of a block of k from k0 to k1: chains from +0; `add`: onto what the tile holds. */
-static void block_of_k(const ukernel *u, lp_val k0, lp_val k1, bool add) {
-    const dot_kernel *q = u->q;
-    lp_builder *b = u->b;
-    bz_dtype t = q->a.acc;
-    const unsigned mr = q->x.panel, n = mr * q->nv;
-    lp_val acc[66], next[66], col[8]; /* the last two: where in x and y this k begins */
-    for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, t, 0, q->lanes);
-    acc[n] = lp_imul(b, k0, u->xdown);
-    acc[n + 1] = lp_imul(b, k0, u->ydown);
-    lp_loop(b, LP_SERIAL, k0, k1, 1, acc, n + 2, next);
-    const lp_val row = next[n], at = next[n + 1];
-    for (unsigned v = 0; v < q->nv; v++) {
-        lp_val place = lp_iadd(b, at, lp_index(b, v * q->lanes));
-        col[v] = lp_load(b, u->y, place, q->lanes, 0, 0);
-    }
-    for (unsigned i = 0; i < mr; i++) {
-        lp_val from = lp_iadd(b, row, lp_index(b, i * q->x.along));
-        lp_val x = lp_splat(b, lp_load(b, u->x, from, 1, 0, 0), q->lanes);
-        for (unsigned v = 0; v < q->nv; v++)
-            next[i * q->nv + v] = multiply_add(b, t, x, col[v], next[i * q->nv + v]);
-    }
-    next[n] = lp_iadd(b, row, u->xdown);
-    next[n + 1] = lp_iadd(b, at, u->ydown);
-    lp_end(b, next, n + 2, acc);
-    for (unsigned i = 0; i < n; i++) {
-        lp_val to = lp_index(b, i * (int64_t)q->lanes), sum = acc[i];
-        if (add)
-            sum = lp_base(b, IR_ADD, t,
-                          (lp_val[]){lp_load(b, u->tile, to, q->lanes, 0, LP_ALIGNED), sum}, 2);
-        lp_store(b, u->tile, to, sum, 0, LP_ALIGNED);
-    }
-}
-
-/* ---- the streaming micro-kernel, for few rows and a y that comes from memory
- *
- * The tile is many columns wide and stays in the first cache; y is read row by row, as it lies, UNROLL rows at once. */
-
-/* tile[i][n] += x[i][k] * y[k][n] for `n` steps of k. */
-static void add_rows(const ukernel *u, lp_val acc, lp_val k, unsigned n) {
-    const dot_kernel *q = u->q;
-    lp_builder *b = u->b;
-    const unsigned mr = q->x.panel;
-    lp_val x[UNROLL][STREAM_ROWS], y[UNROLL];
-    for (unsigned s = 0; s < n; s++) {
-        lp_val row = lp_imul(b, lp_iadd(b, k, lp_index(b, s)), u->xdown);
-        for (unsigned i = 0; i < mr; i++)
-            x[s][i] =
-                lp_splat(b, lp_load(b, u->x, lp_iadd(b, row, lp_index(b, i * q->x.along)), 1, 0, 0),
-                         q->lanes);
-    }
-    lp_val c =
-        lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->y.panel), q->lanes, NULL, 0, NULL);
-    for (unsigned s = 0; s < n; s++) {
-        lp_val row = lp_imul(b, lp_iadd(b, k, lp_index(b, s)), u->ydown);
-        y[s] = lp_load(b, u->y, lp_iadd(b, row, c), q->lanes, 0, 0);
-    }
-    for (unsigned i = 0; i < mr; i++) {
-        lp_val at = lp_iadd(b, c, lp_index(b, i * (int64_t)q->y.panel));
-        lp_val sum = lp_load(b, acc, at, q->lanes, 0, LP_ALIGNED);
-        for (unsigned s = 0; s < n; s++) sum = multiply_add(b, q->a.acc, x[s][i], y[s], sum);
-        lp_store(b, acc, at, sum, 0, LP_ALIGNED);
-    }
-    lp_end(b, NULL, 0, NULL);
-}
-
-/* Every vector of the tile: to[c] = 0, or to[c] + from[c]. */
-static void each_vector(const ukernel *u, lp_val to, lp_val from) {
-    const dot_kernel *q = u->q;
-    lp_builder *b = u->b;
-    const bz_dtype t = q->a.acc;
-    lp_val c = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, (int64_t)q->x.panel * q->y.panel),
-                       q->lanes, NULL, 0, NULL);
-    lp_val v = lp_const(b, t, 0, q->lanes);
-    if (from)
-        v = lp_base(b, IR_ADD, t,
-                    (lp_val[]){lp_load(b, to, c, q->lanes, 0, LP_ALIGNED),
-                               lp_load(b, from, c, q->lanes, 0, LP_ALIGNED)},
-                    2);
-    lp_store(b, to, c, v, 0, LP_ALIGNED);
-    lp_end(b, NULL, 0, NULL);
-}
-
-static void stream_block(const ukernel *u, lp_val acc, lp_val k0, lp_val k1) {
-    lp_builder *b = u->b;
-    lp_val whole = lp_isub(b, k1, lp_imod(b, lp_isub(b, k1, k0), lp_index(b, UNROLL)));
-    each_vector(u, acc, 0);
-    add_rows(u, acc, lp_loop(b, LP_SERIAL, k0, whole, UNROLL, NULL, 0, NULL), UNROLL);
-    lp_end(b, NULL, 0, NULL);
-    add_rows(u, acc, lp_loop(b, LP_SERIAL, whole, k1, 1, NULL, 0, NULL), 1);
-    lp_end(b, NULL, 0, NULL);
-}
-
-/* The sums of a block of k into the tile; `add`: onto what it holds. */
-static void one_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
-    if (!u->q->streams) {
-        block_of_k(u, k0, k1, add);
-        return;
-    }
-    lp_val other = lp_offset(u->b, u->tile, lp_index(u->b, (int64_t)u->q->x.panel * u->q->y.panel));
-    stream_block(u, add ? other : u->tile, k0, k1);
-    if (add) each_vector(u, u->tile, other);
-}
-
-static bool make_ukernel(dot_kernel *q) {
-    const bz_dtype t = q->a.acc;
-    lp_kernel *f = lp_kernel_new("ukernel");
-    lp_builder *b = f ? lp_builder_new(f) : NULL;
-    if (!b) {
-        lp_kernel_free(f);
-        return false;
-    }
-    f->function = true;
-    ukernel u = {.q = q,
-                 .b = b,
-                 .x = lp_add_buffer(b, "x", t, LP_IN),
-                 .y = lp_add_buffer(b, "y", t, LP_IN),
-                 .tile = lp_add_buffer(b, "tile", t, LP_INOUT)};
-    lp_val k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
-    u.xdown = lp_add_extent(b, "xdown");
-    u.ydown = lp_add_extent(b, "ydown");
-    one_block(&u, lp_index(b, 0), lp_imin(b, k, block), false);
-    lp_val k0 = lp_loop(b, LP_SERIAL, block, k, IR_DOT_BLOCK, NULL, 0, NULL);
-    one_block(&u, k0, lp_imin(b, lp_iadd(b, k0, block), k), true);
-    lp_end(b, NULL, 0, NULL);
-    lp_builder_free(b);
-    return lower_function(q->l, f, &q->ukernel);
 }
 
 /* ---- panels of a side */
@@ -369,7 +224,7 @@ static lp_val first_of(const dot_kernel *q, const dot_side *s, lp_val number) {
 /* Panel `number`, which begins at `first`; slot: number of the packed one. */
 static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val slot) {
     lp_builder *b = q->l->b;
-    if (s->place != DOT_IN_PLACE)
+    if (s->place == DOT_SHARED || s->place == DOT_OWN)
         return lp_offset(b, s->p, lp_imul(b, slot, lp_index(b, q->k * s->panel)));
     emit_sym(&q->l->m, s->sym, first);
     emit_sym(&q->l->m, q->k_sym, lp_index(b, 0));
@@ -404,7 +259,6 @@ static void pack_shared(dot_kernel *q, dot_side *s) {
 typedef struct dot_task {
     dot_kernel *q;
     lp_val batch, from, to; /* panels of the side that is cut */
-    lp_val tile;
 } dot_task;
 
 /* Stores what the group makes of the product x, one value or a vector along n. */
@@ -429,7 +283,7 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
     emit_sym(&l->m, q->x.sym, m);
     if (y->size == 1) {
         emit_sym(&l->m, y->sym, n0);
-        epilogue(q, lp_load(b, k->tile, row, 1, 0, 0));
+        epilogue(q, lp_load(b, k->q->tile, row, 1, 0, 0));
         emit_forget(&l->m, mark);
         return;
     }
@@ -439,7 +293,7 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
            n = lp_iadd(b, n0, col);
     if (ragged) mask = lower_tail_mask(l, lp_isub(b, lp_index(b, y->size), n), q->lanes);
     emit_vector(&l->m, y->sym, n, q->lanes, 1, mask);
-    epilogue(q, lp_load(b, k->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
+    epilogue(q, lp_load(b, k->q->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
                         moved ? 0 : LP_ALIGNED));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
@@ -452,6 +306,14 @@ static lp_val own_from(const dot_kernel *q, const dot_side *s, lp_val number, lp
     return lp_isub(b, lp_imul(b, number, lp_index(b, s->panel)), first);
 }
 
+static void clear_tile(const dot_kernel *q) {
+    lp_builder *b = q->l->b;
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, (int64_t)q->x.panel * q->y.panel),
+                       q->lanes, NULL, 0, NULL);
+    lp_store(b, q->tile, i, lp_const(b, q->a.acc, 0, q->lanes), 0, LP_ALIGNED);
+    lp_end(b, NULL, 0, NULL);
+}
+
 /* The tile of row panel p and column panel j, which lies at `y` and begins at column n0. */
 static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
     dot_kernel *q = k->q;
@@ -461,10 +323,17 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
     lp_val slot = x->place == DOT_OWN ? lp_isub(b, p, k->from)
                                       : lp_iadd(b, lp_imul(b, k->batch, lp_index(b, x->panels)), p);
     lp_val at = panel_at(q, x, m0, slot);
-    lp_call(
-        b, q->ukernel,
-        (lp_val[]){at, y, k->tile, lp_index(b, q->k), lp_index(b, x->down), lp_index(b, q->y.down)},
-        6);
+    lp_val masked = dot_is_masked(q, m0, n0);
+    if (masked) {
+        lp_if(b, masked);
+        clear_tile(q);
+        lp_else(b, NULL, 0);
+    }
+    lp_call(b, q->ukernel,
+            (lp_val[]){at, y, k->q->tile, lp_index(b, q->k), lp_index(b, x->down),
+                       lp_index(b, q->y.down)},
+            6);
+    if (masked) lp_end(b, NULL, 0, NULL);
     if (x->size % x->panel && x->place != DOT_IN_PLACE)
         rows = lp_imin(b, rows, lp_isub(b, lp_index(b, x->size), m0));
     lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
@@ -493,38 +362,81 @@ static void tiles(const dot_task *k) {
     lp_end(b, NULL, 0, NULL);
 }
 
+/* Memory of a task. */
+static void make_locals(dot_kernel *q) {
+    lp_builder *b = q->l->b;
+    dot_side *cut = q->by_columns ? &q->y : &q->x;
+    const int64_t slots = q->by_columns ? 1 : q->group, tile = (int64_t)q->x.panel * q->y.panel;
+    if (cut->place == DOT_OWN)
+        cut->p = lp_local(b, q->a.acc, slots * q->k * cut->panel, LP_SCRATCH);
+    q->tile =
+        lp_local(b, q->a.acc, (q->streams ? 2 : 1) * tile, q->streams ? LP_SCRATCH : LP_STACK);
+}
+
+/* A task: panels from .. to of the side that is cut. */
+static void multiply(dot_kernel *q, lp_val batch, lp_val from, lp_val to) {
+    const dot_task k = {q, batch, from, to};
+    emit_sym(&q->l->m, q->b_sym, batch);
+    if (q->x.place == DOT_OWN) pack_own(q, &q->x, from, to);
+    tiles(&k);
+}
+
 static void phase_multiply(dot_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    dot_side *cut = q->by_columns ? &q->y : &q->x;
-    int64_t groups = (cut->panels + q->group - 1) / q->group, slots = q->by_columns ? 1 : q->group;
-    if (cut->place == DOT_OWN)
-        cut->p = lp_local(b, q->a.acc, slots * q->k * cut->panel, LP_SCRATCH);
-    dot_task k = {.q = q};
-    k.tile = lp_local(b, q->a.acc, (q->streams ? 2 : 1) * (int64_t)q->x.panel * q->y.panel,
-                      q->streams ? LP_SCRATCH : LP_STACK);
+    const dot_side *cut = q->by_columns ? &q->y : &q->x;
+    int64_t groups = (cut->panels + q->group - 1) / q->group;
+    make_locals(q);
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * groups), 1, NULL, 0, NULL);
     unsigned mark = emit_mark(&l->m);
-    k.batch = divide(b, t, groups);
-    emit_sym(&l->m, q->b_sym, k.batch);
-    k.from = lp_imul(b, modulo(b, t, groups), lp_index(b, q->group));
-    k.to = lp_imin(b, lp_iadd(b, k.from, lp_index(b, q->group)), lp_index(b, cut->panels));
-    if (q->x.place == DOT_OWN) pack_own(q, &q->x, k.from, k.to);
-    tiles(&k);
+    lp_val from = lp_imul(b, modulo(b, t, groups), lp_index(b, q->group));
+    lp_val to = lp_imin(b, lp_iadd(b, from, lp_index(b, q->group)), lp_index(b, cut->panels));
+    multiply(q, divide(b, t, groups), from, to);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
 
+static void find_sides(dot_kernel *q, lower *l) {
+    *q = (dot_kernel){.l = l, .a = ir_dot_get(l->g, ir_at(l->g, l->group->head))};
+    q->x.r = ir_operand(l->g, l->group->head, 0);
+    q->y.r = ir_operand(l->g, l->group->head, 1);
+    set_space(q);
+    q->lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
+}
+
 bool lower_dot(lower *l) {
-    dot_kernel q = {.l = l, .a = ir_dot_get(l->g, ir_at(l->g, l->group->head))};
-    q.x.r = ir_operand(l->g, l->group->head, 0);
-    q.y.r = ir_operand(l->g, l->group->head, 1);
-    set_space(&q);
+    dot_kernel q;
+    find_sides(&q, l);
     plan(&q);
-    if (!make_ukernel(&q)) return false;
+    if (!dot_make_ukernel(&q)) return false;
     if (q.x.place == DOT_SHARED) pack_shared(&q, &q.x);
     if (q.y.place == DOT_SHARED) pack_shared(&q, &q.y);
     phase_multiply(&q);
     return !l->m.failed;
+}
+
+/* ---- in a band */
+
+void dot_begin(dot_kernel *q, lower *l, unsigned rows) {
+    find_sides(q, l);
+    unsigned most = rows ? rows : rows_at_most(q);
+    choose_tile(q, rows ? rows : 1, most, q->l->t->registers >= 32 ? 4 : 3);
+    q->x.place = rows && ir_dtype(l->g, q->x.r) == q->a.acc ? DOT_BAND : DOT_OWN;
+    q->y.place = DOT_SHARED;
+    set_steps(&q->x);
+    set_steps(&q->y);
+}
+
+void dot_share(dot_kernel *q) {
+    pack_shared(q, &q->y);
+    make_locals(q);
+}
+
+bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1) {
+    if (q->x.place == DOT_BAND && !dot_lies_straight(q, &q->x)) bz_bug("a band of other rows");
+    q->sparse &= q->x.place == DOT_BAND && ir_is_float(q->a.acc) && q->k % q->lanes == 0;
+    if (!dot_make_ukernel(q)) return false;
+    multiply(q, batch, p0, p1);
+    return true;
 }

@@ -8,7 +8,8 @@
 typedef enum dot_place {
     DOT_IN_PLACE, /* in the operand's own buffer: nothing is copied */
     DOT_SHARED,   /* all were packed by the phase before */
-    DOT_OWN       /* the task packs those that it needs */
+    DOT_OWN,      /* the task packs those that it needs */
+    DOT_BAND      /* in place, in a band of rows of which nothing else is there */
 } dot_place;
 
 /* One side of x . y, cut into panels along `sym`: rows of x, columns of y. */
@@ -25,6 +26,12 @@ typedef struct dot_side {
     int64_t along, down; /* from element to element of a panel at one k; from k to k + 1 */
 } dot_side;
 
+/* A product of which only the elements with `at` >= 0 are seen (causal attention). */
+typedef struct dot_mask {
+    bool known;
+    ir_ex at; /* linear in the symbols of rows and columns */
+} dot_mask;
+
 typedef struct dot_kernel {
     lower *l;
     ir_dot_attr a;
@@ -38,7 +45,30 @@ typedef struct dot_kernel {
     bool streams;     /* the tile is wide and in memory, y is read row by row */
     int64_t group;    /* panels of a task */
     unsigned ukernel; /* number of the function */
+    lp_val tile;
+    dot_mask mask;
+    bool sparse; /* rows of x may hold zeros by the block: they are looked for */
 } dot_kernel;
+
+/* ---- lower_dot_kernel.c */
+enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
+bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
+
+/* ---- lower_dot_mask.c */
+/* Does the group choose, by comparing indices, between what it makes of the product and something else? Sets q->mask. `out`: the one
+ * value that it stores. */
+void dot_find_mask(dot_kernel *q, ir_ref out);
+/* Is the tile whose first row and column are m0 and n0 one of which nothing is chosen? 0: nobody knows. */
+lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0);
+
+/* ---- lower_dot.c, for a band: some row panels at a time, all columns. */
+/* Before the loops: the space, and how the product is cut. rows: of a panel, if x will lie in a buffer that holds just the rows of a
+ * dot_rows; 0: as is best. */
+void dot_begin(dot_kernel *q, lower *l, unsigned rows);
+/* The phase that packs y, and memory for dot_rows; q->group says for how many panels. */
+void dot_share(dot_kernel *q);
+/* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
+bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 
 /* ---- lower_dot_pack.c */
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */

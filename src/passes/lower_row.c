@@ -31,7 +31,7 @@ typedef struct fold_node {
     lp_val lanes;        /* the L lanes, when they are kept in memory */
 } fold_node;
 
-typedef struct row_kernel {
+struct row_kernel {
     lower *l;
     int64_t rows, k, blocks;
     ir_ex i_sym, k_sym;
@@ -43,11 +43,12 @@ typedef struct row_kernel {
     uint32_t *need;      /* bit p: pass p computes the node */
     BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
     BZ_VEC(lp_val) kept_rows;
-} row_kernel;
+};
 
 /* ---- analysis */
 
 static bool in_group(const lower *l, ir_ref r) {
+    if (l->in_part) return fuse_is_member(l->group, r);
     return l->f->group_of[r] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[r]] == l->group;
 }
 
@@ -77,8 +78,7 @@ static bool find_depths(row_kernel *q) {
 }
 
 static bool stored_full(const lower *l, ir_ref r) {
-    return l->f->stored[r] && ir_at(l->g, r)->op != IR_REDUCE &&
-           fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
+    return ir_at(l->g, r)->op != IR_REDUCE && fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
 }
 
 /* Which passes compute which nodes; expensive ones that two passes need are kept instead. */
@@ -526,24 +526,57 @@ static void choose_vectors(row_kernel *q) {
     q->nvec = lanes / q->lanes;
 }
 
-bool lower_row(lower *l) {
+static void free_kernel(row_kernel *q) {
+    bz_mem_free(q->depth);
+    bz_mem_free(q->need);
+    bz_vec_free(&q->kept);
+    bz_vec_free(&q->kept_rows);
+    bz_mem_free(q);
+}
+
+/* The space and all that is known before the first instruction. */
+static row_kernel *new_kernel(lower *l, bool *wide) {
     row_kernel *q = bz_mem_zero(1, sizeof *q);
-    if (!q) return false;
+    if (!q) return NULL;
     q->l = l;
     q->depth = bz_mem_zero(l->g->n.n, sizeof *q->depth);
     q->need = bz_mem_zero(l->g->n.n, sizeof *q->need);
     set_space(q);
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
+    *wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS && !l->in_part;
+    if (q->depth && q->need && find_depths(q) && find_needs(q, !*wide && q->k <= KEEP_MAX))
+        return q;
+    free_kernel(q);
+    return NULL;
+}
+
+bool lower_row(lower *l) {
+    bool is_wide, ok = false;
+    row_kernel *q = new_kernel(l, &is_wide);
+    if (!q) return false;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
     l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
-    bool is_wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS;
-    bool ok = q->depth && q->need && find_depths(q) &&
-              find_needs(q, !is_wide && q->k <= KEEP_MAX) && (is_wide ? wide(q) : narrow(q));
-    bz_mem_free(q->depth);
-    bz_mem_free(q->need);
-    bz_vec_free(&q->kept);
-    bz_vec_free(&q->kept_rows);
-    bz_mem_free(q);
+    ok = is_wide ? wide(q) : narrow(q);
+    free_kernel(q);
     return ok && !l->m.failed;
+}
+
+row_kernel *row_begin(lower *l) {
+    bool is_wide;
+    row_kernel *q = new_kernel(l, &is_wide);
+    if (!q) return NULL;
+    make_lanes(q);
+    if (make_scratch(q)) return q;
+    free_kernel(q);
+    return NULL;
+}
+
+void row_one(row_kernel *q, lp_val i) {
+    emit_sym(&q->l->m, q->i_sym, i);
+    narrow_row(q);
+}
+
+void row_end(row_kernel *q) {
+    free_kernel(q);
 }

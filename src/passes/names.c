@@ -62,12 +62,17 @@ static const struct idiom {
      "norm_row",
      {"sum", "rsqrt"},
      {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
+    {FUSE_BAND,
+     "attention",
+     {"dot", "max", "exp", "sum", "div"},
+     {"dot", "max", "sub", "exp", "sum", "div"}},
+    {FUSE_BAND, "gemm_rows", {"dot"}, {"dot"}},
     {FUSE_DOT, "gemm", {"dot"}, {"dot"}},
     {FUSE_UPDATE, "update", {"update"}, {"update"}},
 };
 static const char *const kinds[] = {
-    [FUSE_MAP] = "map",  [FUSE_ROW] = "row",     [FUSE_COL] = "col",
-    [FUSE_DOT] = "gemm", [FUSE_SCATTER] = "add", [FUSE_UPDATE] = "update"};
+    [FUSE_MAP] = "map",     [FUSE_ROW] = "row",       [FUSE_COL] = "col",  [FUSE_DOT] = "gemm",
+    [FUSE_SCATTER] = "add", [FUSE_UPDATE] = "update", [FUSE_BAND] = "band"};
 
 static const char *stem_of(fuse_kind kind, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {

@@ -11,12 +11,16 @@
 #include "src/ir/loops/loop.h"
 
 /* ---- what the machine code will run on, as far as the passes care. It never changes a result. */
+enum { PASS_CACHED = 4 << 20 }; /* of the processors of today */
+
 typedef struct pass_target {
     unsigned vector_bytes; /* 16, 32 or 64 */
     unsigned registers;    /* vector registers: 16 or 32 */
     bool masks;            /* masked loads and stores are cheap */
     bool eager;            /* one kernel per node: no fusion */
     unsigned threads;      /* tasks are cut for about so many; any number runs */
+    int64_t
+        cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
 

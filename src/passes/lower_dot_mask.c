@@ -1,0 +1,92 @@
+/* lower_dot_mask.c - which tiles of a product does nobody see?
+ *
+ *     where(col > row, -inf, f(q . k^T))      a tile whose every col is larger than its every row
+ *
+ * Where the choice hangs on indices alone, the micro-kernel is not called for such tiles. Their elements are chosen as ever, so that
+ * no bit changes. */
+#include "src/passes/lower_dot.h"
+
+#include <string.h>
+
+/* An integer that is linear in indices: arange's, moved, cast, with constants added. */
+static bool index_value(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
+    const ir_graph *g = q->l->g;
+    ir_exprs *x = &q->l->x;
+    const ir_node n = *ir_at(g, r);
+    const bool wide = n.dtype == BZ_I64 || n.dtype == BZ_I32;
+    ir_ex at[IR_MAX_RANK], b;
+    ir_bits v;
+    if (!wide || q->l->m.bind[r].kind != BIND_NONE) return false;
+    if (ir_const_value(g, r, &v)) {
+        int64_t c = n.dtype == BZ_I32 ? (int32_t)v : (int64_t)v;
+        *e = ir_ex_const(x, c);
+        return c > -((int64_t)1 << 40) && c < (int64_t)1 << 40;
+    }
+    if (n.op == IR_IOTA) {
+        *e = idx[ir_attrs(g, &n)[0]];
+        return n.dtype == BZ_I64;
+    }
+    if (n.op == IR_ADD || n.op == IR_SUB) {
+        if (n.dtype != BZ_I64 || !index_value(q, ir_in(g, &n)[0], idx, e) ||
+            !index_value(q, ir_in(g, &n)[1], idx, &b))
+            return false;
+        *e = ir_ex_add(x, *e, n.op == IR_ADD ? b : ir_ex_mulc(x, b, -1));
+        return true;
+    }
+    return fuse_is_move(g, r) && emit_move_index(g, x, r, idx, at) &&
+           index_value(q, ir_in(g, &n)[0], at, e);
+}
+
+/* The condition at idx as `e < 0`. */
+static bool condition(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
+    const ir_graph *g = q->l->g;
+    ir_exprs *x = &q->l->x;
+    const ir_node n = *ir_at(g, r);
+    ir_ex at[IR_MAX_RANK], b;
+    if (fuse_is_move(g, r))
+        return emit_move_index(g, x, r, idx, at) && condition(q, ir_in(g, &n)[0], at, e);
+    const bool less = n.op == IR_LT || n.op == IR_LE, more = n.op == IR_GT || n.op == IR_GE;
+    if ((!less && !more) || !index_value(q, ir_in(g, &n)[more], idx, e) ||
+        !index_value(q, ir_in(g, &n)[less], idx, &b))
+        return false;
+    *e = ir_ex_add(x, *e, ir_ex_mulc(x, b, -1));
+    if (n.op == IR_LE || n.op == IR_GE) *e = ir_ex_addc(x, *e, -1);
+    return true;
+}
+
+void dot_find_mask(dot_kernel *q, ir_ref out) {
+    lower *l = q->l;
+    const ir_node n = *ir_at(l->g, out);
+    ir_ex idx[IR_MAX_RANK], e, rest;
+    int64_t step;
+    ir_bits v;
+    if (n.op != IR_SELECT || fuse_level_of(l->g, &l->space, out) != FUSE_FULL) return;
+    const ir_ref *in = ir_in(l->g, &n);
+    bool first = ir_const_value(l->g, in[1], &v), second = ir_const_value(l->g, in[2], &v);
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, out, idx);
+    if (first == second || !condition(q, in[0], idx, &e)) return;
+    /* what is seen: e >= 0 if the product is chosen where the condition fails, else -e - 1 >= 0 */
+    if (second) e = ir_ex_addc(&l->x, ir_ex_mulc(&l->x, e, -1), -1);
+    if (!ir_ex_linear(&l->x, e, q->x.sym, &step, &rest) ||
+        !ir_ex_linear(&l->x, rest, q->y.sym, &step, &rest) || ir_ex_uses(&l->x, rest, q->k_sym))
+        return;
+    q->mask = (dot_mask){true, e};
+}
+
+/* The corner of the tile where `e`, linear in the side's symbol, is largest. */
+static void at_largest(dot_kernel *q, const dot_side *s, lp_val first) {
+    int64_t step;
+    ir_ex rest;
+    lp_builder *b = q->l->b;
+    ir_ex_linear(&q->l->x, q->mask.at, s->sym, &step, &rest);
+    emit_sym(&q->l->m, s->sym, step > 0 ? lp_iadd(b, first, lp_index(b, s->panel - 1)) : first);
+}
+
+lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0) {
+    lp_builder *b = q->l->b;
+    if (!q->mask.known) return 0;
+    at_largest(q, &q->x, m0);
+    at_largest(q, &q->y, n0);
+    lp_val most = emit_index(&q->l->m, q->mask.at);
+    return lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){most, lp_index(b, 0)}, 2);
+}
