@@ -45,7 +45,7 @@ $(B)/tests/objects/%.o: tests/objects/%.c
 
 # `make fuzz-cover`: the same fuzzers, their inputs chosen by clang's libFuzzer by what they reach. A find lies in
 # build/cover/finds; what is minimised and mended goes to tests/cover/NAME, which `make check` replays. None of them compiles
-# machine code: the plug-in is not built.
+# machine code: the plug-in is not built. Entropic schedules cost as much as an input of the whole pipeline.
 T ?= 60
 COVER      ?= text loops npy npz objload mutants graphs grads api
 .PHONY: fuzz-cover run-cover
@@ -56,7 +56,7 @@ fuzz-cover: ## Coverage-guided fuzzing with clang's libFuzzer, T= seconds (60) f
 run-cover: $(TEST_OBJECTS) $(COVER:%=$(B)/tests/cover_%) $(B)/words.dict
 	@for t in $(COVER); do \
 	    mkdir -p $(B)/corpus/$$t $(B)/finds && tests/cover_seeds.sh $$t $(B)/corpus/$$t && echo "== $$t" && \
-	    $(TEST_ENV) $(B)/tests/cover_$$t -max_total_time=$(T) -timeout=60 -rss_limit_mb=4096 -max_len=16384 -verbosity=0 -print_final_stats=1 \
+	    $(TEST_ENV) $(B)/tests/cover_$$t -max_total_time=$(T) -timeout=60 -rss_limit_mb=4096 -max_len=16384 -verbosity=0 -print_final_stats=1 -entropic=0 \
 	        -dict=$(B)/words.dict -artifact_prefix=$(B)/finds/$$t- $(B)/corpus/$$t >$(B)/finds/$$t.log 2>&1; s=$$?; \
 	    grep -E 'number_of_executed|new_units' $(B)/finds/$$t.log; \
 	    [ $$s = 0 ] || { tail -n 40 $(B)/finds/$$t.log; exit 1; }; done
@@ -68,6 +68,7 @@ $(B)/words.dict: $(B)/tests/fuzz_text
 $(B)/tests/fuzz_api $(B)/tests/cover_api: TEST_LDFLAGS := -Wl,--wrap=rt_kernels_get -Wl,--wrap=rt_kernels_release
 
 $(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
+	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
 
 # Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.

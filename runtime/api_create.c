@@ -12,13 +12,22 @@ static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape,
     return true;
 }
 
+/* 0 and 1 are constants: what stands beside them folds. Another value is a number of the recording, as a bz_scalar is, and of a trace a
+ * constant: a rate that changes with each step is no other program. */
+static ir_ref value_node(rt_rec *r, bz_dtype t, ir_bits bits, const ir_dim *dims, unsigned rank) {
+    bool plain = bits == ir_bits_from_i64(t, 0) || bits == ir_bits_from_i64(t, 1);
+    if (plain || r->c->epoch->tracing) return ir_const_bits(r->g, t, bits, dims, rank);
+    ir_ref number = rt_scalar_node(r->c, t, bits);
+    return number ? ir_expand_dims_like(r->g, number, dims, rank) : 0;
+}
+
 static bz_tensor *filled(bz_context *c, const char *op, const int64_t *shape, int rank, ir_number v,
                          bz_dtype t, const char *site) {
     rt_rec r;
     ir_dim dims[IR_MAX_RANK];
     bool ready = rt_begin_new(&r, op, c, site) && dims_of(&r, op, t, shape, rank, dims);
-    return rt_end(&r, ready ? ir_const_bits(r.g, t, ir_bits_from_number(t, v), dims, (unsigned)rank)
-                            : 0);
+    return rt_end(&r,
+                  ready ? value_node(&r, t, ir_bits_from_number(t, v), dims, (unsigned)rank) : 0);
 }
 
 bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,

@@ -51,6 +51,6 @@ rt_border rt_go_out(void);
 void rt_come_back(rt_border host);
 
 /* The first line of a public function: it leaves at every return. */
-#define RT_BORDER __attribute__((cleanup(rt_leave))) rt_border border = rt_enter()
+#define RT_BORDER __attribute__((cleanup(rt_leave), unused)) rt_border border = rt_enter()
 
 #endif

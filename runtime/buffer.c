@@ -107,12 +107,15 @@ static rt_buffer *no_room(bz_context *c, int64_t bytes, const char *what) {
     return NULL;
 }
 
-/* A buffer of the class, from the system; what waits there for others goes if need be. */
+/* A buffer of the class, from the system; what waits for others, and what programs keep that do not run, goes if need be. */
 static rt_buffer *fetch(bz_context *c, size_t room) {
     rt_buffer *b = fresh(c, room);
-    if (b || !c->pool.idle_bytes) return b;
-    rt_pool_free(&c->pool);
-    return fresh(c, room);
+    if (!b && c->pool.idle_bytes) {
+        rt_pool_free(&c->pool);
+        b = fresh(c, room);
+    }
+    while (!b && rt_plans_give_way(c)) b = fresh(c, room);
+    return b;
 }
 
 /* "f32[4096,512] takes" */

@@ -101,12 +101,12 @@ static bz_status run_backward(const custom *q) {
 }
 
 /* What a backward function kept hangs on stand-ins: nothing by itself. */
-static bz_status lose_kept(const custom *q, uint64_t births) {
+static bz_status lose_kept(const custom *q, uint64_t births, uint64_t joins) {
     bz_error why = {0};
     bz_status s = BZ_OK;
     bz_fail(&why, BZ_EMODE, "[custom_grad] " IR_STAND_IN_USED "%s%s", q->rec.site ? " at " : "",
             q->rec.site ? q->rec.site : "");
-    for (rt_storage *k = q->c->epoch->pending, *next; k && !s; k = next) {
+    for (rt_storage *k = q->c->epoch->pending, *next; k && k->joined > joins && !s; k = next) {
         next = k->next;
         if (k->first <= births) continue;
         k->version++; /* its handles have no node any more */
@@ -134,9 +134,9 @@ static bz_status record(custom *q, ir_ref *results) {
         return rt_fail(q->c, BZ_EARG, q->rec.site, "custom_grad",
                        "the inputs belong to another context");
     bz_status s = inside(q, run_forward);
-    uint64_t births = q->c->lineage.births;
+    uint64_t births = q->c->lineage.births, joins = q->c->epoch->joins;
     if (!s) s = inside(q, run_backward);
-    if (!s) s = lose_kept(q, births);
+    if (!s) s = lose_kept(q, births, joins);
     ir_ref tuple = s ? 0 : ir_custom_grad(g, q->f, q->nout, q->nin);
     for (unsigned k = 0; k < q->nout && tuple; k++) results[k] = ir_result(g, tuple, k);
     return s;

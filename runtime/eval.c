@@ -270,10 +270,11 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool
     return BZ_OK;
 }
 
-static void cut_long_recording(bz_context *c) {
-    if (c->epoch && c->epoch->g->n.n > LONG_EPOCH)
-        rt_epoch_end(c, "a recording of more than 2^18 ops, whose start was let go");
+static bool is_long(const rt_epoch *e) {
+    return e && e->g->n.n > LONG_EPOCH && e->g->n.n > e->cut_at;
 }
+
+static const char let_go[] = "a recording of more than 2^18 ops, whose start was let go";
 
 /* ---- foreign memory beside a mistake: somebody else's must not keep a change from its owner */
 
@@ -335,18 +336,33 @@ static bz_status eval_alone(bz_context *c, rt_storage *s) {
     return BZ_OK;
 }
 
-/* All that was recorded gets its value, and goes; memory that is not braze's may be another from now on. Where that fails, what these
- * n need. */
-static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n) {
+/* All that was recorded gets its value, and goes. */
+static bz_status settle(bz_context *c, const char *why) {
     rt_storage **all = NULL;
     unsigned count = 0;
-    bool clean = !c->err.status;
     bz_status status = everything(c, &all, &count);
-    if (status) return status;
-    status = eval_here(c, all, count, true);
+    if (!status) status = eval_here(c, all, count, true);
     bz_mem_free(all);
-    if (!status) return rt_epoch_end(c, foreign_read), BZ_OK;
-    if (status == BZ_EINTERRUPTED) return status;
+    if (!status) rt_epoch_end(c, why);
+    return status;
+}
+
+/* What fails fails again when it is read, and says so then. */
+void rt_cut_recording(bz_context *c, const char *site) {
+    if (!is_long(c->epoch) || rt_in_function(c)) return;
+    bz_error before = c->err;
+    rt_does(c, "eval", site);
+    c->err = (bz_error){0};
+    bz_status status = settle(c, let_go);
+    if (status && c->epoch) c->epoch->cut_at = 2 * c->epoch->g->n.n;
+    if (before.status || status != BZ_EINTERRUPTED) c->err = before;
+}
+
+/* The same; memory that is not braze's may be another from now on. Where that fails, what these n need. */
+static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n) {
+    bool clean = !c->err.status;
+    bz_status status = settle(c, foreign_read);
+    if (!status || status == BZ_EINTERRUPTED) return status;
     if (clean) c->err = (bz_error){0};
     status = BZ_OK;
     for (unsigned i = 0; i < n && !status; i++) status = eval_alone(c, s[i]);
@@ -374,7 +390,7 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
     if (!c->site) c->site = site_of(s, n);
     if (dirty) return eval_everything(c, s, n);
     status = eval_here(c, s, n, false);
-    if (!status) cut_long_recording(c);
+    if (!status && is_long(c->epoch)) rt_epoch_end(c, let_go);
     return status;
 }
 

@@ -96,7 +96,8 @@ static bz_status compile_variant(part *j, cg_isa isa, bz_error *e) {
     snprintf(v->suffix, sizeof v->suffix, ".v%u", (unsigned)isa + 2);
     strcpy(v->consts_name, j->f->name); /* at most 63 characters: an identifier */
     strcat(strcat(v->consts_name, ".consts"), v->suffix);
-    return ex_make_consts(v) && ex_find_alignment(v, &j->fields) ? BZ_OK : no_memory(e);
+    if (!ex_make_consts(v) || !ex_find_alignment(v, &j->fields)) return no_memory(e);
+    return ex_make_finders(v, &t, j->f->name, &j->fields, e);
 }
 
 static bz_status compile(part *j, const cg_isa *isas, unsigned n, bz_error *e) {
@@ -211,6 +212,17 @@ static bz_status make_image(job *u, part *j) {
 
 /* ---- the object */
 
+static bool add_variant(job *u, const part *j, const ex_variant *v) {
+    cg_variant code = {{.isa = v->isa, .prefix = j->names.p + j->prefix, .suffix = v->suffix},
+                       v->plan->code};
+    cg_data consts = {
+        .name = v->consts_name, .bytes = v->consts, .size = v->consts_bytes, .align = 64};
+    bool ok = bz_vec_push(&u->data, consts) &&
+              (v->plan->code->k.n == 0 || bz_vec_push(&u->variants, code));
+    for (unsigned i = 0; i < v->nfinders && ok; i++) ok = add_variant(u, j, &v->finders[i].code);
+    return ok;
+}
+
 static bool add_data(job *u, const part *j) {
     cg_data image = {.name = j->image.name,
                      .bytes = j->image.bytes.p,
@@ -223,20 +235,13 @@ static bool add_data(job *u, const part *j) {
                    .align = 16,
                    .flags = CG_ZERO | CG_WRITABLE};
     bool ok = bz_vec_push(&u->data, image) && bz_vec_push(&u->data, own);
-    for (unsigned i = 0; i < j->n && ok; i++) {
-        const ex_variant *v = &j->variant[i];
-        cg_variant code = {{.isa = v->isa, .prefix = j->names.p + j->prefix, .suffix = v->suffix},
-                           v->plan->code};
-        cg_data consts = {
-            .name = v->consts_name, .bytes = v->consts, .size = v->consts_bytes, .align = 64};
-        ok = bz_vec_push(&u->variants, code) && bz_vec_push(&u->data, consts);
-    }
+    for (unsigned i = 0; i < j->n && ok; i++) ok = add_variant(u, j, &j->variant[i]);
     return ok;
 }
 
 static bool add_entries(job *u, const part *j) {
-    static const char *const callees[ENTRIES] = {"bz_rt_call_v2", "bz_rt_workspace_v2",
-                                                 "bz_rt_error_v2", "bz_rt_call_v2"};
+    static const char *const callees[ENTRIES] = {"bz_rt_call_v3", "bz_rt_workspace_v3",
+                                                 "bz_rt_error_v3", "bz_rt_call_v3"};
     bool ok = true;
     for (unsigned i = 0; i < ENTRIES && ok; i++) {
         cg_entry entry = {.name = j->names.p + j->entry[i],
@@ -306,10 +311,7 @@ static bz_status write_all(job *j, const char *prefix) {
 }
 
 static void free_part(part *j) {
-    for (unsigned i = 0; i < j->n; i++) {
-        pass_plan_free(j->variant[i].plan);
-        bz_mem_free(j->variant[i].consts);
-    }
+    for (unsigned i = 0; i < j->n; i++) ex_variant_free(&j->variant[i]);
     ex_fields_free(&j->fields);
     ex_image_free(&j->image);
     bz_text_free(&j->names);

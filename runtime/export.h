@@ -9,6 +9,7 @@
 #define RT_EXPORT_H
 
 #include "runtime/aot/artefact.h"
+#include "runtime/rt.h"
 #include "src/codegen/codegen.h"
 #include "src/passes/pass.h"
 
@@ -109,11 +110,14 @@ void ex_image_sort(ex_image *m);
 
 typedef struct ex_variant {
     cg_isa isa;
+    struct ex_finder *finders; /* export_find.c */
+    unsigned nfinders;
     pass_plan *plan;
-    char suffix[16];
+    char suffix[24];
     uint8_t *consts; /* the constants' elements */
     size_t consts_bytes;
     char consts_name[160];
+    bool finds; /* its one output stays in the arena: it is a finder's */
 } ex_variant;
 
 /* Marks the fields whose pointers the plan's code wants aligned. false: no memory. */
@@ -125,5 +129,22 @@ bool ex_make_consts(ex_variant *v);
  * tensors lies in it. */
 bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
                              const char *prefix, size_t baked, size_t base);
+/* The nodes of the plan's graph that may meet an index outside, in rising order, each once. false: no memory. */
+typedef BZ_VEC(ir_ref) ex_nodes;
+bool ex_index_nodes(const pass_plan *p, ex_nodes *out);
+
+/* ---- export_find.c: code that finds out which index was outside, as runtime/badindex.c does */
+
+typedef struct ex_finder {
+    ir_ref node; /* of the variant's plan's graph */
+    rt_index index;
+    ex_variant code; /* of a plan whose one output are the indices */
+} ex_finder;
+
+/* The finders of v, compiled for t. name: of the function. BZ_ENOMEM and what pass_compile says. */
+bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name, ex_fields *fields,
+                          bz_error *e);
+const ex_finder *ex_finder_of(const ex_variant *v, ir_ref node); /* NULL: there is none */
+void ex_variant_free(ex_variant *v);
 
 #endif

@@ -93,7 +93,8 @@ static void functions(bz_text *t, const char *fn, uint64_t stamp) {
     bz_textf(t,
              "/* Bytes of a workspace for the number of threads that is set now. */\n"
              "size_t %s_workspace(void);\n"
-             "/* What a status of %s means. Never NULL. */\nconst char *%s_error(int status);\n\n",
+             "/* What a status of %s means, in this thread until its next call. Never NULL. */\n"
+             "const char *%s_error(int status);\n\n",
              fn, fn, fn);
 }
 

@@ -1,7 +1,6 @@
 /* export_plan.c - a plan as constant data: what runtime/program.c builds in memory for the JIT,
  * here as a bz_rt_variant in an image. Same order of phases and tasks, same copies. */
 #include "runtime/export.h"
-#include "runtime/rt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,7 +82,7 @@ static void mark_fields(const ex_variant *v, bool *const *aligned, ex_fields *f)
                 if (!aligned[seg->kernel][b]) continue;
                 if (at->place == PASS_INPUT && f->input[at->number].align)
                     f->input[at->number].align = LINE;
-                if (at->place == PASS_OUTPUT) f->output[at->number].align = LINE;
+                if (at->place == PASS_OUTPUT && !v->finds) f->output[at->number].align = LINE;
             }
         }
 }
@@ -153,7 +152,7 @@ static bz_rt_place of_buffer(const maker *k, uint32_t which) {
 }
 
 /* A donated output that is not computed in place waits in the arena until all have read what it is
- * written over. */
+ * written over; that of a finder stays there. */
 static bool stage_outputs(maker *k) {
     const pass_plan *p = k->plan;
     k->arena = round_line(p->arena_bytes);
@@ -164,7 +163,8 @@ static bool stage_outputs(maker *k) {
         bool computed = b->place == PASS_OUTPUT && b->number == i;
         bool in_place = b->place == PASS_INPUT && (int)b->number == donated;
         bool other_input = b->place == PASS_INPUT && !in_place;
-        k->staged[i] = donated >= 0 && (computed || other_input) ? k->arena : -1;
+        bool waits = k->v->finds || (donated >= 0 && (computed || other_input));
+        k->staged[i] = waits ? k->arena : -1;
         k->arena += k->staged[i] >= 0 ? round_line(buffer_bytes(b)) : 0;
     }
     return true;
@@ -187,9 +187,10 @@ static bool add_copies_of(maker *k, uint32_t i) {
     int donated = k->plan->graph->outputs.p[i].donated;
     bz_rt_place from = of_buffer(k, k->plan->output[i]);
     bz_rt_place to = of_field(donated >= 0 ? &k->f->input[donated] : &k->f->output[i]);
+    if (k->v->finds) to = of_arena(k->staged[i]);
     bz_rt_copy c = {to, from, (uint64_t)buffer_bytes(b)};
     if (c.bytes == 0 || same_place(&to, &from)) return true;
-    if (k->staged[i] >= 0 && b->place == PASS_INPUT) {
+    if (k->staged[i] >= 0 && b->place == PASS_INPUT && !k->v->finds) {
         c.to = of_arena(k->staged[i]);
         if (!(is_unchanged(k, i) ? bz_vec_push(&k->copies, c) : bz_vec_push(&k->after, c)))
             return false;
@@ -306,44 +307,69 @@ static int64_t reported(const lp_kernel *k, lp_val v) {
     return element->op == LP_EXTENT ? element->imm : -1;
 }
 
-static void put_message(maker *k, size_t site, int64_t element) {
-    const ir_graph *g = k->plan->graph;
-    bool known = element > 0 && element < (int64_t)g->n.n;
-    const char *name = known ? ir_ops[ir_at(g, (ir_ref)element)->op].name : "kernel";
-    const char *line = known ? g->sites.p[element] : NULL;
-    bz_text t = {0};
-    if (known)
-        rt_bad_index_text(&t, g, (ir_ref)element);
-    else
-        bz_text_str(&t, bz_status_doc(BZ_EINDEX));
-    size_t at =
-        ex_put_text(k->m, "[%s] %s%s%s", name, bz_text_c(&t), line ? " at " : "", line ? line : "");
-    k->m->failed |= t.failed;
-    bz_text_free(&t);
-    ex_link(k->m, site + offsetof(bz_rt_site, message), NULL, at);
+bool ex_index_nodes(const pass_plan *p, ex_nodes *out) {
+    bool *seen = bz_mem_zero(p->graph->n.n, sizeof *seen), ok = seen != NULL;
+    for (uint32_t l = 0; ok && l < p->launches.n; l++)
+        for (uint32_t i = 0; i < p->launches.p[l].nsegments; i++) {
+            const pass_segment *s = &p->launches.p[l].segments[i];
+            const lp_kernel *code = p->code->k.p[s->kernel];
+            for (lp_val v = 1; v < code->inst.n; v++) {
+                int64_t extent = reported(code, v), node = extent < 0 ? 0 : s->extents[extent];
+                if (node > 0 && node < (int64_t)p->graph->n.n) seen[node] = true;
+            }
+        }
+    for (ir_ref r = 1; ok && r < p->graph->n.n; r++) ok = !seen[r] || bz_vec_push(out, r);
+    bz_mem_free(seen);
+    return ok;
 }
 
-typedef BZ_VEC(bz_rt_site) site_list;
+/* "[gather] index " and " is outside axis 0 of 5 at data.c:12", or both in one with `which` between them. */
+static void link_text(maker *k, size_t site, size_t field, const char *text, size_t n) {
+    ex_link(k->m, site + field, NULL, ex_put_text(k->m, "%.*s", (int)n, text));
+}
 
-static void add_sites(maker *k, const pass_segment *s, site_list *sites) {
-    const lp_kernel *code = kernel_of(k, s);
-    for (lp_val v = 1; v < code->inst.n; v++) {
-        int64_t extent = reported(code, v);
-        if (extent < 0) continue;
-        bz_rt_site site = {.element = s->extents[extent]};
-        if (!bz_vec_push(sites, site)) k->m->failed = true;
+static void put_words(maker *k, size_t site, ir_ref node, const rt_index *a) {
+    static const char mark[] = "index \1", none[] = "an index";
+    bz_text plain = {0}, split = {0};
+    rt_index_text(&plain, k->plan->graph, node, a, none);
+    rt_index_text(&split, k->plan->graph, node, a, mark);
+    k->m->failed |= plain.failed || split.failed;
+    const char *text = bz_text_c(&split), *cut = strchr(text, 1);
+    link_text(k, site, offsetof(bz_rt_site, message), bz_text_c(&plain), plain.n);
+    if (cut) {
+        link_text(k, site, offsetof(bz_rt_site, before), text, (size_t)(cut - text));
+        link_text(k, site, offsetof(bz_rt_site, behind), cut + 1, strlen(cut + 1));
     }
+    bz_text_free(&plain);
+    bz_text_free(&split);
+}
+
+/* The finder as a variant; byte of its arena where the indices lie. */
+static uint64_t put_finder(maker *k, size_t site, const ex_finder *f) {
+    size_t at = ex_put_room(k->m, sizeof(bz_rt_variant));
+    bz_rt_variant v = ex_put_variant(k->m, &f->code, k->f, k->prefix, k->baked, at);
+    if (!k->m->failed) memcpy(k->m->bytes.p + at, &v, sizeof v);
+    ex_link(k->m, site + offsetof(bz_rt_site, find), NULL, at);
+    return (uint64_t)round_line(f->code.plan->arena_bytes);
+}
+
+static void put_site(maker *k, size_t at, ir_ref node) {
+    rt_index a;
+    bool known = rt_index_of(k->plan->graph, node, &a);
+    const ex_finder *f = ex_finder_of(k->v, node);
+    bz_rt_site site = {.element = node};
+    put_words(k, at, node, known ? &a : NULL);
+    if (f) site.at = put_finder(k, at, f), site.count = a.count, site.size = a.size;
+    if (!k->m->failed) memcpy(k->m->bytes.p + at, &site, sizeof site);
 }
 
 static uint32_t put_sites(maker *k, size_t *at) {
-    site_list sites = {0};
-    for (uint32_t l = 0; l < k->plan->launches.n; l++)
-        for (uint32_t i = 0; i < k->plan->launches.p[l].nsegments; i++)
-            add_sites(k, &k->plan->launches.p[l].segments[i], &sites);
-    uint32_t n = sites.n;
-    *at = ex_put(k->m, sites.p, n * sizeof *sites.p);
-    for (uint32_t i = 0; i < n; i++) put_message(k, *at + i * sizeof *sites.p, sites.p[i].element);
-    bz_vec_free(&sites);
+    ex_nodes nodes = {0};
+    k->m->failed |= !k->v->finds && !ex_index_nodes(k->plan, &nodes);
+    uint32_t n = nodes.n;
+    *at = ex_put_room(k->m, n * sizeof(bz_rt_site));
+    for (uint32_t i = 0; i < n; i++) put_site(k, *at + i * sizeof(bz_rt_site), nodes.p[i]);
+    bz_vec_free(&nodes);
     return n;
 }
 

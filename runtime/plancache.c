@@ -34,18 +34,31 @@ static void free_plan(bz_context *c, rt_plan *p) {
     bz_mem_free(p);
 }
 
-/* Forgets the plan that was not used for the longest time. */
-static void forget_oldest(bz_context *c) {
+/* Forgets the plan that was not used for the longest time, of those not used at `now`; that hold memory, if `only` says so. */
+static bool forget_oldest(bz_context *c, uint64_t now, bool only) {
     rt_plans *t = &c->plans;
     rt_plan **oldest = NULL;
     for (unsigned i = 0; i < RT_PLAN_SLOTS; i++)
         for (rt_plan **p = &t->slots[i]; *p; p = &(*p)->next)
-            if (!oldest || (*p)->used < (*oldest)->used) oldest = p;
-    if (!oldest) return;
+            if ((*p)->used != now && (!only || (*p)->program->held) &&
+                (!oldest || (*p)->used < (*oldest)->used))
+                oldest = p;
+    if (!oldest) return false;
     rt_plan *gone = *oldest;
     *oldest = gone->next;
     t->n--;
+    t->held -= gone->program->held;
     free_plan(c, gone);
+    return true;
+}
+
+bool rt_plans_give_way(bz_context *c) {
+    return forget_oldest(c, c->plans.tick, true);
+}
+
+/* A quarter of the machine's memory: programs keep what lies between their kernels. */
+static bool hold_too_much(const rt_plans *t) {
+    return t->held > (size_t)rt_memory_most() / 4;
 }
 
 static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
@@ -81,14 +94,17 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
     }
     c->counters.plan_misses++;
     uint64_t most = c->limits[BZ_LIMIT_PLANS] ? c->limits[BZ_LIMIT_PLANS] : RT_PLANS_MAX;
-    while (t->n && t->n >= most) forget_oldest(c);
+    uint64_t now = ++t->tick; /* from here on nobody uses one */
+    while (t->n >= most && forget_oldest(c, now, false)) continue;
     rt_plan *p = new_plan(c, g, eager);
     if (!p) return NULL;
     p->hash = h;
-    p->used = ++t->tick;
+    p->used = now;
     p->next = *slot;
     *slot = p;
     t->n++;
+    t->held += p->program->held;
+    while (hold_too_much(t) && rt_plans_give_way(c)) continue;
     return p->program;
 }
 

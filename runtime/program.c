@@ -22,7 +22,9 @@ static void *take(cpu_program *p, size_t count, size_t size) {
 static bool new_arena(bz_context *c, cpu_program *p) {
     p->arena_bytes = (size_t)p->plan->arena_bytes;
     if (p->arena_bytes == 0) return true;
-    p->arena = rt_pages_new(p->arena_bytes, &p->arena_mapped);
+    do {
+        p->arena = rt_pages_new(p->arena_bytes, &p->arena_mapped);
+    } while (!p->arena && rt_plans_give_way(c));
     if (p->arena) rt_pool_count(&c->pool, (int64_t)p->arena_bytes);
     return p->arena != NULL;
 }
@@ -202,7 +204,9 @@ static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
         if (g->inputs.p[i].scalar && !bz_vec_push(&p->number_inputs, i)) return false;
     for (uint32_t i = 0; i < plan->launches.n; i++)
         if (!ready_launch(p, &p->launches[i], &plan->launches.p[i], c->threads)) return false;
-    return new_threads(c, p);
+    if (!new_threads(c, p)) return false;
+    p->base.held = p->arena_bytes + p->consts_bytes + p->scratch_bytes;
+    return true;
 }
 
 /* ---- debugging output */

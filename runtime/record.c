@@ -71,6 +71,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
     e->sources.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = 0;
+    e->cut_at = 0;
     e->key = e->base = 0;
     e->words = e->moved_to = 0;
     e->id = 0;

@@ -183,6 +183,8 @@ typedef struct rt_epoch {
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
     size_t kept_bytes, sweep_at;
+    uint32_t cut_at; /* ops at which its start is given up */
+    uint64_t joins;
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
@@ -208,10 +210,11 @@ typedef struct rt_storage {
     const rt_layout *base; /* row-major */
     rt_epoch *epoch;       /* and node: how the value comes about; NULL: not known (any more) */
     ir_ref node;
-    rt_buffer *buf;                    /* the value, NULL: not computed */
-    struct rt_storage *prev, *next;    /* in epoch->pending or ->settled, or free */
-    char *lost;                        /* with `failed`: the error's text; bz_mem_free */
-    char *name;                        /* bz_name's; bz_mem_free; NULL: none */
+    rt_buffer *buf;                 /* the value, NULL: not computed */
+    struct rt_storage *prev, *next; /* in epoch->pending or ->settled, or free */
+    uint64_t joined;                /* which one of the epoch's; pending: the last one is first */
+    char *lost;                     /* with `failed`: the error's text; bz_mem_free */
+    char *name;                     /* bz_name's; bz_mem_free; NULL: none */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
@@ -431,6 +434,8 @@ bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
 
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
+/* After an op, `site` its line: a recording that has become long, and was not evaluated, gives up its start. */
+void rt_cut_recording(bz_context *c, const char *site);
 /* For the reader bz_`op`: value in t->st->buf. */
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op);
 /* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
@@ -475,6 +480,7 @@ struct rt_program {
     ir_graph *graph; /* what was recorded: a copy; NULL where nothing needs it */
     rt_spec *outputs;
     uint32_t noutputs, ninputs;
+    size_t held; /* bytes of memory that it has between runs */
     uint64_t runs, run_ns;
 };
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager,
@@ -491,11 +497,21 @@ bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_
 bool rt_outputs_new(bz_context *c, rt_program *p,
                     const rt_call *call); /* buffers for what is not donated */
 
-/* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5"; the words
- * without the number, as an export has them. */
+/* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5". */
 bz_status rt_bad_index(const rt_program *p, const ir_graph *g, ir_ref r, const rt_call *call,
                        bz_error *e);
-void rt_bad_index_text(bz_text *t, const ir_graph *g, ir_ref r);
+typedef struct rt_index {
+    ir_ref node; /* what node r takes its indices from, i64 */
+    int64_t axis, size, count;
+} rt_index;
+bool rt_index_of(const ir_graph *g, ir_ref r, rt_index *a); /* false: r takes none */
+/* These words; a NULL: not known. which: "index 7". */
+void rt_index_text(bz_text *t, const ir_graph *g, ir_ref r, const rt_index *a, const char *which);
+/* The part of the graph that gives the indices; NULL: it cannot be computed after the call, which has overwritten (`gone`) an input, or
+ * not cheaply. */
+typedef bool rt_index_gone(const void *user, const ir_graph *g, uint32_t input);
+ir_graph *rt_index_part(const ir_graph *g, const rt_index *a, rt_index_gone *gone,
+                        const void *user);
 
 /* One launch of a cpu program: for reports. */
 typedef struct rt_launch_report {
@@ -560,11 +576,14 @@ enum { RT_PLAN_SLOTS = 256, RT_PLANS_MAX = 512 };
 typedef struct rt_plans {
     rt_plan *slots[RT_PLAN_SLOTS];
     uint32_t n;
+    size_t held; /* by their programs */
     uint64_t tick;
     BZ_VEC(uint8_t) form; /* of the graph at hand */
 } rt_plans;
-/* The program for g; NULL and the error in the context. */
+/* The program for g, good until the next one is asked for; NULL and the error in the context. */
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
+/* Forgets the plan with memory that was not used for the longest time, but the one that was asked for last; false: there is none. */
+bool rt_plans_give_way(bz_context *c);
 void rt_plans_free(bz_context *c);
 
 /* ---- compile.c: a compiled function's graph for the signature of `in`, for an export */

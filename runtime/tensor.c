@@ -163,6 +163,7 @@ void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
     if (s->epoch == e) unlink_storage(s);
     s->epoch = e;
     s->node = node;
+    s->joined = ++e->joins;
     link_storage(s->buf ? &e->settled : &e->pending, s);
 }
 

@@ -97,9 +97,12 @@ uint64_t bz_get_limit(const bz_context *c, bz_limit which) {
 }
 
 bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *e) {
-    uint64_t most = c->limits[BZ_LIMIT_BYTES], used = c->pool.bytes;
+    uint64_t most = c->limits[BZ_LIMIT_BYTES], used;
     char text[400];
-    if (!most || !bytes || (bytes <= most && used <= most - bytes)) return true;
+    do {
+        used = c->pool.bytes;
+        if (!most || !bytes || (bytes <= most && used <= most - bytes)) return true;
+    } while (bytes <= most && rt_plans_give_way(c));
     snprintf(text, sizeof text,
              "%s %" PRIu64 " bytes beside the %" PRIu64 " in use, BZ_LIMIT_BYTES allows %" PRIu64
              ": release tensors, or raise it by bz_set_limit",
@@ -122,6 +125,7 @@ bool rt_within_ops(rt_rec *r, const rt_epoch *e) {
 void rt_count_op(bz_context *c, const char *site) {
     c->counters.ops++;
     if (++c->unread == RT_UNREAD_OPS) rt_warn_unread(c, site);
+    rt_cut_recording(c, site);
 }
 
 void rt_warn_unread(bz_context *c, const char *site) {

@@ -158,9 +158,9 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    char dir[] = "/tmp/braze-fuzz-npz-XXXXXX", path[64];
+    char dir[FUZZ_PATH], path[FUZZ_PATH + 8];
     long taken = 0;
-    if (!mkdtemp(dir)) return perror(dir), 1;
+    if (!fuzz_directory(dir)) return 1;
     snprintf(path, sizeof path, "%s/a.npz", dir);
     fuzz_span f = fuzz_begin("fuzz_npz", argc, argv);
     while (fuzz_next(&f)) {

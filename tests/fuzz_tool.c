@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -26,7 +25,7 @@ extern char **environ;
 enum { TEXT = 1 << 16, MAX_ARGS = 12 };
 static const int64_t MAX_WORK = 200000;
 
-static char dir[] = "/tmp/braze-fuzz-tool-XXXXXX";
+static char dir[FUZZ_PATH];
 static uint64_t state;
 
 static uint32_t draw(uint32_t below) {
@@ -246,7 +245,7 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
 }
 
 static bool enter_directory(void) {
-    if (getenv("BRAZE_TOOL") && mkdtemp(dir) && !chdir(dir)) return true;
+    if (getenv("BRAZE_TOOL") && fuzz_directory(dir) && !chdir(dir)) return true;
     fprintf(stderr, "fuzz_tool: BRAZE_TOOL is not set, or no directory %s\n", dir);
     return false;
 }
@@ -261,32 +260,32 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
-    long seconds = argc > 1 ? atol(argv[1]) : 10, most = argc > 3 ? atol(argv[3]) : 1L << 60,
-         runs = 0, taken = 0, faults = 0, refused = 0;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t)time(NULL) * 10000;
+    long taken = 0, refused = 0;
     corpus all = corpus_read();
     char *s = malloc(TEXT);
     if (!enter_directory()) return 1;
-    printf("fuzz_tool: seed %llu\n", (unsigned long long)seed);
-    for (time_t end = time(NULL) + seconds; time(NULL) < end && runs < most && faults < 5; seed++) {
-        size_t n = mutant(&all, seed, s);
+    fuzz_span f = fuzz_begin("fuzz_tool", argc, argv);
+    while (fuzz_next(&f)) {
+        size_t n = mutant(&all, f.seed, s);
         bz_error e = {0};
         ir_module *m = ir_parse(s, n, NULL, &e);
         ir_module_free(m);
-        if (!m && ++refused % 8) continue; /* most are refused: a part of them is enough */
-        runs++;
+        if (!m && ++refused % 8) { /* most are refused: a part of them is enough */
+            f.runs--;
+            continue;
+        }
         if (check_mutant(s, n, &taken)) {
-            printf("fuzz_tool: seed %llu\n", (unsigned long long)seed);
-            faults++;
+            printf("fuzz_tool: seed %llu\n", (unsigned long long)f.seed);
+            f.faults++;
         }
     }
     free(s);
     corpus_free(&all);
-    if (!faults && !chdir("/")) {
+    if (!f.faults && !chdir("/")) {
         char remove[128];
         snprintf(remove, sizeof remove, "rm -rf %s", dir);
-        faults += system(remove) != 0;
+        f.faults += system(remove) != 0;
     }
-    printf("fuzz_tool: %ld texts, %ld taken, %ld faults\n", runs, taken, faults);
-    return faults > 0;
+    printf("fuzz_tool: %ld texts, %ld taken, %ld faults\n", f.runs, taken, f.faults);
+    return f.faults > 0;
 }

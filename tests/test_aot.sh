@@ -53,8 +53,8 @@ expect "shared libraries a and b link" sh -c "
     '$cc' '$dir/main.c' -L'$dir' -la -lb -Wl,-rpath,'$dir' -o '$dir/shared'"
 expect "shared libraries meet in one pool too" prints "$dir/shared" "499500 499500 one pool"
 
-libc='_GLOBAL_OFFSET_TABLE_|__sched_cpucount|clock_gettime|dprintf|free|getenv|madvise|memcpy|memset'
-libc="$libc|posix_memalign|pthread_[a-z]+|sched_[a-z]+|secure_getenv|sigfillset|snprintf|strcmp|strlen|strtol|syscall|sysconf"
+libc='_GLOBAL_OFFSET_TABLE_|__sched_cpucount|calloc|clock_gettime|dprintf|free|getenv|madvise|memcpy|memset'
+libc="$libc|posix_memalign|pthread_[a-z_]+|sched_[a-z]+|secure_getenv|sigfillset|snprintf|strcmp|strlen|strtol|syscall|sysconf"
 needs_only_libc() { ! nm -u "$build/aot_rt.o" | grep -vE " U ($libc)\$"; }
 expect "the object needs nothing but libc" needs_only_libc
 report

@@ -193,6 +193,41 @@ FUNCTION(weights) {
     return s ? s : bz_grad(total(out[0]), in, 1, &out[1]);
 }
 
+/* ---- a tensor that the backward alone takes from outside: read anew at each call, and nothing without a gradient */
+FUNCTION(scaled_back) {
+    UNUSED;
+    return out[0] = bz_mul(in[2], *(bz_tensor **)user), BZ_OK;
+}
+FUNCTION(scales) {
+    UNUSED;
+    bz_tensor *y = custom1(c, same, scaled_back, user, bz_mul(in[0], bz_scalar(c, 3)));
+    out[0] = y;
+    return nout > 1 ? bz_grad(total(y), in, 1, &out[1]) : BZ_OK;
+}
+
+Test(customgrad, a_tensor_that_the_backward_alone_captures) {
+    for (unsigned way = 0; way < WAYS; way++) {
+        bz_context *c = opened(way);
+        bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, -2}), BZ_SHAPE(2)), *out[2];
+        bz_tensor *w = bz_from_data(c, BZ_F32, ((float[]){5, 7}), BZ_SHAPE(2));
+        for (int nout = 1; nout <= 2; nout++) {
+            bz_program *p =
+                bz_compile(c, scales, &w, &(bz_compile_options){.nin = 1, .nout = nout});
+            for (int turn = 0; turn < 2; turn++) {
+                if (ways[way].compiled)
+                    cr_assert_eq(bz_call(p, &x, out), BZ_OK, "%s", bz_message(c));
+                else
+                    cr_assert_eq(scales(c, &x, 1, out, nout, &w), BZ_OK, "%s", bz_message(c));
+                EXPECT(way, out[0], 3, -6);
+                if (nout > 1 && !turn) EXPECT(way, out[1], 15, 21);
+                if (nout > 1 && turn) EXPECT(way, out[1], 16.5, 22.5);
+                bz_add_(w, bz_scalar(c, turn ? -0.5 : 0.5));
+            }
+        }
+        bz_close(c);
+    }
+}
+
 Test(customgrad, in_every_mode, .timeout = 300) {
     for (unsigned way = 0; way < WAYS; way++) {
         bz_context *c = opened(way);

@@ -297,8 +297,9 @@ Test(export, an_index_out_of_range_is_a_status) {
             int status = artefact_run(&a, in, NULL, 0, out);
             cr_expect_eq(status & 255, BZ_RT_EINDEX);
             cr_expect_str_eq(a.error(status),
-                             which == 1 ? "[gather] an index is outside axis 0 of 40 at data.c:12"
-                                        : "[gather] an index is outside axis 0 of 40 at data.c:13");
+                             which == 1 ? "[gather] index 40 is outside axis 0 of 40 at data.c:12"
+                                        : "[gather] index 40 is outside axis 0 of 40 at data.c:13");
+            cr_expect(strstr(a.error(status ^ 1 << 8), "an index is outside"), "of another call");
             free_values(out, 2);
         }
         *bad = 39;
@@ -308,6 +309,57 @@ Test(export, an_index_out_of_range_is_a_status) {
     free_values(in, 3);
     artefact_free(&a);
     ir_module_free(m);
+}
+
+/* The words of an export are the interpreter's (and those of compiled code: test_index_errors.c), the first index in row-major order
+ * included, wherever it comes from. */
+Test(export, the_index_itself_is_named) {
+    static const struct {
+        const char *text;
+        bool overwritten;
+    } cases[] = {
+        {"graph main(x: f32[5,4], i: i64[7]) { %1 = gather %x %i @ \"a.c:1\"\n return %1 }", false},
+        {"graph main(x: f32[5,4], i: i64[7]) { %1 = sub %i, 1\n %2 = add %1, 1\n %3 = gather %x %2 "
+         "@ "
+         "\"a.c:2\"\n %4 = exp %3\n %5 = sum %4 {axes=[1]}\n return %5 }",
+         false},
+        {"graph main(x: f32[5,4], i: i64[7]) { %1 = reshape %i {shape=[7,1]}\n %2 = permute %1 "
+         "{perm=[1,0]}\n"
+         " %3 = gather %x %2 {axis=1} @ \"a.c:3\"\n return %3 }",
+         false},
+        {"graph main(x: f32[5,4], i: i64[7]) { %1 = mul %i, %i\n %2 = gather %x %i @ \"a.c:4\"\n "
+         "%3 = sum %2\n"
+         " %4 = gather %x %1 @ \"a.c:5\"\n return %3, %4 }",
+         false},
+        {"graph main(x: f32[5,4], i: i64[7]) { %1 = gather %x %i @ \"a.c:6\"\n %2 = add %i, 1\n"
+         " return %1 as y, %2 as j donate i }",
+         true},
+    };
+    for (unsigned k = 0; k < BZ_LEN(cases); k++) {
+        ir_module *m = parse(cases[k].text);
+        const ir_graph *g = m->graphs.p[0];
+        artefact a = artefact_new(g, all_isas, 3);
+        ir_value_array in[2], out[2];
+        random_inputs(g, in, 7);
+        const int64_t index[7] = {0, 1, 2, 7, -9, 1, 9};
+        memcpy(in[1].data, index, sizeof index);
+        bz_error e = {0};
+        cr_expect_eq(ir_interpret(g, in, out, &e), BZ_EINDEX);
+        for (int threads = 1; threads <= 3; threads += 2) {
+            bz_rt_set_threads(threads);
+            const char *says = a.error(artefact_run(&a, in, NULL, 0, out));
+            if (cases[k].overwritten)
+                cr_expect_str_eq(says, "[gather] an index is outside axis 0 of 5 at a.c:6");
+            else
+                cr_expect_str_eq(says, e.text);
+            free_values(out, g->outputs.n);
+            memcpy(in[1].data, index, sizeof index);
+        }
+        free_values(in, 2);
+        artefact_free(&a);
+        ir_module_free(m);
+    }
+    bz_rt_set_threads(0);
 }
 
 /* ---- what cannot be exported */
@@ -393,8 +445,7 @@ Test(export, a_directory_that_cannot_be_written) {
     snprintf(path, sizeof path, "%s/step", dir);
     cr_assert_eq(try_export(tiny, path, "step", &e), BZ_OK, "%s", e.text);
     remove_dir(dir);
-    if (geteuid() == 0 && setegid(65534) == 0)
-        cr_assert_eq(seteuid(65534), 0);
+    if (geteuid() == 0 && setegid(65534) == 0) cr_assert_eq(seteuid(65534), 0);
     expect_no_files("/", "/step", "Permission denied");
 }
 

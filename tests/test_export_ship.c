@@ -191,6 +191,51 @@ Test(ship, the_header_says_how_the_random_stream_moves) {
     for (int i = 0; i < 2; i++) expect_bits(y[i], bits + 8 * i, 8);
 }
 
+/* ---- a gradient of one's own, in an object that knows nothing of braze */
+
+static bz_status rounds(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    (void)x, (void)nin, (void)nout, (void)user;
+    out[0] = bz_round(bz_mul(in[0], in[1]));
+    return BZ_OK;
+}
+
+/* Not the gradient of that: through the rounding, clipped, times a tensor from outside. */
+static bz_status through(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
+    (void)x, (void)nin, (void)nout;
+    bz_tensor *d = bz_minimum(in[3], 5);
+    out[0] = bz_mul(bz_mul(d, in[1]), user);
+    out[1] = NULL;
+    return BZ_OK;
+}
+
+static bz_status learns(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    bz_tensor *y;
+    (void)nin, (void)nout;
+    bz_status s = bz_custom_grad(x, rounds, through, user, in, 2, &y, 1);
+    return s ? s : bz_grad(bz_sum(bz_square(y), BZ_ALL), in, 1, out);
+}
+
+Test(ship, a_custom_gradient) {
+    uint32_t bits[4];
+    bz_tensor *w = bz_name(bz_full(c, BZ_SHAPE(4), 0.75, BZ_F32), "w"), *y;
+    bz_tensor *in[] = {bz_from_data(c, BZ_F32, ((float[]){0.4f, -1.3f, 2.6f, 9}), BZ_SHAPE(4)),
+                       bz_from_data(c, BZ_F32, &(float){1.5f}, NULL, 0)};
+    bz_program *p = compiled(learns, 2, w);
+    cr_assert_eq(bz_call(p, in, &y), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_export(p, in, prefix, "learns", &(bz_export_options){.bake = true}), BZ_OK,
+                 "%s", bz_message(c));
+    run_client("float x[4] = {0.4f, -1.3f, 2.6f, 9}, y[4];\n"
+               "struct learns_args a = {0}; a.x = x; a.rate = 1.5f; a.y = y;\n"
+               "if (learns(&a)) return 1;\nshow(y, 4);",
+               bits, 4);
+    expect_bits(y, bits, 4);
+    expect_bits(bz_from_data(c, BZ_F32, ((float[]){2.25f, -4.5f, 5.625f, 5.625f}), BZ_SHAPE(4)),
+                bits, 4);
+}
+
 Test(ship, mistakes) {
     bz_tensor *in[] = {bz_ones(c, BZ_SHAPE(8), BZ_F32)}, *w = bz_ones(c, BZ_SHAPE(8), BZ_F32);
     const bz_export_function twice[] = {{compiled(total, 1, w), in, "total"},

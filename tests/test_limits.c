@@ -291,6 +291,26 @@ Test(limits, plans) {
     bz_close(c);
 }
 
+/* What programs keep between their runs gives way to the next one. */
+Test(limits, plans_give_way_to_bytes) {
+    bz_context *c = open_as(BZ_CPU, BZ_LAZY, false);
+    bz_counters k;
+    bz_set_limit(c, BZ_LIMIT_BYTES, 1 << 20);
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 1; i <= 12; i++) {
+            bz_scope_begin(c);
+            bz_tensor *x = bz_sqrt(bz_arange(c, 0, 256 * (200 + i), 1, BZ_F32));
+            bz_tensor *y = chain(bz_reshape(x, BZ_SHAPE(200 + i, 256)), 3);
+            y = bz_sum(y, BZ_ALL);
+            cr_assert_eq(bz_eval(&y, 1), BZ_OK, "%d: %s", i, bz_message(c));
+            bz_scope_end(c);
+        }
+    bz_get_counters(c, &k);
+    cr_expect_leq(k.peak_bytes, 1 << 20);
+    cr_expect_gt(k.bytes, 0, "the last program keeps what it needs");
+    bz_close(c);
+}
+
 /* ---- recordings that nobody reads */
 
 static uint64_t warnings(bz_context *c) {

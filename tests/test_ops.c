@@ -1,7 +1,9 @@
-/* test_ops.c - the op harness: every elementwise op x dtype, every reduction x dtype x axes and products x dtype, each on every layout
+/* test_ops.c - the op harness: every elementwise op x dtype, every reduction x dtype x axes and products x dtype, on every layout
  * (contiguous, permuted, broadcast, sliced with negative steps, empty, one element, 0-d), as machine code of every ISA, against the
  * reference interpreter, bit for bit.
  *
+ * Elementwise ops and casts meet the other layouts in turn: every op meets each of them, and every dtype does, but not all three together
+ * (they have nothing to do with one another: an index map, a value, a type).
  * Under BRAZE_QUICK every 9th case runs; the number of cases that were valid is asserted, so that none vanishes unseen. */
 #include "tests/support/plan_jit.h"
 #include "tests/support/plan_run.h"
@@ -107,8 +109,14 @@ static bool run_case(const char *name, make_fn *make, unsigned what, bz_dtype t)
 
 /* ---- elementwise */
 
+/* Contiguous, and every third of the others, which ones depends on the op and the dtype. */
+static bool has_turn(unsigned layout, unsigned what, bz_dtype t) {
+    return layout == 0 || (layout + what + (unsigned)t) % 3 == 0;
+}
+
 static ir_ref make_elementwise(ir_graph *g, unsigned op, bz_dtype t, unsigned layout) {
     ir_ref x[3];
+    if (!has_turn(layout, op, t)) return 0;
     for (unsigned i = 0; i < ir_ops[op].arity; i++)
         x[i] = operand(g, op == IR_SELECT && i == 0 ? BZ_BOOL : t, layout);
     return ir_build(g, (ir_op)op, x, ir_ops[op].arity);
@@ -128,7 +136,7 @@ Test(ops, elementwise, .timeout = 1200) {
 }
 
 static ir_ref make_cast(ir_graph *g, unsigned to, bz_dtype t, unsigned layout) {
-    return ir_cast(g, operand(g, t, layout), (bz_dtype)to);
+    return has_turn(layout, to, t) ? ir_cast(g, operand(g, t, layout), (bz_dtype)to) : 0;
 }
 
 Test(ops, casts, .timeout = 600) {

@@ -356,3 +356,61 @@ Test(record, released_while_traced) {
     EXPECT(out, 3);
     bz_close(c);
 }
+
+/* ---- bz_full: another value is no other program, and the bits are those of a constant */
+
+static bz_status fills(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    const double *v = user;
+    (void)nin, (void)nout;
+    for (bz_dtype t = 0; t < BZ_NDTYPES; t++)
+        out[t] = bz_mul(bz_full(c, BZ_SHAPE(2, 3), *v, t), bz_cast(in[0], t));
+    return BZ_OK;
+}
+
+static void full_has_the_bits_of_a_constant(bz_context *c) {
+    static const double values[] = {0,     -0.0,  1,        -1,  0.1, -2.5,
+                                    1e-45, 1e300, INFINITY, NAN, 255, 4e9};
+    bz_tensor *two = bz_full(c, NULL, 0, 2, BZ_F64);
+    for (unsigned i = 0; i < sizeof values / sizeof *values; i++) {
+        double v = values[i];
+        bz_tensor *direct[BZ_NDTYPES], *traced[BZ_NDTYPES];
+        bz_program *p =
+            bz_compile(c, fills, &v, &(bz_compile_options){.nin = 1, .nout = BZ_NDTYPES});
+        cr_assert_eq(fills(c, &two, 1, direct, BZ_NDTYPES, &v), BZ_OK);
+        cr_assert_eq(bz_call(p, &two, traced), BZ_OK, "%s", bz_message(c));
+        for (bz_dtype t = 0; t < BZ_NDTYPES; t++) {
+            char a[48], b[48];
+            size_t n = 6 * bz_dtype_size(t);
+            cr_assert_eq(bz_to_host(direct[t], a, n), BZ_OK, "%s", bz_message(c));
+            cr_assert_eq(bz_to_host(traced[t], b, n), BZ_OK, "%s", bz_message(c));
+            cr_expect(!memcmp(a, b, n), "%g in %s", v, bz_dtype_name(t));
+        }
+    }
+}
+
+Test(record, full_has_the_bits_of_a_constant) {
+    on_all(full_has_the_bits_of_a_constant);
+}
+
+Test(record, full_of_another_value_is_no_other_program) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_counters k;
+    float want = 0;
+    bz_tensor *x = bz_zeros(c, BZ_SHAPE(4), BZ_F32);
+    for (int i = 0; i < 50; i++) {
+        float rate = 0.3f / (float)(i + 2);
+        bz_scope_begin(c);
+        bz_tensor *lr = bz_full(c, NULL, 0, (double)rate, BZ_F32),
+                  *by = bz_full(c, BZ_SHAPE(4), (double)rate, BZ_F32);
+        x = bz_keep(bz_add(x, bz_add(by, lr)));
+        want += rate + rate;
+        cr_assert_eq(bz_eval(&x, 1), BZ_OK);
+        bz_scope_end(c);
+    }
+    EXPECT(x, want, want, want, want);
+    bz_get_counters(c, &k);
+    cr_expect_leq(k.plan_misses, 2, "%d programs", (int)k.plan_misses);
+    cr_expect_leq(k.kernels_built, 2);
+    bz_close(c);
+}

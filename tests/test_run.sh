@@ -20,6 +20,7 @@ program tests/status "$(synthesis 2 2); exit 1"
 program tests/leaks "$(synthesis 1 1); echo 'SUMMARY: AddressSanitizer: 8 byte(s) leaked'"
 program tests/silent.sh 'exit 0'
 program tests/counts.sh 'echo "4 passed, 1 failed"; exit 1'
+program tests/switches.sh 'echo "$(env | grep -c "^BRAZE_\(WARN\|DEVICE\|ISA\|CODE\|LLVM\)=") passed, 0 failed"'
 program gpu/late 'exit 3'
 program tests/killed 'kill -9 $$'
 program tests/own_end 'kill -9 $PPID; sleep 1' # the timeout above it
@@ -50,4 +51,11 @@ expect "nothing failed" run ./tests/late ./tests/silent.sh
 expect "the sum" says "late 3 passed 0 failed
 silent.sh 1 passed 0 failed
 4 passed, 0 failed"
+run_switched() {
+    export BRAZE_WARN=0 BRAZE_DEVICE=ref BRAZE_ISA=base BRAZE_CODE=1 BRAZE_LLVM=/nowhere
+    run ./tests/switches.sh
+}
+expect "switches of the user's environment are not the tests'" run_switched
+expect "but for the plug-in" says "switches.sh 1 passed 0 failed
+1 passed, 0 failed"
 report

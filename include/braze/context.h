@@ -102,7 +102,8 @@ typedef enum bz_limit {
     BZ_LIMIT_BYTES, /* of buffers and arenas; a program that cannot fit is refused before it runs */
     BZ_LIMIT_OPS,   /* of a recording, those of gradients included */
     BZ_LIMIT_COMPILE_MS, /* of one compilation, looked at between its parts */
-    BZ_LIMIT_PLANS, /* programs of recordings that are kept for the next time: the oldest is forgotten. 0: 512 */
+    BZ_LIMIT_PLANS, /* programs of recordings that are kept for the next time: the oldest is forgotten. 0: 512. Those that hold memory go
+                     * earlier, where BZ_LIMIT_BYTES or a quarter of the machine's memory is reached */
     BZ_NLIMITS
 } bz_limit;
 BZ_API bz_status bz_set_limit(bz_context *c, bz_limit which, uint64_t value);

@@ -43,7 +43,7 @@ BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 #define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
 #define bz_scalar_int(...) bz_scalar_int_at(__VA_ARGS__, BZ_SITE)
 
-/* One value everywhere. It is part of the program: another value is another program (bz_scalar is not). Whole numbers in integer
+/* One value everywhere. As with bz_scalar another value recompiles nothing; while bz_compile traces it is a constant. Whole numbers in integer
  * dtypes wrap as a cast does, fractions are cut off; bz_full_int is exact beyond 2^53. */
 BZ_API bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
                              const char *site);

@@ -63,9 +63,14 @@ typedef struct bz_rt_copy {
     uint64_t bytes;
 } bz_rt_copy;
 
+/* A place that may meet an index outside. Which index it was is found out afterwards: `find` computes them all once more. */
 typedef struct bz_rt_site {
-    int64_t element; /* what the error slot holds */
-    const char *message;
+    int64_t element;                  /* what the error slot holds */
+    const char *message;              /* without the number */
+    const char *before, *behind;      /* what stands around it */
+    const struct bz_rt_variant *find; /* NULL: nothing finds it */
+    uint64_t at;                      /* byte of its arena where it leaves them, int64_t */
+    int64_t count, size;              /* of them; those from -size to size - 1 are fine */
 } bz_rt_site;
 
 typedef struct bz_rt_variant {
@@ -120,13 +125,14 @@ enum bz_rt_status {
 
 /* Runs the program on the caller's struct. May be called from several threads at once when their
  * structs name different workspaces (or none) and different results. */
-BZ_RT_API int bz_rt_call_v2(const bz_rt_artefact *a, const void *args);
+BZ_RT_API int bz_rt_call_v3(const bz_rt_artefact *a, const void *args);
 
 /* Bytes of a workspace for as many threads as bz_rt_threads() says now; 0 on a machine that cannot
  * run the program. */
-BZ_RT_API size_t bz_rt_workspace_v2(const bz_rt_artefact *a);
+BZ_RT_API size_t bz_rt_workspace_v3(const bz_rt_artefact *a);
 
-/* What a status of this artefact means; never NULL, lives as long as the artefact. */
-BZ_RT_API const char *bz_rt_error_v2(const bz_rt_artefact *a, int status);
+/* What a status of this artefact means; never NULL. Of the thread's last call with the index itself; that text lives until the
+ * thread's next call, the others as long as the artefact. */
+BZ_RT_API const char *bz_rt_error_v3(const bz_rt_artefact *a, int status);
 
 #endif

@@ -5,7 +5,9 @@
 #define BZ_RT_DEFINES
 #include "runtime/aot/artefact.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -172,7 +174,7 @@ static void copy(const bz_rt_variant *v, uint32_t first, uint32_t last, const ch
         memcpy(resolve(v, &c->to, args, arena), resolve(v, &c->from, args, arena), c->bytes);
 }
 
-static int run(const bz_rt_variant *v, const char *args, const workspace *w) {
+static void run(const bz_rt_variant *v, const char *args, const workspace *w) {
     for (uint32_t i = 0; i < v->nplaces; i++)
         w->table[i] = resolve(v, &v->places[i], args, w->arena);
     for (int t = 0; t < w->threads; t++)
@@ -180,13 +182,71 @@ static int run(const bz_rt_variant *v, const char *args, const workspace *w) {
     copy(v, 0, v->nearly, args, w->arena);
     run_phases(v, w);
     copy(v, v->nearly, v->ncopies, args, w->arena);
-    return find_bad_index(v, w);
+}
+
+/* ---- which index it was */
+
+/* Of a thread's last call that met an index outside. */
+typedef struct words {
+    const bz_rt_variant *v; /* NULL: nothing is known */
+    int status;
+    char text[500];
+} words;
+
+static pthread_key_t words_key;
+static int words_failed;
+
+/* libc frees them when a thread ends: nothing of ours may be in the process any more then. */
+static void make_words_key(void) {
+    words_failed = pthread_key_create(&words_key, free);
+}
+
+/* This thread's; NULL: it has none, or (`make`) there is no memory. */
+static words *own_words(int make) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_words_key);
+    if (words_failed) return NULL;
+    words *t = pthread_getspecific(words_key);
+    if (t || !make) return t;
+    t = calloc(1, sizeof *t);
+    if (t && pthread_setspecific(words_key, t)) free(t), t = NULL;
+    return t;
+}
+
+/* The first index that is outside, after a run that met one at site s; false: it cannot be found out. */
+static int find_index(const bz_rt_site *s, const char *args, int64_t *index) {
+    workspace w;
+    int64_t i = s->count;
+    size_t bytes = whole_bytes(s->find, 1);
+    void *p = new_memory(bytes);
+    if (p && lay_out(s->find, p, bytes, 1, &w)) {
+        run(s->find, args, &w);
+        const int64_t *all = (const int64_t *)(const void *)(w.arena + s->at);
+        for (i = 0; i < s->count && all[i] >= -s->size && all[i] < s->size; i++) continue;
+        if (i < s->count) *index = all[i];
+    }
+    free(p);
+    return i < s->count;
+}
+
+static void tell(const bz_rt_variant *v, const char *args, int met) {
+    const bz_rt_site *s = &v->sites[(uint32_t)met >> WHICH_SHIFT];
+    words *t = own_words(s->find != NULL);
+    int64_t index = 0;
+    if (t) t->v = NULL;
+    if (!t || !s->find || !find_index(s, args, &index)) return;
+    snprintf(t->text, sizeof t->text, "%s%lld%s", s->before, (long long)index, s->behind);
+    t->v = v;
+    t->status = met;
 }
 
 static int run_on(const bz_rt_variant *v, const char *args, void *p, size_t bytes) {
     workspace w;
     if (!lay_out(v, p, bytes, wanted_threads(v), &w)) return BZ_RT_EWORKSPACE;
-    return run(v, args, &w);
+    run(v, args, &w);
+    int s = find_bad_index(v, &w);
+    if (s && (uint32_t)s >> WHICH_SHIFT < v->nsites) tell(v, args, s);
+    return s;
 }
 
 /* Without a workspace from the caller: the artefact's, or while another call has it, one for this
@@ -217,7 +277,7 @@ static int check_args(const bz_rt_artefact *a, const char *args) {
     return BZ_RT_OK;
 }
 
-int bz_rt_call_v2(const bz_rt_artefact *a, const void *args) {
+int bz_rt_call_v3(const bz_rt_artefact *a, const void *args) {
     const bz_rt_variant *v = choose(a);
     if (!v) return BZ_RT_EMACHINE;
     int s = check_args(a, args);
@@ -229,17 +289,20 @@ int bz_rt_call_v2(const bz_rt_artefact *a, const void *args) {
     return given->p ? run_on(v, args, given->p, given->bytes) : run_on_own(a, v, args);
 }
 
-size_t bz_rt_workspace_v2(const bz_rt_artefact *a) {
+size_t bz_rt_workspace_v3(const bz_rt_artefact *a) {
     const bz_rt_variant *v = choose(a);
     return v ? whole_bytes(v, wanted_threads(v)) : 0;
 }
 
-static const char *bad_index(const bz_rt_artefact *a, uint32_t which) {
+static const char *bad_index(const bz_rt_artefact *a, int value) {
     const bz_rt_variant *v = choose(a);
+    uint32_t which = (uint32_t)value >> WHICH_SHIFT;
+    const words *t = own_words(0);
+    if (v && t && t->v == v && t->status == value) return t->text;
     return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
 }
 
-const char *bz_rt_error_v2(const bz_rt_artefact *a, int value) {
+const char *bz_rt_error_v3(const bz_rt_artefact *a, int value) {
     uint32_t which = (uint32_t)value >> WHICH_SHIFT;
     switch (value & KIND_MASK) {
     case BZ_RT_OK: return "done";
@@ -250,7 +313,7 @@ const char *bz_rt_error_v2(const bz_rt_artefact *a, int value) {
         return which < a->nargs ? a->args[which].missing : "the arguments are NULL";
     case BZ_RT_EALIGNMENT:
         return which < a->nargs ? a->args[which].misaligned : "a pointer is not aligned";
-    case BZ_RT_EINDEX: return bad_index(a, which);
+    case BZ_RT_EINDEX: return bad_index(a, value);
     default: return "unknown status";
     }
 }

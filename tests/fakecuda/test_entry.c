@@ -100,14 +100,16 @@ Test(entry, every_name_of_the_table_is_found) {
 }
 
 Test(entry, what_is_absent_says_so) {
-    setenv("BRAZE_FAKE_LOG", "/tmp/fakecuda-absent.log", 1);
+    setenv("BRAZE_FAKE_LOG", "/tmp/fakecuda-absent-%p.log", 1);
     start();
     CUresult (*create)(void *, void *) = NULL;
     void *p = symbol("cuArrayCreate_v2");
     memcpy(&create, &p, sizeof create);
     is(create(NULL, NULL), CUDA_ERROR_NOT_SUPPORTED);
     fflush(NULL);
-    FILE *log = fopen("/tmp/fakecuda-absent.log", "r");
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/fakecuda-absent-%ld.log", (long)getpid());
+    FILE *log = fopen(path, "r");
     char line[256] = "";
     bool found = false;
     while (log && fgets(line, sizeof line, log)) {
@@ -115,7 +117,7 @@ Test(entry, what_is_absent_says_so) {
     }
     cr_assert(found);
     fclose(log);
-    unlink("/tmp/fakecuda-absent.log");
+    unlink(path);
 }
 
 Test(entry, the_nth_call_fails) {

@@ -11,7 +11,7 @@
  *      BRAZE_FAKE_NULL=1                  launches do nothing
  *      BRAZE_FAKE_FAIL=NAME:N:CODE[,...]  the N-th call of NAME answers CODE
  *      BRAZE_FAKE_LOG=FILE | -            a line a call
- *      BRAZE_FAKE_COUNTERS=FILE           a JSON line a kernel at exit
+ *      BRAZE_FAKE_COUNTERS=FILE           a JSON line a kernel at exit; %p in either name: the process
  *      BRAZE_FAKE_LEAKS=0|1               list living memory at exit (1)
  *      BRAZE_FAKE_QUIET=1                 do not print reports
  *      BRAZE_FAKE_EXIT=STATUS             exit with STATUS when there were reports or leaks
@@ -48,6 +48,17 @@ static uint64_t env_number(const char *name, uint64_t otherwise) {
     return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/* "%p" in a file's name is the number of the process: several leave a file each. */
+static FILE *open_own(const char *name) {
+    char path[4096];
+    const char *at = strstr(name, "%p");
+    if (!at) {
+        return fopen(name, "w");
+    }
+    snprintf(path, sizeof path, "%.*s%ld%s", (int)(at - name), name, (long)getpid(), at + 2);
+    return fopen(path, "w");
+}
+
 void fk_configure(void) {
     fk_config *c = &fk.config;
     c->seed = env_number("BRAZE_FAKE_SEED", 1);
@@ -64,7 +75,7 @@ void fk_configure(void) {
     c->staged = pageable && strcmp(pageable, "staged") == 0;
     const char *log = getenv("BRAZE_FAKE_LOG");
     if (log && *log) {
-        c->log = strcmp(log, "-") == 0 ? stderr : fopen(log, "w");
+        c->log = strcmp(log, "-") == 0 ? stderr : open_own(log);
     }
     fk_queue_seed(c->seed);
 }
@@ -170,7 +181,7 @@ void braze_fake_clear(void) {
 }
 
 static void write_counters(const char *path) {
-    FILE *file = fopen(path, "w");
+    FILE *file = open_own(path);
     if (!file) {
         fprintf(stderr, "fakecuda: cannot write %s\n", path);
         return;

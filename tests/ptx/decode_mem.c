@@ -1,4 +1,4 @@
-/* decode_mem.c - loads, stores, atomics, cp.async, matrix loads and mma: everything with an address
+/* decode_mem.c - loads, stores, atomics, matrix loads and mma: everything with an address
  * or a fragment. */
 #include "parse.h"
 
@@ -63,8 +63,7 @@ static void set_address(parser *p, ins *i, address a) {
     }
 }
 
-/* The whole address as a 64-bit value in one register. */
-static int32_t address_value(parser *p, unsigned k) {
+int32_t dec_address(parser *p, unsigned k) {
     address a = address_of(p, k);
     if (p->failed) return 0;
     if (a.o && a.o->var) {
@@ -85,12 +84,9 @@ static int32_t address_value(parser *p, unsigned k) {
 }
 
 static ptx_space take_space(parser *p) {
-    if (dec_take(p, M_SHARED_CLUSTER)) {
-        bad(p, "clusters are not supported yet");
-        return PTX_SHARED;
-    }
     if (dec_take(p, M_GLOBAL)) return PTX_GLOBAL;
-    if (dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA)) return PTX_SHARED;
+    if (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA))
+        return PTX_SHARED;
     if (dec_take(p, M_LOCAL)) return PTX_LOCAL;
     if (dec_take(p, M_CONST)) return PTX_CONST;
     if (dec_take(p, M_PARAM) || dec_take(p, M_PARAM_ENTRY) || dec_take(p, M_PARAM_FUNC))
@@ -98,8 +94,7 @@ static ptx_space take_space(parser *p) {
     return PTX_SPACE_NONE;
 }
 
-/* Ordering and scope; the cache hints say nothing here. */
-static uint16_t take_order(parser *p) {
+uint16_t dec_order(parser *p) {
     static const modifier hints[] = {M_CA,
                                      M_CG,
                                      M_CS,
@@ -136,8 +131,7 @@ static uint16_t take_order(parser *p) {
     return flags;
 }
 
-/* .L2::cache_hint brings a policy operand, the last one, which says nothing here. */
-static void take_policy(parser *p) {
+void dec_cache_policy(parser *p) {
     if (!dec_take(p, M_L2_CACHE_HINT)) return;
     if (p->in.n) p->in.n--;
 }
@@ -181,9 +175,9 @@ static ptx_type memory_type(parser *p) {
 
 void dec_ld(parser *p) {
     bool nc = dec_take(p, M_NC);
-    uint16_t flags = take_order(p);
+    uint16_t flags = dec_order(p);
     ptx_space space = take_space(p);
-    take_policy(p);
+    dec_cache_policy(p);
     ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[0]);
@@ -220,9 +214,9 @@ void dec_st(parser *p) {
         dec_later(p);
         return;
     }
-    uint16_t flags = take_order(p);
+    uint16_t flags = dec_order(p);
     ptx_space space = take_space(p);
-    take_policy(p);
+    dec_cache_policy(p);
     ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[1]);
@@ -280,9 +274,9 @@ static void atomic(parser *p, bool red) {
         dec_later(p);
         return;
     }
-    uint16_t flags = take_order(p) | INS_STRONG;
+    uint16_t flags = dec_order(p) | INS_STRONG;
     ptx_space space = take_space(p);
-    take_policy(p);
+    dec_cache_policy(p);
     unsigned k = 0;
     for (modifier m = dec_take_of(p, atom_ops); k < 10 && atom_ops[k] != m; k++)
         ;
@@ -332,61 +326,6 @@ void dec_red(parser *p) {
     atomic(p, true);
 }
 
-/* ---- cp.async ---- */
-
-static void cp_group(parser *p, exec_fn *exec, int64_t imm) {
-    ins *i = dec_emit(p, exec);
-    i->imm = imm;
-    i->cls = PTX_CLASS_ASYNC;
-}
-
-static void cp_copy(parser *p) {
-    bool cg = dec_take(p, M_CG);
-    if (!cg && !dec_take(p, M_CA)) bad(p, ".ca or .cg is missing");
-    take_order(p);
-    bool shared = dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA);
-    take_policy(p);
-    if (!shared || !dec_take(p, M_GLOBAL) || !dec_want(p, 3, 4)) {
-        bad(p, "cp.async copies from .global to .shared");
-        return;
-    }
-    uint64_t size = dec_imm(p, 2, 16, "the size must be a constant");
-    if (size != 16 && (cg || (size != 4 && size != 8)))
-        bad(p, "the size must be 4, 8 or 16 (16 with .cg)");
-    int32_t to = address_value(p, 0), from = address_value(p, 1), size_reg = const_reg(p, size, 4),
-            ignore = 0;
-    bool negated = false,
-         has_ignore = p->in.n == 4 && p->in.o[3].kind == O_REG && p->in.o[3].type == T_PRED;
-    if (has_ignore)
-        ignore = dec_pred(p, 3, &negated);
-    else if (p->in.n == 4)
-        size_reg = dec_src(p, 3, T_U32);
-    if (p->failed) return;
-    ins *i = dec_emit(p, x_cp_async);
-    i->a = from, i->b = to, i->c = ignore, i->e = size_reg;
-    i->n = has_ignore;
-    i->flags |= negated ? INS_NOT_C : 0;
-    i->bytes = (uint8_t)size;
-    i->cls = PTX_CLASS_ASYNC;
-}
-
-void dec_cp(parser *p) {
-    if (!dec_take(p, M_ASYNC))
-        bad(p, "only cp.async is supported");
-    else if (dec_take(p, M_BULK))
-        dec_later(p);
-    else if (dec_take(p, M_COMMIT_GROUP))
-        cp_group(p, x_cp_commit, 0);
-    else if (dec_take(p, M_WAIT_ALL))
-        cp_group(p, x_cp_wait, -1);
-    else if (dec_take(p, M_WAIT_GROUP)) {
-        if (dec_want(p, 1, 1))
-            cp_group(p, x_cp_wait,
-                     (int64_t)dec_imm(p, 0, 1000, "a constant number of groups is needed"));
-    } else
-        cp_copy(p);
-}
-
 /* ---- matrices ---- */
 
 static void matrix_access(parser *p, bool store) {
@@ -401,7 +340,7 @@ static void matrix_access(parser *p, bool store) {
         bad(p, "malformed");
         return;
     }
-    int32_t regs[4], a = address_value(p, 1 - v);
+    int32_t regs[4], a = dec_address(p, 1 - v);
     for (unsigned k = 0; k < n; k++) {
         const opnd *o = &p->parts[p->in.o[v].first + k];
         regs[k] = store ? dec_src_of(p, o, T_B32) : dec_dst_of(p, o, T_B32);

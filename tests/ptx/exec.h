@@ -12,7 +12,9 @@ exec_fn x_lane, x_lane_mod, x_sreg, x_address, x_local_address, x_dynamic_addres
 exec_fn x_ld_global, x_ld_shared, x_ld_local, x_ld_param, x_ld_generic;
 exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
 /* exec_async.c */
-exec_fn x_cp_async, x_cp_commit, x_cp_wait;
+exec_fn x_cp_async, x_cp_commit, x_cp_wait, x_cp_mbarrier;
+/* exec_bulk.c */
+exec_fn x_mbarrier, x_cp_bulk, x_bulk_commit, x_bulk_wait;
 /* exec_atom.c */
 exec_fn x_atom, x_fence;
 /* exec_sync.c */
@@ -43,6 +45,16 @@ enum { LOAD_PLAIN, LOAD_NC, LOAD_DATA }; /* DATA: strong, and no flag: flow.c */
 enum { SHFL_UP, SHFL_DOWN, SHFL_BFLY, SHFL_IDX };
 enum { VOTE_ALL, VOTE_ANY, VOTE_UNI, VOTE_BALLOT };
 enum { REDUX_ADD, REDUX_AND, REDUX_OR, REDUX_XOR, REDUX_MIN, REDUX_MAX };
+enum {
+    MBAR_INIT,
+    MBAR_INVAL,
+    MBAR_DROP,
+    MBAR_ARRIVE,
+    MBAR_EXPECT,
+    MBAR_COMPLETE,
+    MBAR_WAIT,
+    MBAR_PENDING
+};
 enum { BAR_SYNC, BAR_ARRIVE, BAR_POPC, BAR_AND, BAR_OR };
 enum { MMA_M8N8K4_F64, MMA_M16N8K4, MMA_M16N8K8, MMA_M16N8K16, MMA_M16N8K32, MMA_M8N8K16 };
 

@@ -83,3 +83,11 @@ void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
 void x_cp_wait(warp *w, const ins *i, uint32_t mask) {
     mem_copy_groups(w, mask, i->imm < 0 ? UINT32_MAX : (unsigned)i->imm);
 }
+
+/* The copies so far are done before it arrives: as late as allowed would be when somebody looks. */
+void x_cp_mbarrier(warp *w, const ins *i, uint32_t mask) {
+    const uint64_t *a = reg_at(w, i->a);
+    mem_copy_groups(w, mask, UINT32_MAX);
+    EACH_LANE(l, mask)
+    mbarrier_arrive(w, i, l, a[l] & (WIN_SIZE - 1), i->n);
+}

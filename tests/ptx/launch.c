@@ -84,7 +84,8 @@ static block *block_new(launch *ln) {
 
 static void block_free(block *b) {
     order_forget(b);
-    for (unsigned k = 0; k < b->ln->warps; k++) free(b->warps[k].async.at);
+    for (unsigned k = 0; k < b->ln->warps; k++)
+        free(b->warps[k].async.at), free(b->warps[k].bulk.at);
     free(b->memory);
 }
 
@@ -157,6 +158,7 @@ static void block_owner(block *b, worker *wk) {
 }
 
 static void block_end(worker *wk, block *b) {
+    for (unsigned k = 0; k < b->n_warps; k++) bulk_forget(&b->warps[k]);
     for (unsigned k = 0; k < b->n_warps; k++)
         while (b->warps[k].n_splits) split_remove(&b->warps[k], &b->warps[k].splits[0]);
     order_forget(b);

@@ -125,6 +125,19 @@ void order_access(warp *w, unsigned lane, uint64_t address, unsigned how) {
         touch(w, ln->places, ORDER_GRID, address, how);
 }
 
+void order_deliver(warp *w, uint64_t address) {
+    block *b = w->b;
+    if (!(b->ln->checks & (PTX_CHECK_RACE_SHARED | PTX_CHECK_RACE_GLOBAL))) return;
+    if (!b->places) b->places = places_new();
+    uint32_t row[MAX_WARPS];
+    memcpy(row, b->vc[w->index], sizeof row);
+    row[w->index] = ++b->gen;
+    past *now = past_keep(w->seen);
+    past_know(b->ln, &now, b->linear, row);
+    past_join(b->ln, &place_of(b->places, address, true)->clock, now);
+    past_drop(&now);
+}
+
 /* The warps of `set` share what they know. A fence before the barrier counts for strong accesses behind
  * it, by any of them; formally each would need its own. */
 void order_barrier(block *b, uint32_t set) {

@@ -27,8 +27,11 @@ static void parse_one_target(parser *p) {
     const char *name = p->word->name;
     if (p->tok == TK_ID && p->word->len > 3 && !memcmp(name, "sm_", 3)) {
         unsigned sm = (unsigned)strtoul(name + 3, NULL, 10) % 1000;
-        if (sm > p->m->target.sm)
-            parse_fail(p, "the module is for sm_%u, the device is sm_%u", sm, p->m->target.sm);
+        bool specific = name[p->word->len - 1] == 'a'; /* runs on no other, newer ones included */
+        if (sm > p->m->target.sm || (specific && sm != p->m->target.sm))
+            parse_fail(p, "the module is for sm_%u%s, the device is sm_%u", sm, specific ? "a" : "",
+                       p->m->target.sm);
+        p->m->specific = specific;
         p->m->sm = sm;
         p->has_target = true;
     } else if (p->tok != TK_ID)

@@ -256,6 +256,12 @@ bool dec_want(parser *p, unsigned least, unsigned most);
 ptx_type dec_type(parser *p, unsigned k);
 int32_t dec_pred(parser *p, unsigned k, bool *negated);
 uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what);
+/* Of an operand in brackets: its whole address in one 64-bit register. */
+int32_t dec_address(parser *p, unsigned k);
+/* INS_STRONG and so on from the ordering and scope; the cache hints say nothing here. */
+uint16_t dec_order(parser *p);
+/* .L2::cache_hint brings a policy operand, the last one, which says nothing here. */
+void dec_cache_policy(parser *p);
 void dec_class(parser *p, ptx_class cls);
 
 /* targets.c */

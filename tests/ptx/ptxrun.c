@@ -28,6 +28,11 @@ static const char usage[] =
     "                        TYPE  i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64\n"
     "                        INIT  a number, zeros, ones, iota, rand, randn, empty, @FILE.npy\n"
     "      --arch sm_N       the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90)\n"
+    "      --against FILE    run that one's kernel on the same inputs: the buffers must agree bit "
+    "for "
+    "bit;\n"
+    "      --against-kernel, --against-grid, --against-block: where it differs (default: the "
+    "same)\n"
     "      --seeds N         run N schedules and compare their results (default 1)\n"
     "  -I DIR, -D NAME[=V]   for the compiler of a .cu; each may stand several times\n"
     "      --out [K:]FILE.npy  write buffer argument K (default: the last buffer) after the first "
@@ -42,13 +47,19 @@ static const char usage[] =
     "      --json            machine-readable output\n"
     "      --help            this text\n"
     "\n"
-    "Exit status: 0 clean, 1 findings or results that differ between seeds, 2 wrong usage or "
-    "input,\n"
+    "Exit status: 0 clean, 1 findings or results that differ, 2 wrong usage or input,\n"
     "3 environment (no NVRTC, no memory).\n";
 
+/* What runs: the file, and with --against the other one. */
 typedef struct {
-    const char *file, *kernel, *outs[MAX_ARGS];
-    uint32_t grid[3], block[3], shared;
+    const char *file, *kernel;
+    uint32_t grid[3], block[3];
+} subject;
+
+typedef struct {
+    subject own, other;
+    const char *outs[MAX_ARGS];
+    uint32_t shared;
     run_arg args[MAX_ARGS];
     unsigned n_args, n_outs, sm, seeds, threads;
     uint64_t limit;
@@ -76,6 +87,7 @@ static bool parse_number(const char *text, uint64_t limit, uint64_t *out) {
 static bool parse_dims(const char *text, uint32_t v[3]) {
     char *end;
     const char *p = text;
+    v[1] = v[2] = 1;
     for (int k = 0; k < 3; k++) {
         unsigned long n = strtoul(p, &end, 10);
         if (end == p || *p == '-' || n == 0 || n > INT32_MAX) break;
@@ -101,7 +113,11 @@ static bool parse_arch(const char *text, unsigned *sm) {
 }
 
 enum {
-    OPT_ARCH = 256,
+    OPT_AGAINST = 256,
+    OPT_AGAINST_KERNEL,
+    OPT_AGAINST_GRID,
+    OPT_AGAINST_BLOCK,
+    OPT_ARCH,
     OPT_SEEDS,
     OPT_OUT,
     OPT_LIMIT,
@@ -119,6 +135,10 @@ static const struct option longs[] = {{"kernel", required_argument, 0, 'k'},
                                       {"block", required_argument, 0, 'b'},
                                       {"shared", required_argument, 0, 's'},
                                       {"arg", required_argument, 0, 'a'},
+                                      {"against", required_argument, 0, OPT_AGAINST},
+                                      {"against-kernel", required_argument, 0, OPT_AGAINST_KERNEL},
+                                      {"against-grid", required_argument, 0, OPT_AGAINST_GRID},
+                                      {"against-block", required_argument, 0, OPT_AGAINST_BLOCK},
                                       {"arch", required_argument, 0, OPT_ARCH},
                                       {"seeds", required_argument, 0, OPT_SEEDS},
                                       {"out", required_argument, 0, OPT_OUT},
@@ -147,9 +167,13 @@ static bool take_option(options *o, int c) {
     uint64_t n = 0;
     bool ok = true;
     switch (c) {
-    case 'k': o->kernel = optarg; break;
-    case 'g': return parse_dims(optarg, o->grid);
-    case 'b': return parse_dims(optarg, o->block);
+    case 'k': o->own.kernel = optarg; break;
+    case 'g': return parse_dims(optarg, o->own.grid);
+    case 'b': return parse_dims(optarg, o->own.block);
+    case OPT_AGAINST: o->other.file = optarg; break;
+    case OPT_AGAINST_KERNEL: o->other.kernel = optarg; break;
+    case OPT_AGAINST_GRID: return parse_dims(optarg, o->other.grid);
+    case OPT_AGAINST_BLOCK: return parse_dims(optarg, o->other.block);
     case 's':
         ok = parse_number(optarg, 1 << 20, &n);
         o->shared = (uint32_t)n;
@@ -200,21 +224,24 @@ static int parse_options(int argc, char **argv, options *o) {
                 !o->seeds ? "at least one seed is needed" : "expected one FILE");
         return EXIT_USAGE;
     }
-    o->file = argv[optind];
+    o->own.file = argv[optind];
+    if (!o->other.kernel) o->other.kernel = o->own.kernel;
+    if (!o->other.grid[0]) memcpy(o->other.grid, o->own.grid, sizeof o->own.grid);
+    if (!o->other.block[0]) memcpy(o->other.block, o->own.block, sizeof o->own.block);
     return EXIT_CLEAN;
 }
 
 /* ---- one run ---- */
 
-static const ptx_kernel *choose_kernel(const ptx_module *m, const options *o) {
-    const ptx_kernel *k = o->kernel                  ? ptx_kernel_find(m, o->kernel)
+static const ptx_kernel *choose_kernel(const ptx_module *m, const subject *of) {
+    const ptx_kernel *k = of->kernel                 ? ptx_kernel_find(m, of->kernel)
                           : ptx_kernel_count(m) == 1 ? ptx_kernel_at(m, 0)
                                                      : NULL;
     if (k) return k;
     fprintf(stderr,
-            o->kernel ? "ptxrun: there is no kernel '%s'; " : "ptxrun: %s--kernel is needed; ",
-            o->kernel ? o->kernel : "");
-    fprintf(stderr, "%s has:", o->file);
+            of->kernel ? "ptxrun: there is no kernel '%s'; " : "ptxrun: %s--kernel is needed; ",
+            of->kernel ? of->kernel : "");
+    fprintf(stderr, "%s has:", of->file);
     for (size_t i = 0; i < ptx_kernel_count(m); i++)
         fprintf(stderr, " %s", ptx_kernel_at(m, i)->name);
     fputc('\n', stderr);
@@ -281,24 +308,42 @@ static bool write_out(const run_state *s, const options *o, const char *out) {
     return npy_write(colon ? colon + 1 : out, &o->args[k], s->buffers[k]->host);
 }
 
-/* A digest of all buffers, to compare schedules. */
-static uint64_t digest(const run_state *s, const options *o) {
-    uint64_t h = 14695981039346656037u;
-    for (unsigned i = 0; i < o->n_args; i++)
-        for (uint64_t n = 0; s->buffers[i] && n < s->buffers[i]->size; n++)
-            h = (h ^ s->buffers[i]->host[n]) * 1099511628211u;
-    return h;
-}
-
 typedef struct {
     run_printer printer;
     ptx_counters counters;
     double seconds;
-    uint64_t digest, reports;
+    uint64_t reports;
+    uint8_t *kept[MAX_ARGS]; /* the buffers after the first run */
     bool differ;
 } outcome;
 
-static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed, outcome *out) {
+static void keep(const run_state *s, const options *o, outcome *out) {
+    for (unsigned i = 0; i < o->n_args; i++) {
+        if (!s->buffers[i]) continue;
+        out->kept[i] = malloc(s->buffers[i]->size + 1);
+        if (out->kept[i]) memcpy(out->kept[i], s->buffers[i]->host, s->buffers[i]->size);
+    }
+}
+
+/* Against the first run; of another kernel, the first element of each buffer that is not the same. */
+static void compare(const run_state *s, const options *o, const subject *of, outcome *out) {
+    for (unsigned i = 0; i < o->n_args; i++) {
+        const run_arg *a = &o->args[i];
+        uint64_t k = 0;
+        if (!out->kept[i] || !memcmp(out->kept[i], s->buffers[i]->host, s->buffers[i]->size))
+            continue;
+        out->differ = true;
+        while (!memcmp(out->kept[i] + k * a->bytes, s->buffers[i]->host + k * a->bytes, a->bytes))
+            k++;
+        if (of == &o->other && !o->json)
+            printf("argument %u: element %llu is %.9g, in %s %.9g\n", i, (unsigned long long)k,
+                   arg_element(a, out->kept[i], k), of->file,
+                   arg_element(a, s->buffers[i]->host, k));
+    }
+}
+
+static int run_seed(const char *ptx, size_t len, const options *o, const subject *of, uint64_t seed,
+                    outcome *out) {
     static run_state s;
     memset(&s, 0, sizeof s);
     char text[4096];
@@ -306,10 +351,10 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
     ptx_target target = {.sm = o->sm, .multiprocessors = 16};
     ptx_module *m = ptx_load(ptx, len, &target, &log);
     if (!m) {
-        fprintf(stderr, "ptxrun: %s:%s", o->file, text);
+        fprintf(stderr, "ptxrun: %s:%s", of->file, text);
         return EXIT_USAGE;
     }
-    const ptx_kernel *k = choose_kernel(m, o);
+    const ptx_kernel *k = choose_kernel(m, of);
     int status = k && check_args(k, o) ? prepare(&s, k, o) : EXIT_USAGE;
     if (status == EXIT_CLEAN && !memory_place(&s.memory, m)) status = EXIT_ENVIRONMENT;
     if (status == EXIT_CLEAN) {
@@ -329,8 +374,8 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
                                .count = o->counters && seed == 0,
                                .memory = &memory,
                                .sink = &sink};
-        memcpy(p.grid, o->grid, sizeof p.grid);
-        memcpy(p.block, o->block, sizeof p.block);
+        memcpy(p.grid, of->grid, sizeof p.grid);
+        memcpy(p.block, of->block, sizeof p.block);
         ptx_result r;
         ptx_counters c = {0};
         struct timespec start;
@@ -340,10 +385,12 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
         print_status(&out->printer, &r);
         if (r.status == PTX_INVALID) status = EXIT_USAGE;
         out->reports += r.reports;
-        uint64_t d = digest(&s, o);
-        if (seed == 0) out->counters = c, out->seconds = seconds, out->digest = d;
-        out->differ |= d != out->digest;
-        for (unsigned n = 0; seed == 0 && n < o->n_outs && status == EXIT_CLEAN; n++)
+        bool first = seed == 0 && of == &o->own;
+        if (first)
+            out->counters = c, out->seconds = seconds, keep(&s, o, out);
+        else
+            compare(&s, o, of, out);
+        for (unsigned n = 0; first && n < o->n_outs && status == EXIT_CLEAN; n++)
             if (!write_out(&s, o, o->outs[n])) status = EXIT_USAGE;
         ptx_result_free(&r);
         ptx_heap_free(memory.heap);
@@ -353,37 +400,49 @@ static int run_seed(const char *ptx, size_t len, const options *o, uint64_t seed
     return status;
 }
 
-static int run_all(const char *ptx, size_t len, const options *o) {
+/* All schedules of one of the two. */
+static int run_subject(const options *o, const subject *of, outcome *out) {
+    size_t len;
+    int status;
+    char *ptx = input_read(of->file, o->sm, &len, &status);
+    if (!ptx) return status;
+    status = EXIT_CLEAN;
+    for (unsigned seed = 0; seed < o->seeds && status == EXIT_CLEAN; seed++)
+        status = run_seed(ptx, len, o, of, seed, out);
+    free(ptx);
+    return status;
+}
+
+static int run_all(const options *o) {
     outcome out = {.printer = {.out = stdout, .json = o->json, .first = true}};
-    int status = EXIT_CLEAN;
     if (o->json) {
         printf("{\"file\": ");
-        json_text(stdout, o->file);
+        json_text(stdout, o->own.file);
         printf(", \"seeds\": %u, \"reports\": [", o->seeds);
     }
-    for (unsigned seed = 0; seed < o->seeds && status == EXIT_CLEAN; seed++)
-        status = run_seed(ptx, len, o, seed, &out);
+    int status = run_subject(o, &o->own, &out);
+    bool seeds_differ = out.differ;
+    out.differ = false;
+    if (o->other.file && status == EXIT_CLEAN) status = run_subject(o, &o->other, &out);
     if (o->json) {
-        printf("],\n  \"results_differ\": %s,\n  \"counters\": {", out.differ ? "true" : "false");
+        printf("],\n  \"results_differ\": %s,\n", seeds_differ ? "true" : "false");
+        if (o->other.file) printf("  \"other_differs\": %s,\n", out.differ ? "true" : "false");
+        printf("  \"counters\": {");
         print_counters(&out.printer, &out.counters, out.seconds);
         printf("}}\n");
     } else if (status == EXIT_CLEAN) {
-        if (out.differ) printf("results differ between seeds\n");
+        if (seeds_differ) printf("results differ between seeds\n");
         if (o->counters) print_counters(&out.printer, &out.counters, out.seconds);
-        if (!out.reports && !out.differ)
+        if (o->other.file && !out.differ) printf("the same bits as %s\n", o->other.file);
+        if (!out.reports && !seeds_differ && !out.differ)
             printf("%u schedule%s, no findings\n", o->seeds, o->seeds == 1 ? "" : "s");
     }
-    return status ? status : out.reports || out.differ ? EXIT_REPORTS : EXIT_CLEAN;
+    for (unsigned i = 0; i < o->n_args; i++) free(out.kept[i]);
+    return status ? status : out.reports || seeds_differ || out.differ ? EXIT_REPORTS : EXIT_CLEAN;
 }
 
 int main(int argc, char **argv) {
-    static options o = {.grid = {1, 1, 1}, .block = {32, 1, 1}, .sm = 90, .seeds = 1};
+    static options o = {.own = {.grid = {1, 1, 1}, .block = {32, 1, 1}}, .sm = 90, .seeds = 1};
     int status = parse_options(argc, argv, &o);
-    if (status != EXIT_CLEAN) return status;
-    size_t len;
-    char *ptx = input_read(o.file, o.sm, &len, &status);
-    if (!ptx) return status;
-    status = run_all(ptx, len, &o);
-    free(ptx);
-    return status;
+    return status == EXIT_CLEAN ? run_all(&o) : status;
 }

@@ -95,6 +95,8 @@ void order_fence(warp *w, uint32_t mask, bool wide);
 /* A strong access to a generic address; `how`: ACC_ASKED it reads, ACC_WRITE or ACC_RMW it writes. */
 void order_access(warp *w, unsigned lane, uint64_t address, unsigned how);
 void order_barrier(block *b, uint32_t set);
+/* What a copy asked for by `w` has written is released at a place of the block. */
+void order_deliver(warp *w, uint64_t address);
 /* Is what block `owner` did at `stamp` ordered before what `w` does now? `heard`: a strong read of what
  * was released is enough, without a fence after it. */
 bool order_before(const warp *w, uint32_t owner, uint32_t stamp, bool heard);
@@ -166,6 +168,13 @@ bool mem_local(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
                uint8_t **host);
 /* Bytes of the lanes' stacks have been written, or begin anew. */
 void local_mark(warp *w, uint32_t mask, uint64_t at, uint64_t n, bool written);
+
+/* ---- exec_bulk.c ---- */
+
+/* An arrival at the mbarrier at a shared offset, by copies that are done. */
+void mbarrier_arrive(warp *w, const ins *i, unsigned lane, uint64_t at, bool expected);
+void bulk_finish(warp *w, uint32_t lanes); /* stores of lanes that exit */
+void bulk_forget(warp *w);                 /* at the block's end */
 
 /* ---- exec_async.c ---- */
 

@@ -108,6 +108,7 @@ uint32_t split_gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANES
 
 void split_exit(warp *w, uint32_t mask) {
     mem_copy_groups(w, mask, UINT32_MAX);
+    bulk_finish(w, mask);
     w->live &= ~mask;
     w->cur->mask &= ~mask;
     for (unsigned k = 0; k < w->n_splits; k++)

@@ -11,12 +11,13 @@ typedef struct {
     ptx_type type, without;
     unsigned sm;
     uint8_t operands; /* at least */
+    modifier absent;
 } first_target;
 
 #define ROW(op, m, type, sm)                                                                       \
-    { OP_##op, M_##m, M_NONE, T_##type, T_NONE, sm, 0 }
+    { OP_##op, M_##m, M_NONE, T_##type, T_NONE, sm, 0, M_NONE }
 #define BOTH(op, m, also, t, sm)                                                                   \
-    { OP_##op, M_##m, M_##also, T_##t, T_NONE, sm, 0 }
+    { OP_##op, M_##m, M_##also, T_##t, T_NONE, sm, 0, M_NONE }
 #define HALVES(op, m, sm) ROW(op, m, F16, sm), ROW(op, m, F16X2, sm)
 #define BRAINS(op, m, sm) ROW(op, m, BF16, sm), ROW(op, m, BF16X2, sm)
 #define PAIRS(op, sm)     ROW(op, NONE, U16X2, sm), ROW(op, NONE, S16X2, sm)
@@ -42,6 +43,13 @@ static const first_target table[] = {
     ROW(mma, M16N8K16, F64, 90),
     /* memory */
     ROW(cp, ASYNC, NONE, 80),
+    ROW(cp, BULK, NONE, 90),
+    ROW(mbarrier, NONE, NONE, 80),
+    ROW(mbarrier, EXPECT_TX, NONE, 90),
+    ROW(mbarrier, COMPLETE_TX, NONE, 90),
+    ROW(mbarrier, TRY_WAIT, NONE, 90),
+    {OP_mbarrier, M_ARRIVE, M_NONE, T_NONE, T_NONE, 90, 3, M_NOCOMPLETE},
+    ROW(setmaxnreg, NONE, NONE, 90),
     WIDE(ld),
     WIDE(st),
     ROW(NONE, L2_CACHE_HINT, NONE, 80),
@@ -89,8 +97,8 @@ static const first_target table[] = {
     ROW(max, NAN_, NONE, 80),
     ROW(min, XORSIGN, NONE, 86),
     ROW(max, XORSIGN, NONE, 86),
-    {OP_min, M_NONE, M_NONE, T_F32, T_NONE, 100, 4},
-    {OP_max, M_NONE, M_NONE, T_F32, T_NONE, 100, 4},
+    {OP_min, M_NONE, M_NONE, T_F32, T_NONE, 100, 4, M_NONE},
+    {OP_max, M_NONE, M_NONE, T_F32, T_NONE, 100, 4, M_NONE},
     BRAINS(ex2, NONE, 90),
     BRAINS(tanh, NONE, 90),
     BRAINS(setp, NONE, 90),
@@ -100,7 +108,7 @@ static const first_target table[] = {
     ROW(cvt, NONE, F16X2, 80),
     ROW(cvt, NONE, TF32, 80),
     ROW(cvt, RELU, NONE, 80),
-    {OP_cvt, M_NONE, M_NONE, T_BF16, T_F32, 90, 0},
+    {OP_cvt, M_NONE, M_NONE, T_BF16, T_F32, 90, 0, M_NONE},
     ROW(cvt, RN, TF32, 90),
     ROW(cvt, RZ, TF32, 90),
     BOTH(cvt, RN, SATFINITE, TF32, 100),
@@ -124,7 +132,7 @@ static bool has_type(const inst *in, ptx_type t) {
 static bool applies(const first_target *x, const inst *in) {
     return (x->op == OP_NONE || x->op == in->op) && has_mod(in, x->m) && has_mod(in, x->also) &&
            (x->type == T_NONE || has_type(in, x->type)) && !has_type(in, x->without) &&
-           in->n >= x->operands;
+           in->n >= x->operands && (x->absent == M_NONE || !has_mod(in, x->absent));
 }
 
 unsigned first_target_of(const inst *in) {

@@ -177,3 +177,23 @@ Test(ptxrun, compiles_cuda) {
     expect("inc.cu -a 'f32[32]=ones' -I . -D A=2", 0, "no findings");
     expect("inc.cu -a 'f32[32]=ones' -I .", 2, "doesn't compile");
 }
+
+/* Two kernels on the same inputs: another program for the same function, and one for another. */
+Test(ptxrun, compares_two_kernels) {
+    char twice[sizeof scale + 64], *mul;
+    write_file("scale.ptx", scale, strlen(scale));
+    strcpy(twice, scale);
+    mul = strstr(twice, "mul.f32 %f3, %f1, %f2;");
+    cr_assert(mul);
+    memcpy(mul, "add.f32 %f3, %f2, %f2;", strlen("add.f32 %f3, %f2, %f2;"));
+    write_file("twice.ptx", twice, strlen(twice));
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=2 -a i32=8 --seeds 2 --against twice.ptx", 0,
+           "the same bits as twice.ptx");
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=3 -a i32=8 --against twice.ptx", 1,
+           "argument 0: element 1 is 3, in twice.ptx 2");
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=3 -a i32=8 --against twice.ptx --json", 1,
+           "\"other_differs\": true");
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=2 -a i32=8 --against twice.ptx --against-block 4", 1,
+           "element 4 is 8, in twice.ptx 4");
+    expect("scale.ptx -a 'f32[8]=iota' -a f32=2 -a i32=8 --against none.ptx", 2, "none.ptx");
+}

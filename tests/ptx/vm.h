@@ -186,7 +186,8 @@ struct ptx_module {
     uint32_t function_bytes; /* register file bytes of all functions */
     VEC(watch) watches;      /* by `at` */
     bool placed;
-    bool orders; /* it has fences or releases that reach other blocks */
+    bool specific; /* .target sm_90a: what only that one has may stand in it */
+    bool orders;   /* it has fences or releases that reach other blocks */
 };
 
 /* ---- a running warp ---- */
@@ -228,6 +229,18 @@ typedef struct {
 typedef struct past past; /* past.c */
 enum { ORDER_BLOCK, ORDER_GRID };
 
+/* A copy of many bytes between global and shared memory, not yet done. */
+typedef struct {
+    const ins *by;
+    uint64_t address; /* of the global side */
+    uint8_t *host;    /* where that lies */
+    uint8_t *was;     /* the source when the copy was asked for */
+    uint32_t shared, bytes;
+    uint32_t barrier; /* loads: shared offset of the mbarrier; stores: the group */
+    uint8_t lane;
+    bool load;
+} bulk_copy;
+
 struct warp {
     uint8_t *r; /* frame base of the running split; first, for speed */
     block *b;
@@ -251,6 +264,8 @@ struct warp {
     uint64_t rng;
     VEC(async_copy) async;
     uint32_t async_groups[LANES]; /* committed groups of a lane */
+    VEC(bulk_copy) bulk;
+    uint32_t bulk_groups[LANES];
 };
 
 /* ---- a block ---- */

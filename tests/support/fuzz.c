@@ -11,6 +11,7 @@ enum { MOST_FAULTS = 5 };
 
 static const char *at_name;
 static volatile uint64_t at_seed;
+static volatile sig_atomic_t enough;
 
 /* A sanitizer's own way to the end; absent elsewhere. */
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*call)(void));
@@ -27,6 +28,11 @@ static void die(int number) {
     raise(number);
 }
 
+static void stop(int number) {
+    (void)number;
+    enough = 1;
+}
+
 static void tell_at_the_end(void) {
     static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     if (__sanitizer_set_death_callback)
@@ -34,6 +40,8 @@ static void tell_at_the_end(void) {
     else
         for (size_t i = 1; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], die);
     signal(fatal[0], die);
+    signal(SIGTERM, stop);
+    signal(SIGINT, stop);
 }
 
 fuzz_span fuzz_begin(const char *name, int argc, char **argv) {
@@ -51,10 +59,20 @@ fuzz_span fuzz_begin(const char *name, int argc, char **argv) {
 }
 
 bool fuzz_next(fuzz_span *f) {
-    if (f->faults >= MOST_FAULTS || f->runs >= f->most || time(NULL) >= f->end) return false;
+    if (enough || f->faults >= MOST_FAULTS || f->runs >= f->most || time(NULL) >= f->end)
+        return false;
     f->runs++;
     at_seed = ++f->seed;
     return true;
+}
+
+bool fuzz_directory(char dir[FUZZ_PATH]) {
+    strcpy(dir, "/dev/shm/braze-fuzz-XXXXXX");
+    if (mkdtemp(dir)) return true;
+    strcpy(dir, "/tmp/braze-fuzz-XXXXXX");
+    if (mkdtemp(dir)) return true;
+    perror(dir);
+    return false;
 }
 
 bool fuzz_gets_code(uint64_t seed, unsigned usual) {

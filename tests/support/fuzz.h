@@ -29,10 +29,14 @@ typedef struct fuzz_span {
 /* Reads SECONDS (10), SEED (by the time), COUNT (no limit) and prints the first seed. A program that ends by a signal or a sanitizer
  * prints the seed at hand. */
 fuzz_span fuzz_begin(const char *name, int argc, char **argv);
-/* false: SECONDS are over, COUNT inputs were tried, or five showed faults. */
+/* false: SECONDS are over, COUNT inputs were tried, five showed faults, or SIGTERM or SIGINT came. */
 bool fuzz_next(fuzz_span *f);
 /* Machine code costs a hundred times what its graph does: one seed in `usual` gets it, or in $FUZZ_CODE (0: none). */
 bool fuzz_gets_code(uint64_t seed, unsigned usual);
+
+/* A new directory, in memory where there is such a place: each file that braze saves is synced. false, and words: there is none. */
+enum { FUZZ_PATH = 64 };
+bool fuzz_directory(char dir[FUZZ_PATH]);
 
 /* Random numbers that bytes decide as long as there are any: piece k of them is the k-th step's, so that a change of one
  * piece changes one step. */

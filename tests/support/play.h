@@ -6,6 +6,7 @@
  *     play_views.c    making tensors, foreign memory, views
  *     play_values.c   arithmetic, in-place ops, folds
  *     play_calls.c    compiled functions that donate, capture, differentiate
+ *     play_mistakes.c calls that are refused
  *     play_grads.c    gradients, products with seeds, gradients of one's own, stopped ones
  *
  * The first difference stays in `fault`; an action whose operands do not fit does nothing. */
@@ -27,6 +28,12 @@ typedef enum play_program {
     PLAY_PROGRAMS
 } play_program;
 
+/* What the library says, the same in every way to run. */
+typedef struct play_answer {
+    bz_status status;
+    char words[200]; /* of a mistake */
+} play_answer;
+
 typedef struct player {
     bz_context *c;
     uint64_t seed, state;
@@ -42,8 +49,8 @@ typedef struct player {
     bz_program *program[PLAY_PROGRAMS];
     bz_tensor *bias; /* what PLAY_CAPTURED reads: i32[], its value 3 */
     char fault[600];
-    /* Of each gradient, until there is foreign memory: a change of it ends the recording when it is read. */
-    bz_status answers[PLAY_STEPS];
+    /* Of each mistake, and of each gradient until there is foreign memory: a change of that ends the recording when it is read. */
+    play_answer answers[PLAY_STEPS];
     unsigned nanswers;
     long complete[2]; /* gradients other than zero: BZ_EGRAD, BZ_OK */
 } player;
@@ -98,5 +105,7 @@ play_action play_reduce, play_product, play_join;
 play_action play_call_update, play_call_swap, play_call_captured; /* play_calls.c */
 play_action play_call_own_slope, play_call_pull;
 play_action play_gradient, play_slope, play_stop, play_custom; /* play_grads.c */
+
+play_action play_mistake; /* play_mistakes.c */
 
 #endif

@@ -119,7 +119,7 @@ static void slopes_for(player *p, const pulled *q) {
     bz_status s = differentiate(p, q, (bz_tensor *[]){wrt[0]->h, wrt[1]->h}, g);
     for (int i = 0; i < 2; i++)
         if (depends(wrt[i], slopes)) p->complete[s == BZ_OK]++;
-    if (!p->nforeign) p->answers[p->nanswers++] = s;
+    if (!p->nforeign) p->answers[p->nanswers++] = (play_answer){.status = s};
     if (s && s != BZ_EGRAD) play_fault(p, "step %u: slope: %s", p->step, bz_message(p->c));
     if (s == BZ_EGRAD) bz_clear(p->c);
     for (int i = 0; i < 2 && !s; i++) check_slopes(p, q, wrt[i], g[i], smooth, slopes);

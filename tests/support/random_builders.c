@@ -188,6 +188,24 @@ static ir_ref rows_at(maker *m, ir_ref x) {
     return ir_gather(m->g, x, i, axis);
 }
 
+/* Rows added up at indices of rank 1 or 2, some of them negative. */
+static ir_ref added_up(maker *m, ir_ref x) {
+    int64_t shape[IR_MAX_RANK];
+    unsigned rank = rank_of(m, x), n = rank > 1 ? 1 + draw(m, 2) : 1, axis = draw(m, rank - n + 1);
+    if (ir_dtype(m->g, x) == BZ_BOOL || !ir_static_shape(m->g, x, shape)) return x;
+    bz_dtype t = chance(m, 50) ? BZ_I64 : BZ_I32;
+    int64_t size = 1 + draw(m, 9);
+    ir_ref i = random_input(m, t, shape + axis, n);
+    i = ir_build2(m->g, IR_IMOD, i, ir_const_i(m->g, t, size));
+    if (chance(m, 30)) i = ir_build2(m->g, IR_SUB, i, ir_const_i(m->g, t, size));
+    return ir_scatter_add(m->g, x, i, (int)axis, ir_dim_const(m->g, size));
+}
+
+static ir_ref sorted(maker *m, ir_ref x) {
+    ir_ref indices;
+    return m->c->sorts ? ir_sort(m->g, x, any_axis(m, rank_of(m, x)), chance(m, 50), &indices) : x;
+}
+
 static ir_ref classes(maker *m, ir_ref x) {
     static const bz_dtype to[] = {BZ_I64, BZ_F32, BZ_BOOL, BZ_F16};
     return floating(m, x) ? x : ir_one_hot(m->g, x, 1 + draw(m, 9), to[draw(m, BZ_LEN(to))]);
@@ -336,12 +354,12 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
 
 /* Those with a gradient come first. */
 static random_call *const calls[] = {
-    variance, log_sum_exp,    mean_of_all,    flipped,   transposed, diagonal,  flattened,
-    joined,   rows_at,        matrix_product, dense,     gram,       norm,      activation,
-    loss,     optimizer_step, updated,        converted, windows,    generated, place_of_extreme,
-    classes,  bits,
+    variance,  log_sum_exp,      mean_of_all,    flipped,  transposed, diagonal,  flattened,
+    joined,    rows_at,          matrix_product, dense,    gram,       norm,      activation,
+    loss,      optimizer_step,   updated,        added_up, sorted,     converted, windows,
+    generated, place_of_extreme, classes,        bits,
 };
-enum { SMOOTH = 17 };
+enum { SMOOTH = 19 };
 
 ir_ref random_builder(maker *m, ir_ref x) {
     random_call *f = calls[draw(m, m->c->floats ? SMOOTH : BZ_LEN(calls))];

@@ -1,0 +1,186 @@
+/* decode_async.c - copies that go on by themselves, and the mbarriers that tell of their end. */
+#include "parse.h"
+
+#include "exec.h"
+
+static void bad(parser *p, const char *text) {
+    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
+                  text);
+}
+
+/* ---- cp.async ---- */
+
+static void cp_group(parser *p, exec_fn *exec, int64_t imm) {
+    ins *i = dec_emit(p, exec);
+    i->imm = imm;
+    i->cls = PTX_CLASS_ASYNC;
+}
+
+/* cp.async.mbarrier.arrive{.noinc}.b64 [barrier]: arrives when the thread's copies so far are done. */
+static void cp_mbarrier(parser *p) {
+    bool noinc, ok = dec_take(p, M_ARRIVE);
+    noinc = dec_take(p, M_NOINC);
+    if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
+    if (!ok || dec_type(p, 0) != T_B64 || !dec_want(p, 1, 1)) {
+        bad(p, "malformed");
+        return;
+    }
+    int32_t a = dec_address(p, 0);
+    ins *i = dec_emit(p, x_cp_mbarrier);
+    i->a = a;
+    i->n = !noinc;
+    i->cls = PTX_CLASS_ASYNC;
+}
+
+/* Into shared memory, an mbarrier counting the bytes: [to], [from], size, [barrier]; out of it, by groups:
+ * [to], [from], size. */
+static void bulk_copy_of(parser *p) {
+    bool load =
+        dec_take(p, M_MBARRIER_TX) && (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED_CTA));
+    bool store = !load && dec_take(p, M_BULK_GROUP) && dec_take(p, M_SHARED_CTA);
+    dec_cache_policy(p);
+    if ((!load && !store) || !dec_take(p, M_GLOBAL) || !dec_want(p, load ? 4 : 3, load ? 4 : 3)) {
+        bad(p, "bulk copies go from .global to .shared with an mbarrier, or back in a .bulk_group");
+        return;
+    }
+    int32_t to = dec_address(p, 0), from = dec_address(p, 1), size = dec_src(p, 2, T_U32),
+            mbar = load ? dec_address(p, 3) : 0;
+    if (p->failed) return;
+    ins *i = dec_emit(p, x_cp_bulk);
+    i->a = load ? from : to, i->b = load ? to : from, i->c = size, i->e = mbar;
+    i->n = load;
+    i->cls = PTX_CLASS_ASYNC;
+}
+
+static void cp_bulk(parser *p) {
+    if (dec_take(p, M_COMMIT_GROUP))
+        cp_group(p, x_bulk_commit, 0);
+    else if (dec_take(p, M_WAIT_GROUP)) {
+        dec_take(p, M_READ);
+        if (dec_want(p, 1, 1))
+            cp_group(p, x_bulk_wait,
+                     (int64_t)dec_imm(p, 0, 1000, "a constant number of groups is needed"));
+    } else if (dec_take(p, M_PREFETCH))
+        dec_hint(p);
+    else
+        bulk_copy_of(p);
+}
+
+static void cp_copy(parser *p) {
+    bool cg = dec_take(p, M_CG);
+    if (!cg && !dec_take(p, M_CA)) bad(p, ".ca or .cg is missing");
+    dec_order(p);
+    bool shared = dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA);
+    dec_cache_policy(p);
+    if (!shared || !dec_take(p, M_GLOBAL) || !dec_want(p, 3, 4)) {
+        bad(p, "cp.async copies from .global to .shared");
+        return;
+    }
+    uint64_t size = dec_imm(p, 2, 16, "the size must be a constant");
+    if (size != 16 && (cg || (size != 4 && size != 8)))
+        bad(p, "the size must be 4, 8 or 16 (16 with .cg)");
+    int32_t to = dec_address(p, 0), from = dec_address(p, 1), size_reg = const_reg(p, size, 4),
+            ignore = 0;
+    bool negated = false,
+         has_ignore = p->in.n == 4 && p->in.o[3].kind == O_REG && p->in.o[3].type == T_PRED;
+    if (has_ignore)
+        ignore = dec_pred(p, 3, &negated);
+    else if (p->in.n == 4)
+        size_reg = dec_src(p, 3, T_U32);
+    if (p->failed) return;
+    ins *i = dec_emit(p, x_cp_async);
+    i->a = from, i->b = to, i->c = ignore, i->e = size_reg;
+    i->n = has_ignore;
+    i->flags |= negated ? INS_NOT_C : 0;
+    i->bytes = (uint8_t)size;
+    i->cls = PTX_CLASS_ASYNC;
+}
+
+void dec_cp(parser *p) {
+    if (!dec_take(p, M_ASYNC))
+        bad(p, "only cp.async is supported");
+    else if (dec_take(p, M_BULK))
+        cp_bulk(p);
+    else if (dec_take(p, M_MBARRIER))
+        cp_mbarrier(p);
+    else if (dec_take(p, M_COMMIT_GROUP))
+        cp_group(p, x_cp_commit, 0);
+    else if (dec_take(p, M_WAIT_ALL))
+        cp_group(p, x_cp_wait, -1);
+    else if (dec_take(p, M_WAIT_GROUP)) {
+        if (dec_want(p, 1, 1))
+            cp_group(p, x_cp_wait,
+                     (int64_t)dec_imm(p, 0, 1000, "a constant number of groups is needed"));
+    } else
+        cp_copy(p);
+}
+
+/* ---- mbarrier ---- */
+
+/* Each form: its word, what it may have, its operands behind the result. */
+typedef struct {
+    modifier m;
+    uint8_t op;
+    bool result, parity;
+    uint8_t least, most; /* operands, the result counted */
+} mbarrier_form;
+
+static const mbarrier_form forms[] = {{M_INIT, MBAR_INIT, false, false, 2, 2},
+                                      {M_INVAL, MBAR_INVAL, false, false, 1, 1},
+                                      {M_ARRIVE_DROP, MBAR_DROP, true, false, 2, 3},
+                                      {M_ARRIVE, MBAR_ARRIVE, true, false, 2, 3},
+                                      {M_EXPECT_TX, MBAR_EXPECT, false, false, 2, 2},
+                                      {M_COMPLETE_TX, MBAR_COMPLETE, false, false, 2, 2},
+                                      {M_TEST_WAIT, MBAR_WAIT, true, true, 3, 3},
+                                      {M_TRY_WAIT, MBAR_WAIT, true, true, 3, 4},
+                                      {M_PENDING_COUNT, MBAR_PENDING, true, false, 2, 2}};
+
+static const mbarrier_form *take_form(parser *p) {
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
+        if (dec_take(p, forms[k].m)) return &forms[k];
+    return NULL;
+}
+
+void dec_mbarrier(parser *p) {
+    const mbarrier_form *f = take_form(p);
+    if (!f || !dec_want(p, f->least, f->most)) {
+        bad(p, "malformed");
+        return;
+    }
+    bool arrives = f->op == MBAR_ARRIVE || f->op == MBAR_DROP,
+         parity = f->parity && dec_take(p, M_PARITY);
+    bool expects = arrives && dec_take(p, M_EXPECT_TX), open = arrives && dec_take(p, M_NOCOMPLETE);
+    bool relaxed = f->op == MBAR_EXPECT || f->op == MBAR_COMPLETE;
+    for (unsigned k = 0; k < p->in.n_mods; k++) relaxed |= p->in.mods[k] == M_RELAXED;
+    dec_order(p);
+    static const modifier spaces[] = {M_SHARED, M_SHARED_CTA, M_SHARED_CLUSTER, M_NONE};
+    dec_take_of(p, spaces);
+    ptx_type t = dec_type(p, 0);
+    unsigned at = f->result;
+    bool counts = f->op == MBAR_PENDING;
+    int32_t a = counts ? dec_src(p, 1, T_B64) : dec_address(p, at), b = const_reg(p, 1, 4);
+    if (p->in.n > at + 1) b = dec_src(p, at + 1, f->op == MBAR_WAIT && !parity ? T_B64 : T_U32);
+    int32_t d = f->result ? dec_dst(p, 0, f->op == MBAR_WAIT ? T_PRED : counts ? T_U32 : T_B64) : 0;
+    if (t != T_B64 || (expects && p->in.n != 3)) bad(p, "malformed");
+    if (p->failed) return;
+    ins *i = dec_emit(p, x_mbarrier);
+    i->a = a, i->b = b, i->d = d;
+    i->dw = !f->result ? 0 : arrives ? 8 : 4;
+    i->sub = f->op;
+    i->n = parity;
+    i->bytes = expects;
+    i->type = open;
+    i->flags |= relaxed ? 0 : f->op == MBAR_WAIT ? INS_ACQUIRE : arrives ? INS_RELEASE : 0;
+    i->cls = counts ? PTX_CLASS_INT : PTX_CLASS_BARRIER;
+}
+
+/* setmaxnreg.inc|dec.sync.aligned.u32 n: how registers are shared out says nothing here. */
+void dec_setmaxnreg(parser *p) {
+    if (!p->m->specific) bad(p, "needs a target of its own, such as sm_90a");
+    bool inc = dec_take(p, M_INC), ok = (inc || dec_take(p, M_DEC)) && dec_take(p, M_SYNC) &&
+                                        dec_take(p, M_ALIGNED) && dec_type(p, 0) == T_U32;
+    uint64_t n =
+        ok && dec_want(p, 1, 1) ? dec_imm(p, 0, 256, "a constant of at most 256 is needed") : 0;
+    if (!ok || n < 24 || n % 8) bad(p, "24 to 256 registers, a multiple of 8");
+    dec_emit(p, x_nothing)->cls = PTX_CLASS_CONTROL;
+}

@@ -1,0 +1,299 @@
+/* exec_bulk.c - mbarriers, and copies of many bytes that they or groups tell the end of.
+ *
+ *   an mbarrier's 64 bits: 1 | phase | bytes still to come, + 2^21 | arrivals expected | still to come
+ *                          63   62              40                       20                  0
+ *
+ * A copy into shared memory is done when somebody looks at its mbarrier, never before: whoever reads
+ * without looking finds the old bytes and is reported. One out of shared memory is done at its wait. */
+#include "exec.h"
+
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LIVE      ((uint64_t)1 << 63)
+#define PHASE     ((uint64_t)1 << 62)
+#define COUNT     0xfffff
+#define TX_ZERO   ((int64_t)1 << 21)
+#define TX_AT     40
+#define COUNTS_AT 20
+
+enum { PIECE = 16 };
+
+typedef struct {
+    uint32_t pending, expected;
+    int64_t tx;
+    bool phase;
+} state;
+
+static state unpack(uint64_t v) {
+    return (state){v & COUNT, v >> COUNTS_AT & COUNT, (int64_t)(v >> TX_AT & 0x3fffff) - TX_ZERO,
+                   v & PHASE};
+}
+
+static uint64_t pack(state s) {
+    return LIVE | (s.phase ? PHASE : 0) | (uint64_t)(s.tx + TX_ZERO) << TX_AT |
+           (uint64_t)s.expected << COUNTS_AT | s.pending;
+}
+
+static void misuse(warp *w, const ins *i, unsigned lane, uint64_t at, const char *text) {
+    finding_at where = {PTX_REPORT_BARRIER, PTX_OK, lane, WIN_SHARED + at, PTX_SHARED, NULL};
+    if (w->b->ln->checks & PTX_CHECK_BARRIER) find_report(w, i, &where, "%s", text);
+}
+
+/* The object of one lane, its accesses told to the checker; NULL after a fault. */
+static uint8_t *object(warp *w, const ins *i, unsigned l, uint64_t at, bool fresh, bool writes) {
+    uint64_t ad[LANES];
+    ad[l] = at;
+    if (!mem_shared_ok(w, i, 1u << l, ad, 8)) return NULL;
+    if (!fresh) race_read(w, i, 1u << l, ad, 8, 0xff, ACC_STRONG_READ);
+    if (writes) race_write(w, i, 1u << l, ad, 8, !fresh);
+    uint64_t v;
+    memcpy(&v, w->b->shared + at, 8);
+    int64_t tx = unpack(v).tx;
+    if (fresh || (v & LIVE && tx <= COUNT && -tx <= COUNT)) return w->b->shared + at;
+    mem_fault(w, i, l, PTX_REPORT_FAULT, WIN_SHARED + at, PTX_SHARED, NULL,
+              "no mbarrier was initialised here");
+    return NULL;
+}
+
+static void store(uint8_t *object, state s) {
+    if (!s.pending && !s.tx) {
+        s.phase = !s.phase;
+        s.pending = s.expected;
+    }
+    memcpy(object, &(uint64_t){pack(s)}, 8);
+}
+
+static state load(const uint8_t *object) {
+    uint64_t v;
+    memcpy(&v, object, 8);
+    return unpack(v);
+}
+
+static void arrive(warp *w, const ins *i, unsigned l, uint64_t at, uint8_t *object, uint32_t n,
+                   bool drop) {
+    state s = load(object);
+    if (n > s.pending || n == 0) misuse(w, i, l, at, "more arrivals than the mbarrier waits for");
+    if (drop) s.expected -= n < s.expected ? n : s.expected;
+    s.pending -= n < s.pending ? n : s.pending;
+    store(object, s);
+}
+
+void mbarrier_arrive(warp *w, const ins *i, unsigned lane, uint64_t at, bool expected) {
+    uint8_t *o = object(w, i, lane, at, false, true);
+    if (!o) return;
+    state s = load(o);
+    if (expected) s.pending++, store(o, s);
+    order_deliver(w, WIN_SHARED + at);
+    arrive(w, i, lane, at, o, 1, false);
+}
+
+/* ---- copies ---- */
+
+static void drop_copy(warp *w, size_t k) {
+    free(w->bulk.at[k].was);
+    memmove(&w->bulk.at[k], &w->bulk.at[k + 1], (w->bulk.n - k - 1) * sizeof *w->bulk.at);
+    w->bulk.n--;
+}
+
+static void check_source(warp *w, const bulk_copy *c, const uint8_t *now) {
+    finding_at at = {PTX_REPORT_ASYNC,
+                     PTX_OK,
+                     c->lane,
+                     c->load ? c->address : WIN_SHARED + c->shared,
+                     c->load ? PTX_GLOBAL : PTX_SHARED,
+                     NULL};
+    if (c->load) at.extent = mem_find(w->b->ln, c->address);
+    if (memcmp(now, c->was, c->bytes) != 0 && w->b->ln->checks & PTX_CHECK_ASYNC)
+        find_report(w, c->by, &at, "the source was overwritten before the copy was waited for");
+}
+
+/* Loads that tell the mbarrier at `at`. */
+static void deliver(block *b, uint64_t at) {
+    for (unsigned n = 0; n < b->n_warps; n++) {
+        warp *w = &b->warps[n];
+        for (size_t k = 0; k < w->bulk.n;) {
+            bulk_copy *c = &w->bulk.at[k];
+            if (!c->load || c->barrier != at) {
+                k++;
+                continue;
+            }
+            check_source(w, c, c->host);
+            memcpy(b->shared + c->shared, c->host, c->bytes);
+            race_async_done(w, c->lane, c->shared, c->bytes);
+            order_deliver(w, WIN_SHARED + at);
+            state s = load(b->shared + at);
+            s.tx -= c->bytes;
+            store(b->shared + at, s);
+            drop_copy(w, k);
+        }
+    }
+}
+
+/* Stores of `lanes` but the last `keep` groups. */
+static void flush(warp *w, uint32_t lanes, uint64_t keep) {
+    for (size_t k = 0; k < w->bulk.n && !w->b->failed;) {
+        bulk_copy c = w->bulk.at[k];
+        bool due = !c.load && lanes >> c.lane & 1 &&
+                   (keep == UINT64_MAX || c.barrier + keep < w->bulk_groups[c.lane]);
+        if (!due) {
+            k++;
+            continue;
+        }
+        check_source(w, &c, w->b->shared + c.shared);
+        memcpy(c.host, w->b->shared + c.shared, c.bytes);
+        drop_copy(w, k);
+    }
+}
+
+/* All pieces of the global side are there; the host's address of the first. */
+static uint8_t *reach(warp *w, const ins *i, unsigned l, uint64_t address, uint32_t bytes,
+                      unsigned how) {
+    uint64_t ad[LANES];
+    uint8_t *host[LANES], *first = NULL;
+    for (uint32_t k = 0; k < bytes; k += PIECE) {
+        ad[l] = address + k;
+        if (!mem_global(w, i, 1u << l, ad, PIECE, how, host)) return NULL;
+        if (!k) first = host[l];
+    }
+    return first;
+}
+
+static bool shared_side(warp *w, const ins *i, unsigned l, uint64_t at, uint32_t bytes, bool load) {
+    uint64_t ad[LANES];
+    for (uint32_t k = 0; k < bytes; k += PIECE) {
+        ad[l] = at + k;
+        if (!mem_shared_ok(w, i, 1u << l, ad, PIECE)) return false;
+        if (!load) race_read(w, i, 1u << l, ad, PIECE, 0xffff, ACC_READ);
+    }
+    if (load) race_async_issue(w, i, l, (uint32_t)at, bytes);
+    return true;
+}
+
+void x_cp_bulk(warp *w, const ins *i, uint32_t mask) {
+    const uint64_t *global = reg_at(w, i->a), *shared = reg_at(w, i->b), *mbar = reg_at(w, i->e);
+    const uint32_t *size = reg_at(w, i->c);
+    EACH_LANE(l, mask) {
+        uint64_t at = shared[l] & (WIN_SIZE - 1);
+        if (size[l] % PIECE) {
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, global[l], PTX_GLOBAL, NULL,
+                      "the size is not a multiple of 16");
+            return;
+        }
+        if (i->n && !object(w, i, l, mbar[l] & (WIN_SIZE - 1), false, false)) return;
+        uint8_t *host = reach(w, i, l, global[l], size[l], i->n ? ACC_READ : ACC_WRITE);
+        if (w->b->failed || !shared_side(w, i, l, at, size[l], i->n)) return;
+        bulk_copy *c = VEC_PUSH(w->bulk);
+        *c = (bulk_copy){i,
+                         global[l],
+                         host,
+                         vm_grow(NULL, size[l] + 1),
+                         (uint32_t)at,
+                         size[l],
+                         i->n ? (uint32_t)(mbar[l] & (WIN_SIZE - 1)) : w->bulk_groups[l],
+                         (uint8_t)l,
+                         i->n};
+        if (size[l]) memcpy(c->was, i->n ? host : w->b->shared + at, size[l]);
+    }
+}
+
+void x_bulk_commit(warp *w, const ins *i, uint32_t mask) {
+    (void)i;
+    EACH_LANE(l, mask)
+    w->bulk_groups[l]++;
+}
+
+void x_bulk_wait(warp *w, const ins *i, uint32_t mask) {
+    flush(w, mask, (uint64_t)i->imm);
+}
+
+void bulk_finish(warp *w, uint32_t lanes) {
+    if (w->bulk.n) flush(w, lanes, UINT64_MAX);
+}
+
+void bulk_forget(warp *w) {
+    while (w->bulk.n) {
+        const bulk_copy *c = &w->bulk.at[0];
+        finding_at at = {PTX_REPORT_ASYNC,       PTX_OK,     c->lane,
+                         WIN_SHARED + c->shared, PTX_SHARED, NULL};
+        if (!w->b->failed && w->b->ln->checks & PTX_CHECK_ASYNC)
+            find_report(w, c->by, &at, "the block ended before anybody waited for this copy");
+        drop_copy(w, 0);
+    }
+    memset(w->bulk_groups, 0, sizeof w->bulk_groups);
+}
+
+/* ---- mbarriers ---- */
+
+static uint64_t operand(const warp *w, const ins *i, unsigned l) {
+    if (i->sub == MBAR_WAIT && !i->n) return ((const uint64_t *)reg_at(w, i->b))[l];
+    return ((const uint32_t *)reg_at(w, i->b))[l];
+}
+
+/* One lane at an object that is there; the new value of its result. */
+static uint64_t act(warp *w, const ins *i, unsigned l, uint64_t at, uint8_t *o) {
+    uint64_t v = operand(w, i, l), before;
+    memcpy(&before, o, 8);
+    state s = unpack(before);
+    switch (i->sub) {
+    case MBAR_EXPECT: s.tx += (int64_t)v; break;
+    case MBAR_COMPLETE: s.tx -= (int64_t)v; break;
+    case MBAR_WAIT: return i->n ? s.phase != (v & 1) : s.phase != unpack(v).phase;
+    default:
+        if (i->bytes) {
+            s.tx += (int64_t)v;
+            v = 1;
+            memcpy(o, &(uint64_t){pack(s)}, 8);
+        }
+        if (i->type && v >= s.pending) misuse(w, i, l, at, ".noComplete would complete the phase");
+        arrive(w, i, l, at, o, (uint32_t)v, i->sub == MBAR_DROP);
+        return before;
+    }
+    store(o, s);
+    return 0;
+}
+
+/* init and inval, which others must be ordered with, as with any store. */
+static void set_up(warp *w, const ins *i, unsigned l, uint64_t at) {
+    uint64_t n = operand(w, i, l), ad[LANES];
+    ad[l] = at;
+    if (!mem_shared_ok(w, i, 1u << l, ad, 8)) return;
+    race_write(w, i, 1u << l, ad, 8, false);
+    if (i->sub == MBAR_INIT && (!n || n > COUNT))
+        misuse(w, i, l, at, "a count of 1 to 2^20 - 1 is needed");
+    state s = {(uint32_t)n & COUNT, (uint32_t)n & COUNT, 0, false};
+    memcpy(w->b->shared + at, &(uint64_t){i->sub == MBAR_INIT ? pack(s) : 0}, 8);
+}
+
+static void put(const warp *w, const ins *i, unsigned l, uint64_t v) {
+    if (i->dw == 8) ((uint64_t *)reg_at(w, i->d))[l] = v;
+    if (i->dw == 4) ((uint32_t *)reg_at(w, i->d))[l] = (uint32_t)v;
+}
+
+void x_mbarrier(warp *w, const ins *i, uint32_t mask) {
+    const uint64_t *a = reg_at(w, i->a);
+    bool waits = i->sub == MBAR_WAIT, waited = true;
+    EACH_LANE(l, mask) {
+        uint64_t at = a[l] & (WIN_SIZE - 1), v;
+        if (i->sub == MBAR_PENDING) {
+            put(w, i, l, unpack(a[l]).pending);
+            continue;
+        }
+        if (i->sub <= MBAR_INVAL) {
+            set_up(w, i, l, at);
+            continue;
+        }
+        uint8_t *o = object(w, i, l, at, false, !waits);
+        if (!o) return;
+        if (waits) deliver(w->b, at);
+        if (i->flags & INS_RELEASE) order_fence(w, 1u << l, false);
+        v = act(w, i, l, at, o);
+        order_access(w, l, WIN_SHARED + at, waits ? ACC_ASKED : ACC_RMW);
+        if (waits && v && i->flags & INS_ACQUIRE) order_fence(w, 1u << l, false);
+        waited &= v != 0;
+        put(w, i, l, v);
+    }
+    warp_idles(w, !waits || waited);
+}
