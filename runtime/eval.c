@@ -453,7 +453,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
     }
     if (!status) status = rt_ready_to_read(c, "eval");
     if (!status) status = rt_eval(c, s, count);
-    if (!status) rt_epoch_end(c, "bz_eval");
+    if (!status) rt_epoch_end(c, "bz_eval"), rt_layouts_sweep(c);
     if (s != few) bz_mem_free(s);
     return status;
 }

@@ -1,4 +1,4 @@
-/* layout.c - shapes with strides, interned: a table per context that grows with the number of different layouts only. */
+/* layout.c - shapes with strides, interned: a table per context. Those that nothing has go: layout_sweep.c. */
 #include "runtime/rt.h"
 
 #include <string.h>
@@ -28,7 +28,6 @@ static bool grow(rt_layouts *t) {
 }
 
 static rt_layout *make(bz_context *c, const int64_t *shape, const int64_t *strides, unsigned rank) {
-    rt_layouts *t = &c->layouts;
     ir_dim dims[IR_MAX_RANK];
     int64_t count = 1, step = 1;
     bool contiguous = true, empty = false;
@@ -40,11 +39,14 @@ static rt_layout *make(bz_context *c, const int64_t *shape, const int64_t *strid
         dims[i] = ir_ex_const(&c->m->ex, shape[i]);
         if (!dims[i]) return NULL;
     }
-    rt_layout *l = bz_arena_alloc(&t->arena, sizeof *l);
-    const int64_t *own_shape = bz_arena_copy(&t->arena, shape, rank * sizeof *shape);
-    const int64_t *own_strides = bz_arena_copy(&t->arena, strides, rank * sizeof *strides);
-    const ir_dim *own_dims = bz_arena_copy(&t->arena, dims, rank * sizeof *dims);
-    if (!l || !own_shape || !own_strides || !own_dims) return NULL;
+    rt_layout *l =
+        bz_mem_alloc(sizeof *l + rank * (sizeof *shape + sizeof *strides + sizeof *dims));
+    if (!l) return NULL;
+    int64_t *own_shape = (int64_t *)(void *)(l + 1), *own_strides = own_shape + rank;
+    ir_dim *own_dims = (ir_dim *)(void *)(own_strides + rank);
+    memcpy(own_shape, shape, rank * sizeof *shape);
+    memcpy(own_strides, strides, rank * sizeof *strides);
+    if (rank) memcpy(own_dims, dims, rank * sizeof *dims);
     *l = (rt_layout){.rank = rank,
                      .contiguous = contiguous || empty,
                      .count = empty ? 0 : count,
@@ -91,8 +93,12 @@ const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r) {
 }
 
 void rt_layouts_free(rt_layouts *l) {
+    for (uint32_t i = 0; i < l->nslots; i++)
+        for (rt_layout *x = l->slots[i], *next; x; x = next) {
+            next = x->next;
+            bz_mem_free(x);
+        }
     bz_mem_free(l->slots);
-    bz_arena_free(&l->arena);
     *l = (rt_layouts){0};
 }
 

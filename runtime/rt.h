@@ -23,6 +23,7 @@
 typedef struct rt_layout {
     uint32_t rank;
     bool contiguous; /* row-major without gaps */
+    bool used;       /* layout_sweep.c */
     int64_t count;   /* elements */
     uint64_t hash;
     const int64_t *shape, *strides; /* rank each; in elements */
@@ -31,8 +32,7 @@ typedef struct rt_layout {
 } rt_layout;
 typedef struct rt_layouts {
     rt_layout **slots;
-    uint32_t nslots, n;
-    bz_arena arena;
+    uint32_t nslots, n, sweep_at;
 } rt_layouts;
 
 const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t *strides,
@@ -42,6 +42,8 @@ static inline int64_t rt_layout_bytes(const rt_layout *l, bz_dtype t) { /* BZ_TO
 }
 const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); /* row-major */
 void rt_layouts_free(rt_layouts *l);
+/* layout_sweep.c: forgets layouts that nothing has, when they have become many. The caller holds none. */
+void rt_layouts_sweep(bz_context *c);
 /* Strides for a reshape of x without a copy; false when there are none. */
 bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides);
 /* Strides for a window on x's row-major elements, which lies in x, without a copy; *offset: number of its first element, then its

@@ -50,6 +50,7 @@ bz_status bz_scope_end(bz_context *c) {
         return rt_fail(c, BZ_ESCOPE, NULL, "scope_end",
                        "the scope around a function that bz_compile traces is not the function's");
     rt_scope_end(c);
+    rt_layouts_sweep(c);
     return BZ_OK;
 }
 

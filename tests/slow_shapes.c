@@ -1,5 +1,5 @@
-/* slow_shapes.c - a lazy loop that never sees a shape twice: plans and machine code go as others come, so that memory stays flat. What
- * is known of a shape itself (layout.c) stays, a hundred bytes each. */
+/* slow_shapes.c - a lazy loop that never sees a shape twice: plans, machine code and layouts go as others come, so that memory stays
+ * flat. */
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void shapes(bz_device d, int begin, int n, long most_kb) {
 }
 
 Test(shapes, interpreted) {
-    shapes(BZ_REF, 5000, 100000, 16384);
+    shapes(BZ_REF, 5000, 100000, 4096);
 }
 
 Test(shapes, compiled) {

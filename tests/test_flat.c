@@ -72,6 +72,39 @@ Test(flat, names) {
     bz_close(c);
 }
 
+/* ---- shapes that are never seen again */
+
+static void new_shape(bz_context *c, int i) {
+    float v[2] = {1, 2};
+    bz_scope_begin(c);
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(i % 1000 + 1, i / 1000 + 1), BZ_F32);
+    bz_tensor *y = bz_add(bz_select(x, 0, 0), bz_from_buffer(c, BZ_F32, v, BZ_STRIDED((1), (2))));
+    cr_assert_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
+    bz_scope_end(c);
+}
+
+/* What is alive while layouts go keeps its own. */
+Test(flat, shapes) {
+    bz_context *c = open_one(BZ_REF);
+    const int64_t shape[] = {2, 3, 1};
+    float v[12];
+    for (int i = 0; i < 12; i++) v[i] = (float)i + 1;
+    bz_tensor *x = bz_transpose(bz_from_data(c, BZ_F32, v, shape, 3), 0, 1), *out;
+    bz_tensor *gaps = bz_from_buffer(c, BZ_F32, v, BZ_STRIDED((2, 2), (6, 2)));
+    bz_program *p = bz_compile(c, negate, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    cr_assert_eq(bz_call(p, &x, &out), BZ_OK, "%s", bz_message(c));
+    STAYS_FLAT(c, new_shape, 8000, 30000, 262144);
+    bz_tensor *loss = bz_sum(bz_square(out), BZ_ALL), *g;
+    cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 2, 8, 4, 10, 6, 12);
+    EXPECT(out, -1, -4, -2, -5, -3, -6);
+    EXPECT(gaps, 1, 3, 7, 9);
+    cr_assert_eq(bz_call(p, &x, &out), BZ_OK, "%s", bz_message(c));
+    EXPECT(out, -1, -4, -2, -5, -3, -6);
+    cr_expect(bz_shape(x)[0] == 3 && bz_strides(x)[0] == 1 && bz_shape(x)[2] == 1);
+    bz_close(c);
+}
+
 /* ---- a recording that nobody reads evaluates itself and gives up its start */
 
 static bz_tensor *total, *one;
