@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_FAULTS = 5 };
+enum { MOST_FAULTS = 5, PATIENCE = 300 /* seconds */ };
 
 static const char *at_name;
 static volatile uint64_t at_seed;
@@ -40,6 +40,7 @@ static void tell_at_the_end(void) {
     else
         for (size_t i = 1; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], die);
     signal(fatal[0], die);
+    signal(SIGALRM, die);
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
 }
@@ -59,8 +60,11 @@ fuzz_span fuzz_begin(const char *name, int argc, char **argv) {
 }
 
 bool fuzz_next(fuzz_span *f) {
-    if (enough || f->faults >= MOST_FAULTS || f->runs >= f->most || time(NULL) >= f->end)
-        return false;
+    time_t now = time(NULL);
+    bool over = enough || f->faults >= MOST_FAULTS || f->runs >= f->most || now >= f->end;
+    if (over || now != f->now) alarm(over ? 0 : PATIENCE);
+    f->now = now;
+    if (over) return false;
     f->runs++;
     at_seed = ++f->seed;
     return true;

@@ -24,10 +24,10 @@ typedef struct fuzz_span {
     const char *name;
     uint64_t seed;           /* of the input at hand */
     long runs, faults, most; /* runs: with the one at hand */
-    time_t end;
+    time_t end, now;
 } fuzz_span;
-/* Reads SECONDS (10), SEED (by the time), COUNT (no limit) and prints the first seed. A program that ends by a signal or a sanitizer
- * prints the seed at hand. */
+/* Reads SECONDS (10), SEED (by the time), COUNT (no limit) and prints the first seed. A program that ends by a signal or a sanitizer,
+ * or that has tried one input for five minutes, prints the seed at hand. */
 fuzz_span fuzz_begin(const char *name, int argc, char **argv);
 /* false: SECONDS are over, COUNT inputs were tried, five showed faults, or SIGTERM or SIGINT came. */
 bool fuzz_next(fuzz_span *f);

@@ -65,7 +65,7 @@ void play_check(player *p, const api_view *x);
 void play_drop(player *p, unsigned k); /* view k leaves the pool; its handle is not released */
 /* Takes a new view into the pool; its handle's facts must be the model's. */
 void play_keep(player *p, api_view x);
-/* The same for the result of an op: one that is too large for exact arithmetic is neither computed nor kept (false). */
+/* Is what the model says of r small enough for exact arithmetic? false: r is freed, the step does nothing. */
 bool play_holds(api_view *r);
 api_view *play_any(player *p);
 unsigned play_number(const player *p, const api_view *x);
@@ -105,7 +105,6 @@ play_action play_reduce, play_product, play_join;
 play_action play_call_update, play_call_swap, play_call_captured; /* play_calls.c */
 play_action play_call_own_slope, play_call_pull;
 play_action play_gradient, play_slope, play_stop, play_custom; /* play_grads.c */
-
-play_action play_mistake; /* play_mistakes.c */
+play_action play_mistake;                                      /* play_mistakes.c */
 
 #endif
