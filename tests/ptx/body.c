@@ -219,28 +219,6 @@ static void operand_number(parser *p, opnd *o) {
     o->bits = negative ? 0 - v : v;
 }
 
-/* "[%rd1+16]", "[name+8]", "[name]", "[1024]" */
-static void operand_address(parser *p, opnd *o) {
-    lex_next(p);
-    o->kind = O_ADDR;
-    if (p->tok == TK_ID) {
-        opnd base = {0};
-        operand_name(p, &base);
-        if (base.kind == O_REG) {
-            o->has_reg = true;
-            o->reg = base.reg;
-            o->reg_type = base.type;
-        } else if (base.kind == O_VAR) {
-            o->var = base.var;
-            o->addend = base.addend;
-        } else if (!p->failed)
-            parse_fail(p, "'%.*s' is not an address", (int)base.name->len, base.name->name);
-        if (p->tok == '+' || p->tok == '-') o->addend += (int64_t)lex_integer(p, "an offset");
-    } else
-        o->addend = (int64_t)lex_integer(p, "an address");
-    lex_expect(p, ']', "']'");
-}
-
 static void operand(parser *p, opnd *o);
 
 static void operand_vector(parser *p, opnd *o) {
@@ -262,6 +240,35 @@ static void operand_vector(parser *p, opnd *o) {
         o->n++;
     } while (lex_accept(p, ','));
     lex_expect(p, '}', "'}'");
+}
+
+/* "[%rd1+16]", "[name+8]", "[name]", "[1024]", "[%rd1, {%r1, %r2}]" */
+static void operand_address(parser *p, opnd *o) {
+    lex_next(p);
+    o->kind = O_ADDR;
+    if (p->tok == TK_ID) {
+        opnd base = {0};
+        operand_name(p, &base);
+        if (base.kind == O_REG) {
+            o->has_reg = true;
+            o->reg = base.reg;
+            o->reg_type = base.type;
+        } else if (base.kind == O_VAR) {
+            o->var = base.var;
+            o->addend = base.addend;
+        } else if (!p->failed)
+            parse_fail(p, "'%.*s' is not an address", (int)base.name->len, base.name->name);
+        if (p->tok == '+' || p->tok == '-') o->addend += (int64_t)lex_integer(p, "an offset");
+    } else
+        o->addend = (int64_t)lex_integer(p, "an address");
+    if (lex_accept(p, ',')) { /* coordinates */
+        opnd vector = {0};
+        if (p->tok != '{') parse_fail(p, "expected '{'");
+        operand_vector(p, &vector);
+        o->first = vector.first;
+        o->n = vector.n;
+    }
+    lex_expect(p, ']', "']'");
 }
 
 static void operand(parser *p, opnd *o) {

@@ -306,7 +306,7 @@ uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what) {
 /* ---- the whole instruction ---- */
 
 void dec_later(parser *p) {
-    fail(p, "not supported yet (TMA, wgmma, wmma, tcgen05, clusters, textures and alloca "
+    fail(p, "not supported yet (wgmma, wmma, tcgen05, clusters, textures and alloca "
             "come later)");
 }
 

@@ -52,6 +52,36 @@ static void bulk_copy_of(parser *p) {
     i->cls = PTX_CLASS_ASYNC;
 }
 
+/* .Nd: [to], [map, {coordinates}], [mbarrier], or [map, {coordinates}], [from] in a group. */
+static void cp_tensor(parser *p) {
+    static const modifier ranks[] = {M_D1, M_D2, M_D3, M_D4, M_D5, M_NONE};
+    modifier m = dec_take_of(p, ranks);
+    unsigned rank = m ? (unsigned)(m - M_D1 + 1) : 0;
+    dec_take(p, M_TILE);
+    bool load =
+        dec_take(p, M_MBARRIER_TX) && (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED_CTA));
+    bool store = !load && dec_take(p, M_BULK_GROUP) && dec_take(p, M_SHARED_CTA);
+    dec_cache_policy(p);
+    const opnd *o = &p->in.o[load ? 1 : 0];
+    if ((!load && !store) || !dec_take(p, M_GLOBAL) || !dec_want(p, load ? 3 : 2, load ? 3 : 2) ||
+        o->kind != O_ADDR || o->n != rank) {
+        bad(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
+               ".bulk_group");
+        return;
+    }
+    int32_t c[5], map = dec_address(p, load ? 1 : 0), shared = dec_address(p, load ? 0 : 1),
+                  mbar = load ? dec_address(p, 2) : 0;
+    for (unsigned k = 0; k < rank; k++) c[k] = dec_src_of(p, &p->parts[o->first + k], T_S32);
+    if (p->failed) return;
+    ins *i = dec_emit(p, x_cp_tensor);
+    i->a = map, i->b = shared, i->e = mbar;
+    i->n = load;
+    i->bytes = (uint8_t)rank;
+    i->target = (uint32_t)p->m->list.n;
+    i->cls = PTX_CLASS_ASYNC;
+    for (unsigned k = 0; k < rank; k++) *VEC_PUSH(p->m->list) = c[k];
+}
+
 static void cp_bulk(parser *p) {
     if (dec_take(p, M_COMMIT_GROUP))
         cp_group(p, x_bulk_commit, 0);
@@ -62,6 +92,8 @@ static void cp_bulk(parser *p) {
                      (int64_t)dec_imm(p, 0, 1000, "a constant number of groups is needed"));
     } else if (dec_take(p, M_PREFETCH))
         dec_hint(p);
+    else if (dec_take(p, M_TENSOR))
+        cp_tensor(p);
     else
         bulk_copy_of(p);
 }

@@ -94,20 +94,39 @@ void mbarrier_arrive(warp *w, const ins *i, unsigned lane, uint64_t at, bool exp
 
 static void drop_copy(warp *w, size_t k) {
     free(w->bulk.at[k].was);
+    free(w->bulk.at[k].pieces);
     memmove(&w->bulk.at[k], &w->bulk.at[k + 1], (w->bulk.n - k - 1) * sizeof *w->bulk.at);
     w->bulk.n--;
 }
 
-static void check_source(warp *w, const bulk_copy *c, const uint8_t *now) {
+static const uint8_t *source(const warp *w, const bulk_copy *c, const bulk_piece *x) {
+    return c->load ? x->host : w->b->shared + x->shared;
+}
+
+static void overwritten(warp *w, const bulk_copy *c, const bulk_piece *x) {
     finding_at at = {PTX_REPORT_ASYNC,
                      PTX_OK,
                      c->lane,
-                     c->load ? c->address : WIN_SHARED + c->shared,
+                     c->load ? x->address : WIN_SHARED + x->shared,
                      c->load ? PTX_GLOBAL : PTX_SHARED,
-                     NULL};
-    if (c->load) at.extent = mem_find(w->b->ln, c->address);
-    if (memcmp(now, c->was, c->bytes) != 0 && w->b->ln->checks & PTX_CHECK_ASYNC)
+                     c->load ? mem_find(w->b->ln, x->address) : NULL};
+    if (w->b->ln->checks & PTX_CHECK_ASYNC)
         find_report(w, c->by, &at, "the source was overwritten before the copy was waited for");
+}
+
+/* Moves the bytes, whose source must be as it was. */
+static void carry_out(warp *w, const bulk_copy *c) {
+    const uint8_t *was = c->was;
+    for (uint32_t k = 0; k < c->n; was += c->pieces[k++].bytes) {
+        const bulk_piece *x = &c->pieces[k];
+        uint8_t *to = c->load ? w->b->shared + x->shared : x->host;
+        const uint8_t *from = source(w, c, x);
+        if (from && memcmp(from, was, x->bytes) != 0) overwritten(w, c, x);
+        if (from)
+            memcpy(to, from, x->bytes);
+        else
+            memset(to, 0, x->bytes);
+    }
 }
 
 /* Loads that tell the mbarrier at `at`. */
@@ -120,9 +139,9 @@ static void deliver(block *b, uint64_t at) {
                 k++;
                 continue;
             }
-            check_source(w, c, c->host);
-            memcpy(b->shared + c->shared, c->host, c->bytes);
-            race_async_done(w, c->lane, c->shared, c->bytes);
+            carry_out(w, c);
+            for (uint32_t p = 0; p < c->n; p++)
+                race_async_done(w, c->lane, c->pieces[p].shared, c->pieces[p].bytes);
             order_deliver(w, WIN_SHARED + at);
             state s = load(b->shared + at);
             s.tx -= c->bytes;
@@ -142,60 +161,74 @@ static void flush(warp *w, uint32_t lanes, uint64_t keep) {
             k++;
             continue;
         }
-        check_source(w, &c, w->b->shared + c.shared);
-        memcpy(c.host, w->b->shared + c.shared, c.bytes);
+        carry_out(w, &c);
         drop_copy(w, k);
     }
 }
 
-/* All pieces of the global side are there; the host's address of the first. */
-static uint8_t *reach(warp *w, const ins *i, unsigned l, uint64_t address, uint32_t bytes,
-                      unsigned how) {
-    uint64_t ad[LANES];
-    uint8_t *host[LANES], *first = NULL;
-    for (uint32_t k = 0; k < bytes; k += PIECE) {
-        ad[l] = address + k;
-        if (!mem_global(w, i, 1u << l, ad, PIECE, how, host)) return NULL;
-        if (!k) first = host[l];
-    }
-    return first;
+/* As wide as address and length are aligned. */
+static uint32_t step_at(uint64_t address, uint32_t rest) {
+    uint32_t step = PIECE;
+    while ((address | rest) & (step - 1)) step /= 2;
+    return step;
 }
 
-static bool shared_side(warp *w, const ins *i, unsigned l, uint64_t at, uint32_t bytes, bool load) {
+/* The global side of a piece is there, and where. */
+static bool reach(warp *w, const ins *i, unsigned l, bulk_piece *x, unsigned how) {
     uint64_t ad[LANES];
-    for (uint32_t k = 0; k < bytes; k += PIECE) {
-        ad[l] = at + k;
-        if (!mem_shared_ok(w, i, 1u << l, ad, PIECE)) return false;
-        if (!load) race_read(w, i, 1u << l, ad, PIECE, 0xffff, ACC_READ);
+    uint8_t *host[LANES];
+    for (uint32_t k = 0, step; k < x->bytes; k += step) {
+        ad[l] = x->address + k;
+        step = step_at(ad[l], x->bytes - k);
+        if (!mem_global(w, i, 1u << l, ad, step, how, host)) return false;
+        if (!k) x->host = host[l];
     }
-    if (load) race_async_issue(w, i, l, (uint32_t)at, bytes);
     return true;
+}
+
+static bool shared_side(warp *w, const ins *i, unsigned l, const bulk_piece *x, bool load) {
+    uint64_t ad[LANES];
+    for (uint32_t k = 0, step; k < x->bytes; k += step) {
+        ad[l] = x->shared + k;
+        step = step_at(ad[l], x->bytes - k);
+        if (!mem_shared_ok(w, i, 1u << l, ad, step)) return false;
+        if (!load) race_read(w, i, 1u << l, ad, step, (1u << step) - 1, ACC_READ);
+    }
+    return true;
+}
+
+bool bulk_begin(warp *w, const ins *i, unsigned l, bulk_piece *pieces, uint32_t n, uint64_t mbar) {
+    bulk_copy c = {i, pieces, n, 0, NULL, 0, (uint8_t)l, i->n};
+    for (uint32_t k = 0; k < n; k++) c.bytes += pieces[k].bytes;
+    c.was = vm_grow(NULL, c.bytes + 1);
+    c.barrier = c.load ? (uint32_t)mbar : w->bulk_groups[l];
+    uint8_t *was = c.was;
+    bool ok = !c.load || object(w, i, l, mbar, false, false);
+    for (uint32_t k = 0; k < n && ok; was += pieces[k++].bytes) {
+        bulk_piece *x = &pieces[k];
+        ok = (!x->address || reach(w, i, l, x, c.load ? ACC_READ : ACC_WRITE)) &&
+             shared_side(w, i, l, x, c.load);
+        const uint8_t *from = source(w, &c, x);
+        if (ok && from) memcpy(was, from, x->bytes);
+        if (ok && c.load) race_async_issue(w, i, l, x->shared, x->bytes);
+    }
+    *VEC_PUSH(w->bulk) = c;
+    if (!ok) drop_copy(w, w->bulk.n - 1);
+    return ok;
 }
 
 void x_cp_bulk(warp *w, const ins *i, uint32_t mask) {
     const uint64_t *global = reg_at(w, i->a), *shared = reg_at(w, i->b), *mbar = reg_at(w, i->e);
     const uint32_t *size = reg_at(w, i->c);
     EACH_LANE(l, mask) {
-        uint64_t at = shared[l] & (WIN_SIZE - 1);
-        if (size[l] % PIECE) {
+        if ((size[l] | global[l] | shared[l]) % PIECE) {
             mem_fault(w, i, l, PTX_REPORT_MISALIGNED, global[l], PTX_GLOBAL, NULL,
-                      "the size is not a multiple of 16");
+                      "size and addresses must be multiples of 16");
             return;
         }
-        if (i->n && !object(w, i, l, mbar[l] & (WIN_SIZE - 1), false, false)) return;
-        uint8_t *host = reach(w, i, l, global[l], size[l], i->n ? ACC_READ : ACC_WRITE);
-        if (w->b->failed || !shared_side(w, i, l, at, size[l], i->n)) return;
-        bulk_copy *c = VEC_PUSH(w->bulk);
-        *c = (bulk_copy){i,
-                         global[l],
-                         host,
-                         vm_grow(NULL, size[l] + 1),
-                         (uint32_t)at,
-                         size[l],
-                         i->n ? (uint32_t)(mbar[l] & (WIN_SIZE - 1)) : w->bulk_groups[l],
-                         (uint8_t)l,
-                         i->n};
-        if (size[l]) memcpy(c->was, i->n ? host : w->b->shared + at, size[l]);
+        bulk_piece *x = vm_grow(NULL, sizeof *x);
+        *x = (bulk_piece){NULL, global[l], (uint32_t)(shared[l] & (WIN_SIZE - 1)), size[l]};
+        if (!bulk_begin(w, i, l, x, 1, mbar[l] & (WIN_SIZE - 1))) return;
     }
 }
 
@@ -216,8 +249,8 @@ void bulk_finish(warp *w, uint32_t lanes) {
 void bulk_forget(warp *w) {
     while (w->bulk.n) {
         const bulk_copy *c = &w->bulk.at[0];
-        finding_at at = {PTX_REPORT_ASYNC,       PTX_OK,     c->lane,
-                         WIN_SHARED + c->shared, PTX_SHARED, NULL};
+        finding_at at = {PTX_REPORT_ASYNC, PTX_OK, c->lane, WIN_SHARED + c->pieces[0].shared,
+                         PTX_SHARED,       NULL};
         if (!w->b->failed && w->b->ln->checks & PTX_CHECK_ASYNC)
             find_report(w, c->by, &at, "the block ended before anybody waited for this copy");
         drop_copy(w, 0);

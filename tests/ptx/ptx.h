@@ -152,6 +152,21 @@ typedef struct {
     ptx_heap *heap; /* NULL: malloc in kernels finds no room */
 } ptx_memory;
 
+/* ---- exec_tensor.c: what a CUtensorMap holds here, for cp.async.bulk.tensor
+ * ------------------------------------ */
+
+enum { PTX_TENSOR_RANK = 5, PTX_TENSOR_MAGIC = 0x54f1u };
+
+/* Sizes are in elements, strides in bytes, of the dimensions from the second on. At most 128 bytes. */
+typedef struct {
+    uint16_t magic;
+    uint8_t rank, element; /* bytes of one */
+    uint8_t swizzle;       /* 0, or the span in bytes: 32, 64, 128 */
+    uint64_t address, stride[PTX_TENSOR_RANK - 1], dim[PTX_TENSOR_RANK];
+    uint16_t box[PTX_TENSOR_RANK];
+} ptx_tensor_map;
+_Static_assert(sizeof(ptx_tensor_map) <= 128, "it lies in a CUtensorMap");
+
 /* ---- launch.c
  * --------------------------------------------------------------------------------------- */
 

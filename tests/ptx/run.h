@@ -173,6 +173,9 @@ void local_mark(warp *w, uint32_t mask, uint64_t at, uint64_t n, bool written);
 
 /* An arrival at the mbarrier at a shared offset, by copies that are done. */
 void mbarrier_arrive(warp *w, const ins *i, unsigned lane, uint64_t at, bool expected);
+/* Begins a copy of pieces, which it owns from now on; false after a fault. */
+bool bulk_begin(warp *w, const ins *i, unsigned lane, bulk_piece *pieces, uint32_t n,
+                uint64_t mbar);
 void bulk_finish(warp *w, uint32_t lanes); /* stores of lanes that exit */
 void bulk_forget(warp *w);                 /* at the block's end */
 

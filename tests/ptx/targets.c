@@ -44,6 +44,7 @@ static const first_target table[] = {
     /* memory */
     ROW(cp, ASYNC, NONE, 80),
     ROW(cp, BULK, NONE, 90),
+    ROW(prefetch, TENSORMAP, NONE, 90),
     ROW(mbarrier, NONE, NONE, 80),
     ROW(mbarrier, EXPECT_TX, NONE, 90),
     ROW(mbarrier, COMPLETE_TX, NONE, 90),

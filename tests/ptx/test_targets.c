@@ -22,6 +22,12 @@ static const target_row rows[] = {
     {"cp.async.mbarrier.arrive.noinc.shared.b64 [s];", 80},
     {"cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s],[p],64,[s];", 90},
     {"cp.async.bulk.global.shared::cta.bulk_group [p],[s],64;", 90},
+    {"cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+     "[s],[p,{r1,r2}],"
+     "[s];",
+     90},
+    {"cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [p,{r1,r2,r3}],[s];", 90},
+    {"prefetch.tensormap [p];", 90},
     {"cp.async.bulk.commit_group;", 90},
     {"cp.async.bulk.wait_group.read 0;", 90},
     {"mbarrier.init.shared.b64 [s],1;", 80},

@@ -229,13 +229,19 @@ typedef struct {
 typedef struct past past; /* past.c */
 enum { ORDER_BLOCK, ORDER_GRID };
 
+/* Bytes in a row on both sides; host NULL: outside of a tensor, zeros. */
+typedef struct {
+    uint8_t *host;
+    uint64_t address; /* global */
+    uint32_t shared, bytes;
+} bulk_piece;
+
 /* A copy of many bytes between global and shared memory, not yet done. */
 typedef struct {
     const ins *by;
-    uint64_t address; /* of the global side */
-    uint8_t *host;    /* where that lies */
-    uint8_t *was;     /* the source when the copy was asked for */
-    uint32_t shared, bytes;
+    bulk_piece *pieces;
+    uint32_t n, bytes;
+    uint8_t *was;     /* the source when the copy was asked for, piece after piece */
     uint32_t barrier; /* loads: shared offset of the mbarrier; stores: the group */
     uint8_t lane;
     bool load;

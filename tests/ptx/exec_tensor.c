@@ -1,0 +1,110 @@
+/* exec_tensor.c - cp.async.bulk.tensor: a box of a tensor, by a map that the driver has made.
+ *
+ *   map: address, dims, strides, box        at coordinates c:
+ *     for each row of the box               global: address + sum of (c + k) stride, zeros outside
+ *                                           shared: row after row, 16-byte chunks swizzled:
+ *     span 128: bits 4-6 ^= bits 7-9   64: bits 4-5 ^= bits 7-8   32: bit 4 ^= bit 7 of the address */
+#include "exec.h"
+
+#include "run.h"
+
+#include <string.h>
+
+enum { CHUNK = 16, BOX_ALIGN = 128 };
+
+/* The map at a generic address, in parameters, constants or global memory; false after a fault. */
+static bool read_map(warp *w, const ins *i, unsigned l, uint64_t address, ptx_tensor_map *map) {
+    const ptx_launch_params *p = w->b->ln->p;
+    const uint8_t *from = NULL;
+    uint64_t at = address - WIN_PARAM;
+    const ptx_extent *e = address < PTX_WINDOWS ? mem_find(w->b->ln, address) : NULL;
+    if (address >= WIN_PARAM && at + sizeof *map <= p->param_bytes)
+        from = (const uint8_t *)p->params + at;
+    else if (e && !(e->flags & PTX_EXTENT_FREED) && address >= e->base && e->size >= sizeof *map &&
+             address - e->base <= e->size - sizeof *map)
+        from = e->host + (address - e->base);
+    if (from) memcpy(map, from, sizeof *map);
+    if (from && map->magic == PTX_TENSOR_MAGIC && map->rank == i->bytes) return true;
+    mem_fault(w, i, l, PTX_REPORT_FAULT, address, PTX_GLOBAL, e,
+              from ? "no tensor map of this rank lies here" : "no tensor map lies here");
+    return false;
+}
+
+static uint32_t swizzled(uint32_t at, unsigned span) {
+    return span ? at ^ ((at >> 3) & (span - CHUNK)) : at;
+}
+
+typedef struct {
+    bulk_piece *at;
+    uint32_t n, cap;
+    bool load;
+} piece_list;
+
+/* address 0: outside of the tensor, where only loads have something to do. */
+static void add_piece(piece_list *list, uint64_t address, uint32_t shared, uint32_t bytes) {
+    if (!bytes || (!address && !list->load)) return;
+    if (list->n == list->cap) {
+        list->cap = list->cap ? 2 * list->cap : 64;
+        list->at = vm_grow(list->at, list->cap * sizeof *list->at);
+    }
+    list->at[list->n++] = (bulk_piece){NULL, address, shared, bytes};
+}
+
+/* A row of the box: chunks where the pattern moves them, each as far as the tensor reaches. */
+static void add_row(piece_list *list, const ptx_tensor_map *m, int64_t first, bool inside,
+                    uint64_t row, uint32_t shared) {
+    uint32_t bytes = (uint32_t)m->box[0] * m->element, step = m->swizzle ? CHUNK : bytes;
+    int64_t end = inside ? (int64_t)(m->dim[0] * m->element) : INT64_MIN;
+    for (uint32_t k = 0; k < bytes; k += step) {
+        uint32_t to = swizzled(shared + k, m->swizzle);
+        int64_t from = first * m->element + k, low = from < 0 ? 0 : from,
+                high = from + step < end ? from + step : end;
+        if (high <= low) {
+            add_piece(list, 0, to, step);
+            continue;
+        }
+        uint32_t before = (uint32_t)(low - from), n = (uint32_t)(high - low);
+        add_piece(list, 0, to, before);
+        add_piece(list, row + (uint64_t)low, to + before, n);
+        add_piece(list, 0, to + before + n, step - before - n);
+    }
+}
+
+static piece_list pieces_of(const ptx_tensor_map *m, const int64_t c[PTX_TENSOR_RANK],
+                            uint32_t shared, bool load) {
+    piece_list list = {.load = load};
+    uint64_t rows = 1;
+    for (unsigned d = 1; d < m->rank; d++) rows *= m->box[d];
+    for (uint64_t r = 0; r < rows; r++) {
+        uint64_t rest = r, at = m->address;
+        bool inside = true;
+        for (unsigned d = 1; d < m->rank; d++) {
+            int64_t x = c[d] + (int64_t)(rest % m->box[d]);
+            rest /= m->box[d];
+            inside &= x >= 0 && x < (int64_t)m->dim[d];
+            at += (uint64_t)x * m->stride[d - 1];
+        }
+        add_row(&list, m, c[0], inside, at, shared + (uint32_t)r * m->box[0] * m->element);
+    }
+    return list;
+}
+
+void x_cp_tensor(warp *w, const ins *i, uint32_t mask) {
+    const uint64_t *map = reg_at(w, i->a), *shared = reg_at(w, i->b), *mbar = reg_at(w, i->e);
+    const int32_t *regs = &w->b->ln->module->list.at[i->target];
+    EACH_LANE(l, mask) {
+        ptx_tensor_map m;
+        int64_t c[PTX_TENSOR_RANK] = {0};
+        uint64_t at = shared[l] & (WIN_SIZE - 1);
+        if (!read_map(w, i, l, map[l], &m)) return;
+        for (unsigned d = 0; d < m.rank; d++) c[d] = ((const int32_t *)reg_at(w, regs[d]))[l];
+        if (at % BOX_ALIGN || at >= w->b->shared_bytes) {
+            mem_fault(w, i, l, at % BOX_ALIGN ? PTX_REPORT_MISALIGNED : PTX_REPORT_OUT_OF_BOUNDS,
+                      WIN_SHARED + at, PTX_SHARED, NULL,
+                      "a box lies at a multiple of 128 bytes of shared memory");
+            return;
+        }
+        piece_list list = pieces_of(&m, c, (uint32_t)at, i->n);
+        if (!bulk_begin(w, i, l, list.at, list.n, mbar[l] & (WIN_SIZE - 1))) return;
+    }
+}
