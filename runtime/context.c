@@ -161,6 +161,8 @@ static void destroy(bz_context *c) {
     bz_vec_free(&c->stamps);
     bz_vec_free(&c->need);
     bz_vec_free(&c->later);
+    bz_vec_free(&c->gifts);
+    bz_vec_free(&c->stay);
     bz_vec_free(&c->refs);
     bz_vec_free(&c->outs);
     bz_vec_free(&c->operands);

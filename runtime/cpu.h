@@ -52,7 +52,8 @@ typedef struct cpu_program {
     bool arena_mapped, consts_mapped, scratch_mapped;
     cpu_thread *threads;
     int nthreads;
-    bool parallel; /* some launch is */
+    bool parallel;          /* some launch is */
+    uint64_t bytes_written; /* by all launches */
     bz_arena memory;
 } cpu_program;
 

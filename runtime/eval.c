@@ -4,19 +4,15 @@
  *      live, without value: p', m'          LATER = live handles need it              values of handles of outer scopes
  *
  * So printing a loss and then stepping does not compute the forward pass twice, and a loop does not grow. */
-#include "runtime/rt.h"
+#include "runtime/marks.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char foreign_read[] = "bz_flush, or a change of foreign memory that was read";
-enum { NEED = 1, LATER = 2, OUTPUT = 4, MARK_BITS = 3, LONG_EPOCH = 1 << 18 };
+enum { LONG_EPOCH = 1 << 18 };
 static const size_t keep_most = (size_t)256
                                 << 20; /* bytes of values that only the recording holds */
-
-static rt_buffer *kept(const rt_epoch *e, ir_ref r) {
-    return r < e->kept.n ? e->kept.p[r] : NULL;
-}
 
 /* Costs nothing to make again: not worth a buffer. */
 static bool is_cheap(const ir_graph *g, ir_ref r) {
@@ -37,29 +33,24 @@ static bool begin_marks(bz_context *c, const ir_graph *g) {
     return true;
 }
 
-static unsigned marks(const bz_context *c, ir_ref r) {
-    uint32_t m = c->stamps.p[r];
-    return m >> MARK_BITS == c->evaluation ? m & ((1 << MARK_BITS) - 1) : 0;
-}
-
 static void mark(bz_context *c, ir_ref r, unsigned with) {
-    c->stamps.p[r] = c->evaluation << MARK_BITS | marks(c, r) | with;
+    c->stamps.p[r] = c->evaluation << MARK_BITS | rt_marks(c, r) | with;
 }
 
 static bool add_need(bz_context *c, ir_ref r) {
-    if (marks(c, r) & NEED) return true;
+    if (rt_marks(c, r) & NEED) return true;
     mark(c, r, NEED);
     return bz_vec_push(&c->need, r);
 }
 
 static bool add_later(bz_context *c, ir_ref r) {
-    if (marks(c, r) & LATER) return true;
+    if (rt_marks(c, r) & LATER) return true;
     mark(c, r, LATER);
     return bz_vec_push(&c->later, r);
 }
 
 static bool add_output(bz_context *c, ir_ref r) {
-    if (marks(c, r) & OUTPUT) return true;
+    if (rt_marks(c, r) & OUTPUT) return true;
     mark(c, r, OUTPUT);
     return add_need(c, r) && bz_vec_push(&c->outs, r);
 }
@@ -68,7 +59,7 @@ static bool add_output(bz_context *c, ir_ref r) {
 static bool add_needed(bz_context *c, const rt_epoch *e) {
     for (uint32_t i = 0; i < c->need.n; i++) {
         const ir_node *n = ir_at(e->g, c->need.p[i]);
-        for (unsigned k = 0; !kept(e, c->need.p[i]) && k < n->nin; k++)
+        for (unsigned k = 0; !rt_kept(e, c->need.p[i]) && k < n->nin; k++)
             if (!add_need(c, ir_in(e->g, n)[k])) return false;
     }
     return true;
@@ -77,7 +68,7 @@ static bool add_needed(bz_context *c, const rt_epoch *e) {
 /* Adds what later evaluations will read. */
 static bool add_border(bz_context *c, const rt_epoch *e) {
     for (const rt_storage *s = e->pending; s; s = s->next) {
-        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1, now = marks(c, s->node) & NEED;
+        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1, now = rt_marks(c, s->node) & NEED;
         if (now && outer && !is_cheap(e->g, s->node)) {
             if (!add_output(c, s->node)) return false;
         } else if ((!now || is_cheap(e->g, s->node)) && !add_later(c, s->node)) {
@@ -86,11 +77,11 @@ static bool add_border(bz_context *c, const rt_epoch *e) {
     }
     for (uint32_t i = 0; i < c->later.n; i++) {
         const ir_node *n = ir_at(e->g, c->later.p[i]);
-        for (unsigned k = 0; !kept(e, c->later.p[i]) && k < n->nin; k++) {
+        for (unsigned k = 0; !rt_kept(e, c->later.p[i]) && k < n->nin; k++) {
             ir_ref x = ir_in(e->g, n)[k];
-            if (!(marks(c, x) & NEED) || is_cheap(e->g, x)) {
+            if (!(rt_marks(c, x) & NEED) || is_cheap(e->g, x)) {
                 if (!add_later(c, x)) return false;
-            } else if (!kept(e, x)) { /* one of several results, or the value itself */
+            } else if (!rt_kept(e, x)) { /* one of several results, or the value itself */
                 bool tuple = ir_at(e->g, x)->flags & IR_IS_TUPLE;
                 if (!add_output(c, tuple ? c->later.p[i] : x)) return false;
             }
@@ -107,18 +98,26 @@ static int ascending(const void *a, const void *b) {
 static bool choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n) {
     if (!begin_marks(c, e->g)) return false;
     for (unsigned i = 0; i < n; i++)
-        if (s[i]->epoch == e && !s[i]->buf && !kept(e, s[i]->node) && !add_output(c, s[i]->node))
+        if (s[i]->epoch == e && !s[i]->buf && !rt_kept(e, s[i]->node) && !add_output(c, s[i]->node))
             return false;
     if (!add_needed(c, e) || !add_border(c, e)) return false;
     qsort(c->need.p, c->need.n, sizeof *c->need.p, ascending);
     return true;
 }
 
+bool rt_add_output(bz_context *c, const rt_epoch *e, ir_ref r) {
+    if (!add_output(c, r) || !add_needed(c, e)) return false;
+    qsort(c->need.p, c->need.n, sizeof *c->need.p, ascending);
+    return true;
+}
+
 /* ---- what to run */
 
-static bool add_result(bz_context *c, ir_graph *g, ir_ref r) {
+/* Node r of g; `donor`: the input whose memory it may have, 0 = none. */
+static bool add_result(bz_context *c, ir_graph *g, ir_ref r, ir_ref donor) {
     const char *name = rt_name(c, false, g->outputs.n);
-    return name && bz_vec_push(&g->outputs, ((ir_output){name, r, -1}));
+    int donated = donor ? (int)ir_attrs(g, ir_at(g, donor))[0] : -1;
+    return name && bz_vec_push(&g->outputs, ((ir_output){name, r, donated}));
 }
 
 static bool add_argument(bz_context *c, rt_buffer *b, ir_bits bits) {
@@ -130,7 +129,7 @@ static ir_graph *whole_graph(bz_context *c, rt_epoch *e) {
     for (uint32_t i = 0; i < e->args.n; i++)
         if (!add_argument(c, e->args.p[i].buf, e->args.p[i].bits)) return NULL;
     for (uint32_t i = 0; i < c->outs.n; i++)
-        if (!add_result(c, e->g, c->outs.p[i])) return NULL;
+        if (!add_result(c, e->g, c->outs.p[i], 0)) return NULL;
     return e->g;
 }
 
@@ -158,7 +157,7 @@ static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
     for (uint32_t i = 0; i < c->need.n; i++) {
         ir_ref r = c->need.p[i];
         const ir_node *n = ir_at(e->g, r);
-        rt_buffer *b = kept(e, r);
+        rt_buffer *b = rt_kept(e, r);
         if (b)
             c->refs.p[r] = scratch_input(c, e, r, &(rt_arg){.buf = b});
         else if (n->op == IR_INPUT)
@@ -167,8 +166,11 @@ static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
             c->refs.p[r] = ir_rebuild_node(g, e->g, &(ir_map){c->refs.p, e->g->n.n}, r);
         if (!c->refs.p[r]) return NULL;
     }
-    for (uint32_t i = 0; i < c->outs.n; i++)
-        if (!add_result(c, g, c->refs.p[c->outs.p[i]])) return NULL;
+    for (uint32_t i = 0; i < c->outs.n; i++) {
+        const rt_gift *gift = rt_gift_to(c, c->outs.p[i]);
+        if (!add_result(c, g, c->refs.p[c->outs.p[i]], gift ? c->refs.p[gift->from] : 0))
+            return NULL;
+    }
     return g;
 }
 
@@ -194,8 +196,9 @@ static void sweep(bz_context *c, rt_epoch *e) {
     e->kept_bytes = 0;
     for (ir_ref r = 0; r < e->kept.n; r++) {
         rt_buffer *b = e->kept.p[r];
-        if (b && b->refs > 1) e->kept_bytes += b->bytes;
-        if (!b || b->refs > 1) continue;
+        bool stays = b && (b->refs > 1 || rt_is_fixed(e, r));
+        if (stays) e->kept_bytes += b->bytes;
+        if (!b || stays) continue;
         rt_buffer_unref(c, b);
         e->kept.p[r] = NULL;
     }
@@ -204,7 +207,7 @@ static void sweep(bz_context *c, rt_epoch *e) {
 
 /* s waits for its value, which is kept. An in-place change reaches the memory of the owner, which the tensor looks at again. */
 static void give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
-    s->buf = rt_buffer_ref(kept(e, s->node));
+    s->buf = rt_buffer_ref(rt_kept(e, s->node));
     rt_storage_settle(s);
     if (!s->dirty) return;
     rt_buffer *home = s->u.owner.home;
@@ -219,20 +222,25 @@ static void give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
 static void hand_out(bz_context *c, rt_epoch *e, bool all) {
     for (rt_storage *s = e->pending, *next; s; s = next) {
         next = s->next;
-        if (kept(e, s->node) && (all || !s->dirty)) give_value(c, e, s);
+        if (rt_kept(e, s->node) && (all || !s->dirty)) give_value(c, e, s);
     }
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
     c->in_bufs.n = c->in_bits.n = c->out_bufs.n = 0;
-    ir_graph *g = e->nkept ? cut_graph(c, e) : whole_graph(c, e);
+    /* what is not needed has places of windows in it, which differ from turn to turn */
+    ir_graph *g = e->nkept || e->writes ? cut_graph(c, e) : whole_graph(c, e);
     bool room = g && bz_vec_reserve(&c->out_bufs, c->outs.n);
-    for (uint32_t i = 0; i < c->outs.n && room; i++) c->out_bufs.p[i] = NULL;
     rt_program *p = room ? rt_plan_get(c, g, c->mode == BZ_EAGER) : NULL;
     e->g->outputs.n = 0;
     if (!p) return c->err.status ? c->err.status : rt_no_memory(c);
+    for (uint32_t i = 0; i < c->outs.n; i++) {
+        const rt_gift *gift = rt_gift_to(c, c->outs.p[i]);
+        c->out_bufs.p[i] = gift ? rt_buffer_ref(gift->b) : NULL;
+    }
     bz_status s = rt_program_run(c, p, &(rt_call){c->in_bufs.p, c->in_bits.p, c->out_bufs.p});
-    if (s || keep_results(c, e)) return s;
+    bool room_for_gifts = rt_gifts_are_taken(c, e, !s);
+    if (s || (room_for_gifts && keep_results(c, e))) return s;
     for (uint32_t i = 0; i < c->outs.n; i++) rt_buffer_unref(c, c->out_bufs.p[i]);
     return rt_no_memory(c);
 }
@@ -259,10 +267,20 @@ static bz_status everything(bz_context *c, rt_storage ***all, unsigned *n) {
     return BZ_OK;
 }
 
-static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, bool all) {
+/* What an evaluation is for. */
+typedef enum purpose {
+    SOME,       /* these storages */
+    SOME_LAST,  /* these, and the recording ends */
+    EVERYTHING, /* all that was recorded */
+} purpose;
+
+static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, purpose why) {
     rt_epoch *e = c->epoch;
+    bool all = why == EVERYTHING;
     c->unread = 0;
-    if (!choose_outputs(c, e, s, n)) return rt_no_memory(c);
+    c->gifts.n = 0;
+    if (!choose_outputs(c, e, s, n) || (!all && !rt_choose_gifts(c, e, why == SOME_LAST)))
+        return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
     hand_out(c, e, all);
@@ -286,7 +304,7 @@ static bool mark_readers(bz_context *c, const rt_epoch *e, const rt_buffer *b) {
         const ir_node *n = ir_at(g, r);
         bool reads = n->op == IR_INPUT && e->args.p[ir_attrs(g, n)[0]].buf == b;
         for (unsigned k = 0; k < n->nin && !reads; k++) reads = c->marks.p[ir_in(g, n)[k]];
-        c->marks.p[r] = reads && !kept(e, r);
+        c->marks.p[r] = reads && !rt_kept(e, r);
     }
     return true;
 }
@@ -305,7 +323,7 @@ bz_status rt_lose(bz_context *c, rt_storage *s, const bz_error *why) {
 /* The next storage that waits for a value, read from memory as mark_readers has it; NULL: none. */
 static rt_storage *next_reader(bz_context *c, const rt_epoch *e, const rt_storage *but) {
     rt_storage *s = e->pending;
-    while (s && (s == but || !c->marks.p[s->node] || kept(e, s->node))) s = s->next;
+    while (s && (s == but || !c->marks.p[s->node] || rt_kept(e, s->node))) s = s->next;
     return s;
 }
 
@@ -316,7 +334,7 @@ static bz_status eval_readers(bz_context *c, const rt_storage *s) {
     bz_status status = mark_readers(c, e, s->u.owner.home) ? BZ_OK : rt_no_memory(c);
     for (rt_storage *k; !status && (k = next_reader(c, e, s)) != NULL;) {
         c->err = (bz_error){0};
-        bz_status own = eval_here(c, &k, 1, false);
+        bz_status own = eval_here(c, &k, 1, SOME);
         bz_error why = c->err;
         c->err = before;
         if (own) status = rt_lose(c, k, &why);
@@ -329,7 +347,7 @@ static bz_status eval_alone(bz_context *c, rt_storage *s) {
     if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->failed) return BZ_OK;
     bz_status status = gather(c);
     if (!status && s->kind == RT_FOREIGN) status = eval_readers(c, s);
-    if (!status && !s->buf) status = eval_here(c, &s, 1, false);
+    if (!status && !s->buf) status = eval_here(c, &s, 1, SOME);
     if (status) return status;
     if (s->dirty) give_value(c, c->epoch, s);
     if (s->kind == RT_FOREIGN) rt_epoch_end(c, foreign_read);
@@ -341,7 +359,7 @@ static bz_status settle(bz_context *c, const char *why) {
     rt_storage **all = NULL;
     unsigned count = 0;
     bz_status status = everything(c, &all, &count);
-    if (!status) status = eval_here(c, all, count, true);
+    if (!status) status = eval_here(c, all, count, EVERYTHING);
     bz_mem_free(all);
     if (!status) rt_epoch_end(c, why);
     return status;
@@ -377,7 +395,7 @@ static const char *site_of(rt_storage *const *s, unsigned n) {
     return site;
 }
 
-bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
+static bz_status eval_these(bz_context *c, rt_storage *const *s, unsigned n, purpose why) {
     bz_status status = rt_ready(c, c->op, "no values", "return the tensor instead");
     bool dirty = false, work = false;
     for (unsigned i = 0; i < n && !status; i++) {
@@ -389,9 +407,13 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
     if (status || !work) return status;
     if (!c->site) c->site = site_of(s, n);
     if (dirty) return eval_everything(c, s, n);
-    status = eval_here(c, s, n, false);
+    status = eval_here(c, s, n, why);
     if (!status && is_long(c->epoch)) rt_epoch_end(c, let_go);
     return status;
+}
+
+bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
+    return eval_these(c, s, n, SOME);
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
@@ -452,7 +474,7 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
         if (t) s[count++] = t->st;
     }
     if (!status) status = rt_ready_to_read(c, "eval");
-    if (!status) status = rt_eval(c, s, count);
+    if (!status) status = eval_these(c, s, count, SOME_LAST);
     if (!status) rt_epoch_end(c, "bz_eval"), rt_layouts_sweep(c);
     if (s != few) bz_mem_free(s);
     return status;

@@ -31,12 +31,21 @@ bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const cha
     return false;
 }
 
-bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op) {
+/* Where a window that is written begins: a number of its own for each write, so that a loop over windows records the same form in
+ * every turn. 0: it is all of its storage, or in a trace, whose code may know it. */
+static ir_ref place_of(bz_context *c, const rt_tensor *t) {
+    bool moves =
+        !c->epoch->tracing && !(t->layout->contiguous && t->layout->count == t->st->base->count);
+    return moves ? rt_scalar_node(c, BZ_I64, ir_bits_from_i64(BZ_I64, t->offset)) : 0;
+}
+
+bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, ir_ref at, const char *op) {
     rt_storage *s = t->st;
     ir_ref before = rt_storage_node(r->c, s), after = 0;
     if (before)
-        after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset, 0), r->before);
+        after = ir_own(r->g, rt_window_write(r->g, before, v, t->layout, t->offset, at), r->before);
     if (!after) return false;
+    r->c->epoch->writes |= at != 0;
     rt_lineage_change(r->c, s, before);
     s->write_op = op;
     s->write_site = r->site;
@@ -70,9 +79,11 @@ static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *
     bool ready = rt_begin_op(&r, op, name, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
     rt_tensor *t = rt_find_quietly(x, &c);
     if (!ready || !rt_may_change(r.c, t->st, name, site)) return rt_end(&r, 0);
+    ir_ref at = place_of(r.c, t);
+    if (at && op != IR_NIL) r.x[0] = rt_window_at(r.g, rt_storage_node(r.c, t->st), t->layout, at);
     ir_ref v = op == IR_NIL ? r.x[1] : ir_build(r.g, op, r.x, 2);
     v = v ? fitted(&r, r.x[0], v) : 0;
-    return finish(&r, x, v && rt_change(&r, t, v, name));
+    return finish(&r, x, v && rt_change(&r, t, v, at, name));
 }
 
 bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site) {

@@ -204,6 +204,8 @@ static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
         if (g->inputs.p[i].scalar && !bz_vec_push(&p->number_inputs, i)) return false;
     for (uint32_t i = 0; i < plan->launches.n; i++)
         if (!ready_launch(p, &p->launches[i], &plan->launches.p[i], c->threads)) return false;
+    for (uint32_t i = 0; i < plan->launches.n; i++)
+        p->bytes_written += (uint64_t)plan->launches.p[i].bytes_written;
     if (!new_threads(c, p)) return false;
     p->base.held = p->arena_bytes + p->consts_bytes + p->scratch_bytes;
     return true;

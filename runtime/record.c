@@ -53,6 +53,7 @@ void rt_epoch_free(rt_epoch *e) {
     ir_graph_free(e->g);
     bz_vec_free(&e->args);
     bz_vec_free(&e->kept);
+    bz_vec_free(&e->fixed);
     bz_vec_free(&e->sources);
     bz_mem_free(e->moved);
     bz_mem_free(e);
@@ -70,8 +71,10 @@ static void recycle(bz_context *c, rt_epoch *e) {
     }
     e->sources.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
-    e->kept_bytes = e->sweep_at = 0;
+    e->kept_bytes = e->sweep_at = e->fixed_bytes = 0;
     e->cut_at = 0;
+    e->fixed.n = 0;
+    e->writes = false;
     e->key = e->base = 0;
     e->words = e->moved_to = 0;
     e->id = 0;
@@ -200,6 +203,7 @@ static ir_ref migrate(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
         for (unsigned k = 0; need[i] && !from->moved[i] && !kept(from, i) && k < n->nin; k++)
             need[ir_in(from->g, n)[k]] = 1;
     }
+    to->writes |= from->writes;
     for (ir_ref i = 1; i <= r; i++)
         if (need[i] && !from->moved[i] && !(from->moved[i] = move_one(c, from, to, i))) return 0;
     return from->moved[r];

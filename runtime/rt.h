@@ -184,7 +184,9 @@ typedef struct rt_epoch {
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
-    size_t kept_bytes, sweep_at;
+    bool writes;          /* it has writes whose places are numbers */
+    BZ_VEC(ir_ref) fixed; /* overwrite.c: kept nodes that cannot be computed again, ascending */
+    size_t kept_bytes, sweep_at, fixed_bytes; /* fixed: of parts of what was overwritten */
     uint32_t cut_at; /* ops at which its start is given up */
     uint64_t joins;
     struct rt_storage *pending,
@@ -431,8 +433,20 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
 /* ---- inplace.c */
 /* false: BZ_EMODE in the context, which names `op`. */
 bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site);
-/* Makes v, of its shape and dtype, the value of t's window. */
-bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, const char *op);
+/* Makes v, of its shape and dtype, the value of t's window, which begins at node `at`, or if that is 0, where t has it. */
+bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, ir_ref at, const char *op);
+
+/* ---- overwrite.c: which values of the open epoch's nodes give their memory to an update of them */
+typedef struct rt_gift {
+    ir_ref from, to; /* `to` is an output of the evaluation */
+    rt_buffer *b;    /* borrowed */
+} rt_gift;
+/* c->gifts, once it is known what an evaluation computes. `last`: the recording ends with it. false: no memory. */
+bool rt_choose_gifts(bz_context *c, rt_epoch *e, bool last);
+const rt_gift *rt_gift_to(const bz_context *c, ir_ref r); /* NULL: none */
+/* The program has run, or failed while it did. */
+bool rt_gifts_are_taken(bz_context *c, rt_epoch *e, bool done);
+bool rt_is_fixed(const rt_epoch *e, ir_ref r);
 
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
@@ -652,6 +666,8 @@ struct bz_context {
     BZ_VEC(uint32_t) stamps; /* eval.c: marks of nodes, with the number of the evaluation */
     uint32_t evaluation;
     BZ_VEC(ir_ref) need, later;
+    BZ_VEC(rt_gift) gifts;
+    BZ_VEC(ir_ref) stay; /* overwrite.c: values that gradients may want */
     BZ_VEC(ir_ref) refs;
     BZ_VEC(ir_ref) outs;
     BZ_VEC(ir_ref) operands; /* of a builder call with many */

@@ -162,6 +162,7 @@ bz_status cpu_run(bz_context *c, rt_program *base, const rt_call *call, bz_error
     cpu_expected *want = rt_env_get()->check ? cpu_expect(c, p, call) : NULL;
     bool whole = run_all(c, p);
     c->counters.launches += p->plan->launches.n;
+    c->counters.bytes_written += p->bytes_written;
     if (whole) copy_through(p, call);
     bz_status s = take_error(p, call, e);
     if (!whole) {

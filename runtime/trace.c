@@ -264,7 +264,7 @@ bz_status rt_call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **out) {
         rt_tensor *t = donor < 0 ? NULL : rt_find_quietly(in[donor], &of);
         if (!t)
             out[k] = rt_end(&r, ir_own(g, nodes[k], g->n.n));
-        else if (rt_change(&r, t, nodes[k], "call"))
+        else if (rt_change(&r, t, nodes[k], 0, "call"))
             out[k] = rt_tensor_new(c, t->st, t->st->base, 0);
         if (!out[k] || rt_is_poison(out[k])) s = failed(c);
     }

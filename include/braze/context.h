@@ -91,6 +91,8 @@ typedef struct bz_counters {
     uint64_t warnings;       /* recordings that went past some thousand ops with no value read */
     uint64_t
         buffers_made; /* buffers that had to come from the system: does not grow in a steady loop */
+    uint64_t
+        bytes_written; /* by kernels, to memory outside of them: of a write into a part, the part */
 } bz_counters;
 BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
 BZ_API void bz_reset_peak(bz_context *c);
