@@ -118,14 +118,29 @@ static bool store_on_the_way(bz_context *c, const rt_epoch *e, ir_ref q) {
     return true;
 }
 
-static bool may_fail(const bz_context *c, const rt_epoch *e) {
-    for (uint32_t i = 0; i < c->need.n; i++) {
-        unsigned op = ir_at(e->g, c->need.p[i])->op;
-        if (!has_value(e, c->need.p[i]) &&
-            (op == IR_GATHER || op == IR_SCATTER_ADD || ir_op_is_tuple((ir_op)op)))
-            return true;
+static bool can_fail(const rt_epoch *e, ir_ref r) {
+    ir_op op = (ir_op)ir_at(e->g, r)->op;
+    return !has_value(e, r) && (op == IR_GATHER || op == IR_SCATTER_ADD || ir_op_is_tuple(op));
+}
+
+/* Can the evaluation fail after it has begun to write where q lies? Not where `out` is made in one step, of what may fail and nothing
+ * else does: kernels before it are looked at before it writes. */
+static bool may_fail(bz_context *c, const rt_epoch *e, ir_ref q, ir_ref out) {
+    unsigned steps = 0;
+    if (!bz_vec_reserve(&c->marks, e->g->n.n)) return true;
+    for (uint32_t i = 0; i < c->need.n; i++) c->marks.p[c->need.p[i]] = false;
+    c->marks.p[out] = true;
+    for (uint32_t i = c->need.n; i-- > 0;) {
+        ir_ref r = c->need.p[i];
+        const ir_node *n = ir_at(e->g, r);
+        if (can_fail(e, r) && !c->marks.p[r]) return true;
+        steps += can_fail(e, r);
+        for (unsigned k = 0; k < n->nin && c->marks.p[r] && !has_value(e, r); k++)
+            c->marks.p[ir_in(e->g, n)[k]] = true;
     }
-    return false;
+    ir_ref base = ir_operand(e->g, out, 0);
+    while (base != q && ir_at(e->g, base)->op == IR_RESHAPE) base = ir_operand(e->g, base, 0);
+    return steps && base != q;
 }
 
 /* Its gradient is made of the gradient of its result alone. */
@@ -195,7 +210,7 @@ bool rt_choose_gifts(bz_context *c, rt_epoch *e, bool last) {
         for (uint32_t k = 0; k < c->gifts.n; k++)
             if (c->gifts.p[k].from == q) b = NULL;
         bool fixed = !rt_kept(e, q) || rt_is_fixed(e, q);
-        if (!b || (fixed && may_fail(c, e)) || !store_on_the_way(c, e, q)) continue;
+        if (!b || (fixed && may_fail(c, e, q, out)) || !store_on_the_way(c, e, q)) continue;
         if (fixed && !last && !(leads_there_alone(c, e, q, out) && keep_those(c, e))) continue;
         if (!bz_vec_push(&c->gifts, ((rt_gift){q, out, b}))) return false;
     }

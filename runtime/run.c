@@ -129,7 +129,14 @@ static bz_status take_error(cpu_program *p, const rt_call *call, bz_error *e) {
     return bz_fail(e, (bz_status)code, "[kernel] %s", bz_status_doc((bz_status)code));
 }
 
-/* false: interrupted, while no input had changed. */
+static bool has_failed(const cpu_program *p) {
+    const cpu_thread *t = threads_of(p);
+    bool failed = false;
+    for (int i = 0; i < p->nthreads; i++) failed |= t[i].error[0] != INT64_MAX;
+    return failed;
+}
+
+/* false: interrupted, while no input had changed. After an error no input that is still whole is changed. */
 static bool run_all(bz_context *c, cpu_program *p) {
     _Atomic(bool) *stop = rt_interrupt_word(c);
     bool on = true;
@@ -137,6 +144,7 @@ static bool run_all(bz_context *c, cpu_program *p) {
     bz_rt_begin(&run, p->nthreads);
     for (uint32_t i = 0; i < p->plan->launches.n && on; i++) {
         cpu_launch *l = &p->launches[i];
+        if (l->changes_inputs && has_failed(p)) break;
         if (stop && l->changes_inputs) {
             on = !atomic_load_explicit(stop, memory_order_relaxed);
             stop = NULL;

@@ -34,6 +34,8 @@ static const struct form {
      "%a# = slice %i {start=[#,0], stop=[$,7]}\n %r# = gather %x %a#", 0},
     {"product", "x: f32[200,5,40], w: f32[40,33]",
      "%a# = slice %x {start=[#,0,0], stop=[$,5,40]}\n %r# = matmul %a# %w", 0},
+    {"written", "x: f32[200,30], y: f32[1,30]", "%r# = update %x %y {start=[#,0]}", 0},
+    {"written column", "x: f32[40,200], y: f32[40,1]", "%r# = update %x %y {start=[0,#]}", 0},
     {"neighbours", "x: f32[200,30]",
      "%a# = slice %x {start=[#,7], stop=[$,27]}\n %b# = slice %x {start=[#,2], stop=[$,22]}\n"
      " %r# = sub %a# %b#",

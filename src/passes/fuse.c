@@ -348,6 +348,8 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = "what was not overwritten lies in memory";
     else if (to->kind == FUSE_UPDATE && leads_to(f, p, ir_operand(f->g, to->head, 0)))
         v.why = "only a window of the value is overwritten: the rest lies in memory";
+    else if (to->kind == FUSE_UPDATE && holds_gather(f, p))
+        v.why = "an index may be outside: nothing is overwritten before that is known";
     else if (to->kind == FUSE_UPDATE && q->kind != FUSE_MAP)
         v.why = "only what is computed element by element is written where it is computed";
     if (v.why || !room_for_indices(f)) return v;

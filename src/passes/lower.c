@@ -111,6 +111,9 @@ bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx,
     if (written) emit_moves(&l->m, r);
     *offset = written && !l->filling ? emit_window_offset(l->g, &l->x, r, idx)
                                      : emit_offset(&l->m, *node, idx);
+    if (written && !l->filling && l->first)
+        *offset = ir_ex_add(&l->x, ir_ex_addc(&l->x, *offset, -ir_attrs(l->g, ir_at(l->g, r))[0]),
+                            l->first);
     return true;
 }
 

@@ -293,6 +293,7 @@ typedef struct lower {
     lp_builder *b;
     fuse_space space;
     bool filling; /* UPDATE: the loops run over all elements, and store those that were there */
+    ir_ex first;  /* UPDATE: symbol of a number of the launch that stands for the one in the window's offset; 0: none */
     BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
     BZ_VEC(lp_val) pointers;
     BZ_VEC(uint32_t) scalars;

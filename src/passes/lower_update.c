@@ -7,24 +7,39 @@
  * very place that is written then (fuse_in_place.c). */
 #include "src/passes/lower.h"
 
+/* The pointer that the kernel gets leads to the window. */
+static void point_there(lower *l, ir_ref r) {
+    uint32_t b = l->homes.buffer_of[r];
+    for (uint32_t i = 0; i < l->outputs.n; i++)
+        if (l->outputs.p[i] == r)
+            emit_may_move(&l->m, l->out_pointers.p[i], l->plan->buffers.p[b].count);
+}
+
+/* Phase 0; then where the window begins is a number of the launch, as the pointer leads to the start. */
+static bool fill(lower *l, ir_ref r) {
+    int64_t count = 0;
+    ir_numel(l->g, r, &count);
+    unsigned mark = emit_mark(&l->m);
+    l->filling = true;
+    lower_space_of(l, ir_operand(l->g, r, 0));
+    bool ok = lower_map(l);
+    l->filling = false;
+    emit_forget(&l->m, mark);
+    l->m.nsyms = 0; /* nothing of phase 0 is asked for again */
+    l->m.ahead = 0;
+    l->first = ir_ex_sym(&l->x, "first", 0, count);
+    emit_sym(&l->m, l->first, emit_extent(&l->m, "first", ir_attrs(l->g, ir_at(l->g, r))[0]));
+    return ok;
+}
+
 bool lower_update(lower *l) {
     ir_ref r = l->group->head;
     bool ok = true;
-    if (buffers_in_place(l, r)) {
-        uint32_t b = l->homes.buffer_of[r];
-        for (uint32_t i = 0; i < l->outputs.n; i++)
-            if (l->outputs.p[i] == r)
-                emit_may_move(&l->m, l->out_pointers.p[i], l->plan->buffers.p[b].count);
-    } else {
-        unsigned mark = emit_mark(&l->m);
-        l->filling = true;
-        lower_space_of(l, ir_operand(l->g, r, 0));
-        ok = lower_map(l);
-        l->filling = false;
-        emit_forget(&l->m, mark);
-        l->m.nsyms = 0; /* nothing of phase 0 is asked for again */
-        l->m.ahead = 0;
-    }
+    l->first = 0;
+    if (buffers_in_place(l, r))
+        point_there(l, r);
+    else
+        ok = fill(l, r);
     lower_space_of(l, ir_operand(l->g, r, 1));
     return lower_map(l) && ok;
 }
