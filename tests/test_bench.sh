@@ -35,6 +35,8 @@ has '^\| overhead +\| training step, cold compile +\| <= 150 ms'
 # a sanitizer opens files of its own while it watches
 [ -n "${BRAZE_SANITIZE:-}" ] || has '^\| overhead +\| compiles where no process and no file .* 1 +\| pass'
 has '^\| overhead +\| recording an op +\| <= 200 ns'
+has '^\| overhead +\| 1 KiB written down a column of 64 MiB, lazy +\| <= 5 us'
+has '^\| overhead +\| 1 KiB written down a column of 64 MiB, eager +\| <= 5 us'
 has '^\| pointwise +\| fused against eager +\| >= 3 x'
 has '^\| pointwise +\| slowest eager kernel that reads and writes, of copying '
 has '^\| layernorm +\| fused against eager +\| >= 2 x'
