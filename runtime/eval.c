@@ -342,9 +342,10 @@ static bz_status eval_readers(bz_context *c, const rt_storage *s) {
     return status;
 }
 
-/* s gets its value, and its owner the change, whatever else is wrong. */
+/* s gets its value, and its owner the change, whatever else is wrong. What one before it has lost is refused. */
 static bz_status eval_alone(bz_context *c, rt_storage *s) {
-    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->failed) return BZ_OK;
+    if (s->failed) return bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost);
+    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return BZ_OK;
     bz_status status = gather(c);
     if (!status && s->kind == RT_FOREIGN) status = eval_readers(c, s);
     if (!status && !s->buf) status = eval_here(c, &s, 1, SOME);
@@ -352,6 +353,20 @@ static bz_status eval_alone(bz_context *c, rt_storage *s) {
     if (s->dirty) give_value(c, c->epoch, s);
     if (s->kind == RT_FOREIGN) rt_epoch_end(c, foreign_read);
     return BZ_OK;
+}
+
+/* Each of them for itself, whatever is wrong with another; the first error of all. */
+static bz_status eval_each(bz_context *c, rt_storage *const *s, unsigned n) {
+    bz_error first = c->err;
+    bz_status status = BZ_OK;
+    for (unsigned i = 0; i < n && status != BZ_EINTERRUPTED; i++) {
+        c->err = (bz_error){0};
+        bz_status own = eval_alone(c, s[i]);
+        if (!status) status = own;
+        if (!first.status) first = c->err;
+    }
+    c->err = first;
+    return status;
 }
 
 /* All that was recorded gets its value, and goes. */
@@ -382,9 +397,7 @@ static bz_status eval_everything(bz_context *c, rt_storage *const *s, unsigned n
     bz_status status = settle(c, foreign_read);
     if (!status || status == BZ_EINTERRUPTED) return status;
     if (clean) c->err = (bz_error){0};
-    status = BZ_OK;
-    for (unsigned i = 0; i < n && !status; i++) status = eval_alone(c, s[i]);
-    return status;
+    return eval_each(c, s, n);
 }
 
 /* Where the first of them that has a line was made. */

@@ -318,6 +318,34 @@ Test(record, a_stranger_s_mistake_does_not_keep_a_change) {
     }
 }
 
+/* One evaluation of changed foreign memory and of a mistake, which reads it or does not, before or after: the memory has the change,
+ * and the mistake is the evaluation's status. */
+static void asked_beside_a_mistake(bz_context *c) {
+    for (int k = 0; k < 8; k++) {
+        float m[2] = {1, 2};
+        bz_tensor *x = bz_from_buffer(c, BZ_F32, m, (int64_t[]){2}, NULL, 1);
+        bz_tensor *table = k & 1 ? x : bz_ones(c, BZ_SHAPE(3), BZ_F32), *wrong = NULL;
+        if (k & 2) wrong = mistake(c, table);
+        bz_add_(x, 1);
+        if (!wrong) wrong = mistake(c, table);
+        bz_tensor *both[] = {k & 4 ? x : wrong, k & 4 ? wrong : x};
+        cr_expect_eq(bz_eval(both, 2), BZ_EINDEX, "case %d: %s", k, bz_message(c));
+        cr_expect(strstr(bz_message(c), "index 99"), "case %d: '%s'", k, bz_message(c));
+        bz_clear(c);
+        cr_expect(m[0] == 2 && m[1] == 3, "case %d: %g %g", k, (double)m[0], (double)m[1]);
+        EXPECT_ERROR(c, wrong, BZ_EINDEX, "gather");
+        bz_clear(c);
+    }
+}
+
+Test(record, asked_beside_a_mistake) {
+    for (bz_device d = BZ_CPU; d <= BZ_REF; d++) {
+        bz_context *c = open_one(d);
+        asked_beside_a_mistake(c);
+        bz_close(c);
+    }
+}
+
 /* What failed, and was to read memory that changes now, stays failed: it never reads the new content. */
 Test(record, what_failed_never_reads_later_content) {
     bz_context *c = open_one(BZ_REF);
