@@ -287,6 +287,26 @@ static ir_ref dense(maker *m, ir_ref x) {
     return chance(m, 50) ? ir_build1(m->g, IR_RELU, r) : r;
 }
 
+/* x attends to other rows: softmax of x . k^T, scaled, some of it hidden, times v; k and v are inputs or x. */
+static ir_ref attended(maker *m, ir_ref x) {
+    int64_t shape[IR_MAX_RANK], rows = 1 + draw(m, 20), hidden[2];
+    unsigned rank = rank_of(m, x);
+    bz_dtype t = ir_dtype(m->g, x);
+    if (rank < 2 || !floating(m, x) || !ir_static_shape(m->g, x, shape)) return x;
+    bool self = chance(m, 30);
+    hidden[0] = shape[rank - 2];
+    hidden[1] = shape[rank - 2] = self ? shape[rank - 2] : rows;
+    ir_ref k = self ? x : random_input(m, t, shape, rank);
+    if (!self && chance(m, 50)) shape[rank - 1] = 1 + draw(m, 9);
+    ir_ref v = self && chance(m, 50) ? x : random_input(m, t, shape, rank);
+    ir_ref s = ir_matmul(m->g, x, ir_transpose(m->g, k, -1, -2));
+    if (chance(m, 70)) s = ir_build2(m->g, IR_MUL, s, ir_const_f(m->g, t, 0.25));
+    if (chance(m, 40)) s = ir_build2(m->g, IR_ADD, s, random_input(m, t, hidden, 2));
+    ir_ref p = ir_softmax(m->g, s, -1);
+    if (chance(m, 20)) p = ir_build2(m->g, IR_MUL, p, like(m, p, t));
+    return ir_matmul(m->g, p, v);
+}
+
 /* x times itself, over one axis or turned. */
 static ir_ref gram(maker *m, ir_ref x) {
     unsigned n = rank_of(m, x);
@@ -354,12 +374,12 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
 
 /* Those with a gradient come first. */
 static random_call *const calls[] = {
-    variance,  log_sum_exp,      mean_of_all,    flipped,  transposed, diagonal,  flattened,
-    joined,    rows_at,          matrix_product, dense,    gram,       norm,      activation,
-    loss,      optimizer_step,   updated,        added_up, sorted,     converted, windows,
-    generated, place_of_extreme, classes,        bits,
+    variance,   log_sum_exp, mean_of_all,      flipped, transposed, diagonal, flattened,
+    joined,     rows_at,     matrix_product,   dense,   attended,   gram,     norm,
+    activation, loss,        optimizer_step,   updated, added_up,   sorted,   converted,
+    windows,    generated,   place_of_extreme, classes, bits,
 };
-enum { SMOOTH = 19 };
+enum { SMOOTH = 20 };
 
 ir_ref random_builder(maker *m, ir_ref x) {
     random_call *f = calls[draw(m, m->c->floats ? SMOOTH : BZ_LEN(calls))];
