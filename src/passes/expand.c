@@ -2,7 +2,7 @@
  * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements; no concat of
  * more than PASS_CONCAT_MOST.
  *
- *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : 2^63-1)
+ *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : the largest)
  *
  * With a NaN in the row m is NaN, so the first NaN is found; otherwise the first place of the maximum. */
 #include "src/passes/pass.h"
@@ -18,9 +18,14 @@ static ir_ref expand_arg(ir_graph *g, ir_ref x, ir_reduce_attr a) {
     ir_ref m = ir_reduce(g, a.kind == IR_ARGMAX ? IR_RMAX : IR_RMIN, x, &axis, 1, true);
     ir_ref hit = ir_build2(g, IR_EQ, x, m);
     if (ir_is_float(ir_dtype(g, x))) hit = ir_build2(g, IR_OR, hit, ir_build1(g, IR_ISNAN, x));
-    ir_ref at = ir_iota(g, BZ_I64, dims, rank, axis);
-    ir_ref none = ir_const_bits(g, BZ_I64, INT64_MAX, dims, rank);
-    return ir_reduce(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), &axis, 1, false);
+    /* half as wide where that holds them */
+    int64_t size;
+    bz_dtype t = ir_dim_value(g, dims[axis], &size) && size < INT32_MAX ? BZ_I32 : BZ_I64;
+    ir_ref at = ir_iota(g, t, dims, rank, axis);
+    ir_ref none =
+        ir_const_bits(g, t, ir_bits_from_i64(t, t == BZ_I32 ? INT32_MAX : INT64_MAX), dims, rank);
+    return ir_cast(
+        g, ir_reduce(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), &axis, 1, false), BZ_I64);
 }
 
 /* A fold or product over no elements, and any tensor that has none, is a constant. */

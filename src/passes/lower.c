@@ -36,6 +36,9 @@ unsigned lower_lanes(const lower *l) {
     for (uint32_t i = 0; i < l->group->nodes.n; i++) {
         const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
         size_t own = ir_dtype_bytes((bz_dtype)n->dtype);
+        if (l->group->kind == FUSE_ROW && n->op != IR_REDUCE &&
+            fuse_level_of(l->g, &l->space, l->group->nodes.p[i]) == FUSE_KEPT)
+            continue; /* a scalar for each row */
         for (unsigned k = 0; k < n->nin; k++) {
             size_t in = ir_dtype_bytes(ir_dtype(l->g, ir_in(l->g, n)[k]));
             own = in > own ? in : own;

@@ -373,6 +373,9 @@ ir_ex lower_vector_sym(lower *l, const char *name,
                        int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
 
+/* ---- lower_turn.c: v[i] lane j becomes v[j] lane i, for n (a power of two) vectors of n lanes of t */
+void lower_transpose(lp_builder *b, lp_val *v, unsigned n, bz_dtype t);
+
 /* ---- lower_parts.c: loops over the parts of a concat, one each; *done = false: there are too few or too many. As lower_map. */
 enum { PARTS_LEAST = 5, PARTS_MOST = 64 };
 bool lower_parts(lower *l, unsigned lanes, unsigned width, bool *done);

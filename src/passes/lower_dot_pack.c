@@ -1,7 +1,6 @@
 /* lower_dot_pack.c - the sides of a product as the micro-kernel reads them: where they lie, or packed into panels.
  *
  * Vectors run along the panel where memory does, else along k with a transposition in registers. */
-#include "src/ir/loops/facts.h"
 #include "src/passes/lower_dot.h"
 
 #include <string.h>
@@ -119,42 +118,6 @@ static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
     emit_scalar(&l->m);
 }
 
-/* n vectors, of `lanes` elements in blocks of `block`, pass log2(n) rounds; the shuffles of a round take `pick` of each pair. Rounds of
- * interleaving transpose n = block rows within each block; rounds of parting even and odd blocks transpose the blocks of n rows. */
-static void rounds(lp_builder *b, lp_val *v, unsigned n, uint32_t pick[2][LP_MAX_LANES],
-                   unsigned lanes, bool parting) {
-    lp_val next[LP_MAX_LANES];
-    for (unsigned round = n; round > 1; round /= 2) {
-        for (unsigned i = 0; i < n / 2; i++) {
-            lp_val x = parting ? v[2 * i] : v[i], y = parting ? v[2 * i + 1] : v[i + n / 2];
-            next[parting ? i : 2 * i] = lp_shuffle(b, x, y, pick[0], lanes);
-            next[parting ? i + n / 2 : 2 * i + 1] = lp_shuffle(b, x, y, pick[1], lanes);
-        }
-        memcpy(v, next, n * sizeof *v);
-    }
-}
-
-/* Transposes n vectors of n lanes in registers: within blocks of 16 bytes first, which processors shuffle fastest, then the blocks. */
-static void transpose(lp_builder *b, lp_val *v, unsigned n, unsigned block) {
-    uint32_t low_high[2][LP_MAX_LANES], even_odd[2][LP_MAX_LANES];
-    lp_val row[LP_MAX_LANES];
-    block = block < n ? block : n;
-    const unsigned blocks = n / block;
-    for (unsigned i = 0; i < n; i++) {
-        unsigned at = i / block, in = i % block;
-        for (unsigned odd = 0; odd < 2; odd++) {
-            low_high[odd][i] = at * block + in / 2 + odd * (block / 2) + (in % 2) * n;
-            even_odd[odd][i] = (2 * at + odd) * block + in;
-        }
-    }
-    for (unsigned g = 0; g < blocks; g++) rounds(b, v + g * block, block, low_high, n, false);
-    for (unsigned c = 0; c < block; c++) {
-        for (unsigned g = 0; g < blocks; g++) row[g] = v[g * block + c];
-        rounds(b, row, blocks, even_odd, n, true);
-        for (unsigned g = 0; g < blocks; g++) v[g * block + c] = row[g];
-    }
-}
-
 /* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
 static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, lp_val row,
                               unsigned rows, int64_t kcount) {
@@ -173,7 +136,7 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
         v[i] = emit_lane_value(&l->m, &x, 0);
         emit_forget(&l->m, mark);
     }
-    transpose(b, v, q->lanes, 16 / (unsigned)ir_dtype_bytes(q->a.acc));
+    lower_transpose(b, v, q->lanes, q->a.acc);
     uint32_t pick[64];
     for (unsigned i = 0; i < 64; i++) pick[i] = i;
     for (int64_t j = 0; j < kcount; j++) {

@@ -2,6 +2,7 @@
  *
  *     the space is cut in two:  outer index o (a row)  x  inner index c (vectors); inner takes as many trailing axes as every
  *     access allows to be linear in c. Tasks are pieces of about 8192 elements: several rows, or a part of one row. */
+#include "src/ir/loops/facts.h"
 #include "src/passes/lower.h"
 
 #include <string.h>
@@ -154,13 +155,13 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
 
 /* ---- transposed inputs
  *
- *      x[c, r]   r -->                local                y[r, c]   c -->
- *           c0  +------+          c  +------+                  r0  +------+
- *           |   | read |   ---->     |      |  --gathered-->       |      |
+ *      x[c, r]   r -->                local, c -->         y[r, c]   c -->
+ *           c0  +------+          r  +------+                  r0  +------+
+ *           |   | read |   ---->     |turned|  ---------->         |      |
  *           v   +------+             +------+                      +------+
  *
  * Read along c, each element would come from another line of memory, and all of the line's others would be gone when their turn
- * comes. So a task is a tile of r x c: what it reads of such an input is copied as it lies in memory, and gathered from there. */
+ * comes. So a task is a tile of r x c: what it reads of such an input is read as it lies in memory and turned in registers. */
 
 enum {
     TILE = 64,
@@ -217,31 +218,58 @@ static bool choose_tiles(lower *l, map_space *s, unsigned lanes, tiled *t) {
     return false;
 }
 
-/* Copies what a tile reads: for every c, along r. */
-static void stage(lower *l, const tiled *t, const emit_staged *x, lp_val r[2], lp_val c[2],
-                  unsigned lanes) {
+/* Where an element of the tile lies in its array. */
+static lp_val place_in_tile(lower *l, lp_val r, lp_val c, const lp_val from[2]) {
+    lp_builder *b = l->b;
+    lp_val row = lp_imul(b, lp_isub(b, r, from[0]), lp_index(b, TILE + TILE_PAD));
+    return lp_iadd(b, row, lp_isub(b, c, from[1]));
+}
+
+/* n x n elements from (r, c) on: n vectors along r, transposed. n = 1: one element. */
+static void stage_square(lower *l, const tiled *t, const emit_staged *x, lp_val r, lp_val c,
+                         const lp_val from[2], unsigned n) {
     lp_builder *b = l->b;
     emitter *m = &l->m;
-    lp_val at = lp_loop(b, LP_SERIAL, c[0], c[1], 1, NULL, 0, NULL);
-    emit_sym(m, t->s.c, at);
-    lp_val row = lp_isub(b, at, c[0]);
-    row = lp_imul(b, row, lp_index(b, TILE + TILE_PAD));
-    unsigned step = l->t->masks || t->rows % lanes == 0 ? lanes : 1;
-    at = lp_loop(b, LP_SERIAL, r[0], r[1], step, NULL, 0, NULL);
-    lp_val left = lp_isub(b, r[1], at);
-    bool tail = step > 1 && t->rows % lanes;
-    emit_vector(m, t->r, at, step, 1, tail ? lower_tail_mask(l, left, step) : 0);
-    emit_value v = emit_load(m, x->p, x->offset);
+    lp_val v[LP_MAX_LANES];
     int64_t coef;
     ir_ex rest;
     ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest);
-    lp_val from = emit_index(m, emit_from(m, x->p, x->offset));
-    lp_prefetch(b, x->p, lp_iadd(b, from, lp_index(b, coef * TILE)), false);
-    lp_val to = lp_iadd(b, row, lp_isub(b, at, r[0]));
-    lp_store(b, x->local, to, v.v[0], m->tail, 0);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
+    for (unsigned i = 0; i < n; i++) {
+        emit_sym(m, t->s.c, lp_iadd(b, c, lp_index(b, i)));
+        emit_vector(m, t->r, r, n, 1, 0);
+        lp_val at = emit_index(m, emit_from(m, x->p, x->offset));
+        v[i] = emit_load(m, x->p, x->offset).v[0];
+        if (n > 1) lp_prefetch(b, x->p, lp_iadd(b, at, lp_index(b, coef * TILE)), false);
+    }
     emit_scalar(m);
+    const bz_dtype own = (bz_dtype)lp_at(b, x->p)->dtype;
+    if (n > 1) lower_transpose(b, v, n, own);
+    for (unsigned i = 0; i < n; i++)
+        lp_store(b, x->local, place_in_tile(l, lp_iadd(b, r, lp_index(b, i)), c, from), v[i], 0, 0);
+}
+
+/* Squares of n x n for all r and c in these bounds, multiples of n apart. */
+static void stage_squares(lower *l, const tiled *t, const emit_staged *x, const lp_val r[2],
+                          const lp_val c[2], const lp_val from[2], unsigned n) {
+    lp_builder *b = l->b;
+    lp_val at = lp_loop(b, LP_SERIAL, c[0], c[1], n, NULL, 0, NULL);
+    lp_val row = lp_loop(b, LP_SERIAL, r[0], r[1], n, NULL, 0, NULL);
+    stage_square(l, t, x, row, at, from, n);
+    lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* Copies what a tile reads, transposed: squares, and at the ends element by element. */
+static void stage(lower *l, const tiled *t, const emit_staged *x, const lp_val r[2],
+                  const lp_val c[2], unsigned lanes) {
+    lp_builder *b = l->b;
+    const lp_val from[2] = {r[0], c[0]}, n = lp_index(b, lanes);
+    lp_val rm[2] = {r[0], r[1]}, cm[2] = {c[0], c[1]};
+    if (t->rows % lanes) rm[1] = lp_isub(b, r[1], lp_imod(b, lp_isub(b, r[1], r[0]), n));
+    if (t->s.inner % lanes) cm[1] = lp_isub(b, c[1], lp_imod(b, lp_isub(b, c[1], c[0]), n));
+    stage_squares(l, t, x, rm, cm, from, lanes);
+    if (rm[1] != r[1]) stage_squares(l, t, x, (lp_val[]){rm[1], r[1]}, c, from, 1);
+    if (cm[1] != c[1]) stage_squares(l, t, x, rm, (lp_val[]){cm[1], c[1]}, from, 1);
 }
 
 /* The bounds of piece `i` of `size` elements. */
@@ -256,10 +284,10 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
     lp_builder *b = l->b;
     emitter *m = &l->m;
     int64_t across = (t->s.inner + TILE - 1) / TILE, down = (t->rows + TILE - 1) / TILE;
-    ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->s.c, t->c0), TILE + TILE_PAD);
+    ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->r, t->r0), TILE + TILE_PAD);
     unsigned n = m->nstaged;
     for (unsigned i = 0; i < n; i++) {
-        m->staged[i].at = ir_ex_add(&l->x, pitch, ir_ex_sub(&l->x, t->r, t->r0));
+        m->staged[i].at = ir_ex_add(&l->x, pitch, ir_ex_sub(&l->x, t->s.c, t->c0));
         m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
                                       TILE * (TILE + TILE_PAD), LP_SCRATCH);
     }

@@ -43,6 +43,7 @@ struct row_kernel {
     uint32_t *need;      /* bit p: pass p computes the node */
     BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
     BZ_VEC(lp_val) kept_rows;
+    lp_val nothing; /* narrow: 0, which code generation doesn't know */
 };
 
 /* ---- analysis */
@@ -183,6 +184,12 @@ static void all_lanes(stretch *s, lp_val k) {
     }
 }
 
+/* LLVM makes a constant mask anew in each turn of a loop, in a part of a register, and so each turn waits for the one before. */
+static lp_val count_of(const row_kernel *q, int64_t n) {
+    lp_val count = lp_index(q->l->b, n);
+    return q->nothing ? lp_iadd(q->l->b, count, q->nothing) : count;
+}
+
 /* The last `left` < L elements. */
 static void some_lanes(stretch *s, lp_val k, int64_t left) {
     row_kernel *q = s->q;
@@ -190,8 +197,8 @@ static void some_lanes(stretch *s, lp_val k, int64_t left) {
     for (unsigned at = 0; (int64_t)at * q->lanes < left; at++) {
         unsigned mark = emit_mark(&q->l->m);
         int64_t here = left - (int64_t)at * q->lanes;
-        lp_val mask =
-            here < (int64_t)q->lanes ? lower_tail_mask(q->l, lp_index(b, here), q->lanes) : 0;
+        lp_val mask = 0;
+        if (here < (int64_t)q->lanes) mask = lower_tail_mask(q->l, count_of(q, here), q->lanes);
         emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1,
                     mask);
         step(s, at);
@@ -309,7 +316,7 @@ static unsigned pass_ops(const row_kernel *q, unsigned pass) {
 static stretch begin_pass(row_kernel *q, unsigned pass) {
     stretch s = {.q = q, .pass = pass};
     unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
-    s.in_memory = ops > SHORT_OPS;
+    s.in_memory = ops > SHORT_OPS && q->k > (int64_t)q->lanes; /* one vector needs no loop */
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
     s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
@@ -412,6 +419,7 @@ static bool narrow(row_kernel *q) {
     make_lanes(q);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, (q->rows + per - 1) / per), 1,
                        NULL, 0, NULL);
+    q->nothing = lp_imin(b, t, lp_index(b, 0));
     lp_val lo = lp_imul(b, t, lp_index(b, per)), end = lp_iadd(b, lo, lp_index(b, per));
     lp_val hi = q->rows % per == 0 ? end : lp_imin(b, end, lp_index(b, q->rows));
     lp_val i = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
