@@ -101,6 +101,26 @@ Test(export, updates_in_place) {
                       " %1 = mul %g %rate\n %2 = sub %w %1\n return %2 donate w }");
 }
 
+/* Windows written: in donated memory, one after the other, in what was made before, in a copy; moved by a number of the call. */
+Test(export, windows_written) {
+    check_text("heat", "graph main(u: f32[40,50]) { %1 = slice %u {start=[0,1], stop=[38,49]}\n"
+                       " %2 = slice %u {start=[2,1], stop=[40,49]}\n %3 = add %1 %2\n"
+                       " %4 = update %u %3 {start=[1,1]}\n return %4 as x donate u }");
+    check_text("one_after_the_other",
+               "graph main(c: f16[9,70], y: f16[1,70], t: scalar i64) { %1 = update %c %y %t "
+               "{start=[0,0]}\n %2 = neg %y\n %3 = update %1 %2 {start=[3,69], step=[1,-1]}\n"
+               " %4 = update %3 %y {start=[8,0]}\n return %4 as x donate c }");
+    check_text("between_readers",
+               "graph main(c: i64[64], y: i64[5]) { %1 = update %c %y {start=[7], step=[3]}\n"
+               " %2 = sum %1\n %3 = update %1 %y {start=[0], step=[2]}\n %4 = sum %c\n"
+               " return %3 as x donate c, %2, %4, %1 }");
+    check_text("made_before", "graph main(x: f64[30,7], y: f64[30,1]) { %1 = exp %x\n"
+                              " %2 = update %1 %y {start=[0,5]}\n return %2 }");
+    check_text("looked_up", "graph main(c: f32[6,4], x: f32[5,4], i: i64) { %1 = remainder %i 5\n"
+                            " %2 = gather %x %1\n %3 = reshape %2 {shape=[1,4]}\n"
+                            " %4 = update %c %3 {start=[2,0]}\n return %4 as y donate c }");
+}
+
 /* Outputs that cannot be computed where they end: all inputs are read before one is overwritten. */
 Test(export, donations_that_must_wait) {
     check_text("swap",
