@@ -57,6 +57,7 @@ static void measure(const problem *p) {
 
 int main(int argc, char **argv) {
     bench_start(argc, argv);
-    for (unsigned i = 0; i < sizeof problems / sizeof *problems; i++) if (!getenv("ONLY") || atoi(getenv("ONLY")) == (int)i) measure(&problems[i]);
+    for (unsigned i = 0; i < sizeof problems / sizeof *problems; i++)
+        if (!getenv("ONLY") || atoi(getenv("ONLY")) == (int)i) measure(&problems[i]);
     return bench_end();
 }

@@ -285,7 +285,6 @@ rt_tensor *rt_find_quietly(
     bz_context **c); /* poisoned handles give NULL with *c set, as others do, without an error */
 bool rt_is_poison(const bz_tensor *h);
 bz_tensor *rt_poison(bz_context *c);
-bz_tensor *rt_handle(bz_context *c, const rt_tensor *t);
 /* A handle on st (takes one reference on success); NULL and BZ_ENOMEM. */
 bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset);
 void rt_tensor_free(bz_context *c, rt_tensor *t);

@@ -160,12 +160,12 @@ Test(codegen, many_equal_rare_regions_are_one_function) {
     cr_expect(functions == 1 && calls == 40, "%u functions, %u calls", functions, calls);
 }
 
-Test(codegen, quick_code_is_right_too) {
+Test(codegen, names_and_assembly) {
     lp_module *m = jit_parse(small);
     cg_object o;
     bz_error e = {0};
     bz_text ir = {0}, assembly = {0};
-    cg_target t = {.isa = CG_BASE, .level = CG_QUICK, .prefix = "p_", .suffix = ".s"};
+    cg_target t = {.isa = CG_BASE, .prefix = "p_", .suffix = ".s"};
     cr_assert_eq(cg_compile(m, &t, &o, &e), BZ_OK, "%s", e.text);
     cr_expect(memmem(o.bytes, o.n, "p_scale.0.s", 12));
     cr_assert_eq(cg_text(m, &t, &ir, &assembly, &e), BZ_OK, "%s", e.text);

@@ -29,14 +29,8 @@ typedef enum cg_isa {
         CG_NISAS
 } cg_isa;
 
-typedef enum cg_level {
-    CG_DEFAULT, /* what kernels get */
-    CG_QUICK,   /* half the compile time, slower code: for kernels that run once */
-} cg_level;
-
 typedef struct cg_target {
     cg_isa isa;
-    cg_level level;
     const char *prefix, *suffix; /* of symbols: PREFIX<kernel>.<phase>SUFFIX; NULL = none */
 } cg_target;
 

@@ -159,7 +159,7 @@ bz_status em_data(em_unit *u, const cg_export_unit *x);
 /* ---- llvm_target.c */
 void em_target_attributes(LLVMContextRef ctx, LLVMValueRef fn, cg_isa isa);
 /* The finished module as an object or as assembly text. BZ_ECOMPILE with LLVM's message. */
-bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind,
+bz_status em_output(em_unit *u, cg_isa isa, LLVMCodeGenFileType kind,
                     cg_object *out);
 /* Sets LLVM's process-wide options and registers the target; once, whoever comes first. */
 bool em_target_ready(bz_error *e);

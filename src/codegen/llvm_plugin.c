@@ -96,7 +96,7 @@ static bz_status fill_kernels(em_unit *u, const void *what) {
 }
 
 static bz_status finish_object(em_unit *u, const cg_target *t, void *out) {
-    return em_output(u, t->level, t->isa, LLVMObjectFile, out);
+    return em_output(u, t->isa, LLVMObjectFile, out);
 }
 
 static bz_status compile(const lp_module *m, const cg_target *t, cg_object *out, bz_error *e) {
@@ -122,7 +122,7 @@ static bz_status finish_text(em_unit *u, const cg_target *t, void *out) {
         LLVMDisposeMessage(text);
         if (!x->llvm->bytes) return bz_fail(u->e, BZ_ENOMEM, "out of memory for a text");
     }
-    return x->assembly ? em_output(u, t->level, t->isa, LLVMAssemblyFile, x->assembly) : BZ_OK;
+    return x->assembly ? em_output(u, t->isa, LLVMAssemblyFile, x->assembly) : BZ_OK;
 }
 
 static bz_status text(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly,

@@ -98,10 +98,9 @@ void em_target_attributes(LLVMContextRef ctx, LLVMValueRef fn, cg_isa isa) {
     add(ctx, fn, "prefer-vector-width", widths[isa]);
 }
 
-static LLVMTargetMachineRef machine(cg_level level, cg_isa isa) {
-    LLVMCodeGenOptLevel opt = level == CG_QUICK ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
-    return LLVMCreateTargetMachine(target, em_triple(), cpu_names[isa], "", opt, LLVMRelocPIC,
-                                   LLVMCodeModelSmall);
+static LLVMTargetMachineRef machine(cg_isa isa) {
+    return LLVMCreateTargetMachine(target, em_triple(), cpu_names[isa], "", LLVMCodeGenLevelDefault,
+                                   LLVMRelocPIC, LLVMCodeModelSmall);
 }
 
 /* ---- output */
@@ -141,9 +140,8 @@ static bz_status emit(em_unit *u, LLVMTargetMachineRef tm, LLVMCodeGenFileType k
     return mine.status == BZ_OK ? BZ_OK : bz_fail(u->e, mine.status, "%s", mine.text);
 }
 
-bz_status em_output(em_unit *u, cg_level level, cg_isa isa, LLVMCodeGenFileType kind,
-                    cg_object *out) {
-    LLVMTargetMachineRef tm = machine(level, isa);
+bz_status em_output(em_unit *u, cg_isa isa, LLVMCodeGenFileType kind, cg_object *out) {
+    LLVMTargetMachineRef tm = machine(isa);
     if (!tm)
         return bz_fail(u->e, BZ_ECOMPILE, "LLVM makes no target machine for %s", cpu_names[isa]);
     bz_status s = emit(u, tm, kind, out);

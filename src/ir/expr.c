@@ -525,23 +525,6 @@ bool ir_ex_uses(const ir_exprs *x, ir_ex e, ir_ex sym) {
     }
 }
 
-ir_ex ir_ex_subst(ir_exprs *x, ir_ex e, const ir_ex *from, const ir_ex *to, unsigned n) {
-    ir_ex_node d = *ir_ex_at(x, e);
-    if (d.kind == EX_SYM)
-        for (unsigned i = 0; i < n; i++)
-            if (from[i] == e) return to[i];
-    if (d.kind == EX_NONE || d.kind == EX_CONST || d.kind == EX_SYM) return e;
-    ir_ex a = ir_ex_subst(x, d.a, from, to, n), b = ir_ex_subst(x, d.b, from, to, n);
-    if (a == d.a && b == d.b) return e;
-    switch ((ir_ex_kind)d.kind) {
-    case EX_ADD: return ir_ex_add(x, a, b);
-    case EX_MUL: return ir_ex_mul(x, a, b);
-    case EX_DIV: return ir_ex_div(x, a, b);
-    case EX_MOD: return ir_ex_mod(x, a, b);
-    default: return min_max(x, (ir_ex_kind)d.kind, a, b);
-    }
-}
-
 bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest) {
     form f = {0};
     if (!e || !form_of(x, e, 1, &f)) return false;

@@ -87,8 +87,6 @@ static inline bool ir_ex_is_const(const ir_exprs *x, ir_ex e, int64_t *v) {
 }
 /* Does symbol `sym` (a SYM expression) stand in e? */
 bool ir_ex_uses(const ir_exprs *x, ir_ex e, ir_ex sym);
-/* e with `to[k]` for the symbol `from[k]`. */
-ir_ex ir_ex_subst(ir_exprs *x, ir_ex e, const ir_ex *from, const ir_ex *to, unsigned n);
 /* e == *coef * sym + *rest with no sym in rest; false if e is not linear in sym. */
 bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest);
 /* The number that stands in the sum e. */

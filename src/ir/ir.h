@@ -231,7 +231,7 @@ typedef enum ir_reduce_kind {
 /* Order of the additions (docs/numerics.md), over the reduced axes taken as one row-major index k of K elements:
  * LAST (the last axis is among them): min(128, next power of two) lanes, blocks of 4096, halving tree over the lanes, pairwise over
  * the blocks. LEAD: chains of 128, pairwise above. DOT: an fma chain in blocks of 512, block sums added in order. */
-typedef enum ir_order { IR_ORDER_ANY, IR_ORDER_LAST, IR_ORDER_LEAD, IR_ORDER_DOT } ir_order;
+typedef enum ir_order { IR_ORDER_LAST = 1, IR_ORDER_LEAD, IR_ORDER_DOT } ir_order;
 enum { IR_LANES = 128, IR_BLOCK = 4096, IR_CHAIN = 128, IR_DOT_BLOCK = 512 };
 
 typedef struct ir_reduce_attr {

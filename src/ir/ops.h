@@ -30,7 +30,6 @@ enum ir_op_flags {
     IR_COMMUTES = 1 << 0,
     IR_EXPENSIVE =
         1 << 1, /* costs tens of instructions an element: worth saving rather than recomputing */
-    IR_EXACT = 1 << 2,  /* never rounds: needs no op-math in f32 for half types */
     IR_EFFECT = 1 << 3, /* not interned, not removed while used, order kept (structural ops only) */
     IR_MOVEMENT = 1 << 4, /* result elements are operand elements at other places */
     IR_LEAF = 1 << 5,     /* no operands */
