@@ -222,6 +222,8 @@ void rt_rise(bz_context *c, rt_epoch *top) {
     if (!top || !top->tracing) return;
     c->epoch = top;
     while (e->next && e->next->tracing) e = e->next;
+    /* one that was opened meanwhile began in the scope around the outermost function, not in the function's */
+    if (below && below->depth >= e->depth) below->depth = e->depth - 1;
     e->next = below;
 }
 

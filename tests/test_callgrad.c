@@ -258,3 +258,23 @@ static void loop(bz_context *c) {
 Test(callgrad, a_loop_of_calls) {
     on_all(loop);
 }
+
+/* A captured tensor gets its value while the function is traced: what is recorded for that begins outside, not in the function's scope. */
+static void scope_after_a_capture(bz_context *c) {
+    bz_tensor *x = bz_full(c, BZ_SHAPE(N), 2, BZ_F32), *late, *out, *g;
+    bz_eval(&x, 1);
+    late = bz_full(c, BZ_SHAPE(N), 3, BZ_F32);
+    bz_release(bz_neg(late)); /* it is recorded */
+    bz_eval(&x, 1);           /* and nothing records now */
+    bz_program *p = bz_compile(c, with_captured, &late, &(bz_compile_options){.nin = 1, .nout = 1});
+    cr_assert_eq(bz_call(p, &x, &out), BZ_OK, "%s", bz_message(c));
+    bz_tensor *y = bz_mul(x, x);
+    bz_scope_begin(c);
+    bz_scope_end(c);
+    cr_assert_eq(bz_grad(total(y), &x, 1, &g), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(bz_item(total(g)), 2.0 * 2 * N);
+}
+
+Test(callgrad, scope_after_a_capture) {
+    on_all(scope_after_a_capture);
+}
