@@ -47,27 +47,14 @@ static const int sizes[][5] = {{1, 1, 2, 3, 2},   {2, 7, 9, 4, 5},    {1, 15, 40
                                {1, 29, 33, 6, 8}, {1, 3, 1030, 5, 4}, {1, 20, 64, 8, 16},
                                {1, 20, 10, 0, 3}, {1, 16, 16, 4, 4}};
 
-static void put(bz_text *t, const char *text, const int *s) {
-    for (; *text; text++) {
-        static const char names[] = "bmnde";
-        const char *which = *text == '@' ? strchr(names, text[1]) : NULL;
-        if (!which) {
-            bz_text_add(t, text, 1);
-            continue;
-        }
-        bz_textf(t, "%d", s[which - names]);
-        text++;
-    }
-}
-
 static ir_module *parse(unsigned form, const int *s, const char *dtype) {
     bz_text t = {0}, own = {0};
-    put(&t,
-        "graph main(q: $[@b,2,@m,@d], k: $[@b,2,@n,@d], v: $[@b,2,@n,@e], mask: $[@m,@n], q0: "
-        "$[@m,@e]) {\n"
-        " %kt = permute %k {perm=[0,1,3,2]}\n",
-        s);
-    put(&t, forms[form].body, s);
+    irt_fill(&t,
+             "graph main(q: $[@b,2,@m,@d], k: $[@b,2,@n,@d], v: $[@b,2,@n,@e], mask: $[@m,@n], q0: "
+             "$[@m,@e]) {\n"
+             " %kt = permute %k {perm=[0,1,3,2]}\n",
+             "bmnde", s);
+    irt_fill(&t, forms[form].body, "bmnde", s);
     bz_text_str(&t, "\n}");
     for (const char *p = bz_text_c(&t); *p; p++)
         *p == '$' ? bz_text_str(&own, dtype) : bz_text_add(&own, p, 1);
@@ -125,4 +112,34 @@ Test(bands, what_is_handed_on_is_no_buffer) {
         if (i < 5) cr_expect_leq(less + 300 * 400 * 4, more, "%s", forms[i].name);
         ir_module_free(m);
     }
+}
+
+/* Choices that the code of a plan makes at run time: in its functions, in its kernels. */
+static void count_choices(unsigned form, unsigned n[2]) {
+    static const int s[] = {1, 300, 512, 16, 16};
+    ir_module *m = parse(form, s, "f32");
+    pass_target all = targets[0].t;
+    bz_error e = {0};
+    all.cached = 0;
+    pass_plan *p = pass_compile(m->graphs.p[0], &all, &e);
+    cr_assert(p, "%s", e.text);
+    n[0] = n[1] = 0;
+    for (uint32_t k = 0; k < p->code->k.n; k++)
+        for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++)
+            n[!p->code->k.p[k]->function] += p->code->k.p[k]->inst.p[i].op == LP_IF;
+    pass_plan_free(p);
+    ir_module_free(m);
+}
+
+Test(bands, what_nobody_sees_is_left_out) {
+    unsigned plain[2], n[2];
+    count_choices(0, plain);
+    cr_expect_eq(plain[0], 0, "nothing is looked for without a mask");
+    for (unsigned form = 1; form <= 2; form++) {
+        count_choices(form, n);
+        cr_expect_gt(n[0], 0u, "%s: blocks of zeros", forms[form].name);
+        cr_expect_gt(n[1], plain[1], "%s: tiles", forms[form].name);
+    }
+    count_choices(3, n);
+    cr_expect_eq(n[0], 0, "a mask from memory tells nothing about tiles");
 }

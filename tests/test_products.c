@@ -43,26 +43,12 @@ static const int sizes[][3] = {{1, 1, 1},    {1, 70, 33},   {1, 520, 300}, {2, 1
                                {14, 9, 61},  {15, 30, 100}, {33, 70, 90},  {64, 64, 64},
                                {64, 5, 16},  {100, 30, 17}, {130, 20, 1},  {1, 0, 40}};
 
-/* text with the sizes for @m, @k, @n. */
-static void put(bz_text *t, const char *text, const int *s) {
-    for (; *text; text++) {
-        static const char names[] = "mkn";
-        const char *which = *text == '@' ? strchr(names, text[1]) : NULL;
-        if (!which) {
-            bz_text_add(t, text, 1);
-            continue;
-        }
-        bz_textf(t, "%d", s[which - names]);
-        text++;
-    }
-}
-
 static ir_module *parse(const form *f, const int *s) {
     bz_text t = {0};
     bz_text_str(&t, "graph main(");
-    put(&t, f->inputs, s);
+    irt_fill(&t, f->inputs, "mkn", s);
     bz_text_str(&t, ") {\n");
-    put(&t, f->body, s);
+    irt_fill(&t, f->body, "mkn", s);
     bz_text_str(&t, "\n}");
     ir_module *m = irt_parse(bz_text_c(&t));
     bz_text_free(&t);

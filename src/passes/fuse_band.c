@@ -62,19 +62,18 @@ static bool same_shape(const fuser *f, ir_ref a, ir_ref b) {
     return rank == ir_at(f->g, b)->rank && !memcmp(s, t, rank * sizeof *s);
 }
 
-/* Is the right side small enough to be read for each band, and has it columns? */
+/* Is the right side, in one batch, small enough to be read for each band, and has it more than one column? */
 static bool right_fits(const fuser *f, ir_ref dot) {
-    int64_t n = 0, rows = 0;
+    const ir_ref y = ir_operand(f->g, dot, 1);
+    const ir_dot_attr a = ir_dot_get(f->g, ir_at(f->g, dot));
     const cut c = cut_of(f, dot);
-    ir_ref y = ir_operand(f->g, dot, 1);
-    int64_t shape[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK], bytes = (int64_t)ir_dtype_bytes(ir_dtype(f->g, y)), columns = 1;
     ir_static_shape(f->g, y, shape);
-    ir_numel(f->g, y, &n);
-    for (unsigned i = 0; i < c.batch; i++) n /= shape[ir_dot_get(f->g, ir_at(f->g, dot)).rbatch[i]];
+    for (unsigned i = 0; i < a.nbatch; i++) shape[a.rbatch[i]] = 1;
+    for (unsigned d = 0; d < ir_at(f->g, y)->rank; d++) bytes = bz_times(bytes, shape[d]);
     ir_static_shape(f->g, dot, shape);
-    for (unsigned d = c.batch + c.rows, first = 1; d < c.rank; d++, first = 0)
-        rows = (first ? 1 : rows) * shape[d];
-    return rows > 1 && bz_times(n, (int64_t)ir_dtype_bytes(ir_dtype(f->g, y))) <= AGAIN_MOST;
+    for (unsigned d = c.batch + c.rows; d < c.rank; d++) columns = bz_times(columns, shape[d]);
+    return columns > 1 && bytes <= AGAIN_MOST;
 }
 
 /* Does group c reduce the rows of S, which product p makes: all its columns, element by element where they lie? */

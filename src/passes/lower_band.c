@@ -62,7 +62,7 @@ static bool begin(band *w) {
     const int64_t panel = w->dot[0].x.panel;
     int64_t bytes = panel * w->columns * (int64_t)ir_dtype_bytes(ir_dtype(l->g, part[0].hands_on));
     int64_t group = bytes > 0 && bytes < BAND_BYTES ? BAND_BYTES / bytes : 1;
-    w->dot[0].group = w->dot[1].group = group;
+    w->dot[0].group = group;
     dot_share(&w->dot[0]);
     if (w->all->nparts == 3) {
         enter(w, 2, 0);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 enum {
+    ROWS_MOST = 14, /* of a tile */
     ROW_PANELS_MAX = 16,
     SHARED_ROWS = 512 << 10, /* bytes of x that every column panel may read again */
     OWN_PANEL = 512 << 10,   /* bytes of a column panel that a task packs for itself */
@@ -95,7 +96,6 @@ static unsigned registers_for_sums(const dot_kernel *q) {
 }
 
 static unsigned rows_at_most(const dot_kernel *q) {
-    enum { ROWS_MOST = 14 };
     return q->x.size < ROWS_MOST ? (unsigned)q->x.size : ROWS_MOST;
 }
 
@@ -145,7 +145,8 @@ static int64_t tasks_wanted(const dot_kernel *q) {
 /* Few rows: y, packed, would be read again too few times. */
 static bool is_flat(const dot_kernel *q) {
     int64_t by_columns = bz_times(q->batch, q->y.size / (2 * (int64_t)q->lanes));
-    int64_t by_rows = bz_times(q->batch, (q->x.size + 13) / 14), wanted = tasks_wanted(q);
+    int64_t by_rows = bz_times(q->batch, (q->x.size + ROWS_MOST - 1) / ROWS_MOST),
+            wanted = tasks_wanted(q);
     return q->x.size <= q->y.size && bytes_of(q, &q->x) <= SHARED_ROWS &&
            by_columns >= (by_rows < wanted ? by_rows : wanted);
 }

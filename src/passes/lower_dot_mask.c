@@ -8,27 +8,25 @@
 
 #include <string.h>
 
-/* An integer that is linear in indices: arange's, moved, cast, with constants added. */
+/* An i64 that is linear in indices: an iota, moved, with constants and others added. */
 static bool index_value(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
     const ir_graph *g = q->l->g;
     ir_exprs *x = &q->l->x;
     const ir_node n = *ir_at(g, r);
-    const bool wide = n.dtype == BZ_I64 || n.dtype == BZ_I32;
     ir_ex at[IR_MAX_RANK], b;
     ir_bits v;
-    if (!wide || q->l->m.bind[r].kind != BIND_NONE) return false;
+    if (n.dtype != BZ_I64 || q->l->m.bind[r].kind != BIND_NONE) return false;
     if (ir_const_value(g, r, &v)) {
-        int64_t c = n.dtype == BZ_I32 ? (int32_t)v : (int64_t)v;
+        const int64_t c = (int64_t)v;
         *e = ir_ex_const(x, c);
         return c > -((int64_t)1 << 40) && c < (int64_t)1 << 40;
     }
     if (n.op == IR_IOTA) {
         *e = idx[ir_attrs(g, &n)[0]];
-        return n.dtype == BZ_I64;
+        return true;
     }
     if (n.op == IR_ADD || n.op == IR_SUB) {
-        if (n.dtype != BZ_I64 || !index_value(q, ir_in(g, &n)[0], idx, e) ||
-            !index_value(q, ir_in(g, &n)[1], idx, &b))
+        if (!index_value(q, ir_in(g, &n)[0], idx, e) || !index_value(q, ir_in(g, &n)[1], idx, &b))
             return false;
         *e = ir_ex_add(x, *e, n.op == IR_ADD ? b : ir_ex_mulc(x, b, -1));
         return true;

@@ -14,6 +14,16 @@ ir_module *irt_parse(const char *text) {
     return m;
 }
 
+void irt_fill(bz_text *t, const char *text, const char *names, const int *values) {
+    for (; *text; text++) {
+        const char *which = *text == '@' && text[1] ? strchr(names, text[1]) : NULL;
+        if (which)
+            bz_textf(t, "%d", values[which - names]), text++;
+        else
+            bz_text_add(t, text, 1);
+    }
+}
+
 void irt_run_module(const ir_module *m, const ir_value_array *inputs, ir_value_array *out) {
     bz_error e = {0};
     bz_status s = ir_interpret(m->graphs.p[0], inputs, out, &e);

@@ -10,6 +10,8 @@ ir_module *irt_parse(const char *text);
 /* Output k of the text's first graph as f64 values (bz_mem_free), *n of them. Inputs: NULL when the
  * graph has none. */
 double *irt_run(const char *text, const ir_value_array *inputs, unsigned k, int64_t *n);
+/* Appends text, with values[i] for each @ and the i-th letter of names. */
+void irt_fill(bz_text *t, const char *text, const char *names, const int *values);
 /* The one number that "graph main() { <lines> return %r }" gives. */
 double irt_eval(const char *lines);
 /* Runs the first graph; the test fails when the interpreter does. Outputs: irt_free. */
