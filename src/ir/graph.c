@@ -189,6 +189,7 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
                    .dtype = (uint8_t)t,
                    .rank = (uint8_t)rank,
                    .nin = (uint16_t)nin,
+                   .flags = ir_op_is_tuple(op) ? IR_IS_TUPLE : 0,
                    .nattr = nattr},
                   dims,
                   in,
@@ -309,12 +310,17 @@ bool ir_static_shape(const ir_graph *g, ir_ref r, int64_t *shape) {
 }
 
 bool ir_numel(const ir_graph *g, ir_ref r, int64_t *count) {
-    int64_t s[IR_MAX_RANK], n = 1;
-    if (!ir_static_shape(g, r, s)) return false;
+    const ir_node *n = ir_at(g, r);
+    return ir_dims_numel(g, ir_dims(g, n), n->rank, count);
+}
+
+bool ir_dims_numel(const ir_graph *g, const ir_dim *dims, unsigned rank, int64_t *count) {
+    int64_t n = 1, size;
     bool empty = false, huge = false;
-    for (unsigned i = 0; i < ir_at(g, r)->rank; i++) {
-        empty |= s[i] == 0;
-        huge |= s[i] != 0 && __builtin_mul_overflow(n, s[i], &n);
+    for (unsigned i = 0; i < rank; i++) {
+        if (!ir_dim_value(g, dims[i], &size)) return false;
+        empty |= size == 0;
+        huge |= size != 0 && __builtin_mul_overflow(n, size, &n);
         huge |= n > INT64_C(1) << 60;
     }
     *count = empty ? 0 : n;

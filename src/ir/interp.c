@@ -2,10 +2,9 @@
  *
  *     inputs --bind symbols--> one array a node, in order --> outputs
  *
- * Knows nothing of kernels: elementwise ops evaluate their value program, the others are loops over
- * places (interp_move.c) and the documented orders of addition (interp_reduce.c). Arrays are freed
- * after their last use. */
-#include "src/ir/interp.h"
+ * Knows nothing of kernels: elementwise ops evaluate their value program, the others (structs/) are loops over places (interp_move.c)
+ * and the documented orders of addition (interp_reduce.c). Arrays are freed after their last use. */
+#include "src/ir/structs.h"
 #include "src/ir/value.h"
 
 #include <stdio.h>
@@ -25,37 +24,10 @@ bool it_fail(it_state *s, ir_ref r, bz_status status, const char *fmt, ...) {
     return false;
 }
 
-/* ---- arrays and places */
+/* ---- arrays */
 
 const it_array *it_operand(const it_state *s, ir_ref r, unsigned k) {
     return &s->slot[ir_operand(s->g, r, k)].a;
-}
-
-int64_t it_numel(const it_array *a) {
-    int64_t n = 1;
-    for (unsigned i = 0; i < a->rank; i++) n *= a->shape[i];
-    return n;
-}
-
-void it_strides(const it_array *a, int64_t *strides) {
-    int64_t n = 1;
-    for (unsigned i = a->rank; i-- > 0; n *= a->shape[i]) strides[i] = n;
-}
-
-it_walk it_begin(unsigned rank, const int64_t *shape, const int64_t *strides, int64_t offset) {
-    it_walk w = {.rank = rank, .shape = shape, .strides = strides, .at = offset, .left = 1};
-    for (unsigned i = 0; i < rank; i++) w.left *= shape[i];
-    return w;
-}
-
-void it_next(it_walk *w) {
-    w->left--;
-    for (unsigned i = w->rank; i-- > 0;) {
-        w->at += w->strides[i];
-        if (++w->index[i] < w->shape[i]) return;
-        w->at -= w->shape[i] * w->strides[i];
-        w->index[i] = 0;
-    }
 }
 
 /* The value of a dimension under the symbols' values; false when a symbol has none or the value
@@ -98,7 +70,7 @@ bool it_new(it_state *s, ir_ref r, bz_dtype t, const ir_dim *dims, unsigned rank
            it_fail(s, r, BZ_ENOMEM, "no memory for %s", ir_shape_text((ir_graph *)s->g, r));
 }
 
-bool it_copy(it_state *s, ir_ref r, const it_array *a, it_array *out) {
+bool it_duplicate(it_state *s, ir_ref r, const it_array *a, it_array *out) {
     size_t bytes = (size_t)it_numel(a) * ir_dtype_bytes(a->dtype);
     *out = *a;
     out->data = bz_mem_alloc(bytes);
@@ -107,28 +79,15 @@ bool it_copy(it_state *s, ir_ref r, const it_array *a, it_array *out) {
     return true;
 }
 
-static void free_many(it_array *a, unsigned n) {
+void it_free_many(it_array *a, unsigned n) {
     for (unsigned i = 0; a && i < n; i++) bz_mem_free(a[i].data);
     bz_mem_free(a);
 }
 
 static void free_slot(it_slot *slot) {
     if (!slot->borrowed) bz_mem_free(slot->a.data);
-    free_many(slot->many, slot->nmany);
+    it_free_many(slot->many, slot->nmany);
     *slot = (it_slot){0};
-}
-
-/* ---- ops that are only values */
-
-static bool it_const(it_state *s, ir_ref r) {
-    const ir_node *n = ir_at(s->g, r);
-    it_array *a = &s->slot[r].a;
-    int64_t count = it_numel(a);
-    size_t bytes = ir_dtype_bytes(a->dtype);
-    for (int64_t i = 0; i < count; i++)
-        ir_store_bits(a->dtype, (char *)a->data + (size_t)i * bytes,
-                      (ir_bits)ir_attrs(s->g, n)[n->nattr == 1 ? 0 : i]);
-    return true;
 }
 
 static bool it_elementwise(it_state *s, ir_ref r) {
@@ -143,39 +102,9 @@ static bool it_elementwise(it_state *s, ir_ref r) {
     return true;
 }
 
-static bool it_result(it_state *s, ir_ref r) {
-    const ir_node *n = ir_at(s->g, r);
-    unsigned one;
-    const it_slot *from = &s->slot[*ir_value_operands(s->g, r, &one)];
-    const it_array *a = from->many ? &from->many[ir_attrs(s->g, n)[0]] : &from->a;
-    memcpy(s->slot[r].a.data, a->data, (size_t)it_numel(a) * ir_dtype_bytes(a->dtype));
-    return true;
-}
+/* ---- nodes of several results */
 
-static bool it_stand_in(it_state *s, ir_ref r) {
-    return it_fail(s, r, BZ_EMODE, IR_STAND_IN_USED);
-}
-
-/* ---- control */
-
-static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *outputs,
-                           const int64_t *symbol, const ir_onlooker *o, bz_error *e);
-
-/* outputs of graph `number` on the arrays x; false and no output when it fails. */
-static bool apply(it_state *s, int64_t number, const it_array *x, it_array *out) {
-    return interpret(s->g->m->graphs.p[number], x, out, s->symbol, s->onlooker, s->e) == BZ_OK;
-}
-
-/* Copies of the operands from number `first` on as plain arrays (their data stays where it is). */
-static it_array *operand_list(it_state *s, ir_ref r, unsigned first) {
-    unsigned n = ir_at(s->g, r)->nin - first;
-    it_array *x = bz_mem_alloc((n + 1) * sizeof *x);
-    if (!x) it_fail(s, r, BZ_ENOMEM, "out of memory");
-    for (unsigned i = 0; x && i < n; i++) x[i] = *it_operand(s, r, first + i);
-    return x;
-}
-
-static it_array *result_list(it_state *s, ir_ref r) {
+it_array *it_results(it_state *s, ir_ref r) {
     it_slot *slot = &s->slot[r];
     slot->nmany = ir_result_count(s->g, r);
     slot->many = bz_mem_zero(slot->nmany, sizeof *slot->many);
@@ -183,78 +112,30 @@ static it_array *result_list(it_state *s, ir_ref r) {
     return slot->many;
 }
 
-static bool it_cond(it_state *s, ir_ref r) {
-    const int64_t *graphs = ir_attrs(s->g, ir_at(s->g, r));
-    it_array *x = operand_list(s, r, 1), *out = x ? result_list(s, r) : NULL;
-    bool yes = *(const uint8_t *)it_operand(s, r, 0)->data;
-    bool ok = out && apply(s, graphs[yes ? 0 : 1], x, out);
-    bz_mem_free(x);
+bool it_new_results(it_state *s, ir_ref r) {
+    ir_type t;
+    bool ok = it_results(s, r) != NULL;
+    for (unsigned k = 0; ok && ir_result_type(s->g, r, k, &t); k++)
+        ok = it_new(s, r, t.dtype, t.dims, t.rank, &s->slot[r].many[k]);
     return ok;
 }
 
-/* Runs the test on x: *go is its result. */
-static bool test_again(it_state *s, int64_t graph, const it_array *x, bool *go) {
-    it_array t = {0};
-    bool ok = apply(s, graph, x, &t);
-    *go = ok && *(const uint8_t *)t.data;
-    bz_mem_free(t.data);
-    return ok;
-}
+static bz_status interpret(const ir_graph *g, const it_array *inputs, it_array *outputs,
+                           const int64_t *symbol, const ir_onlooker *o, bz_error *e);
 
-static bool it_while(it_state *s, ir_ref r) {
-    const int64_t *attr = ir_attrs(s->g, ir_at(s->g, r));
-    it_array *x = operand_list(s, r, 0), *state = x ? result_list(s, r) : NULL;
-    unsigned n = s->slot[r].nmany;
-    bool ok = state != NULL, go = false;
-    for (unsigned i = 0; ok && i < n; i++) ok = it_copy(s, r, &x[i], &state[i]);
-    while (ok) {
-        memcpy(x, state, n * sizeof *x);
-        if (!(ok = test_again(s, attr[0], x, &go)) || !go) break;
-        it_array *next = bz_mem_zero(n, sizeof *next);
-        ok = next && apply(s, attr[1], x, next);
-        if (!ok) {
-            it_fail(s, r, BZ_ENOMEM, "out of memory");
-            bz_mem_free(next);
-            break;
-        }
-        free_many(state, n);
-        s->slot[r].many = state = next;
-    }
-    bz_mem_free(x);
-    return ok;
+bool it_apply(it_state *s, int64_t number, const it_array *x, it_array *out) {
+    return interpret(s->g->m->graphs.p[number], x, out, s->symbol, s->onlooker, s->e) == BZ_OK;
 }
 
 /* ---- graphs */
 
 static bool run_node(it_state *s, ir_ref r) {
-    static bool (*const ops[IR_NOPS])(it_state *, ir_ref) = {
-        [IR_CONST] = it_const,
-        [IR_IOTA] = it_iota,
-        [IR_RESHAPE] = it_reshape,
-        [IR_PERMUTE] = it_permute,
-        [IR_EXPAND] = it_expand,
-        [IR_PAD] = it_pad,
-        [IR_SLICE] = it_slice,
-        [IR_AS_STRIDED] = it_as_strided,
-        [IR_CONCAT] = it_concat,
-        [IR_REDUCE] = it_reduce,
-        [IR_DOT] = it_dot,
-        [IR_GATHER] = it_gather,
-        [IR_SCATTER_ADD] = it_scatter_add,
-        [IR_UPDATE] = it_update,
-        [IR_SORT] = it_sort,
-        [IR_COPY] = it_reshape,
-        [IR_RESULT] = it_result,
-        [IR_COND] = it_cond,
-        [IR_WHILE] = it_while,
-        [IR_STAND_IN] = it_stand_in,
-    };
     const ir_node *n = ir_at(s->g, r);
-    if (n->op == IR_INPUT) return true;
-    if (!(n->flags & IR_IS_TUPLE) &&
+    bool (*value)(it_state *, ir_ref) = ir_structs[n->op].value;
+    if (n->op != IR_INPUT && !(n->flags & IR_IS_TUPLE) &&
         !it_new(s, r, (bz_dtype)n->dtype, ir_dims(s->g, n), n->rank, &s->slot[r].a))
         return false;
-    return ops[n->op] ? ops[n->op](s, r) : it_elementwise(s, r);
+    return value ? value(s, r) : it_elementwise(s, r);
 }
 
 static bool bad_input(it_state *s, const ir_input *in, const it_array *a) {
@@ -353,24 +234,27 @@ static int64_t outputs_bytes(const ir_graph *g) {
     return n;
 }
 
-/* What a node keeps, and in *more what it takes beside that while it runs. */
+/* What graph `number` needs beside its inputs. */
+static int64_t body_bytes(const ir_graph *g, int64_t number) {
+    return ir_interpret_bytes(g->m->graphs.p[number]);
+}
+
+/* What a node keeps, and in *more what it takes beside that while it runs: the most that one of its graphs does. */
 static int64_t node_bytes(const ir_graph *g, ir_ref r, int64_t *more) {
     const ir_node *n = ir_at(g, r);
+    const ir_field *f = ir_structs[n->op].fields;
+    int64_t kept = 0, count;
+    ir_type t;
     *more = 0;
     if (n->op == IR_INPUT) return 0;
     if (!(n->flags & IR_IS_TUPLE)) return bytes_of(g, r);
-    ir_ref x = ir_operand(g, r, 0);
-    int64_t count;
-    if (n->op == IR_SORT)
-        return ir_numel(g, x, &count) ? bz_plus(bytes_of(g, x), bz_times(count, 8)) : 0;
-    if (n->op != IR_COND && n->op != IR_WHILE) return 0;
-    int64_t kept = 0;
-    for (unsigned k = 0; k < 2; k++) {
-        const ir_graph *body = g->m->graphs.p[ir_attrs(g, n)[k]];
-        int64_t own = ir_interpret_bytes(body), out = outputs_bytes(body);
+    for (unsigned k = 0; f[k].kind == IR_F_GRAPH; k++) {
+        int64_t own = body_bytes(g, ir_attrs(g, n)[k]);
         *more = own > *more ? own : *more;
-        kept = out > kept ? out : kept;
     }
+    for (unsigned k = 0; ir_result_type(g, r, k, &t); k++)
+        if (ir_dims_numel(g, t.dims, t.rank, &count))
+            kept = bz_plus(kept, bz_times(count, (int64_t)ir_dtype_bytes(t.dtype)));
     return kept;
 }
 
@@ -402,7 +286,7 @@ static bool give_outputs(it_state *s, it_array *outputs) {
     uint32_t n = s->g->outputs.n, i = 0;
     for (; i < n; i++) {
         ir_ref r = s->g->outputs.p[i].node;
-        if (!it_copy(s, r, &s->slot[r].a, &outputs[i])) break;
+        if (!it_duplicate(s, r, &s->slot[r].a, &outputs[i])) break;
     }
     for (uint32_t k = 0; i < n && k < i; k++) {
         bz_mem_free(outputs[k].data);

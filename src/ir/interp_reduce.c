@@ -11,39 +11,31 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum acc_kind { ACC_F32, ACC_F64, ACC_I64, NACC } acc_kind;
-
-typedef union accumulator {
-    float f;
-    double d;
-    int64_t i;
-} accumulator;
-
-static acc_kind acc_of(bz_dtype t) {
-    return t == BZ_F64 ? ACC_F64 : ir_is_float(t) ? ACC_F32 : ACC_I64;
+it_acc it_acc_of(bz_dtype t) {
+    return t == BZ_F64 ? IT_F64 : ir_is_float(t) ? IT_F32 : IT_I64;
 }
 
 /* ---- one element into an accumulator's type and back */
 
-static void load(bz_dtype t, const void *p, acc_kind k, void *out) {
+static void load(bz_dtype t, const void *p, it_acc k, void *out) {
     ir_bits b = ir_load_bits(t, p);
-    if (k == ACC_F64)
+    if (k == IT_F64)
         *(double *)out = ir_bits_to_f64(t, b);
-    else if (k == ACC_F32)
+    else if (k == IT_F32)
         *(float *)out = (float)ir_bits_to_f64(t, b); /* exact */
     else
         *(int64_t *)out = ir_bits_to_i64(t, b);
 }
 
-static void store(bz_dtype t, void *p, acc_kind k, const void *acc) {
-    ir_bits b = k == ACC_I64   ? ir_bits_from_i64(t, *(const int64_t *)acc)
-                : k == ACC_F64 ? ir_bits_from_f64(t, *(const double *)acc)
-                               : ir_bits_from_f64(t, (double)*(const float *)acc); /* rounds once */
+void it_acc_store(bz_dtype t, void *p, it_acc k, const void *acc) {
+    ir_bits b = k == IT_I64   ? ir_bits_from_i64(t, *(const int64_t *)acc)
+                : k == IT_F64 ? ir_bits_from_f64(t, *(const double *)acc)
+                              : ir_bits_from_f64(t, (double)*(const float *)acc); /* rounds once */
     ir_store_bits(t, p, b);
 }
 
-static size_t acc_bytes(acc_kind k) {
-    return k == ACC_F32 ? sizeof(float) : sizeof(double);
+size_t it_acc_bytes(it_acc k) {
+    return k == IT_F32 ? sizeof(float) : sizeof(double);
 }
 
 static int64_t wrap_add(int64_t a, int64_t b) {
@@ -130,166 +122,39 @@ FOLDS(float, f32, FLOAT_ADD, FLOAT_MUL, fmaf, -HUGE_VALF, HUGE_VALF)
 FOLDS(double, f64, FLOAT_ADD, FLOAT_MUL, fma, -HUGE_VAL, HUGE_VAL)
 FOLDS(int64_t, i64, wrap_add, wrap_mul, wrap_fma, INT64_MIN, INT64_MAX)
 
-static void (*const folds[NACC])(ir_reduce_kind, ir_order, void *, int64_t,
-                                 void *) = {fold_f32, fold_f64, fold_i64};
-static void (*const dots[NACC])(const void *, const void *, int64_t, void *) = {dot_f32, dot_f64,
-                                                                                dot_i64};
+static void (*const folds[IT_NACC])(ir_reduce_kind, ir_order, void *, int64_t,
+                                    void *) = {fold_f32, fold_f64, fold_i64};
+static void (*const dots[IT_NACC])(const void *, const void *, int64_t, void *) = {dot_f32, dot_f64,
+                                                                                   dot_i64};
+
+void it_fold(it_acc k, ir_reduce_kind kind, ir_order order, void *x, int64_t n, void *out) {
+    folds[k](kind, order, x, n, out);
+}
+
+void it_dot_row(it_acc k, const void *x, const void *y, int64_t n, void *out) {
+    dots[k](x, y, n, out);
+}
 
 /* ---- elements of some axes as a list */
 
-typedef struct axes_view {
-    unsigned rank;
-    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
-} axes_view;
-
-static void add_axis(axes_view *v, const it_array *x, const int64_t *strides, unsigned axis) {
+void it_add_axis(it_axes *v, const it_array *x, const int64_t *strides, unsigned axis) {
     v->shape[v->rank] = x->shape[axis];
     v->strides[v->rank++] = strides[axis];
 }
 
-static it_walk walk_view(const axes_view *v, int64_t offset) {
+it_walk it_walk_axes(const it_axes *v, int64_t offset) {
     return it_begin(v->rank, v->shape, v->strides, offset);
 }
 
-/* The elements of the view from `offset` on, row-major, as accumulators. */
-static void load_view(const it_array *x, const axes_view *v, int64_t offset, acc_kind k,
-                      char *out) {
-    size_t bytes = ir_dtype_bytes(x->dtype), step = acc_bytes(k);
-    for (it_walk w = walk_view(v, offset); w.left; it_next(&w), out += step)
+void it_load_axes(const it_array *x, const it_axes *v, int64_t offset, it_acc k, char *out) {
+    size_t bytes = ir_dtype_bytes(x->dtype), step = it_acc_bytes(k);
+    for (it_walk w = it_walk_axes(v, offset); w.left; it_next(&w), out += step)
         load(x->dtype, (const char *)x->data + (size_t)w.at * bytes, k, out);
 }
 
-/* ---- reduce */
-
-/* Index of the first largest (smallest) element; of the first NaN if there is one. */
-static int64_t first_best_f64(const double *x, int64_t n, bool max) {
-    int64_t best = 0;
-    for (int64_t k = 0; k < n; k++) {
-        if (x[k] != x[k]) return k;
-        if (max ? x[k] > x[best] : x[k] < x[best]) best = k;
-    }
-    return best;
-}
-
-static int64_t first_best_i64(const int64_t *x, int64_t n, bool max) {
-    int64_t best = 0;
-    for (int64_t k = 1; k < n; k++) best = (max ? x[k] > x[best] : x[k] < x[best]) ? k : best;
-    return best;
-}
-
-static void fold_row(const ir_reduce_attr *a, bz_dtype from, char *row, int64_t n,
-                     const it_array *out, int64_t at) {
-    acc_kind k = acc_of(from);
-    char *to = (char *)out->data + (size_t)at * ir_dtype_bytes(out->dtype);
-    accumulator acc;
-    if (a->kind == IR_ARGMAX || a->kind == IR_ARGMIN) {
-        bool max = a->kind == IR_ARGMAX;
-        acc.i = k == ACC_I64 ? first_best_i64((int64_t *)(void *)row, n, max)
-                             : first_best_f64((double *)(void *)row, n, max);
-        store(BZ_I64, to, ACC_I64, &acc);
-        return;
-    }
-    folds[k](a->kind, a->order, row, n, &acc);
-    store(out->dtype, to, k, &acc);
-}
-
-bool it_reduce(it_state *s, ir_ref r) {
-    const it_array *x = it_operand(s, r, 0), *out = &s->slot[r].a;
-    ir_reduce_attr a = ir_reduce_get(s->g, ir_at(s->g, r));
-    axes_view kept = {0}, gone = {0};
-    int64_t strides[IR_MAX_RANK], n = 1, at = 0;
-    it_strides(x, strides);
-    for (unsigned i = 0, k = 0; i < x->rank; i++) {
-        bool folded = k < a.naxes && a.axes[k] == (int64_t)i;
-        add_axis(folded ? &gone : &kept, x, strides, i);
-        k += folded;
-        n *= folded ? x->shape[i] : 1;
-    }
-    bool total = a.kind == IR_SUM || a.kind == IR_PROD || a.kind == IR_ANY || a.kind == IR_ALL;
-    if (n == 0 && !total && it_numel(out))
-        return it_fail(s, r, BZ_ESHAPE, "%s over an empty axis has no value",
-                       ir_reduce_name(a.kind));
-    bool index = a.kind == IR_ARGMAX || a.kind == IR_ARGMIN;
-    acc_kind k = index && ir_is_float(x->dtype) ? ACC_F64 : acc_of(x->dtype);
-    char *row = bz_mem_alloc((size_t)n * acc_bytes(k));
-    if (!row) return it_fail(s, r, BZ_ENOMEM, "out of memory");
-    for (it_walk w = walk_view(&kept, 0); w.left; it_next(&w)) {
-        load_view(x, &gone, w.at, k, row);
-        fold_row(&a, x->dtype, row, n, out, at++);
-    }
-    bz_mem_free(row);
-    return true;
-}
-
-/* ---- dot */
-
 /* An operand of dot as [batch][rest][k] in accumulators. */
 typedef struct packed {
-    axes_view batch, rest, contract;
+    it_axes batch, rest, contract;
     int64_t nbatch, nrest, n;
     char *data;
 } packed;
-
-static int64_t count(const axes_view *v) {
-    return walk_view(v, 0).left;
-}
-
-static bool in_list(const int64_t *list, unsigned n, int64_t v) {
-    for (unsigned i = 0; i < n; i++) {
-        if (list[i] == v) return true;
-    }
-    return false;
-}
-
-static bool pack(const it_array *x, const int64_t *batch, unsigned nbatch, const int64_t *contract,
-                 unsigned ncontract, acc_kind k, packed *p) {
-    int64_t strides[IR_MAX_RANK];
-    *p = (packed){0};
-    it_strides(x, strides);
-    for (unsigned i = 0; i < nbatch; i++) add_axis(&p->batch, x, strides, (unsigned)batch[i]);
-    for (unsigned i = 0; i < ncontract; i++)
-        add_axis(&p->contract, x, strides, (unsigned)contract[i]);
-    for (unsigned i = 0; i < x->rank; i++) {
-        if (!in_list(batch, nbatch, i) && !in_list(contract, ncontract, i))
-            add_axis(&p->rest, x, strides, i);
-    }
-    p->nbatch = count(&p->batch);
-    p->nrest = count(&p->rest);
-    p->n = count(&p->contract);
-    size_t row = (size_t)p->n * acc_bytes(k);
-    char *to = p->data = bz_mem_alloc((size_t)(p->nbatch * p->nrest) * row);
-    if (!to) return false;
-    for (it_walk b = walk_view(&p->batch, 0); b.left; it_next(&b)) {
-        for (it_walk w = walk_view(&p->rest, b.at); w.left; it_next(&w), to += row)
-            load_view(x, &p->contract, w.at, k, to);
-    }
-    return true;
-}
-
-static void multiply(const packed *x, const packed *y, acc_kind k, const it_array *out) {
-    size_t row = (size_t)x->n * acc_bytes(k), bytes = ir_dtype_bytes(out->dtype);
-    char *to = out->data;
-    accumulator acc;
-    for (int64_t b = 0; b < x->nbatch; b++) {
-        for (int64_t i = 0; i < x->nrest; i++) {
-            for (int64_t j = 0; j < y->nrest; j++, to += bytes) {
-                dots[k](x->data + (size_t)(b * x->nrest + i) * row,
-                        y->data + (size_t)(b * y->nrest + j) * row, x->n, &acc);
-                store(out->dtype, to, k, &acc);
-            }
-        }
-    }
-}
-
-bool it_dot(it_state *s, ir_ref r) {
-    const it_array *x = it_operand(s, r, 0), *y = it_operand(s, r, 1);
-    ir_dot_attr d = ir_dot_get(s->g, ir_at(s->g, r));
-    acc_kind k = acc_of(x->dtype);
-    packed px = {0}, py = {0};
-    bool ok = pack(x, d.lbatch, d.nbatch, d.lcontract, d.ncontract, k, &px) &&
-              pack(y, d.rbatch, d.nbatch, d.rcontract, d.ncontract, k, &py);
-    if (ok) multiply(&px, &py, k, &s->slot[r].a);
-    bz_mem_free(px.data);
-    bz_mem_free(py.data);
-    return ok || it_fail(s, r, BZ_ENOMEM, "out of memory");
-}

@@ -137,6 +137,7 @@ bool ir_dim_value(const ir_graph *g, ir_dim d, int64_t *v);
 bool ir_static_shape(const ir_graph *g, ir_ref r,
                      int64_t *shape); /* shape[IR_MAX_RANK]; false if symbolic */
 bool ir_numel(const ir_graph *g, ir_ref r, int64_t *n);
+bool ir_dims_numel(const ir_graph *g, const ir_dim *dims, unsigned rank, int64_t *n);
 bool ir_same_shape(const ir_graph *g, ir_ref a, ir_ref b);
 void ir_print_shape(bz_text *t, const ir_graph *g, ir_ref r); /* "f32[2,n*3]" */
 const char *ir_shape_text(ir_graph *g, ir_ref r); /* the same, in the graph's arena, for messages */
@@ -148,7 +149,7 @@ int ir_input_named(const ir_graph *g, const char *name); /* its number; -1: ther
 bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
                         int donated); /* name NULL: "outN" */
 
-/* ---- build.c: structural constructors: infer, check, fold, append. Axes count from the end when negative; a 0-d operand has the
+/* ---- structs/: structural constructors: infer, check, fold, append. Axes count from the end when negative; a 0-d operand has the
  * axes 0 and -1, as if it were [1]. Shapes given as int64_t are constants; the _dims forms take expressions. */
 int ir_axis_from_front(int axis, unsigned rank); /* 0 .. rank-1; -1 when there is no such axis */
 ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims,
@@ -186,7 +187,7 @@ typedef struct ir_strided {
     const int64_t *shape, *strides;
     int64_t offset;
 } ir_strided;
-/* ---- update.c: windows that may be moved, and written.
+/* ---- structs/update.c: windows that may be moved, and written.
  * `at`, one i64 (0: there is none), is added to the offset of a window, as far as that stays inside: so XLA's dynamic slices. */
 ir_ref ir_as_strided_at(ir_graph *g, ir_ref x, const ir_strided *w, ir_ref at);
 /* x with the elements of y, of the window's shape and any dtype, in the window. No two places of w may be one: BZ_EARG. */
@@ -340,17 +341,23 @@ ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, do
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr,
                double beta1, double beta2, double eps, double weight_decay, bool decoupled);
 
-/* ---- control.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in m->graphs. */
+/* ---- structs/control.c, custom.c, result.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in m->graphs. */
 /* Graph `then` applied to x if pred (bool, 0-d) is true, else graph `otherwise`: both take x and give the same shapes and dtypes. */
 ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x,
                unsigned n);
 /* x = body(x) while cond(x), a 0-d bool, is true. The last `captured` operands go to both graphs unchanged. Results: the others. */
 ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n,
                 unsigned captured);
-/* The node that ir_result(g, tuple, k) would have: dtype and dims; false when there is no such result. */
-bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, bz_dtype *t, const ir_dim **dims,
-                    unsigned *rank);
+/* What the node that ir_result(g, tuple, k) makes has, as long as its graph does not grow; false when there is no such result. */
+typedef struct ir_type {
+    bz_dtype dtype;
+    unsigned rank;
+    const ir_dim *dims;
+} ir_type;
+bool ir_result_type(const ir_graph *g, ir_ref tuple, unsigned k, ir_type *t);
 unsigned ir_result_count(const ir_graph *g, ir_ref tuple);
+ir_type ir_type_of(const ir_graph *g, ir_ref r);
+bool ir_same_type(const ir_graph *g, ir_ref x, const ir_graph *h, ir_ref y);
 /* A custom gradient. The tuple's results are f[k]; the gradient of x[j] is b[j], computed with stands[k] for result k and
  * stands[nout + k] for what its gradient will be. Stand-ins belong to one node and have no value: nothing else may be computed from them.
  *

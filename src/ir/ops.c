@@ -10,8 +10,8 @@ enum {
     FLAG_C = IR_COMMUTES,
     FLAG_E = IR_EXPENSIVE,
     FLAG_EFFECT = IR_EFFECT,
-    FLAG_MOVEMENT = IR_MOVEMENT,
-    FLAG_LEAF = IR_LEAF,
+    FLAG_ONE = 0,
+    FLAG_MANY = IR_MANY,
 };
 
 const ir_op_info ir_ops[IR_NOPS] = {
@@ -19,6 +19,7 @@ const ir_op_info ir_ops[IR_NOPS] = {
     [IR_##E] = {.name = #op_name,                                                                  \
                 .arity = n,                                                                        \
                 .rule = IR_RULE_##r,                                                               \
+                .reads = IR_READS_SAME,                                                            \
                 .flags = FLAG_##f,                                                                 \
                 .grad = {dx, dy, dz},                                                              \
                 .doc = text},
@@ -26,13 +27,18 @@ const ir_op_info ir_ops[IR_NOPS] = {
     [IR_##E] = {.name = #op_name,                                                                  \
                 .arity = n,                                                                        \
                 .rule = IR_RULE_##r,                                                               \
+                .reads = IR_READS_SAME,                                                            \
                 .flags = FLAG_##f,                                                                 \
                 .value = v,                                                                        \
                 .grad = {dx, dy, dz},                                                              \
                 .doc = text},
 #include "src/ir/ops.def"
-#define IR_STRUCT(E, op_name, n, f, text)                                                          \
-    [IR_##E] = {.name = #op_name, .arity = n, .flags = FLAG_##f, .doc = text},
+#define IR_STRUCT(E, op_name, n, many, f, what, gradient, fields, text)                            \
+    [IR_##E] = {.name = #op_name,                                                                  \
+                .arity = n,                                                                        \
+                .reads = IR_READS_##what,                                                          \
+                .flags = FLAG_##f | FLAG_##many,                                                   \
+                .doc = text},
 #include "src/ir/structs.def"
 };
 

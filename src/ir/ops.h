@@ -31,14 +31,29 @@ enum ir_op_flags {
     IR_EXPENSIVE =
         1 << 1, /* costs tens of instructions an element: worth saving rather than recomputing */
     IR_EFFECT = 1 << 3, /* not interned, not removed while used, order kept (structural ops only) */
-    IR_MOVEMENT = 1 << 4, /* result elements are operand elements at other places */
-    IR_LEAF = 1 << 5,     /* no operands */
+    IR_MANY = 1 << 4,   /* several results: a tuple node (structural ops only) */
 };
+
+/* What of its operands one element of an op's result is made of. */
+typedef enum ir_reads {
+    IR_READS_NONE,    /* nothing: a leaf */
+    IR_READS_SAME,    /* the elements at its own index: every elementwise op */
+    IR_READS_MAP,     /* one element, at an index made of its own by arithmetic: movement */
+    IR_READS_PARTS,   /* an element of the operand that is there, or a border: movement too */
+    IR_READS_FOLD,    /* the elements along some axes */
+    IR_READS_PRODUCT, /* the elements of two operands along some axes */
+    IR_READS_GATHER,  /* the element that an index among the operands names */
+    IR_READS_WINDOW,  /* its own element of one operand, or in a window one of another */
+    IR_READS_WHOLE,   /* rows of the operands, in an order of the op's own */
+    IR_READS_GRAPHS,  /* whatever other graphs do with the operands */
+    IR_READS_RESULT,  /* one value of a tuple */
+} ir_reads;
 
 typedef struct ir_op_info {
     const char *name;
     uint8_t arity; /* elementwise: 1..3; structural: fixed operand count, 255 = any */
     uint8_t rule;  /* ir_rule; structural: unused */
+    uint8_t reads; /* ir_reads */
     uint16_t flags;
     const char
         *value; /* derived op: its expression over base ops; NULL for base and structural ops */
@@ -55,12 +70,12 @@ static inline bool ir_op_is_elementwise(unsigned op) {
     return op > IR_NIL && op < IR_ELEM_END && op != IR_BASE_END;
 }
 static inline bool ir_op_is_movement(unsigned op) {
-    return (ir_ops[op].flags & IR_MOVEMENT) != 0;
+    return ir_ops[op].reads == IR_READS_MAP || ir_ops[op].reads == IR_READS_PARTS;
 }
 
 /* A node with several results: only RESULT nodes use it. */
 static inline bool ir_op_is_tuple(unsigned op) {
-    return op == IR_SORT || op == IR_COND || op == IR_WHILE || op == IR_CUSTOM_GRAD;
+    return op < IR_NOPS && (ir_ops[op].flags & IR_MANY);
 }
 
 /* The op with this name, or IR_NIL. */

@@ -2,50 +2,11 @@
  *
  *     slice  [start0, step0, start1, step1]   <-->   {start=[start0, start1], step=[step0, step1]}
  *
- * One table of fields says for each op what its numbers mean; printing and reading walk it. */
+ * The fields of an op's row (structs.def) say what its numbers mean; printing and reading walk them. */
+#include "src/ir/structs.h"
 #include "src/ir/text.h"
 
 #include <string.h>
-
-typedef enum field_kind {
-    F_END,
-    F_INT,
-    F_REST,   /* the remaining numbers as a list */
-    F_WOVEN,  /* two lists of equal length, woven into the remaining numbers; names: "lo hi" */
-    F_VALUE,  /* one value of the node's dtype */
-    F_VALUES, /* all numbers: values of the node's dtype; a single one stands alone */
-    F_FOLD,   /* ir_reduce_kind */
-    F_DTYPE,
-    F_ORDER,
-    F_GRAPH,
-    F_FLAG,
-    F_DOT, /* two counts and four lists */
-} field_kind;
-
-typedef struct field {
-    field_kind kind;
-    const char *name;
-} field;
-
-static const field fields[IR_NOPS][5] = {
-    [IR_CONST] = {{F_VALUES, "value"}},
-    [IR_IOTA] = {{F_INT, "axis"}},
-    [IR_PERMUTE] = {{F_REST, "perm"}},
-    [IR_PAD] = {{F_VALUE, "value"}, {F_WOVEN, "lo hi"}},
-    [IR_SLICE] = {{F_WOVEN, "start step"}},
-    [IR_AS_STRIDED] = {{F_INT, "offset"}, {F_REST, "strides"}},
-    [IR_UPDATE] = {{F_INT, "offset"}, {F_REST, "strides"}},
-    [IR_CONCAT] = {{F_INT, "axis"}},
-    [IR_REDUCE] = {{F_FOLD, "kind"}, {F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_REST, "axes"}},
-    [IR_DOT] = {{F_DTYPE, "acc"}, {F_ORDER, "order"}, {F_DOT, "lbatch rbatch lcontract rcontract"}},
-    [IR_GATHER] = {{F_INT, "axis"}},
-    [IR_SCATTER_ADD] = {{F_INT, "axis"}},
-    [IR_SORT] = {{F_INT, "axis"}, {F_FLAG, "descending"}},
-    [IR_RESULT] = {{F_INT, "index"}},
-    [IR_COND] = {{F_GRAPH, "then"}, {F_GRAPH, "else"}},
-    [IR_CUSTOM_GRAD] = {{F_INT, "results"}, {F_INT, "inputs"}},
-    [IR_WHILE] = {{F_GRAPH, "cond"}, {F_GRAPH, "body"}, {F_INT, "captured"}},
-};
 
 static const char *const orders[] = {"any", "last", "lead", "dot"};
 
@@ -102,37 +63,37 @@ static void print_name(bz_text *t, const char *s) {
 }
 
 /* Prints a field whose first number is a[0]; how many numbers it took. */
-static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, const field *f,
+static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, const ir_field *f,
                             const int64_t *a, unsigned left) {
     char buf[16];
-    if (f->kind == F_WOVEN) {
+    if (f->kind == IR_F_WOVEN) {
         print_list(t, name_at(f->name, 0, buf), a, left / 2, 2);
         bz_text_str(t, ", ");
         print_list(t, name_at(f->name, 1, buf), a + 1, left / 2, 2);
         return left;
     }
-    if (f->kind == F_DOT) return print_dot_lists(t, g, n), left;
-    if (f->kind == F_FLAG) return bz_text_str(t, f->name), 1;
-    if (f->kind == F_REST) return print_list(t, f->name, a, left, 1), left;
+    if (f->kind == IR_F_DOT) return print_dot_lists(t, g, n), left;
+    if (f->kind == IR_F_FLAG) return bz_text_str(t, f->name), 1;
+    if (f->kind == IR_F_REST) return print_list(t, f->name, a, left, 1), left;
     bz_textf(t, "%s=", f->name);
     switch (f->kind) {
-    case F_VALUES: print_values(t, (bz_dtype)n->dtype, a, left); return left;
-    case F_VALUE: tx_print_bits(t, (bz_dtype)n->dtype, (ir_bits)a[0]); return 1;
-    case F_FOLD: bz_text_str(t, ir_reduce_name((ir_reduce_kind)a[0])); return 1;
-    case F_DTYPE: bz_text_str(t, ir_dtypes[a[0]].name); return 1;
-    case F_ORDER: bz_text_str(t, orders[a[0]]); return 1;
-    case F_GRAPH: print_name(t, g->m->graphs.p[a[0]]->name); return 1;
+    case IR_F_VALUES: print_values(t, (bz_dtype)n->dtype, a, left); return left;
+    case IR_F_VALUE: tx_print_bits(t, (bz_dtype)n->dtype, (ir_bits)a[0]); return 1;
+    case IR_F_FOLD: bz_text_str(t, ir_reduce_name((ir_reduce_kind)a[0])); return 1;
+    case IR_F_DTYPE: bz_text_str(t, ir_dtypes[a[0]].name); return 1;
+    case IR_F_ORDER: bz_text_str(t, orders[a[0]]); return 1;
+    case IR_F_GRAPH: print_name(t, g->m->graphs.p[a[0]]->name); return 1;
     default: bz_textf(t, "%lld", (long long)a[0]); return 1;
     }
 }
 
 void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r) {
     const ir_node *n = ir_at(g, r);
-    const field *f = fields[n->op];
+    const ir_field *f = ir_structs[n->op].fields;
     unsigned at = 0;
     const char *sep = " {";
-    for (; f->kind != F_END; f++) {
-        if (f->kind == F_FLAG && !ir_attrs(g, n)[at]) {
+    for (; f->kind != IR_F_END; f++) {
+        if (f->kind == IR_F_FLAG && !ir_attrs(g, n)[at]) {
             at++;
             continue;
         }
@@ -253,37 +214,37 @@ static bool read_flag(reader *r, const char *name) {
     return (!t || t->v.kind == TX_V_FLAG || tx_int(r->p, &t->v, &v)) && push(r, t && v);
 }
 
-static bool read_single(reader *r, const field *f) {
+static bool read_single(reader *r, const ir_field *f) {
     int64_t number;
     ir_bits bits;
     bz_dtype t;
     const tx_val *v = wanted(r, f->name);
     if (!v) return false;
     switch (f->kind) {
-    case F_VALUE: return tx_bits(r->p, v, r->l->dtype, &bits) && push(r, (int64_t)bits);
-    case F_FOLD: return read_word(r, v, "kind of reduction", fold_name, IR_NREDUCE);
-    case F_ORDER: return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
-    case F_DTYPE: return tx_dtype(r->p, v, &t) && push(r, t);
-    case F_GRAPH: return tx_graph(r->p, v, &number) && push(r, number);
+    case IR_F_VALUE: return tx_bits(r->p, v, r->l->dtype, &bits) && push(r, (int64_t)bits);
+    case IR_F_FOLD: return read_word(r, v, "kind of reduction", fold_name, IR_NREDUCE);
+    case IR_F_ORDER: return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
+    case IR_F_DTYPE: return tx_dtype(r->p, v, &t) && push(r, t);
+    case IR_F_GRAPH: return tx_graph(r->p, v, &number) && push(r, number);
     default: return tx_int(r->p, v, &number) && push(r, number);
     }
 }
 
-static bool read_field(reader *r, const field *f) {
+static bool read_field(reader *r, const ir_field *f) {
     uint32_t n;
     const tx_val *v;
     switch (f->kind) {
-    case F_WOVEN: return read_woven(r, f->name);
-    case F_DOT: return read_dot(r, f->name);
-    case F_VALUES: return read_values(r, f->name);
-    case F_FLAG: return read_flag(r, f->name);
-    case F_REST: v = wanted_list(r, f->name, true, &n); return v && push_list(r, v, n);
+    case IR_F_WOVEN: return read_woven(r, f->name);
+    case IR_F_DOT: return read_dot(r, f->name);
+    case IR_F_VALUES: return read_values(r, f->name);
+    case IR_F_FLAG: return read_flag(r, f->name);
+    case IR_F_REST: v = wanted_list(r, f->name, true, &n); return v && push_list(r, v, n);
     default: return read_single(r, f);
     }
 }
 
 static bool read_fields(reader *r, ir_op op, int64_t *device) {
-    for (const field *f = fields[op]; f->kind != F_END; f++) {
+    for (const ir_field *f = ir_structs[op].fields; f->kind != IR_F_END; f++) {
         if (!read_field(r, f)) return false;
     }
     tx_attr *d = tx_find(r->l, "device");
@@ -311,7 +272,6 @@ static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) 
     ir_ref n = ir_append(g, op, l->dtype, l->dims, l->rank, l->operands.p, l->operands.n, r->attr.p,
                          r->attr.n);
     if (!n) return 0;
-    g->n.p[n].flags |= many ? IR_IS_TUPLE : 0;
     g->n.p[n].device = (uint8_t)device;
     if (ir_verify_node(g, n, &wrong)) {
         tx_fail(r->p, l->op_tok, wrong.status, "%s", wrong.text);

@@ -7,6 +7,20 @@
 /* Records that node r has no gradient, with its line. Returns 0. */
 ir_ref grad_no_rule(ir_graph *g, ir_ref r);
 
+/* ---- grad_move.c, grad_fold.c, grad_index.c: share of operand k of node r, NAME of structs.def. d: the gradient of r; of a tuple
+ * those of its results, 0 = none arrived. Such a rule is there for each row that says so. 0: an error in g. */
+#define GRAD_RULE(name) ir_ref grad_##name(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d);
+#define GRAD_NONE(name)
+#define GRAD_OWN(name)
+#define IR_STRUCT(E, name, arity, results, flags, reads, gradient, fields, doc)                    \
+    GRAD_##gradient(name)
+#include "src/ir/structs.def"
+#undef GRAD_RULE
+#undef GRAD_NONE
+#undef GRAD_OWN
+ir_ref grad_like_shape(ir_graph *g, ir_ref d, ir_ref x); /* d reshaped, expanded, to x's shape */
+ir_ref grad_expand_like(ir_graph *g, ir_ref d, ir_ref x);
+
 /* ---- grad_prod.c */
 /* Share of x in r, the product of x over n ascending axes, under gradient d of r's shape. */
 ir_ref grad_prod(ir_graph *g, ir_ref r, ir_ref x, ir_ref d, const int *axes, unsigned n);

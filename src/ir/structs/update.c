@@ -6,7 +6,7 @@
  *     . . . . . .                 offset + at + 12 i + 2 j of x                                . y . y . y
  *     . 3 . 4 . 5
  */
-#include "src/ir/build.h"
+#include "src/ir/structs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -205,4 +205,64 @@ ir_ref ir_update_slice(ir_graph *g, ir_ref x, ir_ref y, const int64_t *start, co
         strides[i] = by * stride;
     }
     return ir_update(g, x, y, &(ir_strided){rank, count, strides, offset}, at);
+}
+
+/* ---- are the nodes right? */
+
+/* A window of shape `seen` on the first operand, which operand number `at`, if there is one, moves. */
+static bool check_window(const ck *c, const ir_node *seen, unsigned at, int64_t *shape) {
+    if (c->n->nin < at || c->n->nin > at + 1)
+        return ck_wrong(c, BZ_EARG, "takes %u or %u operands, not %u", at, at + 1, c->n->nin);
+    if (!ck_attrs(c, 1u + seen->rank)) return false;
+    if (c->n->nin > at && (ck_in(c, at)->dtype != BZ_I64 || ck_in(c, at)->rank))
+        return ck_wrong(c, BZ_EDTYPE, "what is added to the offset must be one i64");
+    int64_t numel;
+    if (!ir_numel(c->g, ir_in(c->g, c->n)[0], &numel))
+        return ck_wrong(c, BZ_ESHAPE, "the shape of the operand must be known");
+    for (unsigned a = 0; a < seen->rank; a++)
+        if (!ck_known(c, seen, a, &shape[a]))
+            return ck_wrong(c, BZ_ESHAPE, "the size of axis %u must be known", a);
+    const ir_strided w = {seen->rank, shape, c->attr + 1, c->attr[0]};
+    return ir_window_inside(&w, numel, c->n->nin > at) ||
+           ck_wrong(c, BZ_EINDEX, "it reaches outside the operand");
+}
+
+bool ck_as_strided(const ck *c) {
+    int64_t shape[IR_MAX_RANK];
+    return c->n->nin > 0 && ck_dtype(c, (bz_dtype)ck_in(c, 0)->dtype) &&
+           check_window(c, c->n, 1, shape);
+}
+
+bool ck_update(const ck *c) {
+    int64_t shape[IR_MAX_RANK];
+    if (c->n->nin < 2) return ck_wrong(c, BZ_EARG, "takes 2 or 3 operands, not %u", c->n->nin);
+    const ir_node *y = ck_in(c, 1);
+    if (!ck_like(c, ck_in(c, 0)) || !ck_dtype(c, (bz_dtype)y->dtype) ||
+        !check_window(c, y, 2, shape))
+        return false;
+    const ir_strided w = {y->rank, shape, c->attr + 1, c->attr[0]};
+    return !ir_window_overlaps(&w) || ck_wrong(c, BZ_EARG, IR_WINDOW_OVERLAPS);
+}
+
+/* ---- values */
+
+/* The offset of the window of an as_strided or update: what the last operand adds moves it, but not out of the tensor. */
+static int64_t offset_of(const it_state *s, ir_ref r) {
+    ir_ref at = ir_window_at(s->g, r);
+    int64_t lo, hi, by = 0;
+    if (at && ir_window_room(s->g, r, &lo, &hi)) {
+        memcpy(&by, s->slot[at].a.data, sizeof by);
+        by = by < lo ? lo : by > hi ? hi : by;
+    }
+    return it_attrs(s, r)[0] + by;
+}
+
+bool it_as_strided(it_state *s, ir_ref r) {
+    return it_pick(s, r, it_attrs(s, r) + 1, offset_of(s, r));
+}
+
+bool it_update(it_state *s, ir_ref r) {
+    it_reshape(s, r);
+    it_place(it_operand(s, r, 1), &s->slot[r].a, it_attrs(s, r) + 1, offset_of(s, r));
+    return true;
 }
