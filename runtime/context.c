@@ -2,6 +2,7 @@
  *
  * A handle carries the number of its context. The room of contexts is the only thing that contexts share beside the
  * kernel cache; slots are taken under a lock and looked up without. */
+#include "runtime/image.h"
 #include "runtime/rt.h"
 
 #include <pthread.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_SHIFT = 13 };
 
@@ -48,13 +48,7 @@ static bz_status choose_target(bz_context *c) {
                        cg_isa_name(isas[want]));
     c->isa = isas[want];
     c->threads = c->options.threads ? c->options.threads : bz_rt_threads();
-    c->target = (pass_target){
-        .vector_bytes = cg_vector_bytes(c->isa),
-        .cached = PASS_CACHED,
-        .registers = c->isa == CG_V4 ? 32 : 16,
-        .masks = c->isa != CG_BASE,
-        .threads = (unsigned)c->threads,
-    };
+    c->target = rt_target(c->isa, c->threads);
     return BZ_OK;
 }
 
@@ -274,12 +268,6 @@ void bz_reset_peak(bz_context *c) {
 
 void bz_profile(bz_context *c, bool on) {
     if (rt_context_alive(c)) c->profile = on;
-}
-
-uint64_t rt_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* ---- names of inputs and outputs: made once, so that recording needs no memory for them */

@@ -90,7 +90,7 @@ static void make_kernels(maker *m, const rt_program *measured) {
         list_sites(m, k, l);
         set_limit(k, &m->x.machine);
         if (measured) {
-            rt_launch_report r = rt_program_report(measured, i);
+            bz_rt_time r = rt_program_time(measured, i);
             k->runs = r.runs;
             k->ns = r.runs ? (double)r.ns / (double)r.runs : 0;
         }

@@ -3,6 +3,7 @@
 
 #include "runtime/aot_blob.h"
 #include "runtime/array.h"
+#include "runtime/image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,13 +84,7 @@ static bz_status check(const char *prefix, const cg_isa *isas, unsigned n, bz_er
 }
 
 static bz_status compile_variant(part *j, cg_isa isa, bz_error *e) {
-    pass_target t = {
-        .vector_bytes = cg_vector_bytes(isa),
-        .cached = PASS_CACHED,
-        .registers = isa == CG_V4 ? 32 : 16,
-        .masks = isa != CG_BASE,
-        .threads = EXPORT_THREADS,
-    };
+    pass_target t = rt_target(isa, EXPORT_THREADS);
     ex_variant *v = &j->variant[j->n++];
     *v = (ex_variant){.isa = isa, .plan = pass_compile(j->f->g, &t, e)};
     if (!v->plan) return e->status ? e->status : no_memory(e);
@@ -150,8 +145,7 @@ static void put_arg(ex_image *m, const ex_field *x, size_t args, bz_rt_artefact 
     bz_rt_arg r = {.at = x->at, .align = x->align};
     size_t missing = ex_put_text(m, "argument %s is NULL", x->name);
     size_t misaligned = ex_put_text(m, "argument %s is not %u-byte aligned", x->name, x->align);
-    if (m->failed) return;
-    memcpy(m->bytes.p + at, &r, sizeof r);
+    ex_set(m, at, &r, sizeof r);
     ex_link(m, at + offsetof(bz_rt_arg, missing), NULL, missing);
     ex_link(m, at + offsetof(bz_rt_arg, misaligned), NULL, misaligned);
 }
@@ -167,10 +161,8 @@ static void put_args(part *j, bz_rt_artefact *a) {
 static void put_variants(part *j, const char *prefix, size_t baked) {
     size_t at = ex_put_room(&j->image, j->n * sizeof(bz_rt_variant));
     for (unsigned i = 0; i < j->n; i++) {
-        size_t base = at + i * sizeof(bz_rt_variant);
-        bz_rt_variant v =
-            ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, baked, base);
-        if (!j->image.failed) memcpy(j->image.bytes.p + base, &v, sizeof v);
+        ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, baked,
+                       at + i * sizeof(bz_rt_variant));
     }
     ex_link(&j->image, offsetof(bz_rt_artefact, variants), NULL, at);
 }
@@ -205,7 +197,7 @@ static bz_status make_image(job *u, part *j) {
     put_variants(j, j->names.p + j->prefix, put_baked(u, j));
     ex_link(&j->image, offsetof(bz_rt_artefact, own), j->names.p + j->own, 0);
     if (j->image.failed) return no_memory(u->e);
-    memcpy(j->image.bytes.p, &a, sizeof a);
+    ex_set(&j->image, 0, &a, sizeof a);
     ex_image_sort(&j->image);
     return BZ_OK;
 }
@@ -240,8 +232,8 @@ static bool add_data(job *u, const part *j) {
 }
 
 static bool add_entries(job *u, const part *j) {
-    static const char *const callees[ENTRIES] = {"bz_rt_call_v3", "bz_rt_workspace_v3",
-                                                 "bz_rt_error_v3", "bz_rt_call_v3"};
+    static const char *const callees[ENTRIES] = {"bz_rt_call_v4", "bz_rt_workspace_v4",
+                                                 "bz_rt_error_v4", "bz_rt_call_v4"};
     bool ok = true;
     for (unsigned i = 0; i < ENTRIES && ok; i++) {
         cg_entry entry = {.name = j->names.p + j->entry[i],

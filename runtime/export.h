@@ -99,6 +99,7 @@ void ex_image_free(ex_image *m);
 /* Appends n bytes at a multiple of 8; where they begin. */
 size_t ex_put(ex_image *m, const void *p, size_t n);
 size_t ex_put_room(ex_image *m, size_t n); /* n zero bytes, for records that are filled in later */
+void ex_set(ex_image *m, size_t at, const void *p, size_t n); /* fills one in */
 /* Appends a text of the printf family. */
 size_t ex_put_text(ex_image *m, const char *fmt, ...) BZ_PRINTF(2, 3);
 /* The pointer at byte `at` leads to `symbol` + addend; NULL: this image. */
@@ -124,11 +125,10 @@ typedef struct ex_variant {
 bool ex_find_alignment(const ex_variant *v, ex_fields *f);
 /* Fills the constants. false: no memory. */
 bool ex_make_consts(ex_variant *v);
-/* The variant, whose parts are put into the image. `prefix` stands before the symbols of its code.
- * Pointers in *out are 0; those of variants[number] at `base` in the image are linked. baked: where the table of captured
- * tensors lies in it. */
-bz_rt_variant ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f,
-                             const char *prefix, size_t baked, size_t base);
+/* Makes the bz_rt_variant at `base` in the image, and what it leads to. `prefix` stands before the symbols of its code; baked: where
+ * the table of captured tensors lies. */
+void ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f, const char *prefix,
+                    size_t baked, size_t base);
 /* The nodes of the plan's graph that may meet an index outside, in rising order, each once. false: no memory. */
 typedef BZ_VEC(ir_ref) ex_nodes;
 bool ex_index_nodes(const pass_plan *p, ex_nodes *out);

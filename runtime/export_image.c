@@ -33,6 +33,10 @@ size_t ex_put_room(ex_image *m, size_t n) {
     return at;
 }
 
+void ex_set(ex_image *m, size_t at, const void *p, size_t n) {
+    if (!m->failed) memcpy(m->bytes.p + at, p, n);
+}
+
 size_t ex_put_text(ex_image *m, const char *fmt, ...) {
     bz_text t = {0};
     va_list ap;

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 #include "braze/braze.h"
-#include "runtime/aot/aot.h"
+#include "runtime/aot/image.h"
 #include "runtime/border.h"
 #include "src/codegen/codegen.h"
 #include "src/ir/ir.h"
@@ -187,7 +187,7 @@ typedef struct rt_epoch {
     bool writes;          /* it has writes whose places are numbers */
     BZ_VEC(ir_ref) fixed; /* overwrite.c: kept nodes that cannot be computed again, ascending */
     size_t kept_bytes, sweep_at, fixed_bytes; /* fixed: of parts of what was overwritten */
-    uint32_t cut_at; /* ops at which its start is given up */
+    uint32_t cut_at;                          /* ops at which its start is given up */
     uint64_t joins;
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
@@ -528,14 +528,9 @@ typedef bool rt_index_gone(const void *user, const ir_graph *g, uint32_t input);
 ir_graph *rt_index_part(const ir_graph *g, const rt_index *a, rt_index_gone *gone,
                         const void *user);
 
-/* One launch of a cpu program: for reports. */
-typedef struct rt_launch_report {
-    const pass_launch *launch;
-    bool parallel;
-    uint64_t runs, ns; /* while profiling */
-} rt_launch_report;
 const pass_plan *rt_program_plan(const rt_program *p); /* NULL on other devices */
-rt_launch_report rt_program_report(const rt_program *p, uint32_t launch);
+/* What a launch of a cpu program took, while profiling. */
+bz_rt_time rt_program_time(const rt_program *p, uint32_t launch);
 
 /* ---- kernels.c: machine code of kernels, shared by all contexts */
 typedef int32_t rt_phase(const lp_frame *, int64_t begin, int64_t end);
@@ -725,7 +720,9 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
                   ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
 const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0" */
-uint64_t rt_now(void);
+static inline uint64_t rt_now(void) {                            /* ns */
+    return (uint64_t)bz_rt_now();
+}
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */
 bz_context *

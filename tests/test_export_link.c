@@ -83,7 +83,7 @@ Test(export_link, two_programs_link_and_agree, .timeout = 300) {
     sh(dir, "for p in pie static fixed; do for i in base avx2 avx512; do for t in 1 2 4; do"
             " BRAZE_ISA=$i BRAZE_THREADS=$t ./$p | cmp - want || exit 1; done; done; done");
     sh(dir, "! nm -u step.o | grep -vE ' U "
-            "(_GLOBAL_OFFSET_TABLE_|bz_rt_(call|workspace|error)_v3|fma|fmaf)$'");
+            "(_GLOBAL_OFFSET_TABLE_|bz_rt_(call|workspace|error)_v4|fma|fmaf)$'");
     remove_dir(dir);
 }
 

@@ -66,6 +66,9 @@ BZ_RT_API void bz_rt_end(bz_rt_run *run);
  * exit. */
 BZ_RT_API void bz_rt_stop(void);
 
+/* A clock that only goes forward, in ns. */
+BZ_RT_API int64_t bz_rt_now(void);
+
 /* ---- env.c ---- */
 
 /* A switch of the environment: a number from 0 to hi; the place of its word in `words` (NULL-terminated). -1 when it is not set,

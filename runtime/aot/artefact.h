@@ -1,91 +1,31 @@
 /* artefact.h - what an exported object says about its program, and the functions that run it.
  *
- *     step.o:  artefact --> variants (one per ISA) --> phases --> segments {code, tasks}
- *                   |            |--> places: where each pointer that the code reads comes from
- *                   |            \--> copies: outputs that no kernel wrote in place
+ *     step.o:  artefact --> variants (one per ISA) --> image (image.h)
+ *                   |            \--> sites: where an index may be outside
  *                   \--> args: fields of struct step_args that must point somewhere
- *
- *     call:    table[i] = address of places[i]  ->  early copies
- *              ->  phases in order, their tasks over the threads
- *              ->  the other copies  ->  did a thread meet a bad index?
- *
- *     workspace:  [ table | arena, staged outputs | an error slot a thread | scratch of each thread ]
  *
  * All of it is constant data with relocations (runtime/export_image.c writes it); a call writes to
  * the workspace and to the caller's tensors alone. The names end in the version of this layout. */
 #ifndef BZ_RT_ARTEFACT_H
 #define BZ_RT_ARTEFACT_H
 
-#include "runtime/aot/aot.h"
-
-#include <stddef.h>
-
-/* A phase of a kernel: the machine-code ABI of src/ir/loops/loop.h, in words of this room. */
-typedef struct bz_rt_frame {
-    void *const *buffers;
-    const int64_t *extents;
-    const void *const *scalars;
-    void *scratch;
-    int64_t *error; /* [0] lowest bad element, INT64_MAX = none; [1] its code */
-    int64_t thread;
-} bz_rt_frame;
-typedef int32_t bz_rt_code(const bz_rt_frame *f, int64_t begin, int64_t end);
-
-enum bz_rt_where {
-    BZ_RT_ARG,    /* byte `at` behind the pointer in the caller's struct at byte `field` */
-    BZ_RT_VALUE,  /* the struct's byte `field` itself: a scalar */
-    BZ_RT_ARENA,  /* byte `at` of the arena */
-    BZ_RT_CONSTS, /* byte `at` of the variant's constants */
-    BZ_RT_BAKED,  /* byte `at` of captured tensor number `field`, whose value the object holds */
-};
-typedef struct bz_rt_place {
-    uint32_t where, field;
-    uint64_t at;
-} bz_rt_place;
-
-/* A kernel's code for one phase of a launch. */
-typedef struct bz_rt_segment {
-    bz_rt_code *code;
-    const int64_t *extents;
-    int64_t tasks;
-    uint32_t buffers, scalars; /* its first pointers in the table */
-} bz_rt_segment;
-
-typedef struct bz_rt_phase {
-    const bz_rt_segment *segments;
-    int64_t tasks; /* of all segments */
-    uint32_t nsegments;
-    uint32_t parallel; /* worth waking the threads */
-} bz_rt_phase;
-
-typedef struct bz_rt_copy {
-    bz_rt_place to, from;
-    uint64_t bytes;
-} bz_rt_copy;
+#include "runtime/aot/image.h"
 
 /* A place that may meet an index outside. Which index it was is found out afterwards: `find` computes them all once more. */
 typedef struct bz_rt_site {
-    int64_t element;                  /* what the error slot holds */
-    const char *message;              /* without the number */
-    const char *before, *behind;      /* what stands around it */
-    const struct bz_rt_variant *find; /* NULL: nothing finds it */
-    uint64_t at;                      /* byte of its arena where it leaves them, int64_t */
-    int64_t count, size;              /* of them; those from -size to size - 1 are fine */
+    int64_t element;             /* what the error slot holds */
+    const char *message;         /* without the number */
+    const char *before, *behind; /* what stands around it */
+    const bz_rt_image *find;     /* NULL: nothing finds it */
+    uint64_t at;                 /* byte of its arena where it leaves them, int64_t */
+    int64_t count, size;         /* of them; those from -size to size - 1 are fine */
 } bz_rt_site;
 
 typedef struct bz_rt_variant {
-    const bz_rt_phase *phases;
-    const bz_rt_place *places;
-    const bz_rt_copy *copies;
+    bz_rt_image image;
     const bz_rt_site *sites;
-    const char *consts;
-    const void *const *baked;
     uint32_t isa; /* bz_rt_isa */
-    uint32_t parallel;
-    uint32_t nphases, nplaces, nsites;
-    uint32_t nearly, ncopies; /* copies before the run, copies in all */
-    uint32_t unused;          /* 0, in place of padding: an export is made of known bytes */
-    uint64_t arena_bytes, scratch_bytes; /* multiples of 64; scratch of one thread */
+    uint32_t nsites;
 } bz_rt_variant;
 
 /* A pointer of the caller's struct. */
@@ -125,14 +65,14 @@ enum bz_rt_status {
 
 /* Runs the program on the caller's struct. May be called from several threads at once when their
  * structs name different workspaces (or none) and different results. */
-BZ_RT_API int bz_rt_call_v3(const bz_rt_artefact *a, const void *args);
+BZ_RT_API int bz_rt_call_v4(const bz_rt_artefact *a, const void *args);
 
 /* Bytes of a workspace for as many threads as bz_rt_threads() says now; 0 on a machine that cannot
  * run the program. */
-BZ_RT_API size_t bz_rt_workspace_v3(const bz_rt_artefact *a);
+BZ_RT_API size_t bz_rt_workspace_v4(const bz_rt_artefact *a);
 
 /* What a status of this artefact means; never NULL. Of the thread's last call with the index itself; that text lives until the
  * thread's next call, the others as long as the artefact. */
-BZ_RT_API const char *bz_rt_error_v3(const bz_rt_artefact *a, int status);
+BZ_RT_API const char *bz_rt_error_v4(const bz_rt_artefact *a, int status);
 
 #endif

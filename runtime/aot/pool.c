@@ -92,7 +92,7 @@ static void futex_wake(_Atomic uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static int64_t now_ns(void) {
+int64_t bz_rt_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
@@ -110,7 +110,7 @@ typedef struct spinner {
 static bool spin(spinner *s, int64_t patience) {
     _mm_pause();
     if (++s->turns % 64 != 0) return true;
-    int64_t now = now_ns();
+    int64_t now = bz_rt_now();
     if (s->since == 0) s->since = now;
     if (now - s->since > SPIN_ALONE_NS) sched_yield();
     return now - s->since < patience && !atomic_load_explicit(&POOL.crowded, memory_order_relaxed);

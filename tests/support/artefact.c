@@ -68,9 +68,9 @@ char *read_file(const char *path, size_t *n) {
 static const rt_import imports[] = {
     {"fma", (rt_function *)(double (*)(double, double, double))fma},
     {"fmaf", (rt_function *)(float (*)(float, float, float))fmaf},
-    {"bz_rt_call_v3", (rt_function *)bz_rt_call_v3},
-    {"bz_rt_workspace_v3", (rt_function *)bz_rt_workspace_v3},
-    {"bz_rt_error_v3", (rt_function *)bz_rt_error_v3},
+    {"bz_rt_call_v4", (rt_function *)bz_rt_call_v4},
+    {"bz_rt_workspace_v4", (rt_function *)bz_rt_workspace_v4},
+    {"bz_rt_error_v4", (rt_function *)bz_rt_error_v4},
     {NULL, NULL},
 };
 
