@@ -11,41 +11,79 @@
 static const struct form {
     const char *name, *body;
     unsigned launches; /* for a target that bands everything */
+    bool masked;       /* by indices */
 } forms[] = {
     {"attention",
-     "%s = matmul %q %kt\n %t = mul %s 0.125\n %p = softmax %t\n %y = matmul %p %v\n return %y", 1},
+     "%s = matmul %q %kt\n %t = mul %s 0.125\n %p = softmax %t\n %y = matmul %p %v\n return %y", 1,
+     false},
     {"causal",
      "%s = matmul %q %kt\n %t = div %s 3.0\n %row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n"
      "%r = reshape %row {shape=[@m,1]}\n %later = gt %col %r\n %u = where %later -inf %t\n"
      "%p = softmax %u\n %y = matmul %p %v\n return %y",
-     1},
+     1, true},
     {"strictly causal, the other way round",
      "%s = matmul %q %kt\n %row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n"
      "%r = reshape %row {shape=[@m,1]}\n %c2 = add %col 1\n %seen = le %c2 %r\n %u = where %seen "
      "%s -3.0\n"
      "%p = softmax %u\n %y = matmul %p %v\n return %y",
-     1},
+     1, true},
+    {"causal, with rows of which nothing is seen",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r = reshape %row {shape=[@m,1]}\n"
+     "%s = matmul %q %kt\n %later = ge %col %r\n %u = where %later -inf %s\n"
+     "%p = softmax %u\n %y = matmul %p %v\n return %y",
+     1, true},
+    {"what comes before is hidden",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r = reshape %row {shape=[@m,1]}\n"
+     "%s = matmul %q %kt\n %later = ge %col %r\n %u = where %later %s -100.0\n"
+     "%l = log_softmax %u\n %y = matmul %l %v\n return %y",
+     1, true},
+    {"from the 4100th on",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r0 = reshape %row {shape=[@m,1]}\n"
+     "%r = add %r0 4100\n %s = matmul %q %kt\n %later = gt %col %r\n %u = where %later -inf %s\n"
+     "%p = softmax %u\n %y = matmul %p %v\n return %y",
+     1, true},
+    {"some rows alone",
+     "%row = iota {shape=[@m]}\n %r = reshape %row {shape=[@m,1]}\n %first = lt %r 5\n"
+     "%x = expand %first {shape=[@m,@n]}\n %s = matmul %q %kt\n %u = where %x -inf %s\n"
+     "%p = softmax %u\n %y = matmul %p %v\n return %y",
+     1, true},
+    {"causal, normed, the least and the most of a row",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r = reshape %row {shape=[@m,1]}\n"
+     "%s = matmul %q %kt\n %later = gt %col %r\n %u = where %later 0.0 %s\n %e = exp %u\n"
+     "%a = max %e {axes=[-1], keepdim=true}\n %b = min %e {axes=[-1], keepdim=true}\n"
+     "%c = sub %e %a\n %d = div %c %b\n"
+     "%t = sum %d {axes=[-1], keepdim=true}\n %p = sub %d %t\n %y = matmul %p %v\n return %y",
+     1, true},
+    {"causal, with a number for each column",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r = reshape %row {shape=[@m,1]}\n"
+     "%s = matmul %q %kt\n %later = gt %col %r\n %u = where %later -inf %s\n"
+     "%p = softmax %u\n %w = mul %p %mask\n %y = matmul %w %v\n return %y",
+     1, true},
     {"masked by an input",
-     "%s = matmul %q %kt\n %t = add %s %mask\n %p = softmax %t\n %y = matmul %p %v\n return %y", 1},
+     "%s = matmul %q %kt\n %t = add %s %mask\n %p = softmax %t\n %y = matmul %p %v\n return %y", 1,
+     false},
     {"epilogue",
      "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n %z = tanh %y\n %w = add %z %q0\n "
      "return %w",
-     1},
+     1, false},
     {"rows alone",
-     "%s = matmul %q %kt\n %l = log_softmax %s\n %m = sum %l {axes=[-1]}\n return %m, %l", 1},
-    {"norm", "%s = matmul %q %kt\n %l = layer_norm %s\n %y = matmul %l %v\n return %y", 1},
+     "%s = matmul %q %kt\n %l = log_softmax %s\n %m = sum %l {axes=[-1]}\n return %m, %l", 1,
+     false},
+    {"norm", "%s = matmul %q %kt\n %l = layer_norm %s\n %y = matmul %l %v\n return %y", 1, false},
     {"the weights are wanted too",
-     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %p", 2},
+     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %p", 2, false},
     {"the scores are wanted too",
-     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %s", 3},
+     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %s", 3, false},
     {"rows of the transposed",
-     "%s = matmul %q %kt\n %p = softmax %s {axis=-2}\n %y = matmul %p %v\n return %y", 5},
+     "%s = matmul %q %kt\n %p = softmax %s {axis=-2}\n %y = matmul %p %v\n return %y", 5, false},
 };
 
 /* batch, m, n, d, e: one row, tails of panels, several blocks of 512. */
 static const int sizes[][5] = {{1, 1, 2, 3, 2},   {2, 7, 9, 4, 5},    {1, 15, 40, 8, 17},
                                {1, 29, 33, 6, 8}, {1, 3, 1030, 5, 4}, {1, 20, 64, 8, 16},
                                {1, 20, 10, 0, 3}, {1, 16, 16, 4, 4}};
+/* For masks: rows of several times the lanes of a sum, of several blocks of 4096. */
+static const int long_rows[][5] = {{1, 135, 260, 1, 1}, {1, 4, 4230, 1, 1}};
 
 static ir_module *parse(unsigned form, const int *s, const char *dtype) {
     bz_text t = {0}, own = {0};
@@ -64,20 +102,27 @@ static ir_module *parse(unsigned form, const int *s, const char *dtype) {
     return m;
 }
 
-static void check(unsigned form, const char *dtype) {
+static void check_size(unsigned form, const char *dtype, const int *s, unsigned i) {
     char what[600];
-    for (unsigned i = form % 2; i < BZ_LEN(sizes); i += 2) {
-        const int *s = sizes[i];
-        ir_module *m = parse(form, s, dtype);
-        plan_check c = {.seed = i, .machine = i % 4 < 2, .specials = i % 3 == 2, .threads = 2};
-        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s, %s, %dx%dx%dx%dx%d: %s",
-                  forms[form].name, dtype, s[0], s[1], s[2], s[3], s[4], what);
-        ir_module_free(m);
-    }
+    ir_module *m = parse(form, s, dtype);
+    plan_check c = {.seed = i, .machine = i % 4 < 2, .specials = i % 3 == 2, .threads = 2};
+    cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s, %s, %dx%dx%dx%dx%d: %s", forms[form].name,
+              dtype, s[0], s[1], s[2], s[3], s[4], what);
+    ir_module_free(m);
+}
+
+static void check(unsigned form, const char *dtype) {
+    for (unsigned i = form % 2; i < BZ_LEN(sizes); i += 2) check_size(form, dtype, sizes[i], i);
 }
 
 Test(bands, f32) {
     for (unsigned i = 0; i < BZ_LEN(forms); i++) check(i, "f32");
+}
+
+Test(bands, rows_that_are_seen_in_part) {
+    for (unsigned i = 0; i < BZ_LEN(forms); i++)
+        for (unsigned k = 0; forms[i].masked && k < BZ_LEN(long_rows); k++)
+            check_size(i, "f32", long_rows[k], 1 + i % 2 + 4 * k);
 }
 
 Test(bands, bf16) {
@@ -114,32 +159,45 @@ Test(bands, what_is_handed_on_is_no_buffer) {
     }
 }
 
-/* Choices that the code of a plan makes at run time: in its functions, in its kernels. */
-static void count_choices(unsigned form, unsigned n[2]) {
+/* What the code of a plan decides at run time: branches of its functions, of its kernels, and numbers of turns. */
+typedef struct decisions {
+    unsigned blocks, tiles, turns;
+} decisions;
+
+static decisions count_decisions(const char *name) {
     static const int s[] = {1, 300, 512, 16, 16};
+    unsigned form = 0;
+    while (strcmp(forms[form].name, name) != 0) form++;
     ir_module *m = parse(form, s, "f32");
     pass_target all = targets[0].t;
     bz_error e = {0};
+    decisions d = {0};
     all.cached = 0;
     pass_plan *p = pass_compile(m->graphs.p[0], &all, &e);
     cr_assert(p, "%s", e.text);
-    n[0] = n[1] = 0;
     for (uint32_t k = 0; k < p->code->k.n; k++)
-        for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++)
-            n[!p->code->k.p[k]->function] += p->code->k.p[k]->inst.p[i].op == LP_IF;
+        for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++) {
+            const lp_inst *in = &p->code->k.p[k]->inst.p[i];
+            *(p->code->k.p[k]->function ? &d.blocks : &d.tiles) += in->op == LP_IF;
+            d.turns += in->op == IR_SELECT && in->dtype == BZ_I64;
+        }
     pass_plan_free(p);
     ir_module_free(m);
+    return d;
 }
 
 Test(bands, what_nobody_sees_is_left_out) {
-    unsigned plain[2], n[2];
-    count_choices(0, plain);
-    cr_expect_eq(plain[0], 0, "nothing is looked for without a mask");
-    for (unsigned form = 1; form <= 2; form++) {
-        count_choices(form, n);
-        cr_expect_gt(n[0], 0u, "%s: blocks of zeros", forms[form].name);
-        cr_expect_gt(n[1], plain[1], "%s: tiles", forms[form].name);
+    static const char *const masked[] = {"causal", "strictly causal, the other way round"};
+    const decisions plain = count_decisions("attention");
+    cr_expect_eq(plain.blocks + plain.turns, 0, "nothing is looked for without a mask");
+    for (unsigned i = 0; i < BZ_LEN(masked); i++) {
+        const decisions d = count_decisions(masked[i]);
+        cr_expect_gt(d.blocks, 0u, "%s: blocks of zeros", masked[i]);
+        cr_expect_gt(d.tiles, plain.tiles, "%s: tiles", masked[i]);
+        cr_expect_gt(d.turns, 0u, "%s: elements of rows", masked[i]);
     }
-    count_choices(3, n);
-    cr_expect_eq(n[0], 0, "a mask from memory tells nothing about tiles");
+    cr_expect_eq(count_decisions("causal, with a number for each column").turns, 0,
+                 "what is hidden is not one value");
+    const decisions d = count_decisions("masked by an input");
+    cr_expect_eq(d.blocks + d.turns, 0, "a mask from memory tells nothing about tiles");
 }

@@ -396,8 +396,13 @@ bool lower_band(lower *l);
 
 /* ---- lower_row.c, one row at a time, for a band: the group's folds and elements at row i, a value of all rows counted as one axis. */
 typedef struct row_kernel row_kernel;
-row_kernel *row_begin(lower *l); /* before the loops; NULL: out of memory. Sets the space */
-void row_one(row_kernel *q, lp_val i);
+/* The columns from .. to of a row in which a value may be anything; in the others it is `other`. hides: there are others. */
+typedef struct row_sight {
+    lp_val other, from, to, hides;
+} row_sight;
+/* Before the loops; NULL: out of memory. Sets the space. hidden: the value that row_sights are about, 0 = there is none. */
+row_kernel *row_begin(lower *l, ir_ref hidden);
+void row_one(row_kernel *q, lp_val i, const row_sight *sight); /* sight: read if there is a hidden value */
 void row_end(row_kernel *q);
 bool lower_update(lower *l);
 /* Makes the axes of node r the space of the loops. */

@@ -73,7 +73,7 @@ static bool begin(band *w) {
         dot_share(&w->dot[1]);
     }
     enter(w, 1, 0);
-    w->row = row_begin(l);
+    w->row = row_begin(l, w->dot[0].mask.known ? part[0].hands_on : 0);
     w->space[1] = l->space;
     for (unsigned k = 0; k + 1 < w->all->nparts; k++)
         w->held[k] = lp_local(l->b, ir_dtype(l->g, part[k].hands_on),
@@ -121,7 +121,13 @@ static bool task(band *w, lp_val batch, lp_val p0, lp_val p1) {
     bind_handed(w, 0, s);
     enter(w, 1, p);
     lp_val i = lp_loop(b, LP_SERIAL, first, lp_iadd(b, before, end), 1, NULL, 0, NULL);
-    row_one(w->row, i);
+    row_sight sight = {0};
+    if (w->dot[0].mask.known) {
+        sight = dot_row_sight(&w->dot[0], batch, lp_isub(b, i, before));
+        sight.other =
+            lp_const(b, ir_dtype(l->g, w->all->parts[0].hands_on), w->dot[0].mask.other, 1);
+    }
+    row_one(w->row, i, &sight);
     lp_end(b, NULL, 0, NULL);
     emit_forget(&l->m, mark);
     if (w->all->nparts == 2) return ok;

@@ -30,6 +30,7 @@ typedef struct dot_side {
 typedef struct dot_mask {
     bool known;
     ir_ex at; /* linear in the symbols of rows and columns */
+    ir_bits other; /* what stands elsewhere */
 } dot_mask;
 
 typedef struct dot_kernel {
@@ -60,6 +61,8 @@ bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory *
 void dot_find_mask(dot_kernel *q, ir_ref out);
 /* Is the tile whose first row and column are m0 and n0 one of which nothing is chosen? 0: nobody knows. */
 lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0);
+/* What is seen of a row of a batch, if there is a mask. */
+row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row);
 
 /* ---- lower_dot.c, for a band: some row panels at a time, all columns. */
 /* Before the loops: the space, and how the product is cut. rows: of a panel, if x will lie in a buffer that holds just the rows of a

@@ -57,10 +57,10 @@ void dot_find_mask(dot_kernel *q, ir_ref out) {
     const ir_node n = *ir_at(l->g, out);
     ir_ex idx[IR_MAX_RANK], e, rest;
     int64_t step;
-    ir_bits v;
+    ir_bits v, w;
     if (n.op != IR_SELECT || fuse_level_of(l->g, &l->space, out) != FUSE_FULL) return;
     const ir_ref *in = ir_in(l->g, &n);
-    bool first = ir_const_value(l->g, in[1], &v), second = ir_const_value(l->g, in[2], &v);
+    bool first = ir_const_value(l->g, in[1], &v), second = ir_const_value(l->g, in[2], &w);
     fuse_index(l->g, &l->x, &l->space, FUSE_FULL, out, idx);
     if (first == second || !condition(q, in[0], idx, &e)) return;
     /* what is seen: e >= 0 if the product is chosen where the condition fails, else -e - 1 >= 0 */
@@ -68,7 +68,7 @@ void dot_find_mask(dot_kernel *q, ir_ref out) {
     if (!ir_ex_linear(&l->x, e, q->x.sym, &step, &rest) ||
         !ir_ex_linear(&l->x, rest, q->y.sym, &step, &rest) || ir_ex_uses(&l->x, rest, q->k_sym))
         return;
-    q->mask = (dot_mask){true, e};
+    q->mask = (dot_mask){true, e, first ? v : w};
 }
 
 /* The corner of the tile where `e`, linear in the side's symbol, is largest. */
@@ -87,4 +87,29 @@ lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0) {
     at_largest(q, &q->y, n0);
     lp_val most = emit_index(&q->l->m, q->mask.at);
     return lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){most, lp_index(b, 0)}, 2);
+}
+
+row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    int64_t step;
+    ir_ex rest;
+    const lp_val all = lp_index(b, q->y.size), zero = lp_index(b, 0);
+    row_sight s = {.from = zero, .to = all};
+    ir_ex_linear(&l->x, q->mask.at, q->y.sym, &step, &rest);
+    emit_sym(&l->m, q->b_sym, batch);
+    emit_sym(&l->m, q->x.sym, row);
+    const lp_val at = emit_index(&l->m, rest); /* at + step * column >= 0 */
+    if (step > 0)
+        s.from =
+            lp_idiv(b, lp_imax(b, lp_isub(b, lp_index(b, step - 1), at), zero), lp_index(b, step));
+    else if (step < 0)
+        s.to = lp_idiv(b, lp_imax(b, lp_iadd(b, at, lp_index(b, -step)), zero), lp_index(b, -step));
+    else
+        s.to = lp_imul(
+            b, lp_imin(b, lp_imax(b, lp_iadd(b, at, lp_index(b, 1)), zero), lp_index(b, 1)), all);
+    s.from = lp_imin(b, s.from, all);
+    s.to = lp_imin(b, s.to, all);
+    s.hides = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){lp_isub(b, s.to, s.from), all}, 2);
+    return s;
 }

@@ -6,7 +6,9 @@
  *
  * A pass runs over the row and folds every reduction whose operands are known by then. The order of additions is that of
  * IR_ORDER_LAST (docs/numerics.md): L lanes in vectors of `vl`, blocks of 4096, pairwise above.
- * Few long rows are cut at block borders instead ("wide"): a phase folds blocks, a phase combines them. The bits are the same. */
+ * Few long rows are cut at block borders instead ("wide"): a phase folds blocks, a phase combines them. The bits are the same.
+ * Of a row whose elements are one constant outside of a stretch (what a causal mask hides) the passes see the stretch, and what the
+ * constant gives, once: zeros are not added up, a maximum takes it for all. The bits are the same again. */
 #include "src/passes/lower.h"
 
 #include <string.h>
@@ -44,6 +46,8 @@ struct row_kernel {
     BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
     BZ_VEC(lp_val) kept_rows;
     lp_val nothing; /* narrow: 0, which code generation doesn't know */
+    ir_ref
+        hidden; /* a value of which rows may be seen in part (row_sight); 0: there is none, or it does not help */
 };
 
 /* ---- analysis */
@@ -106,6 +110,47 @@ static bool find_needs(row_kernel *q, bool keep) {
     return true;
 }
 
+/* ---- what is not seen of a row
+ *
+ * Where the hidden value is one constant, every element that a pass folds, keeps or stores there is one value of the row. */
+
+/* Is it so? Else a pass reads something else that changes along the row, or asks where an element lies. */
+static bool is_plain_where_hidden(const row_kernel *q, ir_ref hidden) {
+    const lower *l = q->l;
+    const ir_graph *g = l->g;
+    const ir_ref last = l->group->nodes.p[l->group->nodes.n - 1];
+    bool *plain = bz_mem_zero(last + 1, sizeof *plain), all = plain != NULL;
+    for (ir_ref r = 1; plain && r <= last; r++) {
+        const ir_node *n = ir_at(g, r);
+        ir_bits v;
+        const bool folded = n->op == IR_REDUCE && in_group(l, r);
+        const bool follows =
+            n->nin && !outside(l, r) &&
+            (ir_op_is_elementwise(n->op) || n->op == IR_EXPAND || n->op == IR_RESHAPE);
+        plain[r] = follows;
+        for (unsigned i = 0; i < n->nin; i++) plain[r] &= plain[ir_in(g, n)[i]];
+        plain[r] |= r == hidden || folded || ir_const_value(g, r, &v);
+        all &= plain[r] || !q->need[r] || !in_group(l, r);
+    }
+    for (unsigned f = 0; f < q->nfolds; f++)
+        all &= q->fold[f].a.kind != IR_ARGMAX && q->fold[f].a.kind != IR_ARGMIN &&
+               q->fold[f].a.kind != IR_PROD;
+    bz_mem_free(plain);
+    return all;
+}
+
+/* From now on the kept row stands for the node, where it is read at its own index. */
+static void bind_kept(row_kernel *q, uint32_t i) {
+    lower *l = q->l;
+    ir_ref r = q->kept.p[i];
+    ir_ex idx[IR_MAX_RANK];
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
+                               .p = q->kept_rows.p[i],
+                               .offset = q->k_sym,
+                               .only_at = emit_offset(&l->m, r, idx)};
+}
+
 /* ---- one stretch of a row: count elements from `lo` on, all accumulators */
 
 typedef struct stretch {
@@ -115,8 +160,22 @@ typedef struct stretch {
     unsigned width;                    /* vectors that are computed side by side */
     bool
         in_memory; /* the L lanes are an array, and the code is one loop over it: for long bodies, where that costs nothing */
+    const row_sight *sight; /* NULL: everything is seen */
+    lp_val from, to; /* columns that are seen, multiples of L but for the row's end; 0, 0: all */
     lp_val acc[MAX_FOLDS][MAX_ACC];
 } stretch;
+
+/* The pass that computes kept node i. */
+static unsigned kept_by(const row_kernel *q, uint32_t i) {
+    return (unsigned)__builtin_ctz(q->need[q->kept.p[i]]);
+}
+
+/* Does this pass store elements of output i? */
+static bool stores(const stretch *s, uint32_t i) {
+    const lower *l = s->q->l;
+    const ir_ref r = l->outputs.p[i];
+    return stored_full(l, r) && s->q->depth[r] == s->pass;
+}
 
 static void store_kept(stretch *s, lp_val row, const emit_value *v) {
     emitter *m = &s->q->l->m;
@@ -135,7 +194,7 @@ static void store_elements(stretch *s) {
     for (int store = 0; values && store < 2; store++)
         for (uint32_t i = 0; i < l->outputs.n; i++) {
             ir_ref r = l->outputs.p[i];
-            if (!stored_full(l, r) || s->q->depth[r] != s->pass) continue;
+            if (!stores(s, i)) continue;
             fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
             if (store)
                 emit_store(&l->m, l->out_pointers.p[i], emit_offset(&l->m, r, idx), &values[i],
@@ -153,8 +212,7 @@ static void step(stretch *s, unsigned at) {
     ir_ex idx[IR_MAX_RANK];
     for (uint32_t i = 0; i < q->kept.n; i++) {
         ir_ref r = q->kept.p[i];
-        unsigned first = (unsigned)__builtin_ctz(q->need[r]);
-        if (first != s->pass) continue;
+        if (kept_by(q, i) != s->pass) continue;
         fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
         emit_value v = emit_node(&l->m, r, idx);
         store_kept(s, q->kept_rows.p[i], &v);
@@ -224,6 +282,75 @@ static void lanes_in_memory(stretch *s, lp_val k, lp_val at, unsigned width, lp_
     emit_forget(&q->l->m, mark);
 }
 
+/* A node's value where the hidden one is its constant. */
+static lp_val value_where_hidden(const stretch *s, ir_ref r) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    emit_bind *bind = l->m.bind, seen = bind[q->hidden];
+    ir_ex idx[IR_MAX_RANK];
+    unsigned mark = emit_mark(&l->m);
+    bind[q->hidden] = (emit_bind){.kind = BIND_SCALAR, .p = s->sight->other};
+    for (uint32_t i = 0; i < q->kept.n; i++) bind[q->kept.p[i]].kind = BIND_NONE;
+    emit_scalar(&l->m);
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+    lp_val v = emit_node(&l->m, r, idx).v[0];
+    emit_forget(&l->m, mark);
+    for (uint32_t i = 0; i < q->kept.n; i++)
+        if (kept_by(q, i) < s->pass) bind_kept(q, i);
+    bind[q->hidden] = seen;
+    return v;
+}
+
+typedef struct span {
+    lp_val from, to;
+} span;
+
+/* What is seen of elements lo .. lo + count, counted from lo. */
+static span seen_of(const stretch *s, lp_val lo, int64_t count) {
+    lp_builder *b = s->q->l->b;
+    lp_val zero = lp_index(b, 0), all = lp_index(b, count);
+    if (!s->to) return (span){zero, all};
+    lp_val from = lp_imax(b, lp_isub(b, s->from, lo), zero);
+    return (span){from, lp_imin(b, lp_isub(b, s->to, lo), all)};
+}
+
+/* to[k] = node r, for k = lo + span, where it is one value. At `place`, if that is given, else where output r has its elements. */
+static void fill_span(stretch *s, span at, lp_val lo, ir_ref r, lp_val to, bool is_output) {
+    row_kernel *q = s->q;
+    emitter *m = &q->l->m;
+    ir_ex idx[IR_MAX_RANK];
+    const emit_value v = {.uniform = true, .v = {value_where_hidden(s, r)}};
+    unsigned mark = emit_mark(m);
+    lp_val j = lp_loop(m->b, LP_SERIAL, at.from, at.to, q->lanes, NULL, 0, NULL);
+    emit_vector(m, q->k_sym, lp_iadd(m->b, lo, j), q->lanes, 1, 0);
+    fuse_index(m->g, m->x, &q->l->space, FUSE_FULL, r, idx);
+    emit_store(m, to, is_output ? emit_offset(m, r, idx) : q->k_sym, &v,
+               is_output ? s->q->stream : 0);
+    emit_forget(m, mark);
+    lp_end(m->b, NULL, 0, NULL);
+    emit_scalar(m);
+}
+
+/* What the pass keeps and stores of hidden elements, of those of lo .. lo + count that its loop leaves out. */
+static void fill_hidden(stretch *s, lp_val lo, int64_t count) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    if (!s->to || !count) return;
+    const span seen = seen_of(s, lo, count);
+    lp_val all = lp_index(b, count);
+    const span side[2] = {{lp_index(b, 0), lp_imin(b, seen.from, all)},
+                          {lp_imax(b, seen.to, seen.from), all}};
+    for (unsigned k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < q->kept.n; i++)
+            if (kept_by(q, i) == s->pass)
+                fill_span(s, side[k], lo, q->kept.p[i], q->kept_rows.p[i], false);
+        for (uint32_t i = 0; i < l->outputs.n; i++)
+            if (stores(s, i))
+                fill_span(s, side[k], lo, l->outputs.p[i], l->out_pointers.p[i], true);
+    }
+}
+
 /* Elements lo .. lo+count through the arrays of lanes: two loops, each with one copy of the body. */
 static void fold_in_memory(stretch *s, lp_val lo, int64_t count) {
     row_kernel *q = s->q;
@@ -237,10 +364,12 @@ static void fold_in_memory(stretch *s, lp_val lo, int64_t count) {
                      lp_const(b, n->a.acc, fold_identity(&n->a), q->lanes), 0, 0);
     }
     if (whole) {
-        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), stride, NULL, 0, NULL);
+        const span seen = seen_of(s, lo, whole);
+        lp_val j = lp_loop(b, LP_SERIAL, seen.from, seen.to, stride, NULL, 0, NULL);
         lp_val at = lp_imod(b, j, lp_index(b, lanes));
         lanes_in_memory(s, lp_iadd(b, lo, j), at, s->width, 0);
         lp_end(b, NULL, 0, NULL);
+        fill_hidden(s, lo, whole);
     }
     if (whole < count) {
         lp_val j =
@@ -272,8 +401,8 @@ static void fold_in_registers(stretch *s, lp_val lo, int64_t count) {
     if (steps == 1) {
         all_lanes(s, lo);
     } else if (steps > 1) {
-        lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, steps * lanes), lanes, flat, n,
-                           carry);
+        const span seen = seen_of(s, lo, steps * lanes);
+        lp_val j = lp_loop(b, LP_SERIAL, seen.from, seen.to, lanes, flat, n, carry);
         for (unsigned f = 0; f < s->nfolds; f++)
             memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
         all_lanes(s, lp_iadd(b, lo, j));
@@ -282,6 +411,7 @@ static void fold_in_registers(stretch *s, lp_val lo, int64_t count) {
         lp_end(b, flat, n, carry);
         for (unsigned f = 0; f < s->nfolds; f++)
             memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
+        fill_hidden(s, lo, steps * lanes);
     }
     if (count % lanes) some_lanes(s, lp_iadd(b, lo, lp_index(b, steps * lanes)), count % lanes);
 }
@@ -324,11 +454,40 @@ static stretch begin_pass(row_kernel *q, unsigned pass) {
     return s;
 }
 
-static bool pass_stores(const row_kernel *q, unsigned pass) {
-    const lower *l = q->l;
-    for (uint32_t i = 0; i < l->outputs.n; i++)
-        if (stored_full(l, l->outputs.p[i]) && q->depth[l->outputs.p[i]] == pass) return true;
+static bool stores_any(const stretch *s) {
+    for (uint32_t i = 0; i < s->q->l->outputs.n; i++)
+        if (stores(s, i)) return true;
     return false;
+}
+
+/* Chooses what of the row the pass goes through, by what it would make of the rest: *other[f] for fold f, once. Sums must find zeros
+ * there, or the pass goes through all. */
+static void look(stretch *s, const row_sight *sight, lp_val *other) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    const int64_t lanes = (int64_t)q->lanes * q->nvec;
+    const lp_val step = lp_index(b, lanes);
+    lp_val skips = sight->hides;
+    s->sight = sight;
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        const ir_ref x = ir_operand(l->g, n->r, 0);
+        other[f] = fold_widen(l, &n->a, ir_dtype(l->g, x), value_where_hidden(s, x));
+        if (n->a.kind != IR_SUM) continue;
+        lp_val v[2] = {other[f], lp_const(b, n->a.acc, 0, 1)};
+        lp_val both[2] = {skips, lp_base(b, IR_EQ, BZ_BOOL, v, 2)};
+        skips = lp_base(b, IR_AND, BZ_BOOL, both, 2);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        lp_val v[3] = {skips, other[f], lp_const(b, a->acc, fold_identity(a), 1)};
+        other[f] = lp_base(b, IR_SELECT, a->acc, v, 3);
+    }
+    s->from = lp_imul(b, lp_idiv(b, sight->from, step), step);
+    s->to = lp_imul(b, lp_idiv(b, lp_iadd(b, sight->to, lp_index(b, lanes - 1)), step), step);
+    s->from = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){skips, s->from, lp_index(b, 0)}, 3);
+    s->to = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){skips, s->to, lp_index(b, q->k)}, 3);
 }
 
 static void store_row_results(row_kernel *q) {
@@ -360,35 +519,25 @@ static void fold_blocks(row_kernel *q, stretch *s, lp_val *out) {
     }
 }
 
-/* From now on the kept row stands for the node, where it is read at its own index. */
-static void bind_kept(row_kernel *q, uint32_t i) {
+static void narrow_row(row_kernel *q, const row_sight *sight) {
     lower *l = q->l;
-    ir_ref r = q->kept.p[i];
-    ir_ex idx[IR_MAX_RANK];
-    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
-                               .p = q->kept_rows.p[i],
-                               .offset = q->k_sym,
-                               .only_at = emit_offset(&l->m, r, idx)};
-}
-
-static void narrow_row(row_kernel *q) {
-    lower *l = q->l;
-    lp_val out[MAX_FOLDS];
+    lp_val out[MAX_FOLDS], other[MAX_FOLDS];
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
-        if (!s.nfolds && !pass_stores(q, pass)) continue;
+        if (!s.nfolds && !stores_any(&s)) continue;
+        if (q->hidden) look(&s, sight, other);
         if (q->blocks > 1)
             fold_blocks(q, &s, out);
         else
             fold_stretch(&s, lp_index(l->b, 0), q->k, out);
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
+            if (q->hidden) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
             l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR,
                                           .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
         }
         for (uint32_t i = 0; i < q->kept.n; i++)
-            if ((unsigned)__builtin_ctz(q->need[q->kept.p[i]]) == pass) bind_kept(q, i);
+            if (kept_by(q, i) == pass) bind_kept(q, i);
     }
     store_row_results(q);
 }
@@ -424,7 +573,7 @@ static bool narrow(row_kernel *q) {
     lp_val hi = q->rows % per == 0 ? end : lp_imin(b, end, lp_index(b, q->rows));
     lp_val i = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
     emit_sym(&l->m, q->i_sym, i);
-    narrow_row(q);
+    narrow_row(q, NULL);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
     return true;
@@ -495,7 +644,7 @@ static bool wide(row_kernel *q) {
     make_lanes(q);
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
-        if (!s.nfolds && !pass_stores(q, pass)) continue;
+        if (!s.nfolds && !stores_any(&s)) continue;
         wide_blocks(q, &s);
         if (s.nfolds) wide_rows(q, &s, pass + 1 == last_fold);
     }
@@ -570,19 +719,20 @@ bool lower_row(lower *l) {
     return ok && !l->m.failed;
 }
 
-row_kernel *row_begin(lower *l) {
+row_kernel *row_begin(lower *l, ir_ref hidden) {
     bool is_wide;
     row_kernel *q = new_kernel(l, &is_wide);
     if (!q) return NULL;
+    if (hidden && q->lanes > 1 && is_plain_where_hidden(q, hidden)) q->hidden = hidden;
     make_lanes(q);
     if (make_scratch(q)) return q;
     free_kernel(q);
     return NULL;
 }
 
-void row_one(row_kernel *q, lp_val i) {
+void row_one(row_kernel *q, lp_val i, const row_sight *sight) {
     emit_sym(&q->l->m, q->i_sym, i);
-    narrow_row(q);
+    narrow_row(q, sight);
 }
 
 void row_end(row_kernel *q) {
