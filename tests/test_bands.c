@@ -179,7 +179,7 @@ static decisions count_decisions(const char *name) {
         for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++) {
             const lp_inst *in = &p->code->k.p[k]->inst.p[i];
             *(p->code->k.p[k]->function ? &d.blocks : &d.tiles) += in->op == LP_IF;
-            d.turns += in->op == IR_SELECT && in->dtype == BZ_I64;
+            d.turns += !p->code->k.p[k]->function && in->op == IR_SELECT && in->dtype == BZ_I64;
         }
     pass_plan_free(p);
     ir_module_free(m);

@@ -226,7 +226,7 @@ static lp_val first_of(const dot_kernel *q, const dot_side *s, lp_val number) {
 static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val slot) {
     lp_builder *b = q->l->b;
     if (s->place == DOT_SHARED || s->place == DOT_OWN)
-        return lp_offset(b, s->p, lp_imul(b, slot, lp_index(b, q->k * s->panel)));
+        return lp_offset(b, s->p, lp_imul(b, slot, lp_index(b, dot_panel_stride(q, s))));
     emit_sym(&q->l->m, s->sym, first);
     emit_sym(&q->l->m, q->k_sym, lp_index(b, 0));
     return lp_offset(b, s->p, emit_index(&q->l->m, emit_from(&q->l->m, s->p, s->offset)));
@@ -244,12 +244,12 @@ static void pack_own(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
 static void pack_shared(dot_kernel *q, dot_side *s) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    s->p = lower_work(l, q->a.acc, q->batch * s->panels * q->k * s->panel);
+    s->p = lower_work(l, q->a.acc, q->batch * s->panels * dot_panel_stride(q, s));
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * s->panels), 1, NULL,
                        0, NULL);
     unsigned mark = emit_mark(&l->m);
     emit_sym(&l->m, q->b_sym, divide(b, t, s->panels));
-    dot_pack(q, s, modulo(b, t, s->panels), lp_imul(b, t, lp_index(b, q->k * s->panel)));
+    dot_pack(q, s, modulo(b, t, s->panels), lp_imul(b, t, lp_index(b, dot_panel_stride(q, s))));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
@@ -430,13 +430,13 @@ void dot_begin(dot_kernel *q, lower *l, unsigned rows) {
 }
 
 void dot_share(dot_kernel *q) {
+    q->sparse &= q->x.place == DOT_BAND && ir_is_float(q->a.acc) && q->k % q->lanes == 0;
     pack_shared(q, &q->y);
     make_locals(q);
 }
 
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1) {
     if (q->x.place == DOT_BAND && !dot_lies_straight(q, &q->x)) bz_bug("a band of other rows");
-    q->sparse &= q->x.place == DOT_BAND && ir_is_float(q->a.acc) && q->k % q->lanes == 0;
     if (!dot_make_ukernel(q)) return false;
     multiply(q, batch, p0, p1);
     return true;

@@ -78,5 +78,7 @@ bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base);
+/* Elements from one packed panel to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is finite. */
+int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s);
 
 #endif

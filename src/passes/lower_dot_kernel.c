@@ -2,12 +2,15 @@
  *
  *     tiles    MR x NR accumulators in registers, for each k one row of y's panel and MR elements of x
  *     streams  few rows, a y that comes from memory: the tile is wide and lies in the first cache, y is read row by row as it lies
- *     sparse   a block whose x is all zeros and whose y is finite adds +0: it is left out
+ *     sparse   where x begins or ends with zeros, and y is finite there, nothing is added: it is left out
  *
  * It is a function, which all products with this tile share. */
 #include "src/passes/lower_dot.h"
 
-enum { UNROLL = 8 }; /* rows of y that are streamed at once */
+enum {
+    UNROLL = 8, /* rows of y that are streamed at once */
+    MOST = 66   /* chains of a tile, and two places */
+};
 
 static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
     if (ir_is_float(t)) return lp_base(b, IR_FMA, t, (lp_val[]){x, y, acc}, 3);
@@ -18,18 +21,17 @@ static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val
 typedef struct ukernel {
     const dot_kernel *q;
     lp_builder *b;
-    lp_val x, y, tile, xdown, ydown;
+    lp_val x, y, tile, k, xdown, ydown;
 } ukernel;
 
-/* tile[i * NR + j] of a block of k from k0 to k1: chains from +0; `add`: onto what the tile holds. */
-static void block_of_k(const ukernel *u, lp_val k0, lp_val k1, bool add) {
+/* acc[i * nv + v] += x . y over k from k0 to k1. */
+static void chains(const ukernel *u, lp_val *acc, lp_val k0, lp_val k1) {
     const dot_kernel *q = u->q;
     lp_builder *b = u->b;
     bz_dtype t = q->a.acc;
     const unsigned mr = q->x.panel, n = mr * q->nv;
-    lp_val acc[66], next[66], col[8]; /* the last two: where in x and y this k begins */
-    for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, t, 0, q->lanes);
-    acc[n] = lp_imul(b, k0, u->xdown);
+    lp_val next[MOST], col[8];
+    acc[n] = lp_imul(b, k0, u->xdown); /* where in x and y this k begins */
     acc[n + 1] = lp_imul(b, k0, u->ydown);
     lp_loop(b, LP_SERIAL, k0, k1, 1, acc, n + 2, next);
     const lp_val row = next[n], at = next[n + 1];
@@ -46,10 +48,21 @@ static void block_of_k(const ukernel *u, lp_val k0, lp_val k1, bool add) {
     next[n] = lp_iadd(b, row, u->xdown);
     next[n + 1] = lp_iadd(b, at, u->ydown);
     lp_end(b, next, n + 2, acc);
-    for (unsigned i = 0; i < n; i++) {
+}
+
+static void begin_chains(const ukernel *u, lp_val *acc) {
+    const unsigned n = u->q->x.panel * u->q->nv;
+    for (unsigned i = 0; i < n; i++) acc[i] = lp_const(u->b, u->q->a.acc, 0, u->q->lanes);
+}
+
+/* The chains into the tile; `add`: onto what it holds. */
+static void end_chains(const ukernel *u, const lp_val *acc, bool add) {
+    const dot_kernel *q = u->q;
+    lp_builder *b = u->b;
+    for (unsigned i = 0; i < q->x.panel * q->nv; i++) {
         lp_val to = lp_index(b, i * (int64_t)q->lanes), sum = acc[i];
         if (add)
-            sum = lp_base(b, IR_ADD, t,
+            sum = lp_base(b, IR_ADD, q->a.acc,
                           (lp_val[]){lp_load(b, u->tile, to, q->lanes, 0, LP_ALIGNED), sum}, 2);
         lp_store(b, u->tile, to, sum, 0, LP_ALIGNED);
     }
@@ -114,95 +127,113 @@ static void stream_block(const ukernel *u, lp_val acc, lp_val k0, lp_val k1) {
     lp_end(b, NULL, 0, NULL);
 }
 
-/* ---- blocks that add nothing: rows of zeros, times what is finite, are +0 in any order */
+/* ---- products that add nothing
+ *
+ * A chain begins at +0, which x = 0 and a finite y leave as it is; and so they do with every sum but -0. So where an x panel begins or
+ * ends with zeros in all its rows, the chains begin later, and stop earlier. */
 
-/* Is some x of the block not 0? One chain for each row. */
-static lp_val has_nonzero(const ukernel *u, lp_val k0, lp_val k1) {
+typedef struct span {
+    lp_val from, to;
+} span;
+
+/* `lanes` values of k of each row of x: is one not 0? */
+static lp_val has_nonzero(const ukernel *u, lp_val k) {
     const dot_kernel *q = u->q;
     lp_builder *b = u->b;
     const bz_dtype t = q->a.acc;
-    const unsigned mr = q->x.panel;
-    lp_val most[64], zero = lp_const(b, t, 0, q->lanes), all = zero;
-    for (unsigned i = 0; i < mr; i++) most[i] = zero;
-    lp_val k = lp_loop(b, LP_SERIAL, k0, k1, q->lanes, most, mr, most);
-    for (unsigned i = 0; i < mr; i++) {
+    lp_val zero = lp_const(b, t, 0, q->lanes), most = zero;
+    for (unsigned i = 0; i < q->x.panel; i++) {
         lp_val at = lp_iadd(b, k, lp_index(b, i * q->x.along));
         lp_val x = lp_load(b, u->x, at, q->lanes, 0, 0);
         x = lp_base(b, IR_ABS, t, &x, 1);
-        most[i] = lp_base(b, IR_MAX, t, (lp_val[]){most[i], x}, 2);
+        most = lp_base(b, IR_MAX, t, (lp_val[]){most, x}, 2);
     }
-    lp_end(b, most, mr, most);
-    for (unsigned i = 0; i < mr; i++) all = lp_base(b, IR_MAX, t, (lp_val[]){all, most[i]}, 2);
-    return lp_any(b, lp_base(b, IR_NE, BZ_BOOL, (lp_val[]){all, zero}, 2));
+    return lp_any(b, lp_base(b, IR_NE, BZ_BOOL, (lp_val[]){most, zero}, 2));
 }
 
-/* Is some y of the block infinite or no number? Then its sum of y * 0 is no number. */
-static lp_val has_nonfinite(const ukernel *u, lp_val k0, lp_val k1) {
-    const dot_kernel *q = u->q;
+static lp_val is_zero(const ukernel *u, int64_t row, lp_val k) {
     lp_builder *b = u->b;
-    const bz_dtype t = q->a.acc;
-    const unsigned n = 2 * q->nv; /* chains: two rows of a panel */
-    lp_val sum[16], zero = lp_const(b, t, 0, q->lanes), all = zero, nr = lp_index(b, q->y.panel);
-    for (unsigned i = 0; i < n; i++) sum[i] = zero;
-    lp_val from = lp_imul(b, k0, nr), to = lp_imul(b, k1, nr);
-    lp_val at = lp_loop(b, LP_SERIAL, from, to, 2 * (int64_t)q->y.panel, sum, n, sum);
-    for (unsigned i = 0; i < n; i++) {
-        lp_val y = lp_load(b, u->y, lp_iadd(b, at, lp_index(b, i * q->lanes)), q->lanes, 0, 0);
-        sum[i] = multiply_add(b, t, y, zero, sum[i]);
-    }
-    lp_end(b, sum, n, sum);
-    for (unsigned i = 0; i < n; i++) all = lp_base(b, IR_ADD, t, (lp_val[]){all, sum[i]}, 2);
-    return lp_any(b, lp_base(b, IR_NE, BZ_BOOL, (lp_val[]){all, zero}, 2));
+    lp_val x = lp_load(b, u->x, lp_iadd(b, k, lp_index(b, row * u->q->x.along)), 1, 0, 0);
+    return lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){x, lp_const(b, u->q->a.acc, 0, 1)}, 2);
 }
 
-/* Must the products from k0 to k1 be added? The last row tells the most, if one is not 0. */
-static lp_val adds_something(const ukernel *u, lp_val k0, lp_val k1) {
-    const dot_kernel *q = u->q;
+/* From the first to behind the last `lanes` of k0 .. k1 that hold something; empty: none does. */
+static span find_nonzero(const ukernel *u, lp_val k0, lp_val k1) {
     lp_builder *b = u->b;
-    lp_val at = lp_iadd(b, k0, lp_index(b, (q->x.panel - 1) * q->x.along));
-    lp_val x = lp_load(b, u->x, at, 1, 0, 0), yes[3];
-    yes[0] = lp_base(b, IR_NE, BZ_BOOL, (lp_val[]){x, lp_const(b, q->a.acc, 0, 1)}, 2);
-    lp_if(b, yes[0]);
-    lp_else(b, &yes[0], 1);
-    yes[1] = has_nonzero(u, k0, k1);
-    lp_if(b, yes[1]);
-    lp_else(b, &yes[1], 1);
-    yes[2] = has_nonfinite(u, k0, k1);
-    lp_end(b, &yes[2], 1, &yes[1]);
-    lp_end(b, &yes[1], 1, &yes[0]);
-    return yes[0];
+    lp_val lanes = lp_index(b, u->q->lanes), s[2] = {k1, k0};
+    lp_val k = lp_loop(b, LP_SERIAL, k0, k1, u->q->lanes, s, 2, s);
+    lp_val held = has_nonzero(u, k);
+    lp_val from[3] = {held, lp_imin(b, s[0], k), s[0]}, to[3] = {held, lp_iadd(b, k, lanes), s[1]};
+    s[0] = lp_base(b, IR_SELECT, BZ_I64, from, 3);
+    s[1] = lp_base(b, IR_SELECT, BZ_I64, to, 3);
+    lp_end(b, s, 2, s);
+    return (span){lp_imin(b, s[0], s[1]), s[1]};
 }
 
-/* The tile, or what it holds, plus nothing. */
-static void add_nothing(const ukernel *u, bool add) {
-    const dot_kernel *q = u->q;
+/* Is y finite in the block that begins at k0? dot_pack has noted it. */
+static lp_val is_finite(const ukernel *u, lp_val k0) {
     lp_builder *b = u->b;
-    for (unsigned i = 0; i < q->x.panel * q->nv; i++) {
-        lp_val at = lp_index(b, i * (int64_t)q->lanes), v = lp_const(b, q->a.acc, 0, q->lanes);
-        if (add)
-            v = lp_base(b, IR_ADD, q->a.acc,
-                        (lp_val[]){lp_load(b, u->tile, at, q->lanes, 0, LP_ALIGNED), v}, 2);
-        lp_store(b, u->tile, at, v, 0, LP_ALIGNED);
+    lp_val at = lp_imul(b, u->k, lp_index(b, u->q->y.panel));
+    at = lp_iadd(b, at, lp_idiv(b, k0, lp_index(b, IR_DOT_BLOCK)));
+    lp_val v[2] = {lp_load(b, u->y, at, 1, 0, 0), lp_const(b, u->q->a.acc, 0, 1)};
+    return lp_base(b, IR_EQ, BZ_BOOL, v, 2);
+}
+
+/* The k of a block whose products must be added. The first x of all and the last one tell the most. */
+static span adds_something(const ukernel *u, lp_val k0, lp_val k1) {
+    lp_builder *b = u->b;
+    lp_val last = lp_isub(b, k1, lp_index(b, 1)), all[2] = {k0, k1};
+    lp_val ends[2] = {is_zero(u, 0, k0), is_zero(u, u->q->x.panel - 1, last)};
+    lp_val maybe[2] = {lp_base(b, IR_OR, BZ_BOOL, ends, 2), is_finite(u, k0)};
+    lp_if(b, lp_base(b, IR_AND, BZ_BOOL, maybe, 2));
+    span s = find_nonzero(u, k0, k1);
+    lp_else(b, (lp_val[]){s.from, s.to}, 2);
+    lp_end(b, (lp_val[]){k0, k1}, 2, all);
+    return (span){all[0], all[1]};
+}
+
+/* Is one of the chains -0 (a product that was too small)? */
+static lp_val has_minus_zero(const ukernel *u, const lp_val *acc) {
+    lp_builder *b = u->b;
+    const bz_dtype t = u->q->a.acc, bits = t == BZ_F64 ? BZ_I64 : BZ_I32;
+    lp_val minus = lp_const(b, t, ir_bits_from_f64(t, -0.0), u->q->lanes), any = 0;
+    minus = lp_base(b, IR_BITCAST, bits, &minus, 1);
+    for (unsigned i = 0; i < u->q->x.panel * u->q->nv; i++) {
+        lp_val v[2] = {lp_base(b, IR_BITCAST, bits, &acc[i], 1), minus};
+        lp_val is = lp_base(b, IR_EQ, BZ_BOOL, v, 2);
+        any = any ? lp_base(b, IR_OR, BZ_BOOL, (lp_val[]){any, is}, 2) : is;
     }
+    return lp_any(b, any);
+}
+
+static void sparse_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
+    lp_builder *b = u->b;
+    lp_val acc[MOST];
+    const span s = adds_something(u, k0, k1);
+    begin_chains(u, acc);
+    chains(u, acc, s.from, s.to);
+    lp_val some[2] = {lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){s.from, s.to}, 2),
+                      has_minus_zero(u, acc)};
+    lp_val goes_on = lp_base(b, IR_AND, BZ_BOOL, some, 2);
+    chains(u, acc, s.to, lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){goes_on, k1, s.to}, 3));
+    end_chains(u, acc, add);
 }
 
 /* The sums of a block of k into the tile; `add`: onto what it holds. */
 static void one_block(const ukernel *u, lp_val k0, lp_val k1, bool add) {
     if (u->q->sparse) {
-        lp_if(u->b, adds_something(u, k0, k1));
-        block_of_k(u, k0, k1, add);
-        lp_else(u->b, NULL, 0);
-        add_nothing(u, add);
-        lp_end(u->b, NULL, 0, NULL);
-        return;
+        sparse_block(u, k0, k1, add);
+    } else if (u->q->streams) {
+        lp_val size = lp_index(u->b, (int64_t)u->q->x.panel * u->q->y.panel);
+        lp_val other = lp_offset(u->b, u->tile, size);
+        stream_block(u, add ? other : u->tile, k0, k1);
+        if (add) each_vector(u, u->tile, other);
+    } else {
+        lp_val acc[MOST];
+        begin_chains(u, acc);
+        chains(u, acc, k0, k1);
+        end_chains(u, acc, add);
     }
-    if (!u->q->streams) {
-        block_of_k(u, k0, k1, add);
-        return;
-    }
-    lp_val other = lp_offset(u->b, u->tile, lp_index(u->b, (int64_t)u->q->x.panel * u->q->y.panel));
-    stream_block(u, add ? other : u->tile, k0, k1);
-    if (add) each_vector(u, u->tile, other);
 }
 
 bool dot_make_ukernel(dot_kernel *q) {
@@ -219,7 +250,7 @@ bool dot_make_ukernel(dot_kernel *q) {
                  .x = lp_add_buffer(b, "x", t, LP_IN),
                  .y = lp_add_buffer(b, "y", t, LP_IN),
                  .tile = lp_add_buffer(b, "tile", t, LP_INOUT)};
-    lp_val k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
+    const lp_val k = u.k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
     u.xdown = lp_add_extent(b, "xdown");
     u.ydown = lp_add_extent(b, "ydown");
     one_block(&u, lp_index(b, 0), lp_imin(b, k, block), false);

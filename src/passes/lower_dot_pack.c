@@ -186,6 +186,37 @@ static void pack_transposed(dot_kernel *q, const panel *p) {
 }
 
 /* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
+int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s) {
+    const int64_t blocks = (q->k + IR_DOT_BLOCK - 1) / IR_DOT_BLOCK, lanes = q->lanes;
+    bool notes = q->sparse && s == &q->y;
+    return q->k * s->panel + (notes ? (blocks + lanes - 1) / lanes * lanes : 0);
+}
+
+/* Behind the panel: for each block of k, 0 if it is finite. What is not makes a sum of itself times 0 no number. */
+static void note_nonfinite(dot_kernel *q, const panel *p) {
+    lp_builder *b = q->l->b;
+    const bz_dtype t = q->a.acc;
+    const int64_t step = p->s->panel, block = IR_DOT_BLOCK * step, all = q->k * step;
+    const unsigned n = p->s->panel / q->lanes; /* a chain for each vector of a row */
+    lp_val sum[16], zero = lp_const(b, t, 0, q->lanes), total = zero;
+    lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, all), block, NULL, 0, NULL);
+    lp_val to = lp_imin(b, lp_iadd(b, from, lp_index(b, block)), lp_index(b, all));
+    for (unsigned i = 0; i < n; i++) sum[i] = zero;
+    lp_val at = lp_loop(b, LP_SERIAL, from, to, step, sum, n, sum);
+    for (unsigned i = 0; i < n; i++) {
+        lp_val place = lp_iadd(b, p->base, lp_iadd(b, at, lp_index(b, i * (int64_t)q->lanes)));
+        lp_val v[3] = {lp_load(b, p->s->p, place, q->lanes, 0, 0), zero, sum[i]};
+        sum[i] = lp_base(b, IR_FMA, t, v, 3);
+    }
+    lp_end(b, sum, n, sum);
+    for (unsigned i = 0; i < n; i++) total = lp_base(b, IR_ADD, t, (lp_val[]){total, sum[i]}, 2);
+    lp_val bad = lp_any(b, lp_base(b, IR_NE, BZ_BOOL, (lp_val[]){total, zero}, 2));
+    lp_val place = lp_iadd(b, lp_index(b, all), lp_idiv(b, from, lp_index(b, block)));
+    lp_val v[3] = {bad, lp_const(b, t, ir_bits_from_f64(t, 1), 1), lp_const(b, t, 0, 1)};
+    lp_store(b, p->s->p, lp_iadd(b, p->base, place), lp_base(b, IR_SELECT, t, v, 3), 0, 0);
+    lp_end(b, NULL, 0, NULL);
+}
+
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
     lp_builder *b = q->l->b;
     panel p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
@@ -200,8 +231,10 @@ void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
         pack_transposed(q, &p);
     else
         pack_rows(q, &p, false);
-    if (!ragged) return;
-    lp_else(b, NULL, 0);
-    pack_rows(q, &p, true);
-    lp_end(b, NULL, 0, NULL);
+    if (ragged) {
+        lp_else(b, NULL, 0);
+        pack_rows(q, &p, true);
+        lp_end(b, NULL, 0, NULL);
+    }
+    if (q->sparse && s == &q->y) note_nonfinite(q, &p);
 }
