@@ -43,8 +43,8 @@ def products(normal, matmul):
 
 
 def heads():
-    """Of CASE "attention/causal": the shape of q, k and v, and whether later keys are masked; None if CASE is no such thing."""
-    return CASE.startswith("attention/") and ((1, 8, 20 if TINY else 2048, 64), CASE.endswith("causal"))
+    """Of CASE "attention/causal_gradients": the shape of q, k, v and the seed, are later keys masked, are gradients wanted; else None."""
+    return CASE.startswith("attention/") and ((1, 8, 20 if TINY else 2048, 64), "causal" in CASE, "gradients" in CASE)
 
 
 def movement(np, own):
@@ -147,8 +147,16 @@ def torch_cases():
         return lambda x: getattr(x, {"max": "amax"}.get(op, op))(axis), (torch.randn(shape),)
 
     def attention():
-        shape, causal = heads()
-        return lambda q, k, v: f.scaled_dot_product_attention(q, k, v, is_causal=causal), tuple(torch.randn(3, *shape))
+        shape, causal, gradients = heads()
+
+        def attend(q, k, v, seed):
+            return f.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+        def differentiate(q, k, v, seed):
+            return torch.autograd.grad(attend(q, k, v, seed), (q, k, v), seed)
+
+        q, k, v, seed = torch.randn(4, *shape)
+        return (differentiate if gradients else attend), (*(t.requires_grad_(gradients) for t in (q, k, v)), seed)
 
     fn, args = reduce() if reduction() else products(torch.randn, torch.matmul) if product() else attention() if heads() else {
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
@@ -162,7 +170,7 @@ def torch_cases():
         "pad": lambda: (lambda x: f.pad(x, (1, 1, 1, 1)), (torch.randn(WIDE, WIDE),)),
         "concat": lambda: (lambda x: torch.cat([x, x], 1), (torch.randn(WIDE, WIDE),)),
     }[CASE]()
-    torch.set_grad_enabled(False)
+    torch.set_grad_enabled("gradients" in CASE)
     yield "torch eager", fn, args
     yield "torch.compile", torch.compile(fn), args
 
@@ -232,15 +240,19 @@ def jax_cases():
         return movement(jnp, lambda x: x), (normal(WIDE, WIDE),)
 
     def attention():
-        shape, causal = heads()
+        shape, causal, gradients = heads()
 
-        def attend(q, k, v):  # jax.nn's own has the heads behind the length
+        def attend(q, k, v, seed):  # jax.nn's own has the heads behind the length
             s = q @ jnp.swapaxes(k, -1, -2) / shape[-1] ** 0.5
             n = shape[2]
             s = jnp.where(jnp.arange(n) > jnp.arange(n)[:, None], -jnp.inf, s) if causal else s
             return jax.nn.softmax(s, -1) @ v
 
-        return attend, tuple(normal(*shape) for _ in range(3))
+        def differentiate(q, k, v, seed):
+            y, pull = jax.vjp(lambda *x: attend(*x, seed), q, k, v)
+            return y, *pull(seed)
+
+        return (differentiate if gradients else attend), tuple(normal(*shape) for _ in range(4))
 
     fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
         "pointwise": lambda: (pointwise, (normal(N),)),
@@ -249,7 +261,7 @@ def jax_cases():
         "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
     }[CASE]()
     jitted = jax.jit(fn)
-    yield "jax", lambda *a: jitted(*a).block_until_ready(), args
+    yield "jax", lambda *a: jax.block_until_ready(jitted(*a)), args
 
 
 # ---- one process of one peer
