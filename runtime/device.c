@@ -44,9 +44,9 @@ bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_
 }
 
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    uint64_t start = rt_now();
+    uint64_t start = bz_now();
     rt_program *p = c->device->compile(c, g, eager, e);
-    c->counters.compile_ns += rt_now() - start;
+    c->counters.compile_ns += bz_now() - start;
     return p;
 }
 
@@ -113,15 +113,15 @@ bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_val
 
 bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
     bz_error e = {0};
-    uint64_t start = c->profile ? rt_now() : 0;
+    uint64_t start = c->profile ? bz_now() : 0;
     bz_status s = c->find_nan && p->device == &rt_cpu ? find_nan(c, p, call, &e) : BZ_OK;
     c->unread = 0;
     if (!s) s = p->device->run(c, p, call, &e);
     c->counters.evaluations++;
     p->runs++;
     if (c->profile) {
-        p->run_ns += rt_now() - start;
-        c->counters.run_ns += rt_now() - start;
+        p->run_ns += bz_now() - start;
+        c->counters.run_ns += bz_now() - start;
     }
     if (!s) return BZ_OK;
     for (uint32_t i = 0; i < p->noutputs; i++) {

@@ -105,9 +105,9 @@ static void print_help(void) {
     for (size_t i = 0; i < BZ_LEN(switches); i++)
         fprintf(stderr, "%-14s %-18s %s\n", switches[i].name, switches[i].values, switches[i].help);
     fprintf(stderr, "\nletters of BRAZE_DUMP: %c %s", PASS_DUMP_RECORDED, "what was recorded");
-    for (unsigned i = 0; i < pass_count; i++)
+    for (unsigned i = 0; i < PASS_COUNT; i++)
         fprintf(stderr, ", %c %s", pass_table[i].letter, pass_table[i].name);
-    fprintf(stderr, ", %c %s\n", PASS_DUMP_PLAN, "the plan");
+    fputs("\n", stderr);
 }
 
 /* The first switch that makes no sense, as an error. */

@@ -87,6 +87,17 @@ static void show(const cpu_program *p, cg_isa isa) {
     bz_text_free(&t);
 }
 
+/* plan: NULL where no pass is worth a word. */
+static void say_times(const pass_plan *plan, uint32_t nodes, uint64_t passes, uint64_t code) {
+    bz_text t = {0};
+    bz_textf(&t, "braze: compiled %u nodes: passes %.2f ms", nodes, (double)passes * 1e-6);
+    for (unsigned i = 0; i < PASS_COUNT && plan; i++)
+        bz_textf(&t, "%s%s %.2f", i ? ", " : " (", pass_table[i].name, (double)plan->ns[i] * 1e-6);
+    bz_textf(&t, "%s, code %.2f ms\n", plan ? ")" : "", (double)code * 1e-6);
+    fputs(bz_text_c(&t), stderr);
+    bz_text_free(&t);
+}
+
 /* ---- the device's functions */
 
 static void cpu_free(bz_context *c, rt_program *base) {
@@ -114,7 +125,7 @@ static bool get_code(bz_context *c, cpu_program *p, const bz_watch *w, bz_error 
 }
 
 static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    uint64_t start = rt_now();
+    uint64_t start = bz_now();
     cpu_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     pass_target target = c->target;
@@ -125,14 +136,13 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     if (done && (rt_env_get()->check || c->find_nan))
         done = (p->base.graph = rt_graph_copy(g, e)) != NULL;
     p->plan = done ? pass_compile(g, &target, e) : NULL;
-    uint64_t passes = rt_now();
+    uint64_t passes = bz_now();
     done = p->plan && !check_room(c, p->plan, e) &&
            rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, "temporaries take", e) &&
            get_code(c, p, &watch.base, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1)
-        bz_stderrf("braze: compiled %u nodes: passes %.2f ms, code %.2f ms\n", g->n.n,
-                   (double)(passes - start) * 1e-6, (double)(rt_now() - passes) * 1e-6);
+        say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);

@@ -720,9 +720,6 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
                   ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
 const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0" */
-static inline uint64_t rt_now(void) {                            /* ns */
-    return (uint64_t)bz_rt_now();
-}
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */
 bz_context *

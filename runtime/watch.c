@@ -65,7 +65,7 @@ static bz_status ask(const bz_watch *w, const char *phase, uint64_t done, uint64
     bz_context *c = own->c;
     char text[160];
     if (rt_take_interrupt(c, "compiled", e)) return BZ_EINTERRUPTED;
-    if (own->until && rt_now() > own->until) {
+    if (own->until && bz_now() > own->until) {
         snprintf(text, sizeof text,
                  "compiling takes longer than BZ_LIMIT_COMPILE_MS, %" PRIu64
                  " ms: raise it by bz_set_limit, or have less compiled at once",
@@ -79,7 +79,7 @@ static bz_status ask(const bz_watch *w, const char *phase, uint64_t done, uint64
 
 rt_watch rt_watch_new(bz_context *c) {
     uint64_t ms = c->limits[BZ_LIMIT_COMPILE_MS];
-    return (rt_watch){.base = {ask}, .c = c, .until = ms ? rt_now() + ms * 1000000 : 0};
+    return (rt_watch){.base = {ask}, .c = c, .until = ms ? bz_now() + ms * 1000000 : 0};
 }
 
 /* ---- limits */

@@ -1,7 +1,8 @@
 /* test_passes_golden.c - what the passes make of small graphs, as text a person has read: tests/golden/passes.
  *
  *     # a sentence
- *     # pass: grad wrt=x,w canon        the passes in order: canon, expand, grad, plan [eager]
+ *     # pass: grad wrt=x,w canon        the passes in order: canon, expand, grad; then plan [eager], or a stage of
+ *                                       the plan with its targets (tests/support/targets.c), each in turn
  *     graph main(...) { ... }
  *     # ----
  *     the graph they end with, and the plan
@@ -52,11 +53,31 @@ static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file) {
     pass_plan_free(p);
 }
 
+/* What a stage gives for each target; for one that gives what the last did a line alone. */
+static void stage(bz_text *t, const pass_info *p, const ir_graph *g, char **rest,
+                  const char *file) {
+    bz_text last = {0};
+    unsigned n = 0;
+    for (char *name = strtok_r(NULL, " ", rest); name || n == 0; n++) {
+        unsigned k = 0;
+        bz_text own = {0};
+        bz_error e = {0};
+        while (name && k < target_count && strcmp(targets[k].name, name)) k++;
+        cr_assert(k < target_count, "%s: no target is named %s", file, name);
+        cr_assert(!pass_print_stage(&own, g, p, &targets[k].t, &e), "%s: %s", file, e.text);
+        bool same = n && !strcmp(bz_text_c(&own), bz_text_c(&last));
+        if (name) bz_textf(t, "# %s%s\n", targets[k].name, same ? ": the same" : "");
+        if (!same) bz_text_str(t, bz_text_c(&own));
+        bz_text_free(&last);
+        last = own;
+        name = name ? strtok_r(NULL, " ", rest) : NULL;
+    }
+    bz_text_free(&last);
+}
+
 /* Applies a graph pass; takes `g` unless the module owns it. */
-static ir_graph *graph_pass(const char *name, ir_graph *g, const ir_module *m, const char *file) {
-    const pass_info *p = pass_find(name, strlen(name));
+static ir_graph *graph_pass(const pass_info *p, ir_graph *g, const ir_module *m, const char *file) {
     bz_error e = {0};
-    cr_assert(p, "%s: no pass is named %s", file, name);
     ir_graph *next = p->run(g, &targets[0].t, &e);
     cr_assert(next && !ir_verify(next, IR_ANY_GRAPH, &e), "%s: %s", file, e.text);
     if (g != m->graphs.p[0]) ir_graph_free(g);
@@ -75,13 +96,22 @@ static void run_passes(bz_text *t, const char *text, char *words, const char *fi
             char *wrt = strtok_r(NULL, " ", &rest);
             cr_assert(wrt && !strncmp(wrt, "wrt=", 4), "%s: grad needs wrt=NAME,NAME", file);
             grad(g, wrt + 4, file);
-        } else if (!strcmp(word, "plan")) {
+            continue;
+        }
+        if (!strcmp(word, "plan")) {
             const char *mode = strtok_r(NULL, " ", &rest);
             cr_assert(!mode || !strcmp(mode, "eager"), "%s: plan %s", file, mode);
             plan(t, g, mode, file);
             planned = true;
-        } else
-            g = graph_pass(word, g, m, file);
+            continue;
+        }
+        const pass_info *p = pass_find(word, strlen(word));
+        cr_assert(p, "%s: no pass is named %s", file, word);
+        planned = !p->run;
+        if (planned)
+            stage(t, p, g, &rest, file);
+        else
+            g = graph_pass(p, g, m, file);
     }
     if (!planned) ir_print(t, g);
     if (g != m->graphs.p[0]) ir_graph_free(g);

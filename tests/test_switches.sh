@@ -58,7 +58,7 @@ cp "$dir/out" "$dir/plain"
 
 # ---- the table, the page and the code name the same switches
 run BRAZE_HELP=1 run "$dir/p.bz"
-expect "BRAZE_HELP=1" 0 '^BRAZE_HELP ' '^letters of BRAZE_DUMP: g .*c canon.*p the plan'
+expect "BRAZE_HELP=1" 0 '^BRAZE_HELP ' '^letters of BRAZE_DUMP: g .*c canon.*f fuse.*l lower, p memory$'
 same "BRAZE_HELP=1"
 sed -n 's/^\(BRAZE_[A-Z]*\) .*/\1/p' "$dir/err" | sort >"$dir/table"
 sed -n 's/^| `\(BRAZE_[A-Z]*\)` .*/\1/p' "$src/docs/switches.md" | sort >"$dir/page"
@@ -80,7 +80,7 @@ expect "BRAZE_HELP=0" 0 '!BRAZE_DEBUG'
 run BRAZE_DEBUG=0 run "$dir/p.bz"
 expect "BRAZE_DEBUG=0" 0 '!braze:'
 n=0
-for shown in '^braze: compiled [0-9]+ nodes: passes .* ms, code .* ms' '^plan: ' '^kernel softmax_row_' '^define .*i32 @' '^[[:space:]]+\.text'; do
+for shown in '^braze: compiled [0-9]+ nodes: passes .* ms [(]canon .*, lower .*[)], code .* ms' '^plan: ' '^kernel softmax_row_' '^define .*i32 @' '^[[:space:]]+\.text'; do
     n=$((n + 1))
     run BRAZE_DEBUG=$n run "$dir/p.bz"
     expect "BRAZE_DEBUG=$n" 0 "$shown" ${last:+"$last"}
@@ -91,11 +91,11 @@ for shown in '^braze: compiled [0-9]+ nodes: passes .* ms, code .* ms' '^plan: '
 done
 
 run BRAZE_DUMP=g run "$dir/p.bz"
-expect "BRAZE_DUMP=g" 0 '^-- recorded' 'kind=argmax' '!^-- (canon|expand|plan)'
+expect "BRAZE_DUMP=g" 0 '^-- recorded' 'kind=argmax' '!^-- (canon|expand|fuse|memory)'
 run BRAZE_DUMP=cp run "$dir/p.bz"
-expect "BRAZE_DUMP=cp" 0 '^-- canon' '^-- plan' '!^-- (recorded|expand)'
+expect "BRAZE_DUMP=cp" 0 '^-- canon' '^-- memory' '!^-- (recorded|expand|fuse)'
 run 'BRAZE_DUMP=*' run "$dir/p.bz"
-expect "BRAZE_DUMP=*" 0 '^-- recorded' '^-- canon' '^-- expand$' '^-- plan'
+expect "BRAZE_DUMP=*" 0 '^-- recorded' '^-- canon' '^-- expand$' '^-- fuse$' '^-- schedule$' '^-- buffers$' '^-- lower$' '^-- memory$'
 same "BRAZE_DUMP=*"
 
 run BRAZE_CHECK=1 run "$dir/p.bz"

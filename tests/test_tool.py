@@ -255,6 +255,13 @@ def test_opt_and_grad():
     check("opt has nothing left to do on what it gave", braze(["opt", "-"], text).stdout == text, text)
     row(["opt", "DIR/add.bz", "--passes", ""], "", 0, "add %x, %y : f32[2,2]")
     row(["opt", "DIR/add.bz", "--passes", "canon,nothing"], "", 1, "no pass 'nothing'")
+    row(["opt", "DIR/add.bz", "--passes", "canon,fuse"], "", 0, "group 0, map_add: %")
+    row(["opt", "DIR/add.bz", "--passes", "schedule"], "", 0, "launch 0: group 0, map_add: %")
+    row(["opt", "DIR/add.bz", "--passes", "buffers"], "", 0, "f32[4] output")
+    row(["opt", "DIR/add.bz", "--passes", "lower"], "", 0, "kernel map_add_")
+    row(["opt", "DIR/add.bz", "--passes", "memory"], "", 0, "plan: 1 launches")
+    row(["opt", "DIR/add.bz", "--passes", "fuse,canon"], "", 1, "'fuse' is a stage of the plan: no pass comes after it")
+    row(["opt", "--help"], "", 0, "schedule  the order of the kernels")
     row(["opt", "DIR/add.bz", "--plan"], "", 0, "plan: 1 launches")
     row(["opt", "DIR/add.bz", "--loops"], "", 0, "kernel ")
     g = row(["grad", "DIR/sum.bz", "--wrt", "x"], "", 0, "as d_x").stdout

@@ -7,7 +7,9 @@ enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
-    {"passes", "NAME,...", "graph passes to run, in this order (default: all; empty: none)"},
+    {"passes", "NAME,...",
+     "graph passes to run, in this order (default: all; empty: none); a stage of the plan may be "
+     "the last"},
     {"plan", NULL, "print the plan: kernels, buffers and what stayed apart"},
     {"loops", NULL, "print the kernel loops"},
     TOOL_DIM_OPTION,
@@ -45,21 +47,28 @@ static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g,
     return next;
 }
 
+/* *stage: that the list ends with. */
 static ir_graph *run_passes(const tool_source *s, const char *list, const pass_target *t,
-                            bz_error *e) {
+                            const pass_info **stage, bz_error *e) {
     ir_graph *g = s->g;
-    for (unsigned i = 0; !list && i < pass_count && g; i++)
-        g = run_pass(s, &pass_table[i], g, t, e);
+    for (unsigned i = 0; !list && i < PASS_COUNT && g; i++)
+        if (pass_table[i].run) g = run_pass(s, &pass_table[i], g, t, e);
     for (const char *at = list; at && *at && g;) {
         size_t n = strcspn(at, ",");
         const pass_info *p = pass_find(at, n);
-        if (!p) {
+        if (!p)
             bz_fail(e, BZ_EARG, "there is no pass '%.*s'; `braze opt --help` lists them", (int)n,
                     at);
+        else if (!p->run && at[n])
+            bz_fail(e, BZ_EARG, "'%s' is a stage of the plan: no pass comes after it", p->name);
+        if (e->status) {
             if (g != s->g) ir_graph_free(g);
             return NULL;
         }
-        g = run_pass(s, p, g, t, e);
+        if (p->run)
+            g = run_pass(s, p, g, t, e);
+        else
+            *stage = p;
         at += n + (at[n] == ',');
     }
     return g;
@@ -80,9 +89,13 @@ static tool_status optimise(tool_source *s, void *job) {
     pass_target target;
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
-    ir_graph *g =
-        tool_target(&j->machine, &target, &e) ? NULL : run_passes(s, j->passes, &target, &e);
-    if (g && (j->plan || j->loops))
+    const pass_info *stage = NULL;
+    ir_graph *g = tool_target(&j->machine, &target, &e)
+                      ? NULL
+                      : run_passes(s, j->passes, &target, &stage, &e);
+    if (g && stage)
+        pass_print_stage(&t, g, stage, &target, &e);
+    else if (g && (j->plan || j->loops))
         print_plan(&t, j, g, &target, &e);
     else if (g)
         tool_print_program(&t, s, g);
@@ -99,13 +112,14 @@ static tool_status run(tool_args *a) {
     return status;
 }
 
-#define PASS(fn, name, letter, help) "\n  " #name "  " help
+#define PASS(fn, name, letter, help)        "\n  " #name "  " help
+#define STAGE(fn, text, name, letter, help) "\n  " #name "  " help
 const tool_command tool_opt = {
     .name = "opt",
     .usage = "FILE.bz [--dim NAME=SIZE]... [--passes NAME,...] [--plan] [--loops]",
     .summary = "run passes over a program and print what they give",
     .help = "Reads FILE.bz, expands calls of builders, runs graph passes and prints the program. "
-            "Passes:"
+            "Passes, and the stages that make a plan of it:"
 #include "src/passes/pipeline.def"
 
     ,
@@ -114,3 +128,4 @@ const tool_command tool_opt = {
     .run = run,
 };
 #undef PASS
+#undef STAGE

@@ -73,9 +73,9 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
 static bz_status open_context(tool_engine *x, const tool_machine *m, bz_error *e) {
     bz_status s = open_machine(m, &x->c, e);
     if (s) return s;
-    uint64_t start = rt_now();
+    uint64_t start = bz_now();
     x->program = rt_program_new(x->c, x->g, m->eager, e);
-    x->compile_ns = rt_now() - start;
+    x->compile_ns = bz_now() - start;
     return x->program ? BZ_OK : e->status;
 }
 
@@ -141,9 +141,9 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
         int in = x->g->outputs.p[i].donated;
         if (in >= 0) x->out[i] = rt_buffer_ref(x->in[in]);
     }
-    uint64_t start = rt_now();
+    uint64_t start = bz_now();
     bz_status s = rt_program_run(x->c, x->program, &(rt_call){x->in, x->bits, x->out});
-    *ns = rt_now() - start;
+    *ns = bz_now() - start;
     if (s) return bz_fail(e, s, "%s", bz_message(x->c));
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
         ir_ref r = x->g->outputs.p[i].node;
@@ -155,10 +155,10 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
 }
 
 static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
-    uint64_t start = rt_now();
+    uint64_t start = bz_now();
     const ir_onlooker bound = {.most = rt_memory_most()};
     bz_status s = ir_interpret_seen(x->g, x->inputs, x->results, &bound, e);
-    *ns = rt_now() - start;
+    *ns = bz_now() - start;
     for (uint32_t i = 0; i < x->g->outputs.n && !s; i++) {
         int in = x->g->outputs.p[i].donated;
         const ir_value_array *v = &x->results[i];

@@ -24,7 +24,7 @@ static void refuse(lower *l, ir_ref r, bz_dtype t, int64_t count) {
 
 static uint32_t add(lower *l, ir_ref r, bz_dtype t, int64_t count, pass_place place,
                     uint32_t number) {
-    uint32_t now = l->plan->launches.n;
+    uint32_t now = l->launch;
     pass_buffer b = {
         .dtype = t, .count = count, .place = place, .number = number, .first = now, .last = now};
     if (bz_times(count, (int64_t)ir_dtype_bytes(t)) > BZ_BYTES_MOST) {
@@ -34,7 +34,7 @@ static uint32_t add(lower *l, ir_ref r, bz_dtype t, int64_t count, pass_place pl
     return bz_vec_push(&l->plan->buffers, b) ? l->plan->buffers.n - 1 : PASS_NONE;
 }
 
-uint32_t buffers_new(lower *l, ir_ref r, pass_place place, uint32_t number) {
+static uint32_t new_buffer(lower *l, ir_ref r, pass_place place, uint32_t number) {
     int64_t count = 0;
     ir_numel(l->g, r, &count);
     return add(l, r, ir_dtype(l->g, r), count, place, number);
@@ -56,7 +56,7 @@ static ir_ref output_base(const lower *l, uint32_t i) {
 
 static bool note_last(void *ctx, ir_ref reader, ir_ref base) {
     lower *l = ctx;
-    uint32_t group = l->f->group_of[reader], launch = l->homes.s->launch_of[group] + 1;
+    uint32_t group = l->f->group_of[reader], launch = l->order.launch_of[group] + 1;
     if (launch == l->homes.last_launch[base] && group != l->homes.last_reader[base])
         l->homes.last_reader[base] = PASS_NONE;
     if (launch <= l->homes.last_launch[base]) return true;
@@ -87,43 +87,45 @@ static void list_chains(lower *l) {
     }
 }
 
-bool buffers_begin(lower *l, const schedule *s) {
+static bool begin(lower *l) {
     homes *h = &l->homes;
     const uint32_t n = l->g->n.n;
     l->plan->noutputs = l->g->outputs.n;
     l->plan->output =
         bz_arena_alloc(&l->plan->memory, (l->plan->noutputs + 1) * sizeof *l->plan->output);
-    h->s = s;
     h->buffer_of = bz_mem_alloc(n * sizeof *h->buffer_of);
+    h->listed = bz_mem_alloc(n * sizeof *h->listed);
     h->first_output = bz_mem_alloc(n * sizeof *h->first_output);
     h->next_output = bz_mem_alloc((l->plan->noutputs + 1) * sizeof *h->next_output);
     h->last_launch = bz_mem_zero(n, sizeof *h->last_launch);
     h->last_reader = bz_mem_zero(n, sizeof *h->last_reader);
     h->donor = bz_mem_alloc(n * sizeof *h->donor);
-    if (!l->plan->output || !h->buffer_of || !h->first_output || !h->next_output ||
+    if (!l->plan->output || !h->buffer_of || !h->listed || !h->first_output || !h->next_output ||
         !h->last_launch || !h->last_reader || !h->donor)
         return false;
-    for (ir_ref r = 0; r < n; r++) h->buffer_of[r] = h->first_output[r] = h->donor[r] = PASS_NONE;
+    for (ir_ref r = 0; r < n; r++)
+        h->buffer_of[r] = h->listed[r] = h->first_output[r] = h->donor[r] = PASS_NONE;
     list_outputs(l);
     list_chains(l);
     for (ir_ref r = 1; r < n; r++) lower_reads(l->f, r, note_last, l);
     return true;
 }
 
-void buffers_end(lower *l) {
-    bz_mem_free(l->homes.buffer_of);
-    bz_mem_free(l->homes.first_output);
-    bz_mem_free(l->homes.next_output);
-    bz_mem_free(l->homes.last_launch);
-    bz_mem_free(l->homes.last_reader);
-    bz_mem_free(l->homes.donor);
+void buffers_free(homes *h) {
+    bz_mem_free(h->buffer_of);
+    bz_mem_free(h->listed);
+    bz_mem_free(h->first_output);
+    bz_mem_free(h->next_output);
+    bz_mem_free(h->last_launch);
+    bz_mem_free(h->last_reader);
+    bz_mem_free(h->donor);
 }
 
 /* ---- one value */
 
 /* May `out`, stored by this group, overwrite the buffer of `q`? */
 static bool may_overwrite(const lower *l, uint32_t group, ir_ref q, ir_ref out) {
-    const uint32_t last = l->homes.last_launch[q], launch = l->plan->launches.n;
+    const uint32_t last = l->homes.last_launch[q], launch = l->launch;
     int64_t a = 0, b = 1;
     ir_numel(l->g, q, &a);
     ir_numel(l->g, out, &b);
@@ -141,7 +143,7 @@ static uint32_t donated_buffer(lower *l, uint32_t group, ir_ref out) {
         ir_ref q = l->g->inputs.p[o->donated].node;
         uint32_t *b = &l->homes.buffer_of[q];
         if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, out)) continue;
-        if (*b == PASS_NONE) *b = buffers_new(l, q, PASS_INPUT, (uint32_t)o->donated);
+        if (*b == PASS_NONE) *b = new_buffer(l, q, PASS_INPUT, (uint32_t)o->donated);
         if (*b == PASS_NONE || l->plan->buffers.p[*b].taken) /* another output lies there */
             return PASS_NONE;
         l->plan->buffers.p[*b].taken = true;
@@ -163,7 +165,7 @@ static bool note_dying(void *ctx, ir_ref reader, ir_ref base) {
     uint32_t b = l->homes.buffer_of[base];
     (void)reader;
     if (b == PASS_NONE || l->plan->buffers.p[b].place != PASS_ARENA ||
-        l->homes.last_launch[base] != l->plan->launches.n + 1)
+        l->homes.last_launch[base] != l->launch + 1)
         return true;
     const fuse_group *g = &l->f->groups.p[d->group];
     for (uint32_t i = 0; i < g->nodes.n; i++) /* not taken by another result of the group */
@@ -186,7 +188,7 @@ static uint32_t updated_buffer(lower *l, uint32_t group, ir_ref r) {
     uint32_t *b = &l->homes.buffer_of[q];
     bool donated = donor != PASS_NONE && q == l->g->inputs.p[donor].node;
     if (l->homes.first_output[q] != PASS_NONE || !may_overwrite(l, group, q, r)) return PASS_NONE;
-    if (donated && *b == PASS_NONE) *b = buffers_new(l, q, PASS_INPUT, donor);
+    if (donated && *b == PASS_NONE) *b = new_buffer(l, q, PASS_INPUT, donor);
     if (*b == PASS_NONE) return PASS_NONE;
     pass_buffer *p = &l->plan->buffers.p[*b];
     if (p->place == PASS_ARENA && output != PASS_NONE) p->place = PASS_OUTPUT, p->number = output;
@@ -211,31 +213,75 @@ static bool choose(lower *l, uint32_t group, ir_ref r) {
     if (b == PASS_NONE)
         b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
     if (b == PASS_NONE)
-        b = buffers_new(l, r, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
-                        output != PASS_NONE ? output : 0);
+        b = new_buffer(l, r, output != PASS_NONE ? PASS_OUTPUT : PASS_ARENA,
+                       output != PASS_NONE ? output : 0);
     l->homes.buffer_of[r] = b;
     if (b == PASS_NONE) return false;
-    l->plan->buffers.p[b].last = l->plan->launches.n;
+    l->plan->buffers.p[b].last = l->launch;
     for (uint32_t i = output; i != PASS_NONE; i = l->homes.next_output[i]) l->plan->output[i] = b;
     return true;
 }
 
-bool buffers_choose(lower *l, uint32_t group) {
-    const fuse_group *g = &l->f->groups.p[group];
-    for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (l->f->stored[g->nodes.p[i]] && !choose(l, group, g->nodes.p[i])) return false;
+/* ---- what a group reads: inputs, listed constants */
+
+bool buffers_own(const lower *l, const fuse_group *g, ir_ref r) {
+    uint32_t of = l->f->group_of[r];
+    return of != FUSE_NO_GROUP && &l->f->groups.p[of] == g;
+}
+
+typedef struct leaves {
+    lower *l;
+    const fuse_group *group;
+} leaves;
+
+static bool note_leaf(void *ctx, ir_ref reader, ir_ref base) {
+    const leaves *v = ctx;
+    lower *l = v->l;
+    const ir_node *n = ir_at(l->g, base);
+    bool listed = n->op == IR_CONST && n->nattr > 1, own = buffers_own(l, v->group, base);
+    uint32_t *b = own ? &l->homes.listed[base] : &l->homes.buffer_of[base];
+    (void)reader;
+    if ((own && !listed) ||
+        (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar)) /* no memory */
+        return true;
+    if (*b == PASS_NONE)
+        *b = new_buffer(l, base, listed ? PASS_CONST : PASS_INPUT,
+                        listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
+    if (*b == PASS_NONE) return false;
+    l->plan->buffers.p[*b].last = l->launch;
     return true;
 }
 
-bool buffers_of_inputs(lower *l) {
+static bool choose_all(lower *l, uint32_t group) {
+    const fuse_group *g = &l->f->groups.p[group];
+    leaves v = {l, g};
+    bool ok = true;
+    for (uint32_t i = 0; i < g->nodes.n && ok; i++)
+        ok = !l->f->stored[g->nodes.p[i]] || choose(l, group, g->nodes.p[i]);
+    for (uint32_t i = 0; i < g->nodes.n && ok && lower_has_work(l, g); i++)
+        ok = lower_reads(l->f, g->nodes.p[i], note_leaf, &v);
+    return ok;
+}
+
+/* Outputs that are inputs, unchanged. */
+static bool name_inputs(lower *l) {
     for (uint32_t i = 0; i < l->g->outputs.n; i++) {
         ir_ref r = output_base(l, i);
         uint32_t *b = &l->homes.buffer_of[r];
         if (ir_at(l->g, r)->op != IR_INPUT) continue;
         if (*b == PASS_NONE)
-            *b = buffers_new(l, r, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
+            *b = new_buffer(l, r, PASS_INPUT, (uint32_t)ir_attrs(l->g, ir_at(l->g, r))[0]);
         if (*b == PASS_NONE) return false;
         l->plan->output[i] = *b;
     }
     return true;
+}
+
+bool stage_buffers(lower *l) {
+    const schedule *s = &l->order;
+    bool ok = begin(l);
+    for (l->launch = 0; ok && l->launch + 1 < s->starts.n; l->launch++)
+        for (uint32_t i = s->starts.p[l->launch]; ok && i < s->starts.p[l->launch + 1]; i++)
+            ok = choose_all(l, s->groups.p[i]);
+    return ok && name_inputs(l);
 }

@@ -1,6 +1,4 @@
-/* lower.c - groups become kernels, their values buffers, their order launches.
- *
- *     fuse --> schedule --> for each group: choose buffers (in place where it can be), emit a kernel, reuse an equal one --> memory
+/* lower.c - groups become kernels: for each, in the order of the schedule, over the buffers of its values: emit one, reuse an equal one.
  */
 #include "src/passes/lower.h"
 
@@ -213,10 +211,7 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base) {
     lower *l = ctx;
     const ir_node *n = ir_at(l->g, base);
     emit_bind *bind = &l->m.bind[base];
-    uint32_t *b = &l->homes.buffer_of[base];
-    bool listed = n->op == IR_CONST && n->nattr > 1;
-    bool own =
-        l->f->group_of[base] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[base]] == l->group;
+    bool listed = n->op == IR_CONST && n->nattr > 1, own = buffers_own(l, l->group, base);
     (void)reader;
     if (bind->kind != BIND_NONE || (own && !listed)) return true;
     if (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar) {
@@ -226,16 +221,7 @@ static bool bind_leaf(void *ctx, ir_ref reader, ir_ref base) {
             (emit_bind){.kind = BIND_SCALAR, .p = lp_add_scalar(l->b, name, (bz_dtype)n->dtype)};
         return bz_vec_push(&l->scalars, (uint32_t)ir_attrs(l->g, n)[0]);
     }
-    uint32_t source =
-        listed && own ? PASS_NONE : *b; /* a listed constant that is an output has two buffers */
-    if (source == PASS_NONE) {
-        source = buffers_new(l, base, listed ? PASS_CONST : PASS_INPUT,
-                             listed ? base : (uint32_t)ir_attrs(l->g, n)[0]);
-        if (source == PASS_NONE) return false;
-        if (!own) *b = source;
-    }
-    pass_buffer *used = &l->plan->buffers.p[source];
-    used->last = l->plan->launches.n;
+    uint32_t source = own ? l->homes.listed[base] : l->homes.buffer_of[base];
     *bind = (emit_bind){.kind = BIND_BUFFER, .p = declare(l, source, LP_IN)};
     return !l->m.failed;
 }
@@ -338,7 +324,7 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
 
 /* ---- launches and what reports say of them */
 
-static bool has_work(const lower *l, const fuse_group *g) {
+bool lower_has_work(const lower *l, const fuse_group *g) {
     int64_t n = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
         if (l->f->stored[g->nodes.p[i]] && ir_numel(l->g, g->nodes.p[i], &n) && n > 0) return true;
@@ -400,7 +386,7 @@ static const char *launch_name(lower *l, const fuse_group *group, uint32_t segme
     bz_text t = {0};
     name_group(&t, l->g, group);
     if (segments > 1) bz_textf(&t, "_x%u", segments);
-    bz_textf(&t, "_%u", l->plan->launches.n);
+    bz_textf(&t, "_%u", l->launch);
     const char *own = t.failed ? NULL : bz_arena_str(&l->plan->memory, bz_text_c(&t));
     bz_text_free(&t);
     return own;
@@ -413,8 +399,7 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
     bool ok = segments != NULL;
     for (uint32_t i = 0; ok && i < n; i++) {
         const fuse_group *g = &l->f->groups.p[groups[i]];
-        ok = buffers_choose(l, groups[i]);
-        if (!ok || !has_work(l, g)) continue;
+        if (!lower_has_work(l, g)) continue;
         ok = lower_group(l, g, &segments[launch.nsegments]);
         if (!ok) break;
         count_bytes(l, g, &segments[launch.nsegments++], &launch);
@@ -433,17 +418,19 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
                        launch); /* one without segments keeps the numbering: it runs nothing */
 }
 
-static bool lower_all(lower *l, const schedule *s) {
-    bool ok = buffers_begin(l, s);
-    for (uint32_t i = 0; ok && i + 1 < s->starts.n; i++)
-        ok = !bz_ask(l->t->watch, "lower", i, s->starts.n - 1, l->e) &&
-             lower_launch(l, s->groups.p + s->starts.p[i], s->starts.p[i + 1] - s->starts.p[i]);
-    ok = ok && buffers_of_inputs(l) && memory_plan(l->plan, l->e);
-    buffers_end(l);
-    return ok;
+bool stage_lower(lower *l) {
+    const schedule *s = &l->order;
+    if (!(l->bind = bz_mem_zero(l->g->n.n, sizeof *l->bind))) return false;
+    for (l->launch = 0; l->launch + 1 < s->starts.n; l->launch++) {
+        uint32_t first = s->starts.p[l->launch], n = s->starts.p[l->launch + 1] - first;
+        if (bz_ask(l->t->watch, "lower", l->launch, s->starts.n - 1, l->e) ||
+            !lower_launch(l, s->groups.p + first, n))
+            return false;
+    }
+    return true;
 }
 
-static void free_lower(lower *l) {
+void lower_free(lower *l) {
     bz_mem_free(l->bind);
     bz_mem_free(l->slots);
     bz_vec_free(&l->buffers);
@@ -451,19 +438,4 @@ static void free_lower(lower *l) {
     bz_vec_free(&l->scalars);
     bz_vec_free(&l->outputs);
     bz_vec_free(&l->out_pointers);
-}
-
-bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e) {
-    fuse_result f;
-    schedule s = {0};
-    if (fuse_graph(plan->graph, t, &f, e)) return e->status;
-    lower l = {.g = plan->graph, .t = t, .f = &f, .plan = plan, .e = e};
-    l.bind = bz_mem_zero(plan->graph->n.n, sizeof *l.bind);
-    bool ok = l.bind && schedule_groups(&f, t, &s) && lower_all(&l, &s);
-    for (uint32_t i = 0; ok && i < f.refusals.n; i++)
-        ok = bz_vec_push(&plan->refusals, f.refusals.p[i]);
-    free_lower(&l);
-    schedule_free(&s);
-    fuse_free(&f);
-    return ok || e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory while lowering");
 }

@@ -264,8 +264,8 @@ bool schedule_groups(const fuse_result *f, const pass_target *t, schedule *s);
 void schedule_free(schedule *s);
 /* ---- buffers.c: in which buffer each stored value lies */
 typedef struct homes {
-    const schedule *s;
     uint32_t *buffer_of; /* node -> plan buffer, PASS_NONE = none */
+    uint32_t *listed;    /* node -> where a constant that its own group stores lists its elements */
     uint32_t *first_output,
         *next_output; /* outputs that are node r: first_output[r], then next_output[i]; PASS_NONE ends */
     uint32_t *last_launch; /* the last launch that reads node r, plus 1; 0 = none */
@@ -273,7 +273,7 @@ typedef struct homes {
     uint32_t *donor; /* of updates: the donated input that they may lie in, PASS_NONE = none */
 } homes;
 
-/* ---- lower_*.c: one kernel for one group. The context knows which nodes are stored and makes buffers on demand. */
+/* ---- A plan at work: what the stages of the pipeline leave for the next ones, and of lower_*.c, which make one kernel for one group. */
 
 typedef struct lower {
     const ir_graph *g;
@@ -283,7 +283,10 @@ typedef struct lower {
     bool in_part; /* the group is a part of a band */
     pass_plan *plan;
     bz_error *e;
+    fuse_result fused; /* what f points to */
+    schedule order;
     homes homes;
+    uint32_t launch;         /* that buffers or kernels are made for */
     emit_bind *bind;         /* per node, BIND_NONE between kernels */
     uint32_t *slots, nslots; /* kernels of the plan by name */
     /* of the kernel at hand */
@@ -293,7 +296,8 @@ typedef struct lower {
     lp_builder *b;
     fuse_space space;
     bool filling; /* UPDATE: the loops run over all elements, and store those that were there */
-    ir_ex first;  /* UPDATE: symbol of a number of the launch that stands for the one in the window's offset; 0: none */
+    ir_ex
+        first; /* UPDATE: symbol of a number of the launch that stands for the one in the window's offset; 0: none */
     BZ_VEC(uint32_t) buffers; /* plan buffers in parameter order, and their BUFFER values */
     BZ_VEC(lp_val) pointers;
     BZ_VEC(uint32_t) scalars;
@@ -318,20 +322,29 @@ bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref o
 /* ---- names.c: appends what a group's kernel is called: a C identifier of at most 32 characters, the same for equal groups */
 void name_group(bz_text *t, const ir_graph *g, const fuse_group *group);
 
-/* ---- lower.c: fills a plan from its graph */
-bz_status lower_graph(pass_plan *plan, const pass_target *t, bz_error *e);
+/* ---- stages.c: plans from graphs, by the stages of pipeline.def. false: out of memory, or the error is in l->e */
+#define PASS(...)
+#define STAGE(fn, text, ...)                                                                       \
+    pass_stage fn;                                                                                 \
+    pass_stage_text text;
+#include "src/passes/pipeline.def"
+#undef PASS
+#undef STAGE
+void stages_free(lower *l);
+
+/* ---- lower.c */
+void lower_free(lower *l);
+/* Does the group store any element? */
+bool lower_has_work(const lower *l, const fuse_group *g);
 
 /* ---- buffers.c */
-bool buffers_begin(lower *l, const schedule *s);
-void buffers_end(lower *l);
-/* For the value of node r; for a kernel's own memory. PASS_NONE: out of memory, or (in l->e) too large for any. */
-uint32_t buffers_new(lower *l, ir_ref r, pass_place place, uint32_t number);
+void buffers_free(homes *h);
+/* For a kernel's own memory. PASS_NONE: out of memory, or (in l->e) too large for any. */
 uint32_t buffers_work(lower *l, bz_dtype t, int64_t count);
-bool buffers_choose(lower *l,
-                    uint32_t group); /* for every stored member of a group of the launch at hand */
+/* Is r a member of the group? */
+bool buffers_own(const lower *l, const fuse_group *g, ir_ref r);
 /* Does the kernel of update r write where its operand lies? */
 bool buffers_in_place(const lower *l, ir_ref r);
-bool buffers_of_inputs(lower *l); /* at the end: outputs that are inputs, unchanged */
 
 /* ---- gaps.c: the free stretches of an arena without end */
 typedef struct arena_gap {

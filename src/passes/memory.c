@@ -277,6 +277,20 @@ static double sum_of(const pass_plan *p, const uint32_t *born, unsigned n) {
     return sum;
 }
 
+/* The arena's buffers by the launch that they begin in. */
+static bool list_born(const pass_plan *p, uint32_t *born, unsigned *n) {
+    uint32_t *next = bz_mem_zero(p->launches.n + 2, sizeof *next);
+    if (!next) return false;
+    for (uint32_t i = 0; i < p->buffers.n; i++)
+        next[p->buffers.p[i].first + 1] += p->buffers.p[i].place == PASS_ARENA;
+    for (uint32_t i = 0; i <= p->launches.n; i++) next[i + 1] += next[i];
+    for (uint32_t i = 0; i < p->buffers.n; i++)
+        if (p->buffers.p[i].place == PASS_ARENA) born[next[p->buffers.p[i].first]++] = i;
+    *n = next[p->launches.n + 1];
+    bz_mem_free(next);
+    return true;
+}
+
 bool memory_plan(pass_plan *p, bz_error *e) {
     planner w = {.p = p, .size = 1};
     unsigned n = 0;
@@ -284,8 +298,7 @@ bool memory_plan(pass_plan *p, bz_error *e) {
     w.tree = bz_mem_alloc(2 * w.size * sizeof *w.tree);
     uint32_t *born = bz_mem_alloc((2 * p->buffers.n + 1) * sizeof *born);
     w.failed = !w.tree || !born;
-    for (uint32_t i = 0; i < p->buffers.n && !w.failed; i++)
-        if (p->buffers.p[i].place == PASS_ARENA) born[n++] = i;
+    w.failed = w.failed || !list_born(p, born, &n);
     if (!w.failed) w.failed = !fits(sum_of(p, born, n), 0x1p60, e);
     if (!w.failed) place_all(&w, born, born + n, n);
     bz_mem_free(born);

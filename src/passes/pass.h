@@ -1,9 +1,9 @@
 /* pass.h - the passes: a recorded graph becomes a plan of kernels.
  *
- *     ir_graph --grad--> ir_graph --canon--> --expand--> --fuse--> groups --lower--> pass_plan {kernels, buffers, launches}
- *                                                                              --memory--> arena offsets
+ *     ir_graph --grad--> ir_graph --canon--> --expand--> ir_graph
+ *              --fuse--> groups --schedule--> launches --buffers--> homes of values --lower--> kernels --memory--> pass_plan
  *
- * pipeline.def lists the passes in order. Every graph pass gives a new graph; none changes its argument. */
+ * pipeline.def lists passes and stages in order. Every graph pass gives a new graph; none changes its argument. */
 #ifndef BRAZE_PASS_H
 #define BRAZE_PASS_H
 
@@ -12,6 +12,8 @@
 
 /* ---- what the machine code will run on, as far as the passes care. It never changes a result. */
 enum { PASS_CACHED = 4 << 20 }; /* of the processors of today */
+
+struct lower; /* of a plan at work */
 
 typedef struct pass_target {
     unsigned vector_bytes; /* 16, 32 or 64 */
@@ -23,6 +25,15 @@ typedef struct pass_target {
         cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
+
+#define PASS(...)  +1
+#define STAGE(...) +1
+enum {
+    PASS_COUNT = 0
+#include "src/passes/pipeline.def"
+};
+#undef PASS
+#undef STAGE
 
 /* ---- the plan */
 
@@ -81,8 +92,9 @@ typedef struct pass_plan {
      * shares); outputs that are the same value name the same buffer */
     uint32_t *output;
     uint32_t noutputs;
-    int64_t arena_bytes; /* size of the arena: the exact peak of temporaries */
-    int64_t arena_bound; /* lower bound: most bytes live at once */
+    int64_t arena_bytes;     /* size of the arena: the exact peak of temporaries */
+    int64_t arena_bound;     /* lower bound: most bytes live at once */
+    uint64_t ns[PASS_COUNT]; /* that each pass took */
     bz_arena memory;
 } pass_plan;
 
@@ -97,20 +109,26 @@ void pass_plan_print(
     bz_text *t,
     const pass_plan *p); /* buffers, launches and refusals, for golden tests and dumps */
 
-/* ---- pipeline.c: the graph passes by name, for `braze opt`, dumps and golden tests */
+/* ---- pipeline.c: the passes by name, for `braze opt`, dumps and golden tests */
 typedef ir_graph *pass_fn(const ir_graph *g, const pass_target *t, bz_error *e);
+typedef bool pass_stage(struct lower *l);
+typedef void pass_stage_text(bz_text *t, const struct lower *l);
 typedef struct pass_info {
     const char *name, *help;
-    char letter; /* of BRAZE_DUMP */
-    pass_fn *run;
+    char letter;       /* of BRAZE_DUMP */
+    pass_fn *run;      /* NULL: a stage */
+    pass_stage *stage; /* src/passes/lower.h */
+    pass_stage_text *text;
 } pass_info;
-extern const pass_info pass_table[];
-extern const unsigned pass_count;
+extern const pass_info pass_table[PASS_COUNT];
 const pass_info *pass_find(const char *name, size_t n);
+/* Runs the pipeline up to that stage, and appends what it gives. */
+bz_status pass_print_stage(bz_text *text, const ir_graph *g, const pass_info *stage,
+                           const pass_target *t, bz_error *e);
 /* Dumps after passes whose letters stand in `letters` go to stderr ("" = none). Process-wide, set before compiling. */
 void pass_set_dump(const char *letters);
-/* Beside the letters of passes: the graph as recorded, the plan, everything. */
-enum { PASS_DUMP_RECORDED = 'g', PASS_DUMP_PLAN = 'p', PASS_DUMP_ALL = '*' };
+/* Beside the letters of passes: the graph as recorded, everything. */
+enum { PASS_DUMP_RECORDED = 'g', PASS_DUMP_ALL = '*' };
 bool pass_dump_knows(const char *letters); /* Does each letter stand for something? */
 
 /* ---- grad.c: gradients, graph to graph. Appends to g the nodes that compute d loss / d wrt[i] and puts them in out[i]. `loss`: any

@@ -1,15 +1,17 @@
-/* pipeline.c - runs the passes in the order of pipeline.def, with a verifier after each in debug builds and dumps where asked. */
+/* pipeline.c - runs the passes and stages in the order of pipeline.def, with a verifier after each pass in debug builds, and dumps where
+ * asked. */
 #include "src/passes/lower.h"
 
 #include <stdio.h>
 #include <string.h>
 
-const pass_info pass_table[] = {
-#define PASS(fn, name, letter, help) {#name, help, letter, fn},
+const pass_info pass_table[PASS_COUNT] = {
+#define PASS(fn, name, letter, help)        {#name, help, letter, fn, NULL, NULL},
+#define STAGE(fn, text, name, letter, help) {#name, help, letter, NULL, fn, text},
 #include "src/passes/pipeline.def"
 #undef PASS
+#undef STAGE
 };
-const unsigned pass_count = BZ_LEN(pass_table);
 
 static const char *dump_letters = "";
 
@@ -18,25 +20,27 @@ void pass_set_dump(const char *letters) {
 }
 
 bool pass_dump_knows(const char *letters) {
-    static const char others[] = {PASS_DUMP_RECORDED, PASS_DUMP_PLAN, PASS_DUMP_ALL};
+    static const char others[] = {PASS_DUMP_RECORDED, PASS_DUMP_ALL};
     for (; *letters; letters++) {
         bool known = memchr(others, *letters, sizeof others) != NULL;
-        for (unsigned i = 0; i < pass_count && !known; i++)
+        for (unsigned i = 0; i < PASS_COUNT && !known; i++)
             known = pass_table[i].letter == *letters;
         if (!known) return false;
     }
     return true;
 }
 
-static bool dumps(char letter) {
-    return strchr(dump_letters, letter) || strchr(dump_letters, PASS_DUMP_ALL);
-}
-
 const pass_info *pass_find(const char *name, size_t n) {
-    for (unsigned i = 0; i < pass_count; i++)
+    for (unsigned i = 0; i < PASS_COUNT; i++)
         if (strlen(pass_table[i].name) == n && !memcmp(pass_table[i].name, name, n))
             return &pass_table[i];
     return NULL;
+}
+
+/* ---- dumps */
+
+static bool dumps(char letter) {
+    return strchr(dump_letters, letter) || strchr(dump_letters, PASS_DUMP_ALL);
 }
 
 static void dump(const char *what, char letter, const ir_graph *before, const ir_graph *g) {
@@ -52,13 +56,15 @@ static void dump(const char *what, char letter, const ir_graph *before, const ir
     bz_text_free(&old);
 }
 
-static void dump_plan(const pass_plan *p) {
-    if (!dumps(PASS_DUMP_PLAN)) return;
+static void dump_stage(const pass_info *p, const lower *l) {
+    if (!dumps(p->letter)) return;
     bz_text t = {0};
-    pass_plan_print(&t, p);
-    fprintf(stderr, "-- plan\n%s", bz_text_c(&t));
+    p->text(&t, l);
+    fprintf(stderr, "-- %s\n%s", p->name, bz_text_c(&t));
     bz_text_free(&t);
 }
+
+/* ---- the graph passes */
 
 static void blame_symbolic(const ir_graph *g, ir_ref r, bz_error *e) {
     bz_text t = {0};
@@ -109,35 +115,91 @@ static ir_graph *copy_graph(const ir_graph *g, bz_error *e) {
     return ir_rebuild_end(n, g, &map, e);
 }
 
-pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e) {
-    bz_error own = {0};
-    e = e ? e : &own;
-    if (pass_check_static(g, e)) return NULL;
+/* Does anybody want the compilation to end before pass i? */
+static bool is_ended(const pass_target *t, unsigned i, bz_error *e) {
+    return bz_ask(t->watch, pass_table[i].name, 0, 1, e) != BZ_OK;
+}
+
+/* The graph that is lowered, and what making it took. */
+static ir_graph *run_passes(const ir_graph *g, const pass_target *t, uint64_t *ns, bz_error *e) {
     dump("recorded", PASS_DUMP_RECORDED, NULL, g);
     ir_graph *now = copy_graph(g, e);
-    for (unsigned i = 0; now && i < pass_count; i++) {
-        if (bz_ask(t->watch, pass_table[i].name, i, pass_count, e)) {
+    for (unsigned i = 0; i < PASS_COUNT && now; i++) {
+        if (!pass_table[i].run) continue;
+        if (is_ended(t, i, e)) {
             ir_graph_free(now);
             return NULL;
         }
+        uint64_t start = bz_now();
         now = run_pass(&pass_table[i], now, t, e);
+        ns[i] = bz_now() - start;
     }
-    pass_plan *p = now ? bz_mem_zero(1, sizeof *p) : NULL;
-    if (!p) {
-        ir_graph_free(now);
-        bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
-        return NULL;
+    return now;
+}
+
+/* ---- the stages */
+
+/* Runs stages up to `last`, NULL: all; `text`, if there is one, gets what that gives. */
+static bool run_stages(lower *l, const pass_info *last, bz_text *text) {
+    bool ok = true;
+    for (unsigned i = 0; i < PASS_COUNT && ok; i++) {
+        const pass_info *p = &pass_table[i];
+        if (!p->stage) continue;
+        if (is_ended(l->t, i, l->e)) return false;
+        uint64_t start = bz_now();
+        ok = p->stage(l);
+        l->plan->ns[i] = bz_now() - start;
+        if (ok) dump_stage(p, l);
+        if (ok && p == last) {
+            p->text(text, l);
+            break;
+        }
     }
-    p->graph = now;
-    p->module = now->m;
-    p->code = bz_mem_zero(1, sizeof *p->code);
-    if (!p->code) bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
-    if (e->status || lower_graph(p, t, e)) {
-        pass_plan_free(p);
-        return NULL;
+    if (!ok && !l->e->status) bz_fail(l->e, BZ_ENOMEM, "out of memory while lowering");
+    return ok;
+}
+
+/* An empty plan for g, which it takes. */
+static pass_plan *new_plan(ir_graph *g, bz_error *e) {
+    pass_plan *p = bz_mem_zero(1, sizeof *p);
+    if (p) {
+        p->graph = g;
+        p->module = g->m;
+        p->code = bz_mem_zero(1, sizeof *p->code);
+        if (p->code) return p;
     }
-    dump_plan(p);
-    return p;
+    bz_mem_free(p);
+    ir_graph_free(g);
+    bz_fail(e, BZ_ENOMEM, "out of memory while compiling");
+    return NULL;
+}
+
+static pass_plan *compile(const ir_graph *g, const pass_info *last, bz_text *text,
+                          const pass_target *t, bz_error *e) {
+    uint64_t ns[PASS_COUNT] = {0};
+    if (pass_check_static(g, e)) return NULL;
+    ir_graph *now = run_passes(g, t, ns, e);
+    pass_plan *p = now ? new_plan(now, e) : NULL;
+    if (!p) return NULL;
+    memcpy(p->ns, ns, sizeof ns);
+    lower l = {.g = p->graph, .t = t, .f = &l.fused, .plan = p, .e = e};
+    bool ok = run_stages(&l, last, text);
+    stages_free(&l);
+    if (ok) return p;
+    pass_plan_free(p);
+    return NULL;
+}
+
+pass_plan *pass_compile(const ir_graph *g, const pass_target *t, bz_error *e) {
+    bz_error own = {0};
+    return compile(g, NULL, NULL, t, e ? e : &own);
+}
+
+bz_status pass_print_stage(bz_text *text, const ir_graph *g, const pass_info *stage,
+                           const pass_target *t, bz_error *e) {
+    pass_plan *p = compile(g, stage, text, t, e);
+    pass_plan_free(p);
+    return p ? BZ_OK : e->status;
 }
 
 void pass_plan_free(pass_plan *p) {
@@ -153,55 +215,4 @@ void pass_plan_free(pass_plan *p) {
 
 size_t pass_bytes_before(const pass_plan *p, const pass_segment *s, uint32_t i) {
     return (size_t)s->at[i] * ir_dtype_bytes(p->buffers.p[s->buffers[i]].dtype);
-}
-
-/* ---- the plan as text */
-
-static void print_buffer(bz_text *t, const pass_plan *p, uint32_t i) {
-    static const char *const places[] = {"input", "output", "arena", "const"};
-    const pass_buffer *b = &p->buffers.p[i];
-    bz_textf(t, "  b%u: %s[%lld] %s", i, ir_dtypes[b->dtype].name, (long long)b->count,
-             places[b->place]);
-    if (b->place == PASS_INPUT)
-        bz_textf(t, " %s", p->graph->inputs.p[b->number].name);
-    else if (b->place == PASS_OUTPUT)
-        bz_textf(t, " %s", p->graph->outputs.p[b->number].name);
-    else if (b->place == PASS_ARENA)
-        bz_textf(t, " +%lld", (long long)b->offset);
-    bz_textf(t, ", launches %u-%u\n", b->first, b->last);
-}
-
-static void print_segment(bz_text *t, const pass_plan *p, const pass_segment *s) {
-    const lp_kernel *k = p->code->k.p[s->kernel];
-    static const char *const marks[] = {"<", ">", "=", "~"};
-    const char *hash =
-        strrchr(k->name, '_'); /* it changes with every stroke of the lowering: not for goldens */
-    bz_textf(t, "    %.*s:", (int)(hash - k->name), k->name);
-    for (uint32_t i = 0; i < k->buffers.n; i++) {
-        bz_textf(t, " %sb%u", marks[k->buffers.p[i].access], s->buffers[i]);
-        if (s->at[i]) bz_textf(t, "[%lld..]", (long long)s->at[i]);
-    }
-    for (uint32_t i = 0; i < k->extents.n; i++)
-        bz_textf(t, " %s=%lld", k->extents.p[i].name, (long long)s->extents[i]);
-    for (uint32_t i = 0; i < k->scalars.n; i++)
-        bz_textf(t, " %s", p->graph->inputs.p[s->scalars[i]].name);
-    bz_text_str(t, "\n");
-}
-
-void pass_plan_print(bz_text *t, const pass_plan *p) {
-    bz_textf(t, "plan: %u launches, arena %lld bytes (at least %lld)\n", p->launches.n,
-             (long long)p->arena_bytes, (long long)p->arena_bound);
-    for (uint32_t i = 0; i < p->buffers.n; i++) print_buffer(t, p, i);
-    for (uint32_t i = 0; i < p->launches.n; i++) {
-        const pass_launch *l = &p->launches.p[i];
-        bz_textf(t, "  launch %u: %s, %lld flops, %lld specials, %lld bytes in, %lld out\n", i,
-                 l->name, (long long)l->flops, (long long)l->specials, (long long)l->bytes_read,
-                 (long long)l->bytes_written);
-        for (uint32_t s = 0; s < l->nsegments; s++) print_segment(t, p, &l->segments[s]);
-    }
-    for (uint32_t i = 0; i < p->noutputs; i++)
-        bz_textf(t, "  %s = b%u\n", p->graph->outputs.p[i].name, p->output[i]);
-    for (uint32_t i = 0; i < p->refusals.n; i++)
-        bz_textf(t, "  apart: %%%u %%%u: %s\n", p->refusals.p[i].producer,
-                 p->refusals.p[i].consumer, p->refusals.p[i].reason);
 }

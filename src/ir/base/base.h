@@ -111,6 +111,9 @@ _Noreturn void bz_bug_at(const char *file, int line, const char *fmt, ...) BZ_PR
 #define bz_bug(...)     bz_bug_at(__FILE__, __LINE__, __VA_ARGS__)
 #define bz_assert(cond) ((cond) ? (void)0 : bz_bug("assertion failed: %s", #cond))
 
+/* ---- clock.c */
+uint64_t bz_now(void); /* ns of a clock that only goes forward */
+
 /* ---- hash.c: 64-bit, well mixed, the same on every machine */
 uint64_t bz_hash(uint64_t seed, const void *p, size_t n);
 static inline uint64_t bz_mix(uint64_t h, uint64_t x) {
