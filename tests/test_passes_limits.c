@@ -303,6 +303,8 @@ static const struct tower {
      "%s% = slice %a% {start=[1], stop=[64]}\n%c% = pad %s% {lo=[0], hi=[1]}\n%a^ = add %a% %c%\n"},
     {"reversed", "[64]", "%c% = flip %a% {axes=[0]}\n%a^ = add %a% %c%\n"},
     {"wound", "[6,10]", "%c% = transpose %a%\n%a^ = reshape %c% {shape=[6,10]}\n"},
+    {"wound and computed", "[6,10]",
+     "%c% = transpose %a%\n%d% = reshape %c% {shape=[6,10]}\n%a^ = sin %d%\n"},
     {"padded", "[6]", "%c% = flip %a% {axes=[0]}\n%a^ = pad %c% {lo=[1], hi=[0]}\n"},
 };
 

@@ -2,7 +2,7 @@
  *
  *     emit_node(add, [i, j])  ->  emit_node(x, [i, j]), emit_node(expand b, [i, j]) -> emit_node(b, [0, j]) -> load
  *
- * Movement costs nothing: it rewrites the index (emit_move.c). What an index turns into is decided at the loads (emit_load.c). */
+ * Movement costs nothing: it rewrites the index (access.c, emit_move.c). What an index turns into is decided at the loads (emit_load.c). */
 #include "src/passes/emit_parts.h"
 #include "src/ir/loops/value_emit.h"
 
@@ -14,24 +14,15 @@ void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
 }
 
 void emit_free(emitter *m) {
-    bz_vec_free(&m->seen);
-    bz_vec_free(&m->reads);
-    bz_vec_free(&m->borders);
     bz_vec_free(&m->memo);
     bz_vec_free(&m->memo_idx);
     bz_vec_free(&m->extents);
     bz_vec_free(&m->origins);
-    bz_vec_free(&m->moving);
 }
 
 void emit_fail(emitter *m) {
     m->failed = true;
-    if (m->b) lp_give_up(m->b);
-}
-
-void emit_resume(emitter *m, lp_builder *b) {
-    m->b = b;
-    if (m->failed) emit_fail(m);
+    lp_give_up(m->b);
 }
 
 void emit_sym(emitter *m, ir_ex sym, lp_val value) {
@@ -75,8 +66,8 @@ void emit_forget(emitter *m, unsigned mark) {
 static lp_val sym_value(emitter *m, ir_ex sym) {
     for (unsigned i = 0; i < m->nsyms; i++)
         if (m->syms[i].sym == sym) return m->syms[i].value;
-    for (uint32_t i = 0; i < m->moving.n; i++)
-        if (m->moving.p[i].sym == sym) return emit_moved_by(m, m->moving.p[i].window);
+    for (uint32_t i = 0; i < m->x->keys.n; i++)
+        if (m->x->keys.p[i].sym == sym) return emit_moved_by(m, m->x->keys.p[i]);
     bz_bug("an index symbol has no value");
 }
 
@@ -140,31 +131,8 @@ lp_val emit_site(emitter *m, ir_ref r) {
     return add_extent(m, name, (emit_extent_of){r, r});
 }
 
-void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape) {
-    if (!ir_static_shape(g, r, shape)) bz_bug("lowering a symbolic shape");
-}
-
-ir_ex emit_offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
-    int64_t shape[IR_MAX_RANK];
-    ir_ex sum = ir_ex_const(x, 0);
-    emit_shape(g, r, shape);
-    for (unsigned d = 0; d < ir_at(g, r)->rank; d++)
-        sum = ir_ex_add(x, ir_ex_mulc(x, sum, shape[d]), idx[d]);
-    return sum;
-}
-
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx) {
-    return emit_offset_in(m->g, m->x, r, idx);
-}
-
-void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes,
-                      unsigned n, ir_ex *idx) {
-    for (unsigned i = n; i-- > 0;) {
-        int64_t size = shape[axes[i]] > 0 ? shape[axes[i]] : 1;
-        ir_ex s = ir_ex_const(x, size);
-        idx[axes[i]] = i == 0 ? number : ir_ex_mod(x, number, s);
-        number = ir_ex_div(x, number, s);
-    }
+    return access_offset(m->g, m->x, r, idx);
 }
 
 /* ---- values */
@@ -186,7 +154,7 @@ lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x) {
 
 /* After a failure nothing is right any more, but the kernel's authors go on to the end: something of the right dtype. */
 static emit_value anything(emitter *m, ir_ref r) {
-    return emit_uniform(m->b ? lp_const(m->b, ir_dtype(m->g, r), 0, 1) : 0);
+    return emit_uniform(lp_const(m->b, ir_dtype(m->g, r), 0, 1));
 }
 
 static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx) {
@@ -197,7 +165,7 @@ static emit_value elementwise(emitter *m, ir_ref r, const ir_ex *idx) {
         x[i] = emit_node(m, ir_in(m->g, &n)[i], idx);
         out.uniform &= x[i].uniform;
     }
-    if (!m->b || m->failed) return m->b ? anything(m, r) : out;
+    if (m->failed) return anything(m, r);
     unsigned width = out.uniform ? 1 : m->width;
     for (unsigned i = 0; i < n.nin; i++) {
         for (unsigned u = 1; x[i].uniform && u < width; u++) x[i].v[u] = x[i].v[0];
@@ -215,10 +183,6 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
     ir_ex e = idx[ir_attrs(m->g, n)[0]];
     bz_dtype t = (bz_dtype)n->dtype;
     emit_value out = {0};
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, e)) emit_fail(m);
-        return out;
-    }
     out.uniform = !m->vec || !ir_ex_uses(m->x, e, m->vec);
     for (unsigned u = 0; u < (out.uniform ? 1 : m->width); u++) {
         lp_val v = out.uniform ? emit_index(m, e) : emit_index_lanes(m, e, u);
@@ -227,16 +191,14 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
     return out;
 }
 
-static emit_value constant(emitter *m, ir_ref r, const ir_ex *idx) {
+static emit_value constant(emitter *m, ir_ref r) {
     const ir_node *n = ir_at(m->g, r);
-    (void)idx;
     if (n->nattr != 1) { /* a listed constant is bound to a buffer by the lowering */
         m->unsupported = r;
         emit_fail(m);
         return (emit_value){.uniform = true};
     }
-    return emit_uniform(m->b ? lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1)
-                             : 0);
+    return emit_uniform(lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1));
 }
 
 /* ---- the recursion */
@@ -298,7 +260,7 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx) {
     else if (op == IR_COPY)
         v = emit_node(m, ir_operand(m->g, r, 0), idx);
     else if (op == IR_CONST)
-        v = constant(m, r, idx);
+        v = constant(m, r);
     else if (op == IR_IOTA)
         v = iota(m, r, idx);
     else if (op == IR_GATHER)

@@ -102,11 +102,6 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
     emit_value r = {0};
-    if (!m->b) {
-        emit_read read = {p, offset, m->depth > 0};
-        if (!bz_vec_push(&m->seen, offset) || !bz_vec_push(&m->reads, read)) emit_fail(m);
-        return r;
-    }
     for (unsigned i = 0; i < m->nstaged; i++)
         if (m->staged[i].p == p && m->staged[i].offset == offset)
             return emit_load(m, m->staged[i].local, m->staged[i].at);
@@ -159,25 +154,18 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
     }
 }
 
-/* Element offset of x[..., i, ...]: the affine part with 0 at the axis, plus i * stride. */
+/* Element offset of x[..., i, ...]: the affine part, plus i * stride. */
 emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
     const ir_node n = *ir_at(m->g, r);
     const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
-    ir_ref x = ir_in(m->g, &n)[0], index = ir_in(m->g, &n)[1];
-    unsigned xr = ir_at(m->g, x)->rank, in = ir_at(m->g, index)->rank;
+    ir_ref x = ir_in(m->g, &n)[0];
     int64_t shape[IR_MAX_RANK], stride = 1;
-    ir_ex at[IR_MAX_RANK];
-    emit_shape(m->g, x, shape);
-    for (unsigned d = 0; d < xr; d++) {
-        at[d] = d < axis ? idx[d] : d == axis ? ir_ex_const(m->x, 0) : idx[d + in - 1];
-        stride *= d > axis ? shape[d] : 1;
-    }
-    emit_value i = emit_node(m, index, idx + axis), out = {0};
-    ir_ex offset = emit_offset(m, x, at);
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, offset)) emit_fail(m);
-        return out;
-    }
+    access_step s;
+    access_shape(m->g, x, shape);
+    for (unsigned d = axis + 1; d < ir_at(m->g, x)->rank; d++) stride *= shape[d];
+    access_take(m->g, m->x, r, idx, 1, &s);
+    emit_value i = emit_node(m, s.x, s.at), out = {0};
+    ir_ex offset = access_picked_offset(m->g, m->x, r, idx);
     lp_val p = m->bind[x].p;
     offset = emit_from(m, p, offset);
     lp_val zero = lp_index(m->b, 0), size = lp_index(m->b, shape[axis]);

@@ -9,11 +9,6 @@
 
 /* ---- conditions on indices: lo <= e < hi as a guard */
 
-static bool always_inside(const emitter *m, ir_ex e, int64_t lo, int64_t hi) {
-    const ir_ex_node *n = ir_ex_at(m->x, e);
-    return n->lo >= lo && n->hi < hi;
-}
-
 static emit_value both(emitter *m, emit_value a, emit_value b) {
     emit_value r = {.uniform = a.uniform && b.uniform};
     for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++) {
@@ -24,17 +19,15 @@ static emit_value both(emitter *m, emit_value a, emit_value b) {
     return r;
 }
 
-typedef struct range { /* lo <= e < hi */
+typedef struct range { /* 0 <= e < size */
     ir_ex e;
-    int64_t lo, hi;
+    int64_t size;
 } range;
 
-/* The value of r at idx, where all conditions hold. */
+/* The operand that a step leads to, where its index lies inside on all of these axes. */
 typedef struct part {
-    ir_ref r;
-    const ir_ex *idx;
-    const range *in;
-    unsigned n;
+    const access_step *s;
+    uint32_t axes;
 } part;
 
 static emit_value guarded(emitter *m, part p, const emit_value *other);
@@ -49,9 +42,9 @@ static lp_val between(emitter *m, lp_val lo, lp_val v, lp_val hi) {
 static emit_value inside(emitter *m, range in) {
     emit_value r = {.uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec)};
     for (unsigned u = 0; u < (r.uniform ? 1 : m->width); u++)
-        r.v[u] = between(m, lp_index(m->b, in.lo),
+        r.v[u] = between(m, lp_index(m->b, 0),
                          r.uniform ? emit_index(m, in.e) : emit_index_lanes(m, in.e, u),
-                         lp_index(m->b, in.hi));
+                         lp_index(m->b, in.size));
     return r;
 }
 
@@ -79,7 +72,7 @@ static emit_value masked(emitter *m, emit_value cond, part p, const emit_value *
             v[1] = emit_lane_value(m, &x, u);
             v[2] = emit_lane_value(m, other, u);
         }
-        out.v[u] = lp_base(m->b, IR_SELECT, ir_dtype(m->g, p.r), v, 3);
+        out.v[u] = lp_base(m->b, IR_SELECT, ir_dtype(m->g, p.s->x), v, 3);
     }
     return out;
 }
@@ -112,7 +105,7 @@ static emit_value bordered(emitter *m, range in, part p, const emit_value *other
     emit_value out = {0};
     int64_t all = (int64_t)m->lanes * m->width;
     lp_val first = emit_index(m, in.e), end = lp_iadd(m->b, first, lp_index(m->b, all));
-    lp_val lo = lp_index(m->b, in.lo), hi = lp_index(m->b, in.hi);
+    lp_val lo = lp_index(m->b, 0), hi = lp_index(m->b, in.size);
     lp_val from = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lo, first}, 2);
     lp_val to = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){end, hi}, 2);
     unsigned mark = emit_mark(m);
@@ -136,19 +129,13 @@ enum { MAX_DEPTH = 3, MAX_BRANCHES = 64 };
 
 /* `p` where its conditions hold, `other` elsewhere. */
 static emit_value guarded(emitter *m, part p, const emit_value *other) {
-    int64_t coef;
+    int64_t coef, shape[IR_MAX_RANK];
     ir_ex rest;
-    while (p.n && always_inside(m, p.in->e, p.in->lo, p.in->hi)) p.in++, p.n--;
-    if (!p.n) return emit_node(m, p.r, p.idx);
-    range in = *p.in++;
-    p.n--;
-    if (!m->b) {
-        if (!bz_vec_push(&m->seen, in.e)) emit_fail(m);
-        m->depth++;
-        emit_value x = guarded(m, p, other);
-        m->depth--;
-        return x;
-    }
+    if (!p.axes) return emit_node(m, p.s->x, p.s->at);
+    const unsigned axis = (unsigned)__builtin_ctz(p.axes);
+    access_shape(m->g, p.s->x, shape);
+    const range in = {p.s->at[axis], shape[axis]};
+    p.axes &= p.axes - 1;
     bool uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec);
     bool dense =
         !uniform && m->lanes > 1 && ir_ex_linear(m->x, in.e, m->vec, &coef, &rest) && coef == 1;
@@ -164,133 +151,24 @@ static emit_value guarded(emitter *m, part p, const emit_value *other) {
 
 /* ---- windows */
 
-/* What moves the window: the same symbol wherever the same number moves windows that have the same room. 0: nothing does. */
-static ir_ex moving_sym(const ir_graph *g, ir_exprs *x, ir_ref r) {
-    ir_ref at = ir_window_at(g, r);
-    int64_t lo, hi;
-    if (!at || !ir_window_room(g, r, &lo, &hi)) return 0;
-    for (uint32_t i = x->keys.n; i-- > 0;) {
-        const ir_ex_key *k = &x->keys.p[i];
-        if (k->who == at && k->lo == lo && k->hi == hi) return k->sym;
-    }
-    ir_ex sym = ir_ex_sym(x, NULL, lo, hi);
-    if (!bz_vec_push(&x->keys, ((ir_ex_key){at, sym, lo, hi}))) x->failed = true;
-    return sym;
-}
-
-ir_ex emit_window_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
-    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
-    ir_strided w = ir_window_of(g, r, shape, strides);
-    ir_ex flat = ir_ex_const(x, w.offset), sym = moving_sym(g, x, r);
-    if (sym) flat = ir_ex_add(x, flat, sym);
-    for (unsigned d = 0; d < w.rank; d++)
-        flat = ir_ex_add(x, flat, ir_ex_mulc(x, idx[d], strides[d]));
-    return flat;
-}
-
-void emit_moves(emitter *m, ir_ref r) {
-    ir_ex sym = moving_sym(m->g, m->x, r);
-    for (uint32_t i = 0; i < m->moving.n; i++)
-        if (m->moving.p[i].sym == sym) return;
-    if (sym && !bz_vec_push(&m->moving, ((emit_moving){sym, r}))) emit_fail(m);
-}
-
-lp_val emit_moved_by(emitter *m, ir_ref window) {
-    int64_t lo, hi;
-    ir_window_room(m->g, window, &lo, &hi);
+lp_val emit_moved_by(emitter *m, ir_ex_key k) {
     unsigned mark = emit_mark(m); /* the region at hand may end before others ask */
-    emit_value by = emit_node(m, ir_window_at(m->g, window), NULL);
+    emit_value by = emit_node(m, k.who, NULL);
     emit_forget(m, mark);
-    lp_val v = lp_base(m->b, IR_MAX, BZ_I64, (lp_val[]){by.v[0], lp_index(m->b, lo)}, 2);
-    return lp_base(m->b, IR_MIN, BZ_I64, (lp_val[]){v, lp_index(m->b, hi)}, 2);
+    lp_val v = lp_base(m->b, IR_MAX, BZ_I64, (lp_val[]){by.v[0], lp_index(m->b, k.lo)}, 2);
+    return lp_base(m->b, IR_MIN, BZ_I64, (lp_val[]){v, lp_index(m->b, k.hi)}, 2);
 }
 
 /* ---- movement */
 
-bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at) {
-    const ir_node n = *ir_at(g, r);
-    const int64_t *a = ir_attrs(g, &n);
-    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK], own[IR_MAX_RANK];
-    if (!ir_op_is_movement(n.op) || n.op == IR_PAD || n.op == IR_CONCAT) return false;
-    ir_ref from = ir_in(g, &n)[0];
-    unsigned rank = ir_at(g, from)->rank;
-    emit_shape(g, from, shape);
-    emit_shape(g, r, own); /* on an axis of one element a stride may be any number: nothing steps */
-    for (unsigned d = 0; d < rank; d++) axes[d] = d;
-    switch (n.op) {
-    case IR_RESHAPE:
-        emit_delinearize(x, emit_offset_in(g, x, r, idx), shape, axes, rank, at);
-        return true;
-    case IR_PERMUTE:
-        for (unsigned d = 0; d < n.rank; d++) at[a[d]] = idx[d];
-        return true;
-    case IR_EXPAND:
-        for (unsigned d = 0; d < n.rank; d++) at[d] = shape[d] == 1 ? ir_ex_const(x, 0) : idx[d];
-        return true;
-    case IR_SLICE:
-        for (unsigned d = 0; d < n.rank; d++)
-            at[d] = ir_ex_addc(x, ir_ex_mulc(x, idx[d], own[d] > 1 ? a[2 * d + 1] : 0), a[2 * d]);
-        return true;
-    default: /* AS_STRIDED */
-        emit_delinearize(x, emit_window_offset(g, x, r, idx), shape, axes, rank, at);
-        return true;
-    }
-}
-
-static emit_value pad(emitter *m, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(m->g, r);
-    const int64_t *a = ir_attrs(m->g, &n);
-    ir_ref x = ir_in(m->g, &n)[0];
-    int64_t shape[IR_MAX_RANK];
-    ir_ex at[IR_MAX_RANK];
-    range in[IR_MAX_RANK];
-    emit_value other = {.uniform = true};
-    emit_shape(m->g, x, shape);
-    for (unsigned d = 0; d < n.rank; d++) {
-        at[d] = ir_ex_addc(m->x, idx[d], -a[1 + 2 * d]);
-        in[d] = (range){at[d], 0, shape[d]};
-    }
-    if (m->b) other.v[0] = lp_const(m->b, (bz_dtype)n.dtype, (ir_bits)a[0], 1);
-    return guarded(m, (part){x, at, in, n.rank}, &other);
-}
-
-/* Notes where idx, a symbol and a number, leads from one part into another. */
-static void note_border(emitter *m, ir_ex idx, int64_t at) {
-    const ir_ex_node n = *ir_ex_at(m->x, idx);
-    int64_t shift = 0;
-    ir_ex sym = n.kind == EX_ADD && ir_ex_is_const(m->x, n.b, &shift) ? n.a : idx;
-    if (ir_ex_at(m->x, sym)->kind != EX_SYM) return;
-    if (!bz_vec_push(&m->borders, ((emit_border){sym, at - shift}))) emit_fail(m);
-}
-
-static emit_value concat(emitter *m, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(m->g, r);
-    const unsigned axis = (unsigned)ir_attrs(m->g, &n)[0];
-    int64_t shape[IR_MAX_RANK], from = 0;
-    ir_ex at[IR_MAX_RANK];
-    emit_value out = {.uniform = true};
-    if (m->b) out.v[0] = lp_const(m->b, (bz_dtype)n.dtype, 0, 1);
-    memcpy(at, idx, n.rank * sizeof *at);
-    for (unsigned i = 0; i < n.nin; i++) {
-        ir_ref x = ir_in(m->g, &n)[i];
-        emit_shape(m->g, x, shape);
-        const ir_ex_node here = *ir_ex_at(m->x, idx[axis]); /* the table moves when it grows */
-        at[axis] = ir_ex_addc(m->x, idx[axis], -from);
-        from += shape[axis];
-        if (shape[axis] == 0 || here.lo >= from || here.hi < from - shape[axis]) continue;
-        if (!m->b && here.hi >= from) note_border(m, idx[axis], from);
-        range in = {at[axis], 0, shape[axis]};
-        out = guarded(m, (part){x, at, &in, 1}, &out);
-    }
-    return out;
-}
-
 emit_value emit_move(emitter *m, ir_ref r, const ir_ex *idx) {
-    unsigned op = ir_at(m->g, r)->op;
-    ir_ex at[IR_MAX_RANK];
-    if (op == IR_PAD) return pad(m, r, idx);
-    if (op == IR_CONCAT) return concat(m, r, idx);
-    if (op == IR_AS_STRIDED) emit_moves(m, r);
-    emit_move_index(m->g, m->x, r, idx, at);
-    return emit_node(m, ir_operand(m->g, r, 0), at);
+    const ir_node n = *ir_at(m->g, r);
+    emit_value out = {.uniform = true};
+    access_step s;
+    if (n.op == IR_PAD || n.op == IR_CONCAT)
+        out.v[0] = lp_const(m->b, (bz_dtype)n.dtype,
+                            n.op == IR_PAD ? (ir_bits)ir_attrs(m->g, &n)[0] : 0, 1);
+    for (unsigned k = 0; k < n.nin; k++)
+        if (access_take(m->g, m->x, r, idx, k, &s)) out = guarded(m, (part){&s, s.outside}, &out);
+    return out;
 }

@@ -9,9 +9,6 @@ emit_value emit_uniform(lp_val v);
 lp_val emit_index_lanes(emitter *m, ir_ex e,
                         unsigned u);    /* the expression in every lane of bundle u */
 lp_val emit_site(emitter *m, ir_ref r); /* node r as a number that an error may name */
-void emit_shape(const ir_graph *g, ir_ref r, int64_t *shape);
-/* emit_offset for those who have no emitter */
-ir_ex emit_offset_in(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx);
 
 /* ---- emit_load.c */
 lp_val emit_mask(emitter *m, unsigned u); /* lanes of bundle u that may touch memory; 0 = all */
@@ -20,5 +17,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx); /* IR_GATHER */
 
 /* ---- emit_move.c */
 emit_value emit_move(emitter *m, ir_ref r, const ir_ex *idx); /* any movement node */
+/* What moves the windows of this symbol, as far as it may; nothing is remembered. */
+lp_val emit_moved_by(emitter *m, ir_ex_key k);
 
 #endif

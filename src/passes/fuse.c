@@ -99,13 +99,23 @@ static bool gathers_from(const fuser *f, uint32_t p, uint32_t c) {
     return false;
 }
 
-/* Does movement lead from x to a member of group p? */
-static bool leads_to(const fuser *f, uint32_t p, ir_ref x) {
-    const ir_node *n = ir_at(f->g, x);
-    if (f->r->group_of[x] != FUSE_NO_GROUP || !fuse_is_move(f->g, x)) return f->r->group_of[x] == p;
-    for (unsigned i = 0; i < n->nin; i++)
-        if (leads_to(f, p, ir_in(f->g, n)[i])) return true;
-    return false;
+typedef struct way_to {
+    const fuser *f;
+    uint32_t p;
+    bool part; /* ways on which no element is left out do not count */
+} way_to;
+
+static access_answer ends_in_group(void *ctx, const access_place *p) {
+    const way_to *w = ctx;
+    const uint32_t group = w->f->r->group_of[p->node];
+    if (group == w->p) return w->part && !p->part ? ACCESS_STOP : ACCESS_NO;
+    return group == FUSE_NO_GROUP && access_moves(w->f->g, p->node) ? ACCESS_ON : ACCESS_STOP;
+}
+
+/* Does movement lead from x to a member of group p? `part`: leaving elements out on its way. */
+static bool leads_to(const fuser *f, uint32_t p, ir_ref x, bool part) {
+    way_to w = {f, p, part};
+    return !access_walk(&(access_walker){.g = f->g, .visit = ends_in_group, .ctx = &w}, x, NULL);
 }
 
 /* Is a window of group c moved by what group p computes? */
@@ -119,51 +129,47 @@ static bool moved_by(const fuser *f, uint32_t p, uint32_t c) {
     return false;
 }
 
-/* Every read of a member of group p from x at idx is at that member's canonical index in the space. */
-static bool reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref x,
-                              const ir_ex *idx) {
+typedef struct canonical {
+    fuser *f;
+    uint32_t p;
+    const fuse_space *s;
+} canonical;
+
+/* The members of p that a walk comes to are read at their canonical indices. */
+static access_answer at_its_own(void *ctx, const access_place *p) {
+    const canonical *c = ctx;
+    fuser *f = c->f;
     ir_ex at[IR_MAX_RANK];
-    if (f->r->group_of[x] == p) {
-        fuse_level level = ir_at(f->g, x)->op == IR_REDUCE ? FUSE_KEPT : fuse_level_of(f->g, s, x);
-        if (level == FUSE_NONE) return false;
-        fuse_index(f->g, &f->x, s, level, x, at);
-        return memcmp(at, idx, ir_at(f->g, x)->rank * sizeof *at) == 0;
-    }
-    if (f->r->group_of[x] != FUSE_NO_GROUP || !fuse_is_move(f->g, x)) return true;
-    const ir_node n = *ir_at(f->g, x);
-    if (emit_move_index(f->g, &f->x, x, idx, at))
-        return reads_canonically(f, p, s, ir_in(f->g, &n)[0], at);
-    for (unsigned i = 0; i < n.nin;
-         i++) { /* pad, concat: fine only if the group is not behind them */
-        memset(at, 0, sizeof at);
-        if (!reads_canonically(f, p, s, ir_in(f->g, &n)[i], at)) return false;
-    }
-    return true;
+    const ir_node *n = ir_at(f->g, p->node);
+    if (f->r->group_of[p->node] != c->p)
+        return f->r->group_of[p->node] == FUSE_NO_GROUP && access_moves(f->g, p->node)
+                   ? ACCESS_ON
+                   : ACCESS_STOP;
+    fuse_level level = n->op == IR_REDUCE ? FUSE_KEPT : fuse_level_of(f->g, c->s, p->node);
+    if (level == FUSE_NONE) return ACCESS_NO;
+    fuse_index(f->g, &f->x, c->s, level, p->node, at);
+    return memcmp(at, p->idx, n->rank * sizeof *at) == 0 ? ACCESS_STOP : ACCESS_NO;
 }
 
 static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, ir_ref r) {
-    ir_ex idx[IR_MAX_RANK], at[IR_MAX_RANK];
+    ir_ex idx[IR_MAX_RANK];
+    access_step step;
+    canonical c = {f, p, s};
+    const access_walker a = {.g = f->g, .x = &f->x, .visit = at_its_own, .ctx = &c};
     const ir_node n = *ir_at(f->g, r);
-    bool fold = n.op == IR_REDUCE;
-    if (n.op == IR_UPDATE) { /* what it updates lies in memory */
-        ir_ref y = ir_in(f->g, &n)[1];
+    if (n.op == IR_REDUCE || n.op == IR_UPDATE) { /* what is updated lies in memory */
+        ir_ref y = ir_in(f->g, &n)[n.op == IR_UPDATE];
         fuse_index(f->g, &f->x, s, FUSE_FULL, y, idx);
-        return reads_canonically(f, p, s, y, idx);
+        return access_walk(&a, y, idx);
     }
-    fuse_level level = fold ? FUSE_FULL : fuse_level_of(f->g, s, r);
-    for (unsigned k = 0; k < n.nin && n.op != IR_DOT && n.op != IR_GATHER; k++) {
-        ir_ref x = ir_in(f->g, &n)[k];
-        memset(idx, 0, sizeof idx);
-        if (level != FUSE_NONE) /* else an inlined member: it must not read p */
-            fuse_index(f->g, &f->x, s, level, fold ? x : r, idx);
-        if (level != FUSE_NONE && fuse_is_move(f->g, r)) { /* an output that is moved */
-            if (emit_move_index(f->g, &f->x, r, idx, at))
-                memcpy(idx, at, sizeof idx);
-            else
-                memset(idx, 0, sizeof idx);
-        }
-        if (!reads_canonically(f, p, s, x, idx)) return false;
-    }
+    fuse_level level = fuse_level_of(f->g, s, r);
+    if (level == FUSE_NONE) /* it is computed where it is read */
+        access_any_index(f->g, &f->x, r, idx);
+    else
+        fuse_index(f->g, &f->x, s, level, r, idx);
+    for (unsigned k = 0; k < n.nin; k++)
+        if (access_take(f->g, &f->x, r, idx, k, &step) && !access_walk(&a, step.x, step.at))
+            return false;
     return true;
 }
 
@@ -193,28 +199,14 @@ static bool holds_gather(const fuser *f, uint32_t p) {
     return false;
 }
 
-/* Does x lead to a member of p by movements that leave elements out? `part`: one on the way did. */
-static bool reads_a_part(const fuser *f, uint32_t p, ir_ref x, bool part) {
-    const ir_node *n = ir_at(f->g, x);
-    if (f->r->group_of[x] == p) return part;
-    if (!fuse_is_move(f->g, x)) return false;
-    part |= n->op == IR_AS_STRIDED ||
-            (n->op == IR_SLICE && elements(f, x) < elements(f, ir_in(f->g, n)[0]));
-    for (unsigned i = 0; i < n->nin; i++)
-        if (reads_a_part(f, p, ir_in(f->g, n)[i], part)) return true;
-    return false;
-}
-
 /* A gather is an error wherever one of its indices is outside: also where nobody reads that element, in every mode. */
 static bool skips_checks(const fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *to = &f->r->groups.p[c];
     if (!holds_gather(f, p)) return false;
     for (uint32_t i = 0; i < to->nodes.n; i++) {
-        const ir_node *n = ir_at(f->g, to->nodes.p[i]);
-        if (fuse_is_move(f->g, to->nodes.p[i]) && reads_a_part(f, p, to->nodes.p[i], false))
-            return true;
-        for (unsigned k = 0; k < n->nin; k++)
-            if (reads_a_part(f, p, ir_in(f->g, n)[k], false)) return true;
+        const ir_ref r = to->nodes.p[i];
+        for (unsigned k = 0; k < ir_at(f->g, r)->nin; k++)
+            if (leads_to(f, p, ir_operand(f->g, r, k), !access_leaves_out(f->g, r))) return true;
     }
     return false;
 }
@@ -308,20 +300,23 @@ static uint32_t most_values(uint32_t nodes) {
     return 2 * nodes + 256;
 }
 
-/* Counts what the union of p and c computes; the sum of both if p is computed at one index. False: too much. */
-static bool count_values(fuser *f, uint32_t p, uint32_t c, verdict *v, const fuse_space *s) {
+/* Counts what the union of p and c computes; the sum of both if p is computed at one index. NULL, or why that is too much. */
+static const char *count_values(fuser *f, uint32_t p, uint32_t c, const verdict *v,
+                                const fuse_space *s) {
     fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     uint32_t ways = v->again ? ways_between(f, p, c) : 1,
              most = most_values(q->nodes.n + to->nodes.n);
-    uint32_t sum = to->values + ways * q->values;
+    uint32_t sum = to->values + ways * q->values, turns = to->turns + q->turns;
     bool repeats = v->again && (ways > 1 || to->repeats);
-    if (repeats && (to->repeats || sum > most)) {
-        sum = fuse_values(f, p, c, s, most);
-        if (sum > most) return false;
+    if (!v->again) turns = to->turns > q->turns ? to->turns : q->turns;
+    if ((repeats && (to->repeats || sum > most)) || (v->again && turns >= FUSE_MANY_TURNS)) {
+        const char *why = fuse_values(f, p, c, s, most, &sum);
+        if (why) return why;
     }
     to->values = sum;
+    to->turns = turns;
     to->repeats |= repeats || q->repeats;
-    return true;
+    return NULL;
 }
 
 /* Forgets the expressions of earlier edges when they are many. */
@@ -346,7 +341,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = "where a window lies is known before its loops begin";
     else if (q->kind == FUSE_UPDATE)
         v.why = "what was not overwritten lies in memory";
-    else if (to->kind == FUSE_UPDATE && leads_to(f, p, ir_operand(f->g, to->head, 0)))
+    else if (to->kind == FUSE_UPDATE && leads_to(f, p, ir_operand(f->g, to->head, 0), false))
         v.why = "only a window of the value is overwritten: the rest lies in memory";
     else if (to->kind == FUSE_UPDATE && holds_gather(f, p))
         v.why = "an index may be outside: nothing is overwritten before that is known";
@@ -361,8 +356,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     if (!v.why && to->kind == FUSE_UPDATE && fuse_overwrites_early(f, p, c))
         v.why = "the elements are read elsewhere too, before any is overwritten";
     if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
-    if (!v.why && !count_values(f, p, c, &v, &s))
-        v.why = "too many values would be computed again at other indices";
+    if (!v.why) v.why = count_values(f, p, c, &v, &s);
     return v;
 }
 
@@ -426,14 +420,13 @@ static bool begin(fuser *f, const ir_graph *g, fuse_result *out) {
     f->live = ir_live(g);
     f->mark = bz_mem_zero(g->n.n, sizeof *f->mark);
     f->moves = bz_mem_zero(g->n.n, sizeof *f->moves);
-    f->walk = fuse_walk_new();
     return ir_exprs_init(&f->x) && out->group_of && out->stored && out->first_read && f->live &&
-           f->mark && f->moves && f->walk;
+           f->mark && f->moves;
 }
 
 static void end(fuser *f) {
     ir_exprs_free(&f->x);
-    fuse_walk_free(f->walk);
+    access_seen_free(&f->seen);
     bz_mem_free(f->live);
     bz_mem_free(f->mark);
     bz_mem_free(f->moves);

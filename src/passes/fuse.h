@@ -15,8 +15,6 @@ typedef struct fuse_edge {
     ir_ref from, to; /* computing nodes; movement between them is skipped */
 } fuse_edge;
 
-typedef struct fuse_walk fuse_walk; /* fuse_cost.c: work space, kept from call to call */
-
 typedef struct fuser {
     const ir_graph *g;
     fuse_result *r;
@@ -27,7 +25,7 @@ typedef struct fuser {
     BZ_VEC(ir_ref) out_to;
     uint32_t *mark, epoch; /* of groups, for searches */
     BZ_VEC(uint32_t) stack;
-    fuse_walk *walk;
+    access_seen seen;
     bool *moves; /* of each node: a window is moved by it */
     bool any_moves, failed;
 } fuser;
@@ -39,6 +37,9 @@ void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, f
 /* ---- fuse_reads.c */
 /* Gives every computing node a group of its own; lists who reads what. False: out of memory. */
 bool fuse_make_groups(fuser *f);
+enum { FUSE_MANY_TURNS = 3 }; /* with fewer on the way an index is never long */
+/* Takes the index of this place so many operations that a load costs less? */
+bool fuse_long_index(const fuser *f, const access_place *p);
 
 /* ---- fuse.c */
 /* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
@@ -53,9 +54,9 @@ bool fuse_bands(fuser *f, const pass_target *t);
 bool fuse_overwrites_early(fuser *f, uint32_t p, uint32_t c);
 
 /* ---- fuse_cost.c */
-fuse_walk *fuse_walk_new(void);
-void fuse_walk_free(fuse_walk *w);
-/* How many values would a kernel of groups p and c compute, counted once for each index at which one is read? Stops above `limit`. */
-uint32_t fuse_values(fuser *f, uint32_t p, uint32_t c, const fuse_space *s, uint32_t limit);
+/* How many values would a kernel of groups p and c compute, counted once for each index at which one is read? NULL, or why it should not:
+ * more than `limit`, or an index would be too long. */
+const char *fuse_values(fuser *f, uint32_t p, uint32_t c, const fuse_space *s, uint32_t limit,
+                        uint32_t *values);
 
 #endif

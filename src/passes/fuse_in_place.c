@@ -54,47 +54,45 @@ static bool find_readers(in_place *p) {
     return p->made_of_q != NULL;
 }
 
+/* idx: NULL, many indices. */
 static bool is_canonical(in_place *p, ir_ref r, const ir_ex *idx) {
     ir_ex at[IR_MAX_RANK];
-    if (r == p->q && p->update) return emit_offset_in(p->f->g, &p->x, r, idx) == p->place;
+    int64_t n = 0;
+    if (!idx) return !p->update && ir_numel(p->f->g, r, &n) && n == 1;
+    if (r == p->q && p->update) return access_offset(p->f->g, &p->x, r, idx) == p->place;
     if (fuse_level_of(p->f->g, &p->space, r) != p->level) return false;
     fuse_index(p->f->g, &p->x, &p->space, p->level, r, at);
     return memcmp(at, idx, ir_at(p->f->g, r)->rank * sizeof *at) == 0;
 }
 
-/* Every way from r at idx to q arrives at q's canonical index. Members at theirs are looked at by themselves; one that is computed
- * again at another index must not be made of q, and a way that cannot be followed is a no. */
-static bool arrives(in_place *p, ir_ref r, const ir_ex *idx) {
-    ir_ex at[IR_MAX_RANK];
-    const ir_node n = *ir_at(p->f->g, r);
-    if (r == p->q || p->f->group_of[r] != FUSE_NO_GROUP || !ir_op_is_movement(n.op))
-        return !is_made_of_q(p, r) || is_canonical(p, r, idx);
-    if (!emit_move_index(p->f->g, &p->x, r, idx, at)) memset(at, 0, sizeof at);
-    for (unsigned i = 0; i < n.nin; i++)
-        if (!arrives(p, ir_in(p->f->g, &n)[i], at)) return false;
-    return true;
+/* Every way arrives at q's canonical index. Members at theirs are looked at by themselves; one that is computed again at another index
+ * must not be made of q. */
+static access_answer arrives(void *ctx, const access_place *at) {
+    in_place *p = ctx;
+    const ir_ref r = at->node;
+    if (r != p->q && p->f->group_of[r] == FUSE_NO_GROUP && access_moves(p->f->g, r))
+        return ACCESS_ON;
+    if (!is_made_of_q(p, r)) return ACCESS_STOP;
+    return (at->idx || at->reader) && is_canonical(p, r, at->idx) ? ACCESS_STOP : ACCESS_NO;
 }
 
-/* The operands of member r, which is at its canonical index. */
+/* The operands of member r: those of elements at their places are at an index, what is folded or multiplied at many. */
 static bool operands_arrive(in_place *p, ir_ref r) {
+    const access_walker a = {.g = p->f->g, .x = &p->x, .visit = arrives, .ctx = p};
     const ir_node n = *ir_at(p->f->g, r);
     ir_ex idx[IR_MAX_RANK];
-    bool plain = ir_op_is_elementwise(n.op) && fuse_level_of(p->f->g, &p->space, r) == p->level;
-    memset(idx, 0, sizeof idx);
+    access_step s;
     if (r == p->update) {
         fuse_index(p->f->g, &p->x, &p->space, FUSE_FULL, ir_in(p->f->g, &n)[1], idx);
-        return arrives(p, ir_in(p->f->g, &n)[1], idx);
+        return access_walk(&a, ir_in(p->f->g, &n)[1], idx);
     }
-    if (plain) fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
-    if (p->update && fuse_is_move(p->f->g, r) &&
-        fuse_level_of(p->f->g, &p->space, r) == p->level) { /* a view that is an output */
-        ir_ex at[IR_MAX_RANK];
-        fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
-        return emit_move_index(p->f->g, &p->x, r, idx, at) && arrives(p, ir_in(p->f->g, &n)[0], at);
-    }
+    bool placed = (ir_op_is_elementwise(n.op) || access_moves(p->f->g, r)) &&
+                  fuse_level_of(p->f->g, &p->space, r) == p->level;
+    if (placed) fuse_index(p->f->g, &p->x, &p->space, p->level, r, idx);
     for (unsigned k = 0; k < n.nin; k++) {
-        ir_ref x = ir_in(p->f->g, &n)[k];
-        if ((!plain && x == p->q) || !arrives(p, x, idx)) return false;
+        if (!placed && !access_walk(&a, ir_in(p->f->g, &n)[k], NULL)) return false;
+        if (placed && access_take(p->f->g, &p->x, r, idx, k, &s) && !access_walk(&a, s.x, s.at))
+            return false;
     }
     return true;
 }
@@ -108,7 +106,7 @@ static bool stays_in_place(in_place *p, ir_ref out) {
         fuse_group_space(g, &p->x, p->group, &p->space);
         if (p->update) {
             fuse_index(g, &p->x, &p->space, FUSE_FULL, ir_operand(g, p->update, 1), idx);
-            p->place = emit_window_offset(g, &p->x, p->update, idx);
+            p->place = access_window_offset(g, &p->x, p->update, idx);
         } else {
             ok = fuse_level_of(g, &p->space, p->q) == p->level &&
                  fuse_level_of(g, &p->space, out) == p->level;

@@ -11,16 +11,22 @@
 #include <string.h>
 
 enum {
-    LONG_WAY = 64,    /* movements below one element */
-    SHORT_WAY = 8,    /* a longer operand of a long way is stored */
-    LONG_INDEX = 128, /* operations in the index of one element */
-    MANY_RESHAPES = 3 /* with fewer on the way an index is never long */
+    LONG_WAY = 64,   /* movements below one element */
+    SHORT_WAY = 8,   /* a longer operand of a long way is stored */
+    LONG_INDEX = 128 /* operations in the index of one element */
 };
 
 static bool computes(const ir_graph *g, ir_ref r) {
     unsigned op = ir_at(g, r)->op;
     return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER ||
            op == IR_SCATTER_ADD || op == IR_UPDATE || op == IR_COPY;
+}
+
+bool fuse_long_index(const fuser *f, const access_place *p) {
+    uint32_t size = 0;
+    for (unsigned d = 0; d < ir_at(f->g, p->node)->rank; d++)
+        size += ir_ex_at(&f->x, p->idx[d])->size;
+    return size > LONG_INDEX;
 }
 
 static bool listed(const ir_node *n) {
@@ -103,7 +109,7 @@ static bool group_shifted(fuser *f) {
     for (ir_ref r = 1; r < f->g->n.n; r++) {
         if (!f->live[r] || ir_at(f->g, r)->op != IR_UPDATE) continue;
         ir_ref y = ir_operand(f->g, r, 1);
-        if (!has_group(f, y) && fuse_is_move(f->g, y) &&
+        if (!has_group(f, y) && access_moves(f->g, y) &&
             !fuse_only_in_place(f->r, f->r->group_of[r], fuse_updated(f->g, r), r) && !store(f, y))
             return false;
     }
@@ -112,57 +118,44 @@ static bool group_shifted(fuser *f) {
 
 /* ---- ways through movement */
 
-/* For each movement without a group: how many movements one element passes, how many reshapes one after the other, and of how many
+/* For each movement without a group: how many movements one element passes, how many turns (reshapes, windows) one after the other, and of how many
  * parts it comes. */
 typedef struct ways {
-    uint32_t steps, reshapes, parts;
+    uint32_t steps, turns, parts;
 } ways;
 
 static bool is_way(const fuser *f, ir_ref r) {
-    return !has_group(f, r) && fuse_is_move(f->g, r);
+    return !has_group(f, r) && access_moves(f->g, r);
 }
 
-static bool index_is_long(fuser *f, ir_ref r, const ir_ex *idx) {
-    const ir_node n = *ir_at(f->g, r);
-    ir_ex at[IR_MAX_RANK];
-    uint32_t size = 0;
-    for (unsigned d = 0; d < n.rank; d++) size += ir_ex_at(&f->x, idx[d])->size;
-    if (size > LONG_INDEX || !is_way(f, r)) return size > LONG_INDEX;
-    for (unsigned i = 0; i < n.nin; i++) {
-        if (n.op == IR_PAD || n.op == IR_CONCAT) /* an offset: as long as before */
-            memcpy(at, idx, n.rank * sizeof *at);
-        else
-            emit_move_index(f->g, &f->x, r, idx, at);
-        if (index_is_long(f, ir_in(f->g, &n)[i], at)) return true;
-    }
-    return false;
+static access_answer is_short(void *ctx, const access_place *p) {
+    fuser *f = ctx;
+    if (fuse_long_index(f, p)) return ACCESS_NO;
+    return is_way(f, p->node) ? ACCESS_ON : ACCESS_STOP;
 }
 
 static bool ends_in_long_index(fuser *f, ir_ref r) {
     ir_ex idx[IR_MAX_RANK];
-    int64_t shape[IR_MAX_RANK];
-    ir_static_shape(f->g, r, shape);
-    for (unsigned d = 0; d < ir_at(f->g, r)->rank; d++)
-        idx[d] = shape[d] <= 1 ? ir_ex_const(&f->x, 0) : ir_ex_sym(&f->x, NULL, 0, shape[d] - 1);
-    return index_is_long(f, r, idx);
+    access_any_index(f->g, &f->x, r, idx);
+    return !access_walk(&(access_walker){.g = f->g, .x = &f->x, .visit = is_short, .ctx = f}, r,
+                        idx);
 }
 
 /* The ways below movement r. A long one is made short by storing operands. */
 static bool measure(fuser *f, ways *w, ir_ref r) {
     const ir_node *n = ir_at(f->g, r);
-    const bool winds = n->op == IR_RESHAPE || n->op == IR_AS_STRIDED;
+    const bool turns = n->op == IR_RESHAPE || n->op == IR_AS_STRIDED;
     for (bool first = true;; first = false) {
-        ways own = {1, winds, 0};
+        ways own = {1, turns, 0};
         for (unsigned i = 0; i < n->nin; i++) {
             ir_ref x = ir_in(f->g, n)[i];
             own.parts += is_way(f, x) ? w[x].parts : 1;
             if (!is_way(f, x)) continue;
             own.steps += w[x].steps < UINT16_MAX ? w[x].steps : UINT16_MAX;
-            own.reshapes =
-                w[x].reshapes + winds > own.reshapes ? w[x].reshapes + winds : own.reshapes;
+            own.turns = w[x].turns + turns > own.turns ? w[x].turns + turns : own.turns;
         }
         w[r] = own;
-        bool wound = winds && own.reshapes >= MANY_RESHAPES && ends_in_long_index(f, r);
+        bool wound = turns && own.turns >= FUSE_MANY_TURNS && ends_in_long_index(f, r);
         bool crowded = own.parts > PASS_CONCAT_MOST;
         if (!first || (own.steps <= LONG_WAY && !wound && !crowded)) return true;
         for (unsigned i = 0; i < n->nin; i++) {
@@ -173,13 +166,25 @@ static bool measure(fuser *f, ways *w, ir_ref r) {
     }
 }
 
+static void count_turns(fuser *f, const ways *w, ir_ref r) {
+    const ir_node *n = ir_at(f->g, r);
+    fuse_group *group = &f->r->groups.p[f->r->group_of[r]];
+    group->turns = access_moves(f->g, r) ? w[r].turns : 0;
+    for (unsigned i = 0; i < n->nin; i++) {
+        ir_ref x = ir_in(f->g, n)[i];
+        if (is_way(f, x) && w[x].turns > group->turns) group->turns = w[x].turns;
+    }
+}
+
 static bool group_long_ways(fuser *f) {
     ways *w = bz_mem_zero(f->g->n.n, sizeof *w);
     bool ok = w != NULL;
     for (ir_ref r = 1; ok && r < f->g->n.n; r++)
         if (f->live[r] &&
-            fuse_is_move(f->g, r)) /* one with a group counts from itself: its readers stop there */
+            access_moves(f->g, r)) /* one with a group counts from itself: its readers stop there */
             ok = measure(f, w, r);
+    for (ir_ref r = 1; ok && r < f->g->n.n; r++)
+        if (has_group(f, r)) count_turns(f, w, r);
     bz_mem_free(w);
     return ok && !f->x.failed;
 }
@@ -206,18 +211,19 @@ static bool note_base(reading *d, ir_ref base) {
     return !has_group(d->f, base) || bz_vec_push(&d->f->edges, ((fuse_edge){base, d->reader}));
 }
 
-static bool note_reads(reading *d, ir_ref x) {
-    const ir_node *n = ir_at(d->f->g, x);
-    if (has_group(d->f, x) || n->op == IR_INPUT || listed(n)) return note_base(d, x);
-    d->f->r->groups.p[d->f->r->group_of[d->reader]].values += fuse_is_move(d->f->g, x);
-    for (unsigned i = 0; i < n->nin; i++)
-        if (!note_reads(d, ir_in(d->f->g, n)[i])) return false;
-    return true;
+static access_answer note_read(void *ctx, const access_place *p) {
+    reading *d = ctx;
+    const ir_node *n = ir_at(d->f->g, p->node);
+    if (has_group(d->f, p->node) || n->op == IR_INPUT || listed(n))
+        return note_base(d, p->node) ? ACCESS_STOP : ACCESS_NO;
+    d->f->r->groups.p[d->f->r->group_of[d->reader]].values += access_moves(d->f->g, p->node);
+    return ACCESS_ON;
 }
 
 static bool list_reads(fuser *f) {
     const ir_graph *g = f->g;
     reading d = {.f = f, .place = bz_mem_zero(g->n.n, sizeof *d.place)};
+    const access_walker a = {.g = g, .visit = note_read, .ctx = &d};
     bool ok = d.place != NULL;
     for (ir_ref r = 0; ok && r < g->n.n; r++) {
         const ir_node *n = ir_at(g, r);
@@ -226,7 +232,7 @@ static bool list_reads(fuser *f) {
         if (r == 0 || !has_group(f, r)) continue;
         if (listed(n)) /* an output that lists its elements copies them */
             ok = bz_vec_push(&f->r->reads, ((fuse_read){r, 1}));
-        for (unsigned i = 0; ok && i < n->nin; i++) ok = note_reads(&d, ir_in(g, n)[i]);
+        for (unsigned i = 0; ok && i < n->nin; i++) ok = access_walk(&a, ir_in(g, n)[i], NULL);
     }
     f->r->first_read[g->n.n] = f->r->reads.n;
     bz_mem_free(d.place);

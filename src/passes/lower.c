@@ -109,8 +109,7 @@ bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx,
     bool folded = ir_at(l->g, *node)->op == IR_REDUCE && !written;
     if ((folded ? FUSE_KEPT : fuse_level_of(l->g, &l->space, *node)) != level) return false;
     fuse_index(l->g, &l->x, &l->space, level, *node, idx);
-    if (written) emit_moves(&l->m, r);
-    *offset = written && !l->filling ? emit_window_offset(l->g, &l->x, r, idx)
+    *offset = written && !l->filling ? access_window_offset(l->g, &l->x, r, idx)
                                      : emit_offset(&l->m, *node, idx);
     if (written && !l->filling && l->first)
         *offset = ir_ex_add(&l->x, ir_ex_addc(&l->x, *offset, -ir_attrs(l->g, ir_at(l->g, r))[0]),
@@ -438,4 +437,5 @@ void lower_free(lower *l) {
     bz_vec_free(&l->scalars);
     bz_vec_free(&l->outputs);
     bz_vec_free(&l->out_pointers);
+    collect_free(l);
 }

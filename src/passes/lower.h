@@ -2,6 +2,7 @@
 #ifndef BRAZE_LOWER_H
 #define BRAZE_LOWER_H
 
+#include "src/passes/access.h"
 #include "src/passes/pass.h"
 
 /* ---- fuse.c: which nodes become one kernel */
@@ -26,8 +27,9 @@ struct fuse_group {
     BZ_VEC(ir_ref)
     nodes; /* ascending; elementwise, reductions, dots (movement is listed only where it is stored) */
     uint32_t
-        values;   /* computed or moved, at most, counted once for each index at which one is read */
-    bool repeats; /* some are read at several indices */
+        values; /* computed or moved, at most, counted once for each index at which one is read */
+    uint32_t turns; /* reshapes and windows below one element, one after the other, at most */
+    bool repeats;   /* some are read at several indices */
     uint32_t steps; /* base operations per element of all members */
     fuse_group *
         parts; /* BAND: the groups that hand rows to one another, first to last; their nodes are all of `nodes` */
@@ -80,10 +82,6 @@ void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level 
                 ir_ex *idx);
 /* Base operations per element of one node; 0 for what computes no values. */
 unsigned fuse_steps(const ir_graph *g, ir_ref r);
-/* The same element of the same value under other indices: reshape ... concat, not computing anything. */
-static inline bool fuse_is_move(const ir_graph *g, ir_ref r) {
-    return ir_op_is_movement(ir_at(g, r)->op);
-}
 
 /* ---- emit.c: the value of any node at any index, as kernel-loop instructions.
  *
@@ -124,19 +122,6 @@ typedef struct emit_memo {
     emit_value value;
 } emit_memo;
 
-/* A load of buffer p. */
-typedef struct emit_read {
-    lp_val p;
-    ir_ex offset;
-    bool guarded; /* not everywhere: below a pad or concat */
-} emit_read;
-
-/* Two parts of a concat meet where this symbol has this value. */
-typedef struct emit_border {
-    ir_ex sym;
-    int64_t at;
-} emit_border;
-
 /* Elements of a buffer that wait in a local array: p[offset] is local[at]. */
 typedef struct emit_staged {
     lp_val p, local;
@@ -152,12 +137,6 @@ typedef struct emit_extent_of {
     ir_ref site;
 } emit_extent_of;
 
-/* A window whose place is known at run time: this symbol is what moves it, clamped. */
-typedef struct emit_moving {
-    ir_ex sym;
-    ir_ref window;
-} emit_moving;
-
 /* A buffer that the kernel only reads, or writes a window of. Its launch hands over a pointer to element `at`, from which the offsets in
  * the code count: the number in the first of them is taken out, so that x[0], x[1] ... of a loop are read, or written, by one kernel. */
 typedef struct emit_origin {
@@ -168,8 +147,7 @@ typedef struct emit_origin {
 
 typedef struct emitter {
     const ir_graph *g;
-    lp_builder *
-        b; /* NULL: nothing is emitted; the expressions that loads and masks depend on are collected in `seen` */
+    lp_builder *b;
     ir_exprs *x;
     emit_bind *bind; /* per node */
     struct {
@@ -189,16 +167,12 @@ typedef struct emitter {
     ir_ex
         ahead_sym; /* ... for what they read when this symbol is `ahead_by` larger; 0: for what lies behind */
     int64_t ahead_by;
-    BZ_VEC(ir_ex) seen;
-    BZ_VEC(emit_read) reads;     /* as `seen`, loads only */
-    BZ_VEC(emit_border) borders; /* as `seen`: where parts of a concat meet */
     emit_staged staged[EMIT_MAX_STAGED];
     unsigned nstaged;
     BZ_VEC(emit_memo) memo;
     unsigned recent[EMIT_CHAINS];   /* the newest memo of each chain + 1 */
     BZ_VEC(emit_extent_of) extents; /* of the kernel, in order */
     BZ_VEC(emit_origin) origins;
-    BZ_VEC(emit_moving) moving;
     BZ_VEC(ir_ex) memo_idx;
     bool
         failed; /* out of memory, or an op that has no kernel (then `unsupported` names the node) */
@@ -209,9 +183,6 @@ typedef struct emitter {
 void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
-void emit_resume(
-    emitter *m,
-    lp_builder *b); /* after collecting with m->b = NULL: what failed then fails the kernel, too */
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
 /* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);
@@ -240,18 +211,6 @@ lp_val emit_extent(emitter *m, const char *name, int64_t value);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* p[offset] = v, along the vector symbol. */
 void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigned flags);
-/* Where in its operand's row-major elements the window of an as_strided or update has index idx. */
-ir_ex emit_window_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx);
-/* From now on the symbols in offsets of window r have values. */
-void emit_moves(emitter *m, ir_ref r);
-/* What moves the window, as far as it may; nothing is remembered. */
-lp_val emit_moved_by(emitter *m, ir_ref window);
-/* What index of its operand a movement node reads at idx; false for pad and concat, which depend on conditions. */
-bool emit_move_index(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, ir_ex *at);
-/* Indices of axes `axes` of a shape from one row-major number; idx[axes[i]] is written. */
-void emit_delinearize(ir_exprs *x, ir_ex number, const int64_t *shape, const int64_t *axes,
-                      unsigned n, ir_ex *idx);
-
 #define PASS_NONE UINT32_MAX
 
 /* ---- schedule.c: the order of the groups, and which run in one launch */
@@ -273,6 +232,26 @@ typedef struct homes {
     uint32_t *donor; /* of updates: the donated input that they may lie in, PASS_NONE = none */
 } homes;
 
+/* ---- collect.c: what values depend on, before any loop is chosen */
+typedef struct collect_read {
+    lp_val p; /* a buffer */
+    ir_ex offset;
+    bool guarded; /* not everywhere: below a pad or concat */
+} collect_read;
+
+/* Two parts of a concat meet where this symbol has this value. */
+typedef struct collect_border {
+    ir_ex sym;
+    int64_t at;
+} collect_border;
+
+typedef struct collected {
+    BZ_VEC(ir_ex) on; /* offsets of loads, conditions, indices that are values */
+    BZ_VEC(collect_read) reads;
+    BZ_VEC(collect_border) borders;
+    access_seen seen;
+} collected;
+
 /* ---- A plan at work: what the stages of the pipeline leave for the next ones, and of lower_*.c, which make one kernel for one group. */
 
 typedef struct lower {
@@ -292,6 +271,7 @@ typedef struct lower {
     /* of the kernel at hand */
     ir_exprs x;
     emitter m;
+    collected c;
     lp_kernel *k;
     lp_builder *b;
     fuse_space space;
@@ -304,6 +284,12 @@ typedef struct lower {
     BZ_VEC(ir_ref) outputs; /* members that are stored, ascending */
     BZ_VEC(lp_val) out_pointers;
 } lower;
+
+/* Begins a list; adds what the value of r at idx depends on; is all of it linear in sym, with steps of 0 or 1 alone if *dense? */
+void collect_begin(lower *l);
+void collect_node(lower *l, ir_ref r, const ir_ex *idx);
+bool collect_linear(lower *l, ir_ex sym, bool *dense);
+void collect_free(lower *l);
 
 /* Calls visit(ctx, reader, base) for everything that a member reads (fuse_read), until one is false. */
 typedef bool lower_visit(void *ctx, ir_ref reader, ir_ref base);
@@ -395,7 +381,7 @@ bool lower_parts(lower *l, unsigned lanes, unsigned width, bool *done);
 
 /* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
 bool lower_map(lower *l);
-/* What the outputs' loads and conditions depend on, into l->m.seen, reads and borders; nothing is emitted. */
+/* What the outputs depend on, into l->c. */
 void lower_collect(lower *l);
 /* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
 bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
@@ -415,7 +401,8 @@ typedef struct row_sight {
 } row_sight;
 /* Before the loops; NULL: out of memory. Sets the space. hidden: the value that row_sights are about, 0 = there is none. */
 row_kernel *row_begin(lower *l, ir_ref hidden);
-void row_one(row_kernel *q, lp_val i, const row_sight *sight); /* sight: read if there is a hidden value */
+void row_one(row_kernel *q, lp_val i,
+             const row_sight *sight); /* sight: read if there is a hidden value */
 void row_end(row_kernel *q);
 bool lower_update(lower *l);
 /* Makes the axes of node r the space of the loops. */

@@ -73,40 +73,22 @@ static void set_space(col_kernel *q, unsigned inner) {
     q->o_sym = lower_sym(l, "o", q->outer);
     q->c_sym = lower_vector_sym(l, "c", q->inner);
     q->k_sym = lower_sym(l, "k", q->k);
-    emit_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
-    emit_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);
-    emit_delinearize(&l->x, q->k_sym, shape, q->a.axes, q->a.naxes, sym);
+    access_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
+    access_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);
+    access_delinearize(&l->x, q->k_sym, shape, q->a.axes, q->a.naxes, sym);
     fuse_space_of(l->g, FUSE_COL, l->group->head, sym, &l->space);
 }
 
-/* Is every access linear along the columns? Also finds `dense`. */
-static bool linear(col_kernel *q) {
-    emitter *m = &q->l->m;
-    int64_t coef;
-    ir_ex idx[IR_MAX_RANK], rest;
-    lp_builder *b = m->b;
-    bool ok = true;
-    m->b = NULL;
-    m->seen.n = 0;
-    q->dense = true;
-    unsigned mark = emit_mark(m);
-    fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->x, idx);
-    emit_node(m, q->x, idx);
-    emit_forget(m, mark);
-    emit_resume(m, b);
-    for (uint32_t i = 0; i < m->seen.n; i++) {
-        bool is = ir_ex_linear(&q->l->x, m->seen.p[i], q->c_sym, &coef, &rest);
-        ok &= is;
-        q->dense &= is && (coef == 0 || coef == 1);
-    }
-    return ok;
-}
-
+/* `dense` is of the last space that is tried. */
 static void choose_space(col_kernel *q) {
     unsigned kept = ir_at(q->l->g, q->x)->rank - q->a.naxes;
     for (unsigned inner = kept; inner > 0; inner--) {
+        ir_ex idx[IR_MAX_RANK];
         set_space(q, inner);
-        if (linear(q)) return;
+        fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->x, idx);
+        collect_begin(q->l);
+        collect_node(q->l, q->x, idx);
+        if (collect_linear(q->l, q->c_sym, &q->dense)) return;
     }
     if (kept == 0) set_space(q, 0);
 }

@@ -70,16 +70,16 @@ static void set_space(dot_kernel *q) {
     x->sym = lower_vector_sym(l, "m", x->size);
     y->sym = lower_vector_sym(l, "n", y->size);
     q->k_sym = lower_vector_sym(l, "k", q->k);
-    emit_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, x->idx);
-    emit_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, x->idx);
-    emit_delinearize(&l->x, x->sym, xs, xr, nx, x->idx);
-    emit_delinearize(&l->x, q->b_sym, ys, a->rbatch, a->nbatch, y->idx);
-    emit_delinearize(&l->x, q->k_sym, ys, a->rcontract, a->ncontract, y->idx);
-    emit_delinearize(&l->x, y->sym, ys, yr, ny, y->idx);
+    access_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, x->idx);
+    access_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, x->idx);
+    access_delinearize(&l->x, x->sym, xs, xr, nx, x->idx);
+    access_delinearize(&l->x, q->b_sym, ys, a->rbatch, a->nbatch, y->idx);
+    access_delinearize(&l->x, q->k_sym, ys, a->rcontract, a->ncontract, y->idx);
+    access_delinearize(&l->x, y->sym, ys, yr, ny, y->idx);
     for (unsigned d = 0; d < IR_MAX_RANK; d++) axes[d] = d;
-    emit_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
-    emit_delinearize(&l->x, x->sym, out, axes + a->nbatch, nx, sym);
-    emit_delinearize(&l->x, y->sym, out, axes + a->nbatch + nx, ny, sym);
+    access_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
+    access_delinearize(&l->x, x->sym, out, axes + a->nbatch, nx, sym);
+    access_delinearize(&l->x, y->sym, out, axes + a->nbatch + nx, ny, sym);
     fuse_space_of(l->g, FUSE_DOT, l->group->head, sym, &l->space);
     if (y->size ==
         1) { /* matrix times vector: the rows become the columns, so that vectors are full */

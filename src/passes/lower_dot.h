@@ -29,7 +29,7 @@ typedef struct dot_side {
 /* A product of which only the elements with `at` >= 0 are seen (causal attention). */
 typedef struct dot_mask {
     bool known;
-    ir_ex at; /* linear in the symbols of rows and columns */
+    ir_ex at;      /* linear in the symbols of rows and columns */
     ir_bits other; /* what stands elsewhere */
 } dot_mask;
 

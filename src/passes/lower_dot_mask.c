@@ -13,7 +13,8 @@ static bool index_value(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
     const ir_graph *g = q->l->g;
     ir_exprs *x = &q->l->x;
     const ir_node n = *ir_at(g, r);
-    ir_ex at[IR_MAX_RANK], b;
+    access_step s;
+    ir_ex b;
     ir_bits v;
     if (n.dtype != BZ_I64 || q->l->m.bind[r].kind != BIND_NONE) return false;
     if (ir_const_value(g, r, &v)) {
@@ -31,8 +32,8 @@ static bool index_value(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
         *e = ir_ex_add(x, *e, n.op == IR_ADD ? b : ir_ex_mulc(x, b, -1));
         return true;
     }
-    return fuse_is_move(g, r) && emit_move_index(g, x, r, idx, at) &&
-           index_value(q, ir_in(g, &n)[0], at, e);
+    return access_moves(g, r) && access_take(g, x, r, idx, 0, &s) && !s.outside &&
+           index_value(q, s.x, s.at, e);
 }
 
 /* The condition at idx as `e < 0`. */
@@ -40,9 +41,10 @@ static bool condition(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
     const ir_graph *g = q->l->g;
     ir_exprs *x = &q->l->x;
     const ir_node n = *ir_at(g, r);
-    ir_ex at[IR_MAX_RANK], b;
-    if (fuse_is_move(g, r))
-        return emit_move_index(g, x, r, idx, at) && condition(q, ir_in(g, &n)[0], at, e);
+    access_step s;
+    ir_ex b;
+    if (access_moves(g, r))
+        return access_take(g, x, r, idx, 0, &s) && !s.outside && condition(q, s.x, s.at, e);
     const bool less = n.op == IR_LT || n.op == IR_LE, more = n.op == IR_GT || n.op == IR_GE;
     if ((!less && !more) || !index_value(q, ir_in(g, &n)[more], idx, e) ||
         !index_value(q, ir_in(g, &n)[less], idx, &b))

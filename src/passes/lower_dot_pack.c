@@ -11,15 +11,17 @@
 static bool find_buffer(dot_kernel *q, dot_side *s) {
     emitter *m = &q->l->m;
     const ir_graph *g = q->l->g;
-    ir_ex at[2][IR_MAX_RANK];
-    ir_ref r = s->r;
+    access_step way[2] = {{.x = s->r}};
     unsigned now = 0;
-    memcpy(at[0], s->idx, sizeof s->idx);
-    for (; m->bind[r].kind == BIND_NONE; r = ir_operand(g, r, 0), now = !now)
-        if (!fuse_is_move(g, r) || !emit_move_index(g, m->x, r, at[now], at[!now])) return false;
+    memcpy(way[0].at, s->idx, sizeof s->idx);
+    for (; m->bind[way[now].x].kind == BIND_NONE; now = !now)
+        if (!access_moves(g, way[now].x) ||
+            !access_take(g, m->x, way[now].x, way[now].at, 0, &way[!now]) || way[!now].outside)
+            return false;
+    const ir_ref r = way[now].x;
     if (m->bind[r].kind != BIND_BUFFER || ir_dtype(g, r) != q->a.acc) return false;
     s->p = m->bind[r].p;
-    s->offset = emit_offset(m, r, at[now]);
+    s->offset = emit_offset(m, r, way[now].at);
     return true;
 }
 
@@ -46,22 +48,12 @@ static emit_value widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
     return out;
 }
 
-/* How the elements of an operand lie along a symbol: step 1, or not. */
+/* Do the elements of an operand lie along a symbol with step 1? */
 static bool dense_along(dot_kernel *q, const dot_side *s, ir_ex sym) {
-    emitter *m = &q->l->m;
-    lp_builder *b = m->b;
-    int64_t coef;
-    ir_ex rest;
-    bool ok = true;
-    m->b = NULL;
-    m->seen.n = 0;
-    unsigned mark = emit_mark(m);
-    emit_node(m, s->r, s->idx);
-    emit_forget(m, mark);
-    emit_resume(m, b);
-    for (uint32_t i = 0; i < m->seen.n; i++)
-        ok &= ir_ex_linear(m->x, m->seen.p[i], sym, &coef, &rest) && (coef == 1 || coef == 0);
-    return ok;
+    bool dense;
+    collect_begin(q->l);
+    collect_node(q->l, s->r, s->idx);
+    return collect_linear(q->l, sym, &dense) && dense;
 }
 
 /* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */

@@ -24,44 +24,29 @@ static void cut(lower *l, map_space *s, unsigned n) {
     s->inner = lower_count(sizes + outer, n);
     s->o = lower_sym(l, "o", s->outer);
     s->c = lower_vector_sym(l, "c", s->inner);
-    emit_delinearize(&l->x, s->o, sizes, axes, outer, f->full_idx);
-    emit_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
+    access_delinearize(&l->x, s->o, sizes, axes, outer, f->full_idx);
+    access_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
 }
 
 void lower_collect(lower *l) {
-    emitter *m = &l->m;
     ir_ex idx[IR_MAX_RANK], offset;
     ir_ref node;
-    lp_builder *b = m->b;
-    m->b = NULL; /* only collect */
-    m->seen.n = m->reads.n = m->borders.n = 0;
-    unsigned mark = emit_mark(m);
+    collect_begin(l);
     for (uint32_t i = 0; i < l->outputs.n; i++) {
         if (!lower_place(l, l->outputs.p[i], FUSE_FULL, &node, idx, &offset)) continue;
-        emit_node(m, node, idx);
+        collect_node(l, node, idx);
         bool window = l->group->kind == FUSE_UPDATE && !l->filling;
-        if (window && !bz_vec_push(&m->seen, offset)) emit_fail(m);
+        if (window && !bz_vec_push(&l->c.on, offset)) emit_fail(&l->m);
     }
-    emit_forget(m, mark);
-    emit_resume(m, b);
-}
-
-/* Is every index that loads and conditions depend on linear in c? */
-static bool linear(lower *l, const map_space *s) {
-    int64_t coef;
-    ir_ex rest;
-    bool ok = true;
-    lower_collect(l);
-    for (uint32_t i = 0; i < l->m.seen.n; i++)
-        ok &= ir_ex_linear(&l->x, l->m.seen.p[i], s->c, &coef, &rest);
-    return ok;
 }
 
 static void choose_space(lower *l, map_space *s, unsigned lanes) {
     unsigned n = l->space.nfull;
     for (unsigned inner = n; inner > 0; inner--) {
+        bool dense;
         cut(l, s, inner);
-        if (linear(l, s)) break;
+        lower_collect(l);
+        if (collect_linear(l, s->c, &dense)) break;
     }
     if (n == 0) cut(l, s, 0);
     if (n > 1 && s->inner < lanes &&
@@ -189,11 +174,11 @@ static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
     t->s.outer = 1;
     for (unsigned i = 0; i < n; i++) t->s.outer *= f->full[axes[i]];
     t->s.o = lower_sym(l, "q", t->s.outer);
-    emit_delinearize(&l->x, t->s.o, f->full, axes, n, f->full_idx);
+    access_delinearize(&l->x, t->s.o, f->full, axes, n, f->full_idx);
     lower_collect(l);
     m->nstaged = 0;
-    for (uint32_t i = 0; i < m->reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
-        const emit_read *x = &m->reads.p[i];
+    for (uint32_t i = 0; i < l->c.reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
+        const collect_read *x = &l->c.reads.p[i];
         bool far = ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest) && emit_gathers(coef);
         if (far && !x->guarded && ir_ex_linear(&l->x, x->offset, t->r, &coef, &rest) && coef == 1)
             m->staged[m->nstaged++] = (emit_staged){.p = x->p, .offset = x->offset};

@@ -19,7 +19,7 @@ typedef struct parts {
 } parts;
 
 static int by_place(const void *a, const void *b) {
-    int64_t x = ((const emit_border *)a)->at, y = ((const emit_border *)b)->at;
+    int64_t x = ((const collect_border *)a)->at, y = ((const collect_border *)b)->at;
     return (x > y) - (x < y);
 }
 
@@ -28,8 +28,8 @@ static bool cut_axis(const lower *l, unsigned a, parts *p) {
     const fuse_space *f = &l->space;
     p->axis = a;
     p->n = 0;
-    for (uint32_t i = 0; i < l->m.borders.n; i++) {
-        const emit_border *b = &l->m.borders.p[i];
+    for (uint32_t i = 0; i < l->c.borders.n; i++) {
+        const collect_border *b = &l->c.borders.p[i];
         if (b->sym != f->full_idx[a] || b->at <= p->at[p->n] || b->at >= f->full[a]) continue;
         if (p->n == PARTS_MOST - 1) return false;
         p->at[++p->n] = b->at;
@@ -42,8 +42,8 @@ static bool find_parts(lower *l, parts *p) {
     const fuse_space *f = &l->space;
     *p = (parts){0};
     lower_collect(l);
-    if (!l->m.borders.n || l->m.failed) return false;
-    qsort(l->m.borders.p, l->m.borders.n, sizeof *l->m.borders.p, by_place);
+    if (!l->c.borders.n || l->m.failed) return false;
+    qsort(l->c.borders.p, l->c.borders.n, sizeof *l->c.borders.p, by_place);
     for (unsigned a = f->nfull; a-- > 0;)
         if (cut_axis(l, a, p)) return true;
     return false;
@@ -57,7 +57,7 @@ static void cut_rows(lower *l, parts *p) {
     p->outer = lower_count(f->full, p->axis);
     p->trail = lower_count(f->full + p->axis + 1, f->nfull - p->axis - 1);
     p->o = lower_sym(l, "o", p->outer);
-    emit_delinearize(&l->x, p->o, f->full, axes, p->axis, f->full_idx);
+    access_delinearize(&l->x, p->o, f->full, axes, p->axis, f->full_idx);
 }
 
 /* Makes part k the inner axes, under a new symbol. */
@@ -69,7 +69,7 @@ static ir_ex enter_part(lower *l, const parts *p, unsigned k) {
     memcpy(sizes, f->full, f->nfull * sizeof *sizes);
     sizes[p->axis] = p->at[k + 1] - p->at[k];
     ir_ex c = lower_vector_sym(l, "c", sizes[p->axis] * p->trail);
-    emit_delinearize(&l->x, c, sizes, axes, n, f->full_idx);
+    access_delinearize(&l->x, c, sizes, axes, n, f->full_idx);
     f->full_idx[p->axis] = ir_ex_addc(&l->x, f->full_idx[p->axis], p->at[k]);
     return c;
 }

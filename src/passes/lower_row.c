@@ -671,8 +671,8 @@ static void set_space(row_kernel *q) {
     }
     q->i_sym = lower_sym(l, "i", q->rows);
     q->k_sym = lower_vector_sym(l, "k", q->k);
-    emit_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
-    emit_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
+    access_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
+    access_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
     fuse_space_of(l->g, FUSE_ROW, l->group->head, sym, &l->space);
 }
 

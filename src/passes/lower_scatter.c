@@ -34,10 +34,10 @@ static void set_space(scatter_kernel *q) {
     q->o = lower_sym(l, "o", q->before);
     q->i = lower_sym(l, "i", q->n);
     q->c = lower_vector_sym(l, "c", q->after);
-    emit_delinearize(&l->x, q->o, shape, axes, axis, q->x_idx);
-    emit_delinearize(&l->x, q->i, shape, axes + axis, ni, q->x_idx);
-    emit_delinearize(&l->x, q->i, rows, axes, ni, q->index_idx);
-    emit_delinearize(&l->x, q->c, shape, axes + axis + ni, rank - axis - ni, q->x_idx);
+    access_delinearize(&l->x, q->o, shape, axes, axis, q->x_idx);
+    access_delinearize(&l->x, q->i, shape, axes + axis, ni, q->x_idx);
+    access_delinearize(&l->x, q->i, rows, axes, ni, q->index_idx);
+    access_delinearize(&l->x, q->c, shape, axes + axis + ni, rank - axis - ni, q->x_idx);
 }
 
 /* y[at .. at + lanes) = 0, or that + x. */
