@@ -75,7 +75,7 @@ programs = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/$(1)_*.c))) \
 TESTS_QUICK := $(call programs,test)
 TESTS_SLOW  := $(call programs,slow)
 FUZZERS     := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz_*.c)))
-TEST_SUPPORT_OBJ := $(call obj,$(sort $(wildcard tests/support/*.c)))
+TEST_SUPPORT_OBJ := $(call obj,$(sort $(wildcard tests/support/*.c tests/far/*.c)))
 
 -include mk/gpu.mk
 TESTS_SLOW += $(if $(filter release,$(BUILD)),$(GPU_SUITES))

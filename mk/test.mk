@@ -69,7 +69,10 @@ $(B)/tests/fuzz_api $(B)/tests/cover_api: TEST_LDFLAGS := -Wl,--wrap=rt_kernels_
 
 $(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_WRAP) $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+
+# Contexts of tests on another device than they ask for: tests/support/devices.c.
+TEST_WRAP := -Wl,--wrap=bz_open
 
 # Criterion's own runner cannot start under ThreadSanitizer; fuzzers have a main of their own.
 TEST_MAIN := $(if $(filter tsan,$(BUILD)),$(B)/obj/tests/plain_main.o)
@@ -78,4 +81,4 @@ $(FUZZERS): $(B)/obj/tests/main_fuzz.o
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_MAIN) $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
-	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(TEST_LDFLAGS) $(filter-out $(filter-out $(TEST_MAIN),$(B)/obj/tests/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(TEST_WRAP) $(TEST_LDFLAGS) $(filter-out $(filter-out $(TEST_MAIN),$(B)/obj/tests/plain_main.o),$^) -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@

@@ -8,7 +8,7 @@
 
 typedef struct saving {
     ir_value_array *arrays;
-    bool *own; /* arrays[i].data is a copy: the tensor is a view with gaps */
+    rt_bytes *bytes; /* what arrays[i].data is */
     rt_storage **storages;
     uint32_t n;
 } saving;
@@ -30,29 +30,31 @@ static bz_status find_tensors(bz_context *c, saving *v, bz_tensor *const *x) {
 }
 
 /* The elements where they lie, or a copy in order. */
-static bz_status take_array(bz_context *c, bz_tensor *x, ir_value_array *a, bool *own) {
+static bz_status take_array(bz_context *c, bz_tensor *x, ir_value_array *a, rt_bytes *bytes) {
     rt_tensor *t = rt_find(x, &c, "save_npz");
     bz_status s = rt_eval_handle(t, c, "save_npz");
     if (s) return s;
     *a = (ir_value_array){.dtype = (bz_dtype)t->st->dtype, .rank = t->layout->rank};
     if (a->rank) memcpy(a->shape, t->layout->shape, a->rank * sizeof *a->shape);
-    if (t->layout->contiguous) {
-        a->data = (char *)t->st->buf->p + (size_t)t->offset * ir_dtype_bytes(a->dtype);
-        return BZ_OK;
-    }
-    if (rt_check_room(rt_layout_bytes(t->layout, a->dtype), "the tensor takes", &c->err))
+    if (rt_check_room(&rt_host, rt_layout_bytes(t->layout, a->dtype), "the tensor takes", &c->err))
         return c->err.status;
-    *own = true;
-    a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
-    return a->data ? bz_to_host(x, a->data, rt_array_bytes(a)) : rt_no_memory(c);
+    if (t->layout->contiguous) {
+        s = rt_look(rt_element(t->st->buf, a->dtype, t->offset), rt_array_bytes(a), bytes, &c->err);
+    } else {
+        *bytes = (rt_bytes){.own = bz_mem_alloc(rt_array_bytes(a) + 1)};
+        bytes->p = bytes->own;
+        s = bytes->own ? bz_to_host(x, bytes->own, rt_array_bytes(a)) : rt_no_memory(c);
+    }
+    a->data = (void *)(uintptr_t)bytes->p; /* it is read alone */
+    return s;
 }
 
 static bz_status save(bz_context *c, saving *v, const char *path, const char *const *names,
                       bz_tensor *const *x, bool deflate) {
     bz_error e = {0};
-    if (!v->arrays || !v->own || !v->storages) return rt_no_memory(c);
+    if (!v->arrays || !v->bytes || !v->storages) return rt_no_memory(c);
     bz_status s = find_tensors(c, v, x);
-    for (uint32_t i = 0; i < v->n && !s; i++) s = take_array(c, x[i], &v->arrays[i], &v->own[i]);
+    for (uint32_t i = 0; i < v->n && !s; i++) s = take_array(c, x[i], &v->arrays[i], &v->bytes[i]);
     if (s || !rt_npz_save(path, names, v->arrays, v->n, deflate, &e)) return s;
     return rt_fail(c, e.status, NULL, "save_npz", "%s", e.text);
 }
@@ -65,13 +67,12 @@ bz_status bz_save_npz(bz_context *c, const char *path, const char *const *names,
     if (n < 0 || (n && (!names || !x)))
         return rt_fail(c, BZ_EARG, NULL, "save_npz", "no names or no tensors");
     size_t count = (size_t)n + 1;
-    saving v = {bz_mem_zero(count, sizeof *v.arrays), bz_mem_zero(count, sizeof *v.own),
+    saving v = {bz_mem_zero(count, sizeof *v.arrays), bz_mem_zero(count, sizeof *v.bytes),
                 bz_mem_zero(count, sizeof(rt_storage *)), (uint32_t)n};
     bz_status s = save(c, &v, path, names, x, deflate);
-    for (uint32_t i = 0; i < v.n && v.arrays && v.own; i++)
-        if (v.own[i]) bz_mem_free(v.arrays[i].data);
+    for (uint32_t i = 0; i < v.n && v.bytes; i++) rt_look_away(&v.bytes[i]);
     bz_mem_free(v.arrays);
-    bz_mem_free(v.own);
+    bz_mem_free(v.bytes);
     bz_mem_free(v.storages);
     return s;
 }

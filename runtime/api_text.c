@@ -14,7 +14,8 @@ static bool take_value(bz_tensor *x, const char *op, ir_value_array *a) {
     a->dtype = (bz_dtype)t->st->dtype;
     a->rank = t->layout->rank;
     if (a->rank) memcpy(a->shape, t->layout->shape, a->rank * sizeof *a->shape);
-    if (rt_check_room((int64_t)rt_array_bytes(a), "the tensor takes", &c->err)) return false;
+    if (rt_check_room(&rt_host, (int64_t)rt_array_bytes(a), "the tensor takes", &c->err))
+        return false;
     a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
     if (!a->data) return rt_no_memory(c), false;
     if (bz_to_host(x, a->data, rt_array_bytes(a)) == BZ_OK) return true;

@@ -55,7 +55,7 @@ static bool overwritten(const void *user, const ir_graph *g, uint32_t input) {
     const run_call *u = user;
     (void)g;
     for (uint32_t k = 0; k < u->p->noutputs; k++)
-        if (u->call->in[input] && u->call->out[k] && u->call->in[input]->p == u->call->out[k]->p)
+        if (u->call->in[input] && u->call->out[k] && u->call->in[input]->at == u->call->out[k]->at)
             return true;
     return false;
 }

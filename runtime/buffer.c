@@ -1,50 +1,15 @@
-/* buffer.c - memory of values: reference counted, recycled by size class, every page touched before first use.
+/* buffer.c - memory of values: reference counted, recycled by size class.
  *
- * A page's first touch costs more than most kernels, so a buffer that is given back waits for the next one of its class. Classes
- * are powers of two cut in four. */
+ * Getting memory costs more than most kernels, whatever the device, so a buffer that is given back waits for the next one of its
+ * class. Classes are powers of two cut in four. */
 #include "runtime/rt.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { ALIGN = 64, PAGE = 4096, HUGE = 2 << 20 };
+enum { ALIGN = 64 }; /* and the smallest class */
 static const size_t idle_most = (size_t)4 << 30;
-
-void *rt_pages_new(size_t bytes, bool *mapped) {
-    *mapped = bytes >= HUGE;
-    if (bytes > (size_t)rt_memory_most()) return NULL;
-    if (!*mapped) {
-        /* the block's start is kept just before the aligned address */
-        char *block = bz_mem_alloc(bytes + ALIGN + sizeof(void *));
-        if (!block) return NULL;
-        char *p =
-            (char *)(((uintptr_t)block + sizeof(void *) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
-        memcpy(p - sizeof(void *), &block, sizeof block);
-        for (size_t i = 0; i < bytes; i += PAGE) *(volatile char *)(p + i) = 0;
-        return p;
-    }
-    void *hook = bz_mem_alloc(1); /* the tests' failing allocation counts here too */
-    bz_mem_free(hook);
-    if (!hook) return NULL;
-    char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) return NULL;
-    madvise(p, bytes, MADV_HUGEPAGE);
-    for (size_t i = 0; i < bytes; i += PAGE) *(volatile char *)(p + i) = 0;
-    return p;
-}
-
-void rt_pages_free(void *p, size_t bytes, bool mapped) {
-    if (!p) return;
-    if (mapped) {
-        munmap(p, bytes);
-        return;
-    }
-    void *block;
-    memcpy(&block, (char *)p - sizeof(void *), sizeof block);
-    bz_mem_free(block);
-}
 
 /* The smallest class that holds `bytes`, and its size: 64 * 2^k * (4 + q) / 4. */
 static unsigned class_of(size_t bytes, size_t *room) {
@@ -67,7 +32,7 @@ void rt_pool_count(rt_pool *p, int64_t bytes) {
 }
 
 static void destroy(rt_buffer *b) {
-    if (!b->foreign) rt_pages_free(b->p, b->room, b->mapped);
+    if (!b->foreign) b->memory->f->free(b->memory, b->at, b->room);
     bz_mem_free(b);
 }
 
@@ -87,12 +52,13 @@ void rt_pool_free(rt_pool *p) {
     }
 }
 
-static rt_buffer *fresh(bz_context *c, size_t room) {
+/* NULL, with an error in e if it is another than that there is no memory. */
+static rt_buffer *fresh(bz_context *c, size_t room, bz_error *e) {
     rt_buffer *b = bz_mem_zero(1, sizeof *b);
     if (!b) return NULL;
-    b->p = rt_pages_new(room, &b->mapped);
+    b->memory = c->memory;
     b->room = room;
-    if (!b->p) {
+    if (c->memory->f->alloc(c->memory, room, &b->at, e)) {
         bz_mem_free(b);
         return NULL;
     }
@@ -100,26 +66,20 @@ static rt_buffer *fresh(bz_context *c, size_t room) {
     return b;
 }
 
-static rt_buffer *no_room(bz_context *c, int64_t bytes, const char *what) {
-    char size[32];
-    bz_size_text(size, (double)bytes);
-    bz_fail(&c->err, BZ_ENOMEM, "out of memory: %s %s", what, size);
-    return NULL;
-}
-
-/* A buffer of the class, from the system; what waits for others, and what programs keep that do not run, goes if need be. */
-static rt_buffer *fetch(bz_context *c, size_t room) {
-    rt_buffer *b = fresh(c, room);
+/* A buffer of the class, from the device; what waits for others, and what programs keep that do not run, goes if need be. */
+static rt_buffer *obtain(bz_context *c, size_t room, bz_error *e) {
+    rt_buffer *b = fresh(c, room, e);
     if (!b && c->pool.idle_bytes) {
         rt_pool_free(&c->pool);
-        b = fresh(c, room);
+        b = fresh(c, room, e);
     }
-    while (!b && rt_plans_give_way(c)) b = fresh(c, room);
+    while (!b && !e->status && rt_plans_give_way(c)) b = fresh(c, room, e);
     return b;
 }
 
-/* "f32[4096,512] takes" */
+/* "f32[4096,512] takes"; l NULL: for memory of the caller's */
 static const char *shape_takes(char text[static 300], bz_dtype t, const rt_layout *l) {
+    if (!l) return "a copy of the caller's memory takes";
     int n = snprintf(text, 300, "%s[", ir_dtypes[t].name);
     for (unsigned i = 0; i < l->rank && n < 270; i++)
         n += snprintf(text + n, 300 - (size_t)n, "%s%" PRId64, i ? "," : "", l->shape[i]);
@@ -127,22 +87,36 @@ static const char *shape_takes(char text[static 300], bz_dtype t, const rt_layou
     return text;
 }
 
-rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l) {
-    size_t room = 0;
+static rt_buffer *no_room(int64_t bytes, bz_dtype t, const rt_layout *l, bz_error *e) {
+    char size[32], what[300];
+    bz_size_text(size, (double)bytes);
+    bz_fail(e, BZ_ENOMEM, "out of memory: %s %s", shape_takes(what, t, l), size);
+    return NULL;
+}
+
+/* May the context have so many bytes, which take `room`? */
+static bool is_allowed(bz_context *c, int64_t bytes, size_t room, bz_dtype t, const rt_layout *l,
+                       bz_error *e) {
     char what[300];
+    const char *takes = shape_takes(what, t, l);
+    return !rt_check_room(c->memory, bytes, takes, e) && rt_within_bytes(c, room, takes, e);
+}
+
+static rt_buffer *get(bz_context *c, int64_t bytes, bz_dtype t, const rt_layout *l, bz_error *e) {
+    size_t room = 0;
     rt_pool *p = &c->pool;
-    int64_t bytes = rt_layout_bytes(l, t);
-    bool limited = bytes > rt_memory_most() || c->limits[BZ_LIMIT_BYTES];
-    if (limited && rt_check_room(bytes, shape_takes(what, t, l), &c->err)) return NULL;
+    bool limited = bytes > rt_memory_size(c->memory) || c->limits[BZ_LIMIT_BYTES];
     unsigned k = class_of((size_t)bytes, &room);
-    if (limited && !rt_within_bytes(c, room, what, &c->err)) return NULL;
+    if (limited && !is_allowed(c, bytes, room, t, l, e)) return NULL;
     rt_buffer *b = p->idle[k];
     if (b) {
         p->idle[k] = b->next;
         p->idle_bytes -= room;
     } else {
-        b = fetch(c, room);
-        if (!b) return no_room(c, bytes, shape_takes(what, t, l));
+        bz_error why = {0};
+        b = obtain(c, room, &why);
+        if (!b && why.status) return bz_fail(e, why.status, "%s", why.text), NULL;
+        if (!b) return no_room(bytes, t, l, e);
     }
     b->bytes = (size_t)bytes;
     b->refs = 1;
@@ -151,10 +125,55 @@ rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l) {
     return b;
 }
 
-rt_buffer *rt_buffer_foreign(void *p, size_t bytes) {
+rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l) {
+    return get(c, rt_layout_bytes(l, t), t, l, &c->err);
+}
+
+rt_buffer *rt_buffer_foreign(void *p, size_t bytes, bz_dtype t, const rt_layout *l, int64_t first) {
     rt_buffer *b = bz_mem_zero(1, sizeof *b);
-    if (b) *b = (rt_buffer){.p = p, .bytes = bytes, .refs = 1, .foreign = true};
+    if (!b) return NULL;
+    *b = (rt_buffer){.memory = &rt_host,
+                     .at = rt_address_of(p),
+                     .bytes = bytes,
+                     .refs = 1,
+                     .foreign = true,
+                     .element = (uint8_t)ir_dtype_bytes(t),
+                     .dense = l,
+                     .first = first};
     return b;
+}
+
+/* The elements of the caller's that count, as they lie, and where the first one does in either memory. */
+static void runs_of(rt_runs *r, const rt_buffer *home, rt_spot *to, rt_spot *from) {
+    rt_address before = (rt_address)home->first * home->element;
+    if (!home->dense) {
+        rt_runs_one(r, home->bytes);
+        return;
+    }
+    rt_runs_of(r, home->dense, home->element, RT_BOTH_STRIDED);
+    to->at += before;
+    from->at += before;
+}
+
+bz_status rt_buffer_write_home(rt_buffer *home, const rt_buffer *b, bz_error *e) {
+    rt_runs r;
+    rt_spot to = rt_start(home), from = rt_start(b);
+    runs_of(&r, home, &to, &from);
+    return rt_move(to, from, &r, e);
+}
+
+static bz_status read_home(rt_buffer *b, const rt_buffer *home, bz_error *e) {
+    rt_runs r;
+    rt_spot to = rt_start(b), from = rt_start(home);
+    runs_of(&r, home, &to, &from);
+    return rt_move(to, from, &r, e);
+}
+
+rt_buffer *rt_buffer_fetch(bz_context *c, const rt_buffer *b, bz_error *e) {
+    rt_buffer *own = get(c, (int64_t)b->bytes, BZ_U8, NULL, e);
+    if (!own || !read_home(own, b, e)) return own;
+    rt_buffer_unref(c, own);
+    return NULL;
 }
 
 rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b) {
@@ -164,7 +183,11 @@ rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b) {
     else if (!(a = bz_mem_alloc(sizeof *a)))
         return rt_no_memory(c), NULL;
     rt_buffer *owner = b->owner ? b->owner : b;
-    *a = (rt_buffer){.p = b->p, .bytes = b->bytes, .refs = 1, .owner = rt_buffer_ref(owner)};
+    *a = (rt_buffer){.memory = b->memory,
+                     .at = b->at,
+                     .bytes = b->bytes,
+                     .refs = 1,
+                     .owner = rt_buffer_ref(owner)};
     return a;
 }
 

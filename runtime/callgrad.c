@@ -99,7 +99,7 @@ static rt_made *new_made(bz_program *p, const rt_signature *t, bz_tensor *const 
         if (i >= (uint32_t)p->nin) continue;
         const rt_tensor *x = rt_find_quietly(in[i], &of);
         if (rt_is_number(x->st))
-            m->in[i].bits = ir_load_bits((bz_dtype)x->st->dtype, x->st->buf->p);
+            m->in[i].bits = rt_number_bits(x->st);
         else
             m->in[i] = (rt_made_input){{x->st, x->st->birth}, x->layout, x->offset, 0};
     }

@@ -1,27 +1,27 @@
-/* check.c - BRAZE_CHECK=1: each program of the cpu device beside the reference interpreter.
+/* check.c - BRAZE_CHECK=1: each program of a device that computes beside the reference interpreter.
  *
- *     cpu_expect: the interpreter's results, before donated inputs change --> the program runs --> cpu_compare: bit by bit
+ *     rt_expect: the interpreter's results, before donated inputs change --> the program runs --> rt_compare: bit by bit
  *
  * Every bit is promised (docs/numerics.md), so a line that says `differs` is a bug of braze. */
-#include "runtime/cpu.h"
+#include "runtime/rt.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-struct cpu_expected {
+struct rt_expected {
     bz_status status; /* the interpreter's */
     bz_error e;
     uint32_t n;
     ir_value_array outputs[];
 };
 
-cpu_expected *cpu_expect(bz_context *c, cpu_program *p, const rt_call *call) {
-    uint32_t n = p->base.noutputs;
-    cpu_expected *want = bz_mem_zero(1, sizeof *want + n * sizeof *want->outputs);
+rt_expected *rt_expect(bz_context *c, rt_program *p, const rt_call *call) {
+    uint32_t n = p->noutputs;
+    rt_expected *want = bz_mem_zero(1, sizeof *want + n * sizeof *want->outputs);
     if (!want) return NULL;
     want->n = n;
-    want->status = rt_interpret(c, &p->base, call, want->outputs, &want->e);
+    want->status = rt_interpret(c, p, call, want->outputs, &want->e);
     return want;
 }
 
@@ -51,8 +51,8 @@ static void print_origin(const ir_graph *g, uint32_t i) {
 }
 
 /* Compares output i; says how it differs. */
-static bool compare(const cpu_program *p, uint32_t i, const void *got, const void *want) {
-    const rt_spec *o = &p->base.outputs[i];
+static bool compare(const rt_program *p, uint32_t i, const void *got, const void *want) {
+    const rt_spec *o = &p->outputs[i];
     size_t size = ir_dtype_bytes(o->dtype);
     int64_t differ = 0, at = 0;
     double worst = 0;
@@ -64,7 +64,7 @@ static bool compare(const cpu_program *p, uint32_t i, const void *got, const voi
         if (d > worst) worst = d, at = k;
     }
     if (!differ) return true;
-    print_origin(p->base.graph, i);
+    print_origin(p->graph, i);
     ir_bits a = ir_load_bits(o->dtype, (const char *)got + (size_t)at * size),
             b = ir_load_bits(o->dtype, (const char *)want + (size_t)at * size);
     bz_stderrf(" in %lld of %lld elements, worst in %lld: %.17g, not %.17g (%g ULP)\n",
@@ -73,7 +73,7 @@ static bool compare(const cpu_program *p, uint32_t i, const void *got, const voi
     return false;
 }
 
-static bool compare_status(const cpu_expected *want, bz_status s) {
+static bool compare_status(const rt_expected *want, bz_status s) {
     if (want->status == BZ_ENOMEM)
         fprintf(stderr, "braze: check: not compared: %s\n", want->e.text);
     else if (want->status != s)
@@ -82,14 +82,27 @@ static bool compare_status(const cpu_expected *want, bz_status s) {
     return want->status == s;
 }
 
-void cpu_compare(const cpu_program *p, const rt_call *call, cpu_expected *want, bz_status s) {
+static bool compare_there(const rt_program *p, uint32_t i, const rt_buffer *got, const void *want) {
+    bz_error e = {0};
+    rt_bytes bytes;
+    const rt_spec *o = &p->outputs[i];
+    if (rt_look(rt_start(got), (size_t)rt_layout_bytes(o->layout, o->dtype), &bytes, &e)) {
+        fprintf(stderr, "braze: check: not compared: %s\n", e.text);
+        return false;
+    }
+    bool same = compare(p, i, bytes.p, want);
+    rt_look_away(&bytes);
+    return same;
+}
+
+void rt_compare(const rt_program *p, const rt_call *call, rt_expected *want, bz_status s) {
     bool same = compare_status(want, s);
     for (uint32_t i = 0; i < want->n; i++) {
-        if (!s && !want->status) same &= compare(p, i, call->out[i]->p, want->outputs[i].data);
+        if (!s && !want->status) same &= compare_there(p, i, call->out[i], want->outputs[i].data);
         bz_mem_free(want->outputs[i].data);
     }
-    if (same && p->base.runs == 0)
+    if (same && p->runs == 0)
         fprintf(stderr, "braze: check: a program of %u nodes with %u outputs: the same bits\n",
-                p->base.graph->n.n, want->n);
+                p->graph->n.n, want->n);
     bz_mem_free(want);
 }

@@ -216,7 +216,7 @@ static const char *not_whole(const rt_tensor *x) {
     const rt_storage *s = x->st;
     if (rt_is_number(s)) return "a bz_scalar";
     if (rt_is_whole(x)) return NULL;
-    if (s->kind == RT_FOREIGN && x->layout == s->u.owner.layout && x->offset == s->u.owner.offset)
+    if (s->kind == RT_FOREIGN && x->layout == s->u.home->dense && x->offset == s->u.home->first)
         return "memory with strides of its own (bz_from_buffer)";
     return x->layout->contiguous && x->layout->count == s->base->count
                ? "a view of another shape (bz_reshape)"
@@ -291,30 +291,44 @@ void rt_traced_free(rt_traced *t) {
     if (t->own) free_signature(t->context, t->own);
 }
 
+/* b, or NULL if filling it failed. */
+static rt_buffer *if_filled(bz_context *c, rt_buffer *b, bz_status s) {
+    if (!s) return b;
+    rt_buffer_unref(c, b);
+    return NULL;
+}
+
 static rt_buffer *copy_of(bz_context *c, const rt_storage *s, const rt_buffer *b) {
     rt_buffer *own = rt_buffer_new(c, (bz_dtype)s->dtype, s->base);
-    if (own) memcpy(own->p, b->p, b->bytes);
-    return own;
+    if (!own) return NULL;
+    return if_filled(c, own, rt_move_bytes(rt_start(own), rt_start(b), b->bytes, &c->err));
+}
+
+/* The elements that x sees, row-major. */
+static rt_buffer *packed(bz_context *c, const rt_tensor *x) {
+    bz_dtype t = (bz_dtype)x->st->dtype;
+    rt_runs r;
+    rt_buffer *own = rt_buffer_new(c, t, x->layout);
+    if (!own) return NULL;
+    rt_runs_of(&r, x->layout, ir_dtype_bytes(t), RT_PACKED_TO);
+    return if_filled(c, own,
+                     rt_move(rt_start(own), rt_element(x->st->buf, t, x->offset), &r, &c->err));
 }
 
 /* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's; the window holds
  * its storage's buffer (`next`) for the call, so that a donation of that buffer does not write what the window reads. */
 static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window) {
-    size_t size = ir_dtype_bytes((bz_dtype)x->st->dtype);
-    int64_t bytes = rt_layout_bytes(x->layout, (bz_dtype)x->st->dtype);
+    bz_dtype t = (bz_dtype)x->st->dtype;
     rt_buffer *b = x->st->buf;
     if (rt_is_whole(x)) return rt_buffer_ref(b);
-    if (x->layout->contiguous) {
-        *window = (rt_buffer){.p = (char *)b->p + (size_t)x->offset * size,
-                              .bytes = (size_t)bytes,
-                              .refs = 2,
-                              .foreign = true,
-                              .next = rt_buffer_ref(b)};
-        return window;
-    }
-    rt_buffer *packed = rt_buffer_new(c, (bz_dtype)x->st->dtype, x->layout);
-    if (packed) rt_gather_elements(packed->p, b->p, size, x->layout, x->offset);
-    return packed;
+    if (!x->layout->contiguous) return packed(c, x);
+    *window = (rt_buffer){.memory = b->memory,
+                          .at = rt_element(b, t, x->offset).at,
+                          .bytes = (size_t)rt_layout_bytes(x->layout, t),
+                          .refs = 2,
+                          .foreign = true,
+                          .next = rt_buffer_ref(b)};
+    return window;
 }
 
 /* The caller's memory is about to change: everything recorded reads it first, and is closed, because its input stands for the old value. */
@@ -324,7 +338,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
     for (int i = 0; i < p->nin && !status; i++) {
         rt_storage *s = rt_find_quietly(in[i], &c)->st;
         if (p->donate[i] < 0 || s->kind != RT_FOREIGN) continue;
-        rt_buffer *home = s->u.owner.home;
+        rt_buffer *home = s->u.home;
         if (home->refs == 1u + (s->buf == home)) continue;
         status = rt_flush(c, s);
     }
@@ -333,7 +347,7 @@ static bz_status settle_homes(bz_program *p, bz_tensor *const *in) {
 
 /* The donated input's buffer becomes the call's alone. References at this point: the storage's, the call's, a foreign home's. */
 static bool own_buffer(bz_context *c, const rt_storage *s, rt_buffer **arg) {
-    uint32_t alone = s->kind == RT_FOREIGN && *arg == s->u.owner.home ? 3 : 2;
+    uint32_t alone = s->kind == RT_FOREIGN && *arg == s->u.home ? 3 : 2;
     if ((*arg)->refs != alone || (*arg)->owner || (*arg)->call == c->calls) {
         rt_buffer *own = copy_of(c, s, *arg);
         if (!own) return false;
@@ -389,9 +403,9 @@ static bz_tensor *donated_result(bz_program *p, bz_tensor *in, rt_buffer *b) {
     s->write_site = p->site;
     rt_lineage_change(c, s, s->epoch && s->epoch == c->epoch ? s->node : 0);
     rt_storage_leave(c, s); /* its history is not true any more */
-    if (s->kind == RT_FOREIGN && b != s->u.owner.home) {
-        memcpy(s->u.owner.home->p, b->p, b->bytes);
-        b = s->u.owner.home;
+    if (s->kind == RT_FOREIGN && b != s->u.home) {
+        if (rt_buffer_write_home(s->u.home, b, &c->err)) return NULL;
+        b = s->u.home;
     }
     rt_storage_set(c, s, rt_buffer_ref(b));
     return rt_tensor_new(c, s, s->base, 0);

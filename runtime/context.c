@@ -32,10 +32,12 @@ bool rt_context_alive(const bz_context *c) {
 
 /* ---- opening */
 
-static void choose_device(bz_context *c) {
+static bz_status choose_device(bz_context *c) {
     if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = rt_env_get()->device;
     if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = BZ_CPU;
     c->device = rt_devices[c->options.device];
+    c->memory = c->device->open(&c->err);
+    return c->memory ? BZ_OK : c->err.status;
 }
 
 static bz_status choose_target(bz_context *c) {
@@ -71,8 +73,8 @@ static bz_status init(bz_context *c) {
     c->scratch = ir_graph_new(c->m, "evaluation");
     c->scalar_layout = rt_layout_of(c, NULL, NULL, 0);
     if (!c->scratch || !c->scalar_layout) return BZ_ENOMEM;
-    choose_device(c);
-    return choose_target(c);
+    bz_status s = choose_device(c);
+    return s ? s : choose_target(c);
 }
 
 static void destroy(bz_context *c);
@@ -140,6 +142,7 @@ static void destroy(bz_context *c) {
     rt_plans_free(c);
     rt_room_open(&room, c, false);
     rt_pool_free(&c->pool);
+    if (c->memory) c->memory->f->close(c->memory);
     rt_layouts_free(&c->layouts);
     ir_graph_free(c->scratch);
     ir_module_free(c->m);
@@ -162,6 +165,7 @@ static void destroy(bz_context *c) {
     bz_vec_free(&c->operands);
     bz_vec_free(&c->in_bufs);
     bz_vec_free(&c->out_bufs);
+    bz_vec_free(&c->fetched);
     bz_vec_free(&c->in_bits);
     bz_arena_free(&c->names);
     rt_room_give(&room, c);
@@ -193,7 +197,7 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
 
 bz_status rt_no_memory(bz_context *c) {
     bz_fail(&c->err, BZ_ENOMEM, "out of memory");
-    return c->err.status == BZ_ELIMIT ? BZ_ELIMIT : BZ_ENOMEM;
+    return rt_what_lacks(c);
 }
 
 /* Contexts are never const objects: only the view of the caller is. */

@@ -16,17 +16,9 @@ typedef struct cpu_program {
     bz_rt_time *times; /* of each phase, while profiling */
     void *room, *consts;
     size_t room_bytes, consts_bytes;
-    bool room_mapped, consts_mapped;
     uint64_t bytes_written; /* by all launches */
 } cpu_program;
 
 bz_status cpu_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
-
-/* ---- check.c: BRAZE_CHECK */
-typedef struct cpu_expected cpu_expected;
-/* What the interpreter makes of the call; NULL: no memory, no check. Before the program runs. */
-cpu_expected *cpu_expect(bz_context *c, cpu_program *p, const rt_call *call);
-/* Says on stderr where the results (s: the run's status) differ from that, which it frees. */
-void cpu_compare(const cpu_program *p, const rt_call *call, cpu_expected *want, bz_status s);
 
 #endif

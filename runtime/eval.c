@@ -206,24 +206,27 @@ static void sweep(bz_context *c, rt_epoch *e) {
 }
 
 /* s waits for its value, which is kept. An in-place change reaches the memory of the owner, which the tensor looks at again. */
-static void give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
+static bz_status give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
     s->buf = rt_buffer_ref(rt_kept(e, s->node));
     rt_storage_settle(s);
-    if (!s->dirty) return;
-    rt_buffer *home = s->u.owner.home;
-    rt_copy_elements(home->p, s->buf->p, ir_dtype_bytes((bz_dtype)s->dtype), s->u.owner.layout,
-                     s->u.owner.offset);
-    rt_storage_set(c, s, rt_buffer_ref(home));
+    if (!s->dirty) return BZ_OK;
+    bz_status status = rt_buffer_write_home(s->u.home, s->buf, &c->err);
+    rt_storage_set(c, s, rt_buffer_ref(s->u.home));
     s->dirty = false;
+    return status;
 }
 
 /* Values to the storages that wait for them. Those of foreign memory wait on unless `all` was computed: what is still to be computed
  * may read what lies in that memory now. */
-static void hand_out(bz_context *c, rt_epoch *e, bool all) {
+static bz_status hand_out(bz_context *c, rt_epoch *e, bool all) {
+    bz_status status = BZ_OK;
     for (rt_storage *s = e->pending, *next; s; s = next) {
         next = s->next;
-        if (rt_kept(e, s->node) && (all || !s->dirty)) give_value(c, e, s);
+        if (!rt_kept(e, s->node) || (!all && s->dirty)) continue;
+        bz_status own = give_value(c, e, s);
+        if (!status) status = own;
     }
+    return status;
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
@@ -283,9 +286,9 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, purp
         return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    hand_out(c, e, all);
+    status = hand_out(c, e, all);
     sweep(c, e);
-    return BZ_OK;
+    return status;
 }
 
 static bool is_long(const rt_epoch *e) {
@@ -331,7 +334,7 @@ static rt_storage *next_reader(bz_context *c, const rt_epoch *e, const rt_storag
 static bz_status eval_readers(bz_context *c, const rt_storage *s) {
     rt_epoch *e = c->epoch;
     bz_error before = c->err;
-    bz_status status = mark_readers(c, e, s->u.owner.home) ? BZ_OK : rt_no_memory(c);
+    bz_status status = mark_readers(c, e, s->u.home) ? BZ_OK : rt_no_memory(c);
     for (rt_storage *k; !status && (k = next_reader(c, e, s)) != NULL;) {
         c->err = (bz_error){0};
         bz_status own = eval_here(c, &k, 1, SOME);
@@ -350,9 +353,9 @@ static bz_status eval_alone(bz_context *c, rt_storage *s) {
     if (!status && s->kind == RT_FOREIGN) status = eval_readers(c, s);
     if (!status && !s->buf) status = eval_here(c, &s, 1, SOME);
     if (status) return status;
-    if (s->dirty) give_value(c, c->epoch, s);
+    if (s->dirty) status = give_value(c, c->epoch, s);
     if (s->kind == RT_FOREIGN) rt_epoch_end(c, foreign_read);
-    return BZ_OK;
+    return status;
 }
 
 /* Each of them for itself, whatever is wrong with another; the first error of all. */
@@ -429,15 +432,23 @@ bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
     return eval_these(c, s, n, SOME);
 }
 
+ir_bits rt_number_bits(const rt_storage *s) {
+    bz_dtype t = (bz_dtype)s->dtype;
+    return s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
+                                : ir_bits_from_i64(t, s->u.integer);
+}
+
 /* The number of a bz_scalar becomes a buffer when it is read. */
 static bz_status give_number_value(bz_context *c, rt_storage *s) {
     bz_dtype t = (bz_dtype)s->dtype;
-    s->buf = rt_buffer_new(c, t, c->scalar_layout);
-    if (!s->buf) return rt_no_memory(c);
-    ir_store_bits(t, s->buf->p,
-                  s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
-                                       : ir_bits_from_i64(t, s->u.integer));
-    return BZ_OK;
+    rt_buffer *b = rt_buffer_new(c, t, c->scalar_layout);
+    if (!b) return rt_no_memory(c);
+    bz_status status = rt_store(rt_start(b), t, rt_number_bits(s), &c->err);
+    if (status)
+        rt_buffer_unref(c, b);
+    else
+        s->buf = b;
+    return status;
 }
 
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op) {

@@ -6,8 +6,26 @@
 
 static const cg_isa isas[] = {CG_V3, CG_V4};
 
+/* A captured tensor's elements: functions that captured the same one get the same bytes. */
+typedef struct look {
+    const rt_buffer *of; /* its storage is held by a trace */
+    rt_bytes bytes;
+} look;
+typedef BZ_VEC(look) looks;
+
+static bz_status look_at(bz_context *c, const rt_buffer *b, looks *l, const void **p) {
+    look new = {.of = b};
+    for (uint32_t i = 0; i < l->n; i++)
+        if (l->p[i].of == b) return *p = l->p[i].bytes.p, BZ_OK;
+    if (!bz_vec_reserve(l, 1)) return rt_no_memory(c);
+    bz_status s = rt_look(rt_start(b), b->bytes, &new.bytes, &c->err);
+    if (!s) bz_vec_push(l, new);
+    *p = new.bytes.p;
+    return s;
+}
+
 /* The values of captured tensors, by input; NULL in *baked: none is wanted. */
-static bz_status find_baked(rt_traced *t, const void *const **baked) {
+static bz_status find_baked(rt_traced *t, looks *l, const void *const **baked) {
     bz_context *c = t->context;
     uint32_t n = t->graph->inputs.n;
     const void **p = bz_mem_zero(n + 1, sizeof *p);
@@ -15,14 +33,15 @@ static bz_status find_baked(rt_traced *t, const void *const **baked) {
     for (uint32_t i = 0; i < n && !s; i++) {
         rt_storage *h = t->hidden[i];
         if (h && !h->buf) s = rt_eval(c, &h, 1);
-        if (h && !s) p[i] = h->buf->p;
+        if (h && !s) s = look_at(c, h->buf, l, &p[i]);
     }
     *baked = p;
     return s;
 }
 
+/* l: NULL when nothing is baked. */
 static bz_status trace_all(const bz_export_function *f, int n, rt_traced *t, ex_function *out,
-                           bool bake) {
+                           looks *l) {
     bz_status s = BZ_OK;
     for (int i = 0; i < n && !s; i++) {
         s = rt_trace(f[i].program, f[i].in, &t[i]);
@@ -31,7 +50,7 @@ static bz_status trace_all(const bz_export_function *f, int n, rt_traced *t, ex_
                                .key = t[i].key,
                                .base = t[i].base,
                                .words = t[i].words};
-        if (!s && bake) s = find_baked(&t[i], &out[i].baked);
+        if (!s && l) s = find_baked(&t[i], l, &out[i].baked);
     }
     return s;
 }
@@ -77,7 +96,8 @@ bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
     rt_traced *t = bz_mem_zero((size_t)n, sizeof *t);
     ex_function *functions = bz_mem_zero((size_t)n, sizeof *functions);
     bz_error error = {0};
-    s = t && functions ? trace_all(f, n, t, functions, o && o->bake) : rt_no_memory(c);
+    looks l = {0};
+    s = t && functions ? trace_all(f, n, t, functions, o && o->bake ? &l : NULL) : rt_no_memory(c);
     if (!s) {
         s = rt_export(functions, (unsigned)n, prefix, isas, BZ_LEN(isas), &error);
         if (s) bz_fail(&c->err, s, "%s", error.text);
@@ -86,6 +106,8 @@ bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
         rt_traced_free(&t[i]);
         bz_mem_free((void *)(uintptr_t)functions[i].baked);
     }
+    for (uint32_t i = 0; i < l.n; i++) rt_look_away(&l.p[i].bytes);
+    bz_vec_free(&l);
     bz_mem_free(functions);
     bz_mem_free(t);
     return s;

@@ -54,7 +54,10 @@ bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const in
         return rt_fail(c, BZ_EARG, site, "from_data", "data is NULL"), rt_poison(c);
     rt_does(c, "from_data", site);
     rt_buffer *b = rt_buffer_new(c, t, l);
-    if (b && b->bytes) memcpy(b->p, data, b->bytes);
+    if (b && rt_move_bytes(rt_start(b), rt_host_spot(data), b->bytes, &c->err)) {
+        rt_buffer_unref(c, b);
+        b = NULL;
+    }
     return with_buffer(c, t, l, b);
 }
 
@@ -89,15 +92,14 @@ bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_
                rt_poison(c);
     int64_t span = l->count ? hi - lo + 1 : 0;
     const rt_layout *base = l->contiguous ? l : rt_layout_of(c, &span, NULL, 1);
-    rt_buffer *home = rt_buffer_foreign((char *)data + lo * (int64_t)bytes, (size_t)span * bytes);
+    rt_buffer *home =
+        rt_buffer_foreign((char *)data + lo * (int64_t)bytes, (size_t)span * bytes, t, l, -lo);
     rt_storage *s = home && base ? rt_storage_new(c, t, base) : NULL;
     bz_tensor *h = NULL;
     if (s) {
         s->kind = RT_FOREIGN;
         s->buf = rt_buffer_ref(home);
-        s->u.owner.home = home;
-        s->u.owner.layout = l;
-        s->u.owner.offset = -lo;
+        s->u.home = home;
         h = rt_tensor_new(c, s, l, -lo);
         if (!h) s->refs = 1, rt_storage_unref(c, s);
     } else {
@@ -153,15 +155,16 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     bz_status s;
     rt_tensor *t = value_of(x, "to_host", &c, &s);
     if (!t) return s;
-    size_t size = ir_dtype_bytes((bz_dtype)t->st->dtype);
-    int64_t want = rt_layout_bytes(t->layout, (bz_dtype)t->st->dtype);
+    bz_dtype dtype = (bz_dtype)t->st->dtype;
+    int64_t want = rt_layout_bytes(t->layout, dtype);
     if (bytes != (size_t)want)
         return rt_fail(c, BZ_EARG, NULL, "to_host",
                        "the tensor has %s%lld bytes, the destination %zu",
                        want == BZ_TOO_MANY ? "more than " : "", (long long)want, bytes);
     if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
-    rt_gather_elements(dst, t->st->buf->p, size, t->layout, t->offset);
-    return BZ_OK;
+    rt_runs r;
+    rt_runs_of(&r, t->layout, ir_dtype_bytes(dtype), RT_PACKED_TO);
+    return rt_move(rt_host_spot(dst), rt_element(t->st->buf, dtype, t->offset), &r, &c->err);
 }
 
 static bool one_element(bz_tensor *x, const char *op, bz_dtype *t, ir_bits *bits) {
@@ -174,8 +177,7 @@ static bool one_element(bz_tensor *x, const char *op, bz_dtype *t, ir_bits *bits
                        (long long)v->layout->count),
                false;
     *t = (bz_dtype)v->st->dtype;
-    *bits = ir_load_bits(*t, (const char *)v->st->buf->p + (size_t)v->offset * ir_dtype_bytes(*t));
-    return true;
+    return !rt_load(rt_element(v->st->buf, *t, v->offset), *t, bits, &c->err);
 }
 
 double bz_item(bz_tensor *x) {

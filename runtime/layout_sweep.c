@@ -15,7 +15,7 @@ static void use_made(const rt_made *m) {
 
 static void use_storage(const rt_storage *s) {
     use(s->base);
-    if (s->kind == RT_FOREIGN) use(s->u.owner.layout);
+    if (s->kind == RT_FOREIGN) use(s->u.home->dense);
     use_made(s->made);
 }
 

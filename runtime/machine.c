@@ -107,9 +107,8 @@ static double fma_speed(bz_rt_run *run) {
 
 bz_status bz_measure_machine(int threads, bz_machine *out) {
     RT_BORDER;
-    bool src_mapped, dst_mapped;
     *out = (bz_machine){0};
-    char *src = rt_pages_new(BLOCK, &src_mapped), *dst = rt_pages_new(BLOCK, &dst_mapped);
+    char *src = rt_pages_new(BLOCK), *dst = rt_pages_new(BLOCK);
     if (src && dst) {
         bz_rt_run run;
         bz_rt_begin(&run, threads);
@@ -119,7 +118,7 @@ bz_status bz_measure_machine(int threads, bz_machine *out) {
         bz_rt_end(&run);
     }
     bz_status s = src && dst ? BZ_OK : BZ_ENOMEM;
-    if (src) rt_pages_free(src, BLOCK, src_mapped);
-    if (dst) rt_pages_free(dst, BLOCK, dst_mapped);
+    rt_pages_free(src, BLOCK);
+    rt_pages_free(dst, BLOCK);
     return s;
 }

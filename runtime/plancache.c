@@ -56,9 +56,9 @@ bool rt_plans_give_way(bz_context *c) {
     return forget_oldest(c, c->plans.tick, true);
 }
 
-/* A quarter of the machine's memory: programs keep what lies between their kernels. */
-static bool hold_too_much(const rt_plans *t) {
-    return t->held > (size_t)rt_memory_most() / 4;
+/* A quarter of the device's memory: programs keep what lies between their kernels. */
+static bool hold_too_much(const bz_context *c) {
+    return c->plans.held > (size_t)rt_memory_size(c->memory) / 4;
 }
 
 static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
@@ -104,7 +104,7 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
     *slot = p;
     t->n++;
     t->held += p->program->held;
-    while (hold_too_much(t) && rt_plans_give_way(c)) continue;
+    while (hold_too_much(c) && rt_plans_give_way(c)) continue;
     return p->program;
 }
 

@@ -18,13 +18,13 @@ static bz_status check_room(const bz_context *c, const pass_plan *plan, bz_error
         if (b->place == PASS_OUTPUT)
             bytes = bz_plus(bytes, bz_times(b->count, (int64_t)ir_dtype_bytes(b->dtype)));
     }
-    return rt_check_room(bytes, RT_RESULTS_TAKE, e);
+    return rt_check_room(&rt_host, bytes, RT_RESULTS_TAKE, e);
 }
 
 static bool new_consts(cpu_program *p) {
     p->consts_bytes = rt_consts_bytes(p->plan);
     if (p->consts_bytes == 0) return true;
-    if (!(p->consts = rt_pages_new(p->consts_bytes, &p->consts_mapped))) return false;
+    if (!(p->consts = rt_pages_new(p->consts_bytes))) return false;
     rt_consts_write(p->plan, p->consts);
     p->image.base.consts = p->consts;
     return true;
@@ -34,7 +34,7 @@ static bool new_workspace(bz_context *c, cpu_program *p) {
     int threads = p->image.base.parallel ? c->threads : 1;
     p->room_bytes = bz_rt_workspace_bytes(&p->image.base, threads);
     do {
-        p->room = rt_pages_new(p->room_bytes, &p->room_mapped);
+        p->room = rt_pages_new(p->room_bytes);
     } while (!p->room && rt_plans_give_way(c));
     if (!p->room) return false;
     rt_pool_count(&c->pool, (int64_t)p->image.base.arena_bytes);
@@ -61,7 +61,19 @@ static bool make_image(cpu_program *p, const ir_graph *g) {
     return ok;
 }
 
+/* Whose memory each output is. */
+static void place_outputs(rt_program *base, const pass_plan *plan) {
+    for (uint32_t i = 0; i < base->noutputs; i++) {
+        const pass_buffer *of = &plan->buffers.p[plan->output[i]];
+        if (of->place == PASS_INPUT)
+            base->outputs[i].input = (int)of->number;
+        else
+            base->outputs[i].first = of->number;
+    }
+}
+
 static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
+    place_outputs(&p->base, p->plan);
     if (!make_image(p, g) || !new_consts(p)) return false;
     p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
     p->times = bz_mem_zero(p->image.phases.n + 1, sizeof *p->times);
@@ -103,8 +115,8 @@ static void say_times(const pass_plan *plan, uint32_t nodes, uint64_t passes, ui
 static void cpu_free(bz_context *c, rt_program *base) {
     cpu_program *p = (cpu_program *)base;
     if (p->room) rt_pool_count(&c->pool, -(int64_t)p->image.base.arena_bytes);
-    rt_pages_free(p->room, p->room_bytes, p->room_mapped);
-    rt_pages_free(p->consts, p->consts_bytes, p->consts_mapped);
+    rt_pages_free(p->room, p->room_bytes);
+    rt_pages_free(p->consts, p->consts_bytes);
     if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
     bz_mem_free(p->kernels);
     bz_mem_free(p->args);
@@ -133,8 +145,6 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     target.eager = eager;
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
-    if (done && (rt_env_get()->check || c->find_nan))
-        done = (p->base.graph = rt_graph_copy(g, e)) != NULL;
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = bz_now();
     done = p->plan && !check_room(c, p->plan, e) &&
@@ -149,11 +159,11 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     return NULL;
 }
 
-const pass_plan *rt_program_plan(const rt_program *p) {
-    return p->device == &rt_ref ? NULL : ((const cpu_program *)p)->plan;
+static const pass_plan *cpu_plan(const rt_program *p) {
+    return ((const cpu_program *)p)->plan;
 }
 
-bz_rt_time rt_program_time(const rt_program *base, uint32_t launch) {
+static bz_rt_time cpu_time(const rt_program *base, uint32_t launch) {
     const cpu_program *p = (const cpu_program *)base;
     bz_rt_time t = {0};
     for (uint32_t i = p->image.first.p[launch]; i < p->image.first.p[launch + 1]; i++) {
@@ -163,4 +173,11 @@ bz_rt_time rt_program_time(const rt_program *base, uint32_t launch) {
     return t;
 }
 
-const rt_device rt_cpu = {"cpu", cpu_compile, cpu_run, cpu_free};
+const rt_device rt_cpu = {.name = "cpu",
+                          .computes = true,
+                          .open = rt_host_open,
+                          .compile = cpu_compile,
+                          .run = cpu_run,
+                          .free = cpu_free,
+                          .plan = cpu_plan,
+                          .time = cpu_time};

@@ -55,11 +55,12 @@ int64_t rt_memory_most(void) {
     return most;
 }
 
-bz_status rt_check_room(int64_t bytes, const char *what, bz_error *e) {
+bz_status rt_check_room(const rt_memory *m, int64_t bytes, const char *what, bz_error *e) {
     char need[32], have[32];
-    if (bytes <= rt_memory_most()) return BZ_OK;
+    if (bytes <= rt_memory_size(m)) return BZ_OK;
     bz_size_text(need, (double)bytes);
-    bz_size_text(have, (double)rt_memory_most());
-    return bz_fail(e, BZ_ENOMEM, "out of memory: %s %s, this machine has %s", what,
-                   bytes == BZ_TOO_MANY ? "8 EiB or more" : need, have);
+    bz_size_text(have, (double)rt_memory_size(m));
+    return bz_fail(e, BZ_ENOMEM, "out of memory: %s %s, %s has %s", what,
+                   bytes == BZ_TOO_MANY ? "8 EiB or more" : need,
+                   m->most ? "the device" : "this machine", have);
 }

@@ -15,6 +15,7 @@
 #include "braze/braze.h"
 #include "runtime/aot/image.h"
 #include "runtime/border.h"
+#include "runtime/memory.h"
 #include "src/codegen/codegen.h"
 #include "src/ir/ir.h"
 #include "src/passes/pass.h"
@@ -50,20 +51,19 @@ bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank,
  * place from x's first. false when there are none. */
 bool rt_window_strides(const rt_layout *x, const int64_t *shape, const int64_t *given,
                        unsigned rank, int64_t *offset, int64_t *strides);
-/* dst row-major = elements of src at layout + offset. */
-void rt_gather_elements(void *dst, const void *src, size_t bytes, const rt_layout *l,
-                        int64_t offset);
-/* The elements at layout + offset, from src to dst; what lies between them stays. */
-void rt_copy_elements(void *dst, const void *src, size_t bytes, const rt_layout *l, int64_t offset);
 
-/* ---- buffer.c: memory of values, reference counted, recycled by size; pages are touched before first use */
+/* ---- buffer.c: memory of values, reference counted, recycled by size */
 typedef struct rt_buffer {
-    void *p;
+    rt_memory *memory;
+    rt_address at;
     size_t bytes, room; /* asked for; what the recycler counts */
     uint32_t refs;
-    bool foreign;            /* the caller's memory */
-    bool mapped;             /* from mmap */
+    bool foreign;            /* the caller's memory, and the host's */
     struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
+    const rt_layout
+        *dense; /* foreign: its elements that count, from number `first` on; NULL: all */
+    int64_t first;
+    uint8_t element; /* foreign: bytes of one */
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
     ir_ref input;
@@ -82,24 +82,27 @@ typedef struct rt_pool {
 
 /* For a tensor. One reference, content undefined; NULL and BZ_ENOMEM or BZ_ELIMIT in the context, with shape and size. */
 rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l);
-rt_buffer *rt_buffer_foreign(void *p, size_t bytes);
+/* The caller's elements at l from number `first` on. NULL: no memory. */
+rt_buffer *rt_buffer_foreign(void *p, size_t bytes, bz_dtype t, const rt_layout *l, int64_t first);
+/* The caller's elements get those of b, which lie in the same way; what is between them stays. */
+bz_status rt_buffer_write_home(rt_buffer *home, const rt_buffer *b, bz_error *e);
+/* A copy of the caller's elements in the context's memory. One reference; NULL and the error in e. */
+rt_buffer *rt_buffer_fetch(bz_context *c, const rt_buffer *home, bz_error *e);
 /* Another buffer in the memory of b: equal values of two tensors, which stay two variables. Only buffers without one are donated. */
 rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b);
 static inline rt_buffer *rt_buffer_ref(rt_buffer *b) {
     return b->refs++, b;
 }
+/* Where element `i` of it lies. */
+static inline rt_spot rt_element(const rt_buffer *b, bz_dtype t, int64_t i) {
+    return (rt_spot){b->memory, b->at + (rt_address)i * ir_dtype_bytes(t)};
+}
+static inline rt_spot rt_start(const rt_buffer *b) {
+    return (rt_spot){b->memory, b->at};
+}
 void rt_buffer_unref(bz_context *c, rt_buffer *b); /* NULL is fine */
 void rt_pool_free(rt_pool *p);
 void rt_pool_count(rt_pool *p, int64_t bytes); /* arenas, too, count as memory in use */
-void *rt_pages_new(size_t bytes,
-                   bool *mapped); /* 64-byte aligned, touched; huge pages where they pay */
-void rt_pages_free(void *p, size_t bytes, bool mapped);
-
-/* ---- room.c */
-int64_t rt_memory_most(void); /* bytes that this process can have at all */
-/* BZ_ENOMEM and words with the size when `bytes` are more: `what` says whose, as "the tensor takes". */
-bz_status rt_check_room(int64_t bytes, const char *what, bz_error *e);
-#define RT_RESULTS_TAKE "results and temporaries take"
 
 /* ---- lineage.c: what a value was computed from, once its history was forgotten */
 typedef struct rt_var { /* a variable: the value that a storage had from `birth` on */
@@ -235,11 +238,7 @@ typedef struct rt_storage {
     union {
         double number;   /* SCALAR */
         int64_t integer; /* SCALAR_INT, SCALAR_BOOL */
-        struct {
-            rt_buffer *home; /* FOREIGN: the owner's memory */
-            const rt_layout *layout;
-            int64_t offset;
-        } owner;
+        rt_buffer *home; /* FOREIGN: the owner's memory */
     } u;
 } rt_storage;
 
@@ -299,6 +298,7 @@ void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the re
 static inline bool rt_is_number(const rt_storage *s) {
     return s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->kind == RT_SCALAR_BOOL;
 }
+ir_bits rt_number_bits(const rt_storage *s); /* of a number's own dtype */
 /* Whole storage, row-major: the handle sees all of it. */
 static inline bool rt_is_whole(const rt_tensor *t) {
     return t->layout == t->st->base && t->offset == 0;
@@ -466,24 +466,35 @@ bz_status rt_ready_to_read(bz_context *c, const char *op);
 bool rt_traces(const bz_context *c);       /* the innermost such function is one of bz_compile */
 const char *rt_doing(const bz_context *c); /* "bz_compile traces" */
 
-/* ---- device.c, program.c, run.c */
+/* ---- device.c, devices.c, program.c, run.c */
 typedef struct rt_program rt_program;
 typedef struct rt_spec { /* of an output */
     bz_dtype dtype;
     const rt_layout *layout;
+    int input;      /* whose memory it is or is computed in, -1: none's */
+    uint32_t first; /* the first output of the same value */
+    bool late; /* written when no input is read any more: memory that is offered does, whose ever */
 } rt_spec;
 typedef struct rt_call {
     rt_buffer *const *in; /* per input of the graph; NULL for scalars */
     const ir_bits *bits;  /* per input; scalars */
-    /* per output, one reference each: a donated input's buffer is offered and the run may put another in its place; for the
-     * others NULL, and the run sets them */
+    /* per output, one reference each: a donated input's buffer is offered, NULL for the others; rt_program_run puts there what
+     * the results are in, before its device runs */
     rt_buffer **out;
 } rt_call;
 typedef struct rt_device {
     const char *name;
+    bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
+    rt_memory *(*open)(bz_error *e); /* a context's, until its close; NULL and the error */
+    /* g is read, not kept. NULL and the error. */
     rt_program *(*compile)(bz_context *c, const ir_graph *g, bool eager, bz_error *e);
+    /* Inputs and outputs are in the context's memory: what is elsewhere was fetched. In the memory's order; a program that can fail
+     * by its values is waited for. */
     bz_status (*run)(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
     void (*free)(bz_context *c, rt_program *p);
+    /* For reports; NULL: it has no plans. */
+    const pass_plan *(*plan)(const rt_program *p);
+    bz_rt_time (*time)(const rt_program *p, uint32_t launch);
 } rt_device;
 extern const rt_device rt_cpu, rt_ref, rt_null;
 extern const rt_device *const rt_devices[]; /* by bz_device; BZ_DEVICE_DEFAULT is none */
@@ -509,8 +520,18 @@ bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_val
                        bz_error *e);
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
                      bz_error *e);
-bool rt_outputs_new(bz_context *c, rt_program *p,
-                    const rt_call *call); /* buffers for what is not donated */
+
+/* What ref does, on any device's memory: for devices that run the interpreter. */
+rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e);
+bz_status rt_ref_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
+void rt_ref_free(bz_context *c, rt_program *p);
+
+/* ---- check.c: BRAZE_CHECK */
+typedef struct rt_expected rt_expected;
+/* What the interpreter makes of the call; NULL: no memory, no check. Before the program runs. */
+rt_expected *rt_expect(bz_context *c, rt_program *p, const rt_call *call);
+/* Says on stderr where the results (s: the run's status) differ from that, which it frees. */
+void rt_compare(const rt_program *p, const rt_call *call, rt_expected *want, bz_status s);
 
 /* ---- badindex.c: node r of the plan's graph g met an index outside. BZ_EINDEX with "[gather] index 7 is outside axis 0 of 5". */
 bz_status rt_bad_index(const rt_program *p, const ir_graph *g, ir_ref r, const rt_call *call,
@@ -528,8 +549,8 @@ typedef bool rt_index_gone(const void *user, const ir_graph *g, uint32_t input);
 ir_graph *rt_index_part(const ir_graph *g, const rt_index *a, rt_index_gone *gone,
                         const void *user);
 
-const pass_plan *rt_program_plan(const rt_program *p); /* NULL on other devices */
-/* What a launch of a cpu program took, while profiling. */
+const pass_plan *rt_program_plan(const rt_program *p); /* NULL: its device has none */
+/* What a launch of a program with a plan took, while profiling. */
 bz_rt_time rt_program_time(const rt_program *p, uint32_t launch);
 
 /* ---- kernels.c: machine code of kernels, shared by all contexts */
@@ -636,6 +657,7 @@ struct bz_context {
     bz_mode mode;
     bool profile;
     const rt_device *device;
+    rt_memory *memory; /* the device's: where buffers are made */
     pass_target target;
     cg_isa isa;
     int threads;
@@ -665,7 +687,7 @@ struct bz_context {
     BZ_VEC(ir_ref) refs;
     BZ_VEC(ir_ref) outs;
     BZ_VEC(ir_ref) operands; /* of a builder call with many */
-    BZ_VEC(rt_buffer *) in_bufs, out_bufs;
+    BZ_VEC(rt_buffer *) in_bufs, out_bufs, fetched;
     BZ_VEC(ir_bits) in_bits;
     struct bz_program *programs;
     uint64_t seed, stream; /* of random numbers: key and next word */
@@ -719,6 +741,11 @@ bool rt_is_inside(const bz_context *c); /* this thread is in a call on it */
 bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
                   ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
+/* Something could not be got: BZ_ENOMEM, or what the context knows of the reason. */
+static inline bz_status rt_what_lacks(const bz_context *c) {
+    bz_status s = c->err.status;
+    return s == BZ_ELIMIT || s == BZ_EDEVICE ? s : BZ_ENOMEM;
+}
 const char *rt_name(bz_context *c, bool input, uint32_t number); /* "in3", "out0" */
 void rt_graph_reset(ir_graph *g);
 void rt_programs_free(bz_context *c); /* compile.c */

@@ -190,7 +190,7 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     if (!s || --s->refs > 0) return;
     rt_storage_leave(c, s);
     rt_storage_set(c, s, NULL);
-    if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.owner.home);
+    if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.home);
     rt_past_unref(s->past);
     rt_made_unref(s->made);
     s->past = NULL;

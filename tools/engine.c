@@ -65,7 +65,9 @@ static bz_status take_inputs(tool_engine *x, const ir_value_array *inputs) {
         }
         x->in[i] = buffer_for(x, &inputs[i]);
         if (!x->in[i]) return BZ_ENOMEM;
-        if (bytes) memcpy(x->in[i]->p, inputs[i].data, bytes);
+        bz_error *e = &x->c->err;
+        if (rt_move_bytes(rt_start(x->in[i]), rt_host_spot(inputs[i].data), bytes, e))
+            return e->status;
     }
     return BZ_OK;
 }
@@ -89,12 +91,13 @@ bz_status tool_engine_open(tool_engine *x, const tool_machine *m, const ir_graph
                            const ir_value_array *inputs, bz_error *e) {
     *x = (tool_engine){.g = g, .inputs = inputs};
     x->results = bz_mem_zero(g->outputs.n + 1, sizeof *x->results);
+    x->bytes = bz_mem_zero(g->outputs.n + 1, sizeof *x->bytes);
     x->in = bz_mem_zero(g->inputs.n + 1, sizeof *x->in);
     x->out = bz_mem_zero(g->outputs.n + 1, sizeof *x->out);
     x->bits = bz_mem_zero(g->inputs.n + 1, sizeof *x->bits);
-    bz_status s = x->results && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
+    bz_status s = x->results && x->bytes && x->in && x->out && x->bits ? BZ_OK : BZ_ENOMEM;
     if (!s && interprets(m)) {
-        s = rt_check_room(ir_interpret_bytes(g), RT_RESULTS_TAKE, e);
+        s = rt_check_room(&rt_host, ir_interpret_bytes(g), RT_RESULTS_TAKE, e);
     } else if (!s) {
         s = open_context(x, m, e);
         if (!s) s = take_inputs(x, inputs);
@@ -112,6 +115,7 @@ static void drop_results(tool_engine *x) {
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
         if (!x->c) bz_mem_free(x->results[i].data);
         x->results[i].data = NULL;
+        rt_look_away(&x->bytes[i]);
         if (x->out[i]) rt_buffer_unref(x->c, x->out[i]);
         x->out[i] = NULL;
     }
@@ -126,7 +130,10 @@ static bz_status take_donated(tool_engine *x) {
         if (b->refs > 1 || b->owner) {
             own = buffer_for(x, &x->results[i]);
             if (!own) return BZ_ENOMEM;
-            memcpy(own->p, b->p, b->bytes);
+            if (rt_move_bytes(rt_start(own), rt_start(b), b->bytes, &x->c->err)) {
+                rt_buffer_unref(x->c, own);
+                return x->c->err.status;
+            }
         } else {
             rt_buffer_ref(b);
         }
@@ -147,11 +154,14 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
     if (s) return bz_fail(e, s, "%s", bz_message(x->c));
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {
         ir_ref r = x->g->outputs.p[i].node;
-        x->results[i] = (ir_value_array){
-            .dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank, .data = x->out[i]->p};
+        x->results[i] = (ir_value_array){.dtype = ir_dtype(x->g, r), .rank = ir_at(x->g, r)->rank};
         ir_static_shape(x->g, r, x->results[i].shape);
+        s = rt_look(rt_start(x->out[i]), rt_array_bytes(&x->results[i]), &x->bytes[i], e);
+        if (s) return s;
+        x->results[i].data = (void *)(uintptr_t)x->bytes[i].p; /* it is read alone */
     }
-    return take_donated(x) ? bz_fail(e, BZ_ENOMEM, "out of memory") : BZ_OK;
+    s = take_donated(x);
+    return s ? bz_fail(e, s, "%s", bz_message(x->c)) : BZ_OK;
 }
 
 static bz_status interpret(tool_engine *x, uint64_t *ns, bz_error *e) {
@@ -187,12 +197,13 @@ double tool_median(uint64_t *ns, size_t n) {
 }
 
 void tool_engine_close(tool_engine *x) {
-    if (x->results && x->out) drop_results(x);
+    if (x->results && x->bytes && x->out) drop_results(x);
     for (uint32_t i = 0; x->c && x->in && i < x->g->inputs.n; i++)
         if (x->in[i]) rt_buffer_unref(x->c, x->in[i]);
     if (x->program) rt_program_free(x->c, x->program);
     bz_close(x->c);
     bz_mem_free(x->results);
+    bz_mem_free(x->bytes);
     bz_mem_free(x->in);
     bz_mem_free(x->out);
     bz_mem_free(x->bits);

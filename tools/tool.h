@@ -113,6 +113,7 @@ typedef struct tool_engine {
     rt_buffer **in, **out;
     ir_bits *bits;
     ir_value_array *results; /* one per output after a run */
+    rt_bytes *bytes;         /* of a device: where their data is */
     uint64_t compile_ns;
 } tool_engine;
 

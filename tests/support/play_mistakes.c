@@ -60,7 +60,8 @@ void play_mistake(player *p) {
     play_answer *a = &p->answers[p->nanswers++];
     a->status = s;
     snprintf(a->words, sizeof a->words, "%s", bz_message(p->c));
-    if (!s || !a->words[0]) play_fault(p, "step %u: mistake %u gives %d '%s'", p->step, k, (int)s, a->words);
+    if (!s || !a->words[0])
+        play_fault(p, "step %u: mistake %u gives %d '%s'", p->step, k, (int)s, a->words);
     bz_clear(p->c);
     bz_release(h);
 }

@@ -8,9 +8,14 @@
 
 #include "braze/braze.h"
 
-/* Runs `body(context)` on the interpreter and on the CPU, lazy and eager. */
+/* The interpreter, and the CPU's kernels, on memory that the host cannot read: tests/support/devices.c. */
+enum { FAR_DEVICE = BZ_NULL + 1, FAR_KERNELS };
+
+/* Runs `body(context)` on the CPU and on the interpreter, near and far, lazy and eager. */
 static inline void on_all(void (*body)(bz_context *c)) {
-    for (int d = BZ_CPU; d <= BZ_REF; d++) {
+    static const int devices[] = {BZ_CPU, BZ_REF, FAR_DEVICE};
+    for (int i = 0, d; i < 3; i++) {
+        d = devices[i];
         for (int m = BZ_LAZY; m <= BZ_EAGER; m++) {
             bz_context *c;
             bz_options o = {.device = (bz_device)d, .mode = (bz_mode)m, .seed = 7};

@@ -1,0 +1,25 @@
+/* devices.c - devices of test programs: two more (tests/far), by a table that stands for that of runtime/devices.c.
+ *
+ * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh). */
+#include "tests/far/far.h"
+#include "tests/support/rt_support.h"
+
+#include <stdlib.h>
+
+const rt_device *const rt_devices[] = {[BZ_CPU] = &rt_cpu,
+                                       [BZ_REF] = &rt_ref,
+                                       [BZ_NULL] = &rt_null,
+                                       [FAR_DEVICE] = &rt_far,
+                                       [FAR_KERNELS] = &rt_far_kernels};
+const unsigned rt_device_count = BZ_LEN(rt_devices);
+
+bz_status __real_bz_open(const bz_options *options, bz_context **out);
+bz_status __wrap_bz_open(const bz_options *options, bz_context **out);
+
+bz_status __wrap_bz_open(const bz_options *options, bz_context **out) {
+    bz_options o = options ? *options : (bz_options){0};
+    if (!getenv("BRAZE_TEST_FAR")) return __real_bz_open(options, out);
+    if (o.device == BZ_DEVICE_DEFAULT || o.device == BZ_CPU) o.device = (bz_device)FAR_KERNELS;
+    if (o.device == BZ_REF) o.device = (bz_device)FAR_DEVICE;
+    return __real_bz_open(&o, out);
+}
