@@ -1,6 +1,6 @@
 # quality.mk - sanitizers, layering, formatting, documentation checks, benchmarks.
 
-.PHONY: asan ubsan tsan layers format tidy docs bench
+.PHONY: api asan ubsan tsan layers format tidy docs bench
 asan: test-deps ## Build and run the quick tests under AddressSanitizer
 	@$(MAKE) $(JOBS) BUILD=asan run-check
 
@@ -9,6 +9,10 @@ ubsan: test-deps ## Build and run the quick tests under UndefinedBehaviorSanitiz
 
 tsan: test-deps ## Build and run the quick tests under ThreadSanitizer
 	@$(MAKE) $(JOBS) BUILD=tsan run-check
+
+api: ## Rewrite what is made from the tables of ops: headers, wrappers, pages of docs/
+	@$(PYTHON) tools/api.py
+	@$(PYTHON) tools/reference.py >$(B)/reference.md && cmp -s $(B)/reference.md docs/reference.md || cp $(B)/reference.md docs/reference.md
 
 layers: ## Check who includes whom
 	@tools/layers.sh

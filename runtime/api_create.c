@@ -1,9 +1,6 @@
 /* api_create.c - tensors made from nothing: constants, sequences, random numbers. */
 #include "runtime/rt.h"
 
-#include <math.h>
-#include <string.h>
-
 /* The shape as dimensions; an error that names the maker. */
 static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape, int rank,
                     ir_dim *dims) {
@@ -52,93 +49,39 @@ bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
 
 /* ---- sequences */
 
-/* start + i * step in the dtype `in`, given as t. */
-static ir_ref steps(ir_graph *g, bz_dtype t, bz_dtype in, int64_t n, ir_number start,
-                    ir_number step) {
-    ir_dim dim = ir_dim_const(g, n);
-    ir_ref i = ir_cast(g, ir_iota(g, BZ_I64, &dim, 1, 0), in);
-    ir_ref by = ir_const_bits(g, in, ir_bits_from_number(in, step), NULL, 0);
-    ir_ref from = ir_const_bits(g, in, ir_bits_from_number(in, start), NULL, 0);
-    return ir_cast(g, ir_build2(g, IR_ADD, ir_build2(g, IR_MUL, i, by), from), t);
-}
-
-/* start + i * step: integers in i64 where start and step are whole, else in f64, rounded once. */
-static ir_ref ramp(ir_graph *g, bz_dtype t, int64_t n, double start, double step) {
-    bool whole =
-        start == floor(start) && step == floor(step) && fabs(start) < 0x1p62 && fabs(step) < 0x1p62;
-    bz_dtype in = whole && !ir_is_float(t) ? BZ_I64 : BZ_F64;
-    return steps(g, t, in, n, ir_number_of_double(start), ir_number_of_double(step));
+static bz_tensor *arange(bz_context *c, ir_number start, ir_number stop, ir_number step, bz_dtype t,
+                         const char *site) {
+    rt_rec r;
+    int64_t n;
+    bool ready = rt_begin_new(&r, "arange", c, site) &&
+                 ir_arange_count(r.g, start, stop, step, &n) &&
+                 rt_check_shape(c, "arange", site, t, &n, 1);
+    return rt_end(&r, ready ? ir_arange(r.g, start, stop, step, t) : 0);
 }
 
 bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
                         const char *site) {
-    rt_rec r;
-    if (!rt_begin_new(&r, "arange", c, site)) return rt_end(&r, 0);
-    double n = ceil((stop - start) / step);
-    if (step == 0 || !isfinite(n) || !isfinite(start) || !isfinite(step))
-        return rt_fail(c, BZ_EARG, site, "arange", "no sequence from %g to %g by %g", start, stop,
-                       step),
-               rt_end(&r, 0);
-    int64_t count = n > 0 ? (n < 0x1p62 ? (int64_t)n : INT64_MAX) : 0;
-    ir_dim dim;
-    bool ready = dims_of(&r, "arange", t, &count, 1, &dim);
-    return rt_end(&r, ready ? ramp(r.g, t, count, start, step) : 0);
-}
-
-/* ceil((stop - start) / step), by integers that cannot overflow. */
-static uint64_t whole_steps(int64_t start, int64_t stop, int64_t step) {
-    bool up = step > 0;
-    if (up ? start >= stop : start <= stop) return 0;
-    uint64_t span = up ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
-    uint64_t by = up ? (uint64_t)step : 0 - (uint64_t)step;
-    return (span - 1) / by + 1;
+    return arange(c, ir_number_f(start), ir_number_f(stop), ir_number_f(step), t, site);
 }
 
 bz_tensor *bz_arange_int_at(bz_context *c, int64_t start, int64_t stop, int64_t step, bz_dtype t,
                             const char *site) {
-    rt_rec r;
-    if (!rt_begin_new(&r, "arange", c, site)) return rt_end(&r, 0);
-    if (step == 0)
-        return rt_fail(c, BZ_EARG, site, "arange", "no sequence from %lld to %lld by 0",
-                       (long long)start, (long long)stop),
-               rt_end(&r, 0);
-    uint64_t n = whole_steps(start, stop, step);
-    int64_t count = n < (uint64_t)INT64_MAX ? (int64_t)n : INT64_MAX;
-    ir_dim dim;
-    bool ready = dims_of(&r, "arange", t, &count, 1, &dim);
-    return rt_end(&r,
-                  ready ? steps(r.g, t, BZ_I64, count, ir_number_i(start), ir_number_i(step)) : 0);
+    return arange(c, ir_number_i(start), ir_number_i(stop), ir_number_i(step), t, site);
 }
 
 bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,
                           const char *site) {
     rt_rec r;
-    ir_dim dim;
-    if (!rt_begin_new(&r, "linspace", c, site) || !dims_of(&r, "linspace", t, &n, 1, &dim))
-        return rt_end(&r, 0);
-    if (!ir_is_float(t))
-        return rt_fail(c, BZ_EDTYPE, site, "linspace", "wants a floating dtype, not %s",
-                       ir_dtypes[t].name),
-               rt_end(&r, 0);
-    if (!isfinite(start) || !isfinite(stop))
-        return rt_fail(c, BZ_EARG, site, "linspace", "no sequence from %g to %g", start, stop),
-               rt_end(&r, 0);
-    if (n < 2) return rt_end(&r, ramp(r.g, t, n, start, 0));
-    /* the last one is exact */
-    ir_ref last =
-        ir_build2(r.g, IR_EQ, ir_iota(r.g, BZ_I64, &dim, 1, 0), ir_const_i(r.g, BZ_I64, n - 1));
-    ir_ref x = ramp(r.g, BZ_F64, n, start, (stop - start) / (double)(n - 1));
-    return rt_end(
-        &r, ir_cast(r.g, ir_build3(r.g, IR_SELECT, last, ir_const_f(r.g, BZ_F64, stop), x), t));
+    bool ready =
+        rt_begin_new(&r, "linspace", c, site) && rt_check_shape(c, "linspace", site, t, &n, 1);
+    return rt_end(&r, ready ? ir_linspace(r.g, start, stop, n, t) : 0);
 }
 
 bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site) {
     rt_rec r;
-    ir_dim dims[2];
-    if (!rt_begin_new(&r, "eye", c, site) || !dims_of(&r, "eye", t, (int64_t[]){n, m}, 2, dims))
-        return rt_end(&r, 0);
-    ir_ref i = ir_iota(r.g, BZ_I64, dims, 2, 0), j = ir_iota(r.g, BZ_I64, dims, 2, 1);
-    return rt_end(&r, ir_cast(r.g, ir_build2(r.g, IR_EQ, i, j), t));
+    bool ready =
+        rt_begin_new(&r, "eye", c, site) && rt_check_shape(c, "eye", site, t, (int64_t[]){n, m}, 2);
+    return rt_end(&r, ready ? ir_eye(r.g, n, m, t) : 0);
 }
 
 /* ---- random numbers */

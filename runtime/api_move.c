@@ -126,52 +126,28 @@ bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, 
     return end(&v, x, node);
 }
 
-/* Elements start .. start + n - 1 of axis `at`, which are there. */
-static ir_ref part(view *v, unsigned at, int64_t start, int64_t n) {
-    int64_t from[IR_MAX_RANK], count[IR_MAX_RANK], by[IR_MAX_RANK];
-    for (unsigned i = 0; i < v->l->rank; i++) {
-        from[i] = i == at ? start : 0;
-        count[i] = i == at ? n : v->l->shape[i];
-        by[i] = 1;
-    }
-    v->offset += start * v->l->strides[at];
-    return ir_slice_exact(v->r.g, v->r.x[0], from, count, by);
-}
-
-/* Is there an axis a? *at: it, from 0. */
-static bool axis_there(view *v, int a, unsigned *at) {
-    *at = axis(v, a, 0);
-    if (*at < v->l->rank) return true;
-    ir_error(v->r.g, BZ_EAXIS, IR_SLICE, "axis %d of %s", a, ir_shape_text(v->r.g, v->r.x[0]));
-    return false;
-}
-
 bz_tensor *bz_select_at(bz_tensor *x, int a, int64_t index, const char *site) {
     view v;
-    unsigned at;
-    if (!begin(&v, "select", x, site) || !axis_there(&v, a, &at)) return rt_end(&v.r, 0);
-    int64_t n = v.l->shape[at], i0 = index < 0 ? index + n : index;
-    if (i0 < 0 || i0 >= n)
-        return rt_end(&v.r, ir_error(v.r.g, BZ_EINDEX, IR_SLICE, "index %lld of axis %d of %s",
-                                     (long long)index, a, ir_shape_text(v.r.g, v.r.x[0])));
-    ir_ref node = ir_squeeze(v.r.g, part(&v, at, i0, 1), (int)at);
-    memmove(v.strides + at, v.l->strides + at + 1, (v.l->rank - at - 1) * sizeof *v.strides);
+    if (!begin(&v, "select", x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_select(v.r.g, v.r.x[0], a, index);
+    if (node) {
+        unsigned at = axis(&v, a, 0);
+        v.offset += (index < 0 ? index + v.l->shape[at] : index) * v.l->strides[at];
+        memmove(v.strides + at, v.l->strides + at + 1, (v.l->rank - at - 1) * sizeof *v.strides);
+    }
     return end(&v, x, node);
 }
 
 bz_tensor *bz_narrow_at(bz_tensor *x, int a, int64_t start, int64_t length, const char *site) {
     view v;
-    unsigned at;
-    if (!begin(&v, "narrow", x, site) || !axis_there(&v, a, &at)) return rt_end(&v.r, 0);
-    int64_t n = v.l->shape[at], first = start < 0 ? start + n : start;
-    if (first < 0 || first > n || length < 0 || length > n - first)
-        return rt_end(&v.r,
-                      ir_error(v.r.g, BZ_EINDEX, IR_SLICE,
-                               "%lld elements from %lld on of axis %d of %s", (long long)length,
-                               (long long)start, a, ir_shape_text(v.r.g, v.r.x[0])));
-    ir_ref node = part(&v, at, first, length);
     int64_t count;
+    if (!begin(&v, "narrow", x, site)) return rt_end(&v.r, 0);
+    ir_ref node = ir_narrow(v.r.g, v.r.x[0], a, start, length);
     if (node && ir_numel(v.r.g, node, &count) && count == 0) return rt_end(&v.r, node);
+    if (node) {
+        unsigned at = axis(&v, a, 0);
+        v.offset += (start < 0 ? start + v.l->shape[at] : start) * v.l->strides[at];
+    }
     return end(&v, x, node);
 }
 
@@ -251,47 +227,6 @@ bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {
 bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
     if (n <= 0 || !x) return NULL;
-    if (!rt_begin(&r, "stack", site, x, (unsigned)n, 0, BZ_NDTYPES)) return rt_end(&r, 0);
-    for (int i = 1; i < n; i++)
-        if (!ir_same_shape(r.g, r.x[0], r.x[i]))
-            return rt_end(&r,
-                          ir_error(r.g, BZ_ESHAPE, IR_CONCAT, "shapes to stack differ: %s and %s",
-                                   ir_shape_text(r.g, r.x[0]), ir_shape_text(r.g, r.x[i])));
-    int at = ir_axis_from_front(a, ir_at(r.g, r.x[0])->rank + 1u);
-    if (at < 0)
-        return rt_end(&r, ir_error(r.g, BZ_EAXIS, IR_CONCAT, "axis %d to stack %s along", a,
-                                   ir_shape_text(r.g, r.x[0])));
-    for (int i = 0; i < n; i++) r.x[i] = ir_unsqueeze(r.g, r.x[i], at);
-    return rt_end(&r, ir_concat(r.g, r.x, (unsigned)n, at));
-}
-
-bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
-    view v;
-    if (!begin(&v, "flip", x, site)) return rt_end(&v.r, 0);
-    return rt_end(&v.r, rank_fits(axes, n) ? ir_flip(v.r.g, v.r.x[0], axes, (unsigned)n)
-                                           : bad_rank(&v, IR_SLICE, n));
-}
-
-bz_tensor *bz_sort_at(bz_tensor *x, int a, bool descending, bz_tensor **indices, const char *site) {
-    view v;
-    bz_tensor *out[2] = {NULL, NULL};
-    bool ready = begin(&v, "sort", x, site);
-    ir_ref at = 0, sorted = ready ? ir_sort(v.r.g, v.r.x[0], a, descending, &at) : 0;
-    rt_end_many(&v.r, (ir_ref[]){sorted, at}, indices ? 2 : 1, out);
-    if (indices) *indices = out[1];
-    return out[0];
-}
-
-bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype t, const char *site) {
-    view v;
-    if (!begin(&v, "one_hot", x, site)) return rt_end(&v.r, 0);
-    if ((unsigned)t >= BZ_NDTYPES)
-        return rt_end(&v.r, ir_error(v.r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
-    return rt_end(&v.r, ir_one_hot(v.r.g, v.r.x[0], classes, t));
-}
-
-bz_tensor *bz_copy_at(bz_tensor *x, const char *site) {
-    view v;
-    if (!begin(&v, "copy", x, site)) return rt_end(&v.r, 0);
-    return rt_end(&v.r, ir_copy(v.r.g, v.r.x[0]));
+    bool ready = rt_begin(&r, "stack", site, x, (unsigned)n, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_stack(r.g, r.x, (unsigned)n, a) : 0);
 }

@@ -1,4 +1,4 @@
-/* api_ops.c - the public builders that are one constructor each: elementwise ops, folds, products, layers, optimizers. */
+/* api_ops.c - public builders that the tables of ops make: elementwise ones; what those of api_made.c share; optimizers. */
 #include "runtime/rt.h"
 
 #include <string.h>
@@ -36,32 +36,11 @@ bz_tensor *bz_philox_at(bz_tensor *x, bz_tensor *y,
                         const char *site); /* in the table, not in the public header */
 #include "src/ir/ops.def"
 
-#define UNARY(op, r, x, node)                                                                      \
-    rt_rec r;                                                                                      \
-    bool ready = rt_begin(&r, op, site, &x, 1, 0, BZ_NDTYPES);                                     \
-    return rt_end(&r, ready ? (node) : 0)
+/* ---- what the generated builders of api_made.c share */
 
-bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype t, const char *site) {
-    rt_rec r;
-    bool ready = rt_begin(&r, "cast", site, &x, 1, 0, BZ_NDTYPES);
-    if (ready && (unsigned)t >= BZ_NDTYPES)
-        return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t));
-    return rt_end(&r, ready ? ir_cast(r.g, r.x[0], t) : 0);
-}
-
-bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype t, const char *site) {
-    rt_rec r;
-    bool ready = rt_begin(&r, "bitcast", site, &x, 1, 0, BZ_NDTYPES);
-    if (ready && (unsigned)t >= BZ_NDTYPES)
-        return rt_end(&r, ir_error(r.g, BZ_EDTYPE, IR_BITCAST, "there is no dtype %d", (int)t));
-    return rt_end(&r, ready ? ir_bitcast(r.g, r.x[0], t) : 0);
-}
-
-/* ---- folds */
-
-static bool check_axes(rt_rec *r, const int *axes, int n) {
+bool rt_list(rt_rec *r, const void *list, int n) {
     bool possible = n >= 0 && n <= IR_MAX_RANK;
-    if (possible && (axes || !n)) return true;
+    if (possible && (list || !n)) return true;
     if (possible)
         ir_error(r->g, BZ_EARG, IR_REDUCE, "no list of %d axes: it is NULL", n);
     else
@@ -69,106 +48,40 @@ static bool check_axes(rt_rec *r, const int *axes, int n) {
     return false;
 }
 
-static bz_tensor *reduce(const char *op, ir_reduce_kind kind, bz_tensor *x, const int *axes, int n,
-                         bool keepdim, const char *site) {
+bool rt_dtype(rt_rec *r, bz_dtype t) {
+    if ((unsigned)t < BZ_NDTYPES) return true;
+    ir_error(r->g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t);
+    return false;
+}
+
+bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more) {
+    ir_ref nodes[RT_FEW];
+    bz_tensor *out[RT_FEW] = {NULL};
+    unsigned wanted = 1, at = 1;
+    bz_assert(n <= RT_FEW);
+    nodes[0] = made[0];
+    for (unsigned k = 1; k < n; k++)
+        if (more[k - 1]) nodes[wanted++] = made[k];
+    rt_end_many(r, nodes, wanted, out);
+    for (unsigned k = 1; k < n; k++)
+        if (more[k - 1]) *more[k - 1] = out[at++];
+    return out[0];
+}
+
+/* ---- two forms of one builder */
+
+static bz_tensor *gelu(bz_tensor *x, const char *op, bool tanh, const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, op, site, &x, 1, 0, BZ_NDTYPES) && check_axes(&r, axes, n);
-    return rt_end(&r, ready ? ir_reduce(r.g, kind, r.x[0], axes, (unsigned)n, keepdim) : 0);
-}
-
-#define REDUCTION(name, kind, doc)                                                                 \
-    bz_tensor *bz_##name##_at(bz_tensor *x, const int *axes, int n, bool keepdim,                  \
-                              const char *site) {                                                  \
-        return reduce(#name, kind, x, axes, n, keepdim, site);                                     \
-    }
-BZ_REDUCTIONS(REDUCTION)
-
-bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
-    UNARY("mean", r, x,
-          check_axes(&r, axes, n) ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
-}
-
-bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
-                     const char *site) {
-    UNARY("var", r, x,
-          check_axes(&r, axes, n) ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim)
-                                  : 0);
-}
-
-bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
-    UNARY("logsumexp", r, x,
-          check_axes(&r, axes, n) ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
-}
-
-/* ---- activations, normalisations */
-
-bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site) {
-    UNARY("softmax", r, x, ir_softmax(r.g, r.x[0], axis));
-}
-
-bz_tensor *bz_log_softmax_at(bz_tensor *x, int axis, const char *site) {
-    UNARY("log_softmax", r, x, ir_log_softmax(r.g, r.x[0], axis));
+    bool ready = rt_begin(&r, op, site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_gelu(r.g, r.x[0], tanh) : 0);
 }
 
 bz_tensor *bz_gelu_at(bz_tensor *x, const char *site) {
-    UNARY("gelu", r, x, ir_gelu(r.g, r.x[0], false));
+    return gelu(x, "gelu", false, site);
 }
 
 bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site) {
-    UNARY("gelu_tanh", r, x, ir_gelu(r.g, r.x[0], true));
-}
-
-bz_tensor *bz_silu_at(bz_tensor *x, const char *site) {
-    UNARY("silu", r, x, ir_silu(r.g, r.x[0]));
-}
-
-enum { SECOND_OPTIONAL = 1 << 1, THIRD_OPTIONAL = 1 << 2 };
-
-bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims, double eps,
-                            const char *site) {
-    rt_rec r;
-    bool ready = rt_begin(&r, "layer_norm", site, (bz_tensor *[]){x, weight, bias}, 3,
-                          SECOND_OPTIONAL | THIRD_OPTIONAL, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2],
-                                            ndims < 0 ? IR_MAX_RANK + 1 : (unsigned)ndims, eps)
-                            : 0);
-}
-
-bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site) {
-    rt_rec r;
-    bool ready =
-        rt_begin(&r, "rms_norm", site, (bz_tensor *[]){x, weight}, 2, SECOND_OPTIONAL, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_rms_norm(r.g, r.x[0], r.x[1], eps) : 0);
-}
-
-/* ---- products, losses */
-
-#define BINARY(op, r, x, y, beside, node)                                                          \
-    rt_rec r;                                                                                      \
-    bool ready = rt_begin(&r, op, site, (bz_tensor *[]){x, y}, 2, 0, beside);                      \
-    return rt_end(&r, ready ? (node) : 0)
-
-bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
-    BINARY("matmul", r, x, y, BZ_NDTYPES, ir_matmul(r.g, r.x[0], r.x[1]));
-}
-
-bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site) {
-    rt_rec r;
-    bool ready = rt_begin(&r, "linear", site, (bz_tensor *[]){x, weight, bias}, 3, THIRD_OPTIONAL,
-                          BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_linear(r.g, r.x[0], r.x[1], r.x[2]) : 0);
-}
-
-bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site) {
-    BINARY("cross_entropy", r, logits, target, BZ_I64, ir_cross_entropy(r.g, r.x[0], r.x[1]));
-}
-
-bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site) {
-    BINARY("mse_loss", r, x, y, BZ_NDTYPES, ir_mse_loss(r.g, r.x[0], r.x[1]));
-}
-
-bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
-    BINARY("gather", r, x, index, BZ_I64, ir_gather(r.g, r.x[0], r.x[1], axis));
+    return gelu(x, "gelu_tanh", true, site);
 }
 
 /* ---- optimizers: rates and step numbers that are plain numbers keep the precision of a double */

@@ -337,7 +337,15 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site); /
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
 bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
-/* A handle on the memory of x with another layout; node: the same as a value. */
+/* ---- api_ops.c, for api_made.c: made[0] as a handle, made[k] as *more[k - 1] where the caller wants it. */
+bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more);
+/* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
+bool rt_list(rt_rec *r, const void *list, int n);
+bool rt_dtype(rt_rec *r, bz_dtype t);
+static inline unsigned rt_natural(int n) { /* a negative one is more than anything has */
+    return n < 0 ? IR_MAX_RANK + 1u : (unsigned)n;
+}
+/* ---- record.c: a handle on the memory of x with another layout; node: the same as a value. */
 bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
                        unsigned rank, int64_t offset, ir_ref node);
 

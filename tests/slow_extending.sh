@@ -8,7 +8,7 @@ set -u
 cd "$BRAZE_SRC" || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-cp -R Makefile mk include src runtime tools examples docs README.md CHANGELOG.md "$work" && mkdir -p "$work/bench" "$work/tests" && cp -R tests/far "$work/tests" || exit 2
+cp -R Makefile mk include src runtime tools examples docs README.md CHANGELOG.md "$work" && mkdir -p "$work/bench" "$work/tests" && cp -R tests/far tests/ir "$work/tests" || exit 2
 page=$BRAZE_SRC/docs/extending.md
 cd "$work" || exit 2
 

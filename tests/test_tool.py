@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import xml.dom.minidom
+from pathlib import Path
 
 import numpy as np
 
@@ -384,6 +385,43 @@ def test_bench():
     check("bench gives one row", [p["name"] for p in r["programs"]] == ["gemm"] and r["programs"][0]["fused_ns"] > 0, r)
 
 
+C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ",
+           "dtype": "bz_dtype ", "ints": "const int *", "int64s": "const int64_t *", "dims": "const int64_t *"}
+
+
+def c_declaration(op):
+    """The C declaration that docs/ops.md promises for an op of the JSON."""
+    out, counts = [], []
+    if op["c"]["takes"] == "context":
+        out.append("bz_context *c")
+    for x in op["operands"] if op["c"]["takes"] == "operands" else []:
+        out += [f"bz_tensor *const *{x['name']}", "int n"] if x["many"] else [f"bz_tensor *{x['name']}"]
+    for i, a in enumerate(op["attributes"]):
+        out.append(C_TYPES[a["type"]] + a["name"])
+        if a["type"] in ("ints", "int64s", "dims"):
+            counts.append(a["type"])
+            if i + 1 == len(op["attributes"]) or op["attributes"][i + 1]["type"] not in ("ints", "int64s", "dims"):
+                out.append("int rank" if "dims" in counts else "int n")
+                counts = []
+    return f"bz_tensor *{op['c']['function']}({', '.join(out + ['bz_tensor **' + r for r in op['results'][1:]])}, const char *site);"
+
+
+def check_bindings(ops):
+    """What bindings are made from: the JSON knows every builder of the headers, and how it is called."""
+    headers = " ".join((Path(os.environ.get("BRAZE_SRC", ".")) / f"include/braze/{h}.h").read_text() for h in ("ops", "move", "nn", "tensor"))
+    headers = re.sub(r"/\*.*?\*/|\\\n", " ", headers, flags=re.S)
+    declared = {m[1]: re.sub(r"\s+", " ", m[0]).replace("BZ_API ", "") for m in re.finditer(r"BZ_API bz_tensor \*bz_(\w+?)_at\([^)]*\);", headers)}
+    by_name = {o["name"]: o for o in ops}
+    # tensors from elsewhere, views by text, second forms of a builder, in place
+    others = {"from_data", "from_buffer", "scalar", "scalar_int", "full_int", "arange_int", "load_npy", "at", "gelu_tanh"}
+    missing = [n for n in declared if n not in others and not n.endswith("_") and not by_name.get(n, {}).get("c")]
+    check("every builder of the headers is in the JSON", not missing, missing)
+    for o in ops:
+        if o["c"] and o["c"]["takes"] != "own":
+            check(f"{o['name']} is called as the JSON says", declared.get(o["name"]) == c_declaration(o), (declared.get(o["name"]), c_declaration(o)))
+        check(f"{o['name']}: no default where one must be given", all(a["default"] is None for a in o["attributes"] if a["required"]), o)
+
+
 def test_ops():
     ops = json.loads(braze(["ops", "--json"]).stdout)
     names = [o["name"] for o in ops]
@@ -391,6 +429,9 @@ def test_ops():
           len(set(names)) == len(names), names)
     check("every op has a line of help", all(o["doc"] for o in ops), [o for o in ops if not o["doc"]])
     row(["ops", "softmax"], "", 0, "softmax x {axis: int = -1}")
+    row(["ops", "add"], "", 0, "in C: bz_add")
+    row(["ops"], "", 0, "softmax              x ")
+    check_bindings(ops)
     row(["ops", "sofmax"], "", 1, "is it 'softmax'")
     row(["ops", "add", "mul"], "", 2, "'mul' is too much")
 

@@ -54,12 +54,6 @@ def pieces(source):
             yield "code", t
 
 
-def reductions(macro):
-    """The declarations behind the list of folds."""
-    for name, doc in re.findall(r'X\((\w+), \w+, "([^"]*)"\)', macro):
-        yield f"bz_tensor *bz_{name}(bz_tensor *x, const int *axes, int n, bool keepdim);", doc
-
-
 def wanted_macro(m):
     name = re.match(r"#\s*define (\w+)", m)
     return name and not name[1].endswith("_") and not name[1].startswith("bz_") and "_H" not in name[1] and name[1] not in ("BZ_API", "BZ_OPERAND")
@@ -91,7 +85,7 @@ def header(name):
         if kind == "comment":
             words = text_of(t)
             if first:
-                title, _, rest = words.partition("\n")
+                title, _, rest = re.sub(r"Made by tools/[^\n]*\n*", "", words).partition("\n")
                 out += f"## {title.strip()}\n" + (paragraphs(rest.strip("\n")) + "\n" if rest.strip() else "") + "\n"
                 first = False
             elif words.startswith("----"):
@@ -109,9 +103,7 @@ def header(name):
             out += show(codes, doc)
             codes, doc, after_code = [], "", False
         elif kind == "macro":
-            if t.startswith("#define BZ_REDUCTIONS"):
-                codes += [f"{d}  // {words}" for d, words in reductions(t)]
-            elif t.startswith("#define BZ_STATUSES"):
+            if t.startswith("#define BZ_STATUSES"):
                 codes += [f"{s}  // {words}" for s, words in re.findall(r'X\((\w+), "([^"]*)"\)', t)]
             elif t.startswith("#define BZ_DTYPES"):
                 codes += [f"{e}  // {name}: {kind}, {size} bytes"

@@ -1,47 +1,55 @@
 /* nn.h - folds over axes, products, layers, losses, optimizer steps.
+ * Made by tools/api.py from tools/api/nn.h and src/ir/builders.def: do not edit.
  *
- * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim leaves them with size 1. Halves are computed
- * in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
+ * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim
+ * leaves them with size 1. Halves are computed in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
 #ifndef BRAZE_NN_H
 #define BRAZE_NN_H
 
 #include "braze/operand.h"
 
 /* ---- folds. sum, prod: floats keep their dtype, integers and bool give i64; any, all: bool; argmax, argmin: i64, one axis or all */
-#define BZ_REDUCTIONS(X)                                                                           \
-    X(sum, IR_SUM, "sum; 0 of nothing")                                                            \
-    X(prod, IR_PROD, "product; 1 of nothing")                                                      \
-    X(max, IR_RMAX, "largest element, NaN if any is; of nothing: BZ_ESHAPE")                       \
-    X(min, IR_RMIN, "smallest element, NaN if any is; of nothing: BZ_ESHAPE")                      \
-    X(any, IR_ANY, "is any element not 0?")                                                        \
-    X(all, IR_ALL, "is no element 0?")                                                             \
-    X(argmax, IR_ARGMAX, "index of the first largest element, of the first NaN if there is one")   \
-    X(argmin, IR_ARGMIN, "index of the first smallest element, of the first NaN if there is one")
-#define BZ_REDUCTION_DECLARE_(name, kind, doc)                                                     \
-    BZ_API bz_tensor *bz_##name##_at(bz_tensor *x, const int *axes, int n, bool keepdim,           \
-                                     const char *site);
-BZ_REDUCTIONS(BZ_REDUCTION_DECLARE_)
-#undef BZ_REDUCTION_DECLARE_
-#define bz_sum(...)    bz_sum_at(__VA_ARGS__, BZ_SITE)
-#define bz_prod(...)   bz_prod_at(__VA_ARGS__, BZ_SITE)
-#define bz_max(...)    bz_max_at(__VA_ARGS__, BZ_SITE)
-#define bz_min(...)    bz_min_at(__VA_ARGS__, BZ_SITE)
-#define bz_any(...)    bz_any_at(__VA_ARGS__, BZ_SITE)
-#define bz_all(...)    bz_all_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmax(...) bz_argmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmin(...) bz_argmin_at(__VA_ARGS__, BZ_SITE)
 
+/* Sum; 0 of nothing. */
+BZ_API bz_tensor *bz_sum_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Product; 1 of nothing. */
+BZ_API bz_tensor *bz_prod_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Largest element, NaN if any is; of nothing: BZ_ESHAPE. */
+BZ_API bz_tensor *bz_max_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Smallest element, NaN if any is; of nothing: BZ_ESHAPE. */
+BZ_API bz_tensor *bz_min_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Is any element not 0? */
+BZ_API bz_tensor *bz_any_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Is no element 0? */
+BZ_API bz_tensor *bz_all_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Index of the first largest element, of the first NaN if there is one. */
+BZ_API bz_tensor *bz_argmax_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site);
+/* Index of the first smallest element, of the first NaN if there is one. */
+BZ_API bz_tensor *bz_argmin_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site);
+/* Arithmetic mean. */
 BZ_API bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
 /* Sum of (x - mean)^2 over (count - correction). */
 BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
                             const char *site);
+/* Log of the sum of e^x. */
 BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim,
                                   const char *site);
+#define bz_sum(...)       bz_sum_at(__VA_ARGS__, BZ_SITE)
+#define bz_prod(...)      bz_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_max(...)       bz_max_at(__VA_ARGS__, BZ_SITE)
+#define bz_min(...)       bz_min_at(__VA_ARGS__, BZ_SITE)
+#define bz_any(...)       bz_any_at(__VA_ARGS__, BZ_SITE)
+#define bz_all(...)       bz_all_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmax(...)    bz_argmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmin(...)    bz_argmin_at(__VA_ARGS__, BZ_SITE)
 #define bz_mean(...)      bz_mean_at(__VA_ARGS__, BZ_SITE)
 #define bz_var(...)       bz_var_at(__VA_ARGS__, BZ_SITE)
 #define bz_logsumexp(...) bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- products */
+
 /* NumPy's: [.., n, k] [.., k, m] -> [.., n, m]; 1-d operands are a row on the left, a column on the right; the rest broadcasts. */
 BZ_API bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* x [.., in] times weight [out, in] transposed, plus bias [out] (NULL: none) -> [.., out] */
@@ -50,11 +58,13 @@ BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
 #define bz_linear(...) bz_linear_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- activations and normalisations; results have x's shape */
+
+/* e^x over its sum along an axis. */
 BZ_API bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site);
+/* Log of softmax. */
 BZ_API bz_tensor *bz_log_softmax_at(bz_tensor *x, int axis, const char *site);
-BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
-BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */
-BZ_API bz_tensor *bz_silu_at(bz_tensor *x, const char *site);      /* x sigmoid(x) */
+/* x sigmoid(x). */
+BZ_API bz_tensor *bz_silu_at(bz_tensor *x, const char *site);
 /* Mean 0 and variance 1 over the last ndims axes, times weight, plus bias (both of the shape of these axes, or NULL). */
 BZ_API bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims,
                                    double eps, const char *site);
@@ -62,17 +72,21 @@ BZ_API bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *b
 BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site);
 #define bz_softmax(...)     bz_softmax_at(__VA_ARGS__, BZ_SITE)
 #define bz_log_softmax(...) bz_log_softmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_gelu(...)        bz_gelu_at(__VA_ARGS__, BZ_SITE)
-#define bz_gelu_tanh(...)   bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
 #define bz_silu(...)        bz_silu_at(__VA_ARGS__, BZ_SITE)
 #define bz_layer_norm(...)  bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
 #define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
 
-/* ---- losses, 0-d; x or y of bz_mse_loss may be a number */
-/* Mean of -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer classes
- * [N, ..] for logits [N, C, ..], or probabilities [N, C, ..]. NaN if a class is outside 0 .. C-1. */
+BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
+BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */
+#define bz_gelu(...)      bz_gelu_at(__VA_ARGS__, BZ_SITE)
+#define bz_gelu_tanh(...) bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- losses, 0-d */
+
+/* Mean of -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer
+ * classes [N, ..] for logits [N, C, ..], or probabilities [N, C, ..]. NaN if a class is outside 0 .. C-1. */
 BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
-/* Mean of (x - y)^2. */
+/* Mean of (x - y)^2. x or y may be a number. */
 BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_cross_entropy(...) bz_cross_entropy_at(__VA_ARGS__, BZ_SITE)
 #define bz_mse_loss(x, y)     BZ_WITH_2_(bz_mse_loss_at, x, y)

@@ -1,4 +1,4 @@
-/* ops.h - one builder per elementwise op. Made by tools/ops_header.sh from src/ir/ops.def: do not edit.
+/* ops.h - one builder per elementwise op. Made by tools/api.py from src/ir/ops.def: do not edit.
  *
  * Operands broadcast (NumPy's rule) and are promoted as PyTorch does; 0-d operands do not promote within a category (bool, integer,
  * float). Ops that need floats cast integers and bool to f32 first. Of two or three operands all but one may be numbers: bz_mul(x, 2),

@@ -1,4 +1,5 @@
 /* tensor.h - tensors: made, read, looked at, printed, changed in place.
+ * Made by tools/api.py from tools/api/tensor.h and src/ir/builders.def: do not edit.
  *
  * In the comments x is f32[d0 ... dk]; "c" is the context of the operands. New handles belong to the innermost scope. All makers give
  * a poisoned handle on an error (bz_message says which). Shapes have at most 32 axes and 2^60 elements. */
@@ -43,15 +44,17 @@ BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 #define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
 #define bz_scalar_int(...) bz_scalar_int_at(__VA_ARGS__, BZ_SITE)
 
-/* One value everywhere. As with bz_scalar another value recompiles nothing; while bz_compile traces it is a constant. Whole numbers in integer
- * dtypes wrap as a cast does, fractions are cut off; bz_full_int is exact beyond 2^53. */
-BZ_API bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double v, bz_dtype t,
-                             const char *site);
-BZ_API bz_tensor *bz_full_int_at(bz_context *c, const int64_t *shape, int rank, int64_t v,
-                                 bz_dtype t, const char *site);
-BZ_API bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+/* One value everywhere. As with bz_scalar another value recompiles nothing; while bz_compile traces it is a constant. Whole numbers
+ * in integer dtypes wrap as a cast does, fractions are cut off; bz_full_int is exact beyond 2^53. */
+BZ_API bz_tensor *bz_full_at(bz_context *c, const int64_t *shape, int rank, double value,
+                             bz_dtype dtype, const char *site);
+BZ_API bz_tensor *bz_full_int_at(bz_context *c, const int64_t *shape, int rank, int64_t value,
+                                 bz_dtype dtype, const char *site);
+/* Zero everywhere. */
+BZ_API bz_tensor *bz_zeros_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                               const char *site);
-BZ_API bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+/* One everywhere. */
+BZ_API bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                              const char *site);
 #define bz_full(...)     bz_full_at(__VA_ARGS__, BZ_SITE)
 #define bz_full_int(...) bz_full_int_at(__VA_ARGS__, BZ_SITE)
@@ -60,25 +63,27 @@ BZ_API bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_d
 
 /* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. BZ_EARG for step 0 or NaN.
  * bz_arange_int is exact beyond 2^53. */
-BZ_API bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step, bz_dtype t,
-                               const char *site);
+BZ_API bz_tensor *bz_arange_at(bz_context *c, double start, double stop, double step,
+                               bz_dtype dtype, const char *site);
 BZ_API bz_tensor *bz_arange_int_at(bz_context *c, int64_t start, int64_t stop, int64_t step,
-                                   bz_dtype t, const char *site);
+                                   bz_dtype dtype, const char *site);
 /* n values from start to stop, both included; floats only. */
-BZ_API bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, bz_dtype t,
-                                 const char *site);
+BZ_API bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n,
+                                 bz_dtype dtype, const char *site);
 /* [n, m] with 1 on the diagonal. */
-BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site);
+BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype dtype, const char *site);
 #define bz_arange(...)     bz_arange_at(__VA_ARGS__, BZ_SITE)
 #define bz_arange_int(...) bz_arange_int_at(__VA_ARGS__, BZ_SITE)
 #define bz_linspace(...)   bz_linspace_at(__VA_ARGS__, BZ_SITE)
 #define bz_eye(...)        bz_eye_at(__VA_ARGS__, BZ_SITE)
 
-/* Uniform in [0, 1), standard normal (floats), integers lo .. hi-1 (i64): the next numbers of c's stream (Philox4x32-10). */
-BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+/* Uniform in [0, 1): the next numbers of c's stream (Philox4x32-10). */
+BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                              const char *site);
-BZ_API bz_tensor *bz_randn_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+/* Standard normal (floats): the next numbers of c's stream. */
+BZ_API bz_tensor *bz_randn_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                               const char *site);
+/* Integers lo .. hi-1 (i64): the next numbers of c's stream. */
 BZ_API bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int64_t *shape,
                                 int rank, const char *site);
 #define bz_rand(...)    bz_rand_at(__VA_ARGS__, BZ_SITE)

@@ -17,8 +17,7 @@ struct tx_args {
 
 /* ---- signatures: words of a string */
 
-/* The next word of *s, its length in *n; NULL at the end. */
-static const char *next_word(const char **s, size_t *n) {
+const char *tx_next_word(const char **s, size_t *n) {
     const char *w = *s + strspn(*s, " ");
     *n = strcspn(w, " ");
     *s = w + *n;
@@ -28,7 +27,7 @@ static const char *next_word(const char **s, size_t *n) {
 /* The type and default ("int=-1") of an attribute, or NULL. */
 static const char *attr_spec(const ir_builder *b, const char *name) {
     size_t n, len = strlen(name);
-    for (const char *s = b->attrs, *w; (w = next_word(&s, &n));) {
+    for (const char *s = b->attrs, *w; (w = tx_next_word(&s, &n));) {
         if (n > len && w[len] == ':' && !memcmp(w, name, len)) return w + len + 1;
     }
     return NULL;
@@ -101,6 +100,18 @@ static ir_bits arg_bits(tx_args *a, const char *name, bz_dtype t) {
     const tx_val *x = given(a, name);
     if (x) tx_number_bits(a->p, x, t, &v);
     return v; /* left out: 0 is 0 in every dtype */
+}
+
+static ir_number arg_number(tx_args *a, const char *name) {
+    char buf[32];
+    ir_number v = ir_number_i(0);
+    const tx_val *t = given(a, name);
+    const char *def = attr_default(a->b, name, buf);
+    if (t)
+        tx_number(a->p, t, &v);
+    else if (def)
+        v = ir_number_of_double(bz_read_number(def, NULL));
+    return v;
 }
 
 static bool arg_flag(tx_args *a, const char *name) {
@@ -189,6 +200,7 @@ static ir_ref operand(const tx_args *a, unsigned k) {
 #define NATURAL(n) arg_natural(a, #n)
 #define FLOAT(n)   arg_float(a, #n)
 #define BITS(n, t) arg_bits(a, #n, t)
+#define NUMBER(n)  arg_number(a, #n)
 #define FLAG(n)    arg_flag(a, #n)
 #define DTYPE(n)   arg_dtype(a, #n)
 #define GRAPH(n)   arg_graph(a, #n)
@@ -290,7 +302,7 @@ static ir_ref call_dot_over(ir_graph *g, tx_args *a) {
                   INTS(rcontract), NUM(lcontract));
 }
 
-#define IR_BUILDER(name, operands, attrs, results, doc, value)                                     \
+#define IR_BUILDER(name, api, operands, attrs, results, doc, notes, example, value)                \
     static ir_ref call_##name(ir_graph *g, tx_args *a) {                                           \
         (void)a;                                                                                   \
         return value;                                                                              \
@@ -298,8 +310,8 @@ static ir_ref call_dot_over(ir_graph *g, tx_args *a) {
 #include "src/ir/builders.def"
 
 const ir_builder ir_builders[] = {
-#define IR_BUILDER(name, operands, attrs, results, doc, value)                                     \
-    {#name, operands, attrs, results, doc, call_##name},
+#define IR_BUILDER(name, api, operands, attrs, results, doc, notes, example, value)                \
+    {#name, IR_API_##api, operands, attrs, results, doc, notes, call_##name},
 #include "src/ir/builders.def"
 };
 const unsigned ir_builder_count = BZ_LEN(ir_builders);
@@ -311,23 +323,32 @@ const ir_builder *ir_builder_find(const char *name) {
     return NULL;
 }
 
-void ir_builder_print(bz_text *t, const ir_builder *b) {
+void tx_print_words(bz_text *t, const char *words) {
     size_t n;
-    const char *w, *sep = "";
-    for (const char *s = b->results; (w = next_word(&s, &n)); sep = ", ")
+    const char *sep = "";
+    for (const char *w; (w = tx_next_word(&words, &n)); sep = ", ")
         bz_textf(t, "%s%.*s", sep, (int)n, w);
-    bz_textf(t, " = %s", b->name);
-    sep = " ";
-    for (const char *s = b->operands; (w = next_word(&s, &n)); sep = ", ")
-        bz_textf(t, "%s%.*s", sep, (int)n, w);
-    sep = " {";
-    for (const char *s = b->attrs; (w = next_word(&s, &n)); sep = ", ") {
+}
+
+void tx_print_attributes(bz_text *t, const char *attrs) {
+    size_t n;
+    const char *sep = "{";
+    for (const char *w; (w = tx_next_word(&attrs, &n)); sep = ", ") {
         size_t colon = strcspn(w, ":"), eq = strcspn(w, "=");
         bz_textf(t, "%s%.*s: %.*s", sep, (int)colon, w, (int)((eq < n ? eq : n) - colon - 1),
                  w + colon + 1);
         if (eq < n) bz_textf(t, " = %.*s", (int)(n - eq - 1), w + eq + 1);
     }
-    bz_text_str(t, *b->attrs ? "}" : "");
+    bz_text_str(t, *sep == ',' ? "}" : "");
+}
+
+void tx_print_signature(bz_text *t, const char *name, const char *operands, const char *attrs,
+                        const char *results) {
+    tx_print_words(t, results);
+    bz_textf(t, " = %s%s", name, *operands ? " " : "");
+    tx_print_words(t, operands);
+    bz_text_str(t, *attrs ? " " : "");
+    tx_print_attributes(t, attrs);
 }
 
 /* ---- the nearest name */
@@ -375,7 +396,7 @@ const char *ir_nearest_name(const char *name) {
 static void arity(const ir_builder *b, unsigned *lo, unsigned *hi) {
     size_t n;
     *lo = *hi = 0;
-    for (const char *s = b->operands, *w; (w = next_word(&s, &n));) {
+    for (const char *s = b->operands, *w; (w = tx_next_word(&s, &n));) {
         n = strcspn(w, ": ");
         bool many = w[n - 1] == '*';
         *lo += w[n - 1] != '?' && !many;
@@ -405,7 +426,7 @@ static bool check_attrs(tx_parser *p, const tx_line *l, const ir_builder *b) {
 /* What a number as operand k stands beside by the builder's row; false: beside the other operands. */
 static bool number_spec(const ir_builder *b, unsigned k, bz_dtype *beside) {
     size_t n;
-    for (const char *s = b->operands, *w; (w = next_word(&s, &n)); k -= k > 0) {
+    for (const char *s = b->operands, *w; (w = tx_next_word(&s, &n)); k -= k > 0) {
         size_t name = strcspn(w, ": ");
         if (k && w[name - 1] != '*') continue;
         *beside = BZ_NDTYPES;
@@ -436,7 +457,8 @@ static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_bui
     g->op = b->name;
     a.out[0] = b->call(g, &a);
     g->op = NULL;
-    for (const char *s = b->results, *w; (w = next_word(&s, &len)); n++) *tuple = w[len - 1] == '*';
+    for (const char *s = b->results, *w; (w = tx_next_word(&s, &len)); n++)
+        *tuple = w[len - 1] == '*';
     if (!a.out[0] || tx_failed(p)) return 0;
     while (n > 1 && !a.out[n - 1]) /* sgd_step without a velocity */
         n--;

@@ -209,6 +209,71 @@ ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n) {
     return ir_slice(g, x, start, stop, step);
 }
 
+/* Elements start .. start + n - 1 of axis `at`, all of the other axes. */
+static ir_ref part(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int64_t start,
+                   int64_t n) {
+    int64_t from[IR_MAX_RANK] = {0}, count[IR_MAX_RANK], by[IR_MAX_RANK];
+    unsigned rank = ir_at(g, x)->rank;
+    for (unsigned i = 0; i < rank; i++) {
+        count[i] = i == at ? n : shape[i];
+        by[i] = 1;
+    }
+    from[at] = start;
+    return ir_slice_exact(g, x, from, count, by);
+}
+
+/* The shape of x, which must be known, and its axis from the front, which it must have: a 0-d value has none here. */
+static bool axis_of_known(ir_graph *g, const char *name, ir_ref x, int axis, int64_t *shape,
+                          unsigned *at) {
+    if (!x) return false;
+    if (!ir_static_shape(g, x, shape))
+        return ir_error_as(g, BZ_EUNSUPPORTED, name, "the sizes of %s must be known",
+                           ir_shape_text(g, x)),
+               false;
+    if (ir_at(g, x)->rank) return ir_axis_of(g, name, x, axis, 0, at);
+    return ir_error_as(g, BZ_EAXIS, name, "axis %d of %s", axis, ir_shape_text(g, x)), false;
+}
+
+ir_ref ir_narrow(ir_graph *g, ir_ref x, int axis, int64_t start, int64_t length) {
+    int64_t shape[IR_MAX_RANK];
+    unsigned at;
+    if (!axis_of_known(g, "narrow", x, axis, shape, &at)) return 0;
+    int64_t n = shape[at], first = start < 0 ? start + n : start;
+    if (first < 0 || first > n || length < 0 || length > n - first)
+        return ir_error_as(g, BZ_EINDEX, "narrow", "%lld elements from %lld on of axis %d of %s",
+                           (long long)length, (long long)start, axis, ir_shape_text(g, x));
+    return part(g, x, shape, at, first, length);
+}
+
+ir_ref ir_select(ir_graph *g, ir_ref x, int axis, int64_t index) {
+    int64_t shape[IR_MAX_RANK];
+    unsigned at;
+    if (!axis_of_known(g, "select", x, axis, shape, &at)) return 0;
+    int64_t n = shape[at], first = index < 0 ? index + n : index;
+    if (first < 0 || first >= n)
+        return ir_error_as(g, BZ_EINDEX, "select", "index %lld of axis %d of %s", (long long)index,
+                           axis, ir_shape_text(g, x));
+    return ir_squeeze(g, part(g, x, shape, at, first, 1), (int)at);
+}
+
+ir_ref ir_stack(ir_graph *g, const ir_ref *x, unsigned n, int axis) {
+    if (n == 0) return ir_error_as(g, BZ_EARG, "stack", "nothing to stack");
+    for (unsigned i = 0; i < n; i++) {
+        if (!x[i]) return 0;
+        if (!ir_same_shape(g, x[0], x[i]))
+            return ir_error_as(g, BZ_ESHAPE, "stack", "shapes to stack differ: %s and %s",
+                               ir_shape_text(g, x[0]), ir_shape_text(g, x[i]));
+    }
+    int at = ir_axis_from_front(axis, ir_at(g, x[0])->rank + 1u);
+    if (at < 0)
+        return ir_error_as(g, BZ_EAXIS, "stack", "axis %d to stack %s along", axis,
+                           ir_shape_text(g, x[0]));
+    ir_ref *wide = bz_arena_alloc(&g->arena, n * sizeof *wide);
+    if (!wide) return ir_error_as(g, BZ_ENOMEM, "stack", "out of memory");
+    for (unsigned i = 0; i < n; i++) wide[i] = ir_unsqueeze(g, x[i], at);
+    return ir_concat(g, wide, n, at);
+}
+
 ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis) {
     unsigned at, n = 0;
     ir_dim dims[IR_MAX_RANK];

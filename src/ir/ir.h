@@ -299,40 +299,10 @@ bool *ir_live_values(const ir_graph *g);
 /* What the value of r is computed from, n nodes: its operands, but for results of a custom_grad. */
 const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n);
 
-/* ---- compose.c: compositions as graphs of primitives; bz_* and the text form expand them here. Halves compute in f32 inside and are
- * cast back once at the end. axis counts from the end when negative. */
-ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim);
-ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction, bool keepdim);
-ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y); /* NumPy's: 1-d operands, batch broadcasting */
-ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref w,
-                 ir_ref b); /* x [.., in] * w [out, in]^T + b [out] (b may be 0) */
-ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis);
-ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis);
-ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim);
-ir_ref ir_cross_entropy(
-    ir_graph *g, ir_ref logits,
-    ir_ref target); /* logits [N, C, ..] or [C]; target: classes [N, ..] or [], or probabilities;
-                       mean */
-ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y);
-ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh_form);
-ir_ref ir_silu(ir_graph *g, ir_ref x);
-ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims,
-                     double eps); /* weight, bias may be 0 */
-ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps);
-ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n);
-ir_ref ir_squeeze(ir_graph *g, ir_ref x, int axis);
-ir_ref ir_unsqueeze(ir_graph *g, ir_ref x, int axis);
-ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to);
-ir_ref ir_transpose(ir_graph *g, ir_ref x, int a, int b);
-ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b);
-ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t);
-/* Uniform in [0, 1) and standard normal (Box-Muller): element i of stream (key, offset). key, offset: 0-d i64 nodes. */
-ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key,
-               ir_ref offset);
-ir_ref ir_randn(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_ref key,
-                ir_ref offset);
-ir_ref ir_randint(ir_graph *g, int64_t lo, int64_t hi, const ir_dim *dims, unsigned rank,
-                  ir_ref key, ir_ref offset);
+/* ---- compose*.c: compositions as graphs of primitives; bz_* and the text form expand them here. Halves compute in f32 inside and are
+ * cast back once at the end. axis counts from the end when negative. Prototypes: compositions.h, which comes last. */
+/* Elements of ir_arange; false and an error: there is no such sequence. */
+bool ir_arange_count(ir_graph *g, ir_number start, ir_number stop, ir_number step, int64_t *n);
 /* Words of the stream that an element of a random tensor of dtype t takes (randint: i64). Hand out offsets in multiples of four. */
 unsigned ir_random_words(bz_dtype t);
 /* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. */
@@ -421,5 +391,7 @@ typedef struct ir_onlooker {
 } ir_onlooker;
 bz_status ir_interpret_seen(const ir_graph *g, const ir_value_array *inputs,
                             ir_value_array *outputs, const ir_onlooker *o, bz_error *e);
+
+#include "src/ir/compositions.h"
 
 #endif

@@ -133,19 +133,36 @@ ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l);
 /* ---- builders.c */
 typedef struct tx_args tx_args;
 
+/* What of a builder is in C: see builders.def. */
+typedef enum ir_api {
+    IR_API_TEXT, /* nothing */
+    IR_API_MADE,
+    IR_API_NUMBERS,
+    IR_API_DECLARED,
+    IR_API_NEW,
+    IR_API_OWN
+} ir_api;
+
 /* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
  * "x*" any number; "i:i64": a number there stands beside an i64 (none: beside nothing), else beside
- * the other operands. In `attrs`: name:type, or name:type=default; types int, float, number (a float
- * or an integer), flag, dtype, ints, dims, graph. */
+ * the other operands. In `attrs`: name:type, or name:type=default; types int (natural: not negative),
+ * int64, float, number (a float or an integer), flag, dtype, ints, int64s, dims, graph. */
 typedef struct ir_builder {
-    const char *name, *operands, *attrs, *results, *doc;
+    const char *name;
+    ir_api api;
+    const char *operands, *attrs, *results, *doc, *notes;
     ir_ref (*call)(ir_graph *g, tx_args *a);
 } ir_builder;
 extern const ir_builder ir_builders[];
 extern const unsigned ir_builder_count;
 const ir_builder *ir_builder_find(const char *name); /* NULL: none */
-void ir_builder_print(bz_text *t,
-                      const ir_builder *b); /* "values, indices = sort x {axis: int = -1, ...}" */
+/* The next word of *s, its length in *n; NULL at the end. */
+const char *tx_next_word(const char **s, size_t *n);
+/* "a, b"; "{axis: int = -1, ...}"; "values, indices = sort x {axis: int = -1, ...}" of the columns of a row. */
+void tx_print_words(bz_text *t, const char *words);
+void tx_print_attributes(bz_text *t, const char *attrs);
+void tx_print_signature(bz_text *t, const char *name, const char *operands, const char *attrs,
+                        const char *results);
 
 enum { TX_MAX_RESULTS = 3 };
 /* Calls a builder or an elementwise op by name; results in out[], their number or 0 when it failed.

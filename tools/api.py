@@ -1,0 +1,427 @@
+#!/usr/bin/env python3
+"""api.py - writes what is made from the tables of ops: public headers, their wrappers, prototypes, a corpus, docs/ops.md.
+
+    src/ir/ops.def, builders.def ---> include/braze/{ops,move,nn,tensor}.h   from tools/api/*.h, with @section lines filled in
+                                 ---> runtime/api_made.c                     bz_NAME_at of the builders that are MADE
+                                 ---> src/ir/compositions.h                  ir_NAME of the builders whose value is one call
+                                 ---> tests/ir/builders.bz                   from tests/ir/builders.in, with every example
+                                 ---> docs/ops.md
+    api.py            writes them
+    api.py --check    says which are stale; status 1 if one is"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH, COMMENT = 100, 136
+C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ",
+           "ints": "const int *", "int64s": "const int64_t *", "dims": "const int64_t *"}
+IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
+            "DTYPE": "bz_dtype ", "INTS": "const int *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
+LISTS = ("ints", "int64s", "dims")
+
+
+# ---- the tables
+
+def strings(text):
+    """C string literals, joined."""
+    return "".join(m.replace('\\"', '"') for m in re.findall(r'"((?:\\.|[^"\\])*)"', text))
+
+
+def arguments(text):
+    """Arguments of a macro call: text between commas outside brackets and strings."""
+    out, depth, start = [], 0, 0
+    for m in re.finditer(r'"(?:\\.|[^"\\])*"|[(){},]', text):
+        c = m.group(0)
+        depth += (c in "({") - (c in ")}")
+        if c == "," and depth == 0:
+            out.append(text[start:m.start()].strip())
+            start = m.end()
+    return out + [text[start:].strip()]
+
+
+def calls(path):
+    """(macro, arguments) of each row of a .def file, in order."""
+    text = re.sub(r"/\*.*?\*/|^#[^\n]*", "", (ROOT / path).read_text(), flags=re.S | re.M)
+    for m in re.finditer(r"\b(IR_\w+)\(", text):
+        if text[:m.start()].count("(") - text[:m.start()].count(")") > outside(text[:m.start()]):
+            continue  # inside another row
+        depth, at = 1, m.end()
+        for c in re.finditer(r'"(?:\\.|[^"\\])*"|[()]', text[m.end():]):
+            depth += (c.group(0) == "(") - (c.group(0) == ")")
+            if depth == 0:
+                at = m.end() + c.start()
+                break
+        yield m.group(1), arguments(text[m.end():at])
+
+
+def outside(text):
+    """Brackets that stay open in strings."""
+    quoted = "".join(re.findall(r'"(?:\\.|[^"\\])*"', text))
+    return quoted.count("(") - quoted.count(")")
+
+
+class Op:
+    """A row of ops.def that C can call."""
+
+    def __init__(self, a):
+        derived = len(a) == 10
+        self.name, self.arity, self.rule, self.doc = a[1], int(a[2]), a[3], strings(a[-1])
+        self.grads = [strings(g) for g in a[-4:-1]]
+        self.public = self.rule != "CONV" and self.name != "philox"
+        assert derived or len(a) == 13, a
+
+
+class Attr:
+    def __init__(self, word):
+        self.name, rest = word.split(":", 1)
+        self.type, _, self.default = rest.partition("=")
+
+
+class Builder:
+    """A row of builders.def."""
+
+    def __init__(self, section, a):
+        self.section, self.name, self.api = section, a[0], a[1]
+        self.operands, attrs, self.results, self.doc, self.notes, self.example = (strings(x) for x in a[2:8])
+        self.spec, self.value = attrs, " ".join(", ".join(a[8:]).split())
+        self.attrs = [Attr(w) for w in attrs.split()]
+
+    def operand_names(self):
+        return [re.split(r"[:?*]", w)[0] for w in self.operands.split()]
+
+    def params(self, integers=False):
+        """C parameters as (type, name), without the site."""
+        out = [("bz_context *", "c")] if self.api == "NEW" else []
+        for w, name in zip(self.operands.split(), self.operand_names()):
+            if self.api != "NEW":
+                out += [("bz_tensor *const *", name), ("int ", "n")] if "*" in w else [("bz_tensor *", name)]
+        for i, a in enumerate(self.attrs):
+            t = "int64_t " if integers and a.type == "number" else C_TYPES[a.type]
+            out.append((t, a.name))
+            if a.type in LISTS and not (i + 1 < len(self.attrs) and self.attrs[i + 1].type in LISTS):
+                out.append(("int ", self.count_name(i)))
+        return out + [("bz_tensor **", r) for r in self.results.split()[1:]]
+
+    def run(self, i):
+        """The lists that stand together with attribute i."""
+        lo, hi = i, i
+        while lo > 0 and self.attrs[lo - 1].type in LISTS:
+            lo -= 1
+        while hi + 1 < len(self.attrs) and self.attrs[hi + 1].type in LISTS:
+            hi += 1
+        return self.attrs[lo:hi + 1]
+
+    def count_name(self, i):
+        return "rank" if any(a.type == "dims" for a in self.run(i)) else "n"
+
+    def numbers(self):
+        return any(a.type == "number" for a in self.attrs)
+
+
+def read_tables():
+    ops = [Op(a) for macro, a in calls("src/ir/ops.def")]
+    builders, section = [], None
+    for macro, a in calls("src/ir/builders.def"):
+        if macro == "IR_SECTION":
+            section = a[0]
+        else:
+            builders.append(Builder(section, a))
+    return ops, builders
+
+
+# ---- C text
+
+def broken(head, parts, tail, indent=None):
+    """head, then parts with ", " between, on lines of at most WIDTH columns that begin below the first part; then tail."""
+    indent = len(head) if indent is None else indent
+    line, out = head, []
+    for i, p in enumerate(parts):
+        piece = p + (", " if i + 1 < len(parts) else tail)
+        if len((line + piece).rstrip()) > WIDTH and line.strip():
+            out.append(line.rstrip())
+            line = " " * indent
+        line += piece
+    return "\n".join(out + [line.rstrip()])
+
+
+def prototype(start, params, end=";"):
+    return broken(start + "(", [t + n for t, n in params], ")" + end)
+
+
+def comment(text):
+    """A comment in lines of COMMENT columns."""
+    out, line = [], "/*"
+    for word in text.split():
+        if len(line) + 1 + len(word) > COMMENT - 3:
+            out.append(line)
+            line = " *"
+        line += " " + word
+    return "\n".join(out + [line + " */"])
+
+
+def sentence(doc, names=()):
+    """A doc line as a sentence: with a capital, unless it begins with a name, and a stop."""
+    first = re.match(r"\w*", doc)[0]
+    text = doc[0].upper() + doc[1:] if first.isalpha() and first not in names and (len(first) > 1 or first == "a") else doc
+    return text if text[-1] in ".?!]" else text + "."
+
+
+def words_of(b):
+    """What the header says of a builder."""
+    names = b.operand_names() + [a.name for a in b.attrs]
+    return b.notes[1:] if b.notes.startswith("=") else " ".join([sentence(b.doc, names), b.notes]).strip()
+
+
+SITE = ("const char *", "site")
+
+
+def public_name(name):
+    return f"BZ_API bz_tensor *bz_{name}_at"
+
+
+def declaration(b):
+    out = comment(words_of(b)) + "\n"
+    out += prototype(public_name(b.name), b.params() + [SITE]) + "\n"
+    if b.api == "NEW" and b.numbers():
+        out += prototype(public_name(b.name + "_int"), b.params(True) + [SITE]) + "\n"
+    return out
+
+
+def macros(builders):
+    """The macros that pass the caller's line, in columns."""
+    rows = []
+    for b in builders:
+        if b.api == "NUMBERS":
+            assert not b.attrs, f"{b.name}: a builder with attributes takes no C numbers for operands"
+            names = ", ".join(b.operand_names())
+            rows.append((f"bz_{b.name}({names})", f"BZ_WITH_{len(b.operand_names())}_(bz_{b.name}_at, {names})"))
+            continue
+        for suffix in ["", "_int"] if b.api == "NEW" and b.numbers() else [""]:
+            rows.append((f"bz_{b.name}{suffix}(...)", f"bz_{b.name}{suffix}_at(__VA_ARGS__, BZ_SITE)"))
+    wide = max(len(r[0]) for r in rows)
+    return "".join(f"#define {left.ljust(wide)} {right}\n" for left, right in rows)
+
+
+def section(builders, name):
+    mine = [b for b in builders if b.section == name and b.api not in ("TEXT", "OWN")]
+    return "".join(declaration(b) for b in mine) + macros(mine)
+
+
+def elementwise(ops):
+    out = ""
+    for o in ops:
+        if not o.public:
+            continue
+        names = ["x", "y", "z"][:o.arity]
+        what = {"BOOL": " -> bool", "INT": " (integers, bool)", "FLOAT": " (floats)"}.get(o.rule, "")
+        args = ", ".join(names)
+        out += f"/* {o.doc}{what} */\n" + prototype(public_name(o.name), [("bz_tensor *", n) for n in names] + [SITE]) + "\n"
+        made = f"bz_{o.name}_at((x), BZ_SITE)" if o.arity == 1 else f"BZ_WITH_{o.arity}_(bz_{o.name}_at, {args})"
+        out += f"#define bz_{o.name}({args}) {made}\n"
+    return out
+
+
+def header(name, ops, builders):
+    """A public header: its template with the sections filled in."""
+    out, used = "", []
+    for line in (ROOT / f"tools/api/{name}.h").read_text().splitlines(keepends=True):
+        m = re.match(r"@section (\w+)$", line.strip())
+        if m:
+            used.append(m[1])
+            out += elementwise(ops) if m[1] == "elementwise" else section(builders, m[1])
+        else:
+            out += line
+    return out, used
+
+
+# ---- the wrappers
+
+def c_value(b):
+    """The value of a row over the C function's arguments."""
+    v = re.sub(r"\bg\b", "r.g", b.value)
+    v = re.sub(r"\bX\((\d)\)", r"r.x[\1]", v)
+    v = re.sub(r"\bOUT\((\d)\)", r"&made[\1]", v)
+    v = re.sub(r"\bNATURAL\((\w+)\)", r"rt_natural(\1)", v)
+    for i, a in enumerate(b.attrs):
+        v = v.replace(f"NUM({a.name})", f"(unsigned){b.count_name(i)}")
+    return re.sub(r"\b(?:INT|INT64|INTS|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)
+
+
+def chain(start, parts, sign, end):
+    """start part sign part ... end, broken before signs."""
+    out, line = [], start + parts[0]
+    for i, p in enumerate(parts[1:], 1):
+        if len(f"{line} {sign} {p}") + (len(end) if i + 1 == len(parts) else 0) > WIDTH:
+            out.append(line)
+            line = " " * (len(start) - len(sign) - 1) + f"{sign} {p}"
+        else:
+            line += f" {sign} {p}"
+    return "\n".join(out + [line + end]) + "\n"
+
+
+def wrapper(b):
+    names, words = b.operand_names(), b.operands.split()
+    operands = f"&{names[0]}" if len(names) == 1 else "(bz_tensor *[]){" + ", ".join(names) + "}"
+    optional = " | ".join(f"1 << {i}" for i, w in enumerate(words) if "?" in w) or "0"
+    beside = next((f"BZ_{t.upper()}" for w in words for t in re.findall(r":([if]\d+)", w)), "BZ_NDTYPES")
+    ready = [f'rt_begin(&r, "{b.name}", site, {operands}, {len(names)}, {optional}, {beside})']
+    for i, a in enumerate(b.attrs):
+        if a.type in LISTS:
+            ready.append(f"rt_list(&r, {a.name}, {b.count_name(i)})")
+        if a.type == "dtype":
+            ready.append(f"rt_dtype(&r, {a.name})")
+    out = prototype(f"bz_tensor *bz_{b.name}_at", b.params() + [SITE], " {") + "\n    rt_rec r;\n"
+    more = b.results.split()[1:]
+    n = len(more) + 1
+    if more:
+        out += f"    ir_ref made[{n}] = {{0}};\n"
+    out += chain("    bool ready = ", ready, "&&", ";")
+    if more:
+        return out + (f"    if (ready) made[0] = {c_value(b)};\n"
+                      f"    return rt_end_results(&r, made, {n}, (bz_tensor **[]){{{', '.join(more)}}});\n}}\n")
+    return out + f"    return rt_end(&r, ready ? {c_value(b)} : 0);\n}}\n"
+
+
+def wrappers(builders):
+    out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
+           '#include "runtime/rt.h"\n\n/* clang-format off */\n')
+    for b in builders:
+        if b.api in ("MADE", "NUMBERS"):
+            out += "\n" + wrapper(b)
+    return out
+
+
+# ---- prototypes of compositions
+
+def composition(b, names):
+    """The prototype of ir_NAME where the value of a row is one call of it; None where it is not."""
+    m = re.fullmatch(r"ir_(\w+)\(g, (.*)\)", b.value)
+    if not m or m[1] in names or m[1] != b.name:
+        return None
+    params, operands = [("ir_graph *", "g")], b.operand_names()
+    for a in arguments(m[2]):
+        f = re.fullmatch(r"(\w+)(?:\((\w+)\))?", a)
+        if f is None:
+            return None
+        kind, of = f[1], f[2]
+        if kind == "X":
+            params.append(("ir_ref ", operands[int(of)]))
+        elif kind == "XS":
+            params += [("const ir_ref *", operands[-1])]
+        elif kind == "NX":
+            params += [("unsigned ", "n")]
+        elif kind == "OUT":
+            params.append(("ir_ref *", b.results.split()[int(of)]))
+        elif kind in IR_TYPES:
+            params.append((IR_TYPES[kind], of))
+        else:
+            return None
+    return comment(sentence(b.doc, b.operand_names() + [a.name for a in b.attrs])) + "\n" + prototype(f"ir_ref ir_{b.name}", params) + "\n"
+
+
+def compositions(ops, builders):
+    names = {o.name for o in ops} | {a[1] for macro, a in calls("src/ir/structs.def")}
+    protos = [p for p in (composition(b, names) for b in builders) if p]
+    return ("/* compositions.h - constructors that make several nodes: compose*.c. Made by tools/api.py from src/ir/builders.def: do not edit.\n"
+            " *\n * Operands that may be left out are 0. Axes count from the end when negative. */\n"
+            "#ifndef BRAZE_IR_COMPOSITIONS_H\n#define BRAZE_IR_COMPOSITIONS_H\n\n#include \"src/ir/ir.h\"\n\n" + "".join(protos) + "\n#endif\n")
+
+
+# ---- the corpus
+
+def corpus(builders):
+    lines = ""
+    for b in builders:
+        for i, example in enumerate(x.strip() for x in b.example.split(";") if x.strip()):
+            stem = b.name + (str(i + 1) if i else "")
+            results = [f"%{stem}"] + [f"%{stem}_{r}" for r in b.results.split()[1:]]
+            lines += f"    {', '.join(results)} = {b.name} {example}\n"
+    return (ROOT / "tests/ir/builders.in").read_text().replace("    @examples\n", lines)
+
+
+# ---- docs/ops.md
+
+def plain(s):
+    return s.replace("|", "\\|")
+
+
+def code(s):
+    return f"`{plain(s)}`" if s else ""
+
+
+def page(ops, builders):
+    out = """# Ops
+Made by `tools/api.py` from `src/ir/ops.def` and `src/ir/builders.def`: do not edit. `braze ops --json` gives the same to programs.
+
+## Elementwise
+`bz_NAME(x, y, z)` in C, `NAME x, y, z` in the text form. Operands broadcast and are promoted. *floats*: integers and bool
+become f32 first; *integers*: bool too, no floats. A gradient of 0 is known to be zero; "none" is an error that names the op.
+
+| op | operands | dtypes | result | gradient | what it is |
+|---|---|---|---|---|---|
+"""
+    for o in ops:
+        if not o.public:
+            continue
+        kinds = {"INT": "integers", "FLOAT": "floats"}.get(o.rule, "all")
+        result = {"BOOL": "bool", "SELECT": "as y", "FLOAT": "float"}.get(o.rule, "as x")
+        grads = ", ".join("none" if g in ("-", "") else "0" if g == "0" else code(g) for g in o.grads[:o.arity])
+        out += f"| `{o.name}` | {o.arity} | {kinds} | {result} | {grads} | {plain(o.doc)} |\n"
+    out += """
+## Everything else
+Names of the text form, with operands (`?`: may be left out, `*`: any number) and attributes with their defaults. C has those that say so as
+`bz_NAME`, with the attributes as arguments (`include/braze/tensor.h`, `move.h`, `nn.h`).
+
+| builder | operands | attributes | results | in C | what it is |
+|---|---|---|---|---|---|
+"""
+    for b in builders:
+        out += (f"| `{b.name}` | {code(b.operands)} | {code(b.spec)} | {code(b.results)} | {'' if b.api == 'TEXT' else 'yes'} | {plain(b.doc)} |\n")
+    return out + """
+## As JSON
+`braze ops --json` gives the same to what makes language bindings, an object for each op: `name`; `kind` (`elementwise` or `builder`); `operands`,
+each with `name`, `optional`, `many` (a list of any length) and `number` (the dtype that a number in its place stands beside: `i64`, `f64`,
+`own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, or every axis); `results`,
+and `many_results` (as many as the graphs it names give); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
+C has no function. `c.function` is called with the operands (`takes`: `operands`) or the context (`context`), then the attributes, then a place
+for each result but the first, then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `dtype`
+is `bz_dtype`; `ints` are `const int *`; `int64s` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
+arguments is in the header.
+"""
+
+
+# ---- all of it
+
+def products():
+    """(path, text) of everything that is made."""
+    ops, builders = read_tables()
+    used = []
+    for name in ("ops", "move", "nn", "tensor"):
+        text, sections = header(name, ops, builders)
+        used += sections
+        yield f"include/braze/{name}.h", text
+    unused = {b.section for b in builders if b.api not in ("TEXT", "OWN")} - set(used)
+    assert not unused, f"no header has the sections {unused}"
+    yield "runtime/api_made.c", wrappers(builders)
+    yield "src/ir/compositions.h", compositions(ops, builders)
+    yield "tests/ir/builders.bz", corpus(builders)
+    yield "docs/ops.md", page(ops, builders)
+
+
+def main():
+    stale = 0
+    for path, text in products():
+        file = ROOT / path
+        if file.exists() and file.read_text() == text:
+            continue
+        if sys.argv[1:] == ["--check"]:
+            print(f"{path} is stale: run tools/api.py")
+            stale += 1
+        else:
+            file.write_text(text)
+            print(f"tools/api.py: {path}")
+    return stale > 0
+
+
+sys.exit(main())

@@ -1,0 +1,78 @@
+/* nn.h - folds over axes, products, layers, losses, optimizer steps.
+ * Made by tools/api.py from tools/api/nn.h and src/ir/builders.def: do not edit.
+ *
+ * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim
+ * leaves them with size 1. Halves are computed in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
+#ifndef BRAZE_NN_H
+#define BRAZE_NN_H
+
+#include "braze/operand.h"
+
+/* ---- folds. sum, prod: floats keep their dtype, integers and bool give i64; any, all: bool; argmax, argmin: i64, one axis or all */
+
+@section folds
+
+/* ---- products */
+
+@section products
+
+/* ---- activations and normalisations; results have x's shape */
+
+@section activations
+
+BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
+BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */
+#define bz_gelu(...)      bz_gelu_at(__VA_ARGS__, BZ_SITE)
+#define bz_gelu_tanh(...) bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- losses, 0-d */
+
+@section losses
+
+/* ---- optimizer steps of one parameter, PyTorch's rules: give the new parameter; new moments replace *velocity, *m, *v.
+ * lr and t (number of this step, from 1): 0-d tensors or numbers. */
+typedef struct bz_sgd_options {
+    double momentum, weight_decay;
+    bool nesterov;
+} bz_sgd_options;
+/* velocity: NULL when momentum is 0. o: NULL = all 0. */
+BZ_API bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tensor **velocity,
+                                 const bz_sgd_options *o, const char *site);
+typedef struct bz_adam_options {
+    double beta1, beta2, eps, weight_decay;
+    bool decoupled; /* AdamW: decay apart from the gradient */
+} bz_adam_options;
+#define BZ_ADAM_DEFAULTS                                                                           \
+    { 0.9, 0.999, 1e-8, 0, false }
+#define BZ_ADAMW_DEFAULTS                                                                          \
+    { 0.9, 0.999, 1e-8, 1e-2, true }
+/* o: NULL = BZ_ADAM_DEFAULTS. */
+BZ_API bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v,
+                                  bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
+                                  const char *site);
+
+static inline bz_tensor *bz_sgd_step_with_(bz_tensor *p, bz_tensor *grad, bz_operand lr,
+                                           bz_tensor **velocity, const bz_sgd_options *o,
+                                           const char *site) {
+    bz_operand x[] = {bz_of_tensor_(p), lr};
+    bz_numbers_begin(x, 2, site);
+    bz_tensor *next = bz_sgd_step_at(p, grad, x[1].v.tensor, velocity, o, site);
+    bz_numbers_end(x, 2);
+    return next;
+}
+
+static inline bz_tensor *bz_adam_step_with_(bz_tensor *p, bz_tensor *grad, bz_tensor **m,
+                                            bz_tensor **v, bz_operand t, bz_operand lr,
+                                            const bz_adam_options *o, const char *site) {
+    bz_operand x[] = {bz_of_tensor_(p), t, lr};
+    bz_numbers_begin(x, 3, site);
+    bz_tensor *next = bz_adam_step_at(p, grad, m, v, x[1].v.tensor, x[2].v.tensor, o, site);
+    bz_numbers_end(x, 3);
+    return next;
+}
+#define bz_sgd_step(p, grad, lr, ...)                                                              \
+    bz_sgd_step_with_((p), (grad), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
+#define bz_adam_step(p, grad, m, v, t, lr, ...)                                                    \
+    bz_adam_step_with_((p), (grad), (m), (v), BZ_OPERAND(t), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
+
+#endif

@@ -1,0 +1,13 @@
+/* ops.h - one builder per elementwise op. Made by tools/api.py from src/ir/ops.def: do not edit.
+ *
+ * Operands broadcast (NumPy's rule) and are promoted as PyTorch does; 0-d operands do not promote within a category (bool, integer,
+ * float). Ops that need floats cast integers and bool to f32 first. Of two or three operands all but one may be numbers: bz_mul(x, 2),
+ * operand.h. The result belongs to the innermost scope; on an error (BZ_ESHAPE, BZ_EDTYPE) it is poisoned. */
+#ifndef BRAZE_OPS_H
+#define BRAZE_OPS_H
+
+#include "braze/operand.h"
+
+@section elementwise
+
+#endif

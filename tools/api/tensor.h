@@ -1,0 +1,106 @@
+/* tensor.h - tensors: made, read, looked at, printed, changed in place.
+ * Made by tools/api.py from tools/api/tensor.h and src/ir/builders.def: do not edit.
+ *
+ * In the comments x is f32[d0 ... dk]; "c" is the context of the operands. New handles belong to the innermost scope. All makers give
+ * a poisoned handle on an error (bz_message says which). Shapes have at most 32 axes and 2^60 elements. */
+#ifndef BRAZE_TENSOR_H
+#define BRAZE_TENSOR_H
+
+#include <stdio.h>
+
+#include "braze/context.h"
+#include "braze/operand.h"
+
+/* ---- from the host and back */
+
+/* A copy of row-major elements of dtype t; data: product of shape many. shape may be NULL when rank is 0. */
+BZ_API bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
+                                  int rank, const char *site);
+#define bz_from_data(...) bz_from_data_at(__VA_ARGS__, BZ_SITE)
+
+/* The caller's memory itself, no copy: element [i0 ... ik] lies at data + (i0 strides[0] + ...) * size of t, strides in elements
+ * (NULL: row-major), no two indices at one place unless a stride is 0. The memory outlives the tensor. It is read when ops on it
+ * run; in-place ops on the tensor reach it. Call bz_flush before looking at it or changing it. */
+BZ_API bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
+                                    const int64_t *strides, int rank, const char *site);
+#define bz_from_buffer(...) bz_from_buffer_at(__VA_ARGS__, BZ_SITE)
+
+/* Runs everything recorded that reads x's memory, and writes to it what in-place ops have changed. */
+BZ_API bz_status bz_flush(bz_tensor *x);
+
+/* Copies x row-major to dst, `bytes` long: BZ_EARG unless that is exactly numel * size of the dtype. */
+BZ_API bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes);
+
+/* The one element of x as a double (bz_item_int: as int64_t, floats truncated). NaN (0) and an error if x has another number of elements. */
+BZ_API double bz_item(bz_tensor *x);
+BZ_API int64_t bz_item_int(bz_tensor *x);
+
+/* ---- made from nothing */
+
+/* A number that is handed to kernels with each run: another value never recompiles. 0-d; takes the dtype that the operands beside it
+ * come together in, of 0-d ones too (PyTorch's rule for numbers); bz_scalar beside integers is f32, bz_scalar_int beside bool i64. While bz_compile traces, it is a constant. */
+BZ_API bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site);
+BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
+#define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
+#define bz_scalar_int(...) bz_scalar_int_at(__VA_ARGS__, BZ_SITE)
+
+@section filled
+
+@section sequences
+
+@section random
+
+/* ---- facts. rank -1, numel -1, BZ_NDTYPES for a bad handle. The arrays have rank entries, valid while x lives. */
+BZ_API int bz_ndim(bz_tensor *x);
+BZ_API int64_t bz_numel(bz_tensor *x);
+BZ_API bz_dtype bz_dtype_of(bz_tensor *x);
+BZ_API const int64_t *bz_shape(bz_tensor *x);   /* NULL for a bad handle */
+BZ_API const int64_t *bz_strides(bz_tensor *x); /* in elements */
+BZ_API bool bz_is_evaluated(bz_tensor *x);
+/* Calls x's memory `name` (copied; NULL: nothing): where a compiled function captures it, explanations, pictures and exports say so.
+ * Gives x. */
+BZ_API bz_tensor *bz_name(bz_tensor *x, const char *name);
+BZ_API const char *bz_dtype_name(bz_dtype t);
+BZ_API size_t bz_dtype_size(bz_dtype t);
+BZ_API bz_context *bz_context_of(bz_tensor *x); /* NULL for a bad handle */
+
+/* ---- text: as NumPy prints arrays, summarised above 1000 elements. bz_format writes at most n bytes, the 0 included, and gives the
+ * length that the whole text has (snprintf's rule), or 0 on an error. */
+BZ_API bz_status bz_print(bz_tensor *x);
+BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
+
+/* ---- files: NumPy's .npy. Saving writes a temporary file beside `path` and renames it. bf16 is stored as numpy's void type V2.
+ * Loading: u16 becomes i32, u32 and u64 i64 (BZ_EUNSUPPORTED for an element that it does not hold); BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
+BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
+BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
+#define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)
+/* Many tensors in one file, NumPy's .npz: x[i] under names[i], stored as they are or deflated (smaller, and slower). All
+ * are computed together, and the file appears whole or not at all. n = 0 is a file without tensors. Loading gives the tensors of
+ * the names, all or (BZ_OK is not returned) none: poisoned then. A name is NumPy's, without the ".npy" that members have. Errors:
+ * those of .npy; BZ_EARG for a name that is not there, is given twice or cannot be a member's; BZ_EFORMAT for a damaged archive,
+ * BZ_EUNSUPPORTED for an encrypted one, or where braze was built without the library for it (docs/dependencies.md). */
+BZ_API bz_status bz_save_npz(bz_context *c, const char *path, const char *const *names,
+                             bz_tensor *const *x, int n, bool deflate);
+BZ_API bz_status bz_load_npz_at(bz_context *c, const char *path, const char *const *names,
+                                bz_tensor **x, int n, const char *site);
+/* The names in a file, each followed by a newline: at most n bytes of them, the 0 included; gives the length of all (snprintf's
+ * rule), 0 on an error. */
+BZ_API size_t bz_npz_names(bz_context *c, const char *path, char *dst, size_t n);
+#define bz_load_npz(...) bz_load_npz_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- in place: x changes, all views of its memory see it. y broadcasts to x and is cast to x's dtype; it may be a number
+ * (operand.h). Gives x; on an error x is unchanged and the result is poisoned. BZ_EARG where elements of x overlap (an expanded tensor). */
+BZ_API bz_tensor *bz_copy__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_add__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_sub__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_mul__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_div__at(bz_tensor *x, bz_tensor *y, const char *site);
+BZ_API bz_tensor *bz_fill__at(bz_tensor *x, bz_tensor *v, const char *site); /* v: 0-d */
+#define bz_copy_(x, y) BZ_INTO_(bz_copy__at, x, y)
+#define bz_add_(x, y)  BZ_INTO_(bz_add__at, x, y)
+#define bz_sub_(x, y)  BZ_INTO_(bz_sub__at, x, y)
+#define bz_mul_(x, y)  BZ_INTO_(bz_mul__at, x, y)
+#define bz_div_(x, y)  BZ_INTO_(bz_div__at, x, y)
+#define bz_fill_(x, v) BZ_INTO_(bz_fill__at, x, v)
+
+#endif
