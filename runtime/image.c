@@ -11,7 +11,6 @@ enum {
     LINE = 64,
     PAGE =
         4096, /* scratch of two threads is so far apart: what is fetched ahead is a thread's own */
-    PARALLEL_NS = 2500, /* below this a launch costs less than waking another thread */
 };
 
 _Static_assert(sizeof(bz_rt_frame) == sizeof(lp_frame), "one frame");
@@ -42,6 +41,7 @@ static const lp_kernel *kernel_of(const maker *k, const pass_segment *s) {
 
 pass_target rt_target(cg_isa isa, int threads) {
     return (pass_target){.vector_bytes = cg_vector_bytes(isa),
+                         .sizes = &pass_cpu,
                          .cached = PASS_CACHED,
                          .registers = isa == CG_V4 ? 32 : 16,
                          .masks = isa != CG_BASE,
@@ -240,7 +240,7 @@ static bool add_launch(maker *k, const pass_launch *l) {
         int64_t tasks = k->m->phases.p[first + ph].tasks;
         most = tasks > most ? tasks : most;
     }
-    uint32_t flags = (most > 1 && cost_ns(l) > PARALLEL_NS ? BZ_RT_PARALLEL : 0u) |
+    uint32_t flags = (most > 1 && cost_ns(l) > pass_cpu.wake_ns ? BZ_RT_PARALLEL : 0u) |
                      (writes_input(k, l) ? BZ_RT_CHANGES : 0u);
     for (uint32_t i = first; i < k->m->phases.n; i++) k->m->phases.p[i].flags = flags;
     return true;

@@ -5,8 +5,12 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-static const pass_target target = {
-    .vector_bytes = 64, .registers = 32, .masks = true, .threads = 2, .cached = PASS_CACHED};
+static const pass_target target = {.vector_bytes = 64,
+                                   .registers = 32,
+                                   .masks = true,
+                                   .threads = 2,
+                                   .sizes = &pass_cpu,
+                                   .cached = PASS_CACHED};
 
 Test(train, kernels_of_the_step) {
     bz_error e = {0};

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind) {
-    *m = (emitter){.g = g, .x = x, .bind = bind, .lanes = 1, .width = 1, .guard_uniform = true};
+void emit_init(emitter *m, const ir_graph *g, const pass_target *t, ir_exprs *x, emit_bind *bind) {
+    *m = (emitter){
+        .g = g, .t = t, .x = x, .bind = bind, .lanes = 1, .width = 1, .guard_uniform = true};
 }
 
 void emit_free(emitter *m) {

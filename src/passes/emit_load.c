@@ -28,25 +28,24 @@ lp_val emit_scalar_mask(emitter *m) {
 
 /* Asks for the lines of memory that the vectors at `base` need when the loop over `ahead_sym` has come so far. */
 static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
-    enum { LINE = 64 };
+    const size_t line = (size_t)m->t->sizes->line;
     size_t bytes = ir_dtype_bytes((bz_dtype)lp_at(m->b, p)->dtype) * m->lanes;
     int64_t coef;
     ir_ex rest;
-    if (p != m->ahead || !m->ahead_sym || m->tail || bytes * m->width < LINE / 2 ||
+    if (p != m->ahead || !m->ahead_sym || m->tail || bytes * m->width < line / 2 ||
         !ir_ex_linear(m->x, offset, m->ahead_sym, &coef, &rest) || coef == 0)
         return;
     for (unsigned u = 0; u < m->width; u++)
-        if (u * bytes % LINE == 0)
+        if (u * bytes % line == 0)
             lp_prefetch(m->b, p,
                         lp_iadd(m->b, base, lp_index(m->b, u * m->lanes + coef * m->ahead_by)),
                         false);
 }
 
-/* Up to here, loading what lies between is faster than a gather, which the processor can't foresee. */
-enum { MAX_STRIDE = 4 };
-
-bool emit_gathers(int64_t step) {
-    return step < -MAX_STRIDE || step > MAX_STRIDE;
+/* A gather can't be foreseen by the processor. */
+bool emit_gathers(const emitter *m, int64_t step) {
+    const int64_t most = m->t->sizes->stride;
+    return step < -most || step > most;
 }
 
 /* p[first + step * lane] for every lane, from vectors that touch nothing before the first or behind the last of them. */
@@ -118,7 +117,7 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
         ask_ahead(m, p, offset, base);
         return r;
     }
-    bool near = linear && !emit_gathers(coef) && m->lanes > 1;
+    bool near = linear && !emit_gathers(m, coef) && m->lanes > 1;
     for (unsigned u = 0; u < m->width; u++) {
         lp_val mask = emit_mask(m, u);
         if (near && !mask) {

@@ -388,13 +388,13 @@ static bool refuse(fuser *f, fuse_edge e, const char *why) {
     return bz_vec_push(&f->r->refusals, ((pass_refusal){e.from, e.to, why}));
 }
 
-static bool join_groups(fuser *f, const pass_target *t) {
+static bool join_groups(fuser *f) {
     for (uint32_t i = 0; i < f->edges.n; i++) {
         fuse_edge e = f->edges.p[i];
         uint32_t p = f->r->group_of[e.from], c = f->r->group_of[e.to];
         if (p == c) continue;
         verdict v = {.why = "eager mode: every op is a kernel of its own"};
-        if (!t->eager) v = judge(f, p, c);
+        if (!f->t->eager) v = judge(f, p, c);
         if (f->failed || f->x.failed || (v.why ? !refuse(f, e, v.why) : !merge(f, p, c, v.into)))
             return false;
     }
@@ -411,8 +411,8 @@ static void decide_stored(fuser *f) {
 
 /* ---- the pass */
 
-static bool begin(fuser *f, const ir_graph *g, fuse_result *out) {
-    *f = (fuser){.g = g, .r = out};
+static bool begin(fuser *f, const ir_graph *g, const pass_target *t, fuse_result *out) {
+    *f = (fuser){.g = g, .t = t, .r = out};
     *out = (fuse_result){.g = g};
     out->group_of = bz_mem_zero(g->n.n, sizeof *out->group_of);
     out->stored = bz_mem_zero(g->n.n, sizeof *out->stored);
@@ -438,8 +438,8 @@ static void end(fuser *f) {
 
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
-    bool ok = begin(&f, g, out) && fuse_make_groups(&f) && join_groups(&f, t) &&
-              (t->eager || fuse_bands(&f, t));
+    bool ok = begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
+              (t->eager || fuse_bands(&f));
     if (ok) decide_stored(&f);
     end(&f);
     if (ok) return BZ_OK;

@@ -17,6 +17,7 @@ typedef struct fuse_edge {
 
 typedef struct fuser {
     const ir_graph *g;
+    const pass_target *t;
     fuse_result *r;
     ir_exprs x;
     bool *live;
@@ -47,7 +48,7 @@ bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *
 
 /* ---- fuse_band.c */
 /* Joins products and the reductions of their rows where that pays for the target. False: out of memory. */
-bool fuse_bands(fuser *f, const pass_target *t);
+bool fuse_bands(fuser *f);
 
 /* ---- fuse_in_place.c */
 /* Would update u of group c, if the members of p were computed in its loops, overwrite what they have still to read? */

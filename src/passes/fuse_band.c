@@ -11,11 +11,6 @@
 
 #include <string.h>
 
-enum {
-    ROW_MOST = 64 << 10, /* bytes of a row */
-    AGAIN_MOST = 2 << 20 /* bytes of a right side */
-};
-
 static int64_t bytes_of(const fuser *f, ir_ref r, unsigned from) {
     int64_t shape[IR_MAX_RANK], n = (int64_t)ir_dtype_bytes(ir_dtype(f->g, r));
     ir_static_shape(f->g, r, shape);
@@ -73,7 +68,7 @@ static bool right_fits(const fuser *f, ir_ref dot) {
     for (unsigned d = 0; d < ir_at(f->g, y)->rank; d++) bytes = bz_times(bytes, shape[d]);
     ir_static_shape(f->g, dot, shape);
     for (unsigned d = c.batch + c.rows; d < c.rank; d++) columns = bz_times(columns, shape[d]);
-    return columns > 1 && bytes <= AGAIN_MOST;
+    return columns > 1 && bytes <= 2 * f->t->sizes->second;
 }
 
 /* Does group c reduce the rows of S, which product p makes: all its columns, element by element where they lie? */
@@ -162,7 +157,8 @@ static void forgive(fuser *f) {
     f->r->refusals.n = n;
 }
 
-bool fuse_bands(fuser *f, const pass_target *t) {
+bool fuse_bands(fuser *f) {
+    const pass_target *t = f->t;
     bool any = false;
     for (uint32_t p = 0; p < f->r->groups.n; p++) {
         const fuse_group *q = &f->r->groups.p[p];
@@ -171,7 +167,7 @@ bool fuse_bands(fuser *f, const pass_target *t) {
         if (q->dead || q->kind != FUSE_DOT || !right_fits(f, q->head)) continue;
         const cut k = cut_of(f, q->head);
         if (bytes_of(f, q->head, 0) <= t->cached ||
-            bytes_of(f, q->head, k.batch + k.rows) > ROW_MOST)
+            bytes_of(f, q->head, k.batch + k.rows) > 2 * t->sizes->first)
             continue;
         chain[1] = only_reader(f, p, &handed[0]);
         if (chain[1] == FUSE_NO_GROUP || !reduces_rows(f, p, handed[0], chain[1])) continue;

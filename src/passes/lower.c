@@ -7,8 +7,6 @@
 
 /* ---- services for the kernels' authors */
 
-enum { STREAM_BYTES = 24 << 20, STREAM_ALIGN = 64 };
-
 int64_t lower_count(const int64_t *sizes, unsigned n) {
     int64_t r = 1;
     for (unsigned i = 0; i < n; i++) r *= sizes[i];
@@ -83,10 +81,10 @@ unsigned lower_stream_flags(const lower *l, int64_t row) {
         const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
         int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
         /* in place the line is in the cache already, and a donated buffer may lie anywhere */
-        if (b->place == PASS_INPUT || row * size % STREAM_ALIGN) return 0;
+        if (b->place == PASS_INPUT || row * size % l->t->sizes->line) return 0;
         bytes += b->count * size;
     }
-    return bytes >= STREAM_BYTES ? LP_STREAM | LP_ALIGNED : 0;
+    return bytes >= l->t->sizes->last ? LP_STREAM | LP_ALIGNED : 0;
 }
 
 lp_val lower_read_ahead(const lower *l, int64_t most) {
@@ -249,7 +247,7 @@ static bool begin_kernel(lower *l, const fuse_group *group) {
     l->k = lp_kernel_new("k");
     l->b = l->k ? lp_builder_new(l->k) : NULL;
     bool ok = ir_exprs_init(&l->x);
-    emit_init(&l->m, l->g, &l->x, l->bind);
+    emit_init(&l->m, l->g, l->t, &l->x, l->bind);
     ok = ok && l->b;
     l->m.b = l->b;
     return ok; /* end_kernel is due either way */

@@ -147,6 +147,7 @@ typedef struct emit_origin {
 
 typedef struct emitter {
     const ir_graph *g;
+    const pass_target *t;
     lp_builder *b;
     ir_exprs *x;
     emit_bind *bind; /* per node */
@@ -180,7 +181,7 @@ typedef struct emitter {
 } emitter;
 
 /* `bind`: one per node, all BIND_NONE. */
-void emit_init(emitter *m, const ir_graph *g, ir_exprs *x, emit_bind *bind);
+void emit_init(emitter *m, const ir_graph *g, const pass_target *t, ir_exprs *x, emit_bind *bind);
 void emit_free(emitter *m);
 void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing more is emitted */
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
@@ -200,7 +201,7 @@ int64_t emit_moved(const emitter *m, lp_val p);
 /* An offset in p's buffer as one from where p leads to. */
 ir_ex emit_from(emitter *m, lp_val p, ir_ex offset);
 /* Does a load with this step from lane to lane become a gather? */
-bool emit_gathers(int64_t step);
+bool emit_gathers(const emitter *m, int64_t step);
 lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */
 /* Bundle u of a value as a vector of the current lanes. */
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
@@ -386,7 +387,6 @@ void lower_collect(lower *l);
 /* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
 bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
                       unsigned flags, bool whole);
-enum { LOWER_TASK = 8192 }; /* elements of a task of such loops */
 bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);

@@ -10,7 +10,7 @@
  * only the band's rows are there. */
 #include "src/passes/lower_dot.h"
 
-enum { BAND_BYTES = 256 << 10 /* of a band of S */, FILL_LANES = 16 };
+enum { FILL_LANES = 16 };
 
 typedef struct band {
     lower *l;
@@ -61,7 +61,8 @@ static bool begin(band *w) {
     w->columns = w->dot[0].y.size;
     const int64_t panel = w->dot[0].x.panel;
     int64_t bytes = panel * w->columns * (int64_t)ir_dtype_bytes(ir_dtype(l->g, part[0].hands_on));
-    int64_t group = bytes > 0 && bytes < BAND_BYTES ? BAND_BYTES / bytes : 1;
+    const int64_t most = l->t->sizes->second / 4;
+    int64_t group = bytes > 0 && bytes < most ? most / bytes : 1;
     w->dot[0].group = group;
     dot_share(&w->dot[0]);
     if (w->all->nparts == 3) {

@@ -23,16 +23,8 @@
 #include <string.h>
 
 enum {
-    TASKS_ENOUGH = 16,
-    TASK = 16384,     /* elements that make a task worth it */
-    GROUP_MOST = 32,  /* chains: the scratch memory of a task is so many rows */
-    ROW_BYTES = 8192, /* of the sums of a strip: a part of the first-level cache */
-    ROW_LEAST = 1024, /* ... if that gives more tasks */
-    CACHED = 1 << 20, /* bytes: what is larger comes from memory */
-    FEW_ROWS = 8,     /* the processor can read so many streams at once */
-    SHORT_ROW = 8,    /* vectors, of all chains side by side */
-    SHORT_OPS = 12,   /* a longer body keeps the processor busy alone */
-    AHEAD = 16384     /* bytes to ask for before they are read */
+    GROUP_MOST = 32, /* chains: the scratch memory of a task is so many rows */
+    SHORT_ROW = 8    /* vectors, of all chains side by side */
 };
 
 typedef enum col_way { DOWN, BESIDE, ALONG } col_way;
@@ -460,10 +452,10 @@ static void choose_way(col_kernel *q) {
     if (vectors <= SHORT_ROW && q->chains > 1 && q->dense) {
         q->way = BESIDE;
         q->width = (unsigned)vectors;
-        while (ops <= SHORT_OPS && 2 * q->beside * vectors <= SHORT_ROW &&
+        while (ops <= q->l->t->sizes->busy && 2 * q->beside * vectors <= SHORT_ROW &&
                2 * q->beside <= q->chains)
             q->beside *= 2;
-    } else if (q->dense && bytes > CACHED && q->k > FEW_ROWS) {
+    } else if (q->dense && bytes > q->l->t->sizes->second && q->k > q->l->t->sizes->streams) {
         q->way = ALONG;
     }
     while (q->way != BESIDE && q->width > 1 && q->inner < (int64_t)q->lanes * q->width)
@@ -472,23 +464,27 @@ static void choose_way(col_kernel *q) {
 }
 
 static void choose_strips(col_kernel *q) {
+    const pass_sizes *sizes =
+        q->l->t->sizes; /* the sums of a strip take a part of the first cache */
     int64_t piece = (int64_t)q->lanes * q->width, size = (int64_t)ir_dtype_bytes(q->a.acc);
     q->pieces = ceil_div(q->inner, piece);
     q->whole = q->inner / piece;
-    q->strip = q->way == ALONG ? ROW_BYTES / (piece * size) : 1;
+    q->strip = q->way == ALONG ? sizes->first / 4 / (piece * size) : 1;
     if (q->strip > q->pieces) q->strip = q->pieces;
-    while (q->strip > 1 && q->strip / 2 * piece * size >= ROW_LEAST &&
-           q->outer * q->chains * ceil_div(q->pieces, q->strip) < TASKS_ENOUGH)
+    while (q->strip > 1 && q->strip / 2 * piece * size >= sizes->first / 32 &&
+           q->outer * q->chains * ceil_div(q->pieces, q->strip) < sizes->tasks)
         q->strip /= 2;
     q->strips = ceil_div(q->pieces, q->strip);
     q->row = q->strip * piece;
 }
 
 static void choose_groups(col_kernel *q) {
+    const pass_sizes *sizes = q->l->t->sizes;
     int64_t chain = IR_CHAIN * (q->row < q->inner ? q->row : q->inner);
-    bool enough = q->outer * q->strips >= TASKS_ENOUGH;
+    bool enough = q->outer * q->strips >= sizes->tasks;
     q->group = 1;
-    while (q->group < GROUP_MOST && q->group < q->chains && (enough || q->group * chain < TASK))
+    while (q->group < GROUP_MOST && q->group < q->chains &&
+           (enough || q->group * chain < 2 * sizes->task))
         q->group *= 2;
     if (q->group > q->chains) q->group = q->chains;
     q->groups = ceil_div(q->chains, q->group);
@@ -497,12 +493,12 @@ static void choose_groups(col_kernel *q) {
 /* The rows of a strip lie apart in memory: asking for what lies behind would be asking for other tasks' columns. */
 static void read_ahead(col_kernel *q) {
     lower *l = q->l;
-    l->m.ahead = lower_read_ahead(l, CACHED);
+    l->m.ahead = lower_read_ahead(l, l->t->sizes->second);
     if (!l->m.ahead) return;
     int64_t run = q->row < q->inner ? q->row : q->inner;
     int64_t size = (int64_t)ir_dtype_bytes((bz_dtype)lp_at(l->b, l->m.ahead)->dtype);
     l->m.ahead_sym = q->k_sym;
-    l->m.ahead_by = ceil_div(AHEAD, run * size);
+    l->m.ahead_by = ceil_div(l->t->sizes->ahead, run * size);
 }
 
 bool lower_col(lower *l) {

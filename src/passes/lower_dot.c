@@ -19,12 +19,7 @@
 
 enum {
     ROWS_MOST = 14, /* of a tile */
-    ROW_PANELS_MAX = 16,
-    SHARED_ROWS = 512 << 10, /* bytes of x that every column panel may read again */
-    OWN_PANEL = 512 << 10,   /* bytes of a column panel that a task packs for itself */
-    SMALL = 16 << 10,        /* bytes of a side that stay in the first cache wherever they lie */
-    STREAM_TILE = 8 << 10,   /* bytes of a tile of a kernel that streams */
-    ONE_TASK = 1 << 20 /* multiply-adds x bytes of a number that are not worth a second thread */
+    ROW_PANELS_MAX = 16
 };
 
 /* ---- the space: which symbol each axis of x, y and the result follows */
@@ -138,7 +133,7 @@ static int64_t bytes_of(const dot_kernel *q, const dot_side *s) {
 }
 
 static int64_t tasks_wanted(const dot_kernel *q) {
-    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= ONE_TASK;
+    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= q->l->t->sizes->alone;
     return little || !q->l->t->threads ? 1 : 2 * (int64_t)q->l->t->threads;
 }
 
@@ -147,32 +142,34 @@ static bool is_flat(const dot_kernel *q) {
     int64_t by_columns = bz_times(q->batch, q->y.size / (2 * (int64_t)q->lanes));
     int64_t by_rows = bz_times(q->batch, (q->x.size + ROWS_MOST - 1) / ROWS_MOST),
             wanted = tasks_wanted(q);
-    return q->x.size <= q->y.size && bytes_of(q, &q->x) <= SHARED_ROWS &&
+    return q->x.size <= q->y.size && bytes_of(q, &q->x) <= q->l->t->sizes->second / 2 &&
            by_columns >= (by_rows < wanted ? by_rows : wanted);
 }
 
 /* Columns of the tile of a kernel that streams: a part of a thread's share that fits the first cache. */
 static unsigned strip(const dot_kernel *q) {
-    int64_t most = STREAM_TILE / (q->x.size * (int64_t)ir_dtype_bytes(q->a.acc)), n = q->lanes;
+    int64_t most = q->l->t->sizes->first / 4 / (q->x.size * (int64_t)ir_dtype_bytes(q->a.acc)),
+            n = q->lanes;
     int64_t share = q->y.size * q->batch / tasks_wanted(q);
     while (2 * n <= most && 2 * n <= share && 2 * n <= q->y.size) n *= 2;
     return (unsigned)n;
 }
 
 static void plan_flat(dot_kernel *q) {
+    const int64_t small = q->l->t->sizes->first / 2; /* stays in the first cache wherever it lies */
     const unsigned budget = registers_for_sums(q);
     const int64_t vector = bz_times(q->k, q->l->t->vector_bytes);
     bool one = 2 * q->x.size <= budget; /* all rows in one panel */
-    bool stays = (one || bytes_of(q, &q->y) <= SMALL) && q->y.size >= q->lanes &&
+    bool stays = (one || bytes_of(q, &q->y) <= small) && q->y.size >= q->lanes &&
                  dot_lies_straight(q, &q->y) && q->y.along == 1;
-    int64_t widest = stays ? 8 : vector > 0 ? OWN_PANEL / vector : 1;
+    int64_t widest = stays ? 8 : vector > 0 ? q->l->t->sizes->second / 2 / vector : 1;
     if (stays && widest > q->y.size / q->lanes) widest = q->y.size / q->lanes;
     widest = widest < 1 ? 1 : widest > 4 && !stays ? 4 : widest;
     choose_tile(q, one ? (unsigned)q->x.size : 1, rows_at_most(q), (unsigned)widest);
     q->y.place = stays ? DOT_IN_PLACE : DOT_OWN;
-    stays = q->x.size >= q->x.panel && (q->x.size == 1 || bytes_of(q, &q->x) <= SMALL);
+    stays = q->x.size >= q->x.panel && (q->x.size == 1 || bytes_of(q, &q->x) <= small);
     q->streams =
-        q->y.place == DOT_IN_PLACE && q->x.size <= DOT_STREAM_ROWS && bytes_of(q, &q->y) > SMALL;
+        q->y.place == DOT_IN_PLACE && q->x.size <= DOT_STREAM_ROWS && bytes_of(q, &q->y) > small;
     if (q->streams) set_panels(&q->y, strip(q));
     q->x.place = stays && dot_lies_straight(q, &q->x) ? DOT_IN_PLACE : DOT_SHARED;
 }

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-enum { TASK = LOWER_TASK, AHEAD_BYTES = 8 << 20 };
-
 typedef struct map_space {
     int64_t outer, inner;
     ir_ex o, c;
@@ -86,7 +84,7 @@ bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes,
 /* One row (or a plain vector): its length is a run-time extent, so that equal kernels of other sizes are one. */
 static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
-    int64_t task = TASK;
+    int64_t task = l->t->sizes->task;
     lp_val n = emit_extent(&l->m, l->filling ? "all" : "n", s->inner), piece = lp_index(b, task);
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
     lp_val tasks = lp_idiv(b, up, piece);
@@ -103,7 +101,7 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
 static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
                        unsigned flags) {
     lp_builder *b = l->b;
-    int64_t rows = TASK / (s->inner ? s->inner : 1);
+    int64_t rows = l->t->sizes->task / (s->inner ? s->inner : 1);
     rows = rows < 1 ? 1 : rows > s->outer ? s->outer : rows;
     lp_val all = lp_index(b, s->outer);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
@@ -124,14 +122,14 @@ static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned wi
 static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
                       unsigned flags) {
     lp_builder *b = l->b;
-    int64_t pieces = (s->inner + TASK - 1) / TASK;
+    int64_t pieces = (s->inner + l->t->sizes->task - 1) / l->t->sizes->task;
     lp_val count = lp_index(b, pieces);
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, lp_idiv(b, t, count));
-    lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, TASK));
-    lp_val end = lp_iadd(b, lo, lp_index(b, TASK));
-    bool whole = s->inner % TASK == 0;
+    lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, l->t->sizes->task));
+    lp_val end = lp_iadd(b, lo, lp_index(b, l->t->sizes->task));
+    bool whole = s->inner % l->t->sizes->task == 0;
     lp_val hi = whole ? end : lp_imin(b, end, lp_index(b, s->inner));
     bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
@@ -148,11 +146,12 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
  * Read along c, each element would come from another line of memory, and all of the line's others would be gone when their turn
  * comes. So a task is a tile of r x c: what it reads of such an input is read as it lies in memory and turned in registers. */
 
-enum {
-    TILE = 64,
-    TILE_PAD = 16,
-    TILE_LEAST = 8
-}; /* elements; the pad keeps rows out of each other's cache sets */
+enum { TILE_LEAST = 8 }; /* elements */
+
+/* From row to row of the array: the pad keeps them out of each other's cache sets. */
+static int64_t pitch_of(const lower *l) {
+    return l->t->sizes->turn + l->t->sizes->line / 4;
+}
 
 typedef struct tiled {
     map_space s; /* o: the axes but r and c */
@@ -179,7 +178,7 @@ static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
     m->nstaged = 0;
     for (uint32_t i = 0; i < l->c.reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
         const collect_read *x = &l->c.reads.p[i];
-        bool far = ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest) && emit_gathers(coef);
+        bool far = ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest) && emit_gathers(m, coef);
         if (far && !x->guarded && ir_ex_linear(&l->x, x->offset, t->r, &coef, &rest) && coef == 1)
             m->staged[m->nstaged++] = (emit_staged){.p = x->p, .offset = x->offset};
     }
@@ -206,7 +205,7 @@ static bool choose_tiles(lower *l, map_space *s, unsigned lanes, tiled *t) {
 /* Where an element of the tile lies in its array. */
 static lp_val place_in_tile(lower *l, lp_val r, lp_val c, const lp_val from[2]) {
     lp_builder *b = l->b;
-    lp_val row = lp_imul(b, lp_isub(b, r, from[0]), lp_index(b, TILE + TILE_PAD));
+    lp_val row = lp_imul(b, lp_isub(b, r, from[0]), lp_index(b, pitch_of(l)));
     return lp_iadd(b, row, lp_isub(b, c, from[1]));
 }
 
@@ -224,7 +223,8 @@ static void stage_square(lower *l, const tiled *t, const emit_staged *x, lp_val 
         emit_vector(m, t->r, r, n, 1, 0);
         lp_val at = emit_index(m, emit_from(m, x->p, x->offset));
         v[i] = emit_load(m, x->p, x->offset).v[0];
-        if (n > 1) lp_prefetch(b, x->p, lp_iadd(b, at, lp_index(b, coef * TILE)), false);
+        if (n > 1)
+            lp_prefetch(b, x->p, lp_iadd(b, at, lp_index(b, coef * l->t->sizes->turn)), false);
     }
     emit_scalar(m);
     const bz_dtype own = (bz_dtype)lp_at(b, x->p)->dtype;
@@ -260,21 +260,23 @@ static void stage(lower *l, const tiled *t, const emit_staged *x, const lp_val r
 /* The bounds of piece `i` of `size` elements. */
 static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
     lp_builder *b = l->b;
-    out[0] = lp_imul(b, i, lp_index(b, TILE));
-    out[1] = lp_iadd(b, out[0], lp_index(b, TILE));
-    if (size % TILE) out[1] = lp_imin(b, out[1], lp_index(b, size));
+    const int64_t side = l->t->sizes->turn;
+    out[0] = lp_imul(b, i, lp_index(b, side));
+    out[1] = lp_iadd(b, out[0], lp_index(b, side));
+    if (size % side) out[1] = lp_imin(b, out[1], lp_index(b, size));
 }
 
 static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     emitter *m = &l->m;
-    int64_t across = (t->s.inner + TILE - 1) / TILE, down = (t->rows + TILE - 1) / TILE;
-    ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->r, t->r0), TILE + TILE_PAD);
+    const int64_t side = l->t->sizes->turn;
+    int64_t across = (t->s.inner + side - 1) / side, down = (t->rows + side - 1) / side;
+    ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->r, t->r0), pitch_of(l));
     unsigned n = m->nstaged;
     for (unsigned i = 0; i < n; i++) {
         m->staged[i].at = ir_ex_add(&l->x, pitch, ir_ex_sub(&l->x, t->s.c, t->c0));
         m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
-                                      TILE * (TILE + TILE_PAD), LP_SCRATCH);
+                                      l->t->sizes->turn * pitch_of(l), LP_SCRATCH);
     }
     lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, t->s.outer * down * across),
                           1, NULL, 0, NULL);
@@ -290,7 +292,7 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
     emit_sym(m, t->c0, c[0]);
     lp_val row = lp_loop(b, LP_SERIAL, r[0], r[1], 1, NULL, 0, NULL);
     emit_sym(m, t->r, row);
-    bool whole = t->s.inner % TILE == 0;
+    bool whole = t->s.inner % side == 0;
     bool ok = lower_inner_loop(l, t->s.c, c[0], c[1], lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
@@ -315,12 +317,12 @@ bool lower_map(lower *l) {
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     tiled t;
     if (choose_tiles(l, &s, lanes, &t)) {
-        while (width > 1 && (int64_t)lanes * width > TILE) width /= 2;
+        while (width > 1 && (int64_t)lanes * width > l->t->sizes->turn) width /= 2;
         return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
     }
-    l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
+    l->m.ahead = lower_read_ahead(l, l->t->sizes->last / 3);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1) return one_row(l, &s, lanes, width, flags);
-    return s.inner <= TASK ? short_rows(l, &s, lanes, width, flags)
-                           : long_rows(l, &s, lanes, width, flags);
+    return s.inner <= l->t->sizes->task ? short_rows(l, &s, lanes, width, flags)
+                                        : long_rows(l, &s, lanes, width, flags);
 }

@@ -104,9 +104,9 @@ static bool row(lower *l, const parts *p, lp_val lo, lp_val hi, unsigned lanes, 
 /* Tasks of several rows, or of pieces of one. */
 static bool tasks(lower *l, const parts *p, unsigned lanes, unsigned width) {
     lp_builder *b = l->b;
-    const int64_t inner = l->space.full[p->axis] * p->trail;
-    const int64_t pieces = inner > LOWER_TASK ? (inner + LOWER_TASK - 1) / LOWER_TASK : 1;
-    const int64_t rows = pieces > 1 || inner == 0 ? 1 : LOWER_TASK / inner;
+    const int64_t inner = l->space.full[p->axis] * p->trail, task = l->t->sizes->task;
+    const int64_t pieces = inner > task ? (inner + task - 1) / task : 1;
+    const int64_t rows = pieces > 1 || inner == 0 ? 1 : task / inner;
     lp_val count = lp_index(b, pieces), all = lp_index(b, p->outer);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
                        lp_index(b, (p->outer + rows - 1) / rows * pieces), 1, NULL, 0, NULL);
@@ -114,8 +114,8 @@ static bool tasks(lower *l, const parts *p, unsigned lanes, unsigned width) {
     lp_val to = lp_imin(b, lp_iadd(b, from, lp_index(b, rows)), all);
     lp_val lo = 0, hi = 0;
     if (pieces > 1) {
-        lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, LOWER_TASK));
-        hi = lp_iadd(b, lo, lp_index(b, LOWER_TASK));
+        lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, task));
+        hi = lp_iadd(b, lo, lp_index(b, task));
     }
     lp_val o = lp_loop(b, LP_SERIAL, from, to, 1, NULL, 0, NULL);
     emit_sym(&l->m, p->o, o);

@@ -13,16 +13,7 @@
 
 #include <string.h>
 
-enum {
-    MAX_FOLDS = FUSE_MAX_FOLDS,
-    MAX_ACC = 64,
-    ROW_TASK = 8192,
-    WIDE_ROW = 65536,
-    WIDE_ROWS = 16,
-    KEEP_MAX = 1 << 20,
-    SHORT_OPS = 12,
-    AHEAD_BYTES = 1 << 20
-};
+enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64 };
 
 typedef struct fold_node {
     ir_ref r;
@@ -446,7 +437,8 @@ static unsigned pass_ops(const row_kernel *q, unsigned pass) {
 static stretch begin_pass(row_kernel *q, unsigned pass) {
     stretch s = {.q = q, .pass = pass};
     unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
-    s.in_memory = ops > SHORT_OPS && q->k > (int64_t)q->lanes; /* one vector needs no loop */
+    s.in_memory =
+        ops > q->l->t->sizes->busy && q->k > (int64_t)q->lanes; /* one vector needs no loop */
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
     s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
@@ -562,7 +554,7 @@ static void make_lanes(row_kernel *q) {
 static bool narrow(row_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    int64_t per = ROW_TASK / (q->k > 0 ? q->k : 1);
+    int64_t per = l->t->sizes->task / (q->k > 0 ? q->k : 1);
     per = per < 1 ? 1 : per > q->rows ? q->rows : per;
     if (q->rows == 0 || !make_scratch(q)) return q->rows == 0;
     make_lanes(q);
@@ -701,8 +693,9 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     set_space(q);
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
-    *wide = q->k >= WIDE_ROW && q->rows <= WIDE_ROWS && !l->in_part;
-    if (q->depth && q->need && find_depths(q) && find_needs(q, !*wide && q->k <= KEEP_MAX))
+    *wide = q->k >= 8 * l->t->sizes->task && q->rows <= l->t->sizes->tasks && !l->in_part;
+    if (q->depth && q->need && find_depths(q) &&
+        find_needs(q, !*wide && q->k <= l->t->sizes->second))
         return q;
     free_kernel(q);
     return NULL;
@@ -713,7 +706,7 @@ bool lower_row(lower *l) {
     row_kernel *q = new_kernel(l, &is_wide);
     if (!q) return false;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
-    l->m.ahead = lower_read_ahead(l, AHEAD_BYTES);
+    l->m.ahead = lower_read_ahead(l, l->t->sizes->second);
     ok = is_wide ? wide(q) : narrow(q);
     free_kernel(q);
     return ok && !l->m.failed;

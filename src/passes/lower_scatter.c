@@ -6,8 +6,6 @@
  * tasks meet and the order of additions is the indices', whoever runs them. What x is read through (movement) is an index map. */
 #include "src/passes/emit_parts.h"
 
-enum { STRIP = 128 }; /* columns of a task */
-
 typedef struct scatter_kernel {
     lower *l;
     ir_ref r, x, index;
@@ -16,6 +14,7 @@ typedef struct scatter_kernel {
     ir_ex o, i, c, x_idx[IR_MAX_RANK], index_idx[IR_MAX_RANK];
     lp_val y, base, lo, hi; /* base: where in y the rows of this `before` begin */
     unsigned lanes;
+    int64_t strip; /* columns of a task */
 } scatter_kernel;
 
 static void set_space(scatter_kernel *q) {
@@ -63,7 +62,7 @@ static void cell(scatter_kernel *q, lp_val row, lp_val c, unsigned lanes, lp_val
 static void strip(scatter_kernel *q, lp_val row, bool add) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    bool whole = q->after % STRIP == 0;
+    bool whole = q->after % q->strip == 0;
     lp_val span = lp_isub(b, q->hi, q->lo), main_hi = q->hi;
     if (!whole) {
         lp_val left = lp_imod(b, span, lp_index(b, (int64_t)q->lanes));
@@ -108,9 +107,9 @@ static void task(scatter_kernel *q, lp_val t, int64_t strips) {
     lp_val o = lp_idiv(b, t, count), s = lp_imod(b, t, count);
     emit_sym(m, q->o, o);
     q->base = lp_imul(b, o, lp_index(b, q->size * q->after));
-    q->lo = lp_imul(b, s, lp_index(b, STRIP));
-    q->hi = lp_iadd(b, q->lo, lp_index(b, STRIP));
-    if (q->after % STRIP) q->hi = lp_imin(b, q->hi, lp_index(b, q->after));
+    q->lo = lp_imul(b, s, lp_index(b, q->strip));
+    q->hi = lp_iadd(b, q->lo, lp_index(b, q->strip));
+    if (q->after % q->strip) q->hi = lp_imin(b, q->hi, lp_index(b, q->after));
     lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->size), 1, NULL, 0, NULL);
     strip(q, begins(q, row), false);
     lp_end(b, NULL, 0, NULL);
@@ -130,7 +129,8 @@ bool lower_scatter(lower *l) {
     set_space(&q);
     q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
     while (q.lanes > 1 && q.after < (int64_t)q.lanes) q.lanes /= 2;
-    int64_t strips = (q.after + STRIP - 1) / STRIP;
+    q.strip = l->t->sizes->task / 64;
+    int64_t strips = (q.after + q.strip - 1) / q.strip;
     lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.before * strips), 1,
                        NULL, 0, NULL);
     task(&q, t, strips);

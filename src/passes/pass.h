@@ -15,6 +15,23 @@ enum { PASS_CACHED = 4 << 20 }; /* of the processors of today */
 
 struct lower; /* of a plan at work */
 
+/* Sizes of caches in bytes, and what a thread or an element costs. */
+typedef struct pass_sizes {
+    int64_t line, first,
+        second;    /* of a line; of the cache nearest to a core, of the one behind it */
+    int64_t last;  /* of all caches: what is larger comes from memory, and goes there past them */
+    int64_t ahead; /* so long before it is read in order it is asked for */
+    unsigned streams; /* rows that are read side by side without loss */
+    unsigned stride; /* elements from lane to lane up to which loading all between beats a gather */
+    int64_t task;    /* elements that are worth a task */
+    int64_t tasks;   /* that are enough, however many threads there are */
+    int64_t alone; /* multiply-adds, times bytes of a number, that are not worth a second thread */
+    int64_t wake_ns; /* a launch that takes less costs less than waking another thread */
+    unsigned busy;   /* operations for an element that keep a core busy with nothing beside them */
+    unsigned turn;   /* rows and columns of a tile that is turned */
+} pass_sizes;
+extern const pass_sizes pass_cpu; /* target.c */
+
 typedef struct pass_target {
     unsigned vector_bytes; /* 16, 32 or 64 */
     unsigned registers;    /* vector registers: 16 or 32 */
@@ -23,6 +40,7 @@ typedef struct pass_target {
     unsigned threads;      /* tasks are cut for about so many; any number runs */
     int64_t
         cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */
+    const pass_sizes *sizes;
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
 

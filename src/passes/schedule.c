@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TINY = 4096 };
-
 typedef struct wait {
     uint32_t writer, reader; /* writers[writer] waits for that group */
 } wait;
@@ -187,8 +185,8 @@ static bool make_launches(scheduler *s, schedule *out) {
             uint32_t l = out->launch_of[s->pred[g].p[k]];
             after = l != PASS_NONE && l + 1 > after ? l + 1 : after;
         }
-        bool ride =
-            elementwise_only(s, g) && numel <= TINY && after < out->starts.n && !s->t->eager;
+        bool ride = elementwise_only(s, g) && numel <= s->t->sizes->task / 2 &&
+                    after < out->starts.n && !s->t->eager;
         ok = ride || bz_vec_push(&out->starts, out->groups.n);
         ok = ok && bz_vec_push(&out->groups, g);
         out->launch_of[g] = out->starts.n - 1;
