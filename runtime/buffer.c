@@ -73,7 +73,7 @@ static rt_buffer *obtain(bz_context *c, size_t room, bz_error *e) {
         rt_pool_free(&c->pool);
         b = fresh(c, room, e);
     }
-    while (!b && !e->status && rt_plans_give_way(c)) b = fresh(c, room, e);
+    while (!b && !e->status && rt_give_way(c)) b = fresh(c, room, e);
     return b;
 }
 

@@ -67,19 +67,7 @@ rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e) {
     return f;
 }
 
-void rt_recipe_unref(rt_recipe *f) {
-    if (!f || --f->refs) return;
-    ir_graph_free(f->g);
-    bz_mem_free(f);
-}
-
 /* ---- a call */
-
-void rt_made_unref(rt_made *m) {
-    if (!m || --m->refs) return;
-    rt_recipe_unref(m->recipe);
-    bz_mem_free(m);
-}
 
 static rt_made *new_made(bz_program *p, const rt_signature *t, bz_tensor *const *in) {
     bz_context *c = p->c, *of;

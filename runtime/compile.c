@@ -176,12 +176,6 @@ static rt_signature *new_signature(bz_program *p, bz_tensor *const *in) {
     return NULL;
 }
 
-int rt_donor_of(const bz_program *p, int output) {
-    for (int i = 0; i < p->nin; i++)
-        if (p->donate[i] == output) return i;
-    return -1;
-}
-
 /* ---- calling */
 
 static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *in) {

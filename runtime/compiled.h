@@ -38,12 +38,15 @@ struct bz_program {
 };
 
 /* The input that is donated to an output, -1 = none. */
-int rt_donor_of(const bz_program *p, int output);
+static inline int rt_donor_of(const bz_program *p, int output) {
+    for (int i = 0; i < p->nin; i++)
+        if (p->donate[i] == output) return i;
+    return -1;
+}
 
 /* ---- callgrad.c */
 /* Of a traced graph; key, base: inputs that are the random stream's. NULL: no memory. */
 rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e);
-void rt_recipe_unref(rt_recipe *f); /* NULL is fine */
 /* Around a call whose inputs have their values: its outputs remember what they were computed from. */
 void rt_call_before(bz_program *p, rt_signature *t, bz_tensor *const *in);
 void rt_call_after(bz_program *p, rt_signature *t, bz_tensor *const *out);

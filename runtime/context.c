@@ -1,34 +1,10 @@
-/* context.c - contexts: opened, closed, found by number; their errors, modes and counters.
- *
- * A handle carries the number of its context. The room of contexts is the only thing that contexts share beside the
- * kernel cache; slots are taken under a lock and looked up without. */
+/* context.c - contexts: opened, closed; their errors as the program asks for them, modes and counters. */
 #include "runtime/image.h"
 #include "runtime/rt.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_SHIFT = 13 };
-
-/* Each in pages of its own, which the system takes back when it is closed. */
-static _Alignas(4096) union slot {
-    bz_context c;
-    char pages[1 << CONTEXT_SHIFT];
-} contexts[MAX_CONTEXTS];
-_Static_assert(sizeof *contexts == 1 << CONTEXT_SHIFT, "a context fits its slot");
-static _Atomic(uint8_t) states[MAX_CONTEXTS];
-static rt_room room = {contexts, CONTEXT_SHIFT, MAX_CONTEXTS, 0, states};
-
-bz_context *rt_context_at(uint32_t number) {
-    return number < MAX_CONTEXTS && rt_room_is_open(&room, number) ? &contexts[number].c : NULL;
-}
-
-bool rt_context_alive(const bz_context *c) {
-    return rt_room_has(&room, c);
-}
 
 /* ---- opening */
 
@@ -94,17 +70,19 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     bz_error e = {0};
     if (mistake->status) return give_up(NULL, mistake->status, mistake);
     if (check_options(o, &e)) return give_up(NULL, e.status, &e);
-    bz_context *c = rt_room_take(&room);
+    bz_context *c = rt_room_take(&rt_contexts);
     if (!c) {
-        bz_fail(&e, BZ_ENOMEM, "[open] %d contexts are open", MAX_CONTEXTS);
+        bz_fail(&e, BZ_ENOMEM, "[open] %d contexts are open", (int)rt_contexts.n);
         return give_up(NULL, BZ_ENOMEM, &e);
     }
     memset(c, 0, sizeof *c);
-    c->number = (uint32_t)((union slot *)(void *)c - contexts);
+    c->number = rt_room_number(&rt_contexts, c);
     c->options = *o;
     c->mode = o->mode;
     c->seed = o->seed;
     c->op = "open";
+    c->give_way = rt_plans_give_way;
+    c->evaluator = &rt_lazy_evaluator;
     c->find_nan = o->find_nan || rt_env_get()->nan;
     rt_forget_interrupt(c);
     bz_status s = init(c);
@@ -113,7 +91,7 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
         return give_up(c, s, &e);
     }
     if (o->code_bytes) rt_kernels_limit(o->code_bytes);
-    rt_room_open(&room, c, true);
+    rt_room_open(&rt_contexts, c, true);
     *out = c;
     return BZ_OK;
 }
@@ -127,6 +105,7 @@ static void say_unheard(const bz_context *c) {
 static void destroy(bz_context *c) {
     while (c->scopes.n > 1) rt_scope_end(c);
     rt_programs_free(c);
+    if (c->scopes.n) rt_scope_clear(c, 0);
     rt_slab_free(c);
     while (c->epoch) {
         rt_epoch *below = c->epoch->next;
@@ -140,7 +119,7 @@ static void destroy(bz_context *c) {
     }
     say_unheard(c);
     rt_plans_free(c);
-    rt_room_open(&room, c, false);
+    rt_room_open(&rt_contexts, c, false);
     rt_pool_free(&c->pool);
     if (c->memory) c->memory->f->close(c->memory);
     rt_layouts_free(&c->layouts);
@@ -168,7 +147,7 @@ static void destroy(bz_context *c) {
     bz_vec_free(&c->fetched);
     bz_vec_free(&c->in_bits);
     bz_arena_free(&c->names);
-    rt_room_give(&room, c);
+    rt_room_give(&rt_contexts, c);
 }
 
 bz_status bz_close(bz_context *c) {
@@ -184,21 +163,6 @@ bz_status bz_close(bz_context *c) {
 }
 
 /* ---- errors */
-
-bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
-                  ...) {
-    char text[400];
-    va_list ap;
-    va_start(ap, fmt);
-    bz_vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    return bz_fail(&c->err, s, "[%s] %s%s%s", op, text, site ? " at " : "", site ? site : "");
-}
-
-bz_status rt_no_memory(bz_context *c) {
-    bz_fail(&c->err, BZ_ENOMEM, "out of memory");
-    return rt_what_lacks(c);
-}
 
 /* Contexts are never const objects: only the view of the caller is. */
 static void hear(const bz_context *c) {
@@ -272,18 +236,4 @@ void bz_reset_peak(bz_context *c) {
 
 void bz_profile(bz_context *c, bool on) {
     if (rt_context_alive(c)) c->profile = on;
-}
-
-/* ---- names of inputs and outputs: made once, so that recording needs no memory for them */
-
-const char *rt_name(bz_context *c, bool input, uint32_t number) {
-    while (number >= (input ? c->in_names.n : c->out_names.n)) {
-        char text[24];
-        snprintf(text, sizeof text, input ? "in%u" : "out%u",
-                 input ? c->in_names.n : c->out_names.n);
-        const char *own = bz_arena_str(&c->names, text);
-        if (!own || !(input ? bz_vec_push(&c->in_names, own) : bz_vec_push(&c->out_names, own)))
-            return NULL;
-    }
-    return input ? c->in_names.p[number] : c->out_names.p[number];
 }

@@ -1,6 +1,4 @@
-/* device.c - what all devices share: programs made, run, freed; and the two devices that generate no code.
- *
- *   ref   runs the interpreter on what was recorded     null   makes zeros */
+/* device.c - what all devices share: programs made, run, freed; and the ref device, which runs the interpreter on what was recorded. */
 #include "runtime/rt.h"
 
 #include <inttypes.h>
@@ -9,21 +7,6 @@
 #include <string.h>
 
 /* ---- programs of any device */
-
-ir_graph *rt_graph_copy(const ir_graph *old, bz_error *e) {
-    ir_map map;
-    bool *live = ir_live(old);
-    ir_graph *g = live ? ir_rebuild_begin(old, &map) : NULL;
-    if (!g) {
-        bz_mem_free(live);
-        bz_fail(e, BZ_ENOMEM, "out of memory");
-        return NULL;
-    }
-    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++)
-        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(g, old, &map, r);
-    bz_mem_free(live);
-    return ir_rebuild_end(g, old, &map, e);
-}
 
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
                      bz_error *e) {
@@ -72,61 +55,6 @@ void rt_program_free(bz_context *c, rt_program *p) {
     ir_graph_free(p->graph);
     bz_mem_free(p->outputs);
     p->device->free(c, p);
-}
-
-/* ---- the interpreter */
-
-typedef struct looker {
-    ir_onlooker base;
-    bz_context *c;
-} looker;
-
-static bz_status look(const ir_onlooker *o, const ir_graph *g, ir_ref r,
-                      const ir_value_array *result, const ir_value_array *const *x, bz_error *e) {
-    bz_context *c = ((const looker *)o)->c;
-    bz_status s = rt_take_interrupt(c, "ran", e);
-    return s || !c->find_nan ? s : rt_look_for_nan(g, r, result, x, e);
-}
-
-/* The program's graph interpreted for what it makes on the way alone. */
-static bz_status find_nan(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
-    ir_value_array *out = bz_mem_zero(p->noutputs, sizeof *out);
-    if (!out) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    bz_status s = rt_interpret(c, p, call, out, e);
-    for (uint32_t i = 0; i < p->noutputs; i++) bz_mem_free(out[i].data);
-    bz_mem_free(out);
-    return s;
-}
-
-static bz_status look_at_input(const ir_graph *g, uint32_t i, const rt_call *call,
-                               ir_value_array *in, rt_bytes *bytes, bz_error *e) {
-    ir_ref r = g->inputs.p[i].node;
-    const rt_buffer *b = call->in[i];
-    int64_t n = 0;
-    in->dtype = ir_dtype(g, r);
-    in->rank = ir_at(g, r)->rank;
-    ir_static_shape(g, r, in->shape);
-    ir_numel(g, r, &n);
-    *bytes = (rt_bytes){.p = &call->bits[i]};
-    bz_status s = b ? rt_look(rt_start(b), (size_t)n * ir_dtype_bytes(in->dtype), bytes, e) : BZ_OK;
-    in->data = (void *)(uintptr_t)bytes->p; /* the interpreter reads it alone */
-    return s;
-}
-
-bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
-                       bz_error *e) {
-    const ir_graph *g = p->graph;
-    const looker looks = {{rt_memory_most(), look}, c};
-    ir_value_array *in = bz_mem_zero(g->inputs.n, sizeof *in);
-    rt_bytes *bytes = bz_mem_zero(g->inputs.n, sizeof *bytes);
-    bz_status s = in && bytes ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < g->inputs.n && !s; i++)
-        s = look_at_input(g, i, call, &in[i], &bytes[i], e);
-    if (!s) s = ir_interpret_seen(g, in, outputs, c ? &looks.base : NULL, e);
-    for (uint32_t i = 0; i < g->inputs.n && bytes; i++) rt_look_away(&bytes[i]);
-    bz_mem_free(bytes);
-    bz_mem_free(in);
-    return s;
 }
 
 /* ---- a run */
@@ -184,7 +112,7 @@ static bool prepare_outputs(bz_context *c, const rt_program *p, const rt_call *c
 /* On the device, and beside it. */
 static bz_status run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
     bool beside = p->device->computes;
-    bz_status s = c->find_nan && beside ? find_nan(c, p, call, e) : BZ_OK;
+    bz_status s = c->find_nan && beside ? rt_find_nan(c, p, call, e) : BZ_OK;
     if (s) return s;
     if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
     rt_expected *want = beside && rt_env_get()->check ? rt_expect(c, p, call) : NULL;
@@ -255,45 +183,5 @@ void rt_ref_free(bz_context *c, rt_program *p) {
     bz_mem_free(p);
 }
 
-/* ---- nothing: the passes and the code generator do their work, no kernel runs */
-
-static rt_program *null_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    rt_program *code = rt_cpu.compile(c, g, eager, e);
-    if (code) code->device = &rt_null;
-    return code;
-}
-
-static bz_status null_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
-    bz_status s = BZ_OK;
-    (void)c;
-    for (uint32_t i = 0; i < p->noutputs && !s; i++) {
-        const rt_buffer *b = call->out[i];
-        if (b->bytes) s = b->memory->f->zero(b->memory, b->at, b->bytes, e);
-    }
-    return s;
-}
-
-static void null_free(bz_context *c, rt_program *p) {
-    rt_cpu.free(c, p);
-}
-
-static const pass_plan *null_plan(const rt_program *p) {
-    return rt_cpu.plan(p);
-}
-
-static bz_rt_time null_time(const rt_program *p, uint32_t launch) {
-    return rt_cpu.time(p, launch);
-}
-
-const rt_device rt_ref = {.name = "ref",
-                          .open = rt_host_open,
-                          .compile = rt_ref_compile,
-                          .run = rt_ref_run,
-                          .free = rt_ref_free};
-const rt_device rt_null = {.name = "null",
-                           .open = rt_host_open,
-                           .compile = null_compile,
-                           .run = null_run,
-                           .free = null_free,
-                           .plan = null_plan,
-                           .time = null_time};
+const rt_device rt_ref = {
+    .open = rt_host_open, .compile = rt_ref_compile, .run = rt_ref_run, .free = rt_ref_free};

@@ -1,6 +1,8 @@
-/* devices.c - the table of devices: a target is a folder, and a row here (docs/extending.md). */
+/* devices.c - the table of devices. */
 #include "runtime/rt.h"
 
 const rt_device *const rt_devices[] = {
-    [BZ_CPU] = &rt_cpu, [BZ_REF] = &rt_ref, [BZ_NULL] = &rt_null};
-const unsigned rt_device_count = BZ_LEN(rt_devices);
+#define DEVICE(id, name) [id] = &rt_##name,
+#include "runtime/devices.def"
+#undef DEVICE
+};

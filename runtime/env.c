@@ -126,12 +126,12 @@ static void list_devices(void) {
     size_t used = 0;
     for (unsigned i = BZ_CPU; i < rt_device_count && used < sizeof device_words; i++)
         used += (size_t)snprintf(device_words + used, sizeof device_words - used, "%s%s",
-                                 used ? "|" : "", rt_devices[i]->name);
+                                 used ? "|" : "", rt_device_names[i]);
 }
 
 static bz_device find_device(const char *w) {
     for (unsigned i = BZ_CPU; i < rt_device_count; i++)
-        if (strcmp(w, rt_devices[i]->name) == 0) return (bz_device)i;
+        if (strcmp(w, rt_device_names[i]) == 0) return (bz_device)i;
     return BZ_DEVICE_DEFAULT;
 }
 

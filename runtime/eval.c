@@ -1,115 +1,12 @@
-/* eval.c - values of storages: which nodes must run, which of them later ones will read, one program, its results.
- *
- *      asked for: loss               marks: NEED = loss needs it        kept besides: NEED nodes that LATER nodes read,
- *      live, without value: p', m'          LATER = live handles need it              values of handles of outer scopes
- *
- * So printing a loss and then stepping does not compute the forward pass twice, and a loop does not grow. */
+/* eval.c - values of storages: one program for the nodes that are needed (choose.c), its results, foreign memory. */
 #include "runtime/marks.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char foreign_read[] = "bz_flush, or a change of foreign memory that was read";
 enum { LONG_EPOCH = 1 << 18 };
 static const size_t keep_most = (size_t)256
                                 << 20; /* bytes of values that only the recording holds */
-
-/* Costs nothing to make again: not worth a buffer. */
-static bool is_cheap(const ir_graph *g, ir_ref r) {
-    unsigned op = ir_at(g, r)->op;
-    return op == IR_INPUT || op == IR_CONST || op == IR_IOTA || ir_op_is_movement(op);
-}
-
-/* ---- which nodes
- *
- * A step of eager mode needs two or three nodes of a recording that may be long: nothing here looks at all of them. Marks carry the
- * number of the evaluation they belong to, so that none has to be wiped out. */
-
-static bool begin_marks(bz_context *c, const ir_graph *g) {
-    c->outs.n = c->need.n = c->later.n = 0;
-    if (!bz_vec_reserve(&c->stamps, g->n.n)) return false;
-    if (++c->evaluation >> (32 - MARK_BITS)) c->stamps.n = 0, c->evaluation = 1;
-    while (c->stamps.n < g->n.n) c->stamps.p[c->stamps.n++] = 0;
-    return true;
-}
-
-static void mark(bz_context *c, ir_ref r, unsigned with) {
-    c->stamps.p[r] = c->evaluation << MARK_BITS | rt_marks(c, r) | with;
-}
-
-static bool add_need(bz_context *c, ir_ref r) {
-    if (rt_marks(c, r) & NEED) return true;
-    mark(c, r, NEED);
-    return bz_vec_push(&c->need, r);
-}
-
-static bool add_later(bz_context *c, ir_ref r) {
-    if (rt_marks(c, r) & LATER) return true;
-    mark(c, r, LATER);
-    return bz_vec_push(&c->later, r);
-}
-
-static bool add_output(bz_context *c, ir_ref r) {
-    if (rt_marks(c, r) & OUTPUT) return true;
-    mark(c, r, OUTPUT);
-    return add_need(c, r) && bz_vec_push(&c->outs, r);
-}
-
-/* c->need: the outputs, and what leads to them from values that are there. */
-static bool add_needed(bz_context *c, const rt_epoch *e) {
-    for (uint32_t i = 0; i < c->need.n; i++) {
-        const ir_node *n = ir_at(e->g, c->need.p[i]);
-        for (unsigned k = 0; !rt_kept(e, c->need.p[i]) && k < n->nin; k++)
-            if (!add_need(c, ir_in(e->g, n)[k])) return false;
-    }
-    return true;
-}
-
-/* Adds what later evaluations will read. */
-static bool add_border(bz_context *c, const rt_epoch *e) {
-    for (const rt_storage *s = e->pending; s; s = s->next) {
-        bool outer = s->depth == 0 || s->depth < c->scopes.n - 1, now = rt_marks(c, s->node) & NEED;
-        if (now && outer && !is_cheap(e->g, s->node)) {
-            if (!add_output(c, s->node)) return false;
-        } else if ((!now || is_cheap(e->g, s->node)) && !add_later(c, s->node)) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < c->later.n; i++) {
-        const ir_node *n = ir_at(e->g, c->later.p[i]);
-        for (unsigned k = 0; !rt_kept(e, c->later.p[i]) && k < n->nin; k++) {
-            ir_ref x = ir_in(e->g, n)[k];
-            if (!(rt_marks(c, x) & NEED) || is_cheap(e->g, x)) {
-                if (!add_later(c, x)) return false;
-            } else if (!rt_kept(e, x)) { /* one of several results, or the value itself */
-                bool tuple = ir_at(e->g, x)->flags & IR_IS_TUPLE;
-                if (!add_output(c, tuple ? c->later.p[i] : x)) return false;
-            }
-        }
-    }
-    return true;
-}
-
-static int ascending(const void *a, const void *b) {
-    ir_ref x = *(const ir_ref *)a, y = *(const ir_ref *)b;
-    return (x > y) - (x < y);
-}
-
-static bool choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n) {
-    if (!begin_marks(c, e->g)) return false;
-    for (unsigned i = 0; i < n; i++)
-        if (s[i]->epoch == e && !s[i]->buf && !rt_kept(e, s[i]->node) && !add_output(c, s[i]->node))
-            return false;
-    if (!add_needed(c, e) || !add_border(c, e)) return false;
-    qsort(c->need.p, c->need.n, sizeof *c->need.p, ascending);
-    return true;
-}
-
-bool rt_add_output(bz_context *c, const rt_epoch *e, ir_ref r) {
-    if (!add_output(c, r) || !add_needed(c, e)) return false;
-    qsort(c->need.p, c->need.n, sizeof *c->need.p, ascending);
-    return true;
-}
 
 /* ---- what to run */
 
@@ -282,7 +179,7 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, purp
     bool all = why == EVERYTHING;
     c->unread = 0;
     c->gifts.n = 0;
-    if (!choose_outputs(c, e, s, n) || (!all && !rt_choose_gifts(c, e, why == SOME_LAST)))
+    if (!rt_choose_outputs(c, e, s, n) || (!all && !rt_choose_gifts(c, e, why == SOME_LAST)))
         return rt_no_memory(c);
     bz_status status = c->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
@@ -384,7 +281,7 @@ static bz_status settle(bz_context *c, const char *why) {
 }
 
 /* What fails fails again when it is read, and says so then. */
-void rt_cut_recording(bz_context *c, const char *site) {
+static void cut_recording(bz_context *c, const char *site) {
     if (!is_long(c->epoch) || rt_in_function(c)) return;
     bz_error before = c->err;
     rt_does(c, "eval", site);
@@ -430,12 +327,6 @@ static bz_status eval_these(bz_context *c, rt_storage *const *s, unsigned n, pur
 
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n) {
     return eval_these(c, s, n, SOME);
-}
-
-ir_bits rt_number_bits(const rt_storage *s) {
-    bz_dtype t = (bz_dtype)s->dtype;
-    return s->kind == RT_SCALAR ? ir_bits_from_f64(t, s->u.number)
-                                : ir_bits_from_i64(t, s->u.integer);
 }
 
 /* The number of a bz_scalar becomes a buffer when it is read. */
@@ -503,3 +394,5 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
     if (s != few) bz_mem_free(s);
     return status;
 }
+
+const rt_evaluator rt_lazy_evaluator = {rt_eval, cut_recording};

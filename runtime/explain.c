@@ -212,7 +212,8 @@ bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **
         return rt_fail(c, BZ_EMODE, NULL, "explain",
                        "nothing is compiled yet; call bz_prepare first");
     if (!plan)
-        return rt_fail(c, BZ_EMODE, NULL, "explain", "device %s has no kernels", c->device->name);
+        return rt_fail(c, BZ_EMODE, NULL, "explain", "device %s has no kernels",
+                       rt_device_names[c->options.device]);
     *out = rt_explain(plan, program, machine);
     return *out ? BZ_OK : rt_no_memory(c);
 }

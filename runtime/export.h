@@ -144,7 +144,6 @@ typedef struct ex_finder {
 /* The finders of v, compiled for t. name: of the function. BZ_ENOMEM and what pass_compile says. */
 bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name, ex_fields *fields,
                           bz_error *e);
-const ex_finder *ex_finder_of(const ex_variant *v, ir_ref node); /* NULL: there is none */
 void ex_variant_free(ex_variant *v);
 
 #endif

@@ -47,12 +47,6 @@ bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name,
     return s;
 }
 
-const ex_finder *ex_finder_of(const ex_variant *v, ir_ref node) {
-    for (unsigned i = 0; i < v->nfinders; i++)
-        if (v->finders[i].node == node) return &v->finders[i];
-    return NULL;
-}
-
 void ex_variant_free(ex_variant *v) {
     for (unsigned i = 0; i < v->nfinders; i++) ex_variant_free(&v->finders[i].code);
     bz_mem_free(v->finders);

@@ -210,10 +210,17 @@ static uint64_t put_finder(const maker *k, size_t site, const ex_finder *f) {
     return (uint64_t)staged;
 }
 
+/* NULL: there is none. */
+static const ex_finder *finder_of(const ex_variant *v, ir_ref node) {
+    for (unsigned i = 0; i < v->nfinders; i++)
+        if (v->finders[i].node == node) return &v->finders[i];
+    return NULL;
+}
+
 static void put_site(const maker *k, size_t at, ir_ref node) {
     rt_index a;
     bool known = rt_index_of(k->v->plan->graph, node, &a);
-    const ex_finder *f = ex_finder_of(k->v, node);
+    const ex_finder *f = finder_of(k->v, node);
     bz_rt_site site = {.element = node};
     put_words(k, at, node, known ? &a : NULL);
     if (f) site.at = put_finder(k, at, f), site.count = a.count, site.size = a.size;

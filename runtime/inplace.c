@@ -61,12 +61,7 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     bz_context *c = r->c;
     if (!done) return rt_end(r, 0);
     rt_tensor *t = rt_find_quietly(x, &c);
-    rt_count_op(c, r->site);
-    bool good = c->mode != BZ_EAGER || rt_in_function(c);
-    if (!good) {
-        rt_does(c, r->op, r->site);
-        good = rt_eval(c, &t->st, 1) == BZ_OK;
-    }
+    bool good = rt_recorded(r, r->op, &t->st, 1);
     rt_leave(&r->border);
     rt_depart(&r->visit);
     return good ? x : rt_poison(c);

@@ -21,6 +21,18 @@ void rt_past_unref(rt_past *p) {
     if (p && p != &anything && --p->refs == 0) bz_mem_free(p);
 }
 
+void rt_recipe_unref(rt_recipe *f) {
+    if (!f || --f->refs) return;
+    ir_graph_free(f->g);
+    bz_mem_free(f);
+}
+
+void rt_made_unref(rt_made *m) {
+    if (!m || --m->refs) return;
+    rt_recipe_unref(m->recipe);
+    bz_mem_free(m);
+}
+
 static rt_past *past_ref(rt_past *p) {
     if (p && p != &anything) p->refs++;
     return p;

@@ -35,7 +35,7 @@ static bool new_workspace(bz_context *c, cpu_program *p) {
     p->room_bytes = bz_rt_workspace_bytes(&p->image.base, threads);
     do {
         p->room = rt_pages_new(p->room_bytes);
-    } while (!p->room && rt_plans_give_way(c));
+    } while (!p->room && rt_give_way(c));
     if (!p->room) return false;
     rt_pool_count(&c->pool, (int64_t)p->image.base.arena_bytes);
     return bz_rt_lay_out(&p->image.base, p->room, p->room_bytes, threads, &p->work);
@@ -151,8 +151,7 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
            rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, "temporaries take", e) &&
            get_code(c, p, &watch.base, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (rt_env_get()->debug >= 1)
-        say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
+    if (rt_env_get()->debug >= 1) say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);
@@ -173,8 +172,7 @@ static bz_rt_time cpu_time(const rt_program *base, uint32_t launch) {
     return t;
 }
 
-const rt_device rt_cpu = {.name = "cpu",
-                          .computes = true,
+const rt_device rt_cpu = {.computes = true,
                           .open = rt_host_open,
                           .compile = cpu_compile,
                           .run = cpu_run,

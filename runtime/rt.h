@@ -286,7 +286,9 @@ bool rt_is_poison(const bz_tensor *h);
 bz_tensor *rt_poison(bz_context *c);
 /* A handle on st (takes one reference on success); NULL and BZ_ENOMEM. */
 bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset);
-void rt_tensor_free(bz_context *c, rt_tensor *t);
+void rt_tensor_free(bz_context *c, rt_tensor *t); /* computes nothing */
+void rt_drop(bz_tensor *h);                       /* the same by a handle, which may be poison */
+rt_tensor *rt_scope_first(bz_context *c, uint32_t depth); /* of that scope's list; NULL: none */
 rt_storage *rt_storage_new(bz_context *c, bz_dtype t,
                            const rt_layout *base);   /* no reference, no value */
 void rt_storage_unref(bz_context *c, rt_storage *s); /* NULL is fine */
@@ -308,7 +310,8 @@ void rt_slab_free(bz_context *c);
 /* ---- scope.c */
 void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth);
 void rt_scope_unlink(bz_context *c, rt_tensor *t);
-void rt_scope_end(bz_context *c); /* the innermost one, which is there */
+void rt_scope_end(bz_context *c);                   /* the innermost one, which is there */
+void rt_scope_clear(bz_context *c, uint32_t depth); /* frees its handles */
 
 /* ---- record.c */
 typedef struct rt_visit {
@@ -337,6 +340,9 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site); /
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
 bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
+void rt_count_op(bz_context *c, const char *site); /* one more was recorded */
+/* The same, with these storages as its results: in eager mode they get their values. false: they could not. */
+bool rt_recorded(const rt_rec *r, const char *op, rt_storage *const *st, unsigned n);
 /* ---- api_ops.c, for api_made.c: made[0] as a handle, made[k] as *more[k - 1] where the caller wants it. */
 bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more);
 /* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
@@ -367,6 +373,7 @@ void rt_rise(bz_context *c, rt_epoch *top);
 ir_ref rt_node(bz_context *c, rt_tensor *t, bz_dtype beside);
 ir_ref rt_storage_node(bz_context *c, rt_storage *s);
 ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits); /* a new scalar input */
+ir_number rt_number_of(const rt_storage *s);                    /* of a bz_scalar */
 ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, bool scalar,
                    const rt_arg *a);
 /* Next numbers of the stream for `count` elements of `words` words: key and offset as nodes. */
@@ -415,9 +422,10 @@ rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const u
 /* s is output k of a call that has these pasts; m: NULL or how to compute it again. */
 void rt_lineage_made(rt_storage *s, rt_past *p, rt_made *m, uint32_t k);
 void rt_past_unref(rt_past *p); /* NULL is fine */
+void rt_recipe_unref(rt_recipe *f);
+void rt_made_unref(rt_made *m);
 
 /* ---- callgrad.c */
-void rt_made_unref(rt_made *m); /* NULL is fine */
 /* Output k of the call, computed again from its inputs in the open epoch; 0 when they have not the values any more. */
 ir_ref rt_made_node(bz_context *c, const rt_made *m, uint32_t k);
 
@@ -457,8 +465,13 @@ bool rt_is_fixed(const rt_epoch *e, ir_ref r);
 
 /* ---- eval.c */
 bz_status rt_eval(bz_context *c, rt_storage *const *s, unsigned n);
-/* After an op, `site` its line: a recording that has become long, and was not evaluated, gives up its start. */
-void rt_cut_recording(bz_context *c, const char *site);
+/* What recording wants of the evaluation, which is built on it: the values of an eager op and of a captured tensor; after an op, `site` its
+ * line, the start of a recording that has become long, and was not evaluated, is given up. */
+typedef struct rt_evaluator {
+    bz_status (*eval)(bz_context *c, rt_storage *const *s, unsigned n);
+    void (*cut)(bz_context *c, const char *site);
+} rt_evaluator;
+extern const rt_evaluator rt_lazy_evaluator;
 /* For the reader bz_`op`: value in t->st->buf. */
 bz_status rt_eval_handle(rt_tensor *t, bz_context *c, const char *op);
 /* Everything recorded gets its value, foreign memory its changes, and the recording ends; below the traces, if the context traces.
@@ -491,7 +504,6 @@ typedef struct rt_call {
     rt_buffer **out;
 } rt_call;
 typedef struct rt_device {
-    const char *name;
     bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
     rt_memory *(*open)(bz_error *e); /* a context's, until its close; NULL and the error */
     /* g is read, not kept. NULL and the error. */
@@ -504,8 +516,11 @@ typedef struct rt_device {
     const pass_plan *(*plan)(const rt_program *p);
     bz_rt_time (*time)(const rt_program *p, uint32_t launch);
 } rt_device;
-extern const rt_device rt_cpu, rt_ref, rt_null;
+#define DEVICE(id, name) extern const rt_device rt_##name;
+#include "runtime/devices.def"
+#undef DEVICE
 extern const rt_device *const rt_devices[]; /* by bz_device; BZ_DEVICE_DEFAULT is none */
+extern const char *const rt_device_names[]; /* device_names.c: as a switch has them */
 extern const unsigned rt_device_count;
 
 /* Start of every device's program. */
@@ -526,6 +541,8 @@ ir_graph *rt_graph_copy(const ir_graph *g, bz_error *e); /* inputs, live nodes, 
 /* The interpreter on a program's graph. c NULL: nobody interrupts it, nor looks for NaN. */
 bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
                        bz_error *e);
+/* The program's graph interpreted for what it makes on the way alone. */
+bz_status rt_find_nan(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
                      bz_error *e);
 
@@ -594,10 +611,6 @@ bz_status rt_take_interrupt(bz_context *c, const char *doing, bz_error *e);
 void rt_forget_interrupt(bz_context *c);
 /* May the context use so many more, for `what`? false: BZ_ELIMIT in e. */
 bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *e);
-bool rt_within_ops(rt_rec *r, const rt_epoch *e);
-enum { RT_UNREAD_OPS = 5000 };
-void rt_warn_unread(bz_context *c, const char *site);
-void rt_count_op(bz_context *c, const char *site); /* one more was recorded */
 
 /* ---- nan.c: for the interpreter, after node r: BZ_ENAN if it makes the first NaN or infinity */
 bz_status rt_look_for_nan(const ir_graph *g, ir_ref r, const ir_value_array *result,
@@ -684,6 +697,8 @@ struct bz_context {
     BZ_VEC(const char *) in_names, out_names;
     bz_arena names;
     rt_plans plans;
+    bool (*give_way)(bz_context *c); /* rt_give_way */
+    const rt_evaluator *evaluator;
     ir_graph *scratch; /* what an evaluation runs when the epoch's graph has values already */
     rt_lineage lineage;
     BZ_VEC(uint8_t) marks;
@@ -709,6 +724,10 @@ static inline void rt_does(bz_context *c, const char *op, const char *site) {
     c->site = site;
 }
 bool rt_context_alive(const bz_context *c); /* any pointer */
+/* Memory is short: something that holds some and does not run goes. false: nothing does. */
+static inline bool rt_give_way(bz_context *c) {
+    return c->give_way(c);
+}
 
 /* ---- alive.c: what can be checked before it is touched */
 typedef struct rt_room {
@@ -724,7 +743,9 @@ enum { RT_SLOT_FREE, RT_SLOT_TAKEN, RT_SLOT_OPEN };
 static inline bool rt_room_is_open(const rt_room *r, uint32_t slot) {
     return atomic_load_explicit(&r->state[slot], memory_order_acquire) == RT_SLOT_OPEN;
 }
-bool rt_room_has(const rt_room *r, const void *p); /* open; any pointer */
+bool rt_room_has(const rt_room *r, const void *p);        /* open; any pointer */
+uint32_t rt_room_number(const rt_room *r, const void *p); /* of a slot */
+extern rt_room rt_contexts;
 /* This thread is told so, without a context, or (`of`) of one that it may not touch; gives the status. */
 bz_status rt_stray(const bz_context *of, bz_status s, const char *fmt, ...) BZ_PRINTF(3, 4);
 const bz_error *rt_stray_get(const bz_context *c); /* NULL: c has its own */

@@ -1,39 +1,21 @@
-/* scope.c - scopes: each handle stands in the list of one; closing a scope frees its list. */
+/* scope.c - scopes opened and closed, handles freed.
+ *
+ * Freeing computes nothing. What the program frees may be the last handle on memory of its own that has changes to come: they are written
+ * before, as bz_flush does. */
 #include "runtime/rt.h"
-
-static rt_tensor *at(bz_context *c, uint32_t slot) {
-    return &c->slab.chunks.p[slot / RT_CHUNK][slot % RT_CHUNK];
-}
-
-static uint32_t slot_of(bz_context *c, const rt_tensor *t) {
-    if (t->prev) return at(c, t->prev)->next;
-    return c->scopes.p[t->scope - 1];
-}
-
-/* Puts t, which stands in no list, first in that of the scope at `depth`. Its slot is in t->next. */
-void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth) {
-    uint32_t slot = t->next, first = c->scopes.p[depth];
-    t->scope = depth + 1;
-    t->prev = 0;
-    t->next = first;
-    if (first) at(c, first)->prev = slot;
-    c->scopes.p[depth] = slot;
-}
-
-/* Takes t out of its list; its slot is in t->next then. */
-void rt_scope_unlink(bz_context *c, rt_tensor *t) {
-    uint32_t slot = slot_of(c, t);
-    if (t->next) at(c, t->next)->prev = t->prev;
-    if (t->prev)
-        at(c, t->prev)->next = t->next;
-    else
-        c->scopes.p[t->scope - 1] = t->next;
-    t->next = slot;
-}
 
 bz_status bz_scope_begin(bz_context *c) {
     RT_VISIT(c, RT_STRAY_STATUS);
     return bz_vec_push(&c->scopes, 0) ? BZ_OK : rt_no_memory(c);
+}
+
+static void let_go(bz_context *c, rt_tensor *t) {
+    if (t->st->refs == 1 && t->st->dirty) rt_flush(c, t->st);
+    rt_tensor_free(c, t);
+}
+
+void rt_scope_clear(bz_context *c, uint32_t depth) {
+    for (rt_tensor *t; (t = rt_scope_first(c, depth)) != NULL;) let_go(c, t);
 }
 
 /* What was recorded inside a scope and has a value forgets how it came about when the scope in which recording began ends. */
@@ -55,7 +37,7 @@ bz_status bz_scope_end(bz_context *c) {
 }
 
 void rt_scope_end(bz_context *c) {
-    while (c->scopes.p[c->scopes.n - 1]) rt_tensor_free(c, at(c, c->scopes.p[c->scopes.n - 1]));
+    rt_scope_clear(c, c->scopes.n - 1);
     c->scopes.n--;
     end_epoch(c);
 }
@@ -78,6 +60,6 @@ bz_status bz_release(bz_tensor *x) {
     RT_VISIT_OF(x, "release", RT_STRAY_STATUS);
     rt_tensor *t = rt_find(x, &c, "release");
     if (!t) return rt_no_tensor(c, "release");
-    rt_tensor_free(c, t);
+    let_go(c, t);
     return BZ_OK;
 }

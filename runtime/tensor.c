@@ -1,4 +1,4 @@
-/* tensor.c - handles and storages.
+/* tensor.c - handles, and the lists that scopes have of them.
  *
  *     handle: | generation 24 | context 12 | slot 28 |        generation 0xffffff: the context's poison
  *
@@ -49,6 +49,34 @@ rt_tensor *rt_find(const bz_tensor *h, bz_context **c, const char *op) {
     return t;
 }
 
+/* ---- lists of scopes */
+
+static uint32_t slot_of(bz_context *c, const rt_tensor *t) {
+    if (t->prev) return at(c, t->prev)->next;
+    return c->scopes.p[t->scope - 1];
+}
+
+/* Puts t, which stands in no list, first in that of the scope at `depth`. Its slot is in t->next. */
+void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth) {
+    uint32_t slot = t->next, first = c->scopes.p[depth];
+    t->scope = depth + 1;
+    t->prev = 0;
+    t->next = first;
+    if (first) at(c, first)->prev = slot;
+    c->scopes.p[depth] = slot;
+}
+
+/* Takes t out of its list; its slot is in t->next then. */
+void rt_scope_unlink(bz_context *c, rt_tensor *t) {
+    uint32_t slot = slot_of(c, t);
+    if (t->next) at(c, t->next)->prev = t->prev;
+    if (t->prev)
+        at(c, t->prev)->next = t->next;
+    else
+        c->scopes.p[t->scope - 1] = t->next;
+    t->next = slot;
+}
+
 /* ---- slots */
 
 static bool new_chunk(bz_context *c) {
@@ -97,110 +125,27 @@ void rt_tensor_free(bz_context *c, rt_tensor *t) {
     t->st = NULL;
     t->next = c->slab.free;
     c->slab.free = slot;
-    if (st->refs == 1 && st->dirty) rt_flush(c, st);
     rt_storage_unref(c, st);
 }
 
+void rt_drop(bz_tensor *h) {
+    bz_context *c;
+    rt_tensor *t = rt_find_quietly(h, &c);
+    if (t) rt_tensor_free(c, t);
+}
+
+rt_tensor *rt_scope_first(bz_context *c, uint32_t depth) {
+    uint32_t slot = c->scopes.p[depth];
+    return slot ? at(c, slot) : NULL;
+}
+
 void rt_slab_free(bz_context *c) {
-    for (uint32_t i = 0; i < c->scopes.n; i++)
-        while (c->scopes.p[i]) rt_tensor_free(c, at(c, c->scopes.p[i]));
     rt_slab *s = &c->slab;
     for (uint32_t i = 0; i < s->chunks.n; i++) bz_mem_free(s->chunks.p[i]);
     for (uint32_t i = 0; i < s->storage_chunks.n; i++) bz_mem_free(s->storage_chunks.p[i]);
     bz_vec_free(&s->chunks);
     bz_vec_free(&s->storage_chunks);
     s->storages = NULL;
-}
-
-/* ---- storages */
-
-static bool more_storages(bz_context *c) {
-    rt_storage *chunk = bz_mem_zero(RT_STORAGES, sizeof *chunk);
-    if (!chunk || !bz_vec_push(&c->slab.storage_chunks, chunk)) {
-        bz_mem_free(chunk);
-        return false;
-    }
-    for (unsigned i = 0; i < RT_STORAGES; i++) {
-        chunk[i].number = (c->slab.storage_chunks.n - 1) * RT_STORAGES + i;
-        chunk[i].next = c->slab.storages;
-        c->slab.storages = &chunk[i];
-    }
-    return true;
-}
-
-rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
-    if (!base || (!c->slab.storages && !more_storages(c))) {
-        rt_no_memory(c);
-        return NULL;
-    }
-    rt_storage *s = c->slab.storages;
-    c->slab.storages = s->next;
-    *s = (rt_storage){
-        .dtype = (uint8_t)t, .base = base, .first = ++c->lineage.births, .number = s->number};
-    s->birth = s->first;
-    return s;
-}
-
-static void unlink_storage(rt_storage *s) {
-    rt_epoch *e = s->epoch;
-    if (s->prev)
-        s->prev->next = s->next;
-    else if (e->pending == s)
-        e->pending = s->next;
-    else
-        e->settled = s->next;
-    if (s->next) s->next->prev = s->prev;
-    s->prev = s->next = NULL;
-}
-
-static void link_storage(rt_storage **list, rt_storage *s) {
-    s->next = *list;
-    if (*list) (*list)->prev = s;
-    *list = s;
-}
-
-void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
-    if (s->epoch == e) unlink_storage(s);
-    s->epoch = e;
-    s->node = node;
-    s->joined = ++e->joins;
-    link_storage(s->buf ? &e->settled : &e->pending, s);
-}
-
-void rt_storage_settle(rt_storage *s) {
-    unlink_storage(s);
-    link_storage(&s->epoch->settled, s);
-}
-
-void rt_storage_leave(bz_context *c, rt_storage *s) {
-    rt_epoch *e = s->epoch;
-    if (!e) return;
-    unlink_storage(s);
-    s->epoch = NULL;
-    if (!e->open) rt_epoch_drop(c, e);
-}
-
-void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b) {
-    rt_buffer *old = s->buf;
-    s->buf = b;
-    rt_buffer_unref(c, old);
-}
-
-void rt_storage_unref(bz_context *c, rt_storage *s) {
-    if (!s || --s->refs > 0) return;
-    rt_storage_leave(c, s);
-    rt_storage_set(c, s, NULL);
-    if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.home);
-    rt_past_unref(s->past);
-    rt_made_unref(s->made);
-    s->past = NULL;
-    s->made = NULL;
-    s->first = UINT64_MAX;
-    s->birth = 0;
-    bz_mem_free(s->lost);
-    bz_mem_free(s->name);
-    s->next = c->slab.storages;
-    c->slab.storages = s;
 }
 
 /* ---- facts */

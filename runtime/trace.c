@@ -44,26 +44,6 @@ bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const 
     return s;
 }
 
-bool rt_traces(const bz_context *c) {
-    return !strcmp(c->function->op, "compile");
-}
-
-const char *rt_doing(const bz_context *c) {
-    return rt_traces(c) ? "bz_compile traces" : "bz_custom_grad records";
-}
-
-bz_status rt_ready(bz_context *c, const char *op, const char *what, const char *remedy) {
-    if (!rt_in_function(c)) return BZ_OK;
-    const char *site = c->epoch->g->site;
-    return rt_fail(c, BZ_EMODE, site ? site : c->function->site, op, "%s while %s a function: %s",
-                   what, rt_doing(c), remedy);
-}
-
-bz_status rt_ready_to_read(bz_context *c, const char *op) {
-    if (!rt_in_function(c)) rt_does(c, op, NULL);
-    return rt_ready(c, op, "no values", "return the tensor instead");
-}
-
 static bz_status run_program(bz_program *p, bz_tensor *const *x, bz_tensor **out) {
     if (p->tracing) return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
     rt_function f = {p->fn, p->user, p->nin, p->nout, "compile", "", p->site};

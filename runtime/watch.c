@@ -102,38 +102,11 @@ bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *
     do {
         used = c->pool.bytes;
         if (!most || !bytes || (bytes <= most && used <= most - bytes)) return true;
-    } while (bytes <= most && rt_plans_give_way(c));
+    } while (bytes <= most && rt_give_way(c));
     snprintf(text, sizeof text,
              "%s %" PRIu64 " bytes beside the %" PRIu64 " in use, BZ_LIMIT_BYTES allows %" PRIu64
              ": release tensors, or raise it by bz_set_limit",
              what, bytes, used, most);
     ended(c, e, BZ_ELIMIT, text);
     return false;
-}
-
-bool rt_within_ops(rt_rec *r, const rt_epoch *e) {
-    uint64_t most = r->c->limits[BZ_LIMIT_OPS];
-    if (!most || e->g->n.n <= most) return true;
-    rt_fail(r->c, BZ_ELIMIT, r->site, r->op ? r->op : "record",
-            "the recording passes BZ_LIMIT_OPS, %" PRIu64 " ops: read a value, or call bz_eval",
-            most);
-    return false;
-}
-
-/* ---- recordings that nobody reads */
-
-void rt_count_op(bz_context *c, const char *site) {
-    c->counters.ops++;
-    if (++c->unread == RT_UNREAD_OPS) rt_warn_unread(c, site);
-    rt_cut_recording(c, site);
-}
-
-void rt_warn_unread(bz_context *c, const char *site) {
-    if (rt_in_function(c)) return;
-    c->counters.warnings++;
-    if (c->counters.warnings > 1 || c->options.quiet || rt_env_get()->quiet) return;
-    bz_stderrf("braze: %d ops recorded and no value read, now at %s: a loop that never calls "
-               "bz_eval keeps "
-               "all its turns; call it on what a turn makes (BRAZE_WARN=0: no such line)\n",
-               RT_UNREAD_OPS, site ? site : "?");
 }

@@ -147,11 +147,8 @@ static rt_memory *far_open(bz_error *e) {
     return &m->base;
 }
 
-const rt_device rt_far = {.name = "far",
-                          .open = far_open,
-                          .compile = rt_ref_compile,
-                          .run = rt_ref_run,
-                          .free = rt_ref_free};
+const rt_device rt_far = {
+    .open = far_open, .compile = rt_ref_compile, .run = rt_ref_run, .free = rt_ref_free};
 
 /* ---- the CPU's kernels: they get the bytes' own addresses */
 
@@ -198,8 +195,7 @@ static bz_rt_time kernels_time(const rt_program *p, uint32_t launch) {
     return rt_cpu.time(p, launch);
 }
 
-const rt_device rt_far_kernels = {.name = "kernels",
-                                  .computes = true,
+const rt_device rt_far_kernels = {.computes = true,
                                   .open = far_open,
                                   .compile = kernels_compile,
                                   .run = kernels_run,

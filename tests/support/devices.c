@@ -1,4 +1,4 @@
-/* devices.c - devices of test programs: two more (tests/far), by a table that stands for that of runtime/devices.c.
+/* devices.c - devices of test programs: two more (tests/far), by tables that stand for those of runtime/devices.def.
  *
  * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh). */
 #include "tests/far/far.h"
@@ -6,11 +6,16 @@
 
 #include <stdlib.h>
 
-const rt_device *const rt_devices[] = {[BZ_CPU] = &rt_cpu,
-                                       [BZ_REF] = &rt_ref,
-                                       [BZ_NULL] = &rt_null,
-                                       [FAR_DEVICE] = &rt_far,
-                                       [FAR_KERNELS] = &rt_far_kernels};
+const rt_device *const rt_devices[] = {
+#define DEVICE(id, name) [id] = &rt_##name,
+#include "runtime/devices.def"
+#undef DEVICE
+    [FAR_DEVICE] = &rt_far, [FAR_KERNELS] = &rt_far_kernels};
+const char *const rt_device_names[] = {
+#define DEVICE(id, name) [id] = #name,
+#include "runtime/devices.def"
+#undef DEVICE
+    [FAR_DEVICE] = "far", [FAR_KERNELS] = "far kernels"};
 const unsigned rt_device_count = BZ_LEN(rt_devices);
 
 bz_status __real_bz_open(const bz_options *options, bz_context **out);
