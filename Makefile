@@ -54,7 +54,7 @@ LDLIBS     := -lm -ldl -pthread
 LLVM_SRC := $(sort $(wildcard src/codegen/llvm_*.c))
 IR_SRC   := $(sort $(wildcard src/ir/*.c src/ir/*/*.c))
 AOT_SRC  := $(sort $(wildcard runtime/aot/*.c))
-LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
+LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c src/passes/*/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
             $(wildcard runtime/*.c runtime/*/*.c))
 TOOL_SRC := $(sort $(wildcard tools/*.c))
 

@@ -41,7 +41,7 @@ static const lp_kernel *kernel_of(const maker *k, const pass_segment *s) {
 
 pass_target rt_target(cg_isa isa, int threads) {
     return (pass_target){.vector_bytes = cg_vector_bytes(isa),
-                         .sizes = &pass_cpu,
+                         .machine = &pass_cpu,
                          .cached = PASS_CACHED,
                          .registers = isa == CG_V4 ? 32 : 16,
                          .masks = isa != CG_BASE,

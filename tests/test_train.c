@@ -9,7 +9,7 @@ static const pass_target target = {.vector_bytes = 64,
                                    .registers = 32,
                                    .masks = true,
                                    .threads = 2,
-                                   .sizes = &pass_cpu,
+                                   .machine = &pass_cpu,
                                    .cached = PASS_CACHED};
 
 Test(train, kernels_of_the_step) {

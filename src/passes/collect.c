@@ -80,6 +80,18 @@ bool collect_linear(lower *l, ir_ex sym, bool *dense) {
     return linear;
 }
 
+void lower_collect(lower *l) {
+    ir_ex idx[IR_MAX_RANK], offset;
+    ir_ref node;
+    collect_begin(l);
+    for (uint32_t i = 0; i < l->outputs.n; i++) {
+        if (!lower_place(l, l->outputs.p[i], FUSE_FULL, &node, idx, &offset)) continue;
+        collect_node(l, node, idx);
+        bool window = l->group->form->window && !l->filling;
+        if (window && !bz_vec_push(&l->c.on, offset)) emit_fail(&l->m);
+    }
+}
+
 void collect_free(lower *l) {
     bz_vec_free(&l->c.on);
     bz_vec_free(&l->c.reads);

@@ -28,7 +28,7 @@ lp_val emit_scalar_mask(emitter *m) {
 
 /* Asks for the lines of memory that the vectors at `base` need when the loop over `ahead_sym` has come so far. */
 static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
-    const size_t line = (size_t)m->t->sizes->line;
+    const size_t line = (size_t)m->t->machine->line;
     size_t bytes = ir_dtype_bytes((bz_dtype)lp_at(m->b, p)->dtype) * m->lanes;
     int64_t coef;
     ir_ex rest;
@@ -44,7 +44,7 @@ static void ask_ahead(emitter *m, lp_val p, ir_ex offset, lp_val base) {
 
 /* A gather can't be foreseen by the processor. */
 bool emit_gathers(const emitter *m, int64_t step) {
-    const int64_t most = m->t->sizes->stride;
+    const int64_t most = m->t->machine->stride;
     return step < -most || step > most;
 }
 

@@ -181,9 +181,10 @@ bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *
 }
 
 /* The members of a MAP group, put into a space, all lie on one of its levels (the head says which). */
-static fuse_level map_level(const fuser *f, uint32_t map, const fuse_space *s, fuse_kind kind) {
+static fuse_level map_level(const fuser *f, uint32_t map, const fuse_space *s,
+                            const fuse_form *form) {
     fuse_level level = fuse_level_of(f->g, s, f->r->groups.p[map].head);
-    return kind == FUSE_COL && level == FUSE_FULL ? FUSE_NONE : level;
+    return level == FUSE_FULL && !form->stores_full ? FUSE_NONE : level;
 }
 
 static double elements(const fuser *f, ir_ref r) {
@@ -220,8 +221,8 @@ static const char *inline_refusal(fuser *f, uint32_t p, uint32_t c) {
         return "the value is needed in memory too, and is read at another index here";
     if (skips_checks(f, p, c)) return "an index that is not read would not be checked";
     count_ops(f, p, &ops, &expensive);
-    ir_ref full = fuse_full_node(f->g, to->kind, to->head);
-    bool repeats = to->kind != FUSE_DOT && elements(f, full) > elements(f, q->head);
+    ir_ref full = form_full_node(f->g, to->form, to->head);
+    bool repeats = !to->form->product && elements(f, full) > elements(f, q->head);
     if (repeats && expensive)
         return "an expensive value would be computed again for every element that reads it";
     if (repeats && ops > CHEAP_OPS)
@@ -243,17 +244,17 @@ static bool same_axes(const fuser *f, ir_ref a, ir_ref b) {
 /* What is to become of an edge: why its groups stay apart (NULL: they join), and how they would join. */
 typedef struct verdict {
     const char *why;
-    uint32_t into; /* whose kind and head the union has */
+    uint32_t into; /* whose form and head the union has */
     bool again;    /* members of the producer are computed where they are read */
 } verdict;
 
 /* A MAP joins whoever reads it. */
 static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
-    fuse_kind kind = f->r->groups.p[c].kind;
-    fuse_level level = map_level(f, p, s, kind);
-    bool fits = kind != FUSE_DOT && level != FUSE_NONE;
-    if ((kind == FUSE_MAP || kind == FUSE_UPDATE) &&
-        level == FUSE_KEPT) /* one number: a loop over elements has no place to store it */
+    const fuse_form *form = f->r->groups.p[c].form;
+    fuse_level level = map_level(f, p, s, form);
+    bool fits = !form->product && level != FUSE_NONE;
+    if (level == FUSE_KEPT &&
+        !form->folds) /* one number: a loop over elements has no place to store it */
         fits = !needed_elsewhere(f, p, c);
     if (fits && fuse_reads_canonically(f, p, c, s)) return (verdict){NULL, c, false};
     return (verdict){inline_refusal(f, p, c), c, true};
@@ -262,10 +263,10 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
 /* A ROW, COL or DOT and a reader. */
 static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    bool rows = q->kind == FUSE_ROW && to->kind == FUSE_ROW;
-    if (to->kind == FUSE_MAP) {
-        if (map_level(f, c, s, q->kind) == FUSE_NONE)
-            return q->kind == FUSE_DOT
+    bool rows = q->form->stages && to->form->stages;
+    if (to->form->elementwise) {
+        if (map_level(f, c, s, q->form) == FUSE_NONE)
+            return q->form->product
                        ? "the consumer has another shape than the product"
                        : "the consumer is neither on the rows nor on the elements of the reduction";
         return fuse_reads_canonically(f, p, c, s)
@@ -278,11 +279,11 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
         return fuse_reads_canonically(f, p, c, s)
                    ? NULL
                    : "the second reduction reads the first at another index";
-    if (q->kind == FUSE_DOT)
-        return to->kind == FUSE_DOT ? "a product needs the whole of the other product"
-                                    : "a reduction needs whole rows of the product";
-    return to->kind == FUSE_DOT ? "a product reads each element of the reduction many times"
-                                : "the reductions run over different axes";
+    if (q->form->product)
+        return to->form->product ? "a product needs the whole of the other product"
+                                 : "a reduction needs whole rows of the product";
+    return to->form->product ? "a product reads each element of the reduction many times"
+                             : "the reductions run over different axes";
 }
 
 /* In how many ways do members of group c read members of group p? */
@@ -329,31 +330,31 @@ static bool room_for_indices(fuser *f) {
 /* May groups p (producer) and c (consumer) be one kernel? */
 static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    verdict v = {.into = q->kind == FUSE_MAP ? c : p};
+    verdict v = {.into = q->form->elementwise ? c : p};
     fuse_space s;
     if (q->nodes.n + to->nodes.n > MAX_NODES || q->steps + to->steps > MAX_STEPS)
         v.why = "the kernel would have too many operations";
-    else if (q->kind == FUSE_SCATTER || to->kind == FUSE_SCATTER)
-        v.why = "rows are added to where indices say: their sums need memory";
+    else if (q->form->apart || to->form->apart)
+        v.why = q->form->apart ? q->form->apart : to->form->apart;
     else if (gathers_from(f, p, c))
         v.why = "random access needs the value in memory";
     else if (moved_by(f, p, c))
         v.why = "where a window lies is known before its loops begin";
-    else if (q->kind == FUSE_UPDATE)
+    else if (q->form->window)
         v.why = "what was not overwritten lies in memory";
-    else if (to->kind == FUSE_UPDATE && leads_to(f, p, ir_operand(f->g, to->head, 0), false))
+    else if (to->form->window && leads_to(f, p, ir_operand(f->g, to->head, 0), false))
         v.why = "only a window of the value is overwritten: the rest lies in memory";
-    else if (to->kind == FUSE_UPDATE && holds_gather(f, p))
+    else if (to->form->window && holds_gather(f, p))
         v.why = "an index may be outside: nothing is overwritten before that is known";
-    else if (to->kind == FUSE_UPDATE && q->kind != FUSE_MAP)
+    else if (to->form->window && !q->form->elementwise)
         v.why = "only what is computed element by element is written where it is computed";
     if (v.why || !room_for_indices(f)) return v;
     fuse_group_space(f->g, &f->x, &f->r->groups.p[v.into], &s);
-    if (q->kind == FUSE_MAP)
+    if (q->form->elementwise)
         v = judge_map(f, p, c, &s);
     else
         v.why = judge_reader(f, p, c, &s);
-    if (!v.why && to->kind == FUSE_UPDATE && fuse_overwrites_early(f, p, c))
+    if (!v.why && to->form->window && fuse_overwrites_early(f, p, c))
         v.why = "the elements are read elsewhere too, before any is overwritten";
     if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why) v.why = count_values(f, p, c, &v, &s);
@@ -364,7 +365,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
 
 static bool merge(fuser *f, uint32_t p, uint32_t c, uint32_t into) {
     fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c], both = *b;
-    both.kind = f->r->groups.p[into].kind;
+    both.form = f->r->groups.p[into].form;
     both.head = f->r->groups.p[into].head;
     both.steps += a->steps;
     both.nodes.p = NULL;

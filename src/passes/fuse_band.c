@@ -68,13 +68,13 @@ static bool right_fits(const fuser *f, ir_ref dot) {
     for (unsigned d = 0; d < ir_at(f->g, y)->rank; d++) bytes = bz_times(bytes, shape[d]);
     ir_static_shape(f->g, dot, shape);
     for (unsigned d = c.batch + c.rows; d < c.rank; d++) columns = bz_times(columns, shape[d]);
-    return columns > 1 && bytes <= 2 * f->t->sizes->second;
+    return columns > 1 && bytes <= 2 * f->t->machine->second;
 }
 
 /* Does group c reduce the rows of S, which product p makes: all its columns, element by element where they lie? */
 static bool reduces_rows(fuser *f, uint32_t p, ir_ref s, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    if (to->kind != FUSE_ROW) return false;
+    if (to->form != &form_row) return false;
     const cut k = cut_of(f, q->head);
     ir_reduce_attr a = ir_reduce_get(f->g, ir_at(f->g, to->head));
     fuse_space space;
@@ -90,7 +90,7 @@ static bool reduces_rows(fuser *f, uint32_t p, ir_ref s, uint32_t c) {
 /* Is P, with the axes of product `of`, row by row the left side of group c's product, and nothing else in it? */
 static bool multiplies_rows(const fuser *f, ir_ref of, ir_ref p, uint32_t c) {
     const fuse_group *to = &f->r->groups.p[c];
-    if (to->kind != FUSE_DOT || ir_operand(f->g, to->head, 0) != p) return false;
+    if (to->form != &form_dot || ir_operand(f->g, to->head, 0) != p) return false;
     const cut k = cut_of(f, of), own = cut_of(f, to->head);
     ir_dot_attr a = ir_dot_get(f->g, ir_at(f->g, to->head));
     if (!same_shape(f, p, of) || own.batch != k.batch || own.rows != k.rows) return false;
@@ -129,7 +129,7 @@ static bool join(fuser *f, const uint32_t *groups, const ir_ref *handed, unsigne
     fuse_group *last = &f->r->groups.p[groups[n - 1]], all = *last;
     all.parts = bz_mem_zero(n, sizeof *all.parts);
     if (!all.parts) return false;
-    all.kind = FUSE_BAND;
+    all.form = &form_band;
     all.nparts = n;
     all.nodes.p = NULL;
     all.nodes.n = all.nodes.cap = all.steps = all.values = 0;
@@ -164,10 +164,10 @@ bool fuse_bands(fuser *f) {
         const fuse_group *q = &f->r->groups.p[p];
         uint32_t chain[3] = {p};
         ir_ref handed[2];
-        if (q->dead || q->kind != FUSE_DOT || !right_fits(f, q->head)) continue;
+        if (q->dead || q->form != &form_dot || !right_fits(f, q->head)) continue;
         const cut k = cut_of(f, q->head);
         if (bytes_of(f, q->head, 0) <= t->cached ||
-            bytes_of(f, q->head, k.batch + k.rows) > 2 * t->sizes->first)
+            bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first)
             continue;
         chain[1] = only_reader(f, p, &handed[0]);
         if (chain[1] == FUSE_NO_GROUP || !reduces_rows(f, p, handed[0], chain[1])) continue;

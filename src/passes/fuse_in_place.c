@@ -122,15 +122,10 @@ static bool stays_in_place(in_place *p, ir_ref out) {
 
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out) {
     const fuse_group *g = &f->groups.p[group];
-    in_place p = {.f = f,
-                  .group = g,
-                  .number = group,
-                  .other = group,
-                  .q = q,
-                  .level = g->kind == FUSE_COL ? FUSE_KEPT : FUSE_FULL};
-    /* passes over a row read again what an earlier one has stored; rows are added to in any order; a product reads other rows */
-    if (g->kind == FUSE_ROW || g->kind == FUSE_SCATTER || g->kind == FUSE_BAND) return false;
-    if (g->kind == FUSE_UPDATE) {
+    in_place p = {
+        .f = f, .group = g, .number = group, .other = group, .q = q, .level = g->form->in_place};
+    if (p.level == FUSE_NONE) return false;
+    if (g->form->window) {
         p.update = g->head;
         if (out != g->head || q != fuse_updated(f->g, out)) return false;
     }
@@ -139,7 +134,7 @@ bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref o
 
 bool fuse_overwrites_early(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c];
-    fuse_group both = {.kind = FUSE_UPDATE, .head = b->head};
+    fuse_group both = {.form = b->form, .head = b->head};
     if (!bz_vec_reserve(&both.nodes, a->nodes.n + b->nodes.n)) return f->failed = true;
     for (uint32_t i = 0; i < a->nodes.n; i++) both.nodes.p[both.nodes.n++] = a->nodes.p[i];
     for (uint32_t i = 0; i < b->nodes.n; i++) both.nodes.p[both.nodes.n++] = b->nodes.p[i];

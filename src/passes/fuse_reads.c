@@ -16,12 +16,6 @@ enum {
     LONG_INDEX = 128 /* operations in the index of one element */
 };
 
-static bool computes(const ir_graph *g, ir_ref r) {
-    unsigned op = ir_at(g, r)->op;
-    return ir_op_is_elementwise(op) || op == IR_REDUCE || op == IR_DOT || op == IR_GATHER ||
-           op == IR_SCATTER_ADD || op == IR_UPDATE || op == IR_COPY;
-}
-
 bool fuse_long_index(const fuser *f, const access_place *p) {
     uint32_t size = 0;
     for (unsigned d = 0; d < ir_at(f->g, p->node)->rank; d++)
@@ -38,14 +32,10 @@ static bool has_group(const fuser *f, ir_ref r) {
 }
 
 static bool add_group(fuser *f, ir_ref r) {
-    const ir_node *n = ir_at(f->g, r);
-    fuse_group group = {.kind = FUSE_MAP, .head = r, .values = 1, .steps = fuse_steps(f->g, r)};
+    const fuse_form *form = form_of(f->g, r);
+    fuse_group group = {
+        .form = form ? form : &form_map, .head = r, .values = 1, .steps = fuse_steps(f->g, r)};
     if (has_group(f, r)) return true;
-    if (n->op == IR_DOT) group.kind = FUSE_DOT;
-    if (n->op == IR_SCATTER_ADD) group.kind = FUSE_SCATTER;
-    if (n->op == IR_UPDATE) group.kind = FUSE_UPDATE;
-    if (n->op == IR_REDUCE)
-        group.kind = ir_reduce_get(f->g, n).order == IR_ORDER_LEAD ? FUSE_COL : FUSE_ROW;
     f->r->group_of[r] = f->r->groups.n;
     if (bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group)) return true;
     bz_vec_free(&group.nodes);
@@ -74,7 +64,7 @@ static bool group_outputs(fuser *f) {
 
 static bool group_nodes(fuser *f) {
     for (ir_ref r = 1; r < f->g->n.n; r++) {
-        if (!f->live[r] || !computes(f->g, r)) continue;
+        if (!f->live[r] || !form_of(f->g, r)) continue;
         f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
         if (!add_group(f, r)) return false;
     }

@@ -20,17 +20,12 @@ unsigned fuse_steps(const ir_graph *g, ir_ref r) {
     return p ? (unsigned)p->n - p->nargs : 1;
 }
 
-ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head) {
-    if (kind == FUSE_UPDATE) return ir_operand(g, head, 1);
-    return kind == FUSE_ROW || kind == FUSE_COL ? ir_operand(g, head, 0) : head;
-}
-
-void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym,
+void fuse_space_of(const ir_graph *g, const fuse_form *form, ir_ref head, const ir_ex *sym,
                    fuse_space *s) {
     int64_t shape[IR_MAX_RANK];
-    bool reduces = kind == FUSE_ROW || kind == FUSE_COL;
+    const bool reduces = form->folds;
     const ir_node *n = ir_at(g, head);
-    ir_ref full = fuse_full_node(g, kind, head);
+    ir_ref full = form_full_node(g, form, head);
     *s = (fuse_space){0};
     ir_static_shape(g, full, shape);
     ir_reduce_attr a = reduces ? ir_reduce_get(g, n) : (ir_reduce_attr){0};
@@ -72,9 +67,9 @@ void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level 
 void fuse_group_space(const ir_graph *g, ir_exprs *x, const fuse_group *group, fuse_space *s) {
     ir_ex sym[IR_MAX_RANK];
     int64_t shape[IR_MAX_RANK];
-    ir_ref full = fuse_full_node(g, group->kind, group->head);
+    ir_ref full = form_full_node(g, group->form, group->head);
     ir_static_shape(g, full, shape);
     for (unsigned d = 0; d < ir_at(g, full)->rank; d++)
         sym[d] = shape[d] == 1 ? 0 : ir_ex_sym(x, NULL, 0, shape[d] > 0 ? shape[d] - 1 : 0);
-    fuse_space_of(g, group->kind, group->head, sym, s);
+    fuse_space_of(g, group->form, group->head, sym, s);
 }

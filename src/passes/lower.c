@@ -22,30 +22,6 @@ ir_ex lower_vector_sym(lower *l, const char *name, int64_t size) {
     return ir_ex_sym(&l->x, name, 0, size > 0 ? size - 1 : 0);
 }
 
-lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes) {
-    lp_val v[2] = {lp_laneid(l->b, BZ_I64, lanes), lp_splat(l->b, left, lanes)};
-    return lp_base(l->b, IR_LT, BZ_BOOL, v, 2);
-}
-
-unsigned lower_lanes(const lower *l) {
-    size_t widest = 4;
-    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
-        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
-        size_t own = ir_dtype_bytes((bz_dtype)n->dtype);
-        if (l->group->kind == FUSE_ROW && n->op != IR_REDUCE &&
-            fuse_level_of(l->g, &l->space, l->group->nodes.p[i]) == FUSE_KEPT)
-            continue; /* a scalar for each row */
-        for (unsigned k = 0; k < n->nin; k++) {
-            size_t in = ir_dtype_bytes(ir_dtype(l->g, ir_in(l->g, n)[k]));
-            own = in > own ? in : own;
-        }
-        if (n->op == IR_REDUCE && ir_dtype_bytes(ir_reduce_get(l->g, n).acc) > own)
-            own = ir_dtype_bytes(ir_reduce_get(l->g, n).acc);
-        widest = own > widest ? own : widest;
-    }
-    return l->t->vector_bytes / (unsigned)widest;
-}
-
 static lp_val declare(lower *l, uint32_t buffer, lp_access access) {
     static const char *const stems[] = {
         [LP_IN] = "x", [LP_OUT] = "y", [LP_INOUT] = "y", [LP_WORK] = "w"};
@@ -74,34 +50,8 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
     return 0;
 }
 
-unsigned lower_stream_flags(const lower *l, int64_t row) {
-    int64_t bytes = 0;
-    if (l->group->kind == FUSE_UPDATE && !l->filling) return 0; /* a window may begin anywhere */
-    for (uint32_t i = 0; i < l->outputs.n; i++) {
-        const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
-        int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
-        /* in place the line is in the cache already, and a donated buffer may lie anywhere */
-        if (b->place == PASS_INPUT || row * size % l->t->sizes->line) return 0;
-        bytes += b->count * size;
-    }
-    return bytes >= l->t->sizes->last ? LP_STREAM | LP_ALIGNED : 0;
-}
-
-lp_val lower_read_ahead(const lower *l, int64_t most) {
-    lp_val found = 0;
-    for (uint32_t i = 0; i < l->buffers.n; i++) {
-        const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
-        if (l->k->buffers.p[i].access != LP_IN ||
-            b->count * (int64_t)ir_dtype_bytes(b->dtype) <= most)
-            continue;
-        if (found) return 0;
-        found = l->pointers.p[i];
-    }
-    return found;
-}
-
 bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset) {
-    bool written = l->group->kind == FUSE_UPDATE && r == l->group->head;
+    bool written = l->group->form->window && r == l->group->head;
     if (l->filling && !written) return false;
     *node = written ? ir_operand(l->g, r, !l->filling) : r;
     bool folded = ir_at(l->g, *node)->op == IR_REDUCE && !written;
@@ -120,7 +70,7 @@ void lower_space_of(lower *l, ir_ref r) {
     int64_t shape[IR_MAX_RANK];
     ir_static_shape(l->g, r, shape);
     for (unsigned d = 0; d < ir_at(l->g, r)->rank; d++) sym[d] = lower_sym(l, NULL, shape[d]);
-    fuse_space_of(l->g, FUSE_MAP, r, sym, &l->space);
+    fuse_space_of(l->g, &form_map, r, sym, &l->space);
 }
 
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags) {
@@ -268,14 +218,11 @@ static void end_kernel(lower *l) {
 }
 
 static bool emit_body(lower *l) {
-    if (l->group->kind == FUSE_ROW) return lower_row(l);
-    if (l->group->kind == FUSE_COL) return lower_col(l);
-    if (l->group->kind == FUSE_DOT) return lower_dot(l);
-    if (l->group->kind == FUSE_SCATTER) return lower_scatter(l);
-    if (l->group->kind == FUSE_BAND) return lower_band(l);
-    if (l->group->kind == FUSE_UPDATE) return lower_update(l);
-    lower_space_of(l, l->group->head);
-    return lower_map(l);
+    const pass_machine *m = l->t->machine;
+    for (unsigned i = 0; i < m->nschedules; i++)
+        if (m->schedules[i].form == l->group->form) return m->schedules[i].make(l);
+    l->m.unsupported = l->group->head;
+    return false;
 }
 
 /* What the kernel at hand is launched with. */
@@ -361,7 +308,7 @@ static bool reads_window(const lower *l, const fuse_group *g) {
 static void count_bytes(const lower *l, const fuse_group *g, const pass_segment *s,
                         pass_launch *out) {
     const lp_kernel *k = l->plan->code->k.p[s->kernel];
-    bool update = g->kind == FUSE_UPDATE, in_place = update && buffers_in_place(l, g->head);
+    bool update = g->form->window, in_place = update && buffers_in_place(l, g->head);
     int64_t window = 0;
     if (update) ir_numel(l->g, ir_operand(l->g, g->head, 1), &window);
     for (uint32_t i = 0; i < k->buffers.n; i++) {

@@ -3,25 +3,16 @@
 #define BRAZE_LOWER_H
 
 #include "src/passes/access.h"
+#include "src/passes/form.h"
 #include "src/passes/pass.h"
 
 /* ---- fuse.c: which nodes become one kernel */
 
-typedef enum fuse_kind {
-    FUSE_MAP,
-    FUSE_ROW,
-    FUSE_COL,
-    FUSE_DOT,
-    FUSE_SCATTER,
-    FUSE_UPDATE,
-    FUSE_BAND
-} fuse_kind;
-
-/* Nodes that become one kernel. `head`: MAP: a node with the iteration shape; ROW, COL: the first reduction; DOT: the dot;
- * UPDATE: the update, whose loops run over the window; BAND: that of the last part. */
+/* Nodes that become one kernel. `head`: what its form is about, the first of several reductions; of elementwise loops a node with their
+ * shape; of a band that of the last part. */
 typedef struct fuse_group fuse_group;
 struct fuse_group {
-    fuse_kind kind;
+    const fuse_form *form;
     bool dead; /* merged into another */
     ir_ref head;
     BZ_VEC(ir_ref)
@@ -43,9 +34,7 @@ bool fuse_is_member(const fuse_group *group, ir_ref r);
 #define FUSE_NO_GROUP UINT32_MAX
 enum { FUSE_MAX_FOLDS = 16 }; /* reductions in one kernel */
 
-/* The iteration space of a group as symbols. FULL: the head's shape (ROW, COL: of what is reduced; UPDATE: of what is written); KEPT: what a reduction leaves. A
- * node is on a level when its shape is the level's but for axes of size 1; its canonical index there is the level's symbols. */
-typedef enum fuse_level { FUSE_NONE, FUSE_FULL, FUSE_KEPT } fuse_level;
+/* The iteration space of a group as symbols. */
 typedef struct fuse_space {
     unsigned nfull, nkept;
     int64_t full[IR_MAX_RANK], kept[IR_MAX_RANK]; /* sizes, without 1s */
@@ -72,10 +61,9 @@ typedef struct fuse_result {
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e);
 void fuse_free(fuse_result *f);
 /* ---- fuse_space.c */
-/* The node whose shape the full level has. */
-ir_ref fuse_full_node(const ir_graph *g, fuse_kind kind, ir_ref head);
 /* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`. */
-void fuse_space_of(const ir_graph *g, fuse_kind kind, ir_ref head, const ir_ex *sym, fuse_space *s);
+void fuse_space_of(const ir_graph *g, const fuse_form *form, ir_ref head, const ir_ex *sym,
+                   fuse_space *s);
 fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);
 /* Canonical index of r on a level. */
 void fuse_index(const ir_graph *g, ir_exprs *x, const fuse_space *s, fuse_level level, ir_ref r,
@@ -253,7 +241,7 @@ typedef struct collected {
     access_seen seen;
 } collected;
 
-/* ---- A plan at work: what the stages of the pipeline leave for the next ones, and of lower_*.c, which make one kernel for one group. */
+/* ---- A plan at work: what the stages of the pipeline leave for the next ones, and of a target's schedules, which make the loops of one group. */
 
 typedef struct lower {
     const ir_graph *g;
@@ -356,75 +344,24 @@ bool memory_plan(pass_plan *p, bz_error *e);
 lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the phases */
 /* Adds a function that kernels call; gives its number for lp_call. An equal one is reused; `f` belongs to the plan then. */
 bool lower_function(lower *l, lp_kernel *f, unsigned *number);
-/* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
-unsigned lower_lanes(const lower *l);
-/* Flags for stores of vectors at multiples of their length into the group's outputs: past the caches when they are far larger than
- * these. `row`: elements from one row's start to the next, 0 if there is one row. */
-unsigned lower_stream_flags(const lower *l, int64_t row);
-/* The one operand of the kernel with more than `most` bytes, for `emitter.ahead`; 0 when there is none, or several: then the processor
- * sees enough loads by itself. */
-lp_val lower_read_ahead(const lower *l, int64_t most);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */
 bool lower_store_outputs(lower *l, fuse_level level, unsigned flags);
-lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
 ir_ex lower_sym(lower *l, const char *name,
                 int64_t size); /* a symbol over 0 .. size-1; the constant 0 for size 1 */
 ir_ex lower_vector_sym(lower *l, const char *name,
                        int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
-
-/* ---- lower_turn.c: v[i] lane j becomes v[j] lane i, for n (a power of two) vectors of n lanes of t */
-void lower_transpose(lp_builder *b, lp_val *v, unsigned n, bz_dtype t);
-
-/* ---- lower_parts.c: loops over the parts of a concat, one each; *done = false: there are too few or too many. As lower_map. */
-enum { PARTS_LEAST = 5, PARTS_MOST = 64 };
-bool lower_parts(lower *l, unsigned lanes, unsigned width, bool *done);
-
-/* ---- lower_map.c ... : the body of one kernel. All inputs are bound. False: out of memory, or l->m.unsupported. */
-bool lower_map(lower *l);
 /* What the outputs depend on, into l->c. */
 void lower_collect(lower *l);
-/* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
-bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
-                      unsigned flags, bool whole);
-bool lower_row(lower *l);
-bool lower_col(lower *l);
-bool lower_dot(lower *l);
-bool lower_scatter(lower *l);
-bool lower_band(lower *l);
-
-/* ---- lower_row.c, one row at a time, for a band: the group's folds and elements at row i, a value of all rows counted as one axis. */
-typedef struct row_kernel row_kernel;
-/* The columns from .. to of a row in which a value may be anything; in the others it is `other`. hides: there are others. */
-typedef struct row_sight {
-    lp_val other, from, to, hides;
-} row_sight;
-/* Before the loops; NULL: out of memory. Sets the space. hidden: the value that row_sights are about, 0 = there is none. */
-row_kernel *row_begin(lower *l, ir_ref hidden);
-void row_one(row_kernel *q, lp_val i,
-             const row_sight *sight); /* sight: read if there is a hidden value */
-void row_end(row_kernel *q);
-bool lower_update(lower *l);
 /* Makes the axes of node r the space of the loops. */
 void lower_space_of(lower *l, ir_ref r);
 /* What output r has at the current symbols: node and index, and where it is stored. False: it is not on this level. */
 bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset);
 
-/* ---- fold.c: steps that reductions share */
-/* One step op(acc, x) of a reduction; lanes not set in mask (0 = all set) keep acc. */
-lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val mask);
-ir_bits fold_identity(const ir_reduce_attr *a);
-/* An element as the accumulator's dtype; and the accumulator as the result's dtype (one rounding). */
-lp_val fold_widen(lower *l, const ir_reduce_attr *a, bz_dtype from, lp_val x);
-lp_val fold_narrow(lower *l, const ir_reduce_attr *a, bz_dtype to, lp_val x);
-/* Adjacent pairs combined bottom-up, an odd last one carried up: p[base + i * stride] for i < n, vectors of `lanes`; the result is left
- * at i = 0 and returned. */
-lp_val fold_pairwise(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, int64_t n,
-                     int64_t stride, unsigned lanes);
-/* The same for rows of `columns` values, a multiple of lanes, and n a value: row i begins at p[base + i * stride]; row 0 is the result. */
-void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val n, int64_t stride,
-               int64_t columns, unsigned lanes);
-/* A vector of 2^k lanes halved until one is left. */
-lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
+/* A target's loops for groups of a form; all inputs are bound. False: out of memory, or l->m.unsupported. */
+struct pass_schedule {
+    const fuse_form *form;
+    bool (*make)(lower *l);
+};
 
 #endif

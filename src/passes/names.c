@@ -2,7 +2,7 @@
  *
  *     gemm_bias_relu    softmax_row    norm_row_add    col_sum    map_mul_sub_tanh
  *
- * The kind of the loops and what they compute, each word once, in the order of the graph; what does not fit is left out. A name is a C
+ * The form of the loops and what they compute, each word once, in the order of the graph; what does not fit is left out. A name is a C
  * identifier of at most NAME_LENGTH characters; its user adds a number (a launch's) or a hash (a kernel's text). */
 #include "src/passes/lower.h"
 
@@ -33,66 +33,63 @@ static void drop(words *s, const char *w) {
 }
 
 /* An add of what is repeated along an axis, in the epilogue of a product. */
-static bool is_bias(const ir_graph *g, fuse_kind kind, const ir_node *n) {
-    if (kind != FUSE_DOT || n->op != IR_ADD) return false;
+static bool is_bias(const ir_graph *g, const fuse_form *form, const ir_node *n) {
+    if (!form->product || n->op != IR_ADD) return false;
     return ir_at(g, ir_in(g, n)[0])->op == IR_EXPAND || ir_at(g, ir_in(g, n)[1])->op == IR_EXPAND;
 }
 
-static const char *word_of(const ir_graph *g, fuse_kind kind, ir_ref r) {
+static const char *word_of(const ir_graph *g, const fuse_form *form, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     if (n->op == IR_REDUCE) return ir_reduce_name(ir_reduce_get(g, n).kind);
-    return is_bias(g, kind, n) ? "bias" : ir_ops[n->op].name;
+    return is_bias(g, form, n) ? "bias" : ir_ops[n->op].name;
 }
 
 /* What several words together are known as. */
 static const struct idiom {
-    fuse_kind kind;
+    const fuse_form *form;
     const char *name;
     const char *needs[5], *means[8]; /* means: these need not be said any more */
 } idioms[] = {
-    {FUSE_ROW,
+    {&form_row,
      "log_softmax_row",
      {"max", "sub", "exp", "sum", "log"},
      {"max", "sub", "exp", "sum", "log"}},
-    {FUSE_ROW,
+    {&form_row,
      "softmax_row",
      {"max", "sub", "exp", "sum", "div"},
      {"max", "sub", "exp", "sum", "div"}},
-    {FUSE_ROW,
+    {&form_row,
      "norm_row",
      {"sum", "rsqrt"},
      {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
-    {FUSE_BAND,
+    {&form_band,
      "attention",
      {"dot", "max", "exp", "sum", "div"},
      {"dot", "max", "sub", "exp", "sum", "div"}},
-    {FUSE_BAND, "gemm_rows", {"dot"}, {"dot"}},
-    {FUSE_DOT, "gemm", {"dot"}, {"dot"}},
-    {FUSE_UPDATE, "update", {"update"}, {"update"}},
+    {&form_band, "gemm_rows", {"dot"}, {"dot"}},
+    {&form_dot, "gemm", {"dot"}, {"dot"}},
+    {&form_update, "update", {"update"}, {"update"}},
 };
-static const char *const kinds[] = {
-    [FUSE_MAP] = "map",     [FUSE_ROW] = "row",       [FUSE_COL] = "col",  [FUSE_DOT] = "gemm",
-    [FUSE_SCATTER] = "add", [FUSE_UPDATE] = "update", [FUSE_BAND] = "band"};
 
-static const char *stem_of(fuse_kind kind, words *s) {
+static const char *stem_of(const fuse_form *form, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {
         const struct idiom *d = &idioms[i];
-        bool all = d->kind == kind;
+        bool all = d->form == form;
         for (unsigned k = 0; all && k < BZ_LEN(d->needs) && d->needs[k]; k++)
             all = find(s, d->needs[k]) >= 0;
         for (unsigned k = 0; all && k < BZ_LEN(d->means) && d->means[k]; k++) drop(s, d->means[k]);
         if (all) return d->name;
     }
-    return kinds[kind];
+    return form->word;
 }
 
 void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
     words s = {.n = 0};
     for (uint32_t i = 0; i < group->nodes.n; i++)
         if (ir_at(g, group->nodes.p[i])->op != IR_CAST || group->nodes.n == 1)
-            add(&s, word_of(g, group->kind, group->nodes.p[i]));
+            add(&s, word_of(g, group->form, group->nodes.p[i]));
     size_t start = t->n;
-    bz_text_str(t, stem_of(group->kind, &s));
+    bz_text_str(t, stem_of(group->form, &s));
     for (unsigned i = 0; i < s.n && t->n - start + 1 + strlen(s.w[i]) <= NAME_LENGTH; i++)
         bz_textf(t, "_%s", s.w[i]);
 }

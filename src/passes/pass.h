@@ -15,8 +15,10 @@ enum { PASS_CACHED = 4 << 20 }; /* of the processors of today */
 
 struct lower; /* of a plan at work */
 
-/* Sizes of caches in bytes, and what a thread or an element costs. */
-typedef struct pass_sizes {
+typedef struct pass_schedule pass_schedule; /* how loops of one form are made: lower.h */
+
+/* Sizes of caches in bytes, what a thread or an element costs, and how loops are made. */
+typedef struct pass_machine {
     int64_t line, first,
         second;    /* of a line; of the cache nearest to a core, of the one behind it */
     int64_t last;  /* of all caches: what is larger comes from memory, and goes there past them */
@@ -29,8 +31,10 @@ typedef struct pass_sizes {
     int64_t wake_ns; /* a launch that takes less costs less than waking another thread */
     unsigned busy;   /* operations for an element that keep a core busy with nothing beside them */
     unsigned turn;   /* rows and columns of a tile that is turned */
-} pass_sizes;
-extern const pass_sizes pass_cpu; /* target.c */
+    const pass_schedule *schedules;
+    unsigned nschedules;
+} pass_machine;
+extern const pass_machine pass_cpu; /* cpu/cpu.c */
 
 typedef struct pass_target {
     unsigned vector_bytes; /* 16, 32 or 64 */
@@ -40,7 +44,7 @@ typedef struct pass_target {
     unsigned threads;      /* tasks are cut for about so many; any number runs */
     int64_t
         cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */
-    const pass_sizes *sizes;
+    const pass_machine *machine;
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
 

@@ -166,7 +166,7 @@ static bool wait_for_readers(scheduler *s) {
 }
 
 static bool elementwise_only(const scheduler *s, uint32_t g) {
-    return s->f->groups.p[g].kind == FUSE_MAP;
+    return s->f->groups.p[g].form->elementwise;
 }
 
 static bool make_launches(scheduler *s, schedule *out) {
@@ -185,7 +185,7 @@ static bool make_launches(scheduler *s, schedule *out) {
             uint32_t l = out->launch_of[s->pred[g].p[k]];
             after = l != PASS_NONE && l + 1 > after ? l + 1 : after;
         }
-        bool ride = elementwise_only(s, g) && numel <= s->t->sizes->task / 2 &&
+        bool ride = elementwise_only(s, g) && numel <= s->t->machine->task / 2 &&
                     after < out->starts.n && !s->t->eager;
         ok = ride || bz_vec_push(&out->starts, out->groups.n);
         ok = ok && bz_vec_push(&out->groups, g);

@@ -1,11 +1,11 @@
-/* lower_parts.c - concat of several parts: a loop for each, so that no element asks where it lies.
+/* parts.c - concat of several parts: a loop for each, so that no element asks where it lies.
  *
  *      c:  0          n0       n0+n1         all        the inner index, cut where parts meet
  *          |----x0----|---x1----|-----x2------|          task: a piece of it, or several rows
  *
  * The axis of the concat leads the inner axes; the others are the row. What is computed of the concat (relu(concat(...))) is computed
  * in the same loops, as the index of a part's loop lies in that part alone. */
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static bool row(lower *l, const parts *p, lp_val lo, lp_val hi, unsigned lanes, 
 /* Tasks of several rows, or of pieces of one. */
 static bool tasks(lower *l, const parts *p, unsigned lanes, unsigned width) {
     lp_builder *b = l->b;
-    const int64_t inner = l->space.full[p->axis] * p->trail, task = l->t->sizes->task;
+    const int64_t inner = l->space.full[p->axis] * p->trail, task = l->t->machine->task;
     const int64_t pieces = inner > task ? (inner + task - 1) / task : 1;
     const int64_t rows = pieces > 1 || inner == 0 ? 1 : task / inner;
     lp_val count = lp_index(b, pieces), all = lp_index(b, p->outer);

@@ -1,8 +1,8 @@
-/* lower_dot.h - what the files of the products' lowering share. Internal to lower_dot*.c. */
-#ifndef BRAZE_LOWER_DOT_H
-#define BRAZE_LOWER_DOT_H
+/* dot.h - what the files of the products' lowering share. Internal to dot*.c. */
+#ifndef BRAZE_CPU_DOT_H
+#define BRAZE_CPU_DOT_H
 
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 /* Where the micro-kernel finds the panels of a side. */
 typedef enum dot_place {
@@ -51,11 +51,11 @@ typedef struct dot_kernel {
     bool sparse; /* rows of x may hold zeros by the block: they are looked for */
 } dot_kernel;
 
-/* ---- lower_dot_kernel.c */
+/* ---- dot_kernel.c */
 enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
 bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
 
-/* ---- lower_dot_mask.c */
+/* ---- dot_mask.c */
 /* Does the group choose, by comparing indices, between what it makes of the product and something else? Sets q->mask. `out`: the one
  * value that it stores. */
 void dot_find_mask(dot_kernel *q, ir_ref out);
@@ -64,7 +64,7 @@ lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0);
 /* What is seen of a row of a batch, if there is a mask. */
 row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row);
 
-/* ---- lower_dot.c, for a band: some row panels at a time, all columns. */
+/* ---- dot.c, for a band: some row panels at a time, all columns. */
 /* Before the loops: the space, and how the product is cut. rows: of a panel, if x will lie in a buffer that holds just the rows of a
  * dot_rows; 0: as is best. */
 void dot_begin(dot_kernel *q, lower *l, unsigned rows);
@@ -73,7 +73,7 @@ void dot_share(dot_kernel *q);
 /* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 
-/* ---- lower_dot_pack.c */
+/* ---- dot_pack.c */
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */

@@ -1,7 +1,7 @@
-/* lower_dot_pack.c - the sides of a product as the micro-kernel reads them: where they lie, or packed into panels.
+/* dot_pack.c - the sides of a product as the micro-kernel reads them: where they lie, or packed into panels.
  *
  * Vectors run along the panel where memory does, else along k with a transposition in registers. */
-#include "src/passes/lower_dot.h"
+#include "src/passes/cpu/dot.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* fold.c - the steps that reductions are made of, in the order that docs/numerics.md fixes. */
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 #include "src/ir/loops/value_emit.h"
 
 static const ir_op fold_ops[IR_NREDUCE] = {

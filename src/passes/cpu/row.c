@@ -1,4 +1,4 @@
-/* lower_row.c - reductions along trailing axes with what feeds them and what is made of them: softmax, layernorm, losses, argmax.
+/* row.c - reductions along trailing axes with what feeds them and what is made of them: softmax, layernorm, losses, argmax.
  *
  *     pass 0:  max over k of x[i, k]                          one task: some rows i
  *     pass 1:  sum over k of e = exp(x[i, k] - max)           e is kept in a row of scratch memory
@@ -9,7 +9,7 @@
  * Few long rows are cut at block borders instead ("wide"): a phase folds blocks, a phase combines them. The bits are the same.
  * Of a row whose elements are one constant outside of a stretch (what a causal mask hides) the passes see the stretch, and what the
  * constant gives, once: zeros are not added up, a maximum takes it for all. The bits are the same again. */
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 #include <string.h>
 
@@ -438,7 +438,7 @@ static stretch begin_pass(row_kernel *q, unsigned pass) {
     stretch s = {.q = q, .pass = pass};
     unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
     s.in_memory =
-        ops > q->l->t->sizes->busy && q->k > (int64_t)q->lanes; /* one vector needs no loop */
+        ops > q->l->t->machine->busy && q->k > (int64_t)q->lanes; /* one vector needs no loop */
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
     s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
@@ -554,7 +554,7 @@ static void make_lanes(row_kernel *q) {
 static bool narrow(row_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    int64_t per = l->t->sizes->task / (q->k > 0 ? q->k : 1);
+    int64_t per = l->t->machine->task / (q->k > 0 ? q->k : 1);
     per = per < 1 ? 1 : per > q->rows ? q->rows : per;
     if (q->rows == 0 || !make_scratch(q)) return q->rows == 0;
     make_lanes(q);
@@ -665,7 +665,7 @@ static void set_space(row_kernel *q) {
     q->k_sym = lower_vector_sym(l, "k", q->k);
     access_delinearize(&l->x, q->i_sym, shape, kept, nkept, sym);
     access_delinearize(&l->x, q->k_sym, shape, a.axes, a.naxes, sym);
-    fuse_space_of(l->g, FUSE_ROW, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
 }
 
 static void choose_vectors(row_kernel *q) {
@@ -693,9 +693,9 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     set_space(q);
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
-    *wide = q->k >= 8 * l->t->sizes->task && q->rows <= l->t->sizes->tasks && !l->in_part;
+    *wide = q->k >= 8 * l->t->machine->task && q->rows <= l->t->machine->tasks && !l->in_part;
     if (q->depth && q->need && find_depths(q) &&
-        find_needs(q, !*wide && q->k <= l->t->sizes->second))
+        find_needs(q, !*wide && q->k <= l->t->machine->second))
         return q;
     free_kernel(q);
     return NULL;
@@ -706,7 +706,7 @@ bool lower_row(lower *l) {
     row_kernel *q = new_kernel(l, &is_wide);
     if (!q) return false;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
-    l->m.ahead = lower_read_ahead(l, l->t->sizes->second);
+    l->m.ahead = lower_read_ahead(l, l->t->machine->second);
     ok = is_wide ? wide(q) : narrow(q);
     free_kernel(q);
     return ok && !l->m.failed;

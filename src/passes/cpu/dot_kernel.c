@@ -1,11 +1,11 @@
-/* lower_dot_kernel.c - the micro-kernel of products: tile[MR][NR] = a panel of x . a panel of y, block of k by block of k.
+/* dot_kernel.c - the micro-kernel of products: tile[MR][NR] = a panel of x . a panel of y, block of k by block of k.
  *
  *     tiles    MR x NR accumulators in registers, for each k one row of y's panel and MR elements of x
  *     streams  few rows, a y that comes from memory: the tile is wide and lies in the first cache, y is read row by row as it lies
  *     sparse   where x begins or ends with zeros, and y is finite there, nothing is added: it is left out
  *
  * It is a function, which all products with this tile share. */
-#include "src/passes/lower_dot.h"
+#include "src/passes/cpu/dot.h"
 
 enum {
     UNROLL = 8, /* rows of y that are streamed at once */

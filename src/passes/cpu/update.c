@@ -1,11 +1,11 @@
-/* lower_update.c - a window of a tensor written.
+/* update.c - a window of a tensor written.
  *
  *     in place:  the loops run over the window, and each element is stored where it belongs: nothing else is touched
  *     else:      phase 0 copies the tensor, phase 1 writes the window
  *
  * What is written is computed in the same loops. Where it reads the tensor itself, fusion has seen to it that it does so only at the
  * very place that is written then (fuse_in_place.c). */
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 /* The pointer that the kernel gets leads to the window. */
 static void point_there(lower *l, ir_ref r) {

@@ -1,4 +1,4 @@
-/* lower_band.c - groups that hand rows to one another (fuse_band.c), in one kernel.
+/* band.c - groups that hand rows to one another (fuse_band.c), in one kernel.
  *
  *     phases   the right sides of the products are packed
  *     a task   a band of rows, the same through all parts:
@@ -8,7 +8,7 @@
  *
  * Each part is lowered as if it were alone: what it reads of the part before it, it finds at the index it asks for, in a buffer of which
  * only the band's rows are there. */
-#include "src/passes/lower_dot.h"
+#include "src/passes/cpu/dot.h"
 
 enum { FILL_LANES = 16 };
 
@@ -61,7 +61,7 @@ static bool begin(band *w) {
     w->columns = w->dot[0].y.size;
     const int64_t panel = w->dot[0].x.panel;
     int64_t bytes = panel * w->columns * (int64_t)ir_dtype_bytes(ir_dtype(l->g, part[0].hands_on));
-    const int64_t most = l->t->sizes->second / 4;
+    const int64_t most = l->t->machine->second / 4;
     int64_t group = bytes > 0 && bytes < most ? most / bytes : 1;
     w->dot[0].group = group;
     dot_share(&w->dot[0]);

@@ -1,7 +1,7 @@
-/* lower_turn.c - n vectors of n lanes transposed in registers: within blocks of 16 bytes first, which processors shuffle fastest, then
+/* turn.c - n vectors of n lanes transposed in registers: within blocks of 16 bytes first, which processors shuffle fastest, then
  * the blocks among one another. n log2(n) shuffles. */
 #include "src/ir/loops/facts.h"
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* lower_col.c - reductions over leading axes: bias gradients, batch statistics.
+/* col.c - reductions over leading axes: bias gradients, batch statistics.
  *
  *     x[k, c]  --sum over k-->  y[c]          vectors along c, a loop over k
  *
@@ -18,7 +18,7 @@
  *     down     a piece at a time, its sums in registers: what the caches hold, and few rows
  *     beside   the same, but a piece is a whole short row, and several chains are folded side by side: one alone waits for its additions
  *     along    row after row, as they lie in memory, which gives far more that way; the sums wait in the first-level cache */
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 #include <string.h>
 
@@ -68,7 +68,7 @@ static void set_space(col_kernel *q, unsigned inner) {
     access_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
     access_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);
     access_delinearize(&l->x, q->k_sym, shape, q->a.axes, q->a.naxes, sym);
-    fuse_space_of(l->g, FUSE_COL, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
 }
 
 /* `dense` is of the last space that is tried. */
@@ -452,10 +452,10 @@ static void choose_way(col_kernel *q) {
     if (vectors <= SHORT_ROW && q->chains > 1 && q->dense) {
         q->way = BESIDE;
         q->width = (unsigned)vectors;
-        while (ops <= q->l->t->sizes->busy && 2 * q->beside * vectors <= SHORT_ROW &&
+        while (ops <= q->l->t->machine->busy && 2 * q->beside * vectors <= SHORT_ROW &&
                2 * q->beside <= q->chains)
             q->beside *= 2;
-    } else if (q->dense && bytes > q->l->t->sizes->second && q->k > q->l->t->sizes->streams) {
+    } else if (q->dense && bytes > q->l->t->machine->second && q->k > q->l->t->machine->streams) {
         q->way = ALONG;
     }
     while (q->way != BESIDE && q->width > 1 && q->inner < (int64_t)q->lanes * q->width)
@@ -463,28 +463,28 @@ static void choose_way(col_kernel *q) {
     if (q->lanes == 1) q->width = 1;
 }
 
+/* The sums of a strip take a part of the first cache. */
 static void choose_strips(col_kernel *q) {
-    const pass_sizes *sizes =
-        q->l->t->sizes; /* the sums of a strip take a part of the first cache */
+    const pass_machine *machine = q->l->t->machine;
     int64_t piece = (int64_t)q->lanes * q->width, size = (int64_t)ir_dtype_bytes(q->a.acc);
     q->pieces = ceil_div(q->inner, piece);
     q->whole = q->inner / piece;
-    q->strip = q->way == ALONG ? sizes->first / 4 / (piece * size) : 1;
+    q->strip = q->way == ALONG ? machine->first / 4 / (piece * size) : 1;
     if (q->strip > q->pieces) q->strip = q->pieces;
-    while (q->strip > 1 && q->strip / 2 * piece * size >= sizes->first / 32 &&
-           q->outer * q->chains * ceil_div(q->pieces, q->strip) < sizes->tasks)
+    while (q->strip > 1 && q->strip / 2 * piece * size >= machine->first / 32 &&
+           q->outer * q->chains * ceil_div(q->pieces, q->strip) < machine->tasks)
         q->strip /= 2;
     q->strips = ceil_div(q->pieces, q->strip);
     q->row = q->strip * piece;
 }
 
 static void choose_groups(col_kernel *q) {
-    const pass_sizes *sizes = q->l->t->sizes;
+    const pass_machine *machine = q->l->t->machine;
     int64_t chain = IR_CHAIN * (q->row < q->inner ? q->row : q->inner);
-    bool enough = q->outer * q->strips >= sizes->tasks;
+    bool enough = q->outer * q->strips >= machine->tasks;
     q->group = 1;
     while (q->group < GROUP_MOST && q->group < q->chains &&
-           (enough || q->group * chain < 2 * sizes->task))
+           (enough || q->group * chain < 2 * machine->task))
         q->group *= 2;
     if (q->group > q->chains) q->group = q->chains;
     q->groups = ceil_div(q->chains, q->group);
@@ -493,12 +493,12 @@ static void choose_groups(col_kernel *q) {
 /* The rows of a strip lie apart in memory: asking for what lies behind would be asking for other tasks' columns. */
 static void read_ahead(col_kernel *q) {
     lower *l = q->l;
-    l->m.ahead = lower_read_ahead(l, l->t->sizes->second);
+    l->m.ahead = lower_read_ahead(l, l->t->machine->second);
     if (!l->m.ahead) return;
     int64_t run = q->row < q->inner ? q->row : q->inner;
     int64_t size = (int64_t)ir_dtype_bytes((bz_dtype)lp_at(l->b, l->m.ahead)->dtype);
     l->m.ahead_sym = q->k_sym;
-    l->m.ahead_by = ceil_div(l->t->sizes->ahead, run * size);
+    l->m.ahead_by = ceil_div(l->t->machine->ahead, run * size);
 }
 
 bool lower_col(lower *l) {

@@ -1,10 +1,10 @@
-/* lower_dot_mask.c - which tiles of a product does nobody see?
+/* dot_mask.c - which tiles of a product does nobody see?
  *
  *     where(col > row, -inf, f(q . k^T))      a tile whose every col is larger than its every row
  *
  * Where the choice hangs on indices alone, the micro-kernel is not called for such tiles. Their elements are chosen as ever, so that
  * no bit changes. */
-#include "src/passes/lower_dot.h"
+#include "src/passes/cpu/dot.h"
 
 #include <string.h>
 

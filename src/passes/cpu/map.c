@@ -1,9 +1,9 @@
-/* lower_map.c - elementwise groups: one loop over all elements.
+/* map.c - elementwise groups: one loop over all elements.
  *
  *     the space is cut in two:  outer index o (a row)  x  inner index c (vectors); inner takes as many trailing axes as every
  *     access allows to be linear in c. Tasks are pieces of about 8192 elements: several rows, or a part of one row. */
 #include "src/ir/loops/facts.h"
-#include "src/passes/lower.h"
+#include "src/passes/cpu/cpu.h"
 
 #include <string.h>
 
@@ -24,18 +24,6 @@ static void cut(lower *l, map_space *s, unsigned n) {
     s->c = lower_vector_sym(l, "c", s->inner);
     access_delinearize(&l->x, s->o, sizes, axes, outer, f->full_idx);
     access_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
-}
-
-void lower_collect(lower *l) {
-    ir_ex idx[IR_MAX_RANK], offset;
-    ir_ref node;
-    collect_begin(l);
-    for (uint32_t i = 0; i < l->outputs.n; i++) {
-        if (!lower_place(l, l->outputs.p[i], FUSE_FULL, &node, idx, &offset)) continue;
-        collect_node(l, node, idx);
-        bool window = l->group->kind == FUSE_UPDATE && !l->filling;
-        if (window && !bz_vec_push(&l->c.on, offset)) emit_fail(&l->m);
-    }
 }
 
 static void choose_space(lower *l, map_space *s, unsigned lanes) {
@@ -84,7 +72,7 @@ bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes,
 /* One row (or a plain vector): its length is a run-time extent, so that equal kernels of other sizes are one. */
 static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
-    int64_t task = l->t->sizes->task;
+    int64_t task = l->t->machine->task;
     lp_val n = emit_extent(&l->m, l->filling ? "all" : "n", s->inner), piece = lp_index(b, task);
     lp_val up = lp_iadd(b, n, lp_index(b, task - 1));
     lp_val tasks = lp_idiv(b, up, piece);
@@ -101,7 +89,7 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
 static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
                        unsigned flags) {
     lp_builder *b = l->b;
-    int64_t rows = l->t->sizes->task / (s->inner ? s->inner : 1);
+    int64_t rows = l->t->machine->task / (s->inner ? s->inner : 1);
     rows = rows < 1 ? 1 : rows > s->outer ? s->outer : rows;
     lp_val all = lp_index(b, s->outer);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
@@ -122,14 +110,14 @@ static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned wi
 static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
                       unsigned flags) {
     lp_builder *b = l->b;
-    int64_t pieces = (s->inner + l->t->sizes->task - 1) / l->t->sizes->task;
+    int64_t pieces = (s->inner + l->t->machine->task - 1) / l->t->machine->task;
     lp_val count = lp_index(b, pieces);
     lp_val t =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, lp_idiv(b, t, count));
-    lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, l->t->sizes->task));
-    lp_val end = lp_iadd(b, lo, lp_index(b, l->t->sizes->task));
-    bool whole = s->inner % l->t->sizes->task == 0;
+    lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, l->t->machine->task));
+    lp_val end = lp_iadd(b, lo, lp_index(b, l->t->machine->task));
+    bool whole = s->inner % l->t->machine->task == 0;
     lp_val hi = whole ? end : lp_imin(b, end, lp_index(b, s->inner));
     bool ok = lower_inner_loop(l, s->c, lo, hi, lanes, width, flags, whole);
     lp_end(b, NULL, 0, NULL);
@@ -150,7 +138,7 @@ enum { TILE_LEAST = 8 }; /* elements */
 
 /* From row to row of the array: the pad keeps them out of each other's cache sets. */
 static int64_t pitch_of(const lower *l) {
-    return l->t->sizes->turn + l->t->sizes->line / 4;
+    return l->t->machine->turn + l->t->machine->line / 4;
 }
 
 typedef struct tiled {
@@ -224,7 +212,7 @@ static void stage_square(lower *l, const tiled *t, const emit_staged *x, lp_val 
         lp_val at = emit_index(m, emit_from(m, x->p, x->offset));
         v[i] = emit_load(m, x->p, x->offset).v[0];
         if (n > 1)
-            lp_prefetch(b, x->p, lp_iadd(b, at, lp_index(b, coef * l->t->sizes->turn)), false);
+            lp_prefetch(b, x->p, lp_iadd(b, at, lp_index(b, coef * l->t->machine->turn)), false);
     }
     emit_scalar(m);
     const bz_dtype own = (bz_dtype)lp_at(b, x->p)->dtype;
@@ -260,7 +248,7 @@ static void stage(lower *l, const tiled *t, const emit_staged *x, const lp_val r
 /* The bounds of piece `i` of `size` elements. */
 static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
     lp_builder *b = l->b;
-    const int64_t side = l->t->sizes->turn;
+    const int64_t side = l->t->machine->turn;
     out[0] = lp_imul(b, i, lp_index(b, side));
     out[1] = lp_iadd(b, out[0], lp_index(b, side));
     if (size % side) out[1] = lp_imin(b, out[1], lp_index(b, size));
@@ -269,14 +257,14 @@ static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
 static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     emitter *m = &l->m;
-    const int64_t side = l->t->sizes->turn;
+    const int64_t side = l->t->machine->turn;
     int64_t across = (t->s.inner + side - 1) / side, down = (t->rows + side - 1) / side;
     ir_ex pitch = ir_ex_mulc(&l->x, ir_ex_sub(&l->x, t->r, t->r0), pitch_of(l));
     unsigned n = m->nstaged;
     for (unsigned i = 0; i < n; i++) {
         m->staged[i].at = ir_ex_add(&l->x, pitch, ir_ex_sub(&l->x, t->s.c, t->c0));
         m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
-                                      l->t->sizes->turn * pitch_of(l), LP_SCRATCH);
+                                      l->t->machine->turn * pitch_of(l), LP_SCRATCH);
     }
     lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, t->s.outer * down * across),
                           1, NULL, 0, NULL);
@@ -317,12 +305,12 @@ bool lower_map(lower *l) {
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     tiled t;
     if (choose_tiles(l, &s, lanes, &t)) {
-        while (width > 1 && (int64_t)lanes * width > l->t->sizes->turn) width /= 2;
+        while (width > 1 && (int64_t)lanes * width > l->t->machine->turn) width /= 2;
         return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
     }
-    l->m.ahead = lower_read_ahead(l, l->t->sizes->last / 3);
+    l->m.ahead = lower_read_ahead(l, l->t->machine->last / 3);
     unsigned flags = lower_stream_flags(l, s.outer == 1 ? 0 : s.inner);
     if (s.outer == 1) return one_row(l, &s, lanes, width, flags);
-    return s.inner <= l->t->sizes->task ? short_rows(l, &s, lanes, width, flags)
-                                        : long_rows(l, &s, lanes, width, flags);
+    return s.inner <= l->t->machine->task ? short_rows(l, &s, lanes, width, flags)
+                                          : long_rows(l, &s, lanes, width, flags);
 }

@@ -1,9 +1,10 @@
-/* lower_scatter.c - scatter_add: rows added to rows that indices name.
+/* scatter.c - scatter_add: rows added to rows that indices name.
  *
  *     x: [before, n, after] --rows index[0] .. index[n-1]--> y: [before, size, after]
  *
  * A task owns a strip of columns of one `before`: it clears them in all rows of y, then adds rows of x in their order. So no two
  * tasks meet and the order of additions is the indices', whoever runs them. What x is read through (movement) is an index map. */
+#include "src/passes/cpu/cpu.h"
 #include "src/passes/emit_parts.h"
 
 typedef struct scatter_kernel {
@@ -129,7 +130,7 @@ bool lower_scatter(lower *l) {
     set_space(&q);
     q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
     while (q.lanes > 1 && q.after < (int64_t)q.lanes) q.lanes /= 2;
-    q.strip = l->t->sizes->task / 64;
+    q.strip = l->t->machine->task / 64;
     int64_t strips = (q.after + q.strip - 1) / q.strip;
     lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.before * strips), 1,
                        NULL, 0, NULL);

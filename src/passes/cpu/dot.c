@@ -1,4 +1,4 @@
-/* lower_dot.c - sums of products: a register-tiled micro-kernel over panels, an epilogue on each tile while it is in the cache.
+/* dot.c - sums of products: a register-tiled micro-kernel over panels, an epilogue on each tile while it is in the cache.
  *
  *     many rows:  phase 0   y[b, k, n] packed into panels  [b][n / NR][k][n % NR]      (all threads, zero padded)
  *                 phase 1   a task = a few panels of MR rows, packed alike, and all columns
@@ -13,7 +13,7 @@
  *
  * The micro-kernel holds MR x NR accumulators in registers. Order of additions (IR_ORDER_DOT): an fma chain from +0 over blocks of
  * 512, the blocks' sums added in order; tiles, threads and batch don't enter. The panels follow GotoBLAS and BLIS. */
-#include "src/passes/lower_dot.h"
+#include "src/passes/cpu/dot.h"
 
 #include <string.h>
 
@@ -75,7 +75,7 @@ static void set_space(dot_kernel *q) {
     access_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
     access_delinearize(&l->x, x->sym, out, axes + a->nbatch, nx, sym);
     access_delinearize(&l->x, y->sym, out, axes + a->nbatch + nx, ny, sym);
-    fuse_space_of(l->g, FUSE_DOT, l->group->head, sym, &l->space);
+    fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
     if (y->size ==
         1) { /* matrix times vector: the rows become the columns, so that vectors are full */
         dot_side swap = *x;
@@ -133,7 +133,7 @@ static int64_t bytes_of(const dot_kernel *q, const dot_side *s) {
 }
 
 static int64_t tasks_wanted(const dot_kernel *q) {
-    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= q->l->t->sizes->alone;
+    bool little = bz_times(bytes_of(q, &q->x), q->y.size) <= q->l->t->machine->alone;
     return little || !q->l->t->threads ? 1 : 2 * (int64_t)q->l->t->threads;
 }
 
@@ -142,13 +142,13 @@ static bool is_flat(const dot_kernel *q) {
     int64_t by_columns = bz_times(q->batch, q->y.size / (2 * (int64_t)q->lanes));
     int64_t by_rows = bz_times(q->batch, (q->x.size + ROWS_MOST - 1) / ROWS_MOST),
             wanted = tasks_wanted(q);
-    return q->x.size <= q->y.size && bytes_of(q, &q->x) <= q->l->t->sizes->second / 2 &&
+    return q->x.size <= q->y.size && bytes_of(q, &q->x) <= q->l->t->machine->second / 2 &&
            by_columns >= (by_rows < wanted ? by_rows : wanted);
 }
 
 /* Columns of the tile of a kernel that streams: a part of a thread's share that fits the first cache. */
 static unsigned strip(const dot_kernel *q) {
-    int64_t most = q->l->t->sizes->first / 4 / (q->x.size * (int64_t)ir_dtype_bytes(q->a.acc)),
+    int64_t most = q->l->t->machine->first / 4 / (q->x.size * (int64_t)ir_dtype_bytes(q->a.acc)),
             n = q->lanes;
     int64_t share = q->y.size * q->batch / tasks_wanted(q);
     while (2 * n <= most && 2 * n <= share && 2 * n <= q->y.size) n *= 2;
@@ -156,13 +156,14 @@ static unsigned strip(const dot_kernel *q) {
 }
 
 static void plan_flat(dot_kernel *q) {
-    const int64_t small = q->l->t->sizes->first / 2; /* stays in the first cache wherever it lies */
+    const int64_t small =
+        q->l->t->machine->first / 2; /* stays in the first cache wherever it lies */
     const unsigned budget = registers_for_sums(q);
     const int64_t vector = bz_times(q->k, q->l->t->vector_bytes);
     bool one = 2 * q->x.size <= budget; /* all rows in one panel */
     bool stays = (one || bytes_of(q, &q->y) <= small) && q->y.size >= q->lanes &&
                  dot_lies_straight(q, &q->y) && q->y.along == 1;
-    int64_t widest = stays ? 8 : vector > 0 ? q->l->t->sizes->second / 2 / vector : 1;
+    int64_t widest = stays ? 8 : vector > 0 ? q->l->t->machine->second / 2 / vector : 1;
     if (stays && widest > q->y.size / q->lanes) widest = q->y.size / q->lanes;
     widest = widest < 1 ? 1 : widest > 4 && !stays ? 4 : widest;
     choose_tile(q, one ? (unsigned)q->x.size : 1, rows_at_most(q), (unsigned)widest);

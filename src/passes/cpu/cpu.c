@@ -1,0 +1,86 @@
+/* cpu.c - processors as a target: their schedules, their sizes, and what the schedules share.
+ *
+ * A kernel hangs on the sizes here and on nothing else of the machine, so that one compiled elsewhere is the same. */
+#include "src/passes/cpu/cpu.h"
+
+static bool lower_elements(lower *l) {
+    lower_space_of(l, l->group->head);
+    return lower_map(l);
+}
+
+static const pass_schedule schedules[] = {
+    {&form_map, lower_elements}, {&form_row, lower_row},         {&form_col, lower_col},
+    {&form_dot, lower_dot},      {&form_scatter, lower_scatter}, {&form_update, lower_update},
+    {&form_band, lower_band},
+};
+
+/* Processors of today, whichever they are. */
+const pass_machine pass_cpu = {
+    .line = 64,
+    .first = 32 << 10,
+    .second = 1 << 20,
+    .last = 24 << 20,
+    .ahead = 16 << 10,
+    .streams = 8,
+    .stride = 4,
+    .task = 8192,
+    .tasks = 16,
+    .alone = 1 << 20,
+    .wake_ns = 2500,
+    .busy = 12,
+    .turn = 64,
+    .schedules = schedules,
+    .nschedules = BZ_LEN(schedules),
+};
+
+/* ---- vectors */
+
+lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes) {
+    lp_val v[2] = {lp_laneid(l->b, BZ_I64, lanes), lp_splat(l->b, left, lanes)};
+    return lp_base(l->b, IR_LT, BZ_BOOL, v, 2);
+}
+
+unsigned lower_lanes(const lower *l) {
+    size_t widest = 4;
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
+        const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
+        size_t own = ir_dtype_bytes((bz_dtype)n->dtype);
+        if (l->group->form->stages && n->op != IR_REDUCE &&
+            fuse_level_of(l->g, &l->space, l->group->nodes.p[i]) == FUSE_KEPT)
+            continue; /* a scalar for each row */
+        for (unsigned k = 0; k < n->nin; k++) {
+            size_t in = ir_dtype_bytes(ir_dtype(l->g, ir_in(l->g, n)[k]));
+            own = in > own ? in : own;
+        }
+        if (n->op == IR_REDUCE && ir_dtype_bytes(ir_reduce_get(l->g, n).acc) > own)
+            own = ir_dtype_bytes(ir_reduce_get(l->g, n).acc);
+        widest = own > widest ? own : widest;
+    }
+    return l->t->vector_bytes / (unsigned)widest;
+}
+
+unsigned lower_stream_flags(const lower *l, int64_t row) {
+    int64_t bytes = 0;
+    if (l->group->form->window && !l->filling) return 0; /* a window may begin anywhere */
+    for (uint32_t i = 0; i < l->outputs.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[l->homes.buffer_of[l->outputs.p[i]]];
+        int64_t size = (int64_t)ir_dtype_bytes(b->dtype);
+        /* in place the line is in the cache already, and a donated buffer may lie anywhere */
+        if (b->place == PASS_INPUT || row * size % l->t->machine->line) return 0;
+        bytes += b->count * size;
+    }
+    return bytes >= l->t->machine->last ? LP_STREAM | LP_ALIGNED : 0;
+}
+
+lp_val lower_read_ahead(const lower *l, int64_t most) {
+    lp_val found = 0;
+    for (uint32_t i = 0; i < l->buffers.n; i++) {
+        const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
+        if (l->k->buffers.p[i].access != LP_IN ||
+            b->count * (int64_t)ir_dtype_bytes(b->dtype) <= most)
+            continue;
+        if (found) return 0;
+        found = l->pointers.p[i];
+    }
+    return found;
+}

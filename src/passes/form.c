@@ -1,0 +1,42 @@
+/* form.c - the forms of loops, a row each: see form.h. */
+#include "src/passes/form.h"
+
+const fuse_form form_map = {
+    .word = "map", .full = -1, .elementwise = true, .stores_full = true, .in_place = FUSE_FULL};
+/* reductions whose order of additions is along the row (IR_ORDER_LAST), and what is made of their results */
+const fuse_form form_row = {
+    .word = "row", .full = 0, .folds = true, .stages = true, .stores_full = true};
+/* ... row by row (IR_ORDER_LEAD): each element passes by once */
+const fuse_form form_col = {.word = "col", .full = 0, .folds = true, .in_place = FUSE_KEPT};
+const fuse_form form_dot = {
+    .word = "gemm", .full = -1, .product = true, .stores_full = true, .in_place = FUSE_FULL};
+const fuse_form form_scatter = {.word = "add",
+                                .full = -1,
+                                .apart =
+                                    "rows are added to where indices say: their sums need memory"};
+const fuse_form form_update = {
+    .word = "update", .full = 1, .window = true, .stores_full = true, .in_place = FUSE_FULL};
+/* groups that hand rows to one another: fuse_band.c, after all others have joined */
+const fuse_form form_band = {.word = "band", .full = -1};
+
+const fuse_form *form_of(const ir_graph *g, ir_ref r) {
+    const ir_node *n = ir_at(g, r);
+    switch ((ir_reads)ir_ops[n->op].reads) {
+    case IR_READS_SAME:
+    case IR_READS_GATHER: return &form_map;
+    case IR_READS_FOLD: return ir_reduce_get(g, n).order == IR_ORDER_LEAD ? &form_col : &form_row;
+    case IR_READS_PRODUCT: return &form_dot;
+    case IR_READS_WINDOW: return &form_update;
+    case IR_READS_WHOLE: return n->op == IR_SCATTER_ADD ? &form_scatter : NULL;
+    case IR_READS_NONE:
+    case IR_READS_MAP:
+    case IR_READS_PARTS:
+    case IR_READS_GRAPHS:
+    case IR_READS_RESULT: break;
+    }
+    return NULL;
+}
+
+ir_ref form_full_node(const ir_graph *g, const fuse_form *form, ir_ref head) {
+    return form->full < 0 ? head : ir_operand(g, head, (unsigned)form->full);
+}
