@@ -301,12 +301,11 @@ static rt_buffer *copy_of(bz_context *c, const rt_storage *s, const rt_buffer *b
 /* The elements that x sees, row-major. */
 static rt_buffer *packed(bz_context *c, const rt_tensor *x) {
     bz_dtype t = (bz_dtype)x->st->dtype;
-    rt_runs r;
     rt_buffer *own = rt_buffer_new(c, t, x->layout);
     if (!own) return NULL;
-    rt_runs_of(&r, x->layout, ir_dtype_bytes(t), RT_PACKED_TO);
     return if_filled(c, own,
-                     rt_move(rt_start(own), rt_element(x->st->buf, t, x->offset), &r, &c->err));
+                     rt_pack(rt_start(own), rt_element(x->st->buf, t, x->offset), x->layout,
+                             ir_dtype_bytes(t), &c->err));
 }
 
 /* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's; the window holds

@@ -162,9 +162,8 @@ bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
                        "the tensor has %s%lld bytes, the destination %zu",
                        want == BZ_TOO_MANY ? "more than " : "", (long long)want, bytes);
     if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
-    rt_runs r;
-    rt_runs_of(&r, t->layout, ir_dtype_bytes(dtype), RT_PACKED_TO);
-    return rt_move(rt_host_spot(dst), rt_element(t->st->buf, dtype, t->offset), &r, &c->err);
+    return rt_pack(rt_host_spot(dst), rt_element(t->st->buf, dtype, t->offset), t->layout,
+                   ir_dtype_bytes(dtype), &c->err);
 }
 
 static bool one_element(bz_tensor *x, const char *op, bz_dtype *t, ir_bits *bits) {

@@ -74,10 +74,17 @@ bz_status rt_move(rt_spot to, rt_spot from, const rt_runs *r, bz_error *e) {
     return through_host(to, from, r->bytes, e);
 }
 
-bz_status rt_move_bytes(rt_spot to, rt_spot from, size_t bytes, bz_error *e) {
+bz_status rt_move_run(rt_spot to, rt_spot from, size_t bytes, bz_error *e) {
     rt_runs run;
     rt_runs_one(&run, bytes);
     return rt_move(to, from, &run, e);
+}
+
+bz_status rt_pack(rt_spot to, rt_spot from, const rt_layout *l, size_t element, bz_error *e) {
+    rt_runs r;
+    if (l->contiguous) return rt_move_bytes(to, from, (size_t)l->count * element, e);
+    rt_runs_of(&r, l, element, RT_PACKED_TO);
+    return rt_move(to, from, &r, e);
 }
 
 /* ---- looks */
@@ -93,16 +100,11 @@ bz_status rt_look(rt_spot at, size_t bytes, rt_bytes *out, bz_error *e) {
     return s;
 }
 
-bz_status rt_load(rt_spot at, bz_dtype t, ir_bits *bits, bz_error *e) {
+bz_status rt_load_far(rt_spot at, bz_dtype t, ir_bits *bits, bz_error *e) {
     char copy[sizeof(ir_bits)];
-    const void *p = rt_pointer(at.at);
-    if (at.memory != &rt_host) {
-        bz_status s = rt_move_bytes(rt_host_spot(copy), at, ir_dtype_bytes(t), e);
-        if (s) return s;
-        p = copy;
-    }
-    *bits = ir_load_bits(t, p);
-    return BZ_OK;
+    bz_status s = rt_move_bytes(rt_host_spot(copy), at, ir_dtype_bytes(t), e);
+    if (!s) *bits = ir_load_bits(t, copy);
+    return s;
 }
 
 bz_status rt_store(rt_spot at, bz_dtype t, ir_bits bits, bz_error *e) {

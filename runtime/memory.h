@@ -8,6 +8,8 @@
 #ifndef BRAZE_MEMORY_H
 #define BRAZE_MEMORY_H
 
+#include <string.h>
+
 #include "src/ir/ir.h"
 
 typedef uint64_t rt_address; /* bytes may be added; 0: none */
@@ -96,7 +98,14 @@ static inline void rt_runs_one(rt_runs *b, size_t bytes) {
 /* From anywhere to anywhere; what is read has been read, and what is the host's is written when it returns. Between the memories of two
  * devices one run alone. Runs of no bytes move nothing. */
 bz_status rt_move(rt_spot to, rt_spot from, const rt_runs *r, bz_error *e);
-bz_status rt_move_bytes(rt_spot to, rt_spot from, size_t bytes, bz_error *e);
+__attribute__((cold)) bz_status rt_move_run(rt_spot to, rt_spot from, size_t bytes, bz_error *e);
+static inline bz_status rt_move_bytes(rt_spot to, rt_spot from, size_t bytes, bz_error *e) {
+    if (to.memory != &rt_host || from.memory != &rt_host) return rt_move_run(to, from, bytes, e);
+    if (bytes) memcpy(rt_pointer(to.at), rt_pointer(from.at), bytes);
+    return BZ_OK;
+}
+/* The elements that l has from the first one at `from` on, row-major. */
+bz_status rt_pack(rt_spot to, rt_spot from, const struct rt_layout *l, size_t element, bz_error *e);
 
 /* Bytes that the host may read: those of a place, or a copy. */
 typedef struct rt_bytes {
@@ -110,7 +119,12 @@ static inline void rt_look_away(rt_bytes *b) {
     *b = (rt_bytes){0};
 }
 /* The element there. */
-bz_status rt_load(rt_spot at, bz_dtype t, ir_bits *bits, bz_error *e);
+__attribute__((cold)) bz_status rt_load_far(rt_spot at, bz_dtype t, ir_bits *bits, bz_error *e);
+static inline bz_status rt_load(rt_spot at, bz_dtype t, ir_bits *bits, bz_error *e) {
+    if (at.memory != &rt_host) return rt_load_far(at, t, bits, e);
+    *bits = ir_load_bits(t, rt_pointer(at.at));
+    return BZ_OK;
+}
 bz_status rt_store(rt_spot at, bz_dtype t, ir_bits bits, bz_error *e);
 
 #endif
