@@ -1,4 +1,5 @@
-/* compile.c - compiled functions: traced once per signature, then called with no recording.
+/* compile.c - compiled functions: traced once per signature, then called with no recording. A large view that is not row-major is
+ * read where it lies (views.c): its strides belong to the signature, where it begins does not.
  *
  *      bz_call --> signature known? --no--> trace: fn on tensors without values -> graph -> program
  *                      | yes
@@ -18,6 +19,8 @@ static void free_signature(bz_context *c, rt_signature *t) {
     rt_program_free(c, t->program);
     bz_mem_free(t->dtypes);
     bz_mem_free(t->layouts);
+    bz_mem_free(t->views);
+    bz_mem_free(t->reads);
     bz_mem_free(t->hidden);
     bz_mem_free(t->bits);
     bz_mem_free(t->in);
@@ -158,31 +161,41 @@ bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_c
 
 /* ---- signatures */
 
-static rt_signature *new_signature(bz_program *p, bz_tensor *const *in) {
+enum {
+    VIEWS_MOST = 8
+}; /* signatures of a function that differ in how inputs lie; beyond, they are copied */
+
+/* `views`: how the inputs lie belongs to it. */
+static rt_signature *new_signature(bz_program *p, bz_tensor *const *in, bool views) {
     rt_signature *t = bz_mem_zero(1, sizeof *t);
     if (!t) return NULL;
     t->dtypes = bz_mem_alloc((size_t)p->nin * sizeof *t->dtypes);
-    t->layouts = bz_mem_alloc((size_t)p->nin * sizeof *t->layouts);
-    for (int i = 0; i < p->nin && t->dtypes && t->layouts; i++) {
+    t->layouts = bz_mem_zero((size_t)p->nin, sizeof *t->layouts);
+    t->views = bz_mem_zero((size_t)p->nin, sizeof *t->views);
+    t->reads = bz_mem_zero((size_t)p->nin, sizeof *t->reads);
+    bool done = t->dtypes && t->layouts && t->views && t->reads;
+    for (int i = 0; i < p->nin && done; i++) {
         bz_context *c;
         const rt_tensor *x = rt_find_quietly(in[i], &c);
         t->dtypes[i] = (bz_dtype)x->st->dtype;
         t->layouts[i] = rt_layout_of(c, x->layout->shape, NULL, x->layout->rank);
-        if (!t->layouts[i]) break;
-        if (i == p->nin - 1) return t;
+        t->views[i] = views ? rt_view_of(x) : NULL;
+        t->nviews += t->views[i] != NULL;
+        done = t->layouts[i] != NULL;
     }
-    if (p->nin == 0 && t->dtypes && t->layouts) return t;
+    if (done) return t;
     free_signature(p->c, t);
     return NULL;
 }
 
 /* ---- calling */
 
-static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *in) {
+static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *in, bool views) {
     for (int i = 0; i < p->nin; i++) {
         bz_context *c;
         const rt_tensor *x = rt_find_quietly(in[i], &c);
         if (x->st->dtype != t->dtypes[i]) return false;
+        if (t->views[i] != (views ? rt_view_of(x) : NULL)) return false;
         if (x->layout == t->layouts[i]) continue;
         if (x->layout->rank != t->layouts[i]->rank ||
             memcmp(x->layout->shape, t->layouts[i]->shape, x->layout->rank * sizeof(int64_t)))
@@ -193,9 +206,15 @@ static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *i
 
 /* The signature of these inputs, traced if need be. */
 static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_status *s) {
-    for (rt_signature *t = p->signatures; t; t = t->next)
-        if (fits(p, t, in)) return t;
-    rt_signature *t = new_signature(p, in);
+    unsigned nviews = 0;
+    for (rt_signature *t = p->signatures; t; t = t->next) {
+        if (fits(p, t, in, true)) return t;
+        nviews += t->nviews > 0;
+    }
+    bool views = nviews < VIEWS_MOST;
+    for (rt_signature *t = views ? NULL : p->signatures; t; t = t->next)
+        if (fits(p, t, in, false)) return t;
+    rt_signature *t = new_signature(p, in, views);
     *s = t ? rt_trace_function(p, t, NULL) : rt_no_memory(p->c);
     if (*s) {
         if (t) free_signature(p->c, t);
@@ -269,7 +288,7 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out) {
     *out = (rt_traced){.context = p->c, .key = -1, .base = -1};
     bz_status s = check_inputs(p, in, "export");
     if (s) return s;
-    rt_signature *t = new_signature(p, in);
+    rt_signature *t = new_signature(p, in, false);
     if (!t) return rt_no_memory(p->c);
     s = rt_trace_function(p, t, &out->graph);
     out->own = t;
@@ -308,18 +327,24 @@ static rt_buffer *packed(bz_context *c, const rt_tensor *x) {
                              ir_dtype_bytes(t), &c->err));
 }
 
-/* The input's elements row-major, without a copy where they lie so. NULL: no memory. One reference, or a window's; the window holds
- * its storage's buffer (`next`) for the call, so that a donation of that buffer does not write what the window reads. */
-static rt_buffer *argument(bz_context *c, const rt_tensor *x, rt_buffer *window) {
+/* What the program reads for the input x, in `view` where it is not row-major. NULL: no memory. One reference, or a window's; the
+ * window holds its storage's buffer (`next`) for the call, so that a donation of that buffer does not write what the window reads. */
+static rt_buffer *argument(bz_context *c, const rt_tensor *x, const rt_layout *view,
+                           rt_buffer *window) {
     bz_dtype t = (bz_dtype)x->st->dtype;
     rt_buffer *b = x->st->buf;
+    int64_t lo = 0, hi = x->layout->count - 1;
     if (rt_is_whole(x)) return rt_buffer_ref(b);
-    if (!x->layout->contiguous) return packed(c, x);
+    if (!x->layout->contiguous && !view) return packed(c, x);
+    if (view) rt_layout_reach(view, &lo, &hi);
     *window = (rt_buffer){.memory = b->memory,
-                          .at = rt_element(b, t, x->offset).at,
-                          .bytes = (size_t)rt_layout_bytes(x->layout, t),
+                          .at = rt_element(b, t, x->offset + lo).at,
+                          .bytes = (size_t)(hi - lo + 1) * ir_dtype_bytes(t),
                           .refs = 2,
                           .foreign = true,
+                          .element = (uint8_t)ir_dtype_bytes(t),
+                          .dense = view,
+                          .first = -lo,
                           .next = rt_buffer_ref(b)};
     return window;
 }
@@ -356,7 +381,7 @@ static bool gather_arguments(bz_program *p, rt_signature *t, bz_tensor *const *i
     for (uint32_t i = 0; i < t->nargs; i++) t->in[i] = NULL;
     for (int i = 0; i < p->nin; i++) {
         const rt_tensor *x = rt_find_quietly(in[i], &c);
-        t->in[i] = argument(c, x, &t->windows[i]);
+        t->in[i] = argument(c, x, t->reads[i], &t->windows[i]);
         if (!t->in[i]) return false;
     }
     for (uint32_t i = (uint32_t)p->nin; i < t->nargs; i++)

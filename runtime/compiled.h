@@ -9,6 +9,11 @@ typedef struct rt_signature {
     struct rt_signature *next;
     bz_dtype *dtypes;          /* nin each */
     const rt_layout **layouts; /* row-major */
+    const rt_layout *
+        *views; /* how the inputs lie that are large and not row-major; NULL: otherwise */
+    const rt_layout *
+        *reads; /* the same where the program reads them so; NULL: it wants them row-major */
+    unsigned nviews;
     rt_program *program;
     uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */
     rt_storage **hidden; /* per input; NULL where it is none */
@@ -43,6 +48,14 @@ static inline int rt_donor_of(const bz_program *p, int output) {
         if (p->donate[i] == output) return i;
     return -1;
 }
+
+/* ---- views.c: inputs of a call that are read where they lie */
+/* What of x's layout belongs to a signature; NULL: nothing, x is row-major or copied cheaply. */
+const rt_layout *rt_view_of(const rt_tensor *x);
+/* The graph g that a signature's function recorded, with windows on what the inputs t->reads reach in place of row-major inputs;
+ * sets t->reads. Where there is none: a copy of g. NULL and the error. */
+ir_graph *rt_graph_of_views(bz_context *c, rt_signature *t, unsigned nin, const ir_graph *g,
+                            bz_error *e);
 
 /* ---- callgrad.c */
 /* Of a traced graph; key, base: inputs that are the random stream's. NULL: no memory. */

@@ -61,19 +61,6 @@ bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const in
     return with_buffer(c, t, l, b);
 }
 
-/* Lowest and highest element that the layout reaches from element 0. */
-static bool reach(const int64_t *shape, const int64_t *strides, int rank, int64_t *lo,
-                  int64_t *hi) {
-    *lo = *hi = 0;
-    for (int i = 0; i < rank; i++) {
-        int64_t far;
-        if (shape[i] == 0) return *lo = *hi = 0, true;
-        if (__builtin_mul_overflow(shape[i] - 1, strides[i], &far)) return false;
-        if (__builtin_add_overflow(far < 0 ? *lo : *hi, far, far < 0 ? lo : hi)) return false;
-    }
-    return *lo > -BZ_BYTES_MOST / 16 && *hi < BZ_BYTES_MOST / 16;
-}
-
 bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
                              const int64_t *strides, int rank, const char *site) {
     RT_VISIT(c, NULL);
@@ -87,7 +74,7 @@ bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_
     if ((uintptr_t)data % bytes)
         return rt_fail(c, BZ_EARG, site, "from_buffer", "data is not aligned to %zu bytes", bytes),
                rt_poison(c);
-    if (!reach(l->shape, l->strides, rank, &lo, &hi))
+    if (!rt_layout_reach(l, &lo, &hi))
         return rt_fail(c, BZ_ESHAPE, site, "from_buffer", "the strides reach too far"),
                rt_poison(c);
     int64_t span = l->count ? hi - lo + 1 : 0;

@@ -3,6 +3,7 @@
  * Every page is touched when it is got: a first touch costs more than most kernels. */
 #include "runtime/rt.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -68,10 +69,26 @@ static void copy_axis(char *to, int64_t to_step, const char *from, int64_t from_
 #undef EACH
 }
 
+/* The last two axes, of which the outer one steps less far through `from`: in tiles, so that a line that was read is used up. */
+static void copy_turned(char *to, const char *from, const rt_runs *b) {
+    enum { TILE = 16 };
+    const unsigned out = b->rank - 2, in = b->rank - 1;
+    for (int64_t j = 0; j < b->shape[in]; j += TILE) {
+        int64_t n = b->shape[in] - j < TILE ? b->shape[in] - j : TILE;
+        for (int64_t i = 0; i < b->shape[out]; i++)
+            copy_axis(to + i * b->to[out] + j * b->to[in], b->to[in],
+                      from + i * b->from[out] + j * b->from[in], b->from[in], n, b->bytes);
+    }
+}
+
 /* Calls itself per axis. */
 static void copy_runs(char *to, const char *from, const rt_runs *b, unsigned axis) {
     if (axis + 1 == b->rank) {
         copy_axis(to, b->to[axis], from, b->from[axis], b->shape[axis], b->bytes);
+        return;
+    }
+    if (axis + 2 == b->rank && llabs(b->from[axis]) < llabs(b->from[axis + 1])) {
+        copy_turned(to, from, b);
         return;
     }
     for (int64_t i = 0; i < b->shape[axis]; i++)

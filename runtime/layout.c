@@ -182,3 +182,14 @@ bool rt_window_strides(const rt_layout *x, const int64_t *shape, const int64_t *
     for (unsigned k = 0; k < n; k++) fits &= low[k] >= 0 && high[k] < size[k];
     return fits;
 }
+
+bool rt_layout_reach(const rt_layout *l, int64_t *lo, int64_t *hi) {
+    *lo = *hi = 0;
+    for (unsigned i = 0; i < l->rank; i++) {
+        int64_t far;
+        if (l->shape[i] == 0) return *lo = *hi = 0, true;
+        if (__builtin_mul_overflow(l->shape[i] - 1, l->strides[i], &far)) return false;
+        if (__builtin_add_overflow(far < 0 ? *lo : *hi, far, far < 0 ? lo : hi)) return false;
+    }
+    return *lo > -BZ_BYTES_MOST / 16 && *hi < BZ_BYTES_MOST / 16;
+}

@@ -45,7 +45,7 @@ static void use_programs(const bz_context *c) {
     for (const bz_program *p = c->programs; p; p = p->next)
         for (const rt_signature *t = p->signatures; t; t = t->next) {
             use_program(t->program);
-            for (int i = 0; i < p->nin; i++) use(t->layouts[i]);
+            for (int i = 0; i < p->nin; i++) use(t->layouts[i]), use(t->views[i]);
         }
 }
 

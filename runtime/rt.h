@@ -45,6 +45,8 @@ const rt_layout *rt_layout_of_node(bz_context *c, const ir_graph *g, ir_ref r); 
 void rt_layouts_free(rt_layouts *l);
 /* layout_sweep.c: forgets layouts that nothing has, when they have become many. The caller holds none. */
 void rt_layouts_sweep(bz_context *c);
+/* Lowest and highest element that it reaches, from its first one. false: too far. */
+bool rt_layout_reach(const rt_layout *l, int64_t *lo, int64_t *hi);
 /* Strides for a reshape of x without a copy; false when there are none. */
 bool rt_reshape_strides(const rt_layout *x, const int64_t *shape, unsigned rank, int64_t *strides);
 /* Strides for a window on x's row-major elements, which lies in x, without a copy; *offset: number of its first element, then its

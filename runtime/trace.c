@@ -136,6 +136,15 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     return t->sources != NULL;
 }
 
+static rt_program *new_program(bz_program *p, rt_signature *t, const ir_graph *g, bz_error *e) {
+    bz_context *c = p->c;
+    if (t->nviews == 0) return rt_program_new(c, g, false, e);
+    ir_graph *own = rt_graph_of_views(c, t, (unsigned)p->nin, g, e);
+    rt_program *program = own ? rt_program_new(c, own, false, e) : NULL;
+    ir_graph_free(own);
+    return program;
+}
+
 bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
     bz_context *c = p->c;
     bz_error error = {0};
@@ -150,7 +159,7 @@ bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
         if (graph)
             *graph = rt_graph_copy(e->g, &error);
         else
-            t->program = rt_program_new(c, e->g, false, &error);
+            t->program = new_program(p, t, e->g, &error);
         if (t->program) t->recipe = rt_recipe_new(e->g, t->key, t->base, &error);
         if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
     }

@@ -14,7 +14,7 @@ run() { # PROGRAM [ARGUMENT...]
 }
 
 for name in api api_ops bz_export callgrad calls compile customgrad donate edges errors index index_errors limits lineage memory \
-    misuse nomem npz operands overwrite record variables vjp; do
+    misuse nomem npz operands overwrite record variables views vjp; do
     run "test_$name"
 done
 run test_explain --filter '!(*/nothing_to_explain)' # it wants the device's name
