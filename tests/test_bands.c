@@ -59,6 +59,14 @@ static const struct form {
      "%s = matmul %q %kt\n %later = gt %col %r\n %u = where %later -inf %s\n"
      "%p = softmax %u\n %w = mul %p %mask\n %y = matmul %w %v\n return %y",
      1, true},
+    {"causal, with gradients",
+     "%row = iota {shape=[@m]}\n %col = iota {shape=[@n]}\n %r = reshape %row {shape=[@m,1]}\n"
+     "%s = matmul %q %kt\n %later = gt %col %r\n %u = where %later -inf %s\n"
+     "%p = softmax %u\n %y = matmul %p %v\n %vt = permute %v {perm=[0,1,3,2]}\n"
+     "%dp = matmul %q0 %vt\n %t = mul %dp %p\n %sum = sum %t {axes=[-1], keepdim=true}\n"
+     "%c = sub %dp %sum\n %g = mul %c %p\n %ds = where %later 0.0 %g\n %dq = matmul %ds %k\n"
+     "%pt = permute %p {perm=[0,1,3,2]}\n %dv = matmul %pt %q0\n return %y, %dq, %ds, %dv",
+     2, true},
     {"masked by an input",
      "%s = matmul %q %kt\n %t = add %s %mask\n %p = softmax %t\n %y = matmul %p %v\n return %y", 1,
      false},
@@ -71,7 +79,7 @@ static const struct form {
      false},
     {"norm", "%s = matmul %q %kt\n %l = layer_norm %s\n %y = matmul %l %v\n return %y", 1, false},
     {"the weights are wanted too",
-     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %p", 2, false},
+     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %p", 1, false},
     {"the scores are wanted too",
      "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %s", 3, false},
     {"rows of the transposed",
@@ -83,7 +91,7 @@ static const int sizes[][5] = {{1, 1, 2, 3, 2},   {2, 7, 9, 4, 5},    {1, 15, 40
                                {1, 29, 33, 6, 8}, {1, 3, 1030, 5, 4}, {1, 20, 64, 8, 16},
                                {1, 20, 10, 0, 3}, {1, 16, 16, 4, 4}};
 /* For masks: rows of several times the lanes of a sum, of several blocks of 4096. */
-static const int long_rows[][5] = {{1, 135, 260, 1, 1}, {1, 4, 4230, 1, 1}};
+static const int long_rows[][5] = {{1, 272, 136, 1, 2}, {1, 133, 260, 1, 1}, {1, 4, 4230, 1, 1}};
 
 static ir_module *parse(unsigned form, const int *s, const char *dtype) {
     bz_text t = {0}, own = {0};
@@ -179,7 +187,9 @@ static decisions count_decisions(const char *name) {
         for (uint32_t i = 0; i < p->code->k.p[k]->inst.n; i++) {
             const lp_inst *in = &p->code->k.p[k]->inst.p[i];
             *(p->code->k.p[k]->function ? &d.blocks : &d.tiles) += in->op == LP_IF;
-            d.turns += !p->code->k.p[k]->function && in->op == IR_SELECT && in->dtype == BZ_I64;
+            const lp_val *to = p->code->k.p[k]->args.p + in->args + 1;
+            d.turns += !p->code->k.p[k]->function && in->op == LP_LOOP &&
+                       p->code->k.p[k]->inst.p[*to].op != IR_CONST;
         }
     pass_plan_free(p);
     ir_module_free(m);
@@ -188,16 +198,16 @@ static decisions count_decisions(const char *name) {
 
 Test(bands, what_nobody_sees_is_left_out) {
     static const char *const masked[] = {"causal", "strictly causal, the other way round"};
-    const decisions plain = count_decisions("attention");
-    cr_expect_eq(plain.blocks + plain.turns, 0, "nothing is looked for without a mask");
+    const decisions plain = count_decisions("attention"),
+                    half = count_decisions("causal, with a number for each column");
+    cr_expect_eq(plain.blocks, 0, "nothing is looked for without a mask");
     for (unsigned i = 0; i < BZ_LEN(masked); i++) {
         const decisions d = count_decisions(masked[i]);
         cr_expect_gt(d.blocks, 0u, "%s: blocks of zeros", masked[i]);
         cr_expect_gt(d.tiles, plain.tiles, "%s: tiles", masked[i]);
-        cr_expect_gt(d.turns, 0u, "%s: elements of rows", masked[i]);
+        cr_expect_gt(d.turns, half.turns, "%s: elements of rows", masked[i]);
     }
-    cr_expect_eq(count_decisions("causal, with a number for each column").turns, 0,
-                 "what is hidden is not one value");
+    cr_expect_gt(half.turns, plain.turns, "in the last pass what is hidden is not one value");
     const decisions d = count_decisions("masked by an input");
-    cr_expect_eq(d.blocks + d.turns, 0, "a mask from memory tells nothing about tiles");
+    cr_expect(d.blocks == 0 && d.turns == plain.turns, "memory tells nothing about tiles");
 }

@@ -242,15 +242,26 @@ Test(text, calls_expand_to_primitives) {
     expands("%r = sum %x {axes=[0,1]}",
             "    %4 = reduce %x {kind=sum, acc=f32, order=last, axes=[0, 1]} : f32[]\n");
     expands("%r = softmax %x {axis=-1}",
-            "    %4 = reduce %x {kind=max, acc=f32, order=last, axes=[1]} : f32[2]\n"
-            "    %5 = reshape %4 : f32[2,1]\n"
-            "    %6 = expand %5 : f32[2,3]\n"
-            "    %7 = sub %x, %6 : f32[2,3]\n"
-            "    %8 = exp %7 : f32[2,3]\n"
-            "    %9 = reduce %8 {kind=sum, acc=f32, order=last, axes=[1]} : f32[2]\n"
-            "    %10 = reshape %9 : f32[2,1]\n"
-            "    %11 = expand %10 : f32[2,3]\n"
-            "    %12 = div %8, %11 : f32[2,3]\n");
+            "    %4 = stop_gradient %x : f32[2,3]\n"
+            "    %5 = reduce %4 {kind=max, acc=f32, order=last, axes=[1]} : f32[2]\n"
+            "    %6 = reshape %5 : f32[2,1]\n"
+            "    %7 = expand %6 : f32[2,3]\n"
+            "    %8 = sub %4, %7 : f32[2,3]\n"
+            "    %9 = exp %8 : f32[2,3]\n"
+            "    %10 = reduce %9 {kind=sum, acc=f32, order=last, axes=[1]} : f32[2]\n"
+            "    %11 = reshape %10 : f32[2,1]\n"
+            "    %12 = expand %11 : f32[2,3]\n"
+            "    %13 = div %9, %12 : f32[2,3]\n"
+            "    %14 = stand_in %13 : f32[2,3]\n"
+            "    %15 = stand_in %13 : f32[2,3]\n"
+            "    %16 = mul %15, %14 : f32[2,3]\n"
+            "    %17 = reduce %16 {kind=sum, acc=f32, order=last, axes=[1]} : f32[2]\n"
+            "    %18 = reshape %17 : f32[2,1]\n"
+            "    %19 = expand %18 : f32[2,3]\n"
+            "    %20 = sub %15, %19 : f32[2,3]\n"
+            "    %21 = mul %20, %14 : f32[2,3]\n"
+            "    %22 = custom_grad %13, %14, %15, %x, %21 {results=1, inputs=1} : (f32[2,3])\n"
+            "    %23 = result %22 {index=0} : f32[2,3]\n");
     expands("%r = silu %h", "    %4 = cast %h : f32[4]\n    %5 = sigmoid %4 : f32[4]\n    %6 = mul "
                             "%4, %5 : f32[4]\n    %7 = cast %6 : bf16[4]\n");
     expands("%r = reshape %x {shape=[3, -1]}", "    %4 = reshape %x : f32[3,2]\n");

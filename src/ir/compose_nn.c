@@ -8,24 +8,40 @@ static bool is_empty(const ir_graph *g, ir_ref x, unsigned a) {
     return a < ir_at(g, x)->rank && ir_dim_value(g, ir_dims(g, ir_at(g, x))[a], &v) && v == 0;
 }
 
-/* ---- softmax: the largest element goes to 0 first, so that exp never overflows. Its derivative
- * cancels, thus it is not treated apart: a gradient that flows into the maximum sums to zero over
- * the row. */
+/* ---- softmax: the largest element goes to 0 first, so that exp never overflows. What would flow
+ * into the maximum sums to zero over the row: gradients take it for a constant. */
+
+static ir_ref stopped(ir_graph *g, ir_ref x) {
+    return ir_build1(g, IR_STOP_GRADIENT, x);
+}
+
+/* x - max of the row, which is that of `same`. */
+static ir_ref from_max(ir_graph *g, ir_ref x, ir_ref same, int axis) {
+    return ir_minus(g, x, ir_reduce(g, IR_RMAX, same, &axis, 1, true));
+}
 
 /* *shifted = x - max of the row; result: exp of it. */
 static ir_ref shifted_exp(ir_graph *g, ir_ref x, int axis, ir_ref *shifted) {
-    *shifted = ir_minus(g, x, ir_reduce(g, IR_RMAX, x, &axis, 1, true));
+    *shifted = from_max(g, x, stopped(g, x), axis);
     return ir_build1(g, IR_EXP, *shifted);
+}
+
+/* p = softmax x with the gradient p (d - sum d p), which needs nothing else of the way to p. */
+static ir_ref softmax_of(ir_graph *g, ir_ref x, int axis) {
+    ir_ref from = stopped(g, x), e = ir_build1(g, IR_EXP, from_max(g, from, from, axis));
+    ir_ref p = ir_over(g, e, ir_reduce(g, IR_SUM, e, &axis, 1, true));
+    ir_ref y = ir_stand_in(g, p), d = ir_stand_in(g, p);
+    ir_ref sum = ir_reduce(g, IR_SUM, ir_times(g, d, y), &axis, 1, true);
+    ir_ref back = ir_times(g, ir_minus(g, d, sum), y);
+    return ir_result(g, ir_custom_grad(g, (ir_ref[]){p, y, d, x, back}, 1, 1), 0);
 }
 
 ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis) {
     unsigned at;
-    ir_ref shifted;
     bz_dtype t = ir_dtype(g, x);
     if (!ir_axis_of(g, "softmax", x, axis, 0, &at)) return 0;
     if (is_empty(g, x, at)) return ir_math_out(g, x, t);
-    ir_ref e = shifted_exp(g, ir_math_in(g, x), axis, &shifted);
-    return ir_math_out(g, ir_over(g, e, ir_reduce(g, IR_SUM, e, &axis, 1, true)), t);
+    return ir_math_out(g, softmax_of(g, ir_math_in(g, x), axis), t);
 }
 
 ir_ref ir_log_softmax(ir_graph *g, ir_ref x, int axis) {
@@ -62,7 +78,7 @@ ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool kee
     if (!ir_axis_set(g, "logsumexp", x, axes, n, set)) return 0;
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) empty = empty || (set[a] && is_empty(g, x, a));
     x = ir_math_in(g, x);
-    ir_ref max = empty ? 0 : finite_max(g, x, axes, n);
+    ir_ref max = empty ? 0 : finite_max(g, stopped(g, x), axes, n);
     ir_ref e = ir_build1(g, IR_EXP, empty ? x : ir_minus(g, x, max));
     ir_ref r = ir_build1(g, IR_LOG, ir_reduce(g, IR_SUM, e, axes, n, keepdim));
     if (empty) /* the logarithm of an empty sum: -inf */

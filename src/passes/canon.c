@@ -28,6 +28,14 @@ typedef struct matcher {
     ir_ref like;    /* that node's first operand: its shape */
 } matcher;
 
+/* The pass at work. */
+typedef struct canon {
+    const ir_graph *old;
+    ir_graph *g;
+    ir_map map;
+    uint32_t *uses; /* how many nodes and outputs of the old graph read each */
+} canon;
+
 static const char names[] = "xyzwbc";
 
 static void skip(matcher *m, const char *set) {
@@ -182,8 +190,44 @@ static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to) {
     return x ? ir_cast(g, x, to) : 0;
 }
 
+/* The product with its sides exchanged, whose result is [batch, right, left] and else has the same elements: sums go over the same
+ * products in the same order. */
+static ir_ref exchanged(ir_graph *g, ir_ref dot) {
+    int axes[4][IR_MAX_RANK];
+    const ir_dot_attr a = ir_dot_get(g, ir_at(g, dot));
+    for (unsigned i = 0; i < a.nbatch; i++) {
+        axes[0][i] = (int)a.lbatch[i];
+        axes[1][i] = (int)a.rbatch[i];
+    }
+    for (unsigned i = 0; i < a.ncontract; i++) {
+        axes[2][i] = (int)a.lcontract[i];
+        axes[3][i] = (int)a.rcontract[i];
+    }
+    return ir_dot(g, ir_operand(g, dot, 1), ir_operand(g, dot, 0), axes[1], axes[0], a.nbatch,
+                  axes[3], axes[2], a.ncontract);
+}
+
+/* Does permute r of a product that nobody else needs put the axes of its right side first? */
+static bool exchanges(const canon *c, ir_ref r) {
+    const ir_graph *g = c->old;
+    const ir_ref x = ir_operand(g, r, 0);
+    const int64_t *perm = ir_attrs(g, ir_at(g, r));
+    if (ir_at(g, x)->op != IR_DOT || c->uses[x] != 1) return false;
+    const ir_dot_attr a = ir_dot_get(g, ir_at(g, x));
+    const unsigned rank = ir_at(g, x)->rank,
+                   left = ir_at(g, ir_operand(g, x, 0))->rank - a.ncontract, right = rank - left;
+    for (unsigned i = 0; i < rank; i++) {
+        unsigned from = i < a.nbatch ? i : i < a.nbatch + right ? i - a.nbatch + left : i - right;
+        if (perm[i] != from) return false;
+    }
+    return right > 0 && left > a.nbatch;
+}
+
 /* The constructors join movements that follow each other; recorded and parsed nodes stand as they were written. */
-static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+static ir_ref canonical_move(const canon *c, ir_ref r) {
+    ir_graph *g = c->g;
+    const ir_graph *old = c->old;
+    const ir_map *map = &c->map;
     const ir_node *n = ir_at(old, r);
     const int64_t *attr = ir_attrs(old, n);
     ir_ref x = map->to[ir_in(old, n)[0]];
@@ -193,6 +237,7 @@ static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map
     case IR_RESHAPE: return ir_reshape_dims(g, x, ir_dims(old, n), n->rank);
     case IR_EXPAND: return ir_expand_dims_like(g, x, ir_dims(old, n), n->rank);
     case IR_PERMUTE:
+        if (x && ir_at(g, x)->op == IR_DOT && exchanges(c, r)) return exchanged(g, x);
         for (unsigned i = 0; i < n->rank; i++) perm[i] = (int)attr[i];
         return ir_permute(g, x, perm, n->rank);
     case IR_SLICE:
@@ -210,7 +255,10 @@ static ir_ref canonical_move(ir_graph *g, const ir_graph *old, const ir_map *map
     return ir_rebuild_node(g, old, map, r);
 }
 
-static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+static ir_ref canon_node(const canon *c, ir_ref r) {
+    ir_graph *g = c->g;
+    const ir_graph *old = c->old;
+    const ir_map *map = &c->map;
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
     if (n->op == IR_STAND_IN) return ir_error(g, BZ_EMODE, IR_STAND_IN, IR_STAND_IN_USED);
@@ -219,7 +267,7 @@ static ir_ref canon_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir
         return map->to[*ir_value_operands(old, r, &one)];
     }
     if (n->op == IR_AS_STRIDED || n->op == IR_UPDATE) return canon_window(g, old, map, r);
-    if (ir_op_is_movement(n->op) && n->nin == 1) return canonical_move(g, old, map, r);
+    if (ir_op_is_movement(n->op) && n->nin == 1) return canonical_move(c, r);
     if (n->op == IR_CAST) return canonical_cast(g, map->to[ir_in(old, n)[0]], (bz_dtype)n->dtype);
     if (!ir_op_is_elementwise(n->op) || ir_ops[n->op].rule == IR_RULE_CONV)
         return ir_rebuild_node(g, old, map, r);
@@ -240,21 +288,33 @@ static ir_graph *drop_dead(ir_graph *g, bz_error *e) {
     return n;
 }
 
+/* How many live nodes and outputs read each node. */
+static uint32_t *count_uses(const ir_graph *g, const bool *live) {
+    uint32_t *uses = bz_mem_zero(g->n.n, sizeof *uses);
+    for (ir_ref r = 1; uses && r < g->n.n; r++)
+        for (unsigned i = 0; live[r] && i < ir_at(g, r)->nin; i++) uses[ir_operand(g, r, i)]++;
+    for (uint32_t i = 0; uses && i < g->outputs.n; i++) uses[g->outputs.p[i].node]++;
+    return uses;
+}
+
 ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e) {
-    ir_map map;
+    canon c = {.old = old};
     (void)t;
     bool *live = ir_live_values(old); /* gradients are there, or nobody asked for them */
-    ir_graph *g = live ? ir_rebuild_begin(old, &map) : NULL;
-    if (!g) {
+    c.uses = live ? count_uses(old, live) : NULL;
+    c.g = c.uses ? ir_rebuild_begin(old, &c.map) : NULL;
+    if (!c.g) {
         bz_mem_free(live);
+        bz_mem_free(c.uses);
         bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
         return NULL;
     }
-    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++) {
-        g->site = old->sites.p[r];
-        if (live[r] && !map.to[r]) map.to[r] = canon_node(g, old, &map, r);
+    for (ir_ref r = 1; r < old->n.n && !c.g->err.status; r++) {
+        c.g->site = old->sites.p[r];
+        if (live[r] && !c.map.to[r]) c.map.to[r] = canon_node(&c, r);
     }
     bz_mem_free(live);
-    g = ir_rebuild_end(g, old, &map, e);
+    bz_mem_free(c.uses);
+    ir_graph *g = ir_rebuild_end(c.g, old, &c.map, e);
     return g ? drop_dead(g, e) : NULL;
 }

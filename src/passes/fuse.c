@@ -8,7 +8,7 @@
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     SCATTER     joins nobody: each row of its result is complete only at its end
- *     DOT -> ROW -> DOT   one kernel if the rows between them are many: fuse_band.c
+ *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
@@ -29,8 +29,7 @@ enum {
 
 /* ---- may two groups join? */
 
-/* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. */
-static bool joined_by_third(fuser *f, uint32_t p, uint32_t c) {
+bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c) {
     uint32_t at = p, looked = 0;
     f->epoch++;
     f->stack.n = 0;
@@ -356,7 +355,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = judge_reader(f, p, c, &s);
     if (!v.why && to->form->window && fuse_overwrites_early(f, p, c))
         v.why = "the elements are read elsewhere too, before any is overwritten";
-    if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
+    if (!v.why && fuse_joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why) v.why = count_values(f, p, c, &v, &s);
     return v;
 }
@@ -453,6 +452,7 @@ void fuse_free(fuse_result *f) {
         fuse_group *g = &f->groups.p[i];
         for (unsigned k = 0; k < g->nparts; k++) bz_vec_free(&g->parts[k].nodes);
         bz_mem_free(g->parts);
+        bz_vec_free(&g->handed);
         bz_vec_free(&g->nodes);
     }
     bz_vec_free(&f->groups);

@@ -43,6 +43,8 @@ enum { FUSE_MANY_TURNS = 3 }; /* with fewer on the way an index is never long */
 bool fuse_long_index(const fuser *f, const access_place *p);
 
 /* ---- fuse.c */
+/* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. */
+bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c);
 /* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
 bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *s);
 

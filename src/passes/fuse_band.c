@@ -4,9 +4,10 @@
  *     P = softmax of S's rows       ROW       its rows of P too
  *     y = P . v                     DOT       its rows of y are stored
  *
- * Each part keeps its loops and its order of additions; but S and P, which may be far larger than all else (attention), are never
- * written to memory. It pays when they would not stay in the caches, and when what every band reads again, the right sides of the
- * products, does. */
+ * Several products may feed the rows, and several read them: of attention's gradients dP = dy . v^T, dS from the rows of P and dP, and
+ * dq = dS . k. Each part keeps its loops and its order of additions; but S, and P unless others want it too, which may be far larger
+ * than all else, are never written to memory. It pays when they would not stay in the caches, and when what every band reads again, the
+ * right sides of the products, does. */
 #include "src/passes/fuse.h"
 
 #include <string.h>
@@ -74,7 +75,6 @@ static bool right_fits(const fuser *f, ir_ref dot) {
 /* Does group c reduce the rows of S, which product p makes: all its columns, element by element where they lie? */
 static bool reduces_rows(fuser *f, uint32_t p, ir_ref s, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    if (to->form != &form_row) return false;
     const cut k = cut_of(f, q->head);
     ir_reduce_attr a = ir_reduce_get(f->g, ir_at(f->g, to->head));
     fuse_space space;
@@ -87,6 +87,14 @@ static bool reduces_rows(fuser *f, uint32_t p, ir_ref s, uint32_t c) {
     return fuse_reads_canonically(f, p, c, &space);
 }
 
+/* How often is p read by members of group c? */
+static unsigned reads_by(const fuser *f, ir_ref p, uint32_t c) {
+    unsigned n = 0;
+    for (uint32_t e = f->first_out[p]; e < f->first_out[p + 1]; e++)
+        n += f->r->group_of[f->out_to.p[e]] == c;
+    return n;
+}
+
 /* Is P, with the axes of product `of`, row by row the left side of group c's product, and nothing else in it? */
 static bool multiplies_rows(const fuser *f, ir_ref of, ir_ref p, uint32_t c) {
     const fuse_group *to = &f->r->groups.p[c];
@@ -94,8 +102,7 @@ static bool multiplies_rows(const fuser *f, ir_ref of, ir_ref p, uint32_t c) {
     const cut k = cut_of(f, of), own = cut_of(f, to->head);
     ir_dot_attr a = ir_dot_get(f->g, ir_at(f->g, to->head));
     if (!same_shape(f, p, of) || own.batch != k.batch || own.rows != k.rows) return false;
-    if (ir_operand(f->g, to->head, 1) == p || f->first_out[p + 1] - f->first_out[p] != 1)
-        return false;
+    if (ir_operand(f->g, to->head, 1) == p || reads_by(f, p, c) != 1) return false;
     for (unsigned i = 0; i < a.nbatch; i++)
         if (a.lbatch[i] != i) return false;
     for (unsigned i = 0; i < a.ncontract; i++)
@@ -103,10 +110,74 @@ static bool multiplies_rows(const fuser *f, ir_ref of, ir_ref p, uint32_t c) {
     return right_fits(f, to->head);
 }
 
+/* ---- a band around the group of reductions `row` */
+
+typedef struct band {
+    uint32_t groups[FUSE_MAX_PARTS];
+    ir_ref handed[FUSE_MAX_PARTS];
+    unsigned nfeeds, n, nhanded; /* products before the reductions; all parts so far */
+} band;
+
+/* Does product p make large rows for nobody but the reductions, cut as those of the product before? */
+static bool feeds(fuser *f, const band *w, uint32_t p, uint32_t row, ir_ref *value) {
+    const fuse_group *q = &f->r->groups.p[p];
+    const pass_target *t = f->t;
+    if (q->dead || q->form != &form_dot || !right_fits(f, q->head)) return false;
+    const cut k = cut_of(f, q->head);
+    if (bytes_of(f, q->head, 0) <= t->cached ||
+        bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first ||
+        only_reader(f, p, value) != row)
+        return false;
+    if (w->nfeeds) {
+        const cut first = cut_of(f, f->r->groups.p[w->groups[0]].head);
+        if (first.batch != k.batch || first.rows != k.rows) return false;
+    }
+    return reduces_rows(f, p, *value, row);
+}
+
+static void find_feeds(fuser *f, band *w, uint32_t row) {
+    const fuse_group *q = &f->r->groups.p[row];
+    for (uint32_t i = 0; i < q->nodes.n; i++) {
+        const ir_ref r = q->nodes.p[i];
+        for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++) {
+            const uint32_t p = f->r->group_of[f->r->reads.p[k].base];
+            bool known = p == FUSE_NO_GROUP || w->n == FUSE_MAX_PARTS / 2;
+            for (unsigned j = 0; j < w->n && !known; j++) known = w->groups[j] == p;
+            if (known || !feeds(f, w, p, row, &w->handed[w->nhanded])) continue;
+            w->groups[w->n++] = p;
+            w->nhanded++;
+            w->nfeeds++;
+        }
+    }
+}
+
+/* Does group c read of group `row` value p alone? */
+static bool reads_only(const fuser *f, uint32_t row, ir_ref p, uint32_t c) {
+    const fuse_group *q = &f->r->groups.p[row];
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        if (q->nodes.p[i] != p && reads_by(f, q->nodes.p[i], c)) return false;
+    return true;
+}
+
+/* Products of the rows of p, a member of `row`. */
+static void find_products(fuser *f, band *w, uint32_t row, ir_ref p) {
+    const ir_ref of = f->r->groups.p[w->groups[0]].head;
+    bool any = false;
+    for (uint32_t e = f->first_out[p]; e < f->first_out[p + 1]; e++) {
+        const uint32_t c = f->r->group_of[f->out_to.p[e]];
+        if (c == row || w->n == FUSE_MAX_PARTS || !multiplies_rows(f, of, p, c) ||
+            !reads_only(f, row, p, c) || fuse_joined_by_third(f, row, c))
+            continue;
+        w->groups[w->n++] = c;
+        any = true;
+    }
+    if (any) w->handed[w->nhanded++] = p;
+}
+
 /* ---- joining */
 
 static bool list_nodes(fuser *f, fuse_group *all, uint32_t into) {
-    uint32_t at[3] = {0}, n = 0;
+    uint32_t at[FUSE_MAX_PARTS] = {0}, n = 0;
     for (unsigned k = 0; k < all->nparts; k++) n += all->parts[k].nodes.n;
     if (!bz_vec_reserve(&all->nodes, n)) return false;
     while (all->nodes.n < n) {
@@ -125,18 +196,18 @@ static bool list_nodes(fuser *f, fuse_group *all, uint32_t into) {
 }
 
 /* The groups become parts of the last one's place. */
-static bool join(fuser *f, const uint32_t *groups, const ir_ref *handed, unsigned n) {
-    fuse_group *last = &f->r->groups.p[groups[n - 1]], all = *last;
-    all.parts = bz_mem_zero(n, sizeof *all.parts);
+static bool join(fuser *f, const band *w) {
+    fuse_group *last = &f->r->groups.p[w->groups[w->n - 1]], all = *last;
+    all.parts = bz_mem_zero(w->n, sizeof *all.parts);
     if (!all.parts) return false;
     all.form = &form_band;
-    all.nparts = n;
+    all.nparts = w->n;
+    all.row = w->nfeeds;
     all.nodes.p = NULL;
     all.nodes.n = all.nodes.cap = all.steps = all.values = 0;
-    for (unsigned k = 0; k < n; k++) {
-        fuse_group *from = &f->r->groups.p[groups[k]];
+    for (unsigned k = 0; k < w->n; k++) {
+        fuse_group *from = &f->r->groups.p[w->groups[k]];
         all.parts[k] = *from;
-        all.parts[k].hands_on = k + 1 < n ? handed[k] : 0;
         all.steps += from->steps;
         all.values += from->values;
         from->dead = true;
@@ -144,7 +215,9 @@ static bool join(fuser *f, const uint32_t *groups, const ir_ref *handed, unsigne
         from->nodes.n = from->nodes.cap = 0;
     }
     *last = all;
-    return list_nodes(f, last, groups[n - 1]);
+    for (unsigned i = 0; i < w->nhanded; i++)
+        if (!bz_vec_push(&last->handed, w->handed[i])) return false;
+    return list_nodes(f, last, w->groups[w->n - 1]);
 }
 
 /* What had kept parts of one kernel apart is no news. */
@@ -158,22 +231,16 @@ static void forgive(fuser *f) {
 }
 
 bool fuse_bands(fuser *f) {
-    const pass_target *t = f->t;
     bool any = false;
-    for (uint32_t p = 0; p < f->r->groups.n; p++) {
-        const fuse_group *q = &f->r->groups.p[p];
-        uint32_t chain[3] = {p};
-        ir_ref handed[2];
-        if (q->dead || q->form != &form_dot || !right_fits(f, q->head)) continue;
-        const cut k = cut_of(f, q->head);
-        if (bytes_of(f, q->head, 0) <= t->cached ||
-            bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first)
-            continue;
-        chain[1] = only_reader(f, p, &handed[0]);
-        if (chain[1] == FUSE_NO_GROUP || !reduces_rows(f, p, handed[0], chain[1])) continue;
-        chain[2] = only_reader(f, chain[1], &handed[1]);
-        bool both = chain[2] != FUSE_NO_GROUP && multiplies_rows(f, q->head, handed[1], chain[2]);
-        if (!join(f, chain, handed, both ? 3 : 2)) return false;
+    for (uint32_t row = 0; row < f->r->groups.n; row++) {
+        const fuse_group *q = &f->r->groups.p[row];
+        band w = {0};
+        if (q->dead || q->form != &form_row) continue;
+        find_feeds(f, &w, row);
+        if (!w.nfeeds) continue;
+        w.groups[w.n++] = row;
+        for (uint32_t i = 0; i < q->nodes.n; i++) find_products(f, &w, row, q->nodes.p[i]);
+        if (!join(f, &w)) return false;
         any = true;
     }
     if (any) forgive(f);

@@ -4,16 +4,17 @@
  *     %4 = reshape      nobody's: an index map inside those who read it
  *     %5 = exp          group 1, which reads %3
  *
- * Every computing node begins as a group of its own. A movement gets one, and a buffer, when it is an output, when a gather picks from
+ * Every computing node begins as a group of its own, but for what is made from indices. A movement gets one, and a buffer, when it is an output, when a gather picks from
  * it, or when the movement below it is so long, or branches so often (pad, concat), that each element would cost more than a load. */
 #include "src/passes/fuse.h"
 
 #include <string.h>
 
 enum {
-    LONG_WAY = 64,   /* movements below one element */
-    SHORT_WAY = 8,   /* a longer operand of a long way is stored */
-    LONG_INDEX = 128 /* operations in the index of one element */
+    LONG_WAY = 64,    /* movements below one element */
+    SHORT_WAY = 8,    /* a longer operand of a long way is stored */
+    LONG_INDEX = 128, /* operations in the index of one element */
+    EASY_OPS = 4      /* to make a value from nothing costs less than to read it */
 };
 
 bool fuse_long_index(const fuser *f, const access_place *p) {
@@ -62,13 +63,48 @@ static bool group_outputs(fuser *f) {
     return true;
 }
 
-static bool group_nodes(fuser *f) {
-    for (ir_ref r = 1; r < f->g->n.n; r++) {
-        if (!f->live[r] || !form_of(f->g, r)) continue;
-        f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
-        if (!add_group(f, r)) return false;
+/* Operations of which an element of r is made from where it lies and numbers alone (`col > row` of a mask): EASY_OPS at most, else more.
+ * ops: of the nodes before r. */
+static uint8_t ops_from_nothing(const ir_graph *g, const uint8_t *ops, ir_ref r) {
+    const ir_node *n = ir_at(g, r);
+    unsigned sum = 0;
+    switch (n->op) {
+    case IR_CONST: return n->nattr > 1 ? EASY_OPS + 1 : 0;
+    case IR_IOTA: return 0;
+    case IR_ADD:
+    case IR_SUB:
+    case IR_AND:
+    case IR_OR:
+    case IR_NOT:
+    case IR_EQ:
+    case IR_NE:
+    case IR_LT:
+    case IR_LE:
+    case IR_GT:
+    case IR_GE: sum = 1; break;
+    case IR_RESHAPE:
+    case IR_EXPAND:
+    case IR_PERMUTE:
+    case IR_SLICE: break;
+    default: return EASY_OPS + 1;
     }
-    return true;
+    if (ir_is_float((bz_dtype)n->dtype)) return EASY_OPS + 1;
+    for (unsigned i = 0; i < n->nin; i++) sum += ops[ir_in(g, n)[i]];
+    return sum > EASY_OPS ? EASY_OPS + 1 : (uint8_t)sum;
+}
+
+/* What is made from nothing belongs, as movement does, to everyone who reads it. */
+static bool group_nodes(fuser *f) {
+    uint8_t *ops = bz_mem_zero(f->g->n.n, sizeof *ops);
+    bool ok = ops != NULL;
+    for (ir_ref r = 1; ok && r < f->g->n.n; r++) {
+        ops[r] = ops_from_nothing(f->g, ops, r);
+        if (!f->live[r] || !form_of(f->g, r) || ops[r] <= EASY_OPS) continue;
+        f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
+        ok = add_group(f, r);
+    }
+    bz_mem_free(ops);
+    return ok;
 }
 
 /* A gather picks anywhere from its operand: it must lie in a buffer. A reshape is not bound to the buffer it views: it gets its own. */

@@ -22,17 +22,20 @@ struct fuse_group {
     uint32_t turns; /* reshapes and windows below one element, one after the other, at most */
     bool repeats;   /* some are read at several indices */
     uint32_t steps; /* base operations per element of all members */
-    fuse_group *
-        parts; /* BAND: the groups that hand rows to one another, first to last; their nodes are all of `nodes` */
-    unsigned nparts;
-    ir_ref hands_on; /* of a part that is not the last: the value that the next one takes */
+    /* BAND: the groups that hand rows to one another, in order; their nodes are all of `nodes` */
+    fuse_group *parts;
+    unsigned nparts, row;  /* row: the number of the part that is a ROW; the others are DOTs */
+    BZ_VEC(ir_ref) handed; /* values that one part makes and others read */
 };
 
 /* Is r a member of the group? */
 bool fuse_is_member(const fuse_group *group, ir_ref r);
 
 #define FUSE_NO_GROUP UINT32_MAX
-enum { FUSE_MAX_FOLDS = 16 }; /* reductions in one kernel */
+enum {
+    FUSE_MAX_FOLDS = 16, /* reductions in one kernel */
+    FUSE_MAX_PARTS = 6   /* groups in a band */
+};
 
 /* The iteration space of a group as symbols. */
 typedef struct fuse_space {

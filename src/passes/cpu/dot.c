@@ -230,14 +230,6 @@ static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val sl
     return lp_offset(b, s->p, emit_index(&q->l->m, emit_from(&q->l->m, s->p, s->offset)));
 }
 
-/* Packs panels from .. to of a batch into the slots 0 .. to - from. */
-static void pack_own(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
-    lp_builder *b = q->l->b;
-    lp_val i = lp_loop(b, LP_SERIAL, from, to, 1, NULL, 0, NULL);
-    dot_pack(q, s, i, lp_imul(b, lp_isub(b, i, from), lp_index(b, q->k * s->panel)));
-    lp_end(b, NULL, 0, NULL);
-}
-
 /* The phase that packs all panels of a side. */
 static void pack_shared(dot_kernel *q, dot_side *s) {
     lower *l = q->l;
@@ -367,7 +359,7 @@ static void make_locals(dot_kernel *q) {
     dot_side *cut = q->by_columns ? &q->y : &q->x;
     const int64_t slots = q->by_columns ? 1 : q->group, tile = (int64_t)q->x.panel * q->y.panel;
     if (cut->place == DOT_OWN)
-        cut->p = lp_local(b, q->a.acc, slots * q->k * cut->panel, LP_SCRATCH);
+        cut->p = lp_local(b, q->a.acc, slots * dot_panel_stride(q, cut), LP_SCRATCH);
     q->tile =
         lp_local(b, q->a.acc, (q->streams ? 2 : 1) * tile, q->streams ? LP_SCRATCH : LP_STACK);
 }
@@ -376,7 +368,7 @@ static void make_locals(dot_kernel *q) {
 static void multiply(dot_kernel *q, lp_val batch, lp_val from, lp_val to) {
     const dot_task k = {q, batch, from, to};
     emit_sym(&q->l->m, q->b_sym, batch);
-    if (q->x.place == DOT_OWN) pack_own(q, &q->x, from, to);
+    if (q->x.place == DOT_OWN) dot_pack_all(q, &q->x, from, to);
     tiles(&k);
 }
 
@@ -404,10 +396,18 @@ static void find_sides(dot_kernel *q, lower *l) {
     q->lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
 }
 
+/* Are zeros of x looked for? It must lie as the search wants it, and whether y is finite is noted where that is packed. */
+static void find_zeros(dot_kernel *q) {
+    bool lies = q->x.place == DOT_BAND || q->x.place == DOT_OWN;
+    q->sparse = lies && q->y.place == DOT_SHARED && ir_is_float(q->a.acc) && q->k % q->lanes == 0 &&
+                q->k >= IR_DOT_BLOCK / 2 && dot_may_have_zeros(q->l, q->x.r);
+}
+
 bool lower_dot(lower *l) {
     dot_kernel q;
     find_sides(&q, l);
     plan(&q);
+    find_zeros(&q);
     if (!dot_make_ukernel(&q)) return false;
     if (q.x.place == DOT_SHARED) pack_shared(&q, &q.x);
     if (q.y.place == DOT_SHARED) pack_shared(&q, &q.y);
@@ -417,18 +417,18 @@ bool lower_dot(lower *l) {
 
 /* ---- in a band */
 
-void dot_begin(dot_kernel *q, lower *l, unsigned rows) {
+void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band) {
     find_sides(q, l);
     unsigned most = rows ? rows : rows_at_most(q);
     choose_tile(q, rows ? rows : 1, most, q->l->t->registers >= 32 ? 4 : 3);
-    q->x.place = rows && ir_dtype(l->g, q->x.r) == q->a.acc ? DOT_BAND : DOT_OWN;
+    q->x.place = in_band && ir_dtype(l->g, q->x.r) == q->a.acc ? DOT_BAND : DOT_OWN;
     q->y.place = DOT_SHARED;
     set_steps(&q->x);
     set_steps(&q->y);
 }
 
 void dot_share(dot_kernel *q) {
-    q->sparse &= q->x.place == DOT_BAND && ir_is_float(q->a.acc) && q->k % q->lanes == 0;
+    find_zeros(q);
     pack_shared(q, &q->y);
     make_locals(q);
 }

@@ -30,7 +30,8 @@ typedef struct dot_side {
 typedef struct dot_mask {
     bool known;
     ir_ex at;      /* linear in the symbols of rows and columns */
-    ir_bits other; /* what stands elsewhere */
+    ir_ref value;  /* the choice, */
+    ir_bits other; /* and what it gives elsewhere */
 } dot_mask;
 
 typedef struct dot_kernel {
@@ -59,15 +60,17 @@ bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory *
 /* Does the group choose, by comparing indices, between what it makes of the product and something else? Sets q->mask. `out`: the one
  * value that it stores. */
 void dot_find_mask(dot_kernel *q, ir_ref out);
+/* May x hold zeros by the block? So says a choice by places on the way to it; then it is worth to look for them. */
+bool dot_may_have_zeros(const lower *l, ir_ref x);
 /* Is the tile whose first row and column are m0 and n0 one of which nothing is chosen? 0: nobody knows. */
 lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0);
 /* What is seen of a row of a batch, if there is a mask. */
 row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row);
 
 /* ---- dot.c, for a band: some row panels at a time, all columns. */
-/* Before the loops: the space, and how the product is cut. rows: of a panel, if x will lie in a buffer that holds just the rows of a
- * dot_rows; 0: as is best. */
-void dot_begin(dot_kernel *q, lower *l, unsigned rows);
+/* Before the loops: the space, and how the product is cut. rows: of a panel; 0: as is best. in_band: x will lie in a buffer that holds
+ * just the rows of a dot_rows. */
+void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band);
 /* The phase that packs y, and memory for dot_rows; q->group says for how many panels. */
 void dot_share(dot_kernel *q);
 /* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
@@ -78,6 +81,8 @@ bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base);
+/* Panels from .. to, one behind the other at s->p. */
+void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to);
 /* Elements from one packed panel to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is finite. */
 int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s);
 

@@ -143,8 +143,9 @@ static lp_val has_nonzero(const ukernel *u, lp_val k) {
     const bz_dtype t = q->a.acc;
     lp_val zero = lp_const(b, t, 0, q->lanes), most = zero;
     for (unsigned i = 0; i < q->x.panel; i++) {
-        lp_val at = lp_iadd(b, k, lp_index(b, i * q->x.along));
-        lp_val x = lp_load(b, u->x, at, q->lanes, 0, 0);
+        lp_val row = lp_iadd(b, k, lp_index(b, i * q->x.along)), packed = lp_imul(b, k, u->xdown);
+        packed = lp_iadd(b, packed, lp_index(b, i * (int64_t)q->lanes));
+        lp_val x = lp_load(b, u->x, q->x.place == DOT_BAND ? row : packed, q->lanes, 0, 0);
         x = lp_base(b, IR_ABS, t, &x, 1);
         most = lp_base(b, IR_MAX, t, (lp_val[]){most, x}, 2);
     }
@@ -153,7 +154,8 @@ static lp_val has_nonzero(const ukernel *u, lp_val k) {
 
 static lp_val is_zero(const ukernel *u, int64_t row, lp_val k) {
     lp_builder *b = u->b;
-    lp_val x = lp_load(b, u->x, lp_iadd(b, k, lp_index(b, row * u->q->x.along)), 1, 0, 0);
+    lp_val at = lp_iadd(b, lp_imul(b, k, u->xdown), lp_index(b, row * u->q->x.along));
+    lp_val x = lp_load(b, u->x, at, 1, 0, 0);
     return lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){x, lp_const(b, u->q->a.acc, 0, 1)}, 2);
 }
 

@@ -54,6 +54,30 @@ static bool condition(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {
     return true;
 }
 
+/* Is it true or false by where its elements lie alone? */
+static bool is_of_places(const lower *l, ir_ref r) {
+    const ir_node *n = ir_at(l->g, r);
+    if (l->f->group_of[r] != FUSE_NO_GROUP || n->op == IR_INPUT) return false;
+    return !access_moves(l->g, r) || is_of_places(l, ir_in(l->g, n)[0]);
+}
+
+/* *steps: nodes that may still be looked at. */
+static bool chooses_by_places(const lower *l, ir_ref r, unsigned *steps) {
+    const ir_node *n = ir_at(l->g, r);
+    bool found = n->op == IR_SELECT && is_of_places(l, ir_in(l->g, n)[0]);
+    if (found || !(ir_op_is_elementwise(n->op) || access_moves(l->g, r))) return found;
+    for (unsigned i = 0; i < n->nin && !found; i++) {
+        if (*steps == 0) return false;
+        --*steps;
+        found = chooses_by_places(l, ir_in(l->g, n)[i], steps);
+    }
+    return found;
+}
+
+bool dot_may_have_zeros(const lower *l, ir_ref x) {
+    return chooses_by_places(l, x, &(unsigned){64});
+}
+
 void dot_find_mask(dot_kernel *q, ir_ref out) {
     lower *l = q->l;
     const ir_node n = *ir_at(l->g, out);
@@ -70,7 +94,7 @@ void dot_find_mask(dot_kernel *q, ir_ref out) {
     if (!ir_ex_linear(&l->x, e, q->x.sym, &step, &rest) ||
         !ir_ex_linear(&l->x, rest, q->y.sym, &step, &rest) || ir_ex_uses(&l->x, rest, q->k_sym))
         return;
-    q->mask = (dot_mask){true, e, first ? v : w};
+    q->mask = (dot_mask){true, e, out, first ? v : w};
 }
 
 /* The corner of the tile where `e`, linear in the side's symbol, is largest. */
@@ -97,7 +121,8 @@ row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row) {
     int64_t step;
     ir_ex rest;
     const lp_val all = lp_index(b, q->y.size), zero = lp_index(b, 0);
-    row_sight s = {.from = zero, .to = all};
+    const bz_dtype t = ir_dtype(l->g, q->mask.value);
+    row_sight s = {.other = lp_const(b, t, q->mask.other, 1), .from = zero, .to = all};
     ir_ex_linear(&l->x, q->mask.at, q->y.sym, &step, &rest);
     emit_sym(&l->m, q->b_sym, batch);
     emit_sym(&l->m, q->x.sym, row);

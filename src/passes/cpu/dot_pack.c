@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+enum {
+    SAME_PLACE = 4096, /* bytes: addresses so far apart have one place in a first-level cache */
+    FAR_ROWS = 16      /* rows of an operand that is in no cache are asked for so far ahead */
+};
+
 /* ---- in place */
 
 /* The buffer of the operand if it is read through movement alone, as the accumulator's dtype; its offset. */
@@ -84,10 +89,9 @@ static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row
     emit_forget(&l->m, mark);
 }
 
-static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+/* All of the panel for one k. */
+static void pack_row(dot_kernel *q, const panel *p, lp_val k, bool guard) {
+    lp_builder *b = q->l->b;
     int64_t row = 0;
     for (unsigned lanes = q->lanes; lanes > 1; lanes /= 2)
         for (; p->s->panel - row >= lanes; row += lanes)
@@ -106,8 +110,14 @@ static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
             store_panel_row(q, p, k, row, 1, false);
         }
     }
+}
+
+static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
+    lp_builder *b = q->l->b;
+    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+    pack_row(q, p, k, guard);
     lp_end(b, NULL, 0, NULL);
-    emit_scalar(&l->m);
+    emit_scalar(&q->l->m);
 }
 
 /* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
@@ -177,11 +187,11 @@ static void pack_transposed(dot_kernel *q, const panel *p) {
     emit_scalar(&q->l->m);
 }
 
-/* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
 int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s) {
     const int64_t blocks = (q->k + IR_DOT_BLOCK - 1) / IR_DOT_BLOCK, lanes = q->lanes;
-    bool notes = q->sparse && s == &q->y;
-    return q->k * s->panel + (notes ? (blocks + lanes - 1) / lanes * lanes : 0);
+    const int64_t line = (blocks + lanes - 1) / lanes * lanes, elements = q->k * s->panel;
+    if (q->sparse && s == &q->y) return elements + line;
+    return elements + (elements % (SAME_PLACE / 4) == 0 ? lanes : 0);
 }
 
 /* Behind the panel: for each block of k, 0 if it is finite. What is not makes a sum of itself times 0 no number. */
@@ -209,6 +219,7 @@ static void note_nonfinite(dot_kernel *q, const panel *p) {
     lp_end(b, NULL, 0, NULL);
 }
 
+/* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
     lp_builder *b = q->l->b;
     panel p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
@@ -229,4 +240,31 @@ void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
         lp_end(b, NULL, 0, NULL);
     }
     if (q->sparse && s == &q->y) note_nonfinite(q, &p);
+}
+
+/* Where memory runs along the panels a row of all of them is read at a time: as one stretch, each of its lines once. */
+void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
+    lp_builder *b = q->l->b;
+    const lp_val stride = lp_index(b, dot_panel_stride(q, s));
+    const bool rows = dense_along(q, s, s->sym) && !(q->sparse && s == &q->y);
+    if (rows) {
+        lp_val whole = lp_imin(b, to, lp_index(b, s->size / s->panel));
+        lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+        lp_val i = lp_loop(b, LP_SERIAL, from, whole, 1, NULL, 0, NULL);
+        panel p = {s, lp_imul(b, lp_isub(b, i, from), stride),
+                   lp_imul(b, i, lp_index(b, s->panel))};
+        q->l->m.ahead = lower_read_ahead(q->l, q->l->t->cached);
+        q->l->m.ahead_sym = q->k_sym;
+        q->l->m.ahead_by = FAR_ROWS;
+        pack_row(q, &p, k, false);
+        q->l->m.ahead = 0;
+        lp_end(b, NULL, 0, NULL);
+        lp_end(b, NULL, 0, NULL);
+        emit_scalar(&q->l->m);
+    }
+    if (rows && s->size % s->panel == 0) return;
+    lp_val first = rows ? lp_imax(b, from, lp_index(b, s->size / s->panel)) : from;
+    lp_val i = lp_loop(b, LP_SERIAL, first, to, 1, NULL, 0, NULL);
+    dot_pack(q, s, i, lp_imul(b, lp_isub(b, i, from), stride));
+    lp_end(b, NULL, 0, NULL);
 }

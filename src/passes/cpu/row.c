@@ -37,8 +37,8 @@ struct row_kernel {
     BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
     BZ_VEC(lp_val) kept_rows;
     lp_val nothing; /* narrow: 0, which code generation doesn't know */
-    ir_ref
-        hidden; /* a value of which rows may be seen in part (row_sight); 0: there is none, or it does not help */
+    ir_ref hidden;  /* a value of which rows may be seen in part (row_sight); 0: there is none */
+    uint32_t plain; /* bit p: pass p makes one value of what is hidden */
 };
 
 /* ---- analysis */
@@ -105,12 +105,13 @@ static bool find_needs(row_kernel *q, bool keep) {
  *
  * Where the hidden value is one constant, every element that a pass folds, keeps or stores there is one value of the row. */
 
-/* Is it so? Else a pass reads something else that changes along the row, or asks where an element lies. */
-static bool is_plain_where_hidden(const row_kernel *q, ir_ref hidden) {
+/* The passes of which that is true, bit by bit. Others read something else that changes along the row, or ask where an element lies. */
+static uint32_t plain_passes(const row_kernel *q, ir_ref hidden) {
     const lower *l = q->l;
     const ir_graph *g = l->g;
     const ir_ref last = l->group->nodes.p[l->group->nodes.n - 1];
-    bool *plain = bz_mem_zero(last + 1, sizeof *plain), all = plain != NULL;
+    bool *plain = bz_mem_zero(last + 1, sizeof *plain);
+    uint32_t passes = plain ? (1u << q->npasses) - 1 : 0;
     for (ir_ref r = 1; plain && r <= last; r++) {
         const ir_node *n = ir_at(g, r);
         ir_bits v;
@@ -121,13 +122,15 @@ static bool is_plain_where_hidden(const row_kernel *q, ir_ref hidden) {
         plain[r] = follows;
         for (unsigned i = 0; i < n->nin; i++) plain[r] &= plain[ir_in(g, n)[i]];
         plain[r] |= r == hidden || folded || ir_const_value(g, r, &v);
-        all &= plain[r] || !q->need[r] || !in_group(l, r);
+        if (!plain[r] && in_group(l, r)) passes &= ~q->need[r];
     }
-    for (unsigned f = 0; f < q->nfolds; f++)
-        all &= q->fold[f].a.kind != IR_ARGMAX && q->fold[f].a.kind != IR_ARGMIN &&
-               q->fold[f].a.kind != IR_PROD;
+    for (unsigned f = 0; f < q->nfolds; f++) {
+        const fold_node *n = &q->fold[f];
+        bool knows = n->a.kind != IR_ARGMAX && n->a.kind != IR_ARGMIN && n->a.kind != IR_PROD;
+        if (!knows || !plain || !plain[ir_operand(g, n->r, 0)]) passes &= ~(1u << (n->depth - 1));
+    }
     bz_mem_free(plain);
-    return all;
+    return passes;
 }
 
 /* From now on the kept row stands for the node, where it is read at its own index. */
@@ -517,14 +520,15 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
     for (unsigned pass = 0; pass < q->npasses; pass++) {
         stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;
-        if (q->hidden) look(&s, sight, other);
+        const bool looks = q->plain >> pass & 1;
+        if (looks) look(&s, sight, other);
         if (q->blocks > 1)
             fold_blocks(q, &s, out);
         else
             fold_stretch(&s, lp_index(l->b, 0), q->k, out);
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
-            if (q->hidden) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
+            if (looks) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
             l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR,
                                           .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
         }
@@ -716,7 +720,8 @@ row_kernel *row_begin(lower *l, ir_ref hidden) {
     bool is_wide;
     row_kernel *q = new_kernel(l, &is_wide);
     if (!q) return NULL;
-    if (hidden && q->lanes > 1 && is_plain_where_hidden(q, hidden)) q->hidden = hidden;
+    q->hidden = hidden;
+    if (hidden && q->lanes > 1) q->plain = plain_passes(q, hidden);
     make_lanes(q);
     if (make_scratch(q)) return q;
     free_kernel(q);
