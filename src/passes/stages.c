@@ -1,7 +1,7 @@
 /* stages.c - the stages of pipeline.def, as they stand over `lower`, and what each leaves as text: for dumps, golden tests, `braze opt`.
  *
  *     fuse: groups  -->  schedule: launches  -->  buffers: homes  -->  lower: loops, segments  -->  memory: offsets */
-#include "src/passes/lower.h"
+#include "src/passes/work.h"
 
 #include <string.h>
 
@@ -45,6 +45,30 @@ static void print_group(bz_text *t, const lower *l, uint32_t which) {
         bz_textf(t, " %%%u%s", g->nodes.p[i], l->f->stored[g->nodes.p[i]] ? "*" : "");
 }
 
+/* Is member r stored, or handed on to another part of the band (NULL: there is none)? */
+static bool gives(const lower *l, const fuse_group *band, ir_ref r) {
+    for (uint32_t i = 0; band && i < band->handed.n; i++)
+        if (band->handed.p[i] == r) return true;
+    return l->f->stored[r];
+}
+
+/* What the group's loops have to do; of a band, part by part. */
+static void print_work(bz_text *t, const lower *l, const fuse_group *g, const fuse_group *band) {
+    BZ_VEC(ir_ref) outputs = {0};
+    work w;
+    for (unsigned k = 0; k < g->nparts; k++) print_work(t, l, &g->parts[k], g);
+    if (g->nparts) return;
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        if (gives(l, band, g->nodes.p[i])) t->failed |= !bz_vec_push(&outputs, g->nodes.p[i]);
+    if (work_describe(&w, l->f, g, outputs.p, outputs.n, true)) {
+        bz_text_str(t, "    ");
+        work_print(t, &w, outputs.p, outputs.n);
+        bz_text_str(t, "\n");
+    }
+    work_free(&w);
+    bz_vec_free(&outputs);
+}
+
 void stage_fuse_text(bz_text *t, const lower *l) {
     ir_print(t, l->g);
     for (uint32_t i = 0; i < l->f->groups.n; i++) {
@@ -52,6 +76,7 @@ void stage_fuse_text(bz_text *t, const lower *l) {
         bz_text_str(t, " ");
         print_group(t, l, i);
         bz_text_str(t, "\n");
+        print_work(t, l, &l->f->groups.p[i], NULL);
     }
     print_refusals(t, l->plan);
 }

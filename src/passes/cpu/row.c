@@ -10,6 +10,7 @@
  * Of a row whose elements are one constant outside of a stretch (what a causal mask hides) the passes see the stretch, and what the
  * constant gives, once: zeros are not added up, a maximum takes it for all. The bits are the same again. */
 #include "src/passes/cpu/cpu.h"
+#include "src/passes/work.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64 };
 typedef struct fold_node {
     ir_ref r;
     ir_reduce_attr a;
-    unsigned depth;      /* the pass that folds it, counted from 1 */
+    unsigned pass;       /* that folds it */
     lp_val work, result; /* wide: block results [rows][blocks] and row results [rows] */
     lp_val blocks;       /* narrow: block results of one row */
     lp_val lanes;        /* the L lanes, when they are kept in memory */
@@ -26,108 +27,51 @@ typedef struct fold_node {
 
 struct row_kernel {
     lower *l;
+    work w; /* a pass for each stage */
     int64_t rows, k, blocks;
     ir_ex i_sym, k_sym;
     unsigned lanes, nvec; /* lanes of a vector; vectors that make L lanes */
     unsigned stream;      /* flags of the stores of elements */
     fold_node fold[MAX_FOLDS];
-    unsigned nfolds, npasses; /* passes 0 .. npasses-1 */
-    unsigned *depth;     /* of each node of the graph: folds that must be done before it is known */
-    uint32_t *need;      /* bit p: pass p computes the node */
-    BZ_VEC(ir_ref) kept; /* expensive nodes that a later pass needs again: kept in scratch rows */
-    BZ_VEC(lp_val) kept_rows;
-    lp_val nothing; /* narrow: 0, which code generation doesn't know */
+    unsigned nfolds;
+    BZ_VEC(lp_val) kept_rows; /* scratch rows for what stages keep */
+    lp_val nothing;           /* narrow: 0, which code generation doesn't know */
     ir_ref hidden;  /* a value of which rows may be seen in part (row_sight); 0: there is none */
     uint32_t plain; /* bit p: pass p makes one value of what is hidden */
 };
-
-/* ---- analysis */
-
-static bool in_group(const lower *l, ir_ref r) {
-    if (l->in_part) return fuse_is_member(l->group, r);
-    return l->f->group_of[r] != FUSE_NO_GROUP && &l->f->groups.p[l->f->group_of[r]] == l->group;
-}
-
-static bool outside(const lower *l, ir_ref r) {
-    return (l->f->group_of[r] != FUSE_NO_GROUP && !in_group(l, r)) ||
-           ir_at(l->g, r)->op == IR_INPUT;
-}
-
-static bool find_depths(row_kernel *q) {
-    const ir_graph *g = q->l->g;
-    ir_ref last = q->l->group->nodes.p[q->l->group->nodes.n - 1];
-    q->npasses = 1;
-    for (ir_ref r = 1; r <= last; r++) {
-        const ir_node *n = ir_at(g, r);
-        if (outside(q->l, r)) continue;
-        for (unsigned i = 0; i < n->nin; i++) {
-            unsigned d = q->depth[ir_in(g, n)[i]];
-            q->depth[r] = d > q->depth[r] ? d : q->depth[r];
-        }
-        if (n->op != IR_REDUCE || !in_group(q->l, r)) continue;
-        if (q->nfolds == MAX_FOLDS) return false;
-        q->fold[q->nfolds++] =
-            (fold_node){.r = r, .a = ir_reduce_get(g, n), .depth = ++q->depth[r]};
-        q->npasses = q->depth[r] + 1 > q->npasses ? q->depth[r] + 1 : q->npasses;
-    }
-    return q->npasses <= 31;
-}
-
-static bool stored_full(const lower *l, ir_ref r) {
-    return ir_at(l->g, r)->op != IR_REDUCE && fuse_level_of(l->g, &l->space, r) == FUSE_FULL;
-}
-
-/* Which passes compute which nodes; expensive ones that two passes need are kept instead. */
-static bool find_needs(row_kernel *q, bool keep) {
-    lower *l = q->l;
-    const ir_graph *g = l->g;
-    for (unsigned i = 0; i < q->nfolds; i++)
-        q->need[ir_operand(g, q->fold[i].r, 0)] |= 1u << (q->fold[i].depth - 1);
-    for (uint32_t i = 0; i < l->outputs.n; i++)
-        if (stored_full(l, l->outputs.p[i]))
-            q->need[l->outputs.p[i]] |= 1u << q->depth[l->outputs.p[i]];
-    for (ir_ref r = l->group->nodes.p[l->group->nodes.n - 1]; r > 0; r--) {
-        const ir_node *n = ir_at(g, r);
-        uint32_t need = q->need[r];
-        if (!need || outside(l, r) || (n->op == IR_REDUCE && in_group(l, r))) continue;
-        bool again = (need & (need - 1)) != 0;
-        if (keep && again && (ir_ops[n->op].flags & IR_EXPENSIVE) &&
-            fuse_level_of(g, &l->space, r) == FUSE_FULL && in_group(l, r)) {
-            need &= -need; /* the first pass only */
-            if (!bz_vec_push(&q->kept, r)) return false;
-        }
-        for (unsigned i = 0; i < n->nin; i++) q->need[ir_in(g, n)[i]] |= need;
-    }
-    return true;
-}
 
 /* ---- what is not seen of a row
  *
  * Where the hidden value is one constant, every element that a pass folds, keeps or stores there is one value of the row. */
 
+static bool is_plain(const row_kernel *q, const bool *plain, ir_ref r, ir_ref hidden) {
+    const work_node *n = work_find(&q->w, r);
+    return r == hidden || (n && plain[n - q->w.nodes.p]);
+}
+
 /* The passes of which that is true, bit by bit. Others read something else that changes along the row, or ask where an element lies. */
 static uint32_t plain_passes(const row_kernel *q, ir_ref hidden) {
-    const lower *l = q->l;
-    const ir_graph *g = l->g;
-    const ir_ref last = l->group->nodes.p[l->group->nodes.n - 1];
-    bool *plain = bz_mem_zero(last + 1, sizeof *plain);
-    uint32_t passes = plain ? (1u << q->npasses) - 1 : 0;
-    for (ir_ref r = 1; plain && r <= last; r++) {
-        const ir_node *n = ir_at(g, r);
+    const work *w = &q->w;
+    const ir_graph *g = q->l->g;
+    bool *plain = bz_mem_zero(w->nodes.n, sizeof *plain);
+    uint32_t passes = plain ? (1u << w->nstages) - 1 : 0;
+    for (uint32_t i = 0; plain && i < w->nodes.n; i++) {
+        const work_node *at = &w->nodes.p[i];
+        const ir_node *n = ir_at(g, at->r);
         ir_bits v;
-        const bool folded = n->op == IR_REDUCE && in_group(l, r);
-        const bool follows =
-            n->nin && !outside(l, r) &&
-            (ir_op_is_elementwise(n->op) || n->op == IR_EXPAND || n->op == IR_RESHAPE);
-        plain[r] = follows;
-        for (unsigned i = 0; i < n->nin; i++) plain[r] &= plain[ir_in(g, n)[i]];
-        plain[r] |= r == hidden || folded || ir_const_value(g, r, &v);
-        if (!plain[r] && in_group(l, r)) passes &= ~q->need[r];
+        plain[i] =
+            n->nin && (ir_op_is_elementwise(n->op) || n->op == IR_EXPAND || n->op == IR_RESHAPE);
+        for (unsigned k = 0; k < n->nin; k++)
+            plain[i] &= is_plain(q, plain, ir_in(g, n)[k], hidden);
+        plain[i] |=
+            at->r == hidden || (at->member && n->op == IR_REDUCE) || ir_const_value(g, at->r, &v);
+        if (!plain[i] && at->member) passes &= ~at->stages;
     }
     for (unsigned f = 0; f < q->nfolds; f++) {
         const fold_node *n = &q->fold[f];
         bool knows = n->a.kind != IR_ARGMAX && n->a.kind != IR_ARGMIN && n->a.kind != IR_PROD;
-        if (!knows || !plain || !plain[ir_operand(g, n->r, 0)]) passes &= ~(1u << (n->depth - 1));
+        if (!knows || !plain || !is_plain(q, plain, ir_operand(g, n->r, 0), hidden))
+            passes &= ~(1u << n->pass);
     }
     bz_mem_free(plain);
     return passes;
@@ -136,7 +80,7 @@ static uint32_t plain_passes(const row_kernel *q, ir_ref hidden) {
 /* From now on the kept row stands for the node, where it is read at its own index. */
 static void bind_kept(row_kernel *q, uint32_t i) {
     lower *l = q->l;
-    ir_ref r = q->kept.p[i];
+    ir_ref r = q->w.kept.p[i];
     ir_ex idx[IR_MAX_RANK];
     fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
     l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
@@ -161,14 +105,14 @@ typedef struct stretch {
 
 /* The pass that computes kept node i. */
 static unsigned kept_by(const row_kernel *q, uint32_t i) {
-    return (unsigned)__builtin_ctz(q->need[q->kept.p[i]]);
+    return work_kept_by(&q->w, q->w.kept.p[i]);
 }
 
 /* Does this pass store elements of output i? */
 static bool stores(const stretch *s, uint32_t i) {
-    const lower *l = s->q->l;
-    const ir_ref r = l->outputs.p[i];
-    return stored_full(l, r) && s->q->depth[r] == s->pass;
+    const work *w = &s->q->w;
+    const ir_ref r = s->q->l->outputs.p[i];
+    return work_stores_elements(w, r) && work_find(w, r)->stage == s->pass;
 }
 
 static void store_kept(stretch *s, lp_val row, const emit_value *v) {
@@ -204,8 +148,8 @@ static void step(stretch *s, unsigned at) {
     row_kernel *q = s->q;
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
-    for (uint32_t i = 0; i < q->kept.n; i++) {
-        ir_ref r = q->kept.p[i];
+    for (uint32_t i = 0; i < q->w.kept.n; i++) {
+        ir_ref r = q->w.kept.p[i];
         if (kept_by(q, i) != s->pass) continue;
         fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
         emit_value v = emit_node(&l->m, r, idx);
@@ -284,12 +228,12 @@ static lp_val value_where_hidden(const stretch *s, ir_ref r) {
     ir_ex idx[IR_MAX_RANK];
     unsigned mark = emit_mark(&l->m);
     bind[q->hidden] = (emit_bind){.kind = BIND_SCALAR, .p = s->sight->other};
-    for (uint32_t i = 0; i < q->kept.n; i++) bind[q->kept.p[i]].kind = BIND_NONE;
+    for (uint32_t i = 0; i < q->w.kept.n; i++) bind[q->w.kept.p[i]].kind = BIND_NONE;
     emit_scalar(&l->m);
     fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
     lp_val v = emit_node(&l->m, r, idx).v[0];
     emit_forget(&l->m, mark);
-    for (uint32_t i = 0; i < q->kept.n; i++)
+    for (uint32_t i = 0; i < q->w.kept.n; i++)
         if (kept_by(q, i) < s->pass) bind_kept(q, i);
     bind[q->hidden] = seen;
     return v;
@@ -336,9 +280,9 @@ static void fill_hidden(stretch *s, lp_val lo, int64_t count) {
     const span side[2] = {{lp_index(b, 0), lp_imin(b, seen.from, all)},
                           {lp_imax(b, seen.to, seen.from), all}};
     for (unsigned k = 0; k < 2; k++) {
-        for (uint32_t i = 0; i < q->kept.n; i++)
+        for (uint32_t i = 0; i < q->w.kept.n; i++)
             if (kept_by(q, i) == s->pass)
-                fill_span(s, side[k], lo, q->kept.p[i], q->kept_rows.p[i], false);
+                fill_span(s, side[k], lo, q->w.kept.p[i], q->kept_rows.p[i], false);
         for (uint32_t i = 0; i < l->outputs.n; i++)
             if (stores(s, i))
                 fill_span(s, side[k], lo, l->outputs.p[i], l->out_pointers.p[i], true);
@@ -433,7 +377,8 @@ static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
     unsigned ops = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
-        if (q->need[g->nodes.p[i]] >> pass & 1) ops += fuse_steps(q->l->g, g->nodes.p[i]);
+        if (work_find(&q->w, g->nodes.p[i])->stages >> pass & 1)
+            ops += fuse_steps(q->l->g, g->nodes.p[i]);
     return ops;
 }
 
@@ -445,7 +390,7 @@ static stretch begin_pass(row_kernel *q, unsigned pass) {
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
     s.width = q->lanes == 1 ? 1 : s.width > q->nvec ? q->nvec : s.width;
     for (unsigned f = 0; f < q->nfolds; f++)
-        if (q->fold[f].depth == pass + 1) s.folds[s.nfolds++] = f;
+        if (q->fold[f].pass == pass) s.folds[s.nfolds++] = f;
     return s;
 }
 
@@ -517,7 +462,7 @@ static void fold_blocks(row_kernel *q, stretch *s, lp_val *out) {
 static void narrow_row(row_kernel *q, const row_sight *sight) {
     lower *l = q->l;
     lp_val out[MAX_FOLDS], other[MAX_FOLDS];
-    for (unsigned pass = 0; pass < q->npasses; pass++) {
+    for (unsigned pass = 0; pass < q->w.nstages; pass++) {
         stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;
         const bool looks = q->plain >> pass & 1;
@@ -532,7 +477,7 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
             l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR,
                                           .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
         }
-        for (uint32_t i = 0; i < q->kept.n; i++)
+        for (uint32_t i = 0; i < q->w.kept.n; i++)
             if (kept_by(q, i) == pass) bind_kept(q, i);
     }
     store_row_results(q);
@@ -540,9 +485,9 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
 
 static bool make_scratch(row_kernel *q) {
     lower *l = q->l;
-    for (uint32_t i = 0; i < q->kept.n; i++)
+    for (uint32_t i = 0; i < q->w.kept.n; i++)
         if (!bz_vec_push(&q->kept_rows,
-                         lp_local(l->b, ir_dtype(l->g, q->kept.p[i]), q->k, LP_SCRATCH)))
+                         lp_local(l->b, ir_dtype(l->g, q->w.kept.p[i]), q->k, LP_SCRATCH)))
             return false;
     for (unsigned f = 0; q->blocks > 1 && f < q->nfolds; f++)
         q->fold[f].blocks = lp_local(l->b, q->fold[f].a.acc, q->blocks, LP_SCRATCH);
@@ -635,14 +580,14 @@ static bool wide(row_kernel *q) {
         fold_node *n = &q->fold[f];
         n->work = lower_work(l, n->a.acc, q->rows * q->blocks);
         n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
-        last_fold = n->depth > last_fold ? n->depth : last_fold;
+        last_fold = n->pass > last_fold ? n->pass : last_fold;
     }
     make_lanes(q);
-    for (unsigned pass = 0; pass < q->npasses; pass++) {
+    for (unsigned pass = 0; pass < q->w.nstages; pass++) {
         stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;
         wide_blocks(q, &s);
-        if (s.nfolds) wide_rows(q, &s, pass + 1 == last_fold);
+        if (s.nfolds) wide_rows(q, &s, pass == last_fold);
     }
     return true;
 }
@@ -680,9 +625,7 @@ static void choose_vectors(row_kernel *q) {
 }
 
 static void free_kernel(row_kernel *q) {
-    bz_mem_free(q->depth);
-    bz_mem_free(q->need);
-    bz_vec_free(&q->kept);
+    work_free(&q->w);
     bz_vec_free(&q->kept_rows);
     bz_mem_free(q);
 }
@@ -692,15 +635,18 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     row_kernel *q = bz_mem_zero(1, sizeof *q);
     if (!q) return NULL;
     q->l = l;
-    q->depth = bz_mem_zero(l->g->n.n, sizeof *q->depth);
-    q->need = bz_mem_zero(l->g->n.n, sizeof *q->need);
     set_space(q);
     choose_vectors(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     *wide = q->k >= 8 * l->t->machine->task && q->rows <= l->t->machine->tasks && !l->in_part;
-    if (q->depth && q->need && find_depths(q) &&
-        find_needs(q, !*wide && q->k <= l->t->machine->second))
+    if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
+                      !*wide && q->k <= l->t->machine->second)) {
+        for (; q->nfolds < q->w.nfolds; q->nfolds++) {
+            const work_fold *f = &q->w.fold[q->nfolds];
+            q->fold[q->nfolds] = (fold_node){.r = f->r, .a = f->a, .pass = f->stage};
+        }
         return q;
+    }
     free_kernel(q);
     return NULL;
 }
