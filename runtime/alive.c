@@ -1,6 +1,6 @@
 /* alive.c - who is in a context: a call leaves its thread's mark in it. A second thread that comes meanwhile is sent away, with a status.
  */
-#include "runtime/rt.h"
+#include "runtime/context.h"
 
 #include <pthread.h>
 
@@ -26,13 +26,6 @@ bool rt_arrive(rt_visit *v, bz_context *c) {
     if (rt_context_alive(c)) return rt_step_in(v, c);
     rt_stray(NULL, c ? BZ_ESCOPE : BZ_EARG,
              c ? "the context is closed, or was never one" : "the context is NULL");
-    return false;
-}
-
-bool rt_arrive_at(rt_visit *v, const bz_tensor *x, const char *op) {
-    bz_context *c = rt_context_of(x);
-    if (c) return rt_step_in(v, c);
-    rt_stray(NULL, BZ_ESCOPE, "[%s] %s", op, x ? RT_STALE : "the tensor is NULL");
     return false;
 }
 

@@ -1,5 +1,5 @@
 /* api_create.c - tensors made from nothing: constants, sequences, random numbers. */
-#include "runtime/rt.h"
+#include "runtime/host.h"
 
 /* The shape as dimensions; an error that names the maker. */
 static bool dims_of(rt_rec *r, const char *op, bz_dtype t, const int64_t *shape, int rank,

@@ -3,7 +3,7 @@
  *      text --items--> slices of all axes --bz_slice--> integers' axes go --bz_select--> new axes come --bz_unsqueeze--> a view
  *
  * All that can be wrong is found in the text before the first view is made. */
-#include "runtime/rt.h"
+#include "runtime/tensor.h"
 
 #include <ctype.h>
 #include <string.h>

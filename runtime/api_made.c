@@ -1,5 +1,5 @@
 /* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 /* clang-format off */
 

@@ -1,6 +1,6 @@
 /* api_move.c - the public movement builders. A view is checked by the constructor, which also gives its value as a node; here its
  * strides are worked out. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* api_npz.c - many tensors in one file: bz_save_npz, bz_load_npz, bz_npz_names. */
 #include "runtime/array.h"
-#include "runtime/rt.h"
+#include "runtime/eval.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* api_ops.c - public builders that the tables of ops make: elementwise ones; what those of api_made.c share; optimizers. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <string.h>
 

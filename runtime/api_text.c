@@ -1,6 +1,6 @@
 /* api_text.c - tensors as text and as .npy files. */
 #include "runtime/array.h"
-#include "runtime/rt.h"
+#include "runtime/eval.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,8 @@
  *
  * Getting memory costs more than most kernels, whatever the device, so a buffer that is given back waits for the next one of its
  * class. Classes are powers of two cut in four. */
-#include "runtime/rt.h"
+#include "runtime/buffer.h"
+#include "runtime/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,15 +63,15 @@ static rt_buffer *fresh(bz_context *c, size_t room, bz_error *e) {
         bz_mem_free(b);
         return NULL;
     }
-    c->pool.made++;
+    c->pool->made++;
     return b;
 }
 
 /* A buffer of the class, from the device; what waits for others, and what programs keep that do not run, goes if need be. */
 static rt_buffer *obtain(bz_context *c, size_t room, bz_error *e) {
     rt_buffer *b = fresh(c, room, e);
-    if (!b && c->pool.idle_bytes) {
-        rt_pool_free(&c->pool);
+    if (!b && c->pool->idle_bytes) {
+        rt_pool_free(c->pool);
         b = fresh(c, room, e);
     }
     while (!b && !e->status && rt_give_way(c)) b = fresh(c, room, e);
@@ -99,12 +100,13 @@ static bool is_allowed(bz_context *c, int64_t bytes, size_t room, bz_dtype t, co
                        bz_error *e) {
     char what[300];
     const char *takes = shape_takes(what, t, l);
-    return !rt_check_room(c->memory, bytes, takes, e) && rt_within_bytes(c, room, takes, e);
+    return !rt_check_room(c->memory, bytes, takes, e) &&
+           rt_within_bytes(c, &c->pool->bytes, room, takes, e);
 }
 
 static rt_buffer *get(bz_context *c, int64_t bytes, bz_dtype t, const rt_layout *l, bz_error *e) {
     size_t room = 0;
-    rt_pool *p = &c->pool;
+    rt_pool *p = c->pool;
     bool limited = bytes > rt_memory_size(c->memory) || c->limits[BZ_LIMIT_BYTES];
     unsigned k = class_of((size_t)bytes, &room);
     if (limited && !is_allowed(c, bytes, room, t, l, e)) return NULL;
@@ -177,9 +179,9 @@ rt_buffer *rt_buffer_fetch(bz_context *c, const rt_buffer *b, bz_error *e) {
 }
 
 rt_buffer *rt_buffer_alias(bz_context *c, rt_buffer *b) {
-    rt_buffer *a = c->pool.aliases;
+    rt_buffer *a = c->pool->aliases;
     if (a)
-        c->pool.aliases = a->next;
+        c->pool->aliases = a->next;
     else if (!(a = bz_mem_alloc(sizeof *a)))
         return rt_no_memory(c), NULL;
     rt_buffer *owner = b->owner ? b->owner : b;
@@ -195,8 +197,8 @@ void rt_buffer_unref(bz_context *c, rt_buffer *b) {
     if (!b || --b->refs > 0) return;
     if (b->owner) {
         rt_buffer_unref(c, b->owner);
-        b->next = c->pool.aliases;
-        c->pool.aliases = b;
+        b->next = c->pool->aliases;
+        c->pool->aliases = b;
         return;
     }
     if (b->foreign) {
@@ -205,12 +207,12 @@ void rt_buffer_unref(bz_context *c, rt_buffer *b) {
     }
     size_t room;
     unsigned k = class_of(b->room, &room);
-    rt_pool_count(&c->pool, -(int64_t)b->room);
-    if (c->pool.idle_bytes + b->room > idle_most) {
+    rt_pool_count(c->pool, -(int64_t)b->room);
+    if (c->pool->idle_bytes + b->room > idle_most) {
         destroy(b);
         return;
     }
-    b->next = c->pool.idle[k];
-    c->pool.idle[k] = b;
-    c->pool.idle_bytes += b->room;
+    b->next = c->pool->idle[k];
+    c->pool->idle[k] = b;
+    c->pool->idle_bytes += b->room;
 }

@@ -3,7 +3,7 @@
  *     rt_expect: the interpreter's results, before donated inputs change --> the program runs --> rt_compare: bit by bit
  *
  * Every bit is promised (docs/numerics.md), so a line that says `differs` is a bug of braze. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
  *
  * A donated input's buffer is offered for the output: the program writes it in place, or gives another buffer, which the input
  * takes instead. Where others hold the buffer too, a copy is offered. */
-#include "runtime/compiled.h"
+#include "runtime/trace.h"
 
 #include <string.h>
 

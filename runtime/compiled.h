@@ -1,8 +1,9 @@
-/* compiled.h - what compile.c, trace.c and callgrad.c know of compiled functions. */
+/* compiled.h - compiled functions as data; what they leave for gradients (callgrad.c). */
 #ifndef RT_COMPILED_H
 #define RT_COMPILED_H
 
-#include "runtime/rt.h"
+#include "runtime/plans.h"
+#include "runtime/record.h"
 
 /* A function for one signature. */
 typedef struct rt_signature {
@@ -64,31 +65,11 @@ rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e);
 void rt_call_before(bz_program *p, rt_signature *t, bz_tensor *const *in);
 void rt_call_after(bz_program *p, rt_signature *t, bz_tensor *const *out);
 
-/* ---- trace.c */
-typedef struct rt_function { /* of the host's */
+typedef struct rt_host_function { /* of the host's */
     bz_function *fn;
     void *user;
     int nin, nout;
     const char *op, *which, *site; /* for messages; which: "forward ", or nothing */
-} rt_function;
-/* Calls it; a status of its own, or the first error in the context since, is the result. */
-bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const *x,
-                          bz_tensor **out);
-/* The node of output k. */
-bz_status rt_output_node(bz_context *c, const rt_function *f, int k, bz_tensor *out, ir_ref *node);
-/* A handle on node r of the open epoch, of layout l, as an operand; mine: the function may change it. NULL: no memory. */
-bz_tensor *rt_operand_new(bz_context *c, ir_ref r, const rt_layout *l, bool mine);
-/* Around a function that records into the open epoch: it has a scope, no values, and changes nothing of the others'. */
-typedef struct rt_inside {
-    uint64_t epoch, outside;
-    uint32_t scopes, depth;
-    const char *site;
-} rt_inside;
-bz_status rt_inside_begin(bz_context *c, rt_inside *i);
-bool rt_inside_end(bz_context *c, const rt_inside *i); /* false: the recording is over, an error */
-/* Runs the function on inputs without values: a program for t, or, if `graph` is given, that. */
-bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph);
-/* A call within a trace: what a call outside does, as nodes of the epoch that traces. The inputs are checked. */
-bz_status rt_call_inline(bz_program *p, bz_tensor *const *in, bz_tensor **out);
+} rt_host_function;
 
 #endif

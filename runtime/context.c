@@ -1,12 +1,57 @@
 /* context.c - contexts: opened, closed; their errors as the program asks for them, modes and counters. */
+#include "runtime/env.h"
 #include "runtime/image.h"
-#include "runtime/rt.h"
+#include "runtime/kernels.h"
+#include "runtime/marks.h"
+#include "runtime/trace.h"
+#include "runtime/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- opening */
+
+/* A context with what each file keeps for it. */
+typedef struct whole {
+    bz_context c;
+    rt_names names;
+    rt_layouts layouts;
+    rt_pool pool;
+    rt_fetched fetched;
+    rt_plans plans;
+    rt_slab slab;
+    rt_epochs epochs;
+    rt_lineage lineage;
+    rt_recorder recorder;
+    rt_evaluation evaluation;
+    rt_gifts gifts;
+} whole;
+_Static_assert(sizeof(whole) <= 1 << RT_CONTEXT_SHIFT, "a context fits its slot");
+
+/* An empty one; NULL: so many are open already. */
+static bz_context *new_context(void) {
+    whole *w = rt_room_take(&rt_contexts);
+    if (!w) return NULL;
+    memset(w, 0, sizeof *w);
+    w->c = (bz_context){
+        .number = rt_room_number(&rt_contexts, w),
+        .give_way = rt_plans_give_way,
+        .evaluator = &rt_lazy_evaluator,
+        .names = &w->names,
+        .layouts = &w->layouts,
+        .pool = &w->pool,
+        .fetched = &w->fetched,
+        .plans = &w->plans,
+        .slab = &w->slab,
+        .epochs = &w->epochs,
+        .lineage = &w->lineage,
+        .recorder = &w->recorder,
+        .evaluation = &w->evaluation,
+        .gifts = &w->gifts,
+    };
+    return &w->c;
+}
 
 static bz_status choose_device(bz_context *c) {
     if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = rt_env_get()->device;
@@ -45,10 +90,10 @@ static bz_status check_options(const bz_options *o, bz_error *e) {
 
 static bz_status init(bz_context *c) {
     c->m = ir_module_new();
-    if (!c->m || !bz_vec_push(&c->scopes, 0)) return BZ_ENOMEM;
-    c->scratch = ir_graph_new(c->m, "evaluation");
+    if (!c->m || !bz_vec_push(&c->slab->scopes, 0)) return BZ_ENOMEM;
+    c->evaluation->scratch = ir_graph_new(c->m, "evaluation");
     c->scalar_layout = rt_layout_of(c, NULL, NULL, 0);
-    if (!c->scratch || !c->scalar_layout) return BZ_ENOMEM;
+    if (!c->evaluation->scratch || !c->scalar_layout) return BZ_ENOMEM;
     bz_status s = choose_device(c);
     return s ? s : choose_target(c);
 }
@@ -70,19 +115,15 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     bz_error e = {0};
     if (mistake->status) return give_up(NULL, mistake->status, mistake);
     if (check_options(o, &e)) return give_up(NULL, e.status, &e);
-    bz_context *c = rt_room_take(&rt_contexts);
+    bz_context *c = new_context();
     if (!c) {
         bz_fail(&e, BZ_ENOMEM, "[open] %d contexts are open", (int)rt_contexts.n);
         return give_up(NULL, BZ_ENOMEM, &e);
     }
-    memset(c, 0, sizeof *c);
-    c->number = rt_room_number(&rt_contexts, c);
     c->options = *o;
     c->mode = o->mode;
     c->seed = o->seed;
     c->op = "open";
-    c->give_way = rt_plans_give_way;
-    c->evaluator = &rt_lazy_evaluator;
     c->find_nan = o->find_nan || rt_env_get()->nan;
     rt_forget_interrupt(c);
     bz_status s = init(c);
@@ -103,50 +144,24 @@ static void say_unheard(const bz_context *c) {
 }
 
 static void destroy(bz_context *c) {
-    while (c->scopes.n > 1) rt_scope_end(c);
+    while (c->slab->scopes.n > 1) rt_scope_end(c);
     rt_programs_free(c);
-    if (c->scopes.n) rt_scope_clear(c, 0);
+    if (c->slab->scopes.n) rt_scope_clear(c, 0);
     rt_slab_free(c);
-    while (c->epoch) {
-        rt_epoch *below = c->epoch->next;
-        rt_epoch_close(c, c->epoch, NULL);
-        c->epoch = below;
-    }
-    for (; c->idle;) {
-        rt_epoch *e = c->idle;
-        c->idle = e->next;
-        rt_epoch_free(e);
-    }
+    rt_epochs_free(c);
     say_unheard(c);
     rt_plans_free(c);
     rt_room_open(&rt_contexts, c, false);
-    rt_pool_free(&c->pool);
+    rt_pool_free(c->pool);
     if (c->memory) c->memory->f->close(c->memory);
-    rt_layouts_free(&c->layouts);
-    ir_graph_free(c->scratch);
+    rt_layouts_free(c->layouts);
+    rt_evaluation_free(c->evaluation);
+    rt_gifts_free(c->gifts);
+    rt_recorder_free(c->recorder);
+    rt_lineage_free(c->lineage);
+    rt_names_free(c->names);
+    bz_vec_free(&c->fetched->v);
     ir_module_free(c->m);
-    bz_vec_free(&c->scopes);
-    bz_vec_free(&c->closed);
-    bz_vec_free(&c->in_names);
-    bz_vec_free(&c->out_names);
-    rt_sets_free(&c->lineage.sets);
-    bz_vec_free(&c->lineage.values);
-    bz_vec_free(&c->lineage.rows);
-    bz_vec_free(&c->lineage.touched);
-    bz_vec_free(&c->marks);
-    bz_vec_free(&c->stamps);
-    bz_vec_free(&c->need);
-    bz_vec_free(&c->later);
-    bz_vec_free(&c->gifts);
-    bz_vec_free(&c->stay);
-    bz_vec_free(&c->refs);
-    bz_vec_free(&c->outs);
-    bz_vec_free(&c->operands);
-    bz_vec_free(&c->in_bufs);
-    bz_vec_free(&c->out_bufs);
-    bz_vec_free(&c->fetched);
-    bz_vec_free(&c->in_bits);
-    bz_arena_free(&c->names);
     rt_room_give(&rt_contexts, c);
 }
 
@@ -225,13 +240,13 @@ void bz_get_counters(const bz_context *c, bz_counters *out) {
     *out = (bz_counters){0};
     if (!rt_context_alive(c)) return;
     *out = c->counters;
-    out->bytes = c->pool.bytes;
-    out->peak_bytes = c->pool.peak;
-    out->buffers_made = c->pool.made;
+    out->bytes = c->pool->bytes;
+    out->peak_bytes = c->pool->peak;
+    out->buffers_made = c->pool->made;
 }
 
 void bz_reset_peak(bz_context *c) {
-    if (rt_context_alive(c)) c->pool.peak = c->pool.bytes;
+    if (rt_context_alive(c)) c->pool->peak = c->pool->bytes;
 }
 
 void bz_profile(bz_context *c, bool on) {

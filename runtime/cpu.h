@@ -3,7 +3,8 @@
 #define RT_CPU_H
 
 #include "runtime/image.h"
-#include "runtime/rt.h"
+#include "runtime/device.h"
+#include "runtime/kernels.h"
 
 typedef struct cpu_program {
     rt_program base;

@@ -5,7 +5,7 @@
  *
  * Both functions run here and record; nobody calls them later. The canonical form makes out = f, so that b costs nothing unless a
  * gradient is taken: then pass_grad records it once more, with values for the stand-ins. */
-#include "runtime/compiled.h"
+#include "runtime/trace.h"
 
 #include <string.h>
 
@@ -33,8 +33,8 @@ static bz_status failed(bz_context *c) {
 
 static bz_status run_forward(const custom *q) {
     ir_graph *g = q->rec.g;
-    rt_function f = {q->forward,    q->user,    (int)q->nin, (int)q->nout,
-                     "custom_grad", "forward ", q->rec.site};
+    rt_host_function f = {q->forward,    q->user,    (int)q->nin, (int)q->nout,
+                          "custom_grad", "forward ", q->rec.site};
     bz_tensor **out = q->x + q->nin;
     for (unsigned j = 0; j < q->nin; j++) {
         ir_ref still = ir_build1(g, IR_STOP_GRADIENT, q->in[j]);
@@ -66,7 +66,8 @@ static bz_status backward_operands(const custom *q) {
     return BZ_OK;
 }
 
-static bz_status take_gradient(const custom *q, const rt_function *f, unsigned j, bz_tensor *b) {
+static bz_status take_gradient(const custom *q, const rt_host_function *f, unsigned j,
+                               bz_tensor *b) {
     ir_graph *g = q->rec.g;
     const char *site = q->rec.site;
     if (!b) {
@@ -89,9 +90,9 @@ static bz_status take_gradient(const custom *q, const rt_function *f, unsigned j
 }
 
 static bz_status run_backward(const custom *q) {
-    rt_function f = {q->backward, q->user,       (int)(q->nin + 2 * q->nout),
-                     (int)q->nin, "custom_grad", "backward ",
-                     q->rec.site};
+    rt_host_function f = {q->backward, q->user,       (int)(q->nin + 2 * q->nout),
+                          (int)q->nin, "custom_grad", "backward ",
+                          q->rec.site};
     bz_tensor **out = q->x + f.nin;
     memset(q->x, 0, (2 * (size_t)q->nin + 2 * (size_t)q->nout) * sizeof *q->x);
     bz_status s = backward_operands(q);
@@ -134,7 +135,7 @@ static bz_status record(custom *q, ir_ref *results) {
         return rt_fail(q->c, BZ_EARG, q->rec.site, "custom_grad",
                        "the inputs belong to another context");
     bz_status s = inside(q, run_forward);
-    uint64_t births = q->c->lineage.births, joins = q->c->epoch->joins;
+    uint64_t births = q->c->lineage->births, joins = q->c->epoch->joins;
     if (!s) s = inside(q, run_backward);
     if (!s) s = lose_kept(q, births, joins);
     ir_ref tuple = s ? 0 : ir_custom_grad(g, q->f, q->nout, q->nin);

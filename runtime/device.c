@@ -1,5 +1,6 @@
 /* device.c - what all devices share: programs made, run, freed; and the ref device, which runs the interpreter on what was recorded. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
+#include "runtime/env.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -64,25 +65,25 @@ static void offer_fetched(bz_context *c, const rt_program *p, const rt_call *cal
     rt_buffer *home = call->out[k];
     call->out[k] = NULL;
     for (uint32_t i = 0; i < p->ninputs && !call->out[k]; i++)
-        if (call->in[i] == home) call->out[k] = rt_buffer_ref(c->fetched.p[i]);
+        if (call->in[i] == home) call->out[k] = rt_buffer_ref(c->fetched->v.p[i]);
     rt_buffer_unref(c, home);
 }
 
 /* The call with the inputs in the context's memory: what lies elsewhere, the caller's, is fetched. One reference to each. */
 static bz_status fetch(bz_context *c, const rt_program *p, rt_call *call, bz_error *e) {
     bz_status s = BZ_OK;
-    c->fetched.n = 0;
-    if (!bz_vec_reserve(&c->fetched, p->ninputs)) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    c->fetched->v.n = 0;
+    if (!bz_vec_reserve(&c->fetched->v, p->ninputs)) return bz_fail(e, BZ_ENOMEM, "out of memory");
     for (uint32_t i = 0; i < p->ninputs && !s; i++) {
         rt_buffer *b = call->in[i];
         bool here = !b || b->memory == c->memory;
         b = !b ? NULL : here ? rt_buffer_ref(b) : rt_buffer_fetch(c, b, e);
         s = b || here ? BZ_OK : e->status;
-        c->fetched.p[c->fetched.n++] = b;
+        c->fetched->v.p[c->fetched->v.n++] = b;
     }
     for (uint32_t k = 0; k < p->noutputs && !s; k++)
         if (call->out[k] && call->out[k]->memory != c->memory) offer_fetched(c, p, call, k);
-    call->in = c->fetched.p;
+    call->in = c->fetched->v.p;
     return s;
 }
 
@@ -126,7 +127,7 @@ static bz_status run_near(bz_context *c, rt_program *p, const rt_call *call, bz_
     if (c->memory == &rt_host) return run(c, p, call, e);
     bz_status s = fetch(c, p, &near, e);
     if (!s) s = run(c, p, &near, e);
-    for (uint32_t i = 0; i < c->fetched.n; i++) rt_buffer_unref(c, c->fetched.p[i]);
+    for (uint32_t i = 0; i < c->fetched->v.n; i++) rt_buffer_unref(c, c->fetched->v.p[i]);
     return s;
 }
 

@@ -1,5 +1,5 @@
 /* device_names.c - what devices are called: apart from them, for those whom they are built on. */
-#include "runtime/rt.h"
+#include "runtime/env.h"
 
 const char *const rt_device_names[] = {
 #define DEVICE(id, name) [id] = #name,

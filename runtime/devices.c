@@ -1,5 +1,5 @@
 /* devices.c - the table of devices. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 const rt_device *const rt_devices[] = {
 #define DEVICE(id, name) [id] = &rt_##name,

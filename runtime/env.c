@@ -1,7 +1,9 @@
 /* env.c - every switch that the environment can set, in one table: BRAZE_HELP=1 prints it, docs/switches.md explains it.
  *
  * A value that makes no sense is a mistake that bz_open reports: a switch that is quietly ignored costs somebody an afternoon. */
-#include "runtime/rt.h"
+#include "runtime/aot/aot.h"
+#include "runtime/env.h"
+#include "src/passes/pass.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -136,21 +138,20 @@ static bz_device find_device(const char *w) {
 }
 
 static void read_env(void) {
-    int debug = 0, check = 0, help = 0, nan = 0, warn = 1;
+    int debug = 0, check = 0, help = 0, nan = 0, warn = 1, code = 256;
     list_devices();
     number(word(DEBUG), switches[DEBUG].hi, &debug);
     number(word(CHECK), 1, &check);
     number(word(HELP), 1, &help);
     number(word(NANS), 1, &nan);
     if (*word(WARN)) number(word(WARN), 1, &warn);
+    if (*word(CODE)) number(word(CODE), switches[CODE].hi, &code);
     env = (rt_env){.debug = debug,
                    .check = check,
                    .nan = nan,
                    .quiet = !warn,
+                   .code_bytes = (size_t)code << 20,
                    .device = find_device(word(DEVICE))};
-    int code = 0;
-    if (*word(CODE) && number(word(CODE), switches[CODE].hi, &code))
-        rt_kernels_limit((size_t)code << 20);
     look_for_mistakes();
     if (help) print_help();
     if (!env.mistake.status) pass_set_dump(word(DUMP));

@@ -1,5 +1,5 @@
 /* errors.c - what went wrong: in a context, or, where there is none to tell, or another thread is in it, in the thread. */
-#include "runtime/rt.h"
+#include "runtime/context.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
 /* eval.c - values of storages: one program for the nodes that are needed (choose.c), its results, foreign memory. */
 #include "runtime/marks.h"
+#include "runtime/plans.h"
 
 #include <string.h>
 
@@ -18,20 +19,20 @@ static bool add_result(bz_context *c, ir_graph *g, ir_ref r, ir_ref donor) {
 }
 
 static bool add_argument(bz_context *c, rt_buffer *b, ir_bits bits) {
-    return bz_vec_push(&c->in_bufs, b) && bz_vec_push(&c->in_bits, bits);
+    return bz_vec_push(&c->evaluation->in_bufs, b) && bz_vec_push(&c->evaluation->in_bits, bits);
 }
 
 /* The epoch's graph itself, when nothing in it was computed before. */
 static ir_graph *whole_graph(bz_context *c, rt_epoch *e) {
     for (uint32_t i = 0; i < e->args.n; i++)
         if (!add_argument(c, e->args.p[i].buf, e->args.p[i].bits)) return NULL;
-    for (uint32_t i = 0; i < c->outs.n; i++)
-        if (!add_result(c, e->g, c->outs.p[i], 0)) return NULL;
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++)
+        if (!add_result(c, e->g, c->evaluation->outs.p[i], 0)) return NULL;
     return e->g;
 }
 
 static ir_ref scratch_input(bz_context *c, const rt_epoch *e, ir_ref r, const rt_arg *a) {
-    ir_graph *g = c->scratch;
+    ir_graph *g = c->evaluation->scratch;
     const ir_node *n = ir_at(e->g, r);
     int64_t number = g->inputs.n;
     const char *name = rt_name(c, true, g->inputs.n);
@@ -47,25 +48,27 @@ static ir_ref scratch_input(bz_context *c, const rt_epoch *e, ir_ref r, const rt
 
 /* The needed nodes that have no value yet, in the scratch graph. */
 static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
-    ir_graph *g = c->scratch;
+    ir_graph *g = c->evaluation->scratch;
     rt_graph_reset(g);
-    c->refs.n = 0; /* set for what is needed, before it is read */
-    if (!bz_vec_reserve(&c->refs, e->g->n.n)) return NULL;
-    for (uint32_t i = 0; i < c->need.n; i++) {
-        ir_ref r = c->need.p[i];
+    c->evaluation->refs.n = 0; /* set for what is needed, before it is read */
+    if (!bz_vec_reserve(&c->evaluation->refs, e->g->n.n)) return NULL;
+    for (uint32_t i = 0; i < c->evaluation->need.n; i++) {
+        ir_ref r = c->evaluation->need.p[i];
         const ir_node *n = ir_at(e->g, r);
         rt_buffer *b = rt_kept(e, r);
         if (b)
-            c->refs.p[r] = scratch_input(c, e, r, &(rt_arg){.buf = b});
+            c->evaluation->refs.p[r] = scratch_input(c, e, r, &(rt_arg){.buf = b});
         else if (n->op == IR_INPUT)
-            c->refs.p[r] = scratch_input(c, e, r, &e->args.p[ir_attrs(e->g, n)[0]]);
+            c->evaluation->refs.p[r] = scratch_input(c, e, r, &e->args.p[ir_attrs(e->g, n)[0]]);
         else
-            c->refs.p[r] = ir_rebuild_node(g, e->g, &(ir_map){c->refs.p, e->g->n.n}, r);
-        if (!c->refs.p[r]) return NULL;
+            c->evaluation->refs.p[r] =
+                ir_rebuild_node(g, e->g, &(ir_map){c->evaluation->refs.p, e->g->n.n}, r);
+        if (!c->evaluation->refs.p[r]) return NULL;
     }
-    for (uint32_t i = 0; i < c->outs.n; i++) {
-        const rt_gift *gift = rt_gift_to(c, c->outs.p[i]);
-        if (!add_result(c, g, c->refs.p[c->outs.p[i]], gift ? c->refs.p[gift->from] : 0))
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++) {
+        const rt_gift *gift = rt_gift_to(c, c->evaluation->outs.p[i]);
+        if (!add_result(c, g, c->evaluation->refs.p[c->evaluation->outs.p[i]],
+                        gift ? c->evaluation->refs.p[gift->from] : 0))
             return NULL;
     }
     return g;
@@ -76,10 +79,10 @@ static ir_graph *cut_graph(bz_context *c, rt_epoch *e) {
 static bool keep_results(bz_context *c, rt_epoch *e) {
     if (!bz_vec_reserve(&e->kept, e->g->n.n)) return false;
     while (e->kept.n < e->g->n.n) e->kept.p[e->kept.n++] = NULL;
-    for (uint32_t i = 0; i < c->outs.n; i++) {
-        rt_buffer **k = &e->kept.p[c->outs.p[i]];
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++) {
+        rt_buffer **k = &e->kept.p[c->evaluation->outs.p[i]];
         rt_buffer_unref(c, *k);
-        *k = c->out_bufs.p[i]; /* takes the run's reference */
+        *k = c->evaluation->out_bufs.p[i]; /* takes the run's reference */
         e->kept_bytes += (*k)->bytes;
         e->nkept++;
     }
@@ -127,29 +130,32 @@ static bz_status hand_out(bz_context *c, rt_epoch *e, bool all) {
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
-    c->in_bufs.n = c->in_bits.n = c->out_bufs.n = 0;
+    c->evaluation->in_bufs.n = c->evaluation->in_bits.n = c->evaluation->out_bufs.n = 0;
     /* what is not needed has places of windows in it, which differ from turn to turn */
     ir_graph *g = e->nkept || e->writes ? cut_graph(c, e) : whole_graph(c, e);
-    bool room = g && bz_vec_reserve(&c->out_bufs, c->outs.n);
+    bool room = g && bz_vec_reserve(&c->evaluation->out_bufs, c->evaluation->outs.n);
     rt_program *p = room ? rt_plan_get(c, g, c->mode == BZ_EAGER) : NULL;
     e->g->outputs.n = 0;
     if (!p) return c->err.status ? c->err.status : rt_no_memory(c);
-    for (uint32_t i = 0; i < c->outs.n; i++) {
-        const rt_gift *gift = rt_gift_to(c, c->outs.p[i]);
-        c->out_bufs.p[i] = gift ? rt_buffer_ref(gift->b) : NULL;
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++) {
+        const rt_gift *gift = rt_gift_to(c, c->evaluation->outs.p[i]);
+        c->evaluation->out_bufs.p[i] = gift ? rt_buffer_ref(gift->b) : NULL;
     }
-    bz_status s = rt_program_run(c, p, &(rt_call){c->in_bufs.p, c->in_bits.p, c->out_bufs.p});
+    bz_status s = rt_program_run(
+        c, p,
+        &(rt_call){c->evaluation->in_bufs.p, c->evaluation->in_bits.p, c->evaluation->out_bufs.p});
     bool room_for_gifts = rt_gifts_are_taken(c, e, !s);
     if (s || (room_for_gifts && keep_results(c, e))) return s;
-    for (uint32_t i = 0; i < c->outs.n; i++) rt_buffer_unref(c, c->out_bufs.p[i]);
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++)
+        rt_buffer_unref(c, c->evaluation->out_bufs.p[i]);
     return rt_no_memory(c);
 }
 
 /* Everything recorded so far comes into the open epoch. */
 static bz_status gather(bz_context *c) {
     if (!rt_recording(c)) return BZ_ENOMEM;
-    while (c->closed.n)
-        if (!rt_storage_node(c, c->closed.p[0]->pending))
+    while (c->epochs->closed.n)
+        if (!rt_storage_node(c, c->epochs->closed.p[0]->pending))
             return c->err.status ? c->err.status : rt_no_memory(c);
     return BZ_OK;
 }
@@ -178,10 +184,10 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, purp
     rt_epoch *e = c->epoch;
     bool all = why == EVERYTHING;
     c->unread = 0;
-    c->gifts.n = 0;
+    c->gifts->v.n = 0;
     if (!rt_choose_outputs(c, e, s, n) || (!all && !rt_choose_gifts(c, e, why == SOME_LAST)))
         return rt_no_memory(c);
-    bz_status status = c->outs.n ? run(c, e) : BZ_OK;
+    bz_status status = c->evaluation->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
     status = hand_out(c, e, all);
     sweep(c, e);
@@ -196,15 +202,16 @@ static const char let_go[] = "a recording of more than 2^18 ops, whose start was
 
 /* ---- foreign memory beside a mistake: somebody else's must not keep a change from its owner */
 
-/* c->marks: which nodes are made from what lies in b, by ops that have not run. */
+/* c->evaluation->readers: which nodes are made from what lies in b, by ops that have not run. */
 static bool mark_readers(bz_context *c, const rt_epoch *e, const rt_buffer *b) {
     const ir_graph *g = e->g;
-    if (!bz_vec_reserve(&c->marks, g->n.n)) return false;
+    if (!bz_vec_reserve(&c->evaluation->readers, g->n.n)) return false;
     for (ir_ref r = 1; r < g->n.n; r++) {
         const ir_node *n = ir_at(g, r);
         bool reads = n->op == IR_INPUT && e->args.p[ir_attrs(g, n)[0]].buf == b;
-        for (unsigned k = 0; k < n->nin && !reads; k++) reads = c->marks.p[ir_in(g, n)[k]];
-        c->marks.p[r] = reads && !rt_kept(e, r);
+        for (unsigned k = 0; k < n->nin && !reads; k++)
+            reads = c->evaluation->readers.p[ir_in(g, n)[k]];
+        c->evaluation->readers.p[r] = reads && !rt_kept(e, r);
     }
     return true;
 }
@@ -223,7 +230,8 @@ bz_status rt_lose(bz_context *c, rt_storage *s, const bz_error *why) {
 /* The next storage that waits for a value, read from memory as mark_readers has it; NULL: none. */
 static rt_storage *next_reader(bz_context *c, const rt_epoch *e, const rt_storage *but) {
     rt_storage *s = e->pending;
-    while (s && (s == but || !c->marks.p[s->node] || rt_kept(e, s->node))) s = s->next;
+    while (s && (s == but || !c->evaluation->readers.p[s->node] || rt_kept(e, s->node)))
+        s = s->next;
     return s;
 }
 
@@ -354,7 +362,7 @@ bz_status rt_flush(bz_context *c, rt_storage *s) {
     c->flushes++;
     rt_epoch *top = rt_sink(c);
     bz_status status = BZ_OK;
-    if (c->epoch || c->closed.n) status = eval_everything(c, &s, 1);
+    if (c->epoch || c->epochs->closed.n) status = eval_everything(c, &s, 1);
     rt_rise(c, top);
     if (!status && s->failed) status = bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost);
     return status;
@@ -393,6 +401,19 @@ bz_status bz_eval(bz_tensor *const *x, int n) {
     if (!status) rt_epoch_end(c, "bz_eval"), rt_layouts_sweep(c);
     if (s != few) bz_mem_free(s);
     return status;
+}
+
+void rt_evaluation_free(rt_evaluation *v) {
+    bz_vec_free(&v->stamps);
+    bz_vec_free(&v->need);
+    bz_vec_free(&v->later);
+    bz_vec_free(&v->outs);
+    ir_graph_free(v->scratch);
+    bz_vec_free(&v->refs);
+    bz_vec_free(&v->in_bufs);
+    bz_vec_free(&v->out_bufs);
+    bz_vec_free(&v->in_bits);
+    bz_vec_free(&v->readers);
 }
 
 const rt_evaluator rt_lazy_evaluator = {rt_eval, cut_recording};

@@ -3,7 +3,9 @@
  *     pass_plan --rt_explain--> bz_explanation --explain_text.c--> table, JSON    --explain_svg.c--> picture
  *
  * Everything is copied into one arena: the explanation outlives its program. */
+#include "runtime/env.h"
 #include "runtime/explain.h"
+#include "runtime/trace.h"
 
 #include <string.h>
 

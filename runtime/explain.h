@@ -3,7 +3,7 @@
 #define RT_EXPLAIN_H
 
 #include "braze/explain.h"
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 /* ---- explain.c. measured: the program of the plan, for times (NULL: none). NULL when out of memory. */
 bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured, const bz_machine *m);

@@ -9,7 +9,7 @@
 #define RT_EXPORT_H
 
 #include "runtime/aot/artefact.h"
-#include "runtime/rt.h"
+#include "runtime/device.h"
 #include "src/codegen/codegen.h"
 #include "src/passes/pass.h"
 

@@ -1,6 +1,6 @@
 /* export_program.c - bz_export, bz_export_all: compiled functions traced once more, their graphs handed to export.c. */
 #include "runtime/export.h"
-#include "runtime/rt.h"
+#include "runtime/trace.h"
 
 #include <braze/export.h>
 

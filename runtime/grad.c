@@ -2,7 +2,7 @@
  *
  * One rule: a gradient is complete or BZ_EGRAD. What the recording holds, pass_grad differentiates; what it does not hold any more,
  * lineage.c knows of. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +40,14 @@ static bool pass_on_twins(const rt_epoch *e, uint8_t *m) {
     return more;
 }
 
-/* c->marks: the nodes that the loss depends on as far as gradients flow, and whether on a way that leads through no wrt. */
+/* c->lineage->marks: the nodes that the loss depends on as far as gradients flow, and whether on a way that leads through no wrt. */
 static bool mark_reached(const asking *q) {
     bz_context *c = q->rec.c;
     const ir_graph *g = q->rec.g;
     const ir_ref *y = q->rec.x, *wrt = q->rec.x + q->ny;
-    c->marks.n = 0;
-    if (!bz_vec_reserve(&c->marks, g->n.n)) return rt_no_memory(c), false;
-    uint8_t *m = c->marks.p;
+    c->lineage->marks.n = 0;
+    if (!bz_vec_reserve(&c->lineage->marks, g->n.n)) return rt_no_memory(c), false;
+    uint8_t *m = c->lineage->marks.p;
     memset(m, 0, g->n.n);
     for (unsigned i = 0; i < q->n; i++) m[wrt[i]] = RT_WRT;
     ir_ref last = 0;
@@ -64,7 +64,7 @@ static bool mark_reached(const asking *q) {
 /* A view that the loss was not made from has the gradient of its storage, seen through it. */
 static void choose_variables(asking *q) {
     bz_context *c = q->rec.c;
-    const uint8_t *m = c->marks.p;
+    const uint8_t *m = c->lineage->marks.p;
     for (unsigned i = 0; i < q->n; i++) {
         bz_context *of;
         const rt_tensor *t = rt_find_quietly(q->wrt[i], &of);
@@ -180,7 +180,7 @@ static void find_twins(const rt_rec *r, stages *s) {
     s->all = s->n;
     for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
-        if (!o->twin || !(r->c->marks.p[o->node] & RT_REACHED)) continue;
+        if (!o->twin || !(r->c->lineage->marks.p[o->node] & RT_REACHED)) continue;
         s->twins[s->all++ - s->n] = (struct stage){o->made->number, o->node, o->twin};
     }
     qsort(s->twins, s->all - s->n, sizeof *s->twins, later_first);

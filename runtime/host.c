@@ -1,5 +1,5 @@
 /* host.c - values from the host and back: copies, the caller's own memory, single numbers. */
-#include "runtime/rt.h"
+#include "runtime/host.h"
 
 #include <math.h>
 #include <string.h>

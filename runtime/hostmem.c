@@ -1,7 +1,7 @@
 /* hostmem.c - the host's memory as that of a device: addresses are pointers, every call is done when it returns.
  *
  * Every page is touched when it is got: a first touch costs more than most kernels. */
-#include "runtime/rt.h"
+#include "runtime/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

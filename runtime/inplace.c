@@ -3,7 +3,7 @@
  *      s: n1          bz_add_(view of s, y):   v = window(n1) + y;  n2 = n1 with v in the window;  s: n2, version + 1
  *
  * Nothing is overwritten, so values that gradients need stay what they were; bz_grad says so when its `wrt` has moved on. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <string.h>
 

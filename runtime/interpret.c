@@ -1,5 +1,6 @@
 /* interpret.c - programs on the reference interpreter: what the ref device runs, and what others are compared with. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
+#include "runtime/watch.h"
 
 ir_graph *rt_graph_copy(const ir_graph *old, bz_error *e) {
     ir_map map;

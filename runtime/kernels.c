@@ -5,8 +5,9 @@
  * What is missing is compiled as one module, cut in two for two threads when there is much, and without the cache's lock: contexts
  * compile side by side. What was compiled together is kept and given back together: when there is more than the limit, that which no
  * program uses and which was not used for the longest time goes. */
+#include "runtime/env.h"
+#include "runtime/kernels.h"
 #include "runtime/objload.h"
-#include "runtime/rt.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -31,8 +32,9 @@ static struct {
     rt_code *code;
     BZ_VEC(struct rt_loaded *) loaded;
     size_t bytes, limit;
+    bool limited; /* by rt_kernels_limit; else a switch says how much */
     uint64_t tick;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .limit = (size_t)256 << 20};
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- keys */
 
@@ -78,7 +80,8 @@ static void unload(uint32_t which) {
 }
 
 static void shrink(void) {
-    while (cache.bytes > cache.limit) {
+    const size_t most = cache.limited ? cache.limit : rt_env_get()->code_bytes;
+    while (cache.bytes > most) {
         uint32_t oldest = cache.loaded.n;
         for (uint32_t i = 0; i < cache.loaded.n; i++)
             if (!cache.loaded.p[i]->uses &&
@@ -104,6 +107,7 @@ void rt_kernels_release(const rt_kernel *const *k, uint32_t n) {
 void rt_kernels_limit(size_t bytes) {
     pthread_mutex_lock(&cache.lock);
     cache.limit = bytes;
+    cache.limited = true;
     shrink();
     pthread_mutex_unlock(&cache.lock);
 }

@@ -1,5 +1,5 @@
 /* layout.c - shapes with strides, interned: a table per context. Those that nothing has go: layout_sweep.c. */
-#include "runtime/rt.h"
+#include "runtime/layout.h"
 
 #include <string.h>
 
@@ -68,7 +68,7 @@ const rt_layout *rt_layout_of(bz_context *c, const int64_t *shape, const int64_t
                               unsigned rank) {
     static const int64_t none[1];
     int64_t own[IR_MAX_RANK];
-    rt_layouts *t = &c->layouts;
+    rt_layouts *t = c->layouts;
     if (!strides) row_major(shape, rank, own);
     strides = strides ? strides : own;
     shape = rank ? shape : none;

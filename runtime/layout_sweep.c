@@ -2,6 +2,7 @@
  *
  *     handles, storages, calls that gave a value, inputs of recordings, programs, signatures --mark--> layouts; the others are freed */
 #include "runtime/compiled.h"
+#include "runtime/eval.h"
 
 enum { FEW = 4096 };
 
@@ -41,7 +42,7 @@ static void use_program(const rt_program *p) {
 
 static void use_programs(const bz_context *c) {
     for (unsigned i = 0; i < RT_PLAN_SLOTS; i++)
-        for (const rt_plan *p = c->plans.slots[i]; p; p = p->next) use_program(p->program);
+        for (const rt_plan *p = c->plans->slots[i]; p; p = p->next) use_program(p->program);
     for (const bz_program *p = c->programs; p; p = p->next)
         for (const rt_signature *t = p->signatures; t; t = t->next) {
             use_program(t->program);
@@ -65,12 +66,12 @@ static void drop_unused(rt_layouts *t) {
 }
 
 void rt_layouts_sweep(bz_context *c) {
-    rt_layouts *t = &c->layouts;
+    rt_layouts *t = c->layouts;
     if (t->n < FEW || t->n < t->sweep_at || rt_in_function(c)) return;
     use(c->scalar_layout);
-    use_slab(&c->slab);
+    use_slab(c->slab);
     use_epoch(c->epoch);
-    for (uint32_t i = 0; i < c->closed.n; i++) use_epoch(c->closed.p[i]);
+    for (uint32_t i = 0; i < c->epochs->closed.n; i++) use_epoch(c->epochs->closed.p[i]);
     use_programs(c);
     drop_unused(t);
     t->sweep_at = 2 * t->n;

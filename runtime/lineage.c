@@ -10,7 +10,7 @@
  *
  * Storage k is two variables of a set (varset.c): 2k, the value that it had when the past was written, and 2k + 1, values before.
  * Which of the two a bit means now, or that the storage is another since, the births since the past was written say. */
-#include "runtime/rt.h"
+#include "runtime/tensor.h"
 
 #include <string.h>
 
@@ -55,7 +55,7 @@ static bool has(const uint64_t *bits, uint32_t i) {
 }
 
 static rt_storage *storage_at(const bz_context *c, uint32_t number) {
-    return &c->slab.storage_chunks.p[number / RT_STORAGES][number % RT_STORAGES];
+    return &c->slab->storage_chunks.p[number / RT_STORAGES][number % RT_STORAGES];
 }
 
 /* ---- sources */
@@ -86,7 +86,7 @@ void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node) {
     s->past = NULL;
     s->made = NULL;
     s->source = 0;
-    s->birth = ++c->lineage.births;
+    s->birth = ++c->lineage->births;
 }
 
 /* ---- pasts are written: sets of variables flow along the nodes */
@@ -95,8 +95,8 @@ void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node) {
 enum { WORK = 1 << 20, WORK_PER_USE = 32 };
 
 static bool begin(bz_context *c, uint64_t uses, uint32_t nsets) {
-    rt_lineage *l = &c->lineage;
-    uint64_t variables = (uint64_t)c->slab.storage_chunks.n * RT_STORAGES * 2;
+    rt_lineage *l = c->lineage;
+    uint64_t variables = (uint64_t)c->slab->storage_chunks.n * RT_STORAGES * 2;
     l->rows.n = l->values.n = l->touched.n = 0;
     if (!rt_sets_begin(&l->sets, variables, WORK + WORK_PER_USE * uses) ||
         !bz_vec_reserve(&l->values, nsets))
@@ -114,7 +114,7 @@ static uint32_t leaf_now(bz_context *c, const rt_past *p, uint64_t leaf) {
         if (s->first > p->written) continue;
         now |= UINT32_C(1) << (s->birth > p->written ? i | 1 : i);
     }
-    return rt_set_leaf(&c->lineage.sets, first, now);
+    return rt_set_leaf(&c->lineage->sets, first, now);
 }
 
 static const uint32_t NOTHING =
@@ -122,7 +122,7 @@ static const uint32_t NOTHING =
 
 /* Node i of the past as a set of the workspace. */
 static uint32_t node_now(bz_context *c, const rt_past *p, uint32_t i) {
-    rt_lineage *l = &c->lineage;
+    rt_lineage *l = c->lineage;
     uint32_t *image = &p->image[i];
     if (!i) return 0;
     if (!*image) {
@@ -138,7 +138,7 @@ static uint32_t node_now(bz_context *c, const rt_past *p, uint32_t i) {
 
 /* A source's variables: its own and those of its past. */
 static uint32_t set_of_source(bz_context *c, const rt_source *o) {
-    rt_sets *w = &c->lineage.sets;
+    rt_sets *w = &c->lineage->sets;
     uint32_t root = o->past ? root_of(o->past, o->row) : 0;
     uint32_t set = root && root != RT_SET_ALL ? node_now(c, o->past, root) : root;
     for (unsigned h = o->past ? o->past->height : 0; set && h < w->height; h++)
@@ -149,7 +149,7 @@ static uint32_t set_of_source(bz_context *c, const rt_source *o) {
 
 /* The rows as a past, NULL: nothing in them, or no memory and then false. */
 static bool end_pasts(bz_context *c, const char *why, rt_past **p) {
-    rt_lineage *l = &c->lineage;
+    rt_lineage *l = c->lineage;
     bool some = false;
     for (uint32_t i = 0; i < l->touched.n; i++) *l->touched.p[i] = 0;
     for (uint32_t i = 0; i < l->rows.n; i++) some |= l->rows.p[i] != 0;
@@ -165,8 +165,8 @@ static bool end_pasts(bz_context *c, const char *why, rt_past **p) {
 /* Sets of all nodes: values. */
 static void flow(bz_context *c, const rt_epoch *e) {
     const ir_graph *g = e->g;
-    rt_sets *w = &c->lineage.sets;
-    uint32_t *v = c->lineage.values.p;
+    rt_sets *w = &c->lineage->sets;
+    uint32_t *v = c->lineage->values.p;
     for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
         v[o->node] = rt_set_join(w, v[o->node], set_of_source(c, o));
@@ -186,7 +186,7 @@ static void flow(bz_context *c, const rt_epoch *e) {
 
 /* A row for each storage of the epoch: what its value depends on, but for itself. */
 static bool find_rows(bz_context *c, const rt_epoch *e) {
-    rt_lineage *l = &c->lineage;
+    rt_lineage *l = c->lineage;
     if (!begin(c, (uint64_t)e->g->n.n + e->g->operands.n, e->g->n.n)) return false;
     flow(c, e);
     for (int list = 0; list < 2; list++)
@@ -217,7 +217,7 @@ void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why) {
 /* Sets of the inputs of each output. Outputs have most of their inputs in common: 64 of them are joined once. */
 static bool find_call_rows(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
                            uint32_t nout) {
-    rt_lineage *l = &c->lineage;
+    rt_lineage *l = c->lineage;
     uint32_t words = (n + 63) / 64;
     if (!begin(c, (uint64_t)words * nout + n, n + words)) return false;
     uint32_t *of = l->values.p, *joined = of + n; /* of 64 inputs, as `last` asked for them */
@@ -272,7 +272,7 @@ typedef struct question {
 
 /* The workspace has the set of the wrt: their values, and where the loss does not see them, their former values too. */
 static bool set_of_wrt(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t *set) {
-    rt_sets *w = &c->lineage.sets;
+    rt_sets *w = &c->lineage->sets;
     *set = 0;
     if (!begin(c, UINT32_MAX, 0)) return false;
     for (unsigned i = 0; i < n; i++) {
@@ -287,7 +287,7 @@ static bool set_of_wrt(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t 
 static void meet(question *q, uint32_t bit) {
     const rt_storage *s = storage_at(q->c, bit / 2);
     bool former = bit % 2 || s->birth > q->past->written;
-    if (s->first > q->past->written || s->pass != q->c->lineage.pass) return;
+    if (s->first > q->past->written || s->pass != q->c->lineage->pass) return;
     unsigned i = s->asked - 1;
     if (former && (!q->to_former || q->wrt[i].seen)) return;
     rt_loss found = former ? RT_CHANGED : RT_FORGOTTEN;
@@ -301,7 +301,7 @@ static void meet(question *q, uint32_t bit) {
 /* What set `a` of the past and set `b` of the workspace share. */
 static void meet_all(question *q, uint32_t a, uint32_t b) {
     if (!a || !b) return;
-    uint64_t x = q->past->nodes[a], y = q->c->lineage.sets.nodes.p[b];
+    uint64_t x = q->past->nodes[a], y = q->c->lineage->sets.nodes.p[b];
     if (rt_set_is_leaf(x)) {
         for (uint32_t bits = (uint32_t)(x & y); bits; bits &= bits - 1)
             meet(q, rt_set_first(x) + (uint32_t)__builtin_ctz(bits));
@@ -313,8 +313,8 @@ static void meet_all(question *q, uint32_t a, uint32_t b) {
 
 /* What leads through a wrt is no way to former values of another: an update by the last step. */
 static rt_loss ask_source(question *q, const rt_source *o, uint32_t wrt) {
-    const rt_sets *w = &q->c->lineage.sets;
-    unsigned marks = q->c->marks.p[o->node];
+    const rt_sets *w = &q->c->lineage->sets;
+    unsigned marks = q->c->lineage->marks.p[o->node];
     uint32_t root = root_of(o->past, o->row);
     q->past = o->past;
     q->to_former = marks & RT_AROUND && !(marks & RT_WRT);
@@ -342,8 +342,8 @@ static void number_wrt(rt_lineage *l, const rt_asked *wrt, unsigned n) {
 static bool sees_former(const bz_context *c, const rt_source *o, const rt_asked *wrt,
                         unsigned *which) {
     rt_var v = o->of;
-    if (!alive(v) || !is_past(v) || v.s->pass != c->lineage.pass ||
-        !(c->marks.p[o->node] & RT_AROUND))
+    if (!alive(v) || !is_past(v) || v.s->pass != c->lineage->pass ||
+        !(c->lineage->marks.p[o->node] & RT_AROUND))
         return false;
     *which = v.s->asked - 1;
     return !wrt[*which].seen;
@@ -353,7 +353,7 @@ rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned 
                        uint32_t *source) {
     const rt_epoch *e = c->epoch;
     uint32_t set = 0;
-    number_wrt(&c->lineage, wrt, n);
+    number_wrt(c->lineage, wrt, n);
     bool asked = set_of_wrt(c, wrt, n, &set);
     question q = {.c = c, .wrt = wrt, .n = n};
     rt_loss found = RT_KNOWN;
@@ -361,12 +361,20 @@ rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned 
         const rt_source *o = &e->sources.p[i];
         if (sees_former(c, o, wrt, which)) {
             found = RT_CHANGED;
-        } else if (n && o->past && !o->twin && c->marks.p[o->node] & RT_REACHED) {
+        } else if (n && o->past && !o->twin && c->lineage->marks.p[o->node] & RT_REACHED) {
             found = asked ? ask_source(&q, o, set) : RT_FORGOTTEN;
             *which = q.which;
             *source = i;
         }
     }
-    rt_sets_end(&c->lineage.sets);
+    rt_sets_end(&c->lineage->sets);
     return found;
+}
+
+void rt_lineage_free(rt_lineage *w) {
+    rt_sets_free(&w->sets);
+    bz_vec_free(&w->values);
+    bz_vec_free(&w->rows);
+    bz_vec_free(&w->touched);
+    bz_vec_free(&w->marks);
 }

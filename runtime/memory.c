@@ -1,5 +1,6 @@
 /* memory.c - copies between the memories of devices and the host's, and looks into them. */
-#include "runtime/rt.h"
+#include "runtime/layout.h"
+#include "runtime/memory.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * Before a program runs, the interpreter runs what was recorded for it and looks at each node's result: slow, and in every mode the
  * same. Constants, data and what only moves elements make nothing. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* null.c - the device that does nothing: passes and code generator do their work, no kernel runs, results are zeros. */
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 static rt_program *null_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
     rt_program *code = rt_cpu.compile(c, g, eager, e);

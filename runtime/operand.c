@@ -1,5 +1,5 @@
 /* operand.c - C numbers among the operands of a builder call: tensors for as long as the call lasts. */
-#include "runtime/rt.h"
+#include "runtime/host.h"
 
 /* The context that the operands lead to, NULL: none. */
 static bz_context *context_of(const bz_operand *x, int n) {

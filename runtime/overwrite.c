@@ -38,8 +38,8 @@ static bool fix(rt_epoch *e, ir_ref r) {
 }
 
 const rt_gift *rt_gift_to(const bz_context *c, ir_ref r) {
-    for (uint32_t i = 0; i < c->gifts.n; i++)
-        if (c->gifts.p[i].to == r) return &c->gifts.p[i];
+    for (uint32_t i = 0; i < c->gifts->v.n; i++)
+        if (c->gifts->v.p[i].to == r) return &c->gifts->v.p[i];
     return NULL;
 }
 
@@ -68,15 +68,15 @@ static rt_buffer *memory_of(const rt_epoch *e, ir_ref q) {
     return b && b->refs == 1 && !b->owner && !b->foreign ? b : NULL;
 }
 
-/* Marks, in c->marks, what is computed now and made of q. */
+/* Marks, in c->gifts->marks, what is computed now and made of q. */
 static bool mark_made_of(bz_context *c, const rt_epoch *e, ir_ref q) {
-    if (!bz_vec_reserve(&c->marks, e->g->n.n)) return false;
-    for (uint32_t i = 0; i < c->need.n; i++) {
-        ir_ref r = c->need.p[i];
+    if (!bz_vec_reserve(&c->gifts->marks, e->g->n.n)) return false;
+    for (uint32_t i = 0; i < c->evaluation->need.n; i++) {
+        ir_ref r = c->evaluation->need.p[i];
         const ir_node *n = ir_at(e->g, r);
-        c->marks.p[r] = r == q;
+        c->gifts->marks.p[r] = r == q;
         for (unsigned k = 0; k < n->nin && !has_value(e, r); k++)
-            c->marks.p[r] |= c->marks.p[ir_in(e->g, n)[k]];
+            c->gifts->marks.p[r] |= c->gifts->marks.p[ir_in(e->g, n)[k]];
     }
     return true;
 }
@@ -84,9 +84,9 @@ static bool mark_made_of(bz_context *c, const rt_epoch *e, ir_ref q) {
 /* Does a tensor that gets no value now need q, other than by what is computed on the way? */
 static bool is_needed_later(const bz_context *c, const rt_epoch *e, ir_ref q) {
     if (rt_marks(c, q) & LATER) return true;
-    for (uint32_t i = 0; i < c->later.n; i++) {
-        const ir_node *n = ir_at(e->g, c->later.p[i]);
-        for (unsigned k = 0; k < n->nin && !has_value(e, c->later.p[i]); k++)
+    for (uint32_t i = 0; i < c->evaluation->later.n; i++) {
+        const ir_node *n = ir_at(e->g, c->evaluation->later.p[i]);
+        for (unsigned k = 0; k < n->nin && !has_value(e, c->evaluation->later.p[i]); k++)
             if (ir_in(e->g, n)[k] == q) return true;
     }
     return false;
@@ -103,18 +103,18 @@ static size_t bytes_of(const rt_epoch *e, ir_ref r) {
 static bool store_on_the_way(bz_context *c, const rt_epoch *e, ir_ref q) {
     size_t bytes = 0;
     bool marked = false;
-    c->stay.n = 0;
+    c->gifts->stay.n = 0;
     for (const rt_storage *s = e->pending; s; s = s->next) {
         unsigned m = rt_marks(c, s->node);
         if (!(m & NEED) || m & OUTPUT) continue;
         if (!marked && !mark_made_of(c, e, q)) return false;
         marked = true;
-        if (!c->marks.p[s->node]) continue;
+        if (!c->gifts->marks.p[s->node]) continue;
         bytes += bytes_of(e, s->node);
-        if (bytes > bytes_of(e, q) / 2 || !bz_vec_push(&c->stay, s->node)) return false;
+        if (bytes > bytes_of(e, q) / 2 || !bz_vec_push(&c->gifts->stay, s->node)) return false;
     }
-    for (uint32_t i = 0; i < c->stay.n; i++)
-        if (!rt_add_output(c, e, c->stay.p[i])) return false;
+    for (uint32_t i = 0; i < c->gifts->stay.n; i++)
+        if (!rt_add_output(c, e, c->gifts->stay.p[i])) return false;
     return true;
 }
 
@@ -127,16 +127,17 @@ static bool can_fail(const rt_epoch *e, ir_ref r) {
  * else does: kernels before it are looked at before it writes. */
 static bool may_fail(bz_context *c, const rt_epoch *e, ir_ref q, ir_ref out) {
     unsigned steps = 0;
-    if (!bz_vec_reserve(&c->marks, e->g->n.n)) return true;
-    for (uint32_t i = 0; i < c->need.n; i++) c->marks.p[c->need.p[i]] = false;
-    c->marks.p[out] = true;
-    for (uint32_t i = c->need.n; i-- > 0;) {
-        ir_ref r = c->need.p[i];
+    if (!bz_vec_reserve(&c->gifts->marks, e->g->n.n)) return true;
+    for (uint32_t i = 0; i < c->evaluation->need.n; i++)
+        c->gifts->marks.p[c->evaluation->need.p[i]] = false;
+    c->gifts->marks.p[out] = true;
+    for (uint32_t i = c->evaluation->need.n; i-- > 0;) {
+        ir_ref r = c->evaluation->need.p[i];
         const ir_node *n = ir_at(e->g, r);
-        if (can_fail(e, r) && !c->marks.p[r]) return true;
+        if (can_fail(e, r) && !c->gifts->marks.p[r]) return true;
         steps += can_fail(e, r);
-        for (unsigned k = 0; k < n->nin && c->marks.p[r] && !has_value(e, r); k++)
-            c->marks.p[ir_in(e->g, n)[k]] = true;
+        for (unsigned k = 0; k < n->nin && c->gifts->marks.p[r] && !has_value(e, r); k++)
+            c->gifts->marks.p[ir_in(e->g, n)[k]] = true;
     }
     ir_ref base = ir_operand(e->g, out, 0);
     while (base != q && ir_at(e->g, base)->op == IR_RESHAPE) base = ir_operand(e->g, base, 0);
@@ -163,27 +164,27 @@ static bool can_stay(bz_context *c, rt_epoch *e, ir_ref q, ir_ref x) {
     if (x == q || !here || bytes_of(e, x) > bytes_of(e, q) / 2 ||
         ir_at(e->g, x)->flags & IR_IS_TUPLE)
         return false;
-    return bz_vec_push(&c->stay, x);
+    return bz_vec_push(&c->gifts->stay, x);
 }
 
-/* Is nothing made of q but what leads to `out`? What gradients ask for on the way is listed in c->stay. */
+/* Is nothing made of q but what leads to `out`? What gradients ask for on the way is listed in c->gifts->stay. */
 static bool leads_there_alone(bz_context *c, rt_epoch *e, ir_ref q, ir_ref out) {
     const ir_graph *g = e->g;
-    c->stay.n = 0;
-    if (g->n.n - q > FAR || !bz_vec_reserve(&c->marks, g->n.n)) return false;
-    c->marks.p[q] = true;
+    c->gifts->stay.n = 0;
+    if (g->n.n - q > FAR || !bz_vec_reserve(&c->gifts->marks, g->n.n)) return false;
+    c->gifts->marks.p[q] = true;
     for (ir_ref r = q + 1; r < g->n.n; r++) {
         const ir_node *n = ir_at(g, r);
         bool made = false, linear = is_linear(g, n);
         for (unsigned k = 0; k < n->nin; k++) {
             ir_ref x = ir_in(g, n)[k];
-            bool of = x >= q && c->marks.p[x];
+            bool of = x >= q && c->gifts->marks.p[x];
             if (of && !linear && !can_stay(c, e, q, x)) return false;
             made |= of && linear;
         }
         bool there = made && r != out && (rt_kept(e, r) || rt_marks(c, r) & OUTPUT);
         if (there && !can_stay(c, e, q, r)) return false;
-        c->marks.p[r] = made && r != out && !there;
+        c->gifts->marks.p[r] = made && r != out && !there;
     }
     return true;
 }
@@ -191,11 +192,11 @@ static bool leads_there_alone(bz_context *c, rt_epoch *e, ir_ref q, ir_ref out) 
 /* What is listed gets, or has, a value that is not let go. */
 static bool keep_those(bz_context *c, rt_epoch *e) {
     size_t bytes = e->fixed_bytes;
-    for (uint32_t i = 0; i < c->stay.n; i++) bytes += bytes_of(e, c->stay.p[i]);
+    for (uint32_t i = 0; i < c->gifts->stay.n; i++) bytes += bytes_of(e, c->gifts->stay.p[i]);
     if (bytes > stay_most) return false;
     e->fixed_bytes = bytes;
-    for (uint32_t i = 0; i < c->stay.n; i++) {
-        ir_ref r = c->stay.p[i];
+    for (uint32_t i = 0; i < c->gifts->stay.n; i++) {
+        ir_ref r = c->gifts->stay.p[i];
         if (rt_is_fixed(e, r)) continue;
         if (!fix(e, r) || (!rt_kept(e, r) && !rt_add_output(c, e, r))) return false;
     }
@@ -203,24 +204,24 @@ static bool keep_those(bz_context *c, rt_epoch *e) {
 }
 
 bool rt_choose_gifts(bz_context *c, rt_epoch *e, bool last) {
-    for (uint32_t i = 0; i < c->outs.n && e->writes; i++) {
-        ir_ref out = c->outs.p[i], q = updated_value(c, e, out);
+    for (uint32_t i = 0; i < c->evaluation->outs.n && e->writes; i++) {
+        ir_ref out = c->evaluation->outs.p[i], q = updated_value(c, e, out);
         rt_buffer *b = q ? memory_of(e, q) : NULL;
         if (!b || is_needed_later(c, e, q)) continue;
-        for (uint32_t k = 0; k < c->gifts.n; k++)
-            if (c->gifts.p[k].from == q) b = NULL;
+        for (uint32_t k = 0; k < c->gifts->v.n; k++)
+            if (c->gifts->v.p[k].from == q) b = NULL;
         bool fixed = !rt_kept(e, q) || rt_is_fixed(e, q);
         if (!b || (fixed && may_fail(c, e, q, out)) || !store_on_the_way(c, e, q)) continue;
         if (fixed && !last && !(leads_there_alone(c, e, q, out) && keep_those(c, e))) continue;
-        if (!bz_vec_push(&c->gifts, ((rt_gift){q, out, b}))) return false;
+        if (!bz_vec_push(&c->gifts->v, ((rt_gift){q, out, b}))) return false;
     }
     return true;
 }
 
 bool rt_gifts_are_taken(bz_context *c, rt_epoch *e, bool done) {
     bool ok = true;
-    for (uint32_t i = 0; i < c->gifts.n; i++) {
-        const rt_gift *gift = &c->gifts.p[i];
+    for (uint32_t i = 0; i < c->gifts->v.n; i++) {
+        const rt_gift *gift = &c->gifts->v.p[i];
         bool kept = rt_kept(e, gift->from), fixed = !kept || rt_is_fixed(e, gift->from);
         if (!done && fixed) continue; /* it did not begin to write */
         rt_buffer **home = kept ? &e->kept.p[gift->from]
@@ -231,6 +232,12 @@ bool rt_gifts_are_taken(bz_context *c, rt_epoch *e, bool done) {
         *home = NULL;
         if (fixed) ok &= fix(e, gift->to);
     }
-    c->gifts.n = 0;
+    c->gifts->v.n = 0;
     return ok;
+}
+
+void rt_gifts_free(rt_gifts *g) {
+    bz_vec_free(&g->v);
+    bz_vec_free(&g->stay);
+    bz_vec_free(&g->marks);
 }

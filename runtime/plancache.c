@@ -1,7 +1,7 @@
 /* plancache.c - programs by what was recorded: the arrays of the graph, its outputs, and the mode, compared in full.
  *
  * Dimensions and attributes are numbers in the context's tables, which only grow: equal bytes are equal graphs. */
-#include "runtime/rt.h"
+#include "runtime/plans.h"
 
 #include <string.h>
 
@@ -36,7 +36,7 @@ static void free_plan(bz_context *c, rt_plan *p) {
 
 /* Forgets the plan that was not used for the longest time, of those not used at `now`; that hold memory, if `only` says so. */
 static bool forget_oldest(bz_context *c, uint64_t now, bool only) {
-    rt_plans *t = &c->plans;
+    rt_plans *t = c->plans;
     rt_plan **oldest = NULL;
     for (unsigned i = 0; i < RT_PLAN_SLOTS; i++)
         for (rt_plan **p = &t->slots[i]; *p; p = &(*p)->next)
@@ -53,16 +53,16 @@ static bool forget_oldest(bz_context *c, uint64_t now, bool only) {
 }
 
 bool rt_plans_give_way(bz_context *c) {
-    return forget_oldest(c, c->plans.tick, true);
+    return forget_oldest(c, c->plans->tick, true);
 }
 
 /* A quarter of the device's memory: programs keep what lies between their kernels. */
 static bool hold_too_much(const bz_context *c) {
-    return c->plans.held > (size_t)rt_memory_size(c->memory) / 4;
+    return c->plans->held > (size_t)rt_memory_size(c->memory) / 4;
 }
 
 static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
-    rt_plans *t = &c->plans;
+    rt_plans *t = c->plans;
     bz_error e = {0};
     rt_plan *p = bz_mem_zero(1, sizeof *p);
     void *form = bz_mem_alloc(t->form.n);
@@ -82,7 +82,7 @@ fail:
 }
 
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
-    rt_plans *t = &c->plans;
+    rt_plans *t = c->plans;
     if (!write_form(t, g, eager)) return rt_no_memory(c), NULL;
     uint64_t h = bz_hash(0, t->form.p, t->form.n);
     rt_plan **slot = &t->slots[h % RT_PLAN_SLOTS];
@@ -109,7 +109,7 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
 }
 
 void rt_plans_free(bz_context *c) {
-    rt_plans *t = &c->plans;
+    rt_plans *t = c->plans;
     for (unsigned i = 0; i < RT_PLAN_SLOTS; i++) {
         while (t->slots[i]) {
             rt_plan *p = t->slots[i];

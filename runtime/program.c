@@ -3,6 +3,8 @@
  *     pass_plan --image.c--> image --kernels.c--> its code
  *         '--> args: one word for each input and output, set at each call (run.c) */
 #include "runtime/cpu.h"
+#include "runtime/env.h"
+#include "runtime/watch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +39,7 @@ static bool new_workspace(bz_context *c, cpu_program *p) {
         p->room = rt_pages_new(p->room_bytes);
     } while (!p->room && rt_give_way(c));
     if (!p->room) return false;
-    rt_pool_count(&c->pool, (int64_t)p->image.base.arena_bytes);
+    rt_pool_count(c->pool, (int64_t)p->image.base.arena_bytes);
     return bz_rt_lay_out(&p->image.base, p->room, p->room_bytes, threads, &p->work);
 }
 
@@ -114,7 +116,7 @@ static void say_times(const pass_plan *plan, uint32_t nodes, uint64_t passes, ui
 
 static void cpu_free(bz_context *c, rt_program *base) {
     cpu_program *p = (cpu_program *)base;
-    if (p->room) rt_pool_count(&c->pool, -(int64_t)p->image.base.arena_bytes);
+    if (p->room) rt_pool_count(c->pool, -(int64_t)p->image.base.arena_bytes);
     rt_pages_free(p->room, p->room_bytes);
     rt_pages_free(p->consts, p->consts_bytes);
     if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
@@ -148,7 +150,8 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = bz_now();
     done = p->plan && !check_room(c, p->plan, e) &&
-           rt_within_bytes(c, (uint64_t)p->plan->arena_bytes, "temporaries take", e) &&
+           rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take",
+                           e) &&
            get_code(c, p, &watch.base, e);
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1) say_times(p->plan, g->n.n, passes - start, bz_now() - passes);

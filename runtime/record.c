@@ -1,7 +1,8 @@
 /* record.c - builder calls: operands become nodes of the epoch that records, nodes new handles.
  *
  * In eager mode a call ends with an evaluation: the one thing that recording wants of what is built on it, by rt_evaluator. */
-#include "runtime/rt.h"
+#include "runtime/env.h"
+#include "runtime/record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -61,9 +62,9 @@ static bool room_for(rt_rec *r, unsigned n) {
     r->x = r->few;
     if (n <= RT_FEW) return true;
     bz_context *c = r->c;
-    c->operands.n = 0;
-    if (!bz_vec_reserve(&c->operands, n)) return rt_no_memory(c), false;
-    r->x = c->operands.p;
+    c->recorder->operands.n = 0;
+    if (!bz_vec_reserve(&c->recorder->operands, n)) return rt_no_memory(c), false;
+    r->x = c->recorder->operands.p;
     return true;
 }
 
@@ -220,4 +221,9 @@ bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int6
     rt_leave(&r->border);
     rt_depart(&r->visit);
     return made;
+}
+
+void rt_recorder_free(rt_recorder *r) {
+    bz_vec_free(&r->operands);
+    bz_vec_free(&r->need);
 }

@@ -1,5 +1,5 @@
 /* recording.c - values as nodes of the epoch that records: inputs, nodes that move there from closed epochs, captured tensors. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <string.h>
 
@@ -92,9 +92,10 @@ static ir_ref move_one(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
 }
 
 static ir_ref migrate(bz_context *c, rt_epoch *from, rt_epoch *to, ir_ref r) {
-    if (!prepare_moved(c, from, to) || (c->marks.n = 0, !bz_vec_reserve(&c->marks, r + 1)))
+    if (!prepare_moved(c, from, to) ||
+        (c->recorder->need.n = 0, !bz_vec_reserve(&c->recorder->need, r + 1)))
         return rt_no_memory(c), 0;
-    uint8_t *need = c->marks.p;
+    uint8_t *need = c->recorder->need.p;
     memset(need, 0, r + 1);
     need[r] = 1;
     for (ir_ref i = r; i > 0; i--) {

@@ -2,7 +2,7 @@
  *
  * The system promises more than it has, and kills when the promise is called in. So the bound is memory and swap of the
  * machine, or less where a control group (a container) allows less. Limits of the process (ulimit -v) are the system's to say. */
-#include "runtime/rt.h"
+#include "runtime/memory.h"
 
 #include <inttypes.h>
 #include <pthread.h>

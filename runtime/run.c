@@ -1,5 +1,6 @@
 /* run.c - a call of a cpu program: its arguments, the run of its image, what it met. */
 #include "runtime/cpu.h"
+#include "runtime/watch.h"
 
 static void set_args(cpu_program *p, const rt_call *call) {
     uint64_t *out = p->args + p->base.ninputs;

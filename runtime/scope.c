@@ -2,11 +2,11 @@
  *
  * Freeing computes nothing. What the program frees may be the last handle on memory of its own that has changes to come: they are written
  * before, as bz_flush does. */
-#include "runtime/rt.h"
+#include "runtime/eval.h"
 
 bz_status bz_scope_begin(bz_context *c) {
     RT_VISIT(c, RT_STRAY_STATUS);
-    return bz_vec_push(&c->scopes, 0) ? BZ_OK : rt_no_memory(c);
+    return bz_vec_push(&c->slab->scopes, 0) ? BZ_OK : rt_no_memory(c);
 }
 
 static void let_go(bz_context *c, rt_tensor *t) {
@@ -21,14 +21,14 @@ void rt_scope_clear(bz_context *c, uint32_t depth) {
 /* What was recorded inside a scope and has a value forgets how it came about when the scope in which recording began ends. */
 static void end_epoch(bz_context *c) {
     rt_epoch *e = c->epoch;
-    if (!e || rt_in_function(c) || e->depth <= c->scopes.n - 1) return;
+    if (!e || rt_in_function(c) || e->depth <= c->slab->scopes.n - 1) return;
     rt_epoch_end(c, "the end of the scope in which recording began");
 }
 
 bz_status bz_scope_end(bz_context *c) {
     RT_VISIT(c, RT_STRAY_STATUS);
-    if (c->scopes.n <= 1) return rt_fail(c, BZ_ESCOPE, NULL, "scope_end", "no scope is open");
-    if (rt_in_function(c) && c->scopes.n - 1 <= c->epoch->depth)
+    if (c->slab->scopes.n <= 1) return rt_fail(c, BZ_ESCOPE, NULL, "scope_end", "no scope is open");
+    if (rt_in_function(c) && c->slab->scopes.n - 1 <= c->epoch->depth)
         return rt_fail(c, BZ_ESCOPE, NULL, "scope_end",
                        "the scope around a function that bz_compile traces is not the function's");
     rt_scope_end(c);
@@ -37,8 +37,8 @@ bz_status bz_scope_end(bz_context *c) {
 }
 
 void rt_scope_end(bz_context *c) {
-    rt_scope_clear(c, c->scopes.n - 1);
-    c->scopes.n--;
+    rt_scope_clear(c, c->slab->scopes.n - 1);
+    c->slab->scopes.n--;
     end_epoch(c);
 }
 

@@ -5,7 +5,7 @@
  *
  * A handle carries the number of its context. The room of contexts is the only thing that contexts share beside the
  * kernel cache; slots are taken under a lock and looked up without. */
-#include "runtime/rt.h"
+#include "runtime/context.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -61,20 +61,17 @@ bool rt_room_has(const rt_room *r, const void *p) {
 
 /* ---- the room of contexts */
 
-enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS, CONTEXT_SHIFT = 13 };
+enum { MAX_CONTEXTS = 1 << RT_CONTEXT_BITS };
 
 /* Each in pages of its own, which the system takes back when it is closed. */
-static _Alignas(4096) union slot {
-    bz_context c;
-    char pages[1 << CONTEXT_SHIFT];
-} contexts[MAX_CONTEXTS];
-_Static_assert(sizeof *contexts == 1 << CONTEXT_SHIFT, "a context fits its slot");
+static _Alignas(4096) char contexts[MAX_CONTEXTS][1 << RT_CONTEXT_SHIFT];
 static _Atomic(uint8_t) states[MAX_CONTEXTS];
-rt_room rt_contexts = {contexts, CONTEXT_SHIFT, MAX_CONTEXTS, 0, states};
+rt_room rt_contexts = {contexts, RT_CONTEXT_SHIFT, MAX_CONTEXTS, 0, states};
 
 bz_context *rt_context_at(uint32_t number) {
-    return number < MAX_CONTEXTS && rt_room_is_open(&rt_contexts, number) ? &contexts[number].c
-                                                                          : NULL;
+    return number < MAX_CONTEXTS && rt_room_is_open(&rt_contexts, number)
+               ? (bz_context *)(void *)contexts[number]
+               : NULL;
 }
 
 bool rt_context_alive(const bz_context *c) {

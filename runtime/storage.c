@@ -4,7 +4,7 @@
  *      closed epoch:  storages with a value let go; one without moves its nodes to the open epoch when it is used again
  *
  * An epoch and its graph are recycled: a steady loop records into memory that is there. So are storages. */
-#include "runtime/rt.h"
+#include "runtime/tensor.h"
 
 #include <string.h>
 
@@ -12,27 +12,27 @@
 
 static bool more_storages(bz_context *c) {
     rt_storage *chunk = bz_mem_zero(RT_STORAGES, sizeof *chunk);
-    if (!chunk || !bz_vec_push(&c->slab.storage_chunks, chunk)) {
+    if (!chunk || !bz_vec_push(&c->slab->storage_chunks, chunk)) {
         bz_mem_free(chunk);
         return false;
     }
     for (unsigned i = 0; i < RT_STORAGES; i++) {
-        chunk[i].number = (c->slab.storage_chunks.n - 1) * RT_STORAGES + i;
-        chunk[i].next = c->slab.storages;
-        c->slab.storages = &chunk[i];
+        chunk[i].number = (c->slab->storage_chunks.n - 1) * RT_STORAGES + i;
+        chunk[i].next = c->slab->storages;
+        c->slab->storages = &chunk[i];
     }
     return true;
 }
 
 rt_storage *rt_storage_new(bz_context *c, bz_dtype t, const rt_layout *base) {
-    if (!base || (!c->slab.storages && !more_storages(c))) {
+    if (!base || (!c->slab->storages && !more_storages(c))) {
         rt_no_memory(c);
         return NULL;
     }
-    rt_storage *s = c->slab.storages;
-    c->slab.storages = s->next;
+    rt_storage *s = c->slab->storages;
+    c->slab->storages = s->next;
     *s = (rt_storage){
-        .dtype = (uint8_t)t, .base = base, .first = ++c->lineage.births, .number = s->number};
+        .dtype = (uint8_t)t, .base = base, .first = ++c->lineage->births, .number = s->number};
     s->birth = s->first;
     return s;
 }
@@ -95,8 +95,8 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     s->birth = 0;
     bz_mem_free(s->lost);
     bz_mem_free(s->name);
-    s->next = c->slab.storages;
-    c->slab.storages = s;
+    s->next = c->slab->storages;
+    c->slab->storages = s;
 }
 
 ir_bits rt_number_bits(const rt_storage *s) {
@@ -119,25 +119,25 @@ void rt_graph_reset(ir_graph *g) {
 }
 
 rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
-    rt_epoch *e = c->idle;
+    rt_epoch *e = c->epochs->idle;
     if (e) {
-        c->idle = e->next;
+        c->epochs->idle = e->next;
     } else {
         e = bz_mem_zero(1, sizeof *e);
         if (e) e->g = ir_graph_new(c->m, "recorded");
-        if (!e || !e->g || !bz_vec_reserve(&c->closed, c->closed.n + 1)) {
+        if (!e || !e->g || !bz_vec_reserve(&c->epochs->closed, c->epochs->closed.n + 1)) {
             if (e) ir_graph_free(e->g);
             bz_mem_free(e);
             rt_no_memory(c);
             return NULL;
         }
     }
-    e->id = ++c->epochs;
+    e->id = ++c->epochs->made;
     e->open = true;
     e->tracing = tracing;
     e->inside = 0;
-    e->outside = c->lineage.births;
-    e->depth = c->scopes.n - 1;
+    e->outside = c->lineage->births;
+    e->depth = c->slab->scopes.n - 1;
     e->next = tracing ? c->epoch : NULL;
     return c->epoch = e;
 }
@@ -146,7 +146,7 @@ rt_epoch *rt_recording(bz_context *c) {
     return c->epoch ? c->epoch : rt_epoch_open(c, false);
 }
 
-void rt_epoch_free(rt_epoch *e) {
+static void free_epoch(rt_epoch *e) {
     ir_graph_free(e->g);
     bz_vec_free(&e->args);
     bz_vec_free(&e->kept);
@@ -176,14 +176,15 @@ static void recycle(bz_context *c, rt_epoch *e) {
     e->words = e->moved_to = 0;
     e->id = 0;
     rt_graph_reset(e->g);
-    e->next = c->idle;
-    c->idle = e;
+    e->next = c->epochs->idle;
+    c->epochs->idle = e;
 }
 
 void rt_epoch_drop(bz_context *c, rt_epoch *e) {
     if (e->open || e->pending || e->settled) return;
-    for (uint32_t i = 0; i < c->closed.n; i++)
-        if (c->closed.p[i] == e) c->closed.p[i--] = c->closed.p[--c->closed.n];
+    for (uint32_t i = 0; i < c->epochs->closed.n; i++)
+        if (c->epochs->closed.p[i] == e)
+            c->epochs->closed.p[i--] = c->epochs->closed.p[--c->epochs->closed.n];
     recycle(c, e);
 }
 
@@ -191,7 +192,7 @@ void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why) {
     if (!e->tracing) rt_lineage_end(c, e, why);
     while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
-    if (!e->pending || !bz_vec_push(&c->closed, e)) rt_epoch_drop(c, e);
+    if (!e->pending || !bz_vec_push(&c->epochs->closed, e)) rt_epoch_drop(c, e);
 }
 
 void rt_epoch_end(bz_context *c, const char *why) {
@@ -199,4 +200,17 @@ void rt_epoch_end(bz_context *c, const char *why) {
     if (!e) return;
     c->epoch = NULL;
     rt_epoch_close(c, e, why);
+}
+
+void rt_epochs_free(bz_context *c) {
+    while (c->epoch) {
+        rt_epoch *below = c->epoch->next;
+        rt_epoch_close(c, c->epoch, NULL);
+        c->epoch = below;
+    }
+    for (rt_epoch *e; (e = c->epochs->idle) != NULL;) {
+        c->epochs->idle = e->next;
+        free_epoch(e);
+    }
+    bz_vec_free(&c->epochs->closed);
 }

@@ -4,7 +4,7 @@
  *
  * A slot's generation goes up when it is freed, so a stale handle is known for what it is. Slots and storages come from chunks that
  * are never given back before the context closes: recording allocates nothing once a loop is steady. */
-#include "runtime/rt.h"
+#include "runtime/tensor.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static bz_tensor *encode(uint32_t gen, uint32_t context, uint32_t slot) {
 }
 
 static rt_tensor *at(bz_context *c, uint32_t slot) {
-    return &c->slab.chunks.p[slot / RT_CHUNK][slot % RT_CHUNK];
+    return &c->slab->chunks.p[slot / RT_CHUNK][slot % RT_CHUNK];
 }
 
 bool rt_is_poison(const bz_tensor *h) {
@@ -34,7 +34,7 @@ rt_tensor *rt_find_quietly(const bz_tensor *h, bz_context **c) {
     uint32_t slot = bits & ((1u << RT_SLOT_BITS) - 1);
     uint32_t gen = (uint32_t)(bits >> (RT_CONTEXT_BITS + RT_SLOT_BITS));
     *c = h ? rt_context_at((uint32_t)(bits >> RT_SLOT_BITS) & ((1u << RT_CONTEXT_BITS) - 1)) : NULL;
-    if (!*c || gen == POISON || slot == 0 || slot > (*c)->slab.used) return NULL;
+    if (!*c || gen == POISON || slot == 0 || slot > (*c)->slab->used) return NULL;
     rt_tensor *t = at(*c, slot);
     return t->gen == gen && t->scope ? t : NULL;
 }
@@ -53,17 +53,17 @@ rt_tensor *rt_find(const bz_tensor *h, bz_context **c, const char *op) {
 
 static uint32_t slot_of(bz_context *c, const rt_tensor *t) {
     if (t->prev) return at(c, t->prev)->next;
-    return c->scopes.p[t->scope - 1];
+    return c->slab->scopes.p[t->scope - 1];
 }
 
 /* Puts t, which stands in no list, first in that of the scope at `depth`. Its slot is in t->next. */
 void rt_scope_link(bz_context *c, rt_tensor *t, uint32_t depth) {
-    uint32_t slot = t->next, first = c->scopes.p[depth];
+    uint32_t slot = t->next, first = c->slab->scopes.p[depth];
     t->scope = depth + 1;
     t->prev = 0;
     t->next = first;
     if (first) at(c, first)->prev = slot;
-    c->scopes.p[depth] = slot;
+    c->slab->scopes.p[depth] = slot;
 }
 
 /* Takes t out of its list; its slot is in t->next then. */
@@ -73,7 +73,7 @@ void rt_scope_unlink(bz_context *c, rt_tensor *t) {
     if (t->prev)
         at(c, t->prev)->next = t->next;
     else
-        c->scopes.p[t->scope - 1] = t->next;
+        c->slab->scopes.p[t->scope - 1] = t->next;
     t->next = slot;
 }
 
@@ -81,7 +81,7 @@ void rt_scope_unlink(bz_context *c, rt_tensor *t) {
 
 static bool new_chunk(bz_context *c) {
     static _Atomic uint32_t salt;
-    rt_slab *s = &c->slab;
+    rt_slab *s = c->slab;
     rt_tensor *chunk = bz_mem_zero(RT_CHUNK, sizeof *chunk);
     if (!chunk || !bz_vec_push(&s->chunks, chunk)) {
         bz_mem_free(chunk);
@@ -99,20 +99,20 @@ static bool new_chunk(bz_context *c) {
 }
 
 bz_tensor *rt_tensor_new(bz_context *c, rt_storage *st, const rt_layout *l, int64_t offset) {
-    if (!c->slab.free && !new_chunk(c)) {
+    if (!c->slab->free && !new_chunk(c)) {
         rt_no_memory(c);
         return NULL;
     }
-    uint32_t slot = c->slab.free;
+    uint32_t slot = c->slab->free;
     rt_tensor *t = at(c, slot);
-    c->slab.free = t->next;
+    c->slab->free = t->next;
     t->st = st;
     t->layout = l;
     t->offset = offset;
     t->epoch = 0;
     t->next = slot;
-    st->depth = st->refs++ && st->depth < c->scopes.n - 1 ? st->depth : c->scopes.n - 1;
-    rt_scope_link(c, t, c->scopes.n - 1);
+    st->depth = st->refs++ && st->depth < c->slab->scopes.n - 1 ? st->depth : c->slab->scopes.n - 1;
+    rt_scope_link(c, t, c->slab->scopes.n - 1);
     return encode(t->gen, c->number, slot);
 }
 
@@ -123,8 +123,8 @@ void rt_tensor_free(bz_context *c, rt_tensor *t) {
     t->scope = 0;
     t->gen = t->gen % (POISON - 1) + 1;
     t->st = NULL;
-    t->next = c->slab.free;
-    c->slab.free = slot;
+    t->next = c->slab->free;
+    c->slab->free = slot;
     rt_storage_unref(c, st);
 }
 
@@ -135,17 +135,27 @@ void rt_drop(bz_tensor *h) {
 }
 
 rt_tensor *rt_scope_first(bz_context *c, uint32_t depth) {
-    uint32_t slot = c->scopes.p[depth];
+    uint32_t slot = c->slab->scopes.p[depth];
     return slot ? at(c, slot) : NULL;
 }
 
 void rt_slab_free(bz_context *c) {
-    rt_slab *s = &c->slab;
+    rt_slab *s = c->slab;
     for (uint32_t i = 0; i < s->chunks.n; i++) bz_mem_free(s->chunks.p[i]);
     for (uint32_t i = 0; i < s->storage_chunks.n; i++) bz_mem_free(s->storage_chunks.p[i]);
     bz_vec_free(&s->chunks);
     bz_vec_free(&s->storage_chunks);
+    bz_vec_free(&s->scopes);
     s->storages = NULL;
+}
+
+/* ---- calls by a handle */
+
+bool rt_arrive_at(rt_visit *v, const bz_tensor *x, const char *op) {
+    bz_context *c = rt_context_of(x);
+    if (c) return rt_step_in(v, c);
+    rt_stray(NULL, BZ_ESCOPE, "[%s] %s", op, x ? RT_STALE : "the tensor is NULL");
+    return false;
 }
 
 /* ---- facts */

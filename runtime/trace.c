@@ -5,7 +5,7 @@
  *
  * Both ways the function sees row-major tensors of its own: it may change in place those that are donated, what it makes, and nothing
  * else. */
-#include "runtime/compiled.h"
+#include "runtime/trace.h"
 
 #include <string.h>
 
@@ -24,10 +24,10 @@ static bz_status failed(bz_context *c) {
     return c->err.status ? c->err.status : rt_no_memory(c);
 }
 
-bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const *x,
+bz_status rt_run_function(bz_context *c, const rt_host_function *f, bz_tensor *const *x,
                           bz_tensor **out) {
     bz_error before = c->err;
-    const rt_function *outer = c->function;
+    const rt_host_function *outer = c->function;
     bz_mode mode = c->mode;
     c->err = (bz_error){0};
     c->function = f;
@@ -46,14 +46,15 @@ bz_status rt_run_function(bz_context *c, const rt_function *f, bz_tensor *const 
 
 static bz_status run_program(bz_program *p, bz_tensor *const *x, bz_tensor **out) {
     if (p->tracing) return rt_fail(p->c, BZ_EMODE, p->site, "compile", "the function calls itself");
-    rt_function f = {p->fn, p->user, p->nin, p->nout, "compile", "", p->site};
+    rt_host_function f = {p->fn, p->user, p->nin, p->nout, "compile", "", p->site};
     p->tracing = true;
     bz_status s = rt_run_function(p->c, &f, x, out);
     p->tracing = false;
     return s;
 }
 
-bz_status rt_output_node(bz_context *c, const rt_function *f, int k, bz_tensor *out, ir_ref *node) {
+bz_status rt_output_node(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
+                         ir_ref *node) {
     bz_context *of;
     rt_tensor *x = rt_find_quietly(out, &of);
     if (of && of != c)
@@ -74,7 +75,7 @@ bz_status rt_output_node(bz_context *c, const rt_function *f, int k, bz_tensor *
 static bz_status output_node(bz_program *p, int k, bz_tensor *out, bz_dtype t, const rt_layout *l,
                              ir_ref *node) {
     bz_context *c = p->c;
-    rt_function f = {.op = "compile", .which = "", .site = p->site};
+    rt_host_function f = {.op = "compile", .which = "", .site = p->site};
     bz_status s = rt_output_node(c, &f, k, out, node);
     ir_graph *g = c->epoch->g;
     if (!s && l && (ir_dtype(g, *node) != t || rt_layout_of_node(c, g, *node) != l))
@@ -148,7 +149,7 @@ static rt_program *new_program(bz_program *p, rt_signature *t, const ir_graph *g
 bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
     bz_context *c = p->c;
     bz_error error = {0};
-    uint32_t depth = c->scopes.n;
+    uint32_t depth = c->slab->scopes.n;
     bz_status s = bz_scope_begin(c);
     if (s) return s;
     rt_epoch *e = rt_epoch_open(c, true);
@@ -163,7 +164,7 @@ bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
         if (t->program) t->recipe = rt_recipe_new(e->g, t->key, t->base, &error);
         if (error.status) s = bz_fail(&c->err, error.status, "%s", error.text);
     }
-    while (c->scopes.n > depth) rt_scope_end(c);
+    while (c->slab->scopes.n > depth) rt_scope_end(c);
     c->epoch = e->next;
     rt_epoch_close(c, e, NULL);
     return s;
@@ -200,17 +201,17 @@ static bz_status nodes_of_outputs(bz_program *p, bz_tensor *const *in, bz_tensor
 
 bz_status rt_inside_begin(bz_context *c, rt_inside *i) {
     rt_epoch *e = c->epoch;
-    *i = (rt_inside){e->id, e->outside, c->scopes.n, e->depth, e->g->site};
+    *i = (rt_inside){e->id, e->outside, c->slab->scopes.n, e->depth, e->g->site};
     bz_status s = bz_scope_begin(c);
     if (s) return s;
     e->inside++;
-    e->depth = c->scopes.n - 1;
-    e->outside = c->lineage.births;
+    e->depth = c->slab->scopes.n - 1;
+    e->outside = c->lineage->births;
     return BZ_OK;
 }
 
 bool rt_inside_end(bz_context *c, const rt_inside *i) {
-    while (c->scopes.n > i->scopes) rt_scope_end(c);
+    while (c->slab->scopes.n > i->scopes) rt_scope_end(c);
     rt_epoch *e = c->epoch;
     if (!e || e->id != i->epoch)
         return rt_fail(

@@ -7,7 +7,7 @@
  *         L L   L       leaf: 1 | its place (31 bits) | a bit for each of 32 variables; else: left (32 bits) | right; root 0: empty
  *
  * A workspace does so much work and no more: what it cannot find in time, or without memory, is RT_SET_ALL, any variable. */
-#include "runtime/rt.h"
+#include "runtime/lineage.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  *     another thread, a signal handler --bz_interrupt--> a word per context <--asked between passes, kernels, launches, bites of tasks
  *
  * The words lie beside the contexts, not in them: a handler that comes late touches nothing that was freed. */
-#include "runtime/rt.h"
+#include "runtime/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,11 +96,12 @@ uint64_t bz_get_limit(const bz_context *c, bz_limit which) {
     return rt_context_alive(c) && (unsigned)which < BZ_NLIMITS ? c->limits[which] : 0;
 }
 
-bool rt_within_bytes(bz_context *c, uint64_t bytes, const char *what, bz_error *e) {
+bool rt_within_bytes(bz_context *c, const size_t *in_use, uint64_t bytes, const char *what,
+                     bz_error *e) {
     uint64_t most = c->limits[BZ_LIMIT_BYTES], used;
     char text[400];
     do {
-        used = c->pool.bytes;
+        used = *in_use;
         if (!most || !bytes || (bytes <= most && used <= most - bytes)) return true;
     } while (bytes <= most && rt_give_way(c));
     snprintf(text, sizeof text,

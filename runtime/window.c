@@ -5,7 +5,7 @@
  *
  * s0 > s1 > ... are the strides, in descending order. A window that is written, and read for it, may have its offset in a node: a loop
  * over windows then records the same form in every turn. */
-#include "runtime/rt.h"
+#include "runtime/record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* test_lineage.c - a gradient is complete or BZ_EGRAD: each story is told in every mode, with and without a debugging print, and
  * with every way in which a recording ends; the status and the gradient may depend on the way alone, never on mode or print. */
-#include "runtime/rt.h"
+#include "runtime/tensor.h"
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>
@@ -258,7 +258,7 @@ static void live_adds(int n, double *nodes, double *work) {
     cr_assert_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
     const rt_past *p = rt_find_quietly(y, &of)->st->past;
     *nodes = (double)p->n / n;
-    *work = (double)c->lineage.sets.work / n;
+    *work = (double)c->lineage->sets.work / n;
     bz_tensor *loss = total(bz_mul(middle, x)), *after = total(bz_mul(y, middle));
     cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_EGRAD);
     cr_expect_eq(bz_grad(after, &middle, 1, &g), BZ_EGRAD);
@@ -298,7 +298,7 @@ Test(lineage, too_many_ways_lead_from_anything) {
         if (s->past->roots[s->row] == RT_SET_ALL) tangled = v[i];
     }
     cr_assert_not_null(tangled, "%llu steps were too few",
-                       (unsigned long long)c->lineage.sets.work);
+                       (unsigned long long)c->lineage->sets.work);
     for (int recording = 0; recording < 3; recording++) {
         cr_expect_eq(bz_grad(total(bz_mul(tangled, v[7])), &v[7], 1, &g), BZ_EGRAD);
         cr_expect(strstr(bz_message(c), "history is forgotten"), "%s", bz_message(c));

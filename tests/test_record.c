@@ -1,5 +1,5 @@
 /* test_record.c - lazy evaluation: what is computed once, what stays, that loops do not grow. */
-#include "runtime/rt.h"
+#include "runtime/compiled.h"
 #include "tests/support/rt_support.h"
 
 static bz_counters counters(bz_context *c) {
@@ -71,7 +71,7 @@ Test(record, a_lazy_loop_does_not_grow) {
         cr_expect_eq(bz_item(loss), 2 * pow(0.5, i + 1));
         bz_scope_end(c);
         uint32_t alive = 0;
-        for (uint32_t k = 0; k < c->closed.n; k++) alive += c->closed.p[k]->g->n.n;
+        for (uint32_t k = 0; k < c->epochs->closed.n; k++) alive += c->epochs->closed.p[k]->g->n.n;
         if (i == 10) nodes = alive, bytes = counters(c).bytes;
         if (i > 10) cr_expect_leq(alive, nodes);
         if (i > 10) cr_expect_leq(counters(c).bytes, bytes);

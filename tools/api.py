@@ -285,7 +285,7 @@ def wrapper(b):
 
 def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
-           '#include "runtime/rt.h"\n\n/* clang-format off */\n')
+           '#include "runtime/record.h"\n\n/* clang-format off */\n')
     for b in builders:
         if b.api in ("MADE", "NUMBERS"):
             out += "\n" + wrapper(b)

@@ -7,7 +7,7 @@
 #define BRAZE_TOOL_H
 
 #include "runtime/array.h"
-#include "runtime/rt.h"
+#include "runtime/device.h"
 
 typedef enum tool_status {
     TOOL_DONE = 0,

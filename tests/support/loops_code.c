@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/rt.h"
+#include "runtime/kernels.h"
 
 /* What a phase's number stands for; free ones are a list. */
 typedef struct entry {

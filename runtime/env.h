@@ -1,0 +1,22 @@
+/* env.h - every switch of the environment */
+#ifndef RT_ENV_H
+#define RT_ENV_H
+
+#include "braze/braze.h"
+#include "src/ir/base/base.h"
+
+typedef struct rt_env {
+    int debug;         /* BRAZE_DEBUG */
+    bool check;        /* BRAZE_CHECK */
+    bool nan, quiet;   /* BRAZE_NAN; BRAZE_WARN=0 */
+    size_t code_bytes; /* BRAZE_CODE */
+    bz_device device;  /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
+    bz_error mistake;  /* the first switch whose value makes no sense: no context opens then */
+} rt_env;
+const rt_env *rt_env_get(void); /* read once */
+
+/* ---- device_names.c: as a switch has them, by bz_device; BZ_DEVICE_DEFAULT is none */
+extern const char *const rt_device_names[];
+extern const unsigned rt_device_count;
+
+#endif
