@@ -9,6 +9,7 @@
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     SCATTER     joins nobody: each row of its result is complete only at its end
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
+ *     ROW + ROW   of the same rows, one made of the other or both of one tensor
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
@@ -326,12 +327,16 @@ static bool room_for_indices(fuser *f) {
     return ir_exprs_init(&f->x);
 }
 
+static bool too_long(const fuse_group *p, const fuse_group *c) {
+    return p->nodes.n + c->nodes.n > MAX_NODES || p->steps + c->steps > MAX_STEPS;
+}
+
 /* May groups p (producer) and c (consumer) be one kernel? */
 static verdict judge(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     verdict v = {.into = q->form->elementwise ? c : p};
     fuse_space s;
-    if (q->nodes.n + to->nodes.n > MAX_NODES || q->steps + to->steps > MAX_STEPS)
+    if (too_long(q, to))
         v.why = "the kernel would have too many operations";
     else if (q->form->apart || to->form->apart)
         v.why = q->form->apart ? q->form->apart : to->form->apart;
@@ -401,6 +406,47 @@ static bool join_groups(fuser *f) {
     return true;
 }
 
+/* ---- siblings: reductions of the same rows, none made of another: mean, deviation and maximum of one tensor read it once */
+
+/* Could one kernel do the work of p and c, of which neither reads the other? */
+static bool are_siblings(fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c];
+    return p != c && a->form->stages && b->form->stages && !too_long(a, b) &&
+           folds(f, p) + folds(f, c) <= FUSE_MAX_FOLDS && same_axes(f, a->head, b->head) &&
+           !ways_between(f, p, c) && !ways_between(f, c, p) && !fuse_joined_by_third(f, p, c) &&
+           !fuse_joined_by_third(f, c, p);
+}
+
+/* Is base worth being read once: all of what group c folds? Not what a product makes, which may be handed on row by row (fuse_band.c). */
+static bool worth_sharing(const fuser *f, uint32_t c, ir_ref base) {
+    const fuse_group *to = &f->r->groups.p[c];
+    const uint32_t from = f->r->group_of[base];
+    return to->form->stages && (from == FUSE_NO_GROUP || !f->r->groups.p[from].form->product) &&
+           from != c && elements(f, base) >= elements(f, form_full_node(f->g, to->form, to->head));
+}
+
+/* reader: of each base, the last node of rows that reads it. */
+static bool join_reader(fuser *f, ir_ref *reader, ir_ref r) {
+    for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++) {
+        const ir_ref base = f->r->reads.p[k].base;
+        if (!worth_sharing(f, f->r->group_of[r], base)) continue;
+        if (reader[base] && are_siblings(f, f->r->group_of[reader[base]], f->r->group_of[r]) &&
+            !merge(f, f->r->group_of[reader[base]], f->r->group_of[r], f->r->group_of[r]))
+            return false;
+        reader[base] = r;
+    }
+    return !f->failed;
+}
+
+static bool join_siblings(fuser *f) {
+    ir_ref *reader = bz_mem_zero(f->g->n.n, sizeof *reader);
+    bool ok = reader != NULL;
+    for (ir_ref r = 1; ok && r < f->g->n.n; r++)
+        if (f->r->group_of[r] != FUSE_NO_GROUP) ok = join_reader(f, reader, r);
+    bz_mem_free(reader);
+    return ok;
+}
+
 /* A value lies in a buffer if it is an output or another kernel reads it. */
 static void decide_stored(fuser *f) {
     for (uint32_t i = 0; i < f->edges.n; i++) {
@@ -439,7 +485,7 @@ static void end(fuser *f) {
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
     bool ok = begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
-              (t->eager || fuse_bands(&f));
+              (t->eager || (join_siblings(&f) && fuse_bands(&f)));
     if (ok) decide_stored(&f);
     end(&f);
     if (ok) return BZ_OK;
