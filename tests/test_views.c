@@ -1,6 +1,6 @@
 /* test_views.c - inputs of compiled functions that are not row-major: the same bits as of a copy of them, read where they lie. */
 #include "tests/support/rt_support.h"
-
+#include "src/ir/base/base.h"
 
 enum { N = 160 }; /* views of 160 x 160 f32 are large enough to be read where they lie */
 
