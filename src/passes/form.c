@@ -5,9 +5,10 @@ const fuse_form form_map = {
     .word = "map", .full = -1, .elementwise = true, .stores_full = true, .in_place = FUSE_FULL};
 /* reductions whose order of additions is along the row (IR_ORDER_LAST), and what is made of their results */
 const fuse_form form_row = {
-    .word = "row", .full = 0, .folds = true, .stages = true, .stores_full = true};
+    .word = "row", .full = 0, .folds = true, .stages = true, .most_folds = 16, .stores_full = true};
 /* ... row by row (IR_ORDER_LEAD): each element passes by once */
-const fuse_form form_col = {.word = "col", .full = 0, .folds = true, .in_place = FUSE_KEPT};
+const fuse_form form_col = {
+    .word = "col", .full = 0, .folds = true, .most_folds = 4, .in_place = FUSE_KEPT};
 const fuse_form form_dot = {
     .word = "gemm", .full = -1, .product = true, .stores_full = true, .in_place = FUSE_FULL};
 const fuse_form form_scatter = {.word = "add",

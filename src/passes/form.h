@@ -16,7 +16,8 @@ typedef struct fuse_form {
     bool elementwise; /* every element by itself: joins any loops over the same elements */
     bool
         stages; /* whole rows pass by again and again: several reductions, one made of another, and what is kept between them */
-    bool stores_full; /* members on the full level may be stored */
+    unsigned most_folds; /* reductions of the same axes that its loops take */
+    bool stores_full;    /* members on the full level may be stored */
     bool product; /* operands are read once, into panels, and as often as they like from there */
     bool window;  /* the head writes a part of a value: the loops run over that */
     fuse_level

@@ -9,7 +9,7 @@
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     SCATTER     joins nobody: each row of its result is complete only at its end
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
- *     ROW + ROW   of the same rows, one made of the other or both of one tensor
+ *     ROW + ROW   of the same rows, one made of the other or both of one tensor; COL + COL of one tensor
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
@@ -273,7 +273,7 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
                    ? NULL
                    : "the consumer reads the result at another index";
     }
-    if (rows && folds(f, p) + folds(f, c) > FUSE_MAX_FOLDS)
+    if (rows && folds(f, p) + folds(f, c) > q->form->most_folds)
         return "the kernel would have too many reductions";
     if (rows && same_axes(f, q->head, to->head))
         return fuse_reads_canonically(f, p, c, s)
@@ -406,13 +406,13 @@ static bool join_groups(fuser *f) {
     return true;
 }
 
-/* ---- siblings: reductions of the same rows, none made of another: mean, deviation and maximum of one tensor read it once */
+/* ---- siblings: reductions of the same axes, none made of another: mean, deviation and maximum of one tensor read it once */
 
 /* Could one kernel do the work of p and c, of which neither reads the other? */
 static bool are_siblings(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c];
-    return p != c && a->form->stages && b->form->stages && !too_long(a, b) &&
-           folds(f, p) + folds(f, c) <= FUSE_MAX_FOLDS && same_axes(f, a->head, b->head) &&
+    return p != c && a->form == b->form && !too_long(a, b) &&
+           folds(f, p) + folds(f, c) <= a->form->most_folds && same_axes(f, a->head, b->head) &&
            !ways_between(f, p, c) && !ways_between(f, c, p) && !fuse_joined_by_third(f, p, c) &&
            !fuse_joined_by_third(f, c, p);
 }
@@ -421,11 +421,12 @@ static bool are_siblings(fuser *f, uint32_t p, uint32_t c) {
 static bool worth_sharing(const fuser *f, uint32_t c, ir_ref base) {
     const fuse_group *to = &f->r->groups.p[c];
     const uint32_t from = f->r->group_of[base];
-    return to->form->stages && (from == FUSE_NO_GROUP || !f->r->groups.p[from].form->product) &&
-           from != c && elements(f, base) >= elements(f, form_full_node(f->g, to->form, to->head));
+    return to->form->most_folds > 1 &&
+           (from == FUSE_NO_GROUP || !f->r->groups.p[from].form->product) && from != c &&
+           elements(f, base) >= elements(f, form_full_node(f->g, to->form, to->head));
 }
 
-/* reader: of each base, the last node of rows that reads it. */
+/* reader: of each base, the last node of a reduction's group that reads it. */
 static bool join_reader(fuser *f, ir_ref *reader, ir_ref r) {
     for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++) {
         const ir_ref base = f->r->reads.p[k].base;

@@ -1,4 +1,4 @@
-/* col.c - reductions over leading axes: bias gradients, batch statistics.
+/* col.c - reductions over leading axes, one or several of the same: bias gradients, batch statistics.
  *
  *     x[k, c]  --sum over k-->  y[c]          vectors along c, a loop over k
  *
@@ -19,6 +19,7 @@
  *     beside   the same, but a piece is a whole short row, and several chains are folded side by side: one alone waits for its additions
  *     along    row after row, as they lie in memory, which gives far more that way; the sums wait in the first-level cache */
 #include "src/passes/cpu/cpu.h"
+#include "src/passes/work.h"
 
 #include <string.h>
 
@@ -29,10 +30,16 @@ enum {
 
 typedef enum col_way { DOWN, BESIDE, ALONG } col_way;
 
+typedef struct col_fold {
+    ir_ref r, x;
+    ir_reduce_attr a;
+    lp_val sums, results; /* scratch: [group][row]; with several groups: [tasks][row] */
+} col_fold;
+
 typedef struct col_kernel {
     lower *l;
-    ir_reduce_attr a;
-    ir_ref x;
+    col_fold fold[FUSE_MAX_FOLDS]; /* of the same axes */
+    unsigned nfolds;
     int64_t outer, inner, k; /* kept elements = outer * inner; columns run along inner */
     ir_ex o_sym, c_sym, k_sym;
     bool dense; /* neighbours in a row are neighbours in memory */
@@ -41,7 +48,6 @@ typedef struct col_kernel {
     int64_t pieces, whole;         /* of an outer row; of full width */
     int64_t strip, strips, row;    /* pieces of a strip; its sums of one chain */
     int64_t chains, group, groups; /* chains of a group */
-    lp_val sums, results;          /* scratch: [group][row]; with several groups: [tasks][row] */
 } col_kernel;
 
 /* ---- the space: kept axes cut into outer and inner so that every access is linear along inner */
@@ -51,10 +57,12 @@ static void set_space(col_kernel *q, unsigned inner) {
     int64_t shape[IR_MAX_RANK], kept[IR_MAX_RANK];
     ir_ex sym[IR_MAX_RANK];
     unsigned nkept = 0;
-    ir_static_shape(l->g, q->x, shape);
+    const ir_ref x = q->fold[0].x;
+    const ir_reduce_attr *a = &q->fold[0].a;
+    ir_static_shape(l->g, x, shape);
     q->outer = q->inner = q->k = 1;
-    for (unsigned d = 0, r = 0; d < ir_at(l->g, q->x)->rank; d++) {
-        bool gone = r < q->a.naxes && q->a.axes[r] == (int64_t)d;
+    for (unsigned d = 0, r = 0; d < ir_at(l->g, x)->rank; d++) {
+        bool gone = r < a->naxes && a->axes[r] == (int64_t)d;
         r += gone;
         q->k *= gone ? shape[d] : 1;
         if (!gone) kept[nkept++] = d;
@@ -67,19 +75,21 @@ static void set_space(col_kernel *q, unsigned inner) {
     q->k_sym = lower_sym(l, "k", q->k);
     access_delinearize(&l->x, q->o_sym, shape, kept, nkept - inner, sym);
     access_delinearize(&l->x, q->c_sym, shape, kept + nkept - inner, inner, sym);
-    access_delinearize(&l->x, q->k_sym, shape, q->a.axes, q->a.naxes, sym);
+    access_delinearize(&l->x, q->k_sym, shape, a->axes, a->naxes, sym);
     fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
 }
 
 /* `dense` is of the last space that is tried. */
 static void choose_space(col_kernel *q) {
-    unsigned kept = ir_at(q->l->g, q->x)->rank - q->a.naxes;
+    unsigned kept = ir_at(q->l->g, q->fold[0].x)->rank - q->fold[0].a.naxes;
     for (unsigned inner = kept; inner > 0; inner--) {
         ir_ex idx[IR_MAX_RANK];
         set_space(q, inner);
-        fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->x, idx);
         collect_begin(q->l);
-        collect_node(q->l, q->x, idx);
+        for (unsigned f = 0; f < q->nfolds; f++) {
+            fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, q->fold[f].x, idx);
+            collect_node(q->l, q->fold[f].x, idx);
+        }
         if (collect_linear(q->l, q->c_sym, &q->dense)) return;
     }
     if (kept == 0) set_space(q, 0);
@@ -152,15 +162,21 @@ static columns columns_of(col_kernel *q, lp_val piece, bool whole) {
     return c;
 }
 
-static void vectors_at(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v) {
+/* Arrays of values have a row for each fold: v[f * row + u]. */
+static void vectors_at(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v,
+                       unsigned row) {
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
     unsigned mark = emit_mark(&l->m);
     emit_vector(&l->m, q->c_sym, at, q->lanes, width, mask);
-    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, q->x, idx);
-    emit_value e = emit_node(&l->m, q->x, idx);
-    for (unsigned u = 0; u < width; u++)
-        v[u] = fold_widen(l, &q->a, ir_dtype(l->g, q->x), emit_lane_value(&l->m, &e, u));
+    for (unsigned f = 0; f < q->nfolds; f++) {
+        const col_fold *n = &q->fold[f];
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, n->x, idx);
+        emit_value e = emit_node(&l->m, n->x, idx);
+        for (unsigned u = 0; u < width; u++)
+            v[f * row + u] =
+                fold_widen(l, &n->a, ir_dtype(l->g, n->x), emit_lane_value(&l->m, &e, u));
+    }
     emit_forget(&l->m, mark);
     emit_scalar(&l->m);
 }
@@ -170,41 +186,59 @@ static void step(col_kernel *q, const columns *c, lp_val k, lp_val *acc) {
     lp_val v[EMIT_MAX_WIDTH];
     unsigned mark = emit_mark(&q->l->m);
     emit_sym(&q->l->m, q->k_sym, k);
-    if (c->full) vectors_at(q, c->at, c->full, 0, v);
-    if (c->last) vectors_at(q, c->last, 1, c->mask, v + c->full);
-    for (unsigned u = 0; u < c->n; u++) acc[u] = fold_step(q->l, &q->a, acc[u], v[u], 0);
+    if (c->full) vectors_at(q, c->at, c->full, 0, v, c->n);
+    if (c->last) vectors_at(q, c->last, 1, c->mask, v + c->full, c->n);
+    for (unsigned i = 0; i < q->nfolds * c->n; i++)
+        acc[i] = fold_step(q->l, &q->fold[i / c->n].a, acc[i], v[i], 0);
     emit_forget(&q->l->m, mark);
 }
 
-static void load_sums(col_kernel *q, const columns *c, lp_val p, lp_val at, lp_val *acc) {
-    for (unsigned u = 0; u < c->n; u++)
-        acc[u] = lp_load(q->l->b, p, plus(q, at, u * q->lanes), q->lanes, 0, 0);
+static lp_val sums_of(const col_kernel *q, unsigned f, bool results) {
+    return results ? q->fold[f].results : q->fold[f].sums;
 }
 
-static void store_sums(col_kernel *q, const columns *c, lp_val p, lp_val at, const lp_val *acc) {
-    for (unsigned u = 0; u < c->n; u++)
-        lp_store(q->l->b, p, plus(q, at, u * q->lanes), acc[u], 0, 0);
+static void load_sums(col_kernel *q, const columns *c, bool results, lp_val at, lp_val *acc) {
+    for (unsigned i = 0; i < q->nfolds * c->n; i++)
+        acc[i] = lp_load(q->l->b, sums_of(q, i / c->n, results), plus(q, at, i % c->n * q->lanes),
+                         q->lanes, 0, 0);
 }
 
-static void store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask,
-                          const lp_val *acc) {
+static void store_sums(col_kernel *q, const columns *c, bool results, lp_val at,
+                       const lp_val *acc) {
+    for (unsigned i = 0; i < q->nfolds * c->n; i++)
+        lp_store(q->l->b, sums_of(q, i / c->n, results), plus(q, at, i % c->n * q->lanes), acc[i],
+                 0, 0);
+}
+
+/* n rows of sums, `stride` apart, into the first one. */
+static void fold_sums(col_kernel *q, bool results, lp_val at, lp_val n, int64_t stride,
+                      int64_t width) {
+    for (unsigned f = 0; f < q->nfolds; f++)
+        fold_rows(q->l, &q->fold[f].a, sums_of(q, f, results), at, n, stride, width, q->lanes);
+}
+
+static void store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask, const lp_val *acc,
+                          unsigned row) {
     lower *l = q->l;
-    emit_bind *bind = &l->m.bind[l->group->head];
     unsigned mark = emit_mark(&l->m);
     emit_vector(&l->m, q->c_sym, at, q->lanes, width, mask);
-    *bind = (emit_bind){.kind = BIND_VALUE};
-    for (unsigned u = 0; u < width; u++)
-        bind->value.v[u] = fold_narrow(l, &q->a, ir_dtype(l->g, l->group->head), acc[u]);
+    for (unsigned f = 0; f < q->nfolds; f++) {
+        const col_fold *n = &q->fold[f];
+        emit_bind *bind = &l->m.bind[n->r];
+        *bind = (emit_bind){.kind = BIND_VALUE};
+        for (unsigned u = 0; u < width; u++)
+            bind->value.v[u] = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), acc[f * row + u]);
+    }
     lower_store_outputs(l, FUSE_KEPT, 0);
-    *bind = (emit_bind){0};
+    for (unsigned f = 0; f < q->nfolds; f++) l->m.bind[q->fold[f].r] = (emit_bind){0};
     emit_forget(&l->m, mark);
     emit_scalar(&l->m);
 }
 
-/* The folded columns become the reduction's value at their place; then what is stored of the group. */
+/* The folded columns become the reductions' values at their place; then what is stored of the group. */
 static void finish(col_kernel *q, const columns *c, const lp_val *acc) {
-    if (c->full) store_results(q, c->at, c->full, 0, acc);
-    if (c->last) store_results(q, c->last, 1, c->own, acc + c->full);
+    if (c->full) store_results(q, c->at, c->full, 0, acc, c->n);
+    if (c->last) store_results(q, c->last, 1, c->own, acc + c->full, c->n);
 }
 
 typedef void piece_body(col_kernel *q, const columns *c, const void *ctx);
@@ -254,7 +288,8 @@ static void over_strip(col_kernel *q, lp_val strip, piece_body *body, const void
 typedef struct task {
     lp_val number, strip, group; /* strip: its number, and of the only piece where a strip is one */
     lp_val chains;               /* of the group */
-    lp_val sums, at;             /* where the chains' sums lie: sums[at + i * row] */
+    bool results;                /* where the chains' sums lie: there, or in `sums`, ... */
+    lp_val at;                   /* ... at at + i * row */
     lp_val k;                    /* along: the row at hand ... */
     lp_val chain;                /* ... and its chain's sums */
 } task;
@@ -263,12 +298,15 @@ typedef struct task {
 static void fold_chains(col_kernel *q, const columns *c, lp_val k0, lp_val count, unsigned beside,
                         lp_val *acc) {
     lp_val carry[EMIT_MAX_WIDTH];
-    unsigned n = beside * c->n;
+    const unsigned each = q->nfolds * c->n, n = beside * each;
     lp_builder *b = q->l->b;
-    for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, q->a.acc, fold_identity(&q->a), q->lanes);
+    for (unsigned i = 0; i < n; i++) {
+        const ir_reduce_attr *a = &q->fold[i % each / c->n].a;
+        acc[i] = lp_const(b, a->acc, fold_identity(a), q->lanes);
+    }
     lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), count, 1, acc, n, carry);
     for (unsigned i = 0; i < beside; i++)
-        step(q, c, lp_iadd(b, plus(q, k0, (int64_t)i * IR_CHAIN), j), carry + i * c->n);
+        step(q, c, lp_iadd(b, plus(q, k0, (int64_t)i * IR_CHAIN), j), carry + i * each);
     lp_end(b, carry, n, acc);
 }
 
@@ -281,8 +319,8 @@ static void fold_some(col_kernel *q, const columns *c, const task *t, lp_val lo,
     lp_val count = beside > 1 ? lp_index(q->l->b, IR_CHAIN) : in_cut(q, chain, IR_CHAIN, q->k);
     fold_chains(q, c, times(q, chain, IR_CHAIN), count, beside, acc);
     for (unsigned s = 0; s < beside; s++)
-        store_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, times(q, plus(q, i, s), q->row)),
-                   acc + s * c->n);
+        store_sums(q, c, t->results, lp_iadd(q->l->b, t->at, times(q, plus(q, i, s), q->row)),
+                   acc + s * q->nfolds * c->n);
     lp_end(q->l->b, NULL, 0, NULL);
 }
 
@@ -314,12 +352,12 @@ static void piece_chains(col_kernel *q, const columns *c, const void *ctx) {
     }
     if (from != t->chains) fold_some(q, c, t, from, t->chains, 1);
     if (q->group == 1) return;
-    fold_rows(q->l, &q->a, t->sums, t->at, t->chains, q->row, (int64_t)c->n * q->lanes, q->lanes);
-    load_sums(q, c, t->sums, t->at, acc);
+    fold_sums(q, t->results, t->at, t->chains, q->row, (int64_t)c->n * q->lanes);
+    load_sums(q, c, t->results, t->at, acc);
     if (q->groups == 1)
         finish(q, c, acc);
     else
-        store_sums(q, c, q->results, times(q, t->number, q->row), acc);
+        store_sums(q, c, true, times(q, t->number, q->row), acc);
 }
 
 /* Where the sums of these columns lie in a row of the task's. */
@@ -330,34 +368,37 @@ static lp_val in_row(col_kernel *q, const columns *c, const task *t) {
 static void piece_of_row(col_kernel *q, const columns *c, const void *ctx) {
     const task *t = ctx;
     lp_val acc[EMIT_MAX_WIDTH], at = lp_iadd(q->l->b, t->chain, in_row(q, c, t));
-    load_sums(q, c, t->sums, at, acc);
+    load_sums(q, c, t->results, at, acc);
     step(q, c, t->k, acc);
-    store_sums(q, c, t->sums, at, acc);
+    store_sums(q, c, t->results, at, acc);
 }
 
 static void finish_piece(col_kernel *q, const columns *c, const void *ctx) {
     const task *t = ctx;
     lp_val acc[EMIT_MAX_WIDTH];
-    load_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, in_row(q, c, t)), acc);
+    load_sums(q, c, t->results, lp_iadd(q->l->b, t->at, in_row(q, c, t)), acc);
     finish(q, c, acc);
 }
 
 static void keep_piece(col_kernel *q, const columns *c, const void *ctx) {
     const task *t = ctx;
     lp_val acc[EMIT_MAX_WIDTH], at = in_row(q, c, t);
-    load_sums(q, c, t->sums, lp_iadd(q->l->b, t->at, at), acc);
-    store_sums(q, c, q->results, lp_iadd(q->l->b, times(q, t->number, q->row), at), acc);
+    load_sums(q, c, t->results, lp_iadd(q->l->b, t->at, at), acc);
+    store_sums(q, c, true, lp_iadd(q->l->b, times(q, t->number, q->row), at), acc);
 }
 
 /* Along: the chains of a group in the columns of a strip, row by row. */
 static void strip_chains(col_kernel *q, task *t) {
     lp_builder *b = q->l->b;
-    lp_val none = lp_const(b, q->a.acc, fold_identity(&q->a), q->lanes);
+    lp_val none[FUSE_MAX_FOLDS];
+    for (unsigned f = 0; f < q->nfolds; f++)
+        none[f] = lp_const(b, q->fold[f].a.acc, fold_identity(&q->fold[f].a), q->lanes);
     lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), t->chains, 1, NULL, 0, NULL);
     lp_val chain = lp_iadd(b, times(q, t->group, q->group), i);
     t->chain = lp_iadd(b, t->at, times(q, i, q->row));
     lp_val c = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->row), q->lanes, NULL, 0, NULL);
-    lp_store(b, t->sums, lp_iadd(b, t->chain, c), none, 0, 0);
+    for (unsigned f = 0; f < q->nfolds; f++)
+        lp_store(b, sums_of(q, f, t->results), lp_iadd(b, t->chain, c), none[f], 0, 0);
     lp_end(b, NULL, 0, NULL);
     lp_val k0 = times(q, chain, IR_CHAIN);
     t->k = lp_loop(b, LP_SERIAL, k0, lp_iadd(b, k0, in_cut(q, chain, IR_CHAIN, q->k)), 1, NULL, 0,
@@ -365,7 +406,7 @@ static void strip_chains(col_kernel *q, task *t) {
     over_strip(q, t->strip, piece_of_row, t);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
-    if (q->group > 1) fold_rows(q->l, &q->a, t->sums, t->at, t->chains, q->row, q->row, q->lanes);
+    if (q->group > 1) fold_sums(q, t->results, t->at, t->chains, q->row, q->row);
     if (q->groups == 1)
         over_strip(q, t->strip, finish_piece, t);
     else if (q->group > 1)
@@ -389,7 +430,7 @@ static void fold_groups(col_kernel *q) {
     t.strip = rest(q, in_outer, q->strips);
     t.group = quotient(q, in_outer, q->strips);
     t.chains = in_cut(q, t.group, q->group, q->chains);
-    t.sums = straight ? q->results : q->sums;
+    t.results = straight;
     t.at = straight ? times(q, t.number, q->row) : lp_index(b, 0);
     if (q->way == ALONG)
         strip_chains(q, &t);
@@ -402,9 +443,9 @@ static void fold_groups(col_kernel *q) {
 /* The groups' results for the columns of a piece, of which ctx is the place for group 0. */
 static void piece_groups(col_kernel *q, const columns *c, const void *ctx) {
     lp_val acc[EMIT_MAX_WIDTH], at = *(const lp_val *)ctx;
-    fold_rows(q->l, &q->a, q->results, at, lp_index(q->l->b, q->groups), q->strips * q->row,
-              (int64_t)c->n * q->lanes, q->lanes);
-    load_sums(q, c, q->results, at, acc);
+    fold_sums(q, true, at, lp_index(q->l->b, q->groups), q->strips * q->row,
+              (int64_t)c->n * q->lanes);
+    load_sums(q, c, true, at, acc);
     finish(q, c, acc);
 }
 
@@ -449,10 +490,11 @@ static void choose_way(col_kernel *q) {
     q->way = DOWN;
     q->beside = 1;
     q->width = ops <= 40 ? 4 : 2;
-    if (vectors <= SHORT_ROW && q->chains > 1 && q->dense) {
+    while (q->nfolds > 1 && q->nfolds * q->width > q->l->t->registers / 2) q->width /= 2;
+    if (vectors * q->nfolds <= SHORT_ROW && q->chains > 1 && q->dense) {
         q->way = BESIDE;
         q->width = (unsigned)vectors;
-        while (ops <= q->l->t->machine->busy && 2 * q->beside * vectors <= SHORT_ROW &&
+        while (ops <= q->l->t->machine->busy && 2 * q->beside * vectors * q->nfolds <= SHORT_ROW &&
                2 * q->beside <= q->chains)
             q->beside *= 2;
     } else if (q->dense && bytes > q->l->t->machine->second && q->k > q->l->t->machine->streams) {
@@ -466,7 +508,8 @@ static void choose_way(col_kernel *q) {
 /* The sums of a strip take a part of the first cache. */
 static void choose_strips(col_kernel *q) {
     const pass_machine *machine = q->l->t->machine;
-    int64_t piece = (int64_t)q->lanes * q->width, size = (int64_t)ir_dtype_bytes(q->a.acc);
+    int64_t piece = (int64_t)q->lanes * q->width, size = 0;
+    for (unsigned f = 0; f < q->nfolds; f++) size += (int64_t)ir_dtype_bytes(q->fold[f].a.acc);
     q->pieces = ceil_div(q->inner, piece);
     q->whole = q->inner / piece;
     q->strip = q->way == ALONG ? machine->first / 4 / (piece * size) : 1;
@@ -501,10 +544,27 @@ static void read_ahead(col_kernel *q) {
     l->m.ahead_by = ceil_div(l->t->machine->ahead, run * size);
 }
 
+static bool find_folds(col_kernel *q) {
+    work w;
+    bool ok = work_describe(&w, q->l->f, q->l->group, q->l->outputs.p, q->l->outputs.n, false);
+    for (unsigned f = 0; ok && f < w.nfolds; f++)
+        q->fold[q->nfolds++] = (col_fold){
+            .r = w.fold[f].r, .x = ir_operand(q->l->g, w.fold[f].r, 0), .a = w.fold[f].a};
+    work_free(&w);
+    return ok;
+}
+
+/* Memory for sums. */
+static void make_scratch(col_kernel *q, col_fold *n) {
+    if (q->groups > 1)
+        n->results = lower_work(q->l, n->a.acc, q->outer * q->groups * q->strips * q->row);
+    if (q->group > 1 || (q->way == ALONG && q->groups == 1))
+        n->sums = lp_local(q->l->b, n->a.acc, q->group * q->row, LP_SCRATCH);
+}
+
 bool lower_col(lower *l) {
-    col_kernel q = {.l = l,
-                    .x = ir_operand(l->g, l->group->head, 0),
-                    .a = ir_reduce_get(l->g, ir_at(l->g, l->group->head))};
+    col_kernel q = {.l = l};
+    if (!find_folds(&q)) return false;
     choose_space(&q);
     q.lanes = choose_lanes(&q);
     q.chains = ceil_div(q.k, IR_CHAIN);
@@ -512,9 +572,7 @@ bool lower_col(lower *l) {
     choose_strips(&q);
     choose_groups(&q);
     if (q.way != DOWN) read_ahead(&q);
-    if (q.groups > 1) q.results = lower_work(l, q.a.acc, q.outer * q.groups * q.strips * q.row);
-    if (q.group > 1 || (q.way == ALONG && q.groups == 1))
-        q.sums = lp_local(l->b, q.a.acc, q.group * q.row, LP_SCRATCH);
+    for (unsigned f = 0; f < q.nfolds; f++) make_scratch(&q, &q.fold[f]);
     fold_groups(&q);
     if (q.groups > 1) combine_groups(&q);
     return !l->m.failed;
