@@ -113,6 +113,7 @@ void rt_graph_reset(ir_graph *g) {
     g->dims.n = g->operands.n = g->attrs.n = 0;
     g->inputs.n = g->outputs.n = 0;
     memset(g->slots, 0, g->nslots * sizeof *g->slots);
+    if (g->names) memset(g->names, 0, g->nnames * sizeof *g->names);
     g->site = NULL;
     g->err = (bz_error){0};
     bz_arena_reset(&g->arena);

@@ -87,6 +87,25 @@ static bz_status output_node(bz_program *p, int k, bz_tensor *out, bz_dtype t, c
 
 /* ---- a program */
 
+static bool is_named(const bz_program *p, uint32_t input) {
+    return input < (uint32_t)p->nin && p->in_names && *p->in_names[input];
+}
+
+/* Names of inputs, told apart: those of bz_compile_options stand, those of captured tensors give way to them, and "in3" to all. */
+static bool name_inputs(const bz_program *p, const rt_epoch *e) {
+    ir_graph *g = e->g;
+    uint32_t n = 0, *order = bz_mem_alloc((g->inputs.n + 1) * sizeof *order);
+    for (unsigned rank = 0; order && rank < 3; rank++)
+        for (uint32_t i = 0; i < g->inputs.n; i++) {
+            const rt_storage *s = e->args.p[i].storage;
+            unsigned own = is_named(p, i) ? 0 : s && s->name ? 1 : 2;
+            if (own == rank) order[n++] = i;
+        }
+    bool done = order && ir_inputs_tell_apart(g, order);
+    bz_mem_free(order);
+    return done;
+}
+
 static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e) {
     bz_context *c = p->c;
     bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
@@ -95,7 +114,7 @@ static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e
         ir_ref r = rt_input_of(c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});
         x[i] = rt_operand_new(c, r, t->layouts[i], p->donate[i] >= 0);
         if (!x[i]) s = rt_no_memory(c);
-        if (!s && p->in_names && *p->in_names[i]) e->g->inputs.p[i].name = p->in_names[i];
+        if (!s && is_named(p, (uint32_t)i)) e->g->inputs.p[i].name = p->in_names[i];
     }
     if (!s) s = run_program(p, x, out);
     for (int k = 0; k < p->nout && !s; k++) {
@@ -134,7 +153,7 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     if (t->base >= 0) e->g->inputs.p[t->base].name = "random_place";
     t->words = e->words;
     t->sources = bz_mem_zero(t->nargs, sizeof *t->sources);
-    return t->sources != NULL;
+    return t->sources && name_inputs(p, e);
 }
 
 static rt_program *new_program(bz_program *p, rt_signature *t, const ir_graph *g, bz_error *e) {

@@ -73,6 +73,50 @@ Test(bz_export, members_have_the_names_given) {
     cr_expect(header_has("float *total;"));
 }
 
+/* user: two tensors to capture. */
+static bz_status shifts(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    bz_tensor **w = user;
+    (void)x, (void)nin, (void)nout;
+    out[0] = bz_add(bz_mul(bz_sub(in[0], in[1]), w[0]), w[1]);
+    return BZ_OK;
+}
+
+/* A name that two members would have: the one of bz_compile_options stands, then that of bz_name, then the place. */
+Test(bz_export, names_that_meet_are_told_apart_by_a_number) {
+    static const struct {
+        const char *in[2], *captured[2], *members[4];
+    } cases[] = {
+        {{"in1", NULL}, {NULL, NULL}, {"in1", "in1_2", "in2", "in3"}},
+        {{NULL, "in0"}, {NULL, NULL}, {"in0_2", "in0", "in2", "in3"}},
+        {{"class", "y"}, {"class", "w"}, {"class_", "y", "class_2", "w"}},
+        {{NULL, NULL}, {"w", "w"}, {"in0", "in1", "w", "w_2"}},
+        {{NULL, "w_2"}, {"w", "w"}, {"in0", "w_2", "w", "w_3"}},
+        {{NULL, NULL}, {"in0", "in3"}, {"in0_2", "in1", "in0", "in3"}},
+        {{"in2", "in3"}, {NULL, NULL}, {"in2", "in3", "in2_2", "in3_2"}},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bz_tensor *in[2], *w[2], *out;
+        make_inputs(in);
+        for (int k = 0; k < 2; k++) {
+            w[k] = bz_full(c, BZ_SHAPE(8), 3.0 + k, BZ_F32);
+            if (cases[i].captured[k]) w[k] = bz_name(w[k], cases[i].captured[k]);
+        }
+        in[0] = bz_add(in[0], 1);
+        bz_program *p = bz_compile(
+            c, shifts, w, &(bz_compile_options){.nin = 2, .nout = 1, .in_names = cases[i].in});
+        cr_assert_eq(bz_call(p, in, &out), BZ_OK, "case %u: %s", i, bz_message(c));
+        cr_expect_eq(bz_item(bz_sum(out, BZ_ALL)), 8 * 7, "case %u", i);
+        cr_assert_eq(bz_prepare(p, in), BZ_OK, "case %u: %s", i, bz_message(c));
+        cr_assert_eq(bz_export(p, in, prefix, "f", NULL), BZ_OK, "case %u: %s", i, bz_message(c));
+        for (int k = 0; k < 4; k++) {
+            char member[64];
+            snprintf(member, sizeof member, "const float *%s;", cases[i].members[k]);
+            cr_expect(header_has(member), "case %u has no %s", i, member);
+        }
+    }
+}
+
 Test(bz_export, donated_outputs_are_their_input) {
     const int donate[] = {0, -1};
     bz_tensor *in[2];

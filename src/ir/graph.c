@@ -245,7 +245,9 @@ static uint32_t *name_slot(const ir_graph *g, const char *name) {
 
 static bool room_for_name(ir_graph *g) {
     if (2 * g->inputs.n < g->nnames) return true;
-    uint32_t size = g->nnames ? 2 * g->nnames : 64, *s = bz_mem_zero(size, sizeof *s);
+    uint32_t size = 64;
+    while (size <= 2 * g->inputs.n) size *= 2;
+    uint32_t *s = bz_mem_zero(size, sizeof *s);
     if (!s) return false;
     bz_mem_free(g->names);
     g->names = s;
@@ -266,6 +268,34 @@ static ir_ref add_input(ir_graph *g, const char *name, bz_dtype t, const ir_dim 
         return no_memory(g);
     if (r) *slot = g->inputs.n;
     return r;
+}
+
+/* The input's name with the first number from *k on that makes one which nobody has: x_2, x_3 ... */
+static bool number_name(ir_graph *g, uint32_t input, uint32_t *k) {
+    const char *stem = g->inputs.p[input].name;
+    bz_text t = {0};
+    do {
+        t.n = 0;
+        bz_textf(&t, "%s_%u", stem, ++*k);
+    } while (!t.failed && *name_slot(g, t.p));
+    const char *own = t.failed ? NULL : bz_arena_str(&g->arena, t.p);
+    bz_text_free(&t);
+    if (own) g->inputs.p[input].name = own;
+    return own != NULL;
+}
+
+bool ir_inputs_tell_apart(ir_graph *g, const uint32_t *order) {
+    uint32_t n = g->inputs.n, *last = bz_mem_zero(n + 1, sizeof *last); /* of each name's owner */
+    bool done = last && room_for_name(g);
+    if (done) memset(g->names, 0, g->nnames * sizeof *g->names);
+    for (uint32_t i = 0; i < n && done; i++) {
+        uint32_t taken = *name_slot(g, g->inputs.p[order[i]].name);
+        if (taken && !last[taken - 1]) last[taken - 1] = 1;
+        done = !taken || number_name(g, order[i], &last[taken - 1]);
+        *name_slot(g, g->inputs.p[order[i]].name) = order[i] + 1;
+    }
+    bz_mem_free(last);
+    return done;
 }
 
 ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dims, unsigned rank) {

@@ -146,6 +146,9 @@ ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dim
                     unsigned rank); /* name NULL: "inN" */
 ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t);
 int ir_input_named(const ir_graph *g, const char *name); /* its number; -1: there is none */
+/* Of inputs that came in with names that nobody compared, the first in `order` (numbers of all inputs) keeps a name; the others get
+ * a number behind it: x_2, x_3. false: no memory. */
+bool ir_inputs_tell_apart(ir_graph *g, const uint32_t *order);
 bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
                         int donated); /* name NULL: "outN" */
 
