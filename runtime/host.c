@@ -181,3 +181,56 @@ int64_t bz_item_int(bz_tensor *x) {
     ir_bits bits;
     return one_element(x, "item_int", &t, &bits) ? ir_bits_to_i64(t, bits) : 0;
 }
+
+/* ---- from another context */
+
+/* t's elements in its own context's memory as one row; NULL: the error is in that context. */
+static rt_buffer *as_row(bz_context *of, const rt_tensor *t) {
+    bz_dtype dtype = (bz_dtype)t->st->dtype;
+    rt_buffer *b = rt_buffer_new(of, dtype, t->layout);
+    if (!b || !rt_pack(rt_start(b), rt_element(t->st->buf, dtype, t->offset), t->layout,
+                       ir_dtype_bytes(dtype), &of->err))
+        return b;
+    rt_buffer_unref(of, b);
+    return NULL;
+}
+
+/* The elements that t sees, in a buffer of c with row-major layout l. Devices copy rows to each other: what is none becomes one
+ * before it leaves. NULL: the error is in either context. */
+static rt_buffer *taken(bz_context *c, bz_context *of, const rt_tensor *t, const rt_layout *l) {
+    bz_dtype dtype = (bz_dtype)t->st->dtype;
+    rt_spot from = rt_element(t->st->buf, dtype, t->offset);
+    const rt_layout *lies = t->layout;
+    bool near = from.memory == c->memory || from.memory == &rt_host || c->memory == &rt_host;
+    rt_buffer *row = near || lies->contiguous ? NULL : as_row(of, t);
+    if (row) from = rt_start(row), lies = l;
+    rt_buffer *b = near || lies->contiguous ? rt_buffer_new(c, dtype, l) : NULL;
+    if (b && rt_pack(rt_start(b), from, lies, ir_dtype_bytes(dtype), &c->err)) {
+        rt_buffer_unref(c, b);
+        b = NULL;
+    }
+    rt_buffer_unref(of, row);
+    return b;
+}
+
+bz_tensor *bz_from_tensor_at(bz_context *c, bz_tensor *x, const char *site) {
+    RT_BORDER;
+    RT_VISIT(c, NULL);
+    __attribute__((cleanup(rt_depart))) rt_visit other = {0};
+    bz_context *of;
+    bz_status s;
+    if (!rt_arrive_at(&other, x, "from_tensor")) {
+        rt_fail(c, RT_STRAY_STATUS, site, "from_tensor", "%s", rt_stray_get(NULL)->text);
+        return rt_poison(c);
+    }
+    rt_does(c, "from_tensor", site);
+    const rt_tensor *t = value_of(x, "from_tensor", &of, &s);
+    const rt_layout *l = t ? rt_layout_of(c, t->layout->shape, NULL, t->layout->rank) : NULL;
+    rt_buffer *b = l ? taken(c, of, t, l) : NULL;
+    if (b) return with_buffer(c, (bz_dtype)t->st->dtype, l, b);
+    if (!c->err.status && of->err.status)
+        bz_fail(&c->err, of->err.status, "%s", of->err.text);
+    else
+        rt_no_memory(c);
+    return rt_poison(c);
+}

@@ -194,3 +194,77 @@ Test(devmem, a_lost_device_is_a_status) {
         bz_close(c);
     }
 }
+
+/* ---- from one context to another */
+
+enum { DEVICES = 4 };
+static const int kinds[DEVICES] = {BZ_CPU, BZ_REF, FAR_DEVICE, FAR_KERNELS};
+
+static void take(bz_context *c, bz_context *of) {
+    static float memory[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    bz_tensor *x = bz_from_data(of, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
+    bz_tensor *f = bz_from_buffer(of, BZ_F32, memory + 2, BZ_STRIDED((2, 2), (4, -2))), *y;
+    EXPECT(bz_from_tensor(c, x), 1, 2, 3, 4, 5, 6);
+    EXPECT(bz_from_tensor(c, bz_transpose(x, 0, 1)), 1, 4, 2, 5, 3, 6);
+    EXPECT(bz_from_tensor(c, bz_at(x, "1, ::-2")), 6, 4);
+    EXPECT(bz_from_tensor(c, bz_expand(bz_select(x, 1, 1), BZ_SHAPE(2, 2))), 2, 5, 2, 5);
+    EXPECT(bz_from_tensor(c, bz_mul(x, x)), 1, 4, 9, 16, 25, 36);
+    EXPECT(bz_from_tensor(c, bz_scalar(of, 0.5)), 0.5);
+    EXPECT(bz_from_tensor(c, f), 3, 1, 7, 5);
+    cr_expect_eq(bz_numel(bz_from_tensor(c, bz_zeros(of, BZ_SHAPE(0, 3), BZ_F32))), 0);
+    y = bz_from_tensor(c, x); /* a value of its own */
+    bz_add_(x, bz_scalar(of, 10));
+    EXPECT(x, 11, 12, 13, 14, 15, 16);
+    EXPECT(bz_add_(y, bz_scalar(c, 1)), 2, 3, 4, 5, 6, 7);
+    EXPECT(x, 11, 12, 13, 14, 15, 16);
+}
+
+Test(devmem, tensors_go_to_other_devices) {
+    for (unsigned i = 0; i < DEVICES; i++)
+        for (unsigned k = 0; k < DEVICES; k++) {
+            bz_context *c = open_one((bz_device)kinds[i]), *of = open_one((bz_device)kinds[k]);
+            take(c, of);
+            take(c, c);
+            cr_expect(!bz_context_status(c) && !bz_context_status(of), "%u from %u: %s %s", i, k,
+                      bz_message(c), bz_message(of));
+            bz_close(c);
+            bz_close(of);
+        }
+}
+
+static bz_status takes_inside(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user) {
+    (void)nin, (void)nout, (void)user;
+    out[0] = bz_from_tensor(c, in[0]);
+    return bz_context_status(c);
+}
+
+Test(devmem, what_cannot_be_taken_is_a_status) {
+    bz_context *c = open_far(), *of = open_one((bz_device)FAR_KERNELS);
+    bz_tensor *x = bz_arange(of, 0, 6, 1, BZ_F32), *gone = bz_copy(x), *bad, *out;
+    bz_program *p = bz_compile(of, takes_inside, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    bz_release(gone);
+    EXPECT_ERROR(c, bz_from_tensor(c, NULL), BZ_ESCOPE, "[from_tensor] the tensor is NULL");
+    EXPECT_ERROR(c, bz_from_tensor(c, gone), BZ_ESCOPE, "[from_tensor] the handle is stale");
+    bz_clear(of);
+    bad = bz_add(x, bz_ones(of, BZ_SHAPE(5), BZ_F32));
+    EXPECT_ERROR(c, bz_from_tensor(c, bad), BZ_ESHAPE, "[add]");
+    bz_clear(of);
+    bad = bz_gather(x, bz_from_data(of, BZ_I64, ((int64_t[]){9}), BZ_SHAPE(1)), 0);
+    EXPECT_ERROR(c, bz_from_tensor(c, bad), BZ_EINDEX, "index 9 is outside axis 0 of 6");
+    bz_clear(of);
+    cr_expect_eq(bz_call(p, &x, &out), BZ_EMODE);
+    bz_clear(of);
+    x = bz_transpose(bz_reshape(x, BZ_SHAPE(2, 3)), 0, 1);
+    bz_eval(&x, 1);
+    for (int n = 0; n < 3; n++) { /* a row there, its copy, the copy to here */
+        far_calls = n;
+        EXPECT_ERROR(c, bz_from_tensor(c, x), BZ_EDEVICE, "far: the device is lost");
+        far_calls = -1;
+        bz_clear(of);
+    }
+    EXPECT(bz_from_tensor(c, x), 0, 3, 1, 4, 2, 5);
+    bz_close(of);
+    EXPECT_ERROR(c, bz_from_tensor(c, x), BZ_ESCOPE, "[from_tensor] the handle is stale");
+    bz_close(c);
+}

@@ -18,6 +18,11 @@ BZ_API bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, c
                                   int rank, const char *site);
 #define bz_from_data(...) bz_from_data_at(__VA_ARGS__, BZ_SITE)
 
+/* The value of x, which may belong to another context, as a tensor of c: from device to device where they know a way. Computes x.
+ * Errors are c's, those of x's value with its words. */
+BZ_API bz_tensor *bz_from_tensor_at(bz_context *c, bz_tensor *x, const char *site);
+#define bz_from_tensor(...) bz_from_tensor_at(__VA_ARGS__, BZ_SITE)
+
 /* The caller's memory itself, no copy: element [i0 ... ik] lies at data + (i0 strides[0] + ...) * size of t, strides in elements
  * (NULL: row-major), no two indices at one place unless a stride is 0. The memory outlives the tensor. It is read when ops on it
  * run; in-place ops on the tensor reach it. Call bz_flush before looking at it or changing it. */
