@@ -43,6 +43,10 @@ static const struct form {
      "%a = add %x %b\n %s = sum %a {axes=[1]}\n %c = mul %y %b\n %m = max %c {axes=[1]}\n return "
      "%s, %m",
      2},
+    {"parts of one tensor",
+     "%u = slice %z {start=[0,0], stop=[2,_]}\n %v = slice %z {start=[1,0], stop=[3,_]}\n"
+     "%s = sum %u {axes=[1]}\n %m = max %v {axes=[1]}\n return %s, %m",
+     2},
     {"one needs the whole of the other",
      "%s = sum %x\n %t = div %y %s\n %u = max %t {axes=[0]}\n %v = mul %x %u\n %w = sum %v\n "
      "return %s, %w",

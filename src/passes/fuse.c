@@ -417,13 +417,14 @@ static bool are_siblings(fuser *f, uint32_t p, uint32_t c) {
            !fuse_joined_by_third(f, c, p);
 }
 
-/* Is base worth being read once: all of what group c folds? Not what a product makes, which may be handed on row by row (fuse_band.c). */
+/* Is base worth being read once: all that group c folds and no more, of which others may fold other parts? Not what a product makes, which
+ * may be handed on row by row (fuse_band.c). */
 static bool worth_sharing(const fuser *f, uint32_t c, ir_ref base) {
     const fuse_group *to = &f->r->groups.p[c];
     const uint32_t from = f->r->group_of[base];
     return to->form->most_folds > 1 &&
            (from == FUSE_NO_GROUP || !f->r->groups.p[from].form->product) && from != c &&
-           elements(f, base) >= elements(f, form_full_node(f->g, to->form, to->head));
+           elements(f, base) == elements(f, form_full_node(f->g, to->form, to->head));
 }
 
 /* reader: of each base, the last node of a reduction's group that reads it. */
