@@ -7,6 +7,7 @@
 #include "src/passes/pass.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -284,6 +285,50 @@ Test(passes_limits, a_long_chain_of_movements) {
     ir_module *m = irt_parse(bz_text_c(&t));
     means_the_same(m, "40 movements");
     bz_text_free(&t);
+}
+
+/* ---- tables: rows that are read and written one after the other */
+
+/* Row k becomes row k times 3, for every k of n: a long chain of updates, each of which all later reads lie beside. */
+static ir_module *filled_table(unsigned n) {
+    ir_module *m = ir_module_new();
+    ir_graph *g = ir_graph_new(m, "main");
+    ir_module_add(m, g);
+    const ir_dim dims[] = {ir_dim_const(g, n), ir_dim_const(g, 4)};
+    const int64_t count[] = {1, 4}, step[] = {1, 1};
+    ir_ref y = ir_build1(g, IR_NEG, ir_input_new(g, "x", BZ_F32, dims, 2));
+    for (unsigned k = 0; k < n; k++) {
+        const int64_t start[] = {k * 7 % n, 0};
+        ir_ref row = ir_slice_exact(g, y, start, count, step);
+        ir_ref more = ir_build2(g, IR_ADD, row, ir_build2(g, IR_ADD, row, row));
+        y = ir_update_slice(g, y, more, start, step, 0);
+    }
+    ir_output_add(g, NULL, y, -1);
+    return m;
+}
+
+Test(passes_limits, a_table_filled_by_rows) {
+    means_the_same(filled_table(300), "300 rows");
+}
+
+static void *compile_table(void *m) {
+    pass_plan *p;
+    compile(((ir_module *)m)->graphs.p[0], 0, &p);
+    pass_plan_free(p);
+    return m;
+}
+
+/* How deep the stack is does not depend on how long the chain is. */
+Test(passes_limits, a_small_stack_is_enough_for_a_long_table) {
+    ir_module *m = filled_table(3000);
+    pthread_attr_t small;
+    pthread_t t;
+    cr_assert_eq(pthread_attr_init(&small), 0);
+    cr_assert_eq(pthread_attr_setstacksize(&small, 1 << 20), 0);
+    cr_assert_eq(pthread_create(&t, &small, compile_table, m), 0);
+    cr_assert_eq(pthread_join(t, NULL), 0);
+    pthread_attr_destroy(&small);
+    ir_module_free(m);
 }
 
 /* ---- towers: what branches or winds may not cost more with each floor */

@@ -109,29 +109,40 @@ static ir_ref behind_reshapes(const ir_graph *g, ir_ref r) {
     return r;
 }
 
+/* The window that update u, seen in that shape, writes. False: it is no box, or its place is not known before it runs. */
+static bool written_box(const ir_graph *g, ir_ref u, const int64_t *shape, unsigned rank, box *w) {
+    int64_t seen[IR_MAX_RANK], strides[IR_MAX_RANK];
+    if (ir_at(g, u)->op != IR_UPDATE || ir_window_at(g, u)) return false;
+    ir_strided window = ir_window_of(g, u, seen, strides);
+    return box_of(&window, shape, rank, w);
+}
+
+/* Updates that a slice looks beside. Behind them it stays a slice of the last one, which costs an order and no copy: a table that is
+ * filled row by row is compiled in a time that grows with its rows alone. */
+enum { FAR = 256 };
+
 ir_ref canon_seen_through(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *count,
                           const int64_t *step) {
-    int64_t shape[IR_MAX_RANK], seen[IR_MAX_RANK], strides[IR_MAX_RANK];
-    ir_ref u = behind_reshapes(g, x);
+    int64_t shape[IR_MAX_RANK];
     box s = {.rank = ir_at(g, x)->rank}, w, in;
-    if (ir_at(g, u)->op != IR_UPDATE || ir_window_at(g, u) || !ir_static_shape(g, x, shape))
-        return 0;
-    ir_strided window = ir_window_of(g, u, seen, strides);
-    if (!box_of(&window, shape, s.rank, &w)) return 0;
+    if (!ir_static_shape(g, x, shape)) return 0;
     for (unsigned a = 0; a < s.rank; a++) {
         if (count[a] == 0) return 0;
         s.start[a] = start[a];
         s.step[a] = step[a];
         s.count[a] = count[a];
     }
-    if (apart(&s, &w)) {
-        ir_ref base = ir_reshape(g, ir_operand(g, u, 0), shape, s.rank);
-        ir_ref far = canon_seen_through(g, base, start, count, step);
-        return far ? far : ir_slice_exact(g, base, start, count, step);
+    ir_ref u = behind_reshapes(g, x);
+    unsigned beside = 0;
+    bool found = written_box(g, u, shape, s.rank, &w);
+    for (; found && beside < FAR && apart(&s, &w); beside++) {
+        u = behind_reshapes(g, ir_operand(g, u, 0));
+        found = written_box(g, u, shape, s.rank, &w);
     }
-    return within(&s, &w, &in)
-               ? ir_slice_exact(g, along(g, ir_operand(g, u, 1), &w), in.start, count, in.step)
-               : 0;
+    if (found && within(&s, &w, &in))
+        return ir_slice_exact(g, along(g, ir_operand(g, u, 1), &w), in.start, count, in.step);
+    if (!beside || beside == FAR) return 0;
+    return ir_slice_exact(g, ir_reshape(g, u, shape, s.rank), start, count, step);
 }
 
 /* Do an as_strided or update and this window on the same elements see the same places? */
