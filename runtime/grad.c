@@ -20,60 +20,20 @@ typedef struct asking {
 
 /* ---- what the results depend on */
 
-/* Marks what node `at` depends on: all the way, or, through a wrt, without RT_AROUND. */
-static void pass_on(const ir_graph *g, uint8_t *m, ir_ref at) {
-    unsigned on = m[at] & (m[at] & RT_WRT ? RT_REACHED : RT_REACHED | RT_AROUND);
-    for (unsigned k = 0; on && k < ir_at(g, at)->nin; k++)
-        if (pass_grad_flows(g, at, k)) m[ir_operand(g, at, k)] |= (uint8_t)on;
-}
-
-/* A source that is reached leads on through its twin. true: to something new. */
-static bool pass_on_twins(const rt_epoch *e, uint8_t *m) {
-    bool more = false;
-    for (uint32_t i = 0; i < e->sources.n; i++) {
-        const rt_source *o = &e->sources.p[i];
-        unsigned on = m[o->node] & (m[o->node] & RT_WRT ? RT_REACHED : RT_REACHED | RT_AROUND);
-        if (!o->twin || (m[o->twin] & on) == on) continue;
-        m[o->twin] |= (uint8_t)on;
-        more = true;
-    }
-    return more;
-}
-
-/* c->lineage->marks: the nodes that the loss depends on as far as gradients flow, and whether on a way that leads through no wrt. */
-static bool mark_reached(const asking *q) {
-    bz_context *c = q->rec.c;
-    const ir_graph *g = q->rec.g;
-    const ir_ref *y = q->rec.x, *wrt = q->rec.x + q->ny;
-    c->lineage->marks.n = 0;
-    if (!bz_vec_reserve(&c->lineage->marks, g->n.n)) return rt_no_memory(c), false;
-    uint8_t *m = c->lineage->marks.p;
-    memset(m, 0, g->n.n);
-    for (unsigned i = 0; i < q->n; i++) m[wrt[i]] = RT_WRT;
-    ir_ref last = 0;
-    for (unsigned k = 0; k < q->ny; k++) {
-        m[y[k]] |= RT_REACHED | RT_AROUND;
-        last = y[k] > last ? y[k] : last;
-    }
-    for (ir_ref at = last; at > 0; at--) pass_on(g, m, at);
-    while (pass_on_twins(c->epoch, m))
-        for (ir_ref at = g->n.n - 1; at > 0; at--) pass_on(g, m, at);
-    return true;
-}
-
 /* A view that the loss was not made from has the gradient of its storage, seen through it. */
 static void choose_variables(asking *q) {
     bz_context *c = q->rec.c;
-    const uint8_t *m = c->lineage->marks.p;
     for (unsigned i = 0; i < q->n; i++) {
         bz_context *of;
         const rt_tensor *t = rt_find_quietly(q->wrt[i], &of);
         ir_ref node = q->rec.x[q->ny + i], base = rt_is_whole(t) ? 0 : rt_storage_node(c, t->st);
-        bool through = base && base != node && !(m[node] & RT_REACHED) && m[base] & RT_REACHED;
+        bool seen = rt_reach_marks(&c->lineage->reach, node) & RT_REACHED;
+        bool through =
+            base && base != node && !seen && rt_reach_marks(&c->lineage->reach, base) & RT_REACHED;
         q->asked[i] = (rt_asked){.s = t->st,
                                  .node = through ? base : node,
                                  .view = through ? t : NULL,
-                                 .seen = through || m[node] & RT_REACHED};
+                                 .seen = through || seen};
     }
 }
 
@@ -96,12 +56,13 @@ static bool check_numbers(const asking *q) {
 /* A result itself comes from before the recording, as a source of it (or is data): nothing leads to it. */
 static rt_loss ask_loss(const asking *q, ir_ref loss, uint32_t *source) {
     const rt_epoch *e = q->rec.c->epoch;
-    bool forgotten = ir_at(q->rec.g, loss)->op == IR_INPUT, known = false;
-    for (uint32_t i = 0; i < e->sources.n; i++) {
-        if (e->sources.p[i].node != loss || e->sources.p[i].former) continue;
+    bool forgotten = ir_at(q->rec.g, loss)->op == IR_INPUT, known = false, last = true;
+    for (uint32_t i = rt_source_at(e, loss); i--; i = e->sources.p[i].before) {
+        if (e->sources.p[i].former) continue;
+        if (last) *source = i;
+        last = false;
         forgotten = true;
         known |= e->sources.p[i].twin != 0;
-        *source = i;
     }
     for (unsigned i = 0; i < q->n; i++) known |= q->asked[i].node == loss;
     return forgotten && !known ? RT_FORGOTTEN : RT_KNOWN;
@@ -121,21 +82,29 @@ static bool make_twin(const rt_rec *r, uint32_t source) {
     const rt_source *o = source < e->sources.n ? &e->sources.p[source] : NULL;
     ir_ref twin = o && o->made && !o->twin ? rt_made_node(r->c, o->made, o->output) : 0;
     if (twin) e->sources.p[source].twin = twin;
-    return twin != 0;
+    return twin && (rt_reach_twin(r->c, source) || (rt_no_memory(r->c), false));
 }
 
-/* The rule of docs/memory.md: a gradient is complete, or there is none. */
+/* The rule of docs/memory.md: a gradient is complete, or there is none. Sources are asked as they are reached; a twin leads to more of
+ * them. What a twin leads to may change what was right for a source before it, so in the end all are asked once more. */
 static bool make_complete(asking *q) {
     const rt_rec *r = &q->rec;
     const rt_asked *asked = q->asked;
+    uint32_t from = 0;
+    if (!rt_reach(r->c, q->rec.x, q->ny, q->rec.x + q->ny, q->n)) return rt_no_memory(r->c), false;
     for (;;) {
         unsigned i = 0;
         uint32_t source = UINT32_MAX;
-        if (!mark_reached(q)) return false;
         choose_variables(q);
+        if (!rt_reach_news(r->c)) return rt_no_memory(r->c), false;
         bool loss = ask_losses(q, &source) == RT_FORGOTTEN;
-        rt_loss known = loss ? RT_FORGOTTEN : rt_lineage_ask(r->c, asked, q->n, &i, &source);
-        if (known == RT_KNOWN) return true;
+        rt_loss known = loss ? RT_FORGOTTEN : rt_lineage_ask(r->c, asked, q->n, &from, &i, &source);
+        if (known == RT_KNOWN) {
+            rt_reach_sort(r->c);
+            if (from == 0) return true;
+            from = 0;
+            continue;
+        }
         if (known == RT_FORGOTTEN && make_twin(r, source)) continue;
         if (r->c->err.status) return false;
         const rt_past *past =
@@ -162,12 +131,18 @@ static bool make_complete(asking *q) {
 /* ---- the gradient: of the results, then of each twin by what came to its source, later calls first */
 
 typedef struct stages {
-    ir_ref *nodes, *share, *sum; /* of variables, then of sources with a twin */
+    ir_ref *nodes, *sum; /* of variables, then of sources with a twin */
     unsigned n, all;
     struct stage {
         uint64_t number; /* of the call */
         ir_ref source, twin;
     } * twins;
+    struct place { /* nodes, ascending: which of them they are */
+        ir_ref node;
+        unsigned of;
+    } * places;
+    unsigned *picked; /* those that a stage gives shares */
+    ir_ref *wrt, *share;
 } stages;
 
 static int later_first(const void *p, const void *q) {
@@ -175,16 +150,29 @@ static int later_first(const void *p, const void *q) {
     return (a->number < b->number) - (a->number > b->number);
 }
 
+static int by_node(const void *p, const void *q) {
+    const struct place *a = p, *b = q;
+    return (a->node > b->node) - (a->node < b->node);
+}
+
+static int by_number(const void *p, const void *q) {
+    const unsigned *a = p, *b = q;
+    return (*a > *b) - (*a < *b);
+}
+
 static void find_twins(const rt_rec *r, stages *s) {
     const rt_epoch *e = r->c->epoch;
+    const rt_reached *w = &r->c->lineage->reach;
     s->all = s->n;
-    for (uint32_t i = 0; i < e->sources.n; i++) {
-        const rt_source *o = &e->sources.p[i];
-        if (!o->twin || !(r->c->lineage->marks.p[o->node] & RT_REACHED)) continue;
+    for (uint32_t i = 0; i < w->sources.n; i++) {
+        const rt_source *o = &e->sources.p[w->sources.p[i]];
+        if (!o->twin || !(rt_reach_marks(w, o->node) & RT_REACHED)) continue;
         s->twins[s->all++ - s->n] = (struct stage){o->made->number, o->node, o->twin};
     }
     qsort(s->twins, s->all - s->n, sizeof *s->twins, later_first);
     for (unsigned i = s->n; i < s->all; i++) s->nodes[i] = s->twins[i - s->n].source;
+    for (unsigned i = 0; i < s->all; i++) s->places[i] = (struct place){s->nodes[i], i};
+    qsort(s->places, s->all, sizeof *s->places, by_node);
 }
 
 static bool is_zero(const ir_graph *g, ir_ref r) {
@@ -192,47 +180,87 @@ static bool is_zero(const ir_graph *g, ir_ref r) {
     return ir_const_value(g, r, &v) && v == 0;
 }
 
-static bool run_stage(ir_graph *g, const ir_ref *from, const ir_ref *seed, unsigned ny, stages *s) {
-    if (pass_vjp(g, from, seed, ny, s->nodes, s->all, s->share)) return false;
-    for (unsigned i = 0; i < s->all; i++) {
-        if (s->sum[i] && is_zero(g, s->share[i])) continue;
-        bool first = !s->sum[i] || is_zero(g, s->sum[i]);
-        s->sum[i] = first ? s->share[i] : ir_build2(g, IR_ADD, s->sum[i], s->share[i]);
+/* The first of the places whose node is r or comes behind it. */
+static unsigned place_of(const stages *s, ir_ref r) {
+    unsigned lo = 0, hi = s->all;
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        if (s->places[mid].node < r)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Which get a share of the gradient of `from`: the first stage gives one to each variable, the others to what they lead to. */
+static bool pick(const asking *q, const ir_ref *from, unsigned ny, bool first, stages *s,
+                 unsigned *n) {
+    pass_backward *b = &q->rec.c->lineage->backward;
+    *n = first ? s->n : 0;
+    for (unsigned i = 0; i < *n; i++) s->picked[i] = i;
+    if (s->all > s->n && !pass_cone(b, q->rec.g, from, ny)) return rt_no_memory(q->rec.c), false;
+    for (uint32_t i = 0; i < b->cone.n && s->all > s->n; i++)
+        for (unsigned k = place_of(s, b->cone.p[i]);
+             k < s->all && s->places[k].node == b->cone.p[i]; k++)
+            if (!first || s->places[k].of >= s->n) s->picked[(*n)++] = s->places[k].of;
+    qsort(s->picked, *n, sizeof *s->picked, by_number);
+    for (unsigned i = 0; i < *n; i++) s->wrt[i] = s->nodes[s->picked[i]];
+    return true;
+}
+
+static bool run_stage(const asking *q, const ir_ref *from, const ir_ref *seed, unsigned ny,
+                      stages *s) {
+    ir_graph *g = q->rec.g;
+    unsigned n;
+    if (!pick(q, from, ny, from == q->rec.x, s, &n)) return false;
+    if (pass_vjp(&q->rec.c->lineage->backward, g, from, seed, ny, s->wrt, n, s->share))
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        ir_ref *sum = &s->sum[s->picked[i]];
+        if (*sum && is_zero(g, s->share[i])) continue;
+        bool only = !*sum || is_zero(g, *sum);
+        *sum = only ? s->share[i] : ir_build2(g, IR_ADD, *sum, s->share[i]);
     }
     return true;
 }
 
 static bool run_stages(const asking *q, stages *s) {
-    ir_graph *g = q->rec.g;
-    bool done = run_stage(g, q->rec.x, q->seed, q->ny, s);
+    bool done = run_stage(q, q->rec.x, q->seed, q->ny, s);
     for (unsigned i = s->n; i < s->all && done; i++)
-        done = is_zero(g, s->sum[i]) || run_stage(g, &s->twins[i - s->n].twin, &s->sum[i], 1, s);
+        done = !s->sum[i] || is_zero(q->rec.g, s->sum[i]) ||
+               run_stage(q, &s->twins[i - s->n].twin, &s->sum[i], 1, s);
     return done;
+}
+
+static bool stages_new(const asking *q, stages *s) {
+    size_t most = q->n + q->rec.c->lineage->reach.sources.n;
+    *s = (stages){.n = q->n, .nodes = bz_mem_zero(4 * most + 1, sizeof *s->nodes)};
+    s->twins = bz_mem_alloc((most + 1) * sizeof *s->twins);
+    s->places = bz_mem_alloc((most + 1) * sizeof *s->places);
+    s->picked = bz_mem_alloc((most + 1) * sizeof *s->picked);
+    if (!s->nodes || !s->twins || !s->places || !s->picked) return rt_no_memory(q->rec.c), false;
+    s->sum = s->nodes + most;
+    s->wrt = s->sum + most;
+    s->share = s->wrt + most;
+    for (unsigned i = 0; i < q->n; i++) s->nodes[i] = q->asked[i].node;
+    find_twins(&q->rec, s);
+    return true;
 }
 
 static bool differentiate(asking *q) {
     const rt_rec *r = &q->rec;
-    const unsigned n = q->n;
-    if (!check_numbers(q) || !make_complete(q)) return false;
-    size_t most = n + r->c->epoch->sources.n;
-    stages s = {.n = n, .nodes = bz_mem_zero(3 * most, sizeof *s.nodes)};
-    s.twins = bz_mem_alloc(most * sizeof *s.twins);
-    bool done = s.nodes && s.twins;
-    if (done) {
-        s.share = s.nodes + most;
-        s.sum = s.share + most;
-        for (unsigned i = 0; i < n; i++) s.nodes[i] = q->asked[i].node;
-        find_twins(r, &s);
-        done = run_stages(q, &s);
-    } else {
-        rt_no_memory(r->c);
-    }
-    for (unsigned i = 0; i < n && done; i++) {
+    stages s = {0};
+    bool done = check_numbers(q) && make_complete(q) && stages_new(q, &s) && run_stages(q, &s);
+    for (unsigned i = 0; i < q->n && done; i++) {
         const rt_tensor *view = q->asked[i].view;
         q->grads[i] = view ? rt_window(r->g, s.sum[i], view->layout, view->offset) : s.sum[i];
     }
+    rt_reach_end(r->c);
     bz_mem_free(s.nodes);
     bz_mem_free(s.twins);
+    bz_mem_free(s.places);
+    bz_mem_free(s.picked);
     return done;
 }
 

@@ -61,10 +61,23 @@ static rt_storage *storage_at(const bz_context *c, uint32_t number) {
 /* ---- sources */
 
 static bool add_source(bz_context *c, rt_source o) {
-    if (!bz_vec_push(&c->epoch->sources, o)) return rt_no_memory(c), false;
+    rt_epoch *e = c->epoch;
+    if (o.node >= e->source_at.n) {
+        uint32_t from = e->source_at.n, more = o.node + 1 - from;
+        if (!bz_vec_reserve(&e->source_at, more)) return rt_no_memory(c), false;
+        memset(e->source_at.p + from, 0, more * sizeof *e->source_at.p);
+        e->source_at.n += more;
+    }
+    o.before = e->source_at.p[o.node];
+    if (!bz_vec_push(&e->sources, o)) return rt_no_memory(c), false;
+    e->source_at.p[o.node] = e->sources.n;
     past_ref(o.past);
     if (o.made) o.made->refs++;
     return true;
+}
+
+uint32_t rt_source_at(const rt_epoch *e, ir_ref node) {
+    return node < e->source_at.n ? e->source_at.p[node] : 0;
 }
 
 bool rt_lineage_source(bz_context *c, rt_storage *s, ir_ref node) {
@@ -314,7 +327,7 @@ static void meet_all(question *q, uint32_t a, uint32_t b) {
 /* What leads through a wrt is no way to former values of another: an update by the last step. */
 static rt_loss ask_source(question *q, const rt_source *o, uint32_t wrt) {
     const rt_sets *w = &q->c->lineage->sets;
-    unsigned marks = q->c->lineage->marks.p[o->node];
+    unsigned marks = rt_reach_marks(&q->c->lineage->reach, o->node);
     uint32_t root = root_of(o->past, o->row);
     q->past = o->past;
     q->to_former = marks & RT_AROUND && !(marks & RT_WRT);
@@ -343,29 +356,30 @@ static bool sees_former(const bz_context *c, const rt_source *o, const rt_asked 
                         unsigned *which) {
     rt_var v = o->of;
     if (!alive(v) || !is_past(v) || v.s->pass != c->lineage->pass ||
-        !(c->lineage->marks.p[o->node] & RT_AROUND))
+        !(rt_reach_marks(&c->lineage->reach, o->node) & RT_AROUND))
         return false;
     *which = v.s->asked - 1;
     return !wrt[*which].seen;
 }
 
-rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
-                       uint32_t *source) {
-    const rt_epoch *e = c->epoch;
+rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t *from,
+                       unsigned *which, uint32_t *source) {
+    const rt_reached *w = &c->lineage->reach;
     uint32_t set = 0;
     number_wrt(c->lineage, wrt, n);
     bool asked = set_of_wrt(c, wrt, n, &set);
     question q = {.c = c, .wrt = wrt, .n = n};
     rt_loss found = RT_KNOWN;
-    for (uint32_t i = 0; i < e->sources.n && !found; i++) {
-        const rt_source *o = &e->sources.p[i];
+    for (uint32_t i = *from; i < w->sources.n && !found; i++) {
+        const rt_source *o = &c->epoch->sources.p[w->sources.p[i]];
         if (sees_former(c, o, wrt, which)) {
             found = RT_CHANGED;
-        } else if (n && o->past && !o->twin && c->lineage->marks.p[o->node] & RT_REACHED) {
+        } else if (n && o->past && !o->twin) {
             found = asked ? ask_source(&q, o, set) : RT_FORGOTTEN;
             *which = q.which;
-            *source = i;
+            *source = w->sources.p[i];
         }
+        if (found) *from = i;
     }
     rt_sets_end(&c->lineage->sets);
     return found;
@@ -376,5 +390,6 @@ void rt_lineage_free(rt_lineage *w) {
     bz_vec_free(&w->values);
     bz_vec_free(&w->rows);
     bz_vec_free(&w->touched);
-    bz_vec_free(&w->marks);
+    rt_reach_free(&w->reach);
+    pass_backward_free(&w->backward);
 }

@@ -3,6 +3,7 @@
 #define RT_LINEAGE_H
 
 #include "runtime/layout.h"
+#include "src/passes/pass.h"
 
 struct rt_epoch;
 struct rt_storage;
@@ -60,12 +61,23 @@ typedef struct
     rt_made
         *made; /* the call that gave the value, and its output: one reference; NULL: not known */
     uint32_t output;
-    ir_ref twin; /* the same value with the call's history; 0: not made */
+    ir_ref twin;     /* the same value with the call's history; 0: not made */
+    uint32_t before; /* number + 1 of the source before it that has the same node; 0: none */
 } rt_source;
+/* reach.c: marks of a node: the results depend on it as far as gradients flow, on a way that leads through no wrt; it is a wrt. */
+enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4 };
+typedef struct rt_reached { /* of the gradient that is taken; between two all marks are zero */
+    uint8_t *marks;         /* of `room` nodes */
+    uint32_t room;
+    BZ_VEC(ir_ref) touched, todo; /* nodes with marks; whose operands are still to get theirs */
+    BZ_VEC(uint32_t) sources;     /* of the epoch, that are reached: as they were recorded */
+    uint32_t known;               /* sources of the epoch that were looked at */
+    uint64_t work;                /* nodes that were looked at so far: tests count them */
+} rt_reached;
 typedef struct rt_lineage { /* workspace of a context */
     rt_sets sets;
-    /* of each node of the open epoch: on which ways the loss of the last question depends on it */
-    BZ_VEC(uint8_t) marks;
+    rt_reached reach;
+    pass_backward backward;
     BZ_VEC(uint32_t) values, rows; /* sets of the nodes, of what lives on */
     BZ_VEC(uint32_t *) touched;    /* images */
     uint64_t births, pass;
@@ -94,9 +106,7 @@ bool rt_lineage_source(bz_context *c, struct rt_storage *s, ir_ref node);
 void rt_lineage_change(bz_context *c, struct rt_storage *s, ir_ref node);
 /* e ends: what its storages were computed from is written down. Never fails: without memory they may come from anything. */
 void rt_lineage_end(bz_context *c, struct rt_epoch *e, const char *why);
-/* How a loss depends on its variables through what is not recorded. c->lineage->marks has for each node: the loss depends on it, on a way
- * that leads through no wrt; it is a wrt. */
-enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4 };
+/* How a loss depends on its variables through what is not recorded: asked of the sources that are reached, from *from on. */
 typedef enum rt_loss { RT_KNOWN, RT_FORGOTTEN, RT_CHANGED } rt_loss;
 typedef struct rt_asked { /* a variable of a gradient */
     struct rt_storage *s;
@@ -104,9 +114,12 @@ typedef struct rt_asked { /* a variable of a gradient */
     const struct rt_tensor *view; /* the gradient is to be seen through it; NULL: as it is */
     bool seen;                    /* the loss was computed from it */
 } rt_asked;
-/* The first variable of n whose gradient would not be complete, *which; RT_FORGOTTEN: because of that source of the epoch. */
-rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, unsigned *which,
-                       uint32_t *source);
+/* The first variable of n whose gradient would not be complete, *which; RT_FORGOTTEN: because of that source of the epoch. *from: the
+ * place of the one that said so. */
+rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t *from,
+                       unsigned *which, uint32_t *source);
+/* Number + 1 of the last source that stands at the node, 0: none. */
+uint32_t rt_source_at(const struct rt_epoch *e, ir_ref node);
 /* Pasts of the nout outputs of a call, a row each: in: its n inputs, of.s NULL where one is no variable; deps: per output, bits of
  * the inputs that it depends on. NULL: no variables. */
 rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
@@ -118,5 +131,17 @@ void rt_recipe_unref(rt_recipe *f);
 void rt_made_unref(rt_made *m);
 
 void rt_lineage_free(rt_lineage *w);
+
+/* ---- reach.c */
+/* Marks what the open epoch's nodes y depend on. false: no memory. rt_reach_end takes the marks away, whatever was given. */
+bool rt_reach(bz_context *c, const ir_ref *y, unsigned ny, const ir_ref *wrt, unsigned n);
+/* The source, which is reached, has a twin now: what it leads to comes behind the sources that are there. false: no memory. */
+bool rt_reach_twin(bz_context *c, uint32_t source);
+bool rt_reach_news(
+    bz_context *c); /* the same for sources that came since, at nodes that are reached */
+void rt_reach_sort(bz_context *c); /* all sources as they were recorded */
+unsigned rt_reach_marks(const rt_reached *w, ir_ref r);
+void rt_reach_end(bz_context *c);
+void rt_reach_free(rt_reached *w);
 
 #endif

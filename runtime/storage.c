@@ -153,6 +153,7 @@ static void free_epoch(rt_epoch *e) {
     bz_vec_free(&e->kept);
     bz_vec_free(&e->fixed);
     bz_vec_free(&e->sources);
+    bz_vec_free(&e->source_at);
     bz_mem_free(e->moved);
     bz_mem_free(e);
 }
@@ -167,7 +168,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
         rt_past_unref(e->sources.p[i].past);
         rt_made_unref(e->sources.p[i].made);
     }
-    e->sources.n = 0;
+    e->sources.n = e->source_at.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = e->fixed_bytes = 0;
     e->cut_at = 0;

@@ -37,9 +37,10 @@ typedef struct rt_epoch {
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
-    ir_ref key, base;  /* inputs of the random stream, 0 = not used; base: of a trace */
-    uint64_t words;    /* of the stream that a trace has handed out */
-    uint64_t moved_to; /* epoch that `moved` leads to */
+    BZ_VEC(uint32_t) source_at; /* node -> number + 1 of its last source; 0, or shorter: none */
+    ir_ref key, base;           /* inputs of the random stream, 0 = not used; base: of a trace */
+    uint64_t words;             /* of the stream that a trace has handed out */
+    uint64_t moved_to;          /* epoch that `moved` leads to */
     ir_ref *moved;
     uint32_t nmoved;
     struct rt_epoch *next; /* recycled ones; open traces: the epoch below */

@@ -1,5 +1,6 @@
 /* test_callgrad.c - gradients through calls of compiled functions: each is the gradient of the same function called as C, at order
  * one and two, or BZ_EGRAD where an input is gone. */
+#include "runtime/tensor.h"
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>
@@ -277,4 +278,30 @@ static void scope_after_a_capture(bz_context *c) {
 
 Test(callgrad, scope_after_a_capture) {
     on_all(scope_after_a_capture);
+}
+
+FUNCTION(product) {
+    UNUSED;
+    out[0] = bz_mul(in[0], in[1]);
+    return BZ_OK;
+}
+
+/* One gradient through n calls, each of what the last one gave: the nodes that it looks at, a call. */
+static double long_chain(unsigned n) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *w = bz_ones(c, BZ_SHAPE(1), BZ_F32), *y = w, *g;
+    bz_program *p = bz_compile(c, product, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    cr_assert_eq(bz_eval(&w, 1), BZ_OK);
+    for (unsigned i = 0; i < n; i++)
+        cr_assert_eq(bz_call(p, (bz_tensor *[]){y, w}, &y), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_grad(total(y), &w, 1, &g), BZ_OK, "%s", bz_message(c));
+    uint64_t work = c->lineage->reach.work + c->lineage->backward.work;
+    cr_expect_eq(bz_item(g), n + 1, "%u calls", n); /* of 1^(n + 1) */
+    bz_close(c);
+    return (double)work / n;
+}
+
+Test(callgrad, a_long_chain_costs_what_a_short_one_does) {
+    double few = long_chain(100), many = long_chain(1600);
+    cr_expect_leq(many, 1.1 * few, "nodes a call: %g of 100, %g of 1600", few, many);
 }

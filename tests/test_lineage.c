@@ -342,3 +342,22 @@ Test(lineage, a_value_that_is_meant_as_a_constant) {
     EXPECT(g, 9);
     bz_close(c);
 }
+
+/* Losses that have nothing to do with each other, n in one recording: the nodes that a gradient looks at. */
+static double many_losses(unsigned n) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *w = bz_full(c, BZ_SHAPE(1), 2, BZ_F32), *g = NULL;
+    cr_assert_eq(bz_eval(&w, 1), BZ_OK);
+    for (unsigned i = 0; i < n; i++)
+        cr_assert_eq(bz_grad(total(bz_mul(bz_square(w), i)), &w, 1, &g), BZ_OK, "%s",
+                     bz_message(c));
+    EXPECT(g, (float)(4 * (n - 1)));
+    uint64_t work = c->lineage->reach.work + c->lineage->backward.work;
+    bz_close(c);
+    return (double)work / n;
+}
+
+Test(lineage, a_gradient_costs_what_its_loss_is_made_of) {
+    double few = many_losses(10), many = many_losses(2000);
+    cr_expect_leq(many, 1.1 * few, "nodes a gradient: %g of 10, %g of 2000", few, many);
+}

@@ -11,13 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct backward {
-    ir_graph *g;
-    ir_ref *grad;    /* of each node that existed at the start; 0 = none yet */
-    bool *depends;   /* the node depends on a wrt node, through floats */
-    ir_ref *results; /* of a tuple the last result that has a gradient, of that the one before */
-    ir_ref count;    /* nodes at the start */
-} backward;
+typedef pass_backward backward;
 
 ir_ref grad_no_rule(ir_graph *g, ir_ref r) {
     g->site = g->sites.p[r];
@@ -81,10 +75,12 @@ bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k) {
 
 static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = true;
-    for (ir_ref r = 1; r < b->count; r++)
+    for (uint32_t i = 0; i < b->cone.n; i++) {
+        ir_ref r = b->cone.p[i];
         for (unsigned k = 0; k < ir_at(b->g, r)->nin; k++)
             if (b->depends[ir_operand(b->g, r, k)] && pass_grad_flows(b->g, r, k))
                 b->depends[r] = true;
+    }
 }
 
 static bool accumulate(backward *b, ir_ref x, ir_ref share) {
@@ -203,37 +199,47 @@ static bz_status check_all(ir_graph *g, const ir_ref *y, const ir_ref *seed, uns
 
 /* The loop: from the last of the results down. */
 static bool walk_back(backward *b, const ir_ref *y, const ir_ref *seed, unsigned ny) {
-    ir_ref last = 0;
-    for (unsigned k = 0; k < ny; k++) {
-        last = y[k] > last ? y[k] : last;
+    for (unsigned k = 0; k < ny; k++)
         if (!accumulate(b, y[k], seed && seed[k] ? seed[k] : ir_const_like(b->g, y[k], 1)))
             return false;
-    }
-    for (ir_ref r = last; r > 0; r--)
+    for (uint32_t i = b->cone.n; i-- > 0;) {
+        ir_ref r = b->cone.p[i];
         if (b->grad[r] && b->depends[r] && !step(b, r)) return false;
+    }
     return true;
 }
 
-bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny, const ir_ref *wrt,
-                   unsigned n, ir_ref *out) {
-    if (check_all(g, y, seed, ny, wrt, n)) return g->err.status;
-    const char *site = g->site;
-    backward b = {.g = g, .count = g->n.n};
-    b.grad = bz_mem_zero(b.count, sizeof *b.grad);
-    b.depends = bz_mem_zero(b.count, sizeof *b.depends);
-    b.results = bz_mem_zero(b.count, sizeof *b.results);
-    bool ok = b.grad && b.depends && b.results;
-    if (ok) {
-        find_dependents(&b, wrt, n);
-        ok = walk_back(&b, y, seed, ny);
-    }
+static bool differentiate(backward *b, const ir_ref *y, const ir_ref *seed, unsigned ny,
+                          const ir_ref *wrt, unsigned n, ir_ref *out) {
+    find_dependents(b, wrt, n);
+    bool ok = walk_back(b, y, seed, ny);
     for (unsigned i = 0; ok && i < n; i++) {
-        out[i] = wrt[i] < b.count && b.grad[wrt[i]] ? b.grad[wrt[i]] : ir_const_like(g, wrt[i], 0);
+        out[i] = b->grad[wrt[i]] ? b->grad[wrt[i]] : ir_const_like(b->g, wrt[i], 0);
         ok = out[i] != 0;
     }
-    bz_mem_free(b.grad);
-    bz_mem_free(b.depends);
-    bz_mem_free(b.results);
+    return ok;
+}
+
+/* All zeros again. */
+static void forget(backward *b, const ir_ref *wrt, unsigned n) {
+    for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = false;
+    for (uint32_t i = 0; i < b->cone.n; i++) {
+        ir_ref r = b->cone.p[i];
+        b->grad[r] = b->results[r] = 0;
+        b->depends[r] = false;
+    }
+}
+
+bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny,
+                   const ir_ref *wrt, unsigned n, ir_ref *out) {
+    if (check_all(g, y, seed, ny, wrt, n)) return g->err.status;
+    const char *site = g->site;
+    b->g = g;
+    bool ok = pass_cone(b, g, y, ny);
+    if (ok) {
+        ok = differentiate(b, y, seed, ny, wrt, n, out);
+        forget(b, wrt, n);
+    }
     g->site = site;
     return ok              ? BZ_OK
            : g->err.status ? g->err.status
@@ -242,5 +248,8 @@ bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny
 
 bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
                     ir_ref *out) {
-    return pass_vjp(g, &loss, seed ? &seed : NULL, 1, wrt, n, out);
+    pass_backward b = {0};
+    bz_status s = pass_vjp(&b, g, &loss, seed ? &seed : NULL, 1, wrt, n, out);
+    pass_backward_free(&b);
+    return s;
 }

@@ -159,9 +159,23 @@ bool pass_dump_knows(const char *letters); /* Does each letter stand for somethi
  * float. */
 bz_status pass_grad(ir_graph *g, ir_ref loss, ir_ref seed, const ir_ref *wrt, unsigned n,
                     ir_ref *out);
-/* The same for ny results together, each with its seed (seed NULL, or an entry 0: ones, for a 0-d result alone). */
-bz_status pass_vjp(ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny, const ir_ref *wrt,
-                   unsigned n, ir_ref *out);
+/* ---- grad_cone.c: a workspace, whose first state is all zeros. Its tables have an entry for every node, 0 between two gradients: one
+ * takes what its results depend on, however long the graph is. */
+typedef struct pass_backward {
+    ir_graph *g;
+    ir_ref *grad;    /* of each node that existed at the start; 0 = none yet */
+    ir_ref *results; /* of a tuple the last result that has a gradient, of that the one before */
+    bool *depends;   /* the node depends on a wrt node, through floats */
+    uint32_t room;
+    BZ_VEC(ir_ref) cone; /* what gradients of the results flow to, ascending */
+    uint64_t work;       /* nodes of all cones so far: tests count them */
+} pass_backward;
+/* Finds b->cone for results y. false: no memory. */
+bool pass_cone(pass_backward *b, const ir_graph *g, const ir_ref *y, unsigned ny);
+void pass_backward_free(pass_backward *b);
+/* pass_grad for ny results together, each with its seed (seed NULL, or an entry 0: ones, for a 0-d result alone). */
+bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny,
+                   const ir_ref *wrt, unsigned n, ir_ref *out);
 
 /* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
 bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
