@@ -175,20 +175,44 @@ static bool end_pasts(bz_context *c, const char *why, rt_past **p) {
     return !some || *p;
 }
 
-/* Sets of all nodes: values. */
+static bool room_for_flows(rt_lineage *l, uint32_t nodes) {
+    uint32_t from = l->flows.n;
+    if (nodes <= from) return true;
+    if (!bz_vec_reserve(&l->flows, nodes - from)) return false;
+    memset(l->flows.p + from, 0, (nodes - from) * sizeof *l->flows.p);
+    l->flows.n = nodes;
+    return true;
+}
+
+/* Joined since the epoch was opened: what joined before has its past. */
+static bool is_fresh(const rt_epoch *e, const rt_storage *s) {
+    return s->joined > e->joined_before;
+}
+
+/* The next fresh one from s on, of those that wait (in the order in which they joined, the last one first) or have a value. */
+static rt_storage *fresh_from(const rt_epoch *e, bool waits, rt_storage *s) {
+    while (!waits && s && !is_fresh(e, s)) s = s->next;
+    return s && is_fresh(e, s) ? s : NULL;
+}
+
+static rt_storage *first_fresh(const rt_epoch *e, bool waits) {
+    return fresh_from(e, waits, waits ? e->pending : e->settled);
+}
+
+/* Sets of the fresh nodes, and of those before them at which sources stand: others they do not read. */
 static void flow(bz_context *c, const rt_epoch *e) {
     const ir_graph *g = e->g;
     rt_sets *w = &c->lineage->sets;
-    uint32_t *v = c->lineage->values.p;
+    uint32_t *v = c->lineage->flows.p;
     for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
         v[o->node] = rt_set_join(w, v[o->node], set_of_source(c, o));
     }
     for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next)
+        for (rt_storage *s = first_fresh(e, !list); s; s = fresh_from(e, !list, s->next))
             if (ir_is_float((bz_dtype)s->dtype))
                 v[s->node] = rt_set_join(w, v[s->node], rt_set_one(w, 2 * s->number));
-    for (ir_ref r = 1; r < g->n.n; r++) {
+    for (ir_ref r = g->fresh; r < g->n.n; r++) {
         const ir_node *n = ir_at(g, r);
         for (unsigned k = 0; k < n->nin; k++) {
             uint32_t of = v[ir_in(g, n)[k]];
@@ -197,18 +221,30 @@ static void flow(bz_context *c, const rt_epoch *e) {
     }
 }
 
-/* A row for each storage of the epoch: what its value depends on, but for itself. */
+static void clear_flows(bz_context *c, const rt_epoch *e) {
+    uint32_t *v = c->lineage->flows.p;
+    for (uint32_t i = 0; i < e->sources.n; i++) v[e->sources.p[i].node] = 0;
+    for (ir_ref r = e->g->fresh; r < e->g->n.n; r++) v[r] = 0;
+}
+
+/* A row for each fresh storage of the epoch: what its value depends on, but for itself. */
 static bool find_rows(bz_context *c, const rt_epoch *e) {
     rt_lineage *l = c->lineage;
-    if (!begin(c, (uint64_t)e->g->n.n + e->g->operands.n, e->g->n.n)) return false;
+    const ir_graph *g = e->g;
+    uint64_t nodes = g->n.n - g->fresh;
+    uint64_t uses = nodes ? g->operands.n - ir_at(g, g->fresh)->in : 0;
+    if (!begin(c, nodes + uses, 0) || !room_for_flows(l, g->n.n)) return false;
     flow(c, e);
+    bool done = true;
     for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next) {
+        for (rt_storage *s = first_fresh(e, !list); s; s = fresh_from(e, !list, s->next)) {
             bool variable = ir_is_float((bz_dtype)s->dtype);
-            uint32_t set = variable ? l->values.p[s->node] : 0;
-            if (!bz_vec_push(&l->rows, rt_set_without(&l->sets, set, 2 * s->number))) return false;
+            uint32_t set = variable ? l->flows.p[s->node] : 0;
+            set = rt_set_without(&l->sets, set, 2 * s->number);
+            done = done && bz_vec_push(&l->rows, set);
         }
-    return true;
+    clear_flows(c, e);
+    return done;
 }
 
 void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why) {
@@ -217,10 +253,10 @@ void rt_lineage_end(bz_context *c, rt_epoch *e, const char *why) {
     bool found = find_rows(c, e), done = end_pasts(c, why, &p) && found;
     uint32_t row = 0;
     for (int list = 0; list < 2; list++)
-        for (rt_storage *s = list ? e->settled : e->pending; s; s = s->next, row++) {
+        for (rt_storage *s = first_fresh(e, !list); s; s = fresh_from(e, !list, s->next)) {
             rt_past_unref(s->past);
             s->past = !done ? &anything : p && p->roots[row] ? past_ref(p) : NULL;
-            s->row = row;
+            s->row = row++;
         }
     rt_past_unref(p);
 }
@@ -388,6 +424,7 @@ rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t 
 void rt_lineage_free(rt_lineage *w) {
     rt_sets_free(&w->sets);
     bz_vec_free(&w->values);
+    bz_vec_free(&w->flows);
     bz_vec_free(&w->rows);
     bz_vec_free(&w->touched);
     rt_reach_free(&w->reach);

@@ -78,7 +78,8 @@ typedef struct rt_lineage { /* workspace of a context */
     rt_sets sets;
     rt_reached reach;
     pass_backward backward;
-    BZ_VEC(uint32_t) values, rows; /* sets of the nodes, of what lives on */
+    BZ_VEC(uint32_t) values, rows; /* sets of a call's inputs, of what lives on */
+    BZ_VEC(uint32_t) flows;        /* sets of the nodes; between two questions all are 0 */
     BZ_VEC(uint32_t *) touched;    /* images */
     uint64_t births, pass;
 } rt_lineage;

@@ -31,10 +31,10 @@ ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits) {
 /* The input that stands for a buffer: made at its first use in the epoch. */
 static ir_ref buffer_node(bz_context *c, rt_epoch *e, rt_buffer *b, bz_dtype t,
                           const rt_layout *l) {
-    if (b->epoch != e->id || b->dtype != t) {
+    if (b->epoch != e->life || b->dtype != t) {
         ir_ref r = rt_input_of(c, e, t, l, false, &(rt_arg){.buf = b});
         if (!r) return 0;
-        b->epoch = e->id;
+        b->epoch = e->life;
         b->input = r;
         b->layout = l;
         b->dtype = t;
@@ -138,7 +138,8 @@ static bool value_below(bz_context *c, rt_storage *s) {
 ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
     rt_epoch *e = rt_recording(c);
     if (!e) return 0;
-    if (s->epoch == e) return s->node;
+    if (s->epoch == e) /* since it was opened, or it is as if it had moved here now */
+        return s->joined > e->joined_before || rt_lineage_source(c, s, s->node) ? s->node : 0;
     if (s->failed) return bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost), 0;
     if (s->epoch && s->epoch->tracing) {
         bz_fail(&c->err, BZ_EMODE, "a tensor of a traced function is used outside of it");

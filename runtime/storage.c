@@ -1,7 +1,8 @@
 /* storage.c - storages, and the epochs whose nodes are their values: which live, and which know of each other.
  *
  *      open epoch:    x ---> add ---> exp ---> sum          storages point at nodes; evaluated nodes are kept
- *      closed epoch:  storages with a value let go; one without moves its nodes to the open epoch when it is used again
+ *      closed epoch:  storages with a value let go; one without moves its nodes to the open epoch when it is used again,
+ *                     or stays where it is: the epoch is opened once more
  *
  * An epoch and its graph are recycled: a steady loop records into memory that is there. So are storages. */
 #include "runtime/tensor.h"
@@ -112,6 +113,7 @@ void rt_graph_reset(ir_graph *g) {
     g->n.n = g->sites.n = 1;
     g->dims.n = g->operands.n = g->attrs.n = 0;
     g->inputs.n = g->outputs.n = 0;
+    g->fresh = 0;
     memset(g->slots, 0, g->nslots * sizeof *g->slots);
     if (g->names) memset(g->names, 0, g->nnames * sizeof *g->names);
     g->site = NULL;
@@ -119,21 +121,38 @@ void rt_graph_reset(ir_graph *g) {
     bz_arena_reset(&g->arena);
 }
 
-rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
+/* A closed epoch in which nothing was computed records on: what waits there need not move, however long its history is. A loop of scopes
+ * that each change one tensor and read nothing is one graph. */
+static rt_epoch *take_closed(bz_context *c) {
+    rt_epoch *e = c->epochs->closed.n ? c->epochs->closed.p[c->epochs->closed.n - 1] : NULL;
+    if (!e || e->tracing || e->nkept) return NULL;
+    c->epochs->closed.n--;
+    return e;
+}
+
+/* One that is recycled, or new. */
+static rt_epoch *take_empty(bz_context *c) {
     rt_epoch *e = c->epochs->idle;
     if (e) {
         c->epochs->idle = e->next;
-    } else {
-        e = bz_mem_zero(1, sizeof *e);
-        if (e) e->g = ir_graph_new(c->m, "recorded");
-        if (!e || !e->g || !bz_vec_reserve(&c->epochs->closed, c->epochs->closed.n + 1)) {
-            if (e) ir_graph_free(e->g);
-            bz_mem_free(e);
-            rt_no_memory(c);
-            return NULL;
-        }
+        return e;
     }
+    e = bz_mem_zero(1, sizeof *e);
+    if (e) e->g = ir_graph_new(c->m, "recorded");
+    if (e && e->g && bz_vec_reserve(&c->epochs->closed, c->epochs->closed.n + 1)) return e;
+    if (e) ir_graph_free(e->g);
+    bz_mem_free(e);
+    rt_no_memory(c);
+    return NULL;
+}
+
+rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
+    rt_epoch *again = tracing ? NULL : take_closed(c), *e = again ? again : take_empty(c);
+    if (!e) return NULL;
     e->id = ++c->epochs->made;
+    if (!again) e->life = e->id;
+    e->joined_before = e->joins;
+    e->g->fresh = e->g->n.n;
     e->open = true;
     e->tracing = tracing;
     e->inside = 0;
@@ -158,17 +177,24 @@ static void free_epoch(rt_epoch *e) {
     bz_mem_free(e);
 }
 
+static void forget_sources(rt_epoch *e) {
+    for (uint32_t i = 0; i < e->sources.n; i++) {
+        const rt_source *o = &e->sources.p[i];
+        rt_past_unref(o->past);
+        rt_made_unref(o->made);
+        e->source_at.p[o->node] = 0;
+    }
+    e->sources.n = 0;
+}
+
 static void recycle(bz_context *c, rt_epoch *e) {
     for (uint32_t i = 0; i < e->args.n; i++) {
         rt_buffer_unref(c, e->args.p[i].buf);
         rt_storage_unref(c, e->args.p[i].storage);
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
-    for (uint32_t i = 0; i < e->sources.n; i++) {
-        rt_past_unref(e->sources.p[i].past);
-        rt_made_unref(e->sources.p[i].made);
-    }
-    e->sources.n = e->source_at.n = 0;
+    forget_sources(e);
+    e->source_at.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = e->fixed_bytes = 0;
     e->cut_at = 0;
@@ -192,6 +218,7 @@ void rt_epoch_drop(bz_context *c, rt_epoch *e) {
 
 void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why) {
     if (!e->tracing) rt_lineage_end(c, e, why);
+    forget_sources(e);
     while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
     if (!e->pending || !bz_vec_push(&c->epochs->closed, e)) rt_epoch_drop(c, e);

@@ -17,7 +17,8 @@ typedef struct rt_arg { /* value of an input of an epoch's graph */
 } rt_arg;
 
 typedef struct rt_epoch {
-    uint64_t id;
+    uint64_t id;   /* another each time that it is opened */
+    uint64_t life; /* the first of them */
     ir_graph *g;
     bool open;    /* the one that records */
     bool tracing; /* of a function that is being compiled */
@@ -33,7 +34,7 @@ typedef struct rt_epoch {
     BZ_VEC(ir_ref) fixed; /* overwrite.c: kept nodes that cannot be computed again, ascending */
     size_t kept_bytes, sweep_at, fixed_bytes; /* fixed: of parts of what was overwritten */
     uint32_t cut_at;                          /* ops at which its start is given up */
-    uint64_t joins;
+    uint64_t joins, joined_before;            /* storages that joined: ever, before it was opened */
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;

@@ -361,3 +361,64 @@ Test(lineage, a_gradient_costs_what_its_loss_is_made_of) {
     double few = many_losses(10), many = many_losses(2000);
     cr_expect_leq(many, 1.1 * few, "nodes a gradient: %g of 10, %g of 2000", few, many);
 }
+
+/* A scope a step, nothing read: what a step looks at when its scope ends. A row of x and h change in each. */
+static uint32_t unread_steps(int n) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(8, 2), BZ_F32), *w = bz_ones(c, BZ_SHAPE(1), BZ_F32),
+              *v = bz_full(c, BZ_SHAPE(1), 3, BZ_F32), *h = w, *g;
+    cr_assert_eq(bz_eval((bz_tensor *[]){x, w, v}, 3), BZ_OK);
+    for (int i = 0; i < n; i++) {
+        bz_tensor *before = h;
+        bz_scope_begin(c);
+        bz_add_(bz_select(x, 0, i % 8), 1);
+        h = bz_keep(bz_mul(h, w));
+        if (i) bz_release(before);
+        bz_scope_end(c);
+    }
+    cr_expect_eq(c->epochs->closed.n, 1);
+    const ir_graph *recorded = c->epochs->closed.p[0]->g;
+    uint32_t nodes = recorded->n.n - recorded->fresh;
+    cr_expect_eq(bz_grad(total(bz_mul(h, v)), &v, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 1);
+    cr_expect_eq(bz_grad(total(bz_mul(h, v)), &w, 1, &g), BZ_EGRAD);
+    cr_expect(strstr(bz_message(c), "the end of the scope"), "%s", bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_item(total(x)), 16 + 2 * n);
+    EXPECT(h, 1);
+    bz_close(c);
+    return nodes;
+}
+
+Test(lineage, a_scope_costs_what_was_recorded_in_it) {
+    uint32_t few = unread_steps(10), many = unread_steps(1000);
+    cr_expect_eq(few, many, "nodes a step: %u of 10, %u of 1000", few, many);
+}
+
+/* What waits in an outer scope is as if it had moved into the recording that reads it: with its value, with its past, and once. */
+Test(lineage, what_waits_stays_where_it_is) {
+    bz_context *c = open_one(BZ_REF);
+    bz_tensor *x = bz_full(c, BZ_SHAPE(2), 2, BZ_F32), *a, *b, *y, *g;
+    cr_assert_eq(bz_eval(&x, 1), BZ_OK);
+    bz_scope_begin(c);
+    a = bz_keep(bz_square(x));
+    bz_scope_end(c);
+    bz_scope_begin(c);
+    b = bz_keep(bz_square(x)); /* not the node of a: that one is from before */
+    y = bz_mul(b, a);
+    cr_expect_eq(bz_grad(total(y), &a, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 4, 4);
+    cr_expect_eq(bz_grad(total(b), &x, 1, &g), BZ_OK, "%s", bz_message(c));
+    EXPECT(g, 4, 4);
+    cr_expect_eq(bz_grad(total(y), &x, 1, &g), BZ_EGRAD); /* by way of a */
+    bz_clear(c);
+    bz_scope_end(c);
+    cr_assert_eq(bz_eval(&b, 1), BZ_OK);
+    cr_expect_eq(bz_grad(total(bz_mul(b, x)), &x, 1, &g), BZ_EGRAD);
+    bz_clear(c);
+    cr_expect_eq(bz_grad(total(bz_mul(a, x)), &x, 1, &g), BZ_EGRAD);
+    bz_clear(c);
+    EXPECT(a, 4, 4);
+    EXPECT(b, 4, 4);
+    bz_close(c);
+}

@@ -128,7 +128,7 @@ static bool grow_slots(ir_graph *g) {
     uint32_t size = g->nslots * 2;
     uint32_t *s = bz_mem_zero(size, sizeof *s);
     if (!s) return false;
-    for (ir_ref r = 1; r < g->n.n; r++) {
+    for (ir_ref r = g->fresh ? g->fresh : 1; r < g->n.n; r++) {
         if (!interned(ir_at(g, r)->op) || ir_at(g, r)->flags & IR_IS_OWN) continue;
         node_key k = key_of(g, r);
         uint32_t at = (uint32_t)hash_key(&k) & (size - 1);
@@ -142,7 +142,7 @@ static bool grow_slots(ir_graph *g) {
 }
 
 /* The slot of an equal node, or the free slot where it belongs. All equal nodes share one: it may hold a node that has become a
- * tensor's own since, and is the next one's then. */
+ * tensor's own since, or is none of the fresh ones, and is the next one's then. */
 static uint32_t *find_slot(ir_graph *g, const node_key *k) {
     uint32_t at = (uint32_t)hash_key(k) & (g->nslots - 1);
     for (; g->slots[at]; at = (at + 1) & (g->nslots - 1)) {
@@ -197,7 +197,7 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
     if (!interned(op)) return append(g, &k);
     if (2 * g->n.n >= g->nslots && !grow_slots(g)) return no_memory(g);
     uint32_t *slot = find_slot(g, &k);
-    if (*slot && !(ir_at(g, *slot)->flags & IR_IS_OWN)) return *slot;
+    if (*slot >= g->fresh && *slot && !(ir_at(g, *slot)->flags & IR_IS_OWN)) return *slot;
     ir_ref made = append(g, &k);
     return made ? *slot = made : 0;
 }

@@ -78,6 +78,7 @@ typedef struct ir_graph {
     BZ_VEC(ir_output) outputs;
     uint32_t *slots, nslots; /* interning: open addressing, 0 = free */
     uint32_t *names, nnames; /* of inputs, to tell whether one is taken */
+    ir_ref fresh;            /* nodes before it are found by none that is appended */
     const char *site;        /* given to nodes that are appended from now on */
     const char *op; /* what the user calls, for messages; NULL: the node at fault has the name */
     bz_arena arena;
