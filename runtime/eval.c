@@ -381,7 +381,8 @@ bz_status bz_flush(bz_tensor *x) {
 
 bz_status bz_eval(bz_tensor *const *x, int n) {
     RT_BORDER;
-    if (n <= 0) return BZ_OK;
+    if (n < 0) return rt_stray(NULL, BZ_EARG, "[eval] the number of tensors is negative");
+    if (n == 0) return BZ_OK;
     if (!x) return rt_stray(NULL, BZ_EARG, "[eval] no array of tensors: it is NULL");
     RT_VISIT_OF(x[0], "eval", RT_STRAY_STATUS);
     bz_context *c = rt_context_of(x[0]), *of;

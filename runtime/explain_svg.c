@@ -26,8 +26,13 @@ typedef struct picture {
 } picture;
 
 static void escape(bz_text *t, const char *s) {
-    for (; *s; s++) {
+    while (*s) {
         unsigned char c = (unsigned char)*s;
+        if (c >= 0x20 && !strchr("<>&\"", c)) {
+            bz_text_utf8(t, &s);
+            continue;
+        }
+        s++;
         if (c == '<')
             bz_text_str(t, "&lt;");
         else if (c == '>')
@@ -37,7 +42,7 @@ static void escape(bz_text *t, const char *s) {
         else if (c == '"')
             bz_text_str(t, "&quot;");
         else
-            bz_textf(t, "%c", c < 0x20 ? ' ' : c);
+            bz_text_str(t, " ");
     }
 }
 

@@ -64,6 +64,13 @@ static bz_status check_names(const ex_function *f, unsigned n, bz_error *e) {
             if (!strcmp(f[i].name, f[k].name))
                 return bz_fail(e, BZ_EARG, "[export] two functions are called %s", f[i].name);
     }
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < n; k++)
+            if (ex_header_declares(f[i].name, f[k].name))
+                return bz_fail(e, BZ_EARG,
+                               "[export] no function can be called %s beside %s, whose header has "
+                               "that name",
+                               f[k].name, f[i].name);
     return BZ_OK;
 }
 

@@ -67,6 +67,8 @@ void ex_fields_free(ex_fields *f);
 
 /* ---- export_names.c */
 
+/* Does the header of function fn declare `name` beside it? */
+bool ex_header_declares(const char *fn, const char *name);
 /* BZ_EARG and why, when no C or C++ program could call an exported function `fn`: no identifier, a keyword, a macro, something that
  * the C library or braze defines. */
 bz_status ex_check_function_name(const char *fn, bz_error *e);

@@ -63,17 +63,28 @@ static void arguments(bz_text *t, const ir_graph *g, const ex_fields *f, const c
              fn);
 }
 
+static const char *const words[][2] = {
+    {"OK", "done"},
+    {"EMACHINE", "the processor lacks the instructions"},
+    {"EMEMORY", "no memory for the workspace"},
+    {"EWORKSPACE", "the workspace given is too small"},
+    {"EARGUMENT", "a pointer is NULL"},
+    {"EALIGNMENT", "a pointer is less aligned than its comment says"},
+    {"EINDEX", "an index was out of range: the results are of no use"},
+};
+_Static_assert(BZ_LEN(words) == BZ_RT_EINDEX + 1, "a word for each status");
+
+bool ex_header_declares(const char *fn, const char *name) {
+    static const char *const others[] = {"args", "error", "workspace"};
+    const size_t n = strlen(fn);
+    bool found = false;
+    if (strncmp(name, fn, n) != 0 || name[n] != '_') return false;
+    for (unsigned i = 0; i < BZ_LEN(words); i++) found |= !strcmp(name + n + 1, words[i][0]);
+    for (unsigned i = 0; i < BZ_LEN(others); i++) found |= !strcmp(name + n + 1, others[i]);
+    return found;
+}
+
 static void statuses(bz_text *t, const char *fn) {
-    static const char *const words[][2] = {
-        {"OK", "done"},
-        {"EMACHINE", "the processor lacks the instructions"},
-        {"EMEMORY", "no memory for the workspace"},
-        {"EWORKSPACE", "the workspace given is too small"},
-        {"EARGUMENT", "a pointer is NULL"},
-        {"EALIGNMENT", "a pointer is less aligned than its comment says"},
-        {"EINDEX", "an index was out of range: the results are of no use"},
-    };
-    _Static_assert(BZ_LEN(words) == BZ_RT_EINDEX + 1, "a word for each status");
     bz_textf(t, "/* The low 8 bits of a status; %s_error tells the rest. */\nenum {\n", fn);
     for (unsigned i = 0; i < BZ_LEN(words); i++)
         bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < BZ_LEN(words) ? "," : "",

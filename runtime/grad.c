@@ -298,12 +298,9 @@ static bz_status null_list(bz_tensor *y, const char *op, const char *what, const
 
 static bz_status take_gradients(const char *op, bz_tensor *const *y, bz_tensor *const *seed, int ny,
                                 bz_tensor *const *wrt, int n, bz_tensor **out, const char *site) {
+    if (n < 0) return rt_stray(NULL, BZ_EARG, "a number of variables is negative");
     if (n > 0 && (!wrt || !out)) return null_list(y[0], op, wrt ? "out" : "wrt", site);
-    asking q = {.rec = {.site = site},
-                .op = op,
-                .wrt = wrt,
-                .ny = (unsigned)ny,
-                .n = n > 0 ? (unsigned)n : 0};
+    asking q = {.rec = {.site = site}, .op = op, .wrt = wrt, .ny = (unsigned)ny, .n = (unsigned)n};
     bz_context *c = q.rec.c = bz_context_of(y[0]);
     bz_tensor **x = bz_mem_alloc((2 * (size_t)q.ny + q.n) * sizeof *x);
     q.grads = bz_mem_zero(q.n + 1, sizeof *q.grads);

@@ -107,6 +107,7 @@ static double fma_speed(bz_rt_run *run) {
 
 bz_status bz_measure_machine(int threads, bz_machine *out) {
     RT_BORDER;
+    if (!out) return BZ_EARG;
     *out = (bz_machine){0};
     char *src = rt_pages_new(BLOCK), *dst = rt_pages_new(BLOCK);
     if (src && dst) {

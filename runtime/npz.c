@@ -108,6 +108,8 @@ static const char *fault_of(const char *name) {
     if (!*name) return "is empty";
     if (strlen(name) > MAX_NAME) return "is too long";
     if (*name == '/') return "begins with /";
+    for (const char *p = name; *p; p += bz_utf8(p))
+        if (!bz_utf8(p)) return "is not UTF-8";
     for (const char *p = name; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 127 || *p == '\\') return "is no name for a member";
         bool begins = p == name || p[-1] == '/';

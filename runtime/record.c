@@ -103,7 +103,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
         numbers |= rt_is_number(t->st);
     }
     if (!r->c || !room_for(r, n)) return false;
-    rt_epoch *e = rt_recording(r->c);
+    rt_epoch *e = rt_recording_op(r->c);
     if (!e || !within_ops(r, e)) return false;
     e->g->site = site;
     e->g->op = op;
@@ -125,7 +125,7 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {
     *r = (rt_rec){.op = op, .site = site, .border = rt_enter()};
     if (!rt_arrive(&r->visit, c)) return false;
     r->c = c;
-    rt_epoch *e = rt_recording(c);
+    rt_epoch *e = rt_recording_op(c);
     if (!e || !within_ops(r, e)) return false;
     e->g->site = site;
     e->g->op = op;

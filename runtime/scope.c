@@ -21,7 +21,7 @@ void rt_scope_clear(bz_context *c, uint32_t depth) {
 /* What was recorded inside a scope and has a value forgets how it came about when the scope in which recording began ends. */
 static void end_epoch(bz_context *c) {
     rt_epoch *e = c->epoch;
-    if (!e || rt_in_function(c) || e->depth <= c->slab->scopes.n - 1) return;
+    if (!e || !e->begun || rt_in_function(c) || e->depth <= c->slab->scopes.n - 1) return;
     rt_epoch_end(c, "the end of the scope in which recording began");
 }
 

@@ -158,12 +158,20 @@ rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
     e->inside = 0;
     e->outside = c->lineage->births;
     e->depth = c->slab->scopes.n - 1;
+    e->begun = tracing;
     e->next = tracing ? c->epoch : NULL;
     return c->epoch = e;
 }
 
 rt_epoch *rt_recording(bz_context *c) {
     return c->epoch ? c->epoch : rt_epoch_open(c, false);
+}
+
+rt_epoch *rt_recording_op(bz_context *c) {
+    rt_epoch *e = rt_recording(c);
+    if (e && !e->begun) e->depth = c->slab->scopes.n - 1;
+    if (e) e->begun = true;
+    return e;
 }
 
 static void free_epoch(rt_epoch *e) {

@@ -24,8 +24,10 @@ typedef struct rt_epoch {
     bool tracing; /* of a function that is being compiled */
     uint32_t
         inside; /* functions of the host's that record into it right now, of values that are not there */
-    uint32_t
-        depth; /* number of open scopes when it began; tracing: those outside the innermost function */
+    /* number of open scopes when it began, which is with its first op: not with values from before that are still to be computed;
+     * tracing: those outside the innermost function */
+    uint32_t depth;
+    bool begun;
     uint64_t outside; /* tracing: storages up to this birth come from outside that function */
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
@@ -66,6 +68,7 @@ void rt_epoch_end(bz_context *c,
 void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more */
 rt_epoch *
 rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
+rt_epoch *rt_recording_op(bz_context *c); /* the same for an op, with which it has begun */
 void rt_epochs_free(bz_context *c);
 void rt_graph_reset(ir_graph *g);
 

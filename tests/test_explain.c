@@ -109,10 +109,28 @@ Test(explain, written_whole_or_not_at_all) {
 
 Test(explain, machine_limits_are_sane) {
     bz_machine m;
+    cr_expect_eq(bz_measure_machine(1, NULL), BZ_EARG);
     cr_assert_eq(bz_measure_machine(1, &m), BZ_OK);
     cr_expect_eq(m.threads, 1);
     cr_expect_gt(m.bytes_per_s, 1e8);
     cr_expect_gt(m.flops_per_s, 1e8);
+}
+
+/* Names may be any bytes; JSON and SVG are UTF-8. */
+Test(explain, bytes_that_are_no_text) {
+    static const char *const names[][2] = {{"gr\xf6\xdf", "gr\uFFFD\uFFFD"},
+                                           {"\xe2\x82", "\uFFFD\uFFFD"},
+                                           {"\xed\xa0\x80<", "\uFFFD\uFFFD\uFFFD<"},
+                                           {"\xf4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD"},
+                                           {"\xf0\x9f\x98\x80 \xc3\xa9", "\U0001F600 \u00e9"}};
+    for (unsigned i = 0; i < BZ_LEN(names); i++) {
+        bz_text t = {0}, want = {0};
+        bz_text_json(&t, names[i][0]);
+        bz_textf(&want, "\"%s\"", names[i][1]);
+        cr_expect_str_eq(bz_text_c(&t), bz_text_c(&want));
+        bz_text_free(&t);
+        bz_text_free(&want);
+    }
 }
 
 /* ---- tensors as text and files */

@@ -243,6 +243,14 @@ Test(ship, mistakes) {
     cr_expect_eq(bz_export_all(twice, 2, prefix, NULL), BZ_EARG);
     cr_expect(strstr(bz_message(c), "two functions are called total"), "%s", bz_message(c));
     bz_clear(c);
+    static const char *const taken[] = {"total_OK", "total_EINDEX", "total_args", "total_error"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        const bz_export_function beside[] = {{compiled(total, 1, w), in, taken[i]},
+                                             {compiled(total, 1, w), in, "total"}};
+        cr_expect_eq(bz_export_all(beside, 2, prefix, NULL), BZ_EARG);
+        cr_expect(strstr(bz_message(c), taken[i]), "%s", bz_message(c));
+        bz_clear(c);
+    }
     const bz_compile_options same = {
         .nin = 1, .nout = 2, .out_names = (const char *const[]){"y", "y"}};
     cr_expect_null(bz_compile(c, total, w, &same));

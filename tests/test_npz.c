@@ -166,6 +166,9 @@ static const struct {
     {{"b", ".."}, "name 1 leads out of the archive"},
     {{"b", "a\nb"}, "name 1 is no name"},
     {{"b", "a\\b"}, "name 1 is no name"},
+    {{"b", "caf\xe9"}, "name 1 is not UTF-8"},
+    {{"b", "\xed\xa0\x80"}, "name 1 is not UTF-8"},
+    {{"\xc0\xaf", "b"}, "name 0 is not UTF-8"},
 };
 
 NPZ(names_that_cannot_be) {

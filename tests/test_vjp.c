@@ -2,6 +2,7 @@
 #include "braze/braze.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 static const float data[3] = {1, 2, 3};
@@ -157,5 +158,30 @@ Test(stop_gradient, costs_no_kernel) {
     operands(c, in);
     cr_expect_eq(kernels(c, true, in), 1);
     cr_expect_eq(kernels(c, false, in), 1);
+    bz_close(c);
+}
+
+/* The squares of what atan2 differentiates by need not be numbers of the dtype. */
+Test(vjp, atan2_far_and_near) {
+    bz_context *c = opened(BZ_LAZY, BZ_REF);
+    static const bz_dtype dtypes[] = {BZ_F32, BZ_F16};
+    static const float at[][3] = {{1e-30f, 1e25f, 3}, {2e-4f, 300, 3}},
+                       want[][3] = {{5e29f, 5e-26f, 1 / 6.0f}, {2500, 1 / 600.0f, 1 / 6.0f}};
+    for (unsigned k = 0; k < 2; k++) {
+        bz_tensor *x = bz_cast(bz_from_data(c, BZ_F32, at[k], BZ_SHAPE(3)), dtypes[k]),
+                  *y = bz_mul(x, bz_ones(c, BZ_SHAPE(3), dtypes[k])), *g[2];
+        float got[3];
+        cr_assert_eq(bz_grad(bz_sum(bz_atan2(x, y), NULL, 0, false), ((bz_tensor *[]){x, y}), 2, g),
+                     BZ_OK, "%s", bz_message(c));
+        for (unsigned j = 0; j < 2; j++) {
+            cr_assert_eq(bz_to_host(bz_cast(g[j], BZ_F32), got, sizeof got), BZ_OK);
+            /* y is x: the gradient of y arrives at x, too */
+            for (unsigned i = 0; i < 3; i++) {
+                float right = j ? -want[k][i] : 0;
+                cr_expect_leq(fabsf(got[i] - right), 2e-3f * want[k][i], "%g, not %g",
+                              (double)got[i], (double)right);
+            }
+        }
+    }
     bz_close(c);
 }

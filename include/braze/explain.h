@@ -12,7 +12,7 @@ typedef struct bz_machine {
     double flops_per_s; /* f32, an fma counts as two */
 } bz_machine;
 
-/* Measures both on this machine with `threads` threads (0: all), in about a third of a second. BZ_ENOMEM. */
+/* Measures both on this machine with `threads` threads (0: all), in about a third of a second. BZ_ENOMEM; BZ_EARG: out is NULL. */
 BZ_API bz_status bz_measure_machine(int threads, bz_machine *out);
 
 typedef struct bz_kernel_report {

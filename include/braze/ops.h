@@ -104,7 +104,7 @@ BZ_API bz_tensor *bz_gt_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* x >= y -> bool */
 BZ_API bz_tensor *bz_ge_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_ge(x, y) BZ_WITH_2_(bz_ge_at, x, y)
-/* floor(x / y), floats too */
+/* x / y rounded to minus infinity, by the exact quotient (Python's //; of floats: NaN where x is infinite) */
 BZ_API bz_tensor *bz_floor_div_at(bz_tensor *x, bz_tensor *y, const char *site);
 #define bz_floor_div(x, y) BZ_WITH_2_(bz_floor_div_at, x, y)
 /* x - y * floor(x / y): the sign of y (Python's %) */

@@ -51,16 +51,41 @@ void bz_textf(bz_text *t, const char *fmt, ...) {
     va_end(ap);
 }
 
+unsigned bz_utf8(const char *s) {
+    const unsigned char *p = (const unsigned char *)s;
+    if (*p < 0x80) return *p != 0;
+    unsigned n = *p >= 0xF0 ? 4 : *p >= 0xE0 ? 3 : 2;
+    unsigned char least = *p == 0xE0   ? 0xA0
+                          : *p == 0xF0 ? 0x90
+                                       : 0x80,
+                  most = *p == 0xED   ? 0x9F
+                         : *p == 0xF4 ? 0x8F
+                                      : 0xBF;
+    if (*p < 0xC2 || *p > 0xF4 || p[1] < least || p[1] > most) return 0;
+    for (unsigned i = 2; i < n; i++)
+        if (p[i] < 0x80 || p[i] > 0xBF) return 0;
+    return n;
+}
+
+void bz_text_utf8(bz_text *t, const char **s) {
+    unsigned n = bz_utf8(*s);
+    bz_text_add(t, n ? *s : "\xEF\xBF\xBD", n ? n : 3);
+    *s += n ? n : 1;
+}
+
 void bz_text_json(bz_text *t, const char *s) {
     bz_text_add(t, "\"", 1);
-    for (; *s; s++) {
+    while (*s) {
         unsigned char c = (unsigned char)*s;
         if (c == '"' || c == '\\')
             bz_textf(t, "\\%c", c);
         else if (c < 0x20)
             bz_textf(t, "\\u%04x", c);
-        else
-            bz_text_add(t, s, 1);
+        else {
+            bz_text_utf8(t, &s);
+            continue;
+        }
+        s++;
     }
     bz_text_add(t, "\"", 1);
 }
