@@ -15,12 +15,12 @@ lp_val emit_mask(emitter *m, unsigned u) {
     return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, m->tail}, 2);
 }
 
-/* The same for a scalar load: does any lane want it? The tail always has one. */
+/* The same for a scalar load: does any lane want it? The tail always has one; which of a guard's lanes are in it matters. */
 lp_val emit_scalar_mask(emitter *m) {
     if (!m->guard[0] || m->guard_uniform) return m->guard[0];
     lp_val any = 0;
     for (unsigned u = 0; u < m->width; u++) {
-        lp_val one = lp_any(m->b, m->guard[u]);
+        lp_val one = lp_any(m->b, emit_mask(m, u));
         any = any ? lp_base(m->b, IR_OR, BZ_BOOL, (lp_val[]){any, one}, 2) : one;
     }
     return any;
