@@ -115,6 +115,12 @@ bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, c
     return rt_end(&r, ready ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
+bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cumsum", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis) : 0);
+}
+
 bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "matmul", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);

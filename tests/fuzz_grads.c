@@ -372,7 +372,6 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
     random_choice choice = {.nodes = (unsigned)fuzz_pieces(n),
                             .max_numel = 60,
                             .floats = true,
-                            .sorts = true,
                             .bytes = p,
                             .nbytes = n};
     if (choice.nodes > 12) choice.nodes = 12;
@@ -394,8 +393,7 @@ int fuzz_main(int argc, char **argv) {
                      .passed_over = passed_over};
         random_choice choice = {.nodes = 2 + (unsigned)(f.seed % 9),
                                 .max_numel = f.seed % 32 ? 12 : 60,
-                                .floats = true,
-                                .sorts = !c.machine};
+                                .floats = true};
         ir_module *m = random_graph(f.seed, &choice);
         long before = checked[0];
         if (fault(m->graphs.p[0], &c)) {

@@ -142,19 +142,22 @@ Test(api_ops, rows) {
     on_all(rows);
 }
 
-Test(api_ops, sorting_is_for_the_interpreter) {
-    bz_context *c = open_one(BZ_REF);
+static void in_order(bz_context *c) {
     bz_tensor *at, *x = bz_from_data(c, BZ_F32, ((float[]){3, NAN, 1, 3}), BZ_SHAPE(4));
     bz_tensor *sorted = bz_sort(x, 0, false, &at);
     cr_assert_eq(bz_eval((bz_tensor *[]){sorted, at}, 2), BZ_OK);
     NEAR(sorted, 1, 3, 3, NAN);
     NEAR(at, 2, 0, 3, 1);
     NEAR(bz_sort(bz_slice(x, ((int64_t[]){2}), ((int64_t[]){4}), NULL, 1), 0, true, NULL), 3, 1);
-    bz_close(c);
-    c = open_one(BZ_CPU);
-    EXPECT_ERROR(c, bz_sort(bz_ones(c, BZ_SHAPE(4), BZ_F32), 0, false, NULL), BZ_EUNSUPPORTED,
-                 "[sort] has no kernel on this device yet");
-    bz_close(c);
+    NEAR(bz_gather(x, at, 0), 1, 3, 3, NAN); /* the other result alone */
+    NEAR(bz_cumsum(bz_narrow(x, 0, 2, 2), -1), 1, 4);
+    bz_tensor *flags = bz_isnan(x), *sums = bz_cumsum(flags, 0);
+    cr_expect_eq(bz_dtype_of(sums), BZ_I64);
+    NEAR(sums, 0, 1, 1, 1);
+    NEAR(bz_cumsum(bz_reshape(bz_arange(c, 0, 6, 1, BZ_F16), BZ_SHAPE(2, 3)), 0), 0, 1, 2, 3, 5, 7);
+}
+Test(api_ops, in_order) {
+    on_all(in_order);
 }
 
 Test(api_ops, facts) {

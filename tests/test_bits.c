@@ -23,6 +23,13 @@ static const struct {
                    "%2 = gelu %1\n %3 = add %2 %x\n return %3 }"},
     {"sums", "graph main(x: f32[@,70]) { %1 = exp %x\n %2 = sum %1 {axes=[1]}\n %3 = log_softmax "
              "%x\n return %2, %3 }"},
+    {"cumsum",
+     "graph main(x: f32[@,70]) { %1 = exp %x\n %2 = concat %1 %1 %1 %1 %1 {axis=1}\n %3 = cumsum "
+     "%2 {axis=1}\n %4 = reshape %2 {shape=[@,35,10]}\n %5 = cumsum %4 {axis=1}\n return %3, "
+     "%5 }"},
+    {"sort",
+     "graph main(x: f32[@,70]) { %1 = mul %x 4\n %2 = trunc %1\n %v, %i = sort %2 {axis=1}\n "
+     "return %v, %i }"},
     {"scatter", "graph main(x: f32[@,70]) { %1 = iota {shape=[70]}\n %i = remainder %1 9\n %2 = "
                 "scatter_add %x %i {size=9, axis=1}\n %3 = reshape %x {shape=[@,2,35]}\n %j = iota "
                 "{shape=[2]}\n %4 = scatter_add %3 %j {size=2, axis=1}\n return %2, %4 }"},

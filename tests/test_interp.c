@@ -290,6 +290,32 @@ Test(interp, scatter_add_rows) {
     EXPECT("%r = scatter_add %x, -1 {size=2}", 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
 }
 
+Test(interp, cumsum_along_an_axis) {
+    EXPECT("%r = cumsum %m {axis=1}", 0, 1, 3, 3, 7, 12);
+    EXPECT("%r = cumsum %m {axis=-2}", 0, 1, 2, 3, 5, 7);
+    EXPECT("%1 = const {value=[true, false, true]} : bool[3]\n%r = cumsum %1 {axis=0}", 1, 1, 2);
+    EXPECT("%r = cumsum 7 {axis=0}", 7);
+}
+
+/* Literally what docs/numerics.md says. */
+Test(interp, cumsum_is_chains_of_128) {
+    enum { N = 300 };
+    float x[N], y[N], chain = 0, before = 0;
+    for (int i = 0; i < N; i++) x[i] = 1.0f / (float)(i + 3) + (i == 5 ? 0x1p24f : 0);
+    ir_value_array in = {BZ_F32, 1, {N}, x}, out = {0};
+    bz_error e = {0};
+    ir_module *m = irt_parse("graph main(x: f32[300]) { %1 = cumsum %x {axis=0}\nreturn %1 }");
+    cr_assert_eq(ir_interpret(m->graphs.p[0], &in, &out, &e), BZ_OK);
+    for (int i = 0; i < N; i++) {
+        if (i % 128 == 0) before = i ? before + chain : -0.0f, chain = -0.0f;
+        chain = chain + x[i];
+        y[i] = before + chain;
+    }
+    cr_expect(!memcmp(out.data, y, sizeof y));
+    bz_mem_free(out.data);
+    ir_module_free(m);
+}
+
 Test(interp, gather_rows) {
     EXPECT("%1 = const {value=[1, -1, 0]} : i64[3]\n%r = gather %m, %1 {axis=1}", 1, 2, 0, 4, 5, 3);
     EXPECT("%1 = const {value=[1, 0]} : i64[2,1]\n%r = gather %m, %1", 3, 4, 5, 0, 1, 2);

@@ -42,7 +42,7 @@ def arguments(text):
 
 def calls(path):
     """(macro, arguments) of each row of a .def file, in order."""
-    text = re.sub(r"/\*.*?\*/|^#[^\n]*", "", (ROOT / path).read_text(), flags=re.S | re.M)
+    text = re.sub(r"/\*.*?\*/|^#(?:[^\n]*\\\n)*[^\n]*", "", (ROOT / path).read_text(), flags=re.S | re.M)
     for m in re.finditer(r"\b(IR_\w+)\(", text):
         if text[:m.start()].count("(") - text[:m.start()].count(")") > outside(text[:m.start()]):
             continue  # inside another row
@@ -295,7 +295,7 @@ def wrappers(builders):
 # ---- prototypes of compositions
 
 def composition(b, names):
-    """The prototype of ir_NAME where the value of a row is one call of it; None where it is not."""
+    """The prototype of ir_NAME where the value of a row is one call of it; None where it is not, or is among those of ir.h."""
     m = re.fullmatch(r"ir_(\w+)\(g, (.*)\)", b.value)
     if not m or m[1] in names or m[1] != b.name:
         return None
@@ -320,10 +320,10 @@ def composition(b, names):
     return comment(sentence(b.doc, b.operand_names() + [a.name for a in b.attrs])) + "\n" + prototype(f"ir_ref ir_{b.name}", params) + "\n"
 
 
-def compositions(ops, builders):
-    names = {o.name for o in ops} | {a[1] for macro, a in calls("src/ir/structs.def")}
+def compositions(builders):
+    names = set(re.findall(r"\bir_(\w+)\(ir_graph \*g", (ROOT / "src/ir/ir.h").read_text()))
     protos = [p for p in (composition(b, names) for b in builders) if p]
-    return ("/* compositions.h - constructors that make several nodes: compose*.c. Made by tools/api.py from src/ir/builders.def: do not edit.\n"
+    return ("/* compositions.h - constructors that builders.def calls by their builder's name. Made by tools/api.py from src/ir/builders.def: do not edit.\n"
             " *\n * Operands that may be left out are 0. Axes count from the end when negative. */\n"
             "#ifndef BRAZE_IR_COMPOSITIONS_H\n#define BRAZE_IR_COMPOSITIONS_H\n\n#include \"src/ir/ir.h\"\n\n" + "".join(protos) + "\n#endif\n")
 
@@ -404,7 +404,7 @@ def products():
     unused = {b.section for b in builders if b.api not in ("TEXT", "OWN")} - set(used)
     assert not unused, f"no header has the sections {unused}"
     yield "runtime/api_made.c", wrappers(builders)
-    yield "src/ir/compositions.h", compositions(ops, builders)
+    yield "src/ir/compositions.h", compositions(builders)
     yield "tests/ir/builders.bz", corpus(builders)
     yield "docs/ops.md", page(ops, builders)
 

@@ -72,8 +72,7 @@ BZ_API bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *s
 /* x with index's shape in place of the axis (numpy.take). Negative indices count from the end; outside: BZ_EINDEX when it runs, read
  * or not. */
 BZ_API bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
-/* Sorted along an axis: stable, NaN last. indices (may be NULL) takes the i64 positions. On BZ_REF alone: BZ_EUNSUPPORTED on BZ_CPU,
- * when it runs. */
+/* Sorted along an axis: stable, NaN last. indices (may be NULL) takes the i64 positions. */
 BZ_API bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indices,
                              const char *site);
 /* 1 at each element's class, else 0, along a new last axis of size classes. x: integers. */

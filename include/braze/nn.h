@@ -36,6 +36,8 @@ BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction
 /* Log of the sum of e^x. */
 BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim,
                                   const char *site);
+/* Sum of all up to and with each element, along an axis. Floats keep their dtype, integers and bool give i64. */
+BZ_API bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site);
 #define bz_sum(...)       bz_sum_at(__VA_ARGS__, BZ_SITE)
 #define bz_prod(...)      bz_prod_at(__VA_ARGS__, BZ_SITE)
 #define bz_max(...)       bz_max_at(__VA_ARGS__, BZ_SITE)
@@ -47,6 +49,7 @@ BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool kee
 #define bz_mean(...)      bz_mean_at(__VA_ARGS__, BZ_SITE)
 #define bz_var(...)       bz_var_at(__VA_ARGS__, BZ_SITE)
 #define bz_logsumexp(...) bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
+#define bz_cumsum(...)    bz_cumsum_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- products */
 

@@ -1,4 +1,4 @@
-/* compositions.h - constructors that make several nodes: compose*.c. Made by tools/api.py from src/ir/builders.def: do not edit.
+/* compositions.h - constructors that builders.def calls by their builder's name. Made by tools/api.py from src/ir/builders.def: do not edit.
  *
  * Operands that may be left out are 0. Axes count from the end when negative. */
 #ifndef BRAZE_IR_COMPOSITIONS_H
@@ -47,6 +47,8 @@ ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keep
 ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction, bool keepdim);
 /* Log of the sum of e^x. */
 ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* Sum of all up to and with each element, along an axis. */
+ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis);
 /* Matrix product, NumPy's: 1-d operands, batch axes broadcast. */
 ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y);
 /* x weight^T + bias. */

@@ -33,7 +33,7 @@ const ir_op_info ir_ops[IR_NOPS] = {
                 .grad = {dx, dy, dz},                                                              \
                 .doc = text},
 #include "src/ir/ops.def"
-#define IR_STRUCT(E, op_name, n, many, f, what, gradient, fields, text)                            \
+#define IR_STRUCT(E, op_name, n, many, f, what, gradient, text, ...)                               \
     [IR_##E] = {.name = #op_name,                                                                  \
                 .arity = n,                                                                        \
                 .reads = IR_READS_##what,                                                          \

@@ -11,10 +11,9 @@ const fuse_form form_col = {
     .word = "col", .full = 0, .folds = true, .most_folds = 4, .in_place = FUSE_KEPT};
 const fuse_form form_dot = {
     .word = "gemm", .full = -1, .product = true, .stores_full = true, .in_place = FUSE_FULL};
-const fuse_form form_scatter = {.word = "add",
-                                .full = -1,
-                                .apart =
-                                    "rows are added to where indices say: their sums need memory"};
+/* an op with a kernel of its own, and its results if they are several */
+const fuse_form form_whole = {
+    .full = -1, .apart = "it goes through whole rows in an order of its own: they need memory"};
 const fuse_form form_update = {
     .word = "update", .full = 1, .window = true, .stores_full = true, .in_place = FUSE_FULL};
 /* groups that hand rows to one another: fuse_band.c, after all others have joined */
@@ -28,7 +27,7 @@ const fuse_form *form_of(const ir_graph *g, ir_ref r) {
     case IR_READS_FOLD: return ir_reduce_get(g, n).order == IR_ORDER_LEAD ? &form_col : &form_row;
     case IR_READS_PRODUCT: return &form_dot;
     case IR_READS_WINDOW: return &form_update;
-    case IR_READS_WHOLE: return n->op == IR_SCATTER_ADD ? &form_scatter : NULL;
+    case IR_READS_WHOLE: return &form_whole;
     case IR_READS_NONE:
     case IR_READS_MAP:
     case IR_READS_PARTS:

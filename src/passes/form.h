@@ -10,7 +10,7 @@
 typedef enum fuse_level { FUSE_NONE, FUSE_FULL, FUSE_KEPT } fuse_level;
 
 typedef struct fuse_form {
-    const char *word; /* in the names of kernels */
+    const char *word; /* in the names of kernels; NULL: the head's op is all of the name */
     int full;         /* the operand of the head whose shape the full level has; -1: the head */
     bool folds;       /* over what the head does; there is a kept level */
     bool elementwise; /* every element by itself: joins any loops over the same elements */
@@ -25,7 +25,7 @@ typedef struct fuse_form {
     const char *apart; /* why it joins nobody; NULL: it may */
 } fuse_form;
 
-extern const fuse_form form_map, form_row, form_col, form_dot, form_scatter, form_update, form_band;
+extern const fuse_form form_map, form_row, form_col, form_dot, form_whole, form_update, form_band;
 
 /* The form of a group whose head is r; NULL: r computes nothing. */
 const fuse_form *form_of(const ir_graph *g, ir_ref r);

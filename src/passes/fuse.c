@@ -7,7 +7,7 @@
  *     MAP -> ROW  what is reduced along the last axis, or what is made of the row's results: softmax, layernorm, losses
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
- *     SCATTER     joins nobody: each row of its result is complete only at its end
+ *     WHOLE       an op with a kernel of its own joins nobody
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
  *     ROW + ROW   of the same rows, one made of the other or both of one tensor; COL + COL of one tensor
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it

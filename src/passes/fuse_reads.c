@@ -43,6 +43,15 @@ static bool add_group(fuser *f, ir_ref r) {
     return false;
 }
 
+/* A result lies in a buffer of its own, and belongs to the group of its tuple, if that has one. */
+static bool add_result(fuser *f, ir_ref r) {
+    uint32_t group = f->r->group_of[ir_operand(f->g, r, 0)];
+    if (group == FUSE_NO_GROUP || has_group(f, r)) return true;
+    f->r->stored[r] = true;
+    f->r->group_of[r] = group;
+    return bz_vec_push(&f->r->groups.p[group].nodes, r);
+}
+
 static bool store(fuser *f, ir_ref r) {
     f->r->stored[r] = true;
     return add_group(f, r);
@@ -99,6 +108,7 @@ static bool group_nodes(fuser *f) {
     bool ok = ops != NULL;
     for (ir_ref r = 1; ok && r < f->g->n.n; r++) {
         ops[r] = ops_from_nothing(f->g, ops, r);
+        if (f->live[r] && ir_at(f->g, r)->op == IR_RESULT) ok = add_result(f, r);
         if (!f->live[r] || !form_of(f->g, r) || ops[r] <= EASY_OPS) continue;
         f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
         ok = add_group(f, r);
@@ -255,7 +265,7 @@ static bool list_reads(fuser *f) {
         const ir_node *n = ir_at(g, r);
         f->r->first_read[r] = d.first = f->r->reads.n;
         d.reader = r;
-        if (r == 0 || !has_group(f, r)) continue;
+        if (r == 0 || !has_group(f, r) || n->op == IR_RESULT) continue;
         if (listed(n)) /* an output that lists its elements copies them */
             ok = bz_vec_push(&f->r->reads, ((fuse_read){r, 1}));
         for (unsigned i = 0; ok && i < n->nin; i++) ok = access_walk(&a, ir_in(g, n)[i], NULL);

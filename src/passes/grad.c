@@ -26,7 +26,7 @@ typedef ir_ref grad_rule(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d);
 #define RULE_NONE(name) NULL
 #define RULE_OWN(name)  NULL
 static grad_rule *const rules[IR_NOPS] = {
-#define IR_STRUCT(E, name, arity, results, flags, reads, gradient, fields, doc)                    \
+#define IR_STRUCT(E, name, arity, results, flags, reads, gradient, doc, ...)                       \
     [IR_##E] = RULE_##gradient(name),
 #include "src/ir/structs.def"
 };

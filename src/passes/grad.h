@@ -12,8 +12,7 @@ ir_ref grad_no_rule(ir_graph *g, ir_ref r);
 #define GRAD_RULE(name) ir_ref grad_##name(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d);
 #define GRAD_NONE(name)
 #define GRAD_OWN(name)
-#define IR_STRUCT(E, name, arity, results, flags, reads, gradient, fields, doc)                    \
-    GRAD_##gradient(name)
+#define IR_STRUCT(E, name, arity, results, flags, reads, gradient, doc, ...) GRAD_##gradient(name)
 #include "src/ir/structs.def"
 #undef GRAD_RULE
 #undef GRAD_NONE

@@ -217,6 +217,14 @@ static void end_kernel(lower *l) {
     l->b = NULL;
 }
 
+lp_val lower_result(const lower *l, unsigned k) {
+    for (uint32_t i = 0; i < l->outputs.n; i++) {
+        const ir_node *n = ir_at(l->g, l->outputs.p[i]);
+        if (n->op != IR_RESULT || ir_attrs(l->g, n)[0] == (int64_t)k) return l->out_pointers.p[i];
+    }
+    return 0;
+}
+
 static bool emit_body(lower *l) {
     const pass_machine *m = l->t->machine;
     for (unsigned i = 0; i < m->nschedules; i++)
@@ -282,7 +290,7 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     if (ir_op_is_elementwise(n->op)) {
         int64_t *sum = ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops;
         *sum = bz_plus(*sum, numel);
-    } else if (n->op == IR_REDUCE || n->op == IR_SCATTER_ADD) {
+    } else if (ir_ops[n->op].reads == IR_READS_FOLD || ir_ops[n->op].reads == IR_READS_WHOLE) {
         ir_numel(l->g, ir_in(l->g, n)[0], &in);
         out->flops = bz_plus(out->flops, in);
     } else if (n->op == IR_DOT) {

@@ -354,6 +354,8 @@ ir_ex lower_sym(lower *l, const char *name,
 ir_ex lower_vector_sym(lower *l, const char *name,
                        int64_t size); /* always a symbol: one that vectors may run along */
 int64_t lower_count(const int64_t *sizes, unsigned n);
+/* Where result k of the group's head lies, its only one if it is no tuple; 0: nobody wants it. */
+lp_val lower_result(const lower *l, unsigned k);
 /* What the outputs depend on, into l->c. */
 void lower_collect(lower *l);
 /* Makes the axes of node r the space of the loops. */

@@ -89,6 +89,10 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
         if (ir_at(g, group->nodes.p[i])->op != IR_CAST || group->nodes.n == 1)
             add(&s, word_of(g, group->form, group->nodes.p[i]));
     size_t start = t->n;
+    if (!group->form->word) {
+        bz_text_str(t, ir_ops[ir_at(g, group->head)->op].name);
+        return;
+    }
     bz_text_str(t, stem_of(group->form, &s));
     for (unsigned i = 0; i < s.n && t->n - start + 1 + strlen(s.w[i]) <= NAME_LENGTH; i++)
         bz_textf(t, "_%s", s.w[i]);

@@ -202,8 +202,13 @@ static ir_ref added_up(maker *m, ir_ref x) {
 }
 
 static ir_ref sorted(maker *m, ir_ref x) {
-    ir_ref indices;
-    return m->c->sorts ? ir_sort(m->g, x, any_axis(m, rank_of(m, x)), chance(m, 50), &indices) : x;
+    ir_ref at;
+    ir_ref values = ir_sort(m->g, x, any_axis(m, rank_of(m, x)), chance(m, 50), &at);
+    return m->c->floats || chance(m, 60) ? values : at;
+}
+
+static ir_ref summed_up(maker *m, ir_ref x) {
+    return ir_cumsum(m->g, x, any_axis(m, rank_of(m, x)));
 }
 
 static ir_ref classes(maker *m, ir_ref x) {
@@ -374,12 +379,14 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
 
 /* Those with a gradient come first. */
 static random_call *const calls[] = {
-    variance,   log_sum_exp, mean_of_all,      flipped, transposed, diagonal, flattened,
-    joined,     rows_at,     matrix_product,   dense,   attended,   gram,     norm,
-    activation, loss,        optimizer_step,   updated, added_up,   sorted,   converted,
-    windows,    generated,   place_of_extreme, classes, bits,
+    variance,  log_sum_exp,    mean_of_all, flipped,   transposed,
+    diagonal,  flattened,      joined,      rows_at,   matrix_product,
+    dense,     attended,       gram,        norm,      activation,
+    loss,      optimizer_step, updated,     added_up,  sorted,
+    summed_up, converted,      windows,     generated, place_of_extreme,
+    classes,   bits,
 };
-enum { SMOOTH = 20 };
+enum { SMOOTH = 21 };
 
 ir_ref random_builder(maker *m, ir_ref x) {
     random_call *f = calls[draw(m, m->c->floats ? SMOOTH : BZ_LEN(calls))];

@@ -8,7 +8,6 @@ typedef struct random_choice {
     unsigned nodes;    /* builder calls, about */
     int64_t max_numel; /* no tensor is larger */
     bool floats;       /* f64 and differentiable ops alone: for gradients */
-    bool sorts;        /* sort is among them, which only the interpreter knows */
     const uint8_t
         *bytes; /* that decide instead of the seed, a piece (fuzz.h) for each node; NULL: none */
     size_t nbytes;

@@ -8,9 +8,18 @@ static bool lower_elements(lower *l) {
     return lower_map(l);
 }
 
+/* Of the ops that read the WHOLE each has an author of its own. */
+static bool lower_whole(lower *l) {
+    static bool (*const authors[IR_NOPS])(lower *) = {
+#define IR_WHOLE(E, name, ...) [IR_##E] = lower_##name,
+#include "src/ir/structs.def"
+    };
+    return authors[ir_at(l->g, l->group->head)->op](l);
+}
+
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements}, {&form_row, lower_row},         {&form_col, lower_col},
-    {&form_dot, lower_dot},      {&form_scatter, lower_scatter}, {&form_update, lower_update},
+    {&form_map, lower_elements}, {&form_row, lower_row},     {&form_col, lower_col},
+    {&form_dot, lower_dot},      {&form_whole, lower_whole}, {&form_update, lower_update},
     {&form_band, lower_band},
 };
 

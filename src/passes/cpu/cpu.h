@@ -4,7 +4,8 @@
  *     row.c      rows folded in passes                                                                 turn.c     transposition in registers
  *     col.c      columns folded, chains and strips                                                     fold.c     steps of reductions
  *     dot*.c     products: panels, a micro-kernel, an epilogue (dot.h)                                 band.c     bands of rows through all of these
- *     update.c   windows written                                                                       scatter.c  rows added to rows */
+ *     update.c   windows written                                                                       scatter.c  rows added to rows
+ *     cumsum.c   sums along an axis                                                                    sort.c     rows in order */
 #ifndef BRAZE_CPU_H
 #define BRAZE_CPU_H
 
@@ -36,7 +37,9 @@ bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, u
 bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_dot(lower *l);
-bool lower_scatter(lower *l);
+/* Of l->group->head, an op that reads the WHOLE (structs.def): lower_result says where its results go. */
+#define IR_WHOLE(E, name, ...) bool lower_##name(lower *l);
+#include "src/ir/structs.def"
 bool lower_band(lower *l);
 bool lower_update(lower *l);
 

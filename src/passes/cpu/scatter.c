@@ -122,8 +122,8 @@ static void task(scatter_kernel *q, lp_val t, int64_t strips) {
     lp_end(b, NULL, 0, NULL);
 }
 
-bool lower_scatter(lower *l) {
-    scatter_kernel q = {.l = l, .r = l->group->head, .y = l->out_pointers.p[0]};
+bool lower_scatter_add(lower *l) {
+    scatter_kernel q = {.l = l, .r = l->group->head, .y = lower_result(l, 0)};
     q.x = ir_operand(l->g, q.r, 0);
     q.index = ir_operand(l->g, q.r, 1);
     q.t = ir_dtype(l->g, q.r);
