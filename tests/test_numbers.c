@@ -61,6 +61,36 @@ static void check(const given *rows, unsigned n) {
 
 /* ---- numbers beside operands */
 
+/* ---- promotion */
+
+/* PyTorch's rule in words: the smallest dtype that holds both; any float holds any integer. */
+static bz_dtype held_by(bz_dtype a, bz_dtype b) {
+    const ir_dtype_info *x = &ir_dtypes[a], *y = &ir_dtypes[b];
+    if (a == b || y->kind == IR_KIND_BOOL) return a;
+    if (x->kind == IR_KIND_BOOL) return b;
+    if (x->kind == IR_KIND_FLOAT && y->kind == IR_KIND_FLOAT)
+        return x->bits == y->bits ? BZ_F32 : x->bits > y->bits ? a : b;
+    if (x->kind == IR_KIND_FLOAT || y->kind == IR_KIND_FLOAT)
+        return x->kind == IR_KIND_FLOAT ? a : b;
+    if (x->kind == y->kind) return x->bits > y->bits ? a : b;
+    const bz_dtype sint = x->kind == IR_KIND_SINT ? a : b, uint = x->kind == IR_KIND_SINT ? b : a;
+    return ir_dtypes[sint].bits > ir_dtypes[uint].bits ? sint : BZ_I16; /* u8 and i8 */
+}
+
+Test(numbers, any_two_dtypes_come_together_in_one) {
+    for (unsigned a = 0; a < BZ_NDTYPES; a++)
+        for (unsigned b = 0; b < BZ_NDTYPES; b++) {
+            bz_dtype t = ir_promote((bz_dtype)a, (bz_dtype)b);
+            cr_expect_eq(t, held_by((bz_dtype)a, (bz_dtype)b), "%s, %s: %s", ir_dtypes[a].name,
+                         ir_dtypes[b].name, ir_dtypes[t].name);
+            for (unsigned c = 0; c < BZ_NDTYPES; c++)
+                cr_expect_eq(ir_promote(t, (bz_dtype)c),
+                             ir_promote((bz_dtype)a, ir_promote((bz_dtype)b, (bz_dtype)c)),
+                             "%s, %s, %s: the order matters", ir_dtypes[a].name, ir_dtypes[b].name,
+                             ir_dtypes[c].name);
+        }
+}
+
 /* A number takes the precision of what it stands beside and promotes only into a higher category, 0-d or not. */
 Test(numbers, a_number_takes_the_dtype_beside_it) {
     static const given rows[] = {

@@ -2,7 +2,7 @@
 #ifndef BRAZE_DTYPE_H
 #define BRAZE_DTYPE_H
 
-/* X(enum, name, bytes, kind, bits): kind is BOOL, UINT, SINT or FLOAT. Order is the promotion order within a kind. */
+/* X(enum, name, bytes, kind, bits): kind is BOOL, UINT, SINT or FLOAT. The numbers stay as they are: new dtypes come last. */
 #define BZ_DTYPES(X)                                                                               \
     X(BZ_BOOL, bool, 1, BOOL, 1)                                                                   \
     X(BZ_U8, u8, 1, UINT, 8)                                                                       \

@@ -25,13 +25,30 @@ bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out) {
     return false;
 }
 
-/* The enum is ordered by kind and then by size, so the larger value holds the smaller one but
- * for two pairs. */
+/* What two dtypes come together in: PyTorch's table. Rows and columns have names, so that the order of the enum means nothing and a
+ * dtype that comes is put at its end: a row, a column here (docs/numerics.md: dtypes to come). */
+/* clang-format off */
+#define ROW(t, boolean, u8, i8, i16, i32, i64, f16, bf16, f32, f64)                                \
+    [BZ_##t] = {[BZ_BOOL] = BZ_##boolean, [BZ_U8] = BZ_##u8, [BZ_I8] = BZ_##i8, [BZ_I16] = BZ_##i16, [BZ_I32] = BZ_##i32, [BZ_I64] = BZ_##i64, \
+                [BZ_F16] = BZ_##f16, [BZ_BF16] = BZ_##bf16, [BZ_F32] = BZ_##f32, [BZ_F64] = BZ_##f64},
+static const uint8_t together[BZ_NDTYPES][BZ_NDTYPES] = {
+/*        BOOL  U8    I8    I16   I32   I64  F16  BF16  F32  F64 */
+ROW(BOOL, BOOL, U8,   I8,   I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(U8,   U8,   U8,   I16,  I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(I8,   I8,   I16,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(I16,  I16,  I16,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(I32,  I32,  I32,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
+ROW(I64,  I64,  I64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
+ROW(F16,  F16,  F16,  F16,  F16,  F16,  F16, F16, F32,  F32, F64)
+ROW(BF16, BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64)
+ROW(F32,  F32,  F32,  F32,  F32,  F32,  F32, F32, F32,  F32, F64)
+ROW(F64,  F64,  F64,  F64,  F64,  F64,  F64, F64, F64,  F64, F64)
+};
+#undef ROW
+/* clang-format on */
+
 bz_dtype ir_promote(bz_dtype a, bz_dtype b) {
-    bz_dtype lo = a < b ? a : b, hi = a < b ? b : a;
-    if (lo == BZ_U8 && hi == BZ_I8) return BZ_I16;
-    if (lo == BZ_F16 && hi == BZ_BF16) return BZ_F32;
-    return hi;
+    return (bz_dtype)together[a][b];
 }
 
 bz_dtype ir_compute_dtype(bz_dtype t) {

@@ -28,8 +28,8 @@ static inline size_t ir_dtype_bytes(bz_dtype t) {
     return ir_dtypes[t].bytes;
 }
 
-/* PyTorch's promotion of two dtypes of equal rank class: the smallest dtype that both fit (u8 with a signed type: the next wider
- * signed; f16 with bf16: f32; integer with float: the float). */
+/* PyTorch's promotion of two dtypes of equal rank class, a table: the smallest dtype that both fit (u8 with a signed type: the next
+ * wider signed; f16 with bf16: f32; integer with float: the float). In whatever order several come together, it is in one dtype. */
 bz_dtype ir_promote(bz_dtype a, bz_dtype b);
 bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out);
 /* dtype in which a value of dtype t is computed: f32 for f16 and bf16 (op-math), else t. */
@@ -37,8 +37,13 @@ bz_dtype ir_compute_dtype(bz_dtype t);
 /* dtype in which a sum or dot over t accumulates: f32 for f16/bf16, i64 for integers and bool in sums, else t. */
 bz_dtype ir_accum_dtype(bz_dtype t);
 
-/* A scalar of any dtype as its bits, zero-extended (bool: 0 or 1; integers: two's complement of their own width). */
+/* A scalar of any dtype as its bits, zero-extended (bool: 0 or 1; integers: two's complement of their own width). A complex number is
+ * none: constants, immediates and run-time scalars are real (docs/numerics.md: dtypes to come). */
 typedef uint64_t ir_bits;
+#define IR_FITS_(e, name, bytes, kind, bits)                                                       \
+    _Static_assert((bytes) <= sizeof(ir_bits), "a " #name " is no scalar: make it of two");
+BZ_DTYPES(IR_FITS_)
+#undef IR_FITS_
 
 /* A number as a program gives it: it has a value and a category, and takes its dtype from what stands beside it. */
 typedef enum ir_category { IR_CAT_BOOL, IR_CAT_INT, IR_CAT_FLOAT } ir_category;
