@@ -189,7 +189,7 @@ def test_run_mistakes():
     row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "m=3"], SYMBOLS, 1, "the program has no symbol 'm'")
     row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "n=-3"], SYMBOLS, 1, "NAME=SIZE is wanted, as n=32")
     row(["run", "-", "--dim", "n=99", "--in", "x=1"], SYMBOLS, 1, "symbol n is 1 to 8, not 99")
-    row(["run", "-"], "graph main(x: f32[2] = iota()) {\n %v = cond true, %x {then=f, else=f}\n return %v\n}\ngraph f(x: f32[2]) {\n return %x\n}", 1, "--device ref")
+    row(["run", "-"], "graph main(x: f32[2] = iota()) {\n %c = any %x\n %v = cond %c, %x {then=f, else=f}\n return %v\n}\ngraph f(x: f32[2]) {\n return %x\n}", 1, "--device ref")
     row(["run", "--deivce", "ref", "-"], ADD, 2, "'--deivce'; is it --device?")
     row(["rnu", "-"], ADD, 2, "no command 'rnu'; is it run?")
     row(["prog.bz"], "", 2, "is `braze run prog.bz` meant?")
