@@ -55,11 +55,11 @@ LLVM_SRC := $(sort $(wildcard src/codegen/llvm_*.c))
 IR_SRC   := $(sort $(wildcard src/ir/*.c src/ir/*/*.c))
 AOT_SRC  := $(sort $(wildcard runtime/aot/*.c))
 LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c src/passes/*/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
-            $(wildcard runtime/*.c runtime/*/*.c))
+            $(wildcard runtime/*/*.c))
 TOOL_SRC := $(sort $(wildcard tools/*.c))
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIB_OBJ  := $(filter-out %/zip.o,$(call obj,$(LIB_SRC))) $(B)/obj/runtime/zip_whole.o $(B)/obj/runtime/aot_blob.o
+LIB_OBJ  := $(filter-out %/zip.o,$(call obj,$(LIB_SRC))) $(B)/obj/runtime/io/zip_whole.o $(B)/obj/runtime/export/aot_blob.o
 
 LIBS     := $(B)/libbraze.a $(B)/libbraze.so
 PLUGIN   := $(if $(LLVM_SRC),$(B)/libbraze-llvm.so)
@@ -121,12 +121,12 @@ $(B)/obj/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(EXTRA_CPPFLAGS) -MMD -MP -c $< -o $@
 
-# runtime/zip.c with what it uses of minizip and zlib, as one object in which their names are local: a program's own zlib never
+# runtime/io/zip.c with what it uses of minizip and zlib, as one object in which their names are local: a program's own zlib never
 # meets ours, and who links libbraze names neither. Without the archives (or by ZIP=0) .npz files are an error that says so.
 ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l) 2>/dev/null)))
 ZIP ?= $(if $(word 2,$(ZIP_LIBS)),1,0)
-$(B)/obj/runtime/zip.o: EXTRA_CPPFLAGS = $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP)
-$(B)/obj/runtime/zip_whole.o: $(B)/obj/runtime/zip.o
+$(B)/obj/runtime/io/zip.o: EXTRA_CPPFLAGS = $(if $(filter 0,$(ZIP)),-DBZ_NO_ZIP)
+$(B)/obj/runtime/io/zip_whole.o: $(B)/obj/runtime/io/zip.o
 ifeq ($(ZIP),0)
 	@cp $< $@
 else
@@ -157,7 +157,7 @@ $(B)/plain/%.o: %.c $(B)/.flags
 $(B)/aot_rt.o: $(AOT_OBJ)
 	$(call quiet,LD )$(CC) -r -nostdlib $^ -o $@
 
-$(B)/obj/runtime/aot_blob.o: runtime/aot_blob.S $(B)/aot_rt.o $(B)/.flags
+$(B)/obj/runtime/export/aot_blob.o: runtime/export/aot_blob.S $(B)/aot_rt.o $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,AS )$(CC) -DBLOB='"$(B)/aot_rt.o"' -c $< -o $@
 

@@ -6,7 +6,7 @@
  * The bytes lie in a block of just their size, so that AddressSanitizer sees a read behind them. A refused file must be refused
  * without a single allocation, so a head cannot ask for memory that the file does not fill.
  * usage: fuzz_npy SECONDS [SEED [COUNT]] */
-#include "runtime/array.h"
+#include "runtime/io/array.h"
 #include "tests/support/fuzz.h"
 
 #include <stdio.h>

@@ -7,8 +7,8 @@
  * bytes lie in a block of just their size, so that AddressSanitizer sees a read behind them; no damage makes a file ask for more
  * memory than deflate could have put into it.
  * Each archive is damaged in 50 ways. usage: fuzz_npz SECONDS [SEED [COUNT]] */
-#include "runtime/array.h"
-#include "runtime/zip.h"
+#include "runtime/io/array.h"
+#include "runtime/io/zip.h"
 #include "tests/support/fuzz.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * A few bytes of a good object change at once, mostly to values that tend to be extreme, and it may
  * lose its tail. The loader must answer with an object or a message; the sanitizer of the build
  * watches the rest. */
-#include "runtime/objload.h"
+#include "runtime/exec/objload.h"
 #include "src/ir/base/base.h"
 #include "tests/support/fuzz.h"
 

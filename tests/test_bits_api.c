@@ -5,7 +5,7 @@
  *     program --BZ_REF--> want     program --mode x isa x threads--> got     rt_trace --export x isa x threads--> got */
 #include "tests/support/artefact.h"
 #include "tests/support/plan_run.h"
-#include "runtime/trace.h"
+#include "runtime/compile/trace.h"
 #include "tests/support/rt_support.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* test_callgrad.c - gradients through calls of compiled functions: each is the gradient of the same function called as C, at order
  * one and two, or BZ_EGRAD where an input is gone. */
-#include "runtime/tensor.h"
+#include "runtime/value/tensor.h"
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>

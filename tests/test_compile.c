@@ -1,8 +1,8 @@
 /* test_compile.c - compiled functions: signatures, donation, captured tensors, random numbers, no allocation in a steady loop. */
 #include <sys/resource.h>
 
-#include "runtime/compiled.h"
-#include "runtime/kernels.h"
+#include "runtime/record/compiled.h"
+#include "runtime/exec/kernels.h"
 #include "tests/support/rt_support.h"
 
 static int traced;

@@ -7,7 +7,7 @@
 
 #include "braze/braze.h"
 #include "braze/explain.h"
-#include "runtime/array.h"
+#include "runtime/io/array.h"
 
 static bz_context *open_context(bz_device device) {
     bz_context *c;

@@ -1,7 +1,7 @@
 /* test_files.c - files that are replaced together: all of them or none, whatever fails on the way and whoever was killed before.
  *
  * The program has its own rename and renameat2, in front of libc's: the n-th call fails, or ends the process. */
-#include "runtime/array.h"
+#include "runtime/io/array.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* test_image.c - the program image of a plan, which compiled and exported programs share: where its pointers come from, which launches
  * are worth the threads and which change inputs, what is copied and when. */
-#include "runtime/image.h"
+#include "runtime/exec/image.h"
 #include "tests/support/irtest.h"
 #include "tests/support/targets.h"
 

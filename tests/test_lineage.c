@@ -1,6 +1,6 @@
 /* test_lineage.c - a gradient is complete or BZ_EGRAD: each story is told in every mode, with and without a debugging print, and
  * with every way in which a recording ends; the status and the gradient may depend on the way alone, never on mode or print. */
-#include "runtime/tensor.h"
+#include "runtime/value/tensor.h"
 #include "tests/support/rt_support.h"
 
 #include <stdio.h>

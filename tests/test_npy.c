@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/array.h"
+#include "runtime/io/array.h"
 
 static char dir[] = "/tmp/braze-npy-XXXXXX", path[64];
 

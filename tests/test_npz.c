@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "braze/braze.h"
-#include "runtime/array.h"
-#include "runtime/zip.h"
+#include "runtime/io/array.h"
+#include "runtime/io/zip.h"
 
 static char dir[] = "/tmp/braze-npz-XXXXXX", path[64];
 static bz_context *c;

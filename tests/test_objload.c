@@ -1,8 +1,8 @@
 /* test_objload.c - the object loader: code runs, damage is refused, memory comes back.
  * build/tests/objects/kernel.o stands for a compiled kernel; the damage is done to its bytes. */
-#include "runtime/objload.h"
+#include "runtime/exec/objload.h"
 
-#include "runtime/aot_blob.h"
+#include "runtime/export/aot_blob.h"
 
 #include <criterion/criterion.h>
 #include <elf.h>

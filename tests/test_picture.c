@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/explain.h"
-#include "runtime/explain_layout.h"
+#include "runtime/explain/explain.h"
+#include "runtime/explain/explain_layout.h"
 
 enum { MOST = 600 };
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/array.h"
+#include "runtime/io/array.h"
 
 /* `values` as dtype t, printed. */
 static void check_print(bz_dtype t, unsigned rank, const int64_t *shape, const double *values,

@@ -1,5 +1,5 @@
 /* test_record.c - lazy evaluation: what is computed once, what stays, that loops do not grow. */
-#include "runtime/compiled.h"
+#include "runtime/record/compiled.h"
 #include "tests/support/rt_support.h"
 
 static bz_counters counters(bz_context *c) {

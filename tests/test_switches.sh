@@ -62,7 +62,7 @@ expect "BRAZE_HELP=1" 0 '^BRAZE_HELP ' '^letters of BRAZE_DUMP: g .*c canon.*f f
 same "BRAZE_HELP=1"
 sed -n 's/^\(BRAZE_[A-Z]*\) .*/\1/p' "$dir/err" | sort >"$dir/table"
 sed -n 's/^| `\(BRAZE_[A-Z]*\)` .*/\1/p' "$src/docs/switches.md" | sort >"$dir/page"
-cat "$src"/runtime/*.c "$src"/runtime/aot/*.c "$src"/src/*/*.c "$src"/src/ir/*/*.c "$src"/tools/*.c |
+cat "$src"/runtime/*/*.c "$src"/src/*/*.c "$src"/src/ir/*/*.c "$src"/tools/*.c |
     grep -oE '"BRAZE_[A-Z]+"' | tr -d '"' | sort -u >"$dir/code"
 for list in page code; do
     status=0
@@ -70,8 +70,8 @@ for list in page code; do
     expect "switches in the $list" 0
 done
 status=0
-grep -l getenv "$src"/runtime/*.c "$src"/runtime/aot/*.c "$src"/src/*/*.c "$src"/tools/*.c |
-    grep -vE '/(runtime/env|aot/env|codegen/places)\.c$' >"$dir/all" && status=1
+grep -l getenv "$src"/runtime/*/*.c "$src"/src/*/*.c "$src"/tools/*.c |
+    grep -vE '/(base/env|aot/env|codegen/places)\.c$' >"$dir/all" && status=1
 expect "nobody else reads the environment" 0
 run BRAZE_HELP=0 run "$dir/p.bz"
 expect "BRAZE_HELP=0" 0 '!BRAZE_DEBUG'

@@ -2,7 +2,7 @@
 """api.py - writes what is made from the tables of ops: public headers, their wrappers, prototypes, a corpus, docs/ops.md.
 
     src/ir/ops.def, builders.def ---> include/braze/{ops,move,nn,tensor}.h   from tools/api/*.h, with @section lines filled in
-                                 ---> runtime/api_made.c                     bz_NAME_at of the builders that are MADE
+                                 ---> runtime/api/api_made.c                     bz_NAME_at of the builders that are MADE
                                  ---> src/ir/compositions.h                  ir_NAME of the builders whose value is one call
                                  ---> tests/ir/builders.bz                   from tests/ir/builders.in, with every example
                                  ---> docs/ops.md
@@ -285,7 +285,7 @@ def wrapper(b):
 
 def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
-           '#include "runtime/record.h"\n\n/* clang-format off */\n')
+           '#include "runtime/record/record.h"\n\n/* clang-format off */\n')
     for b in builders:
         if b.api in ("MADE", "NUMBERS"):
             out += "\n" + wrapper(b)
@@ -403,7 +403,7 @@ def products():
         yield f"include/braze/{name}.h", text
     unused = {b.section for b in builders if b.api not in ("TEXT", "OWN")} - set(used)
     assert not unused, f"no header has the sections {unused}"
-    yield "runtime/api_made.c", wrappers(builders)
+    yield "runtime/api/api_made.c", wrappers(builders)
     yield "src/ir/compositions.h", compositions(builders)
     yield "tests/ir/builders.bz", corpus(builders)
     yield "docs/ops.md", page(ops, builders)

@@ -1,5 +1,5 @@
 /* braze.c - the `braze` command: braze SUBCOMMAND [OPTION]... [FILE.bz] */
-#include "runtime/env.h"
+#include "runtime/base/env.h"
 #include "src/ir/text.h"
 #include "tools/tool.h"
 

@@ -1,5 +1,5 @@
 /* cmd_bench.c - braze bench: a few programs fused, op by op, and what the machine allows; all in one run. */
-#include "runtime/explain.h"
+#include "runtime/explain/explain.h"
 #include "tools/tool.h"
 
 #include <stdio.h>

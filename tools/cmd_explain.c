@@ -1,5 +1,5 @@
 /* cmd_explain.c - braze explain: kernels of a program, their cost, and why neighbours stayed apart. */
-#include "runtime/explain.h"
+#include "runtime/explain/explain.h"
 #include "tools/tool.h"
 
 enum { EXPLAIN_JSON = TOOL_MACHINE_END, EXPLAIN_SVG, EXPLAIN_REPEAT, EXPLAIN_IN, EXPLAIN_DIM };

@@ -1,5 +1,5 @@
 /* cmd_export.c - braze export: a program as an object file and a header. */
-#include "runtime/export.h"
+#include "runtime/export/export.h"
 #include "tools/tool.h"
 
 #include <string.h>

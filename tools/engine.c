@@ -2,7 +2,7 @@
  *
  *     ref   ir_interpret, which knows symbolic dimensions too
  *     cpu   a program of a context of its own; inputs and outputs are its buffers */
-#include "runtime/env.h"
+#include "runtime/base/env.h"
 #include "tools/tool.h"
 
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #ifndef BRAZE_TOOL_H
 #define BRAZE_TOOL_H
 
-#include "runtime/array.h"
-#include "runtime/device.h"
+#include "runtime/io/array.h"
+#include "runtime/exec/device.h"
 
 typedef enum tool_status {
     TOOL_DONE = 0,

@@ -4,7 +4,7 @@
  *                   |            \--> sites: where an index may be outside
  *                   \--> args: fields of struct step_args that must point somewhere
  *
- * All of it is constant data with relocations (runtime/export_image.c writes it); a call writes to
+ * All of it is constant data with relocations (runtime/export/export_image.c writes it); a call writes to
  * the workspace and to the caller's tensors alone. The names end in the version of this layout. */
 #ifndef BZ_RT_ARTEFACT_H
 #define BZ_RT_ARTEFACT_H

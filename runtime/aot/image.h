@@ -1,4 +1,4 @@
-/* image.h - a program as data, and its run: what compiling fills in memory (runtime/image.c) and an export prints as constants.
+/* image.h - a program as data, and its run: what compiling fills in memory (runtime/exec/image.c) and an export prints as constants.
  *
  *     image --> phases --> segments {code, tasks}
  *       |--> places: where each pointer that the code reads comes from

@@ -3,8 +3,8 @@
 #ifndef BRAZE_TEST_ARTEFACT_H
 #define BRAZE_TEST_ARTEFACT_H
 
-#include "runtime/export.h"
-#include "runtime/objload.h"
+#include "runtime/export/export.h"
+#include "runtime/exec/objload.h"
 
 typedef struct artefact {
     char dir[64], prefix[96]; /* files: prefix.o, prefix.h */

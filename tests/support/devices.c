@@ -1,4 +1,4 @@
-/* devices.c - devices of test programs: two more (tests/far), by tables that stand for those of runtime/devices.def.
+/* devices.c - devices of test programs: two more (tests/far), by tables that stand for those of runtime/base/devices.def.
  *
  * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh). */
 #include "tests/far/far.h"
@@ -8,12 +8,12 @@
 
 const rt_device *const rt_devices[] = {
 #define DEVICE(id, name) [id] = &rt_##name,
-#include "runtime/devices.def"
+#include "runtime/base/devices.def"
 #undef DEVICE
     [FAR_DEVICE] = &rt_far, [FAR_KERNELS] = &rt_far_kernels};
 const char *const rt_device_names[] = {
 #define DEVICE(id, name) [id] = #name,
-#include "runtime/devices.def"
+#include "runtime/base/devices.def"
 #undef DEVICE
     [FAR_DEVICE] = "far", [FAR_KERNELS] = "far kernels"};
 const unsigned rt_device_count = BZ_LEN(rt_devices);

@@ -2,7 +2,7 @@
 #ifndef TESTS_JIT_H
 #define TESTS_JIT_H
 
-#include "runtime/objload.h"
+#include "runtime/exec/objload.h"
 #include "src/codegen/codegen.h"
 
 typedef int32_t jit_phase(const lp_frame *f, int64_t begin, int64_t end);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/kernels.h"
+#include "runtime/exec/kernels.h"
 
 /* What a phase's number stands for; free ones are a list. */
 typedef struct entry {
@@ -127,7 +127,7 @@ static void give_back(rt_phase *f) {
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- in place of runtime/kernels.c; a kernel from here is part of nothing that was loaded */
+/* ---- in place of runtime/exec/kernels.c; a kernel from here is part of nothing that was loaded */
 
 static rt_kernel *interpret(const lp_module *m, const lp_kernel *k) {
     rt_kernel *made = calloc(1, sizeof *made);

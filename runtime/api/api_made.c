@@ -1,0 +1,177 @@
+/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */
+#include "runtime/record/record.h"
+
+/* clang-format off */
+
+bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "flip", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_flip(r.g, r.x[0], axes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "gather", site, (bz_tensor *[]){x, index}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_gather(r.g, r.x[0], r.x[1], axis) : 0);
+}
+
+bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indices,
+                      const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "sort", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_sort(r.g, r.x[0], axis, descending, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype dtype, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "one_hot", site, &x, 1, 0, BZ_NDTYPES) && rt_dtype(&r, dtype);
+    return rt_end(&r, ready ? ir_one_hot(r.g, r.x[0], classes, dtype) : 0);
+}
+
+bz_tensor *bz_copy_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "copy", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_copy(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype dtype, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cast", site, &x, 1, 0, BZ_NDTYPES) && rt_dtype(&r, dtype);
+    return rt_end(&r, ready ? ir_cast(r.g, r.x[0], dtype) : 0);
+}
+
+bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "bitcast", site, &x, 1, 0, BZ_NDTYPES) && rt_dtype(&r, dtype);
+    return rt_end(&r, ready ? ir_bitcast(r.g, r.x[0], dtype) : 0);
+}
+
+bz_tensor *bz_sum_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "sum", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_SUM, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_prod_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "prod", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_PROD, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_max_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "max", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_RMAX, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_min_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "min", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_RMIN, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_any_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "any", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_ANY, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_all_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "all", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_ALL, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_argmax_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "argmax", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_ARGMAX, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_argmin_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "argmin", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_ARGMIN, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mean", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
+                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "var", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_var(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+}
+
+bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "logsumexp", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cumsum", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matmul", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matmul(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "linear", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_linear(r.g, r.x[0], r.x[1], r.x[2]) : 0);
+}
+
+bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "softmax", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_softmax(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_log_softmax_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "log_softmax", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_log_softmax(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_silu_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "silu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_silu(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int ndims, double eps,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "layer_norm", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 1 | 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2], rt_natural(ndims), eps) : 0);
+}
+
+bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "rms_norm", site, (bz_tensor *[]){x, weight}, 2, 1 << 1, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_rms_norm(r.g, r.x[0], r.x[1], eps) : 0);
+}
+
+bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cross_entropy", site, (bz_tensor *[]){logits, target}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_cross_entropy(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mse_loss", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_mse_loss(r.g, r.x[0], r.x[1]) : 0);
+}

@@ -1,8 +1,0 @@
-/* devices.c - the table of devices. */
-#include "runtime/device.h"
-
-const rt_device *const rt_devices[] = {
-#define DEVICE(id, name) [id] = &rt_##name,
-#include "runtime/devices.def"
-#undef DEVICE
-};

@@ -1,0 +1,25 @@
+/* cpu.h - a program of the cpu device: what program.c makes ready once and run.c runs. */
+#ifndef RT_CPU_H
+#define RT_CPU_H
+
+#include "runtime/exec/image.h"
+#include "runtime/exec/device.h"
+#include "runtime/exec/kernels.h"
+
+typedef struct cpu_program {
+    rt_program base;
+    pass_plan *plan;
+    const rt_kernel **kernels;
+    rt_image image;
+    bz_rt_workspace work;
+    /* the image's arguments: a word for each input, then for each output; an address, or the value of a scalar */
+    uint64_t *args;
+    bz_rt_time *times; /* of each phase, while profiling */
+    void *room, *consts;
+    size_t room_bytes, consts_bytes;
+    uint64_t bytes_written; /* by all launches */
+} cpu_program;
+
+bz_status cpu_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
+
+#endif

@@ -1,0 +1,121 @@
+/* plancache.c - programs by what was recorded: the arrays of the graph, its outputs, and the mode, compared in full.
+ *
+ * Dimensions and attributes are numbers in the context's tables, which only grow: equal bytes are equal graphs. */
+#include "runtime/exec/plans.h"
+
+#include <string.h>
+
+static bool add(rt_plans *p, const void *bytes, size_t n) {
+    if (!bz_vec_reserve(&p->form, n)) return false;
+    if (n) memcpy(p->form.p + p->form.n, bytes, n);
+    p->form.n += (uint32_t)n;
+    return true;
+}
+
+static bool write_form(rt_plans *p, const ir_graph *g, bool eager) {
+    const uint32_t head[] = {eager,      g->n.n,      g->dims.n,   g->operands.n,
+                             g->attrs.n, g->inputs.n, g->outputs.n};
+    p->form.n = 0;
+    bool done = add(p, head, sizeof head) && add(p, g->n.p + 1, (g->n.n - 1) * sizeof *g->n.p) &&
+                add(p, g->dims.p, g->dims.n * sizeof *g->dims.p) &&
+                add(p, g->operands.p, g->operands.n * sizeof *g->operands.p) &&
+                add(p, g->attrs.p, g->attrs.n * sizeof *g->attrs.p);
+    for (uint32_t i = 0; i < g->inputs.n && done; i++) done = add(p, &g->inputs.p[i].scalar, 1);
+    for (uint32_t i = 0; i < g->outputs.n && done; i++) {
+        const int32_t out[] = {(int32_t)g->outputs.p[i].node, g->outputs.p[i].donated};
+        done = add(p, out, sizeof out);
+    }
+    return done;
+}
+
+static void free_plan(bz_context *c, rt_plan *p) {
+    rt_program_free(c, p->program);
+    bz_mem_free(p->form);
+    bz_mem_free(p);
+}
+
+/* Forgets the plan that was not used for the longest time, of those not used at `now`; that hold memory, if `only` says so. */
+static bool forget_oldest(bz_context *c, uint64_t now, bool only) {
+    rt_plans *t = c->plans;
+    rt_plan **oldest = NULL;
+    for (unsigned i = 0; i < RT_PLAN_SLOTS; i++)
+        for (rt_plan **p = &t->slots[i]; *p; p = &(*p)->next)
+            if ((*p)->used != now && (!only || (*p)->program->held) &&
+                (!oldest || (*p)->used < (*oldest)->used))
+                oldest = p;
+    if (!oldest) return false;
+    rt_plan *gone = *oldest;
+    *oldest = gone->next;
+    t->n--;
+    t->held -= gone->program->held;
+    free_plan(c, gone);
+    return true;
+}
+
+bool rt_plans_give_way(bz_context *c) {
+    return forget_oldest(c, c->plans->tick, true);
+}
+
+/* A quarter of the device's memory: programs keep what lies between their kernels. */
+static bool hold_too_much(const bz_context *c) {
+    return c->plans->held > (size_t)rt_memory_size(c->memory) / 4;
+}
+
+static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
+    rt_plans *t = c->plans;
+    bz_error e = {0};
+    rt_plan *p = bz_mem_zero(1, sizeof *p);
+    void *form = bz_mem_alloc(t->form.n);
+    if (!p || !form) {
+        rt_no_memory(c);
+        goto fail;
+    }
+    memcpy(form, t->form.p, t->form.n);
+    *p = (rt_plan){.form = form, .bytes = t->form.n};
+    p->program = rt_program_new(c, g, eager, &e);
+    if (p->program) return p;
+    bz_fail(&c->err, e.status, "%s", e.text);
+fail:
+    bz_mem_free(form);
+    bz_mem_free(p);
+    return NULL;
+}
+
+rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
+    rt_plans *t = c->plans;
+    if (!write_form(t, g, eager)) return rt_no_memory(c), NULL;
+    uint64_t h = bz_hash(0, t->form.p, t->form.n);
+    rt_plan **slot = &t->slots[h % RT_PLAN_SLOTS];
+    for (rt_plan *p = *slot; p; p = p->next) {
+        if (p->hash != h || p->bytes != t->form.n || memcmp(p->form, t->form.p, p->bytes)) continue;
+        p->used = ++t->tick;
+        c->counters.plan_hits++;
+        return p->program;
+    }
+    c->counters.plan_misses++;
+    uint64_t most = c->limits[BZ_LIMIT_PLANS] ? c->limits[BZ_LIMIT_PLANS] : RT_PLANS_MAX;
+    uint64_t now = ++t->tick; /* from here on nobody uses one */
+    while (t->n >= most && forget_oldest(c, now, false)) continue;
+    rt_plan *p = new_plan(c, g, eager);
+    if (!p) return NULL;
+    p->hash = h;
+    p->used = now;
+    p->next = *slot;
+    *slot = p;
+    t->n++;
+    t->held += p->program->held;
+    while (hold_too_much(c) && rt_plans_give_way(c)) continue;
+    return p->program;
+}
+
+void rt_plans_free(bz_context *c) {
+    rt_plans *t = c->plans;
+    for (unsigned i = 0; i < RT_PLAN_SLOTS; i++) {
+        while (t->slots[i]) {
+            rt_plan *p = t->slots[i];
+            t->slots[i] = p->next;
+            free_plan(c, p);
+        }
+    }
+    bz_vec_free(&t->form);
+}

@@ -1,0 +1,184 @@
+/* program.c - a plan made ready to run: its image (image.c) with code, constants and a workspace.
+ *
+ *     pass_plan --image.c--> image --kernels.c--> its code
+ *         '--> args: one word for each input and output, set at each call (run.c) */
+#include "runtime/exec/cpu.h"
+#include "runtime/base/env.h"
+#include "runtime/base/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- memory */
+
+/* All that the plan stores: too much is said before anything is compiled or runs. */
+static bz_status check_room(const bz_context *c, const pass_plan *plan, bz_error *e) {
+    int64_t bytes = bz_plus(plan->arena_bytes, bz_times(rt_scratch_bytes(plan), c->threads));
+    bytes = bz_plus(bytes, (int64_t)rt_consts_bytes(plan));
+    for (uint32_t i = 0; i < plan->buffers.n; i++) {
+        const pass_buffer *b = &plan->buffers.p[i];
+        if (b->place == PASS_OUTPUT)
+            bytes = bz_plus(bytes, bz_times(b->count, (int64_t)ir_dtype_bytes(b->dtype)));
+    }
+    return rt_check_room(&rt_host, bytes, RT_RESULTS_TAKE, e);
+}
+
+static bool new_consts(cpu_program *p) {
+    p->consts_bytes = rt_consts_bytes(p->plan);
+    if (p->consts_bytes == 0) return true;
+    if (!(p->consts = rt_pages_new(p->consts_bytes))) return false;
+    rt_consts_write(p->plan, p->consts);
+    p->image.base.consts = p->consts;
+    return true;
+}
+
+static bool new_workspace(bz_context *c, cpu_program *p) {
+    int threads = p->image.base.parallel ? c->threads : 1;
+    p->room_bytes = bz_rt_workspace_bytes(&p->image.base, threads);
+    do {
+        p->room = rt_pages_new(p->room_bytes);
+    } while (!p->room && rt_give_way(c));
+    if (!p->room) return false;
+    rt_pool_count(c->pool, (int64_t)p->image.base.arena_bytes);
+    return bz_rt_lay_out(&p->image.base, p->room, p->room_bytes, threads, &p->work);
+}
+
+/* ---- the image */
+
+/* Inputs and outputs as the words of p->args. */
+static bool make_image(cpu_program *p, const ir_graph *g) {
+    const uint32_t nin = g->inputs.n, n = nin + g->outputs.n;
+    bz_rt_place *place = bz_mem_zero(n + 1, sizeof *place);
+    for (uint32_t i = 0; i < n && place; i++) {
+        bool value = i < nin && g->inputs.p[i].scalar;
+        place[i] =
+            (bz_rt_place){value ? BZ_RT_VALUE : BZ_RT_ARG, (uint32_t)(i * sizeof *p->args), 0};
+    }
+    bool ok = place && rt_image_make(&p->image, p->plan, &(rt_ends){place, place + nin});
+    bz_mem_free(place);
+    for (uint32_t i = 0; i < p->image.codes.n && ok; i++) {
+        rt_code_of of = p->image.codes.p[i];
+        p->image.segments.p[i].code = (bz_rt_code *)p->kernels[of.kernel]->phases[of.phase];
+    }
+    return ok;
+}
+
+/* Whose memory each output is. */
+static void place_outputs(rt_program *base, const pass_plan *plan) {
+    for (uint32_t i = 0; i < base->noutputs; i++) {
+        const pass_buffer *of = &plan->buffers.p[plan->output[i]];
+        if (of->place == PASS_INPUT)
+            base->outputs[i].input = (int)of->number;
+        else
+            base->outputs[i].first = of->number;
+    }
+}
+
+static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
+    place_outputs(&p->base, p->plan);
+    if (!make_image(p, g) || !new_consts(p)) return false;
+    p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
+    p->times = bz_mem_zero(p->image.phases.n + 1, sizeof *p->times);
+    if (!p->args || !p->times || !new_workspace(c, p)) return false;
+    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_BAKED);
+    for (uint32_t i = 0; i < p->plan->launches.n; i++)
+        p->bytes_written += (uint64_t)p->plan->launches.p[i].bytes_written;
+    p->base.held = p->room_bytes + p->consts_bytes;
+    return true;
+}
+
+/* ---- debugging output */
+
+static void show(const cpu_program *p, cg_isa isa) {
+    int level = rt_env_get()->debug;
+    bz_text t = {0};
+    bz_error e = {0};
+    if (level >= 2) pass_plan_print(&t, p->plan);
+    if (level >= 3) lp_print_module(&t, p->plan->code);
+    if (level >= 4) cg_text(p->plan->code, &(cg_target){.isa = isa}, &t, NULL, &e);
+    if (level >= 5) cg_text(p->plan->code, &(cg_target){.isa = isa}, NULL, &t, &e);
+    fputs(bz_text_c(&t), stderr);
+    bz_text_free(&t);
+}
+
+/* plan: NULL where no pass is worth a word. */
+static void say_times(const pass_plan *plan, uint32_t nodes, uint64_t passes, uint64_t code) {
+    bz_text t = {0};
+    bz_textf(&t, "braze: compiled %u nodes: passes %.2f ms", nodes, (double)passes * 1e-6);
+    for (unsigned i = 0; i < PASS_COUNT && plan; i++)
+        bz_textf(&t, "%s%s %.2f", i ? ", " : " (", pass_table[i].name, (double)plan->ns[i] * 1e-6);
+    bz_textf(&t, "%s, code %.2f ms\n", plan ? ")" : "", (double)code * 1e-6);
+    fputs(bz_text_c(&t), stderr);
+    bz_text_free(&t);
+}
+
+/* ---- the device's functions */
+
+static void cpu_free(bz_context *c, rt_program *base) {
+    cpu_program *p = (cpu_program *)base;
+    if (p->room) rt_pool_count(c->pool, -(int64_t)p->image.base.arena_bytes);
+    rt_pages_free(p->room, p->room_bytes);
+    rt_pages_free(p->consts, p->consts_bytes);
+    if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
+    bz_mem_free(p->kernels);
+    bz_mem_free(p->args);
+    bz_mem_free(p->times);
+    rt_image_free(&p->image);
+    pass_plan_free(p->plan);
+    bz_mem_free(p);
+}
+
+static bool get_code(bz_context *c, cpu_program *p, const bz_watch *w, bz_error *e) {
+    unsigned built, shared;
+    p->kernels = bz_mem_zero(p->plan->code->k.n, sizeof *p->kernels);
+    if (!p->kernels) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    if (rt_kernels_get(p->plan->code, c->isa, p->kernels, &built, &shared, w, e)) return false;
+    c->counters.kernels_built += built;
+    c->counters.kernels_shared += shared;
+    return true;
+}
+
+static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
+    uint64_t start = bz_now();
+    cpu_program *p = bz_mem_zero(1, sizeof *p);
+    if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    pass_target target = c->target;
+    rt_watch watch = rt_watch_new(c);
+    target.eager = eager;
+    target.watch = &watch.base;
+    bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
+    p->plan = done ? pass_compile(g, &target, e) : NULL;
+    uint64_t passes = bz_now();
+    done = p->plan && !check_room(c, p->plan, e) &&
+           rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take",
+                           e) &&
+           get_code(c, p, &watch.base, e);
+    if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (rt_env_get()->debug >= 1) say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
+    if (done && rt_env_get()->debug >= 2) show(p, c->isa);
+    if (done) return &p->base;
+    rt_program_free(c, &p->base);
+    return NULL;
+}
+
+static const pass_plan *cpu_plan(const rt_program *p) {
+    return ((const cpu_program *)p)->plan;
+}
+
+static bz_rt_time cpu_time(const rt_program *base, uint32_t launch) {
+    const cpu_program *p = (const cpu_program *)base;
+    bz_rt_time t = {0};
+    for (uint32_t i = p->image.first.p[launch]; i < p->image.first.p[launch + 1]; i++) {
+        t.runs = p->times[i].runs;
+        t.ns += p->times[i].ns;
+    }
+    return t;
+}
+
+const rt_device rt_cpu = {.computes = true,
+                          .open = rt_host_open,
+                          .compile = cpu_compile,
+                          .run = cpu_run,
+                          .free = cpu_free,
+                          .plan = cpu_plan,
+                          .time = cpu_time};
