@@ -305,3 +305,42 @@ Test(callgrad, a_long_chain_costs_what_a_short_one_does) {
     double few = long_chain(100), many = long_chain(1600);
     cr_expect_leq(many, 1.1 * few, "nodes a call: %g of 100, %g of 1600", few, many);
 }
+
+/* ---- what a call left for one gradient is no concern of another's */
+
+static bz_status from_outside(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user) {
+    UNUSED;
+    out[0] = bz_mul(in[0], *(bz_tensor **)user);
+    return BZ_OK;
+}
+static bz_status straight(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                          void *user) {
+    UNUSED;
+    out[0] = in[2];
+    return BZ_OK;
+}
+
+/* y = call(x, x); h = x * y, whose own gradient does not lead to y; d sum(h a + y) / da, after a gradient that led through the call. */
+static void after_another(bz_context *c, bool ends, bool first) {
+    bz_tensor *x = bz_full(c, BZ_SHAPE(N), 2, BZ_F32), *a = bz_ones(c, BZ_SHAPE(N), BZ_F32), *y, *h,
+              *g[2];
+    bz_program *p = bz_compile(c, product, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    cr_assert_eq(bz_call(p, (bz_tensor *[]){x, x}, &y), BZ_OK, "%s", bz_message(c));
+    cr_assert_eq(bz_custom_grad(c, from_outside, straight, &y, &x, 1, &h, 1), BZ_OK);
+    if (ends) cr_assert_eq(bz_eval(&a, 1) || bz_eval(&y, 1), 0, "%s", bz_message(c));
+    bz_tensor *z = bz_mul(bz_exp(h), 0), *loss = total(bz_add(bz_mul(bz_add(h, z), a), y));
+    if (first) cr_assert_eq(bz_grad(total(y), &x, 1, g), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(bz_grad(loss, &a, 1, g), BZ_OK, "ends %d, first %d: %s", ends, first,
+                 bz_message(c));
+    EXPECT(g[0], 8, 8, 8);
+    bz_clear(c);
+    cr_expect_eq(bz_grad(loss, (bz_tensor *[]){a, x}, 2, g), BZ_EGRAD); /* to y, and on to x */
+    bz_clear(c);
+}
+static void gradients_apart(bz_context *c) {
+    for (int k = 0; k < 4; k++) after_another(c, k & 1, k & 2);
+}
+Test(callgrad, gradients_do_not_hang_on_others) {
+    on_all(gradients_apart);
+}

@@ -160,13 +160,14 @@ static int by_number(const void *p, const void *q) {
     return (*a > *b) - (*a < *b);
 }
 
+/* One that leads to no variable, made for another gradient, is none of this one's. */
 static void find_twins(const rt_rec *r, stages *s) {
     const rt_epoch *e = r->c->epoch;
     const rt_reached *w = &r->c->lineage->reach;
     s->all = s->n;
     for (uint32_t i = 0; i < w->sources.n; i++) {
         const rt_source *o = &e->sources.p[w->sources.p[i]];
-        if (!o->twin || !(rt_reach_marks(w, o->node) & RT_REACHED)) continue;
+        if (!o->twin || !(rt_reach_marks(w, o->twin) & RT_LEADS)) continue;
         s->twins[s->all++ - s->n] = (struct stage){o->made->number, o->node, o->twin};
     }
     qsort(s->twins, s->all - s->n, sizeof *s->twins, later_first);
@@ -239,7 +240,9 @@ static bool stages_new(const asking *q, stages *s) {
     s->twins = bz_mem_alloc((most + 1) * sizeof *s->twins);
     s->places = bz_mem_alloc((most + 1) * sizeof *s->places);
     s->picked = bz_mem_alloc((most + 1) * sizeof *s->picked);
-    if (!s->nodes || !s->twins || !s->places || !s->picked) return rt_no_memory(q->rec.c), false;
+    if (!s->nodes || !s->twins || !s->places || !s->picked ||
+        !rt_reach_leads(q->rec.c, q->asked, q->n))
+        return rt_no_memory(q->rec.c), false;
     s->sum = s->nodes + most;
     s->wrt = s->sum + most;
     s->share = s->wrt + most;

@@ -64,8 +64,9 @@ typedef struct
     ir_ref twin;     /* the same value with the call's history; 0: not made */
     uint32_t before; /* number + 1 of the source before it that has the same node; 0: none */
 } rt_source;
-/* reach.c: marks of a node: the results depend on it as far as gradients flow, on a way that leads through no wrt; it is a wrt. */
-enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4 };
+/* reach.c: marks of a node: the results depend on it as far as gradients flow, on a way that leads through no wrt; it is a wrt; it
+ * depends on a variable, by way of twins too, or is one; whether it does was looked at. */
+enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4, RT_LEADS = 8, RT_LOOKED = 16 };
 typedef struct rt_reached { /* of the gradient that is taken; between two all marks are zero */
     uint8_t *marks;         /* of `room` nodes */
     uint32_t room;
@@ -141,6 +142,8 @@ bool rt_reach_twin(bz_context *c, uint32_t source);
 bool rt_reach_news(
     bz_context *c); /* the same for sources that came since, at nodes that are reached */
 void rt_reach_sort(bz_context *c); /* all sources as they were recorded */
+/* RT_LEADS at the variables and wherever sources with twins lead to one. false: no memory. */
+bool rt_reach_leads(bz_context *c, const rt_asked *asked, unsigned n);
 unsigned rt_reach_marks(const rt_reached *w, ir_ref r);
 void rt_reach_end(bz_context *c);
 void rt_reach_free(rt_reached *w);

@@ -104,6 +104,49 @@ bool rt_reach_twin(bz_context *c, uint32_t source) {
     return done;
 }
 
+/* x is below a node: does it lead to a variable? If that was not looked at yet, it comes on the list. */
+static bool look_at(rt_reached *w, ir_ref x, bool *leads) {
+    *leads |= (w->marks[x] & RT_LEADS) != 0;
+    return w->marks[x] & RT_LOOKED || bz_vec_push(&w->todo, x);
+}
+
+/* Looks at what the gradient of r goes to. */
+static bool look_below(rt_reached *w, const rt_epoch *e, ir_ref r, bool *leads) {
+    bool done = true;
+    for (unsigned k = 0; k < ir_at(e->g, r)->nin && done; k++)
+        if (pass_grad_flows(e->g, r, k)) done = look_at(w, ir_operand(e->g, r, k), leads);
+    for (uint32_t i = rt_source_at(e, r); i-- && done; i = e->sources.p[i].before)
+        if (e->sources.p[i].twin) done = look_at(w, e->sources.p[i].twin, leads);
+    return done;
+}
+
+/* A node stays on the list until all below it was looked at. */
+static bool look_from(rt_reached *w, const rt_epoch *e, ir_ref from) {
+    bool done = bz_vec_push(&w->todo, from);
+    while (w->todo.n && done) {
+        ir_ref r = w->todo.p[w->todo.n - 1];
+        bool leads = false, again = w->marks[r] & RT_LOOKED;
+        w->marks[r] |= RT_LOOKED;
+        w->work += !again;
+        done = look_below(w, e, r, &leads);
+        if (leads) w->marks[r] |= RT_LEADS;
+        if (again) w->todo.n--;
+    }
+    return done;
+}
+
+bool rt_reach_leads(bz_context *c, const rt_asked *asked, unsigned n) {
+    rt_reached *w = &c->lineage->reach;
+    bool done = true;
+    for (unsigned i = 0; i < n; i++)
+        if (w->marks[asked[i].node]) w->marks[asked[i].node] |= RT_LEADS;
+    for (uint32_t i = 0; i < w->sources.n && done; i++) {
+        const rt_source *o = &c->epoch->sources.p[w->sources.p[i]];
+        if (o->twin && !(w->marks[o->twin] & RT_LOOKED)) done = look_from(w, c->epoch, o->twin);
+    }
+    return done;
+}
+
 void rt_reach_end(bz_context *c) {
     rt_reached *w = &c->lineage->reach;
     for (uint32_t i = 0; i < w->touched.n; i++) w->marks[w->touched.p[i]] = 0;
