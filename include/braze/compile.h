@@ -28,8 +28,9 @@ BZ_API bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny,
 BZ_API bz_status bz_eval(bz_tensor *const *x, int n);
 
 /* A function of tensors that braze compiles. in: nin operands; it sets out[0 .. nout-1] and gives BZ_OK, or a status to give up. It
- * is called once per signature (dtypes and shapes of in), with tensors that have no value: reading one is BZ_EMODE, and an
- * error that happens in it fails the call whatever it gives. C numbers and
+ * is called once per signature (dtypes and shapes of in; again if that was forgotten, BZ_LIMIT_PLANS), with tensors that have no value:
+ * reading one is BZ_EMODE, and an error that happens in it fails the call whatever it gives. Signatures that differ in sizes share
+ * kernels: a new batch size costs a trace and the passes, as a rule no code. C numbers and
  * bz_scalar are constants in it; tensors of the context that it uses are read anew at each call; random numbers are new at each call. */
 typedef bz_status bz_function(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
                               int nout, void *user);

@@ -104,8 +104,9 @@ typedef enum bz_limit {
     BZ_LIMIT_BYTES, /* of buffers and arenas; a program that cannot fit is refused before it runs */
     BZ_LIMIT_OPS,   /* of a recording, those of gradients included */
     BZ_LIMIT_COMPILE_MS, /* of one compilation, looked at between its parts */
-    BZ_LIMIT_PLANS, /* programs of recordings that are kept for the next time: the oldest is forgotten. 0: 512. Those that hold memory go
-                     * earlier, where BZ_LIMIT_BYTES or a quarter of the machine's memory is reached */
+    BZ_LIMIT_PLANS, /* programs that are kept for the next time, of recordings and of each compiled function (a signature's): the one not
+                     * used for the longest time is forgotten. 0: 512. Those that hold memory go earlier, where BZ_LIMIT_BYTES or a
+                     * quarter of the machine's memory is reached */
     BZ_NLIMITS
 } bz_limit;
 BZ_API bz_status bz_set_limit(bz_context *c, bz_limit which, uint64_t value);

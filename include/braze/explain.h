@@ -56,7 +56,7 @@ typedef struct bz_explanation {
     int64_t arena_bytes, arena_bound; /* temporaries: planned, and the least that is possible */
 } bz_explanation;
 
-/* The signature of p that was compiled last (bz_prepare is enough). Times are there when calls ran under bz_profile. m: NULL for no
+/* The signature of p that was called, or prepared, last (bz_prepare is enough). Times are there when calls ran under bz_profile. m: NULL for no
  * roofline. Free it with bz_explanation_free; it stays valid when p is gone. BZ_EMODE before the first call, and on devices without
  * kernels; BZ_ENOMEM. */
 BZ_API bz_status bz_explain(bz_program *p, const bz_machine *m, bz_explanation **out);

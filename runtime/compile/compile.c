@@ -204,24 +204,49 @@ static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *i
     return true;
 }
 
+/* The known signature of these inputs, which becomes the first one; NULL: there is none. */
+static rt_signature *known_signature(bz_program *p, bz_tensor *const *in, bool views) {
+    for (rt_signature **at = &p->signatures, *t; (t = *at); at = &t->next) {
+        if (!fits(p, t, in, views)) continue;
+        *at = t->next;
+        t->next = p->signatures;
+        return p->signatures = t;
+    }
+    return NULL;
+}
+
+/* A new one, and what was not called for the longest time goes where there are too many. */
+static rt_signature *add_signature(bz_program *p, rt_signature *t) {
+    t->next = p->signatures;
+    p->signatures = t;
+    p->nsignatures++;
+    p->held += t->program->held;
+    while (t->next && !rt_plans_room(p->c, p->nsignatures, p->held)) {
+        rt_signature **last = &t->next;
+        while ((*last)->next) last = &(*last)->next;
+        p->nsignatures--;
+        p->held -= (*last)->program->held;
+        free_signature(p->c, *last);
+        *last = NULL;
+    }
+    return t;
+}
+
 /* The signature of these inputs, traced if need be. */
 static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_status *s) {
+    rt_signature *t = known_signature(p, in, true);
     unsigned nviews = 0;
-    for (rt_signature *t = p->signatures; t; t = t->next) {
-        if (fits(p, t, in, true)) return t;
-        nviews += t->nviews > 0;
-    }
+    if (t) return t;
+    for (t = p->signatures; t; t = t->next) nviews += t->nviews > 0;
     bool views = nviews < VIEWS_MOST;
-    for (rt_signature *t = views ? NULL : p->signatures; t; t = t->next)
-        if (fits(p, t, in, false)) return t;
-    rt_signature *t = new_signature(p, in, views);
+    if (!views && (t = known_signature(p, in, false))) return t;
+    t = new_signature(p, in, views);
     *s = t ? rt_trace_function(p, t, NULL) : rt_no_memory(p->c);
     if (*s) {
         if (t) free_signature(p->c, t);
         return NULL;
     }
-    t->next = p->signatures;
-    return p->signatures = t;
+    return add_signature(p, t);
 }
 
 /* What x is instead of a whole tensor; NULL: it is one. */

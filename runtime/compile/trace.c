@@ -158,9 +158,10 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
 
 static rt_program *new_program(bz_program *p, rt_signature *t, const ir_graph *g, bz_error *e) {
     bz_context *c = p->c;
-    if (t->nviews == 0) return rt_program_new(c, g, false, e);
+    const unsigned how = p->signatures ? RT_ANY_SIZE : 0; /* there may be more of them */
+    if (t->nviews == 0) return rt_program_new(c, g, how, e);
     ir_graph *own = rt_graph_of_views(c, t, (unsigned)p->nin, g, e);
-    rt_program *program = own ? rt_program_new(c, own, false, e) : NULL;
+    rt_program *program = own ? rt_program_new(c, own, how, e) : NULL;
     ir_graph_free(own);
     return program;
 }

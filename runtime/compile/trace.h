@@ -42,7 +42,7 @@ void rt_traced_free(rt_traced *t); /* in either case */
 void rt_programs_free(bz_context *c); /* compile.c */
 bz_context *
 rt_context_of_program(const bz_program *p); /* NULL, and a stray error, for what is none */
-/* The program of the signature that was compiled last, NULL before the first call; *c: its context. */
+/* The program of the signature that was called last, NULL before the first call; *c: its context. */
 const rt_program *rt_compiled(const bz_program *p, bz_context **c);
 
 #endif

@@ -32,9 +32,9 @@ static bool keeps_graph(const bz_context *c) {
     return c->device->computes && (rt_env_get()->check || c->find_nan);
 }
 
-rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
+rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
-    rt_program *p = c->device->compile(c, g, eager, e);
+    rt_program *p = c->device->compile(c, g, how, e);
     if (p && !p->graph && keeps_graph(c) && !(p->graph = rt_graph_copy(g, e))) {
         rt_program_free(c, p);
         p = NULL;
@@ -153,8 +153,8 @@ bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
 
 /* ---- ref */
 
-rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    (void)eager;
+rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    (void)how;
     rt_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     bool done = rt_program_init(c, p, c->device, g, e) &&

@@ -21,11 +21,15 @@ typedef struct rt_call {
      * the results are in, before its device runs */
     rt_buffer **out;
 } rt_call;
+enum rt_how {
+    RT_EAGER = 1,   /* a kernel for each op */
+    RT_ANY_SIZE = 2 /* graphs that differ from it in sizes alone were, or will be, compiled, too */
+};
 typedef struct rt_device {
     bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
     rt_memory *(*open)(bz_error *e); /* a context's, until its close; NULL and the error */
-    /* g is read, not kept. NULL and the error. */
-    rt_program *(*compile)(bz_context *c, const ir_graph *g, bool eager, bz_error *e);
+    /* g is read, not kept; how: of enum rt_how. NULL and the error. */
+    rt_program *(*compile)(bz_context *c, const ir_graph *g, unsigned how, bz_error *e);
     /* Inputs and outputs are in the context's memory: what is elsewhere was fetched. In the memory's order; a program that can fail
      * by its values is waited for. */
     bz_status (*run)(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
@@ -47,7 +51,7 @@ struct rt_program {
     size_t held; /* bytes of memory that it has between runs */
     uint64_t runs, run_ns;
 };
-rt_program *rt_program_new(bz_context *c, const ir_graph *g, bool eager,
+rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how,
                            bz_error *e); /* on the context's device */
 bz_status rt_program_run(bz_context *c, rt_program *p,
                          const rt_call *call); /* error in the context */
@@ -62,7 +66,7 @@ bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_
                      bz_error *e);
 
 /* What ref does, on any device's memory: for devices that run the interpreter. */
-rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e);
+rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e);
 bz_status rt_ref_run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
 void rt_ref_free(bz_context *c, rt_program *p);
 

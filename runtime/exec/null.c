@@ -1,8 +1,8 @@
 /* null.c - the device that does nothing: passes and code generator do their work, no kernel runs, results are zeros. */
 #include "runtime/exec/device.h"
 
-static rt_program *null_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    rt_program *code = rt_cpu.compile(c, g, eager, e);
+static rt_program *null_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    rt_program *code = rt_cpu.compile(c, g, how, e);
     if (code) code->device = &rt_null;
     return code;
 }

@@ -57,8 +57,32 @@ bool rt_plans_give_way(bz_context *c) {
 }
 
 /* A quarter of the device's memory: programs keep what lies between their kernels. */
-static bool hold_too_much(const bz_context *c) {
-    return c->plans->held > (size_t)rt_memory_size(c->memory) / 4;
+bool rt_plans_room(const bz_context *c, uint32_t n, size_t held) {
+    const uint64_t most = c->limits[BZ_LIMIT_PLANS] ? c->limits[BZ_LIMIT_PLANS] : RT_PLANS_MAX;
+    return n <= most && held <= (size_t)rt_memory_size(c->memory) / 4;
+}
+
+/* What is left of a graph without its sizes and attributes, and its sizes. */
+static void note_sizes(rt_plan *p, const ir_graph *g, bool eager) {
+    p->ops = bz_hash(eager, g->operands.p, g->operands.n * sizeof *g->operands.p);
+    for (ir_ref r = 1; r < g->n.n; r++) {
+        const ir_node *n = &g->n.p[r];
+        const uint16_t of[] = {n->op, n->dtype, n->rank, n->nin};
+        p->ops = bz_hash(p->ops, of, sizeof of);
+    }
+    p->sizes = bz_hash(0, g->dims.p, g->dims.n * sizeof *g->dims.p);
+}
+
+/* Whether it is one of many that differ in sizes: as its equal in ops and sizes was; else so it is if it has an equal in ops. */
+static bool any_size(const rt_plans *t, const rt_plan *p) {
+    bool found = false;
+    for (unsigned i = 0; i < RT_PLAN_SLOTS; i++)
+        for (const rt_plan *q = t->slots[i]; q; q = q->next) {
+            if (q->ops != p->ops) continue;
+            if (q->sizes == p->sizes) return q->any_size;
+            found = true;
+        }
+    return found;
 }
 
 static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
@@ -72,7 +96,10 @@ static rt_plan *new_plan(bz_context *c, const ir_graph *g, bool eager) {
     }
     memcpy(form, t->form.p, t->form.n);
     *p = (rt_plan){.form = form, .bytes = t->form.n};
-    p->program = rt_program_new(c, g, eager, &e);
+    note_sizes(p, g, eager);
+    p->any_size = any_size(t, p);
+    p->program =
+        rt_program_new(c, g, (eager ? RT_EAGER : 0u) | (p->any_size ? RT_ANY_SIZE : 0u), &e);
     if (p->program) return p;
     bz_fail(&c->err, e.status, "%s", e.text);
 fail:
@@ -93,9 +120,8 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
         return p->program;
     }
     c->counters.plan_misses++;
-    uint64_t most = c->limits[BZ_LIMIT_PLANS] ? c->limits[BZ_LIMIT_PLANS] : RT_PLANS_MAX;
     uint64_t now = ++t->tick; /* from here on nobody uses one */
-    while (t->n >= most && forget_oldest(c, now, false)) continue;
+    while (!rt_plans_room(c, t->n + 1, 0) && forget_oldest(c, now, false)) continue;
     rt_plan *p = new_plan(c, g, eager);
     if (!p) return NULL;
     p->hash = h;
@@ -104,7 +130,7 @@ rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager) {
     *slot = p;
     t->n++;
     t->held += p->program->held;
-    while (hold_too_much(c) && rt_plans_give_way(c)) continue;
+    while (!rt_plans_room(c, t->n, t->held) && rt_plans_give_way(c)) continue;
     return p->program;
 }
 

@@ -138,13 +138,14 @@ static bool get_code(bz_context *c, cpu_program *p, const bz_watch *w, bz_error 
     return true;
 }
 
-static rt_program *cpu_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
+static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
     cpu_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     pass_target target = c->target;
     rt_watch watch = rt_watch_new(c);
-    target.eager = eager;
+    target.eager = how & RT_EAGER;
+    target.any_size = how & RT_ANY_SIZE;
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;

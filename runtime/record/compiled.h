@@ -37,7 +37,9 @@ struct bz_program {
     int *donate;                  /* input -> output, -1 */
     char **in_names, **out_names; /* the user's; NULL: none, "": none for this one */
     const char *site;
-    rt_signature *signatures;
+    rt_signature *signatures; /* the one that was called last, the one before ... */
+    uint32_t nsignatures;
+    size_t held; /* by their programs */
     bool tracing;         /* fn runs right now: it may not call itself */
     rt_storage **pending; /* room for nin */
     struct bz_program *prev, *next;

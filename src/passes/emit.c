@@ -6,6 +6,7 @@
 #include "src/passes/emit_parts.h"
 #include "src/ir/loops/value_emit.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,21 +116,22 @@ lp_val emit_index_lanes(emitter *m, ir_ex e, unsigned u) {
     return lp_base(m->b, ex_ops[n.kind], BZ_I64, v, 2);
 }
 
-static lp_val add_extent(emitter *m, const char *name, emit_extent_of e) {
+/* Its name is the word and its number. */
+static lp_val add_extent(emitter *m, const char *word, emit_extent_of e) {
+    char name[32];
+    snprintf(name, sizeof name, "%s%u", word, m->extents.n);
     if (!bz_vec_push(&m->extents, e)) emit_fail(m);
     return lp_add_extent(m->b, name);
 }
 
-lp_val emit_extent(emitter *m, const char *name, int64_t value) {
-    return add_extent(m, name, (emit_extent_of){value, 0});
+lp_val emit_extent(emitter *m, const char *word, int64_t value) {
+    return add_extent(m, word, (emit_extent_of){.value = value});
 }
 
 lp_val emit_site(emitter *m, ir_ref r) {
-    char name[24];
     for (uint32_t i = 0; i < m->extents.n; i++)
         if (m->extents.p[i].site == r) return lp_extent(m->b, i);
-    snprintf(name, sizeof name, "at%u", m->extents.n);
-    return add_extent(m, name, (emit_extent_of){r, r});
+    return add_extent(m, "at", (emit_extent_of){.value = r, .site = r});
 }
 
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx) {
@@ -192,6 +194,22 @@ static emit_value iota(emitter *m, ir_ref r, const ir_ex *idx) {
     return out;
 }
 
+/* What hangs on a size (the count of a mean, and what the passes made of it) is handed over where kernels serve any size; so are other
+ * floats, but for those that a kernel is simpler with. */
+static bool is_handed(const emitter *m, bz_dtype t, ir_bits bits) {
+    const double v = fabs(ir_bits_to_f64(t, bits));
+    return m->t->any_size && (t == BZ_F32 || t == BZ_F64) && v > 0 && v != 1 && isfinite(v);
+}
+
+static lp_val handed(emitter *m, ir_ref r, bz_dtype t, ir_bits bits) {
+    uint32_t i = 0;
+    while (i < m->extents.n && m->extents.p[i].constant != r) i++;
+    emit_extent_of e = {.value = (int64_t)bits, .constant = r};
+    lp_val v = i < m->extents.n ? lp_extent(m->b, i) : add_extent(m, "c", e);
+    if (t == BZ_F32) v = emit_cast(m->b, BZ_I32, BZ_I64, v);
+    return lp_base(m->b, IR_BITCAST, t, &v, 1);
+}
+
 static emit_value constant(emitter *m, ir_ref r) {
     const ir_node *n = ir_at(m->g, r);
     if (n->nattr != 1) { /* a listed constant is bound to a buffer by the lowering */
@@ -199,7 +217,9 @@ static emit_value constant(emitter *m, ir_ref r) {
         emit_fail(m);
         return (emit_value){.uniform = true};
     }
-    return emit_uniform(lp_const(m->b, (bz_dtype)n->dtype, (ir_bits)ir_attrs(m->g, n)[0], 1));
+    const bz_dtype t = (bz_dtype)n->dtype;
+    const ir_bits v = (ir_bits)ir_attrs(m->g, n)[0];
+    return emit_uniform(is_handed(m, t, v) ? handed(m, r, t, v) : lp_const(m->b, t, v, 1));
 }
 
 /* ---- the recursion */

@@ -122,10 +122,11 @@ typedef struct emit_staged {
 enum { EMIT_MAX_STAGED = 4 };
 
 /* A number that the kernel is handed at its launch instead of having it in its code, so that launches which differ in nothing else
- * share that. `site`: it is that node, which the kernel names in an error; 0: another number. */
+ * share that. `site`: it is that node, which the kernel names in an error; `constant`: the bits of
+ * that node; 0: another number. */
 typedef struct emit_extent_of {
     int64_t value;
-    ir_ref site;
+    ir_ref site, constant;
 } emit_extent_of;
 
 /* A buffer that the kernel only reads, or writes a window of. Its launch hands over a pointer to element `at`, from which the offsets in
@@ -198,8 +199,8 @@ lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol count
 lp_val emit_lane_value(emitter *m, const emit_value *v, unsigned u);
 /* Row-major offset of an index in the shape of r. */
 ir_ex emit_offset(emitter *m, ir_ref r, const ir_ex *idx);
-/* A new extent of the kernel with this value at the launch at hand; `name` is unique in the kernel. */
-lp_val emit_extent(emitter *m, const char *name, int64_t value);
+/* A new extent of the kernel with this value at the launch at hand; `word`: for its name. */
+lp_val emit_extent(emitter *m, const char *word, int64_t value);
 lp_val emit_cast(lp_builder *b, bz_dtype to, bz_dtype from, lp_val x);
 /* p[offset] = v, along the vector symbol. */
 void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigned flags);

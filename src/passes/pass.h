@@ -41,6 +41,7 @@ typedef struct pass_target {
     unsigned registers;    /* vector registers: 16 or 32 */
     bool masks;            /* masked loads and stores are cheap */
     bool eager;            /* one kernel per node: no fusion */
+    bool any_size;         /* kernels are cut to serve other sizes, too, rather than to fit these */
     unsigned threads;      /* tasks are cut for about so many; any number runs */
     int64_t
         cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */

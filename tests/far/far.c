@@ -177,8 +177,8 @@ static bz_status kernels_run(bz_context *c, rt_program *p, const rt_call *call, 
     return s;
 }
 
-static rt_program *kernels_compile(bz_context *c, const ir_graph *g, bool eager, bz_error *e) {
-    rt_program *p = rt_cpu.compile(c, g, eager, e);
+static rt_program *kernels_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    rt_program *p = rt_cpu.compile(c, g, how, e);
     if (p) p->device = &rt_far_kernels;
     return p;
 }

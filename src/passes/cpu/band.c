@@ -177,9 +177,9 @@ static bool all_tasks(band *w) {
     lp_builder *b = w->l->b;
     const dot_kernel *q = &w->dot[0];
     const int64_t bands = (q->x.panels + w->group - 1) / w->group;
-    lp_val t =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * bands), 1, NULL, 0, NULL);
     lp_val count = lp_index(b, bands), group = lp_index(b, w->group);
+    lp_val all = lp_imul(b, q->batches, count);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     lp_val p0 = lp_imul(b, lp_imod(b, t, count), group);
     lp_val p1 = lp_imin(b, lp_iadd(b, p0, group), lp_index(b, q->x.panels));
     bool ok = task(w, lp_idiv(b, t, count), p0, p1);

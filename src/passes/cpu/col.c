@@ -48,6 +48,8 @@ typedef struct col_kernel {
     int64_t pieces, whole;         /* of an outer row; of full width */
     int64_t strip, strips, row;    /* pieces of a strip; its sums of one chain */
     int64_t chains, group, groups; /* chains of a group */
+    lp_val outer_rows, rows, all_chains,
+        all_groups; /* outer, k, chains, groups: the code serves any */
 } col_kernel;
 
 /* ---- the space: kept axes cut into outer and inner so that every access is linear along inner */
@@ -126,10 +128,8 @@ static lp_val below(col_kernel *q, lp_val x, int64_t y) {
 }
 
 /* How many of `all` things, cut by `each`, are in cut number i. */
-static lp_val in_cut(col_kernel *q, lp_val i, int64_t each, int64_t all) {
-    lp_val most = lp_index(q->l->b, each);
-    if (all % each == 0) return most;
-    return least(q, minus(q, lp_index(q->l->b, all), times(q, i, each)), most);
+static lp_val in_cut(col_kernel *q, lp_val i, int64_t each, lp_val all) {
+    return least(q, minus(q, all, times(q, i, each)), lp_index(q->l->b, each));
 }
 
 /* ---- columns */
@@ -316,7 +316,7 @@ static void fold_some(col_kernel *q, const columns *c, const task *t, lp_val lo,
     lp_val acc[EMIT_MAX_WIDTH];
     lp_val i = lp_loop(q->l->b, LP_SERIAL, lo, hi, beside, NULL, 0, NULL);
     lp_val chain = lp_iadd(q->l->b, times(q, t->group, q->group), i);
-    lp_val count = beside > 1 ? lp_index(q->l->b, IR_CHAIN) : in_cut(q, chain, IR_CHAIN, q->k);
+    lp_val count = beside > 1 ? lp_index(q->l->b, IR_CHAIN) : in_cut(q, chain, IR_CHAIN, q->rows);
     fold_chains(q, c, times(q, chain, IR_CHAIN), count, beside, acc);
     for (unsigned s = 0; s < beside; s++)
         store_sums(q, c, t->results, lp_iadd(q->l->b, t->at, times(q, plus(q, i, s), q->row)),
@@ -326,10 +326,8 @@ static void fold_some(col_kernel *q, const columns *c, const task *t, lp_val lo,
 
 /* How many chains of the group are done side by side: as many as there are of full length, cut to a multiple. */
 static lp_val done_beside(col_kernel *q, const task *t) {
-    int64_t full = q->k / IR_CHAIN;
-    if (full == q->chains && full % q->group == 0 && q->group % q->beside == 0) return t->chains;
     lp_val zero = lp_index(q->l->b, 0),
-           left = minus(q, lp_index(q->l->b, full), times(q, t->group, q->group));
+           left = minus(q, quotient(q, q->rows, IR_CHAIN), times(q, t->group, q->group));
     lp_val n = least(q, left, lp_index(q->l->b, q->group));
     n = lp_imax(q->l->b, n, zero);
     return minus(q, n, rest(q, n, q->beside));
@@ -341,7 +339,7 @@ static void piece_chains(col_kernel *q, const columns *c, const void *ctx) {
     lp_builder *b = q->l->b;
     lp_val acc[EMIT_MAX_WIDTH], from = lp_index(b, 0);
     if (q->chains == 1) {
-        fold_chains(q, c, from, lp_index(b, q->k), 1, acc);
+        fold_chains(q, c, from, q->rows, 1, acc);
         finish(q, c, acc);
         return;
     }
@@ -401,8 +399,8 @@ static void strip_chains(col_kernel *q, task *t) {
         lp_store(b, sums_of(q, f, t->results), lp_iadd(b, t->chain, c), none[f], 0, 0);
     lp_end(b, NULL, 0, NULL);
     lp_val k0 = times(q, chain, IR_CHAIN);
-    t->k = lp_loop(b, LP_SERIAL, k0, lp_iadd(b, k0, in_cut(q, chain, IR_CHAIN, q->k)), 1, NULL, 0,
-                   NULL);
+    lp_val count = in_cut(q, chain, IR_CHAIN, q->rows);
+    t->k = lp_loop(b, LP_SERIAL, k0, lp_iadd(b, k0, count), 1, NULL, 0, NULL);
     over_strip(q, t->strip, piece_of_row, t);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
@@ -413,23 +411,26 @@ static void strip_chains(col_kernel *q, task *t) {
         over_strip(q, t->strip, keep_piece, t);
 }
 
-static lp_val open_tasks(col_kernel *q, int64_t each) {
+/* `each` tasks for every outer row; *own: which of these the task at hand is. */
+static lp_val open_tasks(col_kernel *q, lp_val each, lp_val *own) {
     lp_builder *b = q->l->b;
-    lp_val t =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->outer * each), 1, NULL, 0, NULL);
-    emit_sym(&q->l->m, q->o_sym, quotient(q, t, each));
+    lp_val all = lp_imul(b, q->outer_rows, each);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+    lp_val o = q->outer == 1 ? lp_index(b, 0) : lp_idiv(b, t, each);
+    emit_sym(&q->l->m, q->o_sym, o);
+    *own = minus(q, t, lp_imul(b, o, each));
     return t;
 }
 
 static void fold_groups(col_kernel *q) {
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
-    task t = {.number = open_tasks(q, q->groups * q->strips)};
-    lp_val in_outer = rest(q, t.number, q->groups * q->strips);
+    lp_val in_outer;
+    task t = {.number = open_tasks(q, times(q, q->all_groups, q->strips), &in_outer)};
     bool straight = q->groups > 1 && q->group == 1; /* the only chain's sums are the group's */
     t.strip = rest(q, in_outer, q->strips);
     t.group = quotient(q, in_outer, q->strips);
-    t.chains = in_cut(q, t.group, q->group, q->chains);
+    t.chains = in_cut(q, t.group, q->group, q->all_chains);
     t.results = straight;
     t.at = straight ? times(q, t.number, q->row) : lp_index(b, 0);
     if (q->way == ALONG)
@@ -443,8 +444,7 @@ static void fold_groups(col_kernel *q) {
 /* The groups' results for the columns of a piece, of which ctx is the place for group 0. */
 static void piece_groups(col_kernel *q, const columns *c, const void *ctx) {
     lp_val acc[EMIT_MAX_WIDTH], at = *(const lp_val *)ctx;
-    fold_sums(q, true, at, lp_index(q->l->b, q->groups), q->strips * q->row,
-              (int64_t)c->n * q->lanes);
+    fold_sums(q, true, at, q->all_groups, q->strips * q->row, (int64_t)c->n * q->lanes);
     load_sums(q, c, true, at, acc);
     finish(q, c, acc);
 }
@@ -452,9 +452,11 @@ static void piece_groups(col_kernel *q, const columns *c, const void *ctx) {
 static void combine_groups(col_kernel *q) {
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
-    lp_val t = open_tasks(q, q->pieces), piece = rest(q, t, q->pieces);
-    lp_val outer = times(q, quotient(q, t, q->pieces), q->groups * q->strips * q->row);
-    lp_val at = lp_iadd(b, outer, times(q, piece, (int64_t)q->lanes * q->width));
+    lp_val piece;
+    open_tasks(q, lp_index(b, q->pieces), &piece);
+    lp_val before = lp_imul(b, emit_index(&q->l->m, q->o_sym), q->all_groups);
+    lp_val at = lp_iadd(b, times(q, before, q->strips * q->row),
+                        times(q, piece, (int64_t)q->lanes * q->width));
     over_piece(q, piece, piece_groups, &at);
     emit_forget(&q->l->m, mark);
     lp_end(b, NULL, 0, NULL);
@@ -495,7 +497,7 @@ static void choose_way(col_kernel *q) {
         q->way = BESIDE;
         q->width = (unsigned)vectors;
         while (ops <= q->l->t->machine->busy && 2 * q->beside * vectors * q->nfolds <= SHORT_ROW &&
-               2 * q->beside <= q->chains)
+               (q->l->t->any_size || 2 * q->beside <= q->chains))
             q->beside *= 2;
     } else if (q->dense && bytes > q->l->t->machine->second && q->k > q->l->t->machine->streams) {
         q->way = ALONG;
@@ -526,10 +528,9 @@ static void choose_groups(col_kernel *q) {
     int64_t chain = IR_CHAIN * (q->row < q->inner ? q->row : q->inner);
     bool enough = q->outer * q->strips >= machine->tasks;
     q->group = 1;
-    while (q->group < GROUP_MOST && q->group < q->chains &&
+    while (q->group < GROUP_MOST && (q->l->t->any_size || q->group < q->chains) &&
            (enough || q->group * chain < 2 * machine->task))
         q->group *= 2;
-    if (q->group > q->chains) q->group = q->chains;
     q->groups = ceil_div(q->chains, q->group);
 }
 
@@ -562,6 +563,15 @@ static void make_scratch(col_kernel *q, col_fold *n) {
         n->sums = lp_local(q->l->b, n->a.acc, q->group * q->row, LP_SCRATCH);
 }
 
+/* What hangs on how many rows are folded, and how many times. */
+static void make_counts(col_kernel *q) {
+    q->outer_rows = emit_extent(&q->l->m, "outer", q->outer);
+    q->rows = emit_extent(&q->l->m, "rows", q->k);
+    q->all_chains = quotient(q, plus(q, q->rows, IR_CHAIN - 1), IR_CHAIN);
+    q->all_groups = quotient(q, plus(q, q->all_chains, q->group - 1), q->group);
+    if (q->groups == 1) q->all_groups = lp_index(q->l->b, 1);
+}
+
 bool lower_col(lower *l) {
     col_kernel q = {.l = l};
     if (!find_folds(&q)) return false;
@@ -571,6 +581,7 @@ bool lower_col(lower *l) {
     choose_way(&q);
     choose_strips(&q);
     choose_groups(&q);
+    make_counts(&q);
     if (q.way != DOWN) read_ahead(&q);
     for (unsigned f = 0; f < q.nfolds; f++) make_scratch(&q, &q.fold[f]);
     fold_groups(&q);

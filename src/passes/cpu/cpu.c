@@ -42,6 +42,23 @@ const pass_machine pass_cpu = {
     .nschedules = BZ_LEN(schedules),
 };
 
+/* ---- tasks of rows */
+
+lp_val lower_open_rows(lower *l, lp_val rows, int64_t length) {
+    lp_builder *b = l->b;
+    const int64_t most = l->t->machine->task / (length > 0 ? length : 1), per = most > 1 ? most : 1;
+    lp_val some = lp_index(b, per), tasks = lp_iadd(b, rows, lp_index(b, per - 1));
+    if (per > 1) tasks = lp_idiv(b, tasks, some);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);
+    lp_val lo = lp_imul(b, t, some), end = lp_iadd(b, lo, some);
+    return lp_loop(b, LP_SERIAL, lo, per > 1 ? lp_imin(b, end, rows) : end, 1, NULL, 0, NULL);
+}
+
+void lower_close_rows(lower *l) {
+    lp_end(l->b, NULL, 0, NULL);
+    lp_end(l->b, NULL, 0, NULL);
+}
+
 /* ---- vectors */
 
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes) {

@@ -20,6 +20,10 @@ unsigned lower_stream_flags(const lower *l, int64_t row);
 /* The one operand of the kernel with more than `most` bytes, for `emitter.ahead`; 0 when there is none, or several: then the processor
  * sees enough loads by itself. */
 lp_val lower_read_ahead(const lower *l, int64_t most);
+/* Tasks of whole rows, some at a time by their length, and the row at hand: all that comes until the close is done for each of `rows` (a
+ * value), and one kernel serves however many there are. */
+lp_val lower_open_rows(lower *l, lp_val rows, int64_t length);
+void lower_close_rows(lower *l);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
 
 /* ---- turn.c: v[i] lane j becomes v[j] lane i, for n (a power of two) vectors of n lanes of t */

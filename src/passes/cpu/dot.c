@@ -78,9 +78,10 @@ static void set_space(dot_kernel *q) {
     fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
     if (y->size ==
         1) { /* matrix times vector: the rows become the columns, so that vectors are full */
-        dot_side swap = *x;
+        dot_side other = *x;
         *x = *y;
-        *y = swap;
+        *y = other;
+        q->swapped = true;
     }
 }
 
@@ -99,13 +100,17 @@ static double tile_cost(const dot_kernel *q, unsigned mr, unsigned nv) {
     double cycles = fma > loads ? fma : loads;
     cycles = cycles > 4 ? cycles : 4; /* latency of the chain */
     int64_t nr = (int64_t)nv * q->lanes;
+    if (q->l->t->any_size && q->x.size > ROWS_MOST) /* however many rows there are */
+        return cycles / mr * (double)((q->y.size + nr - 1) / nr) + 1e-9 / (mr * nv);
     return cycles * (double)((q->x.size + mr - 1) / mr) * (double)((q->y.size + nr - 1) / nr) +
            1e-9 / (mr * nv);
 }
 
-static void set_panels(dot_side *s, unsigned panel) {
+static void set_panels(const dot_kernel *q, dot_side *s, unsigned panel) {
     s->panel = panel;
     s->panels = (s->size + panel - 1) / panel;
+    const dot_side *any = q->swapped ? &q->y : &q->x; /* that serves other sizes */
+    s->ragged = s->size % panel != 0 || (q->l->t->any_size && s == any && s->size > panel);
 }
 
 /* least .. most: rows of a tile; widest: vectors of its row. */
@@ -122,8 +127,8 @@ static void choose_tile(dot_kernel *q, unsigned least, unsigned most, unsigned w
                 q->nv = nv;
             }
         }
-    set_panels(&q->x, best_mr);
-    set_panels(&q->y, q->nv * q->lanes);
+    set_panels(q, &q->x, best_mr);
+    set_panels(q, &q->y, q->nv * q->lanes);
 }
 
 /* ---- where the sides lie */
@@ -171,7 +176,7 @@ static void plan_flat(dot_kernel *q) {
     stays = q->x.size >= q->x.panel && (q->x.size == 1 || bytes_of(q, &q->x) <= small);
     q->streams =
         q->y.place == DOT_IN_PLACE && q->x.size <= DOT_STREAM_ROWS && bytes_of(q, &q->y) > small;
-    if (q->streams) set_panels(&q->y, strip(q));
+    if (q->streams) set_panels(q, &q->y, strip(q));
     q->x.place = stays && dot_lies_straight(q, &q->x) ? DOT_IN_PLACE : DOT_SHARED;
 }
 
@@ -203,12 +208,27 @@ static void plan(dot_kernel *q) {
 
 /* ---- panels of a side */
 
-static lp_val divide(lp_builder *b, lp_val x, int64_t d) {
-    return lp_idiv(b, x, lp_index(b, d));
+/* How many pieces of `each` cover n. */
+static lp_val cover(lp_builder *b, lp_val n, lp_val each) {
+    return lp_idiv(b, lp_iadd(b, n, lp_isub(b, each, lp_index(b, 1))), each);
 }
 
-static lp_val modulo(lp_builder *b, lp_val x, int64_t d) {
-    return lp_imod(b, x, lp_index(b, d));
+/* What the loops hang on. Outside of bands the sizes that decide nothing else are handed over at the launch, so that the kernel serves any:
+ * how many rows x has (columns, where these are the vector's) and, if nothing is turned by squares of k, how many products are added. */
+static void make_counts(dot_kernel *q, bool in_band) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    bool turned = (q->x.place != DOT_IN_PLACE && dot_turns(q, &q->x)) ||
+                  (q->y.place != DOT_IN_PLACE && dot_turns(q, &q->y));
+    dot_side *sides[2] = {&q->x, &q->y}, *any = q->swapped ? &q->y : &q->x;
+    q->batches = emit_extent(&l->m, "batch", q->batch);
+    for (unsigned i = 0; i < 2; i++) {
+        dot_side *s = sides[i];
+        s->count = s == any && !in_band ? emit_extent(&l->m, "m", s->size) : lp_index(b, s->size);
+        s->pieces = cover(b, s->count, lp_index(b, s->panel));
+    }
+    q->any_depth = !(in_band || turned || q->sparse);
+    q->depth = q->any_depth ? emit_extent(&l->m, "k", q->k) : lp_index(b, q->k);
 }
 
 /* The first element of panel `number`. In place the last one is moved back so that it is whole: its elements that belong to the one
@@ -216,30 +236,37 @@ static lp_val modulo(lp_builder *b, lp_val x, int64_t d) {
 static lp_val first_of(const dot_kernel *q, const dot_side *s, lp_val number) {
     lp_builder *b = q->l->b;
     lp_val first = lp_imul(b, number, lp_index(b, s->panel));
-    bool whole = s->place != DOT_IN_PLACE || s->size % s->panel == 0;
-    return whole ? first : lp_imin(b, first, lp_index(b, s->size - s->panel));
+    bool whole = s->place != DOT_IN_PLACE || !s->ragged;
+    return whole ? first : lp_imin(b, first, lp_isub(b, s->count, lp_index(b, s->panel)));
 }
 
 /* Panel `number`, which begins at `first`; slot: number of the packed one. */
 static lp_val panel_at(dot_kernel *q, const dot_side *s, lp_val first, lp_val slot) {
     lp_builder *b = q->l->b;
     if (s->place == DOT_SHARED || s->place == DOT_OWN)
-        return lp_offset(b, s->p, lp_imul(b, slot, lp_index(b, dot_panel_stride(q, s))));
+        return lp_offset(b, s->p, lp_imul(b, slot, dot_stride(q, s)));
     emit_sym(&q->l->m, s->sym, first);
     emit_sym(&q->l->m, q->k_sym, lp_index(b, 0));
     return lp_offset(b, s->p, emit_index(&q->l->m, emit_from(&q->l->m, s->p, s->offset)));
+}
+
+/* The batch of task t, if each has `each` tasks. */
+static lp_val batch_of(const dot_kernel *q, lp_val t, lp_val each) {
+    lp_builder *b = q->l->b;
+    return q->batch == 1 ? lp_index(b, 0) : lp_idiv(b, t, each);
 }
 
 /* The phase that packs all panels of a side. */
 static void pack_shared(dot_kernel *q, dot_side *s) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    s->p = lower_work(l, q->a.acc, q->batch * s->panels * dot_panel_stride(q, s));
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * s->panels), 1, NULL,
-                       0, NULL);
+    s->p = lower_work(l, q->a.acc, q->batch * s->panels * dot_panel_stride(q, s, q->k));
+    lp_val all = lp_imul(b, q->batches, s->pieces);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     unsigned mark = emit_mark(&l->m);
-    emit_sym(&l->m, q->b_sym, divide(b, t, s->panels));
-    dot_pack(q, s, modulo(b, t, s->panels), lp_imul(b, t, lp_index(b, dot_panel_stride(q, s))));
+    lp_val batch = batch_of(q, t, s->pieces), own = lp_isub(b, t, lp_imul(b, batch, s->pieces));
+    emit_sym(&l->m, q->b_sym, batch);
+    dot_pack(q, s, own, lp_imul(b, t, dot_stride(q, s)));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
@@ -278,11 +305,11 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
         emit_forget(&l->m, mark);
         return;
     }
-    bool ragged = y->size % y->panel != 0, moved = ragged && y->place == DOT_IN_PLACE;
-    if (ragged && !moved) width = lp_imin(b, width, lp_isub(b, lp_index(b, y->size), n0));
+    bool ragged = y->ragged, moved = ragged && y->place == DOT_IN_PLACE;
+    if (ragged && !moved) width = lp_imin(b, width, lp_isub(b, y->count, n0));
     lp_val col = lp_loop(b, LP_SERIAL, col0, width, q->lanes, NULL, 0, NULL),
            n = lp_iadd(b, n0, col);
-    if (ragged) mask = lower_tail_mask(l, lp_isub(b, lp_index(b, y->size), n), q->lanes);
+    if (ragged) mask = lower_tail_mask(l, lp_isub(b, y->count, n), q->lanes);
     emit_vector(&l->m, y->sym, n, q->lanes, 1, mask);
     epilogue(q, lp_load(b, k->q->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
                         moved ? 0 : LP_ALIGNED));
@@ -312,7 +339,7 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
     const dot_side *x = &q->x;
     lp_val m0 = first_of(q, x, p), rows = lp_index(b, x->panel);
     lp_val slot = x->place == DOT_OWN ? lp_isub(b, p, k->from)
-                                      : lp_iadd(b, lp_imul(b, k->batch, lp_index(b, x->panels)), p);
+                                      : lp_iadd(b, lp_imul(b, k->batch, x->pieces), p);
     lp_val at = panel_at(q, x, m0, slot);
     lp_val masked = dot_is_masked(q, m0, n0);
     if (masked) {
@@ -321,12 +348,11 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
         lp_else(b, NULL, 0);
     }
     lp_call(b, q->ukernel,
-            (lp_val[]){at, y, k->q->tile, lp_index(b, q->k), lp_index(b, x->down),
-                       lp_index(b, q->y.down)},
+            (lp_val[]){at, y, k->q->tile, q->depth, lp_index(b, x->down), lp_index(b, q->y.down)},
             6);
     if (masked) lp_end(b, NULL, 0, NULL);
-    if (x->size % x->panel && x->place != DOT_IN_PLACE)
-        rows = lp_imin(b, rows, lp_isub(b, lp_index(b, x->size), m0));
+    if (x->ragged && x->place != DOT_IN_PLACE)
+        rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
     lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
     epilogue_row(k, i, lp_iadd(b, m0, i), n0, own_from(q, &q->y, j, n0));
     lp_end(b, NULL, 0, NULL);
@@ -336,16 +362,14 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
 static void tiles(const dot_task *k) {
     dot_kernel *q = k->q;
     lp_builder *b = q->l->b;
-    lp_val zero = lp_index(b, 0), j0 = zero, j1 = lp_index(b, q->y.panels), p0 = zero,
-           p1 = lp_index(b, q->x.panels);
+    lp_val zero = lp_index(b, 0), j0 = zero, j1 = q->y.pieces, p0 = zero, p1 = q->x.pieces;
     if (q->by_columns)
         j0 = k->from, j1 = k->to;
     else
         p0 = k->from, p1 = k->to;
     lp_val j = lp_loop(b, LP_SERIAL, j0, j1, 1, NULL, 0, NULL), slot = zero;
     if (q->y.place == DOT_OWN) dot_pack(q, &q->y, j, zero);
-    if (q->y.place == DOT_SHARED)
-        slot = lp_iadd(b, lp_imul(b, k->batch, lp_index(b, q->y.panels)), j);
+    if (q->y.place == DOT_SHARED) slot = lp_iadd(b, lp_imul(b, k->batch, q->y.pieces), j);
     lp_val n0 = first_of(q, &q->y, j), y = panel_at(q, &q->y, n0, slot);
     lp_val p = lp_loop(b, LP_SERIAL, p0, p1, 1, NULL, 0, NULL);
     tile(k, p, j, y, n0);
@@ -353,13 +377,23 @@ static void tiles(const dot_task *k) {
     lp_end(b, NULL, 0, NULL);
 }
 
-/* Memory of a task. */
-static void make_locals(dot_kernel *q) {
+/* n or more, the same for many. */
+static int64_t up(const dot_kernel *q, int64_t n) {
+    int64_t r = 1;
+    while (r < n) r *= q->l->t->any_size ? 8 : 2;
+    return r;
+}
+
+/* Memory of a task. Sizes that the code doesn't hang on are rounded up, lest it does by these. */
+static void make_locals(dot_kernel *q, bool in_band) {
     lp_builder *b = q->l->b;
     dot_side *cut = q->by_columns ? &q->y : &q->x;
-    const int64_t slots = q->by_columns ? 1 : q->group, tile = (int64_t)q->x.panel * q->y.panel;
-    if (cut->place == DOT_OWN)
-        cut->p = lp_local(b, q->a.acc, slots * dot_panel_stride(q, cut), LP_SCRATCH);
+    const int64_t tile = (int64_t)q->x.panel * q->y.panel;
+    const int64_t most = q->l->t->any_size ? ROW_PANELS_MAX : up(q, q->group);
+    const int64_t slots = q->by_columns ? 1 : in_band ? q->group : most;
+    int64_t size = dot_panel_stride(q, cut, q->k);
+    if (q->any_depth) size = dot_panel_stride(q, cut, up(q, q->k)) + q->lanes;
+    if (cut->place == DOT_OWN) cut->p = lp_local(b, q->a.acc, slots * size, LP_SCRATCH);
     q->tile =
         lp_local(b, q->a.acc, (q->streams ? 2 : 1) * tile, q->streams ? LP_SCRATCH : LP_STACK);
 }
@@ -376,14 +410,14 @@ static void phase_multiply(dot_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
     const dot_side *cut = q->by_columns ? &q->y : &q->x;
-    int64_t groups = (cut->panels + q->group - 1) / q->group;
-    make_locals(q);
-    lp_val t =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q->batch * groups), 1, NULL, 0, NULL);
+    lp_val group = emit_extent(&l->m, "group", q->group), groups = cover(b, cut->pieces, group);
+    make_locals(q, false);
+    lp_val all = lp_imul(b, q->batches, groups);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     unsigned mark = emit_mark(&l->m);
-    lp_val from = lp_imul(b, modulo(b, t, groups), lp_index(b, q->group));
-    lp_val to = lp_imin(b, lp_iadd(b, from, lp_index(b, q->group)), lp_index(b, cut->panels));
-    multiply(q, divide(b, t, groups), from, to);
+    lp_val batch = batch_of(q, t, groups), own = lp_isub(b, t, lp_imul(b, batch, groups));
+    lp_val from = lp_imul(b, own, group);
+    multiply(q, batch, from, lp_imin(b, lp_iadd(b, from, group), cut->pieces));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
 }
@@ -409,6 +443,7 @@ bool lower_dot(lower *l) {
     plan(&q);
     find_zeros(&q);
     if (!dot_make_ukernel(&q)) return false;
+    make_counts(&q, false);
     if (q.x.place == DOT_SHARED) pack_shared(&q, &q.x);
     if (q.y.place == DOT_SHARED) pack_shared(&q, &q.y);
     phase_multiply(&q);
@@ -429,8 +464,9 @@ void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band) {
 
 void dot_share(dot_kernel *q) {
     find_zeros(q);
+    make_counts(q, true);
     pack_shared(q, &q->y);
-    make_locals(q);
+    make_locals(q, true);
 }
 
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1) {

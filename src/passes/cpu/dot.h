@@ -20,6 +20,8 @@ typedef struct dot_side {
     int64_t size;           /* elements along sym */
     unsigned panel;         /* elements of a panel */
     int64_t panels;
+    bool ragged;          /* the last panel may go beyond the side */
+    lp_val count, pieces; /* size and panels in the code */
     dot_place place;
     lp_val p;            /* IN_PLACE: the operand's buffer; SHARED, OWN: the packed panels */
     ir_ex offset;        /* IN_PLACE: of an element */
@@ -39,6 +41,8 @@ typedef struct dot_kernel {
     ir_dot_attr a;
     dot_side x, y;
     int64_t batch, k;
+    lp_val batches, depth;   /* both in the code */
+    bool any_depth, swapped; /* the code serves every k; x is the second operand */
     ir_ex b_sym, k_sym;
     unsigned lanes; /* of the accumulator's dtype */
     unsigned nv;    /* vectors of a tile row: y.panel / lanes */
@@ -79,11 +83,16 @@ bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 /* ---- dot_pack.c */
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
+/* Is the side, if it is packed, read along k? */
+bool dot_turns(dot_kernel *q, const dot_side *s);
 /* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base);
 /* Panels from .. to, one behind the other at s->p. */
 void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to);
-/* Elements from one packed panel to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is finite. */
-int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s);
+/* Elements from one packed panel of k rows to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is
+ * finite. */
+int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k);
+/* The same in the code. */
+lp_val dot_stride(const dot_kernel *q, const dot_side *s);
 
 #endif

@@ -73,8 +73,7 @@ static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row
     lp_builder *b = l->b;
     unsigned mark = emit_mark(&l->m);
     lp_val at = lp_iadd(b, p->first, lp_index(b, row)), mask = 0;
-    if (guard && lanes > 1)
-        mask = lower_tail_mask(l, lp_isub(b, lp_index(b, p->s->size), at), lanes);
+    if (guard && lanes > 1) mask = lower_tail_mask(l, lp_isub(b, p->s->count, at), lanes);
     emit_sym(&l->m, q->k_sym, k);
     emit_vector(&l->m, p->s->sym, at, lanes, 1, mask);
     emit_value v = widened(q, p->s->r, p->s->idx);
@@ -101,7 +100,7 @@ static void pack_row(dot_kernel *q, const panel *p, lp_val k, bool guard) {
             lp_val at = lp_iadd(b, p->first, lp_index(b, row));
             lp_val place = lp_iadd(
                 b, p->base, lp_iadd(b, lp_imul(b, k, lp_index(b, p->s->panel)), lp_index(b, row)));
-            lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){at, lp_index(b, p->s->size)}, 2));
+            lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){at, p->s->count}, 2));
             store_panel_row(q, p, k, row, 1, false);
             lp_else(b, NULL, 0);
             lp_store(b, p->s->p, place, lp_const(b, q->a.acc, 0, 1), 0, 0);
@@ -114,7 +113,7 @@ static void pack_row(dot_kernel *q, const panel *p, lp_val k, bool guard) {
 
 static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
     lp_builder *b = q->l->b;
-    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+    lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, 1, NULL, 0, NULL);
     pack_row(q, p, k, guard);
     lp_end(b, NULL, 0, NULL);
     emit_scalar(&q->l->m);
@@ -187,11 +186,17 @@ static void pack_transposed(dot_kernel *q, const panel *p) {
     emit_scalar(&q->l->m);
 }
 
-int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s) {
-    const int64_t blocks = (q->k + IR_DOT_BLOCK - 1) / IR_DOT_BLOCK, lanes = q->lanes;
-    const int64_t line = (blocks + lanes - 1) / lanes * lanes, elements = q->k * s->panel;
+int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k) {
+    const int64_t blocks = (k + IR_DOT_BLOCK - 1) / IR_DOT_BLOCK, lanes = q->lanes;
+    const int64_t line = (blocks + lanes - 1) / lanes * lanes, elements = k * s->panel;
     if (q->sparse && s == &q->y) return elements + line;
     return elements + (elements % (SAME_PLACE / 4) == 0 ? lanes : 0);
+}
+
+lp_val dot_stride(const dot_kernel *q, const dot_side *s) {
+    lp_builder *b = q->l->b;
+    const int64_t behind = dot_panel_stride(q, s, q->k) - q->k * s->panel;
+    return lp_iadd(b, lp_imul(b, q->depth, lp_index(b, s->panel)), lp_index(b, behind));
 }
 
 /* Behind the panel: for each block of k, 0 if it is finite. What is not makes a sum of itself times 0 no number. */
@@ -219,18 +224,21 @@ static void note_nonfinite(dot_kernel *q, const panel *p) {
     lp_end(b, NULL, 0, NULL);
 }
 
+bool dot_turns(dot_kernel *q, const dot_side *s) {
+    return q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dense_along(q, s, s->sym) &&
+           dense_along(q, s, q->k_sym);
+}
+
 /* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
     lp_builder *b = q->l->b;
     panel p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
-    bool ragged = s->size % s->panel != 0;
-    bool turn = q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dense_along(q, s, s->sym) &&
-                dense_along(q, s, q->k_sym);
+    bool ragged = s->ragged;
     if (ragged) {
         lp_val end = lp_iadd(b, p.first, lp_index(b, s->panel));
-        lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){end, lp_index(b, s->size)}, 2));
+        lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){end, s->count}, 2));
     }
-    if (turn)
+    if (dot_turns(q, s))
         pack_transposed(q, &p);
     else
         pack_rows(q, &p, false);
@@ -245,11 +253,12 @@ void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
 /* Where memory runs along the panels a row of all of them is read at a time: as one stretch, each of its lines once. */
 void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
     lp_builder *b = q->l->b;
-    const lp_val stride = lp_index(b, dot_panel_stride(q, s));
+    const lp_val stride = dot_stride(q, s);
+    lp_val full = lp_idiv(b, s->count, lp_index(b, s->panel));
     const bool rows = dense_along(q, s, s->sym) && !(q->sparse && s == &q->y);
     if (rows) {
-        lp_val whole = lp_imin(b, to, lp_index(b, s->size / s->panel));
-        lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->k), 1, NULL, 0, NULL);
+        lp_val whole = lp_imin(b, to, full);
+        lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, 1, NULL, 0, NULL);
         lp_val i = lp_loop(b, LP_SERIAL, from, whole, 1, NULL, 0, NULL);
         panel p = {s, lp_imul(b, lp_isub(b, i, from), stride),
                    lp_imul(b, i, lp_index(b, s->panel))};
@@ -262,8 +271,8 @@ void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
         lp_end(b, NULL, 0, NULL);
         emit_scalar(&q->l->m);
     }
-    if (rows && s->size % s->panel == 0) return;
-    lp_val first = rows ? lp_imax(b, from, lp_index(b, s->size / s->panel)) : from;
+    if (rows && !s->ragged) return;
+    lp_val first = rows ? lp_imax(b, from, full) : from;
     lp_val i = lp_loop(b, LP_SERIAL, first, to, 1, NULL, 0, NULL);
     dot_pack(q, s, i, lp_imul(b, lp_isub(b, i, from), stride));
     lp_end(b, NULL, 0, NULL);

@@ -89,20 +89,11 @@ static bool one_row(lower *l, const map_space *s, unsigned lanes, unsigned width
 static bool short_rows(lower *l, const map_space *s, unsigned lanes, unsigned width,
                        unsigned flags) {
     lp_builder *b = l->b;
-    int64_t rows = l->t->machine->task / (s->inner ? s->inner : 1);
-    rows = rows < 1 ? 1 : rows > s->outer ? s->outer : rows;
-    lp_val all = lp_index(b, s->outer);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0),
-                       lp_index(b, rows ? (s->outer + rows - 1) / rows : 0), 1, NULL, 0, NULL);
-    lp_val lo = lp_imul(b, t, lp_index(b, rows)), end = lp_iadd(b, lo, lp_index(b, rows));
-    lp_val hi = rows && s->outer % rows == 0 ? end : lp_imin(b, end, all);
-    lp_val o = lp_loop(b, LP_SERIAL, lo, hi, 1, NULL, 0, NULL);
-    emit_sym(&l->m, s->o, o);
+    emit_sym(&l->m, s->o, lower_open_rows(l, emit_extent(&l->m, "rows", s->outer), s->inner));
     bool whole = s->inner % ((int64_t)lanes * width) == 0;
     bool ok = lower_inner_loop(l, s->c, lp_index(b, 0), lp_index(b, s->inner), lanes, width, flags,
                                whole);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
+    lower_close_rows(l);
     return ok;
 }
 
@@ -112,8 +103,8 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
     lp_builder *b = l->b;
     int64_t pieces = (s->inner + l->t->machine->task - 1) / l->t->machine->task;
     lp_val count = lp_index(b, pieces);
-    lp_val t =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, s->outer * pieces), 1, NULL, 0, NULL);
+    lp_val all = lp_imul(b, emit_extent(&l->m, "rows", s->outer), count);
+    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     emit_sym(&l->m, s->o, lp_idiv(b, t, count));
     lp_val lo = lp_imul(b, lp_imod(b, t, count), lp_index(b, l->t->machine->task));
     lp_val end = lp_iadd(b, lo, lp_index(b, l->t->machine->task));
@@ -266,8 +257,8 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
         m->staged[i].local = lp_local(b, (bz_dtype)lp_at(b, m->staged[i].p)->dtype,
                                       l->t->machine->turn * pitch_of(l), LP_SCRATCH);
     }
-    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, t->s.outer * down * across),
-                          1, NULL, 0, NULL);
+    lp_val all = lp_imul(b, emit_extent(&l->m, "outer", t->s.outer), lp_index(b, down * across));
+    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     lp_val line = lp_idiv(b, task, lp_index(b, across));
     lp_val r[2], c[2];
     tile_bounds(l, lp_imod(b, task, lp_index(b, across)), t->s.inner, c);

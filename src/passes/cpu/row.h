@@ -1,0 +1,78 @@
+/* row.h - what the files of the rows' lowering share. Internal to row*.c.
+ *
+ *     row.c           tasks: whole rows, or blocks of few long ones; bands ask for one row at a time (cpu.h)
+ *     row_stretch.c   one pass over a stretch of a row: values, kept rows, stores, folds
+ *     row_hidden.c    what a pass leaves out of a row of which the rest is one constant */
+#ifndef BRAZE_ROW_H
+#define BRAZE_ROW_H
+
+#include "src/passes/cpu/cpu.h"
+#include "src/passes/work.h"
+
+enum { MAX_FOLDS = FUSE_MAX_FOLDS, MAX_ACC = 64 };
+
+typedef struct fold_node {
+    ir_ref r;
+    ir_reduce_attr a;
+    unsigned pass;       /* that folds it */
+    lp_val work, result; /* wide: block results [rows][blocks] and row results [rows] */
+    lp_val blocks;       /* narrow: block results of one row */
+    lp_val lanes;        /* the L lanes, when they are kept in memory */
+} fold_node;
+
+struct row_kernel {
+    lower *l;
+    work w; /* a pass for each stage */
+    int64_t rows, k, blocks;
+    bool any_k;             /* the code serves every k (of one block, or of several) */
+    lp_val length, nblocks; /* k and blocks in the code */
+    lp_val all_rows;        /* wide: their number */
+    ir_ex i_sym, k_sym;
+    unsigned lanes, nvec; /* lanes of a vector; vectors that make L lanes */
+    unsigned stream;      /* flags of the stores of elements */
+    fold_node fold[MAX_FOLDS];
+    unsigned nfolds;
+    BZ_VEC(lp_val) kept_rows; /* scratch rows for what stages keep */
+    lp_val nothing;           /* narrow: 0, which code generation doesn't know */
+    ir_ref hidden;  /* a value of which rows may be seen in part (row_sight); 0: there is none */
+    uint32_t plain; /* bit p: pass p makes one value of what is hidden */
+};
+
+/* Some elements of a row in one pass. */
+typedef struct row_stretch {
+    row_kernel *q;
+    unsigned pass;
+    unsigned folds[MAX_FOLDS], nfolds; /* of this pass */
+    unsigned width;                    /* vectors that are computed side by side */
+    /* the L lanes are an array, and the code is one loop over it: for long bodies, where that costs nothing */
+    bool in_memory;
+    const row_sight *sight; /* NULL: everything is seen */
+    lp_val from, to; /* columns that are seen, multiples of L but for the row's end; 0, 0: all */
+    lp_val acc[MAX_FOLDS][MAX_ACC];
+} row_stretch;
+
+/* ---- row_stretch.c */
+/* The pass that computes kept node i. */
+unsigned row_kept_by(const row_kernel *q, uint32_t i);
+/* From now on the kept row stands for node i, where it is read at its own index. */
+void row_bind_kept(row_kernel *q, uint32_t i);
+/* Does this pass store elements of output i? */
+bool row_stores(const row_stretch *s, uint32_t i);
+/* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
+void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
+
+/* ---- row_hidden.c */
+typedef struct row_span {
+    lp_val from, to;
+} row_span;
+/* The passes that make one value of everything hidden, bit by bit. */
+uint32_t row_plain_passes(const row_kernel *q, ir_ref hidden);
+/* Chooses what of the row such a pass goes through, by what it would make of the rest: *other[f] for fold f, once. Sums must find zeros
+ * there, or the pass goes through all. */
+void row_look(row_stretch *s, const row_sight *sight, lp_val *other);
+/* What is seen of elements lo .. lo + count, counted from lo. */
+row_span row_seen_of(const row_stretch *s, lp_val lo, lp_val count);
+/* What the pass keeps and stores of hidden elements, of those of lo .. lo + count that its loop leaves out. */
+void row_fill_hidden(row_stretch *s, lp_val lo, lp_val count);
+
+#endif

@@ -1,0 +1,220 @@
+/* row_stretch.c - one pass over a stretch of a row: what is known of the elements by then is computed, kept, stored, folded. */
+#include "src/passes/cpu/row.h"
+#include "src/ir/loops/builder.h"
+
+#include <string.h>
+
+unsigned row_kept_by(const row_kernel *q, uint32_t i) {
+    return work_kept_by(&q->w, q->w.kept.p[i]);
+}
+
+bool row_stores(const row_stretch *s, uint32_t i) {
+    const work *w = &s->q->w;
+    const ir_ref r = s->q->l->outputs.p[i];
+    return work_stores_elements(w, r) && work_find(w, r)->stage == s->pass;
+}
+
+void row_bind_kept(row_kernel *q, uint32_t i) {
+    lower *l = q->l;
+    ir_ref r = q->w.kept.p[i];
+    ir_ex idx[IR_MAX_RANK];
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
+                               .p = q->kept_rows.p[i],
+                               .offset = q->k_sym,
+                               .only_at = emit_offset(&l->m, r, idx)};
+}
+
+static void store_kept(row_stretch *s, lp_val row, const emit_value *v) {
+    emitter *m = &s->q->l->m;
+    lp_val k = emit_index(m, s->q->k_sym);
+    for (unsigned u = 0; u < m->width; u++)
+        lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)),
+                 emit_lane_value(m, v, u), m->tail, 0);
+}
+
+/* Stores the members on the level of elements that this pass knows: all values first, then all stores. */
+static void store_elements(row_stretch *s) {
+    lower *l = s->q->l;
+    ir_ex idx[IR_MAX_RANK];
+    emit_value *values = bz_mem_alloc((l->outputs.n + 1) * sizeof *values);
+    l->m.failed |= !values;
+    for (int store = 0; values && store < 2; store++)
+        for (uint32_t i = 0; i < l->outputs.n; i++) {
+            ir_ref r = l->outputs.p[i];
+            if (!row_stores(s, i)) continue;
+            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+            if (store)
+                emit_store(&l->m, l->out_pointers.p[i], emit_offset(&l->m, r, idx), &values[i],
+                           s->q->stream);
+            else
+                values[i] = emit_node(&l->m, r, idx);
+        }
+    bz_mem_free(values);
+}
+
+/* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
+static void step(row_stretch *s, unsigned at) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    ir_ex idx[IR_MAX_RANK];
+    for (uint32_t i = 0; i < q->w.kept.n; i++) {
+        ir_ref r = q->w.kept.p[i];
+        if (row_kept_by(q, i) != s->pass) continue;
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
+        emit_value v = emit_node(&l->m, r, idx);
+        store_kept(s, q->kept_rows.p[i], &v);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        fold_node *n = &q->fold[s->folds[f]];
+        ir_ref x = ir_operand(l->g, n->r, 0);
+        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
+        emit_value v = emit_node(&l->m, x, idx);
+        for (unsigned u = 0; u < l->m.width; u++) {
+            lp_val e = fold_widen(l, &n->a, ir_dtype(l->g, x), emit_lane_value(&l->m, &v, u));
+            s->acc[f][at + u] = fold_step(l, &n->a, s->acc[f][at + u], e, l->m.tail);
+        }
+    }
+    store_elements(s);
+}
+
+/* All L lanes once, beginning at k. */
+static void all_lanes(row_stretch *s, lp_val k) {
+    row_kernel *q = s->q;
+    for (unsigned at = 0; at < q->nvec; at += s->width) {
+        unsigned mark = emit_mark(&q->l->m);
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)),
+                    q->lanes, s->width, 0);
+        step(s, at);
+        emit_forget(&q->l->m, mark);
+    }
+}
+
+/* LLVM makes a constant mask anew in each turn of a loop, in a part of a register, and so each turn waits for the one before. */
+static lp_val opaque(const row_kernel *q, lp_val n) {
+    return q->nothing ? lp_iadd(q->l->b, n, q->nothing) : n;
+}
+
+/* The last `left` < L elements. */
+static void some_lanes(row_stretch *s, lp_val k, lp_val left) {
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    int64_t n = (int64_t)q->lanes * q->nvec;
+    const bool known = lp_const_i64(b, left, &n);
+    for (unsigned at = 0; (int64_t)at * q->lanes < n; at++) {
+        unsigned mark = emit_mark(&q->l->m);
+        const int64_t before = (int64_t)at * q->lanes;
+        lp_val here = lp_isub(b, left, lp_index(b, before)), mask = 0;
+        if (!known || n - before < (int64_t)q->lanes)
+            mask = lower_tail_mask(q->l, opaque(q, here), q->lanes);
+        emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1,
+                    mask);
+        step(s, at);
+        emit_forget(&q->l->m, mark);
+    }
+}
+
+/* The step for `width` vectors at lane `at` (a value) of the arrays of lanes. */
+static void lanes_in_memory(row_stretch *s, lp_val k, lp_val at, unsigned width, lp_val mask) {
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    emit_vector(&q->l->m, q->k_sym, k, q->lanes, width, mask);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned u = 0; u < width; u++)
+            s->acc[f][u] = lp_load(b, q->fold[s->folds[f]].lanes,
+                                   lp_iadd(b, at, lp_index(b, u * q->lanes)), q->lanes, 0, 0);
+    step(s, 0);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned u = 0; u < width; u++)
+            lp_store(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)),
+                     s->acc[f][u], 0, 0);
+    emit_forget(&q->l->m, mark);
+}
+
+static bool is_nothing(const lp_builder *b, lp_val n) {
+    int64_t v;
+    return lp_const_i64(b, n, &v) && v == 0;
+}
+
+/* Elements lo .. lo+count through the arrays of lanes: two loops, each with one copy of the body. */
+static void fold_in_memory(row_stretch *s, lp_val lo, lp_val count) {
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    const int64_t lanes = (int64_t)q->lanes * q->nvec, stride = (int64_t)q->lanes * s->width;
+    const lp_val over = lp_imod(b, count, lp_index(b, stride)), whole = lp_isub(b, count, over);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        for (unsigned v = 0; v < q->nvec; v++)
+            lp_store(b, n->lanes, lp_index(b, v * q->lanes),
+                     lp_const(b, n->a.acc, fold_identity(&n->a), q->lanes), 0, 0);
+    }
+    if (!is_nothing(b, whole)) {
+        const row_span seen = row_seen_of(s, lo, whole);
+        lp_val j = lp_loop(b, LP_SERIAL, seen.from, seen.to, stride, NULL, 0, NULL);
+        lp_val at = lp_imod(b, j, lp_index(b, lanes));
+        lanes_in_memory(s, lp_iadd(b, lo, j), at, s->width, 0);
+        lp_end(b, NULL, 0, NULL);
+        row_fill_hidden(s, lo, whole);
+    }
+    if (!is_nothing(b, over)) {
+        lp_val j = lp_loop(b, LP_SERIAL, whole, count, q->lanes, NULL, 0, NULL);
+        lp_val at = lp_imod(b, j, lp_index(b, lanes));
+        lp_val left = lp_isub(b, count, j);
+        lanes_in_memory(s, lp_iadd(b, lo, j), at, 1,
+                        q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
+        lp_end(b, NULL, 0, NULL);
+    }
+    for (unsigned f = 0; f < s->nfolds; f++)
+        for (unsigned v = 0; v < q->nvec; v++)
+            s->acc[f][v] =
+                lp_load(b, q->fold[s->folds[f]].lanes, lp_index(b, v * q->lanes), q->lanes, 0, 0);
+}
+
+/* The same with the lanes in registers, carried round the loop. */
+static void fold_in_registers(row_stretch *s, lp_val lo, lp_val count) {
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    int64_t lanes = (int64_t)q->lanes * q->nvec, once = 0;
+    const lp_val over = lp_imod(b, count, lp_index(b, lanes)), whole = lp_isub(b, count, over);
+    lp_val flat[MAX_FOLDS * MAX_ACC], carry[MAX_FOLDS * MAX_ACC];
+    unsigned n = 0;
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        for (unsigned v = 0; v < q->nvec; v++)
+            flat[n++] = s->acc[f][v] = lp_const(b, a->acc, fold_identity(a), q->lanes);
+    }
+    if (lp_const_i64(b, whole, &once) && once == lanes) {
+        all_lanes(s, lo);
+    } else if (!is_nothing(b, whole)) {
+        const row_span seen = row_seen_of(s, lo, whole);
+        lp_val j = lp_loop(b, LP_SERIAL, seen.from, seen.to, lanes, flat, n, carry);
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
+        all_lanes(s, lp_iadd(b, lo, j));
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(flat + f * q->nvec, s->acc[f], q->nvec * sizeof *flat);
+        lp_end(b, flat, n, carry);
+        for (unsigned f = 0; f < s->nfolds; f++)
+            memcpy(s->acc[f], carry + f * q->nvec, q->nvec * sizeof *flat);
+        row_fill_hidden(s, lo, whole);
+    }
+    if (!is_nothing(b, over)) some_lanes(s, lp_iadd(b, lo, whole), over);
+}
+
+void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    if (s->in_memory || !s->nfolds)
+        fold_in_memory(s, lo, count);
+    else
+        fold_in_registers(s, lo, count);
+    emit_scalar(&l->m);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        for (unsigned v = q->nvec; v > 1; v /= 2)
+            for (unsigned i = 0; i < v / 2; i++)
+                s->acc[f][i] = fold_step(l, a, s->acc[f][i], s->acc[f][i + v / 2], 0);
+        out[f] = fold_lanes(l, a, s->acc[f][0], q->lanes);
+    }
+}
