@@ -223,3 +223,28 @@ static void windows_on_views(bz_context *c) {
 Test(api, windows_on_views) {
     on_all(windows_on_views);
 }
+
+/* Any range of i64: below 2^63 numbers it is 63 bits of two words that count, from there on all 64. */
+static void wide_ranges(bz_context *c) {
+    enum { N = 64 };
+    int64_t got[3][N];
+    static const int64_t range[3][2] = {
+        {0, INT64_MAX}, {INT64_MIN, INT64_MAX}, {-2, INT64_MAX - 1}};
+    for (int k = 0; k < 3; k++) {
+        bz_seed(c, 5);
+        bz_tensor *x = bz_randint(c, range[k][0], range[k][1], BZ_SHAPE(N));
+        cr_assert_eq(bz_to_host(x, got[k], sizeof got[k]), BZ_OK, "%s", bz_message(c));
+    }
+    int minus = 0, high = 0;
+    for (int i = 0; i < N; i++) {
+        uint64_t bits = (uint64_t)got[1][i] - (uint64_t)INT64_MIN; /* the largest are too rare */
+        cr_expect_eq((bits >> 33 << 32 | (bits & 0xffffffff)), (uint64_t)got[0][i], "[%d]", i);
+        cr_expect_eq((bits & INT64_MAX) - 2, (uint64_t)got[2][i], "[%d]", i);
+        minus += got[1][i] < 0;
+        high += (got[1][i] & INT64_MAX) >= INT64_MAX / 2;
+    }
+    cr_expect(minus > 16 && minus < 48 && high > 16 && high < 48, "%d, %d of 64", minus, high);
+}
+Test(api, integers_of_any_range) {
+    on_all(wide_ranges);
+}

@@ -1,6 +1,8 @@
 /* test_print.c - arrays as text: every expected text is what NumPy 1.24 prints for the same array. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/io/array.h"
@@ -64,6 +66,41 @@ Test(print, numbers_that_are_none) {
     check_print(BZ_F32, 1, SHAPE(3), VALUES((double)NAN, 1, (double)-INFINITY), "[ nan   1. -inf]");
     check_print(BZ_F32, 1, SHAPE(2), VALUES((double)INFINITY, 0.5), "[inf 0.5]");
     check_print(BZ_F64, 1, SHAPE(2), VALUES((double)NAN, (double)NAN), "[nan nan]");
+}
+
+/* ---- the fewest digits: beside a power of two they are not always the nearest of their number */
+
+static double read(bz_dtype t, bool minus, long long digits, int exponent) {
+    char text[48];
+    snprintf(text, sizeof text, "%s%llde%d", minus ? "-" : "", digits, exponent);
+    return ir_bits_to_f64(t, ir_bits_from_f64(t, strtod(text, NULL)));
+}
+
+/* d is v; no decimal with a digit less is. */
+static void check_shortest(bz_dtype t, double v) {
+    ir_decimal d = ir_decimal_shortest(t, v);
+    long long digits = 0;
+    for (int i = 0; i < d.n; i++) digits = digits * 10 + (d.digits[i] - '0');
+    int last = d.exponent - d.n + 1; /* power of ten of the last digit */
+    cr_expect(read(t, d.minus, digits, last) == v, "%s %a: %llde%d", ir_dtypes[t].name, v, digits,
+              last);
+    for (long long less = digits / 10; d.n > 1 && less <= digits / 10 + 1; less++)
+        cr_expect(read(t, d.minus, less, last + 1) != v, "%s %a: %llde%d, and %llde%d",
+                  ir_dtypes[t].name, v, digits, last, less, last + 1);
+}
+
+Test(print, the_fewest_digits) {
+    for (bz_dtype t = BZ_F16; t <= BZ_F64; t++)
+        for (int e = -1074; e < 1024; e++)
+            for (int near = -1; near < 2; near++) {
+                double v = ir_bits_to_f64(t, ir_bits_from_f64(t, ldexp(1, e)) + (ir_bits)near);
+                if (isfinite(v)) check_shortest(t, v), check_shortest(t, -v);
+            }
+    check_print(BZ_F64, 0, NULL, VALUES(0x1p-44), "5.684341886080802e-14");
+    check_print(BZ_F64, 0, NULL, VALUES(-0x1.8p-44), "-8.526512829121202e-14");
+    check_print(BZ_F32, 0, NULL, VALUES(0x1p87), "1.5474251e+26");
+    check_print(BZ_F16, 0, NULL, VALUES(0x1p-6), "0.01563");
+    check_print(BZ_F16, 1, SHAPE(2), VALUES(0x1p-6, 0x1p-7), "[0.01563  0.007812]");
 }
 
 Test(print, exponents) {

@@ -26,64 +26,33 @@ typedef struct printer {
 
 /* ---- digits */
 
-typedef struct decimal {
-    bool minus;
-    char digits[24];
-    int n, exponent; /* d.ddd * 10^exponent */
-} decimal;
-
-/* d.ddde+xx as printf writes it. */
-static decimal take_apart(const char *s) {
-    decimal d = {.minus = *s == '-'};
-    for (s += d.minus; *s && *s != 'e'; s++)
-        if (*s >= '0' && *s <= '9' && d.n < 20) d.digits[d.n++] = *s;
-    d.exponent = (int)strtol(s + 1, NULL, 10);
-    while (d.n > 1 && d.digits[d.n - 1] == '0') d.n--;
-    return d;
-}
-
-/* The fewest digits that tell v apart from its neighbours in dtype t. */
-static decimal shortest(bz_dtype t, double v) {
-    char text[40];
-    for (int n = 0; n < 17; n++) {
-        bz_snprintf(text, sizeof text, "%.*e", n, v);
-        if (ir_bits_from_f64(t, bz_read_number(text, NULL)) == ir_bits_from_f64(t, v)) break;
-    }
-    return take_apart(text);
-}
-
 /* The shortest digits, or v itself rounded to `keep` digits when there are more. */
-static decimal rounded(double v, decimal d, int keep) {
-    char text[40];
-    if (d.n <= keep) return d;
-    bz_snprintf(text, sizeof text, "%.*e", keep - 1, v);
-    return take_apart(text);
+static ir_decimal rounded(double v, ir_decimal d, int keep) {
+    return d.n <= keep ? d : ir_decimal_rounded(v, keep);
 }
 
-static char digit(const decimal *d, int i) {
+static char digit(const ir_decimal *d, int i) {
     return i >= 0 && i < d->n ? d->digits[i] : '0';
 }
 
 /* Digits of v up to the point, all of them exact, where the shortest ones end before it. */
-static decimal whole(double v, decimal d) {
-    char text[40];
-    if (d.n > d.exponent || d.exponent > 17) return d;
-    bz_snprintf(text, sizeof text, "%.*e", d.exponent, v);
-    return take_apart(text);
+static ir_decimal whole(double v, ir_decimal d) {
+    bool all = d.n > d.exponent || d.exponent > 17;
+    return all ? d : ir_decimal_rounded(v, d.exponent + 1);
 }
 
 /* "-12." + "5": at most `precision` digits behind the point, no zeros at the end. */
 static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
-    decimal d = shortest(t, v);
+    ir_decimal d = ir_decimal_shortest(t, v);
     if (precision <= PRECISION) d = whole(v, d); /* a single number shows zeros there */
     int keep = d.exponent + 1 + precision, n = 0;
     if (keep >= 1) d = rounded(v, d, keep);
     bool gone = keep < 0 || (keep == 0 && fabs(v) * pow(10, precision) <= 0.5);
     if (keep == 0 && !gone) { /* rounds up to the last digit */
-        decimal up = {.minus = d.minus, .digits = "1", .n = 1, .exponent = d.exponent + 1};
+        ir_decimal up = {.minus = d.minus, .digits = "1", .n = 1, .exponent = d.exponent + 1};
         d = up;
     } else if (gone) {
-        decimal zero = {.minus = d.minus, .digits = "0", .n = 1, .exponent = 0};
+        ir_decimal zero = {.minus = d.minus, .digits = "0", .n = 1, .exponent = 0};
         d = zero;
     }
     if (d.minus) word[n++] = '-';
@@ -95,11 +64,8 @@ static void positional(bz_dtype t, double v, int precision, char word[WORD]) {
     word[n] = 0;
 }
 
-/* "-1.25" and the exponent: v rounded to `digits` behind the point. */
-static void scientific(double v, int digits, int exponent, char word[WORD]) {
-    char text[40];
-    bz_snprintf(text, sizeof text, "%.*e", digits, v);
-    decimal d = take_apart(text);
+/* "-1.25" and the exponent: d with `digits` behind the point. */
+static void scientific(ir_decimal d, int digits, int exponent, char word[WORD]) {
     int n = 0;
     if (d.minus) word[n++] = '-';
     word[n++] = digit(&d, 0);
@@ -142,7 +108,7 @@ static void print_positional(printer *p, double v) {
 
 static void print_scientific(printer *p, double v) {
     char word[WORD];
-    scientific(v, p->precision, p->exponent, word);
+    scientific(ir_decimal_rounded(v, p->precision + 1), p->precision, p->exponent, word);
     int before = (int)strcspn(word, ".");
     bz_textf(p->t, "%*s%s", p->left - before, "", word);
 }
@@ -211,7 +177,7 @@ static void see_positional(printer *p, int64_t i) {
 static void see_scientific(printer *p, int64_t i) {
     double v = float_at(p, i);
     if (!isfinite(v)) return;
-    decimal d = rounded(v, shortest(p->a->dtype, v), PRECISION + 1);
+    ir_decimal d = rounded(v, ir_decimal_shortest(p->a->dtype, v), PRECISION + 1);
     widen(&p->left, 1 + d.minus);
     widen(&p->precision, d.n - 1);
     widen(&p->exponent, abs(d.exponent) > 99 ? 3 : 2);
@@ -319,8 +285,8 @@ static void print_scalar(printer *p) {
         positional(t, v, 40, word);
         bz_textf(p->t, "%s%s", word, word[strlen(word) - 1] == '.' ? "0" : "");
     } else {
-        decimal d = shortest(t, v);
-        scientific(v, d.n - 1, 2, word);
+        ir_decimal d = ir_decimal_shortest(t, v);
+        scientific(d, d.n - 1, 2, word);
         if (d.n == 1) memmove(strchr(word, '.'), strchr(word, 'e'), strlen(strchr(word, 'e')) + 1);
         bz_text_str(p->t, word);
     }

@@ -109,15 +109,30 @@ ir_ref ir_randn(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_r
     return t == BZ_F64 ? randn_f64(g, n, key) : ir_cast(g, randn_f32(g, n, key), t);
 }
 
-/* lo + (63 random bits mod (hi - lo)): the largest bias is (hi - lo) / 2^63. */
+/* 63 random bits mod range: the largest bias is range / 2^63. */
+static ir_ref bits_below(ir_graph *g, ir_ref n, ir_ref key, int64_t range) {
+    ir_ref high = ir_build2(g, IR_SHL, word(g, n, key, 1), int64(g, 32));
+    ir_ref bits = ir_build2(g, IR_OR, high, word(g, ir_plus(g, n, int64(g, 1)), key, 0));
+    return ir_build2(g, IR_IMOD, bits, int64(g, range));
+}
+
+/* 64 random bits mod a range of 2^63 or more, both without a sign: what reaches beyond it begins anew. */
+static ir_ref bits_below_wide(ir_graph *g, ir_ref n, ir_ref key, int64_t range) {
+    ir_ref high = ir_build2(g, IR_SHL, word(g, n, key, 0), int64(g, 32));
+    ir_ref bits = ir_build2(g, IR_OR, high, word(g, ir_plus(g, n, int64(g, 1)), key, 0));
+    ir_ref below = ir_build2(g, IR_LT, ir_build2(g, IR_XOR, bits, int64(g, INT64_MIN)),
+                             int64(g, range ^ INT64_MIN));
+    return ir_build3(g, IR_SELECT, below, bits, ir_build2(g, IR_SUB, bits, int64(g, range)));
+}
+
 ir_ref ir_randint(ir_graph *g, int64_t lo, int64_t hi, const ir_dim *dims, unsigned rank,
                   ir_ref key, ir_ref offset) {
-    int64_t range;
-    if (lo >= hi || __builtin_sub_overflow(hi, lo, &range))
+    if (lo >= hi)
         return ir_error_as(g, BZ_EARG, "randint", "no range from %lld to below %lld", (long long)lo,
                            (long long)hi);
     ir_ref n = first_word(g, "randint", dims, rank, key, offset, ir_random_words(BZ_I64));
-    ir_ref high = ir_build2(g, IR_SHL, word(g, n, key, 1), int64(g, 32));
-    ir_ref bits = ir_build2(g, IR_OR, high, word(g, ir_plus(g, n, int64(g, 1)), key, 0));
-    return ir_plus(g, ir_build2(g, IR_IMOD, bits, int64(g, range)), int64(g, lo));
+    int64_t range;
+    bool wide = __builtin_sub_overflow(hi, lo, &range);
+    return ir_plus(g, wide ? bits_below_wide(g, n, key, range) : bits_below(g, n, key, range),
+                   int64(g, lo));
 }

@@ -77,6 +77,17 @@ ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b);
 ir_bits ir_load_bits(bz_dtype t, const void *p); /* one element from memory */
 void ir_store_bits(bz_dtype t, void *p, ir_bits b);
 
+/* ---- decimal.c: a finite float as d.ddd 10^exponent, without zeros at the end */
+enum { IR_DECIMAL_DIGITS = 20 };
+typedef struct ir_decimal {
+    bool minus;
+    char digits[IR_DECIMAL_DIGITS];
+    int n, exponent;
+} ir_decimal;
+ir_decimal ir_decimal_rounded(double v, int n); /* to n digits, at most IR_DECIMAL_DIGITS */
+/* The fewest digits that read back as v in dtype t; of those the nearest. */
+ir_decimal ir_decimal_shortest(bz_dtype t, double v);
+
 /* f16 and bf16 by integer arithmetic, round to nearest even, NaN stays NaN. */
 uint16_t ir_f32_to_f16(float v);
 float ir_f16_to_f32(uint16_t h);

@@ -13,15 +13,20 @@
 
 /* ---- numbers */
 
-/* The shortest decimal that reads back as the same bits. */
+/* The shortest decimal that reads back as the same bits; as %g has it, and never as an integer. */
 static void print_finite(bz_text *t, bz_dtype type, double v) {
-    char buf[40];
-    for (int digits = 1; digits <= 17; digits++) {
-        bz_snprintf(buf, sizeof buf, "%.*g", digits, v);
-        if (ir_bits_from_f64(type, bz_read_number(buf, NULL)) == ir_bits_from_f64(type, v)) break;
+    ir_decimal d = ir_decimal_shortest(type, v);
+    bool fixed = d.exponent >= -4 && d.exponent < d.n;
+    int point = fixed && d.exponent > 0 ? d.exponent + 1 : 1; /* digits before it */
+    bz_text_str(t, d.minus ? "-" : "");
+    if (fixed && d.exponent < 0) {
+        bz_textf(t, "0.%.*s%.*s", -d.exponent - 1, "000", d.n, d.digits);
+        return;
     }
-    bz_text_str(t, buf);
-    if (!strpbrk(buf, ".e")) bz_text_str(t, ".0");
+    bz_textf(t, "%.*s", point, d.digits);
+    if (d.n > point || fixed)
+        bz_textf(t, ".%.*s", d.n > point ? d.n - point : 1, d.n > point ? d.digits + point : "0");
+    if (!fixed) bz_textf(t, "e%+03d", d.exponent);
 }
 
 void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v) {
