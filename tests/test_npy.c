@@ -174,10 +174,61 @@ Test(npy, files_that_cannot_be_read_or_written, .init = begin, .fini = end) {
     bz_error e = {0};
     cr_expect_eq(rt_npy_load("/nonexistent/a.npy", &b, &e), BZ_EIO);
     cr_expect(strstr(e.text, "/nonexistent/a.npy: No such file"), "%s", e.text);
-    cr_expect_eq(rt_npy_load(dir, &b, NULL), BZ_EIO);
-    cr_expect_eq(rt_npy_load("/dev/null", &b, NULL), BZ_EIO);
+    cr_expect_eq(rt_npy_load(dir, &b, &e), BZ_EIO);
     cr_expect_eq(rt_npy_save("/nonexistent/a.npy", &a, NULL), BZ_EIO);
     cr_expect_eq(rt_npy_save(dir, &a, NULL), BZ_EIO, "a directory is not replaced");
+}
+
+/* The descriptor of a pipe that `n` bytes were written to, and its path; the writing end is closed. */
+static int pipe_with(const char *bytes, size_t n) {
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], bytes, n), (ssize_t)n);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    return ends[0];
+}
+
+static void expect_load(const char *file, bz_status status, const char *text) {
+    ir_value_array a;
+    bz_error e = {0};
+    cr_expect_eq(rt_npy_load(file, &a, &e), status, "%s: %s", file, e.text);
+    cr_expect(strstr(e.text, text), "%s: %s", file, e.text);
+    bz_mem_free(a.data);
+}
+
+/* Of a stream as much is read as belongs to the array: two in a row are two, and what never ends is no trouble. */
+Test(npy, streams, .init = begin, .fini = end) {
+    ir_value_array a = {.dtype = BZ_I16, .rank = 2, .shape = {30, 50}}, b;
+    char *bytes;
+    size_t n;
+    a.data = bz_mem_zero(1500, 2);
+    for (int i = 0; i < 1500; i++) ((int16_t *)a.data)[i] = (int16_t)(7 * i);
+    cr_assert_eq(rt_npy_save(path, &a, NULL), BZ_OK);
+    cr_assert_eq(rt_file_read(path, &bytes, &n, NULL), BZ_OK);
+    unlink(path);
+    bytes = bz_mem_grow(bytes, 3 * n);
+    memcpy(bytes + n, bytes, n);
+    memcpy(bytes + 2 * n, bytes, n);
+    int fd = pipe_with(bytes, 3 * n - 1);
+    for (int k = 0; k < 2; k++) {
+        cr_assert_eq(rt_npy_load(path, &b, NULL), BZ_OK);
+        cr_expect(rt_array_count(&b) == 1500 && memcmp(a.data, b.data, 3000) == 0);
+        bz_mem_free(b.data);
+    }
+    expect_load(path, BZ_EFORMAT, "it has 2999 of 3000 bytes of elements");
+    expect_load(path, BZ_EFORMAT, "not a .npy file: it is empty");
+    close(fd);
+    fd = pipe_with(bytes, 20);
+    expect_load(path, BZ_EFORMAT, "ends inside its head");
+    close(fd);
+    fd = pipe_with("PK\3\4 and so on", 14);
+    expect_load(path, BZ_EFORMAT, "not a .npy file");
+    close(fd);
+    expect_load("/dev/null", BZ_EFORMAT, "it is empty");
+    expect_load("/dev/zero", BZ_EFORMAT, "not a .npy file");
+    bz_mem_free(bytes);
+    bz_mem_free(a.data);
 }
 
 Test(npy, no_temporary_file_stays, .init = begin, .fini = end) {

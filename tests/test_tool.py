@@ -3,6 +3,7 @@
 
 Each row of a table: arguments, text for standard input, expected exit status, expected parts of the output (standard
 output for status 0, standard error otherwise). DIR stands for a fresh directory with the files made below."""
+import io
 import json
 import os
 import re
@@ -125,6 +126,47 @@ def test_run():
     same = {braze(["run", "DIR/mlp.bz", *extra]).stdout for extra in
             ([], ["--device", "ref"], ["--mode", "eager"], ["--threads", "1"], ["--threads", "2"], ["--isa", "base"])}
     check("the same bits on every device, mode, ISA and number of threads", len(same) == 1 and "loss" in same.pop(), same)
+
+
+def test_streams():
+    data = open(path("x.npy"), "rb").read()
+    for piped, status, part in ((data, 0, "[[1. 2.]\n [3. 4.]]"), (data[:-1], 1, "it has 15 of 16 bytes"), (b"", 1, "/dev/stdin: not a .npy file: it is empty")):
+        r = subprocess.run([TOOL, "run", path("add.bz"), "--in", "x=/dev/stdin"], input=piped, capture_output=True)
+        check("an input from a pipe", r.returncode == status and part in (r.stdout + r.stderr).decode(), r)
+    r = subprocess.run([TOOL, "run", path("add.bz"), "--in", f"x={path('x.npy')}", "--out", "/dev/stdout"], capture_output=True)
+    check("a directory is no pipe", r.returncode == 3 and b"Not a directory" in r.stderr, r)
+    r = subprocess.run([TOOL, "run", path("add.bz"), "--in", f"x={path('x.npy')}", "--out", "z=/dev/stdout"], capture_output=True)
+    check("an output to a pipe", r.returncode == 0 and np.array_equal(np.load(io.BytesIO(r.stdout)), [[1, 2], [3, 4]]), r)
+
+
+def everything_below(where):
+    return sorted(os.path.join(d, f) for d, dirs, files in os.walk(where) for f in dirs + files)
+
+
+def test_outputs_all_or_none():
+    """Where a run fails, or one output cannot be written, there is nothing new, and what was there stays."""
+    os.makedirs(path("box/old/y.npy"))
+    os.makedirs(path("box/some"))
+    open(path("box/some/x.npy"), "w").write("before")
+    before = everything_below(path("box"))
+    slash = 'graph main() {\n %x = zeros {shape=[4]}\n return %x as ok, %x as "a/b"\n}'
+    index = "graph main(x: f32[3] = 1.0, i: i64[1] = 7) {\n %y = gather %x, %i {axis=0}\n return %y as y\n}\n"
+    for args, program, status, part in (
+            (["DIR/box/old"], SWAP, 3, "cannot write DIR/box/old/y.npy: Is a directory"),
+            (["x=DIR/box/some/x.npy", "y=DIR/box/old/y.npy"], SWAP, 3, "Is a directory"),
+            (["x=DIR/box/new/x.npy", "y=DIR/box/some/x.npy/y"], SWAP, 3, "Not a directory"),
+            (["x=DIR/box/a/b/x.npy", "y=DIR/box/old/y.npy"], SWAP, 3, "Is a directory"),
+            (["x=DIR/box/one", "y=DIR/box/one"], SWAP, 1, "--out y=DIR/box/one: the file is another output's"),
+            (["DIR/box/c/d"], slash, 1, "output 'a/b' has no name for a file"),
+            (["DIR/box/c/d"], index, 1, "index 7 is outside"),
+            (["DIR/box/c/" + 300 * "n" + "/f.npz"], SWAP, 3, "File name too long"),
+            (["DIR/box/c/" + 300 * "n" + ".npz"], SWAP, 3, "File name too long")):
+        row(["run", "-", *(a for out in args for a in ("--out", out))], program, status, part)
+        check(f"nothing is left by {args}", everything_below(path("box")) == before, everything_below(path("box")))
+        check("the old file stays", open(path("box/some/x.npy")).read() == "before")
+    many = "graph main() {\n %x = zeros {shape=[4]}\n return " + ", ".join(f"%x as o{i}" for i in range(300)) + "\n}"
+    r = subprocess.run(["sh", "-c", f"ulimit -n 100; exec {TOOL} run - --out {path('box/many')}"], input=many, capture_output=True, text=True)
+    check("more files than descriptors", r.returncode == 0 and len(os.listdir(path("box/many"))) == 300, r.stderr)
 
 
 def test_many_arrays_in_one_file():

@@ -2,7 +2,8 @@
  *
  *     braze.c   main: picks the subcommand        args.c     options by table, help
  *     source.c  FILE.bz and errors in it          inputs.c   values for inputs: files, or made up
- *     engine.c  a graph on a device, run          cmd_*.c    one subcommand each */
+ *     engine.c  a graph on a device, run          outputs.c  where outputs go
+ *     cmd_*.c   one subcommand each */
 #ifndef BRAZE_TOOL_H
 #define BRAZE_TOOL_H
 
@@ -149,6 +150,24 @@ tool_status tool_sizes(tool_source *s, const tool_files *f);
 bool tool_dim_option(tool_args *a, tool_files *f);
 void tool_values_free(ir_value_array *values, uint32_t n);
 bool tool_is_npz(const char *path); /* by its name */
+
+/* ---- outputs.c */
+
+typedef struct tool_outs {
+    const char *all;           /* a directory, or FILE.npz; NULL: none */
+    BZ_VEC(const char *) each; /* "NAME=FILE.npy" */
+} tool_outs;
+
+/* a->value as one of these; false with a->status set. */
+bool tool_out_option(tool_args *a, tool_outs *o);
+/* Before the run: each --out NAME=FILE names an output and a file, once; in a directory names are files' names. */
+bz_status tool_outs_check(const tool_outs *o, const ir_graph *g, bz_error *e);
+/* Adds where output `name` goes to an empty text; false: nowhere, it is to be printed. */
+bool tool_out_path(const tool_outs *o, const char *name, bz_text *path);
+/* All or none: where one cannot be written there are no new files nor directories, and old ones are as they were. */
+bz_status tool_outs_write(const tool_outs *o, const ir_graph *g, const ir_value_array *results,
+                          bz_error *e);
+void tool_outs_free(tool_outs *o);
 
 /* ---- cmd_*.c */
 extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench,

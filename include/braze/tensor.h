@@ -88,7 +88,7 @@ BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_d
 /* Standard normal (floats): the next numbers of c's stream. */
 BZ_API bz_tensor *bz_randn_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                               const char *site);
-/* Integers lo .. hi-1 (i64), of any range: the next numbers of c's stream. */
+/* Integers lo .. hi-1 (i64): the next numbers of c's stream. */
 BZ_API bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int64_t *shape,
                                 int rank, const char *site);
 #define bz_rand(...)    bz_rand_at(__VA_ARGS__, BZ_SITE)

@@ -36,8 +36,16 @@ bz_status rt_file_replace_text(const char *path, const bz_text *t, bz_error *e);
 /* Reads a regular file, or any stream when path is "-" (standard input), NUL-terminated; *out: bz_mem_free.
  * BZ_EIO (cannot be read), BZ_ENOMEM. */
 bz_status rt_file_read(const char *path, char **out, size_t *n, bz_error *e);
-/* The bytes of a regular file as a private mapping (munmap); BZ_EIO, BZ_EFORMAT when it is empty, being no `kind` then. */
-bz_status rt_file_map(const char *path, const char *kind, void **out, size_t *n, bz_error *e);
+/* A kind of file: its name for messages, and how many bytes a reader needs who has the first n of one; no more than n: it has all, or
+ * it is none. */
+typedef struct rt_file_kind {
+    const char *name;
+    size_t (*wanted)(const void *p, size_t n);
+} rt_file_kind;
+/* The bytes of a file, or the next ones of a stream (a pipe, a device), as a private mapping (munmap). BZ_EIO, BZ_ENOMEM, BZ_EFORMAT
+ * when it is empty. */
+bz_status rt_file_map(const char *path, const rt_file_kind *kind, void **out, size_t *n,
+                      bz_error *e);
 
 /* ---- npy.c: NumPy's format, versions 1.0 to 3.0.
  * Loading: either byte order, C and Fortran order (the result is row-major). Dtypes: bool, u8, i8..i64, f16, f32, f64; a
@@ -51,6 +59,9 @@ bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_
                         bz_error *e);
 /* Version 1.0, C order, little endian. */
 bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e);
+/* Array i to paths[i]: all of them, or none. */
+bz_status rt_npy_save_all(const char *const *paths, const ir_value_array *arrays, uint32_t n,
+                          bz_error *e);
 /* What such a file has before its elements. */
 void rt_npy_head(bz_text *t, const ir_value_array *a);
 

@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MOST_LOCKED = 64 }; /* files of one replacement */
+
 /* ---- writing */
 
 /* A path's end, so that there is room for the reason behind it. */
@@ -156,14 +158,20 @@ static bz_status write_special(const rt_file *f, bz_error *e) {
     return good ? BZ_OK : cannot_write(f->path, why, e);
 }
 
-static bz_status write_temporary(rt_file *f, bz_error *e) {
+/* `keep`: open, and so locked against who sees no process of ours. There are fewer descriptors than files may be. */
+static bz_status write_temporary(rt_file *f, bool keep, bz_error *e) {
     f->fd = -1;
     if (is_special(f->path)) return BZ_OK; /* there is no second one of its name */
     clear_abandoned(f->path);
     f->fd = open_temporary(f);
     if (f->fd < 0) return cannot_write(f->path, errno, e);
     bool good = write_content(f, f->fd) && fsync(f->fd) == 0;
-    return good ? BZ_OK : cannot_write(f->path, errno, e);
+    if (!good) return cannot_write(f->path, errno, e);
+    if (!keep) {
+        close(f->fd);
+        f->fd = -1;
+    }
+    return BZ_OK;
 }
 
 /* A directory is what a rename onto would fail at; found before anything is in place. */
@@ -231,7 +239,7 @@ bz_status rt_files_replace(rt_file *f, unsigned n, bz_error *e) {
     bz_status s = BZ_OK;
     for (unsigned i = 0; i < n; i++) f[i].temporary = NULL, f[i].fd = -1, f[i].placed = false;
     for (unsigned i = 0; i < n && !s; i++) s = check_place(&f[i], e);
-    for (unsigned i = 0; i < n && !s; i++) s = write_temporary(&f[i], e);
+    for (unsigned i = 0; i < n && !s; i++) s = write_temporary(&f[i], i < MOST_LOCKED, e);
     for (unsigned i = 0; i < n && !s; i++) s = f[i].temporary ? BZ_OK : write_special(&f[i], e);
     for (unsigned i = 0; i < n && !s; i++) s = put_in_place(&f[i], e);
     for (unsigned i = 0; i < n && !s; i++)
@@ -293,20 +301,63 @@ bz_status rt_file_read(const char *path, char **out, size_t *n, bz_error *e) {
     return BZ_OK;
 }
 
-static bz_status map_open(int fd, const char *path, const char *kind, void **out, size_t *n,
+/* ---- bytes in memory: those of a file are mapped, those of a stream read into a mapping like it */
+
+enum { FIRST_ROOM = 1 << 16 };
+
+static bool more_room(void **p, size_t *room) {
+    size_t more = *room ? 2 * *room : FIRST_ROOM;
+    void *q = *room ? mremap(*p, *room, more, MREMAP_MAYMOVE)
+                    : mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (q == MAP_FAILED) return false;
+    *p = q;
+    *room = more;
+    return true;
+}
+
+/* Not a byte more than wanted: what follows may be another reader's. 0, or errno. */
+static int read_wanted(int fd, const rt_file_kind *kind, void **p, size_t *n, size_t *room) {
+    for (size_t want; (want = kind->wanted(*p, *n)) > *n;) {
+        if (*n == *room && !more_room(p, room)) return ENOMEM;
+        size_t end = want < *room ? want : *room;
+        ssize_t k = read(fd, (char *)*p + *n, end - *n);
+        if (k < 0 && errno != EINTR) return errno;
+        if (k == 0) break;
+        if (k > 0) *n += (size_t)k;
+    }
+    return 0;
+}
+
+static bz_status read_all(int fd, const char *path, const rt_file_kind *kind, void **out, size_t *n,
+                          bz_error *e) {
+    size_t room = 0;
+    *out = NULL;
+    *n = 0;
+    int why = read_wanted(fd, kind, out, n, &room);
+    if (why || !*n) {
+        if (room) munmap(*out, room);
+    } else {
+        mremap(*out, room, *n, 0); /* its end only: it does not move */
+    }
+    if (why == ENOMEM) return bz_fail(e, BZ_ENOMEM, "out of memory while reading %s", path);
+    return why ? cannot_read(path, why, e) : BZ_OK;
+}
+
+static bz_status map_open(int fd, const char *path, const rt_file_kind *kind, void **out, size_t *n,
                           bz_error *e) {
     struct stat st;
     if (fstat(fd, &st)) return cannot_read(path, errno, e);
-    if (!S_ISREG(st.st_mode))
-        return bz_fail(e, BZ_EIO, "cannot read %s: not a regular file", path_end(path));
-    if (st.st_size == 0) return bz_fail(e, BZ_EFORMAT, "%s: not a %s: it is empty", path, kind);
-    *n = (size_t)st.st_size;
-    *out = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
+    bool file = S_ISREG(st.st_mode);
+    *n = file ? (size_t)st.st_size : 0;
+    if (!file && read_all(fd, path, kind, out, n, e)) return e->status;
+    if (*n == 0) return bz_fail(e, BZ_EFORMAT, "%s: not a %s: it is empty", path, kind->name);
+    if (file) *out = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
     return *out == MAP_FAILED ? cannot_read(path, errno, e) : BZ_OK;
 }
 
-bz_status rt_file_map(const char *path, const char *kind, void **out, size_t *n, bz_error *e) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+bz_status rt_file_map(const char *path, const rt_file_kind *kind, void **out, size_t *n,
+                      bz_error *e) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return cannot_read(path, errno, e);
     bz_status s = map_open(fd, path, kind, out, n, e);
     close(fd);

@@ -259,25 +259,38 @@ static bz_status take_elements(head *h, const char *p) {
 
 /* ---- the whole */
 
+/* Where the elements begin, as far as the first n bytes tell: no more than n, else so many are needed; 0: it is no .npy file. */
+static size_t start_of(const unsigned char *p, size_t n) {
+    size_t field = n > MAGIC && p[MAGIC] == 1 ? 2 : 4, length = 0;
+    if (memcmp(p, "\x93NUMPY", n < MAGIC ? n : MAGIC) != 0) return 0;
+    if (n > MAGIC && (p[MAGIC] < 1 || p[MAGIC] > 3)) return PREFIX; /* no version of ours */
+    if (n < PREFIX + field) return PREFIX + field;
+    for (size_t i = 0; i < field; i++) length |= (size_t)p[PREFIX + i] << 8 * i;
+    return PREFIX + field + length;
+}
+
+/* The head, all of which is there. */
+static bool read_start(head *h, const unsigned char *p, size_t start) {
+    if (start == PREFIX) {
+        bz_fail(h->e, BZ_EFORMAT, "%s: version %d.%d of .npy is not known", h->name, p[6], p[7]);
+        return false;
+    }
+    h->at = (const char *)p + PREFIX + (p[6] == 1 ? 2 : 4);
+    h->end = (const char *)p + start;
+    return read_head(h);
+}
+
 bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_array *out,
                         bz_error *e) {
     bz_error own = {0};
-    const unsigned char *p = bytes;
     *out = (ir_value_array){0};
     e = e ? e : &own;
     head h = {.name = name, .e = e, .a = out};
-    if (n < PREFIX + 2 || memcmp(p, "\x93NUMPY", MAGIC) != 0)
-        return bz_fail(e, BZ_EFORMAT, "%s: not a .npy file", name);
-    if (p[6] < 1 || p[6] > 3)
-        return bz_fail(e, BZ_EFORMAT, "%s: version %d.%d of .npy is not known", name, p[6], p[7]);
-    size_t field = p[6] == 1 ? 2 : 4, length = 0;
-    for (size_t i = 0; i < field && PREFIX + i < n; i++) length |= (size_t)p[PREFIX + i] << 8 * i;
-    size_t start = PREFIX + field + length;
+    size_t start = start_of(bytes, n);
+    if (n < PREFIX + 2 || !start) return bz_fail(e, BZ_EFORMAT, "%s: not a .npy file", name);
     if (start > n)
         return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it ends inside its head", name);
-    h.at = (const char *)p + PREFIX + field;
-    h.end = (const char *)p + start;
-    if (!read_head(&h)) return e->status;
+    if (!read_start(&h, bytes, start)) return e->status;
     size_t expected = rt_array_bytes(out);
     if (n - start < expected)
         return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: it has %zu of %zu bytes of elements",
@@ -285,8 +298,20 @@ bz_status rt_npy_decode(const void *bytes, size_t n, const char *name, ir_value_
     if (n - start > expected)
         return bz_fail(e, BZ_EFORMAT, "%s: damaged .npy file: %zu bytes follow its elements", name,
                        n - start - expected);
-    return take_elements(&h, (const char *)p + start);
+    return take_elements(&h, (const char *)bytes + start);
 }
+
+/* One that is damaged is read no further. */
+static size_t wanted(const void *p, size_t n) {
+    bz_error e = {0};
+    ir_value_array a = {0};
+    head h = {.e = &e, .a = &a, .name = ""};
+    size_t start = start_of(p, n);
+    if (start > n || !start) return start;
+    return read_start(&h, p, start) ? start + rt_array_bytes(&a) : 0;
+}
+
+static const rt_file_kind npy = {".npy file", wanted};
 
 bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e) {
     bz_error own = {0};
@@ -294,7 +319,7 @@ bz_status rt_npy_load(const char *path, ir_value_array *out, bz_error *e) {
     void *p;
     e = e ? e : &own;
     *out = (ir_value_array){0};
-    if (rt_file_map(path, ".npy file", &p, &n, e)) return e->status;
+    if (rt_file_map(path, &npy, &p, &n, e)) return e->status;
     bz_status s = rt_npy_decode(p, n, path, out, e);
     munmap(p, n);
     return s;
@@ -321,16 +346,36 @@ void rt_npy_head(bz_text *t, const ir_value_array *a) {
     bz_text_free(&d);
 }
 
-bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e) {
-    bz_text t = {0};
-    rt_npy_head(&t, a);
-    if (t.failed) {
-        bz_text_free(&t);
-        return bz_fail(e, BZ_ENOMEM, "out of memory");
+/* Head i and elements i are file i's pieces. */
+static bz_status save_pieces(const char *const *paths, const ir_value_array *arrays,
+                             const bz_text *heads, uint32_t n, bz_error *e) {
+    rt_file *files = bz_mem_zero((size_t)n + 1, sizeof *files);
+    rt_piece *pieces = bz_mem_zero(2 * (size_t)n + 1, sizeof *pieces);
+    bool ready = files && pieces;
+    for (uint32_t i = 0; i < n && ready; i++) {
+        rt_piece *two = &pieces[2 * i];
+        ready = !heads[i].failed;
+        two[0] = (rt_piece){heads[i].p, heads[i].n};
+        two[1] = (rt_piece){arrays[i].data, rt_array_bytes(&arrays[i])};
+        files[i] = (rt_file){.path = paths[i], .pieces = two, .npieces = 2};
     }
-    const rt_piece pieces[] = {{t.p, t.n}, {a->data, rt_array_bytes(a)}};
-    rt_file file = {.path = path, .pieces = pieces, .npieces = BZ_LEN(pieces)};
-    bz_status s = rt_files_replace(&file, 1, e);
-    bz_text_free(&t);
+    bz_status s = ready ? rt_files_replace(files, n, e) : bz_fail(e, BZ_ENOMEM, "out of memory");
+    bz_mem_free(files);
+    bz_mem_free(pieces);
     return s;
+}
+
+bz_status rt_npy_save_all(const char *const *paths, const ir_value_array *arrays, uint32_t n,
+                          bz_error *e) {
+    bz_text *heads = bz_mem_zero((size_t)n + 1, sizeof *heads);
+    if (!heads) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < n; i++) rt_npy_head(&heads[i], &arrays[i]);
+    bz_status s = save_pieces(paths, arrays, heads, n, e);
+    for (uint32_t i = 0; i < n; i++) bz_text_free(&heads[i]);
+    bz_mem_free(heads);
+    return s;
+}
+
+bz_status rt_npy_save(const char *path, const ir_value_array *a, bz_error *e) {
+    return rt_npy_save_all(&path, a, 1, e);
 }

@@ -15,12 +15,41 @@ enum { MAX_NAME = 4096, MOST_NAMED = 8 };
 
 /* ---- reading */
 
+typedef struct named { /* a member by its name */
+    const char *name;
+    uint32_t member;
+} named;
+
 struct rt_npz {
     void *bytes;
     size_t n;
     rt_zip *zip;
+    named *sorted; /* members by their names, then their numbers */
     const char *path;
 };
+
+/* To the end of a stream that begins like an archive. */
+static size_t wanted(const void *p, size_t n) {
+    if (n < 2) return 2;
+    return memcmp(p, "PK", 2) == 0 ? SIZE_MAX : 0;
+}
+
+static const rt_file_kind npz = {".npz file", wanted};
+
+static int by_name(const void *p, const void *q) {
+    const named *a = p, *b = q;
+    int order = strcmp(a->name, b->name);
+    return order ? order : (a->member > b->member) - (a->member < b->member);
+}
+
+static bz_status sort_members(rt_npz *z, bz_error *e) {
+    uint32_t n = rt_zip_count(z->zip);
+    z->sorted = bz_mem_zero((size_t)n + 1, sizeof *z->sorted);
+    if (!z->sorted) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < n; i++) z->sorted[i] = (named){rt_zip_name(z->zip, i), i};
+    qsort(z->sorted, n, sizeof *z->sorted, by_name);
+    return BZ_OK;
+}
 
 bz_status rt_npz_open(const char *path, rt_npz **out, bz_error *e) {
     *out = NULL;
@@ -28,11 +57,12 @@ bz_status rt_npz_open(const char *path, rt_npz **out, bz_error *e) {
     rt_npz *z = bz_mem_zero(1, sizeof *z);
     if (!z) return bz_fail(e, BZ_ENOMEM, "out of memory");
     z->path = path;
-    if (rt_file_map(path, ".npz file", &z->bytes, &z->n, e)) {
+    if (rt_file_map(path, &npz, &z->bytes, &z->n, e)) {
         bz_mem_free(z);
         return e->status;
     }
-    if (rt_zip_open(z->bytes, z->n, path, &z->zip, e) == BZ_OK) return *out = z, BZ_OK;
+    if (!rt_zip_open(z->bytes, z->n, path, &z->zip, e) && !sort_members(z, e))
+        return *out = z, BZ_OK;
     rt_npz_close(z);
     return e->status;
 }
@@ -41,6 +71,7 @@ void rt_npz_close(rt_npz *z) {
     if (!z) return;
     rt_zip_close(z->zip);
     munmap(z->bytes, z->n);
+    bz_mem_free(z->sorted);
     bz_mem_free(z);
 }
 
@@ -70,16 +101,26 @@ static bz_status no_such_name(const rt_npz *z, const char *name, bz_error *e) {
     return e->status;
 }
 
+/* Is the member's name before `name` + suffix, the same, behind it? */
+static int compare(const char *member, const char *name, const char *suffix) {
+    size_t n = strlen(name);
+    int order = strncmp(member, name, n);
+    return order ? order : strcmp(member + n, suffix);
+}
+
 /* The member `name` + suffix: how many of them, and the first. */
 static uint32_t find(const rt_npz *z, const char *name, const char *suffix, uint32_t *first) {
-    size_t n = strlen(name);
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < rt_zip_count(z->zip); i++) {
-        const char *member = rt_zip_name(z->zip, i);
-        if (strncmp(member, name, n) || strcmp(member + n, suffix)) continue;
-        if (!found++) *first = i;
+    uint32_t count = rt_zip_count(z->zip), lo = 0, hi = count;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (compare(z->sorted[mid].name, name, suffix) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return found;
+    for (hi = lo; hi < count && compare(z->sorted[hi].name, name, suffix) == 0;) hi++;
+    *first = lo < hi ? z->sorted[lo].member : 0;
+    return hi - lo;
 }
 
 bz_status rt_npz_read(rt_npz *z, const char *name, ir_value_array *out, bz_error *e) {

@@ -41,6 +41,37 @@ bz_status rt_zip_read(rt_zip *z, uint32_t i, void **p, size_t *n, bz_error *e) {
     return rt_zip_usable(e);
 }
 
+static void put(char **p, uint64_t v, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) *(*p)++ = (char)(v >> 8 * i & 255);
+}
+
+/* minizip writes a zip64 record for places beyond 4 GiB, but none for a count beyond 16 bits: before the end record, which it has
+ * written, comes one, and the record that says where it is. `at`: where the directory begins. */
+static void count_many(sink *s, uint64_t n, uint64_t at) {
+    enum { END = 22, RECORD = 56, LOCATOR = 20 };
+    char text[RECORD + LOCATOR + END], *p = text;
+    off_t end = ftello(s->f) - END;
+    uint64_t size = (uint64_t)end - at;
+    put(&p, 0x06064b50, 4);
+    put(&p, RECORD - 12, 8);   /* what follows */
+    put(&p, 45 << 16 | 45, 4); /* made by, needed */
+    put(&p, 0, 8);             /* disks */
+    for (int i = 0; i < 2; i++) put(&p, n, 8);
+    put(&p, size, 8);
+    put(&p, at, 8);
+    put(&p, 0x07064b50, 4);
+    put(&p, 0, 4);
+    put(&p, (uint64_t)end, 8);
+    put(&p, 1, 4);
+    put(&p, 0x06054b50, 4);
+    put(&p, 0, 4);
+    put(&p, UINT32_MAX, 4); /* both counts: see there */
+    put(&p, size, 4);
+    put(&p, at, 4);
+    put(&p, 0, 2);
+    if (fseeko(s->f, end, SEEK_SET) || fwrite(text, 1, sizeof text, s->f) != sizeof text) note(s);
+}
+
 int rt_zip_write(int fd, void *plan) {
     (void)fd, (void)plan;
     return -1; /* rt_zip_usable was asked before */
@@ -58,6 +89,8 @@ int rt_zip_write(int fd, void *plan) {
 
 /* A piece that minizip's counters hold. */
 static const size_t MOST = (size_t)1 << 30;
+/* Members that a 16-bit count does not tell from "see the zip64 record". */
+static const uint32_t MANY = 0xffff;
 /* No stream of deflate grows more than this. */
 static const uint64_t MAX_RATIO = 1032;
 
@@ -146,6 +179,7 @@ static bz_status read_directory(rt_zip *z, bz_error *e) {
     int r = info.number_entry ? unzGoToFirstFile(z->unz) : UNZ_END_OF_LIST_OF_FILE;
     for (; r == UNZ_OK; r = unzGoToNextFile(z->unz))
         if (add_member(z, e)) return e->status;
+    if (z->all.n == MANY && info.number_entry == MANY) return BZ_OK; /* minizip would go on */
     return r == UNZ_END_OF_LIST_OF_FILE ? BZ_OK : damaged(z, "its directory cannot be read", e);
 }
 
@@ -399,6 +433,37 @@ static int write_member(zipFile z, const rt_zip_member *m, bool deflate) {
     return r ? r : zipCloseFileInZip(z);
 }
 
+static void put(char **p, uint64_t v, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) *(*p)++ = (char)(v >> 8 * i & 255);
+}
+
+/* minizip writes a zip64 record for places beyond 4 GiB, but none for a count beyond 16 bits: before the end record, which it has
+ * written, comes one, and the record that says where it is. `at`: where the directory begins. */
+static void count_many(sink *s, uint64_t n, uint64_t at) {
+    enum { END = 22, RECORD = 56, LOCATOR = 20 };
+    char text[RECORD + LOCATOR + END], *p = text;
+    off_t end = ftello(s->f) - END;
+    uint64_t size = (uint64_t)end - at;
+    put(&p, 0x06064b50, 4);
+    put(&p, RECORD - 12, 8);   /* what follows */
+    put(&p, 45 << 16 | 45, 4); /* made by, needed */
+    put(&p, 0, 8);             /* disks */
+    for (int i = 0; i < 2; i++) put(&p, n, 8);
+    put(&p, size, 8);
+    put(&p, at, 8);
+    put(&p, 0x07064b50, 4);
+    put(&p, 0, 4);
+    put(&p, (uint64_t)end, 8);
+    put(&p, 1, 4);
+    put(&p, 0x06054b50, 4);
+    put(&p, 0, 4);
+    put(&p, UINT32_MAX, 4); /* both counts: see there */
+    put(&p, size, 4);
+    put(&p, at, 4);
+    put(&p, 0, 2);
+    if (fseeko(s->f, end, SEEK_SET) || fwrite(text, 1, sizeof text, s->f) != sizeof text) note(s);
+}
+
 int rt_zip_write(int fd, void *plan) {
     const rt_zip_plan *p = plan;
     int own = dup(fd);
@@ -419,7 +484,9 @@ int rt_zip_write(int fd, void *plan) {
     zipFile z = zipOpen2_64("", APPEND_STATUS_CREATE, NULL, &io);
     int r = z ? 0 : ZIP_INTERNALERROR;
     for (uint32_t i = 0; i < p->n && !r; i++) r = write_member(z, &p->members[i], p->deflate);
+    uint64_t at = (uint64_t)ftello(s.f);
     if (z && zipClose(z, NULL) && !r) r = ZIP_INTERNALERROR;
+    if (!r && p->n >= MANY && at < UINT32_MAX) count_many(&s, p->n, at);
     if (fclose(s.f)) note(&s);
     return s.why ? s.why : r ? ENOMEM : 0;
 }
