@@ -486,8 +486,9 @@ static void end(fuser *f) {
 
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
-    bool ok = begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
-              (t->eager || (join_siblings(&f) && fuse_bands(&f)));
+    bool ok =
+        begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
+        (t->eager || (join_siblings(&f) && (!lower_schedule(t, &form_band) || fuse_bands(&f))));
     if (ok) decide_stored(&f);
     end(&f);
     if (ok) return BZ_OK;

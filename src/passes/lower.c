@@ -225,10 +225,16 @@ lp_val lower_result(const lower *l, unsigned k) {
     return 0;
 }
 
-static bool emit_body(lower *l) {
-    const pass_machine *m = l->t->machine;
+const pass_schedule *lower_schedule(const pass_target *t, const fuse_form *form) {
+    const pass_machine *m = t->machine;
     for (unsigned i = 0; i < m->nschedules; i++)
-        if (m->schedules[i].form == l->group->form) return m->schedules[i].make(l);
+        if (m->schedules[i].form == form) return &m->schedules[i];
+    return NULL;
+}
+
+static bool emit_body(lower *l) {
+    const pass_schedule *s = lower_schedule(l->t, l->group->form);
+    if (s) return s->make(l);
     l->m.unsupported = l->group->head;
     return false;
 }

@@ -369,5 +369,7 @@ struct pass_schedule {
     const fuse_form *form;
     bool (*make)(lower *l);
 };
+/* The target's for a form; NULL: it has none. */
+const pass_schedule *lower_schedule(const pass_target *t, const fuse_form *form);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct pass_machine {
     int64_t line, first,
         second;    /* of a line; of the cache nearest to a core, of the one behind it */
     int64_t last;  /* of all caches: what is larger comes from memory, and goes there past them */
-    int64_t ahead; /* so long before it is read in order it is asked for */
+    int64_t ahead; /* so long before it is read in order it is asked for; 0: never */
     unsigned streams; /* rows that are read side by side without loss */
     unsigned stride; /* elements from lane to lane up to which loading all between beats a gather */
     int64_t task;    /* elements that are worth a task */
@@ -30,11 +30,14 @@ typedef struct pass_machine {
     int64_t alone; /* multiply-adds, times bytes of a number, that are not worth a second thread */
     int64_t wake_ns; /* a launch that takes less costs less than waking another thread */
     unsigned busy;   /* operations for an element that keep a core busy with nothing beside them */
-    unsigned turn;   /* rows and columns of a tile that is turned */
+    unsigned turn;   /* rows and columns of a tile that is turned; 0: none is */
+    int64_t columns; /* of a task that goes down rows */
+    unsigned beside; /* vectors of elements that a thread computes side by side, at most */
     const pass_schedule *schedules;
     unsigned nschedules;
 } pass_machine;
 extern const pass_machine pass_cpu; /* cpu/cpu.c */
+extern const pass_machine pass_gpu; /* gpu/gpu.c */
 
 typedef struct pass_target {
     unsigned vector_bytes; /* 16, 32 or 64 */
@@ -48,6 +51,8 @@ typedef struct pass_target {
     const pass_machine *machine;
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
+
+extern const pass_target pass_gpu_target; /* any graphics processor */
 
 #define PASS(...)  +1
 #define STAGE(...) +1

@@ -31,6 +31,14 @@ const plan_target targets[] = {
       .threads = 2,
       .machine = &pass_cpu},
      CG_V4},
+    {"gpu",
+     {.vector_bytes = 16,
+      .registers = 32,
+      .masks = true,
+      .threads = 1 << 10,
+      .cached = PASS_CACHED,
+      .machine = &pass_gpu},
+     CG_NISAS}, /* on the interpreter of loops alone */
 };
 const unsigned target_count = BZ_LEN(targets);
 

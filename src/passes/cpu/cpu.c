@@ -3,13 +3,12 @@
  * A kernel hangs on the sizes here and on nothing else of the machine, so that one compiled elsewhere is the same. */
 #include "src/passes/cpu/cpu.h"
 
-static bool lower_elements(lower *l) {
+bool lower_elements(lower *l) {
     lower_space_of(l, l->group->head);
     return lower_map(l);
 }
 
-/* Of the ops that read the WHOLE each has an author of its own. */
-static bool lower_whole(lower *l) {
+bool lower_whole(lower *l) {
     static bool (*const authors[IR_NOPS])(lower *) = {
 #define IR_WHOLE(E, name, ...) [IR_##E] = lower_##name,
 #include "src/ir/structs.def"
@@ -38,6 +37,8 @@ const pass_machine pass_cpu = {
     .wake_ns = 2500,
     .busy = 12,
     .turn = 64,
+    .columns = 128,
+    .beside = 4,
     .schedules = schedules,
     .nschedules = BZ_LEN(schedules),
 };
@@ -100,6 +101,7 @@ unsigned lower_stream_flags(const lower *l, int64_t row) {
 
 lp_val lower_read_ahead(const lower *l, int64_t most) {
     lp_val found = 0;
+    if (l->t->machine->ahead == 0) return 0;
     for (uint32_t i = 0; i < l->buffers.n; i++) {
         const pass_buffer *b = &l->plan->buffers.p[l->buffers.p[i]];
         if (l->k->buffers.p[i].access != LP_IN ||

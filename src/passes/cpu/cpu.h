@@ -35,6 +35,8 @@ bool lower_parts(lower *l, unsigned lanes, unsigned width, bool *done);
 
 /* ---- the schedules */
 bool lower_map(lower *l);
+bool lower_elements(lower *l); /* the same for the elements of the group's head */
+bool lower_whole(lower *l);    /* ops that read the WHOLE: each has an author of its own */
 /* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
 bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
                       unsigned flags, bool whole);

@@ -91,7 +91,7 @@ bool lower_cumsum(lower *l) {
     set_space(&q, (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[0]);
     unsigned lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.acc);
     while (lanes > 1 && q.after < (int64_t)lanes) lanes /= 2;
-    q.strip = l->t->machine->task / 64;
+    q.strip = l->t->machine->columns;
     int64_t strips = (q.after + q.strip - 1) / q.strip;
     lp_val task =
         lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q.before * strips), 1, NULL, 0, NULL);

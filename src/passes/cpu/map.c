@@ -169,7 +169,7 @@ static bool choose_tiles(lower *l, map_space *s, unsigned lanes, tiled *t) {
     fuse_space *f = &l->space;
     unsigned outer = f->nfull;
     for (int64_t n = 1; outer > 0 && n < s->inner;) n *= f->full[--outer];
-    if (lanes == 1 || s->inner < TILE_LEAST || outer == 0) return false;
+    if (lanes == 1 || s->inner < TILE_LEAST || outer == 0 || l->t->machine->turn == 0) return false;
     *t = (tiled){.s = *s};
     for (unsigned a = outer; a-- > 0;)
         if (f->full[a] >= TILE_LEAST && cut_tiles(l, t, outer, a)) {
@@ -281,8 +281,8 @@ static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned f
 
 /* Vectors side by side: long dependent bodies want four to hide latency, as long as the registers hold them. */
 static unsigned choose_width(const lower *l) {
-    unsigned ops = l->group->steps;
-    if (ops <= 40) return 4;
+    unsigned ops = l->group->steps, most = l->t->machine->beside;
+    if (ops <= 40 || most == 1) return most;
     return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
 }
 

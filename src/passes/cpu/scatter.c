@@ -130,7 +130,7 @@ bool lower_scatter_add(lower *l) {
     set_space(&q);
     q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
     while (q.lanes > 1 && q.after < (int64_t)q.lanes) q.lanes /= 2;
-    q.strip = l->t->machine->task / 64;
+    q.strip = l->t->machine->columns;
     int64_t strips = (q.after + q.strip - 1) / q.strip;
     lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.before * strips), 1,
                        NULL, 0, NULL);

@@ -1,0 +1,37 @@
+/* gpu.c - graphics processors as a target: their schedules and sizes.
+ *
+ * A task is a thread, or a block of threads that share memory; there are as many tasks as elements allow, and each takes 16 bytes at a
+ * time. Forms without a schedule of their own take the CPU's, with these sizes: every task is then one thread's. */
+#include "src/passes/cpu/cpu.h"
+
+static const pass_schedule schedules[] = {
+    {&form_map, lower_elements}, {&form_row, lower_row},     {&form_col, lower_col},
+    {&form_dot, lower_dot},      {&form_whole, lower_whole}, {&form_update, lower_update},
+};
+
+const pass_machine pass_gpu = {
+    .line = 128,
+    .first = 32 << 10,
+    .second = 1 << 20,
+    .last = INT64_MAX,
+    .ahead = 0,
+    .streams = 1 << 10,
+    .stride = 1,
+    .task = 4,
+    .tasks = 1 << 12,
+    .alone = 0,
+    .wake_ns = 0,
+    .busy = 64,
+    .turn = 0,
+    .columns = 4,
+    .beside = 1,
+    .schedules = schedules,
+    .nschedules = BZ_LEN(schedules),
+};
+
+const pass_target pass_gpu_target = {.vector_bytes = 16,
+                                     .registers = 32,
+                                     .masks = true,
+                                     .threads = 1 << 10,
+                                     .cached = PASS_CACHED,
+                                     .machine = &pass_gpu};
