@@ -1,0 +1,41 @@
+/* cuda.h - kernel loops as CUDA C, and CUDA C as images that a driver loads.
+ *
+ *     lp_module --cuda_emit--> text --cuda_compile (NVRTC)--> fatbin: a cubin and the PTX --driver--> functions
+ *
+ * A phase is a function of its own:
+ *
+ *     extern "C" __global__ void NAME_PHASE(T0 *b0 ..., long long e0 ..., S0 s0 ..., char *scratch, long long *error, long long tasks)
+ *
+ * with the kernel's buffers, extents and scalars in their order, all of them in each phase; a scalar has the size of its dtype (bool: a
+ * byte 0 or 1). `tasks` is what lp_phase_tasks says. They are divided among threads, or, where a task has BLOCK, WARP or LANE loops, among
+ * blocks of threads: t, t + n, t + 2n ..., so any grid runs all of them; blocks and grids have one dimension. Phases are separate
+ * launches, each after the one before.
+ *
+ * `scratch` has cuda_phase.scratch bytes for each thread of the grid, aligned to 64 (NULL where that is 0). error[0] is the lowest bad
+ * element so far and error[1] its code (NULL where the phase reports nothing). Before the first launch they are INT64_MAX and 0; threads
+ * take turns, error[1] is -1 while one of them writes, so the host reads the pair when the launches are done.
+ *
+ * What the code relies on is what codegen.h says: a buffer that a kernel writes overlaps no other buffer of the launch. */
+#ifndef BRAZE_CUDA_H
+#define BRAZE_CUDA_H
+
+#include "src/ir/loops/loop.h"
+
+/* How a phase wants to be launched. */
+typedef struct cuda_phase {
+    unsigned
+        threads; /* of a block, for one task; 0: a task is one thread, and blocks may be of any size that the function's registers allow */
+    int64_t scratch; /* bytes for each thread, a multiple of 64 */
+    int64_t shared;  /* static bytes of a block */
+    bool reports;    /* it may report an error */
+} cuda_phase;
+
+cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase);
+
+/* Appends the text of all kernels of m: no include, the same for equal modules. BZ_EUNSUPPORTED names the kernel and the instruction that
+ * has no form here; BZ_EARG: two phases have one symbol; BZ_ENOMEM. */
+bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e);
+/* "NAME_PHASE"; what C has not in names is `_`, and a name that begins with a digit gets one before. */
+void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned phase);
+
+#endif
