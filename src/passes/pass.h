@@ -31,6 +31,8 @@ typedef struct pass_machine {
     int64_t wake_ns; /* a launch that takes less costs less than waking another thread */
     unsigned busy;   /* operations for an element that keep a core busy with nothing beside them */
     unsigned turn;   /* rows and columns of a tile that is turned; 0: none is */
+    int64_t long_row, few_rows; /* rows of that length, if they are few, are folded by several tasks */
+    unsigned warp;              /* threads that fold a row together; 0: one does */
     int64_t columns; /* of a task that goes down rows */
     unsigned beside; /* vectors of elements that a thread computes side by side, at most */
     const pass_schedule *schedules;

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+enum { WARP_LEAST = 64 }; /* elements of a row that are worth more than one thread */
+
 /* Base operations per element that the pass computes. */
 static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
@@ -39,9 +41,27 @@ static bool stores_any(const row_stretch *s) {
     return false;
 }
 
+/* What comes until the end is done by one thread. */
+static void begin_alone(row_kernel *q) {
+    lp_builder *b = q->l->b;
+    if (q->lane) lp_if(b, lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){q->lane, lp_index(b, 0)}, 2));
+}
+
+static void end_alone(row_kernel *q) {
+    if (q->lane) lp_end(q->l->b, NULL, 0, NULL);
+}
+
 static void store_row_results(row_kernel *q) {
+    const unsigned mark = emit_mark(&q->l->m);
     emit_scalar(&q->l->m);
+    begin_alone(q);
     lower_store_outputs(q->l, FUSE_KEPT, 0);
+    emit_forget(&q->l->m, mark);
+    end_alone(q);
+}
+
+static void fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
+    (s->q->warp ? row_fold_warp : row_fold_stretch)(s, lo, count, out);
 }
 
 /* ---- narrow: a task is some whole rows */
@@ -63,7 +83,7 @@ static lp_val count_of(const row_kernel *q, lp_val block) {
 static void fold_block(row_kernel *q, row_stretch *s, lp_val block, lp_val count) {
     lp_builder *b = q->l->b;
     lp_val one[MAX_FOLDS];
-    row_fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, one);
+    fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, one);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].blocks, block, one[f], 0, 0);
 }
@@ -94,7 +114,7 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
         if (q->blocks > 1)
             fold_blocks(q, &s, out);
         else
-            row_fold_stretch(&s, lp_index(l->b, 0), q->length, out);
+            fold_stretch(&s, lp_index(l->b, 0), q->length, out);
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
             if (looks) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
@@ -107,18 +127,14 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
     store_row_results(q);
 }
 
-/* From this length on few rows are wide. */
-static int64_t least_wide(const lower *l) {
-    return 8 * l->t->machine->task;
-}
-
 static bool make_scratch(row_kernel *q) {
     lower *l = q->l;
-    for (uint32_t i = 0; i < q->w.kept.n; i++)
+    if (q->warp && q->w.kept.n && !row_keep_in_warp(q)) return false;
+    for (uint32_t i = 0; i < q->w.kept.n && !q->warp; i++)
         if (!bz_vec_push(&q->kept_rows,
                          lp_local(l->b, ir_dtype(l->g, q->w.kept.p[i]), q->k, LP_SCRATCH)))
             return false;
-    const int64_t blocks = q->any_k ? least_wide(l) / IR_BLOCK : q->blocks;
+    const int64_t blocks = q->any_k ? l->t->machine->long_row / IR_BLOCK : q->blocks;
     for (unsigned f = 0; q->blocks > 1 && f < q->nfolds; f++)
         q->fold[f].blocks = lp_local(l->b, q->fold[f].a.acc, blocks, LP_SCRATCH);
     return true;
@@ -133,9 +149,16 @@ static void make_lanes(row_kernel *q) {
 static bool narrow(row_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    if (q->rows == 0 || !make_scratch(q)) return q->rows == 0;
-    make_lanes(q);
+    if (q->rows == 0) return true;
     const lp_val rows = emit_extent(&l->m, "rows", q->rows);
+    if (q->warp) emit_sym(&l->m, q->i_sym, row_open_warps(q, rows));
+    if (!make_scratch(q)) return false;
+    if (q->warp) {
+        narrow_row(q, NULL);
+        row_close_warps(q);
+        return true;
+    }
+    make_lanes(q);
     q->nothing = lp_imin(b, rows, lp_index(b, 0));
     lp_val i = lower_open_rows(l, rows, q->any_k ? l->t->machine->task : q->k);
     emit_sym(&l->m, q->i_sym, i);
@@ -150,9 +173,11 @@ static void block_task(row_kernel *q, row_stretch *s, lp_val t, lp_val block, lp
     lp_val out[MAX_FOLDS];
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
-    row_fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
+    fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
+    begin_alone(q);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].work, t, out[f], 0, 0);
+    end_alone(q);
     emit_forget(&q->l->m, mark);
 }
 
@@ -161,7 +186,8 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
     int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
     unsigned mark = emit_mark(&q->l->m);
     lp_val count = q->nblocks, all = lp_imul(b, q->all_rows, count);
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+    lp_val t = q->warp ? row_open_warps(q, all)
+                       : lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
     lp_val row = q->rows == 1 ? lp_index(b, 0) : lp_idiv(b, t, count);
     emit_sym(&q->l->m, q->i_sym, row);
     lp_val block = lp_isub(b, t, lp_imul(b, row, count));
@@ -177,7 +203,10 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
         block_task(q, s, t, block, lp_index(b, IR_BLOCK));
     }
     emit_forget(&q->l->m, mark);
-    lp_end(b, NULL, 0, NULL);
+    if (q->warp)
+        row_close_warps(q);
+    else
+        lp_end(b, NULL, 0, NULL);
 }
 
 /* Combines the blocks of each row; after the last pass also what the rows give. */
@@ -208,7 +237,7 @@ static bool wide(row_kernel *q) {
         n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
         last_fold = n->pass > last_fold ? n->pass : last_fold;
     }
-    make_lanes(q);
+    if (!q->warp) make_lanes(q);
     for (unsigned pass = 0; pass < q->w.nstages; pass++) {
         row_stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;
@@ -245,6 +274,11 @@ static void set_space(row_kernel *q) {
 
 static void choose_vectors(row_kernel *q) {
     unsigned lanes = 1, full = lower_lanes(q->l);
+    if (q->warp) {
+        q->lanes = IR_LANES / q->l->t->machine->warp;
+        q->nvec = 1;
+        return;
+    }
     while (lanes < IR_LANES && (q->any_k || (int64_t)lanes < q->k)) lanes *= 2;
     q->lanes = lanes < full ? lanes : full;
     q->nvec = lanes / q->lanes;
@@ -270,9 +304,12 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     q->l = l;
     set_space(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
-    *wide = q->k >= least_wide(l) && q->rows <= l->t->machine->tasks && !l->in_part;
+    const pass_machine *m = l->t->machine;
+    *wide = q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part;
+    q->warp = m->warp && q->k >= WARP_LEAST;
+    q->kept_at = q->k_sym;
     if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
-                      !*wide && q->k <= l->t->machine->second)) {
+                      !*wide && (q->warp ? row_fits_warp(q) : q->k <= m->second))) {
         for (; q->nfolds < q->w.nfolds; q->nfolds++) {
             const work_fold *f = &q->w.fold[q->nfolds];
             q->fold[q->nfolds] = (fold_node){.r = f->r, .a = f->a, .pass = f->stage};

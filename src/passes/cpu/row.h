@@ -32,8 +32,13 @@ struct row_kernel {
     unsigned stream;      /* flags of the stores of elements */
     fold_node fold[MAX_FOLDS];
     unsigned nfolds;
-    BZ_VEC(lp_val) kept_rows; /* scratch rows for what stages keep */
-    lp_val nothing;           /* narrow: 0, which code generation doesn't know */
+    BZ_VEC(lp_val)
+    kept_rows;      /* for what stages keep: rows in scratch memory, or a thread's part of them */
+    ir_ex kept_at;  /* where in them element k_sym lies */
+    lp_val lane;    /* of the warp that folds rows together; 0: a thread does alone */
+    bool warp;      /* such rows: row_warp.c */
+    ir_ex skipped;  /* warp: elements of the row before this one that are not the thread's */
+    lp_val nothing; /* narrow: 0, which code generation doesn't know */
     ir_ref hidden;  /* a value of which rows may be seen in part (row_sight); 0: there is none */
     uint32_t plain; /* bit p: pass p makes one value of what is hidden */
 };
@@ -60,6 +65,20 @@ void row_bind_kept(row_kernel *q, uint32_t i);
 bool row_stores(const row_stretch *s, uint32_t i);
 /* Elements lo .. lo+count of the row; afterwards out[f] is the folded scalar (of the accumulator's dtype) of each fold of the pass. */
 void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
+
+/* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
+void row_step(row_stretch *s, unsigned at);
+
+/* ---- gpu/row_warp.c: rows that a warp folds together; each thread has four elements of 128 */
+/* For each i below `count` a warp: what comes until the close is done by each of its threads, q->lane. */
+lp_val row_open_warps(row_kernel *q, lp_val count);
+void row_close_warps(row_kernel *q);
+/* The same as row_fold_stretch; every thread has the results. */
+void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
+/* Memory for what stages keep, in registers as a rule: of each thread that stands here. */
+bool row_keep_in_warp(row_kernel *q);
+/* May they? */
+bool row_fits_warp(const row_kernel *q);
 
 /* ---- row_hidden.c */
 typedef struct row_span {

@@ -21,13 +21,13 @@ void row_bind_kept(row_kernel *q, uint32_t i) {
     fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
     l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
                                .p = q->kept_rows.p[i],
-                               .offset = q->k_sym,
+                               .offset = q->kept_at,
                                .only_at = emit_offset(&l->m, r, idx)};
 }
 
 static void store_kept(row_stretch *s, lp_val row, const emit_value *v) {
     emitter *m = &s->q->l->m;
-    lp_val k = emit_index(m, s->q->k_sym);
+    lp_val k = emit_index(m, s->q->kept_at);
     for (unsigned u = 0; u < m->width; u++)
         lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)),
                  emit_lane_value(m, v, u), m->tail, 0);
@@ -53,8 +53,7 @@ static void store_elements(row_stretch *s) {
     bz_mem_free(values);
 }
 
-/* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
-static void step(row_stretch *s, unsigned at) {
+void row_step(row_stretch *s, unsigned at) {
     row_kernel *q = s->q;
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
@@ -85,7 +84,7 @@ static void all_lanes(row_stretch *s, lp_val k) {
         unsigned mark = emit_mark(&q->l->m);
         emit_vector(&q->l->m, q->k_sym, lp_iadd(q->l->b, k, lp_index(q->l->b, at * q->lanes)),
                     q->lanes, s->width, 0);
-        step(s, at);
+        row_step(s, at);
         emit_forget(&q->l->m, mark);
     }
 }
@@ -109,7 +108,7 @@ static void some_lanes(row_stretch *s, lp_val k, lp_val left) {
             mask = lower_tail_mask(q->l, opaque(q, here), q->lanes);
         emit_vector(&q->l->m, q->k_sym, lp_iadd(b, k, lp_index(b, at * q->lanes)), q->lanes, 1,
                     mask);
-        step(s, at);
+        row_step(s, at);
         emit_forget(&q->l->m, mark);
     }
 }
@@ -124,7 +123,7 @@ static void lanes_in_memory(row_stretch *s, lp_val k, lp_val at, unsigned width,
         for (unsigned u = 0; u < width; u++)
             s->acc[f][u] = lp_load(b, q->fold[s->folds[f]].lanes,
                                    lp_iadd(b, at, lp_index(b, u * q->lanes)), q->lanes, 0, 0);
-    step(s, 0);
+    row_step(s, 0);
     for (unsigned f = 0; f < s->nfolds; f++)
         for (unsigned u = 0; u < width; u++)
             lp_store(b, q->fold[s->folds[f]].lanes, lp_iadd(b, at, lp_index(b, u * q->lanes)),

@@ -2,7 +2,7 @@
  *
  * A task is a thread, or a block of threads that share memory; there are as many tasks as elements allow, and each takes 16 bytes at a
  * time. Forms without a schedule of their own take the CPU's, with these sizes: every task is then one thread's. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/gpu/gpu.h"
 
 static const pass_schedule schedules[] = {
     {&form_map, lower_elements}, {&form_row, lower_row},     {&form_col, lower_col},
@@ -23,6 +23,9 @@ const pass_machine pass_gpu = {
     .wake_ns = 0,
     .busy = 64,
     .turn = 0,
+    .long_row = 2 * IR_BLOCK,
+    .few_rows = 1 << 10,
+    .warp = GPU_WARP,
     .columns = 4,
     .beside = 1,
     .schedules = schedules,
