@@ -18,7 +18,8 @@ static const struct program {
     {"sums", "f32 f64 f16 i32 i64 u8",
      "graph main(x: #[5,%d]) { %%y = sum %%x {axes=[1]}\n return %%y }", "lane"},
     {"largest", "f32 bf16 i8 i64",
-     "graph main(x: #[11,%d]) { %%y = max %%x {axes=[1]}\n %%i = argmax %%x {axes=[1]}\n return %%y, "
+     "graph main(x: #[11,%d]) { %%y = max %%x {axes=[1]}\n %%i = argmax %%x {axes=[1]}\n return "
+     "%%y, "
      "%%i }",
      "lane"},
     {"normed", "f32 f64", "graph main(x: #[3,%d]) { %%y = layer_norm %%x {ndims=1}\n return %%y }",
@@ -38,24 +39,21 @@ static const struct program {
 
 static const int lengths[] = {64, 100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
 
-static void check(const struct program *p, const char *dtype, int n) {
-    char with[400], text[500];
-    size_t at = 0;
-    for (const char *s = p->text; *s; s++)
-        at += (size_t)(*s == '#' ? sprintf(with + at, "%s", dtype) : sprintf(with + at, "%c", *s));
-    snprintf(text, sizeof text, with, n);
+/* text for target t; `word` stands in its loops. */
+static void check(const char *text, const pass_target *t, uint64_t seed, const char *word) {
     bz_error e = {0};
     ir_value_array in[4] = {{0}}, want[4] = {{0}}, got[4] = {{0}};
     ir_module *m = irt_parse(text);
     const ir_graph *g = m->graphs.p[0];
-    random_inputs(g, in, (uint64_t)n);
-    for (uint32_t i = 0; i < g->inputs.n && n % 2; i++) sprinkle_specials(&in[i], &(uint64_t){i});
+    random_inputs(g, in, seed);
+    for (uint32_t i = 0; i < g->inputs.n && seed % 2; i++)
+        sprinkle_specials(&in[i], &(uint64_t){seed + i});
     cr_assert_eq(ir_interpret(g, in, want, &e), BZ_OK, "%s: %s", text, e.text);
-    pass_plan *plan = pass_compile(g, &pass_gpu_target, &e);
+    pass_plan *plan = pass_compile(g, t, &e);
     cr_assert(plan, "%s: %s", text, e.text);
     bz_text loops = {0};
     lp_print_module(&loops, plan->code);
-    cr_expect(strstr(bz_text_c(&loops), p->kernel), "%s: no %s", text, p->kernel);
+    cr_expect(strstr(bz_text_c(&loops), word), "%s: no %s", text, word);
     bz_text_free(&loops);
     cr_assert_eq(plan_run(plan, in, got, &e), BZ_OK, "%s: %s", text, e.text);
     for (uint32_t i = 0; i < g->outputs.n; i++)
@@ -68,11 +66,56 @@ static void check(const struct program *p, const char *dtype, int n) {
     ir_module_free(m);
 }
 
+/* The program with this dtype and number. */
+static void check_program(const struct program *p, const char *dtype, int n) {
+    char with[400], text[500];
+    size_t at = 0;
+    for (const char *s = p->text; *s; s++)
+        at += (size_t)(*s == '#' ? sprintf(with + at, "%s", dtype) : sprintf(with + at, "%c", *s));
+    snprintf(text, sizeof text, with, n);
+    check(text, &pass_gpu_target, (uint64_t)n, p->kernel);
+}
+
 Test(gpu_plans, rows_of_any_length) {
     for (size_t i = 0; i < BZ_LEN(programs); i++) {
         char list[64], *save = NULL;
         snprintf(list, sizeof list, "%s", programs[i].dtypes);
         for (char *t = strtok_r(list, " ", &save); t; t = strtok_r(NULL, " ", &save))
-            for (size_t k = 0; k < BZ_LEN(lengths); k++) check(&programs[i], t, lengths[k]);
+            for (size_t k = 0; k < BZ_LEN(lengths); k++) check_program(&programs[i], t, lengths[k]);
     }
+}
+
+/* Products: every border of the tiles, of a turn and of a block of additions. */
+Test(gpu_plans, products_of_any_size) {
+    static const struct {
+        const char *dtype, *text; /* of m, k, n */
+    } forms[] = {
+        {"f32",
+         "graph main(x: f32[%1$d,%2$d], w: f32[%2$d,%3$d]) { %%y = matmul %%x %%w\n return %%y }"},
+        {"f32", "graph main(x: f32[%2$d,%1$d], w: f32[%3$d,%2$d]) { %%a = transpose %%x\n %%b = "
+                "transpose %%w\n %%y = matmul %%a %%b\n return %%y }"},
+        {"bias", "graph main(x: f32[%1$d,%2$d], w: f32[%2$d,%3$d], b: f32[%3$d]) { %%d = matmul "
+                 "%%x %%w\n %%s = add %%d %%b\n %%y = gelu %%s\n return %%y, %%s }"},
+        {"f64",
+         "graph main(x: f64[%1$d,%2$d], w: f64[%2$d,%3$d]) { %%y = matmul %%x %%w\n return %%y }"},
+        {"bf16", "graph main(x: bf16[%1$d,%2$d], w: bf16[%2$d,%3$d]) { %%y = matmul %%x %%w\n "
+                 "return %%y }"},
+        {"i32", "graph main(x: i32[3,%1$d,%2$d], w: i32[3,%2$d,%3$d]) { %%y = matmul %%x %%w\n "
+                "return %%y }"},
+        {"vector",
+         "graph main(x: f32[%1$d,%2$d], w: f32[%2$d]) { %%y = matmul %%x %%w\n return %%y }"},
+    };
+    static const int sizes[][3] = {{1, 7, 5},     {3, 8, 513},   {4, 16, 512},   {5, 9, 1},
+                                   {17, 33, 300}, {24, 16, 64},  {64, 512, 65},  {65, 513, 64},
+                                   {96, 24, 65},  {128, 8, 128}, {130, 20, 129}, {33, 1100, 40}};
+    for (size_t i = 0; i < BZ_LEN(forms); i++)
+        for (size_t k = 0; k < BZ_LEN(sizes); k++) {
+            char text[400];
+            pass_target any = pass_gpu_target;
+            any.any_size = true;
+            snprintf(text, sizeof text, forms[i].text, sizes[k][0], sizes[k][1], sizes[k][2]);
+            if (i > 0 && k % 3 != i % 3) continue; /* the loops' interpreter is slow */
+            check(text, k % 2 ? &pass_gpu_target : &any, k, "barrier");
+            if (i == 0) check(text, k % 2 ? &any : &pass_gpu_target, k, "barrier");
+        }
 }

@@ -279,8 +279,7 @@ typedef struct dot_task {
     lp_val batch, from, to; /* panels of the side that is cut */
 } dot_task;
 
-/* Stores what the group makes of the product x, one value or a vector along n. */
-static void epilogue(dot_kernel *q, lp_val x) {
+void dot_epilogue(dot_kernel *q, lp_val x) {
     lower *l = q->l;
     emit_bind *bind = &l->m.bind[l->group->head];
     *bind = (emit_bind){.kind = BIND_VALUE, .value.uniform = !l->m.vec};
@@ -301,7 +300,7 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
     emit_sym(&l->m, q->x.sym, m);
     if (y->size == 1) {
         emit_sym(&l->m, y->sym, n0);
-        epilogue(q, lp_load(b, k->q->tile, row, 1, 0, 0));
+        dot_epilogue(q, lp_load(b, k->q->tile, row, 1, 0, 0));
         emit_forget(&l->m, mark);
         return;
     }
@@ -311,8 +310,8 @@ static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_va
            n = lp_iadd(b, n0, col);
     if (ragged) mask = lower_tail_mask(l, lp_isub(b, y->count, n), q->lanes);
     emit_vector(&l->m, y->sym, n, q->lanes, 1, mask);
-    epilogue(q, lp_load(b, k->q->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
-                        moved ? 0 : LP_ALIGNED));
+    dot_epilogue(q, lp_load(b, k->q->tile, lp_iadd(b, row, col), q->lanes, moved ? mask : 0,
+                            moved ? 0 : LP_ALIGNED));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     emit_scalar(&l->m);
@@ -351,8 +350,7 @@ static void tile(const dot_task *k, lp_val p, lp_val j, lp_val y, lp_val n0) {
             (lp_val[]){at, y, k->q->tile, q->depth, lp_index(b, x->down), lp_index(b, q->y.down)},
             6);
     if (masked) lp_end(b, NULL, 0, NULL);
-    if (x->ragged && x->place != DOT_IN_PLACE)
-        rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
+    if (x->ragged && x->place != DOT_IN_PLACE) rows = lp_imin(b, rows, lp_isub(b, x->count, m0));
     lp_val i = lp_loop(b, LP_SERIAL, own_from(q, x, p, m0), rows, 1, NULL, 0, NULL);
     epilogue_row(k, i, lp_iadd(b, m0, i), n0, own_from(q, &q->y, j, n0));
     lp_end(b, NULL, 0, NULL);
@@ -422,7 +420,7 @@ static void phase_multiply(dot_kernel *q) {
     lp_end(b, NULL, 0, NULL);
 }
 
-static void find_sides(dot_kernel *q, lower *l) {
+void dot_find_sides(dot_kernel *q, lower *l) {
     *q = (dot_kernel){.l = l, .a = ir_dot_get(l->g, ir_at(l->g, l->group->head))};
     q->x.r = ir_operand(l->g, l->group->head, 0);
     q->y.r = ir_operand(l->g, l->group->head, 1);
@@ -439,7 +437,7 @@ static void find_zeros(dot_kernel *q) {
 
 bool lower_dot(lower *l) {
     dot_kernel q;
-    find_sides(&q, l);
+    dot_find_sides(&q, l);
     plan(&q);
     find_zeros(&q);
     if (!dot_make_ukernel(&q)) return false;
@@ -453,7 +451,7 @@ bool lower_dot(lower *l) {
 /* ---- in a band */
 
 void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band) {
-    find_sides(q, l);
+    dot_find_sides(q, l);
     unsigned most = rows ? rows : rows_at_most(q);
     choose_tile(q, rows ? rows : 1, most, q->l->t->registers >= 32 ? 4 : 3);
     q->x.place = in_band && ir_dtype(l->g, q->x.r) == q->a.acc ? DOT_BAND : DOT_OWN;

@@ -56,7 +56,15 @@ typedef struct dot_kernel {
     bool sparse; /* rows of x may hold zeros by the block: they are looked for */
 } dot_kernel;
 
+/* ---- dot.c: what is said of a product before anybody cuts it, and what is made of its elements */
+/* The sides, their symbols and sizes. */
+void dot_find_sides(dot_kernel *q, lower *l);
+/* Stores what the group makes of the product x, one value or, where a vector symbol is set, a vector. */
+void dot_epilogue(dot_kernel *q, lp_val x);
+
 /* ---- dot_kernel.c */
+/* A step of a chain: x y + acc, rounded once for floats. */
+lp_val dot_multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc);
 enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
 bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
 
@@ -81,6 +89,10 @@ void dot_share(dot_kernel *q);
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 
 /* ---- dot_pack.c */
+/* An element of a side, or a vector, as the accumulator's dtype. */
+emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx);
+/* Do the elements of an operand lie along a symbol with step 1? */
+bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym);
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Is the side, if it is packed, read along k? */

@@ -12,7 +12,7 @@ enum {
     MOST = 66   /* chains of a tile, and two places */
 };
 
-static lp_val multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
+lp_val dot_multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
     if (ir_is_float(t)) return lp_base(b, IR_FMA, t, (lp_val[]){x, y, acc}, 3);
     lp_val p = lp_base(b, IR_MUL, t, (lp_val[]){x, y}, 2);
     return lp_base(b, IR_ADD, t, (lp_val[]){acc, p}, 2);
@@ -43,7 +43,7 @@ static void chains(const ukernel *u, lp_val *acc, lp_val k0, lp_val k1) {
         lp_val from = lp_iadd(b, row, lp_index(b, i * q->x.along));
         lp_val x = lp_splat(b, lp_load(b, u->x, from, 1, 0, 0), q->lanes);
         for (unsigned v = 0; v < q->nv; v++)
-            next[i * q->nv + v] = multiply_add(b, t, x, col[v], next[i * q->nv + v]);
+            next[i * q->nv + v] = dot_multiply_add(b, t, x, col[v], next[i * q->nv + v]);
     }
     next[n] = lp_iadd(b, row, u->xdown);
     next[n + 1] = lp_iadd(b, at, u->ydown);
@@ -94,7 +94,7 @@ static void add_rows(const ukernel *u, lp_val acc, lp_val k, unsigned n) {
     for (unsigned i = 0; i < mr; i++) {
         lp_val at = lp_iadd(b, c, lp_index(b, i * (int64_t)q->y.panel));
         lp_val sum = lp_load(b, acc, at, q->lanes, 0, LP_ALIGNED);
-        for (unsigned s = 0; s < n; s++) sum = multiply_add(b, q->a.acc, x[s][i], y[s], sum);
+        for (unsigned s = 0; s < n; s++) sum = dot_multiply_add(b, q->a.acc, x[s][i], y[s], sum);
         lp_store(b, acc, at, sum, 0, LP_ALIGNED);
     }
     lp_end(b, NULL, 0, NULL);

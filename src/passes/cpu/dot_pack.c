@@ -45,7 +45,7 @@ bool dot_lies_straight(dot_kernel *q, dot_side *s) {
 
 /* ---- packed */
 
-static emit_value widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
+emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
     emit_value v = emit_node(&q->l->m, r, idx), out = {.uniform = v.uniform};
     bz_dtype from = ir_dtype(q->l->g, r);
     for (unsigned u = 0; u < (v.uniform ? 1 : q->l->m.width); u++)
@@ -53,8 +53,7 @@ static emit_value widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
     return out;
 }
 
-/* Do the elements of an operand lie along a symbol with step 1? */
-static bool dense_along(dot_kernel *q, const dot_side *s, ir_ex sym) {
+bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym) {
     bool dense;
     collect_begin(q->l);
     collect_node(q->l, s->r, s->idx);
@@ -76,7 +75,7 @@ static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row
     if (guard && lanes > 1) mask = lower_tail_mask(l, lp_isub(b, p->s->count, at), lanes);
     emit_sym(&l->m, q->k_sym, k);
     emit_vector(&l->m, p->s->sym, at, lanes, 1, mask);
-    emit_value v = widened(q, p->s->r, p->s->idx);
+    emit_value v = dot_widened(q, p->s->r, p->s->idx);
     lp_val x = emit_lane_value(&l->m, &v, 0);
     if (mask) /* prologues may make something of masked lanes: padding is zero */
         x = lp_base(b, IR_SELECT, q->a.acc, (lp_val[]){mask, x, lp_const(b, q->a.acc, 0, lanes)},
@@ -133,7 +132,7 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
         }
         emit_sym(&l->m, p->s->sym, lp_iadd(b, lp_iadd(b, p->first, row), lp_index(b, i)));
         emit_vector(&l->m, q->k_sym, k, q->lanes, 1, kmask);
-        emit_value x = widened(q, p->s->r, p->s->idx);
+        emit_value x = dot_widened(q, p->s->r, p->s->idx);
         v[i] = emit_lane_value(&l->m, &x, 0);
         emit_forget(&l->m, mark);
     }
@@ -225,8 +224,8 @@ static void note_nonfinite(dot_kernel *q, const panel *p) {
 }
 
 bool dot_turns(dot_kernel *q, const dot_side *s) {
-    return q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dense_along(q, s, s->sym) &&
-           dense_along(q, s, q->k_sym);
+    return q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dot_dense_along(q, s, s->sym) &&
+           dot_dense_along(q, s, q->k_sym);
 }
 
 /* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
@@ -255,7 +254,7 @@ void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
     lp_builder *b = q->l->b;
     const lp_val stride = dot_stride(q, s);
     lp_val full = lp_idiv(b, s->count, lp_index(b, s->panel));
-    const bool rows = dense_along(q, s, s->sym) && !(q->sparse && s == &q->y);
+    const bool rows = dot_dense_along(q, s, s->sym) && !(q->sparse && s == &q->y);
     if (rows) {
         lp_val whole = lp_imin(b, to, full);
         lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, 1, NULL, 0, NULL);

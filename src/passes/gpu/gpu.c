@@ -4,9 +4,11 @@
  * time. Forms without a schedule of their own take the CPU's, with these sizes: every task is then one thread's. */
 #include "src/passes/gpu/gpu.h"
 
+#include <limits.h>
+
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements}, {&form_row, lower_row},     {&form_col, lower_col},
-    {&form_dot, lower_dot},      {&form_whole, lower_whole}, {&form_update, lower_update},
+    {&form_map, lower_elements},  {&form_row, lower_row},     {&form_col, lower_col},
+    {&form_dot, lower_dot_block}, {&form_whole, lower_whole}, {&form_update, lower_update},
 };
 
 const pass_machine pass_gpu = {
@@ -15,7 +17,7 @@ const pass_machine pass_gpu = {
     .second = 1 << 20,
     .last = INT64_MAX,
     .ahead = 0,
-    .streams = 1 << 10,
+    .streams = UINT_MAX,
     .stride = 1,
     .task = 4,
     .tasks = 1 << 12,
