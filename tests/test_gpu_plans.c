@@ -85,6 +85,24 @@ Test(gpu_plans, rows_of_any_length) {
     }
 }
 
+/* What is transposed, alone and among others, at the borders of tiles. */
+Test(gpu_plans, transposed_inputs) {
+    static const char *const texts[] = {
+        "graph main(x: f32[%d,%d]) { %%y = transpose %%x\n return %%y }",
+        "graph main(x: f16[3,%d,%d]) { %%t = permute %%x {perm=[2,0,1]}\n %%y = exp %%t\n return "
+        "%%y }",
+        "graph main(x: f64[%d,%d], b: f64[5]) { %%t = transpose %%x\n %%s = sum %%b\n %%y = mul "
+        "%%t %%s\n %%z = neg %%t\n return %%y, %%z }",
+    };
+    static const int sizes[][2] = {{8, 8}, {31, 33}, {32, 64}, {100, 9}, {65, 70}};
+    for (size_t i = 0; i < BZ_LEN(texts); i++)
+        for (size_t k = 0; k < BZ_LEN(sizes); k++) {
+            char text[300];
+            snprintf(text, sizeof text, texts[i], sizes[k][0], sizes[k][1]);
+            check(text, &pass_gpu_target, k, "shared");
+        }
+}
+
 /* Products: every border of the tiles, of a turn and of a block of additions. */
 Test(gpu_plans, products_of_any_size) {
     static const struct {

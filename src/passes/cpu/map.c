@@ -3,14 +3,9 @@
  *     the space is cut in two:  outer index o (a row)  x  inner index c (vectors); inner takes as many trailing axes as every
  *     access allows to be linear in c. Tasks are pieces of about 8192 elements: several rows, or a part of one row. */
 #include "src/ir/loops/facts.h"
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/cpu/map.h"
 
 #include <string.h>
-
-typedef struct map_space {
-    int64_t outer, inner;
-    ir_ex o, c;
-} map_space;
 
 /* Makes the last `n` axes of the space the inner index, the others the outer one. */
 static void cut(lower *l, map_space *s, unsigned n) {
@@ -132,14 +127,8 @@ static int64_t pitch_of(const lower *l) {
     return l->t->machine->turn + l->t->machine->line / 4;
 }
 
-typedef struct tiled {
-    map_space s; /* o: the axes but r and c */
-    int64_t rows;
-    ir_ex r, r0, c0;
-} tiled;
-
 /* Makes axis `a` the rows of tiles; false if no input is transposed so. Fills m->staged but for the arrays. */
-static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
+static bool cut_tiles(lower *l, map_tiles *t, unsigned outer, unsigned a) {
     fuse_space *f = &l->space;
     emitter *m = &l->m;
     int64_t axes[IR_MAX_RANK], coef;
@@ -165,12 +154,12 @@ static bool cut_tiles(lower *l, tiled *t, unsigned outer, unsigned a) {
 }
 
 /* Looks for an axis among those outside `s`; without one `s` is as it was, of other symbols. */
-static bool choose_tiles(lower *l, map_space *s, unsigned lanes, tiled *t) {
+static bool choose_tiles(lower *l, map_space *s, unsigned lanes, map_tiles *t) {
     fuse_space *f = &l->space;
     unsigned outer = f->nfull;
     for (int64_t n = 1; outer > 0 && n < s->inner;) n *= f->full[--outer];
     if (lanes == 1 || s->inner < TILE_LEAST || outer == 0 || l->t->machine->turn == 0) return false;
-    *t = (tiled){.s = *s};
+    *t = (map_tiles){.s = *s};
     for (unsigned a = outer; a-- > 0;)
         if (f->full[a] >= TILE_LEAST && cut_tiles(l, t, outer, a)) {
             t->r0 = lower_vector_sym(l, "r0", t->rows);
@@ -189,7 +178,7 @@ static lp_val place_in_tile(lower *l, lp_val r, lp_val c, const lp_val from[2]) 
 }
 
 /* n x n elements from (r, c) on: n vectors along r, transposed. n = 1: one element. */
-static void stage_square(lower *l, const tiled *t, const emit_staged *x, lp_val r, lp_val c,
+static void stage_square(lower *l, const map_tiles *t, const emit_staged *x, lp_val r, lp_val c,
                          const lp_val from[2], unsigned n) {
     lp_builder *b = l->b;
     emitter *m = &l->m;
@@ -213,7 +202,7 @@ static void stage_square(lower *l, const tiled *t, const emit_staged *x, lp_val 
 }
 
 /* Squares of n x n for all r and c in these bounds, multiples of n apart. */
-static void stage_squares(lower *l, const tiled *t, const emit_staged *x, const lp_val r[2],
+static void stage_squares(lower *l, const map_tiles *t, const emit_staged *x, const lp_val r[2],
                           const lp_val c[2], const lp_val from[2], unsigned n) {
     lp_builder *b = l->b;
     lp_val at = lp_loop(b, LP_SERIAL, c[0], c[1], n, NULL, 0, NULL);
@@ -224,7 +213,7 @@ static void stage_squares(lower *l, const tiled *t, const emit_staged *x, const 
 }
 
 /* Copies what a tile reads, transposed: squares, and at the ends element by element. */
-static void stage(lower *l, const tiled *t, const emit_staged *x, const lp_val r[2],
+static void stage(lower *l, const map_tiles *t, const emit_staged *x, const lp_val r[2],
                   const lp_val c[2], unsigned lanes) {
     lp_builder *b = l->b;
     const lp_val from[2] = {r[0], c[0]}, n = lp_index(b, lanes);
@@ -245,7 +234,7 @@ static void tile_bounds(lower *l, lp_val i, int64_t size, lp_val out[2]) {
     if (size % side) out[1] = lp_imin(b, out[1], lp_index(b, size));
 }
 
-static bool tiles(lower *l, tiled *t, unsigned lanes, unsigned width, unsigned flags) {
+static bool tiles(lower *l, map_tiles *t, unsigned lanes, unsigned width, unsigned flags) {
     lp_builder *b = l->b;
     emitter *m = &l->m;
     const int64_t side = l->t->machine->turn;
@@ -294,8 +283,9 @@ bool lower_map(lower *l) {
     if (done) return ok;
     choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
-    tiled t;
+    map_tiles t;
     if (choose_tiles(l, &s, lanes, &t)) {
+        if (l->t->machine->warp) return lower_tiles_block(l, &t);
         while (width > 1 && (int64_t)lanes * width > l->t->machine->turn) width /= 2;
         return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
     }

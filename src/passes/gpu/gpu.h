@@ -1,7 +1,8 @@
 /* gpu.h - what the schedules for graphics processors share. Internal to src/passes.
  *
  *     row_warp.c    rows folded by warps
- *     dot_block.c   products: tiles through shared memory */
+ *     dot_block.c   products: tiles through shared memory
+ *     turn_block.c  transposed inputs: tiles through shared memory */
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
 
