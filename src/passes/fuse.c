@@ -265,7 +265,8 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     bool rows = q->form->stages && to->form->stages;
     if (to->form->elementwise) {
-        if (map_level(f, c, s, q->form) == FUSE_NONE)
+        const fuse_level level = map_level(f, c, s, q->form);
+        if (level == FUSE_NONE || (level == FUSE_KEPT && !q->form->folds))
             return q->form->product
                        ? "the consumer has another shape than the product"
                        : "the consumer is neither on the rows nor on the elements of the reduction";

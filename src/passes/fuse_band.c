@@ -87,11 +87,15 @@ static bool reduces_rows(fuser *f, uint32_t p, ir_ref s, uint32_t c) {
     return fuse_reads_canonically(f, p, c, &space);
 }
 
-/* How often is p read by members of group c? */
-static unsigned reads_by(const fuser *f, ir_ref p, uint32_t c) {
-    unsigned n = 0;
-    for (uint32_t e = f->first_out[p]; e < f->first_out[p + 1]; e++)
-        n += f->r->group_of[f->out_to.p[e]] == c;
+/* In how many ways is p read by members of group c, through movement too? */
+static uint64_t ways_to(const fuser *f, ir_ref p, uint32_t c) {
+    const fuse_group *q = &f->r->groups.p[c];
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < q->nodes.n; i++) {
+        const ir_ref r = q->nodes.p[i];
+        for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++)
+            n += f->r->reads.p[k].base == p ? f->r->reads.p[k].ways : 0;
+    }
     return n;
 }
 
@@ -102,7 +106,8 @@ static bool multiplies_rows(const fuser *f, ir_ref of, ir_ref p, uint32_t c) {
     const cut k = cut_of(f, of), own = cut_of(f, to->head);
     ir_dot_attr a = ir_dot_get(f->g, ir_at(f->g, to->head));
     if (!same_shape(f, p, of) || own.batch != k.batch || own.rows != k.rows) return false;
-    if (ir_operand(f->g, to->head, 1) == p || reads_by(f, p, c) != 1) return false;
+    if (ways_to(f, p, c) != 1)
+        return false; /* the right side is whole where the band has some rows */
     for (unsigned i = 0; i < a.nbatch; i++)
         if (a.lbatch[i] != i) return false;
     for (unsigned i = 0; i < a.ncontract; i++)
@@ -155,7 +160,7 @@ static void find_feeds(fuser *f, band *w, uint32_t row) {
 static bool reads_only(const fuser *f, uint32_t row, ir_ref p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[row];
     for (uint32_t i = 0; i < q->nodes.n; i++)
-        if (q->nodes.p[i] != p && reads_by(f, q->nodes.p[i], c)) return false;
+        if (q->nodes.p[i] != p && ways_to(f, q->nodes.p[i], c)) return false;
     return true;
 }
 
