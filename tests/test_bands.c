@@ -167,6 +167,45 @@ Test(bands, what_is_handed_on_is_no_buffer) {
     }
 }
 
+/* Forms as people write them, with what pass_vjp makes of q, k and v: scores and weights forward, what the weights' gradients give, and
+ * two products over all rows. */
+static ir_module *with_gradients(unsigned form, const int *s) {
+    ir_module *m = parse(form, s, "f32");
+    ir_graph *g = m->graphs.p[0];
+    pass_backward b = {0};
+    const ir_ref y = g->outputs.p[0].node;
+    const ir_ref wrt[] = {g->inputs.p[0].node, g->inputs.p[1].node, g->inputs.p[2].node};
+    ir_ref out[3];
+    const ir_node n = *ir_at(g, y);
+    ir_dim dims[IR_MAX_RANK];
+    memcpy(dims, ir_dims(g, &n), n.rank * sizeof *dims);
+    const ir_ref seed = ir_input_new(g, "dy", BZ_F32, dims, n.rank);
+    cr_assert(!pass_vjp(&b, g, &y, &seed, 1, wrt, 3, out), "%s", g->err.text);
+    pass_backward_free(&b);
+    for (unsigned i = 0; i < BZ_LEN(out); i++) ir_output_add(g, NULL, out[i], -1);
+    return m;
+}
+
+Test(bands, attention_and_its_gradients_are_three_kernels) {
+    static const char *const names[] = {"attention", "causal",
+                                        "strictly causal, the other way round"};
+    static const int large[] = {1, 300, 400, 16, 16}, odd[] = {2, 29, 33, 6, 8};
+    for (unsigned i = 0, form = 0; i < BZ_LEN(names); i++, form = 0) {
+        while (strcmp(forms[form].name, names[i]) != 0) form++;
+        ir_module *m = with_gradients(form, large);
+        pass_target all = targets[0].t;
+        int64_t arena;
+        char what[600];
+        all.cached = 0;
+        cr_expect_eq(launches(m->graphs.p[0], &all, &arena), 3u, "%s", names[i]);
+        ir_module_free(m);
+        m = with_gradients(form, odd);
+        plan_check c = {.seed = i, .machine = true, .threads = 2};
+        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s: %s", names[i], what);
+        ir_module_free(m);
+    }
+}
+
 /* What the code of a plan decides at run time: branches of its functions, of its kernels, and numbers of turns. */
 typedef struct decisions {
     unsigned blocks, tiles, turns;

@@ -293,6 +293,24 @@ Test(canon, equal_values_are_one_node) {
                    "graph main(x: u8[4]) { %1 = zeros {shape=[4], dtype=u8}\n return %1 }");
 }
 
+/* A product that a permute turns is made anew, and is still the product of its line. */
+Test(canon, a_product_keeps_its_line) {
+    static const char *const makes[] = {"matmul %x %y", "permute %1 {perm=[1,0]}"};
+    bz_text t = {0};
+    bz_text_str(&t, "graph main(x: f32[4,3], y: f32[3,5]) {\n");
+    for (unsigned i = 0; i < BZ_LEN(makes); i++)
+        bz_textf(&t, " %%%u = %s @ \"net.c:%u\"\n", i + 1, makes[i], i + 1);
+    bz_text_str(&t, " return %2\n}");
+    ir_module *m = irt_parse(bz_text_c(&t));
+    ir_graph *g = canonical(m->graphs.p[0], "a turned product");
+    const ir_ref dot = g->outputs.p[0].node;
+    cr_expect_eq(ir_at(g, dot)->op, IR_DOT);
+    cr_expect_str_eq(g->sites.p[dot], "net.c:1");
+    ir_graph_free(g);
+    ir_module_free(m);
+    bz_text_free(&t);
+}
+
 Test(canon, is_idempotent_and_never_grows) {
     for (uint64_t seed = 1; seed <= 400; seed++) {
         ir_module *m = random_graph(seed, &(random_choice){.nodes = 12, .max_numel = 200});

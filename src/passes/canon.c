@@ -191,10 +191,11 @@ static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to) {
 }
 
 /* The product with its sides exchanged, whose result is [batch, right, left] and else has the same elements: sums go over the same
- * products in the same order. */
+ * products in the same order. Its source line stays. */
 static ir_ref exchanged(ir_graph *g, ir_ref dot) {
     int axes[4][IR_MAX_RANK];
     const ir_dot_attr a = ir_dot_get(g, ir_at(g, dot));
+    g->site = g->sites.p[dot];
     for (unsigned i = 0; i < a.nbatch; i++) {
         axes[0][i] = (int)a.lbatch[i];
         axes[1][i] = (int)a.rbatch[i];

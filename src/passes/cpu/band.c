@@ -20,9 +20,9 @@ typedef struct band {
     row_kernel *row;
     BZ_VEC(ir_ref) outputs; /* what the kernel stores */
     BZ_VEC(lp_val) pointers;
-    lp_val held[2 * FUSE_MAX_PARTS]; /* memory for what is handed on */
-    int64_t rows, columns, group;    /* of S, in a batch; panels of a band */
-    dot_kernel *masked;              /* the product of which the rows are seen in part */
+    lp_val held[FUSE_MAX_PARTS];  /* memory for what is handed on: less than a value a part */
+    int64_t rows, columns, group; /* of S, in a batch; panels of a band */
+    dot_kernel *masked;           /* the product of which the rows are seen in part */
 } band;
 
 static bool makes(const band *w, unsigned k, ir_ref r) {

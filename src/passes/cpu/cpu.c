@@ -62,6 +62,25 @@ void lower_close_rows(lower *l) {
     lp_end(l->b, NULL, 0, NULL);
 }
 
+/* ---- three axes */
+
+axis_space lower_axis_space(lower *l, ir_ref x, unsigned axis, unsigned naxes, bool vector) {
+    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
+    const unsigned rank = ir_at(l->g, x)->rank, behind = axis + naxes;
+    ir_static_shape(l->g, x, shape);
+    for (unsigned d = 0; d < rank; d++) axes[d] = d;
+    axis_space s = {.before = lower_count(shape, axis),
+                    .n = lower_count(shape + axis, naxes),
+                    .after = lower_count(shape + behind, rank - behind)};
+    s.o = lower_sym(l, "o", s.before);
+    s.i = lower_sym(l, "i", s.n);
+    s.c = vector ? lower_vector_sym(l, "c", s.after) : lower_sym(l, "c", s.after);
+    access_delinearize(&l->x, s.o, shape, axes, axis, s.idx);
+    access_delinearize(&l->x, s.i, shape, axes + axis, naxes, s.idx);
+    access_delinearize(&l->x, s.c, shape, axes + behind, rank - behind, s.idx);
+    return s;
+}
+
 /* ---- vectors */
 
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes) {

@@ -25,6 +25,13 @@ lp_val lower_read_ahead(const lower *l, int64_t most);
 lp_val lower_open_rows(lower *l, lp_val rows, int64_t length);
 void lower_close_rows(lower *l);
 lp_val lower_tail_mask(lower *l, lp_val left, unsigned lanes); /* lane < left */
+/* A tensor's axes counted as three: all before those at hand, these, all after. A symbol for each; idx: the tensor's index in them. */
+typedef struct axis_space {
+    int64_t before, n, after;
+    ir_ex o, i, c, idx[IR_MAX_RANK];
+} axis_space;
+/* Of x, where `naxes` axes from `axis` on are at hand. vector: vectors run along `after`. */
+axis_space lower_axis_space(lower *l, ir_ref x, unsigned axis, unsigned naxes, bool vector);
 
 /* ---- turn.c: v[i] lane j becomes v[j] lane i, for n (a power of two) vectors of n lanes of t */
 void lower_transpose(lp_builder *b, lp_val *v, unsigned n, bz_dtype t);

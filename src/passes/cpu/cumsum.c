@@ -9,27 +9,10 @@ typedef struct cumsum_kernel {
     lower *l;
     ir_ref x;
     bz_dtype t, acc;
-    int64_t before, n, after, strip; /* strip: columns of a task */
-    ir_ex o, i, c, idx[IR_MAX_RANK]; /* symbols of before, n, after; x's index in them */
-    lp_val y, base;                  /* base: where in y the rows of this `before` begin */
+    axis_space at;
+    int64_t strip;  /* columns of a task */
+    lp_val y, base; /* base: where in y the rows of this `before` begin */
 } cumsum_kernel;
-
-static void set_space(cumsum_kernel *q, unsigned axis) {
-    lower *l = q->l;
-    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
-    const unsigned rank = ir_at(l->g, q->x)->rank;
-    ir_static_shape(l->g, q->x, shape);
-    for (unsigned d = 0; d < rank; d++) axes[d] = d;
-    q->before = lower_count(shape, axis);
-    q->n = shape[axis];
-    q->after = lower_count(shape + axis + 1, rank - axis - 1);
-    q->o = lower_sym(l, "o", q->before);
-    q->i = lower_sym(l, "i", q->n);
-    q->c = lower_vector_sym(l, "c", q->after);
-    access_delinearize(&l->x, q->o, shape, axes, axis, q->idx);
-    q->idx[axis] = q->i;
-    access_delinearize(&l->x, q->c, shape, axes + axis + 1, rank - axis - 1, q->idx);
-}
 
 static lp_val plus(cumsum_kernel *q, lp_val x, lp_val y) {
     return lp_base(q->l->b, IR_ADD, q->acc, (lp_val[]){x, y}, 2);
@@ -41,12 +24,12 @@ static lp_val step(cumsum_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val 
     lower *l = q->l;
     emitter *m = &l->m;
     unsigned mark = emit_mark(m);
-    emit_sym(m, q->i, i);
-    emit_vector(m, q->c, c, lanes, 1, mask);
-    emit_value x = emit_node(m, q->x, q->idx);
+    emit_sym(m, q->at.i, i);
+    emit_vector(m, q->at.c, c, lanes, 1, mask);
+    emit_value x = emit_node(m, q->x, q->at.idx);
     chain = plus(q, chain, emit_cast(l->b, q->acc, q->t, emit_lane_value(m, &x, 0)));
     lp_val at =
-        lp_iadd(l->b, q->base, lp_iadd(l->b, lp_imul(l->b, i, lp_index(l->b, q->after)), c));
+        lp_iadd(l->b, q->base, lp_iadd(l->b, lp_imul(l->b, i, lp_index(l->b, q->at.after)), c));
     lp_store(l->b, q->y, at, emit_cast(l->b, q->t, q->acc, plus(q, before, chain)), mask, 0);
     emit_forget(m, mark);
     emit_scalar(m);
@@ -56,7 +39,7 @@ static lp_val step(cumsum_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val 
 /* Down the columns c .. c + lanes. */
 static void columns(cumsum_kernel *q, lp_val c, unsigned lanes, lp_val mask) {
     lp_builder *b = q->l->b;
-    lp_val n = lp_index(b, q->n), before, chain;
+    lp_val n = lp_index(b, q->at.n), before, chain;
     lp_val none = lp_const(b, q->acc, ir_bits_from_f64(q->acc, -0.0), lanes); /* of integers 0 */
     lp_val start = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, IR_CHAIN, &none, 1, &before);
     lp_val end = lp_imin(b, n, lp_iadd(b, start, lp_index(b, IR_CHAIN)));
@@ -71,7 +54,7 @@ static void columns(cumsum_kernel *q, lp_val c, unsigned lanes, lp_val mask) {
 static void strip(cumsum_kernel *q, lp_val lo, lp_val hi, unsigned lanes) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    const bool whole = q->after % q->strip == 0 || lanes == 1;
+    const bool whole = q->at.after % q->strip == 0 || lanes == 1;
     lp_val main_hi = hi;
     if (!whole) main_hi = lp_isub(b, hi, lp_imod(b, lp_isub(b, hi, lo), lp_index(b, lanes)));
     columns(q, lp_loop(b, LP_SERIAL, lo, main_hi, lanes, NULL, 0, NULL), lanes, 0);
@@ -88,18 +71,19 @@ bool lower_cumsum(lower *l) {
     lp_builder *b = l->b;
     q.t = ir_dtype(l->g, l->group->head);
     q.acc = ir_compute_dtype(q.t);
-    set_space(&q, (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[0]);
+    const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[0];
+    q.at = lower_axis_space(l, q.x, axis, 1, true);
     unsigned lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.acc);
-    while (lanes > 1 && q.after < (int64_t)lanes) lanes /= 2;
+    while (lanes > 1 && q.at.after < (int64_t)lanes) lanes /= 2;
     q.strip = l->t->machine->columns;
-    int64_t strips = (q.after + q.strip - 1) / q.strip;
-    lp_val task =
-        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q.before * strips), 1, NULL, 0, NULL);
+    int64_t strips = (q.at.after + q.strip - 1) / q.strip;
+    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q.at.before * strips), 1,
+                          NULL, 0, NULL);
     lp_val o = lp_idiv(b, task, lp_index(b, strips));
     lp_val lo = lp_imul(b, lp_imod(b, task, lp_index(b, strips)), lp_index(b, q.strip));
-    emit_sym(&l->m, q.o, o);
-    q.base = lp_imul(b, o, lp_index(b, q.n * q.after));
-    strip(&q, lo, lp_imin(b, lp_index(b, q.after), lp_iadd(b, lo, lp_index(b, q.strip))), lanes);
+    emit_sym(&l->m, q.at.o, o);
+    q.base = lp_imul(b, o, lp_index(b, q.at.n * q.at.after));
+    strip(&q, lo, lp_imin(b, lp_index(b, q.at.after), lp_iadd(b, lo, lp_index(b, q.strip))), lanes);
     lp_end(b, NULL, 0, NULL);
     return !l->m.failed;
 }

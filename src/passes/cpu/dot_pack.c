@@ -188,8 +188,9 @@ static void pack_transposed(dot_kernel *q, const panel *p) {
 int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k) {
     const int64_t blocks = (k + IR_DOT_BLOCK - 1) / IR_DOT_BLOCK, lanes = q->lanes;
     const int64_t line = (blocks + lanes - 1) / lanes * lanes, elements = k * s->panel;
+    const int64_t place = SAME_PLACE / (int64_t)ir_dtype_bytes(q->a.acc);
     if (q->sparse && s == &q->y) return elements + line;
-    return elements + (elements % (SAME_PLACE / 4) == 0 ? lanes : 0);
+    return elements + (elements % place == 0 ? lanes : 0);
 }
 
 lp_val dot_stride(const dot_kernel *q, const dot_side *s) {

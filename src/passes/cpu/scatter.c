@@ -11,8 +11,9 @@ typedef struct scatter_kernel {
     lower *l;
     ir_ref r, x, index;
     bz_dtype t;
-    int64_t before, n, size, after;
-    ir_ex o, i, c, x_idx[IR_MAX_RANK], index_idx[IR_MAX_RANK];
+    axis_space at; /* of x */
+    int64_t size;
+    ir_ex index_idx[IR_MAX_RANK];
     lp_val y, base, lo, hi; /* base: where in y the rows of this `before` begin */
     unsigned lanes;
     int64_t strip; /* columns of a task */
@@ -20,24 +21,15 @@ typedef struct scatter_kernel {
 
 static void set_space(scatter_kernel *q) {
     lower *l = q->l;
-    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK], rows[IR_MAX_RANK];
-    unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, q->r))[0];
-    unsigned rank = ir_at(l->g, q->x)->rank, ni = ir_at(l->g, q->index)->rank;
+    int64_t shape[IR_MAX_RANK], axes[IR_MAX_RANK];
+    const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, q->r))[0];
+    const unsigned ni = ir_at(l->g, q->index)->rank;
     ir_static_shape(l->g, q->r, shape);
     q->size = shape[axis];
-    ir_static_shape(l->g, q->x, shape);
-    for (unsigned d = 0; d < rank; d++) axes[d] = d;
-    for (unsigned d = 0; d < ni; d++) rows[d] = shape[axis + d];
-    q->before = lower_count(shape, axis);
-    q->n = lower_count(rows, ni);
-    q->after = lower_count(shape + axis + ni, rank - axis - ni);
-    q->o = lower_sym(l, "o", q->before);
-    q->i = lower_sym(l, "i", q->n);
-    q->c = lower_vector_sym(l, "c", q->after);
-    access_delinearize(&l->x, q->o, shape, axes, axis, q->x_idx);
-    access_delinearize(&l->x, q->i, shape, axes + axis, ni, q->x_idx);
-    access_delinearize(&l->x, q->i, rows, axes, ni, q->index_idx);
-    access_delinearize(&l->x, q->c, shape, axes + axis + ni, rank - axis - ni, q->x_idx);
+    q->at = lower_axis_space(l, q->x, axis, ni, true);
+    ir_static_shape(l->g, q->index, shape);
+    for (unsigned d = 0; d < ni; d++) axes[d] = d;
+    access_delinearize(&l->x, q->at.i, shape, axes, ni, q->index_idx);
 }
 
 /* y[at .. at + lanes) = 0, or that + x. */
@@ -47,8 +39,8 @@ static void cell(scatter_kernel *q, lp_val row, lp_val c, unsigned lanes, lp_val
     lp_val at = lp_iadd(b, row, c), v;
     unsigned mark = emit_mark(m);
     if (add) {
-        emit_vector(m, q->c, c, lanes, 1, mask);
-        emit_value x = emit_node(m, q->x, q->x_idx);
+        emit_vector(m, q->at.c, c, lanes, 1, mask);
+        emit_value x = emit_node(m, q->x, q->at.idx);
         lp_val old = lp_load(b, q->y, at, lanes, mask, 0);
         v = lp_base(b, IR_ADD, q->t, (lp_val[]){old, emit_lane_value(m, &x, 0)}, 2);
     } else {
@@ -63,7 +55,7 @@ static void cell(scatter_kernel *q, lp_val row, lp_val c, unsigned lanes, lp_val
 static void strip(scatter_kernel *q, lp_val row, bool add) {
     lower *l = q->l;
     lp_builder *b = l->b;
-    bool whole = q->after % q->strip == 0;
+    bool whole = q->at.after % q->strip == 0;
     lp_val span = lp_isub(b, q->hi, q->lo), main_hi = q->hi;
     if (!whole) {
         lp_val left = lp_imod(b, span, lp_index(b, (int64_t)q->lanes));
@@ -98,7 +90,7 @@ static lp_val row_of(scatter_kernel *q) {
 /* Where row number `row` of this `before` begins. */
 static lp_val begins(scatter_kernel *q, lp_val row) {
     lp_builder *b = q->l->b;
-    return lp_iadd(b, q->base, lp_imul(b, row, lp_index(b, q->after)));
+    return lp_iadd(b, q->base, lp_imul(b, row, lp_index(b, q->at.after)));
 }
 
 static void task(scatter_kernel *q, lp_val t, int64_t strips) {
@@ -106,17 +98,17 @@ static void task(scatter_kernel *q, lp_val t, int64_t strips) {
     emitter *m = &q->l->m;
     lp_val count = lp_index(b, strips);
     lp_val o = lp_idiv(b, t, count), s = lp_imod(b, t, count);
-    emit_sym(m, q->o, o);
-    q->base = lp_imul(b, o, lp_index(b, q->size * q->after));
+    emit_sym(m, q->at.o, o);
+    q->base = lp_imul(b, o, lp_index(b, q->size * q->at.after));
     q->lo = lp_imul(b, s, lp_index(b, q->strip));
     q->hi = lp_iadd(b, q->lo, lp_index(b, q->strip));
-    if (q->after % q->strip) q->hi = lp_imin(b, q->hi, lp_index(b, q->after));
+    if (q->at.after % q->strip) q->hi = lp_imin(b, q->hi, lp_index(b, q->at.after));
     lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->size), 1, NULL, 0, NULL);
     strip(q, begins(q, row), false);
     lp_end(b, NULL, 0, NULL);
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->n), 1, NULL, 0, NULL);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->at.n), 1, NULL, 0, NULL);
     unsigned mark = emit_mark(m);
-    emit_sym(m, q->i, i);
+    emit_sym(m, q->at.i, i);
     strip(q, begins(q, row_of(q)), true);
     emit_forget(m, mark);
     lp_end(b, NULL, 0, NULL);
@@ -129,11 +121,11 @@ bool lower_scatter_add(lower *l) {
     q.t = ir_dtype(l->g, q.r);
     set_space(&q);
     q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
-    while (q.lanes > 1 && q.after < (int64_t)q.lanes) q.lanes /= 2;
+    while (q.lanes > 1 && q.at.after < (int64_t)q.lanes) q.lanes /= 2;
     q.strip = l->t->machine->columns;
-    int64_t strips = (q.after + q.strip - 1) / q.strip;
-    lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.before * strips), 1,
-                       NULL, 0, NULL);
+    int64_t strips = (q.at.after + q.strip - 1) / q.strip;
+    lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.at.before * strips),
+                       1, NULL, 0, NULL);
     task(&q, t, strips);
     lp_end(l->b, NULL, 0, NULL);
     return !l->m.failed;
