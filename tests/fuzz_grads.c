@@ -34,8 +34,8 @@ static const double LARGEST = 0x1p40;
 typedef struct context {
     uint64_t seed;
     bool machine; /* compare machine code too */
-    bool
-        coarse; /* a value of the loss is so large that a mod of it is a staircase as far as differences see */
+    /* a value of the loss is so large that a mod of it is a staircase as far as differences see */
+    bool coarse;
     long *checked, *passed_over;
     char what[600];
 } context;

@@ -1,6 +1,6 @@
 /* fuzz_graphs.c - random graphs, compiled for a target, against the reference interpreter: on the interpreter of the kernel loops and
- * as machine code with tasks handed out in random pieces; bit for bit. Half of the graphs get NaN, infinities and limits as input, a quarter
- * holds gradients. A fault is made small and printed as a file for tests/ir/regress.
+ * as machine code with tasks handed out in random pieces; bit for bit. Half of the graphs get NaN, infinities and limits as input, a
+ * quarter holds gradients. A fault is made small and printed as a file for tests/ir/regress.
  *
  *     of 128 graphs  123 small    2-8 nodes of up to 32 elements, for one of the targets
  *                      4 middle   3-16 nodes, 300 elements, for one of the targets

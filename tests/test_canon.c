@@ -265,8 +265,8 @@ Test(canon, what_is_not_exact_stays) {
         "graph main(x: f32[4]) { %1 = mul %x 0\n return %1 }",  /* NaN, -0 */
         "graph main(x: f32[4]) { %1 = sub %x %x\n return %1 }", /* Inf - Inf */
         "graph main(x: f32[4]) { %1 = div %x %x\n return %1 }",
-        "graph main(x: f32[4]) { %1 = logical_not %x\n %2 = logical_not %1\n return %2 "
-        "}", /* is a bool, x is not */
+        /* is a bool, x is not */
+        "graph main(x: f32[4]) { %1 = logical_not %x\n %2 = logical_not %1\n return %2 }",
         "graph main(x: f32[4], y: f32[4], z: f32[4]) { %1 = logical_not %x\n %2 = "
         "where %1 %y %z\n return %2 }",
     };

@@ -149,8 +149,8 @@ Test(npy, cut_off_anywhere, .init = begin, .fini = end) {
     cr_assert_eq(rt_npy_save(path, &a, NULL), BZ_OK);
     cr_assert_eq(rt_file_read(path, &bytes, &n, NULL), BZ_OK);
     for (size_t k = 0; k < n; k++) {
-        char *copy =
-            bz_mem_alloc(k + 1); /* of that length, so that a sanitizer sees reads behind it */
+        /* of that length, so that a sanitizer sees reads behind it */
+        char *copy = bz_mem_alloc(k + 1);
         memcpy(copy, bytes, k);
         cr_expect_eq(rt_npy_decode(copy, k, "x", &b, NULL), BZ_EFORMAT, "%zu bytes", k);
         bz_mem_free(copy);

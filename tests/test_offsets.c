@@ -16,8 +16,8 @@ enum { PARTS = 200 };
 /* `text` makes %r# of part #, which ends before part $. */
 static const struct form {
     const char *name, *inputs, *text;
-    unsigned
-        more; /* kernels: no pointer leads before its buffer, so that what is padded there counts from its start */
+    /* kernels: no pointer leads before its buffer, so that what is padded there counts from its start */
+    unsigned more;
 } forms[] = {
     {"row", "x: f32[200,4,30]", "%a# = slice %x {start=[#,0,0], stop=[$,4,30]}\n %r# = neg %a#", 0},
     {"half", "x: f16[200,33]", "%a# = slice %x {start=[#,0], stop=[$,33]}\n %r# = exp %a#", 0},

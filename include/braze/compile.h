@@ -35,8 +35,8 @@ BZ_API bz_status bz_eval(bz_tensor *const *x, int n);
 typedef bz_status bz_function(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
                               int nout, void *user);
 
-/* out[0 .. nout-1] = forward(in), with a gradient that backward says. Both are called once, here. backward gets nin + 2 nout operands: in, then
- * out, then the gradients that arrive at out (NULL for what is no float), and sets nin results, the gradients of in: of in[j]'s
+/* out[0 .. nout-1] = forward(in), with a gradient that backward says. Both are called once, here. backward gets nin + 2 nout operands:
+ * in, then out, then the gradients that arrive at out (NULL for what is no float), and sets nin results, the gradients of in: of in[j]'s
  * shape and dtype, or NULL for zero (as for what is no float). It may do with them what it likes, so that it need not be linear. Both see
  * tensors without values, as in bz_compile, and change no tensor from outside; what they make goes, but for their results. What
  * backward records has derivatives again. Tensors from outside are constants to forward: where a gradient is asked for that leads
@@ -52,8 +52,8 @@ typedef struct bz_program bz_program;
 
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a
  * call that is an in-place change of the input: in[i] and its views have the new value, out[donate[i]] is another handle on it. fn may
- * change a donated input in place; other inputs, and tensors from outside, it may not (BZ_EMODE). in_names, out_names (NULL, or NULL in a list: none):
- * for explanations, pictures and exports, which write "in0" and "out0" for what has none; no two of a list are equal. */
+ * change a donated input in place; other inputs, and tensors from outside, it may not (BZ_EMODE). in_names, out_names (NULL, or NULL
+ * in a list: none): for explanations, pictures and exports, which write "in0" and "out0" for what has none; no two of a list are equal. */
 typedef struct bz_compile_options {
     int nin, nout;
     const int *donate;

@@ -28,11 +28,11 @@ typedef struct bz_options {
     bz_isa isa;    /* BEST: of this machine, capped by $BRAZE_ISA */
     int threads;   /* 0: $BRAZE_THREADS, else all processors of the process */
     uint64_t seed; /* of rand, randn, randint */
-    uint64_t
-        code_bytes; /* of machine code in the process, above which unused kernels go; 0: as it is, $BRAZE_CODE MiB at first */
-    bool
-        find_nan; /* as $BRAZE_NAN=1: the first op that gives a NaN or an infinity from operands without is BZ_ENAN, with its line */
-    bool quiet;   /* as $BRAZE_WARN=0: no warnings on stderr */
+    /* of machine code in the process, above which unused kernels go; 0: as it is, $BRAZE_CODE MiB at first */
+    uint64_t code_bytes;
+    /* as $BRAZE_NAN=1: the first op that gives a NaN or an infinity from operands without is BZ_ENAN, with its line */
+    bool find_nan;
+    bool quiet; /* as $BRAZE_WARN=0: no warnings on stderr */
 } bz_options;
 
 /* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks, either
@@ -89,10 +89,10 @@ typedef struct bz_counters {
     uint64_t bytes;          /* of buffers and arenas, now */
     uint64_t peak_bytes;     /* the most of that since bz_reset_peak */
     uint64_t warnings;       /* recordings that went past some thousand ops with no value read */
-    uint64_t
-        buffers_made; /* buffers that had to come from the system: does not grow in a steady loop */
-    uint64_t
-        bytes_written; /* by kernels, to memory outside of them: of a write into a part, the part */
+    /* buffers that had to come from the system: does not grow in a steady loop */
+    uint64_t buffers_made;
+    /* by kernels, to memory outside of them: of a write into a part, the part */
+    uint64_t bytes_written;
 } bz_counters;
 BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
 BZ_API void bz_reset_peak(bz_context *c);
@@ -113,8 +113,8 @@ BZ_API bz_status bz_set_limit(bz_context *c, bz_limit which, uint64_t value);
 BZ_API uint64_t bz_get_limit(const bz_context *c, bz_limit which);
 
 /* Ends the compilation, evaluation or call that c is in, or, if it is in none, the next one: it gives BZ_EINTERRUPTED, and all is as if it
- * had not begun: it can be tried again. A call that has begun to write donated inputs goes on to its end, and the next one is ended. From any
- * thread and from signal handlers. bz_clear forgets it. BZ_ESCOPE if c is closed (but it must not be closed meanwhile). */
+ * had not begun: it can be tried again. A call that has begun to write donated inputs goes on to its end, and the next one is ended.
+ * From any thread and from signal handlers. bz_clear forgets it. BZ_ESCOPE if c is closed (but it must not be closed meanwhile). */
 BZ_API bz_status bz_interrupt(const bz_context *c);
 
 /* f is called during compilations, by the thread that compiles: `done` of `total` parts of a phase are done. Anything but 0 ends the

@@ -56,9 +56,9 @@ typedef struct bz_explanation {
     int64_t arena_bytes, arena_bound; /* temporaries: planned, and the least that is possible */
 } bz_explanation;
 
-/* The signature of p that was called, or prepared, last (bz_prepare is enough). Times are there when calls ran under bz_profile. m: NULL for no
- * roofline. Free it with bz_explanation_free; it stays valid when p is gone. BZ_EMODE before the first call, and on devices without
- * kernels; BZ_ENOMEM. */
+/* The signature of p that was called, or prepared, last (bz_prepare is enough). Times are there when calls ran under bz_profile. m:
+ * NULL for no roofline. Free it with bz_explanation_free; it stays valid when p is gone. BZ_EMODE before the first call, and on
+ * devices without kernels; BZ_ENOMEM. */
 BZ_API bz_status bz_explain(bz_program *p, const bz_machine *m, bz_explanation **out);
 BZ_API void bz_explanation_free(bz_explanation *x);
 

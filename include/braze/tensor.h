@@ -43,7 +43,8 @@ BZ_API int64_t bz_item_int(bz_tensor *x);
 /* ---- made from nothing */
 
 /* A number that is handed to kernels with each run: another value never recompiles. 0-d; takes the dtype that the operands beside it
- * come together in, of 0-d ones too (PyTorch's rule for numbers); bz_scalar beside integers is f32, bz_scalar_int beside bool i64. While bz_compile traces, it is a constant. */
+ * come together in, of 0-d ones too (PyTorch's rule for numbers); bz_scalar beside integers is f32, bz_scalar_int beside bool i64. While
+ * bz_compile traces, it is a constant. */
 BZ_API bz_tensor *bz_scalar_at(bz_context *c, double v, const char *site);
 BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 #define bz_scalar(...)     bz_scalar_at(__VA_ARGS__, BZ_SITE)
@@ -115,7 +116,8 @@ BZ_API bz_status bz_print(bz_tensor *x);
 BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
 
 /* ---- files: NumPy's .npy. Saving writes a temporary file beside `path` and renames it. bf16 is stored as numpy's void type V2.
- * Loading: u16 becomes i32, u32 and u64 i64 (BZ_EUNSUPPORTED for an element that it does not hold); BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
+ * Loading: u16 becomes i32, u32 and u64 i64 (BZ_EUNSUPPORTED for an element that it does not hold); BZ_EIO (with the system's reason),
+ * BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
 BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
 BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
 #define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)

@@ -1,5 +1,5 @@
-/* env.c - switches of the environment that an exported program reads too (not where it runs with the rights of others). It has nobody to report a mistake to before the first
- * call, so a value that makes no sense costs a line on standard error, and the default counts. */
+/* env.c - switches of the environment that an exported program reads too (not where it runs with the rights of others). It has nobody
+ * to report a mistake to before the first call, so a value that makes no sense costs a line on standard error, and the default counts. */
 #include "runtime/aot/aot.h"
 
 #include <stdio.h>

@@ -107,8 +107,8 @@ typedef struct bz_rt_time {
 } bz_rt_time;
 /* What a run heeds; NULL: nothing. */
 typedef struct bz_rt_control {
-    _Atomic(bool) *
-        stop; /* tasks that have not begun are left out once it is true, until inputs change; NULL: never */
+    /* tasks that have not begun are left out once it is true, until inputs change; NULL: never */
+    _Atomic(bool) *stop;
     bz_rt_time *times; /* of each phase, added to; NULL: not taken */
 } bz_rt_control;
 

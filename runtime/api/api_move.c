@@ -8,9 +8,8 @@ typedef struct view {
     rt_rec r;
     const rt_layout *l; /* of the operand */
     int64_t offset;
-    int64_t shape[IR_MAX_RANK],
-        strides
-            [IR_MAX_RANK]; /* of the result: strides are filled in here, the shape from the node */
+    /* of the result: strides are filled in here, the shape from the node */
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
 } view;
 
 static bool begin(view *v, const char *op, bz_tensor *x, const char *site) {

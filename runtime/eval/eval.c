@@ -6,8 +6,8 @@
 
 static const char foreign_read[] = "bz_flush, or a change of foreign memory that was read";
 enum { LONG_EPOCH = 1 << 18 };
-static const size_t keep_most = (size_t)256
-                                << 20; /* bytes of values that only the recording holds */
+/* bytes of values that only the recording holds */
+static const size_t keep_most = (size_t)256 << 20;
 
 /* ---- what to run */
 

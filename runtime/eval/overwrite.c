@@ -16,8 +16,8 @@
 #include <stdlib.h>
 
 enum { FAR = 1 << 14 }; /* nodes of a recording that are looked at for one write */
-static const size_t stay_most = (size_t)16
-                                << 20; /* bytes of parts that a recording keeps for gradients */
+/* bytes of parts that a recording keeps for gradients */
+static const size_t stay_most = (size_t)16 << 20;
 
 static int ascending(const void *a, const void *b) {
     ir_ref x = *(const ir_ref *)a, y = *(const ir_ref *)b;

@@ -9,8 +9,8 @@
 
 enum {
     LINE = 64,
-    PAGE =
-        4096, /* scratch of two threads is so far apart: what is fetched ahead is a thread's own */
+    /* scratch of two threads is so far apart: what is fetched ahead is a thread's own */
+    PAGE = 4096,
 };
 
 _Static_assert(sizeof(bz_rt_frame) == sizeof(lp_frame), "one frame");

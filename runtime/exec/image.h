@@ -26,8 +26,8 @@ typedef struct rt_image {
     BZ_VEC(bz_rt_place) places;
     BZ_VEC(bz_rt_copy) copies;
     BZ_VEC(uint32_t) first; /* phase of each launch; of the end */
-    int64_t
-        *staged; /* of each output: byte of the arena where it waits, or stays; -1 = it does not */
+    /* of each output: byte of the arena where it waits, or stays; -1 = it does not */
+    int64_t *staged;
 } rt_image;
 
 /* Makes the image of a plan, which stays as long. false: no memory, or more than can be counted. rt_image_free is due either way. */

@@ -23,9 +23,9 @@ typedef struct rt_file {
     unsigned npieces;
     int (*fill)(int fd, void *content);
     void *content;
-    char
-        *temporary; /* while it is written: the new file, then the old one; NULL before and after */
-    int fd;         /* of the new one, locked */
+    /* while it is written: the new file, then the old one; NULL before and after */
+    char *temporary;
+    int fd; /* of the new one, locked */
     bool placed;
 } rt_file;
 

@@ -48,8 +48,8 @@ static bool is_abandoned(int dir, const char *name, const char *base, size_t n) 
         !S_ISREG(s.st_mode) || s.st_uid != geteuid())
         return false;
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    bool free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) ==
-                               0; /* of a process that only another container sees */
+    /* of a process that only another container sees */
+    bool free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
     if (fd >= 0) close(fd);
     return free;
 }

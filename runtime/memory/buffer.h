@@ -12,8 +12,8 @@ typedef struct rt_buffer {
     uint32_t refs;
     bool foreign;            /* the caller's memory, and the host's */
     struct rt_buffer *owner; /* whose memory it is (one reference); NULL: its own */
-    const rt_layout
-        *dense; /* foreign: its elements that count, from number `first` on; NULL: all */
+    /* foreign: its elements that count, from number `first` on; NULL: all */
+    const rt_layout *dense;
     int64_t first;
     uint8_t element; /* foreign: bytes of one */
     /* the input that stands for it in the epoch with this number */

@@ -10,10 +10,10 @@ typedef struct rt_signature {
     struct rt_signature *next;
     bz_dtype *dtypes;          /* nin each */
     const rt_layout **layouts; /* row-major */
-    const rt_layout *
-        *views; /* how the inputs lie that are large and not row-major; NULL: otherwise */
-    const rt_layout *
-        *reads; /* the same where the program reads them so; NULL: it wants them row-major */
+    /* how the inputs lie that are large and not row-major; NULL: otherwise */
+    const rt_layout **views;
+    /* the same where the program reads them so; NULL: it wants them row-major */
+    const rt_layout **reads;
     unsigned nviews;
     rt_program *program;
     uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */
@@ -39,7 +39,7 @@ struct bz_program {
     const char *site;
     rt_signature *signatures; /* the one that was called last, the one before ... */
     uint32_t nsignatures;
-    size_t held; /* by their programs */
+    size_t held;          /* by their programs */
     bool tracing;         /* fn runs right now: it may not call itself */
     rt_storage **pending; /* room for nin */
     struct bz_program *prev, *next;

@@ -130,8 +130,8 @@ static uint32_t leaf_now(bz_context *c, const rt_past *p, uint64_t leaf) {
     return rt_set_leaf(&c->lineage->sets, first, now);
 }
 
-static const uint32_t NOTHING =
-    RT_SET_ALL - 1; /* image of a set whose variables are all dead; 0: none yet */
+/* image of a set whose variables are all dead; 0: none yet */
+static const uint32_t NOTHING = RT_SET_ALL - 1;
 
 /* Node i of the past as a set of the workspace. */
 static uint32_t node_now(bz_context *c, const rt_past *p, uint32_t i) {

@@ -51,15 +51,15 @@ typedef struct rt_made { /* a call of a compiled function that gave a value */
     uint64_t seed, stream;
     rt_made_input *in;
 } rt_made;
-typedef struct
-    rt_source { /* a node that stands for a value from before its epoch, or changed since */
+/* a node that stands for a value from before its epoch, or changed since */
+typedef struct rt_source {
     ir_ref node;
     rt_var of;
     rt_past *past; /* one reference; NULL: computed from no variable */
     uint32_t row;
     bool former; /* the value that the storage had at that node before it was changed */
-    rt_made
-        *made; /* the call that gave the value, and its output: one reference; NULL: not known */
+    /* the call that gave the value, and its output: one reference; NULL: not known */
+    rt_made *made;
     uint32_t output;
     ir_ref twin;     /* the same value with the call's history; 0: not made */
     uint32_t before; /* number + 1 of the source before it that has the same node; 0: none */
@@ -139,8 +139,8 @@ void rt_lineage_free(rt_lineage *w);
 bool rt_reach(bz_context *c, const ir_ref *y, unsigned ny, const ir_ref *wrt, unsigned n);
 /* The source, which is reached, has a twin now: what it leads to comes behind the sources that are there. false: no memory. */
 bool rt_reach_twin(bz_context *c, uint32_t source);
-bool rt_reach_news(
-    bz_context *c); /* the same for sources that came since, at nodes that are reached */
+/* the same for sources that came since, at nodes that are reached */
+bool rt_reach_news(bz_context *c);
 void rt_reach_sort(bz_context *c); /* all sources as they were recorded */
 /* RT_LEADS at the variables and wherever sources with twins lead to one. false: no memory. */
 bool rt_reach_leads(bz_context *c, const rt_asked *asked, unsigned n);

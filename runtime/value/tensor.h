@@ -11,8 +11,8 @@
 /* ---- storage.c: epochs */
 typedef struct rt_arg { /* value of an input of an epoch's graph */
     rt_buffer *buf;     /* one reference; NULL: a scalar, or a hidden input of a trace */
-    struct rt_storage
-        *storage; /* hidden input of a trace: one reference; its value is read at each call */
+    /* hidden input of a trace: one reference; its value is read at each call */
+    struct rt_storage *storage;
     ir_bits bits; /* a scalar's value */
 } rt_arg;
 
@@ -22,8 +22,8 @@ typedef struct rt_epoch {
     ir_graph *g;
     bool open;    /* the one that records */
     bool tracing; /* of a function that is being compiled */
-    uint32_t
-        inside; /* functions of the host's that record into it right now, of values that are not there */
+    /* functions of the host's that record into it right now, of values that are not there */
+    uint32_t inside;
     /* number of open scopes when it began, which is with its first op: not with values from before that are still to be computed;
      * tracing: those outside the innermost function */
     uint32_t depth;
@@ -66,8 +66,8 @@ void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why);
 void rt_epoch_end(bz_context *c,
                   const char *why);             /* closes the one that records, if there is one */
 void rt_epoch_drop(bz_context *c, rt_epoch *e); /* if nothing needs it any more */
-rt_epoch *
-rt_recording(bz_context *c); /* the epoch that records, opened if there is none; NULL: no memory */
+/* the epoch that records, opened if there is none; NULL: no memory */
+rt_epoch *rt_recording(bz_context *c);
 rt_epoch *rt_recording_op(bz_context *c); /* the same for an op, with which it has begun */
 void rt_epochs_free(bz_context *c);
 void rt_graph_reset(ir_graph *g);
@@ -95,8 +95,8 @@ typedef struct rt_storage {
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
         birth; /* of its first value and of this one: numbers that are never used again; free: UINT64_MAX, 0 */
-    rt_past *
-        past; /* what the value was computed from before its recording ended; NULL: no variable, or not over yet */
+    /* what the value was computed from before its recording ended; NULL: no variable, or not over yet */
+    rt_past *past;
     uint32_t row;
     rt_made *made; /* the call that it is an output of, NULL: none */
     uint32_t output;

@@ -103,8 +103,8 @@ typedef struct cg_entry {
 } cg_entry;
 
 typedef struct cg_variant {
-    cg_target
-        target; /* suffixes must differ between the variants of a unit; phases are hidden symbols */
+    /* suffixes must differ between the variants of a unit; phases are hidden symbols */
+    cg_target target;
     const lp_module *m;
 } cg_variant;
 

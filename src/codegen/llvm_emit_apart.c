@@ -12,11 +12,8 @@
 
 #include <string.h>
 
-enum {
-    LONG_REGION = 48,
-    MANY = 2000,
-    OUTSIDE = 256
-}; /* instructions; values from outside at most */
+/* Instructions; values from outside at most. */
+enum { LONG_REGION = 48, MANY = 2000, OUTSIDE = 256 };
 
 /* The region that stands between instructions `from` and `to`, and what it takes and gives. */
 typedef struct region {

@@ -70,8 +70,8 @@ static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lan
         return op == IR_IDIV ? LLVMBuildUDiv(b, x[0], x[1], "") : LLVMBuildURem(b, x[0], x[1], "");
     LLVMValueRef q = LLVMBuildSDiv(b, x[0], x[1], ""),
                  r = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q, x[1], ""), "");
-    LLVMValueRef sign =
-        LLVMBuildAShr(b, r, em_const_int(f, bits, bits - 1, lanes), ""); /* -1 where r < 0 */
+    /* -1 where r < 0 */
+    LLVMValueRef sign = LLVMBuildAShr(b, r, em_const_int(f, bits, bits - 1, lanes), "");
     return op == IR_IDIV ? LLVMBuildAdd(b, q, sign, "")
                          : LLVMBuildAdd(b, r, LLVMBuildAnd(b, sign, x[1], ""), "");
 }

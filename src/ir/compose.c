@@ -58,8 +58,8 @@ ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t) {
             ir_dim_value(g, along[n++], &v) && !__builtin_mul_overflow(count, v, &count) && known;
     }
     if (known) return ir_is_float(t) ? ir_const_f(g, t, (double)count) : ir_const_i(g, t, count);
-    ir_ref ones =
-        ir_const_bits(g, BZ_I64, 1, along, n); /* the one way to a symbol's value: count */
+    /* the one way to a symbol's value: count */
+    ir_ref ones = ir_const_bits(g, BZ_I64, 1, along, n);
     return ir_cast(g, ir_reduce(g, IR_SUM, ones, NULL, 0, false), t);
 }
 
@@ -81,8 +81,8 @@ ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim)
     bz_dtype t = ir_dtype(g, x);
     if (!ir_axis_set(g, "mean", x, axes, n, set)) return 0;
     if (ir_is_half(t)) x = ir_math_in(g, x);
-    ir_ref sum =
-        ir_math_in(g, ir_reduce(g, IR_SUM, x, axes, n, keepdim)); /* integers: exact up to here */
+    /* integers: exact up to here */
+    ir_ref sum = ir_math_in(g, ir_reduce(g, IR_SUM, x, axes, n, keepdim));
     return ir_math_out(g, ir_over(g, sum, ir_count(g, x, set, ir_dtype(g, sum))), t);
 }
 

@@ -66,9 +66,8 @@ ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_re
     if (!want_float(g, "rand", t)) return 0;
     ir_ref n = first_word(g, "rand", dims, rank, key, offset, ir_random_words(t));
     if (t == BZ_F64) return fraction53(g, bits53(g, n, key));
-    int digits = t == BZ_F32   ? 24
-                 : t == BZ_F16 ? 11
-                               : 8; /* as many as t holds: 1 is never reached by rounding */
+    /* as many as t holds: 1 is never reached by rounding */
+    int digits = t == BZ_F32 ? 24 : t == BZ_F16 ? 11 : 8;
     return ir_cast(g, fraction(g, n, key, BZ_F32, 32 - digits), t);
 }
 

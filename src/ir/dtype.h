@@ -58,8 +58,8 @@ static inline ir_number ir_number_i(int64_t v) {
 static inline ir_number ir_number_f(double v) {
     return (ir_number){IR_CAT_FLOAT, 0, v};
 }
-ir_number ir_number_of_double(
-    double v); /* from an interface that has doubles alone: whole ones are integers */
+/* from an interface that has doubles alone: whole ones are integers */
+ir_number ir_number_of_double(double v);
 /* The dtype that a number of this category takes beside `beside` (BZ_NDTYPES: beside nothing). PyTorch's rule: it never promotes
  * within a category; one of a higher category is i64 or f32. */
 bz_dtype ir_number_dtype(ir_category kind, bz_dtype beside);

@@ -51,11 +51,11 @@ typedef struct ir_exprs {
     BZ_VEC(char *) names; /* of the symbols, NULL = nameless */
     BZ_VEC(ir_ex_key) keys;
     uint32_t *slots, nslots;
+    /* quotients and remainders by constants, so that a nest of them is taken apart once */
     struct {
         uint8_t kind;
         ir_ex a, b, result;
-    } recent
-        [IR_EX_RECENT]; /* quotients and remainders by constants, so that a nest of them is taken apart once */
+    } recent[IR_EX_RECENT];
     bz_arena arena;
     bool failed; /* out of memory or overflow somewhere: results are not to be trusted */
 } ir_exprs;

@@ -33,9 +33,10 @@ ir_graph *ir_graph_new(ir_module *m, const char *name) {
     g->nslots = 256;
     g->slots = bz_mem_zero(g->nslots, sizeof *g->slots);
     g->name = bz_arena_str(&g->arena, name);
+    /* lists are never NULL: what is empty is looked at too */
     if (g->slots && g->name && bz_vec_push(&g->n, (ir_node){0}) && bz_vec_push(&g->sites, NULL) &&
         bz_vec_reserve(&g->dims, 16) && bz_vec_reserve(&g->operands, 16) &&
-        bz_vec_reserve(&g->attrs, 16)) /* never NULL: what is empty is looked at too */
+        bz_vec_reserve(&g->attrs, 16))
         return g;
     ir_graph_free(g);
     return NULL;

@@ -34,8 +34,8 @@ typedef struct ir_node {
 
 enum ir_node_flags {
     IR_IS_TUPLE = 1, /* several results: only RESULT nodes may use it */
-    IR_IS_OWN =
-        2, /* not shared by interning: stands for one tensor, as a variable to differentiate by */
+    /* not shared by interning: stands for one tensor, as a variable to differentiate by */
+    IR_IS_OWN = 2,
 };
 
 /* An input of a graph. `scalar`: a 0-d value handed over with each call (a literal the user passed), not a buffer. */
@@ -315,7 +315,8 @@ ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, do
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr,
                double beta1, double beta2, double eps, double weight_decay, bool decoupled);
 
-/* ---- structs/control.c, custom.c, result.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in m->graphs. */
+/* ---- structs/control.c, custom.c, result.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in
+ * m->graphs. */
 /* Graph `then` applied to x if pred (bool, 0-d) is true, else graph `otherwise`: both take x and give the same shapes and dtypes. */
 ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x,
                unsigned n);

@@ -28,8 +28,8 @@ typedef enum ir_rule {
 
 enum ir_op_flags {
     IR_COMMUTES = 1 << 0,
-    IR_EXPENSIVE =
-        1 << 1, /* costs tens of instructions an element: worth saving rather than recomputing */
+    /* costs tens of instructions an element: worth saving rather than recomputing */
+    IR_EXPENSIVE = 1 << 1,
     IR_EFFECT = 1 << 3, /* not interned, not removed while used, order kept (structural ops only) */
     IR_MANY = 1 << 4,   /* several results: a tuple node (structural ops only) */
 };
@@ -55,8 +55,8 @@ typedef struct ir_op_info {
     uint8_t rule;  /* ir_rule; structural: unused */
     uint8_t reads; /* ir_reads */
     uint16_t flags;
-    const char
-        *value; /* derived op: its expression over base ops; NULL for base and structural ops */
+    /* derived op: its expression over base ops; NULL for base and structural ops */
+    const char *value;
     const char *grad[3]; /* derivative expressions, "-" no rule, "0" zero */
     const char *doc;
 } ir_op_info;

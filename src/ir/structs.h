@@ -36,10 +36,8 @@ typedef struct ir_field {
 typedef struct ir_struct {
     ir_field fields[5]; /* the last one is END */
     bool (*check)(const ck *c);
-    bool (*value)(
-        it_state *s,
-        ir_ref
-            r); /* fills the slot of node r: its array is allocated, of a tuple it_results is due */
+    /* fills the slot of node r: its array is allocated, of a tuple it_results is due */
+    bool (*value)(it_state *s, ir_ref r);
     unsigned (*results)(const ir_graph *g, ir_ref r, unsigned k, ir_type *t); /* NULL: one */
 } ir_struct;
 extern const ir_struct ir_structs[IR_NOPS]; /* elementwise ops: all 0 */

@@ -270,8 +270,8 @@ static ir_vprog *pack(const vb *b, vb_val out, unsigned nargs) {
 static vb_val body(vb *b, ir_op op, const char *text, unsigned nargs, bz_dtype result,
                    bz_error *e) {
     vb_val x[3] = {0}, out = 0;
-    bool moves = op == IR_SELECT || op == IR_CAST ||
-                 op == IR_BITCAST; /* bits are only moved, or conversion is the op */
+    /* bits are only moved, or conversion is the op */
+    bool moves = op == IR_SELECT || op == IR_CAST || op == IR_BITCAST;
     for (unsigned k = 0; k < nargs; k++)
         x[k] = moves ? (vb_val)k : convert(b, (vb_val)k, ir_compute_dtype(vb_dtype(b, (vb_val)k)));
     bz_dtype compute = moves ? result : ir_compute_dtype(result);

@@ -173,8 +173,8 @@ static bool as_type(frame *f, operand *x, bz_dtype t) {
     if (!ir_is_float(t) && !x->whole) return fail(f, "a literal that is not whole for an integer");
     ir_bits bits =
         x->whole && !ir_is_float(t) ? ir_bits_from_i64(t, x->i) : ir_bits_from_f64(t, x->d);
-    if (!ir_is_float(t) && t != BZ_BOOL &&
-        ir_dtypes[t].bits < 64) { /* signed or as a pattern of bits */
+    /* signed or as a pattern of bits */
+    if (!ir_is_float(t) && t != BZ_BOOL && ir_dtypes[t].bits < 64) {
         int64_t lowest = -(INT64_C(1) << (ir_dtypes[t].bits - 1));
         if (x->i < lowest || x->i >= INT64_C(1) << ir_dtypes[t].bits)
             return fail(f, "a literal out of the dtype's range");

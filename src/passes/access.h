@@ -37,8 +37,8 @@ ir_ex access_mover(const ir_graph *g, ir_exprs *x, ir_ref r);
 
 typedef struct access_step {
     ir_ref x; /* the operand */
-    uint32_t
-        outside; /* its axes on which `at` may lie outside: it is read where none does (pad, concat) */
+    /* its axes on which `at` may lie outside: it is read where none does (pad, concat) */
+    uint32_t outside;
     ir_ex at[IR_MAX_RANK];
 } access_step;
 

@@ -241,8 +241,8 @@ static bool note_leaf(void *ctx, ir_ref reader, ir_ref base) {
     bool listed = n->op == IR_CONST && n->nattr > 1, own = buffers_own(l, v->group, base);
     uint32_t *b = own ? &l->homes.listed[base] : &l->homes.buffer_of[base];
     (void)reader;
-    if ((own && !listed) ||
-        (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar)) /* no memory */
+    /* no memory */
+    if ((own && !listed) || (n->op == IR_INPUT && l->g->inputs.p[ir_attrs(l->g, n)[0]].scalar))
         return true;
     if (*b == PASS_NONE)
         *b = new_buffer(l, base, listed ? PASS_CONST : PASS_INPUT,

@@ -154,8 +154,8 @@ static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsi
         return build(&m);
     }
     ir_ref y[3] = {x[0], n > 1 ? x[1] : 0, n > 2 ? x[2] : 0};
-    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 &&
-        y[0] > y[1]) { /* x + y and y + x are one node */
+    /* x + y and y + x are one node */
+    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 && y[0] > y[1]) {
         y[0] = x[1];
         y[1] = x[0];
     }
@@ -168,9 +168,8 @@ static bool holds(bz_dtype to, bz_dtype from) {
     bool wider = ir_dtypes[to].bits > ir_dtypes[from].bits;
     if (to == from || from == BZ_BOOL) return true;
     if (ir_is_float(from)) return ir_is_float(to) && wider;
-    unsigned bits =
-        ir_dtypes[from].bits -
-        (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u); /* a lowest integer is a power of two */
+    /* a lowest integer is a power of two */
+    unsigned bits = ir_dtypes[from].bits - (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u);
     if (ir_is_float(to)) return bits <= digits[to];
     return to != BZ_BOOL && wider && ir_dtypes[to].kind == IR_KIND_SINT;
 }
@@ -180,8 +179,8 @@ static ir_ref canonical_cast(ir_graph *g, ir_ref x, bz_dtype to) {
     while (x && ir_at(g, x)->op == IR_CAST) {
         ir_ref inner = ir_operand(g, x, 0);
         bz_dtype by = ir_dtype(g, x), from = ir_dtype(g, inner);
-        bool clips = ir_is_float(by) && ir_is_int(from) &&
-                     !holds(to, from); /* integers wrap, floats do not */
+        /* integers wrap, floats do not */
+        bool clips = ir_is_float(by) && ir_is_int(from) && !holds(to, from);
         bool wraps = ir_is_int(from) && ir_is_int(by) && ir_is_int(to) &&
                      ir_dtypes[to].bits <= ir_dtypes[by].bits;
         if (clips || (!holds(by, from) && !wraps)) break;

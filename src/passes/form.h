@@ -14,14 +14,14 @@ typedef struct fuse_form {
     int full;         /* the operand of the head whose shape the full level has; -1: the head */
     bool folds;       /* over what the head does; there is a kept level */
     bool elementwise; /* every element by itself: joins any loops over the same elements */
-    bool
-        stages; /* whole rows pass by again and again: several reductions, one made of another, and what is kept between them */
+    /* whole rows pass by again and again: several reductions, one made of another, and what is kept between them */
+    bool stages;
     unsigned most_folds; /* reductions of the same axes that its loops take */
     bool stores_full;    /* members on the full level may be stored */
     bool product; /* operands are read once, into panels, and as often as they like from there */
     bool window;  /* the head writes a part of a value: the loops run over that */
-    fuse_level
-        in_place; /* where a result may lie where an operand lay; NONE: passes, bands and sums in any order read again */
+    /* where a result may lie where an operand lay; NONE: passes, bands and sums in any order read again */
+    fuse_level in_place;
     const char *apart; /* why it joins nobody; NULL: it may */
 } fuse_form;
 

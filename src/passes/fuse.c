@@ -253,9 +253,8 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     const fuse_form *form = f->r->groups.p[c].form;
     fuse_level level = map_level(f, p, s, form);
     bool fits = !form->product && level != FUSE_NONE;
-    if (level == FUSE_KEPT &&
-        !form->folds) /* one number: a loop over elements has no place to store it */
-        fits = !needed_elsewhere(f, p, c);
+    /* one number: a loop over elements has no place to store it */
+    if (level == FUSE_KEPT && !form->folds) fits = !needed_elsewhere(f, p, c);
     if (fits && fuse_reads_canonically(f, p, c, s)) return (verdict){NULL, c, false};
     return (verdict){inline_refusal(f, p, c), c, true};
 }

@@ -4,8 +4,9 @@
  *     %4 = reshape      nobody's: an index map inside those who read it
  *     %5 = exp          group 1, which reads %3
  *
- * Every computing node begins as a group of its own, but for what is made from indices. A movement gets one, and a buffer, when it is an output, when a gather picks from
- * it, or when the movement below it is so long, or branches so often (pad, concat), that each element would cost more than a load. */
+ * Every computing node begins as a group of its own, but for what is made from indices. A movement gets one, and a buffer, when it is an
+ * output, when a gather picks from it, or when the movement below it is so long, or branches so often (pad, concat), that each element
+ * would cost more than a load. */
 #include "src/passes/fuse.h"
 
 #include <string.h>
@@ -154,8 +155,8 @@ static bool group_shifted(fuser *f) {
 
 /* ---- ways through movement */
 
-/* For each movement without a group: how many movements one element passes, how many turns (reshapes, windows) one after the other, and of how many
- * parts it comes. */
+/* For each movement without a group: how many movements one element passes, how many turns (reshapes, windows) one after the other, and
+ * of how many parts it comes. */
 typedef struct ways {
     uint32_t steps, turns, parts;
 } ways;
@@ -215,10 +216,9 @@ static void count_turns(fuser *f, const ways *w, ir_ref r) {
 static bool group_long_ways(fuser *f) {
     ways *w = bz_mem_zero(f->g->n.n, sizeof *w);
     bool ok = w != NULL;
+    /* one with a group counts from itself: its readers stop there */
     for (ir_ref r = 1; ok && r < f->g->n.n; r++)
-        if (f->live[r] &&
-            access_moves(f->g, r)) /* one with a group counts from itself: its readers stop there */
-            ok = measure(f, w, r);
+        if (f->live[r] && access_moves(f->g, r)) ok = measure(f, w, r);
     for (ir_ref r = 1; ok && r < f->g->n.n; r++)
         if (has_group(f, r)) count_turns(f, w, r);
     bz_mem_free(w);
@@ -230,8 +230,8 @@ static bool group_long_ways(fuser *f) {
 typedef struct reading {
     fuser *f;
     ir_ref reader;
-    uint32_t *
-        place; /* of each base: its number among the reads + 1, of this reader if it is not below the first */
+    /* of each base: its number among the reads + 1, of this reader if it is not below the first */
+    uint32_t *place;
     uint32_t first;
 } reading;
 

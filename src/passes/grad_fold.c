@@ -20,8 +20,8 @@ ir_ref grad_reduce(ir_graph *g, ir_ref r, unsigned k, const ir_ref *ds) {
     for (unsigned i = 0; i < n; i++) dims[axes[i]] = ir_dim_const(g, 1);
     ir_ref wide = grad_expand_like(g, ir_reshape_dims(g, d, dims, rank), x);
     if (kind == IR_SUM || !wide) return wide;
-    ir_ref best =
-        grad_expand_like(g, ir_reshape_dims(g, r, dims, rank), x); /* max, min: ties share */
+    /* max, min: ties share */
+    ir_ref best = grad_expand_like(g, ir_reshape_dims(g, r, dims, rank), x);
     bz_dtype t = ir_compute_dtype(ir_dtype(g, x)); /* a half cannot hold their number */
     ir_ref hit = ir_build2(g, IR_EQ, x, best);
     ir_ref ties = ir_reduce(g, IR_SUM, ir_cast(g, hit, t), axes, n, true);

@@ -36,8 +36,8 @@ typedef struct tree_node {
 
 typedef struct planner {
     pass_plan *p;
-    uint32_t
-        size; /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
+    /* launches, rounded up to a power of two; node k has children 2k and 2k + 1, the root is 1 */
+    uint32_t size;
     tree_node *tree;
     BZ_VEC(hook) hooks;
     int64_t *wide; /* find_widths */

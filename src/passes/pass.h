@@ -31,8 +31,9 @@ typedef struct pass_machine {
     int64_t wake_ns; /* a launch that takes less costs less than waking another thread */
     unsigned busy;   /* operations for an element that keep a core busy with nothing beside them */
     unsigned turn;   /* rows and columns of a tile that is turned; 0: none is */
-    int64_t long_row, few_rows; /* rows of that length, if they are few, are folded by several tasks */
-    unsigned warp;              /* threads that fold a row together; 0: one does */
+    /* rows of that length, if they are few, are folded by several tasks */
+    int64_t long_row, few_rows;
+    unsigned warp;   /* threads that fold a row together; 0: one does */
     int64_t columns; /* of a task that goes down rows */
     unsigned beside; /* vectors of elements that a thread computes side by side, at most */
     const pass_schedule *schedules;
@@ -48,8 +49,8 @@ typedef struct pass_target {
     bool eager;            /* one kernel per node: no fusion */
     bool any_size;         /* kernels are cut to serve other sizes, too, rather than to fit these */
     unsigned threads;      /* tasks are cut for about so many; any number runs */
-    int64_t
-        cached; /* bytes of a temporary up to which it stays in the caches from one launch to the next */
+    /* bytes of a temporary up to which it stays in the caches from one launch to the next */
+    int64_t cached;
     const pass_machine *machine;
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;
@@ -73,8 +74,9 @@ typedef struct pass_buffer {
     bz_dtype dtype;
     int64_t count; /* elements, row-major contiguous */
     pass_place place;
-    uint32_t
-        number; /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its output's too */
+    /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its
+     * output's too */
+    uint32_t number;
     int64_t offset;       /* ARENA: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
     bool taken;           /* INPUT: an output lies in it */
@@ -93,8 +95,8 @@ typedef struct pass_segment {
 /* What the runtime starts at once: segments that do not depend on each other (one kernel each in the sense of the reports, which
  * call a whole launch "a kernel"). Phase p of all segments runs, then phase p + 1. */
 typedef struct pass_launch {
-    const char
-        *name; /* "softmax_row_0", "gemm_bias_relu_1" ...: a C identifier, unique in the plan */
+    /* "softmax_row_0", "gemm_bias_relu_1" ...: a C identifier, unique in the plan */
+    const char *name;
     const pass_segment *segments;
     uint32_t nsegments;
     const ir_ref *nodes; /* of plan->graph, that it computes */
@@ -110,10 +112,10 @@ typedef struct pass_refusal {
 } pass_refusal;
 
 typedef struct pass_plan {
-    ir_graph *
-        graph; /* what was lowered (after all graph passes): nodes, names and source lines for reports. Owned */
-    ir_module
-        *module;     /* owns graph's expressions; borrowed from the caller, must outlive the plan */
+    /* what was lowered (after all graph passes): nodes, names and source lines for reports. Owned */
+    ir_graph *graph;
+    /* owns graph's expressions; borrowed from the caller, must outlive the plan */
+    ir_module *module;
     lp_module *code; /* kernels, functions first; each distinct kernel once. Owned */
     BZ_VEC(pass_buffer) buffers;
     BZ_VEC(pass_launch) launches;

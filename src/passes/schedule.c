@@ -1,8 +1,8 @@
 /* schedule.c - the order in which groups run, and which of them start together.
  *
  * Groups run in an order that respects who reads whom; a group that overwrites a donated input, or updates a value, runs after all
- * others that read that, where it is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run together at the end
- * as one launch; tiny elementwise groups ride along with the launch before them. */
+ * others that read that, where it is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run
+ * together at the end as one launch; tiny elementwise groups ride along with the launch before them. */
 #include "src/passes/lower.h"
 
 #include <stdlib.h>

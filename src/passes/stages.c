@@ -112,8 +112,8 @@ static void print_buffer(bz_text *t, const pass_plan *p, uint32_t i, bool placed
 static void print_segment(bz_text *t, const pass_plan *p, const pass_segment *s) {
     const lp_kernel *k = p->code->k.p[s->kernel];
     static const char *const marks[] = {"<", ">", "=", "~"};
-    const char *hash =
-        strrchr(k->name, '_'); /* it changes with every stroke of the lowering: not for goldens */
+    /* it changes with every stroke of the lowering: not for goldens */
+    const char *hash = strrchr(k->name, '_');
     bz_textf(t, "    %.*s:", (int)(hash - k->name), k->name);
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         bz_textf(t, " %sb%u", marks[k->buffers.p[i].access], s->buffers[i]);

@@ -16,7 +16,8 @@ typedef struct plan_check {
     bool one;         /* for one target, drawn by the seed, instead of each */
 } plan_check;
 
-/* True when a target differs, with the words in `what`. A graph that the interpreter refuses (an index out of range) is no fault. At most PLAN_CHECK_OUTPUTS outputs. */
+/* True when a target differs, with the words in `what`. A graph that the interpreter refuses (an index out of range) is no fault. At
+ * most PLAN_CHECK_OUTPUTS outputs. */
 bool plan_fault(const ir_graph *g, const plan_check *c, char what[600]);
 
 #endif

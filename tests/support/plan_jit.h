@@ -9,8 +9,8 @@
 typedef struct plan_jit_how {
     cg_isa isa;
     unsigned threads; /* 1: in order, as one piece; more: that many POSIX threads, a piece each */
-    uint64_t
-        split; /* not 0 and one thread: random borders, pieces in random order, drawn from this seed */
+    /* not 0 and one thread: random borders, pieces in random order, drawn from this seed */
+    uint64_t split;
 } plan_jit_how;
 
 /* As plan_run: outputs are allocated here, inputs stay as they are. A failed compilation or an index out of range gives its status. */

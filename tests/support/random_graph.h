@@ -8,8 +8,8 @@ typedef struct random_choice {
     unsigned nodes;    /* builder calls, about */
     int64_t max_numel; /* no tensor is larger */
     bool floats;       /* f64 and differentiable ops alone: for gradients */
-    const uint8_t
-        *bytes; /* that decide instead of the seed, a piece (fuzz.h) for each node; NULL: none */
+    /* that decide instead of the seed, a piece (fuzz.h) for each node; NULL: none */
+    const uint8_t *bytes;
     size_t nbytes;
 } random_choice;
 

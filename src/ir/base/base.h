@@ -76,8 +76,8 @@ void bz_text_add(bz_text *t, const char *s, size_t n);
 void bz_text_str(bz_text *t, const char *s);
 void bz_textf(bz_text *t, const char *fmt, ...) BZ_PRINTF(2, 3);
 void bz_textfv(bz_text *t, const char *fmt, va_list ap) BZ_PRINTF(2, 0);
-unsigned
-bz_utf8(const char *s); /* bytes of the well-formed UTF-8 at s; 0: there is none, or the end */
+/* bytes of the well-formed UTF-8 at s; 0: there is none, or the end */
+unsigned bz_utf8(const char *s);
 /* The next character of *s, which goes on behind it; U+FFFD for a byte that is no UTF-8. */
 void bz_text_utf8(bz_text *t, const char **s);
 void bz_text_json(bz_text *t, const char *s); /* `s` as a JSON string with quotes */

@@ -51,8 +51,8 @@ static uint32_t operand_depth(const cleaner *c, const lp_inst *i) {
     uint32_t least = 0;
     for (unsigned j = 0; j < i->nargs; j++) {
         lp_val x = lp_args(c->k, i)[j];
-        uint32_t d =
-            c->depth[x] + (at(c, x)->op == LP_LOOP); /* a loop's value is its index, seen inside */
+        /* a loop's value is its index, seen inside */
+        uint32_t d = c->depth[x] + (at(c, x)->op == LP_LOOP);
         least = d > least ? d : least;
     }
     return least;

@@ -104,16 +104,16 @@ typedef enum lp_loop_kind {
     LP_LANE,
 } lp_loop_kind;
 
+/* Of LOCAL. */
 typedef enum lp_scope {
-    LP_STACK,
-    LP_SCRATCH,
-    LP_SHARED
-} lp_scope; /* of LOCAL: small; per-thread scratch memory; GPU shared */
+    LP_STACK,   /* small */
+    LP_SCRATCH, /* memory of a thread */
+    LP_SHARED   /* of a GPU's block */
+} lp_scope;
 
 enum lp_flags {
-    LP_STREAM =
-        1
-        << 4, /* STORE: non-temporal; LOAD: from memory that is read in order, worth asking ahead */
+    /* STORE: non-temporal; LOAD: from memory that is read in order, worth asking ahead */
+    LP_STREAM = 1 << 4,
     LP_ALIGNED = 1 << 5, /* LOAD/STORE: address is a multiple of the vector's size (at most 64) */
 };
 
@@ -123,8 +123,8 @@ typedef struct lp_inst {
     uint8_t flags;  /* low 4 bits: lp_loop_kind or lp_scope; rest lp_flags */
     uint16_t lanes; /* 1 = scalar; 0 = no value or a pointer */
     uint16_t nargs;
-    uint32_t
-        args; /* first of nargs operands in lp_kernel.args; an extra list follows them, as long as the op says */
+    /* first of nargs operands in lp_kernel.args; an extra list follows them, as long as the op says */
+    uint32_t args;
     uint32_t site; /* tensor node it stands for, for explain and profiles; 0 = none */
     int64_t imm;
 } lp_inst;
@@ -133,8 +133,8 @@ typedef enum lp_access {
     LP_IN,
     LP_OUT,
     LP_INOUT,
-    LP_WORK
-} lp_access; /* WORK: memory shared by the phases, content undefined at start */
+    LP_WORK /* memory shared by the phases, content undefined at start */
+} lp_access;
 
 typedef struct lp_param {
     bz_dtype dtype;
@@ -176,12 +176,11 @@ lp_builder *lp_builder_new(lp_kernel *k); /* NULL when out of memory */
 void lp_builder_free(lp_builder *b);
 void lp_set_site(lp_builder *b, uint32_t site);
 bool lp_failed(const lp_builder *b);
-void lp_give_up(
-    lp_builder
-        *b); /* memory ran out elsewhere while this kernel was being built: it must not be used */
+/* Memory ran out elsewhere while this kernel was being built: it must not be used. */
+void lp_give_up(lp_builder *b);
 
-lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t,
-                     lp_access access); /* declares it, gives its BUFFER value */
+/* Declares it, gives its BUFFER value. */
+lp_val lp_add_buffer(lp_builder *b, const char *name, bz_dtype t, lp_access access);
 lp_val lp_add_extent(lp_builder *b, const char *name);
 lp_val lp_extent(lp_builder *b, uint32_t number); /* one that was declared */
 lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t);
@@ -267,11 +266,11 @@ typedef struct lp_run_args {
     const ir_bits *scalars;
     int64_t *error_element; /* lowest bad element and its code; may be NULL */
     int *error_code;
-    uint64_t
-        shuffle; /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
+    /* not 0: the tasks of a phase run in an order drawn from it; the result must not change */
+    uint64_t shuffle;
     const int64_t *at; /* the element of each buffer that its pointer leads to; NULL: the first */
-    const lp_part *
-        part; /* of a kernel that is known to verify: no more than this runs, all elements of its buffers have values; NULL: all of it */
+    /* of a kernel that is known to verify: no more than this runs, all elements of its buffers have values; NULL: all of it */
+    const lp_part *part;
 } lp_run_args;
 bz_status lp_run(const lp_kernel *k, const lp_module *m, const lp_run_args *a, bz_error *e);
 

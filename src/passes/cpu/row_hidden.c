@@ -95,7 +95,7 @@ row_span row_seen_of(const row_stretch *s, lp_val lo, lp_val all) {
     return (row_span){from, lp_imin(b, lp_isub(b, s->to, lo), all)};
 }
 
-/* Node r, one value there, for columns lo + at: where output r has its elements at `to`, or a kept row. */
+/* Node r is one value in columns lo + at.from .. lo + at.to: stored to `to`, an output, or a kept row. */
 static void fill_span(row_stretch *s, row_span at, lp_val lo, ir_ref r, lp_val to, bool is_output) {
     row_kernel *q = s->q;
     emitter *m = &q->l->m;

@@ -1,4 +1,5 @@
-/* dot_block.c - sums of products by blocks of threads: tiles of both sides pass through shared memory, each thread holds a small tile of sums.
+/* dot_block.c - sums of products by blocks of threads: tiles of both sides pass through shared memory, each thread holds a small tile
+ * of sums.
  *
  *         k -->                      n -->
  *     m  +-----+--         k  +-----------+        a block's tile: (down * rows) x (across * columns), threads down x across

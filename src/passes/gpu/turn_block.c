@@ -1,4 +1,5 @@
-/* turn_block.c - transposed inputs of elementwise loops: a block of threads reads a tile as it lies in memory, and computes it as the output lies.
+/* turn_block.c - transposed inputs of elementwise loops: a block of threads reads a tile as it lies in memory, and computes it as the
+ * output lies.
  *
  *      x[c, r]   r: threads -->      shared, c -->          y[r, c]   c: threads -->
  *           c   +------+         r  +------+.                   r   +------+
