@@ -1,6 +1,7 @@
 /* test_gpu_plans.c - plans for a graphics processor on the interpreter of the kernel loops, tasks in any order, against the interpreter of
  * graphs, bit for bit: what its own schedules do at their borders (a warp's elements, a block of additions, tiles), for all dtypes. */
 #include "tests/support/irtest.h"
+#include "tests/support/plan_cuda.h"
 #include "tests/support/plan_run.h"
 
 #include <criterion/criterion.h>
@@ -39,10 +40,12 @@ static const struct program {
 
 static const int lengths[] = {64, 100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
 
+static bool as_cuda; /* checks run the emitted code, too */
+
 /* text for target t; `word` stands in its loops. */
 static void check(const char *text, const pass_target *t, uint64_t seed, const char *word) {
     bz_error e = {0};
-    ir_value_array in[4] = {{0}}, want[4] = {{0}}, got[4] = {{0}};
+    ir_value_array in[8] = {{0}}, want[8] = {{0}}, got[8] = {{0}};
     ir_module *m = irt_parse(text);
     const ir_graph *g = m->graphs.p[0];
     random_inputs(g, in, seed);
@@ -59,9 +62,17 @@ static void check(const char *text, const pass_target *t, uint64_t seed, const c
     for (uint32_t i = 0; i < g->outputs.n; i++)
         cr_expect_eq(first_difference(&want[i], &got[i]), -1, "%s: output %u at %lld", text, i,
                      (long long)first_difference(&want[i], &got[i]));
+    free_values(got, g->outputs.n);
+    if (as_cuda) {
+        cr_assert_eq(plan_cuda(plan, in, got, &e), BZ_OK, "%s: as CUDA C: %s", text, e.text);
+        for (uint32_t i = 0; i < g->outputs.n; i++)
+            cr_expect_eq(first_difference(&want[i], &got[i]), -1,
+                         "%s: as CUDA C: output %u at %lld", text, i,
+                         (long long)first_difference(&want[i], &got[i]));
+        free_values(got, g->outputs.n);
+    }
     free_values(in, g->inputs.n);
     free_values(want, g->outputs.n);
-    free_values(got, g->outputs.n);
     pass_plan_free(plan);
     ir_module_free(m);
 }
@@ -135,5 +146,49 @@ Test(gpu_plans, products_of_any_size) {
             if (i > 0 && k % 3 != i % 3) continue; /* the loops' interpreter is slow */
             check(text, k % 2 ? &pass_gpu_target : &any, k, "barrier");
             if (i == 0) check(text, k % 2 ? &any : &pass_gpu_target, k, "barrier");
+        }
+}
+
+/* ---- the same and more as CUDA C, on the emulated driver */
+
+Test(gpu_plans, as_cuda) {
+    static const int few[] = {100, 128, 1025, 9001};
+    static const char *const texts[] = {
+        "graph main(x: f32[65,70], w: f32[70,33], b: f32[33]) { %d = matmul %x %w\n %s = add %d "
+        "%b\n %y = gelu %s\n return %y }",
+        "graph main(x: f32[3,513], w: f32[513,9]) { %y = matmul %x %w\n return %y }",
+        "graph main(x: f32[40,33]) { %t = transpose %x\n %y = exp %t\n return %y }",
+        "graph main(x: f32[300,37]) { %y = sum %x {axes=[0]}\n %z = max %x {axes=[0]}\n return %y, "
+        "%z }",
+        "graph main(x: f32[9,4], k: i64[5]) { %i = remainder %k 9\n %y = gather %x %i {axis=0}\n "
+        "return %y }",
+        "graph main(x: f32[6,50]) { %y = cumsum %x {axis=1}\n %v, %i = sort %x {axis=1}\n return "
+        "%y, %v, %i }",
+        "graph main(x: f16[50], y: bf16[50], z: f64[50]) { %a = exp %x\n %b = tanh %y\n %c = log "
+        "%z\n %d = sin %z\n %e = erf %x\n return %a, %b, %c, %d, %e }",
+        "graph main(x: f64[60], y: f32[60]) { %a = cast %x {dtype=f16}\n %b = cast %x "
+        "{dtype=bf16}\n %c = cast %x {dtype=i32}\n %d = cast %y {dtype=u8}\n %e = cast %y "
+        "{dtype=i64}\n %f = cast %x {dtype=f32}\n return %a, %b, %c, %d, %e, %f }",
+        "graph main(x: i32[60], y: i32[60]) { %a = floor_divide %x %y\n %b = remainder %x %y\n %c "
+        "= left_shift %x %y\n %d = right_shift %x %y\n %e = maximum %x %y\n %f = popcount %x\n %g "
+        "= count_leading_zeros %y\n return %a, %b, %c, %d, %e, %f, %g }",
+        "graph main(x: i64[60], y: i64[60]) { %a = floor_divide %x %y\n %b = remainder %x %y\n %c "
+        "= cast %x {dtype=bf16}\n %d = cast %x {dtype=f32}\n %e = pow %x %y\n return %a, %b, %c, "
+        "%d, %e }",
+        "graph main(x: f32[60], y: f32[60]) { %a = maximum %x %y\n %b = minimum %x %y\n %c = fmod "
+        "%x %y\n %d = pow %x %y\n %e = atan2 %x %y\n %f = div %x %y\n %g = sqrt %x\n return %a, "
+        "%b, %c, %d, %e, %f, %g }",
+    };
+    if (!plan_cuda_ready()) {
+        fprintf(stderr, "skipped: no NVRTC, or no emulated driver\n");
+        return;
+    }
+    as_cuda = true;
+    for (size_t i = 0; i < BZ_LEN(texts); i++) check(texts[i], &pass_gpu_target, 2 * i + 1, "");
+    for (size_t i = 0; i < BZ_LEN(programs); i++)
+        for (size_t k = 0; k < BZ_LEN(few); k++) {
+            char type[8];
+            sscanf(programs[i].dtypes, "%7s", type);
+            check_program(&programs[i], type, few[k]);
         }
 }

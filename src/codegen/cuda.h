@@ -1,6 +1,6 @@
 /* cuda.h - kernel loops as CUDA C, and CUDA C as images that a driver loads.
  *
- *     lp_module --cuda_emit--> text --cuda_compile (NVRTC)--> fatbin: a cubin and the PTX --driver--> functions
+ *     lp_module --cuda_emit--> text --nvrtc_compile--> PTX and a cubin --driver--> functions
  *
  * A phase is a function of its own:
  *
@@ -12,8 +12,8 @@
  * launches, each after the one before.
  *
  * `scratch` has cuda_phase.scratch bytes for each thread of the grid, aligned to 64 (NULL where that is 0). error[0] is the lowest bad
- * element so far and error[1] its code (NULL where the phase reports nothing). Before the first launch they are INT64_MAX and 0; threads
- * take turns, error[1] is -1 while one of them writes, so the host reads the pair when the launches are done.
+ * element so far and error[1] a code that was reported (NULL where the phase reports nothing). Before the first launch they are INT64_MAX
+ * and 0; the host reads them when the launches are done.
  *
  * What the code relies on is what codegen.h says: a buffer that a kernel writes overlaps no other buffer of the launch. */
 #ifndef BRAZE_CUDA_H

@@ -1,0 +1,460 @@
+/* cuda_emit.c - kernel loops as CUDA C: a function for each phase, one for each function.
+ *
+ *     for (i64 v9 = ...; v9 < tasks; v9 += ...) {        the tasks of this thread, or of this block
+ *         const i64 v10 = threadIdx.x / 32 % 8;          a loop over threads is a number
+ *         float c12_0 = v3;                              what a region hands on is a variable before it
+ *         for (i64 v12 = v4; v12 < v5; v12 += 1) {
+ *             const float v13 = c12_0;                   carry
+ *             c12_0 = v20;                               yield
+ *         }
+ *         const float v25 = c12_0;                       result
+ *     }
+ *
+ * Regions nest in the text as they do in the loops, so a value is visible where it is used. */
+#include "src/codegen/cuda_emit.h"
+#include "src/ir/loops/facts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const cuda_types[BZ_NDTYPES] = {
+    [BZ_BOOL] = "bool", [BZ_U8] = "u8",     [BZ_I8] = "i8",   [BZ_I16] = "i16",
+    [BZ_I32] = "i32",   [BZ_I64] = "i64",   [BZ_F16] = "u16", [BZ_BF16] = "u16",
+    [BZ_F32] = "float", [BZ_F64] = "double"};
+const char *const cuda_cells[BZ_NDTYPES] = {
+    [BZ_BOOL] = "u8", [BZ_U8] = "u8",   [BZ_I8] = "i8",    [BZ_I16] = "i16",   [BZ_I32] = "i32",
+    [BZ_I64] = "i64", [BZ_F16] = "u16", [BZ_BF16] = "u16", [BZ_F32] = "float", [BZ_F64] = "double"};
+
+/* ---- words */
+
+void cuda_line(cuda_text *t, const char *fmt, ...) {
+    va_list ap;
+    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
+    va_start(ap, fmt);
+    bz_textfv(t->out, fmt, ap);
+    va_end(ap);
+    bz_text_str(t->out, "\n");
+}
+
+cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane) {
+    cuda_name n;
+    if (cuda_inst(t, v)->lanes > 1)
+        snprintf(n.text, sizeof n.text, "v%u_%u", v, lane);
+    else
+        snprintf(n.text, sizeof n.text, "v%u", v);
+    return n;
+}
+
+void cuda_begin(cuda_text *t, lp_val v, unsigned lane) {
+    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
+    bz_textf(t->out, "const %s %s = ", cuda_types[cuda_inst(t, v)->dtype],
+             cuda_lane(t, v, lane).text);
+}
+
+void cuda_end(cuda_text *t) {
+    bz_text_str(t->out, ";\n");
+}
+
+void cuda_refuse(cuda_text *t, lp_val v) {
+    if (t->status) return;
+    bz_text s = {0};
+    lp_print_inst(&s, t->k, t->m, v);
+    t->status =
+        bz_fail(t->e, BZ_EUNSUPPORTED, "[cuda] kernel %s has an instruction without a form: %s",
+                t->k->name, bz_text_c(&s));
+    bz_text_free(&s);
+}
+
+void cuda_bits(bz_text *o, bz_dtype t, ir_bits b) {
+    const int64_t n = ir_is_float(t) ? 0 : ir_bits_to_i64(t, b);
+    if (t == BZ_F32)
+        bz_textf(o, "__int_as_float(0x%08llx) /* %.9g */", (unsigned long long)b,
+                 ir_bits_to_f64(t, b));
+    else if (t == BZ_F64)
+        bz_textf(o, "__longlong_as_double(0x%016llxll) /* %.17g */", (unsigned long long)b,
+                 ir_bits_to_f64(t, b));
+    else if (t == BZ_BOOL)
+        bz_text_str(o, b ? "true" : "false");
+    else if (ir_is_half(t))
+        bz_textf(o, "(u16)0x%04llx", (unsigned long long)b);
+    else if (n == INT64_MIN)
+        bz_text_str(o, "(-9223372036854775807ll - 1)");
+    else
+        bz_textf(o, "(%s)%" PRId64 "ll", cuda_types[t], n);
+}
+
+/* ---- values */
+
+static void vector_value(cuda_text *t, lp_val v, unsigned l) {
+    const lp_inst *i = cuda_inst(t, v);
+    const lp_val a = i->nargs ? cuda_arg(t, i, 0) : 0;
+    const unsigned n = a ? cuda_inst(t, a)->lanes : 0;
+    const uint32_t *pick = lp_args(t->k, i) + i->nargs;
+    cuda_name x = {""};
+    switch (i->op) {
+    case LP_CONST: cuda_bits(t->out, (bz_dtype)i->dtype, (ir_bits)i->imm); return;
+    case LP_EXTENT: bz_textf(t->out, "e%lld", (long long)i->imm); return;
+    case LP_SCALAR:
+        bz_textf(t->out, i->dtype == BZ_BOOL ? "s%lld != 0" : "s%lld", (long long)i->imm);
+        return;
+    case LP_LANEID: bz_textf(t->out, "(%s)%u", cuda_types[i->dtype], l); return;
+    case LP_SPLAT: x = cuda_lane(t, a, 0); break;
+    case LP_EXTRACT: x = cuda_lane(t, a, (unsigned)i->imm); break;
+    case LP_INSERT:
+        x = l == (unsigned)i->imm ? cuda_lane(t, cuda_arg(t, i, 1), 0) : cuda_lane(t, a, l);
+        break;
+    default:
+        x = pick[l] < n ? cuda_lane(t, a, pick[l]) : cuda_lane(t, cuda_arg(t, i, 1), pick[l] - n);
+        break;
+    }
+    bz_text_str(t->out, x.text);
+}
+
+static void any_all(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    const lp_val mask = cuda_arg(t, i, 0);
+    cuda_begin(t, v, 0);
+    for (unsigned l = 0; l < cuda_inst(t, mask)->lanes; l++)
+        bz_textf(t->out, "%s%s", l ? i->op == LP_ANY ? " || " : " && " : "",
+                 cuda_lane(t, mask, l).text);
+    cuda_end(t);
+}
+
+static void value(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    if (i->op == LP_ANY || i->op == LP_ALL) {
+        any_all(t, v);
+        return;
+    }
+    for (unsigned l = 0; l < i->lanes; l++) {
+        cuda_begin(t, v, l);
+        if (i->op < IR_BASE_END)
+            cuda_base(t, v, l);
+        else
+            vector_value(t, v, l);
+        cuda_end(t);
+    }
+}
+
+/* ---- threads */
+
+static void warp_shuffle(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    const char *through = ir_dtype_bytes((bz_dtype)i->dtype) < 4 ? "(int)" : "";
+    for (unsigned l = 0; l < i->lanes; l++) {
+        cuda_begin(t, v, l);
+        bz_textf(t->out, "(%s)__shfl_xor_sync(0xffffffffu, %s%s, %lld)", cuda_types[i->dtype],
+                 through, cuda_lane(t, cuda_arg(t, i, 0), l).text, (long long)i->imm);
+        cuda_end(t);
+    }
+}
+
+static bool is_thread_loop(const lp_inst *i) {
+    return i->op == LP_LOOP && (i->flags & 15) >= LP_BLOCK;
+}
+
+static unsigned trips(const lp_kernel *k, const lp_inst *i) {
+    return (unsigned)k->inst.p[lp_args(k, i)[1]].imm;
+}
+
+/* END of the region that v opens. */
+static lp_val close_of(const lp_kernel *k, lp_val v) {
+    unsigned depth = 0;
+    for (;; v++) {
+        depth += lp_opens_region(k->inst.p[v].op);
+        if (k->inst.p[v].op == LP_END && --depth == 0) return v;
+    }
+}
+
+/* Threads of a block that the task loop v wants; 0: one. */
+static unsigned block_of(const lp_kernel *k, lp_val v) {
+    unsigned n = 0;
+    for (lp_val i = v + 1; i < close_of(k, v); i++)
+        if (is_thread_loop(&k->inst.p[i])) n = (n ? n : 1) * trips(k, &k->inst.p[i]);
+    return n;
+}
+
+static lp_val region(cuda_text *t, lp_val v);
+
+/* A thread's number in the loop; the threads of the block meet before and behind the outermost one. */
+static lp_val thread_loop(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    const unsigned n = trips(t->k, i), outer = t->threads;
+    t->threads *= n;
+    if (outer == 1) cuda_line(t, "__syncthreads();");
+    cuda_line(t, "{");
+    t->depth++;
+    cuda_line(t, "const i64 v%u = threadIdx.x / %u %% %u;", v, t->block / t->threads, n);
+    const lp_val end = region(t, v + 1);
+    t->depth--;
+    cuda_line(t, "}");
+    if (outer == 1) cuda_line(t, "__syncthreads();");
+    t->threads = outer;
+    return end;
+}
+
+/* ---- regions */
+
+/* Variables for what region v hands on: x[j] gives dtypes and lanes; set to it, if `begin`. */
+static void hand_variables(cuda_text *t, lp_val v, const uint32_t *x, unsigned n, bool begin) {
+    for (unsigned j = 0; j < n; j++) {
+        const lp_inst *i = cuda_inst(t, x[j]);
+        for (unsigned l = 0; l < i->lanes; l++)
+            if (begin)
+                cuda_line(t, "%s c%u_%u_%u = %s;", cuda_types[i->dtype], v, j, l,
+                          cuda_lane(t, x[j], l).text);
+            else
+                cuda_line(t, "%s c%u_%u_%u;", cuda_types[i->dtype], v, j, l);
+    }
+}
+
+/* The yield y of region v: its values from `skip` on into the region's variables. */
+static void hand_on(cuda_text *t, lp_val v, lp_val y, unsigned skip) {
+    const lp_inst *i = cuda_inst(t, y);
+    for (unsigned j = skip; j < i->nargs; j++)
+        for (unsigned l = 0; l < cuda_inst(t, cuda_arg(t, i, j))->lanes; l++)
+            cuda_line(t, "c%u_%u_%u = %s;", v, j - skip, l,
+                      cuda_lane(t, cuda_arg(t, i, j), l).text);
+}
+
+static void take(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    for (unsigned l = 0; l < i->lanes; l++) {
+        cuda_begin(t, v, l);
+        bz_textf(t->out, "c%u_%lld_%u", cuda_arg(t, i, 0), (long long)i->imm, l);
+        cuda_end(t);
+    }
+}
+
+static lp_val serial_loop(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    hand_variables(t, v, lp_args(t->k, i) + 2, i->nargs - 2u, true);
+    if ((i->flags & 15) == LP_UNROLLED) cuda_line(t, "#pragma unroll");
+    cuda_line(t, "for (i64 v%u = %s; v%u < %s; v%u += %lld) {", v,
+              cuda_lane(t, cuda_arg(t, i, 0), 0).text, v, cuda_lane(t, cuda_arg(t, i, 1), 0).text,
+              v, (long long)i->imm);
+    t->depth++;
+    const lp_val end = region(t, v + 1);
+    hand_on(t, v, end - 1, 0);
+    t->depth--;
+    cuda_line(t, "}");
+    return end;
+}
+
+static lp_val while_loop(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    hand_variables(t, v, lp_args(t->k, i), i->nargs, true);
+    cuda_line(t, "for (bool again%u = true; again%u;) {", v, v);
+    t->depth++;
+    const lp_val end = region(t, v + 1);
+    cuda_line(t, "again%u = %s;", v, cuda_lane(t, cuda_arg(t, cuda_inst(t, end - 1), 0), 0).text);
+    hand_on(t, v, end - 1, 1);
+    t->depth--;
+    cuda_line(t, "}");
+    return end;
+}
+
+static lp_val branch(cuda_text *t, lp_val v) {
+    lp_val end = close_of(t->k, v);
+    const lp_inst *last = cuda_inst(t, end - 1);
+    hand_variables(t, v, lp_args(t->k, last), last->nargs, false);
+    cuda_line(t, "if (%s) {", cuda_lane(t, cuda_arg(t, cuda_inst(t, v), 0), 0).text);
+    t->depth++;
+    lp_val at = region(t, v + 1);
+    hand_on(t, v, at - 1, 0);
+    if (cuda_inst(t, at)->op == LP_ELSE) {
+        t->depth--;
+        cuda_line(t, "} else {");
+        t->depth++;
+        at = region(t, at + 1);
+        hand_on(t, v, at - 1, 0);
+    }
+    t->depth--;
+    cuda_line(t, "}");
+    return at;
+}
+
+static void call(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    const lp_kernel *f = t->m->k.p[i->imm];
+    bz_text args = {0};
+    for (unsigned j = 0; j < i->nargs; j++)
+        if (j < f->buffers.n)
+            bz_textf(&args, "p%u, ", cuda_arg(t, i, j));
+        else
+            bz_textf(&args, "%s, ", cuda_lane(t, cuda_arg(t, i, j), 0).text);
+    cuda_line(t, "f_%s(%sscratch + %lldll, error);", f->name, bz_text_c(&args),
+              (long long)t->scratch);
+    bz_text_free(&args);
+}
+
+/* One instruction that opens no region. */
+static void instruction(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    switch (i->op) {
+    case LP_CARRY:
+    case LP_RESULT: take(t, v); break;
+    case LP_YIELD: break;
+    case LP_CALL: call(t, v); break;
+    case LP_ERROR:
+        cuda_line(t, "if (%s) bz_report(error, %s, %lld);", cuda_lane(t, cuda_arg(t, i, 0), 0).text,
+                  cuda_lane(t, cuda_arg(t, i, 1), 0).text, (long long)i->imm);
+        break;
+    case LP_BARRIER: cuda_line(t, t->block ? "__syncthreads();" : ";"); break;
+    case LP_WARP_SHUFFLE: warp_shuffle(t, v); break;
+    case LP_MMA: cuda_refuse(t, v); break;
+    default:
+        if (i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT)
+            cuda_memory(t, v);
+        else if (i->op == LP_TABLE)
+            cuda_memory(t, v);
+        else
+            value(t, v);
+    }
+}
+
+/* From v to the ELSE or END of its region, which it gives. */
+static lp_val region(cuda_text *t, lp_val v) {
+    for (; v < t->k->inst.n && !t->status; v++) {
+        const lp_inst *i = cuda_inst(t, v);
+        if (i->op == LP_ELSE || i->op == LP_END) return v;
+        if (!lp_opens_region(i->op))
+            instruction(t, v);
+        else if (i->op == LP_IF)
+            v = branch(t, v);
+        else if (i->op == LP_WHILE)
+            v = while_loop(t, v);
+        else if (is_thread_loop(i))
+            v = thread_loop(t, v);
+        else if ((i->flags & 15) <= LP_UNROLLED)
+            v = serial_loop(t, v);
+        else
+            cuda_refuse(t, v);
+    }
+    return v;
+}
+
+/* ---- functions and phases */
+
+static void parameters(cuda_text *t) {
+    const lp_kernel *k = t->k;
+    for (uint32_t i = 0; i < k->buffers.n; i++)
+        bz_textf(t->out, "%s%s *__restrict__ b%u, ",
+                 k->buffers.p[i].access == LP_IN ? "const " : "", cuda_cells[k->buffers.p[i].dtype],
+                 i);
+    for (uint32_t i = 0; i < k->extents.n; i++) bz_textf(t->out, "i64 e%u, ", i);
+    for (uint32_t i = 0; i < k->scalars.n; i++)
+        bz_textf(t->out, "%s s%u, ", cuda_cells[k->scalars.p[i].dtype], i);
+}
+
+static void function(cuda_text *t) {
+    bz_textf(t->out, "\nstatic __device__ void f_%s(", t->k->name);
+    parameters(t);
+    bz_text_str(t->out, "char *scratch, i64 *error) {\n");
+    t->depth = 1;
+    region(t, 1);
+    bz_text_str(t->out, "}\n");
+}
+
+/* Everything before the task loop that stands at the top level. */
+static void top_level(cuda_text *t, lp_val task) {
+    for (lp_val v = 1; v < task && !t->status; v++) {
+        if (lp_opens_region(cuda_inst(t, v)->op))
+            v = close_of(t->k, v);
+        else
+            instruction(t, v);
+    }
+}
+
+static lp_val find_phase(const lp_kernel *k, unsigned phase) {
+    lp_val v = 1;
+    for (;; v++)
+        if (k->inst.p[v].op == LP_LOOP && (k->inst.p[v].flags & 15) == LP_PARALLEL && phase-- == 0)
+            return v;
+}
+
+static void phase(cuda_text *t, unsigned number) {
+    const cuda_phase of = cuda_phase_of(t->k, t->m, number);
+    const lp_val task = find_phase(t->k, number);
+    t->block = of.threads;
+    t->threads = 1;
+    t->scratch = 0;
+    t->depth = 1;
+    bz_text_str(t->out, "\nextern \"C\" __global__ ");
+    if (of.threads) bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
+    bz_text_str(t->out, "void ");
+    cuda_symbol(t->out, t->k, number);
+    bz_text_str(t->out, "(");
+    parameters(t);
+    bz_text_str(t->out, "char *scratch, i64 *error, i64 tasks) {\n");
+    if (of.scratch)
+        cuda_line(t, "scratch += ((i64)blockIdx.x * blockDim.x + threadIdx.x) * %lldll;",
+                  (long long)of.scratch);
+    top_level(t, task);
+    if (of.threads)
+        cuda_line(t, "for (i64 v%u = blockIdx.x; v%u < tasks; v%u += gridDim.x) {", task, task,
+                  task);
+    else
+        cuda_line(t,
+                  "for (i64 v%u = (i64)blockIdx.x * blockDim.x + threadIdx.x; v%u < tasks; v%u += "
+                  "(i64)gridDim.x * blockDim.x) {",
+                  task, task, task);
+    t->depth++;
+    region(t, task + 1);
+    t->depth--;
+    cuda_line(t, "}");
+    bz_text_str(t->out, "}\n");
+}
+
+static bool may_report(const lp_kernel *k, const lp_module *m, lp_val from, lp_val to) {
+    for (lp_val v = from; v < to; v++) {
+        const lp_inst *i = &k->inst.p[v];
+        if (i->op == LP_ERROR) return true;
+        if (i->op == LP_CALL && may_report(m->k.p[i->imm], m, 1, m->k.p[i->imm]->inst.n))
+            return true;
+    }
+    return false;
+}
+
+cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned number) {
+    const lp_val task = find_phase(k, number), end = close_of(k, task);
+    cuda_phase p = {.threads = block_of(k, task), .reports = may_report(k, m, task, end)};
+    p.scratch = lp_scratch_bytes(k, m);
+    for (lp_val v = 1; v < end; v++) {
+        const lp_inst *i = &k->inst.p[v];
+        if (i->op == LP_LOCAL && (i->flags & 15) == LP_SHARED)
+            p.shared = bz_plus(
+                p.shared,
+                bz_round_up(bz_times(i->imm, (int64_t)ir_dtype_bytes((bz_dtype)i->dtype)), 16));
+    }
+    return p;
+}
+
+void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned number) {
+    for (const char *s = k->name; *s; s++) {
+        const bool word =
+            (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9');
+        bz_text_add(out, word ? s : "_", 1);
+    }
+    bz_textf(out, "_%u", number);
+}
+
+bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e) {
+    cuda_text t = {.out = out, .m = m, .e = e};
+    bz_text_str(out, cuda_prelude);
+    cuda_tables(out, m);
+    for (uint32_t i = 0; i < m->k.n && !t.status; i++) {
+        t.k = m->k.p[i];
+        if (t.k->function) {
+            t.block = 0;
+            t.scratch = 0;
+            function(&t);
+        }
+        for (unsigned n = 0; !t.k->function && n < lp_phase_count(t.k) && !t.status; n++)
+            phase(&t, n);
+    }
+    if (t.status) return t.status;
+    return out->failed ? bz_fail(e, BZ_ENOMEM, "out of memory") : BZ_OK;
+}

@@ -1,0 +1,58 @@
+/* cuda_emit.h - what the files of the emitter of CUDA C share. Private to src/codegen/cuda_*.c.
+ *
+ *     cuda_emit.c      modules, phases, functions, regions
+ *     cuda_mem.c       memory
+ *     cuda_ops.c       base ops and conversions
+ *     cuda_prelude.c   helper functions that every text has
+ *
+ * A lane of a value is a C variable: v12, or v12_0 .. v12_3. bool is bool, in memory a byte; f16 and
+ * bf16 are the bits, u16. */
+#ifndef BRAZE_CUDA_EMIT_H
+#define BRAZE_CUDA_EMIT_H
+
+#include "src/codegen/cuda.h"
+
+typedef struct cuda_text {
+    bz_text *out;
+    const lp_module *m;
+    const lp_kernel *k;
+    bz_error *e;
+    bz_status status;
+    unsigned depth;   /* of the region that is written */
+    unsigned threads; /* of a block that are told apart so far; 0: a task is a thread */
+    unsigned block;   /* of them in all */
+    int64_t scratch;  /* bytes of SCRATCH arrays so far */
+} cuda_text;
+
+typedef struct cuda_name {
+    char text[32];
+} cuda_name;
+
+/* ---- cuda_emit.c */
+static inline const lp_inst *cuda_inst(const cuda_text *t, lp_val v) {
+    return &t->k->inst.p[v];
+}
+static inline lp_val cuda_arg(const cuda_text *t, const lp_inst *i, unsigned n) {
+    return lp_args(t->k, i)[n];
+}
+cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane);
+void cuda_line(cuda_text *t, const char *fmt, ...) BZ_PRINTF(2, 3); /* indented, with its end */
+/* "T v12_3 = " */
+void cuda_begin(cuda_text *t, lp_val v, unsigned lane);
+void cuda_end(cuda_text *t); /* ";" */
+void cuda_refuse(cuda_text *t, lp_val v);
+extern const char *const cuda_types[BZ_NDTYPES];
+extern const char *const cuda_cells[BZ_NDTYPES]; /* in memory */
+void cuda_bits(bz_text *out, bz_dtype t, ir_bits b);
+
+/* ---- cuda_ops.c: lane of base op v as an expression */
+void cuda_base(cuda_text *t, lp_val v, unsigned lane);
+
+/* ---- cuda_mem.c: LOCAL .. ASYNC_WAIT, TABLE */
+void cuda_memory(cuda_text *t, lp_val v);
+void cuda_tables(bz_text *out, const lp_module *m);
+
+/* ---- cuda_prelude.c */
+extern const char cuda_prelude[];
+
+#endif

@@ -1,0 +1,26 @@
+/* nvrtc.h - NVIDIA's run-time compiler of CUDA C, opened when it is first asked for: $BRAZE_NVRTC alone when that is set, else
+ * libnvrtc.so.13, .12, by name and where toolkits lie. */
+#ifndef BRAZE_NVRTC_H
+#define BRAZE_NVRTC_H
+
+#include "src/ir/base/base.h"
+
+typedef struct nvrtc_image { /* zero-initialised = empty */
+    char *ptx;               /* text, with its final 0 */
+    size_t ptx_bytes;        /* that included */
+    void *cubin;             /* NULL: none was asked for */
+    size_t cubin_bytes;
+    char *log; /* what the compiler said: warnings, and of the assembler registers and spills */
+} nvrtc_image;
+
+/* BZ_ECOMPILE with the places tried if there is no usable library; a later call tries again. */
+bz_status nvrtc_open(bz_error *e);
+/* Major * 1000 + minor * 10, as 13000; 0 before it is open. Part of the key of cached images. */
+int nvrtc_version(void);
+/* Compiles text for compute capability `cc` (80: sm_80): the PTX, and with `cubin` the machine code. No contraction, IEEE division and
+ * square root, denormals kept. Errors: BZ_ECOMPILE with the first message and the lines around it; BZ_ENOMEM. `out` is empty then. Any
+ * thread, several at once. */
+bz_status nvrtc_compile(const char *text, unsigned cc, bool cubin, nvrtc_image *out, bz_error *e);
+void nvrtc_image_free(nvrtc_image *i);
+
+#endif
