@@ -270,20 +270,27 @@ Test(lineage, values_from_before_begin_no_recording) {
         }
 }
 
+/* Nodes of sets that something needs. */
+static double nodes_left(bz_context *c) {
+    bz_tensor *x = bz_ones(c, NULL, 0, BZ_F32), *g;
+    c->lineage->sets.sweep_at = 1;
+    cr_assert_eq(bz_grad(bz_square(x), &x, 1, &g), BZ_OK, "%s", bz_message(c));
+    return (double)c->lineage->sets.nodes.n;
+}
+
 /* What a recording of n adds costs that all live: nodes of the pasts and steps of work, an add. */
 static void live_adds(int n, double *nodes, double *work) {
-    bz_context *c = open_one(BZ_REF), *of;
+    bz_context *c = open_one(BZ_REF);
     bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1}), BZ_SHAPE(1)), *y = x, *g, *middle = NULL;
     for (int i = 0; i < n; i++) {
         y = bz_add(y, x);
         if (i == n / 2) middle = y;
     }
     cr_assert_eq(bz_eval(&y, 1), BZ_OK, "%s", bz_message(c));
-    const rt_past *p = rt_find_quietly(y, &of)->st->past;
-    *nodes = (double)p->n / n;
     *work = (double)c->lineage->sets.work / n;
     bz_tensor *loss = total(bz_mul(middle, x)), *after = total(bz_mul(y, middle));
     cr_expect_eq(bz_grad(loss, &x, 1, &g), BZ_EGRAD);
+    *nodes = nodes_left(c) / n;
     cr_expect_eq(bz_grad(after, &middle, 1, &g), BZ_EGRAD);
     bz_clear(c);
     cr_expect_eq(bz_grad(loss, &y, 1, &g), BZ_OK, "%s", bz_message(c)); /* middle was before it */
@@ -298,6 +305,71 @@ Test(lineage, many_live_values_cost_what_few_do) {
         live_adds(n, &nodes, &work);
         cr_expect(nodes < 16 && work < 32, "%d adds: %g nodes, %g steps each", n, nodes, work);
     }
+}
+
+static bz_status product_and_sum(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                 int nout, void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_add(bz_mul(in[0], in[1]), in[1]);
+    return BZ_OK;
+}
+
+/* n totals that all live, each made of the one before, in a scope that stays open; what ends the recordings: an evaluation, or there
+ * is one recording and a call in each turn, of what was just recorded. */
+static void totals(bz_mode mode, bool calls, int n, double *nodes, double *work) {
+    bz_context *c;
+    bz_options o = {.device = BZ_REF, .mode = mode, .quiet = true};
+    cr_assert_eq(bz_open(&o, &c), BZ_OK);
+    bz_tensor *w = bz_full(c, NULL, 0, 0.5, BZ_F32), *t = bz_ones(c, NULL, 0, BZ_F32), *young, *g;
+    bz_program *p =
+        bz_compile(c, product_and_sum, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    cr_assert_eq(bz_eval((bz_tensor *[]){w, t}, 2), BZ_OK);
+    *work = 0;
+    for (int i = 0; i < n; i++) {
+        if (!calls) bz_scope_begin(c);
+        t = bz_keep(bz_mul(t, w));
+        if (calls)
+            cr_assert_eq(bz_call(p, (bz_tensor *[]){t, w}, &t), BZ_OK, "%s", bz_message(c));
+        else
+            cr_assert_eq(bz_eval(&t, 1), BZ_OK, "%s", bz_message(c));
+        if (!calls) bz_scope_end(c);
+        *work += (double)c->lineage->sets.work / n;
+    }
+    *nodes = nodes_left(c) / n;
+    young = bz_ones(c, NULL, 0, BZ_F32);
+    cr_expect_eq(bz_grad(bz_mul(t, young), &young, 1, &g), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(bz_grad(t, &w, 1, &g), calls ? BZ_OK : BZ_EGRAD, "%s", bz_message(c));
+    bz_clear(c);
+    bz_close(c);
+}
+
+Test(lineage, a_turn_costs_what_it_records) {
+    for (int k = 0; k < 4; k++)
+        for (int n = 250; n <= 4000; n *= 16) {
+            double nodes, work;
+            totals(k & 1 ? BZ_EAGER : BZ_LAZY, k & 2, n, &nodes, &work);
+            cr_expect(nodes < 24 && work < 64, "way %d, %d turns: %g nodes, %g steps each", k, n,
+                      nodes, work);
+        }
+}
+
+/* h moves into the recording with the nodes that read x there, and a call asks for it; x itself comes later, at the same nodes. */
+static void variable_that_comes_late(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2)), *g, *out,
+              *one = bz_ones(c, NULL, 0, BZ_F32);
+    bz_program *p =
+        bz_compile(c, product_and_sum, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    cr_assert_eq(bz_eval((bz_tensor *[]){x, one}, 2), BZ_OK);
+    bz_tensor *h = bz_square(bz_select(x, 0, 1)), *other = bz_exp(one);
+    cr_assert_eq(bz_eval(&other, 1), BZ_OK);
+    cr_assert_eq(bz_call(p, (bz_tensor *[]){h, one}, &out), BZ_OK, "%s", bz_message(c));
+    bz_tensor *k = bz_exp(bz_select(x, 0, 1));
+    cr_assert_eq(bz_eval(&k, 1), BZ_OK);
+    cr_expect_eq(bz_grad(bz_mul(k, one), &x, 1, &g), BZ_EGRAD);
+    bz_clear(c);
+}
+Test(lineage, variable_that_comes_late) {
+    on_all(variable_that_comes_late);
 }
 
 /* Sets that have little in common: there is an end of the work, and then no gradient rather than a part of one. */

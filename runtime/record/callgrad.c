@@ -96,14 +96,11 @@ static rt_made *new_made(bz_program *p, const rt_signature *t, bz_tensor *const 
 
 void rt_call_before(bz_program *p, rt_signature *t, bz_tensor *const *in) {
     bz_context *c = p->c, *of;
-    bool recorded = false;
     for (uint32_t i = 0; i < t->nargs; i++) {
         rt_storage *s = i < (uint32_t)p->nin ? rt_find_quietly(in[i], &of)->st : t->hidden[i];
         bool variable = s && !rt_is_number(s) && ir_is_float((bz_dtype)s->dtype);
         t->sources[i] = (rt_source){.of = {variable ? s : NULL, variable ? s->birth : 0}};
-        recorded |= variable && s->epoch && s->epoch == c->epoch;
     }
-    if (recorded) rt_lineage_end(c, c->epoch, "bz_call");
     for (uint32_t i = 0; i < t->nargs; i++) {
         const rt_storage *s = t->sources[i].of.s;
         if (s) t->sources[i].past = s->past, t->sources[i].row = s->row;
@@ -121,9 +118,9 @@ void rt_call_after(bz_program *p, rt_signature *t, bz_tensor *const *out) {
         uint64_t any = 0;
         for (uint32_t w = 0; w < words; w++) any |= deps[w];
         rt_tensor *x = any && out[k] ? rt_find_quietly(out[k], &of) : NULL;
-        if (x) rt_lineage_made(x->st, t->past, t->made, (uint32_t)k);
+        if (x) rt_lineage_made(p->c, x->st, t->past, t->made, (uint32_t)k);
     }
-    rt_past_unref(t->past);
+    rt_past_unref(p->c, t->past);
     rt_made_unref(t->made);
     t->past = NULL;
     t->made = NULL;

@@ -13,23 +13,29 @@ typedef struct rt_var { /* a variable: the value that a storage had from `birth`
     struct rt_storage *s;
     uint64_t birth;
 } rt_var;
-/* Of the values that outlived one recording: for each row the root of a set of variables. One block of memory. */
+/* Of the values that outlived one recording: for each row the root of a set of variables in the context's workspace. */
 typedef struct rt_past {
     uint32_t refs, n;
-    unsigned height;  /* of the sets */
-    uint64_t written; /* births until then */
-    const char *why;  /* the recording ended */
-    uint64_t *nodes;
-    uint32_t *roots, *image; /* image: lineage.c, of each node in the sets that are being made */
+    uint64_t written;            /* births until then */
+    const char *why;             /* the recording ended */
+    struct rt_past *prev, *next; /* of the workspace */
+    uint32_t roots[];
 } rt_past;
-enum { RT_SET_LEAF = 32 };    /* variables of a leaf */
+enum {
+    RT_SET_LEAF = 32, /* variables of a leaf */
+    RT_SET_HEIGHTS = 32
+};
 #define RT_SET_ALL UINT32_MAX /* any variable */
-typedef struct rt_sets {      /* varset.c: a workspace for sets */
+typedef struct rt_sets {      /* varset.c: all sets of a context */
     BZ_VEC(uint64_t) nodes;
     BZ_VEC(uint32_t) map;
     uint32_t *table, room; /* node -> its number */
     unsigned height;
+    uint32_t sweep_at;   /* nodes: then those that nobody needs go */
     uint64_t work, most; /* steps */
+    rt_past *pasts;
+    BZ_VEC(uint64_t) changed[RT_SET_HEIGHTS]; /* of each node's variables: when one changed last */
+    uint64_t all_changed;                     /* nothing is known of changes until then */
 } rt_sets;
 typedef struct rt_recipe { /* callgrad.c: the graph of a compiled function */
     uint32_t refs, nargs, nout;
@@ -64,6 +70,10 @@ typedef struct rt_source {
     ir_ref twin;     /* the same value with the call's history; 0: not made */
     uint32_t before; /* number + 1 of the source before it that has the same node; 0: none */
 } rt_source;
+typedef struct rt_own { /* a value of the epoch: a variable for what comes behind it */
+    rt_var of;
+    ir_ref node;
+} rt_own;
 /* reach.c: marks of a node: the results depend on it as far as gradients flow, on a way that leads through no wrt; it is a wrt; it
  * depends on a variable, by way of twins too, or is one; whether it does was looked at. */
 enum { RT_REACHED = 1, RT_AROUND = 2, RT_WRT = 4, RT_LEADS = 8, RT_LOOKED = 16 };
@@ -80,30 +90,37 @@ typedef struct rt_lineage { /* workspace of a context */
     rt_reached reach;
     pass_backward backward;
     BZ_VEC(uint32_t) values, rows; /* sets of a call's inputs, of what lives on */
-    BZ_VEC(uint32_t) flows;        /* sets of the nodes; between two questions all are 0 */
-    BZ_VEC(uint32_t *) touched;    /* images */
-    uint64_t births, pass;
+    BZ_VEC(uint32_t) flows;        /* sets of the nodes of the open epoch */
+    BZ_VEC(uint64_t) flowed_at;    /* births when they were found */
+    struct rt_now *now;            /* lineage.c */
+    uint64_t births, ended;        /* ended: births when a set was found last */
+    uint64_t pass, begun;          /* questions; sets that were found */
 } rt_lineage;
 
-/* ---- varset.c: sets of variables. A set is its root in a workspace, good until the next begin */
+/* ---- varset.c: sets of variables. A set is its root, good until the next begin unless a past or a flow has it */
 bool rt_set_is_leaf(uint64_t node);
 uint32_t rt_set_left(uint64_t node);  /* of one that is no leaf; its right one: the low half */
 uint32_t rt_set_first(uint64_t leaf); /* its first variable; the low half: a bit for each */
-/* For variables below that number, with so many steps of work; without memory false. */
-bool rt_sets_begin(rt_sets *w, uint64_t variables, uint64_t most);
-void rt_sets_end(rt_sets *w); /* gives much memory back */
+/* For variables below that number, with so many steps of work; `flows` are kept. Without memory false. */
+bool rt_sets_begin(rt_sets *w, uint64_t variables, uint64_t most, uint32_t *flows, uint32_t nflows);
 void rt_sets_free(rt_sets *w);
 uint32_t rt_set_leaf(rt_sets *w, uint32_t first, uint32_t bits);
 uint32_t rt_set_node(rt_sets *w, uint32_t left, uint32_t right);
 uint32_t rt_set_one(rt_sets *w, uint32_t i);
 uint32_t rt_set_join(rt_sets *w, uint32_t a, uint32_t b);
 uint32_t rt_set_without(rt_sets *w, uint32_t a, uint32_t i);
-/* A past with these n roots and the nodes that they lead to; NULL: no memory. */
+/* Variable i is another since the sets that were found until `ended`. */
+void rt_set_changes(rt_sets *w, uint32_t i, uint64_t ended);
+/* May a variable below node `at` of height h have changed since? */
+bool rt_set_changed(const rt_sets *w, unsigned h, uint32_t at, uint64_t since);
+/* A past with these n roots; NULL: no memory. */
 rt_past *rt_sets_keep(rt_sets *w, const uint32_t *roots, uint32_t n);
 
 /* ---- lineage.c */
 /* The value of s stands as `node` in the open epoch and comes from before it. false: no memory. */
 bool rt_lineage_source(bz_context *c, struct rt_storage *s, ir_ref node);
+/* s is freed: it is no variable any more. */
+void rt_lineage_gone(bz_context *c, const struct rt_storage *s);
 /* s gets another value now: `node` of the open epoch was the old one, 0 = it is not there. */
 void rt_lineage_change(bz_context *c, struct rt_storage *s, ir_ref node);
 /* e ends: what its storages were computed from is written down. Never fails: without memory they may come from anything. */
@@ -123,12 +140,12 @@ rt_loss rt_lineage_ask(bz_context *c, const rt_asked *wrt, unsigned n, uint32_t 
 /* Number + 1 of the last source that stands at the node, 0: none. */
 uint32_t rt_source_at(const struct rt_epoch *e, ir_ref node);
 /* Pasts of the nout outputs of a call, a row each: in: its n inputs, of.s NULL where one is no variable; deps: per output, bits of
- * the inputs that it depends on. NULL: no variables. */
+ * the inputs that it depends on. NULL: no variables. Takes time for what was recorded since the call before. */
 rt_past *rt_lineage_call(bz_context *c, const rt_source *in, uint32_t n, const uint64_t *deps,
                          uint32_t nout, const char *why);
 /* s is output k of a call that has these pasts; m: NULL or how to compute it again. */
-void rt_lineage_made(struct rt_storage *s, rt_past *p, rt_made *m, uint32_t k);
-void rt_past_unref(rt_past *p); /* NULL is fine */
+void rt_lineage_made(bz_context *c, struct rt_storage *s, rt_past *p, rt_made *m, uint32_t k);
+void rt_past_unref(bz_context *c, rt_past *p); /* NULL is fine */
 void rt_recipe_unref(rt_recipe *f);
 void rt_made_unref(rt_made *m);
 

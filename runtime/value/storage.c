@@ -62,6 +62,8 @@ void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
     s->node = node;
     s->joined = ++e->joins;
     link_storage(s->buf ? &e->settled : &e->pending, s);
+    if (e->tracing || !ir_is_float((bz_dtype)s->dtype)) return;
+    e->own_lost |= !bz_vec_push(&e->own, ((rt_own){{s, s->birth}, node}));
 }
 
 void rt_storage_settle(rt_storage *s) {
@@ -88,12 +90,13 @@ void rt_storage_unref(bz_context *c, rt_storage *s) {
     rt_storage_leave(c, s);
     rt_storage_set(c, s, NULL);
     if (s->kind == RT_FOREIGN) rt_buffer_unref(c, s->u.home);
-    rt_past_unref(s->past);
+    rt_past_unref(c, s->past);
     rt_made_unref(s->made);
     s->past = NULL;
     s->made = NULL;
     s->first = UINT64_MAX;
     s->birth = 0;
+    rt_lineage_gone(c, s);
     bz_mem_free(s->lost);
     bz_mem_free(s->name);
     s->next = c->slab->storages;
@@ -152,6 +155,8 @@ rt_epoch *rt_epoch_open(bz_context *c, bool tracing) {
     e->id = ++c->epochs->made;
     if (!again) e->life = e->id;
     e->joined_before = e->joins;
+    e->own.n = 0;
+    e->own_lost = false;
     e->g->fresh = e->g->n.n;
     e->open = true;
     e->tracing = tracing;
@@ -181,14 +186,15 @@ static void free_epoch(rt_epoch *e) {
     bz_vec_free(&e->fixed);
     bz_vec_free(&e->sources);
     bz_vec_free(&e->source_at);
+    bz_vec_free(&e->own);
     bz_mem_free(e->moved);
     bz_mem_free(e);
 }
 
-static void forget_sources(rt_epoch *e) {
+static void forget_sources(bz_context *c, rt_epoch *e) {
     for (uint32_t i = 0; i < e->sources.n; i++) {
         const rt_source *o = &e->sources.p[i];
-        rt_past_unref(o->past);
+        rt_past_unref(c, o->past);
         rt_made_unref(o->made);
         e->source_at.p[o->node] = 0;
     }
@@ -201,7 +207,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
         rt_storage_unref(c, e->args.p[i].storage);
     }
     for (uint32_t i = 0; i < e->kept.n; i++) rt_buffer_unref(c, e->kept.p[i]);
-    forget_sources(e);
+    forget_sources(c, e);
     e->source_at.n = 0;
     e->args.n = e->kept.n = e->nkept = 0;
     e->kept_bytes = e->sweep_at = e->fixed_bytes = 0;
@@ -226,7 +232,7 @@ void rt_epoch_drop(bz_context *c, rt_epoch *e) {
 
 void rt_epoch_close(bz_context *c, rt_epoch *e, const char *why) {
     if (!e->tracing) rt_lineage_end(c, e, why);
-    forget_sources(e);
+    forget_sources(c, e);
     while (e->settled) rt_storage_leave(c, e->settled); /* e is open still: it stays */
     e->open = false;
     if (!e->pending || !bz_vec_push(&c->epochs->closed, e)) rt_epoch_drop(c, e);

@@ -40,6 +40,12 @@ typedef struct rt_epoch {
     struct rt_storage *pending,
         *settled; /* lists of the storages with a node here: without a value, with one */
     BZ_VEC(rt_source) sources;
+    BZ_VEC(rt_own) own; /* that joined since it was opened, as they were then */
+    bool own_lost;      /* one of them is not there, for lack of memory */
+    struct {
+        ir_ref nodes;
+        uint32_t sources, own;
+    } flowed;                   /* lineage.c: how far sets are found */
     BZ_VEC(uint32_t) source_at; /* node -> number + 1 of its last source; 0, or shorter: none */
     ir_ref key, base;           /* inputs of the random stream, 0 = not used; base: of a trace */
     uint64_t words;             /* of the stream that a trace has handed out */
