@@ -76,3 +76,6 @@ Test(emit_golden, row_sum) {
 Test(emit_golden, clip) {
     check("clip");
 }
+Test(emit_golden, divide) {
+    check("divide");
+}

@@ -125,7 +125,7 @@ static tool_status grad(tool_source *s, void *job) {
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
     if (!find_wrt(s->g, j->wrt, &w, &e)) differentiate(s->g, j, &w, &e);
-    ir_graph *clean = e.status ? NULL : rt_graph_copy(s->g, &e); /* without what no output needs */
+    ir_graph *clean = e.status ? NULL : ir_copy_live(s->g, &e); /* without what no output needs */
     if (clean) tool_print_program(&t, s, clean);
     tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
     ir_graph_free(clean);

@@ -178,7 +178,7 @@ bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph) {
     if (!s && !take_arguments(p, t, e)) s = rt_no_memory(c);
     if (!s) {
         if (graph)
-            *graph = rt_graph_copy(e->g, &error);
+            *graph = ir_copy_live(e->g, &error);
         else
             t->program = new_program(p, t, e->g, &error);
         if (t->program) t->recipe = rt_recipe_new(e->g, t->key, t->base, &error);

@@ -43,7 +43,7 @@ ir_graph *rt_index_part(const ir_graph *g, const rt_index *a, rt_index_gone *gon
         nodes += !input;
     }
     bz_mem_free(live);
-    return good && work <= MOST_WORK && nodes <= MOST_NODES ? rt_graph_copy(&part, &e) : NULL;
+    return good && work <= MOST_WORK && nodes <= MOST_NODES ? ir_copy_live(&part, &e) : NULL;
 }
 
 typedef struct run_call {

@@ -35,7 +35,7 @@ static bool keeps_graph(const bz_context *c) {
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
     rt_program *p = c->device->compile(c, g, how, e);
-    if (p && !p->graph && keeps_graph(c) && !(p->graph = rt_graph_copy(g, e))) {
+    if (p && !p->graph && keeps_graph(c) && !(p->graph = ir_copy_live(g, e))) {
         rt_program_free(c, p);
         p = NULL;
     }
@@ -159,7 +159,7 @@ rt_program *rt_ref_compile(bz_context *c, const ir_graph *g, unsigned how, bz_er
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     bool done = rt_program_init(c, p, c->device, g, e) &&
                 !rt_check_room(&rt_host, ir_interpret_bytes(g), RT_RESULTS_TAKE, e);
-    p->graph = done ? rt_graph_copy(g, e) : NULL;
+    p->graph = done ? ir_copy_live(g, e) : NULL;
     for (uint32_t i = 0; i < p->noutputs && done; i++) p->outputs[i].late = true;
     if (p->graph) return p;
     rt_program_free(c, p);

@@ -56,7 +56,6 @@ rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how,
 bz_status rt_program_run(bz_context *c, rt_program *p,
                          const rt_call *call); /* error in the context */
 void rt_program_free(bz_context *c, rt_program *p);
-ir_graph *rt_graph_copy(const ir_graph *g, bz_error *e); /* inputs, live nodes, outputs */
 /* The interpreter on a program's graph. c NULL: nobody interrupts it, nor looks for NaN. */
 bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_value_array *outputs,
                        bz_error *e);

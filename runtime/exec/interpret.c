@@ -2,21 +2,6 @@
 #include "runtime/exec/device.h"
 #include "runtime/base/watch.h"
 
-ir_graph *rt_graph_copy(const ir_graph *old, bz_error *e) {
-    ir_map map;
-    bool *live = ir_live(old);
-    ir_graph *g = live ? ir_rebuild_begin(old, &map) : NULL;
-    if (!g) {
-        bz_mem_free(live);
-        bz_fail(e, BZ_ENOMEM, "out of memory");
-        return NULL;
-    }
-    for (ir_ref r = 1; r < old->n.n && !g->err.status; r++)
-        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(g, old, &map, r);
-    bz_mem_free(live);
-    return ir_rebuild_end(g, old, &map, e);
-}
-
 typedef struct looker {
     ir_onlooker base;
     bz_context *c;

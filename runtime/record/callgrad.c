@@ -53,7 +53,7 @@ rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e) {
     if (!f) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     *f = (rt_recipe){.refs = 1, .nargs = nargs, .nout = nout, .key = key, .base = base};
     f->deps = (uint64_t *)(f + 1);
-    f->g = rt_graph_copy(g, e);
+    f->g = ir_copy_live(g, e);
     uint64_t *work = f->g ? bz_mem_alloc(f->g->n.n * sizeof *work) : NULL;
     if (!work) {
         bz_fail(e, BZ_ENOMEM, "out of memory");

@@ -161,8 +161,8 @@ static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lan
     return to == BZ_I32 ? y : LLVMBuildTrunc(b, y, em_type(f, to, lanes), "");
 }
 
-/* f32 to i32, both to i64: x86 converts what is out of range to the lowest integer, so only the
- * high side is put right. */
+/* f32 to i32, both to i64: the highest integer has no float. What is below the lowest is clamped, what
+ * is above the highest or no number is put right after the conversion. */
 static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes,
                                     LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
@@ -170,10 +170,9 @@ static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned 
     double limit = bits == 32 ? 0x1p31 : 0x1p63;
     LLVMValueRef top = em_const_f64(f, from, limit, lanes),
                  low = em_const_f64(f, from, -limit, lanes);
-    LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits)),
-                 least = C(bits, UINT64_C(1) << (bits - 1));
-    LLVMValueRef y = LLVMBuildFPToSI(b, x, em_type(f, to, lanes), "");
-    if (LLVMIsConstant(x)) y = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, x, low, ""), least, y);
+    LLVMValueRef y = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, x, low, ""), x, low);
+    y = LLVMBuildFPToSI(b, y, em_type(f, to, lanes), "");
+    LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits));
     y = choose(f, LLVMBuildFCmp(b, LLVMRealOGE, x, top, ""), most, y);
     return choose(f, LLVMBuildFCmp(b, LLVMRealORD, x, x, ""), y, C(bits, 0));
 }

@@ -1,9 +1,8 @@
 /* llvm_emit_ops.c - the base ops of ops.def as LLVM IR, lane by lane equal to their C columns.
  *
  * Where ops.def names an LLVM opcode that opcode is the op; here stand the others. Nothing is
- * poison for any operand value that a kernel can have: shifts and divisions are guarded. x86's own
- * rules are used where LLVM's are the same but for poison that no pass sees (no IR pass runs): see
- * divide_as_float. */
+ * poison for any operand value that a kernel can have, on any machine: shifts and divisions are
+ * guarded. */
 #include "src/codegen/llvm_emit.h"
 
 enum { LLVM_ = 0 }; /* `_` in the table */
@@ -77,16 +76,20 @@ static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lan
 }
 
 /* Vectors of integers up to 32 bits divide as floats with more than twice the bits: the floor of
- * that quotient is exact. Only INT_MIN / -1 does not fit; x86's conversion gives INT_MIN for it,
- * which is the wrapped quotient. */
+ * that quotient is exact. 1.5 * 2^k, k the bits behind a float's point, leaves a whole number below
+ * 2^(k-1) in the low bits of the sum: it wraps there as integers do (INT_MIN / -1), whereas a conversion
+ * of what does not fit is poison, and another number on each machine. */
 static LLVMValueRef divide_as_float(em *f, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
-    bz_dtype wide = ir_dtypes[t].bits == 32 ? BZ_F64 : BZ_F32;
+    const bool large = ir_dtypes[t].bits == 32;
+    const bz_dtype wide = large ? BZ_F64 : BZ_F32;
+    const ir_bits whole = ir_bits_from_f64(wide, large ? 0x1.8p52 : 0x1.8p23);
     LLVMValueRef args[2] = {em_cast(f, t, wide, lanes, x[0]), em_cast(f, t, wide, lanes, x[1])};
     LLVMValueRef q = LLVMBuildFDiv(b, args[0], args[1], "");
     q = em_base(f, IR_FLOOR, wide, wide, lanes, &q);
-    q = LLVMBuildFPToSI(b, q, em_int(f, 32, lanes), "");
-    return ir_dtypes[t].bits == 32 ? q : LLVMBuildTrunc(b, q, em_type(f, t, lanes), "");
+    q = LLVMBuildFAdd(b, q, em_const(f, wide, whole, lanes), "");
+    q = LLVMBuildBitCast(b, q, em_int(f, ir_dtypes[wide].bits, lanes), "");
+    return LLVMBuildTrunc(b, q, em_type(f, t, lanes), "");
 }
 
 static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {

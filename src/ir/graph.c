@@ -96,8 +96,7 @@ typedef struct node_key {
 } node_key;
 
 static uint64_t hash_key(const node_key *k) {
-    uint64_t h =
-        bz_mix((uint64_t)k->n.op << 32 | (uint64_t)k->n.dtype << 16 | k->n.rank, k->n.device);
+    uint64_t h = bz_mix((uint64_t)k->n.op << 32 | (uint64_t)k->n.dtype << 16 | k->n.rank, 0);
     for (unsigned i = 0; i < k->n.rank; i++) h = bz_mix(h, k->dims[i]);
     for (unsigned i = 0; i < k->n.nin; i++) h = bz_mix(h, k->in[i]);
     for (unsigned i = 0; i < k->n.nattr; i++) h = bz_mix(h, (uint64_t)k->attr[i]);
@@ -115,7 +114,7 @@ static bool same_bytes(const void *a, const void *b, size_t n) {
 
 static bool same_key(const node_key *a, const node_key *b) {
     return a->n.op == b->n.op && a->n.dtype == b->n.dtype && a->n.rank == b->n.rank &&
-           a->n.nin == b->n.nin && a->n.nattr == b->n.nattr && a->n.device == b->n.device &&
+           a->n.nin == b->n.nin && a->n.nattr == b->n.nattr &&
            same_bytes(a->dims, b->dims, a->n.rank * sizeof *a->dims) &&
            same_bytes(a->in, b->in, a->n.nin * sizeof *a->in) &&
            same_bytes(a->attr, b->attr, a->n.nattr * sizeof *a->attr);
@@ -210,11 +209,7 @@ ir_ref ir_own(ir_graph *g, ir_ref r, ir_ref before) {
         node_key k = key_of(g, r);
         bool same = taken && r < before;
         if (same || !interned(k.n.op)) /* the value of another tensor: depends on it */
-            k = (node_key){{.op = IR_RESHAPE,
-                            .dtype = k.n.dtype,
-                            .rank = k.n.rank,
-                            .device = k.n.device,
-                            .nin = 1},
+            k = (node_key){{.op = IR_RESHAPE, .dtype = k.n.dtype, .rank = k.n.rank, .nin = 1},
                            k.dims,
                            &r,
                            NULL};

@@ -24,8 +24,7 @@ typedef struct ir_node {
     uint8_t dtype;
     uint8_t rank;
     uint16_t nin;
-    uint8_t device; /* 0 = the graph's device */
-    uint8_t flags;  /* ir_node_flags */
+    uint16_t flags; /* ir_node_flags */
     uint32_t shape; /* first of rank dims in ir_graph.dims */
     uint32_t in;    /* first of nin references in ir_graph.operands */
     uint32_t attr;  /* first of nattr numbers in ir_graph.attrs */
@@ -296,6 +295,8 @@ ir_graph *ir_rebuild_begin(const ir_graph *old, ir_map *map);
 ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r);
 /* Adds the outputs; frees map; gives g, or NULL with the error in *e (g is freed then). */
 ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error *e);
+/* A graph of g's inputs, live nodes and outputs; NULL with the error in *e. */
+ir_graph *ir_copy_live(const ir_graph *g, bz_error *e);
 /* live[r]: r is an output or something an output needs. bz_mem_free it; NULL when out of memory. */
 bool *ir_live(const ir_graph *g);
 /* The same for values alone, where gradients that are not asked for are nothing: a result of a custom_grad needs its value's node. */

@@ -34,7 +34,7 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     }
     for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
     g->site = old->sites.p[r];
-    uint8_t flags = n->flags & (uint8_t)~IR_IS_OWN; /* old may be g, which grows */
+    uint16_t flags = n->flags & (uint16_t)~IR_IS_OWN; /* old may be g, which grows */
     ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in,
                             n->nin, ir_attrs(old, n), n->nattr);
     if (made) g->n.p[made].flags = flags;
@@ -83,4 +83,19 @@ bool *ir_live(const ir_graph *g) {
 
 bool *ir_live_values(const ir_graph *g) {
     return live_nodes(g, true);
+}
+
+ir_graph *ir_copy_live(const ir_graph *g, bz_error *e) {
+    ir_map map;
+    bool *live = ir_live(g);
+    ir_graph *n = live ? ir_rebuild_begin(g, &map) : NULL;
+    if (!n) {
+        bz_mem_free(live);
+        bz_fail(e, BZ_ENOMEM, "out of memory while copying a graph");
+        return NULL;
+    }
+    for (ir_ref r = 1; r < g->n.n && !n->err.status; r++)
+        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(n, g, &map, r);
+    bz_mem_free(live);
+    return ir_rebuild_end(n, g, &map, e);
 }

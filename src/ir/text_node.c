@@ -101,7 +101,6 @@ void tx_print_attrs(bz_text *t, const ir_graph *g, ir_ref r) {
         at += print_field(t, g, n, f, ir_attrs(g, n) + at, n->nattr - at);
         sep = ", ";
     }
-    if (n->device) bz_textf(t, "%sdevice=%u", sep, n->device), sep = "";
     bz_text_str(t, *sep == ' ' ? "" : "}");
 }
 
@@ -243,15 +242,10 @@ static bool read_field(reader *r, const ir_field *f) {
     }
 }
 
-static bool read_fields(reader *r, ir_op op, int64_t *device) {
+static bool read_fields(reader *r, ir_op op) {
     for (const ir_field *f = ir_structs[op].fields; f->kind != IR_F_END; f++) {
         if (!read_field(r, f)) return false;
     }
-    tx_attr *d = tx_find(r->l, "device");
-    *device = 0;
-    if (d && !tx_int(r->p, &d->v, device)) return false;
-    if (*device < 0 || *device > UINT8_MAX)
-        return tx_fail(r->p, d->tok, BZ_EARG, "no device has the number %lld", (long long)*device);
     for (uint32_t i = 0; i < r->l->attrs.n; i++) {
         if (!r->l->attrs.p[i].used)
             return tx_fail(r->p, r->l->attrs.p[i].tok, BZ_EARG,
@@ -260,7 +254,7 @@ static bool read_fields(reader *r, ir_op op, int64_t *device) {
     return true;
 }
 
-static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) {
+static ir_ref append_verified(reader *r, ir_graph *g, ir_op op) {
     const tx_line *l = r->l;
     bz_error wrong = {0};
     bool many = ir_op_is_tuple(op);
@@ -272,7 +266,6 @@ static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) 
     ir_ref n = ir_append(g, op, l->dtype, l->dims, l->rank, l->operands.p, l->operands.n, r->attr.p,
                          r->attr.n);
     if (!n) return 0;
-    g->n.p[n].device = (uint8_t)device;
     if (ir_verify_node(g, n, &wrong)) {
         tx_fail(r->p, l->op_tok, wrong.status, "%s", wrong.text);
         return 0;
@@ -282,12 +275,11 @@ static ir_ref append_verified(reader *r, ir_graph *g, ir_op op, int64_t device) 
 
 ir_ref tx_node(tx_parser *p, ir_graph *g, ir_op op, tx_line *l) {
     reader r = {.p = p, .l = l};
-    int64_t device;
     ir_ref made = 0;
     if (op == IR_INPUT)
         tx_fail(p, l->op_tok, BZ_EPARSE, "an input is written '%%1 = input name : type'");
-    else if (read_fields(&r, op, &device))
-        made = append_verified(&r, g, op, device);
+    else if (read_fields(&r, op))
+        made = append_verified(&r, g, op);
     bz_vec_free(&r.attr);
     return made;
 }

@@ -275,19 +275,6 @@ static ir_ref canon_node(const canon *c, ir_ref r) {
     return canonical(g, (ir_op)n->op, (bz_dtype)n->dtype, x, n->nin);
 }
 
-static ir_graph *drop_dead(ir_graph *g, bz_error *e) {
-    ir_map map;
-    bool *live = ir_live(g);
-    ir_graph *n = live ? ir_rebuild_begin(g, &map) : NULL;
-    for (ir_ref r = 1; n && r < g->n.n && !n->err.status; r++)
-        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(n, g, &map, r);
-    bz_mem_free(live);
-    if (!n) bz_fail(e, BZ_ENOMEM, "out of memory in pass canon");
-    n = n ? ir_rebuild_end(n, g, &map, e) : NULL;
-    ir_graph_free(g);
-    return n;
-}
-
 /* How many live nodes and outputs read each node. */
 static uint32_t *count_uses(const ir_graph *g, const bool *live) {
     uint32_t *uses = bz_mem_zero(g->n.n, sizeof *uses);
@@ -315,6 +302,7 @@ ir_graph *pass_canon(const ir_graph *old, const pass_target *t, bz_error *e) {
     }
     bz_mem_free(live);
     bz_mem_free(c.uses);
-    ir_graph *g = ir_rebuild_end(c.g, old, &c.map, e);
-    return g ? drop_dead(g, e) : NULL;
+    ir_graph *g = ir_rebuild_end(c.g, old, &c.map, e), *live_part = g ? ir_copy_live(g, e) : NULL;
+    ir_graph_free(g);
+    return live_part;
 }

@@ -100,21 +100,6 @@ static ir_graph *run_pass(const pass_info *p, ir_graph *g, const pass_target *t,
     return next;
 }
 
-static ir_graph *copy_graph(const ir_graph *g, bz_error *e) {
-    ir_map map;
-    bool *live = ir_live(g);
-    ir_graph *n = live ? ir_rebuild_begin(g, &map) : NULL;
-    if (!n) {
-        bz_mem_free(live);
-        bz_fail(e, BZ_ENOMEM, "out of memory while copying a graph");
-        return NULL;
-    }
-    for (ir_ref r = 1; r < g->n.n; r++)
-        if (live[r] && !map.to[r]) map.to[r] = ir_rebuild_node(n, g, &map, r);
-    bz_mem_free(live);
-    return ir_rebuild_end(n, g, &map, e);
-}
-
 /* Does anybody want the compilation to end before pass i? */
 static bool is_ended(const pass_target *t, unsigned i, bz_error *e) {
     return bz_ask(t->watch, pass_table[i].name, 0, 1, e) != BZ_OK;
@@ -123,7 +108,7 @@ static bool is_ended(const pass_target *t, unsigned i, bz_error *e) {
 /* The graph that is lowered, and what making it took. */
 static ir_graph *run_passes(const ir_graph *g, const pass_target *t, uint64_t *ns, bz_error *e) {
     dump("recorded", PASS_DUMP_RECORDED, NULL, g);
-    ir_graph *now = copy_graph(g, e);
+    ir_graph *now = ir_copy_live(g, e);
     for (unsigned i = 0; i < PASS_COUNT && now; i++) {
         if (!pass_table[i].run) continue;
         if (is_ended(t, i, e)) {
