@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
-    static const char *const devices[] = {"cpu", "ref", NULL},
+    static const char *const devices[] = {"cpu", "ref", "cuda", NULL},
                              *const modes[] = {"compiled", "eager", NULL},
                              *const isas[] = {"base", "avx2", "avx512", NULL};
     int v;
@@ -17,7 +17,7 @@ bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
     switch (number) {
     case TOOL_DEVICE:
         if (!tool_choice(a, "device", devices, &v)) return false;
-        m->options.device = v ? BZ_REF : BZ_CPU;
+        m->options.device = (const bz_device[]){BZ_CPU, BZ_REF, BZ_CUDA}[v];
         return true;
     case TOOL_MODE:
         if (!tool_choice(a, "mode", modes, &v)) return false;

@@ -97,7 +97,7 @@ typedef struct tool_machine {
 } tool_machine;
 
 #define TOOL_MACHINE_OPTIONS                                                                       \
-    {"device", "cpu|ref", "where to run: machine code, or the reference interpreter"},             \
+    {"device", "cpu|ref|cuda", "where to run: machine code, the reference interpreter, a GPU"},    \
         {"mode", "compiled|eager", "eager: one kernel for each op"},                               \
         {"threads", "N", "threads to use"}, {                                                      \
         "isa", "avx512|avx2|base", "instruction set to use"                                        \

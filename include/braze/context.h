@@ -12,6 +12,7 @@ typedef enum bz_device {
     BZ_CPU,            /* machine code on all threads */
     BZ_REF,            /* the reference interpreter: slow, the definition */
     BZ_NULL,           /* compiles, runs nothing: results are zeros */
+    BZ_CUDA,           /* a GPU, by NVIDIA's driver (docs/cuda.md) */
 } bz_device;
 
 typedef enum bz_mode {
@@ -33,9 +34,10 @@ typedef struct bz_options {
     /* as $BRAZE_NAN=1: the first op that gives a NaN or an infinity from operands without is BZ_ENAN, with its line */
     bool find_nan;
     bool quiet; /* as $BRAZE_WARN=0: no warnings on stderr */
+    int number; /* which device, where there are several: GPU 0, 1 ... as the driver counts them */
 } bz_options;
 
-/* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks, either
+/* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks or a device that is not there, either
  * of them for a switch in the environment that makes no sense (docs/switches.md), BZ_ENOMEM; *out is NULL then, and bz_message(NULL)
  * says why. */
 BZ_API bz_status bz_open(const bz_options *options, bz_context **out);

@@ -57,7 +57,7 @@ static bz_status choose_device(bz_context *c) {
     if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = rt_env_get()->device;
     if (c->options.device == BZ_DEVICE_DEFAULT) c->options.device = BZ_CPU;
     c->device = rt_devices[c->options.device];
-    c->memory = c->device->open(&c->err);
+    c->memory = c->device->open(c->options.number, &c->err);
     return c->memory ? BZ_OK : c->err.status;
 }
 
@@ -82,6 +82,8 @@ static bz_status check_options(const bz_options *o, bz_error *e) {
         return bz_fail(e, BZ_EARG, "[open] there is no mode %d", (int)o->mode);
     if ((unsigned)o->isa > BZ_ISA_AVX512)
         return bz_fail(e, BZ_EARG, "[open] there is no instruction set %d", (int)o->isa);
+    if (o->number < 0)
+        return bz_fail(e, BZ_EARG, "[open] devices have no number %d", o->number);
     if (o->threads < 0 || o->threads > BZ_RT_MAX_THREADS)
         return bz_fail(e, BZ_EARG, "[open] %d threads: 0 to %d are possible", o->threads,
                        BZ_RT_MAX_THREADS);

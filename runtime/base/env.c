@@ -30,7 +30,8 @@ typedef enum switch_name {
     THREADS,
     ISA,
     LLVM,
-    CODE
+    CODE,
+    LIBCUDA
 } switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
@@ -62,6 +63,8 @@ static const struct {
     [CODE] = {"BRAZE_CODE", "0..65536", "MiB of machine code beyond which unused kernels go (256)",
               SWITCH_NUMBER, 65536},
     [LLVM] = {"BRAZE_LLVM", "file", "the compiler plug-in, libbraze-llvm.so", SWITCH_FILE, 0},
+    [LIBCUDA] = {"BRAZE_LIBCUDA", "file", "the CUDA driver's library, in place of libcuda.so.1",
+                 SWITCH_FILE, 0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
 

@@ -27,7 +27,8 @@ enum rt_how {
 };
 typedef struct rt_device {
     bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
-    rt_memory *(*open)(bz_error *e); /* a context's, until its close; NULL and the error */
+    /* A context's, until its close: of device `number` of the kind. NULL and the error. */
+    rt_memory *(*open)(int number, bz_error *e);
     /* g is read, not kept; how: of enum rt_how. NULL and the error. */
     rt_program *(*compile)(bz_context *c, const ir_graph *g, unsigned how, bz_error *e);
     /* Inputs and outputs are in the context's memory: what is elsewhere was fetched. In the memory's order; a program that can fail
@@ -51,6 +52,8 @@ struct rt_program {
     size_t held; /* bytes of memory that it has between runs */
     uint64_t runs, run_ns;
 };
+/* Says of p's outputs whose memory each is, by its plan. */
+void rt_place_outputs(rt_program *p, const pass_plan *plan);
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how,
                            bz_error *e); /* on the context's device */
 bz_status rt_program_run(bz_context *c, rt_program *p,

@@ -63,8 +63,7 @@ static bool make_image(cpu_program *p, const ir_graph *g) {
     return ok;
 }
 
-/* Whose memory each output is. */
-static void place_outputs(rt_program *base, const pass_plan *plan) {
+void rt_place_outputs(rt_program *base, const pass_plan *plan) {
     for (uint32_t i = 0; i < base->noutputs; i++) {
         const pass_buffer *of = &plan->buffers.p[plan->output[i]];
         if (of->place == PASS_INPUT)
@@ -75,7 +74,7 @@ static void place_outputs(rt_program *base, const pass_plan *plan) {
 }
 
 static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
-    place_outputs(&p->base, p->plan);
+    rt_place_outputs(&p->base, p->plan);
     if (!make_image(p, g) || !new_consts(p)) return false;
     p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
     p->times = bz_mem_zero(p->image.phases.n + 1, sizeof *p->times);

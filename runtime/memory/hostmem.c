@@ -158,7 +158,8 @@ static const rt_memory_functions functions = {
 
 rt_memory rt_host = {.f = &functions};
 
-rt_memory *rt_host_open(bz_error *e) {
-    (void)e;
-    return &rt_host;
+rt_memory *rt_host_open(int number, bz_error *e) {
+    if (number == 0) return &rt_host;
+    bz_fail(e, BZ_EDEVICE, "[open] there is one device of this kind, and it is no %d", number);
+    return NULL;
 }

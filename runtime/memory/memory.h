@@ -58,7 +58,8 @@ struct rt_memory { /* the start of a device's own struct */
 
 /* ---- hostmem.c: addresses are pointers of this process. One for all contexts, never closed */
 extern rt_memory rt_host;
-rt_memory *rt_host_open(bz_error *e); /* what devices with the host's memory have: rt_device.open */
+/* What devices with the host's memory have (rt_device.open), of which there is one. */
+rt_memory *rt_host_open(int number, bz_error *e);
 static inline void *rt_pointer(rt_address at) { /* of the host's memory */
     return (void *)(uintptr_t)at;
 }

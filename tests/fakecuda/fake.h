@@ -118,6 +118,11 @@ FK_EXPORT void braze_fake_clear(void);
 FK_EXPORT uint64_t braze_fake_calls(const char *function);
 FK_EXPORT uint64_t braze_fake_commands(const char *kind);
 FK_EXPORT void braze_fake_seed(uint64_t seed);
+/* The n-th call from now that takes or does something (0: the next) answers `code`; n < 0: none does. Gives how many were left to go
+ * of the one before, below 0 when it has failed. */
+FK_EXPORT long braze_fake_fail_after(long n, int code);
+/* Blocks of memory, of devices and of the host, that were got and not given back. */
+FK_EXPORT size_t braze_fake_living(void);
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 

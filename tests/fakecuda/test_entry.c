@@ -133,6 +133,20 @@ Test(entry, the_nth_call_fails) {
     cr_assert(braze_fake_calls("cuMemAlloc_v2") == 3);
 }
 
+Test(entry, a_call_from_now_fails) {
+    start();
+    CUdeviceptr a, b;
+    ok(cuMemAlloc_v2(&a, 64));
+    braze_fake_fail_after(1, 2);
+    ok(cuMemAlloc_v2(&b, 64));
+    cr_assert(braze_fake_living() == 2);
+    ok(cuMemFree_v2(a));
+    is(cuMemAlloc_v2(&a, 64), CUDA_ERROR_OUT_OF_MEMORY);
+    cr_assert(braze_fake_living() == 1);
+    cr_assert(braze_fake_fail_after(-1, 0) == -1);
+    ok(cuMemFree_v2(b));
+}
+
 Test(entry, an_injected_launch_failure_sticks) {
     setenv("BRAZE_FAKE_FAIL", "cuStreamSynchronize:1:719", 1);
     start();

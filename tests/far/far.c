@@ -140,7 +140,8 @@ static const rt_memory_functions functions = {
     .synchronise = far_synchronise,
 };
 
-static rt_memory *far_open(bz_error *e) {
+static rt_memory *far_open(int number, bz_error *e) {
+    (void)number;
     far_memory *m = bz_mem_zero(1, sizeof *m);
     if (!m) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     m->base.f = &functions;

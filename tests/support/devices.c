@@ -1,6 +1,7 @@
 /* devices.c - devices of test programs: two more (tests/far), by tables that stand for those of runtime/base/devices.def.
  *
- * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh). */
+ * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh).
+ * BRAZE_TEST_FAR=cuda: those that ask for the CPU are on a GPU (tests/slow_cuda.sh). */
 #include "tests/far/far.h"
 #include "tests/support/rt_support.h"
 
@@ -23,8 +24,11 @@ bz_status __wrap_bz_open(const bz_options *options, bz_context **out);
 
 bz_status __wrap_bz_open(const bz_options *options, bz_context **out) {
     bz_options o = options ? *options : (bz_options){0};
-    if (!getenv("BRAZE_TEST_FAR")) return __real_bz_open(options, out);
-    if (o.device == BZ_DEVICE_DEFAULT || o.device == BZ_CPU) o.device = (bz_device)FAR_KERNELS;
-    if (o.device == BZ_REF) o.device = (bz_device)FAR_DEVICE;
+    const char *far = getenv("BRAZE_TEST_FAR");
+    if (!far) return __real_bz_open(options, out);
+    bool cuda = strcmp(far, "cuda") == 0;
+    if (o.device == BZ_DEVICE_DEFAULT || o.device == BZ_CPU)
+        o.device = cuda ? BZ_CUDA : (bz_device)FAR_KERNELS;
+    if (o.device == BZ_REF && !cuda) o.device = (bz_device)FAR_DEVICE;
     return __real_bz_open(&o, out);
 }

@@ -9,7 +9,7 @@
 #include "braze/braze.h"
 
 /* The interpreter, and the CPU's kernels, on memory that the host cannot read: tests/support/devices.c. */
-enum { FAR_DEVICE = BZ_NULL + 1, FAR_KERNELS };
+enum { FAR_DEVICE = BZ_CUDA + 1, FAR_KERNELS };
 
 /* Runs `body(context)` on the CPU and on the interpreter, near and far, lazy and eager. */
 static inline void on_all(void (*body)(bz_context *c)) {

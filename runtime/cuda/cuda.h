@@ -1,0 +1,54 @@
+/* cuda.h - the cuda device: a memory on a stream of its own, and what programs need of it.
+ *
+ *      context --> cuda_memory --> stream: copies, fills and kernels in the order of the calls
+ *                      \--> the device's primary context, which all contexts on it share */
+#ifndef RT_CUDA_H
+#define RT_CUDA_H
+
+#include "runtime/cuda/driver.h"
+#include "runtime/memory/memory.h"
+
+enum { CUDA_RING = 4, CUDA_STAGE = 256 << 10 }; /* pieces of pinned memory, and bytes of each */
+
+typedef struct cuda_memory {
+    rt_memory base;
+    const cu_driver *d;
+    cu_device device;
+    cu_context context;
+    cu_stream stream;
+    cu_event mark;            /* to make another memory's stream wait for this one's */
+    bool ordered;             /* memory is got and given back in the stream's order */
+    unsigned arch;            /* 90: compute capability 9.0 */
+    unsigned processors;      /* of the device */
+    bz_error lost;            /* the first error after which the driver's context is at its end */
+    char *ring;               /* pinned; NULL until something is copied in */
+    cu_event read[CUDA_RING]; /* the piece has been read */
+    unsigned next;            /* of the ring's pieces */
+    cu_module copier;         /* strided.c; NULL until it is wanted */
+    cu_function runs[5];      /* by log2 of the bytes that a thread moves */
+} cuda_memory;
+
+/* The memory of device number `number`, for one context. */
+rt_memory *cuda_open(int number, bz_error *e);
+
+/* Makes m's driver context the thread's; cuda_leave takes it away again. What was lost is an error here. */
+bz_status cuda_enter(cuda_memory *m, bz_error *e);
+void cuda_leave(cuda_memory *m);
+/* BZ_OK, or an error with the driver's words: "[cuda] cuLaunchKernel of softmax_0: CUDA_ERROR_...". `of` may be NULL. */
+bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *of, bz_error *e);
+
+/* Within cuda_enter: */
+bz_status cuda_get(cuda_memory *m, size_t bytes, rt_address *at, bz_error *e); /* alloc */
+void cuda_give(cuda_memory *m, rt_address at);
+bz_status cuda_copy_in(cuda_memory *m, rt_address to, const void *from, size_t bytes, bz_error *e);
+bz_status cuda_copy_out(cuda_memory *m, void *to, rt_address from, size_t bytes, bz_error *e);
+bz_status cuda_wait(cuda_memory *m, bz_error *e);
+/* An image (PTX, cubin, fatbin) as a module; where it does not load, the driver's log in the words. */
+bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_module *out,
+                    bz_error *e);
+
+/* ---- strided.c: runs of any strides, within the device */
+bz_status cuda_copy_runs(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r,
+                         bz_error *e);
+
+#endif

@@ -1,0 +1,90 @@
+/* driver.h - the functions of the CUDA Driver API that are used here, found in a library that is opened when the first context wants a
+ * GPU. Nothing of NVIDIA's is linked, and no header of theirs is needed: the declarations are ours. */
+#ifndef RT_CUDA_DRIVER_H
+#define RT_CUDA_DRIVER_H
+
+#include "src/ir/base/base.h"
+
+typedef int cu_result; /* CUresult */
+enum { CU_SUCCESS = 0, CU_OUT_OF_MEMORY = 2 };
+typedef int cu_device;
+typedef uint64_t cu_address;
+typedef struct cu_context_of *cu_context;
+typedef struct cu_stream_of *cu_stream;
+typedef struct cu_event_of *cu_event;
+typedef struct cu_module_of *cu_module;
+typedef struct cu_function_of *cu_function;
+
+/* Numbers of attributes and flags. */
+enum cu_numbers {
+    CU_PROCESSORS = 16,  /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
+    CU_MAJOR = 75,       /* ... COMPUTE_CAPABILITY_MAJOR */
+    CU_MINOR = 76,       /* ... COMPUTE_CAPABILITY_MINOR */
+    CU_HAS_POOLS = 115,  /* ... MEMORY_POOLS_SUPPORTED */
+    CU_NON_BLOCKING = 1, /* CU_STREAM_NON_BLOCKING */
+    CU_NO_TIMING = 2,    /* CU_EVENT_DISABLE_TIMING */
+    CU_JIT_ERROR_LOG = 5,
+    CU_JIT_ERROR_LOG_BYTES = 6,
+};
+
+/* MUST(name here, exported name, parameters); MAY: NULL where a driver lacks it. Exported names carry the version whose parameters
+ * these are. */
+#define CU_FUNCTIONS(MUST, MAY)                                                                    \
+    MUST(init, "cuInit", (unsigned flags))                                                         \
+    MUST(device_count, "cuDeviceGetCount", (int *n))                                               \
+    MUST(device_get, "cuDeviceGet", (cu_device * d, int ordinal))                                  \
+    MUST(device_attribute, "cuDeviceGetAttribute", (int *v, int attribute, cu_device d))           \
+    MUST(device_memory, "cuDeviceTotalMem_v2", (size_t * bytes, cu_device d))                      \
+    MUST(context_retain, "cuDevicePrimaryCtxRetain", (cu_context * c, cu_device d))                \
+    MUST(context_release, "cuDevicePrimaryCtxRelease_v2", (cu_device d))                           \
+    MUST(context_push, "cuCtxPushCurrent_v2", (cu_context c))                                      \
+    MUST(context_pop, "cuCtxPopCurrent_v2", (cu_context * c))                                      \
+    MUST(alloc, "cuMemAlloc_v2", (cu_address * at, size_t bytes))                                  \
+    MUST(free, "cuMemFree_v2", (cu_address at))                                                    \
+    MUST(host_alloc, "cuMemAllocHost_v2", (void **p, size_t bytes))                                \
+    MUST(host_free, "cuMemFreeHost", (void *p))                                                    \
+    MUST(copy_in, "cuMemcpyHtoDAsync_v2",                                                          \
+         (cu_address to, const void *from, size_t bytes, cu_stream s))                             \
+    MUST(copy_out, "cuMemcpyDtoHAsync_v2", (void *to, cu_address from, size_t bytes, cu_stream s)) \
+    MUST(copy, "cuMemcpyDtoDAsync_v2",                                                             \
+         (cu_address to, cu_address from, size_t bytes, cu_stream s))                              \
+    MUST(copy_peer, "cuMemcpyPeerAsync",                                                           \
+         (cu_address to, cu_context there, cu_address from, cu_context here, size_t bytes,         \
+          cu_stream s))                                                                            \
+    MUST(fill, "cuMemsetD8Async", (cu_address to, unsigned char v, size_t bytes, cu_stream s))     \
+    MUST(stream_new, "cuStreamCreate", (cu_stream * s, unsigned flags))                            \
+    MUST(stream_free, "cuStreamDestroy_v2", (cu_stream s))                                         \
+    MUST(stream_wait, "cuStreamSynchronize", (cu_stream s))                                        \
+    MUST(stream_after, "cuStreamWaitEvent", (cu_stream s, cu_event e, unsigned flags))             \
+    MUST(event_new, "cuEventCreate", (cu_event * e, unsigned flags))                               \
+    MUST(event_free, "cuEventDestroy_v2", (cu_event e))                                            \
+    MUST(event_record, "cuEventRecord", (cu_event e, cu_stream s))                                 \
+    MUST(event_wait, "cuEventSynchronize", (cu_event e))                                           \
+    MUST(module_load, "cuModuleLoadDataEx",                                                        \
+         (cu_module * m, const void *image, unsigned n, const int *options, void **values))        \
+    MUST(module_free, "cuModuleUnload", (cu_module m))                                             \
+    MUST(module_function, "cuModuleGetFunction", (cu_function * f, cu_module m, const char *name)) \
+    MUST(launch, "cuLaunchKernel",                                                                 \
+         (cu_function f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,          \
+          unsigned bz, unsigned shared, cu_stream s, void **parameters, void **extra))             \
+    MAY(alloc_ordered, "cuMemAllocAsync", (cu_address * at, size_t bytes, cu_stream s))            \
+    MAY(free_ordered, "cuMemFreeAsync", (cu_address at, cu_stream s))                              \
+    MAY(error_name, "cuGetErrorName", (cu_result r, const char **text))                            \
+    MAY(error_text, "cuGetErrorString", (cu_result r, const char **text))
+
+typedef struct cu_driver {
+#define CU_MEMBER(name, exported, parameters) cu_result(*name) parameters;
+    CU_FUNCTIONS(CU_MEMBER, CU_MEMBER)
+#undef CU_MEMBER
+} cu_driver;
+
+/* The driver, opened and initialised: $BRAZE_LIBCUDA alone when it is set (not in a process that runs with the rights of others), else
+ * libcuda.so.1. BZ_EDEVICE with what was looked for and why it does not do; a later call looks again. Never closed. */
+bz_status cu_open(const cu_driver **d, bz_error *e);
+
+/* "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)" */
+void cu_result_text(const cu_driver *d, cu_result r, bz_text *t);
+/* Has the device's context come to an end with this: does every later call fail too? */
+bool cu_is_final(cu_result r);
+
+#endif

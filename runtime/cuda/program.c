@@ -1,0 +1,307 @@
+/* program.c - programs of a GPU: a plan for it, its kernels as CUDA C compiled by NVRTC, its image (runtime/exec/image.c) with addresses of
+ * the device, a launch for each segment of each phase.
+ *
+ *     plan --cuda_emit--> text --NVRTC--> PTX --driver--> module: a function for each phase of each kernel
+ *     a run: table[i] = address of places[i]  ->  early copies  ->  launches in order, on the memory's stream  ->  the other copies
+ *
+ * Nothing waits for the end of a run but programs whose kernels report what they met. */
+#include "runtime/cuda/cuda.h"
+#include "runtime/base/env.h"
+#include "runtime/base/watch.h"
+#include "runtime/exec/device.h"
+#include "runtime/exec/image.h"
+#include "src/codegen/cuda.h"
+#include "src/codegen/nvrtc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BLOCK = 128,       /* threads of a block whose tasks are threads */
+    BLOCKS_MOST = 8,   /* blocks for each processor; the rest of the tasks are taken by these */
+    SCRATCH_BLOCKS = 2 /* the same where threads want memory of their own */
+};
+
+typedef struct cuda_launch {
+    cu_function f;
+    cuda_phase of;
+} cuda_launch;
+
+typedef struct cuda_program {
+    rt_program base;
+    pass_plan *plan;
+    rt_image image;
+    bz_rt_workspace work; /* table and arena, of the device */
+    uint64_t *args;       /* a word for each input and output: an address, or a scalar's value */
+    cu_module module;
+    cuda_launch *launches; /* of each segment of the image */
+    rt_address arena, consts, scratch, error;
+    uint64_t scratch_bytes, bytes_written;
+    bool reports;
+} cuda_program;
+
+static cuda_memory *memory_of(const bz_context *c) {
+    return (cuda_memory *)c->memory;
+}
+
+/* ---- the code */
+
+static bz_status compile_text(cuda_memory *m, cuda_program *p, bz_error *e) {
+    bz_text text = {0};
+    nvrtc_image image = {0};
+    bz_status s = cuda_emit(p->plan->code, &text, e);
+    if (rt_env_get()->debug >= 4) fputs(bz_text_c(&text), stderr);
+    if (!s) s = nvrtc_compile(bz_text_c(&text), m->arch, false, &image, e);
+    if (!s) s = cuda_load(m, image.ptx, "kernels", &p->module, e);
+    nvrtc_image_free(&image);
+    bz_text_free(&text);
+    return s;
+}
+
+/* The function of each segment. */
+static bz_status find_functions(cuda_memory *m, cuda_program *p, bz_error *e) {
+    bz_status s = BZ_OK;
+    p->launches = bz_mem_zero(p->image.codes.n + 1, sizeof *p->launches);
+    if (!p->launches) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) {
+        const rt_code_of of = p->image.codes.p[i];
+        const lp_kernel *k = p->plan->code->k.p[of.kernel];
+        bz_text name = {0};
+        cuda_symbol(&name, k, of.phase);
+        p->launches[i].of = cuda_phase_of(k, p->plan->code, of.phase);
+        p->reports |= p->launches[i].of.reports;
+        s = cuda_check(m, m->d->module_function(&p->launches[i].f, p->module, bz_text_c(&name)),
+                       "cuModuleGetFunction", bz_text_c(&name), e);
+        bz_text_free(&name);
+    }
+    return s;
+}
+
+/* ---- memory */
+
+static int64_t blocks_of(const cuda_memory *m, const cuda_phase *of, int64_t tasks) {
+    const int64_t each = of->threads ? 1 : BLOCK;
+    const int64_t most = (int64_t)m->processors * (of->scratch ? SCRATCH_BLOCKS : BLOCKS_MOST);
+    const int64_t wanted = (tasks + each - 1) / each;
+    return wanted < most || (of->threads && !of->scratch) ? wanted : most;
+}
+
+static unsigned threads_of(const cuda_phase *of) {
+    return of->threads ? of->threads : BLOCK;
+}
+
+static bz_status get_some(cuda_memory *m, uint64_t bytes, rt_address *at, bz_error *e) {
+    if (bytes == 0) return BZ_OK;
+    bz_status s = cuda_get(m, (size_t)bytes, at, e);
+    if (s == BZ_ENOMEM && !e->status)
+        bz_fail(e, s, RT_RESULTS_TAKE " %llu bytes more than the device has free",
+                (unsigned long long)bytes);
+    return s;
+}
+
+static bz_status get_memory(cuda_memory *m, cuda_program *p, bz_error *e) {
+    static const int64_t none[2] = {INT64_MAX, 0};
+    for (uint32_t i = 0; i < p->image.codes.n; i++) {
+        const cuda_phase *of = &p->launches[i].of;
+        const int64_t blocks = blocks_of(m, of, p->image.segments.p[i].tasks);
+        const uint64_t own = (uint64_t)(blocks * threads_of(of) * of->scratch);
+        p->scratch_bytes = own > p->scratch_bytes ? own : p->scratch_bytes;
+    }
+    const size_t bytes = rt_consts_bytes(p->plan);
+    void *consts = bz_mem_zero(bytes + 1, 1);
+    if (!consts) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    rt_consts_write(p->plan, consts);
+    bz_status s = get_some(m, p->image.base.arena_bytes, &p->arena, e);
+    if (!s) s = get_some(m, p->scratch_bytes, &p->scratch, e);
+    if (!s) s = get_some(m, bytes, &p->consts, e);
+    if (!s && bytes) s = cuda_copy_in(m, p->consts, consts, bytes, e);
+    if (!s && p->reports) s = get_some(m, sizeof none, &p->error, e);
+    if (!s && p->reports) s = cuda_copy_in(m, p->error, none, sizeof none, e);
+    bz_mem_free(consts);
+    p->base.held = p->image.base.arena_bytes + p->scratch_bytes + bytes;
+    return s;
+}
+
+/* ---- the device's functions */
+
+static void program_free(bz_context *c, rt_program *base) {
+    cuda_program *p = (cuda_program *)base;
+    cuda_memory *m = memory_of(c);
+    if (!m->d->context_push(m->context)) {
+        const rt_address own[] = {p->arena, p->consts, p->scratch, p->error};
+        for (unsigned i = 0; i < BZ_LEN(own); i++)
+            if (own[i]) cuda_give(m, own[i]);
+        if (p->module) m->d->stream_wait(m->stream);
+        if (p->module) m->d->module_free(p->module);
+        cuda_leave(m);
+    }
+    rt_image_free(&p->image);
+    pass_plan_free(p->plan);
+    bz_mem_free(p->args);
+    bz_mem_free(p->work.table);
+    bz_mem_free(p->launches);
+    bz_mem_free(p);
+}
+
+static bool make_image(cuda_program *p, const ir_graph *g) {
+    const uint32_t nin = g->inputs.n, n = nin + g->outputs.n;
+    bz_rt_place *place = bz_mem_zero(n + 1, sizeof *place);
+    for (uint32_t i = 0; i < n && place; i++) {
+        const bool value = i < nin && g->inputs.p[i].scalar;
+        place[i] =
+            (bz_rt_place){value ? BZ_RT_VALUE : BZ_RT_ARG, (uint32_t)(i * sizeof *p->args), 0};
+    }
+    const bool ok = place && rt_image_make(&p->image, p->plan, &(rt_ends){place, place + nin});
+    bz_mem_free(place);
+    p->args = bz_mem_zero(n + 1, sizeof *p->args);
+    p->work.table = bz_mem_zero(p->image.base.nplaces + 1, sizeof(void *));
+    rt_place_outputs(&p->base, p->plan);
+    return ok && p->args && p->work.table;
+}
+
+static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    cuda_memory *m = memory_of(c);
+    cuda_program *p = bz_mem_zero(1, sizeof *p);
+    if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    pass_target target = pass_gpu_target;
+    rt_watch watch = rt_watch_new(c);
+    target.eager = how & RT_EAGER;
+    target.any_size = how & RT_ANY_SIZE;
+    target.watch = &watch.base;
+    bool done = rt_program_init(c, &p->base, &rt_cuda, g, e);
+    p->plan = done ? pass_compile(g, &target, e) : NULL;
+    done = p->plan != NULL;
+    if (done && !make_image(p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (done && !cuda_enter(m, e)) {
+        done = !compile_text(m, p, e) && !find_functions(m, p, e) && !get_memory(m, p, e);
+        cuda_leave(m);
+    } else {
+        done = false;
+    }
+    if (!done) {
+        program_free(c, &p->base);
+        return NULL;
+    }
+    c->counters.kernels_built += p->plan->code->k.n;
+    p->work.arena = rt_pointer(p->arena);
+    p->image.base.consts = rt_pointer(p->consts);
+    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_BAKED);
+    for (uint32_t i = 0; i < p->plan->launches.n; i++)
+        p->bytes_written += (uint64_t)p->plan->launches.p[i].bytes_written;
+    return &p->base;
+}
+
+static const pass_plan *program_plan(const rt_program *p) {
+    return ((const cuda_program *)p)->plan;
+}
+
+/* ---- a run */
+
+static bz_status launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
+    const bz_rt_segment *s = &p->image.segments.p[i];
+    const lp_kernel *k = p->plan->code->k.p[p->image.codes.p[i].kernel];
+    const cuda_launch *l = &p->launches[i];
+    int64_t tasks = s->tasks;
+    if (tasks == 0) return BZ_OK;
+    void **args = bz_mem_alloc((k->buffers.n + k->extents.n + k->scalars.n + 3) * sizeof *args);
+    if (!args) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    uint32_t n = 0;
+    for (uint32_t b = 0; b < k->buffers.n; b++) args[n++] = &p->work.table[s->buffers + b];
+    for (uint32_t x = 0; x < k->extents.n; x++) args[n++] = (void *)(uintptr_t)&s->extents[x];
+    for (uint32_t x = 0; x < k->scalars.n; x++) args[n++] = p->work.table[s->scalars + x];
+    args[n++] = &p->scratch;
+    args[n++] = &p->error;
+    args[n++] = &tasks;
+    const cu_result r = m->d->launch(l->f, (unsigned)blocks_of(m, &l->of, tasks), 1, 1,
+                                     threads_of(&l->of), 1, 1, 0, m->stream, args, NULL);
+    bz_mem_free(args);
+    return cuda_check(m, r, "cuLaunchKernel", k->name, e);
+}
+
+static rt_address place_of(const cuda_program *p, const bz_rt_place *at) {
+    switch (at->where) {
+    case BZ_RT_ARG:
+        return *(const uint64_t *)(const void *)((const char *)p->args + at->field) + at->at;
+    case BZ_RT_ARENA: return p->arena + at->at;
+    default: return p->consts + at->at;
+    }
+}
+
+static bz_status one_copy(cuda_memory *m, cuda_program *p, const bz_rt_copy *c, bz_error *e) {
+    const rt_address to = place_of(p, &c->to);
+    if (c->from.where == BZ_RT_VALUE) /* a number of the call */
+        return cuda_copy_in(m, to, (const char *)p->args + c->from.field, c->bytes, e);
+    const rt_address from = place_of(p, &c->from);
+    if (to == from || !c->bytes) return BZ_OK;
+    return cuda_check(m, m->d->copy(to, from, c->bytes, m->stream), "cuMemcpyDtoDAsync", NULL, e);
+}
+
+static bz_status copies(cuda_memory *m, cuda_program *p, uint32_t first, uint32_t last,
+                        bz_error *e) {
+    bz_status s = BZ_OK;
+    for (uint32_t i = first; i < last && !s; i++) s = one_copy(m, p, &p->image.base.copies[i], e);
+    return s;
+}
+
+/* What a kernel reported, as an error with the op and source line of the node; then the slot is as new. */
+static bz_status take_error(cuda_memory *m, cuda_program *p, const rt_call *call, bz_error *e) {
+    int64_t slot[2];
+    static const int64_t none[2] = {INT64_MAX, 0};
+    bz_status s = cuda_copy_out(m, slot, p->error, sizeof slot, e);
+    if (!s) s = cuda_wait(m, e);
+    if (s || slot[0] == INT64_MAX) return s;
+    s = cuda_copy_in(m, p->error, none, sizeof none, e);
+    const ir_graph *g = p->plan->graph;
+    const ir_ref r = slot[0] > 0 && slot[0] < g->n.n ? (ir_ref)slot[0] : 0;
+    if (s) return s;
+    cuda_leave(m); /* what tells of the index looks at it */
+    if (r && slot[1] == BZ_EINDEX)
+        s = rt_bad_index(&p->base, g, r, call, e);
+    else
+        s = bz_fail(e, (bz_status)slot[1], "[kernel] %s", bz_status_doc((bz_status)slot[1]));
+    bz_error again = {0};
+    const bz_status back = cuda_enter(m, &again);
+    return back && !s ? back : s;
+}
+
+static bz_status run(cuda_memory *m, cuda_program *p, const rt_call *call, bz_error *e) {
+    const bz_rt_image *v = &p->image.base;
+    bz_status s = copies(m, p, 0, v->nearly, e);
+    bool reported = false; /* by what was launched and not yet asked */
+    for (uint32_t ph = 0, i = 0; ph < v->nphases && !s; ph++) {
+        const bz_rt_phase *phase = &v->phases[ph];
+        if (reported && (phase->flags & BZ_RT_CHANGES))
+            s = take_error(m, p, call, e), reported = false;
+        for (uint32_t n = 0; n < phase->nsegments && !s; n++, i++) {
+            s = launch(m, p, i, e);
+            reported |= p->launches[i].of.reports;
+        }
+    }
+    if (!s && reported) s = take_error(m, p, call, e);
+    if (!s) s = copies(m, p, v->nearly, v->ncopies, e);
+    return s;
+}
+
+static bz_status program_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
+    cuda_program *p = (cuda_program *)base;
+    cuda_memory *m = memory_of(c);
+    uint64_t *out = p->args + base->ninputs;
+    for (uint32_t i = 0; i < base->ninputs; i++)
+        p->args[i] = call->in[i] ? call->in[i]->at : call->bits[i];
+    for (uint32_t i = 0; i < base->noutputs; i++) out[i] = call->out[i]->at;
+    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_ARG);
+    bz_status s = cuda_enter(m, e);
+    if (s) return s;
+    s = run(m, p, call, e);
+    cuda_leave(m);
+    c->counters.launches += p->plan->launches.n;
+    c->counters.bytes_written += p->bytes_written;
+    return s;
+}
+
+const rt_device rt_cuda = {.computes = true,
+                           .open = cuda_open,
+                           .compile = program_new,
+                           .run = program_run,
+                           .free = program_free,
+                           .plan = program_plan};

@@ -1,0 +1,49 @@
+#!/bin/sh
+# slow_cuda.sh - the tests of the API on a GPU, by the emulated driver, which reports what it finds wrong; the command without a driver.
+set -u
+src=${BRAZE_SRC:-.} tool=${BRAZE_TOOL:-build/braze}
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
+export BRAZE_LIBCUDA="${BRAZE_FAKECUDA:-$PWD/build/libbraze-fakecuda.so}" BRAZE_FAKE_DEVICES=80 BRAZE_FAKE_THREADS=1
+passed=0 failed=0
+
+check() { # WHAT COMMAND...
+    what=$1
+    shift
+    if "$@" >"$dir/said" 2>&1; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED $what"
+        tail -n 20 "$dir/said"
+    fi
+}
+
+cat >"$dir/p.bz" <<'EOT'
+graph main(x: f32[3,40] = iota(start=-7, step=0.25)) {
+    %1 = softmax %x
+    %2 = argmax %1 {axes=[1]}
+    return %1, %2 as where
+}
+EOT
+without_driver() {
+    BRAZE_LIBCUDA=/nowhere "$tool" run --device cuda "$dir/p.bz"
+    [ $? = 3 ]
+}
+as_the_interpreter() {
+    "$tool" run --device ref "$dir/p.bz" >"$dir/ref" && "$tool" run --device cuda "$dir/p.bz" | cmp - "$dir/ref" &&
+        BRAZE_FAKE_DEVICES=90 "$tool" run --device cuda "$dir/p.bz" | cmp - "$dir/ref"
+}
+check "no driver is exit status 3" without_driver
+if "$tool" run --device cuda "$dir/p.bz" 2>&1 | grep -q 'no usable NVRTC'; then
+    echo "skipped: programs, without NVRTC"
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+fi
+check "braze run" as_the_interpreter
+
+# Those of which every program compiles in little time. What the emulated driver finds wrong stands in the log.
+export BRAZE_TEST_FAR=cuda
+for name in api donate variables index index_errors vjp; do
+    check "test_$name" "${BRAZE_BUILD:-build}/tests/test_$name"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,59 @@
+/* fakecuda.c - the emulated driver, for tests of the cuda device. */
+#include "tests/support/fakecuda.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+static const char *library(void) {
+    const char *file = getenv("BRAZE_FAKECUDA");
+    return file ? file : "build/libbraze-fakecuda.so";
+}
+
+/* Opened by the driver's table already, or here first: one and the same. */
+static void *function(const char *name) {
+    static void *handle;
+    if (!handle) handle = dlopen(library(), RTLD_NOW | RTLD_LOCAL);
+    cr_assert(handle, "%s", dlerror());
+    void *f = dlsym(handle, name);
+    cr_assert(f, "%s", name);
+    return f;
+}
+
+void fakecuda_use(const char *devices) {
+    setenv("BRAZE_LIBCUDA", library(), 1);
+    setenv("BRAZE_FAKE_DEVICES", devices, 1);
+    setenv("BRAZE_FAKE_MEM", "2048", 0);
+}
+
+bz_context *fakecuda_open(int number) {
+    bz_context *c = NULL;
+    cr_assert_eq(bz_open(&(bz_options){.device = BZ_CUDA, .number = number}, &c), BZ_OK, "%s",
+                 bz_message(NULL));
+    return c;
+}
+
+long fakecuda_fail_after(long n, int code) {
+    long (*f)(long, int);
+    *(void **)&f = function("braze_fake_fail_after");
+    return f(n, code);
+}
+
+size_t fakecuda_living(void) {
+    size_t (*f)(void);
+    *(void **)&f = function("braze_fake_living");
+    return f();
+}
+
+uint64_t fakecuda_calls(const char *name) {
+    uint64_t (*f)(const char *);
+    *(void **)&f = function("braze_fake_calls");
+    return f(name);
+}
+
+void fakecuda_is_clean(void) {
+    size_t (*n)(void);
+    const char *(*text)(size_t);
+    *(void **)&n = function("braze_fake_reports");
+    *(void **)&text = function("braze_fake_report");
+    cr_assert(n() == 0, "report: %s", text(0));
+}

@@ -1,0 +1,17 @@
+/* fakecuda.h - contexts on the emulated driver (docs/gpu-proof.md), and what it says of a program. */
+#ifndef TESTS_FAKECUDA_H
+#define TESTS_FAKECUDA_H
+
+#include "tests/support/rt_support.h"
+
+/* Sets the environment of this process up, with devices of these compute capabilities: "80", "80,90". Before the first context. */
+void fakecuda_use(const char *devices);
+bz_context *fakecuda_open(int number);
+/* Functions of the driver's for tests (tests/fakecuda/fake.h). */
+long fakecuda_fail_after(long n, int code);
+size_t fakecuda_living(void);
+uint64_t fakecuda_calls(const char *function);
+/* It has found nothing wrong. */
+void fakecuda_is_clean(void);
+
+#endif

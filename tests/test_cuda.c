@@ -1,0 +1,243 @@
+/* test_cuda.c - the cuda device on the emulated driver: its memory, several devices, drivers that are absent and calls that fail.
+ * tests/slow_cuda.sh runs the tests of the API there. */
+#include "runtime/memory/buffer.h"
+#include "src/codegen/nvrtc.h"
+#include "tests/support/fakecuda.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What computes wants NVRTC. */
+static bool compiles(void) {
+    bz_error e = {0};
+    bz_status s = nvrtc_open(&e);
+    if (s) fprintf(stderr, "skipped: no NVRTC\n");
+    return s == BZ_OK;
+}
+
+/* ---- drivers that cannot be used */
+
+static void refused(const char *library, int number, const char *words) {
+    bz_context *c;
+    if (library) setenv("BRAZE_LIBCUDA", library, 1);
+    cr_expect_eq(bz_open(&(bz_options){.device = BZ_CUDA, .number = number}, &c), BZ_EDEVICE);
+    cr_expect(strstr(bz_message(NULL), words), "'%s' is not in: %s", words, bz_message(NULL));
+}
+
+Test(cuda, no_driver_is_a_sentence) {
+    refused("/nowhere/libcuda.so.1", 0,
+            "[cuda] no usable driver: /nowhere/libcuda.so.1: cannot open");
+    refused("libm.so.6", 0, "it has no cuInit (looked for libm.so.6; $BRAZE_LIBCUDA names");
+    fakecuda_use("80");
+    cr_expect(fakecuda_open(0)); /* a later call looks again */
+    refused(NULL, 1, "[cuda] there is no device 1: the driver knows 1");
+}
+
+Test(cuda, no_device_is_a_sentence) {
+    fakecuda_use("0");
+    refused(NULL, 0, "cuInit: CUDA_ERROR_NO_DEVICE (no CUDA-capable device is detected)");
+}
+
+Test(cuda, other_devices_are_alone) {
+    bz_context *c;
+    cr_expect_eq(bz_open(&(bz_options){.device = BZ_CPU, .number = 1}, &c), BZ_EDEVICE);
+    cr_expect_eq(bz_open(&(bz_options){.device = BZ_CPU, .number = -1}, &c), BZ_EARG);
+}
+
+/* ---- memory */
+
+enum { MOST = 4096 };
+
+/* Steps in elements of that shape, in another order, with gaps, backwards, and the lowest element. */
+static int64_t strides_of(const int64_t *shape, unsigned rank, unsigned how, int64_t *strides) {
+    int64_t step = how & 1 ? 2 : 1, lowest = 0;
+    for (unsigned i = rank; i-- > 0;) {
+        unsigned axis = how & 2 ? rank - 1 - i : i;
+        strides[axis] = how & 4 && axis % 2 ? -step : step;
+        if (strides[axis] < 0) lowest += (shape[axis] - 1) * -strides[axis];
+        step *= shape[axis] + (how & 8 ? 1 : 0);
+    }
+    return lowest;
+}
+
+/* Runs of a layout from the host, within and back: the host's own memory, which does the same, has the same bytes. */
+static void same_as_host(rt_memory *m, const rt_layout *l, int64_t first, size_t size) {
+    static uint8_t in[MOST * 16], near[2][MOST * 16], far[MOST * 16];
+    bz_error e = {0};
+    rt_address a, b;
+    rt_runs pack, spread, both;
+    size_t offset = (size_t)first * size;
+    for (size_t i = 0; i < sizeof in; i++) in[i] = (uint8_t)(i * 7 + i / 251);
+    cr_assert(!m->f->alloc(m, sizeof in, &a, &e) && !m->f->alloc(m, sizeof in, &b, &e));
+    rt_runs_of(&pack, l, size, RT_PACKED_TO);
+    rt_runs_of(&spread, l, size, RT_PACKED_FROM);
+    rt_runs_of(&both, l, size, RT_BOTH_STRIDED);
+    memset(near, 0, sizeof near);
+    rt_spot host[2] = {rt_host_spot(near[0]), rt_host_spot(near[1])}, dev[2] = {{m, a}, {m, b}};
+    cr_assert(!m->f->zero(m, a, sizeof in, &e) && !m->f->zero(m, b, sizeof in, &e));
+    for (int far_away = 0; far_away < 2; far_away++) {
+        rt_spot x = far_away ? dev[0] : host[0], y = far_away ? dev[1] : host[1], at = x, to = y;
+        at.at += offset, to.at += offset;
+        cr_assert(!rt_move(at, rt_host_spot(in + offset), &both, &e), "%s", e.text);
+        cr_assert(!rt_move(y, at, &pack, &e), "%s", e.text);
+        cr_assert(!rt_move(at, rt_host_spot(in), &spread, &e), "%s", e.text);
+        cr_assert(!rt_move(to, at, &both, &e), "%s", e.text);
+    }
+    for (int i = 0; i < 2; i++) {
+        cr_assert(!rt_move_bytes(rt_host_spot(far), dev[i], sizeof far, &e), "%s", e.text);
+        cr_assert(memcmp(far, near[i], sizeof far) == 0, "piece %d", i);
+    }
+    memset(far, 0, sizeof far), memset(near[1], 0, sizeof near[1]);
+    rt_spot x = host[0], y = dev[0];
+    x.at += offset, y.at += offset;
+    cr_assert(!rt_move(rt_host_spot(far + offset), y, &both, &e), "%s", e.text);
+    cr_assert(!rt_move((rt_spot){&rt_host, host[1].at + offset}, x, &both, &e));
+    cr_assert(memcmp(far, near[1], sizeof far) == 0);
+    m->f->free(m, a, sizeof in), m->f->free(m, b, sizeof in);
+}
+
+Test(cuda, every_layout_is_copied) {
+    static const struct {
+        unsigned rank;
+        int64_t shape[4];
+    } shapes[] = {{0, {0}},       {1, {17}},         {2, {3, 5}},
+                  {3, {4, 1, 3}}, {4, {2, 3, 3, 2}}, {3, {2, 0, 5}}};
+    static const size_t sizes[] = {1, 2, 4, 8};
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    for (unsigned i = 0; i < BZ_LEN(shapes); i++)
+        for (unsigned how = 0; how < 16; how++) {
+            int64_t strides[4];
+            int64_t first = strides_of(shapes[i].shape, shapes[i].rank, how, strides);
+            const rt_layout *l = rt_layout_of(c, shapes[i].shape, strides, shapes[i].rank);
+            for (unsigned k = 0; k < BZ_LEN(sizes); k++)
+                same_as_host(c->memory, l, first, sizes[k]);
+        }
+    bz_close(c);
+    fakecuda_is_clean();
+}
+
+/* More than the ring of pinned pieces holds, and it goes on before it has been read. */
+Test(cuda, large_copies_go_round) {
+    enum { N = 3 << 20 };
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    uint8_t *in = malloc(N), *out = malloc(N);
+    bz_error e = {0};
+    rt_address a;
+    rt_memory *m = c->memory;
+    cr_assert(in && out && !m->f->alloc(m, N, &a, &e));
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < N; i++) in[i] = (uint8_t)(i * 7 + i / 251 + (size_t)round);
+        cr_assert(!rt_move_bytes((rt_spot){m, a}, rt_host_spot(in), N, &e), "%s", e.text);
+        memcpy(out, in, N);
+        memset(in, 0xEE, N); /* it has been read */
+        memcpy(in, out, N), memset(out, 0, N);
+        cr_assert(!rt_move_bytes(rt_host_spot(out), (rt_spot){m, a}, N, &e), "%s", e.text);
+        cr_assert(memcmp(in, out, N) == 0);
+    }
+    m->f->free(m, a, N);
+    bz_close(c);
+    free(in), free(out);
+    fakecuda_is_clean();
+}
+
+/* ---- several devices */
+
+static void take(bz_context *c, bz_context *of) {
+    bz_tensor *x = bz_from_data(of, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
+    EXPECT(bz_from_tensor(c, x), 1, 2, 3, 4, 5, 6);
+    EXPECT(bz_from_tensor(c, bz_transpose(x, 0, 1)), 1, 4, 2, 5, 3, 6);
+    EXPECT(bz_from_tensor(c, bz_mul(x, x)), 1, 4, 9, 16, 25, 36);
+    bz_tensor *y = bz_from_tensor(c, x);
+    bz_add_(x, bz_scalar(of, 10));
+    EXPECT(bz_add_(y, bz_scalar(c, 1)), 2, 3, 4, 5, 6, 7);
+    EXPECT(x, 11, 12, 13, 14, 15, 16);
+}
+
+Test(cuda, tensors_go_to_other_devices) {
+    if (!compiles()) return;
+    fakecuda_use("80,90");
+    bz_context *c[] = {fakecuda_open(0), fakecuda_open(0), fakecuda_open(1), open_one(BZ_CPU)};
+    for (unsigned i = 0; i < BZ_LEN(c); i++)
+        for (unsigned k = 0; k < BZ_LEN(c); k++) take(c[i], c[k]);
+    for (unsigned i = 0; i < BZ_LEN(c); i++) {
+        cr_expect_eq(bz_context_status(c[i]), BZ_OK, "%u: %s", i, bz_message(c[i]));
+        bz_close(c[i]);
+    }
+    fakecuda_is_clean();
+}
+
+/* ---- calls that fail */
+
+enum { INVALID_VALUE = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
+
+/* Something of everything; the status of the first thing that went wrong. */
+static bz_status work(void) {
+    bz_context *c;
+    bz_status s = bz_open(&(bz_options){.device = BZ_CUDA}, &c);
+    if (s) return s;
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
+    bz_tensor *y = bz_softmax(bz_matmul(bz_transpose(x, 0, 1), x), 1);
+    float out[9];
+    bz_to_host(bz_transpose(y, 0, 1), out, sizeof out);
+    bz_item(bz_sum(y, NULL, 0, false));
+    s = bz_context_status(c);
+    cr_expect(!s || *bz_message(c));
+    bz_clear(c);
+    bz_close(c);
+    return s;
+}
+
+/* Every call of the driver in turn answers an error: a status, nothing is left behind, and the next context works. */
+static void every_call_fails(int code, bz_status want) {
+    fakecuda_use("80");
+    bz_context *other = fakecuda_open(0); /* keeps the driver's context */
+    cr_assert_eq(work(), BZ_OK);
+    size_t living = fakecuda_living();
+    long calls = 0, wrong = 0;
+    for (bool failed = true; failed && calls < 1000; calls++) {
+        fakecuda_fail_after(calls, code);
+        bz_status s = work();
+        failed = fakecuda_fail_after(-1, 0) < 0;
+        wrong += s != (failed ? want : BZ_OK) && s != BZ_OK;
+        cr_expect(!failed || s == want || s == BZ_OK, "call %ld: %s", calls, bz_status_text(s));
+        cr_expect_eq(fakecuda_living(), living, "call %ld: %zu blocks", calls, fakecuda_living());
+    }
+    cr_expect(calls > 30 && !wrong, "%ld calls", calls);
+    cr_expect_eq(work(), BZ_OK);
+    bz_close(other);
+    fakecuda_is_clean();
+}
+
+Test(cuda, a_call_that_fails_is_a_status) {
+    if (!compiles()) return;
+    every_call_fails(INVALID_VALUE, BZ_EDEVICE);
+}
+
+Test(cuda, memory_that_lacks_is_a_status) {
+    if (!compiles()) return;
+    every_call_fails(NO_MEMORY, BZ_ENOMEM);
+}
+
+/* What ends the driver's context is told from then on, with its first words. */
+Test(cuda, a_lost_device_stays_lost) {
+    if (!compiles()) return;
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3}), BZ_SHAPE(3));
+    float out[3];
+    fakecuda_fail_after(0, LAUNCH_FAILED);
+    cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_EDEVICE);
+    for (int i = 0; i < 3; i++) {
+        cr_expect(strstr(bz_message(c), "CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)"),
+                  "%s", bz_message(c));
+        bz_clear(c);
+        cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_EDEVICE);
+    }
+    bz_clear(c);
+    bz_close(c);
+    c = fakecuda_open(0); /* the last one let go of the driver's context */
+    EXPECT(bz_ones(c, BZ_SHAPE(2), BZ_F32), 1, 1);
+    bz_close(c);
+}
