@@ -31,7 +31,8 @@ typedef enum switch_name {
     ISA,
     LLVM,
     CODE,
-    LIBCUDA
+    LIBCUDA,
+    NVRTC
 } switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
@@ -65,6 +66,8 @@ static const struct {
     [LLVM] = {"BRAZE_LLVM", "file", "the compiler plug-in, libbraze-llvm.so", SWITCH_FILE, 0},
     [LIBCUDA] = {"BRAZE_LIBCUDA", "file", "the CUDA driver's library, in place of libcuda.so.1",
                  SWITCH_FILE, 0},
+    [NVRTC] = {"BRAZE_NVRTC", "file", "the compiler of CUDA C, in place of libnvrtc.so.13 or .12",
+               SWITCH_FILE, 0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
 

@@ -341,8 +341,9 @@ static lp_val region(cuda_text *t, lp_val v) {
 static void parameters(cuda_text *t) {
     const lp_kernel *k = t->k;
     for (uint32_t i = 0; i < k->buffers.n; i++)
-        bz_textf(t->out, "%s%s *__restrict__ b%u, ",
-                 k->buffers.p[i].access == LP_IN ? "const " : "", cuda_cells[k->buffers.p[i].dtype],
+        bz_textf(t->out, "%s%s *%sb%u, ", k->buffers.p[i].access == LP_IN ? "const " : "",
+                 cuda_cells[k->buffers.p[i].dtype],
+                 k->function ? "" : "__restrict__ ", /* a function may be handed one array twice */
                  i);
     for (uint32_t i = 0; i < k->extents.n; i++) bz_textf(t->out, "i64 e%u, ", i);
     for (uint32_t i = 0; i < k->scalars.n; i++)
