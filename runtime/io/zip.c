@@ -41,37 +41,6 @@ bz_status rt_zip_read(rt_zip *z, uint32_t i, void **p, size_t *n, bz_error *e) {
     return rt_zip_usable(e);
 }
 
-static void put(char **p, uint64_t v, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) *(*p)++ = (char)(v >> 8 * i & 255);
-}
-
-/* minizip writes a zip64 record for places beyond 4 GiB, but none for a count beyond 16 bits: before the end record, which it has
- * written, comes one, and the record that says where it is. `at`: where the directory begins. */
-static void count_many(sink *s, uint64_t n, uint64_t at) {
-    enum { END = 22, RECORD = 56, LOCATOR = 20 };
-    char text[RECORD + LOCATOR + END], *p = text;
-    off_t end = ftello(s->f) - END;
-    uint64_t size = (uint64_t)end - at;
-    put(&p, 0x06064b50, 4);
-    put(&p, RECORD - 12, 8);   /* what follows */
-    put(&p, 45 << 16 | 45, 4); /* made by, needed */
-    put(&p, 0, 8);             /* disks */
-    for (int i = 0; i < 2; i++) put(&p, n, 8);
-    put(&p, size, 8);
-    put(&p, at, 8);
-    put(&p, 0x07064b50, 4);
-    put(&p, 0, 4);
-    put(&p, (uint64_t)end, 8);
-    put(&p, 1, 4);
-    put(&p, 0x06054b50, 4);
-    put(&p, 0, 4);
-    put(&p, UINT32_MAX, 4); /* both counts: see there */
-    put(&p, size, 4);
-    put(&p, at, 4);
-    put(&p, 0, 2);
-    if (fseeko(s->f, end, SEEK_SET) || fwrite(text, 1, sizeof text, s->f) != sizeof text) note(s);
-}
-
 int rt_zip_write(int fd, void *plan) {
     (void)fd, (void)plan;
     return -1; /* rt_zip_usable was asked before */
