@@ -25,6 +25,8 @@ enum {
 typedef struct cuda_launch {
     cu_function f;
     cuda_phase of;
+    int64_t tasks;
+    void **args; /* addresses of what the function is called with, for all runs */
 } cuda_launch;
 
 typedef struct cuda_program {
@@ -37,7 +39,7 @@ typedef struct cuda_program {
     cuda_launch *launches; /* of each segment of the image */
     rt_address arena, consts, scratch, error;
     uint64_t scratch_bytes, bytes_written;
-    bool reports;
+    bool reports, counted; /* counted: its arena is among the memory in use */
 } cuda_program;
 
 static cuda_memory *memory_of(const bz_context *c) {
@@ -58,22 +60,45 @@ static bz_status compile_text(cuda_memory *m, cuda_program *p, bz_error *e) {
     return s;
 }
 
-/* The function of each segment. */
-static bz_status find_functions(cuda_memory *m, cuda_program *p, bz_error *e) {
+/* What the function of segment i is called with; the table's entries change from run to run, not their places. */
+static bool make_args(cuda_program *p, uint32_t i) {
+    const bz_rt_segment *s = &p->image.segments.p[i];
+    const lp_kernel *k = p->plan->code->k.p[p->image.codes.p[i].kernel];
+    cuda_launch *l = &p->launches[i];
+    uint32_t n = 0;
+    l->tasks = s->tasks;
+    l->args = bz_mem_alloc((k->buffers.n + k->extents.n + k->scalars.n + 3) * sizeof *l->args);
+    if (!l->args) return false;
+    for (uint32_t b = 0; b < k->buffers.n; b++) l->args[n++] = &p->work.table[s->buffers + b];
+    for (uint32_t x = 0; x < k->extents.n; x++) l->args[n++] = (void *)(uintptr_t)&s->extents[x];
+    for (uint32_t x = 0; x < k->scalars.n; x++) l->args[n++] = p->work.table[s->scalars + x];
+    l->args[n++] = &p->scratch;
+    l->args[n++] = &p->error;
+    l->args[n++] = &l->tasks;
+    return true;
+}
+
+static bz_status make_launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
+    const rt_code_of of = p->image.codes.p[i];
+    const lp_kernel *k = p->plan->code->k.p[of.kernel];
+    cuda_launch *l = &p->launches[i];
+    bz_text name = {0};
+    cuda_symbol(&name, k, of.phase);
+    l->of = cuda_phase_of(k, p->plan->code, of.phase);
+    p->reports |= l->of.reports;
+    bz_status s = cuda_check(m, m->d->module_function(&l->f, p->module, bz_text_c(&name)),
+                             "cuModuleGetFunction", bz_text_c(&name), e);
+    bz_text_free(&name);
+    if (!s && !make_args(p, i)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    return s;
+}
+
+static bz_status make_launches(cuda_memory *m, cuda_program *p, bz_error *e) {
     bz_status s = BZ_OK;
     p->launches = bz_mem_zero(p->image.codes.n + 1, sizeof *p->launches);
     if (!p->launches) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) {
-        const rt_code_of of = p->image.codes.p[i];
-        const lp_kernel *k = p->plan->code->k.p[of.kernel];
-        bz_text name = {0};
-        cuda_symbol(&name, k, of.phase);
-        p->launches[i].of = cuda_phase_of(k, p->plan->code, of.phase);
-        p->reports |= p->launches[i].of.reports;
-        s = cuda_check(m, m->d->module_function(&p->launches[i].f, p->module, bz_text_c(&name)),
-                       "cuModuleGetFunction", bz_text_c(&name), e);
-        bz_text_free(&name);
-    }
+    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_VALUE); /* where scalars lie */
+    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) s = make_launch(m, p, i, e);
     return s;
 }
 
@@ -83,23 +108,29 @@ static int64_t blocks_of(const cuda_memory *m, const cuda_phase *of, int64_t tas
     const int64_t each = of->threads ? 1 : BLOCK;
     const int64_t most = (int64_t)m->processors * (of->scratch ? SCRATCH_BLOCKS : BLOCKS_MOST);
     const int64_t wanted = (tasks + each - 1) / each;
-    return wanted < most || (of->threads && !of->scratch) ? wanted : most;
+    if (of->threads && !of->scratch) return wanted < INT32_MAX ? wanted : INT32_MAX;
+    return wanted < most ? wanted : most;
 }
 
 static unsigned threads_of(const cuda_phase *of) {
     return of->threads ? of->threads : BLOCK;
 }
 
-static bz_status get_some(cuda_memory *m, uint64_t bytes, rt_address *at, bz_error *e) {
+static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_error *e) {
+    cuda_memory *m = memory_of(c);
+    bz_status s;
     if (bytes == 0) return BZ_OK;
-    bz_status s = cuda_get(m, (size_t)bytes, at, e);
+    do {
+        s = cuda_get(m, (size_t)bytes, at, e);
+    } while (s == BZ_ENOMEM && !e->status && rt_give_way(c));
     if (s == BZ_ENOMEM && !e->status)
         bz_fail(e, s, RT_RESULTS_TAKE " %llu bytes more than the device has free",
                 (unsigned long long)bytes);
     return s;
 }
 
-static bz_status get_memory(cuda_memory *m, cuda_program *p, bz_error *e) {
+static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
+    cuda_memory *m = memory_of(c);
     static const int64_t none[2] = {INT64_MAX, 0};
     for (uint32_t i = 0; i < p->image.codes.n; i++) {
         const cuda_phase *of = &p->launches[i].of;
@@ -111,11 +142,11 @@ static bz_status get_memory(cuda_memory *m, cuda_program *p, bz_error *e) {
     void *consts = bz_mem_zero(bytes + 1, 1);
     if (!consts) return bz_fail(e, BZ_ENOMEM, "out of memory");
     rt_consts_write(p->plan, consts);
-    bz_status s = get_some(m, p->image.base.arena_bytes, &p->arena, e);
-    if (!s) s = get_some(m, p->scratch_bytes, &p->scratch, e);
-    if (!s) s = get_some(m, bytes, &p->consts, e);
+    bz_status s = get_some(c, p->image.base.arena_bytes, &p->arena, e);
+    if (!s) s = get_some(c, p->scratch_bytes, &p->scratch, e);
+    if (!s) s = get_some(c, bytes, &p->consts, e);
     if (!s && bytes) s = cuda_copy_in(m, p->consts, consts, bytes, e);
-    if (!s && p->reports) s = get_some(m, sizeof none, &p->error, e);
+    if (!s && p->reports) s = get_some(c, sizeof none, &p->error, e);
     if (!s && p->reports) s = cuda_copy_in(m, p->error, none, sizeof none, e);
     bz_mem_free(consts);
     p->base.held = p->image.base.arena_bytes + p->scratch_bytes + bytes;
@@ -135,25 +166,19 @@ static void program_free(bz_context *c, rt_program *base) {
         if (p->module) m->d->module_free(p->module);
         cuda_leave(m);
     }
-    rt_image_free(&p->image);
     pass_plan_free(p->plan);
     bz_mem_free(p->args);
     bz_mem_free(p->work.table);
+    for (uint32_t i = 0; p->launches && i < p->image.codes.n; i++) bz_mem_free(p->launches[i].args);
+    if (p->counted) rt_pool_count(c->pool, -(int64_t)p->image.base.arena_bytes);
     bz_mem_free(p->launches);
+    rt_image_free(&p->image);
     bz_mem_free(p);
 }
 
 static bool make_image(cuda_program *p, const ir_graph *g) {
-    const uint32_t nin = g->inputs.n, n = nin + g->outputs.n;
-    bz_rt_place *place = bz_mem_zero(n + 1, sizeof *place);
-    for (uint32_t i = 0; i < n && place; i++) {
-        const bool value = i < nin && g->inputs.p[i].scalar;
-        place[i] =
-            (bz_rt_place){value ? BZ_RT_VALUE : BZ_RT_ARG, (uint32_t)(i * sizeof *p->args), 0};
-    }
-    const bool ok = place && rt_image_make(&p->image, p->plan, &(rt_ends){place, place + nin});
-    bz_mem_free(place);
-    p->args = bz_mem_zero(n + 1, sizeof *p->args);
+    const bool ok = rt_image_of_words(&p->image, p->plan, g);
+    p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
     p->work.table = bz_mem_zero(p->image.base.nplaces + 1, sizeof(void *));
     rt_place_outputs(&p->base, p->plan);
     return ok && p->args && p->work.table;
@@ -170,10 +195,12 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cuda, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;
-    done = p->plan != NULL;
+    done =
+        p->plan && !rt_check_plan(c->memory, p->plan, 0, e) &&
+        rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take", e);
     if (done && !make_image(p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (done && !cuda_enter(m, e)) {
-        done = !compile_text(m, p, e) && !find_functions(m, p, e) && !get_memory(m, p, e);
+        done = !compile_text(m, p, e) && !make_launches(m, p, e) && !get_memory(c, p, e);
         cuda_leave(m);
     } else {
         done = false;
@@ -183,6 +210,8 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
         return NULL;
     }
     c->counters.kernels_built += p->plan->code->k.n;
+    rt_pool_count(c->pool, (int64_t)p->image.base.arena_bytes);
+    p->counted = true;
     p->work.arena = rt_pointer(p->arena);
     p->image.base.consts = rt_pointer(p->consts);
     bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_BAKED);
@@ -204,24 +233,13 @@ static bz_rt_time program_time(const rt_program *p, uint32_t launch) {
 /* ---- a run */
 
 static bz_status launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
-    const bz_rt_segment *s = &p->image.segments.p[i];
-    const lp_kernel *k = p->plan->code->k.p[p->image.codes.p[i].kernel];
     const cuda_launch *l = &p->launches[i];
-    int64_t tasks = s->tasks;
-    if (tasks == 0) return BZ_OK;
-    void **args = bz_mem_alloc((k->buffers.n + k->extents.n + k->scalars.n + 3) * sizeof *args);
-    if (!args) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    uint32_t n = 0;
-    for (uint32_t b = 0; b < k->buffers.n; b++) args[n++] = &p->work.table[s->buffers + b];
-    for (uint32_t x = 0; x < k->extents.n; x++) args[n++] = (void *)(uintptr_t)&s->extents[x];
-    for (uint32_t x = 0; x < k->scalars.n; x++) args[n++] = p->work.table[s->scalars + x];
-    args[n++] = &p->scratch;
-    args[n++] = &p->error;
-    args[n++] = &tasks;
-    const cu_result r = m->d->launch(l->f, (unsigned)blocks_of(m, &l->of, tasks), 1, 1,
-                                     threads_of(&l->of), 1, 1, 0, m->stream, args, NULL);
-    bz_mem_free(args);
-    return cuda_check(m, r, "cuLaunchKernel", k->name, e);
+    if (l->tasks == 0) return BZ_OK;
+    const cu_result r = m->d->launch(l->f, (unsigned)blocks_of(m, &l->of, l->tasks), 1, 1,
+                                     threads_of(&l->of), 1, 1, 0, m->stream, l->args, NULL);
+    return r ? cuda_check(m, r, "cuLaunchKernel",
+                          p->plan->code->k.p[p->image.codes.p[i].kernel]->name, e)
+             : BZ_OK;
 }
 
 static rt_address place_of(const cuda_program *p, const bz_rt_place *at) {
@@ -257,14 +275,9 @@ static bz_status take_error(cuda_memory *m, cuda_program *p, const rt_call *call
     if (!s) s = cuda_wait(m, e);
     if (s || slot[0] == INT64_MAX) return s;
     s = cuda_copy_in(m, p->error, none, sizeof none, e);
-    const ir_graph *g = p->plan->graph;
-    const ir_ref r = slot[0] > 0 && slot[0] < g->n.n ? (ir_ref)slot[0] : 0;
     if (s) return s;
     cuda_leave(m); /* what tells of the index looks at it */
-    if (r && slot[1] == BZ_EINDEX)
-        s = rt_bad_index(&p->base, g, r, call, e);
-    else
-        s = bz_fail(e, (bz_status)slot[1], "[kernel] %s", bz_status_doc((bz_status)slot[1]));
+    s = rt_reported(&p->base, p->plan->graph, slot[0], slot[1], call, e);
     bz_error again = {0};
     const bz_status back = cuda_enter(m, &again);
     return back && !s ? back : s;
@@ -291,10 +304,9 @@ static bz_status run(cuda_memory *m, cuda_program *p, const rt_call *call, bz_er
 static bz_status program_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
     cuda_program *p = (cuda_program *)base;
     cuda_memory *m = memory_of(c);
-    uint64_t *out = p->args + base->ninputs;
-    for (uint32_t i = 0; i < base->ninputs; i++)
-        p->args[i] = call->in[i] ? call->in[i]->at : call->bits[i];
-    for (uint32_t i = 0; i < base->noutputs; i++) out[i] = call->out[i]->at;
+    if (atomic_load_explicit(rt_interrupt_word(c), memory_order_relaxed))
+        return rt_take_interrupt(c, "ran", e);
+    rt_set_words(base, p->args, call);
     bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_ARG);
     bz_status s = cuda_enter(m, e);
     if (s) return s;

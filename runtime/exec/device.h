@@ -52,8 +52,15 @@ struct rt_program {
     size_t held; /* bytes of memory that it has between runs */
     uint64_t runs, run_ns;
 };
-/* Says of p's outputs whose memory each is, by its plan. */
+/* For programs with a plan and an image of words (image.h). Says of p's outputs whose memory each is. */
 void rt_place_outputs(rt_program *p, const pass_plan *plan);
+/* Fills the words for a call. */
+void rt_set_words(const rt_program *p, uint64_t *words, const rt_call *call);
+/* What kernels reported, `lowest` the lowest element or INT64_MAX, as an error with the op and source line of the node. */
+bz_status rt_reported(const rt_program *p, const ir_graph *g, int64_t lowest, int64_t code,
+                      const rt_call *call, bz_error *e);
+/* All that the plan stores, and `more` bytes, fit m: else it is said before anything is compiled or runs. */
+bz_status rt_check_plan(const rt_memory *m, const pass_plan *p, int64_t more, bz_error *e);
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how,
                            bz_error *e); /* on the context's device */
 bz_status rt_program_run(bz_context *c, rt_program *p,

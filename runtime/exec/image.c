@@ -294,3 +294,16 @@ void rt_image_free(rt_image *m) {
     bz_vec_free(&m->first);
     bz_mem_free(m->staged);
 }
+
+bool rt_image_of_words(rt_image *m, const pass_plan *p, const ir_graph *g) {
+    const uint32_t nin = g->inputs.n, n = nin + g->outputs.n;
+    bz_rt_place *place = bz_mem_zero(n + 1, sizeof *place);
+    for (uint32_t i = 0; i < n && place; i++) {
+        const bool value = i < nin && g->inputs.p[i].scalar;
+        place[i] =
+            (bz_rt_place){value ? BZ_RT_VALUE : BZ_RT_ARG, (uint32_t)(i * sizeof(uint64_t)), 0};
+    }
+    const bool ok = place && rt_image_make(m, p, &(rt_ends){place, place + nin});
+    bz_mem_free(place);
+    return ok;
+}

@@ -33,6 +33,8 @@ typedef struct rt_image {
 /* Makes the image of a plan, which stays as long. false: no memory, or more than can be counted. rt_image_free is due either way. */
 bool rt_image_make(rt_image *m, const pass_plan *p, const rt_ends *ends);
 void rt_image_free(rt_image *m);
+/* The image of a plan of g for a caller's struct that has a word for each input, then for each output: an address, or a scalar's value. */
+bool rt_image_of_words(rt_image *m, const pass_plan *p, const ir_graph *g);
 
 /* The plan's constants, one behind the other; `to` has room for rt_consts_bytes, zero. */
 size_t rt_consts_bytes(const pass_plan *p);

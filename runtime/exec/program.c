@@ -11,18 +11,6 @@
 
 /* ---- memory */
 
-/* All that the plan stores: too much is said before anything is compiled or runs. */
-static bz_status check_room(const bz_context *c, const pass_plan *plan, bz_error *e) {
-    int64_t bytes = bz_plus(plan->arena_bytes, bz_times(rt_scratch_bytes(plan), c->threads));
-    bytes = bz_plus(bytes, (int64_t)rt_consts_bytes(plan));
-    for (uint32_t i = 0; i < plan->buffers.n; i++) {
-        const pass_buffer *b = &plan->buffers.p[i];
-        if (b->place == PASS_OUTPUT)
-            bytes = bz_plus(bytes, bz_times(b->count, (int64_t)ir_dtype_bytes(b->dtype)));
-    }
-    return rt_check_room(&rt_host, bytes, RT_RESULTS_TAKE, e);
-}
-
 static bool new_consts(cpu_program *p) {
     p->consts_bytes = rt_consts_bytes(p->plan);
     if (p->consts_bytes == 0) return true;
@@ -45,32 +33,13 @@ static bool new_workspace(bz_context *c, cpu_program *p) {
 
 /* ---- the image */
 
-/* Inputs and outputs as the words of p->args. */
 static bool make_image(cpu_program *p, const ir_graph *g) {
-    const uint32_t nin = g->inputs.n, n = nin + g->outputs.n;
-    bz_rt_place *place = bz_mem_zero(n + 1, sizeof *place);
-    for (uint32_t i = 0; i < n && place; i++) {
-        bool value = i < nin && g->inputs.p[i].scalar;
-        place[i] =
-            (bz_rt_place){value ? BZ_RT_VALUE : BZ_RT_ARG, (uint32_t)(i * sizeof *p->args), 0};
-    }
-    bool ok = place && rt_image_make(&p->image, p->plan, &(rt_ends){place, place + nin});
-    bz_mem_free(place);
-    for (uint32_t i = 0; i < p->image.codes.n && ok; i++) {
+    if (!rt_image_of_words(&p->image, p->plan, g)) return false;
+    for (uint32_t i = 0; i < p->image.codes.n; i++) {
         rt_code_of of = p->image.codes.p[i];
         p->image.segments.p[i].code = (bz_rt_code *)p->kernels[of.kernel]->phases[of.phase];
     }
-    return ok;
-}
-
-void rt_place_outputs(rt_program *base, const pass_plan *plan) {
-    for (uint32_t i = 0; i < base->noutputs; i++) {
-        const pass_buffer *of = &plan->buffers.p[plan->output[i]];
-        if (of->place == PASS_INPUT)
-            base->outputs[i].input = (int)of->number;
-        else
-            base->outputs[i].first = of->number;
-    }
+    return true;
 }
 
 static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
@@ -149,7 +118,8 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, b
     bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = bz_now();
-    done = p->plan && !check_room(c, p->plan, e) &&
+    done = p->plan &&
+           !rt_check_plan(&rt_host, p->plan, bz_times(rt_scratch_bytes(p->plan), c->threads), e) &&
            rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take",
                            e) &&
            get_code(c, p, &watch.base, e);

@@ -567,8 +567,8 @@ static void make_scratch(col_kernel *q, col_fold *n) {
 static void make_counts(col_kernel *q) {
     q->outer_rows = emit_extent(&q->l->m, "outer", q->outer);
     q->rows = emit_extent(&q->l->m, "rows", q->k);
-    q->all_chains = quotient(q, plus(q, q->rows, IR_CHAIN - 1), IR_CHAIN);
-    q->all_groups = quotient(q, plus(q, q->all_chains, q->group - 1), q->group);
+    q->all_chains = lower_cover(q->l->b, q->rows, lp_index(q->l->b, IR_CHAIN));
+    q->all_groups = lower_cover(q->l->b, q->all_chains, lp_index(q->l->b, q->group));
     if (q->groups == 1) q->all_groups = lp_index(q->l->b, 1);
 }
 

@@ -47,11 +47,14 @@ const pass_machine pass_cpu = {
 
 /* ---- tasks of rows */
 
+lp_val lower_cover(lp_builder *b, lp_val n, lp_val each) {
+    return lp_idiv(b, lp_iadd(b, n, lp_isub(b, each, lp_index(b, 1))), each);
+}
+
 lp_val lower_open_rows(lower *l, lp_val rows, int64_t length) {
     lp_builder *b = l->b;
     const int64_t most = l->t->machine->task / (length > 0 ? length : 1), per = most > 1 ? most : 1;
-    lp_val some = lp_index(b, per), tasks = lp_iadd(b, rows, lp_index(b, per - 1));
-    if (per > 1) tasks = lp_idiv(b, tasks, some);
+    lp_val some = lp_index(b, per), tasks = lower_cover(b, rows, some);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);
     lp_val lo = lp_imul(b, t, some), end = lp_iadd(b, lo, some);
     return lp_loop(b, LP_SERIAL, lo, per > 1 ? lp_imin(b, end, rows) : end, 1, NULL, 0, NULL);

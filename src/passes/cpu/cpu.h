@@ -20,6 +20,8 @@ unsigned lower_stream_flags(const lower *l, int64_t row);
 /* The one operand of the kernel with more than `most` bytes, for `emitter.ahead`; 0 when there is none, or several: then the processor
  * sees enough loads by itself. */
 lp_val lower_read_ahead(const lower *l, int64_t most);
+/* How many pieces of `each` (a value) cover n. */
+lp_val lower_cover(lp_builder *b, lp_val n, lp_val each);
 /* Tasks of whole rows, some at a time by their length, and the row at hand: all that comes until the close is done for each of `rows` (a
  * value), and one kernel serves however many there are. */
 lp_val lower_open_rows(lower *l, lp_val rows, int64_t length);

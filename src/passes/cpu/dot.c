@@ -208,11 +208,6 @@ static void plan(dot_kernel *q) {
 
 /* ---- panels of a side */
 
-/* How many pieces of `each` cover n. */
-static lp_val cover(lp_builder *b, lp_val n, lp_val each) {
-    return lp_idiv(b, lp_iadd(b, n, lp_isub(b, each, lp_index(b, 1))), each);
-}
-
 /* What the loops hang on. Outside of bands the sizes that decide nothing else are handed over at the launch, so that the kernel serves any:
  * how many rows x has (columns, where these are the vector's) and, if nothing is turned by squares of k, how many products are added. */
 static void make_counts(dot_kernel *q, bool in_band) {
@@ -225,7 +220,7 @@ static void make_counts(dot_kernel *q, bool in_band) {
     for (unsigned i = 0; i < 2; i++) {
         dot_side *s = sides[i];
         s->count = s == any && !in_band ? emit_extent(&l->m, "m", s->size) : lp_index(b, s->size);
-        s->pieces = cover(b, s->count, lp_index(b, s->panel));
+        s->pieces = lower_cover(b, s->count, lp_index(b, s->panel));
     }
     q->any_depth = !(in_band || turned || q->sparse);
     q->depth = q->any_depth ? emit_extent(&l->m, "k", q->k) : lp_index(b, q->k);
@@ -408,7 +403,8 @@ static void phase_multiply(dot_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
     const dot_side *cut = q->by_columns ? &q->y : &q->x;
-    lp_val group = emit_extent(&l->m, "group", q->group), groups = cover(b, cut->pieces, group);
+    lp_val group = emit_extent(&l->m, "group", q->group),
+           groups = lower_cover(b, cut->pieces, group);
     make_locals(q, false);
     lp_val all = lp_imul(b, q->batches, groups);
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);

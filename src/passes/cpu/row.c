@@ -287,8 +287,7 @@ static void choose_vectors(row_kernel *q) {
 static void set_length(row_kernel *q) {
     lp_builder *b = q->l->b;
     q->length = q->any_k ? emit_extent(&q->l->m, "k", q->k) : lp_index(b, q->k);
-    q->nblocks =
-        lp_idiv(b, lp_iadd(b, q->length, lp_index(b, IR_BLOCK - 1)), lp_index(b, IR_BLOCK));
+    q->nblocks = lower_cover(b, q->length, lp_index(b, IR_BLOCK));
 }
 
 static void free_kernel(row_kernel *q) {

@@ -253,10 +253,6 @@ static void store(block_kernel *k, const lp_val *sum) {
 
 /* ---- the kernel */
 
-static lp_val cover(lp_builder *b, lp_val n, int64_t each) {
-    return lp_idiv(b, lp_iadd(b, n, lp_index(b, each - 1)), lp_index(b, each));
-}
-
 /* Sizes that nothing hangs on are handed over. */
 static void make_counts(block_kernel *k) {
     dot_kernel *q = &k->q;
@@ -271,7 +267,7 @@ static void make_counts(block_kernel *k) {
     for (unsigned i = 0; i < 2; i++) {
         dot_side *s = sides[i];
         s->count = s == rows ? emit_extent(m, "m", s->size) : lp_index(b, s->size);
-        s->pieces = cover(b, s->count, size[i]);
+        s->pieces = lower_cover(b, s->count, lp_index(b, size[i]));
         s->ragged = s->size % size[i] != 0 || (any && s == rows);
     }
 }

@@ -14,7 +14,7 @@ enum {
 lp_val row_open_warps(row_kernel *q, lp_val count) {
     lp_builder *b = q->l->b;
     lp_val zero = lp_index(b, 0), warps = lp_index(b, GPU_WARPS);
-    lp_val blocks = lp_idiv(b, lp_iadd(b, count, lp_index(b, GPU_WARPS - 1)), warps);
+    lp_val blocks = lower_cover(b, count, warps);
     lp_val t = lp_loop(b, LP_PARALLEL, zero, blocks, 1, NULL, 0, NULL);
     lp_val w = lp_loop(b, LP_BLOCK, zero, warps, 1, NULL, 0, NULL);
     q->lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
