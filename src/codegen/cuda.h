@@ -4,7 +4,7 @@
  *
  * A phase is a function of its own:
  *
- *     extern "C" __global__ void NAME_PHASE(T0 *b0 ..., long long e0 ..., S0 s0 ..., char *scratch, long long *error, long long tasks)
+ *     extern "C" __global__ void k_NAME_PHASE(T0 *b0 ..., long long e0 ..., S0 s0 ..., char *scratch, long long *error, long long tasks)
  *
  * with the kernel's buffers, extents and scalars in their order, all of them in each phase; a scalar has the size of its dtype (bool: a
  * byte 0 or 1). `tasks` is what lp_phase_tasks says. They are divided among threads, or, where a task has BLOCK, WARP or LANE loops, among
@@ -33,9 +33,9 @@ typedef struct cuda_phase {
 cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase);
 
 /* Appends the text of all kernels of m: no include, the same for equal modules. BZ_EUNSUPPORTED names the kernel and the instruction that
- * has no form here; BZ_EARG: two phases have one symbol; BZ_ENOMEM. */
+ * has no form here (matrix units, atomics, asynchronous copies, effects outside the innermost of nested loops over threads); BZ_ENOMEM. */
 bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e);
-/* "NAME_PHASE"; what C has not in names is `_`, and a name that begins with a digit gets one before. */
+/* "k_NAME_PHASE"; what C has not in names is `_`. */
 void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned phase);
 
 #endif

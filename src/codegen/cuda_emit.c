@@ -29,6 +29,16 @@ const char *const cuda_cells[BZ_NDTYPES] = {
 
 /* ---- words */
 
+/* Behind a letter of ours: what C has not in names is `_`. */
+static void clean_name(bz_text *out, const char *name) {
+    bz_text_str(out, "_");
+    for (const char *s = name; *s; s++) {
+        const bool word =
+            (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9');
+        bz_text_add(out, word ? s : "_", 1);
+    }
+}
+
 void cuda_line(cuda_text *t, const char *fmt, ...) {
     va_list ap;
     for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
@@ -140,13 +150,19 @@ static void value(cuda_text *t, lp_val v) {
 
 /* ---- threads */
 
+/* A thread alone has its own value. All threads of a warp come here, or none: schedules see to it. */
 static void warp_shuffle(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
+    if (t->block % 32) cuda_refuse(t, v);
     const char *through = ir_dtype_bytes((bz_dtype)i->dtype) < 4 ? "(int)" : "";
     for (unsigned l = 0; l < i->lanes; l++) {
         cuda_begin(t, v, l);
-        bz_textf(t->out, "(%s)__shfl_xor_sync(0xffffffffu, %s%s, %lld)", cuda_types[i->dtype],
-                 through, cuda_lane(t, cuda_arg(t, i, 0), l).text, (long long)i->imm);
+        const cuda_name x = cuda_lane(t, cuda_arg(t, i, 0), l);
+        if (t->block)
+            bz_textf(t->out, "(%s)__shfl_xor_sync(0xffffffffu, %s%s, %lld)", cuda_types[i->dtype],
+                     through, x.text, (long long)i->imm);
+        else
+            bz_text_str(t->out, x.text);
         cuda_end(t);
     }
 }
@@ -171,14 +187,16 @@ static lp_val close_of(const lp_kernel *k, lp_val v) {
 /* Threads of a block that the task loop v wants; 0: one. */
 static unsigned block_of(const lp_kernel *k, lp_val v) {
     unsigned n = 0;
-    for (lp_val i = v + 1; i < close_of(k, v); i++)
+    const lp_val end = close_of(k, v);
+    for (lp_val i = v + 1; i < end; i++)
         if (is_thread_loop(&k->inst.p[i])) n = (n ? n : 1) * trips(k, &k->inst.p[i]);
     return n;
 }
 
 static lp_val region(cuda_text *t, lp_val v);
 
-/* A thread's number in the loop; the threads of the block meet before and behind the outermost one. */
+/* A thread's number in the loop. What has an effect stands in the innermost one alone (instruction), so that it is enough when the threads
+ * of the block meet before and behind the outermost one. */
 static lp_val thread_loop(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const unsigned n = trips(t->k, i), outer = t->threads;
@@ -285,14 +303,23 @@ static void call(cuda_text *t, lp_val v) {
             bz_textf(&args, "p%u, ", cuda_arg(t, i, j));
         else
             bz_textf(&args, "%s, ", cuda_lane(t, cuda_arg(t, i, j), 0).text);
-    cuda_line(t, "f_%s(%sscratch + %lldll, error);", f->name, bz_text_c(&args),
+    bz_text name = {0};
+    clean_name(&name, f->name);
+    cuda_line(t, "f%s(%sscratch + %lldll, error);", bz_text_c(&name), bz_text_c(&args),
               (long long)t->scratch);
+    bz_text_free(&name);
     bz_text_free(&args);
 }
 
 /* One instruction that opens no region. */
 static void instruction(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
+    const bool alone = t->block && t->threads < t->block; /* each thread would do it */
+    if (alone && (i->op == LP_STORE || i->op == LP_SCATTER || i->op == LP_COMPRESS ||
+                  i->op == LP_CALL || i->op == LP_ERROR || i->op == LP_BARRIER)) {
+        cuda_refuse(t, v);
+        return;
+    }
     switch (i->op) {
     case LP_CARRY:
     case LP_RESULT: take(t, v); break;
@@ -351,7 +378,9 @@ static void parameters(cuda_text *t) {
 }
 
 static void function(cuda_text *t) {
-    bz_textf(t->out, "\nstatic __device__ void f_%s(", t->k->name);
+    bz_text_str(t->out, "\nstatic __device__ void f");
+    clean_name(t->out, t->k->name);
+    bz_text_str(t->out, "(");
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error) {\n");
     t->depth = 1;
@@ -434,11 +463,8 @@ cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned number
 }
 
 void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned number) {
-    for (const char *s = k->name; *s; s++) {
-        const bool word =
-            (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9');
-        bz_text_add(out, word ? s : "_", 1);
-    }
+    bz_text_str(out, "k");
+    clean_name(out, k->name);
     bz_textf(out, "_%u", number);
 }
 
