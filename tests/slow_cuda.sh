@@ -42,7 +42,7 @@ check "braze run" as_the_interpreter
 
 # Those of which every program compiles in little time. What the emulated driver finds wrong stands in the log.
 export BRAZE_TEST_FAR=cuda
-for name in api donate variables index index_errors vjp; do
+for name in api donate edges variables index index_errors limits vjp; do
     check "test_$name" "${BRAZE_BUILD:-build}/tests/test_$name"
 done
 echo "$passed passed, $failed failed"
