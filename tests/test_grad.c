@@ -399,3 +399,34 @@ Test(grad, narrow_floats_keep_their_dtype) {
         bz_text_free(&t);
     }
 }
+
+/* What goes wrong in a gradient while it runs is said of the op that it is the gradient of. */
+Test(grad, errors_at_run_time_name_the_op_differentiated) {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"graph main(x: f64[3], i: i64[2]) { %1 = gather %x, %i\n %2 = sum %1\n return %2 }",
+         "[gather] index 7 is outside axis 0 of 3"},
+        {"graph main(x: f64[2], i: i64[2]) { %1 = scatter_add %x, %i {size=3}\n %2 = sum %1\n "
+         "return %2 }",
+         "[scatter_add] index 7 is outside axis 0 of 3"},
+    };
+    int64_t indices[2] = {0, 7};
+    double xs[3] = {1, 2, 3};
+    for (unsigned i = 0; i < BZ_LEN(cases); i++) {
+        ir_module *m;
+        ir_graph *g = graph_of(&m, cases[i].text);
+        ir_ref x = g->inputs.p[0].node, out;
+        ir_value_array in[2] = {{BZ_F64, 1, {i ? 2 : 3}, xs}, {BZ_I64, 1, {2}, indices}}, got = {0};
+        bz_error e = {0};
+        cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, &x, 1, &out), BZ_OK);
+        g->outputs.n = 0;
+        ir_output_add(g, NULL, out, -1);
+        ir_graph *copy = ir_copy_live(g, &e);
+        cr_expect_eq(ir_interpret(copy, in, &got, &e), BZ_EINDEX);
+        cr_expect(strstr(e.text, cases[i].says), "%s", e.text);
+        ir_graph_free(copy);
+        irt_free(&got, 1);
+        ir_module_free(m);
+    }
+}

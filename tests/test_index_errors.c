@@ -43,6 +43,26 @@ static bz_tensor *other_axis(bz_tensor *x, bz_tensor *i) {
     return bz_gather(bz_transpose(x, 0, 1), i, 1);
 }
 
+/* Of the sum of y by x; the value itself need not be computed. */
+static bz_tensor *slope(bz_tensor *y, bz_tensor *x) {
+    bz_tensor *d = NULL;
+    bz_grad(bz_sum(y, BZ_ALL), &x, 1, &d);
+    return d;
+}
+
+static bz_tensor *gradient(bz_tensor *x, bz_tensor *i) {
+    return slope(bz_gather(x, i, 0), x);
+}
+
+static bz_tensor *fused_gradient(bz_tensor *x, bz_tensor *i) {
+    bz_tensor *y = bz_mul(x, 2);
+    return bz_exp(slope(bz_mul(bz_gather(bz_transpose(y, 0, 1), i, 1), 3), x));
+}
+
+static bz_tensor *second_order(bz_tensor *x, bz_tensor *i) {
+    return slope(bz_exp(slope(bz_square(bz_gather(x, i, 0)), x)), x);
+}
+
 static const struct {
     const char *name;
     bz_tensor *(*make)(bz_tensor *x, bz_tensor *i);
@@ -55,6 +75,9 @@ static const struct {
     {"strided", strided, "[gather] index 7 is outside axis 0 of 5"},
     {"computed", computed, "[gather] index 7 is outside axis 0 of 5"},
     {"other axis", other_axis, "[gather] index 7 is outside axis 1 of 5"},
+    {"gradient", gradient, "[gather] index 7 is outside axis 0 of 5"},
+    {"fused gradient", fused_gradient, "[gather] index 7 is outside axis 1 of 5"},
+    {"second order", second_order, "[gather] index 7 is outside axis 0 of 5"},
 };
 
 static bz_status apply(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,

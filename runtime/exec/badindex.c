@@ -80,7 +80,7 @@ static bool find(const ir_graph *g, const rt_index *a, const rt_program *p, cons
 
 void rt_index_text(bz_text *t, const ir_graph *g, ir_ref r, const rt_index *a, const char *which) {
     const char *site = g->sites.p[r];
-    bz_textf(t, "[%s] ", ir_ops[ir_at(g, r)->op].name);
+    bz_textf(t, "[%s] ", ir_ops[ir_blamed(g, r)].name);
     if (a)
         bz_textf(t, "%s is outside axis %lld of %lld", which, (long long)a->axis,
                  (long long)a->size);

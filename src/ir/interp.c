@@ -19,7 +19,7 @@ bool it_fail(it_state *s, ir_ref r, bz_status status, const char *fmt, ...) {
     bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *site = s->g->sites.p[r];
-    bz_fail(s->e, status, "[%s] %s%s%s", ir_ops[ir_at(s->g, r)->op].name, text, site ? " at " : "",
+    bz_fail(s->e, status, "[%s] %s%s%s", ir_ops[ir_blamed(s->g, r)].name, text, site ? " at " : "",
             site ? site : "");
     return false;
 }

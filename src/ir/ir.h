@@ -24,12 +24,15 @@ typedef struct ir_node {
     uint8_t dtype;
     uint8_t rank;
     uint16_t nin;
-    uint16_t flags; /* ir_node_flags */
+    uint8_t flags; /* ir_node_flags */
+    uint8_t
+        blamed; /* the op whose gradient it is a part of, which messages name; IR_NIL: its own */
     uint32_t shape; /* first of rank dims in ir_graph.dims */
     uint32_t in;    /* first of nin references in ir_graph.operands */
     uint32_t attr;  /* first of nattr numbers in ir_graph.attrs */
     uint32_t nattr;
 } ir_node;
+_Static_assert(IR_NOPS <= UINT8_MAX, "ir_node.blamed holds any op");
 
 enum ir_node_flags {
     IR_IS_TUPLE = 1, /* several results: only RESULT nodes may use it */
@@ -104,6 +107,10 @@ static inline const int64_t *ir_attrs(const ir_graph *g, const ir_node *n) {
 }
 static inline ir_ref ir_operand(const ir_graph *g, ir_ref r, unsigned k) {
     return ir_in(g, ir_at(g, r))[k];
+}
+/* The op that the user called, if r is a part of a gradient. */
+static inline ir_op ir_blamed(const ir_graph *g, ir_ref r) {
+    return (ir_op)(ir_at(g, r)->blamed ? ir_at(g, r)->blamed : ir_at(g, r)->op);
 }
 static inline bz_dtype ir_dtype(const ir_graph *g, ir_ref r) {
     return (bz_dtype)ir_at(g, r)->dtype;

@@ -34,10 +34,12 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     }
     for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
     g->site = old->sites.p[r];
-    uint16_t flags = n->flags & (uint16_t)~IR_IS_OWN; /* old may be g, which grows */
+    const ir_ref next = g->n.n;
+    const uint8_t flags = n->flags & (uint8_t)~IR_IS_OWN, blamed = n->blamed; /* old may grow */
     ir_ref made = ir_append(g, (ir_op)n->op, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, in,
                             n->nin, ir_attrs(old, n), n->nattr);
     if (made) g->n.p[made].flags = flags;
+    if (made == next) g->n.p[made].blamed = blamed; /* of equal nodes the first one's stays */
     if (in != small) bz_mem_free(in);
     return made;
 }

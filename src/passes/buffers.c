@@ -17,7 +17,7 @@ static void refuse(lower *l, ir_ref r, bz_dtype t, int64_t count) {
     bz_size_text(size, (double)count * (double)ir_dtype_bytes(t));
     if (r) ir_print_shape(&shape, l->g, r);
     bz_fail(l->e, BZ_ENOMEM, "[%s] %.200s takes %s: more than can be addressed%s%s",
-            r ? ir_ops[ir_at(l->g, r)->op].name : "compile", r ? bz_text_c(&shape) : "a workspace",
+            r ? ir_ops[ir_blamed(l->g, r)].name : "compile", r ? bz_text_c(&shape) : "a workspace",
             size, site ? " at " : "", site ? site : "");
     bz_text_free(&shape);
 }

@@ -126,10 +126,12 @@ static bool custom_step(backward *b, ir_ref r, const ir_ref *out, const ir_ref *
     return true;
 }
 
-/* Every operand of r gets its share; d: the gradient of r, of a tuple those of its results. */
+/* Every operand of r gets its share, in which r's op is to blame; d: the gradient of r, of a tuple those of its results. */
 static bool give_shares(backward *b, ir_ref r, const ir_ref *d) {
     ir_graph *g = b->g;
     const unsigned op = ir_at(g, r)->op;
+    const ir_op blamed = ir_blamed(g, r);
+    const ir_ref first = g->n.n;
     for (unsigned k = 0; k < ir_at(g, r)->nin; k++) {
         ir_ref x = ir_operand(g, r, k), share;
         if (!b->depends[x] || !floats(g, x) || zero_rule(g, r, k)) continue;
@@ -139,6 +141,7 @@ static bool give_shares(backward *b, ir_ref r, const ir_ref *d) {
             share = rules[op] ? rules[op](g, r, k, d) : grad_no_rule(g, r);
         if (!accumulate(b, x, share)) return false;
     }
+    for (ir_ref made = first; made < g->n.n; made++) g->n.p[made].blamed = (uint8_t)blamed;
     return true;
 }
 
