@@ -4,6 +4,7 @@
  *
  *     program --BZ_REF--> want     program --mode x isa x threads--> got     rt_trace --export x isa x threads--> got */
 #include "tests/support/artefact.h"
+#include "tests/support/irtest.h"
 #include "tests/support/plan_run.h"
 #include "runtime/compile/trace.h"
 #include "tests/support/rt_support.h"
@@ -177,6 +178,55 @@ static bz_status specials(bz_context *c, bz_tensor *const *in, int nin, bz_tenso
     return bz_context_status(c);
 }
 
+/* ---- NaN: what docs/numerics.md promises of its bits. All results are zeros. */
+
+static const bz_dtype floats[] = {BZ_F16, BZ_BF16, BZ_F32, BZ_F64},
+                      words[] = {BZ_I16, BZ_I16, BZ_I32, BZ_I64};
+
+static void nan_inputs(bz_context *c, bz_tensor **in) {
+    static const int64_t bits[4][4] = {
+        {0x7e00, -0x200, 0x7e33, -0x1cd},
+        {0x7fc0, -0x40, 0x7fd3, -0x2d},
+        {0x7fc00000, -0x400000, 0x7fc12345, -0x3edcbb},
+        {INT64_C(0x7ff8) << 48, -(INT64_C(8) << 48), (INT64_C(0x7ff8) << 48) + 99, -77},
+    };
+    for (int k = 0; k < 4; k++)
+        in[k] = bz_cast(bz_from_data(c, BZ_I64, bits[k], BZ_SHAPE(4)), words[k]);
+    in[4] = bz_from_data(c, BZ_F32, ((float[]){INFINITY, 1, -INFINITY, -1, 0}), BZ_SHAPE(5));
+}
+
+static bz_tensor *moved(bz_tensor *x) {
+    bz_tensor *at = bz_arange(bz_context_of(x), 3, -1, -1, BZ_I64);
+    bz_tensor *y =
+        bz_concat(((bz_tensor *[]){x, bz_gather(x, at, 0), bz_flip(x, BZ_AXES(0))}), 3, 0);
+    return bz_transpose(
+        bz_reshape(bz_pad(y, ((int64_t[]){2}), ((int64_t[]){1}), 1, 0), BZ_SHAPE(3, 5)), 0, 1);
+}
+
+static bz_status nans(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)nin, (void)nout, (void)user;
+    for (int k = 0; k < 4; k++, out += 5) {
+        bz_tensor *word = in[k], *x = bz_bitcast(word, floats[k]);
+        bz_tensor *sign =
+            bz_full_int(c, NULL, 0, INT64_MIN >> (64 - 8 * bz_dtype_size(words[k])), words[k]);
+        bz_tensor *magnitude = bz_bitwise_and(word, bz_bitwise_not(sign));
+        out[0] = bz_bitwise_xor(bz_bitcast(bz_neg(x), words[k]), bz_bitwise_xor(word, sign));
+        out[1] = bz_bitwise_xor(bz_bitcast(bz_abs(x), words[k]), magnitude);
+        out[2] =
+            bz_bitwise_xor(bz_bitcast(bz_copysign(x, -1), words[k]), bz_bitwise_or(word, sign));
+        out[3] = bz_bitwise_xor(bz_signbit(x), bz_lt(word, 0));
+        out[4] =
+            bz_bitwise_xor(bz_bitcast(moved(bz_where(bz_isnan(x), x, 0)), words[k]), moved(word));
+    }
+    /* those that arithmetic makes, once they are replaced by one that is chosen */
+    bz_tensor *y = bz_sub(in[4], bz_unsqueeze(in[4], 1));
+    y = bz_sqrt(bz_neg(bz_mul(bz_neg(y), bz_log(y))));
+    y = bz_where(bz_isnan(y), bz_scalar(c, (double)NAN), 0);
+    *out = bz_where(bz_eq(bz_bitcast(y, BZ_I32), 0x7fc00000), 0, bz_bitcast(y, BZ_I32));
+    return bz_context_status(c);
+}
+
 /* ---- random numbers */
 
 static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
@@ -223,6 +273,7 @@ static const program programs[] = {
     {"special values", specials, special_inputs, 2, 7, false, false},
     {"noise", noise, noise_inputs, 2, 2, true, true},
     {"waves", waves, wave_inputs, 2, 4, false, false},
+    {"nans", nans, nan_inputs, 5, 21, false, false},
 };
 
 /* ---- running one */
@@ -367,7 +418,20 @@ ROW(folds, 5)
 ROW(special_values, 6)
 ROW(random_numbers, 7)
 ROW(rare_halves, 8)
-_Static_assert(sizeof programs / sizeof *programs == 9, "a row each");
+ROW(nan_signs, 9)
+_Static_assert(sizeof programs / sizeof *programs == 10, "a row each");
+
+Test(bits_api, nan_signs_are_those_that_came) {
+    static const char zeros[1024];
+    results want = {0};
+    reference(&programs[9], &want);
+    for (int k = 0; k < programs[9].nout; k++) {
+        const ir_value_array *v = &want.out[0][k];
+        size_t bytes = (size_t)irt_numel(v) * bz_dtype_size(v->dtype);
+        cr_expect(bytes && bytes <= sizeof zeros && !memcmp(v->data, zeros, bytes), "output %d", k);
+    }
+    free_results(&want);
+}
 
 /* A test that cannot fail proves nothing: one bit more in one element is found. */
 Test(bits_api, one_bit_is_found) {
