@@ -136,12 +136,20 @@ static char *text_of(const ir_graph *g) {
     return t.p;
 }
 
+/* Nodes, a window whose place is known counted as the movements that may stand for it: reshape, slice, reshape, permute, reshape, expand. */
+static uint32_t size_of(const ir_graph *g) {
+    uint32_t n = g->n.n;
+    for (ir_ref r = 1; r < g->n.n; r++)
+        if (ir_at(g, r)->op == IR_AS_STRIDED && !ir_window_at(g, r)) n += 5;
+    return n;
+}
+
 static ir_graph *canonical(const ir_graph *g, const char *name) {
     bz_error e = {0};
     ir_graph *c = pass_canon(g, NULL, &e);
     cr_assert(c, "%s: %s", name, e.text);
     cr_assert_eq(ir_verify(c, IR_ANY_GRAPH, &e), BZ_OK, "%s: %s", name, e.text);
-    cr_expect_leq(c->n.n, g->n.n, "%s: the graph grew", name);
+    cr_expect_leq(size_of(c), size_of(g), "%s: the graph grew", name);
     return c;
 }
 

@@ -31,12 +31,15 @@ bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const cha
     return false;
 }
 
-/* Where a window that is written begins: a number of its own for each write, so that a loop over windows records the same form in
- * every turn. 0: it is all of its storage, or in a trace, whose code may know it. */
+/* Is what t sees a part of its storage? */
+static bool is_part(const rt_tensor *t) {
+    return !(t->layout->contiguous && t->layout->count == t->st->base->count);
+}
+
+/* Where a part that is written begins: a number of its own for each write, so that a loop over windows records the same form in
+ * every turn. 0: in a trace, whose code may know it. */
 static ir_ref place_of(bz_context *c, const rt_tensor *t) {
-    bool moves =
-        !c->epoch->tracing && !(t->layout->contiguous && t->layout->count == t->st->base->count);
-    return moves ? rt_scalar_node(c, BZ_I64, ir_bits_from_i64(BZ_I64, t->offset)) : 0;
+    return c->epoch->tracing ? 0 : rt_scalar_node(c, BZ_I64, ir_bits_from_i64(BZ_I64, t->offset));
 }
 
 bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, ir_ref at, const char *op) {
@@ -74,8 +77,11 @@ static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *
     bool ready = rt_begin_op(&r, op, name, site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
     rt_tensor *t = rt_find_quietly(x, &c);
     if (!ready || !rt_may_change(r.c, t->st, name, site)) return rt_end(&r, 0);
-    ir_ref at = place_of(r.c, t);
-    if (at && op != IR_NIL) r.x[0] = rt_window_at(r.g, rt_storage_node(r.c, t->st), t->layout, at);
+    /* The op reads the part anew, in a trace too: a gradient adds up in the same order there. */
+    bool part = is_part(t);
+    ir_ref at = part ? place_of(r.c, t) : 0;
+    if (part && op != IR_NIL)
+        r.x[0] = rt_window_at(r.g, rt_storage_node(r.c, t->st), t->layout, t->offset, at);
     ir_ref v = op == IR_NIL ? r.x[1] : ir_build(r.g, op, r.x, 2);
     v = v ? fitted(&r, r.x[0], v) : 0;
     return finish(&r, x, v && rt_change(&r, t, v, at, name));

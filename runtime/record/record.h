@@ -63,9 +63,9 @@ void rt_recorder_free(rt_recorder *r);
 
 /* ---- window.c: elements of a storage as movement ops */
 ir_ref rt_window(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset);
-/* The same at an offset that is known at run time, an i64 node. */
-ir_ref rt_window_at(ir_graph *g, ir_ref base, const rt_layout *l, ir_ref at);
-/* base with v in the window, which begins at node `at`, or, if that is 0, at offset; 0 with an error where elements of it overlap. */
+/* The same as a node of its own, which begins at node `at`, an i64, or, if that is 0, at offset. */
+ir_ref rt_window_at(ir_graph *g, ir_ref base, const rt_layout *l, int64_t offset, ir_ref at);
+/* base with v in such a window; 0 with an error where elements of it overlap. */
 ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, int64_t offset,
                        ir_ref at);
 

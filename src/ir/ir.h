@@ -215,7 +215,9 @@ bool ir_window_inside(const ir_strided *w, int64_t numel, bool moves);
 /* May two indices lead to one place? Steps that are not longer than all that the smaller ones reach count as such. */
 bool ir_window_overlaps(const ir_strided *w);
 #define IR_WINDOW_OVERLAPS "several elements of the window share one place"
-/* window.c: [numel], at each place the sum of the elements of v, which has the window's shape and is not empty, that lie there; 0
+/* window.c: a window as slices, permutations and expansions where the strides allow, else an as_strided. */
+ir_ref ir_read_strided(ir_graph *g, ir_ref x, const ir_strided *w);
+/* [numel], at each place the sum of the elements of v, which has the window's shape and is not empty, that lie there; 0
  * between them. */
 ir_ref ir_put_strided(ir_graph *g, ir_ref v, const ir_strided *w, int64_t numel);
 ir_ref ir_concat(ir_graph *g, const ir_ref *x, unsigned n, int axis); /* promotes dtypes */

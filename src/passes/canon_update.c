@@ -2,6 +2,7 @@
  *
  *     update(update(x, y), z) in one window      update(x, z)
  *     the window of update(x, y)                 y
+ *     a window whose place is known              slices, where they can say it
  *     slice of update(x, y)                      within the window: slice of y; beside it: slice of x
  */
 #include "src/passes/canon.h"
@@ -163,7 +164,10 @@ ir_ref canon_window(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref 
     if (!x) return 0;
     ir_ref u = behind_reshapes(g, x);
     bool again = ir_at(g, u)->op == IR_UPDATE && same_window(g, u, &w, at);
-    if (n->op == IR_AS_STRIDED) return again ? ir_operand(g, u, 1) : ir_as_strided_at(g, x, &w, at);
+    if (n->op == IR_AS_STRIDED)
+        return again ? ir_operand(g, u, 1)
+               : at  ? ir_as_strided_at(g, x, &w, at)
+                     : ir_read_strided(g, x, &w);
     if (again) x = ir_reshape_dims(g, ir_operand(g, u, 0), ir_dims(old, n), n->rank);
     return ir_update(g, x, map->to[ir_in(old, n)[1]], &w, at);
 }
