@@ -1,5 +1,6 @@
 /* test_cuda.c - the cuda device on the emulated driver: its memory, several devices, drivers that are absent and calls that fail.
  * tests/slow_cuda.sh runs the tests of the API there. */
+#include "runtime/exec/kernels.h"
 #include "runtime/memory/buffer.h"
 #include "src/codegen/nvrtc.h"
 #include "tests/support/fakecuda.h"
@@ -168,14 +169,49 @@ Test(cuda, tensors_go_to_other_devices) {
     fakecuda_is_clean();
 }
 
+/* ---- code */
+
+static bz_counters run_softmax(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 1, 1, 1}), BZ_SHAPE(1, 4));
+    bz_counters n;
+    EXPECT(bz_softmax(x, 1), 0.25, 0.25, 0.25, 0.25);
+    bz_get_counters(c, &n);
+    return n;
+}
+
+/* One compilation serves programs, contexts and devices of a kind; a module serves all on a device, and goes with the last of them. */
+Test(cuda, code_is_shared) {
+    if (!compiles()) return;
+    fakecuda_use("80,80,90");
+    bz_context *c[] = {fakecuda_open(0), fakecuda_open(0), fakecuda_open(1), fakecuda_open(2)};
+    static const unsigned built[] = {1, 0, 0, 1}, loads[] = {1, 1, 2, 3};
+    for (unsigned i = 0; i < BZ_LEN(c); i++) {
+        bz_counters n = run_softmax(c[i]);
+        cr_expect_eq(n.kernels_built, built[i], "context %u: %d", i, (int)n.kernels_built);
+        cr_expect_eq(n.kernels_built + n.kernels_shared, 1);
+        cr_expect_eq(fakecuda_calls("cuModuleLoadDataEx"), loads[i]);
+    }
+    bz_close(c[0]); /* another is there */
+    c[0] = fakecuda_open(0);
+    cr_expect_eq(run_softmax(c[0]).kernels_built, 0);
+    cr_expect_eq(fakecuda_calls("cuModuleLoadDataEx"), 3);
+    for (unsigned i = 0; i < BZ_LEN(c); i++) bz_close(c[i]);
+    cr_expect_eq(rt_kernels_bytes(), 0);
+    cr_expect_eq(fakecuda_calls("cuModuleUnload"), 3);
+    c[0] = fakecuda_open(0);
+    cr_expect_eq(run_softmax(c[0]).kernels_built, 1);
+    bz_close(c[0]);
+    fakecuda_is_clean();
+}
+
 /* ---- calls that fail */
 
 enum { INVALID_VALUE = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
 
-/* Something of everything; the status of the first thing that went wrong. */
+/* Something of everything; the status of the first thing that went wrong. Unused code goes at once. */
 static bz_status work(void) {
     bz_context *c;
-    bz_status s = bz_open(&(bz_options){.device = BZ_CUDA}, &c);
+    bz_status s = bz_open(&(bz_options){.device = BZ_CUDA, .code_bytes = 1}, &c);
     if (s) return s;
     bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
     bz_tensor *y = bz_softmax(bz_matmul(bz_transpose(x, 0, 1), x), 1);

@@ -6,6 +6,7 @@
 #define RT_CUDA_H
 
 #include "runtime/cuda/driver.h"
+#include "runtime/exec/kernels.h"
 #include "runtime/memory/memory.h"
 
 enum { CUDA_RING = 4, CUDA_STAGE = 256 << 10 }; /* pieces of pinned memory, and bytes of each */
@@ -20,6 +21,7 @@ typedef struct cuda_memory {
     bool ordered;             /* memory is got and given back in the stream's order */
     unsigned arch;            /* 90: compute capability 9.0 */
     unsigned processors;      /* of the device */
+    bool arrived;             /* cuda_code_arrive */
     bz_error lost;            /* the first error after which the driver's context is at its end */
     char *ring;               /* pinned; NULL until something is copied in */
     cu_event read[CUDA_RING]; /* the piece has been read */
@@ -46,6 +48,16 @@ bz_status cuda_wait(cuda_memory *m, bz_error *e);
 /* An image (PTX, cubin, fatbin) as a module; where it does not load, the driver's log in the words. */
 bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_module *out,
                     bz_error *e);
+
+/* ---- code.c: kernels in m's place. To be used within cuda_enter */
+typedef struct cuda_codegen {
+    rt_codegen base;
+    cuda_memory *m;
+} cuda_codegen;
+cuda_codegen cuda_codegen_for(cuda_memory *m);
+/* One memory more that has code in its driver's context (false: out of memory), and one less. */
+bool cuda_code_arrive(const cuda_memory *m);
+void cuda_code_leave(const cuda_memory *m);
 
 /* ---- strided.c: runs of any strides, within the device */
 bz_status cuda_copy_runs(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r,

@@ -278,6 +278,7 @@ bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_modu
 
 static void close_memory(rt_memory *base) {
     cuda_memory *m = (cuda_memory *)base;
+    if (m->arrived) cuda_code_leave(m);
     if (m->context && !m->d->context_push(m->context)) {
         if (m->stream) m->d->stream_wait(m->stream);
         if (m->copier) m->d->module_free(m->copier);
@@ -337,7 +338,9 @@ static bz_status describe(cuda_memory *m, bz_error *e) {
 static bz_status make_stream(cuda_memory *m, bz_error *e) {
     bz_status s = cuda_check(m, m->d->context_retain(&m->context, m->device),
                              "cuDevicePrimaryCtxRetain", NULL, e);
-    if (s || (s = cuda_enter(m, e))) return s;
+    if (s) return s;
+    if (!(m->arrived = cuda_code_arrive(m))) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    if ((s = cuda_enter(m, e))) return s;
     s = cuda_check(m, m->d->stream_new(&m->stream, CU_NON_BLOCKING), "cuStreamCreate", NULL, e);
     if (!s) s = cuda_check(m, m->d->event_new(&m->mark, CU_NO_TIMING), "cuEventCreate", NULL, e);
     cuda_leave(m);

@@ -1,7 +1,7 @@
-/* program.c - programs of a GPU: a plan for it, its kernels as CUDA C compiled by NVRTC, its image (runtime/exec/image.c) with addresses of
+/* program.c - programs of a GPU: a plan for it, its kernels (code.c), its image (runtime/exec/image.c) with addresses of
  * the device, a launch for each segment of each phase.
  *
- *     plan --cuda_emit--> text --NVRTC--> PTX --driver--> module: a function for each phase of each kernel
+ *     plan --code.c--> a function for each phase of each kernel
  *     a run: table[i] = address of places[i]  ->  early copies  ->  launches in order, on the memory's stream  ->  the other copies
  *
  * Nothing waits for the end of a run but programs whose kernels report what they met. */
@@ -11,7 +11,6 @@
 #include "runtime/exec/device.h"
 #include "runtime/exec/image.h"
 #include "src/codegen/cuda.h"
-#include "src/codegen/nvrtc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,8 +34,8 @@ typedef struct cuda_program {
     rt_image image;
     bz_rt_workspace work; /* table and arena, of the device */
     uint64_t *args;       /* a word for each input and output: an address, or a scalar's value */
-    cu_module module;
-    cuda_launch *launches; /* of each segment of the image */
+    const rt_kernel **kernels; /* of the plan */
+    cuda_launch *launches;     /* of each segment of the image */
     rt_address arena, consts, scratch, error;
     uint64_t scratch_bytes, bytes_written;
     bool reports, counted; /* counted: its arena is among the memory in use */
@@ -48,16 +47,19 @@ static cuda_memory *memory_of(const bz_context *c) {
 
 /* ---- the code */
 
-static bz_status compile_text(cuda_memory *m, cuda_program *p, bz_error *e) {
+/* BRAZE_DEBUG=4 */
+static void show_text(const lp_module *m) {
     bz_text text = {0};
-    nvrtc_image image = {0};
-    bz_status s = cuda_emit(p->plan->code, &text, e);
-    if (rt_env_get()->debug >= 4) fputs(bz_text_c(&text), stderr);
-    if (!s) s = nvrtc_compile(bz_text_c(&text), m->arch, false, &image, e);
-    if (!s) s = cuda_load(m, image.ptx, "kernels", &p->module, e);
-    nvrtc_image_free(&image);
+    bz_error e = {0};
+    cuda_emit(m, &text, &e);
+    fputs(bz_text_c(&text), stderr);
     bz_text_free(&text);
-    return s;
+}
+
+static bool get_code(bz_context *c, cuda_program *p, const bz_watch *w, bz_error *e) {
+    const cuda_codegen codegen = cuda_codegen_for(memory_of(c));
+    if (rt_env_get()->debug >= 4) show_text(p->plan->code);
+    return (p->kernels = rt_plan_code(c, p->plan, &codegen.base, w, e)) != NULL;
 }
 
 /* What the function of segment i is called with; the table's entries change from run to run, not their places. */
@@ -78,27 +80,22 @@ static bool make_args(cuda_program *p, uint32_t i) {
     return true;
 }
 
-static bz_status make_launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
+static bz_status make_launch(cuda_program *p, uint32_t i, bz_error *e) {
     const rt_code_of of = p->image.codes.p[i];
     const lp_kernel *k = p->plan->code->k.p[of.kernel];
     cuda_launch *l = &p->launches[i];
-    bz_text name = {0};
-    cuda_symbol(&name, k, of.phase);
     l->of = cuda_phase_of(k, p->plan->code, of.phase);
+    l->f = (cu_function)p->kernels[of.kernel]->phases[of.phase];
     p->reports |= l->of.reports;
-    bz_status s = cuda_check(m, m->d->module_function(&l->f, p->module, bz_text_c(&name)),
-                             "cuModuleGetFunction", bz_text_c(&name), e);
-    bz_text_free(&name);
-    if (!s && !make_args(p, i)) s = bz_fail(e, BZ_ENOMEM, "out of memory");
-    return s;
+    return make_args(p, i) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
 }
 
-static bz_status make_launches(cuda_memory *m, cuda_program *p, bz_error *e) {
+static bz_status make_launches(cuda_program *p, bz_error *e) {
     bz_status s = BZ_OK;
     p->launches = bz_mem_zero(p->image.codes.n + 1, sizeof *p->launches);
     if (!p->launches) return bz_fail(e, BZ_ENOMEM, "out of memory");
     bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_VALUE); /* where scalars lie */
-    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) s = make_launch(m, p, i, e);
+    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) s = make_launch(p, i, e);
     return s;
 }
 
@@ -162,10 +159,11 @@ static void program_free(bz_context *c, rt_program *base) {
         const rt_address own[] = {p->arena, p->consts, p->scratch, p->error};
         for (unsigned i = 0; i < BZ_LEN(own); i++)
             if (own[i]) cuda_give(m, own[i]);
-        if (p->module) m->d->stream_wait(m->stream);
-        if (p->module) m->d->module_free(p->module);
+        if (p->kernels) m->d->stream_wait(m->stream);
         cuda_leave(m);
     }
+    if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
+    bz_mem_free(p->kernels);
     pass_plan_free(p->plan);
     bz_mem_free(p->args);
     bz_mem_free(p->work.table);
@@ -200,7 +198,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
         rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take", e);
     if (done && !make_image(p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (done && !cuda_enter(m, e)) {
-        done = !compile_text(m, p, e) && !make_launches(m, p, e) && !get_memory(c, p, e);
+        done = get_code(c, p, &watch.base, e) && !make_launches(p, e) && !get_memory(c, p, e);
         cuda_leave(m);
     } else {
         done = false;
@@ -209,7 +207,6 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
         program_free(c, &p->base);
         return NULL;
     }
-    c->counters.kernels_built += p->plan->code->k.n;
     rt_pool_count(c->pool, (int64_t)p->image.base.arena_bytes);
     p->counted = true;
     p->work.arena = rt_pointer(p->arena);

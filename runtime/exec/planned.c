@@ -1,6 +1,7 @@
 /* planned.c - what the programs of all devices share that run a plan's kernels: room, arguments, what is said of outputs and of errors. */
 #include "runtime/exec/device.h"
 #include "runtime/exec/image.h"
+#include "runtime/exec/kernels.h"
 
 bz_status rt_check_plan(const rt_memory *m, const pass_plan *p, int64_t more, bz_error *e) {
     int64_t bytes = bz_plus(bz_plus(p->arena_bytes, more), (int64_t)rt_consts_bytes(p));
@@ -35,4 +36,18 @@ bz_status rt_reported(const rt_program *p, const ir_graph *g, int64_t lowest, in
     const ir_ref r = lowest > 0 && lowest < g->n.n ? (ir_ref)lowest : 0;
     if (r && code == BZ_EINDEX) return rt_bad_index(p, g, r, call, e);
     return bz_fail(e, (bz_status)code, "[kernel] %s", bz_status_doc((bz_status)code));
+}
+
+const rt_kernel **rt_plan_code(bz_context *c, const pass_plan *p, const rt_codegen *g,
+                               const bz_watch *w, bz_error *e) {
+    rt_kernels_count n;
+    const rt_kernel **out = bz_mem_zero(p->code->k.n, sizeof *out);
+    if (!out) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    if (rt_kernels_get(p->code, g, out, &n, w, e)) {
+        bz_mem_free(out);
+        return NULL;
+    }
+    c->counters.kernels_built += n.built;
+    c->counters.kernels_shared += n.shared;
+    return out;
 }

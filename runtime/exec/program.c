@@ -96,20 +96,11 @@ static void cpu_free(bz_context *c, rt_program *base) {
     bz_mem_free(p);
 }
 
-static bool get_code(bz_context *c, cpu_program *p, const bz_watch *w, bz_error *e) {
-    unsigned built, shared;
-    p->kernels = bz_mem_zero(p->plan->code->k.n, sizeof *p->kernels);
-    if (!p->kernels) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
-    if (rt_kernels_get(p->plan->code, c->isa, p->kernels, &built, &shared, w, e)) return false;
-    c->counters.kernels_built += built;
-    c->counters.kernels_shared += shared;
-    return true;
-}
-
 static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
     cpu_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    const rt_cpu_codegen codegen = rt_cpu_codegen_for(c->isa);
     pass_target target = c->target;
     rt_watch watch = rt_watch_new(c);
     target.eager = how & RT_EAGER;
@@ -122,7 +113,7 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, b
            !rt_check_plan(&rt_host, p->plan, bz_times(rt_scratch_bytes(p->plan), c->threads), e) &&
            rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take",
                            e) &&
-           get_code(c, p, &watch.base, e);
+           (p->kernels = rt_plan_code(c, p->plan, &codegen.base, &watch.base, e));
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (rt_env_get()->debug >= 1) say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);

@@ -36,6 +36,6 @@ cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase)
  * has no form here (matrix units, atomics, asynchronous copies, effects outside the innermost of nested loops over threads); BZ_ENOMEM. */
 bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e);
 /* "k_NAME_PHASE"; what C has not in names is `_`. */
-void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned phase);
+void cuda_symbol(bz_text *out, const char *kernel, unsigned phase);
 
 #endif

@@ -415,7 +415,7 @@ static void phase(cuda_text *t, unsigned number) {
     bz_text_str(t->out, "\nextern \"C\" __global__ ");
     if (of.threads) bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
     bz_text_str(t->out, "void ");
-    cuda_symbol(t->out, t->k, number);
+    cuda_symbol(t->out, t->k->name, number);
     bz_text_str(t->out, "(");
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error, i64 tasks) {\n");
@@ -462,9 +462,9 @@ cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned number
     return p;
 }
 
-void cuda_symbol(bz_text *out, const lp_kernel *k, unsigned number) {
+void cuda_symbol(bz_text *out, const char *kernel, unsigned number) {
     bz_text_str(out, "k");
-    clean_name(out, k->name);
+    clean_name(out, kernel);
     bz_textf(out, "_%u", number);
 }
 

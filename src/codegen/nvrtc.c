@@ -102,10 +102,21 @@ static char *get(nvrtc_program *p, size_fn *size, bytes_fn *bytes, size_t *n) {
     return NULL;
 }
 
-/* Lines n - 2 .. n + 2 of the text. */
+/* A line of the text that begins a function. */
+static bool begins_function(const char *line) {
+    return strncmp(line, "extern \"C\" __global__", 21) == 0 ||
+           strncmp(line, "static __device__", 17) == 0;
+}
+
+/* Lines n - 2 .. n + 2 of the text, below the line that begins the function they are in: it has the name of the op. */
 static void quote(bz_text *o, const char *text, long n) {
+    const char *function = NULL;
+    long at = 0;
     for (long line = 1; *text && line <= n + 2; line++) {
         const size_t length = strcspn(text, "\n");
+        if (begins_function(text)) function = text, at = line;
+        if (line == n - 2 && function && at < line)
+            bz_textf(o, "\n  %6ld  %.*s", at, (int)strcspn(function, "("), function);
         if (line >= n - 2)
             bz_textf(o, "\n  %s%5ld  %.*s", line == n ? ">" : " ", line, (int)length, text);
         text += length + (text[length] == '\n');

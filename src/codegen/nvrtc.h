@@ -23,4 +23,16 @@ int nvrtc_version(void);
 bz_status nvrtc_compile(const char *text, unsigned cc, bool cubin, nvrtc_image *out, bz_error *e);
 void nvrtc_image_free(nvrtc_image *i);
 
+/* ---- nvrtc_log.c: what the log says of each kernel. *log goes on behind it (NULL: none follows); false: there was none. */
+typedef struct nvrtc_use {
+    const char *name; /* in the log: name_bytes of it */
+    size_t name_bytes;
+    unsigned registers, stack, spilled, shared; /* the last three in bytes */
+} nvrtc_use;
+bool nvrtc_next_use(const char **log, nvrtc_use *u);
+
+/* ---- fatbin.c: both for compute capability cc as one image of *n bytes, which a driver loads whatever it makes of them; NULL: no memory.
+ * bz_mem_free. */
+void *fatbin_of(const nvrtc_image *i, unsigned cc, size_t *n);
+
 #endif

@@ -29,13 +29,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool interpreted;
 
 /* The linker's names for the library's own; nobody's where it does not wrap them. */
-__attribute__((weak)) bz_status __real_rt_kernels_get(const lp_module *m, cg_isa isa,
-                                                      const rt_kernel **out, unsigned *built,
-                                                      unsigned *shared, const bz_watch *w,
-                                                      bz_error *e);
+__attribute__((weak)) bz_status __real_rt_kernels_get(const lp_module *m, const rt_codegen *g,
+                                                      const rt_kernel **out, rt_kernels_count *n,
+                                                      const bz_watch *w, bz_error *e);
 __attribute__((weak)) void __real_rt_kernels_release(const rt_kernel *const *k, uint32_t n);
-bz_status __wrap_rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out,
-                                unsigned *built, unsigned *shared, const bz_watch *w, bz_error *e);
+bz_status __wrap_rt_kernels_get(const lp_module *m, const rt_codegen *g, const rt_kernel **out,
+                                rt_kernels_count *n, const bz_watch *w, bz_error *e);
 void __wrap_rt_kernels_release(const rt_kernel *const *k, uint32_t n);
 
 void loops_code(bool on) {
@@ -130,22 +129,22 @@ static void give_back(rt_phase *f) {
 /* ---- in place of runtime/exec/kernels.c; a kernel from here is part of nothing that was loaded */
 
 static rt_kernel *interpret(const lp_module *m, const lp_kernel *k) {
-    rt_kernel *made = calloc(1, sizeof *made);
-    made->nphases = lp_phase_count(k);
-    made->phases = calloc(made->nphases + 1, sizeof *made->phases);
-    for (unsigned i = 0; i < made->nphases; i++) made->phases[i] = take(m, k, i);
+    const unsigned n = lp_phase_count(k);
+    rt_kernel *made = calloc(1, sizeof *made + n * sizeof *made->phases);
+    made->what.nphases = n;
+    for (unsigned i = 0; i < n; i++) made->phases[i] = (uintptr_t)take(m, k, i);
     return made;
 }
 
-bz_status __wrap_rt_kernels_get(const lp_module *m, cg_isa isa, const rt_kernel **out,
-                                unsigned *built, unsigned *shared, const bz_watch *w, bz_error *e) {
-    if (!interpreted) return __real_rt_kernels_get(m, isa, out, built, shared, w, e);
-    *built = *shared = 0;
+bz_status __wrap_rt_kernels_get(const lp_module *m, const rt_codegen *g, const rt_kernel **out,
+                                rt_kernels_count *n, const bz_watch *w, bz_error *e) {
+    if (!interpreted) return __real_rt_kernels_get(m, g, out, n, w, e);
+    *n = (rt_kernels_count){0};
     for (uint32_t i = 0; i < m->k.n; i++) {
         const lp_kernel *k = m->k.p[i];
         if (lp_verify(k, m, e)) bz_bug("%s", e->text);
         out[i] = k->function ? NULL : interpret(m, k);
-        *built += !k->function;
+        n->built += !k->function;
     }
     return BZ_OK;
 }
@@ -155,8 +154,8 @@ void __wrap_rt_kernels_release(const rt_kernel *const *k, uint32_t n) {
         if (k[i] && k[i]->of) {
             __real_rt_kernels_release(&k[i], 1);
         } else if (k[i]) {
-            for (unsigned j = 0; j < k[i]->nphases; j++) give_back(k[i]->phases[j]);
-            free(k[i]->phases);
+            for (unsigned j = 0; j < k[i]->what.nphases; j++)
+                give_back((rt_phase *)k[i]->phases[j]);
             free((rt_kernel *)k[i]);
         }
     }

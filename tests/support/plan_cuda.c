@@ -92,7 +92,7 @@ static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
     args[n++] = of.scratch ? &r->scratch : &null;
     args[n++] = &r->error;
     args[n++] = &tasks;
-    cuda_symbol(&name, k, phase);
+    cuda_symbol(&name, k->name, phase);
     int code = cu.cuModuleGetFunction(&f, r->module, bz_text_c(&name));
     const unsigned threads = of.threads ? of.threads : THREADS;
     int64_t blocks = of.threads ? tasks : (tasks + THREADS - 1) / THREADS;

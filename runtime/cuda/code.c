@@ -1,0 +1,138 @@
+/* code.c - code of GPUs for the cache of kernels (runtime/exec/kernels.h): CUDA C by NVRTC, modules by the driver.
+ *
+ *     loops --cuda_emit--> text --NVRTC--> cubin and PTX: a fatbin --driver--> module of a driver's context --> functions
+ *
+ * A place is a driver's context: its modules go when the last memory in it is closed. The fatbin is loaded in others, too. */
+#include "runtime/cuda/cuda.h"
+#include "runtime/base/env.h"
+#include "src/codegen/cuda.h"
+#include "src/codegen/nvrtc.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+enum {
+    PARALLEL_INSTS = 600
+}; /* a text of some kernels takes NVRTC as long as starting on another */
+
+static const cuda_memory *memory_of(const rt_codegen *g) {
+    return ((const cuda_codegen *)g)->m;
+}
+
+static bz_status target(const rt_codegen *g, bz_text *key, bz_error *e) {
+    const bz_status s = nvrtc_open(e);
+    if (!s)
+        bz_textf(key, "sm_%u | nvrtc %d.%d, strict", memory_of(g)->arch, nvrtc_version() / 1000,
+                 nvrtc_version() % 1000 / 10);
+    return s;
+}
+
+/* What the assembler made of the kernels, with BRAZE_DEBUG=2; what it has no registers for, with 1. */
+static void say_use(const char *log) {
+    nvrtc_use u;
+    const int level = rt_env_get()->debug;
+    while (level >= 1 && nvrtc_next_use(&log, &u))
+        if (level >= 2 || u.spilled)
+            fprintf(
+                stderr,
+                "braze: %.*s: %u registers, %u bytes of shared memory, %u of stack, %u spilled\n",
+                (int)u.name_bytes, u.name, u.registers, u.shared, u.stack, u.spilled);
+}
+
+static bz_status compile(const rt_codegen *g, const lp_module *m, rt_binary *out, bz_error *e) {
+    const unsigned arch = memory_of(g)->arch;
+    bz_text text = {0};
+    nvrtc_image image = {0};
+    bz_status s = cuda_emit(m, &text, e);
+    if (!s) s = nvrtc_compile(bz_text_c(&text), arch, true, &image, e);
+    if (!s) out->bytes = fatbin_of(&image, arch, &out->n);
+    if (!s && !out->bytes) s = bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!s) {
+        say_use(image.log);
+        out->notes = image.log;
+        image.log = NULL;
+    }
+    nvrtc_image_free(&image);
+    bz_text_free(&text);
+    return s;
+}
+
+/* ---- modules */
+
+typedef struct loaded {
+    const cu_driver *d;
+    cu_context context;
+    cu_module module;
+} loaded;
+
+static bz_status load(const rt_codegen *g, const rt_binary *b, void **object, size_t *bytes,
+                      bz_error *e) {
+    cuda_memory *m = ((const cuda_codegen *)g)->m;
+    loaded *l = bz_mem_zero(1, sizeof *l);
+    if (!l) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    *l = (loaded){.d = m->d, .context = m->context};
+    const bz_status s = cuda_load(m, b->bytes, "kernels", &l->module, e);
+    if (s) return bz_mem_free(l), s;
+    *object = l;
+    *bytes = b->n;
+    return BZ_OK;
+}
+
+static bz_status find(const rt_codegen *g, void *object, const char *kernel, unsigned phase,
+                      uintptr_t *at, bz_error *e) {
+    cuda_memory *m = ((const cuda_codegen *)g)->m;
+    bz_text name = {0};
+    cu_function f = NULL;
+    cuda_symbol(&name, kernel, phase);
+    const bz_status s =
+        cuda_check(m, m->d->module_function(&f, ((loaded *)object)->module, bz_text_c(&name)),
+                   "cuModuleGetFunction", bz_text_c(&name), e);
+    bz_text_free(&name);
+    *at = (uintptr_t)f;
+    return s;
+}
+
+/* Whoever launched it has waited for the end. */
+static void unload(void *object) {
+    loaded *l = object;
+    cu_context own;
+    if (!l->d->context_push(l->context)) {
+        l->d->module_free(l->module);
+        l->d->context_pop(&own);
+    }
+    bz_mem_free(l);
+}
+
+cuda_codegen cuda_codegen_for(cuda_memory *m) {
+    static const rt_codegen_functions functions = {.parallel = PARALLEL_INSTS,
+                                                   .moves = true,
+                                                   .target = target,
+                                                   .compile = compile,
+                                                   .load = load,
+                                                   .find = find,
+                                                   .unload = unload};
+    return (cuda_codegen){.base = {.f = &functions, .place = m->context}, .m = m};
+}
+
+/* ---- places: how many memories are in each */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static BZ_VEC(cu_context) memories; /* each one's context */
+
+bool cuda_code_arrive(const cuda_memory *m) {
+    pthread_mutex_lock(&lock);
+    const bool done = bz_vec_push(&memories, m->context);
+    pthread_mutex_unlock(&lock);
+    return done;
+}
+
+void cuda_code_leave(const cuda_memory *m) {
+    uint32_t others = 0, own = 0;
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < memories.n; i++)
+        if (memories.p[i] == m->context) own = i, others++;
+    memories.p[own] = memories.p[--memories.n];
+    if (memories.n == 0) bz_vec_free(&memories);
+    if (others == 1) rt_kernels_leave(m->context);
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,132 @@
+/* kernels_build.c - the kernels that are missing, as one module or cut in two for two threads.
+ *
+ *     module, missing --divide--> a module of renumbered copies for each job --codegen.compile--> a binary for each */
+#include "runtime/exec/kernels.h"
+
+#include <pthread.h>
+#include <string.h>
+
+typedef struct job {
+    lp_module m;
+    const rt_codegen *g;
+    rt_binary out;
+    bz_status status;
+    bz_error e;
+} job;
+
+static void *compile(void *arg) {
+    job *j = arg;
+    j->status = j->g->f->compile(j->g, &j->m, &j->out, &j->e);
+    return NULL;
+}
+
+/* A shallow copy of k whose calls follow `place`: the new number of each kernel of its module. Its instructions are its own. */
+static lp_kernel *renumbered(const lp_kernel *k, const uint32_t *place) {
+    lp_kernel *copy = bz_mem_alloc(sizeof *copy);
+    lp_inst *inst = bz_mem_alloc(k->inst.n * sizeof *inst);
+    if (!copy || !inst) {
+        bz_mem_free(copy);
+        bz_mem_free(inst);
+        return NULL;
+    }
+    memcpy(inst, k->inst.p, k->inst.n * sizeof *inst);
+    for (lp_val v = 1; v < k->inst.n; v++)
+        if (inst[v].op == LP_CALL) inst[v].imm = place[inst[v].imm];
+    *copy = *k;
+    copy->inst.p = inst;
+    return copy;
+}
+
+/* The kernels that are wanted and the functions they call, in order, as a module of renumbered copies. */
+static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
+    for (uint32_t i = m->k.n; i-- > 0;) {
+        const lp_kernel *k = m->k.p[i];
+        for (lp_val v = 1; wanted[i] && v < k->inst.n; v++)
+            if (k->inst.p[v].op == LP_CALL) wanted[k->inst.p[v].imm] = true;
+    }
+    for (uint32_t i = 0; i < m->k.n; i++) {
+        if (!wanted[i]) continue;
+        place[i] = j->m.k.n;
+        lp_kernel *copy = renumbered(m->k.p[i], place);
+        if (!copy || !bz_vec_reserve(&j->m.k, 1)) {
+            if (copy) bz_mem_free(copy->inst.p);
+            bz_mem_free(copy);
+            return false;
+        }
+        j->m.k.p[j->m.k.n++] = copy;
+    }
+    return true;
+}
+
+static void empty(job *j) {
+    for (uint32_t i = 0; i < j->m.k.n; i++) {
+        bz_mem_free(j->m.k.p[i]->inst.p);
+        bz_mem_free(j->m.k.p[i]);
+    }
+    bz_vec_free(&j->m.k);
+}
+
+/* One kernel more that will lie in b, which may have `most`. */
+static bool list(rt_binary *b, const lp_kernel *k, const bz_text *key, uint32_t most) {
+    if (!b->kernels) b->kernels = bz_mem_zero(most, sizeof *b->kernels);
+    if (!b->kernels) return false;
+    rt_binary_kernel *to = &b->kernels[b->nkernels++];
+    const size_t name = strlen(k->name) + 1;
+    *to = (rt_binary_kernel){.name = bz_mem_alloc(name),
+                             .key = bz_mem_alloc(key->n),
+                             .key_bytes = key->n,
+                             .nphases = lp_phase_count(k)};
+    if (!to->name || !to->key) return false;
+    memcpy(to->name, k->name, name);
+    memcpy(to->key, key->p, key->n);
+    return true;
+}
+
+/* Missing kernels go to the lighter of two jobs, or to the only one when there is little. */
+static bool divide(const lp_module *m, const bool *missing, const bz_text *keys, job jobs[2],
+                   unsigned *n) {
+    size_t total = 0, load[2] = {0, 0};
+    bool *wanted = bz_mem_zero(2 * (size_t)m->k.n, sizeof *wanted);
+    uint32_t *place = bz_mem_zero(m->k.n, sizeof *place);
+    bool done = wanted && place;
+    for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? m->k.p[i]->inst.n : 0;
+    *n = total > jobs[0].g->f->parallel ? 2 : 1;
+    for (uint32_t i = 0; i < m->k.n && done; i++) {
+        unsigned to = *n == 2 && load[1] < load[0];
+        if (!missing[i]) continue;
+        wanted[to * m->k.n + i] = true;
+        load[to] += m->k.p[i]->inst.n;
+        done = list(&jobs[to].out, m->k.p[i], &keys[i], m->k.n);
+    }
+    for (unsigned j = 0; j < *n && done; j++) done = fill(&jobs[j], m, wanted + j * m->k.n, place);
+    bz_mem_free(wanted);
+    bz_mem_free(place);
+    return done;
+}
+
+static void run_jobs(job jobs[2], unsigned n) {
+    pthread_t helper;
+    bool started = n == 2 && pthread_create(&helper, NULL, compile, &jobs[1]) == 0;
+    compile(&jobs[0]);
+    if (started)
+        pthread_join(helper, NULL);
+    else if (n == 2)
+        compile(&jobs[1]);
+}
+
+bz_status rt_kernels_compile(const lp_module *m, const rt_codegen *g, const bool *missing,
+                             const bz_text *keys, rt_binary out[2], bz_error *e) {
+    job jobs[2] = {{.g = g}, {.g = g}};
+    unsigned n = 1;
+    bz_status s =
+        divide(m, missing, keys, jobs, &n) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!s) run_jobs(jobs, n);
+    for (unsigned j = 0; j < n && !s; j++)
+        if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
+    for (unsigned j = 0; j < 2; j++) {
+        out[j] = jobs[j].out;
+        if (s) rt_binary_free(&out[j]);
+        empty(&jobs[j]);
+    }
+    return s;
+}
