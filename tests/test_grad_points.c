@@ -327,6 +327,9 @@ static const struct {
     /* rows that hold -inf, as masks leave them */
     {"%1 = softmax %x\n %r = square %1", 2, {0, -INFINITY}, {0, 0}, {0, 0}},
     {"%r = logsumexp %x", 3, {0, -INFINITY, 0}, {0.5, 0, 0.5}, {0, 0, 0}},
+    /* what goes through a variance's mean is zero, and not inf - inf */
+    {"%r = var %x", 3, {INFINITY, 1, 2}, {NAN, -INFINITY, -INFINITY}, {0, 0, 0}},
+    {"%1 = var %x {axes=[0], keepdim}\n %r = square %1", 3, {1, 2, 6}, {-28, -14, 42}, {0, 0, 0}},
     {"%1 = square %x\n %2 = sum %1\n %r = sqrt %2", 2, {0, 0}, {NAN, NAN}, {NAN, NAN}},
     {"%1 = square %x\n %2 = sum %1\n %r = sqrt %2", 2, {3, 4}, {0.6, 0.8}, {0.032, -0.024}},
 };

@@ -86,16 +86,24 @@ ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool keepdim)
     return ir_math_out(g, ir_over(g, sum, ir_count(g, x, set, ir_dtype(g, sum))), t);
 }
 
+/* v = var x with the gradient 2 / free * d * (x - mean): what would flow into the mean sums to zero, or to NaN beside an infinity. */
 ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction, bool keepdim) {
     bool set[IR_MAX_RANK];
     bz_dtype t = ir_dtype(g, x);
     if (!ir_axis_set(g, "var", x, axes, n, set)) return 0;
     x = ir_math_in(g, x);
-    ir_ref d = ir_minus(g, x, ir_mean(g, x, axes, n, true));
-    ir_ref sum = ir_reduce(g, IR_SUM, ir_times(g, d, d), axes, n, keepdim);
     ir_ref free = ir_minus(g, ir_count(g, x, set, BZ_I64), ir_const_i(g, BZ_I64, correction));
-    free = ir_build2(g, IR_MAX, free, ir_const_i(g, BZ_I64, 0));
-    return ir_math_out(g, ir_over(g, sum, ir_cast(g, free, ir_dtype(g, sum))), t);
+    free = ir_cast(g, ir_build2(g, IR_MAX, free, ir_const_i(g, BZ_I64, 0)), ir_dtype(g, x));
+    ir_ref from = ir_build1(g, IR_STOP_GRADIENT, x), mean = ir_mean(g, x, axes, n, true);
+    ir_ref diff = ir_minus(g, from, ir_mean(g, from, axes, n, true));
+    ir_ref sum = ir_reduce(g, IR_SUM, ir_times(g, diff, diff), axes, n, keepdim);
+    ir_ref v = ir_over(g, sum, free), stand = ir_stand_in(g, v), d = ir_stand_in(g, v);
+    if (!d) return 0;
+    ir_ref each = ir_times(g, ir_over(g, ir_num(g, x, 2), free), d);
+    each = ir_reshape_dims(g, each, ir_dims(g, ir_at(g, mean)), ir_at(g, mean)->rank);
+    ir_ref back = ir_times(g, each, ir_minus(g, x, mean));
+    v = ir_result(g, ir_custom_grad(g, (ir_ref[]){v, stand, d, x, back}, 1, 1), 0);
+    return ir_math_out(g, v, t);
 }
 
 /* ---- matrix products */
