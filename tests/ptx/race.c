@@ -1,8 +1,8 @@
 /* race.c - checkers of shared memory (bytes nobody wrote, early touches of cp.async destinations) and
  * of races between the threads of a block, in global memory too.
  *
- * Each 4-byte word keeps its last writer and who read it since, with the block's generation at that
- * time, which barriers and fences count on. block.vc[w][r] is the generation up to which warp w knows
+ * Each 4-byte word keeps its last writer and who read it since (who read less than all of it: for each byte), with the block's
+ * generation at that time, which barriers and fences count on. block.vc[w][r] is the generation up to which warp w knows
  * what warp r did: by a barrier of both, or by fences and strong accesses (order.c). Lanes of one warp
  * are ordered when both have passed a bar.warp.sync since, or such a pair. */
 #include "run.h"
@@ -13,7 +13,7 @@ enum { WORD_ATOMIC = 0x80, THREAD_BITS = 10, THREAD_MASK = (1 << THREAD_BITS) - 
 
 /* Words of shared memory come first; behind them those of LINES lines of global memory that the block
  * has written, each where its address falls: a later one takes the place, which may hide a race. */
-enum { LINES = 256, LINE_WORDS = 32, WORD_BYTES = 6 * 4 + 2 };
+enum { LINES = 256, LINE_WORDS = 32, WORD_BYTES = 6 * 4 + 2 + 4 * 4 * 4 };
 
 static size_t shared_words(uint32_t shared_bytes) {
     return (shared_bytes + 3) / 4 + 32;
@@ -25,23 +25,29 @@ size_t race_bytes(uint32_t shared_bytes) {
 
 void race_attach(block *b, uint8_t *memory) {
     size_t words = shared_words(b->shared_bytes) + LINES * LINE_WORDS;
-    uint32_t *p = (uint32_t *)(void *)memory;
-    b->sh = (shared_shadow){p,
-                            p + words,
-                            p + 2 * words,
-                            p + 3 * words,
-                            p + 4 * words,
-                            p + 5 * words,
-                            (uint8_t *)(p + 6 * words),
-                            (uint8_t *)(p + 6 * words) + words};
+    uint32_t *p = (uint32_t *)(void *)memory, *q = p + 6 * words;
+    const size_t bytes = 4 * words;
+    b->sh = (shared_shadow){.writer = p,
+                            .wgen = p + words,
+                            .words = {p + 2 * words, p + 3 * words, p + 4 * words, p + 5 * words},
+                            .bytes = {q, q + bytes, q + 2 * bytes, q + 3 * bytes},
+                            .valid = (uint8_t *)(q + 4 * bytes),
+                            .wbytes = (uint8_t *)(q + 4 * bytes) + words};
     b->first_line = (uint32_t)shared_words(b->shared_bytes);
+}
+
+static void clear_readers(shadow_readers *r, size_t k, size_t n) {
+    uint32_t *const all[] = {r->readers, r->rgen, r->reader, r->rlanes};
+    for (size_t a = 0; a < sizeof all / sizeof all[0]; a++) memset(all[a] + k, 0, n * 4);
 }
 
 /* Nobody has touched words k .. k + n. */
 static void clear_words(block *b, size_t k, size_t n, uint8_t valid) {
     shared_shadow *s = &b->sh;
-    uint32_t *const wide[] = {s->writer, s->wgen, s->readers, s->rgen, s->reader, s->rlanes};
-    for (size_t a = 0; a < sizeof wide / sizeof wide[0]; a++) memset(wide[a] + k, 0, n * 4);
+    memset(s->writer + k, 0, n * 4);
+    memset(s->wgen + k, 0, n * 4);
+    clear_readers(&s->words, k, n);
+    if (s->narrow) clear_readers(&s->bytes, 4 * k, 4 * n);
     memset(s->valid + k, valid, n);
     memset(s->wbytes + k, 0, n);
 }
@@ -49,6 +55,7 @@ static void clear_words(block *b, size_t k, size_t n, uint8_t valid) {
 /* ---- what the warps of a block know of each other ---- */
 
 void race_clear(block *b) {
+    b->sh.narrow = false;
     clear_words(b, 0, b->first_line, 0);
     memset(b->lines, 0, sizeof b->lines);
     b->gen = 1;
@@ -139,6 +146,28 @@ static bool heard(const warp *w, uint32_t who, uint32_t gen) {
     return row && row[(who & THREAD_MASK) / LANES] > gen;
 }
 
+static void note_reader(warp *w, unsigned l, shadow_readers *s, size_t k) {
+    uint32_t warps = 1u << w->index, now = stamp(w, 0);
+    if (s->rgen[k] < w->b->safe[w->index]) s->readers[k] = 0;
+    if (!(s->readers[k] & ~warps)) s->rgen[k] = w->b->gen;
+    if (!(s->readers[k] & warps) || s->reader[k] != now) s->rlanes[k] = 0;
+    s->readers[k] |= warps;
+    s->reader[k] = now;
+    s->rlanes[k] |= 1u << l;
+}
+
+static void note_read(warp *w, unsigned l, uint32_t k, uint8_t bytes) {
+    block *b = w->b;
+    if (bytes == 15) {
+        note_reader(w, l, &b->sh.words, k);
+        return;
+    }
+    if (!b->sh.narrow) clear_readers(&b->sh.bytes, 0, 4 * (b->first_line + LINES * LINE_WORDS));
+    b->sh.narrow = true;
+    EACH_LANE(n, bytes)
+    note_reader(w, l, &b->sh.bytes, 4 * (size_t)k + n);
+}
+
 static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t bytes, unsigned how) {
     shared_shadow *s = &w->b->sh;
     unsigned checks = w->b->ln->checks;
@@ -153,14 +182,7 @@ static void read_word(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t byt
     if (s->wgen[k] >= w->b->safe[w->index] && s->wbytes[k] & bytes && !both && s->wgen[k] &&
         checks & PTX_CHECK_RACE_SHARED && !ordered(w, l, s->writer[k], s->wgen[k]))
         race_found(w, i, l, k, s->writer[k] & THREAD_MASK, "read of what was written by");
-    if (strong) return;
-    uint32_t warps = 1u << w->index, now = stamp(w, 0);
-    if (s->rgen[k] < w->b->safe[w->index]) s->readers[k] = 0;
-    if (!(s->readers[k] & ~warps)) s->rgen[k] = w->b->gen;
-    if (!(s->readers[k] & warps) || s->reader[k] != now) s->rlanes[k] = 0;
-    s->readers[k] |= warps;
-    s->reader[k] = now;
-    s->rlanes[k] |= 1u << l;
+    if (!strong) note_read(w, l, k, bytes);
 }
 
 /* 32 lanes read 32 words in a row that all are plainly fine: true after noting the reads. */
@@ -172,12 +194,12 @@ static bool read_row(warp *w, uint32_t k) {
         bad |= (uint32_t)(s->valid[k + l] != 15) | (s->wgen[k + l] >= safe);
     if (bad) return false;
     for (unsigned l = 0; l < LANES; l++) {
-        uint32_t have = s->rgen[k + l] < safe ? 0 : s->readers[k + l];
-        uint32_t lanes = have & bit && s->reader[k + l] == first ? s->rlanes[k + l] : 0;
-        s->rgen[k + l] = have & ~bit ? s->rgen[k + l] : gen;
-        s->readers[k + l] = have | bit;
-        s->reader[k + l] = first;
-        s->rlanes[k + l] = lanes | 1u << l;
+        uint32_t have = s->words.rgen[k + l] < safe ? 0 : s->words.readers[k + l];
+        uint32_t lanes = have & bit && s->words.reader[k + l] == first ? s->words.rlanes[k + l] : 0;
+        s->words.rgen[k + l] = have & ~bit ? s->words.rgen[k + l] : gen;
+        s->words.readers[k + l] = have | bit;
+        s->words.reader[k + l] = first;
+        s->words.rlanes[k + l] = lanes | 1u << l;
     }
     return true;
 }
@@ -199,8 +221,8 @@ static bool quiet(const warp *w, unsigned l, uint32_t k, unsigned words) {
     const shared_shadow *s = &w->b->sh;
     uint32_t safe = w->b->safe[w->index], gen = w->b->gen, bit = 1u << w->index, now = stamp(w, 0);
     for (unsigned n = 0; n < words; n++)
-        if (s->valid[k + n] != 15 || s->wgen[k + n] >= safe || s->rgen[k + n] != gen ||
-            !(s->readers[k + n] & bit) || s->reader[k + n] != now || !(s->rlanes[k + n] >> l & 1))
+        if (s->valid[k + n] != 15 || s->wgen[k + n] >= safe || s->words.rgen[k + n] != gen ||
+            !(s->words.readers[k + n] & bit) || s->words.reader[k + n] != now || !(s->words.rlanes[k + n] >> l & 1))
             return false;
     return true;
 }
@@ -225,6 +247,25 @@ void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
 
 /* ---- writes ---- */
 
+/* Lane l writes word k: is it ordered behind those who read `at`? */
+static void check_readers(warp *w, const ins *i, unsigned l, const shadow_readers *s, size_t at,
+                          uint32_t k) {
+    if (!s->readers[at] || s->rgen[at] < w->b->safe[w->index]) return;
+    uint32_t others = s->readers[at] & ~(1u << w->index);
+    EACH_LANE(r, others)
+    if (s->rgen[at] >= w->b->vc[w->index][r]) {
+        race_found(w, i, l, k, r * LANES, "write over what was read by the warp of");
+        return;
+    }
+    if ((s->reader[at] & THREAD_MASK) / LANES != w->index || !(s->readers[at] >> w->index & 1))
+        return;
+    EACH_LANE(r, s->rlanes[at])
+    if (!ordered(w, l, s->reader[at] + r, s->rgen[at])) {
+        race_found(w, i, l, k, (s->reader[at] & THREAD_MASK) + r, "write over what was read by");
+        return;
+    }
+}
+
 static void check_write(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t bytes, bool strong) {
     shared_shadow *s = &w->b->sh;
     unsigned checks = w->b->ln->checks;
@@ -233,20 +274,9 @@ static void check_write(warp *w, const ins *i, unsigned l, uint32_t k, uint8_t b
     bool both = strong && s->wbytes[k] & WORD_ATOMIC;
     if (s->wgen[k] && s->wbytes[k] & bytes && !both && !ordered(w, l, s->writer[k], s->wgen[k]))
         race_found(w, i, l, k, s->writer[k] & THREAD_MASK, "write over what was written by");
-    if (!s->readers[k] || s->rgen[k] < w->b->safe[w->index]) return;
-    uint32_t others = s->readers[k] & ~(1u << w->index);
-    EACH_LANE(r, others)
-    if (s->rgen[k] >= w->b->vc[w->index][r]) {
-        race_found(w, i, l, k, r * LANES, "write over what was read by the warp of");
-        return;
-    }
-    if ((s->reader[k] & THREAD_MASK) / LANES != w->index || !(s->readers[k] >> w->index & 1))
-        return;
-    EACH_LANE(r, s->rlanes[k])
-    if (!ordered(w, l, s->reader[k] + r, s->rgen[k])) {
-        race_found(w, i, l, k, (s->reader[k] & THREAD_MASK) + r, "write over what was read by");
-        return;
-    }
+    check_readers(w, i, l, &s->words, k, k);
+    EACH_LANE(n, s->narrow ? bytes : 0)
+    check_readers(w, i, l, &s->bytes, 4 * (size_t)k + n, k);
 }
 
 static void note_write(warp *w, unsigned l, uint32_t k, uint8_t bytes, bool strong) {
@@ -256,7 +286,9 @@ static void note_write(warp *w, unsigned l, uint32_t k, uint8_t bytes, bool stro
     s->wbytes[k] = (uint8_t)((same ? s->wbytes[k] : 0) | bytes | (strong ? WORD_ATOMIC : 0));
     s->writer[k] = stamp(w, l);
     s->wgen[k] = w->b->gen;
-    s->readers[k] = 0;
+    s->words.readers[k] = 0;
+    EACH_LANE(n, s->narrow ? bytes : 0)
+    s->bytes.readers[4 * (size_t)k + n] = 0;
     s->valid[k] |= bytes;
 }
 

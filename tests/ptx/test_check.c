@@ -113,11 +113,18 @@ Test(check, race_between_lanes_of_a_warp) {
     clean(IN_WARP("bar.warp.sync 0xffffffff;\n"), 1, 32);
 }
 
+/* Each thread writes its byte, reads another one's and writes its own again, as loops over a thread's bytes do. */
+#define READ_WRITE(far)                                                                            \
+    KERNEL("{ .reg .b16 %h; cvt.u16.u32 %h, %t;\nst.shared.u8 [%t], %h;\nbar.sync 0;\n"           \
+           "xor.b32 %r3, %t, " far ";\nld.shared.u8 %h, [%r3];\nst.shared.u8 [%t], %h; }\n")
+
 Test(check, neighbours_in_a_word_do_not_race) {
     clean(KERNEL("mul.lo.u32 %r2, %t, 2;\n{ .reg .b16 %h; cvt.u16.u32 %h, %t;\nst.shared.u16 "
                  "[%r2], %h; }\n"
                  "{ .reg .b16 %x; ld.shared.u16 %x, [%r2]; }\n"),
           1, 64);
+    clean(READ_WRITE("0"), 1, 64);
+    finds(READ_WRITE("1"), 1, 64, PTX_REPORT_RACE_SHARED);
 }
 
 Test(check, race_between_blocks) {

@@ -285,13 +285,20 @@ typedef struct {
     uint32_t lanes[MAX_WARPS];
 } barrier;
 
+/* Who read something since it was last written, for each such thing. */
+typedef struct {
+    uint32_t *readers, *rgen;  /* warps, and the generation of the first */
+    uint32_t *reader, *rlanes; /* the last warp: its first thread and sync count; its lanes */
+} shadow_readers;
+
 /* What the checker knows of each 4-byte word of shared memory; see race.c. */
 typedef struct {
-    uint32_t *writer, *wgen;   /* thread and warp-sync count; barrier generation; 0: nobody */
-    uint32_t *readers, *rgen;  /* warps that read it since, and the generation of the first */
-    uint32_t *reader, *rlanes; /* the last warp: its first thread and sync count; its lanes */
-    uint8_t *valid;            /* low 4 bits: bytes written; high 4: cp.async on its way */
-    uint8_t *wbytes;           /* bytes of the last write; bit 7: it was atomic */
+    uint32_t *writer, *wgen; /* thread and warp-sync count; barrier generation; 0: nobody */
+    shadow_readers words;    /* of all four bytes */
+    shadow_readers bytes;    /* of less: four to a word; valid once `narrow` is set */
+    bool narrow;
+    uint8_t *valid;  /* low 4 bits: bytes written; high 4: cp.async on its way */
+    uint8_t *wbytes; /* bytes of the last write; bit 7: it was atomic */
 } shared_shadow;
 
 typedef struct {

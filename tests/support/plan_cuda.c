@@ -13,6 +13,7 @@ typedef unsigned long long address;
 
 #define FUNCTIONS(X)                                                                               \
     X(cuInit, (unsigned))                                                                          \
+    X(cuDeviceGetAttribute, (int *, int, int))                                                     \
     X(cuDevicePrimaryCtxRetain, (void **, int))                                                    \
     X(cuCtxSetCurrent, (void *))                                                                   \
     X(cuCtxSynchronize, (void))                                                                    \
@@ -32,17 +33,18 @@ static struct {
 #undef MEMBER
     const char *(*braze_fake_report)(int);
     void (*braze_fake_clear)(void);
+    unsigned capability; /* of the device: 80 */
 } cu;
+enum { MAJOR = 75, MINOR = 76 }; /* attributes */
 
 bool plan_cuda_ready(void) {
     static int state;
     bz_error e = {0};
-    char path[600];
+    int major, minor;
     if (state) return state > 0;
     state = -1;
-    const char *build = getenv("BRAZE_BUILD");
-    snprintf(path, sizeof path, "%s/libbraze-fakecuda.so", build ? build : "build");
-    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL), *context;
+    const char *path = getenv("BRAZE_FAKECUDA");
+    void *lib = dlopen(path ? path : "build/libbraze-fakecuda.so", RTLD_NOW | RTLD_LOCAL), *context;
     bool all = lib && !nvrtc_open(&e);
 #define TAKE(name, parameters)                                                                     \
     if (all) *(void **)&cu.name = dlsym(lib, #name);                                               \
@@ -52,26 +54,101 @@ bool plan_cuda_ready(void) {
     if (!all) return false;
     *(void **)&cu.braze_fake_report = dlsym(lib, "braze_fake_report");
     *(void **)&cu.braze_fake_clear = dlsym(lib, "braze_fake_clear");
-    if (cu.cuInit(0) || cu.cuDevicePrimaryCtxRetain(&context, 0) || cu.cuCtxSetCurrent(context))
+    if (cu.cuInit(0) || cu.cuDevicePrimaryCtxRetain(&context, 0) || cu.cuCtxSetCurrent(context) ||
+        cu.cuDeviceGetAttribute(&major, MAJOR, 0) || cu.cuDeviceGetAttribute(&minor, MINOR, 0))
         return false;
+    cu.capability = (unsigned)(major * 10 + minor);
     state = 1;
     return true;
 }
 
+enum { THREADS = 64, BLOCKS = 24 };
+
+struct plan_cuda_code {
+    pass_plan **plans;
+    unsigned n;
+    address scratch, error;
+    void *module;
+};
+
 typedef struct running {
+    const plan_cuda_code *c;
     const pass_plan *p;
     const ir_value_array *inputs;
     plan_memory m;
-    address *at, scratch, error;
-    void *module;
+    address *at;
     bz_error *e;
 } running;
 
-enum { THREADS = 64, BLOCKS = 24 };
-
-static bz_status failed(running *r, const char *what, int code) {
-    return bz_fail(r->e, BZ_EDEVICE, "%s: error %d of the driver", what, code);
+static bz_status failed(bz_error *e, const char *what, int code) {
+    return bz_fail(e, BZ_EDEVICE, "%s: error %d of the driver", what, code);
 }
+
+/* ---- code: the kernels of each plan get names of their own, and stand in a name space */
+
+static void rename_kernels(pass_plan *p, unsigned number) {
+    for (uint32_t i = 0; i < p->code->k.n; i++) {
+        lp_kernel *k = p->code->k.p[i];
+        bz_text name = {0};
+        bz_textf(&name, "p%u_%s", number, k->name);
+        k->name = bz_arena_str(&k->names, bz_text_c(&name));
+        bz_text_free(&name);
+    }
+}
+
+static bz_status emit(pass_plan *const *plans, unsigned n, bz_text *out, bz_error *e) {
+    const lp_module nothing = {0};
+    bz_text own = {0};
+    bz_status s = cuda_emit(&nothing, out, e);
+    const size_t before = out->n;
+    for (unsigned i = 0; i < n && !s; i++) {
+        bz_text_free(&own);
+        rename_kernels(plans[i], i);
+        s = cuda_emit(plans[i]->code, &own, e);
+        bz_textf(out, "namespace n%u {%s}\n", i, s ? "" : own.p + before);
+    }
+    bz_text_free(&own);
+    return s;
+}
+
+static bz_status load(plan_cuda_code *c, const char *ptx, bz_error *e) {
+    int64_t most = 64;
+    static const int64_t none[2] = {INT64_MAX, 0};
+    for (unsigned p = 0; p < c->n; p++)
+        for (uint32_t i = 0; i < c->plans[p]->code->k.n; i++) {
+            const int64_t own = lp_scratch_bytes(c->plans[p]->code->k.p[i], c->plans[p]->code);
+            most = own > most ? own : most;
+        }
+    int code = cu.cuModuleLoadData(&c->module, ptx);
+    if (!code) code = cu.cuMemAlloc_v2(&c->scratch, (size_t)most * 1024 * BLOCKS);
+    if (!code) code = cu.cuMemAlloc_v2(&c->error, sizeof none);
+    if (!code) code = cu.cuMemcpyHtoD_v2(c->error, none, sizeof none);
+    return code ? failed(e, "loading", code) : BZ_OK;
+}
+
+plan_cuda_code *plan_cuda_compile(pass_plan **plans, unsigned n, bz_error *e) {
+    plan_cuda_code *c = calloc(1, sizeof *c);
+    bz_text text = {0};
+    nvrtc_image image = {0};
+    *c = (plan_cuda_code){.plans = plans, .n = n};
+    bz_status s = emit(plans, n, &text, e);
+    if (!s && getenv("PLAN_CUDA_TEXT")) puts(bz_text_c(&text));
+    if (!s) s = nvrtc_compile(bz_text_c(&text), cu.capability, false, &image, e);
+    if (!s) s = load(c, image.ptx, e);
+    bz_text_free(&text);
+    nvrtc_image_free(&image);
+    if (s) plan_cuda_free(c), c = NULL;
+    return c;
+}
+
+void plan_cuda_free(plan_cuda_code *c) {
+    if (c->scratch) cu.cuMemFree_v2(c->scratch);
+    if (c->error) cu.cuMemFree_v2(c->error);
+    if (c->module) cu.cuModuleUnload(c->module);
+    free(c);
+}
+
+/* ---- a run */
 
 /* One phase of a segment. */
 static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
@@ -89,18 +166,18 @@ static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
     }
     for (uint32_t i = 0; i < k->extents.n; i++) args[n++] = (void *)&s->extents[i];
     for (uint32_t i = 0; i < k->scalars.n; i++) args[n++] = r->inputs[s->scalars[i]].data;
-    args[n++] = of.scratch ? &r->scratch : &null;
-    args[n++] = &r->error;
+    args[n++] = of.scratch ? (void *)(uintptr_t)&r->c->scratch : &null;
+    args[n++] = (void *)(uintptr_t)&r->c->error;
     args[n++] = &tasks;
     cuda_symbol(&name, k->name, phase);
-    int code = cu.cuModuleGetFunction(&f, r->module, bz_text_c(&name));
+    int code = cu.cuModuleGetFunction(&f, r->c->module, bz_text_c(&name));
     const unsigned threads = of.threads ? of.threads : THREADS;
     int64_t blocks = of.threads ? tasks : (tasks + THREADS - 1) / THREADS;
     blocks = blocks > BLOCKS ? BLOCKS : blocks;
     if (!code && tasks > 0)
         code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, 0, NULL, args, NULL);
     if (!code) code = cu.cuCtxSynchronize();
-    bz_status st = code ? failed(r, bz_text_c(&name), code) : BZ_OK;
+    bz_status st = code ? failed(r->e, bz_text_c(&name), code) : BZ_OK;
     if (!st && cu.braze_fake_reports() > 0) {
         st = bz_fail(r->e, BZ_EINDEX, "%s", cu.braze_fake_report(0));
         cu.braze_fake_clear();
@@ -109,27 +186,6 @@ static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
     free(buffers);
     free(args);
     return st;
-}
-
-static bz_status prepare(running *r) {
-    bz_text text = {0};
-    nvrtc_image image;
-    bz_status s = cuda_emit(r->p->code, &text, r->e);
-    if (!s) s = nvrtc_compile(bz_text_c(&text), 80, false, &image, r->e);
-    bz_text_free(&text);
-    if (s) return s;
-    int code = cu.cuModuleLoadData(&r->module, image.ptx);
-    nvrtc_image_free(&image);
-    int64_t most = 64;
-    for (uint32_t i = 0; i < r->p->code->k.n; i++) {
-        const int64_t own = lp_scratch_bytes(r->p->code->k.p[i], r->p->code);
-        most = own > most ? own : most;
-    }
-    static const int64_t none[2] = {INT64_MAX, 0};
-    if (!code) code = cu.cuMemAlloc_v2(&r->scratch, (size_t)most * 1024 * BLOCKS);
-    if (!code) code = cu.cuMemAlloc_v2(&r->error, sizeof none);
-    if (!code) code = cu.cuMemcpyHtoD_v2(r->error, none, sizeof none);
-    return code ? failed(r, "loading", code) : BZ_OK;
 }
 
 /* What is only written is not uploaded: the checkers see what is read before that. */
@@ -144,38 +200,46 @@ static bz_status move(running *r, bool in) {
         if (!in && (b->place == PASS_OUTPUT || b->taken))
             code = cu.cuMemcpyDtoH_v2(r->m.at[i], r->at[i], bytes);
     }
-    return code ? failed(r, "copying", code) : BZ_OK;
+    return code ? failed(r->e, "copying", code) : BZ_OK;
 }
 
 static bz_status run(running *r) {
     bz_status s = BZ_OK;
     int64_t error[2];
+    static const int64_t none[2] = {INT64_MAX, 0};
     for (uint32_t i = 0; i < r->p->launches.n && !s; i++)
         for (uint32_t n = 0; n < r->p->launches.p[i].nsegments && !s; n++) {
             const pass_segment *of = &r->p->launches.p[i].segments[n];
             const unsigned phases = lp_phase_count(r->p->code->k.p[of->kernel]);
             for (unsigned ph = 0; ph < phases && !s; ph++) s = launch(r, of, ph);
         }
-    if (!s && cu.cuMemcpyDtoH_v2(error, r->error, sizeof error)) s = failed(r, "the error", 1);
-    if (!s && error[0] != INT64_MAX) s = bz_fail(r->e, (bz_status)error[1], "index out of range");
-    return s;
+    if (!s && cu.cuMemcpyDtoH_v2(error, r->c->error, sizeof error)) s = failed(r->e, "the error", 1);
+    if (s || error[0] == INT64_MAX) return s;
+    cu.cuMemcpyHtoD_v2(r->c->error, none, sizeof none);
+    return bz_fail(r->e, (bz_status)error[1], "index out of range");
 }
 
-bz_status plan_cuda(const pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
-                    bz_error *e) {
-    running r = {.p = p, .inputs = inputs, .m = plan_memory_new(p, inputs), .e = e};
+bz_status plan_cuda_run(const plan_cuda_code *c, unsigned number, const ir_value_array *inputs,
+                        ir_value_array *outputs, bz_error *e) {
+    const pass_plan *p = c->plans[number];
+    running r = {.c = c, .p = p, .inputs = inputs, .m = plan_memory_new(p, inputs), .e = e};
     r.at = calloc(p->buffers.n + 1, sizeof *r.at);
-    bz_status s = prepare(&r);
-    if (!s) s = move(&r, true);
+    bz_status s = move(&r, true);
     if (!s) s = run(&r);
     if (!s) s = move(&r, false);
     if (!s) plan_memory_outputs(p, &r.m, outputs);
     for (uint32_t i = 0; i < p->buffers.n; i++)
         if (r.at[i]) cu.cuMemFree_v2(r.at[i]);
-    if (r.scratch) cu.cuMemFree_v2(r.scratch);
-    if (r.error) cu.cuMemFree_v2(r.error);
-    if (r.module) cu.cuModuleUnload(r.module);
     plan_memory_free(&r.m, p);
     free(r.at);
+    return s;
+}
+
+bz_status plan_cuda(pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
+                    bz_error *e) {
+    plan_cuda_code *c = plan_cuda_compile(&p, 1, e);
+    if (!c) return e->status;
+    bz_status s = plan_cuda_run(c, 0, inputs, outputs, e);
+    plan_cuda_free(c);
     return s;
 }
