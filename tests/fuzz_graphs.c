@@ -7,11 +7,14 @@
  *                      1 large    3-16 nodes (43-56 in one of 16), 2,000 elements (20,000 in one of 32), for each target
  *     of 512           1         as machine code, too (FUZZ_CODE=N: of N)
  *
+ * FUZZ_CUDA=1: graphs for a GPU alone, as CUDA C on the emulated driver, too ($BRAZE_FAKE_DEVICES, $BRAZE_FAKE_SEED: docs/gpu-proof.md).
+ *
  * Most faults of a pass need few nodes and elements, and a small graph takes a hundredth of a large one's time.
  * usage: fuzz_graphs SECONDS [SEED [COUNT]] */
 #include "src/passes/pass.h"
 #include "tests/support/fuzz.h"
 #include "tests/support/plan_check.h"
+#include "tests/support/plan_cuda.h"
 #include "tests/support/random_graph.h"
 
 #include <stdio.h>
@@ -114,6 +117,7 @@ static context context_of_seed(uint64_t seed, bool one) {
     static const unsigned threads[] = {2, 1, 4, 16};
     return (context){.check = {.seed = seed,
                                .machine = fuzz_gets_code(seed, CODE_IN),
+                               .cuda = getenv("FUZZ_CUDA") && plan_cuda_ready(),
                                .specials = seed / 8 % 2,
                                .threads = threads[seed / 16 % 4],
                                .one = one}};
@@ -139,6 +143,10 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 }
 
 int fuzz_main(int argc, char **argv) {
+    if (getenv("FUZZ_CUDA") && !plan_cuda_ready()) {
+        printf("fuzz_graphs: skipped: no NVRTC, or no emulated driver\n");
+        return 0;
+    }
     long coded = 0, large = 0;
     fuzz_span f = fuzz_begin("fuzz_graphs", argc, argv);
     while (fuzz_next(&f)) {

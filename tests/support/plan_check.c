@@ -1,5 +1,6 @@
 /* plan_check.c - see plan_check.h. */
 #include "tests/support/plan_check.h"
+#include "tests/support/plan_cuda.h"
 #include "tests/support/plan_jit.h"
 #include "tests/support/plan_run.h"
 #include "tests/support/targets.h"
@@ -50,8 +51,18 @@ static bool target_fault(const ir_graph *g, const plan_target *t, const ir_value
         s = plan_jit(p, (plan_jit_how){t->isa, c->threads == 4 ? 4 : 1, c->seed}, in, code, &e);
         bad = run_fault(g, s, &e, want, code, how, what);
     }
+    if (!bad && c->cuda && t->isa == CG_NISAS) {
+        s = plan_cuda(p, in, code, &e);
+        bad = run_fault(g, s, &e, want, code, "CUDA C", what);
+    }
     pass_plan_free(p);
     return bad;
+}
+
+/* Is target number t one of those that are checked? */
+static bool is_wanted(const plan_check *c, unsigned t) {
+    if (c->cuda) return targets[t].isa == CG_NISAS;
+    return !c->one || t == bz_mix(c->seed, 0x7a6) % target_count;
 }
 
 bool plan_fault(const ir_graph *g, const plan_check *c, char what[WORDS]) {
@@ -63,8 +74,7 @@ bool plan_fault(const ir_graph *g, const plan_check *c, char what[WORDS]) {
     bz_status s = ir_interpret(g, in, want, &e);
     bool bad = false;
     for (unsigned t = 0; t < target_count && !bad && !s; t++)
-        if (!c->one || t == bz_mix(c->seed, 0x7a6) % target_count)
-            bad = target_fault(g, &targets[t], in, want, c, what);
+        if (is_wanted(c, t)) bad = target_fault(g, &targets[t], in, want, c, what);
     free_values(in, g->inputs.n);
     free(in);
     free_values(want, g->outputs.n);
