@@ -21,6 +21,19 @@ static nvrtc_image compiled(const char *text) {
     return i;
 }
 
+Test(nvrtc, flags_of_the_environment) {
+    nvrtc_image i;
+    bz_error e = {0};
+    if (!present()) return;
+    setenv("BRAZE_NVRTCFLAGS", " -lineinfo  --Ofast-compile=max", 1);
+    i = compiled("extern \"C\" __global__ void k(float *x) {\n    x[threadIdx.x] += 1;\n}\n");
+    cr_expect(strstr(i.ptx, ".loc"));
+    nvrtc_image_free(&i);
+    setenv("BRAZE_NVRTCFLAGS", "--no-such-flag", 1);
+    cr_expect_eq(nvrtc_compile("int x;", 80, false, &i, &e), BZ_ECOMPILE);
+    cr_expect(strstr(e.text, "no-such-flag"), "%s", e.text);
+}
+
 /* ---- the log */
 
 Test(nvrtc, the_log_names_registers_and_spills) {

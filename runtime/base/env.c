@@ -17,6 +17,7 @@ typedef enum switch_kind {
     SWITCH_WORD,    /* one of those in `values`, with | between */
     SWITCH_LETTERS, /* of passes */
     SWITCH_FILE,    /* whoever opens it says what is wrong */
+    SWITCH_ANY,     /* whoever reads it does */
 } switch_kind;
 
 typedef enum switch_name {
@@ -32,7 +33,8 @@ typedef enum switch_name {
     LLVM,
     CODE,
     LIBCUDA,
-    NVRTC
+    NVRTC,
+    NVRTCFLAGS
 } switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
@@ -68,6 +70,8 @@ static const struct {
                  SWITCH_FILE, 0},
     [NVRTC] = {"BRAZE_NVRTC", "file", "the compiler of CUDA C, in place of libnvrtc.so.13 or .12",
                SWITCH_FILE, 0},
+    [NVRTCFLAGS] = {"BRAZE_NVRTCFLAGS", "words", "more options of that compiler, as -lineinfo",
+                     SWITCH_ANY, 0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
 
@@ -111,7 +115,7 @@ static bool good(switch_name s) {
 
 static void print_help(void) {
     for (size_t i = 0; i < BZ_LEN(switches); i++)
-        fprintf(stderr, "%-14s %-18s %s\n", switches[i].name, switches[i].values, switches[i].help);
+        fprintf(stderr, "%-16s %-18s %s\n", switches[i].name, switches[i].values, switches[i].help);
     fprintf(stderr, "\nletters of BRAZE_DUMP: %c %s", PASS_DUMP_RECORDED, "what was recorded");
     for (unsigned i = 0; i < PASS_COUNT; i++)
         fprintf(stderr, ", %c %s", pass_table[i].letter, pass_table[i].name);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 typedef struct nvrtc_program nvrtc_program;
+enum { FLAGS = 8 }; /* options of $BRAZE_NVRTCFLAGS */
 
 /* X(result, name, parameters) */
 #define FUNCTIONS(X)                                                                               \
@@ -140,12 +141,28 @@ static bz_status say(const char *text, const char *log, int code, bz_error *e) {
     return BZ_ECOMPILE;
 }
 
+const char *nvrtc_flags(void) {
+    const char *flags = secure_getenv("BRAZE_NVRTCFLAGS");
+    return flags ? flags : "";
+}
+
+/* The words of those flags, each with its 0, appended to `all`. */
+static unsigned add_flags(char *words, size_t room, const char **all) {
+    unsigned n = 0;
+    char *save = NULL;
+    snprintf(words, room, "%s", nvrtc_flags());
+    for (char *w = strtok_r(words, " ", &save); w && n < FLAGS; w = strtok_r(NULL, " ", &save))
+        all[n++] = w;
+    return n;
+}
+
 static bz_status run(nvrtc_program *p, const char *text, unsigned cc, bool cubin, nvrtc_image *out,
                      bz_error *e) {
-    char arch[32];
+    char arch[32], words[400];
     snprintf(arch, sizeof arch, "-arch=%s_%u", cubin ? "sm" : "compute", cc);
-    const char *const options[] = {arch, "--fmad=false", "--minimal", "--ptxas-options=-v"};
-    const int code = api.CompileProgram(p, cubin ? 4 : 3, options);
+    const char *options[4 + FLAGS] = {arch, "--fmad=false", "--minimal", "--ptxas-options=-v"};
+    const unsigned own = cubin ? 4 : 3, more = add_flags(words, sizeof words, options + own);
+    const int code = api.CompileProgram(p, (int)(own + more), options);
     size_t n;
     out->log = get(p, api.GetProgramLogSize, api.GetProgramLog, &n);
     if (code) return say(text, out->log, code, e);

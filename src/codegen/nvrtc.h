@@ -17,6 +17,8 @@ typedef struct nvrtc_image { /* zero-initialised = empty */
 bz_status nvrtc_open(bz_error *e);
 /* Major * 1000 + minor * 10, as 13000; 0 before it is open. Part of the key of cached images. */
 int nvrtc_version(void);
+/* $BRAZE_NVRTCFLAGS, "" when it is not set: options behind ours. Part of that key, too. */
+const char *nvrtc_flags(void);
 /* Compiles text for compute capability `cc` (80: sm_80): the PTX, and with `cubin` the machine code. No contraction, IEEE division and
  * square root, denormals kept. Errors: BZ_ECOMPILE with the first message and the lines around it; BZ_ENOMEM. `out` is empty then. Any
  * thread, several at once. */
