@@ -40,6 +40,14 @@ if "$tool" run --device cuda "$dir/p.bz" 2>&1 | grep -q 'no usable NVRTC'; then
 fi
 check "braze run" as_the_interpreter
 
+# Ops and programs for other machines and orders; test_ops_cuda itself has gone through all for 80.
+for cc in 75 90 100; do
+    check "ops for $cc" env BRAZE_QUICK=1 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc BRAZE_NVRTCFLAGS=--Ofast-compile=max \
+        "${BRAZE_BUILD:-build}/tests/test_ops_cuda"
+    check "random graphs for $cc" env FUZZ_CUDA=1 FUZZ_CODE=0 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc \
+        BRAZE_NVRTCFLAGS=--Ofast-compile=max "${BRAZE_BUILD:-build}/tests/fuzz_graphs" 60 1$cc 100
+done
+
 # Those of which every program compiles in little time. What the emulated driver finds wrong stands in the log.
 export BRAZE_TEST_FAR=cuda
 for name in api donate edges variables index index_errors limits vjp; do

@@ -71,7 +71,7 @@ static const struct {
     [NVRTC] = {"BRAZE_NVRTC", "file", "the compiler of CUDA C, in place of libnvrtc.so.13 or .12",
                SWITCH_FILE, 0},
     [NVRTCFLAGS] = {"BRAZE_NVRTCFLAGS", "words", "more options of that compiler, as -lineinfo",
-                     SWITCH_ANY, 0},
+                    SWITCH_ANY, 0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
 

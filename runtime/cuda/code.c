@@ -22,9 +22,8 @@ static const cuda_memory *memory_of(const rt_codegen *g) {
 static bz_status target(const rt_codegen *g, bz_text *key, bz_error *e) {
     const bz_status s = nvrtc_open(e);
     if (!s)
-        bz_textf(key, "sm_%u | nvrtc %d.%d, strict%s%s", memory_of(g)->arch,
-                 nvrtc_version() / 1000, nvrtc_version() % 1000 / 10, *nvrtc_flags() ? " " : "",
-                 nvrtc_flags());
+        bz_textf(key, "sm_%u | nvrtc %d.%d, strict%s%s", memory_of(g)->arch, nvrtc_version() / 1000,
+                 nvrtc_version() % 1000 / 10, *nvrtc_flags() ? " " : "", nvrtc_flags());
     return s;
 }
 

@@ -222,7 +222,8 @@ static bool quiet(const warp *w, unsigned l, uint32_t k, unsigned words) {
     uint32_t safe = w->b->safe[w->index], gen = w->b->gen, bit = 1u << w->index, now = stamp(w, 0);
     for (unsigned n = 0; n < words; n++)
         if (s->valid[k + n] != 15 || s->wgen[k + n] >= safe || s->words.rgen[k + n] != gen ||
-            !(s->words.readers[k + n] & bit) || s->words.reader[k + n] != now || !(s->words.rlanes[k + n] >> l & 1))
+            !(s->words.readers[k + n] & bit) || s->words.reader[k + n] != now ||
+            !(s->words.rlanes[k + n] >> l & 1))
             return false;
     return true;
 }

@@ -115,7 +115,7 @@ Test(check, race_between_lanes_of_a_warp) {
 
 /* Each thread writes its byte, reads another one's and writes its own again, as loops over a thread's bytes do. */
 #define READ_WRITE(far)                                                                            \
-    KERNEL("{ .reg .b16 %h; cvt.u16.u32 %h, %t;\nst.shared.u8 [%t], %h;\nbar.sync 0;\n"           \
+    KERNEL("{ .reg .b16 %h; cvt.u16.u32 %h, %t;\nst.shared.u8 [%t], %h;\nbar.sync 0;\n"            \
            "xor.b32 %r3, %t, " far ";\nld.shared.u8 %h, [%r3];\nst.shared.u8 [%t], %h; }\n")
 
 Test(check, neighbours_in_a_word_do_not_race) {

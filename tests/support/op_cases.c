@@ -95,24 +95,36 @@ static const struct text {
     const char *dtypes; /* NULL: all */
     const char *text;
 } texts[] = {
-    {NULL, "graph main(x: #[9,40], k: i64[7]) { %i = remainder %k 9\n %a = gather %x %i\n %j = remainder %k 40\n "
-           "%b = gather %x %j {axis=1}\n %t = transpose %x\n %c = gather %t %i {axis=1}\n return %a, %b, %c }"},
-    {"u8 i8 i16 i32 i64 f16 bf16 f32 f64",
-     "graph main(x: #[70,5], k: i64[70]) { %i = remainder %k 6\n %a = scatter_add %x %i {size=6}\n return %a }"},
-    {NULL, "graph main(x: #[6,50], y: #[300]) { %v, %i = sort %x {axis=1}\n %w, %j = sort %x {axis=0, descending}\n "
+    {NULL, "graph main(x: #[9,40], k: i64[7]) { %i = remainder %k 9\n %a = gather %x %i\n %j = "
+           "remainder %k 40\n "
+           "%b = gather %x %j {axis=1}\n %t = transpose %x\n %c = gather %t %i {axis=1}\n return "
+           "%a, %b, %c }"},
+    {"u8 i8 i16 i32 i64 f16 bf16 f32 f64", "graph main(x: #[70,5], k: i64[70]) { %i = remainder %k "
+                                           "6\n %a = scatter_add %x %i {size=6}\n return %a }"},
+    {NULL, "graph main(x: #[6,50], y: #[300]) { %v, %i = sort %x {axis=1}\n %w, %j = sort %x "
+           "{axis=0, descending}\n "
            "%z, %k = sort %y {axis=0}\n return %v, %i, %w, %j, %z, %k }"},
-    {NULL, "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n return %a, %b }"},
-    {NULL, "graph main(x: #[5,7], y: #[5,40]) { %a = concat %x %y %x {axis=1}\n %b = concat %a %a\n %c = pad %x {lo=[1,2], "
+    {NULL, "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n return "
+           "%a, %b }"},
+    {NULL, "graph main(x: #[5,7], y: #[5,40]) { %a = concat %x %y %x {axis=1}\n %b = concat %a "
+           "%a\n %c = pad %x {lo=[1,2], "
            "hi=[3,30], value=1}\n %d = flip %y {axes=[0,1]}\n return %a, %b, %c, %d }"},
-    {NULL, "graph main(x: #[9,40], y: #[3,8]) { %a = update %x %y {start=[2,5]}\n %b = diagonal %x {offset=1}\n %c = as_strided %x "
-           "{shape=[30,9], strides=[1,40], offset=3}\n %d = stack %y %y %y {axis=-1}\n return %a, %b, %c, %d }"},
-    {"f16 bf16 f32 f64", "graph main(k: i64[], o: i64[]) { %a = rand %k %o {shape=[300], dtype=#}\n %b = randn %k %o {shape=[7,9], dtype=#}\n "
+    {NULL, "graph main(x: #[9,40], y: #[3,8]) { %a = update %x %y {start=[2,5]}\n %b = diagonal %x "
+           "{offset=1}\n %c = as_strided %x "
+           "{shape=[30,9], strides=[1,40], offset=3}\n %d = stack %y %y %y {axis=-1}\n return %a, "
+           "%b, %c, %d }"},
+    {"f16 bf16 f32 f64", "graph main(k: i64[], o: i64[]) { %a = rand %k %o {shape=[300], "
+                         "dtype=#}\n %b = randn %k %o {shape=[7,9], dtype=#}\n "
                          "%c = randint %k %o {lo=-3, hi=1000, shape=[50]}\n return %a, %b, %c }"},
-    {"u8 i8", "graph main(x: #[50]) { %a = bitcast %x {dtype=u8}\n %b = bitcast %x {dtype=i8}\n return %a, %b }"},
-    {"i16 f16 bf16", "graph main(x: #[50]) { %a = bitcast %x {dtype=i16}\n %b = bitcast %x {dtype=f16}\n %c = bitcast %x {dtype=bf16}\n "
+    {"u8 i8", "graph main(x: #[50]) { %a = bitcast %x {dtype=u8}\n %b = bitcast %x {dtype=i8}\n "
+              "return %a, %b }"},
+    {"i16 f16 bf16", "graph main(x: #[50]) { %a = bitcast %x {dtype=i16}\n %b = bitcast %x "
+                     "{dtype=f16}\n %c = bitcast %x {dtype=bf16}\n "
                      "return %a, %b, %c }"},
-    {"i32 f32", "graph main(x: #[50]) { %a = bitcast %x {dtype=i32}\n %b = bitcast %x {dtype=f32}\n return %a, %b }"},
-    {"i64 f64", "graph main(x: #[50]) { %a = bitcast %x {dtype=i64}\n %b = bitcast %x {dtype=f64}\n return %a, %b }"},
+    {"i32 f32", "graph main(x: #[50]) { %a = bitcast %x {dtype=i32}\n %b = bitcast %x "
+                "{dtype=f32}\n return %a, %b }"},
+    {"i64 f64", "graph main(x: #[50]) { %a = bitcast %x {dtype=i64}\n %b = bitcast %x "
+                "{dtype=f64}\n return %a, %b }"},
 };
 
 static bool has_word(const char *words, const char *word) {

@@ -13,8 +13,8 @@ typedef struct plan_check {
     bool specials;    /* NaN and so on in the inputs */
     bool any_op;      /* the graph may hold what lowering says that it does not support */
     unsigned threads; /* that tasks are cut for */
-    bool cuda; /* for a GPU alone, as CUDA C on the emulated driver, too (plan_cuda_ready) */
-    bool one;  /* for one target, drawn by the seed, instead of each */
+    bool cuda;        /* for a GPU alone, as CUDA C on the emulated driver, too (plan_cuda_ready) */
+    bool one;         /* for one target, drawn by the seed, instead of each */
 } plan_check;
 
 /* True when a target differs, with the words in `what`. A graph that the interpreter refuses (an index out of range) is no fault. At

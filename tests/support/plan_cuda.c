@@ -213,7 +213,8 @@ static bz_status run(running *r) {
             const unsigned phases = lp_phase_count(r->p->code->k.p[of->kernel]);
             for (unsigned ph = 0; ph < phases && !s; ph++) s = launch(r, of, ph);
         }
-    if (!s && cu.cuMemcpyDtoH_v2(error, r->c->error, sizeof error)) s = failed(r->e, "the error", 1);
+    if (!s && cu.cuMemcpyDtoH_v2(error, r->c->error, sizeof error))
+        s = failed(r->e, "the error", 1);
     if (s || error[0] == INT64_MAX) return s;
     cu.cuMemcpyHtoD_v2(r->c->error, none, sizeof none);
     return bz_fail(r->e, (bz_status)error[1], "index out of range");
