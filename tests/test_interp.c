@@ -370,6 +370,26 @@ Test(interp, while_and_cond) {
     }
 }
 
+/* A truth value that stands for the condition is one, whatever the operands. */
+Test(interp, cond_of_a_literal) {
+    for (int then = 0; then < 2; then++) {
+        char text[300];
+        snprintf(
+            text, sizeof text,
+            "graph main(x: f32 = 3.0) { %%r = cond %s, %%x {then=one, else=two}\n return %%r }\n"
+            "graph one(x: f32) { return %%x }\n"
+            "graph two(x: f32) { %%1 = neg %%x\n return %%1 }\n",
+            then ? "true" : "false");
+        int64_t n;
+        ir_value_array in = irt_array(BZ_F32, 0, NULL);
+        irt_set(&in, 0, 3);
+        double *r = irt_run(text, &in, 0, &n);
+        cr_expect_eq(r[0], then ? 3 : -3);
+        bz_mem_free(r);
+        irt_free(&in, 1);
+    }
+}
+
 static const char symbolic[] =
     "graph main(n: sym(1, 8), m: sym, x: f32[n,m], y: f32[n*m]) {\n"
     "    %1 = reshape %x {shape=[n*m]}\n    %2 = add %1, %y\n    %3 = mean %2\n    return %3 }";

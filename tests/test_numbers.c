@@ -107,6 +107,10 @@ Test(numbers, a_number_takes_the_dtype_beside_it) {
         {FULL("x", "u8", "1", "200") "%r = lt %x, 300\nreturn %r", "bool[1] false"},
         {FULL("x", "bool", "1", "1") "%r = mul %x, true\nreturn %r", "bool[1] true"},
         {FULL("x", "bool", "", "1") "%r = add %x, 1\nreturn %r", "i64 2"},
+        {FULL("x", "f32", "1", "3") "%r = where true, %x, 0\nreturn %r", "f32[1] 3.0"},
+        {FULL("x", "f16", "1", "3") "%r = where false, %x, 0.5\nreturn %r", "f16[1] 0.5"},
+        {FULL("x", "f32", "1", "3") "%r = where 1, %x, 0\nreturn %r",
+         "[where] the condition must be bool, got i64[]"},
         {FULL("x", "bool", "1", "1") "%r = mul %x, 0.5\nreturn %r", "f32[1] 0.5"},
         {FULL("x", "f16", "1", "1") FULL("y", "f32", "", "1") "%r = clamp %x, %y, 2049.0\n"
                                                               "return %r",

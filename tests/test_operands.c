@@ -77,6 +77,9 @@ Test(operands, numbers_take_the_dtype_beside_them) {
     expect_dtype(bz_where(m, 1, 0), BZ_I64, "where of ints");
     expect_dtype(bz_where(m, 1, 0.5), BZ_F32, "where of an int and a double");
     expect_dtype(bz_lt(m, 1), BZ_BOOL, "lt");
+    expect_dtype(bz_where(yes, bz_ones(c, BZ_SHAPE(2), BZ_F16), 0), BZ_F16, "where of a condition");
+    EXPECT_ERROR(c, bz_where(1, m, yes), BZ_EDTYPE,
+                 "[where] the condition must be bool, got i64[]");
     bz_close(c);
 }
 
@@ -93,6 +96,8 @@ Test(operands, at_each_place) {
     cr_expect_eq(bz_item(bz_clamp(5, x, 9)), 5);
     cr_expect_eq(bz_item(bz_where(m, x, 0)), 3);
     cr_expect_eq(bz_item(bz_where(m, 7, x)), 7);
+    cr_expect_eq(bz_item(bz_where((bool)1, x, 7)), 3);
+    cr_expect_eq(bz_item(bz_where((bool)0, x, 7)), 7);
     cr_expect_eq(bz_item(bz_fma(x, 2, 1)), 7);
     cr_expect_eq(bz_item(bz_lerp(0, x, 0.5)), 1.5);
     cr_expect_eq(bz_item(bz_mse_loss(x, 1)), 4);

@@ -4,8 +4,9 @@
  *
  * Any C number but a long double: integers keep their value (one above INT64_MAX: BZ_EARG), a float or double its own. A number
  * takes the dtype of the operands beside it, as bz_scalar does (tensor.h): it is handed to kernels with each run, and is a
- * constant while bz_compile traces. C11's true is the int 1: beside bool tensors write (bool)1; a bit-field is +b. One of the operands
- * is a tensor: else it does not compile. Language bindings call the functions NAME_at, with bz_scalar for numbers. */
+ * constant while bz_compile traces. C11's true is the int 1: beside bool tensors, and as a condition, write (bool)1; a bit-field is
+ * +b. One of the operands is a tensor: else it does not compile. Language bindings call the functions NAME_at, with bz_scalar for
+ * numbers. */
 #ifndef BRAZE_OPERAND_H
 #define BRAZE_OPERAND_H
 

@@ -75,12 +75,13 @@ static bool nodes_of(rt_rec *r, ir_op op, bz_tensor *const *x, unsigned n, bool 
         bz_context *c;
         rt_tensor *t = rt_find_quietly(x[i], &c);
         if (!t || rt_is_number(t->st) != numbers) continue;
+        bz_dtype own = ir_dtype_beside_at(op, i, beside);
         if (numbers) {
             ir_number v = rt_number_of(t->st);
-            if (!ir_number_allowed(r->c->epoch->g, op, i, v, ir_number_dtype(v.kind, beside)))
+            if (!ir_number_allowed(r->c->epoch->g, op, i, v, ir_number_dtype(v.kind, own)))
                 return false;
         }
-        if (!(r->x[i] = rt_node(c, t, beside))) return false;
+        if (!(r->x[i] = rt_node(c, t, own))) return false;
     }
     return true;
 }

@@ -29,6 +29,11 @@ bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned 
     return floats && t != BZ_NDTYPES && !ir_is_float(t) ? BZ_F32 : t;
 }
 
+bz_dtype ir_dtype_beside_at(ir_op op, unsigned k, bz_dtype beside) {
+    bool condition = ir_op_is_elementwise(op) && ir_ops[op].rule == IR_RULE_SELECT && k == 0;
+    return condition ? BZ_BOOL : beside;
+}
+
 bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t) {
     if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || ir_is_float(t)) return true;
     ir_error(g, BZ_EARG, op, "an integer to the power %lld is no integer; cast it to a float first",

@@ -274,6 +274,8 @@ ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rba
 /* ---- elem.c: numbers beside operands. The dtype that a number among the operands of op (IR_NIL: no elementwise op) stands beside:
  * what the others come together in; x[i] = 0 where a number or nothing is. BZ_NDTYPES: nothing is beside it. */
 bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
+/* What it stands beside as operand k where that is `beside`: a condition beside a bool. */
+bz_dtype ir_dtype_beside_at(ir_op op, unsigned k, bz_dtype beside);
 /* May number v, in dtype t, be operand k of op? false and an error: an integer to a negative power. */
 bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t);
 

@@ -297,7 +297,8 @@ bool tx_numbers(tx_parser *p, ir_graph *g, tx_line *l, ir_op op) {
     bz_dtype beside = ir_dtype_beside(g, op, l->operands.p, l->operands.n);
     bool ok = true;
     for (uint32_t i = 0; i < l->numbers.n && ok; i++)
-        ok = tx_number_beside(p, g, l, op, &l->numbers.p[i], beside);
+        ok = tx_number_beside(p, g, l, op, &l->numbers.p[i],
+                              ir_dtype_beside_at(op, l->numbers.p[i].operand, beside));
     return ok;
 }
 
