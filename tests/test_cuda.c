@@ -1,4 +1,4 @@
-/* test_cuda.c - the cuda device on the emulated driver: its memory, several devices, drivers that are absent and calls that fail.
+/* test_cuda.c - the cuda device on the emulated driver: its memory, several devices, drivers that are absent.
  * tests/slow_cuda.sh runs the tests of the API there. */
 #include "runtime/exec/kernels.h"
 #include "runtime/memory/buffer.h"
@@ -202,78 +202,4 @@ Test(cuda, code_is_shared) {
     cr_expect_eq(run_softmax(c[0]).kernels_built, 1);
     bz_close(c[0]);
     fakecuda_is_clean();
-}
-
-/* ---- calls that fail */
-
-enum { INVALID_VALUE = 1, NO_MEMORY = 2, LAUNCH_FAILED = 719 };
-
-/* Something of everything; the status of the first thing that went wrong. Unused code goes at once. */
-static bz_status work(void) {
-    bz_context *c;
-    bz_status s = bz_open(&(bz_options){.device = BZ_CUDA, .code_bytes = 1}, &c);
-    if (s) return s;
-    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
-    bz_tensor *y = bz_softmax(bz_matmul(bz_transpose(x, 0, 1), x), 1);
-    float out[9];
-    bz_to_host(bz_transpose(y, 0, 1), out, sizeof out);
-    bz_item(bz_sum(y, NULL, 0, false));
-    s = bz_context_status(c);
-    cr_expect(!s || *bz_message(c));
-    bz_clear(c);
-    bz_close(c);
-    return s;
-}
-
-/* Every call of the driver in turn answers an error: a status, nothing is left behind, and the next context works. */
-static void every_call_fails(int code, bz_status want) {
-    fakecuda_use("80");
-    bz_context *other = fakecuda_open(0); /* keeps the driver's context */
-    cr_assert_eq(work(), BZ_OK);
-    size_t living = fakecuda_living();
-    long calls = 0, wrong = 0;
-    for (bool failed = true; failed && calls < 1000; calls++) {
-        fakecuda_fail_after(calls, code);
-        bz_status s = work();
-        failed = fakecuda_fail_after(-1, 0) < 0;
-        wrong += s != (failed ? want : BZ_OK) && s != BZ_OK;
-        cr_expect(!failed || s == want || s == BZ_OK, "call %ld: %s", calls, bz_status_text(s));
-        cr_expect_eq(fakecuda_living(), living, "call %ld: %zu blocks", calls, fakecuda_living());
-    }
-    cr_expect(calls > 30 && !wrong, "%ld calls", calls);
-    cr_expect_eq(work(), BZ_OK);
-    bz_close(other);
-    fakecuda_is_clean();
-}
-
-Test(cuda, a_call_that_fails_is_a_status) {
-    if (!compiles()) return;
-    every_call_fails(INVALID_VALUE, BZ_EDEVICE);
-}
-
-Test(cuda, memory_that_lacks_is_a_status) {
-    if (!compiles()) return;
-    every_call_fails(NO_MEMORY, BZ_ENOMEM);
-}
-
-/* What ends the driver's context is told from then on, with its first words. */
-Test(cuda, a_lost_device_stays_lost) {
-    if (!compiles()) return;
-    fakecuda_use("80");
-    bz_context *c = fakecuda_open(0);
-    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3}), BZ_SHAPE(3));
-    float out[3];
-    fakecuda_fail_after(0, LAUNCH_FAILED);
-    cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_EDEVICE);
-    for (int i = 0; i < 3; i++) {
-        cr_expect(strstr(bz_message(c), "CUDA_ERROR_LAUNCH_FAILED (unspecified launch failure)"),
-                  "%s", bz_message(c));
-        bz_clear(c);
-        cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_EDEVICE);
-    }
-    bz_clear(c);
-    bz_close(c);
-    c = fakecuda_open(0); /* the last one let go of the driver's context */
-    EXPECT(bz_ones(c, BZ_SHAPE(2), BZ_F32), 1, 1);
-    bz_close(c);
 }

@@ -95,10 +95,9 @@ static bz_status find(const rt_codegen *g, void *object, const char *kernel, uns
 /* Whoever launched it has waited for the end. */
 static void unload(void *object) {
     loaded *l = object;
-    cu_context own;
-    if (!l->d->context_push(l->context)) {
+    if (cu_enter_to_free(l->d, l->context)) {
         l->d->module_free(l->module);
-        l->d->context_pop(&own);
+        cu_leave(l->d, l->context);
     }
     bz_mem_free(l);
 }

@@ -36,6 +36,8 @@ rt_memory *cuda_open(int number, bz_error *e);
 /* Makes m's driver context the thread's; cuda_leave takes it away again. What was lost is an error here. */
 bz_status cuda_enter(cuda_memory *m, bz_error *e);
 void cuda_leave(cuda_memory *m);
+/* The same for who gives something back, which a lost device does not keep from trying. false: there is no way in. */
+bool cuda_enter_to_free(cuda_memory *m);
 /* BZ_OK, or an error with the driver's words: "[cuda] cuLaunchKernel of softmax_0: CUDA_ERROR_...". `of` may be NULL. */
 bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *of, bz_error *e);
 

@@ -77,6 +77,17 @@ bz_status cu_open(const cu_driver **d, bz_error *e) {
     return s;
 }
 
+/* ---- the thread's context */
+
+bool cu_enter_to_free(const cu_driver *d, cu_context c) {
+    return !d->context_push(c) || !d->context_push(c);
+}
+
+void cu_leave(const cu_driver *d, cu_context c) {
+    cu_context own;
+    if (d->context_pop(&own) && !d->context_current(&own) && own == c) d->context_pop(&own);
+}
+
 /* ---- codes */
 
 void cu_result_text(const cu_driver *d, cu_result r, bz_text *t) {

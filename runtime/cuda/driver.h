@@ -14,6 +14,7 @@ typedef struct cu_stream_of *cu_stream;
 typedef struct cu_event_of *cu_event;
 typedef struct cu_module_of *cu_module;
 typedef struct cu_function_of *cu_function;
+typedef struct cu_pool_of *cu_pool;
 
 /* Numbers of attributes and flags. */
 enum cu_numbers {
@@ -39,6 +40,7 @@ enum cu_numbers {
     MUST(context_release, "cuDevicePrimaryCtxRelease_v2", (cu_device d))                           \
     MUST(context_push, "cuCtxPushCurrent_v2", (cu_context c))                                      \
     MUST(context_pop, "cuCtxPopCurrent_v2", (cu_context * c))                                      \
+    MUST(context_current, "cuCtxGetCurrent", (cu_context * c))                                     \
     MUST(alloc, "cuMemAlloc_v2", (cu_address * at, size_t bytes))                                  \
     MUST(free, "cuMemFree_v2", (cu_address at))                                                    \
     MUST(host_alloc, "cuMemAllocHost_v2", (void **p, size_t bytes))                                \
@@ -69,6 +71,8 @@ enum cu_numbers {
           unsigned bz, unsigned shared, cu_stream s, void **parameters, void **extra))             \
     MAY(alloc_ordered, "cuMemAllocAsync", (cu_address * at, size_t bytes, cu_stream s))            \
     MAY(free_ordered, "cuMemFreeAsync", (cu_address at, cu_stream s))                              \
+    MAY(device_pool, "cuDeviceGetMemPool", (cu_pool * p, cu_device d))                             \
+    MAY(pool_trim, "cuMemPoolTrimTo", (cu_pool p, size_t keep))                                    \
     MAY(error_name, "cuGetErrorName", (cu_result r, const char **text))                            \
     MAY(error_text, "cuGetErrorString", (cu_result r, const char **text))
 
@@ -84,6 +88,10 @@ bz_status cu_open(const cu_driver **d, bz_error *e);
 
 /* "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)" */
 void cu_result_text(const cu_driver *d, cu_result r, bz_text *t);
+/* Makes the driver's context the thread's, for who gives something back, and takes it away again. Calls may answer with the error of
+ * earlier work, so that one is no proof: these are tried again. false: there is no way in. */
+bool cu_enter_to_free(const cu_driver *d, cu_context c);
+void cu_leave(const cu_driver *d, cu_context c);
 /* Has the device's context come to an end with this: does every later call fail too? */
 bool cu_is_final(cu_result r);
 

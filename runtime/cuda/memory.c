@@ -29,15 +29,34 @@ bz_status cuda_enter(cuda_memory *m, bz_error *e) {
     return cuda_check(m, m->d->context_push(m->context), "cuCtxPushCurrent", NULL, e);
 }
 
+bool cuda_enter_to_free(cuda_memory *m) {
+    return cu_enter_to_free(m->d, m->context);
+}
+
 void cuda_leave(cuda_memory *m) {
-    cu_context own;
-    m->d->context_pop(&own);
+    cu_leave(m->d, m->context);
 }
 
 /* ---- pieces of memory */
 
+static cu_result get_once(cuda_memory *m, size_t bytes, rt_address *at) {
+    return m->ordered ? m->d->alloc_ordered(at, bytes, m->stream) : m->d->alloc(at, bytes);
+}
+
+/* What lacks may have been given back and not be there yet, or be kept by the driver for later. */
+static void trim(cuda_memory *m) {
+    cu_pool pool;
+    m->d->stream_wait(m->stream);
+    if (m->ordered && m->d->device_pool && m->d->pool_trim && !m->d->device_pool(&pool, m->device))
+        m->d->pool_trim(pool, 0);
+}
+
 bz_status cuda_get(cuda_memory *m, size_t bytes, rt_address *at, bz_error *e) {
-    cu_result r = m->ordered ? m->d->alloc_ordered(at, bytes, m->stream) : m->d->alloc(at, bytes);
+    cu_result r = get_once(m, bytes, at);
+    if (r == CU_OUT_OF_MEMORY) {
+        trim(m);
+        r = get_once(m, bytes, at);
+    }
     if (r == CU_OUT_OF_MEMORY) return BZ_ENOMEM;
     return cuda_check(m, r, m->ordered ? "cuMemAllocAsync" : "cuMemAlloc", NULL, e);
 }
@@ -64,7 +83,7 @@ static bz_status alloc(rt_memory *base, size_t bytes, rt_address *at, bz_error *
 static void give_back(rt_memory *base, rt_address at, size_t bytes) {
     cuda_memory *m = (cuda_memory *)base;
     (void)bytes;
-    if (m->d->context_push(m->context)) return;
+    if (!cuda_enter_to_free(m)) return;
     cuda_give(m, at);
     cuda_leave(m);
 }
@@ -101,8 +120,9 @@ bz_status cuda_copy_in(cuda_memory *m, rt_address to, const void *from, size_t b
         memcpy(piece, (const char *)from + at, n);
         s = cuda_check(m, m->d->copy_in(to + at, piece, n, m->stream), "cuMemcpyHtoDAsync", NULL,
                        e);
-        if (!s)
-            s = cuda_check(m, m->d->event_record(m->read[k], m->stream), "cuEventRecord", NULL, e);
+        if (s) break;
+        s = cuda_check(m, m->d->event_record(m->read[k], m->stream), "cuEventRecord", NULL, e);
+        if (s) m->d->stream_wait(m->stream); /* nothing tells when the piece is free again */
     }
     return s;
 }
@@ -110,7 +130,9 @@ bz_status cuda_copy_in(cuda_memory *m, rt_address to, const void *from, size_t b
 bz_status cuda_copy_out(cuda_memory *m, void *to, rt_address from, size_t bytes, bz_error *e) {
     bz_status s =
         cuda_check(m, m->d->copy_out(to, from, bytes, m->stream), "cuMemcpyDtoHAsync", NULL, e);
-    return s ? s : cuda_wait(m, e);
+    if (s || !(s = cuda_wait(m, e))) return s;
+    m->d->stream_wait(m->stream); /* `to` may go now */
+    return s;
 }
 
 /* ---- runs */
@@ -238,7 +260,12 @@ static bz_status copy_peer(rt_memory *base, rt_address to, rt_memory *base2, rt_
     s = cuda_check(m, m->d->copy_peer(to, m->context, from, other->context, bytes, m->stream),
                    "cuMemcpyPeerAsync", NULL, e);
     cuda_leave(m);
-    return s ? s : follow(other, m, e);
+    if (s || !(s = follow(other, m, e))) return s;
+    if (cuda_enter_to_free(m)) { /* `from` may go now */
+        m->d->stream_wait(m->stream);
+        cuda_leave(m);
+    }
+    return s;
 }
 
 /* ---- the rest */
@@ -279,7 +306,7 @@ bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_modu
 static void close_memory(rt_memory *base) {
     cuda_memory *m = (cuda_memory *)base;
     if (m->arrived) cuda_code_leave(m);
-    if (m->context && !m->d->context_push(m->context)) {
+    if (m->context && cuda_enter_to_free(m)) {
         if (m->stream) m->d->stream_wait(m->stream);
         if (m->copier) m->d->module_free(m->copier);
         for (unsigned i = 0; i < CUDA_RING; i++)

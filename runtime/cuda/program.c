@@ -39,7 +39,10 @@ typedef struct cuda_program {
     rt_address arena, consts, scratch, error;
     uint64_t scratch_bytes, bytes_written;
     bool reports, counted; /* counted: its arena is among the memory in use */
+    bool stale;            /* the slot for errors may hold one of an earlier run */
 } cuda_program;
+
+static const int64_t no_error[2] = {INT64_MAX, 0}; /* in that slot */
 
 static cuda_memory *memory_of(const bz_context *c) {
     return (cuda_memory *)c->memory;
@@ -128,7 +131,6 @@ static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_erro
 
 static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     cuda_memory *m = memory_of(c);
-    static const int64_t none[2] = {INT64_MAX, 0};
     for (uint32_t i = 0; i < p->image.codes.n; i++) {
         const cuda_phase *of = &p->launches[i].of;
         const int64_t blocks = blocks_of(m, of, p->image.segments.p[i].tasks);
@@ -143,8 +145,8 @@ static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     if (!s) s = get_some(c, p->scratch_bytes, &p->scratch, e);
     if (!s) s = get_some(c, bytes, &p->consts, e);
     if (!s && bytes) s = cuda_copy_in(m, p->consts, consts, bytes, e);
-    if (!s && p->reports) s = get_some(c, sizeof none, &p->error, e);
-    if (!s && p->reports) s = cuda_copy_in(m, p->error, none, sizeof none, e);
+    if (!s && p->reports) s = get_some(c, sizeof no_error, &p->error, e);
+    if (!s && p->reports) s = cuda_copy_in(m, p->error, no_error, sizeof no_error, e);
     bz_mem_free(consts);
     p->base.held = p->image.base.arena_bytes + p->scratch_bytes + bytes;
     return s;
@@ -155,7 +157,7 @@ static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
 static void program_free(bz_context *c, rt_program *base) {
     cuda_program *p = (cuda_program *)base;
     cuda_memory *m = memory_of(c);
-    if (!m->d->context_push(m->context)) {
+    if (cuda_enter_to_free(m)) {
         const rt_address own[] = {p->arena, p->consts, p->scratch, p->error};
         for (unsigned i = 0; i < BZ_LEN(own); i++)
             if (own[i]) cuda_give(m, own[i]);
@@ -264,54 +266,49 @@ static bz_status copies(cuda_memory *m, cuda_program *p, uint32_t first, uint32_
     return s;
 }
 
-/* What a kernel reported, as an error with the op and source line of the node; then the slot is as new. */
-static bz_status take_error(cuda_memory *m, cuda_program *p, const rt_call *call, bz_error *e) {
-    int64_t slot[2];
-    static const int64_t none[2] = {INT64_MAX, 0};
-    bz_status s = cuda_copy_out(m, slot, p->error, sizeof slot, e);
-    if (!s) s = cuda_wait(m, e);
-    if (s || slot[0] == INT64_MAX) return s;
-    s = cuda_copy_in(m, p->error, none, sizeof none, e);
-    if (s) return s;
-    cuda_leave(m); /* what tells of the index looks at it */
-    s = rt_reported(&p->base, p->plan->graph, slot[0], slot[1], call, e);
-    bz_error again = {0};
-    const bz_status back = cuda_enter(m, &again);
-    return back && !s ? back : s;
+/* What kernels have reported until now. */
+static bz_status look_at_errors(cuda_memory *m, cuda_program *p, int64_t reported[2], bz_error *e) {
+    bz_status s = cuda_copy_out(m, reported, p->error, sizeof no_error, e);
+    p->stale = s || reported[0] != INT64_MAX;
+    return s;
 }
 
-static bz_status run(cuda_memory *m, cuda_program *p, const rt_call *call, bz_error *e) {
+/* reported: what kernels did, which ends the run. */
+static bz_status run(cuda_memory *m, cuda_program *p, int64_t reported[2], bz_error *e) {
     const bz_rt_image *v = &p->image.base;
-    bz_status s = copies(m, p, 0, v->nearly, e);
-    bool reported = false; /* by what was launched and not yet asked */
+    bz_status s = p->stale ? cuda_copy_in(m, p->error, no_error, sizeof no_error, e) : BZ_OK;
+    p->stale = s != BZ_OK;
+    if (!s) s = copies(m, p, 0, v->nearly, e);
     for (uint32_t ph = 0, i = 0; ph < v->nphases && !s; ph++) {
         const bz_rt_phase *phase = &v->phases[ph];
-        if (reported && (phase->flags & BZ_RT_CHANGES))
-            s = take_error(m, p, call, e), reported = false;
+        if (p->stale && (phase->flags & BZ_RT_CHANGES)) s = look_at_errors(m, p, reported, e);
+        if (reported[0] != INT64_MAX) return s;
         for (uint32_t n = 0; n < phase->nsegments && !s; n++, i++) {
             s = launch(m, p, i, e);
-            reported |= p->launches[i].of.reports;
+            p->stale |= p->launches[i].of.reports;
         }
     }
-    if (!s && reported) s = take_error(m, p, call, e);
-    if (!s) s = copies(m, p, v->nearly, v->ncopies, e);
-    return s;
+    if (!s && p->stale) s = look_at_errors(m, p, reported, e);
+    if (s || reported[0] != INT64_MAX) return s;
+    return copies(m, p, v->nearly, v->ncopies, e);
 }
 
 static bz_status program_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
     cuda_program *p = (cuda_program *)base;
     cuda_memory *m = memory_of(c);
+    int64_t reported[2] = {INT64_MAX, 0};
     if (atomic_load_explicit(rt_interrupt_word(c), memory_order_relaxed))
         return rt_take_interrupt(c, "ran", e);
     rt_set_words(base, p->args, call);
     bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_ARG);
     bz_status s = cuda_enter(m, e);
     if (s) return s;
-    s = run(m, p, call, e);
+    s = run(m, p, reported, e);
     cuda_leave(m);
     c->counters.launches += p->plan->launches.n;
     c->counters.bytes_written += p->bytes_written;
-    return s;
+    if (s || reported[0] == INT64_MAX) return s;
+    return rt_reported(base, p->plan->graph, reported[0], reported[1], call, e);
 }
 
 const rt_device rt_cuda = {.computes = true,

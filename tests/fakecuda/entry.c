@@ -14,6 +14,8 @@
 struct fk_state fk = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
 _Thread_local fk_thread fk_self;
 
+static bool fk_happens(enum fk_fn fn);
+
 #define RAW    FN_RAW
 #define DEV    FN_DEV
 #define CTX    FN_CTX
@@ -34,8 +36,9 @@ const fk_entry fk_table[FN_COUNT] = {
 #define BODY(symbol, name, params, args, per_thread)                                               \
     CUresult symbol params {                                                                       \
         CUresult fk_r = fk_enter(FN_##name, per_thread);                                           \
-        if (fk_r == CUDA_SUCCESS) {                                                                \
-            fk_r = fk_##name args;                                                                 \
+        if (fk_r == CUDA_SUCCESS || fk_happens(FN_##name)) {                                       \
+            const CUresult fk_own = fk_##name args;                                                \
+            fk_r = fk_r == CUDA_SUCCESS ? fk_own : fk_r;                                           \
         }                                                                                          \
         return fk_leave(FN_##name, fk_r);                                                          \
     }
@@ -64,6 +67,8 @@ static struct {
     bool read;
     long left; /* calls until the one that fails; below 0: none does */
     CUresult code;
+    const fk_entry *failed; /* the last one that did */
+    bool happens;           /* the call at hand fails, and does what it was asked for */
 } book = {.left = -1};
 
 static void add_failure(const char *name, size_t len, uint64_t nth, unsigned long code) {
@@ -97,17 +102,29 @@ static void read_failures(void) {
     }
 }
 
-/* What gives something back does not count, nor what leads there (a current context) or only asks for words: a program can do
- * no more about it. */
-static bool may_fail(enum fk_fn fn) {
-    static const char *const spared[] = {"Destroy", "Free",    "Release",
-                                         "Unload",  "Current", "GetError"};
-    for (size_t i = 0; i < sizeof spared / sizeof *spared; i++) {
-        if (strstr(fk_table[fn].name, spared[i])) {
-            return false;
+static bool has_word(enum fk_fn fn, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (strstr(fk_table[fn].name, words[i])) {
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+/* What only asks for words does not count. */
+static bool may_fail(enum fk_fn fn) {
+    static const char *const spared[] = {"GetError"};
+    return !has_word(fn, spared, 1);
+}
+
+/* What gives something back may answer with the error of earlier work, and has given it back. */
+static bool gives_back(enum fk_fn fn) {
+    static const char *const words[] = {"Destroy", "Free", "Release", "Unload"};
+    return has_word(fn, words, sizeof words / sizeof *words);
+}
+
+static bool fk_happens(enum fk_fn fn) {
+    return book.happens && gives_back(fn);
 }
 
 long braze_fake_fail_after(long n, int code) {
@@ -115,12 +132,22 @@ long braze_fake_fail_after(long n, int code) {
     const long left = book.left;
     book.left = n;
     book.code = (CUresult)code;
+    book.failed = n < 0 ? book.failed : NULL;
     pthread_mutex_unlock(&fk.lock);
     return left;
 }
 
+const char *braze_fake_failed(void) {
+    pthread_mutex_lock(&fk.lock);
+    const char *name = book.failed ? book.failed->base : NULL;
+    pthread_mutex_unlock(&fk.lock);
+    return name;
+}
+
 static CUresult injected(enum fk_fn fn) {
     if (book.left >= 0 && may_fail(fn) && book.left-- == 0) {
+        book.failed = &fk_table[fn];
+        book.happens = true;
         return book.code;
     }
     for (size_t i = 0; i < book.n_failures; i++) {
@@ -172,6 +199,7 @@ CUresult fk_enter(enum fk_fn fn, bool per_thread) {
         read_failures();
     }
     book.calls[fn]++;
+    book.happens = false;
     fk_self.per_thread = per_thread;
     fk_self.note[0] = 0;
     FK_TRY(check_need(fk_table[fn].need));

@@ -118,9 +118,12 @@ FK_EXPORT void braze_fake_clear(void);
 FK_EXPORT uint64_t braze_fake_calls(const char *function);
 FK_EXPORT uint64_t braze_fake_commands(const char *kind);
 FK_EXPORT void braze_fake_seed(uint64_t seed);
-/* The n-th call from now that takes or does something (0: the next) answers `code`; n < 0: none does. Gives how many were left to go
- * of the one before, below 0 when it has failed. */
+/* The n-th call from now (0: the next; what asks for an error's words is not counted) answers `code` and does nothing, but for what
+ * gives something back, which does that, too; n < 0: none does. Gives how many were left to go of the one before, below 0 when it has
+ * failed. */
 FK_EXPORT long braze_fake_fail_after(long n, int code);
+/* The function that failed so, without its version; NULL: none did since then. */
+FK_EXPORT const char *braze_fake_failed(void);
 /* Blocks of memory, of devices and of the host, that were got and not given back. */
 FK_EXPORT size_t braze_fake_living(void);
 
@@ -138,6 +141,7 @@ typedef struct {
     int device;
     struct fk_context *ctx; /* NULL once its context is gone, or for a pool's block */
     struct fk_pool *pool;
+    uint64_t maker; /* of a pool's block: the context whose stream got it */
     uint64_t id, rounded;
     unsigned flags; /* of cuMemHostAlloc, cuMemHostRegister */
     bool dead;      /* freed, kept in quarantine so that late uses are recognised */

@@ -275,13 +275,18 @@ void fk_block_free(fk_block *b) {
 
 static void release_host(fk_block *b);
 
+/* Blocks of pools go, too, with a context that a fault has ended: nobody could give them back. */
+static bool goes_with(const fk_block *b, const fk_context *ctx) {
+    return b->ctx == ctx || (b->pool && b->maker == ctx->id && ctx->error != CUDA_SUCCESS);
+}
+
 void fk_memory_reset(int device, fk_context *ctx) {
     for (size_t i = mem.sorted.n; i-- > 0;) {
         if (i >= mem.sorted.n) {
             continue; /* quarantine dropped some */
         }
         fk_block *b = mem.sorted.at[i];
-        if (b->dead || b->device != device || b->ctx != ctx) {
+        if (b->dead || b->device != device || !goes_with(b, ctx)) {
             continue;
         }
         if (b->place == FK_HOST || b->place == FK_MANAGED) {

@@ -46,6 +46,7 @@ CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool
     fk_block *b = fk_block_new(pool->device->ordinal, bytes, "cuMemAllocAsync");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
     b->pool = pool;
+    b->maker = s->ctx->id;
     b->unborn = true;
     b->extent.flags |= PTX_EXTENT_FREED;
     b->denied.flags |= PTX_EXTENT_FREED;

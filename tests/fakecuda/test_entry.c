@@ -139,12 +139,29 @@ Test(entry, a_call_from_now_fails) {
     ok(cuMemAlloc_v2(&a, 64));
     braze_fake_fail_after(1, 2);
     ok(cuMemAlloc_v2(&b, 64));
-    cr_assert(braze_fake_living() == 2);
-    ok(cuMemFree_v2(a));
+    cr_assert(braze_fake_living() == 2 && !braze_fake_failed());
     is(cuMemAlloc_v2(&a, 64), CUDA_ERROR_OUT_OF_MEMORY);
-    cr_assert(braze_fake_living() == 1);
+    cr_assert(braze_fake_living() == 2 && strcmp(braze_fake_failed(), "cuMemAlloc") == 0);
     cr_assert(braze_fake_fail_after(-1, 0) == -1);
+    ok(cuMemFree_v2(a));
     ok(cuMemFree_v2(b));
+}
+
+/* The error of earlier work, told by what gives something back. */
+Test(entry, what_gives_back_fails_and_has_given_back) {
+    start();
+    CUdeviceptr a;
+    CUcontext current, popped;
+    ok(cuMemAlloc_v2(&a, 64));
+    braze_fake_fail_after(0, 1);
+    is(cuMemFree_v2(a), CUDA_ERROR_INVALID_VALUE);
+    cr_assert(braze_fake_living() == 0 && strcmp(braze_fake_failed(), "cuMemFree") == 0);
+    ok(cuCtxGetCurrent(&current));
+    braze_fake_fail_after(0, 1);
+    is(cuCtxPushCurrent_v2(current), CUDA_ERROR_INVALID_VALUE);
+    ok(cuCtxPopCurrent_v2(&popped));
+    ok(cuCtxGetCurrent(&current));
+    cr_assert(current == NULL);
 }
 
 Test(entry, an_injected_launch_failure_sticks) {

@@ -38,6 +38,19 @@ long fakecuda_fail_after(long n, int code) {
     return f(n, code);
 }
 
+const char *fakecuda_failed(void) {
+    const char *(*f)(void);
+    *(void **)&f = function("braze_fake_failed");
+    return f();
+}
+
+bool fakecuda_no_context(void) {
+    int (*f)(void **);
+    void *current = NULL;
+    *(void **)&f = function("cuCtxGetCurrent");
+    return f(&current) == 0 && !current;
+}
+
 size_t fakecuda_living(void) {
     size_t (*f)(void);
     *(void **)&f = function("braze_fake_living");

@@ -9,8 +9,11 @@ void fakecuda_use(const char *devices);
 bz_context *fakecuda_open(int number);
 /* Functions of the driver's for tests (tests/fakecuda/fake.h). */
 long fakecuda_fail_after(long n, int code);
+const char *fakecuda_failed(void);
 size_t fakecuda_living(void);
 uint64_t fakecuda_calls(const char *function);
+/* No context of the driver's is this thread's. */
+bool fakecuda_no_context(void);
 /* It has found nothing wrong. */
 void fakecuda_is_clean(void);
 
