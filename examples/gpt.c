@@ -1,4 +1,4 @@
-/* gpt.c - a small transformer learns to write like Shakespeare, letter by letter, and writes.   usage: gpt [STEPS] */
+/* gpt.c - a small transformer learns to write like Shakespeare, letter by letter, and writes.   usage: gpt [STEPS [LETTERS]] */
 #include "examples/support/adam.h"
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     bz_context *c;
     if (!f || fread(text, TEXT, 1, f) != 1 || bz_open(NULL, &c)) return perror("gpt"), 1;
     bz_tensor *in[3 + 3 * PARAMS], *out[1 + 3 * PARAMS], *const *p = in + 3;
-    int steps = argc > 1 ? atoi(argv[1]) : 200;
+    int steps = argc > 1 ? atoi(argv[1]) : 200, letters = argc > 2 ? atoi(argv[2]) : 300;
     for (int k = 0; k < PARAMS; k++)
         in[3 + k] = bz_mul(bz_randn(c, shapes[k < 2 ? k : 2 + (k - 2) % 4], 2, BZ_F32), 0.08);
     adam_start(in + 3, PARAMS);
@@ -60,11 +60,11 @@ int main(int argc, char **argv) {
         bz_tensor *at = bz_add(bz_randint(c, 0, TEXT - CONTEXT, BZ_SHAPE(BATCH, 1)), window);
         in[0] = bz_gather(all, at, 0), in[1] = bz_gather(all, bz_add(at, 1), 0);
         in[2] = bz_from_data(c, BZ_I32, &k, NULL, 0);
-        if (!bz_call(train, in, out) && k % 50 == 0)
-            printf("step %d  loss %.3f\n", k, bz_item(out[0]));
+        if (!bz_call(train, in, out) && (k % 50 == 0 || k == steps))
+            printf("step %d  loss %.3f  %a\n", k, bz_item(out[0]), bz_item(out[0]));
     }
     bz_tensor *seen = bz_copy(bz_at(all, "None, :48"));
-    for (int i = 0; i < 300 && !bz_context_status(c); i++, bz_scope_end(c)) {
+    for (int i = 0; i < letters && !bz_context_status(c); i++, bz_scope_end(c)) {
         bz_scope_begin(c); /* the next letter is drawn in Gumbel's way, at temperature 0.8 */
         bz_tensor *luck = bz_log(bz_neg(bz_log(bz_rand(c, BZ_SHAPE(LETTERS), BZ_F32))));
         bz_tensor *guess = bz_sub(bz_div(bz_at(logits(seen, p), "0, -1"), 0.8), luck);

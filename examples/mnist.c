@@ -4,9 +4,10 @@
  *      digits --+--> eager ----.
  *               +--> lazy -----+--> the same loss, bit for bit, at every step
  *               +--> compiled -+
- *                    '--> step.o step.h --cc--> a program without braze --> the same bits
+ *               |    '--> step.o step.h --cc--> a program without braze --> the same bits
+ *               '--> compiled, on a GPU (--device cuda) --> the same bits
  *
- * usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--data DIR] [--out DIR]
+ * usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--device cuda] [--data DIR] [--out DIR]
  * Exit status: 0 done, 1 the bits differ or something failed, 2 wrong usage. */
 #include "examples/support/chart.h"
 #include "examples/support/digits.h"
@@ -24,13 +25,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { DEFAULT_STEPS = 400, EAGER = 0, LAZY, COMPILED, EXPORTED, MODES };
-static const char *const mode_names[MODES] = {"eager", "lazy", "compiled", "exported"};
-static const char *const mode_colours[MODES] = {"#c44e52", "#dd8452", "#4c72b0", "#55a868"};
+enum { DEFAULT_STEPS = 400, EAGER = 0, LAZY, COMPILED, EXPORTED, CUDA, MODES };
+static const char *const mode_names[MODES] = {"eager", "lazy", "compiled", "exported", "cuda"};
+static const char *const mode_colours[MODES] = {"#c44e52", "#dd8452", "#4c72b0", "#55a868",
+                                                "#8172b3"};
 
 typedef struct options {
     report_problem problem;
     const char *data, *out;
+    int modes; /* EXPORTED + 1, or MODES */
 } options;
 
 /* One training. */
@@ -39,7 +42,7 @@ typedef struct training {
     const digits *d;
     int mode;
     bz_context *c;
-    bz_program *step, *test; /* compiled mode */
+    bz_program *step, *test; /* compiled mode, and on a GPU */
     bz_tensor *state[MLP_STATE];
     float *x; /* room for a batch, and for the test set */
     int64_t *y;
@@ -57,7 +60,7 @@ static double now(void) {
 
 static bz_status call(training *t, bz_program *p, bz_function *fn, bz_tensor *const *in, int nin,
                       bz_tensor **out, int nout) {
-    if (t->mode == COMPILED) return bz_call(p, in, out);
+    if (t->mode == COMPILED || t->mode == CUDA) return bz_call(p, in, out);
     bz_status s = fn(t->c, in, nin, out, nout, NULL);
     return s ? s : bz_eval(out, nout);
 }
@@ -107,6 +110,7 @@ static bz_status accuracy(training *t, double *share) {
 
 static bz_status open_training(training *t) {
     const bz_options o = {.mode = t->mode == EAGER ? BZ_EAGER : BZ_LAZY,
+                          .device = t->mode == CUDA ? BZ_CUDA : BZ_DEVICE_DEFAULT,
                           .seed = t->o->problem.seed};
     int donate[STEP_IN];
     bz_status s = bz_open(&o, &t->c);
@@ -238,13 +242,13 @@ static bool run_exported(training *t, const report_row *compiled, training *expo
 
 static bool same_bits(const training *t, const report_row *row) {
     const report_problem *p = &t->o->problem;
-    for (int m = LAZY; m < MODES; m++)
+    for (int m = LAZY; m < t->o->modes; m++)
         for (int i = 0; i < p->steps; i++)
             if (report_bits(t[EAGER].loss[i]) != report_bits(t[m].loss[i]))
                 return fprintf(stderr, "mnist: %s and eager differ from step %d on\n",
                                mode_names[m], i + 1),
                        false;
-    for (int m = LAZY; m < MODES; m++)
+    for (int m = LAZY; m < t->o->modes; m++)
         if (row[m].accuracy != row[EAGER].accuracy)
             return fprintf(stderr, "mnist: %s and eager differ\n", mode_names[m]), false;
     return true;
@@ -262,10 +266,10 @@ static bool write_curves(const training *t, const char *path) {
         mean[i] = 1e-30;
         for (int k = from; k <= i; k++) mean[i] += (double)t[EAGER].loss[k] / (i - from + 1);
     }
-    for (int m = EAGER; m < MODES; m++)
+    for (int m = EAGER; m < t->o->modes; m++)
         curve[m] = (chart_curve){mode_names[m], mode_colours[m], t[m].seconds, mean, steps};
-    bool ok =
-        chart_write(path, "The same losses, sooner", "seconds", "loss (logarithmic)", curve, MODES);
+    bool ok = chart_write(path, "The same losses, sooner", "seconds", "loss (logarithmic)", curve,
+                          t->o->modes);
     free(mean);
     return ok;
 }
@@ -275,7 +279,8 @@ static bool write_report(const training *t, const report_row *row) {
     const char *out = t->o->out;
     snprintf(chart, sizeof chart, "%s/loss.svg", out);
     snprintf(json, sizeof json, "%s/report.json", out);
-    if (!write_curves(t, chart) || !report_json(json, &t->o->problem, row, MODES)) return false;
+    if (!write_curves(t, chart) || !report_json(json, &t->o->problem, row, t->o->modes))
+        return false;
     printf("\nthe same bits in every mode, at each of %d steps\n", t->o->problem.steps);
     printf("%s  %s/graph.svg  %s  %s/step.o  %s/step.h\n", chart, out, json, out, out);
     return true;
@@ -283,8 +288,9 @@ static bool write_report(const training *t, const report_row *row) {
 
 static bool run(const options *o, training *t, const digits *d) {
     report_row row[MODES];
-    for (int m = EAGER; m <= COMPILED; m++) {
+    for (int m = EAGER; m < o->modes; m++) {
         t[m].o = o, t[m].d = d, t[m].mode = m;
+        if (m == EXPORTED) continue; /* it runs behind the compiled one */
         bz_status s = open_training(&t[m]);
         if (!s) s = train(&t[m], &row[m]);
         if (!complain(&t[m], s)) return false;
@@ -293,7 +299,7 @@ static bool run(const options *o, training *t, const digits *d) {
         bz_close(t[m].c);
         t[m].c = NULL;
     }
-    report_table(row, MODES);
+    report_table(row, o->modes);
     return same_bits(t, row) && write_report(t, row);
 }
 
@@ -339,7 +345,7 @@ static bool parse(int argc, char **argv, options *o) {
     static const struct option known[] = {{"seed", 1, NULL, 's'},   {"batch", 1, NULL, 'b'},
                                           {"hidden", 1, NULL, 'h'}, {"steps", 1, NULL, 'n'},
                                           {"data", 1, NULL, 'd'},   {"out", 1, NULL, 'o'},
-                                          {NULL, 0, NULL, 0}};
+                                          {"device", 1, NULL, 'D'}, {NULL, 0, NULL, 0}};
     long seed = 1, batch = 128, hidden = 512, steps = DEFAULT_STEPS;
     bool ok = true;
     for (int k; ok && (k = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (k) {
@@ -349,19 +355,22 @@ static bool parse(int argc, char **argv, options *o) {
         case 'n': ok = number("steps", 1, 1000000, &steps); break;
         case 'd': o->data = optarg; break;
         case 'o': o->out = optarg; break;
+        case 'D':
+            o->modes = MODES;
+            ok = strcmp(optarg, "cuda") == 0;
+            break;
         default: ok = false;
         }
     o->problem = (report_problem){(uint64_t)seed, (int)batch, (int)hidden, (int)steps};
     if (ok && optind == argc) return true;
-    fprintf(
-        stderr,
-        "usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--data DIR] [--out DIR]\n");
+    fprintf(stderr, "usage: mnist [--seed N] [--batch N] [--hidden N] [--steps N] [--device cuda] "
+                    "[--data DIR] [--out DIR]\n");
     return false;
 }
 
 int main(int argc, char **argv) {
     static training t[MODES];
-    options o = {.data = "examples/data", .out = "build/demo"};
+    options o = {.data = "examples/data", .out = "build/demo", .modes = EXPORTED + 1};
     if (!parse(argc, argv, &o)) return 2;
     digits *d = digits_load(o.data);
     bool ok = d && get_room(t, o.problem.batch, o.problem.steps) && run(&o, t, d);

@@ -74,8 +74,8 @@ bool lower_cumsum(lower *l) {
     const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[0];
     q.at = lower_axis_space(l, q.x, axis, 1, true);
     unsigned lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.acc);
-    while (lanes > 1 && q.at.after < (int64_t)lanes) lanes /= 2;
     q.strip = l->t->machine->columns;
+    while (lanes > 1 && (q.at.after < (int64_t)lanes || q.strip < (int64_t)lanes)) lanes /= 2;
     int64_t strips = (q.at.after + q.strip - 1) / q.strip;
     lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, q.at.before * strips), 1,
                           NULL, 0, NULL);

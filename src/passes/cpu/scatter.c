@@ -121,8 +121,9 @@ bool lower_scatter_add(lower *l) {
     q.t = ir_dtype(l->g, q.r);
     set_space(&q);
     q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
-    while (q.lanes > 1 && q.at.after < (int64_t)q.lanes) q.lanes /= 2;
     q.strip = l->t->machine->columns;
+    while (q.lanes > 1 && (q.at.after < (int64_t)q.lanes || q.strip < (int64_t)q.lanes))
+        q.lanes /= 2;
     int64_t strips = (q.at.after + q.strip - 1) / q.strip;
     lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.at.before * strips),
                        1, NULL, 0, NULL);
