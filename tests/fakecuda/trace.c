@@ -180,6 +180,16 @@ void braze_fake_clear(void) {
     pthread_mutex_unlock(&fk.lock);
 }
 
+const ptx_counters *braze_fake_counters(const char *kernel) {
+    const ptx_counters *found = NULL;
+    pthread_mutex_lock(&fk.lock);
+    for (size_t i = 0; i < kept.n_tallies && !found; i++) {
+        found = strcmp(kept.tallies[i].kernel, kernel) == 0 ? &kept.tallies[i].sum : NULL;
+    }
+    pthread_mutex_unlock(&fk.lock);
+    return found;
+}
+
 static void write_counters(const char *path) {
     FILE *file = open_own(path);
     if (!file) {

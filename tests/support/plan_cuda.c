@@ -34,6 +34,7 @@ static struct {
     const char *(*braze_fake_report)(int);
     void (*braze_fake_clear)(void);
     unsigned capability; /* of the device: 80 */
+    const ptx_counters *(*braze_fake_counters)(const char *);
 } cu;
 enum { MAJOR = 75, MINOR = 76 }; /* attributes */
 
@@ -54,6 +55,7 @@ bool plan_cuda_ready(void) {
     if (!all) return false;
     *(void **)&cu.braze_fake_report = dlsym(lib, "braze_fake_report");
     *(void **)&cu.braze_fake_clear = dlsym(lib, "braze_fake_clear");
+    *(void **)&cu.braze_fake_counters = dlsym(lib, "braze_fake_counters");
     if (cu.cuInit(0) || cu.cuDevicePrimaryCtxRetain(&context, 0) || cu.cuCtxSetCurrent(context) ||
         cu.cuDeviceGetAttribute(&major, MAJOR, 0) || cu.cuDeviceGetAttribute(&minor, MINOR, 0))
         return false;
@@ -70,6 +72,11 @@ struct plan_cuda_code {
     address scratch, error;
     void *module;
 };
+
+ptx_counters plan_cuda_counters(const char *function) {
+    const ptx_counters *c = cu.braze_fake_counters(function);
+    return c ? *c : (ptx_counters){0};
+}
 
 typedef struct running {
     const plan_cuda_code *c;
