@@ -430,9 +430,8 @@ static void phase(cuda_text *t, unsigned number) {
     if (of.threads)
         cuda_line(t, "for (i64 task = blockIdx.x; task < tasks; task += gridDim.x) {");
     else
-        cuda_line(t,
-                  "for (i64 task = (i64)blockIdx.x * blockDim.x + threadIdx.x; task < tasks; "
-                  "task += (i64)gridDim.x * blockDim.x) {");
+        cuda_line(t, "for (i64 task = (i64)blockIdx.x * blockDim.x + threadIdx.x; task < tasks; "
+                     "task += (i64)gridDim.x * blockDim.x) {");
     t->depth++;
     cuda_line(t, "const %s v%u = task;", cuda_type(t, task), task);
     region(t, task + 1);

@@ -120,8 +120,8 @@ static void load_chunks(cuda_text *t, lp_val v, unsigned bytes) {
                   element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text);
         for (unsigned n = 0; n < each; n++) {
             cuda_begin(t, v, l + n);
-            bz_textf(t->out, size < 4 ? "(%s)(w%u_%u%s >> %u)" : "(%s)w%u_%u%s", cuda_cells[d], v, l,
-                     word_of(d, bytes, n), n * size % 4 * 8);
+            bz_textf(t->out, size < 4 ? "(%s)(w%u_%u%s >> %u)" : "(%s)w%u_%u%s", cuda_cells[d], v,
+                     l, word_of(d, bytes, n), n * size % 4 * 8);
             if (d == BZ_BOOL) bz_text_str(t->out, " != 0");
             cuda_end(t);
         }

@@ -113,8 +113,8 @@ static void divided(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, const 
         bz_textf(t->out, "(%s)(%s & (%s)%lldll)", cuda_types[d], x[0].text, cuda_types[d],
                  (long long)y->imm - 1);
     else
-        bz_textf(t->out, "(%s)bz_%s%s(%s, %s)", cuda_types[d], word, d == BZ_I64 && !narrow ? "" : "32",
-                 x[0].text, x[1].text);
+        bz_textf(t->out, "(%s)bz_%s%s(%s, %s)", cuda_types[d], word,
+                 d == BZ_I64 && !narrow ? "" : "32", x[0].text, x[1].text);
 }
 
 static void shifted(bz_text *o, ir_op op, bz_dtype t, const cuda_name *x) {

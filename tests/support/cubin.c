@@ -84,10 +84,16 @@ static void count(const code *c, cubin_kernel *k) {
     for (size_t i = 0; i < c->n; i++) {
         const inst x = at(c, i);
         switch (x.low & 0xfff) {
-        case 0x981: case 0x381: /* LDG */
-        case 0x986: case 0x386: k->global[width_of(x)]++; break; /* STG */
-        case 0x984: case 0x388: case 0x988: k->shared[width_of(x)]++; break; /* LDS, STS */
-        case 0x983: case 0x387: case 0x987: k->local++; break; /* LDL, STL */
+        case 0x981:
+        case 0x381: /* LDG */
+        case 0x986:
+        case 0x386: k->global[width_of(x)]++; break; /* STG */
+        case 0x984:
+        case 0x388:
+        case 0x988: k->shared[width_of(x)]++; break; /* LDS, STS */
+        case 0x983:
+        case 0x387:
+        case 0x987: k->local++; break; /* LDL, STL */
         case 0x308: k->mufu++; break;
         case 0xb1d: k->barriers++; break;
         default: k->ffma += is_ffma(x);

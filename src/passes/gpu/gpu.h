@@ -14,7 +14,8 @@ enum { GPU_WARP = 32, GPU_WARPS = 8 }; /* threads of a warp, warps of a block */
 bool lower_dot_block(lower *l);
 
 /* ---- map_block.c */
-/* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. */
+/* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. l->c: what is read.
+ * 0: surely. */
 lp_val gpu_aligned(lower *l, unsigned lanes);
 
 #endif

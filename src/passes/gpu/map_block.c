@@ -27,16 +27,28 @@ unsigned gpu_lanes(const lower *l, ir_ex c) {
     return 16 / size;
 }
 
+/* Does a launch hand over the pointer to some element of buffer i, or a caller the buffer? */
+static bool leads_anywhere(const lower *l, uint32_t i, unsigned lanes) {
+    const pass_buffer *of = &l->plan->buffers.p[l->buffers.p[i]];
+    if (of->count < (int64_t)lanes) return false;
+    if (of->place == PASS_INPUT || of->place == PASS_CONST || l->group->form->window) return true;
+    for (uint32_t k = 0; k < l->c.reads.n; k++)
+        if (l->c.reads.p[k].p == l->pointers.p[i] &&
+            ir_ex_constant(&l->x, l->c.reads.p[k].offset) % (int64_t)lanes)
+            return true;
+    return false;
+}
+
 lp_val gpu_aligned(lower *l, unsigned lanes) {
     lp_builder *b = l->b;
-    lp_val all = lp_const(b, BZ_BOOL, 1, 1);
+    lp_val all = 0;
     for (uint32_t i = 0; i < l->buffers.n; i++) {
-        const pass_buffer *of = &l->plan->buffers.p[l->buffers.p[i]];
-        const int64_t bytes = (int64_t)(lanes * ir_dtype_bytes(of->dtype));
-        if (of->count < (int64_t)lanes) continue;
+        const bz_dtype t = l->plan->buffers.p[l->buffers.p[i]].dtype;
+        const int64_t bytes = (int64_t)(lanes * ir_dtype_bytes(t));
+        if (!leads_anywhere(l, i, lanes)) continue;
         lp_val one = lp_is_aligned(b, l->pointers.p[i], lp_index(b, 0),
                                    bytes < MOST_BYTES ? bytes : MOST_BYTES);
-        all = lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){all, one}, 2);
+        all = all ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){all, one}, 2) : one;
     }
     return all;
 }
@@ -81,8 +93,8 @@ static void one_by_one(block *k, lp_val u, lp_val at) {
     lp_builder *b = k->l->b;
     lp_val one = lp_index(b, 1), threads = lp_index(b, THREADS), lanes = lp_index(b, k->lanes);
     lp_val tile = lp_iadd(b, k->first, lp_imul(b, u, lp_imul(b, threads, lanes)));
-    lp_val from = lp_base(b, IR_SELECT, BZ_I64,
-                          (lp_val[]){k->aligned, at, lp_iadd(b, tile, k->thread)}, 3);
+    lp_val from =
+        lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){k->aligned, at, lp_iadd(b, tile, k->thread)}, 3);
     lp_val step = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){k->aligned, one, threads}, 3);
     lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), lanes, 1, NULL, 0, NULL);
     lp_val e = lp_iadd(b, from, lp_imul(b, j, step));
@@ -133,7 +145,8 @@ bool lower_elements_block(lower *l, const map_space *s, unsigned lanes) {
     const int64_t size = (int64_t)THREADS * lanes * each;
     k.n = emit_extent(&l->m, rows ? "rows" : "n", rows ? s->outer : s->inner);
     if (rows) k.n = lp_imul(b, k.n, lp_index(b, s->inner));
-    k.aligned = gpu_aligned(l, lanes);
+    lp_val aligned = gpu_aligned(l, lanes);
+    k.aligned = aligned ? aligned : lp_const(b, BZ_BOOL, 1, 1);
     lp_val tiles = lower_cover(b, k.n, lp_index(b, size));
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tiles, 1, NULL, 0, NULL);
     k.first = lp_imul(b, t, lp_index(b, size));
