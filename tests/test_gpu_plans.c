@@ -184,6 +184,7 @@ static const char *const element_texts[] = {
     "graph main(x: f32[18435]) { %s = slice %x {start=[3]}\n %r = reshape %s {shape=[2,9216]}\n %y "
     "= sum "
     "%r {axes=[1]}\n return %y }",
+    "graph main(x: f64[9,300], y: f32) { %a = exp %x\n %b = neg %y\n return %a, %b }",
     "graph main(x: f32[5,4096], w: f32[4096]) { %y = layer_norm %x %w %w\n return %y }",
 };
 

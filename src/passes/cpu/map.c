@@ -29,7 +29,7 @@ static void choose_space(lower *l, map_space *s, unsigned lanes) {
         lower_collect(l);
         if (collect_linear(l, s->c, &dense)) break;
     }
-    if (n == 0) cut(l, s, 0);
+    if (n == 0) cut(l, s, 0), lower_collect(l);
     if (n > 1 && s->inner < lanes &&
         s->outer > 1) /* rows shorter than a vector: gather along all axes instead */
         cut(l, s, n);
