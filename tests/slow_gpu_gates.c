@@ -77,11 +77,6 @@ typedef struct figures {
     double moved, bytes, requests, sectors, least_sectors, turns, least_turns;
 } figures;
 
-typedef struct measured {
-    const pass_plan *p;
-    const ptx_counters *before; /* of the functions, in the order of each_function */
-} measured;
-
 static double ratio(double x, double y) {
     return y > 0 ? x / y : x > 0 ? 1e9 : 1;
 }
@@ -95,17 +90,17 @@ static void add_code(figures *f, const cubin_kernel *k) {
     if (k->ffma >= 64) f->ffma = ratio(k->loop_ffma, k->loop);
 }
 
-static void add_run(figures *f, const ptx_counters *c, const ptx_counters *old) {
-    f->moved += (double)(c->global_load_bytes + c->global_store_bytes - old->global_load_bytes -
-                         old->global_store_bytes);
-    f->requests += (double)(c->global_load_requests + c->global_store_requests -
-                            old->global_load_requests - old->global_store_requests);
-    f->sectors += (double)(c->global_load_sectors + c->global_store_sectors -
-                           old->global_load_sectors - old->global_store_sectors);
-    f->least_sectors += (double)(c->global_load_sectors_ideal + c->global_store_sectors_ideal -
-                                 old->global_load_sectors_ideal - old->global_store_sectors_ideal);
-    f->turns += (double)(c->shared_wavefronts - old->shared_wavefronts);
-    f->least_turns += (double)(c->shared_wavefronts_ideal - old->shared_wavefronts_ideal);
+static void add_run(figures *f, const char *function) {
+#define BOTH(what)                                                                                 \
+    (plan_cuda_counter(function, "global_load_" what) +                                            \
+     plan_cuda_counter(function, "global_store_" what))
+    f->moved += BOTH("bytes");
+    f->requests += BOTH("requests");
+    f->sectors += BOTH("sectors");
+    f->least_sectors += BOTH("sectors_ideal");
+#undef BOTH
+    f->turns += plan_cuda_counter(function, "shared_wavefronts");
+    f->least_turns += plan_cuda_counter(function, "shared_wavefronts_ideal");
 }
 
 typedef void visit(void *ctx, const char *function);
@@ -134,8 +129,7 @@ static void read_function(void *ctx, const char *function) {
     cr_assert(cubin_read(r->image->cubin, r->image->cubin_bytes, r->image->log, function, &k), "%s",
               function);
     add_code(&r->f, &k);
-    const ptx_counters none = {0}, now = plan_cuda_counters(function);
-    add_run(&r->f, &now, &none);
+    add_run(&r->f, function);
 }
 
 /* ---- gates */

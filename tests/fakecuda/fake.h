@@ -124,8 +124,8 @@ FK_EXPORT void braze_fake_seed(uint64_t seed);
 FK_EXPORT long braze_fake_fail_after(long n, int code);
 /* The function that failed so, without its version; NULL: none did since then. */
 FK_EXPORT const char *braze_fake_failed(void);
-/* Sums over the launches of a kernel so far, where counters are kept; NULL: none was counted. Good until the next launch. */
-FK_EXPORT const ptx_counters *braze_fake_counters(const char *kernel);
+/* A counter of BRAZE_FAKE_COUNTERS, over a kernel's launches so far; 0: none was counted. */
+FK_EXPORT uint64_t braze_fake_counter(const char *kernel, const char *what);
 /* Blocks of memory, of devices and of the host, that were got and not given back. */
 FK_EXPORT size_t braze_fake_living(void);
 

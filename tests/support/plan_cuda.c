@@ -34,7 +34,7 @@ static struct {
     const char *(*braze_fake_report)(int);
     void (*braze_fake_clear)(void);
     unsigned capability; /* of the device: 80 */
-    const ptx_counters *(*braze_fake_counters)(const char *);
+    uint64_t (*braze_fake_counter)(const char *, const char *);
 } cu;
 enum { MAJOR = 75, MINOR = 76 }; /* attributes */
 
@@ -55,7 +55,7 @@ bool plan_cuda_ready(void) {
     if (!all) return false;
     *(void **)&cu.braze_fake_report = dlsym(lib, "braze_fake_report");
     *(void **)&cu.braze_fake_clear = dlsym(lib, "braze_fake_clear");
-    *(void **)&cu.braze_fake_counters = dlsym(lib, "braze_fake_counters");
+    *(void **)&cu.braze_fake_counter = dlsym(lib, "braze_fake_counter");
     if (cu.cuInit(0) || cu.cuDevicePrimaryCtxRetain(&context, 0) || cu.cuCtxSetCurrent(context) ||
         cu.cuDeviceGetAttribute(&major, MAJOR, 0) || cu.cuDeviceGetAttribute(&minor, MINOR, 0))
         return false;
@@ -73,9 +73,8 @@ struct plan_cuda_code {
     void *module;
 };
 
-ptx_counters plan_cuda_counters(const char *function) {
-    const ptx_counters *c = cu.braze_fake_counters(function);
-    return c ? *c : (ptx_counters){0};
+double plan_cuda_counter(const char *function, const char *what) {
+    return (double)cu.braze_fake_counter(function, what);
 }
 
 typedef struct running {

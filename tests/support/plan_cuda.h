@@ -3,7 +3,6 @@
 #define BRAZE_TEST_PLAN_CUDA_H
 
 #include "src/passes/pass.h"
-#include "tests/ptx/ptx.h"
 
 /* Are NVRTC and the emulated driver there? */
 bool plan_cuda_ready(void);
@@ -19,7 +18,7 @@ bz_status plan_cuda_run(const plan_cuda_code *c, unsigned i, const ir_value_arra
 /* All of it for one. */
 bz_status plan_cuda(pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
                     bz_error *e);
-/* What the emulated driver has counted of a function of that name so far, with BRAZE_FAKE_COUNTERS set; zeros: nothing. */
-ptx_counters plan_cuda_counters(const char *function);
+/* A counter of the emulated driver's of that function so far, with BRAZE_FAKE_COUNTERS set; 0: nothing was counted. */
+double plan_cuda_counter(const char *function, const char *what);
 
 #endif
