@@ -63,6 +63,8 @@ static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     rt_consts_write(p->plan, consts);
     bz_status s = get_some(c, p->image.base.arena_bytes, &p->arena, e);
     if (!s) s = get_some(c, p->scratch_bytes, &p->scratch, e);
+    /* NVRTC may read a thread's array before a loop that writes it, and not use what it read. */
+    if (!s && p->scratch_bytes) s = m->base.f->zero(&m->base, p->scratch, p->scratch_bytes, e);
     if (!s) s = get_some(c, bytes, &p->consts, e);
     if (!s && bytes) s = cuda_copy_in(m, p->consts, consts, bytes, e);
     if (!s && p->reports) s = get_some(c, sizeof no_error, &p->error, e);

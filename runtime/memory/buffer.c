@@ -164,11 +164,16 @@ bz_status rt_buffer_write_home(rt_buffer *home, const rt_buffer *b, bz_error *e)
     return rt_move(to, from, &r, e);
 }
 
+/* What lies between the elements is 0: kernels that copy all of a buffer read it. */
 static bz_status read_home(rt_buffer *b, const rt_buffer *home, bz_error *e) {
     rt_runs r;
     rt_spot to = rt_start(b), from = rt_start(home);
+    bz_status s = BZ_OK;
     runs_of(&r, home, &to, &from);
-    return rt_move(to, from, &r, e);
+    int64_t moved = (int64_t)r.bytes;
+    for (unsigned i = 0; i < r.rank; i++) moved *= r.shape[i];
+    if (moved != (int64_t)home->bytes) s = b->memory->f->zero(b->memory, b->at, b->bytes, e);
+    return s ? s : rt_move(to, from, &r, e);
 }
 
 rt_buffer *rt_buffer_fetch(bz_context *c, const rt_buffer *b, bz_error *e) {

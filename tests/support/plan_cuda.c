@@ -21,6 +21,7 @@ typedef unsigned long long address;
     X(cuModuleUnload, (void *))                                                                    \
     X(cuModuleGetFunction, (void **, void *, const char *))                                        \
     X(cuMemAlloc_v2, (address *, size_t))                                                          \
+    X(cuMemsetD8_v2, (address, unsigned char, size_t))                                             \
     X(cuMemFree_v2, (address))                                                                     \
     X(cuMemcpyHtoD_v2, (address, const void *, size_t))                                            \
     X(cuMemcpyDtoH_v2, (void *, address, size_t))                                                  \
@@ -127,6 +128,7 @@ static bz_status load(plan_cuda_code *c, const char *ptx, bz_error *e) {
         }
     int code = cu.cuModuleLoadData(&c->module, ptx);
     if (!code) code = cu.cuMemAlloc_v2(&c->scratch, (size_t)most * 1024 * BLOCKS);
+    if (!code) code = cu.cuMemsetD8_v2(c->scratch, 0, (size_t)most * 1024 * BLOCKS);
     if (!code) code = cu.cuMemAlloc_v2(&c->error, sizeof none);
     if (!code) code = cu.cuMemcpyHtoD_v2(c->error, none, sizeof none);
     return code ? failed(e, "loading", code) : BZ_OK;
