@@ -62,7 +62,7 @@ done
 
 # Those of which every program compiles in little time. What the emulated driver finds wrong stands in the log.
 export BRAZE_TEST_FAR=cuda
-for name in api donate edges variables index index_errors limits vjp; do
+for name in api autocast donate edges variables index index_errors limits vjp; do
     check "test_$name" "${BRAZE_BUILD:-build}/tests/test_$name"
 done
 echo "$passed passed, $failed failed"

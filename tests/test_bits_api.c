@@ -82,6 +82,91 @@ static bz_status train(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
     return bz_context_status(c);
 }
 
+/* ---- the same in mixed precision: f32 weights, products in halves, a loss that is scaled; a scale that overflows, and falls */
+
+static void mixed_inputs(bz_context *c, bz_tensor **in) {
+    perceptron_f32(c, in);
+    bz_tensor *scale = bz_full(c, NULL, 0, 0x1p24, BZ_F32);
+    for (int k = 3 * PARAMS - 1; k >= 0; k--) in[5 + k] = in[3 + k];
+    in[3] = scale;
+    in[4] = bz_full_int(c, NULL, 0, 0, BZ_I32);
+}
+
+static bz_status train_mixed(bz_context *c, bz_tensor *const *in, bz_tensor **out, bz_dtype low) {
+    bz_tensor *const *p = in + 5, *grad[PARAMS], *found, *tracker = in[4];
+    bz_autocast_begin(c, low);
+    bz_tensor *h = bz_add(bz_matmul(in[0], p[0]), p[1]);
+    h = bz_gelu(bz_layer_norm(h, p[2], p[3], 1, 1e-5));
+    out[0] = bz_cross_entropy(bz_add(bz_matmul(h, p[4]), p[5]), in[1]);
+    bz_autocast_end(c);
+    bz_status s = bz_grad(bz_mul(out[0], in[3]), p, PARAMS, grad);
+    if (s) return s;
+    bz_adam_options o = BZ_ADAM_DEFAULTS;
+    bz_tensor *norm = bz_grad_norm(in[3], grad, PARAMS, &found),
+              *t = bz_add(in[2], bz_scalar(c, 1));
+    o.found_inf = found;
+    out[1] = bz_where(found, in[2], t);
+    out[2] =
+        bz_grad_scaler_update(in[3], &tracker, found, &(bz_grad_scaler_options){4, 0x1p-10, 1});
+    out[3] = tracker;
+    for (int k = 0; k < PARAMS; k++) {
+        bz_tensor *m = p[PARAMS + k], *v = p[2 * PARAMS + k];
+        bz_tensor *d = bz_unscale(grad[k], in[3], norm, 0.5);
+        out[4 + k] = bz_adam_step(p[k], d, &m, &v, t, bz_scalar(c, 0.01), &o);
+        out[4 + PARAMS + k] = m;
+        out[4 + 2 * PARAMS + k] = v;
+    }
+    return bz_context_status(c);
+}
+
+static bz_status train_bf16(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                            void *user) {
+    (void)nin, (void)nout, (void)user;
+    return train_mixed(c, in, out, BZ_BF16);
+}
+
+static bz_status train_f16(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                           void *user) {
+    (void)nin, (void)nout, (void)user;
+    return train_mixed(c, in, out, BZ_F16);
+}
+
+/* ---- attention in mixed precision, with the gradients of its weights */
+
+enum { HEADS = 2, TOKENS = 9, SIZE = 5, MODEL = HEADS * SIZE };
+
+static void attention_inputs(bz_context *c, bz_tensor **in) {
+    in[0] = values(c, BZ_F32, BZ_SHAPE(2, TOKENS, MODEL), 1);
+    in[1] = values(c, BZ_F32, BZ_SHAPE(MODEL, 3 * MODEL), 0.4);
+    in[2] = values(c, BZ_F32, BZ_SHAPE(MODEL, MODEL), 0.4);
+}
+
+static bz_tensor *attended(bz_context *c, bz_tensor *x, bz_tensor *qkv, bz_tensor *o) {
+    bz_tensor *all = bz_reshape(bz_matmul(bz_layer_norm(x, NULL, NULL, 1, 1e-5), qkv),
+                                BZ_SHAPE(2, TOKENS, 3, HEADS, SIZE));
+    all = bz_permute(all, BZ_AXES(2, 0, 3, 1, 4));
+    bz_tensor *place = bz_arange(c, 0, TOKENS, 1, BZ_I64), *scores;
+    scores = bz_matmul(bz_select(all, 0, 0), bz_transpose(bz_select(all, 0, 1), -1, -2));
+    scores = bz_where(bz_gt(place, bz_unsqueeze(place, 1)), bz_scalar(c, -INFINITY), scores);
+    bz_tensor *y = bz_matmul(bz_softmax(scores, -1), bz_select(all, 0, 2));
+    y = bz_reshape(bz_permute(y, BZ_AXES(0, 2, 1, 3)), BZ_SHAPE(2, TOKENS, MODEL));
+    return bz_add(x, bz_matmul(y, o));
+}
+
+static bz_status attention(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                           void *user) {
+    (void)nin, (void)nout, (void)user;
+    for (int k = 0; k < 2; k++) {
+        bz_autocast_begin(c, k ? BZ_F16 : BZ_BF16);
+        bz_tensor *y = attended(c, attended(c, in[0], in[1], in[2]), in[1], in[2]);
+        out[3 * k] = bz_sum(bz_square(y), NULL, 0, false);
+        bz_autocast_end(c);
+        bz_status s = bz_grad(out[3 * k], in + 1, 2, out + 3 * k + 1);
+        if (s) return s;
+    }
+    return BZ_OK;
+}
+
 /* ---- halves: composites cast to f32 inside */
 
 static void half_inputs(bz_context *c, bz_tensor **in, bz_dtype t) {
@@ -274,6 +359,9 @@ static const program programs[] = {
     {"noise", noise, noise_inputs, 2, 2, true, true},
     {"waves", waves, wave_inputs, 2, 4, false, false},
     {"nans", nans, nan_inputs, 5, 21, false, false},
+    {"training, bf16", train_bf16, mixed_inputs, 4 + STATE, 3 + STATE, true, false},
+    {"training, f16", train_f16, mixed_inputs, 4 + STATE, 3 + STATE, true, false},
+    {"attention", attention, attention_inputs, 3, 6, false, false},
 };
 
 /* ---- running one */
@@ -419,7 +507,10 @@ ROW(special_values, 6)
 ROW(random_numbers, 7)
 ROW(rare_halves, 8)
 ROW(nan_signs, 9)
-_Static_assert(sizeof programs / sizeof *programs == 10, "a row each");
+ROW(training_bf16, 10)
+ROW(training_f16, 11)
+ROW(mixed_attention, 12)
+_Static_assert(sizeof programs / sizeof *programs == 13, "a row each");
 
 Test(bits_api, nan_signs_are_those_that_came) {
     static const char zeros[1024];

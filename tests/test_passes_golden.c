@@ -1,7 +1,8 @@
 /* test_passes_golden.c - what the passes make of small graphs, as text a person has read: tests/golden/passes.
  *
  *     # a sentence
- *     # pass: grad wrt=x,w canon        the passes in order: canon, expand, grad; then plan [eager], or a stage of
+ *     # pass: grad wrt=x,w canon        the passes in order: autocast DTYPE, which the text is read with; canon, expand, grad; then
+ *                                       plan [eager], or a stage of
  *                                       the plan with its targets (tests/support/targets.c), each in turn
  *     graph main(...) { ... }
  *     # ----
@@ -84,9 +85,22 @@ static ir_graph *graph_pass(const pass_info *p, ir_graph *g, const ir_module *m,
     return next;
 }
 
+/* The text's module, read in a region where `words` begin with "autocast DTYPE". */
+static ir_module *read_text(const char *text, char **words) {
+    static const char region[] = "autocast ";
+    ir_reading as = {0};
+    if (!strncmp(*words, region, strlen(region))) {
+        *words += strlen(region);
+        size_t n = strcspn(*words, " ");
+        cr_assert(ir_dtype_from_name(*words, n, &as.autocast), "no dtype '%s'", *words);
+        *words += n;
+    }
+    return irt_parse_as(text, &as);
+}
+
 /* Runs the passes named in `words` on the text's graph; what comes out is appended to t. */
 static void run_passes(bz_text *t, const char *text, char *words, const char *file) {
-    ir_module *m = irt_parse(text);
+    ir_module *m = read_text(text, &words);
     ir_graph *g = m->graphs.p[0];
     char *rest = NULL;
     bool planned = false;

@@ -401,6 +401,25 @@ def test_dims():
     row(["export", "-", "--out", "DIR/b"], SYMBOLS, 1, "symbolic")
 
 
+def test_autocast():
+    """--autocast makes the calls of a program as in a region, for every command that has one."""
+    text = "graph main(x: f32[2,2] = randn(seed=1), w: f32[2,2] = randn(seed=2)) {\n    %y = matmul %x, %w\n    %s = sum %y\n    return %s as s\n}\n"
+    row(["opt", "-", "--autocast", "bf16"], text, 0, ": bf16[2,2]", "f32[] @")
+    row(["opt", "-", "--passes", "", "--autocast", "f16"], text, 0, "cast %w : f16[2,2]")
+    g = row(["grad", "-", "--wrt", "w", "--autocast", "bf16"], text, 0, "as d_w").stdout
+    row(["explain", "-", "--repeat", "0", "--autocast", "bf16"], text, 0, "dot cast")
+    low = [braze(["run", "-", "--autocast", "bf16", "--device", d], text).stdout for d in ("cpu", "ref")]
+    check("a region has the same bits on both devices", low[0] == low[1] and low[0].startswith("s: f32[]"), low)
+    check("they are not f32's", low[0] != braze(["run", "-"], text).stdout, low)
+    check("what has types is no call", braze(["opt", "-", "--autocast", "f16"], g).stdout == braze(["opt", "-"], g).stdout)
+    row(["run", "-"], g, 0, "d_w: f32[2,2]")
+    row(["run", "-", "--autocast", "bf16", "--dim", "n=3", "--in", "x=1.5"], SYMBOLS, 0, "s: f32[2]")
+    row(["export", "-", "--out", "DIR/low", "--autocast", "bf16"], text, 0)
+    row(["run", "-", "--autocast", "i32"], text, 2, "--autocast: 'i32' is none of bf16, f16")
+    for command in ("run", "opt", "grad", "explain", "export"):
+        row([command, "--help"], "", 0, "--autocast bf16|f16")
+
+
 def test_export():
     row(["export", "DIR/sum.bz", "--out", "DIR/sum"], "", 0)
     open(path("main.c"), "w").write(MAIN)

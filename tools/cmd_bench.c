@@ -69,7 +69,7 @@ static void add_update(ir_graph *g, int input, ir_ref grad) {
     ir_ref m = moment(g, p, name, "m"), v = moment(g, p, name, "v");
     int at = (int)g->inputs.n - 2;
     ir_ref next =
-        ir_adam(g, p, grad, &m, &v, t, ir_const_f(g, BZ_F32, 1e-3), 0.9, 0.999, 1e-8, 0, false);
+        ir_adam(g, p, grad, &m, &v, t, ir_const_f(g, BZ_F32, 1e-3), 0.9, 0.999, 1e-8, 0, false, 0);
     ir_output_add(g, NULL, next, input);
     ir_output_add(g, NULL, m, at);
     ir_output_add(g, NULL, v, at + 1);

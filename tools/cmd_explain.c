@@ -2,7 +2,14 @@
 #include "runtime/explain/explain.h"
 #include "tools/tool.h"
 
-enum { EXPLAIN_JSON = TOOL_MACHINE_END, EXPLAIN_SVG, EXPLAIN_REPEAT, EXPLAIN_IN, EXPLAIN_DIM };
+enum {
+    EXPLAIN_JSON = TOOL_MACHINE_END,
+    EXPLAIN_SVG,
+    EXPLAIN_REPEAT,
+    EXPLAIN_IN,
+    EXPLAIN_DIM,
+    EXPLAIN_AUTOCAST
+};
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
@@ -12,6 +19,7 @@ static const tool_option options[] = {
     {"in", "NAME=FILE.npy",
      "the value of an input, or NAME=FILE.npz:ARRAY; the others are made up"},
     TOOL_DIM_OPTION,
+    TOOL_AUTOCAST_OPTION,
 };
 
 typedef struct explain_job {
@@ -33,6 +41,9 @@ static bool read_options(tool_args *a, explain_job *j) {
             break;
         case EXPLAIN_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case EXPLAIN_AUTOCAST:
+            if (!tool_autocast_option(a)) return false;
             break;
         case EXPLAIN_REPEAT:
             if (!tool_number(a, "repeat", 0, 1000000, &j->repeat)) return false;

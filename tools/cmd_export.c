@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA, EXPORT_DIM };
+enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA, EXPORT_DIM, EXPORT_AUTOCAST };
 
 static const tool_option options[] = {
     {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o"},
@@ -12,6 +12,7 @@ static const tool_option options[] = {
     {"isa", "NAME,...",
      "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
     TOOL_DIM_OPTION,
+    TOOL_AUTOCAST_OPTION,
 };
 
 typedef struct export_job {
@@ -48,6 +49,7 @@ static bool read_options(tool_args *a, export_job *j) {
         if (o == EXPORT_OUT) j->out = a->value;
         if (o == EXPORT_NAME) j->name = a->value;
         if (o == EXPORT_ISA && !read_isas(a, j)) return false;
+        if (o == EXPORT_AUTOCAST && !tool_autocast_option(a)) return false;
         if (o == EXPORT_DIM && !tool_dim_option(a, &j->files)) return false;
     }
     if (!j->out) return tool_usage(a, "--out PREFIX is missing"), false;

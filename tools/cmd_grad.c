@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM };
+enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM, GRAD_AUTOCAST };
 
 static const tool_option options[] = {
     {"wrt", "NAME,...", "inputs to differentiate by"},
     {"of", "NAME", "output to differentiate, 0-d (default: the first)"},
     {"order", "N", "N > 1: also gradients of the sum of the gradients before (default 1)"},
     TOOL_DIM_OPTION,
+    TOOL_AUTOCAST_OPTION,
 };
 
 typedef struct grad_job {
@@ -24,6 +25,7 @@ static bool read_options(tool_args *a, grad_job *j) {
         if (o == TOOL_STOP) return false;
         if (o == GRAD_WRT) j->wrt = a->value;
         if (o == GRAD_OF) j->of = a->value;
+        if (o == GRAD_AUTOCAST && !tool_autocast_option(a)) return false;
         if (o == GRAD_DIM && !tool_dim_option(a, &j->files)) return false;
         if (o == GRAD_ORDER && !tool_number(a, "order", 1, 8, &j->order)) return false;
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM };
+enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM, OPT_AUTOCAST };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
@@ -13,6 +13,7 @@ static const tool_option options[] = {
     {"plan", NULL, "print the plan: kernels, buffers and what stayed apart"},
     {"loops", NULL, "print the kernel loops"},
     TOOL_DIM_OPTION,
+    TOOL_AUTOCAST_OPTION,
 };
 
 typedef struct opt_job {
@@ -31,6 +32,9 @@ static bool read_options(tool_args *a, opt_job *j) {
         case OPT_LOOPS: j->loops = true; break;
         case OPT_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case OPT_AUTOCAST:
+            if (!tool_autocast_option(a)) return false;
             break;
         default:
             if (!tool_machine_option(a, o, &j->machine)) return false;

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
+enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_AUTOCAST, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
     {"in", "NAME=FILE.npy",
      "the value of an input, or NAME=FILE.npz:ARRAY, or NAME=NUMBER (once for each)"},
     TOOL_DIM_OPTION,
+    TOOL_AUTOCAST_OPTION,
     {"out", "DIR",
      "instead of printing, write outputs to DIR/NAME.npy, to one FILE.npz, or one of them: "
      "NAME=FILE.npy"},
@@ -39,6 +40,9 @@ static bool read_options(tool_args *a, run_job *j) {
             break;
         case RUN_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case RUN_AUTOCAST:
+            if (!tool_autocast_option(a)) return false;
             break;
         case RUN_OUT:
             if (!tool_out_option(a, &j->outs)) return false;

@@ -109,7 +109,7 @@ def header(name):
                 codes += [f"{e}  // {name}: {kind}, {size} bytes"
                           for e, name, size, kind in re.findall(r"X\((BZ_\w+), (\w+), (\w+), (\w+)", t)]
             elif wanted_macro(t):
-                codes.append(re.sub(r"\s*\\\n\s*", " ", t) if "BZ_ADAM" in t else re.match(r"#\s*define \w+(\([^)]*\))?", t)[0])
+                codes.append(re.sub(r"\s*\\\n\s*", " ", t) if "_DEFAULTS" in t else re.match(r"#\s*define \w+(\([^)]*\))?", t)[0])
         elif is_public(t) and "#define" not in t and name != "operand":
             codes.append(code_of(t))
             after_code = True

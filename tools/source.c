@@ -15,15 +15,27 @@ static tool_status report(const tool_source *s, const bz_error *e) {
     return TOOL_MISTAKE;
 }
 
-tool_status tool_open(tool_source *s, const char *path) {
+bool tool_autocast_option(tool_args *a) {
+    static const char *const words[] = {"bf16", "f16", NULL};
+    int v;
+    if (!tool_choice(a, "autocast", words, &v)) return false;
+    a->autocast = v ? BZ_F16 : BZ_BF16;
+    return true;
+}
+
+static ir_module *parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e) {
+    return ir_parse_as(s->text, s->n, s->name, &(ir_reading){sizes, n, s->autocast}, e);
+}
+
+tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast) {
     bz_error e = {0};
-    *s = (tool_source){.name = strcmp(path, "-") == 0 ? "<stdin>" : path};
+    *s = (tool_source){.name = strcmp(path, "-") == 0 ? "<stdin>" : path, .autocast = autocast};
     bz_status status = rt_file_read(path, &s->text, &s->n, &e);
     if (status) {
         tool_error(&e);
         return status == BZ_EIO ? TOOL_MISTAKE : TOOL_ENVIRONMENT; /* the user named the file */
     }
-    s->m = ir_parse(s->text, s->n, s->name, &e);
+    s->m = parse(s, NULL, 0, &e);
     if (s->m) {
         s->g = s->m->graphs.p[0];
         return TOOL_DONE;
@@ -35,7 +47,7 @@ tool_status tool_open(tool_source *s, const char *path) {
 
 tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n) {
     bz_error e = {0};
-    ir_module *m = ir_parse_sized(s->text, s->n, s->name, sizes, n, &e);
+    ir_module *m = parse(s, sizes, n, &e);
     if (!m) return e.status == BZ_ENOMEM ? tool_error(&e) : report(s, &e);
     ir_module_free(s->m);
     s->m = m;
@@ -52,7 +64,7 @@ void tool_close(tool_source *s) {
 tool_status tool_with_file(tool_args *a, tool_body *body, void *job) {
     tool_source s;
     const char *file = tool_file(a);
-    tool_status status = file ? tool_open(&s, file) : a->status;
+    tool_status status = file ? tool_open(&s, file, a->autocast) : a->status;
     if (status) return status;
     status = body(&s, job);
     tool_close(&s);

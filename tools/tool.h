@@ -37,6 +37,7 @@ struct tool_args {
     int argc;
     char **argv;
     const char *value;  /* of the option at hand */
+    bz_dtype autocast;  /* of the source */
     tool_status status; /* when tool_next gives TOOL_STOP */
 };
 
@@ -65,14 +66,18 @@ typedef struct tool_source {
     const char *name; /* for messages */
     char *text;
     size_t n;
+    bz_dtype autocast; /* as in ir_reading */
     ir_module *m;
     ir_graph *g; /* graph 0 */
 } tool_source;
 
 /* Parses once more with these sizes for symbols; reports what is wrong with them. */
 tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n);
+#define TOOL_AUTOCAST_OPTION                                                                       \
+    { "autocast", "bf16|f16", "mixed precision: calls run as in a region of bz_autocast_begin" }
+bool tool_autocast_option(tool_args *a); /* sets a->autocast; false with a->status set */
 /* Reads and parses; on failure reports it and leaves nothing to close. "-" is standard input. */
-tool_status tool_open(tool_source *s, const char *path);
+tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast);
 void tool_close(tool_source *s);
 /* What most commands do: opens the one FILE operand, does `body` with it, closes it. After TOOL_END. */
 typedef tool_status tool_body(tool_source *s, void *job);

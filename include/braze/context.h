@@ -74,6 +74,16 @@ BZ_API const char *bz_status_text(bz_status s);
 BZ_API bz_status bz_set_mode(bz_context *c, bz_mode mode);
 BZ_API bz_mode bz_get_mode(const bz_context *c);
 
+/* From now on, until its end, calls run in mixed precision, by torch.autocast's lists (docs/mixed.md): the f32 operands of matmul and linear are
+ * cast to `to`, f16 or bf16; the halves among those of exp, log, pow, sum, softmax, norms and losses to f32; in-place ops are as ever.
+ * Results have the dtype that follows, gradients lead back through the casts: those of f32 weights are f32. A region in another one
+ * counts alone; BZ_F32: nothing is cast in it. One that a traced function leaves open ends with it; compiled functions are traced anew
+ * for another region around their call. BZ_EDTYPE for other dtypes, BZ_ELIMIT for more than 32 in each other. */
+BZ_API bz_status bz_autocast_begin(bz_context *c, bz_dtype to);
+
+/* Ends the innermost one. BZ_EMODE when none is open, or none of the function's that is traced. */
+BZ_API bz_status bz_autocast_end(bz_context *c);
+
 /* Starts the random stream of c over from this seed. */
 BZ_API bz_status bz_seed(bz_context *c, uint64_t seed);
 

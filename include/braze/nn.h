@@ -99,6 +99,7 @@ BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);
 typedef struct bz_sgd_options {
     double momentum, weight_decay;
     bool nesterov;
+    bz_tensor *found_inf; /* NULL, or bz_grad_norm's: where it is true all stays as it is */
 } bz_sgd_options;
 /* velocity: NULL when momentum is 0. o: NULL = all 0. */
 BZ_API bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tensor **velocity,
@@ -106,11 +107,12 @@ BZ_API bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, b
 typedef struct bz_adam_options {
     double beta1, beta2, eps, weight_decay;
     bool decoupled; /* AdamW: decay apart from the gradient */
+    bz_tensor *found_inf; /* as above */
 } bz_adam_options;
 #define BZ_ADAM_DEFAULTS                                                                           \
-    { 0.9, 0.999, 1e-8, 0, false }
+    { 0.9, 0.999, 1e-8, 0, false, NULL }
 #define BZ_ADAMW_DEFAULTS                                                                          \
-    { 0.9, 0.999, 1e-8, 1e-2, true }
+    { 0.9, 0.999, 1e-8, 1e-2, true, NULL }
 /* o: NULL = BZ_ADAM_DEFAULTS. */
 BZ_API bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tensor **v,
                                   bz_tensor *t, bz_tensor *lr, const bz_adam_options *o,
@@ -139,5 +141,38 @@ static inline bz_tensor *bz_adam_step_with_(bz_tensor *p, bz_tensor *grad, bz_te
     bz_sgd_step_with_((p), (grad), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
 #define bz_adam_step(p, grad, m, v, t, lr, ...)                                                    \
     bz_adam_step_with_((p), (grad), (m), (v), BZ_OPERAND(t), BZ_OPERAND(lr), __VA_ARGS__, BZ_SITE)
+
+/* ---- dynamic loss scaling (docs/mixed.md): torch.amp.GradScaler's rules as values, which no step waits for.
+ *
+ *     bz_grad(bz_mul(loss, scale), p, n, grad);
+ *     norm = bz_grad_norm(scale, grad, n, &found_inf);
+ *     p[k] = bz_adam_step(p[k], bz_unscale(grad[k], scale, norm, 1), &m[k], &v[k], t, lr, &(bz_adam_options){.found_inf = found_inf ...});
+ *     scale = bz_grad_scaler_update(scale, &growth_tracker, found_inf, NULL); */
+
+/* The norm of n gradients together, as if they were one vector, over scale (NULL: 1): f32. *found_inf (NULL: it is not wanted):
+ * bool, is an infinity or a NaN among them? Each is read once, for both; squares add up in f64. BZ_EDTYPE unless all are floats,
+ * BZ_ESHAPE unless scale is 0-d. */
+BZ_API bz_tensor *bz_grad_norm_at(bz_tensor *scale, bz_tensor *const *x, int n,
+                                  bz_tensor **found_inf, const char *site);
+/* grad over scale (NULL: 1). norm (NULL: none), of all gradients as bz_grad_norm has it: clipped to max_norm, which is times
+ * max_norm / (norm + 1e-6) where that is below 1. grad's shape and dtype; BZ_EDTYPE for f16, where what is small would vanish. */
+BZ_API bz_tensor *bz_unscale_at(bz_tensor *grad, bz_tensor *scale, bz_tensor *norm, double max_norm,
+                                const char *site);
+#define bz_grad_norm(...) bz_grad_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_unscale(...)   bz_unscale_at(__VA_ARGS__, BZ_SITE)
+
+typedef struct bz_grad_scaler_options {
+    double growth_factor, backoff_factor;
+    int64_t growth_interval;
+} bz_grad_scaler_options;
+#define BZ_GRAD_SCALER_DEFAULTS                                                                    \
+    { 2, 0.5, 2000 }
+/* The next scale: scale (0-d, floating; PyTorch begins with 65536) times backoff_factor where found_inf, times growth_factor after
+ * growth_interval steps without, unless it would not be finite. *growth_tracker, 0-d integer, at first 0, counts these steps, and is
+ * replaced. o: NULL = BZ_GRAD_SCALER_DEFAULTS. Errors: BZ_EARG (factors), BZ_ESHAPE, BZ_EDTYPE. */
+BZ_API bz_tensor *bz_grad_scaler_update_at(bz_tensor *scale, bz_tensor **growth_tracker,
+                                           bz_tensor *found_inf, const bz_grad_scaler_options *o,
+                                           const char *site);
+#define bz_grad_scaler_update(...) bz_grad_scaler_update_at(__VA_ARGS__, BZ_SITE)
 
 #endif

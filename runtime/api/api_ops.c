@@ -92,13 +92,13 @@ bz_tensor *bz_sgd_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor *lr, bz_tenso
     rt_rec r;
     bz_tensor *out[2] = {NULL, NULL};
     o = o ? o : &none;
-    bool ready =
-        rt_begin(&r, "sgd_step", site, (bz_tensor *[]){p, grad, lr, velocity ? *velocity : NULL}, 4,
-                 1 << 3, BZ_F64);
+    bool ready = rt_begin(&r, "sgd_step", site,
+                          (bz_tensor *[]){p, grad, lr, velocity ? *velocity : NULL, o->found_inf},
+                          5, 1 << 3 | 1 << 4, BZ_F64);
     ir_ref v = ready ? r.x[3] : 0;
-    ir_ref next =
-        ready ? ir_sgd(r.g, r.x[0], r.x[1], r.x[2], o->momentum, o->weight_decay, o->nesterov, &v)
-              : 0;
+    ir_ref next = ready ? ir_sgd(r.g, r.x[0], r.x[1], r.x[2], o->momentum, o->weight_decay,
+                                 o->nesterov, &v, r.x[4])
+                        : 0;
     rt_end_many(&r, (ir_ref[]){next, v}, velocity && *velocity ? 2 : 1, out);
     if (velocity && *velocity) *velocity = out[1];
     return out[0];
@@ -114,14 +114,49 @@ bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tens
     bz_tensor *none = NULL;
     m = m ? m : &none;
     v = v ? v : &none;
-    bool ready =
-        rt_begin(&r, "adam_step", site, (bz_tensor *[]){p, grad, *m, *v, t, lr}, 6, 0, BZ_F64);
+    bool ready = rt_begin(&r, "adam_step", site,
+                          (bz_tensor *[]){p, grad, *m, *v, t, lr, o->found_inf}, 7, 1 << 6, BZ_F64);
     ir_ref new_m = ready ? r.x[2] : 0, new_v = ready ? r.x[3] : 0, next = 0;
     if (ready)
         next = ir_adam(r.g, r.x[0], r.x[1], &new_m, &new_v, r.x[4], r.x[5], o->beta1, o->beta2,
-                       o->eps, o->weight_decay, o->decoupled);
+                       o->eps, o->weight_decay, o->decoupled, r.x[6]);
     rt_end_many(&r, (ir_ref[]){next, new_m, new_v}, 3, out);
     *m = out[1];
     *v = out[2];
     return out[0];
+}
+
+/* ---- loss scaling */
+
+bz_tensor *bz_grad_norm_at(bz_tensor *scale, bz_tensor *const *x, int n, bz_tensor **found_inf,
+                           const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bz_tensor **all = n > 0 && x ? bz_mem_alloc(((size_t)n + 1) * sizeof *all) : NULL;
+    if (found_inf) *found_inf = NULL;
+    if (!all) return NULL;
+    all[0] = scale;
+    memcpy(all + 1, x, (size_t)n * sizeof *all);
+    if (rt_begin(&r, "grad_norm", site, all, (unsigned)n + 1, 1, BZ_F32))
+        made[0] = ir_grad_norm(r.g, r.x[0], r.x + 1, (unsigned)n, &made[1]);
+    bz_mem_free(all);
+    return rt_end_results(&r, made, 2, (bz_tensor * *[]){found_inf});
+}
+
+bz_tensor *bz_grad_scaler_update_at(bz_tensor *scale, bz_tensor **growth_tracker,
+                                    bz_tensor *found_inf, const bz_grad_scaler_options *o,
+                                    const char *site) {
+    static const bz_grad_scaler_options defaults = BZ_GRAD_SCALER_DEFAULTS;
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bz_tensor *none = NULL;
+    o = o ? o : &defaults;
+    growth_tracker = growth_tracker ? growth_tracker : &none;
+    if (rt_begin(&r, "grad_scaler_update", site, (bz_tensor *[]){scale, *growth_tracker, found_inf},
+                 3, 0, BZ_NDTYPES)) {
+        made[1] = r.x[1];
+        made[0] = ir_grad_scaler_update(r.g, r.x[0], &made[1], r.x[2], o->growth_factor,
+                                        o->backoff_factor, o->growth_interval);
+    }
+    return rt_end_results(&r, made, 2, (bz_tensor * *[]){growth_tracker});
 }

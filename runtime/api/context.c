@@ -226,6 +226,33 @@ bz_mode bz_get_mode(const bz_context *c) {
     return rt_context_alive(c) ? c->mode : BZ_LAZY;
 }
 
+bz_status bz_autocast_begin(bz_context *c, bz_dtype to) {
+    RT_VISIT(c, RT_STRAY_STATUS);
+    rt_autocast *a = &c->autocast;
+    if ((unsigned)to >= BZ_NDTYPES)
+        return rt_fail(c, BZ_EDTYPE, NULL, "autocast_begin", "there is no dtype %d", (int)to);
+    if (!ir_is_half(to) && to != BZ_F32)
+        return rt_fail(c, BZ_EDTYPE, NULL, "autocast_begin",
+                       "casts to f16 or bf16, or to nothing for f32, not to %s",
+                       ir_dtypes[to].name);
+    if (a->depth == RT_AUTOCASTS)
+        return rt_fail(c, BZ_ELIMIT, NULL, "autocast_begin", "%d regions are open in each other",
+                       RT_AUTOCASTS);
+    a->outer[a->depth++] = (uint8_t)a->to;
+    a->to = ir_is_half(to) ? to : RT_NO_AUTOCAST;
+    return BZ_OK;
+}
+
+bz_status bz_autocast_end(bz_context *c) {
+    RT_VISIT(c, RT_STRAY_STATUS);
+    rt_autocast *a = &c->autocast;
+    if (!a->depth)
+        return rt_fail(c, BZ_EMODE, NULL, "autocast_end", "no region of %s is open",
+                       rt_in_function(c) ? "the function that is traced" : "bz_autocast_begin");
+    a->to = (bz_dtype)a->outer[--a->depth];
+    return BZ_OK;
+}
+
 bz_status bz_seed(bz_context *c, uint64_t seed) {
     RT_VISIT(c, RT_STRAY_STATUS);
     bz_status s = rt_ready(c, "seed", "the random stream stays",

@@ -9,6 +9,13 @@
 
 #include <stdatomic.h>
 
+/* The regions of bz_autocast_begin that are open. */
+enum { RT_AUTOCASTS = 32, RT_NO_AUTOCAST = 0 };
+typedef struct rt_autocast {
+    bz_dtype to;                        /* that of the innermost, or RT_NO_AUTOCAST */
+    uint8_t depth, outer[RT_AUTOCASTS]; /* those around it */
+} rt_autocast;
+
 /* The context: what everything knows of it. What belongs to one file lies behind a pointer, and its own header says what it is. */
 struct bz_context {
     _Atomic(uintptr_t) owner; /* the thread that is in a call, 0 = none */
@@ -25,6 +32,7 @@ struct bz_context {
     bool heard; /* the program asked for err: bz_close need not say it */
     bz_options options;
     bz_mode mode;
+    rt_autocast autocast;
     bool profile;
     bz_counters counters;
     bool (*give_way)(bz_context *c);      /* rt_give_way */

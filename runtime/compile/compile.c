@@ -173,6 +173,7 @@ static rt_signature *new_signature(bz_program *p, bz_tensor *const *in, bool vie
     t->layouts = bz_mem_zero((size_t)p->nin, sizeof *t->layouts);
     t->views = bz_mem_zero((size_t)p->nin, sizeof *t->views);
     t->reads = bz_mem_zero((size_t)p->nin, sizeof *t->reads);
+    t->autocast = p->c->autocast.to;
     bool done = t->dtypes && t->layouts && t->views && t->reads;
     for (int i = 0; i < p->nin && done; i++) {
         bz_context *c;
@@ -191,6 +192,7 @@ static rt_signature *new_signature(bz_program *p, bz_tensor *const *in, bool vie
 /* ---- calling */
 
 static bool fits(const bz_program *p, const rt_signature *t, bz_tensor *const *in, bool views) {
+    if (t->autocast != p->c->autocast.to) return false;
     for (int i = 0; i < p->nin; i++) {
         bz_context *c;
         const rt_tensor *x = rt_find_quietly(in[i], &c);

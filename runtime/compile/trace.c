@@ -29,13 +29,16 @@ bz_status rt_run_function(bz_context *c, const rt_host_function *f, bz_tensor *c
     bz_error before = c->err;
     const rt_host_function *outer = c->function;
     bz_mode mode = c->mode;
+    rt_autocast regions = c->autocast;
+    c->autocast.depth = 0; /* those outside are not the function's to end */
     c->err = (bz_error){0};
     c->function = f;
     rt_border host = rt_go_out(); /* the function is the host's */
     bz_status s = f->fn(c, x, f->nin, out, f->nout, f->user);
     rt_come_back(host);
     c->function = outer;
-    c->mode = mode;            /* it runs once per signature: what it sets ends with it */
+    c->mode = mode; /* it runs once per signature: what it sets ends with it */
+    c->autocast = regions;
     if (!s) s = c->err.status; /* it went on after a mistake: what it gives is not what it means */
     if (before.status) c->err = before;
     if (s)

@@ -14,6 +14,7 @@ typedef struct rt_signature {
     const rt_layout **views;
     /* the same where the program reads them so; NULL: it wants them row-major */
     const rt_layout **reads;
+    bz_dtype autocast; /* of the region in which it is called */
     unsigned nviews;
     rt_program *program;
     uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */

@@ -38,6 +38,12 @@ static bz_dtype float_of(bz_dtype t) {
     return ir_is_float(t) ? t : BZ_F32;
 }
 
+ir_ref ir_scalar_in(ir_graph *g, const char *name, const char *what, ir_ref x, bz_dtype t) {
+    if (x && ir_at(g, x)->rank)
+        return ir_error_as(g, BZ_ESHAPE, name, "%s must be 0-d, not %s", what, ir_shape_text(g, x));
+    return ir_cast(g, x, t);
+}
+
 ir_ref ir_math_in(ir_graph *g, ir_ref x) {
     return ir_cast(g, x, ir_compute_dtype(float_of(ir_dtype(g, x))));
 }
@@ -274,7 +280,7 @@ ir_ref ir_stack(ir_graph *g, const ir_ref *x, unsigned n, int axis) {
     }
     int at = ir_axis_from_front(axis, ir_at(g, x[0])->rank + 1u);
     if (at < 0)
-        return ir_error_as(g, BZ_EAXIS, "stack", "axis %d is out of range for a stack of %s", axis,
+        return ir_error_as(g, BZ_EAXIS, "stack", "axis %d to stack %s along", axis,
                            ir_shape_text(g, x[0]));
     ir_ref *wide = bz_arena_alloc(&g->arena, n * sizeof *wide);
     if (!wide) return ir_error_as(g, BZ_ENOMEM, "stack", "out of memory");

@@ -13,6 +13,8 @@ bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsig
  * a result back in the dtype that goes with `t`, that of the operand. */
 ir_ref ir_math_in(ir_graph *g, ir_ref x);
 ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t);
+/* A 0-d operand in dtype t; 0 and an error that names `what` of `name` for any other shape. */
+ir_ref ir_scalar_in(ir_graph *g, const char *name, const char *what, ir_ref x, bz_dtype t);
 /* Number of elements of x along the axes as a 0-d value of dtype t, for symbolic shapes too. */
 ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t);
 /* x with a reduced axis put back as size 1 at place `axis`, as keepdim does. */

@@ -19,11 +19,11 @@ static bool check_shapes(ir_graph *g, const char *name, ir_ref p, const ir_ref *
     return g->err.status == BZ_OK && p;
 }
 
-/* A 0-d value in f64. */
-static ir_ref scalar(ir_graph *g, const char *name, const char *what, ir_ref x) {
-    if (x && ir_at(g, x)->rank)
-        return ir_error_as(g, BZ_ESHAPE, name, "%s must be 0-d, not %s", what, ir_shape_text(g, x));
-    return ir_cast(g, x, BZ_F64);
+/* The old value where a 0-d condition says that the step is skipped (0: it is not), else the new one. */
+static ir_ref unless(ir_graph *g, ir_ref skipped, ir_ref old, ir_ref next) {
+    if (!skipped) return next;
+    return ir_build3(g, IR_SELECT, ir_scalar_in(g, "step", "found_inf", skipped, BZ_BOOL), old,
+                     next);
 }
 
 /* c * x */
@@ -32,7 +32,7 @@ static ir_ref scale(ir_graph *g, ir_ref x, double c) {
 }
 
 ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay,
-              bool nesterov, ir_ref *velocity) {
+              bool nesterov, ir_ref *velocity, ir_ref found_inf) {
     ir_ref old = velocity ? *velocity : 0;
     bz_dtype t = ir_dtype(g, p);
     if (momentum != 0 && !old && !g->err.status)
@@ -40,16 +40,17 @@ ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, do
     if (nesterov && momentum == 0)
         return ir_error_as(g, BZ_EARG, "sgd", "nesterov needs a momentum");
     if (!check_shapes(g, "sgd", p, (ir_ref[]){grad, old}, 2)) return 0;
+    const ir_ref from = p;
     p = ir_math_in(g, p);
     ir_ref d = ir_cast(g, grad, ir_dtype(g, p));
     if (weight_decay != 0) d = ir_plus(g, d, scale(g, p, weight_decay));
     if (momentum != 0) {
         ir_ref v = ir_plus(g, scale(g, ir_cast(g, old, ir_dtype(g, p)), momentum), d);
-        *velocity = ir_cast(g, v, ir_dtype(g, old));
+        *velocity = unless(g, found_inf, old, ir_cast(g, v, ir_dtype(g, old)));
         d = nesterov ? ir_plus(g, d, scale(g, v, momentum)) : v;
     }
-    ir_ref rate = ir_cast(g, scalar(g, "sgd", "lr", lr), ir_dtype(g, p));
-    return ir_cast(g, ir_minus(g, p, ir_times(g, d, rate)), t);
+    ir_ref rate = ir_cast(g, ir_scalar_in(g, "sgd", "lr", lr, BZ_F64), ir_dtype(g, p));
+    return unless(g, found_inf, from, ir_cast(g, ir_minus(g, p, ir_times(g, d, rate)), t));
 }
 
 /* 1 - beta^t, f64 */
@@ -59,12 +60,14 @@ static ir_ref bias_correction(ir_graph *g, double beta, ir_ref t) {
 }
 
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr,
-               double beta1, double beta2, double eps, double weight_decay, bool decoupled) {
+               double beta1, double beta2, double eps, double weight_decay, bool decoupled,
+               ir_ref found_inf) {
     const char *name = decoupled ? "adamw" : "adam";
     bz_dtype tp = ir_dtype(g, p), tm = ir_dtype(g, *m), tv = ir_dtype(g, *v);
-    t = scalar(g, name, "t", t);
-    lr = scalar(g, name, "lr", lr);
+    t = ir_scalar_in(g, name, "t", t, BZ_F64);
+    lr = ir_scalar_in(g, name, "lr", lr, BZ_F64);
     if (!check_shapes(g, name, p, (ir_ref[]){grad, *m, *v}, 3)) return 0;
+    const ir_ref from[] = {p, *m, *v};
     p = ir_math_in(g, p);
     bz_dtype c = ir_dtype(g, p);
     ir_ref d = ir_cast(g, grad, c), old_m = ir_cast(g, *m, c), old_v = ir_cast(g, *v, c);
@@ -81,7 +84,7 @@ ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref 
     ir_ref deviation =
         ir_plus(g, ir_over(g, ir_build1(g, IR_SQRT, new_v), root), ir_const_f(g, c, eps));
     ir_ref next = ir_minus(g, p, ir_times(g, ir_over(g, new_m, deviation), step));
-    *m = ir_cast(g, new_m, tm);
-    *v = ir_cast(g, new_v, tv);
-    return ir_cast(g, next, tp);
+    *m = unless(g, found_inf, from[1], ir_cast(g, new_m, tm));
+    *v = unless(g, found_inf, from[2], ir_cast(g, new_v, tv));
+    return unless(g, found_inf, from[0], ir_cast(g, next, tp));
 }

@@ -279,6 +279,10 @@ bz_dtype ir_dtype_beside_at(ir_op op, unsigned k, bz_dtype beside);
 /* May number v, in dtype t, be operand k of op? false and an error: an integer to a negative power. */
 bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t);
 
+/* ---- autocast.c: the operands of a call (x[i] 0: a number, or nothing) as they are in a region of dtype `low`, which changes nothing
+ * unless it is f16 or bf16. op: an elementwise one, or IR_NIL; name: what is called. false, with an error: no memory. */
+bool ir_autocast(ir_graph *g, bz_dtype low, ir_op op, const char *name, ir_ref *x, unsigned n);
+
 /* Elementwise constructors. ir_elem wants operands of equal shape and fitting dtype; ir_build broadcasts and promotes
  * as PyTorch does (0-d operands don't promote within a category) and folds constants. */
 ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
@@ -292,8 +296,8 @@ static inline ir_ref ir_build2(ir_graph *g, ir_op op, ir_ref x, ir_ref y) {
 static inline ir_ref ir_build3(ir_graph *g, ir_op op, ir_ref x, ir_ref y, ir_ref z) {
     return ir_build(g, op, (ir_ref[]){x, y, z}, 3);
 }
-/* Do n operands broadcast to one shape? false and an error that names two that don't. */
-bool ir_broadcasts(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
+/* x and y broadcast to one shape; false and an error when they don't. */
+bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n);
 
 /* ---- rebuild.c: what passes share. A map gives for each node of the old graph its node in the new one. */
 typedef struct ir_map {
@@ -321,11 +325,17 @@ const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n);
 bool ir_arange_count(ir_graph *g, ir_number start, ir_number stop, ir_number step, int64_t *n);
 /* Words of the stream that an element of a random tensor of dtype t takes (randint: i64). Hand out offsets in multiples of four. */
 unsigned ir_random_words(bz_dtype t);
-/* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. */
+/* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. found_inf (0: none): a 0-d
+ * bool that leaves all as it was. */
 ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay,
-              bool nesterov, ir_ref *velocity);
+              bool nesterov, ir_ref *velocity, ir_ref found_inf);
 ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref t, ir_ref lr,
-               double beta1, double beta2, double eps, double weight_decay, bool decoupled);
+               double beta1, double beta2, double eps, double weight_decay, bool decoupled,
+               ir_ref found_inf);
+/* Loss scaling, compose_scaler.c: the norm of x[0 .. n-1], n >= 1, over scale (0: 1) as f32, and is it finite? */
+ir_ref ir_grad_norm(ir_graph *g, ir_ref scale, const ir_ref *x, unsigned n, ir_ref *found_inf);
+ir_ref ir_grad_scaler_update(ir_graph *g, ir_ref scale, ir_ref *growth_tracker, ir_ref found_inf,
+                             double growth_factor, double backoff_factor, int64_t growth_interval);
 
 /* ---- structs/control.c, custom.c, result.c: several results, as a tuple node. `then`, `otherwise`, `cond`, `body` are numbers in
  * m->graphs. */
@@ -366,13 +376,18 @@ void ir_print(bz_text *t, const ir_graph *g);
 void ir_print_module(bz_text *t, const ir_module *m);
 ir_module *ir_parse(const char *text, size_t n, const char *file,
                     bz_error *e); /* NULL and e with line and column */
-/* The same with sizes for some of the symbols: each is that constant, as if the program said so. */
 typedef struct ir_size {
     const char *name;
     int64_t value;
 } ir_size;
-ir_module *ir_parse_sized(const char *text, size_t n, const char *file, const ir_size *sizes,
-                          unsigned nsizes, bz_error *e);
+/* What is said beside the text; all zeros: nothing. */
+typedef struct ir_reading {
+    const ir_size *sizes; /* of symbols: each is that constant, as if the program said so */
+    unsigned nsizes;
+    bz_dtype autocast; /* f16 or bf16: calls are made as in such a region */
+} ir_reading;
+ir_module *ir_parse_as(const char *text, size_t n, const char *file, const ir_reading *as,
+                       bz_error *e);
 /* Appends "file:line:column: error: ..." with the line and a caret, for an error of ir_parse on this text. */
 void ir_error_report(bz_text *t, const bz_error *e, const char *text, const char *file);
 

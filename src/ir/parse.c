@@ -150,7 +150,9 @@ static bool build_line(tx_parser *p, tp_scope *s, tx_line *l) {
         out[0] = tx_numbers(p, s->g, l, op) ? tx_node(p, s->g, op, l) : 0;
         n = out[0] != 0;
     } else {
-        n = tx_call(p, s->g, l, out, &tuple);
+        n = ir_autocast(s->g, p->as.autocast, op, l->op, l->operands.p, l->operands.n)
+                ? tx_call(p, s->g, l, out, &tuple)
+                : 0;
     }
     if (tx_failed(p)) return false;
     if (!n) return tp_graph_error(p, s->g, l->op_tok);
@@ -342,15 +344,13 @@ static bool module(tx_parser *p) {
 }
 
 ir_module *ir_parse(const char *text, size_t n, const char *file, bz_error *e) {
-    return ir_parse_sized(text, n, file, NULL, 0, e);
+    return ir_parse_as(text, n, file, &(ir_reading){0}, e);
 }
 
-ir_module *ir_parse_sized(const char *text, size_t n, const char *file, const ir_size *sizes,
-                          unsigned nsizes, bz_error *e) {
+ir_module *ir_parse_as(const char *text, size_t n, const char *file, const ir_reading *as,
+                       bz_error *e) {
     bz_error own = {0};
-    tx_parser p = {.text = text, .file = file, .e = &own, .m = ir_module_new()};
-    p.sizes = sizes;
-    p.nsizes = nsizes;
+    tx_parser p = {.text = text, .file = file, .e = &own, .m = ir_module_new(), .as = *as};
     if (!p.m) bz_fail(&own, BZ_ENOMEM, "out of memory");
     bool ok = p.m && tx_lex(text, n, &p.tok, &own) && module(&p);
     bz_vec_free(&p.tok);

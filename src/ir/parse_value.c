@@ -69,8 +69,8 @@ static bool named_number(const tx_parser *p, tx_val *v, bool negative) {
 static bool size(tx_parser *p, tx_val *v);
 
 const ir_size *tp_size(const tx_parser *p, const char *symbol) {
-    for (unsigned i = 0; i < p->nsizes; i++)
-        if (strcmp(p->sizes[i].name, symbol) == 0) return &p->sizes[i];
+    for (unsigned i = 0; i < p->as.nsizes; i++)
+        if (strcmp(p->as.sizes[i].name, symbol) == 0) return &p->as.sizes[i];
     return NULL;
 }
 

@@ -21,8 +21,7 @@ struct tx_parser {
     BZ_VEC(tp_body) bodies; /* as m->graphs */
     bz_arena names, line;
     unsigned depth;
-    const ir_size *sizes; /* of symbols */
-    unsigned nsizes;
+    ir_reading as;
     uint32_t seen; /* a place in the text up to which lines are counted, and that line */
     int seen_line;
 };

@@ -15,7 +15,8 @@ enum {
     LONG_WAY = 64,    /* movements below one element */
     SHORT_WAY = 8,    /* a longer operand of a long way is stored */
     LONG_INDEX = 128, /* operations in the index of one element */
-    EASY_OPS = 4      /* to make a value from nothing costs less than to read it */
+    EASY_OPS = 4,     /* to make a value from nothing costs less than to read it */
+    CAST_MOST = 2 /* products that cast an input, each for itself: more want it cast in memory */
 };
 
 bool fuse_long_index(const fuser *f, const access_place *p) {
@@ -103,14 +104,43 @@ static uint8_t ops_from_nothing(const ir_graph *g, const uint8_t *ops, ir_ref r)
     return sum > EASY_OPS ? EASY_OPS + 1 : (uint8_t)sum;
 }
 
+static bool casts_float(const ir_graph *g, ir_ref r) {
+    return ir_at(g, r)->op == IR_CAST && ir_is_float(ir_dtype(g, r)) &&
+           ir_is_float(ir_dtype(g, ir_operand(g, r, 0)));
+}
+
+/* Is r an input in another floating dtype, by one cast or several (a weight rounded to halves)? Those before it have no group. */
+static bool casts_input(const fuser *f, ir_ref r) {
+    if (!casts_float(f->g, r)) return false;
+    ir_ref x = ir_operand(f->g, r, 0);
+    return ir_at(f->g, x)->op == IR_INPUT || (casts_float(f->g, x) && !has_group(f, x));
+}
+
+/* How many products read each node, through casts of it and themselves: CAST_MOST at most, else more, as where others read it too. */
+static void count_products(const fuser *f, uint8_t *products) {
+    const ir_graph *g = f->g;
+    for (uint32_t i = 0; i < g->outputs.n; i++) products[g->outputs.p[i].node] = CAST_MOST + 1;
+    for (ir_ref r = g->n.n; r-- > 1;) {
+        unsigned own = ir_at(g, r)->op == IR_DOT ? 1
+                       : casts_float(g, r)       ? products[r]
+                                                 : CAST_MOST + 1;
+        for (unsigned k = 0; f->live[r] && k < ir_at(g, r)->nin; k++) {
+            uint8_t *n = &products[ir_operand(g, r, k)];
+            *n = own + *n > CAST_MOST ? CAST_MOST + 1 : (uint8_t)(own + *n);
+        }
+    }
+}
+
 /* What is made from nothing belongs, as movement does, to everyone who reads it. */
 static bool group_nodes(fuser *f) {
-    uint8_t *ops = bz_mem_zero(f->g->n.n, sizeof *ops);
+    uint8_t *ops = bz_mem_zero(2 * (size_t)f->g->n.n, sizeof *ops), *products = ops + f->g->n.n;
     bool ok = ops != NULL;
+    if (ok) count_products(f, products);
     for (ir_ref r = 1; ok && r < f->g->n.n; r++) {
         ops[r] = ops_from_nothing(f->g, ops, r);
         if (f->live[r] && ir_at(f->g, r)->op == IR_RESULT) ok = add_result(f, r);
         if (!f->live[r] || !form_of(f->g, r) || ops[r] <= EASY_OPS) continue;
+        if (!f->t->eager && products[r] <= CAST_MOST && casts_input(f, r)) continue;
         f->r->stored[r] |= ir_at(f->g, r)->op == IR_COPY || ir_at(f->g, r)->op == IR_UPDATE;
         ok = add_group(f, r);
     }

@@ -6,9 +6,13 @@
 #include <string.h>
 
 ir_module *irt_parse(const char *text) {
+    return irt_parse_as(text, &(ir_reading){0});
+}
+
+ir_module *irt_parse_as(const char *text, const ir_reading *as) {
     bz_error e = {0};
     bz_text t = {0};
-    ir_module *m = ir_parse(text, strlen(text), NULL, &e);
+    ir_module *m = ir_parse_as(text, strlen(text), NULL, as, &e);
     if (!m) ir_error_report(&t, &e, text, "test");
     cr_assert(m, "%s", bz_text_c(&t));
     return m;

@@ -7,6 +7,7 @@
 
 /* A module from its text; the test fails with the parser's message when it does not parse. */
 ir_module *irt_parse(const char *text);
+ir_module *irt_parse_as(const char *text, const ir_reading *as);
 /* Output k of the text's first graph as f64 values (bz_mem_free), *n of them. Inputs: NULL when the
  * graph has none. */
 double *irt_run(const char *text, const ir_value_array *inputs, unsigned k, int64_t *n);

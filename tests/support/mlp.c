@@ -22,7 +22,7 @@ static void update(ir_graph *g, ir_ref p, ir_ref grad, ir_ref t, ir_ref lr, unsi
     int dm = (int)g->inputs.n - 1;
     snprintf(name, sizeof name, "v%u", k);
     ir_ref v = input(g, name, BZ_F32, shape[0], shape[1], ir_at(g, p)->rank);
-    ir_ref next = ir_adam(g, p, grad, &m, &v, t, lr, 0.9, 0.999, 1e-8, 0, false);
+    ir_ref next = ir_adam(g, p, grad, &m, &v, t, lr, 0.9, 0.999, 1e-8, 0, false, 0);
     ir_output_add(g, NULL, next, (int)ir_attrs(g, ir_at(g, p))[0]);
     ir_output_add(g, NULL, m, dm);
     ir_output_add(g, NULL, v, dm + 1);

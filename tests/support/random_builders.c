@@ -333,7 +333,7 @@ static ir_ref norm(maker *m, ir_ref x) {
     }
     ir_ref w = chance(m, 60) ? random_input(m, t, shape + rank - n, n) : 0;
     ir_ref b = chance(m, 60) ? random_input(m, t, shape + rank - n, n) : 0;
-    return ir_layer_norm(m->g, x, w, b, (int)n, 1e-5);
+    return ir_layer_norm(m->g, x, w, b, n, 1e-5);
 }
 
 static ir_ref activation(maker *m, ir_ref x) {
@@ -357,6 +357,11 @@ static ir_ref loss(maker *m, ir_ref x) {
     return ir_cross_entropy(m->g, x, ir_build2(m->g, IR_IMOD, t, c));
 }
 
+/* Whether a step is skipped: 0, never, or a value. */
+static ir_ref skipped(maker *m) {
+    return chance(m, 70) ? 0 : random_input(m, BZ_BOOL, NULL, 0);
+}
+
 static ir_ref optimizer_step(maker *m, ir_ref x) {
     ir_graph *g = m->g;
     if (!floating(m, x)) return x;
@@ -366,13 +371,13 @@ static ir_ref optimizer_step(maker *m, ir_ref x) {
     if (chance(m, 40)) {
         double momentum = chance(m, 50) ? 0.9 : 0;
         ir_ref p = ir_sgd(g, x, grad, lr, momentum, chance(m, 50) ? 0.1 : 0,
-                          momentum > 0 && chance(m, 50), &mean);
+                          momentum > 0 && chance(m, 50), &mean, skipped(m));
         return chance(m, 80) ? p : mean;
     }
     ir_ref step = ir_const_f(g, BZ_F32, 1 + draw(m, 5));
     double decay = chance(m, 50) ? 0.01 : 0;
-    ir_ref p =
-        ir_adam(g, x, grad, &mean, &square, step, lr, 0.9, 0.999, 1e-8, decay, chance(m, 50));
+    ir_ref p = ir_adam(g, x, grad, &mean, &square, step, lr, 0.9, 0.999, 1e-8, decay, chance(m, 50),
+                       skipped(m));
     unsigned k = draw(m, 4);
     return k < 2 ? p : k == 2 ? mean : square;
 }
