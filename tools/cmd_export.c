@@ -63,8 +63,11 @@ static tool_status export(tool_source *s, void *job) {
     bz_error e = {0};
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
-    bz_status failed = rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
-    return failed ? tool_source_error(s, &e) : TOOL_DONE;
+    tool_dirs dirs = {0};
+    tool_dirs_for(&dirs, j->out, &e);
+    if (!e.status) rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
+    tool_dirs_done(&dirs, e.status == BZ_OK);
+    return e.status ? tool_source_error(s, &e) : TOOL_DONE;
 }
 
 static tool_status run(tool_args *a) {

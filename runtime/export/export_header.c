@@ -65,7 +65,7 @@ static void arguments(bz_text *t, const ir_graph *g, const ex_fields *f, const c
 
 static const char *const words[][2] = {
     {"OK", "done"},
-    {"EMACHINE", "the processor lacks the instructions"},
+    {"EMACHINE", "the processor lacks the instructions, or BRAZE_ISA forbids them"},
     {"EMEMORY", "no memory for the workspace"},
     {"EWORKSPACE", "the workspace given is too small"},
     {"EARGUMENT", "a pointer is NULL"},
