@@ -126,6 +126,10 @@ static bool may_pass(const char *failed, int code) {
         "cuCtxPushCurrent",     /* before something is given back: is called again */
         "cuStreamSynchronize",  /* the same: the next call tells */
         "cuDeviceGetAttribute", /* whether there are pools: memory comes without them */
+        "cuGraphCreate",        /* launches are made one by one */
+        "cuGraphAddKernelNode", /* */
+        "cuGraphInstantiate",   /* */
+        "cuGraphExecKernelNodeSetParams",
     };
     for (size_t i = 0; i < BZ_LEN(any); i++)
         if (strstr(failed, any[i])) return true;

@@ -364,3 +364,53 @@ Test(errors, public_names) {
     EXPECT_ERROR(c, bz_add(x, (bz_tensor *)NULL), BZ_EARG, "[add] operand 1 is NULL");
     bz_close(c);
 }
+
+/* The words are of what the caller wrote: dtypes, counts and the operand at fault, not of what came of them on the way. */
+Test(errors, of_what_the_caller_wrote) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *x = ones(c, 2, 3), *i = bz_ones(c, BZ_SHAPE(2, 4), BZ_I64),
+              *h = bz_ones(c, BZ_SHAPE(2, 3), BZ_F16), *z = bz_ones(c, NULL, 0, BZ_F32),
+              *m = bz_ones(c, NULL, 0, BZ_BOOL), *u = bz_ones(c, BZ_SHAPE(3), BZ_U8);
+#define SAYS(expression, status, text) EXPECT_ERROR(c, expression, status, text " at tests/")
+    SAYS(bz_add(x, i), BZ_ESHAPE, "[add] shapes do not broadcast: f32[2,3] and i64[2,4]");
+    SAYS(bz_div(i, u), BZ_ESHAPE, "[div] shapes do not broadcast: i64[2,4] and u8[3]");
+    SAYS(bz_where(m, x, i), BZ_ESHAPE, "[where] shapes do not broadcast: f32[2,3] and i64[2,4]");
+    SAYS(bz_fma(z, h, i), BZ_ESHAPE, "[fma] shapes do not broadcast: f16[2,3] and i64[2,4]");
+    SAYS(bz_mse_loss(h, i), BZ_ESHAPE, "[mse_loss] shapes do not broadcast: f16[2,3] and i64[2,4]");
+    SAYS(bz_copy_(x, i), BZ_ESHAPE, "[copy_] i64[2,4] does not broadcast to size 3 at axis 1");
+    SAYS(bz_layer_norm(x, NULL, NULL, -1, 1e-5), BZ_EAXIS,
+         "[layer_norm] the last -1 axes of f32[2,3]: 1 to 2 are possible");
+    SAYS(bz_layer_norm(x, NULL, NULL, 1000, 1e-5), BZ_EAXIS,
+         "[layer_norm] the last 1000 axes of f32[2,3]: 1 to 2 are possible");
+    SAYS(bz_layer_norm(z, NULL, NULL, 1, 1e-5), BZ_EAXIS,
+         "[layer_norm] f32[] has no axis to normalise along");
+    SAYS(bz_rms_norm(z, NULL, 1e-5), BZ_EAXIS, "[rms_norm] f32[] has no axis to normalise along");
+    SAYS(bz_layer_norm(h, NULL, i, 2, 1e-5), BZ_ESHAPE,
+         "[layer_norm] bias i64[2,4] does not fit the last 2 axes of f16[2,3]");
+    SAYS(bz_rms_norm(x, i, 1e-5), BZ_ESHAPE,
+         "[rms_norm] weight i64[2,4] does not fit the last 1 axis of f32[2,3]");
+    SAYS(bz_bitcast(u, BZ_BOOL), BZ_EDTYPE,
+         "[bitcast] u8 to bool: a bool is a truth value, not bits; cast it");
+    SAYS(bz_bitcast(m, BZ_F32), BZ_EDTYPE,
+         "[bitcast] bool to f32: a bool is a truth value, not bits; cast it");
+    SAYS(bz_argmax(x, BZ_AXES(0, 1), false), BZ_EAXIS,
+         "[argmax] takes one axis, or none for the flattened tensor");
+    SAYS(bz_stack(((bz_tensor *[]){x, x}), 2, 99), BZ_EAXIS,
+         "[stack] axis 99 is out of range for a stack of f32[2,3]");
+    SAYS(bz_from_tensor(c, NULL), BZ_ESCOPE, "[from_tensor] the tensor is NULL");
+    bz_close(c);
+}
+
+/* A handle that outlived its context, at any place, is told where another operand lives. */
+#define STALE "the handle is stale: its tensor was freed, or it was never one"
+Test(errors, operands_of_a_closed_context) {
+    bz_context *c = open_one(BZ_CPU), *d = open_one(BZ_CPU);
+    bz_tensor *x = ones(c, 2, 3), *y = ones(d, 2, 3);
+    bz_close(d);
+    SAYS(bz_add(x, y), BZ_ESCOPE, "[add] " STALE);
+    SAYS(bz_add(y, x), BZ_ESCOPE, "[add] " STALE);
+    SAYS(bz_add_(x, y), BZ_ESCOPE, "[add_] " STALE);
+    SAYS(bz_concat(((bz_tensor *[]){x, x, y}), 3, 0), BZ_ESCOPE, "[concat] " STALE);
+    SAYS(bz_from_tensor(c, y), BZ_ESCOPE, "[from_tensor] " STALE);
+    bz_close(c);
+}

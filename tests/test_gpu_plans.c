@@ -149,6 +149,54 @@ Test(gpu_plans, products_of_any_size) {
         }
 }
 
+/* Elements: vectors, what is left of them, rows of vectors and of others, pointers to the middle of a buffer, mixed dtypes. */
+static const char *const element_texts[] = {
+    "graph main(x: f32[3001], y: f32[3001]) { %a = add %x %y\n %z = relu %a\n return %z }",
+    "graph main(x: f32[9001]) { %s = slice %x {start=[1]}\n %z = relu %s\n return %z }",
+    "graph main(x: f32[9001]) { %s = slice %x {start=[1]}\n %t = slice %x {stop=[9000]}\n %z = sub "
+    "%s "
+    "%t\n return %z }",
+    "graph main(x: bf16[40,100], b: bf16[100]) { %a = add %x %b\n %z = neg %a\n return %z }",
+    "graph main(x: f32[40,101], b: f32[101]) { %a = add %x %b\n return %a }",
+    "graph main(x: f32[40,103]) { %s = slice %x {start=[0,2], stop=[40,102]}\n %z = neg %s\n "
+    "return %z }",
+    "graph main(x: u8[5000], y: i8[5000]) { %a = bitwise_not %x\n %b = abs %y\n %c = cast %y "
+    "{dtype=i16}\n return %a, %b, %c }",
+    "graph main(x: bool[4097], y: f16[4097]) { %n = logical_not %x\n %z = where %n %y 1\n return "
+    "%n, %z }",
+    "graph main(x: f64[3000], y: f32[3000]) { %a = cast %x {dtype=f32}\n %z = mul %a %y\n return "
+    "%z }",
+    "graph main(x: i64[700], y: i32[700]) { %a = cast %x {dtype=i32}\n %z = add %a %y\n %w = gt %x "
+    "3\n "
+    "return %z, %w }",
+    "graph main(x: f32[30,64], k: i64[50]) { %i = remainder %k 30\n %y = gather %x %i {axis=0}\n "
+    "%z = "
+    "exp %y\n return %z }",
+    "graph main(x: f32[20,60], y: f32[20,40]) { %c = concat %x, %y {axis=1}\n %z = neg %c\n return "
+    "%z }",
+    "graph main(x: f32[50,61]) { %p = pad %x {lo=[1,2], hi=[0,1], value=3}\n %z = neg %p\n return "
+    "%z }",
+    "graph main(x: f32[1153]) { %s = slice %x {start=[1]}\n %r = reshape %s {shape=[9,128]}\n %y = "
+    "softmax %r {axis=1}\n return %y }",
+    "graph main(x: f32[18433]) { %s = slice %x {start=[1]}\n %r = reshape %s {shape=[9,2048]}\n %y "
+    "= "
+    "softmax %r {axis=1}\n return %y }",
+    "graph main(x: f32[18435]) { %s = slice %x {start=[3]}\n %r = reshape %s {shape=[2,9216]}\n %y "
+    "= sum "
+    "%r {axes=[1]}\n return %y }",
+    "graph main(x: f64[9,300], y: f32) { %a = exp %x\n %b = neg %y\n return %a, %b }",
+    "graph main(x: f32[5,4096], w: f32[4096]) { %y = layer_norm %x %w %w\n return %y }",
+};
+
+Test(gpu_plans, elements) {
+    for (size_t i = 0; i < BZ_LEN(element_texts); i++) {
+        pass_target any = pass_gpu_target;
+        any.any_size = true;
+        check(element_texts[i], &pass_gpu_target, 2 * i, "block");
+        check(element_texts[i], &any, 2 * i + 1, "block");
+    }
+}
+
 /* ---- the same and more as CUDA C, on the emulated driver */
 
 Test(gpu_plans, as_cuda) {
@@ -185,6 +233,8 @@ Test(gpu_plans, as_cuda) {
     }
     as_cuda = true;
     for (size_t i = 0; i < BZ_LEN(texts); i++) check(texts[i], &pass_gpu_target, 2 * i + 1, "");
+    for (size_t i = 0; i < BZ_LEN(element_texts); i++)
+        check(element_texts[i], &pass_gpu_target, 2 * i, "");
     for (size_t i = 0; i < BZ_LEN(programs); i++)
         for (size_t k = 0; k < BZ_LEN(few); k++) {
             char type[8];

@@ -231,6 +231,7 @@ static const bad verify_errors[] = {
     {"%l = loop parallel 0, %n { %v: f32x2 = const 1 atomic %y[0], %v [maximum] }",
      "atomics are scalar"},
     {"%l = loop parallel 0, %n { prefetch %x[0] [2] }", "prefetch is 0 (read) or 1 (write)"},
+    {"%l = loop parallel 0, %n { %c = is_aligned %x[0] [12] }", "alignment is not a power of two"},
     {"%l = loop parallel 0, %n { async_copy %y[0], %x[0] [0] }",
      "number of elements is not positive"},
     {"%l = loop parallel 0, %n { async_copy %x[0], %x[0] [1] }", "buffer is only read (in)"},

@@ -288,7 +288,7 @@ Test(text, signatures_print) {
     bz_text t = {0};
     print_builder(&t, "layer_norm");
     cr_assert_str_eq(bz_text_c(&t),
-                     "r = layer_norm x, weight?, bias? {ndims: natural = 1, eps: float = 1e-05}");
+                     "r = layer_norm x, weight?, bias? {ndims: int = 1, eps: float = 1e-05}");
     bz_text_free(&t);
     print_builder(&t, "sort");
     cr_assert_str_eq(bz_text_c(&t), "values, indices = sort x {axis: int = -1, descending: flag}");

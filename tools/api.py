@@ -242,7 +242,6 @@ def c_value(b):
     v = re.sub(r"\bg\b", "r.g", b.value)
     v = re.sub(r"\bX\((\d)\)", r"r.x[\1]", v)
     v = re.sub(r"\bOUT\((\d)\)", r"&made[\1]", v)
-    v = re.sub(r"\bNATURAL\((\w+)\)", r"rt_natural(\1)", v)
     for i, a in enumerate(b.attrs):
         v = v.replace(f"NUM({a.name})", f"(unsigned){b.count_name(i)}")
     return re.sub(r"\b(?:INT|INT64|INTS|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)

@@ -155,7 +155,7 @@ bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, in
                             const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "layer_norm", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 1 | 1 << 2, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2], rt_natural(ndims), eps) : 0);
+    return rt_end(&r, ready ? ir_layer_norm(r.g, r.x[0], r.x[1], r.x[2], ndims, eps) : 0);
 }
 
 bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site) {

@@ -220,7 +220,8 @@ bz_tensor *bz_from_tensor_at(bz_context *c, bz_tensor *x, const char *site) {
     bz_context *of;
     bz_status s;
     if (!rt_arrive_at(&other, x, "from_tensor")) {
-        rt_fail(c, RT_STRAY_STATUS, site, "from_tensor", "%s", rt_stray_get(NULL)->text);
+        bz_fail(&c->err, RT_STRAY_STATUS, "%s%s%s", rt_stray_get(NULL)->text, site ? " at " : "",
+                site ? site : "");
         return rt_poison(c);
     }
     rt_does(c, "from_tensor", site);

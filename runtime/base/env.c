@@ -34,7 +34,8 @@ typedef enum switch_name {
     CODE,
     LIBCUDA,
     NVRTC,
-    NVRTCFLAGS
+    NVRTCFLAGS,
+    GRAPHS
 } switch_name;
 
 static char device_words[64]; /* of the table of devices: "cpu|ref|null" */
@@ -72,6 +73,8 @@ static const struct {
                SWITCH_FILE, 0},
     [NVRTCFLAGS] = {"BRAZE_NVRTCFLAGS", "words", "more options of that compiler, as -lineinfo",
                     SWITCH_ANY, 0},
+    [GRAPHS] = {"BRAZE_GRAPHS", "0|1", "0: kernels of a GPU are launched one by one", SWITCH_FLAG,
+                0},
 };
 _Static_assert(BZ_RT_MAX_THREADS == 256, "help of BRAZE_THREADS");
 
@@ -148,18 +151,20 @@ static bz_device find_device(const char *w) {
 }
 
 static void read_env(void) {
-    int debug = 0, check = 0, help = 0, nan = 0, warn = 1, code = 256;
+    int debug = 0, check = 0, help = 0, nan = 0, warn = 1, code = 256, graphs = 1;
     list_devices();
     number(word(DEBUG), switches[DEBUG].hi, &debug);
     number(word(CHECK), 1, &check);
     number(word(HELP), 1, &help);
     number(word(NANS), 1, &nan);
     if (*word(WARN)) number(word(WARN), 1, &warn);
+    if (*word(GRAPHS)) number(word(GRAPHS), 1, &graphs);
     if (*word(CODE)) number(word(CODE), switches[CODE].hi, &code);
     env = (rt_env){.debug = debug,
                    .check = check,
                    .nan = nan,
                    .quiet = !warn,
+                   .graphs = graphs,
                    .code_bytes = (size_t)code << 20,
                    .device = find_device(word(DEVICE))};
     look_for_mistakes();

@@ -9,6 +9,7 @@ typedef struct rt_env {
     int debug;         /* BRAZE_DEBUG */
     bool check;        /* BRAZE_CHECK */
     bool nan, quiet;   /* BRAZE_NAN; BRAZE_WARN=0 */
+    bool graphs;       /* BRAZE_GRAPHS */
     size_t code_bytes; /* BRAZE_CODE */
     bz_device device;  /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
     bz_error mistake;  /* the first switch whose value makes no sense: no context opens then */

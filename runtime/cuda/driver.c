@@ -99,6 +99,11 @@ void cu_result_text(const cu_driver *d, cu_result r, bz_text *t) {
     if (d->error_text && !d->error_text(r, &text) && text) bz_textf(t, " (%s)", text);
 }
 
+bool cu_has_graphs(const cu_driver *d) {
+    return d->graph_new && d->graph_free && d->graph_kernel && d->graph_ready && d->exec_free &&
+           d->exec_kernel && d->exec_launch;
+}
+
 bool cu_is_final(cu_result r) {
     static const short final[] = {214,                               /* ECC_UNCORRECTABLE */
                                   220,                               /* NVLINK_UNCORRECTABLE */

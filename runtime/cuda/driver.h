@@ -15,6 +15,16 @@ typedef struct cu_event_of *cu_event;
 typedef struct cu_module_of *cu_module;
 typedef struct cu_function_of *cu_function;
 typedef struct cu_pool_of *cu_pool;
+typedef struct cu_graph_of *cu_graph;
+typedef struct cu_node_of *cu_node; /* of a graph */
+typedef struct cu_exec_of *cu_exec; /* a graph made ready */
+typedef struct cu_kernel_node {     /* CUDA_KERNEL_NODE_PARAMS_v2 */
+    cu_function f;
+    unsigned gx, gy, gz, bx, by, bz, shared;
+    void **parameters, **extra;
+    void *kernel; /* in place of f */
+    cu_context context;
+} cu_kernel_node;
 
 /* Numbers of attributes and flags. */
 enum cu_numbers {
@@ -73,6 +83,16 @@ enum cu_numbers {
     MAY(free_ordered, "cuMemFreeAsync", (cu_address at, cu_stream s))                              \
     MAY(device_pool, "cuDeviceGetMemPool", (cu_pool * p, cu_device d))                             \
     MAY(pool_trim, "cuMemPoolTrimTo", (cu_pool p, size_t keep))                                    \
+    MAY(graph_new, "cuGraphCreate", (cu_graph * g, unsigned flags))                                \
+    MAY(graph_free, "cuGraphDestroy", (cu_graph g))                                                \
+    MAY(graph_kernel, "cuGraphAddKernelNode_v2",                                                   \
+        (cu_node * n, cu_graph g, const cu_node *after, size_t nafter, const cu_kernel_node *k))   \
+    MAY(graph_ready, "cuGraphInstantiateWithFlags",                                                \
+        (cu_exec * x, cu_graph g, unsigned long long flags))                                       \
+    MAY(exec_free, "cuGraphExecDestroy", (cu_exec x))                                              \
+    MAY(exec_kernel, "cuGraphExecKernelNodeSetParams_v2",                                          \
+        (cu_exec x, cu_node n, const cu_kernel_node *k))                                           \
+    MAY(exec_launch, "cuGraphLaunch", (cu_exec x, cu_stream s))                                    \
     MAY(error_name, "cuGetErrorName", (cu_result r, const char **text))                            \
     MAY(error_text, "cuGetErrorString", (cu_result r, const char **text))
 
@@ -92,6 +112,8 @@ void cu_result_text(const cu_driver *d, cu_result r, bz_text *t);
  * earlier work, so that one is no proof: these are tried again. false: there is no way in. */
 bool cu_enter_to_free(const cu_driver *d, cu_context c);
 void cu_leave(const cu_driver *d, cu_context c);
+/* It knows graphs of launches. */
+bool cu_has_graphs(const cu_driver *d);
 /* Has the device's context come to an end with this: does every later call fail too? */
 bool cu_is_final(cu_result r);
 

@@ -5,42 +5,12 @@
  *     a run: table[i] = address of places[i]  ->  early copies  ->  launches in order, on the memory's stream  ->  the other copies
  *
  * Nothing waits for the end of a run but programs whose kernels report what they met. */
-#include "runtime/cuda/cuda.h"
+#include "runtime/cuda/program.h"
 #include "runtime/base/env.h"
 #include "runtime/base/watch.h"
-#include "runtime/exec/device.h"
-#include "runtime/exec/image.h"
-#include "src/codegen/cuda.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum {
-    BLOCK = 128,       /* threads of a block whose tasks are threads */
-    BLOCKS_MOST = 8,   /* blocks for each processor; the rest of the tasks are taken by these */
-    SCRATCH_BLOCKS = 2 /* the same where threads want memory of their own */
-};
-
-typedef struct cuda_launch {
-    cu_function f;
-    cuda_phase of;
-    int64_t tasks;
-    void **args; /* addresses of what the function is called with, for all runs */
-} cuda_launch;
-
-typedef struct cuda_program {
-    rt_program base;
-    pass_plan *plan;
-    rt_image image;
-    bz_rt_workspace work; /* table and arena, of the device */
-    uint64_t *args;       /* a word for each input and output: an address, or a scalar's value */
-    const rt_kernel **kernels; /* of the plan */
-    cuda_launch *launches;     /* of each segment of the image */
-    rt_address arena, consts, scratch, error;
-    uint64_t scratch_bytes, bytes_written;
-    bool reports, counted; /* counted: its arena is among the memory in use */
-    bool stale;            /* the slot for errors may hold one of an earlier run */
-} cuda_program;
 
 static const int64_t no_error[2] = {INT64_MAX, 0}; /* in that slot */
 
@@ -65,56 +35,7 @@ static bool get_code(bz_context *c, cuda_program *p, const bz_watch *w, bz_error
     return (p->kernels = rt_plan_code(c, p->plan, &codegen.base, w, e)) != NULL;
 }
 
-/* What the function of segment i is called with; the table's entries change from run to run, not their places. */
-static bool make_args(cuda_program *p, uint32_t i) {
-    const bz_rt_segment *s = &p->image.segments.p[i];
-    const lp_kernel *k = p->plan->code->k.p[p->image.codes.p[i].kernel];
-    cuda_launch *l = &p->launches[i];
-    uint32_t n = 0;
-    l->tasks = s->tasks;
-    l->args = bz_mem_alloc((k->buffers.n + k->extents.n + k->scalars.n + 3) * sizeof *l->args);
-    if (!l->args) return false;
-    for (uint32_t b = 0; b < k->buffers.n; b++) l->args[n++] = &p->work.table[s->buffers + b];
-    for (uint32_t x = 0; x < k->extents.n; x++) l->args[n++] = (void *)(uintptr_t)&s->extents[x];
-    for (uint32_t x = 0; x < k->scalars.n; x++) l->args[n++] = p->work.table[s->scalars + x];
-    l->args[n++] = &p->scratch;
-    l->args[n++] = &p->error;
-    l->args[n++] = &l->tasks;
-    return true;
-}
-
-static bz_status make_launch(cuda_program *p, uint32_t i, bz_error *e) {
-    const rt_code_of of = p->image.codes.p[i];
-    const lp_kernel *k = p->plan->code->k.p[of.kernel];
-    cuda_launch *l = &p->launches[i];
-    l->of = cuda_phase_of(k, p->plan->code, of.phase);
-    l->f = (cu_function)p->kernels[of.kernel]->phases[of.phase];
-    p->reports |= l->of.reports;
-    return make_args(p, i) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
-}
-
-static bz_status make_launches(cuda_program *p, bz_error *e) {
-    bz_status s = BZ_OK;
-    p->launches = bz_mem_zero(p->image.codes.n + 1, sizeof *p->launches);
-    if (!p->launches) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_VALUE); /* where scalars lie */
-    for (uint32_t i = 0; i < p->image.codes.n && !s; i++) s = make_launch(p, i, e);
-    return s;
-}
-
 /* ---- memory */
-
-static int64_t blocks_of(const cuda_memory *m, const cuda_phase *of, int64_t tasks) {
-    const int64_t each = of->threads ? 1 : BLOCK;
-    const int64_t most = (int64_t)m->processors * (of->scratch ? SCRATCH_BLOCKS : BLOCKS_MOST);
-    const int64_t wanted = (tasks + each - 1) / each;
-    if (of->threads && !of->scratch) return wanted < INT32_MAX ? wanted : INT32_MAX;
-    return wanted < most ? wanted : most;
-}
-
-static unsigned threads_of(const cuda_phase *of) {
-    return of->threads ? of->threads : BLOCK;
-}
 
 static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_error *e) {
     cuda_memory *m = memory_of(c);
@@ -132,9 +53,8 @@ static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_erro
 static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     cuda_memory *m = memory_of(c);
     for (uint32_t i = 0; i < p->image.codes.n; i++) {
-        const cuda_phase *of = &p->launches[i].of;
-        const int64_t blocks = blocks_of(m, of, p->image.segments.p[i].tasks);
-        const uint64_t own = (uint64_t)(blocks * threads_of(of) * of->scratch);
+        const cuda_launch *l = &p->launches[i];
+        const uint64_t own = (uint64_t)l->blocks * l->threads * (uint64_t)l->of.scratch;
         p->scratch_bytes = own > p->scratch_bytes ? own : p->scratch_bytes;
     }
     const size_t bytes = rt_consts_bytes(p->plan);
@@ -164,6 +84,7 @@ static void program_free(bz_context *c, rt_program *base) {
         for (unsigned i = 0; i < BZ_LEN(own); i++)
             if (own[i]) cuda_give(m, own[i]);
         if (p->kernels) m->d->stream_wait(m->stream);
+        cuda_launches_drop(m, p);
         cuda_leave(m);
     }
     if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
@@ -171,9 +92,8 @@ static void program_free(bz_context *c, rt_program *base) {
     pass_plan_free(p->plan);
     bz_mem_free(p->args);
     bz_mem_free(p->work.table);
-    for (uint32_t i = 0; p->launches && i < p->image.codes.n; i++) bz_mem_free(p->launches[i].args);
+    cuda_launches_free(p);
     if (p->counted) rt_pool_count(c->pool, -(int64_t)p->image.base.arena_bytes);
-    bz_mem_free(p->launches);
     rt_image_free(&p->image);
     bz_mem_free(p);
 }
@@ -202,7 +122,8 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
         rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take", e);
     if (done && !make_image(p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (done && !cuda_enter(m, e)) {
-        done = get_code(c, p, &watch.base, e) && !make_launches(p, e) && !get_memory(c, p, e);
+        done =
+            get_code(c, p, &watch.base, e) && !cuda_launches_make(m, p, e) && !get_memory(c, p, e);
         cuda_leave(m);
     } else {
         done = false;
@@ -232,16 +153,6 @@ static bz_rt_time program_time(const rt_program *p, uint32_t launch) {
 }
 
 /* ---- a run */
-
-static bz_status launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
-    const cuda_launch *l = &p->launches[i];
-    if (l->tasks == 0) return BZ_OK;
-    const cu_result r = m->d->launch(l->f, (unsigned)blocks_of(m, &l->of, l->tasks), 1, 1,
-                                     threads_of(&l->of), 1, 1, 0, m->stream, l->args, NULL);
-    return r ? cuda_check(m, r, "cuLaunchKernel",
-                          p->plan->code->k.p[p->image.codes.p[i].kernel]->name, e)
-             : BZ_OK;
-}
 
 static rt_address place_of(const cuda_program *p, const bz_rt_place *at) {
     switch (at->where) {
@@ -281,18 +192,13 @@ static bz_status run(cuda_memory *m, cuda_program *p, int64_t reported[2], bz_er
     bz_status s = p->stale ? cuda_copy_in(m, p->error, no_error, sizeof no_error, e) : BZ_OK;
     p->stale = s != BZ_OK;
     if (!s) s = copies(m, p, 0, v->nearly, e);
-    for (uint32_t ph = 0, i = 0; ph < v->nphases && !s; ph++) {
-        const bz_rt_phase *phase = &v->phases[ph];
-        if (p->stale && (phase->flags & BZ_RT_CHANGES)) s = look_at_errors(m, p, reported, e);
+    for (uint32_t i = 0; i < p->stretches.n && !s; i++) {
+        s = cuda_launches_run(m, p, &p->stretches.p[i], e);
+        p->stale |= p->stretches.p[i].reports;
+        if (!s && p->stale) s = look_at_errors(m, p, reported, e);
         if (reported[0] != INT64_MAX) return s;
-        for (uint32_t n = 0; n < phase->nsegments && !s; n++, i++) {
-            s = launch(m, p, i, e);
-            p->stale |= p->launches[i].of.reports;
-        }
     }
-    if (!s && p->stale) s = look_at_errors(m, p, reported, e);
-    if (s || reported[0] != INT64_MAX) return s;
-    return copies(m, p, v->nearly, v->ncopies, e);
+    return s ? s : copies(m, p, v->nearly, v->ncopies, e);
 }
 
 static bz_status program_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {

@@ -14,7 +14,7 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
     ir_dim dims[IR_MAX_RANK];
     unsigned rank = n->rank;
     memcpy(dims, ir_dims(r->g, n), rank * sizeof *dims);
-    return ir_expand_dims_like(r->g, ir_cast(r->g, v, t), dims, rank);
+    return ir_cast(r->g, ir_expand_dims_like(r->g, v, dims, rank), t);
 }
 
 bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site) {

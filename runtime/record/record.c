@@ -38,12 +38,14 @@ void rt_count_op(bz_context *c, const char *site) {
 
 /* ---- builder calls */
 
-/* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on). Sets r->c. */
-static rt_tensor *operand(rt_rec *r, bz_tensor *h) {
+/* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on), which `first`, the context of another
+ * operand, is told where the handle's own is closed. Sets r->c. */
+static rt_tensor *operand(rt_rec *r, bz_tensor *h, bz_context *first) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(h, &c);
-    if (!t && c && !rt_is_poison(h))
-        rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
+    const bool passed_on = !h || (c && rt_is_poison(h));
+    if (!c) c = first;
+    if (!t && !passed_on) rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
     if (r->c && c && c != r->c) {
         rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad", "operands of two contexts");
         t = NULL;
@@ -96,7 +98,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     if (!rt_step_in(&r->visit, first)) return false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
-        rt_tensor *t = operand(r, x[i]);
+        rt_tensor *t = operand(r, x[i], first);
         if (!t) {
             if (!x[i]) no_operand(r, x, n, i);
             return false;

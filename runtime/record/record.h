@@ -91,8 +91,5 @@ bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor *
 /* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
 bool rt_list(rt_rec *r, const void *list, int n);
 bool rt_dtype(rt_rec *r, bz_dtype t);
-static inline unsigned rt_natural(int n) { /* a negative one is more than anything has */
-    return n < 0 ? IR_MAX_RANK + 1u : (unsigned)n;
-}
 
 #endif

@@ -57,10 +57,13 @@ cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane) {
     return n;
 }
 
+const char *cuda_type(const cuda_text *t, lp_val v) {
+    return cuda_types[cuda_narrow(t, v) ? BZ_I32 : cuda_inst(t, v)->dtype];
+}
+
 void cuda_begin(cuda_text *t, lp_val v, unsigned lane) {
     for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
-    bz_textf(t->out, "const %s %s = ", cuda_types[cuda_inst(t, v)->dtype],
-             cuda_lane(t, v, lane).text);
+    bz_textf(t->out, "const %s %s = ", cuda_type(t, v), cuda_lane(t, v, lane).text);
 }
 
 void cuda_end(cuda_text *t) {
@@ -204,7 +207,8 @@ static lp_val thread_loop(cuda_text *t, lp_val v) {
     if (outer == 1) cuda_line(t, "__syncthreads();");
     cuda_line(t, "{");
     t->depth++;
-    cuda_line(t, "const i64 v%u = threadIdx.x / %u %% %u;", v, t->block / t->threads, n);
+    cuda_line(t, "const %s v%u = threadIdx.x / %u %% %u;", cuda_type(t, v), v,
+              t->block / t->threads, n);
     const lp_val end = region(t, v + 1);
     t->depth--;
     cuda_line(t, "}");
@@ -250,7 +254,7 @@ static lp_val serial_loop(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     hand_variables(t, v, lp_args(t->k, i) + 2, i->nargs - 2u, true);
     if ((i->flags & 15) == LP_UNROLLED) cuda_line(t, "#pragma unroll");
-    cuda_line(t, "for (i64 v%u = %s; v%u < %s; v%u += %lld) {", v,
+    cuda_line(t, "for (%s v%u = %s; v%u < %s; v%u += %lld) {", cuda_type(t, v), v,
               cuda_lane(t, cuda_arg(t, i, 0), 0).text, v, cuda_lane(t, cuda_arg(t, i, 1), 0).text,
               v, (long long)i->imm);
     t->depth++;
@@ -424,14 +428,12 @@ static void phase(cuda_text *t, unsigned number) {
                   (long long)of.scratch);
     top_level(t, task);
     if (of.threads)
-        cuda_line(t, "for (i64 v%u = blockIdx.x; v%u < tasks; v%u += gridDim.x) {", task, task,
-                  task);
+        cuda_line(t, "for (i64 task = blockIdx.x; task < tasks; task += gridDim.x) {");
     else
-        cuda_line(t,
-                  "for (i64 v%u = (i64)blockIdx.x * blockDim.x + threadIdx.x; v%u < tasks; v%u += "
-                  "(i64)gridDim.x * blockDim.x) {",
-                  task, task, task);
+        cuda_line(t, "for (i64 task = (i64)blockIdx.x * blockDim.x + threadIdx.x; task < tasks; "
+                     "task += (i64)gridDim.x * blockDim.x) {");
     t->depth++;
+    cuda_line(t, "const %s v%u = task;", cuda_type(t, task), task);
     region(t, task + 1);
     t->depth--;
     cuda_line(t, "}");
@@ -473,14 +475,18 @@ bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e) {
     bz_text_str(out, cuda_prelude);
     cuda_tables(out, m);
     for (uint32_t i = 0; i < m->k.n && !t.status; i++) {
+        cuda_range *range = cuda_ranges(m->k.p[i]);
         t.k = m->k.p[i];
-        if (t.k->function) {
+        t.range = range;
+        if (!range) t.status = bz_fail(e, BZ_ENOMEM, "out of memory");
+        if (!t.status && t.k->function) {
             t.block = 0;
             t.scratch = 0;
             function(&t);
         }
         for (unsigned n = 0; !t.k->function && n < lp_phase_count(t.k) && !t.status; n++)
             phase(&t, n);
+        bz_mem_free(range);
     }
     if (t.status) return t.status;
     return out->failed ? bz_fail(e, BZ_ENOMEM, "out of memory") : BZ_OK;

@@ -2,6 +2,7 @@
  *
  *     cuda_emit.c      modules, phases, functions, regions
  *     cuda_mem.c       memory
+ *     cuda_range.c     which indices fit into 32 bits
  *     cuda_ops.c       base ops and conversions
  *     cuda_prelude.c   helper functions that every text has
  *
@@ -12,10 +13,16 @@
 
 #include "src/codegen/cuda.h"
 
+/* Numbers lo .. hi, which both belong to it. */
+typedef struct cuda_range {
+    int64_t lo, hi;
+} cuda_range;
+
 typedef struct cuda_text {
     bz_text *out;
     const lp_module *m;
     const lp_kernel *k;
+    const cuda_range *range; /* of each value of k */
     bz_error *e;
     bz_status status;
     unsigned depth;   /* of the region that is written */
@@ -28,6 +35,10 @@ typedef struct cuda_name {
     char text[32];
 } cuda_name;
 
+/* ---- cuda_range.c */
+cuda_range *cuda_ranges(const lp_kernel *k); /* bz_mem_free it; NULL: out of memory */
+bool cuda_fits(cuda_range r);                /* into 32 bits? */
+
 /* ---- cuda_emit.c */
 static inline const lp_inst *cuda_inst(const cuda_text *t, lp_val v) {
     return &t->k->inst.p[v];
@@ -35,6 +46,11 @@ static inline const lp_inst *cuda_inst(const cuda_text *t, lp_val v) {
 static inline lp_val cuda_arg(const cuda_text *t, const lp_inst *i, unsigned n) {
     return lp_args(t->k, i)[n];
 }
+/* Is v an i64 that is computed in 32 bits? */
+static inline bool cuda_narrow(const cuda_text *t, lp_val v) {
+    return cuda_inst(t, v)->dtype == BZ_I64 && cuda_fits(t->range[v]);
+}
+const char *cuda_type(const cuda_text *t, lp_val v); /* of v's variables */
 cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane);
 void cuda_line(cuda_text *t, const char *fmt, ...) BZ_PRINTF(2, 3); /* indented, with its end */
 /* "T v12_3 = " */

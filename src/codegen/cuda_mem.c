@@ -71,12 +71,21 @@ static void offset(cuda_text *t, lp_val v) {
 
 /* ---- elements */
 
-/* The vector type of 16 bytes that `lanes` lanes are made of; NULL: lane by lane. */
-static const char *vector_of(const lp_inst *i, unsigned lanes, bool masked) {
+/* Bytes of an access that moves several lanes at once; 0: lane by lane. */
+static unsigned chunk_of(const lp_inst *i, unsigned lanes, bool masked) {
+    const unsigned all = lanes * (unsigned)ir_dtype_bytes((bz_dtype)i->dtype);
+    if (!(i->flags & LP_ALIGNED) || masked || lanes == 1 || (all & (all - 1))) return 0;
+    return all < 16 ? all : 16;
+}
+
+/* Its type: elements of 4 or 8 bytes are members of a vector, smaller ones parts of words. */
+static const char *chunk_type(bz_dtype d, unsigned bytes) {
+    static const char *const words[] = {"u16", "u32", "uint2", "uint4"};
+    static const char *const pairs[BZ_NDTYPES] = {[BZ_I32] = "int2", [BZ_F32] = "float2"};
     static const char *const types[BZ_NDTYPES] = {
         [BZ_I32] = "int4", [BZ_F32] = "float4", [BZ_I64] = "longlong2", [BZ_F64] = "double2"};
-    const unsigned each = 16 / (unsigned)ir_dtype_bytes((bz_dtype)i->dtype);
-    return (i->flags & LP_ALIGNED) && !masked && lanes % each == 0 ? types[i->dtype] : NULL;
+    if (ir_dtype_bytes(d) < 4) return words[__builtin_ctz(bytes) - 1];
+    return bytes == 8 ? pairs[d] : types[d];
 }
 
 typedef struct place {
@@ -94,24 +103,37 @@ static place element(const cuda_text *t, lp_val p, lp_val index, unsigned lane, 
     return n;
 }
 
-static void load_vectors(cuda_text *t, lp_val v, const char *type) {
+/* Which word of a chunk holds element n; "" where there is one word. */
+static const char *word_of(bz_dtype d, unsigned bytes, unsigned n) {
+    static const char *const members[] = {".x", ".y", ".z", ".w"};
+    const unsigned size = (unsigned)ir_dtype_bytes(d);
+    return bytes <= 4 ? "" : members[size < 4 ? n * size / 4 : n];
+}
+
+static void load_chunks(cuda_text *t, lp_val v, unsigned bytes) {
     const lp_inst *i = cuda_inst(t, v);
-    const unsigned each = 16 / (unsigned)ir_dtype_bytes((bz_dtype)i->dtype);
+    const bz_dtype d = (bz_dtype)i->dtype;
+    const unsigned size = (unsigned)ir_dtype_bytes(d), each = bytes / size;
+    const char *type = chunk_type(d, bytes);
     for (unsigned l = 0; l < i->lanes; l += each) {
         cuda_line(t, "const %s w%u_%u = *(const %s *)&%s;", type, v, l, type,
                   element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text);
-        for (unsigned n = 0; n < each; n++)
-            cuda_line(t, "const %s %s = w%u_%u.%c;", cuda_types[i->dtype],
-                      cuda_lane(t, v, l + n).text, v, l, "xyzw"[n]);
+        for (unsigned n = 0; n < each; n++) {
+            cuda_begin(t, v, l + n);
+            bz_textf(t->out, size < 4 ? "(%s)(w%u_%u%s >> %u)" : "(%s)w%u_%u%s", cuda_cells[d], v,
+                     l, word_of(d, bytes, n), n * size % 4 * 8);
+            if (d == BZ_BOOL) bz_text_str(t->out, " != 0");
+            cuda_end(t);
+        }
     }
 }
 
 static void load(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const lp_val mask = i->nargs > 2 ? cuda_arg(t, i, 2) : 0;
-    const char *type = vector_of(i, i->lanes, mask);
-    if (type) {
-        load_vectors(t, v, type);
+    const unsigned chunk = i->op == LP_LOAD ? chunk_of(i, i->lanes, mask) : 0;
+    if (chunk) {
+        load_chunks(t, v, chunk);
         return;
     }
     for (unsigned l = 0; l < i->lanes; l++) {
@@ -124,18 +146,33 @@ static void load(cuda_text *t, lp_val v) {
     }
 }
 
-static void store_vectors(cuda_text *t, lp_val v, const char *type) {
+/* The members of the chunk from lane l on. */
+static void chunk_members(cuda_text *t, bz_text *list, lp_val x, unsigned l, unsigned bytes) {
+    const bz_dtype d = (bz_dtype)cuda_inst(t, x)->dtype;
+    const unsigned size = (unsigned)ir_dtype_bytes(d);
+    for (unsigned n = 0; n < bytes / size; n++) {
+        const unsigned shift = size < 4 ? n * size % 4 * 8 : 0;
+        const char *lead = n == 0 ? "" : shift ? " | " : ", ";
+        if (size >= 4)
+            bz_textf(list, "%s%s", lead, cuda_lane(t, x, l + n).text);
+        else
+            bz_textf(list, "%s(u32)(%s)%s << %u", lead, size == 1 ? "u8" : "u16",
+                     cuda_lane(t, x, l + n).text, shift);
+    }
+}
+
+static void store_chunks(cuda_text *t, lp_val v, unsigned bytes) {
     const lp_inst *i = cuda_inst(t, v);
     const lp_val x = cuda_arg(t, i, 2);
-    const unsigned each = 16 / (unsigned)ir_dtype_bytes((bz_dtype)i->dtype),
-                   lanes = cuda_inst(t, x)->lanes;
+    const bz_dtype d = (bz_dtype)i->dtype;
+    const unsigned each = bytes / (unsigned)ir_dtype_bytes(d), lanes = cuda_inst(t, x)->lanes;
+    const char *type = chunk_type(d, bytes);
     for (unsigned l = 0; l < lanes; l += each) {
         bz_text list = {0};
-        for (unsigned n = 0; n < each; n++)
-            bz_textf(&list, "%s%s", n ? ", " : "", cuda_lane(t, x, l + n).text);
-        cuda_line(t, "*(%s *)&%s = make_%s(%s);", type,
-                  element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text, type,
-                  bz_text_c(&list));
+        chunk_members(t, &list, x, l, bytes);
+        cuda_line(t, "*(%s *)&%s = %s%s(%s);", type,
+                  element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text,
+                  bytes <= 4 ? "" : "make_", bytes <= 4 ? "" : type, bz_text_c(&list));
         bz_text_free(&list);
     }
 }
@@ -144,9 +181,9 @@ static void store(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const lp_val x = cuda_arg(t, i, 2), mask = i->nargs > 3 ? cuda_arg(t, i, 3) : 0;
     const unsigned lanes = cuda_inst(t, x)->lanes;
-    const char *type = i->op == LP_STORE ? vector_of(i, lanes, mask) : NULL;
-    if (type) {
-        store_vectors(t, v, type);
+    const unsigned chunk = i->op == LP_STORE ? chunk_of(i, lanes, mask) : 0;
+    if (chunk) {
+        store_chunks(t, v, chunk);
         return;
     }
     if (i->op == LP_COMPRESS)
@@ -169,12 +206,22 @@ static void buffer(cuda_text *t, lp_val v) {
               (long long)i->imm);
 }
 
+static void is_aligned(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    cuda_begin(t, v, 0);
+    bz_textf(t->out, "((u64)&%s & %lldu) == 0",
+             element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), 0, false).text,
+             (long long)i->imm - 1);
+    cuda_end(t);
+}
+
 void cuda_memory(cuda_text *t, lp_val v) {
     switch (cuda_inst(t, v)->op) {
     case LP_TABLE: table(t, v); break;
     case LP_BUFFER: buffer(t, v); break;
     case LP_LOCAL: local(t, v); break;
     case LP_OFFSET: offset(t, v); break;
+    case LP_IS_ALIGNED: is_aligned(t, v); break;
     case LP_LOAD:
     case LP_GATHER: load(t, v); break;
     case LP_STORE:

@@ -95,20 +95,26 @@ static void of_floats(bz_text *o, ir_op op, bz_dtype t, const cuda_name *x) {
     }
 }
 
-/* A division of i64 by a constant: what the compiler knows well. */
-static void divided(cuda_text *t, ir_op op, bz_dtype d, lp_val by, const cuda_name *x) {
+/* A division by a constant, or of what is known not to be negative: what the compiler and the processor know well. */
+static void divided(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, const cuda_name *x) {
+    const lp_val over = cuda_arg(t, i, 0), by = cuda_arg(t, i, 1);
     const lp_inst *y = cuda_inst(t, by);
     const bool power = y->op == LP_CONST && y->imm > 0 && (y->imm & (y->imm - 1)) == 0;
-    const char *word = op == IR_IDIV ? "idiv" : "imod";
-    if (power && op == IR_IDIV)
+    const bool narrow = cuda_narrow(t, over) && cuda_narrow(t, by);
+    const bool plain = d == BZ_I64 && t->range[over].lo >= 0 && t->range[by].lo > 0;
+    const char *word = op == IR_IDIV ? "idiv" : "imod", *bits = narrow ? "u32" : "u64";
+    if (plain)
+        bz_textf(t->out, "(%s)((%s)%s %s (%s)%s)", narrow ? "i32" : "i64", bits, x[0].text,
+                 op == IR_IDIV ? "/" : "%", bits, x[1].text);
+    else if (power && op == IR_IDIV)
         bz_textf(t->out, "(%s)(%s >> %d)", cuda_types[d], x[0].text,
                  __builtin_ctzll((uint64_t)y->imm));
     else if (power)
         bz_textf(t->out, "(%s)(%s & (%s)%lldll)", cuda_types[d], x[0].text, cuda_types[d],
                  (long long)y->imm - 1);
     else
-        bz_textf(t->out, "(%s)bz_%s%s(%s, %s)", cuda_types[d], word, d == BZ_I64 ? "" : "32",
-                 x[0].text, x[1].text);
+        bz_textf(t->out, "(%s)bz_%s%s(%s, %s)", cuda_types[d], word,
+                 d == BZ_I64 && !narrow ? "" : "32", x[0].text, x[1].text);
 }
 
 static void shifted(bz_text *o, ir_op op, bz_dtype t, const cuda_name *x) {
@@ -120,11 +126,24 @@ static void shifted(bz_text *o, ir_op op, bz_dtype t, const cuda_name *x) {
              x[1].text, bits);
 }
 
-static void of_integers(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, const cuda_name *x) {
+/* Is v, with its operands, an i64 that is computed in 32 bits? Then it does not overflow. */
+static bool index_in_32(const cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    return cuda_narrow(t, v) && cuda_narrow(t, cuda_arg(t, i, 0)) &&
+           cuda_narrow(t, cuda_arg(t, i, 1));
+}
+
+static void of_integers(cuda_text *t, lp_val v, bz_dtype d, const cuda_name *x) {
+    const lp_inst *i = cuda_inst(t, v);
+    const ir_op op = (ir_op)i->op;
     bz_text *o = t->out;
     static const char *const words[9] = {[1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64"};
     const char *type = cuda_types[d], *a = x[0].text, *b = x[1].text,
                *bits = words[ir_dtypes[d].bytes], *wide = d == BZ_I64 ? "u64" : "u32";
+    if ((op == IR_ADD || op == IR_SUB || op == IR_MUL) && index_in_32(t, v)) {
+        bz_textf(o, "%s %s %s", a, signs[op], b);
+        return;
+    }
     switch (op) {
     case IR_ADD:
     case IR_SUB:
@@ -136,7 +155,7 @@ static void of_integers(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, co
     case IR_MAX: bz_textf(o, "%s > %s ? %s : %s", a, b, a, b); break;
     case IR_MIN: bz_textf(o, "%s < %s ? %s : %s", a, b, a, b); break;
     case IR_IDIV:
-    case IR_IMOD: divided(t, op, d, cuda_arg(t, i, 1), x); break;
+    case IR_IMOD: divided(t, op, d, i, x); break;
     case IR_SHL:
     case IR_SHR:
     case IR_LSHR: shifted(o, op, d, x); break;
@@ -175,5 +194,5 @@ void cuda_base(cuda_text *t, lp_val v, unsigned lane) {
     else if (ir_is_float(d))
         of_floats(t->out, op, d, x);
     else
-        of_integers(t, op, d, i, x);
+        of_integers(t, v, d, x);
 }

@@ -352,11 +352,21 @@ static void async_copy(em *f, const lp_inst *i) {
                  (LLVMValueRef[]){to, from, bytes, em_const(f, BZ_BOOL, 0, 1)}, 4);
 }
 
+static LLVMValueRef is_aligned(em *f, const lp_inst *i) {
+    LLVMTypeRef word = em_int(f, 64, 1);
+    LLVMValueRef p =
+        em_address(f, (bz_dtype)em_arg_inst(f, i, 0)->dtype, em_arg(f, i, 0), em_arg(f, i, 1));
+    LLVMValueRef low = LLVMBuildAnd(f->b, LLVMBuildPtrToInt(f->b, p, word, ""),
+                                    LLVMConstInt(word, (uint64_t)i->imm - 1, false), "");
+    return LLVMBuildICmp(f->b, LLVMIntEQ, low, LLVMConstInt(word, 0, false), "");
+}
+
 LLVMValueRef em_memory(em *f, uint32_t n) {
     const lp_inst *i = em_inst(f, n);
     switch ((lp_op)i->op) {
     case LP_LOCAL: return local(f, n);
     case LP_OFFSET: return em_address(f, (bz_dtype)i->dtype, em_arg(f, i, 0), em_arg(f, i, 1));
+    case LP_IS_ALIGNED: return is_aligned(f, i);
     case LP_LOAD: return load(f, n);
     case LP_GATHER: return gather(f, n);
     case LP_STORE: store(f, n); break;

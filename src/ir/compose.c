@@ -280,7 +280,7 @@ ir_ref ir_stack(ir_graph *g, const ir_ref *x, unsigned n, int axis) {
     }
     int at = ir_axis_from_front(axis, ir_at(g, x[0])->rank + 1u);
     if (at < 0)
-        return ir_error_as(g, BZ_EAXIS, "stack", "axis %d to stack %s along", axis,
+        return ir_error_as(g, BZ_EAXIS, "stack", "axis %d is out of range for a stack of %s", axis,
                            ir_shape_text(g, x[0]));
     ir_ref *wide = bz_arena_alloc(&g->arena, n * sizeof *wide);
     if (!wide) return ir_error_as(g, BZ_ENOMEM, "stack", "out of memory");

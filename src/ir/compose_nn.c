@@ -155,6 +155,7 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target) {
 
 ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y) {
     bz_dtype t = ir_promote(ir_dtype(g, x), ir_dtype(g, y));
+    if (!ir_broadcasts(g, IR_SUB, (ir_ref[]){x, y}, 2)) return 0;
     ir_ref d = ir_minus(g, ir_math_in(g, x), ir_math_in(g, y));
     return ir_math_out(g, ir_mean(g, ir_times(g, d, d), NULL, 0, false), t);
 }
@@ -200,29 +201,38 @@ static bool fits_last_axes(const ir_graph *g, ir_ref x, ir_ref w, unsigned ndims
     return true;
 }
 
-static bool check_norm(ir_graph *g, const char *name, ir_ref x, ir_ref w, unsigned ndims) {
-    if (ndims == 0 || ndims > ir_at(g, x)->rank)
-        ir_error_as(g, BZ_EAXIS, name, "cannot normalise the last %u axes of %s", ndims,
-                    ir_shape_text(g, x));
-    else if (w && !fits_last_axes(g, x, w, ndims))
-        ir_error_as(g, BZ_ESHAPE, name, "%s does not fit the last %u axes of %s",
-                    ir_shape_text(g, w), ndims, ir_shape_text(g, x));
+static bool check_norm(ir_graph *g, const char *name, ir_ref x, int ndims) {
+    const int rank = ir_at(g, x)->rank;
+    if (rank == 0)
+        ir_error_as(g, BZ_EAXIS, name, "%s has no axis to normalise along", ir_shape_text(g, x));
+    else if (ndims < 1 || ndims > rank)
+        ir_error_as(g, BZ_EAXIS, name, "the last %d axes of %s: 1 to %d are possible", ndims,
+                    ir_shape_text(g, x), rank);
     return g->err.status == BZ_OK;
+}
+
+static bool check_factor(ir_graph *g, const char *name, const char *what, ir_ref x, ir_ref w,
+                         unsigned ndims) {
+    if (!w || fits_last_axes(g, x, w, ndims)) return true;
+    ir_error_as(g, BZ_ESHAPE, name, "%s %s does not fit the last %u ax%s of %s", what,
+                ir_shape_text(g, w), ndims, ndims == 1 ? "is" : "es", ir_shape_text(g, x));
+    return false;
 }
 
 /* Two reductions over the row: mean, then the mean of squares of what is left. Exact where E[x^2] -
  * E[x]^2 cancels. */
-ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims,
-                     double eps) {
+ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int ndims, double eps) {
     int axes[IR_MAX_RANK];
+    const unsigned n = (unsigned)ndims;
     bz_dtype t = ir_dtype(g, x);
-    if (!check_norm(g, "layer_norm", x, weight, ndims) ||
-        !check_norm(g, "layer_norm", x, bias, ndims))
+    if (!check_norm(g, "layer_norm", x, ndims) ||
+        !check_factor(g, "layer_norm", "weight", x, weight, n) ||
+        !check_factor(g, "layer_norm", "bias", x, bias, n))
         return 0;
-    for (unsigned a = 0; a < ndims; a++) axes[a] = (int)a - (int)ndims;
+    for (int a = 0; a < ndims; a++) axes[a] = a - ndims;
     x = ir_math_in(g, x);
-    ir_ref d = ir_minus(g, x, ir_mean(g, x, axes, ndims, true));
-    ir_ref var = ir_mean(g, ir_times(g, d, d), axes, ndims, true);
+    ir_ref d = ir_minus(g, x, ir_mean(g, x, axes, n, true));
+    ir_ref var = ir_mean(g, ir_times(g, d, d), axes, n, true);
     ir_ref y = ir_times(g, d, inverse_deviation(g, var, eps));
     if (weight) y = ir_times(g, y, ir_math_in(g, weight));
     if (bias) y = ir_plus(g, y, ir_math_in(g, bias));
@@ -231,7 +241,8 @@ ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned
 
 ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps) {
     bz_dtype t = ir_dtype(g, x);
-    if (!check_norm(g, "rms_norm", x, weight, 1)) return 0;
+    if (!check_norm(g, "rms_norm", x, 1) || !check_factor(g, "rms_norm", "weight", x, weight, 1))
+        return 0;
     x = ir_math_in(g, x);
     ir_ref mean = ir_mean(g, ir_times(g, x, x), (int[]){-1}, 1, true);
     ir_ref y = ir_times(g, x, inverse_deviation(g, mean, eps));

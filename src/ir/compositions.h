@@ -62,7 +62,7 @@ ir_ref ir_gelu(ir_graph *g, ir_ref x, bool tanh);
 /* x sigmoid(x). */
 ir_ref ir_silu(ir_graph *g, ir_ref x);
 /* Mean 0 and variance 1 over the last axes, times weight, plus bias. */
-ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, unsigned ndims, double eps);
+ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int ndims, double eps);
 /* Mean square 1 over the last axis, times weight. */
 ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps);
 /* Mean of -log softmax(logits) at integer classes, or against probabilities; classes: axis 1. */

@@ -47,30 +47,32 @@ static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n) {
     return true;
 }
 
-bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n) {
-    if (same_shapes(g, x, n)) /* the usual case, and recording should cost little */
-        return true;
-    ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
+/* The shape that n operands broadcast to; -1 and an error: there is none. */
+static int common_shape(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, ir_dim *dims) {
+    const ir_dim one = ir_dim_const(g, 1);
     unsigned rank = 0;
     for (unsigned i = 0; i < n; i++)
         rank = ir_at(g, x[i])->rank > rank ? ir_at(g, x[i])->rank : rank;
-    for (unsigned d = 0; d < rank; d++) {
+    for (unsigned d = 0, by = 0; d < rank; d++) {
         dims[d] = one;
         for (unsigned i = 0; i < n; i++) {
             const ir_node *s = ir_at(g, x[i]);
             ir_dim own = d + s->rank < rank ? one : ir_dims(g, s)[d + s->rank - rank];
             if (own == one || own == dims[d]) continue;
-            if (dims[d] != one) {
-                ir_error(g, BZ_ESHAPE, op, "shapes do not broadcast: %s and %s",
-                         ir_shape_text(g, x[0]), ir_shape_text(g, x[i]));
-                return false;
-            }
+            if (dims[d] != one)
+                return ir_error(g, BZ_ESHAPE, op, "shapes do not broadcast: %s and %s",
+                                ir_shape_text(g, x[by]), ir_shape_text(g, x[i])),
+                       -1;
             dims[d] = own;
+            by = i;
         }
     }
-    for (unsigned i = 0; i < n; i++)
-        if (!(x[i] = ir_expand_dims_like(g, x[i], dims, rank))) return false;
-    return true;
+    return (int)rank;
+}
+
+bool ir_broadcasts(ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
+    ir_dim dims[IR_MAX_RANK];
+    return common_shape(g, op, x, n, dims) >= 0;
 }
 
 /* ---- the constructors */
@@ -130,10 +132,14 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     if (first && ir_dtype(g, x[0]) != BZ_BOOL)
         return ir_error(g, BZ_EDTYPE, op, "the condition must be bool, got %s",
                         ir_shape_text(g, x[0]));
+    ir_dim dims[IR_MAX_RANK];
+    bool same = same_shapes(g, x, n); /* the usual case, and recording should cost little */
+    int rank = same ? 0 : common_shape(g, op, x, n, dims);
+    if (rank < 0) return 0;
     for (unsigned i = first; i < n; i++) x[i] = ir_cast(g, x[i], t);
-    for (unsigned i = 0; i < n; i++)
-        if (!x[i]) return 0;
-    return ir_broadcast(g, op, x, n) ? ir_elem(g, op, x, n) : 0;
+    for (unsigned i = 0; i < n && !same; i++)
+        x[i] = ir_expand_dims_like(g, x[i], dims, (unsigned)rank);
+    return ir_elem(g, op, x, n);
 }
 
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t) {
@@ -144,7 +150,11 @@ ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t) {
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t) {
     if (!x || ir_dtype(g, x) == t) return x;
     bz_dtype from = ir_dtype(g, x);
-    if (ir_dtype_bytes(from) != ir_dtype_bytes(t) || t == BZ_BOOL || from == BZ_BOOL)
+    if (t == BZ_BOOL || from == BZ_BOOL)
+        return ir_error(g, BZ_EDTYPE, IR_BITCAST,
+                        "%s to %s: a bool is a truth value, not bits; cast it",
+                        ir_dtypes[from].name, ir_dtypes[t].name);
+    if (ir_dtype_bytes(from) != ir_dtype_bytes(t))
         return ir_error(g, BZ_EDTYPE, IR_BITCAST, "%s and %s differ in size", ir_dtypes[from].name,
                         ir_dtypes[t].name);
     return elem(g, IR_BITCAST, t, &x, 1);

@@ -296,8 +296,8 @@ static inline ir_ref ir_build2(ir_graph *g, ir_op op, ir_ref x, ir_ref y) {
 static inline ir_ref ir_build3(ir_graph *g, ir_op op, ir_ref x, ir_ref y, ir_ref z) {
     return ir_build(g, op, (ir_ref[]){x, y, z}, 3);
 }
-/* x and y broadcast to one shape; false and an error when they don't. */
-bool ir_broadcast(ir_graph *g, ir_op op, ir_ref *x, unsigned n);
+/* Do n operands broadcast to one shape? false and an error that names two that don't. */
+bool ir_broadcasts(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
 
 /* ---- rebuild.c: what passes share. A map gives for each node of the old graph its node in the new one. */
 typedef struct ir_map {

@@ -95,6 +95,25 @@ ir_ex emit_from(emitter *m, lp_val p, ir_ex offset) {
     return o->at ? ir_ex_addc(m->x, offset, -o->at) : offset;
 }
 
+/* Is e a multiple of the lanes, where the vector symbol is one? */
+static bool is_multiple(const emitter *m, ir_ex e) {
+    const ir_ex_node *n = ir_ex_at(m->x, e);
+    switch (n->kind) {
+    case EX_CONST: return n->value % (int64_t)m->lanes == 0;
+    case EX_SYM: return e == m->vec;
+    case EX_MUL: return is_multiple(m, n->a) || is_multiple(m, n->b);
+    case EX_ADD:
+    case EX_MOD:
+    case EX_MIN:
+    case EX_MAX: return is_multiple(m, n->a) && is_multiple(m, n->b);
+    default: return false;
+    }
+}
+
+static unsigned alignment(const emitter *m, ir_ex offset) {
+    return m->aligned && is_multiple(m, offset) ? LP_ALIGNED : 0;
+}
+
 /* ---- loads */
 
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
@@ -111,6 +130,7 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     if (linear && coef == 1) {
         lp_val base = emit_index(m, offset);
         unsigned flags = p == m->ahead && !m->ahead_sym ? LP_STREAM : 0;
+        flags |= alignment(m, offset);
         for (unsigned u = 0; u < m->width; u++)
             r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
                              emit_mask(m, u), flags);
@@ -141,6 +161,7 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
     }
     bool dense = ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
     lp_val base = emit_index(m, offset);
+    flags |= alignment(m, offset);
     for (unsigned u = 0; u < m->width; u++) {
         lp_val x = emit_lane_value(m, v, u);
         if (dense)
@@ -198,7 +219,8 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
         } else if (row || m->lanes == 1) {
             lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved),
                                    lp_index(m->b, u * m->lanes));
-            out.v[u] = lp_load(m->b, p, start, m->lanes, mask, 0);
+            out.v[u] = lp_load(m->b, p, start, m->lanes, mask,
+                               stride % (int64_t)m->lanes ? 0 : alignment(m, offset));
         } else {
             lp_val lanes = lp_iadd(m->b, emit_index_lanes(m, offset, u), moved);
             out.v[u] = lp_gather(m->b, p, lanes, mask);

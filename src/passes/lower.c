@@ -256,6 +256,15 @@ static bool fill_segment(lower *l, pass_segment *out) {
     return out->buffers && out->at && out->extents && out->scalars;
 }
 
+/* The most that a kernel is handed; `first`: by its first launch. */
+static void widen_extents(lower *l, const pass_segment *s, bool first) {
+    lp_kernel *k = l->plan->code->k.p[s->kernel];
+    for (uint32_t i = 0; i < k->extents.n; i++) {
+        const int64_t v = s->extents[i] < 0 ? INT64_MAX : s->extents[i];
+        if (first || k->extents.p[i].most < v) k->extents.p[i].most = v;
+    }
+}
+
 static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
     bool ok = begin_kernel(l, group) && declare_outputs(l) && bind_inputs(l) && emit_body(l) &&
               !l->k->failed && !l->x.failed && fill_segment(l, out);
@@ -275,7 +284,9 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
     }
     bz_text stem = {0};
     name_group(&stem, l->g, group);
+    const uint32_t before = l->plan->code->k.n;
     ok = clean && add_kernel(l, clean, bz_text_c(&stem), &out->kernel);
+    if (ok) widen_extents(l, out, out->kernel == before);
     bz_text_free(&stem);
     return ok;
 }

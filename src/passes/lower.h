@@ -150,6 +150,8 @@ typedef struct emitter {
     unsigned nsyms;
     ir_ex vec; /* the vector symbol, 0 = none: everything is scalar */
     unsigned lanes, width;
+    /* vectors begin at multiples of their length, counted from pointers that are multiples, too: accesses say so */
+    bool aligned;
     lp_val tail; /* mask of the lanes that exist (width is 1 then), 0 = all */
     lp_val guard
         [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */

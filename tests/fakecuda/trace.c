@@ -19,6 +19,7 @@
 #include "fake.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,6 +181,50 @@ void braze_fake_clear(void) {
     pthread_mutex_unlock(&fk.lock);
 }
 
+/* What is told of a kernel, by name. */
+static const struct {
+    const char *name;
+    size_t at; /* in ptx_counters */
+} fields[] = {
+#define FIELD(name) {#name, offsetof(ptx_counters, name)}
+    FIELD(blocks),
+    FIELD(warp_instructions),
+    FIELD(lane_instructions),
+    FIELD(global_load_bytes),
+    FIELD(global_store_bytes),
+    FIELD(distinct_load_bytes),
+    FIELD(distinct_store_bytes),
+    FIELD(global_load_requests),
+    FIELD(global_store_requests),
+    FIELD(global_load_sectors),
+    FIELD(global_load_sectors_ideal),
+    FIELD(global_store_sectors),
+    FIELD(global_store_sectors_ideal),
+    FIELD(shared_wavefronts),
+    FIELD(shared_wavefronts_ideal),
+    FIELD(branches),
+    FIELD(divergent_branches),
+#undef FIELD
+};
+
+static unsigned long long field_of(const tally *t, size_t i) {
+    return *(const uint64_t *)(const void *)((const char *)&t->sum + fields[i].at);
+}
+
+uint64_t braze_fake_counter(const char *kernel, const char *what) {
+    uint64_t value = 0;
+    pthread_mutex_lock(&fk.lock);
+    for (size_t i = 0; i < kept.n_tallies; i++) {
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+            if (strcmp(kept.tallies[i].kernel, kernel) == 0 && strcmp(fields[f].name, what) == 0) {
+                value = field_of(&kept.tallies[i], f);
+            }
+        }
+    }
+    pthread_mutex_unlock(&fk.lock);
+    return value;
+}
+
 static void write_counters(const char *path) {
     FILE *file = open_own(path);
     if (!file) {
@@ -188,28 +233,12 @@ static void write_counters(const char *path) {
     }
     for (size_t i = 0; i < kept.n_tallies; i++) {
         const tally *t = &kept.tallies[i];
-        const ptx_counters *s = &t->sum;
-        fprintf(file,
-                "{\"kernel\": \"%s\", \"launches\": %llu, \"blocks\": %llu, "
-                "\"warp_instructions\": %llu, \"lane_instructions\": %llu, "
-                "\"global_load_bytes\": %llu, \"global_store_bytes\": %llu, "
-                "\"distinct_load_bytes\": %llu, \"distinct_store_bytes\": %llu, "
-                "\"global_load_sectors\": %llu, \"global_load_sectors_ideal\": %llu, "
-                "\"global_store_sectors\": %llu, \"global_store_sectors_ideal\": %llu, "
-                "\"shared_wavefronts\": %llu, \"shared_wavefronts_ideal\": %llu, "
-                "\"branches\": %llu, \"divergent_branches\": %llu}\n",
-                t->kernel, (unsigned long long)t->launches, (unsigned long long)s->blocks,
-                (unsigned long long)s->warp_instructions, (unsigned long long)s->lane_instructions,
-                (unsigned long long)s->global_load_bytes, (unsigned long long)s->global_store_bytes,
-                (unsigned long long)s->distinct_load_bytes,
-                (unsigned long long)s->distinct_store_bytes,
-                (unsigned long long)s->global_load_sectors,
-                (unsigned long long)s->global_load_sectors_ideal,
-                (unsigned long long)s->global_store_sectors,
-                (unsigned long long)s->global_store_sectors_ideal,
-                (unsigned long long)s->shared_wavefronts,
-                (unsigned long long)s->shared_wavefronts_ideal, (unsigned long long)s->branches,
-                (unsigned long long)s->divergent_branches);
+        fprintf(file, "{\"kernel\": \"%s\", \"launches\": %llu", t->kernel,
+                (unsigned long long)t->launches);
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+            fprintf(file, ", \"%s\": %llu", fields[f].name, field_of(t, f));
+        }
+        fprintf(file, "}\n");
     }
     fclose(file);
 }

@@ -63,6 +63,12 @@ uint64_t fakecuda_calls(const char *name) {
     return f(name);
 }
 
+void fakecuda_seed(uint64_t seed) {
+    void (*f)(uint64_t);
+    *(void **)&f = function("braze_fake_seed");
+    f(seed);
+}
+
 void fakecuda_is_clean(void) {
     size_t (*n)(void);
     const char *(*text)(size_t);

@@ -12,6 +12,7 @@ long fakecuda_fail_after(long n, int code);
 const char *fakecuda_failed(void);
 size_t fakecuda_living(void);
 uint64_t fakecuda_calls(const char *function);
+void fakecuda_seed(uint64_t seed);
 /* No context of the driver's is this thread's. */
 bool fakecuda_no_context(void);
 /* It has found nothing wrong. */

@@ -18,5 +18,7 @@ bz_status plan_cuda_run(const plan_cuda_code *c, unsigned i, const ir_value_arra
 /* All of it for one. */
 bz_status plan_cuda(pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
                     bz_error *e);
+/* A counter of the emulated driver's of that function so far, with BRAZE_FAKE_COUNTERS set; 0: nothing was counted. */
+double plan_cuda_counter(const char *function, const char *what);
 
 #endif

@@ -333,7 +333,7 @@ static ir_ref norm(maker *m, ir_ref x) {
     }
     ir_ref w = chance(m, 60) ? random_input(m, t, shape + rank - n, n) : 0;
     ir_ref b = chance(m, 60) ? random_input(m, t, shape + rank - n, n) : 0;
-    return ir_layer_norm(m->g, x, w, b, n, 1e-5);
+    return ir_layer_norm(m->g, x, w, b, (int)n, 1e-5);
 }
 
 static ir_ref activation(maker *m, ir_ref x) {

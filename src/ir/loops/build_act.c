@@ -39,6 +39,12 @@ lp_val lp_offset(lp_builder *b, lp_val p, lp_val i) {
     return lp_put(b, (lp_inst){.op = LP_OFFSET, .dtype = lp_at(b, p)->dtype}, (lp_val[]){p, i}, 2);
 }
 
+lp_val lp_is_aligned(lp_builder *b, lp_val p, lp_val i, int64_t bytes) {
+    if (b->k->failed) return 0;
+    bz_assert(is_pointer(b, p) && is_scalar(b, i, BZ_I64) && bytes > 0 && !(bytes & (bytes - 1)));
+    return lp_put(b, lp_value_inst(LP_IS_ALIGNED, BZ_BOOL, 1, bytes), (lp_val[]){p, i}, 2);
+}
+
 lp_val lp_load(lp_builder *b, lp_val p, lp_val i, unsigned lanes, lp_val mask, unsigned flags) {
     if (b->k->failed) return 0;
     bz_assert(is_pointer(b, p) && is_scalar(b, i, BZ_I64) && mask_fits(b, mask, lanes));

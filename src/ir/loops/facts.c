@@ -16,7 +16,8 @@ static const lp_fact table[LP_NOPS - LP_FIRST_] = {
     FACT(INSERT, PURE, "aai"),     FACT(SHUFFLE, PURE, "aal"),
     FACT(ANY, PURE, "a"),          FACT(ALL, PURE, "a"),
     FACT(BUFFER, PURE, "b"),       FACT(LOCAL, ACTS, ""),
-    FACT(OFFSET, PURE, "p"),       FACT(LOAD, ACTS, "pm"),
+    FACT(OFFSET, PURE, "p"),       FACT(IS_ALIGNED, PURE, "pi"),
+    FACT(LOAD, ACTS, "pm"),
     FACT(STORE, ACTS, "pam"),      FACT(GATHER, ACTS, "pm"),
     FACT(SCATTER, ACTS, "pam"),    FACT(COMPRESS, ACTS, "paM"),
     FACT(ATOMIC, ACTS, "pao"),     FACT(PREFETCH, ACTS, "pi"),
@@ -131,15 +132,15 @@ static bool push_param(lp_kernel *k, lp_param p, const char *name, int which) {
 }
 
 bool lp_push_buffer(lp_kernel *k, const char *name, bz_dtype t, lp_access access) {
-    return push_param(k, (lp_param){t, access, NULL}, name, 0);
+    return push_param(k, (lp_param){.dtype = t, .access = access}, name, 0);
 }
 
 bool lp_push_extent(lp_kernel *k, const char *name) {
-    return push_param(k, (lp_param){BZ_I64, LP_IN, NULL}, name, 1);
+    return push_param(k, (lp_param){.dtype = BZ_I64, .most = INT64_MAX}, name, 1);
 }
 
 bool lp_push_scalar(lp_kernel *k, const char *name, bz_dtype t) {
-    return push_param(k, (lp_param){t, LP_IN, NULL}, name, 2);
+    return push_param(k, (lp_param){.dtype = t}, name, 2);
 }
 
 lp_kernel *lp_kernel_new(const char *name) {

@@ -51,6 +51,8 @@ typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
       "imm: elements; flags: lp_scope. Uninitialised, 64-byte aligned, one per thread (SHARED: "   \
       "one per block)")                                                                            \
     X(OFFSET, offset, P, "pointer p moved by i elements")                                          \
+    X(IS_ALIGNED, is_aligned, V,                                                                   \
+      "scalar bool: the address of p[i] is a multiple of imm bytes, a power of two")               \
     X(LOAD, load, V,                                                                               \
       "p[i], or lanes p[i .. i+lanes-1]; optional mask: lanes not set are not read and give 0")    \
     X(STORE, store, N, "p[i ..] = v; optional mask")                                               \
@@ -139,6 +141,7 @@ typedef enum lp_access {
 typedef struct lp_param {
     bz_dtype dtype;
     lp_access access; /* of a buffer */
+    int64_t most;     /* of an extent: no launch hands over less than 0 or more than this; INT64_MAX: or any number. Not in the text */
     const char *name; /* unique in the kernel */
 } lp_param;
 
@@ -209,6 +212,7 @@ lp_val lp_table(lp_builder *b, unsigned table, bz_dtype t, lp_val index);
 
 lp_val lp_local(lp_builder *b, bz_dtype t, int64_t count, lp_scope scope);
 lp_val lp_offset(lp_builder *b, lp_val p, lp_val i);
+lp_val lp_is_aligned(lp_builder *b, lp_val p, lp_val i, int64_t bytes);
 lp_val lp_load(lp_builder *b, lp_val p, lp_val i, unsigned lanes, lp_val mask,
                unsigned flags); /* mask 0 = none */
 void lp_store(lp_builder *b, lp_val p, lp_val i, lp_val v, lp_val mask, unsigned flags);

@@ -302,6 +302,7 @@ static lp_inst inferred(const lp_parser *p, const lp_inst *i, unsigned count) {
     case LP_EXTRACT:
     case LP_LOAD: t.lanes = 1; return t;
     case LP_SHUFFLE: t.lanes = (uint16_t)count; return t;
+    case LP_IS_ALIGNED:
     case LP_ANY:
     case LP_ALL: return (lp_inst){.dtype = BZ_BOOL, .lanes = 1};
     case LP_GATHER: t.lanes = value_at(p, 1)->lanes; return t;

@@ -93,12 +93,24 @@ static int64_t index_of(const lp_exec *x, lp_val v, const ir_bits *cell) {
     return ir_bits_to_i64((bz_dtype)lp_exec_at(x, v)->dtype, *cell);
 }
 
+static bool multiple_of(lp_ptr p, int64_t index, size_t bytes) {
+    const uintptr_t at =
+        (uintptr_t)p.mem->p + (uintptr_t)(p.at + index) * ir_dtype_bytes(p.mem->dtype);
+    return at % bytes == 0;
+}
+
 static bool aligned(const lp_inst *i, lp_ptr p, int64_t index, unsigned lanes) {
     size_t size = lanes * ir_dtype_bytes((bz_dtype)i->dtype);
     if (!(i->flags & LP_ALIGNED) || (size & (size - 1))) return true;
-    uintptr_t at =
-        (uintptr_t)p.mem->p + (uintptr_t)(p.at + index) * ir_dtype_bytes((bz_dtype)i->dtype);
-    return at % (size < 64 ? size : 64) == 0;
+    return multiple_of(p, index, size < 64 ? size : 64);
+}
+
+static void is_aligned(lp_exec *x, lp_val v, unsigned t, unsigned T) {
+    const lp_inst *i = lp_exec_at(x, v);
+    const lp_val index = lp_exec_arg(x, i, 1);
+    *lp_exec_get(x, v, t, T) =
+        multiple_of(*lp_exec_ptr(x, lp_exec_arg(x, i, 0), t, T),
+                    index_of(x, index, lp_exec_get(x, index, t, T)), (size_t)i->imm);
 }
 
 /* LOAD, GATHER, STORE, SCATTER, COMPRESS: lane by lane where the mask is set. */
@@ -191,6 +203,7 @@ static void one(lp_exec *x, lp_val v, unsigned t, unsigned T) {
         break;
     }
     case LP_OFFSET: offset(x, v, t, T); break;
+    case LP_IS_ALIGNED: is_aligned(x, v, t, T); break;
     case LP_ATOMIC: atomic(x, v, t, T); break;
     case LP_PREFETCH: break;
     case LP_ASYNC_COPY: copy_later(x, v, t, T); break;

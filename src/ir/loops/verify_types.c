@@ -172,6 +172,9 @@ static const char *memory_problem(const lp_kernel *k, const lp_inst *i) {
     case LP_BUFFER:
     case LP_LOCAL:
     case LP_OFFSET: return pointer_problem(k, i);
+    case LP_IS_ALIGNED:
+        if (i->imm < 1 || (i->imm & (i->imm - 1))) return "alignment is not a power of two";
+        return is_value(i, BZ_BOOL, 1) ? NULL : "result is not a bool";
     case LP_LOAD:
     case LP_GATHER: return read_problem(k, i);
     case LP_ASYNC_COPY: return copy_problem(k, i);

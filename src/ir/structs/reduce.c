@@ -85,8 +85,7 @@ ir_ref ir_reduce(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *axes, un
     if ((kind == IR_ANY || kind == IR_ALL) && ir_dtype(g, x) != BZ_BOOL)
         x = ir_build2(g, IR_NE, x, ir_const_like(g, x, 0));
     if (kind >= IR_ARGMAX && n > 1)
-        return ir_error(g, BZ_EAXIS, IR_REDUCE,
-                        "%s takes one axis, or none for the flattened tensor", reduce_names[kind]);
+        return ir_error(g, BZ_EAXIS, IR_REDUCE, "takes one axis, or none for the flattened tensor");
     ir_ref r;
     if (kind >= IR_ARGMAX && n == 0 && rank > 1) {
         int64_t flat = -1;

@@ -29,7 +29,7 @@ static void choose_space(lower *l, map_space *s, unsigned lanes) {
         lower_collect(l);
         if (collect_linear(l, s->c, &dense)) break;
     }
-    if (n == 0) cut(l, s, 0);
+    if (n == 0) cut(l, s, 0), lower_collect(l);
     if (n > 1 && s->inner < lanes &&
         s->outer > 1) /* rows shorter than a vector: gather along all axes instead */
         cut(l, s, n);
@@ -275,7 +275,19 @@ static unsigned choose_width(const lower *l) {
     return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
 }
 
+/* By blocks of threads. */
+static bool map_block(lower *l) {
+    map_space s;
+    map_tiles t;
+    choose_space(l, &s, 4);
+    const unsigned lanes = gpu_lanes(l, s.c);
+    if (choose_tiles(l, &s, lanes, &t)) return lower_tiles_block(l, &t);
+    if (s.outer > 1 && s.inner % lanes) cut(l, &s, l->space.nfull);
+    return lower_elements_block(l, &s, lanes);
+}
+
 bool lower_map(lower *l) {
+    if (l->t->machine->warp) return map_block(l);
     map_space s;
     unsigned lanes = lower_lanes(l), width = choose_width(l);
     bool done;
@@ -285,7 +297,6 @@ bool lower_map(lower *l) {
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     map_tiles t;
     if (choose_tiles(l, &s, lanes, &t)) {
-        if (l->t->machine->warp) return lower_tiles_block(l, &t);
         while (width > 1 && (int64_t)lanes * width > l->t->machine->turn) width /= 2;
         return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
     }

@@ -18,5 +18,9 @@ typedef struct map_tiles {
 
 /* ---- gpu/turn_block.c: the loops, by blocks of threads, through shared memory */
 bool lower_tiles_block(lower *l, map_tiles *t);
+/* ---- gpu/map_block.c: all elements; the inner axes of several rows are whole vectors */
+/* Lanes of a thread's vectors along c: 16 bytes of the widest dtype that is read (l->c) or stored along it. */
+unsigned gpu_lanes(const lower *l, ir_ex c);
+bool lower_elements_block(lower *l, const map_space *s, unsigned lanes);
 
 #endif

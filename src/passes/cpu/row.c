@@ -129,7 +129,6 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
 
 static bool make_scratch(row_kernel *q) {
     lower *l = q->l;
-    if (q->warp && q->w.kept.n && !row_keep_in_warp(q)) return false;
     for (uint32_t i = 0; i < q->w.kept.n && !q->warp; i++)
         if (!bz_vec_push(&q->kept_rows,
                          lp_local(l->b, ir_dtype(l->g, q->w.kept.p[i]), q->k, LP_SCRATCH)))
@@ -146,18 +145,38 @@ static void make_lanes(row_kernel *q) {
             lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
 }
 
+/* A warp for each row. Where pointers may be any multiples of elements there is other code for these. */
+static bool narrow_warps(row_kernel *q, lp_val rows) {
+    lower *l = q->l;
+    row_plan_warps(q, q->blocks == 1);
+    emit_sym(&l->m, q->i_sym, row_open_warps(q, rows));
+    bool ok = make_scratch(q);
+    const unsigned mark = emit_mark(&l->m);
+    if (q->aligned) lp_if(l->b, q->aligned);
+    l->m.aligned = q->vectors;
+    ok = ok && row_hold_in_warp(q);
+    if (ok) narrow_row(q, NULL);
+    l->m.aligned = false;
+    emit_forget(&l->m, mark);
+    if (q->aligned) {
+        lp_else(l->b, NULL, 0);
+        ok = ok && row_hold_nothing(q);
+        if (ok) narrow_row(q, NULL);
+        emit_forget(&l->m, mark);
+        lp_end(l->b, NULL, 0, NULL);
+    }
+    l->m.nstaged = 0;
+    row_close_warps(q);
+    return ok;
+}
+
 static bool narrow(row_kernel *q) {
     lower *l = q->l;
     lp_builder *b = l->b;
     if (q->rows == 0) return true;
     const lp_val rows = emit_extent(&l->m, "rows", q->rows);
-    if (q->warp) emit_sym(&l->m, q->i_sym, row_open_warps(q, rows));
+    if (q->warp) return narrow_warps(q, rows);
     if (!make_scratch(q)) return false;
-    if (q->warp) {
-        narrow_row(q, NULL);
-        row_close_warps(q);
-        return true;
-    }
     make_lanes(q);
     q->nothing = lp_imin(b, rows, lp_index(b, 0));
     lp_val i = lower_open_rows(l, rows, q->any_k ? l->t->machine->task : q->k);
@@ -181,16 +200,9 @@ static void block_task(row_kernel *q, row_stretch *s, lp_val t, lp_val block, lp
     emit_forget(&q->l->m, mark);
 }
 
-static void wide_blocks(row_kernel *q, row_stretch *s) {
+static void wide_block(row_kernel *q, row_stretch *s, lp_val t, lp_val block) {
     lp_builder *b = q->l->b;
-    int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
-    unsigned mark = emit_mark(&q->l->m);
-    lp_val count = q->nblocks, all = lp_imul(b, q->all_rows, count);
-    lp_val t = q->warp ? row_open_warps(q, all)
-                       : lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
-    lp_val row = q->rows == 1 ? lp_index(b, 0) : lp_idiv(b, t, count);
-    emit_sym(&q->l->m, q->i_sym, row);
-    lp_val block = lp_isub(b, t, lp_imul(b, row, count));
+    const int64_t whole = q->k / IR_BLOCK, rest = q->k % IR_BLOCK;
     if (q->any_k) {
         block_task(q, s, t, block, count_of(q, block));
     } else if (rest) {
@@ -201,6 +213,27 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
         lp_end(b, NULL, 0, NULL);
     } else {
         block_task(q, s, t, block, lp_index(b, IR_BLOCK));
+    }
+}
+
+static void wide_blocks(row_kernel *q, row_stretch *s) {
+    lp_builder *b = q->l->b;
+    unsigned mark = emit_mark(&q->l->m);
+    lp_val count = q->nblocks, all = lp_imul(b, q->all_rows, count);
+    lp_val t = q->warp ? row_open_warps(q, all)
+                       : lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+    lp_val row = q->rows == 1 ? lp_index(b, 0) : lp_idiv(b, t, count);
+    emit_sym(&q->l->m, q->i_sym, row);
+    lp_val block = lp_isub(b, t, lp_imul(b, row, count));
+    if (q->aligned) lp_if(b, q->aligned);
+    q->l->m.aligned = q->vectors;
+    wide_block(q, s, t, block);
+    q->l->m.aligned = false;
+    if (q->aligned) {
+        lp_else(b, NULL, 0);
+        emit_forget(&q->l->m, mark);
+        wide_block(q, s, t, block);
+        lp_end(b, NULL, 0, NULL);
     }
     emit_forget(&q->l->m, mark);
     if (q->warp)
@@ -237,7 +270,10 @@ static bool wide(row_kernel *q) {
         n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
         last_fold = n->pass > last_fold ? n->pass : last_fold;
     }
-    if (!q->warp) make_lanes(q);
+    if (q->warp)
+        row_plan_warps(q, false);
+    else
+        make_lanes(q);
     for (unsigned pass = 0; pass < q->w.nstages; pass++) {
         row_stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;

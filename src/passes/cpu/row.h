@@ -38,6 +38,12 @@ struct row_kernel {
     lp_val lane;    /* of the warp that folds rows together; 0: a thread does alone */
     bool warp;      /* such rows: row_warp.c */
     ir_ex skipped;  /* warp: elements of the row before this one that are not the thread's */
+    unsigned warps; /* of a block */
+    lp_val aligned; /* warp: the condition under which accesses of vectors, and what is held, are right; 0: always */
+    bool vectors;   /* a thread's elements of a turn begin at multiples of their number in memory */
+    emit_staged staged[EMIT_MAX_STAGED]; /* what several stages read */
+    unsigned nstaged;
+    bool in_shared; /* ... waits in shared memory */
     lp_val nothing; /* narrow: 0, which code generation doesn't know */
     ir_ref hidden;  /* a value of which rows may be seen in part (row_sight); 0: there is none */
     uint32_t plain; /* bit p: pass p makes one value of what is hidden */
@@ -75,9 +81,13 @@ lp_val row_open_warps(row_kernel *q, lp_val count);
 void row_close_warps(row_kernel *q);
 /* The same as row_fold_stretch; every thread has the results. */
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
-/* Memory for what stages keep, in registers as a rule: of each thread that stands here. */
-bool row_keep_in_warp(row_kernel *q);
-/* May they? */
+/* Before the loops: how a row is read, and, where a warp goes through all of it (whole_rows), what will be held. */
+void row_plan_warps(row_kernel *q, bool whole_rows);
+/* Memory for what stages keep and read again, in registers as a rule, of each thread that stands here; reads it. */
+bool row_hold_in_warp(row_kernel *q);
+/* From here on nothing is held. */
+bool row_hold_nothing(row_kernel *q);
+/* May stages keep anything? */
 bool row_fits_warp(const row_kernel *q);
 
 /* ---- row_hidden.c */

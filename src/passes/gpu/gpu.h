@@ -1,5 +1,6 @@
 /* gpu.h - what the schedules for graphics processors share. Internal to src/passes.
  *
+ *     map_block.c   elements, 16 bytes a thread
  *     row_warp.c    rows folded by warps
  *     dot_block.c   products: tiles through shared memory
  *     turn_block.c  transposed inputs: tiles through shared memory */
@@ -11,5 +12,10 @@
 enum { GPU_WARP = 32, GPU_WARPS = 8 }; /* threads of a warp, warps of a block */
 
 bool lower_dot_block(lower *l);
+
+/* ---- map_block.c */
+/* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. l->c: what is read.
+ * 0: surely. */
+lp_val gpu_aligned(lower *l, unsigned lanes);
 
 #endif

@@ -1,23 +1,36 @@
-/* row_warp.c - rows folded by warps: thread x has elements 4x .. 4x+3 of each 128 of the row.
+/* row_warp.c - rows folded by warps: thread x has elements 4x .. 4x+3 of each 128 of the row, a turn.
  *
  *     lanes of IR_ORDER_LAST   0 1 2 3 | 4 5 6 7 | ...  | 124 ... 127        their tree: halves that are 16 threads apart, then 8, 4, 2, 1
- *     thread                      0    |    1    |      |     31             (shuffles), then the halves of a thread's four */
+ *     thread                      0    |    1    |      |     31             (shuffles), then the halves of a thread's four
+ *
+ * What several stages read of a row is read once: a thread holds its elements in registers if the row has few, else in its part of shared
+ * memory, which is its own, so that nobody waits. Where all pointers are multiples of a vector, four elements are one access; where a
+ * caller's are not, other code goes through the rows, which holds nothing. */
 #include "src/passes/gpu/gpu.h"
 #include "src/passes/cpu/row.h"
 #include "src/ir/loops/builder.h"
 
 enum {
     OWN = IR_LANES / GPU_WARP, /* elements of a thread in a turn */
-    KEEPS = 8                  /* turns of which a thread keeps its elements */
+    KEEPS = 8,                 /* turns of which a thread has its elements in registers ... */
+    ARRAYS = 3,                /* ... of so many rows */
+    SHARED = 32 << 10          /* bytes of a block for rows */
 };
 
 lp_val row_open_warps(row_kernel *q, lp_val count) {
     lp_builder *b = q->l->b;
-    lp_val zero = lp_index(b, 0), warps = lp_index(b, GPU_WARPS);
+    lp_val zero = lp_index(b, 0), warps = lp_index(b, q->warps);
     lp_val blocks = lower_cover(b, count, warps);
     lp_val t = lp_loop(b, LP_PARALLEL, zero, blocks, 1, NULL, 0, NULL);
+    lp_val rows = 0;
+    for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
+        q->staged[i].local =
+            lp_local(b, (bz_dtype)lp_at(b, q->staged[i].p)->dtype, q->warps * q->k, LP_SHARED);
     lp_val w = lp_loop(b, LP_BLOCK, zero, warps, 1, NULL, 0, NULL);
     q->lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
+    rows = lp_imul(b, w, lp_index(b, q->k));
+    for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
+        q->staged[i].local = lp_offset(b, q->staged[i].local, rows);
     lp_val i = lp_iadd(b, lp_imul(b, t, warps), w);
     lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2));
     return i;
@@ -28,71 +41,196 @@ void row_close_warps(row_kernel *q) {
     q->lane = 0;
 }
 
+/* ---- turns */
+
+typedef void turn_body(void *ctx, lp_val *acc);
+
+static int64_t turns_of(const row_kernel *q) {
+    return (q->k + IR_LANES - 1) / IR_LANES;
+}
+
+/* The thread's elements of the turn that begins at element `at` of the stretch, the turn'th of the row. */
+static void one_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val mask, turn_body *body,
+                     void *ctx, lp_val *acc) {
+    lp_builder *b = q->l->b;
+    emitter *m = &q->l->m;
+    lp_val k = lp_iadd(b, lo, lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, OWN))));
+    unsigned mark = emit_mark(m);
+    if (q->skipped) emit_sym(m, q->skipped, lp_isub(b, k, lp_imul(b, turn, lp_index(b, OWN))));
+    emit_vector(m, q->k_sym, k, OWN, 1, mask);
+    body(ctx, acc);
+    emit_forget(m, mark);
+}
+
+/* The last turn, of which not all is there: of a thread all four elements or none, or any number. */
+static void last_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val count,
+                      turn_body *body, void *ctx, lp_val *acc, unsigned n) {
+    lp_builder *b = q->l->b;
+    lp_val own = lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, OWN))), next[MAX_FOLDS];
+    if (q->any_k || q->k % OWN) {
+        one_turn(q, lo, at, turn, lower_tail_mask(q->l, lp_isub(b, count, own), OWN), body, ctx,
+                 acc);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) next[i] = acc[i];
+    lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){own, count}, 2));
+    one_turn(q, lo, at, turn, 0, body, ctx, next);
+    lp_else(b, next, n);
+    lp_end(b, acc, n, acc);
+}
+
+/* Elements lo .. lo + count. Where a thread holds some in registers the turns are written out. */
+static void all_turns(row_kernel *q, lp_val lo, lp_val count, turn_body *body, void *ctx,
+                      lp_val *acc, unsigned n) {
+    lp_builder *b = q->l->b;
+    lp_val zero = lp_index(b, 0), size = lp_index(b, IR_LANES), carry[MAX_FOLDS];
+    lp_val over = lp_imod(b, count, size), whole = lp_isub(b, count, over);
+    const lp_loop_kind kind = q->skipped ? LP_UNROLLED : LP_SERIAL;
+    int64_t v;
+    if (!lp_const_i64(b, whole, &v) || v > 0) {
+        lp_val turn = lp_loop(b, kind, zero, lp_idiv(b, whole, size), 1, acc, n, carry);
+        one_turn(q, lo, lp_imul(b, turn, size), turn, 0, body, ctx, carry);
+        lp_end(b, carry, n, acc);
+    }
+    if (lp_const_i64(b, over, &v) && v == 0) return;
+    last_turn(q, lo, whole, lp_idiv(b, whole, size), count, body, ctx, acc, n);
+}
+
+/* ---- what several stages read */
+
+typedef struct counted {
+    emit_staged read;
+    unsigned times, last;
+} counted;
+
+static void count_reads(row_kernel *q, uint32_t from, unsigned pass, counted *c, unsigned *n) {
+    lower *l = q->l;
+    for (uint32_t i = from; i < l->c.reads.n; i++) {
+        const collect_read *x = &l->c.reads.p[i];
+        int64_t coef;
+        ir_ex rest;
+        unsigned at = 0;
+        if (x->guarded || !ir_ex_linear(&l->x, x->offset, q->k_sym, &coef, &rest) || !coef)
+            continue;
+        while (at < *n && (c[at].read.p != x->p || c[at].read.offset != x->offset)) at++;
+        if (at == 2 * EMIT_MAX_STAGED) continue;
+        if (at == *n) c[(*n)++] = (counted){.read = {.p = x->p, .offset = x->offset}};
+        if (c[at].last != pass + 1) c[at].times++;
+        c[at].last = pass + 1;
+    }
+}
+
+/* Fills l->c with what all stages read, c with what they read of the row. */
+static unsigned find_reads(row_kernel *q, counted *c) {
+    lower *l = q->l;
+    ir_ex idx[IR_MAX_RANK];
+    unsigned n = 0;
+    collect_begin(l);
+    for (unsigned pass = 0; pass < q->w.nstages; pass++) {
+        const uint32_t from = l->c.reads.n;
+        const row_stretch s = {.q = q, .pass = pass};
+        access_forget(&l->c.seen);
+        for (unsigned f = 0; f < q->nfolds; f++) {
+            const ir_ref x = ir_operand(l->g, q->fold[f].r, 0);
+            if (q->fold[f].pass != pass) continue;
+            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
+            collect_node(l, x, idx);
+        }
+        for (uint32_t i = 0; i < l->outputs.n; i++) {
+            if (!row_stores(&s, i)) continue;
+            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, l->outputs.p[i], idx);
+            collect_node(l, l->outputs.p[i], idx);
+        }
+        count_reads(q, from, pass, c, &n);
+        for (uint32_t i = 0; i < q->w.kept.n; i++) /* from then on they are read instead */
+            if (row_kept_by(q, i) == pass) l->m.bind[q->w.kept.p[i]].kind = BIND_VALUE;
+    }
+    for (uint32_t i = 0; i < q->w.kept.n; i++) l->m.bind[q->w.kept.p[i]].kind = BIND_NONE;
+    return n;
+}
+
+static int64_t row_bytes(const row_kernel *q, const emit_staged *x) {
+    return q->k * (int64_t)ir_dtype_bytes((bz_dtype)lp_at(q->l->b, x->p)->dtype);
+}
+
+void row_plan_warps(row_kernel *q, bool whole_rows) {
+    counted c[2 * EMIT_MAX_STAGED];
+    const bool fits = row_fits_warp(q);
+    int64_t bytes = 0;
+    const unsigned n = find_reads(q, c);
+    q->warps = GPU_WARPS;
+    q->vectors = q->rows == 1 || q->k % OWN == 0;
+    for (unsigned i = 0; whole_rows && i < n && q->nstaged < EMIT_MAX_STAGED; i++) {
+        const int64_t own = row_bytes(q, &c[i].read);
+        if (c[i].times < 2 || (fits ? q->w.kept.n + q->nstaged >= ARRAYS : bytes + own > SHARED))
+            continue;
+        q->staged[q->nstaged++] = c[i].read;
+        bytes += own;
+    }
+    q->in_shared = q->nstaged && !fits;
+    while (q->in_shared && q->warps * bytes > SHARED) q->warps /= 2;
+    q->aligned = q->vectors ? gpu_aligned(q->l, OWN) : 0;
+}
+
+static void stage_turn(void *ctx, lp_val *acc) {
+    row_kernel *q = ctx;
+    emitter *m = &q->l->m;
+    (void)acc;
+    for (unsigned i = 0; i < q->nstaged; i++) {
+        const emit_staged *x = &q->staged[i];
+        emit_value v = emit_load(m, x->p, x->offset);
+        lp_store(m->b, x->local, emit_index(m, x->at), emit_lane_value(m, &v, 0), m->tail,
+                 q->in_shared && q->vectors && !m->tail ? LP_ALIGNED : 0);
+    }
+}
+
 /* ---- what stages keep */
 
 bool row_fits_warp(const row_kernel *q) {
     return q->k <= KEEPS * IR_LANES;
 }
 
-static int64_t turns_of(const row_kernel *q) {
-    return (q->k + IR_LANES - 1) / IR_LANES;
+static lp_val registers(row_kernel *q, bz_dtype t) {
+    return lp_local(q->l->b, t, turns_of(q) * OWN, LP_STACK);
 }
 
-bool row_keep_in_warp(row_kernel *q) {
+bool row_hold_in_warp(row_kernel *q) {
     lower *l = q->l;
-    q->skipped = ir_ex_sym(&l->x, NULL, 0, q->k);
-    q->kept_at = ir_ex_sub(&l->x, q->k_sym, q->skipped);
+    emitter *m = &l->m;
+    if (q->w.kept.n || (q->nstaged && !q->in_shared)) {
+        q->skipped = ir_ex_sym(&l->x, NULL, 0, q->k);
+        q->kept_at = ir_ex_sub(&l->x, q->k_sym, q->skipped);
+    }
     for (uint32_t i = 0; i < q->w.kept.n; i++)
-        if (!bz_vec_push(&q->kept_rows, lp_local(l->b, ir_dtype(l->g, q->w.kept.p[i]),
-                                                 turns_of(q) * OWN, LP_STACK)))
-            return false;
+        if (!bz_vec_push(&q->kept_rows, registers(q, ir_dtype(l->g, q->w.kept.p[i])))) return false;
+    for (unsigned i = 0; i < q->nstaged; i++) {
+        emit_staged *x = &q->staged[i];
+        x->at = q->in_shared ? q->k_sym : q->kept_at;
+        if (!q->in_shared) x->local = registers(q, (bz_dtype)lp_at(l->b, x->p)->dtype);
+    }
+    if (q->nstaged) all_turns(q, lp_index(l->b, 0), q->length, stage_turn, q, NULL, 0);
+    emit_scalar(m);
+    for (unsigned i = 0; i < q->nstaged; i++) m->staged[m->nstaged++] = q->staged[i];
     return true;
+}
+
+bool row_hold_nothing(row_kernel *q) {
+    lower *l = q->l;
+    l->m.nstaged = 0;
+    for (uint32_t i = 0; i < q->w.kept.n; i++) l->m.bind[q->w.kept.p[i]] = (emit_bind){0};
+    for (unsigned f = 0; f < q->nfolds; f++) l->m.bind[q->fold[f].r] = (emit_bind){0};
+    q->skipped = 0;
+    work_free(&q->w);
+    return work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n, false);
 }
 
 /* ---- folds */
 
-/* The turn that begins at element `at` of the stretch, the turn'th of the row. */
-static void one_turn(row_stretch *s, lp_val lo, lp_val at, lp_val turn, lp_val count) {
-    row_kernel *q = s->q;
-    lp_builder *b = q->l->b;
-    emitter *m = &q->l->m;
-    lp_val own = lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, OWN)));
-    lp_val k = lp_iadd(b, lo, own);
-    unsigned mark = emit_mark(m);
-    if (q->skipped) emit_sym(m, q->skipped, lp_isub(b, k, lp_imul(b, turn, lp_index(b, OWN))));
-    emit_vector(m, q->k_sym, k, OWN, 1,
-                count ? lower_tail_mask(q->l, lp_isub(b, count, own), OWN) : 0);
-    row_step(s, 0);
-    emit_forget(m, mark);
-}
-
-static void set_sums(row_stretch *s, const lp_val *acc) {
+static void fold_turn(void *ctx, lp_val *acc) {
+    row_stretch *s = ctx;
     for (unsigned f = 0; f < s->nfolds; f++) s->acc[f][0] = acc[f];
-}
-
-static void get_sums(const row_stretch *s, lp_val *acc) {
+    row_step(s, 0);
     for (unsigned f = 0; f < s->nfolds; f++) acc[f] = s->acc[f][0];
-}
-
-/* All turns; where a pass keeps something, or reads what one kept, they are written out, so that it may lie in registers. */
-static void all_turns(row_stretch *s, lp_val lo, lp_val count, lp_val *acc) {
-    lp_builder *b = s->q->l->b;
-    lp_val zero = lp_index(b, 0), size = lp_index(b, IR_LANES), carry[MAX_FOLDS];
-    lp_val over = lp_imod(b, count, size), whole = lp_isub(b, count, over);
-    const lp_loop_kind kind = s->q->skipped ? LP_UNROLLED : LP_SERIAL;
-    int64_t n;
-    if (!lp_const_i64(b, whole, &n) || n > 0) {
-        lp_val turns = lp_idiv(b, whole, size);
-        lp_val turn = lp_loop(b, kind, zero, turns, 1, acc, s->nfolds, carry);
-        set_sums(s, carry);
-        one_turn(s, lo, lp_imul(b, turn, size), turn, 0);
-        get_sums(s, carry);
-        lp_end(b, carry, s->nfolds, acc);
-    }
-    if (lp_const_i64(b, over, &n) && n == 0) return;
-    set_sums(s, acc);
-    one_turn(s, lo, whole, lp_idiv(b, whole, size), count);
-    get_sums(s, acc);
 }
 
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
@@ -102,7 +240,7 @@ void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
         const ir_reduce_attr *a = &s->q->fold[s->folds[f]].a;
         acc[f] = lp_const(l->b, a->acc, fold_identity(a), OWN);
     }
-    all_turns(s, lo, count, acc);
+    all_turns(s->q, lo, count, fold_turn, s, acc, s->nfolds);
     emit_scalar(&l->m);
     for (unsigned f = 0; f < s->nfolds; f++) {
         const ir_reduce_attr *a = &s->q->fold[s->folds[f]].a;
