@@ -155,7 +155,7 @@ Test(bz_export, mistakes_leave_no_file) {
     cr_expect_eq(bz_export(p, NULL, prefix, "f", NULL), BZ_EARG);
     cr_expect(strstr(bz_message(c), "[export] no array of 2 inputs"), "%s", bz_message(c));
     bz_clear(c);
-    const bz_export_function half[] = {{p, in, "f"}, {NULL, in, "g"}};
+    const bz_export_function half[] = {{p, in, "f", NULL}, {NULL, in, "g", NULL}};
     cr_expect_eq(bz_export_all(half, 2, prefix, NULL), BZ_EARG);
     cr_expect(strstr(bz_message(c), "[export] function 1 is NULL"), "%s", bz_message(c));
     cr_expect_eq(bz_export(NULL, in, prefix, "f", NULL), BZ_EARG);

@@ -226,9 +226,9 @@ Test(export, a_workspace_of_the_caller) {
     random_inputs(g, in, 7);
     cr_assert(!ir_interpret(g, in, want, &e), "%s", e.text);
     bz_rt_set_threads(1);
-    size_t one = a.workspace();
+    size_t one = a.workspace(0);
     bz_rt_set_threads(4);
-    size_t four = a.workspace();
+    size_t four = a.workspace(0);
     cr_assert(four > one && one > 640 * 64 * 4, "%zu, %zu", one, four);
     char *p = malloc(four + 200);
     const size_t sizes[] = {one, four - 1, four};

@@ -122,7 +122,7 @@ Test(ship, rows_of_baked_and_given_tensors) {
               *x = bz_reshape(bz_arange(c, 0, 32, 1, BZ_F32), BZ_SHAPE(4, 8));
     bz_program *p = compiled(rows, 1, w);
     cr_assert_eq(bz_call(p, &x, &y), BZ_OK, "%s", bz_message(c));
-    cr_assert_eq(bz_export_all(&(bz_export_function){p, &x, "rows"}, 1, prefix,
+    cr_assert_eq(bz_export_all(&(bz_export_function){p, &x, "rows", NULL}, 1, prefix,
                                &(bz_export_options){.bake = true}),
                  BZ_OK, "%s", bz_message(c));
     run_client("float x[32], y[8]; for (int i = 0; i < 32; i++) x[i] = (float)i;\n"
@@ -137,8 +137,8 @@ Test(ship, several_functions_share_what_is_baked) {
     bz_tensor *w = bz_name(bz_randn(c, BZ_SHAPE(8), BZ_F32), "w"), *y, *t;
     bz_tensor *in[] = {bz_arange(c, 1, 9, 1, BZ_F32),
                        bz_from_data(c, BZ_F32, &(float){0.5f}, NULL, 0)};
-    const bz_export_function f[] = {{compiled(forward, 2, w), in, "forward"},
-                                    {compiled(total, 1, w), in, "total"}};
+    const bz_export_function f[] = {{compiled(forward, 2, w), in, "forward", NULL},
+                                    {compiled(total, 1, w), in, "total", NULL}};
     cr_assert_eq(bz_call(f[0].program, in, &y), BZ_OK, "%s", bz_message(c));
     cr_assert_eq(bz_call(f[1].program, in, &t), BZ_OK, "%s", bz_message(c));
     cr_assert_eq(bz_export_all(f, 2, prefix, &(bz_export_options){.bake = true}), BZ_OK, "%s",
@@ -238,15 +238,15 @@ Test(ship, a_custom_gradient) {
 
 Test(ship, mistakes) {
     bz_tensor *in[] = {bz_ones(c, BZ_SHAPE(8), BZ_F32)}, *w = bz_ones(c, BZ_SHAPE(8), BZ_F32);
-    const bz_export_function twice[] = {{compiled(total, 1, w), in, "total"},
-                                        {compiled(total, 1, w), in, "total"}};
+    const bz_export_function twice[] = {{compiled(total, 1, w), in, "total", NULL},
+                                        {compiled(total, 1, w), in, "total", NULL}};
     cr_expect_eq(bz_export_all(twice, 2, prefix, NULL), BZ_EARG);
     cr_expect(strstr(bz_message(c), "two functions are called total"), "%s", bz_message(c));
     bz_clear(c);
     static const char *const taken[] = {"total_OK", "total_EINDEX", "total_args", "total_error"};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-        const bz_export_function beside[] = {{compiled(total, 1, w), in, taken[i]},
-                                             {compiled(total, 1, w), in, "total"}};
+        const bz_export_function beside[] = {{compiled(total, 1, w), in, taken[i], NULL},
+                                             {compiled(total, 1, w), in, "total", NULL}};
         cr_expect_eq(bz_export_all(beside, 2, prefix, NULL), BZ_EARG);
         cr_expect(strstr(bz_message(c), taken[i]), "%s", bz_message(c));
         bz_clear(c);

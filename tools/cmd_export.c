@@ -2,6 +2,7 @@
 #include "runtime/export/export.h"
 #include "tools/tool.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA, EXPORT_DIM, EXPORT_AUTOCAST };
@@ -11,12 +12,14 @@ static const tool_option options[] = {
     {"name", "FN", "the C function (default: PREFIX without its directory)"},
     {"isa", "NAME,...",
      "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
-    TOOL_DIM_OPTION,
+    {"dim", "NAME=SIZE|LO:HI",
+     "the size of a symbol; of one of them a range, then the function is told the size"},
     TOOL_AUTOCAST_OPTION,
 };
 
 typedef struct export_job {
     tool_files files;
+    const char *range; /* "NAME=LO:HI" */
     const char *out, *name;
     cg_isa isas[CG_NISAS];
     unsigned n;
@@ -50,7 +53,12 @@ static bool read_options(tool_args *a, export_job *j) {
         if (o == EXPORT_NAME) j->name = a->value;
         if (o == EXPORT_ISA && !read_isas(a, j)) return false;
         if (o == EXPORT_AUTOCAST && !tool_autocast_option(a)) return false;
-        if (o == EXPORT_DIM && !tool_dim_option(a, &j->files)) return false;
+        if (o == EXPORT_DIM && strchr(a->value, ':')) {
+            if (j->range) return tool_usage(a, "--dim: one symbol may have a range"), false;
+            j->range = a->value;
+        } else if (o == EXPORT_DIM && !tool_dim_option(a, &j->files)) {
+            return false;
+        }
     }
     if (!j->out) return tool_usage(a, "--out PREFIX is missing"), false;
     const char *slash = strrchr(j->out, '/');
@@ -58,16 +66,119 @@ static bool read_options(tool_args *a, export_job *j) {
     return true;
 }
 
+/* ---- one symbol without a size: the function is told it */
+
+typedef struct sizing {
+    const tool_source *s;
+    ex_size size;
+    BZ_VEC(ir_size) known; /* those of --dim, the one that is told last */
+    bz_arena names;
+    ir_module *m; /* of the last size */
+} sizing;
+
+static bz_status graph_of(void *user, int64_t n, const ir_graph **g, uint64_t *words, bz_error *e) {
+    sizing *z = user;
+    const tool_source *s = z->s;
+    z->known.p[z->known.n - 1].value = n;
+    ir_module_free(z->m);
+    z->m = tool_parse(s, z->known.p, z->known.n, e);
+    *words = 0;
+    if (!z->m) return e->status;
+    *g = z->m->graphs.p[0];
+    return BZ_OK;
+}
+
+/* The first symbol behind `from` that sizes of inputs hang on; 0 = none. */
+static ir_ex open_symbol(const tool_source *s, ir_ex from) {
+    const ir_exprs *x = &s->m->ex;
+    for (ir_ex sym = from + 1; sym < x->n.n; sym++)
+        for (uint32_t i = 0; ir_ex_at(x, sym)->kind == EX_SYM && i < s->g->inputs.n; i++) {
+            const ir_node *n = ir_at(s->g, s->g->inputs.p[i].node);
+            for (unsigned a = 0; a < n->rank; a++)
+                if (ir_ex_uses(x, ir_dims(s->g, n)[a], sym)) return sym;
+        }
+    return 0;
+}
+
+/* "NAME=LO:HI" about the symbol that is open. */
+static bool read_range(const export_job *j, sizing *z, bz_error *e) {
+    const size_t n = strlen(z->size.name);
+    const char *text = j->range;
+    char *end = NULL;
+    if (strncmp(text, z->size.name, n) != 0 || text[n] != '=')
+        return bz_fail(e, BZ_EARG, "--dim %s: the symbol without a size is %s", text, z->size.name),
+               false;
+    z->size.lo = strtoll(text + n + 1, &end, 10);
+    const bool first = end != text + n + 1 && *end == ':';
+    const char *last = end + 1;
+    z->size.hi = first ? strtoll(last, &end, 10) : 0;
+    if (first && end != last && !*end) return true;
+    return bz_fail(e, BZ_EARG, "--dim %s: NAME=LO:HI is wanted, as n=1:256", text), false;
+}
+
+static bool take_known(const export_job *j, sizing *z) {
+    for (uint32_t i = 0; i < j->files.dims.n; i++) { /* tool_sizes has read them: they are right */
+        const char *text = j->files.dims.p[i], *eq = strchr(text, '=');
+        char *name = bz_arena_alloc(&z->names, (size_t)(eq - text) + 1);
+        if (!name) return false;
+        memcpy(name, text, (size_t)(eq - text));
+        name[eq - text] = 0;
+        if (!bz_vec_push(&z->known, ((ir_size){name, strtoll(eq + 1, NULL, 10)}))) return false;
+    }
+    return bz_vec_push(&z->known, ((ir_size){z->size.name, 0}));
+}
+
+/* What is told: its name and from where to where. */
+static bz_status find_size(const export_job *j, sizing *z, ir_ex sym, bz_error *e) {
+    const ir_exprs *x = &z->s->m->ex;
+    const ir_ex other = open_symbol(z->s, sym);
+    z->size = (ex_size){.name = x->names.p[ir_ex_at(x, sym)->a],
+                        .lo = ir_ex_at(x, sym)->lo,
+                        .hi = ir_ex_at(x, sym)->hi,
+                        .graph = graph_of,
+                        .user = z};
+    if (other)
+        return bz_fail(e, BZ_EUNSUPPORTED,
+                       "a function is told one size; %s and %s have none: --dim %s=SIZE",
+                       z->size.name, x->names.p[ir_ex_at(x, other)->a], z->size.name);
+    if (j->range && !read_range(j, z, e)) return e->status;
+    if (!j->range && z->size.hi >= IR_EX_MAX)
+        return bz_fail(e, BZ_EARG, "from where to where does %s go? --dim %s=LO:HI or --dim %s=SIZE",
+                       z->size.name, z->size.name, z->size.name);
+    if (z->size.lo < 1) z->size.lo = 1;
+    return take_known(j, z) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+}
+
+static bz_status export_sized(const export_job *j, const tool_source *s, ir_ex sym, bz_error *e) {
+    sizing z = {.s = s};
+    const ir_graph *g = NULL;
+    uint64_t words;
+    bz_status status = find_size(j, &z, sym, e);
+    if (!status) status = graph_of(&z, z.size.hi, &g, &words, e);
+    if (!status) {
+        ir_module *most = z.m; /* g's: stays */
+        z.m = NULL;
+        const ex_function f = {.g = g, .size = &z.size, .name = j->name, .key = -1, .base = -1};
+        status = rt_export(&f, 1, j->out, j->isas, j->n, e);
+        ir_module_free(most);
+    }
+    ir_module_free(z.m);
+    bz_vec_free(&z.known);
+    bz_arena_free(&z.names);
+    return status;
+}
+
 static tool_status export(tool_source *s, void *job) {
     const export_job *j = job;
     bz_error e = {0};
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
-    tool_dirs dirs = {0};
-    tool_dirs_for(&dirs, j->out, &e);
-    if (!e.status) rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
-    tool_dirs_done(&dirs, e.status == BZ_OK);
-    return e.status ? tool_source_error(s, &e) : TOOL_DONE;
+    const ir_ex sym = open_symbol(s, 0);
+    bz_status failed = sym ? export_sized(j, s, sym, &e)
+                       : j->range
+                           ? bz_fail(&e, BZ_EARG, "--dim %s: no symbol is without a size", j->range)
+                           : rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
+    return failed ? tool_source_error(s, &e) : TOOL_DONE;
 }
 
 static tool_status run(tool_args *a) {
@@ -79,11 +190,13 @@ static tool_status run(tool_args *a) {
 
 const tool_command tool_export = {
     .name = "export",
-    .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE]... [--name FN] [--isa NAME,...]",
+    .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE|LO:HI]... [--name FN] [--isa NAME,...]",
     .summary = "write a program as an object file and a header for C",
     .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
             "libc, libm and pthread.\n"
-            "No compiler or linker takes part.",
+            "No compiler or linker takes part. A symbol without a size, as in `n: sym(1, 512)`, "
+            "becomes a member of the\n"
+            "function's arguments: it is told the size.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -23,7 +23,7 @@ bool tool_autocast_option(tool_args *a) {
     return true;
 }
 
-static ir_module *parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e) {
+ir_module *tool_parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e) {
     return ir_parse_as(s->text, s->n, s->name, &(ir_reading){sizes, n, s->autocast}, e);
 }
 
@@ -35,7 +35,7 @@ tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast) {
         tool_error(&e);
         return status == BZ_EIO ? TOOL_MISTAKE : TOOL_ENVIRONMENT; /* the user named the file */
     }
-    s->m = parse(s, NULL, 0, &e);
+    s->m = tool_parse(s, NULL, 0, &e);
     if (s->m) {
         s->g = s->m->graphs.p[0];
         return TOOL_DONE;
@@ -47,7 +47,7 @@ tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast) {
 
 tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n) {
     bz_error e = {0};
-    ir_module *m = parse(s, sizes, n, &e);
+    ir_module *m = tool_parse(s, sizes, n, &e);
     if (!m) return e.status == BZ_ENOMEM ? tool_error(&e) : report(s, &e);
     ir_module_free(s->m);
     s->m = m;

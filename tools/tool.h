@@ -71,6 +71,8 @@ typedef struct tool_source {
     ir_graph *g; /* graph 0 */
 } tool_source;
 
+/* The source's text with these sizes for symbols. NULL and an error. */
+ir_module *tool_parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e);
 /* Parses once more with these sizes for symbols; reports what is wrong with them. */
 tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n);
 #define TOOL_AUTOCAST_OPTION                                                                       \
@@ -155,16 +157,6 @@ tool_status tool_sizes(tool_source *s, const tool_files *f);
 bool tool_dim_option(tool_args *a, tool_files *f);
 void tool_values_free(ir_value_array *values, uint32_t n);
 bool tool_is_npz(const char *path); /* by its name */
-
-/* ---- dirs.c */
-typedef struct tool_dirs {
-    BZ_VEC(char *) made; /* that were not there before, outer ones first */
-    bz_arena names;
-} tool_dirs;
-
-/* Makes the directories on the way to what follows the last slash, as far as they are not there. */
-void tool_dirs_for(tool_dirs *d, const char *path, bz_error *e);
-void tool_dirs_done(tool_dirs *d, bool keep); /* or those that were made go again */
 
 /* ---- outputs.c */
 

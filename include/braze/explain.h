@@ -22,6 +22,7 @@ typedef struct bz_kernel_report {
     int nops;
     const char *const *sites; /* source lines, each once; "train.c:31" */
     int nsites;
+    const char *sizes; /* that it is told at a launch, "rows 128, k 784": one kernel for all of them. What is not there is in its code */
     int segments; /* parts that run side by side: parameters of one optimizer step ... */
     int64_t bytes_read, bytes_written; /* of memory outside the kernel */
     int64_t flops, specials;           /* arithmetic operations; of them transcendental */

@@ -23,6 +23,7 @@
 #endif
 /* Of what the files here need of each other and nobody else does: weak only in the definition. */
 #define BZ_RT_INNER       extern __attribute__((visibility("default")))
+#define BZ_RT_WEAK        __attribute__((weak)) /* each exported program may bring these files along */
 #define BZ_RT_MAX_THREADS 256
 
 /* ---- pool.c ---- */

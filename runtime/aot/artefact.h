@@ -1,7 +1,8 @@
 /* artefact.h - what an exported object says about its program, and the functions that run it.
  *
  *     step.o:  artefact --> variants (one per ISA) --> image (image.h)
- *                   |            \--> sites: where an index may be outside
+ *                   |            |--> sites: where an index may be outside
+ *                   |            \--> sizes, in place of both: of a function that is told a size; a call makes its variant (sizes.c)
  *                   \--> args: fields of struct step_args that must point somewhere
  *
  * All of it is constant data with relocations (runtime/export/export_image.c writes it); a call writes to
@@ -24,9 +25,36 @@ typedef struct bz_rt_site {
 typedef struct bz_rt_variant {
     bz_rt_image image;
     const bz_rt_site *sites;
-    uint32_t isa; /* bz_rt_isa */
+    const struct bz_rt_sizes *sizes; /* NULL: image and sites are all */
+    uint32_t isa;                    /* bz_rt_isa */
     uint32_t nsites;
 } bz_rt_variant;
+
+/* A word of a template for size n: bases[base + n % period] + step * (n / period). Rounded-up quotients of n and their sums are such
+ * numbers. */
+typedef struct bz_rt_number {
+    uint64_t step;
+    uint32_t word, base, period;
+    uint32_t unused; /* 0 */
+} bz_rt_number;
+
+/* Variants that differ in numbers alone. */
+typedef struct bz_rt_template {
+    const uint64_t *words;       /* a bz_rt_variant and what it leads to */
+    const uint32_t *inner;       /* words that are pointers into these */
+    const bz_rt_number *numbers; /* ascending by word */
+    const uint64_t *bases;
+    uint32_t nwords, ninner, nnumbers;
+    uint32_t unused; /* 0 */
+} bz_rt_template;
+
+typedef struct bz_rt_sizes {
+    const bz_rt_template *templates;
+    const uint16_t *which; /* of each size: its template; NULL: there is one */
+    const char *outside;   /* what to say of a size that is none */
+    int64_t lo, hi;        /* sizes */
+    uint64_t field;        /* byte of the caller's struct where the size is */
+} bz_rt_sizes;
 
 /* A pointer of the caller's struct. */
 typedef struct bz_rt_arg {
@@ -59,20 +87,32 @@ enum bz_rt_status {
     BZ_RT_EARGUMENT,  /* a pointer is NULL */
     BZ_RT_EALIGNMENT, /* a pointer is not aligned as the header says */
     BZ_RT_EINDEX,     /* an index was out of range: the results are not usable */
+    BZ_RT_ESIZE,      /* the size is none that the program was made for */
 };
+
+/* ---- sizes.c */
+
+/* The template of size n; NULL: n is no size. */
+BZ_RT_INNER const bz_rt_template *bz_rt_template_of_v5(const bz_rt_sizes *s, int64_t n);
+/* The variant of size n, at `room` with room for all words; head: the struct alone, whose pointers lead nowhere. */
+BZ_RT_INNER const bz_rt_variant *bz_rt_cut_v5(const bz_rt_template *t, int64_t n, uint64_t *room);
+BZ_RT_INNER void bz_rt_cut_head_v5(const bz_rt_template *t, int64_t n, bz_rt_variant *head);
+
 
 /* ---- run.c ---- */
 
 /* Runs the program on the caller's struct. May be called from several threads at once when their
  * structs name different workspaces (or none) and different results. */
-BZ_RT_API int bz_rt_call_v4(const bz_rt_artefact *a, const void *args);
+BZ_RT_API int bz_rt_call_v5(const bz_rt_artefact *a, const void *args);
 
 /* Bytes of a workspace for as many threads as bz_rt_threads() says now; 0 on a machine that cannot
  * run the program. */
-BZ_RT_API size_t bz_rt_workspace_v4(const bz_rt_artefact *a);
+BZ_RT_API size_t bz_rt_workspace_v5(const bz_rt_artefact *a);
+/* The same of a function that is told a size; 0 for what is no size of it, too. */
+BZ_RT_API size_t bz_rt_workspace_of_v5(const bz_rt_artefact *a, int64_t n);
 
 /* What a status of this artefact means; never NULL. Of the thread's last call with the index itself; that text lives until the
  * thread's next call, the others as long as the artefact. */
-BZ_RT_API const char *bz_rt_error_v4(const bz_rt_artefact *a, int status);
+BZ_RT_API const char *bz_rt_error_v5(const bz_rt_artefact *a, int status);
 
 #endif

@@ -30,6 +30,22 @@ static const bz_rt_variant *choose(const bz_rt_artefact *a) {
     return NULL;
 }
 
+/* What a call runs: a variant as it is, or one that it makes, in its workspace, for the size that it is told. */
+typedef struct call {
+    const bz_rt_variant *v;     /* the artefact's */
+    const bz_rt_template *made; /* from this; NULL: as it is */
+    int64_t n;
+    bz_rt_variant head; /* its numbers */
+} call;
+
+static int begin(call *k, const bz_rt_variant *v, int64_t n) {
+    *k = (call){.v = v, .n = n, .head = *v};
+    if (!v->sizes) return BZ_RT_OK;
+    if (!(k->made = bz_rt_template_of_v5(v->sizes, n))) return BZ_RT_ESIZE;
+    bz_rt_cut_head_v5(k->made, n, &k->head);
+    return BZ_RT_OK;
+}
+
 /* ---- workspaces ---- */
 
 /* The number of threads is asked of the system once, as bz_rt_begin does. */
@@ -41,6 +57,15 @@ static int wanted_threads(const bz_rt_variant *v) {
         atomic_store_explicit(&asked, 1, memory_order_relaxed);
     }
     return bz_rt_threads();
+}
+
+/* Bytes for the variant that is made, at any address. */
+static size_t made_bytes(const call *k) {
+    return k->made ? (size_t)k->made->nwords * sizeof(uint64_t) + LINE : 0;
+}
+
+static size_t workspace_bytes(const call *k) {
+    return made_bytes(k) + bz_rt_workspace_bytes(&k->head.image, wanted_threads(&k->head));
 }
 
 static void *new_memory(size_t bytes) {
@@ -120,38 +145,51 @@ static int find_index(const bz_rt_site *s, const char *args, int64_t *index) {
     return i < s->count;
 }
 
-static void tell(const bz_rt_variant *v, const char *args, int met) {
+/* Keeps the words of a place that met an index outside: with the index, or where nothing finds it, and v is the call's own, without. */
+static void tell(const call *k, const bz_rt_variant *v, const char *args, int met) {
     const bz_rt_site *s = &v->sites[(uint32_t)met >> WHICH_SHIFT];
-    words *t = own_words(s->find != NULL);
+    words *t = own_words(s->find != NULL || k->made);
     int64_t index = 0;
     if (t) t->v = NULL;
-    if (!t || !s->find || !find_index(s, args, &index)) return;
-    snprintf(t->text, sizeof t->text, "%s%lld%s", s->before, (long long)index, s->behind);
-    t->v = v;
+    if (!t) return;
+    if (s->find && find_index(s, args, &index))
+        snprintf(t->text, sizeof t->text, "%s%lld%s", s->before, (long long)index, s->behind);
+    else if (k->made)
+        snprintf(t->text, sizeof t->text, "%s", s->message);
+    else
+        return;
+    t->v = k->v;
     t->status = met;
 }
 
-static int run_on(const bz_rt_variant *v, const char *args, void *p, size_t bytes) {
+static int run_on(const call *k, const char *args, char *p, size_t bytes) {
+    const bz_rt_variant *v = k->v;
     bz_rt_workspace w;
+    if (k->made) {
+        if (bytes < made_bytes(k)) return BZ_RT_EWORKSPACE;
+        v = bz_rt_cut_v5(k->made, k->n, (uint64_t *)(void *)(p + -(uintptr_t)p % LINE));
+        p += made_bytes(k);
+        bytes -= made_bytes(k);
+    }
     if (!bz_rt_lay_out(&v->image, p, bytes, wanted_threads(v), &w)) return BZ_RT_EWORKSPACE;
     run(&v->image, args, &w);
     int s = find_bad_index(v, &w);
-    if (s && (uint32_t)s >> WHICH_SHIFT < v->nsites) tell(v, args, s);
+    if (s && (uint32_t)s >> WHICH_SHIFT < v->nsites) tell(k, v, args, s);
     return s;
 }
 
 /* Without a workspace from the caller: the artefact's, or while another call has it, one for this
  * call. */
-static int run_on_own(const bz_rt_artefact *a, const bz_rt_variant *v, const char *args) {
-    size_t bytes = bz_rt_workspace_bytes(&v->image, wanted_threads(v));
+static int run_on_own(const bz_rt_artefact *a, const call *k, const char *args) {
+    size_t bytes = workspace_bytes(k);
     int s = BZ_RT_EMEMORY;
     if (!atomic_exchange_explicit(&a->own->taken, 1, memory_order_acquire)) {
-        if (grow_own(a->own, bytes)) s = run_on(v, args, a->own->p, a->own->bytes);
+        if (grow_own(a->own, bytes)) s = run_on(k, args, a->own->p, a->own->bytes);
         atomic_store_explicit(&a->own->taken, 0, memory_order_release);
         return s;
     }
     void *p = new_memory(bytes);
-    if (p) s = run_on(v, args, p, bytes);
+    if (p) s = run_on(k, args, p, bytes);
     free(p);
     return s;
 }
@@ -168,21 +206,30 @@ static int check_args(const bz_rt_artefact *a, const char *args) {
     return BZ_RT_OK;
 }
 
-int bz_rt_call_v4(const bz_rt_artefact *a, const void *args) {
+int bz_rt_call_v5(const bz_rt_artefact *a, const void *args) {
     const bz_rt_variant *v = choose(a);
+    call k;
     if (!v) return BZ_RT_EMACHINE;
     int s = check_args(a, args);
     if (s) return s;
+    const char *struct_ = args;
+    int64_t n = v->sizes ? *(const int64_t *)(const void *)(struct_ + v->sizes->field) : 0;
+    if ((s = begin(&k, v, n))) return s;
     const struct {
         void *p;
         size_t bytes;
-    } *given = (const void *)((const char *)args + a->workspace);
-    return given->p ? run_on(v, args, given->p, given->bytes) : run_on_own(a, v, args);
+    } *given = (const void *)(struct_ + a->workspace);
+    return given->p ? run_on(&k, args, given->p, given->bytes) : run_on_own(a, &k, args);
 }
 
-size_t bz_rt_workspace_v4(const bz_rt_artefact *a) {
+size_t bz_rt_workspace_of_v5(const bz_rt_artefact *a, int64_t n) {
     const bz_rt_variant *v = choose(a);
-    return v ? bz_rt_workspace_bytes(&v->image, wanted_threads(v)) : 0;
+    call k;
+    return v && begin(&k, v, n) == BZ_RT_OK ? workspace_bytes(&k) : 0;
+}
+
+size_t bz_rt_workspace_v5(const bz_rt_artefact *a) {
+    return bz_rt_workspace_of_v5(a, 0);
 }
 
 static const char *bad_index(const bz_rt_artefact *a, int value) {
@@ -193,23 +240,11 @@ static const char *bad_index(const bz_rt_artefact *a, int value) {
     return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
 }
 
-/* The first variant is the least. */
-static const char *bad_machine(const bz_rt_artefact *a) {
-    const uint32_t least = a->variants[0].isa;
-    if ((uint32_t)bz_rt_isa_detect() < least)
-        return least == BZ_RT_V4
-                   ? "the processor lacks avx512, the least that this program has code for"
-                   : "the processor lacks avx2, the least that this program has code for";
-    return least == BZ_RT_V4
-               ? "BRAZE_ISA allows less than avx512, the least that this program has code for"
-               : "BRAZE_ISA allows less than avx2, the least that this program has code for";
-}
-
-const char *bz_rt_error_v4(const bz_rt_artefact *a, int value) {
+const char *bz_rt_error_v5(const bz_rt_artefact *a, int value) {
     uint32_t which = (uint32_t)value >> WHICH_SHIFT;
     switch (value & KIND_MASK) {
     case BZ_RT_OK: return "done";
-    case BZ_RT_EMACHINE: return bad_machine(a);
+    case BZ_RT_EMACHINE: return "the processor lacks instructions that this program needs";
     case BZ_RT_EMEMORY: return "out of memory for the workspace";
     case BZ_RT_EWORKSPACE: return "the workspace is too small";
     case BZ_RT_EARGUMENT:
@@ -217,6 +252,7 @@ const char *bz_rt_error_v4(const bz_rt_artefact *a, int value) {
     case BZ_RT_EALIGNMENT:
         return which < a->nargs ? a->args[which].misaligned : "a pointer is not aligned";
     case BZ_RT_EINDEX: return bad_index(a, value);
+    case BZ_RT_ESIZE: return a->variants->sizes ? a->variants->sizes->outside : "no such size";
     default: return "unknown status";
     }
 }

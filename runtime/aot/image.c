@@ -4,8 +4,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define WEAK __attribute__((weak)) /* each exported program may bring this file along */
-
 enum {
     LINE = 64,  /* alignment of everything in a workspace */
     BITES = 64, /* of a launch on one thread that may be stopped, with a look before each */
@@ -34,11 +32,11 @@ static size_t thread_bytes(const bz_rt_image *v) {
 }
 
 /* The first address may be any: LINE - 1 bytes may go into aligning it. */
-WEAK size_t bz_rt_workspace_bytes(const bz_rt_image *v, int threads) {
+BZ_RT_WEAK size_t bz_rt_workspace_bytes(const bz_rt_image *v, int threads) {
     return LINE + fixed_bytes(v) + (size_t)threads * thread_bytes(v);
 }
 
-WEAK bool bz_rt_lay_out(const bz_rt_image *v, void *p, size_t bytes, int threads,
+BZ_RT_WEAK bool bz_rt_lay_out(const bz_rt_image *v, void *p, size_t bytes, int threads,
                         bz_rt_workspace *w) {
     if (bytes < bz_rt_workspace_bytes(v, 1)) return false;
     size_t fit = (bytes - LINE - fixed_bytes(v)) / thread_bytes(v);
@@ -55,7 +53,7 @@ static int64_t *errors_of(const bz_rt_workspace *w, int thread) {
     return w->errors + (size_t)thread * LINE / sizeof *w->errors;
 }
 
-WEAK int64_t bz_rt_worst(const bz_rt_workspace *w, int64_t *code) {
+BZ_RT_WEAK int64_t bz_rt_worst(const bz_rt_workspace *w, int64_t *code) {
     int64_t lowest = INT64_MAX;
     for (int t = 0; t < w->threads; t++) {
         const int64_t *own = errors_of(w, t);
@@ -68,9 +66,9 @@ WEAK int64_t bz_rt_worst(const bz_rt_workspace *w, int64_t *code) {
 
 /* ---- places */
 
-/* An empty tensor's pointer may be anything: nothing is added to it. */
+/* The pointer of what is empty may be anything: nothing is added to NULL. */
 static void *behind(void *p, uint64_t bytes) {
-    return bytes ? (char *)p + bytes : p;
+    return p ? (char *)p + bytes : p;
 }
 
 static void *resolve(const bz_rt_image *v, const bz_rt_place *p, const char *args,
@@ -80,11 +78,11 @@ static void *resolve(const bz_rt_image *v, const bz_rt_place *p, const char *arg
     case BZ_RT_VALUE: return (void *)(uintptr_t)(args + p->field);
     case BZ_RT_ARENA: return w->arena + p->at;
     case BZ_RT_BAKED: return behind((void *)(uintptr_t)v->baked[p->field], p->at);
-    default: return (void *)(uintptr_t)(v->consts + p->at);
+    default: return behind((void *)(uintptr_t)v->consts, p->at);
     }
 }
 
-WEAK void bz_rt_fill_table(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
+BZ_RT_WEAK void bz_rt_fill_table(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
                            uint32_t most) {
     for (uint32_t i = 0; i < v->nplaces; i++)
         if (v->places[i].where <= most) w->table[i] = resolve(v, &v->places[i], args, w);
@@ -92,7 +90,8 @@ WEAK void bz_rt_fill_table(const bz_rt_image *v, const void *args, const bz_rt_w
 
 static void copy(const bz_rt_image *v, uint32_t first, uint32_t last, const char *args,
                  const bz_rt_workspace *w) {
-    for (const bz_rt_copy *c = v->copies + first; c < v->copies + last; c++) {
+    for (uint32_t i = first; i < last; i++) {
+        const bz_rt_copy *c = &v->copies[i];
         void *to = resolve(v, &c->to, args, w), *from = resolve(v, &c->from, args, w);
         if (to != from) memcpy(to, from, c->bytes);
     }
@@ -160,7 +159,7 @@ static bool run_phases(work *k, bz_rt_run *run, bz_rt_time *times) {
     return true;
 }
 
-WEAK bool bz_rt_image_run(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
+BZ_RT_WEAK bool bz_rt_image_run(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
                           const bz_rt_control *c) {
     work k = {v, w, NULL, c ? c->stop : NULL};
     bz_rt_run run;

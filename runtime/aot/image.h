@@ -79,11 +79,11 @@ typedef struct bz_rt_image {
 } bz_rt_image;
 
 /* ---- image.c. Symbols end in the version of this layout: programs of several versions link together. */
-#define bz_rt_workspace_bytes bz_rt_workspace_bytes_v4
-#define bz_rt_lay_out         bz_rt_lay_out_v4
-#define bz_rt_fill_table      bz_rt_fill_table_v4
-#define bz_rt_image_run       bz_rt_image_run_v4
-#define bz_rt_worst           bz_rt_worst_v4
+#define bz_rt_workspace_bytes bz_rt_workspace_bytes_v5
+#define bz_rt_lay_out         bz_rt_lay_out_v5
+#define bz_rt_fill_table      bz_rt_fill_table_v5
+#define bz_rt_image_run       bz_rt_image_run_v5
+#define bz_rt_worst           bz_rt_worst_v5
 
 /* Memory of a run, laid out. */
 typedef struct bz_rt_workspace {

@@ -20,23 +20,6 @@ static void *compile(void *arg) {
     return NULL;
 }
 
-/* A shallow copy of k whose calls follow `place`: the new number of each kernel of its module. Its instructions are its own. */
-static lp_kernel *renumbered(const lp_kernel *k, const uint32_t *place) {
-    lp_kernel *copy = bz_mem_alloc(sizeof *copy);
-    lp_inst *inst = bz_mem_alloc(k->inst.n * sizeof *inst);
-    if (!copy || !inst) {
-        bz_mem_free(copy);
-        bz_mem_free(inst);
-        return NULL;
-    }
-    memcpy(inst, k->inst.p, k->inst.n * sizeof *inst);
-    for (lp_val v = 1; v < k->inst.n; v++)
-        if (inst[v].op == LP_CALL) inst[v].imm = place[inst[v].imm];
-    *copy = *k;
-    copy->inst.p = inst;
-    return copy;
-}
-
 /* The kernels that are wanted and the functions they call, in order, as a module of renumbered copies. */
 static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
     for (uint32_t i = m->k.n; i-- > 0;) {
@@ -47,23 +30,9 @@ static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
     for (uint32_t i = 0; i < m->k.n; i++) {
         if (!wanted[i]) continue;
         place[i] = j->m.k.n;
-        lp_kernel *copy = renumbered(m->k.p[i], place);
-        if (!copy || !bz_vec_reserve(&j->m.k, 1)) {
-            if (copy) bz_mem_free(copy->inst.p);
-            bz_mem_free(copy);
-            return false;
-        }
-        j->m.k.p[j->m.k.n++] = copy;
+        if (!lp_borrow(&j->m, m->k.p[i], place)) return false;
     }
     return true;
-}
-
-static void empty(job *j) {
-    for (uint32_t i = 0; i < j->m.k.n; i++) {
-        bz_mem_free(j->m.k.p[i]->inst.p);
-        bz_mem_free(j->m.k.p[i]);
-    }
-    bz_vec_free(&j->m.k);
 }
 
 /* One kernel more that will lie in b, which may have `most`. */
@@ -126,7 +95,7 @@ bz_status rt_kernels_compile(const lp_module *m, const rt_codegen *g, const bool
     for (unsigned j = 0; j < 2; j++) {
         out[j] = jobs[j].out;
         if (s) rt_binary_free(&out[j]);
-        empty(&jobs[j]);
+        lp_give_back(&jobs[j].m);
     }
     return s;
 }

@@ -67,6 +67,24 @@ static void list_sites(maker *m, bz_kernel_report *k, const pass_launch *l) {
     k->sites = sites;
 }
 
+/* Names of extents are a word and a number (src/passes/emit.c); those of places and constants are no sizes. */
+static const char *sizes_of(maker *m, const pass_segment *s) {
+    static const char *const sizes[] = {"n", "all", "outer", "rows", "batch", "m", "k"};
+    const lp_kernel *k = m->p->code->k.p[s->kernel];
+    bz_text t = {0};
+    for (uint32_t i = 0; i < k->extents.n; i++) {
+        const char *name = k->extents.p[i].name;
+        const size_t n = strcspn(name, "0123456789");
+        for (unsigned w = 0; w < BZ_LEN(sizes); w++)
+            if (strlen(sizes[w]) == n && !memcmp(sizes[w], name, n))
+                bz_textf(&t, "%s%s %lld", t.n ? ", " : "", sizes[w], (long long)s->extents[i]);
+    }
+    const char *p = own(m, bz_text_c(&t));
+    m->failed |= t.failed;
+    bz_text_free(&t);
+    return p;
+}
+
 static void set_limit(bz_kernel_report *k, const bz_machine *machine) {
     double memory = 0, compute = 0;
     if (machine->bytes_per_s > 0)
@@ -83,6 +101,7 @@ static void make_kernels(maker *m, const rt_program *measured) {
         const pass_launch *l = &p->launches.p[i];
         bz_kernel_report *k = &kernels[i];
         *k = (bz_kernel_report){.name = own(m, l->name),
+                                .sizes = l->nsegments ? sizes_of(m, &l->segments[0]) : "",
                                 .segments = (int)l->nsegments,
                                 .bytes_read = l->bytes_read,
                                 .bytes_written = l->bytes_written,

@@ -90,6 +90,7 @@ static void print_kernel(bz_text *t, int number, const bz_kernel_report *k) {
     if (k->segments > 1) bz_textf(t, "  (%d parts side by side)", k->segments);
     bz_text_str(t, *ops || k->segments > 1 ? "\n" : "");
     if (*sites) bz_textf(t, "       at %s\n", sites);
+    if (*k->sizes) bz_textf(t, "       sizes told at launch: %s\n", k->sizes);
 }
 
 static void print_total(bz_text *t, const bz_explanation *x) {
@@ -154,8 +155,10 @@ static void json_kernel(bz_text *t, const bz_kernel_report *k) {
         bz_text_str(t, i ? ", " : "");
         bz_text_json(t, k->sites[i]);
     }
+    bz_text_str(t, "], \"sizes\": ");
+    bz_text_json(t, k->sizes);
     bz_textf(t,
-             "], \"segments\": %d, \"bytes_read\": %lld, \"bytes_written\": %lld, \"flops\": %lld, "
+             ", \"segments\": %d, \"bytes_read\": %lld, \"bytes_written\": %lld, \"flops\": %lld, "
              "\"specials\": %lld",
              k->segments, (long long)k->bytes_read, (long long)k->bytes_written,
              (long long)k->flops, (long long)k->specials);

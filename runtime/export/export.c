@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tasks are cut for about so many threads; any number runs. */
-enum { EXPORT_THREADS = 8 };
-
 static const char run_time_object[] = "braze_rt.o";
 
 /* cg_isa and bz_rt_isa are compared at run time. */
@@ -21,6 +18,7 @@ _Static_assert((int)CG_BASE == BZ_RT_BASE && (int)CG_V3 == BZ_RT_V3 && (int)CG_V
 typedef struct part {
     const ex_function *f;
     ex_variant variant[CG_NISAS]; /* ascending by isa */
+    ex_sized sized[CG_NISAS];     /* in their place: of a function that is told a size */
     unsigned n;
     ex_fields fields;
     ex_image image; /* the artefact and all that it leads to */
@@ -91,23 +89,28 @@ static bz_status check(const char *prefix, const cg_isa *isas, unsigned n, bz_er
 }
 
 static bz_status compile_variant(part *j, cg_isa isa, bz_error *e) {
-    pass_target t = rt_target(isa, EXPORT_THREADS);
-    ex_variant *v = &j->variant[j->n++];
-    *v = (ex_variant){.isa = isa, .plan = pass_compile(j->f->g, &t, e)};
-    if (!v->plan) return e->status ? e->status : no_memory(e);
-    snprintf(v->suffix, sizeof v->suffix, ".v%u", (unsigned)isa + 2);
-    strcpy(v->consts_name, j->f->name); /* at most 63 characters: an identifier */
-    strcat(strcat(v->consts_name, ".consts"), v->suffix);
-    if (!ex_make_consts(v) || !ex_find_alignment(v, &j->fields)) return no_memory(e);
-    return ex_make_finders(v, &t, j->f->name, &j->fields, e);
+    const pass_target t = rt_target(isa, EX_THREADS);
+    return ex_variant_make(&j->variant[j->n++], j->f->g, &t, isa, j->f->name, &j->fields, e);
+}
+
+static bz_status compile_sized(part *j, bz_error *e) {
+    char prefix[80];
+    snprintf(prefix, sizeof prefix, "%s.", j->f->name);
+    for (unsigned i = 0; i < j->n; i++) ex_suffix(j->sized[i].library.suffix, j->sized[i].isa);
+    return ex_size_all(j->sized, j->n, j->f, &j->fields, prefix, e);
 }
 
 static bz_status compile(part *j, const cg_isa *isas, unsigned n, bz_error *e) {
     bz_status s = ex_fields_make(&j->fields, j->f, e);
     for (int isa = 0; isa < CG_NISAS && !s; isa++)
-        for (unsigned i = 0; i < n && !s; i++)
-            if (isas[i] == (cg_isa)isa) s = compile_variant(j, isas[i], e);
-    return s;
+        for (unsigned i = 0; i < n && !s; i++) {
+            if (isas[i] != (cg_isa)isa) continue;
+            if (j->f->size)
+                j->sized[j->n++].isa = isas[i];
+            else
+                s = compile_variant(j, isas[i], e);
+        }
+    return s || !j->f->size ? s : compile_sized(j, e);
 }
 
 /* ---- baked elements: each a symbol of its own, functions that captured one tensor share it */
@@ -168,8 +171,12 @@ static void put_args(part *j, bz_rt_artefact *a) {
 static void put_variants(part *j, const char *prefix, size_t baked) {
     size_t at = ex_put_room(&j->image, j->n * sizeof(bz_rt_variant));
     for (unsigned i = 0; i < j->n; i++) {
-        ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, baked,
-                       at + i * sizeof(bz_rt_variant));
+        const size_t own = at + i * sizeof(bz_rt_variant);
+        if (j->f->size)
+            ex_put_sized(&j->image, &j->sized[i], j->f, &j->fields, baked, own);
+        else
+            ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, (ex_spot){NULL, baked},
+                           own);
     }
     ex_link(&j->image, offsetof(bz_rt_artefact, variants), NULL, at);
 }
@@ -222,6 +229,19 @@ static bool add_variant(job *u, const part *j, const ex_variant *v) {
     return ok;
 }
 
+static bool add_sized(job *u, const part *j, const ex_sized *z) {
+    const ex_library *l = &z->library;
+    cg_variant code = {{.isa = z->isa, .prefix = j->names.p + j->prefix, .suffix = l->suffix},
+                       &l->code};
+    bool ok = l->code.k.n == 0 || bz_vec_push(&u->variants, code);
+    for (uint32_t i = 0; i < l->consts.n && ok; i++) {
+        const ex_consts *c = &l->consts.p[i];
+        ok = bz_vec_push(&u->data,
+                         ((cg_data){c->name, .bytes = c->bytes, .size = c->n, .align = 64}));
+    }
+    return ok;
+}
+
 static bool add_data(job *u, const part *j) {
     cg_data image = {.name = j->image.name,
                      .bytes = j->image.bytes.p,
@@ -234,19 +254,21 @@ static bool add_data(job *u, const part *j) {
                    .align = 16,
                    .flags = CG_ZERO | CG_WRITABLE};
     bool ok = bz_vec_push(&u->data, image) && bz_vec_push(&u->data, own);
-    for (unsigned i = 0; i < j->n && ok; i++) ok = add_variant(u, j, &j->variant[i]);
+    for (unsigned i = 0; i < j->n && ok; i++)
+        ok = j->f->size ? add_sized(u, j, &j->sized[i]) : add_variant(u, j, &j->variant[i]);
     return ok;
 }
 
 static bool add_entries(job *u, const part *j) {
-    static const char *const callees[ENTRIES] = {"bz_rt_call_v4", "bz_rt_workspace_v4",
-                                                 "bz_rt_error_v4", "bz_rt_call_v4"};
+    static const char *const callees[ENTRIES] = {"bz_rt_call_v5", "bz_rt_workspace_v5",
+                                                 "bz_rt_error_v5", "bz_rt_call_v5"};
     bool ok = true;
     for (unsigned i = 0; i < ENTRIES && ok; i++) {
+        const bool of_size = i == 1 && j->f->size;
         cg_entry entry = {.name = j->names.p + j->entry[i],
-                          .callee = callees[i],
+                          .callee = of_size ? "bz_rt_workspace_of_v5" : callees[i],
                           .data = j->image.name,
-                          .nargs = i != 1,
+                          .nargs = i != 1 || of_size,
                           .flags = CG_GLOBAL};
         ok = bz_vec_push(&u->entries, entry);
     }
@@ -271,13 +293,14 @@ static bz_status make_object(job *j) {
 static bz_status make_header(job *j, const char *prefix) {
     cg_isa isas[CG_NISAS];
     const part *first = &j->parts[0];
-    for (unsigned i = 0; i < first->n; i++) isas[i] = first->variant[i].isa;
+    for (unsigned i = 0; i < first->n; i++)
+        isas[i] = first->f->size ? first->sized[i].isa : first->variant[i].isa;
     for (int again = 0; again < 2; again++) { /* the second time with the stamp of the first */
         bz_text_free(&j->header);
         ex_header_head(&j->header, first->f->name, base_name(prefix), isas, first->n);
         for (unsigned i = 0; i < j->n; i++) {
             const part *p = &j->parts[i];
-            ex_header_function(&j->header, p->f->g, &p->fields, p->f->name, j->stamp);
+            ex_header_function(&j->header, p->f, &p->fields, j->stamp);
         }
         ex_header_end(&j->header);
         if (!again) j->stamp = bz_hash(0, bz_text_c(&j->header), j->header.n);
@@ -310,7 +333,10 @@ static bz_status write_all(job *j, const char *prefix) {
 }
 
 static void free_part(part *j) {
-    for (unsigned i = 0; i < j->n; i++) ex_variant_free(&j->variant[i]);
+    for (unsigned i = 0; i < j->n; i++) {
+        ex_variant_free(&j->variant[i]);
+        ex_sized_free(&j->sized[i]);
+    }
     ex_fields_free(&j->fields);
     ex_image_free(&j->image);
     bz_text_free(&j->names);

@@ -15,9 +15,23 @@
 
 /* ---- export.c */
 
+/* The size that a function is told: its graph for each, the giver's until the next call, and the words of the random stream that a call
+ * draws. Graphs of two sizes have the same inputs and outputs but for sizes of axes. */
+typedef struct ex_size {
+    const char *name; /* of the member of struct NAME_args */
+    int64_t lo, hi;   /* 1 <= lo <= hi < lo + EX_MOST_SIZES */
+    bz_status (*graph)(void *user, int64_t n, const ir_graph **g, uint64_t *words, bz_error *e);
+    void *user;
+} ex_size;
+enum { EX_MOST_SIZES = 1 << 14 };
+
+/* Tasks are cut for about so many threads; any number runs. */
+enum { EX_THREADS = 8 };
+
 /* A graph that becomes a C function. */
 typedef struct ex_function {
-    const ir_graph *g;
+    const ir_graph *g; /* with a size: one of them */
+    const ex_size *size; /* NULL: none */
     const char *name;
     const void *const *
         baked; /* per input: its elements, row-major, to be put into the object, where NULL the caller hands it over.
@@ -50,6 +64,7 @@ typedef struct ex_field {
     uint32_t align; /* that its pointer must have; 0: a scalar, handed over by value */
     bool written;   /* an output */
     bool updated;   /* an input that an output is written over */
+    const char *shape; /* in place of the node's: with the size's name in it; NULL: it has none */
     int baked; /* an input that the object holds and the struct has not: 1 + its number in the table; 0: none */
     const char *note; /* more words for the header's comment, or NULL */
 } ex_field;
@@ -57,6 +72,8 @@ typedef struct ex_field {
 typedef struct ex_fields {
     ex_field *input, *output; /* by number in the graph; a donated output's is unused */
     uint32_t ninputs, noutputs;
+    const char *size_name; /* NULL: the function is told no size */
+    uint32_t size;         /* byte of the struct where it is */
     uint32_t workspace; /* where {pointer, size} of the workspace lie */
     bz_arena memory;
 } ex_fields;
@@ -82,8 +99,7 @@ void ex_member_name(char out[64], const char *s);
 #define EX_STAMP ".of_header_%016llx"
 void ex_header_head(bz_text *t, const char *fn_name, const char *object, const cg_isa *isas,
                     unsigned n);
-void ex_header_function(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-                        uint64_t stamp);
+void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, uint64_t stamp);
 void ex_header_end(bz_text *t);
 
 /* ---- export_image.c: data with pointers in it */
@@ -109,6 +125,12 @@ void ex_link(ex_image *m, size_t at, const char *symbol, size_t addend);
 /* Relocations in the order that cg_export wants. */
 void ex_image_sort(ex_image *m);
 
+/* A byte behind a symbol; NULL: in the image at hand. */
+typedef struct ex_spot {
+    const char *symbol;
+    size_t at;
+} ex_spot;
+
 /* ---- export_plan.c: a plan as a bz_rt_variant */
 
 typedef struct ex_variant {
@@ -121,16 +143,22 @@ typedef struct ex_variant {
     size_t consts_bytes;
     char consts_name[160];
     bool finds; /* its one output stays in the arena: it is a finder's */
+    bool borrowed; /* its plan is a library's */
 } ex_variant;
 
-/* Marks the fields whose pointers the plan's code wants aligned. false: no memory. */
-bool ex_find_alignment(const ex_variant *v, ex_fields *f);
-/* Fills the constants. false: no memory. */
-bool ex_make_consts(ex_variant *v);
+/* The plan of g for t, its constants and finders. fields: what its code wants of them is added. name: of the function.
+ * BZ_ENOMEM and what pass_compile says. */
+bz_status ex_variant_make(ex_variant *v, const ir_graph *g, const pass_target *t, cg_isa isa,
+                          const char *name, ex_fields *fields, bz_error *e);
+
+/* The plan alone, and constants. */
+bz_status ex_plan(ex_variant *v, const ir_graph *g, const pass_target *t, ex_fields *fields, bz_error *e);
+/* What stands behind the names of code for an ISA. */
+void ex_suffix(char out[24], cg_isa isa);
 /* Makes the bz_rt_variant at `base` in the image, and what it leads to. `prefix` stands before the symbols of its code; baked: where
- * the table of captured tensors lies. */
+ * the table of captured tensors lies, behind that symbol, NULL: in the image. */
 void ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f, const char *prefix,
-                    size_t baked, size_t base);
+                    ex_spot baked, size_t base);
 /* The nodes of the plan's graph that may meet an index outside, in rising order, each once. false: no memory. */
 typedef BZ_VEC(ir_ref) ex_nodes;
 bool ex_index_nodes(const pass_plan *p, ex_nodes *out);
@@ -147,5 +175,59 @@ typedef struct ex_finder {
 bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name, ex_fields *fields,
                           bz_error *e);
 void ex_variant_free(ex_variant *v);
+
+/* ---- export_library.c: code and constants of many plans, each once */
+
+typedef struct ex_consts {
+    uint8_t *bytes;
+    size_t n;
+    char name[160];
+} ex_consts;
+
+/* A kernel is what it does: lp_identity. */
+typedef struct ex_code {
+    uint64_t hash;
+    bz_text key;
+    const char *name;
+} ex_code;
+
+typedef struct ex_library {
+    char suffix[24]; /* of all its code */
+    lp_module code;  /* borrowed of `plans` */
+    BZ_VEC(ex_code) codes; /* what each kernel of `code` is */
+    BZ_VEC(pass_plan *) plans;
+    BZ_VEC(ex_consts) consts;
+    bz_arena names;
+} ex_library;
+
+/* Names v's kernels, constants and finders as those here; what is not here yet is put here. false: no memory. */
+bool ex_library_take(ex_library *l, ex_variant *v, const char *function);
+void ex_library_free(ex_library *l);
+
+/* ---- export_sizes.c: a program for every size: images that differ in numbers alone are one, with what the numbers are */
+
+/* Sizes whose images have the same structure. */
+typedef struct ex_group {
+    ex_image first; /* of the first of them, pointers within it to no symbol's but its own */
+    BZ_VEC(int64_t) sizes;
+    BZ_VEC(uint64_t *) words; /* of each */
+} ex_group;
+
+/* One ISA of a function that is told a size. */
+typedef struct ex_sized {
+    cg_isa isa;
+    ex_library library;
+    BZ_VEC(ex_group) groups;
+    BZ_VEC(uint16_t) which; /* of each size */
+} ex_sized;
+
+/* Plans f for all its sizes, for n ISAs in rising order. Fields get the alignment that all plans want, and the shapes of all sizes.
+ * Errors: BZ_EARG (too many sizes; inputs that differ in more than sizes), those of f->size->graph and of pass_compile, BZ_ENOMEM. */
+bz_status ex_size_all(ex_sized *z, unsigned n, const ex_function *f, ex_fields *fields,
+                      const char *prefix, bz_error *e);
+/* The bz_rt_variant at `base` in the image, and what it leads to. */
+void ex_put_sized(ex_image *m, const ex_sized *z, const ex_function *f, const ex_fields *fields,
+                  size_t baked, size_t base);
+void ex_sized_free(ex_sized *z);
 
 #endif

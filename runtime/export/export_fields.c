@@ -14,6 +14,7 @@ static const char *const c_types[BZ_NDTYPES] = {
 /* ---- names */
 
 static bool is_taken(const ex_fields *f, const char *name) {
+    if (f->size_name && !strcmp(f->size_name, name)) return true;
     for (uint32_t i = 0; i < f->ninputs; i++)
         if (f->input[i].name && !strcmp(f->input[i].name, name)) return true;
     for (uint32_t i = 0; i < f->noutputs; i++)
@@ -110,6 +111,11 @@ bz_status ex_fields_make(ex_fields *f, const ex_function *fn, bz_error *e) {
     f->input = bz_mem_zero(g->inputs.n + 1, sizeof *f->input);
     f->output = bz_mem_zero(g->outputs.n + 1, sizeof *f->output);
     if (!f->input || !f->output) return bz_fail(e, BZ_ENOMEM, "out of memory for the export");
+    if (fn->size) {
+        f->size_name = choose_name(f, fn->size->name, false);
+        f->workspace = sizeof(int64_t);
+        if (!f->size_name) return bz_fail(e, BZ_ENOMEM, "out of memory for the export");
+    }
     bz_status s = make_inputs(f, fn, e);
     s = s ? s : make_outputs(f, g, e);
     f->workspace = (f->workspace + 7) / 8 * 8;

@@ -20,11 +20,9 @@ static bz_status make(ex_finder *f, const pass_plan *p, const pass_target *t, ex
                       bz_error *e) {
     ir_graph *part = rt_index_part(p->graph, &f->index, updated, NULL);
     if (!part) return BZ_OK;
-    f->code.plan = pass_compile(part, t, e);
+    bz_status s = ex_plan(&f->code, part, t, fields, e);
     ir_graph_free(part);
-    if (!f->code.plan) return e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory");
-    bool ready = ex_make_consts(&f->code) && ex_find_alignment(&f->code, fields);
-    return ready ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+    return s;
 }
 
 bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name, ex_fields *fields,
@@ -50,6 +48,6 @@ bz_status ex_make_finders(ex_variant *v, const pass_target *t, const char *name,
 void ex_variant_free(ex_variant *v) {
     for (unsigned i = 0; i < v->nfinders; i++) ex_variant_free(&v->finders[i].code);
     bz_mem_free(v->finders);
-    pass_plan_free(v->plan);
+    if (!v->borrowed) pass_plan_free(v->plan);
     bz_mem_free(v->consts);
 }

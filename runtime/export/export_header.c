@@ -35,7 +35,10 @@ void ex_header_head(bz_text *t, const char *fn, const char *object, const cg_isa
 
 static void comment(bz_text *t, const ir_graph *g, const ex_field *x) {
     bz_text_str(t, " /* ");
-    ir_print_shape(t, g, x->node);
+    if (x->shape)
+        bz_text_str(t, x->shape);
+    else
+        ir_print_shape(t, g, x->node);
     bz_text_str(t, x->updated ? ", updated in place" : x->written ? ", written" : "");
     if (x->align > ir_dtype_bytes(ir_dtype(g, x->node))) bz_textf(t, ", %u-byte aligned", x->align);
     if (x->note) bz_textf(t, "; %s", x->note);
@@ -50,29 +53,35 @@ static void member(bz_text *t, const ir_graph *g, const ex_field *x) {
     comment(t, g, x);
 }
 
-static void arguments(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn) {
+static void arguments(bz_text *t, const ex_function *function, const ex_fields *f) {
+    const ir_graph *g = function->g;
+    const char *fn = function->name;
     bz_textf(t, "struct %s_args {\n", fn);
+    if (f->size_name)
+        bz_textf(t, "    int64_t %s; /* the size, from %lld to %lld */\n", f->size_name,
+                 (long long)function->size->lo, (long long)function->size->hi);
     for (uint32_t i = 0; i < f->ninputs; i++)
         if (!f->input[i].baked) member(t, g, &f->input[i]);
     for (uint32_t i = 0; i < f->noutputs; i++)
         if (f->output[i].name) member(t, g, &f->output[i]);
     bz_textf(t,
-             "    /* Room for what happens in between: %s_workspace() bytes, or NULL, then the\n"
+             "    /* Room for what happens in between: %s_workspace(%s) bytes, or NULL, then the\n"
              "     * program has its own, made at the first call and kept. */\n"
              "    void *workspace;\n    size_t workspace_bytes;\n};\n\n",
-             fn);
+             fn, f->size_name ? f->size_name : "");
 }
 
 static const char *const words[][2] = {
     {"OK", "done"},
-    {"EMACHINE", "the processor lacks the instructions, or BRAZE_ISA forbids them"},
+    {"EMACHINE", "the processor lacks the instructions"},
     {"EMEMORY", "no memory for the workspace"},
     {"EWORKSPACE", "the workspace given is too small"},
     {"EARGUMENT", "a pointer is NULL"},
     {"EALIGNMENT", "a pointer is less aligned than its comment says"},
     {"EINDEX", "an index was out of range: the results are of no use"},
+    {"ESIZE", "the size is none that the function was made for"},
 };
-_Static_assert(BZ_LEN(words) == BZ_RT_EINDEX + 1, "a word for each status");
+_Static_assert(BZ_LEN(words) == BZ_RT_ESIZE + 1, "a word for each status");
 
 bool ex_header_declares(const char *fn, const char *name) {
     static const char *const others[] = {"args", "error", "workspace"};
@@ -84,16 +93,17 @@ bool ex_header_declares(const char *fn, const char *name) {
     return found;
 }
 
-static void statuses(bz_text *t, const char *fn) {
+static void statuses(bz_text *t, const char *fn, bool sized) {
+    const unsigned n = sized ? BZ_LEN(words) : BZ_RT_ESIZE;
     bz_textf(t, "/* The low 8 bits of a status; %s_error tells the rest. */\nenum {\n", fn);
-    for (unsigned i = 0; i < BZ_LEN(words); i++)
-        bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < BZ_LEN(words) ? "," : "",
+    for (unsigned i = 0; i < n; i++)
+        bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < n ? "," : "",
                  words[i][1]);
     bz_text_str(t, "};\n\n");
 }
 
 /* The function's symbol carries the stamp: a header beside the object of another export is an error of the linker, which says so. */
-static void functions(bz_text *t, const char *fn, uint64_t stamp) {
+static void functions(bz_text *t, const char *fn, const ex_fields *f, uint64_t stamp) {
     bz_textf(t,
              "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
              "memory of its\n * own to write to. Header and object must be of one export. */\n"
@@ -102,11 +112,12 @@ static void functions(bz_text *t, const char *fn, uint64_t stamp) {
              "#endif\n    ;\n",
              fn, fn, fn, (unsigned long long)stamp);
     bz_textf(t,
-             "/* Bytes of a workspace for the number of threads that is set now. */\n"
-             "size_t %s_workspace(void);\n"
+             "/* Bytes of a workspace for the number of threads that is set now%s. */\n"
+             "size_t %s_workspace(%s%s);\n"
              "/* What a status of %s means, in this thread until its next call. Never NULL. */\n"
              "const char *%s_error(int status);\n\n",
-             fn, fn, fn);
+             f->size_name ? "; 0 for what is no size" : "", fn, f->size_name ? "int64_t " : "void",
+             f->size_name ? f->size_name : "", fn, fn);
 }
 
 void ex_header_end(bz_text *t) {
@@ -116,9 +127,8 @@ void ex_header_end(bz_text *t) {
     bz_text_str(t, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
-void ex_header_function(bz_text *t, const ir_graph *g, const ex_fields *f, const char *fn_name,
-                        uint64_t stamp) {
-    arguments(t, g, f, fn_name);
-    statuses(t, fn_name);
-    functions(t, fn_name, stamp);
+void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, uint64_t stamp) {
+    arguments(t, fn, f);
+    statuses(t, fn->name, f->size_name != NULL);
+    functions(t, fn->name, f, stamp);
 }

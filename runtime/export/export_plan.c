@@ -14,7 +14,7 @@ typedef struct maker {
     const ex_variant *v;
     const ex_fields *f;
     const char *prefix;
-    size_t baked; /* in the image: the table of captured tensors */
+    ex_spot baked; /* the table of captured tensors */
 } maker;
 
 /* ---- alignment: pointers that some aligned load or store goes through */
@@ -57,7 +57,7 @@ static void mark_fields(const ex_variant *v, bool *const *aligned, ex_fields *f)
         }
 }
 
-bool ex_find_alignment(const ex_variant *v, ex_fields *f) {
+static bool find_alignment(const ex_variant *v, ex_fields *f) {
     const lp_module *m = v->plan->code;
     bz_arena memory = {0};
     bool **aligned = bz_arena_alloc(&memory, (m->k.n + 1) * sizeof *aligned), ok = aligned != NULL;
@@ -72,11 +72,32 @@ bool ex_find_alignment(const ex_variant *v, ex_fields *f) {
     return ok;
 }
 
-bool ex_make_consts(ex_variant *v) {
+static bool make_consts(ex_variant *v) {
     v->consts_bytes = rt_consts_bytes(v->plan) + LINE;
     if (!(v->consts = bz_mem_zero(v->consts_bytes, 1))) return false;
     rt_consts_write(v->plan, v->consts);
     return true;
+}
+
+void ex_suffix(char out[24], cg_isa isa) {
+    snprintf(out, 24, ".v%u", (unsigned)isa + 2);
+}
+
+bz_status ex_plan(ex_variant *v, const ir_graph *g, const pass_target *t, ex_fields *fields,
+                  bz_error *e) {
+    v->plan = pass_compile(g, t, e);
+    if (!v->plan) return e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory");
+    bool ready = make_consts(v) && find_alignment(v, fields);
+    return ready ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+}
+
+bz_status ex_variant_make(ex_variant *v, const ir_graph *g, const pass_target *t, cg_isa isa,
+                          const char *name, ex_fields *fields, bz_error *e) {
+    *v = (ex_variant){.isa = isa};
+    ex_suffix(v->suffix, isa);
+    snprintf(v->consts_name, sizeof v->consts_name, "%.64s.consts%s", name, v->suffix);
+    bz_status s = ex_plan(v, g, t, fields, e);
+    return s ? s : ex_make_finders(v, t, name, fields, e);
 }
 
 /* ---- the image */
@@ -145,7 +166,7 @@ static void put_image(const maker *k, size_t base, int64_t *staged) {
         ex_link(k->m, base + offsetof(bz_rt_image, places), NULL, places);
         ex_link(k->m, base + offsetof(bz_rt_image, copies), NULL, copies);
         ex_link(k->m, base + offsetof(bz_rt_image, consts), k->v->consts_name, 0);
-        ex_link(k->m, base + offsetof(bz_rt_image, baked), NULL, k->baked);
+        ex_link(k->m, base + offsetof(bz_rt_image, baked), k->baked.symbol, k->baked.at);
         ex_set(k->m, base, &i.base, sizeof i.base);
         if (staged) *staged = i.staged[0];
     }
@@ -238,7 +259,7 @@ static size_t put_sites(const maker *k, uint32_t *n) {
 }
 
 void ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f, const char *prefix,
-                    size_t baked, size_t base) {
+                    ex_spot baked, size_t base) {
     const maker k = {m, v, f, prefix, baked};
     bz_rt_variant out = {.isa = (uint32_t)v->isa};
     size_t sites = put_sites(&k, &out.nsites);

@@ -1,8 +1,5 @@
 /* export_program.c - bz_export, bz_export_all: compiled functions traced once more, their graphs handed to export.c. */
-#include "runtime/export/export.h"
-#include "runtime/compile/trace.h"
-
-#include <braze/export.h>
+#include "runtime/export/export_traced.h"
 
 static const cg_isa isas[] = {CG_V3, CG_V4};
 
@@ -39,20 +36,36 @@ static bz_status find_baked(rt_traced *t, looks *l, const void *const **baked) {
     return s;
 }
 
-/* l: NULL when nothing is baked. */
-static bz_status trace_all(const bz_export_function *f, int n, rt_traced *t, ex_function *out,
-                           looks *l) {
-    bz_status s = BZ_OK;
-    for (int i = 0; i < n && !s; i++) {
-        s = rt_trace(f[i].program, f[i].in, &t[i]);
-        out[i] = (ex_function){.g = t[i].graph,
-                               .name = f[i].name,
-                               .key = t[i].key,
-                               .base = t[i].base,
-                               .words = t[i].words};
-        if (!s && l) s = find_baked(&t[i], l, &out[i].baked);
-    }
-    return s;
+/* An export of compiled functions. */
+typedef struct request {
+    const bz_export_function *f;
+    int n;
+    const bz_export_options *o; /* NULL: none */
+    rt_traced *traced;          /* of each function, like the next two */
+    ex_traced_size *sizes;
+    ex_function *functions;
+    looks looks;
+} request;
+
+/* At the largest size, if the function is told one. */
+static bz_status trace_one(request *q, int i) {
+    const bz_export_function *f = &q->f[i];
+    const bz_export_size *size = f->size ? f->size : q->o ? q->o->size : NULL;
+    rt_traced *t = &q->traced[i];
+    bz_status s = size ? ex_check_axes(f, size) : BZ_OK;
+    if (!s && size && size->hi < 1)
+        s = rt_fail(f->program->c, BZ_EARG, NULL, "export",
+                    "the largest size is %lld: sizes are numbers from 1 on", (long long)size->hi);
+    if (!s) s = size ? ex_trace_at(f, size, size->hi, t) : rt_trace(f->program, f->in, t);
+    if (s) return s;
+    if (size) ex_traced_size_make(&q->sizes[i], f, size, t);
+    q->functions[i] = (ex_function){.g = t->graph,
+                                    .size = size ? &q->sizes[i].size : NULL,
+                                    .name = f->name,
+                                    .key = t->key,
+                                    .base = t->base,
+                                    .words = t->words};
+    return q->o && q->o->bake ? find_baked(t, &q->looks, &q->functions[i].baked) : BZ_OK;
 }
 
 /* The context of the first function that has one; NULL: none has. */
@@ -85,6 +98,19 @@ static bz_status no_context(const bz_export_function *f, int n) {
                     f->program ? "was freed, or was never one" : "is NULL");
 }
 
+static void request_free(request *q) {
+    for (int i = 0; q->traced && q->sizes && q->functions && i < q->n; i++) {
+        ex_traced_size_free(&q->sizes[i]);
+        rt_traced_free(&q->traced[i]);
+        bz_mem_free((void *)(uintptr_t)q->functions[i].baked);
+    }
+    for (uint32_t i = 0; i < q->looks.n; i++) rt_look_away(&q->looks.p[i].bytes);
+    bz_vec_free(&q->looks);
+    bz_mem_free(q->functions);
+    bz_mem_free(q->sizes);
+    bz_mem_free(q->traced);
+}
+
 bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
                         const bz_export_options *o) {
     RT_BORDER;
@@ -93,27 +119,24 @@ bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
     RT_VISIT(c, RT_STRAY_STATUS);
     bz_status s = check_programs(c, f, n);
     if (s) return s;
-    rt_traced *t = bz_mem_zero((size_t)n, sizeof *t);
-    ex_function *functions = bz_mem_zero((size_t)n, sizeof *functions);
+    request q = {.f = f,
+                 .n = n,
+                 .o = o,
+                 .traced = bz_mem_zero((size_t)n, sizeof *q.traced),
+                 .sizes = bz_mem_zero((size_t)n, sizeof *q.sizes),
+                 .functions = bz_mem_zero((size_t)n, sizeof *q.functions)};
     bz_error error = {0};
-    looks l = {0};
-    s = t && functions ? trace_all(f, n, t, functions, o && o->bake ? &l : NULL) : rt_no_memory(c);
+    if (!q.traced || !q.sizes || !q.functions) s = rt_no_memory(c);
+    for (int i = 0; i < n && !s; i++) s = trace_one(&q, i);
     if (!s) {
-        s = rt_export(functions, (unsigned)n, prefix, isas, BZ_LEN(isas), &error);
+        s = rt_export(q.functions, (unsigned)n, prefix, isas, BZ_LEN(isas), &error);
         if (s) bz_fail(&c->err, s, "%s", error.text);
     }
-    for (int i = 0; t && functions && i < n; i++) {
-        rt_traced_free(&t[i]);
-        bz_mem_free((void *)(uintptr_t)functions[i].baked);
-    }
-    for (uint32_t i = 0; i < l.n; i++) rt_look_away(&l.p[i].bytes);
-    bz_vec_free(&l);
-    bz_mem_free(functions);
-    bz_mem_free(t);
+    request_free(&q);
     return s;
 }
 
 bz_status bz_export(bz_program *p, bz_tensor *const *in, const char *prefix, const char *name,
                     const bz_export_options *o) {
-    return bz_export_all(&(bz_export_function){p, in, name}, 1, prefix, o);
+    return bz_export_all(&(bz_export_function){p, in, name, NULL}, 1, prefix, o);
 }

@@ -68,13 +68,14 @@ char *read_file(const char *path, size_t *n) {
 static const rt_import imports[] = {
     {"fma", (rt_function *)(double (*)(double, double, double))fma},
     {"fmaf", (rt_function *)(float (*)(float, float, float))fmaf},
-    {"bz_rt_call_v4", (rt_function *)bz_rt_call_v4},
-    {"bz_rt_workspace_v4", (rt_function *)bz_rt_workspace_v4},
-    {"bz_rt_error_v4", (rt_function *)bz_rt_error_v4},
+    {"bz_rt_call_v5", (rt_function *)bz_rt_call_v5},
+    {"bz_rt_workspace_v5", (rt_function *)bz_rt_workspace_v5},
+    {"bz_rt_workspace_of_v5", (rt_function *)bz_rt_workspace_of_v5},
+    {"bz_rt_error_v5", (rt_function *)bz_rt_error_v5},
     {NULL, NULL},
 };
 
-static void load(artefact *a) {
+void artefact_load(artefact *a) {
     char path[128], message[RT_LOAD_MESSAGE];
     size_t n;
     snprintf(path, sizeof path, "%s.o", a->prefix);
@@ -85,21 +86,25 @@ static void load(artefact *a) {
                  message);
     free(bytes);
     a->call = (int (*)(const void *))rt_object_find(a->object, "step");
-    a->workspace = (size_t(*)(void))rt_object_find(a->object, "step_workspace");
+    a->workspace = (size_t(*)(int64_t))rt_object_find(a->object, "step_workspace");
     a->error = (const char *(*)(int))rt_object_find(a->object, "step_error");
     cr_assert(a->call && a->workspace && a->error);
 }
 
-artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n) {
-    artefact a = {.g = g};
+artefact artefact_of(const ex_function *f, const cg_isa *isas, unsigned n) {
+    artefact a = {.g = f->g};
     bz_error e = {0};
     temp_dir(a.dir);
     snprintf(a.prefix, sizeof a.prefix, "%s/step", a.dir);
-    cr_assert(!rt_export_graph(g, a.prefix, "step", isas, n, &e), "%s", e.text);
-    cr_assert(!ex_fields_make(&a.fields, &(ex_function){.g = g, .key = -1, .base = -1}, &e), "%s",
-              e.text);
-    load(&a);
+    cr_assert(!rt_export(f, 1, a.prefix, isas, n, &e), "%s", e.text);
+    cr_assert(!ex_fields_make(&a.fields, f, &e), "%s", e.text);
+    artefact_load(&a);
     return a;
+}
+
+artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n) {
+    const ex_function f = {.g = g, .name = "step", .key = -1, .base = -1};
+    return artefact_of(&f, isas, n);
 }
 
 /* The workspace that an artefact keeps belongs to it for the life of the process, and its only pointer lies in a loaded object, where
@@ -118,8 +123,10 @@ void artefact_free(artefact *a) {
 
 /* ---- calling */
 
-static size_t size_of(const ir_graph *g, const ex_field *x) {
-    return (size_t)x->count * ir_dtype_bytes(ir_dtype(g, x->node));
+static size_t size_of(const ir_graph *g, ir_ref r) {
+    int64_t count = 0;
+    ir_numel(g, r, &count);
+    return (size_t)count * ir_dtype_bytes(ir_dtype(g, r));
 }
 
 /* 64-byte aligned memory for a tensor, with a guard behind it. */
@@ -145,9 +152,7 @@ static void put_pointer(char *args, const ex_field *x, char *p) {
 
 static void take_output(const artefact *a, uint32_t i, const char *from, ir_value_array *out) {
     ir_ref r = a->g->outputs.p[i].node;
-    int64_t count = 0;
-    ir_numel(a->g, r, &count);
-    size_t bytes = (size_t)count * ir_dtype_bytes(ir_dtype(a->g, r));
+    size_t bytes = size_of(a->g, r);
     *out = (ir_value_array){.dtype = ir_dtype(a->g, r), .rank = ir_at(a->g, r)->rank};
     ir_static_shape(a->g, r, out->shape);
     out->data = bz_mem_alloc(bytes + 1);
@@ -159,34 +164,36 @@ enum { MOST_FIELDS = 256 };
 int artefact_run(const artefact *a, const ir_value_array *in, void *workspace, size_t bytes,
                  ir_value_array *out) {
     const ex_fields *f = &a->fields;
+    const ir_graph *g = a->g;
     char *args = calloc(1, f->workspace + 16), *memory[2][MOST_FIELDS] = {{0}};
     cr_assert(f->ninputs <= MOST_FIELDS && f->noutputs <= MOST_FIELDS);
     for (uint32_t i = 0; i < f->ninputs; i++) {
         const ex_field *x = &f->input[i];
         if (!x->align) {
-            memcpy(args + x->at, in[i].data, size_of(a->g, x));
+            memcpy(args + x->at, in[i].data, size_of(g, g->inputs.p[i].node));
             continue;
         }
-        memory[0][i] = new_tensor(size_of(a->g, x), in[i].data);
+        memory[0][i] = new_tensor(size_of(g, g->inputs.p[i].node), in[i].data);
         put_pointer(args, x, memory[0][i]);
     }
     for (uint32_t i = 0; i < f->noutputs; i++) {
         const ex_field *x = &f->output[i];
         if (!x->name) continue;
-        memory[1][i] = new_tensor(size_of(a->g, x), NULL);
+        memory[1][i] = new_tensor(size_of(g, g->outputs.p[i].node), NULL);
         put_pointer(args, x, memory[1][i]);
     }
+    if (f->size_name) memcpy(args + f->size, &a->n, sizeof a->n);
     memcpy(args + f->workspace, &workspace, sizeof workspace);
     memcpy(args + f->workspace + 8, &bytes, sizeof bytes);
     int status = a->call(args);
     for (uint32_t i = 0; i < f->noutputs; i++) {
-        int donated = a->g->outputs.p[i].donated;
+        int donated = g->outputs.p[i].donated;
         take_output(a, i, donated >= 0 ? memory[0][donated] : memory[1][i], &out[i]);
     }
     for (uint32_t i = 0; i < f->ninputs; i++)
-        if (memory[0][i]) free_tensor(memory[0][i], size_of(a->g, &f->input[i]));
+        if (memory[0][i]) free_tensor(memory[0][i], size_of(g, g->inputs.p[i].node));
     for (uint32_t i = 0; i < f->noutputs; i++)
-        if (memory[1][i]) free_tensor(memory[1][i], size_of(a->g, &f->output[i]));
+        if (memory[1][i]) free_tensor(memory[1][i], size_of(g, g->outputs.p[i].node));
     free(args);
     return status;
 }

@@ -8,12 +8,13 @@
 
 typedef struct artefact {
     char dir[64], prefix[96]; /* files: prefix.o, prefix.h */
-    const ir_graph *g;
+    const ir_graph *g; /* of a function that is told a size: that of size n */
+    int64_t n;
     ex_fields fields;
     rt_code *code;
     rt_object *object;
     int (*call)(const void *args);
-    size_t (*workspace)(void);
+    size_t (*workspace)(int64_t n); /* n: of a function that is told a size */
     const char *(*error)(int status);
 } artefact;
 
@@ -27,6 +28,9 @@ char *read_file(const char *path, size_t *n);
 
 /* Exports `g` as function "step" for n ISAs and loads it. The test fails when that fails. */
 artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n);
+artefact artefact_of(const ex_function *f, const cg_isa *isas, unsigned n); /* called "step" too */
+/* The object at a->prefix, exported as "step". */
+void artefact_load(artefact *a);
 void artefact_free(artefact *a);
 
 /* Memory for a call: a copy of `in` (donated inputs change in it), outputs. workspace: NULL, or so

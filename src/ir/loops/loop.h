@@ -245,6 +245,11 @@ void lp_print_module(bz_text *t, const lp_module *m);
 lp_module *lp_parse(const char *text, size_t n,
                     bz_error *e); /* NULL and e with line and column on an error */
 
+/* ---- borrow.c: appends a copy of k, which must stay, to a module of such copies; its calls go to place[] of what they named. false: no
+ * memory. lp_give_back frees the copies. */
+bool lp_borrow(lp_module *m, const lp_kernel *k, const uint32_t *place);
+void lp_give_back(lp_module *m);
+
 /* ---- identity.c: appends bytes that are equal just for equal code: all but names and sites, the functions it calls included. */
 void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m);
 
