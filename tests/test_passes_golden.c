@@ -2,14 +2,15 @@
  *
  *     # a sentence
  *     # pass: grad wrt=x,w canon        the passes in order: autocast DTYPE, which the text is read with; canon, expand, grad; then
- *                                       plan [eager], or a stage of
- *                                       the plan with its targets (tests/support/targets.c), each in turn
+ *                                       plan [eager], or a stage of the plan with its targets (tests/support/targets.c), each in
+ *                                       turn; cuda: the kernels for a GPU as CUDA C, without what each text begins with
  *     graph main(...) { ... }
  *     # ----
  *     the graph they end with, and the plan
  *
  * grad takes the sum of the first output as the loss and gives the gradients as outputs: twice is the second order.
  * BRAZE_GOLDEN=update rewrites what is below the separator. */
+#include "src/codegen/cuda.h"
 #include "tests/support/irtest.h"
 #include "tests/support/targets.h"
 
@@ -51,6 +52,20 @@ static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file) {
     cr_assert(p, "%s: %s", file, e.text);
     ir_print(t, p->graph);
     pass_plan_print(t, p);
+    pass_plan_free(p);
+}
+
+static void cuda(bz_text *t, const ir_graph *g, const char *file) {
+    const lp_module nothing = {0};
+    bz_text start = {0}, all = {0};
+    bz_error e = {0};
+    pass_plan *p = pass_compile(g, &pass_gpu_target, &e);
+    cr_assert(p, "%s: %s", file, e.text);
+    cr_assert(!cuda_emit(&nothing, &start, &e) && !cuda_emit(p->code, &all, &e), "%s: %s", file,
+              e.text);
+    bz_text_str(t, bz_text_c(&all) + start.n);
+    bz_text_free(&start);
+    bz_text_free(&all);
     pass_plan_free(p);
 }
 
@@ -110,6 +125,11 @@ static void run_passes(bz_text *t, const char *text, char *words, const char *fi
             char *wrt = strtok_r(NULL, " ", &rest);
             cr_assert(wrt && !strncmp(wrt, "wrt=", 4), "%s: grad needs wrt=NAME,NAME", file);
             grad(g, wrt + 4, file);
+            continue;
+        }
+        if (!strcmp(word, "cuda")) {
+            cuda(t, g, file);
+            planned = true;
             continue;
         }
         if (!strcmp(word, "plan")) {

@@ -14,20 +14,10 @@
 #include "src/codegen/cuda_emit.h"
 #include "src/ir/loops/facts.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-const char *const cuda_types[BZ_NDTYPES] = {
-    [BZ_BOOL] = "bool", [BZ_U8] = "u8",     [BZ_I8] = "i8",   [BZ_I16] = "i16",
-    [BZ_I32] = "i32",   [BZ_I64] = "i64",   [BZ_F16] = "u16", [BZ_BF16] = "u16",
-    [BZ_F32] = "float", [BZ_F64] = "double"};
-const char *const cuda_cells[BZ_NDTYPES] = {
-    [BZ_BOOL] = "u8", [BZ_U8] = "u8",   [BZ_I8] = "i8",    [BZ_I16] = "i16",   [BZ_I32] = "i32",
-    [BZ_I64] = "i64", [BZ_F16] = "u16", [BZ_BF16] = "u16", [BZ_F32] = "float", [BZ_F64] = "double"};
-
-/* ---- words */
+/* ---- names of functions */
 
 /* Behind a letter of ours: what C has not in names is `_`. */
 static void clean_name(bz_text *out, const char *name) {
@@ -37,37 +27,6 @@ static void clean_name(bz_text *out, const char *name) {
             (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9');
         bz_text_add(out, word ? s : "_", 1);
     }
-}
-
-void cuda_line(cuda_text *t, const char *fmt, ...) {
-    va_list ap;
-    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
-    va_start(ap, fmt);
-    bz_textfv(t->out, fmt, ap);
-    va_end(ap);
-    bz_text_str(t->out, "\n");
-}
-
-cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane) {
-    cuda_name n;
-    if (cuda_inst(t, v)->lanes > 1)
-        snprintf(n.text, sizeof n.text, "v%u_%u", v, lane);
-    else
-        snprintf(n.text, sizeof n.text, "v%u", v);
-    return n;
-}
-
-const char *cuda_type(const cuda_text *t, lp_val v) {
-    return cuda_types[cuda_narrow(t, v) ? BZ_I32 : cuda_inst(t, v)->dtype];
-}
-
-void cuda_begin(cuda_text *t, lp_val v, unsigned lane) {
-    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
-    bz_textf(t->out, "const %s %s = ", cuda_type(t, v), cuda_lane(t, v, lane).text);
-}
-
-void cuda_end(cuda_text *t) {
-    bz_text_str(t->out, ";\n");
 }
 
 void cuda_refuse(cuda_text *t, lp_val v) {
@@ -80,49 +39,22 @@ void cuda_refuse(cuda_text *t, lp_val v) {
     bz_text_free(&s);
 }
 
-void cuda_bits(bz_text *o, bz_dtype t, ir_bits b) {
-    const int64_t n = ir_is_float(t) ? 0 : ir_bits_to_i64(t, b);
-    if (t == BZ_F32)
-        bz_textf(o, "__int_as_float(0x%08llx) /* %.9g */", (unsigned long long)b,
-                 ir_bits_to_f64(t, b));
-    else if (t == BZ_F64)
-        bz_textf(o, "__longlong_as_double(0x%016llxll) /* %.17g */", (unsigned long long)b,
-                 ir_bits_to_f64(t, b));
-    else if (t == BZ_BOOL)
-        bz_text_str(o, b ? "true" : "false");
-    else if (ir_is_half(t))
-        bz_textf(o, "(u16)0x%04llx", (unsigned long long)b);
-    else if (n == INT64_MIN)
-        bz_text_str(o, "(-9223372036854775807ll - 1)");
-    else
-        bz_textf(o, "(%s)%" PRId64 "ll", cuda_types[t], n);
-}
-
 /* ---- values */
 
-static void vector_value(cuda_text *t, lp_val v, unsigned l) {
+/* A constant of floats, for all lanes; other numbers stand where they are used. */
+static void constant(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
-    const lp_val a = i->nargs ? cuda_arg(t, i, 0) : 0;
-    const unsigned n = a ? cuda_inst(t, a)->lanes : 0;
-    const uint32_t *pick = lp_args(t->k, i) + i->nargs;
-    cuda_name x = {""};
-    switch (i->op) {
-    case LP_CONST: cuda_bits(t->out, (bz_dtype)i->dtype, (ir_bits)i->imm); return;
-    case LP_EXTENT: bz_textf(t->out, "e%lld", (long long)i->imm); return;
-    case LP_SCALAR:
-        bz_textf(t->out, i->dtype == BZ_BOOL ? "s%lld != 0" : "s%lld", (long long)i->imm);
-        return;
-    case LP_LANEID: bz_textf(t->out, "(%s)%u", cuda_types[i->dtype], l); return;
-    case LP_SPLAT: x = cuda_lane(t, a, 0); break;
-    case LP_EXTRACT: x = cuda_lane(t, a, (unsigned)i->imm); break;
-    case LP_INSERT:
-        x = l == (unsigned)i->imm ? cuda_lane(t, cuda_arg(t, i, 1), 0) : cuda_lane(t, a, l);
-        break;
-    default:
-        x = pick[l] < n ? cuda_lane(t, a, pick[l]) : cuda_lane(t, cuda_arg(t, i, 1), pick[l] - n);
-        break;
-    }
-    bz_text_str(t->out, x.text);
+    const bz_dtype d = (bz_dtype)i->dtype;
+    const unsigned long long b = (unsigned long long)i->imm;
+    if (!ir_is_float(d)) return;
+    cuda_begin(t, v, 0);
+    if (d == BZ_F32)
+        bz_textf(t->out, "__int_as_float(0x%08llx)", b);
+    else if (d == BZ_F64)
+        bz_textf(t->out, "__longlong_as_double(0x%016llxll)", b);
+    else
+        bz_textf(t->out, "(u16)0x%04llx", b);
+    bz_textf(t->out, "; // %.9g\n", ir_bits_to_f64(d, (ir_bits)b));
 }
 
 static void any_all(cuda_text *t, lp_val v) {
@@ -137,16 +69,11 @@ static void any_all(cuda_text *t, lp_val v) {
 
 static void value(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
-    if (i->op == LP_ANY || i->op == LP_ALL) {
-        any_all(t, v);
-        return;
-    }
-    for (unsigned l = 0; l < i->lanes; l++) {
+    if (i->op == LP_CONST) constant(t, v);
+    if (i->op == LP_ANY || i->op == LP_ALL) any_all(t, v);
+    for (unsigned l = 0; l < i->lanes && i->op < IR_BASE_END; l++) {
         cuda_begin(t, v, l);
-        if (i->op < IR_BASE_END)
-            cuda_base(t, v, l);
-        else
-            vector_value(t, v, l);
+        cuda_base(t, v, l);
         cuda_end(t);
     }
 }
@@ -315,9 +242,20 @@ static void call(cuda_text *t, lp_val v) {
     bz_text_free(&args);
 }
 
-/* One instruction that opens no region. */
+/* Does it become lines of its own? */
+static bool has_line(const lp_inst *i) {
+    return i->op < IR_BASE_END || i->op == LP_ANY || i->op == LP_ALL || i->op == LP_TABLE ||
+           (i->op >= LP_LOAD && i->op <= LP_ASYNC_WAIT) || i->op == LP_ERROR || i->op == LP_CALL ||
+           i->op == LP_WARP_SHUFFLE;
+}
+
+/* One instruction that opens no region. Behind `// %5` stands what is computed for node %5 of the graph. */
 static void instruction(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
+    if (i->site && i->site != t->site && has_line(i)) {
+        t->site = i->site;
+        cuda_line(t, "// %%%u", t->site);
+    }
     const bool alone = t->block && t->threads < t->block; /* each thread would do it */
     if (alone && (i->op == LP_STORE || i->op == LP_SCATTER || i->op == LP_COMPRESS ||
                   i->op == LP_CALL || i->op == LP_ERROR || i->op == LP_BARRIER)) {
@@ -388,6 +326,7 @@ static void function(cuda_text *t) {
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error) {\n");
     t->depth = 1;
+    t->site = 0;
     region(t, 1);
     bz_text_str(t->out, "}\n");
 }
@@ -416,6 +355,7 @@ static void phase(cuda_text *t, unsigned number) {
     t->threads = 1;
     t->scratch = 0;
     t->depth = 1;
+    t->site = 0;
     bz_text_str(t->out, "\nextern \"C\" __global__ ");
     if (of.threads) bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
     bz_text_str(t->out, "void ");

@@ -2,12 +2,13 @@
  *
  *     cuda_emit.c      modules, phases, functions, regions
  *     cuda_mem.c       memory
+ *     cuda_names.c     types, lines, and what stands for a value
  *     cuda_range.c     which indices fit into 32 bits
  *     cuda_ops.c       base ops and conversions
  *     cuda_prelude.c   helper functions that every text has
  *
- * A lane of a value is a C variable: v12, or v12_0 .. v12_3. bool is bool, in memory a byte; f16 and
- * bf16 are the bits, u16. */
+ * A lane of a value is a C variable: v12, or v12_0 .. v12_3; numbers, parameters, and what splat, extract, insert and shuffle give stand for
+ * themselves. bool is bool, in memory a byte; f16 and bf16 are the bits, u16. */
 #ifndef BRAZE_CUDA_EMIT_H
 #define BRAZE_CUDA_EMIT_H
 
@@ -25,6 +26,7 @@ typedef struct cuda_text {
     const cuda_range *range; /* of each value of k */
     bz_error *e;
     bz_status status;
+    uint32_t site;    /* node that the last line was for */
     unsigned depth;   /* of the region that is written */
     unsigned threads; /* of a block that are told apart so far; 0: a task is a thread */
     unsigned block;   /* of them in all */
@@ -50,16 +52,17 @@ static inline lp_val cuda_arg(const cuda_text *t, const lp_inst *i, unsigned n) 
 static inline bool cuda_narrow(const cuda_text *t, lp_val v) {
     return cuda_inst(t, v)->dtype == BZ_I64 && cuda_fits(t->range[v]);
 }
+void cuda_refuse(cuda_text *t, lp_val v);
+
+/* ---- cuda_names.c */
+extern const char *const cuda_types[BZ_NDTYPES];
+extern const char *const cuda_cells[BZ_NDTYPES];     /* in memory */
 const char *cuda_type(const cuda_text *t, lp_val v); /* of v's variables */
 cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane);
 void cuda_line(cuda_text *t, const char *fmt, ...) BZ_PRINTF(2, 3); /* indented, with its end */
 /* "T v12_3 = " */
 void cuda_begin(cuda_text *t, lp_val v, unsigned lane);
 void cuda_end(cuda_text *t); /* ";" */
-void cuda_refuse(cuda_text *t, lp_val v);
-extern const char *const cuda_types[BZ_NDTYPES];
-extern const char *const cuda_cells[BZ_NDTYPES]; /* in memory */
-void cuda_bits(bz_text *out, bz_dtype t, ir_bits b);
 
 /* ---- cuda_ops.c: lane of base op v as an expression */
 void cuda_base(cuda_text *t, lp_val v, unsigned lane);
