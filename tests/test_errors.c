@@ -203,7 +203,8 @@ Test(errors, handles_that_are_none) {
     cr_expect_eq(bz_eval(&null, 1), BZ_ESCOPE);
     cr_expect_null(bz_exp(NULL));
     bz_clear(c);
-    EXPECT_ERROR(c, bz_add(ones(c, 1, 1), ones(d, 1, 1)), BZ_EARG, "two contexts");
+    EXPECT_ERROR(c, bz_add(ones(c, 1, 1), ones(d, 1, 1)), BZ_EARG,
+                 "[add] operands of two contexts, 0 and 1, both on ");
     cr_expect_eq(bz_scope_end(c), BZ_ESCOPE);
     bz_close(c);
     bz_close(d);

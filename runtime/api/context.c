@@ -37,6 +37,7 @@ static bz_context *new_context(void) {
     w->c = (bz_context){
         .number = rt_room_number(&rt_contexts, w),
         .give_way = rt_plans_give_way,
+        .say_largest = rt_say_largest,
         .evaluator = &rt_lazy_evaluator,
         .names = &w->names,
         .layouts = &w->layouts,

@@ -36,6 +36,8 @@ struct bz_context {
     bool profile;
     bz_counters counters;
     bool (*give_way)(bz_context *c);      /* rt_give_way */
+    /* "; of 12 MiB in use the largest: w f32[512,512] 1 MiB, ...", up to five; "" where there is nothing */
+    void (*say_largest)(const bz_context *c, char *text, size_t room);
     const struct rt_evaluator *evaluator; /* of what recording wants evaluated */
     const struct rt_device *device;
     struct rt_memory *memory; /* the device's: where buffers are made */
@@ -83,6 +85,7 @@ void rt_names_free(rt_names *n);
 bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, const char *fmt,
                   ...) BZ_PRINTF(5, 6);
 bz_status rt_no_memory(bz_context *c);
+void rt_device_text(const bz_context *c, char text[static 24]); /* "cuda:1"; "cpu" */
 /* Something could not be got: BZ_ENOMEM, or what the context knows of the reason. */
 static inline bz_status rt_what_lacks(const bz_context *c) {
     bz_status s = c->err.status;

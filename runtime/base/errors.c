@@ -1,5 +1,6 @@
 /* errors.c - what went wrong: in a context, or, where there is none to tell, or another thread is in it, in the thread. */
 #include "runtime/base/context.h"
+#include "runtime/base/env.h"
 
 #include <stdio.h>
 
@@ -16,6 +17,14 @@ bz_status rt_fail(bz_context *c, bz_status s, const char *site, const char *op, 
 bz_status rt_no_memory(bz_context *c) {
     bz_fail(&c->err, BZ_ENOMEM, "out of memory");
     return rt_what_lacks(c);
+}
+
+void rt_device_text(const bz_context *c, char text[static 24]) {
+    const char *name = rt_device_names[c->options.device];
+    if (c->options.device == BZ_CUDA)
+        snprintf(text, 24, "%.10s:%d", name, c->options.number);
+    else
+        snprintf(text, 24, "%.20s", name);
 }
 
 /* ---- what a thread is told without a context */

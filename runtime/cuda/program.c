@@ -44,9 +44,12 @@ static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_erro
     do {
         s = cuda_get(m, (size_t)bytes, at, e);
     } while (s == BZ_ENOMEM && !e->status && rt_give_way(c));
-    if (s == BZ_ENOMEM && !e->status)
-        bz_fail(e, s, RT_RESULTS_TAKE " %llu bytes more than the device has free",
-                (unsigned long long)bytes);
+    if (s == BZ_ENOMEM && !e->status) {
+        char size[32], largest[320];
+        bz_size_text(size, (double)bytes);
+        c->say_largest(c, largest, sizeof largest);
+        bz_fail(e, s, "out of memory: " RT_RESULTS_TAKE " %s%s", size, largest);
+    }
     return s;
 }
 

@@ -88,10 +88,12 @@ static const char *shape_takes(char text[static 300], bz_dtype t, const rt_layou
     return text;
 }
 
-static rt_buffer *no_room(int64_t bytes, bz_dtype t, const rt_layout *l, bz_error *e) {
-    char size[32], what[300];
+static rt_buffer *no_room(const bz_context *c, int64_t bytes, bz_dtype t, const rt_layout *l,
+                          bz_error *e) {
+    char size[32], what[300], largest[320];
     bz_size_text(size, (double)bytes);
-    bz_fail(e, BZ_ENOMEM, "out of memory: %s %s", shape_takes(what, t, l), size);
+    c->say_largest(c, largest, sizeof largest);
+    bz_fail(e, BZ_ENOMEM, "out of memory: %s %s%s", shape_takes(what, t, l), size, largest);
     return NULL;
 }
 
@@ -118,7 +120,7 @@ static rt_buffer *get(bz_context *c, int64_t bytes, bz_dtype t, const rt_layout 
         bz_error why = {0};
         b = obtain(c, room, &why);
         if (!b && why.status) return bz_fail(e, why.status, "%s", why.text), NULL;
-        if (!b) return no_room(bytes, t, l, e);
+        if (!b) return no_room(c, bytes, t, l, e);
     }
     b->bytes = (size_t)bytes;
     b->refs = 1;

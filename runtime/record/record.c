@@ -38,16 +38,33 @@ void rt_count_op(bz_context *c, const char *site) {
 
 /* ---- builder calls */
 
-/* The operand's tensor; NULL and an error (none for a poisoned handle: that is passed on), which `first`, the context of another
+/* As PyTorch has it: "expected all operands on one device, but found operand 0 on cuda:0 and operand 1 on cpu". */
+static void two_places(rt_rec *r, bz_tensor *const *x, unsigned i, const bz_context *c) {
+    unsigned k = 0;
+    char a[24], b[24];
+    while (k < i && rt_context_of(x[k]) != r->c) k++;
+    rt_device_text(r->c, a), rt_device_text(c, b);
+    if (strcmp(a, b) == 0)
+        rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad",
+                "operands of two contexts, %u and %u, both on %s (bz_from_tensor takes one over)",
+                k, i, a);
+    else
+        rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad",
+                "expected all operands on one device, but found operand %u on %s and operand %u "
+                "on %s (bz_from_tensor takes one over)",
+                k, a, i, b);
+}
+
+/* Operand i's tensor; NULL and an error (none for a poisoned handle: that is passed on), which `first`, the context of another
  * operand, is told where the handle's own is closed. Sets r->c. */
-static rt_tensor *operand(rt_rec *r, bz_tensor *h, bz_context *first) {
+static rt_tensor *operand(rt_rec *r, bz_tensor *const *x, unsigned i, bz_context *first) {
     bz_context *c;
-    rt_tensor *t = rt_find_quietly(h, &c);
-    const bool passed_on = !h || (c && rt_is_poison(h));
+    rt_tensor *t = rt_find_quietly(x[i], &c);
+    const bool passed_on = !x[i] || (c && rt_is_poison(x[i]));
     if (!c) c = first;
     if (!t && !passed_on) rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
     if (r->c && c && c != r->c) {
-        rt_fail(r->c, BZ_EARG, r->site, r->op ? r->op : "grad", "operands of two contexts");
+        two_places(r, x, i, c);
         t = NULL;
     }
     if (!r->c) r->c = c;
@@ -98,7 +115,7 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     if (!rt_step_in(&r->visit, first)) return false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i] && i < 32 && optional >> i & 1) continue;
-        rt_tensor *t = operand(r, x[i], first);
+        rt_tensor *t = operand(r, x, i, first);
         if (!t) {
             if (!x[i]) no_operand(r, x, n, i);
             return false;

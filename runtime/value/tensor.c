@@ -223,3 +223,10 @@ bz_context *bz_context_of(bz_tensor *x) {
     rt_find_quietly(x, &c);
     return c;
 }
+
+bz_device bz_device_of(bz_tensor *x, int *number) {
+    bz_context *c;
+    rt_find_quietly(x, &c);
+    if (number) *number = c ? c->options.number : 0;
+    return c ? c->options.device : BZ_DEVICE_DEFAULT;
+}

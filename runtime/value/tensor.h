@@ -176,6 +176,9 @@ static inline bool rt_is_number(const rt_storage *s) {
     return s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->kind == RT_SCALAR_BOOL;
 }
 ir_bits rt_number_bits(const rt_storage *s); /* of a number's own dtype */
+/* ---- largest.c: what context.h says of say_largest */
+void rt_say_largest(const bz_context *c, char *text, size_t room);
+
 /* Whole storage, row-major: the handle sees all of it. */
 static inline bool rt_is_whole(const rt_tensor *t) {
     return t->layout == t->st->base && t->offset == 0;

@@ -69,6 +69,8 @@ BZ_API bz_tensor *bz_name(bz_tensor *x, const char *name);
 BZ_API const char *bz_dtype_name(bz_dtype t);
 BZ_API size_t bz_dtype_size(bz_dtype t);
 BZ_API bz_context *bz_context_of(bz_tensor *x); /* NULL for a bad handle */
+/* Where x lies, its context's device: BZ_CUDA, and 1 in *number for the second GPU. number NULL is fine; BZ_DEVICE_DEFAULT, 0 for a bad handle. */
+BZ_API bz_device bz_device_of(bz_tensor *x, int *number);
 
 /* ---- text: as NumPy prints arrays, summarised above 1000 elements. bz_format writes at most n bytes, the 0 included, and gives the
  * length that the whole text has (snprintf's rule), or 0 on an error. */
