@@ -97,6 +97,26 @@ static void peers(pair p, result *r) {
     look(r, bz_from_tensor(p.other, bz_from_tensor(p.c, x)));
 }
 
+static void transfers(pair p, result *r) {
+    float own[24], *pinned = bz_pin(p.c, 2 * sizeof own);
+    bz_tensor *x = numbers(p.c, 4, 6);
+    bz_ticket t[3] = {0};
+    t[0] = bz_to_host_async(x, own, sizeof own);
+    if (pinned)
+        t[1] = bz_to_host_async(
+            bz_slice(x, ((int64_t[]){0, 1}), ((int64_t[]){4, 5}), ((int64_t[]){1, 2}), 2), pinned,
+            4 * 2 * 4);
+    for (int i = 0; i < 2; i++)
+        if (t[i]) bz_wait(p.c, t[i]);
+    if (bz_context_status(p.c)) return;
+    memcpy(r->v, own, sizeof own), memcpy(r->v + 24, pinned, 32);
+    r->n = 32;
+    memcpy(pinned, own, sizeof own);
+    look(r, bz_from_data_async(p.c, BZ_F32, pinned, BZ_SHAPE(24), &t[2]));
+    if (t[2]) bz_wait(p.c, t[2]);
+    bz_unpin(p.c, pinned);
+}
+
 static const struct scenario {
     const char *name;
     void (*does)(pair p, result *r);
@@ -105,7 +125,7 @@ static const struct scenario {
     {"moves", moves, true, false},       {"computes", computes, true, false},
     {"in place", in_place, true, false}, {"compiled", compiled, true, false},
     {"indexes", indexes, true, false},   {"draws", draws, true, false},
-    {"peers", peers, false, true},
+    {"peers", peers, false, true},       {"transfers", transfers, false, false},
 };
 
 /* ---- what is expected of it */

@@ -135,6 +135,33 @@ Test(cuda_graphs, they_can_be_turned_off) {
     bz_close(c);
 }
 
+/* The loss of each step is read while the next one is under way. */
+Test(cuda_graphs, the_loss_is_read_a_step_late) {
+    if (!compiles()) return;
+    enum { STEPS = 6 };
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0), *cpu = open_one(BZ_CPU);
+    mlp m = mlp_on(c), other = mlp_on(cpu);
+    float *loss = bz_pin(c, STEPS * sizeof *loss), want[STEPS];
+    bz_ticket t[STEPS];
+    for (int i = 0; i < STEPS; i++) {
+        bz_tensor *in[NIN] = {m.w[0], m.w[1], m.w[2], m.w[3], m.x[0], m.y, m.lr}, *out[NOUT];
+        const uint64_t before = calls_now().waits;
+        bz_scope_begin(c);
+        cr_assert_eq(bz_call(m.p, in, out), BZ_OK, "%s", bz_message(c));
+        t[i] = bz_to_host_async(out[WEIGHTS], loss + i, sizeof *loss);
+        bz_scope_end(c);
+        cr_assert(t[i], "%s", bz_message(c));
+        if (i > 1) cr_expect_eq(calls_now().waits, before);
+        train(&other, 0, &want[i]);
+        if (i == 0) continue;
+        cr_expect_eq(bz_wait(c, t[i - 1]), BZ_OK);
+        cr_expect(memcmp(&loss[i - 1], &want[i - 1], sizeof *loss) == 0, "step %d", i - 1);
+    }
+    bz_close(c), bz_close(cpu);
+    fakecuda_is_clean();
+}
+
 /* ---- bits */
 
 static void train_both(bz_context *c, bz_context *cpu) {

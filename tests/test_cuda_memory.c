@@ -1,5 +1,5 @@
 /* test_cuda_memory.c - the memory of a GPU as a program sees it, on the emulated driver: where tensors lie, what is said when there is no
- * more. */
+ * more, copies that nobody waits for. */
 #include "tests/support/fakecuda.h"
 
 #include <stdlib.h>
@@ -74,5 +74,161 @@ Test(cuda_memory, what_is_idle_gives_way) {
     cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
     cr_expect(fakecuda_calls("cuMemPoolTrimTo") > before);
     bz_close(c);
+    fakecuda_is_clean();
+}
+
+/* ---- copies that nobody waits for */
+
+static uint64_t waits(void) {
+    return fakecuda_calls("cuStreamSynchronize") + fakecuda_calls("cuEventSynchronize") +
+           fakecuda_calls("cuCtxSynchronize");
+}
+
+/* A value read later is the one of then, whatever happened to the tensor; nothing waits before it is asked for. */
+static void read_later(bool pools) {
+    bz_context *c = fakecuda_open(0);
+    float *pinned = bz_pin(c, 64 * sizeof(float)), plain[2][4] = {{0}};
+    cr_assert(pinned);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4}), BZ_SHAPE(2, 2)),
+              *y = bz_from_data(c, BZ_F32, ((float[]){5, 6, 7, 8}), BZ_SHAPE(2, 2));
+    const uint64_t before = waits();
+    bz_ticket t[4];
+    t[0] = bz_to_host_async(x, pinned, 16);
+    t[1] = bz_to_host_async(bz_transpose(x, 0, 1), plain[0], 16);
+    bz_copy_(x, y);
+    cr_expect_eq(bz_eval(&x, 1), BZ_OK);
+    t[2] = bz_to_host_async(x, pinned + 4, 16);
+    t[3] = bz_to_host_async(x, plain[1], 16);
+    for (int i = 0; i < 4; i++) cr_assert(t[i], "%d: %s", i, bz_message(c));
+    if (pools) cr_expect_eq(waits(), before);
+    if (pools) cr_expect_eq(plain[0][0], 0, "not before it is asked for");
+    cr_expect_eq(bz_wait(c, t[3]), BZ_OK);
+    for (int i = 0; i < 1000 && !bz_ready(c, t[1]); i++) {}
+    cr_expect(bz_ready(c, t[1]) && bz_ready(c, t[3]));
+    cr_expect_eq(bz_wait(c, t[0]), BZ_OK);
+    cr_expect_eq(bz_wait(c, t[0]), BZ_OK, "it is over");
+    cr_expect_eq(bz_wait(c, t[2]), BZ_OK);
+    static const float want[] = {1, 2, 3, 4, 5, 6, 7, 8}, turned[] = {1, 3, 2, 4};
+    cr_expect(memcmp(pinned, want, sizeof want) == 0);
+    cr_expect(memcmp(plain[0], turned, 16) == 0 && memcmp(plain[1], want + 4, 16) == 0);
+    bz_close(c);
+    cr_expect_eq(fakecuda_living(), 0);
+    fakecuda_is_clean();
+}
+
+static bz_tensor *row(bz_context *c, const float *data, bz_ticket *t) {
+    return bz_from_data_async(c, BZ_F32, data, BZ_SHAPE(4), t);
+}
+
+/* Two pieces of pinned memory in turn: each is filled again when it has been read. */
+static void fill_later(void) {
+    bz_context *c = fakecuda_open(0);
+    float *piece[2], pageable[4] = {9, 9, 9, 9};
+    bz_ticket t[2] = {0}, own;
+    bz_tensor *x[8];
+    for (int i = 0; i < 2; i++) piece[i] = bz_pin(c, 16);
+    for (int i = 0; i < 8; i++) {
+        if (t[i % 2]) cr_expect_eq(bz_wait(c, t[i % 2]), BZ_OK);
+        for (int k = 0; k < 4; k++) piece[i % 2][k] = (float)(10 * i + k);
+        const uint64_t before = waits();
+        x[i] = row(c, piece[i % 2], &t[i % 2]);
+        cr_expect_eq(waits(), before);
+        cr_assert(t[i % 2], "%s", bz_message(c));
+    }
+    for (int i = 0; i < 8; i++)
+        EXPECT(x[i], (float)(10 * i), (float)(10 * i + 1), (float)(10 * i + 2),
+               (float)(10 * i + 3));
+    bz_tensor *y = row(c, pageable, NULL); /* read at once */
+    pageable[0] = 0;
+    EXPECT(y, 9, 9, 9, 9);
+    EXPECT_ERROR(c, row(c, piece[0], NULL), BZ_EARG,
+                 "[from_data_async] pinned data, and ticket is NULL");
+    y = row(c, piece[0], &own);
+    cr_expect_eq(bz_unpin(c, piece[0]), BZ_OK, "%s", bz_message(c)); /* waits for it */
+    cr_expect(bz_ready(c, own));
+    EXPECT(y, 60, 61, 62, 63);
+    bz_close(c);
+    cr_expect_eq(fakecuda_living(), 0);
+    fakecuda_is_clean();
+}
+
+Test(cuda_memory, values_and_data_are_read_later) {
+    fakecuda_use("80");
+    for (unsigned seed = 0; seed < 5; seed++) {
+        fakecuda_seed(seed);
+        read_later(true);
+        fill_later();
+    }
+}
+
+/* A driver that has no memory in the order of streams; the fourth attribute that is asked for says so. */
+Test(cuda_memory, they_are_without_pools) {
+    setenv("BRAZE_FAKE_FAIL", "cuDeviceGetAttribute:4:801,cuDeviceGetAttribute:8:801", 1);
+    fakecuda_use("80");
+    read_later(false); /* what is strided at once */
+    fill_later();
+    cr_expect(!fakecuda_calls("cuMemAllocAsync") && fakecuda_calls("cuMemAlloc_v2"));
+}
+
+/* More than there are slots, larger than one, and never asked for. */
+Test(cuda_memory, many_are_under_way) {
+    enum { N = 40, LARGE = 5000 };
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    static float out[N][4], large[LARGE];
+    bz_ticket t[N];
+    for (int i = 0; i < N; i++) {
+        bz_scope_begin(c);
+        t[i] = bz_to_host_async(bz_from_data(c, BZ_F32, (float[]){(float)i, 1, 2, 3}, BZ_SHAPE(4)),
+                                out[i], 16);
+        bz_scope_end(c);
+        cr_assert(t[i], "%s", bz_message(c));
+    }
+    for (int i = N; i-- > 5;) {
+        cr_expect_eq(bz_wait(c, t[i]), BZ_OK);
+        cr_expect(out[i][0] == (float)i && out[i][3] == 3.0f, "%d", i);
+    }
+    cr_expect(bz_to_host_async(floats(c, LARGE, NULL), large, sizeof large));
+    bz_close(c); /* the rest comes with it */
+    cr_expect(out[3][0] == 3.0f);
+    cr_expect_eq(fakecuda_living(), 0);
+    fakecuda_is_clean();
+}
+
+static void mistakes(bz_context *c) {
+    float out[2] = {0}, *p = bz_pin(c, 8);
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2}), BZ_SHAPE(2));
+    bz_ticket t = bz_to_host_async(x, p, 8);
+    cr_assert(p && t, "%s", bz_message(c));
+    cr_expect_eq(bz_wait(c, t), BZ_OK);
+    cr_expect(p[0] == 1 && p[1] == 2);
+    x = bz_from_data_async(c, BZ_F32, p, BZ_SHAPE(2), &t);
+    cr_expect_eq(bz_wait(c, t), BZ_OK);
+    EXPECT(x, 1, 2);
+    cr_expect(!bz_to_host_async(x, out, 4) && bz_context_status(c) == BZ_EARG);
+    cr_expect(strstr(bz_message(c), "[to_host_async] the tensor has 8 bytes, the destination 4"));
+    bz_clear(c);
+    cr_expect(!bz_to_host_async(x, NULL, 8) && strstr(bz_message(c), "destination is NULL"));
+    bz_clear(c);
+    cr_expect(!bz_pin(c, 0) && strstr(bz_message(c), "[pin] no bytes"));
+    bz_clear(c);
+    cr_expect_eq(bz_unpin(c, out), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "[unpin] the memory is none that bz_pin gave"));
+    bz_clear(c);
+    cr_expect_eq(bz_unpin(c, NULL), BZ_OK);
+    cr_expect_eq(bz_wait(c, t + 1), BZ_EARG);
+    cr_expect(strstr(bz_message(c), "[wait] the context gave no ticket"));
+    bz_clear(c);
+    cr_expect(!bz_ready(c, 0) && bz_context_status(c) == BZ_EARG);
+    bz_clear(c);
+}
+
+/* The same words wherever tensors lie. */
+Test(cuda_memory, mistakes_with_transfers) {
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    mistakes(c);
+    bz_close(c);
+    on_all(mistakes);
     fakecuda_is_clean();
 }

@@ -17,6 +17,7 @@
 #include "braze/operand.h"
 #include "braze/ops.h"
 #include "braze/tensor.h"
+#include "braze/transfer.h"
 #include "braze/version.h"
 
 #endif

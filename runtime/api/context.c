@@ -1,4 +1,5 @@
 /* context.c - contexts: opened, closed; their errors as the program asks for them, modes and counters. */
+#include "runtime/api/host.h"
 #include "runtime/base/env.h"
 #include "runtime/exec/image.h"
 #include "runtime/exec/kernels.h"
@@ -26,6 +27,7 @@ typedef struct whole {
     rt_recorder recorder;
     rt_evaluation evaluation;
     rt_gifts gifts;
+    rt_transfers transfers;
 } whole;
 _Static_assert(sizeof(whole) <= 1 << RT_CONTEXT_SHIFT, "a context fits its slot");
 
@@ -50,6 +52,7 @@ static bz_context *new_context(void) {
         .recorder = &w->recorder,
         .evaluation = &w->evaluation,
         .gifts = &w->gifts,
+        .transfers = &w->transfers,
     };
     return &w->c;
 }
@@ -83,8 +86,7 @@ static bz_status check_options(const bz_options *o, bz_error *e) {
         return bz_fail(e, BZ_EARG, "[open] there is no mode %d", (int)o->mode);
     if ((unsigned)o->isa > BZ_ISA_AVX512)
         return bz_fail(e, BZ_EARG, "[open] there is no instruction set %d", (int)o->isa);
-    if (o->number < 0)
-        return bz_fail(e, BZ_EARG, "[open] devices have no number %d", o->number);
+    if (o->number < 0) return bz_fail(e, BZ_EARG, "[open] devices have no number %d", o->number);
     if (o->threads < 0 || o->threads > BZ_RT_MAX_THREADS)
         return bz_fail(e, BZ_EARG, "[open] %d threads: 0 to %d are possible", o->threads,
                        BZ_RT_MAX_THREADS);
@@ -155,6 +157,7 @@ static void destroy(bz_context *c) {
     say_unheard(c);
     rt_plans_free(c);
     rt_room_open(&rt_contexts, c, false);
+    rt_transfers_free(c);
     rt_pool_free(c->pool);
     if (c->memory) c->memory->f->close(c->memory);
     rt_layouts_free(c->layouts);

@@ -44,21 +44,28 @@ static bz_tensor *with_buffer(bz_context *c, bz_dtype t, const rt_layout *base, 
     return rt_poison(c);
 }
 
+bz_tensor *rt_tensor_in(bz_context *c, bz_dtype t, const int64_t *shape, int rank, rt_buffer *b) {
+    return with_buffer(c, t, rt_layout_of(c, shape, NULL, (unsigned)rank), b);
+}
+
+rt_buffer *rt_buffer_for(bz_context *c, const char *op, bz_dtype t, const void *data,
+                         const int64_t *shape, int rank, const char *site) {
+    if (!rt_check_shape(c, op, site, t, shape, rank)) return NULL;
+    const rt_layout *l = rt_layout_of(c, shape, NULL, (unsigned)rank);
+    if (!l) return rt_no_memory(c), NULL;
+    if (l->count && !data) return rt_fail(c, BZ_EARG, site, op, "data is NULL"), NULL;
+    rt_does(c, op, site);
+    return rt_buffer_new(c, t, l);
+}
+
 bz_tensor *bz_from_data_at(bz_context *c, bz_dtype t, const void *data, const int64_t *shape,
                            int rank, const char *site) {
     RT_VISIT(c, NULL);
-    if (!rt_check_shape(c, "from_data", site, t, shape, rank)) return rt_poison(c);
-    const rt_layout *l = rt_layout_of(c, shape, NULL, (unsigned)rank);
-    if (!l) return rt_no_memory(c), rt_poison(c);
-    if (l->count && !data)
-        return rt_fail(c, BZ_EARG, site, "from_data", "data is NULL"), rt_poison(c);
-    rt_does(c, "from_data", site);
-    rt_buffer *b = rt_buffer_new(c, t, l);
-    if (b && rt_move_bytes(rt_start(b), rt_host_spot(data), b->bytes, &c->err)) {
-        rt_buffer_unref(c, b);
-        b = NULL;
-    }
-    return with_buffer(c, t, l, b);
+    rt_buffer *b = rt_buffer_for(c, "from_data", t, data, shape, rank, site);
+    if (b && !rt_move_bytes(rt_start(b), rt_host_spot(data), b->bytes, &c->err))
+        return rt_tensor_in(c, t, shape, rank, b);
+    rt_buffer_unref(c, b);
+    return rt_poison(c);
 }
 
 bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_t *shape,
@@ -135,20 +142,27 @@ static rt_tensor *value_of(const bz_tensor *x, const char *op, bz_context **c, b
     return *s ? NULL : t;
 }
 
+rt_tensor *rt_value_for(bz_tensor *x, const char *op, const void *dst, size_t bytes, bz_context **c,
+                        bz_status *s) {
+    rt_tensor *t = value_of(x, op, c, s);
+    if (!t) return NULL;
+    const int64_t want = rt_layout_bytes(t->layout, (bz_dtype)t->st->dtype);
+    if (bytes != (size_t)want)
+        *s = rt_fail(*c, BZ_EARG, NULL, op, "the tensor has %s%lld bytes, the destination %zu",
+                     want == BZ_TOO_MANY ? "more than " : "", (long long)want, bytes);
+    else if (bytes && !dst)
+        *s = rt_fail(*c, BZ_EARG, NULL, op, "the destination is NULL");
+    return *s ? NULL : t;
+}
+
 bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes) {
     RT_BORDER;
     RT_VISIT_OF(x, "to_host", RT_STRAY_STATUS);
     bz_context *c;
     bz_status s;
-    rt_tensor *t = value_of(x, "to_host", &c, &s);
+    const rt_tensor *t = rt_value_for(x, "to_host", dst, bytes, &c, &s);
     if (!t) return s;
-    bz_dtype dtype = (bz_dtype)t->st->dtype;
-    int64_t want = rt_layout_bytes(t->layout, dtype);
-    if (bytes != (size_t)want)
-        return rt_fail(c, BZ_EARG, NULL, "to_host",
-                       "the tensor has %s%lld bytes, the destination %zu",
-                       want == BZ_TOO_MANY ? "more than " : "", (long long)want, bytes);
-    if (bytes && !dst) return rt_fail(c, BZ_EARG, NULL, "to_host", "the destination is NULL");
+    const bz_dtype dtype = (bz_dtype)t->st->dtype;
     return rt_pack(rt_host_spot(dst), rt_element(t->st->buf, dtype, t->offset), t->layout,
                    ir_dtype_bytes(dtype), &c->err);
 }

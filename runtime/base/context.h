@@ -63,6 +63,7 @@ struct bz_context {
     struct rt_recorder *recorder;
     struct rt_evaluation *evaluation;
     struct rt_gifts *gifts;
+    struct rt_transfers *transfers;
 };
 static inline void rt_does(bz_context *c, const char *op, const char *site) {
     c->op = op;

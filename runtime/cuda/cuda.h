@@ -26,6 +26,7 @@ typedef struct cuda_memory {
     char *ring;               /* pinned; NULL until something is copied in */
     cu_event read[CUDA_RING]; /* the piece has been read */
     unsigned next;            /* of the ring's pieces */
+    struct cuda_async *async; /* async.c; NULL until it is wanted */
     cu_module copier;         /* strided.c; NULL until it is wanted */
     cu_function runs[5];      /* by log2 of the bytes that a thread moves */
 } cuda_memory;
@@ -47,6 +48,8 @@ void cuda_give(cuda_memory *m, rt_address at);
 bz_status cuda_copy_in(cuda_memory *m, rt_address to, const void *from, size_t bytes, bz_error *e);
 bz_status cuda_copy_out(cuda_memory *m, void *to, rt_address from, size_t bytes, bz_error *e);
 bz_status cuda_wait(cuda_memory *m, bz_error *e);
+bz_status cuda_copy(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r, bz_error *e);
+size_t cuda_total(const rt_runs *r); /* bytes */
 /* An image (PTX, cubin, fatbin) as a module; where it does not load, the driver's log in the words. */
 bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_module *out,
                     bz_error *e);
@@ -60,6 +63,16 @@ cuda_codegen cuda_codegen_for(cuda_memory *m);
 /* One memory more that has code in its driver's context (false: out of memory), and one less. */
 bool cuda_code_arrive(const cuda_memory *m);
 void cuda_code_leave(const cuda_memory *m);
+
+/* ---- async.c: copies beside what is computed */
+void *cuda_pin(rt_memory *m, size_t bytes, bz_error *e);
+void cuda_unpin(rt_memory *m, void *p);
+bz_status cuda_start_in(rt_memory *m, rt_address to, const void *from, size_t bytes,
+                        rt_transfer **t, bz_error *e);
+bz_status cuda_start_out(rt_memory *m, void *to, rt_address from, const rt_runs *r, bool pinned,
+                         rt_transfer **t, bz_error *e);
+bz_status cuda_finish(rt_memory *m, rt_transfer *t, bool wait, bool *done, bz_error *e);
+void cuda_async_free(cuda_memory *m); /* within cuda_enter_to_free, when all are finished */
 
 /* ---- strided.c: runs of any strides, within the device */
 bz_status cuda_copy_runs(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r,

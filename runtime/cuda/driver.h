@@ -6,7 +6,7 @@
 #include "src/ir/base/base.h"
 
 typedef int cu_result; /* CUresult */
-enum { CU_SUCCESS = 0, CU_OUT_OF_MEMORY = 2 };
+enum { CU_SUCCESS = 0, CU_OUT_OF_MEMORY = 2, CU_NOT_READY = 600 };
 typedef int cu_device;
 typedef uint64_t cu_address;
 typedef struct cu_context_of *cu_context;
@@ -72,6 +72,7 @@ enum cu_numbers {
     MUST(event_free, "cuEventDestroy_v2", (cu_event e))                                            \
     MUST(event_record, "cuEventRecord", (cu_event e, cu_stream s))                                 \
     MUST(event_wait, "cuEventSynchronize", (cu_event e))                                           \
+    MUST(event_query, "cuEventQuery", (cu_event e))                                                \
     MUST(module_load, "cuModuleLoadDataEx",                                                        \
          (cu_module * m, const void *image, unsigned n, const int *options, void **values))        \
     MUST(module_free, "cuModuleUnload", (cu_module m))                                             \

@@ -150,7 +150,7 @@ static bool is_packed(const rt_runs *r, bool to) {
     return memcmp(to ? p.to : p.from, to ? r->to : r->from, r->rank * sizeof *r->to) == 0;
 }
 
-static size_t total(const rt_runs *r) {
+size_t cuda_total(const rt_runs *r) {
     size_t bytes = r->bytes;
     for (unsigned i = 0; i < r->rank; i++) bytes *= (size_t)r->shape[i];
     return bytes;
@@ -161,11 +161,11 @@ static bz_status scatter_in(cuda_memory *m, rt_address to, const char *packed, c
                             bz_error *e) {
     rt_address between;
     rt_runs spread;
-    if (is_packed(r, true)) return cuda_copy_in(m, to, packed, total(r), e);
-    bz_status s = cuda_get(m, total(r), &between, e);
+    if (is_packed(r, true)) return cuda_copy_in(m, to, packed, cuda_total(r), e);
+    bz_status s = cuda_get(m, cuda_total(r), &between, e);
     if (s) return bz_fail(e, s, "out of memory");
     pack(&spread, r, false);
-    s = cuda_copy_in(m, between, packed, total(r), e);
+    s = cuda_copy_in(m, between, packed, cuda_total(r), e);
     if (!s) s = cuda_copy_runs(m, to, between, &spread, e);
     cuda_give(m, between);
     return s;
@@ -175,12 +175,12 @@ static bz_status gather_out(cuda_memory *m, char *packed, rt_address from, const
                             bz_error *e) {
     rt_address between;
     rt_runs gather;
-    if (is_packed(r, false)) return cuda_copy_out(m, packed, from, total(r), e);
-    bz_status s = cuda_get(m, total(r), &between, e);
+    if (is_packed(r, false)) return cuda_copy_out(m, packed, from, cuda_total(r), e);
+    bz_status s = cuda_get(m, cuda_total(r), &between, e);
     if (s) return bz_fail(e, s, "out of memory");
     pack(&gather, r, true);
     s = cuda_copy_runs(m, between, from, &gather, e);
-    if (!s) s = cuda_copy_out(m, packed, between, total(r), e);
+    if (!s) s = cuda_copy_out(m, packed, between, cuda_total(r), e);
     cuda_give(m, between);
     return s;
 }
@@ -193,7 +193,7 @@ static bz_status copy_in(rt_memory *base, rt_address to, const void *from, const
     bz_status s = cuda_enter(m, e);
     if (s) return s;
     if (!is_packed(r, false)) {
-        if ((packed = bz_mem_alloc(total(r)))) {
+        if ((packed = bz_mem_alloc(cuda_total(r)))) {
             pack(&gather, r, true);
             rt_host_copy(packed, from, &gather);
         } else {
@@ -213,7 +213,7 @@ static bz_status copy_out(rt_memory *base, void *to, rt_address from, const rt_r
     bool direct = is_packed(r, true);
     bz_status s = cuda_enter(m, e);
     if (s) return s;
-    char *packed = direct ? to : bz_mem_alloc(total(r));
+    char *packed = direct ? to : bz_mem_alloc(cuda_total(r));
     s = packed ? gather_out(m, packed, from, r, e) : bz_fail(e, BZ_ENOMEM, "out of memory");
     cuda_leave(m);
     if (direct) return s;
@@ -225,14 +225,18 @@ static bz_status copy_out(rt_memory *base, void *to, rt_address from, const rt_r
     return s;
 }
 
+bz_status cuda_copy(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r, bz_error *e) {
+    if (!is_packed(r, true) || !is_packed(r, false)) return cuda_copy_runs(m, to, from, r, e);
+    return cuda_check(m, m->d->copy(to, from, cuda_total(r), m->stream), "cuMemcpyDtoDAsync", NULL,
+                      e);
+}
+
 static bz_status copy(rt_memory *base, rt_address to, rt_address from, const rt_runs *r,
                       bz_error *e) {
     cuda_memory *m = (cuda_memory *)base;
     bz_status s = cuda_enter(m, e);
     if (s) return s;
-    s = is_packed(r, true) && is_packed(r, false)
-            ? cuda_check(m, m->d->copy(to, from, total(r), m->stream), "cuMemcpyDtoDAsync", NULL, e)
-            : cuda_copy_runs(m, to, from, r, e);
+    s = cuda_copy(m, to, from, r, e);
     cuda_leave(m);
     return s;
 }
@@ -308,6 +312,7 @@ static void close_memory(rt_memory *base) {
     if (m->arrived) cuda_code_leave(m);
     if (m->context && cuda_enter_to_free(m)) {
         if (m->stream) m->d->stream_wait(m->stream);
+        cuda_async_free(m);
         if (m->copier) m->d->module_free(m->copier);
         for (unsigned i = 0; i < CUDA_RING; i++)
             if (m->read[i]) m->d->event_free(m->read[i]);
@@ -330,6 +335,11 @@ static const rt_memory_functions functions = {
     .copy_peer = copy_peer,
     .zero = zero,
     .synchronise = synchronise,
+    .pin = cuda_pin,
+    .unpin = cuda_unpin,
+    .start_in = cuda_start_in,
+    .start_out = cuda_start_out,
+    .finish = cuda_finish,
 };
 
 static bz_status find_device(cuda_memory *m, int number, bz_error *e) {

@@ -23,6 +23,7 @@ typedef struct rt_runs {
 } rt_runs;
 
 typedef struct rt_memory rt_memory;
+typedef struct rt_transfer rt_transfer; /* a copy under way; the device's own */
 
 /* Order: what is asked of one memory, and the programs that run in it, take effect as if in the order of the calls, so memory may be
  * given back, and be got again, while work on it is under way. A call may return before it is done, except where it says otherwise.
@@ -49,6 +50,19 @@ typedef struct rt_memory_functions {
     bz_status (*zero)(rt_memory *m, rt_address at, size_t bytes, bz_error *e);
     /* Waits until everything that was asked for, programs too, is done. */
     bz_status (*synchronise)(rt_memory *m, bz_error *e);
+    /* What follows is there as a whole or not at all (NULL). Memory of the host that the device copies from and to by itself; NULL: as
+     * alloc. Nothing is copied from or to it any more when it is given back. */
+    void *(*pin)(rt_memory *m, size_t bytes, bz_error *e);
+    void (*unpin)(rt_memory *m, void *p);
+    /* As copy_in of one run and copy_out to one, in the same order with everything else, but beside what is computed: from and to may not be
+     * touched before it is over. `from` is pinned; where `to` is not, it may be done at once. *t is the caller's to finish; NULL: it is
+     * over. */
+    bz_status (*start_in)(rt_memory *m, rt_address to, const void *from, size_t bytes,
+                          rt_transfer **t, bz_error *e);
+    bz_status (*start_out)(rt_memory *m, void *to, rt_address from, const rt_runs *r, bool pinned,
+                           rt_transfer **t, bz_error *e);
+    /* Is it over? `wait`: until it is. *done: it is, and t is gone; always after a wait. An error without is told again by the next one. */
+    bz_status (*finish)(rt_memory *m, rt_transfer *t, bool wait, bool *done, bz_error *e);
 } rt_memory_functions;
 
 struct rt_memory { /* the start of a device's own struct */
