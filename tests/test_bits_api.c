@@ -229,7 +229,7 @@ static bz_status folds(bz_context *c, bz_tensor *const *in, int nin, bz_tensor *
     bz_tensor *part = bz_slice(in[0], (const int64_t[]){BZ_OPEN, 4990},
                                (const int64_t[]){BZ_OPEN, 11}, (const int64_t[]){-1, -3}, 2);
     out[0] = bz_sum(in[0], NULL, 0, false);
-    out[1] = bz_var(in[0], BZ_AXES(1), 1, true);
+    out[1] = bz_var(in[0], BZ_AXES(1), true, 1);
     out[2] = bz_logsumexp(in[1], BZ_AXES(0), false);
     out[3] = bz_sum(bz_flip(in[1], BZ_AXES(0, 1)), BZ_AXES(0), true);
     out[4] = bz_prod(bz_sin(part), BZ_AXES(0), false);

@@ -76,6 +76,21 @@ static void writes(bz_context *c) {
            1, 0, 1);
 }
 
+/* NumPy's x[()]: nothing picked is everything. */
+static void nothing(bz_context *c) {
+    bz_tensor *x = cube(c), *z = bz_full(c, NULL, 0, 5, BZ_F32);
+    cr_expect_eq(bz_ndim(bz_at(z, "")), 0);
+    EXPECT(bz_at(z, ""), 5);
+    EXPECT(bz_at(z, " ..."), 5);
+    cr_expect_eq(bz_ndim(bz_at(x, " ")), bz_ndim(x));
+    bz_fill_(bz_at(z, ""), 7);
+    EXPECT(z, 7);
+}
+
+Test(index, no_text) {
+    on_all(nothing);
+}
+
 Test(index, writing_through_views) {
     on_all(writes);
 }
@@ -96,7 +111,7 @@ static const struct {
     bz_status status;
     const char *said;
 } mistakes[] = {
-    {"", BZ_EARG, "[at] \"\": an integer, a slice, ... or None should stand at character 1"},
+    {",", BZ_EARG, "[at] \",\": an integer, a slice, ... or None should stand at character 1"},
     {"1, x", BZ_EARG, "\"1, x\": an integer, a slice, ... or None should stand at character 4"},
     {"1,, 2", BZ_EARG, "should stand at character 3"},
     {"1 2", BZ_EARG, "a comma or the end should stand at character 3"},

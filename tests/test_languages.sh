@@ -64,6 +64,9 @@ done
 mistake 'one of the operands must be a tensor' 'bz_add(1, 2)'
 mistake 'one of the operands must be a tensor' 'bz_where(true, 1, 0)'
 mistake 'as many strides as sizes' 'bz_as_strided(x, BZ_STRIDED((2, 2), (1)), 0)'
+for wrong in 'BZ_SHAPE(2, 2), BZ_SHAPE(2, 1)' '(2, 2), s' 's, (2, 1)'; do
+    mistake 'each list in parentheses' "bz_as_strided(x, BZ_STRIDED($wrong), 0)"
+done
 mistake 'char *(const)? *\*|operand is a bz_tensor \*|const T' 'bz_mul(x, s)'
 mistake 'long double' 'bz_mul(x, l)'
 mistake '' 'bz_add_(1, x)'

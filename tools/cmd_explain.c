@@ -64,8 +64,12 @@ static tool_status show(const explain_job *j, const bz_explanation *x) {
     tool_status status = TOOL_DONE;
     if (!x) return tool_error(&(bz_error){.status = BZ_ENOMEM});
     if (j->svg) {
+        tool_dirs dirs = {0};
         rt_explain_svg(&svg, x);
-        if (rt_file_replace_text(j->svg, &svg, &e)) status = tool_error(&e);
+        tool_dirs_for(&dirs, j->svg, &e);
+        if (!e.status) rt_file_replace_text(j->svg, &svg, &e);
+        tool_dirs_done(&dirs, e.status == BZ_OK);
+        if (e.status) status = tool_error(&e);
     }
     j->json ? rt_explain_json(&t, x) : rt_explain_text(&t, x);
     if (!status) status = tool_write(&t);

@@ -174,11 +174,14 @@ static tool_status export(tool_source *s, void *job) {
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
     const ir_ex sym = open_symbol(s, 0);
-    bz_status failed = sym ? export_sized(j, s, sym, &e)
-                       : j->range
-                           ? bz_fail(&e, BZ_EARG, "--dim %s: no symbol is without a size", j->range)
-                           : rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
-    return failed ? tool_source_error(s, &e) : TOOL_DONE;
+    if (!sym && j->range)
+        bz_fail(&e, BZ_EARG, "--dim %s: no symbol is without a size", j->range);
+    tool_dirs dirs = {0};
+    if (!e.status) tool_dirs_for(&dirs, j->out, &e);
+    if (!e.status && sym) export_sized(j, s, sym, &e);
+    if (!e.status && !sym) rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
+    tool_dirs_done(&dirs, e.status == BZ_OK);
+    return e.status ? tool_source_error(s, &e) : TOOL_DONE;
 }
 
 static tool_status run(tool_args *a) {

@@ -4,10 +4,7 @@
  *                         ^--------- gone again ----------------' */
 #include "tools/tool.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- options */
 
@@ -85,37 +82,6 @@ bool tool_out_path(const tool_outs *o, const char *name, bz_text *path) {
     return path->n != 0;
 }
 
-/* ---- directories */
-
-typedef struct made {
-    BZ_VEC(char *) dirs; /* that were not there before, outer ones first */
-    bz_arena names;
-} made;
-
-static void make_one(made *m, const char *path, size_t n, bz_error *e) {
-    char *dir = bz_arena_alloc(&m->names, n + 1);
-    if (!dir || !bz_vec_reserve(&m->dirs, 1)) {
-        bz_fail(e, BZ_ENOMEM, "out of memory");
-        return;
-    }
-    memcpy(dir, path, n);
-    dir[n] = 0;
-    if (mkdir(dir, 0777) == 0)
-        bz_vec_push(&m->dirs, dir);
-    else if (errno != EEXIST)
-        bz_fail(e, BZ_EIO, "cannot make the directory %s: %s", dir, strerror(errno));
-}
-
-/* The directories on the way to what follows the last slash, as far as they are not there. */
-static void make_parents(made *m, const char *path, bz_error *e) {
-    for (const char *slash = strchr(path, '/'); slash && !e->status; slash = strchr(slash + 1, '/'))
-        if (slash > path) make_one(m, path, (size_t)(slash - path), e);
-}
-
-static void unmake(const made *m) {
-    for (uint32_t i = m->dirs.n; i-- > 0;) rmdir(m->dirs.p[i]);
-}
-
 /* ---- writing */
 
 typedef struct writing { /* of the outputs that have a file */
@@ -123,7 +89,7 @@ typedef struct writing { /* of the outputs that have a file */
     ir_value_array *arrays;
     uint32_t n;
     bz_arena texts;
-    made made;
+    tool_dirs dirs;
 } writing;
 
 static void find_files(writing *w, const tool_outs *o, const ir_graph *g,
@@ -143,14 +109,14 @@ static void find_files(writing *w, const tool_outs *o, const ir_graph *g,
 static void write_apart(writing *w, const tool_outs *o, const ir_graph *g,
                         const ir_value_array *results, bz_error *e) {
     find_files(w, o, g, results, e);
-    for (uint32_t i = 0; i < w->n && !e->status; i++) make_parents(&w->made, w->paths[i], e);
+    for (uint32_t i = 0; i < w->n && !e->status; i++) tool_dirs_for(&w->dirs, w->paths[i], e);
     if (!e->status) rt_npy_save_all(w->paths, w->arrays, w->n, e);
 }
 
 static void write_together(writing *w, const tool_outs *o, const ir_graph *g,
                            const ir_value_array *results, bz_error *e) {
     for (uint32_t i = 0; i < g->outputs.n; i++) w->paths[i] = g->outputs.p[i].name;
-    make_parents(&w->made, o->all, e);
+    tool_dirs_for(&w->dirs, o->all, e);
     if (!e->status) rt_npz_save(o->all, w->paths, results, g->outputs.n, false, e);
 }
 
@@ -164,9 +130,7 @@ bz_status tool_outs_write(const tool_outs *o, const ir_graph *g, const ir_value_
         write_together(&w, o, g, results, e);
     else
         write_apart(&w, o, g, results, e);
-    if (e->status) unmake(&w.made);
-    bz_vec_free(&w.made.dirs);
-    bz_arena_free(&w.made.names);
+    tool_dirs_done(&w.dirs, e->status == BZ_OK);
     bz_arena_free(&w.texts);
     bz_mem_free(w.paths);
     bz_mem_free(w.arrays);

@@ -158,6 +158,16 @@ bool tool_dim_option(tool_args *a, tool_files *f);
 void tool_values_free(ir_value_array *values, uint32_t n);
 bool tool_is_npz(const char *path); /* by its name */
 
+/* ---- dirs.c */
+typedef struct tool_dirs {
+    BZ_VEC(char *) made; /* that were not there before, outer ones first */
+    bz_arena names;
+} tool_dirs;
+
+/* Makes the directories on the way to what follows the last slash, as far as they are not there. */
+void tool_dirs_for(tool_dirs *d, const char *path, bz_error *e);
+void tool_dirs_done(tool_dirs *d, bool keep); /* or those that were made go again */
+
 /* ---- outputs.c */
 
 typedef struct tool_outs {

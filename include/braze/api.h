@@ -22,7 +22,7 @@
 #define BZ_SITE_TEXT_(file, line) file ":" #line
 
 /* A list and its length, for arguments like (const int *axes, int n): bz_sum(x, BZ_AXES(0, 2), false). BZ_ALL: all axes, which
- * vanish: bz_sum(x, BZ_ALL). */
+ * vanish: bz_sum(x, BZ_ALL), bz_var(x, BZ_ALL, 1). */
 #define BZ_AXES(...)  BZ_ARRAY_(int, __VA_ARGS__), BZ_COUNT_(int, __VA_ARGS__)
 #define BZ_SHAPE(...) BZ_ARRAY_(int64_t, __VA_ARGS__), BZ_COUNT_(int64_t, __VA_ARGS__)
 #define BZ_ALL        NULL, 0, false
@@ -30,10 +30,20 @@
 /* Shape, strides and rank, for bz_from_buffer and bz_as_strided: BZ_STRIDED((2, 3), (1, 2)); as many strides as sizes, or it does not
  * compile. BZ_DENSE(2, 3): row-major, strides NULL. */
 #define BZ_STRIDED(shape, strides)                                                                 \
-    BZ_ARRAY_(int64_t, BZ_BARE_ shape), BZ_ARRAY_(int64_t, BZ_BARE_ strides),                      \
-        BZ_SAME_COUNT_(BZ_COUNT_(int64_t, BZ_BARE_ shape), BZ_COUNT_(int64_t, BZ_BARE_ strides))
+    BZ_LISTED_(BZ_ARRAY_, shape), BZ_LISTED_(BZ_ARRAY_, strides),                                  \
+        BZ_SAME_COUNT_(BZ_LISTED_(BZ_COUNT_, shape), BZ_LISTED_(BZ_COUNT_, strides))
 #define BZ_DENSE(...) BZ_ARRAY_(int64_t, __VA_ARGS__), NULL, BZ_COUNT_(int64_t, __VA_ARGS__)
-#define BZ_BARE_(...) __VA_ARGS__
+/* of(int64_t, 2, 3) for the list (2, 3); for what is none, x or BZ_SHAPE(2, 3), an error that says how it is written. */
+#define BZ_LISTED_(of, ...)                                                                        \
+    BZ_FIFTH_(__VA_ARGS__, BZ_NO_LIST_, BZ_NO_LIST_, BZ_NO_LIST_, BZ_MAY_LIST_, 0)(of, __VA_ARGS__)
+#define BZ_MAY_LIST_(of, list)           BZ_FIFTH_(0, 0, 0, BZ_IS_LIST_ list, BZ_NO_LIST_, 0)(of, list)
+#define BZ_FIFTH_(...)                   BZ_FIFTH_OF_(__VA_ARGS__)
+#define BZ_FIFTH_OF_(a, b, c, d, e, ...) e
+#define BZ_IS_LIST_(...)                 0, BZ_LIST_
+#define BZ_LIST_(of, list)               BZ_LIST_OF_(of, BZ_BARE_ list)
+#define BZ_LIST_OF_(of, ...)             of(int64_t, __VA_ARGS__)
+#define BZ_NO_LIST_(of, ...)             of##NONE_
+#define BZ_BARE_(...)                    __VA_ARGS__
 #ifdef __cplusplus
 extern "C++" {
 #include <initializer_list>
@@ -44,10 +54,16 @@ template <int a, int b> constexpr int bz_same_count_() {
     static_assert(a == b, "as many strides as sizes");
     return a;
 }
+template <class T> constexpr T *bz_no_list_() {
+    static_assert(sizeof(T) == 0, "BZ_STRIDED((2, 3), (1, 2)): each list in parentheses");
+    return nullptr;
+}
 }
 #define BZ_ARRAY_(T, ...)    std::initializer_list<T>{__VA_ARGS__}.begin()
 #define BZ_COUNT_(T, ...)    decltype(bz_counted_(__VA_ARGS__))::value
 #define BZ_SAME_COUNT_(a, b) bz_same_count_<a, b>()
+#define BZ_ARRAY_NONE_       bz_no_list_<const int64_t>()
+#define BZ_COUNT_NONE_       1
 #else
 #define BZ_ARRAY_(T, ...) ((const T[]){__VA_ARGS__})
 #define BZ_COUNT_(T, ...) (int)(sizeof((const T[]){__VA_ARGS__}) / sizeof(T))
@@ -56,6 +72,12 @@ template <int a, int b> constexpr int bz_same_count_() {
         _Static_assert((a) == (b), "as many strides as sizes");                                    \
         a;                                                                                         \
     })
+#define BZ_ARRAY_NONE_                                                                             \
+    __extension__({                                                                                \
+        _Static_assert(0, "BZ_STRIDED((2, 3), (1, 2)): each list in parentheses");                 \
+        (const int64_t *)NULL;                                                                     \
+    })
+#define BZ_COUNT_NONE_ 1
 #endif
 
 typedef struct bz_context bz_context;

@@ -30,8 +30,8 @@ BZ_API bz_tensor *bz_argmin_at(bz_tensor *x, const int *axes, int n, bool keepdi
                                const char *site);
 /* Arithmetic mean. */
 BZ_API bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
-/* Sum of (x - mean)^2 over (count - correction). */
-BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
+/* Sum of (x - mean)^2 over (count - correction): bz_var(x, BZ_ALL, 1). PyTorch's default is 1. */
+BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
                             const char *site);
 /* Log of the sum of e^x. */
 BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim,

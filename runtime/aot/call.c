@@ -240,11 +240,23 @@ static const char *bad_index(const bz_rt_artefact *a, int value) {
     return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
 }
 
+/* The first variant is the least. */
+static const char *bad_machine(const bz_rt_artefact *a) {
+    const uint32_t least = a->variants[0].isa;
+    if ((uint32_t)bz_rt_isa_detect() < least)
+        return least == BZ_RT_V4
+                   ? "the processor lacks avx512, the least that this program has code for"
+                   : "the processor lacks avx2, the least that this program has code for";
+    return least == BZ_RT_V4
+               ? "BRAZE_ISA allows less than avx512, the least that this program has code for"
+               : "BRAZE_ISA allows less than avx2, the least that this program has code for";
+}
+
 const char *bz_rt_error_v5(const bz_rt_artefact *a, int value) {
     uint32_t which = (uint32_t)value >> WHICH_SHIFT;
     switch (value & KIND_MASK) {
     case BZ_RT_OK: return "done";
-    case BZ_RT_EMACHINE: return "the processor lacks instructions that this program needs";
+    case BZ_RT_EMACHINE: return bad_machine(a);
     case BZ_RT_EMEMORY: return "out of memory for the workspace";
     case BZ_RT_EWORKSPACE: return "the workspace is too small";
     case BZ_RT_EARGUMENT:

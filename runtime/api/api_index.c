@@ -80,8 +80,10 @@ static bool take_item(reader *r, item *it) {
     return number || fail(r, BZ_EARG, r->p, "an integer, a slice, ... or None should stand");
 }
 
+/* No item at all is NumPy's x[()]. */
 static bool read_items(reader *r) {
     const char *dots = NULL;
+    if (skip_blanks(r), !*r->p) return true;
     do {
         item it;
         if (r->n && (skip_blanks(r), !*r->p)) break; /* a comma may end the text */

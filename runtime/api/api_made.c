@@ -102,7 +102,7 @@ bz_tensor *bz_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const 
     return rt_end(&r, ready ? ir_mean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
-bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, int correction, bool keepdim,
+bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
                      const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "var", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);

@@ -73,7 +73,7 @@ static void arguments(bz_text *t, const ex_function *function, const ex_fields *
 
 static const char *const words[][2] = {
     {"OK", "done"},
-    {"EMACHINE", "the processor lacks the instructions"},
+    {"EMACHINE", "the processor lacks the instructions, or BRAZE_ISA forbids them"},
     {"EMEMORY", "no memory for the workspace"},
     {"EWORKSPACE", "the workspace given is too small"},
     {"EARGUMENT", "a pointer is NULL"},

@@ -50,6 +50,8 @@ int main(void) {
     bz_tensor *t = bz_from_buffer(c, BZ_F32, data, BZ_STRIDED((3, 2), (1, 3)));
     number("strided", bz_sum(bz_mul(t, bz_from_buffer(c, BZ_F32, data, BZ_DENSE(3, 2))), BZ_ALL));
     number("window", bz_sum(bz_as_strided(bz_sub(t, 1), BZ_STRIDED((2, 2), (2, 1)), 1), BZ_ALL));
+    number("variance", bz_var(bz_at(t, ":, 0"), BZ_ALL, 1));
+    number("of all", bz_sum(bz_var(bz_mul(t, 6), BZ_AXES(1, -2), true, 0), BZ_ALL));
     bz_tensor *bad = bz_add(x, CAST(bz_tensor *, NULL));
     bz_eval(&bad, 1);
     printf("%.23s\n", bz_message(c));

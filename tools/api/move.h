@@ -14,8 +14,8 @@
 
 #define BZ_OPEN INT64_MIN /* an end of a slice that is left out */
 
-/* Python's x[text]: integers, slices with any step, ..., None, between commas: bz_at(x, "3, :, ..., ::-2"). BZ_EINDEX for an integer
- * that is outside, BZ_EARG for what cannot be read, with its place in the text. */
+/* Python's x[text]: integers, slices with any step, ..., None, between commas: bz_at(x, "3, :, ..., ::-2"); all of x for an empty text.
+ * BZ_EINDEX for an integer that is outside, BZ_EARG for what cannot be read, with its place in the text. */
 BZ_API bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site);
 #define bz_at(...) bz_at_at(__VA_ARGS__, BZ_SITE)
 
