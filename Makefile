@@ -121,6 +121,11 @@ $(B)/obj/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(ALL_CFLAGS) $(EXTRA_CPPFLAGS) -MMD -MP -c $< -o $@
 
+# The number of a build, part of the key of code that is kept: of all that kernels are made by.
+MAKES_CODE := $(sort $(wildcard $(foreach d,src/ir src/ir/* src/codegen,$(d)/*.c $(d)/*.h $(d)/*.def)) include/braze/version.h)
+$(B)/obj/src/codegen/build.o: $(MAKES_CODE) mk/llvm.mk
+$(B)/obj/src/codegen/build.o: EXTRA_CPPFLAGS = -DCG_BUILD='"llvm $(shell $(LLVM_CONFIG) --version 2>/dev/null), build $(shell cat $(MAKES_CODE) mk/llvm.mk | sha256sum | cut -c1-16)"'
+
 # runtime/io/zip.c with what it uses of minizip and zlib, as one object in which their names are local: a program's own zlib never
 # meets ours, and who links libbraze names neither. Without the archives (or by ZIP=0) .npz files are an error that says so.
 ZIP_LIBS := $(foreach l,libminizip.a libz.a,$(filter /%,$(shell $(CC) -print-file-name=$(l) 2>/dev/null)))

@@ -23,4 +23,4 @@ demo: deps ## Train an MLP on MNIST eager, lazy, compiled and exported (SEED= BA
 
 run-demo: $(LIBS) $(PLUGIN) $(TOOL) $(B)/examples/mnist $(if $(filter fake,$(DEVICE)),$(FAKE_DRIVER))
 	@mkdir -p $(DEMO)
-	@$(DEMO_ENV) $(B)/examples/mnist $(DEMO_ARGS)
+	@$(DEMO_ENV) BRAZE_CACHE_DIR=off $(B)/examples/mnist $(DEMO_ARGS)

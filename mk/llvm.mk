@@ -20,7 +20,7 @@ LLVM_LINK = -Wl,-rpath,$(LLVM_LIBDIR) -lLLVM-19 -lm
 endif
 
 $(call obj,$(LLVM_SRC)): EXTRA_CPPFLAGS = $(LLVM_CFLAGS)
-$(B)/libbraze-llvm.so: $(call obj,$(LLVM_SRC) $(IR_SRC)) mk/llvm.map mk/llvm.mk
+$(B)/libbraze-llvm.so: $(call obj,$(LLVM_SRC) $(IR_SRC) src/codegen/build.c) mk/llvm.map mk/llvm.mk
 	@$(LLVM_CONFIG) --version >/dev/null 2>&1 || { echo "LLVM 19 is missing: run 'make deps'"; exit 1; }
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(@F) -Wl,-Bsymbolic -Wl,--gc-sections -Wl,--exclude-libs,ALL \
 	    -Wl,--version-script=mk/llvm.map $(filter %.o,$^) -L$(LLVM_LIBDIR) $(LLVM_LINK) -o $@

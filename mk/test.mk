@@ -1,9 +1,9 @@
 # test.mk - tests: one program each, run by tests/run.sh, which adds up what they report.
 #
-# Environment of a test: BRAZE_BUILD (the build directory), BRAZE_SRC (the source root), BRAZE_LLVM (the
+# Environment of a test: BRAZE_CACHE_DIR=off, BRAZE_BUILD (the build directory), BRAZE_SRC (the source root), BRAZE_LLVM (the
 # plug-in), BRAZE_FAKECUDA (the emulated driver), BRAZE_SANITIZE (flags for programs that link the library), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
 
-TEST_ENV = BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
+TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
 LONGEST  = $(addprefix $(B)/tests/,test_ops test_bits test_bits_api) tests/slow_extending.sh $(GPU_OUT)/test_mutants

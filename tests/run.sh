@@ -113,10 +113,11 @@ if [ "$1" = --one ]; then
     run_one "$2"
     exit
 fi
-# The switches of whoever runs the tests are not the tests' (BRAZE_LLVM is: mk/test.mk sets it).
-for switch in $(sed -n 's/^| `\(BRAZE_[A-Z]*\)` .*/\1/p' "${BRAZE_SRC:-.}/docs/switches.md"); do
+# The switches of whoever runs the tests are not the tests' (BRAZE_LLVM is: mk/test.mk sets it). Nothing is kept from test to test.
+for switch in $(sed -n 's/^| `\(BRAZE_[A-Z_]*\)` .*/\1/p' "${BRAZE_SRC:-.}/docs/switches.md"); do
     [ "$switch" = BRAZE_LLVM ] || unset "$switch"
 done
+export BRAZE_CACHE_DIR=off
 mkdir -p "$logs"
 rm -f "$logs"/*
 jobs=${BRAZE_TEST_JOBS:-$(nproc)}

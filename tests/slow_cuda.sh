@@ -3,7 +3,7 @@
 set -u
 src=${BRAZE_SRC:-.} tool=${BRAZE_TOOL:-build/braze}
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
-export BRAZE_LIBCUDA="${BRAZE_FAKECUDA:-$PWD/build/libbraze-fakecuda.so}" BRAZE_FAKE_DEVICES=80 BRAZE_FAKE_THREADS=1
+export BRAZE_CACHE_DIR=off BRAZE_LIBCUDA="${BRAZE_FAKECUDA:-$PWD/build/libbraze-fakecuda.so}" BRAZE_FAKE_DEVICES=80 BRAZE_FAKE_THREADS=1
 passed=0 failed=0
 
 check() { # WHAT COMMAND...

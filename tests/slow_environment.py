@@ -64,7 +64,7 @@ def check(what, good, detail=""):
 
 def clean_env(**more):
     env = {k: v for k, v in os.environ.items() if not k.startswith("BRAZE_")}
-    return {**env, **more}
+    return {**env, "BRAZE_CACHE_DIR": "off", **more}
 
 
 def run(args, cwd=None, **more):
@@ -167,6 +167,19 @@ def test_damage():
 
 # ---- rights of others
 
+def kept_code(home):
+    """What user 1 finds who compiled it before, then what a setuid process finds that runs as user 1."""
+    cache = os.path.join(home, "cache")
+    os.mkdir(cache, 0o700)
+    os.chown(cache, 1, 1)
+    own = {"user": 1, "group": 1, "extra_groups": [], "cwd": "/"}
+    run([path("home", "bin", "static")], env={"BRAZE_CACHE_DIR": cache, "BRAZE_LLVM": path("home", "real.so")}, **own)
+    check("code is kept", os.listdir(cache))
+    found = run([path("home", "bin", "static")], env={"BRAZE_CACHE_DIR": cache}, **own)
+    return found, run([os.path.join(home, "static")], cwd="/", user=65534, group=65534, extra_groups=[],
+                      env={"BRAZE_CACHE_DIR": cache})
+
+
 def test_setuid():
     """Needs root to make such a program; and a file system that honours the bit."""
     if os.getuid() != 0:
@@ -181,6 +194,7 @@ def test_setuid():
         os.chmod(program, 0o6755)
         r = run([program], cwd="/", user=65534, group=65534, extra_groups=[],
                 env={"BRAZE_LLVM": path("decoy.so"), "BRAZE_DEVICE": "nonsense"}) if reachable(home) else None
+        kept = kept_code(home) if r else None
         decoys(os.path.join(home, NAME))
         s = run([program], cwd="/", user=65534, group=65534, extra_groups=[]) if r else None
         shutil.rmtree(home)
@@ -188,6 +202,8 @@ def test_setuid():
             expect("a setuid process heeds no switch", r, 1, "no usable libbraze-llvm.so")
             expect("nor what lies beside it", s, 1, "no usable libbraze-llvm.so")
             no_stranger("setuid")
+            expect("code on disk is its owner's", kept[0], 0, "value -2")
+            expect("... and no setuid process's", kept[1], 1, "no usable libbraze-llvm.so")
             return
     print("slow_environment: setuid: no file system here honours the bit")
 

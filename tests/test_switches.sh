@@ -4,6 +4,7 @@ set -u
 src=${BRAZE_SRC:-.} tool=${BRAZE_TOOL:-build/braze}
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
+export BRAZE_CACHE_DIR=off
 unset BRAZE_HELP BRAZE_DEBUG BRAZE_DUMP BRAZE_CHECK BRAZE_DEVICE BRAZE_THREADS BRAZE_ISA
 
 cat >"$dir/p.bz" <<'EOT'
@@ -60,10 +61,10 @@ cp "$dir/out" "$dir/plain"
 run BRAZE_HELP=1 run "$dir/p.bz"
 expect "BRAZE_HELP=1" 0 '^BRAZE_HELP ' '^letters of BRAZE_DUMP: g .*c canon.*f fuse.*l lower, p memory$'
 same "BRAZE_HELP=1"
-sed -n 's/^\(BRAZE_[A-Z]*\) .*/\1/p' "$dir/err" | sort >"$dir/table"
-sed -n 's/^| `\(BRAZE_[A-Z]*\)` .*/\1/p' "$src/docs/switches.md" | sort >"$dir/page"
+sed -n 's/^\(BRAZE_[A-Z_]*\) .*/\1/p' "$dir/err" | sort >"$dir/table"
+sed -n 's/^| `\(BRAZE_[A-Z_]*\)` .*/\1/p' "$src/docs/switches.md" | sort >"$dir/page"
 cat "$src"/runtime/*/*.c "$src"/src/*/*.c "$src"/src/ir/*/*.c "$src"/tools/*.c |
-    grep -oE '"BRAZE_[A-Z]+"' | tr -d '"' | sort -u >"$dir/code"
+    grep -oE '"BRAZE_[A-Z_]+"' | tr -d '"' | sort -u >"$dir/code"
 for list in page code; do
     status=0
     diff "$dir/table" "$dir/$list" >"$dir/all" || status=1
@@ -71,7 +72,7 @@ for list in page code; do
 done
 status=0
 grep -l getenv "$src"/runtime/*/*.c "$src"/src/*/*.c "$src"/tools/*.c |
-    grep -vE '/(base/env|aot/env|codegen/places|codegen/nvrtc|cuda/driver)\.c$' >"$dir/all" && status=1
+    grep -vE '/(base/env|aot/env|codegen/places|codegen/nvrtc|cuda/driver|exec/store_dir)\.c$' >"$dir/all" && status=1
 expect "nobody else reads the environment" 0
 run BRAZE_HELP=0 run "$dir/p.bz"
 expect "BRAZE_HELP=0" 0 '!BRAZE_DEBUG'
@@ -140,7 +141,7 @@ expect "BRAZE_LLVM=(no library)" 3 'no usable libbraze-llvm.so' 'p.bz'
 
 # ---- values that make no sense
 for wrong in DEVICE=gpu DEVICE=cp THREADS=junk THREADS=-1 THREADS=257 THREADS=1e3 THREADS=2x THREADS=99999999999999999999 ISA=junk ISA=avx ISA='base|avx2' \
-    DEBUG=6 DEBUG=x CHECK=yes HELP=2 DUMP=gz; do
+    DEBUG=6 DEBUG=x CHECK=yes HELP=2 DUMP=gz CACHE_DIR=here CACHE_DIR=./here CACHE_MIB=x CACHE_MIB=65537; do
     for command in run opt explain "ops exp"; do
         case $command in ops*) file= ;; *) file=$dir/p.bz ;; esac
         # shellcheck disable=SC2086

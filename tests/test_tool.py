@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 DIR = tempfile.mkdtemp(prefix="braze-tool-")
 passed = failed = 0

@@ -188,6 +188,6 @@ void tool_outs_free(tool_outs *o);
 
 /* ---- cmd_*.c */
 extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench,
-    tool_ops;
+    tool_ops, tool_cache;
 
 #endif

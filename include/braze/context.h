@@ -95,6 +95,7 @@ typedef struct bz_counters {
     uint64_t plan_misses;    /* ... and those that compiled */
     uint64_t kernels_built;  /* kernels turned into machine code */
     uint64_t kernels_shared; /* kernels found in the cache of the process */
+    uint64_t kernels_loaded; /* kernels found in the cache on disk (docs/cache.md) */
     uint64_t launches;       /* kernels run: fused groups, horizontally joined ones count once */
     uint64_t compile_ns;     /* passes, code generation and loading */
     uint64_t run_ns;         /* running, when bz_profile is on */

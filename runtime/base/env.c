@@ -18,6 +18,7 @@ typedef enum switch_kind {
     SWITCH_LETTERS, /* of passes */
     SWITCH_FILE,    /* whoever opens it says what is wrong */
     SWITCH_ANY,     /* whoever reads it does */
+    SWITCH_PLACE,   /* an absolute path, or off */
 } switch_kind;
 
 typedef enum switch_name {
@@ -32,6 +33,8 @@ typedef enum switch_name {
     ISA,
     LLVM,
     CODE,
+    CACHE_DIR,
+    CACHE_MIB,
     LIBCUDA,
     NVRTC,
     NVRTCFLAGS,
@@ -66,6 +69,12 @@ static const struct {
     [ISA] = {"BRAZE_ISA", "base|avx2|avx512", "best instruction set to use", SWITCH_WORD, 0},
     [CODE] = {"BRAZE_CODE", "0..65536", "MiB of machine code beyond which unused kernels go (256)",
               SWITCH_NUMBER, 65536},
+    [CACHE_DIR] = {"BRAZE_CACHE_DIR", "/path|off",
+                   "where code is kept on disk (~/.cache/braze; empty, too: nowhere)", SWITCH_PLACE,
+                   0},
+    [CACHE_MIB] = {"BRAZE_CACHE_MIB", "0..65536",
+                   "MiB of code on disk beyond which the longest unused goes (256)", SWITCH_NUMBER,
+                   65536},
     [LLVM] = {"BRAZE_LLVM", "file", "the compiler plug-in, libbraze-llvm.so", SWITCH_FILE, 0},
     [LIBCUDA] = {"BRAZE_LIBCUDA", "file", "the CUDA driver's library, in place of libcuda.so.1",
                  SWITCH_FILE, 0},
@@ -111,6 +120,7 @@ static bool good(switch_name s) {
     case SWITCH_FLAG: return number(word(s), 1, &v);
     case SWITCH_NUMBER: return number(word(s), switches[s].hi, &v);
     case SWITCH_WORD: return among(word(s), switches[s].values);
+    case SWITCH_PLACE: return *word(s) == '/' || strcmp(word(s), "off") == 0;
     case SWITCH_LETTERS: return pass_dump_knows(word(s));
     default: return true;
     }
@@ -151,7 +161,7 @@ static bz_device find_device(const char *w) {
 }
 
 static void read_env(void) {
-    int debug = 0, check = 0, help = 0, nan = 0, warn = 1, code = 256, graphs = 1;
+    int debug = 0, check = 0, help = 0, nan = 0, warn = 1, code = 256, cache = 256, graphs = 1;
     list_devices();
     number(word(DEBUG), switches[DEBUG].hi, &debug);
     number(word(CHECK), 1, &check);
@@ -160,12 +170,14 @@ static void read_env(void) {
     if (*word(WARN)) number(word(WARN), 1, &warn);
     if (*word(GRAPHS)) number(word(GRAPHS), 1, &graphs);
     if (*word(CODE)) number(word(CODE), switches[CODE].hi, &code);
+    if (*word(CACHE_MIB)) number(word(CACHE_MIB), switches[CACHE_MIB].hi, &cache);
     env = (rt_env){.debug = debug,
                    .check = check,
                    .nan = nan,
                    .quiet = !warn,
                    .graphs = graphs,
                    .code_bytes = (size_t)code << 20,
+                   .cache_bytes = (uint64_t)cache << 20,
                    .device = find_device(word(DEVICE))};
     look_for_mistakes();
     if (help) print_help();

@@ -6,13 +6,14 @@
 #include "src/ir/base/base.h"
 
 typedef struct rt_env {
-    int debug;         /* BRAZE_DEBUG */
-    bool check;        /* BRAZE_CHECK */
-    bool nan, quiet;   /* BRAZE_NAN; BRAZE_WARN=0 */
-    bool graphs;       /* BRAZE_GRAPHS */
-    size_t code_bytes; /* BRAZE_CODE */
-    bz_device device;  /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
-    bz_error mistake;  /* the first switch whose value makes no sense: no context opens then */
+    int debug;            /* BRAZE_DEBUG */
+    bool check;           /* BRAZE_CHECK */
+    bool nan, quiet;      /* BRAZE_NAN; BRAZE_WARN=0 */
+    bool graphs;          /* BRAZE_GRAPHS */
+    size_t code_bytes;    /* BRAZE_CODE */
+    uint64_t cache_bytes; /* BRAZE_CACHE_MIB */
+    bz_device device;     /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
+    bz_error mistake;     /* the first switch whose value makes no sense: no context opens then */
 } rt_env;
 const rt_env *rt_env_get(void); /* read once */
 

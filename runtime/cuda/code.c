@@ -11,20 +11,24 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum {
-    PARALLEL_INSTS = 600
-}; /* a text of some kernels takes NVRTC as long as starting on another */
+/* Starting on another text takes NVRTC as long as some kernels do. */
+enum { PARALLEL_INSTS = 600 };
 
 static const cuda_memory *memory_of(const rt_codegen *g) {
     return ((const cuda_codegen *)g)->m;
 }
 
 static bz_status target(const rt_codegen *g, bz_text *key, bz_error *e) {
-    const bz_status s = nvrtc_open(e);
-    if (!s)
-        bz_textf(key, "sm_%u | nvrtc %d.%d, strict%s%s", memory_of(g)->arch, nvrtc_version() / 1000,
-                 nvrtc_version() % 1000 / 10, *nvrtc_flags() ? " " : "", nvrtc_flags());
+    unsigned version;
+    const bz_status s = cuda_compiler(&version, e);
+    bz_textf(key, "sm_%u | nvrtc %u.%u, strict%s%s, %s", memory_of(g)->arch, version / 1000,
+             version % 1000 / 10, *nvrtc_flags() ? " " : "", nvrtc_flags(), cg_build);
     return s;
+}
+
+static bool keeps(const rt_codegen *g) {
+    (void)g;
+    return cuda_compiler_is_as_told();
 }
 
 /* What the assembler made of the kernels, with BRAZE_DEBUG=2; what it has no registers for, with 1. */
@@ -39,7 +43,8 @@ static void say_use(const char *log) {
                 (int)u.name_bytes, u.name, u.registers, u.shared, u.stack, u.spilled);
 }
 
-static bz_status compile(const rt_codegen *g, const lp_module *m, rt_binary *out, bz_error *e) {
+static bz_status compile(const rt_codegen *g, const lp_module *m, rt_codegen_out *out,
+                         bz_error *e) {
     const unsigned arch = memory_of(g)->arch;
     bz_text text = {0};
     nvrtc_image image = {0};
@@ -47,11 +52,8 @@ static bz_status compile(const rt_codegen *g, const lp_module *m, rt_binary *out
     if (!s) s = nvrtc_compile(bz_text_c(&text), arch, true, &image, e);
     if (!s) out->bytes = fatbin_of(&image, arch, &out->n);
     if (!s && !out->bytes) s = bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (!s) {
-        say_use(image.log);
-        out->notes = image.log;
-        image.log = NULL;
-    }
+    out->notes = image.log;
+    image.log = NULL;
     nvrtc_image_free(&image);
     bz_text_free(&text);
     return s;
@@ -71,6 +73,7 @@ static bz_status load(const rt_codegen *g, const rt_binary *b, void **object, si
     loaded *l = bz_mem_zero(1, sizeof *l);
     if (!l) return bz_fail(e, BZ_ENOMEM, "out of memory");
     *l = (loaded){.d = m->d, .context = m->context};
+    say_use(b->notes);
     const bz_status s = cuda_load(m, b->bytes, "kernels", &l->module, e);
     if (s) return bz_mem_free(l), s;
     *object = l;
@@ -106,6 +109,7 @@ cuda_codegen cuda_codegen_for(cuda_memory *m) {
     static const rt_codegen_functions functions = {.parallel = PARALLEL_INSTS,
                                                    .moves = true,
                                                    .target = target,
+                                                   .keeps = keeps,
                                                    .compile = compile,
                                                    .load = load,
                                                    .find = find,

@@ -74,6 +74,10 @@ bz_status cuda_start_out(rt_memory *m, void *to, rt_address from, const rt_runs 
 bz_status cuda_finish(rt_memory *m, rt_transfer *t, bool wait, bool *done, bz_error *e);
 void cuda_async_free(cuda_memory *m); /* within cuda_enter_to_free, when all are finished */
 
+/* ---- compiler.c: the version of NVRTC, without opening it where the store knows */
+bz_status cuda_compiler(unsigned *version, bz_error *e);
+bool cuda_compiler_is_as_told(void); /* it is open, and was never said to be another */
+
 /* ---- strided.c: runs of any strides, within the device */
 bz_status cuda_copy_runs(cuda_memory *m, rt_address to, rt_address from, const rt_runs *r,
                          bz_error *e);

@@ -113,6 +113,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     cuda_memory *m = memory_of(c);
     cuda_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    const uint64_t start = bz_now();
     pass_target target = pass_gpu_target;
     rt_watch watch = rt_watch_new(c);
     target.eager = how & RT_EAGER;
@@ -120,6 +121,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cuda, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;
+    const uint64_t passes = bz_now();
     done =
         p->plan && !rt_check_plan(c->memory, p->plan, 0, e) &&
         rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take", e);
@@ -131,6 +133,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     } else {
         done = false;
     }
+    rt_say_times(p->plan, g, passes - start, bz_now() - passes);
     if (!done) {
         program_free(c, &p->base);
         return NULL;

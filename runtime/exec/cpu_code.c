@@ -27,12 +27,18 @@ static rt_code *code_memory(void) {
 }
 
 static bz_status target(const rt_codegen *g, bz_text *key, bz_error *e) {
-    const bz_status s = cg_open(e);
-    if (!s) bz_textf(key, "%s | %s", cg_isa_name(((const rt_cpu_codegen *)g)->isa), cg_version());
-    return s;
+    (void)e;
+    bz_textf(key, "%s | %s", cg_isa_name(((const rt_cpu_codegen *)g)->isa), cg_build);
+    return BZ_OK;
 }
 
-static bz_status compile(const rt_codegen *g, const lp_module *m, rt_binary *out, bz_error *e) {
+static bool keeps(const rt_codegen *g) {
+    (void)g;
+    return cg_is_of_this_build();
+}
+
+static bz_status compile(const rt_codegen *g, const lp_module *m, rt_codegen_out *out,
+                         bz_error *e) {
     const cg_target t = {.isa = ((const rt_cpu_codegen *)g)->isa};
     cg_object o;
     bz_status s = cg_compile(m, &t, &o, e);
@@ -79,6 +85,7 @@ static void unload(void *object) {
 rt_cpu_codegen rt_cpu_codegen_for(cg_isa isa) {
     static const rt_codegen_functions functions = {.parallel = PARALLEL_INSTS,
                                                    .target = target,
+                                                   .keeps = keeps,
                                                    .compile = compile,
                                                    .load = load,
                                                    .find = find,

@@ -7,6 +7,7 @@
  * a place (a driver's context); what was compiled for one is loaded in the others, too. */
 #include "runtime/base/env.h"
 #include "runtime/exec/kernels.h"
+#include "runtime/exec/store.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct rt_loaded {
     const void *place;
     void *object;
     rt_kernel *kernels; /* by `sibling` */
-    rt_binary binary;   /* bytes and notes, where others may want them */
+    rt_binary *binary;  /* where others may want it */
     size_t bytes;
     uint64_t used; /* when a program last let go of it */
     uint32_t uses; /* kernels of programs */
@@ -39,23 +40,11 @@ static bz_status out_of_memory(bz_error *e) {
     return bz_fail(e, BZ_ENOMEM, "out of memory");
 }
 
-void rt_binary_free(rt_binary *b) {
-    for (uint32_t i = 0; i < b->nkernels; i++) {
-        bz_mem_free(b->kernels[i].name);
-        bz_mem_free(b->kernels[i].key);
-    }
-    bz_mem_free(b->kernels);
-    bz_mem_free(b->bytes);
-    bz_mem_free(b->notes);
-    *b = (rt_binary){0};
-}
-
 /* ---- slots; all with the lock held */
 
 static rt_kernel *find(uint64_t h, const char *key, size_t n, const void *place) {
     for (rt_kernel *k = cache.slots[h % SLOTS]; k; k = k->next)
-        if (k->hash == h && k->of->place == place && k->what.key_bytes == n &&
-            !memcmp(k->what.key, key, n))
+        if (k->hash == h && k->of->place == place && k->key_bytes == n && !memcmp(k->key, key, n))
             return k;
     return NULL;
 }
@@ -74,41 +63,40 @@ static void forget(rt_kernel *k) {
 
 /* ---- what was loaded */
 
-static void kernel_free(rt_kernel *k) {
-    bz_mem_free(k->what.name);
-    bz_mem_free(k->what.key);
-    bz_mem_free(k);
-}
-
 /* Its kernels are in no slot. */
 static void loaded_free(struct rt_loaded *l) {
     for (rt_kernel *k = l->kernels, *next; k; k = next) {
         next = k->sibling;
-        kernel_free(k);
+        bz_mem_free(k);
     }
     if (l->object) l->f->unload(l->object);
-    rt_binary_free(&l->binary);
+    rt_binary_drop(l->binary);
     bz_mem_free(l);
 }
 
-/* A kernel of b in l, which has its phases now. Takes name and key. */
-static bz_status add_kernel(const rt_codegen *g, struct rt_loaded *l, rt_binary_kernel *b,
+/* A kernel of l's binary, with its phases. */
+static bz_status add_kernel(const rt_codegen *g, struct rt_loaded *l, const rt_binary_kernel *b,
                             bz_error *e) {
-    rt_kernel *k = bz_mem_zero(1, sizeof *k + b->nphases * sizeof *k->phases);
+    const size_t phases = b->nphases * sizeof(uintptr_t);
+    rt_kernel *k = bz_mem_alloc(sizeof *k + phases + b->key_bytes);
     if (!k) return out_of_memory(e);
-    *k = (rt_kernel){
-        .of = l, .hash = bz_hash(0, b->key, b->key_bytes), .what = *b, .sibling = l->kernels};
+    char *key = (char *)k->phases + phases;
+    memcpy(key, b->key, b->key_bytes);
+    *k = (rt_kernel){.of = l,
+                     .hash = bz_hash(0, key, b->key_bytes),
+                     .key = key,
+                     .key_bytes = b->key_bytes,
+                     .nphases = b->nphases,
+                     .sibling = l->kernels};
     l->kernels = k;
     l->bytes += b->key_bytes;
-    b->name = b->key = NULL;
-    for (unsigned i = 0; i < k->what.nphases; i++) {
-        const bz_status s = g->f->find(g, l->object, k->what.name, i, &k->phases[i], e);
-        if (s) return s;
-    }
-    return BZ_OK;
+    bz_status s = BZ_OK;
+    for (unsigned i = 0; i < k->nphases && !s; i++)
+        s = g->f->find(g, l->object, b->name, i, &k->phases[i], e);
+    return s;
 }
 
-/* b's kernels in g's place, nobody's yet; b is empty then. */
+/* b's kernels in g's place, nobody's yet. */
 static bz_status load(const rt_codegen *g, rt_binary *b, struct rt_loaded **out, bz_error *e) {
     struct rt_loaded *l = bz_mem_zero(1, sizeof *l);
     *out = NULL;
@@ -116,13 +104,11 @@ static bz_status load(const rt_codegen *g, rt_binary *b, struct rt_loaded **out,
     *l = (struct rt_loaded){.f = g->f, .place = g->place};
     bz_status s = g->f->load(g, b, &l->object, &l->bytes, e);
     for (uint32_t i = 0; i < b->nkernels && !s; i++) s = add_kernel(g, l, &b->kernels[i], e);
-    if (!s && g->f->moves) {
-        l->binary = (rt_binary){.bytes = b->bytes, .n = b->n, .notes = b->notes};
-        l->bytes += b->n;
-        b->bytes = b->notes = NULL;
-    }
-    rt_binary_free(b);
     if (s) return loaded_free(l), s;
+    if (g->f->moves) {
+        l->binary = rt_binary_hold(b);
+        l->bytes += b->size;
+    }
     *out = l;
     return BZ_OK;
 }
@@ -140,10 +126,10 @@ static void unload(uint32_t which) {
 static bool enter(struct rt_loaded *l) {
     if (!bz_vec_push(&cache.loaded, l)) return false;
     for (rt_kernel **at = &l->kernels, *k; (k = *at);) {
-        if (find(k->hash, k->what.key, k->what.key_bytes, l->place)) {
+        if (find(k->hash, k->key, k->key_bytes, l->place)) {
             *at = k->sibling;
-            l->bytes -= k->what.key_bytes;
-            kernel_free(k);
+            l->bytes -= k->key_bytes;
+            bz_mem_free(k);
             continue;
         }
         k->next = cache.slots[k->hash % SLOTS];
@@ -216,9 +202,22 @@ typedef struct request {
     rt_kernels_count *count;
 } request;
 
+/* Appends words of eight bytes as a mask of those that are not 0, and these: of the numbers in a kernel most bytes are 0. (The
+ * number of instructions stands before them: no kernel is another's beginning and zeros.) */
+static void add_packed(bz_text *to, const bz_text *from) {
+    for (size_t at = 0; at < from->n; at += 8) {
+        char bytes[9] = {0};
+        unsigned n = 1, mask = 0;
+        for (unsigned i = 0; i < 8 && at + i < from->n; i++)
+            if (from->p[at + i]) mask |= 1u << i, bytes[n++] = from->p[at + i];
+        bytes[0] = (char)mask;
+        bz_text_add(to, bytes, n);
+    }
+}
+
 static bz_status make_keys(request *q, bz_error *e) {
     const uint32_t n = q->m->k.n;
-    bz_text target = {0};
+    bz_text target = {0}, whole = {0};
     q->keys = bz_mem_zero(n, sizeof *q->keys);
     q->hash = bz_mem_zero(n, sizeof *q->hash);
     q->missing = bz_mem_zero(n, sizeof *q->missing);
@@ -228,11 +227,14 @@ static bz_status make_keys(request *q, bz_error *e) {
         bz_text *key = &q->keys[i];
         if (q->m->k.p[i]->function) continue;
         bz_textf(key, "%s\n", bz_text_c(&target));
-        lp_identity(key, q->m->k.p[i], q->m);
-        if (key->failed || target.failed) s = out_of_memory(e);
+        whole.n = 0;
+        lp_identity(&whole, q->m->k.p[i], q->m);
+        add_packed(key, &whole);
+        if (key->failed || whole.failed || target.failed) s = out_of_memory(e);
         q->hash[i] = bz_hash(0, bz_text_c(key), key->n);
     }
     bz_text_free(&target);
+    bz_text_free(&whole);
     return s;
 }
 
@@ -243,19 +245,22 @@ static void free_keys(request *q) {
     bz_mem_free(q->missing);
 }
 
-/* With the lock held: takes what is there now of what was missing; how many still are. */
-static uint32_t look_up(request *q) {
-    uint32_t missing = 0;
+static uint32_t missing_of(const request *q) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < q->m->k.n; i++) n += q->missing[i];
+    return n;
+}
+
+/* With the lock held: takes what is there now of what was missing. */
+static void look_up(request *q) {
     for (uint32_t i = 0; i < q->m->k.n; i++) {
         if (!q->missing[i]) continue;
         q->out[i] = take(find(q->hash[i], q->keys[i].p, q->keys[i].n, q->g->place));
         q->missing[i] = q->out[i] == NULL;
-        missing += q->missing[i];
     }
-    return missing;
 }
 
-/* Loads b, and takes what it has of what is missing; b is empty then. */
+/* Loads b, and takes what it has of what is missing. */
 static bz_status bring(request *q, rt_binary *b, bz_error *e) {
     struct rt_loaded *l;
     const bz_status s = load(q->g, b, &l, e);
@@ -269,58 +274,46 @@ static bz_status bring(request *q, rt_binary *b, bz_error *e) {
     return done ? BZ_OK : out_of_memory(e);
 }
 
-/* A copy of all that lies with k; false: no memory. */
-static bool copy_binary(const struct rt_loaded *l, rt_binary *b) {
-    uint32_t n = 0;
-    for (const rt_kernel *k = l->kernels; k; k = k->sibling) n++;
-    *b = (rt_binary){.bytes = bz_mem_alloc(l->binary.n + 1),
-                     .n = l->binary.n,
-                     .kernels = bz_mem_zero(n, sizeof *b->kernels)};
-    if (!b->bytes || !b->kernels) return false;
-    memcpy(b->bytes, l->binary.bytes, b->n);
-    for (const rt_kernel *k = l->kernels; k; k = k->sibling) {
-        rt_binary_kernel *to = &b->kernels[b->nkernels++];
-        const size_t name = strlen(k->what.name) + 1;
-        *to = (rt_binary_kernel){.name = bz_mem_alloc(name),
-                                 .key = bz_mem_alloc(k->what.key_bytes),
-                                 .key_bytes = k->what.key_bytes,
-                                 .nphases = k->what.nphases};
-        if (!to->name || !to->key) return false;
-        memcpy(to->name, k->what.name, name);
-        memcpy(to->key, k->what.key, to->key_bytes);
-    }
-    return true;
-}
-
-/* What kernel i was compiled into for another place; empty: it was not. */
-static bz_status elsewhere(const request *q, uint32_t i, rt_binary *b, bz_error *e) {
-    bool done = true;
-    *b = (rt_binary){0};
+/* What kernel i was compiled into for another place; NULL: it was not. */
+static rt_binary *elsewhere(const request *q, uint32_t i) {
+    rt_binary *b = NULL;
     pthread_mutex_lock(&cache.lock);
-    for (const rt_kernel *k = cache.slots[q->hash[i] % SLOTS]; k && !b->bytes && done; k = k->next)
-        if (k->hash == q->hash[i] && k->of->binary.bytes && k->what.key_bytes == q->keys[i].n &&
-            !memcmp(k->what.key, q->keys[i].p, q->keys[i].n))
-            done = copy_binary(k->of, b);
+    for (const rt_kernel *k = cache.slots[q->hash[i] % SLOTS]; k && !b; k = k->next)
+        if (k->hash == q->hash[i] && k->of->binary && k->key_bytes == q->keys[i].n &&
+            !memcmp(k->key, q->keys[i].p, k->key_bytes))
+            b = rt_binary_hold(k->of->binary);
     pthread_mutex_unlock(&cache.lock);
-    if (done) return BZ_OK;
-    rt_binary_free(b);
-    return out_of_memory(e);
+    return b;
 }
 
+/* What is loaded in another place, or lies on disk. What does not load from there is compiled. */
 static bz_status fetch(request *q, bz_error *e) {
-    bz_status s = BZ_OK;
-    rt_binary b;
-    for (uint32_t i = 0; i < q->m->k.n && !s; i++)
-        if (q->missing[i] && !(s = elsewhere(q, i, &b, e)) && b.bytes) s = bring(q, &b, e);
-    return s;
+    for (uint32_t i = 0; i < q->m->k.n; i++) {
+        bz_error own = {0};
+        if (!q->missing[i]) continue;
+        rt_binary *b = q->g->f->moves ? elsewhere(q, i) : NULL;
+        const bool near = b != NULL;
+        const uint32_t before = missing_of(q);
+        if (!near) b = rt_store_get(q->keys[i].p, q->keys[i].n);
+        if (!b) continue;
+        const bz_status s = bring(q, b, &own);
+        rt_binary_drop(b);
+        *(near ? &q->count->shared : &q->count->stored) += before - missing_of(q);
+        if (s == BZ_ECOMPILE)
+            rt_store_reject(q->keys[i].p, q->keys[i].n, own.text);
+        else if (s)
+            return bz_fail(e, s, "%s", own.text);
+    }
+    return BZ_OK;
 }
 
 static bz_status build(request *q, const bool *now, bz_error *e) {
-    rt_binary made[2] = {{0}, {0}};
+    rt_binary *made[2] = {NULL, NULL};
     bz_status s = rt_kernels_compile(q->m, q->g, now, q->keys, made, e);
-    for (unsigned j = 0; j < 2; j++) {
-        if (!s && made[j].bytes) s = bring(q, &made[j], e);
-        rt_binary_free(&made[j]);
+    for (unsigned j = 0; j < 2 && made[j]; j++) {
+        if (!s) s = bring(q, made[j], e);
+        if (!s && q->g->f->keeps(q->g)) rt_store_put(made[j]);
+        rt_binary_drop(made[j]);
     }
     return s;
 }
@@ -345,16 +338,15 @@ static bz_status build_in_rounds(request *q, uint32_t missing, const bz_watch *w
 }
 
 static bz_status get_all(request *q, const bz_watch *w, bz_error *e) {
-    uint32_t all = 0, missing;
-    for (uint32_t i = 0; i < q->m->k.n; i++) all += q->missing[i] = !q->m->k.p[i]->function;
+    for (uint32_t i = 0; i < q->m->k.n; i++) q->missing[i] = !q->m->k.p[i]->function;
+    q->count->shared = missing_of(q);
     pthread_mutex_lock(&cache.lock);
-    missing = look_up(q);
+    look_up(q);
     pthread_mutex_unlock(&cache.lock);
-    bz_status s = missing && q->g->f->moves ? fetch(q, e) : BZ_OK;
-    missing = 0;
-    for (uint32_t i = 0; i < q->m->k.n; i++) missing += q->missing[i];
-    *q->count = (rt_kernels_count){.built = missing, .shared = all - missing};
-    return s || !missing ? s : build_in_rounds(q, missing, w, e);
+    q->count->shared -= missing_of(q);
+    bz_status s = fetch(q, e);
+    q->count->built = missing_of(q);
+    return s || !q->count->built ? s : build_in_rounds(q, q->count->built, w, e);
 }
 
 bz_status rt_kernels_get(const lp_module *m, const rt_codegen *g, const rt_kernel **out,

@@ -9,14 +9,20 @@
 typedef struct job {
     lp_module m;
     const rt_codegen *g;
-    rt_binary out;
+    BZ_VEC(rt_binary_kernel) what; /* names and keys are the module's and the caller's */
+    rt_binary *out;
     bz_status status;
     bz_error e;
 } job;
 
 static void *compile(void *arg) {
     job *j = arg;
-    j->status = j->g->f->compile(j->g, &j->m, &j->out, &j->e);
+    rt_codegen_out made = {0};
+    j->status = j->g->f->compile(j->g, &j->m, &made, &j->e);
+    if (!j->status) j->out = rt_binary_new(j->what.p, j->what.n, made.bytes, made.n, made.notes);
+    if (!j->status && !j->out) j->status = bz_fail(&j->e, BZ_ENOMEM, "out of memory");
+    bz_mem_free(made.bytes);
+    bz_mem_free(made.notes);
     return NULL;
 }
 
@@ -35,22 +41,6 @@ static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
     return true;
 }
 
-/* One kernel more that will lie in b, which may have `most`. */
-static bool list(rt_binary *b, const lp_kernel *k, const bz_text *key, uint32_t most) {
-    if (!b->kernels) b->kernels = bz_mem_zero(most, sizeof *b->kernels);
-    if (!b->kernels) return false;
-    rt_binary_kernel *to = &b->kernels[b->nkernels++];
-    const size_t name = strlen(k->name) + 1;
-    *to = (rt_binary_kernel){.name = bz_mem_alloc(name),
-                             .key = bz_mem_alloc(key->n),
-                             .key_bytes = key->n,
-                             .nphases = lp_phase_count(k)};
-    if (!to->name || !to->key) return false;
-    memcpy(to->name, k->name, name);
-    memcpy(to->key, key->p, key->n);
-    return true;
-}
-
 /* Missing kernels go to the lighter of two jobs, or to the only one when there is little. */
 static bool divide(const lp_module *m, const bool *missing, const bz_text *keys, job jobs[2],
                    unsigned *n) {
@@ -65,7 +55,9 @@ static bool divide(const lp_module *m, const bool *missing, const bz_text *keys,
         if (!missing[i]) continue;
         wanted[to * m->k.n + i] = true;
         load[to] += m->k.p[i]->inst.n;
-        done = list(&jobs[to].out, m->k.p[i], &keys[i], m->k.n);
+        done = bz_vec_push(
+            &jobs[to].what,
+            ((rt_binary_kernel){m->k.p[i]->name, keys[i].p, keys[i].n, lp_phase_count(m->k.p[i])}));
     }
     for (unsigned j = 0; j < *n && done; j++) done = fill(&jobs[j], m, wanted + j * m->k.n, place);
     bz_mem_free(wanted);
@@ -84,7 +76,7 @@ static void run_jobs(job jobs[2], unsigned n) {
 }
 
 bz_status rt_kernels_compile(const lp_module *m, const rt_codegen *g, const bool *missing,
-                             const bz_text *keys, rt_binary out[2], bz_error *e) {
+                             const bz_text *keys, rt_binary *out[2], bz_error *e) {
     job jobs[2] = {{.g = g}, {.g = g}};
     unsigned n = 1;
     bz_status s =
@@ -94,8 +86,9 @@ bz_status rt_kernels_compile(const lp_module *m, const rt_codegen *g, const bool
         if (jobs[j].status) s = bz_fail(e, jobs[j].status, "%s", jobs[j].e.text);
     for (unsigned j = 0; j < 2; j++) {
         out[j] = jobs[j].out;
-        if (s) rt_binary_free(&out[j]);
+        if (s) rt_binary_drop(out[j]), out[j] = NULL;
         lp_give_back(&jobs[j].m);
+        bz_vec_free(&jobs[j].what);
     }
     return s;
 }

@@ -1,7 +1,10 @@
 /* planned.c - what the programs of all devices share that run a plan's kernels: room, arguments, what is said of outputs and of errors. */
 #include "runtime/exec/device.h"
+#include "runtime/base/env.h"
 #include "runtime/exec/image.h"
 #include "runtime/exec/kernels.h"
+
+#include <stdio.h>
 
 bz_status rt_check_plan(const rt_memory *m, const pass_plan *p, int64_t more, bz_error *e) {
     int64_t bytes = bz_plus(bz_plus(p->arena_bytes, more), (int64_t)rt_consts_bytes(p));
@@ -49,5 +52,17 @@ const rt_kernel **rt_plan_code(bz_context *c, const pass_plan *p, const rt_codeg
     }
     c->counters.kernels_built += n.built;
     c->counters.kernels_shared += n.shared;
+    c->counters.kernels_loaded += n.stored;
     return out;
+}
+
+void rt_say_times(const pass_plan *plan, const ir_graph *g, uint64_t passes, uint64_t code) {
+    bz_text t = {0};
+    if (rt_env_get()->debug < 1) return;
+    bz_textf(&t, "braze: compiled %u nodes: passes %.2f ms", g->n.n, (double)passes * 1e-6);
+    for (unsigned i = 0; i < PASS_COUNT && plan; i++)
+        bz_textf(&t, "%s%s %.2f", i ? ", " : " (", pass_table[i].name, (double)plan->ns[i] * 1e-6);
+    bz_textf(&t, "%s, code %.2f ms\n", plan ? ")" : "", (double)code * 1e-6);
+    fputs(bz_text_c(&t), stderr);
+    bz_text_free(&t);
 }

@@ -69,17 +69,6 @@ static void show(const cpu_program *p, cg_isa isa) {
     bz_text_free(&t);
 }
 
-/* plan: NULL where no pass is worth a word. */
-static void say_times(const pass_plan *plan, uint32_t nodes, uint64_t passes, uint64_t code) {
-    bz_text t = {0};
-    bz_textf(&t, "braze: compiled %u nodes: passes %.2f ms", nodes, (double)passes * 1e-6);
-    for (unsigned i = 0; i < PASS_COUNT && plan; i++)
-        bz_textf(&t, "%s%s %.2f", i ? ", " : " (", pass_table[i].name, (double)plan->ns[i] * 1e-6);
-    bz_textf(&t, "%s, code %.2f ms\n", plan ? ")" : "", (double)code * 1e-6);
-    fputs(bz_text_c(&t), stderr);
-    bz_text_free(&t);
-}
-
 /* ---- the device's functions */
 
 static void cpu_free(bz_context *c, rt_program *base) {
@@ -115,7 +104,7 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, b
                            e) &&
            (p->kernels = rt_plan_code(c, p->plan, &codegen.base, &watch.base, e));
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
-    if (rt_env_get()->debug >= 1) say_times(p->plan, g->n.n, passes - start, bz_now() - passes);
+    rt_say_times(p->plan, g, passes - start, bz_now() - passes);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);

@@ -46,8 +46,13 @@ typedef struct cg_object {
  * program, and where the dynamic linker looks. BZ_ECOMPILE with the places tried when none is
  * usable; a later call tries again. Worth calling on a helper thread while other work goes on. */
 bz_status cg_open(bz_error *e);
-/* "llvm 19.1.7, emitter 1": part of the key of cached code. NULL before the plug-in is open. */
+/* "llvm 19.1.7, emitter 1". NULL before the plug-in is open. */
 const char *cg_version(void);
+/* "llvm 19.1.7, build 0123456789abcdef", the plug-in open or not: part of the key of code that is kept. What another build compiled has
+ * another; so has what this one would. */
+extern const char cg_build[];
+/* The plug-in that is open is of this very build: its code is what cg_build says. */
+bool cg_is_of_this_build(void);
 const char *cg_isa_name(cg_isa isa);
 unsigned cg_vector_bytes(cg_isa isa);
 

@@ -155,6 +155,7 @@ __attribute__((visibility("default"))) const cg_plugin *braze_llvm_entry_v1(void
         .size = sizeof plugin,
         .abi = LP_ABI,
         .version = "llvm " LLVM_VERSION_STRING ", emitter " CG_EMITTER,
+        .build = cg_build,
         .compile = compile,
         .text = text,
         .export = export,

@@ -59,12 +59,16 @@ static bool open_at(const char *path, bz_text *tried) {
     return false;
 }
 
+const char *nvrtc_chosen(void) {
+    const char *own = secure_getenv("BRAZE_NVRTC");
+    return own ? own : "";
+}
+
 static bool open_any(bz_text *tried) {
     static const char *const places[] = {"libnvrtc.so.13", "libnvrtc.so.12",
                                          "/usr/local/cuda/lib64/libnvrtc.so.13",
                                          "/usr/local/cuda/lib64/libnvrtc.so.12"};
-    const char *own = secure_getenv("BRAZE_NVRTC");
-    if (own && *own) return open_at(own, tried);
+    if (*nvrtc_chosen()) return open_at(nvrtc_chosen(), tried);
     for (size_t i = 0; i < BZ_LEN(places); i++)
         if (open_at(places[i], tried)) return true;
     return false;
@@ -85,6 +89,14 @@ bz_status nvrtc_open(bz_error *e) {
 
 int nvrtc_version(void) {
     return is_open ? api.version : 0;
+}
+
+const char *nvrtc_file(void) {
+    Dl_info at;
+    void *f;
+    if (!is_open) return NULL;
+    memcpy(&f, &api.Version, sizeof f);
+    return dladdr(f, &at) ? at.dli_fname : NULL;
 }
 
 /* ---- a compilation */

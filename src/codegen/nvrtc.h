@@ -19,6 +19,10 @@ bz_status nvrtc_open(bz_error *e);
 int nvrtc_version(void);
 /* $BRAZE_NVRTCFLAGS, "" when it is not set: options behind ours. Part of that key, too. */
 const char *nvrtc_flags(void);
+/* What $BRAZE_NVRTC says; "": nothing. */
+const char *nvrtc_chosen(void);
+/* Its file, once it is open; NULL. */
+const char *nvrtc_file(void);
 /* Compiles text for compute capability `cc` (80: sm_80): the PTX, and with `cubin` the machine code. No contraction, IEEE division and
  * square root, denormals kept. Errors: BZ_ECOMPILE with the first message and the lines around it; BZ_ENOMEM. `out` is empty then. Any
  * thread, several at once. */

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 const char *const cg_externals[] = {"fma", "fmaf", NULL};
 
@@ -101,6 +102,10 @@ static const cg_plugin *plugin(void) {
 
 const char *cg_version(void) {
     return plugin() ? plugin()->version : NULL;
+}
+
+bool cg_is_of_this_build(void) {
+    return plugin() && strcmp(plugin()->build, cg_build) == 0;
 }
 
 /* ---- calls */

@@ -22,7 +22,7 @@ typedef struct cg_plugin {
     uint32_t size; /* of this struct */
     uint32_t abi;  /* LP_ABI */
     uint64_t stamp;
-    const char *version;
+    const char *version, *build;
     bz_status (*compile)(const lp_module *m, const cg_target *t, cg_object *out, bz_error *e);
     bz_status (*text)(const lp_module *m, const cg_target *t, cg_object *llvm, cg_object *assembly,
                       bz_error *e);

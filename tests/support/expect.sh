@@ -1,6 +1,7 @@
 # expect.sh - sourced by tests in sh: counts commands that succeed; sets dir (removed at the end), passed, failed.
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
+export BRAZE_CACHE_DIR=off
 
 expect() { # DESCRIPTION COMMAND...
     what=$1

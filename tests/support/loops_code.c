@@ -131,7 +131,7 @@ static void give_back(rt_phase *f) {
 static rt_kernel *interpret(const lp_module *m, const lp_kernel *k) {
     const unsigned n = lp_phase_count(k);
     rt_kernel *made = calloc(1, sizeof *made + n * sizeof *made->phases);
-    made->what.nphases = n;
+    made->nphases = n;
     for (unsigned i = 0; i < n; i++) made->phases[i] = (uintptr_t)take(m, k, i);
     return made;
 }
@@ -154,8 +154,7 @@ void __wrap_rt_kernels_release(const rt_kernel *const *k, uint32_t n) {
         if (k[i] && k[i]->of) {
             __real_rt_kernels_release(&k[i], 1);
         } else if (k[i]) {
-            for (unsigned j = 0; j < k[i]->what.nphases; j++)
-                give_back((rt_phase *)k[i]->phases[j]);
+            for (unsigned j = 0; j < k[i]->nphases; j++) give_back((rt_phase *)k[i]->phases[j]);
             free((rt_kernel *)k[i]);
         }
     }
