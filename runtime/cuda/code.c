@@ -88,8 +88,10 @@ static bz_status find(const rt_codegen *g, void *object, const char *kernel, uns
     cu_function f = NULL;
     cuda_symbol(&name, kernel, phase);
     const bz_status s =
-        cuda_check(m, m->d->module_function(&f, ((loaded *)object)->module, bz_text_c(&name)),
-                   "cuModuleGetFunction", bz_text_c(&name), e);
+        name.failed
+            ? bz_fail(e, BZ_ENOMEM, "out of memory")
+            : cuda_check(m, m->d->module_function(&f, ((loaded *)object)->module, bz_text_c(&name)),
+                         "cuModuleGetFunction", bz_text_c(&name), e);
     bz_text_free(&name);
     *at = (uintptr_t)f;
     return s;

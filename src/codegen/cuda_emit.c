@@ -228,18 +228,16 @@ static lp_val branch(cuda_text *t, lp_val v) {
 static void call(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const lp_kernel *f = t->m->k.p[i->imm];
-    bz_text args = {0};
+    cuda_indent(t);
+    bz_text_str(t->out, "f");
+    clean_name(t->out, f->name);
+    bz_text_str(t->out, "(");
     for (unsigned j = 0; j < i->nargs; j++)
         if (j < f->buffers.n)
-            bz_textf(&args, "p%u, ", cuda_arg(t, i, j));
+            bz_textf(t->out, "p%u, ", cuda_arg(t, i, j));
         else
-            bz_textf(&args, "%s, ", cuda_lane(t, cuda_arg(t, i, j), 0).text);
-    bz_text name = {0};
-    clean_name(&name, f->name);
-    cuda_line(t, "f%s(%sscratch + %lldll, error);", bz_text_c(&name), bz_text_c(&args),
-              (long long)t->scratch);
-    bz_text_free(&name);
-    bz_text_free(&args);
+            bz_textf(t->out, "%s, ", cuda_lane(t, cuda_arg(t, i, j), 0).text);
+    bz_textf(t->out, "scratch + %lldll, error);\n", (long long)t->scratch);
 }
 
 /* Does it become lines of its own? */

@@ -59,6 +59,7 @@ extern const char *const cuda_types[BZ_NDTYPES];
 extern const char *const cuda_cells[BZ_NDTYPES];     /* in memory */
 const char *cuda_type(const cuda_text *t, lp_val v); /* of v's variables */
 cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane);
+void cuda_indent(cuda_text *t);
 void cuda_line(cuda_text *t, const char *fmt, ...) BZ_PRINTF(2, 3); /* indented, with its end */
 /* "T v12_3 = " */
 void cuda_begin(cuda_text *t, lp_val v, unsigned lane);

@@ -147,16 +147,16 @@ static void load(cuda_text *t, lp_val v) {
 }
 
 /* The members of the chunk from lane l on. */
-static void chunk_members(cuda_text *t, bz_text *list, lp_val x, unsigned l, unsigned bytes) {
+static void chunk_members(cuda_text *t, lp_val x, unsigned l, unsigned bytes) {
     const bz_dtype d = (bz_dtype)cuda_inst(t, x)->dtype;
     const unsigned size = (unsigned)ir_dtype_bytes(d);
     for (unsigned n = 0; n < bytes / size; n++) {
         const unsigned shift = size < 4 ? n * size % 4 * 8 : 0;
         const char *lead = n == 0 ? "" : shift ? " | " : ", ";
         if (size >= 4)
-            bz_textf(list, "%s%s", lead, cuda_lane(t, x, l + n).text);
+            bz_textf(t->out, "%s%s", lead, cuda_lane(t, x, l + n).text);
         else
-            bz_textf(list, "%s(u32)(%s)%s << %u", lead, size == 1 ? "u8" : "u16",
+            bz_textf(t->out, "%s(u32)(%s)%s << %u", lead, size == 1 ? "u8" : "u16",
                      cuda_lane(t, x, l + n).text, shift);
     }
 }
@@ -168,12 +168,12 @@ static void store_chunks(cuda_text *t, lp_val v, unsigned bytes) {
     const unsigned each = bytes / (unsigned)ir_dtype_bytes(d), lanes = cuda_inst(t, x)->lanes;
     const char *type = chunk_type(d, bytes);
     for (unsigned l = 0; l < lanes; l += each) {
-        bz_text list = {0};
-        chunk_members(t, &list, x, l, bytes);
-        cuda_line(t, "*(%s *)&%s = %s%s(%s);", type,
-                  element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text,
-                  bytes <= 4 ? "" : "make_", bytes <= 4 ? "" : type, bz_text_c(&list));
-        bz_text_free(&list);
+        cuda_indent(t);
+        bz_textf(t->out, "*(%s *)&%s = %s%s(", type,
+                 element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text,
+                 bytes <= 4 ? "" : "make_", bytes <= 4 ? "" : type);
+        chunk_members(t, x, l, bytes);
+        bz_text_str(t->out, ");\n");
     }
 }
 

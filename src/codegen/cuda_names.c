@@ -12,9 +12,13 @@ const char *const cuda_cells[BZ_NDTYPES] = {
     [BZ_BOOL] = "u8", [BZ_U8] = "u8",   [BZ_I8] = "i8",    [BZ_I16] = "i16",   [BZ_I32] = "i32",
     [BZ_I64] = "i64", [BZ_F16] = "u16", [BZ_BF16] = "u16", [BZ_F32] = "float", [BZ_F64] = "double"};
 
+void cuda_indent(cuda_text *t) {
+    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
+}
+
 void cuda_line(cuda_text *t, const char *fmt, ...) {
     va_list ap;
-    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
+    cuda_indent(t);
     va_start(ap, fmt);
     bz_textfv(t->out, fmt, ap);
     va_end(ap);
@@ -90,7 +94,7 @@ const char *cuda_type(const cuda_text *t, lp_val v) {
 }
 
 void cuda_begin(cuda_text *t, lp_val v, unsigned lane) {
-    for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
+    cuda_indent(t);
     bz_textf(t->out, "const %s %s = ", cuda_type(t, v), cuda_lane(t, v, lane).text);
 }
 
