@@ -71,8 +71,8 @@ done
 check test_compile "${BRAZE_BUILD:-build}/tests/test_compile" --filter '!(compile/steady_loops_take_no_memory)'
 check test_nomem "${BRAZE_BUILD:-build}/tests/test_nomem" --filter '!(nomem/code_that_is_not_cached)'
 for cc in 75 90 100; do
-    BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc check "test_api for $cc" "${BRAZE_BUILD:-build}/tests/test_api"
-    BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc check "test_views for $cc" "${BRAZE_BUILD:-build}/tests/test_views"
+    check "test_api for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_api"
+    check "test_views for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_views"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

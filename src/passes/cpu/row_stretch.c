@@ -25,12 +25,15 @@ void row_bind_kept(row_kernel *q, uint32_t i) {
                                .only_at = emit_offset(&l->m, r, idx)};
 }
 
+/* A thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that looks
+ * before it asks the mask. */
 static void store_kept(row_stretch *s, lp_val row, const emit_value *v) {
     emitter *m = &s->q->l->m;
+    const lp_val mask = s->q->skipped ? 0 : m->tail;
     lp_val k = emit_index(m, s->q->kept_at);
     for (unsigned u = 0; u < m->width; u++)
         lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)),
-                 emit_lane_value(m, v, u), m->tail, 0);
+                 emit_lane_value(m, v, u), mask, 0);
 }
 
 /* Stores the members on the level of elements that this pass knows: all values first, then all stores. */
