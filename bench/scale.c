@@ -1,4 +1,4 @@
-/* scale.c - what compiling costs as programs grow: long chains, equal layers, a loop over time, equal constants.
+/* scale.c - what compiling costs as programs grow: long chains, equal layers, a loop over time, equal constants, calls.
  *
  *     scale --one KIND      one of them in a process that does nothing else: prints ms, launches, kernels built
  *     scale [...]           asks such processes, one of each kind
@@ -151,6 +151,24 @@ static void constants(bz_context *c) {
     for (int i = 0; i < scaled(100000); i++) bz_full(c, BZ_SHAPE(16), 1.5, BZ_F32);
 }
 
+static bz_status halve(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_mul(in[0], 0.5);
+    return BZ_OK;
+}
+
+/* Each turn keeps a value that nobody reads, and calls a function of one that was recorded. */
+static void unread(bz_context *c) {
+    bz_tensor *w = data(c, 1, 16), *x = data(c, 1, 16), *y;
+    bz_program *p = bz_compile(c, halve, NULL, &(bz_compile_options){.nin = 1, .nout = 1});
+    for (int i = 0; i < scaled(10000); i++) {
+        bz_add(w, i);
+        y = bz_add(x, 1);
+        bz_call(p, &y, &x);
+    }
+}
+
 static const struct kind {
     const char *name, *what;
     void (*of)(bz_context *);
@@ -164,7 +182,8 @@ static const struct kind {
              {"layers", "12 equal layers", layers, 0},
              {"gru", "GRU over 200 steps", gru_run, 5000},
              {"train", "GRU over 200 steps, with gradient", gru_train, 5000},
-             {"constants", "recording 100,000 equal constants", constants, 0}};
+             {"constants", "recording 100,000 equal constants", constants, 0},
+             {"unread", "10,000 calls beside values that nobody reads", unread, 0}};
 
 static double cpu_ms(void) {
     struct timespec t;

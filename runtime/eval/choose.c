@@ -60,9 +60,31 @@ static bool add_needed(bz_context *c, const rt_epoch *e) {
     return true;
 }
 
+/* What an update writes over. */
+static ir_ref base_of(const rt_epoch *e, ir_ref r) {
+    do r = ir_operand(e->g, r, 0);
+    while (ir_at(e->g, r)->op == IR_RESHAPE && !rt_kept(e, r));
+    return r;
+}
+
+/* Where to look for readers of what is computed, and of values whose memory may be written (overwrite.c): they come after it. A loop
+ * beside values that nobody ever reads does not look at them in each turn. */
+static ir_ref first_computed(const bz_context *c, const rt_epoch *e) {
+    ir_ref first = e->g->n.n;
+    for (uint32_t i = 0; i < c->evaluation->need.n; i++) {
+        ir_ref r = c->evaluation->need.p[i];
+        if (rt_kept(e, r) || is_cheap(e->g, r)) continue;
+        if (ir_at(e->g, r)->op == IR_UPDATE) r = base_of(e, r);
+        if (r < first) first = r;
+    }
+    return first;
+}
+
 /* Adds what later evaluations will read. */
 static bool add_border(bz_context *c, const rt_epoch *e) {
-    for (const rt_storage *s = e->pending; s; s = s->next) {
+    const ir_ref first = first_computed(c, e);
+    rt_storage *s = e->pending;
+    for (; (s = rt_pending_from(c, s, first)) != NULL; s = s->next) {
         bool outer = s->depth == 0 || s->depth < c->slab->scopes.n - 1,
              now = rt_marks(c, s->node) & NEED;
         if (now && outer && !is_cheap(e->g, s->node)) {
@@ -73,8 +95,10 @@ static bool add_border(bz_context *c, const rt_epoch *e) {
     }
     for (uint32_t i = 0; i < c->evaluation->later.n; i++) {
         const ir_node *n = ir_at(e->g, c->evaluation->later.p[i]);
+        c->evaluation->seen++;
         for (unsigned k = 0; !rt_kept(e, c->evaluation->later.p[i]) && k < n->nin; k++) {
             ir_ref x = ir_in(e->g, n)[k];
+            if (x < first) continue;
             if (!(rt_marks(c, x) & NEED) || is_cheap(e->g, x)) {
                 if (!add_later(c, x)) return false;
             } else if (!rt_kept(e, x)) { /* one of several results, or the value itself */

@@ -116,17 +116,28 @@ static bz_status give_value(bz_context *c, rt_epoch *e, rt_storage *s) {
     return status;
 }
 
-/* Values to the storages that wait for them. Those of foreign memory wait on unless `all` was computed: what is still to be computed
- * may read what lies in that memory now. */
-static bz_status hand_out(bz_context *c, rt_epoch *e, bool all) {
+/* Values to the storages that wait for them, with nodes from `first` on. Those of foreign memory wait on unless `all` was computed:
+ * what is still to be computed may read what lies in that memory now. */
+static bz_status hand_out(bz_context *c, rt_epoch *e, bool all, ir_ref first) {
     bz_status status = BZ_OK;
-    for (rt_storage *s = e->pending, *next; s; s = next) {
+    for (rt_storage *s = e->pending, *next; (s = rt_pending_from(c, s, first)) != NULL; s = next) {
         next = s->next;
         if (!rt_kept(e, s->node) || (!all && s->dirty)) continue;
         bz_status own = give_value(c, e, s);
         if (!status) status = own;
     }
     return status;
+}
+
+/* The first node that has a value now and had none before, or that somebody asks for. */
+static ir_ref first_given(const bz_context *c, const rt_epoch *e, rt_storage *const *s,
+                          unsigned n) {
+    ir_ref first = e->g->n.n;
+    for (uint32_t i = 0; i < c->evaluation->outs.n; i++)
+        if (c->evaluation->outs.p[i] < first) first = c->evaluation->outs.p[i];
+    for (unsigned i = 0; i < n; i++)
+        if (s[i]->epoch == e && s[i]->node < first) first = s[i]->node;
+    return first;
 }
 
 static bz_status run(bz_context *c, rt_epoch *e) {
@@ -189,7 +200,8 @@ static bz_status eval_here(bz_context *c, rt_storage *const *s, unsigned n, purp
         return rt_no_memory(c);
     bz_status status = c->evaluation->outs.n ? run(c, e) : BZ_OK;
     if (status) return status;
-    status = hand_out(c, e, all);
+    status = hand_out(c, e, all, all || e->behind ? 0 : first_given(c, e, s, n));
+    e->behind = false;
     sweep(c, e);
     return status;
 }

@@ -9,8 +9,9 @@ typedef struct rt_evaluation {
     BZ_VEC(uint32_t) stamps; /* marks of nodes, with the number of the evaluation */
     uint32_t number;
     BZ_VEC(ir_ref) need, later, outs; /* choose.c */
-    ir_graph *scratch;                /* what is run when the epoch's graph has values already */
-    BZ_VEC(ir_ref) refs;              /* eval.c: nodes of the epoch's graph -> of that */
+    uint64_t seen;       /* storages and nodes that were looked at, ever: tests count them */
+    ir_graph *scratch;   /* what is run when the epoch's graph has values already */
+    BZ_VEC(ir_ref) refs; /* eval.c: nodes of the epoch's graph -> of that */
     BZ_VEC(rt_buffer *) in_bufs, out_bufs;
     BZ_VEC(ir_bits) in_bits;
     BZ_VEC(uint8_t) readers; /* of foreign memory */
@@ -27,6 +28,15 @@ static inline unsigned rt_marks(const bz_context *c, ir_ref r) {
 /* ---- choose.c */
 /* c->evaluation: outs, need (ascending): for the values of s and what later evaluations read. false: no memory. */
 bool rt_choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n);
+/* Of the pending storages of e, in their list's order, the first of those behind s, s among them, that may have a node from `first`
+ * on; NULL: none has. */
+static inline rt_storage *rt_pending_from(bz_context *c, rt_storage *s, ir_ref first) {
+    for (; s && s->highest >= first; s = s->next) {
+        c->evaluation->seen++;
+        if (s->node >= first) return s;
+    }
+    return NULL;
+}
 /* The value of r is an output of the evaluation at hand, too. */
 bool rt_add_output(bz_context *c, const rt_epoch *e, ir_ref r);
 

@@ -61,6 +61,8 @@ void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
     s->epoch = e;
     s->node = node;
     s->joined = ++e->joins;
+    e->behind |= !s->buf && node < e->kept.n && e->kept.p[node];
+    s->highest = e->pending && e->pending->highest > node ? e->pending->highest : node;
     link_storage(s->buf ? &e->settled : &e->pending, s);
     if (e->tracing || !ir_is_float((bz_dtype)s->dtype)) return;
     e->own_lost |= !bz_vec_push(&e->own, ((rt_own){{s, s->birth}, node}));
@@ -213,7 +215,7 @@ static void recycle(bz_context *c, rt_epoch *e) {
     e->kept_bytes = e->sweep_at = e->fixed_bytes = 0;
     e->cut_at = 0;
     e->fixed.n = 0;
-    e->writes = false;
+    e->writes = e->behind = false;
     e->key = e->base = 0;
     e->words = e->moved_to = 0;
     e->id = 0;

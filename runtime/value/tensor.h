@@ -32,7 +32,8 @@ typedef struct rt_epoch {
     BZ_VEC(rt_arg) args;
     BZ_VEC(rt_buffer *) kept; /* node -> its value, computed before; shorter than the graph: none */
     uint32_t nkept;
-    bool writes;          /* it has writes whose places are numbers */
+    bool behind; /* some storage has joined at a node that was kept, and waits for that value */
+    bool writes; /* it has writes whose places are numbers */
     BZ_VEC(ir_ref) fixed; /* overwrite.c: kept nodes that cannot be computed again, ascending */
     size_t kept_bytes, sweep_at, fixed_bytes; /* fixed: of parts of what was overwritten */
     uint32_t cut_at;                          /* ops at which its start is given up */
@@ -95,8 +96,9 @@ typedef struct rt_storage {
     rt_buffer *buf;                 /* the value, NULL: not computed */
     struct rt_storage *prev, *next; /* in epoch->pending or ->settled, or free */
     uint64_t joined;                /* which one of the epoch's; pending: the last one is first */
-    char *lost;                     /* with `failed`: the error's text; bz_mem_free */
-    char *name;                     /* bz_name's; bz_mem_free; NULL: none */
+    ir_ref highest; /* pending: no node of it and of those behind it in the list is higher */
+    char *lost;     /* with `failed`: the error's text; bz_mem_free */
+    char *name;     /* bz_name's; bz_mem_free; NULL: none */
     const char *write_op, *write_site; /* the last in-place change */
     uint64_t donation;                 /* number of the last call to which it was donated */
     uint64_t first,
