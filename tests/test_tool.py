@@ -264,7 +264,7 @@ def test_usage():
     row(["frobnicate"], "", 2, "no command 'frobnicate'")
     row(["run"], "", 2, "FILE.bz is missing")
     row(["run", "a", "b"], "", 2, "'b' is too much")
-    row(["run", "a", "--device", "gpu"], "", 2, "'gpu' is none of cpu, ref, cuda")
+    row(["run", "a", "--device", "gpu"], "", 2, "'gpu' is none of cpu, ref, null, cuda")
     row(["run", "a", "--threads", "0"], "", 2, "no number from 1")
     row(["run", "a", "--threads", "x"], "", 2, "no number from 1")
     row(["run", "a", "--repeat"], "", 2, "--repeat needs an argument")

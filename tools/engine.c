@@ -8,16 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEVICE(id, name) id,
+static const bz_device devices[] = {
+#include "runtime/base/devices.def"
+};
+#undef DEVICE
+#define DEVICE(id, name) #name,
+static const char *const device_names[] = {
+#include "runtime/base/devices.def"
+    NULL};
+#undef DEVICE
+
 bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
-    static const char *const devices[] = {"cpu", "ref", "cuda", NULL},
-                             *const modes[] = {"compiled", "eager", NULL},
+    static const char *const modes[] = {"compiled", "eager", NULL},
                              *const isas[] = {"base", "avx2", "avx512", NULL};
     int v;
     int64_t n;
     switch (number) {
     case TOOL_DEVICE:
-        if (!tool_choice(a, "device", devices, &v)) return false;
-        m->options.device = (const bz_device[]){BZ_CPU, BZ_REF, BZ_CUDA}[v];
+        if (!tool_choice(a, "device", device_names, &v)) return false;
+        m->options.device = devices[v];
         return true;
     case TOOL_MODE:
         if (!tool_choice(a, "mode", modes, &v)) return false;

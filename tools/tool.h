@@ -104,7 +104,8 @@ typedef struct tool_machine {
 } tool_machine;
 
 #define TOOL_MACHINE_OPTIONS                                                                       \
-    {"device", "cpu|ref|cuda", "where to run: machine code, the reference interpreter, a GPU"},    \
+    {"device", "cpu|ref|null|cuda",                                                                \
+     "where to run: machine code, the reference interpreter, nowhere (results are zeros), a GPU"}, \
         {"mode", "compiled|eager", "eager: one kernel for each op"},                               \
         {"threads", "N", "threads to use"}, {                                                      \
         "isa", "avx512|avx2|base", "instruction set to use"                                        \
