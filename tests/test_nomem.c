@@ -162,7 +162,7 @@ static unsigned remove_files(const char *dir) {
     return n;
 }
 
-Test(nomem, exporting) {
+static void fail_exports(const bz_export_options *o) {
     char dir[] = "/tmp/braze-nomem-XXXXXX", prefix[64];
     cr_assert(mkdtemp(dir));
     snprintf(prefix, sizeof prefix, "%s/f", dir);
@@ -177,7 +177,7 @@ Test(nomem, exporting) {
     long n = 0, step_after = getenv("BRAZE_QUICK") ? 25 : 100;
     for (; s && n < 100000; n += s ? 1 + n / step_after : 0) {
         bz_mem_fail_after(n);
-        s = bz_export(p, in, prefix, "f", NULL);
+        s = bz_export(p, in, prefix, "f", o);
         bz_mem_fail_after(-1);
         cr_expect(s == BZ_ENOMEM || s == BZ_OK, "%ld: status %d, %s", n, (int)s, bz_message(c));
         cr_expect_eq(remove_files(dir), s ? 0 : 3, "%ld: files after status %d", n, (int)s);
@@ -186,6 +186,16 @@ Test(nomem, exporting) {
     cr_expect(s == BZ_OK && n > 100, "%ld allocations", n);
     cr_expect_eq(rmdir(dir), 0, "something else is left in %s", dir);
     bz_close(c);
+}
+
+Test(nomem, exporting) {
+    fail_exports(NULL);
+}
+
+Test(nomem, exporting_for_sizes) {
+    static const bz_export_axis rows[] = {{1, 0}, {2, 0}};
+    static const bz_export_size size = {"n", 1, 5, rows, 2};
+    fail_exports(&(bz_export_options){.bake = true, .size = &size});
 }
 
 Test(nomem, opening_a_context) {
