@@ -32,7 +32,7 @@ static struct {
 #undef MEMBER
     int version;
 } api;
-static bool is_open;
+static _Atomic(bool) is_open; /* nvrtc_version looks without the lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the library */
