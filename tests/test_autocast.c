@@ -256,6 +256,50 @@ Test(autocast, a_region_around_a_call_belongs_to_its_signature) {
     bz_close(c);
 }
 
+/* A call in a function that is traced runs in the region around it there; backward functions in that of their bz_custom_grad. */
+static bz_status calls(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)nin, (void)nout;
+    bz_autocast_begin(c, BZ_F16);
+    bz_status s = bz_call(user, in, out);
+    bz_autocast_end(c);
+    return s;
+}
+
+static bz_status times_itself(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    out[0] = bz_matmul(in[0], in[0]);
+    return BZ_OK;
+}
+
+static bz_status its_gradient(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                              int nout, void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    bz_tensor *d = bz_matmul(in[2], bz_transpose(in[0], 0, 1));
+    cr_expect_eq(bz_dtype_of(d), BZ_BF16);
+    out[0] = bz_cast(bz_add(d, bz_matmul(bz_transpose(in[0], 0, 1), in[2])), BZ_F32);
+    return BZ_OK;
+}
+
+Test(autocast, regions_around_calls_and_custom_gradients) {
+    bz_context *c = open_one(BZ_CPU);
+    int traces = 0;
+    const bz_compile_options one = {.nin = 1, .nout = 1};
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(3, 3), BZ_F32), *y, *d;
+    bz_program *inner = bz_compile(c, product, &traces, &one);
+    cr_expect_eq(dtype_called(bz_compile(c, calls, inner, &one), x), BZ_F16);
+    bz_autocast_begin(c, BZ_BF16);
+    cr_expect_eq(bz_custom_grad(c, times_itself, its_gradient, NULL, &x, 1, &y, 1), BZ_OK, "%s",
+                 bz_message(c));
+    cr_expect_eq(bz_dtype_of(y), BZ_BF16);
+    bz_tensor *loss = bz_sum(y, BZ_ALL);
+    bz_autocast_end(c);
+    cr_expect_eq(bz_grad(loss, &x, 1, &d), BZ_OK, "%s", bz_message(c));
+    EXPECT(d, 6, 6, 6, 6, 6, 6, 6, 6, 6);
+    bz_close(c);
+}
+
 /* ---- gradients */
 
 static void gradients(bz_context *c) {
@@ -509,7 +553,8 @@ Test(autocast, kernels_of_a_step) {
     cr_expect_eq(bf16, f32, "%d kernels in bf16, %d in f32", bf16, f32);
 }
 
-static unsigned kernels_of(const char *body, bz_dtype low) {
+/* The launches of a body; with its first output's sum differentiated by all inputs but x, if `back`. */
+static unsigned kernels_of(const char *body, bz_dtype low, bool back) {
     char text[2000];
     bz_error e = {0};
     pass_target t = {.vector_bytes = 32,
@@ -518,32 +563,52 @@ static unsigned kernels_of(const char *body, bz_dtype low) {
                      .threads = 2,
                      .machine = &pass_cpu,
                      .cached = PASS_CACHED};
-    snprintf(text, sizeof text,
-             "graph main(x: f32[40,64], w: f32[64,96], v: f32[96,32], s: f32, a: f32[700], b: "
-             "f32[70,9], d: f32[5]) { %s }",
-             body);
+    snprintf(text, sizeof text, "graph main(x: f32[40,64], %s }", body);
     ir_module *m = ir_parse_as(text, strlen(text), "t.bz", &(ir_reading){.autocast = low}, &e);
     cr_assert(m, "%s", e.text);
-    pass_plan *p = pass_compile(m->graphs.p[0], &t, &e);
+    ir_graph *g = m->graphs.p[0];
+    ir_ref of[8], d[8];
+    unsigned n = g->inputs.n - 1;
+    if (back) {
+        for (unsigned i = 0; i < n; i++) of[i] = g->inputs.p[i + 1].node;
+        ir_ref loss =
+            ir_reduce(g, IR_SUM, ir_cast(g, g->outputs.p[0].node, BZ_F32), NULL, 0, false);
+        cr_assert(!pass_grad(g, loss, 0, of, n, d), "%s", g->err.text);
+        g->outputs.n = 0;
+        for (unsigned i = 0; i < n; i++) ir_output_add(g, NULL, d[i], -1);
+    }
+    pass_plan *p = pass_compile(g, &t, &e);
     cr_assert(p, "%s", e.text);
-    unsigned n = p->launches.n;
+    n = p->launches.n;
     pass_plan_free(p);
     ir_module_free(m);
     return n;
 }
 
 Test(autocast, casts_are_part_of_the_products) {
-    static const char mlp[] = "%h = matmul %x, %w\n %r = relu %h\n %y = matmul %r, %v\n return %y";
-    static const char twice[] =
-        "%h = matmul %x, %w\n %t = transpose %w\n %y = matmul %h, %t\n return %y";
-    cr_expect_eq(kernels_of(mlp, BZ_BF16), kernels_of(mlp, BZ_F32));
-    cr_expect_eq(kernels_of(twice, BZ_F16), kernels_of(twice, BZ_F32));
+    static const char *const bodies[] = {
+        "w: f32[64,96], v: f32[96,32]) {\n %h = matmul %x, %w\n %r = relu %h\n"
+        "%y = matmul %r, %v\n return %y",
+        "w: f32[64,96], b: f32[96], v: f32[5,96]) {\n %t = transpose %w\n %h = linear %x, %t, %b\n"
+        "%g = gelu %h\n %y = linear %g, %v\n return %y",
+        "w: f32[64,96]) {\n %h = matmul %x, %w\n %t = transpose %w\n %y = matmul %h, %t\n"
+        "return %y",
+        "q: f32[4,600,16], k: f32[4,600,16], v: f32[4,600,16]) {\n %t = transpose %k\n"
+        "%s = matmul %q, %t\n %p = softmax %s\n %y = matmul %p, %v\n return %y"};
+    for (unsigned i = 0; i < BZ_LEN(bodies); i++)
+        for (int back = 0; back < 2; back++) {
+            const unsigned f32 = kernels_of(bodies[i], BZ_F32, back);
+            cr_expect_eq(kernels_of(bodies[i], BZ_BF16, back), f32, "case %u, back %d: %u", i, back,
+                         f32);
+            cr_expect_eq(kernels_of(bodies[i], BZ_F16, back), f32, "case %u, back %d: %u", i, back,
+                         f32);
+        }
     /* one read of each gradient, for the norm and for the check, the last one with what is 0-d; then all that is made of them */
     static const char clip[] =
-        "%n, %f = grad_norm %s, %a, %b, %d\n %p = unscale %a, %s, %n\n %q = unscale %b, %s, %n\n"
-        "%r = unscale %d, %s, %n\n"
+        "s: f32, a: f32[700], b: f32[70,9], d: f32[5]) {\n %n, %f = grad_norm %s, %a, %b, %d\n"
+        "%p = unscale %a, %s, %n\n %q = unscale %b, %s, %n\n %r = unscale %d, %s, %n\n"
         "return %p, %q, %r, %f";
-    cr_expect_eq(kernels_of(clip, BZ_F32), 3 + 1);
+    cr_expect_eq(kernels_of(clip, BZ_F32, false), 3 + 1);
 }
 
 /* ---- the text form */

@@ -50,6 +50,22 @@ static bz_status grad_work(bz_context *c, double *result) {
     return s ? s : read_number(bz_sum(g, NULL, 0, false), result);
 }
 
+/* A gradient in mixed precision, its norm, the next scale. */
+static bz_status mixed_work(bz_context *c, double *result) {
+    static const float ones[6] = {1, 1, 1, 1, 1, 1};
+    bz_tensor *w = bz_from_data(c, BZ_F32, ones, (int64_t[]){3, 2}, 2), *g[12], *found;
+    bz_autocast_begin(c, BZ_BF16);
+    bz_tensor *loss = bz_sum(bz_matmul(bz_eye(c, 4, 3, BZ_F32), w), BZ_ALL);
+    bz_autocast_end(c);
+    bz_status s = bz_grad(loss, &w, 1, g);
+    if (s) return s;
+    for (int i = 1; i < 12; i++) g[i] = g[0]; /* more than a call has room for */
+    bz_tensor *norm = bz_grad_norm(NULL, g, 12, &found),
+              *tracker = bz_full_int(c, NULL, 0, 0, BZ_I32);
+    bz_tensor *scale = bz_grad_scaler_update(norm, &tracker, found, NULL);
+    return read_number(bz_sum(bz_unscale(g[0], scale, norm, 1), BZ_ALL), result);
+}
+
 static bz_status random_work(bz_context *c, double *result) {
     bz_seed(c, 3);
     return read_number(bz_sum(bz_randn(c, BZ_SHAPE(8), BZ_F32), NULL, 0, false), result);
@@ -123,6 +139,7 @@ EACH_MODE(pointwise, pointwise_work)
 EACH_MODE(rows, rows_work)
 EACH_MODE(views, views_work)
 EACH_MODE(grad, grad_work)
+EACH_MODE(mixed, mixed_work)
 EACH_MODE(noise, random_work)
 EACH_MODE(compiled, compiled_work)
 

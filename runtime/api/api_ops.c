@@ -128,13 +128,19 @@ bz_tensor *bz_adam_step_at(bz_tensor *p, bz_tensor *grad, bz_tensor **m, bz_tens
 
 /* ---- loss scaling */
 
+static bz_tensor *no_memory(bz_tensor *x) {
+    bz_context *c = bz_context_of(x);
+    return c ? (rt_no_memory(c), rt_poison(c)) : NULL;
+}
+
 bz_tensor *bz_grad_norm_at(bz_tensor *scale, bz_tensor *const *x, int n, bz_tensor **found_inf,
                            const char *site) {
     rt_rec r;
     ir_ref made[2] = {0};
-    bz_tensor **all = n > 0 && x ? bz_mem_alloc(((size_t)n + 1) * sizeof *all) : NULL;
     if (found_inf) *found_inf = NULL;
-    if (!all) return NULL;
+    if (n <= 0 || !x) return NULL;
+    bz_tensor **all = bz_mem_alloc(((size_t)n + 1) * sizeof *all);
+    if (!all) return no_memory(x[0]);
     all[0] = scale;
     memcpy(all + 1, x, (size_t)n * sizeof *all);
     if (rt_begin(&r, "grad_norm", site, all, (unsigned)n + 1, 1, BZ_F32))

@@ -207,20 +207,49 @@ static ir_ref exchanged(ir_graph *g, ir_ref dot) {
                   axes[3], axes[2], a.ncontract);
 }
 
-/* Does permute r of a product that nobody else needs put the axes of its right side first? */
-static bool exchanges(const canon *c, ir_ref r) {
-    const ir_graph *g = c->old;
-    const ir_ref x = ir_operand(g, r, 0);
-    const int64_t *perm = ir_attrs(g, ir_at(g, r));
-    if (ir_at(g, x)->op != IR_DOT || c->uses[x] != 1) return false;
-    const ir_dot_attr a = ir_dot_get(g, ir_at(g, x));
-    const unsigned rank = ir_at(g, x)->rank,
-                   left = ir_at(g, ir_operand(g, x, 0))->rank - a.ncontract, right = rank - left;
+/* Does this order of axes put those of a product's right side first? */
+static bool exchanges(const ir_graph *g, ir_ref dot, const int *perm) {
+    const ir_dot_attr a = ir_dot_get(g, ir_at(g, dot));
+    const unsigned rank = ir_at(g, dot)->rank,
+                   left = ir_at(g, ir_operand(g, dot, 0))->rank - a.ncontract, right = rank - left;
     for (unsigned i = 0; i < rank; i++) {
         unsigned from = i < a.nbatch ? i : i < a.nbatch + right ? i - a.nbatch + left : i - right;
-        if (perm[i] != from) return false;
+        if (perm[i] != (int)from) return false;
     }
     return right > 0 && left > a.nbatch;
+}
+
+enum { BELOW_MOST = 4 }; /* casts and turns on the way to a product */
+
+/* Is x of the old graph made of a product by casts and turns alone, none of which anybody else needs? */
+static bool is_of_product(const canon *c, ir_ref x) {
+    for (unsigned i = 0; i <= BELOW_MOST && c->uses[x] == 1; i++) {
+        const unsigned op = ir_at(c->old, x)->op;
+        if (op != IR_CAST && op != IR_PERMUTE) return op == IR_DOT;
+        x = ir_operand(c->old, x, 0);
+    }
+    return false;
+}
+
+/* x turned, where it is a product, perhaps rounded by casts: the product exchanged, with the same casts. Else 0. */
+static ir_ref turned_product(ir_graph *g, ir_ref x, const int *perm) {
+    bz_dtype t[BELOW_MOST];
+    unsigned n = 0;
+    for (; ir_at(g, x)->op == IR_CAST && n < BELOW_MOST; x = ir_operand(g, x, 0))
+        t[n++] = ir_dtype(g, x);
+    if (ir_at(g, x)->op != IR_DOT || !exchanges(g, x, perm)) return 0;
+    for (x = exchanged(g, x); n > 0;) x = ir_cast(g, x, t[--n]);
+    return x;
+}
+
+/* Permute r of the old graph, of x. */
+static ir_ref canonical_permute(const canon *c, ir_ref r, ir_ref x) {
+    const ir_node *n = ir_at(c->old, r);
+    int perm[IR_MAX_RANK];
+    for (unsigned i = 0; i < n->rank; i++) perm[i] = (int)ir_attrs(c->old, n)[i];
+    bool product = x && is_of_product(c, ir_in(c->old, n)[0]);
+    ir_ref y = product ? turned_product(c->g, x, perm) : 0;
+    return y || c->g->err.status ? y : ir_permute(c->g, x, perm, n->rank);
 }
 
 /* The constructors join movements that follow each other; recorded and parsed nodes stand as they were written. */
@@ -232,14 +261,10 @@ static ir_ref canonical_move(const canon *c, ir_ref r) {
     const int64_t *attr = ir_attrs(old, n);
     ir_ref x = map->to[ir_in(old, n)[0]];
     int64_t start[IR_MAX_RANK], step[IR_MAX_RANK], count[IR_MAX_RANK];
-    int perm[IR_MAX_RANK];
     switch (n->op) {
     case IR_RESHAPE: return ir_reshape_dims(g, x, ir_dims(old, n), n->rank);
     case IR_EXPAND: return ir_expand_dims_like(g, x, ir_dims(old, n), n->rank);
-    case IR_PERMUTE:
-        if (x && ir_at(g, x)->op == IR_DOT && exchanges(c, r)) return exchanged(g, x);
-        for (unsigned i = 0; i < n->rank; i++) perm[i] = (int)attr[i];
-        return ir_permute(g, x, perm, n->rank);
+    case IR_PERMUTE: return canonical_permute(c, r, x);
     case IR_SLICE:
         if (!x || !ir_static_shape(g, x, count) || !ir_static_shape(old, r, count)) break;
         for (unsigned i = 0; i < n->rank; i++) {

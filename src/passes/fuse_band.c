@@ -129,9 +129,8 @@ static bool feeds(fuser *f, const band *w, uint32_t p, uint32_t row, ir_ref *val
     const pass_target *t = f->t;
     if (q->dead || q->form != &form_dot || !right_fits(f, q->head)) return false;
     const cut k = cut_of(f, q->head);
-    if (bytes_of(f, q->head, 0) <= t->cached ||
-        bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first ||
-        only_reader(f, p, value) != row)
+    if (only_reader(f, p, value) != row || bytes_of(f, *value, 0) <= t->cached ||
+        bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first)
         return false;
     if (w->nfeeds) {
         const cut first = cut_of(f, f->r->groups.p[w->groups[0]].head);

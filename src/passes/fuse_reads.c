@@ -109,11 +109,21 @@ static bool casts_float(const ir_graph *g, ir_ref r) {
            ir_is_float(ir_dtype(g, ir_operand(g, r, 0)));
 }
 
+/* An input, or elements of it, each by one index. */
+static bool shows_input(const ir_graph *g, ir_ref r) {
+    for (unsigned i = 0; i < SHORT_WAY; i++) {
+        const ir_node *n = ir_at(g, r);
+        if (ir_ops[n->op].reads != IR_READS_MAP || n->nin != 1) break;
+        r = ir_operand(g, r, 0);
+    }
+    return ir_at(g, r)->op == IR_INPUT;
+}
+
 /* Is r an input in another floating dtype, by one cast or several (a weight rounded to halves)? Those before it have no group. */
 static bool casts_input(const fuser *f, ir_ref r) {
     if (!casts_float(f->g, r)) return false;
     ir_ref x = ir_operand(f->g, r, 0);
-    return ir_at(f->g, x)->op == IR_INPUT || (casts_float(f->g, x) && !has_group(f, x));
+    return shows_input(f->g, x) || (casts_float(f->g, x) && !has_group(f, x));
 }
 
 /* How many products read each node, through casts of it and themselves: CAST_MOST at most, else more, as where others read it too. */
