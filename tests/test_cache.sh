@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_cache.sh - `braze cache`, and what `braze run` finds on disk; test_cache.c looks at the files themselves.
+# test_cache.sh - `braze cache`, and what `braze run` finds on disk; test_store.c looks at the files.
 set -u
 src=${BRAZE_SRC:-.} tool=${BRAZE_TOOL:-build/braze}
 . "$src/tests/support/expect.sh"
