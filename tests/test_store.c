@@ -5,10 +5,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -188,6 +190,30 @@ Test(store, a_full_disk_is_no_failure) {
     cr_expect(!is_there("large") && is_there("small"));
     cr_expect_eq(cache_dir_count(), 2);
     setrlimit(RLIMIT_FSIZE, &old);
+    cache_dir_remove();
+}
+
+/* A file system of 64 KiB in the directory's place, of this process alone; false: not allowed here. */
+static bool small_disk(void) {
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", cache_dir, "tmpfs", 0, "size=64k,mode=700") == 0;
+}
+
+Test(store, a_disk_without_room_keeps_what_fits) {
+    cache_dir_use();
+    if (small_disk()) {
+        put("large", 200000), put("small", 100);
+        cr_expect(!is_there("large") && is_there("small"));
+        cr_expect_eq(cache_dir_count(), 2, "half of a file is left");
+        cr_assert_eq(mount(NULL, cache_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        put("other", 100);
+        cr_expect(!is_there("other") && is_there("small"));
+        rt_store_reject("small", 5, "for the test"); /* it cannot go */
+        cr_expect(is_there("small"));
+        umount(cache_dir);
+    } else {
+        fprintf(stderr, "skipped: no disk can be made here\n");
+    }
     cache_dir_remove();
 }
 

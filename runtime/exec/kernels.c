@@ -205,13 +205,24 @@ typedef struct request {
 /* Appends words of eight bytes as a mask of those that are not 0, and these: of the numbers in a kernel most bytes are 0. (The
  * number of instructions stands before them: no kernel is another's beginning and zeros.) */
 static void add_packed(bz_text *to, const bz_text *from) {
+    enum { WORDS = 64 };
+    char bytes[9 * WORDS];
+    size_t n = 0;
     for (size_t at = 0; at < from->n; at += 8) {
-        char bytes[9] = {0};
-        unsigned n = 1, mask = 0;
-        for (unsigned i = 0; i < 8 && at + i < from->n; i++)
-            if (from->p[at + i]) mask |= 1u << i, bytes[n++] = from->p[at + i];
-        bytes[0] = (char)mask;
+        const size_t left = from->n - at, mask_at = n++;
+        uint64_t word = 0;
+        unsigned mask = 0;
+        memcpy(&word, from->p + at, left < 8 ? left : 8);
+        for (unsigned i = 0; i < 8; i++, word >>= 8) {
+            const unsigned is = (word & 255) != 0;
+            bytes[n] = (char)word; /* the next one overwrites a 0 */
+            n += is;
+            mask |= is << i;
+        }
+        bytes[mask_at] = (char)mask;
+        if (n <= sizeof bytes - 9 && left > 8) continue;
         bz_text_add(to, bytes, n);
+        n = 0;
     }
 }
 

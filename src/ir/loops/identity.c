@@ -6,6 +6,8 @@
  * of a network, and equal ones of other programs, are compiled once. */
 #include "src/ir/loops/facts.h"
 
+#include <string.h>
+
 static void put(bz_text *t, const void *p, size_t n) {
     bz_text_add(t, p, n);
 }
@@ -28,12 +30,22 @@ static int64_t callee(bz_text *t, callees *c, int64_t function) {
     return at;
 }
 
+/* Most instructions are short: one piece of text. */
 static void put_inst(bz_text *t, const lp_kernel *k, const lp_inst *i, callees *c) {
     const uint16_t head[] = {i->op, (uint16_t)(i->dtype | i->flags << 8), i->lanes, i->nargs};
     const int64_t imm = i->op == LP_CALL ? callee(t, c, i->imm) : i->imm;
-    put(t, head, sizeof head);
-    put(t, &imm, sizeof imm);
-    put(t, lp_args(k, i), (i->nargs + lp_extra_count(i)) * sizeof(uint32_t));
+    const size_t args = (i->nargs + lp_extra_count(i)) * sizeof(uint32_t);
+    const size_t before = sizeof head + sizeof imm;
+    char piece[128];
+    memcpy(piece, head, sizeof head);
+    memcpy(piece + sizeof head, &imm, sizeof imm);
+    if (args <= sizeof piece - before) {
+        memcpy(piece + before, lp_args(k, i), args);
+        put(t, piece, before + args);
+    } else {
+        put(t, piece, before);
+        put(t, lp_args(k, i), args);
+    }
 }
 
 void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m) {
