@@ -1,7 +1,7 @@
 /* test_ops_cuda.c - the op harness (tests/support/op_cases.h) and every program of tests/ir as CUDA C on the emulated driver, against the
  * reference interpreter, bit for bit, and without a report of the driver. The device is that of $BRAZE_FAKE_DEVICES.
  *
- * Cases are compiled TOGETHER at a time. Under BRAZE_QUICK every 9th runs. */
+ * Cases are compiled TOGETHER at a time. Under BRAZE_QUICK every 9th runs, compiled in NVRTC's quick way. */
 #include "tests/support/corpus.h"
 #include "tests/support/irtest.h"
 #include "tests/support/op_cases.h"
@@ -84,6 +84,7 @@ static void add(queue *q, const char *name, ir_module *m, const pass_target *t) 
 static bool ready(void) {
     const bool is = plan_cuda_ready();
     if (!is) fprintf(stderr, "skipped: no NVRTC, or no emulated driver\n");
+    if (op_cases_step() > 1) setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=mid", 0);
     return is;
 }
 
