@@ -348,3 +348,29 @@ Test(cuda_faults, a_lost_device_stays_lost) {
     bz_close(c);
     cr_expect_eq(fakecuda_living(), 0);
 }
+
+/* A fault of a kernel is told by a later call: with what was launched before it, the last first, one by one or as a graph. */
+Test(cuda_faults, faults_name_the_last_launches) {
+    if (!compiles()) return;
+    fakecuda_use("80");
+    for (int calls = 1; calls < 4; calls += 2) {
+        bz_context *c = fakecuda_open(0);
+        bz_tensor *w = numbers(c, 4, 2), *x = numbers(c, 3, 4), *y = numbers(c, 3, 2), *out[2];
+        bz_program *f =
+            bz_compile(c, step, NULL,
+                       &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
+        for (int i = 0; i < calls; i++)
+            cr_assert_eq(bz_call(f, (bz_tensor *[]){w, x, y}, out), BZ_OK, "%s", bz_message(c));
+        fakecuda_fail_after(1, ILLEGAL_ADDRESS);
+        cr_expect_eq(bz_eval(out, 2), BZ_OK);
+        bz_item(out[1]);
+        cr_expect(strstr(bz_message(c), "[cuda] cuMemcpyDtoHAsync: CUDA_ERROR_ILLEGAL_ADDRESS (an "
+                                        "illegal memory access was encountered); launched last: "),
+                  "%s", bz_message(c));
+        const char *sub = strstr(bz_message(c), "sub"), *tanh_ = strstr(bz_message(c), "tanh");
+        cr_expect(sub && tanh_ && strstr(bz_message(c), ", "), "%s", bz_message(c));
+        bz_clear(c);
+        bz_close(c);
+    }
+    cr_expect_eq(fakecuda_living(), 0);
+}

@@ -10,6 +10,7 @@
 #include "runtime/memory/memory.h"
 
 enum { CUDA_RING = 4, CUDA_STAGE = 256 << 10 }; /* pieces of pinned memory, and bytes of each */
+enum { CUDA_LAST = 4, CUDA_NAME = 56 }; /* launches that are remembered, and bytes of a name */
 
 typedef struct cuda_memory {
     rt_memory base;
@@ -26,9 +27,11 @@ typedef struct cuda_memory {
     char *ring;               /* pinned; NULL until something is copied in */
     cu_event read[CUDA_RING]; /* the piece has been read */
     unsigned next;            /* of the ring's pieces */
-    struct cuda_async *async; /* async.c; NULL until it is wanted */
-    cu_module copier;         /* strided.c; NULL until it is wanted */
-    cu_function runs[5];      /* by log2 of the bytes that a thread moves */
+    char last[CUDA_LAST][CUDA_NAME]; /* what was launched, for who is told of a fault later */
+    unsigned launched;               /* how many; the last is number launched - 1 */
+    struct cuda_async *async;        /* async.c; NULL until it is wanted */
+    cu_module copier;                /* strided.c; NULL until it is wanted */
+    cu_function runs[5];             /* by log2 of the bytes that a thread moves */
 } cuda_memory;
 
 /* The memory of device number `number`, for one context. */
@@ -41,6 +44,9 @@ void cuda_leave(cuda_memory *m);
 bool cuda_enter_to_free(cuda_memory *m);
 /* BZ_OK, or an error with the driver's words: "[cuda] cuLaunchKernel of softmax_0: CUDA_ERROR_...". `of` may be NULL. */
 bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *of, bz_error *e);
+
+/* A kernel of that name was launched. */
+void cuda_launched(cuda_memory *m, const char *name);
 
 /* Within cuda_enter: */
 bz_status cuda_get(cuda_memory *m, size_t bytes, rt_address *at, bz_error *e); /* alloc */

@@ -124,11 +124,15 @@ static bz_status launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e
     if (l->tasks == 0) return BZ_OK;
     const cu_result r =
         m->d->launch(l->f, l->blocks, 1, 1, l->threads, 1, 1, 0, m->stream, l->args, NULL);
-    return r ? cuda_check(m, r, "cuLaunchKernel", name_of(p, i), e) : BZ_OK;
+    if (r) return cuda_check(m, r, "cuLaunchKernel", name_of(p, i), e);
+    cuda_launched(m, name_of(p, i));
+    return BZ_OK;
 }
 
 static bz_status launch_graph(cuda_memory *m, cuda_program *p, const cuda_stretch *s, bz_error *e) {
     const cu_result r = m->d->exec_launch(s->exec, m->stream);
+    const uint32_t first = s->end - s->first > CUDA_LAST ? s->end - CUDA_LAST : s->first;
+    for (uint32_t i = first; i < s->end && !r; i++) cuda_launched(m, name_of(p, i));
     if (!r) return BZ_OK;
     bz_text of = {0};
     bz_textf(&of, "%s to %s", name_of(p, s->first), name_of(p, s->end - 1));

@@ -12,10 +12,24 @@
 
 /* ---- the driver's context, its errors */
 
+void cuda_launched(cuda_memory *m, const char *name) {
+    char *to = m->last[m->launched++ % CUDA_LAST];
+    strncpy(to, name, CUDA_NAME - 1); /* its last byte stays 0 */
+}
+
+/* A fault of a kernel is told by whatever is called next. */
+static void say_last(const cuda_memory *m, bz_text *t) {
+    const unsigned n = m->launched < CUDA_LAST ? m->launched : CUDA_LAST;
+    for (unsigned i = 0; i < n; i++)
+        bz_textf(t, "%s%s",
+                 i ? ", " : "; launched last: ", m->last[(m->launched - 1 - i) % CUDA_LAST]);
+}
+
 bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *of, bz_error *e) {
     if (!r) return BZ_OK;
     bz_text t = {0};
     cu_result_text(m->d, r, &t);
+    if (cu_is_final(r)) say_last(m, &t);
     bz_error first = {0};
     bz_fail(&first, r == CU_OUT_OF_MEMORY ? BZ_ENOMEM : BZ_EDEVICE, "[cuda] %s%s%s: %s", what,
             of ? " of " : "", of ? of : "", bz_text_c(&t));
