@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MOST_SHOWN = 300 }; /* of a path */
+
 static void make_one(tool_dirs *d, const char *path, size_t n, bz_error *e) {
     char *dir = bz_arena_alloc(&d->names, n + 1);
     if (!dir || !bz_vec_reserve(&d->made, 1)) {
@@ -16,8 +18,9 @@ static void make_one(tool_dirs *d, const char *path, size_t n, bz_error *e) {
     dir[n] = 0;
     if (mkdir(dir, 0777) == 0)
         bz_vec_push(&d->made, dir);
-    else if (errno != EEXIST)
-        bz_fail(e, BZ_EIO, "cannot make the directory %s: %s", dir, strerror(errno));
+    else if (errno != EEXIST) /* the end of a long path says more, and there is room for the reason */
+        bz_fail(e, BZ_EIO, "cannot make the directory %s%s: %s", n > MOST_SHOWN ? "..." : "",
+                n > MOST_SHOWN ? dir + n - MOST_SHOWN : dir, strerror(errno));
 }
 
 void tool_dirs_for(tool_dirs *d, const char *path, bz_error *e) {

@@ -28,8 +28,7 @@ static inline unsigned rt_marks(const bz_context *c, ir_ref r) {
 /* ---- choose.c */
 /* c->evaluation: outs, need (ascending): for the values of s and what later evaluations read. false: no memory. */
 bool rt_choose_outputs(bz_context *c, const rt_epoch *e, rt_storage *const *s, unsigned n);
-/* Of the pending storages of e, in their list's order, the first of those behind s, s among them, that may have a node from `first`
- * on; NULL: none has. */
+/* s, or the next behind it in the list of those that are pending, with a node from `first` on; NULL: there is none. */
 static inline rt_storage *rt_pending_from(bz_context *c, rt_storage *s, ir_ref first) {
     for (; s && s->highest >= first; s = s->next) {
         c->evaluation->seen++;
