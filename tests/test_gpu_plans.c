@@ -184,6 +184,18 @@ static const char *const element_texts[] = {
     "graph main(x: f32[18435]) { %s = slice %x {start=[3]}\n %r = reshape %s {shape=[2,9216]}\n %y "
     "= sum "
     "%r {axes=[1]}\n return %y }",
+    /* products: pointers that forbid vectors, nothing to add, sums that are zeros of either sign */
+    "graph main(x: f32[8193], w: f32[64,132]) { %s = slice %x {start=[1]}\n %r = reshape %s "
+    "{shape=[128,64]}\n %y = matmul %r %w\n %z = relu %y\n return %z }",
+    "graph main(x: f32[4201], w: f32[600,8]) { %s = slice %x {start=[1]}\n %r = reshape %s "
+    "{shape=[7,600]}\n %y = matmul %r %w\n return %y }",
+    "graph main(x: f32[5,0], w: f32[0,8]) { %y = matmul %x %w\n return %y }",
+    "graph main(x: f32[30,600], w: f32[600,24]) { %a = mul %x 1e-30\n %b = mul %w 1e-30\n %y = "
+    "matmul "
+    "%a %b\n return %y }",
+    "graph main(x: f32[24,600], w: f32[7,600], e: f32[24,7]) { %t = transpose %w\n %y = matmul %x "
+    "%t\n "
+    "%z = mul %y %e\n return %z }",
     "graph main(x: f64[9,300], y: f32) { %a = exp %x\n %b = neg %y\n return %a, %b }",
     "graph main(x: f32[5,4096], w: f32[4096]) { %y = layer_norm %x %w %w\n return %y }",
 };

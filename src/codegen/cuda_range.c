@@ -43,14 +43,16 @@ static int64_t floor_of(int64_t x, int64_t y) {
     return x / y - (x % y != 0 && x < 0);
 }
 
+/* By 0 gives 0. */
 static cuda_range quotient(cuda_range x, cuda_range y) {
+    if (y.lo == 0 && x.lo >= 0) return (cuda_range){0, x.hi};
     if (y.lo < 1) return anything;
     const int64_t by_lo = x.lo < 0 ? y.lo : y.hi, by_hi = x.hi < 0 ? y.hi : y.lo;
     return (cuda_range){floor_of(x.lo, by_lo), floor_of(x.hi, by_hi)};
 }
 
 static cuda_range rest(cuda_range x, cuda_range y) {
-    if (y.lo < 1) return anything;
+    if (y.lo < 0 || y.hi < 1) return anything;
     if (x.lo >= 0 && x.hi < y.hi) return (cuda_range){0, x.hi};
     return (cuda_range){0, y.hi - 1};
 }
@@ -67,7 +69,8 @@ static cuda_range of_base(const lp_inst *i, const cuda_range *x, bz_dtype from) 
     if (i->op == IR_MAX)
         return (cuda_range){x[0].lo > x[1].lo ? x[0].lo : x[1].lo,
                             x[0].hi > x[1].hi ? x[0].hi : x[1].hi};
-    if (i->op == IR_IMOD && x[1].lo >= 1) return rest(x[0], x[1]);
+    if (i->op == IR_IMOD) return rest(x[0], x[1]);
+    if (i->op == IR_AND && x[1].lo >= 0) return (cuda_range){0, x[1].hi};
     if (is_anything(x[0]) || (i->nargs > 1 && is_anything(x[1]))) return anything;
     switch (i->op) {
     case IR_ADD: return sum(x[0], x[1]);

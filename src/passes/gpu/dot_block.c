@@ -7,197 +7,171 @@
  *     v  +-----+--         v  +-----------+        sum[rows][columns] += xs[rows] . ys[columns]
  *
  * Order of additions (IR_ORDER_DOT): an fma chain from +0 over blocks of 512, the blocks' sums added in order. A turn never crosses the end
- * of a block, and what lies beyond k adds nothing: not even +0. The tiling is that of CUTLASS's SIMT kernels. */
-#include "src/passes/gpu/gpu.h"
-#include "src/passes/cpu/dot.h"
-#include "src/ir/loops/builder.h"
+ * of a block, and what lies beyond k adds nothing: not even +0. The tiling is that of CUTLASS's SIMT kernels; the next turn is on its way
+ * to registers, and then to the other half of shared memory, while one is multiplied. */
+#include "src/passes/gpu/dot_block.h"
 
 enum {
-    LANES = 4,          /* of the vectors that a thread computes with: 16 bytes of f32 */
-    MOST = 64,          /* sums of a thread */
-    PAD = 4,            /* elements behind a row of shared memory: another bank */
+    SHARED = 40 << 10,  /* bytes of a block, at most */
     SHORT_EPILOGUE = 24 /* steps up to which it is written out for each element of the tile */
 };
-
-typedef struct tile {
-    unsigned rows, columns; /* of a thread */
-    unsigned down, across;  /* threads */
-    unsigned deep;
-} tile;
 
 /* From the smallest number of rows on; the first one whose `least` rows are there. */
 static const struct {
     int64_t least;
-    tile t;
+    dot_tile t;
 } tiles[] = {{96, {8, 8, 16, 16, 8}},
              {24, {4, 4, 16, 16, 16}},
              {5, {4, 4, 4, 64, 8}},
              {0, {1, 4, 1, 128, 8}}};
 
-/* One side in shared memory: [deep][pitch]. */
-typedef struct staged {
-    const dot_side *side;
-    lp_val p;
-    int64_t size, pitch;
-    bool along_k; /* neighbours in memory are neighbours along k */
-} staged;
-
-typedef struct block_kernel {
-    dot_kernel q;
-    tile t;
-    staged x, y;
-    lp_val thread, row,
-        column;    /* of the block; the first row and column of the thread in its tile */
-    lp_val m0, n0; /* of the tile */
-    unsigned nv;   /* vectors of a thread's row */
-} block_kernel;
-
-static unsigned threads(const block_kernel *k) {
-    return k->t.down * k->t.across;
-}
-
-static void choose_tile(block_kernel *k) {
+static void choose_tile(dot_block *k) {
     const int64_t m = k->q.x.size;
+    const unsigned size = (unsigned)ir_dtype_bytes(k->q.a.acc);
     unsigned i = 0;
     while (m < tiles[i].least) i++;
     k->t = tiles[i].t;
     if (tiles[i].least == 0) k->t.rows = m > 1 ? 4 : 1;
     if (k->t.columns == 8 && k->q.y.size <= 64) k->t.columns = 4;
-    if (ir_dtype_bytes(k->q.a.acc) > 4 && k->t.columns == 8) k->t.columns = 4;
-    k->nv = k->t.columns / LANES;
-}
-
-static void set_staged(block_kernel *k, staged *s, const dot_side *side, unsigned size) {
-    s->side = side;
-    s->size = size;
-    s->pitch = size + PAD;
-    s->along_k =
-        !dot_dense_along(&k->q, side, side->sym) && dot_dense_along(&k->q, side, k->q.k_sym);
-    s->p = lp_local(k->q.l->b, k->q.a.acc, k->t.deep * s->pitch, LP_SHARED);
-}
-
-/* ---- into shared memory */
-
-static lp_val less(lp_builder *b, lp_val x, lp_val y) {
-    return lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){x, y}, 2);
-}
-
-/* Element r of the side at step j of the turn that begins at k0; first: the element of the side where the tile begins. */
-static void stage_element(block_kernel *k, const staged *s, lp_val first, lp_val k0, lp_val r,
-                          lp_val j) {
-    dot_kernel *q = &k->q;
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    lp_val at = lp_iadd(b, first, r), step = lp_iadd(b, k0, j);
-    lp_val to = lp_iadd(b, lp_imul(b, j, lp_index(b, s->pitch)), r), there[2] = {0, 0};
-    if (s->side->ragged) there[0] = less(b, at, s->side->count);
-    if (q->any_depth || q->k % k->t.deep) there[1] = less(b, step, q->depth);
-    lp_val inside = there[0] && there[1] ? lp_base(b, IR_AND, BZ_BOOL, there, 2)
-                    : there[0]           ? there[0]
-                                         : there[1];
-    const unsigned mark = emit_mark(&l->m);
-    if (inside) lp_if(b, inside);
-    emit_scalar(&l->m);
-    emit_sym(&l->m, s->side->sym, at);
-    emit_sym(&l->m, q->k_sym, step);
-    emit_value v = dot_widened(q, s->side->r, s->side->idx);
-    lp_store(b, s->p, to, v.v[0], 0, 0);
-    emit_forget(&l->m, mark);
-    if (!inside) return;
-    lp_else(b, NULL, 0);
-    lp_store(b, s->p, to, lp_const(b, q->a.acc, 0, 1), 0, 0);
-    lp_end(b, NULL, 0, NULL);
-}
-
-/* All of a side's tile, an element a thread at a time, neighbours in memory by neighbours. */
-static void stage(block_kernel *k, const staged *s, lp_val first, lp_val k0) {
-    lp_builder *b = k->q.l->b;
-    const int64_t all = s->size * k->t.deep, n = threads(k);
-    const lp_val one = lp_index(b, s->along_k ? k->t.deep : s->size);
-    lp_val i = lp_loop(b, (all + n - 1) / n <= 16 ? LP_UNROLLED : LP_SERIAL, lp_index(b, 0),
-                       lp_index(b, (all + n - 1) / n), 1, NULL, 0, NULL);
-    lp_val e = lp_iadd(b, k->thread, lp_imul(b, i, lp_index(b, n)));
-    if (all % n) lp_if(b, less(b, e, lp_index(b, all)));
-    lp_val slow = lp_idiv(b, e, one), fast = lp_imod(b, e, one);
-    stage_element(k, s, first, k0, s->along_k ? slow : fast, s->along_k ? fast : slow);
-    if (all % n) lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
+    if (size > 4 && k->t.columns == 8) k->t.columns = 4;
+    while (2 * k->t.deep * size *
+               (k->t.rows * k->t.down + k->t.columns * k->t.across + 2 * DOT_PAD) >
+           SHARED)
+        k->t.deep /= 2;
+    k->nv = k->t.columns / DOT_LANES;
 }
 
 /* ---- the sums */
 
 /* The thread's elements of a row of shared memory as scalars. */
-static void load_rows(const block_kernel *k, lp_val j, lp_val *x) {
+static void load_rows(const dot_block *k, lp_val at, lp_val *x) {
     lp_builder *b = k->q.l->b;
-    lp_val at = lp_iadd(b, lp_imul(b, j, lp_index(b, k->x.pitch)), k->row);
-    if (k->t.rows < LANES) {
+    if (k->t.rows < DOT_LANES) {
         for (unsigned i = 0; i < k->t.rows; i++)
             x[i] = lp_load(b, k->x.p, lp_iadd(b, at, lp_index(b, i)), 1, 0, 0);
         return;
     }
-    for (unsigned i = 0; i < k->t.rows; i += LANES) {
-        lp_val v = lp_load(b, k->x.p, lp_iadd(b, at, lp_index(b, i)), LANES, 0, LP_ALIGNED);
-        for (unsigned n = 0; n < LANES; n++) x[i + n] = lp_extract(b, v, n);
+    for (unsigned i = 0; i < k->t.rows; i += DOT_LANES) {
+        lp_val v = lp_load(b, k->x.p, lp_iadd(b, at, lp_index(b, i)), DOT_LANES, 0, LP_ALIGNED);
+        for (unsigned n = 0; n < DOT_LANES; n++) x[i + n] = lp_extract(b, v, n);
     }
 }
 
 /* Columns of the thread in the tile: vectors that are `across` vectors apart. */
-static lp_val column_of(const block_kernel *k, unsigned v) {
+static lp_val column_of(const dot_block *k, unsigned v) {
     lp_builder *b = k->q.l->b;
-    return lp_iadd(b, k->column, lp_index(b, (int64_t)v * k->t.across * LANES));
+    return lp_iadd(b, k->column, lp_index(b, (int64_t)v * k->t.across * DOT_LANES));
 }
 
-/* sum += xs . ys for steps 0 .. count of a turn. */
-static void multiply(block_kernel *k, lp_val count, lp_val *sum) {
+/* sum += xs . ys for steps 0 .. count of the turn that lies at xs and ys. */
+static void multiply(dot_block *k, lp_val xs, lp_val ys, lp_val count, lp_val *sum) {
     lp_builder *b = k->q.l->b;
     const unsigned n = k->t.rows * k->nv;
-    lp_val next[MOST], x[8], y[2];
+    lp_val next[DOT_SUMS], x[8], y[2];
     int64_t known;
     lp_loop_kind kind = lp_const_i64(b, count, &known) ? LP_UNROLLED : LP_SERIAL;
     lp_val j = lp_loop(b, kind, lp_index(b, 0), count, 1, sum, n, next);
-    load_rows(k, j, x);
+    lp_val row = lp_iadd(b, lp_imul(b, j, lp_index(b, k->x.pitch)), k->row);
+    load_rows(k, lp_iadd(b, xs, row), x);
     for (unsigned v = 0; v < k->nv; v++) {
         lp_val at = lp_iadd(b, lp_imul(b, j, lp_index(b, k->y.pitch)), column_of(k, v));
-        y[v] = lp_load(b, k->y.p, at, LANES, 0, LP_ALIGNED);
+        y[v] = lp_load(b, k->y.p, lp_iadd(b, ys, at), DOT_LANES, 0, LP_ALIGNED);
     }
     for (unsigned i = 0; i < k->t.rows; i++)
         for (unsigned v = 0; v < k->nv; v++)
-            next[i * k->nv + v] = dot_multiply_add(b, k->q.a.acc, lp_splat(b, x[i], LANES), y[v],
-                                                   next[i * k->nv + v]);
+            next[i * k->nv + v] = dot_multiply_add(b, k->q.a.acc, lp_splat(b, x[i], DOT_LANES),
+                                                   y[v], next[i * k->nv + v]);
+    lp_end(b, next, n, sum);
+}
+
+/* A thread's part of the turn at k0, of both sides. */
+static unsigned load_turn(dot_block *k, lp_val k0, lp_val *v) {
+    const unsigned n = dot_load(k, &k->x, k->m0, k0, v);
+    return n + dot_load(k, &k->y, k->n0, k0, v + n);
+}
+
+static void store_turn(dot_block *k, lp_val k0, const lp_val *v) {
+    const unsigned n = dot_store(k, &k->x, k0, v);
+    dot_store(k, &k->y, k0, v + n);
+}
+
+/* Whole turns from .. to. */
+static void whole_turns(dot_block *k, lp_val from, lp_val to, lp_val *sum) {
+    lp_builder *b = k->q.l->b;
+    const unsigned n = k->t.rows * k->nv, deep = k->t.deep;
+    lp_val next[DOT_SUMS], loads[2 * DOT_LOADS], none[2 * DOT_LOADS];
+    lp_if(b, dot_less(b, from, to));
+    load_turn(k, from, loads);
+    store_turn(k, from, loads);
+    lp_end(b, NULL, 0, NULL);
+    lp_barrier(b);
+    lp_val k0 = lp_loop(b, LP_SERIAL, from, to, deep, sum, n, next);
+    lp_val then = lp_iadd(b, k0, lp_index(b, deep)), more = dot_less(b, then, to);
+    lp_if(b, more);
+    const unsigned nloads = load_turn(k, then, loads);
+    for (unsigned i = 0; i < nloads; i++)
+        none[i] = lp_const(b, k->q.a.acc, 0, lp_at(b, loads[i])->lanes);
+    lp_else(b, loads, nloads);
+    lp_end(b, none, nloads, loads);
+    multiply(k, dot_turn_at(k, &k->x, k0), dot_turn_at(k, &k->y, k0), lp_index(b, deep), next);
+    lp_if(b, more);
+    store_turn(k, then, loads);
+    lp_end(b, NULL, 0, NULL);
+    lp_barrier(b);
+    lp_end(b, next, n, sum);
+}
+
+/* The turn that is not whole, if there is one. */
+static void last_turn(dot_block *k, lp_val from, lp_val to, lp_val *sum) {
+    lp_builder *b = k->q.l->b;
+    const unsigned n = k->t.rows * k->nv;
+    const lp_val zero = lp_index(b, 0);
+    lp_val next[DOT_SUMS];
+    lp_val k0 = lp_loop(b, LP_SERIAL, from, to, k->t.deep, sum, n, next);
+    dot_stage(k, &k->x, k->m0, k0);
+    dot_stage(k, &k->y, k->n0, k0);
+    lp_barrier(b);
+    multiply(k, zero, zero, lp_isub(b, to, k0), next);
+    lp_barrier(b);
     lp_end(b, next, n, sum);
 }
 
 /* The chains of steps from .. to, a turn at a time. */
-static void chains(block_kernel *k, lp_val from, lp_val to, bool whole, lp_val *sum) {
+static void chains(dot_block *k, lp_val from, lp_val to, lp_val *sum) {
     lp_builder *b = k->q.l->b;
-    const unsigned n = k->t.rows * k->nv, deep = k->t.deep;
-    lp_val next[MOST];
-    for (unsigned i = 0; i < n; i++) sum[i] = lp_const(b, k->q.a.acc, 0, LANES);
-    lp_val k0 = lp_loop(b, LP_SERIAL, from, to, deep, sum, n, next);
-    stage(k, &k->x, k->m0, k0);
-    stage(k, &k->y, k->n0, k0);
-    lp_barrier(b);
-    multiply(k, whole ? lp_index(b, deep) : lp_imin(b, lp_isub(b, to, k0), lp_index(b, deep)),
-             next);
-    lp_barrier(b);
-    lp_end(b, next, n, sum);
+    const lp_val deep = lp_index(b, k->t.deep);
+    for (unsigned i = 0; i < k->t.rows * k->nv; i++) sum[i] = lp_const(b, k->q.a.acc, 0, DOT_LANES);
+    lp_val whole = lp_isub(b, to, lp_imod(b, lp_isub(b, to, from), deep));
+    if (k->q.any_depth || k->q.k >= k->t.deep) whole_turns(k, from, whole, sum);
+    if (k->q.any_depth || k->q.k % k->t.deep) last_turn(k, whole, to, sum);
+}
+
+/* What blocks' sums are added to: -0 changes none. */
+static lp_val nothing_yet(const dot_block *k, unsigned lanes) {
+    const bz_dtype t = k->q.a.acc;
+    lp_builder *b = k->q.l->b;
+    lp_val zero = lp_const(b, t, 0, lanes);
+    if (!ir_is_float(t) || k->q.k == 0) return zero;
+    lp_val minus = lp_const(b, t, ir_bits_from_f64(t, -0.0), lanes);
+    if (!k->q.any_depth) return minus;
+    lp_val some = lp_splat(b, dot_less(b, lp_index(b, 0), k->q.depth), lanes);
+    return lp_base(b, IR_SELECT, t, (lp_val[]){some, minus, zero}, 3);
 }
 
 /* All blocks of 512. */
-static void sums(block_kernel *k, lp_val *sum) {
+static void sums(dot_block *k, lp_val *sum) {
     dot_kernel *q = &k->q;
     lp_builder *b = q->l->b;
     const unsigned n = k->t.rows * k->nv;
-    const bool whole = !q->any_depth && q->k % k->t.deep == 0;
     const lp_val zero = lp_index(b, 0), size = lp_index(b, IR_DOT_BLOCK);
-    lp_val own[MOST], total[MOST], carry[MOST];
+    lp_val own[DOT_SUMS], carry[DOT_SUMS];
     if (!q->any_depth && q->k <= IR_DOT_BLOCK) {
-        chains(k, zero, q->depth, whole, sum);
+        chains(k, zero, q->depth, sum);
         return;
     }
-    chains(k, zero, lp_imin(b, q->depth, size), whole, total);
-    lp_val from = lp_loop(b, LP_SERIAL, size, q->depth, IR_DOT_BLOCK, total, n, carry);
-    chains(k, from, lp_imin(b, lp_iadd(b, from, size), q->depth), whole, own);
+    for (unsigned i = 0; i < n; i++) sum[i] = nothing_yet(k, DOT_LANES);
+    lp_val from = lp_loop(b, LP_SERIAL, zero, q->depth, IR_DOT_BLOCK, sum, n, carry);
+    chains(k, from, lp_imin(b, lp_iadd(b, from, size), q->depth), own);
     for (unsigned i = 0; i < n; i++)
         carry[i] = lp_base(b, IR_ADD, q->a.acc, (lp_val[]){carry[i], own[i]}, 2);
     lp_end(b, carry, n, sum);
@@ -205,34 +179,46 @@ static void sums(block_kernel *k, lp_val *sum) {
 
 /* ---- what is stored */
 
-/* Vector v (its first column: `column`) of the thread's row i. */
-static void store_vector(block_kernel *k, lp_val i, lp_val column, lp_val x) {
+/* One element, the only column. */
+static void store_only(dot_block *k, lp_val n, lp_val x) {
+    dot_kernel *q = &k->q;
+    lp_builder *b = q->l->b;
+    lp_if(b, dot_less(b, n, lp_index(b, 1)));
+    emit_scalar(&q->l->m);
+    emit_sym(&q->l->m, q->y.sym, n);
+    dot_epilogue(q, lp_extract(b, x, 0));
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* Vector v (its first column: `column`) of the thread's row i. Where rows are whole vectors one is there or not, else its lanes. */
+static void store_vector(dot_block *k, lp_val i, lp_val column, lp_val x) {
     dot_kernel *q = &k->q;
     lower *l = q->l;
     lp_builder *b = l->b;
-    lp_val m = lp_iadd(b, lp_iadd(b, k->m0, k->row), i), n = lp_iadd(b, k->n0, column), mask = 0;
+    lp_val m = lp_iadd(b, lp_iadd(b, k->m0, k->row), i), n = lp_iadd(b, k->n0, column);
+    const bool whole = q->y.size % DOT_LANES == 0;
     const unsigned mark = emit_mark(&l->m);
-    if (q->x.ragged) lp_if(b, less(b, m, q->x.count));
+    if (q->x.ragged) lp_if(b, dot_less(b, m, q->x.count));
     emit_sym(&l->m, q->x.sym, m);
     if (q->y.size == 1) {
-        lp_if(b, less(b, n, lp_index(b, 1)));
-        emit_scalar(&l->m);
-        emit_sym(&l->m, q->y.sym, n);
-        dot_epilogue(q, lp_extract(b, x, 0));
-        emit_forget(&l->m, mark);
-        lp_end(b, NULL, 0, NULL);
+        store_only(k, n, x);
     } else {
-        if (q->y.ragged) mask = lower_tail_mask(l, lp_isub(b, q->y.count, n), LANES);
-        emit_vector(&l->m, q->y.sym, n, LANES, 1, mask);
+        lp_val mask = 0;
+        if (q->y.ragged && whole) lp_if(b, dot_less(b, n, q->y.count));
+        if (q->y.ragged && !whole) mask = lower_tail_mask(l, lp_isub(b, q->y.count, n), DOT_LANES);
+        emit_vector(&l->m, q->y.sym, n, DOT_LANES, 1, mask);
+        l->m.aligned = k->vectors;
         dot_epilogue(q, x);
-        emit_forget(&l->m, mark);
-        emit_scalar(&l->m);
+        l->m.aligned = false;
+        if (q->y.ragged && whole) lp_end(b, NULL, 0, NULL);
     }
+    emit_forget(&l->m, mark);
+    emit_scalar(&l->m);
     if (q->x.ragged) lp_end(b, NULL, 0, NULL);
 }
 
 /* A long epilogue stands once, in a loop over the sums in memory; a short one for each of them. */
-static void store(block_kernel *k, const lp_val *sum) {
+static void store(dot_block *k, const lp_val *sum) {
     lp_builder *b = k->q.l->b;
     const unsigned rows = k->t.rows, nv = k->nv;
     if (k->q.l->group->steps <= SHORT_EPILOGUE) {
@@ -240,21 +226,62 @@ static void store(block_kernel *k, const lp_val *sum) {
             store_vector(k, lp_index(b, i / nv), column_of(k, i % nv), sum[i]);
         return;
     }
-    lp_val p = lp_local(b, k->q.a.acc, (int64_t)rows * nv * LANES, LP_STACK);
+    lp_val p = lp_local(b, k->q.a.acc, (int64_t)rows * nv * DOT_LANES, LP_STACK);
     for (unsigned i = 0; i < rows * nv; i++)
-        lp_store(b, p, lp_index(b, (int64_t)i * LANES), sum[i], 0, LP_ALIGNED);
+        lp_store(b, p, lp_index(b, (int64_t)i * DOT_LANES), sum[i], 0, LP_ALIGNED);
     lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, rows * nv), 1, NULL, 0, NULL);
     lp_val row = lp_idiv(b, i, lp_index(b, nv)), v = lp_imod(b, i, lp_index(b, nv));
-    lp_val column = lp_iadd(b, k->column, lp_imul(b, v, lp_index(b, (int64_t)k->t.across * LANES)));
-    store_vector(k, row, column,
-                 lp_load(b, p, lp_imul(b, i, lp_index(b, LANES)), LANES, 0, LP_ALIGNED));
+    lp_val apart = lp_imul(b, v, lp_index(b, (int64_t)k->t.across * DOT_LANES));
+    store_vector(k, row, lp_iadd(b, k->column, apart),
+                 lp_load(b, p, lp_imul(b, i, lp_index(b, DOT_LANES)), DOT_LANES, 0, LP_ALIGNED));
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* ---- where pointers forbid vectors: the tile's elements one by one, from memory */
+
+static lp_val one_chain(dot_block *k, lp_val from, lp_val to) {
+    dot_kernel *q = &k->q;
+    lp_builder *b = q->l->b;
+    lp_val sum = lp_const(b, q->a.acc, 0, 1), acc;
+    lp_val at = lp_loop(b, LP_SERIAL, from, to, 1, &sum, 1, &acc);
+    const unsigned mark = emit_mark(&q->l->m);
+    emit_sym(&q->l->m, q->k_sym, at);
+    lp_val x = dot_widened(q, q->x.r, q->x.idx).v[0], y = dot_widened(q, q->y.r, q->y.idx).v[0];
+    emit_forget(&q->l->m, mark);
+    acc = dot_multiply_add(b, q->a.acc, x, y, acc);
+    lp_end(b, &acc, 1, &sum);
+    return sum;
+}
+
+static void one_by_one(dot_block *k) {
+    dot_kernel *q = &k->q;
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    const lp_val size = lp_index(b, IR_DOT_BLOCK), line = lp_index(b, k->y.size);
+    const unsigned mark = emit_mark(&l->m);
+    lp_val e = lp_loop(b, LP_SERIAL, k->thread, lp_index(b, k->x.size * k->y.size), dot_threads(k),
+                       NULL, 0, NULL);
+    lp_val m = lp_iadd(b, k->m0, lp_idiv(b, e, line)), n = lp_iadd(b, k->n0, lp_imod(b, e, line));
+    lp_val there[2] = {dot_less(b, m, q->x.count), dot_less(b, n, q->y.count)};
+    lp_if(b, lp_base(b, IR_AND, BZ_BOOL, there, 2));
+    emit_scalar(&l->m);
+    emit_sym(&l->m, q->x.sym, m);
+    emit_sym(&l->m, q->y.sym, n);
+    lp_val total = nothing_yet(k, 1), acc;
+    lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, IR_DOT_BLOCK, &total, 1, &acc);
+    lp_val own = one_chain(k, from, lp_imin(b, lp_iadd(b, from, size), q->depth));
+    acc = lp_base(b, IR_ADD, q->a.acc, (lp_val[]){acc, own}, 2);
+    lp_end(b, &acc, 1, &total);
+    dot_epilogue(q, total);
+    emit_forget(&l->m, mark);
+    lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
 }
 
 /* ---- the kernel */
 
 /* Sizes that nothing hangs on are handed over. */
-static void make_counts(block_kernel *k) {
+static void make_counts(dot_block *k) {
     dot_kernel *q = &k->q;
     emitter *m = &q->l->m;
     lp_builder *b = q->l->b;
@@ -272,8 +299,43 @@ static void make_counts(block_kernel *k) {
     }
 }
 
+static void also(dot_block *k, lp_val condition) {
+    lp_builder *b = k->q.l->b;
+    k->aligned =
+        k->aligned ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){k->aligned, condition}, 2) : condition;
+}
+
+static lp_val is_whole(lp_builder *b, lp_val n) {
+    lp_val rest = lp_imod(b, n, lp_index(b, DOT_LANES));
+    return lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){rest, lp_index(b, 0)}, 2);
+}
+
+/* When vectors may be: pointers, and sizes that are handed over. */
+static void find_condition(dot_block *k) {
+    dot_kernel *q = &k->q;
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    int64_t known;
+    k->vectors |= q->y.size > 1 && q->y.size % DOT_LANES == 0;
+    if (!k->vectors) return;
+    lower_collect(l);
+    collect_node(l, q->x.r, q->x.idx);
+    collect_node(l, q->y.r, q->y.idx);
+    k->aligned = gpu_aligned(l, DOT_LANES);
+    const dot_staged *sides[2] = {&k->x, &k->y};
+    bool along_k = false;
+    for (unsigned i = 0; i < 2; i++) {
+        const dot_staged *s = sides[i];
+        const bool own = s->lanes > 1 && !s->along_k;
+        along_k |= s->lanes > 1 && s->along_k;
+        if ((own || (i && q->y.size % DOT_LANES == 0)) && !lp_const_i64(b, s->side->count, &known))
+            also(k, is_whole(b, s->side->count));
+    }
+    if (along_k && q->any_depth) also(k, is_whole(b, q->depth));
+}
+
 /* The tile of task t: neighbours share their columns. */
-static void place(block_kernel *k, lp_val t) {
+static void place(dot_block *k, lp_val t) {
     dot_kernel *q = &k->q;
     lp_builder *b = q->l->b;
     lp_val each = lp_imul(b, q->x.pieces, q->y.pieces);
@@ -285,25 +347,38 @@ static void place(block_kernel *k, lp_val t) {
     k->n0 = lp_imul(b, j, lp_index(b, k->y.size));
 }
 
+static void tile(dot_block *k) {
+    lp_builder *b = k->q.l->b;
+    lp_val sum[DOT_SUMS];
+    if (k->aligned) lp_if(b, k->aligned);
+    sums(k, sum);
+    store(k, sum);
+    if (!k->aligned) return;
+    lp_else(b, NULL, 0);
+    one_by_one(k);
+    lp_end(b, NULL, 0, NULL);
+}
+
 bool lower_dot_block(lower *l) {
-    block_kernel k = {0};
+    dot_block k = {0};
     lp_builder *b = l->b;
-    lp_val sum[MOST];
     dot_find_sides(&k.q, l);
     choose_tile(&k);
     make_counts(&k);
+    dot_plan_side(&k, &k.x, &k.q.x, k.t.rows * k.t.down);
+    dot_plan_side(&k, &k.y, &k.q.y, k.t.columns * k.t.across);
+    find_condition(&k);
     lp_val all = lp_imul(b, k.q.batches, lp_imul(b, k.q.x.pieces, k.q.y.pieces));
     lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
-    set_staged(&k, &k.x, &k.q.x, k.t.rows * k.t.down);
-    set_staged(&k, &k.y, &k.q.y, k.t.columns * k.t.across);
+    dot_make_side(&k, &k.x);
+    dot_make_side(&k, &k.y);
     const unsigned mark = emit_mark(&l->m);
     place(&k, t);
-    k.thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, threads(&k)), 1, NULL, 0, NULL);
+    k.thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, dot_threads(&k)), 1, NULL, 0, NULL);
     lp_val across = lp_index(b, k.t.across);
     k.row = lp_imul(b, lp_idiv(b, k.thread, across), lp_index(b, k.t.rows));
-    k.column = lp_imul(b, lp_imod(b, k.thread, across), lp_index(b, LANES));
-    sums(&k, sum);
-    store(&k, sum);
+    k.column = lp_imul(b, lp_imod(b, k.thread, across), lp_index(b, DOT_LANES));
+    tile(&k);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);

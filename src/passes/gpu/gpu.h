@@ -2,7 +2,7 @@
  *
  *     map_block.c   elements, 16 bytes a thread
  *     row_warp.c    rows folded by warps
- *     dot_block.c   products: tiles through shared memory
+ *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     turn_block.c  transposed inputs: tiles through shared memory */
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
