@@ -209,6 +209,34 @@ Test(gpu_plans, elements) {
     }
 }
 
+/* What makes the first kernel for n elements one piece of code. */
+static void identity_of(bz_text *out, int64_t n) {
+    char text[200];
+    bz_error e = {0};
+    snprintf(text, sizeof text,
+             "graph main(x: f32[%lld], y: f32[%lld]) { %%z = add %%x %%y\n return %%z }",
+             (long long)n, (long long)n);
+    ir_module *m = irt_parse(text);
+    pass_plan *p = pass_compile(m->graphs.p[0], &pass_gpu_target, &e);
+    cr_assert(p, "%s", e.text);
+    lp_identity(out, p->code->k.p[0], p->code);
+    pass_plan_free(p);
+    ir_module_free(m);
+}
+
+/* Indices are computed in 32 bits where they fit: kernels of sizes that do are one, and another one serves those that do not. */
+Test(gpu_plans, indices_of_32_bits) {
+    bz_text small = {0}, more = {0}, huge = {0};
+    identity_of(&small, 1000);
+    identity_of(&more, 500000000);
+    identity_of(&huge, 3000000000);
+    cr_expect(small.n == more.n && !memcmp(bz_text_c(&small), bz_text_c(&more), small.n));
+    cr_expect(small.n == huge.n && memcmp(bz_text_c(&small), bz_text_c(&huge), small.n));
+    bz_text_free(&small);
+    bz_text_free(&more);
+    bz_text_free(&huge);
+}
+
 /* ---- the same and more as CUDA C, on the emulated driver */
 
 Test(gpu_plans, as_cuda) {

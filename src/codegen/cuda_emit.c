@@ -413,7 +413,7 @@ bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e) {
     bz_text_str(out, cuda_prelude);
     cuda_tables(out, m);
     for (uint32_t i = 0; i < m->k.n && !t.status; i++) {
-        cuda_range *range = cuda_ranges(m->k.p[i]);
+        lp_range *range = lp_ranges(m->k.p[i]);
         t.k = m->k.p[i];
         t.range = range;
         if (!range) t.status = bz_fail(e, BZ_ENOMEM, "out of memory");

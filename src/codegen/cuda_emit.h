@@ -3,7 +3,6 @@
  *     cuda_emit.c      modules, phases, functions, regions
  *     cuda_mem.c       memory
  *     cuda_names.c     types, lines, and what stands for a value
- *     cuda_range.c     which indices fit into 32 bits
  *     cuda_ops.c       base ops and conversions
  *     cuda_prelude.c   helper functions that every text has
  *
@@ -14,16 +13,11 @@
 
 #include "src/codegen/cuda.h"
 
-/* Numbers lo .. hi, which both belong to it. */
-typedef struct cuda_range {
-    int64_t lo, hi;
-} cuda_range;
-
 typedef struct cuda_text {
     bz_text *out;
     const lp_module *m;
     const lp_kernel *k;
-    const cuda_range *range; /* of each value of k */
+    const lp_range *range; /* of each value of k */
     bz_error *e;
     bz_status status;
     uint32_t site;    /* node that the last line was for */
@@ -37,10 +31,6 @@ typedef struct cuda_name {
     char text[32];
 } cuda_name;
 
-/* ---- cuda_range.c */
-cuda_range *cuda_ranges(const lp_kernel *k); /* bz_mem_free it; NULL: out of memory */
-bool cuda_fits(cuda_range r);                /* into 32 bits? */
-
 /* ---- cuda_emit.c */
 static inline const lp_inst *cuda_inst(const cuda_text *t, lp_val v) {
     return &t->k->inst.p[v];
@@ -50,7 +40,7 @@ static inline lp_val cuda_arg(const cuda_text *t, const lp_inst *i, unsigned n) 
 }
 /* Is v an i64 that is computed in 32 bits? */
 static inline bool cuda_narrow(const cuda_text *t, lp_val v) {
-    return cuda_inst(t, v)->dtype == BZ_I64 && cuda_fits(t->range[v]);
+    return cuda_inst(t, v)->dtype == BZ_I64 && lp_fits_32(t->range[v]);
 }
 void cuda_refuse(cuda_text *t, lp_val v);
 

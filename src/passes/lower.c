@@ -256,9 +256,11 @@ static bool fill_segment(lower *l, pass_segment *out) {
     return out->buffers && out->at && out->extents && out->scalars;
 }
 
-/* The most that a kernel is handed; `first`: by its first launch. */
+/* The most that a kernel is handed; `first`: by its first launch. Processors have indices of 64 bits at no price: one kernel serves all
+ * sizes. */
 static void widen_extents(lower *l, const pass_segment *s, bool first) {
     lp_kernel *k = l->plan->code->k.p[s->kernel];
+    if (!l->t->machine->warp) return;
     for (uint32_t i = 0; i < k->extents.n; i++) {
         const int64_t v = s->extents[i] < 0 ? INT64_MAX : s->extents[i];
         if (first || k->extents.p[i].most < v) k->extents.p[i].most = v;

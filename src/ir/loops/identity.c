@@ -48,6 +48,19 @@ static void put_inst(bz_text *t, const lp_kernel *k, const lp_inst *i, callees *
     }
 }
 
+/* What is computed otherwise where numbers are known to be small, or not negative. */
+static void put_ranges(bz_text *t, const lp_kernel *k) {
+    bool known = false;
+    for (uint32_t j = 0; j < k->extents.n; j++) known |= k->extents.p[j].most != INT64_MAX;
+    lp_range *r = known ? lp_ranges(k) : NULL;
+    t->failed |= known && !r;
+    for (lp_val v = 1; r && v < k->inst.n; v++) {
+        const uint8_t is = (uint8_t)(lp_fits_32(r[v]) | (r[v].lo >= 0) << 1 | (r[v].lo > 0) << 2);
+        if (k->inst.p[v].dtype == BZ_I64 && k->inst.p[v].lanes) put(t, &is, sizeof is);
+    }
+    bz_mem_free(r);
+}
+
 void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m) {
     callees c = {0};
     put(t, &k->function, sizeof k->function);
@@ -56,6 +69,7 @@ void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m) {
     put_params(t, k->scalars.p, k->scalars.n);
     put(t, &k->inst.n, sizeof k->inst.n);
     for (lp_val v = 1; v < k->inst.n; v++) put_inst(t, k, &k->inst.p[v], &c);
+    put_ranges(t, k);
     for (uint32_t j = 0; j < c.n; j++) lp_identity(t, m->k.p[c.p[j]], m);
     bz_vec_free(&c);
 }

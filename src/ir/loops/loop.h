@@ -250,7 +250,15 @@ lp_module *lp_parse(const char *text, size_t n,
 bool lp_borrow(lp_module *m, const lp_kernel *k, const uint32_t *place);
 void lp_give_back(lp_module *m);
 
-/* ---- identity.c: appends bytes that are equal just for equal code: all but names and sites, the functions it calls included. */
+/* ---- range.c: numbers lo .. hi, which both belong to it */
+typedef struct lp_range {
+    int64_t lo, hi;
+} lp_range;
+lp_range *lp_ranges(const lp_kernel *k); /* of each value (i64; of others, anything); bz_mem_free it. NULL: out of memory */
+bool lp_fits_32(lp_range r);             /* with room to spare */
+
+/* ---- identity.c: appends bytes that are equal just for equal code: all but names and sites, the functions it calls included. Where it is known
+ * how large extents are, what fits into 32 bits counts. */
 void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m);
 
 /* ---- verify.c: every operand defined before and visible, types as the op wants, regions closed, phases at top level. */
