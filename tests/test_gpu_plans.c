@@ -184,6 +184,18 @@ static const char *const element_texts[] = {
     "graph main(x: f32[18435]) { %s = slice %x {start=[3]}\n %r = reshape %s {shape=[2,9216]}\n %y "
     "= sum "
     "%r {axes=[1]}\n return %y }",
+    /* columns: chains, blocks of them, subtrees of these; few columns, vectors, several folds, epilogues */
+    "graph main(x: f32[300,37]) { %y = sum %x {axes=[0]}\n %z = max %x {axes=[0]}\n return %y, %z "
+    "}",
+    "graph main(x: f32[5,128,40], b: f32[5,40]) { %y = sum %x {axes=[1]}\n %z = add %y %b\n return "
+    "%z }",
+    "graph main(x: f64[9000,3]) { %y = sum %x {axes=[0]}\n return %y }",
+    "graph main(x: f32[2500,260]) { %y = sum %x {axes=[0]}\n return %y }",
+    "graph main(x: bf16[1100,1024]) { %e = exp %x\n %y = sum %e {axes=[0]}\n return %y }",
+    "graph main(x: f32[526337]) { %s = slice %x {start=[1]}\n %r = reshape %s {shape=[514,1024]}\n "
+    "%y = "
+    "sum %r {axes=[0]}\n return %y }",
+    "graph main(x: i32[70,2,33]) { %y = prod %x {axes=[0,1]}\n return %y }",
     /* products: pointers that forbid vectors, nothing to add, sums that are zeros of either sign */
     "graph main(x: f32[8193], w: f32[64,132]) { %s = slice %x {start=[1]}\n %r = reshape %s "
     "{shape=[128,64]}\n %y = matmul %r %w\n %z = relu %y\n return %z }",

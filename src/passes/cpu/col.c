@@ -18,7 +18,7 @@
  *     down     a piece at a time, its sums in registers: what the caches hold, and few rows
  *     beside   the same, but a piece is a whole short row, and several chains are folded side by side: one alone waits for its additions
  *     along    row after row, as they lie in memory, which gives far more that way; the sums wait in the first-level cache */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/cpu/col.h"
 #include "src/passes/work.h"
 
 #include <string.h>
@@ -27,30 +27,6 @@ enum {
     GROUP_MOST = 32, /* chains: the scratch memory of a task is so many rows */
     SHORT_ROW = 8    /* vectors, of all chains side by side */
 };
-
-typedef enum col_way { DOWN, BESIDE, ALONG } col_way;
-
-typedef struct col_fold {
-    ir_ref r, x;
-    ir_reduce_attr a;
-    lp_val sums, results; /* scratch: [group][row]; with several groups: [tasks][row] */
-} col_fold;
-
-typedef struct col_kernel {
-    lower *l;
-    col_fold fold[FUSE_MAX_FOLDS]; /* of the same axes */
-    unsigned nfolds;
-    int64_t outer, inner, k; /* kept elements = outer * inner; columns run along inner */
-    ir_ex o_sym, c_sym, k_sym;
-    bool dense; /* neighbours in a row are neighbours in memory */
-    col_way way;
-    unsigned lanes, width, beside; /* of a vector; vectors of a piece; chains side by side */
-    int64_t pieces, whole;         /* of an outer row; of full width */
-    int64_t strip, strips, row;    /* pieces of a strip; its sums of one chain */
-    int64_t chains, group, groups; /* chains of a group */
-    lp_val outer_rows, rows, all_chains,
-        all_groups; /* outer, k, chains, groups: the code serves any */
-} col_kernel;
 
 /* ---- the space: kept axes cut into outer and inner so that every access is linear along inner */
 
@@ -162,9 +138,7 @@ static columns columns_of(col_kernel *q, lp_val piece, bool whole) {
     return c;
 }
 
-/* Arrays of values have a row for each fold: v[f * row + u]. */
-static void vectors_at(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v,
-                       unsigned row) {
+void col_values(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v, unsigned row) {
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
     unsigned mark = emit_mark(&l->m);
@@ -186,8 +160,8 @@ static void step(col_kernel *q, const columns *c, lp_val k, lp_val *acc) {
     lp_val v[EMIT_MAX_WIDTH];
     unsigned mark = emit_mark(&q->l->m);
     emit_sym(&q->l->m, q->k_sym, k);
-    if (c->full) vectors_at(q, c->at, c->full, 0, v, c->n);
-    if (c->last) vectors_at(q, c->last, 1, c->mask, v + c->full, c->n);
+    if (c->full) col_values(q, c->at, c->full, 0, v, c->n);
+    if (c->last) col_values(q, c->last, 1, c->mask, v + c->full, c->n);
     for (unsigned i = 0; i < q->nfolds * c->n; i++)
         acc[i] = fold_step(q->l, &q->fold[i / c->n].a, acc[i], v[i], 0);
     emit_forget(&q->l->m, mark);
@@ -217,8 +191,8 @@ static void fold_sums(col_kernel *q, bool results, lp_val at, lp_val n, int64_t 
         fold_rows(q->l, &q->fold[f].a, sums_of(q, f, results), at, n, stride, width, q->lanes);
 }
 
-static void store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask, const lp_val *acc,
-                          unsigned row) {
+void col_store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask, const lp_val *acc,
+                       unsigned row) {
     lower *l = q->l;
     unsigned mark = emit_mark(&l->m);
     emit_vector(&l->m, q->c_sym, at, q->lanes, width, mask);
@@ -237,8 +211,8 @@ static void store_results(col_kernel *q, lp_val at, unsigned width, lp_val mask,
 
 /* The folded columns become the reductions' values at their place; then what is stored of the group. */
 static void finish(col_kernel *q, const columns *c, const lp_val *acc) {
-    if (c->full) store_results(q, c->at, c->full, 0, acc, c->n);
-    if (c->last) store_results(q, c->last, 1, c->own, acc + c->full, c->n);
+    if (c->full) col_store_results(q, c->at, c->full, 0, acc, c->n);
+    if (c->last) col_store_results(q, c->last, 1, c->own, acc + c->full, c->n);
 }
 
 typedef void piece_body(col_kernel *q, const columns *c, const void *ctx);
@@ -433,7 +407,7 @@ static void fold_groups(col_kernel *q) {
     t.chains = in_cut(q, t.group, q->group, q->all_chains);
     t.results = straight;
     t.at = straight ? times(q, t.number, q->row) : lp_index(b, 0);
-    if (q->way == ALONG)
+    if (q->way == COL_ALONG)
         strip_chains(q, &t);
     else
         over_piece(q, t.strip, piece_chains, &t);
@@ -489,20 +463,20 @@ static unsigned choose_lanes(const col_kernel *q) {
 static void choose_way(col_kernel *q) {
     unsigned ops = q->l->group->steps;
     int64_t vectors = ceil_div(q->inner, q->lanes), bytes = largest_operand(q->l);
-    q->way = DOWN;
+    q->way = COL_DOWN;
     q->beside = 1;
     q->width = ops <= 40 ? 4 : 2;
     while (q->nfolds > 1 && q->nfolds * q->width > q->l->t->registers / 2) q->width /= 2;
     if (vectors * q->nfolds <= SHORT_ROW && q->chains > 1 && q->dense) {
-        q->way = BESIDE;
+        q->way = COL_BESIDE;
         q->width = (unsigned)vectors;
         while (ops <= q->l->t->machine->busy && 2 * q->beside * vectors * q->nfolds <= SHORT_ROW &&
                (q->l->t->any_size || 2 * q->beside <= q->chains))
             q->beside *= 2;
     } else if (q->dense && bytes > q->l->t->machine->second && q->k > q->l->t->machine->streams) {
-        q->way = ALONG;
+        q->way = COL_ALONG;
     }
-    while (q->way != BESIDE && q->width > 1 && q->inner < (int64_t)q->lanes * q->width)
+    while (q->way != COL_BESIDE && q->width > 1 && q->inner < (int64_t)q->lanes * q->width)
         q->width /= 2;
     if (q->lanes == 1) q->width = 1;
 }
@@ -514,7 +488,7 @@ static void choose_strips(col_kernel *q) {
     for (unsigned f = 0; f < q->nfolds; f++) size += (int64_t)ir_dtype_bytes(q->fold[f].a.acc);
     q->pieces = ceil_div(q->inner, piece);
     q->whole = q->inner / piece;
-    q->strip = q->way == ALONG ? machine->first / 4 / (piece * size) : 1;
+    q->strip = q->way == COL_ALONG ? machine->first / 4 / (piece * size) : 1;
     if (q->strip > q->pieces) q->strip = q->pieces;
     while (q->strip > 1 && q->strip / 2 * piece * size >= machine->first / 32 &&
            q->outer * q->chains * ceil_div(q->pieces, q->strip) < machine->tasks)
@@ -559,12 +533,11 @@ static bool find_folds(col_kernel *q) {
 static void make_scratch(col_kernel *q, col_fold *n) {
     if (q->groups > 1)
         n->results = lower_work(q->l, n->a.acc, q->outer * q->groups * q->strips * q->row);
-    if (q->group > 1 || (q->way == ALONG && q->groups == 1))
+    if (q->group > 1 || (q->way == COL_ALONG && q->groups == 1))
         n->sums = lp_local(q->l->b, n->a.acc, q->group * q->row, LP_SCRATCH);
 }
 
-/* What hangs on how many rows are folded, and how many times. */
-static void make_counts(col_kernel *q) {
+void col_make_counts(col_kernel *q) {
     q->outer_rows = emit_extent(&q->l->m, "outer", q->outer);
     q->rows = emit_extent(&q->l->m, "rows", q->k);
     q->all_chains = lower_cover(q->l->b, q->rows, lp_index(q->l->b, IR_CHAIN));
@@ -572,17 +545,23 @@ static void make_counts(col_kernel *q) {
     if (q->groups == 1) q->all_groups = lp_index(q->l->b, 1);
 }
 
+bool col_begin(col_kernel *q, lower *l) {
+    *q = (col_kernel){.l = l};
+    if (!find_folds(q)) return false;
+    choose_space(q);
+    q->chains = ceil_div(q->k, IR_CHAIN);
+    return true;
+}
+
 bool lower_col(lower *l) {
-    col_kernel q = {.l = l};
-    if (!find_folds(&q)) return false;
-    choose_space(&q);
+    col_kernel q;
+    if (!col_begin(&q, l)) return false;
     q.lanes = choose_lanes(&q);
-    q.chains = ceil_div(q.k, IR_CHAIN);
     choose_way(&q);
     choose_strips(&q);
     choose_groups(&q);
-    make_counts(&q);
-    if (q.way != DOWN) read_ahead(&q);
+    col_make_counts(&q);
+    if (q.way != COL_DOWN) read_ahead(&q);
     for (unsigned f = 0; f < q.nfolds; f++) make_scratch(&q, &q.fold[f]);
     fold_groups(&q);
     if (q.groups > 1) combine_groups(&q);

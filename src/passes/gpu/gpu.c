@@ -7,7 +7,7 @@
 #include <limits.h>
 
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements},  {&form_row, lower_row},     {&form_col, lower_col},
+    {&form_map, lower_elements},  {&form_row, lower_row},     {&form_col, lower_col_block},
     {&form_dot, lower_dot_block}, {&form_whole, lower_whole}, {&form_update, lower_update},
 };
 

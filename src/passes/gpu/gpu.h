@@ -2,6 +2,7 @@
  *
  *     map_block.c   elements, 16 bytes a thread
  *     row_warp.c    rows folded by warps
+ *     col_block.c   columns folded, a chain a thread
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     turn_block.c  transposed inputs: tiles through shared memory */
 #ifndef BRAZE_GPU_H
@@ -12,6 +13,7 @@
 enum { GPU_WARP = 32, GPU_WARPS = 8 }; /* threads of a warp, warps of a block */
 
 bool lower_dot_block(lower *l);
+bool lower_col_block(lower *l);
 
 /* ---- map_block.c */
 /* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. l->c: what is read.
