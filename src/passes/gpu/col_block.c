@@ -89,17 +89,17 @@ static void steps(col_block *k, lp_val k0, lp_val from, lp_val to, unsigned at_o
     lp_end(b, carry, q->nfolds, acc);
 }
 
-/* The chain's elements, several rows at once as long as there are so many. */
-static void fold_chain(col_block *k, lp_val chain, lp_val *acc) {
+/* The chain's elements, `at_once` rows at once as long as there are so many. */
+static void fold_chain(col_block *k, lp_val chain, unsigned at_once, lp_val *acc) {
     col_kernel *q = &k->q;
     lp_builder *b = q->l->b;
     const lp_val size = lp_index(b, IR_CHAIN), zero = lp_index(b, 0);
     for (unsigned f = 0; f < q->nfolds; f++)
         acc[f] = lp_const(b, q->fold[f].a.acc, fold_identity(&q->fold[f].a), q->lanes);
     lp_val k0 = lp_imul(b, chain, size), count = lp_imin(b, lp_isub(b, q->rows, k0), size);
-    lp_val many = lp_isub(b, count, lp_imod(b, count, lp_index(b, k->rows)));
-    steps(k, k0, zero, many, k->rows, acc);
-    steps(k, k0, many, count, 1, acc);
+    lp_val many = lp_isub(b, count, lp_imod(b, count, lp_index(b, at_once)));
+    steps(k, k0, zero, many, at_once, acc);
+    if (at_once > 1) steps(k, k0, many, count, 1, acc);
 }
 
 /* Into shared memory: with accesses of vectors where they may be. */
@@ -109,11 +109,11 @@ static void chain_sums(col_block *k, lp_val chain) {
     lp_val acc[FUSE_MAX_FOLDS];
     q->l->m.aligned = q->lanes > 1;
     if (k->aligned) lp_if(b, k->aligned);
-    fold_chain(k, chain, acc);
+    fold_chain(k, chain, k->rows, acc);
     q->l->m.aligned = false;
     if (k->aligned) {
         lp_else(b, acc, q->nfolds);
-        fold_chain(k, chain, acc);
+        fold_chain(k, chain, 1, acc);
         lp_end(b, acc, q->nfolds, acc);
     }
     lp_val to = lp_iadd(b, lp_imul(b, k->d, lp_index(b, k->width)),
