@@ -209,6 +209,28 @@ static void check_graph(const char *name, const ir_graph *g) {
     pass_plan_free(p);
 }
 
+/* A step of training: the loss of an MLP, its gradients, the weights after it. */
+static const char step_text[] =
+    "graph main(x: f32[64,256], t: i64[64], w: f32[256,128], b: f32[128], v: f32[128,16], c: "
+    "f32[16]) {\n"
+    " %d = matmul %x %w\n %s = add %d %b\n %h = relu %s\n %e = matmul %h %v\n %y = add %e %c\n"
+    " %k = remainder %t 16\n %l = cross_entropy %y %k\n return %l }";
+
+static void check_step(void) {
+    ir_module *m = irt_parse(step_text);
+    ir_graph *g = m->graphs.p[0];
+    ir_ref wrt[4], grad[4];
+    for (unsigned i = 0; i < 4; i++) wrt[i] = g->inputs.p[i + 2].node;
+    cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, wrt, 4, grad), BZ_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "g%u", i);
+        cr_assert_eq(ir_output_add(g, name, grad[i], -1), BZ_OK);
+    }
+    check_graph("train step", g);
+    ir_module_free(m);
+}
+
 Test(gpu_gates, table) {
     setenv("BRAZE_FAKE_COUNTERS", "/dev/null", 1);
     if (!plan_cuda_ready()) {
@@ -225,5 +247,6 @@ Test(gpu_gates, table) {
         check_graph(graphs[i].name, m->graphs.p[0]);
         ir_module_free(m);
     }
+    if (!only || strstr("train step", only)) check_step();
     cr_expect(all_pass);
 }

@@ -196,6 +196,10 @@ static const char *const element_texts[] = {
     "%y = "
     "sum %r {axes=[0]}\n return %y }",
     "graph main(x: i32[70,2,33]) { %y = prod %x {axes=[0,1]}\n return %y }",
+    /* a few long rows: blocks, trees of their results */
+    "graph main(x: f32[300001]) { %y = sum %x\n return %y }",
+    "graph main(x: bool[140000]) { %y = sum %x\n %z = any %x\n return %y, %z }",
+    "graph main(x: f32[2,140000]) { %y = logsumexp %x {axes=[1]}\n return %y }",
     /* products: pointers that forbid vectors, nothing to add, sums that are zeros of either sign */
     "graph main(x: f32[8193], w: f32[64,132]) { %s = slice %x {start=[1]}\n %r = reshape %s "
     "{shape=[128,64]}\n %y = matmul %r %w\n %z = relu %y\n return %z }",

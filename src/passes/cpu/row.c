@@ -248,15 +248,18 @@ static void wide_rows(row_kernel *q, row_stretch *s, bool last) {
     lp_builder *b = l->b;
     unsigned mark = emit_mark(&l->m);
     lp_val i = lp_loop(b, LP_PARALLEL, lp_index(b, 0), q->all_rows, 1, NULL, 0, NULL);
+    lp_val base = lp_imul(b, i, q->nblocks);
     emit_sym(&l->m, q->i_sym, i);
+    if (q->warp) row_open_trees(q, s, base);
     for (unsigned f = 0; f < s->nfolds; f++) {
         fold_node *n = &q->fold[s->folds[f]];
-        lp_val r = fold_results(q, n, n->work, lp_imul(b, i, q->nblocks));
+        lp_val r = q->warp ? lp_load(b, n->work, base, 1, 0, 0) : fold_results(q, n, n->work, base);
         lp_store(b, n->result, i, fold_narrow(l, &n->a, ir_dtype(l->g, n->r), r), 0, 0);
         l->m.bind[n->r] = (emit_bind){.kind = BIND_LOCAL, .p = n->result, .offset = q->i_sym};
     }
     if (last) store_row_results(q);
     emit_forget(&l->m, mark);
+    if (q->warp) row_close_trees(q);
     lp_end(b, NULL, 0, NULL);
 }
 

@@ -81,6 +81,10 @@ lp_val row_open_warps(row_kernel *q, lp_val count);
 void row_close_warps(row_kernel *q);
 /* The same as row_fold_stretch; every thread has the results. */
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
+/* For each of the pass's folds the row's results, which begin at `base`, become one, by many threads; what comes until the close is done by
+ * one of them. */
+void row_open_trees(row_kernel *q, const row_stretch *s, lp_val base);
+void row_close_trees(row_kernel *q);
 /* Before the loops: how a row is read, and, where a warp goes through all of it (whole_rows), what will be held. */
 void row_plan_warps(row_kernel *q, bool whole_rows);
 /* Memory for what stages keep and read again, in registers as a rule, of each thread that stands here; reads it. */

@@ -11,10 +11,12 @@
 #include "src/ir/loops/builder.h"
 
 enum {
-    OWN = IR_LANES / GPU_WARP, /* elements of a thread in a turn */
-    KEEPS = 8,                 /* turns of which a thread has its elements in registers ... */
-    ARRAYS = 3,                /* ... of so many rows */
-    SHARED = 32 << 10          /* bytes of a block for rows */
+    OWN = IR_LANES / GPU_WARP,      /* elements of a thread in a turn */
+    KEEPS = 8,                      /* turns of which a thread has its elements in registers ... */
+    ARRAYS = 3,                     /* ... of so many rows */
+    SHARED = 32 << 10,              /* bytes of a block for rows */
+    THREADS = GPU_WARP * GPU_WARPS, /* that combine blocks' results, ... */
+    TREE = 32                       /* each so many at a time */
 };
 
 lp_val row_open_warps(row_kernel *q, lp_val count) {
@@ -249,4 +251,44 @@ void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
             acc[f] = fold_step(l, a, acc[f], lp_warp_shuffle(l->b, acc[f], far), 0);
         out[f] = fold_lanes(l, a, acc[f], OWN);
     }
+}
+
+/* ---- the results of blocks, pairwise */
+
+/* Subtrees of TREE results each, in memory; how many that makes. They are `stride` apart. */
+static lp_val trees(row_kernel *q, const fold_node *n, lp_val base, lp_val thread, lp_val count,
+                    int64_t stride) {
+    lp_builder *b = q->l->b;
+    const lp_val size = lp_index(b, TREE), all = lower_cover(b, count, size);
+    lp_val u = lp_loop(b, LP_SERIAL, thread, all, THREADS, NULL, 0, NULL);
+    lp_val first = lp_imul(b, u, size), own = lp_imin(b, lp_isub(b, count, first), size);
+    lp_val at = lp_iadd(b, base, lp_imul(b, first, lp_index(b, stride)));
+    fold_rows(q->l, &n->a, n->work, at, own, stride, 1, 1);
+    lp_end(b, NULL, 0, NULL);
+    return all;
+}
+
+void row_open_trees(row_kernel *q, const row_stretch *s, lp_val base) {
+    lp_builder *b = q->l->b;
+    int64_t stride = 1;
+    lp_val count = q->nblocks;
+    lp_val thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, THREADS), 1, NULL, 0, NULL);
+    for (unsigned level = 0; level < 2 && (q->any_k || q->blocks > stride * TREE); level++) {
+        lp_val all = count;
+        for (unsigned f = 0; f < s->nfolds; f++)
+            all = trees(q, &q->fold[s->folds[f]], base, thread, count, stride);
+        lp_barrier(b);
+        count = all;
+        stride *= TREE;
+    }
+    lp_if(b, lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){thread, lp_index(b, 0)}, 2));
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        fold_rows(q->l, &n->a, n->work, base, count, stride, 1, 1);
+    }
+}
+
+void row_close_trees(row_kernel *q) {
+    lp_end(q->l->b, NULL, 0, NULL);
+    lp_end(q->l->b, NULL, 0, NULL);
 }
