@@ -270,6 +270,28 @@ Test(store, the_longest_unused_goes) {
     cache_dir_remove();
 }
 
+static int put_many(void *arg) {
+    for (unsigned i = 0; i < 4; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%s %u", (const char *)arg, i);
+        put(key, 300 << 10);
+    }
+    return 0;
+}
+
+/* Each process is within the limit by what it has put itself. */
+Test(store, what_others_put_counts) {
+    cache_dir_use();
+    setenv("BRAZE_CACHE_MIB", "2", 1);
+    put("first", 1000); /* this process has looked now: it is nearly empty */
+    cr_expect_eq(in_child(put_many, "theirs"), 0);
+    put_many("ours");
+    rt_store_files f = cache_dir_list();
+    cr_expect_leq(f.bytes, 2 << 20, "%d bytes", (int)f.bytes);
+    bz_vec_free(&f.v);
+    cache_dir_remove();
+}
+
 /* ---- several processes */
 
 enum { KEYS = 12, ROUNDS = 150 };

@@ -113,18 +113,20 @@ static bool give_names(int dir, const char *temporary, const rt_binary *b) {
 static struct {
     pthread_mutex_t lock;
     bool known;
-    uint64_t bytes; /* in the directory, as far as this process knows */
+    uint64_t bytes,
+        own; /* in the directory when it was looked at; what this process has put there since */
 } size = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* So many bytes more. Others write, too: who comes near the limit looks again. */
+/* So many bytes more. Others write, too: the directory is looked at again when it may be too large, and now and then. */
 static void keep_within(int dir, uint64_t more) {
     const uint64_t most = rt_env_get()->cache_bytes;
     pthread_mutex_lock(&size.lock);
-    size.bytes += more;
-    if (!size.known || size.bytes > most) {
+    size.own += more;
+    if (!size.known || size.bytes + size.own > most || size.own > most / 16) {
         size.bytes = rt_store_trim(dir, UINT64_MAX);
         if (size.bytes > most) size.bytes = rt_store_trim(dir, most / 4 * 3);
         size.known = true;
+        size.own = 0;
     }
     pthread_mutex_unlock(&size.lock);
 }
