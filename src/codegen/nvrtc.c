@@ -77,7 +77,8 @@ static bool open_any(bz_text *tried) {
 bz_status nvrtc_open(bz_error *e) {
     bz_text tried = {0};
     pthread_mutex_lock(&lock);
-    const bool done = is_open = is_open || open_any(&tried);
+    if (!is_open) is_open = open_any(&tried);
+    const bool done = is_open;
     pthread_mutex_unlock(&lock);
     if (!done)
         bz_fail(e, BZ_ECOMPILE,
