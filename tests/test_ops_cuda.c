@@ -126,11 +126,11 @@ static bool has_sizes(const ir_graph *g) {
 
 /* Builders, programs, gradients, what once was wrong: as one plan, and op by op as eager mode runs them. */
 static void run_programs(bool eager) {
-    corpus c = corpus_read();
     queue q = {.n = 0};
     pass_target t = pass_gpu_target;
     t.eager = eager;
     if (!ready()) return;
+    corpus c = corpus_read();
     for (unsigned i = 0; i < c.n; i++) {
         bz_error e = {0};
         ir_module *m = ir_parse(c.text[i], c.size[i], "program", &e);
@@ -149,9 +149,9 @@ Test(ops_cuda, builders, .timeout = 600) {
     bz_text text = {0}, names = {0};
     bz_error e = {0};
     size_t n;
+    if (!ready()) return;
     char *file = irt_read("tests/ir/builders.bz", &n), *save = NULL;
     cr_assert(file);
-    if (!ready()) return;
     for (char *line = strtok_r(file, "\n", &save); line && !strstr(line, "return");
          line = strtok_r(NULL, "\n", &save)) {
         if (strstr(line, "= cond ") || strstr(line, "= while ") || strstr(line, "%last")) continue;
