@@ -160,7 +160,8 @@ Test(ops_cuda, builders, .timeout = 600) {
             bz_textf(&names, "%s%.*s", names.n ? ", " : "", (int)strcspn(line + 4, "="), line + 4);
     }
     bz_textf(&text, "return %s\n}\n", bz_text_c(&names));
-    ir_module *m = ir_parse_as(bz_text_c(&text), text.n, "builders", &(ir_reading){.sizes = &(ir_size){"n", 7}, .nsizes = 1}, &e);
+    ir_module *m = ir_parse_as(bz_text_c(&text), text.n, "builders",
+                               &(ir_reading){.sizes = &(ir_size){"n", 7}, .nsizes = 1}, &e);
     cr_assert(m, "%s", e.text);
     add(&q, "builders", m, &pass_gpu_target);
     run_all(&q);
