@@ -120,18 +120,37 @@ static bz_status follow(cuda_memory *m, cu_stream b, cu_stream a, cu_event by, b
     return s ? s : cuda_check(m, m->d->stream_after(b, by, 0), "cuStreamWaitEvent", NULL, e);
 }
 
-/* A piece of the device for one copy, of either stream. */
-static bz_status get_piece(cuda_memory *m, cu_stream of, size_t bytes, rt_address *at,
+/* `done` tells when what was asked of the stream is over; where that cannot be, it is waited for. */
+static bz_status tell(cuda_memory *m, cu_stream of, cu_event done, bz_error *e) {
+    const bz_status s = cuda_check(m, m->d->event_record(done, of), "cuEventRecord", NULL, e);
+    if (s) m->d->stream_wait(of);
+    return s;
+}
+
+/* A piece of the device for one copy. *lacks: there is no memory for it, which is no error. */
+static bz_status get_piece(cuda_memory *m, cu_stream of, size_t bytes, rt_address *at, bool *lacks,
                            bz_error *e) {
-    return cuda_check(m, m->d->alloc_ordered(at, bytes, of), "cuMemAllocAsync", NULL, e);
+    const cu_result r = m->d->alloc_ordered(at, bytes, of);
+    *lacks = r == CU_OUT_OF_MEMORY;
+    return *lacks ? BZ_OK : cuda_check(m, r, "cuMemAllocAsync", NULL, e);
+}
+
+/* Without a piece, behind everything else, which nobody waits for either. */
+static bz_status copy_in_behind(cuda_memory *m, rt_address to, const void *from, size_t bytes,
+                                cu_event done, bz_error *e) {
+    const bz_status s =
+        cuda_check(m, m->d->copy_in(to, from, bytes, m->stream), "cuMemcpyHtoDAsync", NULL, e);
+    return s ? s : tell(m, m->stream, done, e);
 }
 
 static bz_status copy_in_beside(cuda_memory *m, rt_address to, const void *from, size_t bytes,
                                 cu_event done, bz_error *e) {
     cuda_async *a = m->async;
     rt_address piece;
-    bz_status s = get_piece(m, a->in, bytes, &piece, e);
+    bool lacks;
+    bz_status s = get_piece(m, a->in, bytes, &piece, &lacks, e);
     if (s) return s;
+    if (lacks) return copy_in_behind(m, to, from, bytes, done, e);
     s = cuda_check(m, m->d->copy_in(piece, from, bytes, a->in), "cuMemcpyHtoDAsync", NULL, e);
     if (!s) s = follow(m, m->stream, a->in, done, e);
     if (!s)
@@ -141,42 +160,31 @@ static bz_status copy_in_beside(cuda_memory *m, rt_address to, const void *from,
     return s;
 }
 
+/* The same the other way; what has strides needs the piece. */
+static bz_status copy_out_behind(cuda_memory *m, void *to, rt_address from, const rt_runs *r,
+                                 bool *lacks, cu_event done, bz_error *e) {
+    *lacks = r->rank > 0;
+    if (*lacks) return BZ_OK;
+    const bz_status s =
+        cuda_check(m, m->d->copy_out(to, from, r->bytes, m->stream), "cuMemcpyDtoHAsync", NULL, e);
+    return s ? s : tell(m, m->stream, done, e);
+}
+
 static bz_status copy_out_beside(cuda_memory *m, void *to, rt_address from, const rt_runs *r,
-                                 cu_event done, bz_error *e) {
+                                 bool *lacks, cu_event done, bz_error *e) {
     cuda_async *a = m->async;
-    const size_t bytes = cuda_total(r);
     rt_address piece;
-    bz_status s = get_piece(m, m->stream, bytes, &piece, e);
+    bz_status s = get_piece(m, m->stream, cuda_total(r), &piece, lacks, e);
     if (s) return s;
+    if (*lacks) return copy_out_behind(m, to, from, r, lacks, done, e);
     s = cuda_copy(m, piece, from, r, e);
     if (!s) s = follow(m, a->out, m->stream, m->mark, e);
     const bool moved = !s;
     if (moved)
-        s = cuda_check(m, m->d->copy_out(to, piece, bytes, a->out), "cuMemcpyDtoHAsync", NULL, e);
-    if (!s) s = cuda_check(m, m->d->event_record(done, a->out), "cuEventRecord", NULL, e);
-    if (s && moved) m->d->stream_wait(a->out); /* `to` may go now */
+        s = cuda_check(m, m->d->copy_out(to, piece, cuda_total(r), a->out), "cuMemcpyDtoHAsync",
+                       NULL, e);
+    if (!s) s = tell(m, a->out, done, e);
     m->d->free_ordered(piece, moved ? a->out : m->stream);
-    return s;
-}
-
-/* Without memory in the order of streams: behind everything else, which nobody waits for either. (What is strided is copied at once.) */
-static bz_status copy_in_behind(cuda_memory *m, rt_address to, const void *from, size_t bytes,
-                                cu_event done, bz_error *e) {
-    bz_status s =
-        cuda_check(m, m->d->copy_in(to, from, bytes, m->stream), "cuMemcpyHtoDAsync", NULL, e);
-    if (s) return s;
-    s = cuda_check(m, m->d->event_record(done, m->stream), "cuEventRecord", NULL, e);
-    if (s) m->d->stream_wait(m->stream);
-    return s;
-}
-
-static bz_status copy_out_behind(cuda_memory *m, void *to, rt_address from, size_t bytes,
-                                 cu_event done, bz_error *e) {
-    bz_status s =
-        cuda_check(m, m->d->copy_out(to, from, bytes, m->stream), "cuMemcpyDtoHAsync", NULL, e);
-    if (s) return s;
-    s = cuda_check(m, m->d->event_record(done, m->stream), "cuEventRecord", NULL, e);
-    if (s) m->d->stream_wait(m->stream);
     return s;
 }
 
@@ -199,18 +207,17 @@ bz_status cuda_start_in(rt_memory *base, rt_address to, const void *from, size_t
 bz_status cuda_start_out(rt_memory *base, void *to, rt_address from, const rt_runs *r, bool pinned,
                          rt_transfer **out, bz_error *e) {
     cuda_memory *m = (cuda_memory *)base;
-    const size_t bytes = cuda_total(r);
     rt_transfer *t = NULL;
     bz_status s = cuda_enter(m, e);
     if (s) return s;
     s = new_transfer(m, &t, e);
-    if (!s && !pinned && bytes <= SLOT) s = take_slot(m, t, to, e);
-    const bool at_once = !s && ((!pinned && !t->slot) || (!m->ordered && r->rank));
+    if (!s && !pinned && cuda_total(r) <= SLOT) s = take_slot(m, t, to, e);
+    bool at_once = !s && !pinned && !t->slot;
     if (!s && !at_once) {
         void *there = t->slot ? t->slot : to;
-        t->bytes = bytes;
-        s = m->ordered ? copy_out_beside(m, there, from, r, t->done, e)
-                       : copy_out_behind(m, there, from, bytes, t->done, e);
+        t->bytes = cuda_total(r);
+        s = m->ordered ? copy_out_beside(m, there, from, r, &at_once, t->done, e)
+                       : copy_out_behind(m, there, from, r, &at_once, t->done, e);
     }
     if (t && (s || at_once)) recycle(m, t), t = NULL;
     cuda_leave(m);
@@ -228,9 +235,7 @@ bz_status cuda_finish(rt_memory *base, rt_transfer *t, bool wait, bool *done, bz
     if (!s) {
         const cu_result r = wait ? m->d->event_wait(t->done) : m->d->event_query(t->done);
         if (r && wait) m->d->event_wait(t->done); /* what it copies to may go now */
-        if (r == CU_NOT_READY)
-            *done = false;
-        else
+        if (r != CU_NOT_READY)
             s = cuda_check(m, r, wait ? "cuEventSynchronize" : "cuEventQuery", NULL, e);
         *done = wait || !r;
         cuda_leave(m);
