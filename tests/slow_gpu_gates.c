@@ -66,6 +66,7 @@ static const struct gate {
     {"norm gelu", "row", 0.95, 0, 1.05, 1.1, 0, 0, NULL},
     {"transpose", "map", 0, 1.02, 1.1, 1.0, 0, 0, NULL},
     {"row sum", "row", 0.85, 1.02, 1.05, 1.1, 0, 0, NULL},
+    {"train step", "row", 0, 0, 1.05, 1.1, 0, 0, NULL},
     {"column sum", "col", 0.9, 1.02, 1.05, 1.1, 0, 0, NULL},
     {"all", "row", 0.85, 1.02, 1.05, 1.1, 0, 0, NULL},
     {"linear", "gemm", 0.95, 1.32, 1.05, 1.1, 0.85, 168, NULL},

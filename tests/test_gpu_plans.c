@@ -38,7 +38,8 @@ static const struct program {
      "lane"},
 };
 
-static const int lengths[] = {64, 100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
+static const int lengths[] = {2,   3,   10,  16,  17,   32,   33,   46,   63,   64,
+                              100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
 
 static bool as_cuda; /* checks run the emitted code, too */
 
@@ -256,7 +257,7 @@ Test(gpu_plans, indices_of_32_bits) {
 /* ---- the same and more as CUDA C, on the emulated driver */
 
 Test(gpu_plans, as_cuda) {
-    static const int few[] = {100, 128, 1025, 9001};
+    static const int few[] = {3, 10, 32, 46, 63, 100, 128, 1025, 9001};
     static const char *const texts[] = {
         "graph main(x: f32[65,70], w: f32[70,33], b: f32[33]) { %d = matmul %x %w\n %s = add %d "
         "%b\n %y = gelu %s\n return %y }",

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-enum { WARP_LEAST = 64 }; /* elements of a row that are worth more than one thread */
-
 /* Base operations per element that the pass computes. */
 static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
@@ -44,7 +42,9 @@ static bool stores_any(const row_stretch *s) {
 /* What comes until the end is done by one thread. */
 static void begin_alone(row_kernel *q) {
     lp_builder *b = q->l->b;
-    if (q->lane) lp_if(b, lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){q->lane, lp_index(b, 0)}, 2));
+    if (!q->lane) return;
+    lp_val first = lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){q->lane, lp_index(b, 0)}, 2);
+    lp_if(b, row_in_teams(q) ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){first, q->there}, 2) : first);
 }
 
 static void end_alone(row_kernel *q) {
@@ -314,8 +314,7 @@ static void set_space(row_kernel *q) {
 static void choose_vectors(row_kernel *q) {
     unsigned lanes = 1, full = lower_lanes(q->l);
     if (q->warp) {
-        q->lanes = IR_LANES / q->l->t->machine->warp;
-        q->nvec = 1;
+        row_choose_team(q);
         return;
     }
     while (lanes < IR_LANES && (q->any_k || (int64_t)lanes < q->k)) lanes *= 2;
@@ -344,7 +343,7 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     const pass_machine *m = l->t->machine;
     *wide = q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part;
-    q->warp = m->warp && q->k >= WARP_LEAST;
+    q->warp = m->warp && q->k > 1 && (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size);
     q->kept_at = q->k_sym;
     if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
                       !*wide && (q->warp ? row_fits_warp(q) : q->k <= m->second))) {

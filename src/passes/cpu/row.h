@@ -39,6 +39,8 @@ struct row_kernel {
     bool warp;      /* such rows: row_warp.c */
     ir_ex skipped;  /* warp: elements of the row before this one that are not the thread's */
     unsigned warps; /* of a block */
+    unsigned team;  /* threads of a row */
+    lp_val there;   /* is the thread's row? */
     lp_val aligned; /* warp: the condition under which accesses of vectors, and what is held, are right; 0: always */
     bool vectors;   /* a thread's elements of a turn begin at multiples of their number in memory */
     emit_staged staged[EMIT_MAX_STAGED]; /* what several stages read */
@@ -75,7 +77,10 @@ void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
 /* Vectors at.. of the L lanes: values, kept rows, outputs, then the folds' steps. The vector symbol is set. */
 void row_step(row_stretch *s, unsigned at);
 
-/* ---- gpu/row_warp.c: rows that a warp folds together; each thread has four elements of 128 */
+/* ---- gpu/row_warp.c: rows that a warp folds together; each thread has four elements of 128, of short rows fewer */
+/* Short rows: several a warp. Then threads come along whose row is not there. */
+bool row_in_teams(const row_kernel *q);
+void row_choose_team(row_kernel *q);
 /* For each i below `count` a warp: what comes until the close is done by each of its threads, q->lane. */
 lp_val row_open_warps(row_kernel *q, lp_val count);
 void row_close_warps(row_kernel *q);

@@ -3,6 +3,9 @@
  *     lanes of IR_ORDER_LAST   0 1 2 3 | 4 5 6 7 | ...  | 124 ... 127        their tree: halves that are 16 threads apart, then 8, 4, 2, 1
  *     thread                      0    |    1    |      |     31             (shuffles), then the halves of a thread's four
  *
+ * Of rows of less than 64 elements several go into a warp, each by a team of threads that have one element of it, or two; its lanes, and
+ * their tree, are those of the order all the same. All threads come to the shuffles, whether their row is there or not.
+ *
  * What several stages read of a row is read once: a thread holds its elements in registers if the row has few, else in its part of shared
  * memory, which is its own, so that nobody waits. Where all pointers are multiples of a vector, four elements are one access; where a
  * caller's are not, other code goes through the rows, which holds nothing. */
@@ -11,7 +14,6 @@
 #include "src/ir/loops/builder.h"
 
 enum {
-    OWN = IR_LANES / GPU_WARP,      /* elements of a thread in a turn */
     KEEPS = 8,                      /* turns of which a thread has its elements in registers ... */
     ARRAYS = 3,                     /* ... of so many rows */
     SHARED = 32 << 10,              /* bytes of a block for rows */
@@ -19,27 +21,42 @@ enum {
     TREE = 32                       /* each so many at a time */
 };
 
+bool row_in_teams(const row_kernel *q) {
+    return q->warp && q->k < 2 * GPU_WARP;
+}
+
+void row_choose_team(row_kernel *q) {
+    q->team = 1;
+    while (q->team < GPU_WARP && (int64_t)q->team < q->k) q->team *= 2;
+    q->lanes = !row_in_teams(q) ? IR_LANES / GPU_WARP : q->k > GPU_WARP ? 2 : 1;
+    q->nvec = 1;
+}
+
 lp_val row_open_warps(row_kernel *q, lp_val count) {
     lp_builder *b = q->l->b;
-    lp_val zero = lp_index(b, 0), warps = lp_index(b, q->warps);
-    lp_val blocks = lower_cover(b, count, warps);
+    lp_val zero = lp_index(b, 0), warps = lp_index(b, q->warps), team = lp_index(b, q->team);
+    lp_val each = lp_index(b, GPU_WARP / q->team);
+    lp_val blocks = lower_cover(b, count, lp_imul(b, warps, each));
     lp_val t = lp_loop(b, LP_PARALLEL, zero, blocks, 1, NULL, 0, NULL);
     lp_val rows = 0;
     for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
         q->staged[i].local =
             lp_local(b, (bz_dtype)lp_at(b, q->staged[i].p)->dtype, q->warps * q->k, LP_SHARED);
     lp_val w = lp_loop(b, LP_BLOCK, zero, warps, 1, NULL, 0, NULL);
-    q->lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
+    lp_val lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
+    q->lane = q->team < GPU_WARP ? lp_imod(b, lane, team) : lane;
     rows = lp_imul(b, w, lp_index(b, q->k));
     for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
         q->staged[i].local = lp_offset(b, q->staged[i].local, rows);
     lp_val i = lp_iadd(b, lp_imul(b, t, warps), w);
-    lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2));
+    if (q->team < GPU_WARP) i = lp_iadd(b, lp_imul(b, i, each), lp_idiv(b, lane, team));
+    q->there = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2);
+    if (!row_in_teams(q)) lp_if(b, q->there);
     return i;
 }
 
 void row_close_warps(row_kernel *q) {
-    for (unsigned i = 0; i < 4; i++) lp_end(q->l->b, NULL, 0, NULL);
+    for (unsigned i = row_in_teams(q); i < 4; i++) lp_end(q->l->b, NULL, 0, NULL);
     q->lane = 0;
 }
 
@@ -48,7 +65,7 @@ void row_close_warps(row_kernel *q) {
 typedef void turn_body(void *ctx, lp_val *acc);
 
 static int64_t turns_of(const row_kernel *q) {
-    return (q->k + IR_LANES - 1) / IR_LANES;
+    return (q->k + IR_LANES - 1) / IR_LANES; /* of a team one */
 }
 
 /* The thread's elements of the turn that begins at element `at` of the stretch, the turn'th of the row. */
@@ -56,10 +73,10 @@ static void one_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val ma
                      void *ctx, lp_val *acc) {
     lp_builder *b = q->l->b;
     emitter *m = &q->l->m;
-    lp_val k = lp_iadd(b, lo, lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, OWN))));
+    lp_val k = lp_iadd(b, lo, lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, q->lanes))));
     unsigned mark = emit_mark(m);
-    if (q->skipped) emit_sym(m, q->skipped, lp_isub(b, k, lp_imul(b, turn, lp_index(b, OWN))));
-    emit_vector(m, q->k_sym, k, OWN, 1, mask);
+    if (q->skipped) emit_sym(m, q->skipped, lp_isub(b, k, lp_imul(b, turn, lp_index(b, q->lanes))));
+    emit_vector(m, q->k_sym, k, q->lanes, 1, mask);
     body(ctx, acc);
     emit_forget(m, mark);
 }
@@ -68,15 +85,17 @@ static void one_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val ma
 static void last_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val count,
                       turn_body *body, void *ctx, lp_val *acc, unsigned n) {
     lp_builder *b = q->l->b;
-    lp_val own = lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, OWN))), next[MAX_FOLDS];
-    if (q->any_k || q->k % OWN) {
-        one_turn(q, lo, at, turn, lower_tail_mask(q->l, lp_isub(b, count, own), OWN), body, ctx,
-                 acc);
+    lp_val own = lp_iadd(b, at, lp_imul(b, q->lane, lp_index(b, q->lanes))), next[MAX_FOLDS];
+    lp_val some = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){own, count}, 2), mask = 0;
+    if (q->any_k || q->k % q->lanes) mask = lower_tail_mask(q->l, lp_isub(b, count, own), q->lanes);
+    if (mask && !row_in_teams(q)) {
+        one_turn(q, lo, at, turn, mask, body, ctx, acc);
         return;
     }
+    if (row_in_teams(q)) some = lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){some, q->there}, 2);
     for (unsigned i = 0; i < n; i++) next[i] = acc[i];
-    lp_if(b, lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){own, count}, 2));
-    one_turn(q, lo, at, turn, 0, body, ctx, next);
+    lp_if(b, some);
+    one_turn(q, lo, at, turn, mask, body, ctx, next);
     lp_else(b, next, n);
     lp_end(b, acc, n, acc);
 }
@@ -89,6 +108,10 @@ static void all_turns(row_kernel *q, lp_val lo, lp_val count, turn_body *body, v
     lp_val over = lp_imod(b, count, size), whole = lp_isub(b, count, over);
     const lp_loop_kind kind = q->skipped ? LP_UNROLLED : LP_SERIAL;
     int64_t v;
+    if (row_in_teams(q)) {
+        last_turn(q, lo, zero, zero, count, body, ctx, acc, n);
+        return;
+    }
     if (!lp_const_i64(b, whole, &v) || v > 0) {
         lp_val turn = lp_loop(b, kind, zero, lp_idiv(b, whole, size), 1, acc, n, carry);
         one_turn(q, lo, lp_imul(b, turn, size), turn, 0, body, ctx, carry);
@@ -161,7 +184,7 @@ void row_plan_warps(row_kernel *q, bool whole_rows) {
     int64_t bytes = 0;
     const unsigned n = find_reads(q, c);
     q->warps = GPU_WARPS;
-    q->vectors = q->rows == 1 || q->k % OWN == 0;
+    q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
     for (unsigned i = 0; whole_rows && i < n && q->nstaged < EMIT_MAX_STAGED; i++) {
         const int64_t own = row_bytes(q, &c[i].read);
         if (c[i].times < 2 || (fits ? q->w.kept.n + q->nstaged >= ARRAYS : bytes + own > SHARED))
@@ -171,7 +194,7 @@ void row_plan_warps(row_kernel *q, bool whole_rows) {
     }
     q->in_shared = q->nstaged && !fits;
     while (q->in_shared && q->warps * bytes > SHARED) q->warps /= 2;
-    q->aligned = q->vectors ? gpu_aligned(q->l, OWN) : 0;
+    q->aligned = q->vectors ? gpu_aligned(q->l, q->lanes) : 0;
 }
 
 static void stage_turn(void *ctx, lp_val *acc) {
@@ -194,7 +217,7 @@ bool row_fits_warp(const row_kernel *q) {
 }
 
 static lp_val registers(row_kernel *q, bz_dtype t) {
-    return lp_local(q->l->b, t, turns_of(q) * OWN, LP_STACK);
+    return lp_local(q->l->b, t, turns_of(q) * q->lanes, LP_STACK);
 }
 
 bool row_hold_in_warp(row_kernel *q) {
@@ -237,19 +260,20 @@ static void fold_turn(void *ctx, lp_val *acc) {
 }
 
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
-    lower *l = s->q->l;
+    row_kernel *q = s->q;
+    lower *l = q->l;
     lp_val acc[MAX_FOLDS];
     for (unsigned f = 0; f < s->nfolds; f++) {
-        const ir_reduce_attr *a = &s->q->fold[s->folds[f]].a;
-        acc[f] = lp_const(l->b, a->acc, fold_identity(a), OWN);
+        const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
+        acc[f] = lp_const(l->b, a->acc, fold_identity(a), q->lanes);
     }
-    all_turns(s->q, lo, count, fold_turn, s, acc, s->nfolds);
+    all_turns(q, lo, count, fold_turn, s, acc, s->nfolds);
     emit_scalar(&l->m);
     for (unsigned f = 0; f < s->nfolds; f++) {
         const ir_reduce_attr *a = &s->q->fold[s->folds[f]].a;
-        for (unsigned far = GPU_WARP / 2; far > 0; far /= 2)
+        for (unsigned far = q->team / 2; far > 0; far /= 2)
             acc[f] = fold_step(l, a, acc[f], lp_warp_shuffle(l->b, acc[f], far), 0);
-        out[f] = fold_lanes(l, a, acc[f], OWN);
+        out[f] = fold_lanes(l, a, acc[f], q->lanes);
     }
 }
 
