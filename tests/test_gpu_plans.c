@@ -173,6 +173,11 @@ static const char *const element_texts[] = {
     "graph main(x: f32[30,64], k: i64[50]) { %i = remainder %k 30\n %y = gather %x %i {axis=0}\n "
     "%z = "
     "exp %y\n return %z }",
+    "graph main(x: f32[30,64], k: i64[50]) { %m = max %x {axes=[1], keepdim=1}\n %t = sub %x %m\n "
+    "%i = "
+    "remainder %k 30\n %y = gather %t %i {axis=0}\n %s = slice %y {start=[0,3], stop=[50,63]}\n %z "
+    "= neg "
+    "%s\n return %z, %t }",
     "graph main(x: f32[20,60], y: f32[20,40]) { %c = concat %x, %y {axis=1}\n %z = neg %c\n return "
     "%z }",
     "graph main(x: f32[50,61]) { %p = pad %x {lo=[1,2], hi=[0,1], value=3}\n %z = neg %p\n return "

@@ -16,8 +16,7 @@ bool lower_dot_block(lower *l);
 bool lower_col_block(lower *l);
 
 /* ---- map_block.c */
-/* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. l->c: what is read.
- * 0: surely. */
+/* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. 0: surely. */
 lp_val gpu_aligned(lower *l, unsigned lanes);
 
 #endif

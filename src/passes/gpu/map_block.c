@@ -27,16 +27,11 @@ unsigned gpu_lanes(const lower *l, ir_ex c) {
     return 16 / size;
 }
 
-/* Does a launch hand over the pointer to some element of buffer i, or a caller the buffer? */
-static bool leads_anywhere(const lower *l, uint32_t i, unsigned lanes) {
+/* May a caller hand over buffer i wherever it lies? Others are multiples of 64 bytes, and where in them a pointer leads is known. */
+static bool lies_anywhere(const lower *l, uint32_t i, unsigned lanes) {
     const pass_buffer *of = &l->plan->buffers.p[l->buffers.p[i]];
     if (of->count < (int64_t)lanes) return false;
-    if (of->place == PASS_INPUT || of->place == PASS_CONST || l->group->form->window) return true;
-    for (uint32_t k = 0; k < l->c.reads.n; k++)
-        if (l->c.reads.p[k].p == l->pointers.p[i] &&
-            ir_ex_constant(&l->x, l->c.reads.p[k].offset) % (int64_t)lanes)
-            return true;
-    return false;
+    return of->place == PASS_INPUT || of->place == PASS_CONST || l->group->form->window;
 }
 
 lp_val gpu_aligned(lower *l, unsigned lanes) {
@@ -45,7 +40,7 @@ lp_val gpu_aligned(lower *l, unsigned lanes) {
     for (uint32_t i = 0; i < l->buffers.n; i++) {
         const bz_dtype t = l->plan->buffers.p[l->buffers.p[i]].dtype;
         const int64_t bytes = (int64_t)(lanes * ir_dtype_bytes(t));
-        if (!leads_anywhere(l, i, lanes)) continue;
+        if (!lies_anywhere(l, i, lanes)) continue;
         lp_val one = lp_is_aligned(b, l->pointers.p[i], lp_index(b, 0),
                                    bytes < MOST_BYTES ? bytes : MOST_BYTES);
         all = all ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){all, one}, 2) : one;
