@@ -5,6 +5,7 @@
 #                  an #undef or #endif
 #   ```sh          is run, with `set -e`
 set -u
+export BRAZE_CACHE_DIR=off
 cd "$BRAZE_SRC" || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT

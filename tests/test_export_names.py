@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.path.abspath(os.environ.get("BRAZE_TOOL", "build/braze"))
 CC = shlex.split(os.environ.get("CC", "cc"))
 SANITIZE = shlex.split(os.environ.get("BRAZE_SANITIZE", ""))

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 SRC = Path(os.environ.get("BRAZE_SRC", ".")).resolve()
 BUILD = Path(os.environ.get("BRAZE_BUILD", "build")).resolve()
 MARK = "---- block"

@@ -18,6 +18,7 @@ import zipfile
 
 import numpy as np
 
+os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 QUICK = os.environ.get("BRAZE_QUICK")
 PER_FILE = 6

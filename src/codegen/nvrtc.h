@@ -15,7 +15,7 @@ typedef struct nvrtc_image { /* zero-initialised = empty */
 
 /* BZ_ECOMPILE with the places tried if there is no usable library; a later call tries again. */
 bz_status nvrtc_open(bz_error *e);
-/* Major * 1000 + minor * 10, as 13000; 0 before it is open. Part of the key of cached images. */
+/* Major * 1000 + minor * 10, as 13000; 0 before it is open. Part of the key of kept images. */
 int nvrtc_version(void);
 /* $BRAZE_NVRTCFLAGS, "" when it is not set: options behind ours. Part of that key, too. */
 const char *nvrtc_flags(void);

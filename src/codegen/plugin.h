@@ -14,7 +14,7 @@
 #define CG_TEXT(x)      CG_TEXT_(x)
 #define CG_VERSION                                                                                 \
     CG_TEXT(BZ_VERSION_MAJOR) "." CG_TEXT(BZ_VERSION_MINOR) "." CG_TEXT(BZ_VERSION_PATCH)
-#define CG_EMITTER "1" /* goes up when a kernel gives other code: part of the key of cached code */
+#define CG_EMITTER "1" /* for people; kept code goes by cg_build */
 
 /* What one compile call asks for. The texts and objects that come back are the plug-in's memory:
  * `release` frees them. */
