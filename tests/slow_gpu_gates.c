@@ -8,9 +8,9 @@
  *     sectors            of 32 bytes touched, of as few as would do for each instruction
  *     bank               turns that shared memory takes, of as few as would do
  *     ffma               share of multiplications in the loop that has most of them */
+#include "src/codegen/cubin.h"
 #include "src/codegen/cuda.h"
 #include "src/codegen/nvrtc.h"
-#include "tests/support/cubin.h"
 #include "tests/support/irtest.h"
 #include "tests/support/plan_cuda.h"
 #include "tests/support/plan_run.h"
@@ -92,7 +92,7 @@ static void add_code(figures *f, const cubin_kernel *k) {
     f->registers = k->registers > f->registers ? k->registers : f->registers;
     f->spilled += k->spilled;
     f->frame += k->frame;
-    if (k->ffma >= 64) f->ffma = ratio(k->loop_ffma, k->loop);
+    if (k->mix[CUBIN_FMA] >= 64) f->ffma = ratio(k->loop_fma, k->loop);
 }
 
 static void add_run(figures *f, const char *function) {
@@ -126,13 +126,13 @@ static void each_function(const pass_plan *p, const pass_launch *l, visit *do_it
 typedef struct reading {
     figures f;
     const nvrtc_image *image;
+    unsigned machine;
 } reading;
 
 static void read_function(void *ctx, const char *function) {
     reading *r = ctx;
     cubin_kernel k;
-    cr_assert(cubin_read(r->image->cubin, r->image->cubin_bytes, r->image->log, function, &k), "%s",
-              function);
+    cr_assert(cubin_read(r->image, r->machine, function, &k), "%s", function);
     add_code(&r->f, &k);
     add_run(&r->f, function);
 }
@@ -199,7 +199,7 @@ static void check_graph(const char *name, const ir_graph *g) {
                      "%s: %s", name, e.text);
         for (uint32_t i = 0; i < p->launches.n; i++) {
             const pass_launch *l = &p->launches.p[i];
-            reading r = {.image = &image, .f.ffma = -1};
+            reading r = {.image = &image, .machine = machines[m], .f.ffma = -1};
             r.f.bytes = (double)(l->bytes_read + l->bytes_written);
             each_function(p, l, read_function, &r);
             check_launch(name, l->name, machines[m], &r.f);

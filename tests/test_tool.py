@@ -270,8 +270,8 @@ def test_usage():
     row(["run", "a", "--repeat"], "", 2, "--repeat needs an argument")
     row(["run", "a", "--nonsense"], "", 2, "--nonsense")
     row(["grad", "DIR/sum.bz"], "", 2, "--wrt is missing")
-    row(["explain", "DIR/sum.bz", "--device", "ref"], "", 2, "only the cpu")
-    for c in ("run", "opt", "grad", "explain", "export", "bench", "ops"):
+    row(["explain", "DIR/sum.bz", "--device", "ref"], "", 2, "only cpu and cuda have kernels to explain")
+    for c in ("run", "opt", "grad", "explain", "kreport", "export", "bench", "ops"):
         row([c, "--help"], "", 0, f"usage: braze {c} ", "--help")
     row(["help", "run"], "", 0, "usage: braze run ", "--in NAME=FILE.npy")
     row(["help", "rum"], "", 2, "no command 'rum'; is it run?")
@@ -388,6 +388,65 @@ def test_explain():
     check("what is no regular file is written to, not replaced", "</svg>" in reader.communicate()[0], "")
 
 
+def test_plan_of_a_gpu():
+    """Needs neither a GPU nor NVRTC."""
+    nowhere = {"BRAZE_LIBCUDA": path("none.so"), "BRAZE_NVRTC": path("none.so")}
+    open(path("g.bz"), "w").write(braze(["grad", "DIR/mlp.bz", "--wrt", "w"]).stdout)
+    row(["opt", "DIR/g.bz", "--device", "cuda", "--loops"], "", 0, "kernel gemm_", "block", env=nowhere)
+    row(["explain", "DIR/g.bz", "--device", "cuda"], "", 0, "kernel", "stayed apart", "mlp.bz:2", env=nowhere)
+    r = row(["explain", "DIR/g.bz", "--device", "cuda", "--json"], "", 0, env=nowhere)
+    check("a GPU's launches are not timed", all(k["runs"] == 0 for k in json.loads(r.stdout)["kernels"]), r.stdout)
+    eager = json.loads(braze(["explain", "DIR/g.bz", "--device", "cuda", "--mode", "eager", "--json"]).stdout)
+    check("eager has more kernels there, too", len(eager["kernels"]) > len(json.loads(r.stdout)["kernels"]), eager)
+    row(["run", "DIR/sum.bz", "--device", "cuda"], "", 3, "DIR/none.so", env=nowhere)
+
+
+def test_kreport():
+    row(["kreport", "DIR/sum.bz"], "", 3, "no usable NVRTC", "tried:", "DIR/none.so", env={"BRAZE_NVRTC": path("none.so")})
+    for arch in ("sm_70", "80", ",", "sm_80,sm_80", "sm_80;sm_90", "sm_800"):
+        row(["kreport", "DIR/sum.bz", "--arch", arch], "", 2, f"--arch: '{arch}' is no list of sm_75, sm_80")
+    row(["kreport", "DIR/sum.bz", "--arch", ""], "", 2, "--arch names nothing")
+    row(["kreport", "DIR/none.bz"], "", 1, "cannot read DIR/none.bz")
+    if braze(["kreport", "DIR/sum.bz", "--arch", "sm_80"]).returncode == 3:
+        print("skipped: no NVRTC")
+        return
+    program = """graph main(n: sym(1, 64), x: f32[n,1000], y: f32[n,1000], a: f32[n,512], w: f32[512,256], d: f64[1000000]) {
+    %s = add %x, %y
+    %z = mul %s, %x
+    %p = softmax %z {axis=1}
+    %m = matmul %a, %w
+    %q = mul %d, 2.0
+    return %z as z, %p as p, %m as m, %q as q
+}
+"""
+    row(["kreport", "-"], program, 1, "symbolic dimensions cannot be compiled; give them values")
+    row(["kreport", "-", "--arch", "sm_80", "--dim", "n=64"], program, 0, "sm_80; limits are estimates for a card, A100", "regs spill frame", "gemm_", " fma ")
+    r = row(["kreport", "-", "--arch", "sm_75,sm_90,sm_120", "--dim", "n=64", "--json"], program, 0)
+    x = json.loads(r.stdout)
+    check("a machine for each of --arch", [m["arch"] for m in x["machines"]] == ["sm_75", "sm_90", "sm_120"] and float(x["nvrtc"]) >= 12, x)
+    plan = json.loads(braze(["explain", "-", "--device", "cuda", "--json", "--dim", "n=64"], program).stdout)
+    same = ("name", "bytes_read", "bytes_written", "flops", "specials")
+    for m in x["machines"]:
+        check("the kernels are those of the plan", [[k[f] for f in same] for k in m["kernels"]] == [[k[f] for f in same] for k in plan["kernels"]], m)
+        for k in m["kernels"]:
+            check("the largest of the limits is the bound", k["limit_ns"] == max(k[b + "_ns"] for b in ("memory", "math", "special", "launch")) == k[k["bound"] + "_ns"], k)
+            check("each kernel has a function", k["functions"], k)
+            for f in k["functions"]:
+                check("nothing is spilled, no opcode unknown", f["registers"] > 0 and f["spilled"] == f["frame"] == f["mix"]["other"] == 0, f)
+                check("the mix is all", sum(f["mix"].values()) == f["instructions"], f)
+                check("accesses of global memory", sum(f["global"].values()) == f["mix"]["global"] > 0 and
+                      abs(f["share_128"] - f["global"]["128"] / f["mix"]["global"]) < 1e-4, f)
+                check("occupancy", 0 < f["occupancy"] <= 1 and f["occupancy_limit"] in ("warps", "registers", "shared", "blocks"), f)
+                check("a grid", f["threads"] % 32 == 0 and f["blocks"] > 0 and f["waves"] > 0, f)
+    kernels = {k["name"].split("_")[0]: k for k in x["machines"][1]["kernels"]}
+    gemm = kernels["gemm"]["functions"][0]
+    check("a product multiplies in its loop, by way of shared memory", gemm["mix"]["fma"] >= 256 and gemm["loop"]["fma"] >= gemm["loop"]["instructions"] / 2 and
+          gemm["shared"] > 0 and gemm["mix"]["shared"] > 0 and gemm["barriers"] > 0, gemm)
+    row(["kreport", "-"], "graph main(x: f32[4]) {\n    return %x\n}", 0, "sm_80", "sm_90")
+    low = json.loads(braze(["kreport", "-", "--arch", "sm_80", "--autocast", "bf16", "--dim", "n=64", "--json"], program).stdout)
+    check("--autocast", low["machines"][0]["kernels"] != x["machines"][0]["kernels"], low)
+
+
 MAIN = """#include <stdio.h>
 #include "sum.h"
 int main(void) {
@@ -412,7 +471,7 @@ def test_dims():
     row(["explain", "-", "--repeat", "0", "--in", "x=DIR/x.npy"], SYMBOLS, 0, "sum")
     row(["export", "-", "--out", "DIR/sized", "--dim", "n=3"], SYMBOLS, 0)
     check("the header has the size", "f32[3,2]" in open(path("sized.h")).read())
-    for command in (["opt"], ["grad", "--wrt", "x"], ["explain", "--repeat", "0"], ["export", "--out", "DIR/b"]):
+    for command in (["opt"], ["grad", "--wrt", "x"], ["explain", "--repeat", "0"], ["kreport"], ["export", "--out", "DIR/b"]):
         row([*command, "-", "--dim", "k=3"], SYMBOLS, 1, "--dim k=3: the program has no symbol 'k'")
         row([*command, "-", "--dim", "n=99"], SYMBOLS, 1, "symbol n is 1 to 8, not 99")
         row([command[0], "--help"], "", 0, "--dim NAME=SIZE")
@@ -435,7 +494,7 @@ def test_autocast():
     row(["run", "-", "--autocast", "bf16", "--dim", "n=3", "--in", "x=1.5"], SYMBOLS, 0, "s: f32[2]")
     row(["export", "-", "--out", "DIR/low", "--autocast", "bf16"], text, 0)
     row(["run", "-", "--autocast", "i32"], text, 2, "--autocast: 'i32' is none of bf16, f16")
-    for command in ("run", "opt", "grad", "explain", "export"):
+    for command in ("run", "opt", "grad", "explain", "kreport", "export"):
         row([command, "--help"], "", 0, "--autocast bf16|f16")
 
 

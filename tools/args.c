@@ -96,6 +96,30 @@ bool tool_choice(tool_args *a, const char *option, const char *const *words, int
     return false;
 }
 
+static bool no_list(tool_args *a, const char *option, const char *const *words) {
+    bz_text t = {0};
+    for (unsigned i = 0; words[i]; i++) bz_textf(&t, i ? ", %s" : "%s", words[i]);
+    tool_usage(a, "--%s: '%s' is no list of %s", option, a->value, bz_text_c(&t));
+    bz_text_free(&t);
+    return false;
+}
+
+bool tool_list(tool_args *a, const char *option, const char *const *words, unsigned *out,
+               unsigned *n) {
+    *n = 0;
+    for (const char *at = a->value; *at;) {
+        const size_t length = strcspn(at, ",");
+        unsigned w = 0;
+        while (words[w] && (strlen(words[w]) != length || memcmp(words[w], at, length) != 0)) w++;
+        bool seen = !words[w];
+        for (unsigned i = 0; i < *n; i++) seen |= out[i] == w;
+        if (seen) return no_list(a, option, words);
+        out[(*n)++] = w;
+        at += length + (at[length] == ',');
+    }
+    return *n || (tool_usage(a, "--%s names nothing", option), false);
+}
+
 bool tool_is_environment(bz_status s) {
     return s == BZ_EIO || s == BZ_ENOMEM || s == BZ_EDEVICE || s == BZ_ECOMPILE;
 }

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const tool_command *const commands[] = {&tool_run,    &tool_opt,   &tool_grad, &tool_explain,
-                                               &tool_export, &tool_bench, &tool_ops,  &tool_cache};
+static const tool_command *const commands[] = {&tool_run,     &tool_opt,     &tool_grad,
+                                               &tool_explain, &tool_kreport, &tool_export,
+                                               &tool_bench,   &tool_ops,     &tool_cache};
 
 static void print_help(FILE *f) {
     fputs("usage: braze COMMAND [OPTION]... [FILE.bz]\n\n"

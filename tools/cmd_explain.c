@@ -48,13 +48,14 @@ static bool read_options(tool_args *a, explain_job *j) {
         case EXPLAIN_REPEAT:
             if (!tool_number(a, "repeat", 0, 1000000, &j->repeat)) return false;
             break;
-        case TOOL_DEVICE:
-            tool_usage(a, "--device: only the cpu has kernels to explain");
-            return false;
         default:
             if (!tool_machine_option(a, o, &j->machine)) return false;
         }
     }
+    const bz_device on = j->machine.options.device;
+    if (on != BZ_CPU && on != BZ_CUDA)
+        return tool_usage(a, "--device: only cpu and cuda have kernels to explain"), false;
+    if (on == BZ_CUDA) j->repeat = 0; /* launches on a GPU are not timed one by one */
     return true;
 }
 
@@ -138,7 +139,8 @@ const tool_command tool_explain = {
             "ops, source lines, bytes,\n"
             "operations and time against what this machine allows (measured first); then every "
             "pair of neighbours that did\n"
-            "not become one kernel, with the reason.",
+            "not become one kernel, with the reason. With --device cuda: the plan for any GPU; nothing "
+            "runs (see `braze kreport`).",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -27,23 +27,12 @@ typedef struct export_job {
 
 /* "avx2,base" as instruction sets; false with a usage error. */
 static bool read_isas(tool_args *a, export_job *j) {
-    static const char *const names[CG_NISAS] = {
+    static const char *const names[CG_NISAS + 1] = {
         [CG_BASE] = "base", [CG_V3] = "avx2", [CG_V4] = "avx512"};
-    bool seen[CG_NISAS] = {false};
-    j->n = 0;
-    for (const char *at = a->value; *at;) {
-        size_t n = strcspn(at, ",");
-        unsigned k = 0;
-        while (k < CG_NISAS && (strlen(names[k]) != n || memcmp(names[k], at, n) != 0)) k++;
-        if (k == CG_NISAS || seen[k]) {
-            tool_usage(a, "--isa: '%s' is no list of avx512, avx2, base", a->value);
-            return false;
-        }
-        seen[k] = true;
-        j->isas[j->n++] = (cg_isa)k;
-        at += n + (at[n] == ',');
-    }
-    return j->n || (tool_usage(a, "--isa names nothing"), false);
+    unsigned which[CG_NISAS];
+    if (!tool_list(a, "isa", names, which, &j->n)) return false;
+    for (unsigned i = 0; i < j->n; i++) j->isas[i] = (cg_isa)which[i];
+    return true;
 }
 
 static bool read_options(tool_args *a, export_job *j) {

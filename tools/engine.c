@@ -50,12 +50,16 @@ static bz_status open_machine(const tool_machine *m, bz_context **c, bz_error *e
 }
 
 bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
-    bz_context *c;
-    bz_status s = open_machine(m, &c, e);
-    if (s) return s;
-    *t = c->target;
+    if (m->options.device == BZ_CUDA) {
+        *t = pass_gpu_target; /* of any GPU: none needs to be there */
+    } else {
+        bz_context *c;
+        bz_status s = open_machine(m, &c, e);
+        if (s) return s;
+        *t = c->target;
+        bz_close(c);
+    }
     t->eager = m->eager;
-    bz_close(c);
     return BZ_OK;
 }
 

@@ -54,6 +54,9 @@ const char *tool_file(tool_args *a);
 tool_status tool_usage(tool_args *a, const char *fmt, ...) BZ_PRINTF(2, 3);
 /* a->value as a number in lo .. hi; false with a usage error in a->status. */
 bool tool_number(tool_args *a, const char *option, int64_t lo, int64_t hi, int64_t *out);
+/* a->value as a list of some of `words` (NULL-terminated), each once, with commas between; false with a usage error in a->status. */
+bool tool_list(tool_args *a, const char *option, const char *const *words, unsigned *out,
+               unsigned *n);
 /* a->value as one of `words` (NULL-terminated); false with a usage error in a->status. */
 bool tool_choice(tool_args *a, const char *option, const char *const *words, int *out);
 bool tool_is_environment(bz_status s); /* what the machine lacks, not what the user wrote */
@@ -189,6 +192,6 @@ void tool_outs_free(tool_outs *o);
 
 /* ---- cmd_*.c */
 extern const tool_command tool_run, tool_opt, tool_grad, tool_explain, tool_export, tool_bench,
-    tool_ops, tool_cache;
+    tool_ops, tool_cache, tool_kreport;
 
 #endif

@@ -66,10 +66,10 @@ static bool waits(const cuda_program *p, const cuda_launch *late, const cuda_lau
 
 static cu_kernel_node node_of(const cuda_memory *m, const cuda_launch *l) {
     return (cu_kernel_node){.f = l->f,
-                            .gx = l->blocks,
+                            .gx = l->grid.blocks,
                             .gy = 1,
                             .gz = 1,
-                            .bx = l->threads,
+                            .bx = l->grid.threads,
                             .by = 1,
                             .bz = 1,
                             .parameters = l->args,

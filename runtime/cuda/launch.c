@@ -17,12 +17,13 @@ enum {
 
 /* ---- made */
 
-static unsigned blocks_of(const cuda_memory *m, const cuda_phase *of, int64_t tasks) {
+cuda_grid cuda_grid_of(unsigned processors, const cuda_phase *of, int64_t tasks) {
     const int64_t each = of->threads ? 1 : BLOCK;
     const int64_t wanted = (tasks + each - 1) / each;
-    int64_t most = (int64_t)m->processors * (of->scratch ? SCRATCH_BLOCKS : BLOCKS_MOST);
+    int64_t most = (int64_t)processors * (of->scratch ? SCRATCH_BLOCKS : BLOCKS_MOST);
     if (of->threads && !of->scratch) most = INT32_MAX;
-    return (unsigned)(wanted < most ? wanted : most);
+    return (cuda_grid){.blocks = (unsigned)(wanted < most ? wanted : most),
+                       .threads = of->threads ? of->threads : BLOCK};
 }
 
 /* What the function of segment i is called with; the table's entries change from run to run, not their places. */
@@ -48,8 +49,7 @@ static bool make_launch(const cuda_memory *m, cuda_program *p, uint32_t i) {
     l->of = cuda_phase_of(p->plan->code->k.p[of.kernel], p->plan->code, of.phase);
     l->f = (cu_function)p->kernels[of.kernel]->phases[of.phase];
     l->tasks = p->image.segments.p[i].tasks;
-    l->blocks = blocks_of(m, &l->of, l->tasks);
-    l->threads = l->of.threads ? l->of.threads : BLOCK;
+    l->grid = cuda_grid_of(m->processors, &l->of, l->tasks);
     p->reports |= l->of.reports;
     return make_args(p, i);
 }
@@ -122,8 +122,8 @@ static const char *name_of(const cuda_program *p, uint32_t i) {
 static bz_status launch(cuda_memory *m, cuda_program *p, uint32_t i, bz_error *e) {
     const cuda_launch *l = &p->launches[i];
     if (l->tasks == 0) return BZ_OK;
-    const cu_result r =
-        m->d->launch(l->f, l->blocks, 1, 1, l->threads, 1, 1, 0, m->stream, l->args, NULL);
+    const cu_result r = m->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, 0,
+                                     m->stream, l->args, NULL);
     if (r) return cuda_check(m, r, "cuLaunchKernel", name_of(p, i), e);
     cuda_launched(m, name_of(p, i));
     return BZ_OK;

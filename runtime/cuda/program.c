@@ -57,7 +57,7 @@ static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     cuda_memory *m = memory_of(c);
     for (uint32_t i = 0; i < p->image.codes.n; i++) {
         const cuda_launch *l = &p->launches[i];
-        const uint64_t own = (uint64_t)l->blocks * l->threads * (uint64_t)l->of.scratch;
+        const uint64_t own = (uint64_t)l->grid.blocks * l->grid.threads * (uint64_t)l->of.scratch;
         p->scratch_bytes = own > p->scratch_bytes ? own : p->scratch_bytes;
     }
     const size_t bytes = rt_consts_bytes(p->plan);

@@ -7,12 +7,16 @@
 #include "runtime/exec/image.h"
 #include "src/codegen/cuda.h"
 
+typedef struct cuda_grid {
+    unsigned blocks, threads; /* of each block */
+} cuda_grid;
+
 /* One phase of one kernel. */
 typedef struct cuda_launch {
     cu_function f;
     cuda_phase of;
     int64_t tasks; /* 0: nothing is launched */
-    unsigned blocks, threads;
+    cuda_grid grid;
     uint32_t stage; /* the phase of the image: what has one in common may run at once */
     const pass_segment *of_plan; /* whose buffers these are */
     void **args;                 /* addresses of what the function is called with, for all runs */
@@ -44,7 +48,10 @@ typedef struct cuda_program {
     bool stale;            /* the slot for errors may hold one of an earlier run */
 } cuda_program;
 
-/* ---- launch.c; but for the first within cuda_enter, once memory is there */
+/* ---- launch.c */
+/* For so many tasks of a phase on a device with so many processors. */
+cuda_grid cuda_grid_of(unsigned processors, const cuda_phase *of, int64_t tasks);
+/* But for the first within cuda_enter, once memory is there. */
 bz_status cuda_launches_make(const cuda_memory *m, cuda_program *p, bz_error *e);
 bz_status cuda_launches_run(cuda_memory *m, cuda_program *p, cuda_stretch *s, bz_error *e);
 void cuda_launches_drop(cuda_memory *m, cuda_program *p); /* what the driver keeps of them */
