@@ -97,7 +97,8 @@ static bool room(bz_context *c) {
 }
 
 /* Its place in the list; PAST: it is over; NONE: there was none. */
-enum { PAST = UINT32_MAX - 1, NONE = UINT32_MAX };
+#define PAST (UINT32_MAX - 1)
+#define NONE UINT32_MAX
 static uint32_t place_of(bz_context *c, bz_ticket t, const char *op) {
     const rt_transfers *all = c->transfers;
     if (t == 0 || t > all->last) {

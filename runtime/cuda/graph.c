@@ -11,7 +11,7 @@
 
 /* ---- what waits for what */
 
-enum { ARENA = UINT32_MAX };
+#define ARENA UINT32_MAX
 
 /* Bytes [first, end) of the arena, or all that a word leads to. */
 typedef struct region {

@@ -240,7 +240,7 @@ static bool add_launch(maker *k, const pass_launch *l) {
         int64_t tasks = k->m->phases.p[first + ph].tasks;
         most = tasks > most ? tasks : most;
     }
-    uint32_t flags = (most > 1 && cost_ns(l) > pass_cpu.wake_ns ? BZ_RT_PARALLEL : 0u) |
+    uint32_t flags = (most > 1 && cost_ns(l) > (double)pass_cpu.wake_ns ? BZ_RT_PARALLEL : 0u) |
                      (writes_input(k, l) ? BZ_RT_CHANGES : 0u);
     for (uint32_t i = first; i < k->m->phases.n; i++) k->m->phases.p[i].flags = flags;
     return true;
