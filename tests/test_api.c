@@ -110,7 +110,7 @@ Test(api, gradients) {
 }
 
 /* One seed, one sequence: whatever the device, the mode and the cuts between evaluations. */
-static float draws[4][8];
+static float draws[8][8]; /* of each context of on_all */
 static int draw;
 static void random_numbers(bz_context *c) {
     bz_tensor *a = bz_rand(c, BZ_SHAPE(4), BZ_F32);

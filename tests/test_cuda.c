@@ -77,9 +77,9 @@ static void same_as_host(rt_memory *m, const rt_layout *l, int64_t first, size_t
     rt_spot host[2] = {rt_host_spot(near[0]), rt_host_spot(near[1])}, dev[2] = {{m, a}, {m, b}};
     cr_assert(!m->f->zero(m, a, sizeof in, &e) && !m->f->zero(m, b, sizeof in, &e));
     for (int far_away = 0; far_away < 2; far_away++) {
-        rt_spot x = far_away ? dev[0] : host[0], y = far_away ? dev[1] : host[1], at = x, to = y;
-        at.at += offset, to.at += offset;
-        cr_assert(!rt_move(at, rt_host_spot(in + offset), &both, &e), "%s", e.text);
+        rt_spot x = far_away ? dev[0] : host[0], y = far_away ? dev[1] : host[1], at = x, to = y, from = rt_host_spot(in);
+        at.at += offset, to.at += offset, from.at += offset;
+        cr_assert(!rt_move(at, from, &both, &e), "%s", e.text);
         cr_assert(!rt_move(y, at, &pack, &e), "%s", e.text);
         cr_assert(!rt_move(at, rt_host_spot(in), &spread, &e), "%s", e.text);
         cr_assert(!rt_move(to, at, &both, &e), "%s", e.text);

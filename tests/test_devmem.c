@@ -48,10 +48,11 @@ static void move_one(rt_memory *m, const rt_layout *l, int64_t first, size_t siz
     rt_runs_of(&spread, l, size, RT_PACKED_FROM);
     rt_runs_of(&both, l, size, RT_BOTH_STRIDED);
     rt_address offset = (rt_address)first * size;
-    rt_spot x = {m, a}, y = {m, b}, x0 = {m, a + offset};
+    rt_spot x = {m, a}, y = {m, b}, x0 = {m, a + offset}, place0 = rt_host_spot(place);
+    place0.at += offset;
     cr_assert(!rt_move_bytes(x, rt_host_spot(from), sizeof from, &e) && !rt_move(y, x0, &pack, &e));
     cr_assert(!rt_move(rt_host_spot(packed), x0, &pack, &e));
-    cr_assert(!rt_move(rt_host_spot(place + offset), x0, &both, &e));
+    cr_assert(!rt_move(place0, x0, &both, &e));
     cr_assert(!m->f->zero(m, a, sizeof from, &e) && !rt_move(x0, y, &spread, &e));
     cr_assert(!rt_move_bytes(rt_host_spot(back), x, sizeof back, &e));
     for (int64_t k = 0; k < l->count; k++) {

@@ -111,7 +111,7 @@ static bool name_inputs(const bz_program *p, const rt_epoch *e) {
 
 static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e) {
     bz_context *c = p->c;
-    bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x + p->nin;
+    bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x ? x + p->nin : NULL;
     bz_status s = x ? BZ_OK : rt_no_memory(c);
     for (int i = 0; i < p->nin && !s; i++) {
         ir_ref r = rt_input_of(c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});

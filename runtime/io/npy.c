@@ -262,7 +262,7 @@ static bz_status take_elements(head *h, const char *p) {
 /* Where the elements begin, as far as the first n bytes tell: no more than n, else so many are needed; 0: it is no .npy file. */
 static size_t start_of(const unsigned char *p, size_t n) {
     size_t field = n > MAGIC && p[MAGIC] == 1 ? 2 : 4, length = 0;
-    if (memcmp(p, "\x93NUMPY", n < MAGIC ? n : MAGIC) != 0) return 0;
+    if (n && memcmp(p, "\x93NUMPY", n < MAGIC ? n : MAGIC) != 0) return 0;
     if (n > MAGIC && (p[MAGIC] < 1 || p[MAGIC] > 3)) return PREFIX; /* no version of ours */
     if (n < PREFIX + field) return PREFIX + field;
     for (size_t i = 0; i < field; i++) length |= (size_t)p[PREFIX + i] << 8 * i;

@@ -110,11 +110,16 @@ static bool is_multiple(const emitter *m, ir_ex e) {
     }
 }
 
+void emit_asked(emitter *m, lp_val p) {
+    emit_origin *o = origin_of(m, p);
+    if (o) o->asked = true;
+}
+
 /* Of p[offset], an offset from where p leads to. */
 static unsigned alignment(const emitter *m, lp_val p, ir_ex offset) {
-    const bool is =
-        m->aligned && emit_moved(m, p) % (int64_t)m->lanes == 0 && is_multiple(m, offset);
-    return is ? LP_ALIGNED : 0;
+    const emit_origin *o = origin_of(m, p);
+    const bool begins = !o || o->asked || o->at % (int64_t)m->lanes == 0;
+    return m->aligned && begins && is_multiple(m, offset) ? LP_ALIGNED : 0;
 }
 
 /* ---- loads */

@@ -143,7 +143,7 @@ static void count_products(const fuser *f, uint8_t *products) {
 
 /* What is made from nothing belongs, as movement does, to everyone who reads it. */
 static bool group_nodes(fuser *f) {
-    uint8_t *ops = bz_mem_zero(2 * (size_t)f->g->n.n, sizeof *ops), *products = ops + f->g->n.n;
+    uint8_t *ops = bz_mem_zero(2 * (size_t)f->g->n.n, sizeof *ops), *products = ops ? ops + f->g->n.n : NULL;
     bool ok = ops != NULL;
     if (ok) count_products(f, products);
     for (ir_ref r = 1; ok && r < f->g->n.n; r++) {

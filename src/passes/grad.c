@@ -147,7 +147,7 @@ static bool give_shares(backward *b, ir_ref r, const ir_ref *d) {
 
 static bool tuple_step(backward *b, ir_ref r) {
     const unsigned n = ir_result_count(b->g, r), nin = ir_at(b->g, r)->nin;
-    ir_ref *work = bz_mem_zero(2 * n + nin, sizeof *work), *d = work + n;
+    ir_ref *work = bz_mem_zero(2 * n + nin, sizeof *work), *d = work ? work + n : NULL;
     bool ok = work && collect(b, r, work, d);
     if (ok)
         ok = ir_at(b->g, r)->op == IR_CUSTOM_GRAD ? custom_step(b, r, work, d, d + n)

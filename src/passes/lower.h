@@ -135,6 +135,7 @@ typedef struct emit_origin {
     lp_val p;
     int64_t at, count; /* count: elements of the buffer */
     bool known;
+    bool asked; /* the kernel asks the pointer where it leads */
 } emit_origin;
 
 typedef struct emitter {
@@ -190,6 +191,8 @@ emit_value emit_node(emitter *m, ir_ref r, const ir_ex *idx);
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset); /* p[offset] for every lane */
 /* The launch may move buffer p, of `count` elements, which is only read. */
 void emit_may_move(emitter *m, lp_val p, int64_t count);
+/* The kernel asks p itself whether it is aligned: by how much a launch moves it decides nothing. */
+void emit_asked(emitter *m, lp_val p);
 /* The element of its buffer that p leads to, once everything is emitted. */
 int64_t emit_moved(const emitter *m, lp_val p);
 /* An offset in p's buffer as one from where p leads to. */

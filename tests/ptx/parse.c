@@ -431,7 +431,7 @@ static void parse_performance(parser *p, ptx_kernel *k) {
     }
 }
 
-enum { MAX_FUNCTION_PARAMS = 512 };
+enum { MAX_FUNCTION_PARAMS = MAX_PARAM_BYTES / 4 }; /* no limit of its own */
 
 static void define_kernel(parser *p, function *f, const param_head *in, unsigned n) {
     ptx_param *params = arena_get(&p->m->mem, (n + 1) * sizeof *params);

@@ -41,6 +41,7 @@ lp_val gpu_aligned(lower *l, unsigned lanes) {
         const bz_dtype t = l->plan->buffers.p[l->buffers.p[i]].dtype;
         const int64_t bytes = (int64_t)(lanes * ir_dtype_bytes(t));
         if (!lies_anywhere(l, i, lanes)) continue;
+        emit_asked(&l->m, l->pointers.p[i]);
         lp_val one = lp_is_aligned(b, l->pointers.p[i], lp_index(b, 0),
                                    bytes < MOST_BYTES ? bytes : MOST_BYTES);
         all = all ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){all, one}, 2) : one;
