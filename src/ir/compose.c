@@ -379,6 +379,7 @@ ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t) {
         return ir_error_as(g, BZ_EARG, "one_hot", "%lld classes: at least one is needed",
                            (long long)classes);
     ir_dim n = ir_dim_const(g, classes);
-    ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, x, -1), ir_iota(g, BZ_I64, &n, 1, 0));
+    ir_ref numbers = ir_iota(g, BZ_I64, &n, 1, 0);
+    ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, x, -1), numbers);
     return ir_cast(g, hit, t);
 }

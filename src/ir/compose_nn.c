@@ -104,7 +104,8 @@ static ir_ref class_loss(ir_graph *g, ir_ref x, int axis, ir_ref target) {
     ir_ref shifted, e = shifted_exp(g, x, axis, &shifted);
     ir_ref log_sum = ir_build1(g, IR_LOG, ir_reduce(g, IR_SUM, e, &axis, 1, false));
     if (!shifted) return 0;
-    ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, target, axis), class_numbers(g, x, axis));
+    ir_ref numbers = class_numbers(g, x, axis);
+    ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, target, axis), numbers);
     ir_ref own = ir_build3(g, IR_SELECT, hit, shifted, ir_num(g, x, 0));
     ir_ref loss = ir_minus(g, log_sum, ir_reduce(g, IR_SUM, own, &axis, 1, false));
     bool row[IR_MAX_RANK] = {false};
@@ -147,7 +148,7 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target) {
     if (classes) {
         rows = class_loss(g, x, axis, target);
     } else {
-        ir_ref p = ir_times(g, ir_math_in(g, target), ir_log_softmax(g, x, axis));
+        ir_ref log = ir_log_softmax(g, x, axis), p = ir_times(g, ir_math_in(g, target), log);
         rows = ir_build1(g, IR_NEG, ir_reduce(g, IR_SUM, p, &axis, 1, false));
     }
     return ir_math_out(g, ir_mean(g, rows, NULL, 0, false), t);
@@ -156,7 +157,7 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target) {
 ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y) {
     bz_dtype t = ir_promote(ir_dtype(g, x), ir_dtype(g, y));
     if (!ir_broadcasts(g, IR_SUB, (ir_ref[]){x, y}, 2)) return 0;
-    ir_ref d = ir_minus(g, ir_math_in(g, x), ir_math_in(g, y));
+    ir_ref right = ir_math_in(g, y), d = ir_minus(g, ir_math_in(g, x), right);
     return ir_math_out(g, ir_mean(g, ir_times(g, d, d), NULL, 0, false), t);
 }
 

@@ -78,7 +78,8 @@ ir_ref ir_adam(ir_graph *g, ir_ref p, ir_ref grad, ir_ref *m, ir_ref *v, ir_ref 
         d = ir_plus(g, d, scale(g, p, weight_decay));
     }
     ir_ref new_m = ir_plus(g, old_m, scale(g, ir_minus(g, d, old_m), 1 - beta1));
-    ir_ref new_v = ir_plus(g, scale(g, old_v, beta2), scale(g, ir_times(g, d, d), 1 - beta2));
+    ir_ref square = scale(g, ir_times(g, d, d), 1 - beta2);
+    ir_ref new_v = ir_plus(g, scale(g, old_v, beta2), square);
     ir_ref step = ir_cast(g, ir_over(g, lr, bias_correction(g, beta1, t)), c);
     ir_ref root = ir_cast(g, ir_build1(g, IR_SQRT, bias_correction(g, beta2, t)), c);
     ir_ref deviation =

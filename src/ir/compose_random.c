@@ -75,8 +75,8 @@ ir_ref ir_rand(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, ir_re
 static ir_ref box_muller(ir_graph *g, ir_ref u, ir_ref v, ir_ref cosine) {
     ir_ref r = ir_build1(g, IR_SQRT, ir_times(g, ir_build1(g, IR_LOG, u), ir_num(g, u, -2)));
     ir_ref angle = ir_times(g, v, ir_num(g, v, 0x1.921fb54442d18p+2));
-    ir_ref wave =
-        ir_build3(g, IR_SELECT, cosine, ir_build1(g, IR_COS, angle), ir_build1(g, IR_SIN, angle));
+    ir_ref sin = ir_build1(g, IR_SIN, angle), cos = ir_build1(g, IR_COS, angle);
+    ir_ref wave = ir_build3(g, IR_SELECT, cosine, cos, sin);
     return ir_times(g, r, wave);
 }
 
