@@ -167,10 +167,11 @@ bool rt_store_list(int dir, rt_store_files *f) {
     for (const struct dirent *x; done && (x = readdir(d));) {
         struct stat s;
         rt_store_file file = {.name = ""};
-        if (!is_ours(x->d_name, &file.temporary) || strlen(x->d_name) >= sizeof file.name ||
+        const size_t n = strlen(x->d_name);
+        if (!is_ours(x->d_name, &file.temporary) || n >= sizeof file.name ||
             fstatat(dir, x->d_name, &s, AT_SYMLINK_NOFOLLOW) || !S_ISREG(s.st_mode))
             continue;
-        snprintf(file.name, sizeof file.name, "%s", x->d_name);
+        memcpy(file.name, x->d_name, n + 1);
         file.inode = s.st_ino;
         file.bytes = (uint64_t)s.st_size;
         file.used = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
