@@ -60,8 +60,7 @@ static bool read_options(tool_args *a, export_job *j) {
 typedef struct sizing {
     const tool_source *s;
     ex_size size;
-    BZ_VEC(ir_size) known; /* those of --dim, the one that is told last */
-    bz_arena names;
+    BZ_VEC(ir_size) known; /* the one that is told last */
     ir_module *m; /* of the last size */
 } sizing;
 
@@ -105,16 +104,12 @@ static bool read_range(const export_job *j, sizing *z, bz_error *e) {
     return bz_fail(e, BZ_EARG, "--dim %s: NAME=LO:HI is wanted, as n=1:256", text), false;
 }
 
-static bool take_known(const export_job *j, sizing *z) {
-    for (uint32_t i = 0; i < j->files.dims.n; i++) { /* tool_sizes has read them: they are right */
-        const char *text = j->files.dims.p[i], *eq = strchr(text, '=');
-        char *name = bz_arena_alloc(&z->names, (size_t)(eq - text) + 1);
-        if (!name) return false;
-        memcpy(name, text, (size_t)(eq - text));
-        name[eq - text] = 0;
-        if (!bz_vec_push(&z->known, ((ir_size){name, strtoll(eq + 1, NULL, 10)}))) return false;
-    }
-    return bz_vec_push(&z->known, ((ir_size){z->size.name, 0}));
+/* The sizes that the source has, and room for the one that is told. */
+static bool take_known(sizing *z) {
+    bool done = true;
+    for (uint32_t i = 0; i < z->s->sizes.n && done; i++)
+        done = bz_vec_push(&z->known, z->s->sizes.p[i]);
+    return done && bz_vec_push(&z->known, ((ir_size){z->size.name, 0}));
 }
 
 /* What is told: its name and from where to where. */
@@ -135,7 +130,7 @@ static bz_status find_size(const export_job *j, sizing *z, ir_ex sym, bz_error *
         return bz_fail(e, BZ_EARG, "from where to where does %s go? --dim %s=LO:HI or --dim %s=SIZE",
                        z->size.name, z->size.name, z->size.name);
     if (z->size.lo < 1) z->size.lo = 1;
-    return take_known(j, z) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
+    return take_known(z) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
 }
 
 static bz_status export_sized(const export_job *j, const tool_source *s, ir_ex sym, bz_error *e) {
@@ -153,7 +148,6 @@ static bz_status export_sized(const export_job *j, const tool_source *s, ir_ex s
     }
     ir_module_free(z.m);
     bz_vec_free(&z.known);
-    bz_arena_free(&z.names);
     return status;
 }
 

@@ -52,12 +52,20 @@ tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n) {
     ir_module_free(s->m);
     s->m = m;
     s->g = m->graphs.p[0];
+    s->sizes.n = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const ir_size own = {bz_arena_str(&s->names, sizes[i].name), sizes[i].value};
+        if (!own.name || !bz_vec_push(&s->sizes, own))
+            return tool_error(&(bz_error){.status = BZ_ENOMEM, .text = "out of memory"});
+    }
     return TOOL_DONE;
 }
 
 void tool_close(tool_source *s) {
     ir_module_free(s->m);
     bz_mem_free(s->text);
+    bz_vec_free(&s->sizes);
+    bz_arena_free(&s->names);
     *s = (tool_source){0};
 }
 

@@ -72,6 +72,8 @@ typedef struct tool_source {
     bz_dtype autocast; /* as in ir_reading */
     ir_module *m;
     ir_graph *g; /* graph 0 */
+    BZ_VEC(ir_size) sizes; /* of symbols, as tool_resize was told */
+    bz_arena names;
 } tool_source;
 
 /* The source's text with these sizes for symbols. NULL and an error. */

@@ -48,12 +48,12 @@ typedef struct bz_rt_template {
     uint32_t unused; /* 0 */
 } bz_rt_template;
 
+/* Of a function whose struct begins with the size, an int64_t. */
 typedef struct bz_rt_sizes {
     const bz_rt_template *templates;
     const uint16_t *which; /* of each size: its template; NULL: there is one */
     const char *outside;   /* what to say of a size that is none */
     int64_t lo, hi;        /* sizes */
-    uint64_t field;        /* byte of the caller's struct where the size is */
 } bz_rt_sizes;
 
 /* A pointer of the caller's struct. */

@@ -212,13 +212,11 @@ int bz_rt_call_v5(const bz_rt_artefact *a, const void *args) {
     if (!v) return BZ_RT_EMACHINE;
     int s = check_args(a, args);
     if (s) return s;
-    const char *struct_ = args;
-    int64_t n = v->sizes ? *(const int64_t *)(const void *)(struct_ + v->sizes->field) : 0;
-    if ((s = begin(&k, v, n))) return s;
+    if ((s = begin(&k, v, v->sizes ? *(const int64_t *)args : 0))) return s;
     const struct {
         void *p;
         size_t bytes;
-    } *given = (const void *)(struct_ + a->workspace);
+    } *given = (const void *)((const char *)args + a->workspace);
     return given->p ? run_on(&k, args, given->p, given->bytes) : run_on_own(a, &k, args);
 }
 

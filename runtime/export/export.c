@@ -173,7 +173,7 @@ static void put_variants(part *j, const char *prefix, size_t baked) {
     for (unsigned i = 0; i < j->n; i++) {
         const size_t own = at + i * sizeof(bz_rt_variant);
         if (j->f->size)
-            ex_put_sized(&j->image, &j->sized[i], j->f, &j->fields, baked, own);
+            ex_put_sized(&j->image, &j->sized[i], j->f->size, baked, own);
         else
             ex_put_variant(&j->image, &j->variant[i], &j->fields, prefix, (ex_spot){NULL, baked},
                            own);

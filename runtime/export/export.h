@@ -72,8 +72,7 @@ typedef struct ex_field {
 typedef struct ex_fields {
     ex_field *input, *output; /* by number in the graph; a donated output's is unused */
     uint32_t ninputs, noutputs;
-    const char *size_name; /* NULL: the function is told no size */
-    uint32_t size;         /* byte of the struct where it is */
+    const char *size_name; /* of the first member; NULL: the function is told no size */
     uint32_t workspace; /* where {pointer, size} of the workspace lie */
     bz_arena memory;
 } ex_fields;
@@ -226,8 +225,7 @@ typedef struct ex_sized {
 bz_status ex_size_all(ex_sized *z, unsigned n, const ex_function *f, ex_fields *fields,
                       const char *prefix, bz_error *e);
 /* The bz_rt_variant at `base` in the image, and what it leads to. */
-void ex_put_sized(ex_image *m, const ex_sized *z, const ex_function *f, const ex_fields *fields,
-                  size_t baked, size_t base);
+void ex_put_sized(ex_image *m, const ex_sized *z, const ex_size *q, size_t baked, size_t base);
 void ex_sized_free(ex_sized *z);
 
 #endif

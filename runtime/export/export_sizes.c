@@ -237,6 +237,13 @@ static void say_number(bz_text *t, fitter *q, const seen *h, const char *name) {
     }
 }
 
+/* The text in f's memory, NULL: there is none; t is free then. */
+static const char *keep(ex_fields *f, bz_text *t) {
+    const char *text = t->failed ? NULL : bz_arena_str(&f->memory, bz_text_c(t));
+    bz_text_free(t);
+    return text;
+}
+
 static const char *say_shape(ex_fields *f, fitter *q, const seen *h, const ir_graph *g, ir_ref r,
                              uint32_t first, const char *name) {
     bz_text t = {0};
@@ -247,9 +254,7 @@ static const char *say_shape(ex_fields *f, fitter *q, const seen *h, const ir_gr
         say_number(&t, q, h, name);
     }
     bz_text_str(&t, "]");
-    const char *text = t.failed ? NULL : bz_arena_str(&f->memory, bz_text_c(&t));
-    bz_text_free(&t);
-    return text;
+    return keep(f, &t);
 }
 
 static const char *say_words(ex_fields *f, fitter *q, const seen *h, const char *name) {
@@ -258,9 +263,7 @@ static const char *say_words(ex_fields *f, fitter *q, const seen *h, const char 
     memcpy(q->v, h->words.p, h->words.n * sizeof *q->v);
     say_number(&t, q, h, name);
     bz_text_str(&t, " before the next call");
-    const char *text = t.failed ? NULL : bz_arena_str(&f->memory, bz_text_c(&t));
-    bz_text_free(&t);
-    return text;
+    return keep(f, &t);
 }
 
 static bz_status say_fields(ex_fields *f, const ex_function *fn, const seen *h, bz_error *e) {
@@ -405,11 +408,9 @@ static void put_template(ex_image *m, const ex_group *g, fitter *q, size_t baked
     bz_vec_free(&k.bases);
 }
 
-void ex_put_sized(ex_image *m, const ex_sized *z, const ex_function *f, const ex_fields *fields,
-                  size_t baked, size_t base) {
-    const ex_size *q = f->size;
+void ex_put_sized(ex_image *m, const ex_sized *z, const ex_size *q, size_t baked, size_t base) {
     bz_rt_variant v = {.isa = (uint32_t)z->isa};
-    bz_rt_sizes s = {.lo = q->lo, .hi = q->hi, .field = fields->size};
+    bz_rt_sizes s = {.lo = q->lo, .hi = q->hi};
     fitter t;
     m->failed |= !fitter_open(&t, q->hi, z->which.n);
     size_t at = ex_put_room(m, sizeof s),

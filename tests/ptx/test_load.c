@@ -80,6 +80,26 @@ Test(load, cuts_the_log_at_its_end) {
     cr_expect_null(ptx_load("?", 1, &target, NULL));
 }
 
+/* Their bytes are limited, not their number. */
+static unsigned load_many(unsigned n) {
+    char log[256] = "", *text = malloc(sizeof PTX_HEAD + 64 + n * 24), *at = text;
+    cr_assert(text);
+    at += sprintf(at, "%s.visible .entry many(", PTX_HEAD);
+    for (unsigned i = 0; i < n; i++) at += sprintf(at, "%s.param .u64 p%u", i ? ", " : "", i);
+    strcpy(at, ")\n{\nret;\n}\n");
+    ptx_module *m = kit_load(text, log, sizeof log);
+    free(text);
+    cr_expect(m || strstr(log, "parameters take"), "%s", log);
+    const unsigned got = m ? (unsigned)ptx_kernel_find(m, "many")->n_params : 0;
+    if (m) ptx_unload(m);
+    return got;
+}
+
+Test(load, kernels_take_what_parameters_fit) {
+    cr_expect_eq(load_many(4095), 4095);
+    cr_expect_eq(load_many(4096), 0);
+}
+
 Test(load, tells_kernels_and_parameters) {
     char log[512] = "";
     ptx_module *m = kit_load(

@@ -182,7 +182,7 @@ int artefact_run(const artefact *a, const ir_value_array *in, void *workspace, s
         memory[1][i] = new_tensor(size_of(g, g->outputs.p[i].node), NULL);
         put_pointer(args, x, memory[1][i]);
     }
-    if (f->size_name) memcpy(args + f->size, &a->n, sizeof a->n);
+    if (f->size_name) memcpy(args, &a->n, sizeof a->n);
     memcpy(args + f->workspace, &workspace, sizeof workspace);
     memcpy(args + f->workspace + 8, &bytes, sizeof bytes);
     int status = a->call(args);
