@@ -2,19 +2,10 @@
  * tests/slow_cuda.sh runs the tests of the API there. */
 #include "runtime/exec/kernels.h"
 #include "runtime/memory/buffer.h"
-#include "src/codegen/nvrtc.h"
 #include "tests/support/fakecuda.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* What computes wants NVRTC. */
-static bool compiles(void) {
-    bz_error e = {0};
-    bz_status s = nvrtc_open(&e);
-    if (s) fprintf(stderr, "skipped: no NVRTC\n");
-    return s == BZ_OK;
-}
 
 /* ---- drivers that cannot be used */
 
@@ -157,7 +148,7 @@ static void take(bz_context *c, bz_context *of) {
 }
 
 Test(cuda, tensors_go_to_other_devices) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80,90");
     bz_context *c[] = {fakecuda_open(0), fakecuda_open(0), fakecuda_open(1), open_one(BZ_CPU)};
     for (unsigned i = 0; i < BZ_LEN(c); i++)
@@ -181,7 +172,7 @@ static bz_counters run_softmax(bz_context *c) {
 
 /* One compilation serves programs, contexts and devices of a kind; a module serves all on a device, and goes with the last of them. */
 Test(cuda, code_is_shared) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80,80,90");
     bz_context *c[] = {fakecuda_open(0), fakecuda_open(0), fakecuda_open(1), fakecuda_open(2)};
     static const unsigned built[] = {1, 0, 0, 1}, loads[] = {1, 1, 2, 3};

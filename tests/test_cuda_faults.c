@@ -1,6 +1,6 @@
 /* test_cuda_faults.c - each call of the driver fails in turn, on the emulated one, in everything that is done on a GPU: a status with the
  * driver's words, nothing left behind, and a context that works afterwards, or stays lost with its first words until it is closed. */
-#include "src/codegen/nvrtc.h"
+#include "src/ir/base/base.h"
 #include "tests/support/fakecuda.h"
 
 #include <stdio.h>
@@ -129,11 +129,6 @@ static const struct scenario {
 };
 
 /* ---- what is expected of it */
-
-static bool compiles(void) {
-    bz_error e = {0};
-    return !nvrtc_open(&e);
-}
 
 /* Failures that need not be told: what was asked for is done all the same. */
 static bool may_pass(const char *failed, int code) {
@@ -275,9 +270,10 @@ static void every_call(const struct scenario *s, int code) {
 }
 
 static void all(int code) {
+    const bool compiles = fakecuda_compiles();
     fakecuda_use("80,90,80,90");
     for (size_t i = 0; i < BZ_LEN(scenarios); i++)
-        if (!scenarios[i].computes || compiles()) every_call(&scenarios[i], code);
+        if (!scenarios[i].computes || compiles) every_call(&scenarios[i], code);
 }
 
 Test(cuda_faults, a_call_that_fails_is_a_status) {
@@ -351,7 +347,7 @@ Test(cuda_faults, a_lost_device_stays_lost) {
 
 /* A fault of a kernel is told by a later call: with what was launched before it, the last first, one by one or as a graph. */
 Test(cuda_faults, faults_name_the_last_launches) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80");
     for (int calls = 1; calls < 4; calls += 2) {
         bz_context *c = fakecuda_open(0);

@@ -1,17 +1,9 @@
 /* test_cuda_graphs.c - launches of a program as a graph of the driver's, on the emulated one: what a call asks of the driver, what is bound
  * again, and the CPU's bits, with graphs and without (BRAZE_GRAPHS=0), in any order that the edges allow. */
-#include "src/codegen/nvrtc.h"
 #include "tests/support/fakecuda.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static bool compiles(void) {
-    bz_error e = {0};
-    bz_status s = nvrtc_open(&e);
-    if (s) fprintf(stderr, "skipped: no NVRTC\n");
-    return s == BZ_OK;
-}
 
 static bz_tensor *numbers(bz_context *c, int64_t rows, int64_t columns, int seed) {
     float v[512];
@@ -100,7 +92,7 @@ static calls calls_of_step(const mlp *m, int batch) {
 }
 
 Test(cuda_graphs, a_step_is_one_launch) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0);
     mlp m = mlp_on(c);
@@ -123,7 +115,7 @@ Test(cuda_graphs, a_step_is_one_launch) {
 }
 
 Test(cuda_graphs, they_can_be_turned_off) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     setenv("BRAZE_GRAPHS", "0", 1);
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0);
@@ -137,7 +129,7 @@ Test(cuda_graphs, they_can_be_turned_off) {
 
 /* The loss of each step is read while the next one is under way. */
 Test(cuda_graphs, the_loss_is_read_a_step_late) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     enum { STEPS = 6 };
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0), *cpu = open_one(BZ_CPU);
@@ -210,7 +202,7 @@ static void both(void (*body)(bz_context *c, bz_context *cpu)) {
 
 /* In five orders. */
 Test(cuda_graphs, bits_are_the_cpus) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80");
     bz_context *keeper = fakecuda_open(0); /* of code */
     for (unsigned seed = 0; seed < 5; seed++) {
@@ -224,7 +216,7 @@ Test(cuda_graphs, bits_are_the_cpus) {
 }
 
 Test(cuda_graphs, bits_are_the_cpus_without) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     setenv("BRAZE_GRAPHS", "0", 1);
     fakecuda_use("80");
     both(train_both);
@@ -246,7 +238,7 @@ static bz_status pick(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **
 }
 
 Test(cuda_graphs, bad_indices_change_nothing) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0);
     const bz_compile_options o = {.nin = 2, .nout = 2, .donate = (int[]){0, -1}};

@@ -3,17 +3,9 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "src/codegen/nvrtc.h"
 #include "tests/support/fakecuda.h"
 
 enum { CONTEXTS = 4, DEVICES = 2, ROUNDS = 3, CALLS = 4, N = 12 };
-
-static bool compiles(void) {
-    bz_error e = {0};
-    bz_status s = nvrtc_open(&e);
-    if (s) fprintf(stderr, "skipped: no NVRTC\n");
-    return s == BZ_OK;
-}
 
 /* What a context gives: of ops, of a compiled step called again and again, of copies that nobody waits for. */
 typedef struct result {
@@ -86,7 +78,7 @@ static bool same(const result *a, const result *b) {
 
 /* In one thread, turn by turn; what one closes, the others still have. */
 Test(cuda_threads, contexts_take_turns) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80,80");
     const result want = one(0);
     job j[CONTEXTS];
@@ -116,7 +108,7 @@ static void *work(void *arg) {
 
 /* Opened, used and closed in threads of their own at once, on devices that they change. */
 Test(cuda_threads, contexts_work_at_once) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80,80");
     const result want = one(0);
     worker w[CONTEXTS];
@@ -145,7 +137,7 @@ static void *hand_over(void *arg) {
 }
 
 Test(cuda_threads, tensors_change_threads_and_devices) {
-    if (!compiles()) return;
+    if (!fakecuda_compiles()) return;
     fakecuda_use("80,90");
     bz_context *c = fakecuda_open(0);
     bz_tensor *x[2] = {bz_from_data(c, BZ_F32, ((float[]){1, 2, 3}), BZ_SHAPE(3)), NULL};

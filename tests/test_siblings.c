@@ -28,11 +28,11 @@ static const struct form {
      "%s = sum %x {axes=[0]}\n %o = gt %x %y\n %t = sum %o {axes=[0]}\n %h = cast %y {dtype=f64}\n"
      "%m = sum %h {axes=[0]}\n return %s, %t, %m",
      1},
-    {"more columns than one pass folds",
+    {"more columns than one pass folds, which a cache holds",
      "%a = sum %x {axes=[0]}\n %b1 = max %x {axes=[0]}\n %c = min %x {axes=[0]}\n %d = prod %x "
      "{axes=[0]}\n"
      "%q = mul %x %x\n %e = sum %q {axes=[0]}\n return %a, %b1, %c, %d, %e",
-     2},
+     1},
     {"argmax beside the maximum",
      "%a = argmax %x {axes=[1]}\n %m = max %x {axes=[1]}\n return %a, %m", 1},
     {"read turned",
@@ -69,16 +69,20 @@ static ir_module *parse(const struct form *f, const int *s) {
     return m;
 }
 
+static void launches(const struct form *f, const int *size, unsigned want) {
+    ir_module *m = parse(f, size);
+    bz_error e = {0};
+    pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
+    cr_assert(p, "%s: %s", f->name, e.text);
+    cr_expect_eq(p->launches.n, want, "%s, %d rows: %u launches", f->name, size[0], p->launches.n);
+    pass_plan_free(p);
+    ir_module_free(m);
+}
+
 Test(siblings, share_a_kernel) {
     for (unsigned i = 0; i < BZ_LEN(forms); i++) {
-        ir_module *m = parse(&forms[i], sizes[1]);
-        bz_error e = {0};
-        pass_plan *p = pass_compile(m->graphs.p[0], &targets[0].t, &e);
-        cr_assert(p, "%s: %s", forms[i].name, e.text);
-        cr_expect_eq(p->launches.n, forms[i].launches, "%s: %u launches", forms[i].name,
-                     p->launches.n);
-        pass_plan_free(p);
-        ir_module_free(m);
+        launches(&forms[i], sizes[1], forms[i].launches);
+        if (strstr(forms[i].name, "which a cache holds")) launches(&forms[i], sizes[4], 2);
     }
 }
 

@@ -76,15 +76,21 @@ static bz_status graph_of(void *user, int64_t n, const ir_graph **g, uint64_t *w
     return BZ_OK;
 }
 
+/* The first input whose sizes hang on the symbol; NULL: none. */
+static const char *input_with(const tool_source *s, ir_ex sym) {
+    for (uint32_t i = 0; i < s->g->inputs.n; i++) {
+        const ir_node *n = ir_at(s->g, s->g->inputs.p[i].node);
+        for (unsigned a = 0; a < n->rank; a++)
+            if (ir_ex_uses(&s->m->ex, ir_dims(s->g, n)[a], sym)) return s->g->inputs.p[i].name;
+    }
+    return NULL;
+}
+
 /* The first symbol behind `from` that sizes of inputs hang on; 0 = none. */
 static ir_ex open_symbol(const tool_source *s, ir_ex from) {
     const ir_exprs *x = &s->m->ex;
     for (ir_ex sym = from + 1; sym < x->n.n; sym++)
-        for (uint32_t i = 0; ir_ex_at(x, sym)->kind == EX_SYM && i < s->g->inputs.n; i++) {
-            const ir_node *n = ir_at(s->g, s->g->inputs.p[i].node);
-            for (unsigned a = 0; a < n->rank; a++)
-                if (ir_ex_uses(x, ir_dims(s->g, n)[a], sym)) return sym;
-        }
+        if (ir_ex_at(x, sym)->kind == EX_SYM && input_with(s, sym)) return sym;
     return 0;
 }
 
@@ -164,6 +170,7 @@ static tool_status export(tool_source *s, void *job) {
     if (!e.status && sym) export_sized(j, s, sym, &e);
     if (!e.status && !sym) rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
     tool_dirs_done(&dirs, e.status == BZ_OK);
+    if (e.status && sym) return tool_input_error(s, input_with(s, sym), &e);
     return e.status ? tool_source_error(s, &e) : TOOL_DONE;
 }
 

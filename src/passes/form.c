@@ -9,6 +9,14 @@ const fuse_form form_row = {
 /* ... row by row (IR_ORDER_LEAD): each element passes by once */
 const fuse_form form_col = {
     .word = "col", .full = 0, .folds = true, .most_folds = 4, .in_place = FUSE_KEPT};
+/* ... in stages, as rows are: few enough that a strip of columns stays in the cache (pass_schedule.takes) */
+const fuse_form form_strip = {.word = "col",
+                              .full = 0,
+                              .folds = true,
+                              .stages = true,
+                              .most_folds = 16,
+                              .stores_full = true,
+                              .once = &form_col};
 const fuse_form form_dot = {
     .word = "gemm", .full = -1, .product = true, .stores_full = true, .in_place = FUSE_FULL};
 /* an op with a kernel of its own, and its results if they are several */

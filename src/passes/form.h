@@ -23,9 +23,12 @@ typedef struct fuse_form {
     /* where a result may lie where an operand lay; NONE: passes, bands and sums in any order read again */
     fuse_level in_place;
     const char *apart; /* why it joins nobody; NULL: it may */
+    /* the form of groups whose loops go over all elements once, where this one's stages are of no use; NULL: this one */
+    const struct fuse_form *once;
 } fuse_form;
 
-extern const fuse_form form_map, form_row, form_col, form_dot, form_whole, form_update, form_band;
+extern const fuse_form form_map, form_row, form_col, form_strip, form_dot, form_whole, form_update,
+    form_band;
 
 /* The form of a group whose head is r; NULL: r computes nothing. */
 const fuse_form *form_of(const ir_graph *g, ir_ref r);

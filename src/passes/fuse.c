@@ -6,6 +6,7 @@
  *     MAP + MAP   same elements                     one loop, several results possible
  *     MAP -> ROW  what is reduced along the last axis, or what is made of the row's results: softmax, layernorm, losses
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
+ *     MAP -> STRIP  the same, few enough that a cache holds it: then in stages, as a ROW is. Who needs no stages ends as a COL
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     WHOLE       an op with a kernel of its own joins nobody
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
@@ -262,7 +263,7 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
 /* A ROW, COL or DOT and a reader. */
 static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
-    bool rows = q->form->stages && to->form->stages;
+    bool rows = q->form->stages && q->form == to->form;
     if (to->form->elementwise) {
         const fuse_level level = map_level(f, c, s, q->form);
         if (level == FUSE_NONE || (level == FUSE_KEPT && !q->form->folds))
@@ -457,6 +458,44 @@ static void decide_stored(fuser *f) {
     }
 }
 
+/* ---- stages that nobody needs */
+
+/* Does member r read what a fold of its group gave, or what was made of that? Such members are marked. */
+static bool is_behind_fold(const fuser *f, ir_ref r) {
+    for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++) {
+        const ir_ref base = f->r->reads.p[k].base;
+        if (f->r->group_of[base] == f->r->group_of[r] &&
+            (ir_at(f->g, base)->op == IR_REDUCE || f->mark[base] == f->epoch))
+            return true;
+    }
+    return false;
+}
+
+/* Does one pass over the elements do for the group: is none stored, and none made of what was folded? */
+static bool is_done_once(fuser *f, const fuse_group *q) {
+    static const ir_ex nowhere[IR_MAX_RANK];
+    unsigned nfolds = 0;
+    fuse_space s;
+    fuse_space_of(f->g, q->form, q->head, nowhere, &s);
+    f->epoch++;
+    for (uint32_t i = 0; i < q->nodes.n; i++) {
+        const ir_ref r = q->nodes.p[i];
+        const bool folds = ir_at(f->g, r)->op == IR_REDUCE, behind = is_behind_fold(f, r);
+        if (behind) f->mark[r] = f->epoch;
+        nfolds += folds;
+        if (!folds && fuse_level_of(f->g, &s, r) == FUSE_FULL && (behind || f->r->stored[r]))
+            return false;
+    }
+    return nfolds <= q->form->once->most_folds;
+}
+
+static void drop_stages(fuser *f) {
+    for (uint32_t i = 0; i < f->r->groups.n; i++) {
+        fuse_group *q = &f->r->groups.p[i];
+        if (!q->dead && q->form->once && is_done_once(f, q)) q->form = q->form->once;
+    }
+}
+
 /* ---- the pass */
 
 static bool begin(fuser *f, const ir_graph *g, const pass_target *t, fuse_result *out) {
@@ -490,6 +529,7 @@ bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, 
         begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
         (t->eager || (join_siblings(&f) && (!lower_schedule(t, &form_band) || fuse_bands(&f))));
     if (ok) decide_stored(&f);
+    if (ok) drop_stages(&f);
     end(&f);
     if (ok) return BZ_OK;
     fuse_free(out);

@@ -34,10 +34,16 @@ static bool has_group(const fuser *f, ir_ref r) {
     return f->r->group_of[r] != FUSE_NO_GROUP;
 }
 
-static bool add_group(fuser *f, ir_ref r) {
+/* The form of a group that may still grow. */
+static const fuse_form *first_form(const fuser *f, ir_ref r) {
     const fuse_form *form = form_of(f->g, r);
+    const pass_schedule *s = form == &form_col ? lower_schedule(f->t, &form_strip) : NULL;
+    return !form ? &form_map : s && s->takes(f->t, f->g, r) ? s->form : form;
+}
+
+static bool add_group(fuser *f, ir_ref r) {
     fuse_group group = {
-        .form = form ? form : &form_map, .head = r, .values = 1, .steps = fuse_steps(f->g, r)};
+        .form = first_form(f, r), .head = r, .values = 1, .steps = fuse_steps(f->g, r)};
     if (has_group(f, r)) return true;
     f->r->group_of[r] = f->r->groups.n;
     if (bz_vec_push(&group.nodes, r) && bz_vec_push(&f->r->groups, group)) return true;

@@ -373,6 +373,8 @@ bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx,
 struct pass_schedule {
     const fuse_form *form;
     bool (*make)(lower *l);
+    /* of forms that stand for another one (fuse_form.once): may a group with this head have it? */
+    bool (*takes)(const pass_target *t, const ir_graph *g, ir_ref head);
 };
 /* The target's for a form; NULL: it has none. */
 const pass_schedule *lower_schedule(const pass_target *t, const fuse_form *form);

@@ -44,22 +44,22 @@ static const char *word_of(const ir_graph *g, const fuse_form *form, ir_ref r) {
     return is_bias(g, form, n) ? "bias" : ir_ops[n->op].name;
 }
 
-/* What several words together are known as. */
+/* What several words together are known as; in loops with stages the form's word comes behind. */
 static const struct idiom {
-    const fuse_form *form;
+    const fuse_form *form; /* NULL: any with stages */
     const char *name;
     const char *needs[5], *means[8]; /* means: these need not be said any more */
 } idioms[] = {
-    {&form_row,
-     "log_softmax_row",
+    {NULL,
+     "log_softmax",
      {"max", "sub", "exp", "sum", "log"},
      {"max", "sub", "exp", "sum", "log"}},
-    {&form_row,
-     "softmax_row",
+    {NULL,
+     "softmax",
      {"max", "sub", "exp", "sum", "div"},
      {"max", "sub", "exp", "sum", "div"}},
-    {&form_row,
-     "norm_row",
+    {NULL,
+     "norm",
      {"sum", "rsqrt"},
      {"sum", "sub", "square", "div", "add", "rsqrt", "mul"}},
     {&form_band,
@@ -71,16 +71,17 @@ static const struct idiom {
     {&form_update, "update", {"update"}, {"update"}},
 };
 
-static const char *stem_of(const fuse_form *form, words *s) {
+/* The idiom, whose words are dropped; NULL: there is none. */
+static const struct idiom *idiom_of(const fuse_form *form, words *s) {
     for (unsigned i = 0; i < BZ_LEN(idioms); i++) {
         const struct idiom *d = &idioms[i];
-        bool all = d->form == form;
+        bool all = d->form ? d->form == form : form->stages;
         for (unsigned k = 0; all && k < BZ_LEN(d->needs) && d->needs[k]; k++)
             all = find(s, d->needs[k]) >= 0;
         for (unsigned k = 0; all && k < BZ_LEN(d->means) && d->means[k]; k++) drop(s, d->means[k]);
-        if (all) return d->name;
+        if (all) return d;
     }
-    return form->word;
+    return NULL;
 }
 
 void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
@@ -93,7 +94,10 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
         bz_text_str(t, ir_ops[ir_at(g, group->head)->op].name);
         return;
     }
-    bz_text_str(t, stem_of(group->form, &s));
+    const struct idiom *d = idiom_of(group->form, &s);
+    if (d) bz_text_str(t, d->name);
+    if (d && !d->form) bz_text_str(t, "_");
+    if (!d || !d->form) bz_text_str(t, group->form->word);
     for (unsigned i = 0; i < s.n && t->n - start + 1 + strlen(s.w[i]) <= NAME_LENGTH; i++)
         bz_textf(t, "_%s", s.w[i]);
 }

@@ -80,6 +80,10 @@ bool work_stores_elements(const work *w, ir_ref r) {
     return ir_at(w->g, r)->op != IR_REDUCE && fuse_level_of(w->g, &w->space, r) == FUSE_FULL;
 }
 
+bool work_stored_by(const work *w, ir_ref r, unsigned stage) {
+    return work_stores_elements(w, r) && find(w, r)->stage == stage;
+}
+
 static void want(work *w, ir_ref r, uint32_t stages) {
     work_node *n = find(w, r);
     if (n) n->stages |= stages;
@@ -183,7 +187,7 @@ static void print_stage(bz_text *t, const work *w, unsigned stage, const ir_ref 
         if (w->fold[i].stage == stage) fold[n++] = w->fold[i].r;
     print_refs(t, &now, " folds ", fold, n);
     for (uint32_t i = 0; i < noutputs; i++)
-        if (work_stores_elements(w, one = outputs[i]) && find(w, one)->stage == stage)
+        if (work_stored_by(w, one = outputs[i], stage))
             print_refs(t, &now, " stores ", &one, 1);
 }
 

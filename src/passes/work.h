@@ -59,6 +59,8 @@ void work_free(work *w);
 const work_node *work_find(const work *w, ir_ref r);
 /* Is member r stored element by element, by the stage by which it is known? Else when all stages are done. */
 bool work_stores_elements(const work *w, ir_ref r);
+/* ... by this stage? */
+bool work_stored_by(const work *w, ir_ref r, unsigned stage);
 /* The stage that keeps r. */
 unsigned work_kept_by(const work *w, ir_ref r);
 void work_print(bz_text *t, const work *w, const ir_ref *outputs, uint32_t noutputs);

@@ -1,7 +1,9 @@
 /* fakecuda.c - the emulated driver, for tests of the cuda device. */
 #include "tests/support/fakecuda.h"
+#include "src/codegen/nvrtc.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *library(void) {
@@ -30,6 +32,13 @@ bz_context *fakecuda_open(int number) {
     cr_assert_eq(bz_open(&(bz_options){.device = BZ_CUDA, .number = number}, &c), BZ_OK, "%s",
                  bz_message(NULL));
     return c;
+}
+
+bool fakecuda_compiles(void) {
+    bz_error e = {0};
+    const bool found = nvrtc_open(&e) == BZ_OK;
+    if (!found) fprintf(stderr, "skipped: no NVRTC\n");
+    return found;
 }
 
 long fakecuda_fail_after(long n, int code) {

@@ -7,6 +7,8 @@
 /* Sets the environment of this process up, with devices of these compute capabilities: "80", "80,90". Before the first context. */
 void fakecuda_use(const char *devices);
 bz_context *fakecuda_open(int number);
+/* Is there an NVRTC? What computes wants one; without it says that the test is skipped. */
+bool fakecuda_compiles(void);
 /* Functions of the driver's for tests (tests/fakecuda/fake.h). */
 long fakecuda_fail_after(long n, int code);
 const char *fakecuda_failed(void);

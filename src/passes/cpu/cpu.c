@@ -17,9 +17,14 @@ bool lower_whole(lower *l) {
 }
 
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements}, {&form_row, lower_row},     {&form_col, lower_col},
-    {&form_dot, lower_dot},      {&form_whole, lower_whole}, {&form_update, lower_update},
-    {&form_band, lower_band},
+    {&form_map, lower_elements, NULL},
+    {&form_row, lower_row, NULL},
+    {&form_col, lower_col, NULL},
+    {&form_strip, lower_strip, strip_pays},
+    {&form_dot, lower_dot, NULL},
+    {&form_whole, lower_whole, NULL},
+    {&form_update, lower_update, NULL},
+    {&form_band, lower_band, NULL},
 };
 
 /* Processors of today, whichever they are. */
@@ -96,7 +101,7 @@ unsigned lower_lanes(const lower *l) {
     for (uint32_t i = 0; i < l->group->nodes.n; i++) {
         const ir_node *n = ir_at(l->g, l->group->nodes.p[i]);
         size_t own = ir_dtype_bytes((bz_dtype)n->dtype);
-        if (l->group->form->stages && n->op != IR_REDUCE &&
+        if (l->group->form == &form_row && n->op != IR_REDUCE &&
             fuse_level_of(l->g, &l->space, l->group->nodes.p[i]) == FUSE_KEPT)
             continue; /* a scalar for each row */
         for (unsigned k = 0; k < n->nin; k++) {

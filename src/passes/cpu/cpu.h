@@ -3,13 +3,14 @@
  *     map.c      elements: vectors, tasks of rows or pieces of rows; transposed inputs by tiles        parts.c    concat of several parts
  *     row.c      rows folded in passes                                                                 turn.c     transposition in registers
  *     col.c      columns folded, chains and strips                                                     fold.c     steps of reductions
+ *     strip.c    columns folded in stages                                                              stage.c    what stages keep and store
  *     dot*.c     products: panels, a micro-kernel, an epilogue (dot.h)                                 band.c     bands of rows through all of these
  *     update.c   windows written                                                                       scatter.c  rows added to rows
  *     cumsum.c   sums along an axis                                                                    sort.c     rows in order */
 #ifndef BRAZE_CPU_H
 #define BRAZE_CPU_H
 
-#include "src/passes/lower.h"
+#include "src/passes/work.h"
 
 /* ---- cpu.c */
 /* Lanes of a full vector for the nodes of the group: decided by the widest dtype that is computed. */
@@ -35,6 +36,22 @@ typedef struct axis_space {
 /* Of x, where `naxes` axes from `axis` on are at hand. vector: vectors run along `after`. */
 axis_space lower_axis_space(lower *l, ir_ref x, unsigned axis, unsigned naxes, bool vector);
 
+/* ---- stage.c: the elements of the group at hand */
+enum { STAGE_READS = 2 * EMIT_MAX_STAGED };
+typedef struct stage_read {
+    emit_staged read;     /* p and offset */
+    unsigned times, last; /* so many stages do; the last one + 1 */
+} stage_read;
+/* Fills l->c with what all stages read; c: with the loads along `sym` that nothing guards, STAGE_READS at most. */
+unsigned stage_reads(lower *l, const work *w, ir_ex sym, stage_read *c);
+/* Of the elements at the vector symbol: */
+/* Node r goes to p[at]. */
+void stage_keep(lower *l, ir_ref r, lp_val p, ir_ex at, lp_val mask);
+/* From now on p[at] stands for r, where that is read at its own index. */
+void stage_bind_kept(lower *l, ir_ref r, lp_val p, ir_ex at);
+/* Stores the members on the level of elements that this stage knows: all values first, then all stores. */
+void stage_store_elements(lower *l, const work *w, unsigned stage, unsigned flags);
+
 /* ---- turn.c: v[i] lane j becomes v[j] lane i, for n (a power of two) vectors of n lanes of t */
 void lower_transpose(lp_builder *b, lp_val *v, unsigned n, bz_dtype t);
 
@@ -51,6 +68,9 @@ bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, u
                       unsigned flags, bool whole);
 bool lower_row(lower *l);
 bool lower_col(lower *l);
+bool lower_strip(lower *l);
+/* Is a reduction one of which lower_strip makes the best, if it joins others? */
+bool strip_pays(const pass_target *t, const ir_graph *g, ir_ref head);
 bool lower_dot(lower *l);
 /* Of l->group->head, an op that reads the WHOLE (structs.def): lower_result says where its results go. */
 #define IR_WHOLE(E, name, ...) bool lower_##name(lower *l);

@@ -9,64 +9,23 @@ unsigned row_kept_by(const row_kernel *q, uint32_t i) {
 }
 
 bool row_stores(const row_stretch *s, uint32_t i) {
-    const work *w = &s->q->w;
-    const ir_ref r = s->q->l->outputs.p[i];
-    return work_stores_elements(w, r) && work_find(w, r)->stage == s->pass;
+    return work_stored_by(&s->q->w, s->q->l->outputs.p[i], s->pass);
 }
 
 void row_bind_kept(row_kernel *q, uint32_t i) {
-    lower *l = q->l;
-    ir_ref r = q->w.kept.p[i];
-    ir_ex idx[IR_MAX_RANK];
-    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-    l->m.bind[r] = (emit_bind){.kind = BIND_LOCAL,
-                               .p = q->kept_rows.p[i],
-                               .offset = q->kept_at,
-                               .only_at = emit_offset(&l->m, r, idx)};
-}
-
-/* A thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that looks
- * before it asks the mask. */
-static void store_kept(row_stretch *s, lp_val row, const emit_value *v) {
-    emitter *m = &s->q->l->m;
-    const lp_val mask = s->q->skipped ? 0 : m->tail;
-    lp_val k = emit_index(m, s->q->kept_at);
-    for (unsigned u = 0; u < m->width; u++)
-        lp_store(m->b, row, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)),
-                 emit_lane_value(m, v, u), mask, 0);
-}
-
-/* Stores the members on the level of elements that this pass knows: all values first, then all stores. */
-static void store_elements(row_stretch *s) {
-    lower *l = s->q->l;
-    ir_ex idx[IR_MAX_RANK];
-    emit_value *values = bz_mem_alloc((l->outputs.n + 1) * sizeof *values);
-    l->m.failed |= !values;
-    for (int store = 0; values && store < 2; store++)
-        for (uint32_t i = 0; i < l->outputs.n; i++) {
-            ir_ref r = l->outputs.p[i];
-            if (!row_stores(s, i)) continue;
-            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-            if (store)
-                emit_store(&l->m, l->out_pointers.p[i], emit_offset(&l->m, r, idx), &values[i],
-                           s->q->stream);
-            else
-                values[i] = emit_node(&l->m, r, idx);
-        }
-    bz_mem_free(values);
+    stage_bind_kept(q->l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at);
 }
 
 void row_step(row_stretch *s, unsigned at) {
     row_kernel *q = s->q;
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];
-    for (uint32_t i = 0; i < q->w.kept.n; i++) {
-        ir_ref r = q->w.kept.p[i];
-        if (row_kept_by(q, i) != s->pass) continue;
-        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, r, idx);
-        emit_value v = emit_node(&l->m, r, idx);
-        store_kept(s, q->kept_rows.p[i], &v);
-    }
+    /* a thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that
+     * looks before it asks the mask */
+    const lp_val mask = q->skipped ? 0 : l->m.tail;
+    for (uint32_t i = 0; i < q->w.kept.n; i++)
+        if (row_kept_by(q, i) == s->pass)
+            stage_keep(l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at, mask);
     for (unsigned f = 0; f < s->nfolds; f++) {
         fold_node *n = &q->fold[s->folds[f]];
         ir_ref x = ir_operand(l->g, n->r, 0);
@@ -77,7 +36,7 @@ void row_step(row_stretch *s, unsigned at) {
             s->acc[f][at + u] = fold_step(l, &n->a, s->acc[f][at + u], e, l->m.tail);
         }
     }
-    store_elements(s);
+    stage_store_elements(l, &q->w, s->pass, q->stream);
 }
 
 /* All L lanes once, beginning at k. */

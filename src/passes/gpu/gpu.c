@@ -7,8 +7,9 @@
 #include <limits.h>
 
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements},  {&form_row, lower_row},     {&form_col, lower_col_block},
-    {&form_dot, lower_dot_block}, {&form_whole, lower_whole}, {&form_update, lower_update},
+    {&form_map, lower_elements, NULL},  {&form_row, lower_row, NULL},
+    {&form_col, lower_col_block, NULL}, {&form_dot, lower_dot_block, NULL},
+    {&form_whole, lower_whole, NULL},   {&form_update, lower_update, NULL},
 };
 
 const pass_machine pass_gpu = {

@@ -123,66 +123,15 @@ static void all_turns(row_kernel *q, lp_val lo, lp_val count, turn_body *body, v
 
 /* ---- what several stages read */
 
-typedef struct counted {
-    emit_staged read;
-    unsigned times, last;
-} counted;
-
-static void count_reads(row_kernel *q, uint32_t from, unsigned pass, counted *c, unsigned *n) {
-    lower *l = q->l;
-    for (uint32_t i = from; i < l->c.reads.n; i++) {
-        const collect_read *x = &l->c.reads.p[i];
-        int64_t coef;
-        ir_ex rest;
-        unsigned at = 0;
-        if (x->guarded || !ir_ex_linear(&l->x, x->offset, q->k_sym, &coef, &rest) || !coef)
-            continue;
-        while (at < *n && (c[at].read.p != x->p || c[at].read.offset != x->offset)) at++;
-        if (at == 2 * EMIT_MAX_STAGED) continue;
-        if (at == *n) c[(*n)++] = (counted){.read = {.p = x->p, .offset = x->offset}};
-        if (c[at].last != pass + 1) c[at].times++;
-        c[at].last = pass + 1;
-    }
-}
-
-/* Fills l->c with what all stages read, c with what they read of the row. */
-static unsigned find_reads(row_kernel *q, counted *c) {
-    lower *l = q->l;
-    ir_ex idx[IR_MAX_RANK];
-    unsigned n = 0;
-    collect_begin(l);
-    for (unsigned pass = 0; pass < q->w.nstages; pass++) {
-        const uint32_t from = l->c.reads.n;
-        const row_stretch s = {.q = q, .pass = pass};
-        access_forget(&l->c.seen);
-        for (unsigned f = 0; f < q->nfolds; f++) {
-            const ir_ref x = ir_operand(l->g, q->fold[f].r, 0);
-            if (q->fold[f].pass != pass) continue;
-            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
-            collect_node(l, x, idx);
-        }
-        for (uint32_t i = 0; i < l->outputs.n; i++) {
-            if (!row_stores(&s, i)) continue;
-            fuse_index(l->g, &l->x, &l->space, FUSE_FULL, l->outputs.p[i], idx);
-            collect_node(l, l->outputs.p[i], idx);
-        }
-        count_reads(q, from, pass, c, &n);
-        for (uint32_t i = 0; i < q->w.kept.n; i++) /* from then on they are read instead */
-            if (row_kept_by(q, i) == pass) l->m.bind[q->w.kept.p[i]].kind = BIND_VALUE;
-    }
-    for (uint32_t i = 0; i < q->w.kept.n; i++) l->m.bind[q->w.kept.p[i]].kind = BIND_NONE;
-    return n;
-}
-
 static int64_t row_bytes(const row_kernel *q, const emit_staged *x) {
     return q->k * (int64_t)ir_dtype_bytes((bz_dtype)lp_at(q->l->b, x->p)->dtype);
 }
 
 void row_plan_warps(row_kernel *q, bool whole_rows) {
-    counted c[2 * EMIT_MAX_STAGED];
+    stage_read c[STAGE_READS];
     const bool fits = row_fits_warp(q);
     int64_t bytes = 0;
-    const unsigned n = find_reads(q, c);
+    const unsigned n = stage_reads(q->l, &q->w, q->k_sym, c);
     q->warps = GPU_WARPS;
     q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
     for (unsigned i = 0; whole_rows && i < n && q->nstaged < EMIT_MAX_STAGED; i++) {
