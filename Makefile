@@ -171,7 +171,7 @@ $(B)/examples/%: $(B)/obj/examples/%.o $(call obj,$(sort $(wildcard examples/sup
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $(filter %.o,$^) -L$(B) -lbraze -Wl,-rpath,'$$ORIGIN/..' -Wl,--gc-sections -Wl,--as-needed -lz $(LDLIBS) -o $@
 
-$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(sort $(wildcard bench/support/*.c)) examples/support/mlp.c) $(B)/libbraze.a
+$(B)/bench/%: $(B)/obj/bench/%.o $(call obj,$(sort $(wildcard bench/support/*.c)) examples/support/mlp.c examples/support/adam.c) $(B)/libbraze.a
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ $(LDLIBS) -o $@
 

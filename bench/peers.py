@@ -1,4 +1,4 @@
-"""peers.py CASE THREADS [--tiny] - NumPy, PyTorch (eager and torch.compile) and JAX on the problems of bench/*.c.
+"""peers.py CASE THREADS [--gpu] [--tiny] - NumPy, PyTorch (eager and torch.compile) and JAX on the problems of bench/*.c.
 
 Says "ready<TAB>VERSIONS", then reads "go" lines; for each, times every contender and prints NAME<TAB>MEDIAN<TAB>BEST (ms; of as many
 calls as fill SAMPLE_SECONDS, after one that does not count), then ".". A result is freed before the next call, as braze's is.
@@ -6,17 +6,24 @@ calls as fill SAMPLE_SECONDS, after one that does not count), then ".". A result
 One process per peer (this program calls itself with --only), so that their thread pools and allocators do not meet. What is not
 installed is left out. Memory is reused: malloc keeps what is freed, asks for huge pages, and has one arena (a thread's own arena
 holds 64 MiB at most: larger blocks would be mapped anew at each call). Without these the figures are about page faults.
+
+--gpu: on the GPU, the problems of bench/gpu.c, each sample as many calls as fill SAMPLE_SECONDS with one wait at their end.
 """
 import os
 import subprocess
 import sys
 import time
 
-PEERS = ("numpy", "torch", "jax")
+GPU = "--gpu" in sys.argv
+PEERS = ("torch", "jax") if GPU else ("numpy", "torch", "jax")
 SAMPLE_SECONDS, MAX_CALLS = 0.06, 200
 REUSE = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=68719476736:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
 CASE, THREADS, TINY = sys.argv[1], int(sys.argv[2]), "--tiny" in sys.argv
-N, ROWS, COLS, WIDE, BATCH, HIDDEN = (1000, 3, 1024, 20, 4, 24) if TINY else (16 << 20, 16384, 1024, 4096, 128, 512)
+N, ROWS, COLS, WIDE, BATCH, HIDDEN = (
+    (1000, 3, 1024, 20, 4, 24) if TINY else (64 << 20, 65536, 1024, 8192, 128, 512) if GPU else (16 << 20, 16384, 1024, 4096, 128, 512)
+)
+# batch, length, width, heads, layers, letters of the transformer
+GPT = (2, 16, 32, 2, 1, 20) if TINY else (64, 256, 384, 6, 6, 65)
 
 
 def reduction():
@@ -31,7 +38,7 @@ def product():
     """Of CASE "product/1x4096x4096/t": the shapes of both sides, and whether the right one is transposed; None if CASE is no such thing."""
     if not CASE.startswith("product/"):
         return None
-    _, sizes, way = CASE.split("/")
+    _, sizes, way, *_ = CASE.split("/")
     m, k, n = [min(int(n), 20) if TINY else int(n) for n in sizes.split("x")]
     return (m, k), (n, k) if way == "t" else (k, n), way == "t"
 
@@ -44,7 +51,12 @@ def products(normal, matmul):
 
 def heads():
     """Of CASE "attention/causal_gradients": the shape of q, k, v and the seed, are later keys masked, are gradients wanted; else None."""
-    return CASE.startswith("attention/") and ((1, 8, 20 if TINY else 2048, 64), "causal" in CASE, "gradients" in CASE)
+    return CASE.startswith("attention/") and ((1, 64 if GPU else 8, 20 if TINY else 2048, 64), "causal" in CASE, "gradients" in CASE)
+
+
+def of_dtype(library):
+    """What CASE "product/.../bf16" or "attention/.../f16" computes in."""
+    return getattr(library, {"bf16": "bfloat16", "f16": "float16"}.get(CASE.split("/")[-1], "float32"))
 
 
 def movement(np, own):
@@ -120,10 +132,42 @@ def torch_step(torch):
     return step
 
 
+def torch_gpt(torch):
+    f = torch.nn.functional
+    batch, length, width, heads, layers, letters = GPT
+    shapes = [(letters, width), (length, width)] + layers * [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)]
+    p = [(0.02 * torch.randn(s)).requires_grad_() for s in shapes]
+    adam = torch.optim.Adam(p, lr=3e-4, fused=True)
+    x, y = torch.randint(letters, (batch, length)), torch.randint(letters, (batch, length))
+
+    def norm(x):
+        return f.layer_norm(x, (width,))
+
+    def attend(x, wqkv, wo):
+        q, k, v = (norm(x) @ wqkv).view(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        seen = f.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return seen.transpose(1, 2).reshape(batch, length, width) @ wo
+
+    def step():
+        adam.zero_grad(set_to_none=True)
+        h = p[0][x] + p[1]
+        for i in range(2, len(p), 4):
+            h = h + attend(h, p[i], p[i + 1])
+            h = h + f.gelu(norm(h) @ p[i + 2]) @ p[i + 3]
+        loss = f.cross_entropy((norm(h) @ p[0].T).flatten(0, 1), y.flatten())
+        loss.backward()
+        adam.step()
+        return loss
+
+    return step
+
+
 def torch_cases():
     import torch
 
     f = torch.nn.functional
+    if GPU:
+        torch.set_default_device("cuda")
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
 
@@ -137,10 +181,14 @@ def torch_cases():
     def layernorm(x, w, b):
         return x + f.gelu(f.layer_norm(x, (COLS,), w, b))
 
-    if CASE == "mlp":
-        yield "torch eager", torch_step(torch), ()
-        yield "torch.compile", torch.compile(torch_step(torch)), ()
+    if CASE in ("mlp", "gpt"):
+        make = torch_step if CASE == "mlp" else torch_gpt
+        yield "torch eager", make(torch), ()
+        yield "torch.compile", torch.compile(make(torch)), ()
         return
+
+    def normal(*shape):
+        return torch.randn(*shape, dtype=of_dtype(torch))
 
     def reduce():
         op, axis, shape = reduction()
@@ -155,10 +203,12 @@ def torch_cases():
         def differentiate(q, k, v, seed):
             return torch.autograd.grad(attend(q, k, v, seed), (q, k, v), seed)
 
-        q, k, v, seed = torch.randn(4, *shape)
+        q, k, v, seed = normal(4, *shape)
         return (differentiate if gradients else attend), (*(t.requires_grad_(gradients) for t in (q, k, v)), seed)
 
-    fn, args = reduce() if reduction() else products(torch.randn, torch.matmul) if product() else attention() if heads() else {
+    fn, args = reduce() if reduction() else products(normal, torch.matmul) if product() else attention() if heads() else {
+        "negate": lambda: (torch.neg, (torch.randn(N),)),
+        "column_sums": lambda: (lambda x: x.sum(0), (torch.randn(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
@@ -215,7 +265,7 @@ def jax_cases():
     key = jax.random.key(1)
 
     def normal(*shape):
-        return jax.random.normal(key, shape)
+        return jax.random.normal(key, shape, of_dtype(jnp))
 
     def pointwise(x):
         y = jnp.maximum(x * 1.5 + 0.25, -1.0) * x - 0.5
@@ -255,19 +305,46 @@ def jax_cases():
         return (differentiate if gradients else attend), tuple(normal(*shape) for _ in range(4))
 
     fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
+        "negate": lambda: (lambda x: -x, (normal(N),)),
+        "column_sums": lambda: (lambda x: x.sum(0), (normal(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),
         "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
     }[CASE]()
     jitted = jax.jit(fn)
-    yield "jax", lambda *a: jax.block_until_ready(jitted(*a)), args
+    yield "jax", jitted if GPU else lambda *a: jax.block_until_ready(jitted(*a)), args
 
 
 # ---- one process of one peer
 
 
+def wait_for(result):
+    """Until what the GPU was asked for is done: `result` is the last of it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.synchronize()
+    if "jax" in sys.modules:
+        sys.modules["jax"].block_until_ready(result)
+
+
+def sample_gpu(fn, args):
+    """One time for all calls: waiting for each would be what is measured."""
+
+    def time_of(n):
+        start = time.perf_counter()
+        for _ in range(n):
+            result = fn(*args)
+        wait_for(result)
+        return 1e3 * (time.perf_counter() - start) / n
+
+    wait_for(fn(*args))
+    ms = time_of(1 if TINY else min(max(int(SAMPLE_SECONDS * 1e3 / time_of(1)), 1), MAX_CALLS))
+    return ms, ms
+
+
 def sample(fn, args):
+    if GPU:
+        return sample_gpu(fn, args)
     fn(*args)
     times, first = [], time.perf_counter()
     while True:
@@ -307,7 +384,8 @@ def environment():
     """Settings that make a library take slower code than this machine allows are not passed on."""
     e = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     e.update({k: str(THREADS) for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
-    e.update(GLIBC_TUNABLES=REUSE, JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")
+    e.update(GLIBC_TUNABLES=REUSE, TF_CPP_MIN_LOG_LEVEL="3")
+    e.update({"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if GPU else {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""})
     return e
 
 

@@ -1,6 +1,6 @@
 # gpu.mk - the GPU proving ground: PTX interpreter, emulated CUDA driver, zoo, conformance, mutation.
 #
-#   make -f mk/gpu.mk gpu-check        builds and runs every test that needs no GPU
+#   make -f mk/gpu.mk gpu-proof        builds and runs every test that needs no GPU
 #
 # Three rooms, a section each; nothing here includes src/ or runtime/. Output lies under build/gpu/,
 # the two products (ptxrun, libbraze-fakecuda.so) under build/.
@@ -12,10 +12,10 @@ GPU_WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
             -Wvla -Werror
 GPU_CFLAGS ?= -O2 -g
 GPU_FLAGS = $(GPU_STD) $(GPU_WARN) $(GPU_CFLAGS) -fPIC -fvisibility=hidden -MMD -MP -pthread
-# Suites add their programs' names here: gpu-check runs each and expects status 0.
+# Suites add their programs' names here: gpu-proof runs each and expects status 0.
 GPU_SUITES :=
 
-.PHONY: gpu-all gpu-check gpu-clean
+.PHONY: gpu-all gpu-proof gpu-clean
 gpu-all:
 
 # ---- tests/ptx: the interpreter (libptx.a) and ptxrun ------------------------------------------------
@@ -95,14 +95,14 @@ gpu-fuzz:
 # ---- running -----------------------------------------------------------------------------------------
 
 # Criterion's last line of each suite becomes "SUITE: N passed, N failed"; a crash counts as a failure.
-gpu-check: gpu-all $(GPU_SUITES)
+gpu-proof: gpu-all $(GPU_SUITES)
 	@failed=0; summary=; for t in $(GPU_SUITES); do \
 	    echo "== $$t"; \
 	    ./$$t > $$t.log 2>&1 && bad=0 || bad=1; \
 	    grep -v 'Synthesis' $$t.log || true; \
 	    line=$$(sed -n 's/.*Passing: \([0-9]*\) | Failing: \([0-9]*\) .*/\1 passed, \2 failed/p' $$t.log | tail -1); \
 	    echo "$$t: $${line:-0 passed, 1 failed}"; failed=$$((failed + bad)); done; \
-	echo "gpu-check: $(words $(GPU_SUITES)) suites, $$failed failed"; test $$failed -eq 0
+	echo "gpu-proof: $(words $(GPU_SUITES)) suites, $$failed failed"; test $$failed -eq 0
 
 gpu-clean:
 	rm -rf $(GPU_OUT) build/ptxrun build/libbraze-fakecuda.so

@@ -32,6 +32,16 @@ run-test: all $(NEEDED) $(TESTS_QUICK) $(TESTS_SLOW) $(FUZZERS)
 run-golden: $(NEEDED) $(TESTS_QUICK)
 	@$(TEST_ENV) BRAZE_GOLDEN=update tests/run.sh $(B) $(filter %golden,$(TESTS_QUICK))
 
+# On the machine's GPU: tests/gpu_check.sh. Without one it says so and ends well.
+.PHONY: gpu-check run-gpu-check
+GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden test_ops_cuda test_gpu_plans fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
+    compile customgrad donate edges errors index index_errors lineage memory misuse npz operands overwrite record variables view_bits views vjp))
+gpu-check: test-deps ## On this machine's GPU: is every bit right, and how fast is it; JSON= names the file of figures
+	@$(MAKE) $(JOBS) run-gpu-check
+
+run-gpu-check: $(NEEDED) $(GPU_CHECKED) $(GPU_OUT)/gpu_vectors
+	@$(TEST_ENV) tests/gpu_check.sh $(if $(JSON),--json $(JSON))
+
 fuzz: test-deps ## Run each fuzzer for FUZZ_SECONDS (60) under AddressSanitizer
 	@$(MAKE) $(JOBS) BUILD=asan run-fuzz
 
@@ -70,6 +80,12 @@ $(B)/tests/fuzz_api $(B)/tests/cover_api: TEST_LDFLAGS := -Wl,--wrap=rt_kernels_
 $(B)/tests/cover_%: $(B)/obj/tests/fuzz_%.o $(B)/obj/tests/main_cover.o $(TEST_SUPPORT_OBJ) $(B)/libbraze.a
 	@mkdir -p $(@D)
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -rdynamic $(TEST_WRAP) $(TEST_LDFLAGS) $^ -lcriterion -lmpfr -lgmp $(LDLIBS) -o $@
+
+# The mutation proof's scanner, for emitted kernels.
+$(B)/tests/slow_gpu_mutants: $(B)/obj/tests/mutants/mutate_sites.o
+.PHONY: gpu-mutate-emitted
+gpu-mutate-emitted: $(B)/tests/slow_gpu_mutants build/libbraze-fakecuda.so
+	@MUTANTS=all $(TEST_ENV) $<
 
 # Contexts of tests on another device than they ask for: tests/support/devices.c.
 TEST_WRAP := -Wl,--wrap=bz_open

@@ -144,7 +144,7 @@ void fuzz_bytes(const uint8_t *p, size_t n) {
 
 int fuzz_main(int argc, char **argv) {
     if (getenv("FUZZ_CUDA") && !plan_cuda_ready()) {
-        printf("fuzz_graphs: skipped: no NVRTC, or no emulated driver\n");
+        printf("fuzz_graphs: skipped: no NVRTC, or no driver\n");
         return 0;
     }
     long coded = 0, large = 0;

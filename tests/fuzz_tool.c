@@ -1,9 +1,10 @@
-/* fuzz_tool.c - the command `braze` on damaged programs: run, opt, grad, explain, export.
+/* fuzz_tool.c - the command `braze` on damaged programs: run, opt, grad, explain, export, kreport; for the CPU and, planned or on the emulated
+ * driver, for a GPU.
  *
  *     text --damage--> file --braze COMMAND--> status 0 and nothing on stderr
  *                                              status 1 and FILE:LINE:COLUMN: error: ..., with the line below
  *                                              status 3 for an environment that lacks something (memory)
- *                     \---- run --device ref and cpu: the same status, the same bits
+ *                     \---- run --device ref and cpu, or cuda: the same status, the same bits
  *
  * A signal, another status, a place outside the file, a file that a refused export leaves: a fault; its text is printed.
  * usage: fuzz_tool SECONDS [SEED [COUNT]]     environment: BRAZE_TOOL */
@@ -26,6 +27,7 @@ enum { TEXT = 1 << 16, MAX_ARGS = 12 };
 static const int64_t MAX_WORK = 200000;
 
 static char dir[FUZZ_PATH];
+static bool has_gpu; /* the emulated driver is there */
 static uint64_t state;
 
 static uint32_t draw(uint32_t below) {
@@ -104,9 +106,11 @@ static const char *wrong(const result *r, const char *text, size_t n, bool lines
     switch (r->status) {
     case 0: return *r->err ? "it is done, and says something on stderr" : NULL;
     case 1: return told ? NULL : "a mistake without its place";
-    case 3: /* out of memory, or a size that no memory holds */
-        return strstr(r->err, "memory") || strstr(r->err, " takes ") ? NULL
-                                                                     : "the environment is blamed";
+    case 3: /* out of memory, or a size that no memory holds; no compiler for a GPU */
+        return strstr(r->err, "memory") || strstr(r->err, " takes ") ||
+                       strstr(r->err, "no usable NVRTC")
+                   ? NULL
+                   : "the environment is blamed";
     default: return "another status";
     }
 }
@@ -134,12 +138,14 @@ static bool check(char *const *args, const char *text, size_t n, bool lines) {
 static bool check_devices(const char *text, size_t n) {
     char *ref[] = {"run", "m.bz", "--json", "--device", "ref", NULL},
          *cpu[] = {"run", "m.bz", "--json", "--device", "cpu", NULL},
-         *eager[] = {"run", "m.bz", "--json", "--mode", "eager", NULL};
-    char **other = draw(3) ? cpu : eager;
+         *eager[] = {"run", "m.bz", "--json", "--mode", "eager", NULL},
+         *cuda[] = {"run", "m.bz", "--json", "--device", "cuda", NULL};
+    char **other = has_gpu && !draw(8) ? cuda : draw(3) ? cpu : eager;
     result a = call(ref), b = call(other);
     bool bad = false;
     const char *what = wrong(&a, text, n, false), *there = wrong(&b, text, n, false);
-    bool unsupported = b.status == 1 && strstr(b.err, "has no kernel on this device");
+    bool unsupported = (b.status == 1 && strstr(b.err, "has no kernel on this device")) ||
+                       strstr(b.err, "no usable NVRTC");
     if (what) bad = fault(what, ref, &a, text, n);
     if (there) bad |= fault(there, other, &b, text, n);
     if (!bad && !unsupported && (a.status != b.status || strcmp(a.out, b.out) != 0))
@@ -204,10 +210,15 @@ static bool check_program(ir_module *m, const char *text, size_t n) {
     bool bad = false;
     if (g->inputs.n) snprintf(name, sizeof name, "%s", g->inputs.p[0].name);
     char *grad[] = {"grad", "m.bz", "--wrt", name, draw(2) ? "--order=2" : "--order=1", NULL},
-         *plan[] = {"opt", "m.bz", draw(2) ? "--plan" : "--loops", NULL},
-         *explain[] = {"explain", "m.bz", "--repeat=0", draw(2) ? "--json" : "--mode=eager", NULL},
-         *export[] = {"export", "m.bz", "--out=e", "--name=f", "--isa=base", NULL};
-    char *const *const others[] = {plan, explain, export, grad}; /* without inputs: no gradient */
+         *device = draw(3) ? "--device=cpu" : "--device=cuda",
+         *plan[] = {"opt", "m.bz", draw(2) ? "--plan" : "--loops", device, NULL},
+         *explain[] = {"explain", "m.bz", device, "--repeat=0", draw(2) ? "--json" : "--mode=eager",
+                       NULL},
+         *export[] = {"export", "m.bz", "--out=e", "--name=f", "--isa=base", NULL},
+         *kreport[] = {"kreport", "m.bz", draw(2) ? "--arch=sm_80" : "--arch=sm_75,sm_90",
+                       draw(2) ? "--json" : NULL, NULL};
+    /* without inputs: no gradient; NVRTC takes its time */
+    char *const *const others[] = {plan, explain, export, draw(4) ? plan : kreport, grad};
     if (is_small(g) && is_exact(m) && draw(2)) {
         fill_inputs(g);
         ir_print_module(&t, m);
@@ -244,7 +255,17 @@ static size_t mutant(const corpus *all, uint64_t seed, char *s) {
                    : damage_bytes(&state, s, all->size[i], TEXT);
 }
 
+static void find_gpu(void) {
+    const char *driver = getenv("BRAZE_FAKECUDA");
+    has_gpu = driver && !access(driver, R_OK);
+    if (!has_gpu) return;
+    setenv("BRAZE_LIBCUDA", driver, 1);
+    setenv("BRAZE_FAKE_THREADS", "1", 0);
+    setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=mid", 0);
+}
+
 static bool enter_directory(void) {
+    find_gpu();
     if (getenv("BRAZE_TOOL") && fuzz_directory(dir) && !chdir(dir)) return true;
     fprintf(stderr, "fuzz_tool: BRAZE_TOOL is not set, or no directory %s\n", dir);
     return false;

@@ -235,7 +235,7 @@ static void check_step(void) {
 Test(gpu_gates, table) {
     setenv("BRAZE_FAKE_COUNTERS", "/dev/null", 1);
     if (!plan_cuda_ready()) {
-        fprintf(stderr, "skipped: no NVRTC, or no emulated driver\n");
+        fprintf(stderr, "skipped: no NVRTC, or no driver\n");
         return;
     }
     const char *only = getenv("GATES_ONLY");

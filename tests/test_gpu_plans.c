@@ -290,7 +290,7 @@ Test(gpu_plans, as_cuda) {
         "%b, %c, %d, %e, %f, %g }",
     };
     if (!plan_cuda_ready()) {
-        fprintf(stderr, "skipped: no NVRTC, or no emulated driver\n");
+        fprintf(stderr, "skipped: no NVRTC, or no driver\n");
         return;
     }
     as_cuda = true;

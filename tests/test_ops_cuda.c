@@ -83,7 +83,7 @@ static void add(queue *q, const char *name, ir_module *m, const pass_target *t) 
 
 static bool ready(void) {
     const bool is = plan_cuda_ready();
-    if (!is) fprintf(stderr, "skipped: no NVRTC, or no emulated driver\n");
+    if (!is) fprintf(stderr, "skipped: no NVRTC, or no driver\n");
     if (op_cases_step() > 1) setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=mid", 0);
     return is;
 }

@@ -4,7 +4,8 @@
 #   include <- src/ir <- {src/passes, src/codegen} <- runtime <- {tools, examples, bench, tests}
 #
 # passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot
-# stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/.
+# stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/; tests/mutants, which knows
+# texts alone, serves both sides.
 # Folders of runtime/, without a circle: aot, base <- memory <- {value, exec} <- record <- eval <- compile
 #   <- {api, export, explain}, with io on src/ir alone; a folder more is a target, which stands where exec does.
 # A locale's decimal point is src/ir/base/number.c's business alone: in src/ and runtime/ nobody else calls
@@ -77,6 +78,7 @@ includes | resolve | awk '
         if (path ~ /^runtime\/aot\//) return "aot"
         if (match(path, /^runtime\/[a-z0-9_]+\//)) return substr(path, 1, RLENGTH - 1)
         if (path ~ /^tests\/(ptx|fakecuda|gpu)\//) return "island"
+        if (path ~ /^tests\/mutants\//) return "mutants"
         if (match(path, /^(src\/(ir|passes|codegen)|include|tools|examples|bench|tests)\//))
             return substr(path, 1, RLENGTH - 1)
         return "system"
@@ -103,9 +105,10 @@ includes | resolve | awk '
         may["runtime/api"]     = below "runtime/io runtime/api "
         may["runtime/export"]  = below "runtime/io runtime/export "
         may["runtime/explain"] = below "runtime/io runtime/explain "
-        may["island"]      = " include island "
+        may["island"]      = " include island mutants "
+        may["mutants"]     = " mutants "
         may["examples"]    = " include examples "
-        outer = below "tools bench tests "
+        outer = below "tools bench tests mutants "
         may["tools"] = may["tests"] = outer
         may["bench"] = outer "examples " # they time what an example trains
     }

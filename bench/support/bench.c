@@ -336,7 +336,7 @@ void bench_measure(const bench_case *k) {
         if (k->by_ops) contender_open(&sides[i].eager, k, false, sides[i].threads);
     }
     side *last = &sides[nsides - 1];
-    peers *others = peers_start(k->name, m.threads, bench_tiny);
+    peers *others = peers_start(k->name, m.threads, bench_tiny, false);
     if (others) report_note("%s", peers_versions(others));
     for (int r = 0; r < rounds; r++) {
         for (int i = 0; i < nsides; i++) round_of(&sides[i], r);

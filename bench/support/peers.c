@@ -15,16 +15,15 @@ struct peers {
     char versions[128];
 };
 
-static void become(const char *python, const char *name, int threads, bool tiny, const int *in,
-                   const int *out) {
+static void become(const char *python, const char *name, int threads, const char *const *more,
+                   const int *in, const int *out) {
     char count[16];
     snprintf(count, sizeof count, "%d", threads);
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     close(in[1]);
     close(out[0]);
-    execlp(python, python, "bench/peers.py", name, count, tiny ? "--tiny" : (char *)NULL,
-           (char *)NULL);
+    execlp(python, python, "bench/peers.py", name, count, more[0], more[1], (char *)NULL);
     perror(python);
     _exit(127);
 }
@@ -38,14 +37,18 @@ static bool is_ready(peers *p) {
     return true;
 }
 
-peers *peers_start(const char *name, int threads, bool tiny) {
+peers *peers_start(const char *name, int threads, bool tiny, bool gpu) {
+    const char *const more[] = {gpu    ? "--gpu"
+                                : tiny ? "--tiny"
+                                       : NULL,
+                                gpu && tiny ? "--tiny" : NULL};
     const char *python = getenv("BRAZE_PEERS");
     int in[2], out[2];
     peers *p = python && *python ? calloc(1, sizeof *p) : NULL;
     if (!p || pipe(in) || pipe(out)) return free(p), NULL;
     signal(SIGPIPE, SIG_IGN);
     p->pid = fork();
-    if (p->pid == 0) become(python, name, threads, tiny, in, out);
+    if (p->pid == 0) become(python, name, threads, more, in, out);
     close(in[0]);
     close(out[1]);
     p->to = fdopen(in[1], "w");

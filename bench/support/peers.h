@@ -9,7 +9,7 @@
 typedef struct peers peers;
 
 /* NULL when $BRAZE_PEERS is not set or the script does not start. */
-peers *peers_start(const char *name, int threads, bool tiny);
+peers *peers_start(const char *name, int threads, bool tiny, bool gpu);
 /* "numpy 2.1, torch 2.5"; "" when none is installed. Lives as long as p. */
 const char *peers_versions(const peers *p);
 /* Asks for a sample of each; then next gives one after the other, in ms, false at the end. */

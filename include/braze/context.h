@@ -48,6 +48,16 @@ BZ_API bz_status bz_open(const bz_options *options, bz_context **out);
  * thread is in one: nothing is freed then. */
 BZ_API bz_status bz_close(bz_context *c);
 
+/* After a failure that a GPU does not come back from (docs/cuda.md, Errors): the GPU's state in this process begins anew, and c works
+ * again. What lies in its memory is lost, for every context on that GPU: values that were there are BZ_EDEVICE when they are asked for
+ * ("lost when ..."), what is overwritten as a whole, comes from the host or is made anew is as ever. Memory of bz_pin is gone, too: it is
+ * neither touched nor given back any more; copies under way are over. Compiled functions are traced again at their next call. Other
+ * contexts on that GPU give BZ_EDEVICE until they are reset by this call as well, each by its own thread, or closed. The error that c has
+ * stays until bz_clear. Waits for calls of other contexts on that GPU that are at work in the driver. Devices that lose nothing stay as
+ * they are: BZ_OK. BZ_EMODE within a function that is traced; BZ_EDEVICE where the driver cannot do it (c stays lost: close it),
+ * BZ_EUNSUPPORTED where it does not know how. */
+BZ_API bz_status bz_device_reset(bz_context *c);
+
 /* From now on new handles belong to a new scope, until its end. */
 BZ_API bz_status bz_scope_begin(bz_context *c);
 

@@ -159,7 +159,10 @@ static void destroy(bz_context *c) {
     rt_room_open(&rt_contexts, c, false);
     rt_transfers_free(c);
     rt_pool_free(c->pool);
-    if (c->memory) c->memory->f->close(c->memory);
+    for (rt_memory *m = c->memory, *before; m; m = before) {
+        before = m->before;
+        m->f->close(m);
+    }
     rt_layouts_free(c->layouts);
     rt_evaluation_free(c->evaluation);
     rt_gifts_free(c->gifts);
@@ -180,6 +183,25 @@ bz_status bz_close(bz_context *c) {
     rt_visit visit;
     if (!rt_arrive(&visit, c)) return RT_STRAY_STATUS;
     destroy(c);
+    return BZ_OK;
+}
+
+bz_status bz_device_reset(bz_context *c) {
+    RT_BORDER;
+    RT_VISIT(c, RT_STRAY_STATUS);
+    rt_memory *fresh = NULL;
+    bz_status s = rt_ready(c, "device_reset", "the device is not reset", "call it outside");
+    if (s || !c->memory->f->reset) return s;
+    rt_does(c, "device_reset", NULL);
+    rt_transfers_wait(c);
+    s = c->memory->f->reset(c->memory, &fresh, &c->err);
+    if (s) return s;
+    rt_transfers_lose_pins(c);
+    rt_programs_forget(c);
+    rt_plans_free(c);
+    rt_pool_free(c->pool);
+    fresh->before = c->memory;
+    c->memory = fresh;
     return BZ_OK;
 }
 

@@ -32,6 +32,8 @@ typedef struct rt_transfers {
     bz_ticket last;
 } rt_transfers;
 void rt_transfers_free(bz_context *c); /* waits for them */
+void rt_transfers_wait(bz_context *c);
+void rt_transfers_lose_pins(bz_context *c); /* they went with a reset */
 
 /* A truth value as bz_scalar: bool where no other dtype is beside it. */
 bz_tensor *rt_scalar_bool(bz_context *c, bool v);

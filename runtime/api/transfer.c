@@ -77,9 +77,17 @@ bz_status bz_unpin(bz_context *c, void *p) {
     return s;
 }
 
+void rt_transfers_wait(bz_context *c) {
+    finish_all(c, NULL);
+}
+
+void rt_transfers_lose_pins(bz_context *c) {
+    c->transfers->pins.n = 0;
+}
+
 void rt_transfers_free(bz_context *c) {
     rt_transfers *all = c->transfers;
-    if (c->memory) finish_all(c, NULL);
+    if (c->memory) rt_transfers_wait(c);
     for (uint32_t i = 0; i < all->pins.n; i++) unpin(c->memory, &all->pins.p[i]);
     bz_vec_free(&all->pins);
     bz_vec_free(&all->running);

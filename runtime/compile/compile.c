@@ -42,12 +42,18 @@ static _Atomic(uint8_t) program_states[PROGRAMS];
 static rt_room room = {
     .base = programs, .shift = PROGRAM_SHIFT, .n = PROGRAMS, .state = program_states};
 
-static void free_program(bz_program *p) {
+static void forget_signatures(bz_program *p) {
     while (p->signatures) {
         rt_signature *t = p->signatures;
         p->signatures = t->next;
         free_signature(p->c, t);
     }
+    p->nsignatures = 0;
+    p->held = 0;
+}
+
+static void free_program(bz_program *p) {
+    forget_signatures(p);
     if (p->next) p->next->prev = p->prev;
     if (p->prev)
         p->prev->next = p->next;
@@ -63,6 +69,10 @@ static void free_program(bz_program *p) {
 
 void rt_programs_free(bz_context *c) {
     while (c->programs) free_program(c->programs);
+}
+
+void rt_programs_forget(bz_context *c) {
+    for (bz_program *p = c->programs; p; p = p->next) forget_signatures(p);
 }
 
 bz_context *rt_context_of_program(const bz_program *p) {

@@ -40,6 +40,7 @@ bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 void rt_traced_free(rt_traced *t); /* in either case */
 
 void rt_programs_free(bz_context *c); /* compile.c */
+void rt_programs_forget(bz_context *c); /* what they were compiled to: the next call traces again */
 bz_context *
 rt_context_of_program(const bz_program *p); /* NULL, and a stray error, for what is none */
 /* The program of the signature that was called last, NULL before the first call; *c: its context. */

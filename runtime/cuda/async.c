@@ -38,7 +38,7 @@ static bz_status open_streams(cuda_memory *m, bz_error *e) {
     bz_status s = BZ_OK;
     for (unsigned i = 0; i < BZ_LEN(all) && !s; i++)
         s = cuda_check(m, m->d->stream_new(all[i], CU_NON_BLOCKING), "cuStreamCreate", NULL, e);
-    if (s) cuda_async_free(m);
+    if (s) cuda_async_free(m, false);
     return s;
 }
 
@@ -79,15 +79,15 @@ static bz_status take_slot(cuda_memory *m, rt_transfer *t, void *to, bz_error *e
     return BZ_OK;
 }
 
-void cuda_async_free(cuda_memory *m) {
+void cuda_async_free(cuda_memory *m, bool gone) {
     cuda_async *a = m->async;
     if (!a) return;
-    if (a->in) m->d->stream_wait(a->in), m->d->stream_free(a->in);
-    if (a->out) m->d->stream_wait(a->out), m->d->stream_free(a->out);
-    if (a->slots) m->d->host_free(a->slots);
+    if (a->in && !gone) m->d->stream_wait(a->in), m->d->stream_free(a->in);
+    if (a->out && !gone) m->d->stream_wait(a->out), m->d->stream_free(a->out);
+    if (a->slots && !gone) m->d->host_free(a->slots);
     for (rt_transfer *t; (t = a->idle);) {
         a->idle = t->next;
-        m->d->event_free(t->done);
+        if (!gone) m->d->event_free(t->done);
         bz_mem_free(t);
     }
     bz_mem_free(a);

@@ -2,13 +2,12 @@
  *
  *     loops --cuda_emit--> text --NVRTC--> cubin and PTX: a fatbin --driver--> module of a driver's context --> functions
  *
- * A place is a driver's context: its modules go when the last memory in it is closed. The fatbin is loaded in others, too. */
+ * A place (place.c) is a driver's context: its modules go when the last memory in it is closed, or with a reset. The fatbin is loaded in others, too. */
 #include "runtime/cuda/cuda.h"
 #include "runtime/base/env.h"
 #include "src/codegen/cuda.h"
 #include "src/codegen/nvrtc.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 /* Starting on another text takes NVRTC as long as some kernels do. */
@@ -63,7 +62,7 @@ static bz_status compile(const rt_codegen *g, const lp_module *m, rt_codegen_out
 
 typedef struct loaded {
     const cu_driver *d;
-    cu_context context;
+    cuda_place *place;
     cu_module module;
 } loaded;
 
@@ -72,7 +71,7 @@ static bz_status load(const rt_codegen *g, const rt_binary *b, void **object, si
     cuda_memory *m = ((const cuda_codegen *)g)->m;
     loaded *l = bz_mem_zero(1, sizeof *l);
     if (!l) return bz_fail(e, BZ_ENOMEM, "out of memory");
-    *l = (loaded){.d = m->d, .context = m->context};
+    *l = (loaded){.d = m->d, .place = m->place};
     say_use(b->notes);
     const bz_status s = cuda_load(m, b->bytes, "kernels", &l->module, e);
     if (s) return bz_mem_free(l), s;
@@ -100,9 +99,9 @@ static bz_status find(const rt_codegen *g, void *object, const char *kernel, uns
 /* Whoever launched it has waited for the end. */
 static void unload(void *object) {
     loaded *l = object;
-    if (cu_enter_to_free(l->d, l->context)) {
+    if (cuda_place_enter_to_free(l->place)) {
         l->d->module_free(l->module);
-        cu_leave(l->d, l->context);
+        cuda_place_step_out(l->place);
     }
     bz_mem_free(l);
 }
@@ -116,28 +115,5 @@ cuda_codegen cuda_codegen_for(cuda_memory *m) {
                                                    .load = load,
                                                    .find = find,
                                                    .unload = unload};
-    return (cuda_codegen){.base = {.f = &functions, .place = m->context}, .m = m};
-}
-
-/* ---- places: how many memories are in each */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static BZ_VEC(cu_context) memories; /* each one's context */
-
-bool cuda_code_arrive(const cuda_memory *m) {
-    pthread_mutex_lock(&lock);
-    const bool done = bz_vec_push(&memories, m->context);
-    pthread_mutex_unlock(&lock);
-    return done;
-}
-
-void cuda_code_leave(const cuda_memory *m) {
-    uint32_t others = 0, own = 0;
-    pthread_mutex_lock(&lock);
-    for (uint32_t i = 0; i < memories.n; i++)
-        if (memories.p[i] == m->context) own = i, others++;
-    memories.p[own] = memories.p[--memories.n];
-    if (memories.n == 0) bz_vec_free(&memories);
-    if (others == 1) rt_kernels_leave(m->context);
-    pthread_mutex_unlock(&lock);
+    return (cuda_codegen){.base = {.f = &functions, .place = m->place}, .m = m};
 }

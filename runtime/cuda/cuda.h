@@ -1,7 +1,7 @@
 /* cuda.h - the cuda device: a memory on a stream of its own, and what programs need of it.
  *
  *      context --> cuda_memory --> stream: copies, fills and kernels in the order of the calls
- *                      \--> the device's primary context, which all contexts on it share */
+ *                      \--> place: the device's primary context, which all contexts on it share */
 #ifndef RT_CUDA_H
 #define RT_CUDA_H
 
@@ -12,17 +12,20 @@
 enum { CUDA_RING = 4, CUDA_STAGE = 256 << 10 }; /* pieces of pinned memory, and bytes of each */
 enum { CUDA_LAST = 4, CUDA_NAME = 56 }; /* launches that are remembered, and bytes of a name */
 
+typedef struct cuda_place cuda_place; /* place.c */
+
 typedef struct cuda_memory {
     rt_memory base;
     const cu_driver *d;
+    int number; /* of the device, and the driver's own */
     cu_device device;
     cu_context context;
+    cuda_place *place; /* NULL: not there yet */
     cu_stream stream;
     cu_event mark;            /* to make another memory's stream wait for this one's */
     bool ordered;             /* memory is got and given back in the stream's order */
     unsigned arch;            /* 90: compute capability 9.0 */
     unsigned processors;      /* of the device */
-    bool arrived;             /* cuda_code_arrive */
     bz_error lost;            /* the first error after which the driver's context is at its end */
     char *ring;               /* pinned; NULL until something is copied in */
     cu_event read[CUDA_RING]; /* the piece has been read */
@@ -37,7 +40,7 @@ typedef struct cuda_memory {
 /* The memory of device number `number`, for one context. */
 rt_memory *cuda_open(int number, bz_error *e);
 
-/* Makes m's driver context the thread's; cuda_leave takes it away again. What was lost is an error here. */
+/* Makes m's driver context the thread's; cuda_leave takes it away again. What was lost, or was reset, is an error here. */
 bz_status cuda_enter(cuda_memory *m, bz_error *e);
 void cuda_leave(cuda_memory *m);
 /* The same for who gives something back, which a lost device does not keep from trying. false: there is no way in. */
@@ -66,9 +69,20 @@ typedef struct cuda_codegen {
     cuda_memory *m;
 } cuda_codegen;
 cuda_codegen cuda_codegen_for(cuda_memory *m);
-/* One memory more that has code in its driver's context (false: out of memory), and one less. */
-bool cuda_code_arrive(const cuda_memory *m);
-void cuda_code_leave(const cuda_memory *m);
+
+/* ---- place.c: the driver's context of a device, with its code */
+/* One memory more in it (NULL in spite of CU_SUCCESS: out of memory), and one less: with the last one the kernels go that were loaded there. */
+cu_result cuda_place_arrive(const cu_driver *d, cu_device device, cuda_place **out, cu_context *c);
+void cuda_place_leave(cuda_place *p);
+/* It is not reset until it is released; false: it was. */
+bool cuda_place_hold(cuda_place *p);
+void cuda_place_release(cuda_place *p);
+bool cuda_place_is_gone(cuda_place *p);
+/* As cuda_enter_to_free and cuda_leave. */
+bool cuda_place_enter_to_free(cuda_place *p);
+void cuda_place_step_out(cuda_place *p);
+/* All that is in it goes, once nobody makes calls in it. CU_SUCCESS where somebody did that before. */
+cu_result cuda_place_reset(cuda_place *p);
 
 /* ---- async.c: copies beside what is computed */
 void *cuda_pin(rt_memory *m, size_t bytes, bz_error *e);
@@ -78,7 +92,10 @@ bz_status cuda_start_in(rt_memory *m, rt_address to, const void *from, size_t by
 bz_status cuda_start_out(rt_memory *m, void *to, rt_address from, const rt_runs *r, bool pinned,
                          rt_transfer **t, bz_error *e);
 bz_status cuda_finish(rt_memory *m, rt_transfer *t, bool wait, bool *done, bz_error *e);
-void cuda_async_free(cuda_memory *m); /* within cuda_enter_to_free, when all are finished */
+void cuda_async_free(
+    cuda_memory *m,
+    bool
+        gone); /* when all are finished; within cuda_enter_to_free, or `gone`: there is no way in */
 
 /* ---- compiler.c: the version of NVRTC, without opening it where the store knows */
 bz_status cuda_compiler(unsigned *version, bz_error *e);

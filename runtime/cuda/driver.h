@@ -82,6 +82,7 @@ enum cu_numbers {
           unsigned bz, unsigned shared, cu_stream s, void **parameters, void **extra))             \
     MAY(alloc_ordered, "cuMemAllocAsync", (cu_address * at, size_t bytes, cu_stream s))            \
     MAY(free_ordered, "cuMemFreeAsync", (cu_address at, cu_stream s))                              \
+    MAY(context_reset, "cuDevicePrimaryCtxReset_v2", (cu_device d))                                \
     MAY(device_pool, "cuDeviceGetMemPool", (cu_pool * p, cu_device d))                             \
     MAY(pool_trim, "cuMemPoolTrimTo", (cu_pool p, size_t keep))                                    \
     MAY(graph_new, "cuGraphCreate", (cu_graph * g, unsigned flags))                                \

@@ -39,16 +39,24 @@ bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *
 }
 
 bz_status cuda_enter(cuda_memory *m, bz_error *e) {
-    if (m->lost.status) return bz_fail(e, m->lost.status, "%s", m->lost.text);
-    return cuda_check(m, m->d->context_push(m->context), "cuCtxPushCurrent", NULL, e);
+    if (!cuda_place_hold(m->place))
+        return bz_fail(e, BZ_EDEVICE, "[cuda] lost when device %d was reset (bz_device_reset)",
+                       m->number);
+    bz_status s = m->lost.status;
+    if (s)
+        bz_fail(e, s, "%s", m->lost.text);
+    else
+        s = cuda_check(m, m->d->context_push(m->context), "cuCtxPushCurrent", NULL, e);
+    if (s) cuda_place_release(m->place);
+    return s;
 }
 
 bool cuda_enter_to_free(cuda_memory *m) {
-    return cu_enter_to_free(m->d, m->context);
+    return cuda_place_enter_to_free(m->place);
 }
 
 void cuda_leave(cuda_memory *m) {
-    cu_leave(m->d, m->context);
+    cuda_place_step_out(m->place);
 }
 
 /* ---- pieces of memory */
@@ -274,10 +282,13 @@ static bz_status copy_peer(rt_memory *base, rt_address to, rt_memory *base2, rt_
                            size_t bytes, bz_error *e) {
     cuda_memory *m = (cuda_memory *)base, *other = (cuda_memory *)base2;
     bz_status s = follow(m, other, e);
-    if (s || (s = cuda_enter(m, e))) return s;
-    s = cuda_check(m, m->d->copy_peer(to, m->context, from, other->context, bytes, m->stream),
-                   "cuMemcpyPeerAsync", NULL, e);
-    cuda_leave(m);
+    if (s || (s = cuda_enter(other, e))) return s;
+    if (!(s = cuda_enter(m, e))) {
+        s = cuda_check(m, m->d->copy_peer(to, m->context, from, other->context, bytes, m->stream),
+                       "cuMemcpyPeerAsync", NULL, e);
+        cuda_leave(m);
+    }
+    cuda_leave(other);
     if (s || !(s = follow(other, m, e))) return s;
     if (cuda_enter_to_free(m)) { /* `from` may go now */
         m->d->stream_wait(m->stream);
@@ -323,10 +334,10 @@ bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_modu
 
 static void close_memory(rt_memory *base) {
     cuda_memory *m = (cuda_memory *)base;
-    if (m->arrived) cuda_code_leave(m);
-    if (m->context && cuda_enter_to_free(m)) {
-        if (m->stream) m->d->stream_wait(m->stream);
-        cuda_async_free(m);
+    const bool in = m->place && cuda_enter_to_free(m);
+    if (in && m->stream) m->d->stream_wait(m->stream);
+    cuda_async_free(m, !in);
+    if (in) {
         if (m->copier) m->d->module_free(m->copier);
         for (unsigned i = 0; i < CUDA_RING; i++)
             if (m->read[i]) m->d->event_free(m->read[i]);
@@ -335,12 +346,15 @@ static void close_memory(rt_memory *base) {
         if (m->stream) m->d->stream_free(m->stream);
         cuda_leave(m);
     }
-    if (m->context) m->d->context_release(m->device);
+    if (m->place) cuda_place_leave(m->place);
     bz_mem_free(m);
 }
 
+static bz_status reset(rt_memory *base, rt_memory **fresh, bz_error *e);
+
 static const rt_memory_functions functions = {
     .close = close_memory,
+    .reset = reset,
     .alloc = alloc,
     .free = give_back,
     .copy_in = copy_in,
@@ -387,10 +401,10 @@ static bz_status describe(cuda_memory *m, bz_error *e) {
 }
 
 static bz_status make_stream(cuda_memory *m, bz_error *e) {
-    bz_status s = cuda_check(m, m->d->context_retain(&m->context, m->device),
+    bz_status s = cuda_check(m, cuda_place_arrive(m->d, m->device, &m->place, &m->context),
                              "cuDevicePrimaryCtxRetain", NULL, e);
     if (s) return s;
-    if (!(m->arrived = cuda_code_arrive(m))) return bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (!m->place) return bz_fail(e, BZ_ENOMEM, "out of memory");
     if ((s = cuda_enter(m, e))) return s;
     s = cuda_check(m, m->d->stream_new(&m->stream, CU_NON_BLOCKING), "cuStreamCreate", NULL, e);
     if (!s) s = cuda_check(m, m->d->event_new(&m->mark, CU_NO_TIMING), "cuEventCreate", NULL, e);
@@ -398,17 +412,53 @@ static bz_status make_stream(cuda_memory *m, bz_error *e) {
     return s;
 }
 
-rt_memory *cuda_open(int number, bz_error *e) {
-    const cu_driver *d;
-    if (cu_open(&d, e)) return NULL;
+/* *again: there was another device than the one that is there now. anew: one that was lost is reset. */
+static rt_memory *try_to_open(const cu_driver *d, int number, bool anew, bool *again, bz_error *e) {
     cuda_memory *m = bz_mem_zero(1, sizeof *m);
     if (!m) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     m->base.f = &functions;
     m->d = d;
+    m->number = number;
     bz_status s = find_device(m, number, e);
     if (!s) s = describe(m, e);
     if (!s) s = make_stream(m, e);
     if (!s) return &m->base;
+    if (anew && m->place && m->lost.status) cuda_place_reset(m->place);
+    *again = m->place && cuda_place_is_gone(m->place);
     close_memory(&m->base);
     return NULL;
+}
+
+static rt_memory *open_memory(int number, bool anew, bz_error *e) {
+    const cu_driver *d;
+    rt_memory *m = NULL;
+    bool again = !cu_open(&d, e);
+    while (again) {
+        bz_error own = {0};
+        again = false;
+        m = try_to_open(d, number, anew, &again, &own);
+        anew = false; /* once does it, or it does not help */
+        if (!m && !again) bz_fail(e, own.status, "%s", own.text);
+    }
+    return m;
+}
+
+rt_memory *cuda_open(int number, bz_error *e) {
+    return open_memory(number, false, e);
+}
+
+/* This memory stays as it is, with nothing in it. What was under way there has been waited for by nobody. Where the device was reset
+ * before, by another context, it is reset once more if it was lost meanwhile. */
+static bz_status reset(rt_memory *base, rt_memory **fresh, bz_error *e) {
+    cuda_memory *m = (cuda_memory *)base;
+    bz_error own = {0};
+    if (!m->d->context_reset)
+        return bz_fail(e, BZ_EUNSUPPORTED,
+                       "[cuda] the driver has no cuDevicePrimaryCtxReset: close the contexts on "
+                       "device %d instead",
+                       m->number);
+    const cu_result r = cuda_place_reset(m->place);
+    if (r) return cuda_check(m, r, "cuDevicePrimaryCtxReset", NULL, e);
+    *fresh = open_memory(m->number, true, &own);
+    return *fresh ? BZ_OK : bz_fail(e, own.status, "%s", own.text);
 }

@@ -81,7 +81,7 @@ static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
 
 static void program_free(bz_context *c, rt_program *base) {
     cuda_program *p = (cuda_program *)base;
-    cuda_memory *m = memory_of(c);
+    cuda_memory *m = p->m;
     if (cuda_enter_to_free(m)) {
         const rt_address own[] = {p->arena, p->consts, p->scratch, p->error};
         for (unsigned i = 0; i < BZ_LEN(own); i++)
@@ -113,6 +113,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     cuda_memory *m = memory_of(c);
     cuda_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
+    p->m = m;
     const uint64_t start = bz_now();
     pass_target target = pass_gpu_target;
     rt_watch watch = rt_watch_new(c);

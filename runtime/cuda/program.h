@@ -35,6 +35,7 @@ typedef struct cuda_stretch {
 
 typedef struct cuda_program {
     rt_program base;
+    cuda_memory *m; /* where it is: the context's, until a reset */
     pass_plan *plan;
     rt_image image;
     bz_rt_workspace work; /* table and arena, of the device */

@@ -142,8 +142,9 @@ static ir_ref first_given(const bz_context *c, const rt_epoch *e, rt_storage *co
 
 static bz_status run(bz_context *c, rt_epoch *e) {
     c->evaluation->in_bufs.n = c->evaluation->in_bits.n = c->evaluation->out_bufs.n = 0;
-    /* what is not needed has places of windows in it, which differ from turn to turn */
-    ir_graph *g = e->nkept || e->writes ? cut_graph(c, e) : whole_graph(c, e);
+    /* what is not needed has places of windows in it, which differ from turn to turn; after a reset it may have lost its arguments */
+    const bool cut = e->nkept || e->writes || c->memory->before;
+    ir_graph *g = cut ? cut_graph(c, e) : whole_graph(c, e);
     bool room = g && bz_vec_reserve(&c->evaluation->out_bufs, c->evaluation->outs.n);
     rt_program *p = room ? rt_plan_get(c, g, c->mode == BZ_EAGER) : NULL;
     e->g->outputs.n = 0;

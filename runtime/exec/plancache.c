@@ -143,5 +143,7 @@ void rt_plans_free(bz_context *c) {
             free_plan(c, p);
         }
     }
+    t->n = 0;
+    t->held = 0;
     bz_vec_free(&t->form);
 }

@@ -24,7 +24,7 @@ typedef struct rt_plans {
 rt_program *rt_plan_get(bz_context *c, const ir_graph *g, bool eager);
 /* Forgets the plan with memory that was not used for the longest time, but the one that was asked for last; false: there is none. */
 bool rt_plans_give_way(bz_context *c);
-void rt_plans_free(bz_context *c);
+void rt_plans_free(bz_context *c); /* all; others may come */
 /* Of one list of programs kept for the next time: may it have n that hold so many bytes? */
 bool rt_plans_room(const bz_context *c, uint32_t n, size_t held);
 

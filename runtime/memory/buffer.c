@@ -215,7 +215,7 @@ void rt_buffer_unref(bz_context *c, rt_buffer *b) {
     size_t room;
     unsigned k = class_of(b->room, &room);
     rt_pool_count(c->pool, -(int64_t)b->room);
-    if (c->pool->idle_bytes + b->room > idle_most) {
+    if (c->pool->idle_bytes + b->room > idle_most || b->memory != c->memory) { /* lost: a reset */
         destroy(b);
         return;
     }

@@ -32,6 +32,9 @@ typedef struct rt_transfer rt_transfer; /* a copy under way; the device's own */
 typedef struct rt_memory_functions {
     /* The memory's last call: waits for what is under way. Everything in it was freed. */
     void (*close)(rt_memory *m);
+    /* The device begins anew: what lies there, in other memories too, is lost. From now on each call on these is an error that says so, or, of what
+     * gives something back, does nothing. *fresh: in m's place. NULL: nothing is ever lost here. */
+    bz_status (*reset)(rt_memory *m, rt_memory **fresh, bz_error *e);
     /* bytes > 0, aligned to 64, content undefined; the caller's to free. BZ_ENOMEM without words: the caller tries again with less in
      * use, and knows for what it was. */
     bz_status (*alloc)(rt_memory *m, size_t bytes, rt_address *at, bz_error *e);
@@ -68,6 +71,7 @@ typedef struct rt_memory_functions {
 struct rt_memory { /* the start of a device's own struct */
     const rt_memory_functions *f;
     int64_t most; /* bytes that there are at all; 0: what this process can have */
+    rt_memory *before; /* that was the context's until a reset */
 };
 
 /* ---- hostmem.c: addresses are pointers of this process. One for all contexts, never closed */

@@ -115,7 +115,9 @@ CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
     fk_device *d = fk_device_of(dev);
     FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
     if (d->primary && d->primary->alive) {
+        d->primary->resetting = true;
         fk_context_close(d->primary);
+        d->primary->resetting = false;
         if (d->primary_refs > 0) {
             FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
         }

@@ -205,7 +205,7 @@ typedef struct fk_stream {
 typedef struct fk_context {
     fk_head head;
     fk_device *device;
-    bool primary, alive;
+    bool primary, alive, resetting;
     unsigned flags, attached; /* attached: cuCtxAttach, beyond the creator */
     uint64_t id;
     CUresult error; /* the sticky one */

@@ -275,9 +275,11 @@ void fk_block_free(fk_block *b) {
 
 static void release_host(fk_block *b);
 
-/* Blocks of pools go, too, with a context that a fault has ended: nobody could give them back. */
+/* Blocks of pools go, too, with a context that a fault has ended, as nobody could give them back, and with a reset, which takes "all resources
+ * associated with the device". */
 static bool goes_with(const fk_block *b, const fk_context *ctx) {
-    return b->ctx == ctx || (b->pool && b->maker == ctx->id && ctx->error != CUDA_SUCCESS);
+    return b->ctx == ctx ||
+           (b->pool && b->maker == ctx->id && (ctx->error != CUDA_SUCCESS || ctx->resetting));
 }
 
 void fk_memory_reset(int device, fk_context *ctx) {

@@ -216,8 +216,9 @@ uint64_t braze_fake_counter(const char *kernel, const char *what) {
     pthread_mutex_lock(&fk.lock);
     for (size_t i = 0; i < kept.n_tallies; i++) {
         for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
-            if (strcmp(kept.tallies[i].kernel, kernel) == 0 && strcmp(fields[f].name, what) == 0) {
-                value = field_of(&kept.tallies[i], f);
+            if ((!kernel || strcmp(kept.tallies[i].kernel, kernel) == 0) &&
+                strcmp(fields[f].name, what) == 0) {
+                value += field_of(&kept.tallies[i], f);
             }
         }
     }

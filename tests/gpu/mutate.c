@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mutate.h"
+#include "../mutants/mutate.h"
 #include "nvrtc.h"
 #include "zoo.h"
 

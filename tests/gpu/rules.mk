@@ -22,7 +22,7 @@ $(GPU_OUT)/test_by_driver: $(GPU_OUT)/tests/gpu/test_by_driver.o $(CONF_OBJ) $(Z
 $(GPU_OUT)/gpu_vectors: $(GPU_OUT)/tests/gpu/vectors.o $(CONF_OBJ) $(ZOO_OBJ) $(PTX_LIB)
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
-$(GPU_OUT)/mutate: $(addprefix $(GPU_OUT)/tests/gpu/,mutate.o mutate_sites.o) $(ZOO_OBJ) $(PTX_LIB)
+$(GPU_OUT)/mutate: $(addprefix $(GPU_OUT)/tests/,gpu/mutate.o mutants/mutate_sites.o) $(ZOO_OBJ) $(PTX_LIB)
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ $(GPU_LIBS) -o $@
 
 $(GPU_OUT)/zoo_ptx: $(GPU_OUT)/tests/gpu/zoo_ptx.o $(ZOO_OBJ) $(PTX_LIB)

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *library(void) {
     const char *file = getenv("BRAZE_FAKECUDA");
@@ -19,6 +20,32 @@ static void *function(const char *name) {
     void *f = dlsym(handle, name);
     cr_assert(f, "%s", name);
     return f;
+}
+
+static char copy[64];
+
+static void remove_copy(void) {
+    unlink(copy);
+}
+
+/* The name stands in the library's table of strings, which nobody finds there when it is another one. */
+void fakecuda_without(const char *f) {
+    FILE *in = fopen(library(), "rb"), *out;
+    const size_t n = strlen(f) + 1; /* between two zeros */
+    cr_assert(in && !fseek(in, 0, SEEK_END));
+    const size_t size = (size_t)ftell(in);
+    char *all = malloc(size), *at = NULL;
+    rewind(in);
+    cr_assert(all && fread(all, 1, size, in) == size && !fclose(in));
+    for (char *p = all; (p = memmem(p, size - (size_t)(p - all), f, n)) && !at; p++)
+        if (!p[-1]) at = p;
+    cr_assert(at, "the emulated driver has no %s", f);
+    *at = '?';
+    snprintf(copy, sizeof copy, "/tmp/braze-fakecuda-%ld.so", (long)getpid());
+    cr_assert((out = fopen(copy, "wb")) && fwrite(all, 1, size, out) == size && !fclose(out));
+    free(all);
+    atexit(remove_copy);
+    setenv("BRAZE_FAKECUDA", copy, 1);
 }
 
 void fakecuda_use(const char *devices) {

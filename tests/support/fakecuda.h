@@ -9,6 +9,9 @@ void fakecuda_use(const char *devices);
 bz_context *fakecuda_open(int number);
 /* Is there an NVRTC? What computes wants one; without it says that the test is skipped. */
 bool fakecuda_compiles(void);
+/* Before fakecuda_use, in a process that has not opened the driver: one without that function, as older drivers are; a copy of the
+ * library, until the process ends. */
+void fakecuda_without(const char *function);
 /* Functions of the driver's for tests (tests/fakecuda/fake.h). */
 long fakecuda_fail_after(long n, int code);
 const char *fakecuda_failed(void);

@@ -26,16 +26,17 @@ typedef unsigned long long address;
     X(cuMemcpyHtoD_v2, (address, const void *, size_t))                                            \
     X(cuMemcpyDtoH_v2, (void *, address, size_t))                                                  \
     X(cuLaunchKernel, (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,         \
-                       unsigned, void *, void **, void **))                                        \
-    X(braze_fake_reports, (void))
+                       unsigned, void *, void **, void **))
 static struct {
 #define MEMBER(name, parameters) int(*name) parameters;
     FUNCTIONS(MEMBER)
 #undef MEMBER
+    int (*braze_fake_reports)(void); /* this and the next ones: NULL for a real driver */
     const char *(*braze_fake_report)(int);
     void (*braze_fake_clear)(void);
     unsigned capability; /* of the device: 80 */
     uint64_t (*braze_fake_counter)(const char *, const char *);
+    void (*braze_fake_seed)(uint64_t);
 } cu;
 enum { MAJOR = 75, MINOR = 76 }; /* attributes */
 
@@ -54,9 +55,11 @@ bool plan_cuda_ready(void) {
     FUNCTIONS(TAKE)
 #undef TAKE
     if (!all) return false;
+    *(void **)&cu.braze_fake_reports = dlsym(lib, "braze_fake_reports");
     *(void **)&cu.braze_fake_report = dlsym(lib, "braze_fake_report");
     *(void **)&cu.braze_fake_clear = dlsym(lib, "braze_fake_clear");
     *(void **)&cu.braze_fake_counter = dlsym(lib, "braze_fake_counter");
+    *(void **)&cu.braze_fake_seed = dlsym(lib, "braze_fake_seed");
     if (cu.cuInit(0) || cu.cuDevicePrimaryCtxRetain(&context, 0) || cu.cuCtxSetCurrent(context) ||
         cu.cuDeviceGetAttribute(&major, MAJOR, 0) || cu.cuDeviceGetAttribute(&minor, MINOR, 0))
         return false;
@@ -74,8 +77,12 @@ struct plan_cuda_code {
     void *module;
 };
 
+void plan_cuda_seed(uint64_t seed) {
+    if (cu.braze_fake_seed) cu.braze_fake_seed(seed);
+}
+
 double plan_cuda_counter(const char *function, const char *what) {
-    return (double)cu.braze_fake_counter(function, what);
+    return cu.braze_fake_counter ? (double)cu.braze_fake_counter(function, what) : 0;
 }
 
 typedef struct running {
@@ -103,11 +110,12 @@ static void rename_kernels(pass_plan *p, unsigned number) {
     }
 }
 
-static bz_status emit(pass_plan *const *plans, unsigned n, bz_text *out, bz_error *e) {
+bz_status plan_cuda_emit(pass_plan *const *plans, unsigned n, bz_text *out, size_t *all_alike,
+                         bz_error *e) {
     const lp_module nothing = {0};
     bz_text own = {0};
     bz_status s = cuda_emit(&nothing, out, e);
-    const size_t before = out->n;
+    const size_t before = *all_alike = out->n;
     for (unsigned i = 0; i < n && !s; i++) {
         bz_text_free(&own);
         rename_kernels(plans[i], i);
@@ -118,7 +126,7 @@ static bz_status emit(pass_plan *const *plans, unsigned n, bz_text *out, bz_erro
     return s;
 }
 
-static bz_status load(plan_cuda_code *c, const char *ptx, bz_error *e) {
+static bz_status load(plan_cuda_code *c, const nvrtc_image *image, bz_error *e) {
     int64_t most = 64;
     static const int64_t none[2] = {INT64_MAX, 0};
     for (unsigned p = 0; p < c->n; p++)
@@ -126,7 +134,10 @@ static bz_status load(plan_cuda_code *c, const char *ptx, bz_error *e) {
             const int64_t own = lp_scratch_bytes(c->plans[p]->code->k.p[i], c->plans[p]->code);
             most = own > most ? own : most;
         }
-    int code = cu.cuModuleLoadData(&c->module, ptx);
+    size_t bytes;
+    void *both = image->cubin ? fatbin_of(image, cu.capability, &bytes) : NULL;
+    int code = cu.cuModuleLoadData(&c->module, both ? both : image->ptx);
+    bz_mem_free(both);
     if (!code) code = cu.cuMemAlloc_v2(&c->scratch, (size_t)most * 1024 * BLOCKS);
     if (!code) code = cu.cuMemsetD8_v2(c->scratch, 0, (size_t)most * 1024 * BLOCKS);
     if (!code) code = cu.cuMemAlloc_v2(&c->error, sizeof none);
@@ -134,18 +145,31 @@ static bz_status load(plan_cuda_code *c, const char *ptx, bz_error *e) {
     return code ? failed(e, "loading", code) : BZ_OK;
 }
 
-plan_cuda_code *plan_cuda_compile(pass_plan **plans, unsigned n, bz_error *e) {
+static plan_cuda_code *load_image(pass_plan **plans, unsigned n, const nvrtc_image *image,
+                                  bz_error *e) {
     plan_cuda_code *c = calloc(1, sizeof *c);
+    *c = (plan_cuda_code){.plans = plans, .n = n};
+    if (!load(c, image, e)) return c;
+    plan_cuda_free(c);
+    return NULL;
+}
+
+plan_cuda_code *plan_cuda_load(pass_plan **plans, unsigned n, const char *ptx, bz_error *e) {
+    return load_image(plans, n, &(nvrtc_image){.ptx = (char *)(uintptr_t)ptx}, e);
+}
+
+plan_cuda_code *plan_cuda_compile(pass_plan **plans, unsigned n, bz_error *e) {
+    plan_cuda_code *c = NULL;
     bz_text text = {0};
     nvrtc_image image = {0};
-    *c = (plan_cuda_code){.plans = plans, .n = n};
-    bz_status s = emit(plans, n, &text, e);
+    size_t alike;
+    bz_status s = plan_cuda_emit(plans, n, &text, &alike, e);
     if (!s && getenv("PLAN_CUDA_TEXT")) puts(bz_text_c(&text));
-    if (!s) s = nvrtc_compile(bz_text_c(&text), cu.capability, false, &image, e);
-    if (!s) s = load(c, image.ptx, e);
+    const bool real = !cu.braze_fake_reports; /* an assembler takes its time */
+    if (!s) s = nvrtc_compile(bz_text_c(&text), cu.capability, real, &image, e);
+    if (!s) c = load_image(plans, n, &image, e);
     bz_text_free(&text);
     nvrtc_image_free(&image);
-    if (s) plan_cuda_free(c), c = NULL;
     return c;
 }
 
@@ -186,7 +210,7 @@ static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
         code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, 0, NULL, args, NULL);
     if (!code) code = cu.cuCtxSynchronize();
     bz_status st = code ? failed(r->e, bz_text_c(&name), code) : BZ_OK;
-    if (!st && cu.braze_fake_reports() > 0) {
+    if (!st && cu.braze_fake_reports && cu.braze_fake_reports() > 0) {
         st = bz_fail(r->e, BZ_EINDEX, "%s", cu.braze_fake_report(0));
         cu.braze_fake_clear();
     }

@@ -1,0 +1,555 @@
+/* gpu.c - braze on a GPU, timed by the driver's events: kernels against what copies and FMAs of the same machine allow, products against
+ * cuBLAS, all of it against other systems; and what the emulated driver counts of the same programs.
+ *
+ *     gpu --probe               says which device there is; status 3 and what was looked for where there is none
+ *     gpu [--tiny] [--out FILE] [--rounds N] [--only WORD]
+ *
+ * A workload is a compiled function that is called again and again on the context's stream, results released as they come: a sample is
+ * the time between two events around as many calls as fill SAMPLE_MS, and the fastest of `rounds` counts. FILE gets an object of JSON a
+ * line (bench/gpu_table.py makes tables of it):
+ *
+ *     {"kind": "device", "name", "arch", "processors", "driver", "clock_hz", "emulated"}
+ *     {"kind": "limit", "name": copy | fma | mma, "rate"}          bytes or operations a second
+ *     {"kind": "work", "name", "what", "dtype", "bytes", "flops", "ms", "middle_ms", "host_ms", "launches"}
+ *     {"kind": "peer", "name", "who", "ms", "differs"}             differs: largest difference, of the largest value; null: not compared
+ *     {"kind": "counters", "name", COUNTER: n ...}                 of one call, on the emulated driver alone */
+#include "bench/support/bench.h"
+#include "bench/support/gpt.h"
+#include "bench/support/gpu.h"
+#include "bench/support/gpu_blas.h"
+#include "bench/support/peers.h"
+#include "bench/support/samples.h"
+#include "examples/support/mlp.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double sample_ms = 50;
+enum { MAX_CALLS = 200, MAX_ROUNDS = 51, NO_DEVICE = 3 };
+
+static int rounds = 7;
+static const char *only;
+static FILE *out;
+static bz_context *c;
+static gpu_machine machine;
+static gpu_blas *blas;
+
+/* ---- workloads. bench/peers.py has the same sizes, by the same names */
+
+static int64_t or_tiny(int64_t n, int64_t tiny) {
+    return bench_tiny ? tiny : n;
+}
+
+static int64_t elements(void) {
+    return or_tiny(64 << 20, 1 << 16);
+}
+static int64_t rows(void) {
+    return or_tiny(65536, 48);
+}
+static int64_t side(void) {
+    return or_tiny(8192, 256);
+}
+enum { COLS = 1024 };
+
+static bz_dtype dtype; /* of the workload at hand */
+
+static bz_status chain(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                       void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    bz_tensor *x = in[0], *z = bz_sub(bz_mul(bz_maximum(bz_add(bz_mul(x, 1.5), 0.25), -1), x), 0.5);
+    y[0] = bz_neg(bz_mul(bz_add(bz_minimum(bz_abs(z), 8), x), 0.125));
+    return BZ_OK;
+}
+
+static bz_status negate(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                        void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_neg(in[0]);
+    return BZ_OK;
+}
+
+static bz_status softmax(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                         void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_softmax(in[0], -1);
+    return BZ_OK;
+}
+
+static bz_status layernorm(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                           void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_add(in[0], bz_gelu(bz_layer_norm(in[0], in[1], in[2], 1, 1e-5)));
+    return BZ_OK;
+}
+
+static bz_status transpose(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                           void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_copy(bz_transpose(in[0], 0, 1));
+    return BZ_OK;
+}
+
+static bz_status sums(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                      void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_sum(in[0], BZ_AXES(0), false);
+    return BZ_OK;
+}
+
+static void vector(bz_context *of, bz_tensor **in) {
+    in[0] = bz_randn(of, BZ_SHAPE(elements()), BZ_F32);
+}
+
+static void matrix(bz_context *of, bz_tensor **in) {
+    in[0] = bz_randn(of, BZ_SHAPE(rows(), COLS), BZ_F32);
+    in[1] = bz_rand(of, BZ_SHAPE(COLS), BZ_F32);
+    in[2] = bz_rand(of, BZ_SHAPE(COLS), BZ_F32);
+}
+
+static void square(bz_context *of, bz_tensor **in) {
+    in[0] = bz_randn(of, BZ_SHAPE(side(), side()), BZ_F32);
+}
+
+/* ---- products, attention, steps */
+
+static int64_t depth(void) {
+    return or_tiny(4096, 128);
+}
+
+static bz_status product(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                         void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    y[0] = bz_matmul(in[0], in[1]);
+    return BZ_OK;
+}
+
+static void factors(bz_context *of, bz_tensor **in) {
+    for (int i = 0; i < 2; i++) in[i] = bz_randn(of, BZ_SHAPE(depth(), depth()), dtype);
+}
+
+enum { HEAD = 64 };
+static int64_t heads(void) {
+    return or_tiny(64, 2);
+}
+static int64_t length(void) {
+    return or_tiny(2048, 40);
+}
+
+static bz_status attention(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                           void *user) {
+    (void)nin, (void)nout, (void)user;
+    bz_tensor *s = bz_mul(bz_matmul(in[0], bz_transpose(in[1], 2, 3)), 0.125);
+    bz_tensor *place = bz_arange(of, 0, (double)length(), 1, BZ_I64);
+    s = bz_where(bz_gt(place, bz_unsqueeze(place, 1)), -INFINITY, s);
+    y[0] = bz_matmul(bz_softmax(s, -1), in[2]);
+    return BZ_OK;
+}
+
+static void queries(bz_context *of, bz_tensor **in) {
+    for (int i = 0; i < 3; i++) in[i] = bz_randn(of, BZ_SHAPE(1, heads(), length(), HEAD), dtype);
+}
+
+static int hidden(void) {
+    return (int)or_tiny(512, 24);
+}
+static int batch(void) {
+    return (int)or_tiny(128, 4);
+}
+
+static void mlp(bz_context *of, bz_tensor **in) {
+    in[0] = bz_rand(of, BZ_SHAPE(batch(), 784), BZ_F32);
+    in[1] = bz_randint(of, 0, 10, BZ_SHAPE(batch()));
+    mlp_init(of, hidden(), in + 2);
+}
+
+/* The letters of Shakespeare as they are usually trained on. */
+static const gpt_size *letters(void) {
+    static const gpt_size full = {64, 256, 384, 6, 6, 65}, tiny = {2, 16, 32, 2, 1, 20};
+    return bench_tiny ? &tiny : &full;
+}
+
+static bz_status gpt(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
+                     void *user) {
+    (void)of, (void)nin, (void)nout, (void)user;
+    return gpt_step(letters(), in, y);
+}
+
+static void text(bz_context *of, bz_tensor **in) {
+    gpt_start(of, letters(), in);
+}
+
+/* ---- one workload */
+
+enum { MAX_IN = 3 + 3 * GPT_PARAMS_MOST };
+
+typedef struct running {
+    const bench_case *k;
+    bz_program *p;
+    bz_tensor *in[MAX_IN];
+} running;
+
+static void must(const char *what, bz_status s) {
+    if (!s) s = bz_context_status(c);
+    if (!s) return;
+    fprintf(stderr, "bench: %s: %s\n", what, bz_message(c));
+    exit(1);
+}
+
+static void call(running *r) {
+    bz_tensor *y[MAX_IN];
+    bz_scope_begin(c);
+    must(r->k->name, bz_call(r->p, r->in, y));
+    bz_scope_end(c);
+}
+
+/* Milliseconds a call, on the device and of the host's. */
+static double sample(running *r, int calls, double *host) {
+    gpu_begin();
+    const double start = now_ms();
+    for (int i = 0; i < calls; i++) call(r);
+    *host = (now_ms() - start) / calls;
+    return gpu_end() / calls;
+}
+
+static void add_work(const running *r, const double *ms, const double *host, int n) {
+    double by_size[MAX_ROUNDS];
+    bz_counters before, after;
+    memcpy(by_size, ms, (size_t)n * sizeof *ms);
+    const double middle = median(by_size, n), best = by_size[0]; /* sorts */
+    memcpy(by_size, host, (size_t)n * sizeof *host);
+    bz_get_counters(c, &before);
+    call((running *)(uintptr_t)r);
+    bz_get_counters(c, &after);
+    printf("%-28s %12.4f ms\n", r->k->name, best);
+    if (!out) return;
+    fprintf(out,
+            "{\"kind\": \"work\", \"name\": \"%s\", \"what\": \"%s\", \"dtype\": \"%s\", "
+            "\"bytes\": %.9g, \"flops\": %.9g, \"ms\": %.6g, \"middle_ms\": %.6g, "
+            "\"host_ms\": %.6g, \"launches\": %llu}\n",
+            r->k->name, r->k->what, bz_dtype_name(dtype), r->k->bytes, r->k->flops, best, middle,
+            median(by_size, n), (unsigned long long)(after.launches - before.launches));
+}
+
+/* What a call counts more than there was; the emulated driver alone does. */
+static void add_counters(running *r) {
+    static const char *const all[] = {
+        "lane_instructions",    "global_load_bytes",         "global_store_bytes",
+        "global_load_requests", "global_store_requests",     "global_load_sectors",
+        "global_store_sectors", "global_load_sectors_ideal", "global_store_sectors_ideal",
+        "shared_wavefronts",    "shared_wavefronts_ideal"};
+    enum { N = sizeof all / sizeof *all };
+    double before[N];
+    gpu_begin(), gpu_end(); /* all that was asked for is done */
+    for (int i = 0; i < N; i++) before[i] = gpu_counter(all[i]);
+    call(r);
+    gpu_begin(), gpu_end();
+    if (!out) return;
+    fprintf(out, "{\"kind\": \"counters\", \"name\": \"%s\"", r->k->name);
+    for (int i = 0; i < N; i++)
+        fprintf(out, ", \"%s\": %.0f", all[i], gpu_counter(all[i]) - before[i]);
+    fprintf(out, "}\n");
+}
+
+static void add_peer(const char *name, const char *who, double ms, double differs) {
+    printf("%-28s %12.4f ms  %s\n", name, ms, who);
+    if (!out) return;
+    fprintf(out,
+            "{\"kind\": \"peer\", \"name\": \"%s\", \"who\": \"%s\", \"ms\": %.6g, \"differs\": ",
+            name, who, ms);
+    fprintf(out, isfinite(differs) ? "%.3g}\n" : "null}\n", differs);
+}
+
+static void measure_peers(const bench_case *k) {
+    char who[48];
+    double ms[8][MAX_ROUNDS], middle, best;
+    char names[8][48];
+    int n = 0, taken[8] = {0};
+    peers *others = peers_start(k->name, 1, bench_tiny, true);
+    if (!others) return;
+    for (int r = 0; r < rounds; r++) {
+        peers_ask(others);
+        while (peers_next(others, who, sizeof who, &middle, &best)) {
+            int i = 0;
+            while (i < n && strcmp(names[i], who) != 0) i++;
+            if (i == 8) continue;
+            if (i == n) snprintf(names[n++], sizeof who, "%s", who);
+            ms[i][taken[i]++] = best;
+        }
+    }
+    peers_stop(others);
+    for (int i = 0; i < n; i++) {
+        median(ms[i], taken[i]); /* sorts */
+        add_peer(k->name, names[i], ms[i][0], NAN);
+    }
+}
+
+/* ---- cuBLAS on the same factors */
+
+static void *bytes_of(bz_tensor *x, size_t *n) {
+    *n = (size_t)bz_numel(x) * (dtype == BZ_F32 ? 4 : 2);
+    void *p = malloc(*n);
+    must("a product", p ? bz_to_host(x, p, *n) : BZ_ENOMEM);
+    return p;
+}
+
+static double number_at(const void *p, int64_t i) {
+    uint32_t bits = 0;
+    float f;
+    if (dtype == BZ_F32) return (double)((const float *)p)[i];
+    memcpy(&bits, (const char *)p + 2 * i, 2);
+    if (dtype == BZ_F16) { /* of numbers that are neither tiny nor infinite */
+        const int e = (int)(bits >> 10 & 31) - 15;
+        const double v = ldexp(1 + (bits & 1023) / 1024.0, e);
+        return bits >> 15 ? -v : v;
+    }
+    bits <<= 16;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+/* The largest difference, of the largest value. */
+static double difference(const void *a, const void *b, int64_t n) {
+    double largest = 0, differs = 0;
+    for (int64_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs(number_at(a, i)));
+        differs = fmax(differs, fabs(number_at(a, i) - number_at(b, i)));
+    }
+    return largest > 0 ? differs / largest : differs;
+}
+
+static void measure_blas(running *r) {
+    const int n = (int)depth();
+    size_t bytes;
+    bz_tensor *y;
+    unsigned long long at[3];
+    bz_scope_begin(c);
+    must("a product", bz_call(r->p, r->in, &y));
+    void *own = bytes_of(y, &bytes), *theirs = malloc(bytes);
+    for (int i = 0; i < 2; i++) {
+        void *p = bytes_of(r->in[i], &bytes);
+        at[i] = gpu_memory(p, bytes);
+        free(p);
+    }
+    at[2] = gpu_memory(NULL, bytes);
+    double best = INFINITY;
+    bool ok = theirs && at[0] && at[1] && at[2];
+    for (int i = 0; i <= rounds && ok; i++) { /* the first does not count */
+        const int calls = bench_tiny || !i ? 1 : 10;
+        gpu_begin();
+        gpu_enter();
+        for (int k = 0; k < calls && ok; k++)
+            ok = gpu_blas_product(blas, dtype, n, n, n, at[0], at[1], at[2]);
+        gpu_leave();
+        const double ms = gpu_end() / calls;
+        if (i) best = fmin(best, ms);
+    }
+    if (ok) {
+        gpu_read(theirs, at[2], bytes);
+        add_peer(r->k->name, gpu_blas_name(blas), best, difference(own, theirs, (int64_t)n * n));
+    }
+    for (int i = 0; i < 3; i++) gpu_free(at[i]);
+    free(own);
+    free(theirs);
+    bz_scope_end(c);
+}
+
+/* ---- all of them */
+
+static void measure(const bench_case *k) {
+    running r = {.k = k};
+    double ms[MAX_ROUNDS], host[MAX_ROUNDS], first, own;
+    if (only && !strstr(k->name, only)) return;
+    bz_scope_begin(c);
+    k->setup(c, r.in);
+    must(k->name, bz_eval(r.in, k->nin));
+    r.p = bz_compile(c, k->fn, NULL,
+                     &(bz_compile_options){.nin = k->nin, .nout = k->nout, .donate = k->donate});
+    must(k->name, BZ_OK);
+    for (int i = 0; i < 3; i++) call(&r); /* compiles; makes the graph */
+    first = sample(&r, 1, &own);
+    const double fill = first > 0 ? sample_ms / first : MAX_CALLS;
+    const int calls = bench_tiny || fill < 1 ? 1 : fill > MAX_CALLS ? MAX_CALLS : (int)fill;
+    for (int i = 0; i < rounds; i++) ms[i] = sample(&r, calls, &host[i]);
+    add_work(&r, ms, host, rounds);
+    if (machine.emulated) add_counters(&r);
+    if (blas && k->fn == product) measure_blas(&r);
+    bz_program_free(r.p);
+    bz_scope_end(c);
+    measure_peers(k);
+}
+
+static void measure_moves(void) {
+    const double n = (double)elements(), m = (double)(rows() * COLS), s = (double)(side() * side());
+    const bench_case all[] = {
+        {.name = "negate",
+         .what = "one op, f32",
+         .fn = negate,
+         .setup = vector,
+         .nin = 1,
+         .bytes = 8 * n},
+        {.name = "pointwise",
+         .what = "10 pointwise ops",
+         .fn = chain,
+         .setup = vector,
+         .nin = 1,
+         .bytes = 8 * n},
+        {.name = "softmax",
+         .what = "softmax of rows of 1024",
+         .fn = softmax,
+         .setup = matrix,
+         .nin = 1,
+         .bytes = 8 * m},
+        {.name = "layernorm",
+         .what = "x+gelu(layernorm(x)), rows of 1024",
+         .fn = layernorm,
+         .setup = matrix,
+         .nin = 3,
+         .bytes = 8 * m},
+        {.name = "column_sums",
+         .what = "sums of columns",
+         .fn = sums,
+         .setup = matrix,
+         .nin = 1,
+         .bytes = 4 * m},
+        {.name = "transpose",
+         .what = "transposed",
+         .fn = transpose,
+         .setup = square,
+         .nin = 1,
+         .bytes = 8 * s},
+    };
+    dtype = BZ_F32;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bench_case k = all[i];
+        k.nout = 1;
+        measure(&k);
+    }
+}
+
+static void measure_products(void) {
+    static const bz_dtype dtypes[] = {BZ_F32, BZ_BF16, BZ_F16};
+    const double n = (double)depth(), l = (double)length();
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        char name[64];
+        dtype = dtypes[i];
+        snprintf(name, sizeof name, "product/4096x4096x4096/n/%s", bz_dtype_name(dtype));
+        measure(&(bench_case){.name = name,
+                              .what = "product",
+                              .fn = product,
+                              .setup = factors,
+                              .nin = 2,
+                              .nout = 1,
+                              .flops = 2 * n * n * n});
+    }
+    for (size_t i = 0; i < 2; i++) {
+        char name[64];
+        dtype = dtypes[i];
+        snprintf(name, sizeof name, "attention/causal/%s", bz_dtype_name(dtype));
+        measure(&(bench_case){.name = name,
+                              .what = "causal attention, heads of 64",
+                              .fn = attention,
+                              .setup = queries,
+                              .nin = 3,
+                              .nout = 1,
+                              .flops = 2.0 * HEAD * (double)heads() * l * l});
+    }
+}
+
+static void measure_steps(void) {
+    int donate[MAX_IN];
+    const double w = 784.0 * hidden(), weights = w + hidden() * (hidden() + 10.0);
+    dtype = BZ_F32;
+    mlp_donate(donate);
+    measure(&(bench_case){.name = "mlp",
+                          .what = "MLP training step, Adam",
+                          .fn = mlp_step,
+                          .setup = mlp,
+                          .nin = STEP_IN,
+                          .nout = STEP_OUT,
+                          .donate = donate,
+                          .flops = 2.0 * batch() * (3 * weights - w)});
+    gpt_donate(letters(), donate);
+    measure(&(bench_case){.name = "gpt",
+                          .what = "GPT training step, Adam",
+                          .fn = gpt,
+                          .setup = text,
+                          .nin = gpt_inputs(letters()),
+                          .nout = gpt_outputs(letters()),
+                          .donate = donate,
+                          .flops = gpt_flops(letters())});
+}
+
+static void add_limit(const char *name, double rate) {
+    printf("%-28s %12.4g /s\n", name, rate);
+    if (out) fprintf(out, "{\"kind\": \"limit\", \"name\": \"%s\", \"rate\": %.6g}\n", name, rate);
+}
+
+static void measure_limits(void) {
+    add_limit("copy", gpu_copy_rate(bench_tiny ? 1 << 20 : 512u << 20));
+    add_limit("fma", gpu_fma_rate(bench_tiny));
+    add_limit("mma", gpu_mma_rate(bench_tiny));
+}
+
+static void say_device(void) {
+    printf("%s, sm_%u, %u processors, driver %d.%d%s\n", machine.name, machine.arch,
+           machine.processors, machine.driver / 1000, machine.driver % 1000 / 10,
+           machine.emulated ? ", emulated: no time here means anything" : "");
+    if (out)
+        fprintf(out,
+                "{\"kind\": \"device\", \"name\": \"%s\", \"arch\": %u, \"processors\": %u, "
+                "\"driver\": %d, \"clock_hz\": %.6g, \"emulated\": %s}\n",
+                machine.name, machine.arch, machine.processors, machine.driver, machine.clock_hz,
+                machine.emulated ? "true" : "false");
+}
+
+static bool read_options(int argc, char **argv) {
+    static const struct option known[] = {{"probe", 0, NULL, 'p'}, {"tiny", 0, NULL, 'y'},
+                                          {"out", 1, NULL, 'o'},   {"rounds", 1, NULL, 'r'},
+                                          {"only", 1, NULL, 'n'},  {NULL, 0, NULL, 0}};
+    bool probe = false;
+    for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (o) {
+        case 'p': probe = true; break;
+        case 'y': bench_tiny = true; break;
+        case 'n': only = optarg; break;
+        case 'r': rounds = atoi(optarg); break;
+        case 'o':
+            if (!(out = fopen(optarg, "w"))) perror(optarg), exit(1);
+            break;
+        default: exit(2);
+        }
+    if (bench_tiny) rounds = 1;
+    if (rounds >= 1 && rounds <= MAX_ROUNDS) return probe;
+    fprintf(stderr, "bench: --rounds 1..%d\n", MAX_ROUNDS);
+    exit(2);
+}
+
+int main(int argc, char **argv) {
+    char why[256] = "";
+    const bool probe = read_options(argc, argv);
+    if (bz_open(&(bz_options){.device = BZ_CUDA, .seed = 1}, &c)) {
+        printf("no device: %s\n", bz_message(NULL));
+        return NO_DEVICE;
+    }
+    gpu_open(c, &machine);
+    say_device();
+    if (!probe) {
+        gpu_enter();
+        blas = gpu_blas_open(gpu_stream(), why, sizeof why);
+        gpu_leave();
+        printf("%s\n", blas ? gpu_blas_name(blas) : why);
+        if (!only) measure_limits();
+        measure_moves();
+        measure_products();
+        measure_steps();
+        gpu_enter();
+        gpu_blas_close(blas);
+        gpu_leave();
+    }
+    gpu_close();
+    bz_close(c);
+    if (out && fclose(out)) return perror("bench"), 1;
+    return 0;
+}
