@@ -26,6 +26,9 @@ N, ROWS, COLS, WIDE, BATCH, HIDDEN = (
 GPT = (2, 16, 32, 2, 1, 20) if TINY else (64, 256, 384, 6, 6, 65)
 
 
+PICTURES = (8, 64, 5 if TINY else 16384)
+
+
 def reduction():
     """Of CASE "sum/0/16384x1024": what to do, over which axis, the shape; None if CASE is no such thing."""
     if CASE.count("/") != 2 or product():
@@ -72,6 +75,16 @@ def movement(np, own):
     return f and (lambda x: own(f(x)))
 
 
+def channel_norm(rsqrt):
+    """Of what all peers' arrays have."""
+
+    def norm(x):
+        d = x - x.mean(1, keepdims=True)
+        return d * rsqrt((d * d).mean(1, keepdims=True) + 1e-5)
+
+    return norm
+
+
 # ---- NumPy: no erf, no gradients
 
 
@@ -92,14 +105,16 @@ def numpy_cases():
         z = f(0.5) * z * (1 + np.tanh(f(0.7978845608) * (z + f(0.044715) * z * z * z)))
         return z * y + x
 
-    def softmax(x):
-        e = np.exp(x - x.max(-1, keepdims=True))
-        return e / e.sum(-1, keepdims=True)
+    def softmax(x, axis=-1):
+        e = np.exp(x - x.max(axis, keepdims=True))
+        return e / e.sum(axis, keepdims=True)
 
     known = {
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (softmax, (normal(ROWS, COLS),)),
+        "channel_softmax": lambda: (lambda x: softmax(x, 1), (normal(*PICTURES),)),
+        "channel_norm": lambda: (channel_norm(lambda x: f(1) / np.sqrt(x)), (normal(*PICTURES),)),
     }
     if product():
         yield "numpy", *products(normal, np.matmul)
@@ -212,6 +227,8 @@ def torch_cases():
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
         "gelu": lambda: (gelu, (torch.randn(N), torch.randn(N))),
         "softmax": lambda: (lambda x: f.softmax(x, -1), (torch.randn(ROWS, COLS),)),
+        "channel_softmax": lambda: (lambda x: f.softmax(x, 1), (torch.randn(*PICTURES),)),
+        "channel_norm": lambda: (channel_norm(torch.rsqrt), (torch.randn(*PICTURES),)),
         "layernorm": lambda: (layernorm, (torch.randn(ROWS, COLS), torch.rand(COLS), torch.rand(COLS))),
         "transpose": lambda: (lambda x: x.T.contiguous(), (torch.randn(WIDE, WIDE),)),
         "add_transposed": lambda: (lambda x: x + x.T, (torch.randn(WIDE, WIDE),)),
@@ -310,6 +327,8 @@ def jax_cases():
         "pointwise": lambda: (pointwise, (normal(N),)),
         "gelu": lambda: (gelu, (normal(N), normal(N))),
         "softmax": lambda: (lambda x: jax.nn.softmax(x, -1), (normal(ROWS, COLS),)),
+        "channel_softmax": lambda: (lambda x: jax.nn.softmax(x, 1), (normal(*PICTURES),)),
+        "channel_norm": lambda: (channel_norm(jax.lax.rsqrt), (normal(*PICTURES),)),
         "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
     }[CASE]()
     jitted = jax.jit(fn)
