@@ -141,6 +141,30 @@ static bool match_operands(matcher *m, const rule *r, const ir_ref *x, unsigned 
     return true;
 }
 
+enum { ORDER_DEPTH = 3 };
+
+/* Compares what x and y are, as far as `depth` operations: <, = or > 0. Constants stand last. */
+static int order(const ir_graph *g, ir_ref x, ir_ref y, unsigned depth) {
+    const ir_node *p = ir_at(g, x), *q = ir_at(g, y);
+    if (x == y) return 0;
+    if ((p->op == IR_CONST) != (q->op == IR_CONST)) return p->op == IR_CONST ? 1 : -1;
+    if (p->op != q->op) return p->op - q->op;
+    if (p->dtype != q->dtype) return p->dtype - q->dtype;
+    if (p->nin != q->nin) return p->nin - q->nin;
+    for (unsigned i = 0; depth && i < p->nin; i++) {
+        const int d = order(g, ir_in(g, p)[i], ir_in(g, q)[i], depth - 1);
+        if (d) return d;
+    }
+    return 0;
+}
+
+/* x + y and y + x are one node. Which it is hangs on what they are, and on their numbers in graphs only where that is the same: equal layers
+ * have equal kernels. */
+static bool stands_behind(const ir_graph *g, ir_ref x, ir_ref y) {
+    const int d = order(g, x, y, ORDER_DEPTH);
+    return d ? d > 0 : x > y;
+}
+
 static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned n) {
     matcher m = {.g = g, .dtype = t, .like = x[0]};
     for (unsigned i = 0; i < n; i++)
@@ -154,8 +178,7 @@ static ir_ref canonical(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsi
         return build(&m);
     }
     ir_ref y[3] = {x[0], n > 1 ? x[1] : 0, n > 2 ? x[2] : 0};
-    /* x + y and y + x are one node */
-    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 && y[0] > y[1]) {
+    if ((ir_ops[op].flags & IR_COMMUTES) && n == 2 && stands_behind(g, y[0], y[1])) {
         y[0] = x[1];
         y[1] = x[0];
     }
