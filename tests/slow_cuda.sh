@@ -66,6 +66,13 @@ for cc in 75 90 100; do
         BRAZE_NVRTCFLAGS=--Ofast-compile=mid "${BRAZE_BUILD:-build}/tests/fuzz_graphs" 60 1$cc 100
 done
 
+for seed in 2 3; do
+    check "products by matrix units, seed $seed" env GPU_FAST=5 BRAZE_FAKE_SEED=$seed \
+        "${BRAZE_BUILD:-build}/tests/test_gpu_fast" --filter 'gpu_fast/{device,large}*'
+done
+
+check "training by matrix units" env GPU_FAST=1 "${BRAZE_BUILD:-build}/tests/test_cuda_fast"
+
 # The tests of the API; NVRTC's quick way, which costs an eighth. Left out: what measures the host's page faults, and what compiles
 # before each allocation that fails.
 export BRAZE_TEST_FAR=cuda BRAZE_NVRTCFLAGS=--Ofast-compile=mid

@@ -399,6 +399,7 @@ Test(emit_control, atomics_copies_prefetches_and_streams) {
                  "    atomic %%y[%%at], %%v [%s]\n"
                  "    %%to = mul %%p, 4\n"
                  "    async_copy %%z[%%to], %%x[%%p] [3]\n"
+                 "    async_group\n"
                  "    async_wait [0]\n"
                  "  }\n"
                  "}\n",

@@ -235,11 +235,32 @@ static const bad verify_errors[] = {
     {"%l = loop parallel 0, %n { async_copy %y[0], %x[0] [0] }",
      "number of elements is not positive"},
     {"%l = loop parallel 0, %n { async_copy %x[0], %x[0] [1] }", "buffer is only read (in)"},
-    {"%l = loop parallel 0, %n { async_wait [-1] }", "number of copies is negative"},
+    {"%l = loop parallel 0, %n { async_wait [-1] }", "number of groups is negative"},
     {"%l = loop parallel 0, %n { %a = warp_shuffle %n [32] }", "lane distance is not in 0 .. 31"},
     {"%l = loop parallel 0, %n { %a: f16x8 = const 0 %b: f16x4 = const 0 %c: f32x4 = const 0 %d = "
      "mma %a, %b, %c [16, 8, 16] }",
-     "mma outside of a warp"},
+     "matrices outside of a warp"},
+    {"%l = loop parallel 0, 1 { %b = loop block 0, 32 { %a: f32x4 = const 0 %c: f32x2 = const 0 %d "
+     "= mma %a, %c, %a [16, 8, 16] } }",
+     "mma shape is not [16, 8, 8]"},
+    {"%l = loop parallel 0, 1 { %b = loop block 0, 32 { %a: f32x4 = const 0 %d = mma %a, %a, %a "
+     "[16, 8, 8] } }",
+     "fragments are not 16 bytes, 8 bytes"},
+    {"%l = loop parallel 0, 1 { %b = loop block 0, 32 { %a: i32x4 = const 0 %d = mma %a, %a, %a "
+     "[16, 8, 8] } }",
+     "fragments are not f16, bf16 or f32"},
+    {"%l = loop parallel 0, 1 { %s: *f16 = local [64] shared %v: f16x2 = ldmatrix %s[0] [0] }",
+     "matrices outside of a warp"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [64] shared %b = loop block 0, 32 { %v: f32x4 = "
+     "ldmatrix %s[0] [1] } }",
+     "only 16-bit elements are transposed"},
+    {"%l = loop parallel 0, 1 { %s: *f16 = local [64] shared %b = loop block 0, 32 { %v: f16x6 = "
+     "ldmatrix %s[0] [0] } }",
+     "matrices are not 1, 2 or 4"},
+    {"%l = loop parallel 0, 1 { %b = loop block 0, 32 { %v: f32x4 = ldmatrix %x[0] [0] } }",
+     "matrices lie in shared memory"},
+    {"%l = loop parallel 0, %n { %m: boolx2 = const 0 async_copy %y[0], %x[0] [1] mask %m }",
+     "mask is not bool with the value's lanes"},
     {"%l = loop parallel 0, %n { error %n, %n [1] }", "error needs a bool and an i64 scalar"},
     {"%l = loop parallel 0, %n { call f(%x, %y) }", "wrong number of arguments"},
     {"%l = loop parallel 0, %n { call f(%n, %n, %n) }",
@@ -387,6 +408,21 @@ static const bad run_errors[] = {
     {"%l = loop parallel 0, 1 { %s: *f32 = local [4] shared %b = loop block 0, 4 { async_copy "
      "%s[%b], %x[%b] [1] barrier %v = load %s[%b] } }",
      "element 0 of a local array is read before it is written"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [4] shared %b = loop block 0, 4 { async_copy "
+     "%s[%b], %x[%b] [1] async_wait [0] barrier %v = load %s[%b] } }",
+     "element 0 of a local array is read before it is written"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [4] shared %b = loop block 0, 4 { async_copy "
+     "%s[%b], %x[%b] [1] async_group async_wait [1] barrier %v = load %s[%b] } }",
+     "element 0 of a local array is read before it is written"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [32] shared %b = loop block 0, 32 { store %s[%b], "
+     "1.0 barrier %i = remainder %b, 8 %j = mul %i, 2 %v: f32 = ldmatrix %s[%j] [0] } }",
+     "address is not aligned"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [32] shared %b = loop block 0, 32 { store %s[%b], "
+     "1.0 %o = add %b, 1 %i = remainder %o, 8 %j = mul %i, 4 %v: f32 = ldmatrix %s[%j] [0] } }",
+     "threads race for element"},
+    {"%l = loop parallel 0, 1 { %s: *f32 = local [32] shared %b = loop block 0, 32 { store %s[%b], "
+     "1.0 barrier %c = lt %b, 9 if %c { %v: f32 = ldmatrix %s[0] [0] } } }",
+     "only 9 threads of a warp are there"},
     {"%l = loop parallel 0, 1 { %p = offset %x[1] %v: f32x2 = load %p[0] aligned }",
      "address is not aligned"},
 };

@@ -140,7 +140,9 @@ run "BRAZE_LLVM=$dir/p.bz" run "$dir/p.bz"
 expect "BRAZE_LLVM=(no library)" 3 'no usable libbraze-llvm.so' 'p.bz'
 
 # ---- values that make no sense
-for wrong in DEVICE=gpu DEVICE=cp THREADS=junk THREADS=-1 THREADS=257 THREADS=1e3 THREADS=2x THREADS=99999999999999999999 ISA=junk ISA=avx ISA='base|avx2' \
+run BRAZE_NUMERICS=fast run "$dir/p.bz"
+same "BRAZE_NUMERICS=fast on a CPU"
+for wrong in DEVICE=gpu DEVICE=cp THREADS=junk THREADS=-1 THREADS=257 THREADS=1e3 THREADS=2x THREADS=99999999999999999999 NUMERICS=quick NUMERICS=FAST ISA=junk ISA=avx ISA='base|avx2' \
     DEBUG=6 DEBUG=x CHECK=yes HELP=2 DUMP=gz CACHE_DIR=here CACHE_DIR=./here CACHE_MIB=x CACHE_MIB=65537; do
     for command in run opt explain "ops exp"; do
         case $command in ops*) file= ;; *) file=$dir/p.bz ;; esac

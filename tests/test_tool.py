@@ -395,6 +395,12 @@ def test_plan_of_a_gpu():
     nowhere = {"BRAZE_LIBCUDA": path("none.so"), "BRAZE_NVRTC": path("none.so")}
     open(path("g.bz"), "w").write(braze(["grad", "DIR/mlp.bz", "--wrt", "w"]).stdout)
     row(["opt", "DIR/g.bz", "--device", "cuda", "--loops"], "", 0, "kernel gemm_", "block", env=nowhere)
+    product = "graph main(x: bf16[64,64], w: bf16[64,64]) { %y = matmul %x %w\n return %y }"
+    fast = ["opt", "-", "--device", "cuda", "--loops", "--numerics"]
+    row(fast + ["fast"], product, 0, " mma ", "ldmatrix", "async_copy", env=nowhere)
+    check("strict products know no matrices", " mma " not in row(fast + ["strict"], product, 0, env=nowhere).stdout, "")
+    row(["run", "a", "--numerics", "quick"], "", 2, "'quick' is none of strict, fast")
+    row(["kreport", "a", "--numerics", "quick"], "", 2, "'quick' is none of strict, fast")
     row(["explain", "DIR/g.bz", "--device", "cuda"], "", 0, "kernel", "stayed apart", "mlp.bz:2", env=nowhere)
     r = row(["explain", "DIR/g.bz", "--device", "cuda", "--json"], "", 0, env=nowhere)
     check("a GPU's launches are not timed", all(k["runs"] == 0 for k in json.loads(r.stdout)["kernels"]), r.stdout)
@@ -447,6 +453,10 @@ def test_kreport():
     row(["kreport", "-"], "graph main(x: f32[4]) {\n    return %x\n}", 0, "sm_80", "sm_90")
     low = json.loads(braze(["kreport", "-", "--arch", "sm_80", "--autocast", "bf16", "--dim", "n=64", "--json"], program).stdout)
     check("--autocast", low["machines"][0]["kernels"] != x["machines"][0]["kernels"], low)
+    product = "graph main(x: f16[128,64], w: f16[64,128]) {\n    %y = matmul %x %w\n    return %y\n}"
+    fast = json.loads(braze(["kreport", "-", "--arch", "sm_75,sm_80", "--numerics", "fast", "--json"], product).stdout)
+    old, new = (m["kernels"][0]["functions"][0] for m in fast["machines"])
+    check("--numerics fast: matrices, where a machine has the units", old["mix"]["matrix"] == 0 < new["loop"]["ldmatrix"] * 2.5 <= new["loop"]["matrix"], fast)
 
 
 MAIN = """#include <stdio.h>

@@ -1,20 +1,23 @@
 /* cmd_kreport.c - braze kreport: what the kernels of a program are made of on GPUs, without one. */
+#include "runtime/base/env.h"
 #include "tools/kreport.h"
 #include "tools/tool.h"
 
-enum { KREPORT_ARCH, KREPORT_JSON, KREPORT_DIM, KREPORT_AUTOCAST };
+enum { KREPORT_ARCH, KREPORT_JSON, KREPORT_DIM, KREPORT_AUTOCAST, KREPORT_NUMERICS };
 
 static const tool_option options[] = {
     {"arch", "NAME,...", "kinds of GPUs: sm_75, 80, 86, 89, 90, 100, 120 (default: sm_80,sm_90)"},
     {"json", NULL, "as JSON (the layout is described in docs/cuda.md)"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
+    TOOL_NUMERICS_OPTION,
 };
 
 typedef struct kreport_job {
     tool_files files;
     unsigned kinds[GPU_KINDS], n; /* in gpu_kinds */
     bool json;
+    bz_options options; /* numerics */
 } kreport_job;
 
 /* ---- options */
@@ -32,6 +35,7 @@ static bool read_options(tool_args *a, kreport_job *j) {
         if (o == KREPORT_ARCH && !read_kinds(a, j)) return false;
         if (o == KREPORT_DIM && !tool_dim_option(a, &j->files)) return false;
         if (o == KREPORT_AUTOCAST && !tool_autocast_option(a)) return false;
+        if (o == KREPORT_NUMERICS && !tool_numerics_option(a, &j->options.numerics)) return false;
     }
     return true;
 }
@@ -105,11 +109,14 @@ static bool read_machine(reading *r, kreport_machine *m) {
     return true;
 }
 
-static bz_status report_machine(const kreport_job *j, const pass_plan *p, const gpu_kind *kind,
-                                const char *text, bz_text *out, bz_error *e) {
+static bz_status report_plan(const kreport_job *j, const pass_plan *p, const gpu_kind *kind,
+                             bz_text *out, bz_error *e) {
     nvrtc_image image;
     kreport_machine m;
-    bz_status s = nvrtc_compile(text, kind->cc, true, &image, e);
+    bz_text text = {0};
+    bz_status s = cuda_emit(p->code, &text, e);
+    if (!s) s = nvrtc_compile(bz_text_c(&text), kind->cc, true, &image, e);
+    bz_text_free(&text);
     if (s) return s;
     reading r = {.plan = p, .kind = kind, .image = &image, .e = e};
     if (read_machine(&r, &m)) j->json ? kreport_json(out, &m) : kreport_text(out, &m);
@@ -120,22 +127,25 @@ static bz_status report_machine(const kreport_job *j, const pass_plan *p, const 
 
 /* ---- the command */
 
+static bz_status report_machine(const kreport_job *j, const ir_graph *g, const gpu_kind *kind,
+                                bz_text *out, bz_error *e) {
+    const pass_target t = pass_gpu_of(kind->cc, rt_is_fast(&j->options));
+    pass_plan *p = pass_compile(g, &t, e);
+    if (p) report_plan(j, p, kind, out, e);
+    pass_plan_free(p);
+    return e->status;
+}
+
 static bz_status report(const kreport_job *j, const ir_graph *g, bz_text *out, bz_error *e) {
-    bz_text text = {0};
     bz_status s = nvrtc_open(e);
-    pass_plan *p = s ? NULL : pass_compile(g, &pass_gpu_target, e);
-    if (!p) return e->status;
-    s = cuda_emit(p->code, &text, e);
-    if (j->json)
+    if (!s && j->json)
         bz_textf(out, "{\"nvrtc\": \"%d.%d\", \"machines\": [", nvrtc_version() / 1000,
                  nvrtc_version() % 1000 / 10);
     for (unsigned i = 0; i < j->n && !s; i++) {
         if (j->json) bz_text_str(out, i ? ",\n " : "\n ");
-        s = report_machine(j, p, &gpu_kinds[j->kinds[i]], bz_text_c(&text), out, e);
+        s = report_machine(j, g, &gpu_kinds[j->kinds[i]], out, e);
     }
     if (j->json) bz_text_str(out, "]}\n");
-    bz_text_free(&text);
-    pass_plan_free(p);
     return s;
 }
 
@@ -162,7 +172,7 @@ static tool_status run(tool_args *a) {
 
 const tool_command tool_kreport = {
     .name = "kreport",
-    .usage = "FILE.bz [--arch sm_80,sm_90] [--dim NAME=SIZE]... [--json]",
+    .usage = "FILE.bz [--arch sm_80,sm_90] [--dim NAME=SIZE]... [--numerics fast] [--json]",
     .summary = "show what the kernels of a program are made of on GPUs",
     .help = "Compiles FILE.bz for GPUs of these kinds, without one, by NVRTC, and shows for each "
             "kernel its registers, spills,\n"

@@ -19,6 +19,14 @@ static const char *const device_names[] = {
     NULL};
 #undef DEVICE
 
+bool tool_numerics_option(tool_args *a, bz_numerics *out) {
+    static const char *const words[] = {"strict", "fast", NULL};
+    int v;
+    if (!tool_choice(a, "numerics", words, &v)) return false;
+    *out = (bz_numerics)(BZ_STRICT + v);
+    return true;
+}
+
 bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
     static const char *const modes[] = {"compiled", "eager", NULL},
                              *const isas[] = {"base", "avx2", "avx512", NULL};
@@ -37,6 +45,7 @@ bool tool_machine_option(tool_args *a, int number, tool_machine *m) {
         if (!tool_number(a, "threads", 1, BZ_RT_MAX_THREADS, &n)) return false;
         m->options.threads = (int)n;
         return true;
+    case TOOL_NUMERICS: return tool_numerics_option(a, &m->options.numerics);
     default:
         if (!tool_choice(a, "isa", isas, &v)) return false;
         m->options.isa = (bz_isa)(BZ_ISA_BASE + v);
@@ -51,7 +60,7 @@ static bz_status open_machine(const tool_machine *m, bz_context **c, bz_error *e
 
 bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
     if (m->options.device == BZ_CUDA) {
-        *t = pass_gpu_target; /* of any GPU: none needs to be there */
+        *t = pass_gpu_of(0, rt_is_fast(&m->options)); /* none needs to be there */
     } else {
         bz_context *c;
         bz_status s = open_machine(m, &c, e);

@@ -86,8 +86,8 @@ static void json_function(bz_text *t, const kreport_machine *m, const kreport_fu
         bz_textf(t, "%.4f", kreport_vectors(k));
     bz_textf(t,
              ", \"instructions\": %u, \"barriers\": %u, \"loop\": {\"instructions\": %u, "
-             "\"fma\": %u}, \"mix\": {",
-             k->all, k->barriers, k->loop, k->loop_fma);
+             "\"fma\": %u, \"matrix\": %u, \"ldmatrix\": %u}, \"mix\": {",
+             k->all, k->barriers, k->loop, k->loop_fma, k->loop_matrix, k->loop_ldmatrix);
     for (unsigned c = 0; c < CUBIN_NCLASSES; c++)
         bz_textf(t, "%s\"%s\": %u", c ? ", " : "", cubin_classes[c], k->mix[c]);
     bz_text_str(t, "}}");

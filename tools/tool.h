@@ -112,12 +112,15 @@ typedef struct tool_machine {
     {"device", "cpu|ref|null|cuda",                                                                \
      "where to run: machine code, the reference interpreter, nowhere (results are zeros), a GPU"}, \
         {"mode", "compiled|eager", "eager: one kernel for each op"},                               \
-        {"threads", "N", "threads to use"}, {                                                      \
+        {"threads", "N", "threads to use"}, TOOL_NUMERICS_OPTION, {                                \
         "isa", "avx512|avx2|base", "instruction set to use"                                        \
     }
-enum { TOOL_DEVICE, TOOL_MODE, TOOL_THREADS, TOOL_ISA, TOOL_MACHINE_END };
+#define TOOL_NUMERICS_OPTION                                                                       \
+    { "numerics", "strict|fast", "fast: on a GPU the liberties of docs/fast.md" }
+enum { TOOL_DEVICE, TOOL_MODE, TOOL_THREADS, TOOL_NUMERICS, TOOL_ISA, TOOL_MACHINE_END };
 /* Reads option `number` (TOOL_DEVICE ...); false with a usage error in a->status. */
 bool tool_machine_option(tool_args *a, int number, tool_machine *m);
+bool tool_numerics_option(tool_args *a, bz_numerics *out); /* the same for this one alone */
 
 typedef struct tool_engine {
     bz_context *c; /* NULL for the interpreter */

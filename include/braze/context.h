@@ -22,6 +22,12 @@ typedef enum bz_mode {
 
 typedef enum bz_isa { BZ_ISA_BEST, BZ_ISA_BASE, BZ_ISA_AVX2, BZ_ISA_AVX512 } bz_isa;
 
+typedef enum bz_numerics {
+    BZ_NUMERICS_DEFAULT, /* what $BRAZE_NUMERICS says, else strict */
+    BZ_STRICT,           /* every bit as docs/numerics.md says, on every device */
+    BZ_FAST,             /* on a GPU the liberties of docs/fast.md, each with its tolerance */
+} bz_numerics;
+
 /* Zero-initialised = all defaults. */
 typedef struct bz_options {
     bz_device device;
@@ -35,6 +41,7 @@ typedef struct bz_options {
     bool find_nan;
     bool quiet; /* as $BRAZE_WARN=0: no warnings on stderr */
     int number; /* which device, where there are several: GPU 0, 1 ... as the driver counts them */
+    bz_numerics numerics;
 } bz_options;
 
 /* Opens a context. options: NULL = all defaults. BZ_EARG for values out of range, BZ_EDEVICE for an ISA that the machine lacks or a device that is not there, either

@@ -86,6 +86,8 @@ static bz_status check_options(const bz_options *o, bz_error *e) {
         return bz_fail(e, BZ_EARG, "[open] there is no mode %d", (int)o->mode);
     if ((unsigned)o->isa > BZ_ISA_AVX512)
         return bz_fail(e, BZ_EARG, "[open] there is no instruction set %d", (int)o->isa);
+    if ((unsigned)o->numerics > BZ_FAST)
+        return bz_fail(e, BZ_EARG, "[open] there are no numerics %d", (int)o->numerics);
     if (o->number < 0) return bz_fail(e, BZ_EARG, "[open] devices have no number %d", o->number);
     if (o->threads < 0 || o->threads > BZ_RT_MAX_THREADS)
         return bz_fail(e, BZ_EARG, "[open] %d threads: 0 to %d are possible", o->threads,

@@ -29,6 +29,7 @@ typedef enum switch_name {
     NANS,
     WARN,
     DEVICE,
+    NUMERICS,
     THREADS,
     ISA,
     LLVM,
@@ -63,6 +64,8 @@ static const struct {
               0},
     [DEVICE] = {"BRAZE_DEVICE", device_words, "device of contexts that ask for none", SWITCH_WORD,
                 0},
+    [NUMERICS] = {"BRAZE_NUMERICS", "strict|fast", "numerics of contexts that ask for none",
+                  SWITCH_WORD, 0},
     [THREADS] = {"BRAZE_THREADS", "0..256",
                  "threads of contexts that ask for none (0: one a processor)", SWITCH_NUMBER,
                  BZ_RT_MAX_THREADS},
@@ -140,7 +143,7 @@ static void look_for_mistakes(void) {
     for (switch_name s = HELP; s < BZ_LEN(switches); s++) {
         switch_kind kind = switches[s].kind;
         if (*word(s) && !good(s))
-            bz_fail(&env.mistake, kind == SWITCH_WORD ? BZ_EDEVICE : BZ_EARG,
+            bz_fail(&env.mistake, s == DEVICE || s == ISA ? BZ_EDEVICE : BZ_EARG,
                     "[%s] '%.40s' is none of %s%s; BRAZE_HELP=1 prints all switches",
                     switches[s].name, word(s), kind == SWITCH_LETTERS ? "the " : "",
                     switches[s].values);
@@ -178,6 +181,7 @@ static void read_env(void) {
                    .graphs = graphs,
                    .code_bytes = (size_t)code << 20,
                    .cache_bytes = (uint64_t)cache << 20,
+                   .numerics = strcmp(word(NUMERICS), "fast") ? BZ_STRICT : BZ_FAST,
                    .device = find_device(word(DEVICE))};
     look_for_mistakes();
     if (help) print_help();

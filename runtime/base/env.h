@@ -13,9 +13,13 @@ typedef struct rt_env {
     size_t code_bytes;    /* BRAZE_CODE */
     uint64_t cache_bytes; /* BRAZE_CACHE_MIB */
     bz_device device;     /* BRAZE_DEVICE; BZ_DEVICE_DEFAULT when it says nothing */
+    bz_numerics numerics; /* BRAZE_NUMERICS, or BZ_STRICT */
     bz_error mistake;     /* the first switch whose value makes no sense: no context opens then */
 } rt_env;
 const rt_env *rt_env_get(void); /* read once */
+static inline bool rt_is_fast(const bz_options *o) {
+    return (o->numerics ? o->numerics : rt_env_get()->numerics) == BZ_FAST;
+}
 
 /* ---- device_names.c: as a switch has them, by bz_device; BZ_DEVICE_DEFAULT is none */
 extern const char *const rt_device_names[];

@@ -20,8 +20,9 @@ static const cuda_memory *memory_of(const rt_codegen *g) {
 static bz_status target(const rt_codegen *g, bz_text *key, bz_error *e) {
     unsigned version;
     const bz_status s = cuda_compiler(&version, e);
-    bz_textf(key, "sm_%u | nvrtc %u.%u, strict%s%s, %s", memory_of(g)->arch, version / 1000,
-             version % 1000 / 10, *nvrtc_flags() ? " " : "", nvrtc_flags(), cg_build);
+    bz_textf(key, "sm_%u | nvrtc %u.%u, %s%s%s, %s", memory_of(g)->arch, version / 1000,
+             version % 1000 / 10, ((const cuda_codegen *)g)->fast ? "fast" : "strict",
+             *nvrtc_flags() ? " " : "", nvrtc_flags(), cg_build);
     return s;
 }
 
@@ -106,7 +107,7 @@ static void unload(void *object) {
     bz_mem_free(l);
 }
 
-cuda_codegen cuda_codegen_for(cuda_memory *m) {
+cuda_codegen cuda_codegen_for(cuda_memory *m, bool fast) {
     static const rt_codegen_functions functions = {.parallel = PARALLEL_INSTS,
                                                    .moves = true,
                                                    .target = target,
@@ -115,5 +116,5 @@ cuda_codegen cuda_codegen_for(cuda_memory *m) {
                                                    .load = load,
                                                    .find = find,
                                                    .unload = unload};
-    return (cuda_codegen){.base = {.f = &functions, .place = m->place}, .m = m};
+    return (cuda_codegen){.base = {.f = &functions, .place = m->place}, .m = m, .fast = fast};
 }

@@ -67,8 +67,9 @@ bz_status cuda_load(cuda_memory *m, const void *image, const char *what, cu_modu
 typedef struct cuda_codegen {
     rt_codegen base;
     cuda_memory *m;
+    bool fast; /* of a context in fast mode: its kernels have keys of their own */
 } cuda_codegen;
-cuda_codegen cuda_codegen_for(cuda_memory *m);
+cuda_codegen cuda_codegen_for(cuda_memory *m, bool fast);
 
 /* ---- place.c: the driver's context of a device, with its code */
 /* One memory more in it (NULL in spite of CU_SUCCESS: out of memory), and one less: with the last one the kernels go that were loaded there. */

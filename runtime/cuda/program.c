@@ -30,7 +30,7 @@ static void show_text(const lp_module *m) {
 }
 
 static bool get_code(bz_context *c, cuda_program *p, const bz_watch *w, bz_error *e) {
-    const cuda_codegen codegen = cuda_codegen_for(memory_of(c));
+    const cuda_codegen codegen = cuda_codegen_for(memory_of(c), rt_is_fast(&c->options));
     if (rt_env_get()->debug >= 4) show_text(p->plan->code);
     return (p->kernels = rt_plan_code(c, p->plan, &codegen.base, w, e)) != NULL;
 }
@@ -115,7 +115,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     p->m = m;
     const uint64_t start = bz_now();
-    pass_target target = pass_gpu_target;
+    pass_target target = pass_gpu_of(m->arch, rt_is_fast(&c->options));
     rt_watch watch = rt_watch_new(c);
     target.eager = how & RT_EAGER;
     target.any_size = how & RT_ANY_SIZE;

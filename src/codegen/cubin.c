@@ -6,7 +6,8 @@
 #include <elf.h>
 #include <string.h>
 
-enum { SIZE = 16, NOP = 0x118, BAR = 0x11d };
+enum { SIZE = 16, NOP = 0x118, BAR = 0x11d, LDSM = 0x03b };
+enum { WARP = 32 }; /* one on a matrix is at least as much as one of each thread on numbers */
 
 typedef struct code {
     const unsigned char *p;
@@ -199,13 +200,21 @@ static size_t target_of(const code *c, size_t i) {
 static void find_loop(const code *c, cubin_kernel *k) {
     for (size_t i = 0; i < c->n; i++) {
         const size_t from = target_of(c, i);
-        unsigned fma = 0;
+        unsigned fma = 0, matrix = 0, ldmatrix = 0;
         if (from >= i) continue;
-        for (size_t j = from; j <= i; j++) fma += class_of(c, opcode(at(c, j))) == CUBIN_FMA;
+        for (size_t j = from; j <= i; j++) {
+            const unsigned op = opcode(at(c, j)), of = class_of(c, op);
+            fma += of == CUBIN_FMA;
+            matrix += of == CUBIN_MATRIX;
+            ldmatrix += op == LDSM;
+        }
         const unsigned all = (unsigned)(i + 1 - from);
-        if ((uint64_t)fma * k->loop <= (uint64_t)k->loop_fma * all && k->loop) continue;
+        const uint64_t is = fma + matrix * WARP, was = k->loop_fma + k->loop_matrix * WARP;
+        if (is * k->loop <= was * all && k->loop) continue;
         k->loop = all;
         k->loop_fma = fma;
+        k->loop_matrix = matrix;
+        k->loop_ldmatrix = ldmatrix;
     }
 }
 

@@ -43,8 +43,8 @@ typedef struct cubin_kernel {
     unsigned mix[CUBIN_NCLASSES];       /* of them */
     unsigned global[CUBIN_WIDTHS];      /* loads and stores of global memory by width */
     unsigned barriers;
-    /* instructions of the innermost loop with the largest share of multiplications; of them these */
-    unsigned loop, loop_fma;
+    /* instructions of the innermost loop with the largest share of multiplications; of them these, on matrices too; what loads those */
+    unsigned loop, loop_fma, loop_matrix, loop_ldmatrix;
 } cubin_kernel;
 
 /* Of a function of an image for compute capability cc; false: there is none, or it is no cubin with the assembler's log. */

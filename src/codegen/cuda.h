@@ -33,7 +33,7 @@ typedef struct cuda_phase {
 cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase);
 
 /* Appends the text of all kernels of m: no include, the same for equal modules. BZ_EUNSUPPORTED names the kernel and the instruction that
- * has no form here (matrix units, atomics, asynchronous copies, effects outside the innermost of nested loops over threads); BZ_ENOMEM. */
+ * has no form here (atomics, asynchronous copies of other than 4, 8 or 16 bytes, effects outside the innermost of nested loops over threads); BZ_ENOMEM. */
 bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e);
 /* "k_NAME_PHASE"; what C has not in names is `_`. */
 void cuda_symbol(bz_text *out, const char *kernel, unsigned phase);

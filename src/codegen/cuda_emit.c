@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { RESIDENT = 512 }; /* threads of a processor that multiplies matrices: they have 128 registers each */
+
 /* ---- names of functions */
 
 /* Behind a letter of ours: what C has not in names is `_`. */
@@ -180,7 +182,10 @@ static void take(cuda_text *t, lp_val v) {
 static lp_val serial_loop(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     hand_variables(t, v, lp_args(t->k, i) + 2, i->nargs - 2u, true);
-    if ((i->flags & 15) == LP_UNROLLED) cuda_line(t, "#pragma unroll");
+    if ((i->flags & 15) == LP_UNROLLED)
+        cuda_line(t, "#pragma unroll");
+    else if (t->matrix) /* what a turn needs fills the registers */
+        cuda_line(t, "#pragma unroll 1");
     cuda_line(t, "for (%s v%u = %s; v%u < %s; v%u += %lld) {", cuda_type(t, v), v,
               cuda_lane(t, cuda_arg(t, i, 0), 0).text, v, cuda_lane(t, cuda_arg(t, i, 1), 0).text,
               v, (long long)i->imm);
@@ -244,7 +249,7 @@ static void call(cuda_text *t, lp_val v) {
 static bool has_line(const lp_inst *i) {
     return i->op < IR_BASE_END || i->op == LP_ANY || i->op == LP_ALL || i->op == LP_TABLE ||
            (i->op >= LP_LOAD && i->op <= LP_ASYNC_WAIT) || i->op == LP_ERROR || i->op == LP_CALL ||
-           i->op == LP_WARP_SHUFFLE;
+           i->op == LP_WARP_SHUFFLE || i->op == LP_MMA || i->op == LP_LDMATRIX;
 }
 
 /* One instruction that opens no region. Behind `// %5` stands what is computed for node %5 of the graph. */
@@ -256,7 +261,8 @@ static void instruction(cuda_text *t, lp_val v) {
     }
     const bool alone = t->block && t->threads < t->block; /* each thread would do it */
     if (alone && (i->op == LP_STORE || i->op == LP_SCATTER || i->op == LP_COMPRESS ||
-                  i->op == LP_CALL || i->op == LP_ERROR || i->op == LP_BARRIER)) {
+                  i->op == LP_CALL || i->op == LP_ERROR || i->op == LP_BARRIER ||
+                  i->op == LP_ASYNC_COPY)) {
         cuda_refuse(t, v);
         return;
     }
@@ -271,7 +277,9 @@ static void instruction(cuda_text *t, lp_val v) {
         break;
     case LP_BARRIER: cuda_line(t, t->block ? "__syncthreads();" : ";"); break;
     case LP_WARP_SHUFFLE: warp_shuffle(t, v); break;
-    case LP_MMA: cuda_refuse(t, v); break;
+    case LP_MMA:
+    case LP_LDMATRIX:
+    case LP_ASYNC_GROUP: cuda_matrix(t, v); break;
     default:
         if (i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT)
             cuda_memory(t, v);
@@ -355,7 +363,10 @@ static void phase(cuda_text *t, unsigned number) {
     t->depth = 1;
     t->site = 0;
     bz_text_str(t->out, "\nextern \"C\" __global__ ");
-    if (of.threads) bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
+    if (of.threads && t->matrix && of.threads < RESIDENT)
+        bz_textf(t->out, "__launch_bounds__(%u, %u) ", of.threads, RESIDENT / of.threads);
+    else if (of.threads)
+        bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
     bz_text_str(t->out, "void ");
     cuda_symbol(t->out, t->k->name, number);
     bz_text_str(t->out, "(");
@@ -411,10 +422,14 @@ void cuda_symbol(bz_text *out, const char *kernel, unsigned number) {
 bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e) {
     cuda_text t = {.out = out, .m = m, .e = e};
     bz_text_str(out, cuda_prelude);
+    bool matrix = false;
+    for (uint32_t i = 0; i < m->k.n; i++) matrix |= cuda_has_matrix(m->k.p[i]);
+    if (matrix) bz_text_str(out, cuda_matrix_prelude);
     cuda_tables(out, m);
     for (uint32_t i = 0; i < m->k.n && !t.status; i++) {
         lp_range *range = lp_ranges(m->k.p[i]);
         t.k = m->k.p[i];
+        t.matrix = cuda_has_matrix(t.k);
         t.range = range;
         if (!range) t.status = bz_fail(e, BZ_ENOMEM, "out of memory");
         if (!t.status && t.k->function) {

@@ -2,6 +2,7 @@
  *
  *     cuda_emit.c      modules, phases, functions, regions
  *     cuda_mem.c       memory
+ *     cuda_matrix.c    copies under way, matrices
  *     cuda_names.c     types, lines, and what stands for a value
  *     cuda_ops.c       base ops and conversions
  *     cuda_prelude.c   helper functions that every text has
@@ -25,6 +26,7 @@ typedef struct cuda_text {
     unsigned threads; /* of a block that are told apart so far; 0: a task is a thread */
     unsigned block;   /* of them in all */
     int64_t scratch;  /* bytes of SCRATCH arrays so far */
+    bool matrix;      /* the kernel is for machines with matrix units: sm_80 and above */
 } cuda_text;
 
 typedef struct cuda_name {
@@ -61,6 +63,19 @@ void cuda_base(cuda_text *t, lp_val v, unsigned lane);
 /* ---- cuda_mem.c: LOCAL .. ASYNC_WAIT, TABLE */
 void cuda_memory(cuda_text *t, lp_val v);
 void cuda_tables(bz_text *out, const lp_module *m);
+
+/* "p12[v3 + 1]": lane of index behind p; many: the index has lanes itself */
+typedef struct cuda_place {
+    char text[96];
+} cuda_place;
+cuda_place cuda_element(const cuda_text *t, lp_val p, lp_val index, unsigned lane, bool many);
+
+/* ---- cuda_matrix.c: ASYNC_COPY, ASYNC_GROUP, ASYNC_WAIT, LDMATRIX, MMA */
+void cuda_matrix(cuda_text *t, lp_val v);
+/* Does the kernel have an mma? */
+bool cuda_has_matrix(const lp_kernel *k);
+/* Functions that kernels with one use. */
+extern const char cuda_matrix_prelude[];
 
 /* ---- cuda_prelude.c */
 extern const char cuda_prelude[];

@@ -88,12 +88,8 @@ static const char *chunk_type(bz_dtype d, unsigned bytes) {
     return bytes == 8 ? pairs[d] : types[d];
 }
 
-typedef struct place {
-    char text[96];
-} place;
-
-static place element(const cuda_text *t, lp_val p, lp_val index, unsigned lane, bool many) {
-    place n;
+cuda_place cuda_element(const cuda_text *t, lp_val p, lp_val index, unsigned lane, bool many) {
+    cuda_place n;
     if (many)
         snprintf(n.text, sizeof n.text, "p%u[%s]", p, cuda_lane(t, index, lane).text);
     else if (lane)
@@ -117,7 +113,7 @@ static void load_chunks(cuda_text *t, lp_val v, unsigned bytes) {
     const char *type = chunk_type(d, bytes);
     for (unsigned l = 0; l < i->lanes; l += each) {
         cuda_line(t, "const %s w%u_%u = *(const %s *)&%s;", type, v, l, type,
-                  element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text);
+                  cuda_element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text);
         for (unsigned n = 0; n < each; n++) {
             cuda_begin(t, v, l + n);
             bz_textf(t->out, size < 4 ? "(%s)(w%u_%u%s >> %u)" : "(%s)w%u_%u%s", cuda_cells[d], v,
@@ -137,7 +133,7 @@ static void load(cuda_text *t, lp_val v) {
         return;
     }
     for (unsigned l = 0; l < i->lanes; l++) {
-        place x = element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, i->op == LP_GATHER);
+        cuda_place x = cuda_element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, i->op == LP_GATHER);
         cuda_begin(t, v, l);
         if (mask) bz_textf(t->out, "%s ? (%s)", cuda_lane(t, mask, l).text, cuda_types[i->dtype]);
         bz_textf(t->out, i->dtype == BZ_BOOL ? "(%s != 0)" : "%s", x.text);
@@ -170,7 +166,7 @@ static void store_chunks(cuda_text *t, lp_val v, unsigned bytes) {
     for (unsigned l = 0; l < lanes; l += each) {
         cuda_indent(t);
         bz_textf(t->out, "*(%s *)&%s = %s%s(", type,
-                 element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text,
+                 cuda_element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, false).text,
                  bytes <= 4 ? "" : "make_", bytes <= 4 ? "" : type);
         chunk_members(t, x, l, bytes);
         bz_text_str(t->out, ");\n");
@@ -189,7 +185,8 @@ static void store(cuda_text *t, lp_val v) {
     if (i->op == LP_COMPRESS)
         cuda_line(t, "i64 n%u = %s;", v, cuda_lane(t, cuda_arg(t, i, 1), 0).text);
     for (unsigned l = 0; l < lanes; l++) {
-        place to = element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, i->op == LP_SCATTER);
+        cuda_place to =
+            cuda_element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), l, i->op == LP_SCATTER);
         if (i->op == LP_COMPRESS)
             snprintf(to.text, sizeof to.text, "p%u[n%u++]", cuda_arg(t, i, 0), v);
         if (mask)
@@ -210,7 +207,7 @@ static void is_aligned(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     cuda_begin(t, v, 0);
     bz_textf(t->out, "((u64)&%s & %lldu) == 0",
-             element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), 0, false).text,
+             cuda_element(t, cuda_arg(t, i, 0), cuda_arg(t, i, 1), 0, false).text,
              (long long)i->imm - 1);
     cuda_end(t);
 }
@@ -228,6 +225,8 @@ void cuda_memory(cuda_text *t, lp_val v) {
     case LP_SCATTER:
     case LP_COMPRESS: store(t, v); break;
     case LP_PREFETCH: break;
+    case LP_ASYNC_COPY:
+    case LP_ASYNC_WAIT: cuda_matrix(t, v); break;
     default: cuda_refuse(t, v); break;
     }
 }

@@ -21,8 +21,8 @@ static void as_float(bz_text *o, bz_dtype from, const char *x) {
         bz_text_str(o, x);
 }
 
-static void to_half(bz_text *o, bz_dtype to, bz_dtype from, const char *x) {
-    bz_textf(o, "bz_to_%s(", ir_dtypes[to].name);
+static void to_half(bz_text *o, bool matrix, bz_dtype to, bz_dtype from, const char *x) {
+    bz_textf(o, "bz_%s_%s(", matrix && to == BZ_BF16 ? "cvt" : "to", ir_dtypes[to].name);
     if (from == BZ_F64)
         bz_textf(o, "bz_odd(%s)", x);
     else if (from == BZ_F32 || ir_is_half(from))
@@ -46,14 +46,14 @@ static void to_int(bz_text *o, bz_dtype to, bz_dtype from, const char *x) {
         bz_textf(o, ", 0, %lld%s)", hi, end);
 }
 
-static void cast(bz_text *o, bz_dtype to, bz_dtype from, const char *x) {
+static void cast(bz_text *o, bool matrix, bz_dtype to, bz_dtype from, const char *x) {
     if (to == from) {
         bz_text_str(o, x);
     } else if (to == BZ_BOOL) {
         as_float(o, from, x);
         bz_text_str(o, " != 0");
     } else if (ir_is_half(to)) {
-        to_half(o, to, from, x);
+        to_half(o, matrix, to, from, x);
     } else if (ir_is_float(from) && !ir_is_float(to)) {
         to_int(o, to, from, x);
     } else {
@@ -185,7 +185,7 @@ void cuda_base(cuda_text *t, lp_val v, unsigned lane) {
     if (op == IR_SELECT)
         bz_textf(t->out, "%s ? %s : %s", x[0].text, x[1].text, x[2].text);
     else if (op == IR_CAST)
-        cast(t->out, (bz_dtype)i->dtype, d, x[0].text);
+        cast(t->out, t->matrix, (bz_dtype)i->dtype, d, x[0].text);
     else if (op == IR_BITCAST)
         bitcast(t->out, (bz_dtype)i->dtype, d, x[0].text);
     else if (op == IR_EQ || op == IR_NE || op == IR_LT || op == IR_LE ||

@@ -355,6 +355,8 @@ static bool emit_function(em *f, const cg_target *t) {
 static const char *unsupported(const lp_kernel *k, const lp_inst *i) {
     switch (i->op) {
     case LP_MMA: return "mma";
+    case LP_LDMATRIX: return "ldmatrix";
+    case LP_ASYNC_COPY: return i->nargs > 4 ? "a copy on a condition" : NULL;
     case LP_WARP_SHUFFLE: return "warp_shuffle";
     case LP_LOCAL: return (i->flags & 15) == LP_SHARED ? "shared memory" : NULL;
     case LP_ATOMIC: return k->inst.p[lp_args(k, i)[2]].lanes > 1 ? "an atomic on a vector" : NULL;

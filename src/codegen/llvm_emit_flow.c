@@ -222,6 +222,7 @@ LLVMValueRef em_instruction(em *f, uint32_t n) {
     case LP_NOP:
     case LP_YIELD:
     case LP_BARRIER:
+    case LP_ASYNC_GROUP:
     case LP_ASYNC_WAIT: return NULL;
     default: return em_memory(f, n);
     }

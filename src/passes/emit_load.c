@@ -115,8 +115,7 @@ void emit_asked(emitter *m, lp_val p) {
     if (o) o->asked = true;
 }
 
-/* Of p[offset], an offset from where p leads to. */
-static unsigned alignment(const emitter *m, lp_val p, ir_ex offset) {
+unsigned emit_alignment(const emitter *m, lp_val p, ir_ex offset) {
     const emit_origin *o = origin_of(m, p);
     const bool begins = !o || o->asked || o->at % (int64_t)m->lanes == 0;
     return m->aligned && begins && is_multiple(m, offset) ? LP_ALIGNED : 0;
@@ -138,7 +137,7 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     if (linear && coef == 1) {
         lp_val base = emit_index(m, offset);
         unsigned flags = p == m->ahead && !m->ahead_sym ? LP_STREAM : 0;
-        flags |= alignment(m, p, offset);
+        flags |= emit_alignment(m, p, offset);
         for (unsigned u = 0; u < m->width; u++)
             r.v[u] = lp_load(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), m->lanes,
                              emit_mask(m, u), flags);
@@ -169,7 +168,7 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
     }
     bool dense = ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
     lp_val base = emit_index(m, offset);
-    flags |= alignment(m, p, offset);
+    flags |= emit_alignment(m, p, offset);
     for (unsigned u = 0; u < m->width; u++) {
         lp_val x = emit_lane_value(m, v, u);
         if (dense)
@@ -228,7 +227,7 @@ emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx) {
             lp_val start = lp_iadd(m->b, lp_iadd(m->b, emit_index(m, offset), moved),
                                    lp_index(m->b, u * m->lanes));
             out.v[u] = lp_load(m->b, p, start, m->lanes, mask,
-                               stride % (int64_t)m->lanes ? 0 : alignment(m, p, offset));
+                               stride % (int64_t)m->lanes ? 0 : emit_alignment(m, p, offset));
         } else {
             lp_val lanes = lp_iadd(m->b, emit_index_lanes(m, offset, u), moved);
             out.v[u] = lp_gather(m->b, p, lanes, mask);

@@ -197,6 +197,8 @@ void emit_asked(emitter *m, lp_val p);
 int64_t emit_moved(const emitter *m, lp_val p);
 /* An offset in p's buffer as one from where p leads to. */
 ir_ex emit_from(emitter *m, lp_val p, ir_ex offset);
+/* LP_ALIGNED for a vector at p[offset] that surely is, an offset from where p leads to; else 0. */
+unsigned emit_alignment(const emitter *m, lp_val p, ir_ex offset);
 /* Does a load with this step from lane to lane become a gather? */
 bool emit_gathers(const emitter *m, int64_t step);
 lp_val emit_index(emitter *m, ir_ex e); /* a scalar i64; the vector symbol counts as its base */

@@ -10,7 +10,7 @@
 #include "src/ir/ir.h"
 #include "src/ir/loops/loop.h"
 
-/* ---- what the machine code will run on, as far as the passes care. It never changes a result. */
+/* ---- what the machine code will run on, as far as the passes care. It never changes a result, but for `matrix`. */
 enum { PASS_CACHED = 4 << 20 }; /* of the processors of today */
 
 struct lower; /* of a plan at work */
@@ -47,6 +47,7 @@ typedef struct pass_target {
     unsigned registers;    /* vector registers: 16 or 32 */
     bool masks;            /* masked loads and stores are cheap */
     bool eager;            /* one kernel per node: no fusion */
+    bool matrix;           /* fast mode: sums of products may be those of matrix units (docs/fast.md) */
     bool any_size;         /* kernels are cut to serve other sizes, too, rather than to fit these */
     unsigned threads;      /* tasks are cut for about so many; any number runs */
     /* bytes of a temporary up to which it stays in the caches from one launch to the next */
@@ -56,6 +57,8 @@ typedef struct pass_target {
 } pass_target;
 
 extern const pass_target pass_gpu_target; /* any graphics processor */
+/* One of a compute capability (90), 0: any of today's; fast: results may be as docs/fast.md says. */
+pass_target pass_gpu_of(unsigned capability, bool fast);
 
 #define PASS(...)  +1
 #define STAGE(...) +1

@@ -100,12 +100,18 @@ void lp_prefetch(lp_builder *b, lp_val p, lp_val i, bool write) {
     lp_put(b, (lp_inst){.op = LP_PREFETCH, .imm = write}, (lp_val[]){p, i}, 2);
 }
 
-void lp_async_copy(lp_builder *b, lp_val q, lp_val j, lp_val p, lp_val i, int64_t count) {
+void lp_async_copy(lp_builder *b, lp_val q, lp_val j, lp_val p, lp_val i, int64_t count,
+                   lp_val cond) {
     if (b->k->failed) return;
     bz_assert(is_pointer(b, p) && is_pointer(b, q) && lp_at(b, p)->dtype == lp_at(b, q)->dtype &&
-              count > 0);
+              count > 0 && mask_fits(b, cond, 1));
     bz_assert(is_scalar(b, i, BZ_I64) && is_scalar(b, j, BZ_I64));
-    lp_put(b, (lp_inst){.op = LP_ASYNC_COPY, .imm = count}, (lp_val[]){q, j, p, i}, 4);
+    lp_put(b, (lp_inst){.op = LP_ASYNC_COPY, .imm = count}, (lp_val[]){q, j, p, i, cond},
+           cond ? 5 : 4);
+}
+
+void lp_async_group(lp_builder *b) {
+    lp_put(b, (lp_inst){.op = LP_ASYNC_GROUP}, NULL, 0);
 }
 
 void lp_async_wait(lp_builder *b, int64_t newest) {
@@ -237,4 +243,12 @@ lp_val lp_mma(lp_builder *b, const uint32_t mnk[3], lp_val x, lp_val y, lp_val z
     const lp_inst *c = lp_at(b, z);
     lp_val args[] = {x, y, z};
     return lp_put_extra(b, lp_value_inst(LP_MMA, c->dtype, c->lanes, 0), args, 3, mnk);
+}
+
+lp_val lp_ldmatrix(lp_builder *b, lp_val p, lp_val i, unsigned matrices, bool transposed) {
+    if (b->k->failed) return 0;
+    const bz_dtype t = (bz_dtype)lp_at(b, p)->dtype;
+    const unsigned lanes = matrices * 4 / (unsigned)ir_dtype_bytes(t);
+    bz_assert(is_pointer(b, p) && is_scalar(b, i, BZ_I64));
+    return lp_put(b, lp_value_inst(LP_LDMATRIX, t, lanes, transposed), (lp_val[]){p, i}, 2);
 }

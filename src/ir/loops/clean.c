@@ -147,6 +147,7 @@ static bool acts(const lp_inst *i) {
     case LP_PREFETCH:
     case LP_ASYNC_COPY:
     case LP_ASYNC_WAIT:
+    case LP_ASYNC_GROUP:
     case LP_BARRIER:
     case LP_CALL:
     case LP_ERROR: return true;

@@ -32,7 +32,7 @@ static const lp_fact table[LP_NOPS - LP_FIRST_] = {
     FACT(COMPRESS, ACTS, "paM"),
     FACT(ATOMIC, ACTS, "pao"),
     FACT(PREFETCH, ACTS, "pi"),
-    FACT(ASYNC_COPY, ACTS, "ppi"),
+    FACT(ASYNC_COPY, ACTS, "ppim"),
     FACT(ASYNC_WAIT, ACTS, "i"),
     FACT(LOOP, ACTS, ""),
     FACT(WHILE, ACTS, ""),
@@ -47,6 +47,8 @@ static const lp_fact table[LP_NOPS - LP_FIRST_] = {
     FACT(MMA, ACTS, "aaal"),
     FACT(CALL, ACTS, ""),
     FACT(ERROR, ACTS, "aai"),
+    FACT(ASYNC_GROUP, ACTS, ""),
+    FACT(LDMATRIX, ACTS, "pi"),
 #undef FACT
 };
 

@@ -64,8 +64,10 @@ typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
       "p[i] = op(p[i], v) without interference; imm: ir_op, integer dtypes or max/min")            \
     X(PREFETCH, prefetch, N, "hint: p[i] soon; imm: 0 read, 1 write")                              \
     X(ASYNC_COPY, async_copy, N,                                                                   \
-      "q[j ..] = p[i ..], imm elements, done at the latest after async_wait (q, j, p, i)")         \
-    X(ASYNC_WAIT, async_wait, N, "all but the newest imm async copies of this thread have landed") \
+      "q[j ..] = p[i ..], imm elements, done at the latest after async_wait (q, j, p, i); "        \
+      "optional scalar bool: where it is false p is not read, and zeros come")                     \
+    X(ASYNC_WAIT, async_wait, N,                                                                   \
+      "this thread's async copies have landed, but for those of its newest imm groups")            \
     /* control */                                                                                  \
     X(LOOP, loop, V,                                                                               \
       "lo, hi, initial values ...; imm: step > 0; flags: lp_loop_kind. Value: the index")          \
@@ -81,12 +83,20 @@ typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
     X(BARRIER, barrier, N, "all threads of the block have come here")                              \
     X(WARP_SHUFFLE, warp_shuffle, V, "x of lane (own lane xor imm) of the warp")                   \
     X(MMA, mma, V,                                                                                 \
-      "tile product a * b + c on matrix units; extra list: m, n, k; operands are per-lane "        \
-      "fragments as in PTX mma")                                                                   \
+      "tile product a * b + c on matrix units; extra list: m, n, k (16, 8 and 16 of halves, 8 of " \
+      "f32); operands are per-lane fragments as in PTX mma. f32 are rounded to 11 bits, ties away" \
+      " from zero; products are exact, added to c in f64, k ascending, and rounded once")          \
     /* calls */                                                                                    \
     X(CALL, call, N, "function imm of the module on pointers, i64 and scalars")                    \
     X(ERROR, error, N,                                                                             \
-      "if scalar cond: report code imm for element number e; the lowest e wins (cond, e)")
+      "if scalar cond: report code imm for element number e; the lowest e wins (cond, e)")         \
+    /* more of memory and threads: at the end, so that codes that are kept keep their numbers */   \
+    X(ASYNC_GROUP, async_group, N,                                                                 \
+      "this thread's async copies since the last one are a group for async_wait, if of none")      \
+    X(LDMATRIX, ldmatrix, V,                                                                       \
+      "1, 2 or 4 matrices of 8 rows of 16 bytes: lane 8 j + r says by p[i], aligned, where row r " \
+      "of matrix j lies; lane l gets of each matrix 4 bytes, number l mod 4 of row l / 4. imm 1, " \
+      "of 16-bit elements: transposed, elements 2 (l mod 4) and the next of column l / 4")
 
 typedef enum lp_op {
     LP_FIRST_ = IR_BASE_END, /* below: the base ops of ops.def, applied lane by lane */
@@ -221,11 +231,15 @@ void lp_scatter(lp_builder *b, lp_val p, lp_val vindex, lp_val v, lp_val mask);
 void lp_prefetch(lp_builder *b, lp_val p, lp_val i, bool write);
 void lp_compress(lp_builder *b, lp_val p, lp_val i, lp_val v, lp_val mask);
 void lp_atomic(lp_builder *b, ir_op op, lp_val p, lp_val i, lp_val v);
-void lp_async_copy(lp_builder *b, lp_val q, lp_val j, lp_val p, lp_val i, int64_t count);
+/* cond: 0 = always; where it is false zeros come */
+void lp_async_copy(lp_builder *b, lp_val q, lp_val j, lp_val p, lp_val i, int64_t count,
+                   lp_val cond);
+void lp_async_group(lp_builder *b);
 void lp_async_wait(lp_builder *b, int64_t newest);
 void lp_barrier(lp_builder *b);
 lp_val lp_warp_shuffle(lp_builder *b, lp_val x, unsigned lane_xor);
 lp_val lp_mma(lp_builder *b, const uint32_t mnk[3], lp_val x, lp_val y, lp_val z);
+lp_val lp_ldmatrix(lp_builder *b, lp_val p, lp_val i, unsigned matrices, bool transposed);
 
 /* Opens a loop over lo <= i < hi; carries[k] gets the CARRY values of init[k]. Returns the index value. */
 lp_val lp_loop(lp_builder *b, lp_loop_kind kind, lp_val lo, lp_val hi, int64_t step,

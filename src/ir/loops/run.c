@@ -305,7 +305,7 @@ static void instruction(lp_exec *x, lp_val v, unsigned T, const bool *on) {
     case LP_WARP_SHUFFLE:
     case LP_MMA: lp_exec_exchange(x, v, T, on); break;
     default:
-        if (i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT)
+        if ((i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT) || i->op >= LP_ASYNC_GROUP)
             lp_exec_memory(x, v, T, on);
         else
             lp_exec_value(x, v, T, on);

@@ -42,6 +42,8 @@ typedef struct lp_copy {
     lp_ptr to, from;
     int64_t count;
     lp_val v;
+    bool zeros;    /* come instead */
+    int64_t group; /* groups of its thread that are newer; -1: its own is not closed */
 } lp_copy;
 
 /* One lp_run. */
@@ -93,6 +95,9 @@ void lp_exec_value(lp_exec *x, lp_val v, unsigned T, const bool *on);
 /* Runs an instruction that makes a pointer or touches memory. */
 void lp_exec_memory(lp_exec *x, lp_val v, unsigned T, const bool *on);
 void lp_exec_exchange(lp_exec *x, lp_val v, unsigned T, const bool *on); /* warp_shuffle, mma */
+typedef void lp_exec_warp(lp_exec *x, lp_val v, unsigned first, unsigned T);
+/* Calls `of_warp` for each warp of the T threads; an error where some of its threads are there and others not. */
+void lp_exec_warps(lp_exec *x, lp_val v, unsigned T, const bool *on, lp_exec_warp *of_warp);
 bool lp_mem_local(lp_mem *mem, const lp_inst *i);
 void lp_mem_poison(lp_mem *mem);
 void lp_mem_free(lp_mem *mem);

@@ -163,7 +163,8 @@ static void offset(lp_exec *x, lp_val v, unsigned t, unsigned T) {
 
 static void copy_later(lp_exec *x, lp_val v, unsigned t, unsigned T) {
     const lp_inst *i = lp_exec_at(x, v);
-    lp_copy c = {.thread = t, .count = i->imm, .v = v};
+    lp_copy c = {.thread = t, .count = i->imm, .v = v, .group = -1};
+    c.zeros = i->nargs > 4 && !*lp_exec_get(x, lp_exec_arg(x, i, 4), t, T);
     c.to = *lp_exec_ptr(x, lp_exec_arg(x, i, 0), t, T);
     c.to.at = moved(c.to.at, (int64_t)*lp_exec_get(x, lp_exec_arg(x, i, 1), t, T));
     c.from = *lp_exec_ptr(x, lp_exec_arg(x, i, 2), t, T);
@@ -171,22 +172,42 @@ static void copy_later(lp_exec *x, lp_val v, unsigned t, unsigned T) {
     if (!bz_vec_push(&x->r->copies, c)) lp_exec_fail(x, v, BZ_ENOMEM, "out of memory");
 }
 
+static void close_group(lp_exec *x, unsigned t) {
+    for (uint32_t c = 0; c < x->r->copies.n; c++)
+        x->r->copies.p[c].group += x->r->copies.p[c].thread == t;
+}
+
 static void wait(lp_exec *x, lp_val v, unsigned t) {
     lp_running *r = x->r;
-    int64_t mine = 0;
-    for (uint32_t c = 0; c < r->copies.n; c++) mine += r->copies.p[c].thread == t;
-    int64_t land = mine - lp_exec_at(x, v)->imm;
     uint32_t kept = 0;
     for (uint32_t c = 0; c < r->copies.n; c++) {
         lp_copy copy = r->copies.p[c];
-        if (copy.thread != t || land-- <= 0) {
+        if (copy.thread != t || copy.group < lp_exec_at(x, v)->imm) {
             r->copies.p[kept++] = copy;
             continue;
         }
         for (int64_t j = 0; j < copy.count && r->status == BZ_OK; j++)
-            write(x, copy.v, copy.to, j, t, read(x, copy.v, copy.from, j, t));
+            write(x, copy.v, copy.to, j, t, copy.zeros ? 0 : read(x, copy.v, copy.from, j, t));
     }
     r->copies.n = kept;
+}
+
+/* ---- matrices: the rows of all lanes, and of each what it gets */
+
+static void ldmatrix(lp_exec *x, lp_val v, unsigned first, unsigned T) {
+    const lp_inst *i = lp_exec_at(x, v);
+    const lp_val index = lp_exec_arg(x, i, 1);
+    const unsigned each = 4 / (unsigned)ir_dtype_bytes((bz_dtype)i->dtype);
+    for (unsigned lane = 0; lane < 32 && x->r->status == BZ_OK; lane++)
+        for (unsigned e = 0; e < i->lanes; e++) {
+            const unsigned part = lane % 4 * each + e % each;
+            const unsigned row = i->imm ? part : lane / 4, at = i->imm ? lane / 4 : part;
+            const unsigned from = first + e / each * 8 + row;
+            const lp_ptr p = *lp_exec_ptr(x, lp_exec_arg(x, i, 0), from, T);
+            const int64_t begin = (int64_t)*lp_exec_get(x, index, from, T);
+            if (!multiple_of(p, begin, 16)) lp_exec_fail(x, v, BZ_EINDEX, "address is not aligned");
+            lp_exec_get(x, v, first + lane, T)[e] = read(x, v, p, moved(begin, at), first + lane);
+        }
 }
 
 static void one(lp_exec *x, lp_val v, unsigned t, unsigned T) {
@@ -207,12 +228,17 @@ static void one(lp_exec *x, lp_val v, unsigned t, unsigned T) {
     case LP_ATOMIC: atomic(x, v, t, T); break;
     case LP_PREFETCH: break;
     case LP_ASYNC_COPY: copy_later(x, v, t, T); break;
+    case LP_ASYNC_GROUP: close_group(x, t); break;
     case LP_ASYNC_WAIT: wait(x, v, t); break;
     default: lanes(x, v, t, T); break;
     }
 }
 
 void lp_exec_memory(lp_exec *x, lp_val v, unsigned T, const bool *on) {
+    if (lp_exec_at(x, v)->op == LP_LDMATRIX) {
+        lp_exec_warps(x, v, T, on, ldmatrix);
+        return;
+    }
     for (unsigned t = 0; t < T && x->r->status == BZ_OK; t++)
         if (on[t]) one(x, v, t, T);
 }

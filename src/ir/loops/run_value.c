@@ -97,19 +97,27 @@ static void warp_shuffle(lp_exec *x, lp_val v, unsigned T, const bool *on) {
     }
 }
 
-/* Fragments of mma m16n8k16: which element of the tile is element e of lane's fragment (PTX ISA,
- * "Matrix Fragments"). */
-static unsigned a_row(unsigned lane, unsigned e) {
-    return lane / 4 + 8 * (e / 2 % 2);
+void lp_exec_warps(lp_exec *x, lp_val v, unsigned T, const bool *on, lp_exec_warp *of_warp) {
+    for (unsigned first = 0; first < T; first += 32) {
+        unsigned there = 0;
+        for (unsigned lane = 0; lane < 32 && first + lane < T; lane++) there += on[first + lane];
+        if (there == 32)
+            of_warp(x, v, first, T);
+        else if (there)
+            lp_exec_fail(x, v, BZ_EARG, "only %u threads of a warp are there", there);
+    }
 }
-static unsigned a_col(unsigned lane, unsigned e) {
-    return lane % 4 * 2 + e % 2 + 8 * (e / 4);
+
+/* Fragments of mma: which element of the tile is element e of a lane's fragment, if a register of 4 bytes holds `each` of them (PTX
+ * ISA, "Matrix Fragments"). A lane has one column of b: lane / 4. */
+static unsigned a_row(unsigned lane, unsigned e, unsigned each) {
+    return lane / 4 + 8 * (e / each % 2);
 }
-static unsigned b_row(unsigned lane, unsigned e) {
-    return lane % 4 * 2 + e % 2 + 8 * (e / 2);
+static unsigned a_col(unsigned lane, unsigned e, unsigned each) {
+    return (lane % 4 + 4 * (e / each / 2)) * each + e % each;
 }
-static unsigned b_col(unsigned lane) {
-    return lane / 4;
+static unsigned b_row(unsigned lane, unsigned e, unsigned each) {
+    return (lane % 4 + 4 * (e / each)) * each + e % each;
 }
 static unsigned c_row(unsigned lane, unsigned e) {
     return lane / 4 + 8 * (e / 2);
@@ -118,46 +126,48 @@ static unsigned c_col(unsigned lane, unsigned e) {
     return lane % 4 * 2 + e % 2;
 }
 
-static float half_at(const lp_exec *x, lp_val v, unsigned t, unsigned T, unsigned e) {
-    return (float)ir_bits_to_f64((bz_dtype)lp_exec_at(x, v)->dtype, lp_exec_get(x, v, t, T)[e]);
+/* What the units take of an f32: 11 bits, to nearest, ties away from zero. */
+static double rounded(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (!isfinite(x)) return (double)x;
+    bits = (bits + 0x1000) & 0xffffe000;
+    memcpy(&x, &bits, sizeof x);
+    return (double)x;
 }
 
+static double factor_at(const lp_exec *x, lp_val v, unsigned t, unsigned T, unsigned e) {
+    const bz_dtype d = (bz_dtype)lp_exec_at(x, v)->dtype;
+    const double f = ir_bits_to_f64(d, lp_exec_get(x, v, t, T)[e]);
+    return d == BZ_F32 ? rounded((float)f) : f;
+}
+
+/* Products of halves, and of 11 bits, are exact. */
 static void mma_warp(lp_exec *x, lp_val v, unsigned first, unsigned T) {
     const lp_inst *i = lp_exec_at(x, v);
     lp_val va = lp_exec_arg(x, i, 0), vb = lp_exec_arg(x, i, 1), vc = lp_exec_arg(x, i, 2);
-    float a[16][16], b[16][8];
+    const unsigned depth = lp_args(x->k, i)[5], each = depth / 8;
+    double a[16][16], b[16][8];
     for (unsigned lane = 0; lane < 32; lane++) {
-        for (unsigned e = 0; e < 8; e++)
-            a[a_row(lane, e)][a_col(lane, e)] = half_at(x, va, first + lane, T, e);
-        for (unsigned e = 0; e < 4; e++)
-            b[b_row(lane, e)][b_col(lane)] = half_at(x, vb, first + lane, T, e);
+        for (unsigned e = 0; e < 4 * each; e++)
+            a[a_row(lane, e, each)][a_col(lane, e, each)] = factor_at(x, va, first + lane, T, e);
+        for (unsigned e = 0; e < 2 * each; e++)
+            b[b_row(lane, e, each)][lane / 4] = factor_at(x, vb, first + lane, T, e);
     }
     for (unsigned lane = 0; lane < 32; lane++) {
         const ir_bits *c = lp_exec_get(x, vc, first + lane, T);
         ir_bits *out = lp_exec_get(x, v, first + lane, T);
         for (unsigned e = 0; e < 4; e++) {
-            float sum = (float)ir_bits_to_f64(BZ_F32, c[e]);
-            for (unsigned k = 0; k < 16; k++)
-                sum = fmaf(a[c_row(lane, e)][k], b[k][c_col(lane, e)], sum);
-            out[e] = ir_bits_from_f64(BZ_F32, (double)sum);
+            double sum = ir_bits_to_f64(BZ_F32, c[e]);
+            for (unsigned k = 0; k < depth; k++) sum += a[c_row(lane, e)][k] * b[k][c_col(lane, e)];
+            out[e] = ir_bits_from_f64(BZ_F32, sum);
         }
-    }
-}
-
-static void mma(lp_exec *x, lp_val v, unsigned T, const bool *on) {
-    for (unsigned first = 0; first < T; first += 32) {
-        unsigned there = 0;
-        for (unsigned lane = 0; lane < 32 && first + lane < T; lane++) there += on[first + lane];
-        if (there == 32)
-            mma_warp(x, v, first, T);
-        else if (there)
-            lp_exec_fail(x, v, BZ_EARG, "only %u threads of a warp are there", there);
     }
 }
 
 void lp_exec_exchange(lp_exec *x, lp_val v, unsigned T, const bool *on) {
     if (lp_exec_at(x, v)->op == LP_MMA)
-        mma(x, v, T, on);
+        lp_exec_warps(x, v, T, on, mma_warp);
     else
         warp_shuffle(x, v, T, on);
 }

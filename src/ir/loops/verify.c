@@ -240,8 +240,9 @@ static const char *place_problem(verifier *r, lp_val v, const lp_inst *i) {
         return "only pure values, locals and parallel loops stand at the top level";
     if (i->op == LP_LOCAL && (i->flags & 15) == LP_SHARED && r->k->function)
         return "a function has no shared memory";
-    if (i->op == LP_MMA && (r->depth == 0 || top(r)->threads < 32) && !r->k->function)
-        return "mma outside of a warp";
+    if ((i->op == LP_MMA || i->op == LP_LDMATRIX) && (r->depth == 0 || top(r)->threads < 32) &&
+        !r->k->function)
+        return "matrices outside of a warp";
     return NULL;
 }
 

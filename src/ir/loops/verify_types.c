@@ -6,6 +6,8 @@
 
 #include "src/ir/value.h"
 
+#include <string.h>
+
 static const lp_inst *arg(const lp_kernel *k, const lp_inst *i, unsigned j) {
     return &k->inst.p[lp_args(k, i)[j]];
 }
@@ -45,12 +47,15 @@ static const char *shuffle_problem(const lp_kernel *k, const lp_inst *i) {
 
 static const char *mma_problem(const lp_kernel *k, const lp_inst *i) {
     const uint32_t *mnk = lp_args(k, i) + i->nargs;
-    if (mnk[0] != 16 || mnk[1] != 8 || mnk[2] != 16) return "mma shape is not [16, 8, 16]";
     const lp_inst *a = arg(k, i, 0);
-    bool ok = (a->dtype == BZ_F16 || a->dtype == BZ_BF16) && a->lanes == 8 &&
-              is_value(arg(k, i, 1), a->dtype, 4) && is_value(arg(k, i, 2), BZ_F32, 4) &&
-              is_value(i, BZ_F32, 4);
-    return ok ? NULL : "fragments are not f16x8 or bf16x8, the same x4, f32x4 -> f32x4";
+    if (!ir_is_half((bz_dtype)a->dtype) && a->dtype != BZ_F32)
+        return "fragments are not f16, bf16 or f32";
+    const unsigned each = 4 / (unsigned)ir_dtype_bytes((bz_dtype)a->dtype); /* of a register */
+    if (mnk[0] != 16 || mnk[1] != 8 || mnk[2] != 8 * each)
+        return each == 2 ? "mma shape is not [16, 8, 16]" : "mma shape is not [16, 8, 8]";
+    bool ok = a->lanes == 4 * each && is_value(arg(k, i, 1), a->dtype, 2 * each) &&
+              is_value(arg(k, i, 2), BZ_F32, 4) && is_value(i, BZ_F32, 4);
+    return ok ? NULL : "fragments are not 16 bytes, 8 bytes, f32x4 -> f32x4";
 }
 
 static const char *table_problem(const lp_kernel *k, const lp_inst *i) {
@@ -157,7 +162,19 @@ static const char *store_problem(const lp_kernel *k, const lp_inst *i) {
 static const char *copy_problem(const lp_kernel *k, const lp_inst *i) {
     if (arg(k, i, 0)->dtype != arg(k, i, 2)->dtype) return "pointers of different dtypes";
     if (i->imm < 1) return "number of elements is not positive";
-    return write_problem(k, arg(k, i, 0));
+    const char *problem = mask_problem(k, i, 4, 1);
+    return problem ? problem : write_problem(k, arg(k, i, 0));
+}
+
+static const char *matrix_problem(const lp_kernel *k, const lp_inst *i) {
+    const size_t each = ir_dtype_bytes((bz_dtype)i->dtype), bytes = i->lanes * each;
+    if (arg(k, i, 0)->dtype != i->dtype) return "dtype differs from the pointer's";
+    const lp_inst *p = root(k, arg(k, i, 0));
+    if (p->op != LP_LOCAL || (p->flags & 15) != LP_SHARED) return "matrices lie in shared memory";
+    if (each != 2 && each != 4) return "elements have neither 2 nor 4 bytes";
+    if (bytes != 4 && bytes != 8 && bytes != 16) return "matrices are not 1, 2 or 4";
+    if (i->imm != 0 && (i->imm != 1 || each != 2)) return "only 16-bit elements are transposed";
+    return NULL;
 }
 
 static const char *memory_problem(const lp_kernel *k, const lp_inst *i) {
@@ -178,9 +195,10 @@ static const char *memory_problem(const lp_kernel *k, const lp_inst *i) {
     case LP_LOAD:
     case LP_GATHER: return read_problem(k, i);
     case LP_ASYNC_COPY: return copy_problem(k, i);
+    case LP_LDMATRIX: return matrix_problem(k, i);
     case LP_PREFETCH:
         return i->imm == 0 || i->imm == 1 ? NULL : "prefetch is 0 (read) or 1 (write)";
-    case LP_ASYNC_WAIT: return i->imm >= 0 ? NULL : "number of copies is negative";
+    case LP_ASYNC_WAIT: return i->imm >= 0 ? NULL : "number of groups is negative";
     default: return store_problem(k, i);
     }
 }
@@ -237,7 +255,7 @@ static const char *count_problem(const lp_inst *i) {
     if ((i->op == LP_CARRY || i->op == LP_RESULT) && i->nargs != 1)
         return "wrong number of operands";
     if (n < 0 || special) return NULL;
-    bool masked = form[0] == 'p' && (form[1] == 'm' || (form[1] == 'a' && form[2] == 'm'));
+    const bool masked = strchr(form, 'm') != NULL;
     return i->nargs == n || (masked && i->nargs == n + 1) ? NULL : "wrong number of operands";
 }
 
@@ -264,7 +282,8 @@ const char *lp_type_problem(const lp_kernel *k, const lp_module *m, const lp_ins
         bool ok = is_value(arg(k, i, 0), BZ_BOOL, 1) && is_value(arg(k, i, 1), BZ_I64, 1);
         return ok ? NULL : "error needs a bool and an i64 scalar";
     }
-    if (i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT) return memory_problem(k, i);
+    if ((i->op >= LP_BUFFER && i->op <= LP_ASYNC_WAIT) || i->op == LP_LDMATRIX)
+        return memory_problem(k, i);
     if (lp_opens_region(i->op)) return control_problem(k, i);
     if (i->op < LP_BUFFER || i->op == LP_WARP_SHUFFLE || i->op == LP_MMA)
         return value_problem(k, i);

@@ -93,6 +93,8 @@ bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx);
 /* Do the elements of an operand lie along a symbol with step 1? */
 bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym);
+/* Is the side read through movement alone from a buffer of dtype t? Then s->p and offset are set. */
+bool dot_find_buffer(dot_kernel *q, dot_side *s, bz_dtype t);
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Is the side, if it is packed, read along k? */

@@ -12,8 +12,7 @@ enum {
 
 /* ---- in place */
 
-/* The buffer of the operand if it is read through movement alone, as the accumulator's dtype; its offset. */
-static bool find_buffer(dot_kernel *q, dot_side *s) {
+bool dot_find_buffer(dot_kernel *q, dot_side *s, bz_dtype t) {
     emitter *m = &q->l->m;
     const ir_graph *g = q->l->g;
     access_step way[2] = {{.x = s->r}};
@@ -24,7 +23,7 @@ static bool find_buffer(dot_kernel *q, dot_side *s) {
             !access_take(g, m->x, way[now].x, way[now].at, 0, &way[!now]) || way[!now].outside)
             return false;
     const ir_ref r = way[now].x;
-    if (m->bind[r].kind != BIND_BUFFER || ir_dtype(g, r) != q->a.acc) return false;
+    if (m->bind[r].kind != BIND_BUFFER || ir_dtype(g, r) != t) return false;
     s->p = m->bind[r].p;
     s->offset = emit_offset(m, r, way[now].at);
     return true;
@@ -34,7 +33,7 @@ bool dot_lies_straight(dot_kernel *q, dot_side *s) {
     ir_exprs *x = q->l->m.x;
     int64_t batch, along, down;
     ir_ex rest;
-    if (!find_buffer(q, s) || !ir_ex_linear(x, s->offset, s->sym, &along, &rest) ||
+    if (!dot_find_buffer(q, s, q->a.acc) || !ir_ex_linear(x, s->offset, s->sym, &along, &rest) ||
         !ir_ex_linear(x, rest, q->k_sym, &down, &rest))
         return false;
     if (q->batch > 1 && !ir_ex_linear(x, rest, q->b_sym, &batch, &rest)) return false;

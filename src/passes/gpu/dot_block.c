@@ -57,10 +57,10 @@ static void load_rows(const dot_block *k, lp_val at, lp_val *x) {
     }
 }
 
-/* Columns of the thread in the tile: vectors that are `across` vectors apart. */
-static lp_val column_of(const dot_block *k, unsigned v) {
+/* First column in the tile of the thread's vector v. */
+static lp_val column_at(const dot_block *k, unsigned v) {
     lp_builder *b = k->q.l->b;
-    return lp_iadd(b, k->column, lp_index(b, (int64_t)v * k->t.across * DOT_LANES));
+    return lp_iadd(b, k->column, lp_index(b, v * k->column_step));
 }
 
 /* sum += xs . ys for steps 0 .. count of the turn that lies at xs and ys. */
@@ -74,7 +74,7 @@ static void multiply(dot_block *k, lp_val xs, lp_val ys, lp_val count, lp_val *s
     lp_val row = lp_iadd(b, lp_imul(b, j, lp_index(b, k->x.pitch)), k->row);
     load_rows(k, lp_iadd(b, xs, row), x);
     for (unsigned v = 0; v < k->nv; v++) {
-        lp_val at = lp_iadd(b, lp_imul(b, j, lp_index(b, k->y.pitch)), column_of(k, v));
+        lp_val at = lp_iadd(b, lp_imul(b, j, lp_index(b, k->y.pitch)), column_at(k, v));
         y[v] = lp_load(b, k->y.p, lp_iadd(b, ys, at), DOT_LANES, 0, LP_ALIGNED);
     }
     for (unsigned i = 0; i < k->t.rows; i++)
@@ -190,7 +190,7 @@ static void store_only(dot_block *k, lp_val n, lp_val x) {
     lp_end(b, NULL, 0, NULL);
 }
 
-/* Vector v (its first column: `column`) of the thread's row i. Where rows are whole vectors one is there or not, else its lanes. */
+/* The vector at column `column` of the row that is i rows below the thread's first. Where rows are whole vectors one is there or not, else its lanes. */
 static void store_vector(dot_block *k, lp_val i, lp_val column, lp_val x) {
     dot_kernel *q = &k->q;
     lower *l = q->l;
@@ -223,15 +223,15 @@ static void store(dot_block *k, const lp_val *sum) {
     const unsigned rows = k->t.rows, nv = k->nv;
     if (k->q.l->group->steps <= SHORT_EPILOGUE) {
         for (unsigned i = 0; i < rows * nv; i++)
-            store_vector(k, lp_index(b, i / nv), column_of(k, i % nv), sum[i]);
+            store_vector(k, lp_index(b, i / nv * k->row_step), column_at(k, i % nv), sum[i]);
         return;
     }
     lp_val p = lp_local(b, k->q.a.acc, (int64_t)rows * nv * DOT_LANES, LP_STACK);
     for (unsigned i = 0; i < rows * nv; i++)
         lp_store(b, p, lp_index(b, (int64_t)i * DOT_LANES), sum[i], 0, LP_ALIGNED);
     lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, rows * nv), 1, NULL, 0, NULL);
-    lp_val row = lp_idiv(b, i, lp_index(b, nv)), v = lp_imod(b, i, lp_index(b, nv));
-    lp_val apart = lp_imul(b, v, lp_index(b, (int64_t)k->t.across * DOT_LANES));
+    lp_val row = lp_imul(b, lp_idiv(b, i, lp_index(b, nv)), lp_index(b, k->row_step));
+    lp_val v = lp_imod(b, i, lp_index(b, nv)), apart = lp_imul(b, v, lp_index(b, k->column_step));
     store_vector(k, row, lp_iadd(b, k->column, apart),
                  lp_load(b, p, lp_imul(b, i, lp_index(b, DOT_LANES)), DOT_LANES, 0, LP_ALIGNED));
     lp_end(b, NULL, 0, NULL);
@@ -281,7 +281,7 @@ static void one_by_one(dot_block *k) {
 /* ---- the kernel */
 
 /* Sizes that nothing hangs on are handed over. */
-static void make_counts(dot_block *k) {
+void dot_make_counts(dot_block *k) {
     dot_kernel *q = &k->q;
     emitter *m = &q->l->m;
     lp_builder *b = q->l->b;
@@ -305,8 +305,8 @@ static void also(dot_block *k, lp_val condition) {
         k->aligned ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){k->aligned, condition}, 2) : condition;
 }
 
-static lp_val is_whole(lp_builder *b, lp_val n) {
-    lp_val rest = lp_imod(b, n, lp_index(b, DOT_LANES));
+static lp_val is_whole(lp_builder *b, lp_val n, unsigned lanes) {
+    lp_val rest = lp_imod(b, n, lp_index(b, lanes));
     return lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){rest, lp_index(b, 0)}, 2);
 }
 
@@ -321,17 +321,18 @@ static void find_condition(dot_block *k) {
     lower_collect(l);
     collect_node(l, q->x.r, q->x.idx);
     collect_node(l, q->y.r, q->y.idx);
-    k->aligned = gpu_aligned(l, DOT_LANES);
     const dot_staged *sides[2] = {&k->x, &k->y};
-    bool along_k = false;
+    unsigned along_k = 0, most = DOT_LANES;
+    for (unsigned i = 0; i < 2; i++) most = sides[i]->lanes > most ? sides[i]->lanes : most;
+    k->aligned = gpu_aligned(l, most);
     for (unsigned i = 0; i < 2; i++) {
         const dot_staged *s = sides[i];
         const bool own = s->lanes > 1 && !s->along_k;
-        along_k |= s->lanes > 1 && s->along_k;
+        if (s->lanes > 1 && s->along_k && s->lanes > along_k) along_k = s->lanes;
         if ((own || (i && q->y.size % DOT_LANES == 0)) && !lp_const_i64(b, s->side->count, &known))
-            also(k, is_whole(b, s->side->count));
+            also(k, is_whole(b, s->side->count, own ? s->lanes : DOT_LANES));
     }
-    if (along_k && q->any_depth) also(k, is_whole(b, q->depth));
+    if (along_k && q->any_depth) also(k, is_whole(b, q->depth, along_k));
 }
 
 /* The tile of task t: neighbours share their columns. */
@@ -347,40 +348,57 @@ static void place(dot_block *k, lp_val t) {
     k->n0 = lp_imul(b, j, lp_index(b, k->y.size));
 }
 
-static void tile(dot_block *k) {
+lp_val dot_open_tiles(dot_block *k) {
+    lp_builder *b = k->q.l->b;
+    find_condition(k);
+    lp_val all = lp_imul(b, k->q.batches, lp_imul(b, k->q.x.pieces, k->q.y.pieces));
+    return lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+}
+
+void dot_open_threads(dot_block *k, lp_val tile) {
+    lp_builder *b = k->q.l->b;
+    k->mark = emit_mark(&k->q.l->m);
+    place(k, tile);
+    k->thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, dot_threads(k)), 1, NULL, 0, NULL);
+}
+
+bool dot_close(dot_block *k, dot_summed *summed) {
     lp_builder *b = k->q.l->b;
     lp_val sum[DOT_SUMS];
     if (k->aligned) lp_if(b, k->aligned);
-    sums(k, sum);
+    summed(k, sum);
     store(k, sum);
-    if (!k->aligned) return;
-    lp_else(b, NULL, 0);
-    one_by_one(k);
+    if (k->aligned) {
+        lp_else(b, NULL, 0);
+        one_by_one(k);
+        lp_end(b, NULL, 0, NULL);
+    }
+    emit_forget(&k->q.l->m, k->mark);
     lp_end(b, NULL, 0, NULL);
+    lp_end(b, NULL, 0, NULL);
+    return !k->q.l->m.failed;
+}
+
+static bool by_fma(dot_block *k) {
+    lp_builder *b = k->q.l->b;
+    choose_tile(k);
+    dot_make_counts(k);
+    dot_plan_side(k, &k->x, &k->q.x, k->t.rows * k->t.down);
+    dot_plan_side(k, &k->y, &k->q.y, k->t.columns * k->t.across);
+    lp_val t = dot_open_tiles(k);
+    dot_make_side(k, &k->x);
+    dot_make_side(k, &k->y);
+    dot_open_threads(k, t);
+    lp_val across = lp_index(b, k->t.across);
+    k->row = lp_imul(b, lp_idiv(b, k->thread, across), lp_index(b, k->t.rows));
+    k->column = lp_imul(b, lp_imod(b, k->thread, across), lp_index(b, DOT_LANES));
+    k->row_step = 1;
+    k->column_step = (int64_t)k->t.across * DOT_LANES;
+    return dot_close(k, sums);
 }
 
 bool lower_dot_block(lower *l) {
     dot_block k = {0};
-    lp_builder *b = l->b;
     dot_find_sides(&k.q, l);
-    choose_tile(&k);
-    make_counts(&k);
-    dot_plan_side(&k, &k.x, &k.q.x, k.t.rows * k.t.down);
-    dot_plan_side(&k, &k.y, &k.q.y, k.t.columns * k.t.across);
-    find_condition(&k);
-    lp_val all = lp_imul(b, k.q.batches, lp_imul(b, k.q.x.pieces, k.q.y.pieces));
-    lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
-    dot_make_side(&k, &k.x);
-    dot_make_side(&k, &k.y);
-    const unsigned mark = emit_mark(&l->m);
-    place(&k, t);
-    k.thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, dot_threads(&k)), 1, NULL, 0, NULL);
-    lp_val across = lp_index(b, k.t.across);
-    k.row = lp_imul(b, lp_idiv(b, k.thread, across), lp_index(b, k.t.rows));
-    k.column = lp_imul(b, lp_imod(b, k.thread, across), lp_index(b, DOT_LANES));
-    tile(&k);
-    emit_forget(&l->m, mark);
-    lp_end(b, NULL, 0, NULL);
-    lp_end(b, NULL, 0, NULL);
-    return !l->m.failed;
+    return dot_suits_mma(&k) ? dot_by_mma(&k) : by_fma(&k);
 }

@@ -1,7 +1,9 @@
 /* dot_block.h - what the files of products by blocks of threads share. Internal to dot_*.c of this folder.
  *
  *     dot_block.c   tiles, chains, what is stored
- *     dot_stage.c   both sides' way into shared memory */
+ *     dot_stage.c   both sides' way into shared memory
+ *     dot_mma.c     sums by matrix units
+ *     dot_ring.c    both sides' way to those */
 #ifndef BRAZE_DOT_BLOCK_H
 #define BRAZE_DOT_BLOCK_H
 
@@ -22,13 +24,15 @@ typedef struct dot_tile {
     unsigned deep; /* steps of a turn, a power of two; two turns go into a block of additions */
 } dot_tile;
 
-/* One side in shared memory: two turns of [deep][pitch]. */
+/* One side in shared memory: two turns of [deep][pitch]; for matrix units more, [size][pitch] if it lies along k. */
 typedef struct dot_staged {
-    const dot_side *side;
+    dot_side *side;
     lp_val p;
     int64_t size, pitch;
     bool along_k;   /* neighbours in memory are neighbours along k */
     unsigned lanes; /* of a load */
+    bz_dtype t;     /* for matrix units: of its elements */
+    bool straight;  /* ... and nothing is computed on its way */
 } dot_staged;
 
 typedef struct dot_block {
@@ -39,7 +43,9 @@ typedef struct dot_block {
         column;    /* of the block; the first row and column of the thread in its tile */
     lp_val m0, n0; /* of the tile */
     unsigned nv;   /* vectors of a thread's row */
-    bool vectors;  /* some accesses are: then `aligned` says whether they may be; 0: they may */
+    int64_t row_step, column_step; /* between its rows, and between vectors of one */
+    unsigned mark;                 /* emitter's, before the tile */
+    bool vectors; /* some accesses are: then `aligned` says whether they may be; 0: they may */
     lp_val aligned;
 } dot_block;
 
@@ -50,9 +56,42 @@ static inline lp_val dot_less(lp_builder *b, lp_val x, lp_val y) {
     return lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){x, y}, 2);
 }
 
+/* ---- dot_block.c: a tile's frame */
+void dot_make_counts(dot_block *k); /* once the tile is chosen */
+/* Opens the loops over tiles, once the sides are planned; gives the tile's number, which dot_open_threads takes. */
+lp_val dot_open_tiles(dot_block *k);
+void dot_open_threads(dot_block *k, lp_val tile);
+/* Makes the thread's sums: vectors of DOT_LANES, nv for each of t.rows rows. */
+typedef void dot_summed(dot_block *k, lp_val *sum);
+/* The tile: summed and stored, or, where pointers forbid vectors, its elements one by one. Closes the loops. */
+bool dot_close(dot_block *k, dot_summed *summed);
+
+/* ---- dot_mma.c */
+/* Does the target ask for sums by matrix units, and are they for this product? Its sides are known. */
+bool dot_suits_mma(const dot_block *k);
+bool dot_by_mma(dot_block *k);
+
+/* ---- dot_ring.c: turns of both sides under way */
+enum {
+    DOT_CHUNK = 16,      /* bytes that are copied at once, and a row of a matrix */
+    DOT_TURN_CHUNKS = 4, /* of a turn along k: two steps of the units */
+    DOT_TURNS = 3        /* in shared memory */
+};
+static inline unsigned dot_chunk(const dot_staged *s) { /* elements */
+    return DOT_CHUNK / (unsigned)ir_dtype_bytes(s->t);
+}
+void dot_ring_plan(dot_block *k, dot_staged *s, dot_side *side, unsigned size);
+void dot_ring_make(dot_block *k, dot_staged *s); /* memory for it, in the loop over tiles */
+/* A thread's part of a turn: copies that begin, or elements that are computed, which dot_ring_store puts there. How many values. */
+unsigned dot_ring_load(dot_block *k, dot_staged *s, lp_val first, lp_val turn, lp_val *v);
+unsigned dot_ring_store(dot_block *k, dot_staged *s, lp_val turn, const lp_val *v);
+/* Where in s->p a turn lies, and of it a chunk of a row. */
+lp_val dot_ring_turn(const dot_block *k, const dot_staged *s, lp_val turn);
+lp_val dot_ring_chunk(const dot_block *k, const dot_staged *s, lp_val row, lp_val chunk);
+
 /* ---- dot_stage.c */
 /* What is known of a side before the loops; memory for it, inside the loop over tiles. */
-void dot_plan_side(dot_block *k, dot_staged *s, const dot_side *side, unsigned size);
+void dot_plan_side(dot_block *k, dot_staged *s, dot_side *side, unsigned size);
 void dot_make_side(dot_block *k, dot_staged *s);
 /* Where in shared memory the turn that begins at step k0 lies. */
 lp_val dot_turn_at(const dot_block *k, const dot_staged *s, lp_val k0);

@@ -7,7 +7,7 @@
  * vector, once more: nobody stores what is made of it. */
 #include "src/passes/gpu/dot_block.h"
 
-void dot_plan_side(dot_block *k, dot_staged *s, const dot_side *side, unsigned size) {
+void dot_plan_side(dot_block *k, dot_staged *s, dot_side *side, unsigned size) {
     dot_kernel *q = &k->q;
     s->side = side;
     s->size = size;

@@ -41,3 +41,11 @@ const pass_target pass_gpu_target = {.vector_bytes = 16,
                                      .threads = 1 << 10,
                                      .cached = PASS_CACHED,
                                      .machine = &pass_gpu};
+
+enum { MATRIX_FROM = 80 }; /* copies that are under way, bf16 and tf32 came with it */
+
+pass_target pass_gpu_of(unsigned capability, bool fast) {
+    pass_target t = pass_gpu_target;
+    t.matrix = fast && (!capability || capability >= MATRIX_FROM);
+    return t;
+}
