@@ -53,7 +53,9 @@ LDLIBS     := -lm -ldl -pthread
 
 LLVM_SRC := $(sort $(wildcard src/codegen/llvm_*.c))
 IR_SRC   := $(sort $(wildcard src/ir/*.c src/ir/*/*.c))
-AOT_SRC  := $(sort $(wildcard runtime/aot/*.c))
+AOT_CUDA := $(sort $(wildcard runtime/aot/cuda_*.c))
+AOT_BOTH := $(patsubst %,runtime/aot/%.c,env places sizes told)
+AOT_SRC  := $(filter-out $(AOT_CUDA),$(sort $(wildcard runtime/aot/*.c)))
 LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c src/passes/*/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
             $(wildcard runtime/*/*.c))
 TOOL_SRC := $(sort $(wildcard tools/*.c))
@@ -152,19 +154,21 @@ $(B)/libbraze.so: $(LIB_OBJ)
 $(B)/braze: $(call obj,$(TOOL_SRC)) $(B)/libbraze.a
 	$(call quiet,LD )$(CC) $(ALL_CFLAGS) $^ $(LDLIBS) -o $@
 
-# What an exported artefact needs at run time: runtime/aot/*.c as one plain object, free of sanitizers in
-# every variant, because strangers link it. libbraze carries its bytes so that an export can write it out.
-AOT_OBJ := $(patsubst %.c,$(B)/plain/%.o,$(AOT_SRC))
+# What an exported artefact needs at run time: runtime/aot/*.c as one plain object for processors and one for GPUs, free of sanitizers
+# in every variant, because strangers link them. libbraze carries their bytes so that an export can write them out.
+plain = $(patsubst %.c,$(B)/plain/%.o,$(1))
 $(B)/plain/%.o: %.c $(B)/.flags
 	@mkdir -p $(@D)
 	$(call quiet,CC )$(CC) $(CPPFLAGS) $(WARN) $(filter-out -g -fPIC,$(BASE_FLAGS)) -fPIC -MMD -MP -c $< -o $@
 
-$(B)/aot_rt.o: $(AOT_OBJ)
+$(B)/aot_rt.o: $(call plain,$(AOT_SRC))
+$(B)/aot_rt_cuda.o: $(call plain,$(AOT_CUDA) $(AOT_BOTH))
+$(B)/aot_rt.o $(B)/aot_rt_cuda.o:
 	$(call quiet,LD )$(CC) -r -nostdlib $^ -o $@
 
-$(B)/obj/runtime/export/aot_blob.o: runtime/export/aot_blob.S $(B)/aot_rt.o $(B)/.flags
+$(B)/obj/runtime/export/aot_blob.o: runtime/export/aot_blob.S $(B)/aot_rt.o $(B)/aot_rt_cuda.o $(B)/.flags
 	@mkdir -p $(@D)
-	$(call quiet,AS )$(CC) -DBLOB='"$(B)/aot_rt.o"' -c $< -o $@
+	$(call quiet,AS )$(CC) -DBLOB='"$(B)/aot_rt.o"' -DBLOB_CUDA='"$(B)/aot_rt_cuda.o"' -c $< -o $@
 
 # examples/support/*.c serve all examples; those that read compressed data need zlib.
 $(B)/examples/%: $(B)/obj/examples/%.o $(call obj,$(sort $(wildcard examples/support/*.c))) $(B)/libbraze.so

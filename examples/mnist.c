@@ -197,15 +197,16 @@ static bz_status write_picture(training *t) {
 
 static bz_status write_exports(training *t) {
     bz_tensor *step[STEP_IN], *test[TEST_IN];
+    const bz_export_options o = {.device = BZ_CPU}; /* wherever it was trained */
     char path[4096];
     take_batch(t, TRAIN, TEST, test);
     take_batch(t, 0, t->o->problem.batch, step);
     memcpy(step + 2, t->state, sizeof t->state);
     memcpy(test + 2, t->state + 1, MLP_PARAMS * sizeof *test);
     snprintf(path, sizeof path, "%s/step", t->o->out);
-    bz_status s = bz_export(t->step, step, path, "step", NULL);
+    bz_status s = bz_export(t->step, step, path, "step", &o);
     snprintf(path, sizeof path, "%s/test", t->o->out);
-    return s ? s : bz_export(t->test, test, path, "test", NULL);
+    return s ? s : bz_export(t->test, test, path, "test", &o);
 }
 
 /* The first parameters, from the same seed once more. */

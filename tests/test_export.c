@@ -24,7 +24,7 @@ static ir_module *parse(const char *text) {
 }
 
 static unsigned usable_isas(void) {
-    return (unsigned)bz_rt_isa_selected() + 1;
+    return artefact_far() ? 1 : (unsigned)bz_rt_isa_selected() + 1;
 }
 
 /* ---- the same bits */

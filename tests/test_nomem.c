@@ -1,6 +1,6 @@
 /* test_nomem.c - the n-th allocation fails, for every n, over the public API on the cpu device: each call gives a status, nothing
  * leaks (AddressSanitizer looks), and the same context does the same work right afterwards. */
-#include "src/ir/base/base.h"
+#include "src/codegen/nvrtc.h"
 #include "tests/support/rt_support.h"
 
 #include <stdlib.h>
@@ -169,10 +169,10 @@ Test(nomem, code_that_is_not_cached) {
 /* ---- exports: all files or none */
 
 static unsigned remove_files(const char *dir) {
-    static const char *const names[] = {"f.o", "f.h", "braze_rt.o"};
+    static const char *const names[] = {"f.o", "f.h", "braze_rt.o", "braze_rt_cuda.o"};
     char path[128];
     unsigned n = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         n += unlink(path) == 0;
     }
@@ -191,7 +191,8 @@ static void fail_exports(const bz_export_options *o) {
         c, step, &bias, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     cr_assert_eq(bz_eval(in, 3), BZ_OK);
     bz_status s = BZ_ENOMEM;
-    long n = 0, step_after = getenv("BRAZE_QUICK") ? 25 : 100;
+    /* Each of GPUs may take NVRTC its time. */
+    long n = 0, step_after = o->device == BZ_CUDA ? 4 : getenv("BRAZE_QUICK") ? 25 : 100;
     for (; s && n < 100000; n += s ? 1 + n / step_after : 0) {
         bz_mem_fail_after(n);
         s = bz_export(p, in, prefix, "f", o);
@@ -206,13 +207,20 @@ static void fail_exports(const bz_export_options *o) {
 }
 
 Test(nomem, exporting) {
-    fail_exports(NULL);
+    fail_exports(&(bz_export_options){.device = BZ_CPU});
+}
+
+Test(nomem, exporting_for_gpus) {
+    bz_error e = {0};
+    if (nvrtc_open(&e)) return;
+    setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=max", 1);
+    fail_exports(&(bz_export_options){.device = BZ_CUDA, .gpus = "sm_80"});
 }
 
 Test(nomem, exporting_for_sizes) {
     static const bz_export_axis rows[] = {{1, 0}, {2, 0}};
     static const bz_export_size size = {"n", 1, 5, rows, 2};
-    fail_exports(&(bz_export_options){.bake = true, .size = &size});
+    fail_exports(&(bz_export_options){.bake = true, .size = &size, .device = BZ_CPU});
 }
 
 Test(nomem, opening_a_context) {

@@ -136,7 +136,7 @@ Test(nvrtc, an_image_is_as_their_tool_writes_it) {
     same.ptx = theirs + ptx_at;
     same.ptx_bytes = strlen(same.ptx) + 1;
     size_t n;
-    void *ours = fatbin_of(&same, 80, &n);
+    void *ours = fatbin_of(&same, &(unsigned){80}, 1, &n);
     cr_expect_eq(n, theirs_n, "%zu, %zu", n, theirs_n);
     for (size_t k = 0; k < n && k < theirs_n; k++)
         cr_assert_eq(((char *)ours)[k], theirs[k], "byte %zu", k);

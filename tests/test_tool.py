@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -530,6 +531,23 @@ def test_export():
     check("and go again where there is no export", not os.path.exists(path("none")), "")
     row(["export", "DIR/sum.bz", "--out", "DIR/sum.bz/a"], "", 3, "[export] ", "DIR/sum.bz/a")
     row(["export", "DIR/sum.bz"], "", 2, "--out PREFIX is missing")
+    row(["export", "DIR/sum.bz", "--out", "DIR/g", "--arch", "sm_80"], "", 2, "--device cuda is missing")
+    row(["export", "DIR/sum.bz", "--out", "DIR/g", "--device", "cuda", "--isa", "avx2"], "", 2, "--isa is for processors")
+    row(["export", "DIR/sum.bz", "--out", "DIR/g", "--device", "cuda", "--arch", "sm_70"], "", 2, "--arch")
+    row(["export", "DIR/sum.bz", "--out", "DIR/g", "--device", "null"], "", 2, "--device")
+    row(["export", "DIR/sum.bz", "--out", "DIR/gpu/g", "--device", "cuda"], "", 3, "no usable NVRTC", "tried:", env={"BRAZE_NVRTC": path("none.so")})
+    check("no NVRTC leaves no directory", not os.path.exists(path("gpu")), "")
+    if braze(["export", "DIR/sum.bz", "--device", "cuda", "--arch", "sm_90,sm_80", "--out", "DIR/gpu/sum"]).returncode == 3:
+        print("skipped: no NVRTC")
+        return
+    check("an export for GPUs has its run time", sorted(os.listdir(path("gpu"))) == ["braze_rt_cuda.o", "sum.h", "sum.o"], os.listdir(path("gpu")))
+    check("and says for which", open(path("gpu/sum.h")).read().startswith("/* sum.o, for sm_80 and sm_90, and PTX for other GPUs from sm_80 on."), "")
+    shutil.copy(path("main.c"), path("gpu/main.c"))
+    r = subprocess.run([*cc, "main.c", "sum.o", "braze_rt_cuda.o", "-ldl", "-lpthread", "-o", "main"], cwd=path("gpu"), capture_output=True, text=True)
+    check("the same program links with it", r.returncode == 0, r.stderr)
+    fake = {**os.environ, "BRAZE_LIBCUDA": os.environ.get("BRAZE_FAKECUDA", "build/libbraze-fakecuda.so"), "BRAZE_FAKE_DEVICES": "90", "BRAZE_FAKE_LEAKS": "0"}
+    out = subprocess.run([path("gpu/main")], capture_output=True, text=True, env=fake).stdout if r.returncode == 0 else ""
+    check("and gives the same sum", out == "10.8125\n", out)
     row(["export", "DIR/sum.bz", "--out", "DIR/a", "--isa", "sse"], "", 2, "no list of")
     check("nothing of a refused export", not os.path.exists(path("a.o")), os.listdir(DIR))
 

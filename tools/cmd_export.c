@@ -5,13 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPORT_OUT, EXPORT_NAME, EXPORT_ISA, EXPORT_DIM, EXPORT_AUTOCAST };
+enum {
+    EXPORT_OUT,
+    EXPORT_NAME,
+    EXPORT_DEVICE,
+    EXPORT_ISA,
+    EXPORT_ARCH,
+    EXPORT_DIM,
+    EXPORT_AUTOCAST
+};
 
 static const tool_option options[] = {
-    {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o"},
+    {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o or braze_rt_cuda.o"},
     {"name", "FN", "the C function (default: PREFIX without its directory)"},
+    {"device", "cpu|cuda", "code for processors, or for GPUs, of which none is needed (default: cpu)"},
     {"isa", "NAME,...",
      "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
+    {"arch", "NAME,...",
+     "machine code for these GPUs: sm_75, 80, 86, 89, 90, 100, 120 (default: all that NVRTC knows)"},
     {"dim", "NAME=SIZE|LO:HI",
      "the size of a symbol; of one of them a range, then the function is told the size"},
     TOOL_AUTOCAST_OPTION,
@@ -21,8 +32,10 @@ typedef struct export_job {
     tool_files files;
     const char *range; /* "NAME=LO:HI" */
     const char *out, *name;
+    bool cuda;
     cg_isa isas[CG_NISAS];
     unsigned n;
+    unsigned gpus[GPU_KINDS], ngpus; /* 0: all */
 } export_job;
 
 /* "avx2,base" as instruction sets; false with a usage error. */
@@ -35,12 +48,36 @@ static bool read_isas(tool_args *a, export_job *j) {
     return true;
 }
 
+static int rising(const void *a, const void *b) {
+    return (int)*(const unsigned *)a - (int)*(const unsigned *)b;
+}
+
+static bool read_gpus(tool_args *a, export_job *j) {
+    const char *names[GPU_KINDS + 1] = {0};
+    for (unsigned i = 0; i < GPU_KINDS; i++) names[i] = gpu_kinds[i].name;
+    if (!tool_list(a, "arch", names, j->gpus, &j->ngpus)) return false;
+    qsort(j->gpus, j->ngpus, sizeof *j->gpus, rising);
+    for (unsigned i = 0; i < j->ngpus; i++) j->gpus[i] = gpu_kinds[j->gpus[i]].cc;
+    return true;
+}
+
+static bool read_device(tool_args *a, export_job *j) {
+    static const char *const names[] = {"cpu", "cuda", NULL};
+    int which;
+    if (!tool_choice(a, "device", names, &which)) return false;
+    j->cuda = which == 1;
+    return true;
+}
+
 static bool read_options(tool_args *a, export_job *j) {
+    bool isas = false;
     for (int o; (o = tool_next(a)) != TOOL_END;) {
         if (o == TOOL_STOP) return false;
         if (o == EXPORT_OUT) j->out = a->value;
         if (o == EXPORT_NAME) j->name = a->value;
-        if (o == EXPORT_ISA && !read_isas(a, j)) return false;
+        if (o == EXPORT_DEVICE && !read_device(a, j)) return false;
+        if (o == EXPORT_ISA && !(isas = read_isas(a, j))) return false;
+        if (o == EXPORT_ARCH && !read_gpus(a, j)) return false;
         if (o == EXPORT_AUTOCAST && !tool_autocast_option(a)) return false;
         if (o == EXPORT_DIM && strchr(a->value, ':')) {
             if (j->range) return tool_usage(a, "--dim: one symbol may have a range"), false;
@@ -49,10 +86,18 @@ static bool read_options(tool_args *a, export_job *j) {
             return false;
         }
     }
+    if (j->cuda && isas) return tool_usage(a, "--isa is for processors, --arch for GPUs"), false;
+    if (!j->cuda && j->ngpus)
+        return tool_usage(a, "--arch is for GPUs: --device cuda is missing"), false;
     if (!j->out) return tool_usage(a, "--out PREFIX is missing"), false;
     const char *slash = strrchr(j->out, '/');
     if (!j->name) j->name = slash ? slash + 1 : j->out;
     return true;
+}
+
+static bz_status write_files(const export_job *j, const ex_function *f, bz_error *e) {
+    if (!j->cuda) return rt_export(f, 1, j->out, j->isas, j->n, e);
+    return rt_export_cuda(f, 1, j->out, j->ngpus ? j->gpus : NULL, j->ngpus, e);
 }
 
 /* ---- one symbol without a size: the function is told it */
@@ -149,7 +194,7 @@ static bz_status export_sized(const export_job *j, const tool_source *s, ir_ex s
         ir_module *most = z.m; /* g's: stays */
         z.m = NULL;
         const ex_function f = {.g = g, .size = &z.size, .name = j->name, .key = -1, .base = -1};
-        status = rt_export(&f, 1, j->out, j->isas, j->n, e);
+        status = write_files(j, &f, e);
         ir_module_free(most);
     }
     ir_module_free(z.m);
@@ -168,7 +213,8 @@ static tool_status export(tool_source *s, void *job) {
     tool_dirs dirs = {0};
     if (!e.status) tool_dirs_for(&dirs, j->out, &e);
     if (!e.status && sym) export_sized(j, s, sym, &e);
-    if (!e.status && !sym) rt_export_graph(s->g, j->out, j->name, j->isas, j->n, &e);
+    const ex_function f = {.g = s->g, .name = j->name, .key = -1, .base = -1};
+    if (!e.status && !sym) write_files(j, &f, &e);
     tool_dirs_done(&dirs, e.status == BZ_OK);
     if (e.status && sym) return tool_input_error(s, input_with(s, sym), &e);
     return e.status ? tool_source_error(s, &e) : TOOL_DONE;
@@ -183,13 +229,15 @@ static tool_status run(tool_args *a) {
 
 const tool_command tool_export = {
     .name = "export",
-    .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE|LO:HI]... [--name FN] [--isa NAME,...]",
+    .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE|LO:HI]... [--name FN] [--isa NAME,... | "
+             "--device cuda [--arch NAME,...]]",
     .summary = "write a program as an object file and a header for C",
     .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
             "libc, libm and pthread.\n"
-            "No compiler or linker takes part. A symbol without a size, as in `n: sym(1, 512)`, "
-            "becomes a member of the\n"
-            "function's arguments: it is told the size.",
+            "No compiler or linker takes part. For GPUs it is braze_rt_cuda.o, which opens the driver "
+            "when the program runs.\n"
+            "A symbol without a size, as in `n: sym(1, 512)`, becomes a member of the function's "
+            "arguments: it is told the size.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -62,7 +62,8 @@ static bool read_function(reading *r, const pass_segment *s, unsigned phase, kre
         return bz_fail(r->e, BZ_ECOMPILE, "NVRTC's image for sm_%u has no function %s", r->kind->cc,
                        f->name),
                false;
-    f->grid = cuda_grid_of(r->kind->processors, &of, lp_phase_tasks(k, phase, s->extents, NULL));
+    f->grid = bz_rt_cuda_grid_of(r->kind->processors, of.threads, (uint64_t)of.scratch,
+                                 lp_phase_tasks(k, phase, s->extents, NULL));
     f->fit = gpu_occupy(r->kind, f->code.registers, f->code.shared, f->grid.threads);
     return true;
 }

@@ -2,15 +2,17 @@
 #ifndef BRAZE_KREPORT_H
 #define BRAZE_KREPORT_H
 
-#include "runtime/cuda/program.h"
+#include "runtime/aot/cuda_run.h"
+#include "src/codegen/cuda.h"
 #include "src/codegen/cubin.h"
 #include "src/codegen/gpus.h"
+#include "src/passes/pass.h"
 
 /* A phase of a segment of a launch. */
 typedef struct kreport_function {
     const char *name;
     cubin_kernel code;
-    cuda_grid grid;
+    bz_rt_cuda_grid grid;
     gpu_occupancy fit;
 } kreport_function;
 

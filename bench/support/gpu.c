@@ -31,9 +31,9 @@ static struct {
 
 static void must(cu_result r, const char *what) {
     if (!r) return;
-    bz_text t = {0};
-    cu_result_text(gpu.m->d, r, &t);
-    fprintf(stderr, "bench: %s: %s\n", what, bz_text_c(&t));
+    char text[200];
+    bz_rt_cu_text(gpu.m->d, r, text, sizeof text);
+    fprintf(stderr, "bench: %s: %s\n", what, text);
     exit(1);
 }
 

@@ -88,7 +88,12 @@ enum bz_rt_status {
     BZ_RT_EALIGNMENT, /* a pointer is not aligned as the header says */
     BZ_RT_EINDEX,     /* an index was out of range: the results are not usable */
     BZ_RT_ESIZE,      /* the size is none that the program was made for */
+    BZ_RT_EDEVICE,    /* the driver of the GPU refused something */
 };
+enum { BZ_RT_WHICH_SHIFT = 8, BZ_RT_KIND_MASK = 255 };
+static inline int bz_rt_status_of(int kind, uint32_t which) {
+    return kind | (int)(which << BZ_RT_WHICH_SHIFT);
+}
 
 /* ---- sizes.c */
 
@@ -98,8 +103,22 @@ BZ_RT_INNER const bz_rt_template *bz_rt_template_of_v5(const bz_rt_sizes *s, int
 BZ_RT_INNER const bz_rt_variant *bz_rt_cut_v5(const bz_rt_template *t, int64_t n, uint64_t *room);
 BZ_RT_INNER void bz_rt_cut_head_v5(const bz_rt_template *t, int64_t n, bz_rt_variant *head);
 
+/* ---- told.c */
+#define bz_rt_check_args bz_rt_check_args_v5
+#define bz_rt_tell       bz_rt_tell_v5
+#define bz_rt_forget     bz_rt_forget_v5
+#define bz_rt_text       bz_rt_text_v5
 
-/* ---- run.c ---- */
+/* BZ_RT_OK, or which pointer is not as it must be. */
+BZ_RT_INNER int bz_rt_check_args(const bz_rt_artefact *a, const char *args);
+/* Keeps three pieces of text as what `status` of v's function means in this thread; or nothing, from now on. */
+BZ_RT_INNER void bz_rt_tell(const bz_rt_variant *v, int status, const char *x, const char *y,
+                            const char *z);
+BZ_RT_INNER void bz_rt_forget(void);
+/* What a status of v means, never NULL: what was kept for it, else what is known without. */
+BZ_RT_INNER const char *bz_rt_text(const bz_rt_artefact *a, const bz_rt_variant *v, int status);
+
+/* ---- call.c */
 
 /* Runs the program on the caller's struct. May be called from several threads at once when their
  * structs name different workspaces (or none) and different results. */

@@ -5,23 +5,15 @@
 #define BZ_RT_DEFINES
 #include "runtime/aot/artefact.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 enum {
     LINE = 64,           /* alignment of everything in a workspace */
     HUGE_PAGE = 2 << 20, /* a workspace of two or more asks for huge pages */
-    WHICH_SHIFT = 8,     /* of a status */
-    KIND_MASK = 255,
 };
-
-static int status(int kind, uint32_t which) {
-    return kind | (int)(which << WHICH_SHIFT);
-}
 
 static const bz_rt_variant *choose(const bz_rt_artefact *a) {
     uint32_t have = (uint32_t)bz_rt_isa_selected();
@@ -92,7 +84,7 @@ static int find_bad_index(const bz_rt_variant *v, const bz_rt_workspace *w) {
     if (worst == INT64_MAX) return BZ_RT_OK;
     uint32_t i = 0;
     while (i < v->nsites && v->sites[i].element != worst) i++;
-    return status(BZ_RT_EINDEX, i);
+    return bz_rt_status_of(BZ_RT_EINDEX, i);
 }
 
 static void run(const bz_rt_image *v, const char *args, const bz_rt_workspace *w) {
@@ -101,33 +93,6 @@ static void run(const bz_rt_image *v, const char *args, const bz_rt_workspace *w
 }
 
 /* ---- which index it was */
-
-/* Of a thread's last call that met an index outside. */
-typedef struct words {
-    const bz_rt_variant *v; /* NULL: nothing is known */
-    int status;
-    char text[500];
-} words;
-
-static pthread_key_t words_key;
-static int words_failed;
-
-/* libc frees them when a thread ends: nothing of ours may be in the process any more then. */
-static void make_words_key(void) {
-    words_failed = pthread_key_create(&words_key, free);
-}
-
-/* This thread's; NULL: it has none, or (`make`) there is no memory. */
-static words *own_words(int make) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_words_key);
-    if (words_failed) return NULL;
-    words *t = pthread_getspecific(words_key);
-    if (t || !make) return t;
-    t = calloc(1, sizeof *t);
-    if (t && pthread_setspecific(words_key, t)) free(t), t = NULL;
-    return t;
-}
 
 /* The first index that is outside, after a run that met one at site s; false: it cannot be found out. */
 static int find_index(const bz_rt_site *s, const char *args, int64_t *index) {
@@ -147,19 +112,16 @@ static int find_index(const bz_rt_site *s, const char *args, int64_t *index) {
 
 /* Keeps the words of a place that met an index outside: with the index, or where nothing finds it, and v is the call's own, without. */
 static void tell(const call *k, const bz_rt_variant *v, const char *args, int met) {
-    const bz_rt_site *s = &v->sites[(uint32_t)met >> WHICH_SHIFT];
-    words *t = own_words(s->find != NULL || k->made);
+    const bz_rt_site *s = &v->sites[(uint32_t)met >> BZ_RT_WHICH_SHIFT];
     int64_t index = 0;
-    if (t) t->v = NULL;
-    if (!t) return;
-    if (s->find && find_index(s, args, &index))
-        snprintf(t->text, sizeof t->text, "%s%lld%s", s->before, (long long)index, s->behind);
-    else if (k->made)
-        snprintf(t->text, sizeof t->text, "%s", s->message);
-    else
-        return;
-    t->v = k->v;
-    t->status = met;
+    char number[24];
+    bz_rt_forget();
+    if (s->find && find_index(s, args, &index)) {
+        snprintf(number, sizeof number, "%lld", (long long)index);
+        bz_rt_tell(k->v, met, s->before, number, s->behind);
+    } else if (k->made) {
+        bz_rt_tell(k->v, met, s->message, "", "");
+    }
 }
 
 static int run_on(const call *k, const char *args, char *p, size_t bytes) {
@@ -174,7 +136,7 @@ static int run_on(const call *k, const char *args, char *p, size_t bytes) {
     if (!bz_rt_lay_out(&v->image, p, bytes, wanted_threads(v), &w)) return BZ_RT_EWORKSPACE;
     run(&v->image, args, &w);
     int s = find_bad_index(v, &w);
-    if (s && (uint32_t)s >> WHICH_SHIFT < v->nsites) tell(k, v, args, s);
+    if (s && (uint32_t)s >> BZ_RT_WHICH_SHIFT < v->nsites) tell(k, v, args, s);
     return s;
 }
 
@@ -196,21 +158,11 @@ static int run_on_own(const bz_rt_artefact *a, const call *k, const char *args) 
 
 /* ---- what an artefact calls ---- */
 
-static int check_args(const bz_rt_artefact *a, const char *args) {
-    if (!args) return status(BZ_RT_EARGUMENT, a->nargs);
-    for (uint32_t i = 0; i < a->nargs; i++) {
-        uintptr_t p = *(const uintptr_t *)(const void *)(args + a->args[i].at);
-        if (!p) return status(BZ_RT_EARGUMENT, i);
-        if (p % a->args[i].align) return status(BZ_RT_EALIGNMENT, i);
-    }
-    return BZ_RT_OK;
-}
-
 int bz_rt_call_v5(const bz_rt_artefact *a, const void *args) {
     const bz_rt_variant *v = choose(a);
     call k;
     if (!v) return BZ_RT_EMACHINE;
-    int s = check_args(a, args);
+    int s = bz_rt_check_args(a, args);
     if (s) return s;
     if ((s = begin(&k, v, v->sizes ? *(const int64_t *)args : 0))) return s;
     const struct {
@@ -230,14 +182,6 @@ size_t bz_rt_workspace_v5(const bz_rt_artefact *a) {
     return bz_rt_workspace_of_v5(a, 0);
 }
 
-static const char *bad_index(const bz_rt_artefact *a, int value) {
-    const bz_rt_variant *v = choose(a);
-    uint32_t which = (uint32_t)value >> WHICH_SHIFT;
-    const words *t = own_words(0);
-    if (v && t && t->v == v && t->status == value) return t->text;
-    return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
-}
-
 /* The first variant is the least. */
 static const char *bad_machine(const bz_rt_artefact *a) {
     const uint32_t least = a->variants[0].isa;
@@ -251,18 +195,6 @@ static const char *bad_machine(const bz_rt_artefact *a) {
 }
 
 const char *bz_rt_error_v5(const bz_rt_artefact *a, int value) {
-    uint32_t which = (uint32_t)value >> WHICH_SHIFT;
-    switch (value & KIND_MASK) {
-    case BZ_RT_OK: return "done";
-    case BZ_RT_EMACHINE: return bad_machine(a);
-    case BZ_RT_EMEMORY: return "out of memory for the workspace";
-    case BZ_RT_EWORKSPACE: return "the workspace is too small";
-    case BZ_RT_EARGUMENT:
-        return which < a->nargs ? a->args[which].missing : "the arguments are NULL";
-    case BZ_RT_EALIGNMENT:
-        return which < a->nargs ? a->args[which].misaligned : "a pointer is not aligned";
-    case BZ_RT_EINDEX: return bad_index(a, value);
-    case BZ_RT_ESIZE: return a->variants->sizes ? a->variants->sizes->outside : "no such size";
-    default: return "unknown status";
-    }
+    if ((value & BZ_RT_KIND_MASK) == BZ_RT_EMACHINE) return bad_machine(a);
+    return bz_rt_text(a, choose(a), value);
 }

@@ -64,35 +64,13 @@ BZ_RT_WEAK int64_t bz_rt_worst(const bz_rt_workspace *w, int64_t *code) {
     return lowest;
 }
 
-/* ---- places */
-
-/* The pointer of what is empty may be anything: nothing is added to NULL. */
-static void *behind(void *p, uint64_t bytes) {
-    return p ? (char *)p + bytes : p;
-}
-
-static void *resolve(const bz_rt_image *v, const bz_rt_place *p, const char *args,
-                     const bz_rt_workspace *w) {
-    switch (p->where) {
-    case BZ_RT_ARG: return behind(*(void *const *)(const void *)(args + p->field), p->at);
-    case BZ_RT_VALUE: return (void *)(uintptr_t)(args + p->field);
-    case BZ_RT_ARENA: return w->arena + p->at;
-    case BZ_RT_BAKED: return behind((void *)(uintptr_t)v->baked[p->field], p->at);
-    default: return behind((void *)(uintptr_t)v->consts, p->at);
-    }
-}
-
-BZ_RT_WEAK void bz_rt_fill_table(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
-                           uint32_t most) {
-    for (uint32_t i = 0; i < v->nplaces; i++)
-        if (v->places[i].where <= most) w->table[i] = resolve(v, &v->places[i], args, w);
-}
+/* ---- copies */
 
 static void copy(const bz_rt_image *v, uint32_t first, uint32_t last, const char *args,
                  const bz_rt_workspace *w) {
     for (uint32_t i = first; i < last; i++) {
         const bz_rt_copy *c = &v->copies[i];
-        void *to = resolve(v, &c->to, args, w), *from = resolve(v, &c->from, args, w);
+        void *to = bz_rt_resolve(v, &c->to, args, w), *from = bz_rt_resolve(v, &c->from, args, w);
         if (to != from) memcpy(to, from, c->bytes);
     }
 }

@@ -82,6 +82,7 @@ typedef struct bz_rt_image {
 #define bz_rt_workspace_bytes bz_rt_workspace_bytes_v5
 #define bz_rt_lay_out         bz_rt_lay_out_v5
 #define bz_rt_fill_table      bz_rt_fill_table_v5
+#define bz_rt_resolve         bz_rt_resolve_v5
 #define bz_rt_image_run       bz_rt_image_run_v5
 #define bz_rt_worst           bz_rt_worst_v5
 
@@ -98,10 +99,15 @@ BZ_RT_INNER size_t bz_rt_workspace_bytes(const bz_rt_image *v, int threads);
 BZ_RT_INNER bool bz_rt_lay_out(const bz_rt_image *v, void *p, size_t bytes, int threads,
                                bz_rt_workspace *w);
 
+/* ---- places.c */
+/* The address of a place, for the caller's struct at `args`. */
+BZ_RT_INNER void *bz_rt_resolve(const bz_rt_image *v, const bz_rt_place *p, const char *args,
+                                const bz_rt_workspace *w);
 /* Fills the table, for the caller's struct at `args`: places up to kind `most`. BZ_RT_ARG alone where the rest is as it was. */
 BZ_RT_INNER void bz_rt_fill_table(const bz_rt_image *v, const void *args, const bz_rt_workspace *w,
                                   uint32_t most);
 
+/* ---- image.c */
 typedef struct bz_rt_time {
     uint64_t runs, ns;
 } bz_rt_time;

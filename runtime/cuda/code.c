@@ -50,7 +50,7 @@ static bz_status compile(const rt_codegen *g, const lp_module *m, rt_codegen_out
     nvrtc_image image = {0};
     bz_status s = cuda_emit(m, &text, e);
     if (!s) s = nvrtc_compile(bz_text_c(&text), arch, true, &image, e);
-    if (!s) out->bytes = fatbin_of(&image, arch, &out->n);
+    if (!s) out->bytes = fatbin_of(&image, &arch, 1, &out->n);
     if (!s && !out->bytes) s = bz_fail(e, BZ_ENOMEM, "out of memory");
     out->notes = image.log;
     image.log = NULL;

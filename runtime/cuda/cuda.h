@@ -5,7 +5,7 @@
 #ifndef RT_CUDA_H
 #define RT_CUDA_H
 
-#include "runtime/cuda/driver.h"
+#include "runtime/aot/cuda_driver.h"
 #include "runtime/exec/kernels.h"
 #include "runtime/memory/memory.h"
 
@@ -37,6 +37,13 @@ typedef struct cuda_memory {
     cu_function runs[5];             /* by log2 of the bytes that a thread moves */
 } cuda_memory;
 
+/* ---- driver.c */
+/* The driver, opened: BZ_EDEVICE with what was looked for and why it does not do; a later call looks again. */
+bz_status cu_open(const cu_driver **d, bz_error *e);
+/* Has the device's context come to an end with this: does every later call fail too? */
+bool cu_is_final(cu_result r);
+
+/* ---- memory.c */
 /* The memory of device number `number`, for one context. */
 rt_memory *cuda_open(int number, bz_error *e);
 

@@ -28,7 +28,9 @@ static void say_last(const cuda_memory *m, bz_text *t) {
 bz_status cuda_check(cuda_memory *m, cu_result r, const char *what, const char *of, bz_error *e) {
     if (!r) return BZ_OK;
     bz_text t = {0};
-    cu_result_text(m->d, r, &t);
+    char text[200];
+    bz_rt_cu_text(m->d, r, text, sizeof text);
+    bz_text_str(&t, text);
     if (cu_is_final(r)) say_last(m, &t);
     bz_error first = {0};
     bz_fail(&first, r == CU_OUT_OF_MEMORY ? BZ_ENOMEM : BZ_EDEVICE, "[cuda] %s%s%s: %s", what,

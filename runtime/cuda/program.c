@@ -1,18 +1,28 @@
-/* program.c - programs of a GPU: a plan for it, its kernels (code.c), its image (runtime/exec/image.c) with addresses of
- * the device, a launch for each segment of each phase.
- *
- *     plan --code.c--> a function for each phase of each kernel
- *     a run: table[i] = address of places[i]  ->  early copies  ->  launches in order, on the memory's stream  ->  the other copies
- *
- * Nothing waits for the end of a run but programs whose kernels report what they met. */
-#include "runtime/cuda/program.h"
+/* program.c - programs of a GPU: a plan for it, its kernels (code.c), its image (runtime/exec/image.c, cuda_image.c) with addresses of
+ * the device, run on the memory's stream as an exported program is (runtime/aot/cuda_run.h). */
+#include "runtime/cuda/cuda.h"
 #include "runtime/base/env.h"
 #include "runtime/base/watch.h"
+#include "runtime/exec/cuda_image.h"
+#include "runtime/exec/device.h"
+#include "src/codegen/cuda.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const int64_t no_error[2] = {INT64_MAX, 0}; /* in that slot */
+typedef struct cuda_program {
+    rt_program base;
+    cuda_memory *m; /* where it is: the context's, until a reset */
+    pass_plan *plan;
+    rt_image image;
+    cuda_image cuda;           /* what more there is of it on a GPU */
+    bz_rt_cuda_run run;        /* its args: a word for each input and output, an address or a scalar's value */
+    void *room;                /* the run's */
+    const rt_kernel **kernels; /* of the plan */
+    rt_address consts;
+    uint64_t bytes_written;
+    bool counted; /* its arena is among the memory in use */
+} cuda_program;
 
 static cuda_memory *memory_of(const bz_context *c) {
     return (cuda_memory *)c->memory;
@@ -55,58 +65,75 @@ static bz_status get_some(bz_context *c, uint64_t bytes, rt_address *at, bz_erro
 
 static bz_status get_memory(bz_context *c, cuda_program *p, bz_error *e) {
     cuda_memory *m = memory_of(c);
-    for (uint32_t i = 0; i < p->image.codes.n; i++) {
-        const cuda_launch *l = &p->launches[i];
-        const uint64_t own = (uint64_t)l->grid.blocks * l->grid.threads * (uint64_t)l->of.scratch;
-        p->scratch_bytes = own > p->scratch_bytes ? own : p->scratch_bytes;
-    }
+    bz_rt_cuda_run *r = &p->run;
     const size_t bytes = rt_consts_bytes(p->plan);
     void *consts = bz_mem_zero(bytes + 1, 1);
     if (!consts) return bz_fail(e, BZ_ENOMEM, "out of memory");
     rt_consts_write(p->plan, consts);
-    bz_status s = get_some(c, p->image.base.arena_bytes, &p->arena, e);
-    if (!s) s = get_some(c, p->scratch_bytes, &p->scratch, e);
+    bz_status s = get_some(c, p->image.base.arena_bytes, &r->memory.arena, e);
+    if (!s) s = get_some(c, r->scratch_bytes, &r->memory.scratch, e);
     /* NVRTC may read a thread's array before a loop that writes it, and not use what it read. */
-    if (!s && p->scratch_bytes) s = m->base.f->zero(&m->base, p->scratch, p->scratch_bytes, e);
+    if (!s && r->scratch_bytes)
+        s = m->base.f->zero(&m->base, r->memory.scratch, r->scratch_bytes, e);
     if (!s) s = get_some(c, bytes, &p->consts, e);
     if (!s && bytes) s = cuda_copy_in(m, p->consts, consts, bytes, e);
-    if (!s && p->reports) s = get_some(c, sizeof no_error, &p->error, e);
-    if (!s && p->reports) s = cuda_copy_in(m, p->error, no_error, sizeof no_error, e);
+    if (!s && r->reports) s = get_some(c, sizeof(int64_t[2]), &r->memory.error, e);
     bz_mem_free(consts);
-    p->base.held = p->image.base.arena_bytes + p->scratch_bytes + bytes;
+    r->work.arena = rt_pointer(r->memory.arena);
+    r->image.consts = rt_pointer(p->consts);
+    p->base.held = p->image.base.arena_bytes + r->scratch_bytes + bytes;
     return s;
+}
+
+/* ---- the run */
+
+static bool make_image(cuda_program *p, const ir_graph *g) {
+    rt_place_outputs(&p->base, p->plan);
+    return rt_image_of_words(&p->image, p->plan, g) &&
+           cuda_image_make(&p->cuda, &p->image, p->plan);
+}
+
+static bool make_run(const cuda_memory *m, cuda_program *p, bz_error *e) {
+    bz_rt_cuda_run *r = &p->run;
+    *r = (bz_rt_cuda_run){.d = m->d,
+                          .context = m->context,
+                          .image = p->image.base,
+                          .cuda = &p->cuda.base,
+                          .args_bytes = ((size_t)p->base.ninputs + p->base.noutputs) * 8,
+                          .processors = m->processors,
+                          .graphs = rt_env_get()->graphs && cu_has_graphs(m->d)};
+    p->room = bz_mem_alloc(bz_rt_cuda_room(r) + 1);
+    if (!p->room) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    bz_rt_cuda_lay_out(r, p->room);
+    for (uint32_t i = 0; i < p->image.codes.n; i++) {
+        const rt_code_of of = p->image.codes.p[i];
+        r->launches[i].f = (cu_function)p->kernels[of.kernel]->phases[of.phase];
+    }
+    return true;
 }
 
 /* ---- the device's functions */
 
 static void program_free(bz_context *c, rt_program *base) {
     cuda_program *p = (cuda_program *)base;
+    const bz_rt_cuda_memory *own = &p->run.memory;
     cuda_memory *m = p->m;
     if (cuda_enter_to_free(m)) {
-        const rt_address own[] = {p->arena, p->consts, p->scratch, p->error};
-        for (unsigned i = 0; i < BZ_LEN(own); i++)
-            if (own[i]) cuda_give(m, own[i]);
+        const rt_address all[] = {own->arena, p->consts, own->scratch, own->error};
+        for (unsigned i = 0; i < BZ_LEN(all); i++)
+            if (all[i]) cuda_give(m, all[i]);
         if (p->kernels) m->d->stream_wait(m->stream);
-        cuda_launches_drop(m, p);
+        bz_rt_cuda_drop(&p->run);
         cuda_leave(m);
     }
     if (p->kernels) rt_kernels_release(p->kernels, p->plan->code->k.n);
     bz_mem_free(p->kernels);
     pass_plan_free(p->plan);
-    bz_mem_free(p->args);
-    bz_mem_free(p->work.table);
-    cuda_launches_free(p);
+    bz_mem_free(p->room);
     if (p->counted) rt_pool_count(c->pool, -(int64_t)p->image.base.arena_bytes);
+    cuda_image_free(&p->cuda);
     rt_image_free(&p->image);
     bz_mem_free(p);
-}
-
-static bool make_image(cuda_program *p, const ir_graph *g) {
-    const bool ok = rt_image_of_words(&p->image, p->plan, g);
-    p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
-    p->work.table = bz_mem_zero(p->image.base.nplaces + 1, sizeof(void *));
-    rt_place_outputs(&p->base, p->plan);
-    return ok && p->args && p->work.table;
 }
 
 static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
@@ -128,8 +155,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
         rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take", e);
     if (done && !make_image(p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     if (done && !cuda_enter(m, e)) {
-        done =
-            get_code(c, p, &watch.base, e) && !cuda_launches_make(m, p, e) && !get_memory(c, p, e);
+        done = get_code(c, p, &watch.base, e) && make_run(m, p, e) && !get_memory(c, p, e);
         cuda_leave(m);
     } else {
         done = false;
@@ -141,9 +167,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     }
     rt_pool_count(c->pool, (int64_t)p->image.base.arena_bytes);
     p->counted = true;
-    p->work.arena = rt_pointer(p->arena);
-    p->image.base.consts = rt_pointer(p->consts);
-    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_BAKED);
+    bz_rt_fill_table(&p->run.image, p->run.args, &p->run.work, BZ_RT_BAKED);
     for (uint32_t i = 0; i < p->plan->launches.n; i++)
         p->bytes_written += (uint64_t)p->plan->launches.p[i].bytes_written;
     return &p->base;
@@ -161,64 +185,27 @@ static bz_rt_time program_time(const rt_program *p, uint32_t launch) {
 
 /* ---- a run */
 
-static rt_address place_of(const cuda_program *p, const bz_rt_place *at) {
-    switch (at->where) {
-    case BZ_RT_ARG:
-        return *(const uint64_t *)(const void *)((const char *)p->args + at->field) + at->at;
-    case BZ_RT_ARENA: return p->arena + at->at;
-    default: return p->consts + at->at;
-    }
-}
-
-static bz_status one_copy(cuda_memory *m, cuda_program *p, const bz_rt_copy *c, bz_error *e) {
-    const rt_address to = place_of(p, &c->to);
-    if (c->from.where == BZ_RT_VALUE) /* a number of the call */
-        return cuda_copy_in(m, to, (const char *)p->args + c->from.field, c->bytes, e);
-    const rt_address from = place_of(p, &c->from);
-    if (to == from || !c->bytes) return BZ_OK;
-    return cuda_check(m, m->d->copy(to, from, c->bytes, m->stream), "cuMemcpyDtoDAsync", NULL, e);
-}
-
-static bz_status copies(cuda_memory *m, cuda_program *p, uint32_t first, uint32_t last,
-                        bz_error *e) {
-    bz_status s = BZ_OK;
-    for (uint32_t i = first; i < last && !s; i++) s = one_copy(m, p, &p->image.base.copies[i], e);
-    return s;
-}
-
-/* What kernels have reported until now. */
-static bz_status look_at_errors(cuda_memory *m, cuda_program *p, int64_t reported[2], bz_error *e) {
-    bz_status s = cuda_copy_out(m, reported, p->error, sizeof no_error, e);
-    p->stale = s || reported[0] != INT64_MAX;
-    return s;
-}
-
-/* reported: what kernels did, which ends the run. */
-static bz_status run(cuda_memory *m, cuda_program *p, int64_t reported[2], bz_error *e) {
-    const bz_rt_image *v = &p->image.base;
-    bz_status s = p->stale ? cuda_copy_in(m, p->error, no_error, sizeof no_error, e) : BZ_OK;
-    p->stale = s != BZ_OK;
-    if (!s) s = copies(m, p, 0, v->nearly, e);
-    for (uint32_t i = 0; i < p->stretches.n && !s; i++) {
-        s = cuda_launches_run(m, p, &p->stretches.p[i], e);
-        p->stale |= p->stretches.p[i].reports;
-        if (!s && p->stale) s = look_at_errors(m, p, reported, e);
-        if (reported[0] != INT64_MAX) return s;
-    }
-    return s ? s : copies(m, p, v->nearly, v->ncopies, e);
+/* What was launched, for who is told of a fault later; then what the driver did not do. */
+static bz_status told(cuda_memory *m, const bz_rt_cuda_run *r, cu_result code, bz_error *e) {
+    const uint32_t n = r->launched;
+    for (uint32_t i = n > CUDA_LAST ? n - CUDA_LAST : 0; i < n; i++)
+        if (r->launches[i].tasks) cuda_launched(m, r->cuda->codes[i].name);
+    return cuda_check(m, code, r->failed, *r->of ? r->of : NULL, e);
 }
 
 static bz_status program_run(bz_context *c, rt_program *base, const rt_call *call, bz_error *e) {
     cuda_program *p = (cuda_program *)base;
+    bz_rt_cuda_run *r = &p->run;
     cuda_memory *m = memory_of(c);
-    int64_t reported[2] = {INT64_MAX, 0};
+    int64_t reported[2];
     if (atomic_load_explicit(rt_interrupt_word(c), memory_order_relaxed))
         return rt_take_interrupt(c, "ran", e);
-    rt_set_words(base, p->args, call);
-    bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_ARG);
+    if (r->runs == 1 && r->graphs) cuda_image_find_edges(&p->cuda, &p->image, p->plan);
+    rt_set_words(base, (uint64_t *)(void *)r->args, call);
+    bz_rt_fill_table(&r->image, r->args, &r->work, BZ_RT_ARG);
     bz_status s = cuda_enter(m, e);
     if (s) return s;
-    s = run(m, p, reported, e);
+    s = told(m, r, bz_rt_cuda_go(r, m->stream, reported), e);
     cuda_leave(m);
     c->counters.launches += p->plan->launches.n;
     c->counters.bytes_written += p->bytes_written;

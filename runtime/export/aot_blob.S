@@ -1,13 +1,16 @@
-/* aot_blob.S - the bytes of aot_rt.o inside libbraze, so that an export can write them beside
- * step.o. C sees:  extern const unsigned char rt_aot_blob[], rt_aot_blob_end[];
- * (runtime/export/aot_blob.h) */
+/* aot_blob.S - the bytes of aot_rt.o and aot_rt_cuda.o inside libbraze, so that an export can write them beside
+ * step.o (runtime/export/aot_blob.h). */
     .section .rodata, "a", @progbits
+.macro blob name, file
     .balign 16
-    .globl rt_aot_blob, rt_aot_blob_end
-    .hidden rt_aot_blob, rt_aot_blob_end
-    .type rt_aot_blob, @object
-rt_aot_blob:
-    .incbin BLOB
-rt_aot_blob_end:
-    .size rt_aot_blob, rt_aot_blob_end - rt_aot_blob
+    .globl \name, \name\()_end
+    .hidden \name, \name\()_end
+    .type \name, @object
+\name:
+    .incbin "\file"
+\name\()_end:
+    .size \name, \name\()_end - \name
+.endm
+    blob rt_aot_blob, BLOB
+    blob rt_aot_cuda_blob, BLOB_CUDA
     .section .note.GNU-stack, "", @progbits

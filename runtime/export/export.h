@@ -2,15 +2,17 @@
  *
  *     ir_graph --pass_compile, per ISA--> plans --export_image.c--> constant data  --cg_export--> .o
  *         \----export_fields.c--> struct NAME_args --export_header.c--> .h
- *                                        the bytes of runtime/aot  -------------------> braze_rt.o
+ *                                        the bytes of runtime/aot  -------------------> braze_rt.o, or braze_rt_cuda.o
  *
  * No compiler, linker or other process takes part. */
 #ifndef RT_EXPORT_H
 #define RT_EXPORT_H
 
-#include "runtime/aot/artefact.h"
+#include "runtime/aot/cuda_artefact.h"
 #include "runtime/exec/device.h"
+#include "runtime/exec/image.h"
 #include "src/codegen/codegen.h"
+#include "src/codegen/gpus.h"
 #include "src/passes/pass.h"
 
 /* ---- export.c */
@@ -40,6 +42,15 @@ typedef struct ex_function {
     uint64_t words; /* of the stream that a call draws */
 } ex_function;
 
+/* What an export has code for: processors with these instruction sets, or, where gpus are given, GPUs of these compute capabilities, in
+ * rising order. */
+typedef struct ex_machines {
+    const cg_isa *isas;
+    unsigned nisas;
+    const unsigned *gpus;
+    unsigned ngpus;
+} ex_machines;
+
 /* Writes `prefix`.o, `prefix`.h and, in the same directory, braze_rt.o. The object defines for each function
  * NAME, NAME_workspace and NAME_error and has code for the n ISAs given (without
  * repetition); equal elements to bake are there once. All files appear whole or none does; files that are there are replaced. The process
@@ -51,6 +62,10 @@ bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_
                           const cg_isa *isas, unsigned n, bz_error *e); /* one, nothing baked */
 bz_status rt_export(const ex_function *f, unsigned nf, const char *prefix, const cg_isa *isas,
                     unsigned n, bz_error *e);
+/* The same for GPUs, with braze_rt_cuda.o: machine code for each kind, and PTX of the first for all that are not older. No GPU is needed.
+ * gpus: NULL = all kinds that NVRTC knows. BZ_ECOMPILE where there is no NVRTC, or it does not know one of them. */
+bz_status rt_export_cuda(const ex_function *f, unsigned nf, const char *prefix,
+                         const unsigned *gpus, unsigned n, bz_error *e);
 
 /* ---- export_fields.c: the members of struct NAME_args */
 
@@ -84,7 +99,7 @@ void ex_fields_free(ex_fields *f);
 /* ---- export_names.c */
 
 /* Does the header of function fn declare `name` beside it? */
-bool ex_header_declares(const char *fn, const char *name);
+bool ex_header_declares(const char *fn, const char *name, bool cuda);
 /* BZ_EARG and why, when no C or C++ program could call an exported function `fn`: no identifier, a keyword, a macro, something that
  * the C library or braze defines. */
 bz_status ex_check_function_name(const char *fn, bz_error *e);
@@ -96,10 +111,10 @@ void ex_member_name(char out[64], const char *s);
 /* The parts of PREFIX.h, in order: its head, once, for `object`; what belongs to one function; its end. The stamp, a hash of the
  * header, is the end of a second name of the function. */
 #define EX_STAMP ".of_header_%016llx"
-void ex_header_head(bz_text *t, const char *fn_name, const char *object, const cg_isa *isas,
-                    unsigned n);
-void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, uint64_t stamp);
-void ex_header_end(bz_text *t);
+void ex_header_head(bz_text *t, const char *fn_name, const char *object, const ex_machines *m);
+void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, bool cuda,
+                        uint64_t stamp);
+void ex_header_end(bz_text *t, bool cuda);
 
 /* ---- export_image.c: data with pointers in it */
 
@@ -134,6 +149,7 @@ typedef struct ex_spot {
 
 typedef struct ex_variant {
     cg_isa isa;
+    bool cuda; /* for GPUs; isa is CG_BASE */
     struct ex_finder *finders; /* export_find.c */
     unsigned nfinders;
     pass_plan *plan;
@@ -161,6 +177,25 @@ void ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f, const 
 /* The nodes of the plan's graph that may meet an index outside, in rising order, each once. false: no memory. */
 typedef BZ_VEC(ir_ref) ex_nodes;
 bool ex_index_nodes(const pass_plan *p, ex_nodes *out);
+
+/* ---- export_cuda.c: what code for GPUs has more */
+
+static inline bool ex_is_cuda(const pass_target *t) {
+    return t->machine == pass_gpu_target.machine;
+}
+static inline size_t ex_variant_bytes(bool cuda) { /* of the record */
+    return cuda ? sizeof(bz_rt_cuda_variant) : sizeof(bz_rt_variant);
+}
+/* g with the numbers that are handed over by value as scalars, which kernels get as such. NULL: an error. */
+ir_graph *ex_cuda_graph(const ir_graph *g, const ex_fields *f, bz_error *e);
+/* The bz_rt_cuda_part at `base`, of v's image i; the rest of the bz_rt_cuda_variant at `base`. */
+void ex_put_cuda_part(ex_image *m, const ex_variant *v, const rt_image *i, const char *prefix,
+                      size_t base);
+void ex_put_cuda_args(ex_image *m, const ex_variant *v, const ex_fields *f, size_t base);
+/* The module's code for each of these GPUs, by several threads: *n bytes (bz_mem_free). NULL: an error. */
+void *ex_cuda_code(const lp_module *m, const ex_machines *for_, size_t *n, bz_error *e);
+/* All kinds of GPUs that NVRTC knows of those here. Errors: those of nvrtc_open; one that is asked for is unknown. */
+bz_status ex_cuda_kinds(ex_machines *m, unsigned room[static GPU_KINDS], bz_error *e);
 
 /* ---- export_find.c: code that finds out which index was outside, as runtime/exec/badindex.c does */
 
@@ -215,6 +250,7 @@ typedef struct ex_group {
 /* One ISA of a function that is told a size. */
 typedef struct ex_sized {
     cg_isa isa;
+    bool cuda; /* for GPUs */
     ex_library library;
     BZ_VEC(ex_group) groups;
     BZ_VEC(uint16_t) which; /* of each size */

@@ -11,25 +11,37 @@
 static const char top[] = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
                           "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
 
-void ex_header_head(bz_text *t, const char *fn, const char *object, const cg_isa *isas,
-                    unsigned n) {
-    bz_textf(t, "/* %s.o, for", object);
-    for (unsigned i = 0; i < n; i++)
-        bz_textf(t, "%s %s", i == 0 ? "" : i + 1 == n ? " and" : ",", cg_isa_name(isas[i]));
+static void say_machines(bz_text *t, const ex_machines *m) {
+    const unsigned n = m->gpus ? m->ngpus : m->nisas;
+    for (unsigned i = 0; i < n; i++) {
+        bz_text_str(t, i == 0 ? "" : i + 1 == n ? " and " : ", ");
+        if (m->gpus)
+            bz_textf(t, "sm_%u", m->gpus[i]);
+        else
+            bz_text_str(t, cg_isa_name(m->isas[i]));
+    }
+    if (m->gpus) bz_textf(t, ", and PTX for other GPUs from sm_%u on", m->gpus[0]);
+}
+
+void ex_header_head(bz_text *t, const char *fn, const char *object, const ex_machines *m) {
+    const char *const rt = m->gpus ? "braze_rt_cuda" : "braze_rt",
+                      *const libs = m->gpus ? "-ldl -lpthread" : "-lm -lpthread";
+    bz_textf(t, "/* %s.o, for ", object);
+    say_machines(t, m);
     bz_textf(t, ". Written by braze %s; do not edit.\n *\n",
              VERSION_TEXT(BZ_VERSION_MAJOR, BZ_VERSION_MINOR, BZ_VERSION_PATCH));
     bz_textf(t,
-             " *     cc main.c %s.o braze_rt.o -lm -lpthread\n *\n"
+             " *     cc main.c %s.o %s.o %s\n *\n"
              " * or, in a makefile,\n *\n"
-             " *     main: main.c %s.h %s.o braze_rt.o\n"
-             " *     \t$(CC) $(CFLAGS) main.c %s.o braze_rt.o -lm -lpthread -o $@\n *\n"
+             " *     main: main.c %s.h %s.o %s.o\n"
+             " *     \t$(CC) $(CFLAGS) main.c %s.o %s.o %s -o $@\n *\n"
              " *     struct %s_args a = {0};\n"
              " *     a.NAME = ...;\n"
              " *     int status = %s(&a);\n"
              " *     if (status) puts(%s_error(status));\n *\n"
              " * Tensors are row-major without gaps. Memory that is written overlaps no other "
              "argument. */\n",
-             object, object, object, object, fn, fn, fn);
+             object, rt, libs, object, object, rt, object, rt, libs, fn, fn, fn);
     bz_textf(t, "#ifndef BRAZE_EXPORT_%s\n#define BRAZE_EXPORT_%s\n\n%s", fn, fn, top);
 }
 
@@ -53,7 +65,14 @@ static void member(bz_text *t, const ir_graph *g, const ex_field *x) {
     comment(t, g, x);
 }
 
-static void arguments(bz_text *t, const ex_function *function, const ex_fields *f) {
+static const char room_of_host[] =
+    "    /* Room for what happens in between: %s_workspace(%s) bytes, or NULL, then the\n"
+    "     * program has its own, made at the first call and kept. */\n",
+                  room_of_device[] =
+    "    /* Room for what happens in between, for %s_device alone: %s_workspace(%s) bytes of the\n"
+    "     * device, or NULL, then the program has its own, made at the first call and kept. */\n";
+
+static void arguments(bz_text *t, const ex_function *function, const ex_fields *f, bool cuda) {
     const ir_graph *g = function->g;
     const char *fn = function->name;
     bz_textf(t, "struct %s_args {\n", fn);
@@ -64,11 +83,12 @@ static void arguments(bz_text *t, const ex_function *function, const ex_fields *
         if (!f->input[i].baked) member(t, g, &f->input[i]);
     for (uint32_t i = 0; i < f->noutputs; i++)
         if (f->output[i].name) member(t, g, &f->output[i]);
-    bz_textf(t,
-             "    /* Room for what happens in between: %s_workspace(%s) bytes, or NULL, then the\n"
-             "     * program has its own, made at the first call and kept. */\n"
-             "    void *workspace;\n    size_t workspace_bytes;\n};\n\n",
-             fn, f->size_name ? f->size_name : "");
+    const char *const size = f->size_name ? f->size_name : "";
+    if (cuda)
+        bz_textf(t, room_of_device, fn, fn, size);
+    else
+        bz_textf(t, room_of_host, fn, size);
+    bz_text_str(t, "    void *workspace;\n    size_t workspace_bytes;\n};\n\n");
 }
 
 static const char *const words[][2] = {
@@ -80,55 +100,93 @@ static const char *const words[][2] = {
     {"EALIGNMENT", "a pointer is less aligned than its comment says"},
     {"EINDEX", "an index was out of range: the results are of no use"},
     {"ESIZE", "the size is none that the function was made for"},
+    {"EDEVICE", "the driver refused something: results are of no use"},
 };
-_Static_assert(BZ_LEN(words) == BZ_RT_ESIZE + 1, "a word for each status");
+_Static_assert(BZ_LEN(words) == BZ_RT_EDEVICE + 1, "a word for each status");
+static const char no_gpu[] = "there is no driver, or no GPU";
 
-bool ex_header_declares(const char *fn, const char *name) {
+bool ex_header_declares(const char *fn, const char *name, bool cuda) {
     static const char *const others[] = {"args", "error", "workspace"};
     const size_t n = strlen(fn);
     bool found = false;
     if (strncmp(name, fn, n) != 0 || name[n] != '_') return false;
     for (unsigned i = 0; i < BZ_LEN(words); i++) found |= !strcmp(name + n + 1, words[i][0]);
     for (unsigned i = 0; i < BZ_LEN(others); i++) found |= !strcmp(name + n + 1, others[i]);
-    return found;
+    return found || (cuda && !strcmp(name + n + 1, "device"));
 }
 
-static void statuses(bz_text *t, const char *fn, bool sized) {
-    const unsigned n = sized ? BZ_LEN(words) : BZ_RT_ESIZE;
+static void statuses(bz_text *t, const char *fn, bool sized, bool cuda) {
+    const unsigned n = cuda ? BZ_LEN(words) : sized ? BZ_RT_EDEVICE : BZ_RT_ESIZE;
     bz_textf(t, "/* The low 8 bits of a status; %s_error tells the rest. */\nenum {\n", fn);
     for (unsigned i = 0; i < n; i++)
         bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < n ? "," : "",
-                 words[i][1]);
+                 cuda && i == BZ_RT_EMACHINE ? no_gpu : words[i][1]);
     bz_text_str(t, "};\n\n");
 }
 
 /* The function's symbol carries the stamp: a header beside the object of another export is an error of the linker, which says so. */
-static void functions(bz_text *t, const char *fn, const ex_fields *f, uint64_t stamp) {
+static void stamped(bz_text *t, const char *fn, const char *suffix, const char *more,
+                    uint64_t stamp) {
     bz_textf(t,
-             "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
-             "memory of its\n * own to write to. Header and object must be of one export. */\n"
-             "int %s(const struct %s_args *args)\n#ifdef __GNUC__\n    __asm__(\"%s" EX_STAMP
-             "\")\n"
-             "#endif\n    ;\n",
-             fn, fn, fn, (unsigned long long)stamp);
+             "int %s%s(const struct %s_args *args%s)\n#ifdef __GNUC__\n    __asm__(\"%s%s" EX_STAMP
+             "\")\n#endif\n    ;\n",
+             fn, suffix, fn, more, fn, suffix, (unsigned long long)stamp);
+}
+
+static void calls(bz_text *t, const char *fn, uint64_t stamp) {
+    bz_text_str(t, "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
+                   "memory of its\n * own to write to. Header and object must be of one export. */\n");
+    stamped(t, fn, "", "", stamp);
+}
+
+static void cuda_calls(bz_text *t, const char *fn, uint64_t stamp) {
+    bz_text_str(
+        t, "/* Runs the program on arrays of the host: they are copied to the GPU, and what is written\n"
+           " * comes back. 0, or a status. Several threads may call it at once, each with memory of its\n"
+           " * own to write to. Header and object must be of one export. */\n");
+    stamped(t, fn, "", "", stamp);
+    bz_text_str(t, "/* The same on memory of the GPU, to which all pointers of the struct lead, in a CUstream "
+                   "(NULL:\n * the default one): nothing is copied, and it has begun when this returns. */\n");
+    stamped(t, fn, "_device", ", void *stream", stamp);
+}
+
+static void functions(bz_text *t, const char *fn, const ex_fields *f, bool cuda, uint64_t stamp) {
+    (cuda ? cuda_calls : calls)(t, fn, stamp);
+    bz_textf(t, cuda ? "/* Bytes of a workspace of %s_device%s; 0 without a GPU. */\n"
+                     : "/* Bytes of a workspace for the number of threads that is set now%s%s. */\n",
+             cuda ? fn : "", f->size_name ? "; 0 for what is no size" : "");
     bz_textf(t,
-             "/* Bytes of a workspace for the number of threads that is set now%s. */\n"
              "size_t %s_workspace(%s%s);\n"
              "/* What a status of %s means, in this thread until its next call. Never NULL. */\n"
              "const char *%s_error(int status);\n\n",
-             f->size_name ? "; 0 for what is no size" : "", fn, f->size_name ? "int64_t " : "void",
-             f->size_name ? f->size_name : "", fn, fn);
+             fn, f->size_name ? "int64_t " : "void", f->size_name ? f->size_name : "", fn, fn);
 }
 
-void ex_header_end(bz_text *t) {
-    bz_text_str(t, "/* Threads of all exported programs in the process, together; 0: "
-                   "$BRAZE_THREADS, else one per\n * processor. */\n"
-                   "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n");
+static const char end_of_host[] =
+    "/* Threads of all exported programs in the process, together; 0: "
+    "$BRAZE_THREADS, else one per\n * processor. */\n"
+    "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n",
+                  end_of_device[] =
+    "/* Memory of the GPU, for programs that have nothing of NVIDIA's; NULL, or a status that is not 0:\n"
+    " * bz_rt_cuda_error() says why. Copies come behind what the default stream was asked for, and are\n"
+    " * done when they return. All of it, as the functions above, is in the CUDA context of the thread,\n"
+    " * if it has one, else in the primary one of device 0. */\n"
+    "void *bz_rt_cuda_alloc(size_t bytes);\nvoid bz_rt_cuda_free(void *at);\n"
+    "int bz_rt_cuda_copy_in(void *to, const void *from, size_t bytes);\n"
+    "int bz_rt_cuda_copy_out(void *to, const void *from, size_t bytes);\n"
+    "const char *bz_rt_cuda_error(void);\n"
+    "/* Gives back what exported programs keep on GPUs: code, constants, workspaces. None may be\n"
+    " * running. Due before a CUDA context is destroyed in which they ran. */\n"
+    "void bz_rt_cuda_stop(void);\n\n";
+
+void ex_header_end(bz_text *t, bool cuda) {
+    bz_text_str(t, cuda ? end_of_device : end_of_host);
     bz_text_str(t, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
-void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, uint64_t stamp) {
-    arguments(t, fn, f);
-    statuses(t, fn->name, f->size_name != NULL);
-    functions(t, fn->name, f, stamp);
+void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, bool cuda,
+                        uint64_t stamp) {
+    arguments(t, fn, f, cuda);
+    statuses(t, fn->name, f->size_name != NULL, cuda);
+    functions(t, fn->name, f, cuda, stamp);
 }

@@ -38,7 +38,7 @@ static bool is_taken(const ex_library *l, const char *name) {
 static const char *name_for(ex_library *l, const char *own) {
     char name[300];
     snprintf(name, sizeof name, "%.250s", own);
-    for (unsigned k = 2; is_taken(l, name); k++) snprintf(name, sizeof name, "%.250s.%u", own, k);
+    for (unsigned k = 2; is_taken(l, name); k++) snprintf(name, sizeof name, "%.250s_%u", own, k);
     return bz_arena_str(&l->names, name);
 }
 

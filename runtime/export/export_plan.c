@@ -1,8 +1,6 @@
 /* export_plan.c - a plan's program image (image.c) as constant data: the JIT's structs, with symbols where that has pointers. */
 #include "runtime/export/export.h"
 
-#include "runtime/exec/image.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -85,9 +83,13 @@ void ex_suffix(char out[24], cg_isa isa) {
 
 bz_status ex_plan(ex_variant *v, const ir_graph *g, const pass_target *t, ex_fields *fields,
                   bz_error *e) {
-    v->plan = pass_compile(g, t, e);
+    v->cuda = ex_is_cuda(t);
+    ir_graph *own = v->cuda ? ex_cuda_graph(g, fields, e) : NULL;
+    v->plan = own || !v->cuda ? pass_compile(own ? own : g, t, e) : NULL;
+    ir_graph_free(own);
     if (!v->plan) return e->status ? e->status : bz_fail(e, BZ_ENOMEM, "out of memory");
-    bool ready = make_consts(v) && find_alignment(v, fields);
+    /* Kernels of a GPU ask their pointers. */
+    bool ready = make_consts(v) && (v->cuda || find_alignment(v, fields));
     return ready ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
 }
 
@@ -135,7 +137,8 @@ static size_t put_segments(const maker *k, const rt_image *i) {
         bz_text symbol = {0};
         bz_textf(&symbol, "%s%s.%u%s", k->prefix, code->name, i->codes.p[s].phase, k->v->suffix);
         k->m->failed |= symbol.failed;
-        ex_link(k->m, at + offsetof(bz_rt_segment, code), bz_text_c(&symbol), 0);
+        if (!k->v->cuda)
+            ex_link(k->m, at + offsetof(bz_rt_segment, code), bz_text_c(&symbol), 0);
         ex_link(k->m, at + offsetof(bz_rt_segment, extents), NULL,
                 ex_put(k->m, extents, code->extents.n * sizeof *extents));
         bz_text_free(&symbol);
@@ -154,8 +157,9 @@ static size_t put_phases(const maker *k, const rt_image *i) {
     return base;
 }
 
-/* The plan's image, at byte `base`; *staged: byte of the arena where its first output stays, if it does. */
-static void put_image(const maker *k, size_t base, int64_t *staged) {
+/* The plan's image, at byte `base`; *staged: byte of the arena where its first output stays, if it does. part: where a bz_rt_cuda_part
+ * goes, if the code is for GPUs. */
+static void put_image(const maker *k, size_t base, size_t part, int64_t *staged) {
     rt_image i;
     k->m->failed |= !make_image(k, &i);
     if (!k->m->failed) {
@@ -168,6 +172,7 @@ static void put_image(const maker *k, size_t base, int64_t *staged) {
         ex_link(k->m, base + offsetof(bz_rt_image, consts), k->v->consts_name, 0);
         ex_link(k->m, base + offsetof(bz_rt_image, baked), k->baked.symbol, k->baked.at);
         ex_set(k->m, base, &i.base, sizeof i.base);
+        if (k->v->cuda) ex_put_cuda_part(k->m, k->v, &i, k->prefix, part);
         if (staged) *staged = i.staged[0];
     }
     rt_image_free(&i);
@@ -224,9 +229,10 @@ static void put_words(const maker *k, size_t site, ir_ref node, const rt_index *
 static uint64_t put_finder(const maker *k, size_t site, const ex_finder *f) {
     maker own = *k;
     int64_t staged = 0;
-    size_t at = ex_put_room(k->m, sizeof(bz_rt_image));
+    size_t at = ex_put_room(
+        k->m, f->code.cuda ? sizeof(bz_rt_cuda_finder) : sizeof(bz_rt_image));
     own.v = &f->code;
-    put_image(&own, at, &staged);
+    put_image(&own, at, at + offsetof(bz_rt_cuda_finder, part), &staged);
     ex_link(k->m, site + offsetof(bz_rt_site, find), NULL, at);
     return (uint64_t)staged;
 }
@@ -265,5 +271,7 @@ void ex_put_variant(ex_image *m, const ex_variant *v, const ex_fields *f, const 
     size_t sites = put_sites(&k, &out.nsites);
     ex_set(m, base, &out, sizeof out);
     ex_link(m, base + offsetof(bz_rt_variant, sites), NULL, sites);
-    put_image(&k, base + offsetof(bz_rt_variant, image), NULL);
+    put_image(&k, base + offsetof(bz_rt_variant, image), base + offsetof(bz_rt_cuda_variant, part),
+              NULL);
+    if (v->cuda) ex_put_cuda_args(m, v, f, base);
 }

@@ -1,6 +1,8 @@
 /* export_program.c - bz_export, bz_export_all: compiled functions traced once more, their graphs handed to export.c. */
 #include "runtime/export/export_traced.h"
 
+#include <string.h>
+
 static const cg_isa isas[] = {CG_V3, CG_V4};
 
 /* A captured tensor's elements: functions that captured the same one get the same bytes. */
@@ -98,6 +100,45 @@ static bz_status no_context(const bz_export_function *f, int n) {
                     f->program ? "was freed, or was never one" : "is NULL");
 }
 
+/* ---- machines */
+
+/* "sm_80,sm_90" in rising order; false: it is none such list. */
+static bool read_gpus(const char *text, unsigned gpus[static GPU_KINDS], unsigned *n) {
+    for (unsigned i = 0; i < GPU_KINDS; i++) {
+        const size_t length = strlen(gpu_kinds[i].name);
+        if (strncmp(text, gpu_kinds[i].name, length) != 0) continue;
+        gpus[(*n)++] = gpu_kinds[i].cc;
+        text += length;
+        if (!*text) return true;
+        if (*text++ != ',') return false;
+    }
+    return false;
+}
+
+static bool for_gpus(const bz_context *c, const bz_export_options *o) {
+    const bz_device d = o ? o->device : BZ_DEVICE_DEFAULT;
+    return (d == BZ_DEVICE_DEFAULT ? c->options.device : d) == BZ_CUDA;
+}
+
+static bz_status write_files(bz_context *c, const request *q, const char *prefix) {
+    const char *list = q->o ? q->o->gpus : NULL;
+    unsigned gpus[GPU_KINDS], n = 0;
+    bz_error e = {0};
+    bz_status s;
+    if (q->o && (unsigned)q->o->device > BZ_CUDA)
+        s = bz_fail(&e, BZ_EARG, "[export] the device is unknown");
+    else if (!for_gpus(c, q->o))
+        s = rt_export(q->functions, (unsigned)q->n, prefix, isas, BZ_LEN(isas), &e);
+    else if (list && !read_gpus(list, gpus, &n))
+        s = bz_fail(&e, BZ_EARG,
+                    "[export] gpus: \"%s\": kinds of GPUs are wanted in rising order, as "
+                    "\"sm_80,sm_90\", of sm_75, 80, 86, 89, 90, 100 and 120",
+                    list);
+    else
+        s = rt_export_cuda(q->functions, (unsigned)q->n, prefix, list ? gpus : NULL, n, &e);
+    return s ? bz_fail(&c->err, s, "%s", e.text) : BZ_OK;
+}
+
 static void request_free(request *q) {
     for (int i = 0; q->traced && q->sizes && q->functions && i < q->n; i++) {
         ex_traced_size_free(&q->sizes[i]);
@@ -125,13 +166,9 @@ bz_status bz_export_all(const bz_export_function *f, int n, const char *prefix,
                  .traced = bz_mem_zero((size_t)n, sizeof *q.traced),
                  .sizes = bz_mem_zero((size_t)n, sizeof *q.sizes),
                  .functions = bz_mem_zero((size_t)n, sizeof *q.functions)};
-    bz_error error = {0};
     if (!q.traced || !q.sizes || !q.functions) s = rt_no_memory(c);
     for (int i = 0; i < n && !s; i++) s = trace_one(&q, i);
-    if (!s) {
-        s = rt_export(q.functions, (unsigned)n, prefix, isas, BZ_LEN(isas), &error);
-        if (s) bz_fail(&c->err, s, "%s", error.text);
-    }
+    if (!s) s = write_files(c, &q, prefix);
     request_free(&q);
     return s;
 }

@@ -5,7 +5,6 @@
  *     group: word 17 is 640, 704, 704, 768 ...  --fit-->  bases[17 + n % 2] + 64 * (n / 2)      (runtime/aot/sizes.c)
  *
  * Nothing is assumed of how plans hang on sizes: every one is made, and a number's formula gives each of them. */
-#include "runtime/exec/image.h"
 #include "runtime/export/export.h"
 
 #include <inttypes.h>
@@ -80,14 +79,14 @@ static bool file(ex_sized *z, ex_image *m, int64_t n) {
 
 static bz_status add_size(ex_sized *z, const ex_function *f, const ir_graph *g, int64_t n,
                           ex_fields *fields, const char *prefix, bz_error *e) {
-    pass_target t = rt_target(z->isa, EX_THREADS);
+    pass_target t = z->cuda ? pass_gpu_target : rt_target(z->isa, EX_THREADS);
     t.any_size = true;
     ex_variant v;
     ex_image m = {.name = "words"};
     bz_status s = ex_variant_make(&v, g, &t, z->isa, f->name, fields, e);
     if (!s && !ex_library_take(&z->library, &v, f->name)) s = no_memory(e);
     if (!s) {
-        ex_put_room(&m, sizeof(bz_rt_variant));
+        ex_put_room(&m, ex_variant_bytes(z->cuda));
         ex_put_variant(&m, &v, fields, prefix, (ex_spot){baked_symbol, 0}, 0);
         ex_image_sort(&m);
         if (m.failed || !file(z, &m, n)) s = no_memory(e);

@@ -1,7 +1,7 @@
 /* fatbin.c - machine code and PTX of one text in one image: a driver takes the code when it is of its device's kind, else the PTX.
  *
  *      header 16   magic, version 1, bytes of it, bytes behind it
- *      entry 64    kind 2: cubin ; then its bytes, to a multiple of 8
+ *      entry 64    kind 2: cubin ; then its bytes, to a multiple of 8 ; as many as there are kinds of GPUs
  *      entry 80    kind 1: PTX, with an empty list of options ; then its text, to a multiple of 8
  *
  * As NVIDIA's `fatbinary --compress=false` writes it; tests/test_nvrtc.c compares byte by byte where that tool is. */
@@ -50,22 +50,25 @@ static const char *behind(const char *ptx, const char *word) {
     return at ? at + strlen(word) : "";
 }
 
-void *fatbin_of(const nvrtc_image *i, unsigned cc, size_t *n) {
-    const size_t code = i->cubin ? ENTRY + padded(i->cubin_bytes) : 0;
-    *n = HEADER + code + ENTRY + OPTIONS + padded(i->ptx_bytes);
-    unsigned char *all = bz_mem_zero(*n, 1), *at = all;
+void *fatbin_of(const nvrtc_image *i, const unsigned *cc, unsigned n, size_t *bytes) {
+    size_t code = 0;
+    for (unsigned k = 0; k < n; k++)
+        if (i[k].cubin) code += ENTRY + padded(i[k].cubin_bytes);
+    *bytes = HEADER + code + ENTRY + OPTIONS + padded(i->ptx_bytes);
+    unsigned char *all = bz_mem_zero(*bytes, 1), *at = all;
     if (!all) return NULL;
     put(at, 0xBA55ED50u, 4);
     put(at + 4, 1, 2);
     put(at + 6, HEADER, 2);
-    put(at + 8, *n - HEADER, 8);
+    put(at + 8, *bytes - HEADER, 8);
     at += HEADER;
-    if (i->cubin)
-        at = put_entry(at, CUBIN, 0, i->cubin, i->cubin_bytes, 1,
-                       ((const unsigned char *)i->cubin)[8], cc);
+    for (unsigned k = 0; k < n; k++)
+        if (i[k].cubin)
+            at = put_entry(at, CUBIN, 0, i[k].cubin, i[k].cubin_bytes, 1,
+                           ((const unsigned char *)i[k].cubin)[8], cc[k]);
     char *end;
     const long major = strtol(behind(i->ptx, ".version "), &end, 10);
     const long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    put_entry(at, PTX, OPTIONS, i->ptx, i->ptx_bytes, (unsigned)major, (unsigned)minor, cc);
+    put_entry(at, PTX, OPTIONS, i->ptx, i->ptx_bytes, (unsigned)major, (unsigned)minor, *cc);
     return all;
 }

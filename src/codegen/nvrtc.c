@@ -26,9 +26,15 @@ enum { FLAGS = 8 }; /* options of $BRAZE_NVRTCFLAGS */
     X(int, GetProgramLogSize, (nvrtc_program *, size_t *))                                         \
     X(int, GetProgramLog, (nvrtc_program *, char *))
 
+/* Since CUDA 11.2 */
+#define MAY_FUNCTIONS(X)                                                                           \
+    X(int, GetNumSupportedArchs, (int *))                                                          \
+    X(int, GetSupportedArchs, (int *))
+
 static struct {
 #define MEMBER(result, name, parameters) result(*name) parameters;
     FUNCTIONS(MEMBER)
+    MAY_FUNCTIONS(MEMBER)
 #undef MEMBER
     int version;
 } api;
@@ -42,6 +48,8 @@ static bool take_functions(void *lib) {
 #define TAKE(result, name, parameters)                                                             \
     *(void **)&api.name = dlsym(lib, "nvrtc" #name);                                               \
     all &= api.name != NULL;
+    MAY_FUNCTIONS(TAKE)
+    all = true;
     FUNCTIONS(TAKE)
 #undef TAKE
     int major = 0, minor = 0;
@@ -98,6 +106,18 @@ const char *nvrtc_file(void) {
     if (!is_open) return NULL;
     memcpy(&f, &api.Version, sizeof f);
     return dladdr(f, &at) ? at.dli_fname : NULL;
+}
+
+bool nvrtc_knows(unsigned cc) {
+    enum { OLDEST = 75, NEWEST = 86 }; /* of those that cannot be asked */
+    int known[64], n = 0;
+    bool found = false;
+    if (!is_open) return false;
+    if (!api.GetNumSupportedArchs || !api.GetSupportedArchs || api.GetNumSupportedArchs(&n) ||
+        n > (int)BZ_LEN(known) || api.GetSupportedArchs(known))
+        return cc >= OLDEST && cc <= NEWEST;
+    for (int i = 0; i < n; i++) found |= known[i] == (int)cc;
+    return found;
 }
 
 /* ---- a compilation */

@@ -23,6 +23,8 @@ const char *nvrtc_flags(void);
 const char *nvrtc_chosen(void);
 /* Its file, once it is open; NULL. */
 const char *nvrtc_file(void);
+/* It compiles for this compute capability. False before it is open. */
+bool nvrtc_knows(unsigned cc);
 /* Compiles text for compute capability `cc` (80: sm_80): the PTX, and with `cubin` the machine code. No contraction, IEEE division and
  * square root, denormals kept. Errors: BZ_ECOMPILE with the first message and the lines around it; BZ_ENOMEM. `out` is empty then. Any
  * thread, several at once. */
@@ -37,8 +39,8 @@ typedef struct nvrtc_use {
 } nvrtc_use;
 bool nvrtc_next_use(const char **log, nvrtc_use *u);
 
-/* ---- fatbin.c: both for compute capability cc as one image of *n bytes, which a driver loads whatever it makes of them; NULL: no memory.
- * bz_mem_free. */
-void *fatbin_of(const nvrtc_image *i, unsigned cc, size_t *n);
+/* ---- fatbin.c: n images of one text, each for compute capability cc[i], as one of *bytes bytes, which a driver loads: the machine code of
+ * all, and the PTX of the first, for GPUs that are none of these and not older; NULL: no memory. bz_mem_free. */
+void *fatbin_of(const nvrtc_image *i, const unsigned *cc, unsigned n, size_t *bytes);
 
 #endif

@@ -72,6 +72,11 @@ static const rt_import imports[] = {
     {"bz_rt_workspace_v5", (rt_function *)bz_rt_workspace_v5},
     {"bz_rt_workspace_of_v5", (rt_function *)bz_rt_workspace_of_v5},
     {"bz_rt_error_v5", (rt_function *)bz_rt_error_v5},
+    {"bz_rt_cuda_call_v1", (rt_function *)bz_rt_cuda_call_v1},
+    {"bz_rt_cuda_call_device_v1", (rt_function *)bz_rt_cuda_call_device_v1},
+    {"bz_rt_cuda_workspace_v1", (rt_function *)bz_rt_cuda_workspace_v1},
+    {"bz_rt_cuda_workspace_of_v1", (rt_function *)bz_rt_cuda_workspace_of_v1},
+    {"bz_rt_cuda_error_v1", (rt_function *)bz_rt_cuda_error_v1},
     {NULL, NULL},
 };
 
@@ -91,12 +96,20 @@ void artefact_load(artefact *a) {
     cr_assert(a->call && a->workspace && a->error);
 }
 
+bool artefact_far(void) {
+    const char *far = getenv("BRAZE_TEST_FAR");
+    return far && !strcmp(far, "cuda");
+}
+
 artefact artefact_of(const ex_function *f, const cg_isa *isas, unsigned n) {
     artefact a = {.g = f->g};
     bz_error e = {0};
     temp_dir(a.dir);
     snprintf(a.prefix, sizeof a.prefix, "%s/step", a.dir);
-    cr_assert(!rt_export(f, 1, a.prefix, isas, n, &e), "%s", e.text);
+    if (artefact_far())
+        cr_assert(!rt_export_cuda(f, 1, a.prefix, &(unsigned){80}, 1, &e), "%s", e.text);
+    else
+        cr_assert(!rt_export(f, 1, a.prefix, isas, n, &e), "%s", e.text);
     cr_assert(!ex_fields_make(&a.fields, f, &e), "%s", e.text);
     artefact_load(&a);
     return a;
@@ -115,6 +128,7 @@ const char *__lsan_default_suppressions(void) {
 }
 
 void artefact_free(artefact *a) {
+    if (artefact_far()) bz_rt_cuda_stop();
     rt_object_free(a->object);
     rt_code_free(a->code);
     ex_fields_free(&a->fields);

@@ -26,6 +26,8 @@ char *list_dir(const char *dir);
 /* A file's bytes, 0-terminated (free); NULL: not there. */
 char *read_file(const char *path, size_t *n);
 
+/* With BRAZE_TEST_FAR=cuda exports are for GPUs, whatever ISAs are asked for, and run on the host's arrays. */
+bool artefact_far(void);
 /* Exports `g` as function "step" for n ISAs and loads it. The test fails when that fails. */
 artefact artefact_new(const ir_graph *g, const cg_isa *isas, unsigned n);
 artefact artefact_of(const ex_function *f, const cg_isa *isas, unsigned n); /* called "step" too */

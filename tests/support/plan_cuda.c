@@ -135,7 +135,7 @@ static bz_status load(plan_cuda_code *c, const nvrtc_image *image, bz_error *e) 
             most = own > most ? own : most;
         }
     size_t bytes;
-    void *both = image->cubin ? fatbin_of(image, cu.capability, &bytes) : NULL;
+    void *both = image->cubin ? fatbin_of(image, &cu.capability, 1, &bytes) : NULL;
     int code = cu.cuModuleLoadData(&c->module, both ? both : image->ptx);
     bz_mem_free(both);
     if (!code) code = cu.cuMemAlloc_v2(&c->scratch, (size_t)most * 1024 * BLOCKS);

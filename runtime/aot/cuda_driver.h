@@ -1,9 +1,11 @@
-/* driver.h - the functions of the CUDA Driver API that are used here, found in a library that is opened when the first context wants a
- * GPU. Nothing of NVIDIA's is linked, and no header of theirs is needed: the declarations are ours. */
-#ifndef RT_CUDA_DRIVER_H
-#define RT_CUDA_DRIVER_H
+/* cuda_driver.h - the functions of the CUDA Driver API that are used here, found in a library that is opened when the first context wants
+ * a GPU. Nothing of NVIDIA's is linked, and no header of theirs is needed: the declarations are ours. */
+#ifndef BZ_RT_CUDA_DRIVER_H
+#define BZ_RT_CUDA_DRIVER_H
 
-#include "src/ir/base/base.h"
+#include "runtime/aot/aot.h"
+
+#include <stddef.h>
 
 typedef int cu_result; /* CUresult */
 enum { CU_SUCCESS = 0, CU_OUT_OF_MEMORY = 2, CU_NOT_READY = 600 };
@@ -51,6 +53,7 @@ enum cu_numbers {
     MUST(context_push, "cuCtxPushCurrent_v2", (cu_context c))                                      \
     MUST(context_pop, "cuCtxPopCurrent_v2", (cu_context * c))                                      \
     MUST(context_current, "cuCtxGetCurrent", (cu_context * c))                                     \
+    MUST(context_device, "cuCtxGetDevice", (cu_device * d))                                        \
     MUST(alloc, "cuMemAlloc_v2", (cu_address * at, size_t bytes))                                  \
     MUST(free, "cuMemFree_v2", (cu_address at))                                                    \
     MUST(host_alloc, "cuMemAllocHost_v2", (void **p, size_t bytes))                                \
@@ -104,19 +107,29 @@ typedef struct cu_driver {
 #undef CU_MEMBER
 } cu_driver;
 
-/* The driver, opened and initialised: $BRAZE_LIBCUDA alone when it is set (not in a process that runs with the rights of others), else
- * libcuda.so.1. BZ_EDEVICE with what was looked for and why it does not do; a later call looks again. Never closed. */
-bz_status cu_open(const cu_driver **d, bz_error *e);
+/* ---- cuda_driver.c. Symbols end in the version of this table. */
+#define bz_rt_cu_open bz_rt_cu_open_v1
+#define bz_rt_cu_text bz_rt_cu_text_v1
 
+/* The driver, opened and initialised: $BRAZE_LIBCUDA alone when it is set (not in a process that runs with the rights of others), else
+ * libcuda.so.1. NULL, and in `why` what was looked for and why it does not do; a later call looks again. Never closed. */
+BZ_RT_INNER const cu_driver *bz_rt_cu_open(char *why, size_t n);
 /* "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was encountered)" */
-void cu_result_text(const cu_driver *d, cu_result r, bz_text *t);
+BZ_RT_INNER void bz_rt_cu_text(const cu_driver *d, cu_result r, char *text, size_t n);
+
 /* Makes the driver's context the thread's, for who gives something back, and takes it away again. Calls may answer with the error of
  * earlier work, so that one is no proof: these are tried again. false: there is no way in. */
-bool cu_enter_to_free(const cu_driver *d, cu_context c);
-void cu_leave(const cu_driver *d, cu_context c);
+static inline bool cu_enter_to_free(const cu_driver *d, cu_context c) {
+    return !d->context_push(c) || !d->context_push(c);
+}
+static inline void cu_leave(const cu_driver *d, cu_context c) {
+    cu_context own;
+    if (d->context_pop(&own) && !d->context_current(&own) && own == c) d->context_pop(&own);
+}
 /* It knows graphs of launches. */
-bool cu_has_graphs(const cu_driver *d);
-/* Has the device's context come to an end with this: does every later call fail too? */
-bool cu_is_final(cu_result r);
+static inline bool cu_has_graphs(const cu_driver *d) {
+    return d->graph_new && d->graph_free && d->graph_kernel && d->graph_ready && d->exec_free &&
+           d->exec_kernel && d->exec_launch;
+}
 
 #endif
