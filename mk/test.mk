@@ -4,7 +4,7 @@
 # plug-in), BRAZE_FAKECUDA (the emulated driver), BRAZE_SANITIZE (flags for programs that link the library), BRAZE_QUICK=1 under `make check`, BRAZE_GOLDEN=update under `make golden-update`.
 
 TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
-           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' \
+           BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' ASAN_OPTIONS=allocator_may_return_null=1:$(ASAN_OPTIONS) \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
 LONGEST  = $(addprefix $(B)/tests/,test_ops test_bits test_bits_api) tests/slow_extending.sh $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS) build/libbraze-fakecuda.so
