@@ -38,6 +38,32 @@ static const struct program {
      "lane"},
 };
 
+/* What goes through whole rows in an order of its own. */
+static const struct program whole_programs[] = {
+    {"sorted", "f32 f64 bf16 i8 i64 bool",
+     "graph main(x: #[3,%d]) { %%v, %%i = sort %%x {axis=1}\n return %%v, %%i }", "barrier"},
+    {"sorted down", "f32 u8",
+     "graph main(x: #[%d,5]) { %%v, %%i = sort %%x {axis=0, descending=1}\n return %%v, %%i }",
+     "barrier"},
+    {"places", "f32", "graph main(x: #[20,%d]) { %%v, %%i = sort %%x {axis=1}\n return %%i }",
+     "barrier"},
+    {"sums so far", "f32 f64 bf16 i64",
+     "graph main(x: #[3,%d]) { %%y = cumsum %%x {axis=1}\n return %%y }", "barrier"},
+    {"sums down", "f32 f16", "graph main(x: #[%d,5]) { %%y = cumsum %%x {axis=0}\n return %%y }",
+     ""},
+    {"sums between", "f32",
+     "graph main(x: #[%d,40]) { %%t = transpose %%x\n %%y = cumsum %%t {axis=1}\n return %%y }",
+     "barrier"},
+    {"added rows", "f32 f64 i32",
+     "graph main(x: #[%1$d,5], k: i64[%1$d]) { %%i = remainder %%k 3\n %%y = scatter_add %%x %%i "
+     "{axis=0, size=4}\n return %%y }",
+     "barrier"},
+    {"added vectors", "f32 bf16",
+     "graph main(x: #[2,%1$d,8], k: i64[%1$d]) { %%i = sub %%k 2\n %%i2 = clamp %%i -3 3\n %%y = "
+     "scatter_add %%x %%i2 {axis=1, size=700}\n return %%y }",
+     "barrier"},
+};
+
 static const int lengths[] = {2,   3,   10,  16,  17,   32,   33,   46,   63,   64,
                               100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
 
@@ -94,6 +120,16 @@ Test(gpu_plans, rows_of_any_length) {
         snprintf(list, sizeof list, "%s", programs[i].dtypes);
         for (char *t = strtok_r(list, " ", &save); t; t = strtok_r(NULL, " ", &save))
             for (size_t k = 0; k < BZ_LEN(lengths); k++) check_program(&programs[i], t, lengths[k]);
+    }
+}
+
+Test(gpu_plans, whole_rows) {
+    static const int few[] = {1, 2, 33, 127, 128, 129, 1025, 2049, 4500};
+    for (size_t i = 0; i < BZ_LEN(whole_programs); i++) {
+        char list[64], *save = NULL;
+        snprintf(list, sizeof list, "%s", whole_programs[i].dtypes);
+        for (char *t = strtok_r(list, " ", &save); t; t = strtok_r(NULL, " ", &save))
+            for (size_t k = 0; k < BZ_LEN(few); k++) check_program(&whole_programs[i], t, few[k]);
     }
 }
 
@@ -302,5 +338,11 @@ Test(gpu_plans, as_cuda) {
             char type[8];
             sscanf(programs[i].dtypes, "%7s", type);
             check_program(&programs[i], type, few[k]);
+        }
+    for (size_t i = 0; i < BZ_LEN(whole_programs); i++)
+        for (size_t k = 0; k < BZ_LEN(few); k++) {
+            char type[8];
+            sscanf(whole_programs[i].dtypes, "%7s", type);
+            check_program(&whole_programs[i], type, few[k]);
         }
 }

@@ -50,7 +50,26 @@ typedef struct reading {
     bz_error *e;
 } reading;
 
-static bool read_function(reading *r, const pass_segment *s, unsigned phase, kreport_function *f) {
+/* Of the segments that run with s: those of its kernel, if that is handed rows. */
+static int64_t tasks_of(const reading *r, const pass_launch *l, const pass_segment *s,
+                        unsigned phase) {
+    const lp_kernel *k = r->plan->code->k.p[s->kernel];
+    int64_t tasks = lp_phase_tasks(k, phase, s->extents, NULL);
+    for (uint32_t i = 0; k->rows && i < l->nsegments; i++)
+        if (&l->segments[i] != s && l->segments[i].kernel == s->kernel)
+            tasks += lp_phase_tasks(k, phase, l->segments[i].extents, NULL);
+    return tasks;
+}
+
+/* Does segment s run with an earlier one? */
+static bool is_told(const reading *r, const pass_launch *l, uint32_t s) {
+    uint32_t i = 0;
+    while (l->segments[i].kernel != l->segments[s].kernel) i++;
+    return i < s && r->plan->code->k.p[l->segments[s].kernel]->rows;
+}
+
+static bool read_function(reading *r, const pass_launch *l, const pass_segment *s, unsigned phase,
+                          kreport_function *f) {
     const lp_kernel *k = r->plan->code->k.p[s->kernel];
     const cuda_phase of = cuda_phase_of(k, r->plan->code, phase);
     bz_text name = {0};
@@ -63,7 +82,7 @@ static bool read_function(reading *r, const pass_segment *s, unsigned phase, kre
                        f->name),
                false;
     f->grid = bz_rt_cuda_grid_of(r->kind->processors, of.threads, (uint64_t)of.scratch,
-                                 lp_phase_tasks(k, phase, s->extents, NULL));
+                                 tasks_of(r, l, s, phase));
     f->fit = gpu_occupy(r->kind, f->code.registers, f->code.shared, f->grid.threads);
     return true;
 }
@@ -78,9 +97,9 @@ static bool read_functions(reading *r, kreport_launch *l) {
     l->functions = f;
     for (uint32_t s = 0; s < l->of->nsegments; s++) {
         const pass_segment *of = &l->of->segments[s];
-        const unsigned phases = lp_phase_count(m->k.p[of->kernel]);
+        const unsigned phases = is_told(r, l->of, s) ? 0 : lp_phase_count(m->k.p[of->kernel]);
         for (unsigned ph = 0; ph < phases; ph++)
-            if (!read_function(r, of, ph, &f[l->n++])) return false;
+            if (!read_function(r, l->of, of, ph, &f[l->n++])) return false;
     }
     return true;
 }

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-static cu_kernel_node node_of(const bz_rt_cuda_run *r, const bz_rt_cuda_launch *l) {
+static cu_kernel_node node_of(const bz_rt_cuda_run *r, uint32_t i) {
+    const bz_rt_cuda_launch *l = &r->launches[i];
+    bz_rt_cuda_fill(r, i);
     return (cu_kernel_node){.f = l->f,
                             .gx = l->grid.blocks,
                             .gy = 1,
@@ -26,9 +28,9 @@ static bool add_nodes(const bz_rt_cuda_run *r, const bz_rt_cuda_stretch *s) {
     for (uint32_t i = s->first; i < s->end && ok; i++) {
         bz_rt_cuda_launch *l = &r->launches[i];
         const bz_rt_cuda_code *c = &r->cuda->codes[i];
-        const cu_kernel_node node = node_of(r, l);
         size_t n = 0;
         if (!l->tasks) continue;
+        const cu_kernel_node node = node_of(r, i);
         for (uint32_t k = 0; k < c->nafter; k++) {
             const uint32_t early = r->cuda->after[c->after + k];
             if (early >= s->first) r->nodes[n++] = r->launches[early].node;
@@ -71,14 +73,17 @@ static bool same_memory(const bz_rt_cuda_memory *a, const bz_rt_cuda_memory *b) 
     return a->arena == b->arena && a->scratch == b->scratch && a->error == b->error;
 }
 
-/* Does launch i take a word that is another one now? What lies beside a short scalar may be taken for it. */
+/* Does launch i, for any of its segments, take a word that is another one now? What lies beside a short scalar may be taken for it. */
 static bool differs(const bz_rt_cuda_run *r, const bz_rt_cuda_stretch *s, uint32_t i) {
-    const bz_rt_cuda_code *c = &r->cuda->codes[i];
-    const bz_rt_place *at = &r->image.places[r->launches[i].first];
-    for (uint32_t n = c->buffers + c->scalars; n-- > 0; at++)
-        if (at->where <= BZ_RT_VALUE &&
-            memcmp(r->args + at->field, s->bound + at->field, sizeof(uint64_t)) != 0)
-            return true;
+    const bz_rt_cuda_code *c;
+    do {
+        c = &r->cuda->codes[i];
+        const bz_rt_place *at = &r->image.places[r->launches[i].first];
+        for (uint32_t n = c->buffers + c->scalars; n-- > 0; at++)
+            if (at->where <= BZ_RT_VALUE &&
+                memcmp(r->args + at->field, s->bound + at->field, sizeof(uint64_t)) != 0)
+                return true;
+    } while ((i = c->next));
     return false;
 }
 
@@ -88,7 +93,7 @@ BZ_RT_WEAK void bz_rt_cuda_graph_bind(bz_rt_cuda_run *r, bz_rt_cuda_stretch *s) 
     for (uint32_t i = s->first; i < s->end; i++) {
         const bz_rt_cuda_launch *l = &r->launches[i];
         if (!l->tasks || !(moved || differs(r, s, i))) continue;
-        const cu_kernel_node node = node_of(r, l);
+        const cu_kernel_node node = node_of(r, i);
         if (r->d->exec_kernel(s->exec, l->node, &node)) {
             bz_rt_cuda_graph_drop(r, s); /* half of it is bound */
             return;

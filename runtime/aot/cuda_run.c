@@ -38,7 +38,7 @@ static uint32_t add_stretch(const bz_rt_cuda_run *r, bz_rt_cuda_stretch *to, uin
     if (first == end) return 0;
     for (uint32_t i = first; i < end; i++) {
         s.reports |= r->cuda->codes[i].reports != 0;
-        real += segment_of(&r->image, i)->tasks > 0;
+        real += segment_of(&r->image, i)->tasks > 0 && !r->cuda->codes[i].led;
     }
     s.plain = real < 2 || !r->graphs;
     if (to) *to = s;
@@ -61,8 +61,16 @@ static uint32_t find_stretches(const bz_rt_cuda_run *r, bz_rt_cuda_stretch *to) 
     return n + add_stretch(r, to ? to + n : NULL, first, i);
 }
 
+static size_t words_of(const bz_rt_cuda_code *c) {
+    return (size_t)c->buffers + c->extents + c->scalars;
+}
+
 static size_t args_of(const bz_rt_cuda_code *c) {
-    return (size_t)c->buffers + c->extents + c->scalars + MORE_ARGS;
+    return (c->led ? 0 : c->rows ? 1 : words_of(c)) + MORE_ARGS;
+}
+
+static bool has_rows(const bz_rt_cuda_code *c) {
+    return c->rows && !c->led;
 }
 
 /* A copy of the caller's struct, and 8 bytes more. */
@@ -72,25 +80,61 @@ static size_t struct_bytes(const bz_rt_cuda_run *r) {
 
 BZ_RT_WEAK size_t bz_rt_cuda_room(const bz_rt_cuda_run *r) {
     const size_t n = (size_t)r->cuda->ncodes, stretches = find_stretches(r, NULL);
-    size_t args = 0;
+    size_t args = 0, rows = 0;
     for (size_t i = 0; i < n; i++) args += args_of(&r->cuda->codes[i]);
+    for (size_t i = 0; i < n; i++) rows += has_rows(&r->cuda->codes[i]);
     return n * sizeof *r->launches + stretches * (sizeof *r->stretches + struct_bytes(r)) +
-           (r->image.nplaces + args) * sizeof(void *) + n * sizeof *r->nodes + struct_bytes(r);
+           rows * sizeof(bz_rt_cuda_rows) + (r->image.nplaces + args) * sizeof(void *) +
+           n * sizeof *r->nodes + struct_bytes(r);
+}
+
+BZ_RT_WEAK void bz_rt_cuda_fill(const bz_rt_cuda_run *r, uint32_t i) {
+    bz_rt_cuda_rows *rows = r->launches[i].rows;
+    int64_t task = 0;
+    const bz_rt_cuda_code *c;
+    if (!rows) return;
+    uint64_t *word = rows->word;
+    do {
+        const bz_rt_segment *s = segment_of(&r->image, i);
+        c = &r->cuda->codes[i];
+        for (uint32_t b = 0; b < c->buffers; b++)
+            *word++ = (uint64_t)(uintptr_t)r->work.table[s->buffers + b];
+        for (uint32_t x = 0; x < c->extents; x++) *word++ = (uint64_t)s->extents[x];
+        for (uint32_t x = 0; x < c->scalars; x++)
+            memcpy(word++, r->args + r->image.places[s->scalars + x].field, WORD);
+        *word++ = (uint64_t)task;
+        task += s->tasks;
+    } while ((i = c->next));
+}
+
+/* Tasks of the segments that launch i runs. */
+static int64_t tasks_of(const bz_rt_cuda_run *r, uint32_t i) {
+    int64_t tasks = segment_of(&r->image, i)->tasks;
+    if (r->cuda->codes[i].led) return 0;
+    while ((i = r->cuda->codes[i].next)) tasks += segment_of(&r->image, i)->tasks;
+    return tasks;
 }
 
 /* What the function of launch i is called with; the table's entries change from run to run, not their places. */
-static void make_launch(bz_rt_cuda_run *r, uint32_t i, void **args) {
+static void make_launch(bz_rt_cuda_run *r, uint32_t i, void **args, bz_rt_cuda_rows *rows) {
     const bz_rt_segment *s = segment_of(&r->image, i);
     const bz_rt_cuda_code *c = &r->cuda->codes[i];
     bz_rt_cuda_launch *l = &r->launches[i];
-    *l = (bz_rt_cuda_launch){.tasks = s->tasks, .first = s->buffers, .args = args};
+    *l = (bz_rt_cuda_launch){.tasks = tasks_of(r, i), .first = s->buffers, .args = args};
+    if (c->led) return;
     l->grid = bz_rt_cuda_grid_of(r->processors, c->threads, c->scratch, l->tasks);
     const uint64_t own = (uint64_t)l->grid.blocks * l->grid.threads * c->scratch;
     if (own > r->scratch_bytes) r->scratch_bytes = own;
     r->reports |= c->reports != 0;
-    for (uint32_t b = 0; b < c->buffers; b++) *args++ = &r->work.table[s->buffers + b];
-    for (uint32_t x = 0; x < c->extents; x++) *args++ = (void *)(uintptr_t)&s->extents[x];
-    for (uint32_t x = 0; x < c->scalars; x++)
+    if (c->rows) {
+        *rows = (bz_rt_cuda_rows){.n = c->rows, .tasks = l->tasks};
+        *args++ = l->rows = rows;
+    }
+    for (uint32_t b = 0; b < c->buffers && !c->rows; b++)
+        *args++ = &r->work.table[s->buffers + b];
+    for (uint32_t x = 0; x < c->extents && !c->rows; x++)
+        *args++ = (void *)(uintptr_t)&s->extents[x];
+    for (uint32_t x = 0; x < c->scalars && !c->rows; x++)
         *args++ = r->args + r->image.places[s->scalars + x].field;
     *args++ = &r->memory.scratch;
     *args++ = &r->memory.error;
@@ -107,6 +151,8 @@ BZ_RT_WEAK void bz_rt_cuda_lay_out(bz_rt_cuda_run *r, void *room) {
     void **args = (void **)(r->nodes + n);
     char *structs = (char *)args;
     for (uint32_t i = 0; i < n; i++) structs += args_of(&r->cuda->codes[i]) * sizeof *args;
+    bz_rt_cuda_rows *rows = (bz_rt_cuda_rows *)(void *)structs;
+    for (uint32_t i = 0; i < n; i++) structs += has_rows(&r->cuda->codes[i]) * sizeof *rows;
     r->args = structs;
     memset(structs, 0, struct_bytes(r) * (1 + (size_t)r->nstretches));
     for (uint32_t s = 0; s < r->nstretches; s++)
@@ -114,8 +160,9 @@ BZ_RT_WEAK void bz_rt_cuda_lay_out(bz_rt_cuda_run *r, void *room) {
     r->scratch_bytes = 0;
     r->reports = false;
     for (uint32_t i = 0; i < n; i++) {
-        make_launch(r, i, args);
+        make_launch(r, i, args, rows);
         args += args_of(&r->cuda->codes[i]);
+        rows += has_rows(&r->cuda->codes[i]);
     }
     r->stale = r->reports;
 }
@@ -135,6 +182,7 @@ static cu_result check(bz_rt_cuda_run *r, cu_result code, const char *what) {
 static cu_result launch_one(bz_rt_cuda_run *r, uint32_t i, cu_stream stream) {
     const bz_rt_cuda_launch *l = &r->launches[i];
     if (l->tasks == 0) return CU_SUCCESS;
+    bz_rt_cuda_fill(r, i);
     const cu_result code =
         check(r,
               r->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, 0, stream, l->args,

@@ -16,7 +16,8 @@
 #include "runtime/aot/cuda_driver.h"
 #include "runtime/aot/image.h"
 
-/* The code of a segment. Its parameters: buffers, extents and scalars of the segment, then scratch, error slot, tasks. */
+/* The code of a segment. Its parameters: buffers, extents and scalars of the segment, then scratch, error slot, tasks; or bz_rt_cuda_rows,
+ * scratch, error slot. */
 typedef struct bz_rt_cuda_code {
     const char *name;     /* of the kernel */
     const char *function; /* its name in the module; NULL: whoever has the program finds it */
@@ -25,8 +26,19 @@ typedef struct bz_rt_cuda_code {
     uint32_t buffers, extents, scalars;
     uint32_t reports;       /* it may report an index outside */
     uint32_t after, nafter; /* launches that it waits for */
-    uint32_t unused;        /* 0 */
+    uint32_t rows; /* how many segments its launch runs, if it is handed rows of arguments; 0: one, as they are */
+    uint32_t next; /* of a launch's segments the one behind it; 0: none */
+    uint32_t led;  /* it runs in the launch of an earlier one */
 } bz_rt_cuda_code;
+
+/* What rows of arguments are handed over in: n of them. A word is an address, an extent, or begins with a scalar's bytes; the last of a row
+ * is the number of its first task among those of all. */
+enum { BZ_RT_CUDA_WORDS = 508 };
+typedef struct bz_rt_cuda_rows {
+    uint64_t n;
+    int64_t tasks; /* of all */
+    uint64_t word[BZ_RT_CUDA_WORDS];
+} bz_rt_cuda_rows;
 
 typedef struct bz_rt_cuda {
     const bz_rt_cuda_code *codes; /* of each segment, in order */
@@ -38,10 +50,11 @@ typedef struct bz_rt_cuda_grid {
     unsigned blocks, threads; /* of each block */
 } bz_rt_cuda_grid;
 
-/* A segment, as it is launched. */
+/* A segment, or all that run with it, as it is launched. */
 typedef struct bz_rt_cuda_launch {
     cu_function f;
     int64_t tasks; /* 0: nothing is launched */
+    bz_rt_cuda_rows *rows; /* NULL: it is handed none */
     bz_rt_cuda_grid grid;
     void **args;    /* addresses of what the function is called with, for all runs */
     cu_node node;   /* in its stretch's graph */
@@ -98,6 +111,7 @@ typedef struct bz_rt_cuda_run {
 #define bz_rt_cuda_room       bz_rt_cuda_room_v1
 #define bz_rt_cuda_lay_out    bz_rt_cuda_lay_out_v1
 #define bz_rt_cuda_go         bz_rt_cuda_go_v1
+#define bz_rt_cuda_fill       bz_rt_cuda_fill_v1
 #define bz_rt_cuda_drop       bz_rt_cuda_drop_v1
 #define bz_rt_cuda_graph_make bz_rt_cuda_graph_make_v1
 #define bz_rt_cuda_graph_bind bz_rt_cuda_graph_bind_v1
@@ -115,6 +129,8 @@ BZ_RT_INNER void bz_rt_cuda_lay_out(bz_rt_cuda_run *r, void *room);
 /* Runs it in the stream, its context being the thread's. reported: the lowest element that a launch reported, or INT64_MAX, and its code;
  * it ended the run. An error: r->failed has it. */
 BZ_RT_INNER cu_result bz_rt_cuda_go(bz_rt_cuda_run *r, cu_stream stream, int64_t reported[2]);
+/* Before launch i is made, or bound: its rows are what the table and the caller's struct say. */
+BZ_RT_INNER void bz_rt_cuda_fill(const bz_rt_cuda_run *r, uint32_t i);
 /* Gives back what the driver keeps of it. */
 BZ_RT_INNER void bz_rt_cuda_drop(bz_rt_cuda_run *r);
 

@@ -5,6 +5,29 @@
 
 #include <string.h>
 
+_Static_assert(sizeof(bz_rt_cuda_rows) == sizeof(cuda_rows) &&
+                   (int)BZ_RT_CUDA_WORDS == (int)LP_ROWS_WORDS,
+               "rows as the code has them");
+
+/* Segments first .. end of a phase of the image: those of a kernel that is handed rows run in one launch, as many as it has room for. */
+static void find_rows(cuda_image *m, const rt_image *v, const pass_plan *p, uint32_t first,
+                      uint32_t end) {
+    bz_rt_cuda_code *c = m->codes.p;
+    for (uint32_t i = first; i < end; i++) {
+        const lp_kernel *k = p->code->k.p[v->codes.p[i].kernel];
+        const uint32_t most = LP_ROWS_WORDS / lp_row_words(k);
+        if (!k->rows || c[i].led) continue;
+        c[i].rows = 1;
+        for (uint32_t j = i + 1, last = i; j < end && c[i].rows < most; j++) {
+            if (v->codes.p[j].kernel != v->codes.p[i].kernel || c[j].led) continue;
+            c[j].led = 1;
+            c[last].next = j;
+            c[i].rows++;
+            last = j;
+        }
+    }
+}
+
 bool cuda_image_make(cuda_image *m, const rt_image *v, const pass_plan *p) {
     *m = (cuda_image){0};
     bool ok = true;
@@ -19,6 +42,8 @@ bool cuda_image_make(cuda_image *m, const rt_image *v, const pass_plan *p) {
                                                        .scalars = k->scalars.n,
                                                        .reports = of.reports}));
     }
+    for (uint32_t ph = 0, at = 0; ph < v->phases.n && ok; at += v->phases.p[ph++].nsegments)
+        find_rows(m, v, p, at, at + v->phases.p[ph].nsegments);
     m->base = (bz_rt_cuda){.codes = m->codes.p, .ncodes = m->codes.n};
     return ok;
 }
@@ -81,20 +106,38 @@ static bool meet(const region *a, const region *b) {
     return a->first < b->end && b->first < a->end;
 }
 
+/* Does a buffer of launch i lie where r does? */
+static bool touches(const finder *f, uint32_t i, const region *r) {
+    do {
+        for (uint32_t b = 0; b < f->m->codes.p[i].buffers; b++) {
+            const region other = region_of(f, &f->nodes[i], b);
+            if (meet(r, &other)) return true;
+        }
+    } while ((i = f->m->codes.p[i].next));
+    return false;
+}
+
 static bool waits(const finder *f, uint32_t late, uint32_t early) {
-    const node *x = &f->nodes[late], *y = &f->nodes[early];
     const bz_rt_cuda_code *k = &f->m->codes.p[late], *j = &f->m->codes.p[early];
     if ((k->scratch && j->scratch) || (k->reports && j->reports))
         return true; /* they have it in common */
-    if (x->stage == y->stage) return false;
-    for (uint32_t a = 0; a < k->buffers; a++) {
-        const region own = region_of(f, x, a);
-        for (uint32_t b = 0; b < j->buffers; b++) {
-            const region other = region_of(f, y, b);
-            if (meet(&own, &other)) return true;
+    if (f->nodes[late].stage == f->nodes[early].stage) return false;
+    do {
+        for (uint32_t a = 0; a < f->m->codes.p[late].buffers; a++) {
+            const region own = region_of(f, &f->nodes[late], a);
+            if (touches(f, early, &own)) return true;
         }
-    }
+    } while ((late = f->m->codes.p[late].next));
     return false;
+}
+
+/* Is anything launched for segment i? */
+static bool is_launched(const finder *f, uint32_t i) {
+    bool any = false;
+    if (f->m->codes.p[i].led) return false;
+    do any |= f->v->segments.p[i].tasks > 0;
+    while ((i = f->m->codes.p[i].next));
+    return any;
 }
 
 /* The segments of a launch of the plan that have a phase, as the image has them: phase by phase. */
@@ -116,8 +159,8 @@ static bool add_edges(finder *f, uint32_t i) {
     bz_rt_cuda_code *c = &f->m->codes.p[i];
     bool ok = true;
     c->after = f->m->after.n;
-    for (uint32_t j = i; j-- > 0 && ok && f->v->segments.p[i].tasks;) {
-        if (!f->v->segments.p[j].tasks || own[j / 64] >> j % 64 & 1 || !waits(f, i, j)) continue;
+    for (uint32_t j = i; j-- > 0 && ok && is_launched(f, i);) {
+        if (!is_launched(f, j) || own[j / 64] >> j % 64 & 1 || !waits(f, i, j)) continue;
         for (size_t w = 0; w < f->words; w++) own[w] |= f->behind[j * f->words + w];
         own[j / 64] |= (uint64_t)1 << j % 64;
         ok = bz_vec_push(&f->m->after, j);

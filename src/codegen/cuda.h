@@ -11,6 +11,12 @@
  * blocks of threads: t, t + n, t + 2n ..., so any grid runs all of them; blocks and grids have one dimension. Phases are separate
  * launches, each after the one before.
  *
+ * A kernel with `rows` (loop.h) runs the tasks of several launches as one:
+ *
+ *     extern "C" __global__ void k_NAME_PHASE(const __grid_constant__ bz_rows a, char *scratch, long long *error)
+ *
+ * with `a` as cuda_rows below has it. Task t is one of the last row whose first task is t or less.
+ *
  * `scratch` has cuda_phase.scratch bytes for each thread of the grid, aligned to 64 (NULL where that is 0). error[0] is the lowest bad
  * element so far and error[1] a code that was reported (NULL where the phase reports nothing). Before the first launch they are INT64_MAX
  * and 0; the host reads them when the launches are done.
@@ -31,6 +37,14 @@ typedef struct cuda_phase {
 } cuda_phase;
 
 cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase);
+
+/* What rows of arguments are handed over in: n of them, lp_row_words each. A word is an address, an extent, or begins with a scalar's
+ * bytes; the last one is the number of the row's first task. */
+typedef struct cuda_rows {
+    uint64_t n;
+    int64_t tasks; /* of all */
+    uint64_t word[LP_ROWS_WORDS];
+} cuda_rows;
 
 /* Appends the text of all kernels of m: no include, the same for equal modules. BZ_EUNSUPPORTED names the kernel and the instruction that
  * has no form here (atomics, asynchronous copies of other than 4, 8 or 16 bytes, effects outside the innermost of nested loops over threads); BZ_ENOMEM. */

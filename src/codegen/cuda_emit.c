@@ -313,6 +313,8 @@ static lp_val region(cuda_text *t, lp_val v) {
 
 /* ---- functions and phases */
 
+_Static_assert(LP_ROWS_WORDS == 508, "bz_rows of the prelude");
+
 static void parameters(cuda_text *t) {
     const lp_kernel *k = t->k;
     for (uint32_t i = 0; i < k->buffers.n; i++)
@@ -354,39 +356,114 @@ static lp_val find_phase(const lp_kernel *k, unsigned phase) {
             return v;
 }
 
+static void one_task(cuda_text *t, lp_val task) {
+    cuda_line(t, "const %s v%u = task;", cuda_type(t, task), task);
+    region(t, task + 1);
+}
+
+/* "extern "C" __global__ void NAME(". With rows the assembler, left alone, takes 32 registers and spills: four blocks of a processor may have
+ * more. */
+static void head(cuda_text *t, const cuda_phase *of, unsigned number) {
+    const unsigned matrix = t->matrix && of->threads && of->threads < RESIDENT ? RESIDENT / of->threads : 0;
+    const unsigned blocks = t->k->rows ? 4 : matrix;
+    bz_text_str(t->out, "\nextern \"C\" __global__ ");
+    if (of->threads && blocks)
+        bz_textf(t->out, "__launch_bounds__(%u, %u) ", of->threads, blocks);
+    else if (of->threads)
+        bz_textf(t->out, "__launch_bounds__(%u) ", of->threads);
+    bz_text_str(t->out, "void ");
+    cuda_symbol(t->out, t->k->name, number);
+    bz_text_str(t->out, "(");
+}
+
+static void own_scratch(cuda_text *t, const cuda_phase *of) {
+    if (of->scratch)
+        cuda_line(t, "scratch += ((i64)blockIdx.x * blockDim.x + threadIdx.x) * %lldll;",
+                  (long long)of->scratch);
+}
+
+/* The kernel's loop. */
+static void open_tasks(cuda_text *t, const cuda_phase *of, const char *tasks) {
+    if (of->threads)
+        cuda_line(t, "for (i64 task = blockIdx.x; task < %s; task += gridDim.x) {", tasks);
+    else
+        cuda_line(t,
+                  "for (i64 task = (i64)blockIdx.x * blockDim.x + threadIdx.x; task < %s; "
+                  "task += (i64)gridDim.x * blockDim.x) {",
+                  tasks);
+    t->depth++;
+}
+
+static void close_tasks(cuda_text *t) {
+    t->depth--;
+    cuda_line(t, "}");
+    bz_text_str(t->out, "}\n");
+}
+
+/* "rk_NAME_PHASE": one task of a row */
+static void row_symbol(cuda_text *t, unsigned number) {
+    bz_text_str(t->out, "r");
+    cuda_symbol(t->out, t->k->name, number);
+}
+
+/* A row's word as the parameter that it stands for. */
+static void row_word(cuda_text *t, uint32_t i) {
+    const lp_kernel *k = t->k;
+    const uint32_t s = i - k->buffers.n - k->extents.n;
+    if (i < k->buffers.n)
+        bz_textf(t->out, "(%s%s *)__cvta_global_to_generic(a.word[r + %u]), ",
+                 k->buffers.p[i].access == LP_IN ? "const " : "", cuda_cells[k->buffers.p[i].dtype],
+                 i);
+    else if (i < k->buffers.n + k->extents.n)
+        bz_textf(t->out, "(i64)a.word[r + %u], ", i);
+    else
+        bz_textf(t->out, "*(const %s *)&a.word[r + %u], ", cuda_cells[k->scalars.p[s].dtype], i);
+}
+
+/* Launches that are one: a task by a function of its own, and the loop over the tasks of all. */
+static void rows_phase(cuda_text *t, const cuda_phase *of, unsigned number) {
+    const lp_val task = find_phase(t->k, number);
+    const uint32_t words = lp_row_words(t->k);
+    bz_text_str(t->out, "\nBZ_FN void ");
+    row_symbol(t, number);
+    bz_text_str(t->out, "(");
+    parameters(t);
+    bz_text_str(t->out, "char *scratch, i64 *error, i64 task) {\n");
+    top_level(t, task);
+    one_task(t, task);
+    bz_text_str(t->out, "}\n");
+    head(t, of, number);
+    bz_text_str(t->out, "const __grid_constant__ bz_rows a, char *scratch, i64 *error) {\n");
+    own_scratch(t, of);
+    open_tasks(t, of, "a.tasks");
+    cuda_line(t, "const u32 r = bz_row<%u>(a, task);", words);
+    cuda_indent(t);
+    row_symbol(t, number);
+    bz_text_str(t->out, "(");
+    for (uint32_t i = 0; i + 1 < words; i++) row_word(t, i);
+    bz_textf(t->out, "scratch, error, task - (i64)a.word[r + %u]);\n", words - 1);
+    close_tasks(t);
+}
+
 static void phase(cuda_text *t, unsigned number) {
     const cuda_phase of = cuda_phase_of(t->k, t->m, number);
-    const lp_val task = find_phase(t->k, number);
     t->block = of.threads;
     t->threads = 1;
     t->scratch = 0;
     t->depth = 1;
     t->site = 0;
-    bz_text_str(t->out, "\nextern \"C\" __global__ ");
-    if (of.threads && t->matrix && of.threads < RESIDENT)
-        bz_textf(t->out, "__launch_bounds__(%u, %u) ", of.threads, RESIDENT / of.threads);
-    else if (of.threads)
-        bz_textf(t->out, "__launch_bounds__(%u) ", of.threads);
-    bz_text_str(t->out, "void ");
-    cuda_symbol(t->out, t->k->name, number);
-    bz_text_str(t->out, "(");
+    if (t->k->rows) {
+        rows_phase(t, &of, number);
+        return;
+    }
+    head(t, &of, number);
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error, i64 tasks) {\n");
-    if (of.scratch)
-        cuda_line(t, "scratch += ((i64)blockIdx.x * blockDim.x + threadIdx.x) * %lldll;",
-                  (long long)of.scratch);
-    top_level(t, task);
-    if (of.threads)
-        cuda_line(t, "for (i64 task = blockIdx.x; task < tasks; task += gridDim.x) {");
-    else
-        cuda_line(t, "for (i64 task = (i64)blockIdx.x * blockDim.x + threadIdx.x; task < tasks; "
-                     "task += (i64)gridDim.x * blockDim.x) {");
-    t->depth++;
-    cuda_line(t, "const %s v%u = task;", cuda_type(t, task), task);
-    region(t, task + 1);
-    t->depth--;
-    cuda_line(t, "}");
-    bz_text_str(t->out, "}\n");
+    own_scratch(t, &of);
+    top_level(t, find_phase(t->k, number));
+    open_tasks(t, &of, "tasks");
+    one_task(t, find_phase(t->k, number));
+    close_tasks(t);
 }
 
 static bool may_report(const lp_kernel *k, const lp_module *m, lp_val from, lp_val to) {

@@ -68,6 +68,17 @@ const char cuda_prelude[] =
     "    u32 b = __float_as_uint(x);\n"
     "    return x != x ? (u16)(b >> 16 | 0x40) : (u16)((b + 0x7fff + (b >> 16 & 1)) >> 16);\n"
     "}\n"
+    /* launches that are one (cuda_rows) */
+    "struct bz_rows { u64 n; i64 tasks; u64 word[508]; };\n"
+    /* where the row of W words begins whose task it is */
+    "template <u32 W> BZ_FN u32 bz_row(const bz_rows &a, i64 task) {\n"
+    "    u32 row = 0, end = (u32)a.n;\n"
+    "    while (end - row > 1) {\n"
+    "        const u32 mid = (row + end) / 2;\n"
+    "        if ((i64)a.word[mid * W + W - 1] <= task) row = mid; else end = mid;\n"
+    "    }\n"
+    "    return row * W;\n"
+    "}\n"
     "BZ_FN void bz_report(i64 *error, i64 element, i64 code) {\n"
     "    if (element < atomicMin(error, element)) atomicExch((u64 *)error + 1, (u64)code);\n"
     "}\n";

@@ -260,10 +260,28 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     return (verdict){inline_refusal(f, p, c), c, true};
 }
 
+/* Does group c read what another group than p folds to one number? Made apart, all such folds are one launch. */
+static bool gathers_numbers(const fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *q = &f->r->groups.p[c];
+    for (uint32_t i = 0; i < q->nodes.n; i++)
+        for (uint32_t k = f->r->first_read[q->nodes.p[i]]; k < f->r->first_read[q->nodes.p[i] + 1];
+             k++) {
+            const ir_ref base = f->r->reads.p[k].base;
+            const uint32_t from = f->r->group_of[base];
+            if (from != FUSE_NO_GROUP && from != p && from != c &&
+                f->r->groups.p[from].form == &form_row && elements(f, base) == 1)
+                return true;
+        }
+    return false;
+}
+
 /* A ROW, COL or DOT and a reader. */
 static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_group *q = &f->r->groups.p[p], *to = &f->r->groups.p[c];
     bool rows = q->form->stages && q->form == to->form;
+    if (f->t->rows && to->form->elementwise && q->form == &form_row && elements(f, q->head) == 1 &&
+        elements(f, to->head) == 1 && gathers_numbers(f, p, c))
+        return "numbers that several kernels fold are folded in one launch";
     if (to->form->elementwise) {
         const fuse_level level = map_level(f, c, s, q->form);
         if (level == FUSE_NONE || (level == FUSE_KEPT && !q->form->folds))

@@ -272,6 +272,7 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
               !l->k->failed && !l->x.failed && fill_segment(l, out);
     ir_ref unsupported = l->m.unsupported;
     end_kernel(l);
+    if (ok) l->k->rows = l->together && lp_row_words(l->k) <= LP_ROW_MOST;
     lp_kernel *clean = ok ? lp_clean(l->k) : NULL;
     lp_kernel_free(l->k);
     l->k = NULL;
@@ -363,6 +364,13 @@ static const char *launch_name(lower *l, const fuse_group *group, uint32_t segme
     return own;
 }
 
+/* How many groups of the launch have this form? */
+static uint32_t of_form(const lower *l, const uint32_t *groups, uint32_t n, const fuse_form *form) {
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < n; i++) same += l->f->groups.p[groups[i]].form == form;
+    return same;
+}
+
 static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
     pass_launch launch = {0};
     pass_segment *segments = bz_arena_alloc(&l->plan->memory, n * sizeof *segments);
@@ -371,6 +379,7 @@ static bool lower_launch(lower *l, const uint32_t *groups, uint32_t n) {
     for (uint32_t i = 0; ok && i < n; i++) {
         const fuse_group *g = &l->f->groups.p[groups[i]];
         if (!lower_has_work(l, g)) continue;
+        l->together = l->t->rows && of_form(l, groups, n, g->form) > 1;
         ok = lower_group(l, g, &segments[launch.nsegments]);
         if (!ok) break;
         count_bytes(l, g, &segments[launch.nsegments++], &launch);

@@ -260,6 +260,7 @@ typedef struct lower {
     const fuse_result *f;
     const fuse_group *group;
     bool in_part; /* the group is a part of a band */
+    bool together; /* others of its form are launched with it: what differs in sizes alone is one kernel */
     pass_plan *plan;
     bz_error *e;
     fuse_result fused; /* what f points to */

@@ -49,7 +49,8 @@ typedef struct pass_target {
     bool eager;            /* one kernel per node: no fusion */
     bool matrix;           /* fast mode: sums of products may be those of matrix units (docs/fast.md) */
     bool any_size;         /* kernels are cut to serve other sizes, too, rather than to fit these */
-    unsigned threads;      /* tasks are cut for about so many; any number runs */
+    bool rows; /* a launch hands all its segments of one kernel over at once: lp_kernel.rows */
+    unsigned threads; /* tasks are cut for about so many; any number runs */
     /* bytes of a temporary up to which it stays in the caches from one launch to the next */
     int64_t cached;
     const pass_machine *machine;

@@ -2,7 +2,8 @@
  *
  * Groups run in an order that respects who reads whom; a group that overwrites a donated input, or updates a value, runs after all
  * others that read that, where it is possible. Elementwise groups that nothing else needs (all parameters' optimizer updates) run
- * together at the end as one launch; tiny elementwise groups ride along with the launch before them. */
+ * together at the end as one launch; tiny elementwise groups ride along with the launch before them. Where a launch may hand over rows of
+ * arguments, folds of whole values (all gradients' norms) that follow each other are one, too. */
 #include "src/passes/lower.h"
 
 #include <stdlib.h>
@@ -169,9 +170,19 @@ static bool elementwise_only(const scheduler *s, uint32_t g) {
     return s->f->groups.p[g].form->elementwise;
 }
 
+/* Does the group fold a value to one number, and store nothing longer? */
+static bool gives_number(const scheduler *s, uint32_t g) {
+    const fuse_group *of = &s->f->groups.p[g];
+    int64_t n = 0;
+    for (uint32_t i = 0; i < of->nodes.n; i++)
+        if (s->f->stored[of->nodes.p[i]] && (!ir_numel(s->f->g, of->nodes.p[i], &n) || n != 1))
+            return false;
+    return of->form == &form_row && ir_numel(s->f->g, of->head, &n) && n == 1;
+}
+
 static bool make_launches(scheduler *s, schedule *out) {
     BZ_VEC(uint32_t) last = {0};
-    bool ok = true;
+    bool ok = true, folds = false; /* the launch at hand begins with one */
     for (uint32_t i = 0; ok && i < s->n; i++) {
         uint32_t g = s->order[i];
         int64_t numel = 0;
@@ -185,8 +196,10 @@ static bool make_launches(scheduler *s, schedule *out) {
             uint32_t l = out->launch_of[s->pred[g].p[k]];
             after = l != PASS_NONE && l + 1 > after ? l + 1 : after;
         }
-        bool ride = elementwise_only(s, g) && numel <= s->t->machine->task / 2 &&
-                    after < out->starts.n && !s->t->eager;
+        const bool tiny = elementwise_only(s, g) && numel <= s->t->machine->task / 2,
+                   fold = s->t->rows && gives_number(s, g);
+        const bool ride = (tiny || (fold && folds)) && after < out->starts.n && !s->t->eager;
+        if (!ride) folds = fold;
         ok = ride || bz_vec_push(&out->starts, out->groups.n);
         ok = ok && bz_vec_push(&out->groups, g);
         out->launch_of[g] = out->starts.n - 1;

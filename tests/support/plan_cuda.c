@@ -182,31 +182,47 @@ void plan_cuda_free(plan_cuda_code *c) {
 
 /* ---- a run */
 
-/* One phase of a segment. */
-static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
+/* A segment's arguments, each a word. */
+static uint32_t put_words(const running *r, const pass_segment *s, uint64_t *word) {
     const lp_kernel *k = r->p->code->k.p[s->kernel];
-    const cuda_phase of = cuda_phase_of(k, r->p->code, phase);
-    int64_t tasks = lp_phase_tasks(k, phase, s->extents, NULL);
-    address *buffers = calloc(k->buffers.n + 1, sizeof *buffers), null = 0;
-    void **args = calloc(k->buffers.n + k->extents.n + k->scalars.n + 3, sizeof(void *)), *f;
     uint32_t n = 0;
-    bz_text name = {0};
     for (uint32_t i = 0; i < k->buffers.n; i++) {
         const pass_buffer *b = &r->p->buffers.p[s->buffers[i]];
-        buffers[i] = r->at[s->buffers[i]] + (address)(s->at[i] * (int64_t)ir_dtype_bytes(b->dtype));
-        args[n++] = &buffers[i];
+        word[n++] = r->at[s->buffers[i]] + (address)(s->at[i] * (int64_t)ir_dtype_bytes(b->dtype));
     }
-    for (uint32_t i = 0; i < k->extents.n; i++) args[n++] = (void *)&s->extents[i];
-    for (uint32_t i = 0; i < k->scalars.n; i++) args[n++] = r->inputs[s->scalars[i]].data;
-    args[n++] = of.scratch ? (void *)(uintptr_t)&r->c->scratch : &null;
-    args[n++] = (void *)(uintptr_t)&r->c->error;
-    args[n++] = &tasks;
+    for (uint32_t i = 0; i < k->extents.n; i++) word[n++] = (uint64_t)s->extents[i];
+    for (uint32_t i = 0; i < k->scalars.n; i++)
+        memcpy(&word[n++], r->inputs[s->scalars[i]].data, ir_dtype_bytes(k->scalars.p[i].dtype));
+    return n;
+}
+
+/* One phase of n segments of one kernel. */
+static bz_status launch(running *r, const pass_segment *const *s, uint32_t n, unsigned phase) {
+    const lp_kernel *k = r->p->code->k.p[s[0]->kernel];
+    const cuda_phase of = cuda_phase_of(k, r->p->code, phase);
+    const uint32_t words = lp_row_words(k);
+    cuda_rows *rows = calloc(1, sizeof *rows);
+    uint64_t *word = k->rows ? rows->word : calloc(words, sizeof *word);
+    void **args = calloc(words + 3, sizeof(void *)), *f;
+    address null = 0;
+    uint32_t nargs = 0;
+    bz_text name = {0};
+    rows->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        word[i * words + put_words(r, s[i], word + (size_t)i * words)] = (uint64_t)rows->tasks;
+        rows->tasks += lp_phase_tasks(k, phase, s[i]->extents, NULL);
+    }
+    if (k->rows) args[nargs++] = rows;
+    while (!k->rows && nargs + 1 < words) args[nargs] = &word[nargs], nargs++;
+    args[nargs++] = of.scratch ? (void *)(uintptr_t)&r->c->scratch : &null;
+    args[nargs++] = (void *)(uintptr_t)&r->c->error;
+    args[nargs++] = &rows->tasks;
     cuda_symbol(&name, k->name, phase);
     int code = cu.cuModuleGetFunction(&f, r->c->module, bz_text_c(&name));
     const unsigned threads = of.threads ? of.threads : THREADS;
-    int64_t blocks = of.threads ? tasks : (tasks + THREADS - 1) / THREADS;
+    int64_t blocks = of.threads ? rows->tasks : (rows->tasks + THREADS - 1) / THREADS;
     blocks = blocks > BLOCKS ? BLOCKS : blocks;
-    if (!code && tasks > 0)
+    if (!code && blocks > 0)
         code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, 0, NULL, args, NULL);
     if (!code) code = cu.cuCtxSynchronize();
     bz_status st = code ? failed(r->e, bz_text_c(&name), code) : BZ_OK;
@@ -215,7 +231,8 @@ static bz_status launch(running *r, const pass_segment *s, unsigned phase) {
         cu.braze_fake_clear();
     }
     bz_text_free(&name);
-    free(buffers);
+    if (!k->rows) free(word);
+    free(rows);
     free(args);
     return st;
 }
@@ -235,16 +252,33 @@ static bz_status move(running *r, bool in) {
     return code ? failed(r->e, "copying", code) : BZ_OK;
 }
 
+/* Segment `at` of a launch with the later ones that may run with it; nothing if an earlier one did that. */
+static bz_status run_segments(running *r, const pass_launch *l, uint32_t at) {
+    const pass_segment *of[LP_ROWS_WORDS];
+    const uint32_t kernel = l->segments[at].kernel;
+    const lp_kernel *k = r->p->code->k.p[kernel];
+    bz_status s = BZ_OK;
+    uint32_t n = 0;
+    for (uint32_t i = 0; k->rows && i < at; i++)
+        if (l->segments[i].kernel == kernel) return BZ_OK;
+    for (uint32_t i = at; i < l->nsegments && !s; i++) {
+        if (l->segments[i].kernel == kernel) of[n++] = &l->segments[i];
+        const bool last = i + 1 == l->nsegments || !k->rows;
+        if (!last && n < LP_ROWS_WORDS / lp_row_words(k)) continue;
+        for (unsigned ph = 0; ph < lp_phase_count(k) && n && !s; ph++) s = launch(r, of, n, ph);
+        n = 0;
+        if (!k->rows) break;
+    }
+    return s;
+}
+
 static bz_status run(running *r) {
     bz_status s = BZ_OK;
     int64_t error[2];
     static const int64_t none[2] = {INT64_MAX, 0};
     for (uint32_t i = 0; i < r->p->launches.n && !s; i++)
-        for (uint32_t n = 0; n < r->p->launches.p[i].nsegments && !s; n++) {
-            const pass_segment *of = &r->p->launches.p[i].segments[n];
-            const unsigned phases = lp_phase_count(r->p->code->k.p[of->kernel]);
-            for (unsigned ph = 0; ph < phases && !s; ph++) s = launch(r, of, ph);
-        }
+        for (uint32_t n = 0; n < r->p->launches.p[i].nsegments && !s; n++)
+            s = run_segments(r, &r->p->launches.p[i], n);
     if (!s && cu.cuMemcpyDtoH_v2(error, r->c->error, sizeof error))
         s = failed(r->e, "the error", 1);
     if (s || error[0] == INT64_MAX) return s;

@@ -220,6 +220,7 @@ static void write_all(cleaner *c, lp_builder *b, lp_val *args) {
 
 static void copy_head(const lp_kernel *from, lp_kernel *to) {
     to->function = from->function;
+    to->rows = from->rows;
     for (uint32_t j = 0; j < from->buffers.n; j++)
         lp_push_buffer(to, from->buffers.p[j].name, from->buffers.p[j].dtype,
                        from->buffers.p[j].access);

@@ -63,7 +63,7 @@ static void put_ranges(bz_text *t, const lp_kernel *k) {
 
 void lp_identity(bz_text *t, const lp_kernel *k, const lp_module *m) {
     callees c = {0};
-    put(t, &k->function, sizeof k->function);
+    put(t, &(const uint8_t){(uint8_t)(k->function | k->rows << 1)}, 1);
     put_params(t, k->buffers.p, k->buffers.n);
     put_params(t, k->extents.p, k->extents.n);
     put_params(t, k->scalars.p, k->scalars.n);

@@ -160,6 +160,7 @@ typedef struct lp_param {
 typedef struct lp_kernel {
     const char *name;
     bool function;
+    bool rows; /* GPU: a launch hands over several rows of arguments (below). Not in the text */
     BZ_VEC(lp_param) buffers;
     BZ_VEC(lp_param) extents; /* dtype i64 */
     BZ_VEC(lp_param) scalars;
@@ -168,6 +169,15 @@ typedef struct lp_kernel {
     bz_arena names;
     bool failed; /* memory ran out while building: the kernel must not be used */
 } lp_kernel;
+
+/* A row: a word for each buffer, extent and scalar, and one more. */
+enum {
+    LP_ROWS_WORDS = 508, /* of all rows of a launch: with what else it is handed 4096 bytes */
+    LP_ROW_MOST = 100    /* of one row: what takes more is launched by itself */
+};
+static inline uint32_t lp_row_words(const lp_kernel *k) {
+    return k->buffers.n + k->extents.n + k->scalars.n + 1;
+}
 
 /* Functions come before the kernels that call them; CALL's imm is an index here. */
 typedef struct lp_module {

@@ -3,19 +3,22 @@
  *     x: [before, n, after] --for each column, down n--> y      chains of 128, and what stood before them (docs/numerics.md)
  *
  * A task owns a strip of columns of one `before`; a vector runs along the columns, both sums are carried in registers. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/cpu/cumsum.h"
 
-typedef struct cumsum_kernel {
-    lower *l;
-    ir_ref x;
-    bz_dtype t, acc;
-    axis_space at;
-    int64_t strip;  /* columns of a task */
-    lp_val y, base; /* base: where in y the rows of this `before` begin */
-} cumsum_kernel;
+void cumsum_begin(cumsum_kernel *q, lower *l) {
+    const ir_ref r = l->group->head;
+    *q = (cumsum_kernel){.l = l, .x = ir_operand(l->g, r, 0), .y = lower_result(l, 0)};
+    q->t = ir_dtype(l->g, r);
+    q->acc = ir_compute_dtype(q->t);
+    q->at = lower_axis_space(l, q->x, (unsigned)ir_attrs(l->g, ir_at(l->g, r))[0], 1, true);
+}
 
-static lp_val plus(cumsum_kernel *q, lp_val x, lp_val y) {
+lp_val cumsum_plus(const cumsum_kernel *q, lp_val x, lp_val y) {
     return lp_base(q->l->b, IR_ADD, q->acc, (lp_val[]){x, y}, 2);
+}
+
+lp_val cumsum_nothing(const cumsum_kernel *q, unsigned lanes) {
+    return lp_const(q->l->b, q->acc, ir_bits_from_f64(q->acc, -0.0), lanes); /* of integers 0 */
 }
 
 /* One more element of the columns at c: gives the chain's sum. */
@@ -27,10 +30,10 @@ static lp_val step(cumsum_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val 
     emit_sym(m, q->at.i, i);
     emit_vector(m, q->at.c, c, lanes, 1, mask);
     emit_value x = emit_node(m, q->x, q->at.idx);
-    chain = plus(q, chain, emit_cast(l->b, q->acc, q->t, emit_lane_value(m, &x, 0)));
+    chain = cumsum_plus(q, chain, emit_cast(l->b, q->acc, q->t, emit_lane_value(m, &x, 0)));
     lp_val at =
         lp_iadd(l->b, q->base, lp_iadd(l->b, lp_imul(l->b, i, lp_index(l->b, q->at.after)), c));
-    lp_store(l->b, q->y, at, emit_cast(l->b, q->t, q->acc, plus(q, before, chain)), mask, 0);
+    lp_store(l->b, q->y, at, emit_cast(l->b, q->t, q->acc, cumsum_plus(q, before, chain)), mask, 0);
     emit_forget(m, mark);
     emit_scalar(m);
     return chain;
@@ -40,13 +43,13 @@ static lp_val step(cumsum_kernel *q, lp_val i, lp_val c, unsigned lanes, lp_val 
 static void columns(cumsum_kernel *q, lp_val c, unsigned lanes, lp_val mask) {
     lp_builder *b = q->l->b;
     lp_val n = lp_index(b, q->at.n), before, chain;
-    lp_val none = lp_const(b, q->acc, ir_bits_from_f64(q->acc, -0.0), lanes); /* of integers 0 */
+    lp_val none = cumsum_nothing(q, lanes);
     lp_val start = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, IR_CHAIN, &none, 1, &before);
     lp_val end = lp_imin(b, n, lp_iadd(b, start, lp_index(b, IR_CHAIN)));
     lp_val i = lp_loop(b, LP_SERIAL, start, end, 1, &none, 1, &chain);
     chain = step(q, i, c, lanes, mask, before, chain);
     lp_end(b, &chain, 1, &chain);
-    before = plus(q, before, chain);
+    before = cumsum_plus(q, before, chain);
     lp_end(b, &before, 1, &before);
 }
 
@@ -67,12 +70,9 @@ static void strip(cumsum_kernel *q, lp_val lo, lp_val hi, unsigned lanes) {
 }
 
 bool lower_cumsum(lower *l) {
-    cumsum_kernel q = {.l = l, .x = ir_operand(l->g, l->group->head, 0), .y = lower_result(l, 0)};
+    cumsum_kernel q;
     lp_builder *b = l->b;
-    q.t = ir_dtype(l->g, l->group->head);
-    q.acc = ir_compute_dtype(q.t);
-    const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[0];
-    q.at = lower_axis_space(l, q.x, axis, 1, true);
+    cumsum_begin(&q, l);
     unsigned lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.acc);
     q.strip = l->t->machine->columns;
     while (lanes > 1 && (q.at.after < (int64_t)lanes || q.strip < (int64_t)lanes)) lanes /= 2;

@@ -342,8 +342,9 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     set_space(q);
     q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     const pass_machine *m = l->t->machine;
-    *wide = q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part;
-    q->warp = m->warp && q->k > 1 && (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size);
+    *wide = l->together || (q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part);
+    q->warp = l->together ||
+              (m->warp && q->k > 1 && (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size));
     q->kept_at = q->k_sym;
     if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
                       !*wide && (q->warp ? row_fits_warp(q) : q->k <= m->second))) {
@@ -351,7 +352,8 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
             const work_fold *f = &q->w.fold[q->nfolds];
             q->fold[q->nfolds] = (fold_node){.r = f->r, .a = f->a, .pass = f->stage};
         }
-        q->any_k = l->t->any_size && q->rows == 1 && q->w.kept.n == 0 && !l->in_part;
+        q->any_k =
+            l->together || (l->t->any_size && q->rows == 1 && q->w.kept.n == 0 && !l->in_part);
         choose_vectors(q);
         set_length(q);
         return q;

@@ -4,20 +4,15 @@
  *
  * A task owns a strip of columns of one `before`: it clears them in all rows of y, then adds rows of x in their order. So no two
  * tasks meet and the order of additions is the indices', whoever runs them. What x is read through (movement) is an index map. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/cpu/scatter.h"
 #include "src/passes/emit_parts.h"
 
-typedef struct scatter_kernel {
-    lower *l;
-    ir_ref r, x, index;
-    bz_dtype t;
-    axis_space at; /* of x */
-    int64_t size;
-    ir_ex index_idx[IR_MAX_RANK];
-    lp_val y, base, lo, hi; /* base: where in y the rows of this `before` begin */
+typedef struct striding {
+    scatter_kernel q;
+    lp_val base, lo, hi; /* base: where in y the rows of this `before` begin */
     unsigned lanes;
     int64_t strip; /* columns of a task */
-} scatter_kernel;
+} striding;
 
 static void set_space(scatter_kernel *q) {
     lower *l = q->l;
@@ -32,48 +27,16 @@ static void set_space(scatter_kernel *q) {
     access_delinearize(&l->x, q->at.i, shape, axes, ni, q->index_idx);
 }
 
-/* y[at .. at + lanes) = 0, or that + x. */
-static void cell(scatter_kernel *q, lp_val row, lp_val c, unsigned lanes, lp_val mask, bool add) {
-    lp_builder *b = q->l->b;
-    emitter *m = &q->l->m;
-    lp_val at = lp_iadd(b, row, c), v;
-    unsigned mark = emit_mark(m);
-    if (add) {
-        emit_vector(m, q->at.c, c, lanes, 1, mask);
-        emit_value x = emit_node(m, q->x, q->at.idx);
-        lp_val old = lp_load(b, q->y, at, lanes, mask, 0);
-        v = lp_base(b, IR_ADD, q->t, (lp_val[]){old, emit_lane_value(m, &x, 0)}, 2);
-    } else {
-        v = lp_const(b, q->t, 0, lanes);
-    }
-    lp_store(b, q->y, at, v, mask, 0);
-    emit_forget(m, mark);
-    emit_scalar(m);
+void scatter_begin(scatter_kernel *q, lower *l) {
+    const ir_ref r = l->group->head;
+    *q = (scatter_kernel){.l = l, .r = r, .y = lower_result(l, 0)};
+    q->x = ir_operand(l->g, r, 0);
+    q->index = ir_operand(l->g, r, 1);
+    q->t = ir_dtype(l->g, r);
+    set_space(q);
 }
 
-/* The strip's columns of the row of y that begins at `row`. */
-static void strip(scatter_kernel *q, lp_val row, bool add) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    bool whole = q->at.after % q->strip == 0;
-    lp_val span = lp_isub(b, q->hi, q->lo), main_hi = q->hi;
-    if (!whole) {
-        lp_val left = lp_imod(b, span, lp_index(b, (int64_t)q->lanes));
-        main_hi = lp_isub(b, q->hi, left);
-    }
-    lp_val c = lp_loop(b, LP_SERIAL, q->lo, main_hi, q->lanes, NULL, 0, NULL);
-    cell(q, row, c, q->lanes, 0, add);
-    lp_end(b, NULL, 0, NULL);
-    if (whole || q->lanes == 1) return;
-    unsigned n = l->t->masks ? q->lanes : 1;
-    c = lp_loop(b, LP_SERIAL, main_hi, q->hi, n, NULL, 0, NULL);
-    lp_val left = lp_isub(b, q->hi, c);
-    cell(q, row, c, n, n > 1 ? lower_tail_mask(l, left, n) : 0, add);
-    lp_end(b, NULL, 0, NULL);
-}
-
-/* The row that index number i names, counted from the end when negative; row 0 and an error when it is none. */
-static lp_val row_of(scatter_kernel *q) {
+lp_val scatter_row(scatter_kernel *q) {
     lp_builder *b = q->l->b;
     emitter *m = &q->l->m;
     emit_value i = emit_node(m, q->index, q->index_idx);
@@ -87,47 +50,84 @@ static lp_val row_of(scatter_kernel *q) {
     return lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){bad, zero, wrapped}, 3);
 }
 
-/* Where row number `row` of this `before` begins. */
-static lp_val begins(scatter_kernel *q, lp_val row) {
-    lp_builder *b = q->l->b;
-    return lp_iadd(b, q->base, lp_imul(b, row, lp_index(b, q->at.after)));
+/* y[at .. at + lanes) = 0, or that + x. */
+static void cell(striding *k, lp_val row, lp_val c, unsigned lanes, lp_val mask, bool add) {
+    lp_builder *b = k->q.l->b;
+    emitter *m = &k->q.l->m;
+    lp_val at = lp_iadd(b, row, c), v;
+    unsigned mark = emit_mark(m);
+    if (add) {
+        emit_vector(m, k->q.at.c, c, lanes, 1, mask);
+        emit_value x = emit_node(m, k->q.x, k->q.at.idx);
+        lp_val old = lp_load(b, k->q.y, at, lanes, mask, 0);
+        v = lp_base(b, IR_ADD, k->q.t, (lp_val[]){old, emit_lane_value(m, &x, 0)}, 2);
+    } else {
+        v = lp_const(b, k->q.t, 0, lanes);
+    }
+    lp_store(b, k->q.y, at, v, mask, 0);
+    emit_forget(m, mark);
+    emit_scalar(m);
 }
 
-static void task(scatter_kernel *q, lp_val t, int64_t strips) {
-    lp_builder *b = q->l->b;
-    emitter *m = &q->l->m;
+/* The strip's columns of the row of y that begins at `row`. */
+static void strip(striding *k, lp_val row, bool add) {
+    lower *l = k->q.l;
+    lp_builder *b = l->b;
+    bool whole = k->q.at.after % k->strip == 0;
+    lp_val span = lp_isub(b, k->hi, k->lo), main_hi = k->hi;
+    if (!whole) {
+        lp_val left = lp_imod(b, span, lp_index(b, (int64_t)k->lanes));
+        main_hi = lp_isub(b, k->hi, left);
+    }
+    lp_val c = lp_loop(b, LP_SERIAL, k->lo, main_hi, k->lanes, NULL, 0, NULL);
+    cell(k, row, c, k->lanes, 0, add);
+    lp_end(b, NULL, 0, NULL);
+    if (whole || k->lanes == 1) return;
+    unsigned n = l->t->masks ? k->lanes : 1;
+    c = lp_loop(b, LP_SERIAL, main_hi, k->hi, n, NULL, 0, NULL);
+    lp_val left = lp_isub(b, k->hi, c);
+    cell(k, row, c, n, n > 1 ? lower_tail_mask(l, left, n) : 0, add);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* Where row number `row` of this `before` begins. */
+static lp_val begins(striding *k, lp_val row) {
+    lp_builder *b = k->q.l->b;
+    return lp_iadd(b, k->base, lp_imul(b, row, lp_index(b, k->q.at.after)));
+}
+
+static void task(striding *k, lp_val t, int64_t strips) {
+    lp_builder *b = k->q.l->b;
+    emitter *m = &k->q.l->m;
     lp_val count = lp_index(b, strips);
     lp_val o = lp_idiv(b, t, count), s = lp_imod(b, t, count);
-    emit_sym(m, q->at.o, o);
-    q->base = lp_imul(b, o, lp_index(b, q->size * q->at.after));
-    q->lo = lp_imul(b, s, lp_index(b, q->strip));
-    q->hi = lp_iadd(b, q->lo, lp_index(b, q->strip));
-    if (q->at.after % q->strip) q->hi = lp_imin(b, q->hi, lp_index(b, q->at.after));
-    lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->size), 1, NULL, 0, NULL);
-    strip(q, begins(q, row), false);
+    emit_sym(m, k->q.at.o, o);
+    k->base = lp_imul(b, o, lp_index(b, k->q.size * k->q.at.after));
+    k->lo = lp_imul(b, s, lp_index(b, k->strip));
+    k->hi = lp_iadd(b, k->lo, lp_index(b, k->strip));
+    if (k->q.at.after % k->strip) k->hi = lp_imin(b, k->hi, lp_index(b, k->q.at.after));
+    lp_val row = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, k->q.size), 1, NULL, 0, NULL);
+    strip(k, begins(k, row), false);
     lp_end(b, NULL, 0, NULL);
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->at.n), 1, NULL, 0, NULL);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, k->q.at.n), 1, NULL, 0, NULL);
     unsigned mark = emit_mark(m);
-    emit_sym(m, q->at.i, i);
-    strip(q, begins(q, row_of(q)), true);
+    emit_sym(m, k->q.at.i, i);
+    strip(k, begins(k, scatter_row(&k->q)), true);
     emit_forget(m, mark);
     lp_end(b, NULL, 0, NULL);
 }
 
 bool lower_scatter_add(lower *l) {
-    scatter_kernel q = {.l = l, .r = l->group->head, .y = lower_result(l, 0)};
-    q.x = ir_operand(l->g, q.r, 0);
-    q.index = ir_operand(l->g, q.r, 1);
-    q.t = ir_dtype(l->g, q.r);
-    set_space(&q);
-    q.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q.t);
-    q.strip = l->t->machine->columns;
-    while (q.lanes > 1 && (q.at.after < (int64_t)q.lanes || q.strip < (int64_t)q.lanes))
-        q.lanes /= 2;
-    int64_t strips = (q.at.after + q.strip - 1) / q.strip;
-    lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, q.at.before * strips),
-                       1, NULL, 0, NULL);
-    task(&q, t, strips);
+    striding k = {.strip = l->t->machine->columns};
+    scatter_begin(&k.q, l);
+    const axis_space *at = &k.q.at;
+    k.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(k.q.t);
+    while (k.lanes > 1 && (at->after < (int64_t)k.lanes || k.strip < (int64_t)k.lanes))
+        k.lanes /= 2;
+    int64_t strips = (at->after + k.strip - 1) / k.strip;
+    lp_val t = lp_loop(l->b, LP_PARALLEL, lp_index(l->b, 0), lp_index(l->b, at->before * strips), 1,
+                       NULL, 0, NULL);
+    task(&k, t, strips);
     lp_end(l->b, NULL, 0, NULL);
     return !l->m.failed;
 }

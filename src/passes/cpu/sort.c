@@ -5,123 +5,143 @@
  *
  * Of two equal elements the left run's comes first, so that the order is stable; NaN comes last either way. Halves and bool are
  * compared as f32 and i32. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/cpu/sort.h"
 
-typedef struct sort_kernel {
-    lower *l;
-    ir_ref x;
-    bz_dtype t, key;
-    bool descending;
-    axis_space at;
-    lp_val keys, places, values, indices; /* the last two 0 where nobody wants them */
-    lp_val row, base; /* where this row begins in keys and places; in the results */
-} sort_kernel;
+/* ---- shared by targets */
 
-static lp_val is(sort_kernel *q, ir_op op, lp_val x, lp_val y) {
-    return lp_base(q->l->b, op, BZ_BOOL, (lp_val[]){x, y}, 2);
+void sort_begin(sort_kernel *q, lower *l) {
+    const ir_ref r = l->group->head;
+    const int64_t *attr = ir_attrs(l->g, ir_at(l->g, r));
+    *q = (sort_kernel){.l = l, .x = ir_operand(l->g, r, 0), .t = ir_dtype(l->g, r)};
+    q->descending = attr[1] != 0;
+    q->key = ir_is_half(q->t) ? BZ_F32 : q->t == BZ_BOOL ? BZ_I32 : q->t;
+    q->at = lower_axis_space(l, q->x, (unsigned)attr[0], 1, false);
+    q->rows = q->at.before * q->at.after;
+    q->values = lower_result(l, 0);
+    q->indices = lower_result(l, 1);
 }
 
-/* Must y, of the right run, stand before x, of the left one? */
-static lp_val comes_first(sort_kernel *q, lp_val y, lp_val x) {
-    lp_val less = q->descending ? is(q, IR_LT, x, y) : is(q, IR_LT, y, x);
-    if (!ir_is_float(q->key)) return less;
-    return is(q, IR_OR, less, is(q, IR_AND, is(q, IR_NE, x, x), is(q, IR_EQ, y, y)));
+lp_val sort_enter_row(sort_kernel *q, lp_val row) {
+    lp_builder *b = q->l->b;
+    lp_val after = lp_index(b, q->at.after), o = lp_idiv(b, row, after), c = lp_imod(b, row, after);
+    emit_sym(&q->l->m, q->at.o, o);
+    emit_sym(&q->l->m, q->at.c, c);
+    return lp_iadd(b, lp_imul(b, o, lp_index(b, q->at.n * q->at.after)), c);
 }
+
+lp_val sort_key(sort_kernel *q, lp_val i) {
+    emitter *m = &q->l->m;
+    const unsigned mark = emit_mark(m);
+    emit_sym(m, q->at.i, i);
+    const emit_value x = emit_node(m, q->x, q->at.idx);
+    const lp_val key = emit_cast(q->l->b, q->key, q->t, x.v[0]);
+    emit_forget(m, mark);
+    return key;
+}
+
+void sort_store(sort_kernel *q, lp_val base, lp_val i, lp_val key, lp_val place) {
+    lp_builder *b = q->l->b;
+    lp_val to = lp_iadd(b, base, lp_imul(b, i, lp_index(b, q->at.after)));
+    if (q->values) lp_store(b, q->values, to, emit_cast(b, q->t, q->key, key), 0, 0);
+    if (q->indices) lp_store(b, q->indices, to, place, 0, 0);
+}
+
+static lp_val is(lp_builder *b, ir_op op, lp_val x, lp_val y) {
+    return lp_base(b, op, BZ_BOOL, (lp_val[]){x, y}, 2);
+}
+
+lp_val sort_comes_first(lp_builder *b, bz_dtype key, bool descending, lp_val y, lp_val x) {
+    lp_val less = descending ? is(b, IR_LT, x, y) : is(b, IR_LT, y, x);
+    if (!ir_is_float(key)) return less;
+    return is(b, IR_OR, less, is(b, IR_AND, is(b, IR_NE, x, x), is(b, IR_EQ, y, y)));
+}
+
+/* ---- a row a task */
+
+typedef struct merging {
+    sort_kernel q;
+    lp_val keys, places; /* two halves each */
+    lp_val row, base;    /* where this row begins in them; in the results */
+} merging;
 
 /* The operand's elements and their numbers, into the first half. */
-static void fill(sort_kernel *q) {
-    lower *l = q->l;
-    lp_val i =
-        lp_loop(l->b, LP_SERIAL, lp_index(l->b, 0), lp_index(l->b, q->at.n), 1, NULL, 0, NULL);
-    unsigned mark = emit_mark(&l->m);
-    emit_sym(&l->m, q->at.i, i);
-    emit_value x = emit_node(&l->m, q->x, q->at.idx);
-    lp_val at = lp_iadd(l->b, q->row, i);
-    lp_store(l->b, q->keys, at, emit_cast(l->b, q->key, q->t, x.v[0]), 0, 0);
-    lp_store(l->b, q->places, at, i, 0, 0);
-    emit_forget(&l->m, mark);
-    lp_end(l->b, NULL, 0, NULL);
+static void fill(merging *k) {
+    lp_builder *b = k->q.l->b;
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, k->q.at.n), 1, NULL, 0, NULL);
+    lp_val at = lp_iadd(b, k->row, i);
+    lp_store(b, k->keys, at, sort_key(&k->q, i), 0, 0);
+    lp_store(b, k->places, at, i, 0, 0);
+    lp_end(b, NULL, 0, NULL);
 }
 
 /* Elements lo .. mid and mid .. hi of the half at `from`, each in order, into the half at `to`. */
-static void merge(sort_kernel *q, lp_val from, lp_val to, lp_val lo, lp_val mid, lp_val hi) {
-    lp_builder *b = q->l->b;
-    lp_val last = lp_index(b, q->at.n - 1), one = lp_index(b, 1), next[2] = {lo, mid};
-    lp_val k = lp_loop(b, LP_SERIAL, lo, hi, 1, next, 2, next);
+static void merge(merging *k, lp_val from, lp_val to, lp_val lo, lp_val mid, lp_val hi) {
+    lp_builder *b = k->q.l->b;
+    lp_val last = lp_index(b, k->q.at.n - 1), one = lp_index(b, 1), next[2] = {lo, mid};
+    lp_val to_at = lp_iadd(b, to, lp_loop(b, LP_SERIAL, lo, hi, 1, next, 2, next));
     lp_val i = next[0], j = next[1]; /* an exhausted run is read, too, where something is */
     lp_val x_at = lp_iadd(b, from, lp_imin(b, i, last)),
            y_at = lp_iadd(b, from, lp_imin(b, j, last));
-    lp_val x = lp_load(b, q->keys, x_at, 1, 0, 0), y = lp_load(b, q->keys, y_at, 1, 0, 0);
-    lp_val wins = is(q, IR_OR, is(q, IR_LE, mid, i), comes_first(q, y, x));
-    lp_val right = is(q, IR_AND, is(q, IR_LT, j, hi), wins);
-    lp_val key = lp_base(b, IR_SELECT, q->key, (lp_val[]){right, y, x}, 3);
+    lp_val x = lp_load(b, k->keys, x_at, 1, 0, 0), y = lp_load(b, k->keys, y_at, 1, 0, 0);
+    lp_val y_first = sort_comes_first(b, k->q.key, k->q.descending, y, x);
+    lp_val wins = is(b, IR_OR, is(b, IR_LE, mid, i), y_first);
+    lp_val right = is(b, IR_AND, is(b, IR_LT, j, hi), wins);
+    lp_val key = lp_base(b, IR_SELECT, k->q.key, (lp_val[]){right, y, x}, 3);
     lp_val at = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){right, y_at, x_at}, 3);
-    lp_store(b, q->keys, lp_iadd(b, to, k), key, 0, 0);
-    lp_store(b, q->places, lp_iadd(b, to, k), lp_load(b, q->places, at, 1, 0, 0), 0, 0);
+    lp_store(b, k->keys, to_at, key, 0, 0);
+    lp_store(b, k->places, to_at, lp_load(b, k->places, at, 1, 0, 0), 0, 0);
     next[0] = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){right, i, lp_iadd(b, i, one)}, 3);
     next[1] = lp_base(b, IR_SELECT, BZ_I64, (lp_val[]){right, lp_iadd(b, j, one), j}, 3);
     lp_end(b, next, 2, next);
 }
 
 /* All pairs of runs, from one half to the other. */
-static void merge_all(sort_kernel *q, lp_val width, lp_val from, lp_val to) {
-    lp_builder *b = q->l->b;
-    lp_val n = lp_index(b, q->at.n), both = lp_iadd(b, width, width);
+static void merge_all(merging *k, lp_val width, lp_val from, lp_val to) {
+    lp_builder *b = k->q.l->b;
+    lp_val n = lp_index(b, k->q.at.n), both = lp_iadd(b, width, width);
     lp_val pairs = lp_idiv(b, lp_iadd(b, n, lp_isub(b, both, lp_index(b, 1))), both);
     lp_val p = lp_loop(b, LP_SERIAL, lp_index(b, 0), pairs, 1, NULL, 0, NULL);
     lp_val lo = lp_imul(b, p, both), mid = lp_imin(b, n, lp_iadd(b, lo, width));
-    merge(q, from, to, lo, mid, lp_imin(b, n, lp_iadd(b, lo, both)));
+    merge(k, from, to, lo, mid, lp_imin(b, n, lp_iadd(b, lo, both)));
     lp_end(b, NULL, 0, NULL);
 }
 
 /* Gives where the sorted half begins. */
-static lp_val sort_row(sort_kernel *q) {
-    lp_builder *b = q->l->b;
-    lp_val now[2] = {lp_index(b, 1), q->row}, out[2];
-    if (q->at.n < 2) return q->row;
+static lp_val sort_row(merging *k) {
+    lp_builder *b = k->q.l->b;
+    lp_val now[2] = {lp_index(b, 1), k->row}, out[2];
+    if (k->q.at.n < 2) return k->row;
     lp_while(b, now, 2, now);
-    lp_val other = lp_isub(b, lp_iadd(b, lp_iadd(b, q->row, q->row), lp_index(b, q->at.n)), now[1]);
-    merge_all(q, now[0], now[1], other);
+    lp_val other =
+        lp_isub(b, lp_iadd(b, lp_iadd(b, k->row, k->row), lp_index(b, k->q.at.n)), now[1]);
+    merge_all(k, now[0], now[1], other);
     lp_val width = lp_iadd(b, now[0], now[0]);
-    lp_end(b, (lp_val[]){is(q, IR_LT, width, lp_index(b, q->at.n)), width, other}, 3, out);
+    lp_end(b, (lp_val[]){is(b, IR_LT, width, lp_index(b, k->q.at.n)), width, other}, 3, out);
     return out[1];
 }
 
-static void store_row(sort_kernel *q, lp_val from) {
-    lp_builder *b = q->l->b;
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, q->at.n), 1, NULL, 0, NULL);
-    lp_val to = lp_iadd(b, q->base, lp_imul(b, i, lp_index(b, q->at.after))),
-           at = lp_iadd(b, from, i);
-    if (q->values)
-        lp_store(b, q->values, to, emit_cast(b, q->t, q->key, lp_load(b, q->keys, at, 1, 0, 0)), 0,
-                 0);
-    if (q->indices) lp_store(b, q->indices, to, lp_load(b, q->places, at, 1, 0, 0), 0, 0);
+static void store_row(merging *k, lp_val from) {
+    lp_builder *b = k->q.l->b;
+    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, k->q.at.n), 1, NULL, 0, NULL);
+    lp_val at = lp_iadd(b, from, i);
+    lp_val key = lp_load(b, k->keys, at, 1, 0, 0), place = lp_load(b, k->places, at, 1, 0, 0);
+    sort_store(&k->q, k->base, i, key, place);
     lp_end(b, NULL, 0, NULL);
 }
 
 bool lower_sort(lower *l) {
-    const ir_ref r = l->group->head;
+    merging k = {0};
     lp_builder *b = l->b;
-    sort_kernel q = {.l = l, .x = ir_operand(l->g, r, 0)};
-    q.descending = ir_attrs(l->g, ir_at(l->g, r))[1] != 0;
-    q.t = ir_dtype(l->g, r);
-    q.key = ir_is_half(q.t) ? BZ_F32 : q.t == BZ_BOOL ? BZ_I32 : q.t;
-    q.at = lower_axis_space(l, q.x, (unsigned)ir_attrs(l->g, ir_at(l->g, r))[0], 1, false);
-    int64_t rows = q.at.before * q.at.after;
-    q.values = lower_result(l, 0);
-    q.indices = lower_result(l, 1);
-    q.keys = lower_work(l, q.key, 2 * q.at.n * rows);
-    q.places = lower_work(l, BZ_I64, 2 * q.at.n * rows);
+    sort_begin(&k.q, l);
+    const int64_t n = k.q.at.n;
+    k.keys = lower_work(l, k.q.key, 2 * n * k.q.rows);
+    k.places = lower_work(l, BZ_I64, 2 * n * k.q.rows);
     if (l->m.failed) return false;
-    lp_val task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, rows), 1, NULL, 0, NULL);
-    lp_val o = lp_idiv(b, task, lp_index(b, q.at.after)),
-           c = lp_imod(b, task, lp_index(b, q.at.after));
-    emit_sym(&l->m, q.at.o, o);
-    emit_sym(&l->m, q.at.c, c);
-    q.row = lp_imul(b, task, lp_index(b, 2 * q.at.n));
-    q.base = lp_iadd(b, lp_imul(b, o, lp_index(b, q.at.n * q.at.after)), c);
-    fill(&q);
-    store_row(&q, sort_row(&q));
+    lp_val row = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, k.q.rows), 1, NULL, 0, NULL);
+    k.base = sort_enter_row(&k.q, row);
+    k.row = lp_imul(b, row, lp_index(b, 2 * n));
+    fill(&k);
+    store_row(&k, sort_row(&k));
     lp_end(b, NULL, 0, NULL);
     return !l->m.failed;
 }

@@ -6,10 +6,19 @@
 
 #include <limits.h>
 
+static bool lower_whole_block(lower *l) {
+    switch (ir_at(l->g, l->group->head)->op) {
+    case IR_SORT: return lower_sort_block(l);
+    case IR_CUMSUM: return lower_cumsum_block(l);
+    case IR_SCATTER_ADD: return lower_scatter_block(l);
+    default: return lower_whole(l);
+    }
+}
+
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements, NULL},  {&form_row, lower_row, NULL},
-    {&form_col, lower_col_block, NULL}, {&form_dot, lower_dot_block, NULL},
-    {&form_whole, lower_whole, NULL},   {&form_update, lower_update, NULL},
+    {&form_map, lower_elements, NULL},      {&form_row, lower_row, NULL},
+    {&form_col, lower_col_block, NULL},     {&form_dot, lower_dot_block, NULL},
+    {&form_whole, lower_whole_block, NULL}, {&form_update, lower_update, NULL},
 };
 
 const pass_machine pass_gpu = {
@@ -38,6 +47,7 @@ const pass_machine pass_gpu = {
 const pass_target pass_gpu_target = {.vector_bytes = 16,
                                      .registers = 32,
                                      .masks = true,
+                                     .rows = true,
                                      .threads = 1 << 10,
                                      .cached = PASS_CACHED,
                                      .machine = &pass_gpu};

@@ -30,7 +30,7 @@ unsigned gpu_lanes(const lower *l, ir_ex c) {
 /* May a caller hand over buffer i wherever it lies? Others are multiples of 64 bytes, and where in them a pointer leads is known. */
 static bool lies_anywhere(const lower *l, uint32_t i, unsigned lanes) {
     const pass_buffer *of = &l->plan->buffers.p[l->buffers.p[i]];
-    if (of->count < (int64_t)lanes) return false;
+    if (of->count < (int64_t)lanes && !l->together) return false;
     return of->place == PASS_INPUT || of->place == PASS_CONST || l->group->form->window;
 }
 

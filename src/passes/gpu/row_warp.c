@@ -22,12 +22,12 @@ enum {
 };
 
 bool row_in_teams(const row_kernel *q) {
-    return q->warp && q->k < 2 * GPU_WARP;
+    return q->warp && q->k < 2 * GPU_WARP && !q->l->together;
 }
 
 void row_choose_team(row_kernel *q) {
     q->team = 1;
-    while (q->team < GPU_WARP && (int64_t)q->team < q->k) q->team *= 2;
+    while (q->team < GPU_WARP && ((int64_t)q->team < q->k || !row_in_teams(q))) q->team *= 2;
     q->lanes = !row_in_teams(q) ? IR_LANES / GPU_WARP : q->k > GPU_WARP ? 2 : 1;
     q->nvec = 1;
 }
@@ -38,16 +38,14 @@ lp_val row_open_warps(row_kernel *q, lp_val count) {
     lp_val each = lp_index(b, GPU_WARP / q->team);
     lp_val blocks = lower_cover(b, count, lp_imul(b, warps, each));
     lp_val t = lp_loop(b, LP_PARALLEL, zero, blocks, 1, NULL, 0, NULL);
-    lp_val rows = 0;
     for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
         q->staged[i].local =
             lp_local(b, (bz_dtype)lp_at(b, q->staged[i].p)->dtype, q->warps * q->k, LP_SHARED);
     lp_val w = lp_loop(b, LP_BLOCK, zero, warps, 1, NULL, 0, NULL);
     lp_val lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
     q->lane = q->team < GPU_WARP ? lp_imod(b, lane, team) : lane;
-    rows = lp_imul(b, w, lp_index(b, q->k));
     for (unsigned i = 0; q->in_shared && i < q->nstaged; i++)
-        q->staged[i].local = lp_offset(b, q->staged[i].local, rows);
+        q->staged[i].local = lp_offset(b, q->staged[i].local, lp_imul(b, w, lp_index(b, q->k)));
     lp_val i = lp_iadd(b, lp_imul(b, t, warps), w);
     if (q->team < GPU_WARP) i = lp_iadd(b, lp_imul(b, i, each), lp_idiv(b, lane, team));
     q->there = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2);

@@ -1,0 +1,309 @@
+/* cumsum_block.c - sums along an axis by many threads: a chain of 128 elements (docs/numerics.md) is a thread's, whatever stands before it.
+ *
+ *     a line:   | chain 0: s s s ... | chain 1: s s s ... | ...        s, the sum within the chain: a thread each, at once
+ *                -0                   c = -0 + s           ...         c, what stood before the chain: one thread, 128 times fewer additions
+ *                 y = c + s            y = c + s
+ *
+ *     lines along the last axis, of a block's chains or fewer:   one phase: elements are read and written side by side, chains are gone
+ *                                                                through in shared memory, where none begins in another's bank
+ *     longer ones, and along other axes:                         a phase for the sums of chains, one for c, one for the results
+ *
+ * Along another axis neighbours in memory are elements of neighbouring lines, so that threads read them side by side without that. */
+#include "src/passes/cpu/cumsum.h"
+#include "src/passes/gpu/gpu.h"
+
+enum {
+    THREADS = GPU_WARP * GPU_WARPS,
+    SHARED = 34 << 10, /* bytes of a block */
+    AT_ONCE = 8,       /* elements of a chain that are read at once */
+    ENOUGH = 1 << 12   /* lines that keep a GPU busy, a thread each */
+};
+
+typedef struct scan {
+    cumsum_kernel q;
+    int64_t lines, chains; /* of a line */
+    int64_t pitch,
+        most; /* of chains in shared memory: elements from one to the next; how many of a block */
+    lp_val sums; /* of chains, then what stood before them: those of a line `sum_step` apart */
+    int64_t line_step, sum_step;
+    lp_val shared, carry, thread;
+} scan;
+
+static lp_val less(lp_builder *b, lp_val x, lp_val y) {
+    return lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){x, y}, 2);
+}
+
+/* ---- elements */
+
+/* Makes `line` the one at hand; gives where it begins in the result. */
+static lp_val enter_line(scan *k, lp_val line) {
+    cumsum_kernel *q = &k->q;
+    lp_builder *b = q->l->b;
+    const lp_val after = lp_index(b, q->at.after);
+    const lp_val o = lp_idiv(b, line, after), c = lp_isub(b, line, lp_imul(b, o, after));
+    emit_sym(&q->l->m, q->at.o, o);
+    emit_sym(&q->l->m, q->at.c, c);
+    return lp_iadd(b, lp_imul(b, o, lp_index(b, q->at.n * q->at.after)), c);
+}
+
+static lp_val element(scan *k, lp_val i) {
+    cumsum_kernel *q = &k->q;
+    emitter *m = &q->l->m;
+    const unsigned mark = emit_mark(m);
+    emit_sym(m, q->at.i, i);
+    const emit_value x = emit_node(m, q->x, q->at.idx);
+    const lp_val v = emit_cast(q->l->b, q->acc, q->t, x.v[0]);
+    emit_forget(m, mark);
+    return v;
+}
+
+static void store(scan *k, lp_val base, lp_val i, lp_val before, lp_val s) {
+    cumsum_kernel *q = &k->q;
+    lp_builder *b = q->l->b;
+    const lp_val at = lp_iadd(b, base, lp_imul(b, i, lp_index(b, q->at.after)));
+    lp_store(b, q->y, at, emit_cast(b, q->t, q->acc, cumsum_plus(q, before, s)), 0, 0);
+}
+
+/* ---- chains */
+
+typedef lp_val chain_step(void *ctx, lp_val i, lp_val s);
+
+/* Elements from .. to of the chain, `at_once` a turn. */
+static lp_val turns(scan *k, lp_val from, lp_val to, unsigned at_once, chain_step *step, void *ctx,
+                    lp_val s) {
+    lp_builder *b = k->q.l->b;
+    lp_val i = lp_loop(b, LP_SERIAL, from, to, at_once, &s, 1, &s);
+    if (at_once > 1) {
+        lp_val u = lp_loop(b, LP_UNROLLED, lp_index(b, 0), lp_index(b, at_once), 1, &s, 1, &s);
+        i = lp_iadd(b, i, u);
+    }
+    s = step(ctx, i, s);
+    if (at_once > 1) lp_end(b, &s, 1, &s);
+    lp_end(b, &s, 1, &s);
+    return s;
+}
+
+/* The sum of elements from .. to. */
+static lp_val chain(scan *k, lp_val from, lp_val to, chain_step *step, void *ctx) {
+    lp_builder *b = k->q.l->b;
+    const lp_val over = lp_imod(b, lp_isub(b, to, from), lp_index(b, AT_ONCE));
+    const lp_val many = lp_isub(b, to, over);
+    const lp_val s = turns(k, from, many, AT_ONCE, step, ctx, cumsum_nothing(&k->q, 1));
+    return turns(k, many, to, 1, step, ctx, s);
+}
+
+/* What stands before each of `count` chains, in the place of their sums, `step` apart. */
+static void carry_on(scan *k, lp_val sums, lp_val at, lp_val count, int64_t step) {
+    lp_builder *b = k->q.l->b;
+    lp_val before = cumsum_nothing(&k->q, 1);
+    const lp_val j = lp_loop(b, LP_SERIAL, lp_index(b, 0), count, 1, &before, 1, &before);
+    const lp_val place = lp_iadd(b, at, lp_imul(b, j, lp_index(b, step)));
+    const lp_val s = lp_load(b, sums, place, 1, 0, 0);
+    lp_store(b, sums, place, before, 0, 0);
+    before = cumsum_plus(&k->q, before, s);
+    lp_end(b, &before, 1, &before);
+}
+
+/* ---- along the last axis, through shared memory */
+
+static void open_block(scan *k, lp_val tasks, lp_val *task) {
+    lp_builder *b = k->q.l->b;
+    *task = lp_loop(b, LP_PARALLEL, lp_index(b, 0), tasks, 1, NULL, 0, NULL);
+    k->shared = lp_local(b, k->q.acc, k->most * k->pitch, LP_SHARED);
+    k->carry = lp_local(b, k->q.acc, k->most, LP_SHARED);
+    k->thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, THREADS), 1, NULL, 0, NULL);
+}
+
+static void close_block(scan *k) {
+    lp_end(k->q.l->b, NULL, 0, NULL);
+    lp_end(k->q.l->b, NULL, 0, NULL);
+}
+
+/* Of the chains of all lines, those of a block, and the elements that these have, counted through all lines. */
+typedef struct stretch {
+    lp_val chain, chains; /* the first, and how many */
+    lp_val from, to;      /* elements */
+} stretch;
+
+/* Element number `chain` * 128 of its line, counted through all lines. */
+static lp_val begins(const scan *k, lp_val chain) {
+    lp_builder *b = k->q.l->b;
+    const lp_val all = lp_index(b, k->chains), line = lp_idiv(b, chain, all);
+    const lp_val in = lp_imul(b, lp_isub(b, chain, lp_imul(b, line, all)), lp_index(b, IR_CHAIN));
+    return lp_iadd(b, lp_imul(b, line, lp_index(b, k->q.at.n)), in);
+}
+
+/* Chains of block number `task`, `each` for all but the last one. */
+static stretch stretch_of(const scan *k, lp_val task, int64_t each) {
+    lp_builder *b = k->q.l->b;
+    const lp_val some = lp_index(b, each), all = lp_index(b, k->lines * k->chains);
+    stretch s = {.chain = lp_imul(b, task, some)};
+    s.chains = lp_imin(b, some, lp_isub(b, all, s.chain));
+    s.from = begins(k, s.chain);
+    s.to = begins(k, lp_iadd(b, s.chain, s.chains));
+    return s;
+}
+
+typedef struct place {
+    lp_val line, i, at; /* element i of a line; where it waits */
+    lp_val chain;       /* of the block */
+} place;
+
+/* Opens the loop over the stretch's elements: a thread for each. */
+static place open_elements(const scan *k, const stretch *s) {
+    lp_builder *b = k->q.l->b;
+    const lp_val n = lp_index(b, k->q.at.n), size = lp_index(b, IR_CHAIN);
+    const lp_val e =
+        lp_loop(b, LP_SERIAL, lp_iadd(b, s->from, k->thread), s->to, THREADS, NULL, 0, NULL);
+    place p = {.line = lp_idiv(b, e, n)};
+    p.i = lp_isub(b, e, lp_imul(b, p.line, n));
+    const lp_val in_line = lp_idiv(b, p.i, size);
+    p.chain = lp_isub(b, lp_iadd(b, lp_imul(b, p.line, lp_index(b, k->chains)), in_line), s->chain);
+    const lp_val in = lp_isub(b, p.i, lp_imul(b, in_line, size));
+    p.at = lp_iadd(b, lp_imul(b, p.chain, lp_index(b, k->pitch)), in);
+    return p;
+}
+
+static void fill(scan *k, const stretch *s) {
+    lp_builder *b = k->q.l->b;
+    const unsigned mark = emit_mark(&k->q.l->m);
+    const place p = open_elements(k, s);
+    enter_line(k, p.line);
+    lp_store(b, k->shared, p.at, element(k, p.i), 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    emit_forget(&k->q.l->m, mark);
+    lp_barrier(b);
+}
+
+static lp_val sum_in_place(void *ctx, lp_val at, lp_val s) {
+    scan *k = ctx;
+    lp_builder *b = k->q.l->b;
+    s = cumsum_plus(&k->q, s, lp_load(b, k->shared, at, 1, 0, 0));
+    lp_store(b, k->shared, at, s, 0, 0);
+    return s;
+}
+
+/* A thread goes through each chain; `sums`, from `first` on, gets theirs. */
+static void add_up(scan *k, const stretch *s, lp_val sums, lp_val first) {
+    lp_builder *b = k->q.l->b;
+    lp_if(b, less(b, k->thread, s->chains));
+    const lp_val own = lp_iadd(b, s->chain, k->thread),
+                 at = lp_imul(b, k->thread, lp_index(b, k->pitch));
+    const lp_val length = lp_isub(b, begins(k, lp_iadd(b, own, lp_index(b, 1))), begins(k, own));
+    const lp_val sum = chain(k, at, lp_iadd(b, at, length), sum_in_place, k);
+    lp_store(b, sums, lp_iadd(b, first, k->thread), sum, 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    lp_barrier(b);
+}
+
+static void results(scan *k, const stretch *s, lp_val before, lp_val first) {
+    lp_builder *b = k->q.l->b;
+    const unsigned mark = emit_mark(&k->q.l->m);
+    const place p = open_elements(k, s);
+    const lp_val base = enter_line(k, p.line);
+    const lp_val c = lp_load(b, before, lp_iadd(b, first, p.chain), 1, 0, 0);
+    store(k, base, p.i, c, lp_load(b, k->shared, p.at, 1, 0, 0));
+    lp_end(b, NULL, 0, NULL);
+    emit_forget(&k->q.l->m, mark);
+}
+
+/* Whole lines in a block. */
+static void short_lines(scan *k) {
+    lp_builder *b = k->q.l->b;
+    const int64_t lines = k->most / k->chains, each = lines * k->chains;
+    const lp_val zero = lp_index(b, 0), per = lp_index(b, k->chains);
+    lp_val task;
+    open_block(k, lp_index(b, (k->lines + lines - 1) / lines), &task);
+    const stretch s = stretch_of(k, task, each);
+    fill(k, &s);
+    add_up(k, &s, k->carry, zero);
+    lp_if(b, less(b, k->thread, lp_idiv(b, s.chains, per)));
+    carry_on(k, k->carry, lp_imul(b, k->thread, per), per, 1);
+    lp_end(b, NULL, 0, NULL);
+    lp_barrier(b);
+    results(k, &s, k->carry, zero);
+    close_block(k);
+}
+
+/* ---- in three phases */
+
+static void carry_lines(scan *k) {
+    lp_builder *b = k->q.l->b;
+    const lp_val line =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, k->lines), 1, NULL, 0, NULL);
+    carry_on(k, k->sums, lp_imul(b, line, lp_index(b, k->line_step)), lp_index(b, k->chains),
+             k->sum_step);
+    lp_end(b, NULL, 0, NULL);
+}
+
+/* A phase through shared memory: the sums of chains, or, these having become what stood before, the results. */
+static void blocks_phase(scan *k, bool last) {
+    lp_val task;
+    open_block(k, lp_index(k->q.l->b, (k->lines * k->chains + k->most - 1) / k->most), &task);
+    const stretch s = stretch_of(k, task, k->most);
+    fill(k, &s);
+    add_up(k, &s, last ? k->carry : k->sums, last ? lp_index(k->q.l->b, 0) : s.chain);
+    if (last) results(k, &s, k->sums, s.chain);
+    close_block(k);
+}
+
+typedef struct column {
+    scan *k;
+    lp_val base, before; /* before: 0, nothing is stored */
+} column;
+
+static lp_val sum_column(void *ctx, lp_val i, lp_val s) {
+    column *c = ctx;
+    s = cumsum_plus(&c->k->q, s, element(c->k, i));
+    if (c->before) store(c->k, c->base, i, c->before, s);
+    return s;
+}
+
+/* The same, a task a chain: neighbours go through neighbouring lines. */
+static void columns_phase(scan *k, bool last) {
+    lp_builder *b = k->q.l->b;
+    const lp_val lines = lp_index(b, k->lines), size = lp_index(b, IR_CHAIN);
+    const unsigned mark = emit_mark(&k->q.l->m);
+    const lp_val t = lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, k->lines * k->chains), 1,
+                             NULL, 0, NULL);
+    const lp_val j = lp_idiv(b, t, lines), from = lp_imul(b, j, size);
+    column c = {.k = k, .base = enter_line(k, lp_isub(b, t, lp_imul(b, j, lines)))};
+    if (last) c.before = lp_load(b, k->sums, t, 1, 0, 0);
+    const lp_val to = lp_imin(b, lp_index(b, k->q.at.n), lp_iadd(b, from, size));
+    const lp_val s = chain(k, from, to, sum_column, &c);
+    if (!last) lp_store(b, k->sums, t, s, 0, 0);
+    lp_end(b, NULL, 0, NULL);
+    emit_forget(&k->q.l->m, mark);
+}
+
+/* ---- choices */
+
+static void plan(scan *k) {
+    const cumsum_kernel *q = &k->q;
+    const int64_t bytes = (int64_t)ir_dtype_bytes(q->acc);
+    const int64_t longest = q->at.n < IR_CHAIN ? q->at.n : IR_CHAIN;
+    k->lines = q->at.before * q->at.after;
+    k->chains = (q->at.n + IR_CHAIN - 1) / IR_CHAIN;
+    k->pitch = longest | 1;
+    k->most = THREADS;
+    while (k->most * (k->pitch + 1) * bytes > SHARED) k->most /= 2;
+    k->line_step = q->at.after > 1 ? 1 : k->chains;
+    k->sum_step = q->at.after > 1 ? k->lines : 1;
+}
+
+bool lower_cumsum_block(lower *l) {
+    scan k = {0};
+    cumsum_begin(&k.q, l);
+    plan(&k);
+    const bool columns = k.q.at.after > 1;
+    if (columns && (k.chains == 1 || k.lines >= ENOUGH)) return lower_cumsum(l);
+    if (!columns && k.chains <= k.most) {
+        short_lines(&k);
+        return !l->m.failed;
+    }
+    k.sums = lower_work(l, k.q.acc, k.lines * k.chains);
+    (columns ? columns_phase : blocks_phase)(&k, false);
+    carry_lines(&k);
+    (columns ? columns_phase : blocks_phase)(&k, true);
+    return !l->m.failed;
+}
