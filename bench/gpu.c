@@ -2,9 +2,9 @@
  * cuBLAS, all of it against other systems; and what the emulated driver counts of the same programs.
  *
  *     gpu --probe               says which device there is; status 3 and what was looked for where there is none
- *     gpu [--tiny] [--out FILE] [--rounds N] [--only WORD]
+ *     gpu [--tiny] [--out FILE] [--rounds N] [--only WORD] [--fast]
  *
- * A workload is a compiled function that is called again and again on the context's stream, results released as they come: a sample is
+ * --fast: products and steps alone, in fast mode (docs/fast.md), with "/fast" behind their names. A workload is a compiled function that is called again and again on the context's stream, results released as they come: a sample is
  * the time between two events around as many calls as fill SAMPLE_MS, and the fastest of `rounds` counts. FILE gets an object of JSON a
  * line (bench/gpu_table.py makes tables of it):
  *
@@ -31,6 +31,7 @@ static const double sample_ms = 50;
 enum { MAX_CALLS = 200, MAX_ROUNDS = 51, NO_DEVICE = 3 };
 
 static int rounds = 7;
+static bool fast;
 static const char *only;
 static FILE *out;
 static bz_context *c;
@@ -341,7 +342,7 @@ static void measure_blas(running *r) {
         gpu_begin();
         gpu_enter();
         for (int k = 0; k < calls && ok; k++)
-            ok = gpu_blas_product(blas, dtype, n, n, n, at[0], at[1], at[2]);
+            ok = gpu_blas_product(blas, dtype, fast, n, n, n, at[0], at[1], at[2]);
         gpu_leave();
         const double ms = gpu_end() / calls;
         if (i) best = fmin(best, ms);
@@ -358,9 +359,14 @@ static void measure_blas(running *r) {
 
 /* ---- all of them */
 
-static void measure(const bench_case *k) {
+static void measure(const bench_case *what) {
+    bench_case named = *what;
+    const bench_case *k = &named;
     running r = {.k = k};
+    char name[64];
     double ms[MAX_ROUNDS], host[MAX_ROUNDS], first, own;
+    snprintf(name, sizeof name, "%s%s", what->name, fast ? "/fast" : "");
+    named.name = name;
     if (only && !strstr(k->name, only)) return;
     bz_scope_begin(c);
     k->setup(c, r.in);
@@ -378,7 +384,7 @@ static void measure(const bench_case *k) {
     if (blas && k->fn == product) measure_blas(&r);
     bz_program_free(r.p);
     bz_scope_end(c);
-    measure_peers(k);
+    if (!fast) measure_peers(k);
 }
 
 static void measure_moves(void) {
@@ -508,12 +514,14 @@ static void say_device(void) {
 static bool read_options(int argc, char **argv) {
     static const struct option known[] = {{"probe", 0, NULL, 'p'}, {"tiny", 0, NULL, 'y'},
                                           {"out", 1, NULL, 'o'},   {"rounds", 1, NULL, 'r'},
-                                          {"only", 1, NULL, 'n'},  {NULL, 0, NULL, 0}};
+                                          {"only", 1, NULL, 'n'},  {"fast", 0, NULL, 'f'},
+                                          {NULL, 0, NULL, 0}};
     bool probe = false;
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (o) {
         case 'p': probe = true; break;
         case 'y': bench_tiny = true; break;
         case 'n': only = optarg; break;
+        case 'f': fast = true; break;
         case 'r': rounds = atoi(optarg); break;
         case 'o':
             if (!(out = fopen(optarg, "w"))) perror(optarg), exit(1);
@@ -529,7 +537,8 @@ static bool read_options(int argc, char **argv) {
 int main(int argc, char **argv) {
     char why[256] = "";
     const bool probe = read_options(argc, argv);
-    if (bz_open(&(bz_options){.device = BZ_CUDA, .seed = 1}, &c)) {
+    const bz_numerics numerics = fast ? BZ_FAST : BZ_STRICT;
+    if (bz_open(&(bz_options){.device = BZ_CUDA, .seed = 1, .numerics = numerics}, &c)) {
         printf("no device: %s\n", bz_message(NULL));
         return NO_DEVICE;
     }
@@ -540,8 +549,8 @@ int main(int argc, char **argv) {
         blas = gpu_blas_open(gpu_stream(), why, sizeof why);
         gpu_leave();
         printf("%s\n", blas ? gpu_blas_name(blas) : why);
-        if (!only) measure_limits();
-        measure_moves();
+        if (!only && !fast) measure_limits();
+        if (!fast) measure_moves();
         measure_products();
         measure_steps();
         gpu_enter();

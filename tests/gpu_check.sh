@@ -78,6 +78,7 @@ correct_all() {
     check "recorded vectors" plans "$b/tests/test_gpu_golden"
     check "ops" plans "$b/tests/test_ops_cuda"
     check "plans" plans "$b/tests/test_gpu_plans"
+    check "fast mode" plans env GPU_FAST=1 "$b/tests/test_gpu_fast"
     check "random graphs" plans env FUZZ_CUDA=1 FUZZ_CODE=0 "$b/tests/fuzz_graphs" 120 1 400
     for name in api api_ops autocast callgrad calls compile customgrad donate edges errors index index_errors lineage memory misuse npz \
         operands overwrite record variables view_bits views vjp; do
@@ -97,12 +98,14 @@ count() {
     grep -q emulated "$dir/device" && return 0
     [ -e "$fake" ] || return 0
     arch=$(sed -n 's/.* sm_\([0-9]*\),.*/\1/p' "$dir/device")
-    BRAZE_PEERS='' BRAZE_LIBCUDA=$fake BRAZE_FAKE_DEVICES=$arch BRAZE_FAKE_COUNTERS=/dev/null "$b/bench/gpu" --tiny --out "$dir/counted" ||
-        rm -f "$dir/counted"
+    BRAZE_PEERS='' BRAZE_LIBCUDA=$fake BRAZE_FAKE_DEVICES=$arch BRAZE_FAKE_COUNTERS=/dev/null \
+        "$b/bench/gpu" --tiny --out "$dir/counted" || rm -f "$dir/counted"
 }
 measure() {
     count >"$dir/counting" 2>&1
     BRAZE_FAKE_COUNTERS=/dev/null "$b/bench/gpu" $tiny --out "$dir/figures" || return 1
+    BRAZE_FAKE_COUNTERS=/dev/null "$b/bench/gpu" $tiny --fast --out "$dir/fast" || return 1
+    grep -v '"kind": "device"' "$dir/fast" >>"$dir/figures"
     counted=
     [ -e "$dir/counted" ] && counted=$dir/counted
     "${PYTHON:-python3}" bench/gpu_table.py "$dir/figures" $counted --json "$json" >"$dir/table"

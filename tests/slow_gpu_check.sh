@@ -46,7 +46,7 @@ reduced() {
 check "the whole, reduced" reduced
 cat "$dir/all"
 for row in negate pointwise softmax layernorm column_sums transpose product/4096x4096x4096/n/f32 product/4096x4096x4096/n/bf16 product/4096x4096x4096/n/f16 \
-    attention/causal/f32 attention/causal/bf16 mlp gpt; do
+    attention/causal/f32 attention/causal/bf16 mlp gpt product/4096x4096x4096/n/f32/fast product/4096x4096x4096/n/bf16/fast gpt/fast; do
     check "a row of $row" says "$dir/all" "^\| $row +\|"
 done
 check "limits" says "$dir/all" '^limits: copies [0-9.e+]+ GB/s, f32 FMAs [0-9.e+]+ TFLOP/s, mma.sync of bf16 [0-9.e+]+ TFLOP/s'
@@ -56,11 +56,11 @@ a = json.load(open(sys.argv[1]))
 works = {w["name"]: w for w in a["works"]}
 assert a["device"]["emulated"] and a["device"]["arch"] == 90, a["device"]
 assert all(a["limits"][k] > 0 for k in ("copy", "fma", "mma")), a["limits"]
-assert len(works) == 13 and all(w["ms"] > 0 and w["launches"] > 0 for w in works.values()), works
+assert len(works) == 20 and all(w["ms"] > 0 and w["launches"] > 0 for w in works.values()), works
 assert all(w["counted"]["lane_instructions"] > 0 and w["counted"]["sectors"] >= 1 for w in works.values()), works
 for name in ("negate", "pointwise", "softmax"):
     assert 1 <= works[name]["counted"]["bytes"] < 1.1, works[name]
-for t, most in (("f32", 1e-5), ("bf16", 1e-2), ("f16", 2e-3)):
+for t, most in (("f32", 1e-5), ("bf16", 1e-2), ("f16", 2e-3), ("f32/fast", 2e-3), ("bf16/fast", 1e-2), ("f16/fast", 2e-3)):
     peers = works["product/4096x4096x4096/n/" + t]["peers"]
     assert peers["cuBLAS 99.1.2"]["differs"] < most, peers
 ' "$dir/check.json"

@@ -65,6 +65,9 @@ static const struct {
     {"fast turned bf16",
      "graph main(x: bf16[512,256], w: bf16[512,256]) { %t = transpose %x\n %y = matmul %t %w\n "
      "return %y }"},
+    {"fast tall bf16",
+     "graph main(x: bf16[2048,128], w: bf16[2048,96]) { %t = transpose %x\n %y = matmul %t %w\n "
+     "return %y }"},
     {"short sort", "graph main(x: f32[64,1000]) { %v, %i = sort %x {axis=1}\n return %v, %i }"},
     {"long sort", "graph main(x: f32[2,10000]) { %v, %i = sort %x {axis=1}\n return %v, %i }"},
     {"short cumsum", "graph main(x: f32[64,1000]) { %y = cumsum %x {axis=1}\n return %y }"},

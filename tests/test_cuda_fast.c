@@ -61,6 +61,34 @@ Test(cuda_fast, strict_beside_fast) {
     fakecuda_is_clean();
 }
 
+/* Kernels of the second size serve any (RT_ANY_SIZE). */
+static void rows(bz_context *c, int n, float *out) {
+    bz_seed(c, 11);
+    bz_tensor *x = bz_randn(c, BZ_SHAPE(n, K), BZ_F32), *w = bz_randn(c, BZ_SHAPE(K, 40), BZ_F32);
+    bz_tensor *y = bz_relu(bz_matmul(bz_sub(x, 0.5), w));
+    const size_t bytes = (size_t)n * 40 * sizeof *out;
+    cr_assert_eq(bz_to_host(y, out, bytes), BZ_OK, "%s", bz_message(c));
+}
+
+Test(cuda_fast, any_size) {
+    if (!compiles()) return;
+    fakecuda_use("80");
+    static float strict[ALL * 4], fast[ALL * 4];
+    bz_context *f = open_as(BZ_CUDA, BZ_FAST), *s = open_as(BZ_CPU, BZ_STRICT);
+    static const int sizes[] = {20, 33, 90, 9, 64};
+    for (int i = 0; i < 5; i++) {
+        rows(f, sizes[i], fast), rows(s, sizes[i], strict);
+        for (int k = 0; k < sizes[i] * 40; k++)
+            cr_assert(fabsf(fast[k] - strict[k]) < 0.06F, "%d rows: %d: %g, %g", sizes[i], k,
+                      (double)fast[k], (double)strict[k]);
+    }
+    bz_counters n;
+    bz_get_counters(f, &n);
+    cr_expect(n.kernels_built < 5 * n.plan_misses / 2, "%d kernels", (int)n.kernels_built);
+    bz_close(f), bz_close(s);
+    fakecuda_is_clean();
+}
+
 Test(cuda_fast, older_devices_are_strict) {
     if (!compiles()) return;
     fakecuda_use("75");

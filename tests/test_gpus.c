@@ -118,6 +118,11 @@ Test(gpus, rooflines) {
     cr_expect_eq(gpu_roofline(a100, &w).math, 2 * f32);
     w.blocks = all / 2; /* half of the processors have none */
     cr_expect_eq(gpu_roofline(a100, &w).math, 4 * f32);
+    w = (gpu_work){.flops = 312e9, .blocks = all, .matrix = 16}; /* 312 Tflop/s, of tf32 half */
+    const double halves = gpu_roofline(a100, &w).math;
+    cr_expect(halves > 0.99e6 && halves < 1.01e6, "%g", halves);
+    w.matrix = 32;
+    cr_expect_eq(gpu_roofline(a100, &w).math, 2 * halves);
     w = (gpu_work){.specials = 1e9, .flops = 1e9, .blocks = all};
     cr_expect_str_eq(gpu_roofline(a100, &w).bound, "special");
     w = (gpu_work){.bytes = 4096};

@@ -104,6 +104,20 @@ static bool read_functions(reading *r, kreport_launch *l) {
     return true;
 }
 
+static bool has_matrix(const kreport_launch *l) {
+    for (uint32_t i = 0; i < l->n; i++)
+        if (l->functions[i].code.mix[CUBIN_MATRIX]) return true;
+    return false;
+}
+
+/* Of the product in the launch. */
+static unsigned factor_bits(const ir_graph *g, const pass_launch *of) {
+    for (uint32_t i = 0; i < of->nnodes; i++)
+        if (ir_at(g, of->nodes[i])->op == IR_DOT)
+            return ir_dtypes[ir_dtype(g, ir_operand(g, of->nodes[i], 0))].bits;
+    return 0;
+}
+
 /* All of it can be under way at once as far as the roofline cares. */
 static void estimate(const reading *r, kreport_launch *l) {
     const pass_launch *of = l->of;
@@ -112,6 +126,7 @@ static void estimate(const reading *r, kreport_launch *l) {
                          .specials = (double)of->specials};
     for (uint32_t i = 0; i < of->nnodes; i++)
         l->work.f64 |= ir_dtype(r->plan->graph, of->nodes[i]) == BZ_F64;
+    if (has_matrix(l)) l->work.matrix = factor_bits(r->plan->graph, of);
     for (uint32_t i = 0; i < l->n; i++) l->work.blocks += l->functions[i].grid.blocks;
     l->roof = gpu_roofline(r->kind, &l->work);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TO_N = 0, R_32F = 0, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, DEFAULT_ALGO = -1 };
+enum { TO_N = 0, R_32F = 0, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, COMPUTE_TF32 = 77, DEFAULT_ALGO = -1 };
 
 struct gpu_blas {
     void *handle;
@@ -71,13 +71,13 @@ static int type_of(bz_dtype t) {
 }
 
 /* Its matrices are column-major: what is y = x w here is y^T = w^T x^T there, of the same bytes. */
-bool gpu_blas_product(gpu_blas *b, bz_dtype t, int m, int k, int n, unsigned long long x,
-                      unsigned long long w, unsigned long long y) {
+bool gpu_blas_product(gpu_blas *b, bz_dtype t, bool fast, int m, int k, int n,
+                      unsigned long long x, unsigned long long w, unsigned long long y) {
     static const float one = 1, zero = 0;
     const int type = type_of(t);
     return !b->gemm(b->handle, TO_N, TO_N, n, m, k, &one, (const void *)(uintptr_t)w, type, n,
                     (const void *)(uintptr_t)x, type, k, &zero, (void *)(uintptr_t)y, type, n,
-                    COMPUTE_32F, DEFAULT_ALGO);
+                    fast && t == BZ_F32 ? COMPUTE_TF32 : COMPUTE_32F, DEFAULT_ALGO);
 }
 
 const char *gpu_blas_name(const gpu_blas *b) {

@@ -14,13 +14,17 @@ enum {
 #define KIB       << 10
 
 const gpu_kind gpu_kinds[GPU_KINDS] = {
-    {75, "sm_75", 32, 16, 64 KIB, 0, 256, "T4", 40, 1.59e9, 320e9, 64, 2, 16},
-    {80, "sm_80", 64, 32, 164 KIB, 1 KIB, 128, "A100 40 GB", 108, 1.41e9, 1555e9, 64, 32, 16},
-    {86, "sm_86", 48, 16, 100 KIB, 1 KIB, 128, "A10", 72, 1.695e9, 600e9, 128, 2, 16},
-    {89, "sm_89", 48, 24, 100 KIB, 1 KIB, 128, "L40S", 142, 2.52e9, 864e9, 128, 2, 16},
-    {90, "sm_90", 64, 32, 228 KIB, 1 KIB, 128, "H100 SXM", 132, 1.98e9, 3350e9, 128, 64, 16},
-    {100, "sm_100", 64, 32, 228 KIB, 1 KIB, 128, "B200", 148, 1.965e9, 8000e9, 128, 64, 16},
-    {120, "sm_120", 48, 24, 100 KIB, 1 KIB, 128, "RTX 5090", 170, 2.41e9, 1792e9, 128, 2, 16},
+    {75, "sm_75", 32, 16, 64 KIB, 0, 256, "T4", 40, 1.59e9, 320e9, 64, 2, 16, 512, 0},
+    {80, "sm_80", 64, 32, 164 KIB, 1 KIB, 128, "A100 40 GB", 108, 1.41e9, 1555e9, 64, 32, 16, 1024,
+     512},
+    {86, "sm_86", 48, 16, 100 KIB, 1 KIB, 128, "A10", 72, 1.695e9, 600e9, 128, 2, 16, 512, 256},
+    {89, "sm_89", 48, 24, 100 KIB, 1 KIB, 128, "L40S", 142, 2.52e9, 864e9, 128, 2, 16, 512, 256},
+    {90, "sm_90", 64, 32, 228 KIB, 1 KIB, 128, "H100 SXM", 132, 1.98e9, 3350e9, 128, 64, 16, 2048,
+     1024},
+    {100, "sm_100", 64, 32, 228 KIB, 1 KIB, 128, "B200", 148, 1.965e9, 8000e9, 128, 64, 16, 4096,
+     2048},
+    {120, "sm_120", 48, 24, 100 KIB, 1 KIB, 128, "RTX 5090", 170, 2.41e9, 1792e9, 128, 2, 16, 256,
+     128},
 };
 
 /* ---- occupancy */
@@ -65,7 +69,11 @@ gpu_occupancy gpu_occupy(const gpu_kind *g, unsigned registers, unsigned shared,
 
 gpu_roof gpu_roofline(const gpu_kind *g, const gpu_work *w) {
     const unsigned busy = w->blocks < g->processors ? w->blocks : g->processors;
-    const double clocks = g->hz * (busy ? busy : 1) / 1e9, lanes = w->f64 ? g->f64 : g->f32;
+    const double clocks = g->hz * (busy ? busy : 1) / 1e9;
+    const double lanes = w->matrix == 16 ? g->halves
+                         : w->matrix     ? g->tf32
+                         : w->f64        ? g->f64
+                                         : g->f32;
     gpu_roof r = {.memory = w->bytes / g->bytes_per_s * 1e9,
                   .math = w->flops / (2 * lanes * clocks),
                   .special = w->specials / (g->special * clocks),

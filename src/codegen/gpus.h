@@ -15,6 +15,7 @@ typedef struct gpu_kind {
     unsigned processors;
     double hz, bytes_per_s;
     unsigned f32, f64, special; /* operations that a processor begins in a clock */
+    unsigned halves, tf32;      /* multiply-adds of its matrix units, of dense matrices */
 } gpu_kind;
 
 enum { GPU_KINDS = 7 };
@@ -33,6 +34,7 @@ gpu_occupancy gpu_occupy(const gpu_kind *g, unsigned registers, unsigned shared,
 typedef struct gpu_work {
     double bytes, flops, specials; /* an FMA: two flops */
     bool f64;
+    unsigned matrix; /* bits of the factors, 16 or 32, if matrix units multiply them; else 0 */
     unsigned blocks; /* of the grid: fewer than processors leave some without work */
 } gpu_work;
 

@@ -13,6 +13,7 @@ enum {
     R_16F = 2,
     R_16BF = 14,
     COMPUTE_32F = 68,
+    COMPUTE_TF32 = 77,
     INVALID_VALUE = 7,
     NOT_INITIALIZED = 1
 };
@@ -102,7 +103,7 @@ int cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *
     *(void **)&out = dlsym(driver, "cuMemcpyDtoH_v2");
     *(void **)&in = dlsym(driver, "cuMemcpyHtoD_v2");
     if (handle != driver || ta || tb || *(const float *)alpha != 1 || *(const float *)beta != 0 ||
-        at != bt || at != ct || compute != COMPUTE_32F || algo != -1 || lda < m || ldb < k ||
+        at != bt || at != ct || (compute != COMPUTE_32F && compute != COMPUTE_TF32) || algo != -1 || lda < m || ldb < k ||
         ldc < m)
         return INVALID_VALUE;
     const size_t na = (size_t)bytes_of(at, (long)lda * k), nb = (size_t)bytes_of(at, (long)ldb * n),

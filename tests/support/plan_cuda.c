@@ -81,6 +81,14 @@ void plan_cuda_seed(uint64_t seed) {
     if (cu.braze_fake_seed) cu.braze_fake_seed(seed);
 }
 
+unsigned plan_cuda_capability(void) {
+    return cu.capability;
+}
+
+bool plan_cuda_emulated(void) {
+    return cu.braze_fake_reports != NULL;
+}
+
 double plan_cuda_counter(const char *function, const char *what) {
     return cu.braze_fake_counter ? (double)cu.braze_fake_counter(function, what) : 0;
 }

@@ -7,6 +7,9 @@
 
 /* Are NVRTC and the driver there? */
 bool plan_cuda_ready(void);
+/* Once they are: the device's compute capability (80), and is it the emulated driver's? */
+unsigned plan_cuda_capability(void);
+bool plan_cuda_emulated(void);
 
 /* Plans compiled as one text, which takes little longer than the first of them: their kernels are renamed. They stay the caller's. NULL:
  * `e` says why. $PLAN_CUDA_TEXT=1 prints it. */

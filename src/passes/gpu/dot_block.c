@@ -190,8 +190,8 @@ static void store_only(dot_block *k, lp_val n, lp_val x) {
     lp_end(b, NULL, 0, NULL);
 }
 
-/* The vector at column `column` of the row that is i rows below the thread's first. Where rows are whole vectors one is there or not, else its lanes. */
-static void store_vector(dot_block *k, lp_val i, lp_val column, lp_val x) {
+/* Where rows are whole vectors one is there or not, else its lanes. */
+void dot_store_vector(dot_block *k, lp_val i, lp_val column, lp_val x) {
     dot_kernel *q = &k->q;
     lower *l = q->l;
     lp_builder *b = l->b;
@@ -217,13 +217,21 @@ static void store_vector(dot_block *k, lp_val i, lp_val column, lp_val x) {
     if (q->x.ragged) lp_end(b, NULL, 0, NULL);
 }
 
+static void keep(dot_block *k, const lp_val *sum) {
+    lp_builder *b = k->q.l->b;
+    for (unsigned i = 0; i < k->t.rows * k->nv; i++) {
+        lp_val m = lp_iadd(b, k->row, lp_index(b, i / k->nv * k->row_step));
+        dot_parts_keep(k, lp_iadd(b, k->m0, m), lp_iadd(b, k->n0, column_at(k, i % k->nv)), sum[i]);
+    }
+}
+
 /* A long epilogue stands once, in a loop over the sums in memory; a short one for each of them. */
 static void store(dot_block *k, const lp_val *sum) {
     lp_builder *b = k->q.l->b;
     const unsigned rows = k->t.rows, nv = k->nv;
     if (k->q.l->group->steps <= SHORT_EPILOGUE) {
         for (unsigned i = 0; i < rows * nv; i++)
-            store_vector(k, lp_index(b, i / nv * k->row_step), column_at(k, i % nv), sum[i]);
+            dot_store_vector(k, lp_index(b, i / nv * k->row_step), column_at(k, i % nv), sum[i]);
         return;
     }
     lp_val p = lp_local(b, k->q.a.acc, (int64_t)rows * nv * DOT_LANES, LP_STACK);
@@ -232,7 +240,7 @@ static void store(dot_block *k, const lp_val *sum) {
     lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, rows * nv), 1, NULL, 0, NULL);
     lp_val row = lp_imul(b, lp_idiv(b, i, lp_index(b, nv)), lp_index(b, k->row_step));
     lp_val v = lp_imod(b, i, lp_index(b, nv)), apart = lp_imul(b, v, lp_index(b, k->column_step));
-    store_vector(k, row, lp_iadd(b, k->column, apart),
+    dot_store_vector(k, row, lp_iadd(b, k->column, apart),
                  lp_load(b, p, lp_imul(b, i, lp_index(b, DOT_LANES)), DOT_LANES, 0, LP_ALIGNED));
     lp_end(b, NULL, 0, NULL);
 }
@@ -268,11 +276,14 @@ static void one_by_one(dot_block *k) {
     emit_sym(&l->m, q->x.sym, m);
     emit_sym(&l->m, q->y.sym, n);
     lp_val total = nothing_yet(k, 1), acc;
-    lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, IR_DOT_BLOCK, &total, 1, &acc);
-    lp_val own = one_chain(k, from, lp_imin(b, lp_iadd(b, from, size), q->depth));
+    lp_val from = lp_loop(b, LP_SERIAL, k->from, k->to, IR_DOT_BLOCK, &total, 1, &acc);
+    lp_val own = one_chain(k, from, lp_imin(b, lp_iadd(b, from, size), k->to));
     acc = lp_base(b, IR_ADD, q->a.acc, (lp_val[]){acc, own}, 2);
     lp_end(b, &acc, 1, &total);
-    dot_epilogue(q, total);
+    if (k->parts > 1)
+        dot_parts_keep(k, m, n, total);
+    else
+        dot_epilogue(q, total);
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
@@ -344,6 +355,7 @@ static void place(dot_block *k, lp_val t) {
     lp_val own = lp_isub(b, t, lp_imul(b, batch, each)), j = lp_idiv(b, own, q->x.pieces);
     lp_val i = lp_isub(b, own, lp_imul(b, j, q->x.pieces));
     emit_sym(&q->l->m, q->b_sym, batch);
+    k->batch = batch;
     k->m0 = lp_imul(b, i, lp_index(b, k->x.size));
     k->n0 = lp_imul(b, j, lp_index(b, k->y.size));
 }
@@ -351,14 +363,30 @@ static void place(dot_block *k, lp_val t) {
 lp_val dot_open_tiles(dot_block *k) {
     lp_builder *b = k->q.l->b;
     find_condition(k);
+    if (k->parts > 1) dot_parts_make(k);
     lp_val all = lp_imul(b, k->q.batches, lp_imul(b, k->q.x.pieces, k->q.y.pieces));
+    if (k->parts > 1) all = lp_imul(b, all, lp_index(b, k->parts));
     return lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+}
+
+/* The steps of the task's part, whole turns; gives the number of its tile. */
+static lp_val take_part(dot_block *k, lp_val task) {
+    lp_builder *b = k->q.l->b;
+    lp_val parts = lp_index(b, k->parts), deep = lp_index(b, k->t.deep);
+    lp_val turns = lower_cover(b, k->q.depth, deep);
+    lp_val each = lp_imul(b, lower_cover(b, turns, parts), deep);
+    k->part = lp_imod(b, task, parts);
+    k->from = lp_imul(b, k->part, each);
+    k->to = lp_imin(b, lp_iadd(b, k->from, each), k->q.depth);
+    return lp_idiv(b, task, parts);
 }
 
 void dot_open_threads(dot_block *k, lp_val tile) {
     lp_builder *b = k->q.l->b;
     k->mark = emit_mark(&k->q.l->m);
-    place(k, tile);
+    k->from = lp_index(b, 0);
+    k->to = k->q.depth;
+    place(k, k->parts > 1 ? take_part(k, tile) : tile);
     k->thread = lp_loop(b, LP_BLOCK, lp_index(b, 0), lp_index(b, dot_threads(k)), 1, NULL, 0, NULL);
 }
 
@@ -367,7 +395,10 @@ bool dot_close(dot_block *k, dot_summed *summed) {
     lp_val sum[DOT_SUMS];
     if (k->aligned) lp_if(b, k->aligned);
     summed(k, sum);
-    store(k, sum);
+    if (k->parts > 1)
+        keep(k, sum);
+    else
+        store(k, sum);
     if (k->aligned) {
         lp_else(b, NULL, 0);
         one_by_one(k);
@@ -376,6 +407,7 @@ bool dot_close(dot_block *k, dot_summed *summed) {
     emit_forget(&k->q.l->m, k->mark);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
+    if (k->parts > 1) dot_parts_add(k);
     return !k->q.l->m.failed;
 }
 

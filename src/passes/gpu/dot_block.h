@@ -3,7 +3,8 @@
  *     dot_block.c   tiles, chains, what is stored
  *     dot_stage.c   both sides' way into shared memory
  *     dot_mma.c     sums by matrix units
- *     dot_ring.c    both sides' way to those */
+ *     dot_ring.c    both sides' way to those
+ *     dot_parts.c   sums in several parts, each a task's */
 #ifndef BRAZE_DOT_BLOCK_H
 #define BRAZE_DOT_BLOCK_H
 
@@ -45,7 +46,11 @@ typedef struct dot_block {
     unsigned nv;   /* vectors of a thread's row */
     int64_t row_step, column_step; /* between its rows, and between vectors of one */
     unsigned mark;                 /* emitter's, before the tile */
-    bool vectors; /* some accesses are: then `aligned` says whether they may be; 0: they may */
+    /* Of a sum in several parts how many, where they lie, and the task's number among them and batch; 1: there is one */
+    int64_t parts;
+    lp_val work, part, batch;
+    lp_val from, to; /* steps of k that the task adds up */
+    bool vectors;    /* some accesses are: then `aligned` says whether they may be; 0: they may */
     lp_val aligned;
 } dot_block;
 
@@ -65,6 +70,15 @@ void dot_open_threads(dot_block *k, lp_val tile);
 typedef void dot_summed(dot_block *k, lp_val *sum);
 /* The tile: summed and stored, or, where pointers forbid vectors, its elements one by one. Closes the loops. */
 bool dot_close(dot_block *k, dot_summed *summed);
+
+/* The vector at column `column` of the row that is i rows below the thread's first, stored as what the group makes of it. */
+void dot_store_vector(dot_block *k, lp_val i, lp_val column, lp_val x);
+
+/* ---- dot_parts.c: k->parts > 1 */
+void dot_parts_make(dot_block *k); /* memory for them, before the loops over tiles */
+/* A part of DOT_LANES sums, or one, of that row and column of the result. */
+void dot_parts_keep(dot_block *k, lp_val m, lp_val n, lp_val sum);
+void dot_parts_add(dot_block *k); /* the phase that adds and stores them */
 
 /* ---- dot_mma.c */
 /* Does the target ask for sums by matrix units, and are they for this product? Its sides are known. */

@@ -11,6 +11,8 @@
 enum {
     LEAST = 8,    /* rows, columns and products that fill a matrix */
     ENOUGH = 80,  /* tiles for which a device is large enough */
+    PART = 8,     /* turns that are worth a task of their own */
+    PARTS = 16,   /* of a sum, at most */
     MATRICES = 4, /* of a warp's row */
     MOST = 16     /* of a warp */
 };
@@ -29,6 +31,15 @@ static int64_t tiles_of(const dot_kernel *q, int64_t rows, int64_t columns) {
     return bz_times(q->batch, bz_times(down, across));
 }
 
+/* Where tiles are few: parts of a sum, one or more. */
+static int64_t parts_of(const dot_block *k) {
+    const dot_kernel *q = &k->q;
+    const int64_t tiles = tiles_of(q, k->t.rows * k->t.down, k->t.columns * k->t.across);
+    const int64_t most = q->k / k->t.deep / PART, wanted = tiles ? ENOUGH / tiles : 1;
+    const int64_t parts = wanted < most ? wanted : most;
+    return parts < 1 ? 1 : parts > PARTS ? PARTS : parts;
+}
+
 /* Large tiles read less, small ones are more. A warp is 8 threads down, 4 across. */
 static void choose_tile(dot_block *k) {
     const dot_kernel *q = &k->q;
@@ -38,6 +49,8 @@ static void choose_tile(dot_block *k) {
     const bool wide = large || tiles_of(q, k->t.rows * k->t.down, 128) >= ENOUGH;
     k->t.across = q->y.size <= 32 ? 4 : q->y.size <= 64 || !wide ? 8 : 16;
     k->nv = MATRICES / 2;
+    k->t.deep = DOT_TURN_CHUNKS * DOT_CHUNK / (unsigned)ir_dtype_bytes(ir_dtype(q->l->g, q->x.r));
+    k->parts = parts_of(k);
 }
 
 /* ---- fragments */
@@ -190,14 +203,13 @@ static void sums(dot_block *k, lp_val *sum) {
     const bool copies = k->x.straight || k->y.straight;
     lp_val acc[MOST], next[MOST], v[2 * DOT_LOADS];
     for (unsigned i = 0; i < n; i++) acc[i] = lp_const(b, BZ_F32, 0, 4);
+    lp_val deep = lp_index(b, k->t.deep), first = lp_idiv(b, k->from, deep);
     for (unsigned t = 0; t + 1 < DOT_TURNS; t++) {
-        load(k, lp_index(b, t), v);
+        load(k, plus(&w, first, t), v);
         if (copies) lp_async_group(b);
-        store(k, lp_index(b, t), v);
+        store(k, plus(&w, first, t), v);
     }
-    lp_val deep = lp_index(b, DOT_TURN_CHUNKS * dot_chunk(&k->x));
-    lp_val turns = lower_cover(b, k->q.depth, deep);
-    lp_val t = lp_loop(b, LP_SERIAL, lp_index(b, 0), turns, 1, acc, n, next);
+    lp_val t = lp_loop(b, LP_SERIAL, first, lower_cover(b, k->to, deep), 1, acc, n, next);
     if (copies) lp_async_wait(b, DOT_TURNS - 2);
     lp_barrier(b);
     lp_val then = plus(&w, t, DOT_TURNS - 1);
