@@ -36,6 +36,8 @@ static const struct {
     {"cast", "graph main(x: f32[64,1000]) { %y = cast %x {dtype=bf16}\n return %y }"},
     {"softmax", "graph main(x: f32[64,1000]) { %y = softmax %x {axis=1}\n return %y }"},
     {"softmax long", "graph main(x: f32[16,4096]) { %y = softmax %x {axis=1}\n return %y }"},
+    {"softmax blocks", "graph main(x: f32[16,11000]) { %r = reshape %x {shape=[32,5500]}\n %y = "
+                       "softmax %r {axis=1}\n return %y }"},
     {"norm gelu",
      "graph main(x: f32[64,1024], w: f32[1024], b: f32[1024]) { %n = layer_norm %x %w %b\n %y = "
      "gelu %n\n return %y }"},

@@ -255,6 +255,13 @@ static const char *const element_texts[] = {
     "%t\n "
     "%z = mul %y %e\n return %z }",
     "graph main(x: f64[9,300], y: f32) { %a = exp %x\n %b = neg %y\n return %a, %b }",
+    /* rows of several blocks of additions, a block of threads each: many, without vectors, wherever they begin, of two inputs */
+    "graph main(x: f32[128,8200]) { %y = softmax %x {axis=1}\n return %y }",
+    "graph main(x: bf16[3,20001]) { %y = softmax %x {axis=1}\n return %y }",
+    "graph main(x: f32[10001]) { %s = slice %x {start=[1]}\n %r = reshape %s {shape=[2,5000]}\n %y "
+    "= layer_norm %r {ndims=1}\n %z = max %y {axes=[1]}\n return %y, %z }",
+    "graph main(x: f32[3,5000], y: f32[3,5000]) { %s = add %x %y\n %m = max %s {axes=[1], "
+    "keepdim=1}\n %d = sub %s %m\n %e = exp %d\n %z = sum %e {axes=[1]}\n return %z, %e }",
     "graph main(x: f32[5,4096], w: f32[4096]) { %y = layer_norm %x %w %w\n return %y }",
 };
 

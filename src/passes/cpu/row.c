@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+enum { MANY_BLOCKS = 128 }; /* rows that keep a GPU busy if each is a block's of threads */
+
 /* Base operations per element that the pass computes. */
 static unsigned pass_ops(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
@@ -39,11 +41,13 @@ static bool stores_any(const row_stretch *s) {
     return false;
 }
 
-/* What comes until the end is done by one thread. */
-static void begin_alone(row_kernel *q) {
+/* What comes until the end is done by one thread of those that have the row; or of the warp. */
+static void begin_alone(row_kernel *q, bool warp) {
     lp_builder *b = q->l->b;
     if (!q->lane) return;
-    lp_val first = lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){q->lane, lp_index(b, 0)}, 2);
+    lp_val thread = q->lane;
+    if (q->block_warp && !warp) thread = lp_iadd(b, thread, q->block_warp); /* both are 0 or more */
+    lp_val first = lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){thread, lp_index(b, 0)}, 2);
     lp_if(b, row_in_teams(q) ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){first, q->there}, 2) : first);
 }
 
@@ -54,7 +58,7 @@ static void end_alone(row_kernel *q) {
 static void store_row_results(row_kernel *q) {
     const unsigned mark = emit_mark(&q->l->m);
     emit_scalar(&q->l->m);
-    begin_alone(q);
+    begin_alone(q, false);
     lower_store_outputs(q->l, FUSE_KEPT, 0);
     emit_forget(&q->l->m, mark);
     end_alone(q);
@@ -84,8 +88,29 @@ static void fold_block(row_kernel *q, row_stretch *s, lp_val block, lp_val count
     lp_builder *b = q->l->b;
     lp_val one[MAX_FOLDS];
     fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, one);
+    if (q->block_warp) begin_alone(q, true);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].blocks, block, one[f], 0, 0);
+    if (q->block_warp) end_alone(q);
+}
+
+/* The same where warps of a block have some each. */
+static void fold_own_blocks(row_kernel *q, row_stretch *s, lp_val *out) {
+    lp_builder *b = q->l->b;
+    lp_val count, j = row_open_own(q, &count);
+    fold_block(q, s, j, count);
+    lp_end(b, NULL, 0, NULL);
+    if (!s->nfolds) return;
+    lp_barrier(b);
+    begin_alone(q, false);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        fold_results(q, n, n->blocks, lp_index(b, 0));
+    }
+    end_alone(q);
+    lp_barrier(b);
+    for (unsigned f = 0; f < s->nfolds; f++)
+        out[f] = lp_load(b, q->fold[s->folds[f]].blocks, lp_index(b, 0), 1, 0, 0);
 }
 
 /* Blocks of 4096 into block results, then pairwise. */
@@ -111,7 +136,9 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
         if (!s.nfolds && !stores_any(&s)) continue;
         const bool looks = q->plain >> pass & 1;
         if (looks) row_look(&s, sight, other);
-        if (q->blocks > 1)
+        if (q->block_warp)
+            fold_own_blocks(q, &s, out);
+        else if (q->blocks > 1)
             fold_blocks(q, &s, out);
         else
             fold_stretch(&s, lp_index(l->b, 0), q->length, out);
@@ -145,12 +172,12 @@ static void make_lanes(row_kernel *q) {
             lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
 }
 
-/* A warp for each row. Where pointers may be any multiples of elements there is other code for these. */
-static bool narrow_warps(row_kernel *q, lp_val rows) {
+/* A warp, or a block, for each row. Where pointers may be any multiples of elements there is other code for these. */
+static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
     lower *l = q->l;
-    row_plan_warps(q, q->blocks == 1);
-    emit_sym(&l->m, q->i_sym, row_open_warps(q, rows));
-    bool ok = make_scratch(q);
+    if (!blocks) row_plan_warps(q, q->blocks == 1);
+    emit_sym(&l->m, q->i_sym, blocks ? row_open_block(q, rows) : row_open_warps(q, rows));
+    bool ok = blocks || make_scratch(q);
     const unsigned mark = emit_mark(&l->m);
     if (q->aligned) lp_if(l->b, q->aligned);
     l->m.aligned = q->vectors;
@@ -166,16 +193,16 @@ static bool narrow_warps(row_kernel *q, lp_val rows) {
         lp_end(l->b, NULL, 0, NULL);
     }
     l->m.nstaged = 0;
-    row_close_warps(q);
+    row_close_warps(q, blocks);
     return ok;
 }
 
-static bool narrow(row_kernel *q) {
+static bool narrow(row_kernel *q, bool blocks) {
     lower *l = q->l;
     lp_builder *b = l->b;
     if (q->rows == 0) return true;
     const lp_val rows = emit_extent(&l->m, "rows", q->rows);
-    if (q->warp) return narrow_warps(q, rows);
+    if (q->warp) return narrow_warps(q, rows, blocks);
     if (!make_scratch(q)) return false;
     make_lanes(q);
     q->nothing = lp_imin(b, rows, lp_index(b, 0));
@@ -193,7 +220,7 @@ static void block_task(row_kernel *q, row_stretch *s, lp_val t, lp_val block, lp
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
     fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
-    begin_alone(q);
+    begin_alone(q, true);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].work, t, out[f], 0, 0);
     end_alone(q);
@@ -237,7 +264,7 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
     }
     emit_forget(&q->l->m, mark);
     if (q->warp)
-        row_close_warps(q);
+        row_close_warps(q, false);
     else
         lp_end(b, NULL, 0, NULL);
 }
@@ -368,7 +395,8 @@ bool lower_row(lower *l) {
     if (!q) return false;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
     l->m.ahead = lower_read_ahead(l, l->t->machine->second);
-    ok = is_wide ? wide(q) : narrow(q);
+    const bool blocks = (!is_wide || q->rows >= MANY_BLOCKS) && row_plan_block(q);
+    ok = is_wide && !blocks ? wide(q) : narrow(q, blocks);
     free_kernel(q);
     return ok && !l->m.failed;
 }

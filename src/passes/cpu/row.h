@@ -39,6 +39,7 @@ struct row_kernel {
     bool warp;      /* such rows: row_warp.c */
     ir_ex skipped;  /* warp: elements of the row before this one that are not the thread's */
     unsigned warps; /* of a block */
+    lp_val block_warp; /* of a block that has a row, whose warps take its blocks in turn: the warp's number; 0: a warp has a row */
     unsigned team;  /* threads of a row */
     lp_val there;   /* is the thread's row? */
     lp_val aligned; /* warp: the condition under which accesses of vectors, and what is held, are right; 0: always */
@@ -83,7 +84,7 @@ bool row_in_teams(const row_kernel *q);
 void row_choose_team(row_kernel *q);
 /* For each i below `count` a warp: what comes until the close is done by each of its threads, q->lane. */
 lp_val row_open_warps(row_kernel *q, lp_val count);
-void row_close_warps(row_kernel *q);
+void row_close_warps(row_kernel *q, bool block);
 /* The same as row_fold_stretch; every thread has the results. */
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
 /* For each of the pass's folds the row's results, which begin at `base`, become one, by many threads; what comes until the close is done by
@@ -92,6 +93,13 @@ void row_open_trees(row_kernel *q, const row_stretch *s, lp_val base);
 void row_close_trees(row_kernel *q);
 /* Before the loops: how a row is read, and, where a warp goes through all of it (whole_rows), what will be held. */
 void row_plan_warps(row_kernel *q, bool whole_rows);
+/* Before the loops, instead: may a block of threads have a row, which then waits in shared memory? It is worth it where stages read a row
+ * of several blocks again, and it fits. */
+bool row_plan_block(row_kernel *q);
+/* For each of `rows` a block: what comes until row_close_warps is done by each of its threads, q->lane of warp q->block_warp. */
+lp_val row_open_block(row_kernel *q, lp_val rows);
+/* Opens the loop over the blocks of additions that are the warp's; gives the number of one, and how many elements it has. */
+lp_val row_open_own(row_kernel *q, lp_val *count);
 /* Memory for what stages keep and read again, in registers as a rule, of each thread that stands here; reads it. */
 bool row_hold_in_warp(row_kernel *q);
 /* From here on nothing is held. */

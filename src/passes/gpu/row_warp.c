@@ -6,6 +6,9 @@
  * Of rows of less than 64 elements several go into a warp, each by a team of threads that have one element of it, or two; its lanes, and
  * their tree, are those of the order all the same. All threads come to the shuffles, whether their row is there or not.
  *
+ * Longer rows, of several blocks of additions, are a block's of threads if they fit into its shared memory and several stages read them: a
+ * warp takes each block of additions.
+ *
  * What several stages read of a row is read once: a thread holds its elements in registers if the row has few, else in its part of shared
  * memory, which is its own, so that nobody waits. Where all pointers are multiples of a vector, four elements are one access; where a
  * caller's are not, other code goes through the rows, which holds nothing. */
@@ -17,6 +20,7 @@ enum {
     KEEPS = 8,                      /* turns of which a thread has its elements in registers ... */
     ARRAYS = 3,                     /* ... of so many rows */
     SHARED = 32 << 10,              /* bytes of a block for rows */
+    ONE_ROW = 46 << 10,             /* the same for a block that has one row */
     THREADS = GPU_WARP * GPU_WARPS, /* that combine blocks' results, ... */
     TREE = 32                       /* each so many at a time */
 };
@@ -53,9 +57,9 @@ lp_val row_open_warps(row_kernel *q, lp_val count) {
     return i;
 }
 
-void row_close_warps(row_kernel *q) {
-    for (unsigned i = row_in_teams(q); i < 4; i++) lp_end(q->l->b, NULL, 0, NULL);
-    q->lane = 0;
+void row_close_warps(row_kernel *q, bool block) {
+    for (unsigned i = block || row_in_teams(q); i < 4; i++) lp_end(q->l->b, NULL, 0, NULL);
+    q->lane = q->block_warp = 0;
 }
 
 /* ---- turns */
@@ -144,6 +148,49 @@ void row_plan_warps(row_kernel *q, bool whole_rows) {
     q->aligned = q->vectors ? gpu_aligned(q->l, q->lanes) : 0;
 }
 
+/* ---- a row a block */
+
+bool row_plan_block(row_kernel *q) {
+    stage_read c[STAGE_READS];
+    int64_t bytes = 0;
+    if (!q->warp || q->any_k || q->blocks < 2 || q->w.nstages < 2) return false;
+    const unsigned n = stage_reads(q->l, &q->w, q->k_sym, c);
+    for (unsigned i = 0; i < n && q->nstaged < EMIT_MAX_STAGED; i++) {
+        if (c[i].times < 2) continue;
+        q->staged[q->nstaged++] = c[i].read;
+        bytes += row_bytes(q, &c[i].read);
+    }
+    if (!q->nstaged || bytes > ONE_ROW) return q->nstaged = 0, false;
+    q->in_shared = true;
+    q->warps = q->blocks < GPU_WARPS ? (unsigned)q->blocks : GPU_WARPS;
+    q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
+    q->aligned = q->vectors ? gpu_aligned(q->l, q->lanes) : 0;
+    return true;
+}
+
+lp_val row_open_block(row_kernel *q, lp_val rows) {
+    lp_builder *b = q->l->b;
+    lp_val zero = lp_index(b, 0);
+    lp_val row = lp_loop(b, LP_PARALLEL, zero, rows, 1, NULL, 0, NULL);
+    for (unsigned i = 0; i < q->nstaged; i++)
+        q->staged[i].local =
+            lp_local(b, (bz_dtype)lp_at(b, q->staged[i].p)->dtype, q->k, LP_SHARED);
+    for (unsigned f = 0; f < q->nfolds; f++)
+        q->fold[f].blocks = lp_local(b, q->fold[f].a.acc, q->blocks, LP_SHARED);
+    q->block_warp = lp_loop(b, LP_BLOCK, zero, lp_index(b, q->warps), 1, NULL, 0, NULL);
+    q->lane = lp_loop(b, LP_LANE, zero, lp_index(b, GPU_WARP), 1, NULL, 0, NULL);
+    return row;
+}
+
+lp_val row_open_own(row_kernel *q, lp_val *count) {
+    lp_builder *b = q->l->b;
+    const lp_val all = lp_index(b, q->blocks), size = lp_index(b, IR_BLOCK);
+    const lp_val j = lp_loop(b, LP_SERIAL, q->block_warp, all, q->warps, NULL, 0, NULL);
+    *count = size;
+    if (q->k % IR_BLOCK) *count = lp_imin(b, size, lp_isub(b, q->length, lp_imul(b, j, size)));
+    return j;
+}
+
 static void stage_turn(void *ctx, lp_val *acc) {
     row_kernel *q = ctx;
     emitter *m = &q->l->m;
@@ -181,7 +228,13 @@ bool row_hold_in_warp(row_kernel *q) {
         x->at = q->in_shared ? q->k_sym : q->kept_at;
         if (!q->in_shared) x->local = registers(q, (bz_dtype)lp_at(l->b, x->p)->dtype);
     }
-    if (q->nstaged) all_turns(q, lp_index(l->b, 0), q->length, stage_turn, q, NULL, 0);
+    if (q->nstaged && q->block_warp) {
+        lp_val count, block = row_open_own(q, &count);
+        all_turns(q, lp_imul(l->b, block, lp_index(l->b, IR_BLOCK)), count, stage_turn, q, NULL, 0);
+        lp_end(l->b, NULL, 0, NULL);
+    } else if (q->nstaged) {
+        all_turns(q, lp_index(l->b, 0), q->length, stage_turn, q, NULL, 0);
+    }
     emit_scalar(m);
     for (unsigned i = 0; i < q->nstaged; i++) m->staged[m->nstaged++] = q->staged[i];
     return true;
