@@ -67,14 +67,14 @@ typedef struct bz_rt_cuda_fault {
     char text[500];
 } bz_rt_cuda_fault;
 
-#define bz_rt_cuda_fail   bz_rt_cuda_fail_v1
+#define bz_rt_cuda_fail      bz_rt_cuda_fail_v1
 #define bz_rt_cuda_no_memory bz_rt_cuda_no_memory_v1
-#define bz_rt_cuda_enter  bz_rt_cuda_enter_v1
-#define bz_rt_cuda_leave  bz_rt_cuda_leave_v1
-#define bz_rt_cuda_module bz_rt_cuda_module_v1
-#define bz_rt_cuda_upload bz_rt_cuda_upload_v1
-#define bz_rt_cuda_take   bz_rt_cuda_take_v1
-#define bz_rt_cuda_put    bz_rt_cuda_put_v1
+#define bz_rt_cuda_enter     bz_rt_cuda_enter_v1
+#define bz_rt_cuda_leave     bz_rt_cuda_leave_v1
+#define bz_rt_cuda_module    bz_rt_cuda_module_v1
+#define bz_rt_cuda_upload    bz_rt_cuda_upload_v1
+#define bz_rt_cuda_take      bz_rt_cuda_take_v1
+#define bz_rt_cuda_put       bz_rt_cuda_put_v1
 
 /* false for a code that is none of success: then f says so, "[cuda] cuMemAlloc: CUDA_ERROR_...". */
 BZ_RT_INNER bool bz_rt_cuda_fail(const cu_driver *d, cu_result code, const char *what,
@@ -99,11 +99,11 @@ typedef struct bz_rt_cuda_slot {
     const bz_rt_variant *v;  /* `of`, or what was made of it for that size */
     const bz_rt_cuda_part *part;
     void *room;
-    uint64_t *words; /* of a variant that is made */
-    void **baked;    /* addresses of captured tensors */
+    uint64_t *words;        /* of a variant that is made */
+    void **baked;           /* addresses of captured tensors */
     cu_address own, arrays; /* memory of its own; copies of the host's arrays */
-    cu_address cleared; /* scratch that was set to 0 */
-    cu_stream stream; /* NULL until the host's arrays are wanted */
+    cu_address cleared;     /* scratch that was set to 0 */
+    cu_stream stream;       /* NULL until the host's arrays are wanted */
     cu_event done;
     bool under_way; /* until `done` */
     bool taken;

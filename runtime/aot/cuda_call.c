@@ -107,8 +107,8 @@ static int call_device(bz_rt_cuda_place *p, const bz_rt_artefact *a, bz_rt_cuda_
     const bool done = run(s, stream, reported, f);
     if (!w->p) {
         bz_rt_cuda_fault second;
-        s->under_way = check(s, p->d->event_record(s->done, stream), "cuEventRecord",
-                             done ? f : &second);
+        s->under_way =
+            check(s, p->d->event_record(s->done, stream), "cuEventRecord", done ? f : &second);
         if (!s->under_way) p->d->stream_wait(stream); /* the slot's memory is free again */
         if (!s->under_way && done) return f->status;
     }
@@ -126,8 +126,7 @@ static bool get_arrays(bz_rt_cuda_slot *s, const bz_rt_cuda_variant *v, bz_rt_cu
     const cu_driver *d = s->run.d;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < v->nargs; i++) bytes += array_bytes(v->args[i].bytes);
-    if (!s->stream &&
-        !check(s, d->stream_new(&s->stream, CU_NON_BLOCKING), "cuStreamCreate", f))
+    if (!s->stream && !check(s, d->stream_new(&s->stream, CU_NON_BLOCKING), "cuStreamCreate", f))
         return s->stream = NULL, false;
     if (s->arrays || !bytes) return true;
     if (check(s, d->alloc(&s->arrays, (size_t)bytes), "cuMemAlloc", f)) return true;
@@ -145,11 +144,11 @@ static bool copy_arrays(const bz_rt_cuda_slot *s, const bz_rt_cuda_variant *v, c
         void *host = *(void *const *)(const void *)(args + x->at);
         if (!x->bytes) continue;
         if (in && x->how & BZ_RT_CUDA_IN)
-            done = check(s, d->copy_in(at, host, (size_t)x->bytes, s->stream), "cuMemcpyHtoDAsync",
-                         f);
+            done =
+                check(s, d->copy_in(at, host, (size_t)x->bytes, s->stream), "cuMemcpyHtoDAsync", f);
         if (!in && x->how & BZ_RT_CUDA_OUT)
-            done = check(s, d->copy_out(host, at, (size_t)x->bytes, s->stream),
-                         "cuMemcpyDtoHAsync", f);
+            done = check(s, d->copy_out(host, at, (size_t)x->bytes, s->stream), "cuMemcpyDtoHAsync",
+                         f);
     }
     return done;
 }

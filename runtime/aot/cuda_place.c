@@ -69,10 +69,9 @@ static bz_rt_cuda_place *enter_primary(const cu_driver *d, bz_rt_cuda_fault *f) 
     bz_rt_cuda_place own = {.d = d, .retained = true}, *p = primary;
     if (p)
         return bz_rt_cuda_fail(d, d->context_push(p->context), "cuCtxPushCurrent", "", f) ? p
-                                                                                         : NULL;
-    if (!find_device(&own, f) ||
-        !bz_rt_cuda_fail(d, d->context_retain(&own.context, own.device),
-                         "cuDevicePrimaryCtxRetain", "", f))
+                                                                                          : NULL;
+    if (!find_device(&own, f) || !bz_rt_cuda_fail(d, d->context_retain(&own.context, own.device),
+                                                  "cuDevicePrimaryCtxRetain", "", f))
         return NULL;
     if (bz_rt_cuda_fail(d, d->context_push(own.context), "cuCtxPushCurrent", "", f)) {
         for (p = places; p && p->context != own.context;) p = p->next;
@@ -132,8 +131,8 @@ static bool copy_up(const bz_rt_cuda_place *p, bz_rt_cuda_kept *k, uint64_t n,
                     bz_rt_cuda_fault *f) {
     const cu_driver *d = p->d;
     if (!bz_rt_cuda_fail(d, d->alloc(&k->at, (size_t)n), "cuMemAlloc", "", f)) return false;
-    bool done = bz_rt_cuda_fail(d, d->copy_in(k->at, k->key, (size_t)n, NULL), "cuMemcpyHtoDAsync",
-                                "", f);
+    bool done =
+        bz_rt_cuda_fail(d, d->copy_in(k->at, k->key, (size_t)n, NULL), "cuMemcpyHtoDAsync", "", f);
     if (done) done = bz_rt_cuda_fail(d, d->stream_wait(NULL), "cuStreamSynchronize", "", f);
     if (!done) d->free(k->at);
     return done;

@@ -155,8 +155,7 @@ BZ_RT_WEAK void bz_rt_cuda_lay_out(bz_rt_cuda_run *r, void *room) {
     for (uint32_t i = 0; i < n; i++) structs += has_rows(&r->cuda->codes[i]) * sizeof *rows;
     r->args = structs;
     memset(structs, 0, struct_bytes(r) * (1 + (size_t)r->nstretches));
-    for (uint32_t s = 0; s < r->nstretches; s++)
-        r->stretches[s].bound = structs += struct_bytes(r);
+    for (uint32_t s = 0; s < r->nstretches; s++) r->stretches[s].bound = structs += struct_bytes(r);
     r->scratch_bytes = 0;
     r->reports = false;
     for (uint32_t i = 0; i < n; i++) {
@@ -183,11 +182,10 @@ static cu_result launch_one(bz_rt_cuda_run *r, uint32_t i, cu_stream stream) {
     const bz_rt_cuda_launch *l = &r->launches[i];
     if (l->tasks == 0) return CU_SUCCESS;
     bz_rt_cuda_fill(r, i);
-    const cu_result code =
-        check(r,
-              r->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, 0, stream, l->args,
-                           NULL),
-              "cuLaunchKernel");
+    const cu_result code = check(
+        r,
+        r->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, 0, stream, l->args, NULL),
+        "cuLaunchKernel");
     if (code) snprintf(r->of, sizeof r->of, "%s", r->cuda->codes[i].name);
     return code;
 }
@@ -256,11 +254,10 @@ static cu_result copies(bz_rt_cuda_run *r, uint32_t first, uint32_t last, cu_str
 }
 
 static cu_result look_at_errors(bz_rt_cuda_run *r, cu_stream stream, int64_t reported[2]) {
-    cu_result code = check(
-        r, r->d->copy_out(reported, r->memory.error, 2 * sizeof *reported, stream),
-        "cuMemcpyDtoHAsync");
-    if (!code)
-        code = check(r, r->d->stream_wait(stream), "cuStreamSynchronize");
+    cu_result code =
+        check(r, r->d->copy_out(reported, r->memory.error, 2 * sizeof *reported, stream),
+              "cuMemcpyDtoHAsync");
+    if (!code) code = check(r, r->d->stream_wait(stream), "cuStreamSynchronize");
     if (code) {
         r->d->stream_wait(stream); /* `reported` may go now */
         reported[0] = no_error;

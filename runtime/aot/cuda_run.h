@@ -42,7 +42,7 @@ typedef struct bz_rt_cuda_rows {
 
 typedef struct bz_rt_cuda {
     const bz_rt_cuda_code *codes; /* of each segment, in order */
-    const uint32_t *after;        /* numbers of launches; NULL: not known, and there are no graphs */
+    const uint32_t *after; /* numbers of launches; NULL: not known, and there are no graphs */
     uint64_t ncodes;
 } bz_rt_cuda;
 
@@ -97,11 +97,11 @@ typedef struct bz_rt_cuda_run {
     bool reports;           /* some launch may */
     uint64_t scratch_bytes; /* wanted */
     /* Its own: */
-    bool stale;  /* the error slot may hold anything */
+    bool stale; /* the error slot may hold anything */
     uint64_t runs;
     cu_node *nodes; /* room for what a node waits for */
     /* Told of the last run: */
-    uint32_t launched; /* launches that were made */
+    uint32_t launched;  /* launches that were made */
     const char *failed; /* the driver's function; of: what it was for, "" if nothing */
     char of[160];
 } bz_rt_cuda_run;

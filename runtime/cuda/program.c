@@ -15,9 +15,10 @@ typedef struct cuda_program {
     cuda_memory *m; /* where it is: the context's, until a reset */
     pass_plan *plan;
     rt_image image;
-    cuda_image cuda;           /* what more there is of it on a GPU */
-    bz_rt_cuda_run run;        /* its args: a word for each input and output, an address or a scalar's value */
-    void *room;                /* the run's */
+    cuda_image cuda; /* what more there is of it on a GPU */
+    bz_rt_cuda_run
+        run;    /* its args: a word for each input and output, an address or a scalar's value */
+    void *room; /* the run's */
     const rt_kernel **kernels; /* of the plan */
     rt_address consts;
     uint64_t bytes_written;

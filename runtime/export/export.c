@@ -321,10 +321,8 @@ static bool add_code(job *u, const part *j) {
 }
 
 static bool add_cuda_code(job *u, const part *j) {
-    const cg_data code = {.name = j->names.p + j->code,
-                          .bytes = j->fatbin,
-                          .size = j->fatbin_bytes,
-                          .align = 64};
+    const cg_data code = {
+        .name = j->names.p + j->code, .bytes = j->fatbin, .size = j->fatbin_bytes, .align = 64};
     return add_consts(u, j->f->size ? &j->sized[0].library : &j->library) &&
            (!j->fatbin || bz_vec_push(&u->data, code));
 }

@@ -49,8 +49,7 @@ void ex_put_cuda_part(ex_image *m, const ex_variant *v, const rt_image *i, const
                       size_t base) {
     cuda_image c;
     bz_text code = {0};
-    m->failed |=
-        !cuda_image_make(&c, i, v->plan) || !cuda_image_find_edges(&c, i, v->plan);
+    m->failed |= !cuda_image_make(&c, i, v->plan) || !cuda_image_find_edges(&c, i, v->plan);
     if (!m->failed) {
         const bz_rt_cuda_part p = {.cuda = {.ncodes = c.codes.n},
                                    .consts_bytes = rt_consts_bytes(v->plan)};
@@ -74,8 +73,7 @@ static uint64_t bytes_of(const ir_graph *g, ir_ref r) {
 
 /* The pointers of the caller's struct. */
 static size_t put_arrays(ex_image *m, const ir_graph *g, const ex_fields *f, uint32_t *n) {
-    const size_t base =
-        ex_put_room(m, (f->ninputs + (size_t)f->noutputs) * sizeof(bz_rt_cuda_arg));
+    const size_t base = ex_put_room(m, (f->ninputs + (size_t)f->noutputs) * sizeof(bz_rt_cuda_arg));
     for (uint32_t i = 0; i < f->ninputs + f->noutputs; i++) {
         const bool in = i < f->ninputs;
         const ex_field *x = in ? &f->input[i] : &f->output[i - f->ninputs];
@@ -136,14 +134,13 @@ typedef struct jobs {
     struct job {
         bz_status status;
         bz_error e;
-    } *each;
+    } * each;
 } jobs;
 
 static void *compile(void *arg) {
     jobs *j = arg;
     for (unsigned i; (i = atomic_fetch_add(&j->next, 1)) < j->m->ngpus;)
-        j->each[i].status =
-            nvrtc_compile(j->text, j->m->gpus[i], true, &j->out[i], &j->each[i].e);
+        j->each[i].status = nvrtc_compile(j->text, j->m->gpus[i], true, &j->out[i], &j->each[i].e);
     return NULL;
 }
 

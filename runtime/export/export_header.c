@@ -24,8 +24,8 @@ static void say_machines(bz_text *t, const ex_machines *m) {
 }
 
 void ex_header_head(bz_text *t, const char *fn, const char *object, const ex_machines *m) {
-    const char *const rt = m->gpus ? "braze_rt_cuda" : "braze_rt",
-                      *const libs = m->gpus ? "-ldl -lpthread" : "-lm -lpthread";
+    const char *const rt = m->gpus ? "braze_rt_cuda" : "braze_rt";
+    const char *const libs = m->gpus ? "-ldl -lpthread" : "-lm -lpthread";
     bz_textf(t, "/* %s.o, for ", object);
     say_machines(t, m);
     bz_textf(t, ". Written by braze %s; do not edit.\n *\n",
@@ -67,10 +67,11 @@ static void member(bz_text *t, const ir_graph *g, const ex_field *x) {
 
 static const char room_of_host[] =
     "    /* Room for what happens in between: %s_workspace(%s) bytes, or NULL, then the\n"
-    "     * program has its own, made at the first call and kept. */\n",
-                  room_of_device[] =
-    "    /* Room for what happens in between, for %s_device alone: %s_workspace(%s) bytes of the\n"
-    "     * device, or NULL, then the program has its own, made at the first call and kept. */\n";
+    "     * program has its own, made at the first call and kept. */\n";
+static const char room_of_device[] =
+    "    /* Room for what happens in between, for %s_device alone: %s_workspace(%s)\n"
+    "     * bytes of the GPU, or NULL, then the program has its own, made at the first\n"
+    "     * call and kept. */\n";
 
 static void arguments(bz_text *t, const ex_function *function, const ex_fields *f, bool cuda) {
     const ir_graph *g = function->g;
@@ -134,26 +135,29 @@ static void stamped(bz_text *t, const char *fn, const char *suffix, const char *
 }
 
 static void calls(bz_text *t, const char *fn, uint64_t stamp) {
-    bz_text_str(t, "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
-                   "memory of its\n * own to write to. Header and object must be of one export. */\n");
+    bz_text_str(
+        t, "/* Runs the program: 0, or a status. Several threads may call it at once, each with "
+           "memory of its\n * own to write to. Header and object must be of one export. */\n");
     stamped(t, fn, "", "", stamp);
 }
 
 static void cuda_calls(bz_text *t, const char *fn, uint64_t stamp) {
-    bz_text_str(
-        t, "/* Runs the program on arrays of the host: they are copied to the GPU, and what is written\n"
-           " * comes back. 0, or a status. Several threads may call it at once, each with memory of its\n"
-           " * own to write to. Header and object must be of one export. */\n");
+    bz_text_str(t, "/* Runs the program on arrays of the host: they are copied to the GPU, and what\n"
+                   " * is written comes back. 0, or a status. Several threads may call it at once,\n"
+                   " * each with memory of its own to write to. Header and object must be of one\n"
+                   " * export. */\n");
     stamped(t, fn, "", "", stamp);
-    bz_text_str(t, "/* The same on memory of the GPU, to which all pointers of the struct lead, in a CUstream "
-                   "(NULL:\n * the default one): nothing is copied, and it has begun when this returns. */\n");
+    bz_text_str(t, "/* The same on memory of the GPU, to which all pointers of the struct lead, in a\n"
+                   " * CUstream (NULL: the default one): nothing is copied, and it has begun when\n"
+                   " * this returns. */\n");
     stamped(t, fn, "_device", ", void *stream", stamp);
 }
 
 static void functions(bz_text *t, const char *fn, const ex_fields *f, bool cuda, uint64_t stamp) {
     (cuda ? cuda_calls : calls)(t, fn, stamp);
-    bz_textf(t, cuda ? "/* Bytes of a workspace of %s_device%s; 0 without a GPU. */\n"
-                     : "/* Bytes of a workspace for the number of threads that is set now%s%s. */\n",
+    bz_textf(t,
+             cuda ? "/* Bytes of a workspace of %s_device%s; 0 without a GPU. */\n"
+                  : "/* Bytes of a workspace for the number of threads that is set now%s%s. */\n",
              cuda ? fn : "", f->size_name ? "; 0 for what is no size" : "");
     bz_textf(t,
              "size_t %s_workspace(%s%s);\n"
@@ -165,18 +169,19 @@ static void functions(bz_text *t, const char *fn, const ex_fields *f, bool cuda,
 static const char end_of_host[] =
     "/* Threads of all exported programs in the process, together; 0: "
     "$BRAZE_THREADS, else one per\n * processor. */\n"
-    "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n",
-                  end_of_device[] =
-    "/* Memory of the GPU, for programs that have nothing of NVIDIA's; NULL, or a status that is not 0:\n"
-    " * bz_rt_cuda_error() says why. Copies come behind what the default stream was asked for, and are\n"
-    " * done when they return. All of it, as the functions above, is in the CUDA context of the thread,\n"
-    " * if it has one, else in the primary one of device 0. */\n"
+    "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n";
+static const char end_of_device[] =
+    "/* Memory of the GPU, for programs that have nothing of NVIDIA's; NULL, or a status\n"
+    " * that is not 0: bz_rt_cuda_error() says why. Copies come behind what the default\n"
+    " * stream was asked for, and are done when they return. All of it, as the functions\n"
+    " * above, is in the CUDA context of the thread, if it has one, else in the primary one\n"
+    " * of device 0. */\n"
     "void *bz_rt_cuda_alloc(size_t bytes);\nvoid bz_rt_cuda_free(void *at);\n"
     "int bz_rt_cuda_copy_in(void *to, const void *from, size_t bytes);\n"
     "int bz_rt_cuda_copy_out(void *to, const void *from, size_t bytes);\n"
     "const char *bz_rt_cuda_error(void);\n"
-    "/* Gives back what exported programs keep on GPUs: code, constants, workspaces. None may be\n"
-    " * running. Due before a CUDA context is destroyed in which they ran. */\n"
+    "/* Gives back what exported programs keep on GPUs: code, constants, workspaces. None\n"
+    " * may be running. Due before a CUDA context is destroyed in which they ran. */\n"
     "void bz_rt_cuda_stop(void);\n\n";
 
 void ex_header_end(bz_text *t, bool cuda) {
