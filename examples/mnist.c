@@ -23,12 +23,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
-enum { DEFAULT_STEPS = 400, EAGER = 0, LAZY, COMPILED, EXPORTED, CUDA, MODES };
-static const char *const mode_names[MODES] = {"eager", "lazy", "compiled", "exported", "cuda"};
-static const char *const mode_colours[MODES] = {"#c44e52", "#dd8452", "#4c72b0", "#55a868",
-                                                "#8172b3"};
+enum { DEFAULT_STEPS = 400, EAGER = 0, LAZY, COMPILED, EXPORTED, CUDA, CUDA_EXPORTED, MODES };
+static const char *const mode_names[MODES] = {"eager",    "lazy", "compiled",
+                                              "exported", "cuda", "cuda exported"};
+static const char *const mode_colours[MODES] = {"#c44e52", "#dd8452", "#4c72b0",
+                                                "#55a868", "#8172b3", "#937860"};
 
 typedef struct options {
     report_problem problem;
@@ -197,15 +199,19 @@ static bz_status write_picture(training *t) {
 
 static bz_status write_exports(training *t) {
     bz_tensor *step[STEP_IN], *test[TEST_IN];
-    const bz_export_options o = {.device = BZ_CPU}; /* wherever it was trained */
+    /* The device that it was trained on; GPUs of other kinds make their code of PTX. */
+    const bz_export_options o = {.gpus = "sm_75,sm_80,sm_90"};
+    const char *at = t->mode == CUDA ? "/gpu" : "";
     char path[4096];
+    snprintf(path, sizeof path, "%s%s", t->o->out, at);
+    if (t->mode == CUDA) mkdir(path, 0777);
     take_batch(t, TRAIN, TEST, test);
     take_batch(t, 0, t->o->problem.batch, step);
     memcpy(step + 2, t->state, sizeof t->state);
     memcpy(test + 2, t->state + 1, MLP_PARAMS * sizeof *test);
-    snprintf(path, sizeof path, "%s/step", t->o->out);
+    snprintf(path, sizeof path, "%s%s/step", t->o->out, at);
     bz_status s = bz_export(t->step, step, path, "step", &o);
-    snprintf(path, sizeof path, "%s/test", t->o->out);
+    snprintf(path, sizeof path, "%s%s/test", t->o->out, at);
     return s ? s : bz_export(t->test, test, path, "test", &o);
 }
 
@@ -228,16 +234,19 @@ static bool write_start(training *t) {
     return ok;
 }
 
+/* What t trained, exported for its device; `row`, the one behind t's. */
 static bool run_exported(training *t, const report_row *compiled, training *exported,
                          report_row *row) {
+    const bool gpu = t->mode == CUDA;
     const report_problem *p = &t->o->problem;
     size_t arrays = (size_t)p->batch * (PIXELS * sizeof *t->x + sizeof *t->y);
     for (int k = 0; k < MLP_PARAMS; k++) /* each with its two moments */
         arrays += 3 * (size_t)mlp_size(k, p->hidden) * sizeof(float);
-    *row =
-        (report_row){.mode = mode_names[EXPORTED], .kernels_per_step = compiled->kernels_per_step};
-    return complain(t, write_picture(t)) && complain(t, write_exports(t)) && write_start(t) &&
-           exported_run(t->o->out, "examples/exported/mnist.c", p, arrays, exported->loss,
+    *row = (report_row){.mode = mode_names[t->mode + 1],
+                        .kernels_per_step = compiled->kernels_per_step};
+    return (gpu || complain(t, write_picture(t))) && complain(t, write_exports(t)) &&
+           (gpu || write_start(t)) &&
+           exported_run(t->o->out, gpu, "examples/exported/mnist.c", p, arrays, exported->loss,
                         exported->seconds, row);
 }
 
@@ -291,11 +300,11 @@ static bool run(const options *o, training *t, const digits *d) {
     report_row row[MODES];
     for (int m = EAGER; m < o->modes; m++) {
         t[m].o = o, t[m].d = d, t[m].mode = m;
-        if (m == EXPORTED) continue; /* it runs behind the compiled one */
+        if (m == EXPORTED || m == CUDA_EXPORTED) continue; /* they run behind the compiled ones */
         bz_status s = open_training(&t[m]);
         if (!s) s = train(&t[m], &row[m]);
         if (!complain(&t[m], s)) return false;
-        if (m == COMPILED && !run_exported(&t[m], &row[m], &t[EXPORTED], &row[EXPORTED]))
+        if ((m == COMPILED || m == CUDA) && !run_exported(&t[m], &row[m], &t[m + 1], &row[m + 1]))
             return false;
         bz_close(t[m].c);
         t[m].c = NULL;

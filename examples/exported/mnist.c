@@ -1,6 +1,8 @@
 /* mnist.c - the training of examples/mnist.c again, from the exported step: no braze, only libc.
  *
- *     cc mnist.c step.o test.o braze_rt.o -lm -lpthread && ./a.out mnist.bin */
+ *     cc mnist.c step.o test.o braze_rt.o -lm -lpthread && ./a.out mnist.bin
+ *
+ * or on a GPU, exported for one, with braze_rt_cuda.o -ldl -lpthread. */
 #include "step.h"
 #include "test.h"
 
@@ -83,5 +85,8 @@ int main(int argc, char **argv) {
     check(!status, test_error(status));
     printf("ms_per_step %.6g workspace %zu accuracy %.17g\n", ms, step_workspace(),
            (double)right / TEST);
+#ifdef BRAZE_EXPORT_CUDA
+    bz_rt_cuda_stop();
+#endif
     return 0;
 }

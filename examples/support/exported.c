@@ -35,19 +35,20 @@ static bool read_output(FILE *f, const report_problem *p, float *loss, double *s
                   &row->accuracy) == 3;
 }
 
-bool exported_run(const char *dir, const char *source, const report_problem *p, size_t arrays,
-                  float *loss, double *seconds, report_row *row) {
+bool exported_run(const char *dir, bool gpu, const char *source, const report_problem *p,
+                  size_t arrays, float *loss, double *seconds, report_row *row) {
+    const char *at = gpu ? "/gpu" : "", *rt = gpu ? "braze_rt_cuda.o' -ldl" : "braze_rt.o' -lm";
     char command[8192];
     const char *cc = getenv("CC");
     size_t workspace;
     snprintf(command, sizeof command,
-             "%s -std=c11 -O2 -D_POSIX_C_SOURCE=200809L -I'%s' '%s' '%s/step.o' '%s/test.o' "
-             "'%s/braze_rt.o' -lm -lpthread -o '%s/exported'",
-             cc && *cc ? cc : "cc", dir, source, dir, dir, dir, dir);
+             "%s -std=c11 -O2 -D_POSIX_C_SOURCE=200809L -I'%s%s' '%s' '%s%s/step.o' '%s%s/test.o' "
+             "'%s%s/%s -lpthread -o '%s%s/exported'",
+             cc && *cc ? cc : "cc", dir, at, source, dir, at, dir, at, dir, at, rt, dir, at);
     printf("\n%s\n", command);
     fflush(stdout);
     if (system(command) != 0) return fprintf(stderr, "failed: %s\n", command), false;
-    snprintf(command, sizeof command, "'%s/exported' '%s/mnist.bin'", dir, dir);
+    snprintf(command, sizeof command, "'%s%s/exported' '%s/mnist.bin'", dir, at, dir);
     FILE *f = popen(command, "r");
     bool good = f && read_output(f, p, loss, seconds, row, &workspace);
     if (!f || pclose(f) != 0 || !good) return fprintf(stderr, "failed: %s\n", command), false;

@@ -13,10 +13,11 @@
 bool exported_write(const char *dir, const report_problem *p, float *const *parameter,
                     const int64_t *size, int n, const digits *d);
 
-/* Compiles `source` against the exports in DIR with $CC (else cc), libc, libm and pthread, runs it
- * there, and reads the row that it prints, and the loss and time at the end of each step; `arrays`:
- * bytes that one step is given, which count to its peak. false and a line on stderr if that fails. */
-bool exported_run(const char *dir, const char *source, const report_problem *p, size_t arrays,
-                  float *loss, double *seconds, report_row *row);
+/* Compiles `source` against the exports in DIR, or those for a GPU in DIR/gpu, with $CC (else cc), libc, libm
+ * and pthread, runs it there, and reads the row that it prints, and the loss and time at the end of each
+ * step; `arrays`: bytes that one step is given, which count to its peak. false and a line on stderr if
+ * that fails. */
+bool exported_run(const char *dir, bool gpu, const char *source, const report_problem *p,
+                  size_t arrays, float *loss, double *seconds, report_row *row);
 
 #endif

@@ -12,10 +12,10 @@ uint32_t report_bits(float x) {
 }
 
 void report_table(const report_row *row, int n) {
-    printf("\n%-10s %12s %9s %10s %9s %9s  %s\n", "mode", "kernels/step", "ms/step", "images/s",
+    printf("\n%-13s %12s %9s %10s %9s %9s  %s\n", "mode", "kernels/step", "ms/step", "images/s",
            "peak MB", "accuracy", "final loss, and its bits");
     for (int i = 0; i < n; i++)
-        printf("%-10s %12g %9.3f %10.0f %9.2f %8.2f%%  %.9g  %a  0x%08" PRIx32 "\n", row[i].mode,
+        printf("%-13s %12g %9.3f %10.0f %9.2f %8.2f%%  %.9g  %a  0x%08" PRIx32 "\n", row[i].mode,
                row[i].kernels_per_step, row[i].ms_per_step, row[i].images_per_s,
                (double)row[i].peak_bytes / 1e6, 100 * row[i].accuracy, (double)row[i].loss,
                (double)row[i].loss, report_bits(row[i].loss));

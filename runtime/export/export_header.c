@@ -171,6 +171,7 @@ static const char end_of_host[] =
     "$BRAZE_THREADS, else one per\n * processor. */\n"
     "void bz_rt_set_threads(int threads);\nint bz_rt_threads(void);\n\n";
 static const char end_of_device[] =
+    "#define BRAZE_EXPORT_CUDA 1\n\n"
     "/* Memory of the GPU, for programs that have nothing of NVIDIA's; NULL, or a status\n"
     " * that is not 0: bz_rt_cuda_error() says why. Copies come behind what the default\n"
     " * stream was asked for, and are done when they return. All of it, as the functions\n"
