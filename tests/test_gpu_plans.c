@@ -131,6 +131,8 @@ Test(gpu_plans, whole_rows) {
         for (char *t = strtok_r(list, " ", &save); t; t = strtok_r(NULL, " ", &save))
             for (size_t k = 0; k < BZ_LEN(few); k++) check_program(&whole_programs[i], t, few[k]);
     }
+    check("graph main(x: f32[130,4100]) { %y = cumsum %x {axis=0}\n return %y }", &pass_gpu_target,
+          1, "");
 }
 
 /* What is transposed, alone and among others, at the borders of tiles. */

@@ -119,6 +119,42 @@ Test(gpu_together, other_folds) {
     bz_text_free(&t);
 }
 
+/* The gradients of a net, their norm, and the steps of its parameters: what is folded of them is one launch, and so are the steps. */
+Test(gpu_together, a_net) {
+    static const char text[] =
+        "graph main(x: f32[16,64], t: i64[16], a: f32[64,48], b: f32[48], c: f32[48,32], d: "
+        "f32[32], e: f32[32], f: f32[32], h: f32[32,10], k: f32[10]) {\n"
+        " %1 = matmul %x %a\n %2 = add %1 %b\n %3 = relu %2\n %4 = matmul %3 %c\n %5 = add %4 %d\n"
+        " %6 = layer_norm %5 %e %f\n %7 = gelu %6\n %8 = matmul %7 %h\n %9 = add %8 %k\n"
+        " %i = remainder %t 10\n %l = cross_entropy %9 %i\n return %l\n}\n";
+    enum { PARAMETERS = 8 };
+    ir_module *m = irt_parse(text);
+    ir_graph *g = m->graphs.p[0];
+    ir_ref p[PARAMETERS], grad[PARAMETERS], found;
+    for (unsigned i = 0; i < PARAMETERS; i++) p[i] = g->inputs.p[i + 2].node;
+    cr_assert_eq(pass_grad(g, g->outputs.p[0].node, 0, p, PARAMETERS, grad), BZ_OK);
+    const ir_ref norm = ir_grad_norm(g, 0, grad, PARAMETERS, &found);
+    for (unsigned i = 0; i < PARAMETERS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "p%u", i);
+        const ir_ref d = ir_unscale(g, grad[i], 0, norm, 1);
+        ir_output_add(g, name,
+                      ir_sgd(g, p[i], d, ir_const_f(g, BZ_F64, 0.1), 0, 0, false, NULL, found), -1);
+    }
+    bz_error e = {0};
+    pass_plan *plan = pass_compile(g, &pass_gpu_target, &e);
+    cr_assert(plan, "%s", e.text);
+    unsigned together = 0;
+    for (uint32_t i = 0; i < plan->launches.n; i++)
+        together += plan->launches.p[i].nsegments == PARAMETERS && same_code(&plan->launches.p[i]);
+    bz_text t = {0};
+    pass_plan_print(&t, plan);
+    cr_expect_eq(together, 2, "%u: %s", together, bz_text_c(&t));
+    bz_text_free(&t);
+    pass_plan_free(plan);
+    ir_module_free(m);
+}
+
 /* ---- the runtime */
 
 enum { MANY = 70 }; /* more than a launch has room for */

@@ -11,6 +11,7 @@
  *     WHOLE       an op with a kernel of its own joins nobody
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
  *     ROW + ROW   of the same rows, one made of the other or both of one tensor; COL + COL of one tensor
+ *     DOT, ROW, COL -> MAP -> ROW   what is only folded to a number joins the fold, where its operand lies in memory anyway
  *     MAP -> UPDATE  what is written is computed at the place where it is stored; nobody joins behind it
  *
  * Two groups join only if no path leads from one to the other through a third (the kernel would wait for itself), if all values that
@@ -25,6 +26,7 @@ enum {
     MAX_NODES = 256,   /* of a kernel */
     MAX_STEPS = 2048,  /* base operations for each of its elements */
     CHEAP_OPS = 4,     /* may be computed again for each element that reads them */
+    FOLDED_BEHIND = 3, /* groups between a value and its fold that are looked at */
     MAX_SEARCH = 4096, /* edges that a search for a path looks at before it takes one for granted */
     MANY_INDICES = 1 << 16 /* expressions of earlier edges are forgotten above that */
 };
@@ -260,6 +262,27 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     return (verdict){inline_refusal(f, p, c), c, true};
 }
 
+/* Is all that group c makes, element by element, folded to single numbers, by way of `most` other groups at most? */
+static bool only_folded(const fuser *f, uint32_t c, unsigned most) {
+    const fuse_group *q = &f->r->groups.p[c];
+    bool any = false;
+    for (uint32_t i = 0; i < q->nodes.n; i++) {
+        const ir_ref r = q->nodes.p[i];
+        if (f->r->stored[r]) return false;
+        for (uint32_t e = f->first_out[r]; e < f->first_out[r + 1]; e++) {
+            const uint32_t next = f->r->group_of[f->out_to.p[e]];
+            const fuse_group *to = &f->r->groups.p[next];
+            if (next == c) continue;
+            if (to->form == &form_row
+                    ? elements(f, to->head) != 1
+                    : !to->form->elementwise || !most || !only_folded(f, next, most - 1))
+                return false;
+            any = true;
+        }
+    }
+    return any;
+}
+
 /* Does group c read what another group than p folds to one number? Made apart, all such folds are one launch. */
 static bool gathers_numbers(const fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *q = &f->r->groups.p[c];
@@ -282,6 +305,8 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
     if (f->t->rows && to->form->elementwise && q->form == &form_row && elements(f, q->head) == 1 &&
         elements(f, to->head) == 1 && gathers_numbers(f, p, c))
         return "numbers that several kernels fold are folded in one launch";
+    if (to->form->elementwise && needed_elsewhere(f, p, c) && only_folded(f, c, FOLDED_BEHIND))
+        return "it is computed where it is folded, from what lies in memory anyway";
     if (to->form->elementwise) {
         const fuse_level level = map_level(f, c, s, q->form);
         if (level == FUSE_NONE || (level == FUSE_KEPT && !q->form->folds))

@@ -6,7 +6,7 @@
  *
  *     lines along the last axis, of a block's chains or fewer:   one phase: elements are read and written side by side, chains are gone
  *                                                                through in shared memory, where none begins in another's bank
- *     longer ones, and along other axes:                         a phase for the sums of chains, one for c, one for the results
+ *     longer ones, and along other axes if lines are few:        a phase for the sums of chains, one for c, one for the results
  *
  * Along another axis neighbours in memory are elements of neighbouring lines, so that threads read them side by side without that. */
 #include "src/passes/cpu/cumsum.h"
@@ -276,6 +276,24 @@ static void columns_phase(scan *k, bool last) {
     emit_forget(&k->q.l->m, mark);
 }
 
+/* Lines of one chain, or enough of them: a task goes down a whole one. */
+static void whole_columns(scan *k) {
+    lp_builder *b = k->q.l->b;
+    const lp_val n = lp_index(b, k->q.at.n), size = lp_index(b, IR_CHAIN);
+    const unsigned mark = emit_mark(&k->q.l->m);
+    column c = {.k = k};
+    const lp_val line =
+        lp_loop(b, LP_PARALLEL, lp_index(b, 0), lp_index(b, k->lines), 1, NULL, 0, NULL);
+    c.base = enter_line(k, line);
+    c.before = cumsum_nothing(&k->q, 1);
+    const lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, IR_CHAIN, &c.before, 1, &c.before);
+    const lp_val s = chain(k, from, lp_imin(b, n, lp_iadd(b, from, size)), sum_column, &c);
+    lp_val before = cumsum_plus(&k->q, c.before, s);
+    lp_end(b, &before, 1, &before);
+    lp_end(b, NULL, 0, NULL);
+    emit_forget(&k->q.l->m, mark);
+}
+
 /* ---- choices */
 
 static void plan(scan *k) {
@@ -296,7 +314,10 @@ bool lower_cumsum_block(lower *l) {
     cumsum_begin(&k.q, l);
     plan(&k);
     const bool columns = k.q.at.after > 1;
-    if (columns && (k.chains == 1 || k.lines >= ENOUGH)) return lower_cumsum(l);
+    if (columns && (k.chains == 1 || k.lines >= ENOUGH)) {
+        whole_columns(&k);
+        return !l->m.failed;
+    }
     if (!columns && k.chains <= k.most) {
         short_lines(&k);
         return !l->m.failed;
