@@ -64,6 +64,16 @@ static const struct program whole_programs[] = {
      "barrier"},
 };
 
+/* Along many lines, along long ones, wherever these begin. */
+static const char *const long_sums[] = {
+    "graph main(x: f32[130,4100]) { %y = cumsum %x {axis=0}\n return %y }",
+    "graph main(x: f32[2,9000]) { %y = cumsum %x {axis=1}\n return %y }",
+    "graph main(x: f32[18001]) { %s = slice %x {start=[1]}\n %r = reshape %s {shape=[2,9000]}\n %y "
+    "= cumsum %r {axis=1}\n return %y }",
+    "graph main(x: f64[4301]) { %s = slice %x {start=[1]}\n %y = cumsum %s {axis=0}\n return %y }",
+    "graph main(x: bf16[401]) { %s = slice %x {start=[1]}\n %y = cumsum %s {axis=0}\n return %y }",
+};
+
 static const int lengths[] = {2,   3,   10,  16,  17,   32,   33,   46,   63,   64,
                               100, 127, 128, 129, 1000, 1024, 1025, 4096, 5000, 9001};
 
@@ -131,8 +141,8 @@ Test(gpu_plans, whole_rows) {
         for (char *t = strtok_r(list, " ", &save); t; t = strtok_r(NULL, " ", &save))
             for (size_t k = 0; k < BZ_LEN(few); k++) check_program(&whole_programs[i], t, few[k]);
     }
-    check("graph main(x: f32[130,4100]) { %y = cumsum %x {axis=0}\n return %y }", &pass_gpu_target,
-          1, "");
+    for (size_t i = 0; i < BZ_LEN(long_sums); i++)
+        check(long_sums[i], &pass_gpu_target, 2 * i + 1, "");
 }
 
 /* What is transposed, alone and among others, at the borders of tiles. */
@@ -342,6 +352,7 @@ Test(gpu_plans, as_cuda) {
     for (size_t i = 0; i < BZ_LEN(texts); i++) check(texts[i], &pass_gpu_target, 2 * i + 1, "");
     for (size_t i = 0; i < BZ_LEN(element_texts); i++)
         check(element_texts[i], &pass_gpu_target, 2 * i, "");
+    for (size_t i = 0; i < BZ_LEN(long_sums); i++) check(long_sums[i], &pass_gpu_target, 2 * i, "");
     for (size_t i = 0; i < BZ_LEN(programs); i++)
         for (size_t k = 0; k < BZ_LEN(few); k++) {
             char type[8];

@@ -26,7 +26,9 @@ typedef struct scan {
         most; /* of chains in shared memory: elements from one to the next; how many of a block */
     lp_val sums; /* of chains, then what stood before them: those of a line `sum_step` apart */
     int64_t line_step, sum_step;
-    lp_val shared, carry, thread;
+    unsigned lanes; /* elements along a line that are accessed at once */
+    lp_val aligned; /* do the pointers allow that? 0: surely */
+    lp_val shared, carry, thread, before;
 } scan;
 
 static lp_val less(lp_builder *b, lp_val x, lp_val y) {
@@ -46,36 +48,44 @@ static lp_val enter_line(scan *k, lp_val line) {
     return lp_iadd(b, lp_imul(b, o, lp_index(b, q->at.n * q->at.after)), c);
 }
 
-static lp_val element(scan *k, lp_val i) {
+/* `lanes` elements from i on. */
+static lp_val elements(scan *k, lp_val i, unsigned lanes) {
     cumsum_kernel *q = &k->q;
     emitter *m = &q->l->m;
     const unsigned mark = emit_mark(m);
-    emit_sym(m, q->at.i, i);
+    if (lanes > 1)
+        emit_vector(m, q->at.i, i, lanes, 1, 0);
+    else
+        emit_sym(m, q->at.i, i);
     const emit_value x = emit_node(m, q->x, q->at.idx);
-    const lp_val v = emit_cast(q->l->b, q->acc, q->t, x.v[0]);
+    const lp_val v = emit_cast(q->l->b, q->acc, q->t, emit_lane_value(m, &x, 0));
     emit_forget(m, mark);
+    emit_scalar(m);
     return v;
 }
 
+/* As many as s has. */
 static void store(scan *k, lp_val base, lp_val i, lp_val before, lp_val s) {
     cumsum_kernel *q = &k->q;
     lp_builder *b = q->l->b;
     const lp_val at = lp_iadd(b, base, lp_imul(b, i, lp_index(b, q->at.after)));
-    lp_store(b, q->y, at, emit_cast(b, q->t, q->acc, cumsum_plus(q, before, s)), 0, 0);
+    lp_store(b, q->y, at, emit_cast(b, q->t, q->acc, cumsum_plus(q, before, s)), 0,
+             q->l->m.aligned ? LP_ALIGNED : 0);
 }
 
 /* ---- chains */
 
+/* The chain's sum behind some elements from i on. */
 typedef lp_val chain_step(void *ctx, lp_val i, lp_val s);
 
-/* Elements from .. to of the chain, `at_once` a turn. */
-static lp_val turns(scan *k, lp_val from, lp_val to, unsigned at_once, chain_step *step, void *ctx,
-                    lp_val s) {
+/* Elements from .. to of the chain, `each` a step, `at_once` steps a turn. */
+static lp_val turns(scan *k, lp_val from, lp_val to, unsigned each, unsigned at_once,
+                    chain_step *step, void *ctx, lp_val s) {
     lp_builder *b = k->q.l->b;
-    lp_val i = lp_loop(b, LP_SERIAL, from, to, at_once, &s, 1, &s);
+    lp_val i = lp_loop(b, LP_SERIAL, from, to, (int64_t)each * at_once, &s, 1, &s);
     if (at_once > 1) {
         lp_val u = lp_loop(b, LP_UNROLLED, lp_index(b, 0), lp_index(b, at_once), 1, &s, 1, &s);
-        i = lp_iadd(b, i, u);
+        i = lp_iadd(b, i, lp_imul(b, u, lp_index(b, each)));
     }
     s = step(ctx, i, s);
     if (at_once > 1) lp_end(b, &s, 1, &s);
@@ -83,13 +93,13 @@ static lp_val turns(scan *k, lp_val from, lp_val to, unsigned at_once, chain_ste
     return s;
 }
 
-/* The sum of elements from .. to. */
-static lp_val chain(scan *k, lp_val from, lp_val to, chain_step *step, void *ctx) {
+/* The sum of elements from .. to, a multiple of `each`. */
+static lp_val chain(scan *k, lp_val from, lp_val to, unsigned each, chain_step *step, void *ctx) {
     lp_builder *b = k->q.l->b;
-    const lp_val over = lp_imod(b, lp_isub(b, to, from), lp_index(b, AT_ONCE));
-    const lp_val many = lp_isub(b, to, over);
-    const lp_val s = turns(k, from, many, AT_ONCE, step, ctx, cumsum_nothing(&k->q, 1));
-    return turns(k, many, to, 1, step, ctx, s);
+    const lp_val turn = lp_index(b, (int64_t)each * AT_ONCE);
+    const lp_val many = lp_isub(b, to, lp_imod(b, lp_isub(b, to, from), turn));
+    const lp_val s = turns(k, from, many, each, AT_ONCE, step, ctx, cumsum_nothing(&k->q, 1));
+    return turns(k, many, to, each, 1, step, ctx, s);
 }
 
 /* What stands before each of `count` chains, in the place of their sums, `step` apart. */
@@ -149,12 +159,12 @@ typedef struct place {
     lp_val chain;       /* of the block */
 } place;
 
-/* Opens the loop over the stretch's elements: a thread for each. */
+/* Opens the loop over the stretch's elements, k->lanes from p.i on: a thread for each of these. */
 static place open_elements(const scan *k, const stretch *s) {
     lp_builder *b = k->q.l->b;
     const lp_val n = lp_index(b, k->q.at.n), size = lp_index(b, IR_CHAIN);
-    const lp_val e =
-        lp_loop(b, LP_SERIAL, lp_iadd(b, s->from, k->thread), s->to, THREADS, NULL, 0, NULL);
+    const lp_val first = lp_iadd(b, s->from, lp_imul(b, k->thread, lp_index(b, k->lanes)));
+    const lp_val e = lp_loop(b, LP_SERIAL, first, s->to, THREADS * k->lanes, NULL, 0, NULL);
     place p = {.line = lp_idiv(b, e, n)};
     p.i = lp_isub(b, e, lp_imul(b, p.line, n));
     const lp_val in_line = lp_idiv(b, p.i, size);
@@ -164,22 +174,43 @@ static place open_elements(const scan *k, const stretch *s) {
     return p;
 }
 
-static void fill(scan *k, const stretch *s) {
+/* Vectors are accessed as such where the pointers allow it: `body` is emitted for these, and for others. */
+static void either_way(scan *k, const stretch *s, void (*body)(scan *k, const stretch *s)) {
+    lp_builder *b = k->q.l->b;
+    k->q.l->m.aligned = k->lanes > 1;
+    if (k->aligned) lp_if(b, k->aligned);
+    body(k, s);
+    k->q.l->m.aligned = false;
+    if (!k->aligned) return;
+    lp_else(b, NULL, 0);
+    body(k, s);
+    lp_end(b, NULL, 0, NULL);
+}
+
+static void fill_some(scan *k, const stretch *s) {
     lp_builder *b = k->q.l->b;
     const unsigned mark = emit_mark(&k->q.l->m);
     const place p = open_elements(k, s);
     enter_line(k, p.line);
-    lp_store(b, k->shared, p.at, element(k, p.i), 0, 0);
+    lp_store(b, k->shared, p.at, elements(k, p.i, k->lanes), 0, LP_ALIGNED);
     lp_end(b, NULL, 0, NULL);
     emit_forget(&k->q.l->m, mark);
-    lp_barrier(b);
+}
+
+static void fill(scan *k, const stretch *s) {
+    either_way(k, s, fill_some);
+    lp_barrier(k->q.l->b);
 }
 
 static lp_val sum_in_place(void *ctx, lp_val at, lp_val s) {
     scan *k = ctx;
     lp_builder *b = k->q.l->b;
-    s = cumsum_plus(&k->q, s, lp_load(b, k->shared, at, 1, 0, 0));
-    lp_store(b, k->shared, at, s, 0, 0);
+    lp_val v = lp_load(b, k->shared, at, k->lanes, 0, LP_ALIGNED);
+    for (unsigned i = 0; i < k->lanes; i++) {
+        s = cumsum_plus(&k->q, s, k->lanes > 1 ? lp_extract(b, v, i) : v);
+        v = k->lanes > 1 ? lp_insert(b, v, s, i) : s;
+    }
+    lp_store(b, k->shared, at, v, 0, LP_ALIGNED);
     return s;
 }
 
@@ -190,21 +221,28 @@ static void add_up(scan *k, const stretch *s, lp_val sums, lp_val first) {
     const lp_val own = lp_iadd(b, s->chain, k->thread),
                  at = lp_imul(b, k->thread, lp_index(b, k->pitch));
     const lp_val length = lp_isub(b, begins(k, lp_iadd(b, own, lp_index(b, 1))), begins(k, own));
-    const lp_val sum = chain(k, at, lp_iadd(b, at, length), sum_in_place, k);
+    const lp_val sum = chain(k, at, lp_iadd(b, at, length), k->lanes, sum_in_place, k);
     lp_store(b, sums, lp_iadd(b, first, k->thread), sum, 0, 0);
     lp_end(b, NULL, 0, NULL);
     lp_barrier(b);
 }
 
-static void results(scan *k, const stretch *s, lp_val before, lp_val first) {
+static void some_results(scan *k, const stretch *s) {
     lp_builder *b = k->q.l->b;
     const unsigned mark = emit_mark(&k->q.l->m);
     const place p = open_elements(k, s);
     const lp_val base = enter_line(k, p.line);
-    const lp_val c = lp_load(b, before, lp_iadd(b, first, p.chain), 1, 0, 0);
-    store(k, base, p.i, c, lp_load(b, k->shared, p.at, 1, 0, 0));
+    const lp_val at = k->before == k->sums ? lp_iadd(b, s->chain, p.chain) : p.chain;
+    const lp_val c = lp_load(b, k->before, at, 1, 0, 0);
+    store(k, base, p.i, c, lp_load(b, k->shared, p.at, k->lanes, 0, LP_ALIGNED));
     lp_end(b, NULL, 0, NULL);
     emit_forget(&k->q.l->m, mark);
+}
+
+/* before: what stood before each chain of the block, or, k->sums, before each of all. */
+static void results(scan *k, const stretch *s, lp_val before) {
+    k->before = before;
+    either_way(k, s, some_results);
 }
 
 /* Whole lines in a block. */
@@ -221,7 +259,7 @@ static void short_lines(scan *k) {
     carry_on(k, k->carry, lp_imul(b, k->thread, per), per, 1);
     lp_end(b, NULL, 0, NULL);
     lp_barrier(b);
-    results(k, &s, k->carry, zero);
+    results(k, &s, k->carry);
     close_block(k);
 }
 
@@ -243,7 +281,7 @@ static void blocks_phase(scan *k, bool last) {
     const stretch s = stretch_of(k, task, k->most);
     fill(k, &s);
     add_up(k, &s, last ? k->carry : k->sums, last ? lp_index(k->q.l->b, 0) : s.chain);
-    if (last) results(k, &s, k->sums, s.chain);
+    if (last) results(k, &s, k->sums);
     close_block(k);
 }
 
@@ -254,7 +292,7 @@ typedef struct column {
 
 static lp_val sum_column(void *ctx, lp_val i, lp_val s) {
     column *c = ctx;
-    s = cumsum_plus(&c->k->q, s, element(c->k, i));
+    s = cumsum_plus(&c->k->q, s, elements(c->k, i, 1));
     if (c->before) store(c->k, c->base, i, c->before, s);
     return s;
 }
@@ -270,7 +308,7 @@ static void columns_phase(scan *k, bool last) {
     column c = {.k = k, .base = enter_line(k, lp_isub(b, t, lp_imul(b, j, lines)))};
     if (last) c.before = lp_load(b, k->sums, t, 1, 0, 0);
     const lp_val to = lp_imin(b, lp_index(b, k->q.at.n), lp_iadd(b, from, size));
-    const lp_val s = chain(k, from, to, sum_column, &c);
+    const lp_val s = chain(k, from, to, 1, sum_column, &c);
     if (!last) lp_store(b, k->sums, t, s, 0, 0);
     lp_end(b, NULL, 0, NULL);
     emit_forget(&k->q.l->m, mark);
@@ -287,7 +325,7 @@ static void whole_columns(scan *k) {
     c.base = enter_line(k, line);
     c.before = cumsum_nothing(&k->q, 1);
     const lp_val from = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, IR_CHAIN, &c.before, 1, &c.before);
-    const lp_val s = chain(k, from, lp_imin(b, n, lp_iadd(b, from, size)), sum_column, &c);
+    const lp_val s = chain(k, from, lp_imin(b, n, lp_iadd(b, from, size)), 1, sum_column, &c);
     lp_val before = cumsum_plus(&k->q, c.before, s);
     lp_end(b, &before, 1, &before);
     lp_end(b, NULL, 0, NULL);
@@ -296,13 +334,16 @@ static void whole_columns(scan *k) {
 
 /* ---- choices */
 
-static void plan(scan *k) {
+static void choose(scan *k) {
     const cumsum_kernel *q = &k->q;
     const int64_t bytes = (int64_t)ir_dtype_bytes(q->acc);
     const int64_t longest = q->at.n < IR_CHAIN ? q->at.n : IR_CHAIN;
     k->lines = q->at.before * q->at.after;
     k->chains = (q->at.n + IR_CHAIN - 1) / IR_CHAIN;
-    k->pitch = longest | 1;
+    k->lanes = q->at.after > 1 ? 1 : 16 / (unsigned)bytes;
+    while (q->at.n % k->lanes) k->lanes /= 2;
+    k->pitch = (longest / k->lanes | 1) *
+               k->lanes; /* an odd number of vectors: none begins in another's banks */
     k->most = THREADS;
     while (k->most * (k->pitch + 1) * bytes > SHARED) k->most /= 2;
     k->line_step = q->at.after > 1 ? 1 : k->chains;
@@ -312,7 +353,8 @@ static void plan(scan *k) {
 bool lower_cumsum_block(lower *l) {
     scan k = {0};
     cumsum_begin(&k.q, l);
-    plan(&k);
+    choose(&k);
+    k.aligned = k.lanes > 1 ? gpu_aligned(l, k.lanes) : 0;
     const bool columns = k.q.at.after > 1;
     if (columns && (k.chains == 1 || k.lines >= ENOUGH)) {
         whole_columns(&k);
