@@ -16,9 +16,9 @@ typedef struct cuda_program {
     pass_plan *plan;
     rt_image image;
     cuda_image cuda; /* what more there is of it on a GPU */
-    bz_rt_cuda_run
-        run;    /* its args: a word for each input and output, an address or a scalar's value */
-    void *room; /* the run's */
+    /* its args: a word for each input and output, an address or a scalar's value */
+    bz_rt_cuda_run run;
+    void *room;                /* the run's */
     const rt_kernel **kernels; /* of the plan */
     rt_address consts;
     uint64_t bytes_written;
