@@ -4,6 +4,7 @@
 #define BRAZE_EXPORT_H
 
 #include "braze/compile.h"
+#include "braze/context.h"
 
 /* Axis `axis` of input `input`. */
 typedef struct bz_export_axis {
