@@ -48,6 +48,9 @@ static const struct form {
     {"odd pointer", "x: @[Q], b: @[K,N], c: @[N]",
      "%s = slice %x {start=[1]}\n %a = reshape %s {shape=[M,K]}", "%d = matmul %a %b",
      "%y = add %d %c"},
+    {"linear op", "a: @[M,K], w: @[N,K], c: @[N]", "%b = transpose %w", "%y = linear %a %w %c", ""},
+    {"widened", "x: @[K,M], b: @[K,N]", "%u = cast %x {dtype=f32}\n %a = transpose %u",
+     "%v = cast %b {dtype=f32}\n %y = matmul %a %v", ""},
     {"cast", "x: f64[M,K], w: f32[K,N]", "%a = cast %x {dtype=@}\n %b = cast %w {dtype=@}",
      "%y = matmul %a %b", ""},
 };
@@ -168,6 +171,8 @@ static void check(const struct form *f, const char *dtype, sizes z, const pass_t
     cr_assert(p, "%s: %s", words, e.text);
     lp_print_module(&loops, p->code);
     cr_assert(!t->matrix == !strstr(bz_text_c(&loops), " mma "), "%s: matrix units", words);
+    cr_assert(!t->matrix == !strstr(bz_text_c(&loops), of == BZ_F32 ? "[16, 8, 8]" : "[16, 8, 16]"),
+              "%s: other factors", words);
     if (on_loops) cr_assert_eq(plan_run(p, in, run, &e), BZ_OK, "%s: %s", words, e.text);
     if (on_device) cr_assert_eq(plan_cuda(p, in, device, &e), BZ_OK, "%s: %s", words, e.text);
     for (uint32_t i = 0; i < g->outputs.n; i++) {
@@ -237,6 +242,92 @@ Test(gpu_fast, large_tiles) {
     for (size_t d = 0; d < BZ_LEN(dtypes); d++) {
         const pass_target t = pass_gpu_of(80, true);
         for (size_t i = 5; i < 7; i++) check(&forms[i], dtypes[d], (sizes){80, 72, 40, 88}, &t);
+    }
+}
+
+/* What is widened for several products, and for others, lies in memory as halves, and so it is multiplied. */
+Test(gpu_fast, halves_stay_halves) {
+    static const char text[] =
+        "graph main(x: f32[64,64], w: f32[96,64], v: f32[64,96], b: f32[96]) {\n %a = cast %x "
+        "{dtype=bf16}\n %c = cast %w {dtype=bf16}\n %d = cast %v {dtype=bf16}\n %e = cast %b "
+        "{dtype=bf16}\n %h = linear %a %c %e\n %r = gelu %h\n %y = linear %r %d\n %z = linear %y "
+        "%c %e\n %s = cast %r {dtype=f32}\n %t = transpose %s\n %f = cast %a {dtype=f32}\n %g = "
+        "matmul %t %f\n %m = sum %s {axes=[0]}\n return %z, %g, %m }";
+    const pass_target t = pass_gpu_of(80, true);
+    ir_value_array in[4] = {{0}}, want[3] = {{0}}, got[3] = {{0}};
+    bz_error e = {0};
+    bz_text loops = {0};
+    ir_module *m = irt_parse(text);
+    random_inputs(m->graphs.p[0], in, 5);
+    interpret(text, 5, want);
+    pass_plan *p = pass_compile(m->graphs.p[0], &t, &e);
+    cr_assert(p, "%s", e.text);
+    lp_print_module(&loops, p->code);
+    cr_expect(strstr(bz_text_c(&loops), "[16, 8, 16]") && !strstr(bz_text_c(&loops), "[16, 8, 8]"));
+    unsigned halves = 0;
+    for (uint32_t i = 0; i < p->buffers.n; i++)
+        halves += p->buffers.p[i].place == PASS_ARENA && p->buffers.p[i].dtype == BZ_BF16;
+    cr_expect_eq(halves, 2, "%u values between kernels are halves", halves);
+    cr_assert_eq(plan_run(p, in, got, &e), BZ_OK, "%s", e.text);
+    for (int k = 0; k < 3; k++)
+        for (int64_t i = 0; i < irt_numel(&want[k]); i++) {
+            const double x = irt_get(&want[k], i), y = irt_get(&got[k], i);
+            cr_assert(fabs(x - y) <= 0.03 * (fabs(x) + 10), "%d: %g, %g", k, x, y);
+        }
+    free_values(in, 4);
+    free_values(want, 3);
+    free_values(got, 3);
+    bz_text_free(&loops);
+    pass_plan_free(p);
+    ir_module_free(m);
+}
+
+/* As if the operands were cast: nothing rounds the sums. */
+Test(gpu_fast, products_of_halves_in_f32) {
+    static const char head[] = "graph main(x: bf16[5,40], y: bf16[40,3]) {\n ";
+    static const char *const bodies[] = {
+        "%z = dot %x, %y {acc=f32, order=dot, lcontract=[1], rcontract=[0]} : f32[5,3]\n return %z "
+        "}",
+        "%a = cast %x {dtype=f32}\n %b = cast %y {dtype=f32}\n %z = matmul %a %b\n return %z }",
+        "%z = dot %x, %y {acc=f32, order=dot, lcontract=[1], rcontract=[0]} : f64[5,3]\n return %z "
+        "}",
+    };
+    ir_value_array v[2] = {{0}};
+    char text[300];
+    for (int i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, "%s%s", head, bodies[i]);
+        interpret(text, 9, &v[i]);
+    }
+    cr_expect(v[0].dtype == BZ_F32 && first_difference(&v[0], &v[1]) == -1);
+    free_values(v, 2);
+    bz_error e = {0};
+    snprintf(text, sizeof text, "%s%s", head, bodies[2]);
+    cr_expect(!ir_parse(text, strlen(text), NULL, &e), "a product in f64 was taken");
+}
+
+/* Memory runs out at each place: a status, nothing else. */
+Test(gpu_fast, without_memory) {
+    static const struct form *const some[] = {&forms[3], &forms[8], &forms[14]};
+    static const sizes z[] = {{1, 17, 31, 33}, {1, 16, 600, 16}, {1, 64, 64, 64}};
+    const pass_target t = pass_gpu_of(80, true);
+    for (size_t i = 0; i < BZ_LEN(some); i++) {
+        bz_text text = {0};
+        graph_of(&text, some[i], dtypes[i], z[i]);
+        ir_module *m = irt_parse(bz_text_c(&text));
+        bz_status s = BZ_ENOMEM;
+        for (long n = 0; s == BZ_ENOMEM; n += n < 200 ? 1 : 7) {
+            bz_error e = {0};
+            bz_text code = {0};
+            bz_mem_fail_after(n);
+            pass_plan *p = pass_compile(m->graphs.p[0], &t, &e);
+            s = p ? cuda_emit(p->code, &code, &e) : e.status;
+            bz_mem_fail_after(-1);
+            bz_text_free(&code);
+            pass_plan_free(p);
+        }
+        cr_expect_eq(s, BZ_OK, "%s: %d", bz_text_c(&text), s);
+        ir_module_free(m);
+        bz_text_free(&text);
     }
 }
 

@@ -104,17 +104,14 @@ static bool read_functions(reading *r, kreport_launch *l) {
     return true;
 }
 
-static bool has_matrix(const kreport_launch *l) {
-    for (uint32_t i = 0; i < l->n; i++)
-        if (l->functions[i].code.mix[CUBIN_MATRIX]) return true;
-    return false;
-}
-
-/* Of the product in the launch. */
-static unsigned factor_bits(const ir_graph *g, const pass_launch *of) {
-    for (uint32_t i = 0; i < of->nnodes; i++)
-        if (ir_at(g, of->nodes[i])->op == IR_DOT)
-            return ir_dtypes[ir_dtype(g, ir_operand(g, of->nodes[i], 0))].bits;
+/* Of the factors that matrix units multiply in the launch; 0: none do. */
+static unsigned factor_bits(const lp_module *m, const pass_launch *of) {
+    for (uint32_t s = 0; s < of->nsegments; s++) {
+        const lp_kernel *k = m->k.p[of->segments[s].kernel];
+        for (lp_val v = 1; v < k->inst.n; v++)
+            if (k->inst.p[v].op == LP_MMA)
+                return ir_dtypes[k->inst.p[lp_args(k, &k->inst.p[v])[0]].dtype].bits;
+    }
     return 0;
 }
 
@@ -126,7 +123,7 @@ static void estimate(const reading *r, kreport_launch *l) {
                          .specials = (double)of->specials};
     for (uint32_t i = 0; i < of->nnodes; i++)
         l->work.f64 |= ir_dtype(r->plan->graph, of->nodes[i]) == BZ_F64;
-    if (has_matrix(l)) l->work.matrix = factor_bits(r->plan->graph, of);
+    l->work.matrix = factor_bits(r->plan->code, of);
     for (uint32_t i = 0; i < l->n; i++) l->work.blocks += l->functions[i].grid.blocks;
     l->roof = gpu_roofline(r->kind, &l->work);
 }

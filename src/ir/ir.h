@@ -268,6 +268,8 @@ typedef struct ir_dot_attr {
     const int64_t *lbatch, *rbatch, *lcontract, *rcontract;
 } ir_dot_attr;
 ir_dot_attr ir_dot_get(const ir_graph *g, const ir_node *n);
+/* Product number `dot` of a graph `from` of the same module, f32, of operands that are halves: it is as if they were cast to f32. */
+ir_ref ir_dot_narrowed(ir_graph *g, const ir_graph *from, ir_ref dot, ir_ref x, ir_ref y);
 ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch,
               unsigned nbatch, const int *lcontract, const int *rcontract, unsigned ncontract);
 

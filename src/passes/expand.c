@@ -1,6 +1,7 @@
 /* expand.c - what lowering does not take as it is becomes something else.
  * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements; no concat of
- * more than PASS_CONCAT_MOST.
+ * more than PASS_CONCAT_MOST. For matrix units products of halves that were cast to f32 become products of the halves, so that these
+ * are what lies in memory.
  *
  *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : the largest)
  *
@@ -66,13 +67,48 @@ static ir_ref expand_concat(ir_graph *g, const ir_graph *old, const ir_map *map,
     return out;
 }
 
-static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+static bool only_moves(const ir_node *n) {
+    return n->op == IR_RESHAPE || n->op == IR_EXPAND || n->op == IR_PERMUTE || n->op == IR_SLICE;
+}
+
+/* The halves that x is, cast to f32 and perhaps moved; 0: it is something else. */
+static ir_ref halves_behind(const ir_graph *g, ir_ref x) {
+    while (only_moves(ir_at(g, x))) x = ir_operand(g, x, 0);
+    if (ir_at(g, x)->op != IR_CAST || ir_dtype(g, x) != BZ_F32) return 0;
+    const ir_ref h = ir_operand(g, x, 0);
+    return ir_is_half(ir_dtype(g, h)) ? h : 0;
+}
+
+/* x of the old graph without that cast. */
+static ir_ref without_cast(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref x) {
+    const ir_node *n = ir_at(old, x);
+    const ir_ref from = ir_in(old, n)[0];
+    if (!only_moves(n)) return map->to[from];
+    const ir_ref h = without_cast(g, old, map, from);
+    return h ? ir_append(g, n->op, ir_dtype(g, h), ir_dims(old, n), n->rank, &h, 1,
+                         ir_attrs(old, n), n->nattr)
+             : 0;
+}
+
+/* A product, of halves if it is of such. */
+static ir_ref narrowed(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+    const ir_ref x = ir_operand(old, r, 0), y = ir_operand(old, r, 1);
+    const ir_ref hx = halves_behind(old, x), hy = halves_behind(old, y);
+    if (!hx || !hy || ir_dtype(old, hx) != ir_dtype(old, hy))
+        return ir_rebuild_node(g, old, map, r);
+    const ir_ref nx = without_cast(g, old, map, x), ny = without_cast(g, old, map, y);
+    return ir_dot_narrowed(g, old, r, nx, ny);
+}
+
+static ir_ref expanded(ir_graph *g, const ir_graph *old, const pass_target *t, const ir_map *map,
+                       ir_ref r) {
     const ir_node *n = ir_at(old, r);
     ir_bits value;
     g->site = old->sites.p[r];
     if (of_nothing(old, r, &value))
         return ir_const_bits(g, (bz_dtype)n->dtype, value, ir_dims(old, n), n->rank);
     ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
+    if (n->op == IR_DOT && t->matrix) return narrowed(g, old, map, r);
     if (n->op == IR_CONCAT && n->nin > PASS_CONCAT_MOST) return expand_concat(g, old, map, r);
     bool arg = n->op == IR_REDUCE && (a.kind == IR_ARGMAX || a.kind == IR_ARGMIN);
     return arg ? expand_arg(g, map->to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, map, r);
@@ -80,13 +116,12 @@ static ir_ref expanded(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
 
 ir_graph *pass_expand(const ir_graph *old, const pass_target *t, bz_error *e) {
     ir_map map;
-    (void)t;
     ir_graph *g = ir_rebuild_begin(old, &map);
     if (!g) {
         bz_fail(e, BZ_ENOMEM, "out of memory in pass expand");
         return NULL;
     }
     for (ir_ref r = 1; r < old->n.n && !g->err.status; r++)
-        if (!map.to[r]) map.to[r] = expanded(g, old, &map, r);
+        if (!map.to[r]) map.to[r] = expanded(g, old, t, &map, r);
     return ir_rebuild_end(g, old, &map, e);
 }

@@ -68,6 +68,14 @@ ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rba
                      4 + 2 * nbatch + 2 * ncontract);
 }
 
+ir_ref ir_dot_narrowed(ir_graph *g, const ir_graph *from, ir_ref dot, ir_ref x, ir_ref y) {
+    const ir_node n = *ir_at(from, dot);
+    if (!x || !y) return 0;
+    bz_assert(ir_is_half(ir_dtype(g, x)) && ir_dtype(g, x) == ir_dtype(g, y) && n.dtype == BZ_F32);
+    return ir_append(g, IR_DOT, BZ_F32, ir_dims(from, &n), n.rank, (ir_ref[]){x, y}, 2,
+                     ir_attrs(from, &n), n.nattr);
+}
+
 /* ---- is the node right? */
 
 /* The rest of an operand of dot: axes outside the set, from result axis *at on. */
@@ -87,8 +95,9 @@ bool ck_dot(const ck *c) {
     if (!sane || !ck_attrs(c, 4 + 2 * (uint64_t)(c->attr[2] + c->attr[3])))
         return ck_wrong(c, BZ_EARG, "the attributes are no dot");
     ir_dot_attr d = ir_dot_get(c->g, c->n);
-    if (x->dtype != y->dtype || x->dtype == BZ_BOOL || !ck_dtype(c, (bz_dtype)x->dtype))
+    if (x->dtype != y->dtype || x->dtype == BZ_BOOL)
         return ck_wrong(c, BZ_EDTYPE, "the operands must have one dtype, not bool");
+    if (c->n->dtype != d.acc && !ck_dtype(c, (bz_dtype)x->dtype)) return false;
     if (d.acc != ir_compute_dtype((bz_dtype)x->dtype) || d.order != IR_ORDER_DOT)
         return ck_wrong(c, BZ_EARG, "accumulator or order are not those of dot");
     if (!ck_axes(c, d.lbatch, d.nbatch, x->rank, &lset) ||

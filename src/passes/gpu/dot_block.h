@@ -81,8 +81,9 @@ void dot_parts_keep(dot_block *k, lp_val m, lp_val n, lp_val sum);
 void dot_parts_add(dot_block *k); /* the phase that adds and stores them */
 
 /* ---- dot_mma.c */
-/* Does the target ask for sums by matrix units, and are they for this product? Its sides are known. */
-bool dot_suits_mma(const dot_block *k);
+/* Does the target ask for sums by matrix units, and are they for this product? Its sides are known; they may get others, of the same
+ * factors, that suit better. */
+bool dot_suits_mma(dot_block *k);
 bool dot_by_mma(dot_block *k);
 
 /* ---- dot_ring.c: turns of both sides under way */

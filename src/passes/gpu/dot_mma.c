@@ -8,6 +8,8 @@
  * The tiling is that of CUTLASS's kernels for the same units; the order in which one of them adds is nobody's promise (docs/fast.md). */
 #include "src/passes/gpu/dot_block.h"
 
+#include <string.h>
+
 enum {
     LEAST = 8,    /* rows, columns and products that fill a matrix */
     ENOUGH = 80,  /* tiles for which a device is large enough */
@@ -17,12 +19,45 @@ enum {
     MOST = 16     /* of a warp */
 };
 
-bool dot_suits_mma(const dot_block *k) {
-    const dot_kernel *q = &k->q;
-    if (!q->l->t->matrix || q->a.acc != BZ_F32) return false;
+/* Halves that are f32 to their reader alone: behind movement that leads there, the operand of the cast and its index. */
+static bool find_halves(dot_kernel *q, const dot_side *s, access_step *out) {
+    emitter *m = &q->l->m;
+    access_step way[2] = {{.x = s->r}};
+    unsigned now = 0;
+    memcpy(way[0].at, s->idx, sizeof s->idx);
+    for (;; now = !now) {
+        const ir_ref r = way[now].x;
+        const bool cast = ir_at(q->l->g, r)->op == IR_CAST;
+        if (m->bind[r].kind != BIND_NONE || (!cast && !access_moves(q->l->g, r)) ||
+            !access_take(q->l->g, m->x, r, way[now].at, 0, &way[!now]) || way[!now].outside)
+            return false;
+        if (cast) break;
+    }
+    *out = way[!now];
+    return ir_is_half(ir_dtype(q->l->g, out->x));
+}
+
+/* What is widened on both sides is multiplied as it was: the factors are the same. */
+static void narrow(dot_kernel *q) {
+    access_step to[2];
+    dot_side *sides[2] = {&q->x, &q->y};
+    for (unsigned i = 0; i < 2; i++)
+        if (ir_dtype(q->l->g, sides[i]->r) != BZ_F32 || !find_halves(q, sides[i], &to[i])) return;
+    if (ir_dtype(q->l->g, to[0].x) != ir_dtype(q->l->g, to[1].x)) return;
+    for (unsigned i = 0; i < 2; i++) {
+        sides[i]->r = to[i].x;
+        memcpy(sides[i]->idx, to[i].at, sizeof to[i].at);
+    }
+}
+
+bool dot_suits_mma(dot_block *k) {
+    dot_kernel *q = &k->q;
+    if (!q->l->t->matrix || q->a.acc != BZ_F32 || q->swapped || q->x.size < LEAST ||
+        q->y.size < LEAST || q->k < LEAST)
+        return false;
+    narrow(q);
     const bz_dtype x = ir_dtype(q->l->g, q->x.r), y = ir_dtype(q->l->g, q->y.r);
-    const bool of = x == y && (ir_is_half(x) || x == BZ_F32);
-    return of && !q->swapped && q->x.size >= LEAST && q->y.size >= LEAST && q->k >= LEAST;
+    return x == y && (ir_is_half(x) || x == BZ_F32);
 }
 
 static int64_t tiles_of(const dot_kernel *q, int64_t rows, int64_t columns) {
