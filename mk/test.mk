@@ -87,6 +87,12 @@ $(B)/tests/slow_gpu_mutants: $(B)/obj/tests/mutants/mutate_sites.o
 gpu-mutate-emitted: $(B)/tests/slow_gpu_mutants build/libbraze-fakecuda.so
 	@MUTANTS=all $(TEST_ENV) $<
 
+# Every wrong driver call of runtime/cuda, on the tests of that: some 25 minutes of a processor.
+RUNTIME_MUTANT_TESTS := $(addprefix $(B)/tests/,test_cuda test_cuda_graphs test_cuda_memory test_cuda_reset test_cuda_lacks test_cuda_faults)
+.PHONY: gpu-mutate-runtime
+gpu-mutate-runtime: $(RUNTIME_MUTANT_TESTS) build/libbraze-fakecuda.so
+	@$(TEST_ENV) $(PYTHON) tests/gpu/mutate_runtime.py $(B)
+
 # Contexts of tests on another device than they ask for: tests/support/devices.c.
 TEST_WRAP := -Wl,--wrap=bz_open
 

@@ -35,6 +35,14 @@ cat "$dir/device"
 [ $status = 3 ] && exit 0
 [ $status = 0 ] || exit 1
 
+# Without a compiler there is nothing to check; tests would say that they are skipped.
+echo 'graph main(x: f32[4] = iota()) { %y = exp %x' >"$dir/p.bz" && echo 'return %y }' >>"$dir/p.bz"
+if ! "$b/braze" run --device cuda "$dir/p.bz" >"$dir/said" 2>&1; then
+    cat "$dir/said"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+
 wants() { case "${parts:-correct times}" in *$1*) true ;; *) false ;; esac }
 
 check() { # WHAT COMMAND...

@@ -106,7 +106,7 @@ Test(cuda, every_layout_is_copied) {
                 same_as_host(c->memory, l, first, sizes[k]);
         }
     bz_close(c);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* More than the ring of pinned pieces holds, and it goes on before it has been read. */
@@ -131,7 +131,65 @@ Test(cuda, large_copies_go_round) {
     m->f->free(m, a, N);
     bz_close(c);
     free(in), free(out);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
+}
+
+/* What one context has of the driver's goes with it, whoever keeps the driver's context. */
+Test(cuda, a_context_takes_all_with_it) {
+    fakecuda_use("80");
+    bz_context *keeper = fakecuda_open(0), *c;
+    const size_t objects = fakecuda_objects(), living = fakecuda_living();
+    float out[6];
+    c = fakecuda_open(0);
+    cr_expect_eq(fakecuda_objects(), objects + 2, "a stream of its own, and an event");
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3));
+    EXPECT(bz_transpose(x, 0, 1), 1, 4, 2, 5, 3, 6); /* by a kernel of ours */
+    const bz_ticket t = bz_to_host_async(x, out, sizeof out);
+    cr_expect_eq(bz_wait(c, t), BZ_OK);
+    cr_expect(bz_pin(c, 100) != NULL);
+    cr_expect_gt(fakecuda_objects(), objects);
+    bz_close(c);
+    cr_expect_eq(fakecuda_objects(), objects);
+    cr_expect_eq(fakecuda_living(), living);
+    bz_close(keeper);
+    fakecuda_left_nothing();
+}
+
+/* What cannot be is said before the driver is asked: by the memory of that device. */
+Test(cuda, more_than_the_device_has) {
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    const uint64_t asked = fakecuda_calls("cuMemAllocAsync");
+    bz_tensor *x = bz_zeros(c, BZ_SHAPE(1024, 1024, 1024), BZ_F32);
+    cr_expect_eq(bz_eval(&x, 1), BZ_ENOMEM);
+    cr_expect(strstr(bz_message(c), "4 GiB, the device has 2 GiB"), "%s", bz_message(c));
+    cr_expect_eq(fakecuda_calls("cuMemAllocAsync"), asked);
+    bz_clear(c);
+    bz_close(c);
+    fakecuda_left_nothing();
+}
+
+/* A copy to the host that fails when it is waited for writes nothing later. */
+Test(cuda, a_copy_that_failed_is_over) {
+    enum { INVALID_VALUE = 1, CALLS = 6, N = 4096 };
+    static float zeros[N];
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0);
+    float *out = bz_pin(c, sizeof zeros); /* copies into other memory may wait by themselves */
+    bz_tensor *x = bz_from_data(c, BZ_F32, zeros, BZ_SHAPE(N));
+    for (int n = 0; n < CALLS; n++) {
+        fakecuda_fail_after(n, INVALID_VALUE);
+        const bz_status s = bz_to_host(x, out, sizeof zeros);
+        fakecuda_fail_after(-1, 0);
+        bz_clear(c);
+        if (!s) continue;
+        memset(out, 0xEE, sizeof zeros);
+        EXPECT(bz_slice(x, (int64_t[]){5}, (int64_t[]){7}, (int64_t[]){1}, 1), 0, 0);
+        for (size_t i = 0; i < N; i++)
+            cr_assert(memcmp(&out[i], (char[]){-18, -18, -18, -18}, 4) == 0, "call %d: %zu", n, i);
+    }
+    bz_close(c);
+    fakecuda_left_nothing();
 }
 
 /* ---- several devices */
@@ -157,7 +215,7 @@ Test(cuda, tensors_go_to_other_devices) {
         cr_expect_eq(bz_context_status(c[i]), BZ_OK, "%u: %s", i, bz_message(c[i]));
         bz_close(c[i]);
     }
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* ---- code */
@@ -192,5 +250,5 @@ Test(cuda, code_is_shared) {
     c[0] = fakecuda_open(0);
     cr_expect_eq(run_softmax(c[0]).kernels_built, 1);
     bz_close(c[0]);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }

@@ -111,7 +111,7 @@ Test(cuda_graphs, a_step_is_one_launch) {
               "%d of %d bound", (int)other.binds, (int)kernels);
     cr_expect(same.graphs == 1 && same.binds == 0);
     bz_close(c);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 Test(cuda_graphs, they_can_be_turned_off) {
@@ -151,7 +151,7 @@ Test(cuda_graphs, the_loss_is_read_a_step_late) {
         cr_expect(memcmp(&loss[i - 1], &want[i - 1], sizeof *loss) == 0, "step %d", i - 1);
     }
     bz_close(c), bz_close(cpu);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* ---- bits */
@@ -212,7 +212,7 @@ Test(cuda_graphs, bits_are_the_cpus) {
     }
     cr_expect(fakecuda_calls("cuGraphLaunch") > 0);
     bz_close(keeper);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 Test(cuda_graphs, bits_are_the_cpus_without) {
@@ -222,7 +222,7 @@ Test(cuda_graphs, bits_are_the_cpus_without) {
     both(train_both);
     both(draw_both);
     cr_expect_eq(fakecuda_calls("cuGraphLaunch"), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* ---- bad indices: the host looks before an input changes */
@@ -260,5 +260,5 @@ Test(cuda_graphs, bad_indices_change_nothing) {
     }
     cr_expect(fakecuda_calls("cuGraphLaunch") > 0);
     bz_close(c);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }

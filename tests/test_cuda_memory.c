@@ -27,7 +27,7 @@ Test(cuda_memory, operands_lie_on_one_device) {
     EXPECT_ERROR(second, bz_matmul(bz_from_tensor(second, x), x), BZ_EARG,
                  "[matmul] operands of two contexts, 0 and 1, both on cuda:0");
     bz_close(second), bz_close(c), bz_close(d), bz_close(cpu);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* ---- memory that lacks */
@@ -60,7 +60,7 @@ Test(cuda_memory, the_largest_are_named) {
                  "f32[1048576] 4 MiB, small f32[786432] 3 MiB");
     EXPECT(bz_narrow(x, 0, 0, 2), 0, 0);
     bz_close(c);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* What waits for others in the recycler goes first. */
@@ -74,7 +74,7 @@ Test(cuda_memory, what_is_idle_gives_way) {
     cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
     cr_expect(fakecuda_calls("cuMemPoolTrimTo") > before);
     bz_close(c);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* ---- copies that nobody waits for */
@@ -113,7 +113,7 @@ static void read_later(bool pools) {
     cr_expect(memcmp(plain[0], turned, 16) == 0 && memcmp(plain[1], want + 4, 16) == 0);
     bz_close(c);
     cr_expect_eq(fakecuda_living(), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 static bz_tensor *row(bz_context *c, const float *data, bz_ticket *t) {
@@ -149,7 +149,7 @@ static void fill_later(void) {
     EXPECT(y, 60, 61, 62, 63);
     bz_close(c);
     cr_expect_eq(fakecuda_living(), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 Test(cuda_memory, values_and_data_are_read_later) {
@@ -194,7 +194,7 @@ Test(cuda_memory, many_are_under_way) {
     bz_close(c); /* the rest comes with it */
     cr_expect(out[3][0] == 3.0f);
     cr_expect_eq(fakecuda_living(), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 static void mistakes(bz_context *c) {
@@ -232,5 +232,5 @@ Test(cuda_memory, mistakes_with_transfers) {
     mistakes(c);
     bz_close(c);
     on_all(mistakes);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }

@@ -91,7 +91,7 @@ Test(cuda_threads, contexts_take_turns) {
     }
     cr_expect_eq(fakecuda_living(), 0);
     cr_expect(fakecuda_no_context());
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 typedef struct worker {
@@ -122,7 +122,7 @@ Test(cuda_threads, contexts_work_at_once) {
             cr_expect(same(&w[i].r[k], &want), "thread %d, round %d", i, k);
     }
     cr_expect_eq(fakecuda_living(), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }
 
 /* A thread makes what another takes over, by way of the host's lock alone: contexts are not bound to threads. */
@@ -150,5 +150,5 @@ Test(cuda_threads, tensors_change_threads_and_devices) {
     bz_close(other);
     bz_close(c);
     cr_expect_eq(fakecuda_living(), 0);
-    fakecuda_is_clean();
+    fakecuda_left_nothing();
 }

@@ -100,11 +100,12 @@ static void check(const char *text, const pass_target *t, uint64_t seed, const c
         cr_expect_eq(first_difference(&want[i], &got[i]), -1, "%s: output %u at %lld", text, i,
                      (long long)first_difference(&want[i], &got[i]));
     free_values(got, g->outputs.n);
-    if (as_cuda) {
+    for (unsigned shift = 0; as_cuda && shift < 2; shift++) { /* aligned for vectors, and not */
+        plan_cuda_shift(shift);
         cr_assert_eq(plan_cuda(plan, in, got, &e), BZ_OK, "%s: as CUDA C: %s", text, e.text);
         for (uint32_t i = 0; i < g->outputs.n; i++)
             cr_expect_eq(first_difference(&want[i], &got[i]), -1,
-                         "%s: as CUDA C: output %u at %lld", text, i,
+                         "%s: as CUDA C, shifted by %u: output %u at %lld", text, shift, i,
                          (long long)first_difference(&want[i], &got[i]));
         free_values(got, g->outputs.n);
     }

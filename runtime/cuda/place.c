@@ -4,8 +4,8 @@
  *                           |                                                 arrive gets a place of its own, in the same handle
  *                     cu_context
  *
- * Whoever makes calls in it holds its lock with others; a reset waits until nobody does, so that no call meets a handle that is gone. Locks
- * are nested (what is entered may enter again): readers go before a writer that waits, as they do by default. */
+ * Whoever makes calls in it is counted; a reset waits until nobody is, so that no call meets a handle that is gone. What is in it may come in
+ * again: nobody is kept out by a reset that waits. The lock is held for the count alone, and for the reset itself. */
 #include "runtime/cuda/cuda.h"
 
 #include <pthread.h>
@@ -14,9 +14,11 @@ struct cuda_place {
     cu_context context;
     cu_device device;
     const cu_driver *d;
-    uint32_t memories; /* in it */
-    bool gone;         /* reset: by the lock */
-    pthread_rwlock_t entered;
+    uint32_t memories;    /* in it */
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t empty;
+    uint32_t entered; /* how often */
+    bool gone;        /* reset */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -26,7 +28,8 @@ static cuda_place *new_place(const cu_driver *d, cu_context c, cu_device device)
     cuda_place *p = bz_mem_zero(1, sizeof *p);
     if (!p || !bz_vec_push(&places, p)) return bz_mem_free(p), NULL;
     *p = (cuda_place){.context = c, .device = device, .d = d};
-    pthread_rwlock_init(&p->entered, NULL);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->empty, NULL);
     return p;
 }
 
@@ -58,7 +61,8 @@ void cuda_place_leave(cuda_place *p) {
     pthread_mutex_unlock(&lock);
     if (last) {
         rt_kernels_leave(p);
-        pthread_rwlock_destroy(&p->entered);
+        pthread_mutex_destroy(&p->lock);
+        pthread_cond_destroy(&p->empty);
         bz_mem_free(p);
     }
     d->context_release(device);
@@ -67,13 +71,17 @@ void cuda_place_leave(cuda_place *p) {
 /* ---- calls in it */
 
 bool cuda_place_hold(cuda_place *p) {
-    pthread_rwlock_rdlock(&p->entered);
-    if (p->gone) pthread_rwlock_unlock(&p->entered);
-    return !p->gone;
+    pthread_mutex_lock(&p->lock);
+    const bool there = !p->gone;
+    p->entered += there;
+    pthread_mutex_unlock(&p->lock);
+    return there;
 }
 
 void cuda_place_release(cuda_place *p) {
-    pthread_rwlock_unlock(&p->entered);
+    pthread_mutex_lock(&p->lock);
+    if (--p->entered == 0) pthread_cond_broadcast(&p->empty);
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool cuda_place_is_gone(cuda_place *p) {
@@ -98,7 +106,8 @@ void cuda_place_step_out(cuda_place *p) {
 
 cu_result cuda_place_reset(cuda_place *p) {
     cu_result r = CU_SUCCESS;
-    pthread_rwlock_wrlock(&p->entered);
+    pthread_mutex_lock(&p->lock);
+    while (p->entered) pthread_cond_wait(&p->empty, &p->lock);
     pthread_mutex_lock(&lock); /* nobody arrives meanwhile */
     if (!p->gone) r = p->d->context_reset(p->device);
     if (!p->gone && !r) {
@@ -106,6 +115,6 @@ cu_result cuda_place_reset(cuda_place *p) {
         forget(p);
     }
     pthread_mutex_unlock(&lock);
-    pthread_rwlock_unlock(&p->entered);
+    pthread_mutex_unlock(&p->lock);
     return r;
 }

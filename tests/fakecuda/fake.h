@@ -124,7 +124,9 @@ FK_EXPORT void braze_fake_seed(uint64_t seed);
 FK_EXPORT long braze_fake_fail_after(long n, int code);
 /* The function that failed so, without its version; NULL: none did since then. */
 FK_EXPORT const char *braze_fake_failed(void);
-/* A counter of BRAZE_FAKE_COUNTERS, over a kernel's launches so far; 0: none was counted. */
+/* Events, graphs, modules and streams of the program's that are there. */
+FK_EXPORT size_t braze_fake_objects(void);
+/* A counter of BRAZE_FAKE_COUNTERS, over a kernel's launches so far (NULL: all kernels'); 0: none was counted. */
 FK_EXPORT uint64_t braze_fake_counter(const char *kernel, const char *what);
 /* Blocks of memory, of devices and of the host, that were got and not given back. */
 FK_EXPORT size_t braze_fake_living(void);

@@ -109,6 +109,22 @@ void *fk_get(const void *handle, fk_kind kind) {
     return head && head->kind == kind && head->generation == generation ? head : NULL;
 }
 
+size_t braze_fake_objects(void) {
+    size_t n = 0;
+    pthread_mutex_lock(&fk.lock);
+    for (size_t i = 0; i < slots.n; i++) {
+        const fk_head *h = slots.at[i];
+        if (!h) {
+            continue;
+        }
+        const fk_stream *s = h->kind == FK_STREAM ? (const fk_stream *)(const void *)h : NULL;
+        n += h->kind == FK_EVENT || h->kind == FK_GRAPH || h->kind == FK_EXEC ||
+             h->kind == FK_MODULE || (s && !s->legacy && !s->owner);
+    }
+    pthread_mutex_unlock(&fk.lock);
+    return n;
+}
+
 void *fk_handle(const void *object) {
     const fk_head *head = object;
     if (!head) {

@@ -93,6 +93,12 @@ size_t fakecuda_living(void) {
     return f();
 }
 
+size_t fakecuda_objects(void) {
+    size_t (*f)(void);
+    *(void **)&f = function("braze_fake_objects");
+    return f();
+}
+
 uint64_t fakecuda_calls(const char *name) {
     uint64_t (*f)(const char *);
     *(void **)&f = function("braze_fake_calls");
@@ -111,4 +117,11 @@ void fakecuda_is_clean(void) {
     *(void **)&n = function("braze_fake_reports");
     *(void **)&text = function("braze_fake_report");
     cr_assert(n() == 0, "report: %s", text(0));
+}
+
+void fakecuda_left_nothing(void) {
+    fakecuda_is_clean();
+    cr_assert_eq(fakecuda_living(), 0, "%zu blocks of memory", fakecuda_living());
+    cr_assert_eq(fakecuda_objects(), 0, "%zu events, streams, modules or graphs",
+                 fakecuda_objects());
 }

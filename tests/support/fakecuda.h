@@ -16,11 +16,14 @@ void fakecuda_without(const char *function);
 long fakecuda_fail_after(long n, int code);
 const char *fakecuda_failed(void);
 size_t fakecuda_living(void);
+size_t fakecuda_objects(void);
 uint64_t fakecuda_calls(const char *function);
 void fakecuda_seed(uint64_t seed);
 /* No context of the driver's is this thread's. */
 bool fakecuda_no_context(void);
 /* It has found nothing wrong. */
 void fakecuda_is_clean(void);
+/* Nor is any memory, event, stream, module or graph left. */
+void fakecuda_left_nothing(void);
 
 #endif

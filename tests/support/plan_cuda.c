@@ -77,6 +77,16 @@ struct plan_cuda_code {
     void *module;
 };
 
+static unsigned shift, most_blocks = BLOCKS;
+
+void plan_cuda_shift(unsigned elements) {
+    shift = elements;
+}
+
+void plan_cuda_blocks(unsigned most) {
+    most_blocks = most < BLOCKS ? most : BLOCKS; /* there is scratch for these */
+}
+
 void plan_cuda_seed(uint64_t seed) {
     if (cu.braze_fake_seed) cu.braze_fake_seed(seed);
 }
@@ -229,7 +239,7 @@ static bz_status launch(running *r, const pass_segment *const *s, uint32_t n, un
     int code = cu.cuModuleGetFunction(&f, r->c->module, bz_text_c(&name));
     const unsigned threads = of.threads ? of.threads : THREADS;
     int64_t blocks = of.threads ? rows->tasks : (rows->tasks + THREADS - 1) / THREADS;
-    blocks = blocks > BLOCKS ? BLOCKS : blocks;
+    blocks = blocks > most_blocks ? most_blocks : blocks;
     if (!code && blocks > 0)
         code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, 0, NULL, args, NULL);
     if (!code) code = cu.cuCtxSynchronize();
@@ -245,13 +255,18 @@ static bz_status launch(running *r, const pass_segment *const *s, uint32_t n, un
     return st;
 }
 
+static size_t shift_of(const pass_buffer *b) {
+    return b->place == PASS_INPUT || b->place == PASS_OUTPUT ? shift * ir_dtype_bytes(b->dtype) : 0;
+}
+
 /* What is only written is not uploaded: the checkers see what is read before that. */
 static bz_status move(running *r, bool in) {
     int code = 0;
     for (uint32_t i = 0; i < r->p->buffers.n && !code; i++) {
         const pass_buffer *b = &r->p->buffers.p[i];
         const size_t bytes = (size_t)b->count * ir_dtype_bytes(b->dtype);
-        if (in) code = cu.cuMemAlloc_v2(&r->at[i], bytes + 64);
+        if (in) code = cu.cuMemAlloc_v2(&r->at[i], bytes + shift_of(b) + !bytes);
+        if (in && !code) r->at[i] += shift_of(b);
         if (!bytes || code || b->place == PASS_ARENA) continue;
         if (in && b->place != PASS_OUTPUT) code = cu.cuMemcpyHtoD_v2(r->at[i], r->m.at[i], bytes);
         if (!in && (b->place == PASS_OUTPUT || b->taken))
@@ -304,7 +319,7 @@ bz_status plan_cuda_run(const plan_cuda_code *c, unsigned number, const ir_value
     if (!s) s = move(&r, false);
     if (!s) plan_memory_outputs(p, &r.m, outputs);
     for (uint32_t i = 0; i < p->buffers.n; i++)
-        if (r.at[i]) cu.cuMemFree_v2(r.at[i]);
+        if (r.at[i]) cu.cuMemFree_v2(r.at[i] - shift_of(&p->buffers.p[i]));
     plan_memory_free(&r.m, p);
     free(r.at);
     return s;
