@@ -86,6 +86,14 @@ static const struct {
     {"grad norm",
      "graph main(s: f32, g: f32[50000], h: f32[999,100], k: f32[77]) { %n, %f = grad_norm %s, %g, "
      "%h, %k\n return %n, %f }"},
+    {"attention",
+     "graph main(q: f32[2,256,64], k: f32[2,256,64], v: f32[2,256,64]) { %t = permute %k "
+     "{perm=[0,2,1]}\n %s = matmul %q %t\n %m = mul %s 0.125\n %p = softmax %m\n %y = matmul %p "
+     "%v\n return %y }"},
+    {"attention causal",
+     "graph main(q: f32[2,256,64], k: f32[2,256,64], v: f32[2,256,64]) { %t = permute %k "
+     "{perm=[0,2,1]}\n %s = matmul %q %t\n %r = iota {shape=[256,1]}\n %c = iota {shape=[256]}\n "
+     "%l = gt %c %r\n %m = where %l -inf %s\n %p = softmax %m\n %y = matmul %p %v\n return %y }"},
     {"deep product",
      "graph main(x: f32[128,1032], w: f32[1032,256]) { %y = matmul %x %w\n return %y }"},
 };
@@ -119,6 +127,9 @@ static const struct gate {
     {"down cumsum", "cumsum", 0.25, 1.52, 1.05, 1.0, 0, 0, 40, "elements are read twice"},
     {"embedding", "scatter", 0.5, 1.45, 1.05, 1.2, 0, 0, 48,
      "indices are sorted, and found for each vector of a row"},
+    {"attention", "attention", 0.95, 9.2, 1.05, 1.1, 0.6, 0, 168,
+     "k and v are read by each band of 16 rows, here 16 times; 16 rows and 64 columns are 8 sums a "
+     "thread"},
     {"deep", "gemm", 0.95, 1.32, 1.05, 1.1, 0.845, 0, 192,
      "the sums of the blocks of 512 before keep 64 registers: addresses are computed again"},
 };

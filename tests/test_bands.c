@@ -2,6 +2,7 @@
 #include "src/passes/pass.h"
 #include "tests/support/irtest.h"
 #include "tests/support/plan_check.h"
+#include "tests/support/plan_cuda.h"
 #include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
@@ -139,6 +140,17 @@ Test(bands, bf16) {
 
 Test(bands, f64) {
     check(1, "f64");
+}
+
+Test(bands, as_cuda) {
+    static const int some[][5] = {{1, 20, 64, 8, 16}, {1, 3, 1030, 5, 4}};
+    char what[600];
+    for (unsigned i = 0; i < BZ_LEN(forms) && plan_cuda_ready(); i++) {
+        ir_module *m = parse(i, some[i % 2], "f32");
+        plan_check c = {.seed = i, .cuda = true, .specials = i % 3 == 2, .threads = 2};
+        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s: %s", forms[i].name, what);
+        ir_module_free(m);
+    }
 }
 
 static unsigned launches(const ir_graph *g, const pass_target *t, int64_t *arena) {

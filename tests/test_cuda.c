@@ -68,7 +68,8 @@ static void same_as_host(rt_memory *m, const rt_layout *l, int64_t first, size_t
     rt_spot host[2] = {rt_host_spot(near[0]), rt_host_spot(near[1])}, dev[2] = {{m, a}, {m, b}};
     cr_assert(!m->f->zero(m, a, sizeof in, &e) && !m->f->zero(m, b, sizeof in, &e));
     for (int far_away = 0; far_away < 2; far_away++) {
-        rt_spot x = far_away ? dev[0] : host[0], y = far_away ? dev[1] : host[1], at = x, to = y, from = rt_host_spot(in);
+        rt_spot x = far_away ? dev[0] : host[0], y = far_away ? dev[1] : host[1], at = x, to = y,
+                from = rt_host_spot(in);
         at.at += offset, to.at += offset, from.at += offset;
         cr_assert(!rt_move(at, from, &both, &e), "%s", e.text);
         cr_assert(!rt_move(y, at, &pack, &e), "%s", e.text);
@@ -251,4 +252,57 @@ Test(cuda, code_is_shared) {
     cr_expect_eq(run_softmax(c[0]).kernels_built, 1);
     bz_close(c[0]);
     fakecuda_left_nothing();
+}
+
+/* ---- attention */
+
+enum { HEADS = 4, QUERIES = 32, KEYS = 1100, SIZE = 8, SCORES = HEADS * QUERIES * KEYS * 4 };
+
+static bz_status attend(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                        void *user) {
+    (void)nin, (void)nout, (void)user;
+    bz_tensor *s = bz_mul(bz_matmul(in[0], bz_transpose(in[1], 1, 2)), bz_scalar(c, 0.5));
+    out[0] = bz_matmul(bz_softmax(s, 2), in[2]);
+    return BZ_OK;
+}
+
+/* Three calls, of which the last are a graph of the driver's; how many launches these are. shared: the scores are never in memory. */
+static uint64_t attend_on(bz_context *c, bool shared, float *out, size_t bytes) {
+    static float v[HEADS * KEYS * SIZE];
+    bz_counters before, after;
+    bz_program *p = bz_compile(c, attend, NULL, &(bz_compile_options){.nin = 3, .nout = 1});
+    for (size_t i = 0; i < BZ_LEN(v); i++) v[i] = (float)(i * 37 % 101) / 50 - 1;
+    bz_tensor *in[] = {bz_from_data(c, BZ_F32, v, BZ_SHAPE(HEADS, QUERIES, SIZE)),
+                       bz_from_data(c, BZ_F32, v + 3, BZ_SHAPE(HEADS, KEYS - 1, SIZE)),
+                       bz_from_data(c, BZ_F32, v + 6, BZ_SHAPE(HEADS, KEYS - 1, SIZE))};
+    bz_get_counters(c, &before);
+    for (int i = 0; i < 3; i++) {
+        bz_tensor *y;
+        cr_assert_eq(bz_call(p, in, &y), BZ_OK, "%s", bz_message(c));
+        cr_assert_eq(bz_to_host(y, out, bytes), BZ_OK);
+        bz_release(y);
+    }
+    bz_get_counters(c, &after);
+    cr_expect(!shared || after.peak_bytes < SCORES, "%llu bytes",
+              (unsigned long long)after.peak_bytes);
+    return after.launches - before.launches;
+}
+
+/* One kernel, with the CPU's bits, that asks for as much shared memory as the GPU has, or does without. */
+Test(cuda, attention_is_a_kernel) {
+    static float want[HEADS * QUERIES * SIZE], got[HEADS * QUERIES * SIZE];
+    if (!fakecuda_compiles()) return;
+    fakecuda_use("75,80,90");
+    bz_context *cpu = open_one(BZ_CPU);
+    attend_on(cpu, false, want, sizeof want);
+    bz_close(cpu);
+    for (int i = 0; i < 3; i++) {
+        bz_context *c = fakecuda_open(i);
+        const uint64_t asked = fakecuda_calls("cuFuncSetAttribute");
+        cr_expect_eq(attend_on(c, i > 0, got, sizeof got), 3);
+        cr_expect_eq(fakecuda_calls("cuFuncSetAttribute") - asked, i > 0, "device %d", i);
+        cr_expect(!memcmp(got, want, sizeof got), "device %d", i);
+        bz_close(c);
+    }
+    fakecuda_is_clean();
 }

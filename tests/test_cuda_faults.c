@@ -79,6 +79,24 @@ static void compiled(pair p, result *r) {
     bz_program_free(f);
 }
 
+/* A kernel that asks for shared memory. */
+static bz_status attention(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                           void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    bz_tensor *weights = bz_softmax(bz_matmul(in[0], bz_transpose(in[1], 0, 1)), 1);
+    out[0] = bz_sum(bz_matmul(weights, in[1]), (int[]){0}, 1, false);
+    return BZ_OK;
+}
+
+static void attends(pair p, result *r) {
+    bz_seed(p.c, 7);
+    bz_tensor *q = bz_rand(p.c, BZ_SHAPE(64, 2), BZ_F32), *out;
+    bz_tensor *k = bz_rand(p.c, BZ_SHAPE(1100, 2), BZ_F32);
+    bz_program *f = bz_compile(p.c, attention, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    if (f && !bz_call(f, (bz_tensor *[]){q, k}, &out)) look(r, out);
+    bz_program_free(f);
+}
+
 static void indexes(pair p, result *r) {
     bz_tensor *x = numbers(p.c, 4, 3);
     bz_tensor *at = bz_from_data(p.c, BZ_I64, ((int64_t[]){3, 0, 2}), BZ_SHAPE(3));
@@ -126,6 +144,7 @@ static const struct scenario {
     {"in place", in_place, true, false}, {"compiled", compiled, true, false},
     {"indexes", indexes, true, false},   {"draws", draws, true, false},
     {"peers", peers, false, true},       {"transfers", transfers, false, false},
+    {"attends", attends, true, false},
 };
 
 /* ---- what is expected of it */
@@ -268,6 +287,7 @@ static void every_call(const struct scenario *s, int code) {
     same(&got, &want, s->name, -1);
     close_pair(last);
     close_pair(p);
+    cr_expect(s->does != attends || fakecuda_calls("cuFuncSetAttribute"), "it did not ask");
     cr_expect_eq(fakecuda_living(), 0);
     /* What a lost device has dropped, copies of the other one that were under way look for. */
     if (!is_final(code)) fakecuda_is_clean();

@@ -83,6 +83,7 @@ static bool read_function(reading *r, const pass_launch *l, const pass_segment *
                false;
     f->grid = bz_rt_cuda_grid_of(r->kind->processors, of.threads, (uint64_t)of.scratch,
                                  tasks_of(r, l, s, phase));
+    f->code.shared += (unsigned)of.dynamic;
     f->fit = gpu_occupy(r->kind, f->code.registers, f->code.shared, f->grid.threads);
     return true;
 }
@@ -159,9 +160,11 @@ static bz_status report_plan(const kreport_job *j, const pass_plan *p, const gpu
 
 /* ---- the command */
 
+/* How kernels are cut hangs on what a kind has. */
 static bz_status report_machine(const kreport_job *j, const ir_graph *g, const gpu_kind *kind,
                                 bz_text *out, bz_error *e) {
-    const pass_target t = pass_gpu_of(kind->cc, rt_is_fast(&j->options));
+    pass_target t = pass_gpu_of(kind->cc, rt_is_fast(&j->options));
+    t.shared = gpu_shared_most(kind);
     pass_plan *p = pass_compile(g, &t, e);
     if (p) report_plan(j, p, kind, out, e);
     pass_plan_free(p);

@@ -31,8 +31,10 @@ typedef struct cu_kernel_node {     /* CUDA_KERNEL_NODE_PARAMS_v2 */
 /* Numbers of attributes and flags. */
 enum cu_numbers {
     CU_PROCESSORS = 16,  /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
+    CU_DYNAMIC = 8,      /* CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES */
     CU_MAJOR = 75,       /* ... COMPUTE_CAPABILITY_MAJOR */
     CU_MINOR = 76,       /* ... COMPUTE_CAPABILITY_MINOR */
+    CU_SHARED = 97,      /* ... MAX_SHARED_MEMORY_PER_BLOCK_OPTIN */
     CU_HAS_POOLS = 115,  /* ... MEMORY_POOLS_SUPPORTED */
     CU_NON_BLOCKING = 1, /* CU_STREAM_NON_BLOCKING */
     CU_NO_TIMING = 2,    /* CU_EVENT_DISABLE_TIMING */
@@ -80,6 +82,7 @@ enum cu_numbers {
          (cu_module * m, const void *image, unsigned n, const int *options, void **values))        \
     MUST(module_free, "cuModuleUnload", (cu_module m))                                             \
     MUST(module_function, "cuModuleGetFunction", (cu_function * f, cu_module m, const char *name)) \
+    MUST(function_set, "cuFuncSetAttribute", (cu_function f, int attribute, int value))            \
     MUST(launch, "cuLaunchKernel",                                                                 \
          (cu_function f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,          \
           unsigned bz, unsigned shared, cu_stream s, void **parameters, void **extra))             \

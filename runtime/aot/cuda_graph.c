@@ -19,6 +19,7 @@ static cu_kernel_node node_of(const bz_rt_cuda_run *r, uint32_t i) {
                             .bx = l->grid.threads,
                             .by = 1,
                             .bz = 1,
+                            .shared = r->cuda->codes[i].shared,
                             .parameters = l->args,
                             .context = r->context};
 }

@@ -178,16 +178,33 @@ static cu_result check(bz_rt_cuda_run *r, cu_result code, const char *what) {
     return code;
 }
 
-static cu_result launch_one(bz_rt_cuda_run *r, uint32_t i, cu_stream stream) {
-    const bz_rt_cuda_launch *l = &r->launches[i];
-    if (l->tasks == 0) return CU_SUCCESS;
-    bz_rt_cuda_fill(r, i);
-    const cu_result code = check(
-        r,
-        r->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, 0, stream, l->args, NULL),
-        "cuLaunchKernel");
+/* ... of kernel i */
+static cu_result check_of(bz_rt_cuda_run *r, uint32_t i, cu_result code, const char *what) {
+    check(r, code, what);
     if (code) snprintf(r->of, sizeof r->of, "%s", r->cuda->codes[i].name);
     return code;
+}
+
+BZ_RT_WEAK cu_result bz_rt_cuda_allow(bz_rt_cuda_run *r) {
+    cu_result code = CU_SUCCESS;
+    for (uint32_t i = 0; i < r->cuda->ncodes && !code; i++) {
+        const int shared = (int)r->cuda->codes[i].shared;
+        if (shared)
+            code = check_of(r, i, r->d->function_set(r->launches[i].f, CU_DYNAMIC, shared),
+                            "cuFuncSetAttribute");
+    }
+    return code;
+}
+
+static cu_result launch_one(bz_rt_cuda_run *r, uint32_t i, cu_stream stream) {
+    const bz_rt_cuda_launch *l = &r->launches[i];
+    const unsigned shared = r->cuda->codes[i].shared;
+    if (l->tasks == 0) return CU_SUCCESS;
+    bz_rt_cuda_fill(r, i);
+    return check_of(r, i,
+                    r->d->launch(l->f, l->grid.blocks, 1, 1, l->grid.threads, 1, 1, shared, stream,
+                                 l->args, NULL),
+                    "cuLaunchKernel");
 }
 
 static cu_result launch_graph(bz_rt_cuda_run *r, const bz_rt_cuda_stretch *s, cu_stream stream) {

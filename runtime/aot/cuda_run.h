@@ -29,6 +29,7 @@ typedef struct bz_rt_cuda_code {
     uint32_t rows; /* how many segments its launch runs, if it is handed rows of arguments; 0: one, as they are */
     uint32_t next; /* of a launch's segments the one behind it; 0: none */
     uint32_t led;  /* it runs in the launch of an earlier one */
+    uint32_t shared; /* bytes of shared memory that a launch asks for; 0: what a block has anyway is enough */
 } bz_rt_cuda_code;
 
 /* What rows of arguments are handed over in: n of them. A word is an address, an extent, or begins with a scalar's bytes; the last of a row
@@ -110,6 +111,7 @@ typedef struct bz_rt_cuda_run {
 #define bz_rt_cuda_grid_of    bz_rt_cuda_grid_of_v1
 #define bz_rt_cuda_room       bz_rt_cuda_room_v1
 #define bz_rt_cuda_lay_out    bz_rt_cuda_lay_out_v1
+#define bz_rt_cuda_allow      bz_rt_cuda_allow_v1
 #define bz_rt_cuda_go         bz_rt_cuda_go_v1
 #define bz_rt_cuda_fill       bz_rt_cuda_fill_v1
 #define bz_rt_cuda_drop       bz_rt_cuda_drop_v1
@@ -125,6 +127,8 @@ BZ_RT_INNER bz_rt_cuda_grid bz_rt_cuda_grid_of(unsigned processors, unsigned thr
 /* Bytes of the host that a run needs, at a multiple of 8; lays them out. The functions of the launches are found afterwards. */
 BZ_RT_INNER size_t bz_rt_cuda_room(const bz_rt_cuda_run *r);
 BZ_RT_INNER void bz_rt_cuda_lay_out(bz_rt_cuda_run *r, void *room);
+/* Once the functions are found: those that ask for shared memory may have it. An error: r->failed has it. */
+BZ_RT_INNER cu_result bz_rt_cuda_allow(bz_rt_cuda_run *r);
 
 /* Runs it in the stream, its context being the thread's. reported: the lowest element that a launch reported, or INT64_MAX, and its code;
  * it ended the run. An error: r->failed has it. */

@@ -67,7 +67,9 @@ static bool find_functions(bz_rt_cuda_place *p, bz_rt_cuda_slot *s, bz_rt_cuda_f
         done = bz_rt_cuda_fail(p->d, p->d->module_function(&s->run.launches[i].f, m, name),
                                "cuModuleGetFunction", name, f);
     }
-    return done;
+    if (!done) return false;
+    const cu_result code = bz_rt_cuda_allow(&s->run);
+    return bz_rt_cuda_fail(p->d, code, s->run.failed, s->run.of, f);
 }
 
 static bool find_constants(bz_rt_cuda_place *p, bz_rt_cuda_slot *s, bz_rt_cuda_fault *f) {

@@ -26,6 +26,7 @@ typedef struct cuda_memory {
     bool ordered;             /* memory is got and given back in the stream's order */
     unsigned arch;            /* 90: compute capability 9.0 */
     unsigned processors;      /* of the device */
+    int64_t shared;           /* bytes of shared memory that a block may ask for */
     bz_error lost;            /* the first error after which the driver's context is at its end */
     char *ring;               /* pinned; NULL until something is copied in */
     cu_event read[CUDA_RING]; /* the piece has been read */

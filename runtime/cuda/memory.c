@@ -383,13 +383,14 @@ static bz_status find_device(cuda_memory *m, int number, bz_error *e) {
 }
 
 static bz_status describe(cuda_memory *m, bz_error *e) {
-    int major = 0, minor = 0, processors = 0, pools = 0;
+    int major = 0, minor = 0, processors = 0, pools = 0, shared = 0;
     size_t bytes = 0;
     bz_status s =
         cuda_check(m, m->d->device_memory(&bytes, m->device), "cuDeviceTotalMem", NULL, e);
     const struct {
         int attribute, *to;
-    } asked[] = {{CU_MAJOR, &major}, {CU_MINOR, &minor}, {CU_PROCESSORS, &processors}};
+    } asked[] = {
+        {CU_MAJOR, &major}, {CU_MINOR, &minor}, {CU_PROCESSORS, &processors}, {CU_SHARED, &shared}};
     for (size_t i = 0; i < BZ_LEN(asked) && !s; i++)
         s = cuda_check(m, m->d->device_attribute(asked[i].to, asked[i].attribute, m->device),
                        "cuDeviceGetAttribute", NULL, e);
@@ -398,6 +399,7 @@ static bz_status describe(cuda_memory *m, bz_error *e) {
                  !m->d->device_attribute(&pools, CU_HAS_POOLS, m->device) && pools;
     m->arch = (unsigned)(major * 10 + minor);
     m->processors = (unsigned)processors;
+    m->shared = shared;
     m->base.most = (int64_t)bytes;
     return BZ_OK;
 }

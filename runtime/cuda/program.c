@@ -94,7 +94,7 @@ static bool make_image(cuda_program *p, const ir_graph *g) {
            cuda_image_make(&p->cuda, &p->image, p->plan);
 }
 
-static bool make_run(const cuda_memory *m, cuda_program *p, bz_error *e) {
+static bool make_run(cuda_memory *m, cuda_program *p, bz_error *e) {
     bz_rt_cuda_run *r = &p->run;
     *r = (bz_rt_cuda_run){.d = m->d,
                           .context = m->context,
@@ -110,7 +110,8 @@ static bool make_run(const cuda_memory *m, cuda_program *p, bz_error *e) {
         const rt_code_of of = p->image.codes.p[i];
         r->launches[i].f = (cu_function)p->kernels[of.kernel]->phases[of.phase];
     }
-    return true;
+    const cu_result code = bz_rt_cuda_allow(r);
+    return !cuda_check(m, code, r->failed, r->of, e);
 }
 
 /* ---- the device's functions */
@@ -147,6 +148,7 @@ static rt_program *program_new(bz_context *c, const ir_graph *g, unsigned how, b
     rt_watch watch = rt_watch_new(c);
     target.eager = how & RT_EAGER;
     target.any_size = how & RT_ANY_SIZE;
+    target.shared = m->shared;
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cuda, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;

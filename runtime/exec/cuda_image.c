@@ -40,7 +40,8 @@ bool cuda_image_make(cuda_image *m, const rt_image *v, const pass_plan *p) {
                                                        .buffers = k->buffers.n,
                                                        .extents = k->extents.n,
                                                        .scalars = k->scalars.n,
-                                                       .reports = of.reports}));
+                                                       .reports = of.reports,
+                                                       .shared = (uint32_t)of.dynamic}));
     }
     for (uint32_t ph = 0, at = 0; ph < v->phases.n && ok; at += v->phases.p[ph++].nsegments)
         find_rows(m, v, p, at, at + v->phases.p[ph].nsegments);

@@ -32,8 +32,11 @@ typedef struct cuda_phase {
     unsigned
         threads; /* of a block, for one task; 0: a task is one thread, and blocks may be of any size that the function's registers allow */
     int64_t scratch; /* bytes for each thread, a multiple of 64 */
-    int64_t shared;  /* static bytes of a block */
-    bool reports;    /* it may report an error */
+    int64_t shared;  /* bytes of a block */
+    /* of them those that its launch asks for: all, or none where they fit what any block may have. A driver wants to be told of so many
+     * before (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) */
+    int64_t dynamic;
+    bool reports; /* it may report an error */
 } cuda_phase;
 
 cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned phase);

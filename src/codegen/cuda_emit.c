@@ -17,7 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RESIDENT = 512 }; /* threads of a processor that multiplies matrices: they have 128 registers each */
+enum {
+    RESIDENT =
+        512, /* threads of a processor that multiplies matrices: they have 128 registers each */
+    SHARED_STATIC = 48 << 10 /* bytes of a block that need no asking */
+};
 
 /* ---- names of functions */
 
@@ -260,9 +264,9 @@ static void instruction(cuda_text *t, lp_val v) {
         cuda_line(t, "// %%%u", t->site);
     }
     const bool alone = t->block && t->threads < t->block; /* each thread would do it */
-    if (alone && (i->op == LP_STORE || i->op == LP_SCATTER || i->op == LP_COMPRESS ||
-                  i->op == LP_CALL || i->op == LP_ERROR || i->op == LP_BARRIER ||
-                  i->op == LP_ASYNC_COPY)) {
+    if (alone &&
+        (i->op == LP_STORE || i->op == LP_SCATTER || i->op == LP_COMPRESS || i->op == LP_CALL ||
+         i->op == LP_ERROR || i->op == LP_BARRIER || i->op == LP_ASYNC_COPY)) {
         cuda_refuse(t, v);
         return;
     }
@@ -376,7 +380,13 @@ static void head(cuda_text *t, const cuda_phase *of, unsigned number) {
     bz_text_str(t->out, "(");
 }
 
-static void own_scratch(cuda_text *t, const cuda_phase *of) {
+/* What the launch asks for. */
+static void shared_memory(cuda_text *t) {
+    cuda_line(t, "extern __shared__ __align__(16) char shared[];");
+}
+
+static void own_memory(cuda_text *t, const cuda_phase *of) {
+    if (of->dynamic && !t->k->rows) shared_memory(t);
     if (of->scratch)
         cuda_line(t, "scratch += ((i64)blockIdx.x * blockDim.x + threadIdx.x) * %lldll;",
                   (long long)of->scratch);
@@ -429,12 +439,13 @@ static void rows_phase(cuda_text *t, const cuda_phase *of, unsigned number) {
     bz_text_str(t->out, "(");
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error, i64 task) {\n");
+    if (of->dynamic) shared_memory(t);
     top_level(t, task);
     one_task(t, task);
     bz_text_str(t->out, "}\n");
     head(t, of, number);
     bz_text_str(t->out, "const __grid_constant__ bz_rows a, char *scratch, i64 *error) {\n");
-    own_scratch(t, of);
+    own_memory(t, of);
     open_tasks(t, of, "a.tasks");
     cuda_line(t, "const u32 r = bz_row<%u>(a, task);", words);
     cuda_indent(t);
@@ -450,6 +461,7 @@ static void phase(cuda_text *t, unsigned number) {
     t->block = of.threads;
     t->threads = 1;
     t->scratch = 0;
+    t->shared = of.dynamic ? 0 : -1;
     t->depth = 1;
     t->site = 0;
     if (t->k->rows) {
@@ -459,7 +471,7 @@ static void phase(cuda_text *t, unsigned number) {
     head(t, &of, number);
     parameters(t);
     bz_text_str(t->out, "char *scratch, i64 *error, i64 tasks) {\n");
-    own_scratch(t, &of);
+    own_memory(t, &of);
     top_level(t, find_phase(t->k, number));
     open_tasks(t, &of, "tasks");
     one_task(t, find_phase(t->k, number));
@@ -476,17 +488,25 @@ static bool may_report(const lp_kernel *k, const lp_module *m, lp_val from, lp_v
     return false;
 }
 
+/* Bytes of SHARED arrays that the task loop has, and of those at the top level before it. */
+static int64_t shared_bytes(const lp_kernel *k, lp_val task, lp_val end) {
+    int64_t n = 0;
+    for (lp_val v = 1; v < end; v++) {
+        const lp_inst *i = &k->inst.p[v];
+        if (v < task && lp_opens_region(i->op))
+            v = close_of(k, v);
+        else if (i->op == LP_LOCAL && (i->flags & 15) == LP_SHARED)
+            n = bz_plus(n, cuda_shared_bytes(i));
+    }
+    return n;
+}
+
 cuda_phase cuda_phase_of(const lp_kernel *k, const lp_module *m, unsigned number) {
     const lp_val task = find_phase(k, number), end = close_of(k, task);
     cuda_phase p = {.threads = block_of(k, task), .reports = may_report(k, m, task, end)};
     p.scratch = lp_scratch_bytes(k, m);
-    for (lp_val v = 1; v < end; v++) {
-        const lp_inst *i = &k->inst.p[v];
-        if (i->op == LP_LOCAL && (i->flags & 15) == LP_SHARED)
-            p.shared = bz_plus(
-                p.shared,
-                bz_round_up(bz_times(i->imm, (int64_t)ir_dtype_bytes((bz_dtype)i->dtype)), 16));
-    }
+    p.shared = shared_bytes(k, task, end);
+    p.dynamic = p.shared > SHARED_STATIC ? p.shared : 0;
     return p;
 }
 

@@ -27,6 +27,7 @@ typedef struct cuda_text {
     unsigned block;   /* of them in all */
     int64_t scratch;  /* bytes of SCRATCH arrays so far */
     bool matrix;      /* the kernel is for machines with matrix units: sm_80 and above */
+    int64_t shared;   /* of SHARED ones, where the launch asks for them; -1: they are arrays */
 } cuda_text;
 
 typedef struct cuda_name {
@@ -61,6 +62,7 @@ void cuda_end(cuda_text *t); /* ";" */
 void cuda_base(cuda_text *t, lp_val v, unsigned lane);
 
 /* ---- cuda_mem.c: LOCAL .. ASYNC_WAIT, TABLE */
+int64_t cuda_shared_bytes(const lp_inst *local); /* of a SHARED array */
 void cuda_memory(cuda_text *t, lp_val v);
 void cuda_tables(bz_text *out, const lp_module *m);
 

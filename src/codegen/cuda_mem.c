@@ -41,6 +41,10 @@ static void table(cuda_text *t, lp_val v) {
 
 /* ---- arrays */
 
+int64_t cuda_shared_bytes(const lp_inst *i) {
+    return bz_round_up(bz_times(i->imm, (int64_t)ir_dtype_bytes((bz_dtype)i->dtype)), 16);
+}
+
 static void local(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const char *type = cuda_cells[i->dtype];
@@ -49,6 +53,11 @@ static void local(cuda_text *t, lp_val v) {
         cuda_line(t, "%s *p%u = (%s *)(scratch + %lldll);", type, v, type, (long long)t->scratch);
         t->scratch +=
             bz_round_up(bz_times(i->imm, (int64_t)ir_dtype_bytes((bz_dtype)i->dtype)), 64);
+        return;
+    }
+    if (scope == LP_SHARED && t->shared >= 0) {
+        cuda_line(t, "%s *p%u = (%s *)(shared + %lldll);", type, v, type, (long long)t->shared);
+        t->shared += cuda_shared_bytes(i);
         return;
     }
     cuda_line(t, "%s__align__(16) %s a%u[%lld];", scope == LP_SHARED ? "__shared__ " : "", type, v,

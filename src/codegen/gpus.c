@@ -3,9 +3,8 @@
 
 enum {
     WARP = 32,
-    THREADS_MOST = 1024,    /* of a block */
-    SHARED_MOST = 48 << 10, /* of a block, static */
-    REGISTERS = 65536,      /* of a processor, in four parts: a warp's lie in one of them */
+    THREADS_MOST = 1024, /* of a block */
+    REGISTERS = 65536,   /* of a processor, in four parts: a warp's lie in one of them */
     PARTS = 4,
     REGISTERS_UNIT = 256, /* that a warp gets a multiple of */
     REGISTERS_MOST = 255, /* of a thread */
@@ -40,7 +39,7 @@ static unsigned by_registers(unsigned registers, unsigned warps) {
 }
 
 static unsigned by_shared(const gpu_kind *g, unsigned shared) {
-    if (shared > SHARED_MOST) return 0;
+    if (shared > gpu_shared_most(g)) return 0;
     const unsigned each = round_up(shared + g->reserved, g->unit);
     return each ? g->shared / each : UINT32_MAX;
 }

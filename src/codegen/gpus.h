@@ -27,7 +27,11 @@ typedef struct gpu_occupancy {
     const char *limit; /* what keeps more away: warps, registers, shared, blocks */
 } gpu_occupancy;
 
-/* Of blocks of `threads` threads with so many registers each and so many bytes of static shared memory. */
+/* Bytes of shared memory that a block may ask for. */
+static inline unsigned gpu_shared_most(const gpu_kind *g) {
+    return g->shared - g->reserved;
+}
+/* Of blocks of `threads` threads with so many registers each and so many bytes of shared memory. */
 gpu_occupancy gpu_occupy(const gpu_kind *g, unsigned registers, unsigned shared, unsigned threads);
 
 /* What a launch cannot do without. */

@@ -128,6 +128,8 @@ static bool feeds(fuser *f, const band *w, uint32_t p, uint32_t row, ir_ref *val
     const fuse_group *q = &f->r->groups.p[p];
     const pass_target *t = f->t;
     if (q->dead || q->form != &form_dot || !right_fits(f, q->head)) return false;
+    if (t->matrix && ir_dot_get(f->g, ir_at(f->g, q->head)).acc == BZ_F32)
+        return false; /* matrix units, which bands have no use for, are far faster */
     const cut k = cut_of(f, q->head);
     if (only_reader(f, p, value) != row || bytes_of(f, *value, 0) <= t->cached ||
         bytes_of(f, q->head, k.batch + k.rows) > 2 * t->machine->first)

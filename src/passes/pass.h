@@ -53,6 +53,7 @@ typedef struct pass_target {
     unsigned threads; /* tasks are cut for about so many; any number runs */
     /* bytes of a temporary up to which it stays in the caches from one launch to the next */
     int64_t cached;
+    int64_t shared; /* bytes of shared memory that a block of threads may have; processors: 0 */
     const pass_machine *machine;
     const bz_watch *watch; /* asked between the parts of a compilation; NULL: nobody */
 } pass_target;

@@ -20,6 +20,7 @@ typedef unsigned long long address;
     X(cuModuleLoadData, (void **, const void *))                                                   \
     X(cuModuleUnload, (void *))                                                                    \
     X(cuModuleGetFunction, (void **, void *, const char *))                                        \
+    X(cuFuncSetAttribute, (void *, int, int))                                                      \
     X(cuMemAlloc_v2, (address *, size_t))                                                          \
     X(cuMemsetD8_v2, (address, unsigned char, size_t))                                             \
     X(cuMemFree_v2, (address))                                                                     \
@@ -38,7 +39,7 @@ static struct {
     uint64_t (*braze_fake_counter)(const char *, const char *);
     void (*braze_fake_seed)(uint64_t);
 } cu;
-enum { MAJOR = 75, MINOR = 76 }; /* attributes */
+enum { DYNAMIC = 8, MAJOR = 75, MINOR = 76 }; /* attributes */
 
 bool plan_cuda_ready(void) {
     static int state;
@@ -240,8 +241,10 @@ static bz_status launch(running *r, const pass_segment *const *s, uint32_t n, un
     const unsigned threads = of.threads ? of.threads : THREADS;
     int64_t blocks = of.threads ? rows->tasks : (rows->tasks + THREADS - 1) / THREADS;
     blocks = blocks > most_blocks ? most_blocks : blocks;
+    if (!code && of.dynamic) code = cu.cuFuncSetAttribute(f, DYNAMIC, (int)of.dynamic);
     if (!code && blocks > 0)
-        code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, 0, NULL, args, NULL);
+        code = cu.cuLaunchKernel(f, (unsigned)blocks, 1, 1, threads, 1, 1, (unsigned)of.dynamic,
+                                 NULL, args, NULL);
     if (!code) code = cu.cuCtxSynchronize();
     bz_status st = code ? failed(r->e, bz_text_c(&name), code) : BZ_OK;
     if (!st && cu.braze_fake_reports && cu.braze_fake_reports() > 0) {

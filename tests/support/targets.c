@@ -2,7 +2,7 @@
 #include "tests/support/targets.h"
 #include "tests/support/jit.h"
 
-/* For the second one whatever can be handed on row by row is, however small. */
+/* For the second one and the GPU whatever can be handed on row by row is, however small. */
 const plan_target targets[] = {
     {"avx512",
      {.vector_bytes = 64,
@@ -36,7 +36,7 @@ const plan_target targets[] = {
       .registers = 32,
       .masks = true,
       .threads = 1 << 10,
-      .cached = PASS_CACHED,
+      .shared = 48 << 10,
       .machine = &pass_gpu},
      CG_NISAS}, /* on the interpreter of loops alone */
 };

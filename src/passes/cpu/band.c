@@ -4,41 +4,33 @@
  *     a task   a band of rows, the same through all parts:
  *                  products: their rows of S          -> scratch memory
  *                  reductions: S row by row           -> P, scratch memory, and stored if others want it, too
- *                  products: P's rows . y             -> what is stored
- *
- * Each part is lowered as if it were alone: what it reads of the parts before it, it finds at the index it asks for, in a buffer of which
- * only the band's rows are there. */
+ *                  products: P's rows . y             -> what is stored */
+#include "src/passes/cpu/band.h"
 #include "src/passes/cpu/dot.h"
 
 enum { FILL_LANES = 16 };
 
 typedef struct band {
-    lower *l;
-    const fuse_group *all;
-    fuse_space space[FUSE_MAX_PARTS];
+    band_parts p;
     dot_kernel dot[FUSE_MAX_PARTS]; /* of the parts that are products */
     row_kernel *row;
-    BZ_VEC(ir_ref) outputs; /* what the kernel stores */
-    BZ_VEC(lp_val) pointers;
-    lp_val held[FUSE_MAX_PARTS];  /* memory for what is handed on: less than a value a part */
-    int64_t rows, columns, group; /* of S, in a batch; panels of a band */
-    dot_kernel *masked;           /* the product of which the rows are seen in part */
+    int64_t rows, group; /* of S, in a batch; panels of a band */
+    dot_kernel *masked;  /* the product of which the rows are seen in part */
 } band;
 
-static bool makes(const band *w, unsigned k, ir_ref r) {
+/* ---- the parts */
+
+bool band_makes(const band_parts *w, unsigned k, ir_ref r) {
     return fuse_is_member(&w->all->parts[k], r);
 }
 
-/* A pointer to the i-th handed value as if all its rows were there, of which the band's begin at `first`. */
-static lp_val whole(const band *w, uint32_t i, lp_val first) {
+lp_val band_whole(const band_parts *w, uint32_t i, lp_val first) {
     lp_builder *b = w->l->b;
     lp_val before = lp_imul(b, first, lp_index(b, w->columns));
     return lp_offset(b, w->held[i], lp_isub(b, lp_index(b, 0), before));
 }
 
-/* From now on part k is the group at hand, and stores what others read: in the band's memory, if that is there (first), and where the
- * kernel stores it. */
-static void enter(band *w, unsigned k, lp_val first) {
+void band_enter(band_parts *w, unsigned k, lp_val first) {
     lower *l = w->l;
     const fuse_group *all = w->all;
     bool ok = true;
@@ -48,17 +40,25 @@ static void enter(band *w, unsigned k, lp_val first) {
     l->m.nsyms = 0;
     l->outputs.n = l->out_pointers.n = 0;
     for (uint32_t i = 0; ok && i < all->handed.n; i++)
-        if (makes(w, k, all->handed.p[i]))
+        if (band_makes(w, k, all->handed.p[i]))
             ok = bz_vec_push(&l->outputs, all->handed.p[i]) &&
-                 bz_vec_push(&l->out_pointers, first ? whole(w, i, first) : 0);
+                 bz_vec_push(&l->out_pointers, first ? band_whole(w, i, first) : 0);
     for (uint32_t i = 0; ok && i < w->outputs.n; i++)
-        if (makes(w, k, w->outputs.p[i]))
+        if (band_makes(w, k, w->outputs.p[i]))
             ok = bz_vec_push(&l->outputs, w->outputs.p[i]) &&
                  bz_vec_push(&l->out_pointers, w->pointers.p[i]);
     if (!ok) emit_fail(&l->m);
 }
 
-static bool save_outputs(band *w) {
+void band_bind(band_parts *w, unsigned k, lp_val first) {
+    for (uint32_t i = 0; i < w->all->handed.n; i++)
+        if (band_makes(w, k, w->all->handed.p[i]))
+            w->l->m.bind[w->all->handed.p[i]] =
+                (emit_bind){.kind = BIND_BUFFER, .p = band_whole(w, i, first)};
+}
+
+bool band_open(band_parts *w, lower *l) {
+    *w = (band_parts){.l = l, .all = l->group};
     for (uint32_t i = 0; i < w->l->outputs.n; i++)
         if (!bz_vec_push(&w->outputs, w->l->outputs.p[i]) ||
             !bz_vec_push(&w->pointers, w->l->out_pointers.p[i]))
@@ -66,79 +66,80 @@ static bool save_outputs(band *w) {
     return true;
 }
 
+void band_close(band_parts *w) {
+    bz_vec_free(&w->outputs);
+    bz_vec_free(&w->pointers);
+    w->l->group = w->all;
+    w->l->in_part = false;
+}
+
 /* ---- before the loops */
 
 /* Products that make rows: the first one says how they are cut. */
 static void begin_feeds(band *w) {
-    lower *l = w->l;
-    const fuse_group *all = w->all;
+    lower *l = w->p.l;
+    const fuse_group *all = w->p.all;
     for (unsigned k = 0; k < all->row; k++) {
-        enter(w, k, 0);
+        band_enter(&w->p, k, 0);
         dot_begin(&w->dot[k], l, k ? w->dot[0].x.panel : 0, false);
-        w->space[k] = l->space;
+        w->p.space[k] = l->space;
         dot_find_mask(&w->dot[k], all->handed.p[k]);
         if (w->dot[k].mask.known && !w->masked) w->masked = &w->dot[k];
     }
     const int64_t panel = w->dot[0].x.panel;
     int64_t bytes = 0;
     w->rows = w->dot[0].x.size;
-    w->columns = w->dot[0].y.size;
+    w->p.columns = w->dot[0].y.size;
     for (uint32_t i = 0; i < all->handed.n; i++)
-        bytes += panel * w->columns * (int64_t)ir_dtype_bytes(ir_dtype(l->g, all->handed.p[i]));
+        bytes += panel * w->p.columns * (int64_t)ir_dtype_bytes(ir_dtype(l->g, all->handed.p[i]));
     const int64_t most = l->t->machine->second / 2;
     w->group = bytes > 0 && bytes < most ? most / bytes : 1;
 }
 
 /* The phases, and the memory of a task. */
 static bool begin(band *w) {
-    lower *l = w->l;
-    const fuse_group *all = w->all;
+    lower *l = w->p.l;
+    const fuse_group *all = w->p.all;
     begin_feeds(w);
     for (unsigned k = all->row + 1; k < all->nparts; k++) {
-        enter(w, k, 0);
+        band_enter(&w->p, k, 0);
         dot_begin(&w->dot[k], l, w->dot[0].x.panel, true);
-        w->space[k] = l->space;
+        w->p.space[k] = l->space;
     }
     for (unsigned k = 0; k < all->nparts; k++) {
         if (k == all->row) continue;
-        enter(w, k, 0);
+        band_enter(&w->p, k, 0);
         w->dot[k].group = w->group;
         dot_share(&w->dot[k]);
     }
-    enter(w, all->row, 0);
+    band_enter(&w->p, all->row, 0);
     w->row = row_begin(l, w->masked ? all->handed.p[w->masked - w->dot] : 0);
-    w->space[all->row] = l->space;
+    w->p.space[all->row] = l->space;
     for (uint32_t i = 0; i < all->handed.n; i++)
-        w->held[i] = lp_local(l->b, ir_dtype(l->g, all->handed.p[i]),
-                              w->group * w->dot[0].x.panel * w->columns + FILL_LANES, LP_SCRATCH);
+        w->p.held[i] =
+            lp_local(l->b, ir_dtype(l->g, all->handed.p[i]),
+                     w->group * w->dot[0].x.panel * w->p.columns + FILL_LANES, LP_SCRATCH);
     return w->row != NULL;
 }
 
 /* ---- a task */
 
-/* What part k hands on is read, from now on, where it lies. */
-static void bind_handed(band *w, unsigned k, lp_val first) {
-    for (uint32_t i = 0; i < w->all->handed.n; i++)
-        if (makes(w, k, w->all->handed.p[i]))
-            w->l->m.bind[w->all->handed.p[i]] =
-                (emit_bind){.kind = BIND_BUFFER, .p = whole(w, i, first)};
-}
-
 /* The last panel has rows that nothing computes, and products read them: zeros from row `end` on to `to`. */
 static void fill(band *w, uint32_t i, lp_val first, lp_val end, lp_val to) {
-    lp_builder *b = w->l->b;
-    lp_val columns = lp_index(b, w->columns), p = whole(w, i, first);
+    lp_builder *b = w->p.l->b;
+    lp_val columns = lp_index(b, w->p.columns), p = band_whole(&w->p, i, first);
     lp_val at = lp_loop(b, LP_SERIAL, lp_imul(b, end, columns), lp_imul(b, to, columns), FILL_LANES,
                         NULL, 0, NULL);
-    lp_store(b, p, at, lp_const(b, ir_dtype(w->l->g, w->all->handed.p[i]), 0, FILL_LANES), 0, 0);
+    lp_store(b, p, at, lp_const(b, ir_dtype(w->p.l->g, w->p.all->handed.p[i]), 0, FILL_LANES), 0,
+             0);
     lp_end(b, NULL, 0, NULL);
 }
 
 /* Rows first .. end, of which the batch's begin at `before`. */
 static void reduce_rows(band *w, lp_val batch, lp_val before, lp_val first, lp_val end) {
-    lower *l = w->l;
+    lower *l = w->p.l;
     lp_builder *b = l->b;
-    enter(w, w->all->row, first);
+    band_enter(&w->p, w->p.all->row, first);
     lp_val i = lp_loop(b, LP_SERIAL, first, end, 1, NULL, 0, NULL);
     row_sight sight = {0};
     if (w->masked) sight = dot_row_sight(w->masked, batch, lp_isub(b, i, before));
@@ -148,9 +149,9 @@ static void reduce_rows(band *w, lp_val batch, lp_val before, lp_val first, lp_v
 
 /* Panels p0 .. p1 of a batch. */
 static bool task(band *w, lp_val batch, lp_val p0, lp_val p1) {
-    lower *l = w->l;
+    lower *l = w->p.l;
     lp_builder *b = l->b;
-    const fuse_group *all = w->all;
+    const fuse_group *all = w->p.all;
     const unsigned panel = w->dot[0].x.panel;
     lp_val before = lp_imul(b, batch, lp_index(b, w->rows));
     lp_val first = lp_iadd(b, before, lp_imul(b, p0, lp_index(b, panel)));
@@ -161,20 +162,20 @@ static bool task(band *w, lp_val batch, lp_val p0, lp_val p1) {
         if (k == all->row) {
             reduce_rows(w, batch, before, first, lp_iadd(b, before, end));
         } else {
-            enter(w, k, first);
+            band_enter(&w->p, k, first);
             ok = dot_rows(&w->dot[k], batch, p0, p1);
         }
         emit_forget(&l->m, mark);
-        bind_handed(w, k, first);
+        band_bind(&w->p, k, first);
         for (uint32_t i = 0; k == all->row && w->rows % panel && i < all->handed.n; i++)
-            if (makes(w, k, all->handed.p[i]))
+            if (band_makes(&w->p, k, all->handed.p[i]))
                 fill(w, i, first, lp_iadd(b, before, end), lp_iadd(b, before, to));
     }
     return ok;
 }
 
 static bool all_tasks(band *w) {
-    lp_builder *b = w->l->b;
+    lp_builder *b = w->p.l->b;
     const dot_kernel *q = &w->dot[0];
     const int64_t bands = (q->x.panels + w->group - 1) / w->group;
     lp_val count = lp_index(b, bands), group = lp_index(b, w->group);
@@ -188,12 +189,9 @@ static bool all_tasks(band *w) {
 }
 
 bool lower_band(lower *l) {
-    band w = {.l = l, .all = l->group};
-    bool ok = save_outputs(&w) && begin(&w) && all_tasks(&w);
+    band w = {.row = NULL};
+    bool ok = band_open(&w.p, l) && begin(&w) && all_tasks(&w);
     if (w.row) row_end(w.row);
-    bz_vec_free(&w.outputs);
-    bz_vec_free(&w.pointers);
-    l->group = w.all;
-    l->in_part = false;
+    band_close(&w.p);
     return ok && !l->m.failed;
 }

@@ -84,7 +84,8 @@ typedef struct row_kernel row_kernel;
 typedef struct row_sight {
     lp_val other, from, to, hides;
 } row_sight;
-/* Before the loops; NULL: out of memory. Sets the space. hidden: the value that row_sights are about, 0 = there is none. */
+/* Before the loops; NULL: out of memory. Sets the space. hidden: the value that row_sights are about, 0 = there is none. Where warps fold rows,
+ * row_band (row.h) is for row_one. */
 row_kernel *row_begin(lower *l, ir_ref hidden);
 void row_one(row_kernel *q, lp_val i,
              const row_sight *sight); /* sight: read if there is a hidden value */

@@ -154,7 +154,7 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
     store_row_results(q);
 }
 
-static bool make_scratch(row_kernel *q) {
+bool row_make_scratch(row_kernel *q) {
     lower *l = q->l;
     for (uint32_t i = 0; i < q->w.kept.n && !q->warp; i++)
         if (!bz_vec_push(&q->kept_rows,
@@ -172,16 +172,12 @@ static void make_lanes(row_kernel *q) {
             lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
 }
 
-/* A warp, or a block, for each row. Where pointers may be any multiples of elements there is other code for these. */
-static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
+bool row_by_warp(row_kernel *q) {
     lower *l = q->l;
-    if (!blocks) row_plan_warps(q, q->blocks == 1);
-    emit_sym(&l->m, q->i_sym, blocks ? row_open_block(q, rows) : row_open_warps(q, rows));
-    bool ok = blocks || make_scratch(q);
     const unsigned mark = emit_mark(&l->m);
     if (q->aligned) lp_if(l->b, q->aligned);
     l->m.aligned = q->vectors;
-    ok = ok && row_hold_in_warp(q);
+    bool ok = row_hold_in_warp(q);
     if (ok) narrow_row(q, NULL);
     l->m.aligned = false;
     emit_forget(&l->m, mark);
@@ -193,6 +189,14 @@ static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
         lp_end(l->b, NULL, 0, NULL);
     }
     l->m.nstaged = 0;
+    return ok;
+}
+
+/* A warp, or a block, for each row. */
+static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
+    if (!blocks) row_plan_warps(q, q->blocks == 1);
+    emit_sym(&q->l->m, q->i_sym, blocks ? row_open_block(q, rows) : row_open_warps(q, rows));
+    const bool ok = (blocks || row_make_scratch(q)) && row_by_warp(q);
     row_close_warps(q, blocks);
     return ok;
 }
@@ -203,7 +207,7 @@ static bool narrow(row_kernel *q, bool blocks) {
     if (q->rows == 0) return true;
     const lp_val rows = emit_extent(&l->m, "rows", q->rows);
     if (q->warp) return narrow_warps(q, rows, blocks);
-    if (!make_scratch(q)) return false;
+    if (!row_make_scratch(q)) return false;
     make_lanes(q);
     q->nothing = lp_imin(b, rows, lp_index(b, 0));
     lp_val i = lower_open_rows(l, rows, q->any_k ? l->t->machine->task : q->k);
@@ -371,10 +375,11 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     const pass_machine *m = l->t->machine;
     *wide = l->together || (q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part);
     q->warp = l->together ||
-              (m->warp && q->k > 1 && (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size));
+              (m->warp && q->k > 1 &&
+               (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size || l->in_part));
     q->kept_at = q->k_sym;
     if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
-                      !*wide && (q->warp ? row_fits_warp(q) : q->k <= m->second))) {
+                      !*wide && (q->warp ? row_fits_warp(q) || l->in_part : q->k <= m->second))) {
         for (; q->nfolds < q->w.nfolds; q->nfolds++) {
             const work_fold *f = &q->w.fold[q->nfolds];
             q->fold[q->nfolds] = (fold_node){.r = f->r, .a = f->a, .pass = f->stage};
@@ -406,9 +411,10 @@ row_kernel *row_begin(lower *l, ir_ref hidden) {
     row_kernel *q = new_kernel(l, &is_wide);
     if (!q) return NULL;
     q->hidden = hidden;
+    if (q->warp) return q;
     if (hidden && q->lanes > 1) q->plain = row_plain_passes(q, hidden);
     make_lanes(q);
-    if (make_scratch(q)) return q;
+    if (row_make_scratch(q)) return q;
     free_kernel(q);
     return NULL;
 }

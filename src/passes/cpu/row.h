@@ -34,6 +34,7 @@ struct row_kernel {
     unsigned nfolds;
     BZ_VEC(lp_val)
     kept_rows;      /* for what stages keep: rows in scratch memory, or a thread's part of them */
+    bool kept_lies; /* warp: these rows are there before the passes begin, whole */
     ir_ex kept_at;  /* where in them element k_sym lies */
     lp_val lane;    /* of the warp that folds rows together; 0: a thread does alone */
     bool warp;      /* such rows: row_warp.c */
@@ -65,6 +66,12 @@ typedef struct row_stretch {
     lp_val acc[MAX_FOLDS][MAX_ACC];
 } row_stretch;
 
+/* ---- row.c */
+/* Memory for the results of a row's blocks, of each thread that stands here. */
+bool row_make_scratch(row_kernel *q);
+/* The row that i_sym says, by the warp at hand (lane, there). Where pointers may be any multiples of elements there is other code for these. */
+bool row_by_warp(row_kernel *q);
+
 /* ---- row_stretch.c */
 /* The pass that computes kept node i. */
 unsigned row_kept_by(const row_kernel *q, uint32_t i);
@@ -85,6 +92,10 @@ void row_choose_team(row_kernel *q);
 /* For each i below `count` a warp: what comes until the close is done by each of its threads, q->lane. */
 lp_val row_open_warps(row_kernel *q, lp_val count);
 void row_close_warps(row_kernel *q, bool block);
+/* The rows first .. end of a band, by the threads of a block of `warps` warps, of which `thread` is one. kept: a band's memory for each
+ * value that stages keep, all rows of it; NULL: they are few enough for registers, or nothing is kept. */
+bool row_band(row_kernel *q, lp_val thread, unsigned warps, lp_val first, lp_val end,
+              const lp_val *kept);
 /* The same as row_fold_stretch; every thread has the results. */
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
 /* For each of the pass's folds the row's results, which begin at `base`, become one, by many threads; what comes until the close is done by
@@ -102,7 +113,7 @@ lp_val row_open_block(row_kernel *q, lp_val rows);
 lp_val row_open_own(row_kernel *q, lp_val *count);
 /* Memory for what stages keep and read again, in registers as a rule, of each thread that stands here; reads it. */
 bool row_hold_in_warp(row_kernel *q);
-/* From here on nothing is held. */
+/* From here on nothing is held but what lies elsewhere. */
 bool row_hold_nothing(row_kernel *q);
 /* May stages keep anything? */
 bool row_fits_warp(const row_kernel *q);

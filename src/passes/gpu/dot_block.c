@@ -38,7 +38,6 @@ static void choose_tile(dot_block *k) {
                (k->t.rows * k->t.down + k->t.columns * k->t.across + 2 * DOT_PAD) >
            SHARED)
         k->t.deep /= 2;
-    k->nv = k->t.columns / DOT_LANES;
 }
 
 /* ---- the sums */
@@ -296,17 +295,18 @@ void dot_make_counts(dot_block *k) {
     dot_kernel *q = &k->q;
     emitter *m = &q->l->m;
     lp_builder *b = q->l->b;
-    const bool any = q->l->t->any_size;
-    q->batches = emit_extent(m, "batch", q->batch);
+    const bool part = q->l->in_part, any = q->l->t->any_size && !part;
+    q->batches = part ? lp_index(b, q->batch) : emit_extent(m, "batch", q->batch);
     q->any_depth = any;
     q->depth = any ? emit_extent(m, "k", q->k) : lp_index(b, q->k);
     dot_side *rows = q->swapped ? &q->y : &q->x, *sides[2] = {&q->x, &q->y};
     const int64_t size[2] = {k->t.rows * k->t.down, k->t.columns * k->t.across};
     for (unsigned i = 0; i < 2; i++) {
         dot_side *s = sides[i];
-        s->count = s == rows ? emit_extent(m, "m", s->size) : lp_index(b, s->size);
+        s->count = s == rows && !part ? emit_extent(m, "m", s->size) : lp_index(b, s->size);
         s->pieces = lower_cover(b, s->count, lp_index(b, size[i]));
         s->ragged = s->size % size[i] != 0 || (any && s == rows);
+        s->panel = (unsigned)size[i];
     }
 }
 
@@ -360,6 +360,36 @@ static void place(dot_block *k, lp_val t) {
     k->n0 = lp_imul(b, j, lp_index(b, k->y.size));
 }
 
+/* Nothing is added up for a tile of which nobody sees anything. */
+static void seen_sums(dot_block *k, dot_summed *summed, lp_val *sum) {
+    lp_builder *b = k->q.l->b;
+    const unsigned n = k->t.rows * k->nv;
+    lp_val zero[DOT_SUMS];
+    const lp_val masked = dot_is_masked(&k->q, k->m0, k->n0);
+    if (masked) {
+        for (unsigned i = 0; i < n; i++) zero[i] = lp_const(b, k->q.a.acc, 0, DOT_LANES);
+        lp_if(b, masked);
+        lp_else(b, zero, n);
+    }
+    summed(k, sum);
+    if (masked) lp_end(b, sum, n, sum);
+}
+
+static void tile(dot_block *k, dot_summed *summed) {
+    lp_builder *b = k->q.l->b;
+    lp_val sum[DOT_SUMS];
+    if (k->aligned) lp_if(b, k->aligned);
+    seen_sums(k, summed, sum);
+    if (k->parts > 1)
+        keep(k, sum);
+    else
+        store(k, sum);
+    if (!k->aligned) return;
+    lp_else(b, NULL, 0);
+    one_by_one(k);
+    lp_end(b, NULL, 0, NULL);
+}
+
 lp_val dot_open_tiles(dot_block *k) {
     lp_builder *b = k->q.l->b;
     find_condition(k);
@@ -392,18 +422,7 @@ void dot_open_threads(dot_block *k, lp_val tile) {
 
 bool dot_close(dot_block *k, dot_summed *summed) {
     lp_builder *b = k->q.l->b;
-    lp_val sum[DOT_SUMS];
-    if (k->aligned) lp_if(b, k->aligned);
-    summed(k, sum);
-    if (k->parts > 1)
-        keep(k, sum);
-    else
-        store(k, sum);
-    if (k->aligned) {
-        lp_else(b, NULL, 0);
-        one_by_one(k);
-        lp_end(b, NULL, 0, NULL);
-    }
+    tile(k, summed);
     emit_forget(&k->q.l->m, k->mark);
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
@@ -411,22 +430,52 @@ bool dot_close(dot_block *k, dot_summed *summed) {
     return !k->q.l->m.failed;
 }
 
-static bool by_fma(dot_block *k) {
-    lp_builder *b = k->q.l->b;
-    choose_tile(k);
+static void plan_sides(dot_block *k) {
+    k->nv = k->t.columns / DOT_LANES;
     dot_make_counts(k);
     dot_plan_side(k, &k->x, &k->q.x, k->t.rows * k->t.down);
     dot_plan_side(k, &k->y, &k->q.y, k->t.columns * k->t.across);
+}
+
+static void set_thread(dot_block *k, lp_val thread) {
+    lp_builder *b = k->q.l->b;
+    const lp_val across = lp_index(b, k->t.across);
+    k->thread = thread;
+    k->row = lp_imul(b, lp_idiv(b, thread, across), lp_index(b, k->t.rows));
+    k->column = lp_imul(b, lp_imod(b, thread, across), lp_index(b, DOT_LANES));
+    k->row_step = 1;
+    k->column_step = (int64_t)k->t.across * DOT_LANES;
+}
+
+static bool by_fma(dot_block *k) {
+    choose_tile(k);
+    plan_sides(k);
     lp_val t = dot_open_tiles(k);
     dot_make_side(k, &k->x);
     dot_make_side(k, &k->y);
     dot_open_threads(k, t);
-    lp_val across = lp_index(b, k->t.across);
-    k->row = lp_imul(b, lp_idiv(b, k->thread, across), lp_index(b, k->t.rows));
-    k->column = lp_imul(b, lp_imod(b, k->thread, across), lp_index(b, DOT_LANES));
-    k->row_step = 1;
-    k->column_step = (int64_t)k->t.across * DOT_LANES;
+    set_thread(k, k->thread);
     return dot_close(k, sums);
+}
+
+void dot_block_plan(dot_block *k) {
+    plan_sides(k);
+    find_condition(k);
+}
+
+void dot_block_rows(dot_block *k, lp_val thread, lp_val batch, lp_val m0) {
+    lower *l = k->q.l;
+    lp_builder *b = l->b;
+    set_thread(k, thread);
+    emit_sym(&l->m, k->q.b_sym, batch);
+    k->from = lp_index(b, 0);
+    k->to = k->q.depth;
+    k->m0 = m0;
+    k->n0 = lp_loop(b, LP_SERIAL, lp_index(b, 0), k->q.y.count, k->y.size, NULL, 0, NULL);
+    const unsigned mark = emit_mark(&l->m);
+    tile(k, sums);
+    emit_forget(&l->m, mark);
+    lp_end(b, NULL, 0, NULL);
 }
 
 bool lower_dot_block(lower *l) {

@@ -1,6 +1,6 @@
 /* dot_block.h - what the files of products by blocks of threads share. Internal to dot_*.c of this folder.
  *
- *     dot_block.c   tiles, chains, what is stored
+ *     dot_block.c   tiles, chains, what is stored; bands ask for some rows at a time
  *     dot_stage.c   both sides' way into shared memory
  *     dot_mma.c     sums by matrix units
  *     dot_ring.c    both sides' way to those
@@ -103,11 +103,17 @@ unsigned dot_ring_store(dot_block *k, dot_staged *s, lp_val turn, const lp_val *
 /* Where in s->p a turn lies, and of it a chunk of a row. */
 lp_val dot_ring_turn(const dot_block *k, const dot_staged *s, lp_val turn);
 lp_val dot_ring_chunk(const dot_block *k, const dot_staged *s, lp_val row, lp_val chunk);
+/* ---- dot_block.c, for a band: some rows of a batch, all columns, by a block of threads that is open */
+/* What is known before the loops over tasks; the sides are found, the tile is chosen, and what the product reads can be read. */
+void dot_block_plan(dot_block *k);
+/* The rows of a tile from m0 on of batch number `batch`; both sides' memory is there. */
+void dot_block_rows(dot_block *k, lp_val thread, lp_val batch, lp_val m0);
 
 /* ---- dot_stage.c */
 /* What is known of a side before the loops; memory for it, inside the loop over tiles. */
 void dot_plan_side(dot_block *k, dot_staged *s, dot_side *side, unsigned size);
 void dot_make_side(dot_block *k, dot_staged *s);
+int64_t dot_staged_size(const dot_block *k, const dot_staged *s); /* elements */
 /* Where in shared memory the turn that begins at step k0 lies. */
 lp_val dot_turn_at(const dot_block *k, const dot_staged *s, lp_val k0);
 /* A thread's part of a whole turn from memory, and into shared memory; how many values that is. first: the element of the side where the tile begins. */

@@ -20,7 +20,11 @@ void dot_plan_side(dot_block *k, dot_staged *s, dot_side *side, unsigned size) {
 }
 
 void dot_make_side(dot_block *k, dot_staged *s) {
-    s->p = lp_local(k->q.l->b, k->q.a.acc, 2 * k->t.deep * s->pitch, LP_SHARED);
+    s->p = lp_local(k->q.l->b, k->q.a.acc, dot_staged_size(k, s), LP_SHARED);
+}
+
+int64_t dot_staged_size(const dot_block *k, const dot_staged *s) {
+    return 2 * k->t.deep * s->pitch;
 }
 
 lp_val dot_turn_at(const dot_block *k, const dot_staged *s, lp_val k0) {

@@ -19,6 +19,7 @@ static const pass_schedule schedules[] = {
     {&form_map, lower_elements, NULL},      {&form_row, lower_row, NULL},
     {&form_col, lower_col_block, NULL},     {&form_dot, lower_dot_block, NULL},
     {&form_whole, lower_whole_block, NULL}, {&form_update, lower_update, NULL},
+    {&form_band, lower_band_block, NULL},
 };
 
 const pass_machine pass_gpu = {
@@ -49,7 +50,8 @@ const pass_target pass_gpu_target = {.vector_bytes = 16,
                                      .masks = true,
                                      .rows = true,
                                      .threads = 1 << 10,
-                                     .cached = PASS_CACHED,
+                                     .cached = 256 << 10,
+                                     .shared = 48 << 10,
                                      .machine = &pass_gpu};
 
 enum { MATRIX_FROM = 80 }; /* copies that are under way, bf16 and tf32 came with it */

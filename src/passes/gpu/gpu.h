@@ -4,6 +4,7 @@
  *     row_warp.c    rows folded by warps
  *     col_block.c   columns folded, a chain a thread
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
+ *     band_block.c  bands of rows through products and folds
  *     turn_block.c  transposed inputs: tiles through shared memory
  *     sort_*.c      rows in order      cumsum_block.c   sums along an axis      scatter_block.c   rows added to rows */
 #ifndef BRAZE_GPU_H
@@ -18,6 +19,7 @@ bool lower_col_block(lower *l);
 bool lower_sort_block(lower *l);
 bool lower_cumsum_block(lower *l);
 bool lower_scatter_block(lower *l);
+bool lower_band_block(lower *l);
 
 /* ---- map_block.c */
 /* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. 0: surely. */

@@ -34,13 +34,29 @@ static bool lies_anywhere(const lower *l, uint32_t i, unsigned lanes) {
     return of->place == PASS_INPUT || of->place == PASS_CONST || l->group->form->window;
 }
 
+/* Is buffer i one of the group's? A part of a band has others' beside its own. */
+static bool is_touched(const lower *l, uint32_t i) {
+    const uint32_t buffer = l->buffers.p[i];
+    bool found = !l->in_part;
+    for (uint32_t k = 0; k < l->out_pointers.n; k++)
+        found |= l->out_pointers.p[k] == l->pointers.p[i];
+    for (uint32_t n = 0; n < l->group->nodes.n && !found; n++) {
+        const ir_ref r = l->group->nodes.p[n];
+        for (uint32_t k = l->f->first_read[r]; k < l->f->first_read[r + 1]; k++) {
+            const ir_ref base = l->f->reads.p[k].base;
+            found |= l->homes.buffer_of[base] == buffer || l->homes.listed[base] == buffer;
+        }
+    }
+    return found;
+}
+
 lp_val gpu_aligned(lower *l, unsigned lanes) {
     lp_builder *b = l->b;
     lp_val all = 0;
     for (uint32_t i = 0; i < l->buffers.n; i++) {
         const bz_dtype t = l->plan->buffers.p[l->buffers.p[i]].dtype;
         const int64_t bytes = (int64_t)(lanes * ir_dtype_bytes(t));
-        if (!lies_anywhere(l, i, lanes)) continue;
+        if (!lies_anywhere(l, i, lanes) || !is_touched(l, i)) continue;
         emit_asked(&l->m, l->pointers.p[i]);
         lp_val one = lp_is_aligned(b, l->pointers.p[i], lp_index(b, 0),
                                    bytes < MOST_BYTES ? bytes : MOST_BYTES);

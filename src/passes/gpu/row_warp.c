@@ -62,6 +62,38 @@ void row_close_warps(row_kernel *q, bool block) {
     q->lane = q->block_warp = 0;
 }
 
+/* What is kept of row i, counted from the band's first. */
+static bool find_kept(row_kernel *q, const lp_val *kept, lp_val i) {
+    lp_builder *b = q->l->b;
+    bool ok = true;
+    q->kept_lies = kept != NULL;
+    for (uint32_t n = 0; kept && n < q->w.kept.n && ok; n++) {
+        const lp_val at = lp_imul(b, i, lp_index(b, q->k));
+        ok = bz_vec_push(&q->kept_rows, lp_offset(b, kept[n], at));
+    }
+    return ok;
+}
+
+bool row_band(row_kernel *q, lp_val thread, unsigned warps, lp_val first, lp_val end,
+              const lp_val *kept) {
+    lp_builder *b = q->l->b;
+    const lp_val warp = lp_index(b, GPU_WARP), team = lp_index(b, q->team);
+    const lp_val each = lp_index(b, GPU_WARP / q->team), lane = lp_imod(b, thread, warp);
+    row_plan_warps(q, q->blocks == 1 && row_fits_warp(q));
+    q->lane = q->team < GPU_WARP ? lp_imod(b, lane, team) : lane;
+    const lp_val count = lp_isub(b, end, first);
+    bool ok = row_make_scratch(q);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_idiv(b, thread, warp), lower_cover(b, count, each), warps,
+                       NULL, 0, NULL);
+    if (q->team < GPU_WARP) i = lp_iadd(b, lp_imul(b, i, each), lp_idiv(b, lane, team));
+    q->there = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2);
+    emit_sym(&q->l->m, q->i_sym, lp_iadd(b, first, i));
+    ok = ok && find_kept(q, kept, i) && row_by_warp(q);
+    lp_end(b, NULL, 0, NULL);
+    q->lane = 0;
+    return ok;
+}
+
 /* ---- turns */
 
 typedef void turn_body(void *ctx, lp_val *acc);
@@ -217,11 +249,11 @@ static lp_val registers(row_kernel *q, bz_dtype t) {
 bool row_hold_in_warp(row_kernel *q) {
     lower *l = q->l;
     emitter *m = &l->m;
-    if (q->w.kept.n || (q->nstaged && !q->in_shared)) {
+    if ((q->w.kept.n && !q->kept_lies) || (q->nstaged && !q->in_shared)) {
         q->skipped = ir_ex_sym(&l->x, NULL, 0, q->k);
         q->kept_at = ir_ex_sub(&l->x, q->k_sym, q->skipped);
     }
-    for (uint32_t i = 0; i < q->w.kept.n; i++)
+    for (uint32_t i = 0; i < q->w.kept.n && !q->kept_lies; i++)
         if (!bz_vec_push(&q->kept_rows, registers(q, ir_dtype(l->g, q->w.kept.p[i])))) return false;
     for (unsigned i = 0; i < q->nstaged; i++) {
         emit_staged *x = &q->staged[i];
@@ -246,6 +278,7 @@ bool row_hold_nothing(row_kernel *q) {
     for (uint32_t i = 0; i < q->w.kept.n; i++) l->m.bind[q->w.kept.p[i]] = (emit_bind){0};
     for (unsigned f = 0; f < q->nfolds; f++) l->m.bind[q->fold[f].r] = (emit_bind){0};
     q->skipped = 0;
+    if (q->kept_lies) return true; /* that asks for no vectors */
     work_free(&q->w);
     return work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n, false);
 }
