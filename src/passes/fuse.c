@@ -26,7 +26,7 @@ enum {
     MAX_NODES = 256,   /* of a kernel */
     MAX_STEPS = 2048,  /* base operations for each of its elements */
     CHEAP_OPS = 4,     /* may be computed again for each element that reads them */
-    FOLDED_BEHIND = 3, /* groups between a value and its fold that are looked at */
+    FOLDED_BEHIND = 8, /* edges between a value and its folds that are looked at */
     MAX_SEARCH = 4096, /* edges that a search for a path looks at before it takes one for granted */
     MANY_INDICES = 1 << 16 /* expressions of earlier edges are forgotten above that */
 };
@@ -262,8 +262,8 @@ static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) 
     return (verdict){inline_refusal(f, p, c), c, true};
 }
 
-/* Is all that group c makes, element by element, folded to single numbers, by way of `most` other groups at most? */
-static bool only_folded(const fuser *f, uint32_t c, unsigned most) {
+/* Is all that group c makes, element by element, folded to single numbers, as far as `left` edges show? */
+static bool only_folded(const fuser *f, uint32_t c, unsigned *left) {
     const fuse_group *q = &f->r->groups.p[c];
     bool any = false;
     for (uint32_t i = 0; i < q->nodes.n; i++) {
@@ -273,9 +273,9 @@ static bool only_folded(const fuser *f, uint32_t c, unsigned most) {
             const uint32_t next = f->r->group_of[f->out_to.p[e]];
             const fuse_group *to = &f->r->groups.p[next];
             if (next == c) continue;
-            if (to->form == &form_row
-                    ? elements(f, to->head) != 1
-                    : !to->form->elementwise || !most || !only_folded(f, next, most - 1))
+            if ((*left)-- == 0) return *left = 0, false;
+            if (to->form == &form_row ? elements(f, to->head) != 1
+                                      : !to->form->elementwise || !only_folded(f, next, left))
                 return false;
             any = true;
         }
@@ -305,7 +305,8 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
     if (f->t->rows && to->form->elementwise && q->form == &form_row && elements(f, q->head) == 1 &&
         elements(f, to->head) == 1 && gathers_numbers(f, p, c))
         return "numbers that several kernels fold are folded in one launch";
-    if (to->form->elementwise && needed_elsewhere(f, p, c) && only_folded(f, c, FOLDED_BEHIND))
+    unsigned left = FOLDED_BEHIND;
+    if (to->form->elementwise && needed_elsewhere(f, p, c) && only_folded(f, c, &left))
         return "it is computed where it is folded, from what lies in memory anyway";
     if (to->form->elementwise) {
         const fuse_level level = map_level(f, c, s, q->form);
