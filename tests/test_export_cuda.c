@@ -384,10 +384,12 @@ Test(export_cuda, a_step_is_one_launch) {
 
 /* ---- several functions, captured tensors baked */
 
+static bz_tensor *rate; /* 0-d, captured too */
+
 static bz_status picks(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                        void *user) {
     (void)x, (void)nin, (void)nout;
-    out[0] = bz_gather(user, bz_add(in[0], 1), 0);
+    out[0] = bz_mul(bz_gather(user, bz_add(in[0], 1), 0), rate);
     return BZ_OK;
 }
 
@@ -410,6 +412,7 @@ static const char picking[] =
 Test(export_cuda, several_functions_and_what_they_bake) {
     bz_tensor *w = bz_name(numbers(5, 6, 9), "w"), *x = numbers(5, 6, 1),
               *at = bz_zeros(c, BZ_SHAPE(4), BZ_I64);
+    rate = bz_from_data(c, BZ_F32, &(float){0.3f}, NULL, 0);
     const bz_export_function f[] = {{small(twice, w, "x"), &x, "twice", NULL},
                                     {small(picks, w, "at"), &at, "picks", NULL}};
     export_both(f, 2, "both", (bz_export_options){.bake = true});
