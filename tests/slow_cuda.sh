@@ -62,6 +62,7 @@ check "a transformer" gpt
 for cc in 75 90 100; do
     check "ops for $cc" env BRAZE_QUICK=1 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc BRAZE_NVRTCFLAGS= \
         "${BRAZE_BUILD:-build}/tests/test_ops_cuda"
+    check "bands for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_gpu_bands"
     check "random graphs for $cc" env FUZZ_CUDA=1 FUZZ_CODE=0 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc \
         BRAZE_NVRTCFLAGS=--Ofast-compile=mid "${BRAZE_BUILD:-build}/tests/fuzz_graphs" 60 1$cc 100
 done

@@ -39,7 +39,7 @@ static struct {
     uint64_t (*braze_fake_counter)(const char *, const char *);
     void (*braze_fake_seed)(uint64_t);
 } cu;
-enum { DYNAMIC = 8, MAJOR = 75, MINOR = 76 }; /* attributes */
+enum { DYNAMIC = 8, MAJOR = 75, MINOR = 76, SHARED = 97 }; /* attributes */
 
 bool plan_cuda_ready(void) {
     static int state;
@@ -90,6 +90,11 @@ void plan_cuda_blocks(unsigned most) {
 
 void plan_cuda_seed(uint64_t seed) {
     if (cu.braze_fake_seed) cu.braze_fake_seed(seed);
+}
+
+int64_t plan_cuda_shared(void) {
+    int bytes = 0;
+    return cu.cuDeviceGetAttribute(&bytes, SHARED, 0) ? 0 : bytes;
 }
 
 unsigned plan_cuda_capability(void) {

@@ -32,6 +32,8 @@ bz_status plan_cuda_run(const plan_cuda_code *c, unsigned i, const ir_value_arra
 /* All of it for one. */
 bz_status plan_cuda(pass_plan *p, const ir_value_array *inputs, ir_value_array *outputs,
                     bz_error *e);
+/* Bytes of shared memory that a block of the device may ask for. */
+int64_t plan_cuda_shared(void);
 /* A counter of the emulated driver's of that function so far, with BRAZE_FAKE_COUNTERS set; 0: nothing was counted. */
 double plan_cuda_counter(const char *function, const char *what);
 

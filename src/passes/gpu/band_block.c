@@ -15,12 +15,13 @@
 enum {
     WARPS = 4,
     THREADS = WARPS * GPU_WARP,
-    MOST = 64,       /* rows of a band */
-    FEW = 16,        /* ... for which shared memory may go to one block alone */
-    WANTED = 256,    /* bands, before they get more rows than that */
-    SUMS = 32,       /* of a thread */
-    DEEP = 8,        /* steps of a turn; where shared memory is short, half of them */
-    BYTES = 64 << 20 /* of a buffer for bands */
+    MOST = 64,            /* rows of a band */
+    FEW = 16,             /* ... for which shared memory may go to one block alone */
+    WANTED = 256,         /* bands, before they get more rows than that */
+    SUMS = 32,            /* of a thread */
+    WIDEST = 4 * THREADS, /* columns of a tile */
+    DEEP = 8,             /* steps of a turn; where shared memory is short, half of them */
+    BYTES = 64 << 20      /* of a buffer for bands */
 };
 
 /* Memory for one value at a time, as large as a row. */
@@ -158,7 +159,7 @@ static dot_tile choose_tile(unsigned rows, int64_t columns, unsigned deep) {
     for (unsigned r = 1; r <= 8 && r <= rows; r *= 2)
         for (unsigned c = DOT_LANES; c <= 8 && r * c <= SUMS; c += DOT_LANES) {
             const dot_tile t = {r, c, rows / r, THREADS / (rows / r), deep};
-            if (rows / r > THREADS) continue;
+            if (rows / r > THREADS || t.across * c > WIDEST) continue;
             if (!best.rows || tile_cost(&t, columns) < tile_cost(&best, columns)) best = t;
         }
     return best;
@@ -178,16 +179,22 @@ static int64_t band_bytes(const band *w, unsigned rows) {
     return bytes;
 }
 
-/* Of shared memory, with bands of so many rows. */
-static int64_t shared_bytes(const band *w, unsigned rows) {
-    int64_t staged = 0;
+/* Of turns in shared memory: products of a dtype have theirs in turn. */
+static int64_t staged_bytes(const band *w, unsigned rows) {
+    int64_t most[BZ_NDTYPES] = {0}, all = 0;
     for (unsigned k = 0; k < w->p.all->nparts; k++) {
         if (!is_product(w, k)) continue;
-        const dot_tile t = choose_tile(rows, w->dot[k].q.y.size, w->deep);
-        const int64_t n = staged_elements(&t) * (int64_t)ir_dtype_bytes(w->dot[k].q.a.acc);
-        staged = n > staged ? n : staged;
+        const bz_dtype t = w->dot[k].q.a.acc;
+        const dot_tile tile = choose_tile(rows, w->dot[k].q.y.size, w->deep);
+        const int64_t n = staged_elements(&tile) * (int64_t)ir_dtype_bytes(t);
+        most[t] = n > most[t] ? n : most[t];
     }
-    return bz_plus(band_bytes(w, rows), staged);
+    for (unsigned t = 0; t < BZ_NDTYPES; t++) all += most[t];
+    return all;
+}
+
+static bool fits(const band *w, unsigned rows, int64_t bytes) {
+    return bz_plus(band_bytes(w, rows), staged_bytes(w, rows)) <= bytes;
 }
 
 static int64_t bands_of(const band *w, unsigned rows) {
@@ -199,12 +206,12 @@ static void choose_rows(band *w) {
     const int64_t most = w->p.l->t->shared;
     unsigned rows = 1;
     while (rows < MOST && rows < w->rows) rows *= 2;
-    while (rows > FEW && (bands_of(w, rows) < WANTED || shared_bytes(w, rows) > most / 2))
-        rows /= 2;
+    while (rows > FEW && (bands_of(w, rows) < WANTED || !fits(w, rows, most / 2))) rows /= 2;
     w->each = rows;
-    if (shared_bytes(w, rows) > most) w->deep = DEEP / 2;
-    if (shared_bytes(w, rows) <= most) return;
+    if (!fits(w, rows, most)) w->deep = DEEP / 2;
+    if (fits(w, rows, most)) return;
     w->deep = DEEP;
+    if (staged_bytes(w, rows) > most) w->deep = DEEP / 2;
     const int64_t bytes = band_bytes(w, rows);
     const int64_t slots = bytes < BYTES ? BYTES / bytes : 1, bands = bands_of(w, rows);
     w->slots = slots < bands ? slots : bands;
