@@ -264,7 +264,7 @@ static bz_status launch(running *r, const pass_segment *const *s, uint32_t n, un
 }
 
 static size_t shift_of(const pass_buffer *b) {
-    return b->place == PASS_INPUT || b->place == PASS_OUTPUT ? shift * ir_dtype_bytes(b->dtype) : 0;
+    return b->place == PASS_INPUT ? shift * ir_dtype_bytes(b->dtype) : 0;
 }
 
 /* What is only written is not uploaded: the checkers see what is read before that. */

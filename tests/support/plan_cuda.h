@@ -19,7 +19,7 @@ plan_cuda_code *plan_cuda_compile(pass_plan **plans, unsigned n, bz_error *e);
 bz_status plan_cuda_emit(pass_plan *const *plans, unsigned n, bz_text *out, size_t *own,
                          bz_error *e);
 plan_cuda_code *plan_cuda_load(pass_plan **plans, unsigned n, const char *ptx, bz_error *e);
-/* Inputs and outputs of later runs begin so many elements behind an address that is aligned for everything. */
+/* Inputs of later runs begin so many elements behind an address that is aligned for everything, as outputs always are. */
 void plan_cuda_shift(unsigned elements);
 /* Later launches have at most so many blocks (24). */
 void plan_cuda_blocks(unsigned most);

@@ -20,7 +20,7 @@ enum {
     KEEPS = 8,                      /* turns of which a thread has its elements in registers ... */
     ARRAYS = 3,                     /* ... of so many rows */
     SHARED = 32 << 10,              /* bytes of a block for rows */
-    ONE_ROW = 46 << 10,             /* the same for a block that has one row */
+    ROW_WARPS = 16,                 /* warps of a block that has one row, at most */
     THREADS = GPU_WARP * GPU_WARPS, /* that combine blocks' results, ... */
     TREE = 32                       /* each so many at a time */
 };
@@ -190,11 +190,13 @@ bool row_plan_block(row_kernel *q) {
     for (unsigned i = 0; i < n && q->nstaged < EMIT_MAX_STAGED; i++) {
         if (c[i].times < 2) continue;
         q->staged[q->nstaged++] = c[i].read;
-        bytes += row_bytes(q, &c[i].read);
+        bytes += bz_round_up(row_bytes(q, &c[i].read), 16);
     }
-    if (!q->nstaged || bytes > ONE_ROW) return q->nstaged = 0, false;
+    for (unsigned f = 0; f < q->nfolds; f++)
+        bytes += bz_round_up(q->blocks * (int64_t)ir_dtype_bytes(q->fold[f].a.acc), 16);
+    if (!q->nstaged || bytes > q->l->t->shared) return q->nstaged = 0, false;
     q->in_shared = true;
-    q->warps = q->blocks < GPU_WARPS ? (unsigned)q->blocks : GPU_WARPS;
+    q->warps = q->blocks < ROW_WARPS ? (unsigned)q->blocks : ROW_WARPS;
     q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
     q->aligned = q->vectors ? gpu_aligned(q->l, q->lanes) : 0;
     return true;
