@@ -134,6 +134,15 @@ static bool is_fast(const char *name) {
     return strncmp(name, "fast", 4) == 0;
 }
 
+/* Special numbers. Of indices one near the end is too large. */
+static void surprise(ir_value_array *v, uint64_t seed) {
+    const int64_t n = irt_numel(v);
+    if (v->dtype == BZ_I64)
+        irt_set(v, n - 3, ROWS);
+    else
+        sprinkle_specials(v, &seed);
+}
+
 static void prepare(subject *s, const char *name, const char *text) {
     const pass_target t = pass_gpu_of(ARCH, is_fast(name));
     bz_error e = {0};
@@ -145,8 +154,7 @@ static void prepare(subject *s, const char *name, const char *text) {
         struct inputs *x = &s->with[k];
         bz_error own = {0};
         random_inputs(g, x->in, 3 + k);
-        for (uint32_t i = 0; i < g->inputs.n && k == 1; i++)
-            sprinkle_specials(&x->in[i], &(uint64_t){i + 1});
+        for (uint32_t i = 0; i < g->inputs.n && k == 1; i++) surprise(&x->in[i], i + 1);
         for (uint32_t i = 0; i < g->inputs.n && k == 2; i++) widen(&x->in[i]);
         x->refused = t.matrix ? plan_run(s->plan, x->in, x->want, &own)
                               : ir_interpret(g, x->in, x->want, &own);
@@ -335,8 +343,12 @@ static const struct {
      "the block has no more threads"},
     {"", "& 15u\\) == 0", "pointers that allow vectors are served one by one, too"},
     {"<=  becomes <", "<= e0;", "the last whole piece is served as what is left, too"},
-    {"<  becomes <=", "= (v[0-9]+) < [0-9]+ \\? v[0-9]+ : [0-9]+;",
+    {"<  becomes <=", "= (v[0-9]+) < (v?[0-9]+) \\? \\1 : \\2;",
      "the smaller one of equal numbers"},
+    {"0x80000000 becomes", "__int_as_float\\(0x80000000\\);",
+     "a sum that begins with 2e-44 is rounded as one that begins with -0"},
+    {"<=  becomes <", "const bool v[0-9_]+ = v[0-9_]+ <= v[0-9]+;",
+     "at the border of the quick way the careful one gives the same bits"},
     {"", "__shfl_xor_sync\\(0xffffffffu, v[0-9_]+, [0-9]+\\);.*becomes",
      "a butterfly by other lanes folds all of them; the order of sums tells where rounding does"},
 };

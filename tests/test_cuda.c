@@ -172,16 +172,19 @@ Test(cuda, more_than_the_device_has) {
 
 /* A copy to the host that fails when it is waited for writes nothing later. */
 Test(cuda, a_copy_that_failed_is_over) {
-    enum { INVALID_VALUE = 1, CALLS = 6, N = 4096 };
+    enum { INVALID_VALUE = 1, CALLS = 10, N = 4096 };
     static float zeros[N];
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0);
     float *out = bz_pin(c, sizeof zeros); /* copies into other memory may wait by themselves */
     bz_tensor *x = bz_from_data(c, BZ_F32, zeros, BZ_SHAPE(N));
-    for (int n = 0; n < CALLS; n++) {
+    for (int k = 0; k < 2 * CALLS; k++) {
+        const int n = k / 2;
         fakecuda_fail_after(n, INVALID_VALUE);
-        const bz_status s = bz_to_host(x, out, sizeof zeros);
+        const bz_ticket t = k % 2 ? bz_to_host_async(x, out, sizeof zeros) : 0;
+        const bz_status s = k % 2 ? bz_context_status(c) : bz_to_host(x, out, sizeof zeros);
         fakecuda_fail_after(-1, 0);
+        if (t) bz_wait(c, t);
         bz_clear(c);
         if (!s) continue;
         memset(out, 0xEE, sizeof zeros);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """mutate_runtime.py BUILD [--sample N] [--only WORD] - is a wrong driver call of runtime/cuda seen?
 
-    runtime/cuda/*.c --one call wrong--> object --linked before libbraze.a, with tests/test_cuda*.c--> tests on the emulated driver
+    runtime/cuda/*.c, runtime/aot/cuda_*.c --one call wrong--> object --linked before libbraze.a, with tests/test_cuda*.c--> tests on the emulated driver
 
 A call of the driver's is left out, or made on another stream, for half of the bytes, or what it answers is ignored. A mutant that does not
 compile is none. Caught: a test fails, or does not end. Survivors are told; tests/gpu/runtime_survivors.txt explains them ("FILE | line |
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 PERCENT, SECONDS = 90, 600
-FILES = ("memory", "async", "launch", "graph", "program", "code", "strided", "place")
+FILES = [f"cuda/{f}" for f in ("memory", "async", "program", "code", "strided", "place")] + ["aot/cuda_run", "aot/cuda_graph"]
 TESTS = ("test_cuda_graphs", "test_cuda", "test_cuda_memory", "test_cuda_reset", "test_cuda_lacks", "test_cuda_faults")
 CALL = re.compile(r"\b[\w>-]*\bd->(\w+)\(")
 IGNORED = "#define ignored(m, r, what, of, e) ((void)(m), (void)(r), (void)(what), (void)(of), (void)(e), BZ_OK)\n"
@@ -63,8 +63,7 @@ def line_of(text, at):
 def every_one(src):
     found = []
     for name in FILES:
-        path = f"{src}/runtime/cuda/{name}.c"
-        text = open(path).read()
+        text = open(f"{src}/runtime/{name}.c").read()
         seen = {}
         for begin, end, new, what in mutants(text):
             key = (line_of(text, begin), what)
@@ -74,9 +73,9 @@ def every_one(src):
     return found
 
 
-def build(build_dir, src, work, name, text):
+def build(build_dir, src, work, text):
     """The tests with this text in place of the file; None: it does not compile."""
-    cc, c, o, exe = os.environ.get("CC", "cc").split(), f"{work}/{name}.c", f"{work}/{name}.o", f"{work}/tests"
+    cc, c, o, exe = os.environ.get("CC", "cc").split(), f"{work}/mutant.c", f"{work}/mutant.o", f"{work}/tests"
     with open(c, "w") as f:
         f.write(text)
     flags = "-std=c11 -O1 -w -fPIC -pthread -ffp-contract=off -fvisibility=hidden -D_GNU_SOURCE".split()
@@ -119,16 +118,18 @@ def main(args):
     if sample and sample < len(all):
         all = [all[k * len(all) // sample] for k in range(sample)]
     with tempfile.TemporaryDirectory() as work:
-        whole = build(build_dir, src, work, "memory", open(f"{src}/runtime/cuda/memory.c").read())
+        whole = build(build_dir, src, work, open(f"{src}/runtime/cuda/memory.c").read())
         if not whole or not survives(whole, src):
             sys.exit("mutate_runtime: the tests fail without a mutant")
-        for name, text, begin, end, new, what in all:
+        for i, (name, text, begin, end, new, what) in enumerate(all):
+            if i and i % 10 == 0:
+                print(f"{i} of {len(all)}: {caught} caught", file=sys.stderr, flush=True)
             broken = text[:begin] + new + text[end:]
             if new == "ignored":
                 last = broken.rindex("\n#include")  # behind the last one
                 last = broken.index("\n", last + 1) + 1
                 broken = broken[:last] + IGNORED + broken[last:]
-            exe = build(build_dir, src, work, name, broken)
+            exe = build(build_dir, src, work, broken)
             if not exe:
                 stillborn += 1
             elif survives(exe, src):
