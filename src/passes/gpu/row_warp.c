@@ -17,9 +17,11 @@
 #include "src/ir/loops/builder.h"
 
 enum {
-    KEEPS = 8,                      /* turns of which a thread has its elements in registers ... */
-    ARRAYS = 3,                     /* ... of so many rows */
-    SHARED = 32 << 10,              /* bytes of a block for rows */
+    KEEPS = 8,         /* turns of which a thread has its elements in registers ... */
+    ARRAYS = 3,        /* ... of so many rows */
+    SHARED = 32 << 10, /* bytes of a block for rows */
+    /* the same for a block that has one row; more only where a second block has room beside it: one computes while the other loads */
+    ONE_ROW = 48 << 10,
     ROW_WARPS = 16,                 /* warps of a block that has one row, at most */
     THREADS = GPU_WARP * GPU_WARPS, /* that combine blocks' results, ... */
     TREE = 32                       /* each so many at a time */
@@ -184,6 +186,7 @@ void row_plan_warps(row_kernel *q, bool whole_rows) {
 
 bool row_plan_block(row_kernel *q) {
     stage_read c[STAGE_READS];
+    const int64_t half = q->l->t->shared / 2, most = half > ONE_ROW ? half : ONE_ROW;
     int64_t bytes = 0;
     if (!q->warp || q->any_k || q->blocks < 2 || q->w.nstages < 2) return false;
     const unsigned n = stage_reads(q->l, &q->w, q->k_sym, c);
@@ -194,7 +197,7 @@ bool row_plan_block(row_kernel *q) {
     }
     for (unsigned f = 0; f < q->nfolds; f++)
         bytes += bz_round_up(q->blocks * (int64_t)ir_dtype_bytes(q->fold[f].a.acc), 16);
-    if (!q->nstaged || bytes > q->l->t->shared) return q->nstaged = 0, false;
+    if (!q->nstaged || bytes > most) return q->nstaged = 0, false;
     q->in_shared = true;
     q->warps = q->blocks < ROW_WARPS ? (unsigned)q->blocks : ROW_WARPS;
     q->vectors = q->lanes > 1 && (q->rows == 1 || q->k % q->lanes == 0);
