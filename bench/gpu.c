@@ -14,12 +14,11 @@
  *     {"kind": "peer", "name", "who", "ms", "differs"}             differs: largest difference, of the largest value; null: not compared
  *     {"kind": "counters", "name", COUNTER: n ...}                 of one call, on the emulated driver alone */
 #include "bench/support/bench.h"
-#include "bench/support/gpt.h"
 #include "bench/support/gpu.h"
 #include "bench/support/gpu_blas.h"
+#include "bench/support/gpu_work.h"
 #include "bench/support/peers.h"
 #include "bench/support/samples.h"
-#include "examples/support/mlp.h"
 
 #include <getopt.h>
 #include <math.h>
@@ -38,158 +37,12 @@ static bz_context *c;
 static gpu_machine machine;
 static gpu_blas *blas;
 
-/* ---- workloads. bench/peers.py has the same sizes, by the same names */
-
-static int64_t or_tiny(int64_t n, int64_t tiny) {
-    return bench_tiny ? tiny : n;
-}
-
-static int64_t elements(void) {
-    return or_tiny(64 << 20, 1 << 16);
-}
-static int64_t rows(void) {
-    return or_tiny(65536, 48);
-}
-static int64_t side(void) {
-    return or_tiny(8192, 256);
-}
-enum { COLS = 1024 };
-
-static bz_dtype dtype; /* of the workload at hand */
-
-static bz_status chain(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                       void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    bz_tensor *x = in[0], *z = bz_sub(bz_mul(bz_maximum(bz_add(bz_mul(x, 1.5), 0.25), -1), x), 0.5);
-    y[0] = bz_neg(bz_mul(bz_add(bz_minimum(bz_abs(z), 8), x), 0.125));
-    return BZ_OK;
-}
-
-static bz_status negate(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                        void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_neg(in[0]);
-    return BZ_OK;
-}
-
-static bz_status softmax(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                         void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_softmax(in[0], -1);
-    return BZ_OK;
-}
-
-static bz_status layernorm(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                           void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_add(in[0], bz_gelu(bz_layer_norm(in[0], in[1], in[2], 1, 1e-5)));
-    return BZ_OK;
-}
-
-static bz_status transpose(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                           void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_copy(bz_transpose(in[0], 0, 1));
-    return BZ_OK;
-}
-
-static bz_status sums(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                      void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_sum(in[0], BZ_AXES(0), false);
-    return BZ_OK;
-}
-
-static void vector(bz_context *of, bz_tensor **in) {
-    in[0] = bz_randn(of, BZ_SHAPE(elements()), BZ_F32);
-}
-
-static void matrix(bz_context *of, bz_tensor **in) {
-    in[0] = bz_randn(of, BZ_SHAPE(rows(), COLS), BZ_F32);
-    in[1] = bz_rand(of, BZ_SHAPE(COLS), BZ_F32);
-    in[2] = bz_rand(of, BZ_SHAPE(COLS), BZ_F32);
-}
-
-static void square(bz_context *of, bz_tensor **in) {
-    in[0] = bz_randn(of, BZ_SHAPE(side(), side()), BZ_F32);
-}
-
-/* ---- products, attention, steps */
-
-static int64_t depth(void) {
-    return or_tiny(4096, 128);
-}
-
-static bz_status product(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                         void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    y[0] = bz_matmul(in[0], in[1]);
-    return BZ_OK;
-}
-
-static void factors(bz_context *of, bz_tensor **in) {
-    for (int i = 0; i < 2; i++) in[i] = bz_randn(of, BZ_SHAPE(depth(), depth()), dtype);
-}
-
-enum { HEAD = 64 };
-static int64_t heads(void) {
-    return or_tiny(64, 2);
-}
-static int64_t length(void) {
-    return or_tiny(2048, 40);
-}
-
-static bz_status attention(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                           void *user) {
-    (void)nin, (void)nout, (void)user;
-    bz_tensor *s = bz_mul(bz_matmul(in[0], bz_transpose(in[1], 2, 3)), 0.125);
-    bz_tensor *place = bz_arange(of, 0, (double)length(), 1, BZ_I64);
-    s = bz_where(bz_gt(place, bz_unsqueeze(place, 1)), -INFINITY, s);
-    y[0] = bz_matmul(bz_softmax(s, -1), in[2]);
-    return BZ_OK;
-}
-
-static void queries(bz_context *of, bz_tensor **in) {
-    for (int i = 0; i < 3; i++) in[i] = bz_randn(of, BZ_SHAPE(1, heads(), length(), HEAD), dtype);
-}
-
-static int hidden(void) {
-    return (int)or_tiny(512, 24);
-}
-static int batch(void) {
-    return (int)or_tiny(128, 4);
-}
-
-static void mlp(bz_context *of, bz_tensor **in) {
-    in[0] = bz_rand(of, BZ_SHAPE(batch(), 784), BZ_F32);
-    in[1] = bz_randint(of, 0, 10, BZ_SHAPE(batch()));
-    mlp_init(of, hidden(), in + 2);
-}
-
-/* The letters of Shakespeare as they are usually trained on. */
-static const gpt_size *letters(void) {
-    static const gpt_size full = {64, 256, 384, 6, 6, 65}, tiny = {2, 16, 32, 2, 1, 20};
-    return bench_tiny ? &tiny : &full;
-}
-
-static bz_status gpt(bz_context *of, bz_tensor *const *in, int nin, bz_tensor **y, int nout,
-                     void *user) {
-    (void)of, (void)nin, (void)nout, (void)user;
-    return gpt_step(letters(), in, y);
-}
-
-static void text(bz_context *of, bz_tensor **in) {
-    gpt_start(of, letters(), in);
-}
-
 /* ---- one workload */
-
-enum { MAX_IN = 3 + 3 * GPT_PARAMS_MOST };
 
 typedef struct running {
     const bench_case *k;
     bz_program *p;
-    bz_tensor *in[MAX_IN];
+    bz_tensor *in[GPU_MAX_IN];
 } running;
 
 static void must(const char *what, bz_status s) {
@@ -200,7 +53,7 @@ static void must(const char *what, bz_status s) {
 }
 
 static void call(running *r) {
-    bz_tensor *y[MAX_IN];
+    bz_tensor *y[GPU_MAX_IN];
     bz_scope_begin(c);
     must(r->k->name, bz_call(r->p, r->in, y));
     bz_scope_end(c);
@@ -230,8 +83,8 @@ static void add_work(const running *r, const double *ms, const double *host, int
             "{\"kind\": \"work\", \"name\": \"%s\", \"what\": \"%s\", \"dtype\": \"%s\", "
             "\"bytes\": %.9g, \"flops\": %.9g, \"ms\": %.6g, \"middle_ms\": %.6g, "
             "\"host_ms\": %.6g, \"launches\": %llu}\n",
-            r->k->name, r->k->what, bz_dtype_name(dtype), r->k->bytes, r->k->flops, best, middle,
-            median(by_size, n), (unsigned long long)(after.launches - before.launches));
+            r->k->name, r->k->what, bz_dtype_name(gpu_dtype), r->k->bytes, r->k->flops, best,
+            middle, median(by_size, n), (unsigned long long)(after.launches - before.launches));
 }
 
 /* What a call counts more than there was; the emulated driver alone does. */
@@ -290,7 +143,7 @@ static void measure_peers(const bench_case *k) {
 /* ---- cuBLAS on the same factors */
 
 static void *bytes_of(bz_tensor *x, size_t *n) {
-    *n = (size_t)bz_numel(x) * (dtype == BZ_F32 ? 4 : 2);
+    *n = (size_t)bz_numel(x) * (gpu_dtype == BZ_F32 ? 4 : 2);
     void *p = malloc(*n);
     must("a product", p ? bz_to_host(x, p, *n) : BZ_ENOMEM);
     return p;
@@ -299,9 +152,9 @@ static void *bytes_of(bz_tensor *x, size_t *n) {
 static double number_at(const void *p, int64_t i) {
     uint32_t bits = 0;
     float f;
-    if (dtype == BZ_F32) return (double)((const float *)p)[i];
+    if (gpu_dtype == BZ_F32) return (double)((const float *)p)[i];
     memcpy(&bits, (const char *)p + 2 * i, 2);
-    if (dtype == BZ_F16) { /* of numbers that are neither tiny nor infinite */
+    if (gpu_dtype == BZ_F16) { /* of numbers that are neither tiny nor infinite */
         const int e = (int)(bits >> 10 & 31) - 15;
         const double v = ldexp(1 + (bits & 1023) / 1024.0, e);
         return bits >> 15 ? -v : v;
@@ -322,7 +175,7 @@ static double difference(const void *a, const void *b, int64_t n) {
 }
 
 static void measure_blas(running *r) {
-    const int n = (int)depth();
+    const int n = (int)gpu_depth();
     size_t bytes;
     bz_tensor *y;
     unsigned long long at[3];
@@ -342,7 +195,7 @@ static void measure_blas(running *r) {
         gpu_begin();
         gpu_enter();
         for (int k = 0; k < calls && ok; k++)
-            ok = gpu_blas_product(blas, dtype, fast, n, n, n, at[0], at[1], at[2]);
+            ok = gpu_blas_product(blas, gpu_dtype, fast, n, n, n, at[0], at[1], at[2]);
         gpu_leave();
         const double ms = gpu_end() / calls;
         if (i) best = fmin(best, ms);
@@ -381,111 +234,10 @@ static void measure(const bench_case *what) {
     for (int i = 0; i < rounds; i++) ms[i] = sample(&r, calls, &host[i]);
     add_work(&r, ms, host, rounds);
     if (machine.emulated) add_counters(&r);
-    if (blas && k->fn == product) measure_blas(&r);
+    if (blas && k->fn == gpu_product) measure_blas(&r);
     bz_program_free(r.p);
     bz_scope_end(c);
     if (!fast) measure_peers(k);
-}
-
-static void measure_moves(void) {
-    const double n = (double)elements(), m = (double)(rows() * COLS), s = (double)(side() * side());
-    const bench_case all[] = {
-        {.name = "negate",
-         .what = "one op, f32",
-         .fn = negate,
-         .setup = vector,
-         .nin = 1,
-         .bytes = 8 * n},
-        {.name = "pointwise",
-         .what = "10 pointwise ops",
-         .fn = chain,
-         .setup = vector,
-         .nin = 1,
-         .bytes = 8 * n},
-        {.name = "softmax",
-         .what = "softmax of rows of 1024",
-         .fn = softmax,
-         .setup = matrix,
-         .nin = 1,
-         .bytes = 8 * m},
-        {.name = "layernorm",
-         .what = "x+gelu(layernorm(x)), rows of 1024",
-         .fn = layernorm,
-         .setup = matrix,
-         .nin = 3,
-         .bytes = 8 * m},
-        {.name = "column_sums",
-         .what = "sums of columns",
-         .fn = sums,
-         .setup = matrix,
-         .nin = 1,
-         .bytes = 4 * m},
-        {.name = "transpose",
-         .what = "transposed",
-         .fn = transpose,
-         .setup = square,
-         .nin = 1,
-         .bytes = 8 * s},
-    };
-    dtype = BZ_F32;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        bench_case k = all[i];
-        k.nout = 1;
-        measure(&k);
-    }
-}
-
-static void measure_products(void) {
-    static const bz_dtype dtypes[] = {BZ_F32, BZ_BF16, BZ_F16};
-    const double n = (double)depth(), l = (double)length();
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        char name[64];
-        dtype = dtypes[i];
-        snprintf(name, sizeof name, "product/4096x4096x4096/n/%s", bz_dtype_name(dtype));
-        measure(&(bench_case){.name = name,
-                              .what = "product",
-                              .fn = product,
-                              .setup = factors,
-                              .nin = 2,
-                              .nout = 1,
-                              .flops = 2 * n * n * n});
-    }
-    for (size_t i = 0; i < 2; i++) {
-        char name[64];
-        dtype = dtypes[i];
-        snprintf(name, sizeof name, "attention/causal/%s", bz_dtype_name(dtype));
-        measure(&(bench_case){.name = name,
-                              .what = "causal attention, heads of 64",
-                              .fn = attention,
-                              .setup = queries,
-                              .nin = 3,
-                              .nout = 1,
-                              .flops = 2.0 * HEAD * (double)heads() * l * l});
-    }
-}
-
-static void measure_steps(void) {
-    int donate[MAX_IN];
-    const double w = 784.0 * hidden(), weights = w + hidden() * (hidden() + 10.0);
-    dtype = BZ_F32;
-    mlp_donate(donate);
-    measure(&(bench_case){.name = "mlp",
-                          .what = "MLP training step, Adam",
-                          .fn = mlp_step,
-                          .setup = mlp,
-                          .nin = STEP_IN,
-                          .nout = STEP_OUT,
-                          .donate = donate,
-                          .flops = 2.0 * batch() * (3 * weights - w)});
-    gpt_donate(letters(), donate);
-    measure(&(bench_case){.name = "gpt",
-                          .what = "GPT training step, Adam",
-                          .fn = gpt,
-                          .setup = text,
-                          .nin = gpt_inputs(letters()),
-                          .nout = gpt_outputs(letters()),
-                          .donate = donate,
-                          .flops = gpt_flops(letters())});
 }
 
 static void add_limit(const char *name, double rate) {
@@ -550,9 +302,9 @@ int main(int argc, char **argv) {
         gpu_leave();
         printf("%s\n", blas ? gpu_blas_name(blas) : why);
         if (!only && !fast) measure_limits();
-        if (!fast) measure_moves();
-        measure_products();
-        measure_steps();
+        if (!fast) gpu_moves(measure);
+        gpu_products(measure);
+        gpu_steps(measure);
         gpu_enter();
         gpu_blas_close(blas);
         gpu_leave();
