@@ -368,7 +368,8 @@ static void one_task(cuda_text *t, lp_val task) {
 /* "extern "C" __global__ void NAME(". With rows the assembler, left alone, takes 32 registers and spills: four blocks of a processor may have
  * more. */
 static void head(cuda_text *t, const cuda_phase *of, unsigned number) {
-    const unsigned matrix = t->matrix && of->threads && of->threads < RESIDENT ? RESIDENT / of->threads : 0;
+    const unsigned matrix =
+        t->matrix && of->threads && of->threads < RESIDENT ? RESIDENT / of->threads : 0;
     const unsigned blocks = t->k->rows ? 4 : matrix;
     bz_text_str(t->out, "\nextern \"C\" __global__ ");
     if (of->threads && blocks)
