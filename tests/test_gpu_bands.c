@@ -179,3 +179,30 @@ Test(gpu_bands, none_in_fast_mode) {
     pass_plan_free(p);
     ir_module_free(m);
 }
+
+/* Turns of loops that the code decides at run time, and its branches. */
+static void count_decisions(const char *body, unsigned *turns, unsigned *branches) {
+    bz_error e = {0};
+    ir_module *m = parse(body, "f32", (int[]){1, 64, 2048, 64, 64});
+    const pass_target t = target_with(MUCH);
+    pass_plan *p = pass_compile(m->graphs.p[0], &t, &e);
+    cr_assert(p, "%s", e.text);
+    const lp_kernel *k = p->code->k.p[0];
+    *turns = *branches = 0;
+    for (uint32_t i = 0; i < k->inst.n; i++) {
+        const lp_inst *in = &k->inst.p[i];
+        *branches += in->op == LP_IF;
+        *turns += in->op == LP_LOOP && (in->flags & 15) == LP_SERIAL &&
+                  k->inst.p[lp_args(k, in)[1]].op != LP_CONST;
+    }
+    pass_plan_free(p);
+    ir_module_free(m);
+}
+
+Test(gpu_bands, what_nobody_sees_is_left_out) {
+    unsigned all, seen, branches, more;
+    count_decisions(plain, &all, &branches);
+    count_decisions(causal, &seen, &more);
+    cr_expect_geq(seen, all + 3, "the passes of a row: %u, %u", all, seen);
+    cr_expect_gt(more, branches, "tiles: %u, %u", branches, more);
+}

@@ -172,19 +172,19 @@ static void make_lanes(row_kernel *q) {
             lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
 }
 
-bool row_by_warp(row_kernel *q) {
+bool row_by_warp(row_kernel *q, const row_sight *sight) {
     lower *l = q->l;
     const unsigned mark = emit_mark(&l->m);
     if (q->aligned) lp_if(l->b, q->aligned);
     l->m.aligned = q->vectors;
     bool ok = row_hold_in_warp(q);
-    if (ok) narrow_row(q, NULL);
+    if (ok) narrow_row(q, sight);
     l->m.aligned = false;
     emit_forget(&l->m, mark);
     if (q->aligned) {
         lp_else(l->b, NULL, 0);
         ok = ok && row_hold_nothing(q);
-        if (ok) narrow_row(q, NULL);
+        if (ok) narrow_row(q, sight);
         emit_forget(&l->m, mark);
         lp_end(l->b, NULL, 0, NULL);
     }
@@ -196,7 +196,7 @@ bool row_by_warp(row_kernel *q) {
 static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
     if (!blocks) row_plan_warps(q, q->blocks == 1);
     emit_sym(&q->l->m, q->i_sym, blocks ? row_open_block(q, rows) : row_open_warps(q, rows));
-    const bool ok = (blocks || row_make_scratch(q)) && row_by_warp(q);
+    const bool ok = (blocks || row_make_scratch(q)) && row_by_warp(q, NULL);
     row_close_warps(q, blocks);
     return ok;
 }

@@ -70,7 +70,7 @@ typedef struct row_stretch {
 /* Memory for the results of a row's blocks, of each thread that stands here. */
 bool row_make_scratch(row_kernel *q);
 /* The row that i_sym says, by the warp at hand (lane, there). Where pointers may be any multiples of elements there is other code for these. */
-bool row_by_warp(row_kernel *q);
+bool row_by_warp(row_kernel *q, const row_sight *sight);
 
 /* ---- row_stretch.c */
 /* The pass that computes kept node i. */
@@ -92,10 +92,16 @@ void row_choose_team(row_kernel *q);
 /* For each i below `count` a warp: what comes until the close is done by each of its threads, q->lane. */
 lp_val row_open_warps(row_kernel *q, lp_val count);
 void row_close_warps(row_kernel *q, bool block);
-/* The rows first .. end of a band, by the threads of a block of `warps` warps, of which `thread` is one. kept: a band's memory for each
- * value that stages keep, all rows of it; NULL: they are few enough for registers, or nothing is kept. */
-bool row_band(row_kernel *q, lp_val thread, unsigned warps, lp_val first, lp_val end,
-              const lp_val *kept);
+/* The rows first .. end of a band, by the threads of a block of `warps` warps, of which `thread` is one. */
+typedef struct row_band_at {
+    lp_val thread, first, end;
+    unsigned warps;
+    /* a band's memory for each value that stages keep, all rows of it; NULL: they are few enough for registers, or nothing is kept */
+    const lp_val *kept;
+    row_sight (*sees)(void *ctx, lp_val i); /* of row first + i, if passes are plain */
+    void *ctx;
+} row_band_at;
+bool row_band(row_kernel *q, const row_band_at *at);
 /* The same as row_fold_stretch; every thread has the results. */
 void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
 /* For each of the pass's folds the row's results, which begin at `base`, become one, by many threads; what comes until the close is done by

@@ -63,7 +63,7 @@ void row_look(row_stretch *s, const row_sight *sight, lp_val *other) {
     row_kernel *q = s->q;
     lower *l = q->l;
     lp_builder *b = l->b;
-    const int64_t lanes = (int64_t)q->lanes * q->nvec;
+    const int64_t lanes = q->lane ? IR_LANES : (int64_t)q->lanes * q->nvec;
     const lp_val step = lp_index(b, lanes);
     lp_val skips = sight->hides;
     s->sight = sight;
@@ -102,7 +102,9 @@ static void fill_span(row_stretch *s, row_span at, lp_val lo, ir_ref r, lp_val t
     ir_ex idx[IR_MAX_RANK];
     const emit_value v = {.uniform = true, .v = {value_where_hidden(s, r)}};
     unsigned mark = emit_mark(m);
-    lp_val j = lp_loop(m->b, LP_SERIAL, at.from, at.to, q->lanes, NULL, 0, NULL);
+    if (q->lane) at.from = lp_iadd(m->b, at.from, lp_imul(m->b, q->lane, lp_index(m->b, q->lanes)));
+    lp_val j =
+        lp_loop(m->b, LP_SERIAL, at.from, at.to, q->lane ? IR_LANES : q->lanes, NULL, 0, NULL);
     emit_vector(m, q->k_sym, lp_iadd(m->b, lo, j), q->lanes, 1, 0);
     fuse_index(m->g, m->x, &q->l->space, FUSE_FULL, r, idx);
     emit_store(m, to, is_output ? emit_offset(m, r, idx) : q->k_sym, &v, is_output ? q->stream : 0);

@@ -43,7 +43,8 @@ typedef struct band {
     int64_t slots;                        /* bands in a buffer; 0: they lie in shared memory */
     unsigned deep;                        /* steps of a turn */
     lp_val all, number, pieces_of_batch;  /* bands; slots; bands of a batch */
-    lp_val thread;
+    dot_kernel *masked;                   /* the product of which the rows are seen in part */
+    lp_val thread, batch, m0;
 } band;
 
 /* ---- what may lie where something else was */
@@ -227,6 +228,7 @@ static void find_products(band *w) {
         dot_find_sides(&w->dot[k].q, l);
         w->p.space[k] = l->space;
         if (k < w->p.all->row) dot_find_mask(&w->dot[k].q, w->p.all->handed.p[k]);
+        if (w->dot[k].q.mask.known && !w->masked) w->masked = &w->dot[k].q;
     }
     w->rows = w->dot[0].q.x.size;
     w->p.columns = w->dot[0].q.y.size;
@@ -238,7 +240,14 @@ static bool find_rows(band *w) {
     w->row = row_begin(w->p.l, 0);
     if (!w->row) return false;
     w->p.space[k] = w->p.l->space;
-    return place_all(w);
+    if (!place_all(w)) return false;
+    if (w->masked && !row_fits_warp(w->row)) { /* what lies in registers is gone through whole */
+        unsigned of = 0;
+        while (&w->dot[of].q != w->masked) of++;
+        w->row->hidden = w->p.all->handed.p[of];
+        w->row->plain = row_plain_passes(w->row, w->row->hidden);
+    }
+    return true;
 }
 
 /* Memory for the pieces, of the band that is number `slot` of those under way. */
@@ -294,6 +303,11 @@ static void plan_products(band *w) {
 
 /* ---- a band */
 
+static row_sight sees(void *ctx, lp_val i) {
+    const band *w = ctx;
+    return dot_row_sight(w->masked, w->batch, lp_iadd(w->p.l->b, w->m0, i));
+}
+
 /* Rows m0 .. of batch number `batch`. */
 static bool one_band(band *w, lp_val batch, lp_val m0) {
     lower *l = w->p.l;
@@ -301,15 +315,23 @@ static bool one_band(band *w, lp_val batch, lp_val m0) {
     const lp_val rows = lp_index(b, w->rows), before = lp_imul(b, batch, rows);
     const lp_val first = lp_iadd(b, before, m0);
     const lp_val end = lp_imin(b, lp_iadd(b, m0, lp_index(b, w->each)), rows);
+    const row_band_at at = {.thread = w->thread,
+                            .first = first,
+                            .end = lp_iadd(b, before, end),
+                            .warps = WARPS,
+                            .kept = w->kept.n ? w->kept.p : NULL,
+                            .sees = sees,
+                            .ctx = w};
     const unsigned mark = emit_mark(&l->m);
     bool ok = true;
+    w->batch = batch;
+    w->m0 = m0;
     for (unsigned k = 0; k < w->p.all->nparts && ok; k++) {
         band_enter(&w->p, k, first);
         if (is_product(w, k))
             dot_block_rows(&w->dot[k], w->thread, batch, m0);
         else
-            ok = row_band(w->row, w->thread, WARPS, first, lp_iadd(b, before, end),
-                          w->kept.n ? w->kept.p : NULL);
+            ok = row_band(w->row, &at);
         emit_forget(&l->m, mark);
         band_bind(&w->p, k, first);
         lp_barrier(b);

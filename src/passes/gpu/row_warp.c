@@ -76,21 +76,22 @@ static bool find_kept(row_kernel *q, const lp_val *kept, lp_val i) {
     return ok;
 }
 
-bool row_band(row_kernel *q, lp_val thread, unsigned warps, lp_val first, lp_val end,
-              const lp_val *kept) {
+bool row_band(row_kernel *q, const row_band_at *at) {
     lp_builder *b = q->l->b;
     const lp_val warp = lp_index(b, GPU_WARP), team = lp_index(b, q->team);
-    const lp_val each = lp_index(b, GPU_WARP / q->team), lane = lp_imod(b, thread, warp);
+    const lp_val each = lp_index(b, GPU_WARP / q->team), lane = lp_imod(b, at->thread, warp);
+    row_sight sight = {0};
     row_plan_warps(q, q->blocks == 1 && row_fits_warp(q));
     q->lane = q->team < GPU_WARP ? lp_imod(b, lane, team) : lane;
-    const lp_val count = lp_isub(b, end, first);
+    const lp_val count = lp_isub(b, at->end, at->first);
     bool ok = row_make_scratch(q);
-    lp_val i = lp_loop(b, LP_SERIAL, lp_idiv(b, thread, warp), lower_cover(b, count, each), warps,
-                       NULL, 0, NULL);
+    lp_val i = lp_loop(b, LP_SERIAL, lp_idiv(b, at->thread, warp), lower_cover(b, count, each),
+                       at->warps, NULL, 0, NULL);
     if (q->team < GPU_WARP) i = lp_iadd(b, lp_imul(b, i, each), lp_idiv(b, lane, team));
     q->there = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){i, count}, 2);
-    emit_sym(&q->l->m, q->i_sym, lp_iadd(b, first, i));
-    ok = ok && find_kept(q, kept, i) && row_by_warp(q);
+    if (q->plain) sight = at->sees(at->ctx, i);
+    emit_sym(&q->l->m, q->i_sym, lp_iadd(b, at->first, i));
+    ok = ok && find_kept(q, at->kept, i) && row_by_warp(q, &sight);
     lp_end(b, NULL, 0, NULL);
     q->lane = 0;
     return ok;
@@ -136,9 +137,10 @@ static void last_turn(row_kernel *q, lp_val lo, lp_val at, lp_val turn, lp_val c
     lp_end(b, acc, n, acc);
 }
 
-/* Elements lo .. lo + count. Where a thread holds some in registers the turns are written out. */
-static void all_turns(row_kernel *q, lp_val lo, lp_val count, turn_body *body, void *ctx,
-                      lp_val *acc, unsigned n) {
+/* Elements lo .. lo + count, of a pass s (NULL: it is none) those that are seen. Where a thread holds some in registers the turns are
+ * written out. */
+static void all_turns(row_kernel *q, row_stretch *s, lp_val lo, lp_val count, turn_body *body,
+                      void *ctx, lp_val *acc, unsigned n) {
     lp_builder *b = q->l->b;
     lp_val zero = lp_index(b, 0), size = lp_index(b, IR_LANES), carry[MAX_FOLDS];
     lp_val over = lp_imod(b, count, size), whole = lp_isub(b, count, over);
@@ -149,9 +151,12 @@ static void all_turns(row_kernel *q, lp_val lo, lp_val count, turn_body *body, v
         return;
     }
     if (!lp_const_i64(b, whole, &v) || v > 0) {
-        lp_val turn = lp_loop(b, kind, zero, lp_idiv(b, whole, size), 1, acc, n, carry);
+        const row_span seen = s ? row_seen_of(s, lo, whole) : (row_span){zero, whole};
+        const lp_val from = lp_idiv(b, seen.from, size), to = lp_idiv(b, seen.to, size);
+        lp_val turn = lp_loop(b, kind, from, to, 1, acc, n, carry);
         one_turn(q, lo, lp_imul(b, turn, size), turn, 0, body, ctx, carry);
         lp_end(b, carry, n, acc);
+        if (s) row_fill_hidden(s, lo, whole);
     }
     if (lp_const_i64(b, over, &v) && v == 0) return;
     last_turn(q, lo, whole, lp_idiv(b, whole, size), count, body, ctx, acc, n);
@@ -267,10 +272,11 @@ bool row_hold_in_warp(row_kernel *q) {
     }
     if (q->nstaged && q->block_warp) {
         lp_val count, block = row_open_own(q, &count);
-        all_turns(q, lp_imul(l->b, block, lp_index(l->b, IR_BLOCK)), count, stage_turn, q, NULL, 0);
+        all_turns(q, NULL, lp_imul(l->b, block, lp_index(l->b, IR_BLOCK)), count, stage_turn, q,
+                  NULL, 0);
         lp_end(l->b, NULL, 0, NULL);
     } else if (q->nstaged) {
-        all_turns(q, lp_index(l->b, 0), q->length, stage_turn, q, NULL, 0);
+        all_turns(q, NULL, lp_index(l->b, 0), q->length, stage_turn, q, NULL, 0);
     }
     emit_scalar(m);
     for (unsigned i = 0; i < q->nstaged; i++) m->staged[m->nstaged++] = q->staged[i];
@@ -305,7 +311,7 @@ void row_fold_warp(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
         const ir_reduce_attr *a = &q->fold[s->folds[f]].a;
         acc[f] = lp_const(l->b, a->acc, fold_identity(a), q->lanes);
     }
-    all_turns(q, lo, count, fold_turn, s, acc, s->nfolds);
+    all_turns(q, s, lo, count, fold_turn, s, acc, s->nfolds);
     emit_scalar(&l->m);
     for (unsigned f = 0; f < s->nfolds; f++) {
         const ir_reduce_attr *a = &s->q->fold[s->folds[f]].a;
