@@ -4,9 +4,10 @@
  *     gpu --probe               says which device there is; status 3 and what was looked for where there is none
  *     gpu [--tiny] [--out FILE] [--rounds N] [--only WORD] [--fast]
  *
- * --fast: products and steps alone, in fast mode (docs/fast.md), with "/fast" behind their names. A workload is a compiled function that is called again and again on the context's stream, results released as they come: a sample is
- * the time between two events around as many calls as fill SAMPLE_MS, and the fastest of `rounds` counts. FILE gets an object of JSON a
- * line (bench/gpu_table.py makes tables of it):
+ * --fast: products and steps alone, in fast mode (docs/fast.md), with "/fast" behind their names. A workload is a compiled function that
+ * is called again and again on the context's stream, results released as they come: a sample is the time between two events around as
+ * many calls as fill SAMPLE_MS, and the fastest of `rounds` counts. FILE gets an object of JSON a line (bench/gpu_table.py makes tables
+ * of it):
  *
  *     {"kind": "device", "name", "arch", "processors", "driver", "clock_hz", "emulated"}
  *     {"kind": "limit", "name": copy | fma | mma, "rate"}          bytes or operations a second
