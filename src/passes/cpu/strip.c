@@ -20,8 +20,9 @@ enum {
 typedef struct strip_kernel {
     col_kernel q; /* the space, the folds; sums: of a piece's chains */
     work w;
-    ir_ex s_sym, p_sym;                  /* the first columns of the strip and the piece at hand */
-    int64_t piece;                       /* columns of a whole piece; q.row: of a strip */
+    ir_ex s_sym, p_sym; /* the first columns of the strip and the piece at hand */
+    int64_t most;       /* rows that there is room for: k, or more where the code serves any size */
+    int64_t piece;      /* columns of a whole piece; q.row: of a strip */
     BZ_VEC(lp_val) kept;                 /* [k][piece], of each node that is kept */
     emit_staged staged[EMIT_MAX_STAGED]; /* [k][row], of what is read */
     unsigned nstaged;
@@ -101,27 +102,29 @@ static void store_sums(strip_kernel *s, lp_val chain, const lp_val *acc) {
                 acc[n++], 0, 0);
 }
 
+/* The sums of the stage's folds, pairwise. */
 static void fold_sums(strip_kernel *s, lp_val *acc) {
     col_kernel *q = &s->q;
-    for (unsigned f = 0, n = 0; f < q->nfolds; f++)
-        for (unsigned u = 0; u < s->width && folds_here(s, f); u++)
-            acc[n++] =
-                fold_pairwise(q->l, &q->fold[f].a, q->fold[f].sums, lp_index(q->l->b, u * q->lanes),
-                              q->chains, s->piece, q->lanes);
+    lp_builder *b = q->l->b;
+    for (unsigned f = 0; f < q->nfolds; f++) {
+        const col_fold *n = &q->fold[f];
+        if (!folds_here(s, f)) continue;
+        fold_rows(q->l, &n->a, n->sums, lp_index(b, 0), q->all_chains, s->piece,
+                  (int64_t)s->width * q->lanes, q->lanes);
+        for (unsigned u = 0; u < s->width; u++)
+            *acc++ = lp_load(b, n->sums, lp_index(b, u * q->lanes), q->lanes, 0, 0);
+    }
 }
 
 static void do_chains(strip_kernel *s, lp_val *acc) {
     col_kernel *q = &s->q;
     lp_builder *b = q->l->b;
-    const int64_t whole = q->k / IR_CHAIN, rest = q->k % IR_CHAIN;
-    const lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), 1, NULL, 0, NULL);
-    do_chain(s, lp_imul(b, i, lp_index(b, IR_CHAIN)), lp_index(b, IR_CHAIN), acc);
+    const lp_val size = lp_index(b, IR_CHAIN);
+    const lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->all_chains, 1, NULL, 0, NULL);
+    const lp_val from = lp_imul(b, i, size);
+    do_chain(s, from, lp_imin(b, lp_isub(b, q->rows, from), size), acc);
     store_sums(s, i, acc);
     lp_end(b, NULL, 0, NULL);
-    if (rest) {
-        do_chain(s, lp_index(b, whole * IR_CHAIN), lp_index(b, rest), acc);
-        store_sums(s, lp_index(b, whole), acc);
-    }
     fold_sums(s, acc);
 }
 
@@ -157,7 +160,7 @@ static void all_stages(strip_kernel *s) {
         if (q->chains > 1)
             do_chains(s, acc);
         else
-            do_chain(s, lp_index(q->l->b, 0), lp_index(q->l->b, q->k), acc);
+            do_chain(s, lp_index(q->l->b, 0), q->rows, acc);
         bind_results(s, acc);
         bind_kept(s);
     }
@@ -215,8 +218,8 @@ static void copy_rows(strip_kernel *s, lp_val first, lp_val end) {
     emitter *m = &s->q.l->m;
     const unsigned mark = emit_mark(m);
     if (!s->nstaged) return;
-    const lp_val zero = lp_index(m->b, 0), k = lp_index(m->b, s->q.k);
-    emit_sym(m, s->q.k_sym, lp_loop(m->b, LP_SERIAL, zero, k, 1, NULL, 0, NULL));
+    const lp_val zero = lp_index(m->b, 0);
+    emit_sym(m, s->q.k_sym, lp_loop(m->b, LP_SERIAL, zero, s->q.rows, 1, NULL, 0, NULL));
     over_pieces(s, first, end, copy);
     emit_forget(m, mark);
     lp_end(m->b, NULL, 0, NULL);
@@ -227,8 +230,8 @@ static void do_all(strip_kernel *s) {
     emitter *m = &q->l->m;
     lp_builder *b = q->l->b;
     const lp_val each = lp_index(b, q->strips), zero = lp_index(b, 0);
-    const lp_val outer = emit_extent(m, "outer", q->outer);
-    const lp_val t = lp_loop(b, LP_PARALLEL, zero, lp_imul(b, outer, each), 1, NULL, 0, NULL);
+    const lp_val all = lp_imul(b, q->outer_rows, each);
+    const lp_val t = lp_loop(b, LP_PARALLEL, zero, all, 1, NULL, 0, NULL);
     const lp_val o = lp_idiv(b, t, each), strip = lp_isub(b, t, lp_imul(b, o, each));
     const lp_val first = lp_imul(b, strip, lp_index(b, q->row)),
                  end = lp_imin(b, lp_iadd(b, first, lp_index(b, q->row)), lp_index(b, q->inner));
@@ -258,6 +261,17 @@ static int64_t column_bytes(const strip_kernel *s) {
     return bytes;
 }
 
+/* How many rows there are: a number in the code, or what the launch says, of which there is room for up to the next power of two. */
+static void choose_rows(strip_kernel *s) {
+    col_kernel *q = &s->q;
+    lower *l = q->l;
+    for (s->most = l->t->any_size ? IR_CHAIN : q->k; s->most < q->k;) s->most *= 2;
+    q->chains = (s->most + IR_CHAIN - 1) / IR_CHAIN;
+    q->outer_rows = emit_extent(&l->m, "outer", q->outer);
+    q->rows = l->t->any_size ? emit_extent(&l->m, "rows", q->k) : lp_index(l->b, q->k);
+    q->all_chains = lower_cover(l->b, q->rows, lp_index(l->b, IR_CHAIN));
+}
+
 static void choose_pieces(strip_kernel *s) {
     col_kernel *q = &s->q;
     const pass_target *t = q->l->t;
@@ -273,12 +287,12 @@ static void choose_pieces(strip_kernel *s) {
     s->piece = (int64_t)q->lanes * q->width;
 }
 
-/* The strips are as wide as the cache holds, and as there are enough of them. */
+/* The strips are as wide as the cache holds, and as there are enough of them; where the code serves any size that decides nothing. */
 static void choose_strips(strip_kernel *s) {
     col_kernel *q = &s->q;
     const pass_machine *machine = q->l->t->machine;
-    const int64_t most = machine->second / 4 / (q->k * column_bytes(s)),
-                  enough = tasks_for(machine, q->outer * q->inner * q->k);
+    const int64_t most = machine->second / 4 / (s->most * column_bytes(s)),
+                  enough = q->l->t->any_size ? 0 : tasks_for(machine, q->outer * q->inner * q->k);
     int64_t pieces = (q->inner + s->piece - 1) / s->piece;
     while (pieces > 1 &&
            (pieces * s->piece > most || q->outer * (q->inner / (pieces * s->piece)) < enough))
@@ -297,11 +311,11 @@ static void choose_copies(strip_kernel *s) {
         emit_staged x = c[i].read;
         const bz_dtype t = (bz_dtype)lp_at(l->b, x.p)->dtype;
         if (!ir_ex_uses(&l->x, x.offset, q->c_sym) ||
-            q->k * q->inner * (int64_t)ir_dtype_bytes(t) <= l->t->machine->second)
+            s->most * q->inner * (int64_t)ir_dtype_bytes(t) <= l->t->machine->second)
             continue;
         x.at = ir_ex_add(&l->x, ir_ex_mulc(&l->x, q->k_sym, q->row),
                          ir_ex_sub(&l->x, q->c_sym, s->s_sym));
-        x.local = lp_local(l->b, t, q->k * q->row, LP_SCRATCH);
+        x.local = lp_local(l->b, t, s->most * q->row, LP_SCRATCH);
         s->staged[s->nstaged++] = x;
     }
 }
@@ -310,7 +324,7 @@ static bool make_scratch(strip_kernel *s) {
     col_kernel *q = &s->q;
     for (uint32_t i = 0; i < s->w.kept.n; i++)
         if (!bz_vec_push(&s->kept, lp_local(q->l->b, ir_dtype(q->l->g, s->w.kept.p[i]),
-                                            q->k * s->piece, LP_SCRATCH)))
+                                            s->most * s->piece, LP_SCRATCH)))
             return false;
     for (unsigned f = 0; f < q->nfolds && q->chains > 1; f++)
         q->fold[f].sums = lp_local(q->l->b, q->fold[f].a.acc, q->chains * s->piece, LP_SCRATCH);
@@ -324,6 +338,7 @@ bool lower_strip(lower *l) {
     if (ok) {
         s.s_sym = lower_sym(l, "s", s.q.inner);
         s.p_sym = lower_sym(l, "p", s.q.inner);
+        choose_rows(&s);
         choose_pieces(&s);
         choose_strips(&s);
         choose_copies(&s);
