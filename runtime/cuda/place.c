@@ -4,11 +4,15 @@
  *                           |                                                 arrive gets a place of its own, in the same handle
  *                     cu_context
  *
- * Whoever makes calls in it is counted; a reset waits until nobody is, so that no call meets a handle that is gone. What is in it may come in
- * again: nobody is kept out by a reset that waits. The lock is held for the count alone, and for the reset itself. */
+ * Whoever makes calls in it is counted; a reset waits until nobody is, so that no call meets a handle that is gone. Who is in it comes in
+ * again at once; others give way to a reset that waits, for a while: it may wait for one that waits for them. The lock is held for the count
+ * alone, and for the reset itself. */
 #include "runtime/cuda/cuda.h"
 
 #include <pthread.h>
+#include <time.h>
+
+enum { PATIENCE_NS = 20 * 1000 * 1000 };
 
 struct cuda_place {
     cu_context context;
@@ -16,10 +20,13 @@ struct cuda_place {
     const cu_driver *d;
     uint32_t memories;    /* in it */
     pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t empty;
-    uint32_t entered; /* how often */
-    bool gone;        /* reset */
+    pthread_cond_t empty, over; /* nobody is in it; no reset waits */
+    uint32_t entered;           /* how often */
+    uint32_t resets;            /* that wait */
+    bool gone;                  /* reset */
 };
+
+static _Thread_local unsigned inside; /* how often this thread is in places */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static BZ_VEC(cuda_place *) places; /* that were not reset */
@@ -30,6 +37,7 @@ static cuda_place *new_place(const cu_driver *d, cu_context c, cu_device device)
     *p = (cuda_place){.context = c, .device = device, .d = d};
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->empty, NULL);
+    pthread_cond_init(&p->over, NULL);
     return p;
 }
 
@@ -63,6 +71,7 @@ void cuda_place_leave(cuda_place *p) {
         rt_kernels_leave(p);
         pthread_mutex_destroy(&p->lock);
         pthread_cond_destroy(&p->empty);
+        pthread_cond_destroy(&p->over);
         bz_mem_free(p);
     }
     d->context_release(device);
@@ -70,16 +79,28 @@ void cuda_place_leave(cuda_place *p) {
 
 /* ---- calls in it */
 
+static void give_way(cuda_place *p) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_nsec += PATIENCE_NS;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    while (p->resets && !pthread_cond_timedwait(&p->over, &p->lock, &t)) {}
+}
+
 bool cuda_place_hold(cuda_place *p) {
     pthread_mutex_lock(&p->lock);
+    if (p->resets && !inside) give_way(p);
     const bool there = !p->gone;
     p->entered += there;
+    inside += there;
     pthread_mutex_unlock(&p->lock);
     return there;
 }
 
 void cuda_place_release(cuda_place *p) {
     pthread_mutex_lock(&p->lock);
+    inside--;
     if (--p->entered == 0) pthread_cond_broadcast(&p->empty);
     pthread_mutex_unlock(&p->lock);
 }
@@ -107,7 +128,9 @@ void cuda_place_step_out(cuda_place *p) {
 cu_result cuda_place_reset(cuda_place *p) {
     cu_result r = CU_SUCCESS;
     pthread_mutex_lock(&p->lock);
+    p->resets++;
     while (p->entered) pthread_cond_wait(&p->empty, &p->lock);
+    if (--p->resets == 0) pthread_cond_broadcast(&p->over);
     pthread_mutex_lock(&lock); /* nobody arrives meanwhile */
     if (!p->gone) r = p->d->context_reset(p->device);
     if (!p->gone && !r) {
