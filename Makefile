@@ -54,7 +54,7 @@ LDLIBS     := -lm -ldl -pthread
 LLVM_SRC := $(sort $(wildcard src/codegen/llvm_*.c))
 IR_SRC   := $(sort $(wildcard src/ir/*.c src/ir/*/*.c))
 AOT_CUDA := $(sort $(wildcard runtime/aot/cuda_*.c))
-AOT_BOTH := $(patsubst %,runtime/aot/%.c,env places sizes told)
+AOT_BOTH := $(patsubst %,runtime/aot/%.c,env sizes table told)
 AOT_SRC  := $(filter-out $(AOT_CUDA),$(sort $(wildcard runtime/aot/*.c)))
 LIB_SRC  := $(IR_SRC) $(sort $(wildcard src/passes/*.c src/passes/*/*.c) $(filter-out $(LLVM_SRC),$(wildcard src/codegen/*.c)) \
             $(wildcard runtime/*/*.c))

@@ -496,7 +496,7 @@ Test(export_cuda, sanitizers_find_nothing) {
              " for d in main device; do"
              " $CC -g -O1 -D_GNU_SOURCE -fsanitize=$1 -fno-sanitize-recover=all -DGPU -DON_$d"
              " -I$r -I$r/include -Igpu $2.c gpu/$3.o $r/runtime/aot/cuda_*.c"
-             " $r/runtime/aot/told.c $r/runtime/aot/places.c $r/runtime/aot/sizes.c"
+             " $r/runtime/aot/told.c $r/runtime/aot/table.c $r/runtime/aot/sizes.c"
              " $r/runtime/aot/env.c -ldl -lpthread -o own && ./own || exit 1; done; done",
              root ? root : ".");
     sh(command);

@@ -99,7 +99,7 @@ BZ_RT_INNER size_t bz_rt_workspace_bytes(const bz_rt_image *v, int threads);
 BZ_RT_INNER bool bz_rt_lay_out(const bz_rt_image *v, void *p, size_t bytes, int threads,
                                bz_rt_workspace *w);
 
-/* ---- places.c */
+/* ---- table.c */
 /* The address of a place, for the caller's struct at `args`. */
 BZ_RT_INNER void *bz_rt_resolve(const bz_rt_image *v, const bz_rt_place *p, const char *args,
                                 const bz_rt_workspace *w);

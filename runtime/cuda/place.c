@@ -18,8 +18,8 @@ struct cuda_place {
     cu_context context;
     cu_device device;
     const cu_driver *d;
-    uint32_t memories;    /* in it */
-    pthread_mutex_t lock; /* of what follows */
+    uint32_t memories;          /* in it */
+    pthread_mutex_t lock;       /* of what follows */
     pthread_cond_t empty, over; /* nobody is in it; no reset waits */
     uint32_t entered;           /* how often */
     uint32_t resets;            /* that wait */

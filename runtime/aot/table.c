@@ -1,4 +1,4 @@
-/* places.c - where the pointers of an image lead: to memory of the host, or of a device. */
+/* table.c - where the pointers of an image lead: to memory of the host, or of a device. */
 #include "runtime/aot/image.h"
 
 /* The pointer of what is empty may be anything: nothing is added to NULL. */
