@@ -1,6 +1,9 @@
 /* test_strips.c - columns folded in stages have the interpreter's bits at the borders of strips, pieces, vectors and chains. */
+#include "src/passes/pass.h"
 #include "tests/support/irtest.h"
 #include "tests/support/plan_check.h"
+#include "tests/support/plan_run.h"
+#include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
 
@@ -44,5 +47,45 @@ Test(strips, bits) {
                       sizes[k][0], sizes[k][1], sizes[k][2], what);
             ir_module_free(m);
             bz_text_free(&t);
+        }
+}
+
+/* The text of the only kernel, where it serves any size; its values are checked. */
+static void of_any_size(bz_text *identity, const char *body, const int *size) {
+    bz_text t = {0};
+    bz_error e = {0};
+    ir_value_array in[3] = {{0}}, want[3] = {{0}}, got[3] = {{0}};
+    pass_target any = targets[0].t;
+    any.any_size = true;
+    irt_fill(&t, "graph main(x: f32[@o,@k,@c], y: f32[@o,@k,@c], b: f32[@c]) {\n", "okc", size);
+    bz_textf(&t, "%s\n}", body);
+    ir_module *m = irt_parse(bz_text_c(&t));
+    const ir_graph *g = m->graphs.p[0];
+    random_inputs(g, in, (uint64_t)size[1]);
+    cr_assert_eq(ir_interpret(g, in, want, &e), BZ_OK, "%s", e.text);
+    pass_plan *p = pass_compile(g, &any, &e);
+    cr_assert(p && p->code->k.n == 1, "%s: %s", body, e.text);
+    lp_identity(identity, p->code->k.p[0], p->code);
+    cr_assert_eq(plan_run(p, in, got, &e), BZ_OK, "%s", e.text);
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        cr_expect_eq(first_difference(&want[i], &got[i]), -1, "%d rows: output %u", size[1], i);
+    free_values(in, g->inputs.n);
+    free_values(want, g->outputs.n);
+    free_values(got, g->outputs.n);
+    pass_plan_free(p);
+    ir_module_free(m);
+    bz_text_free(&t);
+}
+
+Test(strips, one_kernel_for_many_numbers_of_rows) {
+    static const int rows[2][4] = {{2, 5, 127, 128}, {129, 130, 200, 256}};
+    for (unsigned i = 0; i < BZ_LEN(rows); i++)
+        for (unsigned j = 0; j < 4; j++) {
+            bz_text first = {0}, own = {0};
+            of_any_size(&first, bodies[0], (int[]){2, rows[i][0], 300});
+            of_any_size(&own, bodies[0], (int[]){3, rows[i][j], 300});
+            cr_expect_str_eq(bz_text_c(&first), bz_text_c(&own), "%d rows", rows[i][j]);
+            bz_text_free(&first);
+            bz_text_free(&own);
         }
 }

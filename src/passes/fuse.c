@@ -517,10 +517,9 @@ static bool is_behind_fold(const fuser *f, ir_ref r) {
 
 /* Does one pass over the elements do for the group: is none stored, and none made of what was folded? */
 static bool is_done_once(fuser *f, const fuse_group *q) {
-    static const ir_ex nowhere[IR_MAX_RANK];
     unsigned nfolds = 0;
     fuse_space s;
-    fuse_space_of(f->g, q->form, q->head, nowhere, &s);
+    fuse_space_of(f->g, q->form, q->head, NULL, &s);
     f->epoch++;
     for (uint32_t i = 0; i < q->nodes.n; i++) {
         const ir_ref r = q->nodes.p[i];

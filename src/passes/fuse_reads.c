@@ -34,11 +34,14 @@ static bool has_group(const fuser *f, ir_ref r) {
     return f->r->group_of[r] != FUSE_NO_GROUP;
 }
 
-/* The form of a group that may still grow. */
+/* The form of a group that may still grow: with stages, where the target has loops for them that take it. */
 static const fuse_form *first_form(const fuser *f, ir_ref r) {
     const fuse_form *form = form_of(f->g, r);
-    const pass_schedule *s = form == &form_col ? lower_schedule(f->t, &form_strip) : NULL;
-    return !form ? &form_map : s && s->takes(f->t, f->g, r) ? s->form : form;
+    const pass_machine *m = f->t->machine;
+    for (unsigned i = 0; form && i < m->nschedules; i++)
+        if (m->schedules[i].form->once == form && m->schedules[i].takes(f->t, f->g, r))
+            return m->schedules[i].form;
+    return form ? form : &form_map;
 }
 
 static bool add_group(fuser *f, ir_ref r) {
@@ -149,7 +152,8 @@ static void count_products(const fuser *f, uint8_t *products) {
 
 /* What is made from nothing belongs, as movement does, to everyone who reads it. */
 static bool group_nodes(fuser *f) {
-    uint8_t *ops = bz_mem_zero(2 * (size_t)f->g->n.n, sizeof *ops), *products = ops ? ops + f->g->n.n : NULL;
+    uint8_t *ops = bz_mem_zero(2 * (size_t)f->g->n.n, sizeof *ops),
+            *products = ops ? ops + f->g->n.n : NULL;
     bool ok = ops != NULL;
     if (ok) count_products(f, products);
     for (ir_ref r = 1; ok && r < f->g->n.n; r++) {

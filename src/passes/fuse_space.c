@@ -32,8 +32,9 @@ void fuse_space_of(const ir_graph *g, const fuse_form *form, ir_ref head, const 
     for (unsigned d = 0, k = 0; d < ir_at(g, full)->rank; d++) {
         bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
         k += gone;
-        add_dim(s->full, s->full_idx, &s->nfull, shape[d], sym[d]);
-        if (reduces && !gone) add_dim(s->kept, s->kept_idx, &s->nkept, shape[d], sym[d]);
+        const ir_ex e = sym ? sym[d] : 0;
+        add_dim(s->full, s->full_idx, &s->nfull, shape[d], e);
+        if (reduces && !gone) add_dim(s->kept, s->kept_idx, &s->nkept, shape[d], e);
     }
 }
 

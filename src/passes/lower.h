@@ -64,7 +64,8 @@ typedef struct fuse_result {
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e);
 void fuse_free(fuse_result *f);
 /* ---- fuse_space.c */
-/* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`. */
+/* The space of a group whose head is `head`; every axis that is not 1 long gets idx[axis] from `sym`
+ * (NULL: the sizes are all that is asked for). */
 void fuse_space_of(const ir_graph *g, const fuse_form *form, ir_ref head, const ir_ex *sym,
                    fuse_space *s);
 fuse_level fuse_level_of(const ir_graph *g, const fuse_space *s, ir_ref r);

@@ -153,9 +153,8 @@ static void find_axes(work *w) {
 
 bool work_describe(work *w, const fuse_result *f, const fuse_group *group, const ir_ref *outputs,
                    uint32_t noutputs, bool keep) {
-    static const ir_ex nowhere[IR_MAX_RANK];
     *w = (work){.g = f->g, .group = group};
-    fuse_space_of(f->g, group->form, group->head, nowhere, &w->space);
+    fuse_space_of(f->g, group->form, group->head, NULL, &w->space);
     find_axes(w);
     return list_nodes(w, f) && find_stages(w) && find_wants(w, outputs, noutputs, keep);
 }

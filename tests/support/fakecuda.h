@@ -12,6 +12,8 @@ bool fakecuda_compiles(void);
 /* Before fakecuda_use, in a process that has not opened the driver: one without that function, as older drivers are; a copy of the
  * library, until the process ends. */
 void fakecuda_without(const char *function);
+/* A step of training to compile: in: w, x, y; out: w (to be donated), the loss. */
+bz_function fakecuda_step;
 /* Functions of the driver's for tests (tests/fakecuda/fake.h). */
 long fakecuda_fail_after(long n, int code);
 const char *fakecuda_failed(void);

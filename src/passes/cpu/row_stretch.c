@@ -19,7 +19,6 @@ void row_bind_kept(row_kernel *q, uint32_t i) {
 void row_step(row_stretch *s, unsigned at) {
     row_kernel *q = s->q;
     lower *l = q->l;
-    ir_ex idx[IR_MAX_RANK];
     /* a thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that
      * looks before it asks the mask */
     const lp_val mask = q->skipped ? 0 : l->m.tail;
@@ -27,14 +26,8 @@ void row_step(row_stretch *s, unsigned at) {
         if (row_kept_by(q, i) == s->pass)
             stage_keep(l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at, mask);
     for (unsigned f = 0; f < s->nfolds; f++) {
-        fold_node *n = &q->fold[s->folds[f]];
-        ir_ref x = ir_operand(l->g, n->r, 0);
-        fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
-        emit_value v = emit_node(&l->m, x, idx);
-        for (unsigned u = 0; u < l->m.width; u++) {
-            lp_val e = fold_widen(l, &n->a, ir_dtype(l->g, x), emit_lane_value(&l->m, &v, u));
-            s->acc[f][at + u] = fold_step(l, &n->a, s->acc[f][at + u], e, l->m.tail);
-        }
+        const fold_node *n = &q->fold[s->folds[f]];
+        stage_fold(l, &n->a, ir_operand(l->g, n->r, 0), s->acc[f] + at, l->m.tail);
     }
     stage_store_elements(l, &q->w, s->pass, q->stream);
 }

@@ -64,6 +64,16 @@ void stage_bind_kept(lower *l, ir_ref r, lp_val p, ir_ex at) {
         .kind = BIND_LOCAL, .p = p, .offset = at, .only_at = emit_offset(&l->m, r, idx)};
 }
 
+void stage_fold(lower *l, const ir_reduce_attr *a, ir_ref x, lp_val *acc, lp_val mask) {
+    ir_ex idx[IR_MAX_RANK];
+    fuse_index(l->g, &l->x, &l->space, FUSE_FULL, x, idx);
+    const emit_value v = emit_node(&l->m, x, idx);
+    for (unsigned u = 0; u < l->m.width; u++) {
+        const lp_val e = fold_widen(l, a, ir_dtype(l->g, x), emit_lane_value(&l->m, &v, u));
+        acc[u] = fold_step(l, a, acc[u], e, mask);
+    }
+}
+
 void stage_store_elements(lower *l, const work *w, unsigned stage, unsigned flags) {
     ir_ex idx[IR_MAX_RANK];
     emit_value *values = bz_mem_alloc((l->outputs.n + 1) * sizeof *values);

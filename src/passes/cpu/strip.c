@@ -57,21 +57,13 @@ static bool folds_here(const strip_kernel *s, unsigned f) {
 
 /* The row at hand: kept, folded into acc, stored. */
 static void do_row(strip_kernel *s, lp_val *acc) {
-    col_kernel *q = &s->q;
-    ir_ex idx[IR_MAX_RANK];
     keep(s);
-    for (unsigned f = 0, n = 0; f < q->nfolds; f++) {
-        const col_fold *fold = &q->fold[f];
+    for (unsigned f = 0; f < s->q.nfolds; f++) {
         if (!folds_here(s, f)) continue;
-        fuse_index(q->l->g, &q->l->x, &q->l->space, FUSE_FULL, fold->x, idx);
-        const emit_value v = emit_node(&q->l->m, fold->x, idx);
-        for (unsigned u = 0; u < s->width; u++, n++) {
-            const lp_val x = emit_lane_value(&q->l->m, &v, u);
-            acc[n] = fold_step(q->l, &fold->a, acc[n],
-                               fold_widen(q->l, &fold->a, ir_dtype(q->l->g, fold->x), x), 0);
-        }
+        stage_fold(s->q.l, &s->w.fold[f].a, s->q.fold[f].x, acc, 0);
+        acc += s->width;
     }
-    stage_store_elements(q->l, &s->w, s->stage, s->stream);
+    stage_store_elements(s->q.l, &s->w, s->stage, s->stream);
 }
 
 /* Rows from .. from + count, a chain. */

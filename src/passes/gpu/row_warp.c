@@ -241,7 +241,7 @@ static void stage_turn(void *ctx, lp_val *acc) {
         const emit_staged *x = &q->staged[i];
         emit_value v = emit_load(m, x->p, x->offset);
         lp_store(m->b, x->local, emit_index(m, x->at), emit_lane_value(m, &v, 0),
-                 q->in_shared ? m->tail : 0, /* see store_kept */
+                 q->in_shared ? m->tail : 0, /* see row_step */
                  q->in_shared && q->vectors && !m->tail ? LP_ALIGNED : 0);
     }
 }
