@@ -3,6 +3,7 @@
 #
 #   include <- src/ir <- {src/passes, src/codegen} <- runtime <- {tools, examples, bench, tests}
 #
+# in src/passes nobody sees the folder of a target but the target, and gpu, which takes cpu's schedules where it has none;
 # passes and codegen do not see each other; llvm-c is for src/codegen/llvm_*.c alone; runtime/aot
 # stands on libc; tests/ptx, tests/fakecuda and tests/gpu have no include from or to src/ and runtime/; tests/mutants, which knows
 # texts alone, serves both sides.
@@ -125,6 +126,9 @@ includes | resolve | awk '
         }
         own = from in may ? may[from] : from ~ /^runtime\// ? target from " " : ""
         if (to ~ /^runtime\// && from ~ /^(tools|bench|tests)$/) next
+        if (from == "src/passes" && $3 ~ /^src\/passes\/(cpu|gpu)\// && $1 !~ /^src\/passes\/gpu\// &&
+            $1 !~ ("^" substr($3, 1, 14)))
+            wrong("a target\047s schedules are its own; what targets share is in src/passes/forms")
         if (index(own, " " to " ") == 0)
             wrong(from " may not include " to)
     }

@@ -260,7 +260,7 @@ static bool fill_segment(lower *l, pass_segment *out) {
  * sizes. */
 static void widen_extents(lower *l, const pass_segment *s, bool first) {
     lp_kernel *k = l->plan->code->k.p[s->kernel];
-    if (!l->t->machine->warp) return;
+    if (!l->t->machine->short_indices) return;
     for (uint32_t i = 0; i < k->extents.n; i++) {
         const int64_t v = s->extents[i] < 0 ? INT64_MAX : s->extents[i];
         if (first || k->extents.p[i].most < v) k->extents.p[i].most = v;

@@ -33,7 +33,7 @@ typedef struct pass_machine {
     unsigned turn;   /* rows and columns of a tile that is turned; 0: none is */
     /* rows of that length, if they are few, are folded by several tasks */
     int64_t long_row, few_rows;
-    unsigned warp;   /* threads that fold a row together; 0: one does */
+    bool short_indices; /* indices of 32 bits are cheaper: kernels are made for the sizes that they meet */
     int64_t columns; /* of a task that goes down rows */
     unsigned beside; /* vectors of elements that a thread computes side by side, at most */
     const pass_schedule *schedules;

@@ -13,77 +13,12 @@
  *
  * The micro-kernel holds MR x NR accumulators in registers. Order of additions (IR_ORDER_DOT): an fma chain from +0 over blocks of
  * 512, the blocks' sums added in order; tiles, threads and batch don't enter. The panels follow GotoBLAS and BLIS. */
-#include "src/passes/cpu/dot.h"
-
-#include <string.h>
+#include "src/passes/cpu/dot_panel.h"
 
 enum {
     ROWS_MOST = 14, /* of a tile */
     ROW_PANELS_MAX = 16
 };
-
-/* ---- the space: which symbol each axis of x, y and the result follows */
-
-static int64_t extent(const int64_t *shape, const int64_t *axes, unsigned n) {
-    int64_t r = 1;
-    for (unsigned i = 0; i < n; i++) r *= shape[axes[i]];
-    return r;
-}
-
-/* Axes of an operand that are neither batch nor contracted. */
-static unsigned rest_axes(unsigned rank, const int64_t *batch, unsigned nb, const int64_t *contract,
-                          unsigned nc, int64_t *out) {
-    unsigned n = 0;
-    for (unsigned d = 0; d < rank; d++) {
-        bool used = false;
-        for (unsigned i = 0; i < nb; i++) used |= batch[i] == (int64_t)d;
-        for (unsigned i = 0; i < nc; i++) used |= contract[i] == (int64_t)d;
-        if (!used) out[n++] = d;
-    }
-    return n;
-}
-
-static void set_space(dot_kernel *q) {
-    lower *l = q->l;
-    int64_t xs[IR_MAX_RANK], ys[IR_MAX_RANK], xr[IR_MAX_RANK], yr[IR_MAX_RANK], out[IR_MAX_RANK],
-        axes[IR_MAX_RANK];
-    ir_ex sym[IR_MAX_RANK];
-    const ir_dot_attr *a = &q->a;
-    dot_side *x = &q->x, *y = &q->y;
-    ir_static_shape(l->g, x->r, xs);
-    ir_static_shape(l->g, y->r, ys);
-    ir_static_shape(l->g, l->group->head, out);
-    unsigned nx =
-        rest_axes(ir_at(l->g, x->r)->rank, a->lbatch, a->nbatch, a->lcontract, a->ncontract, xr);
-    unsigned ny =
-        rest_axes(ir_at(l->g, y->r)->rank, a->rbatch, a->nbatch, a->rcontract, a->ncontract, yr);
-    q->batch = extent(xs, a->lbatch, a->nbatch);
-    q->k = extent(xs, a->lcontract, a->ncontract);
-    x->size = extent(xs, xr, nx);
-    y->size = extent(ys, yr, ny);
-    q->b_sym = lower_sym(l, "b", q->batch);
-    x->sym = lower_vector_sym(l, "m", x->size);
-    y->sym = lower_vector_sym(l, "n", y->size);
-    q->k_sym = lower_vector_sym(l, "k", q->k);
-    access_delinearize(&l->x, q->b_sym, xs, a->lbatch, a->nbatch, x->idx);
-    access_delinearize(&l->x, q->k_sym, xs, a->lcontract, a->ncontract, x->idx);
-    access_delinearize(&l->x, x->sym, xs, xr, nx, x->idx);
-    access_delinearize(&l->x, q->b_sym, ys, a->rbatch, a->nbatch, y->idx);
-    access_delinearize(&l->x, q->k_sym, ys, a->rcontract, a->ncontract, y->idx);
-    access_delinearize(&l->x, y->sym, ys, yr, ny, y->idx);
-    for (unsigned d = 0; d < IR_MAX_RANK; d++) axes[d] = d;
-    access_delinearize(&l->x, q->b_sym, out, axes, a->nbatch, sym);
-    access_delinearize(&l->x, x->sym, out, axes + a->nbatch, nx, sym);
-    access_delinearize(&l->x, y->sym, out, axes + a->nbatch + nx, ny, sym);
-    fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
-    if (y->size ==
-        1) { /* matrix times vector: the rows become the columns, so that vectors are full */
-        dot_side other = *x;
-        *x = *y;
-        *y = other;
-        q->swapped = true;
-    }
-}
 
 /* ---- the tile: as many accumulators as fit the registers, as little padding as possible */
 
@@ -274,15 +209,6 @@ typedef struct dot_task {
     lp_val batch, from, to; /* panels of the side that is cut */
 } dot_task;
 
-void dot_epilogue(dot_kernel *q, lp_val x) {
-    lower *l = q->l;
-    emit_bind *bind = &l->m.bind[l->group->head];
-    *bind = (emit_bind){.kind = BIND_VALUE, .value.uniform = !l->m.vec};
-    bind->value.v[0] = emit_cast(l->b, ir_dtype(l->g, l->group->head), q->a.acc, x);
-    lower_store_outputs(l, FUSE_FULL, 0);
-    *bind = (emit_bind){0};
-}
-
 /* Row i of the tile from column `col0` on, a vector at a time (a loop: epilogues are long). `n0` is the tile's first column. A result of
  * one column (and one row) is no vector. */
 static void epilogue_row(const dot_task *k, lp_val i, lp_val m, lp_val n0, lp_val col0) {
@@ -414,14 +340,6 @@ static void phase_multiply(dot_kernel *q) {
     multiply(q, batch, from, lp_imin(b, lp_iadd(b, from, group), cut->pieces));
     emit_forget(&l->m, mark);
     lp_end(b, NULL, 0, NULL);
-}
-
-void dot_find_sides(dot_kernel *q, lower *l) {
-    *q = (dot_kernel){.l = l, .a = ir_dot_get(l->g, ir_at(l->g, l->group->head))};
-    q->x.r = ir_operand(l->g, l->group->head, 0);
-    q->y.r = ir_operand(l->g, l->group->head, 1);
-    set_space(q);
-    q->lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(q->a.acc);
 }
 
 /* Are zeros of x looked for? It must lie as the search wants it, and whether y is finite is noted where that is packed. */

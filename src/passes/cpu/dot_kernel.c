@@ -5,18 +5,12 @@
  *     sparse   where x begins or ends with zeros, and y is finite there, nothing is added: it is left out
  *
  * It is a function, which all products with this tile share. */
-#include "src/passes/cpu/dot.h"
+#include "src/passes/cpu/dot_panel.h"
 
 enum {
     UNROLL = 8, /* rows of y that are streamed at once */
     MOST = 66   /* chains of a tile, and two places */
 };
-
-lp_val dot_multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc) {
-    if (ir_is_float(t)) return lp_base(b, IR_FMA, t, (lp_val[]){x, y, acc}, 3);
-    lp_val p = lp_base(b, IR_MUL, t, (lp_val[]){x, y}, 2);
-    return lp_base(b, IR_ADD, t, (lp_val[]){acc, p}, 2);
-}
 
 typedef struct ukernel {
     const dot_kernel *q;

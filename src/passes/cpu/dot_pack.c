@@ -1,9 +1,7 @@
 /* dot_pack.c - the sides of a product as the micro-kernel reads them: where they lie, or packed into panels.
  *
  * Vectors run along the panel where memory does, else along k with a transposition in registers. */
-#include "src/passes/cpu/dot.h"
-
-#include <string.h>
+#include "src/passes/cpu/dot_panel.h"
 
 enum {
     SAME_PLACE = 4096, /* bytes: addresses so far apart have one place in a first-level cache */
@@ -11,23 +9,6 @@ enum {
 };
 
 /* ---- in place */
-
-bool dot_find_buffer(dot_kernel *q, dot_side *s, bz_dtype t) {
-    emitter *m = &q->l->m;
-    const ir_graph *g = q->l->g;
-    access_step way[2] = {{.x = s->r}};
-    unsigned now = 0;
-    memcpy(way[0].at, s->idx, sizeof s->idx);
-    for (; m->bind[way[now].x].kind == BIND_NONE; now = !now)
-        if (!access_moves(g, way[now].x) ||
-            !access_take(g, m->x, way[now].x, way[now].at, 0, &way[!now]) || way[!now].outside)
-            return false;
-    const ir_ref r = way[now].x;
-    if (m->bind[r].kind != BIND_BUFFER || ir_dtype(g, r) != t) return false;
-    s->p = m->bind[r].p;
-    s->offset = emit_offset(m, r, way[now].at);
-    return true;
-}
 
 bool dot_lies_straight(dot_kernel *q, dot_side *s) {
     ir_exprs *x = q->l->m.x;
@@ -43,21 +24,6 @@ bool dot_lies_straight(dot_kernel *q, dot_side *s) {
 }
 
 /* ---- packed */
-
-emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx) {
-    emit_value v = emit_node(&q->l->m, r, idx), out = {.uniform = v.uniform};
-    bz_dtype from = ir_dtype(q->l->g, r);
-    for (unsigned u = 0; u < (v.uniform ? 1 : q->l->m.width); u++)
-        out.v[u] = emit_cast(q->l->b, q->a.acc, from, v.v[u]);
-    return out;
-}
-
-bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym) {
-    bool dense;
-    collect_begin(q->l);
-    collect_node(q->l, s->r, s->idx);
-    return collect_linear(q->l, sym, &dense) && dense;
-}
 
 /* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */
 typedef struct panel {

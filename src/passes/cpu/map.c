@@ -3,37 +3,8 @@
  *     the space is cut in two:  outer index o (a row)  x  inner index c (vectors); inner takes as many trailing axes as every
  *     access allows to be linear in c. Tasks are pieces of about 8192 elements: several rows, or a part of one row. */
 #include "src/ir/loops/facts.h"
-#include "src/passes/cpu/map.h"
-
-#include <string.h>
-
-/* Makes the last `n` axes of the space the inner index, the others the outer one. */
-static void cut(lower *l, map_space *s, unsigned n) {
-    fuse_space *f = &l->space;
-    int64_t axes[IR_MAX_RANK], *sizes = f->full;
-    unsigned outer = f->nfull - n;
-    for (unsigned i = 0; i < f->nfull; i++) axes[i] = i;
-    s->outer = lower_count(sizes, outer);
-    s->inner = lower_count(sizes + outer, n);
-    s->o = lower_sym(l, "o", s->outer);
-    s->c = lower_vector_sym(l, "c", s->inner);
-    access_delinearize(&l->x, s->o, sizes, axes, outer, f->full_idx);
-    access_delinearize(&l->x, s->c, sizes, axes + outer, n, f->full_idx);
-}
-
-static void choose_space(lower *l, map_space *s, unsigned lanes) {
-    unsigned n = l->space.nfull;
-    for (unsigned inner = n; inner > 0; inner--) {
-        bool dense;
-        cut(l, s, inner);
-        lower_collect(l);
-        if (collect_linear(l, s->c, &dense)) break;
-    }
-    if (n == 0) cut(l, s, 0), lower_collect(l);
-    if (n > 1 && s->inner < lanes &&
-        s->outer > 1) /* rows shorter than a vector: gather along all axes instead */
-        cut(l, s, n);
-}
+#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/map.h"
 
 bool lower_inner_loop(lower *l, ir_ex sym, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
                       unsigned flags, bool whole) {
@@ -120,54 +91,9 @@ static bool long_rows(lower *l, const map_space *s, unsigned lanes, unsigned wid
  * Read along c, each element would come from another line of memory, and all of the line's others would be gone when their turn
  * comes. So a task is a tile of r x c: what it reads of such an input is read as it lies in memory and turned in registers. */
 
-enum { TILE_LEAST = 8 }; /* elements */
-
 /* From row to row of the array: the pad keeps them out of each other's cache sets. */
 static int64_t pitch_of(const lower *l) {
     return l->t->machine->turn + l->t->machine->line / 4;
-}
-
-/* Makes axis `a` the rows of tiles; false if no input is transposed so. Fills m->staged but for the arrays. */
-static bool cut_tiles(lower *l, map_tiles *t, unsigned outer, unsigned a) {
-    fuse_space *f = &l->space;
-    emitter *m = &l->m;
-    int64_t axes[IR_MAX_RANK], coef;
-    unsigned n = 0;
-    ir_ex rest;
-    for (unsigned i = 0; i < outer; i++)
-        if (i != a) axes[n++] = i;
-    t->rows = f->full[a];
-    t->r = f->full_idx[a] = lower_vector_sym(l, "r", t->rows);
-    t->s.outer = 1;
-    for (unsigned i = 0; i < n; i++) t->s.outer *= f->full[axes[i]];
-    t->s.o = lower_sym(l, "q", t->s.outer);
-    access_delinearize(&l->x, t->s.o, f->full, axes, n, f->full_idx);
-    lower_collect(l);
-    m->nstaged = 0;
-    for (uint32_t i = 0; i < l->c.reads.n && m->nstaged < EMIT_MAX_STAGED; i++) {
-        const collect_read *x = &l->c.reads.p[i];
-        bool far = ir_ex_linear(&l->x, x->offset, t->s.c, &coef, &rest) && emit_gathers(m, coef);
-        if (far && !x->guarded && ir_ex_linear(&l->x, x->offset, t->r, &coef, &rest) && coef == 1)
-            m->staged[m->nstaged++] = (emit_staged){.p = x->p, .offset = x->offset};
-    }
-    return m->nstaged > 0;
-}
-
-/* Looks for an axis among those outside `s`; without one `s` is as it was, of other symbols. */
-static bool choose_tiles(lower *l, map_space *s, unsigned lanes, map_tiles *t) {
-    fuse_space *f = &l->space;
-    unsigned outer = f->nfull;
-    for (int64_t n = 1; outer > 0 && n < s->inner;) n *= f->full[--outer];
-    if (lanes == 1 || s->inner < TILE_LEAST || outer == 0 || l->t->machine->turn == 0) return false;
-    *t = (map_tiles){.s = *s};
-    for (unsigned a = outer; a-- > 0;)
-        if (f->full[a] >= TILE_LEAST && cut_tiles(l, t, outer, a)) {
-            t->r0 = lower_vector_sym(l, "r0", t->rows);
-            t->c0 = lower_vector_sym(l, "c0", s->inner);
-            return true;
-        }
-    cut(l, s, f->nfull - outer);
-    return false;
 }
 
 /* Where an element of the tile lies in its array. */
@@ -275,28 +201,16 @@ static unsigned choose_width(const lower *l) {
     return l->t->registers >= 32 ? ops <= 200 ? 4 : 2 : ops <= 100 ? 2 : 1;
 }
 
-/* By blocks of threads. */
-static bool map_block(lower *l) {
-    map_space s;
-    map_tiles t;
-    choose_space(l, &s, 4);
-    const unsigned lanes = gpu_lanes(l, s.c);
-    if (choose_tiles(l, &s, lanes, &t)) return lower_tiles_block(l, &t);
-    if (s.outer > 1 && s.inner % lanes) cut(l, &s, l->space.nfull);
-    return lower_elements_block(l, &s, lanes);
-}
-
 bool lower_map(lower *l) {
-    if (l->t->machine->warp) return map_block(l);
     map_space s;
     unsigned lanes = lower_lanes(l), width = choose_width(l);
     bool done;
     bool ok = lower_parts(l, lanes, width, &done);
     if (done) return ok;
-    choose_space(l, &s, lanes);
+    map_choose_space(l, &s, lanes);
     while (width > 1 && s.inner < (int64_t)lanes * width) width /= 2;
     map_tiles t;
-    if (choose_tiles(l, &s, lanes, &t)) {
+    if (map_choose_tiles(l, &s, lanes, &t)) {
         while (width > 1 && (int64_t)lanes * width > l->t->machine->turn) width /= 2;
         return tiles(l, &t, lanes, width, lower_stream_flags(l, s.inner));
     }

@@ -8,7 +8,8 @@
  * A strip is as wide as its rows, all of them, fit into the second-level cache. They may lie far apart in memory: then they are copied
  * together, row by row. The stages go down pieces of the strip, a few lines wide, so that what is folded is in registers. The order of
  * additions is that of col.c: chains of 128 rows, their sums pairwise. Behind the last whole piece the pieces are single vectors. */
-#include "src/passes/cpu/col.h"
+#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/col.h"
 #include "src/passes/work.h"
 
 enum {

@@ -8,9 +8,9 @@
  * P, and what stages keep on the way, take its place. The band's memory is shared memory, for as many rows as leave room for a second
  * block, or at least FEW; rows that are longer lie in a buffer that has a band for each block that is under way, and stays in the second
  * cache. */
-#include "src/passes/cpu/band.h"
-#include "src/passes/cpu/row.h"
+#include "src/passes/forms/band.h"
 #include "src/passes/gpu/dot_block.h"
+#include "src/passes/gpu/row_warp.h"
 
 enum {
     WARPS = 4,
@@ -35,7 +35,7 @@ typedef struct piece {
 typedef struct band {
     band_parts p;
     dot_block dot[FUSE_MAX_PARTS]; /* of the parts that are products */
-    row_kernel *row;
+    row_warps *row;
     piece pieces[FUSE_MAX_PARTS];
     unsigned npieces, of[FUSE_MAX_PARTS]; /* of each handed value, its piece */
     BZ_VEC(lp_val) kept;                  /* of each value that stages keep, its piece's memory */
@@ -131,14 +131,14 @@ static bool place_all(band *w) {
         w->of[k] = w->npieces++;
     }
     bool kept = !row_fits_warp(w->row);
-    for (uint32_t i = 0; i < w->row->w.kept.n && kept && ok; i++)
-        kept = place_kept(w, &w->row->w, w->row->w.kept.p[i]);
+    for (uint32_t i = 0; i < w->row->q.w.kept.n && kept && ok; i++)
+        kept = place_kept(w, &w->row->q.w, w->row->q.w.kept.p[i]);
     if (!kept && !row_fits_warp(w->row)) {
         for (unsigned i = 0; i < w->npieces; i++) w->pieces[i].kept = 0;
         ok = ok && row_hold_nothing(w->row);
     }
     for (uint32_t i = all->row; i < all->handed.n && ok; i++)
-        w->of[i] = place_handed(w, &w->row->w, &plain, all->handed.p[i]);
+        w->of[i] = place_handed(w, &w->row->q.w, &plain, all->handed.p[i]);
     work_free(&plain);
     return ok;
 }
@@ -237,15 +237,15 @@ static void find_products(band *w) {
 static bool find_rows(band *w) {
     const unsigned k = w->p.all->row;
     band_enter(&w->p, k, 0);
-    w->row = row_begin(w->p.l, 0);
+    w->row = row_begin_warps(w->p.l);
     if (!w->row) return false;
     w->p.space[k] = w->p.l->space;
     if (!place_all(w)) return false;
     if (w->masked && !row_fits_warp(w->row)) { /* what lies in registers is gone through whole */
         unsigned of = 0;
         while (&w->dot[of].q != w->masked) of++;
-        w->row->hidden = w->p.all->handed.p[of];
-        w->row->plain = row_plain_passes(w->row, w->row->hidden);
+        w->row->q.hidden = w->p.all->handed.p[of];
+        w->row->q.plain = row_plain_passes(&w->row->q, w->row->q.hidden);
     }
     return true;
 }
@@ -259,9 +259,9 @@ static bool make_pieces(band *w, lp_val slot, const lp_val *buffers) {
         w->pieces[i].p = w->slots ? lp_offset(b, buffers[i], lp_imul(b, slot, lp_index(b, size)))
                                   : lp_local(b, w->pieces[i].dtype, size, LP_SHARED);
     for (uint32_t i = 0; i < w->p.all->handed.n; i++) w->p.held[i] = w->pieces[w->of[i]].p;
-    for (uint32_t n = 0; n < w->row->w.kept.n && ok; n++)
+    for (uint32_t n = 0; n < w->row->q.w.kept.n && ok; n++)
         for (unsigned i = 0; i < w->npieces; i++)
-            if (w->pieces[i].kept == w->row->w.kept.p[n])
+            if (w->pieces[i].kept == w->row->q.w.kept.p[n])
                 ok = bz_vec_push(&w->kept, w->pieces[i].p);
     return ok;
 }
@@ -385,7 +385,7 @@ bool lower_band_block(lower *l) {
     ok = ok && find_rows(&w);
     if (ok) choose_rows(&w);
     ok = ok && all_bands(&w);
-    if (w.row) row_end(w.row);
+    if (w.row) row_end(&w.row->q);
     bz_vec_free(&w.kept);
     band_close(&w.p);
     return ok && !l->m.failed;

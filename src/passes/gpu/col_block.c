@@ -8,7 +8,7 @@
  * A block's chains are a power of two, so a subtree of IR_ORDER_LEAD. With more than one of them for a column the results go to memory,
  * and a second phase folds them, the same way: subtrees first, each by other threads. */
 #include "src/passes/gpu/gpu.h"
-#include "src/passes/cpu/col.h"
+#include "src/passes/forms/col.h"
 
 enum {
     THREADS = GPU_WARP * GPU_WARPS,

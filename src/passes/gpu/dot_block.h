@@ -9,7 +9,7 @@
 #define BRAZE_DOT_BLOCK_H
 
 #include "src/passes/gpu/gpu.h"
-#include "src/passes/cpu/dot.h"
+#include "src/passes/forms/dot.h"
 #include "src/ir/loops/builder.h"
 
 enum {

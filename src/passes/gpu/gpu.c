@@ -3,6 +3,7 @@
  * A task is a thread, or a block of threads that share memory; there are as many tasks as elements allow, and each takes 16 bytes at a
  * time. Forms without a schedule of their own take the CPU's, with these sizes: every task is then one thread's. */
 #include "src/passes/gpu/gpu.h"
+#include "src/passes/cpu/cpu.h" /* for forms without a schedule here */
 
 #include <limits.h>
 
@@ -15,10 +16,19 @@ static bool lower_whole_block(lower *l) {
     }
 }
 
+static bool lower_elements_block(lower *l) {
+    lower_space_of(l, l->group->head);
+    return lower_map_block(l);
+}
+
+static bool lower_update_block(lower *l) {
+    return lower_window(l, lower_map_block);
+}
+
 static const pass_schedule schedules[] = {
-    {&form_map, lower_elements, NULL},      {&form_row, lower_row, NULL},
-    {&form_col, lower_col_block, NULL},     {&form_dot, lower_dot_block, NULL},
-    {&form_whole, lower_whole_block, NULL}, {&form_update, lower_update, NULL},
+    {&form_map, lower_elements_block, NULL}, {&form_row, lower_row_warp, NULL},
+    {&form_col, lower_col_block, NULL},      {&form_dot, lower_dot_block, NULL},
+    {&form_whole, lower_whole_block, NULL},  {&form_update, lower_update_block, NULL},
     {&form_band, lower_band_block, NULL},
 };
 
@@ -38,7 +48,7 @@ const pass_machine pass_gpu = {
     .turn = GPU_WARP,
     .long_row = 2 * IR_BLOCK,
     .few_rows = 1 << 10,
-    .warp = GPU_WARP,
+    .short_indices = true,
     .columns = 4,
     .beside = 1,
     .schedules = schedules,

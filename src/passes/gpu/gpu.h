@@ -10,16 +10,21 @@
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
 
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/map.h"
 
 enum { GPU_WARP = 32, GPU_WARPS = 8 }; /* threads of a warp, warps of a block */
 
+bool lower_map_block(lower *l);
+bool lower_row_warp(lower *l);
 bool lower_dot_block(lower *l);
 bool lower_col_block(lower *l);
 bool lower_sort_block(lower *l);
 bool lower_cumsum_block(lower *l);
 bool lower_scatter_block(lower *l);
 bool lower_band_block(lower *l);
+
+/* ---- turn_block.c */
+bool lower_tiles_block(lower *l, map_tiles *t);
 
 /* ---- map_block.c */
 /* Before the loops: does every pointer lead to a multiple of `lanes` of its elements? Then emitter.aligned may be set. 0: surely. */

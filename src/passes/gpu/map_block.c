@@ -6,7 +6,7 @@
  * every pointer is a multiple of their bytes, which the code asks: a caller's window may begin anywhere. Else, and at the end,
  * elements are done one by one. */
 #include "src/passes/gpu/gpu.h"
-#include "src/passes/cpu/map.h"
+#include "src/passes/forms/map.h"
 
 enum {
     THREADS = GPU_WARP * GPU_WARPS,
@@ -19,7 +19,8 @@ static unsigned wider(const lower *l, lp_val p, unsigned than) {
     return size > than ? size : than;
 }
 
-unsigned gpu_lanes(const lower *l, ir_ex c) {
+/* Lanes of a thread's vectors along c: 16 bytes of the widest dtype that is read (l->c) or stored along it. */
+static unsigned lanes_along(const lower *l, ir_ex c) {
     unsigned size = 1;
     for (uint32_t i = 0; i < l->c.reads.n; i++)
         if (ir_ex_uses(&l->x, l->c.reads.p[i].offset, c)) size = wider(l, l->c.reads.p[i].p, size);
@@ -149,7 +150,7 @@ static void tile(block *k, unsigned each, int64_t size) {
     lp_end(b, NULL, 0, NULL);
 }
 
-bool lower_elements_block(lower *l, const map_space *s, unsigned lanes) {
+static bool all_elements(lower *l, const map_space *s, unsigned lanes) {
     lp_builder *b = l->b;
     block k = {.l = l, .s = s, .lanes = lanes};
     const bool rows = s->outer != 1;
@@ -167,4 +168,14 @@ bool lower_elements_block(lower *l, const map_space *s, unsigned lanes) {
     lp_end(b, NULL, 0, NULL);
     lp_end(b, NULL, 0, NULL);
     return !l->m.failed;
+}
+
+bool lower_map_block(lower *l) {
+    map_space s;
+    map_tiles t;
+    map_choose_space(l, &s, 4);
+    const unsigned lanes = lanes_along(l, s.c);
+    if (map_choose_tiles(l, &s, lanes, &t)) return lower_tiles_block(l, &t);
+    if (s.outer > 1 && s.inner % lanes) map_cut(l, &s, l->space.nfull);
+    return all_elements(l, &s, lanes);
 }

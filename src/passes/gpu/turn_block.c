@@ -6,7 +6,7 @@
  *           |   | read |  ---->     |      |.  ---------->      |   |      |        the column behind the rows of the array
  *           v   +------+            +------+.                   v   +------+        sends each of them to another bank */
 #include "src/passes/gpu/gpu.h"
-#include "src/passes/cpu/map.h"
+#include "src/passes/forms/map.h"
 
 enum { SIDE = GPU_WARP };
 

@@ -7,11 +7,39 @@
  * A pass runs over the row and folds every reduction whose operands are known by then. The order of additions is that of
  * IR_ORDER_LAST (docs/numerics.md): L lanes in vectors of `vl`, blocks of 4096, pairwise above.
  * Few long rows are cut at block borders instead ("wide"): a phase folds blocks, a phase combines them. The bits are the same. */
-#include "src/passes/cpu/row.h"
+#include "src/passes/forms/row.h"
 
 #include <string.h>
 
-enum { MANY_BLOCKS = 128 }; /* rows that keep a GPU busy if each is a block's of threads */
+/* ---- a pass */
+
+unsigned row_kept_by(const row_kernel *q, uint32_t i) {
+    return work_kept_by(&q->w, q->w.kept.p[i]);
+}
+
+bool row_stores(const row_stretch *s, uint32_t i) {
+    return work_stored_by(&s->q->w, s->q->l->outputs.p[i], s->pass);
+}
+
+void row_bind_kept(row_kernel *q, uint32_t i) {
+    stage_bind_kept(q->l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at);
+}
+
+void row_step(row_stretch *s, unsigned at) {
+    row_kernel *q = s->q;
+    lower *l = q->l;
+    /* a thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that
+     * looks before it asks the mask */
+    const lp_val mask = q->keeps_all ? 0 : l->m.tail;
+    for (uint32_t i = 0; i < q->w.kept.n; i++)
+        if (row_kept_by(q, i) == s->pass)
+            stage_keep(l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at, mask);
+    for (unsigned f = 0; f < s->nfolds; f++) {
+        const fold_node *n = &q->fold[s->folds[f]];
+        stage_fold(l, &n->a, ir_operand(l->g, n->r, 0), s->acc[f] + at, l->m.tail);
+    }
+    stage_store_elements(l, &q->w, s->pass, q->stream);
+}
 
 /* Base operations per element that the pass computes. */
 static unsigned pass_ops(const row_kernel *q, unsigned pass) {
@@ -41,37 +69,25 @@ static bool stores_any(const row_stretch *s) {
     return false;
 }
 
-/* What comes until the end is done by one thread of those that have the row; or of the warp. */
-static void begin_alone(row_kernel *q, bool warp) {
-    lp_builder *b = q->l->b;
-    if (!q->lane) return;
-    lp_val thread = q->lane;
-    if (q->block_warp && !warp) thread = lp_iadd(b, thread, q->block_warp); /* both are 0 or more */
-    lp_val first = lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){thread, lp_index(b, 0)}, 2);
-    lp_if(b, row_in_teams(q) ? lp_base(b, IR_AND, BZ_BOOL, (lp_val[]){first, q->there}, 2) : first);
+/* What comes until the end is done by one thread of those that have the row together; or, if some have stretches of it, the stretch. */
+static void begin_alone(row_kernel *q, bool stretch) {
+    if (q->team->begin_alone) q->team->begin_alone(q, stretch);
 }
 
 static void end_alone(row_kernel *q) {
-    if (q->lane) lp_end(q->l->b, NULL, 0, NULL);
+    if (q->team->begin_alone) lp_end(q->l->b, NULL, 0, NULL);
 }
 
 static void store_row_results(row_kernel *q) {
     const unsigned mark = emit_mark(&q->l->m);
     emit_scalar(&q->l->m);
-    begin_alone(q, false);
     lower_store_outputs(q->l, FUSE_KEPT, 0);
     emit_forget(&q->l->m, mark);
-    end_alone(q);
-}
-
-static void fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
-    (s->q->warp ? row_fold_warp : row_fold_stretch)(s, lo, count, out);
 }
 
 /* ---- narrow: a task is some whole rows */
 
-/* The results of a row's blocks, at p[base], into one. */
-static lp_val fold_results(row_kernel *q, const fold_node *n, lp_val p, lp_val base) {
+lp_val row_fold_results(row_kernel *q, const fold_node *n, lp_val p, lp_val base) {
     if (!q->any_k) return fold_pairwise(q->l, &n->a, p, base, q->blocks, 1, 1);
     fold_rows(q->l, &n->a, p, base, q->nblocks, 1, 1, 1);
     return lp_load(q->l->b, p, base, 1, 0, 0);
@@ -87,30 +103,9 @@ static lp_val count_of(const row_kernel *q, lp_val block) {
 static void fold_block(row_kernel *q, row_stretch *s, lp_val block, lp_val count) {
     lp_builder *b = q->l->b;
     lp_val one[MAX_FOLDS];
-    fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, one);
-    if (q->block_warp) begin_alone(q, true);
+    q->team->fold(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, one);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].blocks, block, one[f], 0, 0);
-    if (q->block_warp) end_alone(q);
-}
-
-/* The same where warps of a block have some each. */
-static void fold_own_blocks(row_kernel *q, row_stretch *s, lp_val *out) {
-    lp_builder *b = q->l->b;
-    lp_val count, j = row_open_own(q, &count);
-    fold_block(q, s, j, count);
-    lp_end(b, NULL, 0, NULL);
-    if (!s->nfolds) return;
-    lp_barrier(b);
-    begin_alone(q, false);
-    for (unsigned f = 0; f < s->nfolds; f++) {
-        const fold_node *n = &q->fold[s->folds[f]];
-        fold_results(q, n, n->blocks, lp_index(b, 0));
-    }
-    end_alone(q);
-    lp_barrier(b);
-    for (unsigned f = 0; f < s->nfolds; f++)
-        out[f] = lp_load(b, q->fold[s->folds[f]].blocks, lp_index(b, 0), 1, 0, 0);
 }
 
 /* Blocks of 4096 into block results, then pairwise. */
@@ -124,11 +119,19 @@ static void fold_blocks(row_kernel *q, row_stretch *s, lp_val *out) {
     if (!q->any_k && q->k % IR_BLOCK) fold_block(q, s, whole, lp_index(b, q->k % IR_BLOCK));
     for (unsigned f = 0; f < s->nfolds; f++) {
         fold_node *n = &q->fold[s->folds[f]];
-        out[f] = fold_results(q, n, n->blocks, lp_index(b, 0));
+        out[f] = row_fold_results(q, n, n->blocks, lp_index(b, 0));
     }
 }
 
-static void narrow_row(row_kernel *q, const row_sight *sight) {
+void row_fold_whole(row_stretch *s, lp_val *out) {
+    row_kernel *q = s->q;
+    if (q->blocks > 1)
+        fold_blocks(q, s, out);
+    else
+        q->team->fold(s, lp_index(q->l->b, 0), q->length, out);
+}
+
+void row_passes(row_kernel *q, const row_sight *sight) {
     lower *l = q->l;
     lp_val out[MAX_FOLDS], other[MAX_FOLDS];
     for (unsigned pass = 0; pass < q->w.nstages; pass++) {
@@ -136,12 +139,7 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
         if (!s.nfolds && !stores_any(&s)) continue;
         const bool looks = q->plain >> pass & 1;
         if (looks) row_look(&s, sight, other);
-        if (q->block_warp)
-            fold_own_blocks(q, &s, out);
-        else if (q->blocks > 1)
-            fold_blocks(q, &s, out);
-        else
-            fold_stretch(&s, lp_index(l->b, 0), q->length, out);
+        q->team->fold_row(&s, out);
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
             if (looks) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
@@ -151,70 +149,19 @@ static void narrow_row(row_kernel *q, const row_sight *sight) {
         for (uint32_t i = 0; i < q->w.kept.n; i++)
             if (row_kept_by(q, i) == pass) row_bind_kept(q, i);
     }
+    begin_alone(q, false);
     store_row_results(q);
+    end_alone(q);
 }
 
-bool row_make_scratch(row_kernel *q) {
-    lower *l = q->l;
-    for (uint32_t i = 0; i < q->w.kept.n && !q->warp; i++)
-        if (!bz_vec_push(&q->kept_rows,
-                         lp_local(l->b, ir_dtype(l->g, q->w.kept.p[i]), q->k, LP_SCRATCH)))
-            return false;
-    const int64_t blocks = q->any_k ? l->t->machine->long_row / IR_BLOCK : q->blocks;
+void row_make_blocks(row_kernel *q) {
+    const int64_t blocks = q->any_k ? q->l->t->machine->long_row / IR_BLOCK : q->blocks;
     for (unsigned f = 0; q->blocks > 1 && f < q->nfolds; f++)
-        q->fold[f].blocks = lp_local(l->b, q->fold[f].a.acc, blocks, LP_SCRATCH);
-    return true;
+        q->fold[f].blocks = lp_local(q->l->b, q->fold[f].a.acc, blocks, LP_SCRATCH);
 }
 
-static void make_lanes(row_kernel *q) {
-    for (unsigned f = 0; f < q->nfolds; f++)
-        q->fold[f].lanes =
-            lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
-}
-
-bool row_by_warp(row_kernel *q, const row_sight *sight) {
-    lower *l = q->l;
-    const unsigned mark = emit_mark(&l->m);
-    if (q->aligned) lp_if(l->b, q->aligned);
-    l->m.aligned = q->vectors;
-    bool ok = row_hold_in_warp(q);
-    if (ok) narrow_row(q, sight);
-    l->m.aligned = false;
-    emit_forget(&l->m, mark);
-    if (q->aligned) {
-        lp_else(l->b, NULL, 0);
-        ok = ok && row_hold_nothing(q);
-        if (ok) narrow_row(q, sight);
-        emit_forget(&l->m, mark);
-        lp_end(l->b, NULL, 0, NULL);
-    }
-    l->m.nstaged = 0;
-    return ok;
-}
-
-/* A warp, or a block, for each row. */
-static bool narrow_warps(row_kernel *q, lp_val rows, bool blocks) {
-    if (!blocks) row_plan_warps(q, q->blocks == 1);
-    emit_sym(&q->l->m, q->i_sym, blocks ? row_open_block(q, rows) : row_open_warps(q, rows));
-    const bool ok = (blocks || row_make_scratch(q)) && row_by_warp(q, NULL);
-    row_close_warps(q, blocks);
-    return ok;
-}
-
-static bool narrow(row_kernel *q, bool blocks) {
-    lower *l = q->l;
-    lp_builder *b = l->b;
-    if (q->rows == 0) return true;
-    const lp_val rows = emit_extent(&l->m, "rows", q->rows);
-    if (q->warp) return narrow_warps(q, rows, blocks);
-    if (!row_make_scratch(q)) return false;
-    make_lanes(q);
-    q->nothing = lp_imin(b, rows, lp_index(b, 0));
-    lp_val i = lower_open_rows(l, rows, q->any_k ? l->t->machine->task : q->k);
-    emit_sym(&l->m, q->i_sym, i);
-    narrow_row(q, NULL);
-    lower_close_rows(l);
-    return true;
+static bool narrow(row_kernel *q) {
+    return q->rows == 0 || q->team->whole_rows(q, emit_extent(&q->l->m, "rows", q->rows));
 }
 
 /* ---- wide: a task is a block of a row */
@@ -223,7 +170,7 @@ static void block_task(row_kernel *q, row_stretch *s, lp_val t, lp_val block, lp
     lp_val out[MAX_FOLDS];
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
-    fold_stretch(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
+    q->team->fold(s, lp_imul(b, block, lp_index(b, IR_BLOCK)), count, out);
     begin_alone(q, true);
     for (unsigned f = 0; f < s->nfolds; f++)
         lp_store(b, q->fold[s->folds[f]].work, t, out[f], 0, 0);
@@ -251,8 +198,7 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
     lp_builder *b = q->l->b;
     unsigned mark = emit_mark(&q->l->m);
     lp_val count = q->nblocks, all = lp_imul(b, q->all_rows, count);
-    lp_val t = q->warp ? row_open_warps(q, all)
-                       : lp_loop(b, LP_PARALLEL, lp_index(b, 0), all, 1, NULL, 0, NULL);
+    lp_val t = q->team->open_blocks(q, all);
     lp_val row = q->rows == 1 ? lp_index(b, 0) : lp_idiv(b, t, count);
     emit_sym(&q->l->m, q->i_sym, row);
     lp_val block = lp_isub(b, t, lp_imul(b, row, count));
@@ -267,10 +213,7 @@ static void wide_blocks(row_kernel *q, row_stretch *s) {
         lp_end(b, NULL, 0, NULL);
     }
     emit_forget(&q->l->m, mark);
-    if (q->warp)
-        row_close_warps(q, false);
-    else
-        lp_end(b, NULL, 0, NULL);
+    q->team->close_blocks(q);
 }
 
 /* Combines the blocks of each row; after the last pass also what the rows give. */
@@ -281,16 +224,16 @@ static void wide_rows(row_kernel *q, row_stretch *s, bool last) {
     lp_val i = lp_loop(b, LP_PARALLEL, lp_index(b, 0), q->all_rows, 1, NULL, 0, NULL);
     lp_val base = lp_imul(b, i, q->nblocks);
     emit_sym(&l->m, q->i_sym, i);
-    if (q->warp) row_open_trees(q, s, base);
+    if (q->team->open_results) q->team->open_results(s, base);
     for (unsigned f = 0; f < s->nfolds; f++) {
         fold_node *n = &q->fold[s->folds[f]];
-        lp_val r = q->warp ? lp_load(b, n->work, base, 1, 0, 0) : fold_results(q, n, n->work, base);
+        lp_val r = q->team->result(q, n, base);
         lp_store(b, n->result, i, fold_narrow(l, &n->a, ir_dtype(l->g, n->r), r), 0, 0);
         l->m.bind[n->r] = (emit_bind){.kind = BIND_LOCAL, .p = n->result, .offset = q->i_sym};
     }
     if (last) store_row_results(q);
     emit_forget(&l->m, mark);
-    if (q->warp) row_close_trees(q);
+    if (q->team->close_results) q->team->close_results(q);
     lp_end(b, NULL, 0, NULL);
 }
 
@@ -304,10 +247,7 @@ static bool wide(row_kernel *q) {
         n->result = lower_work(l, ir_dtype(l->g, n->r), q->rows);
         last_fold = n->pass > last_fold ? n->pass : last_fold;
     }
-    if (q->warp)
-        row_plan_warps(q, false);
-    else
-        make_lanes(q);
+    q->team->begin_blocks(q);
     for (unsigned pass = 0; pass < q->w.nstages; pass++) {
         row_stretch s = begin_pass(q, pass);
         if (!s.nfolds && !stores_any(&s)) continue;
@@ -342,17 +282,6 @@ static void set_space(row_kernel *q) {
     fuse_space_of(l->g, l->group->form, l->group->head, sym, &l->space);
 }
 
-static void choose_vectors(row_kernel *q) {
-    unsigned lanes = 1, full = lower_lanes(q->l);
-    if (q->warp) {
-        row_choose_team(q);
-        return;
-    }
-    while (lanes < IR_LANES && (q->any_k || (int64_t)lanes < q->k)) lanes *= 2;
-    q->lanes = lanes < full ? lanes : full;
-    q->nvec = lanes / q->lanes;
-}
-
 static void set_length(row_kernel *q) {
     lp_builder *b = q->l->b;
     q->length = q->any_k ? emit_extent(&q->l->m, "k", q->k) : lp_index(b, q->k);
@@ -365,28 +294,33 @@ static void free_kernel(row_kernel *q) {
     bz_mem_free(q);
 }
 
-/* The space and all that is known before the first instruction. */
-static row_kernel *new_kernel(lower *l, bool *wide) {
-    row_kernel *q = bz_mem_zero(1, sizeof *q);
+/* The team's own, with the space. */
+static row_kernel *make_kernel(lower *l, row_teams *choose) {
+    row_kernel space = {.l = l};
+    set_space(&space);
+    space.blocks = (space.k + IR_BLOCK - 1) / IR_BLOCK;
+    space.team = choose(&space);
+    space.kept_at = space.k_sym;
+    row_kernel *q = bz_mem_zero(1, space.team->size);
+    if (q) *q = space;
+    return q;
+}
+
+/* All that is known before the first instruction. */
+static row_kernel *new_kernel(lower *l, row_teams *choose, bool *wide) {
+    row_kernel *q = make_kernel(l, choose);
     if (!q) return NULL;
-    q->l = l;
-    set_space(q);
-    q->blocks = (q->k + IR_BLOCK - 1) / IR_BLOCK;
     const pass_machine *m = l->t->machine;
     *wide = l->together || (q->k >= m->long_row && q->rows <= m->few_rows && !l->in_part);
-    q->warp = l->together ||
-              (m->warp && q->k > 1 &&
-               (q->k >= 2 * m->warp || q->rows > 1 || !l->t->any_size || l->in_part));
-    q->kept_at = q->k_sym;
     if (work_describe(&q->w, l->f, l->group, l->outputs.p, l->outputs.n,
-                      !*wide && (q->warp ? row_fits_warp(q) || l->in_part : q->k <= m->second))) {
+                      !*wide && q->team->keeps(q))) {
         for (; q->nfolds < q->w.nfolds; q->nfolds++) {
             const work_fold *f = &q->w.fold[q->nfolds];
             q->fold[q->nfolds] = (fold_node){.r = f->r, .a = f->a, .pass = f->stage};
         }
         q->any_k =
             l->together || (l->t->any_size && q->rows == 1 && q->w.kept.n == 0 && !l->in_part);
-        choose_vectors(q);
+        q->team->choose_vectors(q);
         set_length(q);
         return q;
     }
@@ -394,34 +328,21 @@ static row_kernel *new_kernel(lower *l, bool *wide) {
     return NULL;
 }
 
-bool lower_row(lower *l) {
-    bool is_wide, ok = false;
-    row_kernel *q = new_kernel(l, &is_wide);
+bool lower_rows(lower *l, row_teams *choose) {
+    bool is_wide;
+    row_kernel *q = new_kernel(l, choose, &is_wide);
     if (!q) return false;
     q->stream = q->lanes > 1 ? lower_stream_flags(l, q->k) : 0;
     l->m.ahead = lower_read_ahead(l, l->t->machine->second);
-    const bool blocks = (!is_wide || q->rows >= MANY_BLOCKS) && row_plan_block(q);
-    ok = is_wide && !blocks ? wide(q) : narrow(q, blocks);
+    if (is_wide && q->team->takes_long) is_wide = !q->team->takes_long(q);
+    const bool ok = is_wide ? wide(q) : narrow(q);
     free_kernel(q);
     return ok && !l->m.failed;
 }
 
-row_kernel *row_begin(lower *l, ir_ref hidden) {
+row_kernel *row_begin(lower *l, row_teams *choose) {
     bool is_wide;
-    row_kernel *q = new_kernel(l, &is_wide);
-    if (!q) return NULL;
-    q->hidden = hidden;
-    if (q->warp) return q;
-    if (hidden && q->lanes > 1) q->plain = row_plain_passes(q, hidden);
-    make_lanes(q);
-    if (row_make_scratch(q)) return q;
-    free_kernel(q);
-    return NULL;
-}
-
-void row_one(row_kernel *q, lp_val i, const row_sight *sight) {
-    emit_sym(&q->l->m, q->i_sym, i);
-    narrow_row(q, sight);
+    return new_kernel(l, choose, &is_wide);
 }
 
 void row_end(row_kernel *q) {

@@ -1,5 +1,5 @@
 /* fold.c - the steps that reductions are made of, in the order that docs/numerics.md fixes. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/forms.h"
 #include "src/ir/loops/value_emit.h"
 
 static const ir_op fold_ops[IR_NREDUCE] = {
@@ -117,7 +117,8 @@ void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val 
     lp_builder *b = l->b;
     lp_val one = lp_index(b, 1), left, next;
     lp_while(b, &n, 1, &left);
-    if (l->t->machine->warp) /* said once more: what is in 0 .. n fits into 32 bits if n does */
+    if (l->t->machine
+            ->short_indices) /* said once more: what is in 0 .. n fits into 32 bits if n does */
         left = lp_imin(b, lp_imax(b, left, lp_index(b, 0)), n);
     row_level(l, a, p, base, left, stride, columns, lanes);
     next = lp_idiv(b, lp_iadd(b, left, one), lp_index(b, 2));

@@ -2,8 +2,8 @@
  *
  * Each part is lowered as if it were alone: what it reads of the parts before it, it finds at the index it asks for, in a buffer of which
  * only the band's rows are there. */
-#ifndef BRAZE_CPU_BAND_H
-#define BRAZE_CPU_BAND_H
+#ifndef BRAZE_BAND_H
+#define BRAZE_BAND_H
 
 #include "src/passes/lower.h"
 

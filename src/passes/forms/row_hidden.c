@@ -5,7 +5,7 @@
  *
  * That is so where every element that the pass folds, keeps or stores is one value of the row there. Zeros are not added up, a maximum
  * takes the value for all: the bits are those of the whole row. */
-#include "src/passes/cpu/row.h"
+#include "src/passes/forms/row.h"
 
 static bool is_plain(const row_kernel *q, const bool *plain, ir_ref r, ir_ref hidden) {
     const work_node *n = work_find(&q->w, r);

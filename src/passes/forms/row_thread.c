@@ -1,36 +1,10 @@
-/* row_stretch.c - one pass over a stretch of a row: what is known of the elements by then is computed, kept, stored, folded. */
-#include "src/passes/cpu/row.h"
+/* row_thread.c - rows that a thread has alone: one pass over a stretch of one, with its L lanes in vectors.
+ *
+ * What is known of the elements by then is computed, kept, stored, folded. */
+#include "src/passes/forms/row.h"
 #include "src/ir/loops/builder.h"
 
 #include <string.h>
-
-unsigned row_kept_by(const row_kernel *q, uint32_t i) {
-    return work_kept_by(&q->w, q->w.kept.p[i]);
-}
-
-bool row_stores(const row_stretch *s, uint32_t i) {
-    return work_stored_by(&s->q->w, s->q->l->outputs.p[i], s->pass);
-}
-
-void row_bind_kept(row_kernel *q, uint32_t i) {
-    stage_bind_kept(q->l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at);
-}
-
-void row_step(row_stretch *s, unsigned at) {
-    row_kernel *q = s->q;
-    lower *l = q->l;
-    /* a thread's own array has room for all lanes, and what nothing has written is not there to be read: not even by a compiler that
-     * looks before it asks the mask */
-    const lp_val mask = q->skipped ? 0 : l->m.tail;
-    for (uint32_t i = 0; i < q->w.kept.n; i++)
-        if (row_kept_by(q, i) == s->pass)
-            stage_keep(l, q->w.kept.p[i], q->kept_rows.p[i], q->kept_at, mask);
-    for (unsigned f = 0; f < s->nfolds; f++) {
-        const fold_node *n = &q->fold[s->folds[f]];
-        stage_fold(l, &n->a, ir_operand(l->g, n->r, 0), s->acc[f] + at, l->m.tail);
-    }
-    stage_store_elements(l, &q->w, s->pass, q->stream);
-}
 
 /* All L lanes once, beginning at k. */
 static void all_lanes(row_stretch *s, lp_val k) {
@@ -156,7 +130,7 @@ static void fold_in_registers(row_stretch *s, lp_val lo, lp_val count) {
     if (!is_nothing(b, over)) some_lanes(s, lp_iadd(b, lo, whole), over);
 }
 
-void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
+static void fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
     row_kernel *q = s->q;
     lower *l = q->l;
     if (s->in_memory || !s->nfolds)
@@ -171,4 +145,91 @@ void row_fold_stretch(row_stretch *s, lp_val lo, lp_val count, lp_val *out) {
                 s->acc[f][i] = fold_step(l, a, s->acc[f][i], s->acc[f][i + v / 2], 0);
         out[f] = fold_lanes(l, a, s->acc[f][0], q->lanes);
     }
+}
+
+/* ---- the team of one */
+
+static bool keeps(const row_kernel *q) {
+    return q->k <= q->l->t->machine->second;
+}
+
+static void choose_vectors(row_kernel *q) {
+    unsigned lanes = 1, full = lower_lanes(q->l);
+    while (lanes < IR_LANES && (q->any_k || (int64_t)lanes < q->k)) lanes *= 2;
+    q->lanes = lanes < full ? lanes : full;
+    q->nvec = lanes / q->lanes;
+}
+
+static void make_lanes(row_kernel *q) {
+    for (unsigned f = 0; f < q->nfolds; f++)
+        q->fold[f].lanes =
+            lp_local(q->l->b, q->fold[f].a.acc, (int64_t)q->lanes * q->nvec, LP_STACK);
+}
+
+static bool make_kept(row_kernel *q) {
+    for (uint32_t i = 0; i < q->w.kept.n; i++)
+        if (!bz_vec_push(&q->kept_rows,
+                         lp_local(q->l->b, ir_dtype(q->l->g, q->w.kept.p[i]), q->k, LP_SCRATCH)))
+            return false;
+    return true;
+}
+
+static bool whole_rows(row_kernel *q, lp_val rows) {
+    lower *l = q->l;
+    lp_builder *b = l->b;
+    if (!make_kept(q)) return false;
+    row_make_blocks(q);
+    make_lanes(q);
+    q->nothing = lp_imin(b, rows, lp_index(b, 0));
+    lp_val i = lower_open_rows(l, rows, q->any_k ? l->t->machine->task : q->k);
+    emit_sym(&l->m, q->i_sym, i);
+    row_passes(q, NULL);
+    lower_close_rows(l);
+    return true;
+}
+
+static lp_val open_blocks(row_kernel *q, lp_val count) {
+    return lp_loop(q->l->b, LP_PARALLEL, lp_index(q->l->b, 0), count, 1, NULL, 0, NULL);
+}
+
+static void close_blocks(row_kernel *q) {
+    lp_end(q->l->b, NULL, 0, NULL);
+}
+
+static lp_val result(row_kernel *q, const fold_node *n, lp_val base) {
+    return row_fold_results(q, n, n->work, base);
+}
+
+static const row_team thread = {
+    .size = sizeof(row_kernel),
+    .keeps = keeps,
+    .choose_vectors = choose_vectors,
+    .fold = fold_stretch,
+    .fold_row = row_fold_whole,
+    .whole_rows = whole_rows,
+    .begin_blocks = make_lanes,
+    .open_blocks = open_blocks,
+    .close_blocks = close_blocks,
+    .result = result,
+};
+
+const row_team *row_thread(const row_kernel *q) {
+    (void)q;
+    return &thread;
+}
+
+row_kernel *row_begin_thread(lower *l, ir_ref hidden) {
+    row_kernel *q = row_begin(l, row_thread);
+    if (!q) return NULL;
+    q->hidden = hidden;
+    if (hidden && q->lanes > 1) q->plain = row_plain_passes(q, hidden);
+    make_lanes(q);
+    if (!make_kept(q)) return row_end(q), NULL;
+    row_make_blocks(q);
+    return q;
+}
+
+void row_one(row_kernel *q, lp_val i, const row_sight *sight) {
+    emit_sym(&q->l->m, q->i_sym, i);
+    row_passes(q, sight);
 }

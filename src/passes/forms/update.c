@@ -5,7 +5,7 @@
  *
  * What is written is computed in the same loops. Where it reads the tensor itself, fusion has seen to it that it does so only at the
  * very place that is written then (fuse_in_place.c). */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/forms.h"
 
 /* The pointer that the kernel gets leads to the window. */
 static void point_there(lower *l, ir_ref r) {
@@ -16,13 +16,13 @@ static void point_there(lower *l, ir_ref r) {
 }
 
 /* Phase 0; then where the window begins is a number of the launch, as the pointer leads to the start. */
-static bool fill(lower *l, ir_ref r) {
+static bool fill(lower *l, ir_ref r, bool (*elements)(lower *l)) {
     int64_t count = 0;
     ir_numel(l->g, r, &count);
     unsigned mark = emit_mark(&l->m);
     l->filling = true;
     lower_space_of(l, ir_operand(l->g, r, 0));
-    bool ok = lower_map(l);
+    bool ok = elements(l);
     l->filling = false;
     emit_forget(&l->m, mark);
     l->m.nsyms = 0; /* nothing of phase 0 is asked for again */
@@ -32,14 +32,14 @@ static bool fill(lower *l, ir_ref r) {
     return ok;
 }
 
-bool lower_update(lower *l) {
+bool lower_window(lower *l, bool (*elements)(lower *l)) {
     ir_ref r = l->group->head;
     bool ok = true;
     l->first = 0;
     if (buffers_in_place(l, r))
         point_there(l, r);
     else
-        ok = fill(l, r);
+        ok = fill(l, r, elements);
     lower_space_of(l, ir_operand(l->g, r, 1));
-    return lower_map(l) && ok;
+    return elements(l) && ok;
 }

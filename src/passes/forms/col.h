@@ -2,7 +2,7 @@
 #ifndef BRAZE_COL_H
 #define BRAZE_COL_H
 
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/forms.h"
 
 typedef enum col_way { COL_DOWN, COL_BESIDE, COL_ALONG } col_way;
 

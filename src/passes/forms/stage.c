@@ -1,6 +1,6 @@
 /* stage.c - what the stages of a group (work.h) read of the elements, and what they leave of them: in memory of their own for later stages,
  * and among the results. */
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/forms.h"
 
 /* ---- what they read */
 

@@ -4,9 +4,7 @@
  *
  * Where the choice hangs on indices alone, the micro-kernel is not called for such tiles. Their elements are chosen as ever, so that
  * no bit changes. */
-#include "src/passes/cpu/dot.h"
-
-#include <string.h>
+#include "src/passes/forms/dot.h"
 
 /* An i64 that is linear in indices: an iota, moved, with constants and others added. */
 static bool index_value(dot_kernel *q, ir_ref r, const ir_ex *idx, ir_ex *e) {

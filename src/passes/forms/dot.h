@@ -1,8 +1,8 @@
-/* dot.h - what the files of the products' lowering share. Internal to dot*.c. */
-#ifndef BRAZE_CPU_DOT_H
-#define BRAZE_CPU_DOT_H
+/* dot.h - products: what their schedules share. */
+#ifndef BRAZE_DOT_H
+#define BRAZE_DOT_H
 
-#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/forms.h"
 
 /* Where the micro-kernel finds the panels of a side. */
 typedef enum dot_place {
@@ -56,17 +56,19 @@ typedef struct dot_kernel {
     bool sparse; /* rows of x may hold zeros by the block: they are looked for */
 } dot_kernel;
 
-/* ---- dot.c: what is said of a product before anybody cuts it, and what is made of its elements */
+/* ---- dot.c */
 /* The sides, their symbols and sizes. */
 void dot_find_sides(dot_kernel *q, lower *l);
 /* Stores what the group makes of the product x, one value or, where a vector symbol is set, a vector. */
 void dot_epilogue(dot_kernel *q, lp_val x);
-
-/* ---- dot_kernel.c */
+/* An element of a side, or a vector, as the accumulator's dtype. */
+emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx);
+/* Do the elements of an operand lie along a symbol with step 1? */
+bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym);
+/* Is the side read through movement alone from a buffer of dtype t? Then s->p and offset are set. */
+bool dot_find_buffer(dot_kernel *q, dot_side *s, bz_dtype t);
 /* A step of a chain: x y + acc, rounded once for floats. */
 lp_val dot_multiply_add(lp_builder *b, bz_dtype t, lp_val x, lp_val y, lp_val acc);
-enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
-bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
 
 /* ---- dot_mask.c */
 /* Does the group choose, by comparing indices, between what it makes of the product and something else? Sets q->mask. `out`: the one
@@ -78,35 +80,5 @@ bool dot_may_have_zeros(const lower *l, ir_ref x);
 lp_val dot_is_masked(dot_kernel *q, lp_val m0, lp_val n0);
 /* What is seen of a row of a batch, if there is a mask. */
 row_sight dot_row_sight(dot_kernel *q, lp_val batch, lp_val row);
-
-/* ---- dot.c, for a band: some row panels at a time, all columns. */
-/* Before the loops: the space, and how the product is cut. rows: of a panel; 0: as is best. in_band: x will lie in a buffer that holds
- * just the rows of a dot_rows. */
-void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band);
-/* The phase that packs y, and memory for dot_rows; q->group says for how many panels. */
-void dot_share(dot_kernel *q);
-/* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
-bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
-
-/* ---- dot_pack.c */
-/* An element of a side, or a vector, as the accumulator's dtype. */
-emit_value dot_widened(dot_kernel *q, ir_ref r, const ir_ex *idx);
-/* Do the elements of an operand lie along a symbol with step 1? */
-bool dot_dense_along(dot_kernel *q, const dot_side *s, ir_ex sym);
-/* Is the side read through movement alone from a buffer of dtype t? Then s->p and offset are set. */
-bool dot_find_buffer(dot_kernel *q, dot_side *s, bz_dtype t);
-/* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
-bool dot_lies_straight(dot_kernel *q, dot_side *s);
-/* Is the side, if it is packed, read along k? */
-bool dot_turns(dot_kernel *q, const dot_side *s);
-/* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */
-void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base);
-/* Panels from .. to, one behind the other at s->p. */
-void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to);
-/* Elements from one packed panel of k rows to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is
- * finite. */
-int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k);
-/* The same in the code. */
-lp_val dot_stride(const dot_kernel *q, const dot_side *s);
 
 #endif

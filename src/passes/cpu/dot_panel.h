@@ -1,0 +1,36 @@
+/* dot_panel.h - products by panels: what the files of their schedule share. Internal to this folder. */
+#ifndef BRAZE_DOT_PANEL_H
+#define BRAZE_DOT_PANEL_H
+
+#include "src/passes/cpu/cpu.h"
+#include "src/passes/forms/dot.h"
+
+/* ---- dot_kernel.c */
+enum { DOT_STREAM_ROWS = 4 };         /* rows up to which y is streamed */
+bool dot_make_ukernel(dot_kernel *q); /* sets q->ukernel; false: out of memory */
+
+/* ---- dot.c, for a band: some row panels at a time, all columns. */
+/* Before the loops: the space, and how the product is cut. rows: of a panel; 0: as is best. in_band: x will lie in a buffer that holds
+ * just the rows of a dot_rows. */
+void dot_begin(dot_kernel *q, lower *l, unsigned rows, bool in_band);
+/* The phase that packs y, and memory for dot_rows; q->group says for how many panels. */
+void dot_share(dot_kernel *q);
+/* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
+bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
+
+/* ---- dot_pack.c */
+/* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
+bool dot_lies_straight(dot_kernel *q, dot_side *s);
+/* Is the side, if it is packed, read along k? */
+bool dot_turns(dot_kernel *q, const dot_side *s);
+/* Copies panel `number` to s->p[base + k * s->panel + i] for all k, zero where it goes beyond the side. */
+void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base);
+/* Panels from .. to, one behind the other at s->p. */
+void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to);
+/* Elements from one packed panel of k rows to the next. If x is sparse, y's are followed by a number for each block of k: 0, it is
+ * finite. */
+int64_t dot_panel_stride(const dot_kernel *q, const dot_side *s, int64_t k);
+/* The same in the code. */
+lp_val dot_stride(const dot_kernel *q, const dot_side *s);
+
+#endif
