@@ -267,7 +267,8 @@ def wrapper(b):
     ready = [f'rt_begin(&r, "{b.name}", site, {operands}, {len(names)}, {optional}, {beside})']
     for i, a in enumerate(b.attrs):
         if a.type in LISTS:
-            ready.append(f"rt_list(&r, {a.name}, {b.count_name(i)})")
+            may_miss = "" if a.default in ("", "all") else "_or_none"
+            ready.append(f"rt_list{may_miss}(&r, {a.name}, {b.count_name(i)})")
         if a.type == "dtype":
             ready.append(f"rt_dtype(&r, {a.name})")
     out = prototype(f"bz_tensor *bz_{b.name}_at", b.params() + [SITE], " {") + "\n    rt_rec r;\n"

@@ -60,6 +60,51 @@ BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
 #define bz_matmul(...) bz_matmul_at(__VA_ARGS__, BZ_SITE)
 #define bz_linear(...) bz_linear_at(__VA_ARGS__, BZ_SITE)
 
+/* ---- windows */
+
+/* Convolution of x [N, C, L], or one sample [C, L], with weight [O, C / groups, K], plus bias [O] (NULL: none) -> [N, O, ...].
+ * stride, padding (zeros at either end), dilation: a number for each axis, or n = 1 for all, or NULL: 1, 0, 1. same: padding so that
+ * there are as many windows as elements (stride 1). */
+BZ_API bz_tensor *bz_conv1d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                               const int *padding, const int *dilation, int n, int groups,
+                               bool same, const char *site);
+/* Convolution of x [N, C, H, W], or one sample [C, H, W], with weight [O, C / groups, KH, KW], plus bias [O] (NULL: none) -> [N, O,
+ * ...]. stride, padding (zeros at either end), dilation: a number for each axis, or n = 1 for all, or NULL: 1, 0, 1. same: padding
+ * so that there are as many windows as elements (stride 1). */
+BZ_API bz_tensor *bz_conv2d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                               const int *padding, const int *dilation, int n, int groups,
+                               bool same, const char *site);
+/* Convolution of x [N, C, D, H, W], or one sample [C, D, H, W], with weight [O, C / groups, KD, KH, KW], plus bias [O] (NULL: none)
+ * -> [N, O, ...]. stride, padding (zeros at either end), dilation: a number for each axis, or n = 1 for all, or NULL: 1, 0, 1. same:
+ * padding so that there are as many windows as elements (stride 1). */
+BZ_API bz_tensor *bz_conv3d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                               const int *padding, const int *dilation, int n, int groups,
+                               bool same, const char *site);
+/* Transposed convolution, the gradient of conv1d by its x: x [N, C, L], or [C, L], weight [C, O / groups, K], bias [O] (NULL: none).
+ * Lists as for conv1d. An axis of S gives (S - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1. */
+BZ_API bz_tensor *bz_conv_transpose1d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                         const int *stride, const int *padding,
+                                         const int *output_padding, const int *dilation, int n,
+                                         int groups, const char *site);
+/* Transposed convolution, the gradient of conv2d by its x: x [N, C, H, W], or [C, H, W], weight [C, O / groups, KH, KW], bias [O]
+ * (NULL: none). Lists as for conv2d. An axis of S gives (S - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1. */
+BZ_API bz_tensor *bz_conv_transpose2d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                         const int *stride, const int *padding,
+                                         const int *output_padding, const int *dilation, int n,
+                                         int groups, const char *site);
+/* Transposed convolution, the gradient of conv3d by its x: x [N, C, D, H, W], or [C, D, H, W], weight [C, O / groups, KD, KH, KW],
+ * bias [O] (NULL: none). Lists as for conv3d. An axis of S gives (S - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1. */
+BZ_API bz_tensor *bz_conv_transpose3d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                         const int *stride, const int *padding,
+                                         const int *output_padding, const int *dilation, int n,
+                                         int groups, const char *site);
+#define bz_conv1d(...)           bz_conv1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv2d(...)           bz_conv2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv3d(...)           bz_conv3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose1d(...) bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose2d(...) bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose3d(...) bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
+
 /* ---- activations and normalisations; results have x's shape */
 
 /* e^x over its sum along an axis. */
@@ -73,11 +118,28 @@ BZ_API bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *b
                                    double eps, const char *site);
 /* Mean square 1 over the last axis, times weight (or NULL). */
 BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site);
-#define bz_softmax(...)     bz_softmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_log_softmax(...) bz_log_softmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_silu(...)        bz_silu_at(__VA_ARGS__, BZ_SITE)
-#define bz_layer_norm(...)  bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_rms_norm(...)    bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
+/* Mean 0 and variance 1 of each channel (axis 1 of x [N, C, ...]), times weight, plus bias (all [C], or NULL). training: by the
+ * statistics of x; *new_mean and *new_var take (1 - momentum) running + momentum x's (the variance over count - 1), if there are
+ * running ones. Else by running_mean and running_var, which stay. */
+BZ_API bz_tensor *bz_batch_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
+                                   bz_tensor *weight, bz_tensor *bias, bool training,
+                                   double momentum, double eps, bz_tensor **new_mean,
+                                   bz_tensor **new_var, const char *site);
+/* Mean 0 and variance 1 of each of num_groups groups of channels (axis 1 of x [N, C, ...]) of each sample, times weight, plus bias
+ * ([C], or NULL). */
+BZ_API bz_tensor *bz_group_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int num_groups,
+                                   double eps, const char *site);
+/* x / (k + alpha * the mean of the squares of size channels around each)^beta. */
+BZ_API bz_tensor *bz_local_response_norm_at(bz_tensor *x, int64_t size, double alpha, double beta,
+                                            double k, const char *site);
+#define bz_softmax(...)             bz_softmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_log_softmax(...)         bz_log_softmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_silu(...)                bz_silu_at(__VA_ARGS__, BZ_SITE)
+#define bz_layer_norm(...)          bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_rms_norm(...)            bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_batch_norm(...)          bz_batch_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_group_norm(...)          bz_group_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_local_response_norm(...) bz_local_response_norm_at(__VA_ARGS__, BZ_SITE)
 
 BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
 BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */

@@ -133,6 +133,66 @@ bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const 
     return rt_end(&r, ready ? ir_linear(r.g, r.x[0], r.x[1], r.x[2]) : 0);
 }
 
+bz_tensor *bz_conv1d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                        const int *padding, const int *dilation, int n, int groups, bool same,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv1d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve(r.g, "conv1d", 1, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, groups, same) : 0);
+}
+
+bz_tensor *bz_conv2d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                        const int *padding, const int *dilation, int n, int groups, bool same,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv2d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve(r.g, "conv2d", 2, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, groups, same) : 0);
+}
+
+bz_tensor *bz_conv3d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const int *stride,
+                        const int *padding, const int *dilation, int n, int groups, bool same,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv3d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve(r.g, "conv3d", 3, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, groups, same) : 0);
+}
+
+bz_tensor *bz_conv_transpose1d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                  const int *stride, const int *padding, const int *output_padding,
+                                  const int *dilation, int n, int groups, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv_transpose1d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, output_padding, n) && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve_back(r.g, "conv_transpose1d", 1, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, output_padding, (unsigned)n, dilation, (unsigned)n, groups) : 0);
+}
+
+bz_tensor *bz_conv_transpose2d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                  const int *stride, const int *padding, const int *output_padding,
+                                  const int *dilation, int n, int groups, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv_transpose2d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, output_padding, n) && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve_back(r.g, "conv_transpose2d", 2, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, output_padding, (unsigned)n, dilation, (unsigned)n, groups) : 0);
+}
+
+bz_tensor *bz_conv_transpose3d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
+                                  const int *stride, const int *padding, const int *output_padding,
+                                  const int *dilation, int n, int groups, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conv_transpose3d", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 2, BZ_NDTYPES)
+              && rt_list_or_none(&r, stride, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, output_padding, n) && rt_list_or_none(&r, dilation, n);
+    return rt_end(&r, ready ? ir_convolve_back(r.g, "conv_transpose3d", 3, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, output_padding, (unsigned)n, dilation, (unsigned)n, groups) : 0);
+}
+
 bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "softmax", site, &x, 1, 0, BZ_NDTYPES);
@@ -162,6 +222,31 @@ bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const cha
     rt_rec r;
     bool ready = rt_begin(&r, "rms_norm", site, (bz_tensor *[]){x, weight}, 2, 1 << 1, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_rms_norm(r.g, r.x[0], r.x[1], eps) : 0);
+}
+
+bz_tensor *bz_batch_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
+                            bz_tensor *weight, bz_tensor *bias, bool training, double momentum,
+                            double eps, bz_tensor **new_mean, bz_tensor **new_var,
+                            const char *site) {
+    rt_rec r;
+    ir_ref made[3] = {0};
+    bool ready = rt_begin(&r, "batch_norm", site, (bz_tensor *[]){x, running_mean, running_var, weight, bias}, 5, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4, BZ_NDTYPES);
+    if (ready) made[0] = ir_batch_norm(r.g, r.x[0], r.x[1], r.x[2], r.x[3], r.x[4], training, momentum, eps, &made[1], &made[2]);
+    return rt_end_results(&r, made, 3, (bz_tensor **[]){new_mean, new_var});
+}
+
+bz_tensor *bz_group_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int num_groups,
+                            double eps, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "group_norm", site, (bz_tensor *[]){x, weight, bias}, 3, 1 << 1 | 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_group_norm(r.g, r.x[0], r.x[1], r.x[2], num_groups, eps) : 0);
+}
+
+bz_tensor *bz_local_response_norm_at(bz_tensor *x, int64_t size, double alpha, double beta,
+                                     double k, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "local_response_norm", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_local_response_norm(r.g, r.x[0], size, alpha, beta, k) : 0);
 }
 
 bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site) {

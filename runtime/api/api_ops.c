@@ -48,6 +48,10 @@ bool rt_list(rt_rec *r, const void *list, int n) {
     return false;
 }
 
+bool rt_list_or_none(rt_rec *r, const void *list, int n) {
+    return rt_list(r, list ? list : &n, n);
+}
+
 bool rt_dtype(rt_rec *r, bz_dtype t) {
     if ((unsigned)t < BZ_NDTYPES) return true;
     ir_error(r->g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t);

@@ -90,6 +90,7 @@ const char *rt_doing(const bz_context *c); /* "bz_compile traces" */
 bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more);
 /* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
 bool rt_list(rt_rec *r, const void *list, int n);
+bool rt_list_or_none(rt_rec *r, const void *list, int n); /* NULL: the op's defaults */
 bool rt_dtype(rt_rec *r, bz_dtype t);
 
 #endif

@@ -65,6 +65,15 @@ ir_ref ir_silu(ir_graph *g, ir_ref x);
 ir_ref ir_layer_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int ndims, double eps);
 /* Mean square 1 over the last axis, times weight. */
 ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps);
+/* Mean 0 and variance 1 of each channel (axis 1), times weight, plus bias; by running statistics, or while training by x's own. */
+ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var, ir_ref weight,
+                     ir_ref bias, bool training, double momentum, double eps, ir_ref *new_mean,
+                     ir_ref *new_var);
+/* Mean 0 and variance 1 of each sample's groups of channels (axis 1), times weight, plus bias. */
+ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_groups, double eps);
+/* x / (k + alpha * the mean of the squares of size channels around each)^beta. */
+ir_ref ir_local_response_norm(ir_graph *g, ir_ref x, int64_t size, double alpha, double beta,
+                              double k);
 /* Mean of -log softmax(logits) at integer classes, or against probabilities; classes: axis 1. */
 ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target);
 /* Mean of (x - y)^2. */

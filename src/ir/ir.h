@@ -273,6 +273,20 @@ ir_ref ir_dot_narrowed(ir_graph *g, const ir_graph *from, ir_ref dot, ir_ref x, 
 ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch,
               unsigned nbatch, const int *lcontract, const int *rcontract, unsigned ncontract);
 
+/* ---- structs/conv.c. An axis of windows: window m begins at m * stride - lo, its elements are `dilation` apart; x's elements are `spread`
+ * apart, with zeros between them and on either side. */
+typedef struct ir_conv_axis {
+    int64_t stride, dilation, spread, lo;
+} ir_conv_axis;
+typedef struct ir_conv_attr {
+    unsigned n;
+    ir_conv_axis axis[IR_MAX_RANK];
+} ir_conv_attr;
+#define IR_CONV_MOST (INT64_C(1) << 30) /* sizes and steps */
+ir_conv_attr ir_conv_get(const ir_graph *g, ir_ref r);
+/* x: [N, G, C, S...], w: [G, O, C, K...] -> [N, G, O, size...], n axes of windows. */
+ir_ref ir_conv(ir_graph *g, ir_ref x, ir_ref w, const ir_conv_attr *a, const int64_t *size);
+
 /* ---- elem.c: numbers beside operands. The dtype that a number among the operands of op (IR_NIL: no elementwise op) stands beside:
  * what the others come together in; x[i] = 0 where a number or nothing is. BZ_NDTYPES: nothing is beside it. */
 bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
@@ -327,6 +341,15 @@ const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n);
 bool ir_arange_count(ir_graph *g, ir_number start, ir_number stop, ir_number step, int64_t *n);
 /* Words of the stream that an element of a random tensor of dtype t takes (randint: i64). Hand out offsets in multiples of four. */
 unsigned ir_random_words(bz_dtype t);
+/* Convolutions over the last n axes as torch.nn.functional has them; each list has a number for every one of these axes, one number for
+ * all, or none (stride and dilation 1, padding 0). bias, 0: none. same: as many windows as elements. */
+ir_ref ir_convolve(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_ref weight, ir_ref bias,
+                   const int *stride, unsigned nstride, const int *padding, unsigned npadding,
+                   const int *dilation, unsigned ndilation, int groups, bool same);
+ir_ref ir_convolve_back(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_ref weight,
+                        ir_ref bias, const int *stride, unsigned nstride, const int *padding,
+                        unsigned npadding, const int *output_padding, unsigned noutput,
+                        const int *dilation, unsigned ndilation, int groups);
 /* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. found_inf (0: none): a 0-d
  * bool that leaves all as it was. */
 ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay,

@@ -17,7 +17,7 @@ typedef enum ir_field_kind {
     IR_F_END,
     IR_F_INT,
     IR_F_REST,   /* the remaining numbers as a list */
-    IR_F_WOVEN,  /* two lists of equal length, woven into the remaining numbers; names: "lo hi" */
+    IR_F_WOVEN,  /* lists of equal length, woven into the remaining numbers; names: "lo hi" */
     IR_F_VALUE,  /* one value of the node's dtype */
     IR_F_VALUES, /* all numbers: values of the node's dtype; a single one stands alone */
     IR_F_FOLD,   /* ir_reduce_kind */

@@ -10,6 +10,15 @@
 
 static const char *const orders[] = {"any", "last", "lead", "dot"};
 
+enum { WOVEN_MOST = 4 };
+
+/* How many names there are. */
+static unsigned count_names(const char *names) {
+    unsigned n = 1;
+    for (; *names; names++) n += *names == ' ';
+    return n;
+}
+
 /* Word number k of a list of names. */
 static const char *name_at(const char *names, unsigned k, char buf[16]) {
     for (; k; k--) names += strcspn(names, " ") + 1;
@@ -67,9 +76,11 @@ static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, con
                             const int64_t *a, unsigned left) {
     char buf[16];
     if (f->kind == IR_F_WOVEN) {
-        print_list(t, name_at(f->name, 0, buf), a, left / 2, 2);
-        bz_text_str(t, ", ");
-        print_list(t, name_at(f->name, 1, buf), a + 1, left / 2, 2);
+        const unsigned lists = count_names(f->name);
+        for (unsigned k = 0; k < lists; k++) {
+            bz_text_str(t, k ? ", " : "");
+            print_list(t, name_at(f->name, k, buf), a + k, left / lists, lists);
+        }
         return left;
     }
     if (f->kind == IR_F_DOT) return print_dot_lists(t, g, n), left;
@@ -148,18 +159,18 @@ static bool push_list(reader *r, const tx_val *v, uint32_t n) {
 }
 
 static bool read_woven(reader *r, const char *names) {
-    char buf[2][16];
-    uint32_t n[2];
-    const tx_val *v[2];
-    for (unsigned k = 0; k < 2; k++) {
+    char buf[WOVEN_MOST][16];
+    uint32_t n[WOVEN_MOST];
+    const tx_val *v[WOVEN_MOST];
+    const unsigned lists = count_names(names);
+    for (unsigned k = 0; k < lists; k++) {
         if (!(v[k] = wanted_list(r, name_at(names, k, buf[k]), false, &n[k]))) return false;
+        if (n[k] != n[0])
+            return tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %s and %s have different lengths",
+                           r->l->op, buf[0], buf[k]);
     }
-    if (n[0] != n[1])
-        return tx_fail(r->p, r->l->op_tok, BZ_EAXIS, "%s: %s and %s have different lengths",
-                       r->l->op, buf[0], buf[1]);
-    for (uint32_t i = 0; i < n[0]; i++) {
-        if (!push_list(r, &v[0][i], 1) || !push_list(r, &v[1][i], 1)) return false;
-    }
+    for (uint32_t i = 0; i < n[0] * lists; i++)
+        if (!push_list(r, &v[i % lists][i / lists], 1)) return false;
     return true;
 }
 

@@ -132,12 +132,12 @@ bz_status ir_verify_node(const ir_graph *g, ir_ref r, bz_error *e) {
     return ok ? BZ_OK : c.e->status;
 }
 
-/* What lowering takes: reductions that stand for several steps are expanded. */
+/* What lowering takes: reductions that stand for several steps and convolutions are expanded. */
 static bool check_dialect(const ck *c, ir_dialect d) {
-    bool compound = c->n->op == IR_REDUCE && (c->attr[0] == IR_ARGMAX || c->attr[0] == IR_ARGMIN);
-    return d == IR_ANY_GRAPH || !compound ||
+    bool arg = c->n->op == IR_REDUCE && (c->attr[0] == IR_ARGMAX || c->attr[0] == IR_ARGMIN);
+    return d == IR_ANY_GRAPH || !(arg || c->n->op == IR_CONV) ||
            ck_wrong(c, BZ_EUNSUPPORTED, "%s is not expanded",
-                    ir_reduce_name((ir_reduce_kind)c->attr[0]));
+                    arg ? ir_reduce_name((ir_reduce_kind)c->attr[0]) : ir_ops[c->n->op].name);
 }
 
 static bz_status verify_outputs(const ir_graph *g, bz_error *e) {

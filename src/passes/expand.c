@@ -1,5 +1,5 @@
 /* expand.c - what lowering does not take as it is becomes something else.
- * needs: any graph. gives: no argmax, argmin; nothing is computed of or from no elements; no concat of
+ * needs: any graph. gives: no argmax, argmin, conv (expand_conv.c); nothing is computed of or from no elements; no concat of
  * more than PASS_CONCAT_MOST. For matrix units products of halves that were cast to f32 become products of the halves, so that these
  * are what lies in memory.
  *
@@ -45,7 +45,8 @@ static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value) {
         return true;
     }
     /* the left operand may be empty for its contracted axes alone: the result has the others */
-    return (n->op == IR_DOT || n->op == IR_SCATTER_ADD) && operand == 0;
+    if (n->op == IR_CONV && operand && !ir_numel(g, ir_in(g, n)[1], &operand)) return false;
+    return (n->op == IR_DOT || n->op == IR_CONV || n->op == IR_SCATTER_ADD) && operand == 0;
 }
 
 /* A concat of many as one of some, each of at most PASS_CONCAT_MOST: equal ones are one kernel. */
@@ -100,6 +101,14 @@ static ir_ref narrowed(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     return ir_dot_narrowed(g, old, r, nx, ny);
 }
 
+/* One permutation of what was expanded with one. */
+static ir_ref permuted(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+    int perm[IR_MAX_RANK];
+    const ir_node *n = ir_at(old, r);
+    for (unsigned i = 0; i < n->rank; i++) perm[i] = (int)ir_attrs(old, n)[i];
+    return ir_permute(g, map->to[ir_in(old, n)[0]], perm, n->rank);
+}
+
 static ir_ref expanded(ir_graph *g, const ir_graph *old, const pass_target *t, const ir_map *map,
                        ir_ref r) {
     const ir_node *n = ir_at(old, r);
@@ -109,7 +118,9 @@ static ir_ref expanded(ir_graph *g, const ir_graph *old, const pass_target *t, c
         return ir_const_bits(g, (bz_dtype)n->dtype, value, ir_dims(old, n), n->rank);
     ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
     if (n->op == IR_DOT && t->matrix) return narrowed(g, old, map, r);
+    if (n->op == IR_CONV) return pass_expand_conv(g, old, map, r);
     if (n->op == IR_CONCAT && n->nin > PASS_CONCAT_MOST) return expand_concat(g, old, map, r);
+    if (n->op == IR_PERMUTE) return permuted(g, old, map, r);
     bool arg = n->op == IR_REDUCE && (a.kind == IR_ARGMAX || a.kind == IR_ARGMIN);
     return arg ? expand_arg(g, map->to[ir_in(old, n)[0]], a) : ir_rebuild_node(g, old, map, r);
 }

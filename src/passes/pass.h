@@ -200,5 +200,7 @@ ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
 enum { PASS_CONCAT_MOST = 64 }; /* operands of a concat that is one kernel */
 /* ---- expand.c: what lowering does not take as one op becomes several: argmax and argmin, reductions of unusual axes ... */
 ir_graph *pass_expand(const ir_graph *g, const pass_target *t, bz_error *e);
+/* ---- expand_conv.c: node r of the old graph, a convolution, as a product. */
+ir_ref pass_expand_conv(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r);
 
 #endif

@@ -16,6 +16,10 @@
 
 @section products
 
+/* ---- windows */
+
+@section windows
+
 /* ---- activations and normalisations; results have x's shape */
 
 @section activations

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""make_golden.py - what PyTorch computes, as files that tests/test_golden.py compares with.
+
+    make_golden.py [NAME...]     writes tests/golden/torch/NAME.bz and NAME.npz; needs PyTorch, which no test does
+
+A file is one program of many calls. Its inputs are small whole numbers, so that sums of products are exact in any order. `loss` is the sum of
+every result times weights that differ from place to place; d_NAME in the archive are its gradients. `versions` says what made it."""
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+OUT = Path(__file__).resolve().parent.parent / "tests/golden/torch"
+
+
+class File:
+    def __init__(self, name, seed):
+        self.name, self.r = name, np.random.RandomState(seed)
+        self.inputs, self.lines, self.results, self.losses = {}, [], {}, []
+
+    def input(self, *shape, lo=-3, hi=4, dtype=np.float32, grad=True):
+        """A new input of whole numbers lo .. hi - 1."""
+        data = self.r.randint(lo, hi, shape).astype(dtype)
+        return self.given(data, grad)
+
+    def given(self, data, grad=True):
+        name = f"x{len(self.inputs)}"
+        t = torch.from_numpy(np.ascontiguousarray(data))
+        if grad and t.is_floating_point():
+            t.requires_grad_(True)
+        t.of = f"%{name}"
+        self.inputs[name] = t
+        return t
+
+    def call(self, op, operands, value, grad=True, **attributes):
+        """A line `op operands {attributes}` whose results PyTorch says are `value` (one tensor, or several)."""
+        values = value if isinstance(value, (tuple, list)) else [value]
+        names = [f"y{len(self.results) + i}" for i in range(len(values))]
+        attrs = ", ".join(f"{k}={text(v)}" for k, v in attributes.items() if v is not None)
+        self.lines.append(f"    {', '.join('%' + n for n in names)} = {op} {', '.join(o.of for o in operands)}" + (f" {{{attrs}}}" if attrs else ""))
+        for n, v in zip(names, values):
+            self.results[n] = v
+            if grad and v.is_floating_point() and v.requires_grad:
+                self.weigh(n, v)
+
+    def weigh(self, name, v):
+        w = (np.arange(v.numel()).reshape(v.shape) % 5 - 2).astype(np.float32)
+        weights = self.given(w, grad=False)
+        self.losses.append((v * weights).sum())
+        i = len(self.losses)
+        self.lines += [f"    %p{i} = mul %{name}, {weights.of}", f"    %s{i} = sum %p{i}",
+                       f"    %l{i} = add {'%l' + str(i - 1) if i > 1 else '0.0'}, %s{i}"]
+
+    def write(self):
+        dtypes = {"float32": "f32", "int64": "i64", "bool": "bool"}
+        wrt = {n: t for n, t in self.inputs.items() if t.requires_grad}
+        heads = [f"{n}: {dtypes[str(t.dtype).split('.')[1]]}[{','.join(map(str, t.shape))}]" for n, t in self.inputs.items()]
+        outs = [f"%l{len(self.losses)} as loss"] + [f"%{n} as {n}" for n in self.results]
+        program = f"# made by tools/make_golden.py: do not edit\ngraph main({', '.join(heads)}) {{\n" + "\n".join(self.lines)
+        program += f"\n    return {', '.join(outs)}\n}}\n"
+        loss = sum(self.losses)
+        loss.backward()
+        arrays = {n: t.detach().numpy() for n, t in {**self.inputs, **self.results}.items()}
+        arrays.update({f"d_{n}": t.grad.numpy() for n, t in wrt.items()})
+        arrays["loss"] = loss.detach().numpy()
+        arrays["versions"] = np.array(f"torch {torch.__version__.split('+')[0]}, numpy {np.__version__}")
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / f"{self.name}.bz").write_text(program)
+        np.savez_compressed(OUT / f"{self.name}.npz", **arrays)
+
+
+def text(v):
+    if isinstance(v, (tuple, list)):
+        return "[" + ", ".join(map(text, v)) + "]"
+    return str(int(v)) if isinstance(v, bool) else f'"{v}"' if isinstance(v, str) and "-" in v else str(v)
+
+
+def listed(v):
+    return None if v is None else [v] if isinstance(v, int) else list(v)
+
+
+# ---- convolution
+
+def conv(f, n, size, weight, batch=2, channels=4, bias=False, **a):
+    x = f.input(*([batch] if batch else []), channels, *size)
+    w, b = f.input(*weight), f.input(weight[0]) if bias else None
+    value = [F.conv1d, F.conv2d, F.conv3d][n - 1](x, w, b, **a)
+    same = a.pop("padding") == "same" if a.get("padding") == "same" else None
+    f.call(f"conv{n}d", [x, w] + ([b] if bias else []), value, **{k: v if k == "groups" else listed(v) for k, v in a.items()}, same=same)
+
+
+def back(f, n, size, weight, batch=2, channels=4, bias=False, **a):
+    x = f.input(*([batch] if batch else []), channels, *size)
+    w, b = f.input(*weight), f.input(weight[1] * a.get("groups", 1)) if bias else None
+    value = [F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d][n - 1](x, w, b, **a)
+    f.call(f"conv_transpose{n}d", [x, w] + ([b] if bias else []), value, **{k: v if k == "groups" else listed(v) for k, v in a.items()})
+
+
+def convolutions():
+    f = File("conv", 1)
+    conv(f, 1, [9], [3, 4, 3])
+    conv(f, 1, [20], [6, 2, 4], bias=True, stride=3, padding=2, dilation=2, groups=2)
+    conv(f, 1, [7], [4, 4, 2], batch=None, padding="same")
+    conv(f, 2, [7, 6], [5, 4, 3, 3], padding=1, bias=True)
+    conv(f, 2, [8, 9], [4, 4, 1, 1])
+    conv(f, 2, [9, 33], [3, 4, 3, 3], padding=1)
+    conv(f, 2, [9, 8], [4, 4, 3, 2], stride=(2, 3), padding=(0, 2), dilation=(1, 2))
+    conv(f, 2, [6, 6], [8, 1, 3, 3], padding=1, groups=4)
+    conv(f, 2, [6, 7], [4, 2, 2, 3], batch=None, groups=2, padding="same", bias=True)
+    conv(f, 2, [5, 5], [2, 4, 5, 5], batch=3)
+    conv(f, 3, [4, 5, 6], [2, 2, 2, 3, 2], channels=2, stride=(1, 2, 1), padding=(0, 1, 1), bias=True)
+    back(f, 1, [6], [4, 3, 3], stride=2, padding=1, output_padding=1)
+    back(f, 1, [6], [4, 3, 3], batch=None, dilation=3, output_padding=2, bias=True)
+    back(f, 2, [5, 4], [4, 3, 3, 2], stride=(2, 3), padding=(1, 0), bias=True)
+    back(f, 2, [4, 4], [4, 2, 3, 3], groups=2, stride=2, output_padding=1)
+    back(f, 2, [3, 3], [4, 1, 2, 2], groups=4, stride=2, dilation=(1, 2))
+    back(f, 3, [2, 3, 2], [2, 2, 2, 2, 3], channels=2, stride=(2, 1, 2), padding=(1, 0, 1))
+    return f
+
+
+FILES = {"conv": convolutions}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or FILES:
+        FILES[name]().write()
