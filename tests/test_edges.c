@@ -12,8 +12,17 @@
 
 enum { VARIANTS = 6, MAX_NUMEL = 1 << 16 };
 
-static const char *const shapes[] = {"[]",  "[0]", "[0,3]", "[3,0]",
-                                     "[1]", "[4]", "[3,3]", "[1,2,0,3]"};
+static const char *const shapes[] = {"[]",      "[0]",       "[0,3]",      "[3,0]",
+                                     "[1]",     "[4]",       "[3,3]",      "[1,2,0,3]",
+                                     "[3,3,3]", "[2,2,2,2]", "[2,2,2,2,2]"};
+
+/* Calls of builders that take no operands of one shape. */
+static const char *const fitting[][2] = {
+    {"batch_norm", "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v, %v "
+                   "{training}\n return %y, %m, %s }"},
+    {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
+                   "return %y, %m, %s }"},
+};
 
 /* Dtypes of operand 0, of the others. */
 static const char *const dtypes[][2] = {{"f32", "f32"},   {"f32", "i64"}, {"i64", "i64"},
@@ -170,6 +179,8 @@ Test(edges, every_builder, .timeout = 600) {
         const ir_builder *b = &ir_builders[i];
         bool bodies = strstr(b->attrs, ":graph") != NULL;
         check_builder(b->name, b->operands, b->attrs, words(b->results, true));
+        for (unsigned k = 0; k < BZ_LEN(fitting); k++)
+            if (!strcmp(fitting[k][0], b->name)) check_text(b->name, fitting[k][1]);
         cr_expect(bodies || seen.same + seen.large > before, "%s: nothing works", b->name);
     }
     fprintf(stderr,

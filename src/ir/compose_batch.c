@@ -1,7 +1,6 @@
-/* compose_batch.c - normalisation over other axes than the last: batch, instance and group norm, and by neighbouring channels.
+/* compose_batch.c - normalisation over other axes than the last: batch and group norm, and by neighbouring channels.
  *
  *     batch      x [N, C, S...]        mean and variance of each c        or those that were gathered while training
- *     instance   x [N, C, S...]        of each n and c
  *     group      x [N, G, C/G, S...]   of each n and g
  *
  * The variance is ir_var's, whose gradient needs two sums over x that do not wait for each other. */
@@ -29,8 +28,7 @@ static ir_ref along(ir_graph *g, ir_ref v, ir_ref x, unsigned axis) {
 
 /* Is there a vector for the channels, axis 1 of x, or none? */
 static bool fits_channels(ir_graph *g, const char *name, const char *what, ir_ref x, ir_ref v) {
-    if (!v || (ir_at(g, v)->rank == 1 &&
-               ir_dims(g, ir_at(g, v))[0] == ir_dims(g, ir_at(g, x))[1]))
+    if (!v || (ir_at(g, v)->rank == 1 && ir_dims(g, ir_at(g, v))[0] == ir_dims(g, ir_at(g, x))[1]))
         return true;
     return ir_error_as(g, BZ_ESHAPE, name, "%s %s does not fit the channels, axis 1 of %s", what,
                        ir_shape_text(g, v), ir_shape_text(g, x)),
@@ -92,8 +90,8 @@ static bool enough(ir_graph *g, const norm *q, const int *axes, unsigned n) {
 }
 
 /* By statistics of x over its axes but `keep`, which are handed out without those. *mean, *var: what is gathered from now on. */
-static ir_ref by_own(ir_graph *g, const norm *q, ir_ref x, const int *axes, unsigned n, ir_ref *mean,
-                     ir_ref *var) {
+static ir_ref by_own(ir_graph *g, const norm *q, ir_ref x, const int *axes, unsigned n,
+                     ir_ref *mean, ir_ref *var) {
     ir_ref m = ir_mean(g, x, axes, n, true), v = ir_var(g, x, axes, n, 0, true);
     ir_ref y = scaled(g, q, x, m, v);
     *mean = q->mean ? ir_mean(g, x, axes, n, false) : 0;
@@ -127,30 +125,6 @@ ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_
     return ir_math_out(g, y, t);
 }
 
-ir_ref ir_instance_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var,
-                        ir_ref weight, ir_ref bias, bool use_input_stats, double momentum, double eps,
-                        ir_ref *mean, ir_ref *var) {
-    const norm q = {"instance_norm", x, running_mean, running_var, weight, bias, momentum, eps};
-    int axes[IR_MAX_RANK], samples = 0;
-    ir_ref own_mean, own_var;
-    if (!x || !fits(g, &q)) return 0;
-    *mean = running_mean;
-    *var = running_var;
-    if (!use_input_stats)
-        return ir_batch_norm(g, x, running_mean, running_var, weight, bias, false, momentum, eps,
-                             mean, var);
-    const bz_dtype t = ir_dtype(g, x);
-    const unsigned rank = ir_at(g, x)->rank;
-    for (unsigned a = 2; a < rank; a++) axes[a - 2] = (int)a;
-    if (!enough(g, &q, axes, rank - 2)) return 0;
-    ir_ref y = by_own(g, &q, ir_math_in(g, x), axes, rank - 2, &own_mean, &own_var);
-    own_mean = own_mean ? ir_mean(g, own_mean, &samples, 1, false) : 0;
-    own_var = own_var ? ir_mean(g, own_var, &samples, 1, false) : 0;
-    *mean = running_mean ? gathered(g, &q, running_mean, own_mean) : 0;
-    *var = running_var ? gathered(g, &q, running_var, own_var) : 0;
-    return ir_math_out(g, y, t);
-}
-
 /* ---- groups of channels */
 
 /* v [C] as [G, C/G, 1 ...], for x [N, G, C/G, S...]. */
@@ -162,7 +136,8 @@ static ir_ref of_groups(ir_graph *g, ir_ref v, ir_ref x) {
     return ir_reshape_dims(g, ir_math_in(g, v), dims, rank);
 }
 
-ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_groups, double eps) {
+ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_groups,
+                     double eps) {
     const norm q = {"group_norm", x, 0, 0, weight, bias, 0, eps};
     int axes[IR_MAX_RANK];
     ir_dim dims[IR_MAX_RANK];
@@ -193,7 +168,7 @@ ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_
 /* The sum of `size` channels of x around each, zeros beside them, with the counts fixed: axis 1 as windows in front. */
 static ir_ref neighbours(ir_graph *g, ir_ref x, int64_t size) {
     int64_t shape[IR_MAX_RANK + 1], strides[IR_MAX_RANK + 1], lo[IR_MAX_RANK] = {0},
-        hi[IR_MAX_RANK] = {0}, step = 1;
+                                                              hi[IR_MAX_RANK] = {0}, step = 1;
     const unsigned rank = ir_at(g, x)->rank;
     ir_static_shape(g, x, shape + 1);
     lo[1] = size / 2;

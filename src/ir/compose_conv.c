@@ -12,9 +12,10 @@ typedef struct call {
     const char *name;
     unsigned n; /* axes of windows */
     ir_ref x, w, b;
-    bool single, back; /* x has no axis of samples; transposed */
+    bool single, back;              /* x has no axis of samples; transposed */
     int64_t groups, channels, outs; /* the latter of a group */
-    int64_t size[IR_MAX_RANK], kernel[IR_MAX_RANK], made[IR_MAX_RANK]; /* of x, the weight, the result */
+    int64_t size[IR_MAX_RANK], kernel[IR_MAX_RANK],
+        made[IR_MAX_RANK]; /* of x, the weight, the result */
     int64_t stride[IR_MAX_RANK], padding[IR_MAX_RANK], dilation[IR_MAX_RANK], more[IR_MAX_RANK];
 } call;
 
@@ -96,8 +97,8 @@ static bool fits_bias(const call *q) {
 }
 
 static bool fits(call *q, int groups) {
-    if (!fits_ranks(q) || !fits_channels(q, groups) || !fits_bias(q) ||
-        !sizes(q, q->x, q->size) || !sizes(q, q->w, q->kernel))
+    if (!fits_ranks(q) || !fits_channels(q, groups) || !fits_bias(q) || !sizes(q, q->x, q->size) ||
+        !sizes(q, q->w, q->kernel))
         return false;
     for (unsigned i = 0; i < q->n; i++)
         if (q->kernel[i] == 0)
@@ -189,7 +190,8 @@ ir_ref ir_convolve(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_ref w
                    const int *dilation, unsigned ndilation, int groups, bool same) {
     call q = {.g = g, .name = name, .n = n, .x = x, .w = weight, .b = bias};
     ir_conv_attr a = {.n = n};
-    if (!x || !weight || !fits(&q, groups) || !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
+    if (!x || !weight || !fits(&q, groups) ||
+        !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
         !each(&q, "padding", padding, npadding, 0, 0, q.padding) ||
         !each(&q, "dilation", dilation, ndilation, 1, 1, q.dilation))
         return 0;
@@ -217,8 +219,7 @@ static bool placed(call *q, ir_conv_attr *a) {
                                "axis %u of the result would have %" PRId64 " elements", i,
                                q->made[i]),
                    false;
-        a->axis[i] =
-            (ir_conv_axis){1, q->dilation[i], q->stride[i], reach - q->padding[i]};
+        a->axis[i] = (ir_conv_axis){1, q->dilation[i], q->stride[i], reach - q->padding[i]};
     }
     return true;
 }
@@ -229,7 +230,8 @@ ir_ref ir_convolve_back(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_
                         const int *dilation, unsigned ndilation, int groups) {
     call q = {.g = g, .name = name, .n = n, .x = x, .w = weight, .b = bias, .back = true};
     ir_conv_attr a = {.n = n};
-    if (!x || !weight || !fits(&q, groups) || !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
+    if (!x || !weight || !fits(&q, groups) ||
+        !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
         !each(&q, "padding", padding, npadding, 0, 0, q.padding) ||
         !each(&q, "output_padding", output_padding, noutput, 0, 0, q.more) ||
         !each(&q, "dilation", dilation, ndilation, 1, 1, q.dilation))

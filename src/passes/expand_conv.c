@@ -99,5 +99,5 @@ ir_ref pass_expand_conv(ir_graph *g, const ir_graph *old, const ir_map *map, ir_
     for (unsigned i = 0; i < a.n; i++) columns *= shape[FRONT + i];
     const ir_ref v = windows(g, x, &a, kernel + FRONT, shape + FRONT);
     return columns < FEW_WINDOWS && shape[0] > 1 ? together(g, w, v, a.n)
-                                                  : by_samples(g, w, v, a.n, shape[0]);
+                                                 : by_samples(g, w, v, a.n, shape[0]);
 }

@@ -177,8 +177,7 @@ bool it_conv(it_state *s, ir_ref r) {
     q.row = bz_mem_alloc((size_t)q.products * it_acc_bytes(q.k));
     const bool ok = kernels && q.row;
     for (int64_t n = 0; ok && n < q.out->shape[0]; n++)
-        for (int64_t group = 0; group < q.out->shape[1]; group++)
-            multiply(&q, n, group, kernels);
+        for (int64_t group = 0; group < q.out->shape[1]; group++) multiply(&q, n, group, kernels);
     bz_mem_free(kernels);
     bz_mem_free(q.row);
     return ok || it_fail(s, r, BZ_ENOMEM, "out of memory");
