@@ -150,11 +150,20 @@ static void in_order(bz_context *c) {
     NEAR(at, 2, 0, 3, 1);
     NEAR(bz_sort(bz_slice(x, ((int64_t[]){2}), ((int64_t[]){4}), NULL, 1), 0, true, NULL), 3, 1);
     NEAR(bz_gather(x, at, 0), 1, 3, 3, NAN); /* the other result alone */
-    NEAR(bz_cumsum(bz_narrow(x, 0, 2, 2), -1), 1, 4);
-    bz_tensor *flags = bz_isnan(x), *sums = bz_cumsum(flags, 0);
+    NEAR(bz_cumsum(bz_narrow(x, 0, 2, 2), -1, false, false), 1, 4);
+    bz_tensor *flags = bz_isnan(x), *sums = bz_cumsum(flags, 0, false, false);
     cr_expect_eq(bz_dtype_of(sums), BZ_I64);
     NEAR(sums, 0, 1, 1, 1);
-    NEAR(bz_cumsum(bz_reshape(bz_arange(c, 0, 6, 1, BZ_F16), BZ_SHAPE(2, 3)), 0), 0, 1, 2, 3, 5, 7);
+    bz_tensor *six = bz_reshape(bz_arange(c, 0, 6, 1, BZ_F16), BZ_SHAPE(2, 3));
+    NEAR(bz_cumsum(six, 0, false, false), 0, 1, 2, 3, 5, 7);
+    NEAR(bz_cumsum(six, 1, true, true), 3, 2, 0, 9, 5, 0);
+    NEAR(bz_cumprod(six, -1, false, true), 1, 0, 0, 1, 3, 12);
+    bz_tensor *best = bz_cummax(x, 0, false, &at);
+    NEAR(best, 3, NAN, NAN, NAN);
+    NEAR(at, 0, 1, 1, 1);
+    NEAR(bz_cummin(bz_flip(x, BZ_AXES(0)), 0, false, NULL), 3, 1, NAN, NAN);
+    NEAR(bz_logcumsumexp(bz_zeros(c, BZ_SHAPE(3), BZ_F32), 0, false, true), -INFINITY, 0,
+         0.6931472);
 }
 Test(api_ops, in_order) {
     on_all(in_order);

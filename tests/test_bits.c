@@ -25,8 +25,8 @@ static const struct {
              "%x\n return %2, %3 }"},
     {"cumsum",
      "graph main(x: f32[@,70]) { %1 = exp %x\n %2 = concat %1 %1 %1 %1 %1 {axis=1}\n %3 = cumsum "
-     "%2 {axis=1}\n %4 = reshape %2 {shape=[@,35,10]}\n %5 = cumsum %4 {axis=1}\n return %3, "
-     "%5 }"},
+     "%2 {axis=1}\n %4 = reshape %2 {shape=[@,35,10]}\n %5 = cumsum %4 {axis=1}\n %6 = "
+     "logcumsumexp %2 {axis=1, reverse}\n %7 = cumprod %x {axis=1}\n return %3, %5, %6, %7 }"},
     {"sort",
      "graph main(x: f32[@,70]) { %1 = mul %x 4\n %2 = trunc %1\n %v, %i = sort %2 {axis=1}\n "
      "return %v, %i }"},

@@ -55,6 +55,21 @@ static const struct program whole_programs[] = {
     {"sums between", "f32",
      "graph main(x: #[%d,40]) { %%t = transpose %%x\n %%y = cumsum %%t {axis=1}\n return %%y }",
      "barrier"},
+    {"scanned, with what is around it", "f32 f16 i32",
+     "graph main(x: #[3,%1$d], y: #[3,%1$d]) { %%a = mul %%x %%y\n %%s = cumsum %%a {axis=1, "
+     "reverse}\n %%r = sub %%s "
+     "%%x\n return %%s, %%r }",
+     ""},
+    {"so far", "f32 bf16 i8 bool",
+     "graph main(x: #[%d,5]) { %%v, %%i = cummax %%x {axis=0}\n %%t = transpose %%x\n %%w, %%k = "
+     "cummin %%t {axis=1, "
+     "reverse}\n return %%v, %%i, %%w, %%k }",
+     ""},
+    {"logs so far", "f32 f64",
+     "graph main(x: #[2,%d]) { %%y = logcumsumexp %%x {axis=1}\n %%p = cumprod %%x {axis=1, "
+     "exclusive}\n return %%y, %%p "
+     "}",
+     ""},
     {"added rows", "f32 f64 i32",
      "graph main(x: #[%1$d,5], k: i64[%1$d]) { %%i = remainder %%k 3\n %%y = scatter_add %%x %%i "
      "{axis=0, size=4}\n return %%y }",

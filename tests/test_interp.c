@@ -316,6 +316,25 @@ Test(interp, cumsum_is_chains_of_128) {
     ir_module_free(m);
 }
 
+Test(interp, scans) {
+    EXPECT("%r = cumsum %m {axis=1, reverse}", 3, 3, 2, 12, 9, 5);
+    EXPECT("%r = cumsum %m {axis=1, exclusive}", 0, 0, 1, 0, 3, 7);
+    EXPECT("%r = cumsum %m {axis=0, exclusive, reverse}", 3, 4, 5, 0, 0, 0);
+    EXPECT("%r = cumprod %m {axis=0}", 0, 1, 2, 0, 4, 10);
+    EXPECT("%r = cumprod %m {axis=1, reverse, exclusive}", 2, 2, 1, 20, 5, 1);
+    EXPECT(F4("[2.0, nan, 3.0, 1.0]") "%v, %r = cummax %1 {axis=0}", 0, 1, 1, 1);
+    EXPECT(F4("[2.0, 1.0, 2.0, 2.0]") "%v, %r = cummax %1 {axis=0}", 0, 0, 2, 3);
+    EXPECT(F4("[2.0, 1.0, 2.0, 2.0]") "%v, %r = cummax %1 {axis=0, reverse}", 0, 2, 2, 3);
+    EXPECT(F4("[2.0, 1.0, nan, 0.0]") "%2 = cummin %1 {axis=0}\n%r = isnan %2", 0, 0, 1, 1);
+    EXPECT("%1 = const {value=[true, false, true]} : bool[3]\n%2 = cummin %1 {axis=0}\n%r = cast "
+           "%2 {dtype=i32}",
+           1, 0, 0);
+    EXPECT(F4("[-inf, -inf, 0.0, 0.0]") "%r = logcumsumexp %1 {axis=0}", -INFINITY, -INFINITY, 0,
+           0x1.62e43p-1);
+    EXPECT("%r = cumprod 7 {axis=0, exclusive}", 1);
+    EXPECT("%1 = const {value=1.0} : f32[0]\n%2 = cumsum %1 {axis=0, exclusive}\n%r = sum %2", 0);
+}
+
 Test(interp, gather_rows) {
     EXPECT("%1 = const {value=[1, -1, 0]} : i64[3]\n%r = gather %m, %1 {axis=1}", 1, 2, 0, 4, 5, 3);
     EXPECT("%1 = const {value=[1, 0]} : i64[2,1]\n%r = gather %m, %1", 3, 4, 5, 0, 1, 2);

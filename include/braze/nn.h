@@ -36,20 +36,40 @@ BZ_API bz_tensor *bz_var_at(bz_tensor *x, const int *axes, int n, bool keepdim, 
 /* Log of the sum of e^x. */
 BZ_API bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim,
                                   const char *site);
-/* Sum of all up to and with each element, along an axis. Floats keep their dtype, integers and bool give i64. */
-BZ_API bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site);
-#define bz_sum(...)       bz_sum_at(__VA_ARGS__, BZ_SITE)
-#define bz_prod(...)      bz_prod_at(__VA_ARGS__, BZ_SITE)
-#define bz_max(...)       bz_max_at(__VA_ARGS__, BZ_SITE)
-#define bz_min(...)       bz_min_at(__VA_ARGS__, BZ_SITE)
-#define bz_any(...)       bz_any_at(__VA_ARGS__, BZ_SITE)
-#define bz_all(...)       bz_all_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmax(...)    bz_argmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmin(...)    bz_argmin_at(__VA_ARGS__, BZ_SITE)
-#define bz_mean(...)      bz_mean_at(__VA_ARGS__, BZ_SITE)
-#define bz_var(...)       bz_var_at(__VA_ARGS__, BZ_SITE)
-#define bz_logsumexp(...) bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
-#define bz_cumsum(...)    bz_cumsum_at(__VA_ARGS__, BZ_SITE)
+/* Sum of all up to and with each element, along an axis. Floats keep their dtype, integers and bool give i64. reverse: from the end;
+ * exclusive: without the element itself. */
+BZ_API bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
+                               const char *site);
+/* Product of all up to and with each element, along an axis. As bz_cumsum. */
+BZ_API bz_tensor *bz_cumprod_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
+                                const char *site);
+/* Largest of all up to and with each element, along an axis. indices (may be NULL) takes its i64 place: of equal ones the last. From
+ * a NaN on all are NaN. */
+BZ_API bz_tensor *bz_cummax_at(bz_tensor *x, int axis, bool reverse, bz_tensor **indices,
+                               const char *site);
+/* Smallest of all up to and with each element, along an axis. As bz_cummax. */
+BZ_API bz_tensor *bz_cummin_at(bz_tensor *x, int axis, bool reverse, bz_tensor **indices,
+                               const char *site);
+/* Log of the sum of e^x of all up to and with each element, along an axis. Integers and bool give f32. reverse, exclusive: as of
+ * bz_cumsum. */
+BZ_API bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
+                                     const char *site);
+#define bz_sum(...)          bz_sum_at(__VA_ARGS__, BZ_SITE)
+#define bz_prod(...)         bz_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_max(...)          bz_max_at(__VA_ARGS__, BZ_SITE)
+#define bz_min(...)          bz_min_at(__VA_ARGS__, BZ_SITE)
+#define bz_any(...)          bz_any_at(__VA_ARGS__, BZ_SITE)
+#define bz_all(...)          bz_all_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmax(...)       bz_argmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmin(...)       bz_argmin_at(__VA_ARGS__, BZ_SITE)
+#define bz_mean(...)         bz_mean_at(__VA_ARGS__, BZ_SITE)
+#define bz_var(...)          bz_var_at(__VA_ARGS__, BZ_SITE)
+#define bz_logsumexp(...)    bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
+#define bz_cumsum(...)       bz_cumsum_at(__VA_ARGS__, BZ_SITE)
+#define bz_cumprod(...)      bz_cumprod_at(__VA_ARGS__, BZ_SITE)
+#define bz_cummax(...)       bz_cummax_at(__VA_ARGS__, BZ_SITE)
+#define bz_cummin(...)       bz_cummin_at(__VA_ARGS__, BZ_SITE)
+#define bz_logcumsumexp(...) bz_logcumsumexp_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- products */
 

@@ -115,10 +115,41 @@ bz_tensor *bz_logsumexp_at(bz_tensor *x, const int *axes, int n, bool keepdim, c
     return rt_end(&r, ready ? ir_logsumexp(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
 }
 
-bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site) {
+bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, bool reverse, bool exclusive, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "cumsum", site, &x, 1, 0, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis) : 0);
+    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis, reverse, exclusive) : 0);
+}
+
+bz_tensor *bz_cumprod_at(bz_tensor *x, int axis, bool reverse, bool exclusive, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cumprod", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cumprod(r.g, r.x[0], axis, reverse, exclusive) : 0);
+}
+
+bz_tensor *bz_cummax_at(bz_tensor *x, int axis, bool reverse, bz_tensor **indices,
+                        const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "cummax", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_cummax(r.g, r.x[0], axis, reverse, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_cummin_at(bz_tensor *x, int axis, bool reverse, bz_tensor **indices,
+                        const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "cummin", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_cummin(r.g, r.x[0], axis, reverse, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "logcumsumexp", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_logcumsumexp(r.g, r.x[0], axis, reverse, exclusive) : 0);
 }
 
 bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {

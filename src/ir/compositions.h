@@ -48,7 +48,11 @@ ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correc
 /* Log of the sum of e^x. */
 ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
 /* Sum of all up to and with each element, along an axis. */
-ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis);
+ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
+/* Product of all up to and with each element, along an axis. */
+ir_ref ir_cumprod(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
+/* Log of the sum of e^x of all up to and with each element, along an axis. */
+ir_ref ir_logcumsumexp(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
 /* Matrix product, NumPy's: 1-d operands, batch axes broadcast. */
 ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y);
 /* x weight^T + bias. */

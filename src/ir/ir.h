@@ -261,6 +261,28 @@ const char *ir_reduce_name(ir_reduce_kind k); /* "sum" ... */
 ir_ref ir_reduce(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *axes, unsigned n,
                  bool keepdim);
 
+/* How an element is combined with what is there already. */
+typedef enum ir_way {
+    IR_BY_SUM,
+    IR_BY_PROD,
+    IR_BY_MAX,
+    IR_BY_MIN,
+    IR_BY_LOG,  /* log(e^x + e^y) */
+    IR_BY_LAST, /* the last one stays */
+    IR_NWAYS
+} ir_way;
+const char *ir_way_name(ir_way w); /* "sum" ... */
+ir_op ir_way_op(ir_way w);         /* IR_ADD ...; LAST: IR_NIL */
+/* What an element of t is not changed by: -0 for sums. */
+ir_bits ir_way_start(ir_way w, bz_dtype t);
+/* Each element combined with all before it along the axis (reverse: behind it), in chains of IR_CHAIN (docs/numerics.md). Sums and products of
+ * integers and bool are i64, logs f32. */
+ir_ref ir_scan(ir_graph *g, ir_way way, ir_ref x, int axis, bool reverse);
+/* compose_scan.c: where the running maximum or minimum `best` of x was found last; indices of these, NULL: not wanted. */
+ir_ref ir_scan_places(ir_graph *g, ir_ref x, ir_ref best, int axis, bool reverse);
+ir_ref ir_cummax(ir_graph *g, ir_ref x, int axis, bool reverse, ir_ref *indices);
+ir_ref ir_cummin(ir_graph *g, ir_ref x, int axis, bool reverse, ir_ref *indices);
+
 typedef struct ir_dot_attr {
     bz_dtype acc;
     ir_order order;

@@ -42,6 +42,7 @@ typedef enum ir_reads {
     IR_READS_PARTS,   /* an element of the operand that is there, or a border: movement too */
     IR_READS_FOLD,    /* the elements along some axes */
     IR_READS_PRODUCT, /* the elements of two operands along some axes */
+    IR_READS_SCAN,    /* its own element, and those before it along an axis */
     IR_READS_GATHER,  /* the element that an index among the operands names */
     IR_READS_WINDOW,  /* its own element of one operand, or in a window one of another */
     IR_READS_WHOLE,   /* rows of the operands, in an order of the op's own */

@@ -21,6 +21,7 @@ typedef enum ir_field_kind {
     IR_F_VALUE,  /* one value of the node's dtype */
     IR_F_VALUES, /* all numbers: values of the node's dtype; a single one stands alone */
     IR_F_FOLD,   /* ir_reduce_kind */
+    IR_F_WAY,    /* ir_way */
     IR_F_DTYPE,
     IR_F_ORDER,
     IR_F_GRAPH,

@@ -91,6 +91,7 @@ static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, con
     case IR_F_VALUES: print_values(t, (bz_dtype)n->dtype, a, left); return left;
     case IR_F_VALUE: tx_print_bits(t, (bz_dtype)n->dtype, (ir_bits)a[0]); return 1;
     case IR_F_FOLD: bz_text_str(t, ir_reduce_name((ir_reduce_kind)a[0])); return 1;
+    case IR_F_WAY: bz_text_str(t, ir_way_name((ir_way)a[0])); return 1;
     case IR_F_DTYPE: bz_text_str(t, ir_dtypes[a[0]].name); return 1;
     case IR_F_ORDER: bz_text_str(t, orders[a[0]]); return 1;
     case IR_F_GRAPH: print_name(t, g->m->graphs.p[a[0]]->name); return 1;
@@ -218,6 +219,10 @@ static const char *fold_name(unsigned k) {
     return ir_reduce_name((ir_reduce_kind)k);
 }
 
+static const char *way_name(unsigned k) {
+    return ir_way_name((ir_way)k);
+}
+
 static bool read_flag(reader *r, const char *name) {
     int64_t v = 1;
     tx_attr *t = tx_find(r->l, name);
@@ -233,6 +238,7 @@ static bool read_single(reader *r, const ir_field *f) {
     switch (f->kind) {
     case IR_F_VALUE: return tx_bits(r->p, v, r->l->dtype, &bits) && push(r, (int64_t)bits);
     case IR_F_FOLD: return read_word(r, v, "kind of reduction", fold_name, IR_NREDUCE);
+    case IR_F_WAY: return read_word(r, v, "way to combine elements", way_name, IR_NWAYS);
     case IR_F_ORDER: return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
     case IR_F_DTYPE: return tx_dtype(r->p, v, &t) && push(r, t);
     case IR_F_GRAPH: return tx_graph(r->p, v, &number) && push(r, number);

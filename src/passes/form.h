@@ -19,6 +19,7 @@ typedef struct fuse_form {
     unsigned most_folds; /* reductions of the same axes that its loops take */
     bool stores_full;    /* members on the full level may be stored */
     bool product; /* operands are read once, into panels, and as often as they like from there */
+    bool scans;   /* the head carries values from element to element along an axis */
     bool window;  /* the head writes a part of a value: the loops run over that */
     /* where a result may lie where an operand lay; NONE: passes, bands and sums in any order read again */
     fuse_level in_place;
@@ -27,8 +28,8 @@ typedef struct fuse_form {
     const struct fuse_form *once;
 } fuse_form;
 
-extern const fuse_form form_map, form_row, form_col, form_strip, form_dot, form_whole, form_update,
-    form_band;
+extern const fuse_form form_map, form_row, form_col, form_strip, form_dot, form_scan, form_whole,
+    form_update, form_band;
 
 /* The form of a group whose head is r; NULL: r computes nothing. */
 const fuse_form *form_of(const ir_graph *g, ir_ref r);

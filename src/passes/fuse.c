@@ -8,6 +8,7 @@
  *     MAP -> COL  what is reduced along leading axes; afterwards what is made of the result
  *     MAP -> STRIP  the same, few enough that a cache holds it: then in stages, as a ROW is. Who needs no stages ends as a COL
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
+ *     MAP -> SCAN -> MAP  on the way in and out, at the same elements
  *     WHOLE       an op with a kernel of its own joins nobody
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
  *     ROW + ROW   of the same rows, one made of the other or both of one tensor; COL + COL of one tensor
@@ -160,7 +161,8 @@ static bool member_reads_canonically(fuser *f, uint32_t p, const fuse_space *s, 
     canonical c = {f, p, s};
     const access_walker a = {.g = f->g, .x = &f->x, .visit = at_its_own, .ctx = &c};
     const ir_node n = *ir_at(f->g, r);
-    if (n.op == IR_REDUCE || n.op == IR_UPDATE) { /* what is updated lies in memory */
+    if (n.op == IR_REDUCE || ir_ops[n.op].reads == IR_READS_SCAN ||
+        n.op == IR_UPDATE) { /* what is updated lies in memory */
         ir_ref y = ir_in(f->g, &n)[n.op == IR_UPDATE];
         fuse_index(f->g, &f->x, s, FUSE_FULL, y, idx);
         return access_walk(&a, y, idx);
@@ -324,6 +326,9 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
         return fuse_reads_canonically(f, p, c, s)
                    ? NULL
                    : "the second reduction reads the first at another index";
+    if (q->form->scans || to->form->scans)
+        return "a scan goes along its axis in steps of its own: what others fold, scan or multiply "
+               "lies in memory";
     if (q->form->product)
         return to->form->product ? "a product needs the whole of the other product"
                                  : "a reduction needs whole rows of the product";

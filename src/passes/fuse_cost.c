@@ -46,9 +46,9 @@ static bool count_members(counting *w, const fuse_group *group, const fuse_space
                 return false;
             continue;
         }
-        ir_ref root = n.op == IR_REDUCE   ? ir_in(f->g, &n)[0]
-                      : n.op == IR_UPDATE ? ir_in(f->g, &n)[1]
-                                          : r;
+        ir_ref root = n.op == IR_REDUCE || ir_ops[n.op].reads == IR_READS_SCAN ? ir_in(f->g, &n)[0]
+                      : n.op == IR_UPDATE                                      ? ir_in(f->g, &n)[1]
+                                                                               : r;
         fuse_level level = root != r ? FUSE_FULL : fuse_level_of(f->g, s, r);
         if (level == FUSE_NONE) continue;
         fuse_index(f->g, &f->x, s, level, root, idx);

@@ -82,9 +82,12 @@ static bool operands_arrive(in_place *p, ir_ref r) {
     const ir_node n = *ir_at(p->f->g, r);
     ir_ex idx[IR_MAX_RANK];
     access_step s;
-    if (r == p->update) {
-        fuse_index(p->f->g, &p->x, &p->space, FUSE_FULL, ir_in(p->f->g, &n)[1], idx);
-        return access_walk(&a, ir_in(p->f->g, &n)[1], idx);
+    if (r == p->update ||
+        ir_ops[n.op].reads ==
+            IR_READS_SCAN) { /* a scan has read what is before an element when it is stored */
+        const ir_ref y = ir_in(p->f->g, &n)[r == p->update];
+        fuse_index(p->f->g, &p->x, &p->space, FUSE_FULL, y, idx);
+        return access_walk(&a, y, idx);
     }
     bool placed = (ir_op_is_elementwise(n.op) || access_moves(p->f->g, r)) &&
                   fuse_level_of(p->f->g, &p->space, r) == p->level;

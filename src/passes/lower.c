@@ -310,7 +310,8 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
     if (ir_op_is_elementwise(n->op)) {
         int64_t *sum = ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops;
         *sum = bz_plus(*sum, numel);
-    } else if (ir_ops[n->op].reads == IR_READS_FOLD || ir_ops[n->op].reads == IR_READS_WHOLE) {
+    } else if (ir_ops[n->op].reads == IR_READS_FOLD || ir_ops[n->op].reads == IR_READS_SCAN ||
+               ir_ops[n->op].reads == IR_READS_WHOLE) {
         ir_numel(l->g, ir_in(l->g, n)[0], &in);
         out->flops = bz_plus(out->flops, in);
     } else if (n->op == IR_DOT) {

@@ -134,10 +134,13 @@ static void find_axes(work *w) {
     for (unsigned d = 0, k = 0; d < ir_at(g, full)->rank; d++) {
         bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
         bool added = n->op == IR_SCATTER_ADD && ir_attrs(g, n)[0] == (int64_t)d;
+        const bool scanned =
+            ir_ops[n->op].reads == IR_READS_SCAN && ir_attrs(g, n)[1] == (int64_t)d;
         k += gone;
         add_axis(w,
                  gone                     ? WORK_REDUCED
                  : added                  ? WORK_ADDED
+                 : scanned                ? WORK_SCANNED
                  : w->group->form->window ? WORK_WINDOWED
                                           : WORK_GRID,
                  shape[d]);
@@ -194,6 +197,7 @@ void work_print(bz_text *t, const work *w, const ir_ref *outputs, uint32_t noutp
     static const char *const roles[] = {[WORK_GRID] = "grid",
                                         [WORK_REDUCED] = "reduced",
                                         [WORK_CONTRACTED] = "contracted",
+                                        [WORK_SCANNED] = "scanned",
                                         [WORK_WINDOWED] = "windowed",
                                         [WORK_ADDED] = "added"};
     const char *lead = "; then";

@@ -15,6 +15,7 @@ typedef enum work_role {
     WORK_GRID,       /* results have it: in any order, side by side */
     WORK_REDUCED,    /* folded, in the order that the node says */
     WORK_CONTRACTED, /* of a product */
+    WORK_SCANNED,    /* results have it, each made of those before it */
     WORK_WINDOWED,   /* results have it, in a part of the axis */
     WORK_ADDED       /* indices say where along it a result gets its rows */
 } work_role;

@@ -104,8 +104,18 @@ static const struct text {
     {NULL, "graph main(x: #[6,50], y: #[300]) { %v, %i = sort %x {axis=1}\n %w, %j = sort %x "
            "{axis=0, descending}\n "
            "%z, %k = sort %y {axis=0}\n return %v, %i, %w, %j, %z, %k }"},
-    {NULL, "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n return "
-           "%a, %b }"},
+    {NULL,
+     "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n %c = cumprod "
+     "%x {axis=1, reverse}\n return %a, %b, %c }"},
+    {NULL, "graph main(x: #[9,100], y: #[1100]) { %a, %i = cummax %x {axis=1}\n %b, %j = cummin %x "
+           "{axis=0, "
+           "reverse}\n %c, %k = cummin %y {axis=0}\n return %a, %i, %b, %j, %c, %k }"},
+    {NULL,
+     "graph main(x: #[6,200]) { %a = logcumsumexp %x {axis=1, exclusive}\n %b = logcumsumexp %x "
+     "{axis=0}\n return %a, %b }"},
+    {"i32 f16 f32 f64",
+     "graph main(x: #[3,2000], y: #[3,2000]) { %a = mul %x %y\n %b = cumsum %a {axis=1, reverse}\n "
+     "%c = sub %b %x\n return %b, %c }"},
     {NULL, "graph main(x: #[5,7], y: #[5,40]) { %a = concat %x %y %x {axis=1}\n %b = concat %a "
            "%a\n %c = pad %x {lo=[1,2], "
            "hi=[3,30], value=1}\n %d = flip %y {axes=[0,1]}\n return %a, %b, %c, %d }"},

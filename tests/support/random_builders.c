@@ -208,7 +208,20 @@ static ir_ref sorted(maker *m, ir_ref x) {
 }
 
 static ir_ref summed_up(maker *m, ir_ref x) {
-    return ir_cumsum(m->g, x, any_axis(m, rank_of(m, x)));
+    const int axis = any_axis(m, rank_of(m, x));
+    const bool reverse = chance(m, 40);
+    ir_ref at, r;
+    switch (draw(m, 6)) {
+    case 0: return ir_cumprod(m->g, x, axis, reverse, chance(m, 30));
+    case 1:
+        r = ir_cummax(m->g, x, axis, reverse, &at);
+        return m->c->floats || chance(m, 60) ? r : at;
+    case 2:
+        r = ir_cummin(m->g, x, axis, reverse, &at);
+        return m->c->floats || chance(m, 60) ? r : at;
+    case 3: return ir_logcumsumexp(m->g, x, axis, reverse, chance(m, 30));
+    default: return ir_cumsum(m->g, x, axis, reverse, chance(m, 30));
+    }
 }
 
 static ir_ref classes(maker *m, ir_ref x) {

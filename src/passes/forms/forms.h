@@ -5,7 +5,7 @@
  *     row*.c     rows folded in passes (row.h)              col.c      columns folded (col.h)
  *     dot*.c     products: sides, masks, epilogue (dot.h)   band.c     the parts of a band (band.h)
  *     fold.c     steps of reductions                        stage.c    what stages keep and store
- *     update.c   windows written
+ *     update.c   windows written                            scan.c     running sums along an axis (scan.h)
  *
  * A target's folder has the schedules themselves: who does what, in which order, and where it lies meanwhile. */
 #ifndef BRAZE_FORMS_H

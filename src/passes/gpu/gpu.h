@@ -6,7 +6,7 @@
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     band_block.c  bands of rows through products and folds
  *     turn_block.c  transposed inputs: tiles through shared memory
- *     sort_*.c      rows in order      cumsum_block.c   sums along an axis      scatter_block.c   rows added to rows */
+ *     sort_*.c      rows in order      scan_block.c   running sums along an axis      scatter_block.c   rows added to rows */
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
 
@@ -19,7 +19,7 @@ bool lower_row_warp(lower *l);
 bool lower_dot_block(lower *l);
 bool lower_col_block(lower *l);
 bool lower_sort_block(lower *l);
-bool lower_cumsum_block(lower *l);
+bool lower_scan_block(lower *l);
 bool lower_scatter_block(lower *l);
 bool lower_band_block(lower *l);
 

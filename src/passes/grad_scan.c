@@ -1,0 +1,118 @@
+/* grad_scan.c - what stands before others is in all that comes after it.
+ *
+ *     sum        each element is in all sums from its place on: those of the gradient, from the other end
+ *     prod       x[k] is in y[j], j >= k, beside the product before it and x[k+1] .. x[j] (below): nothing is divided, so zeros need no care
+ *     max, min   a result's gradient goes to the element that it is
+ *     logaddexp  e^(x[k] - y[j]) of each later gradient d[j]: sums of e^(log |d| - y) from the other end, of either sign by itself */
+#include "src/passes/grad.h"
+
+#include <string.h>
+
+typedef struct scan {
+    ir_graph *g;
+    ir_ref x, y; /* operand and result */
+    ir_way way;
+    int axis;
+    bool reverse;
+} scan;
+
+static ir_ref times(const scan *s, ir_ref x, ir_ref y) {
+    return ir_build2(s->g, IR_MUL, x, y);
+}
+
+/* Element k is v's element k + by (in the direction of the scan), behind the end `other`. */
+static ir_ref from_behind(const scan *s, ir_ref v, int64_t by, double other) {
+    const unsigned rank = ir_at(s->g, v)->rank;
+    int64_t start[IR_MAX_RANK] = {0}, step[IR_MAX_RANK], shape[IR_MAX_RANK], lo[IR_MAX_RANK] = {0},
+            hi[IR_MAX_RANK] = {0};
+    if (!ir_static_shape(s->g, v, shape)) return 0;
+    for (unsigned a = 0; a < rank; a++) step[a] = 1;
+    shape[s->axis] -= by;
+    start[s->axis] = s->reverse ? 0 : by;
+    *(s->reverse ? &lo[s->axis] : &hi[s->axis]) = by;
+    ir_ref part = ir_slice_exact(s->g, v, start, shape, step);
+    return ir_pad(s->g, part, lo, hi, ir_bits_from_f64(ir_dtype(s->g, v), other));
+}
+
+/* S[k] = d[k] + x[k+1] d[k+1] + x[k+1] x[k+2] d[k+2] ..., of twice as many terms with each step: S += A * S[k + 2^i], where A[k] is the
+ * product of x[k+1] .. x[k + 2^i]. The share of x[k] is that times the product of all before it. */
+static ir_ref of_products(const scan *s, ir_ref d) {
+    ir_graph *g = s->g;
+    const bz_dtype t = ir_dtype(g, s->x), wide = ir_compute_dtype(t);
+    int64_t shape[IR_MAX_RANK];
+    if (!ir_static_shape(g, s->x, shape)) return grad_no_rule(g, s->y);
+    if (shape[s->axis] == 0) return d;
+    ir_ref x = ir_cast(g, s->x, wide), sum = ir_cast(g, d, wide);
+    ir_ref product = from_behind(s, x, 1, 0);
+    for (int64_t by = 1; by < shape[s->axis]; by *= 2) {
+        ir_ref later = from_behind(s, sum, by, 0);
+        sum = ir_build2(g, IR_ADD, sum, times(s, product, later));
+        if (2 * by >= shape[s->axis]) break;
+        ir_ref rest = from_behind(s, product, by, 0);
+        product = times(s, product, rest);
+    }
+    ir_ref before = ir_cumprod(g, x, s->axis, s->reverse, true);
+    return ir_cast(g, times(s, before, sum), t);
+}
+
+/* Places along the axis as row-major numbers of elements. */
+static ir_ref numbers(const scan *s, ir_ref at, const int64_t *shape) {
+    ir_graph *g = s->g;
+    const unsigned rank = ir_at(g, s->x)->rank;
+    ir_dim dims[IR_MAX_RANK];
+    int64_t stride = 1;
+    ir_ref all = 0;
+    memcpy(dims, ir_dims(g, ir_at(g, s->x)), rank * sizeof *dims);
+    for (unsigned a = rank; a-- > 0; stride *= shape[a]) {
+        ir_ref k = (int)a == s->axis ? at : ir_iota(g, BZ_I64, dims, rank, (int)a);
+        k = times(s, k, ir_const_i(g, BZ_I64, stride));
+        all = all ? ir_build2(g, IR_ADD, all, k) : k;
+    }
+    return all;
+}
+
+static ir_ref of_best(const scan *s, ir_ref d) {
+    ir_graph *g = s->g;
+    int64_t shape[IR_MAX_RANK], count, flat = -1;
+    if (!ir_static_shape(g, s->x, shape) || !ir_numel(g, s->x, &count))
+        return grad_no_rule(g, s->y);
+    if (count == 0) return d;
+    ir_ref at = ir_scan_places(g, s->x, s->y, s->axis, s->reverse);
+    at = ir_reshape(g, numbers(s, at, shape), &flat, 1);
+    d = ir_scatter_add(g, ir_reshape(g, d, &flat, 1), at, 0, ir_dim_const(g, count));
+    return grad_like_shape(g, d, s->x);
+}
+
+/* e^x times the sum from the other end of e^(log w - y). Where w is not above 0 it is nothing. */
+static ir_ref of_sign(const scan *s, ir_ref x, ir_ref y, ir_ref w) {
+    ir_graph *g = s->g;
+    const bz_dtype t = ir_dtype(g, w);
+    ir_ref zero = ir_const_f(g, t, 0),
+           lowest = ir_const_f(g, t, t == BZ_F64 ? -0x1.fffffffffffffp+1023 : -0x1.fffffep+127);
+    ir_ref is = ir_build2(g, IR_LT, zero, w);
+    ir_ref one = ir_build3(g, IR_SELECT, is, w, ir_const_f(g, t, 1));
+    ir_ref log = ir_build3(g, IR_SELECT, is, ir_build1(g, IR_LOG, one), lowest);
+    ir_ref sum = ir_scan(g, IR_BY_LOG, ir_build2(g, IR_SUB, log, y), s->axis, !s->reverse);
+    return ir_build1(g, IR_EXP, ir_build2(g, IR_ADD, sum, x));
+}
+
+static ir_ref of_logs(const scan *s, ir_ref d) {
+    ir_graph *g = s->g;
+    const bz_dtype t = ir_dtype(g, s->x), wide = ir_compute_dtype(t);
+    ir_ref x = ir_cast(g, s->x, wide), y = ir_cast(g, s->y, wide);
+    d = ir_cast(g, d, wide);
+    ir_ref up = of_sign(s, x, y, d), down = of_sign(s, x, y, ir_build1(g, IR_NEG, d));
+    return ir_cast(g, ir_build2(g, IR_SUB, up, down), t);
+}
+
+ir_ref grad_scan(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d) {
+    const int64_t *a = ir_attrs(g, ir_at(g, r));
+    const scan s = {g, ir_operand(g, r, k), r, (ir_way)a[0], (int)a[1], a[2] != 0};
+    switch (s.way) {
+    case IR_BY_SUM: return ir_scan(g, IR_BY_SUM, *d, s.axis, !s.reverse);
+    case IR_BY_PROD: return of_products(&s, *d);
+    case IR_BY_MAX:
+    case IR_BY_MIN: return of_best(&s, *d);
+    default: return of_logs(&s, *d);
+    }
+}
