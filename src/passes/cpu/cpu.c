@@ -2,16 +2,11 @@
  *
  * A kernel hangs on the sizes here and on nothing else of the machine, so that one compiled elsewhere is the same. */
 #include "src/passes/cpu/cpu.h"
-#include "src/passes/forms/row.h"
 
 /* The elements of the group's head. */
 static bool lower_elements(lower *l) {
     lower_space_of(l, l->group->head);
     return lower_map(l);
-}
-
-static bool lower_row(lower *l) {
-    return lower_rows(l, row_thread);
 }
 
 static bool lower_update(lower *l) {

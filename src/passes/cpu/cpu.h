@@ -3,10 +3,10 @@
  *     map.c      elements: vectors, tasks of rows or pieces of rows; transposed inputs by tiles, turned in registers (turn.c)
  *     parts.c    concat of several parts            col.c      columns folded, chains and strips
  *     strip.c    columns folded in stages           dot*.c     products: panels, a micro-kernel (dot_panel.h)
- *     band.c     bands of rows through products and folds
+ *     band.c     bands of rows through products and folds                row_turn.c  short rows folded side by side
  *     scan.c     running sums along an axis         sort.c     rows in order                   scatter.c  rows added to rows
  *
- * Rows and windows are those of src/passes/forms, by one thread each. */
+ * Other rows, and windows, are those of src/passes/forms, by one thread each. */
 #ifndef BRAZE_CPU_H
 #define BRAZE_CPU_H
 
@@ -25,6 +25,7 @@ bool lower_whole(lower *l); /* ops that read the WHOLE: each has an author of it
 /* Elements lo .. hi of vector symbol c (a multiple of lanes * width if `whole`), the other symbols as they are. */
 bool lower_inner_loop(lower *l, ir_ex c, lp_val lo, lp_val hi, unsigned lanes, unsigned width,
                       unsigned flags, bool whole);
+bool lower_row(lower *l);
 bool lower_col(lower *l);
 bool lower_strip(lower *l);
 /* Is a reduction one of which lower_strip makes the best, if it joins others? */

@@ -38,11 +38,13 @@ void row_step(row_stretch *s, unsigned at) {
         const fold_node *n = &q->fold[s->folds[f]];
         stage_fold(l, &n->a, ir_operand(l->g, n->r, 0), s->acc[f] + at, l->m.tail);
     }
-    stage_store_elements(l, &q->w, s->pass, q->stream);
+    if (q->team->store_elements)
+        q->team->store_elements(s);
+    else
+        stage_store_elements(l, &q->w, s->pass, q->stream);
 }
 
-/* Base operations per element that the pass computes. */
-static unsigned pass_ops(const row_kernel *q, unsigned pass) {
+unsigned row_steps(const row_kernel *q, unsigned pass) {
     const fuse_group *g = q->l->group;
     unsigned ops = 0;
     for (uint32_t i = 0; i < g->nodes.n; i++)
@@ -53,7 +55,7 @@ static unsigned pass_ops(const row_kernel *q, unsigned pass) {
 
 static row_stretch begin_pass(row_kernel *q, unsigned pass) {
     row_stretch s = {.q = q, .pass = pass};
-    unsigned ops = pass_ops(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
+    unsigned ops = row_steps(q, pass), most = q->l->t->registers >= 32 ? 4 : 2;
     s.in_memory = ops > q->l->t->machine->busy &&
                   (q->any_k || q->k > (int64_t)q->lanes); /* one vector needs no loop */
     s.width = !s.in_memory ? 8 : ops <= 200 ? most : most / 2;
@@ -80,7 +82,10 @@ static void end_alone(row_kernel *q) {
 
 static void store_row_results(row_kernel *q) {
     const unsigned mark = emit_mark(&q->l->m);
-    emit_scalar(&q->l->m);
+    if (q->team->enter_results)
+        q->team->enter_results(q);
+    else
+        emit_scalar(&q->l->m);
     lower_store_outputs(q->l, FUSE_KEPT, 0);
     emit_forget(&q->l->m, mark);
 }
@@ -143,8 +148,9 @@ void row_passes(row_kernel *q, const row_sight *sight) {
         for (unsigned f = 0; f < s.nfolds; f++) {
             fold_node *n = &q->fold[s.folds[f]];
             if (looks) out[f] = fold_step(l, &n->a, out[f], other[f], 0);
-            l->m.bind[n->r] = (emit_bind){.kind = BIND_SCALAR,
-                                          .p = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f])};
+            const lp_val r = fold_narrow(l, &n->a, ir_dtype(l->g, n->r), out[f]);
+            l->m.bind[n->r] = q->beside ? (emit_bind){.kind = BIND_VALUE, .value.v = {r}}
+                                        : (emit_bind){.kind = BIND_SCALAR, .p = r};
         }
         for (uint32_t i = 0; i < q->w.kept.n; i++)
             if (row_kept_by(q, i) == pass) row_bind_kept(q, i);

@@ -33,6 +33,10 @@ typedef struct row_team {
     void (*fold)(row_stretch *s, lp_val lo, lp_val count, lp_val *out);
     /* The same of the whole row: row_fold_whole, if nobody else has some of its blocks. */
     void (*fold_row)(row_stretch *s, lp_val *out);
+    /* Stores what the pass does of the elements at hand; NULL: where they belong. */
+    void (*store_elements)(row_stretch *s);
+    /* What comes now is of the rows at hand; NULL: it is one. */
+    void (*enter_results)(row_kernel *q);
     /* The tasks, and row_passes for each row. False: out of memory. */
     bool (*whole_rows)(row_kernel *q, lp_val rows);
     /* What comes until the end is done by one of those that have the row; `stretch`: that have the stretch at hand. NULL: they are one. */
@@ -62,6 +66,7 @@ struct row_kernel {
     lp_val all_rows;        /* wide: their number */
     ir_ex i_sym, k_sym;
     unsigned lanes, nvec; /* lanes of a vector; vectors that make L lanes */
+    bool beside;          /* the lanes are rows: results are vectors */
     unsigned stream;      /* flags of the stores of elements */
     fold_node fold[MAX_FOLDS];
     unsigned nfolds;
@@ -103,6 +108,8 @@ void row_fold_whole(row_stretch *s, lp_val *out);
 lp_val row_fold_results(row_kernel *q, const fold_node *n, lp_val p, lp_val base);
 /* Memory for the results of a row's blocks, of each thread that stands here. */
 void row_make_blocks(row_kernel *q);
+/* Base operations per element that the pass computes. */
+unsigned row_steps(const row_kernel *q, unsigned pass);
 /* The pass that computes kept node i. */
 unsigned row_kept_by(const row_kernel *q, uint32_t i);
 /* From now on the kept row stands for node i, where it is read at its own index. */
