@@ -22,6 +22,10 @@ static const char *const fitting[][2] = {
                    "{training}\n return %y, %m, %s }"},
     {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
                    "return %y, %m, %s }"},
+    {"select_scatter", "graph main(x: f32[3,4], v: f32[3]) { %y = select_scatter %x, %v {axis=1, index=-2}\n "
+                       "return %y }"},
+    {"diagonal_scatter", "graph main(x: f32[3,4], v: f32[3]) { %y = diagonal_scatter %x, %v {offset=1}\n "
+                         "return %y }"},
 };
 
 /* Dtypes of operand 0, of the others. */
@@ -39,6 +43,7 @@ static const struct {
     {"number", {"1", "9223372036854775807", "nan", "9223372036854775808", "-1e300", "true"}},
     {"ints", {"[0]", "[]", "[-1]", "[0,0]", "[7]", "[0,1]"}},
     {"int64s", {"[0]", "[]", "[-1]", "[0,0]", "[7]", "[0,1]"}},
+    {"counts", {"[1,1,1]", "[]", "[-1]", "[0,0]", "[4]", "[1099511627776]"}},
     {"dims", {"[3]", "[]", "[0,3]", "[-1]", "[1099511627776]", "[1,1,1]"}},
     {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
     {"flag", {"0", "1", "1", "0", "1", "1"}},
@@ -61,7 +66,8 @@ static void put_attributes(bz_text *t, const char *spec, unsigned variant) {
     for (const char *s = spec + strspn(spec, " "); *s; s += strspn(s, " ")) {
         size_t n = strcspn(s, " "), name = strcspn(s, ":"), type = strcspn(s + name + 1, "= ");
         bool may_miss = memchr(s, '=', n) || !memcmp(s + name + 1, "flag", 4);
-        if (variant || !may_miss) {
+        bool instead = !strncmp(s + name + 1, "counts=", 7); /* of what stands before it */
+        if (instead ? variant % 2 == 0 : variant || !may_miss) {
             bz_textf(t, "%s%.*s=%s", sep, (int)name, s,
                      value_of(s + name + 1, type, (variant + number) % VARIANTS));
             sep = ", ";

@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, COMMENT = 100, 136
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ",
-           "ints": "const int *", "int64s": "const int64_t *", "dims": "const int64_t *"}
+           "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
-            "DTYPE": "bz_dtype ", "INTS": "const int *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
-LISTS = ("ints", "int64s", "dims")
+            "DTYPE": "bz_dtype ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
+LISTS = ("ints", "int64s", "counts", "dims")
 
 
 # ---- the tables
@@ -101,7 +101,13 @@ class Builder:
             out.append((t, a.name))
             if a.type in LISTS and not (i + 1 < len(self.attrs) and self.attrs[i + 1].type in LISTS):
                 out.append(("int ", self.count_name(i)))
+        if self.parts():
+            return out + [("bz_tensor **", "parts"), ("int ", "room")]
         return out + [("bz_tensor **", r) for r in self.results.split()[1:]]
+
+    def parts(self):
+        """Any number of results, in an array of the caller's."""
+        return self.results.endswith("*") and self.api != "TEXT"
 
     def run(self, i):
         """The lists that stand together with attribute i."""
@@ -170,19 +176,24 @@ def sentence(doc, names=()):
 def words_of(b):
     """What the header says of a builder."""
     names = b.operand_names() + [a.name for a in b.attrs]
-    return b.notes[1:] if b.notes.startswith("=") else " ".join([sentence(b.doc, names), b.notes]).strip()
+    words = b.notes[1:] if b.notes.startswith("=") else " ".join([sentence(b.doc, names), b.notes]).strip()
+    return f"{words} {PARTS}" if b.parts() else words
 
 
 SITE = ("const char *", "site")
 
 
-def public_name(name):
-    return f"BZ_API bz_tensor *bz_{name}_at"
+PARTS = ("parts[0 ..] take the results, of which there is room for `room`; gives their number. -1, with poisoned handles in all of parts, "
+         "on an error, and where there are more than that.")
+
+
+def public_name(name, parts=False):
+    return f"BZ_API {'int ' if parts else 'bz_tensor *'}bz_{name}_at"
 
 
 def declaration(b):
     out = comment(words_of(b)) + "\n"
-    out += prototype(public_name(b.name), b.params() + [SITE]) + "\n"
+    out += prototype(public_name(b.name, b.parts()), b.params() + [SITE]) + "\n"
     if b.api == "NEW" and b.numbers():
         out += prototype(public_name(b.name + "_int"), b.params(True) + [SITE]) + "\n"
     return out
@@ -243,8 +254,17 @@ def c_value(b):
     v = re.sub(r"\bX\((\d)\)", r"r.x[\1]", v)
     v = re.sub(r"\bOUT\((\d)\)", r"&made[\1]", v)
     for i, a in enumerate(b.attrs):
-        v = v.replace(f"NUM({a.name})", f"(unsigned){b.count_name(i)}")
-    return re.sub(r"\b(?:INT|INT64|INTS|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)
+        n = f"(unsigned){b.count_name(i)}"
+        v = v.replace(f"NUM({a.name})", f"({a.name} ? {n} : 0)" if may_miss(b, i) else n)
+    names = b.operand_names()
+    v = re.sub(r"\bXS\b", "r.x", re.sub(r"\bNX\b", "(unsigned)n", re.sub(r"\bPARTS\b", "&made", v)))
+    assert "r.x, (unsigned)n" not in v or len(names) == 1, b.name
+    return re.sub(r"\b(?:INT|INT64|INTS|INT64S|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)
+
+
+def may_miss(b, i):
+    """A list that may be NULL beside one that is not."""
+    return b.attrs[i].type in LISTS and b.attrs[i].default == "all" and len(b.run(i)) > 1
 
 
 def chain(start, parts, sign, end):
@@ -262,16 +282,23 @@ def chain(start, parts, sign, end):
 def wrapper(b):
     names, words = b.operand_names(), b.operands.split()
     operands = f"&{names[0]}" if len(names) == 1 else "(bz_tensor *[]){" + ", ".join(names) + "}"
+    count = len(names)
+    if "*" in b.operands:
+        assert len(names) == 1, b.name
+        operands, count = names[0], f"rt_count({names[0]}, n)"
     optional = " | ".join(f"1 << {i}" for i, w in enumerate(words) if "?" in w) or "0"
     beside = next((f"BZ_{t.upper()}" for w in words for t in re.findall(r":([if]\d+)", w)), "BZ_NDTYPES")
-    ready = [f'rt_begin(&r, "{b.name}", site, {operands}, {len(names)}, {optional}, {beside})']
+    ready = [f'rt_begin(&r, "{b.name}", site, {operands}, {count}, {optional}, {beside})']
     for i, a in enumerate(b.attrs):
         if a.type in LISTS:
-            may_miss = "" if a.default in ("", "all") else "_or_none"
-            ready.append(f"rt_list{may_miss}(&r, {a.name}, {b.count_name(i)})")
+            none = "_or_none" if a.default not in ("", "all") or may_miss(b, i) else ""
+            ready.append(f"rt_{'counts' if a.type == 'counts' else 'list' + none}(&r, {a.name}, {b.count_name(i)})")
         if a.type == "dtype":
             ready.append(f"rt_dtype(&r, {a.name})")
-    out = prototype(f"bz_tensor *bz_{b.name}_at", b.params() + [SITE], " {") + "\n    rt_rec r;\n"
+    out = prototype(public_name(b.name, b.parts())[len("BZ_API "):], b.params() + [SITE], " {") + "\n    rt_rec r;\n"
+    if b.parts():
+        out += "    ir_parts made = {0};\n" + chain("    bool ready = ", ready, "&&", ";")
+        return out + f"    if (ready) {c_value(b)};\n    return rt_end_parts(&r, {operands}, {count}, &made, parts, room);\n}}\n"
     more = b.results.split()[1:]
     n = len(more) + 1
     if more:
@@ -280,6 +307,8 @@ def wrapper(b):
     if more:
         return out + (f"    if (ready) made[0] = {c_value(b)};\n"
                       f"    return rt_end_results(&r, made, {n}, (bz_tensor **[]){{{', '.join(more)}}});\n}}\n")
+    if b.api == "VIEW":
+        return out + f"    return rt_end_moved(&r, {operands}, {count}, ready ? {c_value(b)} : 0);\n}}\n"
     return out + f"    return rt_end(&r, ready ? {c_value(b)} : 0);\n}}\n"
 
 
@@ -287,7 +316,7 @@ def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
            '#include "runtime/record/record.h"\n\n/* clang-format off */\n')
     for b in builders:
-        if b.api in ("MADE", "NUMBERS"):
+        if b.api in ("MADE", "NUMBERS", "VIEW"):
             out += "\n" + wrapper(b)
     return out
 
@@ -311,6 +340,8 @@ def composition(b, names):
             params += [("const ir_ref *", operands[-1])]
         elif kind == "NX":
             params += [("unsigned ", "n")]
+        elif kind == "PARTS":
+            params += [("ir_parts *", "parts")]
         elif kind == "OUT":
             params.append(("ir_ref *", b.results.split()[int(of)]))
         elif kind in IR_TYPES:
@@ -331,13 +362,14 @@ def compositions(builders):
 # ---- the corpus
 
 def corpus(builders):
-    lines = ""
+    lines, frame = "", (ROOT / "tests/ir/builders.in").read_text()
+    taken = set(re.findall(r"(\w+):", frame))
     for b in builders:
         for i, example in enumerate(x.strip() for x in b.example.split(";") if x.strip()):
-            stem = b.name + (str(i + 1) if i else "")
+            stem = b.name + ("_" if b.name in taken else "") + (str(i + 1) if i else "")
             results = [f"%{stem}"] + [f"%{stem}_{r}" for r in b.results.split()[1:]]
             lines += f"    {', '.join(results)} = {b.name} {example}\n"
-    return (ROOT / "tests/ir/builders.in").read_text().replace("    @examples\n", lines)
+    return frame.replace("    @examples\n", lines)
 
 
 # ---- docs/ops.md
@@ -383,10 +415,10 @@ Names of the text form, with operands (`?`: may be left out, `*`: any number) an
 `braze ops --json` gives the same to what makes language bindings, an object for each op: `name`; `kind` (`elementwise` or `builder`); `operands`,
 each with `name`, `optional`, `many` (a list of any length) and `number` (the dtype that a number in its place stands beside: `i64`, `f64`,
 `own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, or every axis); `results`,
-and `many_results` (as many as the graphs it names give); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
+and `many_results` (any number); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
 C has no function. `c.function` is called with the operands (`takes`: `operands`) or the context (`context`), then the attributes, then a place
-for each result but the first, then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `dtype`
-is `bz_dtype`; `ints` are `const int *`; `int64s` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
+for each result but the first (of many: an array of `bz_tensor *` and its length, `int`; it gives their number, -1 on an error), then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `dtype`
+is `bz_dtype`; `ints` are `const int *`; `int64s`, `counts` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
 arguments is in the header.
 """
 

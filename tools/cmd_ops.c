@@ -109,7 +109,8 @@ static void json_operands(bz_text *t, const char *words) {
 static void json_default(bz_text *t, const char *type, const char *value, size_t n) {
     if (!strncmp(type, "flag", 4))
         bz_text_str(t, "false");
-    else if (!value || !strncmp(value, "all", 3))
+    else if (!value || !strncmp(value, "all", 3) || !strncmp(value, "none", 4) ||
+             !strncmp(value, "flat", 4) || !strncmp(value, "open", 4))
         bz_text_str(t, "null");
     else if (!strncmp(type, "dtype", 5))
         json_text(t, value, n);
@@ -140,6 +141,7 @@ static void json_attributes(bz_text *t, const char *words) {
 static void json_c(bz_text *t, const op_row *r) {
     static const char *const takes[] = {[IR_API_MADE] = "operands",
                                         [IR_API_NUMBERS] = "operands",
+                                        [IR_API_VIEW] = "operands",
                                         [IR_API_DECLARED] = "operands",
                                         [IR_API_NEW] = "context",
                                         [IR_API_OWN] = "own"};

@@ -38,20 +38,120 @@ BZ_API bz_tensor *bz_diagonal_at(bz_tensor *x, int64_t offset, int a, int b, con
  * where strides allow it (always where x is whole), else a copy. */
 BZ_API bz_tensor *bz_as_strided_at(bz_tensor *x, const int64_t *shape, const int64_t *strides,
                                    int rank, int64_t offset, const char *site);
-#define bz_reshape(...)    bz_reshape_at(__VA_ARGS__, BZ_SITE)
-#define bz_permute(...)    bz_permute_at(__VA_ARGS__, BZ_SITE)
-#define bz_transpose(...)  bz_transpose_at(__VA_ARGS__, BZ_SITE)
-#define bz_expand(...)     bz_expand_at(__VA_ARGS__, BZ_SITE)
-#define bz_slice(...)      bz_slice_at(__VA_ARGS__, BZ_SITE)
-#define bz_select(...)     bz_select_at(__VA_ARGS__, BZ_SITE)
-#define bz_narrow(...)     bz_narrow_at(__VA_ARGS__, BZ_SITE)
-#define bz_squeeze(...)    bz_squeeze_at(__VA_ARGS__, BZ_SITE)
-#define bz_unsqueeze(...)  bz_unsqueeze_at(__VA_ARGS__, BZ_SITE)
-#define bz_flatten(...)    bz_flatten_at(__VA_ARGS__, BZ_SITE)
-#define bz_diagonal(...)   bz_diagonal_at(__VA_ARGS__, BZ_SITE)
-#define bz_as_strided(...) bz_as_strided_at(__VA_ARGS__, BZ_SITE)
+/* Reshape that never copies. BZ_ESHAPE where strides don't allow it (PyTorch's view); in text the same as reshape. */
+BZ_API bz_tensor *bz_view_at(bz_tensor *x, const int64_t *shape, int rank, const char *site);
+/* View with the shape of other. BZ_ESHAPE where strides don't allow it. */
+BZ_API bz_tensor *bz_view_as_at(bz_tensor *x, bz_tensor *other, const char *site);
+/* Reshape to the shape of other. */
+BZ_API bz_tensor *bz_reshape_as_at(bz_tensor *x, bz_tensor *other, const char *site);
+/* All elements as one axis. */
+BZ_API bz_tensor *bz_ravel_at(bz_tensor *x, const char *site);
+/* An axis taken apart into axes of these sizes; one may be -1. */
+BZ_API bz_tensor *bz_unflatten_at(bz_tensor *x, int axis, const int64_t *sizes, int n,
+                                  const char *site);
+/* Axis from[i] moved to place to[i]; the others keep their order. */
+BZ_API bz_tensor *bz_movedim_at(bz_tensor *x, const int *from, const int *to, int n,
+                                const char *site);
+/* Movedim under NumPy's name. */
+BZ_API bz_tensor *bz_moveaxis_at(bz_tensor *x, const int *from, const int *to, int n,
+                                 const char *site);
+/* Axes a and b swapped, NumPy's name. */
+BZ_API bz_tensor *bz_swapaxes_at(bz_tensor *x, int a, int b, const char *site);
+/* Axes a and b swapped. */
+BZ_API bz_tensor *bz_swapdims_at(bz_tensor *x, int a, int b, const char *site);
+/* Transposed matrix; x itself of 0 or 1 axes. BZ_ESHAPE for more than two axes. */
+BZ_API bz_tensor *bz_t_at(bz_tensor *x, const char *site);
+/* The last two axes swapped. BZ_ESHAPE for fewer than two axes. */
+BZ_API bz_tensor *bz_mT_at(bz_tensor *x, const char *site);
+/* The last two axes swapped: conjugate transpose, of real numbers. */
+BZ_API bz_tensor *bz_adjoint_at(bz_tensor *x, const char *site);
+/* Expand under NumPy's name. */
+BZ_API bz_tensor *bz_broadcast_to_at(bz_tensor *x, const int64_t *shape, int rank,
+                                     const char *site);
+/* Expand to the shape of other. */
+BZ_API bz_tensor *bz_expand_as_at(bz_tensor *x, bz_tensor *other, const char *site);
+/* All expanded to the shape that they broadcast to. parts[0 ..] take the results, of which there is room for `room`; gives their
+ * number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_broadcast_tensors_at(bz_tensor *const *x, int n, bz_tensor **parts, int room,
+                                   const char *site);
+/* x, or [1] of a 0-d x. */
+BZ_API bz_tensor *bz_atleast_1d_at(bz_tensor *x, const char *site);
+/* x with axes of one element in front, so that there are two. */
+BZ_API bz_tensor *bz_atleast_2d_at(bz_tensor *x, const char *site);
+/* x with axes of one element, so that there are three: [1, n, 1], [m, n, 1] */
+BZ_API bz_tensor *bz_atleast_3d_at(bz_tensor *x, const char *site);
+/* x where its elements lie row-major, else a copy whose do. */
+BZ_API bz_tensor *bz_contiguous_at(bz_tensor *x, const char *site);
+/* Parts of `size` elements of an axis, the last one of what is left; or of these sizes. Views. One of size and n is 0. parts[0 ..]
+ * take the results, of which there is room for `room`; gives their number. -1, with poisoned handles in all of parts, on an error,
+ * and where there are more than that. */
+BZ_API int bz_split_at(bz_tensor *x, int64_t size, const int64_t *sizes, int n, int axis,
+                       bz_tensor **parts, int room, const char *site);
+/* At most so many parts of equal size, but for the last. Views. parts[0 ..] take the results, of which there is room for `room`;
+ * gives their number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_chunk_at(bz_tensor *x, int64_t chunks, int axis, bz_tensor **parts, int room,
+                       const char *site);
+/* Exactly so many parts, whose sizes differ by one at most; or the parts between indices. Views. One of sections and n is 0. parts[0
+ * ..] take the results, of which there is room for `room`; gives their number. -1, with poisoned handles in all of parts, on an
+ * error, and where there are more than that. */
+BZ_API int bz_tensor_split_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n,
+                              int axis, bz_tensor **parts, int room, const char *site);
+/* Equal parts along axis 1 (axis 0 of a 1-d x), or those between indices. Views. parts[0 ..] take the results, of which there is
+ * room for `room`; gives their number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_hsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n,
+                        bz_tensor **parts, int room, const char *site);
+/* Equal parts along axis 0, or those between indices. Views. parts[0 ..] take the results, of which there is room for `room`; gives
+ * their number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_vsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n,
+                        bz_tensor **parts, int room, const char *site);
+/* Equal parts along axis 2, or those between indices. Views. parts[0 ..] take the results, of which there is room for `room`; gives
+ * their number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_dsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n,
+                        bz_tensor **parts, int room, const char *site);
+/* x[0], x[1] ... along an axis, which vanishes. Views. parts[0 ..] take the results, of which there is room for `room`; gives their
+ * number. -1, with poisoned handles in all of parts, on an error, and where there are more than that. */
+BZ_API int bz_unbind_at(bz_tensor *x, int axis, bz_tensor **parts, int room, const char *site);
+#define bz_reshape(...)           bz_reshape_at(__VA_ARGS__, BZ_SITE)
+#define bz_permute(...)           bz_permute_at(__VA_ARGS__, BZ_SITE)
+#define bz_transpose(...)         bz_transpose_at(__VA_ARGS__, BZ_SITE)
+#define bz_expand(...)            bz_expand_at(__VA_ARGS__, BZ_SITE)
+#define bz_slice(...)             bz_slice_at(__VA_ARGS__, BZ_SITE)
+#define bz_select(...)            bz_select_at(__VA_ARGS__, BZ_SITE)
+#define bz_narrow(...)            bz_narrow_at(__VA_ARGS__, BZ_SITE)
+#define bz_squeeze(...)           bz_squeeze_at(__VA_ARGS__, BZ_SITE)
+#define bz_unsqueeze(...)         bz_unsqueeze_at(__VA_ARGS__, BZ_SITE)
+#define bz_flatten(...)           bz_flatten_at(__VA_ARGS__, BZ_SITE)
+#define bz_diagonal(...)          bz_diagonal_at(__VA_ARGS__, BZ_SITE)
+#define bz_as_strided(...)        bz_as_strided_at(__VA_ARGS__, BZ_SITE)
+#define bz_view(...)              bz_view_at(__VA_ARGS__, BZ_SITE)
+#define bz_view_as(...)           bz_view_as_at(__VA_ARGS__, BZ_SITE)
+#define bz_reshape_as(...)        bz_reshape_as_at(__VA_ARGS__, BZ_SITE)
+#define bz_ravel(...)             bz_ravel_at(__VA_ARGS__, BZ_SITE)
+#define bz_unflatten(...)         bz_unflatten_at(__VA_ARGS__, BZ_SITE)
+#define bz_movedim(...)           bz_movedim_at(__VA_ARGS__, BZ_SITE)
+#define bz_moveaxis(...)          bz_moveaxis_at(__VA_ARGS__, BZ_SITE)
+#define bz_swapaxes(...)          bz_swapaxes_at(__VA_ARGS__, BZ_SITE)
+#define bz_swapdims(...)          bz_swapdims_at(__VA_ARGS__, BZ_SITE)
+#define bz_t(...)                 bz_t_at(__VA_ARGS__, BZ_SITE)
+#define bz_mT(...)                bz_mT_at(__VA_ARGS__, BZ_SITE)
+#define bz_adjoint(...)           bz_adjoint_at(__VA_ARGS__, BZ_SITE)
+#define bz_broadcast_to(...)      bz_broadcast_to_at(__VA_ARGS__, BZ_SITE)
+#define bz_expand_as(...)         bz_expand_as_at(__VA_ARGS__, BZ_SITE)
+#define bz_broadcast_tensors(...) bz_broadcast_tensors_at(__VA_ARGS__, BZ_SITE)
+#define bz_atleast_1d(...)        bz_atleast_1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_atleast_2d(...)        bz_atleast_2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_atleast_3d(...)        bz_atleast_3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_contiguous(...)        bz_contiguous_at(__VA_ARGS__, BZ_SITE)
+#define bz_split(...)             bz_split_at(__VA_ARGS__, BZ_SITE)
+#define bz_chunk(...)             bz_chunk_at(__VA_ARGS__, BZ_SITE)
+#define bz_tensor_split(...)      bz_tensor_split_at(__VA_ARGS__, BZ_SITE)
+#define bz_hsplit(...)            bz_hsplit_at(__VA_ARGS__, BZ_SITE)
+#define bz_vsplit(...)            bz_vsplit_at(__VA_ARGS__, BZ_SITE)
+#define bz_dsplit(...)            bz_dsplit_at(__VA_ARGS__, BZ_SITE)
+#define bz_unbind(...)            bz_unbind_at(__VA_ARGS__, BZ_SITE)
 
 #define BZ_OPEN INT64_MIN /* an end of a slice that is left out */
+#define BZ_FLAT INT32_MIN /* no axis: the elements in row-major order */
 
 /* Python's x[text]: integers, slices with any step, ..., None, between commas: bz_at(x, "3, :, ..., ::-2"); all of x for an empty text.
  * BZ_EINDEX for an integer that is outside, BZ_EARG for what cannot be read, with its place in the text. */
@@ -69,6 +169,66 @@ BZ_API bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int axis, const char 
 BZ_API bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int axis, const char *site);
 /* Elements in reverse order along the axes (n = 0: all). */
 BZ_API bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site);
+/* Axis 1 in reverse order. */
+BZ_API bz_tensor *bz_fliplr_at(bz_tensor *x, const char *site);
+/* Axis 0 in reverse order. */
+BZ_API bz_tensor *bz_flipud_at(bz_tensor *x, const char *site);
+/* Elements moved on along the axes, those at the end to the beginning. axes NULL, with one shift: along the elements in row-major
+ * order. */
+BZ_API bz_tensor *bz_roll_at(bz_tensor *x, const int64_t *shifts, const int *axes, int n,
+                             const char *site);
+/* Turned k times by 90 degrees in the plane of axes a and b, from a towards b. */
+BZ_API bz_tensor *bz_rot90_at(bz_tensor *x, int k, int a, int b, const char *site);
+/* A border of x's elements in reverse order, without the edge. lo[i] elements before and hi[i] after axis i, fewer than it has. */
+BZ_API bz_tensor *bz_pad_reflect_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                                    const char *site);
+/* A border of x's elements in reverse order, with the edge (NumPy's mode). lo[i] elements before and hi[i] after axis i, no more
+ * than it has. */
+BZ_API bz_tensor *bz_pad_symmetric_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                                      const char *site);
+/* A border of the element at the edge. lo[i] elements before and hi[i] after axis i. */
+BZ_API bz_tensor *bz_pad_replicate_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                                      const char *site);
+/* A border of what lies at the other end. lo[i] elements before and hi[i] after axis i, no more than it has. */
+BZ_API bz_tensor *bz_pad_circular_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                                     const char *site);
+/* x repeated along each axis; new axes in front. At least as many numbers as x has axes. */
+BZ_API bz_tensor *bz_repeat_at(bz_tensor *x, const int64_t *sizes, int n, const char *site);
+/* Repeat, also of fewer numbers, for the last axes. */
+BZ_API bz_tensor *bz_tile_at(bz_tensor *x, const int64_t *sizes, int n, const char *site);
+/* Each element of an axis so many times: one number for all, or one for each. BZ_FLAT: of the elements in row-major order. */
+BZ_API bz_tensor *bz_repeat_interleave_at(bz_tensor *x, const int64_t *repeats, int n, int axis,
+                                          const char *site);
+/* Concat under PyTorch's name. */
+BZ_API bz_tensor *bz_cat_at(bz_tensor *const *x, int n, int axis, const char *site);
+/* One after the other along axis 1 (1-d ones: axis 0). */
+BZ_API bz_tensor *bz_hstack_at(bz_tensor *const *x, int n, const char *site);
+/* One after the other along axis 0; 1-d ones are rows. */
+BZ_API bz_tensor *bz_vstack_at(bz_tensor *const *x, int n, const char *site);
+/* One after the other along axis 2, of atleast_3d of each. */
+BZ_API bz_tensor *bz_dstack_at(bz_tensor *const *x, int n, const char *site);
+/* One after the other along axis 1; 1-d ones are columns. */
+BZ_API bz_tensor *bz_column_stack_at(bz_tensor *const *x, int n, const char *site);
+/* Matrices as blocks of a diagonal, zeros elsewhere. */
+BZ_API bz_tensor *bz_block_diag_at(bz_tensor *const *x, int n, const char *site);
+/* All combinations of an element of each 1-d tensor, as rows. */
+BZ_API bz_tensor *bz_cartesian_prod_at(bz_tensor *const *x, int n, const char *site);
+/* All choices of k elements of a 1-d tensor, as rows. */
+BZ_API bz_tensor *bz_combinations_at(bz_tensor *x, int k, bool with_replacement, const char *site);
+/* Zeros with the last axis of x on the diagonal of two new axes. */
+BZ_API bz_tensor *bz_diag_embed_at(bz_tensor *x, int64_t offset, int a, int b, const char *site);
+/* x with y as its diagonal. */
+BZ_API bz_tensor *bz_diagonal_scatter_at(bz_tensor *x, bz_tensor *y, int64_t offset, int a, int b,
+                                         const char *site);
+/* x with y as x[index] along an axis. */
+BZ_API bz_tensor *bz_select_scatter_at(bz_tensor *x, bz_tensor *y, int axis, int64_t index,
+                                       const char *site);
+/* x with y as Python's slice of an axis. BZ_OPEN: an end that is left out. */
+BZ_API bz_tensor *bz_slice_scatter_at(bz_tensor *x, bz_tensor *y, int axis, int64_t start,
+                                      int64_t stop, int64_t step, const char *site);
+/* x with y in a window on its row-major elements. */
+BZ_API bz_tensor *bz_as_strided_scatter_at(bz_tensor *x, bz_tensor *y, const int64_t *strides,
+                                           int n, int64_t offset, const char *site);
 /* x with index's shape in place of the axis (numpy.take). Negative indices count from the end; outside: BZ_EINDEX when it runs, read
  * or not. */
 BZ_API bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
@@ -83,15 +243,39 @@ BZ_API bz_tensor *bz_copy_at(bz_tensor *x, const char *site);
 BZ_API bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype dtype, const char *site);
 /* The same bits as another dtype of the same size. */
 BZ_API bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site);
-#define bz_pad(...)     bz_pad_at(__VA_ARGS__, BZ_SITE)
-#define bz_concat(...)  bz_concat_at(__VA_ARGS__, BZ_SITE)
-#define bz_stack(...)   bz_stack_at(__VA_ARGS__, BZ_SITE)
-#define bz_flip(...)    bz_flip_at(__VA_ARGS__, BZ_SITE)
-#define bz_gather(...)  bz_gather_at(__VA_ARGS__, BZ_SITE)
-#define bz_sort(...)    bz_sort_at(__VA_ARGS__, BZ_SITE)
-#define bz_one_hot(...) bz_one_hot_at(__VA_ARGS__, BZ_SITE)
-#define bz_copy(...)    bz_copy_at(__VA_ARGS__, BZ_SITE)
-#define bz_cast(...)    bz_cast_at(__VA_ARGS__, BZ_SITE)
-#define bz_bitcast(...) bz_bitcast_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad(...)                bz_pad_at(__VA_ARGS__, BZ_SITE)
+#define bz_concat(...)             bz_concat_at(__VA_ARGS__, BZ_SITE)
+#define bz_stack(...)              bz_stack_at(__VA_ARGS__, BZ_SITE)
+#define bz_flip(...)               bz_flip_at(__VA_ARGS__, BZ_SITE)
+#define bz_fliplr(...)             bz_fliplr_at(__VA_ARGS__, BZ_SITE)
+#define bz_flipud(...)             bz_flipud_at(__VA_ARGS__, BZ_SITE)
+#define bz_roll(...)               bz_roll_at(__VA_ARGS__, BZ_SITE)
+#define bz_rot90(...)              bz_rot90_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_reflect(...)        bz_pad_reflect_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_symmetric(...)      bz_pad_symmetric_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_replicate(...)      bz_pad_replicate_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_circular(...)       bz_pad_circular_at(__VA_ARGS__, BZ_SITE)
+#define bz_repeat(...)             bz_repeat_at(__VA_ARGS__, BZ_SITE)
+#define bz_tile(...)               bz_tile_at(__VA_ARGS__, BZ_SITE)
+#define bz_repeat_interleave(...)  bz_repeat_interleave_at(__VA_ARGS__, BZ_SITE)
+#define bz_cat(...)                bz_cat_at(__VA_ARGS__, BZ_SITE)
+#define bz_hstack(...)             bz_hstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_vstack(...)             bz_vstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_dstack(...)             bz_dstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_column_stack(...)       bz_column_stack_at(__VA_ARGS__, BZ_SITE)
+#define bz_block_diag(...)         bz_block_diag_at(__VA_ARGS__, BZ_SITE)
+#define bz_cartesian_prod(...)     bz_cartesian_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_combinations(...)       bz_combinations_at(__VA_ARGS__, BZ_SITE)
+#define bz_diag_embed(...)         bz_diag_embed_at(__VA_ARGS__, BZ_SITE)
+#define bz_diagonal_scatter(...)   bz_diagonal_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_select_scatter(...)     bz_select_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_slice_scatter(...)      bz_slice_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_as_strided_scatter(...) bz_as_strided_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_gather(...)             bz_gather_at(__VA_ARGS__, BZ_SITE)
+#define bz_sort(...)               bz_sort_at(__VA_ARGS__, BZ_SITE)
+#define bz_one_hot(...)            bz_one_hot_at(__VA_ARGS__, BZ_SITE)
+#define bz_copy(...)               bz_copy_at(__VA_ARGS__, BZ_SITE)
+#define bz_cast(...)               bz_cast_at(__VA_ARGS__, BZ_SITE)
+#define bz_bitcast(...)            bz_bitcast_at(__VA_ARGS__, BZ_SITE)
 
 #endif

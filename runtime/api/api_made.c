@@ -3,10 +3,329 @@
 
 /* clang-format off */
 
+bz_tensor *bz_reshape_as_at(bz_tensor *x, bz_tensor *other, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "reshape_as", site, (bz_tensor *[]){x, other}, 2, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, (bz_tensor *[]){x, other}, 2, ready ? ir_reshape_as(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_ravel_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "ravel", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_ravel(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_unflatten_at(bz_tensor *x, int axis, const int64_t *sizes, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "unflatten", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, sizes, n);
+    return rt_end_moved(&r, &x, 1, ready ? ir_unflatten(r.g, r.x[0], axis, sizes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_movedim_at(bz_tensor *x, const int *from, const int *to, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "movedim", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, from, n)
+              && rt_list(&r, to, n);
+    return rt_end_moved(&r, &x, 1, ready ? ir_movedim(r.g, r.x[0], from, (unsigned)n, to, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_moveaxis_at(bz_tensor *x, const int *from, const int *to, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "moveaxis", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, from, n)
+              && rt_list(&r, to, n);
+    return rt_end_moved(&r, &x, 1, ready ? ir_movedim(r.g, r.x[0], from, (unsigned)n, to, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_swapaxes_at(bz_tensor *x, int a, int b, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "swapaxes", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_transpose(r.g, r.x[0], a, b) : 0);
+}
+
+bz_tensor *bz_swapdims_at(bz_tensor *x, int a, int b, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "swapdims", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_transpose(r.g, r.x[0], a, b) : 0);
+}
+
+bz_tensor *bz_t_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "t", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_t(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_mT_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mT", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_mT(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_adjoint_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "adjoint", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_mT(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_expand_as_at(bz_tensor *x, bz_tensor *other, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "expand_as", site, (bz_tensor *[]){x, other}, 2, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, (bz_tensor *[]){x, other}, 2, ready ? ir_expand_as(r.g, r.x[0], r.x[1]) : 0);
+}
+
+int bz_broadcast_tensors_at(bz_tensor *const *x, int n, bz_tensor **parts, int room,
+                            const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "broadcast_tensors", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    if (ready) ir_broadcast_tensors(r.g, r.x, (unsigned)n, &made);
+    return rt_end_parts(&r, x, rt_count(x, n), &made, parts, room);
+}
+
+bz_tensor *bz_atleast_1d_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "atleast_1d", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_atleast_1d(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_atleast_2d_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "atleast_2d", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_atleast_2d(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_atleast_3d_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "atleast_3d", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_atleast_3d(r.g, r.x[0]) : 0);
+}
+
+int bz_split_at(bz_tensor *x, int64_t size, const int64_t *sizes, int n, int axis,
+                bz_tensor **parts, int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "split", site, &x, 1, 0, BZ_NDTYPES) && rt_counts(&r, sizes, n);
+    if (ready) ir_split(r.g, r.x[0], size, sizes, (unsigned)n, axis, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_chunk_at(bz_tensor *x, int64_t chunks, int axis, bz_tensor **parts, int room,
+                const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "chunk", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) ir_chunk(r.g, r.x[0], chunks, axis, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_tensor_split_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n, int axis,
+                       bz_tensor **parts, int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "tensor_split", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_counts(&r, indices, n);
+    if (ready) ir_tensor_split(r.g, r.x[0], sections, indices, (unsigned)n, axis, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_hsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n, bz_tensor **parts,
+                 int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "hsplit", site, &x, 1, 0, BZ_NDTYPES) && rt_counts(&r, indices, n);
+    if (ready) ir_hsplit(r.g, r.x[0], sections, indices, (unsigned)n, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_vsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n, bz_tensor **parts,
+                 int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "vsplit", site, &x, 1, 0, BZ_NDTYPES) && rt_counts(&r, indices, n);
+    if (ready) ir_vsplit(r.g, r.x[0], sections, indices, (unsigned)n, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_dsplit_at(bz_tensor *x, int64_t sections, const int64_t *indices, int n, bz_tensor **parts,
+                 int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "dsplit", site, &x, 1, 0, BZ_NDTYPES) && rt_counts(&r, indices, n);
+    if (ready) ir_dsplit(r.g, r.x[0], sections, indices, (unsigned)n, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
+int bz_unbind_at(bz_tensor *x, int axis, bz_tensor **parts, int room, const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "unbind", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) ir_unbind(r.g, r.x[0], axis, &made);
+    return rt_end_parts(&r, &x, 1, &made, parts, room);
+}
+
 bz_tensor *bz_flip_at(bz_tensor *x, const int *axes, int n, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "flip", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
     return rt_end(&r, ready ? ir_flip(r.g, r.x[0], axes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_fliplr_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "fliplr", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_fliplr(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_flipud_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "flipud", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_flipud(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_roll_at(bz_tensor *x, const int64_t *shifts, const int *axes, int n,
+                      const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "roll", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, shifts, n)
+              && rt_list_or_none(&r, axes, n);
+    return rt_end(&r, ready ? ir_roll(r.g, r.x[0], shifts, (unsigned)n, axes, (axes ? (unsigned)n : 0)) : 0);
+}
+
+bz_tensor *bz_rot90_at(bz_tensor *x, int k, int a, int b, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "rot90", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_rot90(r.g, r.x[0], k, a, b) : 0);
+}
+
+bz_tensor *bz_pad_reflect_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                             const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pad_reflect", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, lo, n)
+              && rt_list(&r, hi, n);
+    return rt_end(&r, ready ? ir_pad_reflect(r.g, r.x[0], lo, (unsigned)n, hi, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_pad_symmetric_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                               const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pad_symmetric", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, lo, n)
+              && rt_list(&r, hi, n);
+    return rt_end(&r, ready ? ir_pad_symmetric(r.g, r.x[0], lo, (unsigned)n, hi, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_pad_replicate_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                               const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pad_replicate", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, lo, n)
+              && rt_list(&r, hi, n);
+    return rt_end(&r, ready ? ir_pad_replicate(r.g, r.x[0], lo, (unsigned)n, hi, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_pad_circular_at(bz_tensor *x, const int64_t *lo, const int64_t *hi, int n,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pad_circular", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, lo, n)
+              && rt_list(&r, hi, n);
+    return rt_end(&r, ready ? ir_pad_circular(r.g, r.x[0], lo, (unsigned)n, hi, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_repeat_at(bz_tensor *x, const int64_t *sizes, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "repeat", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, sizes, n);
+    return rt_end(&r, ready ? ir_repeat(r.g, r.x[0], sizes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_tile_at(bz_tensor *x, const int64_t *sizes, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "tile", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, sizes, n);
+    return rt_end(&r, ready ? ir_tile(r.g, r.x[0], sizes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_repeat_interleave_at(bz_tensor *x, const int64_t *repeats, int n, int axis,
+                                   const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "repeat_interleave", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_counts(&r, repeats, n);
+    return rt_end(&r, ready ? ir_repeat_interleave(r.g, r.x[0], repeats, (unsigned)n, axis) : 0);
+}
+
+bz_tensor *bz_cat_at(bz_tensor *const *x, int n, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cat", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_concat(r.g, r.x, (unsigned)n, axis) : 0);
+}
+
+bz_tensor *bz_hstack_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hstack", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hstack(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_vstack_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "vstack", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_vstack(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_dstack_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "dstack", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_dstack(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_column_stack_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "column_stack", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_column_stack(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_block_diag_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "block_diag", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_block_diag(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_cartesian_prod_at(bz_tensor *const *x, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cartesian_prod", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cartesian_prod(r.g, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_combinations_at(bz_tensor *x, int k, bool with_replacement, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "combinations", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_combinations(r.g, r.x[0], k, with_replacement) : 0);
+}
+
+bz_tensor *bz_diag_embed_at(bz_tensor *x, int64_t offset, int a, int b, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "diag_embed", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_diag_embed(r.g, r.x[0], offset, a, b) : 0);
+}
+
+bz_tensor *bz_diagonal_scatter_at(bz_tensor *x, bz_tensor *y, int64_t offset, int a, int b,
+                                  const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "diagonal_scatter", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_diagonal_scatter(r.g, r.x[0], r.x[1], offset, a, b) : 0);
+}
+
+bz_tensor *bz_select_scatter_at(bz_tensor *x, bz_tensor *y, int axis, int64_t index,
+                                const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "select_scatter", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_select_scatter(r.g, r.x[0], r.x[1], axis, index) : 0);
+}
+
+bz_tensor *bz_slice_scatter_at(bz_tensor *x, bz_tensor *y, int axis, int64_t start, int64_t stop,
+                               int64_t step, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "slice_scatter", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_slice_scatter(r.g, r.x[0], r.x[1], axis, start, stop, step) : 0);
+}
+
+bz_tensor *bz_as_strided_scatter_at(bz_tensor *x, bz_tensor *y, const int64_t *strides, int n,
+                                    int64_t offset, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "as_strided_scatter", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES)
+              && rt_list(&r, strides, n);
+    return rt_end(&r, ready ? ir_as_strided_scatter(r.g, r.x[0], r.x[1], strides, (unsigned)n, offset) : 0);
 }
 
 bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {

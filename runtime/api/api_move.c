@@ -12,13 +12,17 @@ typedef struct view {
     int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
 } view;
 
-static bool begin(view *v, const char *op, bz_tensor *x, const char *site) {
-    if (!rt_begin(&v->r, op, site, &x, 1, 0, BZ_NDTYPES)) return false;
+static void look_at(view *v, bz_tensor *x) {
     bz_context *c;
     const rt_tensor *t = rt_find_quietly(x, &c);
     v->l = t->layout;
     v->offset = t->offset;
     memcpy(v->strides, t->layout->strides, t->layout->rank * sizeof *v->strides);
+}
+
+static bool begin(view *v, const char *op, bz_tensor *x, const char *site) {
+    if (!rt_begin(&v->r, op, site, &x, 1, 0, BZ_NDTYPES)) return false;
+    look_at(v, x);
     return true;
 }
 
@@ -67,6 +71,47 @@ bz_tensor *bz_flatten_at(bz_tensor *x, int from, int to, const char *site) {
     return reshaped(&v, x, ir_flatten(v.r.g, v.r.x[0], from, to));
 }
 
+/* A reshape that never copies. */
+static bz_tensor *viewed(view *v, bz_tensor *x, ir_ref node) {
+    int64_t strides[IR_MAX_RANK];
+    if (node && ir_static_shape(v->r.g, node, v->shape) &&
+        !rt_reshape_strides(v->l, v->shape, ir_at(v->r.g, node)->rank, strides)) {
+        char text[8 * IR_MAX_RANK];
+        int n = 0;
+        text[0] = 0;
+        for (unsigned i = 0; i < v->l->rank && n < (int)sizeof text - 24; i++)
+            n += bz_snprintf(text + n, sizeof text - (size_t)n, "%s%lld", i ? "," : "",
+                             (long long)v->l->strides[i]);
+        node = ir_error(v->r.g, BZ_ESHAPE, IR_RESHAPE,
+                        "no strides show %s, which has the strides (%s), as %s without a copy: use "
+                        "reshape",
+                        ir_shape_text(v->r.g, v->r.x[0]), text, ir_shape_text(v->r.g, node));
+    }
+    return reshaped(v, x, node);
+}
+
+bz_tensor *bz_view_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+    view v;
+    if (!begin(&v, "view", x, site)) return rt_end(&v.r, 0);
+    return viewed(&v, x,
+                  rank_fits(shape, rank) ? ir_reshape(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                                         : bad_rank(&v, IR_RESHAPE, rank));
+}
+
+bz_tensor *bz_view_as_at(bz_tensor *x, bz_tensor *other, const char *site) {
+    view v;
+    if (!rt_begin(&v.r, "view_as", site, (bz_tensor *[]){x, other}, 2, 0, BZ_NDTYPES))
+        return rt_end(&v.r, 0);
+    look_at(&v, x);
+    return viewed(&v, x, ir_reshape_as(v.r.g, v.r.x[0], v.r.x[1]));
+}
+
+bz_tensor *bz_contiguous_at(bz_tensor *x, const char *site) {
+    view v;
+    if (!begin(&v, "contiguous", x, site)) return rt_end(&v.r, 0);
+    return v.l->contiguous ? rt_end_moved(&v.r, &x, 1, v.r.x[0]) : rt_end(&v.r, v.r.x[0]);
+}
+
 bz_tensor *bz_permute_at(bz_tensor *x, const int *perm, int n, const char *site) {
     view v;
     if (!begin(&v, "permute", x, site)) return rt_end(&v.r, 0);
@@ -87,17 +132,22 @@ bz_tensor *bz_transpose_at(bz_tensor *x, int a, int b, const char *site) {
     return end(&v, x, node);
 }
 
-bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+static bz_tensor *expanded(bz_tensor *x, const int64_t *shape, int rank, const char *op,
+                           const char *site) {
     view v;
-    if (!begin(&v, "expand", x, site)) return rt_end(&v.r, 0);
-    ir_ref node = rank_fits(shape, rank) ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
-                                         : bad_rank(&v, IR_EXPAND, rank);
-    for (int i = 0; node && i < rank; i++) {
-        int own = i - (rank - (int)v.l->rank);
-        bool wider = own < 0 || (v.l->shape[own] == 1 && shape[i] != 1 && shape[i] != -1);
-        v.strides[i] = wider ? 0 : v.l->strides[own];
-    }
-    return end(&v, x, node);
+    if (!begin(&v, op, x, site)) return rt_end(&v.r, 0);
+    return rt_end_moved(&v.r, &x, 1,
+                        rank_fits(shape, rank)
+                            ? ir_expand(v.r.g, v.r.x[0], shape, (unsigned)rank)
+                            : bad_rank(&v, IR_EXPAND, rank));
+}
+
+bz_tensor *bz_expand_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+    return expanded(x, shape, rank, "expand", site);
+}
+
+bz_tensor *bz_broadcast_to_at(bz_tensor *x, const int64_t *shape, int rank, const char *site) {
+    return expanded(x, shape, rank, "broadcast_to", site);
 }
 
 bz_tensor *bz_slice_at(bz_tensor *x, const int64_t *start, const int64_t *stop, const int64_t *step,

@@ -52,6 +52,12 @@ bool rt_list_or_none(rt_rec *r, const void *list, int n) {
     return rt_list(r, list ? list : &n, n);
 }
 
+bool rt_counts(rt_rec *r, const int64_t *list, int n) {
+    if (n == 0 || (n > 0 && list)) return true;
+    ir_error(r->g, BZ_EARG, IR_REDUCE, "no list of %d numbers%s", n, n > 0 ? ": it is NULL" : "");
+    return false;
+}
+
 bool rt_dtype(rt_rec *r, bz_dtype t) {
     if ((unsigned)t < BZ_NDTYPES) return true;
     ir_error(r->g, BZ_EDTYPE, IR_CAST, "there is no dtype %d", (int)t);

@@ -164,29 +164,43 @@ static void take_error(bz_context *c, ir_graph *g) {
     c->m->ex.failed = false;
 }
 
+bool rt_new_result(rt_rec *r, ir_ref made, bz_tensor **out, rt_storage **st) {
+    bz_context *c = r->c;
+    int64_t count;
+    *out = NULL;
+    if (!made) return false;
+    if (!ir_numel(r->g, made, &count))
+        return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, made)->op].name,
+                       "the result has too many elements"),
+               false;
+    ir_ref node = ir_own(r->g, made, r->before);
+    if (!node) return false;
+    *st = rt_storage_new(c, ir_dtype(r->g, node), rt_layout_of_node(c, r->g, node));
+    if (!*st) return false;
+    rt_storage_join(*st, c->epoch, node);
+    *out = rt_tensor_new(c, *st, (*st)->base, 0);
+    if (*out) return true;
+    (*st)->refs = 1;
+    rt_storage_unref(c, *st);
+    return false;
+}
+
 static bool new_results(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out,
                         rt_storage **st) {
-    bz_context *c = r->c;
-    for (unsigned i = 0; i < n; i++) {
-        if (!nodes[i]) return false;
-        int64_t count;
-        if (!ir_numel(r->g, nodes[i], &count))
-            return rt_fail(c, BZ_ESHAPE, r->site, ir_ops[ir_at(r->g, nodes[i])->op].name,
-                           "the result has too many elements"),
-                   false;
-        ir_ref node = ir_own(r->g, nodes[i], r->before);
-        if (!node) return false;
-        st[i] = rt_storage_new(c, ir_dtype(r->g, node), rt_layout_of_node(c, r->g, node));
-        if (!st[i]) return false;
-        rt_storage_join(st[i], c->epoch, node);
-        out[i] = rt_tensor_new(c, st[i], st[i]->base, 0);
-        if (!out[i]) {
-            st[i]->refs = 1;
-            rt_storage_unref(c, st[i]);
-            return false;
-        }
-    }
+    for (unsigned i = 0; i < n; i++)
+        if (!rt_new_result(r, nodes[i], &out[i], &st[i])) return false;
     return true;
+}
+
+void rt_take_errors(rt_rec *r) {
+    bz_context *c = r->c;
+    if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
+    if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
+}
+
+void rt_end_visit(rt_rec *r) {
+    rt_leave(&r->border);
+    rt_depart(&r->visit);
 }
 
 /* Has it its place in the recording, and in eager mode its values? */
@@ -205,8 +219,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
     rt_storage *few[RT_FEW], **st = n <= RT_FEW ? few : bz_mem_alloc(n * sizeof(rt_storage *));
     for (unsigned i = 0; i < n; i++) out[i] = NULL;
     bool done = r->g && st && new_results(r, nodes, n, out, st);
-    if (r->g) take_error(c, c->epoch ? c->epoch->g : r->g);
-    if (c && c->epoch && c->epoch->g->err.status) take_error(c, c->epoch->g);
+    rt_take_errors(r);
     if (r->g && !done && !c->err.status) rt_no_memory(c);
     if (done) done = rt_recorded(r, r->op ? r->op : ir_ops[ir_at(r->g, nodes[0])->op].name, st, n);
     if (st != few) bz_mem_free(st);
@@ -214,8 +227,7 @@ bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out) {
         rt_drop(out[i]);
         out[i] = c ? rt_poison(c) : NULL;
     }
-    rt_leave(&r->border);
-    rt_depart(&r->visit);
+    rt_end_visit(r);
     return done;
 }
 
@@ -225,23 +237,31 @@ bz_tensor *rt_end(rt_rec *r, ir_ref node) {
     return out;
 }
 
-bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+bz_tensor *rt_view_new(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
                        unsigned rank, int64_t offset, ir_ref node) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(x, &c);
-    if (!node || !t || rt_is_number(t->st)) return rt_end(r, node);
     rt_storage *s = t->st;
     const rt_layout *l = rt_layout_of(c, shape, strides, rank);
     bz_tensor *made = l ? rt_tensor_new(c, s, l, offset) : NULL;
-    if (!made) return rt_no_memory(c), rt_end(r, 0);
+    if (!made) return rt_no_memory(c), NULL;
     rt_tensor *v = rt_find_quietly(made, &c);
     v->node = ir_own(r->g, node, r->before);
-    if (!v->node) return rt_drop(made), rt_end(r, 0);
+    if (!v->node) return rt_drop(made), NULL;
     v->epoch = c->epoch->id;
     v->version = s->version;
+    return made;
+}
+
+bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node) {
+    bz_context *c;
+    const rt_tensor *t = rt_find_quietly(x, &c);
+    if (!node || !t || rt_is_number(t->st)) return rt_end(r, node);
+    bz_tensor *made = rt_view_new(r, x, shape, strides, rank, offset, node);
+    if (!made) return rt_end(r, 0);
     rt_count_op(c, r->site);
-    rt_leave(&r->border);
-    rt_depart(&r->visit);
+    rt_end_visit(r);
     return made;
 }
 

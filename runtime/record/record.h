@@ -28,12 +28,27 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site); /
 /* New handles for results; poison when a node is 0. */
 bz_tensor *rt_end(rt_rec *r, ir_ref node);
 bool rt_end_many(rt_rec *r, const ir_ref *nodes, unsigned n, bz_tensor **out);
+/* A new storage with this node as its value, and its handle; false, with an error in the context or in the graph: there is none. */
+bool rt_new_result(rt_rec *r, ir_ref node, bz_tensor **out, rt_storage **st);
+void rt_take_errors(rt_rec *r); /* the constructors' complaints become the context's error */
+/* The visit is over. */
+void rt_end_visit(rt_rec *r);
 void rt_count_op(bz_context *c, const char *site); /* one more was recorded */
 /* The same, with these storages as its results: in eager mode they get their values. false: they could not. */
 bool rt_recorded(const rt_rec *r, const char *op, rt_storage *const *st, unsigned n);
-/* A handle on the memory of x with another layout; node: the same as a value. */
+/* A handle on the memory of x, which is no number, with another layout; node: the same as a value. NULL: no memory. */
+bz_tensor *rt_view_new(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
+                       unsigned rank, int64_t offset, ir_ref node);
+/* The end of a call with such a handle. */
 bz_tensor *rt_end_view(rt_rec *r, bz_tensor *x, const int64_t *shape, const int64_t *strides,
                        unsigned rank, int64_t offset, ir_ref node);
+
+/* ---- moved.c: results that are movement of an operand, as views of it where strides allow, else as new tensors. x: the operands of
+ * rt_begin, n of them. */
+bz_tensor *rt_end_moved(rt_rec *r, bz_tensor *const *x, unsigned n, ir_ref node);
+/* The same of many, with room for `room` in out, whose rest becomes NULL; their number, or -1, with poison in out. */
+int rt_end_parts(rt_rec *r, bz_tensor *const *x, unsigned n, const ir_parts *parts, bz_tensor **out,
+                 int room);
 
 /* ---- recording.c: values as nodes */
 /* Within traces: what was recorded before the outermost one began records, until rt_rise. Gives what that has to be given. */
@@ -91,6 +106,11 @@ bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor *
 /* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
 bool rt_list(rt_rec *r, const void *list, int n);
 bool rt_list_or_none(rt_rec *r, const void *list, int n); /* NULL: the op's defaults */
+bool rt_counts(rt_rec *r, const int64_t *list, int n); /* of any length */
 bool rt_dtype(rt_rec *r, bz_dtype t);
+/* Of a caller's list of operands. */
+static inline unsigned rt_count(bz_tensor *const *x, int n) {
+    return x && n > 0 ? (unsigned)n : 0;
+}
 
 #endif

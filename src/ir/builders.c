@@ -13,6 +13,7 @@ struct tx_args {
     const ir_builder *b;
     ir_graph *g;
     ir_ref out[TX_MAX_RESULTS];
+    ir_parts parts;
 };
 
 /* ---- signatures: words of a string */
@@ -53,6 +54,13 @@ static const tx_val *given(tx_args *a, const char *name) {
 
 /* ---- attributes as C values */
 
+/* A default that is a number, or the word for one. */
+static int64_t default_int(const char *text) {
+    return !strcmp(text, "flat")   ? IR_FLAT
+           : !strcmp(text, "open") ? INT64_MIN
+                                   : strtoll(text, NULL, 10);
+}
+
 static int64_t arg_int64(tx_args *a, const char *name) {
     char buf[32];
     int64_t v = 0;
@@ -61,7 +69,7 @@ static int64_t arg_int64(tx_args *a, const char *name) {
     if (t)
         tx_int(a->p, t, &v);
     else if (def)
-        v = strtoll(def, NULL, 10);
+        v = default_int(def);
     return v;
 }
 
@@ -160,6 +168,17 @@ static const int *arg_ints(tx_args *a, const char *name) {
     return out;
 }
 
+static const int64_t *arg_int64s(tx_args *a, const char *name) {
+    uint32_t n = 0;
+    const tx_val *t = given(a, name), *v = t ? tx_list(t, &n) : NULL;
+    int64_t *out = tx_alloc(a->p, (n + 1) * sizeof *out);
+    for (uint32_t i = 0; out && i < n; i++) {
+        out[i] = 0;
+        tx_int(a->p, &v[i], &out[i]);
+    }
+    return out;
+}
+
 /* A list of at most IR_MAX_RANK numbers over what is there, which stays where the list ends or has `_`. */
 static void arg_over(tx_args *a, const char *name, int64_t out[IR_MAX_RANK]) {
     uint32_t n = 0;
@@ -206,6 +225,8 @@ static ir_ref operand(const tx_args *a, unsigned k) {
 #define GRAPH(n)   arg_graph(a, #n)
 #define NUM(n)     arg_num(a, #n)
 #define INTS(n)    arg_ints(a, #n)
+#define INT64S(n)  arg_int64s(a, #n)
+#define PARTS      (&a->parts)
 #define DIMS(n)    arg_dims(a, #n)
 
 /* ---- builders whose attributes need a line more */
@@ -447,7 +468,7 @@ static bool builder_numbers(tx_parser *p, ir_graph *g, tx_line *l, const ir_buil
 }
 
 static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_builder *b,
-                             ir_ref *out, bool *tuple) {
+                             const ir_ref **out, bool *tuple) {
     unsigned lo, hi, n = 0;
     size_t len;
     tx_args a = {.p = p, .l = l, .b = b, .g = g};
@@ -459,14 +480,21 @@ static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_bui
     g->op = NULL;
     for (const char *s = b->results, *w; (w = tx_next_word(&s, &len)); n++)
         *tuple = w[len - 1] == '*';
+    if (a.parts.p && !a.parts.n && !g->err.status)
+        tx_fail(p, l->op_tok, BZ_ESHAPE, "%s gives no results here", b->name);
     if (!a.out[0] || tx_failed(p)) return 0;
+    if (a.parts.p) {
+        *tuple = false;
+        *out = a.parts.p;
+        return a.parts.n;
+    }
     while (n > 1 && !a.out[n - 1]) /* sgd_step without a velocity */
         n--;
-    memcpy(out, a.out, sizeof a.out);
-    return n;
+    *out = bz_arena_copy(&g->arena, a.out, sizeof a.out);
+    return *out ? n : 0;
 }
 
-unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple) {
+unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool *tuple) {
     const ir_builder *b = ir_builder_find(l->op);
     *tuple = false;
     if (b) return call_builder(p, g, l, b, out, tuple);
@@ -481,7 +509,8 @@ unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULT
         !tx_numbers(p, g, l, op))
         return 0;
     g->op = ir_ops[op].name;
-    out[0] = ir_build(g, op, l->operands.p, l->operands.n);
+    ir_ref r = ir_build(g, op, l->operands.p, l->operands.n);
     g->op = NULL;
-    return out[0] ? 1 : 0;
+    *out = bz_arena_copy(&g->arena, &r, sizeof r);
+    return r && *out ? 1 : 0;
 }

@@ -223,9 +223,8 @@ ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned n) {
     return ir_slice(g, x, start, stop, step);
 }
 
-/* Elements start .. start + n - 1 of axis `at`, all of the other axes. */
-static ir_ref part(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int64_t start,
-                   int64_t n) {
+ir_ref ir_part_of(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int64_t start,
+                  int64_t n) {
     int64_t from[IR_MAX_RANK] = {0}, count[IR_MAX_RANK], by[IR_MAX_RANK];
     unsigned rank = ir_at(g, x)->rank;
     for (unsigned i = 0; i < rank; i++) {
@@ -236,9 +235,8 @@ static ir_ref part(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int
     return ir_slice_exact(g, x, from, count, by);
 }
 
-/* The shape of x, which must be known, and its axis from the front, which it must have: a 0-d value has none here. */
-static bool axis_of_known(ir_graph *g, const char *name, ir_ref x, int axis, int64_t *shape,
-                          unsigned *at) {
+bool ir_axis_of_known(ir_graph *g, const char *name, ir_ref x, int axis, int64_t *shape,
+                      unsigned *at) {
     if (!x) return false;
     if (!ir_static_shape(g, x, shape))
         return ir_error_as(g, BZ_EUNSUPPORTED, name, "the sizes of %s must be known",
@@ -251,23 +249,23 @@ static bool axis_of_known(ir_graph *g, const char *name, ir_ref x, int axis, int
 ir_ref ir_narrow(ir_graph *g, ir_ref x, int axis, int64_t start, int64_t length) {
     int64_t shape[IR_MAX_RANK];
     unsigned at;
-    if (!axis_of_known(g, "narrow", x, axis, shape, &at)) return 0;
+    if (!ir_axis_of_known(g, "narrow", x, axis, shape, &at)) return 0;
     int64_t n = shape[at], first = start < 0 ? start + n : start;
     if (first < 0 || first > n || length < 0 || length > n - first)
         return ir_error_as(g, BZ_EINDEX, "narrow", "%lld elements from %lld on of axis %d of %s",
                            (long long)length, (long long)start, axis, ir_shape_text(g, x));
-    return part(g, x, shape, at, first, length);
+    return ir_part_of(g, x, shape, at, first, length);
 }
 
 ir_ref ir_select(ir_graph *g, ir_ref x, int axis, int64_t index) {
     int64_t shape[IR_MAX_RANK];
     unsigned at;
-    if (!axis_of_known(g, "select", x, axis, shape, &at)) return 0;
+    if (!ir_axis_of_known(g, "select", x, axis, shape, &at)) return 0;
     int64_t n = shape[at], first = index < 0 ? index + n : index;
     if (first < 0 || first >= n)
         return ir_error_as(g, BZ_EINDEX, "select", "index %lld of axis %d of %s", (long long)index,
                            axis, ir_shape_text(g, x));
-    return ir_squeeze(g, part(g, x, shape, at, first, 1), (int)at);
+    return ir_squeeze(g, ir_part_of(g, x, shape, at, first, 1), (int)at);
 }
 
 ir_ref ir_stack(ir_graph *g, const ir_ref *x, unsigned n, int axis) {

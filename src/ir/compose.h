@@ -19,6 +19,14 @@ ir_ref ir_scalar_in(ir_graph *g, const char *name, const char *what, ir_ref x, b
 ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t);
 /* x with a reduced axis put back as size 1 at place `axis`, as keepdim does. */
 ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis);
+/* The shape of x, which must be known, and its axis from the front, which it must have: a 0-d value has none here. */
+bool ir_axis_of_known(ir_graph *g, const char *name, ir_ref x, int axis, int64_t *shape,
+                      unsigned *at);
+/* Elements start .. start + n - 1 of axis `at` of x, whose shape it is, and all of the other axes. */
+ir_ref ir_part_of(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int64_t start,
+                  int64_t n);
+/* Room for n parts; false and an error that names `name`: there is none. */
+bool ir_parts_new(ir_graph *g, const char *name, unsigned n, ir_parts *parts);
 
 static inline ir_ref ir_plus(ir_graph *g, ir_ref x, ir_ref y) {
     return ir_build2(g, IR_ADD, x, y);

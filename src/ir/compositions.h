@@ -35,10 +35,108 @@ ir_ref ir_unsqueeze(ir_graph *g, ir_ref x, int axis);
 ir_ref ir_flatten(ir_graph *g, ir_ref x, int from, int to);
 /* Diagonal of axes a and b, as a last axis. */
 ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b);
+/* Reshape to the shape of other. */
+ir_ref ir_reshape_as(ir_graph *g, ir_ref x, ir_ref other);
+/* All elements as one axis. */
+ir_ref ir_ravel(ir_graph *g, ir_ref x);
+/* An axis taken apart into axes of these sizes; one may be -1. */
+ir_ref ir_unflatten(ir_graph *g, ir_ref x, int axis, const int64_t *sizes, unsigned nsizes);
+/* Axis from[i] moved to place to[i]; the others keep their order. */
+ir_ref ir_movedim(ir_graph *g, ir_ref x, const int *from, unsigned nfrom, const int *to,
+                  unsigned nto);
+/* Transposed matrix; x itself of 0 or 1 axes. */
+ir_ref ir_t(ir_graph *g, ir_ref x);
+/* The last two axes swapped. */
+ir_ref ir_mT(ir_graph *g, ir_ref x);
+/* Expand to the shape of other. */
+ir_ref ir_expand_as(ir_graph *g, ir_ref x, ir_ref other);
+/* All expanded to the shape that they broadcast to. */
+ir_ref ir_broadcast_tensors(ir_graph *g, const ir_ref *x, unsigned n, ir_parts *parts);
+/* x, or [1] of a 0-d x. */
+ir_ref ir_atleast_1d(ir_graph *g, ir_ref x);
+/* x with axes of one element in front, so that there are two. */
+ir_ref ir_atleast_2d(ir_graph *g, ir_ref x);
+/* x with axes of one element, so that there are three: [1, n, 1], [m, n, 1] */
+ir_ref ir_atleast_3d(ir_graph *g, ir_ref x);
+/* x where its elements lie row-major, else a copy whose do. */
+ir_ref ir_contiguous(ir_graph *g, ir_ref x);
+/* Parts of `size` elements of an axis, the last one of what is left; or of these sizes. */
+ir_ref ir_split(ir_graph *g, ir_ref x, int64_t size, const int64_t *sizes, unsigned nsizes,
+                int axis, ir_parts *parts);
+/* At most so many parts of equal size, but for the last. */
+ir_ref ir_chunk(ir_graph *g, ir_ref x, int64_t chunks, int axis, ir_parts *parts);
+/* Exactly so many parts, whose sizes differ by one at most; or the parts between indices. */
+ir_ref ir_tensor_split(ir_graph *g, ir_ref x, int64_t sections, const int64_t *indices,
+                       unsigned nindices, int axis, ir_parts *parts);
+/* Equal parts along axis 1 (axis 0 of a 1-d x), or those between indices. */
+ir_ref ir_hsplit(ir_graph *g, ir_ref x, int64_t sections, const int64_t *indices, unsigned nindices,
+                 ir_parts *parts);
+/* Equal parts along axis 0, or those between indices. */
+ir_ref ir_vsplit(ir_graph *g, ir_ref x, int64_t sections, const int64_t *indices, unsigned nindices,
+                 ir_parts *parts);
+/* Equal parts along axis 2, or those between indices. */
+ir_ref ir_dsplit(ir_graph *g, ir_ref x, int64_t sections, const int64_t *indices, unsigned nindices,
+                 ir_parts *parts);
+/* x[0], x[1] ... along an axis, which vanishes. */
+ir_ref ir_unbind(ir_graph *g, ir_ref x, int axis, ir_parts *parts);
 /* Tensors along a new axis. */
 ir_ref ir_stack(ir_graph *g, const ir_ref *x, unsigned n, int axis);
 /* Elements in reverse order along the axes. */
 ir_ref ir_flip(ir_graph *g, ir_ref x, const int *axes, unsigned naxes);
+/* Axis 1 in reverse order. */
+ir_ref ir_fliplr(ir_graph *g, ir_ref x);
+/* Axis 0 in reverse order. */
+ir_ref ir_flipud(ir_graph *g, ir_ref x);
+/* Elements moved on along the axes, those at the end to the beginning. */
+ir_ref ir_roll(ir_graph *g, ir_ref x, const int64_t *shifts, unsigned nshifts, const int *axes,
+               unsigned naxes);
+/* Turned k times by 90 degrees in the plane of axes a and b, from a towards b. */
+ir_ref ir_rot90(ir_graph *g, ir_ref x, int k, int a, int b);
+/* A border of x's elements in reverse order, without the edge. */
+ir_ref ir_pad_reflect(ir_graph *g, ir_ref x, const int64_t *lo, unsigned nlo, const int64_t *hi,
+                      unsigned nhi);
+/* A border of x's elements in reverse order, with the edge (NumPy's mode). */
+ir_ref ir_pad_symmetric(ir_graph *g, ir_ref x, const int64_t *lo, unsigned nlo, const int64_t *hi,
+                        unsigned nhi);
+/* A border of the element at the edge. */
+ir_ref ir_pad_replicate(ir_graph *g, ir_ref x, const int64_t *lo, unsigned nlo, const int64_t *hi,
+                        unsigned nhi);
+/* A border of what lies at the other end. */
+ir_ref ir_pad_circular(ir_graph *g, ir_ref x, const int64_t *lo, unsigned nlo, const int64_t *hi,
+                       unsigned nhi);
+/* x repeated along each axis; new axes in front. */
+ir_ref ir_repeat(ir_graph *g, ir_ref x, const int64_t *sizes, unsigned nsizes);
+/* Repeat, also of fewer numbers, for the last axes. */
+ir_ref ir_tile(ir_graph *g, ir_ref x, const int64_t *sizes, unsigned nsizes);
+/* Each element of an axis so many times: one number for all, or one for each. */
+ir_ref ir_repeat_interleave(ir_graph *g, ir_ref x, const int64_t *repeats, unsigned nrepeats,
+                            int axis);
+/* One after the other along axis 1 (1-d ones: axis 0). */
+ir_ref ir_hstack(ir_graph *g, const ir_ref *x, unsigned n);
+/* One after the other along axis 0; 1-d ones are rows. */
+ir_ref ir_vstack(ir_graph *g, const ir_ref *x, unsigned n);
+/* One after the other along axis 2, of atleast_3d of each. */
+ir_ref ir_dstack(ir_graph *g, const ir_ref *x, unsigned n);
+/* One after the other along axis 1; 1-d ones are columns. */
+ir_ref ir_column_stack(ir_graph *g, const ir_ref *x, unsigned n);
+/* Matrices as blocks of a diagonal, zeros elsewhere. */
+ir_ref ir_block_diag(ir_graph *g, const ir_ref *x, unsigned n);
+/* All combinations of an element of each 1-d tensor, as rows. */
+ir_ref ir_cartesian_prod(ir_graph *g, const ir_ref *x, unsigned n);
+/* All choices of k elements of a 1-d tensor, as rows. */
+ir_ref ir_combinations(ir_graph *g, ir_ref x, int k, bool with_replacement);
+/* Zeros with the last axis of x on the diagonal of two new axes. */
+ir_ref ir_diag_embed(ir_graph *g, ir_ref x, int64_t offset, int a, int b);
+/* x with y as its diagonal. */
+ir_ref ir_diagonal_scatter(ir_graph *g, ir_ref x, ir_ref y, int64_t offset, int a, int b);
+/* x with y as x[index] along an axis. */
+ir_ref ir_select_scatter(ir_graph *g, ir_ref x, ir_ref y, int axis, int64_t index);
+/* x with y as Python's slice of an axis. */
+ir_ref ir_slice_scatter(ir_graph *g, ir_ref x, ir_ref y, int axis, int64_t start, int64_t stop,
+                        int64_t step);
+/* x with y in a window on its row-major elements. */
+ir_ref ir_as_strided_scatter(ir_graph *g, ir_ref x, ir_ref y, const int64_t *strides,
+                             unsigned nstrides, int64_t offset);
 /* 1 at each element's class, else 0, along a new last axis. */
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype dtype);
 /* Arithmetic mean. */

@@ -164,6 +164,9 @@ bz_status ir_output_add(ir_graph *g, const char *name, ir_ref r,
 int ir_axis_from_front(int axis, unsigned rank); /* 0 .. rank-1; -1 when there is no such axis */
 ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims,
                      unsigned rank);                  /* one value everywhere */
+/* All elements, row-major, as bits of t: 1 to IR_MAX_CONST of them. */
+ir_ref ir_const_list(ir_graph *g, bz_dtype t, const int64_t *bits, const ir_dim *dims,
+                     unsigned rank);
 ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v); /* 0-d */
 ir_ref ir_const_i(ir_graph *g, bz_dtype t, int64_t v);
 ir_ref ir_const_like(ir_graph *g, ir_ref x, double v); /* shape and dtype of x */
@@ -185,6 +188,7 @@ ir_ref ir_slice(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *stop
                 const int64_t *step); /* Python's, an entry per axis */
 /* Elements of Python's slice(start, stop, step) of `size`, step != 0; *start: the first one's place. */
 int64_t ir_clip_slice(int64_t size, int64_t *start, int64_t stop, int64_t step);
+enum { IR_FLAT = INT32_MIN }; /* no axis: the elements in row-major order */
 #define IR_OPEN_START(step) ((step) > 0 ? INT64_MIN : INT64_MAX) /* an end that is left out */
 #define IR_OPEN_STOP(step)  ((step) > 0 ? INT64_MAX : INT64_MIN)
 ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t *count,
@@ -356,6 +360,13 @@ bool *ir_live(const ir_graph *g);
 bool *ir_live_values(const ir_graph *g);
 /* What the value of r is computed from, n nodes: its operands, but for results of a custom_grad. */
 const ir_ref *ir_value_operands(const ir_graph *g, ir_ref r, unsigned *n);
+
+/* Results whose number attributes or operands decide, as those of split; in the graph's arena. Of a composition that gives parts the
+ * value is the first one. */
+typedef struct ir_parts {
+    ir_ref *p;
+    unsigned n;
+} ir_parts;
 
 /* ---- compose*.c: compositions as graphs of primitives; bz_* and the text form expand them here. Halves compute in f32 inside and are
  * cast back once at the end. axis counts from the end when negative. Prototypes: compositions.h, which comes last. */

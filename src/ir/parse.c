@@ -144,14 +144,15 @@ static bool check_type(tx_parser *p, ir_graph *g, const tx_line *l, ir_ref r) {
 static bool build_line(tx_parser *p, tp_scope *s, tx_line *l) {
     bool tuple = false;
     unsigned n = 1;
-    ir_ref out[TX_MAX_RESULTS] = {0};
+    ir_ref node = 0;
+    const ir_ref *out = &node;
     ir_op op = ir_op_from_name(l->op, strlen(l->op));
     if (l->typed && op != IR_NIL) {
-        out[0] = tx_numbers(p, s->g, l, op) ? tx_node(p, s->g, op, l) : 0;
-        n = out[0] != 0;
+        node = tx_numbers(p, s->g, l, op) ? tx_node(p, s->g, op, l) : 0;
+        n = node != 0;
     } else {
         n = ir_autocast(s->g, p->as.autocast, op, l->op, l->operands.p, l->operands.n)
-                ? tx_call(p, s->g, l, out, &tuple)
+                ? tx_call(p, s->g, l, &out, &tuple)
                 : 0;
     }
     if (tx_failed(p)) return false;

@@ -138,6 +138,7 @@ typedef enum ir_api {
     IR_API_TEXT, /* nothing */
     IR_API_MADE,
     IR_API_NUMBERS,
+    IR_API_VIEW,
     IR_API_DECLARED,
     IR_API_NEW,
     IR_API_OWN
@@ -146,7 +147,7 @@ typedef enum ir_api {
 /* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
  * "x*" any number; "i:i64": a number there stands beside an i64 (none: beside nothing), else beside
  * the other operands. In `attrs`: name:type, or name:type=default; types int (natural: not negative),
- * int64, float, number (a float or an integer), flag, dtype, ints, int64s, dims, graph. */
+ * int64, float, number (a float or an integer), flag, dtype, ints, int64s, counts (int64s, more than axes), dims, graph. */
 typedef struct ir_builder {
     const char *name;
     ir_api api;
@@ -165,9 +166,9 @@ void tx_print_signature(bz_text *t, const char *name, const char *operands, cons
                         const char *results);
 
 enum { TX_MAX_RESULTS = 3 };
-/* Calls a builder or an elementwise op by name; results in out[], their number or 0 when it failed.
- * A cond or while gives its tuple in out[0] and *tuple = true. */
-unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, ir_ref out[TX_MAX_RESULTS], bool *tuple);
+/* Calls a builder or an elementwise op by name; results in *out, of the graph's arena, their number or 0 when it failed.
+ * A cond or while gives its tuple in (*out)[0] and *tuple = true. */
+unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool *tuple);
 /* The op or builder whose name is nearest to `name`, or NULL. */
 const char *ir_nearest_name(const char *name);
 /* Of these words: the one that may be meant, or NULL. `best` is what was found before, *least its distance (0: nothing yet). */

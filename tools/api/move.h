@@ -13,6 +13,7 @@
 @section views
 
 #define BZ_OPEN INT64_MIN /* an end of a slice that is left out */
+#define BZ_FLAT INT32_MIN /* no axis: the elements in row-major order */
 
 /* Python's x[text]: integers, slices with any step, ..., None, between commas: bz_at(x, "3, :, ..., ::-2"); all of x for an empty text.
  * BZ_EINDEX for an integer that is outside, BZ_EARG for what cannot be read, with its place in the text. */

@@ -25,6 +25,16 @@ ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims, uns
     return ir_append(g, IR_CONST, t, dims, rank, NULL, 0, &bits, 1);
 }
 
+ir_ref ir_const_list(ir_graph *g, bz_dtype t, const int64_t *bits, const ir_dim *dims,
+                     unsigned rank) {
+    int64_t n = 0;
+    if (!ir_check_rank(g, IR_CONST, rank) || !ir_check_size(g, IR_CONST, dims, rank)) return 0;
+    if (!ir_dims_numel(g, dims, rank, &n) || n < 1 || n > IR_MAX_CONST)
+        return ir_error(g, BZ_ESHAPE, IR_CONST, "%lld elements; 1 to %d can be listed",
+                        (long long)n, IR_MAX_CONST);
+    return ir_append(g, IR_CONST, t, dims, rank, NULL, 0, bits, (unsigned)n);
+}
+
 ir_ref ir_const_f(ir_graph *g, bz_dtype t, double v) {
     return ir_const_bits(g, t, ir_bits_from_f64(t, v), NULL, 0);
 }
