@@ -559,7 +559,8 @@ def test_bench():
 
 
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ",
-           "dtype": "bz_dtype ", "ints": "const int *", "int64s": "const int64_t *", "dims": "const int64_t *"}
+           "dtype": "bz_dtype ", "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
+LISTS = ("ints", "int64s", "counts", "dims")
 
 
 def c_declaration(op):
@@ -571,19 +572,20 @@ def c_declaration(op):
         out += [f"bz_tensor *const *{x['name']}", "int n"] if x["many"] else [f"bz_tensor *{x['name']}"]
     for i, a in enumerate(op["attributes"]):
         out.append(C_TYPES[a["type"]] + a["name"])
-        if a["type"] in ("ints", "int64s", "dims"):
+        if a["type"] in LISTS:
             counts.append(a["type"])
-            if i + 1 == len(op["attributes"]) or op["attributes"][i + 1]["type"] not in ("ints", "int64s", "dims"):
+            if i + 1 == len(op["attributes"]) or op["attributes"][i + 1]["type"] not in LISTS:
                 out.append("int rank" if "dims" in counts else "int n")
                 counts = []
-    return f"bz_tensor *{op['c']['function']}({', '.join(out + ['bz_tensor **' + r for r in op['results'][1:]])}, const char *site);"
+    more = ["bz_tensor **parts", "int room"] if op["many_results"] else ["bz_tensor **" + r for r in op["results"][1:]]
+    return f"{'int ' if op['many_results'] else 'bz_tensor *'}{op['c']['function']}({', '.join(out + more)}, const char *site);"
 
 
 def check_bindings(ops):
     """What bindings are made from: the JSON knows every builder of the headers, and how it is called."""
     headers = " ".join((Path(os.environ.get("BRAZE_SRC", ".")) / f"include/braze/{h}.h").read_text() for h in ("ops", "move", "nn", "tensor"))
     headers = re.sub(r"/\*.*?\*/|\\\n", " ", headers, flags=re.S)
-    declared = {m[1]: re.sub(r"\s+", " ", m[0]).replace("BZ_API ", "") for m in re.finditer(r"BZ_API bz_tensor \*bz_(\w+?)_at\([^)]*\);", headers)}
+    declared = {m[1]: re.sub(r"\s+", " ", m[0]).replace("BZ_API ", "") for m in re.finditer(r"BZ_API (?:bz_tensor \*|int )bz_(\w+?)_at\([^)]*\);", headers)}
     by_name = {o["name"]: o for o in ops}
     # tensors from elsewhere, views by text, second forms of a builder, in place
     others = {"from_data", "from_buffer", "from_tensor", "scalar", "scalar_int", "full_int", "arange_int", "load_npy", "at", "gelu_tanh"}
