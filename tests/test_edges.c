@@ -22,10 +22,12 @@ static const char *const fitting[][2] = {
                    "{training}\n return %y, %m, %s }"},
     {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
                    "return %y, %m, %s }"},
-    {"select_scatter", "graph main(x: f32[3,4], v: f32[3]) { %y = select_scatter %x, %v {axis=1, index=-2}\n "
-                       "return %y }"},
-    {"diagonal_scatter", "graph main(x: f32[3,4], v: f32[3]) { %y = diagonal_scatter %x, %v {offset=1}\n "
-                         "return %y }"},
+    {"select_scatter",
+     "graph main(x: f32[3,4], v: f32[3]) { %y = select_scatter %x, %v {axis=1, index=-2}\n "
+     "return %y }"},
+    {"diagonal_scatter",
+     "graph main(x: f32[3,4], v: f32[3]) { %y = diagonal_scatter %x, %v {offset=1}\n "
+     "return %y }"},
 };
 
 /* Dtypes of operand 0, of the others. */

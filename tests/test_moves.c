@@ -71,10 +71,16 @@ Test(moves, fill_up_axes) {
 static void are_copies(bz_context *c) {
     bz_tensor *x = cube(c), *p = bz_permute(x, (int[]){2, 0, 1}, 3), *m = bz_at(x, "0");
     EXPECT_SHAPE(bz_contiguous(p), "4:6 2:3 3:1");
-    bz_tensor *copies[] = {bz_contiguous(p), bz_ravel(p), bz_fliplr(m), bz_flipud(m),
-                           bz_roll(x, (int64_t[]){1}, (int[]){0}, 1), bz_rot90(m, 1, 0, 1),
-                           bz_tile(m, BZ_SHAPE(1, 1)), bz_repeat_interleave(m, BZ_SHAPE(1), 0),
-                           bz_cat(&m, 1, 0), bz_hstack(&m, 1)};
+    bz_tensor *copies[] = {bz_contiguous(p),
+                           bz_ravel(p),
+                           bz_fliplr(m),
+                           bz_flipud(m),
+                           bz_roll(x, (int64_t[]){1}, (int[]){0}, 1),
+                           bz_rot90(m, 1, 0, 1),
+                           bz_tile(m, BZ_SHAPE(1, 1)),
+                           bz_repeat_interleave(m, BZ_SHAPE(1), 0),
+                           bz_cat(&m, 1, 0),
+                           bz_hstack(&m, 1)};
     for (unsigned i = 0; i < sizeof copies / sizeof *copies; i++)
         cr_expect(!shares(c, x, copies[i]), "copy %u", i);
 }
@@ -120,7 +126,8 @@ Test(moves, parts) {
 }
 
 static void gradients(bz_context *c) {
-    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3)), *y[3], *g;
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4, 5, 6}), BZ_SHAPE(2, 3)), *y[3],
+              *g;
     bz_unbind(x, 1, y, 3);
     bz_grad(bz_sum(bz_mul(y[0], y[2]), BZ_ALL), &x, 1, &g);
     EXPECT(bz_ravel(g), 3, 0, 1, 6, 0, 4);
@@ -155,9 +162,12 @@ Test(moves, fuse_with_their_reader) {
     bz_tensor *x = bz_randn(c, BZ_SHAPE(64, 64), BZ_F32);
     int64_t lo[] = {2, 2}, hi[] = {2, 2};
     bz_eval(&x, 1);
-    bz_tensor *moved[] = {bz_tile(x, BZ_SHAPE(4, 4)), bz_repeat_interleave(x, BZ_SHAPE(3), 1),
-                          bz_roll(x, (int64_t[]){3, 5}, (int[]){0, 1}, 2), bz_rot90(x, 1, 0, 1),
-                          bz_pad_reflect(x, lo, hi, 2), bz_diag_embed(bz_at(x, "0"), 0, 0, 1)};
+    bz_tensor *moved[] = {bz_tile(x, BZ_SHAPE(4, 4)),
+                          bz_repeat_interleave(x, BZ_SHAPE(3), 1),
+                          bz_roll(x, (int64_t[]){3, 5}, (int[]){0, 1}, 2),
+                          bz_rot90(x, 1, 0, 1),
+                          bz_pad_reflect(x, lo, hi, 2),
+                          bz_diag_embed(bz_at(x, "0"), 0, 0, 1)};
     for (unsigned i = 0; i < sizeof moved / sizeof *moved; i++) {
         bz_tensor *y = bz_tanh(moved[i]);
         uint64_t before = launches(c);

@@ -120,8 +120,8 @@ static bool find_place(const rt_rec *r, bz_tensor *const *x, unsigned n, ir_ref 
 /* ---- the end of a call */
 
 /* made[i] for each node; *fresh: those that are no views. */
-static bool make_all(rt_rec *r, bz_tensor *const *x, unsigned n, const ir_ref *nodes, unsigned count,
-                     bz_tensor **made, rt_storage **st, unsigned *fresh) {
+static bool make_all(rt_rec *r, bz_tensor *const *x, unsigned n, const ir_ref *nodes,
+                     unsigned count, bz_tensor **made, rt_storage **st, unsigned *fresh) {
     place p;
     *fresh = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -142,7 +142,8 @@ static bool end(rt_rec *r, bz_tensor *const *x, unsigned n, const ir_ref *nodes,
     rt_storage *one, **st = count == 1 ? &one : bz_mem_alloc((count + 1) * sizeof(rt_storage *));
     unsigned fresh = 0;
     for (unsigned i = 0; i < count; i++) made[i] = NULL;
-    bool done = r->g && !r->g->err.status && st && make_all(r, x, n, nodes, count, made, st, &fresh);
+    bool done =
+        r->g && !r->g->err.status && st && make_all(r, x, n, nodes, count, made, st, &fresh);
     rt_take_errors(r);
     if (r->g && !done && !c->err.status) rt_no_memory(c);
     if (done && fresh)
@@ -169,13 +170,11 @@ int rt_end_parts(rt_rec *r, bz_tensor *const *x, unsigned n, const ir_parts *par
     bool good = r->g && !r->g->err.status && (parts->p || !parts->n);
     unsigned most = room > 0 && out ? (unsigned)room : 0;
     if (good && parts->n > most)
-        ir_error_as(r->g, BZ_EARG, r->op, "%u results, and room for %d", parts->n,
-                    out ? room : 0);
+        ir_error_as(r->g, BZ_EARG, r->op, "%u results, and room for %d", parts->n, out ? room : 0);
     good = good && !r->g->err.status;
     bz_context *c = r->c;
     good = end(r, x, n, parts->p, good ? parts->n : 0, out) && good;
-    for (unsigned i = good ? parts->n : 0; i < most; i++)
-        out[i] = good || !c ? NULL : rt_poison(c);
+    for (unsigned i = good ? parts->n : 0; i < most; i++) out[i] = good || !c ? NULL : rt_poison(c);
     rt_end_visit(r);
     return good ? (int)parts->n : -1;
 }

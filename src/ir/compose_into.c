@@ -11,8 +11,8 @@
 typedef struct into {
     const char *name;
     ir_ref x, y;
-    int64_t all[IR_MAX_RANK];                          /* x's shape */
-    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];  /* the window's */
+    int64_t all[IR_MAX_RANK];                         /* x's shape */
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK]; /* the window's */
     unsigned rank;
     int64_t offset;
 } into;
@@ -137,7 +137,8 @@ ir_ref ir_diag_embed(ir_graph *g, ir_ref x, int64_t offset, int a, int b) {
     int64_t shape[IR_MAX_RANK + 1], strides[IR_MAX_RANK], down, right;
     ir_dim dims[IR_MAX_RANK];
     unsigned p, q, rank;
-    if (!x || !ir_axis_of(g, "diag_embed", x, a, 1, &p) || !ir_axis_of(g, "diag_embed", x, b, 1, &q))
+    if (!x || !ir_axis_of(g, "diag_embed", x, a, 1, &p) ||
+        !ir_axis_of(g, "diag_embed", x, b, 1, &q))
         return 0;
     rank = ir_at(g, x)->rank;
     if (p == q || rank == 0 || rank == IR_MAX_RANK)

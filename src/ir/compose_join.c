@@ -120,8 +120,8 @@ ir_ref ir_combinations(ir_graph *g, ir_ref x, int k, bool with_replacement) {
     for (; more; more = next_choice(choice, (unsigned)k, n, with_replacement), rows++) {
         if (count + k > IR_MAX_CONST)
             return ir_error_as(g, BZ_EUNSUPPORTED, "combinations",
-                               "of %d elements of %s: more than %d indices", k,
-                               ir_shape_text(g, x), IR_MAX_CONST);
+                               "of %d elements of %s: more than %d indices", k, ir_shape_text(g, x),
+                               IR_MAX_CONST);
         for (int i = 0; i < k; i++) index[count++] = choice[i];
     }
     ir_dim dims[2] = {ir_dim_const(g, rows), ir_dim_const(g, k)};

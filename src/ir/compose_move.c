@@ -15,9 +15,10 @@ ir_ref ir_movedim(ir_graph *g, ir_ref x, const int *from, unsigned n, const int 
     if (!x) return 0;
     unsigned rank = ir_at(g, x)->rank, next = 0, a, b;
     if (n != nto)
-        return ir_error_as(g, BZ_EAXIS, "movedim", "%u axes of %s to %u places", n, ir_shape_text(g, x),
-                           nto);
-    if (n && (!ir_axis_set(g, "movedim", x, from, n, set) || !ir_axis_set(g, "movedim", x, to, n, set)))
+        return ir_error_as(g, BZ_EAXIS, "movedim", "%u axes of %s to %u places", n,
+                           ir_shape_text(g, x), nto);
+    if (n &&
+        (!ir_axis_set(g, "movedim", x, from, n, set) || !ir_axis_set(g, "movedim", x, to, n, set)))
         return 0;
     if (!rank) return x;
     for (unsigned i = 0; i < rank; i++) perm[i] = -1;
@@ -156,9 +157,9 @@ ir_ref ir_broadcast_tensors(ir_graph *g, const ir_ref *x, unsigned n, ir_parts *
             *to = *to == one ? d : *to;
             if (d != one && d != *to)
                 return ir_error_as(g, BZ_ESHAPE, "broadcast_tensors",
-                                                 "%s does not broadcast with the %u before it: "
-                                                 "axis %u",
-                                                 ir_shape_text(g, x[i]), i, a);
+                                   "%s does not broadcast with the %u before it: "
+                                   "axis %u",
+                                   ir_shape_text(g, x[i]), i, a);
         }
     }
     ir_ref *source = bz_arena_copy(&g->arena, x, n * sizeof *source);

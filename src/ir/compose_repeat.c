@@ -112,8 +112,8 @@ ir_ref ir_repeat_interleave(ir_graph *g, ir_ref x, const int64_t *repeats, unsig
     }
     if (!ir_axis_of_known(g, "repeat_interleave", x, axis, shape, &at)) return 0;
     if (shape[at] != (int64_t)n)
-        return ir_error_as(g, BZ_ESHAPE, "repeat_interleave", "%u numbers of repeats, axis %d of %s",
-                           n, axis, ir_shape_text(g, x));
+        return ir_error_as(g, BZ_ESHAPE, "repeat_interleave",
+                           "%u numbers of repeats, axis %d of %s", n, axis, ir_shape_text(g, x));
     return repeat_each(g, x, shape, at, repeats, total);
 }
 
@@ -154,7 +154,8 @@ ir_ref ir_roll(ir_graph *g, ir_ref x, const int64_t *shifts, unsigned n, const i
 
 ir_ref ir_rot90(ir_graph *g, ir_ref x, int k, int a, int b) {
     unsigned p, q;
-    if (!x || !ir_axis_of(g, "rot90", x, a, 0, &p) || !ir_axis_of(g, "rot90", x, b, 0, &q)) return 0;
+    if (!x || !ir_axis_of(g, "rot90", x, a, 0, &p) || !ir_axis_of(g, "rot90", x, b, 0, &q))
+        return 0;
     if (p == q || ir_at(g, x)->rank < 2)
         return ir_error_as(g, BZ_EAXIS, "rot90", "axes %d and %d of %s are no plane", a, b,
                            ir_shape_text(g, x));
@@ -196,7 +197,8 @@ static ir_ref border_of(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at
                    (int[]){(int)at}, 1);
 }
 
-static ir_ref bordered_axis(ir_graph *g, ir_ref x, unsigned at, int64_t lo, int64_t hi, border how) {
+static ir_ref bordered_axis(ir_graph *g, ir_ref x, unsigned at, int64_t lo, int64_t hi,
+                            border how) {
     int64_t shape[IR_MAX_RANK];
     ir_ref all[3];
     unsigned n = 0;
