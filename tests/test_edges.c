@@ -49,6 +49,7 @@ static const struct {
     {"dims", {"[3]", "[]", "[0,3]", "[-1]", "[1099511627776]", "[1,1,1]"}},
     {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
     {"flag", {"0", "1", "1", "0", "1", "1"}},
+    {"reduction", {"mean", "none", "sum", "batchmean", "median", "0"}},
     {"graph", {"nothing", "main", "nothing", "main", "0", "1"}},
 };
 

@@ -4,6 +4,7 @@
     src/ir/ops.def, builders.def ---> include/braze/{ops,move,nn,tensor}.h   from tools/api/*.h, with @section lines filled in
                                  ---> runtime/api/api_made.c                     bz_NAME_at of the builders that are MADE
                                  ---> src/ir/compositions.h                  ir_NAME of the builders whose value is one call
+    formulas.def                 ---> src/ir/formulas_made.c                 compositions that are one formula
                                  ---> tests/ir/builders.bz                   from tests/ir/builders.in, with every example
                                  ---> docs/ops.md
     api.py            writes them
@@ -12,12 +13,14 @@ import re
 import sys
 from pathlib import Path
 
+import formulas
+
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, COMMENT = 100, 136
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ",
            "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
-            "DTYPE": "bz_dtype ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
+            "DTYPE": "bz_dtype ", "WORD": "int ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
 LISTS = ("ints", "int64s", "counts", "dims")
 
 
@@ -66,7 +69,7 @@ class Op:
 
     def __init__(self, a):
         derived = len(a) == 10
-        self.name, self.arity, self.rule, self.doc = a[1], int(a[2]), a[3], strings(a[-1])
+        self.enum, self.name, self.arity, self.rule, self.doc = a[0], a[1], int(a[2]), a[3], strings(a[-1])
         self.grads = [strings(g) for g in a[-4:-1]]
         self.public = self.rule != "CONV" and self.name != "philox"
         assert derived or len(a) == 13, a
@@ -125,7 +128,21 @@ class Builder:
         return any(a.type == "number" for a in self.attrs)
 
 
+def read_words():
+    """{type: [(word, NAME), ...]} of words.def."""
+    out = {}
+    for _, a in calls("src/ir/words.def"):
+        out.setdefault(a[0], []).append((a[1], a[2]))
+        assert int(a[3]) == len(out[a[0]]) - 1, f"words.def: the numbers of {a[0]} are not 0, 1, 2 ..."
+    return out
+
+
+WORDS = {}
+
+
 def read_tables():
+    WORDS.update(read_words())
+    C_TYPES.update({t: f"bz_{t} " for t in WORDS})
     ops = [Op(a) for macro, a in calls("src/ir/ops.def")]
     builders, section = [], None
     for macro, a in calls("src/ir/builders.def"):
@@ -199,12 +216,58 @@ def declaration(b):
     return out
 
 
+def c_default(a):
+    """The default of an attribute in C, None: it must be given."""
+    if a.type == "flag":
+        return "true" if a.default == "1" else "false"
+    if a.type in WORDS:
+        return f"BZ_{dict(WORDS[a.type])[a.default]}" if a.default else None
+    if a.type == "dtype":
+        return f"BZ_{a.default.upper()}" if a.default else None
+    named = {"none": "INT64_MIN", "open": "BZ_OPEN", "flat": "BZ_FLAT"}
+    return named.get(a.default, a.default or None)
+
+
+def tail(b):
+    """Defaults of the last C arguments, for a call that leaves them out; none where a call may hold a list, whose commas a macro would count."""
+    if any(a.type in LISTS or a.type == "number" for a in b.attrs) or "*" in b.operands + b.results or len(b.results.split()) > 1:
+        return []
+    out = ["NULL" if "?" in w.split(":")[0] else None for w in b.operands.split() if b.api != "NEW"] + [c_default(a) for a in b.attrs]
+    last = max((i for i, d in enumerate(out) if d is None), default=-1)
+    return out[last + 1:]
+
+
+def call(b, names):
+    """What a call of bz_NAME with these arguments, and with the defaults of the others, becomes."""
+    missing = len(b.params()) - len(names)
+    given = names + (tail(b)[-missing:] if missing else [])
+    if b.api != "NUMBERS":
+        return f"bz_{b.name}_at({', '.join(['(' + n + ')' for n in names] + given[len(names):] + ['BZ_SITE'])})"
+    n = len(b.operand_names())
+    return f"bz_{b.name}_with_({', '.join(['BZ_OPERAND(' + x + ')' for x in given[:n]] + given[n:] + ['BZ_SITE'])})"
+
+
+def with_numbers(b):
+    """The function behind a call whose operands may be numbers, where attributes follow them."""
+    n = len(b.operand_names())
+    params = [("bz_operand ", x) for x in b.operand_names()] + b.params()[n:] + [SITE]
+    args = [f"o[{i}].v.tensor" for i in range(n)] + [x for _, x in b.params()[n:]] + ["site"]
+    return (prototype(f"static inline bz_tensor *bz_{b.name}_with_", params, " {") + "\n"
+            f"    bz_operand o[] = {{{', '.join(b.operand_names())}}};\n    bz_numbers_begin(o, {n}, site);\n"
+            + broken(f"    bz_tensor *made = bz_{b.name}_at(", args, ");") + f"\n    bz_numbers_end(o, {n});\n    return made;\n}}\n")
+
+
 def macros(builders):
     """The macros that pass the caller's line, in columns."""
     rows = []
     for b in builders:
+        params, left_out = [n for _, n in b.params()], tail(b)
+        if left_out and b.api != "NUMBERS" or b.attrs and b.api == "NUMBERS":
+            for n in range(len(params) - len(left_out), len(params) + 1):
+                rows.append((f"bz_{b.name}_{n}_({', '.join(params[:n])})", call(b, params[:n])))
+            rows.append((f"bz_{b.name}(...)", f"BZ_BY_COUNT_(bz_{b.name}, __VA_ARGS__)"))
+            continue
         if b.api == "NUMBERS":
-            assert not b.attrs, f"{b.name}: a builder with attributes takes no C numbers for operands"
             names = ", ".join(b.operand_names())
             rows.append((f"bz_{b.name}({names})", f"BZ_WITH_{len(b.operand_names())}_(bz_{b.name}_at, {names})"))
             continue
@@ -216,7 +279,7 @@ def macros(builders):
 
 def section(builders, name):
     mine = [b for b in builders if b.section == name and b.api not in ("TEXT", "OWN")]
-    return "".join(declaration(b) for b in mine) + macros(mine)
+    return "".join(declaration(b) for b in mine) + "".join(with_numbers(b) for b in mine if b.api == "NUMBERS" and b.attrs) + macros(mine)
 
 
 def elementwise(ops):
@@ -237,8 +300,11 @@ def header(name, ops, builders):
     """A public header: its template with the sections filled in."""
     out, used = "", []
     for line in (ROOT / f"tools/api/{name}.h").read_text().splitlines(keepends=True):
-        m = re.match(r"@section (\w+)$", line.strip())
-        if m:
+        m = re.match(r"@(section|words) (\w+)$", line.strip())
+        if m and m[1] == "words":
+            out += f"typedef enum bz_{m[2]} {{ {', '.join('BZ_' + name for _, name in WORDS[m[2]])} }} bz_{m[2]};\n"
+        elif m:
+            m = (m[0], m[2])
             used.append(m[1])
             out += elementwise(ops) if m[1] == "elementwise" else section(builders, m[1])
         else:
@@ -259,6 +325,7 @@ def c_value(b):
     names = b.operand_names()
     v = re.sub(r"\bXS\b", "r.x", re.sub(r"\bNX\b", "(unsigned)n", re.sub(r"\bPARTS\b", "&made", v)))
     assert "r.x, (unsigned)n" not in v or len(names) == 1, b.name
+    v = re.sub(r"\bWORD\((\w+)\)", r"(int)\1", v)
     return re.sub(r"\b(?:INT|INT64|INTS|INT64S|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)
 
 
@@ -324,6 +391,12 @@ def wrappers(builders):
 # ---- prototypes of compositions
 
 def composition(b, names):
+    """Its comment and prototype; None where there is none."""
+    p = ir_prototype(b, names)
+    return p and comment(sentence(b.doc, b.operand_names() + [a.name for a in b.attrs])) + "\n" + p + "\n"
+
+
+def ir_prototype(b, names=()):
     """The prototype of ir_NAME where the value of a row is one call of it; None where it is not, or is among those of ir.h."""
     m = re.fullmatch(r"ir_(\w+)\(g, (.*)\)", b.value)
     if not m or m[1] in names or m[1] != b.name:
@@ -348,7 +421,7 @@ def composition(b, names):
             params.append((IR_TYPES[kind], of))
         else:
             return None
-    return comment(sentence(b.doc, b.operand_names() + [a.name for a in b.attrs])) + "\n" + prototype(f"ir_ref ir_{b.name}", params) + "\n"
+    return prototype(f"ir_ref ir_{b.name}", params)
 
 
 def compositions(builders):
@@ -414,11 +487,11 @@ Names of the text form, with operands (`?`: may be left out, `*`: any number) an
 ## As JSON
 `braze ops --json` gives the same to what makes language bindings, an object for each op: `name`; `kind` (`elementwise` or `builder`); `operands`,
 each with `name`, `optional`, `many` (a list of any length) and `number` (the dtype that a number in its place stands beside: `i64`, `f64`,
-`own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, or every axis); `results`,
+`own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, which for an `int64` is `INT64_MIN` in C, or every axis); `results`,
 and `many_results` (any number); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
 C has no function. `c.function` is called with the operands (`takes`: `operands`) or the context (`context`), then the attributes, then a place
 for each result but the first (of many: an array of `bz_tensor *` and its length, `int`; it gives their number, -1 on an error), then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `dtype`
-is `bz_dtype`; `ints` are `const int *`; `int64s`, `counts` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
+is `bz_dtype`; a type of words (`reduction`) is an enum of that name (`bz_reduction`: `BZ_REDUCTION_MEAN`), whose `words` the JSON lists; `ints` are `const int *`; `int64s`, `counts` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
 arguments is in the header.
 """
 
@@ -437,6 +510,8 @@ def products():
     assert not unused, f"no header has the sections {unused}"
     yield "runtime/api/api_made.c", wrappers(builders)
     yield "src/ir/compositions.h", compositions(builders)
+    rows = [(a[0], a[1], strings(a[2]), strings(a[3])) for _, a in calls("src/ir/formulas.def")]
+    yield "src/ir/formulas_made.c", formulas.made(rows, builders, {o.name: (o.enum, o.arity) for o in ops}, ir_prototype)
     yield "tests/ir/builders.bz", corpus(builders)
     yield "docs/ops.md", page(ops, builders)
 

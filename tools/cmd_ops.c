@@ -108,7 +108,9 @@ static void json_operands(bz_text *t, const char *words) {
 /* A default as what it is: a number, a word; null for every axis. */
 static void json_default(bz_text *t, const char *type, const char *value, size_t n) {
     if (!strncmp(type, "flag", 4))
-        bz_text_str(t, "false");
+        bz_text_str(t, value && *value == '1' ? "true" : "false");
+    else if (value && ir_word(type, strcspn(type, "= "), 0))
+        json_text(t, value, n);
     else if (!value || !strncmp(value, "all", 3) || !strncmp(value, "none", 4) ||
              !strncmp(value, "flat", 4) || !strncmp(value, "open", 4))
         bz_text_str(t, "null");
@@ -116,6 +118,16 @@ static void json_default(bz_text *t, const char *type, const char *value, size_t
         json_text(t, value, n);
     else
         bz_textf(t, "%.*s", (int)n, value);
+}
+
+/* , "words": ["none", "mean"] where a type is made of words. */
+static void json_type_words(bz_text *t, const char *type, size_t n) {
+    const char *w;
+    for (unsigned k = 0; (w = ir_word(type, n, k)); k++) {
+        bz_text_str(t, k ? ", " : ", \"words\": [");
+        json_text(t, w, strlen(w));
+    }
+    if (ir_word(type, n, 0)) bz_text_str(t, "]");
 }
 
 /* {"name": "axis", "type": "int", "required": false, "default": -1} */
@@ -131,6 +143,7 @@ static void json_attributes(bz_text *t, const char *words) {
         json_text(t, w, name);
         bz_text_str(t, ", \"type\": ");
         json_text(t, w + name + 1, type);
+        json_type_words(t, w + name + 1, type);
         bz_textf(t, ", \"required\": %s, \"default\": ", required ? "true" : "false");
         json_default(t, w + name + 1, value, value ? (size_t)(w + n - value) : 0);
         bz_text_str(t, "}");

@@ -21,6 +21,13 @@
 #define BZ_SITE_OF_(file, line)   BZ_SITE_TEXT_(file, line)
 #define BZ_SITE_TEXT_(file, line) file ":" #line
 
+/* bz_NAME_3_(x, y, z) for BZ_BY_COUNT_(bz_NAME, x, y, z): the arguments that a call leaves out are added there. */
+#define BZ_BY_COUNT_(f, ...)         BZ_BY_COUNT_OF_(f, BZ_ARGUMENTS_(__VA_ARGS__), __VA_ARGS__)
+#define BZ_BY_COUNT_OF_(f, n, ...)   BZ_BY_COUNT_NOW_(f, n)(__VA_ARGS__)
+#define BZ_BY_COUNT_NOW_(f, n)       f##_##n##_
+#define BZ_ARGUMENTS_(...)           BZ_TWELFTH_(__VA_ARGS__, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define BZ_TWELFTH_(a, b, c, d, e, f, g, h, i, j, k, l, ...) l
+
 /* A list and its length, for arguments like (const int *axes, int n): bz_sum(x, BZ_AXES(0, 2), false). BZ_ALL: all axes, which
  * vanish: bz_sum(x, BZ_ALL), bz_var(x, BZ_ALL, 1). */
 #define BZ_AXES(...)  BZ_ARRAY_(int, __VA_ARGS__), BZ_COUNT_(int, __VA_ARGS__)

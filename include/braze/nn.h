@@ -2,7 +2,8 @@
  * Made by tools/api.py from tools/api/nn.h and src/ir/builders.def: do not edit.
  *
  * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim
- * leaves them with size 1. Halves are computed in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
+ * leaves them with size 1. Halves are computed in f32 and rounded once. Arguments at the end for which docs/ops.md has a default may
+ * be left out where no list is among them: bz_elu(x), bz_elu(x, 0.5), bz_mse_loss(x, y). Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
 #ifndef BRAZE_NN_H
 #define BRAZE_NN_H
 
@@ -54,22 +55,38 @@ BZ_API bz_tensor *bz_cummin_at(bz_tensor *x, int axis, bool reverse, bz_tensor *
  * bz_cumsum. */
 BZ_API bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
                                      const char *site);
-#define bz_sum(...)          bz_sum_at(__VA_ARGS__, BZ_SITE)
-#define bz_prod(...)         bz_prod_at(__VA_ARGS__, BZ_SITE)
-#define bz_max(...)          bz_max_at(__VA_ARGS__, BZ_SITE)
-#define bz_min(...)          bz_min_at(__VA_ARGS__, BZ_SITE)
-#define bz_any(...)          bz_any_at(__VA_ARGS__, BZ_SITE)
-#define bz_all(...)          bz_all_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmax(...)       bz_argmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_argmin(...)       bz_argmin_at(__VA_ARGS__, BZ_SITE)
-#define bz_mean(...)         bz_mean_at(__VA_ARGS__, BZ_SITE)
-#define bz_var(...)          bz_var_at(__VA_ARGS__, BZ_SITE)
-#define bz_logsumexp(...)    bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
-#define bz_cumsum(...)       bz_cumsum_at(__VA_ARGS__, BZ_SITE)
-#define bz_cumprod(...)      bz_cumprod_at(__VA_ARGS__, BZ_SITE)
-#define bz_cummax(...)       bz_cummax_at(__VA_ARGS__, BZ_SITE)
-#define bz_cummin(...)       bz_cummin_at(__VA_ARGS__, BZ_SITE)
-#define bz_logcumsumexp(...) bz_logcumsumexp_at(__VA_ARGS__, BZ_SITE)
+/* Sum of all up to and with each element, along an axis. Floats keep their dtype, integers and bool give i64. */
+BZ_API bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site);
+/* Norm of order ord: inf, -inf, 0 (elements that are not 0) or any other number. */
+BZ_API bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, int n, bool keepdim,
+                                    const char *site);
+#define bz_sum(...)                                     bz_sum_at(__VA_ARGS__, BZ_SITE)
+#define bz_prod(...)                                    bz_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_max(...)                                     bz_max_at(__VA_ARGS__, BZ_SITE)
+#define bz_min(...)                                     bz_min_at(__VA_ARGS__, BZ_SITE)
+#define bz_any(...)                                     bz_any_at(__VA_ARGS__, BZ_SITE)
+#define bz_all(...)                                     bz_all_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmax(...)                                  bz_argmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_argmin(...)                                  bz_argmin_at(__VA_ARGS__, BZ_SITE)
+#define bz_mean(...)                                    bz_mean_at(__VA_ARGS__, BZ_SITE)
+#define bz_var(...)                                     bz_var_at(__VA_ARGS__, BZ_SITE)
+#define bz_logsumexp(...)                               bz_logsumexp_at(__VA_ARGS__, BZ_SITE)
+#define bz_cumsum_2_(x, axis)                           bz_cumsum_at((x), (axis), false, false, BZ_SITE)
+#define bz_cumsum_3_(x, axis, reverse)                  bz_cumsum_at((x), (axis), (reverse), false, BZ_SITE)
+#define bz_cumsum_4_(x, axis, reverse, exclusive)       bz_cumsum_at((x), (axis), (reverse), (exclusive), BZ_SITE)
+#define bz_cumsum(...)                                  BZ_BY_COUNT_(bz_cumsum, __VA_ARGS__)
+#define bz_cumprod_2_(x, axis)                          bz_cumprod_at((x), (axis), false, false, BZ_SITE)
+#define bz_cumprod_3_(x, axis, reverse)                 bz_cumprod_at((x), (axis), (reverse), false, BZ_SITE)
+#define bz_cumprod_4_(x, axis, reverse, exclusive)      bz_cumprod_at((x), (axis), (reverse), (exclusive), BZ_SITE)
+#define bz_cumprod(...)                                 BZ_BY_COUNT_(bz_cumprod, __VA_ARGS__)
+#define bz_cummax(...)                                  bz_cummax_at(__VA_ARGS__, BZ_SITE)
+#define bz_cummin(...)                                  bz_cummin_at(__VA_ARGS__, BZ_SITE)
+#define bz_logcumsumexp_2_(x, axis)                     bz_logcumsumexp_at((x), (axis), false, false, BZ_SITE)
+#define bz_logcumsumexp_3_(x, axis, reverse)            bz_logcumsumexp_at((x), (axis), (reverse), false, BZ_SITE)
+#define bz_logcumsumexp_4_(x, axis, reverse, exclusive) bz_logcumsumexp_at((x), (axis), (reverse), (exclusive), BZ_SITE)
+#define bz_logcumsumexp(...)                            BZ_BY_COUNT_(bz_logcumsumexp, __VA_ARGS__)
+#define bz_cumsum(...)                                  bz_cumsum_at(__VA_ARGS__, BZ_SITE)
+#define bz_vector_norm(...)                             bz_vector_norm_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- products */
 
@@ -77,8 +94,10 @@ BZ_API bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool 
 BZ_API bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* x [.., in] times weight [out, in] transposed, plus bias [out] (NULL: none) -> [.., out] */
 BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, const char *site);
-#define bz_matmul(...) bz_matmul_at(__VA_ARGS__, BZ_SITE)
-#define bz_linear(...) bz_linear_at(__VA_ARGS__, BZ_SITE)
+#define bz_matmul(...)                bz_matmul_at(__VA_ARGS__, BZ_SITE)
+#define bz_linear_2_(x, weight)       bz_linear_at((x), (weight), NULL, BZ_SITE)
+#define bz_linear_3_(x, weight, bias) bz_linear_at((x), (weight), (bias), BZ_SITE)
+#define bz_linear(...)                BZ_BY_COUNT_(bz_linear, __VA_ARGS__)
 
 /* ---- windows */
 
@@ -152,29 +171,348 @@ BZ_API bz_tensor *bz_group_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *b
 /* x / (k + alpha * the mean of the squares of size channels around each)^beta. */
 BZ_API bz_tensor *bz_local_response_norm_at(bz_tensor *x, int64_t size, double alpha, double beta,
                                             double k, const char *site);
-#define bz_softmax(...)             bz_softmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_log_softmax(...)         bz_log_softmax_at(__VA_ARGS__, BZ_SITE)
-#define bz_silu(...)                bz_silu_at(__VA_ARGS__, BZ_SITE)
-#define bz_layer_norm(...)          bz_layer_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_rms_norm(...)            bz_rms_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_batch_norm(...)          bz_batch_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_group_norm(...)          bz_group_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_local_response_norm(...) bz_local_response_norm_at(__VA_ARGS__, BZ_SITE)
+/* x where positive, else alpha (e^x - 1). */
+BZ_API bz_tensor *bz_elu_at(bz_tensor *x, double alpha, const char *site);
+/* A scaled elu, which keeps mean 0 and variance 1. */
+BZ_API bz_tensor *bz_selu_at(bz_tensor *x, const char *site);
+/* x where positive, else alpha (e^(x / alpha) - 1). */
+BZ_API bz_tensor *bz_celu_at(bz_tensor *x, double alpha, const char *site);
+/* x where positive, else x negative_slope. */
+BZ_API bz_tensor *bz_leaky_relu_at(bz_tensor *x, double negative_slope, const char *site);
+/* x where positive, else x weight. weight: one number, or one for each channel, axis 1 of x. */
+BZ_API bz_tensor *bz_prelu_at(bz_tensor *x, bz_tensor *weight, const char *site);
+/* leaky_relu with the slope in the middle: what PyTorch's rrelu is where nothing is trained. */
+BZ_API bz_tensor *bz_rrelu_at(bz_tensor *x, double lower, double upper, const char *site);
+/* x limited to 0 .. 6. */
+BZ_API bz_tensor *bz_relu6_at(bz_tensor *x, const char *site);
+/* x limited to min_val .. max_val. */
+BZ_API bz_tensor *bz_hardtanh_at(bz_tensor *x, double min_val, double max_val, const char *site);
+/* (x + 3) / 6 limited to 0 .. 1. */
+BZ_API bz_tensor *bz_hardsigmoid_at(bz_tensor *x, const char *site);
+/* x hardsigmoid(x). */
+BZ_API bz_tensor *bz_hardswish_at(bz_tensor *x, const char *site);
+/* x outside of -lambd .. lambd, else 0. */
+BZ_API bz_tensor *bz_hardshrink_at(bz_tensor *x, double lambd, const char *site);
+/* x nearer to 0 by lambd, as far as that. */
+BZ_API bz_tensor *bz_softshrink_at(bz_tensor *x, double lambd, const char *site);
+/* x - tanh(x). */
+BZ_API bz_tensor *bz_tanhshrink_at(bz_tensor *x, const char *site);
+/* x above threshold, else value. */
+BZ_API bz_tensor *bz_threshold_at(bz_tensor *x, double threshold, double value, const char *site);
+/* x tanh(softplus(x)). */
+BZ_API bz_tensor *bz_mish_at(bz_tensor *x, const char *site);
+/* x / (1 + |x|). */
+BZ_API bz_tensor *bz_softsign_at(bz_tensor *x, const char *site);
+/* Log of sigmoid. */
+BZ_API bz_tensor *bz_logsigmoid_at(bz_tensor *x, const char *site);
+/* First half of an axis times the sigmoid of the second. */
+BZ_API bz_tensor *bz_glu_at(bz_tensor *x, int axis, const char *site);
+/* Softmax of -x. */
+BZ_API bz_tensor *bz_softmin_at(bz_tensor *x, int axis, const char *site);
+/* x over its norm of order p along an axis, which counts as eps at least. */
+BZ_API bz_tensor *bz_normalize_at(bz_tensor *x, double p, int axis, double eps, const char *site);
+/* Cosine of the angle between x and y along an axis, norms counting as eps at least. */
+BZ_API bz_tensor *bz_cosine_similarity_at(bz_tensor *x, bz_tensor *y, int axis, double eps,
+                                          const char *site);
+/* Norm of order p of x - y + eps along the last axis. */
+BZ_API bz_tensor *bz_pairwise_distance_at(bz_tensor *x, bz_tensor *y, double p, double eps,
+                                          bool keepdim, const char *site);
+#define bz_softmax_1_(x)                                   bz_softmax_at((x), -1, BZ_SITE)
+#define bz_softmax_2_(x, axis)                             bz_softmax_at((x), (axis), BZ_SITE)
+#define bz_softmax(...)                                    BZ_BY_COUNT_(bz_softmax, __VA_ARGS__)
+#define bz_log_softmax_1_(x)                               bz_log_softmax_at((x), -1, BZ_SITE)
+#define bz_log_softmax_2_(x, axis)                         bz_log_softmax_at((x), (axis), BZ_SITE)
+#define bz_log_softmax(...)                                BZ_BY_COUNT_(bz_log_softmax, __VA_ARGS__)
+#define bz_silu(...)                                       bz_silu_at(__VA_ARGS__, BZ_SITE)
+#define bz_layer_norm_1_(x)                                bz_layer_norm_at((x), NULL, NULL, 1, 1e-05, BZ_SITE)
+#define bz_layer_norm_2_(x, weight)                        bz_layer_norm_at((x), (weight), NULL, 1, 1e-05, BZ_SITE)
+#define bz_layer_norm_3_(x, weight, bias)                  bz_layer_norm_at((x), (weight), (bias), 1, 1e-05, BZ_SITE)
+#define bz_layer_norm_4_(x, weight, bias, ndims)           bz_layer_norm_at((x), (weight), (bias), (ndims), 1e-05, BZ_SITE)
+#define bz_layer_norm_5_(x, weight, bias, ndims, eps)      bz_layer_norm_at((x), (weight), (bias), (ndims), (eps), BZ_SITE)
+#define bz_layer_norm(...)                                 BZ_BY_COUNT_(bz_layer_norm, __VA_ARGS__)
+#define bz_rms_norm_1_(x)                                  bz_rms_norm_at((x), NULL, 1e-06, BZ_SITE)
+#define bz_rms_norm_2_(x, weight)                          bz_rms_norm_at((x), (weight), 1e-06, BZ_SITE)
+#define bz_rms_norm_3_(x, weight, eps)                     bz_rms_norm_at((x), (weight), (eps), BZ_SITE)
+#define bz_rms_norm(...)                                   BZ_BY_COUNT_(bz_rms_norm, __VA_ARGS__)
+#define bz_batch_norm(...)                                 bz_batch_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_group_norm_4_(x, weight, bias, num_groups)      bz_group_norm_at((x), (weight), (bias), (num_groups), 1e-05, BZ_SITE)
+#define bz_group_norm_5_(x, weight, bias, num_groups, eps) bz_group_norm_at((x), (weight), (bias), (num_groups), (eps), BZ_SITE)
+#define bz_group_norm(...)                                 BZ_BY_COUNT_(bz_group_norm, __VA_ARGS__)
+#define bz_local_response_norm_2_(x, size)                 bz_local_response_norm_at((x), (size), 0.0001, 0.75, 1, BZ_SITE)
+#define bz_local_response_norm_3_(x, size, alpha)          bz_local_response_norm_at((x), (size), (alpha), 0.75, 1, BZ_SITE)
+#define bz_local_response_norm_4_(x, size, alpha, beta)    bz_local_response_norm_at((x), (size), (alpha), (beta), 1, BZ_SITE)
+#define bz_local_response_norm_5_(x, size, alpha, beta, k) bz_local_response_norm_at((x), (size), (alpha), (beta), (k), BZ_SITE)
+#define bz_local_response_norm(...)                        BZ_BY_COUNT_(bz_local_response_norm, __VA_ARGS__)
+#define bz_elu_1_(x)                                       bz_elu_at((x), 1, BZ_SITE)
+#define bz_elu_2_(x, alpha)                                bz_elu_at((x), (alpha), BZ_SITE)
+#define bz_elu(...)                                        BZ_BY_COUNT_(bz_elu, __VA_ARGS__)
+#define bz_selu(...)                                       bz_selu_at(__VA_ARGS__, BZ_SITE)
+#define bz_celu_1_(x)                                      bz_celu_at((x), 1, BZ_SITE)
+#define bz_celu_2_(x, alpha)                               bz_celu_at((x), (alpha), BZ_SITE)
+#define bz_celu(...)                                       BZ_BY_COUNT_(bz_celu, __VA_ARGS__)
+#define bz_leaky_relu_1_(x)                                bz_leaky_relu_at((x), 0.01, BZ_SITE)
+#define bz_leaky_relu_2_(x, negative_slope)                bz_leaky_relu_at((x), (negative_slope), BZ_SITE)
+#define bz_leaky_relu(...)                                 BZ_BY_COUNT_(bz_leaky_relu, __VA_ARGS__)
+#define bz_prelu(...)                                      bz_prelu_at(__VA_ARGS__, BZ_SITE)
+#define bz_rrelu_1_(x)                                     bz_rrelu_at((x), 0.125, 0.3333333333333333, BZ_SITE)
+#define bz_rrelu_2_(x, lower)                              bz_rrelu_at((x), (lower), 0.3333333333333333, BZ_SITE)
+#define bz_rrelu_3_(x, lower, upper)                       bz_rrelu_at((x), (lower), (upper), BZ_SITE)
+#define bz_rrelu(...)                                      BZ_BY_COUNT_(bz_rrelu, __VA_ARGS__)
+#define bz_relu6(...)                                      bz_relu6_at(__VA_ARGS__, BZ_SITE)
+#define bz_hardtanh_1_(x)                                  bz_hardtanh_at((x), -1, 1, BZ_SITE)
+#define bz_hardtanh_2_(x, min_val)                         bz_hardtanh_at((x), (min_val), 1, BZ_SITE)
+#define bz_hardtanh_3_(x, min_val, max_val)                bz_hardtanh_at((x), (min_val), (max_val), BZ_SITE)
+#define bz_hardtanh(...)                                   BZ_BY_COUNT_(bz_hardtanh, __VA_ARGS__)
+#define bz_hardsigmoid(...)                                bz_hardsigmoid_at(__VA_ARGS__, BZ_SITE)
+#define bz_hardswish(...)                                  bz_hardswish_at(__VA_ARGS__, BZ_SITE)
+#define bz_hardshrink_1_(x)                                bz_hardshrink_at((x), 0.5, BZ_SITE)
+#define bz_hardshrink_2_(x, lambd)                         bz_hardshrink_at((x), (lambd), BZ_SITE)
+#define bz_hardshrink(...)                                 BZ_BY_COUNT_(bz_hardshrink, __VA_ARGS__)
+#define bz_softshrink_1_(x)                                bz_softshrink_at((x), 0.5, BZ_SITE)
+#define bz_softshrink_2_(x, lambd)                         bz_softshrink_at((x), (lambd), BZ_SITE)
+#define bz_softshrink(...)                                 BZ_BY_COUNT_(bz_softshrink, __VA_ARGS__)
+#define bz_tanhshrink(...)                                 bz_tanhshrink_at(__VA_ARGS__, BZ_SITE)
+#define bz_threshold(...)                                  bz_threshold_at(__VA_ARGS__, BZ_SITE)
+#define bz_mish(...)                                       bz_mish_at(__VA_ARGS__, BZ_SITE)
+#define bz_softsign(...)                                   bz_softsign_at(__VA_ARGS__, BZ_SITE)
+#define bz_logsigmoid(...)                                 bz_logsigmoid_at(__VA_ARGS__, BZ_SITE)
+#define bz_glu_1_(x)                                       bz_glu_at((x), -1, BZ_SITE)
+#define bz_glu_2_(x, axis)                                 bz_glu_at((x), (axis), BZ_SITE)
+#define bz_glu(...)                                        BZ_BY_COUNT_(bz_glu, __VA_ARGS__)
+#define bz_softmin_1_(x)                                   bz_softmin_at((x), -1, BZ_SITE)
+#define bz_softmin_2_(x, axis)                             bz_softmin_at((x), (axis), BZ_SITE)
+#define bz_softmin(...)                                    BZ_BY_COUNT_(bz_softmin, __VA_ARGS__)
+#define bz_normalize_1_(x)                                 bz_normalize_at((x), 2, 1, 1e-12, BZ_SITE)
+#define bz_normalize_2_(x, p)                              bz_normalize_at((x), (p), 1, 1e-12, BZ_SITE)
+#define bz_normalize_3_(x, p, axis)                        bz_normalize_at((x), (p), (axis), 1e-12, BZ_SITE)
+#define bz_normalize_4_(x, p, axis, eps)                   bz_normalize_at((x), (p), (axis), (eps), BZ_SITE)
+#define bz_normalize(...)                                  BZ_BY_COUNT_(bz_normalize, __VA_ARGS__)
+#define bz_cosine_similarity_2_(x, y)                      bz_cosine_similarity_at((x), (y), 1, 1e-08, BZ_SITE)
+#define bz_cosine_similarity_3_(x, y, axis)                bz_cosine_similarity_at((x), (y), (axis), 1e-08, BZ_SITE)
+#define bz_cosine_similarity_4_(x, y, axis, eps)           bz_cosine_similarity_at((x), (y), (axis), (eps), BZ_SITE)
+#define bz_cosine_similarity(...)                          BZ_BY_COUNT_(bz_cosine_similarity, __VA_ARGS__)
+#define bz_pairwise_distance_2_(x, y)                      bz_pairwise_distance_at((x), (y), 2, 1e-06, false, BZ_SITE)
+#define bz_pairwise_distance_3_(x, y, p)                   bz_pairwise_distance_at((x), (y), (p), 1e-06, false, BZ_SITE)
+#define bz_pairwise_distance_4_(x, y, p, eps)              bz_pairwise_distance_at((x), (y), (p), (eps), false, BZ_SITE)
+#define bz_pairwise_distance_5_(x, y, p, eps, keepdim)     bz_pairwise_distance_at((x), (y), (p), (eps), (keepdim), BZ_SITE)
+#define bz_pairwise_distance(...)                          BZ_BY_COUNT_(bz_pairwise_distance, __VA_ARGS__)
 
 BZ_API bz_tensor *bz_gelu_at(bz_tensor *x, const char *site);      /* x/2 (1 + erf(x / sqrt 2)) */
 BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form with tanh */
 #define bz_gelu(...)      bz_gelu_at(__VA_ARGS__, BZ_SITE)
 #define bz_gelu_tanh(...) bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
 
-/* ---- losses, 0-d */
+/* ---- losses: of each element, then reduced: as they are, their mean (the default), their sum, their sum over the size of axis 0 */
+typedef enum bz_reduction { BZ_REDUCTION_NONE, BZ_REDUCTION_MEAN, BZ_REDUCTION_SUM, BZ_REDUCTION_BATCHMEAN } bz_reduction;
 
-/* Mean of -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer
- * classes [N, ..] for logits [N, C, ..], or probabilities [N, C, ..]. NaN if a class is outside 0 .. C-1. */
-BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site);
-/* Mean of (x - y)^2. x or y may be a number. */
-BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site);
-#define bz_cross_entropy(...) bz_cross_entropy_at(__VA_ARGS__, BZ_SITE)
-#define bz_mse_loss(x, y)     BZ_WITH_2_(bz_mse_loss_at, x, y)
+/* -log softmax(logits) at the targets. Classes are axis 1 of the logits, or axis 0 of 1-d ones, as in PyTorch: integer classes [N,
+ * ..] for logits [N, C, ..], or probabilities [N, C, ..]. weight: NULL or [C]; a mean is one of the weights. Rows of the class
+ * ignore_index (INT64_MIN: there is none; PyTorch's default is -100) count nothing; any other outside 0 .. C-1 makes its row NaN. */
+BZ_API bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, bz_tensor *weight,
+                                      int64_t ignore_index, bz_reduction reduction,
+                                      double label_smoothing, const char *site);
+/* -x at integer classes; classes: axis 1. As cross_entropy of what log_softmax gave. */
+BZ_API bz_tensor *bz_nll_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight,
+                                 int64_t ignore_index, bz_reduction reduction, const char *site);
+/* -(target log x + (1 - target) log(1 - x)), logarithms from -100 on. weight broadcasts to x. */
+BZ_API bz_tensor *bz_binary_cross_entropy_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight,
+                                             bz_reduction reduction, const char *site);
+/* binary_cross_entropy of sigmoid(x), without overflow. pos_weight, the weight of target 1, broadcasts to x as weight does. */
+BZ_API bz_tensor *bz_binary_cross_entropy_with_logits_at(bz_tensor *x, bz_tensor *target,
+                                                         bz_tensor *weight, bz_tensor *pos_weight,
+                                                         bz_reduction reduction, const char *site);
+/* target (log target - x), x and, if log_target, the target logarithms of probabilities. */
+BZ_API bz_tensor *bz_kl_div_at(bz_tensor *x, bz_tensor *target, bz_reduction reduction,
+                               bool log_target, const char *site);
+/* e^x - target x, or x - target log(x + eps) where x is no logarithm. full: log target! by Stirling's formula is added where target
+ * > 1. */
+BZ_API bz_tensor *bz_poisson_nll_loss_at(bz_tensor *x, bz_tensor *target, bool log_input, bool full,
+                                         double eps, bz_reduction reduction, const char *site);
+/* (log var + (x - target)^2 / var) / 2, var at least eps. full: log(2 pi) / 2 is added. */
+BZ_API bz_tensor *bz_gaussian_nll_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *var,
+                                          bool full, double eps, bz_reduction reduction,
+                                          const char *site);
+/* (x - y)^2. x or y may be a number. */
+BZ_API bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction,
+                                 const char *site);
+/* |x - y|. x or y may be a number. */
+BZ_API bz_tensor *bz_l1_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction,
+                                const char *site);
+/* (x - y)^2 / 2 beta where |x - y| < beta, else |x - y| - beta / 2. x or y may be a number. */
+BZ_API bz_tensor *bz_smooth_l1_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction,
+                                       double beta, const char *site);
+/* (x - y)^2 / 2 where |x - y| <= delta, a line beyond. x or y may be a number. */
+BZ_API bz_tensor *bz_huber_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction, double delta,
+                                   const char *site);
+/* Softplus(-target x), target 1 or -1. */
+BZ_API bz_tensor *bz_soft_margin_loss_at(bz_tensor *x, bz_tensor *target, bz_reduction reduction,
+                                         const char *site);
+/* x where target is 1, max(0, margin - x) where it is -1. */
+BZ_API bz_tensor *bz_hinge_embedding_loss_at(bz_tensor *x, bz_tensor *target, double margin,
+                                             bz_reduction reduction, const char *site);
+/* margin - target (x - y), or 0 where that is less; target 1 or -1. */
+BZ_API bz_tensor *bz_margin_ranking_loss_at(bz_tensor *x, bz_tensor *y, bz_tensor *target,
+                                            double margin, bz_reduction reduction,
+                                            const char *site);
+/* 1 - cosine along the last axis where target is 1, max(0, cosine - margin) where it is -1. */
+BZ_API bz_tensor *bz_cosine_embedding_loss_at(bz_tensor *x, bz_tensor *y, bz_tensor *target,
+                                              double margin, bz_reduction reduction,
+                                              const char *site);
+/* d(anchor, positive) - d(anchor, negative) + margin, or 0 where that is less; d: pairwise_distance. swap: of the two distances to
+ * negative the smaller one. */
+BZ_API bz_tensor *bz_triplet_margin_loss_at(bz_tensor *anchor, bz_tensor *positive,
+                                            bz_tensor *negative, double margin, double p,
+                                            double eps, bool swap, bz_reduction reduction,
+                                            const char *site);
+/* Mean over the other classes of max(0, margin - x[target] + x[class])^p. x: [C] or [N, C]; p: 1 or 2; weight: NULL or [C]. */
+BZ_API bz_tensor *bz_multi_margin_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight,
+                                          double p, double margin, bz_reduction reduction,
+                                          const char *site);
+/* Mean over the last axis of binary_cross_entropy_with_logits. */
+BZ_API bz_tensor *bz_multilabel_soft_margin_loss_at(bz_tensor *x, bz_tensor *target,
+                                                    bz_tensor *weight, bz_reduction reduction,
+                                                    const char *site);
+static inline bz_tensor *bz_mse_loss_with_(bz_operand x, bz_operand y, bz_reduction reduction,
+                                           const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_mse_loss_at(o[0].v.tensor, o[1].v.tensor, reduction, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_l1_loss_with_(bz_operand x, bz_operand y, bz_reduction reduction,
+                                          const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_l1_loss_at(o[0].v.tensor, o[1].v.tensor, reduction, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_smooth_l1_loss_with_(bz_operand x, bz_operand y, bz_reduction reduction,
+                                                 double beta, const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_smooth_l1_loss_at(o[0].v.tensor, o[1].v.tensor, reduction, beta, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_huber_loss_with_(bz_operand x, bz_operand y, bz_reduction reduction,
+                                             double delta, const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_huber_loss_at(o[0].v.tensor, o[1].v.tensor, reduction, delta, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_soft_margin_loss_with_(bz_operand x, bz_operand target,
+                                                   bz_reduction reduction, const char *site) {
+    bz_operand o[] = {x, target};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_soft_margin_loss_at(o[0].v.tensor, o[1].v.tensor, reduction, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_hinge_embedding_loss_with_(bz_operand x, bz_operand target,
+                                                       double margin, bz_reduction reduction,
+                                                       const char *site) {
+    bz_operand o[] = {x, target};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_hinge_embedding_loss_at(o[0].v.tensor, o[1].v.tensor, margin, reduction,
+                                                 site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_margin_ranking_loss_with_(bz_operand x, bz_operand y, bz_operand target,
+                                                      double margin, bz_reduction reduction,
+                                                      const char *site) {
+    bz_operand o[] = {x, y, target};
+    bz_numbers_begin(o, 3, site);
+    bz_tensor *made = bz_margin_ranking_loss_at(o[0].v.tensor, o[1].v.tensor, o[2].v.tensor, margin,
+                                                reduction, site);
+    bz_numbers_end(o, 3);
+    return made;
+}
+#define bz_cross_entropy_2_(logits, target)                                                    bz_cross_entropy_at((logits), (target), NULL, INT64_MIN, BZ_REDUCTION_MEAN, 0, BZ_SITE)
+#define bz_cross_entropy_3_(logits, target, weight)                                            bz_cross_entropy_at((logits), (target), (weight), INT64_MIN, BZ_REDUCTION_MEAN, 0, BZ_SITE)
+#define bz_cross_entropy_4_(logits, target, weight, ignore_index)                              bz_cross_entropy_at((logits), (target), (weight), (ignore_index), BZ_REDUCTION_MEAN, 0, BZ_SITE)
+#define bz_cross_entropy_5_(logits, target, weight, ignore_index, reduction)                   bz_cross_entropy_at((logits), (target), (weight), (ignore_index), (reduction), 0, BZ_SITE)
+#define bz_cross_entropy_6_(logits, target, weight, ignore_index, reduction, label_smoothing)  bz_cross_entropy_at((logits), (target), (weight), (ignore_index), (reduction), (label_smoothing), BZ_SITE)
+#define bz_cross_entropy(...)                                                                  BZ_BY_COUNT_(bz_cross_entropy, __VA_ARGS__)
+#define bz_nll_loss_2_(x, target)                                                              bz_nll_loss_at((x), (target), NULL, INT64_MIN, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_nll_loss_3_(x, target, weight)                                                      bz_nll_loss_at((x), (target), (weight), INT64_MIN, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_nll_loss_4_(x, target, weight, ignore_index)                                        bz_nll_loss_at((x), (target), (weight), (ignore_index), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_nll_loss_5_(x, target, weight, ignore_index, reduction)                             bz_nll_loss_at((x), (target), (weight), (ignore_index), (reduction), BZ_SITE)
+#define bz_nll_loss(...)                                                                       BZ_BY_COUNT_(bz_nll_loss, __VA_ARGS__)
+#define bz_binary_cross_entropy_2_(x, target)                                                  bz_binary_cross_entropy_at((x), (target), NULL, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_binary_cross_entropy_3_(x, target, weight)                                          bz_binary_cross_entropy_at((x), (target), (weight), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_binary_cross_entropy_4_(x, target, weight, reduction)                               bz_binary_cross_entropy_at((x), (target), (weight), (reduction), BZ_SITE)
+#define bz_binary_cross_entropy(...)                                                           BZ_BY_COUNT_(bz_binary_cross_entropy, __VA_ARGS__)
+#define bz_binary_cross_entropy_with_logits_2_(x, target)                                      bz_binary_cross_entropy_with_logits_at((x), (target), NULL, NULL, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_binary_cross_entropy_with_logits_3_(x, target, weight)                              bz_binary_cross_entropy_with_logits_at((x), (target), (weight), NULL, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_binary_cross_entropy_with_logits_4_(x, target, weight, pos_weight)                  bz_binary_cross_entropy_with_logits_at((x), (target), (weight), (pos_weight), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_binary_cross_entropy_with_logits_5_(x, target, weight, pos_weight, reduction)       bz_binary_cross_entropy_with_logits_at((x), (target), (weight), (pos_weight), (reduction), BZ_SITE)
+#define bz_binary_cross_entropy_with_logits(...)                                               BZ_BY_COUNT_(bz_binary_cross_entropy_with_logits, __VA_ARGS__)
+#define bz_kl_div_2_(x, target)                                                                bz_kl_div_at((x), (target), BZ_REDUCTION_MEAN, false, BZ_SITE)
+#define bz_kl_div_3_(x, target, reduction)                                                     bz_kl_div_at((x), (target), (reduction), false, BZ_SITE)
+#define bz_kl_div_4_(x, target, reduction, log_target)                                         bz_kl_div_at((x), (target), (reduction), (log_target), BZ_SITE)
+#define bz_kl_div(...)                                                                         BZ_BY_COUNT_(bz_kl_div, __VA_ARGS__)
+#define bz_poisson_nll_loss_2_(x, target)                                                      bz_poisson_nll_loss_at((x), (target), true, false, 1e-08, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_poisson_nll_loss_3_(x, target, log_input)                                           bz_poisson_nll_loss_at((x), (target), (log_input), false, 1e-08, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_poisson_nll_loss_4_(x, target, log_input, full)                                     bz_poisson_nll_loss_at((x), (target), (log_input), (full), 1e-08, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_poisson_nll_loss_5_(x, target, log_input, full, eps)                                bz_poisson_nll_loss_at((x), (target), (log_input), (full), (eps), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_poisson_nll_loss_6_(x, target, log_input, full, eps, reduction)                     bz_poisson_nll_loss_at((x), (target), (log_input), (full), (eps), (reduction), BZ_SITE)
+#define bz_poisson_nll_loss(...)                                                               BZ_BY_COUNT_(bz_poisson_nll_loss, __VA_ARGS__)
+#define bz_gaussian_nll_loss_3_(x, target, var)                                                bz_gaussian_nll_loss_at((x), (target), (var), false, 1e-06, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_gaussian_nll_loss_4_(x, target, var, full)                                          bz_gaussian_nll_loss_at((x), (target), (var), (full), 1e-06, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_gaussian_nll_loss_5_(x, target, var, full, eps)                                     bz_gaussian_nll_loss_at((x), (target), (var), (full), (eps), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_gaussian_nll_loss_6_(x, target, var, full, eps, reduction)                          bz_gaussian_nll_loss_at((x), (target), (var), (full), (eps), (reduction), BZ_SITE)
+#define bz_gaussian_nll_loss(...)                                                              BZ_BY_COUNT_(bz_gaussian_nll_loss, __VA_ARGS__)
+#define bz_mse_loss_2_(x, y)                                                                   bz_mse_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_mse_loss_3_(x, y, reduction)                                                        bz_mse_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, BZ_SITE)
+#define bz_mse_loss(...)                                                                       BZ_BY_COUNT_(bz_mse_loss, __VA_ARGS__)
+#define bz_l1_loss_2_(x, y)                                                                    bz_l1_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_l1_loss_3_(x, y, reduction)                                                         bz_l1_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, BZ_SITE)
+#define bz_l1_loss(...)                                                                        BZ_BY_COUNT_(bz_l1_loss, __VA_ARGS__)
+#define bz_smooth_l1_loss_2_(x, y)                                                             bz_smooth_l1_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_REDUCTION_MEAN, 1, BZ_SITE)
+#define bz_smooth_l1_loss_3_(x, y, reduction)                                                  bz_smooth_l1_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, 1, BZ_SITE)
+#define bz_smooth_l1_loss_4_(x, y, reduction, beta)                                            bz_smooth_l1_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, beta, BZ_SITE)
+#define bz_smooth_l1_loss(...)                                                                 BZ_BY_COUNT_(bz_smooth_l1_loss, __VA_ARGS__)
+#define bz_huber_loss_2_(x, y)                                                                 bz_huber_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_REDUCTION_MEAN, 1, BZ_SITE)
+#define bz_huber_loss_3_(x, y, reduction)                                                      bz_huber_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, 1, BZ_SITE)
+#define bz_huber_loss_4_(x, y, reduction, delta)                                               bz_huber_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), reduction, delta, BZ_SITE)
+#define bz_huber_loss(...)                                                                     BZ_BY_COUNT_(bz_huber_loss, __VA_ARGS__)
+#define bz_soft_margin_loss_2_(x, target)                                                      bz_soft_margin_loss_with_(BZ_OPERAND(x), BZ_OPERAND(target), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_soft_margin_loss_3_(x, target, reduction)                                           bz_soft_margin_loss_with_(BZ_OPERAND(x), BZ_OPERAND(target), reduction, BZ_SITE)
+#define bz_soft_margin_loss(...)                                                               BZ_BY_COUNT_(bz_soft_margin_loss, __VA_ARGS__)
+#define bz_hinge_embedding_loss_2_(x, target)                                                  bz_hinge_embedding_loss_with_(BZ_OPERAND(x), BZ_OPERAND(target), 1, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_hinge_embedding_loss_3_(x, target, margin)                                          bz_hinge_embedding_loss_with_(BZ_OPERAND(x), BZ_OPERAND(target), margin, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_hinge_embedding_loss_4_(x, target, margin, reduction)                               bz_hinge_embedding_loss_with_(BZ_OPERAND(x), BZ_OPERAND(target), margin, reduction, BZ_SITE)
+#define bz_hinge_embedding_loss(...)                                                           BZ_BY_COUNT_(bz_hinge_embedding_loss, __VA_ARGS__)
+#define bz_margin_ranking_loss_3_(x, y, target)                                                bz_margin_ranking_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(target), 0, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_margin_ranking_loss_4_(x, y, target, margin)                                        bz_margin_ranking_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(target), margin, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_margin_ranking_loss_5_(x, y, target, margin, reduction)                             bz_margin_ranking_loss_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(target), margin, reduction, BZ_SITE)
+#define bz_margin_ranking_loss(...)                                                            BZ_BY_COUNT_(bz_margin_ranking_loss, __VA_ARGS__)
+#define bz_cosine_embedding_loss_3_(x, y, target)                                              bz_cosine_embedding_loss_at((x), (y), (target), 0, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_cosine_embedding_loss_4_(x, y, target, margin)                                      bz_cosine_embedding_loss_at((x), (y), (target), (margin), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_cosine_embedding_loss_5_(x, y, target, margin, reduction)                           bz_cosine_embedding_loss_at((x), (y), (target), (margin), (reduction), BZ_SITE)
+#define bz_cosine_embedding_loss(...)                                                          BZ_BY_COUNT_(bz_cosine_embedding_loss, __VA_ARGS__)
+#define bz_triplet_margin_loss_3_(anchor, positive, negative)                                  bz_triplet_margin_loss_at((anchor), (positive), (negative), 1, 2, 1e-06, false, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_triplet_margin_loss_4_(anchor, positive, negative, margin)                          bz_triplet_margin_loss_at((anchor), (positive), (negative), (margin), 2, 1e-06, false, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_triplet_margin_loss_5_(anchor, positive, negative, margin, p)                       bz_triplet_margin_loss_at((anchor), (positive), (negative), (margin), (p), 1e-06, false, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_triplet_margin_loss_6_(anchor, positive, negative, margin, p, eps)                  bz_triplet_margin_loss_at((anchor), (positive), (negative), (margin), (p), (eps), false, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_triplet_margin_loss_7_(anchor, positive, negative, margin, p, eps, swap)            bz_triplet_margin_loss_at((anchor), (positive), (negative), (margin), (p), (eps), (swap), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_triplet_margin_loss_8_(anchor, positive, negative, margin, p, eps, swap, reduction) bz_triplet_margin_loss_at((anchor), (positive), (negative), (margin), (p), (eps), (swap), (reduction), BZ_SITE)
+#define bz_triplet_margin_loss(...)                                                            BZ_BY_COUNT_(bz_triplet_margin_loss, __VA_ARGS__)
+#define bz_multi_margin_loss_2_(x, target)                                                     bz_multi_margin_loss_at((x), (target), NULL, 1, 1, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multi_margin_loss_3_(x, target, weight)                                             bz_multi_margin_loss_at((x), (target), (weight), 1, 1, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multi_margin_loss_4_(x, target, weight, p)                                          bz_multi_margin_loss_at((x), (target), (weight), (p), 1, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multi_margin_loss_5_(x, target, weight, p, margin)                                  bz_multi_margin_loss_at((x), (target), (weight), (p), (margin), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multi_margin_loss_6_(x, target, weight, p, margin, reduction)                       bz_multi_margin_loss_at((x), (target), (weight), (p), (margin), (reduction), BZ_SITE)
+#define bz_multi_margin_loss(...)                                                              BZ_BY_COUNT_(bz_multi_margin_loss, __VA_ARGS__)
+#define bz_multilabel_soft_margin_loss_2_(x, target)                                           bz_multilabel_soft_margin_loss_at((x), (target), NULL, BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multilabel_soft_margin_loss_3_(x, target, weight)                                   bz_multilabel_soft_margin_loss_at((x), (target), (weight), BZ_REDUCTION_MEAN, BZ_SITE)
+#define bz_multilabel_soft_margin_loss_4_(x, target, weight, reduction)                        bz_multilabel_soft_margin_loss_at((x), (target), (weight), (reduction), BZ_SITE)
+#define bz_multilabel_soft_margin_loss(...)                                                    BZ_BY_COUNT_(bz_multilabel_soft_margin_loss, __VA_ARGS__)
 
 /* ---- optimizer steps of one parameter, PyTorch's rules: give the new parameter; new moments replace *velocity, *m, *v.
  * lr and t (number of this step, from 1): 0-d tensors or numbers. */
@@ -240,8 +578,12 @@ BZ_API bz_tensor *bz_grad_norm_at(bz_tensor *scale, bz_tensor *const *x, int n,
  * max_norm / (norm + 1e-6) where that is below 1. grad's shape and dtype; BZ_EDTYPE for f16, where what is small would vanish. */
 BZ_API bz_tensor *bz_unscale_at(bz_tensor *grad, bz_tensor *scale, bz_tensor *norm, double max_norm,
                                 const char *site);
-#define bz_grad_norm(...) bz_grad_norm_at(__VA_ARGS__, BZ_SITE)
-#define bz_unscale(...)   bz_unscale_at(__VA_ARGS__, BZ_SITE)
+#define bz_grad_norm(...)                          bz_grad_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_unscale_1_(grad)                        bz_unscale_at((grad), NULL, NULL, 1, BZ_SITE)
+#define bz_unscale_2_(grad, scale)                 bz_unscale_at((grad), (scale), NULL, 1, BZ_SITE)
+#define bz_unscale_3_(grad, scale, norm)           bz_unscale_at((grad), (scale), (norm), 1, BZ_SITE)
+#define bz_unscale_4_(grad, scale, norm, max_norm) bz_unscale_at((grad), (scale), (norm), (max_norm), BZ_SITE)
+#define bz_unscale(...)                            BZ_BY_COUNT_(bz_unscale, __VA_ARGS__)
 
 typedef struct bz_grad_scaler_options {
     double growth_factor, backoff_factor;

@@ -471,6 +471,19 @@ bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusi
     return rt_end(&r, ready ? ir_logcumsumexp(r.g, r.x[0], axis, reverse, exclusive) : 0);
 }
 
+bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cumsum", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, int n, bool keepdim,
+                             const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "vector_norm", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_vector_norm(r.g, r.x[0], ord, axes, (unsigned)n, keepdim) : 0);
+}
+
 bz_tensor *bz_matmul_at(bz_tensor *x, bz_tensor *y, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "matmul", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
@@ -599,16 +612,265 @@ bz_tensor *bz_local_response_norm_at(bz_tensor *x, int64_t size, double alpha, d
     return rt_end(&r, ready ? ir_local_response_norm(r.g, r.x[0], size, alpha, beta, k) : 0);
 }
 
-bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, const char *site) {
+bz_tensor *bz_elu_at(bz_tensor *x, double alpha, const char *site) {
     rt_rec r;
-    bool ready = rt_begin(&r, "cross_entropy", site, (bz_tensor *[]){logits, target}, 2, 0, BZ_I64);
-    return rt_end(&r, ready ? ir_cross_entropy(r.g, r.x[0], r.x[1]) : 0);
+    bool ready = rt_begin(&r, "elu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_elu(r.g, r.x[0], alpha) : 0);
 }
 
-bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, const char *site) {
+bz_tensor *bz_selu_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "selu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_selu(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_celu_at(bz_tensor *x, double alpha, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "celu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_celu(r.g, r.x[0], alpha) : 0);
+}
+
+bz_tensor *bz_leaky_relu_at(bz_tensor *x, double negative_slope, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "leaky_relu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_leaky_relu(r.g, r.x[0], negative_slope) : 0);
+}
+
+bz_tensor *bz_prelu_at(bz_tensor *x, bz_tensor *weight, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "prelu", site, (bz_tensor *[]){x, weight}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_prelu(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_rrelu_at(bz_tensor *x, double lower, double upper, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "rrelu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_rrelu(r.g, r.x[0], lower, upper) : 0);
+}
+
+bz_tensor *bz_relu6_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "relu6", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_relu6(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_hardtanh_at(bz_tensor *x, double min_val, double max_val, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hardtanh", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hardtanh(r.g, r.x[0], min_val, max_val) : 0);
+}
+
+bz_tensor *bz_hardsigmoid_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hardsigmoid", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hardsigmoid(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_hardswish_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hardswish", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hardswish(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_hardshrink_at(bz_tensor *x, double lambd, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hardshrink", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hardshrink(r.g, r.x[0], lambd) : 0);
+}
+
+bz_tensor *bz_softshrink_at(bz_tensor *x, double lambd, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "softshrink", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_softshrink(r.g, r.x[0], lambd) : 0);
+}
+
+bz_tensor *bz_tanhshrink_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "tanhshrink", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_tanhshrink(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_threshold_at(bz_tensor *x, double threshold, double value, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "threshold", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_threshold(r.g, r.x[0], threshold, value) : 0);
+}
+
+bz_tensor *bz_mish_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mish", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_mish(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_softsign_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "softsign", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_softsign(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_logsigmoid_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "logsigmoid", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_logsigmoid(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_glu_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "glu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_glu(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_softmin_at(bz_tensor *x, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "softmin", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_softmin(r.g, r.x[0], axis) : 0);
+}
+
+bz_tensor *bz_normalize_at(bz_tensor *x, double p, int axis, double eps, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "normalize", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_normalize(r.g, r.x[0], p, axis, eps) : 0);
+}
+
+bz_tensor *bz_cosine_similarity_at(bz_tensor *x, bz_tensor *y, int axis, double eps,
+                                   const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cosine_similarity", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cosine_similarity(r.g, r.x[0], r.x[1], axis, eps) : 0);
+}
+
+bz_tensor *bz_pairwise_distance_at(bz_tensor *x, bz_tensor *y, double p, double eps, bool keepdim,
+                                   const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pairwise_distance", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_pairwise_distance(r.g, r.x[0], r.x[1], p, eps, keepdim) : 0);
+}
+
+bz_tensor *bz_cross_entropy_at(bz_tensor *logits, bz_tensor *target, bz_tensor *weight,
+                               int64_t ignore_index, bz_reduction reduction, double label_smoothing,
+                               const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cross_entropy", site, (bz_tensor *[]){logits, target, weight}, 3, 1 << 2, BZ_I64);
+    return rt_end(&r, ready ? ir_cross_entropy(r.g, r.x[0], r.x[1], r.x[2], ignore_index, (int)reduction, label_smoothing) : 0);
+}
+
+bz_tensor *bz_nll_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight, int64_t ignore_index,
+                          bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nll_loss", site, (bz_tensor *[]){x, target, weight}, 3, 1 << 2, BZ_I64);
+    return rt_end(&r, ready ? ir_nll_loss(r.g, r.x[0], r.x[1], r.x[2], ignore_index, (int)reduction) : 0);
+}
+
+bz_tensor *bz_binary_cross_entropy_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight,
+                                      bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "binary_cross_entropy", site, (bz_tensor *[]){x, target, weight}, 3, 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_binary_cross_entropy(r.g, r.x[0], r.x[1], r.x[2], (int)reduction) : 0);
+}
+
+bz_tensor *bz_binary_cross_entropy_with_logits_at(bz_tensor *x, bz_tensor *target,
+                                                  bz_tensor *weight, bz_tensor *pos_weight,
+                                                  bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "binary_cross_entropy_with_logits", site, (bz_tensor *[]){x, target, weight, pos_weight}, 4, 1 << 2 | 1 << 3, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_binary_cross_entropy_with_logits(r.g, r.x[0], r.x[1], r.x[2], r.x[3], (int)reduction) : 0);
+}
+
+bz_tensor *bz_kl_div_at(bz_tensor *x, bz_tensor *target, bz_reduction reduction, bool log_target,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "kl_div", site, (bz_tensor *[]){x, target}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_kl_div(r.g, r.x[0], r.x[1], (int)reduction, log_target) : 0);
+}
+
+bz_tensor *bz_poisson_nll_loss_at(bz_tensor *x, bz_tensor *target, bool log_input, bool full,
+                                  double eps, bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "poisson_nll_loss", site, (bz_tensor *[]){x, target}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_poisson_nll_loss(r.g, r.x[0], r.x[1], log_input, full, eps, (int)reduction) : 0);
+}
+
+bz_tensor *bz_gaussian_nll_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *var, bool full,
+                                   double eps, bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "gaussian_nll_loss", site, (bz_tensor *[]){x, target, var}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_gaussian_nll_loss(r.g, r.x[0], r.x[1], r.x[2], full, eps, (int)reduction) : 0);
+}
+
+bz_tensor *bz_mse_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "mse_loss", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_mse_loss(r.g, r.x[0], r.x[1]) : 0);
+    return rt_end(&r, ready ? ir_mse_loss(r.g, r.x[0], r.x[1], (int)reduction) : 0);
+}
+
+bz_tensor *bz_l1_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "l1_loss", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_l1_loss(r.g, r.x[0], r.x[1], (int)reduction) : 0);
+}
+
+bz_tensor *bz_smooth_l1_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction, double beta,
+                                const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "smooth_l1_loss", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_smooth_l1_loss(r.g, r.x[0], r.x[1], (int)reduction, beta) : 0);
+}
+
+bz_tensor *bz_huber_loss_at(bz_tensor *x, bz_tensor *y, bz_reduction reduction, double delta,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "huber_loss", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_huber_loss(r.g, r.x[0], r.x[1], (int)reduction, delta) : 0);
+}
+
+bz_tensor *bz_soft_margin_loss_at(bz_tensor *x, bz_tensor *target, bz_reduction reduction,
+                                  const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "soft_margin_loss", site, (bz_tensor *[]){x, target}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_soft_margin_loss(r.g, r.x[0], r.x[1], (int)reduction) : 0);
+}
+
+bz_tensor *bz_hinge_embedding_loss_at(bz_tensor *x, bz_tensor *target, double margin,
+                                      bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "hinge_embedding_loss", site, (bz_tensor *[]){x, target}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_hinge_embedding_loss(r.g, r.x[0], r.x[1], margin, (int)reduction) : 0);
+}
+
+bz_tensor *bz_margin_ranking_loss_at(bz_tensor *x, bz_tensor *y, bz_tensor *target, double margin,
+                                     bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "margin_ranking_loss", site, (bz_tensor *[]){x, y, target}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_margin_ranking_loss(r.g, r.x[0], r.x[1], r.x[2], margin, (int)reduction) : 0);
+}
+
+bz_tensor *bz_cosine_embedding_loss_at(bz_tensor *x, bz_tensor *y, bz_tensor *target, double margin,
+                                       bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cosine_embedding_loss", site, (bz_tensor *[]){x, y, target}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cosine_embedding_loss(r.g, r.x[0], r.x[1], r.x[2], margin, (int)reduction) : 0);
+}
+
+bz_tensor *bz_triplet_margin_loss_at(bz_tensor *anchor, bz_tensor *positive, bz_tensor *negative,
+                                     double margin, double p, double eps, bool swap,
+                                     bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "triplet_margin_loss", site, (bz_tensor *[]){anchor, positive, negative}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_triplet_margin_loss(r.g, r.x[0], r.x[1], r.x[2], margin, p, eps, swap, (int)reduction) : 0);
+}
+
+bz_tensor *bz_multi_margin_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight, double p,
+                                   double margin, bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "multi_margin_loss", site, (bz_tensor *[]){x, target, weight}, 3, 1 << 2, BZ_I64);
+    return rt_end(&r, ready ? ir_multi_margin_loss(r.g, r.x[0], r.x[1], r.x[2], p, margin, (int)reduction) : 0);
+}
+
+bz_tensor *bz_multilabel_soft_margin_loss_at(bz_tensor *x, bz_tensor *target, bz_tensor *weight,
+                                             bz_reduction reduction, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "multilabel_soft_margin_loss", site, (bz_tensor *[]){x, target, weight}, 3, 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_multilabel_soft_margin_loss(r.g, r.x[0], r.x[1], r.x[2], (int)reduction) : 0);
 }
 
 bz_tensor *bz_unscale_at(bz_tensor *grad, bz_tensor *scale, bz_tensor *norm, double max_norm,

@@ -57,7 +57,7 @@ static const tx_val *given(tx_args *a, const char *name) {
 /* A default that is a number, or the word for one. */
 static int64_t default_int(const char *text) {
     return !strcmp(text, "flat")   ? IR_FLAT
-           : !strcmp(text, "open") ? INT64_MIN
+           : !strcmp(text, "open") || !strcmp(text, "none") ? INT64_MIN
                                    : strtoll(text, NULL, 10);
 }
 
@@ -123,10 +123,48 @@ static ir_number arg_number(tx_args *a, const char *name) {
 }
 
 static bool arg_flag(tx_args *a, const char *name) {
+    char buf[32];
     int64_t v = 1;
     tx_attr *t = tx_find(a->l, name);
     if (t && t->v.kind != TX_V_FLAG) tx_int(a->p, &t->v, &v);
-    return t && v;
+    return t ? v != 0 : attr_default(a->b, name, buf) != NULL && *buf == '1';
+}
+
+/* ---- words that are numbers: words.def */
+
+static const struct {
+    const char *type, *word;
+    int number;
+} attr_words[] = {
+#define IR_WORD(type, word, NAME, number) {#type, #word, number},
+#include "src/ir/words.def"
+};
+
+const char *ir_word(const char *type, size_t n, unsigned k) {
+    for (unsigned i = 0; i < BZ_LEN(attr_words); i++)
+        if (strlen(attr_words[i].type) == n && !memcmp(attr_words[i].type, type, n) && k-- == 0)
+            return attr_words[i].word;
+    return NULL;
+}
+
+static int arg_word(tx_args *a, const char *name) {
+    char buf[32];
+    const tx_val *t = given(a, name);
+    const char *type = attr_spec(a->b, name), *def = attr_default(a->b, name, buf),
+               *word = !t ? def : t->kind == TX_V_WORD || t->kind == TX_V_STRING ? t->u.s : "";
+    size_t n = strcspn(type, "= ");
+    for (unsigned i = 0; word && i < BZ_LEN(attr_words); i++)
+        if (strlen(attr_words[i].type) == n && !memcmp(attr_words[i].type, type, n) &&
+            !strcmp(attr_words[i].word, word))
+            return attr_words[i].number;
+    if (t) {
+        bz_text all = {0};
+        const char *w;
+        for (unsigned k = 0; (w = ir_word(type, n, k)); k++) bz_textf(&all, "%s%s", k ? ", " : "", w);
+        tx_fail(a->p, t->tok, BZ_EARG, "%s: %s is one of %s", a->b->name, name, bz_text_c(&all));
+        bz_text_free(&all);
+    }
+    return 0;
 }
 
 static bz_dtype arg_dtype(tx_args *a, const char *name) {
@@ -221,6 +259,7 @@ static ir_ref operand(const tx_args *a, unsigned k) {
 #define BITS(n, t) arg_bits(a, #n, t)
 #define NUMBER(n)  arg_number(a, #n)
 #define FLAG(n)    arg_flag(a, #n)
+#define WORD(n)    arg_word(a, #n)
 #define DTYPE(n)   arg_dtype(a, #n)
 #define GRAPH(n)   arg_graph(a, #n)
 #define NUM(n)     arg_num(a, #n)

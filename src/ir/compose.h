@@ -28,6 +28,18 @@ ir_ref ir_part_of(ir_graph *g, ir_ref x, const int64_t *shape, unsigned at, int6
 /* Room for n parts; false and an error that names `name`: there is none. */
 bool ir_parts_new(ir_graph *g, const char *name, unsigned n, ir_parts *parts);
 
+/* compose_formula.c: what formulas_made.c begins and ends with. Operands in the dtype that they are promoted to together, in that of its
+ * op-math unless `same`; *t: the one that goes with the result. false: an operand is missing. */
+bool ir_formula_in(ir_graph *g, ir_ref *const *x, unsigned n, bool same, bz_dtype *t);
+enum ir_words {
+#define IR_WORD(type, word, NAME, number) IR_##NAME = number,
+#include "src/ir/words.def"
+};
+/* The larger of x and a number, with the gradient of x: what PyTorch clamps behind autograd's back. */
+ir_ref ir_at_least_unseen(ir_graph *g, ir_ref x, double least);
+/* Losses of single elements in op-math, reduced as words.def says, in dtype t. */
+ir_ref ir_loss_out(ir_graph *g, const char *name, ir_ref x, int reduction, bz_dtype t);
+
 static inline ir_ref ir_plus(ir_graph *g, ir_ref x, ir_ref y) {
     return ir_build2(g, IR_ADD, x, y);
 }

@@ -1,4 +1,4 @@
-/* compose_nn.c - softmax and its relatives, losses, activations and normalisations, with PyTorch's
+/* compose_nn.c - softmax and its relatives, activations and normalisations, with PyTorch's
  * formulas. */
 #include "src/ir/compose.h"
 
@@ -85,80 +85,6 @@ ir_ref ir_logsumexp(ir_graph *g, ir_ref x, const int *axes, unsigned n, bool kee
         return ir_math_out(g, r, t);
     if (!keepdim) max = drop_axes(g, max, set);
     return ir_math_out(g, ir_plus(g, r, max), t);
-}
-
-/* ---- losses */
-
-/* The number of each class along the axis of classes of x: [C, 1, 1 ...] */
-static ir_ref class_numbers(ir_graph *g, ir_ref x, int axis) {
-    ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
-    unsigned rank = ir_at(g, x)->rank - (unsigned)axis;
-    for (unsigned a = 1; a < rank; a++) dims[a] = one;
-    dims[0] = ir_dims(g, ir_at(g, x))[axis];
-    return ir_iota(g, BZ_I64, dims, rank, 0);
-}
-
-/* -log p of each row's class: log sum e^s - s[class] with s = x - max. The class is found by
- * comparing, inside the row; one that is outside 0 .. C-1 makes the row, and so the loss, NaN. */
-static ir_ref class_loss(ir_graph *g, ir_ref x, int axis, ir_ref target) {
-    ir_ref shifted, e = shifted_exp(g, x, axis, &shifted);
-    ir_ref log_sum = ir_build1(g, IR_LOG, ir_reduce(g, IR_SUM, e, &axis, 1, false));
-    if (!shifted) return 0;
-    ir_ref numbers = class_numbers(g, x, axis);
-    ir_ref hit = ir_build2(g, IR_EQ, ir_unsqueeze(g, target, axis), numbers);
-    ir_ref own = ir_build3(g, IR_SELECT, hit, shifted, ir_num(g, x, 0));
-    ir_ref loss = ir_minus(g, log_sum, ir_reduce(g, IR_SUM, own, &axis, 1, false));
-    bool row[IR_MAX_RANK] = {false};
-    row[axis] = true;
-    ir_ref low = ir_build2(g, IR_LE, ir_const_i(g, BZ_I64, 0), target);
-    ir_ref high = ir_build2(g, IR_LT, target, ir_count(g, x, row, BZ_I64));
-    return ir_build3(g, IR_SELECT, ir_build2(g, IR_AND, low, high), loss,
-                     ir_num(g, x, __builtin_nan("")));
-}
-
-/* Has the target the axes of x, `without` left out (-1: none)? */
-static bool target_fits(const ir_graph *g, ir_ref x, ir_ref target, int without) {
-    unsigned n = 0, rank = ir_at(g, target)->rank;
-    for (int a = 0; a < (int)ir_at(g, x)->rank; a++) {
-        if (a == without) continue;
-        if (n == rank || ir_dims(g, ir_at(g, x))[a] != ir_dims(g, ir_at(g, target))[n++])
-            return false;
-    }
-    return n == rank;
-}
-
-ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target) {
-    if (!logits || !target) return 0;
-    bz_dtype t = ir_dtype(g, logits);
-    bool classes = ir_is_int(ir_dtype(g, target));
-    unsigned rank = ir_at(g, logits)->rank;
-    int axis = rank > 1; /* as PyTorch: [C] or [N, C, ...] */
-    if (ir_dtype(g, target) == BZ_BOOL)
-        return ir_error_as(g, BZ_EDTYPE, "cross_entropy",
-                           "the target is %s: integer classes or probabilities are needed",
-                           ir_shape_text(g, target));
-    if (rank == 0 || !target_fits(g, logits, target, classes ? axis : -1))
-        return ir_error_as(g, BZ_ESHAPE, "cross_entropy",
-                           "target %s does not fit the logits %s, whose axis %d is the classes",
-                           ir_shape_text(g, target), ir_shape_text(g, logits), axis);
-    if (is_empty(g, logits, (unsigned)axis))
-        return ir_error_as(g, BZ_ESHAPE, "cross_entropy", "the logits %s have no class",
-                           ir_shape_text(g, logits));
-    ir_ref x = ir_math_in(g, logits), rows;
-    if (classes) {
-        rows = class_loss(g, x, axis, target);
-    } else {
-        ir_ref log = ir_log_softmax(g, x, axis), p = ir_times(g, ir_math_in(g, target), log);
-        rows = ir_build1(g, IR_NEG, ir_reduce(g, IR_SUM, p, &axis, 1, false));
-    }
-    return ir_math_out(g, ir_mean(g, rows, NULL, 0, false), t);
-}
-
-ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y) {
-    bz_dtype t = ir_promote(ir_dtype(g, x), ir_dtype(g, y));
-    if (!ir_broadcasts(g, IR_SUB, (ir_ref[]){x, y}, 2)) return 0;
-    ir_ref right = ir_math_in(g, y), d = ir_minus(g, ir_math_in(g, x), right);
-    return ir_math_out(g, ir_mean(g, ir_times(g, d, d), NULL, 0, false), t);
 }
 
 /* ---- activations */

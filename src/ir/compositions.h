@@ -151,6 +151,11 @@ ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
 ir_ref ir_cumprod(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
 /* Log of the sum of e^x of all up to and with each element, along an axis. */
 ir_ref ir_logcumsumexp(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
+/* Sum of all up to and with each element, along an axis. */
+ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis);
+/* Norm of order ord: inf, -inf, 0 (elements that are not 0) or any other number. */
+ir_ref ir_vector_norm(ir_graph *g, ir_ref x, double ord, const int *axes, unsigned naxes,
+                      bool keepdim);
 /* Matrix product, NumPy's: 1-d operands, batch axes broadcast. */
 ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y);
 /* x weight^T + bias. */
@@ -176,10 +181,96 @@ ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_
 /* x / (k + alpha * the mean of the squares of size channels around each)^beta. */
 ir_ref ir_local_response_norm(ir_graph *g, ir_ref x, int64_t size, double alpha, double beta,
                               double k);
-/* Mean of -log softmax(logits) at integer classes, or against probabilities; classes: axis 1. */
-ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target);
-/* Mean of (x - y)^2. */
-ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y);
+/* x where positive, else alpha (e^x - 1). */
+ir_ref ir_elu(ir_graph *g, ir_ref x, double alpha);
+/* A scaled elu, which keeps mean 0 and variance 1. */
+ir_ref ir_selu(ir_graph *g, ir_ref x);
+/* x where positive, else alpha (e^(x / alpha) - 1). */
+ir_ref ir_celu(ir_graph *g, ir_ref x, double alpha);
+/* x where positive, else x negative_slope. */
+ir_ref ir_leaky_relu(ir_graph *g, ir_ref x, double negative_slope);
+/* x where positive, else x weight. */
+ir_ref ir_prelu(ir_graph *g, ir_ref x, ir_ref weight);
+/* leaky_relu with the slope in the middle: what PyTorch's rrelu is where nothing is trained. */
+ir_ref ir_rrelu(ir_graph *g, ir_ref x, double lower, double upper);
+/* x limited to 0 .. 6. */
+ir_ref ir_relu6(ir_graph *g, ir_ref x);
+/* x limited to min_val .. max_val. */
+ir_ref ir_hardtanh(ir_graph *g, ir_ref x, double min_val, double max_val);
+/* (x + 3) / 6 limited to 0 .. 1. */
+ir_ref ir_hardsigmoid(ir_graph *g, ir_ref x);
+/* x hardsigmoid(x). */
+ir_ref ir_hardswish(ir_graph *g, ir_ref x);
+/* x outside of -lambd .. lambd, else 0. */
+ir_ref ir_hardshrink(ir_graph *g, ir_ref x, double lambd);
+/* x nearer to 0 by lambd, as far as that. */
+ir_ref ir_softshrink(ir_graph *g, ir_ref x, double lambd);
+/* x - tanh(x). */
+ir_ref ir_tanhshrink(ir_graph *g, ir_ref x);
+/* x above threshold, else value. */
+ir_ref ir_threshold(ir_graph *g, ir_ref x, double threshold, double value);
+/* x tanh(softplus(x)). */
+ir_ref ir_mish(ir_graph *g, ir_ref x);
+/* x / (1 + |x|). */
+ir_ref ir_softsign(ir_graph *g, ir_ref x);
+/* Log of sigmoid. */
+ir_ref ir_logsigmoid(ir_graph *g, ir_ref x);
+/* First half of an axis times the sigmoid of the second. */
+ir_ref ir_glu(ir_graph *g, ir_ref x, int axis);
+/* Softmax of -x. */
+ir_ref ir_softmin(ir_graph *g, ir_ref x, int axis);
+/* x over its norm of order p along an axis, which counts as eps at least. */
+ir_ref ir_normalize(ir_graph *g, ir_ref x, double p, int axis, double eps);
+/* Cosine of the angle between x and y along an axis, norms counting as eps at least. */
+ir_ref ir_cosine_similarity(ir_graph *g, ir_ref x, ir_ref y, int axis, double eps);
+/* Norm of order p of x - y + eps along the last axis. */
+ir_ref ir_pairwise_distance(ir_graph *g, ir_ref x, ir_ref y, double p, double eps, bool keepdim);
+/* -log softmax(logits) at integer classes, or against probabilities; classes: axis 1. */
+ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target, ir_ref weight,
+                        int64_t ignore_index, int reduction, double label_smoothing);
+/* -x at integer classes; classes: axis 1. */
+ir_ref ir_nll_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight, int64_t ignore_index,
+                   int reduction);
+/* -(target log x + (1 - target) log(1 - x)), logarithms from -100 on. */
+ir_ref ir_binary_cross_entropy(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight, int reduction);
+/* binary_cross_entropy of sigmoid(x), without overflow. */
+ir_ref ir_binary_cross_entropy_with_logits(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight,
+                                           ir_ref pos_weight, int reduction);
+/* target (log target - x), x and, if log_target, the target logarithms of probabilities. */
+ir_ref ir_kl_div(ir_graph *g, ir_ref x, ir_ref target, int reduction, bool log_target);
+/* e^x - target x, or x - target log(x + eps) where x is no logarithm. */
+ir_ref ir_poisson_nll_loss(ir_graph *g, ir_ref x, ir_ref target, bool log_input, bool full,
+                           double eps, int reduction);
+/* (log var + (x - target)^2 / var) / 2, var at least eps. */
+ir_ref ir_gaussian_nll_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref var, bool full, double eps,
+                            int reduction);
+/* (x - y)^2. */
+ir_ref ir_mse_loss(ir_graph *g, ir_ref x, ir_ref y, int reduction);
+/* |x - y|. */
+ir_ref ir_l1_loss(ir_graph *g, ir_ref x, ir_ref y, int reduction);
+/* (x - y)^2 / 2 beta where |x - y| < beta, else |x - y| - beta / 2. */
+ir_ref ir_smooth_l1_loss(ir_graph *g, ir_ref x, ir_ref y, int reduction, double beta);
+/* (x - y)^2 / 2 where |x - y| <= delta, a line beyond. */
+ir_ref ir_huber_loss(ir_graph *g, ir_ref x, ir_ref y, int reduction, double delta);
+/* Softplus(-target x), target 1 or -1. */
+ir_ref ir_soft_margin_loss(ir_graph *g, ir_ref x, ir_ref target, int reduction);
+/* x where target is 1, max(0, margin - x) where it is -1. */
+ir_ref ir_hinge_embedding_loss(ir_graph *g, ir_ref x, ir_ref target, double margin, int reduction);
+/* margin - target (x - y), or 0 where that is less; target 1 or -1. */
+ir_ref ir_margin_ranking_loss(ir_graph *g, ir_ref x, ir_ref y, ir_ref target, double margin,
+                              int reduction);
+/* 1 - cosine along the last axis where target is 1, max(0, cosine - margin) where it is -1. */
+ir_ref ir_cosine_embedding_loss(ir_graph *g, ir_ref x, ir_ref y, ir_ref target, double margin,
+                                int reduction);
+/* d(anchor, positive) - d(anchor, negative) + margin, or 0 where that is less; d: pairwise_distance. */
+ir_ref ir_triplet_margin_loss(ir_graph *g, ir_ref anchor, ir_ref positive, ir_ref negative,
+                              double margin, double p, double eps, bool swap, int reduction);
+/* Mean over the other classes of max(0, margin - x[target] + x[class])^p. */
+ir_ref ir_multi_margin_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight, double p,
+                            double margin, int reduction);
+/* Mean over the last axis of binary_cross_entropy_with_logits. */
+ir_ref ir_multilabel_soft_margin_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight,
+                                      int reduction);
 /* Gradient of a scaled loss over scale; with the norm of all, clipped as PyTorch's clip_grad_norm_ does. */
 ir_ref ir_unscale(ir_graph *g, ir_ref grad, ir_ref scale, ir_ref norm, double max_norm);
 

@@ -47,8 +47,7 @@ static bool same_shapes(const ir_graph *g, const ir_ref *x, unsigned n) {
     return true;
 }
 
-/* The shape that n operands broadcast to; -1 and an error: there is none. */
-static int common_shape(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, ir_dim *dims) {
+int ir_common_shape(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, ir_dim *dims) {
     const ir_dim one = ir_dim_const(g, 1);
     unsigned rank = 0;
     for (unsigned i = 0; i < n; i++)
@@ -72,7 +71,7 @@ static int common_shape(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, ir_d
 
 bool ir_broadcasts(ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
     ir_dim dims[IR_MAX_RANK];
-    return common_shape(g, op, x, n, dims) >= 0;
+    return ir_common_shape(g, op, x, n, dims) >= 0;
 }
 
 /* ---- the constructors */
@@ -134,7 +133,7 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
                         ir_shape_text(g, x[0]));
     ir_dim dims[IR_MAX_RANK];
     bool same = same_shapes(g, x, n); /* the usual case, and recording should cost little */
-    int rank = same ? 0 : common_shape(g, op, x, n, dims);
+    int rank = same ? 0 : ir_common_shape(g, op, x, n, dims);
     if (rank < 0) return 0;
     for (unsigned i = first; i < n; i++) x[i] = ir_cast(g, x[i], t);
     for (unsigned i = 0; i < n && !same; i++)

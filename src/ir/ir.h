@@ -338,7 +338,8 @@ static inline ir_ref ir_build2(ir_graph *g, ir_op op, ir_ref x, ir_ref y) {
 static inline ir_ref ir_build3(ir_graph *g, ir_op op, ir_ref x, ir_ref y, ir_ref z) {
     return ir_build(g, op, (ir_ref[]){x, y, z}, 3);
 }
-/* Do n operands broadcast to one shape? false and an error that names two that don't. */
+/* The rank of the shape that n operands broadcast to, which is dims[IR_MAX_RANK]; -1 and an error that names two that don't. */
+int ir_common_shape(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, ir_dim *dims);
 bool ir_broadcasts(ir_graph *g, ir_op op, const ir_ref *x, unsigned n);
 
 /* ---- rebuild.c: what passes share. A map gives for each node of the old graph its node in the new one. */

@@ -147,7 +147,8 @@ typedef enum ir_api {
 /* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
  * "x*" any number; "i:i64": a number there stands beside an i64 (none: beside nothing), else beside
  * the other operands. In `attrs`: name:type, or name:type=default; types int (natural: not negative),
- * int64, float, number (a float or an integer), flag, dtype, ints, int64s, counts (int64s, more than axes), dims, graph. */
+ * int64, float, number (a float or an integer), flag, dtype, ints, int64s, counts (int64s, more than axes), dims, graph, and those of
+ * words.def. */
 typedef struct ir_builder {
     const char *name;
     ir_api api;
@@ -157,6 +158,8 @@ typedef struct ir_builder {
 extern const ir_builder ir_builders[];
 extern const unsigned ir_builder_count;
 const ir_builder *ir_builder_find(const char *name); /* NULL: none */
+/* Word k of a type of words.def, whose name has n characters; NULL: there are no more, or it is no such type. */
+const char *ir_word(const char *type, size_t n, unsigned k);
 /* The next word of *s, its length in *n; NULL at the end. */
 const char *tx_next_word(const char **s, size_t *n);
 /* "a, b"; "{axis: int = -1, ...}"; "values, indices = sort x {axis: int = -1, ...}" of the columns of a row. */

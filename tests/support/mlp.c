@@ -49,7 +49,7 @@ ir_module *mlp_step(int64_t batch, int64_t in, int64_t hidden, int64_t classes) 
         h = layer(g, h, wrt[2 * i], wrt[2 * i + 1]);
         h = i < 2 ? ir_build1(g, IR_RELU, h) : h;
     }
-    ir_ref loss = ir_cross_entropy(g, h, y);
+    ir_ref loss = ir_cross_entropy(g, h, y, 0, INT64_MIN, 1, 0);
     ir_output_add(g, "loss", loss, -1);
     pass_grad(g, loss, 0, wrt, 6, grad);
     ir_ref now = ir_build2(g, IR_ADD, t, ir_const_f(g, BZ_F32, 1));

@@ -360,14 +360,14 @@ static ir_ref loss(maker *m, ir_ref x) {
     if (!floating(m, x)) return x;
     ir_static_shape(m->g, x, shape);
     switch (draw(m, 3)) {
-    case 0: return ir_mse_loss(m->g, x, twin(m, x));
-    case 1: return ir_cross_entropy(m->g, x, ir_softmax(m->g, twin(m, x), (int)axis));
+    case 0: return ir_mse_loss(m->g, x, twin(m, x), 1);
+    case 1: return ir_cross_entropy(m->g, x, ir_softmax(m->g, twin(m, x), (int)axis), 0, INT64_MIN, 1, 0);
     default: break;
     }
     ir_ref c = ir_const_i(m->g, BZ_I64, shape[axis]);
     for (unsigned a = axis; a + 1 < rank; a++) shape[a] = shape[a + 1];
     ir_ref t = random_input(m, BZ_I64, shape, rank - 1);
-    return ir_cross_entropy(m->g, x, ir_build2(m->g, IR_IMOD, t, c));
+    return ir_cross_entropy(m->g, x, ir_build2(m->g, IR_IMOD, t, c), 0, INT64_MIN, 1, 0);
 }
 
 /* Whether a step is skipped: 0, never, or a value. */

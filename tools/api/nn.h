@@ -2,7 +2,8 @@
  * Made by tools/api.py from tools/api/nn.h and src/ir/builders.def: do not edit.
  *
  * axes: n of them, negative counts from the end, no repeats; n = 0: all axes; 0-d tensors have the axes 0 and -1. keepdim
- * leaves them with size 1. Halves are computed in f32 and rounded once. Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
+ * leaves them with size 1. Halves are computed in f32 and rounded once. Arguments at the end for which docs/ops.md has a default may
+ * be left out where no list is among them: bz_elu(x), bz_elu(x, 0.5), bz_mse_loss(x, y). Errors: BZ_EAXIS, BZ_ESHAPE, BZ_EDTYPE. */
 #ifndef BRAZE_NN_H
 #define BRAZE_NN_H
 
@@ -29,7 +30,8 @@ BZ_API bz_tensor *bz_gelu_tanh_at(bz_tensor *x, const char *site); /* the form w
 #define bz_gelu(...)      bz_gelu_at(__VA_ARGS__, BZ_SITE)
 #define bz_gelu_tanh(...) bz_gelu_tanh_at(__VA_ARGS__, BZ_SITE)
 
-/* ---- losses, 0-d */
+/* ---- losses: of each element, then reduced: as they are, their mean (the default), their sum, their sum over the size of axis 0 */
+@words reduction
 
 @section losses
 

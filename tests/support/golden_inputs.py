@@ -1,0 +1,40 @@
+"""golden_inputs.py - operands of the calls in tests/golden/torch: made from their names, so that the files hold results alone.
+
+    "x:normal[3,4]"     f64, like the others; drawn by NumPy's legacy generator, whose numbers never change
+    kinds               normal, unit (0 .. 1), above (0.1 .. 3), small (whole numbers -3 .. 3), edges (the special values, then normal),
+                        zero, sign (-1 or 1), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), and f16, bf16, f32 in front of a kind: normal.f32"""
+import re
+import zlib
+
+import numpy as np
+
+EDGES = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 6.0, 20.0, -20.0, 100.0, -100.0, 800.0, -800.0,
+         np.inf, -np.inf, np.nan, 1e-300, -1e-300, 1e300]
+
+
+def parse(word):
+    """name, kind, dtype, shape of "x:normal.f32[3,4]"."""
+    m = re.fullmatch(r"(\w+):([a-z]+\d*)(?:\.(\w+))?\[([\d,]*)\]", word)
+    return m[1], m[2], m[3], tuple(int(d) for d in m[4].split(",") if d)
+
+
+def dtype_of(word):
+    """braze's name of the dtype."""
+    _, kind, dtype, _ = parse(word)
+    return dtype or ("i64" if kind == "int" or kind.startswith("class") else "bool" if kind == "bits" else "f64")
+
+
+def value(call, word):
+    """The operand as an array of f64, i64 or bool."""
+    name, kind, _, shape = parse(word)
+    r = np.random.RandomState(zlib.crc32(f"{call} {name}".encode()))
+    n = int(np.prod(shape, dtype="i8"))
+    if kind == "edges":
+        v = np.concatenate([EDGES, r.standard_normal(max(0, n - len(EDGES))) * 3])[:n]
+    elif kind.startswith("class"):
+        v = r.randint(0, int(kind[5:]), n).astype("i8")
+    else:
+        v = {"normal": lambda: r.standard_normal(n) * 2, "unit": lambda: r.random_sample(n), "above": lambda: r.random_sample(n) * 2.9 + 0.1,
+             "small": lambda: r.randint(-3, 4, n).astype("f8"), "zero": lambda: np.zeros(n), "sign": lambda: r.randint(0, 2, n) * 2.0 - 1,
+             "bits": lambda: r.randint(0, 2, n).astype("?"), "int": lambda: r.randint(-20, 21, n).astype("i8")}[kind]()
+    return v.reshape(shape)
