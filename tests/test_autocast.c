@@ -51,8 +51,9 @@ static const char *const torch_f32[] = {
     /* with a dtype: in f32 unless it is given */
     "prod", "softmax", "log_softmax", "cumprod", "cumsum", "linalg_vector_norm",
     "linalg_matrix_norm", "sum", "norm",
-    /* log_softmax and nll_loss */
-    "cross_entropy", NULL};
+    "vector_norm", /* linalg_vector_norm */
+    "cross_entropy", /* log_softmax and nll_loss */
+    NULL};
 static const char *const torch_widest[] = {
     "addcdiv",      "addcmul",   "atan2",     "bilinear",    "cross", "vdot",
     "grid_sampler", "index_put", "tensordot", "scatter_add", NULL};

@@ -28,6 +28,9 @@ static const char *const fitting[][2] = {
     {"diagonal_scatter",
      "graph main(x: f32[3,4], v: f32[3]) { %y = diagonal_scatter %x, %v {offset=1}\n "
      "return %y }"},
+    {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
+    {"multi_margin_loss",
+     "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
 };
 
 /* Dtypes of operand 0, of the others. */

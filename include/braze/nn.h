@@ -55,8 +55,6 @@ BZ_API bz_tensor *bz_cummin_at(bz_tensor *x, int axis, bool reverse, bz_tensor *
  * bz_cumsum. */
 BZ_API bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusive,
                                      const char *site);
-/* Sum of all up to and with each element, along an axis. Floats keep their dtype, integers and bool give i64. */
-BZ_API bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site);
 /* Norm of order ord: inf, -inf, 0 (elements that are not 0) or any other number. */
 BZ_API bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, int n, bool keepdim,
                                     const char *site);
@@ -85,7 +83,6 @@ BZ_API bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, i
 #define bz_logcumsumexp_3_(x, axis, reverse)            bz_logcumsumexp_at((x), (axis), (reverse), false, BZ_SITE)
 #define bz_logcumsumexp_4_(x, axis, reverse, exclusive) bz_logcumsumexp_at((x), (axis), (reverse), (exclusive), BZ_SITE)
 #define bz_logcumsumexp(...)                            BZ_BY_COUNT_(bz_logcumsumexp, __VA_ARGS__)
-#define bz_cumsum(...)                                  bz_cumsum_at(__VA_ARGS__, BZ_SITE)
 #define bz_vector_norm(...)                             bz_vector_norm_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- products */

@@ -471,12 +471,6 @@ bz_tensor *bz_logcumsumexp_at(bz_tensor *x, int axis, bool reverse, bool exclusi
     return rt_end(&r, ready ? ir_logcumsumexp(r.g, r.x[0], axis, reverse, exclusive) : 0);
 }
 
-bz_tensor *bz_cumsum_at(bz_tensor *x, int axis, const char *site) {
-    rt_rec r;
-    bool ready = rt_begin(&r, "cumsum", site, &x, 1, 0, BZ_NDTYPES);
-    return rt_end(&r, ready ? ir_cumsum(r.g, r.x[0], axis) : 0);
-}
-
 bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, int n, bool keepdim,
                              const char *site) {
     rt_rec r;

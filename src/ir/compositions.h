@@ -151,8 +151,6 @@ ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
 ir_ref ir_cumprod(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
 /* Log of the sum of e^x of all up to and with each element, along an axis. */
 ir_ref ir_logcumsumexp(ir_graph *g, ir_ref x, int axis, bool reverse, bool exclusive);
-/* Sum of all up to and with each element, along an axis. */
-ir_ref ir_cumsum(ir_graph *g, ir_ref x, int axis);
 /* Norm of order ord: inf, -inf, 0 (elements that are not 0) or any other number. */
 ir_ref ir_vector_norm(ir_graph *g, ir_ref x, double ord, const int *axes, unsigned naxes,
                       bool keepdim);
