@@ -1,4 +1,4 @@
-/* scale.c - what compiling costs as programs grow: long chains, equal layers, a loop over time, equal constants, calls.
+/* scale.c - what compiling costs as programs grow: long chains, equal layers, loops over time and windows, equal constants, calls.
  *
  *     scale --one KIND      one of them in a process that does nothing else: prints ms, launches, kernels built
  *     scale [...]           asks such processes, one of each kind
@@ -8,6 +8,7 @@
 #include "bench/support/bench.h"
 #include "bench/support/report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,67 @@ static void one_layer(bz_context *c) {
 static void layers(bz_context *c) {
     bz_tensor *y = stack(c, LAYERS);
     bz_eval(&y, 1);
+}
+
+enum { SEEN = 64, WIDTH = 64, HEADS = 4 };
+
+/* in: x[b, SEEN, WIDTH] of each layer, and its weights; out: what the last one gives. */
+static bz_tensor *block(bz_tensor *x, bz_tensor *const w[4]) {
+    bz_tensor *n = bz_layer_norm(x, NULL, NULL, 1, 1e-5);
+    bz_tensor *all = bz_reshape(bz_matmul(n, w[0]), BZ_SHAPE(-1, SEEN, 3, HEADS, WIDTH / HEADS));
+    all = bz_permute(all, BZ_AXES(2, 0, 3, 1, 4));
+    bz_tensor *place = bz_arange(bz_context_of(x), 0, SEEN, 1, BZ_I64);
+    bz_tensor *future = bz_gt(place, bz_unsqueeze(place, 1));
+    bz_tensor *key = bz_transpose(bz_select(all, 0, 1), -1, -2);
+    bz_tensor *score = bz_mul(bz_matmul(bz_select(all, 0, 0), key), 0.25);
+    score = bz_softmax(bz_where(future, -INFINITY, score), -1);
+    bz_tensor *seen = bz_permute(bz_matmul(score, bz_select(all, 0, 2)), BZ_AXES(0, 2, 1, 3));
+    x = bz_add(x, bz_matmul(bz_reshape(seen, BZ_SHAPE(-1, SEEN, WIDTH)), w[1]));
+    n = bz_layer_norm(x, NULL, NULL, 1, 1e-5);
+    return bz_add(x, bz_matmul(bz_gelu(bz_matmul(n, w[2])), w[3]));
+}
+
+static bz_status blocks_loss(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                             int nout, void *user) {
+    (void)c, (void)user;
+    bz_tensor *x = in[0];
+    for (int i = 1; i < nin; i += 4) x = block(x, in + i);
+    out[0] = bz_mean(bz_mul(x, x), BZ_AXES(0, 1, 2), false);
+    return bz_grad(out[0], in + 1, nout - 1, out + 1);
+}
+
+/* A loss and its gradients. */
+static void transformer(bz_context *c, int layers) {
+    bz_tensor *in[1 + 4 * LAYERS] = {bz_rand(c, BZ_SHAPE(BATCH, SEEN, WIDTH), BZ_F32)},
+                          *out[1 + 4 * LAYERS];
+    const int n = 1 + 4 * layers;
+    static const int64_t columns[4] = {3 * WIDTH, WIDTH, 4 * WIDTH, WIDTH};
+    for (int i = 1; i < n; i++) in[i] = data(c, i % 4 ? WIDTH : 4 * WIDTH, columns[(i - 1) % 4]);
+    bz_program *p = bz_compile(c, blocks_loss, NULL, &(bz_compile_options){.nin = n, .nout = n});
+    bz_call(p, in, out);
+}
+
+static void one_block(bz_context *c) {
+    transformer(c, 1);
+}
+
+static void two_blocks(bz_context *c) {
+    transformer(c, 2);
+}
+
+static void many_blocks(bz_context *c) {
+    transformer(c, LAYERS);
+}
+
+/* The windows of a long row, one after the other; after the first two nothing is compiled. */
+static void offsets(bz_context *c) {
+    bz_tensor *x = data(c, 1, scaled(1000) + 256), *sum = bz_zeros(c, BZ_SHAPE(1, 256), BZ_F32);
+    for (int i = 0; i < scaled(1000); i++) {
+        bz_tensor *w = bz_narrow(x, 1, i, 256);
+        sum = then(bz_add(sum, bz_mul(w, 0.5)), sum);
+        bz_release(w);
+        bz_eval(&sum, 1);
+    }
 }
 
 static bz_tensor *gate(bz_tensor *x, int k) {
@@ -180,6 +242,10 @@ static const struct kind {
              {"chain", "chain of 100,000 adds", long_chain, 0},
              {"layer", "one layer", one_layer, 0},
              {"layers", "12 equal layers", layers, 0},
+             {"block", "step of one transformer block", one_block, 0},
+             {"two", "step of 2 transformer blocks", two_blocks, 0},
+             {"blocks", "step of 12 transformer blocks", many_blocks, 0},
+             {"offsets", "1,000 turns of a loop over windows", offsets, 0},
              {"gru", "GRU over 200 steps", gru_run, 5000},
              {"train", "GRU over 200 steps, with gradient", gru_train, 5000},
              {"constants", "recording 100,000 equal constants", constants, 0},
