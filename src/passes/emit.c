@@ -37,12 +37,16 @@ void emit_sym(emitter *m, ir_ex sym, lp_val value) {
 }
 
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail) {
-    bz_assert(width <= EMIT_MAX_WIDTH && (!tail || width == 1) && (lanes > 1 || width == 1));
+    bz_assert(width <= EMIT_MAX_WIDTH && (lanes > 1 || width == 1));
     emit_sym(m, sym, base);
     m->vec = sym;
     m->lanes = lanes;
     m->width = width;
     m->tail = tail;
+}
+
+lp_val emit_tail(const emitter *m, unsigned u) {
+    return u + 1 == m->width ? m->tail : 0;
 }
 
 void emit_scalar(emitter *m) {

@@ -11,8 +11,9 @@
 lp_val emit_mask(emitter *m, unsigned u) {
     lp_val guard = m->guard[m->guard_uniform ? 0 : u];
     if (guard && m->guard_uniform) guard = lp_splat(m->b, guard, m->lanes);
-    if (!guard || !m->tail) return guard ? guard : m->tail;
-    return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, m->tail}, 2);
+    const lp_val tail = emit_tail(m, u);
+    if (!guard || !tail) return guard ? guard : tail;
+    return lp_base(m->b, IR_AND, BZ_BOOL, (lp_val[]){guard, tail}, 2);
 }
 
 /* The same for a scalar load: does any lane want it? The tail always has one; which of a guard's lanes are in it matters. */
@@ -170,14 +171,14 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
     lp_val base = emit_index(m, offset);
     flags |= emit_alignment(m, p, offset);
     for (unsigned u = 0; u < m->width; u++) {
-        lp_val x = emit_lane_value(m, v, u);
+        const lp_val x = emit_lane_value(m, v, u), tail = emit_tail(m, u);
         if (dense)
-            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, m->tail,
-                     m->tail ? 0 : flags);
+            lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, tail,
+                     tail ? 0 : flags);
         else if (m->lanes == 1)
-            lp_store(m->b, p, base, x, m->tail, 0);
+            lp_store(m->b, p, base, x, tail, 0);
         else
-            lp_scatter(m->b, p, emit_index_lanes(m, offset, u), x, m->tail);
+            lp_scatter(m->b, p, emit_index_lanes(m, offset, u), x, tail);
     }
 }
 

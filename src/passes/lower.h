@@ -154,7 +154,7 @@ typedef struct emitter {
     unsigned lanes, width;
     /* vectors begin at multiples of their length, counted from pointers that are multiples, too: accesses say so */
     bool aligned;
-    lp_val tail; /* mask of the lanes that exist (width is 1 then), 0 = all */
+    lp_val tail; /* mask of the lanes of the last bundle that exist, 0 = all */
     lp_val guard
         [EMIT_MAX_WIDTH]; /* condition under which loads may happen (inside pad and concat), 0 = always */
     bool guard_uniform;
@@ -183,6 +183,8 @@ void emit_fail(emitter *m); /* out of memory, or an op without a kernel: nothing
 void emit_sym(emitter *m, ir_ex sym, lp_val value); /* binds, or rebinds, a symbol to a scalar */
 /* Chooses the vector symbol: base is the index of lane 0 of bundle 0. */
 void emit_vector(emitter *m, ir_ex sym, lp_val base, unsigned lanes, unsigned width, lp_val tail);
+/* The mask of bundle u, 0 = all of it is there. */
+lp_val emit_tail(const emitter *m, unsigned u);
 void emit_scalar(emitter *m); /* no vector symbol */
 /* Forgets values that were computed since `mark` (they belong to a region that has closed). */
 unsigned emit_mark(const emitter *m);

@@ -45,12 +45,12 @@ typedef struct stage_read {
 } stage_read;
 /* Fills l->c with what all stages read; c: with the loads along `sym` that nothing guards, STAGE_READS at most. */
 unsigned stage_reads(lower *l, const work *w, ir_ex sym, stage_read *c);
-/* Of the elements at the vector symbol: */
+/* Of the elements at the vector symbol; masks are of the last bundle of lanes, 0 = all: */
 /* Node r goes to p[at]. */
 void stage_keep(lower *l, ir_ref r, lp_val p, ir_ex at, lp_val mask);
 /* From now on p[at] stands for r, where that is read at its own index. */
 void stage_bind_kept(lower *l, ir_ref r, lp_val p, ir_ex at);
-/* A step of a fold of x for each of its vectors; lanes not set in mask (0 = all set) keep acc. */
+/* A step of a fold of x for each of its vectors; lanes not set in mask keep acc. */
 void stage_fold(lower *l, const ir_reduce_attr *a, ir_ref x, lp_val *acc, lp_val mask);
 /* Stores the members on the level of elements that this stage knows: all values first, then all stores. */
 void stage_store_elements(lower *l, const work *w, unsigned stage, unsigned flags);

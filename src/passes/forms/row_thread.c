@@ -65,6 +65,27 @@ static bool is_nothing(const lp_builder *b, lp_val n) {
     return lp_const_i64(b, n, &v) && v == 0;
 }
 
+/* Elements whole .. whole + over of the stretch: their vectors side by side if their number is known, else one after the other. */
+static void fold_rest(row_stretch *s, lp_val lo, lp_val whole, lp_val over) {
+    row_kernel *q = s->q;
+    lp_builder *b = q->l->b;
+    const lp_val lanes = lp_index(b, (int64_t)q->lanes * q->nvec);
+    int64_t count;
+    if (lp_const_i64(b, over, &count)) {
+        const int64_t left = count % q->lanes;
+        const lp_val mask =
+            left ? lower_tail_mask(q->l, opaque(q, lp_index(b, left)), q->lanes) : 0;
+        lanes_in_memory(s, lp_iadd(b, lo, whole), lp_imod(b, whole, lanes),
+                        (unsigned)(count / q->lanes + (left > 0)), mask);
+        return;
+    }
+    const lp_val end = lp_iadd(b, whole, over);
+    lp_val j = lp_loop(b, LP_SERIAL, whole, end, q->lanes, NULL, 0, NULL);
+    const lp_val mask = q->lanes > 1 ? lower_tail_mask(q->l, lp_isub(b, end, j), q->lanes) : 0;
+    lanes_in_memory(s, lp_iadd(b, lo, j), lp_imod(b, j, lanes), 1, mask);
+    lp_end(b, NULL, 0, NULL);
+}
+
 /* Elements lo .. lo+count through the arrays of lanes: two loops, each with one copy of the body. */
 static void fold_in_memory(row_stretch *s, lp_val lo, lp_val count) {
     row_kernel *q = s->q;
@@ -85,14 +106,7 @@ static void fold_in_memory(row_stretch *s, lp_val lo, lp_val count) {
         lp_end(b, NULL, 0, NULL);
         row_fill_hidden(s, lo, whole);
     }
-    if (!is_nothing(b, over)) {
-        lp_val j = lp_loop(b, LP_SERIAL, whole, count, q->lanes, NULL, 0, NULL);
-        lp_val at = lp_imod(b, j, lp_index(b, lanes));
-        lp_val left = lp_isub(b, count, j);
-        lanes_in_memory(s, lp_iadd(b, lo, j), at, 1,
-                        q->lanes > 1 ? lower_tail_mask(q->l, left, q->lanes) : 0);
-        lp_end(b, NULL, 0, NULL);
-    }
+    if (!is_nothing(b, over)) fold_rest(s, lo, whole, over);
     for (unsigned f = 0; f < s->nfolds; f++)
         for (unsigned v = 0; v < q->nvec; v++)
             s->acc[f][v] =

@@ -54,7 +54,7 @@ void stage_keep(lower *l, ir_ref r, lp_val p, ir_ex at, lp_val mask) {
     const lp_val k = emit_index(m, at);
     for (unsigned u = 0; u < m->width; u++)
         lp_store(m->b, p, lp_iadd(m->b, k, lp_index(m->b, u * m->lanes)), emit_lane_value(m, &v, u),
-                 mask, 0);
+                 u + 1 == m->width ? mask : 0, 0);
 }
 
 void stage_bind_kept(lower *l, ir_ref r, lp_val p, ir_ex at) {
@@ -70,7 +70,7 @@ void stage_fold(lower *l, const ir_reduce_attr *a, ir_ref x, lp_val *acc, lp_val
     const emit_value v = emit_node(&l->m, x, idx);
     for (unsigned u = 0; u < l->m.width; u++) {
         const lp_val e = fold_widen(l, a, ir_dtype(l->g, x), emit_lane_value(&l->m, &v, u));
-        acc[u] = fold_step(l, a, acc[u], e, mask);
+        acc[u] = fold_step(l, a, acc[u], e, u + 1 == l->m.width ? mask : 0);
     }
 }
 
