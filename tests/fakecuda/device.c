@@ -256,6 +256,7 @@ static bool profile_attribute(const fk_device *d, unsigned attribute, int *value
     case 87: *value = p->f64_ratio; return true;
     case 97: *value = p->shared_optin; return true;
     case 106: *value = p->blocks_sm; return true;
+    case 120: *value = p->sm >= 90; return true; /* clusters */
     case 111: *value = p->sm >= 80 ? RESERVED_SHARED : 0; return true;
     default: return false;
     }

@@ -287,7 +287,7 @@ typedef struct {
         struct {
             fk_function *function; /* valid while the work is queued */
             void *handle;          /* for nodes: the function may be gone */
-            uint32_t grid[3], block[3], shared;
+            uint32_t grid[3], block[3], cluster[3], shared; /* cluster: 0: single blocks */
             bool cooperative;
             uint8_t *params; /* owned */
             uint32_t bytes;
@@ -446,6 +446,9 @@ struct fk_function {
     bool from_cubin; /* the register count is the assembler's */
     int max_dynamic, carveout;
     uint32_t shape[3]; /* of cuFuncSetBlockShape */
+    uint32_t cluster[3]; /* required, by the text or by an attribute; 0: none */
+    bool wide_clusters;  /* of more than 8 blocks are allowed */
+    int policy;
 };
 
 struct fk_module {
@@ -488,9 +491,13 @@ typedef struct {
     CUfunction func;
     unsigned grid[3], block[3], shared;
     void **params, **extra;
+    unsigned cluster[3]; /* 0: not given */
     bool cooperative;
     bool node; /* of a graph: its grid may still be empty, until it is launched */
 } fk_launch;
+/* The clusters of a launch: as it says, or as the function wants them; 0: single blocks. */
+CUresult fk_launch_cluster(const fk_launch *launch, const fk_function *f, uint32_t cluster[3]);
+CUresult fk_launch_read(const CUlaunchConfig *config, fk_launch *launch);
 CUresult fk_launch_work(fk_context *ctx, const fk_launch *launch, fk_work *work);
 
 /* copy.c: descriptions to work */

@@ -86,9 +86,40 @@ CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfun
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = (int)f->module->ctx->device->profile->sm; break;
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = f->max_dynamic; break;
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = f->carveout; break;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET: *value = f->kernel->explicit_cluster; break;
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+        *value = (int)f->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH];
+        break;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED: *value = f->wide_clusters; break;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE: *value = f->policy; break;
     default: *value = 0; break;
     }
     return CUDA_SUCCESS;
+}
+
+/* What the text says of clusters can't be set again; sizes are checked at the launch. */
+static CUresult set_cluster_attribute(fk_function *f, CUfunction_attribute attribute, int value) {
+    enum { POLICIES = 3 };
+    switch (attribute) {
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+        FK_NEED(!f->kernel->reqcluster[0], CUDA_ERROR_NOT_PERMITTED);
+        FK_NEED(value >= 0, CUDA_ERROR_INVALID_VALUE);
+        f->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH] = (uint32_t)value;
+        return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+        FK_NEED(value == 0 || value == 1, CUDA_ERROR_INVALID_VALUE);
+        f->wide_clusters = value != 0;
+        return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+        FK_NEED(value >= 0 && value < POLICIES, CUDA_ERROR_INVALID_VALUE);
+        f->policy = value;
+        return CUDA_SUCCESS;
+    default: return CUDA_ERROR_INVALID_VALUE;
+    }
 }
 
 CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
@@ -108,10 +139,7 @@ CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute
         f->carveout = value;
         return CUDA_SUCCESS;
     }
-    return attribute >= CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET &&
-                   attribute < CU_FUNC_ATTRIBUTE_MAX
-               ? CUDA_ERROR_NOT_SUPPORTED
-               : CUDA_ERROR_INVALID_VALUE;
+    return set_cluster_attribute(f, attribute, value);
 }
 
 CUresult fk_cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config) {
@@ -200,6 +228,39 @@ CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CU
                                                                  unsigned flags) {
     FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
     return fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, handle, threads, shared);
+}
+
+/* As if any multiprocessors could make a cluster. */
+CUresult fk_cuOccupancyMaxActiveClusters(int *clusters, CUfunction handle,
+                                         const CUlaunchConfig *config) {
+    fk_function *f;
+    fk_launch l;
+    uint32_t cluster[3];
+    FK_NEED(clusters, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    FK_TRY(fk_launch_read(config, &l));
+    FK_TRY(fk_launch_cluster(&l, f, cluster));
+    FK_NEED(cluster[0], CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    *clusters = fk_occupancy(f, product(l.block), l.shared) *
+                f->module->ctx->device->profile->multiprocessors / (int)product(cluster);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction handle,
+                                               const CUlaunchConfig *config) {
+    enum { PORTABLE = 8, MOST = 16 };
+    fk_function *f;
+    fk_launch l;
+    FK_NEED(size, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(function_here(handle, &f));
+    FK_TRY(fk_launch_read(config, &l));
+    const uint32_t bound = f->kernel->maxclusterrank, most = f->wide_clusters ? MOST : PORTABLE;
+    const bool none = f->module->ctx->device->profile->sm < 90 ||
+                      fk_occupancy(f, product(l.block), l.shared) == 0;
+    *size = f->cluster[0] ? (int)product(f->cluster)
+            : none        ? 1
+                          : (int)(bound && bound < most ? bound : most);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction handle,

@@ -45,6 +45,37 @@ static CUresult check_resources(const fk_launch *l, const fk_function *f) {
     return CUDA_SUCCESS;
 }
 
+static uint64_t blocks_of(const uint32_t v[3]) {
+    return (uint64_t)v[0] * v[1] * v[2];
+}
+
+CUresult fk_launch_cluster(const fk_launch *l, const fk_function *f, uint32_t cluster[3]) {
+    enum { PORTABLE = 8, MOST = 16 };
+    const bool given = l->cluster[0] || l->cluster[1] || l->cluster[2];
+    memcpy(cluster, given ? l->cluster : f->cluster, sizeof f->cluster);
+    FK_NEED(given || f->cluster[0] || !f->kernel->explicit_cluster,
+            CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    FK_NEED(!given || !f->cluster[0] || memcmp(l->cluster, f->cluster, sizeof f->cluster) == 0,
+            CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    if (!given && !f->cluster[0]) {
+        return CUDA_SUCCESS;
+    }
+    const uint64_t blocks = blocks_of(cluster), bound = f->kernel->maxclusterrank;
+    FK_NEED(blocks > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(blocks == 1 || f->module->ctx->device->profile->sm >= 90, CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(blocks <= (f->wide_clusters ? MOST : PORTABLE) && (!bound || blocks <= bound),
+            CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    return CUDA_SUCCESS;
+}
+
+static CUresult check_cluster(const fk_launch *l, const fk_function *f, uint32_t cluster[3]) {
+    FK_TRY(fk_launch_cluster(l, f, cluster));
+    for (int i = 0; i < 3 && cluster[0]; i++) {
+        FK_NEED(l->grid[i] % cluster[i] == 0, CUDA_ERROR_INVALID_VALUE);
+    }
+    return CUDA_SUCCESS;
+}
+
 /* The list of names and values that ends with CU_LAUNCH_PARAM_END. */
 static CUresult read_extra(void **extra, const ptx_kernel *k, uint8_t *params) {
     const void *buffer = NULL;
@@ -88,6 +119,8 @@ CUresult fk_launch_work(fk_context *ctx, const fk_launch *l, fk_work *work) {
     FK_NEED(!l->cooperative || !l->extra, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(check_shape(l, f));
     FK_TRY(check_resources(l, f));
+    uint32_t cluster[3];
+    FK_TRY(check_cluster(l, f, cluster));
     const ptx_kernel *k = f->kernel;
     uint8_t *params = calloc(1, k->param_bytes + 1);
     FK_NEED(params, CUDA_ERROR_OUT_OF_MEMORY);
@@ -101,6 +134,7 @@ CUresult fk_launch_work(fk_context *ctx, const fk_launch *l, fk_work *work) {
     work->kernel.handle = fk_handle(f);
     memcpy(work->kernel.grid, l->grid, sizeof work->kernel.grid);
     memcpy(work->kernel.block, l->block, sizeof work->kernel.block);
+    memcpy(work->kernel.cluster, cluster, sizeof cluster);
     work->kernel.shared = l->shared;
     work->kernel.cooperative = l->cooperative;
     work->kernel.params = params;
@@ -156,10 +190,12 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
         switch ((unsigned)a->id) {
         case CU_LAUNCH_ATTRIBUTE_COOPERATIVE: l->cooperative = a->value.cooperative != 0; break;
         case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
-            FK_NEED(a->value.clusterDim.x == 1 && a->value.clusterDim.y == 1 &&
-                        a->value.clusterDim.z == 1,
-                    CUDA_ERROR_NOT_SUPPORTED);
+            l->cluster[0] = a->value.clusterDim.x;
+            l->cluster[1] = a->value.clusterDim.y;
+            l->cluster[2] = a->value.clusterDim.z;
+            FK_NEED(l->cluster[0] && l->cluster[1] && l->cluster[2], CUDA_ERROR_INVALID_VALUE);
             break;
+        case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
         case CU_LAUNCH_ATTRIBUTE_IGNORE:
         case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
         case CU_LAUNCH_ATTRIBUTE_PRIORITY: break;
@@ -169,15 +205,20 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
     return CUDA_SUCCESS;
 }
 
+CUresult fk_launch_read(const CUlaunchConfig *c, fk_launch *l) {
+    FK_NEED(c, CUDA_ERROR_INVALID_VALUE);
+    *l = (fk_launch){.grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
+                     .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
+                     .shared = c->sharedMemBytes};
+    return read_attributes(c, l);
+}
+
 CUresult fk_cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction func, void **params,
                              void **extra) {
-    FK_NEED(c, CUDA_ERROR_INVALID_VALUE);
-    fk_launch l = {.func = func,
-                   .grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
-                   .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
-                   .shared = c->sharedMemBytes,
-                   .params = params,
-                   .extra = extra};
-    FK_TRY(read_attributes(c, &l));
+    fk_launch l;
+    FK_TRY(fk_launch_read(c, &l));
+    l.func = func;
+    l.params = params;
+    l.extra = extra;
     return launch_on(c->hStream, &l);
 }

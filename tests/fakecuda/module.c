@@ -139,6 +139,7 @@ static CUresult make_functions(fk_module *m, const fk_image *image, const fk_jit
         }
         enum { DEFAULT_SHARED = 48 << 10 };
         const uint32_t fixed = f->kernel->shared_static;
+        memcpy(f->cluster, f->kernel->reqcluster, sizeof f->cluster);
         f->max_dynamic = fixed < DEFAULT_SHARED ? (int)(DEFAULT_SHARED - fixed) : 0;
         f->carveout = -1;
         f->shape[0] = f->shape[1] = f->shape[2] = 1;

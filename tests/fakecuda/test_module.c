@@ -296,7 +296,7 @@ Test(module, launch_limits) {
     CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
                                  .value.clusterDim = {2, 1, 1}};
     CUlaunchConfig config = {2, 1, 1, 1, 1, 1, 0, NULL, &cluster, 1};
-    is(cuLaunchKernelEx(&config, f, params, NULL), CUDA_ERROR_NOT_SUPPORTED);
+    is(cuLaunchKernelEx(&config, f, params, NULL), CUDA_ERROR_NOT_SUPPORTED); /* not on this device */
     cluster.value.clusterDim.x = 1;
     ok(cuLaunchKernelEx(&config, f, params, NULL));
     is(cuLaunchCooperativeKernel(f, 1u << 20, 1, 1, 1024, 1, 1, 0, NULL, params),

@@ -340,6 +340,7 @@ static void run_kernel(fk_command *c) {
                                 .sink = &sink};
     memcpy(launch.grid, w->kernel.grid, sizeof launch.grid);
     memcpy(launch.block, w->kernel.block, sizeof launch.block);
+    memcpy(launch.cluster, w->kernel.cluster, sizeof launch.cluster);
     ptx_counters counters = {0};
     ptx_result result = {0};
     const ptx_status status = ptx_launch(&launch, &counters, &result);

@@ -3,6 +3,7 @@
 
 #include "exec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- scopes and names ---- */
@@ -162,7 +163,7 @@ static void operand_name(parser *p, opnd *o) {
     if (!b && name->sreg) {
         o->kind = O_SREG;
         o->sreg = (uint8_t)(name->sreg - 1);
-        if (p->tok == TK_DOT && o->sreg <= SR_NCTAID) {
+        if (p->tok == TK_DOT && o->sreg <= SR_NCLUSTERID) {
             unsigned axis = p->word->mod == M_X   ? 0
                             : p->word->mod == M_Y ? 1
                             : p->word->mod == M_Z ? 2
@@ -304,6 +305,14 @@ static void operand(parser *p, opnd *o) {
 
 /* ---- statements ---- */
 
+/* m64n128k16 and the like, of wgmma. */
+static bool parse_shape(const sym *w, inst *in) {
+    int end = 0;
+    return in->op == OP_wgmma &&
+           sscanf(w->name, "m64n%3huk%2hu%n", &in->shape_n, &in->shape_k, &end) == 2 &&
+           (uint32_t)end == w->len;
+}
+
 static void parse_modifiers(parser *p, inst *in) {
     for (; p->tok == TK_DOT; lex_next(p)) {
         const sym *w = p->word;
@@ -311,7 +320,7 @@ static void parse_modifiers(parser *p, inst *in) {
             in->types[in->n_types++] = w->type;
         else if (w->mod && in->n_mods < MAX_MODS)
             in->mods[in->n_mods++] = w->mod;
-        else {
+        else if (!parse_shape(w, in)) {
             bool later = false; /* .bulk.tensor.2d and the like belong to what comes later */
             for (unsigned k = 0; k < in->n_mods; k++)
                 later |= in->mods[k] == M_BULK || in->mods[k] == M_CLUSTER;
@@ -350,6 +359,7 @@ static void parse_instruction(parser *p) {
     inst *in = &p->in;
     in->op = p->word->op;
     in->word = p->word;
+    in->shape_n = in->shape_k = 0;
     in->n_mods = in->n_types = in->n_asked = in->n = 0;
     in->taken = 0;
     in->line = p->tok_line;

@@ -306,8 +306,7 @@ uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what) {
 /* ---- the whole instruction ---- */
 
 void dec_later(parser *p) {
-    fail(p, "not supported yet (wgmma, wmma, tcgen05, clusters, textures and alloca "
-            "come later)");
+    fail(p, "not supported yet (wmma, tcgen05, textures, alloca)");
 }
 
 bool decode_later(opcode op) {

@@ -32,54 +32,82 @@ static void cp_mbarrier(parser *p) {
     i->cls = PTX_CLASS_ASYNC;
 }
 
-/* Into shared memory, an mbarrier counting the bytes: [to], [from], size, [barrier]; out of it, by groups:
- * [to], [from], size. */
-static void bulk_copy_of(parser *p) {
-    bool load =
-        dec_take(p, M_MBARRIER_TX) && (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED_CTA));
-    bool store = !load && dec_take(p, M_BULK_GROUP) && dec_take(p, M_SHARED_CTA);
+/* Where a bulk copy goes, from its modifiers: into shared memory, an mbarrier counting the bytes, perhaps
+ * from shared memory, perhaps of several blocks; or out of it, in a group. */
+typedef struct {
+    bool load, from_shared, multicast, policy;
+} bulk_form;
+
+static bool take_bulk_form(parser *p, bulk_form *f) {
+    *f = (bulk_form){.load = dec_take(p, M_MBARRIER_TX)};
+    bool far = dec_take(p, M_SHARED_CLUSTER), cta = dec_take(p, M_SHARED_CTA),
+         global = dec_take(p, M_GLOBAL);
+    f->from_shared = f->load && far && cta && !global;
+    f->multicast = f->load && far && dec_take(p, M_MULTICAST);
     dec_cache_policy(p);
-    if ((!load && !store) || !dec_take(p, M_GLOBAL) || !dec_want(p, load ? 4 : 3, load ? 4 : 3)) {
-        bad(p, "bulk copies go from .global to .shared with an mbarrier, or back in a .bulk_group");
-        return;
-    }
-    int32_t to = dec_address(p, 0), from = dec_address(p, 1), size = dec_src(p, 2, T_U32),
-            mbar = load ? dec_address(p, 3) : 0;
-    if (p->failed) return;
-    ins *i = dec_emit(p, x_cp_bulk);
-    i->a = load ? from : to, i->b = load ? to : from, i->c = size, i->e = mbar;
-    i->n = load;
+    p->m->proxies = true;
+    if (f->load && f->from_shared != (global && far != cta)) return true;
+    if (!f->load && cta && !far && global && dec_take(p, M_BULK_GROUP)) return true;
+    bad(p, "bulk copies go from .global to .shared with an mbarrier, from .shared::cta to "
+           ".shared::cluster so, or back in a .bulk_group");
+    return false;
+}
+
+static void set_bulk(ins *i, const bulk_form *f, int32_t other, int32_t shared, int32_t mbar,
+                     int32_t mask) {
+    i->a = other, i->b = shared, i->e = mbar, i->d2 = mask;
+    i->dw2 = f->multicast ? 4 : 0;
+    i->n = f->load;
+    i->space = f->from_shared ? PTX_SHARED : PTX_GLOBAL;
     i->cls = PTX_CLASS_ASYNC;
 }
 
-/* .Nd: [to], [map, {coordinates}], [mbarrier], or [map, {coordinates}], [from] in a group. */
+/* [to], [from], size{, [mbarrier]{, mask}} */
+static void bulk_copy_of(parser *p) {
+    bulk_form f;
+    if (!take_bulk_form(p, &f)) return;
+    unsigned n = 3u + f.load + f.multicast;
+    if (!dec_want(p, n, n)) return;
+    int32_t to = dec_address(p, 0), from = dec_address(p, 1), size = dec_src(p, 2, T_U32),
+            mbar = f.load ? dec_address(p, 3) : 0, mask = f.multicast ? dec_src(p, 4, T_U16) : 0;
+    if (p->failed) return;
+    ins *i = dec_emit(p, x_cp_bulk);
+    set_bulk(i, &f, f.load ? from : to, f.load ? to : from, mbar, mask);
+    i->c = size;
+}
+
+/* .Nd: [to], [map, {coordinates}], [mbarrier]{, {offsets}}{, mask}, or [map, {coordinates}], [from] in a
+ * group. */
 static void cp_tensor(parser *p) {
     static const modifier ranks[] = {M_D1, M_D2, M_D3, M_D4, M_D5, M_NONE};
     modifier m = dec_take_of(p, ranks);
     unsigned rank = m ? (unsigned)(m - M_D1 + 1) : 0;
-    dec_take(p, M_TILE);
-    bool load =
-        dec_take(p, M_MBARRIER_TX) && (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED_CTA));
-    bool store = !load && dec_take(p, M_BULK_GROUP) && dec_take(p, M_SHARED_CTA);
-    dec_cache_policy(p);
-    const opnd *o = &p->in.o[load ? 1 : 0];
-    if ((!load && !store) || !dec_take(p, M_GLOBAL) || !dec_want(p, load ? 3 : 2, load ? 3 : 2) ||
-        o->kind != O_ADDR || o->n != rank) {
+    bool pixels = dec_take(p, M_IM2COL);
+    bulk_form f;
+    if (!pixels) dec_take(p, M_TILE);
+    if (!take_bulk_form(p, &f)) return;
+    bool offsets = pixels && f.load;
+    const opnd *o = &p->in.o[f.load ? 1 : 0], *v = &p->in.o[3];
+    unsigned n = 2u + f.load + offsets + f.multicast;
+    if (f.from_shared || (pixels && rank < 3) || !dec_want(p, n, n) || o->kind != O_ADDR ||
+        o->n != rank || (offsets && (v->kind != O_VEC || v->n != rank - 2))) {
         bad(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
                ".bulk_group");
         return;
     }
-    int32_t c[5], map = dec_address(p, load ? 1 : 0), shared = dec_address(p, load ? 0 : 1),
-                  mbar = load ? dec_address(p, 2) : 0;
+    int32_t c[8], map = dec_address(p, f.load ? 1 : 0), shared = dec_address(p, f.load ? 0 : 1),
+                  mbar = f.load ? dec_address(p, 2) : 0,
+                  mask = f.multicast ? dec_src(p, n - 1, T_U16) : 0;
     for (unsigned k = 0; k < rank; k++) c[k] = dec_src_of(p, &p->parts[o->first + k], T_S32);
+    for (unsigned k = 0; offsets && k < rank - 2; k++)
+        c[rank + k] = dec_src_of(p, &p->parts[v->first + k], T_U16);
     if (p->failed) return;
     ins *i = dec_emit(p, x_cp_tensor);
-    i->a = map, i->b = shared, i->e = mbar;
-    i->n = load;
+    set_bulk(i, &f, map, shared, mbar, mask);
     i->bytes = (uint8_t)rank;
+    i->sub = pixels;
     i->target = (uint32_t)p->m->list.n;
-    i->cls = PTX_CLASS_ASYNC;
-    for (unsigned k = 0; k < rank; k++) *VEC_PUSH(p->m->list) = c[k];
+    for (unsigned k = 0; k < rank + (offsets ? rank - 2 : 0); k++) *VEC_PUSH(p->m->list) = c[k];
 }
 
 static void cp_bulk(parser *p) {
@@ -197,22 +225,11 @@ void dec_mbarrier(parser *p) {
     if (p->failed) return;
     ins *i = dec_emit(p, x_mbarrier);
     i->a = a, i->b = b, i->d = d;
-    i->dw = !f->result ? 0 : arrives ? 8 : 4;
+    i->dw = !f->result || p->in.o[0].kind == O_SINK ? 0 : arrives ? 8 : 4;
     i->sub = f->op;
     i->n = parity;
     i->bytes = expects;
     i->type = open;
     i->flags |= relaxed ? 0 : f->op == MBAR_WAIT ? INS_ACQUIRE : arrives ? INS_RELEASE : 0;
     i->cls = counts ? PTX_CLASS_INT : PTX_CLASS_BARRIER;
-}
-
-/* setmaxnreg.inc|dec.sync.aligned.u32 n: how registers are shared out says nothing here. */
-void dec_setmaxnreg(parser *p) {
-    if (!p->m->specific) bad(p, "needs a target of its own, such as sm_90a");
-    bool inc = dec_take(p, M_INC), ok = (inc || dec_take(p, M_DEC)) && dec_take(p, M_SYNC) &&
-                                        dec_take(p, M_ALIGNED) && dec_type(p, 0) == T_U32;
-    uint64_t n =
-        ok && dec_want(p, 1, 1) ? dec_imm(p, 0, 256, "a constant of at most 256 is needed") : 0;
-    if (!ok || n < 24 || n % 8) bad(p, "24 to 256 registers, a multiple of 8");
-    dec_emit(p, x_nothing)->cls = PTX_CLASS_CONTROL;
 }

@@ -145,10 +145,12 @@ void dec_fence(parser *p) {
     static const modifier cta[] = {M_CTA, M_NONE}, wide[] = {M_GL, M_GPU, M_SYS, M_CLUSTER, M_NONE};
     static const modifier kinds[] = {M_SC, M_ACQ_REL, M_ACQUIRE, M_RELEASE, M_NONE};
     if (dec_take(p, M_PROXY)) {
+        bool covers = dec_take(p, M_ASYNC) && !dec_take(p, M_GLOBAL); /* shared memory, that is */
         take_everything(p);
-        control(p, x_nothing);
+        control(p, covers ? x_proxy_fence : x_nothing);
         return;
     }
+    dec_take(p, M_MBARRIER_INIT);
     dec_take_of(p, kinds);
     bool reaches = dec_take_of(p, wide) != M_NONE;
     if (!reaches && !dec_take_of(p, cta)) bad(p, "a scope is missing");
@@ -190,8 +192,8 @@ static void bar_red(parser *p, uint16_t flags) {
 }
 
 void dec_barrier(parser *p) {
-    if (dec_take(p, M_CLUSTER)) {
-        dec_later(p);
+    if (p->in.op == OP_barrier && dec_take(p, M_CLUSTER)) {
+        dec_cluster_barrier(p);
         return;
     }
     if (p->in.op == OP_bar && dec_take(p, M_WARP)) {

@@ -85,8 +85,7 @@ int32_t dec_address(parser *p, unsigned k) {
 
 static ptx_space take_space(parser *p) {
     if (dec_take(p, M_GLOBAL)) return PTX_GLOBAL;
-    if (dec_take(p, M_SHARED_CLUSTER) || dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA))
-        return PTX_SHARED;
+    if (dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA)) return PTX_SHARED;
     if (dec_take(p, M_LOCAL)) return PTX_LOCAL;
     if (dec_take(p, M_CONST)) return PTX_CONST;
     if (dec_take(p, M_PARAM) || dec_take(p, M_PARAM_ENTRY) || dec_take(p, M_PARAM_FUNC))
@@ -136,6 +135,14 @@ void dec_cache_policy(parser *p) {
     if (p->in.n) p->in.n--;
 }
 
+/* .shared::cluster: a generic access inside the window. */
+static address address_in(parser *p, unsigned k, bool far) {
+    if (!far) return address_of(p, k);
+    int32_t at = dec_address(p, k), sum = reg_new(p, 8);
+    if (!p->failed) dec_lane(p, LN_add, T_B64, sum, at, const_reg(p, WIN_SHARED, 8), at);
+    return (address){.reg = sum, .lane = 8};
+}
+
 /* ---- ld and st ---- */
 
 static unsigned take_vector(parser *p, const opnd *o) {
@@ -174,14 +181,14 @@ static ptx_type memory_type(parser *p) {
 }
 
 void dec_ld(parser *p) {
-    bool nc = dec_take(p, M_NC);
+    bool nc = dec_take(p, M_NC), far = dec_take(p, M_SHARED_CLUSTER);
     uint16_t flags = dec_order(p);
     ptx_space space = take_space(p);
     dec_cache_policy(p);
     ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[0]);
-    address a = address_of(p, 1);
+    address a = address_in(p, 1, far);
     if (p->failed) return;
     if (space == PTX_PARAM) space = param_space(&a);
     const opnd *o = &p->in.o[0];
@@ -211,16 +218,17 @@ void dec_ld(parser *p) {
 
 void dec_st(parser *p) {
     if (dec_take(p, M_ASYNC)) {
-        dec_later(p);
+        dec_async_store(p, false);
         return;
     }
+    bool far = dec_take(p, M_SHARED_CLUSTER);
     uint16_t flags = dec_order(p);
     ptx_space space = take_space(p);
     dec_cache_policy(p);
     ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
     unsigned n = take_vector(p, &p->in.o[1]);
-    address a = address_of(p, 0);
+    address a = address_in(p, 0, far);
     if (p->failed) return;
     if (space == PTX_PARAM) space = param_space(&a);
     if (space == PTX_CONST || space == PTX_PARAM) {
@@ -270,10 +278,11 @@ static const modifier atom_ops[] = {M_ADD, M_AND, M_OR,   M_XOR, M_MIN, M_MAX,
                                     M_INC, M_DEC, M_EXCH, M_CAS, M_NONE};
 
 static void atomic(parser *p, bool red) {
-    if (dec_take(p, M_ASYNC)) {
-        dec_later(p);
+    if (red && dec_take(p, M_ASYNC)) {
+        dec_async_store(p, true);
         return;
     }
+    bool far = dec_take(p, M_SHARED_CLUSTER);
     uint16_t flags = dec_order(p) | INS_STRONG;
     ptx_space space = take_space(p);
     dec_cache_policy(p);
@@ -293,7 +302,7 @@ static void atomic(parser *p, bool red) {
     const opnd *ob = &p->in.o[ai + 1], *od = &p->in.o[0];
     unsigned n = take_vector(p, ob);
     int32_t b[8], d[8], c = 0;
-    address a = address_of(p, ai);
+    address a = address_in(p, ai, far);
     if (!red && n > 1 && (od->kind != O_VEC || od->n != n))
         bad(p, "the result's parts don't fit the vector");
     for (unsigned e = 0; e < n && !p->failed; e++) {

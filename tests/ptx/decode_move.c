@@ -97,21 +97,17 @@ void dec_mov(parser *p) {
 
 /* ---- addresses ---- */
 
-static const modifier spaces[] = {M_GLOBAL, M_SHARED, M_SHARED_CTA,  M_LOCAL,
+static const modifier spaces[] = {M_GLOBAL, M_SHARED, M_SHARED_CTA,  M_SHARED_CLUSTER, M_LOCAL,
                                   M_CONST,  M_PARAM,  M_PARAM_ENTRY, M_NONE};
 
 static uint64_t window_of(modifier m) {
-    return m == M_SHARED || m == M_SHARED_CTA ? WIN_SHARED : m == M_LOCAL ? WIN_LOCAL : 0;
+    return m == M_SHARED || m == M_SHARED_CTA || m == M_SHARED_CLUSTER ? WIN_SHARED : m == M_LOCAL ? WIN_LOCAL : 0;
 }
 
 /* Between a space's own addresses and generic ones; those of kernel parameters are generic here
  * anyway. */
 void dec_cvta(parser *p) {
     bool to = dec_take(p, M_TO);
-    if (dec_take(p, M_SHARED_CLUSTER)) {
-        bad(p, "clusters are not supported yet");
-        return;
-    }
     modifier m = dec_take_of(p, spaces);
     ptx_type t = dec_type(p, 0);
     if (!m || !dec_want(p, 2, 2)) {
@@ -132,7 +128,7 @@ void dec_cvta(parser *p) {
 }
 
 void dec_isspacep(parser *p) {
-    modifier m = dec_take(p, M_SHARED_CLUSTER) ? M_SHARED : dec_take_of(p, spaces);
+    modifier m = dec_take_of(p, spaces);
     if (!m || !dec_want(p, 2, 2)) {
         bad(p, "malformed");
         return;
@@ -146,6 +142,7 @@ void dec_isspacep(parser *p) {
              : m == M_LOCAL                ? PTX_LOCAL
              : window_of(m)                ? PTX_SHARED
                                            : PTX_PARAM;
+    i->n = m == M_SHARED || m == M_SHARED_CTA; /* of the own block alone */
     i->flags |= m == M_CONST ? INS_NOT_C : 0; /* .const has no window of its own: false */
 }
 

@@ -14,11 +14,11 @@ exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
 /* exec_async.c */
 exec_fn x_cp_async, x_cp_commit, x_cp_wait, x_cp_mbarrier;
 /* exec_bulk.c */
-exec_fn x_mbarrier, x_cp_bulk, x_bulk_commit, x_bulk_wait;
+exec_fn x_mbarrier, x_cp_bulk, x_bulk_commit, x_bulk_wait, x_st_async, x_red_async;
 /* exec_tensor.c */
 exec_fn x_cp_tensor;
 /* exec_atom.c */
-exec_fn x_atom, x_fence;
+exec_fn x_atom, x_fence, x_proxy_fence;
 /* exec_sync.c */
 exec_fn x_bar, x_bar_warp, x_shfl, x_vote, x_match, x_redux, x_activemask, x_elect;
 /* exec_flow.c */
@@ -27,7 +27,11 @@ exec_fn x_bra, x_brx, x_call, x_call_pointer, x_ret, x_exit, x_trap, x_nanosleep
 exec_fn x_system;
 int system_call(const char *name); /* what x_system needs as `sub`, or -1 */
 /* watch.c */
-exec_fn x_watched;
+exec_fn x_watched, x_aside;
+/* exec_wgmma.c */
+exec_fn x_wgmma, x_wgmma_fence, x_wgmma_commit, x_wgmma_wait, x_setmaxnreg;
+/* exec_cluster.c */
+exec_fn x_cluster_arrive, x_cluster_wait, x_mapa, x_ctarank;
 /* exec_mma.c */
 exec_fn x_mma, x_ldmatrix, x_stmatrix, x_movmatrix;
 
@@ -58,6 +62,9 @@ enum {
     MBAR_PENDING
 };
 enum { BAR_SYNC, BAR_ARRIVE, BAR_POPC, BAR_AND, BAR_OR };
+/* What splits wait for besides the 16 barriers of a block. */
+enum { BAR_CLUSTER = 16, BAR_GROUP, BAR_REGISTERS };
+enum { WG_NEGATE_A = 1, WG_NEGATE_B = 2, WG_TRANS_A = 4, WG_TRANS_B = 8, WG_REGISTERS = 16 };
 enum { MMA_M8N8K4_F64, MMA_M16N8K4, MMA_M16N8K8, MMA_M16N8K16, MMA_M16N8K32, MMA_M8N8K16 };
 
 #endif

@@ -143,6 +143,22 @@ static uint64_t uniform_sreg(const warp *w, ptx_sreg r) {
     case SR_NCTAID:
     case SR_NCTAID_Y:
     case SR_NCTAID_Z: return ln->p->grid[r - SR_NCTAID];
+    case SR_CLUSTER_CTAID:
+    case SR_CLUSTER_CTAID_Y:
+    case SR_CLUSTER_CTAID_Z:
+        return b->id[r - SR_CLUSTER_CTAID] % ln->cluster[r - SR_CLUSTER_CTAID];
+    case SR_CLUSTER_NCTAID:
+    case SR_CLUSTER_NCTAID_Y:
+    case SR_CLUSTER_NCTAID_Z: return ln->cluster[r - SR_CLUSTER_NCTAID];
+    case SR_CLUSTERID:
+    case SR_CLUSTERID_Y:
+    case SR_CLUSTERID_Z: return b->id[r - SR_CLUSTERID] / ln->cluster[r - SR_CLUSTERID];
+    case SR_NCLUSTERID:
+    case SR_NCLUSTERID_Y:
+    case SR_NCLUSTERID_Z: return ln->p->grid[r - SR_NCLUSTERID] / ln->cluster[r - SR_NCLUSTERID];
+    case SR_CLUSTER_CTARANK: return b->rank;
+    case SR_CLUSTER_NCTARANK: return ln->cluster_blocks;
+    case SR_IS_EXPLICIT_CLUSTER: return ln->p->cluster[0] || ln->fn->pub.reqcluster[0];
     case SR_WARPID: return w->index;
     case SR_NWARPID: return b->n_warps;
     case SR_NSMID:
@@ -234,6 +250,8 @@ void x_isspacep(warp *w, const ins *i, uint32_t mask) {
     uint32_t *d = reg_at(w, i->d);
     EACH_LANE(l, mask) {
         ptx_space s = generic_space(a[l]);
-        d[l] = !(i->flags & INS_NOT_C) && s == (ptx_space)i->sub;
+        uint64_t rank = a[l] >> RANK_BITS & 0xff;
+        bool far = i->n && rank && rank != w->b->rank + 1;
+        d[l] = !(i->flags & INS_NOT_C) && s == (ptx_space)i->sub && !far;
     }
 }

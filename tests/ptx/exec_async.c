@@ -9,7 +9,7 @@ void x_cp_async(warp *w, const ins *i, uint32_t mask) {
     const uint64_t *from = reg_at(w, i->a), *to = reg_at(w, i->b);
     const uint32_t *size = reg_at(w, i->e), *ignore = reg_at(w, i->c);
     uint8_t *host[LANES];
-    if (!mem_shared_ok(w, i, mask, to, i->bytes)) return;
+    if (!mem_shared_ok(w, i, mask, w->b, to, i->bytes)) return;
     EACH_LANE(l, mask) {
         bool skip = i->n && (ignore[l] != 0) != ((i->flags & INS_NOT_C) != 0);
         unsigned bytes = skip ? 0 : size[l] < i->bytes ? size[l] : i->bytes;
@@ -30,7 +30,7 @@ void x_cp_async(warp *w, const ins *i, uint32_t mask) {
             if (!mem_global(w, i, 1u << l, ad, bytes == i->bytes ? bytes : 1, ACC_READ, host))
                 return;
         }
-        race_async_issue(w, i, l, (uint32_t)to[l], i->bytes);
+        race_async_issue(w, i, l, w->b, (uint32_t)to[l], i->bytes);
         const ptx_extent *e = bytes ? mem_extent(w, i, from[l]) : NULL;
         async_copy *c = VEC_PUSH(w->async);
         *c = (async_copy){e ? e->host + (from[l] - e->base) : NULL,
@@ -75,7 +75,7 @@ void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
         if (c.copied && memcmp(c.was, c.from, c.copied) != 0) overwritten(w, &c);
         if (c.copied) memcpy(to, c.from, c.copied);
         memset(to + c.copied, 0, (size_t)c.bytes - c.copied);
-        race_async_done(w, c.lane, c.to, c.bytes);
+        race_async_done(w, c.lane, w->b, c.to, c.bytes, false);
     }
     w->async.n = kept;
 }

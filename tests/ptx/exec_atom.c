@@ -137,15 +137,15 @@ static bool commutes(const warp *w, const ins *i) {
            i->bytes >= 4 && !w->released[ORDER_BLOCK] && !(i->flags & (INS_ACQUIRE | INS_RELEASE));
 }
 
-static void on_shared(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
+static void on_shared(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t *ad) {
     unsigned bytes = (unsigned)i->bytes * i->n;
     uint8_t *host[LANES];
-    if (!mem_shared_ok(w, i, mask, ad, bytes)) return;
-    race_read(w, i, mask, ad, bytes, ((uint64_t)1 << bytes) - 1, ACC_STRONG_READ);
-    race_write(w, i, mask, ad, bytes, true);
-    for (unsigned l = 0; l < LANES; l++) host[l] = w->b->shared + ad[l];
+    if (!mem_shared_ok(w, i, mask, b, ad, bytes)) return;
+    race_read(w, i, mask, b, ad, bytes, ((uint64_t)1 << bytes) - 1, ACC_STRONG_READ);
+    race_write(w, i, mask, b, ad, bytes, true);
+    for (unsigned l = 0; l < LANES; l++) host[l] = (uint8_t *)((uintptr_t)b->shared + ad[l]);
     uint32_t wrote = update_lanes(w, i, mask, host, false);
-    mem_order(w, i, mask, ad, WIN_SHARED, ACC_RMW | (i->dw ? ACC_ASKED : 0), wrote);
+    mem_order(w, i, mask, ad, mem_shared_name(b, 0), ACC_RMW | (i->dw ? ACC_ASKED : 0), wrote);
 }
 
 static void on_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad) {
@@ -181,10 +181,30 @@ void x_atom(warp *w, const ins *i, uint32_t mask) {
         return;
     }
     w->wk->count.atomics++;
-    if (shared && i->space != PTX_SHARED) EACH_LANE(l, shared)
-    ad[l] -= WIN_SHARED;
-    if (shared) on_shared(w, i, shared, ad);
+    if (shared && i->space == PTX_SHARED)
+        on_shared(w, i, shared, w->b, ad);
+    while (shared && i->space != PTX_SHARED) {
+        uint64_t own[LANES];
+        block *b;
+        uint32_t same = mem_shared_of(w, i, shared, ad, own, &b);
+        if (!same) return;
+        on_shared(w, i, same, b, own);
+        shared &= ~same;
+    }
     if (global) on_global(w, i, global, ad);
+}
+
+void atom_store(const ins *i, uint8_t *at, const uint8_t *value) {
+    uint64_t old = 0, v = 0;
+    memcpy(&old, at, i->bytes);
+    memcpy(&v, value, i->bytes);
+    old = result(i, old, v, 0, false);
+    memcpy(at, &old, i->bytes);
+}
+
+void x_proxy_fence(warp *w, const ins *i, uint32_t mask) {
+    (void)i;
+    race_proxy_fence(w, mask);
 }
 
 void x_fence(warp *w, const ins *i, uint32_t mask) {

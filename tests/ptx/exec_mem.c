@@ -225,8 +225,42 @@ bool mem_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsign
 
 /* ---- shared memory and parameters ---- */
 
-bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes) {
-    uint64_t limit = w->b->shared_bytes, worst = 0, bits = 0;
+uint64_t mem_shared_name(const block *b, uint64_t offset) {
+    return WIN_SHARED + ((uint64_t)(b->rank + 1) << RANK_BITS) + offset;
+}
+
+block *mem_shared_block(warp *w, const ins *i, unsigned lane, uint64_t address) {
+    uint64_t rank = (address - WIN_SHARED) >> RANK_BITS;
+    const cluster *c = w->b->cl;
+    if (!rank || rank == w->b->rank + 1) return w->b;
+    if (rank > c->n) {
+        mem_fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_SHARED, NULL,
+                  "no block of the cluster has this address");
+        return NULL;
+    }
+    if (c->block[rank - 1]->live_threads) return c->block[rank - 1];
+    mem_fault(w, i, lane, PTX_REPORT_USE_AFTER_FREE, address, PTX_SHARED, NULL,
+              "shared memory of a block that has ended");
+    return NULL;
+}
+
+uint32_t mem_shared_of(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
+                       uint64_t own[LANES], block **b) {
+    unsigned first = first_lane(mask);
+    uint64_t rank = (ad[first] - WIN_SHARED) >> RANK_BITS;
+    uint32_t same = 0;
+    *b = mem_shared_block(w, i, first, ad[first]);
+    if (!*b) return 0;
+    for (unsigned l = 0; l < LANES; l++)
+        own[l] = (ad[l] - WIN_SHARED) & (((uint64_t)1 << RANK_BITS) - 1);
+    EACH_LANE(l, mask)
+    same |= (uint32_t)((ad[l] - WIN_SHARED) >> RANK_BITS == rank) << l;
+    return same;
+}
+
+bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const block *b, const uint64_t *ad,
+                   unsigned bytes) {
+    uint64_t limit = b->shared_bytes, worst = 0, bits = 0;
     unsigned span = span_of(mem_live_bytes(i, bytes));
     if (mask == ALL_LANES)
         for (unsigned l = 0; l < LANES; l++) {
@@ -322,9 +356,10 @@ static void param_pointers(const warp *w, const uint64_t *ad, uint8_t **host) {
     for (unsigned l = 0; l < LANES; l++) host[l] = p.out + ad[l];
 }
 
-/* Where the lanes' bytes lie, checked; false after a fault. `ad` are the space's own addresses. */
-static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_space space,
-                  bool store, uint8_t **host) {
+/* Where the lanes' bytes lie, checked; false after a fault. `ad` are the space's own addresses, shared
+ * ones in `b`. */
+static bool reach(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t *ad,
+                  ptx_space space, bool store, uint8_t **host) {
     unsigned bytes = (unsigned)i->bytes * i->n;
     bool strong = i->flags & INS_STRONG;
     unsigned how = store    ? (strong ? ACC_ATOMIC : ACC_WRITE)
@@ -332,13 +367,13 @@ static bool reach(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_
                             : ACC_READ | (i->sub == LOAD_NC ? ACC_NC : 0);
     switch (space) {
     case PTX_SHARED:
-        if (!mem_shared_ok(w, i, mask, ad, bytes)) return false;
+        if (!mem_shared_ok(w, i, mask, b, ad, bytes)) return false;
         if (store)
-            race_write(w, i, mask, ad, bytes, strong);
+            race_write(w, i, mask, b, ad, bytes, strong);
         else
-            race_read(w, i, mask, ad, bytes, mem_live_bytes(i, bytes), how);
+            race_read(w, i, mask, b, ad, bytes, mem_live_bytes(i, bytes), how);
         for (unsigned l = 0; l < LANES; l++) /* as numbers: lanes that sit out hold anything */
-            host[l] = (uint8_t *)((uintptr_t)w->b->shared + ad[l]);
+            host[l] = (uint8_t *)((uintptr_t)b->shared + ad[l]);
         return true;
     case PTX_LOCAL: return mem_local(w, i, mask, ad, bytes, store, host);
     case PTX_PARAM:
@@ -417,14 +452,14 @@ static void check_collisions(warp *w, const ins *i, uint32_t mask, const uint64_
     }
 }
 
-static void access(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, ptx_space space,
-                   bool store) {
+static void access(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t *ad,
+                   ptx_space space, bool store) {
     uint8_t *host[LANES];
     bool ordered = space == PTX_GLOBAL && i->flags & INS_STRONG;
     bool flag = ordered || (space == PTX_SHARED && i->flags & INS_STRONG);
-    uint64_t window = space == PTX_SHARED ? WIN_SHARED : 0;
+    uint64_t window = space == PTX_SHARED ? mem_shared_name(b, 0) : 0;
     if (store && flag) mem_order(w, i, mask, ad, window, ACC_WRITE, mask);
-    if (!reach(w, i, mask, ad, space, store, host)) return;
+    if (!reach(w, i, mask, b, ad, space, store, host)) return;
     if (!store) {
         if (flag) mem_order(w, i, mask, ad, window, ACC_ASKED, 0);
         fill_lanes(w, i, mask, host);
@@ -444,7 +479,7 @@ static void plain(warp *w, const ins *i, uint32_t mask, ptx_space space, bool st
     if (must_wait(w, i, mask, space)) return;
     uint64_t ad[LANES];
     mem_addresses(w, i, ad);
-    access(w, i, mask, ad, space, store);
+    access(w, i, mask, w->b, ad, space, store);
 }
 
 void x_ld_global(warp *w, const ins *i, uint32_t mask) {
@@ -472,7 +507,6 @@ void x_st_local(warp *w, const ins *i, uint32_t mask) {
 /* Lanes may be in different spaces: each space's lanes go together. */
 static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
     static const uint64_t window[] = {[PTX_GLOBAL] = 0,
-                                      [PTX_SHARED] = WIN_SHARED,
                                       [PTX_LOCAL] = WIN_LOCAL,
                                       [PTX_PARAM] = WIN_PARAM};
     uint64_t ad[LANES];
@@ -487,11 +521,17 @@ static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
                   "an address of no space");
         return;
     }
+    uint64_t own[LANES];
+    for (uint32_t rest = in[PTX_SHARED], same; rest; rest &= ~same) {
+        block *b;
+        same = mem_shared_of(w, i, rest, ad, own, &b);
+        if (!same) return;
+        access(w, i, same, b, own, PTX_SHARED, store);
+    }
     for (ptx_space s = PTX_GLOBAL; s <= PTX_PARAM; s++) {
-        if (!in[s]) continue;
-        uint64_t own[LANES];
+        if (!in[s] || s == PTX_SHARED) continue;
         for (unsigned l = 0; l < LANES; l++) own[l] = ad[l] - window[s];
-        access(w, i, in[s], own, s, store);
+        access(w, i, in[s], w->b, own, s, store);
     }
 }
 

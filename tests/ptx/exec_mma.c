@@ -14,7 +14,7 @@
 enum { MAX_M = 16, MAX_N = 8, MAX_K = 64 };
 
 /* Element `k` of a 32-bit register, or the whole 64-bit one, as a number. */
-static double element(ptx_type t, const uint8_t *reg, unsigned k) {
+double matrix_element(ptx_type t, const uint8_t *reg, unsigned k) {
     uint32_t u;
     double d;
     memcpy(&u, reg, 4);
@@ -32,7 +32,7 @@ static double element(ptx_type t, const uint8_t *reg, unsigned k) {
     }
 }
 
-static unsigned elements(ptx_type t) {
+unsigned matrix_elements(ptx_type t) {
     return t == T_F16 || t == T_BF16 ? 2
            : t == T_S4 || t == T_U4  ? 8
            : vm_type_bytes[t] == 1   ? 4
@@ -40,21 +40,21 @@ static unsigned elements(ptx_type t) {
 }
 
 static void read_a(const warp *w, const ins *i, const int32_t *regs, double a[MAX_M][MAX_K]) {
-    unsigned e = elements(i->type), rows = i->n / 8u, lane = i->type == T_F64 ? 8 : 4;
+    unsigned e = matrix_elements(i->type), rows = i->n / 8u, lane = i->type == T_F64 ? 8 : 4;
     for (unsigned r = 0; r < rows * (i->bytes / (4 * e)); r++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < e; k++)
                 a[l / 4 + 8 * (r % rows)][4 * e * (r / rows) + e * (l % 4) + k] =
-                    element(i->type, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
+                    matrix_element(i->type, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
 }
 
 static void read_b(const warp *w, const ins *i, const int32_t *regs, double b[MAX_K][MAX_N]) {
-    unsigned e = elements(i->type), lane = i->type == T_F64 ? 8 : 4;
+    unsigned e = matrix_elements(i->type), lane = i->type == T_F64 ? 8 : 4;
     for (unsigned r = 0; r < i->bytes / (4 * e); r++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < e; k++)
                 b[4 * e * r + e * (l % 4) + k][l / 4] =
-                    element(i->sub, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
+                    matrix_element(i->sub, (uint8_t *)reg_at(w, regs[r]) + l * lane, k);
 }
 
 static double *cell(double c[MAX_M][MAX_N], unsigned l, unsigned r) {
@@ -78,7 +78,7 @@ static void read_c(const warp *w, const ins *i, const int32_t *regs, double c[MA
         }
 }
 
-static uint32_t to_int(double x, bool saturate) {
+uint32_t matrix_int(double x, bool saturate) {
     if (saturate)
         return (uint32_t)(int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x);
     return (uint32_t)(int64_t)x;
@@ -95,7 +95,7 @@ static void write_d(const warp *w, const ins *i, const int32_t *regs, double c[M
                 uint16_t h = (uint16_t)d2h(x);
                 memcpy(reg + 4 * l + 2 * (r % 2), &h, 2);
             } else {
-                uint32_t u = i->rnd == T_F32 ? f2u((float)x) : to_int(x, i->flags & INS_SATFIN);
+                uint32_t u = i->rnd == T_F32 ? f2u((float)x) : matrix_int(x, i->flags & INS_SATFIN);
                 memcpy(reg + 4 * l, &u, 4);
             }
         }
@@ -113,7 +113,7 @@ static void multiply(const ins *i, double a[MAX_M][MAX_K], double b[MAX_K][MAX_N
         }
 }
 
-static bool whole_warp(warp *w, const ins *i, uint32_t mask) {
+bool matrix_warp(warp *w, const ins *i, uint32_t mask) {
     if (mask == ALL_LANES) return true;
     uint32_t group[LANES], there = split_gather(w, i, mask, group);
     if (!there) return false;
@@ -121,14 +121,14 @@ static bool whole_warp(warp *w, const ins *i, uint32_t mask) {
     finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(mask), 0,
                      PTX_SPACE_NONE,     NULL};
     if (w->b->ln->checks & PTX_CHECK_BARRIER)
-        find_report(w, i, &at, "a matrix instruction needs all threads of the warp");
+        find_report(w, i, &at, "this instruction needs all threads of the warp");
     return true;
 }
 
 void x_mma(warp *w, const ins *i, uint32_t mask) {
-    if (!whole_warp(w, i, mask)) return;
+    if (!matrix_warp(w, i, mask)) return;
     const int32_t *regs = &w->b->ln->module->list.at[i->e];
-    unsigned e = elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)), nb = i->bytes / (4 * e),
+    unsigned e = matrix_elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)), nb = i->bytes / (4 * e),
              nc = i->n / 4u;
     double a[MAX_M][MAX_K], b[MAX_K][MAX_N], c[MAX_M][MAX_N];
     read_a(w, i, regs, a);
@@ -142,10 +142,10 @@ void x_mma(warp *w, const ins *i, uint32_t mask) {
  */
 
 static bool rows(warp *w, const ins *i, uint32_t mask, uint64_t ad[LANES], uint32_t *lanes) {
-    if (!whole_warp(w, i, mask)) return false;
+    if (!matrix_warp(w, i, mask)) return false;
     memcpy(ad, reg_at(w, i->a), sizeof(uint64_t) * LANES);
     *lanes = i->n == 4 ? ALL_LANES : (1u << 8 * i->n) - 1;
-    return mem_shared_ok(w, i, *lanes, ad, 16);
+    return mem_shared_ok(w, i, *lanes, w->b, ad, 16);
 }
 
 /* Lane l holds row l/4, elements 2(l%4) and the next one; transposed: column l/4. */
@@ -160,7 +160,7 @@ void x_ldmatrix(warp *w, const ins *i, uint32_t mask) {
     uint64_t ad[LANES];
     uint32_t lanes;
     if (!rows(w, i, mask, ad, &lanes)) return;
-    race_read(w, i, lanes, ad, 16, 0xffff, ACC_READ);
+    race_read(w, i, lanes, w->b, ad, 16, 0xffff, ACC_READ);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {
@@ -175,7 +175,7 @@ void x_stmatrix(warp *w, const ins *i, uint32_t mask) {
     uint64_t ad[LANES];
     uint32_t lanes;
     if (!rows(w, i, mask, ad, &lanes)) return;
-    race_write(w, i, lanes, ad, 16, false);
+    race_write(w, i, lanes, w->b, ad, 16, false);
     for (unsigned j = 0; j < i->n; j++)
         for (unsigned l = 0; l < LANES; l++)
             for (unsigned k = 0; k < 2; k++) {
@@ -186,7 +186,7 @@ void x_stmatrix(warp *w, const ins *i, uint32_t mask) {
 }
 
 void x_movmatrix(warp *w, const ins *i, uint32_t mask) {
-    if (!whole_warp(w, i, mask)) return;
+    if (!matrix_warp(w, i, mask)) return;
     uint16_t in[8][8];
     uint32_t from[LANES];
     memcpy(from, reg_at(w, i->a), sizeof from);

@@ -8,6 +8,7 @@
 
 #include "run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK = 16, BOX_ALIGN = 128 };
@@ -30,9 +31,6 @@ static bool read_map(warp *w, const ins *i, unsigned l, uint64_t address, ptx_te
     return false;
 }
 
-static uint32_t swizzled(uint32_t at, unsigned span) {
-    return span ? at ^ ((at >> 3) & (span - CHUNK)) : at;
-}
 
 typedef struct {
     bulk_piece *at;
@@ -56,7 +54,7 @@ static void add_row(piece_list *list, const ptx_tensor_map *m, int64_t first, bo
     uint32_t bytes = (uint32_t)m->box[0] * m->element, step = m->swizzle ? CHUNK : bytes;
     int64_t end = inside ? (int64_t)(m->dim[0] * m->element) : INT64_MIN;
     for (uint32_t k = 0; k < bytes; k += step) {
-        uint32_t to = swizzled(shared + k, m->swizzle);
+        uint32_t to = bulk_swizzled(shared + k, m->swizzle);
         int64_t from = first * m->element + k, low = from < 0 ? 0 : from,
                 high = from + step < end ? from + step : end;
         if (high <= low) {
@@ -94,17 +92,21 @@ void x_cp_tensor(warp *w, const ins *i, uint32_t mask) {
     const int32_t *regs = &w->b->ln->module->list.at[i->target];
     EACH_LANE(l, mask) {
         ptx_tensor_map m;
+        bulk_target to[MAX_CLUSTER];
         int64_t c[PTX_TENSOR_RANK] = {0};
-        uint64_t at = shared[l] & (WIN_SIZE - 1);
+        uint32_t at = 0;
         if (!read_map(w, i, l, map[l], &m)) return;
         for (unsigned d = 0; d < m.rank; d++) c[d] = ((const int32_t *)reg_at(w, regs[d]))[l];
-        if (at % BOX_ALIGN || at >= w->b->shared_bytes) {
+        unsigned n = bulk_targets(w, i, l, shared[l], mbar[l], i->n, bulk_mask(w, i, l), to, &at);
+        if (n && (at % BOX_ALIGN || at >= w->b->shared_bytes)) {
             mem_fault(w, i, l, at % BOX_ALIGN ? PTX_REPORT_MISALIGNED : PTX_REPORT_OUT_OF_BOUNDS,
                       WIN_SHARED + at, PTX_SHARED, NULL,
                       "a box lies at a multiple of 128 bytes of shared memory");
             return;
         }
-        piece_list list = pieces_of(&m, c, (uint32_t)at, i->n);
-        if (!bulk_begin(w, i, l, list.at, list.n, mbar[l] & (WIN_SIZE - 1))) return;
+        piece_list list = pieces_of(&m, c, at, i->n);
+        bool ok = bulk_all(w, i, l, to, n, list.at, list.n, NULL);
+        free(list.at);
+        if (!ok) return;
     }
 }

@@ -16,7 +16,7 @@ static const char *const names[] = {[PTX_REPORT_OUT_OF_BOUNDS] = "out of bounds"
                                     [PTX_REPORT_UNINIT] = "uninitialised read",
                                     [PTX_REPORT_RACE_SHARED] = "race in shared memory",
                                     [PTX_REPORT_RACE_GLOBAL] = "race in global memory",
-                                    [PTX_REPORT_ASYNC] = "missing cp.async wait",
+                                    [PTX_REPORT_ASYNC] = "missing asynchronous wait",
                                     [PTX_REPORT_BARRIER] = "divergent barrier"};
 
 static const char *const statuses[] = {[PTX_OK] = "ok",

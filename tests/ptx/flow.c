@@ -313,8 +313,44 @@ static void find_unwritten(parser *p) {
     free(s.bit);
 }
 
+/* ---- registers of matrix operations ---- */
+
+static bool is_matrix(const ins *i) {
+    return i->op == OP_wgmma && i->n;
+}
+
+static void aside(parser *p, size_t k, size_t end, const reg_set *s) {
+    uint32_t at = p->flow.at[k].at;
+    watch *x = VEC_PUSH(p->m->asides);
+    *x = (watch){.at = at, .exec = p->m->code.at[at].exec, .first = (uint32_t)p->m->list.n};
+    for (size_t n = k; n < end; n++)
+        if (has(s, p->flow.at[n].reg)) *VEC_PUSH(p->m->list) = p->flow.at[n].reg, x->reads++;
+    p->m->code.at[at].exec = x_aside;
+}
+
+/* Other statements that touch what a wgmma has in registers: it may be on its way. */
+static void find_asides(parser *p) {
+    reg_set s = set_new(p);
+    for (uint32_t at = p->fn->begin; at < p->fn->end; at++) {
+        const ins *i = &p->m->code.at[at];
+        unsigned n = is_matrix(i) ? i->n * 8u / (i->rnd == T_F16 ? 4 : 2) +
+                                        (i->imm & WG_REGISTERS ? 4 : 0)
+                                  : 0;
+        for (unsigned k = 0; k < n; k++) add(&s, p->m->list.at[i->e + (int32_t)k]);
+    }
+    for (size_t k = 0, end; k < p->flow.n && !is_empty(&s); k = end) {
+        end = statement_end(p, k);
+        const ins *i = &p->m->code.at[p->flow.at[k].at];
+        if (!is_matrix(i) && !is_barrier(i) &&
+            (touches(p, k, end, &s, false) || touches(p, k, end, &s, true)))
+            aside(p, k, end, &s);
+    }
+    free(s.bit);
+}
+
 void flow_function(parser *p) {
     if (!p->flow.n) return;
     find_data(p);
     find_unwritten(p);
+    find_asides(p);
 }

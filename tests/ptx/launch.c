@@ -1,12 +1,13 @@
 /* launch.c - a grid on the host's cores, with one result for each seed.
  *
- *   blocks, shuffled:  0 1 2 3 ...    slot k runs k, k + slots, k + 2 slots ...
- *   a round:           every slot runs until its block stands before an ordered operation, or
- *                      its queue is empty
- *   the round's end:   those operations, one block after the other, in the slots' order
+ *   clusters, shuffled: 0 1 2 3 ...   slot k runs k, k + slots, k + 2 slots ...
+ *   a round:            every slot runs until its cluster stands before an ordered operation, or
+ *                       its queue is empty
+ *   the round's end:    those operations, one cluster after the other, in the slots' order
  *
- * Which thread runs a slot doesn't matter, so neither does their number. Blocks that end give their
- * memory back at once: without ordered operations a thread needs that of one block only. */
+ * A cluster is one block where the launch says nothing else. Which thread runs a slot doesn't matter, so
+ * neither does their number. Clusters that end give their memory back at once: without ordered operations
+ * a thread needs that of one only. */
 #include "run.h"
 
 #include <pthread.h>
@@ -20,10 +21,10 @@ enum { SLOTS = 64, IDLE_ROUNDS = 20000, SPAWN_NS = 150000, RECURSIVE_STACK = 655
 
 /* ---- the order of blocks ---- */
 
-/* The k-th block of the seeded order: a Feistel network on enough bits, repeated until inside. */
+/* The k-th cluster of the seeded order: a Feistel network on enough bits, repeated until inside. */
 static uint64_t permuted(const launch *ln, uint64_t k) {
-    if (!ln->p->seed || ln->n_blocks < 2) return k;
-    unsigned half = (unsigned)(64 - __builtin_clzll(ln->n_blocks - 1) + 1) / 2;
+    if (!ln->p->seed || ln->n_clusters < 2) return k;
+    unsigned half = (unsigned)(64 - __builtin_clzll(ln->n_clusters - 1) + 1) / 2;
     uint64_t mask = ((uint64_t)1 << half) - 1;
     do {
         uint64_t left = k >> half, right = k & mask;
@@ -34,7 +35,7 @@ static uint64_t permuted(const launch *ln, uint64_t k) {
             right = next;
         }
         k = left << half | right;
-    } while (k >= ln->n_blocks);
+    } while (k >= ln->n_clusters);
     return k;
 }
 
@@ -82,11 +83,48 @@ static block *block_new(launch *ln) {
     return b;
 }
 
-static void block_free(block *b) {
-    order_forget(b);
-    for (unsigned k = 0; k < b->ln->warps; k++)
-        free(b->warps[k].async.at), free(b->warps[k].bulk.at);
-    free(b->memory);
+/* Of numbers, one a warp: two for each warp, four of the barrier, one for each block. */
+static size_t cluster_rows(const cluster *c) {
+    return 2 * (size_t)c->warps + 4 + c->n;
+}
+
+static cluster *cluster_new(launch *ln) {
+    cluster *c = vm_grow(NULL, sizeof *c);
+    memset(c, 0, sizeof *c);
+    c->n = ln->cluster_blocks;
+    c->warps = c->n * ln->warps;
+    size_t rows = cluster_rows(c);
+    uint32_t *row = c->clocks = vm_grow(NULL, rows * c->warps * sizeof *row);
+    memset(row, 0, rows * c->warps * sizeof *row);
+    c->joint[0] = row, c->joint[1] = row + 2 * c->warps;
+    row += 4 * (size_t)c->warps;
+    for (unsigned k = 0; k < c->n; k++) {
+        block *b = c->block[k] = block_new(ln);
+        b->cl = c;
+        b->rank = k;
+        b->visits = row, row += c->warps;
+        for (unsigned n = 0; n < ln->warps; n++, row += 2 * (size_t)c->warps) {
+            b->warps[n].number = k * ln->warps + n;
+            b->warps[n].known = row, b->warps[n].proxied = row + c->warps;
+        }
+    }
+    return c;
+}
+
+static void cluster_free(cluster *c) {
+    order_forget(c);
+    for (unsigned k = 0; k < c->n; k++) {
+        block *b = c->block[k];
+        for (unsigned n = 0; n < b->ln->warps; n++) {
+            warp *w = &b->warps[n];
+            free(w->async.at), free(w->bulk.at), free(w->matrix.at), free(w->fresh);
+        }
+        for (unsigned n = 0; n < MAX_WARPS / GROUP_WARPS; n++) free(b->groups[n].steps.at);
+        race_detach(b);
+        free(b->memory);
+    }
+    free(c->clocks);
+    free(c);
 }
 
 static void start_thread_ids(warp *w, const uint32_t n[3]) {
@@ -125,18 +163,30 @@ static void start_warp(block *b, unsigned k) {
     memset(w->async_groups, 0, sizeof w->async_groups);
     w->sync_count = 0;
     w->async.n = 0;
+    w->matrix_groups = w->group_step = w->cluster_arrived = w->registers = 0;
+    w->arranged = false;
+    free(w->fresh);
+    w->fresh = NULL;
     w->serial = false;
     w->idle = 0;
     w->rng = vm_random(&b->rng);
 }
 
-static void block_start(block *b, uint64_t index) {
+static void split_index(uint64_t k, const uint32_t of[3], uint32_t id[3]) {
+    id[0] = (uint32_t)(k % of[0]);
+    id[1] = (uint32_t)(k / of[0] % of[1]);
+    id[2] = (uint32_t)(k / of[0] / of[1]);
+}
+
+/* Block `rank` of a cluster, which lies there in the grid. */
+static void block_start(block *b, const uint32_t place[3]) {
     launch *ln = b->ln;
     const uint32_t *g = ln->p->grid;
+    uint32_t in[3];
+    split_index(b->rank, ln->cluster, in);
+    for (int k = 0; k < 3; k++) b->id[k] = place[k] * ln->cluster[k] + in[k];
+    uint64_t index = ((uint64_t)b->id[2] * g[1] + b->id[1]) * g[0] + b->id[0];
     b->linear = (uint32_t)index;
-    b->id[0] = (uint32_t)(index % g[0]);
-    b->id[1] = (uint32_t)(index / g[0] % g[1]);
-    b->id[2] = (uint32_t)(index / g[0] / g[1]);
     b->n_warps = ln->warps;
     b->live_threads = ln->n_threads;
     b->instructions = 0;
@@ -145,62 +195,84 @@ static void block_start(block *b, uint64_t index) {
     memset(b->bars, 0, sizeof b->bars);
     memset(b->shared, 0xff, b->shared_bytes); /* NaN in every float format */
     race_clear(b);
-    order_forget(b);
+    group_clear(b);
     for (unsigned k = 0; k < ln->warps; k++) {
         b->warp_order[k] = k;
         start_warp(b, k);
     }
 }
 
-static void block_owner(block *b, worker *wk) {
-    b->wk = wk;
-    for (unsigned k = 0; k < b->ln->warps; k++) b->warps[k].wk = wk;
+static void cluster_start(cluster *c, const launch *ln, uint64_t index) {
+    const uint32_t *g = ln->p->grid;
+    uint32_t clusters[3], place[3];
+    for (int k = 0; k < 3; k++) clusters[k] = g[k] / ln->cluster[k];
+    split_index(index, clusters, place);
+    order_forget(c);
+    memset(c->clocks, 0, cluster_rows(c) * c->warps * sizeof *c->clocks);
+    c->gen = 1;
+    c->phase = c->arrived = 0;
+    for (unsigned k = 0; k < c->n; k++) block_start(c->block[k], place);
 }
 
-static void block_end(worker *wk, block *b) {
-    for (unsigned k = 0; k < b->n_warps; k++) bulk_forget(&b->warps[k]);
-    for (unsigned k = 0; k < b->n_warps; k++)
-        while (b->warps[k].n_splits) split_remove(&b->warps[k], &b->warps[k].splits[0]);
-    order_forget(b);
-    b->next = wk->free_blocks;
-    wk->free_blocks = b;
+static void cluster_owner(cluster *c, worker *wk) {
+    for (unsigned n = 0; n < c->n; n++) {
+        block *b = c->block[n];
+        b->wk = wk;
+        for (unsigned k = 0; k < b->ln->warps; k++) b->warps[k].wk = wk;
+    }
+}
+
+static void cluster_end(worker *wk, cluster *c) {
+    for (unsigned n = 0; n < c->n; n++)
+        for (unsigned k = 0; k < c->block[n]->n_warps; k++) {
+            bulk_forget(&c->block[n]->warps[k]);
+            matrix_forget(&c->block[n]->warps[k]);
+        }
+    for (unsigned n = 0; n < c->n; n++)
+        for (unsigned k = 0; k < c->block[n]->n_warps; k++) {
+            warp *w = &c->block[n]->warps[k];
+            while (w->n_splits) split_remove(w, &w->splits[0]);
+        }
+    order_forget(c);
+    c->next = wk->free_clusters;
+    wk->free_clusters = c;
 }
 
 /* ---- rounds ---- */
 
 static bool slot_next(worker *wk, slot_queue *q) {
     launch *ln = wk->ln;
-    if (q->next >= ln->n_blocks || atomic_load_explicit(&ln->stop, memory_order_relaxed))
+    if (q->next >= ln->n_clusters || atomic_load_explicit(&ln->stop, memory_order_relaxed))
         return false;
-    block *b = wk->free_blocks;
-    if (b)
-        wk->free_blocks = b->next;
+    cluster *c = wk->free_clusters;
+    if (c)
+        wk->free_clusters = c->next;
     else
-        b = block_new(ln);
-    block_owner(b, wk);
-    block_start(b, permuted(ln, q->next));
+        c = cluster_new(ln);
+    cluster_owner(c, wk);
+    cluster_start(c, ln, permuted(ln, q->next));
     q->next += ln->n_slots;
-    b->slot = q;
-    q->b = b;
-    wk->count.blocks++;
+    for (unsigned k = 0; k < c->n; k++) c->block[k]->slot = q;
+    q->c = c;
+    wk->count.blocks += c->n;
     return true;
 }
 
 static void wake_helpers(launch *ln);
 
-/* Until the slot's block waits for the end of the round, or the queue is empty or at a fault. */
+/* Until the slot's cluster waits for the end of the round, or the queue is empty or at a fault. */
 static void slot_run(worker *wk, slot_queue *q) {
     while (!q->done) {
-        if (!q->b && !slot_next(wk, q)) {
+        if (!q->c && !slot_next(wk, q)) {
             q->done = true;
             return;
         }
-        block_owner(q->b, wk);
-        block_run(q->b);
-        if (!block_done(q->b)) return;
-        q->done = q->b->failed;
-        block_end(wk, q->b);
-        q->b = NULL;
+        cluster_owner(q->c, wk);
+        cluster_run(q->c);
+        if (!cluster_done(q->c)) return;
+        q->done = cluster_failed(q->c);
+        cluster_end(wk, q->c);
+        q->c = NULL;
         if (wk->index == 0) wake_helpers(wk->ln);
     }
 }
@@ -289,22 +361,22 @@ static void flush_print(launch *ln, slot_queue *q) {
     q->print.n = 0;
 }
 
-/* With a seed, some blocks are held back for a few rounds: if all met at their atomics together, one
+/* With a seed, some clusters are held back for a few rounds: if all met at their atomics together, one
  * that does not wait for another would never be seen ahead of it. */
-static bool held_back(const launch *ln, const block *b) {
-    uint64_t state = ln->p->seed + (ln->round / 4) * 0x9e3779b97f4a7c15u + b->linear;
+static bool held_back(const launch *ln, const cluster *c) {
+    uint64_t state = ln->p->seed + (ln->round / 4) * 0x9e3779b97f4a7c15u + c->block[0]->linear;
     return ln->p->seed && ln->n_blocks > 1 && vm_random(&state) % 4 == 0;
 }
 
-/* The ordered operations of all waiting blocks; false when nothing is left to run. */
+/* The ordered operations of all waiting clusters; false when nothing is left to run. */
 static bool end_round(launch *ln) {
     bool more = false;
     ln->changed = false;
     for (unsigned k = 0; k < ln->n_slots; k++) {
         slot_queue *q = &ln->slots[k];
-        if (q->b) {
-            block_owner(q->b, &ln->workers[0]);
-            if (!held_back(ln, q->b)) block_serial(q->b);
+        if (q->c) {
+            cluster_owner(q->c, &ln->workers[0]);
+            if (!held_back(ln, q->c)) cluster_serial(q->c);
             more = true;
         }
         flush_print(ln, q);
@@ -318,7 +390,7 @@ static bool end_round(launch *ln) {
 /* No ordered operation has changed anything for very long: everyone waits for everyone. */
 static void give_up(launch *ln) {
     for (unsigned k = 0; k < ln->n_slots; k++)
-        if (ln->slots[k].b) block_deadlock(ln->slots[k].b);
+        if (ln->slots[k].c) cluster_deadlock(ln->slots[k].c);
 }
 
 static void run_rounds(launch *ln) {
@@ -367,6 +439,14 @@ static const char *wrong(const ptx_launch_params *p, const function *fn) {
         return "the grid is too large";
     if ((uint64_t)fn->pub.shared_static + p->shared_dynamic > limit)
         return "too much shared memory";
+    const uint32_t *c = p->cluster[0] ? p->cluster : fn->pub.reqcluster;
+    if (p->cluster[0] && fn->pub.reqcluster[0] && memcmp(p->cluster, fn->pub.reqcluster, sizeof p->cluster) != 0)
+        return "the kernel has clusters of another size";
+    if (fn->pub.explicit_cluster && !c[0]) return "the kernel wants the size of its clusters";
+    if (c[0] && (!c[1] || !c[2] || volume(c) > MAX_CLUSTER)) return "a cluster has 1 to 16 blocks";
+    if (c[0] && volume(c) > 1 && p->module->target.sm < 90) return "the device has no clusters";
+    for (int k = 0; k < 3 && c[0]; k++)
+        if (p->grid[k] % c[k]) return "the grid is no multiple of its clusters";
     if (p->param_bytes < fn->pub.param_bytes || (fn->pub.param_bytes && !p->params))
         return "the parameters are too short";
     if (p->module->globals.n && !p->module->placed) return "the module's globals were not placed";
@@ -377,9 +457,14 @@ static void lay_out(launch *ln) {
     const ptx_launch_params *p = ln->p;
     const function *fn = ln->fn;
     uint32_t align = fn->dynamic_align ? fn->dynamic_align : 16;
+    const uint32_t *c = p->cluster[0] ? p->cluster : fn->pub.reqcluster;
+    for (int k = 0; k < 3; k++) ln->cluster[k] = c[0] ? c[k] : 1;
     ln->n_blocks = volume(p->grid);
+    ln->cluster_blocks = (unsigned)volume(ln->cluster);
+    ln->n_clusters = ln->n_blocks / ln->cluster_blocks;
     ln->n_threads = (unsigned)volume(p->block);
     ln->warps = (ln->n_threads + LANES - 1) / LANES;
+    ln->row = ln->module->proxies ? 2 * ln->warps : ln->warps;
     ln->dynamic_offset = (fn->pub.shared_static + align - 1) & ~(align - 1);
     ln->shared_bytes =
         p->shared_dynamic ? ln->dynamic_offset + p->shared_dynamic : fn->pub.shared_static;
@@ -396,8 +481,8 @@ static void lay_out(launch *ln) {
     uint64_t seed = p->seed;
     ln->perm_key = vm_random(&seed);
     unsigned sms = ln->module->target.multiprocessors;
-    bool all = p->cooperative || ln->n_blocks <= SLOTS || ln->n_blocks <= sms;
-    ln->n_slots = (unsigned)(all ? ln->n_blocks : SLOTS);
+    bool all = p->cooperative || ln->n_clusters <= SLOTS || ln->n_blocks <= sms;
+    ln->n_slots = (unsigned)(all ? ln->n_clusters : SLOTS);
 }
 
 enum { WORKSPACE_BYTES = 64 };
@@ -444,22 +529,19 @@ static void add_counters(ptx_counters *to, const ptx_counters *from) {
 _Static_assert(sizeof(ptx_counters) % sizeof(uint64_t) == 0, "counters are added as an array");
 
 static void clean_up(launch *ln, ptx_counters *counters) {
+    for (unsigned k = 0; k < ln->n_slots; k++) {
+        if (ln->slots[k].c) cluster_end(&ln->workers[0], ln->slots[k].c);
+        free(ln->slots[k].print.at);
+    }
     for (unsigned k = 0; k < ln->wanted_workers; k++) {
         worker *wk = &ln->workers[k];
         if (counters) add_counters(counters, &wk->count);
-        while (wk->free_blocks) {
-            block *b = wk->free_blocks;
-            wk->free_blocks = b->next;
-            block_free(b);
+        while (wk->free_clusters) {
+            cluster *c = wk->free_clusters;
+            wk->free_clusters = c->next;
+            cluster_free(c);
         }
         free(wk->findings.at);
-    }
-    for (unsigned k = 0; k < ln->n_slots; k++) {
-        if (ln->slots[k].b) {
-            block_end(&ln->workers[0], ln->slots[k].b);
-            block_free(ln->slots[k].b);
-        }
-        free(ln->slots[k].print.at);
     }
     free(ln->slots);
     free(ln->workers);

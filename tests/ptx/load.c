@@ -37,6 +37,7 @@ void ptx_unload(ptx_module *m) {
     free(m->code.at);
     free(m->list.at);
     free(m->watches.at);
+    free(m->asides.at);
     free(m->locs.at);
     free(m->files.at);
     free(m->functions.at);

@@ -5,8 +5,8 @@
  *            strong write of p                                      p.clock = released
  *   warp w:  strong read of p (pending = p.clock);  fence           seen = pending, so x is ordered
  *
- * What a warp knows is its `seen` of the other blocks and its row of block.vc of its own; barriers of
- * the block join both. There are two of `released` and of `pending`: by fences of any scope for places
+ * What a warp knows is its `seen` of the blocks of other clusters and its `known` of its own; barriers
+ * join both. There are two of `released` and of `pending`: by fences of any scope for places
  * of the block, by those that reach other blocks for places of the grid. A plain store into a place
  * ends what was released by it, an atomic carries it on. Accesses to places of the grid run one at a time
  * at the end of a round, so nothing here needs a lock. */
@@ -64,22 +64,47 @@ void order_end(launch *ln) {
     places_free(&ln->places);
 }
 
-void order_forget(block *b) {
-    places_free(&b->places);
-    for (unsigned k = 0; k < b->n_warps; k++) {
-        warp *w = &b->warps[k];
-        past_drop(&w->seen);
-        for (unsigned scope = 0; scope < 2; scope++)
-            past_drop(&w->released[scope]), past_drop(&w->pending[scope]);
-    }
+void order_forget(cluster *c) {
+    places_free(&c->places);
+    for (unsigned n = 0; n < c->n; n++)
+        for (unsigned k = 0; k < c->block[n]->n_warps; k++) {
+            warp *w = &c->block[n]->warps[k];
+            past_drop(&w->seen);
+            for (unsigned scope = 0; scope < 2; scope++)
+                past_drop(&w->released[scope]), past_drop(&w->pending[scope]);
+        }
+    for (unsigned n = 0; n < 10; n++) past_drop(&c->past[n / 5][n % 5]);
 }
 
-/* What the warp has seen of its own block counts for the races inside. */
+/* What the warp has seen of its own cluster counts for the races inside. */
 static void know_own(warp *w) {
-    const uint32_t *row = past_row(w->seen, w->b->linear);
-    uint32_t *own = w->b->vc[w->index];
-    for (unsigned r = 0; row && r < w->b->n_warps; r++) own[r] = row[r] > own[r] ? row[r] : own[r];
-    race_know(w->b, w->index);
+    const cluster *c = w->b->cl;
+    const unsigned n = w->b->n_warps;
+    for (unsigned k = 0; k < c->n; k++) {
+        const uint32_t *row = past_row(w->seen, c->block[k]->linear);
+        uint32_t *own = w->known + k * n, *proxied = w->proxied + k * n;
+        for (unsigned r = 0; row && r < n; r++) {
+            own[r] = row[r] > own[r] ? row[r] : own[r];
+            if (w->b->ln->row > n && row[n + r] > proxied[r]) proxied[r] = row[n + r];
+        }
+    }
+    race_know(w);
+}
+
+/* All that the warp knows, up to a generation that begins now. */
+static past *known_now(warp *w) {
+    const cluster *c = w->b->cl;
+    const unsigned n = w->b->n_warps;
+    uint32_t row[2 * MAX_WARPS];
+    past *now = past_keep(w->seen);
+    w->b->cl->gen++;
+    for (unsigned k = 0; k < c->n; k++) {
+        memcpy(row, w->known + k * n, n * sizeof *row);
+        memcpy(row + n, w->proxied + k * n, n * sizeof *row);
+        if (c->block[k] == w->b) row[w->index] = c->gen;
+        past_know(w->b->ln, &now, c->block[k]->linear, row);
+    }
+    return now;
 }
 
 static void take(warp *w, past **pending) {
@@ -90,15 +115,11 @@ static void take(warp *w, past **pending) {
 void order_fence(warp *w, uint32_t mask, bool wide) {
     block *b = w->b;
     if (!(b->ln->checks & (PTX_CHECK_RACE_SHARED | PTX_CHECK_RACE_GLOBAL))) return;
-    if (!b->places) b->places = places_new();
+    if (!b->cl->places) b->cl->places = places_new();
     take(w, &w->pending[ORDER_BLOCK]);
     if (wide) take(w, &w->pending[ORDER_GRID]);
     know_own(w);
-    uint32_t row[MAX_WARPS];
-    memcpy(row, b->vc[w->index], sizeof row);
-    row[w->index] = ++b->gen;
-    past *now = past_keep(w->seen);
-    past_know(b->ln, &now, b->linear, row);
+    past *now = known_now(w);
     past_set(&w->released[ORDER_BLOCK], now);
     if (wide) past_set(&w->released[ORDER_GRID], now);
     past_drop(&now);
@@ -120,7 +141,7 @@ void order_access(warp *w, unsigned lane, uint64_t address, unsigned how) {
     block *b = w->b;
     const launch *ln = b->ln;
     race_flag(w, lane, how & ACC_ASKED, how & (ACC_WRITE | ACC_RMW));
-    if (b->places) touch(w, b->places, ORDER_BLOCK, address, how);
+    if (b->cl->places) touch(w, b->cl->places, ORDER_BLOCK, address, how);
     if (address < PTX_WINDOWS && ln->n_blocks > 1 && ln->checks & PTX_CHECK_RACE_GLOBAL)
         touch(w, ln->places, ORDER_GRID, address, how);
 }
@@ -128,37 +149,57 @@ void order_access(warp *w, unsigned lane, uint64_t address, unsigned how) {
 void order_deliver(warp *w, uint64_t address) {
     block *b = w->b;
     if (!(b->ln->checks & (PTX_CHECK_RACE_SHARED | PTX_CHECK_RACE_GLOBAL))) return;
-    if (!b->places) b->places = places_new();
-    uint32_t row[MAX_WARPS];
-    memcpy(row, b->vc[w->index], sizeof row);
-    row[w->index] = ++b->gen;
-    past *now = past_keep(w->seen);
-    past_know(b->ln, &now, b->linear, row);
-    past_join(b->ln, &place_of(b->places, address, true)->clock, now);
+    if (!b->cl->places) b->cl->places = places_new();
+    past *now = known_now(w);
+    past_join(b->ln, &place_of(b->cl->places, address, true)->clock, now);
     past_drop(&now);
+}
+
+static void pasts_of(warp *w, past **own[5]) {
+    past **const all[5] = {&w->seen, &w->released[0], &w->released[1], &w->pending[0],
+                           &w->pending[1]};
+    memcpy(own, all, sizeof all);
 }
 
 /* The warps of `set` share what they know. A fence before the barrier counts for strong accesses behind
  * it, by any of them; formally each would need its own. */
 void order_barrier(block *b, uint32_t set) {
-    if (!b->places && !b->ln->module->orders) return;
-    past *all[5] = {NULL};
+    if (!b->cl->places && !b->ln->module->orders) return;
+    past *all[5] = {NULL}, **own[5];
     EACH_LANE(k, set) {
-        const warp *w = &b->warps[k];
-        past *const own[5] = {w->seen, w->released[0], w->released[1], w->pending[0],
-                              w->pending[1]};
-        for (unsigned n = 0; n < 5; n++) past_join(b->ln, &all[n], own[n]);
+        pasts_of(&b->warps[k], own);
+        for (unsigned n = 0; n < 5; n++) past_join(b->ln, &all[n], *own[n]);
     }
     EACH_LANE(k, set) {
-        warp *w = &b->warps[k];
-        past **const own[5] = {&w->seen, &w->released[0], &w->released[1], &w->pending[0],
-                               &w->pending[1]};
+        pasts_of(&b->warps[k], own);
         for (unsigned n = 0; n < 5; n++) past_set(own[n], all[n]);
     }
     for (unsigned n = 0; n < 5; n++) past_drop(&all[n]);
 }
 
+void order_arrive(warp *w, past *joint[5]) {
+    past **own[5];
+    pasts_of(w, own);
+    for (unsigned n = 0; n < 5; n++) past_join(w->b->ln, &joint[n], *own[n]);
+}
+
+void order_wait(warp *w, past *joint[5]) {
+    past **own[5];
+    pasts_of(w, own);
+    for (unsigned n = 0; n < 5; n++) past_join(w->b->ln, own[n], joint[n]);
+}
+
+/* The number of a warp in the cluster of `w`, -1: it is of another. */
+static int number_of(const warp *w, uint32_t owner, uint32_t index) {
+    const cluster *c = w->b->cl;
+    for (unsigned k = 0; k < c->n && c->n > 1; k++)
+        if (c->block[k]->linear == owner) return (int)(k * w->b->n_warps + index);
+    return -1;
+}
+
 bool order_before(const warp *w, uint32_t owner, uint32_t stamp, bool heard) {
+    int mate = number_of(w, owner, stamp % MAX_WARPS);
+    if (mate >= 0 && w->known[mate] > stamp / MAX_WARPS) return true;
     const uint32_t *row = past_row(w->seen, owner);
     if (row && row[stamp % MAX_WARPS] > stamp / MAX_WARPS) return true;
     row = heard ? past_row(w->pending[ORDER_GRID], owner) : NULL;

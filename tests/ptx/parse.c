@@ -412,20 +412,22 @@ static void parse_performance(parser *p, ptx_kernel *k) {
         } else if (lex_is(p, "maxnreg")) {
             parse_three(p, ignored);
             k->maxnreg = ignored[0];
-        } else if (lex_is(p, "noreturn"))
+        } else if (lex_is(p, "reqnctapercluster"))
+            parse_three(p, k->reqcluster);
+        else if (lex_is(p, "maxclusterrank")) {
+            parse_three(p, ignored);
+            k->maxclusterrank = ignored[0];
+        } else if (lex_is(p, "noreturn") || lex_is(p, "explicitcluster")) {
+            k->explicit_cluster |= lex_is(p, "explicitcluster");
             lex_next(p);
-        else if (lex_is(p, "abi_preserve") || lex_is(p, "abi_preserve_control") ||
-                 lex_is(p, "maxclusterrank"))
+        } else if (lex_is(p, "abi_preserve") || lex_is(p, "abi_preserve_control"))
             parse_three(p, ignored);
         else if (lex_is(p, "pragma")) {
             lex_next(p);
             lex_expect(p, TK_STRING, "a string");
             lex_expect(p, ';', "';'");
         } else {
-            parse_fail(p, ".%.*s is not supported%s", (int)p->word->len, p->word->name,
-                       lex_is(p, "reqnctapercluster") || lex_is(p, "explicitcluster")
-                           ? " yet (clusters)"
-                           : "");
+            parse_fail(p, ".%.*s is not supported", (int)p->word->len, p->word->name);
             return;
         }
     }
@@ -515,6 +517,8 @@ static void parse_function(parser *p, bool kernel, bool external, bool weak) {
         f->n_results = nr;
     }
     parse_performance(p, &f->pub);
+    if ((f->pub.reqcluster[0] || f->pub.maxclusterrank || f->pub.explicit_cluster) && p->m->sm < 90)
+        parse_fail(p, "clusters need .target sm_90 or higher");
     p->local = at;
     if (p->tok == '{')
         parse_function_body(p, f, results, nr, in, n);

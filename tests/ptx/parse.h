@@ -102,6 +102,7 @@ typedef struct {
     uint16_t taken; /* mods that a decoder has asked for */
     uint8_t types[MAX_TYPES], n_types, n_asked;
     opnd o[MAX_OPNDS];
+    uint16_t shape_n, shape_k; /* of wgmma's m64nNkK */
     uint8_t n;
     uint32_t line, column;
 } inst;
@@ -263,6 +264,8 @@ uint16_t dec_order(parser *p);
 /* .L2::cache_hint brings a policy operand, the last one, which says nothing here. */
 void dec_cache_policy(parser *p);
 void dec_class(parser *p, ptx_class cls);
+void dec_cluster_barrier(parser *p);
+void dec_async_store(parser *p, bool red);
 
 /* targets.c */
 unsigned first_target_of(const inst *in); /* N of sm_N, 0: each has it */

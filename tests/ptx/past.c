@@ -27,7 +27,7 @@ static uint32_t *numbers(const past *row) {
 }
 
 static past *fresh(const launch *ln, uint32_t level) {
-    size_t n = level ? FAN * sizeof(past *) : ln->warps * sizeof(uint32_t);
+    size_t n = level ? FAN * sizeof(past *) : ln->row * sizeof(uint32_t);
     past *x = vm_grow(NULL, sizeof *x + n);
     memset(x, 0, sizeof *x + n);
     x->refs = 1;
@@ -57,10 +57,10 @@ void past_set(past **at, past *x) {
 static past *join_rows(const launch *ln, past *a, past *b) {
     const uint32_t *x = numbers(a), *y = numbers(b);
     bool all_x = true, all_y = true;
-    for (unsigned k = 0; k < ln->warps; k++) all_x &= x[k] >= y[k], all_y &= y[k] >= x[k];
+    for (unsigned k = 0; k < ln->row; k++) all_x &= x[k] >= y[k], all_y &= y[k] >= x[k];
     if (all_x || all_y) return past_keep(all_x ? a : b);
     past *r = fresh(ln, 0);
-    for (unsigned k = 0; k < ln->warps; k++) numbers(r)[k] = x[k] > y[k] ? x[k] : y[k];
+    for (unsigned k = 0; k < ln->row; k++) numbers(r)[k] = x[k] > y[k] ? x[k] : y[k];
     return r;
 }
 
@@ -89,7 +89,7 @@ void past_join(const launch *ln, past **to, past *from) {
 
 void past_know(const launch *ln, past **to, uint32_t of, const uint32_t *row) {
     past *x = fresh(ln, 0);
-    memcpy(numbers(x), row, ln->warps * sizeof *row);
+    memcpy(numbers(x), row, ln->row * sizeof *row);
     for (uint64_t rest = ln->n_blocks - 1, level = 1; rest; rest >>= FAN_BITS, level++) {
         past *up = fresh(ln, (uint32_t)level);
         up->part[of >> FAN_BITS * (level - 1) & (FAN - 1)] = x;

@@ -53,6 +53,9 @@ typedef struct {
     uint32_t maxntid[3];    /* 0,0,0: not given */
     uint32_t reqntid[3];    /* 0,0,0: not given */
     uint32_t minctas, maxnreg;
+    uint32_t reqcluster[3];   /* 0,0,0: not given */
+    uint32_t maxclusterrank;  /* 0: not given */
+    bool explicit_cluster;    /* a launch must give the cluster's size */
     bool weak;
 } ptx_kernel;
 
@@ -240,6 +243,7 @@ typedef struct {
     const ptx_module *module;
     const ptx_kernel *kernel;
     uint32_t grid[3], block[3];
+    uint32_t cluster[3]; /* blocks; 0: as the kernel says, or one */
     uint32_t shared_dynamic;
     const void *params;    /* param_bytes of the kernel, laid out as `params[i].offset` says */
     size_t param_bytes;    /* at least the kernel's */

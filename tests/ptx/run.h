@@ -42,7 +42,8 @@ enum {
     ACC_RMW = 16,
     ACC_ASKED = 32,
     ACC_NC = 64,
-    ACC_DATA = 128 /* with ACC_STRONG_READ: its value is no flag (flow.c) */
+    ACC_DATA = 128, /* with ACC_STRONG_READ: its value is no flag (flow.c) */
+    ACC_PEEK = 256  /* a read that goes on: noted when it is done */
 };
 
 /* Bytes m0 (0-63) and m1 (64-127) of a 128-byte line of `e` are accessed by `lane`. */
@@ -56,24 +57,33 @@ void shadow_finish(launch *ln, ptx_result *result, ptx_counters *count);
 
 size_t race_bytes(uint32_t shared_bytes);
 void race_attach(block *b, uint8_t *memory);
+void race_detach(block *b);
 void race_clear(block *b);
-/* `live`: which of the bytes count. */
-void race_read(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+/* The last thread of its block has exited: who has reached its memory must have been waited for. */
+void race_leave(warp *w);
+/* Shared memory of `b`, of the same cluster. `live`: which of the bytes count. */
+void race_read(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t *ad, unsigned bytes,
                uint64_t live, unsigned how);
-void race_write(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
+void race_write(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t *ad, unsigned bytes,
                 bool strong);
 /* Global memory that this block has written. */
 void race_global(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes,
                  uint64_t live, unsigned how);
-void race_async_issue(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
-void race_async_done(warp *w, unsigned lane, uint32_t offset, unsigned bytes);
+void race_async_issue(warp *w, const ins *i, unsigned lane, block *b, uint32_t offset,
+                      unsigned bytes);
+/* `proxy`: it was the async proxy that has written. */
+void race_async_done(warp *w, unsigned lane, block *b, uint32_t offset, unsigned bytes, bool proxy);
 /* The warps of `set` have passed a barrier together. */
 void race_barrier(block *b, uint32_t set);
 void race_sync_warp(warp *w, uint32_t mask);
-/* Lanes of `w` pass a fence; one of them makes a strong access; its row of block.vc has changed. */
+/* Lanes of `w` pass a fence; one of them makes a strong access; what it knows has changed. */
 void race_fence(warp *w, uint32_t mask);
 void race_flag(warp *w, unsigned lane, bool reads, bool writes);
-void race_know(block *b, unsigned w);
+void race_know(warp *w);
+/* Lanes of `w` pass a fence between the generic and the async proxy. */
+void race_proxy_fence(warp *w, uint32_t mask);
+/* The async proxy reads shared memory of the block. */
+void race_proxy_read(warp *w, const ins *i, unsigned lane, uint32_t offset, unsigned bytes);
 
 /* ---- past.c: what is known of other blocks, and of one's own ---- */
 
@@ -89,12 +99,15 @@ const uint32_t *past_row(const past *x, uint32_t of); /* NULL: nothing is known 
 
 void order_begin(launch *ln);
 void order_end(launch *ln);
-void order_forget(block *b);
+void order_forget(cluster *c);
 /* Lanes of `w` pass a fence, `wide`: one that reaches other blocks. */
 void order_fence(warp *w, uint32_t mask, bool wide);
 /* A strong access to a generic address; `how`: ACC_ASKED it reads, ACC_WRITE or ACC_RMW it writes. */
 void order_access(warp *w, unsigned lane, uint64_t address, unsigned how);
 void order_barrier(block *b, uint32_t set);
+/* The same in two steps: what `w` brings to a barrier, and what it takes from it. */
+void order_arrive(warp *w, past *joint[5]);
+void order_wait(warp *w, past *joint[5]);
 /* What a copy asked for by `w` has written is released at a place of the block. */
 void order_deliver(warp *w, uint64_t address);
 /* Is what block `owner` did at `stamp` ordered before what `w` does now? `heard`: a strong read of what
@@ -118,17 +131,17 @@ uint32_t ins_index(const warp *w, const ins *i);
 
 /* ---- sched.c ---- */
 
-void block_run(block *b);
+void cluster_run(cluster *c);
 /* A strong access of the running split has changed memory, or not: one that only waits for others must
  * not keep them from running. */
 void warp_idles(warp *w, bool changed);
-void block_serial(block *b); /* the ordered operations of its waiting warps */
-bool block_done(const block *b);
+void cluster_serial(cluster *c); /* the ordered operations of its waiting warps */
+bool cluster_done(const cluster *c);
+bool cluster_failed(const cluster *c);
+void cluster_deadlock(cluster *c);
 void barrier_check(block *b, unsigned id);
 void barrier_arrive(warp *w, barrier *x, uint32_t mask);
 void barrier_leave(warp *w, uint32_t threads); /* that many exited */
-bool block_waits(const block *b);
-void block_deadlock(block *b);
 
 /* ---- exec_mem.c ---- */
 
@@ -146,7 +159,16 @@ void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint6
 /* The extent that holds a global address or the one to name in a message; the cached form. */
 const ptx_extent *mem_find(const launch *ln, uint64_t address);
 const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address);
-bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigned bytes);
+bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const block *b, const uint64_t *ad,
+                   unsigned bytes);
+/* A place in shared memory, by one name for the whole cluster. */
+uint64_t mem_shared_name(const block *b, uint64_t offset);
+/* The block in whose shared memory a generic address lies; NULL after a fault. */
+block *mem_shared_block(warp *w, const ins *i, unsigned lane, uint64_t address);
+/* The lanes whose generic addresses lie in the same block as the first one's, their offsets there, and
+ * the block; 0 after a fault. */
+uint32_t mem_shared_of(warp *w, const ins *i, uint32_t mask, const uint64_t *ad,
+                       uint64_t own[LANES], block **b);
 
 /* ---- heap.c ---- */
 
@@ -173,11 +195,55 @@ void local_mark(warp *w, uint32_t mask, uint64_t at, uint64_t n, bool written);
 
 /* An arrival at the mbarrier at a shared offset, by copies that are done. */
 void mbarrier_arrive(warp *w, const ins *i, unsigned lane, uint64_t at, bool expected);
-/* Begins a copy of pieces, which it owns from now on; false after a fault. */
-bool bulk_begin(warp *w, const ins *i, unsigned lane, bulk_piece *pieces, uint32_t n,
-                uint64_t mbar);
+/* Where a copy goes, or comes from: a block's shared memory; loads tell an mbarrier at an offset of it. */
+typedef struct {
+    block *b;
+    uint32_t barrier;
+    bool load;
+} bulk_target;
+
+/* `address` of a piece whose bytes are values, not memory. */
+#define BULK_DATA UINT64_MAX
+
+/* The blocks of a copy, as many as the answer says, and the offset there; 0 after a fault. `mask`: of a
+ * multicast, or NULL. */
+unsigned bulk_targets(warp *w, const ins *i, unsigned lane, uint64_t shared, uint64_t mbar,
+                      bool load, const uint16_t *mask, bulk_target to[MAX_CLUSTER], uint32_t *at);
+const uint16_t *bulk_mask(const warp *w, const ins *i, unsigned lane); /* of a multicast, or NULL */
+/* Begins a copy to each target; false after a fault. */
+bool bulk_all(warp *w, const ins *i, unsigned lane, const bulk_target *to, unsigned n,
+              const bulk_piece *pieces, uint32_t count, const uint8_t *data);
+/* Chunks of 16 bytes change places within `span` bytes (0: none do), by the row of 128 bytes. */
+static inline uint32_t bulk_swizzled(uint32_t at, uint32_t span) {
+    return span ? at ^ (at >> 3 & (span - 16)) : at;
+}
 void bulk_finish(warp *w, uint32_t lanes); /* stores of lanes that exit */
 void bulk_forget(warp *w);                 /* at the block's end */
+
+/* ---- exec_wgmma.c ---- */
+
+void matrix_forget(warp *w); /* at the cluster's end */
+void group_clear(block *b);
+void group_leave(warp *w); /* all its lanes have exited */
+void matrix_beside(warp *w, const ins *i, int32_t reg);
+/* Byte `at` of shared memory is written: no matrix operation on its way may read it. */
+void matrix_touched(warp *w, const ins *i, unsigned lane, const block *b, uint32_t at);
+
+/* ---- exec_cluster.c ---- */
+
+void cluster_check(cluster *c); /* has barrier.cluster come to an end? */
+
+/* ---- exec_mma.c ---- */
+
+/* Element `k` of a register, or the whole 64-bit one, as a number; how many there are in 32 bits. */
+double matrix_element(ptx_type t, const uint8_t *reg, unsigned k);
+unsigned matrix_elements(ptx_type t);
+uint32_t matrix_int(double x, bool saturate);
+bool matrix_warp(warp *w, const ins *i, uint32_t mask); /* all lanes are there */
+
+/* ---- exec_atom.c ---- */
+
+void atom_store(const ins *i, uint8_t *at, const uint8_t *value);
 
 /* ---- exec_async.c ---- */
 

@@ -1,4 +1,4 @@
-/* sched.c - runs the warps of one block until all end, or wait for other blocks, or wait forever.
+/* sched.c - runs the warps of one cluster until all end, or wait for other blocks, or wait forever.
  *
  * Within a warp the runnable split with the lowest pc runs until it meets another one or stops;
  * after QUANTUM instructions another one has a turn, or after a few strong accesses that changed nothing:
@@ -140,11 +140,11 @@ static void run_warp(warp *w, uint32_t turn) {
     if (w->n_splits && !w->live) tidy(w);
 }
 
-static void shuffle(block *b) {
-    for (unsigned k = b->n_warps; k > 1; k--) {
-        unsigned j = (unsigned)(vm_random(&b->rng) % k), t = b->warp_order[k - 1];
-        b->warp_order[k - 1] = b->warp_order[j];
-        b->warp_order[j] = t;
+static void shuffle(unsigned *order, unsigned n, uint64_t *rng) {
+    for (unsigned k = n; k > 1; k--) {
+        unsigned j = (unsigned)(vm_random(rng) % k), t = order[k - 1];
+        order[k - 1] = order[j];
+        order[j] = t;
     }
 }
 
@@ -162,7 +162,7 @@ static void timeout(block *b) {
 }
 
 /* Nobody of the block can go on: says who waits where. */
-void block_deadlock(block *b) {
+static void block_deadlock(block *b) {
     unsigned told = 0;
     for (unsigned k = 0; k < b->n_warps && told < 4; k++) {
         warp *w = &b->warps[k];
@@ -172,6 +172,8 @@ void block_deadlock(block *b) {
                              PTX_SPACE_NONE,      NULL};
             const char *what =
                 s->state == SPLIT_WARP      ? "for other lanes of the warp that never come"
+                : s->state == SPLIT_BARRIER && s->bar == BAR_REGISTERS
+                    ? "for registers that nobody gives back"
                 : s->state == SPLIT_BARRIER ? "at a barrier that not all threads reach"
                                             : "for other blocks that never answer";
             find_report(w, standing_at(w, s), &at, "lanes 0x%08x wait %s", s->mask, what);
@@ -180,36 +182,65 @@ void block_deadlock(block *b) {
     b->failed = true;
 }
 
-bool block_done(const block *b) {
+static bool block_done(const block *b) {
     return b->failed || b->live_threads == 0;
 }
 
-bool block_waits(const block *b) {
+bool cluster_failed(const cluster *c) {
+    for (unsigned k = 0; k < c->n; k++)
+        if (c->block[k]->failed) return true;
+    return false;
+}
+
+bool cluster_done(const cluster *c) {
+    uint32_t live = 0;
+    for (unsigned k = 0; k < c->n; k++) live |= c->block[k]->live_threads;
+    return !live || cluster_failed(c);
+}
+
+static bool block_waits(const block *b) {
     for (unsigned k = 0; k < b->n_warps; k++)
         for (unsigned n = 0; n < b->warps[k].n_splits; n++)
             if (b->warps[k].splits[n].state == SPLIT_ROUND) return true;
     return false;
 }
 
-void block_run(block *b) {
-    launch *ln = b->ln;
-    bool shuffled = ln->p->seed != 0, progress = true;
-    while (progress && !block_done(b)) {
-        progress = false;
-        if (shuffled) shuffle(b);
-        for (unsigned k = 0; k < b->n_warps && !b->failed; k++) {
-            warp *w = &b->warps[b->warp_order[k]];
-            if (!runnable(w)) continue;
-            progress = true;
-            run_warp(w, shuffled ? 64 + (uint32_t)(vm_random(&b->rng) % 2048) : TURN);
-        }
-        if (b->instructions > ln->limit && !block_done(b)) timeout(b);
-        if (atomic_load_explicit(&ln->stop, memory_order_relaxed)) b->failed = true;
+/* Each warp has a turn; false: none could run. */
+static bool block_turn(block *b) {
+    const launch *ln = b->ln;
+    bool shuffled = ln->p->seed != 0, progress = false;
+    if (shuffled) shuffle(b->warp_order, b->n_warps, &b->rng);
+    for (unsigned k = 0; k < b->n_warps && !b->failed; k++) {
+        warp *w = &b->warps[b->warp_order[k]];
+        if (!runnable(w)) continue;
+        progress = true;
+        run_warp(w, shuffled ? 64 + (uint32_t)(vm_random(&b->rng) % 2048) : TURN);
     }
-    if (!block_done(b) && !block_waits(b)) block_deadlock(b);
+    if (b->instructions > ln->limit && !block_done(b)) timeout(b);
+    if (atomic_load_explicit(&ln->stop, memory_order_relaxed)) b->failed = true;
+    return progress;
 }
 
-void block_serial(block *b) {
+void cluster_deadlock(cluster *c) {
+    for (unsigned k = 0; k < c->n; k++)
+        if (!block_done(c->block[k])) block_deadlock(c->block[k]);
+}
+
+void cluster_run(cluster *c) {
+    unsigned order[MAX_CLUSTER];
+    bool progress = true, waits = false;
+    for (unsigned k = 0; k < c->n; k++) order[k] = k;
+    while (progress && !cluster_done(c)) {
+        progress = false;
+        if (c->n > 1 && c->block[0]->ln->p->seed) shuffle(order, c->n, &c->block[0]->rng);
+        for (unsigned k = 0; k < c->n; k++)
+            if (!block_done(c->block[order[k]])) progress |= block_turn(c->block[order[k]]);
+    }
+    for (unsigned k = 0; k < c->n; k++) waits |= block_waits(c->block[k]);
+    if (!waits && !cluster_done(c)) cluster_deadlock(c);
+}
+
+static void block_serial(block *b) {
     for (unsigned k = 0; k < b->n_warps && !b->failed; k++) {
         warp *w = &b->warps[b->warp_order[k]];
         w->serial = true;
@@ -223,6 +254,10 @@ void block_serial(block *b) {
         }
         w->serial = false;
     }
+}
+
+void cluster_serial(cluster *c) {
+    for (unsigned k = 0; k < c->n && !cluster_failed(c); k++) block_serial(c->block[k]);
 }
 
 /* ---- barriers ---- */
@@ -284,4 +319,7 @@ void barrier_leave(warp *w, uint32_t threads) {
         if (b->bars[id].partial[w->index]) barrier_arrive(w, &b->bars[id], 0);
         barrier_check(b, id);
     }
+    if (!w->live) group_leave(w);
+    if (!b->live_threads) race_leave(w);
+    cluster_check(b->cl);
 }

@@ -209,7 +209,7 @@ static void note_extent(launch *ln, const ptx_extent *e) {
 
 /* When a warp did something, for order_before; one and the same where nothing orders blocks. */
 static uint32_t stamp_of(const warp *w) {
-    return w->b->ln->module->orders ? w->b->gen * MAX_WARPS + w->index : 0;
+    return w->b->ln->module->orders ? w->b->cl->gen * MAX_WARPS + w->index : 0;
 }
 
 /* Is `how` on m0, m1 all that others must be ordered with, given what the same block did before it? Then
@@ -217,7 +217,7 @@ static uint32_t stamp_of(const warp *w) {
 static bool stands_for(const warp *w, uint32_t stamp, const uint64_t rd[2], const uint64_t wr[2],
                        const uint64_t at[2], uint64_t m0, uint64_t m1, unsigned how) {
     unsigned then = stamp % MAX_WARPS;
-    if (then != w->index && stamp / MAX_WARPS >= w->b->vc[w->index][then]) return false;
+    if (then != w->index && stamp / MAX_WARPS >= w->known[w->number - w->index + then]) return false;
     uint64_t o0 = 0, o1 = 0;
     if (!(how & ACC_READ)) o0 |= at[0], o1 |= at[1];
     if (how & (ACC_READ | ACC_WRITE)) o0 |= rd[0], o1 |= rd[1];

@@ -51,6 +51,10 @@ static const first_target table[] = {
     ROW(mbarrier, TRY_WAIT, NONE, 90),
     {OP_mbarrier, M_ARRIVE, M_NONE, T_NONE, T_NONE, 90, 3, M_NOCOMPLETE},
     ROW(setmaxnreg, NONE, NONE, 90),
+    ROW(mapa, NONE, NONE, 90),
+    ROW(getctarank, NONE, NONE, 90),
+    ROW(st, ASYNC, NONE, 90),
+    ROW(red, ASYNC, NONE, 90),
     WIDE(ld),
     WIDE(st),
     ROW(NONE, L2_CACHE_HINT, NONE, 80),
@@ -140,9 +144,10 @@ unsigned first_target_of(const inst *in) {
     unsigned sm = 0;
     for (size_t k = 0; k < sizeof table / sizeof table[0]; k++)
         if (table[k].sm > sm && applies(&table[k], in)) sm = table[k].sm;
-    for (unsigned k = 0; k < in->n; k++)
-        if (in->o[k].kind == O_SREG &&
-            (in->o[k].sreg == SR_AGGR_SMEM || in->o[k].sreg == SR_IS_EXPLICIT_CLUSTER) && sm < 90)
-            sm = 90;
+    for (unsigned k = 0; k < in->n; k++) {
+        unsigned r = in->o[k].sreg;
+        bool late = r == SR_AGGR_SMEM || (r >= SR_CLUSTER_CTAID && r <= SR_IS_EXPLICIT_CLUSTER);
+        if (in->o[k].kind == O_SREG && late && sm < 90) sm = 90;
+    }
     return sm;
 }

@@ -20,6 +20,7 @@ enum { NO_FINDING = 99 };
 #define TAKE                                                                                       \
     "mov.u32 %r2, %laneid;\nmul.lo.u32 %r2, %r2, 4;\nld.shared.u32 %r1, [%r2+1024];\nadd.u32 "     \
     "%r1, %r1, %r1;\n"
+#define PROXY "fence.proxy.async.shared::cta;\n"
 #define GIVE(before, after)                                                                        \
     "st.shared.u32 [%r2+2048], %r1;\n" before                                                      \
     "@!%q1 cp.async.bulk.global.shared::cta.bulk_group [%p], [s+2048], 128;\n"                     \
@@ -121,8 +122,16 @@ static const struct {
          "s", "1") "bar.sync 0;\n@!%q1 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx"
                    "::bytes [s+64], [%p], 3968, [s];\n"),
      32, PTX_REPORT_OUT_OF_BOUNDS, -1},
-    {"there and back", KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE("bar.sync 0;\n", "")), 32,
+    {"there and back", KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE(PROXY "bar.sync 0;\n", "")), 32,
      NO_FINDING, 2 * 496},
+    {"back, and who copies has fenced behind the barrier",
+     KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE("bar.sync 0;\n@!%q1 " PROXY, "")), 32, NO_FINDING,
+     2 * 496},
+    {"back without a fence between the proxies",
+     KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE("bar.sync 0;\n", "")), 32, PTX_REPORT_ASYNC, -1},
+    {"back, and only who copies has fenced before the barrier",
+     KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE("@!%q1 " PROXY "bar.sync 0;\n", "")), 64,
+     PTX_REPORT_ASYNC, -1},
     {"back without a barrier before", KERNEL(LOAD WAIT("again", "s", "0") TAKE GIVE("", "")), 32,
      PTX_REPORT_RACE_SHARED, -1},
     {"back, the source changes before the wait",

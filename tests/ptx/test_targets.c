@@ -1,8 +1,7 @@
 /* test_targets.c - which target has which form: the table of targets.c against a list that the assembler
  * has answered, and against the assembler itself where a toolkit's linker library is. */
+#include "test_assembler.h"
 #include "test_kit.h"
-
-#include <dlfcn.h>
 
 typedef struct {
     const char *form;
@@ -274,54 +273,13 @@ Test(targets, each_form_from_its_first_target_on) {
         }
 }
 
-/* ---- the assembler, by the linker library of a toolkit ---- */
-
-typedef struct {
-    int (*create)(void **, uint32_t, const char **);
-    int (*add)(void *, int, const void *, size_t, const char *);
-    int (*complete)(void *);
-    int (*destroy)(void **);
-} assembler;
-
-static bool find(void *library, void *to, const char *name, const char *version) {
-    char full[80];
-    snprintf(full, sizeof full, "__nvJitLink%s_%s", name, version);
-    void *symbol = dlsym(library, full);
-    memcpy(to, &symbol, sizeof symbol);
-    return symbol != NULL;
-}
-
-static bool open_assembler(assembler *a) {
-    static const char *const names[] = {"libnvJitLink.so.13",
-                                        "/usr/local/cuda/lib64/libnvJitLink.so",
-                                        "/usr/local/cuda/lib/libnvJitLink.so"};
-    void *library = NULL;
-    for (int k = 0; k < 3 && !library; k++) library = dlopen(names[k], RTLD_NOW | RTLD_LOCAL);
-    return library && find(library, &a->create, "Create", "13_0") &&
-           find(library, &a->add, "AddData", "13_0") &&
-           find(library, &a->complete, "Complete", "13_0") &&
-           find(library, &a->destroy, "Destroy", "13_0");
-}
-
-static bool assembles(const assembler *a, const char *text, unsigned sm) {
-    enum { PTX_INPUT = 2 };
-    char arch[32];
-    const char *options[] = {arch};
-    void *link = NULL;
-    snprintf(arch, sizeof arch, "-arch=sm_%u", sm);
-    cr_assert_eq(a->create(&link, 1, options), 0);
-    bool good = !a->add(link, PTX_INPUT, text, strlen(text) + 1, "k") && !a->complete(link);
-    a->destroy(&link);
-    return good;
-}
-
 Test(targets, the_assembler_agrees) {
     assembler a;
     char text[2048];
     if (!open_assembler(&a)) cr_skip_test("no toolkit with libnvJitLink");
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) EACH_TARGET(sm) {
             say(text, sizeof text, rows[k].form, sm);
-            cr_expect_eq(assembles(&a, text, sm), sm >= rows[k].first, "%s for sm_%u", rows[k].form,
+            cr_expect_eq(assembles(&a, text, sm, false), sm >= rows[k].first, "%s for sm_%u", rows[k].form,
                          sm);
         }
 }

@@ -1,7 +1,7 @@
 /* vm.h - what the rooms of the interpreter share: decoded instructions, warps, blocks, a launch.
  *
- *   module ── code[] (all functions in a row)      launch ── slots: queues of blocks
- *     └ functions: begin, registers, stack            └ block ── warps ── splits (pc, lanes)
+ *   module ── code[] (all functions in a row)      launch ── slots: queues of clusters
+ *     └ functions: begin, registers, stack            └ cluster ── blocks ── warps ── splits (pc, lanes)
  *
  * A register is 32 lanes of 4, 8 or 16 bytes at a byte offset in its function's frame of the warp's
  * register file; constants lie below offset 0, so that every operand is one signed offset. Narrower
@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-enum { LANES = 32, MAX_WARPS = 32, NO_GUARD = INT32_MIN, FULL = -1 };
+enum { LANES = 32, MAX_WARPS = 32, MAX_CLUSTER = 16, GROUP_WARPS = 4, NO_GUARD = INT32_MIN, FULL = -1 };
 #define ALL_LANES 0xffffffffu
 
 /* Windows of generic addresses. */
@@ -24,6 +24,8 @@ enum { LANES = 32, MAX_WARPS = 32, NO_GUARD = INT32_MIN, FULL = -1 };
     (PTX_WINDOWS + ((uint64_t)3 << 40)) /* function pointers: WIN_CODE + 16 * index \
                                                         */
 #define WIN_SIZE ((uint64_t)1 << 40)
+/* Within the shared window: an offset is the own block's, rank + 1 above it another one's of the cluster. */
+#define RANK_BITS 24
 
 typedef enum {
     T_NONE,
@@ -74,6 +76,7 @@ typedef void lane_fn(const lane_args *x);
 typedef struct ins ins;
 typedef struct warp warp;
 typedef struct block block;
+typedef struct cluster cluster;
 typedef struct launch launch;
 typedef struct worker worker;
 typedef void exec_fn(warp *w, const ins *i, uint32_t mask);
@@ -188,6 +191,8 @@ struct ptx_module {
     bool placed;
     bool specific; /* .target sm_90a: what only that one has may stand in it */
     bool orders;   /* it has fences or releases that reach other blocks */
+    bool proxies;  /* it has operations of the async proxy on shared memory */
+    VEC(watch) asides; /* by `at`: statements that touch registers of matrix operations on their way */
 };
 
 /* ---- a running warp ---- */
@@ -243,9 +248,22 @@ typedef struct {
     uint32_t n, bytes;
     uint8_t *was;     /* the source when the copy was asked for, piece after piece */
     uint32_t barrier; /* loads: shared offset of the mbarrier; stores: the group */
+    block *to;        /* whose shared memory and mbarrier */
     uint8_t lane;
     bool load;
 } bulk_copy;
+
+/* A wgmma.mma_async, not yet done: exec_wgmma.c. */
+typedef struct {
+    const ins *by;
+    uint8_t *regs;        /* the frame it was issued in */
+    uint32_t group, n;    /* committed groups before it; chunks of 16 bytes */
+    uint32_t *chunk;      /* where they lie in shared memory: those of A, then those of B */
+    uint32_t low, high;   /* all of them lie between */
+    uint8_t *was;         /* what lay there; A's registers first where it is in some */
+    bool accumulates, done;
+    uint32_t by_warp, gen; /* of an operation that is done: who has waited, and when */
+} matrix_op;
 
 struct warp {
     uint8_t *r; /* frame base of the running split; first, for speed */
@@ -272,6 +290,16 @@ struct warp {
     uint32_t async_groups[LANES]; /* committed groups of a lane */
     VEC(bulk_copy) bulk;
     uint32_t bulk_groups[LANES];
+    unsigned number;           /* in the cluster */
+    uint32_t *known, *proxied; /* of each warp of the cluster, up to which generation: race.c */
+    uint32_t safe;             /* the least of `known` */
+    VEC(matrix_op) matrix;
+    uint32_t matrix_groups;
+    uint64_t *fresh;     /* registers touched since the last wgmma.fence, a bit each; NULL: none yet */
+    bool arranged;       /* there was one since the last wgmma.mma_async */
+    uint32_t registers;  /* of a thread, by setmaxnreg; 0: as launched */
+    uint32_t group_step; /* how many warpgroup instructions it has met */
+    uint32_t cluster_arrived, cluster_phase[LANES]; /* lanes that have arrived and not waited */
 };
 
 /* ---- a block ---- */
@@ -302,16 +330,23 @@ typedef struct {
 } shared_shadow;
 
 typedef struct {
-    block *b;        /* NULL: take the next of this slot's queue */
+    cluster *c;      /* NULL: take the next of this slot's queue */
     uint64_t next;   /* position in the order of blocks */
     VEC(char) print; /* printf output waiting for its turn */
     bool done;
 } slot_queue;
 
+/* What the four warps of a warpgroup have in common. */
+typedef struct {
+    VEC(uint32_t) steps;      /* which warpgroup instructions, from `gone` on: all warps meet the same */
+    uint32_t gone;
+} warpgroup;
+
 struct block {
     launch *ln;
     worker *wk;
-    uint32_t linear, id[3];
+    cluster *cl;
+    uint32_t linear, id[3], rank; /* rank: in the cluster */
     unsigned n_warps, n_live;
     uint32_t live_threads;
     warp *warps;
@@ -322,18 +357,31 @@ struct block {
         lines[256]; /* which line of global memory lies where behind the shared words; 0: none */
     uint32_t first_line; /* their first word */
     barrier bars[16];
-    uint32_t gen;                      /* barrier completions and fences so far */
-    uint32_t vc[MAX_WARPS][MAX_WARPS]; /* gen of the last barrier that both warps passed */
-    uint32_t safe[MAX_WARPS];          /* min of a row of vc */
-    struct places
-        *places; /* where strong accesses wrote after fences: order.c; NULL: no fence yet */
+    struct far_words *far; /* what other blocks of the cluster have read here: race.c */
+    uint32_t *visits;      /* of each warp of the cluster: the generation of its last access here */
+    warpgroup groups[MAX_WARPS / GROUP_WARPS];
+    unsigned reading; /* matrix operations on their way */
+    uint32_t pool; /* registers that setmaxnreg may hand out */
     uint64_t instructions;
     uint64_t rng;
     uint8_t *memory; /* what all of this was cut from */
-    block *next;
     slot_queue *slot;
     bool failed; /* a fault: nothing more runs */
     unsigned warp_order[MAX_WARPS];
+};
+
+/* Blocks that run together and reach each other's shared memory; mostly one. */
+struct cluster {
+    unsigned n, warps; /* warps of all its blocks */
+    block *block[MAX_CLUSTER];
+    uint32_t gen; /* barrier completions and fences so far */
+    struct places
+        *places; /* where strong accesses wrote after fences: order.c; NULL: no fence yet */
+    uint32_t phase, arrived; /* of barrier.cluster */
+    uint32_t *joint[2]; /* known and proxied to those who have arrived in this phase, in the one before */
+    past *past[2][5];
+    uint32_t *clocks; /* all rows of the warps */
+    cluster *next;
 };
 
 /* ---- a launch ---- */
@@ -348,7 +396,7 @@ typedef struct finding {
 struct worker {
     launch *ln;
     unsigned index;
-    block *free_blocks;
+    cluster *free_clusters;
     const ptx_extent *cache[64];
     ptx_counters count;
     VEC(finding) findings;
@@ -366,10 +414,13 @@ struct launch {
     unsigned n_workers, wanted_workers; /* those at work now; at most */
     worker *workers;
     struct crew *crew;
-    uint64_t n_blocks;
+    uint64_t n_blocks, n_clusters;
+    uint32_t cluster[3];
+    unsigned cluster_blocks;
     unsigned n_threads;
     uint32_t shared_bytes, stack_bytes, file_bytes, dynamic_offset, frame_at;
     unsigned warps;         /* a block */
+    unsigned row;           /* numbers in a row of a past */
     uint32_t serial_number; /* of the launch: tags shadow lines */
     slot_queue *slots;
     unsigned n_slots;

@@ -6,15 +6,14 @@
 
 #include "run.h"
 
-static const watch *watch_of(const warp *w, const ins *i) {
-    const ptx_module *m = w->b->ln->module;
+static const watch *watch_of(const warp *w, const ins *i, const watch *all, size_t n) {
     uint32_t at = ins_index(w, i);
-    size_t low = 0, high = m->watches.n;
+    size_t low = 0, high = n;
     while (low + 1 < high) {
         size_t mid = (low + high) / 2;
-        *(m->watches.at[mid].at <= at ? &low : &high) = mid;
+        *(all[mid].at <= at ? &low : &high) = mid;
     }
-    return &m->watches.at[low];
+    return &all[low];
 }
 
 static void found(warp *w, const ins *i, uint32_t lanes) {
@@ -25,8 +24,8 @@ static void found(warp *w, const ins *i, uint32_t lanes) {
 }
 
 void x_watched(warp *w, const ins *i, uint32_t mask) {
-    const watch *x = watch_of(w, i);
     const launch *ln = w->b->ln;
+    const watch *x = watch_of(w, i, ln->module->watches.at, ln->module->watches.n);
     const int32_t *marks = &ln->module->list.at[x->first];
     if (x->guard_mark) {
         uint32_t lack = mask & ~ln->mask_fn(reg_at(w, x->guard_mark));
@@ -47,5 +46,13 @@ void x_watched(warp *w, const ins *i, uint32_t mask) {
         EACH_LANE(l, mask)
         mark[l] = !(lack >> l & 1);
     }
+    x->exec(w, i, mask);
+}
+
+/* A statement that touches registers of matrix operations, which may be on their way: exec_wgmma.c. */
+void x_aside(warp *w, const ins *i, uint32_t mask) {
+    const ptx_module *m = w->b->ln->module;
+    const watch *x = watch_of(w, i, m->asides.at, m->asides.n);
+    for (unsigned k = 0; k < x->reads; k++) matrix_beside(w, i, m->list.at[x->first + k]);
     x->exec(w, i, mask);
 }
