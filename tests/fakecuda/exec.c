@@ -267,7 +267,7 @@ CUresult fk_cuGraphExecKernelNodeSetParams_v2(CUgraphExec exec, CUgraphNode hand
     fk_node *node;
     FK_TRY(exec_node(exec, handle, CU_GRAPH_NODE_TYPE_KERNEL, &node));
     fk_work work;
-    FK_TRY(fk_kernel_work(params, &work));
+    FK_TRY(fk_kernel_work(params, &node->work, &work));
     if (work.ctx != node->work.ctx) {
         fk_work_free(&work);
         return CUDA_ERROR_INVALID_VALUE;
@@ -325,7 +325,7 @@ CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     FK_NEED(params, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(exec_node(exec, handle, params->type, &node));
     fk_work work;
-    FK_TRY(fk_node_params_work(params, node->work.ctx, &work));
+    FK_TRY(fk_node_params_work(params, &node->work, &work));
     return fk_node_replace(node, &work);
 }
 

@@ -561,12 +561,13 @@ bool fk_graph_sort(fk_graph *graph, fk_list *order); /* appends the nodes; false
 fk_node *fk_graph_find(const fk_graph *graph, const void *origin);
 /* node.c: parameters to work, for nodes of graphs and of executables */
 CUresult fk_node_replace(fk_node *node, fk_work *work);
-CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, fk_work *work);
+/* `old`: what the node did before, whose attributes stay, or NULL. */
+CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old, fk_work *work);
 CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 *params);
 CUresult fk_copy_node_work(const CUDA_MEMCPY3D *copy, CUcontext ctx, fk_work *work);
 CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx, fk_work *work);
 CUresult fk_host_node_work(const CUDA_HOST_NODE_PARAMS *params, fk_context *ctx, fk_work *work);
-CUresult fk_node_params_work(const CUgraphNodeParams *params, fk_context *ctx, fk_work *work);
+CUresult fk_node_params_work(const CUgraphNodeParams *params, const fk_work *old, fk_work *work);
 
 /* ---- the functions of the table -------------------------------------------------------------- */
 

@@ -54,15 +54,18 @@ static fk_node *typed(CUgraphNode handle, CUgraphNodeType type) {
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, fk_work *work) {
+CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, const fk_work *old, fk_work *work) {
     FK_NEED(p, CUDA_ERROR_INVALID_VALUE);
-    const fk_launch launch = {.func = p->func ? p->func : (CUfunction)p->kern,
+    fk_launch launch = {.func = p->func ? p->func : (CUfunction)p->kern,
                               .grid = {p->gridDimX, p->gridDimY, p->gridDimZ},
                               .block = {p->blockDimX, p->blockDimY, p->blockDimZ},
                               .shared = p->sharedMemBytes,
                               .params = p->kernelParams,
                               .extra = p->extra,
                               .node = true};
+    if (old) { /* an attribute of the node */
+        memcpy(launch.cluster, old->kernel.cluster, sizeof launch.cluster);
+    }
     fk_context *ctx = p->ctx ? fk_context_of(p->ctx) : fk_current();
     FK_NEED(!p->ctx || ctx, CUDA_ERROR_INVALID_CONTEXT);
     return fk_launch_work(ctx, &launch, work);
@@ -77,7 +80,7 @@ CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 
 CUresult fk_cuGraphAddKernelNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                                     size_t n, const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
     fk_work work;
-    FK_TRY(fk_kernel_work(params, &work));
+    FK_TRY(fk_kernel_work(params, NULL, &work));
     return add(node, graph, deps, n, &work);
 }
 
@@ -128,7 +131,7 @@ CUresult fk_cuGraphKernelNodeSetParams_v2(CUgraphNode handle,
     fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_KERNEL);
     FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
     fk_work work;
-    FK_TRY(fk_kernel_work(params, &work));
+    FK_TRY(fk_kernel_work(params, &node->work, &work));
     return fk_node_replace(node, &work);
 }
 
@@ -338,9 +341,10 @@ CUresult fk_cuGraphAddNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNod
 }
 
 /* Work of the four kinds whose parameters may change. */
-CUresult fk_node_params_work(const CUgraphNodeParams *p, fk_context *ctx, fk_work *work) {
+CUresult fk_node_params_work(const CUgraphNodeParams *p, const fk_work *old, fk_work *work) {
+    fk_context *ctx = old ? old->ctx : NULL;
     switch (p->type) {
-    case CU_GRAPH_NODE_TYPE_KERNEL: return fk_kernel_work(&p->kernel, work);
+    case CU_GRAPH_NODE_TYPE_KERNEL: return fk_kernel_work(&p->kernel, old, work);
     case CU_GRAPH_NODE_TYPE_MEMCPY:
         return fk_copy_node_work(&p->memcpy.copyParams,
                                  p->memcpy.copyCtx ? p->memcpy.copyCtx : fk_handle(ctx), work);
@@ -359,6 +363,6 @@ CUresult fk_cuGraphNodeSetParams(CUgraphNode handle, CUgraphNodeParams *params) 
     fk_node *node = fk_get(handle, FK_NODE);
     FK_NEED(node && params && params->type == node->type, CUDA_ERROR_INVALID_VALUE);
     fk_work work;
-    FK_TRY(fk_node_params_work(params, node->work.ctx, &work));
+    FK_TRY(fk_node_params_work(params, &node->work, &work));
     return fk_node_replace(node, &work);
 }

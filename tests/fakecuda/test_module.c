@@ -394,3 +394,131 @@ Test(module, null_mode_launches_nothing) {
     cr_assert(got == 9);
     cr_assert(braze_fake_commands("kernel") == 1);
 }
+
+/* who(out): each block stores its rank plus 10 times the size of its cluster; pair: in pairs, by its text. */
+#define WHO(name, more)                                                                            \
+    ".visible .entry " name "(.param .u64 out) " more "{\n.reg .b32 %r<4>;\n.reg .b64 %d<4>;\n"     \
+    "ld.param.u64 %d1, [out];\nmov.u32 %r1, %ctaid.x;\nmul.wide.u32 %d2, %r1, 4;\nadd.u64 %d1, "    \
+    "%d1, %d2;\nmov.u32 %r2, %cluster_ctarank;\nmov.u32 %r3, %cluster_nctarank;\nmad.lo.u32 %r2, "  \
+    "%r3, 10, %r2;\nst.global.u32 [%d1], %r2;\nret;\n}\n"
+static const char clusters[] = ".version 8.0\n.target sm_90\n.address_size 64\n" WHO("who", "") WHO(
+    "pair", ".reqnctapercluster 2, 1, 1 ") WHO("must", ".explicitcluster .maxclusterrank 4 ");
+
+static CUresult in_clusters(CUfunction f, unsigned blocks, unsigned size, CUdeviceptr *out) {
+    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                           .value.clusterDim = {size, 1, 1}};
+    CUlaunchConfig config = {blocks, 1, 1, 32, 1, 1, 0, NULL, &a, 1};
+    void *params[] = {out};
+    return cuLaunchKernelEx(&config, f, params, NULL);
+}
+
+static void expect_clusters(CUdeviceptr out, unsigned size) {
+    unsigned got[16];
+    ok(cuMemcpyDtoH_v2(got, out, sizeof got));
+    for (unsigned k = 0; k < 16; k++) {
+        cr_assert(got[k] == 10 * size + k % size, "block %u: %u", k, got[k]);
+    }
+}
+
+static CUfunction cluster_kernel(const char *name) {
+    CUmodule module;
+    CUfunction f;
+    ok(cuModuleLoadData(&module, clusters));
+    ok(cuModuleGetFunction(&f, module, name));
+    return f;
+}
+
+static int attribute_of(CUfunction f, CUfunction_attribute attribute) {
+    int value = -1;
+    ok(cuFuncGetAttribute(&value, attribute, f));
+    return value;
+}
+
+Test(module, clusters_of_a_launch) {
+    setenv("BRAZE_FAKE_DEVICES", "90", 1);
+    start();
+    CUdeviceptr out = device(64);
+    CUfunction who = cluster_kernel("who"), pair = cluster_kernel("pair"),
+               must = cluster_kernel("must");
+    void *params[] = {&out};
+    ok(in_clusters(who, 16, 8, &out));
+    expect_clusters(out, 8);
+    is(in_clusters(who, 16, 16, &out), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    ok(cuFuncSetAttribute(who, CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED, 1));
+    ok(in_clusters(who, 16, 16, &out));
+    expect_clusters(out, 16);
+    is(in_clusters(who, 16, 3, &out), CUDA_ERROR_INVALID_VALUE);
+    is(in_clusters(who, 16, 0, &out), CUDA_ERROR_INVALID_VALUE);
+    ok(cuFuncSetAttribute(who, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, 4));
+    ok(cuFuncSetAttribute(who, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT, 1));
+    ok(cuFuncSetAttribute(who, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH, 1));
+    ok(cuLaunchKernel(who, 16, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+    expect_clusters(out, 4);
+    is(in_clusters(who, 16, 2, &out), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    cr_assert(attribute_of(pair, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH) == 2);
+    is(cuFuncSetAttribute(pair, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, 4),
+       CUDA_ERROR_NOT_PERMITTED);
+    ok(cuLaunchKernel(pair, 16, 1, 1, 32, 1, 1, 0, NULL, params, NULL));
+    expect_clusters(out, 2);
+    is(cuLaunchKernel(pair, 15, 1, 1, 32, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+    cr_assert(attribute_of(must, CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET) == 1);
+    is(cuLaunchKernel(must, 16, 1, 1, 32, 1, 1, 0, NULL, params, NULL),
+       CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    ok(in_clusters(must, 16, 4, &out));
+    is(in_clusters(must, 16, 8, &out), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    expect_clusters(out, 4);
+}
+
+/* Captured with its clusters, given other parameters, still with them. */
+Test(module, clusters_of_a_graph) {
+    setenv("BRAZE_FAKE_DEVICES", "90", 1);
+    start();
+    CUdeviceptr one = device(64), two = device(64);
+    CUfunction who = cluster_kernel("who");
+    CUstream stream;
+    CUgraph graph;
+    CUgraphExec exec;
+    CUgraphNode node;
+    size_t n = 1;
+    ok(cuStreamCreate(&stream, 1));
+    ok(cuStreamBeginCapture_v2(stream, 0));
+    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {4, 1, 1}};
+    CUlaunchConfig config = {16, 1, 1, 32, 1, 1, 0, stream, &a, 1};
+    void *params[] = {&one}, *others[] = {&two};
+    ok(cuLaunchKernelEx(&config, who, params, NULL));
+    ok(cuStreamEndCapture(stream, &graph));
+    ok(cuGraphGetNodes(graph, &node, &n));
+    CUDA_KERNEL_NODE_PARAMS_v2 p;
+    ok(cuGraphKernelNodeGetParams_v2(node, &p));
+    p.kernelParams = others;
+    ok(cuGraphKernelNodeSetParams_v2(node, &p));
+    ok(cuGraphInstantiateWithFlags(&exec, graph, 0));
+    ok(cuGraphLaunch(exec, stream));
+    ok(cuStreamSynchronize(stream));
+    expect_clusters(two, 4);
+    p.kernelParams = params;
+    ok(cuGraphExecKernelNodeSetParams_v2(exec, node, &p));
+    ok(cuGraphLaunch(exec, stream));
+    ok(cuStreamSynchronize(stream));
+    expect_clusters(one, 4);
+}
+
+Test(module, clusters_that_fit) {
+    setenv("BRAZE_FAKE_DEVICES", "90", 1);
+    start();
+    CUfunction who = cluster_kernel("who"), pair = cluster_kernel("pair");
+    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {4, 1, 1}};
+    CUlaunchConfig config = {16, 1, 1, 1024, 1, 1, 0, NULL, &a, 1};
+    int n = 0, launchable = 0, blocks = 0, sms = 0;
+    ok(cuOccupancyMaxActiveClusters(&n, who, &config));
+    ok(cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, who, 1024, 0));
+    ok(cuDeviceGetAttribute(&sms, 16, 0));
+    cr_assert(n == blocks * sms / 4, "%d", n);
+    is(cuOccupancyMaxActiveClusters(&n, pair, &config), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    ok(cuOccupancyMaxPotentialClusterSize(&n, who, &config));
+    cr_assert(n == 8, "%d", n);
+    ok(cuOccupancyMaxPotentialClusterSize(&n, pair, &config));
+    cr_assert(n == 2, "%d", n);
+    ok(cuDeviceGetAttribute(&launchable, 120, 0));
+    cr_assert(launchable == 1);
+}

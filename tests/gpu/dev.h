@@ -33,6 +33,14 @@ typedef struct {
     bool count;     /* fill `conflicts` */
 } dev_launch;
 
+/* Boxes of a tensor of two dimensions, the inner one first; `swizzle`: 0, or the span in bytes. */
+typedef struct {
+    uint64_t address, dim[2], stride; /* stride: of a row, in bytes */
+    uint32_t box[2], element, swizzle;
+} dev_map;
+
+enum { DEV_MAP_BYTES = 128 };
+
 /* What a device does. Functions return 0 or a CUDA error number (CUresult). */
 typedef struct {
     int (*load)(dev *d, const char *ptx, size_t len);
@@ -40,6 +48,7 @@ typedef struct {
     int (*write)(dev *d, uint64_t to, const void *from, size_t size);
     int (*read)(dev *d, void *to, uint64_t from, size_t size);
     int (*launch)(dev *d, const dev_launch *launch);
+    int (*map)(dev *d, const dev_map *map, void *to); /* `to`: DEV_MAP_BYTES, aligned to 64 */
     void (*reset)(dev *d); /* frees all memory and the module, forgets reports and errors */
     void (*close)(dev *d);
 } dev_ops;

@@ -31,6 +31,9 @@ typedef int result;
     X(launch_cooperative, cuLaunchCooperativeKernel,                                               \
       (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *,       \
        void **))                                                                                   \
+    X(encode, cuTensorMapEncodeTiled,                                                              \
+      (void *, int, uint32_t, void *, const uint64_t *, const uint64_t *, const uint32_t *,        \
+       const uint32_t *, int, int, int, int))                                                      \
     X(error_name, cuGetErrorName, (int, const char **))
 
 #define FIELD(field, name, args) result(*field) args;
@@ -107,6 +110,17 @@ static int launch(dev *d, const dev_launch *l) {
     return failed(d, "launch", code);
 }
 
+static int encode(dev *d, const dev_map *map, void *to) {
+    static const int types[] = {[1] = 0, [2] = 1, [4] = 2};
+    const uint32_t steps[2] = {1, 1};
+    void *address;
+    memcpy(&address, &map->address, sizeof address);
+    int swizzle = map->swizzle ? __builtin_ctz(map->swizzle) - 4 : 0;
+    return failed(d, "cuTensorMapEncodeTiled",
+                  self(d)->cu.encode(to, types[map->element], 2, address, map->dim, &map->stride,
+                                     map->box, steps, 0, swizzle, 0, 0));
+}
+
 /* A sticky error leaves only a new context usable. */
 static void reset(dev *d) {
     dev_driver *p = self(d);
@@ -128,7 +142,7 @@ static void close_driver(dev *d) {
     free(p);
 }
 
-static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, reset, close_driver};
+static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, encode, reset, close_driver};
 
 static const char *start(dev_driver *p) {
     const char *missing = NULL;

@@ -175,6 +175,21 @@ static int launch(dev *d, const dev_launch *l) {
     return status_code(status);
 }
 
+static int encode(dev *d, const dev_map *map, void *to) {
+    const ptx_tensor_map m = {.magic = PTX_TENSOR_MAGIC,
+                              .rank = 2,
+                              .element = (uint8_t)map->element,
+                              .swizzle = (uint8_t)map->swizzle,
+                              .address = map->address,
+                              .stride = {map->stride},
+                              .dim = {map->dim[0], map->dim[1]},
+                              .box = {(uint16_t)map->box[0], (uint16_t)map->box[1]}};
+    (void)d;
+    memset(to, 0, DEV_MAP_BYTES);
+    memcpy(to, &m, sizeof m);
+    return 0;
+}
+
 static void reset(dev *d) {
     dev_ptx *p = self(d);
     ptx_unload(p->module);
@@ -195,7 +210,7 @@ static void close_ptx(dev *d) {
     free(d);
 }
 
-static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, reset, close_ptx};
+static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, encode, reset, close_ptx};
 
 dev *dev_open_ptx(unsigned sm) {
     dev_ptx *p = calloc(1, sizeof *p);

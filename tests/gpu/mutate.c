@@ -69,6 +69,13 @@ static void close_subject(subject *s) {
     memset(s, 0, sizeof *s);
 }
 
+/* What a file's cases are compiled for. */
+static unsigned arch_of(const char *file) {
+    for (size_t i = 0; i < zoo_count(); i++)
+        if (strcmp(zoo_at(i)->file, file) == 0) return zoo_arch(zoo_at(i), ARCH);
+    return ARCH;
+}
+
 static bool open_subject(subject *s, const char *file) {
     char log[2000];
     if (strcmp(s->file, file) == 0) return true;
@@ -78,14 +85,16 @@ static bool open_subject(subject *s, const char *file) {
     s->source = zoo_read_file(s->path);
     if (!s->source) return false;
     mutate_kernel(s->source, &s->found);
-    s->ptx = nvrtc_compile(s->source, s->path, ARCH, false, log, sizeof log);
+    s->ptx = nvrtc_compile(s->source, s->path, arch_of(file), false, log, sizeof log);
     return s->ptx != NULL;
 }
 
 static verdict run_cases(const char *file, const char *ptx) {
     static dev *d;
     char why[1200];
-    if (!d) d = dev_open_ptx(ARCH);
+    unsigned sm = arch_of(file) % NVRTC_OWN;
+    if (d && d->sm != sm) d->ops->close(d), d = NULL;
+    if (!d) d = dev_open_ptx(sm);
     for (uint64_t seed = 1; d && seed <= SEEDS; seed++)
         for (size_t i = 0; i < zoo_count(); i++) {
             const zoo_case *c = zoo_at(i);
@@ -103,7 +112,7 @@ static verdict run_cases(const char *file, const char *ptx) {
 static verdict try_kernel(subject *s, unsigned index) {
     char log[2000];
     char *text = mutate_apply(s->source, &s->found.list[index]);
-    char *ptx = text ? nvrtc_compile(text, s->path, ARCH, false, log, sizeof log) : NULL;
+    char *ptx = text ? nvrtc_compile(text, s->path, arch_of(s->file), false, log, sizeof log) : NULL;
     verdict v = !ptx ? STILLBORN : strcmp(ptx, s->ptx) == 0 ? SAME : run_cases(s->file, ptx);
     free(text);
     free(ptx);

@@ -102,13 +102,13 @@ static char *compile(const char *source, const char *name, const char *arch, boo
 char *nvrtc_compile(const char *source, const char *name, unsigned sm, bool lines, char *log,
                     size_t cap) {
     char arch[40];
-    snprintf(arch, sizeof arch, "-arch=compute_%u", sm);
+    snprintf(arch, sizeof arch, "-arch=compute_%u%s", sm % NVRTC_OWN, sm > NVRTC_OWN ? "a" : "");
     return compile(source, name, arch, lines, log, cap);
 }
 
 bool nvrtc_assembles(const char *source, const char *name, unsigned sm, char *log, size_t cap) {
     char arch[40];
-    snprintf(arch, sizeof arch, "-arch=sm_%u", sm);
+    snprintf(arch, sizeof arch, "-arch=sm_%u%s", sm % NVRTC_OWN, sm > NVRTC_OWN ? "a" : "");
     char *text = compile(source, name, arch, false, log, cap);
     free(text);
     return text != NULL;

@@ -11,6 +11,9 @@ bool nvrtc_present(void);
 /* Every later compilation gets -Ivalue or -Dvalue; false: too many or too long. */
 bool nvrtc_flag(char letter, const char *value);
 
+/* Beside a target: the one of its own, sm_90a for 90. */
+enum { NVRTC_OWN = 1000 };
+
 /* PTX of `source` for compute_`sm`, with the line numbers of `name` if `lines`; the caller frees
  * it.
  * NULL when it does not compile; the compiler's words are then in `log`. */

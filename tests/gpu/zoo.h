@@ -29,7 +29,7 @@ typedef struct {
 
 enum { ZOO_MAX_BUFFERS = 12, ZOO_MAX_LAUNCHES = 3 };
 
-typedef enum { ZOO_NO_ARG, ZOO_BUF, ZOO_INT, ZOO_FLOAT, ZOO_LONG } zoo_arg_kind;
+typedef enum { ZOO_NO_ARG, ZOO_BUF, ZOO_INT, ZOO_FLOAT, ZOO_LONG, ZOO_MAP } zoo_arg_kind;
 
 typedef struct {
     zoo_arg_kind kind;
@@ -47,6 +47,17 @@ typedef struct {
 #define LONG(n)                                                                                    \
     { .kind = ZOO_LONG, .u = (n) }
 
+#define MAP(n)                                                                                     \
+    { .kind = ZOO_MAP, .i = (n) }
+
+/* Boxes of a buffer for an argument; elements are as wide as the buffer's. */
+typedef struct {
+    unsigned buffer;
+    uint32_t columns, rows, box[2], swizzle;
+} zoo_map;
+
+enum { ZOO_MAX_MAPS = 3 };
+
 typedef struct {
     const char *kernel; /* NULL ends the list */
     uint32_t grid[3], block[3];
@@ -57,6 +68,8 @@ typedef struct {
 typedef struct {
     const char *name, *file; /* zoo/FILE.cu */
     unsigned min_sm;
+    unsigned only_sm;   /* N: for sm_Na and no other; 0: for all from min_sm on */
+    zoo_map maps[ZOO_MAX_MAPS];
     bool conflict_free; /* its shared memory is laid out so that no bank is asked twice */
     zoo_buffer buffers[ZOO_MAX_BUFFERS];
     zoo_launch launches[ZOO_MAX_LAUNCHES];
@@ -67,6 +80,10 @@ typedef struct {
 /* zoo_vector.c, zoo_matrix.c; both end with NULL. */
 extern const zoo_case *const zoo_vector_cases[];
 extern const zoo_case *const zoo_matrix_cases[];
+
+/* Can `c` run on sm_`sm`, and what its text is compiled for then. */
+bool zoo_fits(const zoo_case *c, unsigned sm);
+unsigned zoo_arch(const zoo_case *c, unsigned sm);
 
 size_t zoo_count(void);
 const zoo_case *zoo_at(size_t i);
@@ -88,7 +105,7 @@ zoo_verdict zoo_run(dev *d, const zoo_case *c, const char *ptx, uint64_t seed, u
 /* The text of a file, NUL-terminated, to be freed; NULL when it cannot be read. */
 char *zoo_read_file(const char *path);
 
-/* PTX of zoo/FILE.cu for `sm`: compiled where the compiler is, else the checked-in text of the
+/* PTX of zoo/FILE.cu for `sm`, an architecture as zoo_arch says: compiled where the compiler is, else the checked-in text of the
  * newest target that `sm` can run. NULL with a sentence in `why`. The caller frees it. */
 char *zoo_ptx(const char *file, unsigned sm, char *why, size_t cap);
 

@@ -304,6 +304,33 @@ static const zoo_case attention_grad = {
     .oracle = grad_oracle,
 };
 
+enum { HP_M = 150, HP_N = 72, HP_K = 328 };
+
+static void hopper_oracle(void **buf) {
+    for (int i = 0; i < HP_M; i++)
+        for (int j = 0; j < HP_N; j++)
+            ((float *)buf[2])[i * HP_N + j] =
+                (float)dot(get_f16, buf[0], i * HP_K, buf[1], j * HP_K, HP_K);
+}
+
+static const zoo_case gemm_hopper = {
+    .name = "gemm_hopper",
+    .file = "hopper",
+    .min_sm = 90,
+    .only_sm = 90,
+    .buffers = {{ZOO_F16, HP_M *HP_K, ZOO_EIGHTHS, -8, 8, 0, 0},
+                {ZOO_F16, HP_N *HP_K, ZOO_EIGHTHS, -8, 8, 0, 0},
+                {ZOO_F32, HP_M *HP_N, ZOO_FRESH, 0, 0, 0, 0}},
+    .maps = {{0, HP_K, HP_M, {64, 64}, 128},
+             {1, HP_K, HP_N, {64, 32}, 128},
+             {2, HP_N, HP_M, {64, 64}, 0}},
+    .launches = {{.kernel = "gemm_hopper",
+                  .grid = {4, 2, 1},
+                  .block = {256, 1, 1},
+                  .args = {MAP(0), MAP(1), MAP(2), INT((HP_K + 63) / 64)}}},
+    .oracle = hopper_oracle,
+};
+
 const zoo_case *const zoo_matrix_cases[] = {&sgemm,          &gemm_bf16, &gemm_f16, &gemm_tf32,
                                             &gemm_i8,        &gemm_k8,   &conv,     &attention,
-                                            &attention_grad, NULL};
+                                            &attention_grad, &gemm_hopper, NULL};

@@ -12,8 +12,12 @@
 
 static unsigned oldest(const char *file) {
     unsigned sm = 100;
-    for (size_t i = 0; i < zoo_count(); i++)
-        if (strcmp(zoo_at(i)->file, file) == 0 && zoo_at(i)->min_sm < sm) sm = zoo_at(i)->min_sm;
+    for (size_t i = 0; i < zoo_count(); i++) {
+        const zoo_case *c = zoo_at(i);
+        if (strcmp(c->file, file) != 0) continue;
+        if (c->only_sm) return zoo_arch(c, c->only_sm);
+        if (c->min_sm < sm) sm = c->min_sm;
+    }
     return sm;
 }
 
@@ -22,7 +26,8 @@ static bool write_one(const char *file, unsigned sm) {
     snprintf(path, sizeof path, "tests/gpu/zoo/%s.cu", file);
     char *source = zoo_read_file(path);
     char *ptx = source ? nvrtc_compile(source, path, sm, false, why, sizeof why) : NULL;
-    snprintf(path, sizeof path, "tests/gpu/zoo/ptx/%s.%u.ptx", file, sm);
+    snprintf(path, sizeof path, "tests/gpu/zoo/ptx/%s.%u%s.ptx", file, sm % NVRTC_OWN,
+             sm > NVRTC_OWN ? "a" : "");
     FILE *f = ptx ? fopen(path, "wb") : NULL;
     bool good = f && fputs(ptx, f) >= 0;
     if (f && fclose(f) != 0) good = false;
@@ -37,7 +42,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "zoo_ptx: no NVRTC on this machine\n");
         return 3;
     }
-    for (int i = 1; i < argc; i++)
-        if (!write_one(argv[i], oldest(argv[i])) || !write_one(argv[i], 100)) return 1;
+    for (int i = 1; i < argc; i++) {
+        unsigned sm = oldest(argv[i]);
+        if (!write_one(argv[i], sm) || (sm < NVRTC_OWN && !write_one(argv[i], 100))) return 1;
+    }
     return 0;
 }

@@ -28,6 +28,14 @@ const zoo_case *zoo_at(size_t i) {
     return zoo_vector_cases[k] ? zoo_vector_cases[k] : zoo_matrix_cases[i - k];
 }
 
+bool zoo_fits(const zoo_case *c, unsigned sm) {
+    return c->only_sm ? sm == c->only_sm : sm >= c->min_sm;
+}
+
+unsigned zoo_arch(const zoo_case *c, unsigned sm) {
+    return c->only_sm ? c->only_sm + NVRTC_OWN : sm;
+}
+
 /* ---- narrow floats --------------------------------------------------------------------------- */
 
 /* Bits of `x` with `frac` bits of fraction and the exponent range that `bias` and 16 bits leave. */
@@ -147,8 +155,28 @@ static int upload(dev *d, const zoo_case *c, zoo_memory *m, uint64_t seed) {
     return 0;
 }
 
-static int launch(dev *d, const zoo_launch *z, const zoo_memory *m, uint64_t seed, uint64_t limit,
-                  bool count) {
+typedef struct {
+    _Alignas(64) uint8_t bytes[ZOO_MAX_MAPS][DEV_MAP_BYTES];
+} map_room;
+
+static int make_maps(dev *d, const zoo_case *c, const zoo_memory *m, map_room *room) {
+    int code = 0;
+    for (unsigned i = 0; i < ZOO_MAX_MAPS && c->maps[i].rows && code == 0; i++) {
+        const zoo_map *z = &c->maps[i];
+        const uint32_t element = (uint32_t)type_size[c->buffers[z->buffer].type];
+        const dev_map map = {.address = m->address[z->buffer],
+                             .dim = {z->columns, z->rows},
+                             .stride = (uint64_t)z->columns * element,
+                             .box = {z->box[0], z->box[1]},
+                             .element = element,
+                             .swizzle = z->swizzle};
+        code = d->ops->map(d, &map, room->bytes[i]);
+    }
+    return code;
+}
+
+static int launch(dev *d, const zoo_launch *z, const zoo_memory *m, const map_room *maps,
+                  uint64_t seed, uint64_t limit, bool count) {
     dev_launch l = {.kernel = z->kernel,
                     .cooperative = z->cooperative,
                     .seed = seed,
@@ -164,6 +192,7 @@ static int launch(dev *d, const zoo_launch *z, const zoo_memory *m, uint64_t see
         case ZOO_INT: *to = (dev_arg){&a->i, 4}; break;
         case ZOO_FLOAT: *to = (dev_arg){&a->f, 4}; break;
         case ZOO_LONG: *to = (dev_arg){&a->u, 8}; break;
+        case ZOO_MAP: *to = (dev_arg){maps->bytes[a->i], DEV_MAP_BYTES}; break;
         case ZOO_NO_ARG: break;
         }
     }
@@ -212,8 +241,10 @@ zoo_verdict zoo_run(dev *d, const zoo_case *c, const char *ptx, uint64_t seed, u
     d->ops->reset(d);
     int code = d->ops->load(d, ptx, strlen(ptx));
     if (code == 0) code = upload(d, c, &m, seed);
+    map_room maps;
+    if (code == 0) code = make_maps(d, c, &m, &maps);
     for (unsigned i = 0; code == 0 && i < ZOO_MAX_LAUNCHES && c->launches[i].kernel; i++)
-        code = launch(d, &c->launches[i], &m, seed, limit, c->conflict_free);
+        code = launch(d, &c->launches[i], &m, &maps, seed, limit, c->conflict_free);
     if (code == 0)
         verdict = judge(d, c, &m, why, cap);
     else
@@ -252,7 +283,9 @@ char *zoo_ptx(const char *file, unsigned sm, char *why, size_t cap) {
     }
     free(source);
     for (size_t i = 0; !ptx && i < sizeof kept / sizeof *kept; i++) {
-        snprintf(path, sizeof path, "%s/ptx/%s.%u.ptx", ZOO_DIR, file, kept[i]);
+        bool own = sm > NVRTC_OWN;
+        snprintf(path, sizeof path, "%s/ptx/%s.%u%s.ptx", ZOO_DIR, file,
+                 own ? sm - NVRTC_OWN : kept[i], own ? "a" : "");
         if (kept[i] <= sm) ptx = zoo_read_file(path);
     }
     if (!ptx) snprintf(why, cap, "no PTX for %s on sm_%u", file, sm);

@@ -54,7 +54,8 @@ static bool choice(parser *p, unsigned k, uint64_t one, uint64_t other) {
     return o->bits == one;
 }
 
-static uint32_t take_regs(parser *p, const opnd *o, unsigned n, bool result) {
+/* `read`: results are read first, for certain. */
+static uint32_t take_regs(parser *p, const opnd *o, unsigned n, bool result, bool read) {
     uint32_t first = (uint32_t)p->m->list.n;
     if (o->kind != O_VEC || o->n != n) {
         bad(p, "a fragment has a wrong number of registers");
@@ -64,6 +65,7 @@ static uint32_t take_regs(parser *p, const opnd *o, unsigned n, bool result) {
         const opnd *part = &p->parts[o->first + k];
         int32_t reg = result ? dec_dst_of(p, part, T_B32) : dec_src_of(p, part, T_B32);
         if (result && part->kind == O_REG) p->read.at[part->reg / 128] = 1;
+        if (read && part->kind == O_REG) reg_read(p, part->reg);
         *VEC_PUSH(p->m->list) = reg;
     }
     return first;
@@ -92,8 +94,9 @@ static void product(parser *p) {
     bool sat = x->integer && dec_take(p, M_SATFINITE);
     if (!dec_want(p, want, want)) return;
     uint32_t first =
-        take_regs(p, &p->in.o[0], p->in.shape_n / (d == T_F16 ? 4u : 2u), true);
-    if (in_registers) take_regs(p, &p->in.o[1], 4, false);
+        take_regs(p, &p->in.o[0], p->in.shape_n / (d == T_F16 ? 4u : 2u), true,
+                  p->in.o[3].kind == O_IMM && p->in.o[3].bits);
+    if (in_registers) take_regs(p, &p->in.o[1], 4, false, false);
     if (p->failed) return;
     int32_t da = in_registers ? 0 : dec_src(p, 1, T_B64), db = dec_src(p, 2, T_B64),
             scale = dec_pred(p, 3, &negated);

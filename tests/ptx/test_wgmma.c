@@ -309,6 +309,9 @@ static const struct {
     {"set up behind the fence, as compilers place it",
      GROUP(READY FENCE "mov.f32 %f0, 0f00000000;\n" OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128,
      NO_FINDING, 128 * 16},
+    {"sums that nothing has set",
+     GROUP(READY FENCE OF("{%f8,%f9,%f10,%f11}") COMMIT UNTIL("0") STORE("%f8")), 128,
+     PTX_REPORT_UNINIT, -1},
     {"no fence at all", GROUP(READY OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128, PTX_REPORT_ASYNC, -1},
     {"no fence after a register was set",
      GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "add.f32 %f0, %f0, %f0;\n" OF(FIRST) COMMIT UNTIL(
