@@ -445,7 +445,7 @@ struct fk_function {
     unsigned registers;
     bool from_cubin; /* the register count is the assembler's */
     int max_dynamic, carveout;
-    uint32_t shape[3]; /* of cuFuncSetBlockShape */
+    uint32_t shape[3];   /* of cuFuncSetBlockShape */
     uint32_t cluster[3]; /* required, by the text or by an attribute; 0: none */
     bool wide_clusters;  /* of more than 8 blocks are allowed */
     int policy;
@@ -562,7 +562,8 @@ fk_node *fk_graph_find(const fk_graph *graph, const void *origin);
 /* node.c: parameters to work, for nodes of graphs and of executables */
 CUresult fk_node_replace(fk_node *node, fk_work *work);
 /* `old`: what the node did before, whose attributes stay, or NULL. */
-CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old, fk_work *work);
+CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old,
+                        fk_work *work);
 CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 *params);
 CUresult fk_copy_node_work(const CUDA_MEMCPY3D *copy, CUcontext ctx, fk_work *work);
 CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx, fk_work *work);

@@ -57,12 +57,12 @@ static fk_node *typed(CUgraphNode handle, CUgraphNodeType type) {
 CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, const fk_work *old, fk_work *work) {
     FK_NEED(p, CUDA_ERROR_INVALID_VALUE);
     fk_launch launch = {.func = p->func ? p->func : (CUfunction)p->kern,
-                              .grid = {p->gridDimX, p->gridDimY, p->gridDimZ},
-                              .block = {p->blockDimX, p->blockDimY, p->blockDimZ},
-                              .shared = p->sharedMemBytes,
-                              .params = p->kernelParams,
-                              .extra = p->extra,
-                              .node = true};
+                        .grid = {p->gridDimX, p->gridDimY, p->gridDimZ},
+                        .block = {p->blockDimX, p->blockDimY, p->blockDimZ},
+                        .shared = p->sharedMemBytes,
+                        .params = p->kernelParams,
+                        .extra = p->extra,
+                        .node = true};
     if (old) { /* an attribute of the node */
         memcpy(launch.cluster, old->kernel.cluster, sizeof launch.cluster);
     }

@@ -1,7 +1,7 @@
 /* tensormap.c - maps of tensors for cp.async.bulk.tensor: checked, and written in the interpreter's form.
  *
  * What is allowed and not emulated is CUDA_ERROR_NOT_SUPPORTED: interleaved layouts, packed types of 4
- * and 6 bits, flushing types, steps over elements, NaN outside, a swizzle wider than the box, im2col. */
+ * and 6 bits, flushing types, NaN outside, a swizzle wider than the box, im2col of one row of pixels. */
 #include "fake.h"
 
 #include <string.h>
@@ -13,22 +13,59 @@ static const uint8_t element_bytes[] = {
     [CU_TENSOR_MAP_DATA_TYPE_FLOAT16] = 2, [CU_TENSOR_MAP_DATA_TYPE_FLOAT32] = 4,
     [CU_TENSOR_MAP_DATA_TYPE_FLOAT64] = 8, [CU_TENSOR_MAP_DATA_TYPE_BFLOAT16] = 2};
 
-enum { TYPES = 16, SWIZZLES = 7, BOX_MAX = 256, STEP_MAX = 8, ROW = 16 };
+enum { TYPES = 16, SWIZZLES = 7, BOX_MAX = 256, STEP_MAX = 8, ROW = 16, PIXELS_MAX = 1024 };
 
-static CUresult check_shape(const ptx_tensor_map *m, const cuuint64_t *dims,
-                            const cuuint64_t *strides, const cuuint32_t *box,
-                            const cuuint32_t *steps) {
-    for (unsigned d = 0; d < m->rank; d++) {
-        FK_NEED(dims[d] > 0 && dims[d] <= (cuuint64_t)1 << 32, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(box[d] > 0 && box[d] <= BOX_MAX, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(steps[d] > 0 && steps[d] <= STEP_MAX, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(d == 0 || (strides[d - 1] % ROW == 0 && strides[d - 1] < (cuuint64_t)1 << 40),
+/* What both kinds of maps have in common. */
+typedef struct {
+    CUtensorMapDataType type;
+    cuuint32_t rank;
+    void *address;
+    const cuuint64_t *dims, *strides;
+    const cuuint32_t *steps;
+    CUtensorMapInterleave interleave;
+    CUtensorMapSwizzle swizzle;
+    CUtensorMapL2promotion promotion;
+    CUtensorMapFloatOOBfill fill;
+} tensor;
+
+static CUresult begin_map(const CUtensorMap *map, const tensor *t, ptx_tensor_map *m) {
+    FK_NEED(map && (uintptr_t)map % 64 == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(t->rank > 0 && t->rank <= PTX_TENSOR_RANK, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(t->dims && (t->strides || t->rank == 1) && t->steps, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED((uintptr_t)t->address % ROW == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED((unsigned)t->type < TYPES && (unsigned)t->swizzle < SWIZZLES &&
+                (unsigned)t->promotion < 4,
+            CUDA_ERROR_INVALID_VALUE);
+    for (unsigned d = 0; d < t->rank; d++) {
+        FK_NEED(t->dims[d] > 0 && t->dims[d] <= (cuuint64_t)1 << 32, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(t->steps[d] > 0 && t->steps[d] <= STEP_MAX, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(d == 0 || (t->strides[d - 1] % ROW == 0 && t->strides[d - 1] < (cuuint64_t)1 << 40),
                 CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(d == 0 || steps[d] == 1, CUDA_ERROR_NOT_SUPPORTED);
     }
-    FK_NEED(box[0] * m->element % ROW == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!m->swizzle || box[0] * m->element <= m->swizzle, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!m->swizzle || box[0] * m->element == m->swizzle, CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED((unsigned)t->type < sizeof element_bytes && t->swizzle <= CU_TENSOR_MAP_SWIZZLE_128B &&
+                t->interleave == CU_TENSOR_MAP_INTERLEAVE_NONE &&
+                t->fill == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
+            CUDA_ERROR_NOT_SUPPORTED);
+    *m = (ptx_tensor_map){.magic = PTX_TENSOR_MAGIC,
+                          .rank = (uint8_t)t->rank,
+                          .element = element_bytes[t->type],
+                          .swizzle = (uint8_t)(t->swizzle ? 16u << t->swizzle : 0),
+                          .address = (uintptr_t)t->address};
+    for (unsigned d = 0; d < t->rank; d++) {
+        m->dim[d] = t->dims[d];
+        m->step[d] = (uint8_t)(d > 0 ? t->steps[d] : 1);
+        if (d > 0) m->stride[d - 1] = t->strides[d - 1];
+    }
+    return CUDA_SUCCESS;
+}
+
+static CUresult end_map(CUtensorMap *map, const ptx_tensor_map *m) {
+    const unsigned bytes = m->box[0] * m->element;
+    FK_NEED(bytes % ROW == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(!m->swizzle || bytes <= m->swizzle, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(!m->swizzle || bytes == m->swizzle, CUDA_ERROR_NOT_SUPPORTED);
+    memset(map, 0, sizeof *map);
+    memcpy(map, m, sizeof *m);
     return CUDA_SUCCESS;
 }
 
@@ -37,28 +74,43 @@ CUresult fk_cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, c
                                    const cuuint32_t *box, const cuuint32_t *steps,
                                    CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
                                    CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill) {
-    FK_NEED(map && (uintptr_t)map % 64 == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(rank > 0 && rank <= PTX_TENSOR_RANK, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(dims && (strides || rank == 1) && box && steps, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((uintptr_t)address % ROW == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((unsigned)type < TYPES && (unsigned)swizzle < SWIZZLES && (unsigned)promotion < 4,
-            CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((unsigned)type < sizeof element_bytes && swizzle <= CU_TENSOR_MAP_SWIZZLE_128B &&
-                interleave == CU_TENSOR_MAP_INTERLEAVE_NONE &&
-                fill == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
-            CUDA_ERROR_NOT_SUPPORTED);
-    ptx_tensor_map m = {.magic = PTX_TENSOR_MAGIC,
-                        .rank = (uint8_t)rank,
-                        .element = element_bytes[type],
-                        .swizzle = (uint8_t)(swizzle ? 16u << swizzle : 0),
-                        .address = (uintptr_t)address};
-    FK_TRY(check_shape(&m, dims, strides, box, steps));
+    const tensor t = {type,  rank,       address, dims,      strides,
+                      steps, interleave, swizzle, promotion, fill};
+    ptx_tensor_map m;
+    FK_NEED(box, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(begin_map(map, &t, &m));
     for (unsigned d = 0; d < rank; d++) {
-        m.dim[d] = dims[d];
+        FK_NEED(box[d] > 0 && box[d] <= BOX_MAX, CUDA_ERROR_INVALID_VALUE);
         m.box[d] = (uint16_t)box[d];
-        if (d > 0) m.stride[d - 1] = strides[d - 1];
     }
-    memset(map, 0, sizeof *map);
-    memcpy(map, &m, sizeof m);
-    return CUDA_SUCCESS;
+    return end_map(map, &m);
+}
+
+/* Corners are offsets of as many bits as 16 leave to each of the dimensions between channels and images. */
+CUresult fk_cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, cuuint32_t rank,
+                                    void *address, const cuuint64_t *dims,
+                                    const cuuint64_t *strides, const int *lower, const int *upper,
+                                    cuuint32_t channels, cuuint32_t pixels, const cuuint32_t *steps,
+                                    CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
+                                    CUtensorMapL2promotion promotion,
+                                    CUtensorMapFloatOOBfill fill) {
+    static const int most[] = {[3] = 32767, [4] = 127, [5] = 15};
+    const tensor t = {type,  rank,       address, dims,      strides,
+                      steps, interleave, swizzle, promotion, fill};
+    ptx_tensor_map m;
+    FK_NEED(lower && upper && rank >= 3, CUDA_ERROR_INVALID_VALUE);
+    FK_TRY(begin_map(map, &t, &m));
+    FK_NEED(channels > 0 && channels <= BOX_MAX && pixels > 0 && pixels <= PIXELS_MAX,
+            CUDA_ERROR_INVALID_VALUE);
+    for (unsigned d = 0; d + 2 < rank; d++) {
+        FK_NEED(lower[d] <= most[rank] && lower[d] >= -most[rank] - 1, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED(upper[d] <= most[rank] && upper[d] >= -most[rank] - 1, CUDA_ERROR_INVALID_VALUE);
+        FK_NEED((long long)dims[d + 1] - 1 + upper[d] >= lower[d], CUDA_ERROR_INVALID_VALUE);
+        m.lower[d] = (int16_t)lower[d];
+        m.upper[d] = (int16_t)upper[d];
+    }
+    m.pixels = true;
+    m.box[0] = (uint16_t)channels;
+    m.box[1] = (uint16_t)pixels;
+    return end_map(map, &m);
 }

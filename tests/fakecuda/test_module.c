@@ -296,7 +296,8 @@ Test(module, launch_limits) {
     CUlaunchAttribute cluster = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
                                  .value.clusterDim = {2, 1, 1}};
     CUlaunchConfig config = {2, 1, 1, 1, 1, 1, 0, NULL, &cluster, 1};
-    is(cuLaunchKernelEx(&config, f, params, NULL), CUDA_ERROR_NOT_SUPPORTED); /* not on this device */
+    is(cuLaunchKernelEx(&config, f, params, NULL),
+       CUDA_ERROR_NOT_SUPPORTED); /* not on this device */
     cluster.value.clusterDim.x = 1;
     ok(cuLaunchKernelEx(&config, f, params, NULL));
     is(cuLaunchCooperativeKernel(f, 1u << 20, 1, 1, 1024, 1, 1, 0, NULL, params),
@@ -397,12 +398,12 @@ Test(module, null_mode_launches_nothing) {
 
 /* who(out): each block stores its rank plus 10 times the size of its cluster; pair: in pairs, by its text. */
 #define WHO(name, more)                                                                            \
-    ".visible .entry " name "(.param .u64 out) " more "{\n.reg .b32 %r<4>;\n.reg .b64 %d<4>;\n"     \
-    "ld.param.u64 %d1, [out];\nmov.u32 %r1, %ctaid.x;\nmul.wide.u32 %d2, %r1, 4;\nadd.u64 %d1, "    \
-    "%d1, %d2;\nmov.u32 %r2, %cluster_ctarank;\nmov.u32 %r3, %cluster_nctarank;\nmad.lo.u32 %r2, "  \
+    ".visible .entry " name "(.param .u64 out) " more "{\n.reg .b32 %r<4>;\n.reg .b64 %d<4>;\n"    \
+    "ld.param.u64 %d1, [out];\nmov.u32 %r1, %ctaid.x;\nmul.wide.u32 %d2, %r1, 4;\nadd.u64 %d1, "   \
+    "%d1, %d2;\nmov.u32 %r2, %cluster_ctarank;\nmov.u32 %r3, %cluster_nctarank;\nmad.lo.u32 %r2, " \
     "%r3, 10, %r2;\nst.global.u32 [%d1], %r2;\nret;\n}\n"
-static const char clusters[] = ".version 8.0\n.target sm_90\n.address_size 64\n" WHO("who", "") WHO(
-    "pair", ".reqnctapercluster 2, 1, 1 ") WHO("must", ".explicitcluster .maxclusterrank 4 ");
+static const char clusters[] = ".version 8.0\n.target sm_90\n.address_size 64\n" WHO("who", "")
+    WHO("pair", ".reqnctapercluster 2, 1, 1 ") WHO("must", ".explicitcluster .maxclusterrank 4 ");
 
 static CUresult in_clusters(CUfunction f, unsigned blocks, unsigned size, CUdeviceptr *out) {
     CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
@@ -482,7 +483,8 @@ Test(module, clusters_of_a_graph) {
     size_t n = 1;
     ok(cuStreamCreate(&stream, 1));
     ok(cuStreamBeginCapture_v2(stream, 0));
-    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {4, 1, 1}};
+    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                           .value.clusterDim = {4, 1, 1}};
     CUlaunchConfig config = {16, 1, 1, 32, 1, 1, 0, stream, &a, 1};
     void *params[] = {&one}, *others[] = {&two};
     ok(cuLaunchKernelEx(&config, who, params, NULL));
@@ -507,7 +509,8 @@ Test(module, clusters_that_fit) {
     setenv("BRAZE_FAKE_DEVICES", "90", 1);
     start();
     CUfunction who = cluster_kernel("who"), pair = cluster_kernel("pair");
-    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, .value.clusterDim = {4, 1, 1}};
+    CUlaunchAttribute a = {.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION,
+                           .value.clusterDim = {4, 1, 1}};
     CUlaunchConfig config = {16, 1, 1, 1024, 1, 1, 0, NULL, &a, 1};
     int n = 0, launchable = 0, blocks = 0, sms = 0;
     ok(cuOccupancyMaxActiveClusters(&n, who, &config));

@@ -142,7 +142,8 @@ static void close_driver(dev *d) {
     free(p);
 }
 
-static const dev_ops ops = {load, alloc, write_bytes, read_bytes, launch, encode, reset, close_driver};
+static const dev_ops ops = {load,   alloc,  write_bytes, read_bytes,
+                            launch, encode, reset,       close_driver};
 
 static const char *start(dev_driver *p) {
     const char *missing = NULL;

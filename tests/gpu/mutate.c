@@ -112,7 +112,8 @@ static verdict run_cases(const char *file, const char *ptx) {
 static verdict try_kernel(subject *s, unsigned index) {
     char log[2000];
     char *text = mutate_apply(s->source, &s->found.list[index]);
-    char *ptx = text ? nvrtc_compile(text, s->path, arch_of(s->file), false, log, sizeof log) : NULL;
+    char *ptx =
+        text ? nvrtc_compile(text, s->path, arch_of(s->file), false, log, sizeof log) : NULL;
     verdict v = !ptx ? STILLBORN : strcmp(ptx, s->ptx) == 0 ? SAME : run_cases(s->file, ptx);
     free(text);
     free(ptx);

@@ -21,7 +21,8 @@ Test(by_driver, zoo) {
     char why[1200] = "";
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
-        char *ptx = zoo_fits(c, d->sm) ? zoo_ptx(c->file, zoo_arch(c, d->sm), why, sizeof why) : NULL;
+        char *ptx =
+            zoo_fits(c, d->sm) ? zoo_ptx(c->file, zoo_arch(c, d->sm), why, sizeof why) : NULL;
         if (c->min_sm > d->sm) continue;
         cr_assert_not_null(ptx, "%s", why);
         cr_expect_eq(zoo_run(d, c, ptx, 1, 0, why, sizeof why), ZOO_CLEAN, "%s: %s", c->name, why);

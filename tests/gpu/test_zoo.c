@@ -32,11 +32,13 @@ static void run_all(unsigned sm) {
     dev *d = dev_open_ptx(sm);
     char why[1200] = "";
     cr_assert_not_null(d);
-    if (!nvrtc_present()) cr_log_info("no NVRTC: running the checked-in PTX"); /* a warning fails the program */
+    if (!nvrtc_present())
+        cr_log_info("no NVRTC: running the checked-in PTX"); /* a warning fails the program */
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
         for (uint64_t seed = 0; zoo_fits(c, sm) && seed < SEEDS; seed++) {
-            zoo_verdict v = zoo_run(d, c, text_of(c->file, zoo_arch(c, sm)), seed, 0, why, sizeof why);
+            zoo_verdict v =
+                zoo_run(d, c, text_of(c->file, zoo_arch(c, sm)), seed, 0, why, sizeof why);
             cr_expect_eq(v, ZOO_CLEAN, "%s on sm_%u, seed %d: %s", c->name, sm, (int)seed, why);
         }
     }

@@ -57,7 +57,8 @@ static void run_zoo(dev *real, dev *emulated) {
     char why[1200];
     for (size_t i = 0; i < zoo_count(); i++) {
         const zoo_case *c = zoo_at(i);
-        char *ptx = zoo_fits(c, real->sm) ? zoo_ptx(c->file, zoo_arch(c, real->sm), why, sizeof why) : NULL;
+        char *ptx =
+            zoo_fits(c, real->sm) ? zoo_ptx(c->file, zoo_arch(c, real->sm), why, sizeof why) : NULL;
         if (!ptx) continue;
         if (zoo_run(real, c, ptx, 1, 0, why, sizeof why) != ZOO_CLEAN) {
             printf("%s ", c->name);

@@ -68,7 +68,7 @@ typedef struct {
 typedef struct {
     const char *name, *file; /* zoo/FILE.cu */
     unsigned min_sm;
-    unsigned only_sm;   /* N: for sm_Na and no other; 0: for all from min_sm on */
+    unsigned only_sm; /* N: for sm_Na and no other; 0: for all from min_sm on */
     zoo_map maps[ZOO_MAX_MAPS];
     bool conflict_free; /* its shared memory is laid out so that no bank is asked twice */
     zoo_buffer buffers[ZOO_MAX_BUFFERS];

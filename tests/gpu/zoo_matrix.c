@@ -331,6 +331,6 @@ static const zoo_case gemm_hopper = {
     .oracle = hopper_oracle,
 };
 
-const zoo_case *const zoo_matrix_cases[] = {&sgemm,          &gemm_bf16, &gemm_f16, &gemm_tf32,
-                                            &gemm_i8,        &gemm_k8,   &conv,     &attention,
+const zoo_case *const zoo_matrix_cases[] = {&sgemm,          &gemm_bf16,   &gemm_f16, &gemm_tf32,
+                                            &gemm_i8,        &gemm_k8,     &conv,     &attention,
                                             &attention_grad, &gemm_hopper, NULL};

@@ -82,15 +82,14 @@ static void cp_tensor(parser *p) {
     static const modifier ranks[] = {M_D1, M_D2, M_D3, M_D4, M_D5, M_NONE};
     modifier m = dec_take_of(p, ranks);
     unsigned rank = m ? (unsigned)(m - M_D1 + 1) : 0;
-    bool pixels = dec_take(p, M_IM2COL);
+    bool offsets = dec_take(p, M_IM2COL), pixels = offsets || dec_take(p, M_IM2COL_NO_OFFS);
     bulk_form f;
     if (!pixels) dec_take(p, M_TILE);
     if (!take_bulk_form(p, &f)) return;
-    bool offsets = pixels && f.load;
     const opnd *o = &p->in.o[f.load ? 1 : 0], *v = &p->in.o[3];
     unsigned n = 2u + f.load + offsets + f.multicast;
-    if (f.from_shared || (pixels && rank < 3) || !dec_want(p, n, n) || o->kind != O_ADDR ||
-        o->n != rank || (offsets && (v->kind != O_VEC || v->n != rank - 2))) {
+    if (f.from_shared || (pixels && (rank < 3 || offsets != f.load)) || !dec_want(p, n, n) ||
+        o->kind != O_ADDR || o->n != rank || (offsets && (v->kind != O_VEC || v->n != rank - 2))) {
         bad(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
                ".bulk_group");
         return;

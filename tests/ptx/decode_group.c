@@ -93,9 +93,8 @@ static void product(parser *p) {
     unsigned want = 4u + 2 * x->scales + (x->transposes ? 2 - in_registers : 0);
     bool sat = x->integer && dec_take(p, M_SATFINITE);
     if (!dec_want(p, want, want)) return;
-    uint32_t first =
-        take_regs(p, &p->in.o[0], p->in.shape_n / (d == T_F16 ? 4u : 2u), true,
-                  p->in.o[3].kind == O_IMM && p->in.o[3].bits);
+    uint32_t first = take_regs(p, &p->in.o[0], p->in.shape_n / (d == T_F16 ? 4u : 2u), true,
+                               p->in.o[3].kind == O_IMM && p->in.o[3].bits);
     if (in_registers) take_regs(p, &p->in.o[1], 4, false, false);
     if (p->failed) return;
     int32_t da = in_registers ? 0 : dec_src(p, 1, T_B64), db = dec_src(p, 2, T_B64),

@@ -97,11 +97,14 @@ void dec_mov(parser *p) {
 
 /* ---- addresses ---- */
 
-static const modifier spaces[] = {M_GLOBAL, M_SHARED, M_SHARED_CTA,  M_SHARED_CLUSTER, M_LOCAL,
-                                  M_CONST,  M_PARAM,  M_PARAM_ENTRY, M_NONE};
+static const modifier spaces[] = {M_GLOBAL,         M_SHARED,      M_SHARED_CTA,
+                                  M_SHARED_CLUSTER, M_LOCAL,       M_CONST,
+                                  M_PARAM,          M_PARAM_ENTRY, M_NONE};
 
 static uint64_t window_of(modifier m) {
-    return m == M_SHARED || m == M_SHARED_CTA || m == M_SHARED_CLUSTER ? WIN_SHARED : m == M_LOCAL ? WIN_LOCAL : 0;
+    return m == M_SHARED || m == M_SHARED_CTA || m == M_SHARED_CLUSTER ? WIN_SHARED
+           : m == M_LOCAL                                              ? WIN_LOCAL
+                                                                       : 0;
 }
 
 /* Between a space's own addresses and generic ones; those of kernel parameters are generic here
@@ -143,7 +146,7 @@ void dec_isspacep(parser *p) {
              : window_of(m)                ? PTX_SHARED
                                            : PTX_PARAM;
     i->n = m == M_SHARED || m == M_SHARED_CTA; /* of the own block alone */
-    i->flags |= m == M_CONST ? INS_NOT_C : 0; /* .const has no window of its own: false */
+    i->flags |= m == M_CONST ? INS_NOT_C : 0;  /* .const has no window of its own: false */
 }
 
 /* ---- cvt ---- */

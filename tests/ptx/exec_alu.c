@@ -145,8 +145,7 @@ static uint64_t uniform_sreg(const warp *w, ptx_sreg r) {
     case SR_NCTAID_Z: return ln->p->grid[r - SR_NCTAID];
     case SR_CLUSTER_CTAID:
     case SR_CLUSTER_CTAID_Y:
-    case SR_CLUSTER_CTAID_Z:
-        return b->id[r - SR_CLUSTER_CTAID] % ln->cluster[r - SR_CLUSTER_CTAID];
+    case SR_CLUSTER_CTAID_Z: return b->id[r - SR_CLUSTER_CTAID] % ln->cluster[r - SR_CLUSTER_CTAID];
     case SR_CLUSTER_NCTAID:
     case SR_CLUSTER_NCTAID_Y:
     case SR_CLUSTER_NCTAID_Z: return ln->cluster[r - SR_CLUSTER_NCTAID];

@@ -181,8 +181,7 @@ void x_atom(warp *w, const ins *i, uint32_t mask) {
         return;
     }
     w->wk->count.atomics++;
-    if (shared && i->space == PTX_SHARED)
-        on_shared(w, i, shared, w->b, ad);
+    if (shared && i->space == PTX_SHARED) on_shared(w, i, shared, w->b, ad);
     while (shared && i->space != PTX_SHARED) {
         uint64_t own[LANES];
         block *b;

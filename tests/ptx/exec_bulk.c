@@ -229,8 +229,8 @@ static bool other_side(warp *w, const ins *i, unsigned l, bulk_piece *x, bool lo
     return shared_side(w, i, l, w->b, at, x->bytes, true);
 }
 
-static bool bulk_begin(warp *w, const ins *i, unsigned l, const bulk_target *t, const bulk_piece *pieces,
-                uint32_t n, const uint8_t *data) {
+static bool bulk_begin(warp *w, const ins *i, unsigned l, const bulk_target *t,
+                       const bulk_piece *pieces, uint32_t n, const uint8_t *data) {
     bulk_copy c = {i, NULL, n, 0, NULL, 0, t->b, (uint8_t)l, t->load};
     c.pieces = vm_grow(NULL, n * sizeof *pieces + 1);
     if (n) memcpy(c.pieces, pieces, n * sizeof *pieces);
@@ -245,8 +245,7 @@ static bool bulk_begin(warp *w, const ins *i, unsigned l, const bulk_target *t, 
              shared_side(w, i, l, t->b, x->shared, x->bytes, !c.load);
         const uint8_t *from = data ? data : source(&c, x);
         if (ok && from) memcpy(was, from, x->bytes);
-        if (ok && c.load && !i->rnd)
-            race_async_issue(w, i, l, t->b, x->shared, x->bytes);
+        if (ok && c.load && !i->rnd) race_async_issue(w, i, l, t->b, x->shared, x->bytes);
     }
     if (c.load && t->b != w->b) t->b->visits[w->number] = t->b->cl->gen;
     *VEC_PUSH(w->bulk) = c;
@@ -294,7 +293,8 @@ void x_cp_bulk(warp *w, const ins *i, uint32_t mask) {
         bulk_target to[MAX_CLUSTER];
         uint32_t at = 0;
         unsigned n = bulk_targets(w, i, l, shared[l], mbar[l], i->n, bulk_mask(w, i, l), to, &at);
-        uint64_t from = i->space == PTX_SHARED ? WIN_SHARED + (other[l] & (WIN_SIZE - 1)) : other[l];
+        uint64_t from =
+            i->space == PTX_SHARED ? WIN_SHARED + (other[l] & (WIN_SIZE - 1)) : other[l];
         if (n && (size[l] | from | at) % PIECE) {
             mem_fault(w, i, l, PTX_REPORT_MISALIGNED, from, PTX_GLOBAL, NULL,
                       "size and addresses must be multiples of 16");

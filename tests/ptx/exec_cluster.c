@@ -111,7 +111,8 @@ void x_mapa(warp *w, const ins *i, uint32_t mask) {
     const uint32_t *rank = reg_at(w, i->b);
     EACH_LANE(l, mask) {
         uint64_t place = a[l] & in, window = a[l] & ~(WIN_SIZE - 1), v = window | place;
-        if (rank[l] != w->b->rank) v |= (uint64_t)((rank[l] < 254 ? rank[l] : 254) + 1) << RANK_BITS;
+        if (rank[l] != w->b->rank)
+            v |= (uint64_t)((rank[l] < 254 ? rank[l] : 254) + 1) << RANK_BITS;
         if (i->dw == 8)
             ((uint64_t *)reg_at(w, i->d))[l] = v;
         else

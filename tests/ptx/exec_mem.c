@@ -506,9 +506,8 @@ void x_st_local(warp *w, const ins *i, uint32_t mask) {
 
 /* Lanes may be in different spaces: each space's lanes go together. */
 static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
-    static const uint64_t window[] = {[PTX_GLOBAL] = 0,
-                                      [PTX_LOCAL] = WIN_LOCAL,
-                                      [PTX_PARAM] = WIN_PARAM};
+    static const uint64_t window[] = {
+        [PTX_GLOBAL] = 0, [PTX_LOCAL] = WIN_LOCAL, [PTX_PARAM] = WIN_PARAM};
     uint64_t ad[LANES];
     uint32_t in[PTX_PARAM + 1] = {0};
     mem_addresses(w, i, ad);

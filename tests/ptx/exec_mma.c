@@ -128,8 +128,8 @@ bool matrix_warp(warp *w, const ins *i, uint32_t mask) {
 void x_mma(warp *w, const ins *i, uint32_t mask) {
     if (!matrix_warp(w, i, mask)) return;
     const int32_t *regs = &w->b->ln->module->list.at[i->e];
-    unsigned e = matrix_elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)), nb = i->bytes / (4 * e),
-             nc = i->n / 4u;
+    unsigned e = matrix_elements(i->type), na = i->n / 8u * (i->bytes / (4 * e)),
+             nb = i->bytes / (4 * e), nc = i->n / 4u;
     double a[MAX_M][MAX_K], b[MAX_K][MAX_N], c[MAX_M][MAX_N];
     read_a(w, i, regs, a);
     read_b(w, i, regs + na, b);

@@ -1,7 +1,9 @@
 /* exec_tensor.c - cp.async.bulk.tensor: a box of a tensor, by a map that the driver has made.
  *
  *   map: address, dims, strides, box        at coordinates c:
- *     for each row of the box               global: address + sum of (c + k) stride, zeros outside
+ *     for each row of the box               global: address + sum of (c + k step) stride, zeros outside
+ *     pixels: for each of them              from c on, by steps to the right within the corners, then down;
+ *                                           offsets are added to what is read, not to where it goes on
  *                                           shared: row after row, 16-byte chunks swizzled:
  *     span 128: bits 4-6 ^= bits 7-9   64: bits 4-5 ^= bits 7-8   32: bit 4 ^= bit 7 of the address */
 #include "exec.h"
@@ -25,12 +27,12 @@ static bool read_map(warp *w, const ins *i, unsigned l, uint64_t address, ptx_te
              address - e->base <= e->size - sizeof *map)
         from = e->host + (address - e->base);
     if (from) memcpy(map, from, sizeof *map);
-    if (from && map->magic == PTX_TENSOR_MAGIC && map->rank == i->bytes) return true;
+    if (from && map->magic == PTX_TENSOR_MAGIC && map->rank == i->bytes && map->pixels == i->sub)
+        return true;
     mem_fault(w, i, l, PTX_REPORT_FAULT, address, PTX_GLOBAL, e,
-              from ? "no tensor map of this rank lies here" : "no tensor map lies here");
+              from ? "no tensor map of this rank and mode lies here" : "no tensor map lies here");
     return false;
 }
-
 
 typedef struct {
     bulk_piece *at;
@@ -68,20 +70,61 @@ static void add_row(piece_list *list, const ptx_tensor_map *m, int64_t first, bo
     }
 }
 
-static piece_list pieces_of(const ptx_tensor_map *m, const int64_t c[PTX_TENSOR_RANK],
-                            uint32_t shared, bool load) {
+/* The row at coordinates x: is it in the tensor, and where? */
+static bool row_at(const ptx_tensor_map *m, const int64_t x[PTX_TENSOR_RANK], uint64_t *at) {
+    bool inside = true;
+    *at = m->address;
+    for (unsigned d = 1; d < m->rank; d++) {
+        inside &= x[d] >= 0 && x[d] < (int64_t)m->dim[d];
+        *at += (uint64_t)x[d] * m->stride[d - 1];
+    }
+    return inside;
+}
+
+static int64_t step_of(const ptx_tensor_map *m, unsigned d) {
+    return m->step[d] ? m->step[d] : 1;
+}
+
+/* The k-th row of a box. */
+static void place_of(const ptx_tensor_map *m, const int64_t *c, uint64_t k, int64_t *x) {
+    for (unsigned d = 1; d < m->rank; d++) {
+        uint64_t n = ((uint64_t)m->box[d] + (uint64_t)step_of(m, d) - 1) / (uint64_t)step_of(m, d);
+        x[d] = c[d] + (int64_t)(k % n) * step_of(m, d);
+        k /= n;
+    }
+}
+
+static uint64_t rows_of(const ptx_tensor_map *m) {
+    uint64_t rows = m->pixels ? m->box[1] : 1;
+    for (unsigned d = 1; d < m->rank && !m->pixels; d++)
+        rows *= ((uint64_t)m->box[d] + (uint64_t)step_of(m, d) - 1) / (uint64_t)step_of(m, d);
+    return rows;
+}
+
+/* To the pixel after c. */
+static void next_pixel(const ptx_tensor_map *m, int64_t *c) {
+    unsigned d = 1;
+    for (; d + 1 < m->rank; d++) {
+        c[d] += step_of(m, d);
+        if (c[d] < (int64_t)m->dim[d] + m->upper[d - 1]) return;
+        c[d] = m->lower[d - 1];
+    }
+    c[d] += step_of(m, d);
+}
+
+/* `by`: offsets of pixels. */
+static piece_list pieces_of(const ptx_tensor_map *m, int64_t c[PTX_TENSOR_RANK],
+                            const int64_t by[PTX_TENSOR_RANK], uint32_t shared, bool load) {
     piece_list list = {.load = load};
-    uint64_t rows = 1;
-    for (unsigned d = 1; d < m->rank; d++) rows *= m->box[d];
+    uint64_t rows = rows_of(m), at;
     for (uint64_t r = 0; r < rows; r++) {
-        uint64_t rest = r, at = m->address;
-        bool inside = true;
-        for (unsigned d = 1; d < m->rank; d++) {
-            int64_t x = c[d] + (int64_t)(rest % m->box[d]);
-            rest /= m->box[d];
-            inside &= x >= 0 && x < (int64_t)m->dim[d];
-            at += (uint64_t)x * m->stride[d - 1];
-        }
+        int64_t x[PTX_TENSOR_RANK];
+        for (unsigned d = 1; d < m->rank; d++) x[d] = c[d] + by[d];
+        if (m->pixels)
+            next_pixel(m, c);
+        else
+            place_of(m, c, r, x);
+        bool inside = row_at(m, x, &at);
         add_row(&list, m, c[0], inside, at, shared + (uint32_t)r * m->box[0] * m->element);
     }
     return list;
@@ -93,10 +136,12 @@ void x_cp_tensor(warp *w, const ins *i, uint32_t mask) {
     EACH_LANE(l, mask) {
         ptx_tensor_map m;
         bulk_target to[MAX_CLUSTER];
-        int64_t c[PTX_TENSOR_RANK] = {0};
+        int64_t c[PTX_TENSOR_RANK] = {0}, by[PTX_TENSOR_RANK] = {0};
         uint32_t at = 0;
         if (!read_map(w, i, l, map[l], &m)) return;
         for (unsigned d = 0; d < m.rank; d++) c[d] = ((const int32_t *)reg_at(w, regs[d]))[l];
+        for (unsigned d = 1; m.pixels && i->n && d + 1 < m.rank; d++)
+            by[d] = ((const uint32_t *)reg_at(w, regs[m.rank + d - 1]))[l] & 0xffff;
         unsigned n = bulk_targets(w, i, l, shared[l], mbar[l], i->n, bulk_mask(w, i, l), to, &at);
         if (n && (at % BOX_ALIGN || at >= w->b->shared_bytes)) {
             mem_fault(w, i, l, at % BOX_ALIGN ? PTX_REPORT_MISALIGNED : PTX_REPORT_OUT_OF_BOUNDS,
@@ -104,7 +149,7 @@ void x_cp_tensor(warp *w, const ins *i, uint32_t mask) {
                       "a box lies at a multiple of 128 bytes of shared memory");
             return;
         }
-        piece_list list = pieces_of(&m, c, at, i->n);
+        piece_list list = pieces_of(&m, c, by, at, i->n);
         bool ok = bulk_all(w, i, l, to, n, list.at, list.n, NULL);
         free(list.at);
         if (!ok) return;

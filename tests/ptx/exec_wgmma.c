@@ -160,8 +160,7 @@ void matrix_beside(warp *w, const ins *i, int32_t reg) {
                    "a register of a wgmma that was not waited for is touched");
             return;
         }
-    if (w->fresh && !w->arranged)
-        w->fresh[bit_of(w, at) / 64] |= (uint64_t)1 << bit_of(w, at) % 64;
+    if (w->fresh && !w->arranged) w->fresh[bit_of(w, at) / 64] |= (uint64_t)1 << bit_of(w, at) % 64;
 }
 
 static bool same_shape(const ins *a, const ins *b) {
@@ -201,7 +200,8 @@ static bool uniform(const uint64_t *v) {
 static bool read_chunks(warp *w, const ins *i, const matrix_op *x, unsigned how) {
     for (uint32_t k = 0; k < x->n; k += LANES) {
         uint64_t ad[LANES] = {0};
-        uint32_t n = x->n - k < LANES ? x->n - k : LANES, mask = n == LANES ? ALL_LANES : (1u << n) - 1;
+        uint32_t n = x->n - k < LANES ? x->n - k : LANES,
+                 mask = n == LANES ? ALL_LANES : (1u << n) - 1;
         for (uint32_t l = 0; l < n; l++) ad[l] = x->chunk[k + l];
         if (how & ACC_PEEK && !mem_shared_ok(w, i, mask, w->b, ad, CHUNK)) return false;
         race_read(w, i, mask, w->b, ad, CHUNK, 0xffff, how);
@@ -304,8 +304,7 @@ static void fill_a(const warp *w, const matrix_op *x, a_tile a) {
 static void fill_b(const warp *w, const matrix_op *x, b_tile b) {
     const ins *i = x->by;
     ptx_type t = i->sub;
-    unsigned per = matrix_elements(t), e = per * 4,
-             first = i->imm & WG_REGISTERS ? 0 : A_CHUNKS;
+    unsigned per = matrix_elements(t), e = per * 4, first = i->imm & WG_REGISTERS ? 0 : A_CHUNKS;
     double sign = i->imm & WG_NEGATE_B ? -1 : 1;
     for (unsigned c = 0; c < 2 * columns(i); c++)
         for (unsigned n = 0; n < e; n++) {
@@ -329,10 +328,10 @@ static void fill_d(const matrix_op *x, const int32_t *list, d_tile d) {
             uint32_t u;
             bool half = x->by->rnd == T_F16;
             memcpy(&u, x->regs + list[half ? r / 2 : r] + 4 * l, 4);
-            *cell(d, l, r) = !x->accumulates        ? 0
-                             : half                 ? h2d(u >> 16 * (r % 2) & 0xffff)
+            *cell(d, l, r) = !x->accumulates       ? 0
+                             : half                ? h2d(u >> 16 * (r % 2) & 0xffff)
                              : x->by->rnd == T_F32 ? (double)u2f(u)
-                                                    : (double)(int32_t)u;
+                                                   : (double)(int32_t)u;
         }
 }
 
@@ -345,8 +344,8 @@ static void put_d(const matrix_op *x, const int32_t *list, d_tile d) {
                 uint16_t h = (uint16_t)d2h(v);
                 memcpy(reg + 2 * (r % 2), &h, 2);
             } else {
-                uint32_t u = x->by->rnd == T_F32 ? f2u((float)v)
-                                                 : matrix_int(v, x->by->flags & INS_SATFIN);
+                uint32_t u =
+                    x->by->rnd == T_F32 ? f2u((float)v) : matrix_int(v, x->by->flags & INS_SATFIN);
                 memcpy(reg, &u, 4);
             }
         }
@@ -416,8 +415,7 @@ void x_wgmma_wait(warp *w, const ins *i, uint32_t mask) {
     step(w, i);
     EACH_MATE(x, w)
     for (size_t k = 0; k < x->matrix.n; k++)
-        if (x->matrix.at[k].group < limit && !x->matrix.at[k].done)
-            finish(w, x, &x->matrix.at[k]);
+        if (x->matrix.at[k].group < limit && !x->matrix.at[k].done) finish(w, x, &x->matrix.at[k]);
     w->b->cl->gen++;
     collect(w, limit);
     race_sync_warp(w, w->live);

@@ -333,9 +333,9 @@ static void find_asides(parser *p) {
     reg_set s = set_new(p);
     for (uint32_t at = p->fn->begin; at < p->fn->end; at++) {
         const ins *i = &p->m->code.at[at];
-        unsigned n = is_matrix(i) ? i->n * 8u / (i->rnd == T_F16 ? 4 : 2) +
-                                        (i->imm & WG_REGISTERS ? 4 : 0)
-                                  : 0;
+        unsigned n = is_matrix(i)
+                         ? i->n * 8u / (i->rnd == T_F16 ? 4 : 2) + (i->imm & WG_REGISTERS ? 4 : 0)
+                         : 0;
         for (unsigned k = 0; k < n; k++) add(&s, p->m->list.at[i->e + (int32_t)k]);
     }
     for (size_t k = 0, end; k < p->flow.n && !is_empty(&s); k = end) {

@@ -440,7 +440,8 @@ static const char *wrong(const ptx_launch_params *p, const function *fn) {
     if ((uint64_t)fn->pub.shared_static + p->shared_dynamic > limit)
         return "too much shared memory";
     const uint32_t *c = p->cluster[0] ? p->cluster : fn->pub.reqcluster;
-    if (p->cluster[0] && fn->pub.reqcluster[0] && memcmp(p->cluster, fn->pub.reqcluster, sizeof p->cluster) != 0)
+    if (p->cluster[0] && fn->pub.reqcluster[0] &&
+        memcmp(p->cluster, fn->pub.reqcluster, sizeof p->cluster) != 0)
         return "the kernel has clusters of another size";
     if (fn->pub.explicit_cluster && !c[0]) return "the kernel wants the size of its clusters";
     if (c[0] && (!c[1] || !c[2] || volume(c) > MAX_CLUSTER)) return "a cluster has 1 to 16 blocks";

@@ -53,9 +53,9 @@ typedef struct {
     uint32_t maxntid[3];    /* 0,0,0: not given */
     uint32_t reqntid[3];    /* 0,0,0: not given */
     uint32_t minctas, maxnreg;
-    uint32_t reqcluster[3];   /* 0,0,0: not given */
-    uint32_t maxclusterrank;  /* 0: not given */
-    bool explicit_cluster;    /* a launch must give the cluster's size */
+    uint32_t reqcluster[3];  /* 0,0,0: not given */
+    uint32_t maxclusterrank; /* 0: not given */
+    bool explicit_cluster;   /* a launch must give the cluster's size */
     bool weak;
 } ptx_kernel;
 
@@ -166,7 +166,10 @@ typedef struct {
     uint8_t rank, element; /* bytes of one */
     uint8_t swizzle;       /* 0, or the span in bytes: 32, 64, 128 */
     uint64_t address, stride[PTX_TENSOR_RANK - 1], dim[PTX_TENSOR_RANK];
-    uint16_t box[PTX_TENSOR_RANK];
+    uint16_t box[PTX_TENSOR_RANK]; /* pixels: channels, then how many of them */
+    uint8_t step[PTX_TENSOR_RANK]; /* of the dimensions from the second on; 0: 1 */
+    bool pixels;                   /* im2col: pixels one after the other, within ... */
+    int16_t lower[3], upper[3];    /* ... corners, from 0 and from the last: width, height, depth */
 } ptx_tensor_map;
 _Static_assert(sizeof(ptx_tensor_map) <= 128, "it lies in a CUtensorMap");
 

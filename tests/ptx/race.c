@@ -13,7 +13,12 @@
 #include <string.h>
 
 /* WORD_ASYNC: written by the async proxy. A thread is its number in the cluster. */
-enum { WORD_ATOMIC = 0x80, WORD_ASYNC = 0x40, THREAD_BITS = 14, THREAD_MASK = (1 << THREAD_BITS) - 1 };
+enum {
+    WORD_ATOMIC = 0x80,
+    WORD_ASYNC = 0x40,
+    THREAD_BITS = 14,
+    THREAD_MASK = (1 << THREAD_BITS) - 1
+};
 
 /* Words of shared memory come first; behind them those of LINES lines of global memory that the block
  * has written, each where its address falls: a later one takes the place, which may hide a race. */
@@ -173,8 +178,10 @@ void race_proxy_fence(warp *w, uint32_t mask) {
     bool all = true;
     EACH_LANE(l, w->live & ~mask)
     all &= w->sync[l] == w->sync_count;
-    if (all && (mask == w->live || w->sync_count)) w->proxied[w->number] = ++w->b->cl->gen;
-    else if (own > w->proxied[w->number]) w->proxied[w->number] = own;
+    if (all && (mask == w->live || w->sync_count))
+        w->proxied[w->number] = ++w->b->cl->gen;
+    else if (own > w->proxied[w->number])
+        w->proxied[w->number] = own;
 }
 
 void race_sync_warp(warp *w, uint32_t mask) {
@@ -229,8 +236,7 @@ static void pending_found(warp *w, const ins *i, unsigned lane, uint32_t word) {
 /* Has `w` met a strong access by which the writer released the word? */
 static bool heard(const warp *w, uint32_t who, uint32_t gen) {
     uint32_t other = (who & THREAD_MASK) / LANES, n = w->b->n_warps;
-    const uint32_t *row =
-        past_row(w->pending[ORDER_BLOCK], w->b->cl->block[other / n]->linear);
+    const uint32_t *row = past_row(w->pending[ORDER_BLOCK], w->b->cl->block[other / n]->linear);
     return row && row[other % n] > gen;
 }
 
@@ -357,8 +363,7 @@ static void check_readers(warp *w, const ins *i, unsigned l, block *b, const sha
         return;
     EACH_LANE(r, s->rlanes[at])
     if (!ordered(w, l, s->reader[at] + r, s->rgen[at])) {
-        race_found(w, i, l, b, k, (s->reader[at] & THREAD_MASK) + r,
-                   "write over what was read by");
+        race_found(w, i, l, b, k, (s->reader[at] & THREAD_MASK) + r, "write over what was read by");
         return;
     }
 }
@@ -377,7 +382,8 @@ static void check_write(warp *w, const ins *i, unsigned l, block *b, uint32_t k,
     shared_shadow *s = &b->sh;
     unsigned checks = w->b->ln->checks;
     if (s->valid[k] >> 4 & bytes && checks & PTX_CHECK_ASYNC) pending_found(w, i, l, k);
-    if (b->reading && k < b->first_line && checks & PTX_CHECK_ASYNC) matrix_touched(w, i, l, b, 4 * k);
+    if (b->reading && k < b->first_line && checks & PTX_CHECK_ASYNC)
+        matrix_touched(w, i, l, b, 4 * k);
     if (!(checks & PTX_CHECK_RACE_SHARED)) return;
     bool both = strong && s->wbytes[k] & WORD_ATOMIC;
     if (s->wgen[k] && s->wbytes[k] & bytes && !both && !ordered(w, l, s->writer[k], s->wgen[k]))
@@ -505,9 +511,11 @@ void race_leave(warp *w) {
         if (told || !(b->ln->checks & PTX_CHECK_RACE_SHARED)) continue;
         const uint32_t *id = b->cl->block[v / b->n_warps]->id;
         finding_at at = {PTX_REPORT_RACE_SHARED, PTX_OK, 0, 0, PTX_SHARED, NULL};
-        find_report(w, i, &at,
-                    "the block ends, and nothing says that block (%u,%u,%u) is done with its shared "
-                    "memory", id[0], id[1], id[2]);
+        find_report(
+            w, i, &at,
+            "the block ends, and nothing says that block (%u,%u,%u) is done with its shared "
+            "memory",
+            id[0], id[1], id[2]);
         return;
     }
 }

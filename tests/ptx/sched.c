@@ -171,7 +171,7 @@ static void block_deadlock(block *b) {
             finding_at at = {PTX_REPORT_DEADLOCK, PTX_TIMEOUT, (unsigned)__builtin_ctz(s->mask), 0,
                              PTX_SPACE_NONE,      NULL};
             const char *what =
-                s->state == SPLIT_WARP      ? "for other lanes of the warp that never come"
+                s->state == SPLIT_WARP ? "for other lanes of the warp that never come"
                 : s->state == SPLIT_BARRIER && s->bar == BAR_REGISTERS
                     ? "for registers that nobody gives back"
                 : s->state == SPLIT_BARRIER ? "at a barrier that not all threads reach"

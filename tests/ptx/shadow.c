@@ -217,7 +217,8 @@ static uint32_t stamp_of(const warp *w) {
 static bool stands_for(const warp *w, uint32_t stamp, const uint64_t rd[2], const uint64_t wr[2],
                        const uint64_t at[2], uint64_t m0, uint64_t m1, unsigned how) {
     unsigned then = stamp % MAX_WARPS;
-    if (then != w->index && stamp / MAX_WARPS >= w->known[w->number - w->index + then]) return false;
+    if (then != w->index && stamp / MAX_WARPS >= w->known[w->number - w->index + then])
+        return false;
     uint64_t o0 = 0, o1 = 0;
     if (!(how & ACC_READ)) o0 |= at[0], o1 |= at[1];
     if (how & (ACC_READ | ACC_WRITE)) o0 |= rd[0], o1 |= rd[1];

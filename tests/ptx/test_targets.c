@@ -279,7 +279,7 @@ Test(targets, the_assembler_agrees) {
     if (!open_assembler(&a)) cr_skip_test("no toolkit with libnvJitLink");
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) EACH_TARGET(sm) {
             say(text, sizeof text, rows[k].form, sm);
-            cr_expect_eq(assembles(&a, text, sm, false), sm >= rows[k].first, "%s for sm_%u", rows[k].form,
-                         sm);
+            cr_expect_eq(assembles(&a, text, sm, false), sm >= rows[k].first, "%s for sm_%u",
+                         rows[k].form, sm);
         }
 }

@@ -167,9 +167,11 @@ static void fill(const product *x, numbers *v, uint8_t *host) {
     uint8_t *image = host + HEAD, *image_b = image + 8192;
     for (unsigned m = 0; m < M; m++)
         for (unsigned k = 0; k < k_end; k++) {
-            unsigned code = (unsigned)((rng = rng * 6364136223846793005u + 1442695040888963407u) >> 60) % 5;
+            unsigned code =
+                (unsigned)((rng = rng * 6364136223846793005u + 1442695040888963407u) >> 60) % 5;
             v->a[m][k] = number(x->a, code);
-            unsigned reg = m % 16 / 8 + k / (4 * e) * 2, t = m / 16 * 32 + m % 8 * 4 + k % (4 * e) / e;
+            unsigned reg = m % 16 / 8 + k / (4 * e) * 2,
+                     t = m / 16 * 32 + m % 8 * 4 + k % (4 * e) / e;
             if (x->registers)
                 put(host + FRAGMENT + t * 16 + reg * 4 + k % e * kinds[x->a].bytes, x->a, code);
             else
@@ -177,7 +179,8 @@ static void fill(const product *x, numbers *v, uint8_t *host) {
         }
     for (unsigned n = 0; n < x->n; n++)
         for (unsigned k = 0; k < k_end; k++) {
-            unsigned code = (unsigned)((rng = rng * 6364136223846793005u + 1442695040888963407u) >> 60) % 5;
+            unsigned code =
+                (unsigned)((rng = rng * 6364136223846793005u + 1442695040888963407u) >> 60) % 5;
             v->b[k][n] = number(x->b, code);
             put(image_b + place(x, true, n, k, x->n), x->b, code);
         }
@@ -212,8 +215,8 @@ static void check(const product *x) {
     for (unsigned t = 0; t < THREADS; t++)
         for (unsigned i = 0; i < x->n / 2; i++) put_sum(x, want + SUMS, t, i, *cell(&v, t, i));
     kit_run(run, 1, THREADS);
-    cr_expect(!run->reports && !memcmp(run->buffer->host + SUMS, want + SUMS,
-                                       4 * (size_t)THREADS * sums_of(x)),
+    cr_expect(!run->reports &&
+                  !memcmp(run->buffer->host + SUMS, want + SUMS, 4 * (size_t)THREADS * sums_of(x)),
               "%s %s %s n %u, spans %u %u step %u%s%s%s: %s", x->d, kinds[x->a].name,
               kinds[x->b].name, x->n, x->span_a, x->span_b, x->step,
               x->registers ? ", A in registers" : "", x->turn_a ? ", A turned" : "",
@@ -256,16 +259,19 @@ Test(wgmma, widths_and_signs) {
     for (unsigned n = 8; n <= 256; n += 8) {
         check(&(product){.d = "f32", .n = n, .span_a = 128, .span_b = 128, .minus_a = n % 16});
         if (n <= 32 || n % 16 == 0)
-            check(&(product){.d = "s32", .a = S8, .b = U8, .n = n, .span_b = 64, .registers = true});
+            check(
+                &(product){.d = "s32", .a = S8, .b = U8, .n = n, .span_b = 64, .registers = true});
     }
     check(&(product){.d = "f16", .n = 8, .minus_a = true, .minus_b = true});
-    check(&(product){.d = "f32", .a = TF32, .b = TF32, .n = 16, .minus_b = true, .registers = true});
+    check(
+        &(product){.d = "f32", .a = TF32, .b = TF32, .n = 16, .minus_b = true, .registers = true});
 }
 
 /* ---- rules ---- */
 
 #define GROUP(body)                                                                                \
-    ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a, .param .u32 " \
+    ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a, .param "     \
+    ".u32 "                                                                                        \
     "c) {\n.reg .pred %q<8>;\n.reg .b32 %r<16>, %t;\n.reg .b64 %d<16>, %p;\n.reg .f32 %f<16>;\n"   \
     ".shared .align 1024 .b8 s[4096];\nld.param.u64 %p, [a];\nmov.u32 %t, %tid.x;\n"               \
     "mov.f32 %f0, 0f00000000;\nmov.f32 %f1, %f0;\nmov.f32 %f2, %f0;\nmov.f32 %f3, %f0;\n"          \
@@ -273,22 +279,25 @@ Test(wgmma, widths_and_signs) {
     "mov.b32 %r4, 0x3c003c00;\nmov.b32 %r5, %r4;\nmov.b32 %r6, %r4;\nmov.b32 %r7, %r4;\n"          \
     "mul.lo.u32 %r1, %t, 32;\nst.shared.v4.b32 [%r1], {%r4,%r5,%r6,%r7};\n"                        \
     "st.shared.v4.b32 [%r1+16], {%r4,%r5,%r6,%r7};\nsetp.ne.u32 %q1, %t, 0;\n"                     \
-    "setp.ge.u32 %q2, %t, 96;\nmov.u64 %d1, 0x0000000800400000;\nmov.u64 %d2, 0x0000000800400080;\n" body \
-    "\nret;\n}\n"
-#define READY   "fence.proxy.async.shared::cta;\nbar.sync 0;\n"
-#define FENCE   "wgmma.fence.sync.aligned;\n"
-#define OF(d)   "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 " d ", %d1, %d2, 1, 1, 1, 0, 0;\n"
-#define FIRST   "{%f0,%f1,%f2,%f3}"
-#define SECOND  "{%f4,%f5,%f6,%f7}"
-#define COMMIT  "wgmma.commit_group.sync.aligned;\n"
+    "setp.ge.u32 %q2, %t, 96;\nmov.u64 %d1, 0x0000000800400000;\nmov.u64 %d2, "                    \
+    "0x0000000800400080;\n" body "\nret;\n}\n"
+#define READY    "fence.proxy.async.shared::cta;\nbar.sync 0;\n"
+#define FENCE    "wgmma.fence.sync.aligned;\n"
+#define OF(d)    "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 " d ", %d1, %d2, 1, 1, 1, 0, 0;\n"
+#define FIRST    "{%f0,%f1,%f2,%f3}"
+#define SECOND   "{%f4,%f5,%f6,%f7}"
+#define COMMIT   "wgmma.commit_group.sync.aligned;\n"
 #define UNTIL(n) "wgmma.wait_group.sync.aligned " n ";\n"
 #define STORE(f) "mad.wide.u32 %d5, %t, 4, %p;\nst.global.f32 [%d5], " f ";\n"
 #define INPUT                                                                                      \
-    "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 " FIRST ", {%r4,%r5,%r6,%r7}, %d2, 1, 1, 1, 0;\n"
+    "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 " FIRST                                     \
+    ", {%r4,%r5,%r6,%r7}, %d2, 1, 1, 1, 0;\n"
 #define POOL(first, second)                                                                        \
-    ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a, .param .u32 " \
+    ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a, .param "     \
+    ".u32 "                                                                                        \
     "c) .maxntid 256 .minnctapersm 1 {\n.reg .pred %q<4>;\n.reg .b32 %t;\nmov.u32 %t, "            \
-    "%tid.x;\nsetp.lt.u32 %q1, %t, 128;\n@%q1 bra LOW;\n" first "\nret;\nLOW:\n" second "\nret;\n}\n"
+    "%tid.x;\nsetp.lt.u32 %q1, %t, 128;\n@%q1 bra LOW;\n" first "\nret;\nLOW:\n" second            \
+    "\nret;\n}\n"
 
 static const struct {
     const char *name, *text;
@@ -296,10 +305,11 @@ static const struct {
     int kind; /* NO_FINDING: none */
     int sum;  /* of the first 128 words as floats, -1: anything */
 } rows[] = {
-    {"as it should be", GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128, NO_FINDING,
-     128 * 16},
-    {"two in a row to the same sums", GROUP(READY FENCE OF(FIRST) OF(FIRST) COMMIT UNTIL("0") STORE("%f3")),
-     128, NO_FINDING, 128 * 32},
+    {"as it should be", GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128,
+     NO_FINDING, 128 * 16},
+    {"two in a row to the same sums",
+     GROUP(READY FENCE OF(FIRST) OF(FIRST) COMMIT UNTIL("0") STORE("%f3")), 128, NO_FINDING,
+     128 * 32},
     {"the older group is done, the newer one not",
      GROUP(READY FENCE OF(FIRST) COMMIT OF(SECOND) COMMIT UNTIL("1") STORE("%f0") UNTIL("0")), 128,
      NO_FINDING, 128 * 16},
@@ -312,25 +322,27 @@ static const struct {
     {"sums that nothing has set",
      GROUP(READY FENCE OF("{%f8,%f9,%f10,%f11}") COMMIT UNTIL("0") STORE("%f8")), 128,
      PTX_REPORT_UNINIT, -1},
-    {"no fence at all", GROUP(READY OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128, PTX_REPORT_ASYNC, -1},
+    {"no fence at all", GROUP(READY OF(FIRST) COMMIT UNTIL("0") STORE("%f0")), 128,
+     PTX_REPORT_ASYNC, -1},
     {"no fence after a register was set",
-     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "add.f32 %f0, %f0, %f0;\n" OF(FIRST) COMMIT UNTIL(
-         "0")),
+     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "add.f32 %f0, %f0, %f0;\n" OF(FIRST)
+               COMMIT UNTIL("0")),
      128, PTX_REPORT_ASYNC, -1},
     {"a fence after a register was set",
-     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "add.f32 %f0, %f0, %f0;\n" FENCE OF(FIRST) COMMIT
-               UNTIL("0") STORE("%f0")),
+     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "add.f32 %f0, %f0, %f0;\n" FENCE OF(FIRST)
+               COMMIT UNTIL("0") STORE("%f0")),
      128, NO_FINDING, 128 * 48},
-    {"sums are read before the wait", GROUP(READY FENCE OF(FIRST) COMMIT STORE("%f0") UNTIL("0")), 128,
-     PTX_REPORT_ASYNC, -1},
-    {"a group that was not closed", GROUP(READY FENCE OF(FIRST) UNTIL("0") STORE("%f0") COMMIT UNTIL("0")),
+    {"sums are read before the wait", GROUP(READY FENCE OF(FIRST) COMMIT STORE("%f0") UNTIL("0")),
      128, PTX_REPORT_ASYNC, -1},
-    {"sums are set before the wait",
-     GROUP(READY FENCE OF(FIRST) COMMIT "mov.f32 %f1, 0f3f800000;\n" UNTIL("0")), 128, PTX_REPORT_ASYNC,
+    {"a group that was not closed",
+     GROUP(READY FENCE OF(FIRST) UNTIL("0") STORE("%f0") COMMIT UNTIL("0")), 128, PTX_REPORT_ASYNC,
      -1},
+    {"sums are set before the wait",
+     GROUP(READY FENCE OF(FIRST) COMMIT "mov.f32 %f1, 0f3f800000;\n" UNTIL("0")), 128,
+     PTX_REPORT_ASYNC, -1},
     {"A's registers are set before the wait",
-     GROUP(READY FENCE INPUT COMMIT "mov.b32 %r5, 0;\n" UNTIL("0") STORE("%f0")), 128, PTX_REPORT_ASYNC,
-     128 * 16},
+     GROUP(READY FENCE INPUT COMMIT "mov.b32 %r5, 0;\n" UNTIL("0") STORE("%f0")), 128,
+     PTX_REPORT_ASYNC, 128 * 16},
     {"A's registers are set after the wait",
      GROUP(READY FENCE INPUT COMMIT UNTIL("0") "mov.b32 %r5, 0;\n" STORE("%f0")), 128, NO_FINDING,
      128 * 16},
@@ -341,8 +353,8 @@ static const struct {
      GROUP(READY FENCE OF(FIRST) COMMIT "@!%q1 st.shared.b32 [s], %r4;\n" UNTIL("0")), 128,
      PTX_REPORT_ASYNC, -1},
     {"shared memory is written after the wait",
-     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "bar.sync 0;\n@!%q1 st.shared.b32 [s], 0;\n"), 128,
-     NO_FINDING, -1},
+     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "bar.sync 0;\n@!%q1 st.shared.b32 [s], 0;\n"),
+     128, NO_FINDING, -1},
     {"nobody waits", GROUP(READY FENCE OF(FIRST) COMMIT), 128, PTX_REPORT_ASYNC, -1},
     {"no fence between the proxies", GROUP("bar.sync 0;\n" FENCE OF(FIRST) COMMIT UNTIL("0")), 128,
      PTX_REPORT_ASYNC, -1},
@@ -353,22 +365,25 @@ static const struct {
      GROUP("fence.proxy.async.global;\nbar.sync 0;\n" FENCE OF(FIRST) COMMIT UNTIL("0")), 128,
      PTX_REPORT_ASYNC, -1},
     {"the fence between the proxies behind the barrier",
-     GROUP("bar.sync 0;\nfence.proxy.async;\n" FENCE OF(FIRST) COMMIT UNTIL("0")), 128, NO_FINDING, -1},
+     GROUP("bar.sync 0;\nfence.proxy.async;\n" FENCE OF(FIRST) COMMIT UNTIL("0")), 128, NO_FINDING,
+     -1},
     {"no barrier", GROUP("fence.proxy.async;\n" FENCE OF(FIRST) COMMIT UNTIL("0")), 128,
      PTX_REPORT_RACE_SHARED, -1},
-    {"a warp stays away",
-     GROUP(READY "@%q2 bra OUT;\n" FENCE OF(FIRST) COMMIT UNTIL("0") "OUT:\n"), 128,
-     PTX_REPORT_BARRIER, -1},
-    {"a warp takes another way",
-     GROUP(READY FENCE "@%q2 bra OTHER;\n" OF(FIRST) "bra BOTH;\nOTHER:\n" OF(FIRST) "BOTH:\n" COMMIT UNTIL(
-         "0")),
+    {"a warp stays away", GROUP(READY "@%q2 bra OUT;\n" FENCE OF(FIRST) COMMIT UNTIL("0") "OUT:\n"),
      128, PTX_REPORT_BARRIER, -1},
-    {"half a warp", GROUP(READY FENCE "setp.lt.u32 %q3, %t, 16;\n@!%q3 bra OUT;\n" OF(FIRST) "OUT:\n" COMMIT UNTIL("0")),
+    {"a warp takes another way",
+     GROUP(READY FENCE "@%q2 bra OTHER;\n" OF(FIRST) "bra BOTH;\nOTHER:\n" OF(
+         FIRST) "BOTH:\n" COMMIT UNTIL("0")),
+     128, PTX_REPORT_BARRIER, -1},
+    {"half a warp",
+     GROUP(READY FENCE
+           "setp.lt.u32 %q3, %t, 16;\n@!%q3 bra OUT;\n" OF(FIRST) "OUT:\n" COMMIT UNTIL("0")),
      128, PTX_REPORT_DEADLOCK, -1},
     {"three warps", GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0")), 96, PTX_REPORT_BARRIER, -1},
     {"descriptors of one's own",
-     GROUP(READY FENCE "cvt.u64.u32 %d3, %t;\nadd.u64 %d2, %d2, %d3;\n" OF(FIRST) COMMIT UNTIL("0")), 128,
-     PTX_REPORT_BARRIER, -1},
+     GROUP(READY FENCE "cvt.u64.u32 %d3, %t;\nadd.u64 %d2, %d2, %d3;\n" OF(FIRST)
+               COMMIT UNTIL("0")),
+     128, PTX_REPORT_BARRIER, -1},
     {"outside of shared memory",
      GROUP(READY FENCE "mov.u64 %d1, 0x00003fff00400000;\n" OF(FIRST) COMMIT UNTIL("0")), 128,
      PTX_REPORT_OUT_OF_BOUNDS, -1},
@@ -422,8 +437,8 @@ Test(wgmma, each_rule_and_its_breach) {
                 cr_expect_eq(run->reports, 0, "%s, seed %u: %s", rows[k].name, (unsigned)seed,
                              run->text);
             else
-                cr_expect(kit_found(run, (ptx_report_kind)rows[k].kind), "%s, seed %u: no '%s' but %s",
-                          rows[k].name, (unsigned)seed,
+                cr_expect(kit_found(run, (ptx_report_kind)rows[k].kind),
+                          "%s, seed %u: no '%s' but %s", rows[k].name, (unsigned)seed,
                           ptx_report_name((ptx_report_kind)rows[k].kind),
                           run->reports ? run->text : "nothing");
             if (rows[k].sum >= 0)

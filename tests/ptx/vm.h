@@ -13,7 +13,14 @@
 
 #include <stdatomic.h>
 
-enum { LANES = 32, MAX_WARPS = 32, MAX_CLUSTER = 16, GROUP_WARPS = 4, NO_GUARD = INT32_MIN, FULL = -1 };
+enum {
+    LANES = 32,
+    MAX_WARPS = 32,
+    MAX_CLUSTER = 16,
+    GROUP_WARPS = 4,
+    NO_GUARD = INT32_MIN,
+    FULL = -1
+};
 #define ALL_LANES 0xffffffffu
 
 /* Windows of generic addresses. */
@@ -192,7 +199,8 @@ struct ptx_module {
     bool specific; /* .target sm_90a: what only that one has may stand in it */
     bool orders;   /* it has fences or releases that reach other blocks */
     bool proxies;  /* it has operations of the async proxy on shared memory */
-    VEC(watch) asides; /* by `at`: statements that touch registers of matrix operations on their way */
+    VEC(watch)
+    asides; /* by `at`: statements that touch registers of matrix operations on their way */
 };
 
 /* ---- a running warp ---- */
@@ -256,11 +264,11 @@ typedef struct {
 /* A wgmma.mma_async, not yet done: exec_wgmma.c. */
 typedef struct {
     const ins *by;
-    uint8_t *regs;        /* the frame it was issued in */
-    uint32_t group, n;    /* committed groups before it; chunks of 16 bytes */
-    uint32_t *chunk;      /* where they lie in shared memory: those of A, then those of B */
-    uint32_t low, high;   /* all of them lie between */
-    uint8_t *was;         /* what lay there; A's registers first where it is in some */
+    uint8_t *regs;      /* the frame it was issued in */
+    uint32_t group, n;  /* committed groups before it; chunks of 16 bytes */
+    uint32_t *chunk;    /* where they lie in shared memory: those of A, then those of B */
+    uint32_t low, high; /* all of them lie between */
+    uint8_t *was;       /* what lay there; A's registers first where it is in some */
     bool accumulates, done;
     uint32_t by_warp, gen; /* of an operation that is done: who has waited, and when */
 } matrix_op;
@@ -295,10 +303,10 @@ struct warp {
     uint32_t safe;             /* the least of `known` */
     VEC(matrix_op) matrix;
     uint32_t matrix_groups;
-    uint64_t *fresh;     /* registers touched since the last wgmma.fence, a bit each; NULL: none yet */
-    bool arranged;       /* there was one since the last wgmma.mma_async */
-    uint32_t registers;  /* of a thread, by setmaxnreg; 0: as launched */
-    uint32_t group_step; /* how many warpgroup instructions it has met */
+    uint64_t *fresh; /* registers touched since the last wgmma.fence, a bit each; NULL: none yet */
+    bool arranged;   /* there was one since the last wgmma.mma_async */
+    uint32_t registers;                             /* of a thread, by setmaxnreg; 0: as launched */
+    uint32_t group_step;                            /* how many warpgroup instructions it has met */
     uint32_t cluster_arrived, cluster_phase[LANES]; /* lanes that have arrived and not waited */
 };
 
@@ -338,7 +346,7 @@ typedef struct {
 
 /* What the four warps of a warpgroup have in common. */
 typedef struct {
-    VEC(uint32_t) steps;      /* which warpgroup instructions, from `gone` on: all warps meet the same */
+    VEC(uint32_t) steps; /* which warpgroup instructions, from `gone` on: all warps meet the same */
     uint32_t gone;
 } warpgroup;
 
@@ -361,7 +369,7 @@ struct block {
     uint32_t *visits;      /* of each warp of the cluster: the generation of its last access here */
     warpgroup groups[MAX_WARPS / GROUP_WARPS];
     unsigned reading; /* matrix operations on their way */
-    uint32_t pool; /* registers that setmaxnreg may hand out */
+    uint32_t pool;    /* registers that setmaxnreg may hand out */
     uint64_t instructions;
     uint64_t rng;
     uint8_t *memory; /* what all of this was cut from */
@@ -378,7 +386,8 @@ struct cluster {
     struct places
         *places; /* where strong accesses wrote after fences: order.c; NULL: no fence yet */
     uint32_t phase, arrived; /* of barrier.cluster */
-    uint32_t *joint[2]; /* known and proxied to those who have arrived in this phase, in the one before */
+    uint32_t *
+        joint[2]; /* known and proxied to those who have arrived in this phase, in the one before */
     past *past[2][5];
     uint32_t *clocks; /* all rows of the warps */
     cluster *next;
