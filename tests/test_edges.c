@@ -53,6 +53,7 @@ static const struct {
     {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
     {"flag", {"0", "1", "1", "0", "1", "1"}},
     {"reduction", {"mean", "none", "sum", "batchmean", "median", "0"}},
+    {"text", {"\"@\"", "\"...\"", "\"@, None\"", "\"0, @\"", "\"9\"", "\"x\""}},
     {"graph", {"nothing", "main", "nothing", "main", "0", "1"}},
 };
 

@@ -111,8 +111,8 @@ static const struct {
     bz_status status;
     const char *said;
 } mistakes[] = {
-    {",", BZ_EARG, "[at] \",\": an integer, a slice, ... or None should stand at character 1"},
-    {"1, x", BZ_EARG, "\"1, x\": an integer, a slice, ... or None should stand at character 4"},
+    {",", BZ_EARG, "[at] \",\": an integer, a slice, ..., None or @ should stand at character 1"},
+    {"1, x", BZ_EARG, "\"1, x\": an integer, a slice, ..., None or @ should stand at character 4"},
     {"1,, 2", BZ_EARG, "should stand at character 3"},
     {"1 2", BZ_EARG, "a comma or the end should stand at character 3"},
     {"[1]", BZ_EARG, "character 1"},

@@ -5,6 +5,7 @@ call in a program of its own line, all of them one graph, on operands of every d
     test_numpy_moves.py"""
 import itertools
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -59,11 +60,18 @@ def pads(lo, hi):
     return list(zip(lo, hi))
 
 
+def scattered_where(a, mask, source):
+    a = np.ascontiguousarray(a)
+    a[mask] = source.ravel()[:mask.sum()]
+    return a
+
+
 class Cases:
     """Lines of a graph over inputs of one dtype, and what NumPy says of each."""
 
     def __init__(self, dtype, seed):
-        n = np.random.RandomState(seed)
+        self.r, self.n = random.Random(seed), np.random.RandomState(seed)
+        n = self.n
         self.dtype, self.lines, self.want, self.inputs = dtype, [], {}, {}
 
         def make(*shape):
@@ -197,8 +205,70 @@ class Cases:
         c = np.ascontiguousarray(f)
         self.one("as_strided_scatter %f, %two {strides=[1, 12], offset=3}", changed(c, lambda a: window(a, (4, 2), (1, 12), 3), f[:, :2]))
 
+    # ---- elements at indices
+
+    def items(self, r, shape):
+        """Random items for an array of this shape: their text, NumPy's index, the arrays among them."""
+        text, index, arrays = [], [], []
+
+        def put(word, item):
+            text.append(word)
+            index.append(item)
+
+        first = r.randrange(len(shape) + 1)  # of the axes that ... stands for, or that no item is for
+        last, dots = (r.randint(first, len(shape)), True) if r.random() < 0.4 else (len(shape), r.random() < 0.2)
+        for axis, n in enumerate(shape + (0,)):
+            if r.random() < 0.15:
+                put("None", None)
+            if axis == first and dots:
+                put("...", ...)
+            if axis == len(shape) or first <= axis < last:
+                continue
+            kind = r.choice(("int", "slice", "slice", "tensor", "tensor"))
+            if kind == "int":
+                k = r.randrange(-n, n)
+                put(str(k), k)
+            elif kind == "slice":
+                a, b, c = (r.choice((None, r.randrange(-n - 1, n + 2))) for _ in range(3))
+                c = c or r.choice((1, -1, 2))
+                put(f"{'' if a is None else a}:{'' if b is None else b}:{c}", slice(a, b, c))
+            else:
+                arrays.append(self.n.randint(-n, n, r.choice(((), (3,), (2, 3), (2, 1), (1, 3)))))
+                put("@", arrays[-1])
+        return ", ".join(text), tuple(index), arrays
+
+    def given(self, arrays):
+        names = []
+        for a in arrays:
+            name = f"i{len(self.inputs)}"
+            self.inputs[name] = np.asarray(a).astype("i8")
+            names.append(f", %{name}")
+        return "".join(names)
+
+    def picked(self):
+        for _ in range(60):
+            name, a = self.r.choice((("x", self.x), ("f", self.f), ("w", self.w), ("m", self.m)))
+            text, index, arrays = self.items(self.r, a.shape)
+            self.one(f'at_get %{name}{self.given(arrays)} {{items="{text}"}}', a[index])
+        i = self.n.randint(-6, 6, (2, 4))
+        self.one(f"take %w{self.given([i])}", np.take(self.w, i))
+        self.one(f"take %f{self.given([i])} {{axis=-1}}", np.take(self.f, i, -1))
+        self.one(f"take %x{self.given([i])}", np.take(self.x, i))
+
+    def masked(self):
+        x, f, w = self.x, self.f, self.w
+        mask, row = self.n.randint(0, 2, f.shape).astype("?"), self.n.randint(0, 2, 6).astype("?")
+        self.inputs.update(mask=mask, row=row)
+        v = w[2]
+        self.lines.append("    %v = select %w {axis=0, index=2}")
+        self.one("masked_fill %f, %mask, %v", np.where(mask, v, f))
+        self.one("masked_fill %w, %mask, %v", np.where(mask, v, w))
+        self.one("masked_scatter %f, %mask, %x", changed(f, lambda a: a, scattered_where(f, mask, x)))
+        self.one("masked_scatter %f, %row, %f", scattered_where(f, np.broadcast_to(row, f.shape), f))
+
     def run(self, extra):
-        text = ", ".join(f"{k}: {self.dtype}{list(a.shape)}" for k, a in self.inputs.items())
+        names = {np.dtype(v): k for k, v in DTYPES.items()}
+        text = ", ".join(f"{k}: {names[a.dtype]}{list(a.shape)}" for k, a in self.inputs.items())
         tail = ", ".join(f"%{k} as {k}" for k in self.want)
         program = f"graph main({text}) {{\n" + "\n".join(self.lines) + f"\n    return {tail}\n}}\n"
         with tempfile.TemporaryDirectory(prefix="braze-moves-") as d:
@@ -222,7 +292,7 @@ def main():
     ways = [["--device", "ref"], [], ["--mode", "eager"]]
     compared, wrong = 0, []
     for i, dtype in enumerate(DTYPES):
-        for kind in (Cases.views, Cases.parts, Cases.repeats, Cases.turned, Cases.joined, Cases.scattered):
+        for kind in (Cases.views, Cases.parts, Cases.repeats, Cases.turned, Cases.joined, Cases.scattered, Cases.picked, Cases.masked):
             c = Cases(dtype, i)
             kind(c)
             wrong += c.run(ways[0] if i % 3 else ways[1 + (i > 0)])

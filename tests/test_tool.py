@@ -588,7 +588,8 @@ def check_bindings(ops):
     declared = {m[1]: re.sub(r"\s+", " ", m[0]).replace("BZ_API ", "") for m in re.finditer(r"BZ_API (?:bz_tensor \*|int )bz_(\w+?)_at\([^)]*\);", headers)}
     by_name = {o["name"]: o for o in ops}
     # tensors from elsewhere, views by text, second forms of a builder, in place
-    others = {"from_data", "from_buffer", "from_tensor", "scalar", "scalar_int", "full_int", "arange_int", "load_npy", "at", "gelu_tanh"}
+    others = {"from_data", "from_buffer", "from_tensor", "scalar", "scalar_int", "full_int", "arange_int", "load_npy", "at", "gelu_tanh", "nonzero", "argwhere", "nonzero_axes",
+              "masked_select"}
     missing = [n for n in declared if n not in others and not n.endswith("_") and not by_name.get(n, {}).get("c")]
     check("every builder of the headers is in the JSON", not missing, missing)
     for o in ops:

@@ -17,7 +17,7 @@ import formulas
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, COMMENT = 100, 136
-C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ",
+C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ", "text": "const char *",
            "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
             "DTYPE": "bz_dtype ", "WORD": "int ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}

@@ -242,6 +242,15 @@ BZ_API bz_tensor *bz_as_strided_scatter_at(bz_tensor *x, bz_tensor *y, const int
 /* x with index's shape in place of the axis (numpy.take). Negative indices count from the end; outside: BZ_EINDEX when it runs, read
  * or not. */
 BZ_API bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
+/* Elements of x at integer indices: of x as one axis, or rows along an axis (numpy.take). BZ_FLAT: of the elements in row-major
+ * order, as torch.take. */
+BZ_API bz_tensor *bz_take_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
+/* x with a number where mask is true. mask and x broadcast; value is 0-d. */
+BZ_API bz_tensor *bz_masked_fill_at(bz_tensor *x, bz_tensor *mask, bz_tensor *value,
+                                    const char *site);
+/* x with the next element of source where mask is true. mask broadcasts to x; BZ_EINDEX when it runs if source has too few elements. */
+BZ_API bz_tensor *bz_masked_scatter_at(bz_tensor *x, bz_tensor *mask, bz_tensor *source,
+                                       const char *site);
 /* Sorted along an axis: stable, NaN last. indices (may be NULL) takes the i64 positions. */
 BZ_API bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indices,
                              const char *site);
@@ -304,6 +313,11 @@ BZ_API bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site);
 #define bz_gather_2_(x, index)                             bz_gather_at((x), (index), 0, BZ_SITE)
 #define bz_gather_3_(x, index, axis)                       bz_gather_at((x), (index), (axis), BZ_SITE)
 #define bz_gather(...)                                     BZ_BY_COUNT_(bz_gather, __VA_ARGS__)
+#define bz_take_2_(x, index)                               bz_take_at((x), (index), BZ_FLAT, BZ_SITE)
+#define bz_take_3_(x, index, axis)                         bz_take_at((x), (index), (axis), BZ_SITE)
+#define bz_take(...)                                       BZ_BY_COUNT_(bz_take, __VA_ARGS__)
+#define bz_masked_fill(x, mask, value)                     BZ_WITH_3_(bz_masked_fill_at, x, mask, value)
+#define bz_masked_scatter(...)                             bz_masked_scatter_at(__VA_ARGS__, BZ_SITE)
 #define bz_sort(...)                                       bz_sort_at(__VA_ARGS__, BZ_SITE)
 #define bz_one_hot_2_(x, classes)                          bz_one_hot_at((x), (classes), BZ_I64, BZ_SITE)
 #define bz_one_hot_3_(x, classes, dtype)                   bz_one_hot_at((x), (classes), (dtype), BZ_SITE)
@@ -311,5 +325,29 @@ BZ_API bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site);
 #define bz_copy(...)                                       bz_copy_at(__VA_ARGS__, BZ_SITE)
 #define bz_cast(...)                                       bz_cast_at(__VA_ARGS__, BZ_SITE)
 #define bz_bitcast(...)                                    bz_bitcast_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- elements at places that are in tensors */
+
+/* x[items], NumPy's advanced indexing: bz_at's items, and @ for each of the n tensors, in their order: integers, which broadcast, or bool,
+ * masks of the axes that they stand for. Axes of the indices stand where they stood if these and integers stand together, else in front.
+ * Without tensors a view. A mask is computed at once, since it decides the result's size (BZ_EMODE while bz_compile traces).
+ * BZ_EINDEX, with index, axis and its size, for an index outside, when it runs. */
+BZ_API bz_tensor *bz_at_get_at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                               const char *site);
+#define bz_at_get(...) bz_at_get_at(__VA_ARGS__, BZ_SITE)
+
+/* Places of the elements that are not 0, [how many, rank of x], i64, in row-major order; of each axis by itself, as parts of bz_split.
+ * x is computed at once (BZ_EMODE while bz_compile traces). */
+BZ_API bz_tensor *bz_nonzero_at(bz_tensor *x, const char *site);
+BZ_API bz_tensor *bz_argwhere_at(bz_tensor *x, const char *site);
+BZ_API int bz_nonzero_axes_at(bz_tensor *x, bz_tensor **parts, int room, const char *site);
+#define bz_nonzero(...)      bz_nonzero_at(__VA_ARGS__, BZ_SITE)
+#define bz_argwhere(...)     bz_argwhere_at(__VA_ARGS__, BZ_SITE)
+#define bz_nonzero_axes(...) bz_nonzero_axes_at(__VA_ARGS__, BZ_SITE)
+
+/* The elements of x where mask, which broadcasts with it, is true: 1-d, in row-major order. mask is computed at once (BZ_EMODE while
+ * bz_compile traces). */
+BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char *site);
+#define bz_masked_select(...) bz_masked_select_at(__VA_ARGS__, BZ_SITE)
 
 #endif

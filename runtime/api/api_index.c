@@ -1,169 +1,132 @@
-/* api_index.c - indexing by a short text: bz_at(x, "3, :, ::2") is Python's x[3, :, ::2].
+/* api_index.c - x[...] by a short text: bz_at(x, "3, :, ::2") is a view, bz_at_get(x, tensors, n, "@, None, ::2") takes rows at indices.
  *
- *      text --items--> slices of all axes --bz_slice--> integers' axes go --bz_select--> new axes come --bz_unsqueeze--> a view
- *
- * All that can be wrong is found in the text before the first view is made. */
-#include "runtime/value/tensor.h"
+ * A tensor of bool among them is a mask: how many elements it picks is known when it has its values, so they are asked for at once, and
+ * the places where it is true stand in its place, an index for each of its axes. */
+#include "runtime/api/picks.h"
+#include "src/ir/index.h"
 
-#include <ctype.h>
 #include <string.h>
-
-typedef enum item_kind { INDEX, SLICE, ELLIPSIS, NEW_AXIS } item_kind;
-
-typedef struct item {
-    item_kind kind;
-    int at; /* in the text */
-    int64_t start, stop, step;
-} item;
-
-enum { MAX_ITEMS = 2 * IR_MAX_RANK + 1 };
-
-typedef struct reader {
-    bz_context *c;
-    const char *text, *p, *site;
-    const rt_layout *l;
-    item items[MAX_ITEMS];
-    int n, axes; /* items; those that take an axis */
-} reader;
-
-static bool fail(reader *r, bz_status s, const char *at, const char *what) {
-    rt_fail(r->c, s, r->site, "at", "\"%.80s\": %s at character %d", r->text, what,
-            (int)(at - r->text) + 1);
-    return false;
-}
-
-/* ---- the text */
-
-static void skip_blanks(reader *r) {
-    while (*r->p == ' ' || *r->p == '\t') r->p++;
-}
-
-static bool take(reader *r, const char *word) {
-    skip_blanks(r);
-    size_t n = strlen(word);
-    if (strncmp(r->p, word, n) != 0) return false;
-    r->p += n;
-    return true;
-}
-
-/* A whole number; beyond 2^61, where no tensor has elements, as good as that. false: there is none. */
-static bool take_int(reader *r, int64_t *v) {
-    const int64_t most = INT64_C(1) << 61;
-    skip_blanks(r);
-    const char *p = r->p;
-    bool minus = *p == '-';
-    if (*p == '-' || *p == '+') p++;
-    if (!isdigit((unsigned char)*p)) return false;
-    for (*v = 0; isdigit((unsigned char)*p); p++) *v = *v < most / 10 ? *v * 10 + (*p - '0') : most;
-    if (minus) *v = -*v;
-    r->p = p;
-    return true;
-}
-
-static bool take_slice(reader *r, item *it) {
-    it->kind = SLICE;
-    if (!take_int(r, &it->stop)) it->stop = BZ_OPEN;
-    if (!take(r, ":")) return true;
-    skip_blanks(r);
-    const char *at = r->p;
-    if (!take_int(r, &it->step)) it->step = 1;
-    return it->step != 0 || fail(r, BZ_EARG, at, "a step of 0");
-}
-
-static bool take_item(reader *r, item *it) {
-    skip_blanks(r);
-    *it = (item){.kind = INDEX, .at = (int)(r->p - r->text), .start = BZ_OPEN, .step = 1};
-    if (take(r, "...")) return it->kind = ELLIPSIS, true;
-    if (take(r, "None") || take(r, "newaxis")) return it->kind = NEW_AXIS, true;
-    bool number = take_int(r, &it->start);
-    if (take(r, ":")) return take_slice(r, it);
-    return number || fail(r, BZ_EARG, r->p, "an integer, a slice, ... or None should stand");
-}
-
-/* No item at all is NumPy's x[()]. */
-static bool read_items(reader *r) {
-    const char *dots = NULL;
-    if (skip_blanks(r), !*r->p) return true;
-    do {
-        item it;
-        if (r->n && (skip_blanks(r), !*r->p)) break; /* a comma may end the text */
-        if (!take_item(r, &it)) return false;
-        if (it.kind == ELLIPSIS && dots) return fail(r, BZ_EARG, r->text + it.at, "a second ...");
-        if (it.kind == ELLIPSIS) dots = r->text + it.at;
-        if (r->n == MAX_ITEMS) return fail(r, BZ_ESHAPE, r->text + it.at, "too many items");
-        r->axes += it.kind == INDEX || it.kind == SLICE;
-        r->items[r->n++] = it;
-    } while (take(r, ","));
-    skip_blanks(r);
-    return !*r->p || fail(r, BZ_EARG, r->p, "a comma or the end should stand");
-}
-
-/* ---- what it means for this shape */
-
-typedef struct plan {
-    int64_t start[IR_MAX_RANK], stop[IR_MAX_RANK], step[IR_MAX_RANK];
-    bool drop[IR_MAX_RANK]; /* one element: the axis goes */
-    int new_axis[MAX_ITEMS], nnew;
-} plan;
-
-static bool plan_index(reader *r, const item *it, plan *p, int axis) {
-    int64_t n = r->l->shape[axis], i = it->start < 0 ? it->start + n : it->start;
-    char what[80];
-    const char *written = r->text + it->at; /* the value may be cut off */
-    size_t length = 1 + strspn(written + 1, "0123456789");
-    bz_snprintf(what, sizeof what, "index %.*s%s of axis %d, which has %lld elements,",
-                (int)(length < 24 ? length : 24), written, length > 24 ? "..." : "", axis,
-                (long long)n);
-    if (i < 0 || i >= n) return fail(r, BZ_EINDEX, r->text + it->at, what);
-    p->start[axis] = i;
-    p->stop[axis] = i + 1;
-    return p->drop[axis] = true;
-}
-
-static void plan_slice(const reader *r, const item *it, plan *p, int axis) {
-    int64_t most = r->l->shape[axis] > 1 ? r->l->shape[axis] : 1; /* longer steps reach as far */
-    p->start[axis] = it->start;
-    p->stop[axis] = it->stop;
-    p->step[axis] = it->step > most ? most : it->step < -most ? -most : it->step;
-}
-
-static bool make_plan(reader *r, plan *p) {
-    int rank = (int)r->l->rank, axis = 0, out = 0;
-    if (r->axes > rank)
-        return rt_fail(r->c, BZ_EAXIS, r->site, "at", "\"%.80s\": %d indices for %d axes", r->text,
-                       r->axes, rank),
-               false;
-    for (int i = 0; i < rank; i++) p->start[i] = p->stop[i] = BZ_OPEN, p->step[i] = 1;
-    for (int i = 0; i < r->n; i++) {
-        const item *it = &r->items[i];
-        if (it->kind == INDEX && !plan_index(r, it, p, axis++)) return false;
-        if (it->kind == SLICE) plan_slice(r, it, p, axis++), out++;
-        if (it->kind == ELLIPSIS) axis += rank - r->axes, out += rank - r->axes;
-        if (it->kind == NEW_AXIS) p->new_axis[p->nnew++] = out++;
-    }
-    out += rank - axis;
-    return out <= IR_MAX_RANK || fail(r, BZ_ESHAPE, r->text, "more than 32 axes");
-}
 
 /* ---- views */
 
-static bz_tensor *next(bz_tensor *x, bz_tensor *made) {
-    bz_release(x);
-    return made;
+bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site) {
+    rt_rec r;
+    ir_items items;
+    ir_index_plan p;
+    bz_error e = {0};
+    ir_ref node = 0;
+    if (!rt_begin(&r, "at", site, &x, 1, 0, BZ_NDTYPES)) return rt_end(&r, 0);
+    if (!text)
+        ir_error_as(r.g, BZ_EARG, "at", "the text is NULL");
+    else if (!ir_items_read(text, &items, &e))
+        ir_error_as(r.g, e.status, "at", "%s", e.text);
+    else if (items.tensors)
+        ir_error_as(r.g, BZ_EARG, "at", "\"%.80s\": tensors of indices are for bz_at_get", text);
+    else if (ir_index_begin(r.g, &p, r.x[0], &items, NULL, 0))
+        node = ir_index_read(r.g, &p, r.x[0]);
+    return rt_end_moved(&r, &x, 1, node);
 }
 
-bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site) {
-    bz_context *c = NULL;
-    const rt_tensor *t = rt_find_quietly(x, &c);
-    if (!t) return bz_slice_at(x, NULL, NULL, NULL, 0, site); /* which knows what to say */
-    if (!text) return rt_fail(c, BZ_EARG, site, "at", "the text is NULL"), rt_poison(c);
-    reader r = {.c = c, .text = text, .p = text, .site = site, .l = t->layout};
-    plan p = {0};
-    if (!read_items(&r) || !make_plan(&r, &p)) return rt_poison(c);
-    int rank = (int)r.l->rank;
-    bz_tensor *v = bz_slice_at(x, p.start, p.stop, p.step, rank, site);
-    for (int i = rank - 1; i >= 0; i--)
-        if (p.drop[i]) v = next(v, bz_select_at(v, i, 0, site));
-    for (int i = 0; i < p.nnew; i++) v = next(v, bz_unsqueeze_at(v, p.new_axis[i], site));
-    return v;
+/* ---- tensors of indices, and masks as such */
+
+typedef struct indices {
+    ir_items items;                   /* of masks: an @ for each axis */
+    bz_tensor *all[IR_MAX_ITEMS + 2]; /* operands in front, then indices */
+    unsigned first, n;                /* of the indices: where, how many */
+    bool ours[IR_MAX_ITEMS];
+    int64_t extent[IR_MAX_ITEMS]; /* of a mask's axis; -1: no mask */
+} indices;
+
+static void drop(indices *x) {
+    for (unsigned k = 0; k < x->n; k++)
+        if (x->ours[k]) bz_release(x->all[x->first + k]);
+}
+
+static bool fail(bz_context *c, const char *op, const char *site, bz_status s, const char *words) {
+    if (c) rt_fail(c, s, site, op, "%s", words);
+    return false;
+}
+
+/* The places where a mask is true, in place of it. */
+static bool take_mask(indices *x, const ir_item *it, bz_tensor *mask, const char *op,
+                      const char *site) {
+    rt_picks picks;
+    int rank = bz_ndim(mask);
+    if (rank == 0) return fail(bz_context_of(mask), op, site, BZ_ESHAPE, "a mask without axes");
+    if (x->n + (unsigned)rank > IR_MAX_ITEMS || x->items.n + (unsigned)rank > IR_MAX_ITEMS)
+        return fail(bz_context_of(mask), op, site, BZ_ESHAPE, "too many indices");
+    if (!rt_picks_of(mask, op, site, &picks)) return false;
+    for (int a = 0; a < rank; a++) {
+        x->extent[x->n] = picks.shape[a];
+        x->ours[x->n] = true;
+        x->all[x->first + x->n++] = rt_picks_axis(&picks, (unsigned)a, site);
+        x->items.item[x->items.n++] = *it;
+        x->items.axes++;
+        x->items.tensors++;
+    }
+    rt_picks_free(&picks);
+    return true;
+}
+
+/* Reads the text; masks become indices. */
+static bool begin(indices *x, bz_tensor *const *front, unsigned nfront, bz_tensor *const *index,
+                  int n, const char *text, const char *op, const char *site) {
+    ir_items given;
+    bz_error e = {0};
+    unsigned k = 0;
+    bz_context *c = bz_context_of(front[0]);
+    *x = (indices){.first = nfront};
+    memcpy(x->all, front, nfront * sizeof *front);
+    if (!text) return fail(c, op, site, BZ_EARG, "the text is NULL");
+    if (!ir_items_read(text, &given, &e)) return fail(c, op, site, e.status, e.text);
+    x->items.text = text;
+    for (unsigned i = 0; i < given.n; i++) {
+        const ir_item *it = &given.item[i];
+        bool tensor = it->kind == IR_ITEM_TENSOR;
+        if (tensor && (int)k >= n) return fail(c, op, site, BZ_EARG, "more @ than tensors");
+        bz_tensor *t = tensor ? index[k++] : NULL;
+        if (tensor && bz_dtype_of(t) == BZ_BOOL) {
+            if (!take_mask(x, it, t, op, site)) return false;
+            continue;
+        }
+        if (x->items.n == IR_MAX_ITEMS) return fail(c, op, site, BZ_ESHAPE, "too many items");
+        if (tensor) {
+            x->extent[x->n] = -1;
+            x->all[nfront + x->n++] = t;
+        }
+        x->items.axes += it->kind != IR_ITEM_DOTS && it->kind != IR_ITEM_NEW;
+        x->items.tensors += tensor;
+        x->items.item[x->items.n++] = *it;
+    }
+    return (int)k == n || fail(c, op, site, BZ_EARG, "more tensors than @");
+}
+
+/* A mask has the sizes of the axes that it stands for. */
+static bool masks_fit(rt_rec *r, const indices *x, const ir_index_plan *p) {
+    for (unsigned a = 0; a < p->rank; a++) {
+        int k = p->tensor_at[a];
+        if (k >= 0 && x->extent[k] >= 0 && x->extent[k] != p->shape[a])
+            return ir_error_as(r->g, BZ_ESHAPE, r->op,
+                               "a mask has %lld elements along axis %u of %s",
+                               (long long)x->extent[k], a, ir_shape_text(r->g, r->x[0])),
+                   false;
+    }
+    return true;
+}
+
+bz_tensor *bz_at_get_at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                        const char *site) {
+    rt_rec r;
+    indices q;
+    ir_index_plan p;
+    ir_ref node = 0;
+    bool good = begin(&q, &x, 1, index, index ? n : 0, items, "at_get", site);
+    bz_context *c = bz_context_of(x);
+    if (!good) return drop(&q), c ? rt_poison(c) : NULL;
+    bool ready = rt_begin(&r, "at_get", site, q.all, q.n + 1, 0, BZ_I64);
+    if (ready && ir_index_begin(r.g, &p, r.x[0], &q.items, r.x + 1, q.n) && masks_fit(&r, &q, &p))
+        node = ir_index_read(r.g, &p, r.x[0]);
+    bz_tensor *made = rt_end_moved(&r, q.all, q.n + 1, node);
+    drop(&q);
+    return made;
 }

@@ -334,6 +334,25 @@ bz_tensor *bz_gather_at(bz_tensor *x, bz_tensor *index, int axis, const char *si
     return rt_end(&r, ready ? ir_gather(r.g, r.x[0], r.x[1], axis) : 0);
 }
 
+bz_tensor *bz_take_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "take", site, (bz_tensor *[]){x, index}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_take(r.g, r.x[0], r.x[1], axis) : 0);
+}
+
+bz_tensor *bz_masked_fill_at(bz_tensor *x, bz_tensor *mask, bz_tensor *value, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "masked_fill", site, (bz_tensor *[]){x, mask, value}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_masked_fill(r.g, r.x[0], r.x[1], r.x[2]) : 0);
+}
+
+bz_tensor *bz_masked_scatter_at(bz_tensor *x, bz_tensor *mask, bz_tensor *source,
+                                const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "masked_scatter", site, (bz_tensor *[]){x, mask, source}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_masked_scatter(r.g, r.x[0], r.x[1], r.x[2]) : 0);
+}
+
 bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indices,
                       const char *site) {
     rt_rec r;

@@ -1,6 +1,7 @@
 /* builders.c - calls by name: the table of builders.def, attributes of a line as C arguments.
  *
  *     %3 = softmax %2 {axis=-1}   --find the row, check names-->  ir_softmax(g, X(0), INT(axis)) */
+#include "src/ir/index.h"
 #include "src/ir/text.h"
 
 #include <stdio.h>
@@ -179,6 +180,16 @@ static bz_dtype arg_dtype(tx_args *a, const char *name) {
     return t;
 }
 
+static const char *arg_text(tx_args *a, const char *name) {
+    char buf[32];
+    const tx_val *v = given(a, name);
+    const char *def = attr_default(a->b, name, buf);
+    if (!v) return def ? bz_arena_str(&a->g->arena, def) : NULL;
+    if (v->kind == TX_V_STRING) return v->u.s;
+    tx_fail(a->p, v->tok, BZ_EPARSE, "a text in quotes should stand here");
+    return NULL;
+}
+
 static int64_t arg_graph(tx_args *a, const char *name) {
     int64_t number = 0;
     const tx_val *v = given(a, name);
@@ -262,6 +273,7 @@ static ir_ref operand(const tx_args *a, unsigned k) {
 #define WORD(n)    arg_word(a, #n)
 #define DTYPE(n)   arg_dtype(a, #n)
 #define GRAPH(n)   arg_graph(a, #n)
+#define TEXT(n)    arg_text(a, #n)
 #define NUM(n)     arg_num(a, #n)
 #define INTS(n)    arg_ints(a, #n)
 #define INT64S(n)  arg_int64s(a, #n)
@@ -351,6 +363,21 @@ static ir_ref call_update_slice(ir_graph *g, tx_args *a) {
     for (unsigned i = NUM(step); i < rank && i < IR_MAX_RANK; i++) step[i] = 1;
     if (tx_failed(a->p) || !X(0) || !X(1)) return 0;
     return ir_update_slice(g, X(0), X(1), start, step, a->l->operands.n > 2 ? X(2) : 0);
+}
+
+/* x[...], whose tensors are operands `first` and those behind. */
+static bool index_plan(ir_graph *g, tx_args *a, ir_items *items, ir_index_plan *p, unsigned first) {
+    bz_error e = {0};
+    const char *text = TEXT(items);
+    if (!text || tx_failed(a->p)) return false;
+    if (!ir_items_read(text, items, &e)) return ir_error_as(g, e.status, a->b->name, "%s", e.text);
+    return ir_index_begin(g, p, X(0), items, XS + first, NX - first);
+}
+
+static ir_ref call_rows_get(ir_graph *g, tx_args *a) {
+    ir_items items;
+    ir_index_plan p;
+    return index_plan(g, a, &items, &p, 1) ? ir_index_read(g, &p, X(0)) : 0;
 }
 
 static ir_ref call_dot_over(ir_graph *g, tx_args *a) {

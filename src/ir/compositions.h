@@ -137,6 +137,12 @@ ir_ref ir_slice_scatter(ir_graph *g, ir_ref x, ir_ref y, int axis, int64_t start
 /* x with y in a window on its row-major elements. */
 ir_ref ir_as_strided_scatter(ir_graph *g, ir_ref x, ir_ref y, const int64_t *strides,
                              unsigned nstrides, int64_t offset);
+/* Elements of x at integer indices: of x as one axis, or rows along an axis (numpy.take). */
+ir_ref ir_take(ir_graph *g, ir_ref x, ir_ref index, int axis);
+/* x with a number where mask is true. */
+ir_ref ir_masked_fill(ir_graph *g, ir_ref x, ir_ref mask, ir_ref value);
+/* x with the next element of source where mask is true. */
+ir_ref ir_masked_scatter(ir_graph *g, ir_ref x, ir_ref mask, ir_ref source);
 /* 1 at each element's class, else 0, along a new last axis. */
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype dtype);
 /* Arithmetic mean. */

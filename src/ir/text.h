@@ -147,7 +147,7 @@ typedef enum ir_api {
 /* A row of builders.def. In `operands`, `results`: names with blanks between, "w?" may be left out,
  * "x*" any number; "i:i64": a number there stands beside an i64 (none: beside nothing), else beside
  * the other operands. In `attrs`: name:type, or name:type=default; types int (natural: not negative),
- * int64, float, number (a float or an integer), flag, dtype, ints, int64s, counts (int64s, more than axes), dims, graph, and those of
+ * int64, float, number (a float or an integer), flag, dtype, ints, int64s, counts (int64s, more than axes), dims, graph, text, and those of
  * words.def. */
 typedef struct ir_builder {
     const char *name;

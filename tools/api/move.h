@@ -24,4 +24,28 @@ BZ_API bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site);
 
 @section moved
 
+/* ---- elements at places that are in tensors */
+
+/* x[items], NumPy's advanced indexing: bz_at's items, and @ for each of the n tensors, in their order: integers, which broadcast, or bool,
+ * masks of the axes that they stand for. Axes of the indices stand where they stood if these and integers stand together, else in front.
+ * Without tensors a view. A mask is computed at once, since it decides the result's size (BZ_EMODE while bz_compile traces).
+ * BZ_EINDEX, with index, axis and its size, for an index outside, when it runs. */
+BZ_API bz_tensor *bz_at_get_at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                               const char *site);
+#define bz_at_get(...) bz_at_get_at(__VA_ARGS__, BZ_SITE)
+
+/* Places of the elements that are not 0, [how many, rank of x], i64, in row-major order; of each axis by itself, as parts of bz_split.
+ * x is computed at once (BZ_EMODE while bz_compile traces). */
+BZ_API bz_tensor *bz_nonzero_at(bz_tensor *x, const char *site);
+BZ_API bz_tensor *bz_argwhere_at(bz_tensor *x, const char *site);
+BZ_API int bz_nonzero_axes_at(bz_tensor *x, bz_tensor **parts, int room, const char *site);
+#define bz_nonzero(...)      bz_nonzero_at(__VA_ARGS__, BZ_SITE)
+#define bz_argwhere(...)     bz_argwhere_at(__VA_ARGS__, BZ_SITE)
+#define bz_nonzero_axes(...) bz_nonzero_axes_at(__VA_ARGS__, BZ_SITE)
+
+/* The elements of x where mask, which broadcasts with it, is true: 1-d, in row-major order. mask is computed at once (BZ_EMODE while
+ * bz_compile traces). */
+BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char *site);
+#define bz_masked_select(...) bz_masked_select_at(__VA_ARGS__, BZ_SITE)
+
 #endif
