@@ -178,17 +178,21 @@ Test(cuda, a_copy_that_failed_is_over) {
     bz_context *c = fakecuda_open(0);
     float *out = bz_pin(c, sizeof zeros); /* copies into other memory may wait by themselves */
     bz_tensor *x = bz_from_data(c, BZ_F32, zeros, BZ_SHAPE(N));
-    for (int k = 0; k < 2 * CALLS; k++) {
-        const int n = k / 2;
+    for (int k = 0; k < 3 * CALLS; k++) {
+        const int n = k / 3;
+        float last[2];
         fakecuda_fail_after(n, INVALID_VALUE);
-        const bz_ticket t = k % 2 ? bz_to_host_async(x, out, sizeof zeros) : 0;
-        const bz_status s = k % 2 ? bz_context_status(c) : bz_to_host(x, out, sizeof zeros);
+        const bz_ticket t = k % 3 ? bz_to_host_async(x, out, sizeof zeros) : 0;
+        bz_status s = k % 3 ? bz_context_status(c) : bz_to_host(x, out, sizeof zeros);
+        if (k % 3 == 1) fakecuda_fail_after(-1, 0);
+        if (t) s = bz_wait(c, t) || s;
         fakecuda_fail_after(-1, 0);
-        if (t) bz_wait(c, t);
         bz_clear(c);
         if (!s) continue;
         memset(out, 0xEE, sizeof zeros);
-        EXPECT(bz_slice(x, (int64_t[]){5}, (int64_t[]){7}, (int64_t[]){1}, 1), 0, 0);
+        bz_tensor *two = bz_slice(x, (int64_t[]){5}, (int64_t[]){7}, (int64_t[]){1}, 1);
+        EXPECT(two, 0, 0);
+        cr_expect_eq(bz_wait(c, bz_to_host_async(two, last, sizeof last)), BZ_OK); /* its stream, too */
         for (size_t i = 0; i < N; i++)
             cr_assert(memcmp(&out[i], (char[]){-18, -18, -18, -18}, 4) == 0, "call %d: %zu", n, i);
     }
@@ -219,6 +223,34 @@ Test(cuda, tensors_go_to_other_devices) {
         cr_expect_eq(bz_context_status(c[i]), BZ_OK, "%u: %s", i, bz_message(c[i]));
         bz_close(c[i]);
     }
+    fakecuda_left_nothing();
+}
+
+/* A copy from another device that fails reads nothing later: its source is recycled and written at once. */
+Test(cuda, a_copy_from_a_device_that_failed_is_over) {
+    enum { INVALID_VALUE = 1, N = 4096 };
+    static float data[N], out[N];
+    fakecuda_use("80,90");
+    bz_context *c = fakecuda_open(0), *other = fakecuda_open(1);
+    bool failed = true;
+    int n = 0;
+    for (; failed && n < 100; n++) {
+        bz_tensor *x = bz_from_data(other, BZ_F32, data, BZ_SHAPE(N));
+        cr_assert_eq(bz_eval(&x, 1), BZ_OK);
+        fakecuda_fail_after(n, INVALID_VALUE);
+        bz_release(bz_from_tensor(c, x));
+        failed = fakecuda_fail_after(-1, 0) < 0;
+        bz_clear(c), bz_clear(other);
+        bz_release(x);
+        x = bz_from_data(other, BZ_F32, data, BZ_SHAPE(N));
+        cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_OK);
+        bz_release(x);
+        x = bz_from_data(c, BZ_F32, data, BZ_SHAPE(N));
+        cr_expect_eq(bz_to_host(x, out, sizeof out), BZ_OK);
+        bz_release(x);
+    }
+    cr_expect(n > 5 && !failed, "%d calls", n);
+    bz_close(c), bz_close(other);
     fakecuda_left_nothing();
 }
 

@@ -225,6 +225,50 @@ Test(cuda_graphs, bits_are_the_cpus_without) {
     fakecuda_left_nothing();
 }
 
+/* ---- results that nobody computes: inputs as they were, each in the other's place, and what is captured */
+
+enum { ROWS = 20, COLUMNS = 25, SWAPPED = ROWS * COLUMNS, CALLS = 3, RESULTS = 6 };
+typedef float swapped[CALLS][RESULTS][SWAPPED];
+
+static bz_status swap(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)c, (void)nin, (void)nout;
+    out[0] = in[1], out[1] = in[0];
+    out[2] = bz_tanh(bz_mul(in[0], in[1]));
+    out[3] = user;
+    out[4] = bz_reshape(out[2], BZ_SHAPE(SWAPPED));
+    out[5] = bz_reshape(in[0], BZ_SHAPE(SWAPPED));
+    return BZ_OK;
+}
+
+static void swap_on(bz_context *c, swapped out) {
+    bz_tensor *captured = numbers(c, ROWS, COLUMNS, 7), *own[RESULTS];
+    bz_tensor *in[2] = {numbers(c, ROWS, COLUMNS, 5), numbers(c, ROWS, COLUMNS, 6)};
+    const bz_compile_options o = {.nin = 2, .nout = RESULTS, .donate = (int[]){0, 1}};
+    bz_program *p = bz_compile(c, swap, captured, &o);
+    for (int i = 0; i < CALLS; i++) {
+        cr_assert_eq(bz_call(p, in, own), BZ_OK, "%s", bz_message(c));
+        for (int k = 0; k < RESULTS; k++)
+            cr_assert_eq(bz_to_host(own[k], out[i][k], sizeof out[i][k]), BZ_OK);
+    }
+}
+
+Test(cuda_graphs, inputs_change_places) {
+    static swapped got, want;
+    if (!fakecuda_compiles()) return;
+    fakecuda_use("80");
+    bz_context *c = fakecuda_open(0), *cpu = open_one(BZ_CPU);
+    swap_on(c, got), swap_on(cpu, want);
+    for (int i = 0; i < CALLS; i++)
+        for (int k = 0; k < RESULTS; k++)
+            cr_expect(memcmp(got[i][k], want[i][k], sizeof got[i][k]) == 0, "call %d, result %d", i,
+                      k);
+    cr_expect(memcmp(got[0][0], got[1][1], sizeof got[0][0]) == 0);
+    cr_expect(memcmp(got[0][0], got[0][1], sizeof got[0][0]) != 0);
+    bz_close(c), bz_close(cpu);
+    fakecuda_left_nothing();
+}
+
 /* ---- bad indices: the host looks before an input changes */
 
 static bz_status pick(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,

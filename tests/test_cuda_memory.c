@@ -120,6 +120,23 @@ static bz_tensor *row(bz_context *c, const float *data, bz_ticket *t) {
     return bz_from_data_async(c, BZ_F32, data, BZ_SHAPE(4), t);
 }
 
+/* What is ready is there, whoever reads it then, waiting for nothing else. */
+static void ask_for_it(void) {
+    bz_context *c = fakecuda_open(0);
+    float *pinned = bz_pin(c, 16), plain[4];
+    for (int i = 1; i <= 8; i++) {
+        float *to = i % 2 ? pinned : plain;
+        bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){(float)i, 2, 3, 4}), BZ_SHAPE(4));
+        const bz_ticket t = bz_to_host_async(x, to, 16);
+        cr_assert(t, "%s", bz_message(c));
+        while (!bz_ready(c, t)) {}
+        cr_expect(to[0] == (float)i && to[3] == 4, "%d: %g", i, (double)to[0]);
+        bz_release(x);
+    }
+    bz_close(c);
+    fakecuda_left_nothing();
+}
+
 /* Two pieces of pinned memory in turn: each is filled again when it has been read. */
 static void fill_later(void) {
     bz_context *c = fakecuda_open(0);
@@ -158,6 +175,7 @@ Test(cuda_memory, values_and_data_are_read_later) {
     for (unsigned seed = 0; seed < 5; seed++) {
         fakecuda_seed(seed);
         read_later(true);
+        ask_for_it();
         fill_later();
     }
 }
@@ -165,8 +183,9 @@ Test(cuda_memory, values_and_data_are_read_later) {
 /* A driver that has no memory in the order of streams; the fifth attribute that is asked for says so. */
 Test(cuda_memory, they_are_without_pools) {
     if (!fakecuda_compiles()) return;
-    setenv("BRAZE_FAKE_FAIL", "cuDeviceGetAttribute:5:801,cuDeviceGetAttribute:10:801", 1);
+    setenv("BRAZE_FAKE_FAIL", "cuDeviceGetAttribute:5:801,cuDeviceGetAttribute:10:801,cuDeviceGetAttribute:15:801", 1);
     fakecuda_use("80");
+    ask_for_it();
     read_later(false); /* what is strided at once */
     fill_later();
     cr_expect(!fakecuda_calls("cuMemAllocAsync") && fakecuda_calls("cuMemAlloc_v2"));

@@ -227,14 +227,23 @@ bz_status cuda_start_out(rt_memory *base, void *to, rt_address from, const rt_ru
 
 /* ---- finished */
 
+/* What it copies to may go, whatever the caller is told. */
+static void wait_at_least(cuda_memory *m, const rt_transfer *t) {
+    if (!cuda_enter_to_free(m)) return;
+    m->d->event_wait(t->done);
+    cuda_leave(m);
+}
+
 bz_status cuda_finish(rt_memory *base, rt_transfer *t, bool wait, bool *done, bz_error *e) {
     cuda_memory *m = (cuda_memory *)base;
     *done = wait;
     bz_status s = cuda_enter(m, e);
     if (s && !wait) return s;
-    if (!s) {
+    if (s) {
+        wait_at_least(m, t);
+    } else {
         const cu_result r = wait ? m->d->event_wait(t->done) : m->d->event_query(t->done);
-        if (r && wait) m->d->event_wait(t->done); /* what it copies to may go now */
+        if (r && wait) m->d->event_wait(t->done); /* what it copies to may go */
         if (r != CU_NOT_READY)
             s = cuda_check(m, r, wait ? "cuEventSynchronize" : "cuEventQuery", NULL, e);
         *done = wait || !r;

@@ -343,6 +343,7 @@ typedef struct fk_command {
     fk_range *ranges;
     size_t n_ranges;
     double ready, end; /* seconds on the device's clock */
+    CUresult lost;     /* it, or what it waits for, is dropped: its context has failed so */
     char what[80];     /* for messages */
 } fk_command;
 

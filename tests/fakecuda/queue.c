@@ -109,6 +109,7 @@ static void run(fk_command *c) {
     for (size_t i = 0; i < c->followers.n; i++) {
         fk_command *next = c->followers.at[i];
         next->ready = c->end > next->ready ? c->end : next->ready;
+        next->lost = c->lost ? c->lost : next->lost;
         if (--next->waits == 0) {
             fk_push(&queue.ready, next); /* there is room: reserve_ready() */
         }
@@ -210,6 +211,7 @@ static bool follow(fk_command *c, fk_command *const *deps, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (deps[i]->state == CMD_DONE) {
             c->ready = deps[i]->end > c->ready ? deps[i]->end : c->ready;
+            c->lost = deps[i]->lost ? deps[i]->lost : c->lost;
         } else if (fk_push(&deps[i]->followers, c)) {
             c->waits++;
         } else {

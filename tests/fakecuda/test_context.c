@@ -186,3 +186,34 @@ Test(context, a_copy_between_devices) {
     cr_assert(got[0] == want && got[15] == want);
     is(cuMemcpyPeer(there, NULL, here, a, 64), CUDA_ERROR_INVALID_CONTEXT);
 }
+
+/* What waits for the work of a context that has failed is dropped with it, and no report of its own. */
+Test(context, a_copy_from_a_lost_context) {
+    setenv("BRAZE_FAKE_DEVICES", "80,90", 1);
+    setenv("BRAZE_FAKE_SEED", "0", 1);
+    ok(cuInit(0));
+    CUcontext a, b;
+    CUstream from, to;
+    CUevent made;
+    CUdeviceptr there;
+    ok(cuDevicePrimaryCtxRetain(&b, 1));
+    ok(cuCtxSetCurrent(b));
+    ok(cuStreamCreate(&from, STREAM_NON_BLOCKING));
+    ok(cuEventCreate(&made, EVENT_DISABLE_TIMING));
+    ok(cuMemAllocAsync(&there, 64, from));
+    ok(cuMemsetD32Async(there, 5, 16, from));
+    ok(cuEventRecord(made, from));
+    ok(cuDevicePrimaryCtxRetain(&a, 0));
+    ok(cuCtxSetCurrent(a));
+    const CUdeviceptr here = device(64);
+    ok(cuStreamCreate(&to, STREAM_NON_BLOCKING));
+    ok(cuStreamWaitEvent(to, made, 0));
+    ok(cuMemcpyPeerAsync(here, a, there, b, 64, to));
+    ok(cuCtxSetCurrent(b));
+    braze_fake_fail_after(0, CUDA_ERROR_LAUNCH_FAILED);
+    is(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
+    ok(cuCtxSetCurrent(a));
+    is(cuStreamSynchronize(to), CUDA_ERROR_LAUNCH_FAILED);
+    is(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
+    no_reports();
+}

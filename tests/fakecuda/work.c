@@ -1,7 +1,8 @@
 /* work.c - what a command does when its turn has come: copy, fill, launch, call the host.
  *
  * Each leaves in the command the ranges that it read and wrote, for the races, and the time at
- * which a device of the profile would have ended. Nothing runs in a context that has failed. */
+ * which a device of the profile would have ended. Nothing runs in a context that has failed, nor
+ * what waits for such a thing in another one, which fails with it. */
 #include "fake.h"
 
 #include <errno.h>
@@ -423,7 +424,11 @@ void fk_run_work(fk_command *c) {
     c->end = c->ready;
     done[c->work.kind]++;
     const bool host = c->work.kind == WORK_HOST || c->work.kind == WORK_CALLBACK;
-    if (c->work.ctx->error != CUDA_SUCCESS && !host) {
+    if (c->work.ctx->error != CUDA_SUCCESS) {
+        c->lost = c->work.ctx->error;
+    }
+    if (c->lost != CUDA_SUCCESS && !host) {
+        fail(c, c->lost);
         return;
     }
     switch (c->work.kind) {

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""mutate_runtime.py BUILD [--sample N] [--only WORD] - is a wrong driver call of runtime/cuda seen?
+"""mutate_runtime.py BUILD [--sample N [--seed S]] [--only WORD] - is a wrong driver call of runtime/cuda seen?
 
     runtime/cuda/*.c, runtime/aot/cuda_*.c --one call wrong--> object --linked before libbraze.a, with tests/test_cuda*.c--> tests on the emulated driver
 
 A call of the driver's is left out, or made on another stream, for half of the bytes, or what it answers is ignored. A mutant that does not
 compile is none. Caught: a test fails, or does not end. Survivors are told; tests/gpu/runtime_survivors.txt explains them ("FILE | line |
 what | reason"; "same:" says that no test could tell). Exit status: 0 when PERCENT of those that can be told apart are caught and each
-survivor is explained, 1 when not.
+survivor is explained, 1 when not. A sample is N of them, evenly apart, or those that the seed S draws.
 
 Environment: CC, BRAZE_SRC, BRAZE_FAKECUDA, as for tests.
 """
 import os
+import random
 import re
 import subprocess
 import sys
@@ -111,12 +112,14 @@ def reasons(src):
 def main(args):
     build_dir = args.pop(0)
     sample = int(args[args.index("--sample") + 1]) if "--sample" in args else 0
+    seed = args[args.index("--seed") + 1] if "--seed" in args else ""
     only = args[args.index("--only") + 1] if "--only" in args else ""
     src = os.environ.get("BRAZE_SRC", ".")
     all = [m for m in every_one(src) if only in m[0] + m[5]]
     known, survivors, caught, stillborn = reasons(src), [], 0, 0
     if sample and sample < len(all):
-        all = [all[k * len(all) // sample] for k in range(sample)]
+        drawn = sorted(random.Random(seed).sample(range(len(all)), sample))
+        all = [all[drawn[k] if seed else k * len(all) // sample] for k in range(sample)]
     with tempfile.TemporaryDirectory() as work:
         whole = build(build_dir, src, work, open(f"{src}/runtime/cuda/memory.c").read())
         if not whole or not survives(whole, src):
