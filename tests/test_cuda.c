@@ -172,7 +172,7 @@ Test(cuda, more_than_the_device_has) {
 
 /* A copy to the host that fails when it is waited for writes nothing later. */
 Test(cuda, a_copy_that_failed_is_over) {
-    enum { INVALID_VALUE = 1, CALLS = 10, N = 4096 };
+    enum { INVALID_VALUE = 1, CALLS = 20, N = 4096 };
     static float zeros[N];
     fakecuda_use("80");
     bz_context *c = fakecuda_open(0);
@@ -192,7 +192,8 @@ Test(cuda, a_copy_that_failed_is_over) {
         memset(out, 0xEE, sizeof zeros);
         bz_tensor *two = bz_slice(x, (int64_t[]){5}, (int64_t[]){7}, (int64_t[]){1}, 1);
         EXPECT(two, 0, 0);
-        cr_expect_eq(bz_wait(c, bz_to_host_async(two, last, sizeof last)), BZ_OK); /* its stream, too */
+        cr_expect_eq(bz_wait(c, bz_to_host_async(two, last, sizeof last)),
+                     BZ_OK); /* its stream, too */
         for (size_t i = 0; i < N; i++)
             cr_assert(memcmp(&out[i], (char[]){-18, -18, -18, -18}, 4) == 0, "call %d: %zu", n, i);
     }

@@ -61,8 +61,9 @@ static void in_place(pair p, result *r) {
 
 static void compiled(pair p, result *r) {
     bz_tensor *w = numbers(p.c, 4, 2), *x = numbers(p.c, 3, 4), *y = numbers(p.c, 3, 2), *out[2];
-    bz_program *f = bz_compile(
-        p.c, fakecuda_step, NULL, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
+    bz_program *f =
+        bz_compile(p.c, fakecuda_step, NULL,
+                   &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     for (int i = 0; i < 4 && f; i++) {
         if (bz_call(f, (bz_tensor *[]){w, x, y}, out)) break;
         look(r, out[1]);

@@ -38,8 +38,9 @@ static result work(bz_context *c) {
     result r = {.n = 0};
     float late[4] = {0};
     bz_tensor *w = numbers(c, 4, 2), *x = numbers(c, 3, 4), *y = numbers(c, 3, 2), *out[2];
-    bz_program *f = bz_compile(
-        c, fakecuda_step, NULL, &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
+    bz_program *f =
+        bz_compile(c, fakecuda_step, NULL,
+                   &(bz_compile_options){.nin = 3, .nout = 2, .donate = (int[]){0, -1, -1}});
     for (int i = 0; i < 5; i++) {
         cr_assert_eq(bz_call(f, (bz_tensor *[]){w, x, y}, out), BZ_OK, "%s", bz_message(c));
         look(&r, out[1]);

@@ -183,7 +183,8 @@ Test(cuda_memory, values_and_data_are_read_later) {
 /* A driver that has no memory in the order of streams; the fifth attribute that is asked for says so. */
 Test(cuda_memory, they_are_without_pools) {
     if (!fakecuda_compiles()) return;
-    setenv("BRAZE_FAKE_FAIL", "cuDeviceGetAttribute:5:801,cuDeviceGetAttribute:10:801,cuDeviceGetAttribute:15:801", 1);
+    setenv("BRAZE_FAKE_FAIL",
+           "cuDeviceGetAttribute:5:801,cuDeviceGetAttribute:10:801,cuDeviceGetAttribute:15:801", 1);
     fakecuda_use("80");
     ask_for_it();
     read_later(false); /* what is strided at once */

@@ -310,6 +310,44 @@ Test(gpu_plans, elements) {
     }
 }
 
+/* Columns folded in stages, over the middle axis of x: f32[@o,@k,@c]; y alike, b: of the columns. */
+static const char *const strip_bodies[] = {
+    "%s = softmax %x {axis=1}\n return %s",
+    "%s = log_softmax %x {axis=1}\n %t = mul %s %y\n %u = sum %t {axes=[1]}\n return %s, %u",
+    "%m = mean %x {axes=[1], keepdim=true}\n %d = sub %x %m\n %q = mul %d %d\n"
+    "%v = mean %q {axes=[1], keepdim=true}\n %e = full {shape=[1], value=1e-5}\n %s = add %v %e\n"
+    "%r = rsqrt %s\n %n = mul %d %r\n %z = mul %n %b\n return %z, %m, %r",
+    "%h = cast %x {dtype=f16}\n %s = softmax %h {axis=1}\n %g = cast %y {dtype=f64}\n"
+    "%t = mul %g %s\n %u = sum %t {axes=[1]}\n return %s, %u",
+    "%a = relu %x\n %s = sum %a {axes=[1]}\n %m = max %a {axes=[1]}\n return %a, %s, %m",
+    "%t = transpose %x\n %u = relu %t\n %v = transpose %u\n %p = slice %v {start=[0,1,0], "
+    "stop=[_,_,_]}\n"
+    "%q = pad %p {lo=[0,1,0], hi=[0,0,0], value=0.25}\n %s = softmax %q {axis=1}\n return %s",
+};
+
+static void check_strip(unsigned body, const int *size, const pass_target *t, uint64_t seed) {
+    bz_text text = {0};
+    irt_fill(&text, "graph main(x: f32[@o,@k,@c], y: f32[@o,@k,@c], b: f32[@c]) {\n", "okc", size);
+    bz_textf(&text, "%s\n}", strip_bodies[body]);
+    check(bz_text_c(&text), t, seed, "shared");
+    bz_text_free(&text);
+}
+
+/* At the borders of warps, chains and rows at once; where shared memory holds all, some and nothing of what is read and kept. */
+static const int strip_sizes[][3] = {
+    {1, 2, 16},  {3, 5, 17},  {1, 127, 33}, {2, 128, 64}, {1, 129, 40}, {300, 3, 9},
+    {2, 60, 70}, {1, 257, 8}, {1, 700, 33}, {1, 1100, 9}, {2, 1500, 5}, {40, 4, 24},
+};
+
+Test(gpu_plans, strips) {
+    for (unsigned i = 0; i < BZ_LEN(strip_bodies); i++)
+        for (unsigned k = 0; k < BZ_LEN(strip_sizes); k++) {
+            pass_target t = pass_gpu_target;
+            t.any_size = (i + k) % 2;
+            if (!is_left_out()) check_strip(i, strip_sizes[k], &t, i + 7 * k);
+        }
+}
+
 /* What makes the first kernel for n elements one piece of code. */
 static void identity_of(bz_text *out, int64_t n) {
     char text[200];
@@ -384,6 +422,9 @@ Test(gpu_plans, as_cuda) {
           "shared");
     check("graph main(x: bf16[130,16400], w: bf16[16400]) { %y = layer_norm %x %w\n return %y }",
           &roomy, 2, "shared");
+    for (unsigned k = 0; k < BZ_LEN(strip_sizes); k++)
+        if (!is_left_out())
+            check_strip(k % BZ_LEN(strip_bodies), strip_sizes[k], &pass_gpu_target, k);
     for (size_t i = 0; i < BZ_LEN(programs); i++)
         for (size_t k = 0; k < BZ_LEN(few); k++) {
             char type[8];

@@ -19,7 +19,8 @@
 
 enum {
     RESIDENT =
-        512, /* threads of a processor that multiplies matrices: they have 128 registers each */
+        512,   /* threads of a processor that multiplies matrices: they have 128 registers each */
+    WIDE = 16, /* lanes that a loop carries */
     SHARED_STATIC = 48 << 10 /* bytes of a block that need no asking */
 };
 
@@ -131,13 +132,40 @@ static unsigned block_of(const lp_kernel *k, lp_val v) {
 
 static lp_val region(cuda_text *t, lp_val v);
 
+static lp_val last_of(const lp_kernel *k, lp_val end) {
+    lp_val v = end - 1;
+    while (k->inst.p[v].op == LP_YIELD) v--;
+    return v;
+}
+
+/* Do the threads meet as the last thing that they do in the loop v, or in the one over threads that ends with it? */
+static bool ends_met(const lp_kernel *k, lp_val v) {
+    lp_val last = last_of(k, close_of(k, v));
+    for (lp_val i = last; i > v; i--)
+        if (is_thread_loop(&k->inst.p[i]) && close_of(k, i) == last) {
+            last = last_of(k, last);
+            i = last + 1;
+        }
+    return k->inst.p[last].op == LP_BARRIER;
+}
+
+/* May the next task write into shared memory what a thread has not read yet? Who never meets others there reads what is its own. */
+static bool shares(const cuda_text *t, lp_val v) {
+    const lp_val end = close_of(t->k, v);
+    bool meets = false;
+    for (lp_val i = v + 1; i < end; i++) meets |= t->k->inst.p[i].op == LP_BARRIER;
+    return meets && t->shares && !ends_met(t->k, v);
+}
+
 /* A thread's number in the loop. What has an effect stands in the innermost one alone (instruction), so that it is enough when the threads
- * of the block meet before and behind the outermost one. */
+ * of the block meet behind the outermost one, where that is a task's, if they share anything; else before it, too. */
 static lp_val thread_loop(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     const unsigned n = trips(t->k, i), outer = t->threads;
+    const bool again = outer == 1 && t->depth > t->task; /* in a loop of the block */
+    const bool meet = again || (outer == 1 && shares(t, v));
     t->threads *= n;
-    if (outer == 1) cuda_line(t, "__syncthreads();");
+    if (again) cuda_line(t, "__syncthreads();");
     cuda_line(t, "{");
     t->depth++;
     cuda_line(t, "const %s v%u = threadIdx.x / %u %% %u;", cuda_type(t, v), v,
@@ -145,7 +173,7 @@ static lp_val thread_loop(cuda_text *t, lp_val v) {
     const lp_val end = region(t, v + 1);
     t->depth--;
     cuda_line(t, "}");
-    if (outer == 1) cuda_line(t, "__syncthreads();");
+    if (meet) cuda_line(t, "__syncthreads();");
     t->threads = outer;
     return end;
 }
@@ -183,13 +211,59 @@ static void take(cuda_text *t, lp_val v) {
     }
 }
 
+static unsigned lanes_carried(const lp_kernel *k, const lp_inst *i) {
+    unsigned n = 0;
+    for (unsigned j = 2; j < i->nargs; j++) n += k->inst.p[lp_args(k, i)[j]].lanes;
+    return n;
+}
+
+/* Does a loop of the kernel carry so much that its own unrolled steps fill the registers, as those of products do? Where rows are folded
+ * beside it loops are left alone. */
+static bool has_wide_loops(const lp_kernel *k) {
+    bool wide = false, folds = false;
+    for (lp_val v = 1; v < k->inst.n; v++) {
+        wide |= k->inst.p[v].op == LP_LOOP && lanes_carried(k, &k->inst.p[v]) >= WIDE;
+        folds |= k->inst.p[v].op == LP_WARP_SHUFFLE;
+    }
+    return wide && !folds;
+}
+
+/* Are registers indexed in the loop? They are where it is unrolled. */
+static bool indexes_registers(const cuda_text *t, lp_val v) {
+    const lp_val end = close_of(t->k, v);
+    for (lp_val i = v + 1; i < end; i++) {
+        const lp_inst *at = cuda_inst(t, i);
+        if ((at->op < LP_LOAD || at->op > LP_COMPRESS) || !at->nargs) continue;
+        const lp_inst *p = cuda_inst(t, cuda_arg(t, at, 0));
+        if (p->op == LP_LOCAL && (p->flags & 15) == LP_STACK) return true;
+    }
+    return false;
+}
+
+static bool has_loops(const cuda_text *t, lp_val v) {
+    const lp_val end = close_of(t->k, v);
+    for (lp_val i = v + 1; i < end; i++)
+        if (cuda_inst(t, i)->op == LP_LOOP) return true;
+    return false;
+}
+
+/* Left alone the compiler writes turns of products, and what is beside them, out several times: that costs it more than all else, and
+ * serves nobody. One chain of additions is none of them: two steps of it keep the assembler from other registers for the whole. */
+static void unroll(cuda_text *t, lp_val v) {
+    const lp_inst *i = cuda_inst(t, v);
+    const unsigned carried = lanes_carried(t->k, i);
+    if ((i->flags & 15) == LP_UNROLLED)
+        cuda_line(t, "#pragma unroll");
+    else if (t->matrix)
+        cuda_line(t, "#pragma unroll 1");
+    else if (t->wide && !indexes_registers(t, v))
+        cuda_line(t, "#pragma unroll %d", carried && carried < WIDE && !has_loops(t, v) ? 2 : 1);
+}
+
 static lp_val serial_loop(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
     hand_variables(t, v, lp_args(t->k, i) + 2, i->nargs - 2u, true);
-    if ((i->flags & 15) == LP_UNROLLED)
-        cuda_line(t, "#pragma unroll");
-    else if (t->matrix) /* what a turn needs fills the registers */
-        cuda_line(t, "#pragma unroll 1");
+    unroll(t, v);
     cuda_line(t, "for (%s v%u = %s; v%u < %s; v%u += %lld) {", cuda_type(t, v), v,
               cuda_lane(t, cuda_arg(t, i, 0), 0).text, v, cuda_lane(t, cuda_arg(t, i, 1), 0).text,
               v, (long long)i->imm);
@@ -361,6 +435,7 @@ static lp_val find_phase(const lp_kernel *k, unsigned phase) {
 }
 
 static void one_task(cuda_text *t, lp_val task) {
+    t->task = t->depth;
     cuda_line(t, "const %s v%u = task;", cuda_type(t, task), task);
     region(t, task + 1);
 }
@@ -463,6 +538,7 @@ static void phase(cuda_text *t, unsigned number) {
     t->threads = 1;
     t->scratch = 0;
     t->shared = of.dynamic ? 0 : -1;
+    t->shares = of.shared > 0;
     t->depth = 1;
     t->site = 0;
     if (t->k->rows) {
@@ -528,6 +604,7 @@ bz_status cuda_emit(const lp_module *m, bz_text *out, bz_error *e) {
         lp_range *range = lp_ranges(m->k.p[i]);
         t.k = m->k.p[i];
         t.matrix = cuda_has_matrix(t.k);
+        t.wide = has_wide_loops(t.k);
         t.range = range;
         if (!range) t.status = bz_fail(e, BZ_ENOMEM, "out of memory");
         if (!t.status && t.k->function) {

@@ -23,10 +23,13 @@ typedef struct cuda_text {
     bz_status status;
     uint32_t site;    /* node that the last line was for */
     unsigned depth;   /* of the region that is written */
+    unsigned task;    /* of a task's */
     unsigned threads; /* of a block that are told apart so far; 0: a task is a thread */
     unsigned block;   /* of them in all */
     int64_t scratch;  /* bytes of SCRATCH arrays so far */
     bool matrix;      /* the kernel is for machines with matrix units: sm_80 and above */
+    bool wide;        /* its loops carry much: sums of products */
+    bool shares;      /* the phase has SHARED arrays */
     int64_t shared;   /* of SHARED ones, where the launch asks for them; -1: they are arrays */
 } cuda_text;
 

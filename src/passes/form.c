@@ -16,6 +16,7 @@ const fuse_form form_strip = {.word = "col",
                               .stages = true,
                               .most_folds = 16,
                               .stores_full = true,
+                              .in_place = FUSE_KEPT,
                               .once = &form_col};
 const fuse_form form_dot = {
     .word = "gemm", .full = -1, .product = true, .stores_full = true, .in_place = FUSE_FULL};

@@ -12,8 +12,9 @@
 #include "src/passes/gpu/dot_block.h"
 
 enum {
-    SHARED = 40 << 10,  /* bytes of a block, at most */
-    SHORT_EPILOGUE = 24 /* steps up to which it is written out for each element of the tile */
+    SHARED = 40 << 10,   /* bytes of a block, at most */
+    SHORT_EPILOGUE = 24, /* steps up to which it is written out for each element of the tile */
+    DIVISION = 12        /* steps that a division or a root is more than one */
 };
 
 /* From the smallest number of rows on; the first one whose `least` rows are there. */
@@ -224,24 +225,77 @@ static void keep(dot_block *k, const lp_val *sum) {
     }
 }
 
+/* Steps of what is made of a sum, as the machine takes them: a division or a root is many. */
+static unsigned epilogue_steps(const lower *l) {
+    unsigned n = l->group->steps;
+    for (uint32_t i = 0; i < l->group->nodes.n; i++) {
+        const ir_op op = (ir_op)ir_at(l->g, l->group->nodes.p[i])->op;
+        n += op == IR_DIV || op == IR_SQRT ? DIVISION : 0;
+    }
+    return n;
+}
+
+/* Where a thread's sums wait, `room` of them at once: each for one of `beside`, of which the thread's is number `own`. */
+typedef struct held {
+    lp_val p, own;
+    unsigned room, beside;
+} held;
+
+/* In the memory of a side, which is free once all is added up; matrix units' is of another dtype: there in registers, or beside them. */
+static held place_for(const dot_block *k, unsigned n) {
+    lp_builder *b = k->q.l->b;
+    const unsigned threads = dot_threads(k);
+    const unsigned room = (unsigned)(dot_staged_size(k, &k->x) / (threads * DOT_LANES));
+    if (k->by_matrix || room == 0)
+        return (held){lp_local(b, k->q.a.acc, (int64_t)n * DOT_LANES, LP_STACK), lp_index(b, 0), n,
+                      1};
+    return (held){k->x.p, k->thread, room, threads};
+}
+
+static lp_val held_at(const held *h, lp_builder *b, lp_val i) {
+    const lp_val at = lp_iadd(b, lp_imul(b, i, lp_index(b, h->beside)), h->own);
+    return lp_imul(b, at, lp_index(b, DOT_LANES));
+}
+
+/* Sum number j of the round: of rounds that are `each` sums. */
+static lp_val of_round(const dot_block *k, const lp_val *sum, unsigned n, unsigned each,
+                       lp_val round, unsigned j) {
+    lp_builder *b = k->q.l->b;
+    lp_val x = sum[j];
+    for (unsigned r = 1; r * each + j < n; r++) {
+        lp_val is = lp_base(b, IR_EQ, BZ_BOOL, (lp_val[]){round, lp_index(b, r)}, 2);
+        lp_val v[3] = {lp_splat(b, is, DOT_LANES), sum[r * each + j], x};
+        x = lp_base(b, IR_SELECT, k->q.a.acc, v, 3);
+    }
+    return x;
+}
+
 /* A long epilogue stands once, in a loop over the sums in memory; a short one for each of them. */
 static void store(dot_block *k, const lp_val *sum) {
     lp_builder *b = k->q.l->b;
-    const unsigned rows = k->t.rows, nv = k->nv;
-    if (k->q.l->group->steps <= SHORT_EPILOGUE) {
-        for (unsigned i = 0; i < rows * nv; i++)
-            dot_store_vector(k, lp_index(b, i / nv * k->row_step), column_at(k, i % nv), sum[i]);
+    const unsigned n = k->t.rows * k->nv;
+    if (epilogue_steps(k->q.l) <= SHORT_EPILOGUE) {
+        for (unsigned i = 0; i < n; i++)
+            dot_store_vector(k, lp_index(b, i / k->nv * k->row_step), column_at(k, i % k->nv),
+                             sum[i]);
         return;
     }
-    lp_val p = lp_local(b, k->q.a.acc, (int64_t)rows * nv * DOT_LANES, LP_STACK);
-    for (unsigned i = 0; i < rows * nv; i++)
-        lp_store(b, p, lp_index(b, (int64_t)i * DOT_LANES), sum[i], 0, LP_ALIGNED);
-    lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, rows * nv), 1, NULL, 0, NULL);
-    lp_val row = lp_imul(b, lp_idiv(b, i, lp_index(b, nv)), lp_index(b, k->row_step));
-    lp_val v = lp_imod(b, i, lp_index(b, nv)), apart = lp_imul(b, v, lp_index(b, k->column_step));
-    dot_store_vector(k, row, lp_iadd(b, k->column, apart),
-                 lp_load(b, p, lp_imul(b, i, lp_index(b, DOT_LANES)), DOT_LANES, 0, LP_ALIGNED));
+    const held h = place_for(k, n);
+    const lp_val zero = lp_index(b, 0), all = lp_index(b, n), room = lp_index(b, h.room);
+    const lp_val rounds = lp_index(b, (n + h.room - 1) / h.room), nv = lp_index(b, k->nv);
+    lp_val round = h.room < n ? lp_loop(b, LP_SERIAL, zero, rounds, 1, NULL, 0, NULL) : zero;
+    for (unsigned i = 0; i < h.room && i < n; i++)
+        lp_store(b, h.p, held_at(&h, b, lp_index(b, i)), of_round(k, sum, n, h.room, round, i), 0,
+                 LP_ALIGNED);
+    lp_val first = lp_imul(b, round, room), left = lp_imin(b, room, lp_isub(b, all, first));
+    lp_val at = lp_loop(b, LP_SERIAL, zero, left, 1, NULL, 0, NULL), i = lp_iadd(b, first, at);
+    lp_val row = lp_imul(b, lp_idiv(b, i, nv), lp_index(b, k->row_step));
+    lp_val apart = lp_imul(b, lp_imod(b, i, nv), lp_index(b, k->column_step));
+    lp_val x = lp_load(b, h.p, held_at(&h, b, at), DOT_LANES, 0, LP_ALIGNED);
+    dot_store_vector(k, row, lp_iadd(b, k->column, apart), x);
     lp_end(b, NULL, 0, NULL);
+    if (h.room < n) lp_end(b, NULL, 0, NULL);
+    if (k->q.l->in_part) lp_barrier(b); /* the next tile comes at once */
 }
 
 /* ---- where pointers forbid vectors: the tile's elements one by one, from memory */

@@ -50,6 +50,7 @@ typedef struct dot_block {
     int64_t parts;
     lp_val work, part, batch;
     lp_val from, to; /* steps of k that the task adds up */
+    bool by_matrix;  /* units add up */
     bool vectors;    /* some accesses are: then `aligned` says whether they may be; 0: they may */
     lp_val aligned;
 } dot_block;

@@ -262,6 +262,7 @@ static void sums(dot_block *k, lp_val *sum) {
 
 bool dot_by_mma(dot_block *k) {
     lp_builder *b = k->q.l->b;
+    k->by_matrix = true;
     choose_tile(k);
     dot_make_counts(k);
     dot_ring_plan(k, &k->x, &k->q.x, k->t.rows * k->t.down);

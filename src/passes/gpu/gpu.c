@@ -29,7 +29,7 @@ static const pass_schedule schedules[] = {
     {&form_col, lower_col_block, NULL},      {&form_dot, lower_dot_block, NULL},
     {&form_scan, lower_scan_block, NULL},    {&form_whole, lower_whole_block, NULL},
     {&form_update, lower_update_block, NULL},
-    {&form_band, lower_band_block, NULL},
+    {&form_band, lower_band_block, NULL},    {&form_strip, lower_strip_block, strip_block_pays},
 };
 
 const pass_machine pass_gpu = {

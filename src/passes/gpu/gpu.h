@@ -3,6 +3,7 @@
  *     map_block.c   elements, 16 bytes a thread
  *     row_warp.c    rows folded by warps
  *     col_block.c   columns folded, a chain a thread
+ *     strip_block.c columns folded in stages
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     band_block.c  bands of rows through products and folds
  *     turn_block.c  transposed inputs: tiles through shared memory
@@ -22,6 +23,9 @@ bool lower_sort_block(lower *l);
 bool lower_scan_block(lower *l);
 bool lower_scatter_block(lower *l);
 bool lower_band_block(lower *l);
+bool lower_strip_block(lower *l);
+/* Is a reduction one of which lower_strip_block makes the best, if it joins others? */
+bool strip_block_pays(const pass_target *t, const ir_graph *g, ir_ref head);
 
 /* ---- turn_block.c */
 bool lower_tiles_block(lower *l, map_tiles *t);
