@@ -540,6 +540,20 @@ bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest) {
     return *rest != 0;
 }
 
+ir_ex ir_ex_replace(ir_exprs *x, ir_ex e, ir_ex sym, ir_ex by) {
+    const ir_ex_node n = *ir_ex_at(x, e);
+    if (e == sym) return by;
+    if (n.kind <= EX_SYM || !ir_ex_uses(x, e, sym)) return e;
+    const ir_ex a = ir_ex_replace(x, n.a, sym, by), b = ir_ex_replace(x, n.b, sym, by);
+    switch (n.kind) {
+    case EX_ADD: return ir_ex_add(x, a, b);
+    case EX_MUL: return ir_ex_mul(x, a, b);
+    case EX_DIV:
+    case EX_MOD: return div_or_mod(x, (ir_ex_kind)n.kind, a, b);
+    default: return min_max(x, (ir_ex_kind)n.kind, a, b);
+    }
+}
+
 int64_t ir_ex_constant(const ir_exprs *x, ir_ex e) {
     const ir_ex_node *n = ir_ex_at(x, e);
     while (n->kind == EX_ADD) n = ir_ex_at(x, n->b);

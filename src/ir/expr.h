@@ -89,6 +89,8 @@ static inline bool ir_ex_is_const(const ir_exprs *x, ir_ex e, int64_t *v) {
 bool ir_ex_uses(const ir_exprs *x, ir_ex e, ir_ex sym);
 /* e == *coef * sym + *rest with no sym in rest; false if e is not linear in sym. */
 bool ir_ex_linear(ir_exprs *x, ir_ex e, ir_ex sym, int64_t *coef, ir_ex *rest);
+/* e with `by` in place of the symbol. */
+ir_ex ir_ex_replace(ir_exprs *x, ir_ex e, ir_ex sym, ir_ex by);
 /* The number that stands in the sum e. */
 int64_t ir_ex_constant(const ir_exprs *x, ir_ex e);
 void ir_ex_print(bz_text *t, const ir_exprs *x, ir_ex e);

@@ -99,11 +99,11 @@ static emit_value branched(emitter *m, lp_val cond, part p, const emit_value *ot
     return out;
 }
 
-/* The same along the vector symbol: most vectors lie inside or outside as a whole, masks are for those on a border. */
-static emit_value bordered(emitter *m, range in, part p, const emit_value *other) {
+/* The same along the vector symbol, where lane by lane the index grows by `step`: most vectors lie inside or outside as a whole, masks are for those on a border. */
+static emit_value bordered(emitter *m, range in, int64_t step, part p, const emit_value *other) {
     lp_val y[EMIT_MAX_WIDTH];
     emit_value out = {0};
-    int64_t all = (int64_t)m->lanes * m->width;
+    int64_t all = ((int64_t)m->lanes * m->width - 1) * step + 1;
     lp_val first = emit_index(m, in.e), end = lp_iadd(m->b, first, lp_index(m->b, all));
     lp_val lo = lp_index(m->b, 0), hi = lp_index(m->b, in.size);
     lp_val from = lp_base(m->b, IR_LE, BZ_BOOL, (lp_val[]){lo, first}, 2);
@@ -138,13 +138,13 @@ static emit_value guarded(emitter *m, part p, const emit_value *other) {
     p.axes &= p.axes - 1;
     bool uniform = !m->vec || !ir_ex_uses(m->x, in.e, m->vec);
     bool dense =
-        !uniform && m->lanes > 1 && ir_ex_linear(m->x, in.e, m->vec, &coef, &rest) && coef == 1;
+        !uniform && m->lanes > 1 && ir_ex_linear(m->x, in.e, m->vec, &coef, &rest) && coef > 0;
     if ((!uniform && !dense) || m->depth == MAX_DEPTH || m->branches == MAX_BRANCHES)
         return masked(m, inside(m, in), p, other);
     m->depth++;
     m->branches++;
     emit_value out =
-        uniform ? branched(m, inside(m, in).v[0], p, other) : bordered(m, in, p, other);
+        uniform ? branched(m, inside(m, in).v[0], p, other) : bordered(m, in, coef, p, other);
     m->depth--;
     return out;
 }

@@ -81,7 +81,7 @@ unsigned fuse_steps(const ir_graph *g, ir_ref r);
  * base + lane, in `width` bundles of `lanes` lanes: bundle u begins at base + u * lanes. A node that is bound (its value is in a
  * buffer, a local array, a register) ends the recursion; movement rewrites indices; elementwise ops emit their operands first. */
 
-enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 8, EMIT_CHAINS = 256 };
+enum { EMIT_MAX_WIDTH = 16, EMIT_MAX_SYMS = 48, EMIT_CHAINS = 256 };
 
 typedef struct emit_value {
     bool uniform; /* v[0] is a scalar, the same for every lane and bundle */

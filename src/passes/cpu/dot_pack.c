@@ -25,13 +25,7 @@ bool dot_lies_straight(dot_kernel *q, dot_side *s) {
 
 /* ---- packed */
 
-/* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */
-typedef struct panel {
-    const dot_side *s;
-    lp_val base, first;
-} panel;
-
-static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row, unsigned lanes,
+static void store_panel_row(dot_kernel *q, const dot_piece *p, lp_val k, int64_t row, unsigned lanes,
                             bool guard) {
     lower *l = q->l;
     lp_builder *b = l->b;
@@ -53,7 +47,7 @@ static void store_panel_row(dot_kernel *q, const panel *p, lp_val k, int64_t row
 }
 
 /* All of the panel for one k. */
-static void pack_row(dot_kernel *q, const panel *p, lp_val k, bool guard) {
+static void pack_row(dot_kernel *q, const dot_piece *p, lp_val k, bool guard) {
     lp_builder *b = q->l->b;
     int64_t row = 0;
     for (unsigned lanes = q->lanes; lanes > 1; lanes /= 2)
@@ -75,7 +69,7 @@ static void pack_row(dot_kernel *q, const panel *p, lp_val k, bool guard) {
     }
 }
 
-static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
+static void pack_rows(dot_kernel *q, const dot_piece *p, bool guard) {
     lp_builder *b = q->l->b;
     lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, 1, NULL, 0, NULL);
     pack_row(q, p, k, guard);
@@ -83,34 +77,31 @@ static void pack_rows(dot_kernel *q, const panel *p, bool guard) {
     emit_scalar(&q->l->m);
 }
 
-/* `rows` rows of the panel from `row` on for k .. k+kcount: loads along k, transposed, stored along the panel. */
-static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val kmask, lp_val row,
-                              unsigned rows, int64_t kcount) {
+void dot_turn_square(dot_kernel *q, const dot_piece *p, const dot_square *t) {
     lower *l = q->l;
     lp_builder *b = l->b;
     lp_val v[64];
     for (unsigned i = 0; i < q->lanes; i++) {
         unsigned mark = emit_mark(&l->m);
-        if (i >= rows) {
+        if (i >= t->rows) {
             v[i] = v[0];
             continue;
         }
-        emit_sym(&l->m, p->s->sym, lp_iadd(b, lp_iadd(b, p->first, row), lp_index(b, i)));
-        emit_vector(&l->m, q->k_sym, k, q->lanes, 1, kmask);
-        emit_value x = dot_widened(q, p->s->r, p->s->idx);
+        emit_sym(&l->m, p->s->sym, lp_iadd(b, lp_iadd(b, p->first, t->row), lp_index(b, i)));
+        emit_vector(&l->m, t->vsym, t->at, q->lanes, 1, t->mask);
+        emit_value x = dot_widened(q, p->s->r, t->idx);
         v[i] = emit_lane_value(&l->m, &x, 0);
         emit_forget(&l->m, mark);
     }
     lower_transpose(b, v, q->lanes, q->a.acc);
     uint32_t pick[64];
     for (unsigned i = 0; i < 64; i++) pick[i] = i;
-    for (int64_t j = 0; j < kcount; j++) {
-        lp_val at = lp_iadd(
-            b, p->base,
-            lp_iadd(b, lp_imul(b, lp_iadd(b, k, lp_index(b, j)), lp_index(b, p->s->panel)), row));
+    for (int64_t j = 0; j < t->n; j++) {
+        lp_val at = lp_imul(b, lp_iadd(b, t->k, lp_index(b, j)), lp_index(b, p->s->panel));
+        at = lp_iadd(b, p->base, lp_iadd(b, at, t->row));
         unsigned done = 0;
         for (unsigned part = q->lanes; part > 0; part /= 2) /* exactly `rows` elements */
-            if (rows - done >= part) {
+            if (t->rows - done >= part) {
                 for (unsigned i = 0; i < part; i++) pick[i] = done + i;
                 lp_val x = part == q->lanes ? v[j]
                            : part == 1      ? lp_extract(b, v[j], done)
@@ -122,21 +113,30 @@ static void transposed_square(dot_kernel *q, const panel *p, lp_val k, lp_val km
 }
 
 /* All k of `rows` rows. */
-static void transposed_rows(dot_kernel *q, const panel *p, lp_val row, unsigned rows) {
+static void transposed_rows(dot_kernel *q, const dot_piece *p, lp_val row, unsigned rows) {
     lp_builder *b = q->l->b;
     int64_t whole = q->k / q->lanes * q->lanes, left = q->k - whole;
+    dot_stretch cut;
+    if (dot_find_k_stretches(q, p->s, &cut)) {
+        dot_turn_stretches(q, p, &cut, row, rows);
+        return;
+    }
+    dot_square t = {.idx = p->s->idx, .vsym = q->k_sym, .row = row, .rows = rows, .n = q->lanes};
     if (whole) {
-        lp_val k =
+        t.at = t.k =
             lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, whole), q->lanes, NULL, 0, NULL);
-        transposed_square(q, p, k, 0, row, rows, q->lanes);
+        dot_turn_square(q, p, &t);
         lp_end(b, NULL, 0, NULL);
     }
-    if (left)
-        transposed_square(q, p, lp_index(b, whole),
-                          lower_tail_mask(q->l, lp_index(b, left), q->lanes), row, rows, left);
+    if (left) {
+        t.at = t.k = lp_index(b, whole);
+        t.mask = lower_tail_mask(q->l, lp_index(b, left), q->lanes);
+        t.n = left;
+        dot_turn_square(q, p, &t);
+    }
 }
 
-static void pack_transposed(dot_kernel *q, const panel *p) {
+static void pack_transposed(dot_kernel *q, const dot_piece *p) {
     lp_builder *b = q->l->b;
     int64_t squares = p->s->panel / q->lanes * q->lanes;
     unsigned rest = (unsigned)(p->s->panel - squares);
@@ -165,7 +165,7 @@ lp_val dot_stride(const dot_kernel *q, const dot_side *s) {
 }
 
 /* Behind the panel: for each block of k, 0 if it is finite. What is not makes a sum of itself times 0 no number. */
-static void note_nonfinite(dot_kernel *q, const panel *p) {
+static void note_nonfinite(dot_kernel *q, const dot_piece *p) {
     lp_builder *b = q->l->b;
     const bz_dtype t = q->a.acc;
     const int64_t step = p->s->panel, block = IR_DOT_BLOCK * step, all = q->k * step;
@@ -190,15 +190,24 @@ static void note_nonfinite(dot_kernel *q, const panel *p) {
 }
 
 bool dot_turns(dot_kernel *q, const dot_side *s) {
-    return q->l->t->masks && q->lanes > 1 && q->k >= 4 && !dot_dense_along(q, s, s->sym) &&
-           dot_dense_along(q, s, q->k_sym);
+    dot_stretch t;
+    if (q->lanes == 1 || dot_dense_along(q, s, s->sym) || dot_find_stretches(q, s, true, &t))
+        return false;
+    return (q->l->t->masks && q->k >= 4 && dot_dense_along(q, s, q->k_sym)) ||
+           dot_find_k_stretches(q, s, &t);
 }
 
 /* Whichever way is best: whole panels may be transposed, the last one is guarded row by row. */
 void dot_pack(dot_kernel *q, const dot_side *s, lp_val number, lp_val base) {
     lp_builder *b = q->l->b;
-    panel p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
+    dot_piece p = {s, base, lp_imul(b, number, lp_index(b, s->panel))};
     bool ragged = s->ragged;
+    dot_stretch cut;
+    if (!dot_turns(q, s) && dot_find_stretches(q, s, false, &cut)) {
+        dot_pack_stretches(q, &p, &cut);
+        if (q->sparse && s == &q->y) note_nonfinite(q, &p);
+        return;
+    }
     if (ragged) {
         lp_val end = lp_iadd(b, p.first, lp_index(b, s->panel));
         lp_if(b, lp_base(b, IR_LE, BZ_BOOL, (lp_val[]){end, s->count}, 2));
@@ -225,7 +234,7 @@ void dot_pack_all(dot_kernel *q, const dot_side *s, lp_val from, lp_val to) {
         lp_val whole = lp_imin(b, to, full);
         lp_val k = lp_loop(b, LP_SERIAL, lp_index(b, 0), q->depth, 1, NULL, 0, NULL);
         lp_val i = lp_loop(b, LP_SERIAL, from, whole, 1, NULL, 0, NULL);
-        panel p = {s, lp_imul(b, lp_isub(b, i, from), stride),
+        dot_piece p = {s, lp_imul(b, lp_isub(b, i, from), stride),
                    lp_imul(b, i, lp_index(b, s->panel))};
         q->l->m.ahead = lower_read_ahead(q->l, q->l->t->cached);
         q->l->m.ahead_sym = q->k_sym;

@@ -18,7 +18,38 @@ void dot_share(dot_kernel *q);
 /* Row panels p0 .. p1 of batch number `batch`, at most q->group. */
 bool dot_rows(dot_kernel *q, lp_val batch, lp_val p0, lp_val p1);
 
+/* Elements from `first` on along the side's symbol, zero where beyond its size, for all k, to s->p[base + k * s->panel + i]. */
+typedef struct dot_piece {
+    const dot_side *s;
+    lp_val base, first;
+} dot_piece;
+
+/* ---- dot_stretch.c: a side whose memory does not run on along an axis (windows, samples), by the stretches along which it does. */
+typedef struct dot_stretch {
+    int64_t length; /* element i of stretch o is o * length + i of all */
+    ir_ex o, i;
+    ir_ex k[IR_MAX_RANK];   /* along the panel: the contracted axes, one by one */
+    ir_ex idx[IR_MAX_RANK]; /* of the side, over these */
+} dot_stretch;
+/* The longest ones along s->sym (dense: of neighbours in memory), or along k; false: memory runs on, or they are shorter than a vector. */
+bool dot_find_stretches(dot_kernel *q, const dot_side *s, bool dense, dot_stretch *t);
+bool dot_find_k_stretches(dot_kernel *q, const dot_side *s, dot_stretch *t);
+/* A panel from stretches along its symbol, and `rows` rows from `row` on of one from stretches along k. */
+void dot_pack_stretches(dot_kernel *q, const dot_piece *p, const dot_stretch *t);
+void dot_turn_stretches(dot_kernel *q, const dot_piece *p, const dot_stretch *t, lp_val row,
+                        unsigned rows);
+
 /* ---- dot_pack.c */
+/* `rows` rows of the panel from `row` on, `n` of their elements k, k + 1 ...: read as vectors along vsym from `at` on, with the
+ * indices idx (mask: those that are there), turned in registers, stored along the panel. */
+typedef struct dot_square {
+    const ir_ex *idx;
+    ir_ex vsym;
+    lp_val at, mask, k, row;
+    unsigned rows;
+    int64_t n;
+} dot_square;
+void dot_turn_square(dot_kernel *q, const dot_piece *p, const dot_square *t);
 /* Is the side in a buffer, as the accumulator's dtype, with constant steps along sym and k? Then s->p, offset, along and down are set. */
 bool dot_lies_straight(dot_kernel *q, dot_side *s);
 /* Is the side, if it is packed, read along k? */

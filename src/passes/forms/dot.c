@@ -42,6 +42,11 @@ static void set_space(dot_kernel *q) {
     q->k = extent(xs, a->lcontract, a->ncontract);
     x->size = extent(xs, xr, nx);
     y->size = extent(ys, yr, ny);
+    x->naxes = nx;
+    y->naxes = ny;
+    for (unsigned i = 0; i < nx; i++) x->axes[i] = xs[xr[i]];
+    for (unsigned i = 0; i < ny; i++) y->axes[i] = ys[yr[i]];
+    for (unsigned i = 0; i < a->ncontract; i++) q->contracted[i] = xs[a->lcontract[i]];
     q->b_sym = lower_sym(l, "b", q->batch);
     x->sym = lower_vector_sym(l, "m", x->size);
     y->sym = lower_vector_sym(l, "n", y->size);

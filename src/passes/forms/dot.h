@@ -16,9 +16,11 @@ typedef enum dot_place {
 typedef struct dot_side {
     ir_ref r;
     ir_ex sym;
-    ir_ex idx[IR_MAX_RANK]; /* over the batch symbol, sym and the contracted one */
-    int64_t size;           /* elements along sym */
-    unsigned panel;         /* elements of a panel */
+    ir_ex idx[IR_MAX_RANK];    /* over the batch symbol, sym and the contracted one */
+    int64_t size;              /* elements along sym */
+    int64_t axes[IR_MAX_RANK]; /* of which sym is the row-major number: their sizes */
+    unsigned naxes;
+    unsigned panel; /* elements of a panel */
     int64_t panels;
     bool ragged;          /* the last panel may go beyond the side */
     lp_val count, pieces; /* size and panels in the code */
@@ -44,8 +46,9 @@ typedef struct dot_kernel {
     lp_val batches, depth;   /* both in the code */
     bool any_depth, swapped; /* the code serves every k; x is the second operand */
     ir_ex b_sym, k_sym;
-    unsigned lanes; /* of the accumulator's dtype */
-    unsigned nv;    /* vectors of a tile row: y.panel / lanes */
+    int64_t contracted[IR_MAX_RANK]; /* sizes of the axes that k_sym numbers */
+    unsigned lanes;                  /* of the accumulator's dtype */
+    unsigned nv;                     /* vectors of a tile row: y.panel / lanes */
     bool
         by_columns; /* a task is some column panels and all rows; else some row panels and all columns */
     bool streams;     /* the tile is wide and in memory, y is read row by row */
