@@ -2,7 +2,7 @@
  *
  *     x [N, C, S...] -> [N, G, C/G, S...]     weight [O, C/G, K...] -> [G, O/G, C/G, K...]       transposed: weight [C, O/G, K...]
  *     [N, G, O/G, M...] -> [N, O, M...] + bias; of halves rounded once */
-#include "src/ir/compose.h"
+#include "src/ir/compose_window.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,35 +20,6 @@ typedef struct call {
 } call;
 
 /* ---- checks: each false, with an error */
-
-/* A number for each axis: one is given for each, or one for all, or none. */
-static bool each(const call *q, const char *what, const int *list, unsigned n, int none, int least,
-                 int64_t *out) {
-    if (n > 1 && n != q->n)
-        return ir_error_as(q->g, BZ_EARG, q->name, "%u numbers in %s for %u axes", n, what, q->n),
-               false;
-    for (unsigned i = 0; i < q->n; i++) {
-        out[i] = n == 0 || !list ? none : list[n == 1 ? 0 : i];
-        if (out[i] < least || out[i] > IR_CONV_MOST)
-            return ir_error_as(q->g, BZ_EARG, q->name, "%s is %" PRId64 ": %d to 2^30 are possible",
-                               what, out[i], least),
-                   false;
-    }
-    return true;
-}
-
-/* The last axes, along which windows move. */
-static bool sizes(const call *q, ir_ref x, int64_t *out) {
-    const unsigned first = ir_at(q->g, x)->rank - q->n;
-    for (unsigned i = 0; i < q->n; i++)
-        if (!ir_dim_value(q->g, ir_dims(q->g, ir_at(q->g, x))[first + i], &out[i]) ||
-            out[i] > IR_CONV_MOST)
-            return ir_error_as(q->g, BZ_EUNSUPPORTED, q->name,
-                               "the last %u axes of %s must have known sizes up to 2^30", q->n,
-                               ir_shape_text(q->g, x)),
-                   false;
-    return true;
-}
 
 static bool fits_ranks(call *q) {
     const unsigned rank = ir_at(q->g, q->x)->rank, wants = q->n + 2;
@@ -97,8 +68,9 @@ static bool fits_bias(const call *q) {
 }
 
 static bool fits(call *q, int groups) {
-    if (!fits_ranks(q) || !fits_channels(q, groups) || !fits_bias(q) || !sizes(q, q->x, q->size) ||
-        !sizes(q, q->w, q->kernel))
+    if (!fits_ranks(q) || !fits_channels(q, groups) || !fits_bias(q) ||
+        !ir_window_sizes(q->g, q->name, q->n, q->x, q->size) ||
+        !ir_window_sizes(q->g, q->name, q->n, q->w, q->kernel))
         return false;
     for (unsigned i = 0; i < q->n; i++)
         if (q->kernel[i] == 0)
@@ -191,9 +163,9 @@ ir_ref ir_convolve(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_ref w
     call q = {.g = g, .name = name, .n = n, .x = x, .w = weight, .b = bias};
     ir_conv_attr a = {.n = n};
     if (!x || !weight || !fits(&q, groups) ||
-        !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
-        !each(&q, "padding", padding, npadding, 0, 0, q.padding) ||
-        !each(&q, "dilation", dilation, ndilation, 1, 1, q.dilation))
+        !ir_window_numbers(g, name, n, "stride", stride, nstride, 1, 1, q.stride) ||
+        !ir_window_numbers(g, name, n, "padding", padding, npadding, 0, 0, q.padding) ||
+        !ir_window_numbers(g, name, n, "dilation", dilation, ndilation, 1, 1, q.dilation))
         return 0;
     for (unsigned i = 0; i < n; i++)
         if (same && (q.stride[i] != 1 || q.padding[i]))
@@ -231,10 +203,10 @@ ir_ref ir_convolve_back(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_
     call q = {.g = g, .name = name, .n = n, .x = x, .w = weight, .b = bias, .back = true};
     ir_conv_attr a = {.n = n};
     if (!x || !weight || !fits(&q, groups) ||
-        !each(&q, "stride", stride, nstride, 1, 1, q.stride) ||
-        !each(&q, "padding", padding, npadding, 0, 0, q.padding) ||
-        !each(&q, "output_padding", output_padding, noutput, 0, 0, q.more) ||
-        !each(&q, "dilation", dilation, ndilation, 1, 1, q.dilation))
+        !ir_window_numbers(g, name, n, "stride", stride, nstride, 1, 1, q.stride) ||
+        !ir_window_numbers(g, name, n, "padding", padding, npadding, 0, 0, q.padding) ||
+        !ir_window_numbers(g, name, n, "output_padding", output_padding, noutput, 0, 0, q.more) ||
+        !ir_window_numbers(g, name, n, "dilation", dilation, ndilation, 1, 1, q.dilation))
         return 0;
     return placed(&q, &a) ? convolved(&q, &a) : 0;
 }

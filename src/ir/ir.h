@@ -384,6 +384,28 @@ ir_ref ir_convolve_back(ir_graph *g, const char *name, unsigned n, ir_ref x, ir_
                         ir_ref bias, const int *stride, unsigned nstride, const int *padding,
                         unsigned npadding, const int *output_padding, unsigned noutput,
                         const int *dilation, unsigned ndilation, int groups);
+/* Pooling over the last n axes; lists as above (stride: kernel). *indices: places in the plane. */
+ir_ref ir_max_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const int *kernel,
+                   unsigned nkernel, const int *stride, unsigned nstride, const int *padding,
+                   unsigned npadding, const int *dilation, unsigned ndilation, bool ceil,
+                   ir_ref *indices);
+ir_ref ir_avg_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const int *kernel,
+                   unsigned nkernel, const int *stride, unsigned nstride, const int *padding,
+                   unsigned npadding, bool ceil, bool count_include_pad, int64_t divisor_override);
+ir_ref ir_lp_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, double norm_type,
+                  const int *kernel, unsigned nkernel, const int *stride, unsigned nstride,
+                  bool ceil);
+ir_ref ir_adaptive_avg_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const int *size,
+                            unsigned nsize);
+ir_ref ir_adaptive_max_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const int *size,
+                            unsigned nsize, ir_ref *indices);
+/* Windows on the last two axes as columns, and the way back. */
+ir_ref ir_unfold(ir_graph *g, ir_ref x, const int *kernel, unsigned nkernel, const int *dilation,
+                 unsigned ndilation, const int *padding, unsigned npadding, const int *stride,
+                 unsigned nstride);
+ir_ref ir_fold(ir_graph *g, ir_ref x, const int *output_size, unsigned noutput, const int *kernel,
+               unsigned nkernel, const int *dilation, unsigned ndilation, const int *padding,
+               unsigned npadding, const int *stride, unsigned nstride);
 /* One optimizer step of one parameter; new moments through the pointers. lr, t (step number, from 1): 0-d. found_inf (0: none): a 0-d
  * bool that leaves all as it was. */
 ir_ref ir_sgd(ir_graph *g, ir_ref p, ir_ref grad, ir_ref lr, double momentum, double weight_decay,
