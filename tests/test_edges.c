@@ -31,6 +31,35 @@ static const char *const fitting[][2] = {
     {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
     {"multi_margin_loss",
      "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
+    {"max_pool1d", "graph main(x: f32[2,3,7]) { %y, %i = max_pool1d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"avg_pool1d", "graph main(x: f16[2,3,7]) { %y = avg_pool1d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], count_include_pad=0}\n return %y }"},
+    {"lp_pool1d", "graph main(x: f32[2,3,7]) { %y = lp_pool1d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+    {"adaptive_max_pool1d", "graph main(x: i32[2,3,7]) { %y, %i = adaptive_max_pool1d %x "
+     "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool1d", "graph main(x: bf16[2,3,7]) { %y = adaptive_avg_pool1d %x {output_size=[2]}\n "
+     "return %y }"},
+    {"max_pool2d", "graph main(x: f32[2,3,5,6]) { %y, %i = max_pool2d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"avg_pool2d", "graph main(x: f16[2,3,5,6]) { %y = avg_pool2d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], count_include_pad=0}\n return %y }"},
+    {"lp_pool2d", "graph main(x: f32[2,3,5,6]) { %y = lp_pool2d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+    {"adaptive_max_pool2d", "graph main(x: i32[2,3,5,6]) { %y, %i = adaptive_max_pool2d %x "
+     "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool2d", "graph main(x: bf16[2,3,5,6]) { %y = adaptive_avg_pool2d %x {output_size=[2]}\n "
+     "return %y }"},
+    {"max_pool3d", "graph main(x: f32[1,2,4,3,5]) { %y, %i = max_pool3d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], ceil_mode}\n return %y, %i }"},
+    {"avg_pool3d", "graph main(x: f16[1,2,4,3,5]) { %y = avg_pool3d %x {kernel_size=[3], stride=[2], "
+     "padding=[1], count_include_pad=0}\n return %y }"},
+    {"lp_pool3d", "graph main(x: f32[1,2,4,3,5]) { %y = lp_pool3d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+    {"adaptive_max_pool3d", "graph main(x: i32[1,2,4,3,5]) { %y, %i = adaptive_max_pool3d %x "
+     "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool3d", "graph main(x: bf16[1,2,4,3,5]) { %y = adaptive_avg_pool3d %x {output_size=[2]}\n "
+     "return %y }"},
+    {"unfold", "graph main(x: i64[2,3,5,6]) { %y = unfold %x {kernel_size=[2], padding=[1]}\n return %y }"},
+    {"fold", "graph main(x: i64[2,8,9]) { %y = fold %x {output_size=[4], kernel_size=[2]}\n return %y }"},
 };
 
 /* Dtypes of operand 0, of the others. */

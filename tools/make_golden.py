@@ -120,7 +120,41 @@ def convolutions():
     return f
 
 
-FILES = {"conv": convolutions}
+# ---- pooling
+
+def pool(f, op, x, value, **a):
+    f.call(op, [x], value, **{k: listed(v) if k in ("kernel_size", "stride", "padding", "dilation", "output_size") else v for k, v in a.items()})
+
+
+def pooling():
+    f = File("pool", 2)
+    for n, size in ((1, [9]), (2, [7, 9]), (3, [4, 5, 6])):
+        x, y = f.input(2, 3, *size, lo=-9, hi=10), f.input(3, *size, lo=-2, hi=3)
+        for a in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}, {"kernel_size": 2, "stride": 1, "dilation": 2},
+                  {"kernel_size": 3, "padding": 1}):
+            op = getattr(F, f"max_pool{n}d")
+            pool(f, f"max_pool{n}d", x, op(x, **a, return_indices=True), **a)
+        pool(f, f"max_pool{n}d", y, op(y, 3, 1, 1, return_indices=True), kernel_size=3, stride=1, padding=1)
+        for a in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+                  {"kernel_size": 3, "stride": 2, "padding": 1, "count_include_pad": False}, {"kernel_size": 4, "stride": 3, "ceil_mode": True}):
+            pool(f, f"avg_pool{n}d", x, getattr(F, f"avg_pool{n}d")(x, **a), **a)
+        if n > 1:
+            pool(f, f"avg_pool{n}d", y, getattr(F, f"avg_pool{n}d")(y, 2, 2, 1, divisor_override=3), kernel_size=2, stride=2, padding=1, divisor_override=3)
+        z = f.input(2, 2, *size, lo=1, hi=9)
+        pool(f, f"lp_pool{n}d", z, getattr(F, f"lp_pool{n}d")(z, 2, 2, stride=2), norm_type=2, kernel_size=2, stride=2)
+        for to in (1, 2, [2, 3, 5][:n], [4, 7, 4][:n]):
+            pool(f, f"adaptive_avg_pool{n}d", x, getattr(F, f"adaptive_avg_pool{n}d")(x, to), output_size=to)
+            pool(f, f"adaptive_max_pool{n}d", x, getattr(F, f"adaptive_max_pool{n}d")(x, to, return_indices=True), output_size=to)
+    image = f.input(2, 3, 6, 7)
+    a = {"kernel_size": (2, 3), "dilation": (2, 1), "padding": (1, 0), "stride": (1, 2)}
+    columns = F.unfold(image, **a)
+    f.call("unfold", [image], columns, **{k: list(v) for k, v in a.items()})
+    c = f.input(*columns.shape)
+    f.call("fold", [c], F.fold(c, (6, 7), **a), output_size=[6, 7], **{k: list(v) for k, v in a.items()})
+    return f
+
+
+FILES = {"conv": convolutions, "pool": pooling}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

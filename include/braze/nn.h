@@ -134,12 +134,101 @@ BZ_API bz_tensor *bz_conv_transpose3d_at(bz_tensor *x, bz_tensor *weight, bz_ten
                                          const int *stride, const int *padding,
                                          const int *output_padding, const int *dilation, int n,
                                          int groups, const char *site);
-#define bz_conv1d(...)           bz_conv1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv2d(...)           bz_conv2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv3d(...)           bz_conv3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose1d(...) bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose2d(...) bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose3d(...) bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
+/* The largest element of each window on x [N, C, L], or one sample [C, L], NaN if any is; *indices (NULL: not wanted): its place in
+ * the plane, i64. Lists have a number for each axis, or one for all; stride NULL: kernel_size; padding: NULL: 0, at most half a
+ * window, never the largest; dilation NULL: 1. ceil_mode: a last window may reach beyond the padding. The gradient goes to that
+ * element. */
+BZ_API bz_tensor *bz_max_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, const int *dilation, int n, bool ceil_mode,
+                                   bz_tensor **indices, const char *site);
+/* The largest element of each window on x [N, C, H, W], or one sample [C, H, W], NaN if any is; *indices (NULL: not wanted): its
+ * place in the plane, i64. Lists have a number for each axis, or one for all; stride NULL: kernel_size; padding: NULL: 0, at most
+ * half a window, never the largest; dilation NULL: 1. ceil_mode: a last window may reach beyond the padding. The gradient goes to
+ * that element. */
+BZ_API bz_tensor *bz_max_pool2d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, const int *dilation, int n, bool ceil_mode,
+                                   bz_tensor **indices, const char *site);
+/* The largest element of each window on x [N, C, D, H, W], or one sample [C, D, H, W], NaN if any is; *indices (NULL: not wanted):
+ * its place in the plane, i64. Lists have a number for each axis, or one for all; stride NULL: kernel_size; padding: NULL: 0, at
+ * most half a window, never the largest; dilation NULL: 1. ceil_mode: a last window may reach beyond the padding. The gradient goes
+ * to that element. */
+BZ_API bz_tensor *bz_max_pool3d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, const int *dilation, int n, bool ceil_mode,
+                                   bz_tensor **indices, const char *site);
+/* The mean of each window on x [N, C, L], or one sample [C, L]. Lists as for max_pool1d. count_include_pad: zeros of the padding are
+ * elements, too. */
+BZ_API bz_tensor *bz_avg_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, int n, bool ceil_mode,
+                                   bool count_include_pad, const char *site);
+/* The mean of each window on x [N, C, H, W], or one sample [C, H, W]. Lists as for max_pool2d. count_include_pad: zeros of the
+ * padding are elements, too. divisor_override: what sums are divided by, 0: by the elements of a window. */
+BZ_API bz_tensor *bz_avg_pool2d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, int n, bool ceil_mode,
+                                   bool count_include_pad, int64_t divisor_override,
+                                   const char *site);
+/* The mean of each window on x [N, C, D, H, W], or one sample [C, D, H, W]. Lists as for max_pool3d. count_include_pad: zeros of the
+ * padding are elements, too. divisor_override: what sums are divided by, 0: by the elements of a window. */
+BZ_API bz_tensor *bz_avg_pool3d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                                   const int *padding, int n, bool ceil_mode,
+                                   bool count_include_pad, int64_t divisor_override,
+                                   const char *site);
+/* (sum of x^norm_type)^(1 / norm_type) of each window on x [N, C, L] */
+BZ_API bz_tensor *bz_lp_pool1d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                                  const int *stride, int n, bool ceil_mode, const char *site);
+/* (sum of x^norm_type)^(1 / norm_type) of each window on x [N, C, H, W] */
+BZ_API bz_tensor *bz_lp_pool2d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                                  const int *stride, int n, bool ceil_mode, const char *site);
+/* (sum of x^norm_type)^(1 / norm_type) of each window on x [N, C, D, H, W] */
+BZ_API bz_tensor *bz_lp_pool3d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                                  const int *stride, int n, bool ceil_mode, const char *site);
+/* As max_pool1d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_max_pool1d_at(bz_tensor *x, const int *output_size, int n,
+                                            bz_tensor **indices, const char *site);
+/* As avg_pool1d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_avg_pool1d_at(bz_tensor *x, const int *output_size, int n,
+                                            const char *site);
+/* As max_pool2d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_max_pool2d_at(bz_tensor *x, const int *output_size, int n,
+                                            bz_tensor **indices, const char *site);
+/* As avg_pool2d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_avg_pool2d_at(bz_tensor *x, const int *output_size, int n,
+                                            const char *site);
+/* As max_pool3d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_max_pool3d_at(bz_tensor *x, const int *output_size, int n,
+                                            bz_tensor **indices, const char *site);
+/* As avg_pool3d, by output_size windows an axis: window i of M is elements floor(i S / M) .. ceil((i + 1) S / M) - 1. */
+BZ_API bz_tensor *bz_adaptive_avg_pool3d_at(bz_tensor *x, const int *output_size, int n,
+                                            const char *site);
+/* Windows on x [N, C, H, W] as columns: [N, C KH KW, windows] x may be one sample [C, H, W]. */
+BZ_API bz_tensor *bz_unfold_at(bz_tensor *x, const int *kernel_size, const int *dilation,
+                               const int *padding, const int *stride, int n, const char *site);
+/* Columns of windows added up where these lie on an image [N, C, H, W] of output_size: the transpose of unfold. */
+BZ_API bz_tensor *bz_fold_at(bz_tensor *x, const int *output_size, const int *kernel_size,
+                             const int *dilation, const int *padding, const int *stride, int n,
+                             const char *site);
+#define bz_conv1d(...)              bz_conv1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv2d(...)              bz_conv2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv3d(...)              bz_conv3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose1d(...)    bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose2d(...)    bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose3d(...)    bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool1d(...)          bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool2d(...)          bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool3d(...)          bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool1d(...)          bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool2d(...)          bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool3d(...)          bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool1d(...)           bz_lp_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool2d(...)           bz_lp_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool3d(...)           bz_lp_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool1d(...) bz_adaptive_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool1d(...) bz_adaptive_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool2d(...) bz_adaptive_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool2d(...) bz_adaptive_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool3d(...) bz_adaptive_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool3d(...) bz_adaptive_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_unfold(...)              bz_unfold_at(__VA_ARGS__, BZ_SITE)
+#define bz_fold(...)                bz_fold_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- activations and normalisations; results have x's shape */
 

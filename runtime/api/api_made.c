@@ -569,6 +569,169 @@ bz_tensor *bz_conv_transpose3d_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bi
     return rt_end(&r, ready ? ir_convolve_back(r.g, "conv_transpose3d", 3, r.x[0], r.x[1], r.x[2], stride, (unsigned)n, padding, (unsigned)n, output_padding, (unsigned)n, dilation, (unsigned)n, groups) : 0);
 }
 
+bz_tensor *bz_max_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, const int *dilation, int n, bool ceil_mode,
+                            bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "max_pool1d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, dilation, n);
+    if (ready) made[0] = ir_max_pool(r.g, "max_pool1d", 1, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, ceil_mode, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_max_pool2d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, const int *dilation, int n, bool ceil_mode,
+                            bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "max_pool2d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, dilation, n);
+    if (ready) made[0] = ir_max_pool(r.g, "max_pool2d", 2, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, ceil_mode, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_max_pool3d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, const int *dilation, int n, bool ceil_mode,
+                            bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "max_pool3d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, dilation, n);
+    if (ready) made[0] = ir_max_pool(r.g, "max_pool3d", 3, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, dilation, (unsigned)n, ceil_mode, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_avg_pool1d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, int n, bool ceil_mode, bool count_include_pad,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "avg_pool1d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n);
+    return rt_end(&r, ready ? ir_avg_pool(r.g, "avg_pool1d", 1, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, ceil_mode, count_include_pad, 0) : 0);
+}
+
+bz_tensor *bz_avg_pool2d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, int n, bool ceil_mode, bool count_include_pad,
+                            int64_t divisor_override, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "avg_pool2d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n);
+    return rt_end(&r, ready ? ir_avg_pool(r.g, "avg_pool2d", 2, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, ceil_mode, count_include_pad, divisor_override) : 0);
+}
+
+bz_tensor *bz_avg_pool3d_at(bz_tensor *x, const int *kernel_size, const int *stride,
+                            const int *padding, int n, bool ceil_mode, bool count_include_pad,
+                            int64_t divisor_override, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "avg_pool3d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n)
+              && rt_list_or_none(&r, padding, n);
+    return rt_end(&r, ready ? ir_avg_pool(r.g, "avg_pool3d", 3, r.x[0], kernel_size, (unsigned)n, stride, (unsigned)n, padding, (unsigned)n, ceil_mode, count_include_pad, divisor_override) : 0);
+}
+
+bz_tensor *bz_lp_pool1d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                           const int *stride, int n, bool ceil_mode, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "lp_pool1d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n);
+    return rt_end(&r, ready ? ir_lp_pool(r.g, "lp_pool1d", 1, r.x[0], norm_type, kernel_size, (unsigned)n, stride, (unsigned)n, ceil_mode) : 0);
+}
+
+bz_tensor *bz_lp_pool2d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                           const int *stride, int n, bool ceil_mode, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "lp_pool2d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n);
+    return rt_end(&r, ready ? ir_lp_pool(r.g, "lp_pool2d", 2, r.x[0], norm_type, kernel_size, (unsigned)n, stride, (unsigned)n, ceil_mode) : 0);
+}
+
+bz_tensor *bz_lp_pool3d_at(bz_tensor *x, double norm_type, const int *kernel_size,
+                           const int *stride, int n, bool ceil_mode, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "lp_pool3d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, stride, n);
+    return rt_end(&r, ready ? ir_lp_pool(r.g, "lp_pool3d", 3, r.x[0], norm_type, kernel_size, (unsigned)n, stride, (unsigned)n, ceil_mode) : 0);
+}
+
+bz_tensor *bz_adaptive_max_pool1d_at(bz_tensor *x, const int *output_size, int n,
+                                     bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "adaptive_max_pool1d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    if (ready) made[0] = ir_adaptive_max_pool(r.g, "adaptive_max_pool1d", 1, r.x[0], output_size, (unsigned)n, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_adaptive_avg_pool1d_at(bz_tensor *x, const int *output_size, int n,
+                                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "adaptive_avg_pool1d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    return rt_end(&r, ready ? ir_adaptive_avg_pool(r.g, "adaptive_avg_pool1d", 1, r.x[0], output_size, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_adaptive_max_pool2d_at(bz_tensor *x, const int *output_size, int n,
+                                     bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "adaptive_max_pool2d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    if (ready) made[0] = ir_adaptive_max_pool(r.g, "adaptive_max_pool2d", 2, r.x[0], output_size, (unsigned)n, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_adaptive_avg_pool2d_at(bz_tensor *x, const int *output_size, int n,
+                                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "adaptive_avg_pool2d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    return rt_end(&r, ready ? ir_adaptive_avg_pool(r.g, "adaptive_avg_pool2d", 2, r.x[0], output_size, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_adaptive_max_pool3d_at(bz_tensor *x, const int *output_size, int n,
+                                     bz_tensor **indices, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "adaptive_max_pool3d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    if (ready) made[0] = ir_adaptive_max_pool(r.g, "adaptive_max_pool3d", 3, r.x[0], output_size, (unsigned)n, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_adaptive_avg_pool3d_at(bz_tensor *x, const int *output_size, int n,
+                                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "adaptive_avg_pool3d", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list(&r, output_size, n);
+    return rt_end(&r, ready ? ir_adaptive_avg_pool(r.g, "adaptive_avg_pool3d", 3, r.x[0], output_size, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_unfold_at(bz_tensor *x, const int *kernel_size, const int *dilation,
+                        const int *padding, const int *stride, int n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "unfold", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, kernel_size, n)
+              && rt_list_or_none(&r, dilation, n) && rt_list_or_none(&r, padding, n)
+              && rt_list_or_none(&r, stride, n);
+    return rt_end(&r, ready ? ir_unfold(r.g, r.x[0], kernel_size, (unsigned)n, dilation, (unsigned)n, padding, (unsigned)n, stride, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_fold_at(bz_tensor *x, const int *output_size, const int *kernel_size,
+                      const int *dilation, const int *padding, const int *stride, int n,
+                      const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "fold", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, output_size, n)
+              && rt_list(&r, kernel_size, n) && rt_list_or_none(&r, dilation, n)
+              && rt_list_or_none(&r, padding, n) && rt_list_or_none(&r, stride, n);
+    return rt_end(&r, ready ? ir_fold(r.g, r.x[0], output_size, (unsigned)n, kernel_size, (unsigned)n, dilation, (unsigned)n, padding, (unsigned)n, stride, (unsigned)n) : 0);
+}
+
 bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "softmax", site, &x, 1, 0, BZ_NDTYPES);
