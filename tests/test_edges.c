@@ -58,6 +58,13 @@ static const char *const fitting[][2] = {
      "{output_size=[2]}\n return %y, %i }"},
     {"adaptive_avg_pool3d", "graph main(x: bf16[1,2,4,3,5]) { %y = adaptive_avg_pool3d %x {output_size=[2]}\n "
      "return %y }"},
+    {"instance_norm", "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = instance_norm %x, %v, %v, %v, %v\n "
+     "return %y, %m, %s }"},
+    {"interpolate", "graph main(x: f16[2,3,5,6]) { %y = interpolate %x {size=[3, 9], mode=bicubic}\n return %y }"},
+    {"interpolate", "graph main(x: i64[2,3,5]) { %y = interpolate %x {scale_factor=1.7}\n return %y }"},
+    {"pixel_shuffle", "graph main(x: u8[2,4,3,2]) { %y = pixel_shuffle %x {upscale_factor=2}\n return %y }"},
+    {"pixel_unshuffle", "graph main(x: u8[2,2,4,2]) { %y = pixel_unshuffle %x {downscale_factor=2}\n return %y }"},
+    {"channel_shuffle", "graph main(x: bool[2,6,2]) { %y = channel_shuffle %x {groups=3}\n return %y }"},
     {"unfold", "graph main(x: i64[2,3,5,6]) { %y = unfold %x {kernel_size=[2], padding=[1]}\n return %y }"},
     {"fold", "graph main(x: i64[2,8,9]) { %y = fold %x {output_size=[4], kernel_size=[2]}\n return %y }"},
 };
@@ -83,6 +90,7 @@ static const struct {
     {"flag", {"0", "1", "1", "0", "1", "1"}},
     {"reduction", {"mean", "none", "sum", "batchmean", "median", "0"}},
     {"text", {"\"@\"", "\"...\"", "\"@, None\"", "\"0, @\"", "\"9\"", "\"x\""}},
+    {"resize", {"nearest", "linear", "bicubic", "area", "trilinear", "sharp"}},
     {"graph", {"nothing", "main", "nothing", "main", "0", "1"}},
 };
 

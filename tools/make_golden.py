@@ -154,7 +154,69 @@ def pooling():
     return f
 
 
-FILES = {"conv": convolutions, "pool": pooling}
+# ---- norms
+
+def norms():
+    f = File("norm", 3)
+    for shape in ([4, 3], [2, 3, 5], [2, 3, 4, 6], [2, 3, 2, 3, 4]):
+        x, w, b, m, v = f.input(*shape, lo=-9, hi=10), f.input(3), f.input(3), f.input(3, grad=False), f.input(3, lo=1, hi=5, grad=False)
+        for training in (True, False):
+            rm, rv = m.clone(), v.clone()
+            y = F.batch_norm(x, rm, rv, w, b, training, 0.25, 0.5)
+            f.call("batch_norm", [x, m, v, w, b], (y, rm, rv), training=training, momentum=0.25, eps=0.5)
+        if len(shape) == 2:
+            continue
+        rm, rv = m.clone(), v.clone()
+        y = F.instance_norm(x, rm, rv, w, b, True, 0.5)
+        f.call("instance_norm", [x, m, v, w, b], (y, rm, rv), momentum=0.5)
+        f.call("instance_norm", [x, m, v], (F.instance_norm(x, m, v, use_input_stats=False), m, v), use_input_stats=False)
+        f.call("local_response_norm", [x], F.local_response_norm(x, 2, 0.5, 0.75, 2.0), size=2, alpha=0.5, beta=0.75, k=2.0)
+    x, w, b = f.input(2, 6, 4, 3, lo=-9, hi=10), f.input(6), f.input(6)
+    for groups in (1, 2, 6):
+        f.call("group_norm", [x, w, b], F.group_norm(x, groups, w, b), num_groups=groups)
+    f.call("group_norm", [x], F.group_norm(x, 3, eps=0.1), num_groups=3, eps=0.1)
+    return f
+
+
+# ---- images of other sizes
+
+def resizing():
+    f = File("resize", 4)
+    x1, x2, x3 = f.input(2, 2, 7, lo=-9, hi=10), f.input(2, 2, 5, 6, lo=-9, hi=10), f.input(1, 2, 3, 4, 5, lo=-9, hi=10)
+    cases = [(x1, "linear"), (x2, "bilinear"), (x3, "trilinear"), (x2, "bicubic")] + [(x, m) for x in (x1, x2, x3) for m in ("nearest", "nearest-exact", "area")]
+    for x, mode in cases:
+        for a in ({"size": [9, 4, 10][:x.dim() - 2]}, {"scale_factor": 2}, {"scale_factor": 0.7}, {"scale_factor": 2.6}):
+            for align in (False, True) if "linear" in mode or "cubic" in mode else (None,):
+                f.call("interpolate", [x], F.interpolate(x, **a, mode=mode, align_corners=align), **a, mode=mode, align_corners=align)
+    p = f.input(2, 8, 4, 6)
+    f.call("pixel_shuffle", [p], F.pixel_shuffle(p, 2), upscale_factor=2)
+    f.call("pixel_unshuffle", [p], F.pixel_unshuffle(p, 2), downscale_factor=2)
+    f.call("channel_shuffle", [p], F.channel_shuffle(p, 4), groups=4)
+    return f
+
+
+# ---- attention
+
+def attention():
+    f = File("attention", 5)
+    q, k, v = f.input(2, 4, 5, 8), f.input(2, 4, 7, 8), f.input(2, 4, 7, 3)
+    sees = f.given(f.r.randint(0, 2, (5, 7)).astype(bool))
+    none = np.ones((2, 1, 5, 7), bool)
+    none[0, 0, 2] = none[1, 0, 4] = False
+    blind, bias = f.given(none), f.given(f.r.randint(-2, 3, (4, 5, 7)).astype(np.float32))
+    op, sdpa = "scaled_dot_product_attention", F.scaled_dot_product_attention
+    f.call(op, [q, k, v], sdpa(q, k, v))
+    f.call(op, [q, k, v], sdpa(q, k, v, is_causal=True, scale=0.5), is_causal=True, scale=0.5)
+    for mask in (sees, blind, bias):
+        f.call(op, [q, k, v, mask], sdpa(q, k, v, mask))
+    k2, v2 = f.input(2, 2, 7, 8), f.input(2, 2, 7, 3)
+    f.call(op, [q, k2, v2], sdpa(q, k2, v2, enable_gqa=True), enable_gqa=True)
+    q1, k1, v1 = f.input(40, 4), f.input(40, 4), f.input(40, 5)
+    f.call(op, [q1, k1, v1], sdpa(q1, k1, v1, is_causal=True), is_causal=True)
+    return f
+
+
+FILES = {"conv": convolutions, "pool": pooling, "norm": norms, "resize": resizing, "attention": attention}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FILES:

@@ -96,7 +96,8 @@ BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
 #define bz_linear_3_(x, weight, bias) bz_linear_at((x), (weight), (bias), BZ_SITE)
 #define bz_linear(...)                BZ_BY_COUNT_(bz_linear, __VA_ARGS__)
 
-/* ---- windows */
+/* ---- windows, and images of other sizes */
+typedef enum bz_resize { BZ_RESIZE_NEAREST, BZ_RESIZE_NEAREST_EXACT, BZ_RESIZE_LINEAR, BZ_RESIZE_BILINEAR, BZ_RESIZE_TRILINEAR, BZ_RESIZE_BICUBIC, BZ_RESIZE_AREA } bz_resize;
 
 /* Convolution of x [N, C, L], or one sample [C, L], with weight [O, C / groups, K], plus bias [O] (NULL: none) -> [N, O, ...].
  * stride, padding (zeros at either end), dilation: a number for each axis, or n = 1 for all, or NULL: 1, 0, 1. same: padding so that
@@ -206,29 +207,61 @@ BZ_API bz_tensor *bz_unfold_at(bz_tensor *x, const int *kernel_size, const int *
 BZ_API bz_tensor *bz_fold_at(bz_tensor *x, const int *output_size, const int *kernel_size,
                              const int *dilation, const int *padding, const int *stride, int n,
                              const char *site);
-#define bz_conv1d(...)              bz_conv1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv2d(...)              bz_conv2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv3d(...)              bz_conv3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose1d(...)    bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose2d(...)    bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose3d(...)    bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool1d(...)          bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool2d(...)          bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool3d(...)          bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool1d(...)          bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool2d(...)          bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool3d(...)          bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool1d(...)           bz_lp_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool2d(...)           bz_lp_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool3d(...)           bz_lp_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool1d(...) bz_adaptive_max_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool1d(...) bz_adaptive_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool2d(...) bz_adaptive_max_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool2d(...) bz_adaptive_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool3d(...) bz_adaptive_max_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool3d(...) bz_adaptive_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_unfold(...)              bz_unfold_at(__VA_ARGS__, BZ_SITE)
-#define bz_fold(...)                bz_fold_at(__VA_ARGS__, BZ_SITE)
+/* x [N, C, S...], 1 to 3 axes S, at the sizes given (a number for each axis, or n = 1 for all; NULL: scale_factor times as large,
+ * rounded down). The mode's axes must be x's: linear 1, bilinear and bicubic 2, trilinear 3. align_corners (linear, cubic): the
+ * outermost elements stay where they are. */
+BZ_API bz_tensor *bz_interpolate_at(bz_tensor *x, const int *size, int n, double scale_factor,
+                                    bz_resize mode, bool align_corners, const char *site);
+/* Channels as pixels: [.., C r r, H, W] -> [.., C, H r, W r] */
+BZ_API bz_tensor *bz_pixel_shuffle_at(bz_tensor *x, int64_t upscale_factor, const char *site);
+/* Pixels as channels: [.., C, H r, W r] -> [.., C r r, H, W] */
+BZ_API bz_tensor *bz_pixel_unshuffle_at(bz_tensor *x, int64_t downscale_factor, const char *site);
+/* Channels (axis 1) of groups taken in turns. */
+BZ_API bz_tensor *bz_channel_shuffle_at(bz_tensor *x, int64_t groups, const char *site);
+/* softmax(query key^T scale) value: query [.., L, E], key [.., S, E], value [.., S, V] -> [.., L, V]; batch axes broadcast.
+ * attn_mask (NULL: none), which broadcasts to [.., L, S]: bool, true is seen, or floats that are added. is_causal: row i sees the
+ * columns up to i. scale 0: 1 / sqrt(E). enable_gqa: query has a multiple of key's and value's heads, axis -3. dropout_p: a weight
+ * is 0 where noise (bz_rand's, of the shape [.., L, S]) is below it. A row that nothing is seen of is 0. */
+BZ_API bz_tensor *bz_scaled_dot_product_attention_at(bz_tensor *query, bz_tensor *key,
+                                                     bz_tensor *value, bz_tensor *attn_mask,
+                                                     bz_tensor *noise, double dropout_p,
+                                                     bool is_causal, double scale, bool enable_gqa,
+                                                     const char *site);
+#define bz_conv1d(...)                                                                                                   bz_conv1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv2d(...)                                                                                                   bz_conv2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv3d(...)                                                                                                   bz_conv3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose1d(...)                                                                                         bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose2d(...)                                                                                         bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose3d(...)                                                                                         bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool1d(...)                                                                                               bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool2d(...)                                                                                               bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool3d(...)                                                                                               bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool1d(...)                                                                                               bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool2d(...)                                                                                               bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool3d(...)                                                                                               bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool1d(...)                                                                                                bz_lp_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool2d(...)                                                                                                bz_lp_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool3d(...)                                                                                                bz_lp_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool1d(...)                                                                                      bz_adaptive_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool1d(...)                                                                                      bz_adaptive_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool2d(...)                                                                                      bz_adaptive_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool2d(...)                                                                                      bz_adaptive_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool3d(...)                                                                                      bz_adaptive_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool3d(...)                                                                                      bz_adaptive_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_unfold(...)                                                                                                   bz_unfold_at(__VA_ARGS__, BZ_SITE)
+#define bz_fold(...)                                                                                                     bz_fold_at(__VA_ARGS__, BZ_SITE)
+#define bz_interpolate(...)                                                                                              bz_interpolate_at(__VA_ARGS__, BZ_SITE)
+#define bz_pixel_shuffle(...)                                                                                            bz_pixel_shuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_pixel_unshuffle(...)                                                                                          bz_pixel_unshuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_channel_shuffle(...)                                                                                          bz_channel_shuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_scaled_dot_product_attention_3_(query, key, value)                                                            bz_scaled_dot_product_attention_at((query), (key), (value), NULL, NULL, 0, false, 0, false, BZ_SITE)
+#define bz_scaled_dot_product_attention_4_(query, key, value, attn_mask)                                                 bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), NULL, 0, false, 0, false, BZ_SITE)
+#define bz_scaled_dot_product_attention_5_(query, key, value, attn_mask, noise)                                          bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), 0, false, 0, false, BZ_SITE)
+#define bz_scaled_dot_product_attention_6_(query, key, value, attn_mask, noise, dropout_p)                               bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), false, 0, false, BZ_SITE)
+#define bz_scaled_dot_product_attention_7_(query, key, value, attn_mask, noise, dropout_p, is_causal)                    bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), 0, false, BZ_SITE)
+#define bz_scaled_dot_product_attention_8_(query, key, value, attn_mask, noise, dropout_p, is_causal, scale)             bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), (scale), false, BZ_SITE)
+#define bz_scaled_dot_product_attention_9_(query, key, value, attn_mask, noise, dropout_p, is_causal, scale, enable_gqa) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), (scale), (enable_gqa), BZ_SITE)
+#define bz_scaled_dot_product_attention(...)                                                                             BZ_BY_COUNT_(bz_scaled_dot_product_attention, __VA_ARGS__)
 
 /* ---- activations and normalisations; results have x's shape */
 
@@ -250,6 +283,13 @@ BZ_API bz_tensor *bz_batch_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_ten
                                    bz_tensor *weight, bz_tensor *bias, bool training,
                                    double momentum, double eps, bz_tensor **new_mean,
                                    bz_tensor **new_var, const char *site);
+/* Mean 0 and variance 1 of each channel (axis 1 of x [N, C, ...]) of each sample, times weight, plus bias (all [C], or NULL).
+ * *new_mean and *new_var take the running statistics, moved towards the means of x's by momentum, if there are some. use_input_stats
+ * false: by these, as bz_batch_norm. */
+BZ_API bz_tensor *bz_instance_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
+                                      bz_tensor *weight, bz_tensor *bias, bool use_input_stats,
+                                      double momentum, double eps, bz_tensor **new_mean,
+                                      bz_tensor **new_var, const char *site);
 /* Mean 0 and variance 1 of each of num_groups groups of channels (axis 1 of x [N, C, ...]) of each sample, times weight, plus bias
  * ([C], or NULL). */
 BZ_API bz_tensor *bz_group_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias, int num_groups,
@@ -321,6 +361,7 @@ BZ_API bz_tensor *bz_pairwise_distance_at(bz_tensor *x, bz_tensor *y, double p, 
 #define bz_rms_norm_3_(x, weight, eps)                     bz_rms_norm_at((x), (weight), (eps), BZ_SITE)
 #define bz_rms_norm(...)                                   BZ_BY_COUNT_(bz_rms_norm, __VA_ARGS__)
 #define bz_batch_norm(...)                                 bz_batch_norm_at(__VA_ARGS__, BZ_SITE)
+#define bz_instance_norm(...)                              bz_instance_norm_at(__VA_ARGS__, BZ_SITE)
 #define bz_group_norm_4_(x, weight, bias, num_groups)      bz_group_norm_at((x), (weight), (bias), (num_groups), 1e-05, BZ_SITE)
 #define bz_group_norm_5_(x, weight, bias, num_groups, eps) bz_group_norm_at((x), (weight), (bias), (num_groups), (eps), BZ_SITE)
 #define bz_group_norm(...)                                 BZ_BY_COUNT_(bz_group_norm, __VA_ARGS__)

@@ -732,6 +732,41 @@ bz_tensor *bz_fold_at(bz_tensor *x, const int *output_size, const int *kernel_si
     return rt_end(&r, ready ? ir_fold(r.g, r.x[0], output_size, (unsigned)n, kernel_size, (unsigned)n, dilation, (unsigned)n, padding, (unsigned)n, stride, (unsigned)n) : 0);
 }
 
+bz_tensor *bz_interpolate_at(bz_tensor *x, const int *size, int n, double scale_factor,
+                             bz_resize mode, bool align_corners, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "interpolate", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_list_or_none(&r, size, n);
+    return rt_end(&r, ready ? ir_interpolate(r.g, r.x[0], size, (unsigned)n, scale_factor, (int)mode, align_corners) : 0);
+}
+
+bz_tensor *bz_pixel_shuffle_at(bz_tensor *x, int64_t upscale_factor, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pixel_shuffle", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_pixel_shuffle(r.g, r.x[0], upscale_factor) : 0);
+}
+
+bz_tensor *bz_pixel_unshuffle_at(bz_tensor *x, int64_t downscale_factor, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pixel_unshuffle", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_pixel_unshuffle(r.g, r.x[0], downscale_factor) : 0);
+}
+
+bz_tensor *bz_channel_shuffle_at(bz_tensor *x, int64_t groups, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "channel_shuffle", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_channel_shuffle(r.g, r.x[0], groups) : 0);
+}
+
+bz_tensor *bz_scaled_dot_product_attention_at(bz_tensor *query, bz_tensor *key, bz_tensor *value,
+                                              bz_tensor *attn_mask, bz_tensor *noise,
+                                              double dropout_p, bool is_causal, double scale,
+                                              bool enable_gqa, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scaled_dot_product_attention", site, (bz_tensor *[]){query, key, value, attn_mask, noise}, 5, 1 << 3 | 1 << 4, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_scaled_dot_product_attention(r.g, r.x[0], r.x[1], r.x[2], r.x[3], r.x[4], dropout_p, is_causal, scale, enable_gqa) : 0);
+}
+
 bz_tensor *bz_softmax_at(bz_tensor *x, int axis, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "softmax", site, &x, 1, 0, BZ_NDTYPES);
@@ -771,6 +806,17 @@ bz_tensor *bz_batch_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *ru
     ir_ref made[3] = {0};
     bool ready = rt_begin(&r, "batch_norm", site, (bz_tensor *[]){x, running_mean, running_var, weight, bias}, 5, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4, BZ_NDTYPES);
     if (ready) made[0] = ir_batch_norm(r.g, r.x[0], r.x[1], r.x[2], r.x[3], r.x[4], training, momentum, eps, &made[1], &made[2]);
+    return rt_end_results(&r, made, 3, (bz_tensor **[]){new_mean, new_var});
+}
+
+bz_tensor *bz_instance_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
+                               bz_tensor *weight, bz_tensor *bias, bool use_input_stats,
+                               double momentum, double eps, bz_tensor **new_mean,
+                               bz_tensor **new_var, const char *site) {
+    rt_rec r;
+    ir_ref made[3] = {0};
+    bool ready = rt_begin(&r, "instance_norm", site, (bz_tensor *[]){x, running_mean, running_var, weight, bias}, 5, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4, BZ_NDTYPES);
+    if (ready) made[0] = ir_instance_norm(r.g, r.x[0], r.x[1], r.x[2], r.x[3], r.x[4], use_input_stats, momentum, eps, &made[1], &made[2]);
     return rt_end_results(&r, made, 3, (bz_tensor **[]){new_mean, new_var});
 }
 

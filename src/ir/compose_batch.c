@@ -1,6 +1,7 @@
-/* compose_batch.c - normalisation over other axes than the last: batch and group norm, and by neighbouring channels.
+/* compose_batch.c - normalisation over other axes than the last: batch, instance and group norm, and by neighbouring channels.
  *
  *     batch      x [N, C, S...]        mean and variance of each c        or those that were gathered while training
+ *     instance   x [N, C, S...]        of each n and c
  *     group      x [N, G, C/G, S...]   of each n and g
  *
  * The variance is ir_var's, whose gradient needs two sums over x that do not wait for each other. */
@@ -120,6 +121,30 @@ ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_
     const unsigned n = other_axes(g, x, 1, axes);
     if (!enough(g, &q, axes, n)) return 0;
     ir_ref y = by_own(g, &q, in, axes, n, &own_mean, &own_var);
+    *mean = running_mean ? gathered(g, &q, running_mean, own_mean) : 0;
+    *var = running_var ? gathered(g, &q, running_var, own_var) : 0;
+    return ir_math_out(g, y, t);
+}
+
+ir_ref ir_instance_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var,
+                        ir_ref weight, ir_ref bias, bool use_input_stats, double momentum, double eps,
+                        ir_ref *mean, ir_ref *var) {
+    const norm q = {"instance_norm", x, running_mean, running_var, weight, bias, momentum, eps};
+    int axes[IR_MAX_RANK], samples = 0;
+    ir_ref own_mean, own_var;
+    if (!x || !fits(g, &q)) return 0;
+    *mean = running_mean;
+    *var = running_var;
+    if (!use_input_stats)
+        return ir_batch_norm(g, x, running_mean, running_var, weight, bias, false, momentum, eps,
+                             mean, var);
+    const bz_dtype t = ir_dtype(g, x);
+    const unsigned rank = ir_at(g, x)->rank;
+    for (unsigned a = 2; a < rank; a++) axes[a - 2] = (int)a;
+    if (!enough(g, &q, axes, rank - 2)) return 0;
+    ir_ref y = by_own(g, &q, ir_math_in(g, x), axes, rank - 2, &own_mean, &own_var);
+    own_mean = own_mean ? ir_mean(g, own_mean, &samples, 1, false) : 0;
+    own_var = own_var ? ir_mean(g, own_var, &samples, 1, false) : 0;
     *mean = running_mean ? gathered(g, &q, running_mean, own_mean) : 0;
     *var = running_var ? gathered(g, &q, running_var, own_var) : 0;
     return ir_math_out(g, y, t);

@@ -164,6 +164,19 @@ ir_ref ir_vector_norm(ir_graph *g, ir_ref x, double ord, const int *axes, unsign
 ir_ref ir_matmul(ir_graph *g, ir_ref x, ir_ref y);
 /* x weight^T + bias. */
 ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias);
+/* x [N, C, S...] at other sizes of its 1 to 3 last axes, or scale_factor times as large. */
+ir_ref ir_interpolate(ir_graph *g, ir_ref x, const int *size, unsigned nsize, double scale_factor,
+                      int mode, bool align_corners);
+/* Channels as pixels: [.., C r r, H, W] -> [.., C, H r, W r] */
+ir_ref ir_pixel_shuffle(ir_graph *g, ir_ref x, int64_t upscale_factor);
+/* Pixels as channels: [.., C, H r, W r] -> [.., C r r, H, W] */
+ir_ref ir_pixel_unshuffle(ir_graph *g, ir_ref x, int64_t downscale_factor);
+/* Channels (axis 1) of groups taken in turns. */
+ir_ref ir_channel_shuffle(ir_graph *g, ir_ref x, int64_t groups);
+/* Softmax(query key^T scale) value, masked: query [.., L, E], key [.., S, E], value [.., S, V] -> [.., L, V] */
+ir_ref ir_scaled_dot_product_attention(ir_graph *g, ir_ref query, ir_ref key, ir_ref value,
+                                       ir_ref attn_mask, ir_ref noise, double dropout_p,
+                                       bool is_causal, double scale, bool enable_gqa);
 /* e^x over its sum along an axis. */
 ir_ref ir_softmax(ir_graph *g, ir_ref x, int axis);
 /* Log of softmax. */
@@ -180,6 +193,10 @@ ir_ref ir_rms_norm(ir_graph *g, ir_ref x, ir_ref weight, double eps);
 ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var, ir_ref weight,
                      ir_ref bias, bool training, double momentum, double eps, ir_ref *new_mean,
                      ir_ref *new_var);
+/* Mean 0 and variance 1 of each channel (axis 1) of each sample, times weight, plus bias; or by running statistics. */
+ir_ref ir_instance_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var,
+                        ir_ref weight, ir_ref bias, bool use_input_stats, double momentum,
+                        double eps, ir_ref *new_mean, ir_ref *new_var);
 /* Mean 0 and variance 1 of each sample's groups of channels (axis 1), times weight, plus bias. */
 ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_groups, double eps);
 /* x / (k + alpha * the mean of the squares of size channels around each)^beta. */

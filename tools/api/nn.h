@@ -17,7 +17,8 @@
 
 @section products
 
-/* ---- windows */
+/* ---- windows, and images of other sizes */
+@words resize
 
 @section windows
 
