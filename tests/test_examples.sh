@@ -41,6 +41,11 @@ check logistic '^9[5-9].* % of the points on their side' "$e/logistic"
 check kmeans '^[0-9]+ turns, mean squared distance [12]\.' "$e/kmeans"
 check mlp '^(9[5-9]|100).* % of the points on their arm' "$e/mlp"
 check mixed '^turn 400 .* 394 steps taken$' "$e/mixed"
+if [ -n "${BRAZE_QUICK:-}" ]; then
+    check cnn '^step 20  loss [01]\.' "$e/cnn" 20
+else
+    check cnn '^9[89]\.. % of the digits that it has not seen$' "$e/cnn"
+fi
 check wave '^energy .* 5 programs compiled$' "$e/wave"
 check gpt '^step 50  loss [12]\.' "$e/gpt" 50
 [ -n "${BRAZE_QUICK:-}" ] || check gru '^step 60  loss 0\.0' "$e/gru"
