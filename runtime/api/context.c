@@ -1,5 +1,6 @@
 /* context.c - contexts: opened, closed; their errors as the program asks for them, modes and counters. */
 #include "runtime/api/host.h"
+#include "runtime/api/lent.h"
 #include "runtime/base/env.h"
 #include "runtime/exec/image.h"
 #include "runtime/exec/kernels.h"
@@ -160,6 +161,7 @@ static void destroy(bz_context *c) {
     rt_plans_free(c);
     rt_room_open(&rt_contexts, c, false);
     rt_transfers_free(c);
+    rt_lent_close(c);
     rt_pool_free(c->pool);
     for (rt_memory *m = c->memory, *before; m; m = before) {
         before = m->before;

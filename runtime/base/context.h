@@ -64,6 +64,7 @@ struct bz_context {
     struct rt_evaluation *evaluation;
     struct rt_gifts *gifts;
     struct rt_transfers *transfers;
+    struct rt_lent *lent; /* memory that others read: api_dlpack.c */
 };
 static inline void rt_does(bz_context *c, const char *op, const char *site) {
     c->op = op;

@@ -265,6 +265,7 @@ static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_stat
 static const char *not_whole(const rt_tensor *x) {
     const rt_storage *s = x->st;
     if (rt_is_number(s)) return "a bz_scalar";
+    if (rt_is_read_only(s)) return "read only (bz_from_dlpack)";
     if (rt_is_whole(x)) return NULL;
     if (s->kind == RT_FOREIGN && x->layout == s->u.home->dense && x->offset == s->u.home->first)
         return "memory with strides of its own (bz_from_buffer)";

@@ -65,7 +65,7 @@ static ir_ref updated_value(const bz_context *c, const rt_epoch *e, ir_ref out) 
 static rt_buffer *memory_of(const rt_epoch *e, ir_ref q) {
     rt_buffer *b = rt_kept(e, q);
     if (!b) b = e->args.p[ir_attrs(e->g, ir_at(e->g, q))[0]].buf;
-    return b && b->refs == 1 && !b->owner && !b->foreign ? b : NULL;
+    return b && b->refs == 1 && !b->owner && !b->foreign && !b->read_only ? b : NULL;
 }
 
 /* Marks, in c->gifts->marks, what is computed now and made of q. */

@@ -32,9 +32,18 @@ void rt_pool_count(rt_pool *p, int64_t bytes) {
     if (p->bytes > p->peak) p->peak = p->bytes;
 }
 
+static bool is_lent(const rt_buffer *b) {
+    return b->foreign || b->read_only;
+}
+
 static void destroy(rt_buffer *b) {
-    if (!b->foreign) b->memory->f->free(b->memory, b->at, b->room);
+    if (!is_lent(b)) b->memory->f->free(b->memory, b->at, b->room);
+    if (b->release) b->release(b->released);
     bz_mem_free(b);
+}
+
+void rt_buffer_free(rt_buffer *b) {
+    if (b) destroy(b);
 }
 
 void rt_pool_free(rt_pool *p) {
@@ -147,6 +156,12 @@ rt_buffer *rt_buffer_foreign(void *p, size_t bytes, bz_dtype t, const rt_layout 
     return b;
 }
 
+rt_buffer *rt_buffer_lent(rt_memory *m, rt_address at, size_t bytes) {
+    rt_buffer *b = bz_mem_zero(1, sizeof *b);
+    if (b) *b = (rt_buffer){.memory = m, .at = at, .bytes = bytes, .refs = 1, .read_only = true};
+    return b;
+}
+
 /* The elements of the caller's that count, as they lie, and where the first one does in either memory. */
 static void runs_of(rt_runs *r, const rt_buffer *home, rt_spot *to, rt_spot *from) {
     rt_address before = (rt_address)home->first * home->element;
@@ -208,7 +223,7 @@ void rt_buffer_unref(bz_context *c, rt_buffer *b) {
         c->pool->aliases = b;
         return;
     }
-    if (b->foreign) {
+    if (is_lent(b)) {
         destroy(b);
         return;
     }

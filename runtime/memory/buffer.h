@@ -16,6 +16,9 @@ typedef struct rt_buffer {
     const rt_layout *dense;
     int64_t first;
     uint8_t element; /* foreign: bytes of one */
+    bool read_only;  /* nothing is written there */
+    void (*release)(void *); /* others' memory: called with `released` when it is read no more; NULL: nobody waits */
+    void *released;
     /* the input that stands for it in the epoch with this number */
     uint64_t epoch;
     ir_ref input;
@@ -36,6 +39,9 @@ typedef struct rt_pool {
 rt_buffer *rt_buffer_new(bz_context *c, bz_dtype t, const rt_layout *l);
 /* The caller's elements at l from number `first` on. NULL: no memory. */
 rt_buffer *rt_buffer_foreign(void *p, size_t bytes, bz_dtype t, const rt_layout *l, int64_t first);
+/* Memory of a device that is somebody else's, and read only. NULL: no memory. */
+rt_buffer *rt_buffer_lent(rt_memory *m, rt_address at, size_t bytes);
+void rt_buffer_free(rt_buffer *b); /* without a context: what nobody else has; NULL is fine */
 /* The caller's elements get those of b, which lie in the same way; what is between them stays. */
 bz_status rt_buffer_write_home(rt_buffer *home, const rt_buffer *b, bz_error *e);
 /* A copy of the caller's elements in the context's memory. One reference; NULL and the error in e. */

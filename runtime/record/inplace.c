@@ -20,6 +20,11 @@ static ir_ref fitted(rt_rec *r, ir_ref x, ir_ref v) {
 bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site) {
     if (rt_is_number(s))
         return rt_fail(c, BZ_EMODE, site, op, "a bz_scalar cannot be changed in place"), false;
+    if (rt_is_read_only(s))
+        return rt_fail(c, BZ_EMODE, site, op,
+                       "memory that is read only (bz_from_dlpack) cannot be changed: change a "
+                       "bz_copy of it"),
+               false;
     if (!rt_in_function(c) || (!s->input && s->first > c->epoch->outside)) return true;
     bool traces = rt_traces(c);
     rt_fail(c, BZ_EMODE, site, op, "%s cannot be changed while %s: %s%s",

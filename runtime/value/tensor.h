@@ -177,6 +177,11 @@ void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the re
 static inline bool rt_is_number(const rt_storage *s) {
     return s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->kind == RT_SCALAR_BOOL;
 }
+/* Is its value in memory of somebody else's that is not to be written? */
+static inline bool rt_is_read_only(const rt_storage *s) {
+    const rt_buffer *b = s->kind == RT_FOREIGN ? s->u.home : s->buf;
+    return !rt_is_number(s) && b && b->read_only;
+}
 ir_bits rt_number_bits(const rt_storage *s); /* of a number's own dtype */
 /* ---- largest.c: what context.h says of say_largest */
 void rt_say_largest(const bz_context *c, char *text, size_t room);
