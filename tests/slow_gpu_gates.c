@@ -76,7 +76,7 @@ static const struct {
     {"long cumsum", "graph main(x: f32[2,30000]) { %y = cumsum %x {axis=1}\n return %y }"},
     {"down cumsum", "graph main(x: f32[1000,64]) { %y = cumsum %x {axis=0}\n return %y }"},
     {"embedding",
-     "graph main(x: f32[512,256], k: i64[512]) { %i = remainder %k 1000\n %y = scatter_add %x %i "
+     "graph main(x: f32[512,256], k: i64[512]) { %i = remainder %k 1000\n %y = scatter_rows %x %i "
      "{axis=0, size=1000}\n return %y }"},
     {"adam", "graph main(t: f64, p: f32[1000], g: f32[1000], m: f32[1000], v: f32[1000], q: "
              "f32[99,100], h: "

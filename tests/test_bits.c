@@ -31,8 +31,8 @@ static const struct {
      "graph main(x: f32[@,70]) { %1 = mul %x 4\n %2 = trunc %1\n %v, %i = sort %2 {axis=1}\n "
      "return %v, %i }"},
     {"scatter", "graph main(x: f32[@,70]) { %1 = iota {shape=[70]}\n %i = remainder %1 9\n %2 = "
-                "scatter_add %x %i {size=9, axis=1}\n %3 = reshape %x {shape=[@,2,35]}\n %j = iota "
-                "{shape=[2]}\n %4 = scatter_add %3 %j {size=2, axis=1}\n return %2, %4 }"},
+                "scatter_rows %x %i {size=9, axis=1}\n %3 = reshape %x {shape=[@,2,35]}\n %j = iota "
+                "{shape=[2]}\n %4 = scatter_rows %3 %j {size=2, axis=1}\n return %2, %4 }"},
 };
 
 static ir_module *program(unsigned i, int64_t rows) {

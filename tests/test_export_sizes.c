@@ -71,7 +71,7 @@ static const program programs[] = {
      " return %1 as y donate x, %2 as s }"},
     {"indices", 70,
      "graph main(n: sym, t: f32[9,4], i: i64[n] = randint(seed=1, lo=0, hi=9)) {\n"
-     " %1 = gather %t %i {axis=0}\n %2 = scatter_add %1 %i {size=9, axis=0}\n return %1, %2 }"},
+     " %1 = gather %t %i {axis=0}\n %2 = scatter_rows %1 %i {size=9, axis=0}\n return %1, %2 }"},
 };
 
 static unsigned usable_isas(void) {

@@ -49,12 +49,12 @@ static const struct program whole_programs[] = {
     {"places", "f32", "graph main(x: #[20,%d]) { %%v, %%i = sort %%x {axis=1}\n return %%i }",
      "barrier"},
     {"sums so far", "f32 f64 bf16 i64",
-     "graph main(x: #[3,%d]) { %%y = cumsum %%x {axis=1}\n return %%y }", "barrier"},
+     "graph main(x: #[3,%d]) { %%y = cumsum %%x {axis=1}\n return %%y }", ""},
     {"sums down", "f32 f16", "graph main(x: #[%d,5]) { %%y = cumsum %%x {axis=0}\n return %%y }",
      ""},
     {"sums between", "f32",
      "graph main(x: #[%d,40]) { %%t = transpose %%x\n %%y = cumsum %%t {axis=1}\n return %%y }",
-     "barrier"},
+     ""},
     {"scanned, with what is around it", "f32 f16 i32",
      "graph main(x: #[3,%1$d], y: #[3,%1$d]) { %%a = mul %%x %%y\n %%s = cumsum %%a {axis=1, "
      "reverse}\n %%r = sub %%s "
@@ -71,12 +71,20 @@ static const struct program whole_programs[] = {
      "}",
      ""},
     {"added rows", "f32 f64 i32",
-     "graph main(x: #[%1$d,5], k: i64[%1$d]) { %%i = remainder %%k 3\n %%y = scatter_add %%x %%i "
+     "graph main(x: #[%1$d,5], k: i64[%1$d]) { %%i = remainder %%k 3\n %%y = scatter_rows %%x %%i "
      "{axis=0, size=4}\n return %%y }",
+     "barrier"},
+    {"put along", "f32 f16 bool",
+     "graph main(x: #[4,%1$d], y: #[4,%1$d], k: i64[4,%1$d]) { %%i = remainder %%k %1$d\n %%n = take_along_dim %%y %%i "
+     "{axis=1}\n %%p = scatter %%x %%i %%n {axis=1}\n %%q = scatter_amax %%x %%i %%n {axis=1}\n return %%p, %%q }",
+     ""},
+    {"rows kept", "f32 i8",
+     "graph main(x: #[9,6], y: #[%1$d,6], k: i64[%1$d]) { %%i = remainder %%k 9\n %%n = add %%y %%y\n %%p = index_copy "
+     "%%x %%i %%n\n %%q = index_add %%p %%i %%y\n return %%p, %%q }",
      "barrier"},
     {"added vectors", "f32 bf16",
      "graph main(x: #[2,%1$d,8], k: i64[%1$d]) { %%i = sub %%k 2\n %%i2 = clamp %%i -3 3\n %%y = "
-     "scatter_add %%x %%i2 {axis=1, size=700}\n return %%y }",
+     "scatter_rows %%x %%i2 {axis=1, size=700}\n return %%y }",
      "barrier"},
 };
 

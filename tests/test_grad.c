@@ -407,9 +407,9 @@ Test(grad, errors_at_run_time_name_the_op_differentiated) {
     } cases[] = {
         {"graph main(x: f64[3], i: i64[2]) { %1 = gather %x, %i\n %2 = sum %1\n return %2 }",
          "[gather] index 7 is outside axis 0 of 3"},
-        {"graph main(x: f64[2], i: i64[2]) { %1 = scatter_add %x, %i {size=3}\n %2 = sum %1\n "
+        {"graph main(x: f64[2], i: i64[2]) { %1 = scatter_rows %x, %i {size=3}\n %2 = sum %1\n "
          "return %2 }",
-         "[scatter_add] index 7 is outside axis 0 of 3"},
+         "[scatter] index 7 is outside axis 0 of 3"},
     };
     int64_t indices[2] = {0, 7};
     double xs[3] = {1, 2, 3};

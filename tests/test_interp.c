@@ -282,12 +282,55 @@ Test(interp, updates) {
     EXPECT("%1 = const {value=1} : i64[0]\n%r = update %x %1 {start=[6]}", 0, 1, 2, 3, 4, 5);
 }
 
+Test(interp, along_an_axis) {
+    EXPECT("%i = const {value=[2, -3, 0, 0]} : i64[2,2]\n%r = take_along_dim %m, %i {axis=1}", 2, 0, 3, 3);
+    EXPECT("%i = const {value=[1, 0]} : i64[1,2]\n%r = take_along_dim %m, %i", 3, 1);
+    EXPECT("%i = const {value=[1, 1]} : i64[2,1]\n%r = take_along_dim %m, %i {axis=1}", 1, 4);
+    EXPECT("%i = const {value=[0, 0, 1, -1]} : i64[2,2]\n%r = scatter %m, %i, %m {axis=1}", 1, 1, 2, 3, 3, 4);
+    EXPECT("%i = const {value=[0, 0, 1, -1]} : i64[2,2]\n%r = scatter_add %m, %i, 10 {axis=1}", 20, 1, 2, 3, 14, 15);
+    EXPECT("%i = const {value=[0, 0, 1, -1]} : i64[2,2]\n%r = scatter_add %m, %i, 10 {axis=1, exclude_self}", 20, 1, 2, 3, 10, 10);
+    EXPECT("%i = const {value=[1, 1, 1]} : i64[1,3]\n%r = scatter_prod %m, %i, %m", 0, 1, 2, 0, 4, 10);
+    EXPECT("%i = const {value=[0, 0, 0]} : i64[1,3]\n%r = scatter_amax %m, %i, 1", 1, 1, 2, 3, 4, 5);
+    EXPECT("%i = const {value=[0, 1, 0]} : i64[1,3]\n%r = scatter_amin %m, %i, 9 {exclude_self}", 9, 1, 9, 3, 9, 5);
+    EXPECT("%1 = cast %x {dtype=f32}\n%i = const {value=[1, 1, 2]} : i64[3]\n%r = scatter_mean %1, %i, %1", 0, 2.0f / 3, 2, 3, 4, 5);
+    EXPECT("%1 = cast %x {dtype=i32}\n%i = const {value=[1, 1, 2]} : i64[3]\n%2 = scatter_mean %1, %i, -2\n%r = cast %2 {dtype=f32}", 0, -1, 0, 3, 4, 5);
+}
+
+Test(interp, rows_by_index) {
+    EXPECT("%i = const {value=[2, 0, 2]} : i64[3]\n%r = index_select %m, %i {axis=1}", 2, 0, 2, 5, 3, 5);
+    EXPECT("%i = const {value=[0, 0]} : i64[2]\n%r = index_add %m, %i, %m {alpha=2}", 6, 11, 16, 3, 4, 5);
+    EXPECT("%i = const {value=[1, 1]} : i64[2]\n%s = slice %m {start=[0,0], stop=[2,2]}\n%r = index_copy %m, %i, %s {axis=1}", 0, 1, 2, 3, 4, 5);
+    EXPECT("%r = index_fill %m, -1, 7 {axis=1}", 0, 1, 7, 3, 4, 7);
+    EXPECT("%i = const {value=[1, 1, 0]} : i64[3]\n%j = const {value=[-1, 2, 0]} : i64[3]\n%r = index_put %m, 7, %i, %j", 7, 1, 2, 3, 4, 7);
+    EXPECT("%i = const {value=[1, 1, 0]} : i64[3]\n%j = const {value=[-1, 2, 0]} : i64[3]\n%r = index_put %m, 7, %i, %j {accumulate}", 7, 1, 2, 3, 4, 19);
+    EXPECT("%r = index_put %m, 9, 1", 0, 1, 2, 9, 9, 9);
+    EXPECT("%i = const {value=[1, 0]} : i64[2]\n%r = embedding %i, %m", 3, 4, 5, 0, 1, 2);
+}
+
+Test(interp, indices_outside) {
+    static const char *const wrong[][2] = {
+        {"take_along_dim %1, %2 {axis=1}", "[gather] index 3 is outside axis 1 of 3"},
+        {"scatter %1, %2, %1 {axis=1}", "[scatter] index 3 is outside axis 1 of 3"},
+        {"index_put %1, 0, 0, %2", "[gather] index 3 is outside axis 1 of 3"},
+    };
+    for (size_t i = 0; i < BZ_LEN(wrong); i++) {
+        bz_error e = {0};
+        ir_value_array out = {0};
+        char text[300];
+        snprintf(text, sizeof text, "graph main() { %%1 = iota {shape=[2,3]}\n%%2 = const {value=[0, -3, 3, 1]} : i64[2,2]\n%%3 = %s\nreturn %%3 }", wrong[i][0]);
+        ir_module *m = irt_parse(text);
+        cr_assert_eq(ir_interpret(m->graphs.p[0], NULL, &out, &e), BZ_EINDEX);
+        cr_expect_str_eq(e.text, wrong[i][1]);
+        ir_module_free(m);
+    }
+}
+
 Test(interp, scatter_add_rows) {
-    EXPECT("%1 = const {value=[1, -2, 1]} : i64[3]\n%r = scatter_add %m, %1 {axis=1, size=2}", 1, 2,
+    EXPECT("%1 = const {value=[1, -2, 1]} : i64[3]\n%r = scatter_rows %m, %1 {axis=1, size=2}", 1, 2,
            4, 8);
-    EXPECT("%1 = const {value=[2, 2]} : i64[2]\n%r = scatter_add %m, %1 {size=3}", 0, 0, 0, 0, 0, 0,
+    EXPECT("%1 = const {value=[2, 2]} : i64[2]\n%r = scatter_rows %m, %1 {size=3}", 0, 0, 0, 0, 0, 0,
            3, 5, 7);
-    EXPECT("%r = scatter_add %x, -1 {size=2}", 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
+    EXPECT("%r = scatter_rows %x, -1 {size=2}", 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
 }
 
 Test(interp, cumsum_along_an_axis) {

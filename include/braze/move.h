@@ -262,69 +262,154 @@ BZ_API bz_tensor *bz_copy_at(bz_tensor *x, const char *site);
 BZ_API bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype dtype, const char *site);
 /* The same bits as another dtype of the same size. */
 BZ_API bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site);
-#define bz_pad(...)                                        bz_pad_at(__VA_ARGS__, BZ_SITE)
-#define bz_concat(...)                                     bz_concat_at(__VA_ARGS__, BZ_SITE)
-#define bz_stack(...)                                      bz_stack_at(__VA_ARGS__, BZ_SITE)
-#define bz_flip(...)                                       bz_flip_at(__VA_ARGS__, BZ_SITE)
-#define bz_fliplr(...)                                     bz_fliplr_at(__VA_ARGS__, BZ_SITE)
-#define bz_flipud(...)                                     bz_flipud_at(__VA_ARGS__, BZ_SITE)
-#define bz_roll(...)                                       bz_roll_at(__VA_ARGS__, BZ_SITE)
-#define bz_rot90_1_(x)                                     bz_rot90_at((x), 1, 0, 1, BZ_SITE)
-#define bz_rot90_2_(x, k)                                  bz_rot90_at((x), (k), 0, 1, BZ_SITE)
-#define bz_rot90_3_(x, k, a)                               bz_rot90_at((x), (k), (a), 1, BZ_SITE)
-#define bz_rot90_4_(x, k, a, b)                            bz_rot90_at((x), (k), (a), (b), BZ_SITE)
-#define bz_rot90(...)                                      BZ_BY_COUNT_(bz_rot90, __VA_ARGS__)
-#define bz_pad_reflect(...)                                bz_pad_reflect_at(__VA_ARGS__, BZ_SITE)
-#define bz_pad_symmetric(...)                              bz_pad_symmetric_at(__VA_ARGS__, BZ_SITE)
-#define bz_pad_replicate(...)                              bz_pad_replicate_at(__VA_ARGS__, BZ_SITE)
-#define bz_pad_circular(...)                               bz_pad_circular_at(__VA_ARGS__, BZ_SITE)
-#define bz_repeat(...)                                     bz_repeat_at(__VA_ARGS__, BZ_SITE)
-#define bz_tile(...)                                       bz_tile_at(__VA_ARGS__, BZ_SITE)
-#define bz_repeat_interleave(...)                          bz_repeat_interleave_at(__VA_ARGS__, BZ_SITE)
-#define bz_cat(...)                                        bz_cat_at(__VA_ARGS__, BZ_SITE)
-#define bz_hstack(...)                                     bz_hstack_at(__VA_ARGS__, BZ_SITE)
-#define bz_vstack(...)                                     bz_vstack_at(__VA_ARGS__, BZ_SITE)
-#define bz_dstack(...)                                     bz_dstack_at(__VA_ARGS__, BZ_SITE)
-#define bz_column_stack(...)                               bz_column_stack_at(__VA_ARGS__, BZ_SITE)
-#define bz_block_diag(...)                                 bz_block_diag_at(__VA_ARGS__, BZ_SITE)
-#define bz_cartesian_prod(...)                             bz_cartesian_prod_at(__VA_ARGS__, BZ_SITE)
-#define bz_combinations_1_(x)                              bz_combinations_at((x), 2, false, BZ_SITE)
-#define bz_combinations_2_(x, k)                           bz_combinations_at((x), (k), false, BZ_SITE)
-#define bz_combinations_3_(x, k, with_replacement)         bz_combinations_at((x), (k), (with_replacement), BZ_SITE)
-#define bz_combinations(...)                               BZ_BY_COUNT_(bz_combinations, __VA_ARGS__)
-#define bz_diag_embed_1_(x)                                bz_diag_embed_at((x), 0, -2, -1, BZ_SITE)
-#define bz_diag_embed_2_(x, offset)                        bz_diag_embed_at((x), (offset), -2, -1, BZ_SITE)
-#define bz_diag_embed_3_(x, offset, a)                     bz_diag_embed_at((x), (offset), (a), -1, BZ_SITE)
-#define bz_diag_embed_4_(x, offset, a, b)                  bz_diag_embed_at((x), (offset), (a), (b), BZ_SITE)
-#define bz_diag_embed(...)                                 BZ_BY_COUNT_(bz_diag_embed, __VA_ARGS__)
-#define bz_diagonal_scatter_2_(x, y)                       bz_diagonal_scatter_at((x), (y), 0, 0, 1, BZ_SITE)
-#define bz_diagonal_scatter_3_(x, y, offset)               bz_diagonal_scatter_at((x), (y), (offset), 0, 1, BZ_SITE)
-#define bz_diagonal_scatter_4_(x, y, offset, a)            bz_diagonal_scatter_at((x), (y), (offset), (a), 1, BZ_SITE)
-#define bz_diagonal_scatter_5_(x, y, offset, a, b)         bz_diagonal_scatter_at((x), (y), (offset), (a), (b), BZ_SITE)
-#define bz_diagonal_scatter(...)                           BZ_BY_COUNT_(bz_diagonal_scatter, __VA_ARGS__)
-#define bz_select_scatter(...)                             bz_select_scatter_at(__VA_ARGS__, BZ_SITE)
-#define bz_slice_scatter_2_(x, y)                          bz_slice_scatter_at((x), (y), 0, BZ_OPEN, BZ_OPEN, 1, BZ_SITE)
-#define bz_slice_scatter_3_(x, y, axis)                    bz_slice_scatter_at((x), (y), (axis), BZ_OPEN, BZ_OPEN, 1, BZ_SITE)
-#define bz_slice_scatter_4_(x, y, axis, start)             bz_slice_scatter_at((x), (y), (axis), (start), BZ_OPEN, 1, BZ_SITE)
-#define bz_slice_scatter_5_(x, y, axis, start, stop)       bz_slice_scatter_at((x), (y), (axis), (start), (stop), 1, BZ_SITE)
-#define bz_slice_scatter_6_(x, y, axis, start, stop, step) bz_slice_scatter_at((x), (y), (axis), (start), (stop), (step), BZ_SITE)
-#define bz_slice_scatter(...)                              BZ_BY_COUNT_(bz_slice_scatter, __VA_ARGS__)
-#define bz_as_strided_scatter(...)                         bz_as_strided_scatter_at(__VA_ARGS__, BZ_SITE)
-#define bz_gather_2_(x, index)                             bz_gather_at((x), (index), 0, BZ_SITE)
-#define bz_gather_3_(x, index, axis)                       bz_gather_at((x), (index), (axis), BZ_SITE)
-#define bz_gather(...)                                     BZ_BY_COUNT_(bz_gather, __VA_ARGS__)
-#define bz_take_2_(x, index)                               bz_take_at((x), (index), BZ_FLAT, BZ_SITE)
-#define bz_take_3_(x, index, axis)                         bz_take_at((x), (index), (axis), BZ_SITE)
-#define bz_take(...)                                       BZ_BY_COUNT_(bz_take, __VA_ARGS__)
-#define bz_masked_fill(x, mask, value)                     BZ_WITH_3_(bz_masked_fill_at, x, mask, value)
-#define bz_masked_scatter(...)                             bz_masked_scatter_at(__VA_ARGS__, BZ_SITE)
-#define bz_sort(...)                                       bz_sort_at(__VA_ARGS__, BZ_SITE)
-#define bz_one_hot_2_(x, classes)                          bz_one_hot_at((x), (classes), BZ_I64, BZ_SITE)
-#define bz_one_hot_3_(x, classes, dtype)                   bz_one_hot_at((x), (classes), (dtype), BZ_SITE)
-#define bz_one_hot(...)                                    BZ_BY_COUNT_(bz_one_hot, __VA_ARGS__)
-#define bz_copy(...)                                       bz_copy_at(__VA_ARGS__, BZ_SITE)
-#define bz_cast(...)                                       bz_cast_at(__VA_ARGS__, BZ_SITE)
-#define bz_bitcast(...)                                    bz_bitcast_at(__VA_ARGS__, BZ_SITE)
+/* Of each line of x along an axis the elements that index names (torch.gather). index has x's axes; where it has 1 the same for all.
+ * Negative indices count from the end; outside: BZ_EINDEX when it runs. Differentiable, as all of these. */
+BZ_API bz_tensor *bz_take_along_dim_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
+/* x with the elements of src where index names them, along an axis. index has x's axes, of no other more elements than x, of none
+ * more than src (0-d: that one everywhere). Of several that go to one place the last stays. */
+BZ_API bz_tensor *bz_scatter_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                const char *site);
+/* x plus the elements of src where index names them, along an axis. As bz_scatter; several that go to one place add up in their
+ * order. exclude_self: x's own element does not count there. */
+BZ_API bz_tensor *bz_scatter_add_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                    bool exclude_self, const char *site);
+/* x times the elements of src where index names them, along an axis. As bz_scatter_add. */
+BZ_API bz_tensor *bz_scatter_prod_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                     bool exclude_self, const char *site);
+/* The mean of x and the elements of src where index names them, along an axis. As bz_scatter_add; of integers rounded down. */
+BZ_API bz_tensor *bz_scatter_mean_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                     bool exclude_self, const char *site);
+/* The largest of x and the elements of src where index names them, along an axis. As bz_scatter_add. */
+BZ_API bz_tensor *bz_scatter_amax_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                     bool exclude_self, const char *site);
+/* The smallest of x and the elements of src where index names them, along an axis. As bz_scatter_add. */
+BZ_API bz_tensor *bz_scatter_amin_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                     bool exclude_self, const char *site);
+/* Rows of x at indices of one axis. As bz_gather of 1-d indices. */
+BZ_API bz_tensor *bz_index_select_at(bz_tensor *x, bz_tensor *index, int axis, const char *site);
+/* x with alpha times rows of src added to those that index names. src has x's axes, and as many rows as index; several that go to
+ * one row add up in their order. */
+BZ_API bz_tensor *bz_index_add_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                  double alpha, const char *site);
+/* x with rows of src in place of those that index names. As bz_index_add; the last one stays. */
+BZ_API bz_tensor *bz_index_copy_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                   const char *site);
+/* x with a number in all rows that index names. value is 0-d. */
+BZ_API bz_tensor *bz_index_fill_at(bz_tensor *x, bz_tensor *index, bz_tensor *value, int axis,
+                                   const char *site);
+/* x with values at x[index[0], .., index[n - 1]]: integer indices of its first n axes, which broadcast, as values does to their
+ * shape and x's other axes. Of several that go to one place the last stays; accumulate: they add up in their order. */
+BZ_API bz_tensor *bz_index_put_at(bz_tensor *x, bz_tensor *values, bz_tensor *const *index, int n,
+                                  bool accumulate, const char *site);
+/* Rows of weight, [rows, width], at integer indices. Row padding_idx gets no gradient. */
+BZ_API bz_tensor *bz_embedding_at(bz_tensor *index, bz_tensor *weight, int64_t padding_idx,
+                                  const char *site);
+#define bz_pad(...)                                           bz_pad_at(__VA_ARGS__, BZ_SITE)
+#define bz_concat(...)                                        bz_concat_at(__VA_ARGS__, BZ_SITE)
+#define bz_stack(...)                                         bz_stack_at(__VA_ARGS__, BZ_SITE)
+#define bz_flip(...)                                          bz_flip_at(__VA_ARGS__, BZ_SITE)
+#define bz_fliplr(...)                                        bz_fliplr_at(__VA_ARGS__, BZ_SITE)
+#define bz_flipud(...)                                        bz_flipud_at(__VA_ARGS__, BZ_SITE)
+#define bz_roll(...)                                          bz_roll_at(__VA_ARGS__, BZ_SITE)
+#define bz_rot90_1_(x)                                        bz_rot90_at((x), 1, 0, 1, BZ_SITE)
+#define bz_rot90_2_(x, k)                                     bz_rot90_at((x), (k), 0, 1, BZ_SITE)
+#define bz_rot90_3_(x, k, a)                                  bz_rot90_at((x), (k), (a), 1, BZ_SITE)
+#define bz_rot90_4_(x, k, a, b)                               bz_rot90_at((x), (k), (a), (b), BZ_SITE)
+#define bz_rot90(...)                                         BZ_BY_COUNT_(bz_rot90, __VA_ARGS__)
+#define bz_pad_reflect(...)                                   bz_pad_reflect_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_symmetric(...)                                 bz_pad_symmetric_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_replicate(...)                                 bz_pad_replicate_at(__VA_ARGS__, BZ_SITE)
+#define bz_pad_circular(...)                                  bz_pad_circular_at(__VA_ARGS__, BZ_SITE)
+#define bz_repeat(...)                                        bz_repeat_at(__VA_ARGS__, BZ_SITE)
+#define bz_tile(...)                                          bz_tile_at(__VA_ARGS__, BZ_SITE)
+#define bz_repeat_interleave(...)                             bz_repeat_interleave_at(__VA_ARGS__, BZ_SITE)
+#define bz_cat(...)                                           bz_cat_at(__VA_ARGS__, BZ_SITE)
+#define bz_hstack(...)                                        bz_hstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_vstack(...)                                        bz_vstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_dstack(...)                                        bz_dstack_at(__VA_ARGS__, BZ_SITE)
+#define bz_column_stack(...)                                  bz_column_stack_at(__VA_ARGS__, BZ_SITE)
+#define bz_block_diag(...)                                    bz_block_diag_at(__VA_ARGS__, BZ_SITE)
+#define bz_cartesian_prod(...)                                bz_cartesian_prod_at(__VA_ARGS__, BZ_SITE)
+#define bz_combinations_1_(x)                                 bz_combinations_at((x), 2, false, BZ_SITE)
+#define bz_combinations_2_(x, k)                              bz_combinations_at((x), (k), false, BZ_SITE)
+#define bz_combinations_3_(x, k, with_replacement)            bz_combinations_at((x), (k), (with_replacement), BZ_SITE)
+#define bz_combinations(...)                                  BZ_BY_COUNT_(bz_combinations, __VA_ARGS__)
+#define bz_diag_embed_1_(x)                                   bz_diag_embed_at((x), 0, -2, -1, BZ_SITE)
+#define bz_diag_embed_2_(x, offset)                           bz_diag_embed_at((x), (offset), -2, -1, BZ_SITE)
+#define bz_diag_embed_3_(x, offset, a)                        bz_diag_embed_at((x), (offset), (a), -1, BZ_SITE)
+#define bz_diag_embed_4_(x, offset, a, b)                     bz_diag_embed_at((x), (offset), (a), (b), BZ_SITE)
+#define bz_diag_embed(...)                                    BZ_BY_COUNT_(bz_diag_embed, __VA_ARGS__)
+#define bz_diagonal_scatter_2_(x, y)                          bz_diagonal_scatter_at((x), (y), 0, 0, 1, BZ_SITE)
+#define bz_diagonal_scatter_3_(x, y, offset)                  bz_diagonal_scatter_at((x), (y), (offset), 0, 1, BZ_SITE)
+#define bz_diagonal_scatter_4_(x, y, offset, a)               bz_diagonal_scatter_at((x), (y), (offset), (a), 1, BZ_SITE)
+#define bz_diagonal_scatter_5_(x, y, offset, a, b)            bz_diagonal_scatter_at((x), (y), (offset), (a), (b), BZ_SITE)
+#define bz_diagonal_scatter(...)                              BZ_BY_COUNT_(bz_diagonal_scatter, __VA_ARGS__)
+#define bz_select_scatter(...)                                bz_select_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_slice_scatter_2_(x, y)                             bz_slice_scatter_at((x), (y), 0, BZ_OPEN, BZ_OPEN, 1, BZ_SITE)
+#define bz_slice_scatter_3_(x, y, axis)                       bz_slice_scatter_at((x), (y), (axis), BZ_OPEN, BZ_OPEN, 1, BZ_SITE)
+#define bz_slice_scatter_4_(x, y, axis, start)                bz_slice_scatter_at((x), (y), (axis), (start), BZ_OPEN, 1, BZ_SITE)
+#define bz_slice_scatter_5_(x, y, axis, start, stop)          bz_slice_scatter_at((x), (y), (axis), (start), (stop), 1, BZ_SITE)
+#define bz_slice_scatter_6_(x, y, axis, start, stop, step)    bz_slice_scatter_at((x), (y), (axis), (start), (stop), (step), BZ_SITE)
+#define bz_slice_scatter(...)                                 BZ_BY_COUNT_(bz_slice_scatter, __VA_ARGS__)
+#define bz_as_strided_scatter(...)                            bz_as_strided_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_gather_2_(x, index)                                bz_gather_at((x), (index), 0, BZ_SITE)
+#define bz_gather_3_(x, index, axis)                          bz_gather_at((x), (index), (axis), BZ_SITE)
+#define bz_gather(...)                                        BZ_BY_COUNT_(bz_gather, __VA_ARGS__)
+#define bz_take_2_(x, index)                                  bz_take_at((x), (index), BZ_FLAT, BZ_SITE)
+#define bz_take_3_(x, index, axis)                            bz_take_at((x), (index), (axis), BZ_SITE)
+#define bz_take(...)                                          BZ_BY_COUNT_(bz_take, __VA_ARGS__)
+#define bz_masked_fill(x, mask, value)                        BZ_WITH_3_(bz_masked_fill_at, x, mask, value)
+#define bz_masked_scatter(...)                                bz_masked_scatter_at(__VA_ARGS__, BZ_SITE)
+#define bz_sort(...)                                          bz_sort_at(__VA_ARGS__, BZ_SITE)
+#define bz_one_hot_2_(x, classes)                             bz_one_hot_at((x), (classes), BZ_I64, BZ_SITE)
+#define bz_one_hot_3_(x, classes, dtype)                      bz_one_hot_at((x), (classes), (dtype), BZ_SITE)
+#define bz_one_hot(...)                                       BZ_BY_COUNT_(bz_one_hot, __VA_ARGS__)
+#define bz_copy(...)                                          bz_copy_at(__VA_ARGS__, BZ_SITE)
+#define bz_cast(...)                                          bz_cast_at(__VA_ARGS__, BZ_SITE)
+#define bz_bitcast(...)                                       bz_bitcast_at(__VA_ARGS__, BZ_SITE)
+#define bz_take_along_dim_2_(x, index)                        bz_take_along_dim_at((x), (index), 0, BZ_SITE)
+#define bz_take_along_dim_3_(x, index, axis)                  bz_take_along_dim_at((x), (index), (axis), BZ_SITE)
+#define bz_take_along_dim(...)                                BZ_BY_COUNT_(bz_take_along_dim, __VA_ARGS__)
+#define bz_scatter_3_(x, index, src)                          bz_scatter_at((x), (index), (src), 0, BZ_SITE)
+#define bz_scatter_4_(x, index, src, axis)                    bz_scatter_at((x), (index), (src), (axis), BZ_SITE)
+#define bz_scatter(...)                                       BZ_BY_COUNT_(bz_scatter, __VA_ARGS__)
+#define bz_scatter_add_3_(x, index, src)                      bz_scatter_add_at((x), (index), (src), 0, false, BZ_SITE)
+#define bz_scatter_add_4_(x, index, src, axis)                bz_scatter_add_at((x), (index), (src), (axis), false, BZ_SITE)
+#define bz_scatter_add_5_(x, index, src, axis, exclude_self)  bz_scatter_add_at((x), (index), (src), (axis), (exclude_self), BZ_SITE)
+#define bz_scatter_add(...)                                   BZ_BY_COUNT_(bz_scatter_add, __VA_ARGS__)
+#define bz_scatter_prod_3_(x, index, src)                     bz_scatter_prod_at((x), (index), (src), 0, false, BZ_SITE)
+#define bz_scatter_prod_4_(x, index, src, axis)               bz_scatter_prod_at((x), (index), (src), (axis), false, BZ_SITE)
+#define bz_scatter_prod_5_(x, index, src, axis, exclude_self) bz_scatter_prod_at((x), (index), (src), (axis), (exclude_self), BZ_SITE)
+#define bz_scatter_prod(...)                                  BZ_BY_COUNT_(bz_scatter_prod, __VA_ARGS__)
+#define bz_scatter_mean_3_(x, index, src)                     bz_scatter_mean_at((x), (index), (src), 0, false, BZ_SITE)
+#define bz_scatter_mean_4_(x, index, src, axis)               bz_scatter_mean_at((x), (index), (src), (axis), false, BZ_SITE)
+#define bz_scatter_mean_5_(x, index, src, axis, exclude_self) bz_scatter_mean_at((x), (index), (src), (axis), (exclude_self), BZ_SITE)
+#define bz_scatter_mean(...)                                  BZ_BY_COUNT_(bz_scatter_mean, __VA_ARGS__)
+#define bz_scatter_amax_3_(x, index, src)                     bz_scatter_amax_at((x), (index), (src), 0, false, BZ_SITE)
+#define bz_scatter_amax_4_(x, index, src, axis)               bz_scatter_amax_at((x), (index), (src), (axis), false, BZ_SITE)
+#define bz_scatter_amax_5_(x, index, src, axis, exclude_self) bz_scatter_amax_at((x), (index), (src), (axis), (exclude_self), BZ_SITE)
+#define bz_scatter_amax(...)                                  BZ_BY_COUNT_(bz_scatter_amax, __VA_ARGS__)
+#define bz_scatter_amin_3_(x, index, src)                     bz_scatter_amin_at((x), (index), (src), 0, false, BZ_SITE)
+#define bz_scatter_amin_4_(x, index, src, axis)               bz_scatter_amin_at((x), (index), (src), (axis), false, BZ_SITE)
+#define bz_scatter_amin_5_(x, index, src, axis, exclude_self) bz_scatter_amin_at((x), (index), (src), (axis), (exclude_self), BZ_SITE)
+#define bz_scatter_amin(...)                                  BZ_BY_COUNT_(bz_scatter_amin, __VA_ARGS__)
+#define bz_index_select_2_(x, index)                          bz_index_select_at((x), (index), 0, BZ_SITE)
+#define bz_index_select_3_(x, index, axis)                    bz_index_select_at((x), (index), (axis), BZ_SITE)
+#define bz_index_select(...)                                  BZ_BY_COUNT_(bz_index_select, __VA_ARGS__)
+#define bz_index_add_3_(x, index, src)                        bz_index_add_at((x), (index), (src), 0, 1, BZ_SITE)
+#define bz_index_add_4_(x, index, src, axis)                  bz_index_add_at((x), (index), (src), (axis), 1, BZ_SITE)
+#define bz_index_add_5_(x, index, src, axis, alpha)           bz_index_add_at((x), (index), (src), (axis), (alpha), BZ_SITE)
+#define bz_index_add(...)                                     BZ_BY_COUNT_(bz_index_add, __VA_ARGS__)
+#define bz_index_copy_3_(x, index, src)                       bz_index_copy_at((x), (index), (src), 0, BZ_SITE)
+#define bz_index_copy_4_(x, index, src, axis)                 bz_index_copy_at((x), (index), (src), (axis), BZ_SITE)
+#define bz_index_copy(...)                                    BZ_BY_COUNT_(bz_index_copy, __VA_ARGS__)
+#define bz_index_fill_3_(x, index, value)                     bz_index_fill_at((x), (index), (value), 0, BZ_SITE)
+#define bz_index_fill_4_(x, index, value, axis)               bz_index_fill_at((x), (index), (value), (axis), BZ_SITE)
+#define bz_index_fill(...)                                    BZ_BY_COUNT_(bz_index_fill, __VA_ARGS__)
+#define bz_index_put(...)                                     bz_index_put_at(__VA_ARGS__, BZ_SITE)
+#define bz_embedding_2_(index, weight)                        bz_embedding_at((index), (weight), INT64_MIN, BZ_SITE)
+#define bz_embedding_3_(index, weight, padding_idx)           bz_embedding_at((index), (weight), (padding_idx), BZ_SITE)
+#define bz_embedding(...)                                     BZ_BY_COUNT_(bz_embedding, __VA_ARGS__)
 
 /* ---- elements at places that are in tensors */
 

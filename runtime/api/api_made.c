@@ -386,6 +386,88 @@ bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site) {
     return rt_end(&r, ready ? ir_bitcast(r.g, r.x[0], dtype) : 0);
 }
 
+bz_tensor *bz_take_along_dim_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "take_along_dim", site, (bz_tensor *[]){x, index}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_take_along_dim(r.g, r.x[0], r.x[1], axis) : 0);
+}
+
+bz_tensor *bz_scatter_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                         const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_put_along_dim(r.g, r.x[0], r.x[1], r.x[2], axis) : 0);
+}
+
+bz_tensor *bz_scatter_add_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                             bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_add", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_sum(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
+}
+
+bz_tensor *bz_scatter_prod_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                              bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_prod", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_prod(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
+}
+
+bz_tensor *bz_scatter_mean_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                              bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_mean", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_mean(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
+}
+
+bz_tensor *bz_scatter_amax_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                              bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_amax", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_amax(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
+}
+
+bz_tensor *bz_scatter_amin_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                              bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_amin", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_amin(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
+}
+
+bz_tensor *bz_index_select_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "index_select", site, (bz_tensor *[]){x, index}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_index_select(r.g, r.x[0], r.x[1], axis) : 0);
+}
+
+bz_tensor *bz_index_add_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis, double alpha,
+                           const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "index_add", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_index_add(r.g, r.x[0], r.x[1], r.x[2], axis, alpha) : 0);
+}
+
+bz_tensor *bz_index_copy_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "index_copy", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_index_copy(r.g, r.x[0], r.x[1], r.x[2], axis) : 0);
+}
+
+bz_tensor *bz_index_fill_at(bz_tensor *x, bz_tensor *index, bz_tensor *value, int axis,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "index_fill", site, (bz_tensor *[]){x, index, value}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_index_fill(r.g, r.x[0], r.x[1], r.x[2], axis) : 0);
+}
+
+bz_tensor *bz_embedding_at(bz_tensor *index, bz_tensor *weight, int64_t padding_idx,
+                           const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "embedding", site, (bz_tensor *[]){index, weight}, 2, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_embedding(r.g, r.x[0], r.x[1], padding_idx) : 0);
+}
+
 bz_tensor *bz_sum_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "sum", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);

@@ -273,6 +273,19 @@ bz_tensor *bz_concat_at(bz_tensor *const *x, int n, int a, const char *site) {
     return rt_end(&r, ready ? ir_concat(r.g, r.x, (unsigned)n, a) : 0);
 }
 
+bz_tensor *bz_index_put_at(bz_tensor *x, bz_tensor *values, bz_tensor *const *index, int n,
+                           bool accumulate, const char *site) {
+    rt_rec r;
+    ir_ref made = 0;
+    bz_tensor *all[2 + IR_MAX_RANK + 1] = {x, values};
+    const int most = IR_MAX_RANK + 1; /* too many are an error of the op */
+    n = n < 0 || !index ? 0 : n > most ? most : n;
+    if (n) memcpy(all + 2, index, (size_t)n * sizeof *all);
+    if (rt_begin(&r, "index_put", site, all, (unsigned)n + 2, 0, BZ_NDTYPES))
+        made = ir_index_put(r.g, r.x[0], r.x[1], r.x + 2, (unsigned)n, accumulate);
+    return rt_end(&r, made);
+}
+
 bz_tensor *bz_stack_at(bz_tensor *const *x, int n, int a, const char *site) {
     rt_rec r;
     if (n <= 0 || !x) return NULL;

@@ -120,7 +120,7 @@ static bool store_on_the_way(bz_context *c, const rt_epoch *e, ir_ref q) {
 
 static bool can_fail(const rt_epoch *e, ir_ref r) {
     ir_op op = (ir_op)ir_at(e->g, r)->op;
-    return !has_value(e, r) && (op == IR_GATHER || op == IR_SCATTER_ADD || ir_op_is_tuple(op));
+    return !has_value(e, r) && (op == IR_GATHER || op == IR_SCATTER || ir_op_is_tuple(op));
 }
 
 /* Can the evaluation fail after it has begun to write where q lies? Not where `out` is made in one step, of what may fail and nothing

@@ -14,11 +14,10 @@ enum { MOST_WORK = 1 << 22, MOST_NODES = 256 }; /* elements; nodes */
 bool rt_index_of(const ir_graph *g, ir_ref r, rt_index *a) {
     int64_t shape[IR_MAX_RANK];
     const ir_node *n = ir_at(g, r);
-    if ((n->op != IR_GATHER && n->op != IR_SCATTER_ADD) || n->nin < 2) return false;
-    ir_ref table = n->op == IR_GATHER ? ir_in(g, n)[0] : r;
+    if ((n->op != IR_GATHER && n->op != IR_SCATTER) || n->nin < 2) return false;
     a->node = ir_in(g, n)[1];
-    a->axis = ir_attrs(g, n)[0];
-    if (!ir_static_shape(g, table, shape) || !ir_numel(g, a->node, &a->count)) return false;
+    a->axis = ir_attrs(g, n)[n->op == IR_SCATTER];
+    if (!ir_static_shape(g, ir_in(g, n)[0], shape) || !ir_numel(g, a->node, &a->count)) return false;
     a->size = shape[a->axis];
     return true;
 }

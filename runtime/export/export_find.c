@@ -1,4 +1,4 @@
-/* export_find.c - finders: small plans that compute the indices of a gather or scatter_add once more, when one of them was outside.
+/* export_find.c - finders: small plans that compute the indices of a gather or scatter once more, when one of them was outside.
  *
  *     gather table, i -> ... (the plan)          i's nodes -> arena (its finder), for each instruction set
  *

@@ -145,6 +145,30 @@ ir_ref ir_masked_fill(ir_graph *g, ir_ref x, ir_ref mask, ir_ref value);
 ir_ref ir_masked_scatter(ir_graph *g, ir_ref x, ir_ref mask, ir_ref source);
 /* 1 at each element's class, else 0, along a new last axis. */
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype dtype);
+/* Of each line of x along an axis the elements that index names (torch.gather). */
+ir_ref ir_take_along_dim(ir_graph *g, ir_ref x, ir_ref index, int axis);
+/* x times the elements of src where index names them, along an axis. */
+ir_ref ir_scatter_prod(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self);
+/* The mean of x and the elements of src where index names them, along an axis. */
+ir_ref ir_scatter_mean(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self);
+/* The largest of x and the elements of src where index names them, along an axis. */
+ir_ref ir_scatter_amax(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self);
+/* The smallest of x and the elements of src where index names them, along an axis. */
+ir_ref ir_scatter_amin(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self);
+/* Rows of x at indices of one axis. */
+ir_ref ir_index_select(ir_graph *g, ir_ref x, ir_ref index, int axis);
+/* x with alpha times rows of src added to those that index names. */
+ir_ref ir_index_add(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, double alpha);
+/* x with rows of src in place of those that index names. */
+ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis);
+/* x with a number in all rows that index names. */
+ir_ref ir_index_fill(ir_graph *g, ir_ref x, ir_ref index, ir_ref value, int axis);
+/* Rows of weight, [rows, width], at integer indices. */
+ir_ref ir_embedding(ir_graph *g, ir_ref index, ir_ref weight, int64_t padding_idx);
 /* Arithmetic mean. */
 ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
 /* Variance: sum of (x - mean)^2 over (count - correction). */

@@ -227,6 +227,8 @@ ir_ref ir_put_strided(ir_graph *g, ir_ref v, const ir_strided *w, int64_t numel)
 ir_ref ir_concat(ir_graph *g, const ir_ref *x, unsigned n, int axis); /* promotes dtypes */
 ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index,
                  int axis); /* shape: x's with index's in place of the axis (numpy.take) */
+/* Of each line of x along the axis the elements that index names, which has x's axes, none of the others longer: torch.gather. */
+ir_ref ir_gather_along(ir_graph *g, ir_ref x, ir_ref index, int axis);
 /* The transpose of gather: x's axes axis .. axis + rank of index - 1, which are index's, become one of `size`; row i of x is added to
  * row index[i] of the result, i ascending, from +0. Halves add up in f32 and round once. */
 ir_ref ir_scatter_add(ir_graph *g, ir_ref x, ir_ref index, int axis, ir_dim size);
@@ -286,6 +288,18 @@ ir_ref ir_scan(ir_graph *g, ir_way way, ir_ref x, int axis, bool reverse);
 ir_ref ir_scan_places(ir_graph *g, ir_ref x, ir_ref best, int axis, bool reverse);
 ir_ref ir_cummax(ir_graph *g, ir_ref x, int axis, bool reverse, ir_ref *indices);
 ir_ref ir_cummin(ir_graph *g, ir_ref x, int axis, bool reverse, ir_ref *indices);
+
+/* x with y combined into it: row y[i] (its axes `axis` ... are index's) into row index[i], i ascending; along: element by element, index and y having
+ * one shape and x's axes. Halves are combined as f32 and rounded once; sums of bool are or. */
+ir_ref ir_scatter(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int axis, bool along);
+/* The same along, where y may be longer than index, or one number. */
+ir_ref ir_scatter_along(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int axis);
+
+/* compose_put.c: scatter, scatter_add, index_put of n indices. */
+ir_ref ir_put_along_dim(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis);
+ir_ref ir_scatter_sum(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, bool exclude_self);
+ir_ref ir_index_put(ir_graph *g, ir_ref x, ir_ref values, const ir_ref *indices, unsigned n,
+                    bool accumulate);
 
 typedef struct ir_dot_attr {
     bz_dtype acc;

@@ -44,6 +44,7 @@ typedef enum ir_reads {
     IR_READS_PRODUCT, /* the elements of two operands along some axes */
     IR_READS_SCAN,    /* its own element, and those before it along an axis */
     IR_READS_GATHER,  /* the element that an index among the operands names */
+    IR_READS_SCATTER, /* its own element, and all that indices among the operands name it for */
     IR_READS_WINDOW,  /* its own element of one operand, or in a window one of another */
     IR_READS_WHOLE,   /* rows of the operands, in an order of the op's own */
     IR_READS_GRAPHS,  /* whatever other graphs do with the operands */

@@ -43,6 +43,15 @@ typedef struct ir_struct {
 } ir_struct;
 extern const ir_struct ir_structs[IR_NOPS]; /* elementwise ops: all 0 */
 
+/* ---- gather.c, for scatter.c too */
+/* Do integer indices lie along an axis of x? false and an error. */
+bool ir_check_along(ir_graph *g, ir_op op, ir_ref x, ir_ref index, unsigned axis);
+/* The indices along `axis` as [n], where they are the same for all lines of x; 0: they are not. */
+ir_ref ir_rows_of_index(ir_graph *g, ir_ref x, ir_ref index, unsigned axis);
+bool ck_along(const ck *c, const ir_node *x, const ir_node *index, unsigned axis);
+/* Index number i of operand 1, counted from the end when negative; false and an error when it is outside `size`. */
+bool it_row_of(it_state *s, ir_ref r, int64_t i, int64_t axis, int64_t size, int64_t *row);
+
 #define IR_RESULTS_ONE(name)
 #define IR_RESULTS_MANY(name)                                                                      \
     unsigned ir_##name##_results(const ir_graph *g, ir_ref r, unsigned k, ir_type *t);

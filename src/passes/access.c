@@ -66,7 +66,8 @@ ir_ex access_window_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex
 
 ir_ex access_picked_offset(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx) {
     const ir_node *n = ir_at(g, r);
-    const unsigned axis = (unsigned)ir_attrs(g, n)[0], in = ir_at(g, ir_in(g, n)[1])->rank;
+    const unsigned axis = (unsigned)ir_attrs(g, n)[0],
+                   in = ir_attrs(g, n)[1] ? 1 : ir_at(g, ir_in(g, n)[1])->rank; /* along: one */
     ir_ex at[IR_MAX_RANK];
     for (unsigned d = 0; d < ir_at(g, ir_in(g, n)[0])->rank; d++)
         at[d] = d < axis ? idx[d] : d == axis ? ir_ex_const(x, 0) : idx[d + in - 1];
@@ -119,7 +120,7 @@ bool access_take(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, uns
         return true;
     }
     if (n.op == IR_GATHER && k == 1) {
-        memcpy(at, idx + a[0], rank * sizeof *at);
+        memcpy(at, idx + (a[1] ? 0 : a[0]), rank * sizeof *at);
         return true;
     }
     if (!ir_op_is_movement(n.op) || (k > 0 && n.op != IR_CONCAT)) return false;

@@ -5,6 +5,8 @@
  *     an update            the buffer of what it updates, if nobody reads that later: of a temporary (whose buffer becomes the output's,
  *                          if the update is one), of an input that is donated to it or to an update of it
  *
+ *     a scatter            the same, but never an input's: an index may be outside, and what was given must not have changed then
+ *
  * A result may overwrite an operand if its own kernel reads that only at the index that it stores (fuse_in_place.c) and no other group
  * reads it in this launch or after it. */
 #include "src/passes/lower.h"
@@ -137,6 +139,8 @@ static bool may_overwrite(const lower *l, uint32_t group, ir_ref q, ir_ref out) 
 
 /* The buffer of the input that is donated to `out`. An input that is an output too, unchanged, keeps its value. */
 static uint32_t donated_buffer(lower *l, uint32_t group, ir_ref out) {
+    /* an index may be outside: what was given must not have changed then */
+    if (l->f->groups.p[group].form->scatters) return PASS_NONE;
     for (uint32_t i = l->homes.first_output[out]; i != PASS_NONE; i = l->homes.next_output[i]) {
         const ir_output *o = &l->g->outputs.p[i];
         if (o->node != out || o->donated < 0) continue;
@@ -209,7 +213,9 @@ static uint32_t dying_buffer(lower *l, uint32_t group, ir_ref out) {
 
 static bool choose(lower *l, uint32_t group, ir_ref r) {
     const uint32_t output = l->homes.first_output[r];
-    uint32_t b = ir_at(l->g, r)->op == IR_UPDATE ? updated_buffer(l, group, r) : PASS_NONE;
+    const unsigned op = ir_at(l->g, r)->op;
+    uint32_t b =
+        op == IR_UPDATE || op == IR_SCATTER ? updated_buffer(l, group, r) : PASS_NONE;
     if (b == PASS_NONE)
         b = output != PASS_NONE ? donated_buffer(l, group, r) : dying_buffer(l, group, r);
     if (b == PASS_NONE)

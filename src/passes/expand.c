@@ -46,7 +46,7 @@ static bool of_nothing(const ir_graph *g, ir_ref r, ir_bits *value) {
     }
     /* the left operand may be empty for its contracted axes alone: the result has the others */
     if (n->op == IR_CONV && operand && !ir_numel(g, ir_in(g, n)[1], &operand)) return false;
-    return (n->op == IR_DOT || n->op == IR_CONV || n->op == IR_SCATTER_ADD) && operand == 0;
+    return (n->op == IR_DOT || n->op == IR_CONV) && operand == 0;
 }
 
 /* A concat of many as one of some, each of at most PASS_CONCAT_MOST: equal ones are one kernel. */

@@ -23,6 +23,7 @@ const fuse_form form_dot = {
 /* what all elements before each one come to, element by element along an axis; each passes by once */
 const fuse_form form_scan = {
     .word = "scan", .full = -1, .scans = true, .stores_full = true, .in_place = FUSE_FULL};
+const fuse_form form_scatter = {.word = "scatter", .full = 2, .scatters = true};
 /* an op with a kernel of its own, and its results if they are several */
 const fuse_form form_whole = {
     .full = -1, .apart = "it goes through whole rows in an order of its own: they need memory"};
@@ -40,6 +41,7 @@ const fuse_form *form_of(const ir_graph *g, ir_ref r) {
     case IR_READS_PRODUCT: return &form_dot;
     case IR_READS_WINDOW: return &form_update;
     case IR_READS_SCAN: return &form_scan;
+    case IR_READS_SCATTER: return &form_scatter;
     case IR_READS_WHOLE: return &form_whole;
     case IR_READS_NONE:
     case IR_READS_MAP:

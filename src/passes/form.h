@@ -20,6 +20,7 @@ typedef struct fuse_form {
     bool stores_full;    /* members on the full level may be stored */
     bool product; /* operands are read once, into panels, and as often as they like from there */
     bool scans;   /* the head carries values from element to element along an axis */
+    bool scatters; /* the head puts what it reads where indices say: nobody knows a result before all is done */
     bool window;  /* the head writes a part of a value: the loops run over that */
     /* where a result may lie where an operand lay; NONE: passes, bands and sums in any order read again */
     fuse_level in_place;
@@ -28,7 +29,7 @@ typedef struct fuse_form {
     const struct fuse_form *once;
 } fuse_form;
 
-extern const fuse_form form_map, form_row, form_col, form_strip, form_dot, form_scan, form_whole,
+extern const fuse_form form_map, form_row, form_col, form_strip, form_dot, form_scan, form_scatter, form_whole,
     form_update, form_band;
 
 /* The form of a group whose head is r; NULL: r computes nothing. */

@@ -9,6 +9,7 @@
  *     MAP -> STRIP  the same, few enough that a cache holds it: then in stages, as a ROW is. Who needs no stages ends as a COL
  *     DOT -> MAP  epilogue on the tile; MAP -> DOT prologue in the packing
  *     MAP -> SCAN -> MAP  on the way in and out, at the same elements
+ *     MAP -> SCATTER  what is computed where it is read
  *     WHOLE       an op with a kernel of its own joins nobody
  *     DOTs -> ROW -> DOTs   one kernel if the rows between them are many: fuse_band.c
  *     ROW + ROW   of the same rows, one made of the other or both of one tensor; COL + COL of one tensor
@@ -256,6 +257,7 @@ typedef struct verdict {
 /* A MAP joins whoever reads it. */
 static verdict judge_map(fuser *f, uint32_t p, uint32_t c, const fuse_space *s) {
     const fuse_form *form = f->r->groups.p[c].form;
+    if (form->scatters) return (verdict){inline_refusal(f, p, c), c, true};
     fuse_level level = map_level(f, p, s, form);
     bool fits = !form->product && level != FUSE_NONE;
     /* one number: a loop over elements has no place to store it */
@@ -394,6 +396,10 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = "random access needs the value in memory";
     else if (moved_by(f, p, c))
         v.why = "where a window lies is known before its loops begin";
+    else if (q->form->scatters)
+        v.why = "an element is known when all that is scattered is";
+    else if (to->form->scatters && !q->form->elementwise)
+        v.why = "only what is computed element by element is computed where it is scattered";
     else if (q->form->window)
         v.why = "what was not overwritten lies in memory";
     else if (to->form->window && leads_to(f, p, ir_operand(f->g, to->head, 0), false))

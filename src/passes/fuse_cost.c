@@ -41,9 +41,9 @@ static bool count_members(counting *w, const fuse_group *group, const fuse_space
     for (uint32_t i = 0; i < group->nodes.n; i++) {
         ir_ref r = group->nodes.p[i];
         const ir_node n = *ir_at(f->g, r);
-        if (n.op == IR_DOT) {
-            if (!count_operand(w, ir_in(f->g, &n)[0]) || !count_operand(w, ir_in(f->g, &n)[1]))
-                return false;
+        if (n.op == IR_DOT || n.op == IR_SCATTER) {
+            for (unsigned k = 0; k < n.nin; k++)
+                if (!count_operand(w, ir_in(f->g, &n)[k])) return false;
             continue;
         }
         ir_ref root = n.op == IR_REDUCE || ir_ops[n.op].reads == IR_READS_SCAN ? ir_in(f->g, &n)[0]

@@ -123,10 +123,20 @@ static bool stays_in_place(in_place *p, ir_ref out) {
     return ok;
 }
 
+/* A scatter keeps what is there: q, if that is what it begins with and it reads q in no other way. */
+static bool scatters_in_place(const fuse_result *f, const fuse_group *g, ir_ref q, ir_ref out) {
+    uint32_t ways = 0;
+    for (uint32_t i = 0; i < g->nodes.n; i++)
+        for (uint32_t k = f->first_read[g->nodes.p[i]]; k < f->first_read[g->nodes.p[i] + 1]; k++)
+            ways += f->reads.p[k].base == q ? f->reads.p[k].ways : 0;
+    return out == g->head && q == fuse_updated(f->g, out) && ways == 1;
+}
+
 bool fuse_only_in_place(const fuse_result *f, uint32_t group, ir_ref q, ir_ref out) {
     const fuse_group *g = &f->groups.p[group];
     in_place p = {
         .f = f, .group = g, .number = group, .other = group, .q = q, .level = g->form->in_place};
+    if (g->form->scatters) return scatters_in_place(f, g, q, out);
     if (p.level == FUSE_NONE) return false;
     if (g->form->window) {
         p.update = g->head;

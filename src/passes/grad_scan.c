@@ -6,8 +6,6 @@
  *     logaddexp  e^(x[k] - y[j]) of each later gradient d[j]: sums of e^(log |d| - y) from the other end, of either sign by itself */
 #include "src/passes/grad.h"
 
-#include <string.h>
-
 typedef struct scan {
     ir_graph *g;
     ir_ref x, y; /* operand and result */
@@ -55,32 +53,10 @@ static ir_ref of_products(const scan *s, ir_ref d) {
     return ir_cast(g, times(s, before, sum), t);
 }
 
-/* Places along the axis as row-major numbers of elements. */
-static ir_ref numbers(const scan *s, ir_ref at, const int64_t *shape) {
-    ir_graph *g = s->g;
-    const unsigned rank = ir_at(g, s->x)->rank;
-    ir_dim dims[IR_MAX_RANK];
-    int64_t stride = 1;
-    ir_ref all = 0;
-    memcpy(dims, ir_dims(g, ir_at(g, s->x)), rank * sizeof *dims);
-    for (unsigned a = rank; a-- > 0; stride *= shape[a]) {
-        ir_ref k = (int)a == s->axis ? at : ir_iota(g, BZ_I64, dims, rank, (int)a);
-        k = times(s, k, ir_const_i(g, BZ_I64, stride));
-        all = all ? ir_build2(g, IR_ADD, all, k) : k;
-    }
-    return all;
-}
-
 static ir_ref of_best(const scan *s, ir_ref d) {
-    ir_graph *g = s->g;
-    int64_t shape[IR_MAX_RANK], count, flat = -1;
-    if (!ir_static_shape(g, s->x, shape) || !ir_numel(g, s->x, &count))
-        return grad_no_rule(g, s->y);
-    if (count == 0) return d;
-    ir_ref at = ir_scan_places(g, s->x, s->y, s->axis, s->reverse);
-    at = ir_reshape(g, numbers(s, at, shape), &flat, 1);
-    d = ir_scatter_add(g, ir_reshape(g, d, &flat, 1), at, 0, ir_dim_const(g, count));
-    return grad_like_shape(g, d, s->x);
+    ir_ref at = ir_scan_places(s->g, s->x, s->y, s->axis, s->reverse);
+    ir_ref zeros = ir_const_like(s->g, s->x, 0);
+    return ir_scatter(s->g, IR_BY_SUM, zeros, at, d, s->axis, true);
 }
 
 /* e^x times the sum from the other end of e^(log w - y). Where w is not above 0 it is nothing. */

@@ -51,7 +51,8 @@ lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
 }
 
 bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset) {
-    bool written = l->group->form->window && r == l->group->head;
+    const bool written =
+        (l->group->form->window || l->group->form->scatters) && r == l->group->head;
     if (l->filling && !written) return false;
     *node = written ? ir_operand(l->g, r, !l->filling) : r;
     bool folded = ir_at(l->g, *node)->op == IR_REDUCE && !written;
@@ -311,6 +312,7 @@ static void count_node(const lower *l, ir_ref r, pass_launch *out) {
         int64_t *sum = ir_ops[n->op].flags & IR_EXPENSIVE ? &out->specials : &out->flops;
         *sum = bz_plus(*sum, numel);
     } else if (ir_ops[n->op].reads == IR_READS_FOLD || ir_ops[n->op].reads == IR_READS_SCAN ||
+               ir_ops[n->op].reads == IR_READS_SCATTER ||
                ir_ops[n->op].reads == IR_READS_WHOLE) {
         ir_numel(l->g, ir_in(l->g, n)[0], &in);
         out->flops = bz_plus(out->flops, in);

@@ -41,7 +41,7 @@ static bool is_bias(const ir_graph *g, const fuse_form *form, const ir_node *n) 
 static const char *word_of(const ir_graph *g, const fuse_form *form, ir_ref r) {
     const ir_node *n = ir_at(g, r);
     if (n->op == IR_REDUCE) return ir_reduce_name(ir_reduce_get(g, n).kind);
-    if (ir_ops[n->op].reads == IR_READS_SCAN) return ir_way_name((ir_way)ir_attrs(g, n)[0]);
+    if (ir_ops[n->op].reads == IR_READS_SCAN || n->op == IR_SCATTER) return ir_way_name((ir_way)ir_attrs(g, n)[0]);
     return is_bias(g, form, n) ? "bias" : ir_ops[n->op].name;
 }
 

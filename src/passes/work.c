@@ -122,6 +122,13 @@ static void add_axis(work *w, work_role role, int64_t size) {
     w->axes[w->naxes++] = (work_axis){role, size};
 }
 
+/* Is axis d of what scatter n puts somewhere one of its indices? */
+static bool is_scattered(const ir_graph *g, const ir_node *n, unsigned d) {
+    const int64_t *a = ir_attrs(g, n);
+    const unsigned axes = a[2] ? 1 : ir_at(g, ir_in(g, n)[1])->rank;
+    return d >= a[1] && d < a[1] + axes;
+}
+
 static void find_axes(work *w) {
     const ir_graph *g = w->g;
     const ir_ref head = w->group->head;
@@ -133,7 +140,7 @@ static void find_axes(work *w) {
     ir_static_shape(g, full, shape);
     for (unsigned d = 0, k = 0; d < ir_at(g, full)->rank; d++) {
         bool gone = k < a.naxes && a.axes[k] == (int64_t)d;
-        bool added = n->op == IR_SCATTER_ADD && ir_attrs(g, n)[0] == (int64_t)d;
+        const bool added = w->group->form->scatters && is_scattered(g, n, d);
         const bool scanned =
             ir_ops[n->op].reads == IR_READS_SCAN && ir_attrs(g, n)[1] == (int64_t)d;
         k += gone;

@@ -100,7 +100,14 @@ static const struct text {
            "%b = gather %x %j {axis=1}\n %t = transpose %x\n %c = gather %t %i {axis=1}\n return "
            "%a, %b, %c }"},
     {"u8 i8 i16 i32 i64 f16 bf16 f32 f64", "graph main(x: #[70,5], k: i64[70]) { %i = remainder %k "
-                                           "6\n %a = scatter_add %x %i {size=6}\n return %a }"},
+                                           "6\n %a = scatter_rows %x %i {size=6}\n return %a }"},
+    {NULL, "graph main(x: #[9,40], y: #[9,40], k: i64[9,20], j: i64[5,40]) { %i = remainder %k 40\n %l = remainder %j 9\n "
+           "%a = take_along_dim %x %i {axis=1}\n %b = take_along_dim %x %l\n %c = scatter %x %i %y {axis=1}\n %d = "
+           "scatter %x %l %y\n %e = scatter_amax %x %l %y\n %f = scatter_amin %x %i %y {axis=1, exclude_self}\n return %a, "
+           "%b, %c, %d, %e, %f }"},
+    {NULL, "graph main(x: #[9,40], y: #[30,40], k: i64[30], z: #[700], j: i64[20000], v: #[20000]) { %i = remainder %k 9\n %n = neg "
+           "%x\n %a = index_add %n %i %y\n %b = index_copy %n %i %y\n %l = remainder %j 700\n %c = scatter_prod %z %l %v\n %d = "
+           "scatter_add %z %l %v\n return %a, %b, %c, %d }"},
     {NULL, "graph main(x: #[6,50], y: #[300]) { %v, %i = sort %x {axis=1}\n %w, %j = sort %x "
            "{axis=0, descending}\n "
            "%z, %k = sort %y {axis=0}\n return %v, %i, %w, %j, %z, %k }"},

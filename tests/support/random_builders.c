@@ -201,6 +201,26 @@ static ir_ref added_up(maker *m, ir_ref x) {
     return ir_scatter_add(m->g, x, i, (int)axis, ir_dim_const(m->g, size));
 }
 
+/* Elements taken along an axis, or put there, of what x is made to. */
+static ir_ref put_along(maker *m, ir_ref x) {
+    static const ir_way ways[] = {IR_BY_LAST, IR_BY_SUM, IR_BY_PROD, IR_BY_MAX, IR_BY_MIN};
+    int64_t shape[IR_MAX_RANK];
+    const unsigned rank = rank_of(m, x), axis = draw(m, rank);
+    if (!ir_static_shape(m->g, x, shape) || numel(m->g, x) == 0) return x;
+    const int64_t size = shape[axis];
+    for (unsigned a = 0; a < rank; a++)
+        shape[a] = a == axis ? 1 + (int64_t)draw(m, 9) : 1 + (int64_t)draw(m, (uint32_t)shape[a]);
+    ir_ref i = random_input(m, BZ_I64, shape, rank);
+    i = ir_build2(m->g, IR_IMOD, i, ir_const_i(m->g, BZ_I64, size));
+    if (chance(m, 30)) i = ir_build2(m->g, IR_SUB, i, ir_const_i(m->g, BZ_I64, size));
+    ir_ref taken = ir_gather_along(m->g, x, i, (int)axis);
+    if (chance(m, 40)) return taken;
+    const ir_way way = ways[draw(m, BZ_LEN(ways))];
+    ir_ref y = chance(m, 50) ? ir_build1(m->g, IR_NEG, taken) : like(m, taken, ir_dtype(m->g, x));
+    if (ir_dtype(m->g, x) == BZ_BOOL) y = taken;
+    return ir_scatter_along(m->g, way, x, i, y, (int)axis);
+}
+
 static ir_ref sorted(maker *m, ir_ref x) {
     ir_ref at;
     ir_ref values = ir_sort(m->g, x, any_axis(m, rank_of(m, x)), chance(m, 50), &at);
@@ -400,7 +420,7 @@ static random_call *const calls[] = {
     variance,  log_sum_exp,    mean_of_all, flipped,   transposed,
     diagonal,  flattened,      joined,      rows_at,   matrix_product,
     dense,     attended,       gram,        norm,      activation,
-    loss,      optimizer_step, updated,     added_up,  sorted,
+    put_along, loss,      optimizer_step, updated,     added_up,  sorted,
     summed_up, converted,      windows,     generated, place_of_extreme,
     classes,   bits,
 };

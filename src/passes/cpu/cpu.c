@@ -25,6 +25,7 @@ static const pass_schedule schedules[] = {
     {&form_map, lower_elements, NULL},  {&form_row, lower_row, NULL},
     {&form_col, lower_col, NULL},       {&form_strip, lower_strip, strip_pays},
     {&form_dot, lower_dot, NULL},       {&form_scan, lower_scan, NULL},
+    {&form_scatter, lower_scatter, NULL},
     {&form_whole, lower_whole, NULL},   {&form_update, lower_update, NULL}, {&form_band, lower_band, NULL},
 };
 

@@ -4,7 +4,7 @@
  *     parts.c    concat of several parts            col.c      columns folded, chains and strips
  *     strip.c    columns folded in stages           dot*.c     products: panels, a micro-kernel (dot_panel.h)
  *     band.c     bands of rows through products and folds                row_turn.c  short rows folded side by side
- *     scan.c     running sums along an axis         sort.c     rows in order                   scatter.c  rows added to rows
+ *     scan.c     running sums along an axis         sort.c     rows in order                   scatter.c  rows put into rows
  *
  * Other rows, and windows, are those of src/passes/forms, by one thread each. */
 #ifndef BRAZE_CPU_H
@@ -32,6 +32,8 @@ bool lower_strip(lower *l);
 bool strip_pays(const pass_target *t, const ir_graph *g, ir_ref head);
 bool lower_dot(lower *l);
 bool lower_scan(lower *l);
+bool lower_scatter(lower *l);
+bool scatter_by_tasks(lower *l); /* the same when the result holds x already */
 /* Of l->group->head, an op that reads the WHOLE (structs.def): lower_result says where its results go. */
 #define IR_WHOLE(E, name, ...) bool lower_##name(lower *l);
 #include "src/ir/structs.def"

@@ -6,6 +6,7 @@
  *     dot*.c     products: sides, masks, epilogue (dot.h)   band.c     the parts of a band (band.h)
  *     fold.c     steps of reductions                        stage.c    what stages keep and store
  *     update.c   windows written                            scan.c     running sums along an axis (scan.h)
+ *     scatter.c  what is put where indices say (scatter.h)
  *
  * A target's folder has the schedules themselves: who does what, in which order, and where it lies meanwhile. */
 #ifndef BRAZE_FORMS_H
@@ -72,7 +73,9 @@ void fold_rows(lower *l, const ir_reduce_attr *a, lp_val p, lp_val base, lp_val 
 /* A vector of 2^k lanes halved until one is left. */
 lp_val fold_lanes(lower *l, const ir_reduce_attr *a, lp_val v, unsigned lanes);
 
-/* ---- update.c: the window that the group writes, by the schedule of elements at hand */
+/* ---- update.c: as phase 0, all elements of the head's first operand into its result */
+bool lower_fill(lower *l, bool (*elements)(lower *l));
+/* The window that the group writes, by the schedule of elements at hand */
 bool lower_window(lower *l, bool (*elements)(lower *l));
 
 /* The columns from .. to of a row in which a value may be anything; in the others it is `other`. hides: there are others. */

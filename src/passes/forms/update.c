@@ -15,18 +15,23 @@ static void point_there(lower *l, ir_ref r) {
             emit_may_move(&l->m, l->out_pointers.p[i], l->plan->buffers.p[b].count);
 }
 
-/* Phase 0; then where the window begins is a number of the launch, as the pointer leads to the start. */
-static bool fill(lower *l, ir_ref r, bool (*elements)(lower *l)) {
-    int64_t count = 0;
-    ir_numel(l->g, r, &count);
-    unsigned mark = emit_mark(&l->m);
+bool lower_fill(lower *l, bool (*elements)(lower *l)) {
+    const unsigned mark = emit_mark(&l->m);
     l->filling = true;
-    lower_space_of(l, ir_operand(l->g, r, 0));
-    bool ok = elements(l);
+    lower_space_of(l, ir_operand(l->g, l->group->head, 0));
+    const bool ok = elements(l);
     l->filling = false;
     emit_forget(&l->m, mark);
     l->m.nsyms = 0; /* nothing of phase 0 is asked for again */
     l->m.ahead = 0;
+    return ok;
+}
+
+/* Phase 0; then where the window begins is a number of the launch, as the pointer leads to the start. */
+static bool fill(lower *l, ir_ref r, bool (*elements)(lower *l)) {
+    int64_t count = 0;
+    ir_numel(l->g, r, &count);
+    const bool ok = lower_fill(l, elements);
     l->first = ir_ex_sym(&l->x, "first", 0, count);
     emit_sym(&l->m, l->first, emit_extent(&l->m, "first", ir_attrs(l->g, ir_at(l->g, r))[0]));
     return ok;

@@ -10,7 +10,6 @@
 static bool lower_whole_block(lower *l) {
     switch (ir_at(l->g, l->group->head)->op) {
     case IR_SORT: return lower_sort_block(l);
-    case IR_SCATTER_ADD: return lower_scatter_block(l);
     default: return lower_whole(l);
     }
 }
@@ -27,7 +26,8 @@ static bool lower_update_block(lower *l) {
 static const pass_schedule schedules[] = {
     {&form_map, lower_elements_block, NULL}, {&form_row, lower_row_warp, NULL},
     {&form_col, lower_col_block, NULL},      {&form_dot, lower_dot_block, NULL},
-    {&form_scan, lower_scan_block, NULL},    {&form_whole, lower_whole_block, NULL},
+    {&form_scan, lower_scan_block, NULL},
+    {&form_scatter, lower_scatter_block, NULL},    {&form_whole, lower_whole_block, NULL},
     {&form_update, lower_update_block, NULL},
     {&form_band, lower_band_block, NULL},    {&form_strip, lower_strip_block, strip_block_pays},
 };

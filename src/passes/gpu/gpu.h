@@ -7,7 +7,7 @@
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     band_block.c  bands of rows through products and folds
  *     turn_block.c  transposed inputs: tiles through shared memory
- *     sort_*.c      rows in order      scan_block.c   running sums along an axis      scatter_block.c   rows added to rows */
+ *     sort_*.c      rows in order      scan_block.c   running sums along an axis      scatter_block.c   rows put into rows */
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
 

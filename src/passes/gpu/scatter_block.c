@@ -1,11 +1,13 @@
-/* scatter_block.c - scatter_add by destinations: each element of the result is a thread's, which adds the rows that name it in their order.
+/* scatter_block.c - scatters of rows by destinations: each element of the result is a thread's, which adds the rows that name it in their
+ * order, or combines them in another way. Elements along lines are put by tasks, as on a CPU: a line each.
  *
  *     index[0] .. index[n-1] --sort (sort_rows.c)-->  rows named, ascending, and who names them: of one row in their order
  *         first[r] = how many name a row before r     so that first[r] .. first[r+1] are those of row r
- *         y[o, r, c] = 0 + x[o, i, c] + ...           for these i
+ *         result[o, r, c] = x[o, r, c] + y[o, i, c] + ...   for these i
  *
  * Nobody adds to what another one wrote, so there is no order but the stated one. */
-#include "src/passes/cpu/scatter.h"
+#include "src/passes/cpu/cpu.h" /* scatter_by_tasks */
+#include "src/passes/forms/scatter.h"
 #include "src/passes/gpu/sort_rows.h"
 
 enum { THREADS = GPU_WARP * GPU_WARPS, AT_ONCE = 4 /* rows that are read at once */ };
@@ -79,7 +81,7 @@ static void find_first(scatter *k) {
 
 /* ---- the sums */
 
-/* Rows of x that numbers from .. to name, `at_once` of them together, added to acc. */
+/* Rows of y that numbers from .. to name, `at_once` of them together, added to acc. */
 static lp_val add_rows(scatter *k, lp_val c, lp_val from, lp_val to, unsigned at_once, lp_val acc) {
     lp_builder *b = k->q.l->b;
     emitter *m = &k->q.l->m;
@@ -91,13 +93,24 @@ static lp_val add_rows(scatter *k, lp_val c, lp_val from, lp_val to, unsigned at
     const unsigned mark = emit_mark(m);
     emit_sym(m, k->q.at.i, load_index(k, k->places, p));
     emit_vector(m, k->q.at.c, c, k->lanes, 1, 0);
-    const emit_value x = emit_node(m, k->q.x, k->q.at.idx);
-    acc = lp_base(b, IR_ADD, k->q.t, (lp_val[]){acc, emit_lane_value(m, &x, 0)}, 2);
+    acc = scatter_both(&k->q, acc);
     emit_forget(m, mark);
     emit_scalar(m);
     if (at_once > 1) lp_end(b, &acc, 1, &acc);
     lp_end(b, &acc, 1, &acc);
     return acc;
+}
+
+static lp_val what_was(scatter *k, lp_val row, lp_val c) {
+    emitter *m = &k->q.l->m;
+    const unsigned mark = emit_mark(m);
+    emit_sym(m, k->q.row, row);
+    emit_vector(m, k->q.at.c, c, k->lanes, 1, 0);
+    const emit_value x = emit_node(m, k->q.x, k->q.x_idx);
+    const lp_val v = emit_lane_value(m, &x, 0);
+    emit_forget(m, mark);
+    emit_scalar(m);
+    return v;
 }
 
 /* The result's vector at (o, row, c), of which o is set. */
@@ -107,9 +120,9 @@ static void one_sum(scatter *k, lp_val row, lp_val c, lp_val to, unsigned flags)
                  end = load_index(k, k->first, lp_iadd(b, row, lp_index(b, 1)));
     const lp_val over = lp_imod(b, lp_isub(b, end, from), lp_index(b, AT_ONCE));
     const lp_val many = lp_isub(b, end, over);
-    lp_val acc = add_rows(k, c, from, many, AT_ONCE, lp_const(b, k->q.t, 0, k->lanes));
+    lp_val acc = add_rows(k, c, from, many, AT_ONCE, what_was(k, row, c));
     acc = add_rows(k, c, many, end, 1, acc);
-    lp_store(b, k->q.y, to, acc, 0, flags);
+    lp_store(b, k->q.out, to, acc, 0, flags);
 }
 
 static void add_up(scatter *k) {
@@ -144,15 +157,20 @@ static void add_up(scatter *k) {
 }
 
 bool lower_scatter_block(lower *l) {
+    const ir_node *n = ir_at(l->g, l->group->head);
+    int64_t count = 0;
     scatter k = {0};
+    ir_numel(l->g, ir_in(l->g, n)[1], &count);
+    if (ir_attrs(l->g, n)[2] || count == 0 || count >= INT32_MAX) {
+        const bool ok = buffers_in_place(l, l->group->head) || lower_fill(l, lower_map_block);
+        return ok && scatter_by_tasks(l);
+    }
     scatter_begin(&k.q, l);
-    const int64_t n = k.q.at.n;
-    if (n == 0 || n >= INT32_MAX) return lower_scatter_add(l);
     k.key = k.q.size < INT32_MAX ? BZ_I32 : BZ_I64;
     k.lanes = l->t->vector_bytes / (unsigned)ir_dtype_bytes(k.q.t);
     while (k.q.at.after % k.lanes) k.lanes /= 2;
-    k.keys = lower_work(l, k.key, n);
-    k.places = lower_work(l, BZ_I32, n);
+    k.keys = lower_work(l, k.key, count);
+    k.places = lower_work(l, BZ_I32, count);
     k.first = lower_work(l, BZ_I32, k.q.size + 1);
     if (l->m.failed) return false;
     sort_names(&k);
