@@ -18,17 +18,14 @@
 #include <cuda.h>
 #include <cudaProfiler.h>
 
-#define F(name, base, since, need, params, args) CUresult name params;
-#define FS(name, base, since, need, params, args)                                                  \
+#define F(name, since, need, params, args) CUresult name params;
+#define FS(name, since, need, params, args)                                                  \
     CUresult name params;                                                                          \
     CUresult name##_ptsz params;
-#define FD(name, base, since, need, params, args)                                                  \
+#define FD(name, since, need, params, args)                                                  \
     CUresult name params;                                                                          \
     CUresult name##_ptds params;
 #include "functions.def"
-#undef F
-#undef FS
-#undef FD
 
 const abi_fact abi_theirs[] = {
 #define S(type)         {"sizeof " #type, sizeof(type)},

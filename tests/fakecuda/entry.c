@@ -22,15 +22,12 @@ static bool fk_happens(enum fk_fn fn);
 #define UNSAFE FN_UNSAFE
 
 const fk_entry fk_table[FN_COUNT] = {
-#define F(name, base, since, need, params, args) {#name, base, since, need, (fk_symbol)name, NULL},
-#define FS(name, base, since, need, params, args)                                                  \
-    {#name, base, since, need, (fk_symbol)name, (fk_symbol)name##_ptsz},
-#define FD(name, base, since, need, params, args)                                                  \
-    {#name, base, since, need, (fk_symbol)name, (fk_symbol)name##_ptds},
+#define F(name, since, need, params, args) {#name, since, need, (fk_symbol)name, NULL},
+#define FS(name, since, need, params, args)                                                        \
+    {#name, since, need, (fk_symbol)name, (fk_symbol)name##_ptsz},
+#define FD(name, since, need, params, args)                                                        \
+    {#name, since, need, (fk_symbol)name, (fk_symbol)name##_ptds},
 #include "functions.def"
-#undef F
-#undef FS
-#undef FD
 };
 
 #define BODY(symbol, name, params, args, per_thread)                                               \
@@ -42,15 +39,12 @@ const fk_entry fk_table[FN_COUNT] = {
         }                                                                                          \
         return fk_leave(FN_##name, fk_r);                                                          \
     }
-#define F(name, base, since, need, params, args) BODY(name, name, params, args, false)
-#define FS(name, base, since, need, params, args)                                                  \
+#define F(name, since, need, params, args) BODY(name, name, params, args, false)
+#define FS(name, since, need, params, args)                                                        \
     BODY(name, name, params, args, false) BODY(name##_ptsz, name, params, args, true)
-#define FD(name, base, since, need, params, args)                                                  \
+#define FD(name, since, need, params, args)                                                        \
     BODY(name, name, params, args, false) BODY(name##_ptds, name, params, args, true)
 #include "functions.def"
-#undef F
-#undef FS
-#undef FD
 
 /* ---- failures on demand ---------------------------------------------------------------------- */
 
@@ -139,7 +133,7 @@ long braze_fake_fail_after(long n, int code) {
 
 const char *braze_fake_failed(void) {
     pthread_mutex_lock(&fk.lock);
-    const char *name = book.failed ? book.failed->base : NULL;
+    const char *name = book.failed ? book.failed->name : NULL;
     pthread_mutex_unlock(&fk.lock);
     return name;
 }
@@ -248,28 +242,34 @@ static CUresult absent(const char *name) {
 }
 
 /* They take whatever they are given: the caller pops its own arguments. */
-#define A(name, base, since)                                                                       \
+#define A(name, since)                                                                             \
     FK_EXPORT CUresult name(void);                                                                 \
     CUresult name(void) {                                                                          \
         return absent(#name);                                                                      \
     }
 #include "absent.def"
-#undef A
 
 const fk_entry fk_absent[] = {
-#define A(name, base, since) {#name, base, since, FN_RAW, (fk_symbol)name, NULL},
+#define A(name, since) {#name, since, FN_RAW, (fk_symbol)name, NULL},
 #include "absent.def"
-#undef A
 };
 const size_t fk_n_absent = sizeof fk_absent / sizeof *fk_absent;
 
 /* ---- finding functions by name --------------------------------------------------------------- */
 
+/* Is it the name, or the name with a version behind it (_v2)? */
+static bool is_form_of(const char *name, const char *base) {
+    const size_t n = strlen(base);
+    if (strncmp(name, base, n) != 0) return false;
+    return !name[n] ||
+           (!strncmp(name + n, "_v", 2) && !name[n + 2 + strspn(name + n + 2, "0123456789")]);
+}
+
 static const fk_entry *newest(const fk_entry *table, size_t n, const char *base, int version,
                               bool *known) {
     const fk_entry *best = NULL;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(table[i].base, base) == 0) {
+        if (is_form_of(table[i].name, base)) {
             *known = true;
             if (table[i].since <= version && (!best || table[i].since > best->since)) {
                 best = &table[i];

@@ -574,20 +574,17 @@ CUresult fk_node_params_work(const CUgraphNodeParams *params, const fk_work *old
 /* ---- the functions of the table -------------------------------------------------------------- */
 
 enum fk_fn {
-#define F(name, base, since, need, params, args) FN_##name,
-#define FS                                       F
-#define FD                                       F
+#define F(name, since, need, params, args) FN_##name,
+#define FS                                 F
+#define FD                                 F
 #include "functions.def"
-#undef F
-#undef FS
-#undef FD
     FN_COUNT
 };
 
 typedef void (*fk_symbol)(void);
 
 typedef struct {
-    const char *name, *base;
+    const char *name;
     int since;
     fk_need need;
     fk_symbol symbol, per_thread; /* NAME and NAME_ptsz or NAME_ptds */
@@ -595,17 +592,14 @@ typedef struct {
 extern const fk_entry fk_table[FN_COUNT], fk_absent[];
 extern const size_t fk_n_absent;
 
-#define F(name, base, since, need, params, args)                                                   \
+#define F(name, since, need, params, args)                                                         \
     FK_EXPORT CUresult name params;                                                                \
     CUresult fk_##name params;
-#define FS(name, base, since, need, params, args)                                                  \
-    F(name, base, since, need, params, args) FK_EXPORT CUresult name##_ptsz params;
-#define FD(name, base, since, need, params, args)                                                  \
-    F(name, base, since, need, params, args) FK_EXPORT CUresult name##_ptds params;
+#define FS(name, since, need, params, args)                                                        \
+    F(name, since, need, params, args) FK_EXPORT CUresult name##_ptsz params;
+#define FD(name, since, need, params, args)                                                        \
+    F(name, since, need, params, args) FK_EXPORT CUresult name##_ptds params;
 #include "functions.def"
-#undef F
-#undef FS
-#undef FD
 
 /* Locks, checks what the function needs, injects failures; leave() logs, counts and unlocks. */
 CUresult fk_enter(enum fk_fn fn, bool per_thread);

@@ -22,7 +22,7 @@ static const char *const mod_names[M_COUNT] = {
 #include "words.def"
 };
 
-static void fail(parser *p, const char *text) {
+void dec_fail(parser *p, const char *text) {
     parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
                   text);
 }
@@ -47,13 +47,13 @@ modifier dec_take_of(parser *p, const modifier *any) {
 ptx_type dec_type(parser *p, unsigned k) {
     if (k >= p->in.n_asked) p->in.n_asked = (uint8_t)(k + 1);
     if (k < p->in.n_types) return p->in.types[k];
-    fail(p, "a type is missing");
+    dec_fail(p, "a type is missing");
     return T_B32;
 }
 
 bool dec_want(parser *p, unsigned least, unsigned most) {
     if (p->in.n >= least && p->in.n <= most) return true;
-    fail(p, "wrong number of operands");
+    dec_fail(p, "wrong number of operands");
     return false;
 }
 
@@ -75,7 +75,7 @@ ins *dec_emit(parser *p, exec_fn *exec) {
 ins *dec_lane(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b, int32_t c) {
     lane_fn *fn = lanes_find(op, t);
     if (!fn) {
-        fail(p, "this type is not allowed here");
+        dec_fail(p, "this type is not allowed here");
         fn = lanes_find(LN_mov, T_B32);
     }
     ins *i = dec_emit(p, x_lane);
@@ -101,6 +101,13 @@ void dec_class(parser *p, ptx_class cls) {
     if (p->m->code.n) p->m->code.at[p->m->code.n - 1].cls = (uint8_t)cls;
 }
 
+/* Registers in a row of the module's list; where they begin. */
+uint32_t dec_list(parser *p, const int32_t *regs, unsigned n) {
+    uint32_t first = (uint32_t)p->m->list.n;
+    for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = regs[k];
+    return first;
+}
+
 void dec_last(parser *p, size_t first) {
     for (size_t k = first; k + 1 < p->m->code.n; k++) p->m->code.at[k].flags |= INS_MICRO;
 }
@@ -116,11 +123,11 @@ static uint64_t immediate(parser *p, const opnd *o, ptx_type t) {
     uint64_t mask = bytes >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * bytes) - 1;
     if (t == T_PRED) return o->bits != 0;
     if (o->number == TK_INT) {
-        if (t == T_F32 || t == T_F64) fail(p, "a float constant is needed");
+        if (t == T_F32 || t == T_F64) dec_fail(p, "a float constant is needed");
         return o->bits & mask;
     }
     if (vm_type_class[t] == 'U' || vm_type_class[t] == 'S' || bytes < 4) {
-        fail(p, "a float constant is not allowed here");
+        dec_fail(p, "a float constant is not allowed here");
         return 0;
     }
     if (o->number == TK_F32) {
@@ -186,7 +193,7 @@ static int32_t variable_address(parser *p, const opnd *o, ptx_type t) {
 static int32_t function_address(parser *p, const opnd *o) {
     const binding *b = o->var;
     if (!b || b->kind != B_FUNC) {
-        fail(p, "the operand is neither a register, a variable nor a function");
+        dec_fail(p, "the operand is neither a register, a variable nor a function");
         return 0;
     }
     b->fn->taken = true;
@@ -196,10 +203,10 @@ static int32_t function_address(parser *p, const opnd *o) {
 static bool register_fits(parser *p, const opnd *o, ptx_type t) {
     unsigned have = vm_type_bytes[o->type], want = vm_type_bytes[t];
     if ((o->type == T_PRED) != (t == T_PRED))
-        fail(p, t == T_PRED ? "a predicate register is needed"
-                            : "a predicate register is not allowed here");
+        dec_fail(p, t == T_PRED ? "a predicate register is needed"
+                                : "a predicate register is not allowed here");
     else if (have < want)
-        fail(p, "a register is narrower than the type");
+        dec_fail(p, "a register is narrower than the type");
     return !p->failed;
 }
 
@@ -212,7 +219,7 @@ int32_t dec_src_of(parser *p, const opnd *o, ptx_type t) {
     case O_VAR: return variable_address(p, o, t);
     case O_SYM: return function_address(p, o);
     case O_REG: break;
-    default: fail(p, "a register or constant is needed"); return 0;
+    default: dec_fail(p, "a register or constant is needed"); return 0;
     }
     if (!register_fits(p, o, t)) return 0;
     reg_read(p, o->reg);
@@ -228,7 +235,7 @@ int32_t dec_src_of(parser *p, const opnd *o, ptx_type t) {
     i->flags |= INS_MICRO;
     if (have == 16) {
         i->exec = x_unpack;
-        fail(p, "a 128-bit register is not allowed here");
+        dec_fail(p, "a 128-bit register is not allowed here");
     }
     return at;
 }
@@ -243,7 +250,7 @@ int32_t dec_dst_of(parser *p, const opnd *o, ptx_type t) {
     unsigned want = type_lane(vm_type_bytes[t]);
     if (o->kind == O_SINK) return reg_new(p, want);
     if (o->kind != O_REG || o->negated) {
-        fail(p, "the result must go to a register");
+        dec_fail(p, "the result must go to a register");
         return 0;
     }
     if (!register_fits(p, o, t)) return 0;
@@ -252,7 +259,7 @@ int32_t dec_dst_of(parser *p, const opnd *o, ptx_type t) {
     bool narrow_signed = vm_type_class[t] == 'S' && vm_type_bytes[t] < 4 && have < 4;
     if (type_lane(have) == want && !narrow_signed) return o->reg;
     if (p->n_widen == sizeof p->widen / sizeof p->widen[0] || type_lane(have) == 16) {
-        fail(p, "the result's register is too wide");
+        dec_fail(p, "the result's register is too wide");
         return 0;
     }
     int32_t at = reg_new(p, want);
@@ -287,7 +294,7 @@ int32_t dec_pred(parser *p, unsigned k, bool *negated) {
     *negated = o->negated;
     if (o->kind == O_IMM) return const_reg(p, o->bits != 0, 4);
     if (o->kind != O_REG || o->type != T_PRED) {
-        fail(p, "a predicate register is needed");
+        dec_fail(p, "a predicate register is needed");
         return 0;
     }
     reg_read(p, o->reg);
@@ -297,7 +304,7 @@ int32_t dec_pred(parser *p, unsigned k, bool *negated) {
 uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what) {
     const opnd *o = &p->in.o[k];
     if (o->kind != O_IMM || o->number != TK_INT || o->bits > limit) {
-        fail(p, what);
+        dec_fail(p, what);
         return 0;
     }
     return o->bits;
@@ -306,7 +313,7 @@ uint64_t dec_imm(parser *p, unsigned k, uint64_t limit, const char *what) {
 /* ---- the whole instruction ---- */
 
 void dec_later(parser *p) {
-    fail(p, "not supported yet (wmma, tcgen05, textures, alloca)");
+    dec_fail(p, "not supported yet (wmma, tcgen05, textures, alloca)");
 }
 
 bool decode_later(opcode op) {
@@ -324,7 +331,7 @@ void decode_inst(parser *p) {
                           (int)p->in.word->len, p->in.word->name, mod_names[p->in.mods[i]]);
             return;
         }
-    if (p->in.n_types > p->in.n_asked) fail(p, "too many types");
+    if (p->in.n_types > p->in.n_asked) dec_fail(p, "too many types");
     unsigned first_sm = first_target_of(&p->in);
     if (first_sm > p->m->sm)
         parse_fail_at(p, p->in.line, p->in.column,

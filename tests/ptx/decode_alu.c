@@ -11,11 +11,6 @@ typedef struct {
     bool ftz, sat, relu;
 } float_mods;
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 static bool is_float(ptx_type t) {
     return vm_type_class[t] == 'F';
 }
@@ -33,7 +28,7 @@ static float_mods take_float_mods(parser *p, ptx_type t) {
     f.ftz = t != T_F64 && dec_take(p, M_FTZ);
     f.sat = t != T_F64 && t != T_F32X2 && dec_take(p, M_SAT);
     f.relu = is_half(t) && dec_take(p, M_RELU);
-    if (is_half(t) && f.rnd > RND_N) bad(p, "halves round to nearest only");
+    if (is_half(t) && f.rnd > RND_N) dec_fail(p, "halves round to nearest only");
     return f;
 }
 
@@ -117,13 +112,13 @@ void dec_carry(parser *p) {
     ptx_type t = dec_type(p, 0);
     bool out = dec_take(p, M_CC);
     if (vm_type_bytes[t] < 4 || vm_type_class[t] == 'F') {
-        bad(p, "carries need a 32 or 64-bit integer type");
+        dec_fail(p, "carries need a 32 or 64-bit integer type");
         return;
     }
     if (op == OP_madc || op == OP_mad) {
         lane_op part = dec_take(p, M_HI) ? LN_mulhi : dec_take(p, M_LO) ? LN_mul : LN_COUNT;
         if (part == LN_COUNT || !dec_want(p, 4, 4)) {
-            bad(p, ".lo or .hi and four operands are needed");
+            dec_fail(p, ".lo or .hi and four operands are needed");
             return;
         }
         int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, t),
@@ -151,7 +146,7 @@ void dec_mul(parser *p) {
         static const ptx_type twice[T_COUNT] = {
             [T_U16] = T_U32, [T_S16] = T_S32, [T_U32] = T_U64, [T_S32] = T_S64};
         if (!twice[t] || !dec_want(p, 3, 3)) {
-            bad(p, ".wide needs a 16 or 32-bit type");
+            dec_fail(p, ".wide needs a 16 or 32-bit type");
             return;
         }
         int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), d = dec_dst(p, 0, twice[t]);
@@ -163,13 +158,13 @@ void dec_mul(parser *p) {
     else if (dec_take(p, M_LO))
         binary(p, LN_mul, plain(t));
     else
-        bad(p, ".lo, .hi or .wide is missing");
+        dec_fail(p, ".lo, .hi or .wide is missing");
 }
 
 void dec_fma(parser *p) {
     ptx_type t = dec_type(p, 0);
     float_mods f = take_float_mods(p, t);
-    if (!is_float(t)) bad(p, "a float type is needed");
+    if (!is_float(t)) dec_fail(p, "a float type is needed");
     ins *i = ternary(p, LN_fma, t, t, t);
     if (i) apply_float_mods(p, i, t, f);
 }
@@ -193,14 +188,14 @@ void dec_mad(parser *p) {
     else if (dec_take(p, M_LO))
         ternary(p, LN_mad, plain(t), t, t);
     else
-        bad(p, ".lo, .hi or .wide is missing");
+        dec_fail(p, ".lo, .hi or .wide is missing");
 }
 
 void dec_mad24(parser *p) {
     ptx_type t = dec_type(p, 0);
     bool hi = dec_take(p, M_HI);
     if (!hi && !dec_take(p, M_LO))
-        bad(p, ".lo or .hi is missing");
+        dec_fail(p, ".lo or .hi is missing");
     else if (p->in.op == OP_mul24)
         binary(p, hi ? LN_mul24hi : LN_mul24, t);
     else
@@ -210,7 +205,7 @@ void dec_mad24(parser *p) {
 void dec_div(parser *p) {
     ptx_type t = dec_type(p, 0);
     if (is_float(t) && !is_half(t) && (dec_take(p, M_APPROX) || dec_take(p, M_FULL)) && t == T_F64)
-        bad(p, "there is no approximate f64 division");
+        dec_fail(p, "there is no approximate f64 division");
     float_mods f = take_float_mods(p, t);
     ins *i = binary(p, LN_div, t);
     if (i && is_float(t)) apply_float_mods(p, i, t, f);
@@ -266,7 +261,7 @@ void dec_unary(parser *p) {
     bool count = op == OP_popc || op == OP_clz;
     if (!dec_want(p, 2, 2)) return;
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, count ? T_U32 : t);
-    if (f.rnd || f.sat || f.relu) bad(p, "a modifier is not allowed here");
+    if (f.rnd || f.sat || f.relu) dec_fail(p, "a modifier is not allowed here");
     ins *i = dec_lane(p, ops[op], op == OP_neg && !is_float(t) ? plain(t) : t, d, a, a, a);
     if (is_float(t)) apply_float_mods(p, i, t, f);
     if (op == OP_not || op == OP_cnot) classed(p, PTX_CLASS_LOGIC);
@@ -284,9 +279,9 @@ void dec_special(parser *p) {
     lane_op loop = ops[op];
     if (t == T_F64 && op == OP_rcp && approx) loop = LN_rcpcoarse;
     if (t == T_F64 && op == OP_rsqrt && f.ftz) loop = LN_rsqrtcoarse;
-    if (!approx && !f.rnd) bad(p, ".approx or a rounding is missing");
+    if (!approx && !f.rnd) dec_fail(p, ".approx or a rounding is missing");
     if (f.sat || f.relu || (approx && f.rnd) || !dec_want(p, 2, 2)) {
-        bad(p, "a modifier is not allowed here");
+        dec_fail(p, "a modifier is not allowed here");
         return;
     }
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
@@ -320,9 +315,9 @@ void dec_shift(parser *p) {
 
 void dec_shf(parser *p) {
     bool left = dec_take(p, M_L), wrap;
-    if (!left && !dec_take(p, M_R)) bad(p, ".l or .r is missing");
+    if (!left && !dec_take(p, M_R)) dec_fail(p, ".l or .r is missing");
     wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) bad(p, ".wrap or .clamp is missing");
+    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
     static const lane_op ops[4] = {LN_shfrclamp, LN_shfrwrap, LN_shflclamp, LN_shflwrap};
     ptx_type t = dec_type(p, 0);
     ternary(p, ops[2 * left + wrap], t, t, T_U32);
@@ -355,13 +350,13 @@ void dec_bfind(parser *p) {
 
 void dec_bmsk(parser *p) {
     bool wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) bad(p, ".wrap or .clamp is missing");
+    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
     binary(p, wrap ? LN_bmskwrap : LN_bmskclamp, dec_type(p, 0));
 }
 
 void dec_szext(parser *p) {
     bool wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) bad(p, ".wrap or .clamp is missing");
+    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
     binary(p, wrap ? LN_szextwrap : LN_szextclamp, dec_type(p, 0));
 }
 
@@ -379,7 +374,8 @@ void dec_lop3(parser *p) {
     bool or = dec_take(p, M_OR), with = or || dec_take(p, M_AND);
     ptx_type t = dec_type(p, 0);
     if (t != T_B32 || with != (p->in.o[0].second != 0) || !dec_want(p, 5 + with, 5 + with)) {
-        bad(p, "only lop3.b32 d, a, b, c, immLut and lop3.and/.or.b32 d|p, ..., q are supported");
+        dec_fail(p,
+                 "only lop3.b32 d, a, b, c, immLut and lop3.and/.or.b32 d|p, ..., q are supported");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, t), d = dec_dst(p, 0, t);
@@ -400,7 +396,7 @@ void dec_dp(parser *p) {
     bool hi = !four && dec_take(p, M_HI);
     if ((!four && !hi && !dec_take(p, M_LO)) || vm_type_bytes[ta] != 4 || vm_type_bytes[tb] != 4 ||
         !dec_want(p, 4, 4)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, ta), b = dec_src(p, 2, tb), c = dec_src(p, 3, T_B32),
@@ -413,7 +409,7 @@ void dec_vabsdiff4(parser *p) {
     ptx_type td = dec_type(p, 0), t = dec_type(p, 1);
     bool add = dec_take(p, M_ADD);
     if (vm_type_bytes[td] != 4 || t != dec_type(p, 2) || !dec_want(p, 4, 4)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, td),

@@ -3,11 +3,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 /* ---- cp.async ---- */
 
 static void cp_group(parser *p, exec_fn *exec, int64_t imm) {
@@ -22,7 +17,7 @@ static void cp_mbarrier(parser *p) {
     noinc = dec_take(p, M_NOINC);
     if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
     if (!ok || dec_type(p, 0) != T_B64 || !dec_want(p, 1, 1)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_address(p, 0);
@@ -48,8 +43,8 @@ static bool take_bulk_form(parser *p, bulk_form *f) {
     p->m->proxies = true;
     if (f->load && f->from_shared != (global && far != cta)) return true;
     if (!f->load && cta && !far && global && dec_take(p, M_BULK_GROUP)) return true;
-    bad(p, "bulk copies go from .global to .shared with an mbarrier, from .shared::cta to "
-           ".shared::cluster so, or back in a .bulk_group");
+    dec_fail(p, "bulk copies go from .global to .shared with an mbarrier, from .shared::cta to "
+                ".shared::cluster so, or back in a .bulk_group");
     return false;
 }
 
@@ -90,8 +85,8 @@ static void cp_tensor(parser *p) {
     unsigned n = 2u + f.load + offsets + f.multicast;
     if (f.from_shared || (pixels && (rank < 3 || offsets != f.load)) || !dec_want(p, n, n) ||
         o->kind != O_ADDR || o->n != rank || (offsets && (v->kind != O_VEC || v->n != rank - 2))) {
-        bad(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
-               ".bulk_group");
+        dec_fail(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
+                    ".bulk_group");
         return;
     }
     int32_t c[8], map = dec_address(p, f.load ? 1 : 0), shared = dec_address(p, f.load ? 0 : 1),
@@ -105,8 +100,7 @@ static void cp_tensor(parser *p) {
     set_bulk(i, &f, map, shared, mbar, mask);
     i->bytes = (uint8_t)rank;
     i->sub = pixels;
-    i->target = (uint32_t)p->m->list.n;
-    for (unsigned k = 0; k < rank + (offsets ? rank - 2 : 0); k++) *VEC_PUSH(p->m->list) = c[k];
+    i->target = dec_list(p, c, rank + (offsets ? rank - 2 : 0));
 }
 
 static void cp_bulk(parser *p) {
@@ -127,17 +121,17 @@ static void cp_bulk(parser *p) {
 
 static void cp_copy(parser *p) {
     bool cg = dec_take(p, M_CG);
-    if (!cg && !dec_take(p, M_CA)) bad(p, ".ca or .cg is missing");
+    if (!cg && !dec_take(p, M_CA)) dec_fail(p, ".ca or .cg is missing");
     dec_order(p);
     bool shared = dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA);
     dec_cache_policy(p);
     if (!shared || !dec_take(p, M_GLOBAL) || !dec_want(p, 3, 4)) {
-        bad(p, "cp.async copies from .global to .shared");
+        dec_fail(p, "cp.async copies from .global to .shared");
         return;
     }
     uint64_t size = dec_imm(p, 2, 16, "the size must be a constant");
     if (size != 16 && (cg || (size != 4 && size != 8)))
-        bad(p, "the size must be 4, 8 or 16 (16 with .cg)");
+        dec_fail(p, "the size must be 4, 8 or 16 (16 with .cg)");
     int32_t to = dec_address(p, 0), from = dec_address(p, 1), size_reg = const_reg(p, size, 4),
             ignore = 0;
     bool negated = false,
@@ -157,7 +151,7 @@ static void cp_copy(parser *p) {
 
 void dec_cp(parser *p) {
     if (!dec_take(p, M_ASYNC))
-        bad(p, "only cp.async is supported");
+        dec_fail(p, "only cp.async is supported");
     else if (dec_take(p, M_BULK))
         cp_bulk(p);
     else if (dec_take(p, M_MBARRIER))
@@ -203,7 +197,7 @@ static const mbarrier_form *take_form(parser *p) {
 void dec_mbarrier(parser *p) {
     const mbarrier_form *f = take_form(p);
     if (!f || !dec_want(p, f->least, f->most)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     bool arrives = f->op == MBAR_ARRIVE || f->op == MBAR_DROP,
@@ -220,7 +214,7 @@ void dec_mbarrier(parser *p) {
     int32_t a = counts ? dec_src(p, 1, T_B64) : dec_address(p, at), b = const_reg(p, 1, 4);
     if (p->in.n > at + 1) b = dec_src(p, at + 1, f->op == MBAR_WAIT && !parity ? T_B64 : T_U32);
     int32_t d = f->result ? dec_dst(p, 0, f->op == MBAR_WAIT ? T_PRED : counts ? T_U32 : T_B64) : 0;
-    if (t != T_B64 || (expects && p->in.n != 3)) bad(p, "malformed");
+    if (t != T_B64 || (expects && p->in.n != 3)) dec_fail(p, "malformed");
     if (p->failed) return;
     ins *i = dec_emit(p, x_mbarrier);
     i->a = a, i->b = b, i->d = d;

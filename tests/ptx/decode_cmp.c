@@ -3,11 +3,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 static bool is_float(ptx_type t) {
     return vm_type_class[t] == 'F';
 }
@@ -26,10 +21,10 @@ static lane_op take_compare(parser *p, ptx_type t) {
     case M_LS: return LN_le;
     case M_HI: return LN_gt;
     case M_HS: return LN_ge;
-    case M_NONE: bad(p, "a comparison is missing"); return LN_eq;
+    case M_NONE: dec_fail(p, "a comparison is missing"); return LN_eq;
     default: break;
     }
-    if (m >= M_EQU && m <= M_NAN && !is_float(t)) bad(p, "this comparison is for floats");
+    if (m >= M_EQU && m <= M_NAN && !is_float(t)) dec_fail(p, "this comparison is for floats");
     return m >= M_EQU && m <= M_NAN ? (lane_op)(LN_equ + (m - M_EQU))
                                     : (lane_op)(LN_eq + (m - M_EQ));
 }
@@ -143,7 +138,7 @@ void dec_set(parser *p) {
     bool pair = t == T_F16X2 || t == T_BF16X2;
     if (!dec_want(p, boolean ? 4 : 3, boolean ? 4 : 3) || vm_type_bytes[td] > 4 ||
         vm_type_bytes[td] < 2) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), d = dec_dst(p, 0, td), r[2] = {0};
@@ -168,7 +163,7 @@ void dec_selp(parser *p) {
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_pred(p, 3, &negated),
             d = dec_dst(p, 0, t);
     if (t == T_PRED || p->failed || vm_type_bytes[t] > 8) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     dec_lane(p, LN_selp, vm_type_bytes[t] == 8 ? T_B64 : T_B32, d, negated ? b : a, negated ? a : b,
@@ -180,7 +175,7 @@ void dec_slct(parser *p) {
     ptx_type t = dec_type(p, 0), tc = dec_type(p, 1);
     bool ftz = tc == T_F32 && dec_take(p, M_FTZ);
     if (!dec_want(p, 4, 4) || (tc != T_F32 && tc != T_S32) || vm_type_bytes[t] > 8) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, tc), d = dec_dst(p, 0, t);
@@ -200,7 +195,7 @@ void dec_testp(parser *p) {
     modifier m = dec_take_of(p, tests);
     ptx_type t = dec_type(p, 0);
     if (!m || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, T_PRED);

@@ -3,11 +3,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 static ins *control(parser *p, exec_fn *exec) {
     ins *i = dec_emit(p, exec);
     i->cls = PTX_CLASS_CONTROL;
@@ -23,7 +18,7 @@ static void take_everything(parser *p) {
 
 static void use_label(parser *p, const opnd *o, uint32_t at) {
     if (o->kind != O_SYM) {
-        bad(p, "a label is needed");
+        dec_fail(p, "a label is needed");
         return;
     }
     *VEC_PUSH(p->uses) = (label_use){o->name, at, p->in.line, o->column, false};
@@ -39,14 +34,14 @@ void dec_bra(parser *p) {
 void dec_brx(parser *p) {
     dec_take(p, M_UNI);
     if (!dec_take(p, M_IDX) || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     const opnd *o = &p->in.o[1];
     const binding *b = o->kind == O_SYM ? o->var : NULL;
     int32_t a = dec_src(p, 0, T_U32);
     if (!b || b->kind != B_TARGETS) {
-        bad(p, "a .branchtargets list is needed");
+        dec_fail(p, "a .branchtargets list is needed");
         return;
     }
     ins *i = control(p, x_brx);
@@ -60,7 +55,7 @@ static bool push_arguments(parser *p, const opnd *o) {
     for (unsigned k = 0; o && k < o->n; k++) {
         const opnd *part = &p->parts[o->first + k];
         if (part->kind != O_VAR || part->var->kind != B_LOCAL || part->addend) {
-            bad(p, "arguments and results must be .param variables");
+            dec_fail(p, "arguments and results must be .param variables");
             return false;
         }
         *VEC_PUSH(p->m->list) = (int32_t)part->var->offset;
@@ -80,7 +75,7 @@ void dec_call(parser *p) {
     unsigned k = 0;
     const opnd *results = p->in.n && p->in.o[0].kind == O_VEC ? &p->in.o[k++] : NULL;
     if (k >= p->in.n) {
-        bad(p, "the callee is missing");
+        dec_fail(p, "the callee is missing");
         return;
     }
     unsigned callee = k++;
@@ -94,7 +89,7 @@ void dec_call(parser *p) {
     if (direct) {
         const function *f = o->var->fn;
         if ((results ? results->n : 0) != f->n_results || (args ? args->n : 0) != f->n_params) {
-            bad(p, "wrong number of arguments or results");
+            dec_fail(p, "wrong number of arguments or results");
             return;
         }
         note_call(p, o->var->fn);
@@ -153,7 +148,7 @@ void dec_fence(parser *p) {
     dec_take(p, M_MBARRIER_INIT);
     dec_take_of(p, kinds);
     bool reaches = dec_take_of(p, wide) != M_NONE;
-    if (!reaches && !dec_take_of(p, cta)) bad(p, "a scope is missing");
+    if (!reaches && !dec_take_of(p, cta)) dec_fail(p, "a scope is missing");
     ins *i = control(p, x_fence);
     i->flags |= reaches ? INS_FENCE_GPU : 0;
     i->cls = PTX_CLASS_BARRIER;
@@ -161,7 +156,7 @@ void dec_fence(parser *p) {
 
 static void bar_warp(parser *p) {
     if (!dec_take(p, M_SYNC) || !dec_want(p, 1, 1)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t mask = dec_src(p, 0, T_B32);
@@ -174,10 +169,10 @@ static void bar_warp(parser *p) {
 /* bar.red.popc.u32 d, a{, b}, {!}c and .and/.or with a predicate result. */
 static void bar_red(parser *p, uint16_t flags) {
     bool popc = dec_take(p, M_POPC), and = !popc && dec_take(p, M_AND), negated;
-    if (!popc && !and&&!dec_take(p, M_OR)) bad(p, ".popc, .and or .or is missing");
+    if (!popc && !and&&!dec_take(p, M_OR)) dec_fail(p, ".popc, .and or .or is missing");
     ptx_type t = dec_type(p, 0);
     if (!dec_want(p, 3, 4) || t != (popc ? T_U32 : T_PRED)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, T_U32), b = p->in.n == 4 ? dec_src(p, 2, T_U32) : 0;
@@ -208,7 +203,7 @@ void dec_barrier(parser *p) {
     }
     bool arrive = dec_take(p, M_ARRIVE);
     if ((!arrive && !dec_take(p, M_SYNC)) || !dec_want(p, arrive ? 2 : 1, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 0, T_U32), b = p->in.n == 2 ? dec_src(p, 1, T_U32) : 0;
@@ -245,7 +240,7 @@ void dec_shfl(parser *p) {
     modifier m = dec_take_of(p, modes);
     ptx_type t = dec_type(p, 0);
     if (!m || vm_type_bytes[t] != 4 || !dec_want(p, sync ? 5 : 4, sync ? 5 : 4)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, T_B32), c = dec_src(p, 3, T_B32);
@@ -267,7 +262,7 @@ void dec_vote(parser *p) {
     ptx_type t = dec_type(p, 0);
     if (mode == 9 || t != (mode == VOTE_BALLOT ? T_B32 : T_PRED) ||
         !dec_want(p, 2 + sync, 2 + sync)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_pred(p, 1, &negated), d = dec_dst(p, 0, t);
@@ -281,7 +276,7 @@ void dec_vote(parser *p) {
 void dec_match(parser *p) {
     bool all = dec_take(p, M_ALL), two;
     if ((!all && !dec_take(p, M_ANY)) || !dec_take(p, M_SYNC) || !dec_want(p, 3, 3)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     ptx_type t = dec_type(p, 0);
@@ -303,7 +298,7 @@ void dec_redux(parser *p) {
     while (ops[k] && ops[k] != m) k++;
     bool logic = k >= REDUX_AND && k <= REDUX_XOR;
     if (!sync || !m || !dec_want(p, 3, 3) || (logic ? t != T_B32 : t != T_U32 && t != T_S32)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
@@ -316,7 +311,7 @@ void dec_redux(parser *p) {
 
 void dec_activemask(parser *p) {
     if (dec_type(p, 0) != T_B32 || !dec_want(p, 1, 1)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t d = dec_dst(p, 0, T_B32);
@@ -329,7 +324,7 @@ void dec_activemask(parser *p) {
 void dec_elect(parser *p) {
     bool two;
     if (!dec_take(p, M_SYNC) || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t d = dec_dst(p, 0, T_B32), q = second_result(p, &two);

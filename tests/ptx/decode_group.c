@@ -3,11 +3,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 static bool aligned(parser *p) {
     return dec_take(p, M_SYNC) & dec_take(p, M_ALIGNED);
 }
@@ -50,7 +45,7 @@ static const product_kind *kind_of(parser *p, ptx_type d, ptx_type a, ptx_type b
 static bool choice(parser *p, unsigned k, uint64_t one, uint64_t other) {
     const opnd *o = &p->in.o[k];
     if (o->kind != O_IMM || o->number != TK_INT || (o->bits != one && o->bits != other))
-        bad(p, "scales are 1 or -1, transpositions 0 or 1");
+        dec_fail(p, "scales are 1 or -1, transpositions 0 or 1");
     return o->bits == one;
 }
 
@@ -58,7 +53,7 @@ static bool choice(parser *p, unsigned k, uint64_t one, uint64_t other) {
 static uint32_t take_regs(parser *p, const opnd *o, unsigned n, bool result, bool read) {
     uint32_t first = (uint32_t)p->m->list.n;
     if (o->kind != O_VEC || o->n != n) {
-        bad(p, "a fragment has a wrong number of registers");
+        dec_fail(p, "a fragment has a wrong number of registers");
         return first;
     }
     for (unsigned k = 0; k < n && !p->failed; k++) {
@@ -86,7 +81,7 @@ static void product(parser *p) {
     ptx_type d = dec_type(p, 0), a = dec_type(p, 1), b = dec_type(p, 2);
     const product_kind *x = p->failed ? NULL : kind_of(p, d, a, b);
     if (!aligned(p) || !x) {
-        bad(p, "this shape and these types are not supported");
+        dec_fail(p, "this shape and these types are not supported");
         return;
     }
     bool in_registers = p->in.n > 1 && p->in.o[1].kind == O_VEC, negated;
@@ -112,14 +107,14 @@ static void product(parser *p) {
 }
 
 static ins *simple(parser *p, exec_fn *exec, unsigned operands) {
-    if (!aligned(p) || !dec_want(p, operands, operands)) bad(p, "malformed");
+    if (!aligned(p) || !dec_want(p, operands, operands)) dec_fail(p, "malformed");
     ins *i = dec_emit(p, exec);
     i->cls = PTX_CLASS_MATRIX;
     return i;
 }
 
 void dec_wgmma(parser *p) {
-    if (!p->m->specific || p->m->sm != 90) bad(p, "needs .target sm_90a");
+    if (!p->m->specific || p->m->sm != 90) dec_fail(p, "needs .target sm_90a");
     p->m->proxies = true;
     if (dec_take(p, M_MMA_ASYNC))
         product(p);
@@ -131,17 +126,17 @@ void dec_wgmma(parser *p) {
         int64_t n = (int64_t)dec_imm(p, 0, 7, "a constant number of groups is needed");
         simple(p, x_wgmma_wait, 1)->imm = n;
     } else
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
 }
 
 /* setmaxnreg.inc|dec.sync.aligned.u32 n */
 void dec_setmaxnreg(parser *p) {
-    if (!p->m->specific) bad(p, "needs a target of its own, such as sm_90a");
+    if (!p->m->specific) dec_fail(p, "needs a target of its own, such as sm_90a");
     bool inc = dec_take(p, M_INC),
          ok = (inc || dec_take(p, M_DEC)) && aligned(p) && dec_type(p, 0) == T_U32;
     uint64_t n =
         ok && dec_want(p, 1, 1) ? dec_imm(p, 0, 256, "a constant of at most 256 is needed") : 0;
-    if (!ok || n < 24 || n % 8) bad(p, "24 to 256 registers, a multiple of 8");
+    if (!ok || n < 24 || n % 8) dec_fail(p, "24 to 256 registers, a multiple of 8");
     ins *i = dec_emit(p, x_setmaxnreg);
     i->imm = (int64_t)n;
     i->n = inc;
@@ -156,7 +151,7 @@ void dec_cluster_barrier(parser *p) {
     bool relaxed = arrive && dec_take(p, M_RELAXED);
     dec_take(p, arrive ? M_RELEASE : M_ACQUIRE);
     if ((!arrive && !wait) || !dec_want(p, 0, 0)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     p->m->orders = true;
@@ -171,7 +166,7 @@ void dec_mapa(parser *p) {
     bool space = dec_take(p, M_SHARED_CLUSTER);
     ptx_type t = dec_type(p, 0);
     if ((t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 3, 3)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), rank = dec_src(p, 2, T_U32), wide = a;
@@ -186,7 +181,7 @@ void dec_getctarank(parser *p) {
     bool space = dec_take(p, M_SHARED_CLUSTER);
     ptx_type t = dec_type(p, 0);
     if ((t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, t), wide = a;
@@ -212,7 +207,7 @@ void dec_async_store(parser *p, bool red) {
     const opnd *o = &p->in.o[1];
     if (!ok || (bytes != 4 && bytes != 8) || !dec_want(p, 3, 3) ||
         (n == 1 ? o->kind == O_VEC : o->kind != O_VEC || o->n != n)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t at = dec_address(p, 0), mbar = dec_address(p, 2), value[4];
@@ -227,6 +222,5 @@ void dec_async_store(parser *p, bool red) {
     i->sub = (uint8_t)op;
     i->rnd = red;
     i->cls = PTX_CLASS_ASYNC;
-    i->target = (uint32_t)p->m->list.n;
-    for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = value[k];
+    i->target = dec_list(p, value, n);
 }

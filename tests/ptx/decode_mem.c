@@ -4,11 +4,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 /* ---- addresses ---- */
 
 typedef struct {
@@ -23,7 +18,7 @@ static address address_of(parser *p, unsigned k) {
     const opnd *o = &p->in.o[k];
     address a = {.o = o, .imm = o->addend, .lane = 8};
     if (k >= p->in.n || o->kind != O_ADDR) {
-        bad(p, "an address in brackets is needed");
+        dec_fail(p, "an address in brackets is needed");
         return a;
     }
     if (o->has_reg) {
@@ -31,7 +26,7 @@ static address address_of(parser *p, unsigned k) {
         reg_read(p, a.reg);
         a.lane = (uint8_t)vm_type_bytes[o->reg_type];
         if ((a.lane != 4 && a.lane != 8) || o->reg_type == T_PRED)
-            bad(p, "an address register has 32 or 64 bits");
+            dec_fail(p, "an address register has 32 or 64 bits");
         return a;
     }
     if (o->var && o->var->kind == B_SHARED && o->var->shared->dynamic) {
@@ -148,7 +143,7 @@ static address address_in(parser *p, unsigned k, bool far) {
 static unsigned take_vector(parser *p, const opnd *o) {
     unsigned n = dec_take(p, M_V2) ? 2 : dec_take(p, M_V4) ? 4 : dec_take(p, M_V8) ? 8 : 1;
     if (n == 1 ? o->kind == O_VEC && o->n != 1 : o->kind != O_VEC || o->n != n)
-        bad(p, "the operand's parts don't fit the vector");
+        dec_fail(p, "the operand's parts don't fit the vector");
     return n;
 }
 
@@ -176,7 +171,7 @@ static ptx_space param_space(const address *a) {
 /* Pairs and what only matrices and conversions know can't be loaded as such. */
 static ptx_type memory_type(parser *p) {
     ptx_type t = dec_type(p, 0);
-    if (t == T_PRED || t > T_F64 || t == T_TF32) bad(p, "this type is not allowed here");
+    if (t == T_PRED || t > T_F64 || t == T_TF32) dec_fail(p, "this type is not allowed here");
     return t;
 }
 
@@ -206,8 +201,7 @@ void dec_ld(parser *p) {
     i->space = (uint8_t)space;
     i->cls = PTX_CLASS_LOAD;
     i->sub = nc ? LOAD_NC : LOAD_PLAIN;
-    i->e = (int32_t)p->m->list.n;
-    for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = d[k];
+    i->e = (int32_t)dec_list(p, d, n);
     wide_load *wide = n > 1 ? VEC_PUSH(p->wide_loads) : NULL;
     for (unsigned k = 0; wide && k < n; k++) {
         const opnd *part = &p->parts[o->first + k];
@@ -232,7 +226,7 @@ void dec_st(parser *p) {
     if (p->failed) return;
     if (space == PTX_PARAM) space = param_space(&a);
     if (space == PTX_CONST || space == PTX_PARAM) {
-        bad(p, "this space can't be written");
+        dec_fail(p, "this space can't be written");
         return;
     }
     const opnd *o = &p->in.o[1];
@@ -249,8 +243,7 @@ void dec_st(parser *p) {
     i->n = (uint8_t)n;
     i->space = (uint8_t)space;
     i->cls = PTX_CLASS_STORE;
-    i->e = (int32_t)p->m->list.n;
-    for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = b[k];
+    i->e = (int32_t)dec_list(p, b, n);
 }
 
 /* ---- atom and red ---- */
@@ -294,7 +287,7 @@ static void atomic(parser *p, bool red) {
     unsigned want = 2u + (k == ATOM_CAS) + !red;
     if (k >= 10 || !atom_allowed(k, t) ||
         (space != PTX_SPACE_NONE && space != PTX_GLOBAL && space != PTX_SHARED)) {
-        bad(p, "this atomic operation doesn't exist");
+        dec_fail(p, "this atomic operation doesn't exist");
         return;
     }
     if (!dec_want(p, want, want)) return;
@@ -304,7 +297,7 @@ static void atomic(parser *p, bool red) {
     int32_t b[8], d[8], c = 0;
     address a = address_in(p, ai, far);
     if (!red && n > 1 && (od->kind != O_VEC || od->n != n))
-        bad(p, "the result's parts don't fit the vector");
+        dec_fail(p, "the result's parts don't fit the vector");
     for (unsigned e = 0; e < n && !p->failed; e++) {
         b[e] = dec_src_of(p, n > 1 ? &p->parts[ob->first + e] : ob, t);
         d[e] = red ? 0 : dec_dst_of(p, n > 1 ? &p->parts[od->first + e] : od, t);
@@ -339,14 +332,14 @@ void dec_red(parser *p) {
 
 static void matrix_access(parser *p, bool store) {
     if (!dec_take(p, M_SYNC) || !dec_take(p, M_ALIGNED) || !dec_take(p, M_M8N8))
-        bad(p, ".sync.aligned.m8n8 is needed");
+        dec_fail(p, ".sync.aligned.m8n8 is needed");
     unsigned n = dec_take(p, M_X1) ? 1 : dec_take(p, M_X2) ? 2 : dec_take(p, M_X4) ? 4 : 0;
     bool trans = dec_take(p, M_TRANS);
     if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
     ptx_type t = dec_type(p, 0);
     unsigned v = store ? 1 : 0;
     if (!n || t != T_B16 || !dec_want(p, 2, 2) || p->in.o[v].kind != O_VEC || p->in.o[v].n != n) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t regs[4], a = dec_address(p, 1 - v);
@@ -360,8 +353,7 @@ static void matrix_access(parser *p, bool store) {
     i->n = (uint8_t)n;
     i->flags |= trans ? INS_TRANS : 0;
     i->cls = PTX_CLASS_MATRIX;
-    i->e = (int32_t)p->m->list.n;
-    for (unsigned k = 0; k < n; k++) *VEC_PUSH(p->m->list) = regs[k];
+    i->e = (int32_t)dec_list(p, regs, n);
 }
 
 void dec_ldmatrix(parser *p) {
@@ -376,7 +368,7 @@ void dec_movmatrix(parser *p) {
     bool ok = dec_take(p, M_SYNC) && dec_take(p, M_ALIGNED) && dec_take(p, M_M8N8) &&
               dec_take(p, M_TRANS);
     if (!ok || dec_type(p, 0) != T_B16 || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, T_B32), d = dec_dst(p, 0, T_B32);
@@ -433,7 +425,7 @@ static bool mma_types_fit(const ptx_type t[4]) {
 static void fragment(parser *p, unsigned k, ptx_type t, unsigned n, bool result) {
     const opnd *o = &p->in.o[k];
     if (o->kind != O_VEC || o->n != n) {
-        bad(p, "a fragment has a wrong number of registers");
+        dec_fail(p, "a fragment has a wrong number of registers");
         return;
     }
     for (unsigned e = 0; e < n && !p->failed; e++) {
@@ -454,7 +446,7 @@ void dec_mma(parser *p) {
     modifier rnd[] = {M_RN, M_NONE};
     if (t[1] == T_F64) dec_take_of(p, rnd);
     if (!s || got != 4 || !mma_types_fit(t) || !dec_want(p, 4, 4)) {
-        bad(p, "this shape and these types are not supported");
+        dec_fail(p, "this shape and these types are not supported");
         return;
     }
     bool wide = t[1] == T_F64;

@@ -3,11 +3,6 @@
 
 #include "exec.h"
 
-static void bad(parser *p, const char *text) {
-    parse_fail_at(p, p->in.line, p->in.column, "%.*s: %s", (int)p->in.word->len, p->in.word->name,
-                  text);
-}
-
 static bool is_float(ptx_type t) {
     return vm_type_class[t] == 'F';
 }
@@ -28,7 +23,7 @@ static void mov_pack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[1];
     ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
     if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
-        bad(p, "the parts don't fill the register");
+        dec_fail(p, "the parts don't fill the register");
         return;
     }
     int32_t regs[16];
@@ -43,8 +38,7 @@ static void mov_pack(parser *p, ptx_type t) {
         i->dw = (uint8_t)type_lane(vm_type_bytes[t]);
         i->bytes = vm_type_bytes[part];
         i->n = (uint8_t)v->n;
-        i->target = (uint32_t)p->m->list.n;
-        for (unsigned k = 0; k < v->n; k++) *VEC_PUSH(p->m->list) = regs[k];
+        i->target = dec_list(p, regs, v->n);
     }
     dec_class(p, PTX_CLASS_MOVE);
 }
@@ -53,7 +47,7 @@ static void mov_unpack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[0];
     ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
     if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
-        bad(p, "the parts don't fill the register");
+        dec_fail(p, "the parts don't fill the register");
         return;
     }
     int32_t regs[16], a = dec_src(p, 1, t);
@@ -64,8 +58,7 @@ static void mov_unpack(parser *p, ptx_type t) {
     i->aw = (uint8_t)type_lane(vm_type_bytes[t]);
     i->bytes = vm_type_bytes[part];
     i->n = (uint8_t)v->n;
-    i->target = (uint32_t)p->m->list.n;
-    for (unsigned k = 0; k < v->n; k++) *VEC_PUSH(p->m->list) = regs[k];
+    i->target = dec_list(p, regs, v->n);
 }
 
 void dec_mov(parser *p) {
@@ -114,11 +107,11 @@ void dec_cvta(parser *p) {
     modifier m = dec_take_of(p, spaces);
     ptx_type t = dec_type(p, 0);
     if (!m || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     if (vm_type_bytes[t] != 8) {
-        bad(p, "only 64-bit addresses are supported");
+        dec_fail(p, "only 64-bit addresses are supported");
         return;
     }
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
@@ -133,7 +126,7 @@ void dec_cvta(parser *p) {
 void dec_isspacep(parser *p) {
     modifier m = dec_take_of(p, spaces);
     if (!m || !dec_want(p, 2, 2)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t a = dec_src(p, 1, T_B64), d = dec_dst(p, 0, T_PRED);
@@ -287,7 +280,7 @@ static void cvt_pack(parser *p) {
     if (bytes == 1) dec_type(p, 2);
     if (!dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 ||
         !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3)) {
-        bad(p, "malformed");
+        dec_fail(p, "malformed");
         return;
     }
     int32_t d = dec_dst(p, 0, T_B32), part[2], join = reg_new(p, 4);
@@ -337,17 +330,17 @@ static bool plain_cvt_type(ptx_type t) {
 
 static void cvt_plain(parser *p, const cvt_mods *c) {
     if (!plain_cvt_type(c->to) || !plain_cvt_type(c->from)) {
-        bad(p, "this pair of types is not supported");
+        dec_fail(p, "this pair of types is not supported");
         return;
     }
     bool to_int = is_int(c->to), from_int = is_int(c->from);
     if (from_int && to_int && (c->rnd || c->ftz))
-        bad(p, "a rounding is not allowed between integers");
+        dec_fail(p, "a rounding is not allowed between integers");
     if (is_float(c->from) && to_int && c->rnd && !c->integral)
-        bad(p, "an integral rounding (.rzi ...) is needed");
+        dec_fail(p, "an integral rounding (.rzi ...) is needed");
     if (!to_int && c->from != c->to && !c->rnd &&
         (from_int || vm_type_bytes[c->to] < vm_type_bytes[c->from]))
-        bad(p, "a rounding is needed");
+        dec_fail(p, "a rounding is needed");
     if (!dec_want(p, 2, 2)) return;
     int32_t a = dec_src(p, 1, c->from), d = dec_dst(p, 0, c->to);
     if (p->failed) return;

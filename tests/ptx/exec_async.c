@@ -13,13 +13,11 @@ void x_cp_async(warp *w, const ins *i, uint32_t mask) {
     EACH_LANE(l, mask) {
         bool skip = i->n && (ignore[l] != 0) != ((i->flags & INS_NOT_C) != 0);
         unsigned bytes = skip ? 0 : size[l] < i->bytes ? size[l] : i->bytes;
-        if (!skip && size[l] > i->bytes && w->b->ln->checks & PTX_CHECK_ASYNC) {
-            finding_at at = {PTX_REPORT_ASYNC, PTX_OK, l, from[l], PTX_GLOBAL, NULL};
-            find_report(w, i, &at, "cp.async is to read %u bytes for a copy of %u", size[l],
-                        (unsigned)i->bytes);
-        }
+        if (!skip && size[l] > i->bytes)
+            find_note(w, i, l, PTX_REPORT_ASYNC, from[l],
+                      "cp.async is to read %u bytes for a copy of %u", size[l], (unsigned)i->bytes);
         if (bytes && (from[l] & (i->bytes - 1u))) {
-            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, from[l], PTX_GLOBAL, NULL,
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, from[l],
                       "source is not a multiple of the copy size");
             return;
         }
@@ -52,13 +50,6 @@ void x_cp_commit(warp *w, const ins *i, uint32_t mask) {
     w->async_groups[l]++;
 }
 
-static void overwritten(warp *w, const async_copy *c) {
-    finding_at at = {PTX_REPORT_ASYNC, PTX_OK, c->lane, c->address, PTX_GLOBAL, NULL};
-    at.extent = mem_extent(w, c->by, c->address);
-    if (w->b->ln->checks & PTX_CHECK_ASYNC)
-        find_report(w, c->by, &at, "the source was overwritten before the copy was waited for");
-}
-
 /* Completes the copies of `lanes` whose group is older than the last `keep` committed ones. */
 void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
     size_t kept = 0;
@@ -72,7 +63,8 @@ void mem_copy_groups(warp *w, uint32_t lanes, unsigned keep) {
             continue;
         }
         uint8_t *to = w->b->shared + c.to;
-        if (c.copied && memcmp(c.was, c.from, c.copied) != 0) overwritten(w, &c);
+        if (c.copied && memcmp(c.was, c.from, c.copied) != 0)
+            find_note(w, c.by, c.lane, PTX_REPORT_ASYNC, c.address, COPY_OVERWRITTEN);
         if (c.copied) memcpy(to, c.from, c.copied);
         memset(to + c.copied, 0, (size_t)c.bytes - c.copied);
         race_async_done(w, c.lane, w->b, c.to, c.bytes, false);

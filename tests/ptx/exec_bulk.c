@@ -39,8 +39,7 @@ static uint64_t pack(state s) {
 }
 
 static void misuse(warp *w, const ins *i, unsigned lane, uint64_t at, const char *text) {
-    finding_at where = {PTX_REPORT_BARRIER, PTX_OK, lane, WIN_SHARED + at, PTX_SHARED, NULL};
-    if (w->b->ln->checks & PTX_CHECK_BARRIER) find_report(w, i, &where, "%s", text);
+    find_note(w, i, lane, PTX_REPORT_BARRIER, WIN_SHARED + at, "%s", text);
 }
 
 /* A place in shared memory of a block of the cluster. */
@@ -66,8 +65,7 @@ static uint8_t *object(warp *w, const ins *i, unsigned l, place o, bool writes) 
     memcpy(&v, o.b->shared + at, 8);
     int64_t tx = unpack(v).tx;
     if (v & LIVE && tx <= COUNT && -tx <= COUNT) return o.b->shared + at;
-    mem_fault(w, i, l, PTX_REPORT_FAULT, WIN_SHARED + at, PTX_SHARED, NULL,
-              "no mbarrier was initialised here");
+    mem_fault(w, i, l, PTX_REPORT_FAULT, WIN_SHARED + at, "no mbarrier was initialised here");
     return NULL;
 }
 
@@ -116,17 +114,6 @@ static const uint8_t *source(const bulk_copy *c, const bulk_piece *x) {
     return c->load ? x->host : c->to->shared + x->shared;
 }
 
-static void overwritten(warp *w, const bulk_copy *c, const bulk_piece *x) {
-    finding_at at = {PTX_REPORT_ASYNC,
-                     PTX_OK,
-                     c->lane,
-                     c->load ? x->address : WIN_SHARED + x->shared,
-                     c->load ? generic_space(x->address) : PTX_SHARED,
-                     c->load && x->address < PTX_WINDOWS ? mem_find(w->b->ln, x->address) : NULL};
-    if (w->b->ln->checks & PTX_CHECK_ASYNC)
-        find_report(w, c->by, &at, "the source was overwritten before the copy was waited for");
-}
-
 /* Moves the bytes, whose source must be as it was. */
 static void carry_out(warp *w, const bulk_copy *c) {
     const uint8_t *was = c->was;
@@ -138,7 +125,9 @@ static void carry_out(warp *w, const bulk_copy *c) {
             atom_store(c->by, to, was);
             continue;
         }
-        if (from && memcmp(from, was, x->bytes) != 0) overwritten(w, c, x);
+        if (from && memcmp(from, was, x->bytes) != 0)
+            find_note(w, c->by, c->lane, PTX_REPORT_ASYNC,
+                      c->load ? x->address : WIN_SHARED + x->shared, COPY_OVERWRITTEN);
         if (from)
             memcpy(to, from, x->bytes);
         else
@@ -271,7 +260,7 @@ unsigned bulk_targets(warp *w, const ins *i, unsigned l, uint64_t shared, uint64
         if (!c->block[k]->live_threads) wrong = "shared memory of a block that has ended";
     }
     if (!wrong) return n;
-    mem_fault(w, i, l, PTX_REPORT_FAULT, shared, PTX_SHARED, NULL, wrong);
+    mem_fault(w, i, l, PTX_REPORT_FAULT, shared, wrong);
     return 0;
 }
 
@@ -296,7 +285,7 @@ void x_cp_bulk(warp *w, const ins *i, uint32_t mask) {
         uint64_t from =
             i->space == PTX_SHARED ? WIN_SHARED + (other[l] & (WIN_SIZE - 1)) : other[l];
         if (n && (size[l] | from | at) % PIECE) {
-            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, from, PTX_GLOBAL, NULL,
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, from,
                       "size and addresses must be multiples of 16");
             return;
         }
@@ -315,7 +304,7 @@ static void send(warp *w, const ins *i, uint32_t mask) {
         uint32_t at = 0, bytes = (uint32_t)i->bytes * i->n;
         unsigned n = bulk_targets(w, i, l, shared[l], mbar[l], true, NULL, to, &at);
         if (n && at % bytes) {
-            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + at, PTX_SHARED, NULL,
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + at,
                       "address is not a multiple of the access size");
             return;
         }
@@ -351,10 +340,9 @@ void bulk_finish(warp *w, uint32_t lanes) {
 void bulk_forget(warp *w) {
     while (w->bulk.n) {
         const bulk_copy *c = &w->bulk.at[0];
-        finding_at at = {PTX_REPORT_ASYNC, PTX_OK, c->lane, WIN_SHARED + c->pieces[0].shared,
-                         PTX_SHARED,       NULL};
-        if (!w->b->failed && w->b->ln->checks & PTX_CHECK_ASYNC)
-            find_report(w, c->by, &at, "the block ended before anybody waited for this copy");
+        if (!w->b->failed)
+            find_note(w, c->by, c->lane, PTX_REPORT_ASYNC, WIN_SHARED + c->pieces[0].shared,
+                      "the block ended before anybody waited for this copy");
         drop_copy(w, 0);
     }
     memset(w->bulk_groups, 0, sizeof w->bulk_groups);
@@ -424,8 +412,7 @@ void x_mbarrier(warp *w, const ins *i, uint32_t mask) {
         uint8_t *o = object(w, i, l, p, !waits);
         if (!o) return;
         if (p.b != w->b && (waits || i->dw)) {
-            mem_fault(w, i, l, PTX_REPORT_FAULT, a[l], PTX_SHARED, NULL,
-                      "another block's mbarrier answers nothing");
+            mem_fault(w, i, l, PTX_REPORT_FAULT, a[l], "another block's mbarrier answers nothing");
             return;
         }
         if (waits) deliver(p);

@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-static void misuse(warp *w, const ins *i, uint32_t lanes, const char *text) {
-    finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(lanes), 0,
-                     PTX_SPACE_NONE,     NULL};
-    if (w->b->ln->checks & PTX_CHECK_BARRIER) find_report(w, i, &at, "%s", text);
-}
-
 /* ---- barrier.cluster ---- */
 
 /* The lanes that execute, of .aligned all that live; 0 while others are to come. */
@@ -19,7 +13,7 @@ static uint32_t come(warp *w, const ins *i, uint32_t mask) {
     if (!(i->flags & INS_ALIGNED) || mask == w->live) return mask;
     uint32_t there = split_gather(w, i, mask, group);
     if (there && there != w->live)
-        misuse(w, i, mask, "only some threads of the warp come to this barrier together");
+        find_misuse(w, i, mask, "only some threads of the warp come to this barrier together");
     return there;
 }
 
@@ -67,7 +61,8 @@ void x_cluster_arrive(warp *w, const ins *i, uint32_t mask) {
     mask = come(w, i, mask);
     if (!mask) return;
     if (w->cluster_arrived & mask)
-        misuse(w, i, w->cluster_arrived & mask, "arrives again without a barrier.cluster.wait");
+        find_misuse(w, i, w->cluster_arrived & mask,
+                    "arrives again without a barrier.cluster.wait");
     w->cluster_arrived |= mask;
     EACH_LANE(l, mask)
     w->cluster_phase[l] = c->phase;
@@ -88,7 +83,7 @@ void x_cluster_wait(warp *w, const ins *i, uint32_t mask) {
     mask = come(w, i, mask);
     if (!mask) return;
     if (mask & ~w->cluster_arrived)
-        misuse(w, i, mask & ~w->cluster_arrived, "waits without a barrier.cluster.arrive");
+        find_misuse(w, i, mask & ~w->cluster_arrived, "waits without a barrier.cluster.arrive");
     EACH_LANE(l, mask & w->cluster_arrived)
     early |= (uint32_t)(w->cluster_phase[l] == c->phase) << l;
     if (early) {

@@ -9,8 +9,7 @@
 void flow_fault(warp *w, const ins *i, uint32_t mask, ptx_status status, const char *text) {
     ptx_report_kind kind =
         status == PTX_TRAP || status == PTX_ASSERT ? PTX_REPORT_TRAP : PTX_REPORT_FAULT;
-    finding_at at = {kind, status, (unsigned)__builtin_ctz(mask), 0, PTX_SPACE_NONE, NULL};
-    find_report(w, i, &at, "%s", text);
+    find_fault(w, i, (unsigned)__builtin_ctz(mask), kind, status, 0, "%s", text);
 }
 
 /* The lanes of the running split outside of `mask` go on at `pc` by themselves. */

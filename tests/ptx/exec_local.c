@@ -37,10 +37,10 @@ static bool reaches(warp *w, const ins *i, unsigned lane, uint64_t at, unsigned 
     const function *fn = s->frame ? s->frame->fn : w->b->ln->fn;
     uint64_t limit = (uint64_t)s->local + fn->frame_local;
     if (at >= limit || limit - at < span)
-        mem_fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, WIN_LOCAL + at, PTX_LOCAL, NULL,
+        mem_fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, WIN_LOCAL + at,
                   "access outside of local memory");
     else if (at & (bytes - 1))
-        mem_fault(w, i, lane, PTX_REPORT_MISALIGNED, WIN_LOCAL + at, PTX_LOCAL, NULL,
+        mem_fault(w, i, lane, PTX_REPORT_MISALIGNED, WIN_LOCAL + at,
                   "address is not a multiple of the access size");
     else
         return true;
@@ -59,10 +59,9 @@ bool mem_local(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, unsigne
         if (!reaches(w, i, l, ad[l], bytes, span)) return false;
         if (store)
             local_mark(w, 1u << l, ad[l], bytes, true);
-        else if (w->b->ln->checks & PTX_CHECK_UNINIT && is_fresh(w, l, ad[l], live)) {
-            finding_at at = {PTX_REPORT_UNINIT, PTX_OK, l, WIN_LOCAL + ad[l], PTX_LOCAL, NULL};
-            find_report(w, i, &at, "read of local memory that nothing has written");
-        }
+        else if (w->b->ln->checks & PTX_CHECK_UNINIT && is_fresh(w, l, ad[l], live))
+            find_note(w, i, l, PTX_REPORT_UNINIT, WIN_LOCAL + ad[l],
+                      "read of local memory that nothing has written");
     }
     return true;
 }

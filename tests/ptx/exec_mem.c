@@ -32,10 +32,10 @@ static unsigned span_of(uint64_t live) {
 }
 
 void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
-               ptx_space space, const ptx_extent *e, const char *text) {
-    ptx_status status = kind == PTX_REPORT_MISALIGNED ? PTX_MISALIGNED : PTX_ILLEGAL_ADDRESS;
-    finding_at at = {kind, status, lane, address, space, e};
-    find_report(w, i, &at, "%s", text);
+               const char *text) {
+    find_fault(w, i, lane, kind,
+               kind == PTX_REPORT_MISALIGNED ? PTX_MISALIGNED : PTX_ILLEGAL_ADDRESS, address, "%s",
+               text);
 }
 
 const ptx_extent *mem_find(const launch *ln, uint64_t address) {
@@ -84,17 +84,16 @@ static const ptx_extent *lane_reaches(warp *w, const ins *i, unsigned lane, uint
     const char *why = obstacle(e, address, span, how & (ACC_WRITE | ACC_ATOMIC), text);
     if (why == text && e && !e->flags && address >= e->base &&
         address - e->base + span <= e->size + e->slack) {
-        finding_at at = {PTX_REPORT_OUT_OF_BOUNDS, PTX_OK, lane, address, PTX_GLOBAL, e};
-        find_report(w, i, &at, "%s", text);
+        find_note(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, "%s", text);
         why = NULL;
     }
     if (why)
         mem_fault(w, i, lane,
                   e && e->flags & PTX_EXTENT_FREED ? PTX_REPORT_USE_AFTER_FREE
                                                    : PTX_REPORT_OUT_OF_BOUNDS,
-                  address, PTX_GLOBAL, e, why);
+                  address, why);
     else if (address & (bytes - 1))
-        mem_fault(w, i, lane, PTX_REPORT_MISALIGNED, address, PTX_GLOBAL, e,
+        mem_fault(w, i, lane, PTX_REPORT_MISALIGNED, address,
                   "address is not a multiple of the access size");
     else
         return e;
@@ -234,12 +233,12 @@ block *mem_shared_block(warp *w, const ins *i, unsigned lane, uint64_t address) 
     const cluster *c = w->b->cl;
     if (!rank || rank == w->b->rank + 1) return w->b;
     if (rank > c->n) {
-        mem_fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address, PTX_SHARED, NULL,
+        mem_fault(w, i, lane, PTX_REPORT_OUT_OF_BOUNDS, address,
                   "no block of the cluster has this address");
         return NULL;
     }
     if (c->block[rank - 1]->live_threads) return c->block[rank - 1];
-    mem_fault(w, i, lane, PTX_REPORT_USE_AFTER_FREE, address, PTX_SHARED, NULL,
+    mem_fault(w, i, lane, PTX_REPORT_USE_AFTER_FREE, address,
               "shared memory of a block that has ended");
     return NULL;
 }
@@ -282,12 +281,11 @@ bool mem_shared_ok(warp *w, const ins *i, uint32_t mask, const block *b, const u
             snprintf(text, sizeof text,
                      "access of %u bytes at offset %llu of %llu bytes of shared memory", span,
                      (unsigned long long)ad[l], (unsigned long long)limit);
-            mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], PTX_SHARED, NULL,
-                      text);
+            mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_SHARED + ad[l], text);
             return false;
         }
         if (ad[l] & (bytes - 1)) {
-            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + ad[l], PTX_SHARED, NULL,
+            mem_fault(w, i, l, PTX_REPORT_MISALIGNED, WIN_SHARED + ad[l],
                       "address is not a multiple of the access size");
             return false;
         }
@@ -299,7 +297,7 @@ static bool param_ok(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, u
     uint64_t limit = w->b->ln->p->param_bytes;
     EACH_LANE(l, mask)
     if (ad[l] >= limit || limit - ad[l] < bytes) {
-        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM + ad[l], PTX_PARAM, NULL,
+        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM + ad[l],
                   "access outside of the parameters");
         return false;
     }
@@ -378,7 +376,7 @@ static bool reach(warp *w, const ins *i, uint32_t mask, block *b, const uint64_t
     case PTX_LOCAL: return mem_local(w, i, mask, ad, bytes, store, host);
     case PTX_PARAM:
         if (store) {
-            mem_fault(w, i, first_lane(mask), PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM, PTX_PARAM, NULL,
+            mem_fault(w, i, first_lane(mask), PTX_REPORT_OUT_OF_BOUNDS, WIN_PARAM,
                       "store to parameters");
             return false;
         }
@@ -441,13 +439,9 @@ static void check_collisions(warp *w, const ins *i, uint32_t mask, const uint64_
     EACH_LANE(l, mask)
     EACH_LANE(m, mask & ((1u << l) - 1)) {
         if (ad[l] != ad[m] || same_data(w, i, l, m)) continue;
-        finding_at at = {shared ? PTX_REPORT_RACE_SHARED : PTX_REPORT_RACE_GLOBAL,
-                         PTX_OK,
-                         l,
-                         shared ? WIN_SHARED + ad[l] : ad[l],
-                         space,
-                         shared ? NULL : mem_extent(w, i, ad[l])};
-        find_report(w, i, &at, "lane %u of the warp stores another value here at the same time", m);
+        find_note(w, i, l, shared ? PTX_REPORT_RACE_SHARED : PTX_REPORT_RACE_GLOBAL,
+                  shared ? WIN_SHARED + ad[l] : ad[l],
+                  "lane %u of the warp stores another value here at the same time", m);
         return;
     }
 }
@@ -516,8 +510,7 @@ static void generic(warp *w, const ins *i, uint32_t mask, bool store) {
     if (in[PTX_GLOBAL] && must_wait(w, i, mask, PTX_GLOBAL)) return;
     if (in[PTX_SPACE_NONE]) {
         unsigned l = first_lane(in[PTX_SPACE_NONE]);
-        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, ad[l], PTX_SPACE_NONE, NULL,
-                  "an address of no space");
+        mem_fault(w, i, l, PTX_REPORT_OUT_OF_BOUNDS, ad[l], "an address of no space");
         return;
     }
     uint64_t own[LANES];

@@ -118,10 +118,7 @@ bool matrix_warp(warp *w, const ins *i, uint32_t mask) {
     uint32_t group[LANES], there = split_gather(w, i, mask, group);
     if (!there) return false;
     if (there == ALL_LANES) return true;
-    finding_at at = {PTX_REPORT_BARRIER, PTX_OK, (unsigned)__builtin_ctz(mask), 0,
-                     PTX_SPACE_NONE,     NULL};
-    if (w->b->ln->checks & PTX_CHECK_BARRIER)
-        find_report(w, i, &at, "this instruction needs all threads of the warp");
+    find_misuse(w, i, mask, "this instruction needs all threads of the warp");
     return true;
 }
 

@@ -5,21 +5,6 @@
 
 #include <string.h>
 
-static void misuse(warp *w, const ins *i, unsigned lane, const char *text) {
-    finding_at at = {PTX_REPORT_BARRIER, PTX_OK, lane, 0, PTX_SPACE_NONE, NULL};
-    if (w->b->ln->checks & PTX_CHECK_BARRIER) find_report(w, i, &at, "%s", text);
-}
-
-static void fault(warp *w, const ins *i, uint32_t mask, const char *text) {
-    finding_at at = {PTX_REPORT_FAULT,
-                     PTX_ILLEGAL_INSTRUCTION,
-                     (unsigned)__builtin_ctz(mask),
-                     0,
-                     PTX_SPACE_NONE,
-                     NULL};
-    find_report(w, i, &at, "%s", text);
-}
-
 /* ---- barriers of the block ---- */
 
 /* An aligned barrier waits for the warp's other lanes to come to the same instruction. When nothing
@@ -35,8 +20,7 @@ static uint32_t together(warp *w, const ins *i, uint32_t mask) {
         return 0;
     }
     if (there != w->live) {
-        misuse(w, i, (unsigned)__builtin_ctz(mask),
-               "only some threads of the warp can reach this barrier together");
+        find_misuse(w, i, mask, "only some threads of the warp can reach this barrier together");
         w->stuck = false;
         return mask;
     }
@@ -56,7 +40,8 @@ void x_bar(warp *w, const ins *i, uint32_t mask) {
     uint32_t id = ((const uint32_t *)reg_at(w, i->a))[first];
     uint32_t want = i->n ? ((const uint32_t *)reg_at(w, i->b))[first] : 0;
     if (id > 15 || (i->n && (want == 0 || want % LANES || want > 1024))) {
-        fault(w, i, mask, "barrier number above 15 or a thread count that is not a multiple of 32");
+        flow_fault(w, i, mask, PTX_ILLEGAL_INSTRUCTION,
+                   "barrier number above 15 or a thread count that is not a multiple of 32");
         return;
     }
     if (i->flags & INS_ALIGNED && mask != w->live) {
@@ -93,13 +78,13 @@ static uint32_t gather(warp *w, const ins *i, uint32_t mask, uint32_t group[LANE
     const uint32_t *members = reg_at(w, i->e);
     EACH_LANE(l, mask)
     if (!(members[l] >> l & 1)) {
-        misuse(w, i, l, "a thread executes this that the member mask doesn't name");
+        find_misuse(w, i, 1u << l, "a thread executes this that the member mask doesn't name");
         break;
     }
     uint32_t ready = split_gather(w, i, mask, group);
     EACH_LANE(l, ready)
     if (group[l] != group[__builtin_ctz(group[l] & ready)]) {
-        misuse(w, i, l, "threads that go together name different members");
+        find_misuse(w, i, 1u << l, "threads that go together name different members");
         break;
     }
     EACH_LANE(l, ready)
@@ -137,7 +122,7 @@ void x_shfl(warp *w, const ins *i, uint32_t mask) {
         p[l] = i->sub == SHFL_UP ? j >= (int32_t)most : j <= (int32_t)most;
         uint32_t from = p[l] ? (uint32_t)j : l;
         if (!(group[l] >> from & 1))
-            misuse(w, i, l, "the shuffle reads a thread that doesn't take part");
+            find_misuse(w, i, 1u << l, "the shuffle reads a thread that doesn't take part");
         v[l] = a[from];
     }
     store_lanes(reg_at(w, i->d), v, there);

@@ -29,7 +29,7 @@ static bool read_map(warp *w, const ins *i, unsigned l, uint64_t address, ptx_te
     if (from) memcpy(map, from, sizeof *map);
     if (from && map->magic == PTX_TENSOR_MAGIC && map->rank == i->bytes && map->pixels == i->sub)
         return true;
-    mem_fault(w, i, l, PTX_REPORT_FAULT, address, PTX_GLOBAL, e,
+    mem_fault(w, i, l, PTX_REPORT_FAULT, address,
               from ? "no tensor map of this rank and mode lies here" : "no tensor map lies here");
     return false;
 }
@@ -145,8 +145,7 @@ void x_cp_tensor(warp *w, const ins *i, uint32_t mask) {
         unsigned n = bulk_targets(w, i, l, shared[l], mbar[l], i->n, bulk_mask(w, i, l), to, &at);
         if (n && (at % BOX_ALIGN || at >= w->b->shared_bytes)) {
             mem_fault(w, i, l, at % BOX_ALIGN ? PTX_REPORT_MISALIGNED : PTX_REPORT_OUT_OF_BOUNDS,
-                      WIN_SHARED + at, PTX_SHARED, NULL,
-                      "a box lies at a multiple of 128 bytes of shared memory");
+                      WIN_SHARED + at, "a box lies at a multiple of 128 bytes of shared memory");
             return;
         }
         piece_list list = pieces_of(&m, c, by, at, i->n);

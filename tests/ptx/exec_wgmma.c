@@ -22,9 +22,7 @@
 enum { CHUNK = 16, ROWS = 16, MOST_N = 256, MOST_K = 32, A_CHUNKS = 2 * ROWS, A_REGS = 4 };
 
 static void report(warp *w, const ins *i, ptx_report_kind kind, const char *text) {
-    unsigned check = kind == PTX_REPORT_BARRIER ? PTX_CHECK_BARRIER : PTX_CHECK_ASYNC;
-    finding_at at = {kind, PTX_OK, 0, 0, PTX_SPACE_NONE, NULL};
-    if (w->b->ln->checks & check) find_report(w, i, &at, "%s", text);
+    find_note(w, i, 0, kind, 0, "%s", text);
 }
 
 /* ---- the four warps ---- */
@@ -267,9 +265,8 @@ void matrix_touched(warp *w, const ins *i, unsigned lane, const block *b, uint32
             uint32_t c = 0;
             while (c < x->n && at - x->chunk[c] >= CHUNK) c++;
             if (c == x->n) continue;
-            finding_at where = {PTX_REPORT_ASYNC, PTX_OK, lane, WIN_SHARED + at, PTX_SHARED, NULL};
-            find_report(w, i, &where,
-                        "shared memory is written that a wgmma, not waited for, still reads");
+            find_note(w, i, lane, PTX_REPORT_ASYNC, WIN_SHARED + at,
+                      "shared memory is written that a wgmma, not waited for, still reads");
             return;
         }
 }

@@ -94,33 +94,53 @@ static void describe(finding *f, const launch *ln, const ins *i, const ptx_exten
         snprintf(f->text + at, sizeof f->text - at, " in %s", f->owner);
 }
 
-void find_report(warp *w, const ins *i, const finding_at *at, const char *format, ...) {
-    launch *ln = w->b->ln;
-    ptx_report r = {.kind = at->kind,
-                    .status = at->status,
-                    .ptx_line = i->line,
-                    .address = at->address,
-                    .space = at->space};
+static void report(warp *w, const ins *i, unsigned lane, ptx_report r, const char *what) {
+    const launch *ln = w->b->ln;
+    if (r.address || r.kind <= PTX_REPORT_MISALIGNED) r.space = generic_space(r.address);
+    r.ptx_line = i->line;
     for (int k = 0; k < 3; k++) {
         r.block[k] = w->b->id[k];
-        r.thread[k] = w->tid[k][at->lane];
+        r.thread[k] = w->tid[k][lane];
     }
     finding *f = finding_for(w->wk, &r);
     r.count = f->pub.count + 1;
     if (f->pub.count == 0 || earlier(&r, &f->pub)) {
-        char what[256];
-        va_list args;
-        va_start(args, format);
-        vsnprintf(what, sizeof what, format, args);
-        va_end(args);
+        bool global = r.address && r.address < PTX_WINDOWS;
         f->pub = r;
-        describe(f, ln, i, at->extent, what);
+        describe(f, ln, i, global ? mem_find(ln, r.address) : NULL, what);
     }
     f->pub.count = r.count;
-    if (at->status != PTX_OK) {
-        w->b->failed = w->yield = true;
-        if (at->status == PTX_TIMEOUT) atomic_store(&ln->stop, true);
-    }
+}
+
+enum { WHAT = 256 };
+
+void find_note(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
+               const char *format, ...) {
+    static const unsigned checks[] = {[PTX_REPORT_UNINIT] = PTX_CHECK_UNINIT,
+                                      [PTX_REPORT_RACE_SHARED] = PTX_CHECK_RACE_SHARED,
+                                      [PTX_REPORT_RACE_GLOBAL] =
+                                          PTX_CHECK_RACE_SHARED | PTX_CHECK_RACE_GLOBAL,
+                                      [PTX_REPORT_ASYNC] = PTX_CHECK_ASYNC,
+                                      [PTX_REPORT_BARRIER] = PTX_CHECK_BARRIER};
+    char what[WHAT];
+    va_list args;
+    if (kind != PTX_REPORT_OUT_OF_BOUNDS && !(w->b->ln->checks & checks[kind])) return;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    report(w, i, lane, (ptx_report){.kind = kind, .address = address}, what);
+}
+
+void find_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, ptx_status status,
+                uint64_t address, const char *format, ...) {
+    char what[WHAT];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    report(w, i, lane, (ptx_report){.kind = kind, .status = status, .address = address}, what);
+    w->b->failed = w->yield = true;
+    if (status == PTX_TIMEOUT) atomic_store(&w->b->ln->stop, true);
 }
 
 void find_print(warp *w, const char *text, size_t n) {

@@ -194,12 +194,6 @@ static void skip_blanks(parser *p) {
     }
 }
 
-void lex_skip_line(parser *p) {
-    const char *eol = p->p < p->end ? memchr(p->p, '\n', (size_t)(p->end - p->p)) : NULL;
-    p->p = eol ? eol : p->end;
-    lex_next(p);
-}
-
 int lex_peek(parser *p) {
     skip_blanks(p);
     return p->p < p->end ? (uint8_t)*p->p : 0;

@@ -201,7 +201,6 @@ typedef struct parser {
 bool lex_open(parser *p, const char *text, size_t len);
 void lex_close(parser *p);
 void lex_next(parser *p);
-void lex_skip_line(parser *p);
 int lex_peek(parser *p); /* the next byte after blanks, without taking a token */
 sym *lex_intern(parser *p, const char *text, size_t len);
 void parse_fail(parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -242,6 +241,8 @@ void link_module(parser *p);
 
 /* decode*.c: p->in is the instruction; each returns after an error with p->failed set. */
 void decode_inst(parser *p);
+void dec_fail(parser *p, const char *text); /* names the instruction */
+uint32_t dec_list(parser *p, const int32_t *regs, unsigned n);
 bool decode_later(opcode op); /* known, but not supported yet */
 bool dec_take(parser *p, modifier m);
 modifier dec_take_of(parser *p, const modifier *any); /* the first present of a M_NONE-ended list */

@@ -9,6 +9,7 @@
  * have read stands in a list a word. */
 #include "run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,30 +206,23 @@ static bool ordered(const warp *w, unsigned l, uint32_t who, uint32_t gen) {
 
 static void race_found(warp *w, const ins *i, unsigned lane, const block *b, uint32_t word,
                        uint32_t thread, const char *what) {
-    finding_at at = {PTX_REPORT_RACE_SHARED, PTX_OK, lane, WIN_SHARED + word * 4, PTX_SHARED, NULL};
     const block *other = b->cl->block[thread / LANES / b->n_warps];
-    if (word >= b->first_line) {
-        uint32_t place_of = (word - b->first_line) / LINE_WORDS,
-                 in = (word - b->first_line) % LINE_WORDS;
-        at.kind = PTX_REPORT_RACE_GLOBAL;
-        at.space = PTX_GLOBAL;
-        at.address = b->lines[place_of] * 4 * LINE_WORDS + in * 4;
-        at.extent = mem_find(b->ln, at.address);
-    }
-    const uint32_t *n = w->b->ln->p->block;
+    const uint32_t *n = w->b->ln->p->block, *id = other->id;
+    bool global = word >= b->first_line;
+    uint32_t line = (word - b->first_line) / LINE_WORDS, in = (word - b->first_line) % LINE_WORDS;
+    uint64_t address =
+        global ? b->lines[line % LINES] * 4 * LINE_WORDS + in * 4 : WIN_SHARED + word * 4;
+    char of[48] = "";
     thread -= other->rank * b->n_warps * LANES;
-    if (other == w->b)
-        find_report(w, i, &at, "%s thread (%u,%u,%u): no barrier between the two", what,
-                    thread % n[0], thread / n[0] % n[1], thread / n[0] / n[1]);
-    else
-        find_report(w, i, &at, "%s thread (%u,%u,%u) of block (%u,%u,%u): nothing orders the two",
-                    what, thread % n[0], thread / n[0] % n[1], thread / n[0] / n[1], other->id[0],
-                    other->id[1], other->id[2]);
+    if (other != w->b) snprintf(of, sizeof of, " of block (%u,%u,%u)", id[0], id[1], id[2]);
+    find_note(w, i, lane, global ? PTX_REPORT_RACE_GLOBAL : PTX_REPORT_RACE_SHARED, address,
+              "%s thread (%u,%u,%u)%s: no barrier between the two", what, thread % n[0],
+              thread / n[0] % n[1], thread / n[0] / n[1], of);
 }
 
 static void pending_found(warp *w, const ins *i, unsigned lane, uint32_t word) {
-    finding_at at = {PTX_REPORT_ASYNC, PTX_OK, lane, WIN_SHARED + word * 4, PTX_SHARED, NULL};
-    find_report(w, i, &at, "shared memory is touched while cp.async is still copying to it");
+    find_note(w, i, lane, PTX_REPORT_ASYNC, WIN_SHARED + word * 4,
+              "shared memory is touched while cp.async is still copying to it");
 }
 
 /* ---- reads ---- */
@@ -269,11 +263,10 @@ static void read_word(warp *w, const ins *i, unsigned l, block *b, uint32_t k, u
                       unsigned how) {
     shared_shadow *s = &b->sh;
     unsigned checks = w->b->ln->checks;
-    if ((s->valid[k] & bytes) != bytes && !(s->valid[k] >> 4) && checks & PTX_CHECK_UNINIT) {
-        finding_at at = {PTX_REPORT_UNINIT, PTX_OK, l, WIN_SHARED + k * 4, PTX_SHARED, NULL};
-        find_report(w, i, &at, "read of shared memory that nobody has written");
-    }
-    if (s->valid[k] >> 4 & bytes && checks & PTX_CHECK_ASYNC) pending_found(w, i, l, k);
+    if ((s->valid[k] & bytes) != bytes && !(s->valid[k] >> 4))
+        find_note(w, i, l, PTX_REPORT_UNINIT, WIN_SHARED + k * 4,
+                  "read of shared memory that nobody has written");
+    if (s->valid[k] >> 4 & bytes) pending_found(w, i, l, k);
     bool strong = how & (ACC_ATOMIC | ACC_STRONG_READ);
     bool both = strong && s->wbytes[k] & WORD_ATOMIC &&
                 (!(how & ACC_DATA) || heard(w, s->writer[k], s->wgen[k]));
@@ -381,9 +374,8 @@ static void check_write(warp *w, const ins *i, unsigned l, block *b, uint32_t k,
                         bool strong) {
     shared_shadow *s = &b->sh;
     unsigned checks = w->b->ln->checks;
-    if (s->valid[k] >> 4 & bytes && checks & PTX_CHECK_ASYNC) pending_found(w, i, l, k);
-    if (b->reading && k < b->first_line && checks & PTX_CHECK_ASYNC)
-        matrix_touched(w, i, l, b, 4 * k);
+    if (s->valid[k] >> 4 & bytes) pending_found(w, i, l, k);
+    if (b->reading && k < b->first_line) matrix_touched(w, i, l, b, 4 * k);
     if (!(checks & PTX_CHECK_RACE_SHARED)) return;
     bool both = strong && s->wbytes[k] & WORD_ATOMIC;
     if (s->wgen[k] && s->wbytes[k] & bytes && !both && !ordered(w, l, s->writer[k], s->wgen[k]))
@@ -494,9 +486,8 @@ void race_proxy_read(warp *w, const ins *i, unsigned l, uint32_t offset, unsigne
     for (uint32_t k = offset / 4; k < (offset + bytes + 3) / 4; k++) {
         uint32_t by = (s->writer[k] & THREAD_MASK) / LANES;
         if (!s->wgen[k] || s->wbytes[k] & WORD_ASYNC || s->wgen[k] < w->proxied[by]) continue;
-        finding_at at = {PTX_REPORT_ASYNC, PTX_OK, l, WIN_SHARED + k * 4, PTX_SHARED, NULL};
-        find_report(w, i, &at,
-                    "asynchronous read of what threads have written: no fence.proxy.async between");
+        find_note(w, i, l, PTX_REPORT_ASYNC, WIN_SHARED + k * 4,
+                  "asynchronous read of what threads have written: no fence.proxy.async between");
         return;
     }
 }
@@ -510,12 +501,9 @@ void race_leave(warp *w) {
             told = b->warps[k].known[v] > b->visits[v];
         if (told || !(b->ln->checks & PTX_CHECK_RACE_SHARED)) continue;
         const uint32_t *id = b->cl->block[v / b->n_warps]->id;
-        finding_at at = {PTX_REPORT_RACE_SHARED, PTX_OK, 0, 0, PTX_SHARED, NULL};
-        find_report(
-            w, i, &at,
-            "the block ends, and nothing says that block (%u,%u,%u) is done with its shared "
-            "memory",
-            id[0], id[1], id[2]);
+        find_note(w, i, 0, PTX_REPORT_RACE_SHARED, 0,
+                  "the block ends, and nothing says that block (%u,%u,%u) is done with its memory",
+                  id[0], id[1], id[2]);
         return;
     }
 }

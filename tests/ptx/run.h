@@ -14,18 +14,17 @@ static inline ptx_space generic_space(uint64_t address) {
 
 /* ---- findings.c ---- */
 
-typedef struct {
-    ptx_report_kind kind;
-    ptx_status status; /* not PTX_OK: ends the block */
-    unsigned lane;
-    uint64_t address;
-    ptx_space space;
-    const ptx_extent *extent;
-} finding_at;
-
-/* Notes a finding at instruction `i`; a fault also stops the block. */
-void find_report(warp *w, const ins *i, const finding_at *at, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* Notes a finding of a lane at instruction `i`, if it is looked for. Its generic address, 0 if it has none,
+ * says of which space and whose memory it is. */
+void find_note(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
+               const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* One that ends the block. */
+void find_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, ptx_status status,
+                uint64_t address, const char *format, ...) __attribute__((format(printf, 7, 8)));
+/* How threads come together: not as they should. */
+static inline void find_misuse(warp *w, const ins *i, uint32_t lanes, const char *text) {
+    find_note(w, i, (unsigned)__builtin_ctz(lanes), PTX_REPORT_BARRIER, 0, "%s", text);
+}
 /* Joins the workers' findings, fills the result and calls the sink. */
 void find_finish(launch *ln, ptx_result *result);
 void find_print(warp *w, const char *text, size_t n);
@@ -155,7 +154,7 @@ void mem_order(warp *w, const ins *i, uint32_t mask, const uint64_t *ad, uint64_
 /* A bit for each of the `bytes` of an access that counts. */
 uint64_t mem_live_bytes(const ins *i, unsigned bytes);
 void mem_fault(warp *w, const ins *i, unsigned lane, ptx_report_kind kind, uint64_t address,
-               ptx_space space, const ptx_extent *e, const char *text);
+               const char *text);
 /* The extent that holds a global address or the one to name in a message; the cached form. */
 const ptx_extent *mem_find(const launch *ln, uint64_t address);
 const ptx_extent *mem_extent(warp *w, const ins *i, uint64_t address);
@@ -246,6 +245,8 @@ bool matrix_warp(warp *w, const ins *i, uint32_t mask); /* all lanes are there *
 void atom_store(const ins *i, uint8_t *at, const uint8_t *value);
 
 /* ---- exec_async.c ---- */
+
+#define COPY_OVERWRITTEN "the source was overwritten before the copy was waited for"
 
 void mem_copy_groups(warp *w, uint32_t lanes,
                      unsigned keep); /* cp.async up to `keep` pending groups */

@@ -152,11 +152,10 @@ static void timeout(block *b) {
     for (unsigned k = 0; k < b->n_warps; k++) {
         warp *w = &b->warps[k];
         if (!w->live || !w->n_splits) continue;
-        finding_at at = {PTX_REPORT_DEADLOCK, PTX_TIMEOUT, (unsigned)__builtin_ctz(w->live), 0,
-                         PTX_SPACE_NONE,      NULL};
-        find_report(w, standing_at(w, &w->splits[0]), &at,
-                    "the block ran %llu instructions without an end",
-                    (unsigned long long)b->instructions);
+        find_fault(w, standing_at(w, &w->splits[0]), (unsigned)__builtin_ctz(w->live),
+                   PTX_REPORT_DEADLOCK, PTX_TIMEOUT, 0,
+                   "the block ran %llu instructions without an end",
+                   (unsigned long long)b->instructions);
         return;
     }
 }
@@ -168,15 +167,14 @@ static void block_deadlock(block *b) {
         warp *w = &b->warps[k];
         for (unsigned n = 0; n < w->n_splits && told < 4; n++, told++) {
             const split *s = &w->splits[n];
-            finding_at at = {PTX_REPORT_DEADLOCK, PTX_TIMEOUT, (unsigned)__builtin_ctz(s->mask), 0,
-                             PTX_SPACE_NONE,      NULL};
             const char *what =
                 s->state == SPLIT_WARP ? "for other lanes of the warp that never come"
                 : s->state == SPLIT_BARRIER && s->bar == BAR_REGISTERS
                     ? "for registers that nobody gives back"
                 : s->state == SPLIT_BARRIER ? "at a barrier that not all threads reach"
                                             : "for other blocks that never answer";
-            find_report(w, standing_at(w, s), &at, "lanes 0x%08x wait %s", s->mask, what);
+            find_fault(w, standing_at(w, s), (unsigned)__builtin_ctz(s->mask), PTX_REPORT_DEADLOCK,
+                       PTX_TIMEOUT, 0, "lanes 0x%08x wait %s", s->mask, what);
         }
     }
     b->failed = true;

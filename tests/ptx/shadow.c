@@ -249,26 +249,18 @@ static uint64_t conflict(const uint64_t rd[2], const uint64_t wr[2], const uint6
 }
 
 /* The first of the bytes c0, c1 of a line, for a report. */
-static finding_at race_at(unsigned lane, const ptx_extent *e, uint64_t line, uint64_t c0,
-                          uint64_t c1) {
+static uint64_t first_byte(const ptx_extent *e, uint64_t line, uint64_t c0, uint64_t c1) {
     unsigned byte = c0 ? (unsigned)__builtin_ctzll(c0) : 64 + (unsigned)__builtin_ctzll(c1);
-    return (finding_at){PTX_REPORT_RACE_GLOBAL,      PTX_OK,     lane,
-                        e->base + line * 128 + byte, PTX_GLOBAL, e};
+    return e->base + line * 128 + byte;
 }
 
-static void report_race(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
-                        uint64_t c0, uint64_t c1, uint32_t other, unsigned how) {
-    finding_at at = race_at(lane, e, line, c0, c1);
+static void report_race(warp *w, const ins *i, unsigned lane, uint64_t address, uint32_t other,
+                        unsigned how) {
     const uint32_t *g = w->b->ln->p->grid;
-    find_report(w, i, &at, "%s races with block (%u,%u,%u): no fence and atomic orders the two",
-                how & (ACC_READ | ACC_STRONG_READ) ? "read" : "write", other % g[0],
-                other / g[0] % g[1], other / g[0] / g[1]);
-}
-
-static void report_stale(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uint64_t line,
-                         uint64_t c0, uint64_t c1) {
-    finding_at at = race_at(lane, e, line, c0, c1);
-    find_report(w, i, &at, "a non-coherent load (.nc) of what this launch has written");
+    find_note(w, i, lane, PTX_REPORT_RACE_GLOBAL, address,
+              "%s races with block (%u,%u,%u): no fence and atomic orders the two",
+              how & (ACC_READ | ACC_STRONG_READ) ? "read" : "write", other % g[0],
+              other / g[0] % g[1], other / g[0] / g[1]);
 }
 
 static void add_bits(uint64_t rd[2], uint64_t wr[2], uint64_t at[2], uint64_t m0, uint64_t m1,
@@ -336,9 +328,9 @@ static void touch_list(warp *w, const ins *i, unsigned lane, const ptx_extent *e
                      old1 = how & ACC_DATA ? x->at[1] & m1 : 0;
             if (x->owner == b->linear) continue;
             if ((c0 | c1) && !order_before(w, x->owner, x->stamp, false))
-                report_race(w, i, lane, e, line, c0, c1, x->owner, how);
+                report_race(w, i, lane, first_byte(e, line, c0, c1), x->owner, how);
             else if ((old0 | old1) && !order_before(w, x->owner, x->stamp, true))
-                report_race(w, i, lane, e, line, old0, old1, x->owner, how);
+                report_race(w, i, lane, first_byte(e, line, old0, old1), x->owner, how);
         }
         if (!part->next) break;
     }
@@ -365,7 +357,8 @@ static void touch_record(warp *w, const ins *i, unsigned lane, const ptx_extent 
         start_record(ln, e, line, r, w);
     uint64_t late0 = m0 & (r->wr[0] | r->at[0]), late1 = m1 & (r->wr[1] | r->at[1]);
     if (how & ACC_NC && late0 | late1 && ln->checks & PTX_CHECK_RACE_GLOBAL)
-        report_stale(w, i, lane, e, line, late0, late1);
+        find_note(w, i, lane, PTX_REPORT_RACE_GLOBAL, first_byte(e, line, late0, late1),
+                  "a non-coherent load (.nc) of what this launch has written");
     uint32_t now = stamp_of(w);
     bool alone = !r->more && r->owner == w->b->linear &&
                  (r->stamp == now || stands_for(w, r->stamp, r->rd, r->wr, r->at, m0, m1, how));
@@ -385,13 +378,9 @@ void shadow_touch(warp *w, const ins *i, unsigned lane, const ptx_extent *e, uin
     uint64_t new0 = m0 & ~have0, new1 = m1 & ~have1;
     unsigned checks = w->b->ln->checks;
     if (new0 | new1) {
-        if (checks & PTX_CHECK_UNINIT && how & (ACC_READ | ACC_STRONG_READ | ACC_RMW)) {
-            unsigned byte =
-                new0 ? (unsigned)__builtin_ctzll(new0) : 64 + (unsigned)__builtin_ctzll(new1);
-            finding_at at = {PTX_REPORT_UNINIT,           PTX_OK,     lane,
-                             e->base + line * 128 + byte, PTX_GLOBAL, e};
-            find_report(w, i, &at, "read of global memory that nobody has written");
-        }
+        if (how & (ACC_READ | ACC_STRONG_READ | ACC_RMW))
+            find_note(w, i, lane, PTX_REPORT_UNINIT, first_byte(e, line, new0, new1),
+                      "read of global memory that nobody has written");
         if (how & (ACC_WRITE | ACC_ATOMIC)) {
             atomic_fetch_or_explicit(&bits[0], m0, memory_order_relaxed);
             atomic_fetch_or_explicit(&bits[1], m1, memory_order_relaxed);

@@ -166,7 +166,7 @@ static const struct {
          "2, 1, 1",
          FILL BAR(
              "1") "fence.proxy.async;\n" SYNC "@!%q1 mbarrier.arrive.expect_tx.shared::cta.b64 _, "
-                                              "[s+1024], 256;\nadd.u32 %r18, %r17, 512;\n"
+                  "[s+1024], 256;\nadd.u32 %r18, %r17, 512;\n"
                   "@!%q1 cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes "
                   "[%r18], [s], "
                   "256, [%r17+1024];\n" UNTIL("T",

@@ -13,14 +13,7 @@
 
 #include <stdatomic.h>
 
-enum {
-    LANES = 32,
-    MAX_WARPS = 32,
-    MAX_CLUSTER = 16,
-    GROUP_WARPS = 4,
-    NO_GUARD = INT32_MIN,
-    FULL = -1
-};
+enum { LANES = 32, MAX_WARPS = 32, MAX_CLUSTER = 16, GROUP_WARPS = 4, NO_GUARD = INT32_MIN };
 #define ALL_LANES 0xffffffffu
 
 /* Windows of generic addresses. */
@@ -355,7 +348,7 @@ struct block {
     worker *wk;
     cluster *cl;
     uint32_t linear, id[3], rank; /* rank: in the cluster */
-    unsigned n_warps, n_live;
+    unsigned n_warps;
     uint32_t live_threads;
     warp *warps;
     uint8_t *shared;

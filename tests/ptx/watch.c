@@ -17,10 +17,8 @@ static const watch *watch_of(const warp *w, const ins *i, const watch *all, size
 }
 
 static void found(warp *w, const ins *i, uint32_t lanes) {
-    finding_at at = {PTX_REPORT_UNINIT, PTX_OK, (unsigned)__builtin_ctz(lanes), 0,
-                     PTX_SPACE_NONE,    NULL};
-    if (w->b->ln->checks & PTX_CHECK_UNINIT)
-        find_report(w, i, &at, "use of a register that nothing has written");
+    find_note(w, i, (unsigned)__builtin_ctz(lanes), PTX_REPORT_UNINIT, 0,
+              "use of a register that nothing has written");
 }
 
 void x_watched(warp *w, const ins *i, uint32_t mask) {
