@@ -19,10 +19,10 @@
 #include <cudaProfiler.h>
 
 #define F(name, since, need, params, args) CUresult name params;
-#define FS(name, since, need, params, args)                                                  \
+#define FS(name, since, need, params, args)                                                        \
     CUresult name params;                                                                          \
     CUresult name##_ptsz params;
-#define FD(name, since, need, params, args)                                                  \
+#define FD(name, since, need, params, args)                                                        \
     CUresult name params;                                                                          \
     CUresult name##_ptds params;
 #include "functions.def"

@@ -24,18 +24,14 @@ static CUgraphExec exec;
 
 static void trivial(int n) {
     CUcontext ctx;
-    for (int i = 0; i < n; i++) {
-        cuCtxGetCurrent(&ctx);
-    }
+    for (int i = 0; i < n; i++) cuCtxGetCurrent(&ctx);
 }
 
 static void launches(int n) {
     void *params[] = {&memory};
     for (int i = 0; i < n; i++) {
         cuLaunchKernel(poke, 1, 1, 1, 32, 1, 1, 0, stream, params, NULL);
-        if (i % 512 == 511) {
-            cuStreamSynchronize(stream);
-        }
+        if (i % 512 == 511) cuStreamSynchronize(stream);
     }
     cuStreamSynchronize(stream);
 }

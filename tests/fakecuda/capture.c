@@ -14,9 +14,7 @@ static fk_list captures; /* those that run */
 bool fk_capture_lives(const fk_capture *capture, uint64_t id) {
     for (size_t i = 0; i < captures.n; i++) {
         const fk_capture *c = captures.at[i];
-        if (c == capture && c->id == id) {
-            return true;
-        }
+        if (c == capture && c->id == id) return true;
     }
     return false;
 }
@@ -61,9 +59,7 @@ void fk_capture_end(fk_capture *capture) {
         s->capture_deps.n = 0;
     }
     fk_remove(&captures, capture);
-    if (capture->graph) {
-        fk_graph_free(capture->graph);
-    }
+    if (capture->graph) fk_graph_free(capture->graph);
     fk_list_free(&capture->streams);
     free(capture);
 }
@@ -74,9 +70,7 @@ static CUresult begin(fk_stream *s, unsigned mode) {
     *c = (fk_capture){.id = ++fk.next_id, .thread = fk_thread_id(), .mode = mode, .origin = s};
     c->graph = fk_graph_new();
     if (!c->graph || !fk_push(&c->streams, s) || !fk_push(&captures, c)) {
-        if (c->graph) {
-            fk_graph_free(c->graph);
-        }
+        if (c->graph) fk_graph_free(c->graph);
         fk_list_free(&c->streams);
         free(c);
         return CUDA_ERROR_OUT_OF_MEMORY;
@@ -106,9 +100,7 @@ static bool all_joined(const fk_capture *c) {
             const fk_node *last = c->origin->capture_deps.at[k];
             joined = last == node || fk_graph_reaches(c->graph, node, last);
         }
-        if (!joined) {
-            return false;
-        }
+        if (!joined) return false;
     }
     return true;
 }
@@ -170,11 +162,9 @@ CUresult fk_capture_wait(fk_stream *s, fk_event *e) {
         s->capture = c;
         s->capture_deps.n = 0;
     }
-    for (size_t i = 0; i < e->nodes.n; i++) {
-        if (!fk_has(&s->capture_deps, e->nodes.at[i])) {
+    for (size_t i = 0; i < e->nodes.n; i++)
+        if (!fk_has(&s->capture_deps, e->nodes.at[i]))
             FK_NEED(fk_push(&s->capture_deps, e->nodes.at[i]), CUDA_ERROR_OUT_OF_MEMORY);
-        }
-    }
     return CUDA_SUCCESS;
 }
 
@@ -183,9 +173,7 @@ CUresult fk_cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus *out) {
     fk_stream *s = fk_stream_of(handle, &status);
     FK_NEED(s, status);
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    if (s->legacy) {
-        FK_TRY(fk_capture_implicit(s->ctx));
-    }
+    if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     *out = !s->capture           ? CU_STREAM_CAPTURE_STATUS_NONE
            : s->capture->invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                  : CU_STREAM_CAPTURE_STATUS_ACTIVE;
@@ -195,9 +183,8 @@ CUresult fk_cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus *out) {
 /* The handles of the nodes live until the thread asks again. */
 static CUgraphNode *handles_of(const fk_list *nodes) {
     static _Thread_local CUgraphNode kept[256];
-    for (size_t i = 0; i < nodes->n && i < sizeof kept / sizeof *kept; i++) {
+    for (size_t i = 0; i < nodes->n && i < sizeof kept / sizeof *kept; i++)
         kept[i] = fk_handle(nodes->at[i]);
-    }
     return kept;
 }
 
@@ -205,26 +192,14 @@ CUresult fk_cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus *st
                                       cuuint64_t *id, CUgraph *graph, const CUgraphNode **nodes,
                                       const CUgraphEdgeData **edges, size_t *n) {
     FK_TRY(fk_cuStreamIsCapturing(handle, status));
-    if (*status != CU_STREAM_CAPTURE_STATUS_ACTIVE) {
-        return CUDA_SUCCESS;
-    }
+    if (*status != CU_STREAM_CAPTURE_STATUS_ACTIVE) return CUDA_SUCCESS;
     CUresult unused;
     const fk_stream *s = fk_stream_of(handle, &unused);
-    if (id) {
-        *id = s->capture->id;
-    }
-    if (graph) {
-        *graph = fk_handle(s->capture->graph);
-    }
-    if (nodes) {
-        *nodes = handles_of(&s->capture_deps);
-    }
-    if (edges) {
-        *edges = NULL;
-    }
-    if (n) {
-        *n = s->capture_deps.n;
-    }
+    if (id) *id = s->capture->id;
+    if (graph) *graph = fk_handle(s->capture->graph);
+    if (nodes) *nodes = handles_of(&s->capture_deps);
+    if (edges) *edges = NULL;
+    if (n) *n = s->capture_deps.n;
     return CUDA_SUCCESS;
 }
 
@@ -247,14 +222,11 @@ CUresult fk_cuStreamUpdateCaptureDependencies(CUstream handle, CUgraphNode *node
         const fk_node *node = fk_get(nodes[i], FK_NODE);
         FK_NEED(node && node->graph == s->capture->graph, CUDA_ERROR_INVALID_VALUE);
     }
-    if (flags == SET) {
-        s->capture_deps.n = 0;
-    }
+    if (flags == SET) s->capture_deps.n = 0;
     for (size_t i = 0; i < n; i++) {
         fk_node *node = fk_get(nodes[i], FK_NODE);
-        if (!fk_has(&s->capture_deps, node)) {
+        if (!fk_has(&s->capture_deps, node))
             FK_NEED(fk_push(&s->capture_deps, node), CUDA_ERROR_OUT_OF_MEMORY);
-        }
     }
     return CUDA_SUCCESS;
 }

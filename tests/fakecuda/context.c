@@ -55,21 +55,15 @@ static bool context_open(fk_context *ctx) {
     ctx->limits[CU_LIMIT_PRINTF_FIFO_SIZE] = PRINTF_BYTES;
     ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE] = HEAP_BYTES;
     ctx->legacy = fk_stream_new(ctx, 0, 0);
-    if (ctx->legacy) {
-        ctx->legacy->legacy = true;
-    }
+    if (ctx->legacy) ctx->legacy->legacy = true;
     return ctx->legacy != NULL;
 }
 
 /* Waits for its work and frees what belongs to it; handles of its objects end. */
 void fk_context_close(fk_context *ctx) {
     fk_finish_context(ctx);
-    while (ctx->modules.n > 0) {
-        fk_module_close(ctx->modules.at[ctx->modules.n - 1]);
-    }
-    while (ctx->streams.n > 0) {
-        fk_stream_close(ctx->streams.at[ctx->streams.n - 1]);
-    }
+    while (ctx->modules.n > 0) fk_module_close(ctx->modules.at[ctx->modules.n - 1]);
+    while (ctx->streams.n > 0) fk_stream_close(ctx->streams.at[ctx->streams.n - 1]);
     ctx->legacy = NULL;
     fk_memory_reset(ctx->device->ordinal, ctx);
     ptx_heap_free(ctx->heap);
@@ -104,9 +98,7 @@ CUresult fk_cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
     fk_device *d = fk_device_of(dev);
     FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
     FK_NEED(d->primary_refs > 0, CUDA_ERROR_INVALID_CONTEXT);
-    if (--d->primary_refs == 0) {
-        fk_context_close(d->primary);
-    }
+    if (--d->primary_refs == 0) fk_context_close(d->primary);
     return CUDA_SUCCESS;
 }
 
@@ -118,9 +110,7 @@ CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
         d->primary->resetting = true;
         fk_context_close(d->primary);
         d->primary->resetting = false;
-        if (d->primary_refs > 0) {
-            FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
-        }
+        if (d->primary_refs > 0) FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
     }
     return CUDA_SUCCESS;
 }
@@ -130,9 +120,7 @@ CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
     FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
     FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
     d->primary_flags = flags;
-    if (d->primary && d->primary->alive) {
-        d->primary->flags = flags;
-    }
+    if (d->primary && d->primary->alive) d->primary->flags = flags;
     return CUDA_SUCCESS;
 }
 
@@ -181,9 +169,7 @@ CUresult fk_cuCtxCreate_v4(CUcontext *ctx, CUctxCreateParams *params, unsigned f
 CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
     fk_context *ctx = fk_context_of(handle);
     FK_NEED(ctx && !ctx->primary, CUDA_ERROR_INVALID_CONTEXT);
-    if (fk_current() == ctx) {
-        fk_self.stack.n--;
-    }
+    if (fk_current() == ctx) fk_self.stack.n--;
     fk_unhandle(ctx);
     fk_context_close(ctx);
     static fk_list ended; /* other threads and graphs may still point there */
@@ -218,21 +204,15 @@ CUresult fk_cuCtxPushCurrent_v2(CUcontext handle) {
 CUresult fk_cuCtxPopCurrent_v2(CUcontext *out) {
     FK_NEED(fk_self.stack.n > 0, CUDA_ERROR_INVALID_CONTEXT);
     const CUcontext popped = fk_self.stack.at[--fk_self.stack.n];
-    if (out) {
-        *out = popped;
-    }
+    if (out) *out = popped;
     return CUDA_SUCCESS;
 }
 
 /* Replaces the top of the stack; NULL takes it away. */
 CUresult fk_cuCtxSetCurrent(CUcontext handle) {
     FK_NEED(!handle || fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
-    if (fk_self.stack.n > 0) {
-        fk_self.stack.n--;
-    }
-    if (!handle) {
-        return CUDA_SUCCESS;
-    }
+    if (fk_self.stack.n > 0) fk_self.stack.n--;
+    if (!handle) return CUDA_SUCCESS;
     return push(handle);
 }
 
@@ -285,9 +265,7 @@ CUresult fk_cuCtxSynchronize(void) {
     fk_context *ctx = fk_current();
     for (size_t i = 0; i < ctx->streams.n; i++) {
         fk_stream *stream = ctx->streams.at[i];
-        if (stream->capture) {
-            return fk_capture_forbid(stream);
-        }
+        if (stream->capture) return fk_capture_forbid(stream);
     }
     fk_finish_context(ctx);
     return ctx->error;
@@ -347,12 +325,8 @@ CUresult fk_cuCtxGetApiVersion(CUcontext handle, unsigned *version) {
 }
 
 CUresult fk_cuCtxGetStreamPriorityRange(int *least, int *greatest) {
-    if (least) {
-        *least = 0;
-    }
-    if (greatest) {
-        *greatest = -5;
-    }
+    if (least) *least = 0;
+    if (greatest) *greatest = -5;
     return CUDA_SUCCESS;
 }
 
@@ -361,14 +335,10 @@ CUresult fk_cuCtxResetPersistingL2Cache(void) {
 }
 
 bool fk_can_reach(const fk_context *ctx, int device) {
-    if (ctx->device->ordinal == device) {
-        return true;
-    }
+    if (ctx->device->ordinal == device) return true;
     for (size_t i = 0; i < ctx->peers.n; i++) {
         const fk_context *peer = fk_get(ctx->peers.at[i], FK_CONTEXT);
-        if (peer && peer->alive && peer->device->ordinal == device) {
-            return true;
-        }
+        if (peer && peer->alive && peer->device->ordinal == device) return true;
     }
     return false;
 }

@@ -20,9 +20,7 @@ static CUresult make_side(fk_context *ctx, CUmemorytype type, const void *host, 
     FK_NEED(bytes == 0 || address, CUDA_ERROR_INVALID_VALUE);
     side->address = address;
     const fk_block *b = fk_block_at(address);
-    if (bytes == 0) {
-        return CUDA_SUCCESS;
-    }
+    if (bytes == 0) return CUDA_SUCCESS;
     if (!b) {
         FK_NEED(!fk_is_device_address(address) && type != CU_MEMORYTYPE_DEVICE,
                 CUDA_ERROR_INVALID_VALUE);
@@ -96,9 +94,7 @@ CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
 void fk_copy_describe(const fk_work *work, CUDA_MEMCPY3D *copy) {
     *copy = (CUDA_MEMCPY3D){.srcMemoryType = CU_MEMORYTYPE_UNIFIED,
                             .dstMemoryType = CU_MEMORYTYPE_UNIFIED};
-    if (work->kind != WORK_COPY) {
-        return;
-    }
+    if (work->kind != WORK_COPY) return;
     copy->srcDevice = work->copy.from.address;
     copy->srcPitch = work->copy.from.pitch;
     copy->srcHeight = work->copy.from.height;
@@ -146,12 +142,9 @@ static CUresult submit_copy(fk_stream *s, const CUDA_MEMCPY3D *description, mann
             (unsigned long long)(work.copy.width * work.copy.rows * work.copy.planes));
     const bool from_host = is_host_side(&work.copy.from), to_host = is_host_side(&work.copy.to);
     const bool to_pageable = work.copy.to.pageable;
-    if (m == ASYNCHRONOUS && s->capture) {
-        return fk_submit(s, &work);
-    }
-    if (work.copy.from.pageable && m == ASYNCHRONOUS && fk.config.staged && !to_host) {
+    if (m == ASYNCHRONOUS && s->capture) return fk_submit(s, &work);
+    if (work.copy.from.pageable && m == ASYNCHRONOUS && fk.config.staged && !to_host)
         FK_TRY(stage(&work));
-    }
     FK_TRY(fk_submit(s, &work));
     /* Device to device is not waited for even by the synchronous form; host to host always is. */
     const bool waits =
@@ -307,9 +300,7 @@ CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work
     *work = (fk_work){.kind = WORK_EMPTY, .ctx = ctx};
     const unsigned e = f->elementSize;
     FK_NEED(e == 1 || e == 2 || e == 4, CUDA_ERROR_INVALID_VALUE);
-    if (f->width == 0 || f->height == 0) {
-        return CUDA_SUCCESS;
-    }
+    if (f->width == 0 || f->height == 0) return CUDA_SUCCESS;
     const uint64_t pitch = f->height > 1 ? f->pitch : 0;
     uint64_t row, rest, bytes;
     FK_NEED(!__builtin_mul_overflow(f->width, e, &row) &&

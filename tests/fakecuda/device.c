@@ -32,11 +32,8 @@ static const fk_profile profiles[] = {
 /* clang-format on */
 
 static const fk_profile *profile_of(unsigned long sm) {
-    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
-        if (profiles[i].sm == sm) {
-            return &profiles[i];
-        }
-    }
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
+        if (profiles[i].sm == sm) return &profiles[i];
     return NULL;
 }
 
@@ -51,9 +48,8 @@ static CUresult read_devices(void) {
         const unsigned long sm = strtoul(p, &end, 10);
         const fk_profile *profile = profile_of(sm);
         if (!profile) {
-            if (sm != 0 || end == p) {
+            if (sm != 0 || end == p)
                 fprintf(stderr, "fakecuda: BRAZE_FAKE_DEVICES: no profile for \"%s\"\n", p);
-            }
             break;
         }
         fk_device *d = &fk.devices[fk.n_devices];
@@ -67,9 +63,7 @@ static CUresult read_devices(void) {
 
 CUresult fk_cuInit(unsigned flags) {
     FK_NEED(flags == 0, CUDA_ERROR_INVALID_VALUE);
-    if (fk.started) {
-        return CUDA_SUCCESS;
-    }
+    if (fk.started) return CUDA_SUCCESS;
     FK_TRY(read_devices());
     for (int i = 0; i < fk.n_devices; i++) {
         fk_device *d = &fk.devices[i];
@@ -186,15 +180,10 @@ CUresult fk_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdev
     FK_NEED(value && attribute > 0 && attribute < ATTRIBUTES, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     fk_note("%u", (unsigned)attribute);
-    if (profile_attribute(fk_device_of(dev), attribute, value)) {
-        return CUDA_SUCCESS;
-    }
+    if (profile_attribute(fk_device_of(dev), attribute, value)) return CUDA_SUCCESS;
     *value = 0;
-    for (size_t i = 0; i < sizeof shared_attributes / sizeof *shared_attributes; i++) {
-        if (shared_attributes[i].attribute == (int)attribute) {
-            *value = shared_attributes[i].value;
-        }
-    }
+    for (size_t i = 0; i < sizeof shared_attributes / sizeof *shared_attributes; i++)
+        if (shared_attributes[i].attribute == (int)attribute) *value = shared_attributes[i].value;
     return CUDA_SUCCESS;
 }
 

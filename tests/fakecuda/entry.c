@@ -97,11 +97,8 @@ static void read_failures(void) {
 }
 
 static bool has_word(enum fk_fn fn, const char *const *words, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (strstr(fk_table[fn].name, words[i])) {
-            return true;
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        if (strstr(fk_table[fn].name, words[i])) return true;
     return false;
 }
 
@@ -144,11 +141,9 @@ static CUresult injected(enum fk_fn fn) {
         book.happens = true;
         return book.code;
     }
-    for (size_t i = 0; i < book.n_failures; i++) {
-        if (book.failures[i].fn == fn && book.failures[i].nth == book.calls[fn]) {
+    for (size_t i = 0; i < book.n_failures; i++)
+        if (book.failures[i].fn == fn && book.failures[i].nth == book.calls[fn])
             return book.failures[i].code;
-        }
-    }
     return CUDA_SUCCESS;
 }
 
@@ -165,14 +160,10 @@ static bool is_sticky(CUresult code) {
 /* ---- enter and leave ------------------------------------------------------------------------- */
 
 static CUresult check_need(fk_need need) {
-    if (need == FN_RAW) {
-        return CUDA_SUCCESS;
-    }
+    if (need == FN_RAW) return CUDA_SUCCESS;
     FK_NEED(fk.started, CUDA_ERROR_NOT_INITIALIZED);
     FK_NEED(!fk_self.in_callback, CUDA_ERROR_NOT_PERMITTED);
-    if (need == FN_DEV) {
-        return CUDA_SUCCESS;
-    }
+    if (need == FN_DEV) return CUDA_SUCCESS;
     const fk_context *ctx = fk_current();
     if (!ctx) {
         return fk_self.stack.n > 0 && fk_self.stack.at[fk_self.stack.n - 1]
@@ -198,9 +189,7 @@ CUresult fk_enter(enum fk_fn fn, bool per_thread) {
     fk_self.note[0] = 0;
     FK_TRY(check_need(fk_table[fn].need));
     const CUresult code = injected(fn);
-    if (is_sticky(code) && fk_current()) {
-        fk_current()->error = code;
-    }
+    if (is_sticky(code) && fk_current()) fk_current()->error = code;
     return code;
 }
 
@@ -211,9 +200,7 @@ static void log_call(const char *name, CUresult result) {
 }
 
 CUresult fk_leave(enum fk_fn fn, CUresult result) {
-    if (fk.config.log) {
-        log_call(fk_table[fn].name, result);
-    }
+    if (fk.config.log) log_call(fk_table[fn].name, result);
     pthread_mutex_unlock(&fk.lock);
     return result;
 }
@@ -234,9 +221,7 @@ uint64_t braze_fake_calls(const char *function) {
 
 static CUresult absent(const char *name) {
     pthread_mutex_lock(&fk.lock);
-    if (fk.config.log) {
-        log_call(name, CUDA_ERROR_NOT_SUPPORTED);
-    }
+    if (fk.config.log) log_call(name, CUDA_ERROR_NOT_SUPPORTED);
     pthread_mutex_unlock(&fk.lock);
     return CUDA_ERROR_NOT_SUPPORTED;
 }
@@ -271,9 +256,8 @@ static const fk_entry *newest(const fk_entry *table, size_t n, const char *base,
     for (size_t i = 0; i < n; i++) {
         if (is_form_of(table[i].name, base)) {
             *known = true;
-            if (table[i].since <= version && (!best || table[i].since > best->since)) {
+            if (table[i].since <= version && (!best || table[i].since > best->since))
                 best = &table[i];
-            }
         }
     }
     return best;
@@ -290,16 +274,12 @@ CUresult fk_cuGetProcAddress_v2(const char *symbol, void **pfn, int version, cuu
                                 CUdriverProcAddressQueryResult *status) {
     FK_NEED(symbol && pfn && flags <= PROC_PER_THREAD_STREAM, CUDA_ERROR_INVALID_VALUE);
     *pfn = NULL;
-    if (version > fk.config.driver_version) {
-        version = fk.config.driver_version;
-    }
+    if (version > fk.config.driver_version) version = fk.config.driver_version;
     bool known = false;
     symbol = renamed(symbol, version);
     const fk_entry *entry = newest(fk_table, FN_COUNT, symbol, version, &known);
     const fk_entry *other = newest(fk_absent, fk_n_absent, symbol, version, &known);
-    if (other && (!entry || other->since > entry->since)) {
-        entry = other;
-    }
+    if (other && (!entry || other->since > entry->since)) entry = other;
     if (entry) {
         const fk_symbol chosen = flags == PROC_PER_THREAD_STREAM && entry->per_thread
                                      ? entry->per_thread

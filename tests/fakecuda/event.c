@@ -66,9 +66,8 @@ static CUresult record_captured(fk_event *e, fk_stream *s) {
     e->capture = s->capture;
     e->capture_id = s->capture->id;
     e->nodes.n = 0;
-    for (size_t i = 0; i < s->capture_deps.n; i++) {
+    for (size_t i = 0; i < s->capture_deps.n; i++)
         FK_NEED(fk_push(&e->nodes, s->capture_deps.at[i]), CUDA_ERROR_OUT_OF_MEMORY);
-    }
     return CUDA_SUCCESS;
 }
 
@@ -107,9 +106,7 @@ CUresult fk_cuEventQuery(CUevent handle) {
     FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
     FK_TRY(not_captured(e));
     fk_context *ctx = fk_current();
-    if (!e->last) {
-        return CUDA_SUCCESS;
-    }
+    if (!e->last) return CUDA_SUCCESS;
     if (e->last->state == CMD_DONE) {
         fk_order_known(e->last);
         return ctx->error;
@@ -123,9 +120,7 @@ CUresult fk_cuEventSynchronize(CUevent handle) {
     FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
     FK_TRY(not_captured(e));
     fk_context *ctx = fk_current();
-    if (e->last) {
-        fk_finish(e->last);
-    }
+    if (e->last) fk_finish(e->last);
     return ctx->error;
 }
 

@@ -34,12 +34,8 @@ CUresult fk_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph handle,
 
 CUresult fk_cuGraphInstantiate_v2(CUgraphExec *exec, CUgraph graph, CUgraphNode *error, char *log,
                                   size_t n) {
-    if (error) {
-        *error = NULL;
-    }
-    if (log && n > 0) {
-        log[0] = 0;
-    }
+    if (error) *error = NULL;
+    if (log && n > 0) log[0] = 0;
     return fk_cuGraphInstantiateWithFlags(exec, graph, 0);
 }
 
@@ -84,9 +80,7 @@ static CUresult check_nodes(const fk_graph *graph) {
         const uint32_t *grid = w->kernel.grid;
         FK_NEED(w->kind != WORK_KERNEL || node->disabled || (grid[0] && grid[1] && grid[2]),
                 CUDA_ERROR_INVALID_VALUE);
-        if (w->kind == WORK_CHILD) {
-            FK_TRY(check_nodes(w->child));
-        }
+        if (w->kind == WORK_CHILD) FK_TRY(check_nodes(w->child));
     }
     return CUDA_SUCCESS;
 }
@@ -96,31 +90,25 @@ static fk_command *launch_node(fk_stream *stream, fk_node *node, fk_command *sta
                                fk_command *const *made) {
     fk_list deps = {0};
     bool ok = true;
-    for (size_t i = 0; i < node->deps.n; i++) {
+    for (size_t i = 0; i < node->deps.n; i++)
         ok = ok && fk_push(&deps, made[((fk_node *)node->deps.at[i])->index]);
-    }
-    if (deps.n == 0) {
-        ok = ok && fk_push(&deps, start);
-    }
+    if (deps.n == 0) ok = ok && fk_push(&deps, start);
     fk_work work;
     const bool child = node->work.kind == WORK_CHILD && !node->disabled;
     fk_command *c = NULL;
-    if (node->work.kind == WORK_WAIT && node->work.event->last) {
+    if (node->work.kind == WORK_WAIT && node->work.event->last)
         ok = ok && fk_push(&deps, node->work.event->last);
-    }
-    if (node->disabled || child) {
+    if (node->disabled || child)
         work = (fk_work){.kind = WORK_EMPTY};
-    } else {
+    else
         ok = ok && fk_work_copy(&work, &node->work);
-    }
     if (ok) {
         work.ctx = work.ctx ? work.ctx : stream->ctx;
         c = fk_enqueue(stream, &work, (fk_command *const *)deps.at, deps.n, true);
     }
     fk_list_free(&deps);
-    if (c && !node->disabled && node->work.kind == WORK_RECORD) {
+    if (c && !node->disabled && node->work.kind == WORK_RECORD)
         fk_event_became(node->work.event, c);
-    }
     return c && child ? expand(stream, node->work.child, c) : c;
 }
 
@@ -159,9 +147,7 @@ CUresult fk_cuGraphLaunch(CUgraphExec handle, CUstream stream_handle) {
         return fk_capture_add(s, &child);
     }
     FK_TRY(check_nodes(exec->graph));
-    if (s->legacy) {
-        FK_TRY(fk_capture_implicit(s->ctx));
-    }
+    if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     fk_command *start = fk_enqueue(s, &(fk_work){.kind = WORK_EMPTY, .ctx = s->ctx}, &exec->last,
                                    exec->last != NULL, false);
     FK_NEED(start, CUDA_ERROR_OUT_OF_MEMORY);
@@ -188,31 +174,20 @@ CUresult fk_cuGraphUpload(CUgraphExec handle, CUstream stream) {
 static CUgraphExecUpdateResult compare(const fk_graph *old, const fk_graph *now,
                                        const fk_node **where) {
     *where = NULL;
-    if (old->nodes.n != now->nodes.n) {
-        return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-    }
+    if (old->nodes.n != now->nodes.n) return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
     for (size_t i = 0; i < old->nodes.n; i++) {
         const fk_node *a = old->nodes.at[i], *b = now->nodes.at[i];
         *where = b;
-        if (a->type != b->type) {
-            return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
-        }
-        if (a->deps.n != b->deps.n) {
-            return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-        }
-        for (size_t k = 0; k < a->deps.n; k++) {
-            if (((fk_node *)a->deps.at[k])->index != ((fk_node *)b->deps.at[k])->index) {
+        if (a->type != b->type) return CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
+        if (a->deps.n != b->deps.n) return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
+        for (size_t k = 0; k < a->deps.n; k++)
+            if (((fk_node *)a->deps.at[k])->index != ((fk_node *)b->deps.at[k])->index)
                 return CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-            }
-        }
-        if (a->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || a->type == CU_GRAPH_NODE_TYPE_MEM_FREE) {
+        if (a->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC || a->type == CU_GRAPH_NODE_TYPE_MEM_FREE)
             return CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED;
-        }
         if (a->work.kind == WORK_CHILD) {
             const CUgraphExecUpdateResult inner = compare(a->work.child, b->work.child, where);
-            if (inner != CU_GRAPH_EXEC_UPDATE_SUCCESS) {
-                return inner;
-            }
+            if (inner != CU_GRAPH_EXEC_UPDATE_SUCCESS) return inner;
         }
     }
     *where = NULL;

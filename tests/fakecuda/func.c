@@ -17,9 +17,7 @@ static uint32_t product(const uint32_t v[3]) {
 
 /* What registers allow, from the assembler's count only; an estimate must not refuse a launch. */
 static unsigned threads_by_registers(const fk_function *f) {
-    if (!f->from_cubin) {
-        return MOST_THREADS;
-    }
+    if (!f->from_cubin) return MOST_THREADS;
     const unsigned a_warp =
         (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
     const unsigned threads = REGISTERS / a_warp * WARP;
@@ -45,9 +43,8 @@ int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic) {
         (f->registers * WARP + REGISTER_UNIT - 1) / REGISTER_UNIT * REGISTER_UNIT;
     const uint64_t unit = p->sm >= 80 ? 128 : 256, reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
     uint64_t shared = f->kernel->shared_static + dynamic;
-    if (warps == 0 || threads > fk_function_max_threads(f) || shared > (uint64_t)p->shared_optin) {
+    if (warps == 0 || threads > fk_function_max_threads(f) || shared > (uint64_t)p->shared_optin)
         return 0;
-    }
     shared = (shared + reserved + unit - 1) / unit * unit;
     int blocks = smaller(p->blocks_sm, (uint64_t)p->threads_sm / WARP / warps);
     const unsigned by_part =
@@ -73,9 +70,7 @@ static CUresult function_here(CUfunction handle, fk_function **f) {
 CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
     FK_NEED(value && (unsigned)attribute < CU_FUNC_ATTRIBUTE_MAX, CUDA_ERROR_INVALID_VALUE);
     fk_function *f = fk_get(handle, FK_FUNCTION);
-    if (!f) {
-        FK_TRY(function_here(handle, &f));
-    }
+    if (!f) FK_TRY(function_here(handle, &f));
     switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)fk_function_max_threads(f); break;
     case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = (int)f->kernel->shared_static; break;
@@ -124,9 +119,7 @@ static CUresult set_cluster_attribute(fk_function *f, CUfunction_attribute attri
 
 CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
     fk_function *f = fk_get(handle, FK_FUNCTION);
-    if (!f) {
-        FK_TRY(function_here(handle, &f));
-    }
+    if (!f) FK_TRY(function_here(handle, &f));
     const fk_profile *p = f->module->ctx->device->profile;
     if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
         const int room = p->shared_optin - (int)f->kernel->shared_static;
@@ -187,14 +180,10 @@ CUresult fk_cuFuncGetName(const char **name, CUfunction handle) {
 CUresult fk_cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, size_t *size) {
     fk_function *f = fk_get(handle, FK_FUNCTION);
     FK_NEED(offset, CUDA_ERROR_INVALID_VALUE);
-    if (!f) {
-        FK_TRY(function_here(handle, &f));
-    }
+    if (!f) FK_TRY(function_here(handle, &f));
     FK_NEED(index < f->kernel->n_params, CUDA_ERROR_INVALID_VALUE);
     *offset = f->kernel->params[index].offset;
-    if (size) {
-        *size = f->kernel->params[index].size;
-    }
+    if (size) *size = f->kernel->params[index].size;
     return CUDA_SUCCESS;
 }
 

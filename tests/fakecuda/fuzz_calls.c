@@ -87,9 +87,8 @@ static void context_call(fuzzer *f) {
     switch (roll(f, 14)) {
     case 0:
         if (roll(f, 4) == 0 &&
-            cuCtxCreate_v2(&ctx, (unsigned)roll(f, 12), (int)roll(f, 3)) == CUDA_SUCCESS) {
+            cuCtxCreate_v2(&ctx, (unsigned)roll(f, 12), (int)roll(f, 3)) == CUDA_SUCCESS)
             keep(f, &f->contexts, ctx);
-        }
         break;
     case 1: cuCtxDestroy_v2(draw(f, &f->contexts)); break;
     case 2: cuCtxPushCurrent_v2(draw(f, &f->contexts)); break;
@@ -122,9 +121,7 @@ static void memory_call(fuzzer *f) {
     switch (roll(f, 14)) {
     case 0:
     case 1:
-        if (cuMemAlloc_v2(&p, size(f)) == CUDA_SUCCESS) {
-            f->memory[roll(f, BAG)] = p;
-        }
+        if (cuMemAlloc_v2(&p, size(f)) == CUDA_SUCCESS) f->memory[roll(f, BAG)] = p;
         break;
     case 2: cuMemFree_v2(address(f)); break;
     case 3:
@@ -139,9 +136,7 @@ static void memory_call(fuzzer *f) {
     case 7: cuMemHostGetDevicePointer_v2(&p, f->pinned[roll(f, BAG)], 0); break;
     case 8: cuPointerGetAttribute(data, (CUpointer_attribute)roll(f, 22), address(f)); break;
     case 9:
-        if (cuMemAllocAsync(&p, size(f), stream(f)) == CUDA_SUCCESS) {
-            f->memory[roll(f, BAG)] = p;
-        }
+        if (cuMemAllocAsync(&p, size(f), stream(f)) == CUDA_SUCCESS) f->memory[roll(f, BAG)] = p;
         break;
     case 10: cuMemFreeAsync(address(f), stream(f)); break;
     case 11: cuMemGetAddressRange_v2(&p, &n, address(f)); break;
@@ -149,9 +144,7 @@ static void memory_call(fuzzer *f) {
         const CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
                                       .location = {CU_MEM_LOCATION_TYPE_DEVICE, (int)roll(f, 3)}};
         CUmemoryPool pool;
-        if (cuMemPoolCreate(&pool, &props) == CUDA_SUCCESS) {
-            keep(f, &f->pools, pool);
-        }
+        if (cuMemPoolCreate(&pool, &props) == CUDA_SUCCESS) keep(f, &f->pools, pool);
         break;
     }
     default:
@@ -187,9 +180,8 @@ static void copy_call(fuzzer *f) {
     case 7: cuMemsetD32_v2(address(f), 1, roll(f, 300)); break;
     case 8: cuMemsetD2D16Async(address(f), size(f), 1, roll(f, 40), roll(f, 5), stream(f)); break;
     case 9:
-        if (c.srcMemoryType != CU_MEMORYTYPE_HOST || (c.srcPitch < 1024 && c.srcHost)) {
+        if (c.srcMemoryType != CU_MEMORYTYPE_HOST || (c.srcPitch < 1024 && c.srcHost))
             cuMemcpy3DAsync_v2(&c, stream(f));
-        }
         break;
     case 10:
         cuMemcpyPeerAsync(address(f), draw(f, &f->contexts), address(f), draw(f, &f->contexts),
@@ -209,9 +201,7 @@ static void stream_call(fuzzer *f) {
     switch (roll(f, 16)) {
     case 0:
     case 1:
-        if (cuStreamCreate(&s, (unsigned)roll(f, 3)) == CUDA_SUCCESS) {
-            keep(f, &f->streams, s);
-        }
+        if (cuStreamCreate(&s, (unsigned)roll(f, 3)) == CUDA_SUCCESS) keep(f, &f->streams, s);
         break;
     case 2: cuStreamDestroy_v2(draw(f, &f->streams)); break;
     case 3: cuStreamSynchronize(stream(f)); break;
@@ -219,9 +209,7 @@ static void stream_call(fuzzer *f) {
     case 5:
     case 6: cuStreamWaitEvent(stream(f), draw(f, &f->events), roll(f, 8) == 0); break;
     case 7:
-        if (cuEventCreate(&e, (unsigned)roll(f, 4)) == CUDA_SUCCESS) {
-            keep(f, &f->events, e);
-        }
+        if (cuEventCreate(&e, (unsigned)roll(f, 4)) == CUDA_SUCCESS) keep(f, &f->events, e);
         break;
     case 8: cuEventDestroy_v2(draw(f, &f->events)); break;
     case 9:
@@ -229,15 +217,11 @@ static void stream_call(fuzzer *f) {
     case 11: cuEventSynchronize(draw(f, &f->events)); break;
     case 12: cuEventElapsedTime(&ms, draw(f, &f->events), draw(f, &f->events)); break;
     case 13:
-        if (roll(f, 3) == 0) {
-            cuThreadExchangeStreamCaptureMode(&mode);
-        }
+        if (roll(f, 3) == 0) cuThreadExchangeStreamCaptureMode(&mode);
         cuStreamBeginCapture_v2(stream(f), (unsigned)roll(f, 4));
         break;
     case 14:
-        if (cuStreamEndCapture(stream(f), &g) == CUDA_SUCCESS) {
-            keep(f, &f->graphs, g);
-        }
+        if (cuStreamEndCapture(stream(f), &g) == CUDA_SUCCESS) keep(f, &f->graphs, g);
         break;
     default:
         cuStreamIsCapturing(stream(f), &status);
@@ -257,29 +241,25 @@ static void module_call(fuzzer *f) {
     int value;
     switch (roll(f, 12)) {
     case 0:
-        if (cuModuleLoadData(&m, roll(f, 8) ? kernels : "nonsense") == CUDA_SUCCESS) {
+        if (cuModuleLoadData(&m, roll(f, 8) ? kernels : "nonsense") == CUDA_SUCCESS)
             keep(f, &f->modules, m);
-        }
         break;
     case 1: cuModuleUnload(draw(f, &f->modules)); break;
     case 2:
     case 3:
     case 4:
         if (cuModuleGetFunction(&func, draw(f, &f->modules),
-                                roll(f, 20) ? names[roll(f, 6)] : "crash") == CUDA_SUCCESS) {
+                                roll(f, 20) ? names[roll(f, 6)] : "crash") == CUDA_SUCCESS)
             keep(f, &f->functions, func);
-        }
         break;
     case 5:
-        if (cuModuleGetGlobal_v2(&p, &n, draw(f, &f->modules), "counter") == CUDA_SUCCESS) {
+        if (cuModuleGetGlobal_v2(&p, &n, draw(f, &f->modules), "counter") == CUDA_SUCCESS)
             f->memory[roll(f, BAG)] = p;
-        }
         break;
     case 6:
         if (roll(f, 3) == 0 &&
-            cuLibraryLoadData(&lib, kernels, NULL, NULL, 0, NULL, NULL, 0) == CUDA_SUCCESS) {
+            cuLibraryLoadData(&lib, kernels, NULL, NULL, 0, NULL, NULL, 0) == CUDA_SUCCESS)
             keep(f, &f->libraries, lib);
-        }
         break;
     case 7: cuLibraryUnload(draw(f, &f->libraries)); break;
     case 8:
@@ -346,23 +326,18 @@ static void node_call(fuzzer *f) {
     case 6: r = cuGraphAddEventWaitNode(&node, g, deps, n, draw(f, &f->events)); break;
     case 7:
         r = cuGraphAddMemAllocNode(&node, g, deps, n, &alloc);
-        if (r == CUDA_SUCCESS) {
-            f->memory[roll(f, BAG)] = alloc.dptr;
-        }
+        if (r == CUDA_SUCCESS) f->memory[roll(f, BAG)] = alloc.dptr;
         break;
     case 8: r = cuGraphAddMemFreeNode(&node, g, deps, n, a); break;
     case 9: cuGraphAddDependencies(g, deps, deps + 1, 1); break;
     case 10: cuGraphDestroyNode(deps[0]); break;
     case 11: cuGraphKernelNodeGetParams_v2(deps[0], &got); break;
     default:
-        if (cuGraphChildGraphNodeGetGraph(deps[0], &child) == CUDA_SUCCESS) {
+        if (cuGraphChildGraphNodeGetGraph(deps[0], &child) == CUDA_SUCCESS)
             keep(f, &f->graphs, child);
-        }
         break;
     }
-    if (r == CUDA_SUCCESS) {
-        keep(f, &f->nodes, node);
-    }
+    if (r == CUDA_SUCCESS) keep(f, &f->nodes, node);
 }
 
 static void graph_call(fuzzer *f) {
@@ -374,21 +349,16 @@ static void graph_call(fuzzer *f) {
     CUuserObject object;
     switch (roll(f, 13)) {
     case 0:
-        if (cuGraphCreate(&g, 0) == CUDA_SUCCESS) {
-            keep(f, &f->graphs, g);
-        }
+        if (cuGraphCreate(&g, 0) == CUDA_SUCCESS) keep(f, &f->graphs, g);
         break;
     case 1: cuGraphDestroy(draw(f, &f->graphs)); break;
     case 2:
-        if (cuGraphClone(&g, draw(f, &f->graphs)) == CUDA_SUCCESS) {
-            keep(f, &f->graphs, g);
-        }
+        if (cuGraphClone(&g, draw(f, &f->graphs)) == CUDA_SUCCESS) keep(f, &f->graphs, g);
         break;
     case 3:
     case 4:
-        if (cuGraphInstantiateWithFlags(&exec, draw(f, &f->graphs), 0) == CUDA_SUCCESS) {
+        if (cuGraphInstantiateWithFlags(&exec, draw(f, &f->graphs), 0) == CUDA_SUCCESS)
             keep(f, &f->execs, exec);
-        }
         break;
     case 5:
     case 6: cuGraphLaunch(draw(f, &f->execs), stream(f)); break;
@@ -396,17 +366,15 @@ static void graph_call(fuzzer *f) {
     case 8: cuGraphExecUpdate_v2(draw(f, &f->execs), draw(f, &f->graphs), &info); break;
     case 9: cuGraphGetEdges(draw(f, &f->graphs), nodes, to, &n); break;
     case 10:
-        if (cuGraphGetNodes(draw(f, &f->graphs), nodes, &n) == CUDA_SUCCESS && n > 0) {
+        if (cuGraphGetNodes(draw(f, &f->graphs), nodes, &n) == CUDA_SUCCESS && n > 0)
             keep(f, &f->nodes, nodes[0]);
-        }
         break;
     case 11:
         cuGraphNodeSetEnabled(draw(f, &f->execs), draw(f, &f->nodes), (unsigned)roll(f, 2));
         break;
     default:
-        if (cuUserObjectCreate(&object, calls_seen, host_function, 1, 1) == CUDA_SUCCESS) {
+        if (cuUserObjectCreate(&object, calls_seen, host_function, 1, 1) == CUDA_SUCCESS)
             keep(f, &f->objects, object);
-        }
         cuGraphRetainUserObject(draw(f, &f->graphs), draw(f, &f->objects), 1, (unsigned)roll(f, 2));
         cuUserObjectRelease(draw(f, &f->objects), 1);
         break;
@@ -420,23 +388,18 @@ static void refresh(fuzzer *f) {
     static const char *const names[FRESH] = {"scale", "ticket", "poke"};
     CUdeviceptr base;
     size_t n;
-    if (cuModuleGetFunctionCount((unsigned *)&n, f->modules.at[0]) != CUDA_SUCCESS) {
+    if (cuModuleGetFunctionCount((unsigned *)&n, f->modules.at[0]) != CUDA_SUCCESS)
         cuModuleLoadData((CUmodule *)&f->modules.at[0], kernels);
-    }
     for (int i = 0; i < FRESH; i++) {
         cuModuleGetFunction((CUfunction *)&f->functions.at[i], f->modules.at[0], names[i]);
-        if (cuMemGetAddressRange_v2(&base, &n, f->memory[i]) != CUDA_SUCCESS) {
+        if (cuMemGetAddressRange_v2(&base, &n, f->memory[i]) != CUDA_SUCCESS)
             cuMemAlloc_v2(&f->memory[i], 4096);
-        }
-        if (cuStreamGetId(f->streams.at[i], (unsigned long long *)&n) != CUDA_SUCCESS) {
+        if (cuStreamGetId(f->streams.at[i], (unsigned long long *)&n) != CUDA_SUCCESS)
             cuStreamCreate((CUstream *)&f->streams.at[i], i > 0);
-        }
-        if (cuEventQuery(f->events.at[i]) == CUDA_ERROR_INVALID_HANDLE) {
+        if (cuEventQuery(f->events.at[i]) == CUDA_ERROR_INVALID_HANDLE)
             cuEventCreate((CUevent *)&f->events.at[i], 0);
-        }
-        if (cuGraphGetNodes(f->graphs.at[i], NULL, &n) != CUDA_SUCCESS) {
+        if (cuGraphGetNodes(f->graphs.at[i], NULL, &n) != CUDA_SUCCESS)
             cuGraphCreate((CUgraph *)&f->graphs.at[i], 0);
-        }
     }
 }
 
@@ -449,15 +412,12 @@ static void sequence(fuzzer *f) {
     cuCtxSetCurrent(primary);
     keep(f, &f->contexts, primary);
     refresh(f);
-    for (uint64_t n = 5 + roll(f, 30); n > 0; n--) {
+    for (uint64_t n = 5 + roll(f, 30); n > 0; n--)
         groups[roll(f, sizeof groups / sizeof *groups)](f);
-    }
     CUcontext left;
     while (cuCtxPopCurrent_v2(&left) == CUDA_SUCCESS) {}
     cuCtxSetCurrent(primary);
-    if (cuCtxSynchronize() != CUDA_SUCCESS || roll(f, 50) == 0) {
-        cuDevicePrimaryCtxReset_v2(0);
-    }
+    if (cuCtxSynchronize() != CUDA_SUCCESS || roll(f, 50) == 0) cuDevicePrimaryCtxReset_v2(0);
     cuDevicePrimaryCtxRelease_v2(0);
     cuCtxPopCurrent_v2(&left);
     if (roll(f, 20) == 0) {
@@ -479,12 +439,8 @@ static void *run(void *user) {
     const job *j = user;
     fuzzer *f = calloc(1, sizeof *f);
     f->random = j->seed;
-    for (uint64_t i = 0; i < j->sequences; i++) {
-        sequence(f);
-    }
-    for (int i = 0; i < BAG; i++) {
-        cuMemHostUnregister(f->host);
-    }
+    for (uint64_t i = 0; i < j->sequences; i++) sequence(f);
+    for (int i = 0; i < BAG; i++) cuMemHostUnregister(f->host);
     free(f);
     return NULL;
 }
@@ -504,9 +460,7 @@ int main(int argc, char **argv) {
         jobs[i] = (job){sequences / threads, seed + i};
         pthread_create(&thread[i], NULL, run, &jobs[i]);
     }
-    for (unsigned i = 0; i < threads && i < THREADS_MOST; i++) {
-        pthread_join(thread[i], NULL);
-    }
+    for (unsigned i = 0; i < threads && i < THREADS_MOST; i++) pthread_join(thread[i], NULL);
     printf("fuzz_calls: %llu sequences on %u threads, seed %llu: %llu launches, %llu copies, %llu "
            "graphs, "
            "%zu kinds of reports, no crash\n",

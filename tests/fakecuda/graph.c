@@ -39,9 +39,7 @@ static void end_user_object(user_object *o) {
 
 void fk_graph_free(fk_graph *graph) {
     fk_unhandle(graph);
-    for (size_t i = 0; i < graph->nodes.n; i++) {
-        node_free(graph->nodes.at[i]);
-    }
+    for (size_t i = 0; i < graph->nodes.n; i++) node_free(graph->nodes.at[i]);
     for (size_t i = 0; i < graph->user_objects.n; i++) {
         user_object *o = graph->user_objects.at[i];
         o->held--;
@@ -73,14 +71,10 @@ static CUgraphNodeType type_of(const fk_work *work) {
 fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n) {
     fk_node *node = fk_new(FK_NODE, sizeof *node);
     bool ok = node != NULL;
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = fk_push(&node->deps, deps[i]);
-    }
+    for (size_t i = 0; ok && i < n; i++) ok = fk_push(&node->deps, deps[i]);
     if (!ok || !fk_push(&graph->nodes, node)) {
         fk_work_free(work);
-        if (node) {
-            node_free(node);
-        }
+        if (node) node_free(node);
         return NULL;
     }
     node->graph = graph;
@@ -120,9 +114,7 @@ fk_graph *fk_graph_copy(const fk_graph *from) {
 }
 
 static void clear_marks(fk_graph *graph) {
-    for (size_t i = 0; i < graph->nodes.n; i++) {
-        ((fk_node *)graph->nodes.at[i])->mark = 0;
-    }
+    for (size_t i = 0; i < graph->nodes.n; i++) ((fk_node *)graph->nodes.at[i])->mark = 0;
 }
 
 /* Walks from `to` against the edges. */
@@ -130,15 +122,12 @@ bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to) {
     fk_list open = {0};
     clear_marks(graph);
     bool found = false;
-    for (size_t i = 0; i < to->deps.n; i++) {
-        fk_push(&open, to->deps.at[i]);
-    }
+    for (size_t i = 0; i < to->deps.n; i++) fk_push(&open, to->deps.at[i]);
     while (open.n > 0 && !found) {
         fk_node *node = open.at[--open.n];
         found = node == from;
-        for (size_t i = 0; !found && !node->mark && i < node->deps.n; i++) {
+        for (size_t i = 0; !found && !node->mark && i < node->deps.n; i++)
             fk_push(&open, node->deps.at[i]);
-        }
         node->mark = 1;
     }
     fk_list_free(&open);
@@ -210,14 +199,10 @@ CUresult fk_cuGraphClone(CUgraph *out, CUgraph handle) {
 fk_node *fk_graph_find(const fk_graph *graph, const void *origin) {
     for (size_t i = 0; i < graph->nodes.n; i++) {
         fk_node *node = graph->nodes.at[i];
-        if (node->origin_handle == origin) {
-            return node;
-        }
+        if (node->origin_handle == origin) return node;
         if (node->work.kind == WORK_CHILD) {
             fk_node *inner = fk_graph_find(node->work.child, origin);
-            if (inner) {
-                return inner;
-            }
+            if (inner) return inner;
         }
     }
     return NULL;
@@ -249,9 +234,7 @@ typedef struct {
 static void tell(answer *a, const fk_node *x, const fk_node *y) {
     if (a->n < a->room && a->first) {
         a->first[a->n] = fk_handle(x);
-        if (a->second) {
-            a->second[a->n] = fk_handle(y);
-        }
+        if (a->second) a->second[a->n] = fk_handle(y);
     }
     a->n++;
 }
@@ -260,9 +243,7 @@ static CUresult told(answer *a, size_t *n) {
     if (a->first) {
         for (size_t i = a->n; i < a->room; i++) {
             a->first[i] = NULL;
-            if (a->second) {
-                a->second[i] = NULL;
-            }
+            if (a->second) a->second[i] = NULL;
         }
     }
     *n = a->first && a->n > a->room ? a->room : a->n;
@@ -273,9 +254,7 @@ CUresult fk_cuGraphGetNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
     FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
     answer a = {.first = nodes, .room = *n};
-    for (size_t i = 0; i < graph->nodes.n; i++) {
-        tell(&a, graph->nodes.at[i], NULL);
-    }
+    for (size_t i = 0; i < graph->nodes.n; i++) tell(&a, graph->nodes.at[i], NULL);
     return told(&a, n);
 }
 
@@ -285,9 +264,7 @@ CUresult fk_cuGraphGetRootNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
-        if (node->deps.n == 0) {
-            tell(&a, node, NULL);
-        }
+        if (node->deps.n == 0) tell(&a, node, NULL);
     }
     return told(&a, n);
 }
@@ -298,9 +275,7 @@ CUresult fk_cuGraphGetEdges(CUgraph handle, CUgraphNode *from, CUgraphNode *to, 
     answer a = {.first = from, .second = to, .room = *n};
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
-        for (size_t k = 0; k < node->deps.n; k++) {
-            tell(&a, node->deps.at[k], node);
-        }
+        for (size_t k = 0; k < node->deps.n; k++) tell(&a, node->deps.at[k], node);
     }
     return told(&a, n);
 }
@@ -309,9 +284,7 @@ CUresult fk_cuGraphNodeGetDependencies(CUgraphNode handle, CUgraphNode *nodes, s
     const fk_node *node = fk_get(handle, FK_NODE);
     FK_NEED(node && n, CUDA_ERROR_INVALID_VALUE);
     answer a = {.first = nodes, .room = *n};
-    for (size_t i = 0; i < node->deps.n; i++) {
-        tell(&a, node->deps.at[i], NULL);
-    }
+    for (size_t i = 0; i < node->deps.n; i++) tell(&a, node->deps.at[i], NULL);
     return told(&a, n);
 }
 
@@ -321,26 +294,19 @@ CUresult fk_cuGraphNodeGetDependentNodes(CUgraphNode handle, CUgraphNode *nodes,
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < node->graph->nodes.n; i++) {
         const fk_node *other = node->graph->nodes.at[i];
-        if (fk_has(&other->deps, node)) {
-            tell(&a, other, NULL);
-        }
+        if (fk_has(&other->deps, node)) tell(&a, other, NULL);
     }
     return told(&a, n);
 }
 
 /* Edge data: only full dependencies exist here, all zeros. */
 static void zero_edges(CUgraphEdgeData *edges, size_t n) {
-    for (size_t i = 0; edges && i < n; i++) {
-        edges[i] = (CUgraphEdgeData){0};
-    }
+    for (size_t i = 0; edges && i < n; i++) edges[i] = (CUgraphEdgeData){0};
 }
 
 static bool plain_edges(const CUgraphEdgeData *edges, size_t n) {
-    for (size_t i = 0; edges && i < n; i++) {
-        if (edges[i].from_port || edges[i].to_port || edges[i].type) {
-            return false;
-        }
-    }
+    for (size_t i = 0; edges && i < n; i++)
+        if (edges[i].from_port || edges[i].to_port || edges[i].type) return false;
     return true;
 }
 
@@ -413,13 +379,10 @@ CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
     FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
     fk_graph *graph = node->graph;
     FK_NEED(!graph->capturing, CUDA_ERROR_NOT_PERMITTED);
-    for (size_t i = 0; i < graph->nodes.n; i++) {
+    for (size_t i = 0; i < graph->nodes.n; i++)
         fk_remove(&((fk_node *)graph->nodes.at[i])->deps, node);
-    }
     fk_remove(&graph->nodes, node);
-    for (size_t i = 0; i < graph->nodes.n; i++) {
-        ((fk_node *)graph->nodes.at[i])->index = i;
-    }
+    for (size_t i = 0; i < graph->nodes.n; i++) ((fk_node *)graph->nodes.at[i])->index = i;
     node_free(node);
     return CUDA_SUCCESS;
 }
@@ -461,9 +424,8 @@ CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigne
     user_object *o = fk_get(object, FK_USER_OBJECT);
     FK_NEED(graph && o && n > 0 && n <= MOST && flags <= MOVE, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(flags != MOVE || n <= o->refs, CUDA_ERROR_INVALID_VALUE);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         FK_NEED(fk_push(&graph->user_objects, o), CUDA_ERROR_OUT_OF_MEMORY);
-    }
     o->held += n;
     o->refs -= flags == MOVE ? n : 0;
     return CUDA_SUCCESS;
@@ -474,13 +436,9 @@ CUresult fk_cuGraphReleaseUserObject(CUgraph handle, CUuserObject object, unsign
     user_object *o = fk_get(object, FK_USER_OBJECT);
     FK_NEED(graph && o && n > 0, CUDA_ERROR_INVALID_VALUE);
     unsigned held = 0;
-    for (size_t i = 0; i < graph->user_objects.n; i++) {
-        held += graph->user_objects.at[i] == o;
-    }
+    for (size_t i = 0; i < graph->user_objects.n; i++) held += graph->user_objects.at[i] == o;
     FK_NEED(n <= held, CUDA_ERROR_INVALID_VALUE);
-    for (unsigned i = 0; i < n; i++) {
-        fk_remove(&graph->user_objects, o);
-    }
+    for (unsigned i = 0; i < n; i++) fk_remove(&graph->user_objects, o);
     o->held -= n;
     end_user_object(o);
     return CUDA_SUCCESS;

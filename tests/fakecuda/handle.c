@@ -24,14 +24,10 @@ static struct {
 static bool slots_grow(void) {
     const size_t cap = slots.cap ? 2 * slots.cap : 256;
     fk_head **at = realloc(slots.at, cap * sizeof *at);
-    if (!at) {
-        return false;
-    }
+    if (!at) return false;
     slots.at = at;
     uint16_t *generation = realloc(slots.generation, cap * sizeof *generation);
-    if (!generation) {
-        return false;
-    }
+    if (!generation) return false;
     slots.generation = generation;
     slots.cap = cap;
     return true;
@@ -41,12 +37,9 @@ static void rest_slot(uint32_t slot) {
     if (slots.freed_n == slots.freed_cap) {
         const size_t cap = slots.freed_cap ? 2 * slots.freed_cap : 2 * SLOT_REST;
         uint32_t *freed = malloc(cap * sizeof *freed);
-        if (!freed) {
-            return; /* the slot is lost, nothing else */
-        }
-        for (size_t i = 0; i < slots.freed_n; i++) {
+        if (!freed) return; /* the slot is lost, nothing else */
+        for (size_t i = 0; i < slots.freed_n; i++)
             freed[i] = slots.freed[(slots.freed_head + i) % slots.freed_cap];
-        }
         free(slots.freed);
         slots.freed = freed;
         slots.freed_cap = cap;
@@ -63,9 +56,7 @@ static bool take_slot(uint32_t *slot) {
         slots.generation[*slot]++;
         return true;
     }
-    if (slots.n == SLOT_MAX || (slots.n == slots.cap && !slots_grow())) {
-        return false;
-    }
+    if (slots.n == SLOT_MAX || (slots.n == slots.cap && !slots_grow())) return false;
     *slot = (uint32_t)slots.n++;
     slots.generation[*slot] = 0;
     return true;
@@ -101,9 +92,8 @@ void fk_delete(void *object) {
 void *fk_get(const void *handle, fk_kind kind) {
     const uint64_t h = (uint64_t)(uintptr_t)handle;
     const uint64_t slot = h >> SLOT_SHIFT & (SLOT_MAX - 1);
-    if (h >> SLOTS_BASE_SHIFT != 1 || slot >= slots.n || (h & ((1u << SLOT_SHIFT) - 1))) {
+    if (h >> SLOTS_BASE_SHIFT != 1 || slot >= slots.n || (h & ((1u << SLOT_SHIFT) - 1)))
         return NULL;
-    }
     fk_head *head = slots.at[slot];
     const uint64_t generation = h >> GENERATION_SHIFT & 0xffff;
     return head && head->kind == kind && head->generation == generation ? head : NULL;
@@ -114,9 +104,7 @@ size_t braze_fake_objects(void) {
     pthread_mutex_lock(&fk.lock);
     for (size_t i = 0; i < slots.n; i++) {
         const fk_head *h = slots.at[i];
-        if (!h) {
-            continue;
-        }
+        if (!h) continue;
         const fk_stream *s = h->kind == FK_STREAM ? (const fk_stream *)(const void *)h : NULL;
         n += h->kind == FK_EVENT || h->kind == FK_GRAPH || h->kind == FK_EXEC ||
              h->kind == FK_MODULE || (s && !s->legacy && !s->owner);
@@ -127,9 +115,7 @@ size_t braze_fake_objects(void) {
 
 void *fk_handle(const void *object) {
     const fk_head *head = object;
-    if (!head) {
-        return NULL;
-    }
+    if (!head) return NULL;
     return (void *)(uintptr_t)((1ull << SLOTS_BASE_SHIFT) |
                                (uint64_t)head->generation << GENERATION_SHIFT |
                                (uint64_t)head->slot << SLOT_SHIFT);
@@ -139,9 +125,7 @@ bool fk_push(fk_list *list, void *item) {
     if (list->n == list->cap) {
         const size_t cap = list->cap ? 2 * list->cap : 4;
         void **at = realloc(list->at, cap * sizeof *at);
-        if (!at) {
-            return false;
-        }
+        if (!at) return false;
         list->at = at;
         list->cap = cap;
     }
@@ -161,11 +145,8 @@ bool fk_remove(fk_list *list, const void *item) {
 }
 
 bool fk_has(const fk_list *list, const void *item) {
-    for (size_t i = 0; i < list->n; i++) {
-        if (list->at[i] == item) {
-            return true;
-        }
-    }
+    for (size_t i = 0; i < list->n; i++)
+        if (list->at[i] == item) return true;
     return false;
 }
 

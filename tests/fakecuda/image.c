@@ -33,38 +33,24 @@ static size_t lz4_unpack(const uint8_t *in, size_t n, uint8_t *out, size_t room)
         const unsigned token = in[i++];
         size_t run = token >> 4;
         for (unsigned more = 255; run >= 15 && more == 255;) {
-            if (i >= n) {
-                return 0;
-            }
+            if (i >= n) return 0;
             run += more = in[i++];
         }
-        if (run > n - i || run > room - o) {
-            return 0;
-        }
+        if (run > n - i || run > room - o) return 0;
         memcpy(out + o, in + i, run);
         i += run;
         o += run;
-        if (i == n) {
-            return o;
-        }
-        if (n - i < 2) {
-            return 0;
-        }
+        if (i == n) return o;
+        if (n - i < 2) return 0;
         const size_t back = (size_t)get(in + i, 2);
         i += 2;
         size_t match = (token & 15) + 4;
         for (unsigned more = 255; match >= 19 && more == 255;) {
-            if (i >= n) {
-                return 0;
-            }
+            if (i >= n) return 0;
             match += more = in[i++];
         }
-        if (back == 0 || back > o || match > room - o) {
-            return 0;
-        }
-        for (size_t k = 0; k < match; k++, o++) {
-            out[o] = out[o - back];
-        }
+        if (back == 0 || back > o || match > room - o) return 0;
+        for (size_t k = 0; k < match; k++, o++) out[o] = out[o - back];
     }
     return o;
 }
@@ -89,14 +75,11 @@ typedef struct {
 
 /* Reads the entry at *at of `end`; false at the end or when it is damaged. */
 static bool next_entry(const uint8_t **at, const uint8_t *end, entry *e) {
-    if ((size_t)(end - *at) < ENTRY_HEADER) {
-        return false;
-    }
+    if ((size_t)(end - *at) < ENTRY_HEADER) return false;
     const uint64_t header = get(*at + 4, 4), size = get(*at + 8, 8);
     if (header < ENTRY_HEADER || header > (size_t)(end - *at) ||
-        size > (size_t)(end - *at) - header) {
+        size > (size_t)(end - *at) - header)
         return false;
-    }
     *e = (entry){.kind = (unsigned)get(*at, 2),
                  .arch = (unsigned)get(*at + 28, 4),
                  .bytes = *at + header,
@@ -115,9 +98,8 @@ static const char *unpack(const entry *e, fk_image *image, size_t *len) {
     }
     enum { LARGEST = 1 << 28 };
     if (e->packed > e->size || e->unpacked > LARGEST ||
-        !(image->unpacked = malloc(e->unpacked + 1))) {
+        !(image->unpacked = malloc(e->unpacked + 1)))
         return NULL;
-    }
     uint8_t *out = (uint8_t *)image->unpacked;
     *len = e->flags & FLAG_LZ4 ? lz4_unpack(e->bytes, e->packed, out, e->unpacked)
                                : zstd_unpack(e->bytes, e->packed, out, e->unpacked);
@@ -131,13 +113,10 @@ static CUresult open_fatbin(const uint8_t *data, unsigned sm, fk_image *image, c
     entry e, ptx = {0}, cubin = {0};
     while (next_entry(&at, end, &e)) {
         const bool packed = e.flags & (FLAG_LZ4 | FLAG_ZSTD);
-        if (e.kind == KIND_PTX && e.arch <= sm && e.arch >= ptx.arch) {
-            ptx = e;
-        }
+        if (e.kind == KIND_PTX && e.arch <= sm && e.arch >= ptx.arch) ptx = e;
         if (e.kind == KIND_ELF && !packed && e.arch / 10 == sm / 10 && e.arch <= sm &&
-            e.arch >= cubin.arch) {
+            e.arch >= cubin.arch)
             cubin = e;
-        }
     }
     if (!ptx.bytes) {
         *why = cubin.bytes
@@ -156,9 +135,7 @@ static CUresult open_fatbin(const uint8_t *data, unsigned sm, fk_image *image, c
 static bool looks_like_text(const char *text) {
     for (size_t i = 0; i < 16 && text[i]; i++) {
         const unsigned char c = (unsigned char)text[i];
-        if (c >= 127 || (c < 32 && c != '\n' && c != '\t' && c != '\r')) {
-            return false;
-        }
+        if (c >= 127 || (c < 32 && c != '\n' && c != '\t' && c != '\r')) return false;
     }
     return text[0] != 0;
 }
@@ -179,9 +156,7 @@ CUresult fk_image_open(const void *data, unsigned sm, fk_image *image, const cha
         FK_NEED(data, CUDA_ERROR_INVALID_IMAGE);
         memcpy(&magic, data, sizeof magic);
     }
-    if (magic == fatbin_magic) {
-        return open_fatbin(data, sm, image, why);
-    }
+    if (magic == fatbin_magic) return open_fatbin(data, sm, image, why);
     if (memcmp(&magic, ELFMAG, SELFMAG) == 0) {
         *why =
             "the image is a cubin without PTX: only PTX can run here; load a fatbin that has both";
@@ -215,9 +190,7 @@ static bool inside(const elf *f, const Elf64_Shdr *s) {
 }
 
 static const char *text_at(const elf *f, const Elf64_Shdr *strings, uint64_t i) {
-    if (!inside(f, strings) || i >= strings->sh_size) {
-        return "";
-    }
+    if (!inside(f, strings) || i >= strings->sh_size) return "";
     const char *text = (const char *)f->bytes + strings->sh_offset + i;
     return memchr(text, 0, strings->sh_size - i) ? text : "";
 }
@@ -226,15 +199,11 @@ static const char *text_at(const elf *f, const Elf64_Shdr *strings, uint64_t i) 
 static uint32_t find_symbol(const elf *f, const char *name) {
     for (size_t i = 0; i < f->head->e_shnum; i++) {
         const Elf64_Shdr *s = section(f, i);
-        if (!inside(f, s) || s->sh_type != SHT_SYMTAB) {
-            continue;
-        }
+        if (!inside(f, s) || s->sh_type != SHT_SYMTAB) continue;
         for (uint32_t k = 0; k < s->sh_size / sizeof(Elf64_Sym); k++) {
             Elf64_Sym symbol;
             memcpy(&symbol, f->bytes + s->sh_offset + k * sizeof symbol, sizeof symbol);
-            if (strcmp(text_at(f, section(f, s->sh_link), symbol.st_name), name) == 0) {
-                return k;
-            }
+            if (strcmp(text_at(f, section(f, s->sh_link), symbol.st_name), name) == 0) return k;
         }
     }
     return 0;
@@ -247,13 +216,10 @@ static unsigned registers_of(const uint8_t *at, size_t n, uint32_t symbol) {
     size_t i = 0;
     while (i + 4 <= n) {
         const size_t size = at[i] == HAS_BYTES ? (size_t)get(at + i + 2, 2) : 0;
-        if (size > n - i - 4) {
-            return 0;
-        }
+        if (size > n - i - 4) return 0;
         if (at[i] == HAS_BYTES && at[i + 1] == REGCOUNT && size >= 8 &&
-            get(at + i + 4, 4) == symbol) {
+            get(at + i + 4, 4) == symbol)
             return (unsigned)get(at + i + 8, 4);
-        }
         i += 4 + size;
     }
     return 0;
@@ -261,16 +227,13 @@ static unsigned registers_of(const uint8_t *at, size_t n, uint32_t symbol) {
 
 unsigned fk_cubin_registers(const uint8_t *cubin, size_t len, const char *kernel) {
     const elf f = {cubin, len, (const Elf64_Ehdr *)(const void *)cubin};
-    if (!cubin || len < sizeof *f.head || (uintptr_t)cubin % _Alignof(Elf64_Ehdr) != 0) {
-        return 0;
-    }
+    if (!cubin || len < sizeof *f.head || (uintptr_t)cubin % _Alignof(Elf64_Ehdr) != 0) return 0;
     const uint32_t symbol = find_symbol(&f, kernel);
     const Elf64_Shdr *names = section(&f, f.head->e_shstrndx);
     for (size_t i = 0; symbol != 0 && i < f.head->e_shnum; i++) {
         const Elf64_Shdr *s = section(&f, i);
-        if (inside(&f, s) && strcmp(text_at(&f, names, s->sh_name), ".nv.info") == 0) {
+        if (inside(&f, s) && strcmp(text_at(&f, names, s->sh_name), ".nv.info") == 0)
             return registers_of(f.bytes + s->sh_offset, s->sh_size, symbol);
-        }
     }
     return 0;
 }
@@ -287,9 +250,7 @@ char *fk_read_file(const char *path, size_t *len) {
         free(text);
         text = NULL;
     }
-    if (file) {
-        fclose(file);
-    }
+    if (file) fclose(file);
     *len = text ? (size_t)size : 0;
     return text;
 }

@@ -57,9 +57,7 @@ CUresult fk_launch_cluster(const fk_launch *l, const fk_function *f, uint32_t cl
             CUDA_ERROR_INVALID_CLUSTER_SIZE);
     FK_NEED(!given || !f->cluster[0] || memcmp(l->cluster, f->cluster, sizeof f->cluster) == 0,
             CUDA_ERROR_INVALID_CLUSTER_SIZE);
-    if (!given && !f->cluster[0]) {
-        return CUDA_SUCCESS;
-    }
+    if (!given && !f->cluster[0]) return CUDA_SUCCESS;
     const uint64_t blocks = blocks_of(cluster), bound = f->kernel->maxclusterrank;
     FK_NEED(blocks > 0, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(blocks == 1 || f->module->ctx->device->profile->sm >= 90, CUDA_ERROR_NOT_SUPPORTED);
@@ -70,9 +68,8 @@ CUresult fk_launch_cluster(const fk_launch *l, const fk_function *f, uint32_t cl
 
 static CUresult check_cluster(const fk_launch *l, const fk_function *f, uint32_t cluster[3]) {
     FK_TRY(fk_launch_cluster(l, f, cluster));
-    for (int i = 0; i < 3 && cluster[0]; i++) {
+    for (int i = 0; i < 3 && cluster[0]; i++)
         FK_NEED(l->grid[i] % cluster[i] == 0, CUDA_ERROR_INVALID_VALUE);
-    }
     return CUDA_SUCCESS;
 }
 
@@ -94,17 +91,13 @@ static CUresult read_extra(void **extra, const ptx_kernel *k, uint8_t *params) {
     /* Trailing padding of the last parameter may be left out. */
     const ptx_param *last = k->n_params ? &k->params[k->n_params - 1] : NULL;
     FK_NEED(size >= (last ? last->offset + last->size : 0), CUDA_ERROR_INVALID_VALUE);
-    if (size > 0) {
-        memcpy(params, buffer, size < k->param_bytes ? size : k->param_bytes);
-    }
+    if (size > 0) memcpy(params, buffer, size < k->param_bytes ? size : k->param_bytes);
     return CUDA_SUCCESS;
 }
 
 static CUresult read_params(const fk_launch *l, const ptx_kernel *k, uint8_t *params) {
     FK_NEED(!l->params || !l->extra, CUDA_ERROR_INVALID_VALUE);
-    if (l->extra) {
-        return read_extra(l->extra, k, params);
-    }
+    if (l->extra) return read_extra(l->extra, k, params);
     FK_NEED(l->params || k->n_params == 0, CUDA_ERROR_INVALID_VALUE);
     for (unsigned i = 0; i < k->n_params; i++) {
         FK_NEED(l->params[i], CUDA_ERROR_INVALID_VALUE);

@@ -18,9 +18,8 @@ static size_t image_size(const void *data) {
         memcpy(&size, (const uint8_t *)data + 8, sizeof size);
         return header + (size_t)size;
     }
-    if (magic == 0x466243B1u || memcmp(&magic, ELFMAG, SELFMAG) == 0) {
+    if (magic == 0x466243B1u || memcmp(&magic, ELFMAG, SELFMAG) == 0)
         return 0; /* a wrapper points to memory that lives; a cubin cannot run anyway */
-    }
     return strlen(data) + 1;
 }
 
@@ -29,18 +28,14 @@ static void library_free(fk_library *lib) {
     while (lib->modules.n > 0) {
         fk_module *m = lib->modules.at[lib->modules.n - 1];
         fk_finish_context(m->ctx);
-        if (lib->modules.n > 0 && lib->modules.at[lib->modules.n - 1] == m) {
-            fk_module_close(m);
-        }
+        if (lib->modules.n > 0 && lib->modules.at[lib->modules.n - 1] == m) fk_module_close(m);
     }
     for (size_t i = 0; i < lib->kernels.n; i++) {
         fk_kernel *k = lib->kernels.at[i];
         free(k->name);
         fk_delete(k);
     }
-    if (!lib->preserved) {
-        free(lib->image);
-    }
+    if (!lib->preserved) free(lib->image);
     fk_list_free(&lib->kernels);
     fk_list_free(&lib->modules);
     free(lib);
@@ -49,9 +44,7 @@ static void library_free(fk_library *lib) {
 CUresult fk_library_module(fk_library *lib, fk_context *ctx, fk_module **out) {
     for (size_t i = 0; i < lib->modules.n; i++) {
         *out = lib->modules.at[i];
-        if ((*out)->ctx == ctx) {
-            return CUDA_SUCCESS;
-        }
+        if ((*out)->ctx == ctx) return CUDA_SUCCESS;
     }
     FK_TRY(fk_module_load(ctx, lib->image, &(fk_jit){0}, out));
     if (!fk_push(&lib->modules, *out)) {
@@ -70,9 +63,7 @@ static CUresult add_kernels(fk_library *lib, const ptx_module *ptx) {
         k->library = lib;
         k->name = strdup(ptx_kernel_at(ptx, i)->name);
         FK_NEED(k->name, CUDA_ERROR_OUT_OF_MEMORY);
-        for (int d = 0; d < FK_MAX_DEVICES; d++) {
-            k->max_dynamic[d] = -1;
-        }
+        for (int d = 0; d < FK_MAX_DEVICES; d++) k->max_dynamic[d] = -1;
     }
     return CUDA_SUCCESS;
 }
@@ -100,17 +91,11 @@ CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *ji
     FK_NEED(lib, CUDA_ERROR_OUT_OF_MEMORY);
     const size_t size = image_size(code);
     lib->preserved = size == 0;
-    for (unsigned i = 0; i < n; i++) {
-        lib->preserved = lib->preserved || options[i] == KEPT_OPTION;
-    }
+    for (unsigned i = 0; i < n; i++) lib->preserved = lib->preserved || options[i] == KEPT_OPTION;
     lib->image = lib->preserved ? (void *)(uintptr_t)code : malloc(size);
     CUresult status = lib->image ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
-    if (lib->image && !lib->preserved) {
-        memcpy(lib->image, code, size);
-    }
-    if (status == CUDA_SUCCESS) {
-        status = examine(lib, &(fk_jit){n_jit, jit, jit_values});
-    }
+    if (lib->image && !lib->preserved) memcpy(lib->image, code, size);
+    if (status == CUDA_SUCCESS) status = examine(lib, &(fk_jit){n_jit, jit, jit_values});
     if (status != CUDA_SUCCESS) {
         library_free(lib);
         return status;
@@ -165,9 +150,8 @@ CUresult fk_cuLibraryEnumerateKernels(CUkernel *kernels, unsigned n, CUlibrary h
     const fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED(kernels || n == 0, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         kernels[i] = i < lib->kernels.n ? fk_handle(lib->kernels.at[i]) : NULL;
-    }
     return CUDA_SUCCESS;
 }
 
@@ -208,17 +192,13 @@ static CUresult kernel_function(fk_kernel *k, fk_context *ctx, fk_function **out
     *out = fk_module_function(m, k->name);
     FK_NEED(*out, CUDA_ERROR_NOT_FOUND);
     const int dynamic = k->max_dynamic[ctx->device->ordinal];
-    if (dynamic >= 0) {
-        (*out)->max_dynamic = dynamic;
-    }
+    if (dynamic >= 0) (*out)->max_dynamic = dynamic;
     return CUDA_SUCCESS;
 }
 
 CUresult fk_function_of(CUfunction handle, fk_context *ctx, fk_function **out) {
     *out = fk_get(handle, FK_FUNCTION);
-    if (*out) {
-        return CUDA_SUCCESS;
-    }
+    if (*out) return CUDA_SUCCESS;
     fk_kernel *k = fk_get(handle, FK_KERNEL);
     FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
@@ -254,9 +234,7 @@ CUresult fk_cuKernelGetName(const char **name, CUkernel handle) {
 /* A context of the device in which to look the kernel up: the current one, the primary one. */
 static fk_context *context_on(CUdevice dev) {
     fk_context *ctx = fk_current();
-    if (ctx && ctx->alive && ctx->device->ordinal == dev) {
-        return ctx;
-    }
+    if (ctx && ctx->alive && ctx->device->ordinal == dev) return ctx;
     ctx = fk.devices[dev].primary;
     return ctx && ctx->alive ? ctx : NULL;
 }
@@ -290,9 +268,7 @@ CUresult fk_cuKernelSetAttribute(CUfunction_attribute attribute, int value, CUke
     FK_TRY(function_on(handle, dev, &f));
     FK_TRY(fk_cuFuncSetAttribute(fk_handle(f), attribute, value));
     fk_kernel *k = fk_get(handle, FK_KERNEL);
-    if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
-        k->max_dynamic[dev] = value;
-    }
+    if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) k->max_dynamic[dev] = value;
     return CUDA_SUCCESS;
 }
 

@@ -41,9 +41,7 @@ static void behead(char *text) {
     static const char *const words[] = {".version", ".target", ".address_size"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char *at = strstr(text, words[i]);
-        while (at && *at && *at != '\n') {
-            *at++ = ' ';
-        }
+        while (at && *at && *at != '\n') *at++ = ' ';
     }
 }
 
@@ -71,9 +69,7 @@ CUresult fk_cuLinkAddData_v2(CUlinkState handle, CUjitInputType type, void *data
         s->text = text;
         memcpy(text + s->n, image.ptx, image.ptx_len);
         memcpy(text + s->n + image.ptx_len, "\n", 2);
-        if (s->n > 0) {
-            behead(text + s->n);
-        }
+        if (s->n > 0) behead(text + s->n);
         s->n += image.ptx_len + 1;
     }
     fk_image_close(&image);
@@ -102,9 +98,7 @@ CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
     fk_module_close(m);
     s->complete = true;
     *image = s->text;
-    if (size) {
-        *size = s->n + 1;
-    }
+    if (size) *size = s->n + 1;
     return CUDA_SUCCESS;
 }
 

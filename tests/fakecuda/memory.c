@@ -45,12 +45,8 @@ static bool arena_open(arena *a) {
             a->next = a->base + RED_ZONE;
             return true;
         }
-        if (seen != MAP_FAILED) {
-            munmap(seen, span);
-        }
-        if (view != MAP_FAILED) {
-            munmap(view, span);
-        }
+        if (seen != MAP_FAILED) munmap(seen, span);
+        if (view != MAP_FAILED) munmap(view, span);
     }
     return false;
 }
@@ -58,9 +54,7 @@ static bool arena_open(arena *a) {
 bool fk_is_device_address(uint64_t address) {
     for (int i = 0; i < fk.n_devices; i++) {
         const arena *a = &mem.arenas[i];
-        if (a->view && address - a->base < a->span) {
-            return true;
-        }
+        if (a->view && address - a->base < a->span) return true;
     }
     return false;
 }
@@ -73,20 +67,17 @@ static size_t rank(uint64_t address) {
     while (low < high) {
         const size_t middle = (low + high) / 2;
         const fk_block *b = mem.sorted.at[middle];
-        if (b->extent.base <= address) {
+        if (b->extent.base <= address)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low;
 }
 
 static bool insert(fk_block *block) {
     const size_t at = rank(block->extent.base);
-    if (!fk_push(&mem.sorted, block)) {
-        return false;
-    }
+    if (!fk_push(&mem.sorted, block)) return false;
     memmove(mem.sorted.at + at + 1, mem.sorted.at + at,
             (mem.sorted.n - 1 - at) * sizeof *mem.sorted.at);
     mem.sorted.at[at] = block;
@@ -118,9 +109,7 @@ fk_block *fk_block_range(uint64_t address, uint64_t n) {
 fk_block *fk_block_next(size_t *cursor) {
     while (*cursor < mem.sorted.n) {
         fk_block *b = mem.sorted.at[(*cursor)++];
-        if (!b->dead) {
-            return b;
-        }
+        if (!b->dead) return b;
     }
     return NULL;
 }
@@ -148,9 +137,7 @@ static uint64_t find_place(int device, uint64_t rounded) {
         }
     }
     arena *a = &mem.arenas[device];
-    if (rounded + RED_ZONE > a->base + a->span - a->next) {
-        return 0;
-    }
+    if (rounded + RED_ZONE > a->base + a->span - a->next) return 0;
     const uint64_t base = a->next;
     a->next += rounded + RED_ZONE;
     return base;
@@ -159,14 +146,10 @@ static uint64_t find_place(int device, uint64_t rounded) {
 static bool lay_out(fk_block *b, uint64_t base, uint64_t bytes, uint8_t *host) {
     b->extent =
         (ptx_extent){.base = base, .size = bytes, .host = host, .owner = b->owner, .tag = b};
-    if (fk.config.granule) {
-        b->extent.slack = (uint32_t)(b->rounded - bytes);
-    }
+    if (fk.config.granule) b->extent.slack = (uint32_t)(b->rounded - bytes);
     if (fk.config.checks && !fk.config.null && b->place == FK_DEVICE) {
         b->extent.shadow = ptx_shadow_new(bytes);
-        if (!b->extent.shadow) {
-            return false;
-        }
+        if (!b->extent.shadow) return false;
     }
     b->denied = b->extent;
     b->denied.flags |= PTX_EXTENT_DENIED;
@@ -178,9 +161,8 @@ fk_block *fk_block_new(int device, uint64_t bytes, const char *what) {
     const uint64_t limit = fk.devices[device].memory, reserved = (uint64_t)CONTEXT_MIB << 20;
     const uint64_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (bytes > limit || rounded + reserved > limit || a->used > limit - reserved - rounded ||
-        (!a->view && !arena_open(a))) {
+        (!a->view && !arena_open(a)))
         return NULL;
-    }
     fk_block *b = block_record(what);
     const uint64_t base = b ? find_place(device, rounded) : 0;
     if (base == 0) {
@@ -195,9 +177,7 @@ fk_block *fk_block_new(int device, uint64_t bytes, const char *what) {
         free(b);
         return NULL;
     }
-    if (bytes <= FILLED_FRESH && !fk.config.null) {
-        memset(host, FRESH, bytes);
-    }
+    if (bytes <= FILLED_FRESH && !fk.config.null) memset(host, FRESH, bytes);
     a->used += rounded;
     return b;
 }
@@ -216,9 +196,7 @@ fk_block *fk_block_host(void *memory, uint64_t bytes, fk_place place, const char
 }
 
 static void poison(const fk_block *b) {
-    if (fk.config.null) {
-        return;
-    }
+    if (fk.config.null) return;
     if (b->rounded > FILLED_DEAD) {
         /* Too large to fill: give the pages back, they read as zeros. */
         const uintptr_t begin = ((uintptr_t)b->extent.host + PAGE - 1) / PAGE * PAGE;
@@ -237,9 +215,7 @@ static void shorten_quarantine(void) {
         fk_block *b = mem.quarantine.at[gone++];
         mem.resting -= b->rounded;
         take_out(b);
-        if (!fk_push(&mem.idle, b)) {
-            free(b);
-        }
+        if (!fk_push(&mem.idle, b)) free(b);
     }
     if (gone > 0) {
         mem.quarantine.n -= gone;
@@ -257,9 +233,7 @@ void fk_block_free(fk_block *b) {
         return;
     }
     mem.arenas[b->device].used -= b->rounded;
-    if (b->pool) {
-        fk_pool_gave(b->pool, b->rounded);
-    }
+    if (b->pool) fk_pool_gave(b->pool, b->rounded);
     poison(b);
     b->dead = true;
     b->ctx = NULL;
@@ -267,9 +241,8 @@ void fk_block_free(fk_block *b) {
     b->extent.flags |= PTX_EXTENT_FREED;
     b->denied.flags |= PTX_EXTENT_FREED;
     mem.resting += b->rounded;
-    if (!fk_push(&mem.quarantine, b)) {
+    if (!fk_push(&mem.quarantine, b))
         mem.resting -= b->rounded; /* it stays dead for ever: safe, only its place is lost */
-    }
     shorten_quarantine();
 }
 
@@ -284,18 +257,13 @@ static bool goes_with(const fk_block *b, const fk_context *ctx) {
 
 void fk_memory_reset(int device, fk_context *ctx) {
     for (size_t i = mem.sorted.n; i-- > 0;) {
-        if (i >= mem.sorted.n) {
-            continue; /* quarantine dropped some */
-        }
+        if (i >= mem.sorted.n) continue; /* quarantine dropped some */
         fk_block *b = mem.sorted.at[i];
-        if (b->dead || b->device != device || !goes_with(b, ctx)) {
-            continue;
-        }
-        if (b->place == FK_HOST || b->place == FK_MANAGED) {
+        if (b->dead || b->device != device || !goes_with(b, ctx)) continue;
+        if (b->place == FK_HOST || b->place == FK_MANAGED)
             release_host(b);
-        } else {
+        else
             fk_block_free(b);
-        }
     }
 }
 
@@ -358,23 +326,18 @@ CUresult fk_cuMemFree_v2(CUdeviceptr ptr) {
     fk_note("%s", b->owner);
     b = settle(b);
     FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
-    if (b->place == FK_MANAGED) {
+    if (b->place == FK_MANAGED)
         release_host(b);
-    } else {
+    else
         fk_block_free(b);
-    }
     return context_error();
 }
 
 CUresult fk_cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr ptr) {
     const fk_block *b = fk_block_at(ptr);
     FK_NEED(b, CUDA_ERROR_NOT_FOUND);
-    if (base) {
-        *base = b->extent.base;
-    }
-    if (bytes) {
-        *bytes = b->extent.size;
-    }
+    if (base) *base = b->extent.base;
+    if (bytes) *bytes = b->extent.size;
     return CUDA_SUCCESS;
 }
 
@@ -383,13 +346,9 @@ CUresult fk_cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdevicept
 /* Pages with an inaccessible one on each side. */
 static void *guarded_pages(size_t bytes) {
     const size_t inner = (bytes + PAGE - 1) / PAGE * PAGE;
-    if (inner < bytes || inner + 2 * PAGE < inner) {
-        return NULL;
-    }
+    if (inner < bytes || inner + 2 * PAGE < inner) return NULL;
     uint8_t *all = mmap(NULL, inner + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (all == MAP_FAILED) {
-        return NULL;
-    }
+    if (all == MAP_FAILED) return NULL;
     if (mprotect(all + PAGE, inner, PROT_READ | PROT_WRITE) != 0) {
         munmap(all, inner + 2 * PAGE);
         return NULL;

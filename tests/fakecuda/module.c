@@ -14,27 +14,21 @@ enum { LOG_BYTES = 16 << 10 };
 
 CUresult fk_jit_check(const fk_jit *jit) {
     FK_NEED(jit->n == 0 || (jit->options && jit->values), CUDA_ERROR_INVALID_VALUE);
-    for (unsigned i = 0; i < jit->n; i++) {
+    for (unsigned i = 0; i < jit->n; i++)
         FK_NEED((unsigned)jit->options[i] < CU_JIT_OPTIONS_KNOWN, CUDA_ERROR_INVALID_VALUE);
-    }
     return CUDA_SUCCESS;
 }
 
 static void **jit_value(const fk_jit *jit, CUjit_option option) {
-    for (unsigned i = 0; i < jit->n; i++) {
-        if (jit->options[i] == option) {
-            return &jit->values[i];
-        }
-    }
+    for (unsigned i = 0; i < jit->n; i++)
+        if (jit->options[i] == option) return &jit->values[i];
     return NULL;
 }
 
 /* Copies a log into a buffer of the caller and says in the size option how much was written. */
 static void give_log(const fk_jit *jit, CUjit_option buffer, CUjit_option size, const char *text) {
     void **at = jit_value(jit, buffer), **room = jit_value(jit, size);
-    if (!at || !room || !*at) {
-        return;
-    }
+    if (!at || !room || !*at) return;
     const size_t cap = (size_t)(uintptr_t)*room;
     if (cap > 0) {
         snprintf(*at, cap, "%s", text);
@@ -50,23 +44,17 @@ void fk_jit_logs(const fk_jit *jit, const char *error, double seconds) {
         const float ms = (float)(1e3 * seconds);
         memcpy(wall, &ms, sizeof ms);
     }
-    if (error[0]) {
-        fk_note("%.200s", error);
-    }
+    if (error[0]) fk_note("%.200s", error);
 }
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
 static bool place(void *user, const ptx_global *global, uint64_t *address) {
     fk_module *m = user;
-    if (global->external) {
-        return false;
-    }
+    if (global->external) return false;
     const uint64_t size = global->size ? global->size : 1;
     fk_block *b = fk_block_new(m->ctx->device->ordinal, size, global->name);
-    if (!b || !fk_push(&m->globals, b)) {
-        return false;
-    }
+    if (!b || !fk_push(&m->globals, b)) return false;
     b->global = true;
     b->ctx = m->ctx;
     if (global->space == PTX_CONST) {
@@ -81,9 +69,7 @@ static bool fill(void *user, const ptx_global *global, const void *bytes) {
     (void)user;
     const fk_block *b = fk_block_at(global->address);
     memcpy(b->extent.host, bytes, global->size);
-    if (b->extent.shadow) {
-        ptx_shadow_mark(b->extent.shadow, 0, global->size);
-    }
+    if (b->extent.shadow) ptx_shadow_mark(b->extent.shadow, 0, global->size);
     return true;
 }
 
@@ -117,9 +103,8 @@ static unsigned estimate_registers(const ptx_kernel *k, const fk_jit *jit) {
     void **option = jit_value(jit, CU_JIT_MAX_REGISTERS);
     unsigned most = option && *option ? (unsigned)(uintptr_t)*option : 255;
     const uint32_t threads = k->maxntid[0] * k->maxntid[1] * k->maxntid[2];
-    if (threads > 0 && FILE_SIZE / (threads * (k->minctas ? k->minctas : 1)) < most) {
+    if (threads > 0 && FILE_SIZE / (threads * (k->minctas ? k->minctas : 1)) < most)
         most = FILE_SIZE / (threads * (k->minctas ? k->minctas : 1));
-    }
     most = k->maxnreg && k->maxnreg < most ? k->maxnreg : most;
     const unsigned guess = k->registers < most ? k->registers : most;
     return guess < LEAST ? LEAST : guess;
@@ -134,9 +119,7 @@ static CUresult make_functions(fk_module *m, const fk_image *image, const fk_jit
         f->kernel = ptx_kernel_at(m->ptx, i);
         f->registers = fk_cubin_registers(image->cubin, image->cubin_len, f->kernel->name);
         f->from_cubin = f->registers != 0;
-        if (!f->from_cubin) {
-            f->registers = estimate_registers(f->kernel, jit);
-        }
+        if (!f->from_cubin) f->registers = estimate_registers(f->kernel, jit);
         enum { DEFAULT_SHARED = 48 << 10 };
         const uint32_t fixed = f->kernel->shared_static;
         memcpy(f->cluster, f->kernel->reqcluster, sizeof f->cluster);
@@ -196,15 +179,9 @@ CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk
 
 void fk_module_close(fk_module *m) {
     fk_remove(&m->ctx->modules, m);
-    for (size_t i = 0; i < m->functions.n; i++) {
-        fk_delete(m->functions.at[i]);
-    }
-    for (size_t i = 0; i < m->globals.n; i++) {
-        fk_block_free(m->globals.at[i]);
-    }
-    if (m->library) {
-        fk_remove(&m->library->modules, m);
-    }
+    for (size_t i = 0; i < m->functions.n; i++) fk_delete(m->functions.at[i]);
+    for (size_t i = 0; i < m->globals.n; i++) fk_block_free(m->globals.at[i]);
+    if (m->library) fk_remove(&m->library->modules, m);
     fk_list_free(&m->functions);
     fk_list_free(&m->globals);
     ptx_unload(m->ptx);
@@ -214,9 +191,7 @@ void fk_module_close(fk_module *m) {
 fk_function *fk_module_function(const fk_module *m, const char *name) {
     for (size_t i = 0; i < m->functions.n; i++) {
         fk_function *f = m->functions.at[i];
-        if (strcmp(f->kernel->name, name) == 0) {
-            return f;
-        }
+        if (strcmp(f->kernel->name, name) == 0) return f;
     }
     return NULL;
 }
@@ -295,9 +270,8 @@ CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodu
     const fk_module *m = fk_get(handle, FK_MODULE);
     FK_NEED(functions || n == 0, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         functions[i] = i < m->functions.n ? fk_handle(m->functions.at[i]) : NULL;
-    }
     return CUDA_SUCCESS;
 }
 
@@ -308,11 +282,7 @@ CUresult fk_cuModuleGetGlobal_v2(CUdeviceptr *ptr, size_t *bytes, CUmodule handl
     FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
     const ptx_global *global = ptx_global_find(m->ptx, name);
     FK_NEED(global, CUDA_ERROR_NOT_FOUND);
-    if (ptr) {
-        *ptr = global->address;
-    }
-    if (bytes) {
-        *bytes = global->size;
-    }
+    if (ptr) *ptr = global->address;
+    if (bytes) *bytes = global->size;
     return CUDA_SUCCESS;
 }

@@ -12,18 +12,15 @@ static CUresult add(CUgraphNode *out, CUgraph handle, const CUgraphNode *deps, s
     CUresult status = out && graph && (deps || n == 0) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     for (size_t i = 0; status == CUDA_SUCCESS && i < n; i++) {
         fk_node *dep = fk_get(deps[i], FK_NODE);
-        if (!dep || dep->graph != graph || fk_has(&list, dep)) {
+        if (!dep || dep->graph != graph || fk_has(&list, dep))
             status = CUDA_ERROR_INVALID_VALUE;
-        } else if (!fk_push(&list, dep)) {
+        else if (!fk_push(&list, dep))
             status = CUDA_ERROR_OUT_OF_MEMORY;
-        }
     }
     if (status == CUDA_SUCCESS) {
         const fk_node *node = fk_graph_add(graph, work, (fk_node *const *)list.at, list.n);
         status = node ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
-        if (node) {
-            *out = fk_handle(node);
-        }
+        if (node) *out = fk_handle(node);
     } else {
         fk_work_free(work);
     }
@@ -63,9 +60,8 @@ CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *p, const fk_work *old,
                         .params = p->kernelParams,
                         .extra = p->extra,
                         .node = true};
-    if (old) { /* an attribute of the node */
+    if (old) /* an attribute of the node */
         memcpy(launch.cluster, old->kernel.cluster, sizeof launch.cluster);
-    }
     fk_context *ctx = p->ctx ? fk_context_of(p->ctx) : fk_current();
     FK_NEED(!p->ctx || ctx, CUDA_ERROR_INVALID_CONTEXT);
     return fk_launch_work(ctx, &launch, work);
@@ -100,9 +96,8 @@ CUresult fk_cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE_P
     if (!node->kernel_params) {
         void **list = calloc(f->kernel->n_params + 1, sizeof *list);
         FK_NEED(list, CUDA_ERROR_OUT_OF_MEMORY);
-        for (unsigned i = 0; i < f->kernel->n_params; i++) {
+        for (unsigned i = 0; i < f->kernel->n_params; i++)
             list[i] = w->kernel.params + f->kernel->params[i].offset;
-        }
         node->kernel_params = list;
     }
     *params = (CUDA_KERNEL_NODE_PARAMS_v2){.func = w->kernel.handle,
@@ -292,9 +287,7 @@ CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgra
     params->dptr = b->extent.base;
     fk_work work = {.kind = WORK_ALLOC, .memory = {b->extent.base, b->id}};
     const CUresult status = add(node, graph, deps, n, &work);
-    if (status != CUDA_SUCCESS) {
-        fk_block_free(b);
-    }
+    if (status != CUDA_SUCCESS) fk_block_free(b);
     return status;
 }
 

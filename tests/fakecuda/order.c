@@ -28,9 +28,7 @@ static uint64_t first_bit(void) {
 }
 
 bool fk_ordered(const fk_command *first, const fk_command *second) {
-    if (first->seq < second->base) {
-        return true;
-    }
+    if (first->seq < second->base) return true;
     const uint64_t i = first->seq - second->base;
     return i / WORD < second->words && (second->before[i / WORD] >> i % WORD & 1);
 }
@@ -42,28 +40,18 @@ static void set_bit(uint64_t *bits, uint64_t i) {
 /* Joins what `dep` knows into `c`; both begin at a multiple of a word. */
 static void join(fk_command *c, const fk_command *dep) {
     const uint64_t skip = dep->base < c->base ? (c->base - dep->base) / WORD : 0;
-    for (size_t i = skip; i < dep->words; i++) {
-        c->before[i - skip] |= dep->before[i];
-    }
-    if (dep->seq >= c->base) {
-        set_bit(c->before, dep->seq - c->base);
-    }
+    for (size_t i = skip; i < dep->words; i++) c->before[i - skip] |= dep->before[i];
+    if (dep->seq >= c->base) set_bit(c->before, dep->seq - c->base);
 }
 
 static bool grow(void) {
-    if (record.n < record.cap) {
-        return true;
-    }
+    if (record.n < record.cap) return true;
     const size_t cap = record.cap ? 2 * record.cap : 256;
     fk_command **at = realloc(record.at, cap * sizeof *at);
-    if (!at) {
-        return false;
-    }
+    if (!at) return false;
     record.at = at;
     uint64_t *known = realloc(record.known, (cap / WORD + 2) * sizeof *known);
-    if (!known) {
-        return false;
-    }
+    if (!known) return false;
     memset(known + record.known_words, 0, (cap / WORD + 2 - record.known_words) * sizeof *known);
     record.known = known;
     record.known_words = cap / WORD + 2;
@@ -72,20 +60,14 @@ static bool grow(void) {
 }
 
 bool fk_order_begin(fk_command *c, fk_command *const *deps, size_t n) {
-    if (!grow()) {
-        return false;
-    }
+    if (!grow()) return false;
     c->seq = record.base + record.n;
     c->base = first_bit();
     c->words = (c->seq - c->base) / WORD + 1;
     c->before = calloc(c->words, sizeof *c->before);
-    if (!c->before) {
-        return false;
-    }
+    if (!c->before) return false;
     memcpy(c->before, record.known, c->words * sizeof *c->before);
-    for (size_t i = 0; i < n; i++) {
-        join(c, deps[i]);
-    }
+    for (size_t i = 0; i < n; i++) join(c, deps[i]);
     record.at[record.n++] = c;
     fk_hold(c);
     return true;
@@ -93,9 +75,7 @@ bool fk_order_begin(fk_command *c, fk_command *const *deps, size_t n) {
 
 static void drop_front(size_t n) {
     const uint64_t words_before = first_bit() / WORD;
-    for (size_t i = 0; i < n; i++) {
-        fk_drop(record.at[i]);
-    }
+    for (size_t i = 0; i < n; i++) fk_drop(record.at[i]);
     record.base += n;
     record.n -= n;
     memmove(record.at, record.at + n, record.n * sizeof *record.at);
@@ -109,18 +89,14 @@ static void drop_front(size_t n) {
 
 static void trim(void) {
     while (record.oldest < record.base + record.n &&
-           record.at[record.oldest - record.base]->state == CMD_DONE) {
+           record.at[record.oldest - record.base]->state == CMD_DONE)
         record.oldest++;
-    }
     const bool idle = record.oldest == record.base + record.n;
     size_t n = 0;
     while (n < record.n && record.base + n < record.oldest && record.at[n]->known_at != 0 &&
-           (idle || record.oldest >= record.at[n]->known_at)) {
+           (idle || record.oldest >= record.at[n]->known_at))
         n++;
-    }
-    if (n > 0) {
-        drop_front(n);
-    }
+    if (n > 0) drop_front(n);
 }
 
 static void know(fk_command *c) {
@@ -131,14 +107,10 @@ static void know(fk_command *c) {
 }
 
 void fk_order_known(fk_command *command) {
-    if (command->seq < record.base) {
-        return;
-    }
+    if (command->seq < record.base) return;
     for (size_t i = 0; i <= command->seq - record.base; i++) {
         fk_command *c = record.at[i];
-        if (c == command || fk_ordered(c, command)) {
-            know(c);
-        }
+        if (c == command || fk_ordered(c, command)) know(c);
     }
     trim();
 }
@@ -148,37 +120,27 @@ static bool concerns(const fk_command *c, const fk_context *ctx) {
 }
 
 void fk_order_known_all(const fk_context *ctx) {
-    for (size_t i = 0; i < record.n; i++) {
-        if (record.at[i]->state == CMD_DONE && concerns(record.at[i], ctx)) {
-            know(record.at[i]);
-        }
-    }
+    for (size_t i = 0; i < record.n; i++)
+        if (record.at[i]->state == CMD_DONE && concerns(record.at[i], ctx)) know(record.at[i]);
     trim();
 }
 
 fk_command *fk_order_pending(const fk_context *ctx) {
-    for (size_t i = record.oldest - record.base; i < record.n; i++) {
-        if (record.at[i]->state != CMD_DONE && concerns(record.at[i], ctx)) {
-            return record.at[i];
-        }
-    }
+    for (size_t i = record.oldest - record.base; i < record.n; i++)
+        if (record.at[i]->state != CMD_DONE && concerns(record.at[i], ctx)) return record.at[i];
     return NULL;
 }
 
 /* A program that never waits would be recorded for ever: its oldest ended commands are then taken
  * for ordered. */
 bool fk_order_full(void) {
-    if (record.n <= RECORD_MAX) {
-        return false;
-    }
+    if (record.n <= RECORD_MAX) return false;
     trim();
     while (record.n > RECORD_MAX && record.at[0]->state == CMD_DONE) {
         know(record.at[0]);
         drop_front(1);
     }
-    if (record.oldest < record.base) {
-        record.oldest = record.base;
-    }
+    if (record.oldest < record.base) record.oldest = record.base;
     return record.n > RECORD_MAX;
 }
 
@@ -209,9 +171,7 @@ static const char *verb(unsigned access) {
 
 static void report_race(const fk_command *first, const fk_command *second) {
     const fk_range *y, *x = clash(first, second, &y);
-    if (!x) {
-        return;
-    }
+    if (!x) return;
     const uint64_t begin = x->begin > y->begin ? x->begin : y->begin;
     const uint64_t end = x->end < y->end ? x->end : y->end;
     const fk_block *b = fk_block_near(begin);

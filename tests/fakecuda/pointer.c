@@ -76,9 +76,8 @@ CUresult fk_cuPointerGetAttributes(unsigned n, CUpointer_attribute *attributes, 
     const fk_block *b = fk_block_at(ptr);
     for (unsigned i = 0; i < n; i++) {
         FK_NEED(data[i], CUDA_ERROR_INVALID_VALUE);
-        if (!b || of_block(b, attributes[i], ptr, data[i]) != CUDA_SUCCESS) {
+        if (!b || of_block(b, attributes[i], ptr, data[i]) != CUDA_SUCCESS)
             unknown(attributes[i], data[i]);
-        }
     }
     return CUDA_SUCCESS;
 }

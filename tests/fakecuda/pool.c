@@ -22,12 +22,9 @@ fk_pool *fk_pool_new(fk_device *device, uint64_t max_size, bool is_default) {
 void fk_pool_took(fk_pool *pool, uint64_t bytes) {
     pool->used += bytes;
     pool->used_high = pool->used > pool->used_high ? pool->used : pool->used_high;
-    if (pool->used > pool->reserved) {
+    if (pool->used > pool->reserved)
         pool->reserved = (pool->used + GRANULARITY - 1) / GRANULARITY * GRANULARITY;
-    }
-    if (pool->reserved > pool->reserved_high) {
-        pool->reserved_high = pool->reserved;
-    }
+    if (pool->reserved > pool->reserved_high) pool->reserved_high = pool->reserved;
 }
 
 void fk_pool_gave(fk_pool *pool, uint64_t bytes) {
@@ -55,9 +52,7 @@ CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool
     *ptr = b->extent.base;
     status = fk_submit(
         s, &(fk_work){.kind = WORK_ALLOC, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
-    if (status != CUDA_SUCCESS) {
-        fk_block_free(b);
-    }
+    if (status != CUDA_SUCCESS) fk_block_free(b);
     return status;
 }
 
@@ -80,9 +75,7 @@ CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
     FK_NEED(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE && !b->global,
             CUDA_ERROR_INVALID_VALUE);
     fk_note("%s", b->owner);
-    if (!s->capture) {
-        b->doomed = true;
-    }
+    if (!s->capture) b->doomed = true;
     return fk_submit(
         s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
 }
@@ -128,15 +121,10 @@ CUresult fk_cuMemPoolDestroy(CUmemoryPool handle) {
     FK_NEED(pool && !pool->is_default, CUDA_ERROR_INVALID_VALUE);
     fk_pool *heir = pool->device->default_pool;
     size_t cursor = 0;
-    for (fk_block *b; (b = fk_block_next(&cursor));) {
-        if (b->pool == pool) {
-            b->pool = heir;
-        }
-    }
+    for (fk_block *b; (b = fk_block_next(&cursor));)
+        if (b->pool == pool) b->pool = heir;
     fk_pool_took(heir, pool->used);
-    if (pool->device->pool == pool) {
-        pool->device->pool = heir;
-    }
+    if (pool->device->pool == pool) pool->device->pool = heir;
     fk_list_free(&pool->peers);
     fk_delete(pool);
     return CUDA_SUCCESS;
@@ -146,9 +134,7 @@ CUresult fk_cuMemPoolTrimTo(CUmemoryPool handle, size_t keep) {
     fk_pool *pool = fk_get(handle, FK_POOL);
     FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
     const uint64_t least = (pool->used + GRANULARITY - 1) / GRANULARITY * GRANULARITY;
-    if (pool->reserved > keep) {
-        pool->reserved = least > keep ? least : keep;
-    }
+    if (pool->reserved > keep) pool->reserved = least > keep ? least : keep;
     return CUDA_SUCCESS;
 }
 
@@ -212,9 +198,8 @@ CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, 
         const bool open = map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
         FK_NEED(open || peer != pool->device, CUDA_ERROR_INVALID_VALUE);
         fk_remove(&pool->peers, peer);
-        if (open && peer != pool->device) {
+        if (open && peer != pool->device)
             FK_NEED(fk_push(&pool->peers, peer), CUDA_ERROR_OUT_OF_MEMORY);
-        }
     }
     return CUDA_SUCCESS;
 }

@@ -77,13 +77,10 @@ static fk_command *pick(const fk_command *target, bool host) {
     uint64_t n = 0;
     for (size_t i = 0; i < queue.ready.n; i++) {
         fk_command *c = queue.ready.at[i];
-        if ((target && c != target && !fk_ordered(c, target)) || (!host && is_host(c))) {
-            continue;
-        }
+        if ((target && c != target && !fk_ordered(c, target)) || (!host && is_host(c))) continue;
         n++;
-        if (queue.in_order ? !chosen || c->seq < chosen->seq : fk_random(&queue.random) % n == 0) {
+        if (queue.in_order ? !chosen || c->seq < chosen->seq : fk_random(&queue.random) % n == 0)
             chosen = c;
-        }
     }
     return chosen;
 }
@@ -110,9 +107,7 @@ static void run(fk_command *c) {
         fk_command *next = c->followers.at[i];
         next->ready = c->end > next->ready ? c->end : next->ready;
         next->lost = c->lost ? c->lost : next->lost;
-        if (--next->waits == 0) {
-            fk_push(&queue.ready, next); /* there is room: reserve_ready() */
-        }
+        if (--next->waits == 0) fk_push(&queue.ready, next); /* there is room: reserve_ready() */
     }
     fk_list_free(&c->followers);
     fk_order_end(c);
@@ -126,28 +121,23 @@ void fk_finish(fk_command *command) {
     const bool only_needed = !queue.in_order && fk_random(&queue.random) % 2;
     while (command->state != CMD_DONE) {
         fk_command *c = pick(only_needed || queue.in_order ? command : NULL, true);
-        if (c) {
+        if (c)
             run(c);
-        } else {
+        else
             pthread_cond_wait(&fk.moved, &fk.lock); /* another thread runs what we need */
-        }
     }
     fk_order_known(command);
     fk_drop(command);
 }
 
 void fk_finish_context(fk_context *ctx) {
-    for (fk_command *c; (c = fk_order_pending(ctx));) {
-        fk_finish(c);
-    }
+    for (fk_command *c; (c = fk_order_pending(ctx));) fk_finish(c);
     fk_order_known_all(ctx);
 }
 
 void fk_progress(void) {
     uint64_t n = queue.in_order ? 1 : 1 + fk_random(&queue.random) % 3;
-    for (fk_command *c; n > 0 && (c = pick(NULL, true)); n--) {
-        run(c);
-    }
+    for (fk_command *c; n > 0 && (c = pick(NULL, true)); n--) run(c);
 }
 
 /* ---- a helper for programs that wait for a host function without asking the driver ----------- */
@@ -165,9 +155,7 @@ static void *help(void *unused) {
         nanosleep(&(struct timespec){.tv_nsec = QUIET_MS * 1000000L}, NULL);
         pthread_mutex_lock(&fk.lock);
         fk_command *c = before == queue.turns ? pick(NULL, true) : NULL;
-        if (c) {
-            run(c);
-        }
+        if (c) run(c);
     }
     return NULL;
 }
@@ -177,9 +165,7 @@ static void expect_host(void) {
     if (!queue.helper) {
         pthread_t thread;
         queue.helper = pthread_create(&thread, NULL, help, NULL) == 0;
-        if (queue.helper) {
-            pthread_detach(thread);
-        }
+        if (queue.helper) pthread_detach(thread);
     }
     pthread_cond_signal(&queue.host_work);
 }
@@ -189,9 +175,7 @@ static void expect_host(void) {
 /* What the stream itself makes a new command wait for: its own last command, and between the legacy
  * stream and the blocking streams of a context each other's. */
 static bool stream_rules(fk_stream *stream, fk_list *deps) {
-    if (stream->tail && !fk_push(deps, stream->tail)) {
-        return false;
-    }
+    if (stream->tail && !fk_push(deps, stream->tail)) return false;
     fk_context *ctx = stream->ctx;
     if (!stream->legacy) {
         const bool blocking = !(stream->flags & STREAM_NON_BLOCKING);
@@ -200,9 +184,8 @@ static bool stream_rules(fk_stream *stream, fk_list *deps) {
     for (size_t i = 0; i < ctx->streams.n; i++) {
         const fk_stream *other = ctx->streams.at[i];
         if (other != stream && other->tail && !(other->flags & STREAM_NON_BLOCKING) &&
-            !fk_push(deps, other->tail)) {
+            !fk_push(deps, other->tail))
             return false;
-        }
     }
     return true;
 }
@@ -229,9 +212,7 @@ static void become_tail(fk_stream *stream, fk_command *c) {
 
 /* Room in `ready` for every command that has not ended, so that run() cannot fail. */
 static bool reserve_ready(void) {
-    if (queue.pending < queue.ready.cap) {
-        return true;
-    }
+    if (queue.pending < queue.ready.cap) return true;
     const size_t cap = queue.ready.cap ? 2 * queue.ready.cap : 64;
     void **at = realloc(queue.ready.at, cap * sizeof *at);
     if (at) {
@@ -246,9 +227,7 @@ fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps
     fk_command *c = calloc(1, sizeof *c);
     fk_list all = {0};
     bool ok = c && reserve_ready();
-    for (size_t i = 0; ok && i < n; i++) {
-        ok = fk_push(&all, deps[i]);
-    }
+    for (size_t i = 0; ok && i < n; i++) ok = fk_push(&all, deps[i]);
     ok = ok && (loose || stream_rules(stream, &all));
     if (ok) {
         c->work = *work;
@@ -259,9 +238,7 @@ fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps
     }
     if (!ok || !follow(c, (fk_command *const *)all.at, all.n)) {
         fk_list_free(&all);
-        if (c && c->stream) {
-            fk_stream_drop(c->stream);
-        }
+        if (c && c->stream) fk_stream_drop(c->stream);
         free(c);
         fk_work_free(work);
         return NULL;
@@ -269,27 +246,17 @@ fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps
     fk_list_free(&all);
     queue.pending++;
     fk_describe(c);
-    if (!loose) {
-        become_tail(stream, c);
-    }
-    if (is_host(c)) {
-        expect_host();
-    }
-    if (c->waits == 0) {
-        fk_push(&queue.ready, c);
-    }
+    if (!loose) become_tail(stream, c);
+    if (is_host(c)) expect_host();
+    if (c->waits == 0) fk_push(&queue.ready, c);
     while (fk_order_full()) {
         fk_command *oldest = pick(NULL, false); /* the lock stays closed */
-        if (!oldest) {
-            break;
-        }
+        if (!oldest) break;
         run(oldest);
     }
     if (!loose && !queue.in_order && fk_random(&queue.random) % EARLY_ONE_IN == 0) {
         fk_command *early = pick(NULL, false);
-        if (early) {
-            run(early);
-        }
+        if (early) run(early);
     }
     return c;
 }

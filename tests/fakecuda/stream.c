@@ -26,9 +26,7 @@ void fk_stream_drop(fk_stream *stream) {
 
 /* The handle ends; what was queued still runs. */
 void fk_stream_close(fk_stream *s) {
-    if (s->capture) {
-        fk_capture_end(s->capture);
-    }
+    if (s->capture) fk_capture_end(s->capture);
     fk_remove(&s->ctx->streams, s);
     fk_unhandle(s);
     fk_drop(s->tail);
@@ -41,14 +39,10 @@ static fk_stream *per_thread_stream(fk_context *ctx) {
     const uint64_t me = fk_thread_id();
     for (size_t i = 0; i < ctx->streams.n; i++) {
         fk_stream *s = ctx->streams.at[i];
-        if (s->owner == me) {
-            return s;
-        }
+        if (s->owner == me) return s;
     }
     fk_stream *s = fk_stream_new(ctx, 0, 0);
-    if (s) {
-        s->owner = me;
-    }
+    if (s) s->owner = me;
     return s;
 }
 
@@ -59,9 +53,7 @@ fk_stream *fk_stream_of(CUstream handle, CUresult *status) {
         *status = CUDA_ERROR_OUT_OF_MEMORY;
         return per_thread_stream(ctx);
     }
-    if (!handle || handle == CU_STREAM_LEGACY) {
-        return ctx->legacy;
-    }
+    if (!handle || handle == CU_STREAM_LEGACY) return ctx->legacy;
     fk_stream *s = fk_get(handle, FK_STREAM);
     if (s && s->ctx->error != CUDA_SUCCESS) {
         *status = s->ctx->error;
@@ -98,13 +90,9 @@ CUresult fk_cuStreamSynchronize(CUstream handle) {
     FK_NEED(s, status);
     fk_note("stream %llu", (unsigned long long)s->id);
     FK_NEED(!s->capture, fk_capture_forbid(s));
-    if (s->legacy) {
-        FK_TRY(fk_capture_implicit(s->ctx));
-    }
+    if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     fk_context *ctx = s->ctx;
-    if (s->tail) {
-        fk_finish(s->tail);
-    }
+    if (s->tail) fk_finish(s->tail);
     return ctx->error;
 }
 
@@ -113,15 +101,11 @@ CUresult fk_cuStreamQuery(CUstream handle) {
     fk_stream *s = fk_stream_of(handle, &status);
     FK_NEED(s, status);
     FK_NEED(!s->capture, fk_capture_forbid(s));
-    if (s->legacy) {
-        FK_TRY(fk_capture_implicit(s->ctx));
-    }
+    if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     fk_context *ctx = s->ctx;
     fk_command *tail = s->tail;
     if (!tail || tail->state == CMD_DONE) {
-        if (tail) {
-            fk_order_known(tail);
-        }
+        if (tail) fk_order_known(tail);
         return ctx->error;
     }
     fk_progress();
@@ -141,12 +125,8 @@ CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned fl
         fk_event_hold(e);
         return fk_submit(s, &(fk_work){.kind = WORK_WAIT, .ctx = s->ctx, .event = e});
     }
-    if (e->capture || s->capture) {
-        return fk_capture_wait(s, e);
-    }
-    if (!e->last) {
-        return CUDA_SUCCESS;
-    }
+    if (e->capture || s->capture) return fk_capture_wait(s, e);
+    if (!e->last) return CUDA_SUCCESS;
     fk_event_hold(e);
     fk_work wait = {.kind = WORK_WAIT, .ctx = s->ctx, .event = e};
     return fk_enqueue(s, &wait, &e->last, 1, false) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;

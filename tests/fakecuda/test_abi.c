@@ -13,9 +13,7 @@ static const abi_fact ours[] = {
 };
 
 Test(abi, agrees_with_the_toolkit) {
-    if (abi_n_theirs == 0) {
-        cr_skip_test("no CUDA toolkit");
-    }
+    if (abi_n_theirs == 0) cr_skip_test("no CUDA toolkit");
     cr_assert(abi_n_theirs == sizeof ours / sizeof *ours);
     for (size_t i = 0; i < abi_n_theirs; i++) {
         cr_expect(ours[i].value == abi_theirs[i].value, "%s: ours %zu, theirs %zu", ours[i].what,

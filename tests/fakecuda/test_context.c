@@ -24,9 +24,7 @@ Test(context, profiles) {
         cr_assert(attribute(75, i) == want[i].major && attribute(76, i) == want[i].minor);
         cr_assert(attribute(16, i) == want[i].sms && attribute(97, i) == want[i].optin);
         cr_assert(attribute(39, i) == want[i].threads && attribute(10, i) == 32);
-        for (int a = 1; a <= 113; a++) {
-            attribute(a, i);
-        }
+        for (int a = 1; a <= 113; a++) attribute(a, i);
         char name[64];
         size_t bytes;
         ok(cuDeviceGetName(name, sizeof name, i));

@@ -90,9 +90,7 @@ static const char *asked_for(const char *name) {
     static char text[80];
     snprintf(text, sizeof text, "%s", name);
     char *version = strrchr(text, '_');
-    if (version && version[1] == 'v') {
-        *version = 0;
-    }
+    if (version && version[1] == 'v') *version = 0;
     return text;
 }
 
@@ -120,9 +118,8 @@ Test(entry, what_is_absent_says_so) {
     FILE *log = fopen(path, "r");
     char line[256] = "";
     bool found = false;
-    while (log && fgets(line, sizeof line, log)) {
+    while (log && fgets(line, sizeof line, log))
         found = found || strstr(line, "cuArrayCreate_v2() = CUDA_ERROR_NOT_SUPPORTED");
-    }
     cr_assert(found);
     fclose(log);
     unlink(path);

@@ -33,11 +33,8 @@ static inline CUcontext start(void) {
 }
 
 static inline void has_report(const char *part) {
-    for (size_t i = 0; i < braze_fake_reports(); i++) {
-        if (strstr(braze_fake_report(i), part)) {
-            return;
-        }
-    }
+    for (size_t i = 0; i < braze_fake_reports(); i++)
+        if (strstr(braze_fake_report(i), part)) return;
     cr_assert(0, "no report with \"%s\"; the first of %zu is %s", part, braze_fake_reports(),
               braze_fake_reports() ? braze_fake_report(0) : "none");
 }
@@ -49,9 +46,7 @@ static inline void no_reports(void) {
 static inline CUfunction kernel(const char *name) {
     static CUmodule module;
     CUfunction f;
-    if (!module) {
-        ok(cuModuleLoadData(&module, kernels));
-    }
+    if (!module) ok(cuModuleLoadData(&module, kernels));
     ok(cuModuleGetFunction(&f, module, name));
     return f;
 }

@@ -130,9 +130,7 @@ Test(graph, kernels_and_their_parameters) {
     const CUdeviceptr in = device(BYTES), out = device(BYTES);
     float k = 2, host[N];
     unsigned n = N;
-    for (int i = 0; i < N; i++) {
-        host[i] = (float)i;
-    }
+    for (int i = 0; i < N; i++) host[i] = (float)i;
     ok(cuMemcpyHtoD_v2(in, host, BYTES));
     void *params[] = {(void *)&out, (void *)&in, &k, &n};
     CUDA_KERNEL_NODE_PARAMS_v2 p = {.func = kernel("scale"),

@@ -32,9 +32,7 @@ Test(memory, a_small_device_runs_out) {
     start();
     CUdeviceptr p[9];
     int n = 0;
-    while (n < 9 && cuMemAlloc_v2(&p[n], 64 << 20) == CUDA_SUCCESS) {
-        n++;
-    }
+    while (n < 9 && cuMemAlloc_v2(&p[n], 64 << 20) == CUDA_SUCCESS) n++;
     cr_assert(n == 4, "%d blocks of 64 MiB in 256 free", n);
     ok(cuMemFree_v2(p[0]));
     ok(cuMemAlloc_v2(&p[0], 64 << 20));
@@ -85,9 +83,7 @@ Test(memory, all_directions) {
     enum { N = 1000 };
     unsigned char *pinned, out[N], in[N];
     ok(cuMemHostAlloc((void **)&pinned, N, 0));
-    for (int i = 0; i < N; i++) {
-        in[i] = (unsigned char)(i * 7);
-    }
+    for (int i = 0; i < N; i++) in[i] = (unsigned char)(i * 7);
     const CUdeviceptr a = device(N), b = device(N);
     ok(cuMemcpyHtoD_v2(a, in, N));
     ok(cuMemcpyDtoD_v2(b, a, N));
@@ -104,11 +100,8 @@ Test(memory, all_directions) {
 Test(memory, rows_and_planes) {
     start();
     unsigned char host[6][10], back[3][4];
-    for (int r = 0; r < 6; r++) {
-        for (int c = 0; c < 10; c++) {
-            host[r][c] = (unsigned char)(10 * r + c);
-        }
-    }
+    for (int r = 0; r < 6; r++)
+        for (int c = 0; c < 10; c++) host[r][c] = (unsigned char)(10 * r + c);
     size_t pitch;
     CUdeviceptr p;
     ok(cuMemAllocPitch_v2(&p, &pitch, 10, 6, 4));

@@ -162,9 +162,7 @@ Test(module, a_real_fatbin) {
     const char *tools = "/usr/local/cuda/bin";
     char path[128];
     snprintf(path, sizeof path, "%s/ptxas", tools);
-    if (access(path, X_OK) != 0) {
-        cr_skip_test("no CUDA toolkit");
-    }
+    if (access(path, X_OK) != 0) cr_skip_test("no CUDA toolkit");
     char dir[] = "/tmp/fakecuda-XXXXXX", command[1024], file[64];
     cr_assert(mkdtemp(dir));
     snprintf(file, sizeof file, "%s/k.ptx", dir);
@@ -416,9 +414,8 @@ static CUresult in_clusters(CUfunction f, unsigned blocks, unsigned size, CUdevi
 static void expect_clusters(CUdeviceptr out, unsigned size) {
     unsigned got[16];
     ok(cuMemcpyDtoH_v2(got, out, sizeof got));
-    for (unsigned k = 0; k < 16; k++) {
+    for (unsigned k = 0; k < 16; k++)
         cr_assert(got[k] == 10 * size + k % size, "block %u: %u", k, got[k]);
-    }
 }
 
 static CUfunction cluster_kernel(const char *name) {

@@ -68,20 +68,14 @@ static bool pipeline(uint64_t seed, bool wait_first, bool wait_second) {
     ok(cuCtxSynchronize());
     ok(cuMemcpyHtoDAsync_v2(in, host, BYTES, up));
     ok(cuEventRecord(e, up));
-    if (wait_first) {
-        ok(cuStreamWaitEvent(run, e, 0));
-    }
+    if (wait_first) ok(cuStreamWaitEvent(run, e, 0));
     scale(run, out, in, 2, N);
     ok(cuEventRecord(f, run));
-    if (wait_second) {
-        ok(cuStreamWaitEvent(down, f, 0));
-    }
+    if (wait_second) ok(cuStreamWaitEvent(down, f, 0));
     ok(cuMemcpyDtoHAsync_v2(back, out, BYTES, down));
     ok(cuStreamSynchronize(down));
     bool right = true;
-    for (int i = 0; i < N; i++) {
-        right = right && back[i] == 2.0f * (float)i;
-    }
+    for (int i = 0; i < N; i++) right = right && back[i] == 2.0f * (float)i;
     ok(cuCtxSynchronize());
     ok(cuMemFree_v2(in));
     ok(cuMemFree_v2(out));
@@ -117,9 +111,7 @@ Test(stream, the_same_seed_gives_the_same_result) {
     start();
     for (uint64_t seed = 1; seed <= 10; seed++) {
         const bool first = pipeline(seed, false, false);
-        for (int i = 0; i < 3; i++) {
-            cr_assert(pipeline(seed, false, false) == first);
-        }
+        for (int i = 0; i < 3; i++) cr_assert(pipeline(seed, false, false) == first);
     }
 }
 
@@ -252,9 +244,7 @@ Test(stream, host_functions_run_in_order_and_may_not_call) {
     CUstream s = stream(0);
     int count = 0;
     CUresult inside = CUDA_SUCCESS, status = CUDA_ERROR_UNKNOWN;
-    for (int i = 0; i < 5; i++) {
-        ok(cuLaunchHostFunc(s, count_up, &count));
-    }
+    for (int i = 0; i < 5; i++) ok(cuLaunchHostFunc(s, count_up, &count));
     ok(cuLaunchHostFunc(s, call_the_driver, &inside));
     ok(cuStreamAddCallback(s, called_back, &status, 0));
     is(cuStreamAddCallback(s, called_back, &status, 1), CUDA_ERROR_INVALID_VALUE);
@@ -267,9 +257,7 @@ Test(stream, a_program_may_wait_for_a_host_function_without_asking, .timeout = 1
     CUstream s = stream(0);
     static volatile int flag;
     ok(cuLaunchHostFunc(s, count_up, (void *)(uintptr_t)&flag));
-    while (!flag) {
-        sched_yield();
-    }
+    while (!flag) sched_yield();
 }
 
 Test(stream, asking_makes_progress) {
@@ -277,14 +265,10 @@ Test(stream, asking_makes_progress) {
     CUstream s = stream(0);
     const CUdeviceptr p = device(BYTES);
     CUevent e = event();
-    for (int i = 0; i < 50; i++) {
-        ok(cuMemsetD32Async(p, (unsigned)i, N, s));
-    }
+    for (int i = 0; i < 50; i++) ok(cuMemsetD32Async(p, (unsigned)i, N, s));
     ok(cuEventRecord(e, s));
     int asked = 0;
-    while (cuEventQuery(e) == CUDA_ERROR_NOT_READY) {
-        cr_assert(++asked < 1000);
-    }
+    while (cuEventQuery(e) == CUDA_ERROR_NOT_READY) cr_assert(++asked < 1000);
     cr_assert(asked > 3, "ready after %d", asked);
     ok(cuStreamQuery(s));
 }

@@ -86,18 +86,14 @@ Test(tensormap, refuses_what_the_manual_forbids) {
 
 static void fill_tensor(CUdeviceptr at) {
     unsigned host[COLS * ROWS];
-    for (unsigned k = 0; k < COLS * ROWS; k++) {
-        host[k] = k + 1;
-    }
+    for (unsigned k = 0; k < COLS * ROWS; k++) host[k] = k + 1;
     ok(cuMemcpyHtoD_v2(at, host, sizeof host));
 }
 
 static CUfunction box_kernel(const char *name) {
     static CUmodule module;
     CUfunction f;
-    if (!module) {
-        ok(cuModuleLoadData(&module, boxes));
-    }
+    if (!module) ok(cuModuleLoadData(&module, boxes));
     ok(cuModuleGetFunction(&f, module, name));
     return f;
 }
@@ -201,9 +197,7 @@ static unsigned word_at(int c, int w, int h, int n) {
 
 static void fill_pixels(CUdeviceptr at) {
     unsigned host[N * H * W * C];
-    for (unsigned k = 0; k < N * H * W * C; k++) {
-        host[k] = k + 1;
-    }
+    for (unsigned k = 0; k < N * H * W * C; k++) host[k] = k + 1;
     ok(cuMemcpyHtoD_v2(at, host, sizeof host));
 }
 
@@ -272,22 +266,18 @@ Test(tensormap, pixels_are_set) {
     ok(cuLaunchKernel(pixel_kernel("set"), 1, 1, 1, WORDS, 1, 1, 0, NULL, params, NULL));
     ok(cuMemcpyDtoH_v2(all, tensor, sizeof all));
     unsigned want[N * H * W * C];
-    for (unsigned k = 0; k < N * H * W * C; k++) {
-        want[k] = k + 1;
-    }
+    for (unsigned k = 0; k < N * H * W * C; k++) want[k] = k + 1;
     const int ow = (W + 2 - TAPS) / 2 + 1,
               oh = (H + 2 - TAPS) / 2 + 1; /* padded by 1, every other */
     const int first = (h + 1) / 2 * ow + (w + 1) / 2;
     for (int t = 0; t < WORDS; t++) {
         const int q = first + t / PART, in = q / (oh * ow), y = q % (oh * ow) / ow * 2 - 1,
                   x = q % ow * 2 - 1, channel = c + t % PART;
-        if (in < N && y >= 0 && y < H && x >= 0 && x < W) {
+        if (in < N && y >= 0 && y < H && x >= 0 && x < W)
             want[word_at(channel, x, y, in) - 1] = (unsigned)t + 1000;
-        }
     }
-    for (unsigned k = 0; k < N * H * W * C; k++) {
+    for (unsigned k = 0; k < N * H * W * C; k++)
         cr_assert(all[k] == want[k], "word %u: %u, not %u", k, all[k], want[k]);
-    }
     no_reports();
 }
 

@@ -20,9 +20,7 @@ static void *work(void *ctx) {
         ok(cuMemsetD32Async(p, i, WORDS, s));
         ok(cuMemcpyDtoHAsync_v2(host, p, 4 * WORDS, s));
         ok(cuEventRecord(e, s));
-        if (i % 3 == 0) {
-            ok(cuMemsetD32Async(p, i, WORDS, s));
-        }
+        if (i % 3 == 0) ok(cuMemsetD32Async(p, i, WORDS, s));
         ok(cuEventSynchronize(e));
         cr_assert(host[0] == i && host[WORDS - 1] == i);
     }

@@ -53,9 +53,7 @@ static uint64_t env_number(const char *name, uint64_t otherwise) {
 static FILE *open_own(const char *name) {
     char path[4096];
     const char *at = strstr(name, "%p");
-    if (!at) {
-        return fopen(name, "w");
-    }
+    if (!at) return fopen(name, "w");
     snprintf(path, sizeof path, "%.*s%ld%s", (int)(at - name), name, (long)getpid(), at + 2);
     return fopen(path, "w");
 }
@@ -75,16 +73,12 @@ void fk_configure(void) {
     c->granule = env_number("BRAZE_FAKE_GRANULE", 0) != 0;
     c->staged = pageable && strcmp(pageable, "staged") == 0;
     const char *log = getenv("BRAZE_FAKE_LOG");
-    if (log && *log) {
-        c->log = strcmp(log, "-") == 0 ? stderr : open_own(log);
-    }
+    if (log && *log) c->log = strcmp(log, "-") == 0 ? stderr : open_own(log);
     fk_queue_seed(c->seed);
 }
 
 void fk_note(const char *format, ...) {
-    if (!fk.config.log) {
-        return;
-    }
+    if (!fk.config.log) return;
     const size_t have = strlen(fk_self.note);
     va_list args;
     va_start(args, format);
@@ -104,25 +98,16 @@ void fk_report(const char *format, ...) {
             return;
         }
     }
-    if (kept.n_reports == REPORTS_KEPT) {
-        return; /* enough to see that something is wrong */
-    }
+    if (kept.n_reports == REPORTS_KEPT) return; /* enough to see that something is wrong */
     report *more = realloc(kept.reports, (kept.n_reports + 1) * sizeof *more);
     char *copy = strdup(text);
-    if (more) {
-        kept.reports = more;
-    }
-    if (more && copy) {
+    if (more) kept.reports = more;
+    if (more && copy)
         kept.reports[kept.n_reports++] = (report){copy, 1};
-    } else {
+    else
         free(copy);
-    }
-    if (!fk.config.quiet) {
-        fprintf(stderr, "fakecuda: %s\n", text);
-    }
-    if (fk.config.log) {
-        fprintf(fk.config.log, "report %s\n", text);
-    }
+    if (!fk.config.quiet) fprintf(stderr, "fakecuda: %s\n", text);
+    if (fk.config.log) fprintf(fk.config.log, "report %s\n", text);
 }
 
 static void add_counters(ptx_counters *sum, const ptx_counters *more) {
@@ -130,22 +115,16 @@ static void add_counters(ptx_counters *sum, const ptx_counters *more) {
     _Static_assert(sizeof(ptx_counters) % sizeof(uint64_t) == 0, "counters are 64-bit numbers");
     uint64_t *to = (uint64_t *)sum;
     const uint64_t *from = (const uint64_t *)more;
-    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
-        to[i] += from[i];
-    }
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
 }
 
 void fk_count_launch(const char *kernel, const ptx_counters *counters) {
     size_t i = 0;
-    while (i < kept.n_tallies && strcmp(kept.tallies[i].kernel, kernel) != 0) {
-        i++;
-    }
+    while (i < kept.n_tallies && strcmp(kept.tallies[i].kernel, kernel) != 0) i++;
     if (i == kept.n_tallies) {
         tally *more = realloc(kept.tallies, (i + 1) * sizeof *more);
         char *name = strdup(kernel);
-        if (more) {
-            kept.tallies = more;
-        }
+        if (more) kept.tallies = more;
         if (!more || !name) {
             free(name);
             return;
@@ -172,9 +151,7 @@ const char *braze_fake_report(size_t i) {
 
 void braze_fake_clear(void) {
     pthread_mutex_lock(&fk.lock);
-    for (size_t i = 0; i < kept.n_reports; i++) {
-        free(kept.reports[i].text);
-    }
+    for (size_t i = 0; i < kept.n_reports; i++) free(kept.reports[i].text);
     free(kept.reports);
     kept.reports = NULL;
     kept.n_reports = 0;
@@ -186,7 +163,8 @@ static const struct {
     const char *name;
     size_t at; /* in ptx_counters */
 } fields[] = {
-#define FIELD(name) {#name, offsetof(ptx_counters, name)}
+#define FIELD(name)                                                                                \
+    { #name, offsetof(ptx_counters, name) }
     FIELD(blocks),
     FIELD(warp_instructions),
     FIELD(lane_instructions),
@@ -215,12 +193,10 @@ uint64_t braze_fake_counter(const char *kernel, const char *what) {
     uint64_t value = 0;
     pthread_mutex_lock(&fk.lock);
     for (size_t i = 0; i < kept.n_tallies; i++) {
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
             if ((!kernel || strcmp(kept.tallies[i].kernel, kernel) == 0) &&
-                strcmp(fields[f].name, what) == 0) {
+                strcmp(fields[f].name, what) == 0)
                 value += field_of(&kept.tallies[i], f);
-            }
-        }
     }
     pthread_mutex_unlock(&fk.lock);
     return value;
@@ -236,9 +212,8 @@ static void write_counters(const char *path) {
         const tally *t = &kept.tallies[i];
         fprintf(file, "{\"kernel\": \"%s\", \"launches\": %llu", t->kernel,
                 (unsigned long long)t->launches);
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++) {
+        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
             fprintf(file, ", \"%s\": %llu", fields[f].name, field_of(t, f));
-        }
         fprintf(file, "}\n");
     }
     fclose(file);
@@ -251,9 +226,7 @@ static bool is_own(const fk_block *b) {
 size_t braze_fake_living(void) {
     size_t cursor = 0, n = 0;
     pthread_mutex_lock(&fk.lock);
-    for (fk_block *b; (b = fk_block_next(&cursor));) {
-        n += is_own(b) && !b->doomed;
-    }
+    for (fk_block *b; (b = fk_block_next(&cursor));) n += is_own(b) && !b->doomed;
     pthread_mutex_unlock(&fk.lock);
     return n;
 }
@@ -264,33 +237,24 @@ static size_t list_leaks(void) {
     size_t cursor = 0, n = 0;
     uint64_t bytes = 0;
     for (fk_block *b; (b = fk_block_next(&cursor));) {
-        if (!is_own(b)) {
-            continue;
-        }
+        if (!is_own(b)) continue;
         if (++n <= LISTED) {
             fprintf(stderr, "fakecuda: leak: %s, %llu bytes on device %d\n", b->owner,
                     (unsigned long long)b->extent.size, b->device);
         }
         bytes += b->extent.size;
     }
-    if (n > 0) {
+    if (n > 0)
         fprintf(stderr, "fakecuda: %zu blocks leaked, %llu bytes\n", n, (unsigned long long)bytes);
-    }
     return n;
 }
 
 /* Runs when the process ends or the library is closed. Other threads may still be inside a call. */
 __attribute__((destructor)) static void at_the_end(void) {
-    if (!fk.started || pthread_mutex_trylock(&fk.lock) != 0) {
-        return;
-    }
+    if (!fk.started || pthread_mutex_trylock(&fk.lock) != 0) return;
     const size_t leaks = fk.config.leaks ? list_leaks() : 0;
-    if (fk.config.counters) {
-        write_counters(fk.config.counters);
-    }
-    if (fk.config.log) {
-        fflush(fk.config.log);
-    }
+    if (fk.config.counters) write_counters(fk.config.counters);
+    if (fk.config.log) fflush(fk.config.log);
     const bool bad = leaks > 0 || kept.n_reports > 0;
     pthread_mutex_unlock(&fk.lock);
     if (bad && fk.config.exit_status) {

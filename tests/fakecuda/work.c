@@ -27,11 +27,8 @@ static uint64_t done[WORK_KINDS];
 uint64_t braze_fake_commands(const char *kind) {
     uint64_t n = 0;
     pthread_mutex_lock(&fk.lock);
-    for (int i = 0; i < WORK_KINDS; i++) {
-        if (strcmp(kind_names[i], kind) == 0) {
-            n = done[i];
-        }
-    }
+    for (int i = 0; i < WORK_KINDS; i++)
+        if (strcmp(kind_names[i], kind) == 0) n = done[i];
     pthread_mutex_unlock(&fk.lock);
     return n;
 }
@@ -40,9 +37,7 @@ uint64_t braze_fake_commands(const char *kind) {
 
 static void *duplicate(const void *bytes, size_t n) {
     void *copy = malloc(n ? n : 1);
-    if (copy && n > 0) {
-        memcpy(copy, bytes, n);
-    }
+    if (copy && n > 0) memcpy(copy, bytes, n);
     return copy;
 }
 
@@ -57,9 +52,7 @@ bool fk_work_copy(fk_work *to, const fk_work *from) {
     case WORK_WAIT: fk_event_hold(to->event); return true;
     case WORK_CHILD:
         to->child = fk_graph_copy(from->child);
-        if (to->child) {
-            to->child->owned = true;
-        }
+        if (to->child) to->child->owned = true;
         return to->child != NULL;
     default: return true;
     }
@@ -71,14 +64,10 @@ void fk_work_free(fk_work *work) {
     case WORK_COPY: free(work->copy.staged); break;
     case WORK_RECORD:
     case WORK_WAIT:
-        if (work->event) {
-            fk_event_drop(work->event);
-        }
+        if (work->event) fk_event_drop(work->event);
         break;
     case WORK_CHILD:
-        if (work->child) {
-            fk_graph_free(work->child);
-        }
+        if (work->child) fk_graph_free(work->child);
         break;
     default: break;
     }
@@ -88,24 +77,18 @@ void fk_work_free(fk_work *work) {
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
 static void add_range(fk_command *c, uint64_t begin, uint64_t n, unsigned access) {
-    if (fk.config.checks && n > 0) {
-        c->ranges[c->n_ranges++] = (fk_range){begin, begin + n, access};
-    }
+    if (fk.config.checks && n > 0) c->ranges[c->n_ranges++] = (fk_range){begin, begin + n, access};
 }
 
 static bool reserve_ranges(fk_command *c, size_t n) {
-    if (fk.config.checks) {
-        c->ranges = calloc(n, sizeof *c->ranges);
-    }
+    if (fk.config.checks) c->ranges = calloc(n, sizeof *c->ranges);
     return !fk.config.checks || c->ranges;
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
 static void fail(fk_command *c, CUresult code) {
-    if (c->work.ctx->error == CUDA_SUCCESS) {
-        c->work.ctx->error = code;
-    }
+    if (c->work.ctx->error == CUDA_SUCCESS) c->work.ctx->error = code;
 }
 
 /* The bytes of one row of a side, or NULL after a report. */
@@ -139,9 +122,7 @@ extern void *__asan_region_is_poisoned(void *begin, size_t size) __attribute__((
  * been: the kernel looks, not we. */
 bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write) {
     void *remote = (void *)(uintptr_t)there;
-    if (__asan_region_is_poisoned && __asan_region_is_poisoned(remote, n)) {
-        return false;
-    }
+    if (__asan_region_is_poisoned && __asan_region_is_poisoned(remote, n)) return false;
     const struct iovec mine = {here, n}, theirs = {remote, n};
     const ssize_t got = write ? process_vm_writev(getpid(), &mine, 1, &theirs, 1, 0)
                               : process_vm_readv(getpid(), &mine, 1, &theirs, 1, 0);
@@ -198,21 +179,13 @@ static void carry_shadow(fk_command *c, fk_block *to, uint64_t at, fk_block *fro
 static bool copy_row(fk_command *c, uint64_t to, uint64_t from, const uint8_t *staged, uint64_t n) {
     fk_block *target, *source = NULL;
     uint8_t *t = bytes_at(c, &c->work.copy.to, to, n, &target);
-    if (!t) {
-        return false;
-    }
+    if (!t) return false;
     const uint8_t *s = staged ? staged : bytes_at(c, &c->work.copy.from, from, n, &source);
-    if (!s) {
-        return false;
-    }
-    if (!move_row(c, t, s, n, c->work.copy.from.pageable && !staged)) {
-        return false;
-    }
+    if (!s) return false;
+    if (!move_row(c, t, s, n, c->work.copy.from.pageable && !staged)) return false;
     carry_shadow(c, target, target ? to - target->extent.base : 0, source,
                  source ? from - source->extent.base : 0, n);
-    if (!staged) {
-        add_range(c, from, n, PTX_READ);
-    }
+    if (!staged) add_range(c, from, n, PTX_READ);
     add_range(c, to, n, PTX_WRITE);
     return true;
 }
@@ -226,16 +199,12 @@ static void run_copy(fk_command *c) {
                    planes = c->work.copy.planes;
     const fk_side *to = &c->work.copy.to, *from = &c->work.copy.from;
     const uint8_t *staged = c->work.copy.staged;
-    if (!reserve_ranges(c, 2 * rows * planes)) {
-        return;
-    }
+    if (!reserve_ranges(c, 2 * rows * planes)) return;
     for (uint64_t plane = 0; plane < planes; plane++) {
         for (uint64_t row = 0; row < rows; row++) {
             const uint8_t *s = staged ? staged + (plane * rows + row) * width : NULL;
-            if (!copy_row(c, row_address(to, row, plane), row_address(from, row, plane), s,
-                          width)) {
+            if (!copy_row(c, row_address(to, row, plane), row_address(from, row, plane), s, width))
                 return;
-            }
         }
     }
     c->end += copy_seconds + (double)width * (double)(rows * planes) / bus_rate;
@@ -246,28 +215,20 @@ static void fill_row(uint8_t *at, unsigned value, unsigned element, uint64_t n) 
         memset(at, (int)value, n);
         return;
     }
-    for (uint64_t i = 0; i < n; i += element) {
-        memcpy(at + i, &value, element);
-    }
+    for (uint64_t i = 0; i < n; i += element) memcpy(at + i, &value, element);
 }
 
 static void run_fill(fk_command *c) {
     const fk_side side = {.address = c->work.fill.to};
     const uint64_t n = c->work.fill.width * c->work.fill.element;
-    if (!reserve_ranges(c, c->work.fill.rows)) {
-        return;
-    }
+    if (!reserve_ranges(c, c->work.fill.rows)) return;
     for (uint64_t row = 0; row < c->work.fill.rows; row++) {
         fk_block *b;
         const uint64_t address = side.address + row * c->work.fill.pitch;
         uint8_t *at = bytes_at(c, &side, address, n, &b);
-        if (!at) {
-            return;
-        }
+        if (!at) return;
         fill_row(at, c->work.fill.value, c->work.fill.element, n);
-        if (b->extent.shadow) {
-            ptx_shadow_mark(b->extent.shadow, address - b->extent.base, n);
-        }
+        if (b->extent.shadow) ptx_shadow_mark(b->extent.shadow, address - b->extent.base, n);
         add_range(c, address, n, PTX_WRITE);
     }
     c->end += copy_seconds + (double)n * (double)c->work.fill.rows / (bus_rate * 50);
@@ -278,9 +239,7 @@ static void run_fill(fk_command *c) {
 static const ptx_extent *find_extent(void *user, uint64_t address) {
     const fk_context *ctx = user;
     const fk_block *b = fk_block_near(address);
-    if (!b) {
-        return NULL;
-    }
+    if (!b) return NULL;
     return b->place == FK_DEVICE && !fk_can_reach(ctx, b->device) &&
                    !(b->pool && fk_has(&b->pool->peers, ctx->device))
                ? &b->denied
@@ -310,9 +269,7 @@ CUresult fk_memory_status(ptx_status status) {
 }
 
 static void keep_ranges(fk_command *c, const ptx_result *result) {
-    if (result->n_ranges == 0 || !reserve_ranges(c, result->n_ranges)) {
-        return;
-    }
+    if (result->n_ranges == 0 || !reserve_ranges(c, result->n_ranges)) return;
     for (size_t i = 0; i < result->n_ranges; i++) {
         const ptx_range *r = &result->ranges[i];
         add_range(c, r->extent->base + r->begin, r->end - r->begin, r->access);
@@ -322,9 +279,7 @@ static void keep_ranges(fk_command *c, const ptx_result *result) {
 static void run_kernel(fk_command *c) {
     const fk_work *w = &c->work;
     const fk_function *f = w->kernel.function;
-    if (!w->ctx->heap) {
-        w->ctx->heap = ptx_heap_new(w->ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]);
-    }
+    if (!w->ctx->heap) w->ctx->heap = ptx_heap_new(w->ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE]);
     const ptx_memory memory = {w->ctx, find_extent, w->ctx->heap};
     const ptx_sink sink = {.report = tell};
     ptx_launch_params launch = {.module = f->module->ptx,
@@ -346,16 +301,12 @@ static void run_kernel(fk_command *c) {
     ptx_result result = {0};
     const ptx_status status = ptx_launch(&launch, &counters, &result);
     if (status != PTX_OK) {
-        if (result.reports == 0) {
-            fk_report("%s: %s", c->what, result.message);
-        }
+        if (result.reports == 0) fk_report("%s: %s", c->what, result.message);
         fail(c, fk_memory_status(status));
     }
     keep_ranges(c, &result);
     ptx_result_free(&result);
-    if (fk.config.counters) {
-        fk_count_launch(f->kernel->name, &counters);
-    }
+    if (fk.config.counters) fk_count_launch(f->kernel->name, &counters);
     const fk_profile *p = w->ctx->device->profile;
     c->end += launch_seconds + (double)counters.lane_instructions /
                                    (1e3 * (double)p->clock_khz * 128 * (double)p->multiprocessors);
@@ -372,11 +323,10 @@ static void run_host(fk_command *c) {
     pthread_mutex_unlock(&fk.lock);
     const bool nested = fk_self.in_callback;
     fk_self.in_callback = true;
-    if (w.kind == WORK_CALLBACK) {
+    if (w.kind == WORK_CALLBACK)
         w.host.callback(w.host.stream, error, w.host.user);
-    } else if (error == CUDA_SUCCESS) {
+    else if (error == CUDA_SUCCESS)
         w.host.fn(w.host.user);
-    }
     fk_self.in_callback = nested;
     pthread_mutex_lock(&fk.lock);
     clock_gettime(CLOCK_MONOTONIC, &end);
@@ -415,27 +365,21 @@ static void run_free(fk_command *c) {
     b->unborn = true;
     b->extent.flags |= PTX_EXTENT_FREED;
     b->denied.flags |= PTX_EXTENT_FREED;
-    if (b->extent.shadow) {
-        ptx_shadow_forget(b->extent.shadow, 0, b->extent.size);
-    }
+    if (b->extent.shadow) ptx_shadow_forget(b->extent.shadow, 0, b->extent.size);
 }
 
 void fk_run_work(fk_command *c) {
     c->end = c->ready;
     done[c->work.kind]++;
     const bool host = c->work.kind == WORK_HOST || c->work.kind == WORK_CALLBACK;
-    if (c->work.ctx->error != CUDA_SUCCESS) {
-        c->lost = c->work.ctx->error;
-    }
+    if (c->work.ctx->error != CUDA_SUCCESS) c->lost = c->work.ctx->error;
     if (c->lost != CUDA_SUCCESS && !host) {
         fail(c, c->lost);
         return;
     }
     switch (c->work.kind) {
     case WORK_KERNEL:
-        if (!fk.config.null) {
-            run_kernel(c);
-        }
+        if (!fk.config.null) run_kernel(c);
         break;
     case WORK_COPY: run_copy(c); break;
     case WORK_FILL: run_fill(c); break;
@@ -475,9 +419,7 @@ void fk_describe(fk_command *c) {
 
 CUresult fk_submit(fk_stream *stream, fk_work *work) {
     work->ctx = work->ctx ? work->ctx : stream->ctx;
-    if (stream->capture) {
-        return fk_capture_add(stream, work);
-    }
+    if (stream->capture) return fk_capture_add(stream, work);
     if (stream->legacy) {
         const CUresult status = fk_capture_implicit(stream->ctx);
         if (status != CUDA_SUCCESS) {

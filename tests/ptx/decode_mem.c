@@ -89,32 +89,9 @@ static ptx_space take_space(parser *p) {
 }
 
 uint16_t dec_order(parser *p) {
-    static const modifier hints[] = {M_CA,
-                                     M_CG,
-                                     M_CS,
-                                     M_LU,
-                                     M_CV,
-                                     M_WB,
-                                     M_WT,
-                                     M_NC,
-                                     M_WEAK,
-                                     M_L1_EVICT_NORMAL,
-                                     M_L1_EVICT_UNCHANGED,
-                                     M_L1_EVICT_FIRST,
-                                     M_L1_EVICT_LAST,
-                                     M_L1_NO_ALLOCATE,
-                                     M_L2_EVICT_NORMAL,
-                                     M_L2_EVICT_FIRST,
-                                     M_L2_EVICT_LAST,
-                                     M_L2_64B,
-                                     M_L2_128B,
-                                     M_L2_256B,
-                                     M_UNIFIED,
-                                     M_NONE};
     static const modifier scopes[] = {M_CTA, M_GPU, M_SYS, M_CLUSTER, M_NONE};
     uint16_t flags = 0;
-    for (modifier m = M_CA; m; m = dec_take_of(p, hints))
-        ;
+    for (modifier m = M_CA; m <= M_L2_256B; m++) dec_take(p, m); /* hints: nothing happens */
     if (dec_take(p, M_VOLATILE) || dec_take(p, M_RELAXED) || dec_take(p, M_MMIO))
         flags |= INS_STRONG;
     if (dec_take(p, M_ACQUIRE)) flags |= INS_STRONG | INS_ACQUIRE;

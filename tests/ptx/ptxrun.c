@@ -27,7 +27,10 @@ static const char usage[] =
     "  -a, --arg SPEC        the next argument: TYPE=VALUE or TYPE[COUNT]=INIT (a buffer)\n"
     "                        TYPE  i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64\n"
     "                        INIT  a number, zeros, ones, iota, rand, randn, empty, @FILE.npy\n"
-    "      --arch sm_N       the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90)\n"
+    "      --cluster x[,y[,z]] blocks of a cluster (default: as the kernel says)\n"
+    "      --arch sm_N[a]    the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90); a: "
+    "compiled\n"
+    "                        for this one alone\n"
     "      --against FILE    run that one's kernel on the same inputs: the buffers must agree bit "
     "for "
     "bit;\n"
@@ -61,7 +64,8 @@ typedef struct {
     const char *outs[MAX_ARGS];
     uint32_t shared;
     run_arg args[MAX_ARGS];
-    unsigned n_args, n_outs, sm, seeds, threads;
+    uint32_t cluster[3];
+    unsigned n_args, n_outs, sm, compile, seeds, threads;
     uint64_t limit;
     bool cooperative, counters, json, no_checks;
 } options;
@@ -100,57 +104,37 @@ static bool parse_dims(const char *text, uint32_t v[3]) {
     return false;
 }
 
-static bool parse_arch(const char *text, unsigned *sm) {
+/* sm_90a: the device is sm_90, code is compiled for it alone. */
+static bool parse_arch(const char *text, options *o) {
     static const unsigned known[] = {75, 80, 86, 89, 90, 100, 120};
-    unsigned n = (unsigned)strtoul(!strncmp(text, "sm_", 3) ? text + 3 : text, NULL, 10);
+    char *end;
+    o->sm = (unsigned)strtoul(!strncmp(text, "sm_", 3) ? text + 3 : text, &end, 10);
+    o->compile = o->sm + (!strcmp(end, "a") ? NVRTC_OWN : 0);
     for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
-        if (known[k] == n) {
-            *sm = n;
-            return true;
-        }
+        if (known[k] == o->sm && (!*end || o->compile > NVRTC_OWN)) return true;
     fprintf(stderr, "ptxrun: '%s': the device must be sm_75, 80, 86, 89, 90, 100 or 120\n", text);
     return false;
 }
 
-enum {
-    OPT_AGAINST = 256,
-    OPT_AGAINST_KERNEL,
-    OPT_AGAINST_GRID,
-    OPT_AGAINST_BLOCK,
-    OPT_ARCH,
-    OPT_SEEDS,
-    OPT_OUT,
-    OPT_LIMIT,
-    OPT_TIME_LIMIT,
-    OPT_COOPERATIVE,
-    OPT_THREADS,
-    OPT_COUNTERS,
-    OPT_NO_CHECKS,
-    OPT_JSON,
-    OPT_HELP
-};
+/* name, text, has it a value; numbers behind those of letters */
+#define OPTIONS(X)                                                                                 \
+    X(AGAINST, "against", 1)                                                                       \
+    X(AGAINST_KERNEL, "against-kernel", 1)                                                         \
+    X(AGAINST_GRID, "against-grid", 1)                                                             \
+    X(AGAINST_BLOCK, "against-block", 1)                                                           \
+    X(CLUSTER, "cluster", 1)                                                                       \
+    X(ARCH, "arch", 1)                                                                             \
+    X(SEEDS, "seeds", 1) X(OUT, "out", 1) X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1)      \
+        X(COOPERATIVE, "cooperative", 0) X(THREADS, "threads", 1) X(COUNTERS, "counters", 0)       \
+            X(NO_CHECKS, "no-checks", 0) X(JSON, "json", 0) X(HELP, "help", 0)
+#define NUMBER(name, text, value) OPT_##name,
+#define LONG(name, text, value)   {text, value, 0, OPT_##name},
 
-static const struct option longs[] = {{"kernel", required_argument, 0, 'k'},
-                                      {"grid", required_argument, 0, 'g'},
-                                      {"block", required_argument, 0, 'b'},
-                                      {"shared", required_argument, 0, 's'},
-                                      {"arg", required_argument, 0, 'a'},
-                                      {"against", required_argument, 0, OPT_AGAINST},
-                                      {"against-kernel", required_argument, 0, OPT_AGAINST_KERNEL},
-                                      {"against-grid", required_argument, 0, OPT_AGAINST_GRID},
-                                      {"against-block", required_argument, 0, OPT_AGAINST_BLOCK},
-                                      {"arch", required_argument, 0, OPT_ARCH},
-                                      {"seeds", required_argument, 0, OPT_SEEDS},
-                                      {"out", required_argument, 0, OPT_OUT},
-                                      {"limit", required_argument, 0, OPT_LIMIT},
-                                      {"time-limit", required_argument, 0, OPT_TIME_LIMIT},
-                                      {"cooperative", no_argument, 0, OPT_COOPERATIVE},
-                                      {"threads", required_argument, 0, OPT_THREADS},
-                                      {"counters", no_argument, 0, OPT_COUNTERS},
-                                      {"no-checks", no_argument, 0, OPT_NO_CHECKS},
-                                      {"json", no_argument, 0, OPT_JSON},
-                                      {"help", no_argument, 0, OPT_HELP},
-                                      {0, 0, 0, 0}};
+enum { OPT_LETTERS = 255, OPTIONS(NUMBER) };
+
+static const struct option longs[] = {{"kernel", 1, 0, 'k'}, {"grid", 1, 0, 'g'},
+                                      {"block", 1, 0, 'b'},  {"shared", 1, 0, 's'},
+                                      {"arg", 1, 0, 'a'},    OPTIONS(LONG){0, 0, 0, 0}};
 
 static void out_of_time(int signal) {
     static const char text[] = "ptxrun: the time limit is over\n";
@@ -183,7 +167,8 @@ static bool take_option(options *o, int c) {
         return more_words("arguments");
     case 'I':
     case 'D': return nvrtc_flag((char)c, optarg) || more_words("-I and -D, or one is too long");
-    case OPT_ARCH: return parse_arch(optarg, &o->sm);
+    case OPT_CLUSTER: return parse_dims(optarg, o->cluster);
+    case OPT_ARCH: return parse_arch(optarg, o);
     case OPT_SEEDS:
         ok = parse_number(optarg, 10000, &n);
         o->seeds = (unsigned)n;
@@ -363,6 +348,7 @@ static int run_seed(const char *ptx, size_t len, const options *o, const subject
         ptx_sink sink = {&out->printer, print_report, NULL};
         ptx_launch_params p = {.module = m,
                                .kernel = k,
+                               .cluster = {o->cluster[0], o->cluster[1], o->cluster[2]},
                                .shared_dynamic = o->shared,
                                .params = s.params,
                                .param_bytes = s.param_bytes,
@@ -404,7 +390,7 @@ static int run_seed(const char *ptx, size_t len, const options *o, const subject
 static int run_subject(const options *o, const subject *of, outcome *out) {
     size_t len;
     int status;
-    char *ptx = input_read(of->file, o->sm, &len, &status);
+    char *ptx = input_read(of->file, o->compile, &len, &status);
     if (!ptx) return status;
     status = EXIT_CLEAN;
     for (unsigned seed = 0; seed < o->seeds && status == EXIT_CLEAN; seed++)
@@ -442,7 +428,8 @@ static int run_all(const options *o) {
 }
 
 int main(int argc, char **argv) {
-    static options o = {.own = {.grid = {1, 1, 1}, .block = {32, 1, 1}}, .sm = 90, .seeds = 1};
+    static options o = {
+        .own = {.grid = {1, 1, 1}, .block = {32, 1, 1}}, .sm = 90, .compile = 90, .seeds = 1};
     int status = parse_options(argc, argv, &o);
     return status == EXIT_CLEAN ? run_all(&o) : status;
 }

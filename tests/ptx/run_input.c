@@ -59,7 +59,7 @@ char *input_read(const char *path, unsigned sm, size_t *len, int *status) {
         *len = text ? strlen(text) : 0;
     } else if (*len > 64 && (uint8_t)data[0] >= 0x50 &&
                !memcmp(data + 2, (uint8_t[]){0x55, 0xba}, 2))
-        text = unpack(path, data, sm, len, status);
+        text = unpack(path, data, sm % NVRTC_OWN, len, status);
     else if (*len > 4 && !memcmp(data, "\177ELF", 4)) {
         fprintf(stderr, "ptxrun: %s is a cubin: it holds no PTX to run\n", path);
         *status = EXIT_USAGE;

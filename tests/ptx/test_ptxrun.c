@@ -197,3 +197,15 @@ Test(ptxrun, compares_two_kernels) {
            "element 4 is 8, in twice.ptx 4");
     expect("scale.ptx -a 'f32[8]=iota' -a f32=2 -a i32=8 --against none.ptx", 2, "none.ptx");
 }
+
+Test(ptxrun, clusters_and_targets_of_their_own) {
+    static const char text[] =
+        ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a) {\n"
+        ".reg .b32 %r<4>;\n.reg .b64 %d<4>;\nld.param.u64 %d1, [a];\nmov.u32 %r1, %ctaid.x;\n"
+        "mul.wide.u32 %d2, %r1, 4;\nadd.u64 %d1, %d1, %d2;\nmov.u32 %r2, %cluster_ctarank;\n"
+        "barrier.cluster.arrive;\nbarrier.cluster.wait;\nst.global.u32 [%d1], %r2;\nret;\n}\n";
+    write_file("k.ptx", text, strlen(text));
+    expect("k.ptx --arch sm_90a --grid 4 --cluster 2 --seeds 3 -a 'u32[4]=empty'", 0, "");
+    expect("k.ptx --grid 4 --cluster 3 -a 'u32[4]=empty'", 2, "no multiple of its clusters");
+    expect("k.ptx --arch sm_90b -a 'u32[4]=empty'", 2, "the device must be");
+}
