@@ -67,7 +67,7 @@ gpu-all: build/ptxrun
 
 .PHONY: gpu-bench
 gpu-bench: $(GPU_OUT)/bench_ptx
-	$< $(wildcard tests/gpu/zoo/ptx/*.ptx)
+	$< $(filter-out %a.ptx,$(wildcard tests/gpu/zoo/ptx/*.ptx))
 
 $(GPU_OUT)/bench_ptx: $(GPU_OUT)/tests/ptx/bench_ptx.o $(GPU_OUT)/tests/ptx/run_memory.o $(PTX_LIB)
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lm -o $@

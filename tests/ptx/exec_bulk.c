@@ -340,7 +340,7 @@ void bulk_finish(warp *w, uint32_t lanes) {
 void bulk_forget(warp *w) {
     while (w->bulk.n) {
         const bulk_copy *c = &w->bulk.at[0];
-        if (!w->b->failed)
+        if (!cluster_failed(w->b->cl))
             find_note(w, c->by, c->lane, PTX_REPORT_ASYNC, WIN_SHARED + c->pieces[0].shared,
                       "the block ended before anybody waited for this copy");
         drop_copy(w, 0);

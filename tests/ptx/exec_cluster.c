@@ -17,10 +17,6 @@ static uint32_t come(warp *w, const ins *i, uint32_t mask) {
     return there;
 }
 
-static void raise(uint32_t *to, const uint32_t *from, unsigned n) {
-    for (unsigned r = 0; r < n; r++) to[r] = from[r] > to[r] ? from[r] : to[r];
-}
-
 /* What has come together in this phase is what those who wait will know. */
 static void end_phase(cluster *c) {
     c->phase++;
@@ -69,8 +65,8 @@ void x_cluster_arrive(warp *w, const ins *i, uint32_t mask) {
     c->arrived += (uint32_t)__builtin_popcount(mask);
     w->wk->count.barriers++;
     if (i->flags & INS_RELEASE) {
-        raise(c->joint[0], w->known, c->warps);
-        raise(c->joint[0] + c->warps, w->proxied, c->warps);
+        race_raise(c->joint[0], w->known, c->warps);
+        race_raise(c->joint[0] + c->warps, w->proxied, c->warps);
         c->joint[0][w->number] = ++c->gen;
         order_arrive(w, c->past[0]);
     }
@@ -80,20 +76,20 @@ void x_cluster_arrive(warp *w, const ins *i, uint32_t mask) {
 void x_cluster_wait(warp *w, const ins *i, uint32_t mask) {
     cluster *c = w->b->cl;
     uint32_t early = 0;
+    EACH_LANE(l, mask & w->cluster_arrived)
+    early |= (uint32_t)(w->cluster_phase[l] == c->phase) << l;
+    if (early) {
+        split_block(w, i, mask, SPLIT_BARRIER);
+        w->cur->bar = BAR_CLUSTER;
+        return;
+    }
     mask = come(w, i, mask);
     if (!mask) return;
     if (mask & ~w->cluster_arrived)
         find_misuse(w, i, mask & ~w->cluster_arrived, "waits without a barrier.cluster.arrive");
-    EACH_LANE(l, mask & w->cluster_arrived)
-    early |= (uint32_t)(w->cluster_phase[l] == c->phase) << l;
-    if (early) {
-        split_block(w, i, mask & w->cur->mask, SPLIT_BARRIER);
-        w->cur->bar = BAR_CLUSTER;
-        return;
-    }
     w->cluster_arrived &= ~mask;
-    raise(w->known, c->joint[1], c->warps);
-    raise(w->proxied, c->joint[1] + c->warps, c->warps);
+    race_raise(w->known, c->joint[1], c->warps);
+    race_raise(w->proxied, c->joint[1] + c->warps, c->warps);
     order_wait(w, c->past[1]);
     race_know(w);
 }

@@ -83,8 +83,9 @@ void group_leave(warp *w) {
     wake(w->b, w, BAR_GROUP);
 }
 
-static void stay(warp *w, const ins *i, uint8_t bar) {
-    split_block(w, i, w->cur->mask, SPLIT_BARRIER);
+/* Until somebody wakes them, to try again. */
+static void stay(warp *w, const ins *i, uint32_t mask, uint8_t bar) {
+    split_block(w, i, mask, SPLIT_BARRIER);
     w->cur->bar = bar;
 }
 
@@ -401,14 +402,14 @@ static void collect(warp *w, uint32_t limit) {
 
 /* One warp's wait is enough for all that the four have in common: they multiply together. */
 void x_wgmma_wait(warp *w, const ins *i, uint32_t mask) {
-    if (!matrix_warp(w, i, mask)) return;
     uint32_t keep_groups = (uint32_t)i->imm,
              limit = w->matrix_groups > keep_groups ? w->matrix_groups - keep_groups : 0;
     EACH_MATE(x, w)
     if (x->live && x->matrix_groups < limit) {
-        stay(w, i, BAR_GROUP);
+        stay(w, i, mask, BAR_GROUP);
         return;
     }
+    if (!matrix_warp(w, i, mask)) return;
     step(w, i);
     EACH_MATE(x, w)
     for (size_t k = 0; k < x->matrix.n; k++)
@@ -464,17 +465,19 @@ static uint32_t registers_of(const launch *ln) {
 
 /* What some give back others may have; who wants more than there is waits. */
 void x_setmaxnreg(warp *w, const ins *i, uint32_t mask) {
-    if (!matrix_warp(w, i, mask)) return;
     uint32_t at_first = registers_of(w->b->ln), have = w->registers ? w->registers : at_first,
              want = (uint32_t)i->imm;
-    if (have && (i->n ? want < have : want > have))
+    bool odd = have && (i->n ? want < have : want > have);
+    if (!odd && at_first && i->n && (want - have) * LANES > w->b->pool) {
+        stay(w, i, mask, BAR_REGISTERS);
+        return;
+    }
+    if (!matrix_warp(w, i, mask)) return;
+    if (odd)
         report(w, i, PTX_REPORT_BARRIER,
                i->n ? "the threads have more registers than they ask for"
                     : "the threads have fewer registers than they are to keep");
-    else if (at_first && i->n && (want - have) * LANES > w->b->pool) {
-        stay(w, i, BAR_REGISTERS);
-        return;
-    } else if (at_first)
+    else if (at_first)
         w->b->pool += (have - want) * LANES; /* modulo 2^32 */
     step(w, i);
     w->registers = want;

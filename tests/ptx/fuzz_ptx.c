@@ -62,6 +62,7 @@ static void read_seed(const char *path) {
 
 /* ---- mutation ---- */
 
+/* clang-format off: a table */
 static const char *const words[] = {
     "%r1",
     "%rd1",
@@ -118,7 +119,18 @@ static const char *const words[] = {
     ".branchtargets a, b;",
     "cvt.rni.s8.f64 ",
     "shfl.sync.bfly.b32 ",
+    "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 ",
+    "wgmma.wait_group.sync.aligned 0;",
+    "barrier.cluster.arrive;",
+    "barrier.cluster.wait;",
+    "mapa.shared::cluster.u32 ",
+    "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.u32 ",
+    "cp.async.bulk.tensor.2d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes ",
+    ".reqnctapercluster 2, 1, 1 ",
+    "setmaxnreg.inc.sync.aligned.u32 64;",
+    ".shared::cluster",
 };
+/* clang-format on */
 
 static size_t insert(char *text, size_t len, size_t at, const char *what, size_t n) {
     if (len + n >= MAX_TEXT) return len;
@@ -202,7 +214,7 @@ static void run_module(ptx_module *m) {
         ptx_launch_params p = {.module = m,
                                .kernel = k,
                                .grid = {2, 1, 1},
-                               .block = {48, 1, 1},
+                               .block = {random_below(2) ? 48 : 160, 1, 1},
                                .params = params,
                                .param_bytes = sizeof params,
                                .seed = random_below(3),
@@ -231,7 +243,7 @@ static bool one(void) {
     if (!exact) return false;
     memcpy(exact, text, len);
     ptx_log l = {log, sizeof log, 0, 0};
-    ptx_target target = {.sm = 120};
+    ptx_target target = {.sm = memmem(text, len, "sm_90a", 6) ? 90 : 120};
     ptx_module *m = ptx_load(exact, len, &target, &l);
     free(exact);
     if (m)

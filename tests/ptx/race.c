@@ -145,7 +145,7 @@ void race_flag(warp *w, unsigned lane, bool reads, bool writes) {
     if (writes && w->fenced[lane] > w->sync[lane]) w->sync[lane] = w->fenced[lane];
 }
 
-static void raise(uint32_t *to, const uint32_t *from, unsigned n) {
+void race_raise(uint32_t *to, const uint32_t *from, unsigned n) {
     for (unsigned r = 0; r < n; r++) to[r] = from[r] > to[r] ? from[r] : to[r];
 }
 
@@ -158,8 +158,8 @@ void race_barrier(block *b, uint32_t set) {
     memset(joint, 0, c->warps * sizeof *joint);
     memset(proxied, 0, c->warps * sizeof *proxied);
     EACH_LANE(w, set) {
-        if (set != all || c->n > 1) raise(joint, b->warps[w].known, c->warps);
-        if (proxies) raise(proxied, b->warps[w].proxied, c->warps);
+        if (set != all || c->n > 1) race_raise(joint, b->warps[w].known, c->warps);
+        if (proxies) race_raise(proxied, b->warps[w].proxied, c->warps);
     }
     EACH_LANE(w, set)
     joint[b->warps[w].number] = c->gen;
@@ -174,15 +174,11 @@ void race_barrier(block *b, uint32_t set) {
 /* By all lanes, or by some after the others have come to a warp barrier: all that the warp has written is
  * covered; else what it had before the last barrier. */
 void race_proxy_fence(warp *w, uint32_t mask) {
-    uint32_t own = w->proxied[w->number];
-    raise(w->proxied, w->known, w->b->cl->warps);
-    bool all = true;
+    bool all = mask == w->live || w->sync_count;
     EACH_LANE(l, w->live & ~mask)
     all &= w->sync[l] == w->sync_count;
-    if (all && (mask == w->live || w->sync_count))
-        w->proxied[w->number] = ++w->b->cl->gen;
-    else if (own > w->proxied[w->number])
-        w->proxied[w->number] = own;
+    race_raise(w->proxied, w->known, w->b->cl->warps);
+    if (all) w->proxied[w->number] = ++w->b->cl->gen;
 }
 
 void race_sync_warp(warp *w, uint32_t mask) {

@@ -79,6 +79,7 @@ void race_sync_warp(warp *w, uint32_t mask);
 void race_fence(warp *w, uint32_t mask);
 void race_flag(warp *w, unsigned lane, bool reads, bool writes);
 void race_know(warp *w);
+void race_raise(uint32_t *to, const uint32_t *from, unsigned n); /* to what is more */
 /* Lanes of `w` pass a fence between the generic and the async proxy. */
 void race_proxy_fence(warp *w, uint32_t mask);
 /* The async proxy reads shared memory of the block. */
