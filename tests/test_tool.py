@@ -235,7 +235,10 @@ def test_run_mistakes():
     row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "m=3"], SYMBOLS, 1, "the program has no symbol 'm'")
     row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "n=-3"], SYMBOLS, 1, "NAME=SIZE is wanted, as n=32")
     row(["run", "-", "--dim", "n=99", "--in", "x=1"], SYMBOLS, 1, "symbol n is 1 to 8, not 99")
-    row(["run", "-"], "graph main(x: f32[2] = iota()) {\n %c = any %x\n %v = cond %c, %x {then=f, else=f}\n return %v\n}\ngraph f(x: f32[2]) {\n return %x\n}", 1, "--device ref")
+    cond = "graph main(x: f32[2] = iota()) {\n %c = any %x\n %v = cond %c, %x {then=f, else=f}\n return %v\n}\ngraph f(x: f32[2]) {\n return %x\n}"
+    row(["run", "-"], cond, 0, "[0. 1.]")
+    row(["explain", "-"], cond, 1, "[cond] is run between kernels")
+    row(["export", "-", "--out", "DIR/cond"], cond, 1, "[cond] is run between kernels")
     row(["run", "--deivce", "ref", "-"], ADD, 2, "'--deivce'; is it --device?")
     row(["rnu", "-"], ADD, 2, "no command 'rnu'; is it run?")
     row(["prog.bz"], "", 2, "is `braze run prog.bz` meant?")

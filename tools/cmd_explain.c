@@ -113,7 +113,7 @@ static tool_status explain_plan(tool_source *s, const explain_job *j) {
 static tool_status explain(tool_source *s, void *job) {
     const explain_job *j = job;
     bz_machine m;
-    if (j->repeat == 0) return explain_plan(s, j);
+    if (j->repeat == 0 || rt_has_control(s->g)) return explain_plan(s, j); /* or says why not */
     ir_value_array *values = bz_mem_zero(s->g->inputs.n + 1, sizeof *values);
     bool memory = values && bz_measure_machine(j->machine.options.threads, &m) == BZ_OK;
     tool_status status = memory ? tool_inputs(s, &j->files, &j->machine, values)

@@ -1,5 +1,5 @@
 /* device.c - what all devices share: programs made, run, freed; and the ref device, which runs the interpreter on what was recorded. */
-#include "runtime/exec/device.h"
+#include "runtime/exec/control.h"
 #include "runtime/base/env.h"
 
 #include <inttypes.h>
@@ -32,9 +32,14 @@ static bool keeps_graph(const bz_context *c) {
     return c->device->computes && (rt_env_get()->check || c->find_nan);
 }
 
+rt_program *rt_program_make(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    const bool cut = !c->device->controls && rt_has_control(g);
+    return (cut ? rt_control_compile : c->device->compile)(c, g, how, e);
+}
+
 rt_program *rt_program_new(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
-    rt_program *p = c->device->compile(c, g, how, e);
+    rt_program *p = rt_program_make(c, g, how, e);
     if (p && !p->graph && keeps_graph(c) && !(p->graph = ir_copy_live(g, e))) {
         rt_program_free(c, p);
         p = NULL;
@@ -112,7 +117,7 @@ static bool prepare_outputs(bz_context *c, const rt_program *p, const rt_call *c
 
 /* On the device, and beside it. */
 static bz_status run(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
-    bool beside = p->device->computes;
+    const bool beside = p->device->computes && p->graph;
     bz_status s = c->find_nan && beside ? rt_find_nan(c, p, call, e) : BZ_OK;
     if (s) return s;
     if (!prepare_outputs(c, p, call)) return bz_fail(e, BZ_ENOMEM, "out of memory");
@@ -120,6 +125,16 @@ static bz_status run(bz_context *c, rt_program *p, const rt_call *call, bz_error
     s = p->device->run(c, p, call, e);
     if (want) rt_compare(p, call, want, s);
     return s || !c->profile ? s : c->memory->f->synchronise(c->memory, e);
+}
+
+bz_status rt_program_run_piece(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
+    bz_status s = prepare_outputs(c, p, call) ? p->device->run(c, p, call, e)
+                                              : bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < p->noutputs && s; i++) {
+        rt_buffer_unref(c, call->out[i]);
+        call->out[i] = NULL;
+    }
+    return s;
 }
 
 static bz_status run_near(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
@@ -184,5 +199,8 @@ void rt_ref_free(bz_context *c, rt_program *p) {
     bz_mem_free(p);
 }
 
-const rt_device rt_ref = {
-    .open = rt_host_open, .compile = rt_ref_compile, .run = rt_ref_run, .free = rt_ref_free};
+const rt_device rt_ref = {.controls = true,
+                          .open = rt_host_open,
+                          .compile = rt_ref_compile,
+                          .run = rt_ref_run,
+                          .free = rt_ref_free};

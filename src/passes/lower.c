@@ -282,8 +282,8 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
         if (ir_at(l->g, unsupported)->op == IR_RESULT) /* the op that it is a result of */
             unsupported = ir_operand(l->g, unsupported, 0);
         bz_fail(l->e, BZ_EUNSUPPORTED,
-                "[%s] has no kernel on this device yet; the reference device runs it (BZ_REF, "
-                "--device ref, BRAZE_DEVICE=ref)%s%s",
+                "[%s] is run between kernels, by a context (`braze run`): a plan, which exports and reports "
+                "are of, can't hold it%s%s",
                 ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
     }
     bz_text stem = {0};

@@ -149,7 +149,7 @@ static rt_memory *far_open(int number, bz_error *e) {
 }
 
 const rt_device rt_far = {
-    .open = far_open, .compile = rt_ref_compile, .run = rt_ref_run, .free = rt_ref_free};
+    .controls = true, .open = far_open, .compile = rt_ref_compile, .run = rt_ref_run, .free = rt_ref_free};
 
 /* ---- the CPU's kernels: they get the bytes' own addresses */
 
