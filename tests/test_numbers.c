@@ -302,11 +302,11 @@ Test(numbers, classes_are_axis_1) {
          "f64 1.3862943611198906"},
         {FULL("x", "f32", "2,3,4", "0") FULL("t", "i64", "2,3", "2") "%r = cross_entropy %x, %t\n"
                                                                      "return %r",
-         "[cross_entropy] target i64[2,3] does not fit the logits f32[2,3,4], whose axis 1 is the "
+         "[cross_entropy] target i64[2,3] does not fit f32[2,3,4], whose axis 1 is the "
          "classes"},
         {FULL("x", "f32", "2,0,4", "0") FULL("t", "i64", "2,4", "2") "%r = cross_entropy %x, %t\n"
                                                                      "return %r",
-         "[cross_entropy] the logits f32[2,0,4] have no class"},
+         "[cross_entropy] f32[2,0,4] has no class"},
     };
     check(rows, BZ_LEN(rows));
 }
