@@ -117,6 +117,34 @@ Test(api_ops, truths) {
     on_all(truths);
 }
 
+/* What C may leave out, numbers beside tensors, words, texts. */
+static void calls(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){-1, 0.5f, 3, NAN}), BZ_SHAPE(2, 2)), *e;
+    NEAR(bz_elu(x), expm1(-1), 0.5, 3, NAN);
+    NEAR(bz_elu(bz_elu(x), 2), 2 * expm1(expm1(-1)), 0.5, 3, NAN);
+    NEAR(bz_l1_loss(x, 1, BZ_REDUCTION_NONE), 2, 0.5, 2, NAN);
+    NEAR(bz_mse_loss(bz_nan_to_num(x), 1), (4 + 0.25 + 4 + 1) / 4);
+    NEAR(bz_divide(x, 2, BZ_ROUNDING_FLOOR), -1, 0, 1, NAN);
+    NEAR(bz_addcmul(x, x, 2, 0.5), -2, 1, 6, NAN);
+    NEAR(bz_nanmean(x, BZ_AXES(1), false), -0.25, 3);
+    bz_tensor *m = bz_frexp(x, &e);
+    NEAR(m, -0.5, 0.5, 0.75, NAN);
+    NEAR(e, 1, 0, 2, 0);
+    bz_tensor *z = bz_nan_to_num(x), *pair[] = {z, z};
+    NEAR(bz_einsum(pair, 2, "ij,jk->ik"), 2.5, -0.5, -3, 1.5);
+    NEAR(bz_empty_like(bz_tril(z)), 0, 0, 0, 0);
+    NEAR(bz_logspace(c, 0, 2, 3), 1, 10, 100);
+    NEAR(bz_tri(c, 2, 2), 1, 0, 1, 1);
+    NEAR(bz_tril_indices(c, 2, 2), 0, 1, 1, 0, 0, 1);
+    NEAR(bz_triu_indices(c, 2, 2, 1), 0, 1);
+    NEAR(bz_empty(c, BZ_SHAPE(2), BZ_F32), 0, 0);
+    EXPECT_ERROR(c, bz_divide(x, 2, (bz_rounding)9), BZ_EARG, "[divide] there is no rounding mode 9");
+    EXPECT_ERROR(c, bz_einsum(pair, 2, NULL), BZ_EARG, "[einsum] there is no equation");
+}
+Test(api_ops, calls) {
+    on_all(calls);
+}
+
 /* Folds, layers, losses of two rows; what is documented in nn.h and move.h. */
 static void rows(bz_context *c) {
     const double e0 = exp(-1), e1 = exp(-2), lse = log(1 + e0 + e1); /* of 1 2 3, less 3 */

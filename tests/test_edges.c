@@ -28,6 +28,9 @@ static const char *const fitting[][2] = {
     {"diagonal_scatter",
      "graph main(x: f32[3,4], v: f32[3]) { %y = diagonal_scatter %x, %v {offset=1}\n "
      "return %y }"},
+    {"mv", "graph main(x: f32[3,4], y: f16[4]) { %r = mv %x, %y\n return %r }"},
+    {"addmv",
+     "graph main(i: f16[3], x: f16[3,4], y: f16[4]) { %r = addmv %i, %x, %y\n return %r }"},
     {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
     {"multi_margin_loss",
      "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
@@ -89,7 +92,9 @@ static const struct {
     {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
     {"flag", {"0", "1", "1", "0", "1", "1"}},
     {"reduction", {"mean", "none", "sum", "batchmean", "median", "0"}},
-    {"text", {"\"@\"", "\"...\"", "\"@, None\"", "\"0, @\"", "\"9\"", "\"x\""}},
+    {"rounding", {"trunc", "none", "floor", "up", "0", "trunc"}},
+    {"interpolation", {"linear", "lower", "higher", "midpoint", "nearest", "none"}},
+    {"text", {"\"@\"", "\"...\"", "\"@, None\"", "\"0, @\"", "\"ij->ji\"", "\"i,i\""}},
     {"resize", {"nearest", "linear", "bicubic", "area", "trilinear", "sharp"}},
     {"graph", {"nothing", "main", "nothing", "main", "0", "1"}},
 };

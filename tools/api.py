@@ -20,7 +20,7 @@ WIDTH, COMMENT = 100, 136
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ", "text": "const char *",
            "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
-            "DTYPE": "bz_dtype ", "WORD": "int ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
+            "DTYPE": "bz_dtype ", "TEXT": "const char *", "WORD": "int ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
 LISTS = ("ints", "int64s", "counts", "dims")
 
 
@@ -145,7 +145,7 @@ def read_tables():
     C_TYPES.update({t: f"bz_{t} " for t in WORDS})
     ops = [Op(a) for macro, a in calls("src/ir/ops.def")]
     builders, section = [], None
-    for macro, a in calls("src/ir/builders.def"):
+    for macro, a in [*calls("src/ir/builders_math.def"), *calls("src/ir/builders.def")]:
         if macro == "IR_SECTION":
             section = a[0]
         else:
@@ -224,7 +224,7 @@ def c_default(a):
         return f"BZ_{dict(WORDS[a.type])[a.default]}" if a.default else None
     if a.type == "dtype":
         return f"BZ_{a.default.upper()}" if a.default else None
-    named = {"none": "INT64_MIN", "open": "BZ_OPEN", "flat": "BZ_FLAT"}
+    named = {"nan": "__builtin_nan(\"\")", "inf": "__builtin_inf()", "none": "INT64_MIN", "open": "BZ_OPEN", "flat": "BZ_FLAT"}
     return named.get(a.default, a.default or None)
 
 
@@ -326,7 +326,7 @@ def c_value(b):
     v = re.sub(r"\bXS\b", "r.x", re.sub(r"\bNX\b", "(unsigned)n", re.sub(r"\bPARTS\b", "&made", v)))
     assert "r.x, (unsigned)n" not in v or len(names) == 1, b.name
     v = re.sub(r"\bWORD\((\w+)\)", r"(int)\1", v)
-    return re.sub(r"\b(?:INT|INT64|INTS|INT64S|FLOAT|FLAG|DTYPE)\((\w+)\)", r"\1", v)
+    return re.sub(r"\b(?:INT|INT64|INTS|INT64S|FLOAT|FLAG|DTYPE|TEXT)\((\w+)\)", r"\1", v)
 
 
 def may_miss(b, i):
@@ -490,7 +490,7 @@ each with `name`, `optional`, `many` (a list of any length) and `number` (the dt
 `own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, which for an `int64` is `INT64_MIN` in C, or every axis); `results`,
 and `many_results` (any number); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
 C has no function. `c.function` is called with the operands (`takes`: `operands`) or the context (`context`), then the attributes, then a place
-for each result but the first (of many: an array of `bz_tensor *` and its length, `int`; it gives their number, -1 on an error), then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `dtype`
+for each result but the first (of many: an array of `bz_tensor *` and its length, `int`; it gives their number, -1 on an error), then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `text` is `const char *`; `dtype`
 is `bz_dtype`; a type of words (`reduction`) is an enum of that name (`bz_reduction`: `BZ_REDUCTION_MEAN`), whose `words` the JSON lists; `ints` are `const int *`; `int64s`, `counts` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
 arguments is in the header.
 """

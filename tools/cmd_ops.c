@@ -114,7 +114,7 @@ static void json_default(bz_text *t, const char *type, const char *value, size_t
     else if (!value || !strncmp(value, "all", 3) || !strncmp(value, "none", 4) ||
              !strncmp(value, "flat", 4) || !strncmp(value, "open", 4))
         bz_text_str(t, "null");
-    else if (!strncmp(type, "dtype", 5))
+    else if (!strncmp(type, "dtype", 5) || !strncmp(value, "nan", 3) || !strncmp(value, "inf", 3))
         json_text(t, value, n);
     else
         bz_textf(t, "%.*s", (int)n, value);

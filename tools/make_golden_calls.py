@@ -122,6 +122,153 @@ def losses():
     yield "nll_loss %x, %t", F.nll_loss, "x:normal[5,4]", "t:class4[5,4]"
 
 
+def arithmetic():
+    y, pair = "y:normal[3,4]", ("x:small[3,4]", "y:small[4]")
+    for name, f in (("positive", torch.positive), ("sgn", torch.sgn), ("rad2deg", torch.rad2deg), ("deg2rad", torch.deg2rad), ("sinc", torch.sinc),
+                    ("isposinf", torch.isposinf), ("isneginf", torch.isneginf), ("isreal", torch.isreal), ("nan_to_num", torch.nan_to_num),
+                    ("square", torch.square), ("frexp", lambda x: tuple(torch.frexp(x)))):
+        yield f"{name} %x", f, "x:edges[20]" if name in ("sinc", "frexp") else XE
+    yield "frexp %x", lambda x: tuple(torch.frexp(x)), "x:normal.f32[8]"
+    yield "nan_to_num %x {nan=1, posinf=7, neginf=-3}", lambda x: torch.nan_to_num(x, 1, 7, -3), XE
+    yield "nan_to_num %x", lambda x: torch.nan_to_num(x), "x:edges.f32[25]"
+    for name, f in (("rsub", torch.rsub), ("fmax", torch.fmax), ("fmin", torch.fmin), ("logaddexp2", torch.logaddexp2), ("ldexp", torch.ldexp), ("isclose", torch.isclose),
+                    ("true_divide", torch.true_divide), ("divide", torch.divide), ("allclose", lambda x, y: torch.tensor(torch.allclose(x, y))),
+                    ("logaddexp", torch.logaddexp), ("float_power", lambda x, y: torch.float_power(x, y))):
+        x = "x:above[3,4]" if name == "float_power" else "x:normal[3,4]"
+        yield f"{name} %x, %y", f, x, "y:normal[4]"
+    for name, f in (("fmax", torch.fmax), ("fmin", torch.fmin)):
+        yield f"{name} %x, %y", f, *pair
+        yield f"{name} %x, %y", f, "x:edges[25]", "-y:edges[5,1]"
+    yield "isclose %x, %y {equal_nan}", lambda x, y: torch.isclose(x, y, equal_nan=True), "x:edges[25]", "y:edges[25,1]"
+    yield "isclose %x, %y {rtol=0.5, atol=0.1}", lambda x, y: torch.isclose(x, y, rtol=0.5, atol=0.1), *pair
+    yield "isclose %x, %y {rtol=-1}", lambda x, y: torch.isclose(x, y, rtol=-1), *pair
+    yield "rsub %x, %y {alpha=2}", lambda x, y: torch.rsub(x, y, alpha=2), *pair
+    for mode in ("trunc", "floor"):
+        yield f"divide %x, %y {{rounding_mode={mode}}}", lambda x, y, m=mode: torch.div(x, y, rounding_mode=m), "-x:normal[3,4]", "-y:normal[4]"
+        yield f"divide %x, %y {{rounding_mode={mode}}}", lambda x, y, m=mode: torch.div(x, y, rounding_mode=m), "x:int[3,4]", "y:odd[4]"
+    for name, f in (("addcmul", torch.addcmul), ("addcdiv", torch.addcdiv)):
+        yield f"{name} %x, %y, %z {{value=0.3}}", lambda x, y, z, f=f: f(x, y, z, value=0.3), X, y, "z:above[4]"
+    yield "xlogy %x, %y", torch.xlogy, "x:small[3,4]", "y:above[4]"
+    yield "xlogy %x, %y", torch.xlogy, "-x:edges[25]", "-y:edges[25,1]"
+    yield "xlog1py %x, %y", torch.special.xlog1py, "x:small[3,4]", "y:above[4]"
+    yield "xlog1py %x, %y", torch.special.xlog1py, "-x:edges[25]", "-y:edges[25,1]"
+    yield "entr %x", torch.special.entr, "x:unit[3,4]"
+    yield "entr %x", torch.special.entr, "-x:edges[25]"
+    yield "logit %x", torch.logit, "x:unit[3,4]"
+    yield "logit %x", torch.logit, "-x:edges[25]"
+    yield "logit %x {eps=0.2}", lambda x: torch.logit(x, 0.2), "x:unit[3,4]"
+    yield "nextafter %x, %y", torch.nextafter, "-x:edges[25]", "-y:edges[25,1]"
+    yield "nextafter %x, %y", torch.nextafter, "-x:normal.f32[7]", "-y:edges.f32[25,1]"
+
+
+def statistics():
+    nan = "x:holes[5,6]"
+    for name, f in (("std", torch.std), ("std_mean", torch.std_mean), ("var_mean", torch.var_mean)):
+        yield f"{name} %x {{axes=[1]}}", lambda x, f=f: f(x, 1), X
+        yield f"{name} %x {{axes=[0], keepdim, correction=0}}", lambda x, f=f: f(x, 0, correction=0, keepdim=True), X
+        yield f"{name} %x", lambda x, f=f: f(x), X
+    yield "std %x {axes=[1]}", lambda x: torch.std(x, 1), "x:zero[3,4]"
+    for name, f in (("amax", torch.amax), ("amin", torch.amin)):
+        yield f"{name} %x {{axes=[1]}}", lambda x, f=f: f(x, 1), "x:small[3,4]"
+        yield f"{name} %x", lambda x, f=f: f(x), "x:small[3,4]"
+        yield f"{name} %x {{axes=[0]}}", lambda x, f=f: f(x, 0), nan
+    yield "aminmax %x {axes=[1]}", lambda x: tuple(torch.aminmax(x, dim=1)), X
+    yield "aminmax %x", lambda x: tuple(torch.aminmax(x)), X
+    yield "count_nonzero %x {axes=[0]}", lambda x: torch.count_nonzero(x, 0), "x:small[3,4]"
+    yield "count_nonzero %x", torch.count_nonzero, "x:bits[3,4]"
+    yield "nansum %x {axes=[0]}", lambda x: torch.nansum(x, 0), nan
+    yield "nanmean %x {axes=[1], keepdim}", lambda x: torch.nanmean(x, 1, True), nan
+    yield "nanmean %x", torch.nanmean, nan
+    for name, f in (("nanvar", np.nanvar), ("nanstd", np.nanstd), ("nanmax", np.nanmax), ("nanmin", np.nanmin)):
+        yield f"{name} %x {{axes=[1]}}", lambda x, f=f: f(x.numpy(), axis=1), "-" + nan
+    yield "nanvar %x {axes=[0], correction=1}", lambda x: np.nanvar(x.numpy(), axis=0, ddof=1), "-" + nan
+    for name, f in (("median", torch.median), ("nanmedian", torch.nanmedian)):
+        yield f"{name} %x {{axes=[1]}}", lambda x, f=f: tuple(f(x, 1)), X
+        yield f"{name} %x {{axes=[0], keepdim}}", lambda x, f=f: tuple(f(x, 0, True)), "x:normal[5,3]"
+        yield f"{name} %x {{axes=[1]}}", lambda x, f=f: f(x, 1)[0], nan
+        yield f"{name} %x", lambda x, f=f: f(x), X
+        yield f"{name} %x", lambda x, f=f: f(x), nan
+    q = "-q:unit[3]"
+    for mode in ("linear", "lower", "higher", "midpoint", "nearest"):
+        for name, f in (("quantile", torch.quantile), ("nanquantile", torch.nanquantile)):
+            yield f"{name} %x, %q {{axes=[1], interpolation={mode}}}", lambda x, q, f=f, m=mode: f(x, q, 1, interpolation=m), "x:normal[3,6]", q
+            yield f"{name} %x, %q {{axes=[0], keepdim, interpolation={mode}}}", lambda x, q, f=f, m=mode: f(x, q, 0, True, interpolation=m), nan, "-q:unit[]"
+    yield "quantile %x, %q", lambda x, q: torch.quantile(x, q), X, q
+    yield "bincount %x {minlength=6}", lambda x: torch.bincount(x, minlength=6), "x:class5[20]"
+    yield "bincount %x, %w {minlength=6}", lambda x, w: torch.bincount(x, w, minlength=6), "x:class5[20]", "-w:unit[20]"
+    yield "histc %x {bins=5, min=-2, max=2}", lambda x: torch.histc(x, 5, -2, 2), "-x:normal[30]"
+    yield "histc %x {bins=4}", lambda x: torch.histc(x, 4), "-x:small[30]"
+    yield "diff %x", torch.diff, X
+    yield "diff %x {n=2, axis=0}", lambda x: torch.diff(x, 2, 0), X
+    yield "diff %x {n=9}", lambda x: torch.diff(x, 9), X
+    yield "diff %x", torch.diff, "x:bits[7]"
+    yield "trapezoid %x", torch.trapezoid, X
+    yield "trapezoid %x {dx=0.5, axis=0}", lambda x: torch.trapezoid(x, dx=0.5, dim=0), X
+    yield "trapezoid %x, %y", torch.trapezoid, X, "y:normal[4]"
+    yield "trapezoid %x, %y {axis=0}", lambda x, y: torch.trapezoid(x, y, dim=0), X, "y:normal[3]"
+    yield "trapezoid %x, %y", torch.trapezoid, X, "y:normal[3,4]"
+    for p in ("2", "1", "inf", "3", "0"):
+        yield f"cdist %x, %y {{p={p}}}", lambda x, y, p=p: torch.cdist(x, y, float(p), compute_mode="donot_use_mm_for_euclid_dist"), "x:normal[2,3,4]", "y:normal[5,4]"
+    yield "cov %x", torch.cov, X
+    yield "cov %x {correction=0}", lambda x: torch.cov(x, correction=0), "x:normal[5]"
+    yield "cov %x, %f, %a", lambda x, f, a: torch.cov(x, fweights=f, aweights=a), X, "f:class5[4]", "-a:unit[4]"
+    yield "corrcoef %x", torch.corrcoef, X
+
+
+def products():
+    m = "x:normal[3,4]"
+    for name, f, a, b in (("vdot", torch.vdot, "x:normal[5]", "y:normal[5]"), ("inner", torch.inner, m, "y:normal[2,4]"), ("outer", torch.outer, "x:normal[3]", "y:normal[4]"),
+                          ("mv", torch.mv, m, "y:normal[4]"), ("mm", torch.mm, m, "y:normal[4,2]"), ("bmm", torch.bmm, "x:normal[2,3,4]", "y:normal[2,4,2]"),
+                          ("kron", torch.kron, "x:normal[2,3]", "y:normal[3]"), ("kron", torch.kron, "x:normal[2]", "y:normal[2,2,3]"), ("vdot", torch.vdot, "x:int[4]", "y:int[4]")):
+        yield f"{name} %x, %y", f, a, b
+    for name, f in (("vdot", torch.vdot), ("mv", torch.mv), ("mm", torch.mm), ("bmm", torch.bmm), ("inner", torch.inner)):
+        yield f"{name} %x, %y", f, m, "y:normal[3,5]"
+    yield "cross %x, %y", lambda x, y: torch.linalg.cross(x, y), "x:normal[4,3]", "y:normal[1,3]"
+    yield "cross %x, %y {axis=0}", lambda x, y: torch.linalg.cross(x, y, dim=0), "x:normal[3,4]", "y:normal[3,4]"
+    yield "cross %x, %y", lambda x, y: torch.linalg.cross(x, y), "x:normal[4,2]", "y:normal[4,2]"
+    for name, f, a, b in (("addmm", torch.addmm, m, "y:normal[4,2]"), ("addmv", torch.addmv, m, "y:normal[4]"), ("addr", torch.addr, "x:normal[3]", "y:normal[2]"),
+                          ("baddbmm", torch.baddbmm, "x:normal[2,3,4]", "y:normal[2,4,2]"), ("addbmm", torch.addbmm, "x:normal[2,3,4]", "y:normal[2,4,2]")):
+        yield f"{name} %i, %x, %y", f, "i:normal[3,2]" if name != "addmv" else "i:normal[3]", a, b
+        yield f"{name} %i, %x, %y {{beta=0.5, alpha=2}}", lambda i, x, y, f=f: f(i, x, y, beta=0.5, alpha=2), "i:normal[2]" if name != "addmv" else "i:normal[1]", a, b
+        yield f"{name} %i, %x, %y {{beta=0}}", lambda i, x, y, f=f: f(i, x, y, beta=0), "-i:holes[3,2]" if name != "addmv" else "-i:holes[3]", a, b
+    yield "tensordot %x, %y {xaxes=[1, 0], yaxes=[0, 2]}", lambda x, y: torch.tensordot(x, y, ([1, 0], [0, 2])), "x:normal[3,4]", "y:normal[4,2,3]"
+    yield "trace %x", torch.trace, m
+    yield "trace %x", torch.trace, "x:normal[3]"
+    for n in (0, 1, 2, 5):
+        yield f"matrix_power %x {{n={n}}}", lambda x, n=n: torch.matrix_power(x, n), "x:unit[2,3,3]"
+    yield "matrix_power %x {n=2}", lambda x: torch.matrix_power(x, 2), m
+    a, b, c = "x:normal[2,3]", "y:normal[3,4]", "z:normal[4,2]"
+    for e, *operands in (("ij,jk->ik", a, b), ("ij,jk", a, b), ("ij->ji", a), ("ij->", a), ("ij->j", a), ("ii->i", "x:normal[3,3]"), ("ii", "x:normal[3,3]"), ("i,j->ji", "x:normal[3]", "y:normal[2]"),
+                         ("bij,bjk->bik", "x:normal[2,2,3]", "y:normal[2,3,2]"), ("...ij,...jk->...ik", "x:normal[2,2,3]", "y:normal[3,2]"), ("ij,jk,kl->il", a, b, c), ("ij,jk,ki", a, b, c),
+                         ("abc,cd,be->ade", "x:normal[2,3,2]", "y:normal[2,4]", "z:normal[3,2]"), ("ij,ij->ij", a, "y:normal[2,3]"), ("ij,kl->ijkl", "x:normal[2,2]", "y:normal[2,3]"),
+                         ("i...->...", "x:normal[2,3]"), ("aabb->ab", "x:normal[2,2,3,3]"), ("ij,j->i", a, "y:normal[1]"), ("...,...", "x:normal[3]", "y:normal[2,1]"), ("bhid,bhjd->bhij", "x:normal[1,2,3,2]", "y:normal[1,2,2,2]"),
+                         ("ij,jk->ik", a, "y:normal[2,4]"), ("ij,jk->iz", a, b), ("ij,jk->ii", a, b), ("ij", a, b), ("ij,jk,kl", a, b), ("ij->i&", a), ("ijk->i", a), ("i...j...->ij", a)):
+        names = [w.split(":")[0] for w in operands]
+        yield f"einsum {', '.join('%' + n for n in names)} {{equation=\"{e}\"}}", lambda *x, e=e: torch.einsum(e, *x), *operands
+
+
+def creation():
+    yield "tril %x {diagonal=1}", lambda x: torch.tril(x, 1), X
+    yield "triu %x {diagonal=-1}", lambda x: torch.triu(x, -1), "x:normal[2,3,3]"
+    yield "tril %x", torch.tril, "x:normal[3]"
+    for k in (-2, 0, 1):
+        yield f"diag %x {{diagonal={k}}}", lambda x, k=k: torch.diag(x, k), X
+        yield f"diag %x {{diagonal={k}}}", lambda x, k=k: torch.diag(x, k), "x:normal[3]"
+    yield "diag %x", torch.diag, "x:normal[2,2,2]"
+    yield "vander %x {n=4}", lambda x: torch.linalg.vander(x, N=4).flip(-1), X
+    yield "vander %x {n=3, increasing}", lambda x: torch.linalg.vander(x, N=3), "x:normal[5]"
+    for name, f in (("zeros_like", torch.zeros_like), ("ones_like", torch.ones_like)):
+        yield f"{name} %x", f, "-x:normal[2,3]"
+        yield f"{name} %x", f, "x:int[3]"
+    yield "full_like %x {value=2.5}", lambda x: torch.full_like(x, 2.5), "-x:normal[2,3]"
+    yield "full_like %x {value=2}", lambda x: torch.full_like(x, 2), "x:int[3]"
+    yield "logspace {start=-1, stop=2, n=5, base=2, dtype=f64}", lambda: torch.logspace(-1, 2, 5, 2, dtype=torch.float64)
+    yield "tri {n=3, m=4, k=-1, dtype=i64}", lambda: np.tri(3, 4, -1, dtype="i8")
+    for r, c, k in ((3, 4, 0), (4, 3, 1), (4, 3, -2), (2, 5, 3), (3, 3, -9), (0, 3, 0)):
+        yield f"tril_indices {{row={r}, col={c}, offset={k}}}", lambda r=r, c=c, k=k: torch.tril_indices(r, c, k)
+        yield f"triu_indices {{row={r}, col={c}, offset={k}}}", lambda r=r, c=c, k=k: torch.triu_indices(r, c, k)
+
+
 # ---- the files
 
 def tensor(call, word):
@@ -134,7 +281,7 @@ def tensor(call, word):
 
 
 def text(v):
-    v = v.detach()
+    v = torch.zeros(v.shape, dtype=v.dtype) if v._is_zerotensor() else v.detach()
     v = (v.to(torch.float64) if v.is_floating_point() else v.to(torch.int64)).reshape(-1).tolist()
     return " ".join(f"{e:.14g}" if isinstance(e, float) else str(e) for e in v)
 
@@ -147,7 +294,7 @@ def case(call, f, *words):
         made = f(*operands)
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError, TypeError):
         return "".join(out) + "    refused\n"
-    made = made if isinstance(made, tuple) else (made,)
+    made = [torch.as_tensor(r) for r in (made if isinstance(made, tuple) else (made,))]
     loss = 0
     for r in made:
         out.append(f"    = {list(r.shape)} {text(r)}\n".replace(", ", ","))
@@ -160,7 +307,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, statistics, products, creation)}
 
 
 def main():

@@ -435,4 +435,39 @@ BZ_API int bz_nonzero_axes_at(bz_tensor *x, bz_tensor **parts, int room, const c
 BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char *site);
 #define bz_masked_select(...) bz_masked_select_at(__VA_ARGS__, BZ_SITE)
 
+/* ---- like x; triangles, diagonals, powers */
+
+/* Zeros in x's shape and dtype. */
+BZ_API bz_tensor *bz_zeros_like_at(bz_tensor *x, const char *site);
+/* Ones in x's shape and dtype. */
+BZ_API bz_tensor *bz_ones_like_at(bz_tensor *x, const char *site);
+/* Zeros in x's shape and dtype, where PyTorch's are anything. */
+BZ_API bz_tensor *bz_empty_like_at(bz_tensor *x, const char *site);
+/* One value in x's shape and dtype. */
+BZ_API bz_tensor *bz_full_like_at(bz_tensor *x, double value, const char *site);
+/* Matrices of the last two axes with 0 above a diagonal. */
+BZ_API bz_tensor *bz_tril_at(bz_tensor *x, int64_t diagonal, const char *site);
+/* Matrices of the last two axes with 0 below a diagonal. */
+BZ_API bz_tensor *bz_triu_at(bz_tensor *x, int64_t diagonal, const char *site);
+/* A diagonal of a matrix, or the matrix with this diagonal. */
+BZ_API bz_tensor *bz_diag_at(bz_tensor *x, int64_t diagonal, const char *site);
+/* Powers n - 1 .. 0 of x along a new last axis, or 0 .. n - 1. */
+BZ_API bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const char *site);
+#define bz_zeros_like(...)             bz_zeros_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_ones_like(...)              bz_ones_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_empty_like(...)             bz_empty_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_full_like(...)              bz_full_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_tril_1_(x)                  bz_tril_at((x), 0, BZ_SITE)
+#define bz_tril_2_(x, diagonal)        bz_tril_at((x), (diagonal), BZ_SITE)
+#define bz_tril(...)                   BZ_BY_COUNT_(bz_tril, __VA_ARGS__)
+#define bz_triu_1_(x)                  bz_triu_at((x), 0, BZ_SITE)
+#define bz_triu_2_(x, diagonal)        bz_triu_at((x), (diagonal), BZ_SITE)
+#define bz_triu(...)                   BZ_BY_COUNT_(bz_triu, __VA_ARGS__)
+#define bz_diag_1_(x)                  bz_diag_at((x), 0, BZ_SITE)
+#define bz_diag_2_(x, diagonal)        bz_diag_at((x), (diagonal), BZ_SITE)
+#define bz_diag(...)                   BZ_BY_COUNT_(bz_diag, __VA_ARGS__)
+#define bz_vander_2_(x, n)             bz_vander_at((x), (n), false, BZ_SITE)
+#define bz_vander_3_(x, n, increasing) bz_vander_at((x), (n), (increasing), BZ_SITE)
+#define bz_vander(...)                 BZ_BY_COUNT_(bz_vander, __VA_ARGS__)
+
 #endif

@@ -85,6 +85,121 @@ BZ_API bz_tensor *bz_vector_norm_at(bz_tensor *x, double ord, const int *axes, i
 #define bz_logcumsumexp(...)                            BZ_BY_COUNT_(bz_logcumsumexp, __VA_ARGS__)
 #define bz_vector_norm(...)                             bz_vector_norm_at(__VA_ARGS__, BZ_SITE)
 
+/* ---- statistics, orders, distances */
+typedef enum bz_interpolation { BZ_INTERPOLATION_LINEAR, BZ_INTERPOLATION_LOWER, BZ_INTERPOLATION_HIGHER, BZ_INTERPOLATION_MIDPOINT, BZ_INTERPOLATION_NEAREST } bz_interpolation;
+
+/* Standard deviation: square root of var. */
+BZ_API bz_tensor *bz_std_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                            const char *site);
+/* Var and mean. */
+BZ_API bz_tensor *bz_var_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                                 bz_tensor **mean, const char *site);
+/* Std and mean. */
+BZ_API bz_tensor *bz_std_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                                 bz_tensor **mean, const char *site);
+/* Largest element, NaN if any is. */
+BZ_API bz_tensor *bz_amax_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Smallest element, NaN if any is. */
+BZ_API bz_tensor *bz_amin_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site);
+/* Smallest and largest element. */
+BZ_API bz_tensor *bz_aminmax_at(bz_tensor *x, const int *axes, int n, bool keepdim, bz_tensor **max,
+                                const char *site);
+/* Number of elements that are not 0. */
+BZ_API bz_tensor *bz_count_nonzero_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                                      const char *site);
+/* Sum of what is no NaN. */
+BZ_API bz_tensor *bz_nansum_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site);
+/* Mean of what is no NaN; NaN where nothing is. */
+BZ_API bz_tensor *bz_nanmean_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                                const char *site);
+/* Variance of what is no NaN; NaN where no more than `correction` elements are. NumPy's, and its default. */
+BZ_API bz_tensor *bz_nanvar_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                               const char *site);
+/* Square root of nanvar. */
+BZ_API bz_tensor *bz_nanstd_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                               const char *site);
+/* Largest of what is no NaN. */
+BZ_API bz_tensor *bz_nanmax_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site);
+/* Smallest of what is no NaN. */
+BZ_API bz_tensor *bz_nanmin_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site);
+/* The middle element in order, the lower one of two; NaN if any is. One axis, or n = 0: all elements. indices (may be NULL) takes
+ * its i64 place. */
+BZ_API bz_tensor *bz_median_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               bz_tensor **indices, const char *site);
+/* Median of what is no NaN. As bz_median. */
+BZ_API bz_tensor *bz_nanmedian_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                                  bz_tensor **indices, const char *site);
+/* What a share q of the elements does not exceed; NaN if any is. q: 0-d, or [k], which is the first axis of the result; in 0 .. 1,
+ * else NaN. One axis, or n = 0: all elements. */
+BZ_API bz_tensor *bz_quantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n, bool keepdim,
+                                 bz_interpolation interpolation, const char *site);
+/* Quantile of what is no NaN. As bz_quantile. */
+BZ_API bz_tensor *bz_nanquantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n,
+                                    bool keepdim, bz_interpolation interpolation, const char *site);
+/* Of each number 0 .. minlength - 1 how many elements it is, or the sum of their weights. BZ_EINDEX for an element that is none of
+ * these numbers: a shape does not hang on values. */
+BZ_API bz_tensor *bz_bincount_at(bz_tensor *x, bz_tensor *weights, int64_t minlength,
+                                 const char *site);
+/* How many elements fall into each of equal parts of min .. max; of x's own range where these are equal. */
+BZ_API bz_tensor *bz_histc_at(bz_tensor *x, int64_t bins, double min, double max, const char *site);
+/* Differences of neighbours along an axis, n times. */
+BZ_API bz_tensor *bz_diff_at(bz_tensor *x, int64_t n, int axis, const char *site);
+/* Area under y along an axis by trapezoids, at places x or dx apart. x: NULL, or of y's shape, or the places of the axis alone. */
+BZ_API bz_tensor *bz_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis,
+                                  const char *site);
+/* Norms of order p of the differences of all rows: [.., p, m] [.., r, m] -> [.., p, r] */
+BZ_API bz_tensor *bz_cdist_at(bz_tensor *x, bz_tensor *y, double p, const char *site);
+/* Covariances of the rows of x [variables, observations] A vector is one variable. fweights: how often each observation counts,
+ * aweights: its weight, both [observations] or NULL. */
+BZ_API bz_tensor *bz_cov_at(bz_tensor *x, bz_tensor *fweights, bz_tensor *aweights, int correction,
+                            const char *site);
+/* Correlations of the rows of x. */
+BZ_API bz_tensor *bz_corrcoef_at(bz_tensor *x, const char *site);
+#define bz_std(...)                                  bz_std_at(__VA_ARGS__, BZ_SITE)
+#define bz_var_mean(...)                             bz_var_mean_at(__VA_ARGS__, BZ_SITE)
+#define bz_std_mean(...)                             bz_std_mean_at(__VA_ARGS__, BZ_SITE)
+#define bz_amax(...)                                 bz_amax_at(__VA_ARGS__, BZ_SITE)
+#define bz_amin(...)                                 bz_amin_at(__VA_ARGS__, BZ_SITE)
+#define bz_aminmax(...)                              bz_aminmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_count_nonzero(...)                        bz_count_nonzero_at(__VA_ARGS__, BZ_SITE)
+#define bz_nansum(...)                               bz_nansum_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanmean(...)                              bz_nanmean_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanvar(...)                               bz_nanvar_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanstd(...)                               bz_nanstd_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanmax(...)                               bz_nanmax_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanmin(...)                               bz_nanmin_at(__VA_ARGS__, BZ_SITE)
+#define bz_median(...)                               bz_median_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanmedian(...)                            bz_nanmedian_at(__VA_ARGS__, BZ_SITE)
+#define bz_quantile(...)                             bz_quantile_at(__VA_ARGS__, BZ_SITE)
+#define bz_nanquantile(...)                          bz_nanquantile_at(__VA_ARGS__, BZ_SITE)
+#define bz_bincount(...)                             bz_bincount_at(__VA_ARGS__, BZ_SITE)
+#define bz_histc_1_(x)                               bz_histc_at((x), 100, 0, 0, BZ_SITE)
+#define bz_histc_2_(x, bins)                         bz_histc_at((x), (bins), 0, 0, BZ_SITE)
+#define bz_histc_3_(x, bins, min)                    bz_histc_at((x), (bins), (min), 0, BZ_SITE)
+#define bz_histc_4_(x, bins, min, max)               bz_histc_at((x), (bins), (min), (max), BZ_SITE)
+#define bz_histc(...)                                BZ_BY_COUNT_(bz_histc, __VA_ARGS__)
+#define bz_diff_1_(x)                                bz_diff_at((x), 1, -1, BZ_SITE)
+#define bz_diff_2_(x, n)                             bz_diff_at((x), (n), -1, BZ_SITE)
+#define bz_diff_3_(x, n, axis)                       bz_diff_at((x), (n), (axis), BZ_SITE)
+#define bz_diff(...)                                 BZ_BY_COUNT_(bz_diff, __VA_ARGS__)
+#define bz_trapezoid_1_(y)                           bz_trapezoid_at((y), NULL, 1, -1, BZ_SITE)
+#define bz_trapezoid_2_(y, x)                        bz_trapezoid_at((y), (x), 1, -1, BZ_SITE)
+#define bz_trapezoid_3_(y, x, dx)                    bz_trapezoid_at((y), (x), (dx), -1, BZ_SITE)
+#define bz_trapezoid_4_(y, x, dx, axis)              bz_trapezoid_at((y), (x), (dx), (axis), BZ_SITE)
+#define bz_trapezoid(...)                            BZ_BY_COUNT_(bz_trapezoid, __VA_ARGS__)
+#define bz_cdist_2_(x, y)                            bz_cdist_at((x), (y), 2, BZ_SITE)
+#define bz_cdist_3_(x, y, p)                         bz_cdist_at((x), (y), (p), BZ_SITE)
+#define bz_cdist(...)                                BZ_BY_COUNT_(bz_cdist, __VA_ARGS__)
+#define bz_cov_1_(x)                                 bz_cov_at((x), NULL, NULL, 1, BZ_SITE)
+#define bz_cov_2_(x, fweights)                       bz_cov_at((x), (fweights), NULL, 1, BZ_SITE)
+#define bz_cov_3_(x, fweights, aweights)             bz_cov_at((x), (fweights), (aweights), 1, BZ_SITE)
+#define bz_cov_4_(x, fweights, aweights, correction) bz_cov_at((x), (fweights), (aweights), (correction), BZ_SITE)
+#define bz_cov(...)                                  BZ_BY_COUNT_(bz_cov, __VA_ARGS__)
+#define bz_corrcoef(...)                             bz_corrcoef_at(__VA_ARGS__, BZ_SITE)
+
 /* ---- products */
 
 /* NumPy's: [.., n, k] [.., k, m] -> [.., n, m]; 1-d operands are a row on the left, a column on the right; the rest broadcasts. */
@@ -95,6 +210,85 @@ BZ_API bz_tensor *bz_linear_at(bz_tensor *x, bz_tensor *weight, bz_tensor *bias,
 #define bz_linear_2_(x, weight)       bz_linear_at((x), (weight), NULL, BZ_SITE)
 #define bz_linear_3_(x, weight, bias) bz_linear_at((x), (weight), (bias), BZ_SITE)
 #define bz_linear(...)                BZ_BY_COUNT_(bz_linear, __VA_ARGS__)
+
+/* ---- products by their names: of two of these the inner sizes are one */
+
+/* Sum of products of two vectors. */
+BZ_API bz_tensor *bz_vdot_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* Sum of products over the last axes. */
+BZ_API bz_tensor *bz_inner_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* [n] [m] -> [n, m], products of all pairs. */
+BZ_API bz_tensor *bz_outer_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* [n, k] [k] -> [n] */
+BZ_API bz_tensor *bz_mv_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* [n, k] [k, m] -> [n, m] */
+BZ_API bz_tensor *bz_mm_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* [b, n, k] [b, k, m] -> [b, n, m] */
+BZ_API bz_tensor *bz_bmm_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* beta input + alpha x y, matrices. input broadcasts; where beta is 0 it counts nothing. */
+BZ_API bz_tensor *bz_addmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta,
+                              double alpha, const char *site);
+/* beta input + alpha x y, a matrix times a vector. As bz_addmm. */
+BZ_API bz_tensor *bz_addmv_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta,
+                              double alpha, const char *site);
+/* beta input + alpha x y^T, vectors. As bz_addmm. */
+BZ_API bz_tensor *bz_addr_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta,
+                             double alpha, const char *site);
+/* beta input + alpha x y, batches of matrices. As bz_addmm. */
+BZ_API bz_tensor *bz_baddbmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta,
+                                double alpha, const char *site);
+/* beta input + alpha times the sum of all products of two batches of matrices. As bz_addmm. */
+BZ_API bz_tensor *bz_addbmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta,
+                               double alpha, const char *site);
+/* Sum of products over n axes of each, xaxes[i] with yaxes[i]: the rest of x, then the rest of y. */
+BZ_API bz_tensor *bz_tensordot_at(bz_tensor *x, bz_tensor *y, const int *xaxes, const int *yaxes,
+                                  int n, const char *site);
+/* Kronecker's product. */
+BZ_API bz_tensor *bz_kron_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* Vector product along an axis of three elements. */
+BZ_API bz_tensor *bz_cross_at(bz_tensor *x, bz_tensor *y, int axis, const char *site);
+/* Einstein's sum: "bij,bjk->bik". As numpy.einsum: letters name axes, `...` any number of them in front; a letter that the result
+ * has not is summed over, one that an operand has twice is its diagonal; without `->` the result has those that stand once, in
+ * order. The cheapest product of two is made first. */
+BZ_API bz_tensor *bz_einsum_at(bz_tensor *const *x, int n, const char *equation, const char *site);
+/* Sum of a matrix's diagonal. */
+BZ_API bz_tensor *bz_trace_at(bz_tensor *x, const char *site);
+/* Product of n times x, n >= 0. */
+BZ_API bz_tensor *bz_matrix_power_at(bz_tensor *x, int64_t n, const char *site);
+#define bz_vdot(...)                            bz_vdot_at(__VA_ARGS__, BZ_SITE)
+#define bz_inner(...)                           bz_inner_at(__VA_ARGS__, BZ_SITE)
+#define bz_outer(...)                           bz_outer_at(__VA_ARGS__, BZ_SITE)
+#define bz_mv(...)                              bz_mv_at(__VA_ARGS__, BZ_SITE)
+#define bz_mm(...)                              bz_mm_at(__VA_ARGS__, BZ_SITE)
+#define bz_bmm(...)                             bz_bmm_at(__VA_ARGS__, BZ_SITE)
+#define bz_addmm_3_(input, x, y)                bz_addmm_at((input), (x), (y), 1, 1, BZ_SITE)
+#define bz_addmm_4_(input, x, y, beta)          bz_addmm_at((input), (x), (y), (beta), 1, BZ_SITE)
+#define bz_addmm_5_(input, x, y, beta, alpha)   bz_addmm_at((input), (x), (y), (beta), (alpha), BZ_SITE)
+#define bz_addmm(...)                           BZ_BY_COUNT_(bz_addmm, __VA_ARGS__)
+#define bz_addmv_3_(input, x, y)                bz_addmv_at((input), (x), (y), 1, 1, BZ_SITE)
+#define bz_addmv_4_(input, x, y, beta)          bz_addmv_at((input), (x), (y), (beta), 1, BZ_SITE)
+#define bz_addmv_5_(input, x, y, beta, alpha)   bz_addmv_at((input), (x), (y), (beta), (alpha), BZ_SITE)
+#define bz_addmv(...)                           BZ_BY_COUNT_(bz_addmv, __VA_ARGS__)
+#define bz_addr_3_(input, x, y)                 bz_addr_at((input), (x), (y), 1, 1, BZ_SITE)
+#define bz_addr_4_(input, x, y, beta)           bz_addr_at((input), (x), (y), (beta), 1, BZ_SITE)
+#define bz_addr_5_(input, x, y, beta, alpha)    bz_addr_at((input), (x), (y), (beta), (alpha), BZ_SITE)
+#define bz_addr(...)                            BZ_BY_COUNT_(bz_addr, __VA_ARGS__)
+#define bz_baddbmm_3_(input, x, y)              bz_baddbmm_at((input), (x), (y), 1, 1, BZ_SITE)
+#define bz_baddbmm_4_(input, x, y, beta)        bz_baddbmm_at((input), (x), (y), (beta), 1, BZ_SITE)
+#define bz_baddbmm_5_(input, x, y, beta, alpha) bz_baddbmm_at((input), (x), (y), (beta), (alpha), BZ_SITE)
+#define bz_baddbmm(...)                         BZ_BY_COUNT_(bz_baddbmm, __VA_ARGS__)
+#define bz_addbmm_3_(input, x, y)               bz_addbmm_at((input), (x), (y), 1, 1, BZ_SITE)
+#define bz_addbmm_4_(input, x, y, beta)         bz_addbmm_at((input), (x), (y), (beta), 1, BZ_SITE)
+#define bz_addbmm_5_(input, x, y, beta, alpha)  bz_addbmm_at((input), (x), (y), (beta), (alpha), BZ_SITE)
+#define bz_addbmm(...)                          BZ_BY_COUNT_(bz_addbmm, __VA_ARGS__)
+#define bz_tensordot(...)                       bz_tensordot_at(__VA_ARGS__, BZ_SITE)
+#define bz_kron(...)                            bz_kron_at(__VA_ARGS__, BZ_SITE)
+#define bz_cross_2_(x, y)                       bz_cross_at((x), (y), -1, BZ_SITE)
+#define bz_cross_3_(x, y, axis)                 bz_cross_at((x), (y), (axis), BZ_SITE)
+#define bz_cross(...)                           BZ_BY_COUNT_(bz_cross, __VA_ARGS__)
+#define bz_einsum(...)                          bz_einsum_at(__VA_ARGS__, BZ_SITE)
+#define bz_trace(...)                           bz_trace_at(__VA_ARGS__, BZ_SITE)
+#define bz_matrix_power(...)                    bz_matrix_power_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- windows, and images of other sizes */
 typedef enum bz_resize { BZ_RESIZE_NEAREST, BZ_RESIZE_NEAREST_EXACT, BZ_RESIZE_LINEAR, BZ_RESIZE_BILINEAR, BZ_RESIZE_TRILINEAR, BZ_RESIZE_BICUBIC, BZ_RESIZE_AREA } bz_resize;

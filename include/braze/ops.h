@@ -255,4 +255,165 @@ BZ_API bz_tensor *bz_sigmoid_at(bz_tensor *x, const char *site);
 BZ_API bz_tensor *bz_softplus_at(bz_tensor *x, const char *site);
 #define bz_softplus(x) bz_softplus_at((x), BZ_SITE)
 
+/* ---- arithmetic that is more than one op. Arguments at the end for which docs/ops.md has a default may be left out */
+typedef enum bz_rounding { BZ_ROUNDING_NONE, BZ_ROUNDING_TRUNC, BZ_ROUNDING_FLOOR } bz_rounding;
+
+/* x. BZ_EDTYPE for bool. */
+BZ_API bz_tensor *bz_positive_at(bz_tensor *x, const char *site);
+/* -1, 0 or 1: the sign, 0 for NaN. */
+BZ_API bz_tensor *bz_sgn_at(bz_tensor *x, const char *site);
+/* Degrees of an angle in radians. */
+BZ_API bz_tensor *bz_rad2deg_at(bz_tensor *x, const char *site);
+/* Radians of an angle in degrees. */
+BZ_API bz_tensor *bz_deg2rad_at(bz_tensor *x, const char *site);
+/* y - alpha x. */
+BZ_API bz_tensor *bz_rsub_at(bz_tensor *x, bz_tensor *y, double alpha, const char *site);
+/* x + value y z. */
+BZ_API bz_tensor *bz_addcmul_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, double value,
+                                const char *site);
+/* x + value y / z. */
+BZ_API bz_tensor *bz_addcdiv_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, double value,
+                                const char *site);
+/* x / y. */
+BZ_API bz_tensor *bz_true_divide_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x / y, or that rounded towards zero (trunc) or down (floor). Rounded, integers keep their dtype, and 0 stands for x / 0; floats
+ * round the exact quotient down, the rounded one towards zero. */
+BZ_API bz_tensor *bz_divide_at(bz_tensor *x, bz_tensor *y, bz_rounding rounding_mode,
+                               const char *site);
+/* x^y in f64. */
+BZ_API bz_tensor *bz_float_power_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x 2^y. */
+BZ_API bz_tensor *bz_ldexp_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x as mantissa 2^exponent, 1/2 <= |mantissa| < 1 (exponent: i32). 0, infinities and NaN have exponent 0. */
+BZ_API bz_tensor *bz_frexp_at(bz_tensor *x, bz_tensor **exponent, const char *site);
+/* The next number of the dtype from x towards y. Its gradient is 0. */
+BZ_API bz_tensor *bz_nextafter_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* The larger of x and y, the other one where one is NaN. */
+BZ_API bz_tensor *bz_fmax_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* The smaller of x and y, the other one where one is NaN. */
+BZ_API bz_tensor *bz_fmin_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* Logarithm to base 2 of 2^x + 2^y. */
+BZ_API bz_tensor *bz_logaddexp2_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x log y, 0 where x is 0 and y is no NaN. */
+BZ_API bz_tensor *bz_xlogy_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* x log(1 + y), 0 where x is 0 and y is no NaN. */
+BZ_API bz_tensor *bz_xlog1py_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* -x log x, 0 at 0, -inf below. */
+BZ_API bz_tensor *bz_entr_at(bz_tensor *x, const char *site);
+/* Log(x / (1 - x)), x limited to eps .. 1 - eps unless eps < 0. */
+BZ_API bz_tensor *bz_logit_at(bz_tensor *x, double eps, const char *site);
+/* Sin(pi x) / (pi x), 1 at 0. */
+BZ_API bz_tensor *bz_sinc_at(bz_tensor *x, const char *site);
+/* x with numbers in place of NaN and the infinities. posinf, neginf NaN: the largest and the smallest finite number of the dtype. */
+BZ_API bz_tensor *bz_nan_to_num_at(bz_tensor *x, double nan, double posinf, double neginf,
+                                   const char *site);
+/* Is x = y, or |x - y| <= atol + rtol |y|? equal_nan: two NaN are, too. */
+BZ_API bz_tensor *bz_isclose_at(bz_tensor *x, bz_tensor *y, double rtol, double atol,
+                                bool equal_nan, const char *site);
+/* Does isclose hold everywhere? 0-d, bool. */
+BZ_API bz_tensor *bz_allclose_at(bz_tensor *x, bz_tensor *y, double rtol, double atol,
+                                 bool equal_nan, const char *site);
+/* Is +inf. */
+BZ_API bz_tensor *bz_isposinf_at(bz_tensor *x, const char *site);
+/* Is -inf. */
+BZ_API bz_tensor *bz_isneginf_at(bz_tensor *x, const char *site);
+/* Has no imaginary part: true. */
+BZ_API bz_tensor *bz_isreal_at(bz_tensor *x, const char *site);
+static inline bz_tensor *bz_rsub_with_(bz_operand x, bz_operand y, double alpha, const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_rsub_at(o[0].v.tensor, o[1].v.tensor, alpha, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_addcmul_with_(bz_operand x, bz_operand y, bz_operand z, double value,
+                                          const char *site) {
+    bz_operand o[] = {x, y, z};
+    bz_numbers_begin(o, 3, site);
+    bz_tensor *made = bz_addcmul_at(o[0].v.tensor, o[1].v.tensor, o[2].v.tensor, value, site);
+    bz_numbers_end(o, 3);
+    return made;
+}
+static inline bz_tensor *bz_addcdiv_with_(bz_operand x, bz_operand y, bz_operand z, double value,
+                                          const char *site) {
+    bz_operand o[] = {x, y, z};
+    bz_numbers_begin(o, 3, site);
+    bz_tensor *made = bz_addcdiv_at(o[0].v.tensor, o[1].v.tensor, o[2].v.tensor, value, site);
+    bz_numbers_end(o, 3);
+    return made;
+}
+static inline bz_tensor *bz_divide_with_(bz_operand x, bz_operand y, bz_rounding rounding_mode,
+                                         const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_divide_at(o[0].v.tensor, o[1].v.tensor, rounding_mode, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_isclose_with_(bz_operand x, bz_operand y, double rtol, double atol,
+                                          bool equal_nan, const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_isclose_at(o[0].v.tensor, o[1].v.tensor, rtol, atol, equal_nan, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+static inline bz_tensor *bz_allclose_with_(bz_operand x, bz_operand y, double rtol, double atol,
+                                           bool equal_nan, const char *site) {
+    bz_operand o[] = {x, y};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = bz_allclose_at(o[0].v.tensor, o[1].v.tensor, rtol, atol, equal_nan, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+#define bz_positive(...)                            bz_positive_at(__VA_ARGS__, BZ_SITE)
+#define bz_sgn(...)                                 bz_sgn_at(__VA_ARGS__, BZ_SITE)
+#define bz_rad2deg(...)                             bz_rad2deg_at(__VA_ARGS__, BZ_SITE)
+#define bz_deg2rad(...)                             bz_deg2rad_at(__VA_ARGS__, BZ_SITE)
+#define bz_rsub_2_(x, y)                            bz_rsub_with_(BZ_OPERAND(x), BZ_OPERAND(y), 1, BZ_SITE)
+#define bz_rsub_3_(x, y, alpha)                     bz_rsub_with_(BZ_OPERAND(x), BZ_OPERAND(y), alpha, BZ_SITE)
+#define bz_rsub(...)                                BZ_BY_COUNT_(bz_rsub, __VA_ARGS__)
+#define bz_addcmul_3_(x, y, z)                      bz_addcmul_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(z), 1, BZ_SITE)
+#define bz_addcmul_4_(x, y, z, value)               bz_addcmul_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(z), value, BZ_SITE)
+#define bz_addcmul(...)                             BZ_BY_COUNT_(bz_addcmul, __VA_ARGS__)
+#define bz_addcdiv_3_(x, y, z)                      bz_addcdiv_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(z), 1, BZ_SITE)
+#define bz_addcdiv_4_(x, y, z, value)               bz_addcdiv_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_OPERAND(z), value, BZ_SITE)
+#define bz_addcdiv(...)                             BZ_BY_COUNT_(bz_addcdiv, __VA_ARGS__)
+#define bz_true_divide(x, y)                        BZ_WITH_2_(bz_true_divide_at, x, y)
+#define bz_divide_2_(x, y)                          bz_divide_with_(BZ_OPERAND(x), BZ_OPERAND(y), BZ_ROUNDING_NONE, BZ_SITE)
+#define bz_divide_3_(x, y, rounding_mode)           bz_divide_with_(BZ_OPERAND(x), BZ_OPERAND(y), rounding_mode, BZ_SITE)
+#define bz_divide(...)                              BZ_BY_COUNT_(bz_divide, __VA_ARGS__)
+#define bz_float_power(x, y)                        BZ_WITH_2_(bz_float_power_at, x, y)
+#define bz_ldexp(x, y)                              BZ_WITH_2_(bz_ldexp_at, x, y)
+#define bz_frexp(...)                               bz_frexp_at(__VA_ARGS__, BZ_SITE)
+#define bz_nextafter(x, y)                          BZ_WITH_2_(bz_nextafter_at, x, y)
+#define bz_fmax(x, y)                               BZ_WITH_2_(bz_fmax_at, x, y)
+#define bz_fmin(x, y)                               BZ_WITH_2_(bz_fmin_at, x, y)
+#define bz_logaddexp2(x, y)                         BZ_WITH_2_(bz_logaddexp2_at, x, y)
+#define bz_xlogy(x, y)                              BZ_WITH_2_(bz_xlogy_at, x, y)
+#define bz_xlog1py(x, y)                            BZ_WITH_2_(bz_xlog1py_at, x, y)
+#define bz_entr(...)                                bz_entr_at(__VA_ARGS__, BZ_SITE)
+#define bz_logit_1_(x)                              bz_logit_at((x), -1, BZ_SITE)
+#define bz_logit_2_(x, eps)                         bz_logit_at((x), (eps), BZ_SITE)
+#define bz_logit(...)                               BZ_BY_COUNT_(bz_logit, __VA_ARGS__)
+#define bz_sinc(...)                                bz_sinc_at(__VA_ARGS__, BZ_SITE)
+#define bz_nan_to_num_1_(x)                         bz_nan_to_num_at((x), 0, __builtin_nan(""), __builtin_nan(""), BZ_SITE)
+#define bz_nan_to_num_2_(x, nan)                    bz_nan_to_num_at((x), (nan), __builtin_nan(""), __builtin_nan(""), BZ_SITE)
+#define bz_nan_to_num_3_(x, nan, posinf)            bz_nan_to_num_at((x), (nan), (posinf), __builtin_nan(""), BZ_SITE)
+#define bz_nan_to_num_4_(x, nan, posinf, neginf)    bz_nan_to_num_at((x), (nan), (posinf), (neginf), BZ_SITE)
+#define bz_nan_to_num(...)                          BZ_BY_COUNT_(bz_nan_to_num, __VA_ARGS__)
+#define bz_isclose_2_(x, y)                         bz_isclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), 1e-05, 1e-08, false, BZ_SITE)
+#define bz_isclose_3_(x, y, rtol)                   bz_isclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, 1e-08, false, BZ_SITE)
+#define bz_isclose_4_(x, y, rtol, atol)             bz_isclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, atol, false, BZ_SITE)
+#define bz_isclose_5_(x, y, rtol, atol, equal_nan)  bz_isclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, atol, equal_nan, BZ_SITE)
+#define bz_isclose(...)                             BZ_BY_COUNT_(bz_isclose, __VA_ARGS__)
+#define bz_allclose_2_(x, y)                        bz_allclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), 1e-05, 1e-08, false, BZ_SITE)
+#define bz_allclose_3_(x, y, rtol)                  bz_allclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, 1e-08, false, BZ_SITE)
+#define bz_allclose_4_(x, y, rtol, atol)            bz_allclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, atol, false, BZ_SITE)
+#define bz_allclose_5_(x, y, rtol, atol, equal_nan) bz_allclose_with_(BZ_OPERAND(x), BZ_OPERAND(y), rtol, atol, equal_nan, BZ_SITE)
+#define bz_allclose(...)                            BZ_BY_COUNT_(bz_allclose, __VA_ARGS__)
+#define bz_isposinf(...)                            bz_isposinf_at(__VA_ARGS__, BZ_SITE)
+#define bz_isneginf(...)                            bz_isneginf_at(__VA_ARGS__, BZ_SITE)
+#define bz_isreal(...)                              bz_isreal_at(__VA_ARGS__, BZ_SITE)
+
 #endif

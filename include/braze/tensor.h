@@ -87,6 +87,37 @@ BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype dtype,
 #define bz_eye_4_(c, n, m, dtype)                bz_eye_at((c), (n), (m), (dtype), BZ_SITE)
 #define bz_eye(...)                              BZ_BY_COUNT_(bz_eye, __VA_ARGS__)
 
+/* Zeros, where PyTorch's are anything. */
+BZ_API bz_tensor *bz_empty_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
+                              const char *site);
+/* n powers of base, their exponents from start to stop. Floats only. */
+BZ_API bz_tensor *bz_logspace_at(bz_context *c, double start, double stop, int64_t n, double base,
+                                 bz_dtype dtype, const char *site);
+/* [n, m] with 1 on and below diagonal k. */
+BZ_API bz_tensor *bz_tri_at(bz_context *c, int64_t n, int64_t m, int64_t k, bz_dtype dtype,
+                            const char *site);
+/* Rows and columns of the elements on and below a diagonal of [row, col], in order: [2, count] */
+BZ_API bz_tensor *bz_tril_indices_at(bz_context *c, int64_t row, int64_t col, int64_t offset,
+                                     const char *site);
+/* Rows and columns of the elements on and above a diagonal of [row, col], in order: [2, count] */
+BZ_API bz_tensor *bz_triu_indices_at(bz_context *c, int64_t row, int64_t col, int64_t offset,
+                                     const char *site);
+#define bz_empty(...)                                  bz_empty_at(__VA_ARGS__, BZ_SITE)
+#define bz_logspace_4_(c, start, stop, n)              bz_logspace_at((c), (start), (stop), (n), 10, BZ_F32, BZ_SITE)
+#define bz_logspace_5_(c, start, stop, n, base)        bz_logspace_at((c), (start), (stop), (n), (base), BZ_F32, BZ_SITE)
+#define bz_logspace_6_(c, start, stop, n, base, dtype) bz_logspace_at((c), (start), (stop), (n), (base), (dtype), BZ_SITE)
+#define bz_logspace(...)                               BZ_BY_COUNT_(bz_logspace, __VA_ARGS__)
+#define bz_tri_3_(c, n, m)                             bz_tri_at((c), (n), (m), 0, BZ_F32, BZ_SITE)
+#define bz_tri_4_(c, n, m, k)                          bz_tri_at((c), (n), (m), (k), BZ_F32, BZ_SITE)
+#define bz_tri_5_(c, n, m, k, dtype)                   bz_tri_at((c), (n), (m), (k), (dtype), BZ_SITE)
+#define bz_tri(...)                                    BZ_BY_COUNT_(bz_tri, __VA_ARGS__)
+#define bz_tril_indices_3_(c, row, col)                bz_tril_indices_at((c), (row), (col), 0, BZ_SITE)
+#define bz_tril_indices_4_(c, row, col, offset)        bz_tril_indices_at((c), (row), (col), (offset), BZ_SITE)
+#define bz_tril_indices(...)                           BZ_BY_COUNT_(bz_tril_indices, __VA_ARGS__)
+#define bz_triu_indices_3_(c, row, col)                bz_triu_indices_at((c), (row), (col), 0, BZ_SITE)
+#define bz_triu_indices_4_(c, row, col, offset)        bz_triu_indices_at((c), (row), (col), (offset), BZ_SITE)
+#define bz_triu_indices(...)                           BZ_BY_COUNT_(bz_triu_indices, __VA_ARGS__)
+
 /* Uniform in [0, 1): the next numbers of c's stream (Philox4x32-10). */
 BZ_API bz_tensor *bz_rand_at(bz_context *c, const int64_t *shape, int rank, bz_dtype dtype,
                              const char *site);

@@ -47,6 +47,11 @@ bz_tensor *bz_ones_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
     return filled(c, "ones", shape, rank, ir_number_i(1), t, site);
 }
 
+bz_tensor *bz_empty_at(bz_context *c, const int64_t *shape, int rank, bz_dtype t,
+                       const char *site) {
+    return filled(c, "empty", shape, rank, ir_number_i(0), t, site);
+}
+
 /* ---- sequences */
 
 static bz_tensor *arange(bz_context *c, ir_number start, ir_number stop, ir_number step, bz_dtype t,
@@ -82,6 +87,35 @@ bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char
     bool ready =
         rt_begin_new(&r, "eye", c, site) && rt_check_shape(c, "eye", site, t, (int64_t[]){n, m}, 2);
     return rt_end(&r, ready ? ir_eye(r.g, n, m, t) : 0);
+}
+
+bz_tensor *bz_logspace_at(bz_context *c, double start, double stop, int64_t n, double base,
+                          bz_dtype t, const char *site) {
+    rt_rec r;
+    bool ready =
+        rt_begin_new(&r, "logspace", c, site) && rt_check_shape(c, "logspace", site, t, &n, 1);
+    return rt_end(&r, ready ? ir_logspace(r.g, start, stop, n, base, t) : 0);
+}
+
+bz_tensor *bz_tri_at(bz_context *c, int64_t n, int64_t m, int64_t k, bz_dtype t, const char *site) {
+    rt_rec r;
+    bool ready =
+        rt_begin_new(&r, "tri", c, site) && rt_check_shape(c, "tri", site, t, (int64_t[]){n, m}, 2);
+    return rt_end(&r, ready ? ir_tri(r.g, n, m, k, t) : 0);
+}
+
+bz_tensor *bz_tril_indices_at(bz_context *c, int64_t row, int64_t col, int64_t offset,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin_new(&r, "tril_indices", c, site);
+    return rt_end(&r, ready ? ir_tril_indices(r.g, row, col, offset) : 0);
+}
+
+bz_tensor *bz_triu_indices_at(bz_context *c, int64_t row, int64_t col, int64_t offset,
+                              const char *site) {
+    rt_rec r;
+    bool ready = rt_begin_new(&r, "triu_indices", c, site);
+    return rt_end(&r, ready ? ir_triu_indices(r.g, row, col, offset) : 0);
 }
 
 /* ---- random numbers */

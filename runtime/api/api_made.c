@@ -3,6 +3,498 @@
 
 /* clang-format off */
 
+bz_tensor *bz_positive_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "positive", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_positive(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_sgn_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "sgn", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_sgn(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_rad2deg_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "rad2deg", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_rad2deg(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_deg2rad_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "deg2rad", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_deg2rad(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_rsub_at(bz_tensor *x, bz_tensor *y, double alpha, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "rsub", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_rsub(r.g, r.x[0], r.x[1], alpha) : 0);
+}
+
+bz_tensor *bz_addcmul_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, double value, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addcmul", site, (bz_tensor *[]){x, y, z}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addcmul(r.g, r.x[0], r.x[1], r.x[2], value) : 0);
+}
+
+bz_tensor *bz_addcdiv_at(bz_tensor *x, bz_tensor *y, bz_tensor *z, double value, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addcdiv", site, (bz_tensor *[]){x, y, z}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addcdiv(r.g, r.x[0], r.x[1], r.x[2], value) : 0);
+}
+
+bz_tensor *bz_true_divide_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "true_divide", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_build2(r.g, IR_DIV, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_divide_at(bz_tensor *x, bz_tensor *y, bz_rounding rounding_mode, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "divide", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_divide(r.g, r.x[0], r.x[1], (int)rounding_mode) : 0);
+}
+
+bz_tensor *bz_float_power_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "float_power", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_float_power(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_ldexp_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "ldexp", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_ldexp(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_frexp_at(bz_tensor *x, bz_tensor **exponent, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "frexp", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_frexp(r.g, r.x[0], &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){exponent});
+}
+
+bz_tensor *bz_nextafter_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nextafter", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_nextafter(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_fmax_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "fmax", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_fmax(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_fmin_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "fmin", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_fmin(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_logaddexp2_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "logaddexp2", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_logaddexp2(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_xlogy_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "xlogy", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_xlogy(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_xlog1py_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "xlog1py", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_xlog1py(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_entr_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "entr", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_entr(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_logit_at(bz_tensor *x, double eps, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "logit", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_logit(r.g, r.x[0], eps) : 0);
+}
+
+bz_tensor *bz_sinc_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "sinc", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_sinc(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_nan_to_num_at(bz_tensor *x, double nan, double posinf, double neginf,
+                            const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nan_to_num", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_nan_to_num(r.g, r.x[0], nan, posinf, neginf) : 0);
+}
+
+bz_tensor *bz_isclose_at(bz_tensor *x, bz_tensor *y, double rtol, double atol, bool equal_nan,
+                         const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "isclose", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_isclose(r.g, r.x[0], r.x[1], rtol, atol, equal_nan) : 0);
+}
+
+bz_tensor *bz_allclose_at(bz_tensor *x, bz_tensor *y, double rtol, double atol, bool equal_nan,
+                          const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "allclose", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_allclose(r.g, r.x[0], r.x[1], rtol, atol, equal_nan) : 0);
+}
+
+bz_tensor *bz_isposinf_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "isposinf", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_isposinf(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_isneginf_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "isneginf", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_isneginf(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_isreal_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "isreal", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_isreal(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_std_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "std", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_std(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+}
+
+bz_tensor *bz_var_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                          bz_tensor **mean, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "var_mean", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_var_mean(r.g, r.x[0], axes, (unsigned)n, correction, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){mean});
+}
+
+bz_tensor *bz_std_mean_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                          bz_tensor **mean, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "std_mean", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_std_mean(r.g, r.x[0], axes, (unsigned)n, correction, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){mean});
+}
+
+bz_tensor *bz_amax_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "amax", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_RMAX, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_amin_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "amin", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_reduce(r.g, IR_RMIN, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_aminmax_at(bz_tensor *x, const int *axes, int n, bool keepdim, bz_tensor **max,
+                         const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "aminmax", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_aminmax(r.g, r.x[0], axes, (unsigned)n, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){max});
+}
+
+bz_tensor *bz_count_nonzero_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                               const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "count_nonzero", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_count_nonzero(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_nansum_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nansum", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nansum(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_nanmean_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanmean", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanmean(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_nanvar_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanvar", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanvar(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+}
+
+bz_tensor *bz_nanstd_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanstd", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanstd(r.g, r.x[0], axes, (unsigned)n, correction, keepdim) : 0);
+}
+
+bz_tensor *bz_nanmax_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanmax", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanmax(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_nanmin_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanmin", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanmin(r.g, r.x[0], axes, (unsigned)n, keepdim) : 0);
+}
+
+bz_tensor *bz_median_at(bz_tensor *x, const int *axes, int n, bool keepdim, bz_tensor **indices,
+                        const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "median", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_median(r.g, r.x[0], axes, (unsigned)n, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_nanmedian_at(bz_tensor *x, const int *axes, int n, bool keepdim, bz_tensor **indices,
+                           const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "nanmedian", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_nanmedian(r.g, r.x[0], axes, (unsigned)n, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_quantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n, bool keepdim,
+                          bz_interpolation interpolation, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "quantile", site, (bz_tensor *[]){x, q}, 2, 0, BZ_NDTYPES)
+              && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_quantile(r.g, r.x[0], r.x[1], axes, (unsigned)n, keepdim, (int)interpolation) : 0);
+}
+
+bz_tensor *bz_nanquantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n, bool keepdim,
+                             bz_interpolation interpolation, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "nanquantile", site, (bz_tensor *[]){x, q}, 2, 0, BZ_NDTYPES)
+              && rt_list(&r, axes, n);
+    return rt_end(&r, ready ? ir_nanquantile(r.g, r.x[0], r.x[1], axes, (unsigned)n, keepdim, (int)interpolation) : 0);
+}
+
+bz_tensor *bz_bincount_at(bz_tensor *x, bz_tensor *weights, int64_t minlength, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "bincount", site, (bz_tensor *[]){x, weights}, 2, 1 << 1, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_bincount(r.g, r.x[0], r.x[1], minlength) : 0);
+}
+
+bz_tensor *bz_histc_at(bz_tensor *x, int64_t bins, double min, double max, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "histc", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_histc(r.g, r.x[0], bins, min, max) : 0);
+}
+
+bz_tensor *bz_diff_at(bz_tensor *x, int64_t n, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "diff", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_diff(r.g, r.x[0], n, axis) : 0);
+}
+
+bz_tensor *bz_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "trapezoid", site, (bz_tensor *[]){y, x}, 2, 1 << 1, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_trapezoid(r.g, r.x[0], r.x[1], dx, axis) : 0);
+}
+
+bz_tensor *bz_cdist_at(bz_tensor *x, bz_tensor *y, double p, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cdist", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cdist(r.g, r.x[0], r.x[1], p) : 0);
+}
+
+bz_tensor *bz_cov_at(bz_tensor *x, bz_tensor *fweights, bz_tensor *aweights, int correction,
+                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cov", site, (bz_tensor *[]){x, fweights, aweights}, 3, 1 << 1 | 1 << 2, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cov(r.g, r.x[0], r.x[1], r.x[2], correction) : 0);
+}
+
+bz_tensor *bz_corrcoef_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "corrcoef", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_corrcoef(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_vdot_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "vdot", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_vdot(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_inner_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "inner", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_inner(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_outer_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "outer", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_outer(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_mv_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mv", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_mv(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_mm_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "mm", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_mm(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_bmm_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "bmm", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_bmm(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_addmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta, double alpha,
+                       const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addmm", site, (bz_tensor *[]){input, x, y}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addmm(r.g, r.x[0], r.x[1], r.x[2], beta, alpha) : 0);
+}
+
+bz_tensor *bz_addmv_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta, double alpha,
+                       const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addmv", site, (bz_tensor *[]){input, x, y}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addmv(r.g, r.x[0], r.x[1], r.x[2], beta, alpha) : 0);
+}
+
+bz_tensor *bz_addr_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta, double alpha,
+                      const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addr", site, (bz_tensor *[]){input, x, y}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addr(r.g, r.x[0], r.x[1], r.x[2], beta, alpha) : 0);
+}
+
+bz_tensor *bz_baddbmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta, double alpha,
+                         const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "baddbmm", site, (bz_tensor *[]){input, x, y}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_baddbmm(r.g, r.x[0], r.x[1], r.x[2], beta, alpha) : 0);
+}
+
+bz_tensor *bz_addbmm_at(bz_tensor *input, bz_tensor *x, bz_tensor *y, double beta, double alpha,
+                        const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "addbmm", site, (bz_tensor *[]){input, x, y}, 3, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_addbmm(r.g, r.x[0], r.x[1], r.x[2], beta, alpha) : 0);
+}
+
+bz_tensor *bz_tensordot_at(bz_tensor *x, bz_tensor *y, const int *xaxes, const int *yaxes, int n,
+                           const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "tensordot", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES)
+              && rt_list(&r, xaxes, n) && rt_list(&r, yaxes, n);
+    return rt_end(&r, ready ? ir_tensordot(r.g, r.x[0], r.x[1], xaxes, yaxes, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_kron_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "kron", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_kron(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_cross_at(bz_tensor *x, bz_tensor *y, int axis, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cross", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cross(r.g, r.x[0], r.x[1], axis) : 0);
+}
+
+bz_tensor *bz_einsum_at(bz_tensor *const *x, int n, const char *equation, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "einsum", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_einsum(r.g, equation, r.x, (unsigned)n) : 0);
+}
+
+bz_tensor *bz_trace_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "trace", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_trace(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_matrix_power_at(bz_tensor *x, int64_t n, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matrix_power", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matrix_power(r.g, r.x[0], n) : 0);
+}
+
+bz_tensor *bz_zeros_like_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "zeros_like", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_zeros_like(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_ones_like_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "ones_like", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_ones_like(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_empty_like_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "empty_like", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_zeros_like(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_full_like_at(bz_tensor *x, double value, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "full_like", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_full_like(r.g, r.x[0], value) : 0);
+}
+
+bz_tensor *bz_tril_at(bz_tensor *x, int64_t diagonal, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "tril", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_tril(r.g, r.x[0], diagonal) : 0);
+}
+
+bz_tensor *bz_triu_at(bz_tensor *x, int64_t diagonal, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "triu", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_triu(r.g, r.x[0], diagonal) : 0);
+}
+
+bz_tensor *bz_diag_at(bz_tensor *x, int64_t diagonal, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "diag", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_diag(r.g, r.x[0], diagonal) : 0);
+}
+
+bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "vander", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_vander(r.g, r.x[0], n, increasing) : 0);
+}
+
 bz_tensor *bz_reshape_as_at(bz_tensor *x, bz_tensor *other, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "reshape_as", site, (bz_tensor *[]){x, other}, 2, 0, BZ_NDTYPES);

@@ -6,6 +6,168 @@
 
 #include "src/ir/ir.h"
 
+/* x. */
+ir_ref ir_positive(ir_graph *g, ir_ref x);
+/* -1, 0 or 1: the sign, 0 for NaN. */
+ir_ref ir_sgn(ir_graph *g, ir_ref x);
+/* Degrees of an angle in radians. */
+ir_ref ir_rad2deg(ir_graph *g, ir_ref x);
+/* Radians of an angle in degrees. */
+ir_ref ir_deg2rad(ir_graph *g, ir_ref x);
+/* y - alpha x. */
+ir_ref ir_rsub(ir_graph *g, ir_ref x, ir_ref y, double alpha);
+/* x + value y z. */
+ir_ref ir_addcmul(ir_graph *g, ir_ref x, ir_ref y, ir_ref z, double value);
+/* x + value y / z. */
+ir_ref ir_addcdiv(ir_graph *g, ir_ref x, ir_ref y, ir_ref z, double value);
+/* x / y, or that rounded towards zero (trunc) or down (floor). */
+ir_ref ir_divide(ir_graph *g, ir_ref x, ir_ref y, int rounding_mode);
+/* x^y in f64. */
+ir_ref ir_float_power(ir_graph *g, ir_ref x, ir_ref y);
+/* x 2^y. */
+ir_ref ir_ldexp(ir_graph *g, ir_ref x, ir_ref y);
+/* x as mantissa 2^exponent, 1/2 <= |mantissa| < 1 (exponent: i32). */
+ir_ref ir_frexp(ir_graph *g, ir_ref x, ir_ref *exponent);
+/* The next number of the dtype from x towards y. */
+ir_ref ir_nextafter(ir_graph *g, ir_ref x, ir_ref y);
+/* The larger of x and y, the other one where one is NaN. */
+ir_ref ir_fmax(ir_graph *g, ir_ref x, ir_ref y);
+/* The smaller of x and y, the other one where one is NaN. */
+ir_ref ir_fmin(ir_graph *g, ir_ref x, ir_ref y);
+/* Logarithm to base 2 of 2^x + 2^y. */
+ir_ref ir_logaddexp2(ir_graph *g, ir_ref x, ir_ref y);
+/* x log y, 0 where x is 0 and y is no NaN. */
+ir_ref ir_xlogy(ir_graph *g, ir_ref x, ir_ref y);
+/* x log(1 + y), 0 where x is 0 and y is no NaN. */
+ir_ref ir_xlog1py(ir_graph *g, ir_ref x, ir_ref y);
+/* -x log x, 0 at 0, -inf below. */
+ir_ref ir_entr(ir_graph *g, ir_ref x);
+/* Log(x / (1 - x)), x limited to eps .. 1 - eps unless eps < 0. */
+ir_ref ir_logit(ir_graph *g, ir_ref x, double eps);
+/* Sin(pi x) / (pi x), 1 at 0. */
+ir_ref ir_sinc(ir_graph *g, ir_ref x);
+/* x with numbers in place of NaN and the infinities. */
+ir_ref ir_nan_to_num(ir_graph *g, ir_ref x, double nan, double posinf, double neginf);
+/* Is x = y, or |x - y| <= atol + rtol |y|? */
+ir_ref ir_isclose(ir_graph *g, ir_ref x, ir_ref y, double rtol, double atol, bool equal_nan);
+/* Does isclose hold everywhere? */
+ir_ref ir_allclose(ir_graph *g, ir_ref x, ir_ref y, double rtol, double atol, bool equal_nan);
+/* Is +inf. */
+ir_ref ir_isposinf(ir_graph *g, ir_ref x);
+/* Is -inf. */
+ir_ref ir_isneginf(ir_graph *g, ir_ref x);
+/* Has no imaginary part: true. */
+ir_ref ir_isreal(ir_graph *g, ir_ref x);
+/* Standard deviation: square root of var. */
+ir_ref ir_std(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction, bool keepdim);
+/* Var and mean. */
+ir_ref ir_var_mean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction,
+                   bool keepdim, ir_ref *mean);
+/* Std and mean. */
+ir_ref ir_std_mean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction,
+                   bool keepdim, ir_ref *mean);
+/* Smallest and largest element. */
+ir_ref ir_aminmax(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
+                  ir_ref *max);
+/* Number of elements that are not 0. */
+ir_ref ir_count_nonzero(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* Sum of what is no NaN. */
+ir_ref ir_nansum(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* Mean of what is no NaN; NaN where nothing is. */
+ir_ref ir_nanmean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* Variance of what is no NaN; NaN where no more than `correction` elements are. */
+ir_ref ir_nanvar(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction,
+                 bool keepdim);
+/* Square root of nanvar. */
+ir_ref ir_nanstd(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction,
+                 bool keepdim);
+/* Largest of what is no NaN. */
+ir_ref ir_nanmax(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* Smallest of what is no NaN. */
+ir_ref ir_nanmin(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
+/* The middle element in order, the lower one of two; NaN if any is. */
+ir_ref ir_median(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
+                 ir_ref *indices);
+/* Median of what is no NaN. */
+ir_ref ir_nanmedian(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
+                    ir_ref *indices);
+/* What a share q of the elements does not exceed; NaN if any is. */
+ir_ref ir_quantile(ir_graph *g, ir_ref x, ir_ref q, const int *axes, unsigned naxes, bool keepdim,
+                   int interpolation);
+/* Quantile of what is no NaN. */
+ir_ref ir_nanquantile(ir_graph *g, ir_ref x, ir_ref q, const int *axes, unsigned naxes,
+                      bool keepdim, int interpolation);
+/* Of each number 0 .. minlength - 1 how many elements it is, or the sum of their weights. */
+ir_ref ir_bincount(ir_graph *g, ir_ref x, ir_ref weights, int64_t minlength);
+/* How many elements fall into each of equal parts of min .. max; of x's own range where these are equal. */
+ir_ref ir_histc(ir_graph *g, ir_ref x, int64_t bins, double min, double max);
+/* Differences of neighbours along an axis, n times. */
+ir_ref ir_diff(ir_graph *g, ir_ref x, int64_t n, int axis);
+/* Area under y along an axis by trapezoids, at places x or dx apart. */
+ir_ref ir_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis);
+/* Norms of order p of the differences of all rows: [.., p, m] [.., r, m] -> [.., p, r] */
+ir_ref ir_cdist(ir_graph *g, ir_ref x, ir_ref y, double p);
+/* Covariances of the rows of x [variables, observations] */
+ir_ref ir_cov(ir_graph *g, ir_ref x, ir_ref fweights, ir_ref aweights, int correction);
+/* Correlations of the rows of x. */
+ir_ref ir_corrcoef(ir_graph *g, ir_ref x);
+/* Sum of products of two vectors. */
+ir_ref ir_vdot(ir_graph *g, ir_ref x, ir_ref y);
+/* Sum of products over the last axes. */
+ir_ref ir_inner(ir_graph *g, ir_ref x, ir_ref y);
+/* [n] [m] -> [n, m], products of all pairs. */
+ir_ref ir_outer(ir_graph *g, ir_ref x, ir_ref y);
+/* [n, k] [k] -> [n] */
+ir_ref ir_mv(ir_graph *g, ir_ref x, ir_ref y);
+/* [n, k] [k, m] -> [n, m] */
+ir_ref ir_mm(ir_graph *g, ir_ref x, ir_ref y);
+/* [b, n, k] [b, k, m] -> [b, n, m] */
+ir_ref ir_bmm(ir_graph *g, ir_ref x, ir_ref y);
+/* beta input + alpha x y, matrices. */
+ir_ref ir_addmm(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha);
+/* beta input + alpha x y, a matrix times a vector. */
+ir_ref ir_addmv(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha);
+/* beta input + alpha x y^T, vectors. */
+ir_ref ir_addr(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha);
+/* beta input + alpha x y, batches of matrices. */
+ir_ref ir_baddbmm(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha);
+/* beta input + alpha times the sum of all products of two batches of matrices. */
+ir_ref ir_addbmm(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha);
+/* Sum of products over n axes of each. */
+ir_ref ir_tensordot(ir_graph *g, ir_ref x, ir_ref y, const int *xaxes, const int *yaxes,
+                    unsigned nxaxes);
+/* Kronecker's product. */
+ir_ref ir_kron(ir_graph *g, ir_ref x, ir_ref y);
+/* Vector product along an axis of three elements. */
+ir_ref ir_cross(ir_graph *g, ir_ref x, ir_ref y, int axis);
+/* Einstein's sum: "bij,bjk->bik". */
+ir_ref ir_einsum(ir_graph *g, const char *equation, const ir_ref *x, unsigned n);
+/* Sum of a matrix's diagonal. */
+ir_ref ir_trace(ir_graph *g, ir_ref x);
+/* Product of n times x, n >= 0. */
+ir_ref ir_matrix_power(ir_graph *g, ir_ref x, int64_t n);
+/* n powers of base, their exponents from start to stop. */
+ir_ref ir_logspace(ir_graph *g, double start, double stop, int64_t n, double base, bz_dtype dtype);
+/* [n, m] with 1 on and below diagonal k. */
+ir_ref ir_tri(ir_graph *g, int64_t n, int64_t m, int64_t k, bz_dtype dtype);
+/* Rows and columns of the elements on and below a diagonal of [row, col], in order: [2, count] */
+ir_ref ir_tril_indices(ir_graph *g, int64_t row, int64_t col, int64_t offset);
+/* Rows and columns of the elements on and above a diagonal of [row, col], in order: [2, count] */
+ir_ref ir_triu_indices(ir_graph *g, int64_t row, int64_t col, int64_t offset);
+/* Zeros in x's shape and dtype. */
+ir_ref ir_zeros_like(ir_graph *g, ir_ref x);
+/* Ones in x's shape and dtype. */
+ir_ref ir_ones_like(ir_graph *g, ir_ref x);
+/* One value in x's shape and dtype. */
+ir_ref ir_full_like(ir_graph *g, ir_ref x, double value);
+/* Matrices of the last two axes with 0 above a diagonal. */
+ir_ref ir_tril(ir_graph *g, ir_ref x, int64_t diagonal);
+/* Matrices of the last two axes with 0 below a diagonal. */
+ir_ref ir_triu(ir_graph *g, ir_ref x, int64_t diagonal);
+/* A diagonal of a matrix, or the matrix with this diagonal. */
+ir_ref ir_diag(ir_graph *g, ir_ref x, int64_t diagonal);
+/* Powers n - 1 .. 0 of x along a new last axis, or 0 .. n - 1. */
+ir_ref ir_vander(ir_graph *g, ir_ref x, int64_t n, bool increasing);
 /* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. */
 ir_ref ir_arange(ir_graph *g, ir_number start, ir_number stop, ir_number step, bz_dtype dtype);
 /* n values from start to stop, both included. */

@@ -318,3 +318,216 @@ ir_ref ir_margin_ranking_loss(ir_graph *g, ir_ref x, ir_ref y, ir_ref target, do
     ir_ref v8 = ir_build3(g, IR_SELECT, v7, v5, v6);
     return ir_loss_out(g, "margin_ranking_loss", v8, reduction, t);
 }
+
+ir_ref ir_rad2deg(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 57.295779513082320877);
+    ir_ref v2 = ir_build2(g, IR_MUL, x, v1);
+    return ir_math_out(g, v2, t);
+}
+
+ir_ref ir_deg2rad(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 0.017453292519943295769);
+    ir_ref v2 = ir_build2(g, IR_MUL, x, v1);
+    return ir_math_out(g, v2, t);
+}
+
+ir_ref ir_rsub(ir_graph *g, ir_ref x, ir_ref y, double alpha) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, true, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, alpha);
+    ir_ref v2 = ir_build2(g, IR_MUL, x, v1);
+    ir_ref v3 = ir_build2(g, IR_SUB, y, v2);
+    return v3;
+}
+
+ir_ref ir_addcmul(ir_graph *g, ir_ref x, ir_ref y, ir_ref z, double value) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y, &z}, 3, true, &t)) return 0;
+    ir_ref v1 = ir_build2(g, IR_MUL, y, z);
+    ir_ref v2 = ir_num(g, v1, value);
+    ir_ref v3 = ir_build2(g, IR_MUL, v1, v2);
+    ir_ref v4 = ir_build2(g, IR_ADD, x, v3);
+    return v4;
+}
+
+ir_ref ir_addcdiv(ir_graph *g, ir_ref x, ir_ref y, ir_ref z, double value) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y, &z}, 3, false, &t)) return 0;
+    ir_ref v1 = ir_build2(g, IR_DIV, y, z);
+    ir_ref v2 = ir_num(g, v1, value);
+    ir_ref v3 = ir_build2(g, IR_MUL, v1, v2);
+    ir_ref v4 = ir_build2(g, IR_ADD, x, v3);
+    return ir_math_out(g, v4, t);
+}
+
+ir_ref ir_fmax(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, true, &t)) return 0;
+    ir_ref v1 = ir_build2(g, IR_NE, y, y);
+    ir_ref v2 = ir_build2(g, IR_NE, x, x);
+    ir_ref v3 = ir_build2(g, IR_MAX, x, y);
+    ir_ref v4 = ir_build3(g, IR_SELECT, v2, y, v3);
+    ir_ref v5 = ir_build3(g, IR_SELECT, v1, x, v4);
+    return v5;
+}
+
+ir_ref ir_fmin(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, true, &t)) return 0;
+    ir_ref v1 = ir_build2(g, IR_NE, y, y);
+    ir_ref v2 = ir_build2(g, IR_NE, x, x);
+    ir_ref v3 = ir_build2(g, IR_MIN, x, y);
+    ir_ref v4 = ir_build3(g, IR_SELECT, v2, y, v3);
+    ir_ref v5 = ir_build3(g, IR_SELECT, v1, x, v4);
+    return v5;
+}
+
+ir_ref ir_ldexp(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, y, 0.5);
+    ir_ref v2 = ir_build2(g, IR_MUL, y, v1);
+    ir_ref v3 = ir_build1(g, IR_TRUNC, v2);
+    ir_ref v4 = ir_build1(g, IR_EXP2, v3);
+    ir_ref v5 = ir_build2(g, IR_MUL, x, v4);
+    ir_ref v6 = ir_build2(g, IR_SUB, y, v3);
+    ir_ref v7 = ir_build1(g, IR_EXP2, v6);
+    ir_ref v8 = ir_build2(g, IR_MUL, v5, v7);
+    return ir_math_out(g, v8, t);
+}
+
+ir_ref ir_logaddexp2(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, false, &t)) return 0;
+    ir_ref v1 = ir_build2(g, IR_MAX, x, y);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, y);
+    ir_ref v3 = ir_num(g, v1, 1.0);
+    ir_ref v4 = ir_build2(g, IR_ADD, v1, v3);
+    ir_ref v5 = ir_build2(g, IR_SUB, x, y);
+    ir_ref v6 = ir_num(g, v5, 0.0);
+    ir_ref v7 = ir_build3(g, IR_SELECT, v2, v6, v5);
+    ir_ref v8 = ir_build1(g, IR_ABS, v7);
+    ir_ref v9 = ir_build1(g, IR_NEG, v8);
+    ir_ref v10 = ir_build1(g, IR_EXP2, v9);
+    ir_ref v11 = ir_build1(g, IR_LOG1P, v10);
+    ir_ref v12 = ir_num(g, v11, 0x1.71547652b82fep+0);
+    ir_ref v13 = ir_build2(g, IR_MUL, v11, v12);
+    ir_ref v14 = ir_build2(g, IR_ADD, v1, v13);
+    ir_ref v15 = ir_build3(g, IR_SELECT, v2, v4, v14);
+    return ir_math_out(g, v15, t);
+}
+
+ir_ref ir_xlogy(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 0.0);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
+    ir_ref v3 = ir_num(g, y, 0.0);
+    ir_ref v4 = ir_build2(g, IR_LE, y, v3);
+    ir_ref v5 = ir_num(g, y, (double)INFINITY);
+    ir_ref v6 = ir_build2(g, IR_EQ, y, v5);
+    ir_ref v7 = ir_build2(g, IR_OR, v4, v6);
+    ir_ref v8 = ir_build2(g, IR_AND, v2, v7);
+    ir_ref v9 = ir_num(g, y, 1.0);
+    ir_ref v10 = ir_build3(g, IR_SELECT, v8, v9, y);
+    ir_ref v11 = ir_build1(g, IR_LOG, v10);
+    ir_ref v12 = ir_build2(g, IR_MUL, x, v11);
+    ir_ref v13 = ir_num(g, v12, 0.0);
+    ir_ref v14 = ir_build3(g, IR_SELECT, v8, v13, v12);
+    return ir_math_out(g, v14, t);
+}
+
+ir_ref ir_xlog1py(ir_graph *g, ir_ref x, ir_ref y) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 0.0);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
+    ir_ref v3 = ir_num(g, y, -1.0);
+    ir_ref v4 = ir_build2(g, IR_LE, y, v3);
+    ir_ref v5 = ir_num(g, y, (double)INFINITY);
+    ir_ref v6 = ir_build2(g, IR_EQ, y, v5);
+    ir_ref v7 = ir_build2(g, IR_OR, v4, v6);
+    ir_ref v8 = ir_build2(g, IR_AND, v2, v7);
+    ir_ref v9 = ir_num(g, y, 0.0);
+    ir_ref v10 = ir_build3(g, IR_SELECT, v8, v9, y);
+    ir_ref v11 = ir_build1(g, IR_LOG1P, v10);
+    ir_ref v12 = ir_build2(g, IR_MUL, x, v11);
+    ir_ref v13 = ir_num(g, v12, 0.0);
+    ir_ref v14 = ir_build3(g, IR_SELECT, v8, v13, v12);
+    return ir_math_out(g, v14, t);
+}
+
+ir_ref ir_entr(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 0.0);
+    ir_ref v2 = ir_build2(g, IR_GT, x, v1);
+    ir_ref v3 = ir_num(g, x, 1.0);
+    ir_ref v4 = ir_build3(g, IR_SELECT, v2, x, v3);
+    ir_ref v5 = ir_build1(g, IR_NEG, v4);
+    ir_ref v6 = ir_build1(g, IR_LOG, v4);
+    ir_ref v7 = ir_build2(g, IR_MUL, v5, v6);
+    ir_ref v8 = ir_build2(g, IR_EQ, x, v1);
+    ir_ref v9 = ir_build2(g, IR_LT, x, v1);
+    ir_ref v10 = ir_num(g, x, -(double)INFINITY);
+    ir_ref v11 = ir_build3(g, IR_SELECT, v9, v10, x);
+    ir_ref v12 = ir_num(g, v11, 0.0);
+    ir_ref v13 = ir_build3(g, IR_SELECT, v8, v12, v11);
+    ir_ref v14 = ir_build3(g, IR_SELECT, v2, v7, v13);
+    return ir_math_out(g, v14, t);
+}
+
+ir_ref ir_logit(ir_graph *g, ir_ref x, double eps) {
+    bz_dtype t;
+    if (!(eps <= 0.5))
+        return ir_error_as(g, BZ_EARG, "logit", "eps <= 0.5 is needed");
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, (eps < 0.0) ? (-(double)INFINITY) : eps);
+    ir_ref v2 = ir_build2(g, IR_LT, x, v1);
+    ir_ref v3 = ir_num(g, x, (eps < 0.0) ? (double)INFINITY : (1.0 - eps));
+    ir_ref v4 = ir_build2(g, IR_GT, x, v3);
+    ir_ref v5 = ir_build3(g, IR_SELECT, v4, v3, x);
+    ir_ref v6 = ir_num(g, v5, (eps < 0.0) ? (-(double)INFINITY) : eps);
+    ir_ref v7 = ir_build3(g, IR_SELECT, v2, v6, v5);
+    ir_ref v8 = ir_num(g, v7, 1.0);
+    ir_ref v9 = ir_build2(g, IR_SUB, v8, v7);
+    ir_ref v10 = ir_build2(g, IR_DIV, v7, v9);
+    ir_ref v11 = ir_build1(g, IR_LOG, v10);
+    return ir_math_out(g, v11, t);
+}
+
+ir_ref ir_sinc(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, 0.0);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
+    ir_ref v3 = ir_num(g, x, 1.0);
+    ir_ref v4 = ir_build3(g, IR_SELECT, v2, v3, x);
+    ir_ref v5 = ir_num(g, v4, 3.1415926535897932385);
+    ir_ref v6 = ir_build2(g, IR_MUL, v4, v5);
+    ir_ref v7 = ir_build1(g, IR_SIN, v6);
+    ir_ref v8 = ir_build2(g, IR_DIV, v7, v6);
+    ir_ref v9 = ir_num(g, v8, 1.0);
+    ir_ref v10 = ir_build3(g, IR_SELECT, v2, v9, v8);
+    return ir_math_out(g, v10, t);
+}
+
+ir_ref ir_isposinf(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, (double)INFINITY);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
+    return v2;
+}
+
+ir_ref ir_isneginf(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, -(double)INFINITY);
+    ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
+    return v2;
+}

@@ -2,7 +2,7 @@
 
     "x:normal[3,4]"     f64, like the others; drawn by NumPy's legacy generator, whose numbers never change
     kinds               normal, unit (0 .. 1), above (0.1 .. 3), small (whole numbers -3 .. 3), edges (the special values, then normal),
-                        zero, sign (-1 or 1), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), and f16, bf16, f32 in front of a kind: normal.f32"""
+                        zero, sign (-1 or 1), holes (NaN in the first row and here and there), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
 import re
 import zlib
 
@@ -21,7 +21,7 @@ def parse(word):
 def dtype_of(word):
     """braze's name of the dtype."""
     _, kind, dtype, _ = parse(word)
-    return dtype or ("i64" if kind == "int" or kind.startswith("class") else "bool" if kind == "bits" else "f64")
+    return dtype or ("i64" if kind in ("int", "odd") or kind.startswith("class") else "bool" if kind == "bits" else "f64")
 
 
 def value(call, word):
@@ -31,10 +31,15 @@ def value(call, word):
     n = int(np.prod(shape, dtype="i8"))
     if kind == "edges":
         v = np.concatenate([EDGES, r.standard_normal(max(0, n - len(EDGES))) * 3])[:n]
+    elif kind == "holes":
+        v = r.standard_normal(n)
+        v[r.random_sample(n) < 0.25] = np.nan
+        v[:shape[-1] if len(shape) > 1 else 1] = np.nan
     elif kind.startswith("class"):
         v = r.randint(0, int(kind[5:]), n).astype("i8")
     else:
         v = {"normal": lambda: r.standard_normal(n) * 2, "unit": lambda: r.random_sample(n), "above": lambda: r.random_sample(n) * 2.9 + 0.1,
              "small": lambda: r.randint(-3, 4, n).astype("f8"), "zero": lambda: np.zeros(n), "sign": lambda: r.randint(0, 2, n) * 2.0 - 1,
+             "odd": lambda: r.randint(-4, 4, n) * 2 + 1,
              "bits": lambda: r.randint(0, 2, n).astype("?"), "int": lambda: r.randint(-20, 21, n).astype("i8")}[kind]()
     return v.reshape(shape)

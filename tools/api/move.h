@@ -48,4 +48,8 @@ BZ_API int bz_nonzero_axes_at(bz_tensor *x, bz_tensor **parts, int room, const c
 BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char *site);
 #define bz_masked_select(...) bz_masked_select_at(__VA_ARGS__, BZ_SITE)
 
+/* ---- like x; triangles, diagonals, powers */
+
+@section created_like
+
 #endif

@@ -13,9 +13,18 @@
 
 @section folds
 
+/* ---- statistics, orders, distances */
+@words interpolation
+
+@section statistics
+
 /* ---- products */
 
 @section products
+
+/* ---- products by their names: of two of these the inner sizes are one */
+
+@section named_products
 
 /* ---- windows, and images of other sizes */
 @words resize

@@ -10,4 +10,9 @@
 
 @section elementwise
 
+/* ---- arithmetic that is more than one op. Arguments at the end for which docs/ops.md has a default may be left out */
+@words rounding
+
+@section arithmetic
+
 #endif

@@ -54,6 +54,8 @@ BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 
 @section sequences
 
+@section created
+
 @section random
 
 /* ---- facts. rank -1, numel -1, BZ_NDTYPES for a bad handle. The arrays have rank entries, valid while x lives. */
