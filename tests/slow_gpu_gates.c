@@ -94,6 +94,12 @@ static const struct {
      "graph main(q: f32[2,256,64], k: f32[2,256,64], v: f32[2,256,64]) { %t = permute %k "
      "{perm=[0,2,1]}\n %s = matmul %q %t\n %r = iota {shape=[256,1]}\n %c = iota {shape=[256]}\n "
      "%l = gt %c %r\n %m = where %l -inf %s\n %p = softmax %m\n %y = matmul %p %v\n return %y }"},
+    {"middle softmax", "graph main(x: f32[8,96,512]) { %y = softmax %x {axis=1}\n return %y }"},
+    {"middle chains", "graph main(x: f32[4,300,512]) { %y = log_softmax %x {axis=1}\n return %y }"},
+    {"middle norm",
+     "graph main(x: f32[8,100,256], b: f32[256]) { %m = mean %x {axes=[1], keepdim=true}\n %d = sub "
+     "%x %m\n %q = mul %d %d\n %v = mean %q {axes=[1], keepdim=true}\n %s = add %v 1e-5\n %r = "
+     "rsqrt %s\n %n = mul %d %r\n %y = add %n %b\n return %y, %m }"},
     {"deep product",
      "graph main(x: f32[128,1032], w: f32[1032,256]) { %y = matmul %x %w\n return %y }"},
 };
@@ -130,6 +136,8 @@ static const struct gate {
     {"attention", "attention", 0.95, 9.2, 1.05, 1.1, 0.6, 0, 168,
      "k and v are read by each band of 16 rows, here 16 times; 16 rows and 64 columns are 8 sums a "
      "thread"},
+    {"middle", "col", 0.24, 1.09, 1.05, 1.0, 0, 0, 64,
+     "a thread has one column: a warp moves 128 bytes, of neighbours"},
     {"deep", "gemm", 0.95, 1.32, 1.05, 1.1, 0.845, 0, 192,
      "the sums of the blocks of 512 before keep 64 registers: addresses are computed again"},
 };

@@ -36,10 +36,21 @@ typedef struct strip_block {
 
 /* ---- the row at hand */
 
+/* Chains that a warp goes through at once are a row further apart: in other banks. */
+static bool is_padded(const strip_block *s) {
+    return s->q.chains > 1 && s->across < GPU_WARP;
+}
+
 /* Where in an array of shared memory its element lies. */
 static ir_ex place_of(const strip_block *s) {
     ir_exprs *x = &s->q.l->x;
-    return ir_ex_add(x, ir_ex_mulc(x, s->q.k_sym, s->across), s->x_sym);
+    ir_ex row = s->q.k_sym;
+    if (is_padded(s)) row = ir_ex_add(x, row, ir_ex_div(x, row, ir_ex_const(x, IR_CHAIN)));
+    return ir_ex_add(x, ir_ex_mulc(x, row, s->across), s->x_sym);
+}
+
+static int64_t elements_of(const strip_block *s) {
+    return (s->most + (is_padded(s) ? s->q.chains : 0)) * s->across;
 }
 
 typedef void row_body(strip_block *s, lp_val *acc);
@@ -266,11 +277,11 @@ static bool make_arrays(strip_block *s) {
     for (unsigned i = 0; i < s->nstaged; i++) {
         emit_staged *x = &s->staged[i];
         x->at = place_of(s);
-        x->local = lp_local(b, (bz_dtype)lp_at(b, x->p)->dtype, s->most * s->across, LP_SHARED);
+        x->local = lp_local(b, (bz_dtype)lp_at(b, x->p)->dtype, elements_of(s), LP_SHARED);
     }
     for (uint32_t i = 0; i < s->w.kept.n && ok; i++)
-        ok = bz_vec_push(&s->kept, lp_local(b, ir_dtype(q->l->g, s->w.kept.p[i]),
-                                            s->most * s->across, LP_SHARED));
+        ok = bz_vec_push(&s->kept,
+                         lp_local(b, ir_dtype(q->l->g, s->w.kept.p[i]), elements_of(s), LP_SHARED));
     for (unsigned f = 0; f < q->nfolds; f++)
         q->fold[f].sums = lp_local(b, q->fold[f].a.acc, q->chains * s->across, LP_SHARED);
     return ok;
@@ -337,7 +348,7 @@ static int64_t bytes_of(const strip_block *s, unsigned across) {
         row += (int64_t)ir_dtype_bytes(ir_dtype(s->q.l->g, s->w.kept.p[i]));
     for (unsigned f = 0; f < s->q.nfolds; f++) chain += (int64_t)ir_dtype_bytes(s->q.fold[f].a.acc);
     const int64_t arrays = s->nstaged + s->w.kept.n + s->q.nfolds; /* each a multiple of 16 */
-    return across * (s->most * row + s->q.chains * chain) + 16 * arrays;
+    return across * ((s->most + s->q.chains) * row + s->q.chains * chain) + 16 * arrays;
 }
 
 static void find_reads(strip_block *s) {
