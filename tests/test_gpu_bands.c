@@ -33,6 +33,16 @@ static const char backward[] =
     " %s = matmul %q %kt\n %p = softmax %s\n %vt = permute %v {perm=[0,1,3,2]}\n"
     " %dp = matmul %dy %vt\n %a = mul %dp %p\n %c = sum %a {axes=[-1], keepdim=true}\n"
     " %f = sub %dp %c\n %ds = mul %f %p\n %dq = matmul %ds %k\n return %dq, %ds\n}";
+/* v is no number where a mask hides it, or so small that a sum of nothing else is -0 */
+static const char hidden[] =
+    " %s = matmul %q %kt\n %row = iota {shape=[@m,1]}\n %col = iota {shape=[@n]}\n"
+    " %later = gt %col %row\n %u = where %later -inf %s\n %p = softmax %u\n"
+    " %key = iota {shape=[@n,1]}\n %here = eq %key 70\n %w = where %here inf %v\n"
+    " %y = matmul %p %w\n return %y\n}";
+static const char smallest[] =
+    " %s = matmul %q %kt\n %row = iota {shape=[@m,1]}\n %col = iota {shape=[@n]}\n"
+    " %later = gt %col %row\n %u = where %later -inf %s\n %p = softmax %u\n"
+    " %w = mul %v 1e-45\n %y = matmul %p %w\n return %y\n}";
 static ir_module *parse(const char *body, const char *dtype, const int *s) {
     bz_text t = {0}, own = {0};
     irt_fill(&t, head, "bmnde", s);
@@ -117,6 +127,17 @@ Test(gpu_bands, borders) {
         check(causal, "f32", sizes[i], i % 2 ? STATIC : MUCH, i, 1);
         if (i % 2) check(plain, "f32", sizes[i], LITTLE, i + 1, 1);
     }
+}
+
+/* The product with v goes through keys that somebody sees, and through the others where they may change something. */
+Test(gpu_bands, hidden_keys) {
+    static const int sizes[][5] = {
+        {1, 65, 128, 8, 16}, {1, 100, 1024, 4, 8}, {1, 3, 80, 4, 72}, {1, 600, 640, 4, 4}};
+    for (size_t i = 0; i < BZ_LEN(sizes); i++)
+        for (int small = 0; small < 2; small++)
+            if (!getenv("BRAZE_QUICK") || (int)(i % 2) == small)
+                check(small ? smallest : hidden, i == 2 ? "f64" : "f32", sizes[i],
+                      i % 2 ? STATIC : MUCH, 3 * i, 1);
 }
 
 Test(gpu_bands, forms) {

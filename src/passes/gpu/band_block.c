@@ -195,7 +195,8 @@ static int64_t staged_bytes(const band *w, unsigned rows) {
 }
 
 static bool fits(const band *w, unsigned rows, int64_t bytes) {
-    return bz_plus(band_bytes(w, rows), staged_bytes(w, rows)) <= bytes;
+    const int64_t words = FUSE_MAX_PARTS * WARPS * (int64_t)sizeof(int64_t); /* dot_make_zeros */
+    return bz_plus(band_bytes(w, rows), staged_bytes(w, rows)) <= bytes - words;
 }
 
 static int64_t bands_of(const band *w, unsigned rows) {
@@ -282,6 +283,7 @@ static void share_turns(band *w) {
         lp_builder *b = w->p.l->b;
         if (!own->x.p) own->x.p = lp_local(b, own->q.a.acc, most, LP_SHARED);
         own->y.p = lp_offset(b, own->x.p, lp_index(b, dot_staged_size(own, &own->x)));
+        if (own->sparse) dot_make_zeros(own);
     }
 }
 
@@ -292,7 +294,7 @@ static void plan_products(band *w) {
         band_enter(&w->p, k, first);
         if (is_product(w, k)) {
             w->dot[k].t = choose_tile((unsigned)w->each, w->dot[k].q.y.size, w->deep);
-            dot_block_plan(&w->dot[k]);
+            dot_block_plan(&w->dot[k], k > w->p.all->row);
         }
         band_bind(&w->p, k, first);
     }

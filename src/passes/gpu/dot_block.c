@@ -142,7 +142,10 @@ static void chains(dot_block *k, lp_val from, lp_val to, lp_val *sum) {
     const lp_val deep = lp_index(b, k->t.deep);
     for (unsigned i = 0; i < k->t.rows * k->nv; i++) sum[i] = lp_const(b, k->q.a.acc, 0, DOT_LANES);
     lp_val whole = lp_isub(b, to, lp_imod(b, lp_isub(b, to, from), deep));
-    if (k->q.any_depth || k->q.k >= k->t.deep) whole_turns(k, from, whole, sum);
+    if (k->sparse)
+        dot_sparse_turns(k, from, to, whole_turns, sum);
+    else if (k->q.any_depth || k->q.k >= k->t.deep)
+        whole_turns(k, from, whole, sum);
     if (k->q.any_depth || k->q.k % k->t.deep) last_turn(k, whole, to, sum);
 }
 
@@ -512,8 +515,9 @@ static bool by_fma(dot_block *k) {
     return dot_close(k, sums);
 }
 
-void dot_block_plan(dot_block *k) {
+void dot_block_plan(dot_block *k, bool is_handed) {
     plan_sides(k);
+    dot_plan_zeros(k, is_handed);
     find_condition(k);
 }
 
@@ -525,6 +529,7 @@ void dot_block_rows(dot_block *k, lp_val thread, lp_val batch, lp_val m0) {
     k->from = lp_index(b, 0);
     k->to = k->q.depth;
     k->m0 = m0;
+    if (k->sparse) dot_find_zeros(k);
     k->n0 = lp_loop(b, LP_SERIAL, lp_index(b, 0), k->q.y.count, k->y.size, NULL, 0, NULL);
     const unsigned mark = emit_mark(&l->m);
     tile(k, sums);

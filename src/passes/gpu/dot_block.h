@@ -4,7 +4,8 @@
  *     dot_stage.c   both sides' way into shared memory
  *     dot_mma.c     sums by matrix units
  *     dot_ring.c    both sides' way to those
- *     dot_parts.c   sums in several parts, each a task's */
+ *     dot_parts.c   sums in several parts, each a task's
+ *     dot_zeros.c   rows that end with zeros */
 #ifndef BRAZE_DOT_BLOCK_H
 #define BRAZE_DOT_BLOCK_H
 
@@ -51,7 +52,10 @@ typedef struct dot_block {
     lp_val work, part, batch;
     lp_val from, to; /* steps of k that the task adds up */
     bool by_matrix;  /* units add up */
-    bool vectors;    /* some accesses are: then `aligned` says whether they may be; 0: they may */
+    bool
+        sparse; /* rows of x may end with zeros: `used` is behind the last step that has something */
+    lp_val used, slots;
+    bool vectors; /* some accesses are: then `aligned` says whether they may be; 0: they may */
     lp_val aligned;
 } dot_block;
 
@@ -81,6 +85,14 @@ void dot_parts_make(dot_block *k); /* memory for them, before the loops over til
 void dot_parts_keep(dot_block *k, lp_val m, lp_val n, lp_val sum);
 void dot_parts_add(dot_block *k); /* the phase that adds and stores them */
 
+/* ---- dot_zeros.c: of a product in a band, where x lies in the band's memory */
+void dot_plan_zeros(dot_block *k, bool is_handed); /* once the sides are planned: sets k->sparse */
+void dot_make_zeros(dot_block *k);                 /* memory, before the loop over threads */
+void dot_find_zeros(dot_block *k);                 /* for the rows from k->m0 on */
+/* The turns from .. to, but those that add nothing. */
+typedef void dot_turns_of(dot_block *k, lp_val from, lp_val to, lp_val *sum);
+void dot_sparse_turns(dot_block *k, lp_val from, lp_val to, dot_turns_of *turns, lp_val *sum);
+
 /* ---- dot_mma.c */
 /* Does the target ask for sums by matrix units, and are they for this product? Its sides are known; they may get others, of the same
  * factors, that suit better. */
@@ -106,7 +118,7 @@ lp_val dot_ring_turn(const dot_block *k, const dot_staged *s, lp_val turn);
 lp_val dot_ring_chunk(const dot_block *k, const dot_staged *s, lp_val row, lp_val chunk);
 /* ---- dot_block.c, for a band: some rows of a batch, all columns, by a block of threads that is open */
 /* What is known before the loops over tasks; the sides are found, the tile is chosen, and what the product reads can be read. */
-void dot_block_plan(dot_block *k);
+void dot_block_plan(dot_block *k, bool is_handed); /* x: by another part of the band */
 /* The rows of a tile from m0 on of batch number `batch`; both sides' memory is there. */
 void dot_block_rows(dot_block *k, lp_val thread, lp_val batch, lp_val m0);
 
