@@ -11,7 +11,7 @@
 
 enum { KIB = 1024, MAX_THREADS = 1024, REGISTERS = 65536, RESERVED_SHARED = 1024 };
 
-/* clang-format off: a table */
+/* clang-format off */
 #define P(sm, as, sms, gib, optin, shared, threads, blocks, l2, clock, memory, bus, engines, f64)  \
     {                                                                                              \
         sm, "Fake sm_" #sm " (as " as ")", sms, gib, (optin)*KIB, (shared)*KIB, threads, blocks,   \

@@ -9,10 +9,7 @@
 /* ---- scopes and names ---- */
 
 void scope_open(parser *p) {
-    if (p->scopes.n > 200) {
-        parse_fail(p, "braces nest too deep");
-        return;
-    }
+    PARSE_REFUSE(p, p->scopes.n > 200, "braces nest too deep");
     *VEC_PUSH(p->scopes) = (scope){p->undos.n, p->uses.n};
 }
 
@@ -233,10 +230,7 @@ static void operand_vector(parser *p, opnd *o) {
             return;
         }
         operand(p, &part);
-        if (p->n_parts == MAX_PARTS) {
-            parse_fail(p, "too many operands");
-            return;
-        }
+        PARSE_REFUSE(p, p->n_parts == MAX_PARTS, "too many operands");
         p->parts[p->n_parts++] = part;
         o->n++;
     } while (lex_accept(p, ','));
@@ -289,10 +283,7 @@ static void operand(parser *p, opnd *o) {
     default: parse_fail(p, "expected an operand");
     }
     if (p->tok == '|' && !p->failed) {
-        if (p->n_parts == MAX_PARTS) {
-            parse_fail(p, "too many operands");
-            return;
-        }
+        PARSE_REFUSE(p, p->n_parts == MAX_PARTS, "too many operands");
         unsigned at = p->n_parts++;
         lex_next(p);
         opnd q;
@@ -344,10 +335,7 @@ static void call_operand(parser *p, opnd *o) {
     while (p->tok != ')' && p->tok != TK_EOF) {
         opnd part;
         operand(p, &part);
-        if (p->n_parts == MAX_PARTS) {
-            parse_fail(p, "too many arguments");
-            return;
-        }
+        PARSE_REFUSE(p, p->n_parts == MAX_PARTS, "too many arguments");
         p->parts[p->n_parts++] = part;
         o->n++;
         if (!lex_accept(p, ',')) break;
@@ -366,10 +354,8 @@ static void parse_instruction(parser *p) {
     in->column = (uint32_t)(p->start - p->line_start) + 1;
     p->n_parts = 0;
     p->depth = 0;
-    if (in->op == OP_NONE) {
-        parse_fail(p, "unknown instruction '%.*s'", (int)p->word->len, p->word->name);
-        return;
-    }
+    PARSE_REFUSE(p, in->op == OP_NONE, "unknown instruction '%.*s'", (int)p->word->len,
+                 p->word->name);
     if (decode_later(in->op)) {
         dec_later(p);
         return;
@@ -377,10 +363,7 @@ static void parse_instruction(parser *p) {
     lex_next(p);
     parse_modifiers(p, in);
     while (p->tok != ';' && p->tok != TK_EOF && !p->failed) {
-        if (in->n == MAX_OPNDS) {
-            parse_fail(p, "too many operands");
-            return;
-        }
+        PARSE_REFUSE(p, in->n == MAX_OPNDS, "too many operands");
         if (in->op == OP_call)
             call_operand(p, &in->o[in->n++]);
         else
@@ -394,10 +377,7 @@ static void parse_guard(parser *p) {
     lex_next(p);
     p->guard_not = lex_accept(p, '!');
     const binding *b = p->tok == TK_ID ? name_lookup(p, p->word) : NULL;
-    if (!b || b->kind != B_REG || b->type != T_PRED) {
-        parse_fail(p, "expected a predicate register");
-        return;
-    }
+    PARSE_REFUSE(p, !b || b->kind != B_REG || b->type != T_PRED, "expected a predicate register");
     p->guard = (int32_t)b->offset;
     reg_read(p, p->guard);
     lex_next(p);
@@ -411,10 +391,7 @@ static void parse_guard(parser *p) {
 /* ".reg .b32 %r<100>, %x;" */
 static void parse_registers(parser *p) {
     lex_next(p);
-    if (p->tok != TK_DOT || !p->word->type) {
-        parse_fail(p, "expected a register type");
-        return;
-    }
+    PARSE_REFUSE(p, p->tok != TK_DOT || !p->word->type, "expected a register type");
     ptx_type type = p->word->type;
     unsigned lane = type_lane(vm_type_bytes[type]);
     lex_next(p);
@@ -423,16 +400,10 @@ static void parse_registers(parser *p) {
         if (!lex_expect(p, TK_ID, "a register's name")) return;
         bool range = lex_accept(p, '<');
         uint64_t count = range ? lex_integer(p, "a number of registers") : 1;
-        if (count > 100000) {
-            parse_fail(p, "too many registers");
-            return;
-        }
+        PARSE_REFUSE(p, count > 100000, "too many registers");
         if (range) name = range_name(p, name, name->len);
-        if (bound_here(p, name)) {
-            parse_fail(p, "register '%.*s' is declared twice", (int)(name->len - range),
-                       name->name);
-            return;
-        }
+        PARSE_REFUSE(p, bound_here(p, name), "register '%.*s' is declared twice",
+                     (int)(name->len - range), name->name);
         binding *b = scope_bind(p, name, range ? B_RANGE : B_REG);
         b->type = type;
         b->count = (uint32_t)count;

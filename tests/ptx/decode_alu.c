@@ -111,16 +111,12 @@ void dec_carry(parser *p) {
     opcode op = p->in.op;
     ptx_type t = dec_type(p, 0);
     bool out = dec_take(p, M_CC);
-    if (vm_type_bytes[t] < 4 || vm_type_class[t] == 'F') {
-        dec_fail(p, "carries need a 32 or 64-bit integer type");
-        return;
-    }
+    DEC_REFUSE(p, vm_type_bytes[t] < 4 || vm_type_class[t] == 'F',
+               "carries need a 32 or 64-bit integer type");
     if (op == OP_madc || op == OP_mad) {
         lane_op part = dec_take(p, M_HI) ? LN_mulhi : dec_take(p, M_LO) ? LN_mul : LN_COUNT;
-        if (part == LN_COUNT || !dec_want(p, 4, 4)) {
-            dec_fail(p, ".lo or .hi and four operands are needed");
-            return;
-        }
+        DEC_REFUSE(p, part == LN_COUNT || !dec_want(p, 4, 4),
+                   ".lo or .hi and four operands are needed");
         int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, t),
                 d = dec_dst(p, 0, t);
         int32_t product = reg_new(p, vm_type_bytes[t]);
@@ -145,10 +141,7 @@ void dec_mul(parser *p) {
     if (dec_take(p, M_WIDE)) {
         static const ptx_type twice[T_COUNT] = {
             [T_U16] = T_U32, [T_S16] = T_S32, [T_U32] = T_U64, [T_S32] = T_S64};
-        if (!twice[t] || !dec_want(p, 3, 3)) {
-            dec_fail(p, ".wide needs a 16 or 32-bit type");
-            return;
-        }
+        DEC_REFUSE(p, !twice[t] || !dec_want(p, 3, 3), ".wide needs a 16 or 32-bit type");
         int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), d = dec_dst(p, 0, twice[t]);
         dec_lane(p, LN_mulwide, t, d, a, b, a);
         return;
@@ -280,10 +273,8 @@ void dec_special(parser *p) {
     if (t == T_F64 && op == OP_rcp && approx) loop = LN_rcpcoarse;
     if (t == T_F64 && op == OP_rsqrt && f.ftz) loop = LN_rsqrtcoarse;
     if (!approx && !f.rnd) dec_fail(p, ".approx or a rounding is missing");
-    if (f.sat || f.relu || (approx && f.rnd) || !dec_want(p, 2, 2)) {
-        dec_fail(p, "a modifier is not allowed here");
-        return;
-    }
+    DEC_REFUSE(p, f.sat || f.relu || (approx && f.rnd) || !dec_want(p, 2, 2),
+               "a modifier is not allowed here");
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
     ins *i = dec_lane(p, loop, t, d, a, a, a);
     f.ftz = f.ftz && t != T_F64;
@@ -394,11 +385,10 @@ void dec_dp(parser *p) {
     bool four = p->in.op == OP_dp4a;
     ptx_type ta = dec_type(p, 0), tb = dec_type(p, 1);
     bool hi = !four && dec_take(p, M_HI);
-    if ((!four && !hi && !dec_take(p, M_LO)) || vm_type_bytes[ta] != 4 || vm_type_bytes[tb] != 4 ||
-        !dec_want(p, 4, 4)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               (!four && !hi && !dec_take(p, M_LO)) || vm_type_bytes[ta] != 4 ||
+                   vm_type_bytes[tb] != 4 || !dec_want(p, 4, 4),
+               "malformed");
     int32_t a = dec_src(p, 1, ta), b = dec_src(p, 2, tb), c = dec_src(p, 3, T_B32),
             d = dec_dst(p, 0, T_B32);
     dec_lane(p, four ? LN_dp4a : LN_dp2a, T_B32, d, a, b, c)->imm =
@@ -408,10 +398,7 @@ void dec_dp(parser *p) {
 void dec_vabsdiff4(parser *p) {
     ptx_type td = dec_type(p, 0), t = dec_type(p, 1);
     bool add = dec_take(p, M_ADD);
-    if (vm_type_bytes[td] != 4 || t != dec_type(p, 2) || !dec_want(p, 4, 4)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, vm_type_bytes[td] != 4 || t != dec_type(p, 2) || !dec_want(p, 4, 4), "malformed");
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, td),
             d = dec_dst(p, 0, td);
     dec_lane(p, LN_vabsdiff4, t, d, a, b, c)->imm = add;

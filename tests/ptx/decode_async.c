@@ -16,10 +16,7 @@ static void cp_mbarrier(parser *p) {
     bool noinc, ok = dec_take(p, M_ARRIVE);
     noinc = dec_take(p, M_NOINC);
     if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
-    if (!ok || dec_type(p, 0) != T_B64 || !dec_want(p, 1, 1)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !ok || dec_type(p, 0) != T_B64 || !dec_want(p, 1, 1), "malformed");
     int32_t a = dec_address(p, 0);
     ins *i = dec_emit(p, x_cp_mbarrier);
     i->a = a;
@@ -83,12 +80,12 @@ static void cp_tensor(parser *p) {
     if (!take_bulk_form(p, &f)) return;
     const opnd *o = &p->in.o[f.load ? 1 : 0], *v = &p->in.o[3];
     unsigned n = 2u + f.load + offsets + f.multicast;
-    if (f.from_shared || (pixels && (rank < 3 || offsets != f.load)) || !dec_want(p, n, n) ||
-        o->kind != O_ADDR || o->n != rank || (offsets && (v->kind != O_VEC || v->n != rank - 2))) {
-        dec_fail(p, "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
-                    ".bulk_group");
-        return;
-    }
+    DEC_REFUSE(p,
+               f.from_shared || (pixels && (rank < 3 || offsets != f.load)) || !dec_want(p, n, n) ||
+                   o->kind != O_ADDR || o->n != rank ||
+                   (offsets && (v->kind != O_VEC || v->n != rank - 2)),
+               "a tensor's box goes from .global to .shared with an mbarrier, or back in a "
+               ".bulk_group");
     int32_t c[8], map = dec_address(p, f.load ? 1 : 0), shared = dec_address(p, f.load ? 0 : 1),
                   mbar = f.load ? dec_address(p, 2) : 0,
                   mask = f.multicast ? dec_src(p, n - 1, T_U16) : 0;
@@ -125,10 +122,8 @@ static void cp_copy(parser *p) {
     dec_order(p);
     bool shared = dec_take(p, M_SHARED) || dec_take(p, M_SHARED_CTA);
     dec_cache_policy(p);
-    if (!shared || !dec_take(p, M_GLOBAL) || !dec_want(p, 3, 4)) {
-        dec_fail(p, "cp.async copies from .global to .shared");
-        return;
-    }
+    DEC_REFUSE(p, !shared || !dec_take(p, M_GLOBAL) || !dec_want(p, 3, 4),
+               "cp.async copies from .global to .shared");
     uint64_t size = dec_imm(p, 2, 16, "the size must be a constant");
     if (size != 16 && (cg || (size != 4 && size != 8)))
         dec_fail(p, "the size must be 4, 8 or 16 (16 with .cg)");
@@ -196,10 +191,7 @@ static const mbarrier_form *take_form(parser *p) {
 
 void dec_mbarrier(parser *p) {
     const mbarrier_form *f = take_form(p);
-    if (!f || !dec_want(p, f->least, f->most)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !f || !dec_want(p, f->least, f->most), "malformed");
     bool arrives = f->op == MBAR_ARRIVE || f->op == MBAR_DROP,
          parity = f->parity && dec_take(p, M_PARITY);
     bool expects = arrives && dec_take(p, M_EXPECT_TX), open = arrives && dec_take(p, M_NOCOMPLETE);

@@ -136,11 +136,10 @@ void dec_set(parser *p) {
     modifier boolean = dec_take_of(p, booleans);
     bool ftz = is_float(t) && t != T_F64 && dec_take(p, M_FTZ), negated = false;
     bool pair = t == T_F16X2 || t == T_BF16X2;
-    if (!dec_want(p, boolean ? 4 : 3, boolean ? 4 : 3) || vm_type_bytes[td] > 4 ||
-        vm_type_bytes[td] < 2) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               !dec_want(p, boolean ? 4 : 3, boolean ? 4 : 3) || vm_type_bytes[td] > 4 ||
+                   vm_type_bytes[td] < 2,
+               "malformed");
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), d = dec_dst(p, 0, td), r[2] = {0};
     int32_t c = boolean ? dec_pred(p, 3, &negated) : 0;
     int32_t yes = const_reg(p, pair && vm_type_class[td] != 'F' ? 0xffff : true_value(td), 4),
@@ -162,10 +161,7 @@ void dec_selp(parser *p) {
     if (!dec_want(p, 4, 4)) return;
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_pred(p, 3, &negated),
             d = dec_dst(p, 0, t);
-    if (t == T_PRED || p->failed || vm_type_bytes[t] > 8) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, t == T_PRED || p->failed || vm_type_bytes[t] > 8, "malformed");
     dec_lane(p, LN_selp, vm_type_bytes[t] == 8 ? T_B64 : T_B32, d, negated ? b : a, negated ? a : b,
              c);
     classed(p, PTX_CLASS_LOGIC);
@@ -174,10 +170,8 @@ void dec_selp(parser *p) {
 void dec_slct(parser *p) {
     ptx_type t = dec_type(p, 0), tc = dec_type(p, 1);
     bool ftz = tc == T_F32 && dec_take(p, M_FTZ);
-    if (!dec_want(p, 4, 4) || (tc != T_F32 && tc != T_S32) || vm_type_bytes[t] > 8) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !dec_want(p, 4, 4) || (tc != T_F32 && tc != T_S32) || vm_type_bytes[t] > 8,
+               "malformed");
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, tc), d = dec_dst(p, 0, t);
     if (ftz && !p->failed) {
         int32_t flushed = reg_new(p, 4);
@@ -194,10 +188,7 @@ void dec_testp(parser *p) {
                                      M_NORMAL, M_SUBNORMAL, M_NONE};
     modifier m = dec_take_of(p, tests);
     ptx_type t = dec_type(p, 0);
-    if (!m || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !m || !dec_want(p, 2, 2), "malformed");
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, T_PRED);
     dec_lane(p, (lane_op)(LN_finite + (m - M_FINITE)), t, d, a, a, a);
     classed(p, PTX_CLASS_LOGIC);

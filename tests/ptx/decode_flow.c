@@ -17,10 +17,7 @@ static void take_everything(parser *p) {
 /* ---- control ---- */
 
 static void use_label(parser *p, const opnd *o, uint32_t at) {
-    if (o->kind != O_SYM) {
-        dec_fail(p, "a label is needed");
-        return;
-    }
+    DEC_REFUSE(p, o->kind != O_SYM, "a label is needed");
     *VEC_PUSH(p->uses) = (label_use){o->name, at, p->in.line, o->column, false};
 }
 
@@ -33,17 +30,11 @@ void dec_bra(parser *p) {
 
 void dec_brx(parser *p) {
     dec_take(p, M_UNI);
-    if (!dec_take(p, M_IDX) || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !dec_take(p, M_IDX) || !dec_want(p, 2, 2), "malformed");
     const opnd *o = &p->in.o[1];
     const binding *b = o->kind == O_SYM ? o->var : NULL;
     int32_t a = dec_src(p, 0, T_U32);
-    if (!b || b->kind != B_TARGETS) {
-        dec_fail(p, "a .branchtargets list is needed");
-        return;
-    }
+    DEC_REFUSE(p, !b || b->kind != B_TARGETS, "a .branchtargets list is needed");
     ins *i = control(p, x_brx);
     i->a = a;
     i->target = (uint32_t)b->offset;
@@ -74,10 +65,7 @@ void dec_call(parser *p) {
     dec_take(p, M_UNI);
     unsigned k = 0;
     const opnd *results = p->in.n && p->in.o[0].kind == O_VEC ? &p->in.o[k++] : NULL;
-    if (k >= p->in.n) {
-        dec_fail(p, "the callee is missing");
-        return;
-    }
+    DEC_REFUSE(p, k >= p->in.n, "the callee is missing");
     unsigned callee = k++;
     const opnd *args = k < p->in.n && p->in.o[k].kind == O_VEC ? &p->in.o[k++] : NULL;
     const opnd *o = &p->in.o[callee];
@@ -88,10 +76,9 @@ void dec_call(parser *p) {
     if (p->failed) return;
     if (direct) {
         const function *f = o->var->fn;
-        if ((results ? results->n : 0) != f->n_results || (args ? args->n : 0) != f->n_params) {
-            dec_fail(p, "wrong number of arguments or results");
-            return;
-        }
+        DEC_REFUSE(
+            p, (results ? results->n : 0) != f->n_results || (args ? args->n : 0) != f->n_params,
+            "wrong number of arguments or results");
         note_call(p, o->var->fn);
     } else
         p->fn->calls_pointer = true;
@@ -155,10 +142,7 @@ void dec_fence(parser *p) {
 }
 
 static void bar_warp(parser *p) {
-    if (!dec_take(p, M_SYNC) || !dec_want(p, 1, 1)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !dec_take(p, M_SYNC) || !dec_want(p, 1, 1), "malformed");
     int32_t mask = dec_src(p, 0, T_B32);
     ins *i = dec_emit(p, x_bar_warp);
     i->e = mask;
@@ -171,10 +155,7 @@ static void bar_red(parser *p, uint16_t flags) {
     bool popc = dec_take(p, M_POPC), and = !popc && dec_take(p, M_AND), negated;
     if (!popc && !and&&!dec_take(p, M_OR)) dec_fail(p, ".popc, .and or .or is missing");
     ptx_type t = dec_type(p, 0);
-    if (!dec_want(p, 3, 4) || t != (popc ? T_U32 : T_PRED)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !dec_want(p, 3, 4) || t != (popc ? T_U32 : T_PRED), "malformed");
     int32_t a = dec_src(p, 1, T_U32), b = p->in.n == 4 ? dec_src(p, 2, T_U32) : 0;
     int32_t c = dec_pred(p, p->in.n - 1u, &negated), d = dec_dst(p, 0, t);
     ins *i = dec_emit(p, x_bar);
@@ -202,10 +183,8 @@ void dec_barrier(parser *p) {
         return;
     }
     bool arrive = dec_take(p, M_ARRIVE);
-    if ((!arrive && !dec_take(p, M_SYNC)) || !dec_want(p, arrive ? 2 : 1, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, (!arrive && !dec_take(p, M_SYNC)) || !dec_want(p, arrive ? 2 : 1, 2),
+               "malformed");
     int32_t a = dec_src(p, 0, T_U32), b = p->in.n == 2 ? dec_src(p, 1, T_U32) : 0;
     ins *i = dec_emit(p, x_bar);
     i->a = a, i->b = b;
@@ -239,10 +218,8 @@ void dec_shfl(parser *p) {
     bool sync = dec_take(p, M_SYNC), two;
     modifier m = dec_take_of(p, modes);
     ptx_type t = dec_type(p, 0);
-    if (!m || vm_type_bytes[t] != 4 || !dec_want(p, sync ? 5 : 4, sync ? 5 : 4)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !m || vm_type_bytes[t] != 4 || !dec_want(p, sync ? 5 : 4, sync ? 5 : 4),
+               "malformed");
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, T_B32), c = dec_src(p, 3, T_B32);
     int32_t d = dec_dst(p, 0, t), q = second_result(p, &two);
     ins *i = together(p, x_shfl, sync, 4);
@@ -260,11 +237,10 @@ void dec_vote(parser *p) {
                     : dec_take(p, M_BALLOT) ? VOTE_BALLOT
                                             : 9;
     ptx_type t = dec_type(p, 0);
-    if (mode == 9 || t != (mode == VOTE_BALLOT ? T_B32 : T_PRED) ||
-        !dec_want(p, 2 + sync, 2 + sync)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               mode == 9 || t != (mode == VOTE_BALLOT ? T_B32 : T_PRED) ||
+                   !dec_want(p, 2 + sync, 2 + sync),
+               "malformed");
     int32_t a = dec_pred(p, 1, &negated), d = dec_dst(p, 0, t);
     ins *i = together(p, x_vote, sync, 2);
     i->a = a, i->d = d;
@@ -275,10 +251,8 @@ void dec_vote(parser *p) {
 
 void dec_match(parser *p) {
     bool all = dec_take(p, M_ALL), two;
-    if ((!all && !dec_take(p, M_ANY)) || !dec_take(p, M_SYNC) || !dec_want(p, 3, 3)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, (!all && !dec_take(p, M_ANY)) || !dec_take(p, M_SYNC) || !dec_want(p, 3, 3),
+               "malformed");
     ptx_type t = dec_type(p, 0);
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, T_B32), q = second_result(p, &two);
     ins *i = together(p, x_match, true, 2);
@@ -297,10 +271,9 @@ void dec_redux(parser *p) {
     unsigned k = 0;
     while (ops[k] && ops[k] != m) k++;
     bool logic = k >= REDUX_AND && k <= REDUX_XOR;
-    if (!sync || !m || !dec_want(p, 3, 3) || (logic ? t != T_B32 : t != T_U32 && t != T_S32)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               !sync || !m || !dec_want(p, 3, 3) || (logic ? t != T_B32 : t != T_U32 && t != T_S32),
+               "malformed");
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
     ins *i = together(p, x_redux, true, 2);
     i->a = a, i->d = d;
@@ -310,10 +283,7 @@ void dec_redux(parser *p) {
 }
 
 void dec_activemask(parser *p) {
-    if (dec_type(p, 0) != T_B32 || !dec_want(p, 1, 1)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, dec_type(p, 0) != T_B32 || !dec_want(p, 1, 1), "malformed");
     int32_t d = dec_dst(p, 0, T_B32);
     ins *i = dec_emit(p, x_activemask);
     i->d = d;
@@ -323,10 +293,7 @@ void dec_activemask(parser *p) {
 
 void dec_elect(parser *p) {
     bool two;
-    if (!dec_take(p, M_SYNC) || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !dec_take(p, M_SYNC) || !dec_want(p, 2, 2), "malformed");
     int32_t d = dec_dst(p, 0, T_B32), q = second_result(p, &two);
     ins *i = together(p, x_elect, true, 1);
     i->d = d, i->d2 = q;

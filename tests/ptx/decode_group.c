@@ -80,10 +80,7 @@ static int64_t signs(parser *p, const product_kind *x, unsigned k, bool in_regis
 static void product(parser *p) {
     ptx_type d = dec_type(p, 0), a = dec_type(p, 1), b = dec_type(p, 2);
     const product_kind *x = p->failed ? NULL : kind_of(p, d, a, b);
-    if (!aligned(p) || !x) {
-        dec_fail(p, "this shape and these types are not supported");
-        return;
-    }
+    DEC_REFUSE(p, !aligned(p) || !x, "this shape and these types are not supported");
     bool in_registers = p->in.n > 1 && p->in.o[1].kind == O_VEC, negated;
     unsigned want = 4u + 2 * x->scales + (x->transposes ? 2 - in_registers : 0);
     bool sat = x->integer && dec_take(p, M_SATFINITE);
@@ -150,10 +147,7 @@ void dec_cluster_barrier(parser *p) {
     bool arrive = dec_take(p, M_ARRIVE), wait = !arrive && dec_take(p, M_WAIT);
     bool relaxed = arrive && dec_take(p, M_RELAXED);
     dec_take(p, arrive ? M_RELEASE : M_ACQUIRE);
-    if ((!arrive && !wait) || !dec_want(p, 0, 0)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, (!arrive && !wait) || !dec_want(p, 0, 0), "malformed");
     p->m->orders = true;
     uint16_t flags = dec_take(p, M_ALIGNED) ? INS_ALIGNED : 0;
     ins *i = dec_emit(p, arrive ? x_cluster_arrive : x_cluster_wait);
@@ -165,10 +159,8 @@ void dec_cluster_barrier(parser *p) {
 void dec_mapa(parser *p) {
     bool space = dec_take(p, M_SHARED_CLUSTER);
     ptx_type t = dec_type(p, 0);
-    if ((t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 3, 3)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, (t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 3, 3),
+               "malformed");
     int32_t a = dec_src(p, 1, t), rank = dec_src(p, 2, T_U32), wide = a;
     if (t == T_U32) dec_lane(p, LN_to64, T_U32, wide = reg_new(p, 8), a, a, a);
     int32_t d = dec_dst(p, 0, t);
@@ -180,10 +172,8 @@ void dec_mapa(parser *p) {
 void dec_getctarank(parser *p) {
     bool space = dec_take(p, M_SHARED_CLUSTER);
     ptx_type t = dec_type(p, 0);
-    if ((t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, (t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 2, 2),
+               "malformed");
     int32_t a = dec_src(p, 1, t), wide = a;
     if (t == T_U32) dec_lane(p, LN_to64, T_U32, wide = reg_new(p, 8), a, a, a);
     int32_t d = dec_dst(p, 0, T_U32);
@@ -205,11 +195,10 @@ void dec_async_store(parser *p, bool red) {
     ptx_type t = dec_type(p, 0);
     unsigned bytes = vm_type_bytes[t];
     const opnd *o = &p->in.o[1];
-    if (!ok || (bytes != 4 && bytes != 8) || !dec_want(p, 3, 3) ||
-        (n == 1 ? o->kind == O_VEC : o->kind != O_VEC || o->n != n)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               !ok || (bytes != 4 && bytes != 8) || !dec_want(p, 3, 3) ||
+                   (n == 1 ? o->kind == O_VEC : o->kind != O_VEC || o->n != n),
+               "malformed");
     int32_t at = dec_address(p, 0), mbar = dec_address(p, 2), value[4];
     for (unsigned k = 0; k < n; k++)
         value[k] = dec_src_of(p, n > 1 ? &p->parts[o->first + k] : o, t);

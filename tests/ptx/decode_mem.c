@@ -202,10 +202,7 @@ void dec_st(parser *p) {
     address a = address_in(p, 0, far);
     if (p->failed) return;
     if (space == PTX_PARAM) space = param_space(&a);
-    if (space == PTX_CONST || space == PTX_PARAM) {
-        dec_fail(p, "this space can't be written");
-        return;
-    }
+    DEC_REFUSE(p, space == PTX_CONST || space == PTX_PARAM, "this space can't be written");
     const opnd *o = &p->in.o[1];
     int32_t b[8];
     for (unsigned k = 0; k < n; k++)
@@ -262,11 +259,10 @@ static void atomic(parser *p, bool red) {
     dec_take(p, M_NOFTZ);
     ptx_type t = dec_type(p, 0);
     unsigned want = 2u + (k == ATOM_CAS) + !red;
-    if (k >= 10 || !atom_allowed(k, t) ||
-        (space != PTX_SPACE_NONE && space != PTX_GLOBAL && space != PTX_SHARED)) {
-        dec_fail(p, "this atomic operation doesn't exist");
-        return;
-    }
+    DEC_REFUSE(p,
+               k >= 10 || !atom_allowed(k, t) ||
+                   (space != PTX_SPACE_NONE && space != PTX_GLOBAL && space != PTX_SHARED),
+               "this atomic operation doesn't exist");
     if (!dec_want(p, want, want)) return;
     unsigned ai = red ? 0 : 1;
     const opnd *ob = &p->in.o[ai + 1], *od = &p->in.o[0];
@@ -315,10 +311,9 @@ static void matrix_access(parser *p, bool store) {
     if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
     ptx_type t = dec_type(p, 0);
     unsigned v = store ? 1 : 0;
-    if (!n || t != T_B16 || !dec_want(p, 2, 2) || p->in.o[v].kind != O_VEC || p->in.o[v].n != n) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(
+        p, !n || t != T_B16 || !dec_want(p, 2, 2) || p->in.o[v].kind != O_VEC || p->in.o[v].n != n,
+        "malformed");
     int32_t regs[4], a = dec_address(p, 1 - v);
     for (unsigned k = 0; k < n; k++) {
         const opnd *o = &p->parts[p->in.o[v].first + k];
@@ -344,10 +339,7 @@ void dec_stmatrix(parser *p) {
 void dec_movmatrix(parser *p) {
     bool ok = dec_take(p, M_SYNC) && dec_take(p, M_ALIGNED) && dec_take(p, M_M8N8) &&
               dec_take(p, M_TRANS);
-    if (!ok || dec_type(p, 0) != T_B16 || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !ok || dec_type(p, 0) != T_B16 || !dec_want(p, 2, 2), "malformed");
     int32_t a = dec_src(p, 1, T_B32), d = dec_dst(p, 0, T_B32);
     ins *i = dec_emit(p, x_movmatrix);
     i->a = a, i->d = d;
@@ -401,10 +393,7 @@ static bool mma_types_fit(const ptx_type t[4]) {
 
 static void fragment(parser *p, unsigned k, ptx_type t, unsigned n, bool result) {
     const opnd *o = &p->in.o[k];
-    if (o->kind != O_VEC || o->n != n) {
-        dec_fail(p, "a fragment has a wrong number of registers");
-        return;
-    }
+    DEC_REFUSE(p, o->kind != O_VEC || o->n != n, "a fragment has a wrong number of registers");
     for (unsigned e = 0; e < n && !p->failed; e++) {
         const opnd *part = &p->parts[o->first + e];
         int32_t reg = result ? dec_dst_of(p, part, t) : dec_src_of(p, part, t);
@@ -422,10 +411,8 @@ void dec_mma(parser *p) {
     bool sat = kind == 'i' || kind == '4' ? dec_take(p, M_SATFINITE) : false;
     modifier rnd[] = {M_RN, M_NONE};
     if (t[1] == T_F64) dec_take_of(p, rnd);
-    if (!s || got != 4 || !mma_types_fit(t) || !dec_want(p, 4, 4)) {
-        dec_fail(p, "this shape and these types are not supported");
-        return;
-    }
+    DEC_REFUSE(p, !s || got != 4 || !mma_types_fit(t) || !dec_want(p, 4, 4),
+               "this shape and these types are not supported");
     bool wide = t[1] == T_F64;
     ptx_type reg = wide ? T_B64 : T_B32;
     uint32_t first = (uint32_t)p->m->list.n;

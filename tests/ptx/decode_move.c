@@ -22,10 +22,8 @@ static ptx_type bits_of(unsigned bytes) {
 static void mov_pack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[1];
     ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
-    if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
-        dec_fail(p, "the parts don't fill the register");
-        return;
-    }
+    DEC_REFUSE(p, !part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t],
+               "the parts don't fill the register");
     int32_t regs[16];
     for (unsigned k = 0; k < v->n; k++) regs[k] = dec_src_of(p, &p->parts[v->first + k], part);
     int32_t d = dec_dst(p, 0, t);
@@ -46,10 +44,8 @@ static void mov_pack(parser *p, ptx_type t) {
 static void mov_unpack(parser *p, ptx_type t) {
     const opnd *v = &p->in.o[0];
     ptx_type part = bits_of(v->n ? vm_type_bytes[t] / (unsigned)v->n : 0);
-    if (!part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t]) {
-        dec_fail(p, "the parts don't fill the register");
-        return;
-    }
+    DEC_REFUSE(p, !part || (unsigned)vm_type_bytes[part] * v->n != vm_type_bytes[t],
+               "the parts don't fill the register");
     int32_t regs[16], a = dec_src(p, 1, t);
     for (unsigned k = 0; k < v->n; k++) regs[k] = dec_dst_of(p, &p->parts[v->first + k], part);
     if (p->failed) return;
@@ -106,10 +102,7 @@ void dec_cvta(parser *p) {
     bool to = dec_take(p, M_TO);
     modifier m = dec_take_of(p, spaces);
     ptx_type t = dec_type(p, 0);
-    if (!m || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !m || !dec_want(p, 2, 2), "malformed");
     if (vm_type_bytes[t] != 8) {
         dec_fail(p, "only 64-bit addresses are supported");
         return;
@@ -125,10 +118,7 @@ void dec_cvta(parser *p) {
 
 void dec_isspacep(parser *p) {
     modifier m = dec_take_of(p, spaces);
-    if (!m || !dec_want(p, 2, 2)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p, !m || !dec_want(p, 2, 2), "malformed");
     int32_t a = dec_src(p, 1, T_B64), d = dec_dst(p, 0, T_PRED);
     ins *i = dec_emit(p, x_isspacep);
     i->a = a;
@@ -278,11 +268,10 @@ static void cvt_pack(parser *p) {
     ptx_type to = dec_type(p, 0);
     unsigned bytes = vm_type_bytes[to];
     if (bytes == 1) dec_type(p, 2);
-    if (!dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 ||
-        !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3)) {
-        dec_fail(p, "malformed");
-        return;
-    }
+    DEC_REFUSE(p,
+               !dec_take(p, M_SAT) || dec_type(p, 1) != T_S32 || bytes > 2 ||
+                   !dec_want(p, bytes == 1 ? 4 : 3, bytes == 1 ? 4 : 3),
+               "malformed");
     int32_t d = dec_dst(p, 0, T_B32), part[2], join = reg_new(p, 4);
     ptx_type bits = bytes == 1 ? T_B8 : T_B16;
     for (unsigned k = 0; k < 2; k++) {
@@ -329,10 +318,8 @@ static bool plain_cvt_type(ptx_type t) {
 }
 
 static void cvt_plain(parser *p, const cvt_mods *c) {
-    if (!plain_cvt_type(c->to) || !plain_cvt_type(c->from)) {
-        dec_fail(p, "this pair of types is not supported");
-        return;
-    }
+    DEC_REFUSE(p, !plain_cvt_type(c->to) || !plain_cvt_type(c->from),
+               "this pair of types is not supported");
     bool to_int = is_int(c->to), from_int = is_int(c->from);
     if (from_int && to_int && (c->rnd || c->ftz))
         dec_fail(p, "a rounding is not allowed between integers");

@@ -262,10 +262,7 @@ static void lex_number(parser *p) {
 static void lex_string(parser *p) {
     const char *q = ++p->p;
     while (q < p->end && *q != '"' && *q != '\n') q += *q == '\\' && q + 1 < p->end ? 2 : 1;
-    if (q >= p->end || *q != '"') {
-        parse_fail(p, "string without an end");
-        return;
-    }
+    PARSE_REFUSE(p, q >= p->end || *q != '"', "string without an end");
     p->word = lex_intern(p, p->p, (size_t)(q - p->p));
     p->p = q + 1;
     p->tok = TK_STRING;
@@ -277,10 +274,7 @@ static void lex_dotted(parser *p) {
     while (q < p->end &&
            (is_word(*q) || (q + 2 < p->end && q[0] == ':' && q[1] == ':' && is_word(q[2]) && ++q)))
         q++;
-    if (q == p->p) {
-        parse_fail(p, "a word must follow '.'");
-        return;
-    }
+    PARSE_REFUSE(p, q == p->p, "a word must follow '.'");
     p->word = lex_intern(p, p->p, (size_t)(q - p->p));
     p->p = q;
     p->tok = TK_DOT;

@@ -67,10 +67,7 @@ static void skip_section(parser *p) {
 void parse_file_directive(parser *p) {
     lex_next(p);
     uint64_t index = lex_integer(p, "a file number");
-    if (p->tok != TK_STRING) {
-        parse_fail(p, "expected a file name");
-        return;
-    }
+    PARSE_REFUSE(p, p->tok != TK_STRING, "expected a file name");
     if (index > 100000) {
         parse_fail(p, "file number too large");
         return;
@@ -142,10 +139,7 @@ static bool parse_head(parser *p, var_head *h) {
 }
 
 static void put_bytes(parser *p, global_var *g, uint64_t at, uint64_t v, unsigned bytes) {
-    if (at + bytes > g->pub.size) {
-        parse_fail(p, "more initial values than elements");
-        return;
-    }
+    PARSE_REFUSE(p, at + bytes > g->pub.size, "more initial values than elements");
     memcpy(g->init + at, &v, bytes);
 }
 
@@ -181,25 +175,17 @@ static void parse_address_init(parser *p, uint32_t owner, uint64_t at, unsigned 
         lex_next(p);
         lex_next(p);
     }
-    if (p->tok != TK_ID) {
-        parse_fail(p, "expected a name");
-        return;
-    }
+    PARSE_REFUSE(p, p->tok != TK_ID, "expected a name");
     const binding *b = name_lookup(p, p->word);
-    if (!b || (b->kind != B_GLOBAL && b->kind != B_FUNC)) {
-        parse_fail(p, "'%.*s' is not a global variable or function", (int)p->word->len,
-                   p->word->name);
-        return;
-    }
+    PARSE_REFUSE(p, !b || (b->kind != B_GLOBAL && b->kind != B_FUNC),
+                 "'%.*s' is not a global variable or function", (int)p->word->len, p->word->name);
     lex_next(p);
     int64_t addend = 0;
     if (p->tok == '+' || p->tok == '-') addend = (int64_t)lex_integer(p, "an offset");
     if (generic) lex_expect(p, ')', "')'");
     if (p->tok == '+' || p->tok == '-') addend += (int64_t)lex_integer(p, "an offset");
-    if (bytes != 8 || at + 8 > p->m->globals.at[owner]->pub.size) {
-        parse_fail(p, "an address needs a 64-bit element");
-        return;
-    }
+    PARSE_REFUSE(p, bytes != 8 || at + 8 > p->m->globals.at[owner]->pub.size,
+                 "an address needs a 64-bit element");
     if (b->kind == B_FUNC) b->fn->taken = true;
     int32_t target = b->kind == B_GLOBAL ? b->global : ~(int32_t)b->fn->index;
     *VEC_PUSH(p->m->fixups) = (fixup){owner, (uint32_t)at, bytes, target, addend};
@@ -242,10 +228,8 @@ static uint64_t parse_init_list(parser *p, uint32_t owner, uint64_t at, ptx_type
 
 static void declare_global(parser *p, sym *name, ptx_global pub, ptx_type t) {
     binding *old = name->bind;
-    if (old && (old->kind != B_GLOBAL || !p->m->globals.at[old->global]->pub.external)) {
-        parse_fail(p, "'%.*s' is declared twice", (int)name->len, name->name);
-        return;
-    }
+    PARSE_REFUSE(p, old && (old->kind != B_GLOBAL || !p->m->globals.at[old->global]->pub.external),
+                 "'%.*s' is declared twice", (int)name->len, name->name);
     uint32_t index = old ? (uint32_t)old->global : (uint32_t)p->m->globals.n;
     if (!old) {
         *VEC_PUSH(p->m->globals) = arena_get(&p->m->mem, sizeof(global_var));
@@ -477,10 +461,7 @@ static void bind_params(parser *p, function *f, const param_head *in, unsigned n
 
 static void parse_function_body(parser *p, function *f, const param_head *results, unsigned nr,
                                 const param_head *in, unsigned n) {
-    if (f->defined) {
-        parse_fail(p, "'%s' is defined twice", f->name);
-        return;
-    }
+    PARSE_REFUSE(p, f->defined, "'%s' is defined twice", f->name);
     f->defined = true;
     f->external = false;
     p->fn = f;

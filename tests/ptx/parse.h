@@ -206,6 +206,16 @@ sym *lex_intern(parser *p, const char *text, size_t len);
 void parse_fail(parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void parse_fail_at(parser *p, uint32_t line, uint32_t column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* What is wrong ends the load, and the function. */
+#define REFUSE_BY(call, condition)                                                                 \
+    do {                                                                                           \
+        if (condition) {                                                                           \
+            call;                                                                                  \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+#define PARSE_REFUSE(p, condition, ...) REFUSE_BY(parse_fail(p, __VA_ARGS__), condition)
+#define DEC_REFUSE(p, condition, text)  REFUSE_BY(dec_fail(p, text), condition)
 bool lex_accept(parser *p, int tok);
 bool lex_expect(parser *p, int tok, const char *what);
 bool lex_is(const parser *p,
