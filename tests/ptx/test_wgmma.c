@@ -292,6 +292,12 @@ Test(wgmma, widths_and_signs) {
 #define INPUT                                                                                      \
     "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 " FIRST                                     \
     ", {%r4,%r5,%r6,%r7}, %d2, 1, 1, 1, 0;\n"
+#define OVER                                                                                       \
+    "@%q1 bra OVER;\nmbarrier.init.shared::cta.b64 [s+4032], 1;\n"                                 \
+    "mbarrier.arrive.expect_tx.shared::cta.b64 _, [s+4032], 64;\n"                                 \
+    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s], [%p], 64, [s+4032];\n" \
+    "AGAIN:\nmbarrier.try_wait.parity.shared::cta.b64 %q4, [s+4032], 0;\n@!%q4 bra "               \
+    "AGAIN;\nOVER:\n"
 #define POOL(first, second)                                                                        \
     ".version 8.0\n.target sm_90a\n.address_size 64\n.visible .entry k(.param .u64 a, .param "     \
     ".u32 "                                                                                        \
@@ -352,6 +358,10 @@ static const struct {
     {"the same bytes are written before the wait",
      GROUP(READY FENCE OF(FIRST) COMMIT "@!%q1 st.shared.b32 [s], %r4;\n" UNTIL("0")), 128,
      PTX_REPORT_ASYNC, -1},
+    {"a copy into shared memory is asked for before the wait",
+     GROUP(READY FENCE OF(FIRST) COMMIT OVER UNTIL("0")), 128, PTX_REPORT_ASYNC, -1},
+    {"a copy into shared memory is asked for after the wait",
+     GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "bar.sync 0;\n" OVER), 128, NO_FINDING, -1},
     {"shared memory is written after the wait",
      GROUP(READY FENCE OF(FIRST) COMMIT UNTIL("0") "bar.sync 0;\n@!%q1 st.shared.b32 [s], 0;\n"),
      128, NO_FINDING, -1},
@@ -417,6 +427,23 @@ Test(wgmma, the_assembler_takes_these_texts) {
             cr_expect(assembles(&a, text, 90, true), "%s", kinds[t].name);
             cr_expect(!assembles(&a, text, 100, true), "%s for sm_100a", kinds[t].name);
         }
+}
+
+/* Which widths and types there are: the interpreter and the assembler agree. */
+Test(wgmma, the_assembler_agrees_on_shapes) {
+    static const char *const sums[] = {"f16", "f32", "s32"};
+    assembler a;
+    char text[MOST_TEXT], log[512];
+    if (!open_assembler(&a)) cr_skip_test("no toolkit with libnvJitLink");
+    for (unsigned t = F16; t <= U8; t++)
+        for (unsigned d = 0; d < 3; d++)
+            for (unsigned n = 8; n <= 264; n += t == S8 && d == 2 ? 8 : 64) {
+                write_text(text, &(product){.d = sums[d], .a = (kind)t, .b = (kind)t, .n = n});
+                ptx_module *m = kit_load(text, log, sizeof log);
+                cr_expect_eq(m != NULL, assembles(&a, text, 90, true), "%s %s n %u: %s", sums[d],
+                             kinds[t].name, n, m ? "accepted" : log);
+                ptx_unload(m);
+            }
 }
 
 Test(wgmma, each_rule_and_its_breach) {
