@@ -29,4 +29,8 @@ ir_ref grad_prod(ir_graph *g, ir_ref r, ir_ref x, ir_ref d, const int *axes, uns
  * error, in g unless memory ran out. */
 bool grad_custom(ir_graph *g, ir_ref r, const ir_ref *out, const ir_ref *d, ir_ref *share);
 
+/* ---- grad_cond.c */
+/* Shares of the operands behind the condition of cond r that are wanted; 0: none. d: as above. false: an error in g. */
+bool grad_cond(ir_graph *g, ir_ref r, const ir_ref *d, const bool *wants, ir_ref *share);
+
 #endif
