@@ -250,6 +250,24 @@ class Cases:
             name, a = self.r.choice((("x", self.x), ("f", self.f), ("w", self.w), ("m", self.m)))
             text, index, arrays = self.items(self.r, a.shape)
             self.one(f'at_get %{name}{self.given(arrays)} {{items="{text}"}}', a[index])
+        for k in range(40):  # written, once each place in a set
+            name, a = self.r.choice((("x", self.x), ("f", self.f), ("w", self.w), ("m", self.m)))
+            text, index, arrays = self.items(self.r, a.shape)
+            shape = a[index].shape
+            shape = shape[self.r.randint(0, len(shape)):]
+            v = self.n.randint(0, 100, [self.r.choice((n, n, 1)) for n in shape])
+            v = np.asarray(v).astype(DTYPES[self.dtype])
+            want, op = np.array(a), "at_set"
+            if k % 2 and self.dtype != "bool":
+                op = "at_add"
+                np.add.at(want, index, v)
+            else:
+                want[index] = v
+            vname = f"v{len(self.inputs)}"
+            self.inputs[vname] = v
+            exact = self.dtype != "f16" or op == "at_set" or len(arrays) == 0
+            if exact:
+                self.one(f'{op} %{name}, %{vname}{self.given(arrays)} {{items="{text}"}}', want)
         i = self.n.randint(-6, 6, (2, 4))
         self.one(f"take %w{self.given([i])}", np.take(self.w, i))
         self.one(f"take %f{self.given([i])} {{axis=-1}}", np.take(self.f, i, -1))

@@ -82,6 +82,56 @@ Test(picks, chosen_by_value) {
     on_all(chosen);
 }
 
+/* Through views, of storages that others see; in the order of the indices. */
+static void written(bz_context *c) {
+    bz_tensor *x = bz_zeros(c, BZ_SHAPE(3, 4), BZ_F32), *t = bz_t(x), *i = INTS(c, 2, 0, 2, -1);
+    bz_tensor *v = bz_arange(c, 1, 5, 1, BZ_F32),
+              *m = bz_from_data(c, BZ_BOOL, ((bool[]){true, false, true}), BZ_SHAPE(3));
+    bz_at_set_(x, &i, 1, "@, 1", v);
+    EXPECT(bz_at(t, "1"), 2, 0, 4);
+    bz_at_add_(t, &i, 1, "0, @", v);
+    EXPECT(bz_at(x, ":, 0"), 2, 0, 8);
+    bz_at_set_(t, ((bz_tensor *[]){i, INTS(c, 0, 1, 1, 2)}), 2, "@, @", 7);
+    EXPECT(bz_ravel(x), 2, 2, 7, 0, 7, 0, 7, 0, 8, 4, 0, 7);
+    bz_at_add_(x, &m, 1, "@", 1); /* a mask alone: lazy */
+    bz_at_set_(x, &m, 1, "@, 3", bz_at(v, ":2"));
+    EXPECT(bz_ravel(x), 3, 3, 8, 1, 7, 0, 7, 0, 9, 5, 1, 2);
+    bz_tensor *old = bz_mul(x, 1);
+    bz_at_set_(x, NULL, 0, "::2, 1:3", bz_from_data(c, BZ_I32, ((int[]){-1, -2}), BZ_SHAPE(2)));
+    EXPECT(bz_ravel(x), 3, -1, -2, 1, 7, 0, 7, 0, 9, -1, -2, 2);
+    EXPECT(bz_at(old, "0"), 3, 3, 8, 1);
+    EXPECT_ERROR(c, bz_at_set_(x, &i, 1, "@", bz_zeros(c, BZ_SHAPE(3, 4), BZ_F32)), BZ_ESHAPE,
+                 "[at_set_]");
+    EXPECT_ERROR(c, bz_at_add_(x, &m, 1, ":, @", 1), BZ_ESHAPE,
+                 "[at_add_] a mask has 3 elements along axis 1");
+    bz_tensor *far = INTS(c, 0, 3), *same = bz_copy(x);
+    EXPECT_ERROR(c, bz_at_set_(same, &far, 1, "@", 1), BZ_EINDEX, "index 3 is outside axis 0 of 3");
+}
+Test(picks, written) {
+    on_all(written);
+}
+
+static void written_gradients(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){1, 2, 3, 4}), BZ_SHAPE(4)),
+              *i = INTS(c, 1, 1, 3);
+    bz_tensor *v = bz_from_data(c, BZ_F32, ((float[]){5, 6, 7}), BZ_SHAPE(3)), *both[] = {x, v},
+              *g[2];
+    bz_tensor *y = bz_mul(x, 2);
+    bz_at_set_(y, &i, 1, "@", v);
+    bz_grad(bz_sum(bz_square(y), BZ_ALL), both, 2, g);
+    EXPECT(g[0], 8, 0, 24, 0);
+    EXPECT(g[1], 0, 12, 14);
+    y = bz_mul(x, 2);
+    bz_at_add_(y, &i, 1, "@", v);
+    bz_grad(bz_sum(bz_square(y), BZ_ALL), both, 2, g);
+    EXPECT(y, 2, 15, 6, 15);
+    EXPECT(g[0], 8, 60, 24, 60);
+    EXPECT(g[1], 30, 30, 30);
+}
+Test(picks, gradients_through_writes) {
+    on_all(written_gradients);
+}
+
 static void gradients(bz_context *c) {
     bz_tensor *x = cube(c), *i = INTS(c, 1, 0, 1), *j = INTS(c, 0, 2, 0), *g, *m;
     bz_grad(bz_sum(bz_mul(bz_at_get(x, ((bz_tensor *[]){i, j}), 2, "@, @, 0"), INTS(c, 1, 10, 100)),

@@ -6,7 +6,7 @@
 #ifndef BRAZE_MOVE_H
 #define BRAZE_MOVE_H
 
-#include "braze/api.h"
+#include "braze/operand.h"
 
 /* ---- views */
 
@@ -420,6 +420,28 @@ BZ_API bz_tensor *bz_embedding_at(bz_tensor *index, bz_tensor *weight, int64_t p
 BZ_API bz_tensor *bz_at_get_at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
                                const char *site);
 #define bz_at_get(...) bz_at_get_at(__VA_ARGS__, BZ_SITE)
+
+/* x[items] = v, x[items] += v: v is a tensor that broadcasts, or a number; x's memory changes, which all its views see. Gives x. Of several for
+ * one place the last one stays, or all are added in their order (numpy.add.at). A mask alone, "@", with a v that has no axis for it is
+ * not computed at once. */
+BZ_API bz_tensor *bz_at_set__at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                                bz_tensor *v, const char *site);
+BZ_API bz_tensor *bz_at_add__at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                                bz_tensor *v, const char *site);
+static inline bz_tensor *bz_at_into_(bz_tensor *(*f)(bz_tensor *, bz_tensor *const *, int,
+                                                     const char *, bz_tensor *, const char *),
+                                     bz_tensor *x, bz_tensor *const *index, int n,
+                                     const char *items, bz_operand v, const char *site) {
+    bz_operand o[] = {bz_of_tensor_(x), v};
+    bz_numbers_begin(o, 2, site);
+    bz_tensor *made = f(x, index, n, items, o[1].v.tensor, site);
+    bz_numbers_end(o, 2);
+    return made;
+}
+#define bz_at_set_(x, index, n, items, v)                                                          \
+    bz_at_into_(bz_at_set__at, (x), (index), (n), (items), BZ_OPERAND(v), BZ_SITE)
+#define bz_at_add_(x, index, n, items, v)                                                          \
+    bz_at_into_(bz_at_add__at, (x), (index), (n), (items), BZ_OPERAND(v), BZ_SITE)
 
 /* Places of the elements that are not 0, [how many, rank of x], i64, in row-major order; of each axis by itself, as parts of bz_split.
  * x is computed at once (BZ_EMODE while bz_compile traces). */

@@ -130,3 +130,68 @@ bz_tensor *bz_at_get_at(bz_tensor *x, bz_tensor *const *index, int n, const char
     drop(&q);
     return made;
 }
+
+/* ---- written */
+
+/* The new value of x where `mask`, of its first axes, is true: v, which has no axis for them. */
+static ir_ref where_masked(ir_graph *g, ir_ref x, ir_ref mask, ir_ref v, bool adds) {
+    ir_dim dims[IR_MAX_RANK], one = ir_dim_const(g, 1);
+    unsigned rank = ir_at(g, x)->rank, own = ir_at(g, mask)->rank;
+    for (unsigned a = 0; a < rank; a++) dims[a] = a < own ? ir_dims(g, ir_at(g, mask))[a] : one;
+    for (unsigned a = 0; a < own && a < rank; a++)
+        if (dims[a] != ir_dims(g, ir_at(g, x))[a]) own = rank + 1;
+    if (own > rank)
+        return ir_error(g, BZ_ESHAPE, IR_SELECT, "a mask %s of the first axes of %s",
+                        ir_shape_text(g, mask), ir_shape_text(g, x));
+    mask = ir_reshape_dims(g, mask, dims, rank);
+    ir_ref new = adds ? ir_build2(g, IR_ADD, x, v) : ir_cast(g, v, ir_dtype(g, x));
+    return ir_build3(g, IR_SELECT, mask, ir_cast(g, new, ir_dtype(g, x)), x);
+}
+
+static bz_tensor *put_masked(bz_tensor *x, bz_tensor *mask, bz_tensor *v, bool adds, const char *op,
+                             const char *site) {
+    rt_rec r;
+    bz_context *c;
+    bool ready = rt_begin(&r, op, site, (bz_tensor *[]){x, v, mask}, 3, 0, BZ_NDTYPES);
+    const rt_tensor *t = rt_find_quietly(x, &c);
+    if (!ready || !rt_may_change(r.c, t->st, op, site)) return rt_end(&r, 0);
+    return rt_end_change(&r, x, where_masked(r.g, r.x[0], r.x[2], r.x[1], adds));
+}
+
+static bz_tensor *put_rows(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                           bz_tensor *v, bool adds, const char *op, const char *site) {
+    rt_rec r;
+    indices q;
+    ir_index_plan p;
+    ir_ref new = 0;
+    bz_context *c = bz_context_of(x);
+    if (!begin(&q, (bz_tensor *[]){x, v}, 2, index, index ? n : 0, items, op, site))
+        return drop(&q), c ? rt_poison(c) : NULL;
+    bool ready = rt_begin(&r, op, site, q.all, q.n + 2, 0, BZ_NDTYPES);
+    const rt_tensor *t = rt_find_quietly(x, &c);
+    if (ready && rt_may_change(r.c, t->st, op, site) &&
+        ir_index_begin(r.g, &p, r.x[0], &q.items, r.x + 2, q.n) && masks_fit(&r, &q, &p))
+        new = ir_index_write(r.g, &p, r.x[0], r.x[1], adds);
+    bz_tensor *made = ready ? rt_end_change(&r, x, new) : rt_end(&r, 0);
+    drop(&q);
+    return made;
+}
+
+static bz_tensor *put(bz_tensor *x, bz_tensor *const *index, int n, const char *items, bz_tensor *v,
+                      bool adds, const char *op, const char *site) {
+    bool mask = n == 1 && index && items && !strcmp(items, "@") && bz_dtype_of(index[0]) == BZ_BOOL;
+    if (mask && bz_ndim(index[0]) > 0 && bz_ndim(v) >= 0 &&
+        bz_ndim(v) <= bz_ndim(x) - bz_ndim(index[0]))
+        return put_masked(x, index[0], v, adds, op, site);
+    return put_rows(x, index, n, items, v, adds, op, site);
+}
+
+bz_tensor *bz_at_set__at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                         bz_tensor *v, const char *site) {
+    return put(x, index, n, items, v, false, "at_set_", site);
+}
+
+bz_tensor *bz_at_add__at(bz_tensor *x, bz_tensor *const *index, int n, const char *items,
+                         bz_tensor *v, const char *site) {
+    return put(x, index, n, items, v, true, "at_add_", site);
+}

@@ -75,6 +75,14 @@ static bz_tensor *finish(rt_rec *r, bz_tensor *x, bool done) {
     return good ? x : rt_poison(c);
 }
 
+bz_tensor *rt_end_change(rt_rec *r, bz_tensor *x, ir_ref v) {
+    bz_context *c;
+    rt_tensor *t = rt_find_quietly(x, &c);
+    ir_ref at = v && is_part(t) ? place_of(r->c, t) : 0;
+    v = v ? fitted(r, r->x[0], v) : 0;
+    return finish(r, x, v && rt_change(r, t, v, at, r->op));
+}
+
 static bz_tensor *in_place(ir_op op, const char *name, bz_tensor *x, bz_tensor *y,
                            const char *site) {
     rt_rec r;

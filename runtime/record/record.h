@@ -87,6 +87,8 @@ ir_ref rt_window_write(ir_graph *g, ir_ref base, ir_ref v, const rt_layout *l, i
 /* ---- inplace.c */
 /* false: BZ_EMODE in the context, which names `op`. */
 bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const char *site);
+/* The end of a call that makes v, of x's shape and any dtype, x's value; gives x, or poison. */
+bz_tensor *rt_end_change(rt_rec *r, bz_tensor *x, ir_ref v);
 /* Makes v, of its shape and dtype, the value of t's window, which begins at node `at`, or if that is 0, where t has it. */
 bool rt_change(rt_rec *r, rt_tensor *t, ir_ref v, ir_ref at, const char *op);
 

@@ -380,6 +380,12 @@ static ir_ref call_rows_get(ir_graph *g, tx_args *a) {
     return index_plan(g, a, &items, &p, 1) ? ir_index_read(g, &p, X(0)) : 0;
 }
 
+static ir_ref call_rows_put(ir_graph *g, tx_args *a, bool adds) {
+    ir_items items;
+    ir_index_plan p;
+    return index_plan(g, a, &items, &p, 2) ? ir_index_write(g, &p, X(0), X(1), adds) : 0;
+}
+
 static ir_ref call_dot_over(ir_graph *g, tx_args *a) {
     if (NUM(lbatch) != NUM(rbatch) || NUM(lcontract) != NUM(rcontract)) {
         tx_fail(a->p, a->l->op_tok, BZ_EAXIS, "dot: the lists of x and y have different lengths");

@@ -189,6 +189,20 @@ static ir_ref to_lines(ir_graph *g, const ir_index_plan *p, const order *o, ir_r
     return ir_reshape(g, ir_permute(g, part, perm, n), shape, m);
 }
 
+static ir_ref from_lines(ir_graph *g, const ir_index_plan *p, const order *o, ir_ref lines) {
+    int perm[IR_MAX_RANK];
+    int64_t shape[IR_MAX_RANK];
+    unsigned n = 0;
+    for (unsigned i = 0; i < o->before; i++, n++) perm[o->rest[i]] = (int)n;
+    for (unsigned a = 0; a < p->rank; a++)
+        if (p->tensor_at[a] >= 0) perm[a] = (int)n++;
+    for (unsigned i = o->before; i < o->nrest; i++, n++) perm[o->rest[i]] = (int)n;
+    for (unsigned a = 0; a < p->rank; a++)
+        if (p->gone[a]) perm[a] = (int)n++;
+    for (unsigned a = 0; a < p->rank; a++) shape[perm[a]] = p->count[a];
+    return ir_permute(g, ir_reshape(g, lines, shape, n), perm, n);
+}
+
 /* [rest before, B, rest behind] -> the result without its new axes, and back. */
 static ir_ref place_rows(ir_graph *g, const order *o, ir_ref rows, bool back) {
     int perm[IR_MAX_RANK], inverse[IR_MAX_RANK];
@@ -298,4 +312,53 @@ ir_ref ir_index_read(ir_graph *g, const ir_index_plan *p, ir_ref x) {
         rows = ir_gather(g, lines, line_numbers(g, p, &o), (int)o.before);
     }
     return ir_reshape_dims(g, place_rows(g, &o, rows, false), dims, n);
+}
+
+/* ---- written */
+
+/* v, which broadcasts to the result, as rows of the lines: without new axes, B where the lines are. */
+static ir_ref rows_of(ir_graph *g, const ir_index_plan *p, const order *o, ir_ref v) {
+    ir_dim dims[2 * IR_MAX_RANK + IR_MAX_ITEMS], flat[IR_MAX_RANK];
+    unsigned n = result_dims(g, p, o, dims), own = ir_at(g, v)->rank, m = 0;
+    if (n > IR_MAX_RANK)
+        return ir_error_as(g, BZ_ESHAPE, "index", "more than %d axes", IR_MAX_RANK);
+    ir_dim one = ir_dim_const(g, 1);
+    while (own > n &&
+           ir_dims(g, ir_at(g, v))[0] == one) { /* as NumPy: ones in front are too many */
+        ir_dim rest[IR_MAX_RANK];
+        memcpy(rest, ir_dims(g, ir_at(g, v)) + 1, (own - 1) * sizeof *rest);
+        if (!(v = ir_reshape_dims(g, v, rest, --own))) return 0;
+    }
+    v = ir_expand_dims_like(g, v, dims, n);
+    for (unsigned i = 0; i <= o->nrest; i++) {
+        for (unsigned k = 0; i == o->place && k < o->nb; k++) flat[m++] = o->b[k];
+        if (i < o->nrest) flat[m++] = ir_dim_const(g, p->count[o->rest[i]]);
+    }
+    return place_rows(g, o, ir_reshape_dims(g, v, flat, m), true);
+}
+
+ir_ref ir_index_into(ir_graph *g, const ir_index_plan *p, ir_ref part, ir_ref v, bool adds) {
+    order o;
+    if (!part || !v || !order_of(g, p, &o)) return 0;
+    bz_dtype t = ir_dtype(g, part);
+    ir_ref rows = ir_cast(g, rows_of(g, p, &o, v), t);
+    if (!rows) return 0;
+    ir_ref lines = to_lines(g, p, &o, part);
+    if (p->items->tensors) {
+        ir_ref index = line_numbers(g, p, &o);
+        lines =
+            ir_scatter(g, adds ? IR_BY_SUM : IR_BY_LAST, lines, index, rows, (int)o.before, false);
+    } else { /* no lines: each element of the part once */
+        ir_dim dims[IR_MAX_RANK];
+        unsigned n = ir_at(g, lines)->rank;
+        memcpy(dims, ir_dims(g, ir_at(g, lines)), n * sizeof *dims);
+        rows = ir_reshape_dims(g, rows, dims, n);
+        lines = adds ? ir_plus(g, lines, rows) : rows;
+    }
+    return from_lines(g, p, &o, lines);
+}
+
+ir_ref ir_index_write(ir_graph *g, const ir_index_plan *p, ir_ref x, ir_ref v, bool adds) {
+    ir_ref part = ir_index_into(g, p, ir_index_part(g, p, x), v, adds);
+    return part ? ir_update_slice(g, x, part, p->start, p->step, 0) : 0;
 }

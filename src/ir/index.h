@@ -54,6 +54,8 @@ bool ir_index_begin(ir_graph *g, ir_index_plan *p, ir_ref x, const ir_items *ite
 ir_ref ir_index_read(ir_graph *g, const ir_index_plan *p, ir_ref x);
 /* The part of x with v, broadcast, in the elements that x[...] has; adds: added to them, in order. */
 ir_ref ir_index_into(ir_graph *g, const ir_index_plan *p, ir_ref part, ir_ref v, bool adds);
+/* x with that part in it. */
+ir_ref ir_index_write(ir_graph *g, const ir_index_plan *p, ir_ref x, ir_ref v, bool adds);
 /* The part of x alone: a slice. */
 ir_ref ir_index_part(ir_graph *g, const ir_index_plan *p, ir_ref x);
 
