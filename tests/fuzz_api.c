@@ -100,6 +100,8 @@ static const struct {
     {play_movedim, 3},
     {play_unflatten, 2},
     {play_roll, 2},
+    {play_get_rows, 4},
+    {play_put_rows, 5},
     {play_compute, 14},
     {play_change, 16},
     {play_fill, 4},

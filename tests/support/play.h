@@ -4,7 +4,7 @@
  *
  *     play.c          dice, pool, what the library says beside what the model says
  *     play_views.c    making tensors, foreign memory, views
- *     play_moves.c    parts of an axis, axes moved, rolled
+ *     play_moves.c    parts of an axis, axes moved, rolled, rows at indices
  *     play_values.c   arithmetic, in-place ops, folds
  *     play_calls.c    compiled functions that donate, capture, differentiate
  *     play_mistakes.c calls that are refused
@@ -102,6 +102,7 @@ typedef void play_action(player *p);
 play_action play_make, play_borrow; /* play_views.c */
 play_action play_slice, play_permute, play_expand, play_pick_row, play_reshape, play_diagonal;
 play_action play_split, play_movedim, play_unflatten, play_roll; /* play_moves.c */
+play_action play_get_rows, play_put_rows;
 play_action play_compute, play_change, play_fill, play_convert; /* play_values.c */
 play_action play_reduce, play_product, play_join;
 play_action play_call_update, play_call_swap, play_call_captured; /* play_calls.c */

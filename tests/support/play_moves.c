@@ -1,6 +1,9 @@
 /* play_moves.c - views that are made by going down nodes: parts of an axis, axes moved and taken apart; and what is turned round
- * into memory of its own. */
+ * into memory of its own; rows at indices, read and written. */
 #include "tests/support/play.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { PARTS = 20 };
 
@@ -132,4 +135,83 @@ void play_roll(player *p) {
     play_note(p, "roll v%u axis %d by %d", play_number(p, x), axis, (int)by);
     r.h = bz_roll(x->h, &by, &axis, 1);
     play_keep(p, r);
+}
+
+/* ---- rows at indices */
+
+typedef struct pick {
+    int axis, n;
+    int64_t at[5], given[5]; /* from 0; as they are written */
+    char text[4 * API_RANK + 4];
+    bz_tensor *index;
+} pick;
+
+/* Some indices of an axis of x, counted from either end, some twice; false: x has none. */
+static bool draw_pick(player *p, const api_view *x, pick *k) {
+    if (!x->rank) return false;
+    *k = (pick){.axis = (int)play_draw(p, (uint32_t)x->rank), .n = 1 + (int)play_draw(p, 4)};
+    int64_t all = x->shape[k->axis];
+    if (!all) return false;
+    for (int i = 0; i < k->n; i++) {
+        k->at[i] = play_draw(p, (uint32_t)all);
+        k->given[i] = play_chance(p, 50) ? k->at[i] : k->at[i] - all;
+    }
+    for (int a = 0; a < k->axis; a++) strcat(k->text, ":, ");
+    strcat(k->text, play_chance(p, 50) ? "@" : "@, ...");
+    k->index = bz_from_data(p->c, BZ_I64, k->given, BZ_SHAPE(k->n));
+    return true;
+}
+
+void play_get_rows(player *p) {
+    api_view *x = play_any(p);
+    int64_t shape[API_RANK], index[API_RANK];
+    pick k;
+    if (!draw_pick(p, x, &k)) return;
+    for (int a = 0; a < x->rank; a++) shape[a] = a == k.axis ? k.n : x->shape[a];
+    api_view r = api_new(x->t, x->rank, shape);
+    for (int64_t i = 0; i < r.n; i++) {
+        api_unravel(i, r.rank, shape, index);
+        index[k.axis] = k.at[index[k.axis]];
+        play_set_to(&r, i, x, api_ravel(x->rank, x->shape, index));
+    }
+    play_note(p, "at_get v%u \"%s\", %d rows", play_number(p, x), k.text, k.n);
+    r.h = bz_at_get(x->h, &k.index, 1, k.text);
+    bz_release(k.index);
+    play_keep(p, r);
+}
+
+/* A number put into rows, or added to them as often as they are named. */
+void play_put_rows(player *p) {
+    api_view *x = play_any(p);
+    int64_t index[API_RANK];
+    double v = (double)play_draw(p, 7) - 3, *was = malloc((size_t)x->n * sizeof *was + 8);
+    api_entry *entry = malloc((size_t)x->n * sizeof *entry + 8);
+    bool adds = play_chance(p, 50), good = x->n > 0 && !api_overlaps(x);
+    pick k;
+    for (int64_t i = 0; i < x->n && good; i++) {
+        was[i] = api_get(x, i);
+        entry[i] = api_entry_of(x, i);
+        good = was[i] <= PLAY_LIMIT - 20 && was[i] >= 20 - PLAY_LIMIT;
+    }
+    if (!good || !draw_pick(p, x, &k)) {
+        free(was);
+        free(entry);
+        return;
+    }
+    play_note(p, "%s v%u \"%s\", %d rows, %g", adds ? "at_add_" : "at_set_", play_number(p, x),
+              k.text, k.n, v);
+    bz_tensor *h =
+        adds ? bz_at_add_(x->h, &k.index, 1, k.text, v) : bz_at_set_(x->h, &k.index, 1, k.text, v);
+    bz_release(k.index);
+    if (h != x->h) play_fault(p, "step %u: rows: %s", p->step, bz_message(p->c));
+    api_renew(x);
+    for (int64_t i = 0; i < x->n; i++) {
+        api_unravel(i, x->rank, x->shape, index);
+        int named = 0;
+        for (int j = 0; j < k.n; j++) named += k.at[j] == index[k.axis];
+        x->store->v[x->at[i]] = adds ? was[i] + named * v : named ? v : was[i];
+        if (api_compute(x, i) && (adds || !named)) api_tape_from(entry[i], 1);
+    }
+    free(was);
+    free(entry);
 }
