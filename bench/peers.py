@@ -85,6 +85,19 @@ def channel_norm(rsqrt):
     return norm
 
 
+def windows(f, normal, differentiate):
+    """Of CASE "windows/conv_gradients": the function and its arguments. f: relu(convolution), pool and relu(norm) by name; else None."""
+    if not CASE.startswith("windows/"):
+        return None
+    side, (name, *gradients) = 6 if TINY else 56, CASE.split("/")[1].split("_")
+    m = (side + 1) // 2 if name == "pool" else side
+    x, w, c, seed = normal(8, 64, side, side), normal(64, 64, 3, 3), normal(64), normal(8, 64, m, m)
+    args = {"conv": (x, w), "pool": (x,), "norm": (x, c)}[name]
+    if not gradients:
+        return f[name], args
+    return lambda *a: differentiate(f[name], a[:-1], 2 if name == "conv" else 1, a[-1]), (*args, seed)
+
+
 # ---- NumPy: no erf, no gradients
 
 
@@ -221,7 +234,19 @@ def torch_cases():
         q, k, v, seed = normal(4, *shape)
         return (differentiate if gradients else attend), (*(t.requires_grad_(gradients) for t in (q, k, v)), seed)
 
-    fn, args = reduce() if reduction() else products(normal, torch.matmul) if product() else attention() if heads() else {
+    def torch_windows():
+        named = {"conv": lambda x, w: f.relu(f.conv2d(x, w, padding=1)), "pool": lambda x: f.max_pool2d(x, 3, 2, 1),
+                 "norm": lambda x, c: f.relu(f.batch_norm(x, None, None, c, c, True))}
+
+        def differentiate(fn, a, n, seed):
+            return torch.autograd.grad(fn(*a), a[:n], seed)
+
+        found = windows(named, normal, differentiate)
+        if found and "gradients" in CASE:
+            [t.requires_grad_() for t in found[1][:-1]]
+        return found
+
+    fn, args = torch_windows() or (reduce() if reduction() else products(normal, torch.matmul) if product() else attention() if heads() else {
         "negate": lambda: (torch.neg, (torch.randn(N),)),
         "column_sums": lambda: (lambda x: x.sum(0), (torch.randn(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
@@ -236,7 +261,7 @@ def torch_cases():
         "every_second": lambda: (lambda x: x[:, ::2].contiguous(), (torch.randn(WIDE, WIDE),)),
         "pad": lambda: (lambda x: f.pad(x, (1, 1, 1, 1)), (torch.randn(WIDE, WIDE),)),
         "concat": lambda: (lambda x: torch.cat([x, x], 1), (torch.randn(WIDE, WIDE),)),
-    }[CASE]()
+    }[CASE]())
     torch.set_grad_enabled("gradients" in CASE)
     yield "torch eager", fn, args
     yield "torch.compile", torch.compile(fn), args
@@ -321,7 +346,23 @@ def jax_cases():
 
         return (differentiate if gradients else attend), tuple(normal(*shape) for _ in range(4))
 
-    fn, args = reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
+    def jax_windows():
+        lax = jax.lax
+
+        def norm(x, c):
+            m, v, c = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True), c[:, None, None]
+            return jax.nn.relu((x - m) * lax.rsqrt(v + 1e-5) * c + c)
+
+        named = {"conv": lambda x, w: jax.nn.relu(lax.conv(x, w, (1, 1), "SAME")),
+                 "pool": lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 3, 3), (1, 1, 2, 2), ((0, 0), (0, 0), (1, 1), (1, 1))), "norm": norm}
+
+        def differentiate(fn, a, n, seed):
+            y, pull = jax.vjp(fn, *a)
+            return y, pull(seed)[:n]
+
+        return windows(named, normal, differentiate)
+
+    fn, args = jax_windows() or (reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
         "negate": lambda: (lambda x: -x, (normal(N),)),
         "column_sums": lambda: (lambda x: x.sum(0), (normal(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (normal(N),)),
@@ -330,7 +371,7 @@ def jax_cases():
         "channel_softmax": lambda: (lambda x: jax.nn.softmax(x, 1), (normal(*PICTURES),)),
         "channel_norm": lambda: (channel_norm(jax.lax.rsqrt), (normal(*PICTURES),)),
         "layernorm": lambda: (layernorm, (normal(ROWS, COLS), normal(COLS), normal(COLS))),
-    }[CASE]()
+    }[CASE]())
     jitted = jax.jit(fn)
     yield "jax", jitted if GPU else lambda *a: jax.block_until_ready(jitted(*a)), args
 

@@ -90,34 +90,19 @@ static ir_ref numbers(ir_graph *g, bz_dtype t, unsigned rank, unsigned axis, int
     return ir_plus(g, i, ir_const_i(g, t, first));
 }
 
-/* What holds any place of a plane, and any number on the way to it: half as wide as i64 where it may be. */
-static bz_dtype place_dtype(const ir_windows *w) {
+/* The number of each element in its plane: [S...]. */
+static ir_ref plane(const pool *q) {
+    const ir_windows *w = &q->w;
     int64_t all = 1;
-    for (unsigned i = 0; i < w->n; i++)
-        all = bz_times(all, w->size[i] + 2 * w->kernel[i] * w->dilation[i] + w->stride[i]);
-    return all < INT32_MAX ? BZ_I32 : BZ_I64;
+    for (unsigned i = 0; i < w->n; i++) all = bz_times(all, w->size[i]);
+    const ir_dim dims = ir_dim_const(q->g, all);
+    return ir_reshape(q->g, ir_iota(q->g, all < INT32_MAX ? BZ_I32 : BZ_I64, &dims, 1, 0), w->size,
+                      w->n);
 }
 
-/* The number in its plane of place [K..., 1..., M...]; *inside: is there an element? 0: always. */
-static ir_ref places(const pool *q, unsigned rank, ir_ref *inside) {
-    ir_graph *g = q->g;
-    const ir_windows *w = &q->w;
-    const bz_dtype t = place_dtype(w);
-    ir_ref all = 0;
-    *inside = 0;
-    for (unsigned i = 0; i < w->n; i++) {
-        ir_ref k = numbers(g, t, rank, i, w->kernel[i], 0, w->dilation[i]);
-        ir_ref m = numbers(g, t, rank, rank - w->n + i, w->made[i], -w->lo[i], w->stride[i]);
-        ir_ref at = ir_plus(g, m, k), size = ir_const_i(g, t, w->size[i]);
-        const int64_t last = (w->made[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i];
-        if (w->lo[i] || last - w->lo[i] >= w->size[i]) {
-            ir_ref low = ir_build2(g, IR_LE, ir_const_i(g, t, 0), at);
-            ir_ref both = ir_build2(g, IR_AND, low, ir_build2(g, IR_LT, at, size));
-            *inside = *inside ? ir_build2(g, IR_AND, *inside, both) : both;
-        }
-        all = all ? ir_plus(g, ir_times(g, all, size), at) : at;
-    }
-    return all;
+/* Behind every place in a plane. */
+static ir_bits nowhere(bz_dtype t) {
+    return ir_bits_from_i64(t, t == BZ_I32 ? INT32_MAX : INT64_MAX);
 }
 
 /* ---- the largest */
@@ -142,29 +127,30 @@ static ir_ref behind(ir_graph *g, ir_ref y, unsigned n) {
 /* The first place of each window that holds its largest element, of the first NaN if there is one. */
 static ir_ref place_of(const pool *q, ir_ref v, ir_ref y) {
     ir_graph *g = q->g;
-    ir_ref inside, at = places(q, ir_at(g, v)->rank, &inside);
-    ir_ref hit = ir_build2(g, IR_EQ, v, behind(g, y, q->w.n));
+    const unsigned n = q->w.n, rank = ir_at(g, v)->rank;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref own = plane(q);
+    if (!own) return 0;
+    const bz_dtype t = ir_dtype(g, own);
+    ir_ref at = ir_windows_of(g, own, &q->w, nowhere(t)); /* [K..., M...] */
+    if (!at) return 0;
+    for (unsigned i = 0; i < rank; i++)
+        dims[i] = i < n          ? ir_dims(g, ir_at(g, at))[i]
+                  : i < rank - n ? ir_dim_const(g, 1)
+                                 : ir_dims(g, ir_at(g, at))[i - (rank - 2 * n)];
+    at = ir_reshape_dims(g, at, dims, rank);
+    ir_ref hit = ir_build2(g, IR_EQ, v, behind(g, y, n));
     if (ir_is_float(ir_dtype(g, v))) hit = ir_build2(g, IR_OR, hit, ir_build1(g, IR_ISNAN, v));
-    if (inside) hit = ir_build2(g, IR_AND, hit, inside);
-    const bz_dtype t = ir_dtype(g, at);
-    ir_ref none = ir_const_i(g, t, t == BZ_I32 ? INT32_MAX : INT64_MAX);
-    return fold(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), q->w.n);
+    ir_ref none = ir_const_bits(g, t, nowhere(t), NULL, 0);
+    return fold(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), n);
 }
 
 /* d [N, C, M...] to the elements that were the largest of their windows. */
 static ir_ref back_to_places(const pool *q, ir_ref at, ir_ref d) {
     ir_graph *g = q->g;
-    const ir_windows *w = &q->w;
-    const unsigned rank = ir_at(g, d)->rank;
-    const bz_dtype t = ir_dtype(g, at);
-    ir_ref own = 0;
-    for (unsigned i = 0; i < w->n; i++) {
-        ir_ref n = numbers(g, t, rank, rank - w->n + i, w->size[i], 0, 1);
-        own = own ? ir_plus(g, ir_times(g, own, ir_const_i(g, t, w->size[i])), n) : n;
-    }
-    ir_ref from = ir_windows_on(g, at, w, false, ir_bits_from_i64(t, -1));
-    ir_ref hit = ir_build2(g, IR_EQ, from, own), v = ir_windows_on(g, d, w, false, 0);
-    return fold(g, IR_SUM, ir_build3(g, IR_SELECT, hit, v, ir_num(g, v, 0)), w->n);
+    ir_ref from = ir_windows_before(g, at, &q->w, ir_bits_from_i64(ir_dtype(g, at), -1));
+    ir_ref v = ir_windows_before(g, d, &q->w, 0), hit = ir_build2(g, IR_EQ, from, plane(q));
+    return fold(g, IR_SUM, ir_build3(g, IR_SELECT, hit, v, ir_num(g, v, 0)), q->w.n);
 }
 
 static ir_ref largest(const pool *q, ir_ref *indices) {
@@ -192,13 +178,37 @@ ir_ref ir_max_pool(ir_graph *g, const char *name, unsigned n, ir_ref x, const in
 
 /* ---- means */
 
+/* Of the windows m - j [J..., 1..., S...]: do they reach element s? 0: all do. */
+static ir_ref reaches(const pool *q, unsigned rank) {
+    ir_graph *g = q->g;
+    const ir_windows *w = &q->w;
+    ir_ref all = 0;
+    for (unsigned i = 0; i < w->n; i++) {
+        const int64_t j = ir_windows_reach(w, i);
+        if (j * w->stride[i] <= w->kernel[i]) continue;
+        ir_ref s = numbers(g, BZ_I64, rank, rank - w->n + i, w->size[i], w->lo[i], 1);
+        ir_ref in = ir_build2(g, IR_IMOD, s, ir_const_i(g, BZ_I64, w->stride[i]));
+        ir_ref place = ir_plus(g, numbers(g, BZ_I64, rank, i, j, 0, w->stride[i]), in);
+        ir_ref here = ir_build2(g, IR_LT, place, ir_const_i(g, BZ_I64, w->kernel[i]));
+        all = all ? ir_build2(g, IR_AND, all, here) : here;
+    }
+    return all;
+}
+
+/* d [N, C, M...] to the elements of its windows, each of which gets what all of its windows have. */
+static ir_ref back_to_windows(const pool *q, ir_ref d) {
+    ir_graph *g = q->g;
+    ir_ref v = ir_windows_before(g, d, &q->w, 0);
+    ir_ref here = v ? reaches(q, ir_at(g, v)->rank) : 0;
+    return fold(g, IR_SUM, here ? ir_build3(g, IR_SELECT, here, v, ir_num(g, v, 0)) : v, q->w.n);
+}
+
 /* The sum of each window, with a gradient of its own: what an element gets is summed up over the windows that hold it. */
 static ir_ref sums(const pool *q, ir_ref x) {
     ir_graph *g = q->g;
     ir_ref from = ir_build1(g, IR_STOP_GRADIENT, x);
     ir_ref y = fold(g, IR_SUM, ir_windows_of(g, from, &q->w, 0), q->w.n);
-    ir_ref same = ir_stand_in(g, y), d = ir_stand_in(g, y);
-    ir_ref b = fold(g, IR_SUM, ir_windows_on(g, d, &q->w, false, 0), q->w.n);
+    ir_ref same = ir_stand_in(g, y), d = ir_stand_in(g, y), b = d ? back_to_windows(q, d) : 0;
     return b ? ir_result(g, ir_custom_grad(g, (ir_ref[]){y, same, d, x, b}, 1, 1), 0) : 0;
 }
 
@@ -453,6 +463,6 @@ ir_ref ir_fold(ir_graph *g, ir_ref x, const int *output_size, unsigned noutput, 
     const int64_t c = shape[lead - 1] / places, n = lead == 2 ? shape[0] : 1;
     const int64_t wide[6] = {n, c, q.w.kernel[0], q.w.kernel[1], q.w.made[0], q.w.made[1]};
     ir_ref v = ir_permute(g, ir_reshape(g, x, wide, 6), (int[]){2, 3, 0, 1, 4, 5}, 6);
-    ir_ref y = fold(g, IR_SUM, ir_windows_on(g, v, &q.w, true, 0), 2);
+    ir_ref y = fold(g, IR_SUM, ir_windows_on(g, v, &q.w, 0), 2);
     return lead == 2 ? y : ir_reshape(g, y, (int64_t[]){c, q.w.size[0], q.w.size[1]}, 3);
 }

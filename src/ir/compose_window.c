@@ -1,7 +1,7 @@
 /* compose_window.c - windows as views.
  *
  *     x [L..., S...] --pad--> --as_strided--> [K..., L..., M...]              a fold of the first axes: pooling
- *     v [L..., M...] --zeros between--> --pad--> --as_strided--> [K..., L..., S...]      what each element takes part in: its gradient
+ *     v [L..., M...] --repeated--> --pad--> --as_strided--> [J..., L..., S...]          what each element may take part in: its gradient
  *
  * They are index maps: nothing is written to memory. */
 #include "src/ir/compose_window.h"
@@ -93,13 +93,10 @@ ir_ref ir_windows_of(ir_graph *g, ir_ref x, const ir_windows *w, ir_bits fill) {
 }
 
 /* Element s of x is place k of window (s + lo - k dilation) / stride. */
-ir_ref ir_windows_on(ir_graph *g, ir_ref v, const ir_windows *w, bool each, ir_bits fill) {
-    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], seen[IR_MAX_RANK], by[IR_MAX_RANK],
-        offset = 0;
+ir_ref ir_windows_on(ir_graph *g, ir_ref v, const ir_windows *w, ir_bits fill) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], by[IR_MAX_RANK], offset = 0;
     if (!v) return 0;
-    const unsigned rank = ir_at(g, v)->rank, lead = rank - w->n, first = each ? w->n : 0;
-    const unsigned out = rank - first + w->n;
-    if (out > IR_MAX_RANK) return ir_error(g, BZ_ESHAPE, IR_AS_STRIDED, "a window of %u axes", out);
+    const unsigned rank = ir_at(g, v)->rank, lead = rank - w->n;
     for (unsigned i = 0; i < w->n; i++) {
         const int64_t reach = (w->kernel[i] - 1) * w->dilation[i];
         v = spread(g, v, lead + i, w->stride[i], fill);
@@ -107,16 +104,56 @@ ir_ref ir_windows_on(ir_graph *g, ir_ref v, const ir_windows *w, bool each, ir_b
     }
     if (!v) return 0;
     strides_of(g, v, shape, strides);
+    for (unsigned i = 0; i < rank; i++) by[i] = strides[i];
     for (unsigned i = 0; i < w->n; i++) {
-        seen[i] = w->kernel[i];
-        by[i] = (each ? strides[i] : 0) - w->dilation[i] * strides[lead + i];
+        by[i] -= w->dilation[i] * strides[lead + i];
         offset += (w->kernel[i] - 1) * w->dilation[i] * strides[lead + i];
-        seen[out - w->n + i] = w->size[i];
-        by[out - w->n + i] = strides[lead + i];
+        shape[lead + i] = w->size[i];
     }
-    for (unsigned i = first; i < lead; i++) {
-        seen[w->n + i - first] = shape[i];
-        by[w->n + i - first] = strides[i];
+    return ir_as_strided(g, v, shape, by, rank, offset);
+}
+
+int64_t ir_windows_reach(const ir_windows *w, unsigned i) {
+    return (w->kernel[i] - 1) * w->dilation[i] / w->stride[i] + 1;
+}
+
+/* Each element of an axis `times` times. */
+static ir_ref repeated(ir_graph *g, ir_ref x, unsigned axis, int64_t times) {
+    int64_t shape[IR_MAX_RANK], wide[IR_MAX_RANK];
+    if (!x || times == 1 || !ir_static_shape(g, x, shape)) return x;
+    const unsigned rank = ir_at(g, x)->rank;
+    x = ir_keep_axis(g, x, axis + 1);
+    for (unsigned i = 0; i <= rank; i++)
+        wide[i] = i == axis + 1 ? times : shape[i > axis ? i - 1 : i];
+    shape[axis] *= times;
+    return x ? ir_reshape(g, ir_expand(g, x, wide, rank + 1), shape, rank) : 0;
+}
+
+/* As elements of x, window m is at m stride - lo .. (m + 1) stride - lo - 1; those before it follow. */
+ir_ref ir_windows_before(ir_graph *g, ir_ref v, const ir_windows *w, ir_bits fill) {
+    int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK], seen[IR_MAX_RANK], by[IR_MAX_RANK],
+        offset = 0;
+    bool alone = true;
+    if (!v) return 0;
+    const unsigned rank = ir_at(g, v)->rank, lead = rank - w->n;
+    if (rank + w->n > IR_MAX_RANK)
+        return ir_error(g, BZ_ESHAPE, IR_AS_STRIDED, "a window of %u axes", rank + w->n);
+    for (unsigned i = 0; i < w->n; i++) {
+        const int64_t far = (ir_windows_reach(w, i) - 1) * w->stride[i];
+        v = repeated(g, v, lead + i, w->stride[i]);
+        v = cut(g, v, lead + i, far - w->lo[i], w->size[i] + far, fill);
+        alone = alone && far == 0;
     }
-    return ir_as_strided(g, v, seen, by, out, offset);
+    if (!v) return 0;
+    strides_of(g, v, shape, strides);
+    for (unsigned i = 0; i < rank; i++) {
+        seen[w->n + i] = i < lead ? shape[i] : w->size[i - lead];
+        by[w->n + i] = strides[i];
+        if (i < lead) continue;
+        seen[i - lead] = ir_windows_reach(w, i - lead);
+        by[i - lead] = -w->stride[i - lead] * strides[i];
+        offset += (seen[i - lead] - 1) * w->stride[i - lead] * strides[i];
+    }
+    if (alone) return ir_reshape(g, v, seen, rank + w->n);
+    return ir_as_strided(g, v, seen, by, rank + w->n, offset);
 }

@@ -19,8 +19,12 @@ typedef struct ir_windows {
 } ir_windows;
 /* x [L..., S...] as [K..., L..., M...]; fill: what is beside x. x's sizes are known. */
 ir_ref ir_windows_of(ir_graph *g, ir_ref x, const ir_windows *w, ir_bits fill);
-/* The way back, v [L..., M...], or [K..., L..., M...] if `each`, as [K..., L..., S...]: for element s of x and place k what window m has
- * whose place k lies on it; fill: there is none. */
-ir_ref ir_windows_on(ir_graph *g, ir_ref v, const ir_windows *w, bool each, ir_bits fill);
+/* The way back, v [K..., L..., M...] as [K..., L..., S...]: for element s of x and place k what window m has whose place k lies on it; fill:
+ * there is none. */
+ir_ref ir_windows_on(ir_graph *g, ir_ref v, const ir_windows *w, ir_bits fill);
+/* v [L..., M...] as [J..., L..., S...]: what the windows m - j have, m being the last one that begins at s or before it; fill: there is
+ * none. J is as many as may reach s: they do where the place in the window, s + lo - (m - j) stride, is below its length. */
+ir_ref ir_windows_before(ir_graph *g, ir_ref v, const ir_windows *w, ir_bits fill);
+int64_t ir_windows_reach(const ir_windows *w, unsigned i); /* J of an axis */
 
 #endif

@@ -202,7 +202,8 @@ static bool has_coef(const form *f, int64_t coef) {
     return false;
 }
 
-/* k * (x mod c) + k * c * (x div c) = k * x. One such pair is joined; true if there was one. */
+/* k * (x mod c) + k * c * (x div c) = k * x, and with (x div c) mod e it is k * (x mod (c * e)). One such pair is joined; true if there was
+ * one. */
 static bool join_div_mod(ir_exprs *x, form *f) {
     for (unsigned i = 0; i < f->n; i++) {
         ir_ex mod = f->term[i];
@@ -212,9 +213,20 @@ static bool join_div_mod(ir_exprs *x, form *f) {
             !has_coef(f, kc))
             continue;
         ir_ex d = ir_ex_div(x, m.a, m.b);
-        for (unsigned j = 0; d && j < f->n; j++)
-            if (f->term[j] == d && f->coef[j] == kc)
+        for (unsigned j = 0; d && j < f->n; j++) {
+            const ir_ex term = f->term[j];
+            const ir_ex_node t = *ir_ex_at(x, term);
+            int64_t e, all;
+            if (f->coef[j] != kc) continue;
+            if (term == d)
                 return form_add(f, d, -kc) && form_add(f, mod, -k) && form_of(x, m.a, k, f);
+            if (t.kind != EX_MOD || t.a != d || !ir_ex_is_const(x, t.b, &e) ||
+                __builtin_mul_overflow(c, e, &all))
+                continue;
+            const ir_ex whole = ir_ex_mod(x, m.a, ir_ex_const(x, all));
+            return whole && form_add(f, term, -kc) && form_add(f, mod, -k) &&
+                   form_of(x, whole, k, f);
+        }
     }
     return false;
 }

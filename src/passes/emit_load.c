@@ -124,6 +124,49 @@ unsigned emit_alignment(const emitter *m, lp_val p, ir_ex offset) {
 
 /* ---- loads */
 
+/* By how much e grows from lane to lane of a vector that begins at a multiple of them; false: nobody knows. */
+static bool grows_by(const emitter *m, ir_ex e, int64_t *by) {
+    const ir_ex_node *n = ir_ex_at(m->x, e);
+    int64_t a, b, c;
+    *by = e == m->vec;
+    if (e == m->vec || !ir_ex_uses(m->x, e, m->vec)) return true;
+    if (!grows_by(m, n->a, &a) || !grows_by(m, n->b, &b)) return false;
+    switch (n->kind) {
+    case EX_ADD: *by = a + b; return true;
+    case EX_MUL:
+        *by = 0;
+        if (a == 0 && b == 0) return true;
+        if (ir_ex_is_const(m->x, n->a, &c)) return *by = c * b, true;
+        return ir_ex_is_const(m->x, n->b, &c) && (*by = c * a, true);
+    case EX_DIV:
+    case EX_MOD:
+        *by = a && n->kind == EX_MOD;
+        if (a == 0 && b == 0) return true;
+        return a == 1 && is_multiple(m, n->a) && ir_ex_is_const(m->x, n->b, &c) &&
+               c % (int64_t)m->lanes == 0;
+    default: return a == 0 && b == 0;
+    }
+}
+
+/* Do the lanes lie side by side? So where memory runs on for whole vectors: rows of windows, samples. */
+static bool runs_by_vectors(emitter *m, ir_ex offset) {
+    int64_t by;
+    return m->lanes > 1 && grows_by(m, offset, &by) && by == 1 &&
+           lp_is_multiple(m->b, emit_index(m, m->vec), m->lanes);
+}
+
+/* The vectors of bundles, each where its first lane is. */
+static emit_value vector_by_vector(emitter *m, lp_val p, ir_ex offset) {
+    emit_value r = {0};
+    const lp_val base = emit_index(m, m->vec);
+    for (unsigned u = 0; u < m->width; u++) {
+        emit_sym(m, m->vec, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)));
+        r.v[u] = lp_load(m->b, p, emit_index(m, offset), m->lanes, emit_mask(m, u), 0);
+    }
+    emit_sym(m, m->vec, base);
+    return r;
+}
+
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
     int64_t coef;
     ir_ex rest;
@@ -146,6 +189,7 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
         return r;
     }
     bool near = linear && !emit_gathers(m, coef) && m->lanes > 1;
+    if (!linear && runs_by_vectors(m, offset)) return vector_by_vector(m, p, offset);
     for (unsigned u = 0; u < m->width; u++) {
         lp_val mask = emit_mask(m, u);
         if (near && !mask) {

@@ -32,6 +32,19 @@ const lp_inst *lp_at(const lp_builder *b, lp_val v) {
     return &b->k->inst.p[v];
 }
 
+bool lp_is_multiple(const lp_builder *b, lp_val v, int64_t n) {
+    const lp_inst *i = lp_at(b, v);
+    const uint32_t *x = lp_args(b->k, i);
+    switch (i->op) {
+    case LP_CONST: return i->imm % n == 0;
+    case LP_LOOP: return i->imm % n == 0 && lp_is_multiple(b, x[0], n);
+    case IR_MUL: return lp_is_multiple(b, x[0], n) || lp_is_multiple(b, x[1], n);
+    case IR_ADD:
+    case IR_SUB: return lp_is_multiple(b, x[0], n) && lp_is_multiple(b, x[1], n);
+    default: return false;
+    }
+}
+
 /* ---- value numbering */
 
 static uint32_t hash_of(lp_inst i, const lp_val *args, unsigned n, const uint32_t *extra) {

@@ -262,6 +262,8 @@ void lp_end(lp_builder *b, const lp_val *yield, unsigned n, lp_val *results);
 void lp_call(lp_builder *b, unsigned function, const lp_val *args, unsigned n);
 void lp_error_if(lp_builder *b, lp_val cond, int code, lp_val element);
 const lp_inst *lp_at(const lp_builder *b, lp_val v);
+/* Is the i64 v a multiple of n, by the way it is made of constants and loops? */
+bool lp_is_multiple(const lp_builder *b, lp_val v, int64_t n);
 
 /* ---- print.c, parse.c: the text form (docs/ir.md). lp_parse reads what lp_print wrote, and by hand. */
 void lp_print(bz_text *t, const lp_kernel *k, const lp_module *m);
