@@ -454,6 +454,77 @@ Test(export_cuda, a_size_that_is_told) {
     sh("for p in main device; do BRAZE_FAKE_LEAKS=0 gpu/$p >got && cmp got want || exit 1; done");
 }
 
+/* ---- what the kinds of GPUs have: shared memory, matrix units */
+
+enum { KEYS = 1100, SIZE = 8 };
+
+static bz_status attends(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
+    (void)x, (void)nin, (void)nout, (void)user;
+    bz_tensor *q = bz_slice(in[0], (int64_t[]){0}, (int64_t[]){64}, (int64_t[]){1}, 1);
+    bz_tensor *p = bz_softmax(bz_matmul(q, bz_transpose(in[0], 0, 1)), 1);
+    out[0] = bz_matmul(p, in[0]);
+    return BZ_OK;
+}
+
+static const char attending[] =
+    "static float x[1100 * 8], y[64 * 8];\nint main(void) {\n    fill(x, 8800, 1);\n"
+    "    struct attends_args a = {.x = UP(x), .y = UP(y)};\n    int s = RUN(attends, &a);\n"
+    "    if (s) { puts(attends_error(s)); return 1; }\n    DOWN(y, a.y);\n    show(y, sizeof y);\n"
+    "    return 0;\n}\n";
+
+/* Rows of scores that no 48 KiB hold: of GPUs from 8.0 on a block has 99 KiB, of 7.5 64. */
+Test(export_cuda, blocks_ask_for_shared_memory) {
+    bz_tensor *x = bz_zeros(c, BZ_SHAPE(KEYS, SIZE), BZ_F32);
+    const bz_export_function f = {small(attends, NULL, "x"), &x, "attends", NULL};
+    export_both(&f, 1, "attends", (bz_export_options){0});
+    build("attends", client("attends", attending));
+    sh("cpu/main >want");
+    sh("for d in 80 86; do for p in main device; do BRAZE_FAKE_LOG=calls BRAZE_FAKE_DEVICES=$d "
+       "BRAZE_FAKE_LEAKS=0 gpu/$p >got && cmp got want && grep -q cuFuncSetAttribute calls || exit "
+       "1; "
+       "done; done");
+    export_both(&f, 1, "attends", (bz_export_options){.gpus = "sm_75"});
+    build("attends", client("attends", attending));
+    sh("for d in 75 80; do BRAZE_FAKE_DEVICES=$d BRAZE_FAKE_LEAKS=0 gpu/device >got && cmp got "
+       "want "
+       "|| exit 1; done");
+}
+
+static const char multiplying[] =
+    "static float x[24 * 24], y[24 * 24];\nint main(void) {\n    double most = 0;\n    fill(x, "
+    "576, 1);\n"
+    "    struct squares_args a = {.x = UP(x), .y = UP(y)};\n    int s = RUN(squares, &a);\n"
+    "    if (s) { puts(squares_error(s)); return 1; }\n    DOWN(y, a.y);\n"
+    "    for (int i = 0; i < 576; i++) {\n        double sum = 0;\n"
+    "        for (int k = 0; k < 24; k++) sum += (double)x[i / 24 * 24 + k] * x[k * 24 + i % 24];\n"
+    "        double off = sum > y[i] ? sum - y[i] : y[i] - sum;\n        if (off > most) most = "
+    "off;\n"
+    "    }\n    (void)show;\n    printf(\"%g\\n\", most);\n"
+    "    return most > 2e-5 && most < 24 * 0.5 / 1024 ? 0 : most < 2e-5 ? 3 : 1;\n}\n";
+
+static bz_status squares(bz_context *x, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
+    (void)x, (void)nin, (void)nout, (void)user;
+    out[0] = bz_matmul(in[0], in[0]);
+    return BZ_OK;
+}
+
+/* A fast context's export multiplies f32 by 8.0's units, rounded to 11 bits; for a 7.5 it is strict. */
+Test(export_cuda, fast_contexts_export_fast_products) {
+    bz_close(c);
+    cr_assert_eq(bz_open(&(bz_options){.numerics = BZ_FAST}, &c), BZ_OK);
+    bz_tensor *x = bz_zeros(c, BZ_SHAPE(24, 24), BZ_F32);
+    const bz_export_function f = {small(squares, NULL, "x"), &x, "squares", NULL};
+    export_both(&f, 1, "squares", (bz_export_options){0});
+    build("squares", client("squares", multiplying));
+    sh("cpu/main; [ $? = 3 ] && for d in 80 90; do BRAZE_FAKE_DEVICES=$d BRAZE_FAKE_LEAKS=0 "
+       "gpu/device || exit 1; done");
+    export_both(&f, 1, "squares", (bz_export_options){.gpus = "sm_75"});
+    build("squares", client("squares", multiplying));
+    sh("BRAZE_FAKE_DEVICES=80 BRAZE_FAKE_LEAKS=0 gpu/device; [ $? = 3 ]");
+}
+
 /* ---- threads */
 
 static const char threads[] =

@@ -1,5 +1,6 @@
 /* cmd_export.c - braze export: a program as an object file and a header. */
 #include "runtime/export/export.h"
+#include "runtime/base/env.h"
 #include "tools/tool.h"
 
 #include <stdlib.h>
@@ -12,20 +13,24 @@ enum {
     EXPORT_ISA,
     EXPORT_ARCH,
     EXPORT_DIM,
-    EXPORT_AUTOCAST
+    EXPORT_AUTOCAST,
+    EXPORT_NUMERICS
 };
 
 static const tool_option options[] = {
     {"out", "PREFIX", "write PREFIX.o, PREFIX.h and, beside them, braze_rt.o or braze_rt_cuda.o"},
     {"name", "FN", "the C function (default: PREFIX without its directory)"},
-    {"device", "cpu|cuda", "code for processors, or for GPUs, of which none is needed (default: cpu)"},
+    {"device", "cpu|cuda",
+     "code for processors, or for GPUs, of which none is needed (default: cpu)"},
     {"isa", "NAME,...",
      "code for avx512, avx2, base; the best is picked where it runs (default: all)"},
     {"arch", "NAME,...",
-     "machine code for these GPUs: sm_75, 80, 86, 89, 90, 100, 120 (default: all that NVRTC knows)"},
+     "machine code for these GPUs: sm_75, 80, 86, 89, 90, 100, 120 (default: all that NVRTC "
+     "knows)"},
     {"dim", "NAME=SIZE|LO:HI",
      "the size of a symbol; of one of them a range, then the function is told the size"},
     TOOL_AUTOCAST_OPTION,
+    TOOL_NUMERICS_OPTION,
 };
 
 typedef struct export_job {
@@ -36,6 +41,7 @@ typedef struct export_job {
     cg_isa isas[CG_NISAS];
     unsigned n;
     unsigned gpus[GPU_KINDS], ngpus; /* 0: all */
+    bz_options options;              /* numerics */
 } export_job;
 
 /* "avx2,base" as instruction sets; false with a usage error. */
@@ -78,6 +84,7 @@ static bool read_options(tool_args *a, export_job *j) {
         if (o == EXPORT_DEVICE && !read_device(a, j)) return false;
         if (o == EXPORT_ISA && !(isas = read_isas(a, j))) return false;
         if (o == EXPORT_ARCH && !read_gpus(a, j)) return false;
+        if (o == EXPORT_NUMERICS && !tool_numerics_option(a, &j->options.numerics)) return false;
         if (o == EXPORT_AUTOCAST && !tool_autocast_option(a)) return false;
         if (o == EXPORT_DIM && strchr(a->value, ':')) {
             if (j->range) return tool_usage(a, "--dim: one symbol may have a range"), false;
@@ -97,7 +104,8 @@ static bool read_options(tool_args *a, export_job *j) {
 
 static bz_status write_files(const export_job *j, const ex_function *f, bz_error *e) {
     if (!j->cuda) return rt_export(f, 1, j->out, j->isas, j->n, e);
-    return rt_export_cuda(f, 1, j->out, j->ngpus ? j->gpus : NULL, j->ngpus, e);
+    return rt_export_cuda(f, 1, j->out, j->ngpus ? j->gpus : NULL, j->ngpus,
+                          rt_is_fast(&j->options), e);
 }
 
 /* ---- one symbol without a size: the function is told it */
@@ -106,7 +114,7 @@ typedef struct sizing {
     const tool_source *s;
     ex_size size;
     BZ_VEC(ir_size) known; /* the one that is told last */
-    ir_module *m; /* of the last size */
+    ir_module *m;          /* of the last size */
 } sizing;
 
 static bz_status graph_of(void *user, int64_t n, const ir_graph **g, uint64_t *words, bz_error *e) {
@@ -178,7 +186,8 @@ static bz_status find_size(const export_job *j, sizing *z, ir_ex sym, bz_error *
                        z->size.name, x->names.p[ir_ex_at(x, other)->a], z->size.name);
     if (j->range && !read_range(j, z, e)) return e->status;
     if (!j->range && z->size.hi >= IR_EX_MAX)
-        return bz_fail(e, BZ_EARG, "from where to where does %s go? --dim %s=LO:HI or --dim %s=SIZE",
+        return bz_fail(e, BZ_EARG,
+                       "from where to where does %s go? --dim %s=LO:HI or --dim %s=SIZE",
                        z->size.name, z->size.name, z->size.name);
     if (z->size.lo < 1) z->size.lo = 1;
     return take_known(z) ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory");
@@ -208,8 +217,7 @@ static tool_status export(tool_source *s, void *job) {
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
     const ir_ex sym = open_symbol(s, 0);
-    if (!sym && j->range)
-        bz_fail(&e, BZ_EARG, "--dim %s: no symbol is without a size", j->range);
+    if (!sym && j->range) bz_fail(&e, BZ_EARG, "--dim %s: no symbol is without a size", j->range);
     tool_dirs dirs = {0};
     if (!e.status) tool_dirs_for(&dirs, j->out, &e);
     if (!e.status && sym) export_sized(j, s, sym, &e);
@@ -232,12 +240,13 @@ const tool_command tool_export = {
     .usage = "FILE.bz --out PREFIX [--dim NAME=SIZE|LO:HI]... [--name FN] [--isa NAME,... | "
              "--device cuda [--arch NAME,...]]",
     .summary = "write a program as an object file and a header for C",
-    .help = "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
-            "libc, libm and pthread.\n"
-            "No compiler or linker takes part. For GPUs it is braze_rt_cuda.o, which opens the driver "
-            "when the program runs.\n"
-            "A symbol without a size, as in `n: sym(1, 512)`, becomes a member of the function's "
-            "arguments: it is told the size.",
+    .help =
+        "Writes PREFIX.o and PREFIX.h, and braze_rt.o beside them: a program links them with "
+        "libc, libm and pthread.\n"
+        "No compiler or linker takes part. For GPUs it is braze_rt_cuda.o, which opens the driver "
+        "when the program runs.\n"
+        "A symbol without a size, as in `n: sym(1, 512)`, becomes a member of the function's "
+        "arguments: it is told the size.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

@@ -22,7 +22,8 @@ typedef struct bz_export_size {
 
 /* The code: for processors (BZ_CPU) or for GPUs (BZ_CUDA); BZ_DEVICE_DEFAULT: as the functions' context. gpus: "sm_80,sm_90", the kinds
  * that get machine code, in rising order; NULL: 75, 80, 86, 89, 90, 100, 120, as far as NVRTC knows them. Other GPUs that are not older
- * than the first get it from PTX. No GPU takes part.
+ * than the first get it from PTX; of a fast context (context.h) those from 80 on have products as it has, without a list they alone get code. No
+ * GPU takes part.
  * bake: the tensors that the functions capture become constants of the object, with the values that they have now; a tensor that
  * several functions capture is there once. Else they are members of struct NAME_args, after those of `in`. size: NULL = all sizes are
  * those of `in`; else that of these axes is told. */

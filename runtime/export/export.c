@@ -152,12 +152,13 @@ static bz_status compile_cuda(part *j, const ex_machines *m, bz_error *e) {
     const ex_library *l = j->f->size ? &j->sized[0].library : &j->library;
     bz_status s;
     if (j->f->size) {
+        j->sized[j->n].machines = m;
         j->sized[j->n++].cuda = true;
         s = compile_sized(j, e);
     } else {
         ex_suffix(j->library.suffix, CG_BASE);
-        s = ex_variant_make(&j->variant[j->n++], j->f->g, &pass_gpu_target, CG_BASE, j->f->name,
-                            &j->fields, e);
+        const pass_target t = ex_cuda_target(m);
+        s = ex_variant_make(&j->variant[j->n++], j->f->g, &t, CG_BASE, j->f->name, &j->fields, e);
         if (!s && !ex_library_take(&j->library, &j->variant[0], j->f->name)) s = no_memory(e);
     }
     if (s || l->code.k.n == 0) return s;
@@ -467,9 +468,12 @@ bz_status rt_export(const ex_function *f, unsigned nf, const char *prefix, const
 }
 
 bz_status rt_export_cuda(const ex_function *f, unsigned nf, const char *prefix,
-                         const unsigned *gpus, unsigned n, bz_error *e) {
+                         const unsigned *gpus, unsigned n, bool fast, bz_error *e) {
     bz_error own = {0};
-    job j = {.n = nf, .cuda = true, .machines = {.gpus = gpus, .ngpus = n}, .e = e ? e : &own};
+    job j = {.n = nf,
+             .cuda = true,
+             .machines = {.gpus = gpus, .ngpus = n, .fast = fast},
+             .e = e ? e : &own};
     return export(&j, f, prefix);
 }
 

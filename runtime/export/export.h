@@ -49,6 +49,7 @@ typedef struct ex_machines {
     unsigned nisas;
     const unsigned *gpus;
     unsigned ngpus;
+    bool fast; /* GPUs: products by matrix units, if all of them have some */
 } ex_machines;
 
 /* Writes `prefix`.o, `prefix`.h and, in the same directory, braze_rt.o. The object defines for each function
@@ -63,9 +64,9 @@ bz_status rt_export_graph(const ir_graph *g, const char *prefix, const char *fn_
 bz_status rt_export(const ex_function *f, unsigned nf, const char *prefix, const cg_isa *isas,
                     unsigned n, bz_error *e);
 /* The same for GPUs, with braze_rt_cuda.o: machine code for each kind, and PTX of the first for all that are not older. No GPU is needed.
- * gpus: NULL = all kinds that NVRTC knows. BZ_ECOMPILE where there is no NVRTC, or it does not know one of them. */
+ * gpus: NULL = all kinds that NVRTC knows, of fast ones those with matrix units for what docs/fast.md lists. BZ_ECOMPILE where there is no NVRTC, or it does not know one of them. */
 bz_status rt_export_cuda(const ex_function *f, unsigned nf, const char *prefix,
-                         const unsigned *gpus, unsigned n, bz_error *e);
+                         const unsigned *gpus, unsigned n, bool fast, bz_error *e);
 
 /* ---- export_fields.c: the members of struct NAME_args */
 
@@ -194,6 +195,8 @@ void ex_put_cuda_part(ex_image *m, const ex_variant *v, const rt_image *i, const
 void ex_put_cuda_args(ex_image *m, const ex_variant *v, const ex_fields *f, size_t base);
 /* The module's code for each of these GPUs, by several threads: *n bytes (bz_mem_free). NULL: an error. */
 void *ex_cuda_code(const lp_module *m, const ex_machines *for_, size_t *n, bz_error *e);
+/* What all GPUs have on which the code may run: the kinds here, and those that are not older than the first. */
+pass_target ex_cuda_target(const ex_machines *m);
 /* All kinds of GPUs that NVRTC knows of those here. Errors: those of nvrtc_open; one that is asked for is unknown. */
 bz_status ex_cuda_kinds(ex_machines *m, unsigned room[static GPU_KINDS], bz_error *e);
 
@@ -251,6 +254,7 @@ typedef struct ex_group {
 typedef struct ex_sized {
     cg_isa isa;
     bool cuda; /* for GPUs */
+    const ex_machines *machines; /* ... for these */
     ex_library library;
     BZ_VEC(ex_group) groups;
     BZ_VEC(uint16_t) which; /* of each size */

@@ -108,7 +108,18 @@ void ex_put_cuda_args(ex_image *m, const ex_variant *v, const ex_fields *f, size
 _Static_assert(offsetof(bz_rt_cuda_variant, nbaked) == offsetof(bz_rt_cuda_variant, nargs) + 4,
                "one after the other");
 
-/* ---- machine code */
+/* ---- machines */
+
+enum { FAST_FROM = 80 };
+
+pass_target ex_cuda_target(const ex_machines *m) {
+    pass_target t = pass_gpu_of(m->gpus[0], m->fast);
+    t.shared = INT64_MAX;
+    for (unsigned i = 0; i < GPU_KINDS; i++)
+        if (gpu_kinds[i].cc >= m->gpus[0] && gpu_shared_most(&gpu_kinds[i]) < t.shared)
+            t.shared = gpu_shared_most(&gpu_kinds[i]);
+    return t;
+}
 
 bz_status ex_cuda_kinds(ex_machines *m, unsigned room[static GPU_KINDS], bz_error *e) {
     const bz_status s = nvrtc_open(e);
@@ -121,9 +132,12 @@ bz_status ex_cuda_kinds(ex_machines *m, unsigned room[static GPU_KINDS], bz_erro
     m->gpus = room;
     m->ngpus = 0;
     for (unsigned i = 0; i < GPU_KINDS; i++)
-        if (nvrtc_knows(gpu_kinds[i].cc)) room[m->ngpus++] = gpu_kinds[i].cc;
+        if (nvrtc_knows(gpu_kinds[i].cc) && (!m->fast || gpu_kinds[i].cc >= FAST_FROM))
+            room[m->ngpus++] = gpu_kinds[i].cc;
     return m->ngpus ? BZ_OK : bz_fail(e, BZ_ECOMPILE, "[export] NVRTC knows no kind of GPU");
 }
+
+/* ---- machine code */
 
 /* The kinds of GPUs are taken by threads, one after the other. */
 typedef struct jobs {

@@ -1,4 +1,5 @@
 /* export_program.c - bz_export, bz_export_all: compiled functions traced once more, their graphs handed to export.c. */
+#include "runtime/base/env.h"
 #include "runtime/export/export_traced.h"
 
 #include <string.h>
@@ -135,7 +136,8 @@ static bz_status write_files(bz_context *c, const request *q, const char *prefix
                     "\"sm_80,sm_90\", of sm_75, 80, 86, 89, 90, 100 and 120",
                     list);
     else
-        s = rt_export_cuda(q->functions, (unsigned)q->n, prefix, list ? gpus : NULL, n, &e);
+        s = rt_export_cuda(q->functions, (unsigned)q->n, prefix, list ? gpus : NULL, n,
+                           rt_is_fast(&c->options), &e);
     return s ? bz_fail(&c->err, s, "%s", e.text) : BZ_OK;
 }
 

@@ -79,7 +79,7 @@ static bool file(ex_sized *z, ex_image *m, int64_t n) {
 
 static bz_status add_size(ex_sized *z, const ex_function *f, const ir_graph *g, int64_t n,
                           ex_fields *fields, const char *prefix, bz_error *e) {
-    pass_target t = z->cuda ? pass_gpu_target : rt_target(z->isa, EX_THREADS);
+    pass_target t = z->cuda ? ex_cuda_target(z->machines) : rt_target(z->isa, EX_THREADS);
     t.any_size = true;
     ex_variant v;
     ex_image m = {.name = "words"};

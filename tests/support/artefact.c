@@ -107,7 +107,7 @@ artefact artefact_of(const ex_function *f, const cg_isa *isas, unsigned n) {
     temp_dir(a.dir);
     snprintf(a.prefix, sizeof a.prefix, "%s/step", a.dir);
     if (artefact_far())
-        cr_assert(!rt_export_cuda(f, 1, a.prefix, &(unsigned){75}, 1, &e), "%s", e.text);
+        cr_assert(!rt_export_cuda(f, 1, a.prefix, &(unsigned){75}, 1, false, &e), "%s", e.text);
     else
         cr_assert(!rt_export(f, 1, a.prefix, isas, n, &e), "%s", e.text);
     cr_assert(!ex_fields_make(&a.fields, f, &e), "%s", e.text);
