@@ -310,10 +310,12 @@ static const char *judge_reader(fuser *f, uint32_t p, uint32_t c, const fuse_spa
         elements(f, to->head) == 1 && gathers_numbers(f, p, c))
         return "numbers that several kernels fold are folded in one launch";
     unsigned left = FOLDED_BEHIND;
-    if (to->form->elementwise && needed_elsewhere(f, p, c) && only_folded(f, c, &left))
-        return "it is computed where it is folded, from what lies in memory anyway";
     if (to->form->elementwise) {
         const fuse_level level = map_level(f, c, s, q->form);
+        /* of what a row gives it costs nothing more; of what columns do neither, but folds made apart may be one launch */
+        const bool apart = level != FUSE_KEPT || (f->t->rows && q->form != &form_row);
+        if (apart && needed_elsewhere(f, p, c) && only_folded(f, c, &left))
+            return "it is computed where it is folded, from what lies in memory anyway";
         if (level == FUSE_NONE || (level == FUSE_KEPT && !q->form->folds))
             return q->form->product
                        ? "the consumer has another shape than the product"
