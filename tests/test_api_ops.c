@@ -145,6 +145,40 @@ Test(api_ops, calls) {
     on_all(calls);
 }
 
+/* The mean and the variance of what is drawn, as the distribution says, within some deviations. */
+static void expect_moments(int line, bz_tensor *x, double mean, double var) {
+    bz_tensor *v = bz_cast(x, BZ_F64);
+    double n = (double)bz_numel(x), m = bz_item(bz_mean(v, BZ_ALL)), d = bz_item(bz_var(v, BZ_ALL, 1));
+    cr_expect_lt(fabs(m - mean), 5 * sqrt(var / n), "line %d: mean %g, not %g", line, m, mean);
+    cr_expect_lt(fabs(d - var), 20 * var / sqrt(n), "line %d: variance %g, not %g", line, d, var);
+}
+
+static void drawn(bz_context *c) {
+    enum { N = 4096 };
+    expect_moments(__LINE__, bz_uniform(c, -1, 2, BZ_SHAPE(N), BZ_F32), 0.5, 0.75);
+    expect_moments(__LINE__, bz_normal(c, 3, 2, BZ_SHAPE(N), BZ_F64), 3, 4);
+    expect_moments(__LINE__, bz_exponential(c, 2, BZ_SHAPE(N), BZ_F32), 0.5, 0.25);
+    expect_moments(__LINE__, bz_geometric(c, 0.25, BZ_SHAPE(N), BZ_I64), 4, 12);
+    bz_tensor *p = bz_full(c, BZ_SHAPE(N), 0.25, BZ_F32), *w = bz_from_data(c, BZ_F32, ((float[]){1, 0, 2, 1}), BZ_SHAPE(4));
+    expect_moments(__LINE__, bz_bernoulli(p), 0.25, 0.1875);
+    expect_moments(__LINE__, bz_dropout(p, 0.5), 0.25, 0.0625);
+    expect_moments(__LINE__, bz_rand_like(p), 0.5, 1.0 / 12);
+    expect_moments(__LINE__, bz_randn_like(p), 0, 1);
+    expect_moments(__LINE__, bz_multinomial(w, N, true), 1.75, 1.1875);
+    NEAR(bz_any(bz_eq(bz_multinomial(w, N, true), 1), BZ_ALL), 0);
+    bz_tensor *sorted = bz_sort(bz_multinomial(w, 3), 0, false, NULL);
+    NEAR(sorted, 0, 2, 3);
+    bz_tensor *order = bz_randperm(c, 6), *place;
+    NEAR(bz_sort(order, 0, false, &place), 0, 1, 2, 3, 4, 5);
+    NEAR(bz_dropout(w, 0.5, false), 1, 0, 2, 1);
+    NEAR(bz_sum(bz_gumbel_softmax(w, 1, true), BZ_ALL), 1);
+    EXPECT_ERROR(c, bz_multinomial(w, 5), BZ_EARG, "[multinomial]");
+    EXPECT_ERROR(c, bz_dropout(w, 2), BZ_EARG, "[dropout] 0 <= p <= 1");
+}
+Test(api_ops, drawn) {
+    on_all(drawn);
+}
+
 /* Folds, layers, losses of two rows; what is documented in nn.h and move.h. */
 static void rows(bz_context *c) {
     const double e0 = exp(-1), e1 = exp(-2), lse = log(1 + e0 + e1); /* of 1 2 3, less 3 */

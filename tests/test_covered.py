@@ -15,7 +15,7 @@ ROOT = Path(os.environ.get("BRAZE_SRC", "."))
 # Why nothing flows back.
 REASONS = {
     "integers": "eq ne lt le gt ge logical_and logical_or logical_xor logical_not isnan isinf isfinite signbit any all argmax argmin one_hot isclose allclose isposinf isneginf isreal count_nonzero histc",
-    "made of nothing": "full zeros ones iota arange linspace eye rand randn randint empty logspace tri tril_indices triu_indices zeros_like ones_like empty_like full_like",
+    "made of nothing": "full zeros ones iota arange linspace eye rand randn randint uniform normal exponential geometric randperm rand_like randn_like bernoulli multinomial empty logspace tri tril_indices triu_indices zeros_like ones_like empty_like full_like",
     "a number of its own": "grad_scaler_update",
 }
 NONE = {name for words in REASONS.values() for name in words.split()}
@@ -36,7 +36,7 @@ def gradient(text, inputs, result):
 
 def main():
     ops = json.loads(subprocess.run([TOOL, "ops", "--json"], capture_output=True, text=True, check=True).stdout)
-    seen, failed, passed = set(re.findall(r"(?<![A-Za-z0-9])(?:bz_|= |IR_)?([A-Za-z]\w*)", tests())), [], 0
+    seen, failed, passed = set(re.findall(r"(?<![A-Za-z0-9])(?:= )?(?:bz_|IR_)?([A-Za-z]\w*)", tests())), [], 0
     corpus = (ROOT / "tests/ir/builders.bz").read_text()
     head = corpus[corpus.index("graph main"):corpus.index("{\n") + 2]
     for o in ops:

@@ -163,6 +163,11 @@ static const domain domains[] = {
     {"log10", {0.3}, {3}},
     {"log1p", {-0.6}, {2}},
     {"tan", {-1}, {1}},
+    {"lgamma", {0.3}, {3}},
+    {"digamma", {0.3}, {3}},
+    {"polygamma", {1, 0.5}, {1, 3}},
+    {"erfinv", {-0.8}, {0.8}},
+    {"ndtri", {0.2}, {0.8}},
 };
 static const domain usual = {"", {-2, -2, -2}, {2, 2, 2}};
 

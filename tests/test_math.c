@@ -99,6 +99,140 @@ Test(math, arguments_next_to_multiples_of_pi) {
     }
 }
 
+/* ---- special functions: each on a range, errors in units of the last place of the result, or of `floor` where that is larger */
+
+static int mp_lgamma(mpfr_t r, const mpfr_t x) {
+    int sign;
+    return mpfr_lgamma(r, &sign, x, MPFR_RNDN);
+}
+
+static int mp_digamma(mpfr_t r, const mpfr_t x) {
+    return mpfr_digamma(r, x, MPFR_RNDN);
+}
+
+static int mp_erfcx(mpfr_t r, const mpfr_t x) {
+    mpfr_t e;
+    mpfr_init2(e, 2000);
+    mpfr_sqr(e, x, MPFR_RNDN);
+    mpfr_exp(e, e, MPFR_RNDN);
+    mpfr_erfc(r, x, MPFR_RNDN);
+    mpfr_mul(r, r, e, MPFR_RNDN);
+    mpfr_clear(e);
+    return 0;
+}
+
+/* The sum of (x^2 / 4)^k / k! (k + n)!, times (x / 2)^n; scaled: times e^-|x|. */
+static int mp_bessel(mpfr_t r, const mpfr_t x, unsigned n, bool scaled) {
+    mpfr_t q, term;
+    mpfr_inits2(400, q, term, (mpfr_ptr)NULL);
+    mpfr_sqr(q, x, MPFR_RNDN);
+    mpfr_div_ui(q, q, 4, MPFR_RNDN);
+    mpfr_set_ui(term, 1, MPFR_RNDN);
+    if (n) mpfr_div_ui(term, x, 2, MPFR_RNDN);
+    mpfr_set(r, term, MPFR_RNDN);
+    for (unsigned k = 1; !mpfr_zero_p(term) && mpfr_get_exp(term) > mpfr_get_exp(r) - 200; k++) {
+        mpfr_mul(term, term, q, MPFR_RNDN);
+        mpfr_div_ui(term, term, k * (k + n), MPFR_RNDN);
+        mpfr_add(r, r, term, MPFR_RNDN);
+    }
+    mpfr_abs(q, x, MPFR_RNDN);
+    mpfr_neg(q, q, MPFR_RNDN);
+    mpfr_exp(q, q, MPFR_RNDN);
+    if (scaled) mpfr_mul(r, r, q, MPFR_RNDN);
+    mpfr_clears(q, term, (mpfr_ptr)NULL);
+    return 0;
+}
+
+static int mp_i0(mpfr_t r, const mpfr_t x) {
+    return mp_bessel(r, x, 0, false);
+}
+static int mp_i0e(mpfr_t r, const mpfr_t x) {
+    return mp_bessel(r, x, 0, true);
+}
+static int mp_i1(mpfr_t r, const mpfr_t x) {
+    return mp_bessel(r, x, 1, false);
+}
+static int mp_i1e(mpfr_t r, const mpfr_t x) {
+    return mp_bessel(r, x, 1, true);
+}
+
+static double special_value(ir_op op, bz_dtype t, double x) {
+    const ir_bits in[3] = {ir_bits_from_f64(t, x), 0, 0};
+    return ir_bits_to_f64(t, ir_value_eval_bits(ir_value(op, t, t), in));
+}
+
+/* A number of lo .. hi in dtype t, the k-th of n. */
+static double spread_over(bz_dtype t, double lo, double hi, unsigned k, unsigned n) {
+    double x = lo + (hi - lo) * (k + fabs(sin(k * 12.9898))) / (n + 1);
+    return t == BZ_F32 ? (double)(float)x : x;
+}
+
+Test(math, special_functions) {
+    static const struct {
+        ir_op op;
+        int (*truth)(mpfr_t, const mpfr_t);
+        double lo, hi, bound, floor; /* bound of f64; f32 rounds that */
+    } rows[] = {
+        {IR_LGAMMA, mp_lgamma, 0.01, 170, 4, 1},     {IR_LGAMMA, mp_lgamma, 0.5, 3, 4, 1},
+        {IR_LGAMMA, mp_lgamma, -20, -0.01, 8, 1},    {IR_LGAMMA, mp_lgamma, 170, 1e300, 4, 0},
+        {IR_DIGAMMA, mp_digamma, 0.01, 100, 12, 1},  {IR_DIGAMMA, mp_digamma, -20, -0.01, 64, 1},
+        {IR_ERFCX, mp_erfcx, -26, 40, 4, 0},         {IR_I0, mp_i0, -20, 20, 4, 0},
+        {IR_I0, mp_i0, -700, 700, 5, 0},             {IR_I0E, mp_i0e, -900, 900, 4, 0},
+        {IR_I1, mp_i1, -20, 20, 4, 0},               {IR_I1, mp_i1, -700, 700, 5, 0},
+        {IR_I1E, mp_i1e, -900, 900, 4, 0},
+    };
+    enum { POINTS = 400 };
+    mpfr_t x, r;
+    mpfr_inits2(300, x, r, (mpfr_ptr)NULL);
+    for (unsigned i = 0; i < BZ_LEN(rows); i++)
+        for (bz_dtype t = BZ_F32; t <= BZ_F64; t++)
+            for (unsigned k = 0; k < POINTS; k++) {
+                double v = spread_over(t, rows[i].lo, rows[i].hi, k, POINTS);
+                mpfr_set_d(x, v, MPFR_RNDN);
+                rows[i].truth(r, x);
+                double got = special_value(rows[i].op, t, v), exact = mpfr_get_d(r, MPFR_RNDN);
+                double unit = ulp_error(t, got, r);
+                if (fabs(exact) < rows[i].floor && exact != 0)
+                    unit *= exp2(floor(log2(fabs(exact))) - floor(log2(rows[i].floor)));
+                cr_assert_leq(unit, t == BZ_F64 ? rows[i].bound : 1, "%s %s(%a) = %a, not %a: %.2f ulp",
+                              ir_dtypes[t].name, ir_ops[rows[i].op].name, v, got, exact, unit);
+            }
+    mpfr_clears(x, r, (mpfr_ptr)NULL);
+}
+
+/* erf(erfinv(x)) = x, and so of the normal distribution: what is missing, in units of the last place of the inverse. */
+Test(math, inverses_of_the_error_function) {
+    enum { POINTS = 2000 };
+    mpfr_t y, e, d;
+    mpfr_inits2(300, y, e, d, (mpfr_ptr)NULL);
+    for (unsigned k = 0; k < 2 * POINTS; k++) {
+        bool normal = k % 2;
+        double tail = exp2(-(double)(k % 50)), v = k < POINTS ? spread_over(BZ_F64, 0, 0.5, k, POINTS) : tail / 2;
+        double x = normal ? v : 1 - 2 * v, got = special_value(normal ? IR_NDTRI : IR_ERFINV, BZ_F64, x);
+        if (got == 0 || isinf(got)) continue;
+        mpfr_set_d(y, got, MPFR_RNDN);
+        if (normal) { /* erfc(-y / sqrt 2) / 2 = x */
+            mpfr_neg(y, y, MPFR_RNDN);
+            mpfr_sqr(d, y, MPFR_RNDN);
+            mpfr_div_ui(d, d, 2, MPFR_RNDN);
+            mpfr_sqrt(y, d, MPFR_RNDN);
+            mpfr_erfc(e, y, MPFR_RNDN);
+            mpfr_div_ui(e, e, 2, MPFR_RNDN);
+        } else {
+            mpfr_erf(e, y, MPFR_RNDN);
+            mpfr_sqr(d, y, MPFR_RNDN);
+        }
+        mpfr_neg(d, d, MPFR_RNDN); /* the slope: e^-y^2 2 / sqrt pi, or e^(-y^2 / 2) / sqrt(2 pi) */
+        mpfr_exp(d, d, MPFR_RNDN);
+        mpfr_mul_d(d, d, normal ? 0x1.9884533d43651p-2 : 0x1.20dd750429b6dp+0, MPFR_RNDN);
+        mpfr_sub_d(e, e, x, MPFR_RNDN);
+        mpfr_div(e, e, d, MPFR_RNDN);
+        double error = fabs(mpfr_get_d(e, MPFR_RNDN)) / exp2(floor(log2(fabs(got))) - 52);
+        cr_assert_leq(error, 3, "%s(%a) = %a: %.2f ulp", normal ? "ndtri" : "erfinv", x, got, error);
+    }
+    mpfr_clears(y, e, d, (mpfr_ptr)NULL);
+}
+
 /* The quotient of floats as Python has it: with mod it gives x back, and it is whole. */
 Test(math, floor_div_is_the_floor_of_the_quotient) {
     static const double v[] = {1, -1, 0.1, 3.7, -3.7, 1e10, -1e-10, 7, 0.5};

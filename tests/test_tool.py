@@ -571,7 +571,9 @@ def c_declaration(op):
     out, counts = [], []
     if op["c"]["takes"] == "context":
         out.append("bz_context *c")
-    for x in op["operands"] if op["c"]["takes"] == "operands" else []:
+    for x in op["operands"] if op["c"]["takes"] in ("operands", "drawn") else []:
+        if op["c"]["takes"] == "drawn" and x["name"] in ("key", "offset"):
+            continue
         out += [f"bz_tensor *const *{x['name']}", "int n"] if x["many"] else [f"bz_tensor *{x['name']}"]
     for i, a in enumerate(op["attributes"]):
         out.append(C_TYPES[a["type"]] + a["name"])

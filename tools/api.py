@@ -7,6 +7,7 @@
     formulas.def                 ---> src/ir/formulas_made.c                 compositions that are one formula
                                  ---> tests/ir/builders.bz                   from tests/ir/builders.in, with every example
                                  ---> docs/ops.md
+    names.txt                    ---> docs/names.md
     api.py            writes them
     api.py --check    says which are stale; status 1 if one is"""
 import re
@@ -22,6 +23,7 @@ C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "doub
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
             "DTYPE": "bz_dtype ", "TEXT": "const char *", "WORD": "int ", "INTS": "const int *", "INT64S": "const int64_t *", "DIMS": "const ir_dim *", "NUM": "unsigned n"}
 LISTS = ("ints", "int64s", "counts", "dims")
+STREAM = ("key", "offset")  # operands that C takes from the context
 
 
 # ---- the tables
@@ -97,7 +99,7 @@ class Builder:
         """C parameters as (type, name), without the site."""
         out = [("bz_context *", "c")] if self.api == "NEW" else []
         for w, name in zip(self.operands.split(), self.operand_names()):
-            if self.api != "NEW":
+            if self.api != "NEW" and not (self.api == "DRAWN" and name in STREAM):
                 out += [("bz_tensor *const *", name), ("int ", "n")] if "*" in w else [("bz_tensor *", name)]
         for i, a in enumerate(self.attrs):
             t = "int64_t " if integers and a.type == "number" else C_TYPES[a.type]
@@ -232,7 +234,8 @@ def tail(b):
     """Defaults of the last C arguments, for a call that leaves them out; none where a call may hold a list, whose commas a macro would count."""
     if any(a.type in LISTS or a.type == "number" for a in b.attrs) or "*" in b.operands + b.results or len(b.results.split()) > 1:
         return []
-    out = ["NULL" if "?" in w.split(":")[0] else None for w in b.operands.split() if b.api != "NEW"] + [c_default(a) for a in b.attrs]
+    out = ["NULL" if "?" in w.split(":")[0] else None for w, name in zip(b.operands.split(), b.operand_names())
+           if b.api != "NEW" and not (b.api == "DRAWN" and name in STREAM)] + [c_default(a) for a in b.attrs]
     last = max((i for i, d in enumerate(out) if d is None), default=-1)
     return out[last + 1:]
 
@@ -314,9 +317,9 @@ def header(name, ops, builders):
 
 # ---- the wrappers
 
-def c_value(b):
+def c_value(b, value=None):
     """The value of a row over the C function's arguments."""
-    v = re.sub(r"\bg\b", "r.g", b.value)
+    v = re.sub(r"\bg\b", "r.g", value or b.value)
     v = re.sub(r"\bX\((\d)\)", r"r.x[\1]", v)
     v = re.sub(r"\bOUT\((\d)\)", r"&made[\1]", v)
     for i, a in enumerate(b.attrs):
@@ -346,7 +349,21 @@ def chain(start, parts, sign, end):
     return "\n".join(out + [line + end]) + "\n"
 
 
+def drawn(b):
+    """The wrapper of what draws numbers for each element of its one operand, for samples as often."""
+    name = b.operand_names()[0]
+    assert b.operand_names()[1:] == list(STREAM), b.name
+    times = next((a.name for a in b.attrs if a.name == "num_samples"), "1")
+    value = re.sub(r"\bX\(1\)", "key", re.sub(r"\bX\(2\)", "offset", b.value))
+    value = c_value(b, value)
+    ready = [f'rt_begin(&r, "{b.name}", site, &{name}, 1, 0, BZ_NDTYPES)', f"rt_draw(&r, {times}, &key, &offset)"]
+    return (prototype(public_name(b.name)[len("BZ_API "):], b.params() + [SITE], " {") + "\n    rt_rec r;\n    ir_ref key, offset;\n"
+            + chain("    bool ready = ", ready, "&&", ";") + f"    return rt_end(&r, ready ? {value} : 0);\n}}\n")
+
+
 def wrapper(b):
+    if b.api == "DRAWN":
+        return drawn(b)
     names, words = b.operand_names(), b.operands.split()
     operands = f"&{names[0]}" if len(names) == 1 else "(bz_tensor *[]){" + ", ".join(names) + "}"
     count = len(names)
@@ -383,7 +400,7 @@ def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
            '#include "runtime/record/record.h"\n\n/* clang-format off */\n')
     for b in builders:
-        if b.api in ("MADE", "NUMBERS", "VIEW"):
+        if b.api in ("MADE", "NUMBERS", "DRAWN", "VIEW"):
             out += "\n" + wrapper(b)
     return out
 
@@ -489,11 +506,31 @@ Names of the text form, with operands (`?`: may be left out, `*`: any number) an
 each with `name`, `optional`, `many` (a list of any length) and `number` (the dtype that a number in its place stands beside: `i64`, `f64`,
 `own` none, `beside` the other operands); `attributes`, each with `name`, `type`, `required` and `default` (null: none, which for an `int64` is `INT64_MIN` in C, or every axis); `results`,
 and `many_results` (any number); of elementwise ops `dtypes` and `result_dtype` as above; `doc`, `notes`; and `c`, null where
-C has no function. `c.function` is called with the operands (`takes`: `operands`) or the context (`context`), then the attributes, then a place
+C has no function. `c.function` is called with the operands (`takes`: `operands`; `drawn`: all but `key` and `offset`, which the context's stream gives) or the context (`context`), then the attributes, then a place
 for each result but the first (of many: an array of `bz_tensor *` and its length, `int`; it gives their number, -1 on an error), then the source line. In C `int` and `natural` are `int`; `int64` is `int64_t`; `float` and `number` are `double`; `flag` is `bool`; `text` is `const char *`; `dtype`
 is `bz_dtype`; a type of words (`reduction`) is an enum of that name (`bz_reduction`: `BZ_REDUCTION_MEAN`), whose `words` the JSON lists; `ints` are `const int *`; `int64s`, `counts` and `dims` are `const int64_t *`; of lists that stand together the length follows once, as `int`. What takes its `own`
 arguments is in the header.
 """
+
+
+# ---- docs/names.md
+
+def names_page(ops, builders):
+    rows = {}
+    for line in (ROOT / "tools/api/names.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            name, torch, numpy = (w.strip() for w in (line + " | |").split("|")[:3])
+            rows[name] = (torch, numpy)
+    known = {o.name for o in ops} | {b.name for b in builders}
+    out = """# Names
+Made by `tools/api.py` from `tools/api/names.txt`: do not edit. What PyTorch and NumPy (or SciPy) call what braze has; `F` is torch.nn.functional, `np` numpy. Of all
+[ops.md](ops.md) says what they are, [numerics.md](numerics.md) where a value or gradient is braze's own. An axis is `axis` here, several are `axes`; where PyTorch gives a pair
+(values, indices) the second result is a pointer at the end of the C call.
+
+| braze | PyTorch | NumPy, SciPy |
+|---|---|---|
+"""
+    return out + "".join(f"| `{n}` | {code(rows[n][0])} | {code(rows[n][1])} |\n" for n in sorted(set(rows) & known))
 
 
 # ---- all of it
@@ -514,6 +551,7 @@ def products():
     yield "src/ir/formulas_made.c", formulas.made(rows, builders, {o.name: (o.enum, o.arity) for o in ops}, ir_prototype)
     yield "tests/ir/builders.bz", corpus(builders)
     yield "docs/ops.md", page(ops, builders)
+    yield "docs/names.md", names_page(ops, builders)
 
 
 def main():

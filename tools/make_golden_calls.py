@@ -161,6 +161,18 @@ def arithmetic():
     yield "nextafter %x, %y", torch.nextafter, "-x:normal.f32[7]", "-y:edges.f32[25,1]"
 
 
+def special():
+    for name, f in (("lgamma", torch.lgamma), ("digamma", torch.digamma), ("erfcx", torch.special.erfcx), ("erfinv", torch.erfinv), ("ndtri", torch.special.ndtri),
+                    ("i0", torch.special.i0), ("i0e", torch.special.i0e), ("i1", torch.special.i1), ("i1e", torch.special.i1e), ("ndtr", torch.special.ndtr), ("log_ndtr", torch.special.log_ndtr)):
+        yield f"~1e-9 {name} %x", f, "x:unit[7]" if name in ("erfinv", "ndtri") else "x:above[7]" if name in ("lgamma", "digamma") else "x:normal[9]"
+        yield f"~1e-9 {name} %x", f, "-x:edges[17]" if name in ("i0", "i1") else "-x:edges[20]"
+    for n in (0, 1, 2, 4):
+        yield f"~1e-9 polygamma {n}.0, %x", lambda x, n=n: torch.polygamma(n, x), "x:above[7]"
+    yield "~1e-9 polygamma 1.0, %x", lambda x: torch.polygamma(1, x), "-x:normal[7]"
+    yield "~1e-9 multigammaln %x {p=3}", lambda x: torch.special.multigammaln(x + 0, 3), "x:big[5]"
+    yield "multigammaln %x {p=0}", lambda x: torch.special.multigammaln(x, 0), "x:above[5]"
+
+
 def statistics():
     nan = "x:holes[5,6]"
     for name, f in (("std", torch.std), ("std_mean", torch.std_mean), ("var_mean", torch.var_mean)):
@@ -307,7 +319,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, statistics, products, creation)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation)}
 
 
 def main():

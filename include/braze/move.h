@@ -492,4 +492,36 @@ BZ_API bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const c
 #define bz_vander_3_(x, n, increasing) bz_vander_at((x), (n), (increasing), BZ_SITE)
 #define bz_vander(...)                 BZ_BY_COUNT_(bz_vander, __VA_ARGS__)
 
+/* ---- drawn for each element of x: the next numbers of its context's stream */
+
+/* Uniform in [0, 1), in x's shape and dtype. */
+BZ_API bz_tensor *bz_rand_like_at(bz_tensor *x, const char *site);
+/* Standard normal, in x's shape and dtype. */
+BZ_API bz_tensor *bz_randn_like_at(bz_tensor *x, const char *site);
+/* 1 with probability x, else 0. No gradient flows to x. */
+BZ_API bz_tensor *bz_bernoulli_at(bz_tensor *x, const char *site);
+/* 0 with probability p, else x / (1 - p); x where nothing is trained. */
+BZ_API bz_tensor *bz_dropout_at(bz_tensor *x, double p, bool training, const char *site);
+/* Classes along the last axis, drawn with weights x: [C] or [N, C] -> [num_samples] or [N, num_samples] i64. */
+BZ_API bz_tensor *bz_multinomial_at(bz_tensor *x, int64_t num_samples, bool replacement,
+                                    const char *site);
+/* Softmax of (x + Gumbel noise) / tau along an axis; hard: 1 at its largest, else 0, with its gradient. */
+BZ_API bz_tensor *bz_gumbel_softmax_at(bz_tensor *x, double tau, bool hard, int axis,
+                                       const char *site);
+#define bz_rand_like(...)                              bz_rand_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_randn_like(...)                             bz_randn_like_at(__VA_ARGS__, BZ_SITE)
+#define bz_bernoulli(...)                              bz_bernoulli_at(__VA_ARGS__, BZ_SITE)
+#define bz_dropout_1_(x)                               bz_dropout_at((x), 0.5, true, BZ_SITE)
+#define bz_dropout_2_(x, p)                            bz_dropout_at((x), (p), true, BZ_SITE)
+#define bz_dropout_3_(x, p, training)                  bz_dropout_at((x), (p), (training), BZ_SITE)
+#define bz_dropout(...)                                BZ_BY_COUNT_(bz_dropout, __VA_ARGS__)
+#define bz_multinomial_2_(x, num_samples)              bz_multinomial_at((x), (num_samples), false, BZ_SITE)
+#define bz_multinomial_3_(x, num_samples, replacement) bz_multinomial_at((x), (num_samples), (replacement), BZ_SITE)
+#define bz_multinomial(...)                            BZ_BY_COUNT_(bz_multinomial, __VA_ARGS__)
+#define bz_gumbel_softmax_1_(x)                        bz_gumbel_softmax_at((x), 1, false, -1, BZ_SITE)
+#define bz_gumbel_softmax_2_(x, tau)                   bz_gumbel_softmax_at((x), (tau), false, -1, BZ_SITE)
+#define bz_gumbel_softmax_3_(x, tau, hard)             bz_gumbel_softmax_at((x), (tau), (hard), -1, BZ_SITE)
+#define bz_gumbel_softmax_4_(x, tau, hard, axis)       bz_gumbel_softmax_at((x), (tau), (hard), (axis), BZ_SITE)
+#define bz_gumbel_softmax(...)                         BZ_BY_COUNT_(bz_gumbel_softmax, __VA_ARGS__)
+
 #endif

@@ -245,6 +245,36 @@ BZ_API bz_tensor *bz_erf_at(bz_tensor *x, const char *site);
 /* 1 - erf(x), accurate in the tail (floats) */
 BZ_API bz_tensor *bz_erfc_at(bz_tensor *x, const char *site);
 #define bz_erfc(x) bz_erfc_at((x), BZ_SITE)
+/* logarithm of |gamma(x)| (floats) */
+BZ_API bz_tensor *bz_lgamma_at(bz_tensor *x, const char *site);
+#define bz_lgamma(x) bz_lgamma_at((x), BZ_SITE)
+/* derivative of lgamma (floats) */
+BZ_API bz_tensor *bz_digamma_at(bz_tensor *x, const char *site);
+#define bz_digamma(x) bz_digamma_at((x), BZ_SITE)
+/* derivative number x (whole) of digamma at y; y > 0 where x > 1 (floats) */
+BZ_API bz_tensor *bz_polygamma_at(bz_tensor *x, bz_tensor *y, const char *site);
+#define bz_polygamma(x, y) BZ_WITH_2_(bz_polygamma_at, x, y)
+/* e^(x^2) erfc(x), without underflow (floats) */
+BZ_API bz_tensor *bz_erfcx_at(bz_tensor *x, const char *site);
+#define bz_erfcx(x) bz_erfcx_at((x), BZ_SITE)
+/* inverse of erf (floats) */
+BZ_API bz_tensor *bz_erfinv_at(bz_tensor *x, const char *site);
+#define bz_erfinv(x) bz_erfinv_at((x), BZ_SITE)
+/* inverse of the normal distribution's integral (floats) */
+BZ_API bz_tensor *bz_ndtri_at(bz_tensor *x, const char *site);
+#define bz_ndtri(x) bz_ndtri_at((x), BZ_SITE)
+/* modified Bessel function of order 0 (floats) */
+BZ_API bz_tensor *bz_i0_at(bz_tensor *x, const char *site);
+#define bz_i0(x) bz_i0_at((x), BZ_SITE)
+/* i0(x) e^-|x| (floats) */
+BZ_API bz_tensor *bz_i0e_at(bz_tensor *x, const char *site);
+#define bz_i0e(x) bz_i0e_at((x), BZ_SITE)
+/* modified Bessel function of order 1 (floats) */
+BZ_API bz_tensor *bz_i1_at(bz_tensor *x, const char *site);
+#define bz_i1(x) bz_i1_at((x), BZ_SITE)
+/* i1(x) e^-|x| (floats) */
+BZ_API bz_tensor *bz_i1e_at(bz_tensor *x, const char *site);
+#define bz_i1e(x) bz_i1e_at((x), BZ_SITE)
 /* x where positive, else 0 */
 BZ_API bz_tensor *bz_relu_at(bz_tensor *x, const char *site);
 #define bz_relu(x) bz_relu_at((x), BZ_SITE)
@@ -304,6 +334,12 @@ BZ_API bz_tensor *bz_entr_at(bz_tensor *x, const char *site);
 BZ_API bz_tensor *bz_logit_at(bz_tensor *x, double eps, const char *site);
 /* Sin(pi x) / (pi x), 1 at 0. */
 BZ_API bz_tensor *bz_sinc_at(bz_tensor *x, const char *site);
+/* Integral of the normal distribution up to x. */
+BZ_API bz_tensor *bz_ndtr_at(bz_tensor *x, const char *site);
+/* Logarithm of ndtr, without underflow. */
+BZ_API bz_tensor *bz_log_ndtr_at(bz_tensor *x, const char *site);
+/* Logarithm of the gamma function of p dimensions. */
+BZ_API bz_tensor *bz_multigammaln_at(bz_tensor *x, int p, const char *site);
 /* x with numbers in place of NaN and the infinities. posinf, neginf NaN: the largest and the smallest finite number of the dtype. */
 BZ_API bz_tensor *bz_nan_to_num_at(bz_tensor *x, double nan, double posinf, double neginf,
                                    const char *site);
@@ -397,6 +433,9 @@ static inline bz_tensor *bz_allclose_with_(bz_operand x, bz_operand y, double rt
 #define bz_logit_2_(x, eps)                         bz_logit_at((x), (eps), BZ_SITE)
 #define bz_logit(...)                               BZ_BY_COUNT_(bz_logit, __VA_ARGS__)
 #define bz_sinc(...)                                bz_sinc_at(__VA_ARGS__, BZ_SITE)
+#define bz_ndtr(...)                                bz_ndtr_at(__VA_ARGS__, BZ_SITE)
+#define bz_log_ndtr(...)                            bz_log_ndtr_at(__VA_ARGS__, BZ_SITE)
+#define bz_multigammaln(...)                        bz_multigammaln_at(__VA_ARGS__, BZ_SITE)
 #define bz_nan_to_num_1_(x)                         bz_nan_to_num_at((x), 0, __builtin_nan(""), __builtin_nan(""), BZ_SITE)
 #define bz_nan_to_num_2_(x, nan)                    bz_nan_to_num_at((x), (nan), __builtin_nan(""), __builtin_nan(""), BZ_SITE)
 #define bz_nan_to_num_3_(x, nan, posinf)            bz_nan_to_num_at((x), (nan), (posinf), __builtin_nan(""), BZ_SITE)

@@ -131,6 +131,26 @@ BZ_API bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int
 #define bz_randn(...)   bz_randn_at(__VA_ARGS__, BZ_SITE)
 #define bz_randint(...) bz_randint_at(__VA_ARGS__, BZ_SITE)
 
+/* Uniform in [low, high) (floats): the next numbers of c's stream. */
+BZ_API bz_tensor *bz_uniform_at(bz_context *c, double low, double high, const int64_t *shape,
+                                int rank, bz_dtype dtype, const char *site);
+/* Normal with this mean and deviation (floats): the next numbers of c's stream. */
+BZ_API bz_tensor *bz_normal_at(bz_context *c, double mean, double std, const int64_t *shape,
+                               int rank, bz_dtype dtype, const char *site);
+/* Exponential with rate lambd (floats): the next numbers of c's stream. */
+BZ_API bz_tensor *bz_exponential_at(bz_context *c, double lambd, const int64_t *shape, int rank,
+                                    bz_dtype dtype, const char *site);
+/* The number of trials up to and with the first success, each with probability p: the next numbers of c's stream. */
+BZ_API bz_tensor *bz_geometric_at(bz_context *c, double p, const int64_t *shape, int rank,
+                                  bz_dtype dtype, const char *site);
+/* 0 .. n - 1 in random order (i64), by the next numbers of c's stream. */
+BZ_API bz_tensor *bz_randperm_at(bz_context *c, int64_t n, const char *site);
+#define bz_uniform(...)     bz_uniform_at(__VA_ARGS__, BZ_SITE)
+#define bz_normal(...)      bz_normal_at(__VA_ARGS__, BZ_SITE)
+#define bz_exponential(...) bz_exponential_at(__VA_ARGS__, BZ_SITE)
+#define bz_geometric(...)   bz_geometric_at(__VA_ARGS__, BZ_SITE)
+#define bz_randperm(...)    bz_randperm_at(__VA_ARGS__, BZ_SITE)
+
 /* ---- facts. rank -1, numel -1, BZ_NDTYPES for a bad handle. The arrays have rank entries, valid while x lives. */
 BZ_API int bz_ndim(bz_tensor *x);
 BZ_API int64_t bz_numel(bz_tensor *x);

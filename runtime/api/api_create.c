@@ -154,3 +154,59 @@ bz_tensor *bz_randint_at(bz_context *c, int64_t lo, int64_t hi, const int64_t *s
     bool ready = draw(&r, c, "randint", BZ_I64, shape, rank, site, dims, &key, &offset);
     return rt_end(&r, ready ? ir_randint(r.g, lo, hi, dims, (unsigned)rank, key, offset) : 0);
 }
+
+bz_tensor *bz_uniform_at(bz_context *c, double low, double high, const int64_t *shape, int rank,
+                         bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "uniform", t, shape, rank, site, dims, &key, &offset);
+    return rt_end(
+        &r, ready ? ir_uniform(r.g, low, high, dims, (unsigned)rank, t, key, offset) : 0);
+}
+
+bz_tensor *bz_normal_at(bz_context *c, double mean, double std, const int64_t *shape, int rank,
+                        bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "normal", t, shape, rank, site, dims, &key, &offset);
+    return rt_end(&r,
+                  ready ? ir_normal(r.g, mean, std, dims, (unsigned)rank, t, key, offset) : 0);
+}
+
+bz_tensor *bz_exponential_at(bz_context *c, double lambd, const int64_t *shape, int rank,
+                             bz_dtype t, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "exponential", t, shape, rank, site, dims, &key, &offset);
+    return rt_end(&r,
+                  ready ? ir_exponential(r.g, lambd, dims, (unsigned)rank, t, key, offset) : 0);
+}
+
+bz_tensor *bz_geometric_at(bz_context *c, double p, const int64_t *shape, int rank, bz_dtype t,
+                           const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "geometric", BZ_F64, shape, rank, site, dims, &key, &offset) &&
+                 rt_dtype(&r, t);
+    return rt_end(&r, ready ? ir_geometric(r.g, p, dims, (unsigned)rank, t, key, offset) : 0);
+}
+
+bz_tensor *bz_randperm_at(bz_context *c, int64_t n, const char *site) {
+    rt_rec r;
+    ir_dim dims[IR_MAX_RANK];
+    ir_ref key, offset;
+    bool ready = draw(&r, c, "randperm", BZ_I64, &n, 1, site, dims, &key, &offset);
+    return rt_end(&r, ready ? ir_randperm(r.g, n, key, offset) : 0);
+}
+
+bool rt_draw(rt_rec *r, int64_t times, ir_ref *key, ir_ref *offset) {
+    int64_t n;
+    if (!ir_numel(r->g, r->x[0], &n) || times < 0 || __builtin_mul_overflow(n, times, &n) ||
+        n > INT64_C(1) << 60)
+        return ir_error(r->g, BZ_ESHAPE, IR_PHILOX, "there are not so many numbers"), false;
+    return rt_random(r->c, n, 2, key, offset);
+}

@@ -131,6 +131,24 @@ bz_tensor *bz_sinc_at(bz_tensor *x, const char *site) {
     return rt_end(&r, ready ? ir_sinc(r.g, r.x[0]) : 0);
 }
 
+bz_tensor *bz_ndtr_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "ndtr", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_ndtr(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_log_ndtr_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "log_ndtr", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_log_ndtr(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_multigammaln_at(bz_tensor *x, int p, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "multigammaln", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_multigammaln(r.g, r.x[0], p) : 0);
+}
+
 bz_tensor *bz_nan_to_num_at(bz_tensor *x, double nan, double posinf, double neginf,
                             const char *site) {
     rt_rec r;
@@ -493,6 +511,55 @@ bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const char *si
     rt_rec r;
     bool ready = rt_begin(&r, "vander", site, &x, 1, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_vander(r.g, r.x[0], n, increasing) : 0);
+}
+
+bz_tensor *bz_rand_like_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "rand_like", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, &key, &offset);
+    return rt_end(&r, ready ? ir_rand_like(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_randn_like_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "randn_like", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, &key, &offset);
+    return rt_end(&r, ready ? ir_randn_like(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_bernoulli_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "bernoulli", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, &key, &offset);
+    return rt_end(&r, ready ? ir_bernoulli(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_dropout_at(bz_tensor *x, double p, bool training, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "dropout", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, &key, &offset);
+    return rt_end(&r, ready ? ir_dropout(r.g, r.x[0], p, training, key, offset) : 0);
+}
+
+bz_tensor *bz_multinomial_at(bz_tensor *x, int64_t num_samples, bool replacement,
+                             const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "multinomial", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, num_samples, &key, &offset);
+    return rt_end(&r, ready ? ir_multinomial(r.g, r.x[0], num_samples, replacement, key, offset) : 0);
+}
+
+bz_tensor *bz_gumbel_softmax_at(bz_tensor *x, double tau, bool hard, int axis, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "gumbel_softmax", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, &key, &offset);
+    return rt_end(&r, ready ? ir_gumbel_softmax(r.g, r.x[0], tau, hard, axis, key, offset) : 0);
 }
 
 bz_tensor *bz_reshape_as_at(bz_tensor *x, bz_tensor *other, const char *site) {

@@ -94,6 +94,18 @@ ir_ref ir_nan_to_num(ir_graph *g, ir_ref x, double nan, double posinf, double ne
     return ir_build3(g, IR_SELECT, is_nan, ir_num(g, x, nan), y);
 }
 
+/* The sum of lgamma(x + (1 - j) / 2) for j = 1 .. p, and p (p - 1) / 4 log pi. */
+ir_ref ir_multigammaln(ir_graph *g, ir_ref x, int p) {
+    if (!x) return 0;
+    bz_dtype t = ir_dtype(g, x);
+    if (p < 1 || p > 1000) return ir_error_as(g, BZ_EARG, "multigammaln", "p is 1 to 1000, not %d", p);
+    x = ir_math_in(g, x);
+    ir_ref sum = ir_num(g, x, 0.25 * p * (p - 1) * 0x1.250d048e7a1bdp+0);
+    for (int j = 1; j <= p; j++)
+        sum = ir_plus(g, sum, ir_build1(g, IR_LGAMMA, ir_plus(g, x, ir_num(g, x, 0.5 * (1 - j)))));
+    return ir_math_out(g, sum, t);
+}
+
 /* ---- bits of a float */
 
 static bz_dtype integer_of(bz_dtype t) {

@@ -46,6 +46,12 @@ ir_ref ir_entr(ir_graph *g, ir_ref x);
 ir_ref ir_logit(ir_graph *g, ir_ref x, double eps);
 /* Sin(pi x) / (pi x), 1 at 0. */
 ir_ref ir_sinc(ir_graph *g, ir_ref x);
+/* Integral of the normal distribution up to x. */
+ir_ref ir_ndtr(ir_graph *g, ir_ref x);
+/* Logarithm of ndtr, without underflow. */
+ir_ref ir_log_ndtr(ir_graph *g, ir_ref x);
+/* Logarithm of the gamma function of p dimensions. */
+ir_ref ir_multigammaln(ir_graph *g, ir_ref x, int p);
 /* x with numbers in place of NaN and the infinities. */
 ir_ref ir_nan_to_num(ir_graph *g, ir_ref x, double nan, double posinf, double neginf);
 /* Is x = y, or |x - y| <= atol + rtol |y|? */
@@ -168,6 +174,34 @@ ir_ref ir_triu(ir_graph *g, ir_ref x, int64_t diagonal);
 ir_ref ir_diag(ir_graph *g, ir_ref x, int64_t diagonal);
 /* Powers n - 1 .. 0 of x along a new last axis, or 0 .. n - 1. */
 ir_ref ir_vander(ir_graph *g, ir_ref x, int64_t n, bool increasing);
+/* Uniform in [low, high), from the stream (key, offset). */
+ir_ref ir_uniform(ir_graph *g, double low, double high, const ir_dim *shape, unsigned nshape,
+                  bz_dtype dtype, ir_ref key, ir_ref offset);
+/* Normal with this mean and deviation, from the stream (key, offset). */
+ir_ref ir_normal(ir_graph *g, double mean, double std, const ir_dim *shape, unsigned nshape,
+                 bz_dtype dtype, ir_ref key, ir_ref offset);
+/* Exponential with rate lambd, from the stream (key, offset). */
+ir_ref ir_exponential(ir_graph *g, double lambd, const ir_dim *shape, unsigned nshape,
+                      bz_dtype dtype, ir_ref key, ir_ref offset);
+/* Number of trials up to the first success, each with probability p, from the stream (key, offset). */
+ir_ref ir_geometric(ir_graph *g, double p, const ir_dim *shape, unsigned nshape, bz_dtype dtype,
+                    ir_ref key, ir_ref offset);
+/* 0 .. n - 1 in random order, from the stream (key, offset). */
+ir_ref ir_randperm(ir_graph *g, int64_t n, ir_ref key, ir_ref offset);
+/* Uniform in [0, 1), in x's shape and dtype. */
+ir_ref ir_rand_like(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* Standard normal, in x's shape and dtype. */
+ir_ref ir_randn_like(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* 1 with probability x, else 0. */
+ir_ref ir_bernoulli(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* 0 with probability p, else x / (1 - p); x where nothing is trained. */
+ir_ref ir_dropout(ir_graph *g, ir_ref x, double p, bool training, ir_ref key, ir_ref offset);
+/* Classes along the last axis, drawn with weights x: [C] or [N, C] -> [num_samples] or [N, num_samples] */
+ir_ref ir_multinomial(ir_graph *g, ir_ref x, int64_t num_samples, bool replacement, ir_ref key,
+                      ir_ref offset);
+/* Softmax of (x + Gumbel noise) / tau along an axis; hard: 1 at its largest, else 0, with its gradient. */
+ir_ref ir_gumbel_softmax(ir_graph *g, ir_ref x, double tau, bool hard, int axis, ir_ref key,
+                         ir_ref offset);
 /* start, start + step ... below stop (above, for a negative step): ceil((stop - start) / step) elements. */
 ir_ref ir_arange(ir_graph *g, ir_number start, ir_number stop, ir_number step, bz_dtype dtype);
 /* n values from start to stop, both included. */

@@ -531,3 +531,41 @@ ir_ref ir_isneginf(ir_graph *g, ir_ref x) {
     ir_ref v2 = ir_build2(g, IR_EQ, x, v1);
     return v2;
 }
+
+ir_ref ir_ndtr(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, -0x1.6a09e667f3bcdp-1);
+    ir_ref v2 = ir_build2(g, IR_MUL, x, v1);
+    ir_ref v3 = ir_build1(g, IR_ERFC, v2);
+    ir_ref v4 = ir_num(g, v3, 0.5);
+    ir_ref v5 = ir_build2(g, IR_MUL, v4, v3);
+    return ir_math_out(g, v5, t);
+}
+
+ir_ref ir_log_ndtr(ir_graph *g, ir_ref x) {
+    bz_dtype t;
+    if (!ir_formula_in(g, (ir_ref *[]){&x}, 1, false, &t)) return 0;
+    ir_ref v1 = ir_num(g, x, -1.0);
+    ir_ref v2 = ir_build2(g, IR_LT, x, v1);
+    ir_ref v3 = ir_build3(g, IR_SELECT, v2, x, v1);
+    ir_ref v4 = ir_build3(g, IR_SELECT, v2, v1, x);
+    ir_ref v5 = ir_num(g, v3, -0x1.6a09e667f3bcdp-1);
+    ir_ref v6 = ir_build2(g, IR_MUL, v3, v5);
+    ir_ref v7 = ir_build1(g, IR_ERFCX, v6);
+    ir_ref v8 = ir_num(g, v7, 0.5);
+    ir_ref v9 = ir_build2(g, IR_MUL, v8, v7);
+    ir_ref v10 = ir_build1(g, IR_LOG, v9);
+    ir_ref v11 = ir_num(g, v3, 0.5);
+    ir_ref v12 = ir_build2(g, IR_MUL, v11, v3);
+    ir_ref v13 = ir_build2(g, IR_MUL, v12, v3);
+    ir_ref v14 = ir_build2(g, IR_SUB, v10, v13);
+    ir_ref v15 = ir_num(g, v4, 0x1.6a09e667f3bcdp-1);
+    ir_ref v16 = ir_build2(g, IR_MUL, v4, v15);
+    ir_ref v17 = ir_build1(g, IR_ERFC, v16);
+    ir_ref v18 = ir_num(g, v17, -0.5);
+    ir_ref v19 = ir_build2(g, IR_MUL, v18, v17);
+    ir_ref v20 = ir_build1(g, IR_LOG1P, v19);
+    ir_ref v21 = ir_build3(g, IR_SELECT, v2, v14, v20);
+    return ir_math_out(g, v21, t);
+}

@@ -141,6 +141,7 @@ typedef enum ir_api {
     IR_API_VIEW,
     IR_API_DECLARED,
     IR_API_NEW,
+    IR_API_DRAWN,
     IR_API_OWN
 } ir_api;
 

@@ -37,7 +37,7 @@ typedef struct name {
     operand x;
 } name;
 
-enum { MAX_NAMES = 96, MAX_ARGS = 24, MAX_DEPTH = 32 };
+enum { MAX_NAMES = 96, MAX_ARGS = 32, MAX_DEPTH = 32 };
 
 /* One text being read: a function's body or an op's value. */
 typedef struct frame {

@@ -1,7 +1,7 @@
 """golden_inputs.py - operands of the calls in tests/golden/torch: made from their names, so that the files hold results alone.
 
     "x:normal[3,4]"     f64, like the others; drawn by NumPy's legacy generator, whose numbers never change
-    kinds               normal, unit (0 .. 1), above (0.1 .. 3), small (whole numbers -3 .. 3), edges (the special values, then normal),
+    kinds               normal, unit (0 .. 1), above (0.1 .. 3), big (1.5 .. 6.5), small (whole numbers -3 .. 3), edges (the special values, then normal),
                         zero, sign (-1 or 1), holes (NaN in the first row and here and there), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
 import re
 import zlib
@@ -39,7 +39,7 @@ def value(call, word):
         v = r.randint(0, int(kind[5:]), n).astype("i8")
     else:
         v = {"normal": lambda: r.standard_normal(n) * 2, "unit": lambda: r.random_sample(n), "above": lambda: r.random_sample(n) * 2.9 + 0.1,
-             "small": lambda: r.randint(-3, 4, n).astype("f8"), "zero": lambda: np.zeros(n), "sign": lambda: r.randint(0, 2, n) * 2.0 - 1,
+             "small": lambda: r.randint(-3, 4, n).astype("f8"), "big": lambda: r.random_sample(n) * 5 + 1.5, "zero": lambda: np.zeros(n), "sign": lambda: r.randint(0, 2, n) * 2.0 - 1,
              "odd": lambda: r.randint(-4, 4, n) * 2 + 1,
              "bits": lambda: r.randint(0, 2, n).astype("?"), "int": lambda: r.randint(-20, 21, n).astype("i8")}[kind]()
     return v.reshape(shape)

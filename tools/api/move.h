@@ -74,4 +74,8 @@ BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char 
 
 @section created_like
 
+/* ---- drawn for each element of x: the next numbers of its context's stream */
+
+@section drawn_like
+
 #endif

@@ -58,6 +58,8 @@ BZ_API bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site);
 
 @section random
 
+@section drawn
+
 /* ---- facts. rank -1, numel -1, BZ_NDTYPES for a bad handle. The arrays have rank entries, valid while x lives. */
 BZ_API int bz_ndim(bz_tensor *x);
 BZ_API int64_t bz_numel(bz_tensor *x);
