@@ -138,7 +138,8 @@ static void calls(bz_context *c) {
     NEAR(bz_tril_indices(c, 2, 2), 0, 1, 1, 0, 0, 1);
     NEAR(bz_triu_indices(c, 2, 2, 1), 0, 1);
     NEAR(bz_empty(c, BZ_SHAPE(2), BZ_F32), 0, 0);
-    EXPECT_ERROR(c, bz_divide(x, 2, (bz_rounding)9), BZ_EARG, "[divide] there is no rounding mode 9");
+    EXPECT_ERROR(c, bz_divide(x, 2, (bz_rounding)9), BZ_EARG,
+                 "[divide] there is no rounding mode 9");
     EXPECT_ERROR(c, bz_einsum(pair, 2, NULL), BZ_EARG, "[einsum] there is no equation");
 }
 Test(api_ops, calls) {
@@ -148,7 +149,8 @@ Test(api_ops, calls) {
 /* The mean and the variance of what is drawn, as the distribution says, within some deviations. */
 static void expect_moments(int line, bz_tensor *x, double mean, double var) {
     bz_tensor *v = bz_cast(x, BZ_F64);
-    double n = (double)bz_numel(x), m = bz_item(bz_mean(v, BZ_ALL)), d = bz_item(bz_var(v, BZ_ALL, 1));
+    double n = (double)bz_numel(x), m = bz_item(bz_mean(v, BZ_ALL)),
+           d = bz_item(bz_var(v, BZ_ALL, 1));
     cr_expect_lt(fabs(m - mean), 5 * sqrt(var / n), "line %d: mean %g, not %g", line, m, mean);
     cr_expect_lt(fabs(d - var), 20 * var / sqrt(n), "line %d: variance %g, not %g", line, d, var);
 }
@@ -159,7 +161,8 @@ static void drawn(bz_context *c) {
     expect_moments(__LINE__, bz_normal(c, 3, 2, BZ_SHAPE(N), BZ_F64), 3, 4);
     expect_moments(__LINE__, bz_exponential(c, 2, BZ_SHAPE(N), BZ_F32), 0.5, 0.25);
     expect_moments(__LINE__, bz_geometric(c, 0.25, BZ_SHAPE(N), BZ_I64), 4, 12);
-    bz_tensor *p = bz_full(c, BZ_SHAPE(N), 0.25, BZ_F32), *w = bz_from_data(c, BZ_F32, ((float[]){1, 0, 2, 1}), BZ_SHAPE(4));
+    bz_tensor *p = bz_full(c, BZ_SHAPE(N), 0.25, BZ_F32),
+              *w = bz_from_data(c, BZ_F32, ((float[]){1, 0, 2, 1}), BZ_SHAPE(4));
     expect_moments(__LINE__, bz_bernoulli(p), 0.25, 0.1875);
     expect_moments(__LINE__, bz_dropout(p, 0.5), 0.25, 0.0625);
     expect_moments(__LINE__, bz_rand_like(p), 0.5, 1.0 / 12);

@@ -173,12 +173,18 @@ Test(math, special_functions) {
         int (*truth)(mpfr_t, const mpfr_t);
         double lo, hi, bound, floor; /* bound of f64; f32 rounds that */
     } rows[] = {
-        {IR_LGAMMA, mp_lgamma, 0.01, 170, 4, 1},     {IR_LGAMMA, mp_lgamma, 0.5, 3, 4, 1},
-        {IR_LGAMMA, mp_lgamma, -20, -0.01, 8, 1},    {IR_LGAMMA, mp_lgamma, 170, 1e300, 4, 0},
-        {IR_DIGAMMA, mp_digamma, 0.01, 100, 12, 1},  {IR_DIGAMMA, mp_digamma, -20, -0.01, 64, 1},
-        {IR_ERFCX, mp_erfcx, -26, 40, 4, 0},         {IR_I0, mp_i0, -20, 20, 4, 0},
-        {IR_I0, mp_i0, -700, 700, 5, 0},             {IR_I0E, mp_i0e, -900, 900, 4, 0},
-        {IR_I1, mp_i1, -20, 20, 4, 0},               {IR_I1, mp_i1, -700, 700, 5, 0},
+        {IR_LGAMMA, mp_lgamma, 0.01, 170, 4, 1},
+        {IR_LGAMMA, mp_lgamma, 0.5, 3, 4, 1},
+        {IR_LGAMMA, mp_lgamma, -20, -0.01, 8, 1},
+        {IR_LGAMMA, mp_lgamma, 170, 1e300, 4, 0},
+        {IR_DIGAMMA, mp_digamma, 0.01, 100, 12, 1},
+        {IR_DIGAMMA, mp_digamma, -20, -0.01, 64, 1},
+        {IR_ERFCX, mp_erfcx, -26, 40, 4, 0},
+        {IR_I0, mp_i0, -20, 20, 4, 0},
+        {IR_I0, mp_i0, -700, 700, 5, 0},
+        {IR_I0E, mp_i0e, -900, 900, 4, 0},
+        {IR_I1, mp_i1, -20, 20, 4, 0},
+        {IR_I1, mp_i1, -700, 700, 5, 0},
         {IR_I1E, mp_i1e, -900, 900, 4, 0},
     };
     enum { POINTS = 400 };
@@ -194,8 +200,9 @@ Test(math, special_functions) {
                 double unit = ulp_error(t, got, r);
                 if (fabs(exact) < rows[i].floor && exact != 0)
                     unit *= exp2(floor(log2(fabs(exact))) - floor(log2(rows[i].floor)));
-                cr_assert_leq(unit, t == BZ_F64 ? rows[i].bound : 1, "%s %s(%a) = %a, not %a: %.2f ulp",
-                              ir_dtypes[t].name, ir_ops[rows[i].op].name, v, got, exact, unit);
+                cr_assert_leq(unit, t == BZ_F64 ? rows[i].bound : 1,
+                              "%s %s(%a) = %a, not %a: %.2f ulp", ir_dtypes[t].name,
+                              ir_ops[rows[i].op].name, v, got, exact, unit);
             }
     mpfr_clears(x, r, (mpfr_ptr)NULL);
 }
@@ -207,8 +214,10 @@ Test(math, inverses_of_the_error_function) {
     mpfr_inits2(300, y, e, d, (mpfr_ptr)NULL);
     for (unsigned k = 0; k < 2 * POINTS; k++) {
         bool normal = k % 2;
-        double tail = exp2(-(double)(k % 50)), v = k < POINTS ? spread_over(BZ_F64, 0, 0.5, k, POINTS) : tail / 2;
-        double x = normal ? v : 1 - 2 * v, got = special_value(normal ? IR_NDTRI : IR_ERFINV, BZ_F64, x);
+        double tail = exp2(-(double)(k % 50)),
+               v = k < POINTS ? spread_over(BZ_F64, 0, 0.5, k, POINTS) : tail / 2;
+        double x = normal ? v : 1 - 2 * v,
+               got = special_value(normal ? IR_NDTRI : IR_ERFINV, BZ_F64, x);
         if (got == 0 || isinf(got)) continue;
         mpfr_set_d(y, got, MPFR_RNDN);
         if (normal) { /* erfc(-y / sqrt 2) / 2 = x */
@@ -228,7 +237,8 @@ Test(math, inverses_of_the_error_function) {
         mpfr_sub_d(e, e, x, MPFR_RNDN);
         mpfr_div(e, e, d, MPFR_RNDN);
         double error = fabs(mpfr_get_d(e, MPFR_RNDN)) / exp2(floor(log2(fabs(got))) - 52);
-        cr_assert_leq(error, 3, "%s(%a) = %a: %.2f ulp", normal ? "ndtri" : "erfinv", x, got, error);
+        cr_assert_leq(error, 3, "%s(%a) = %a: %.2f ulp", normal ? "ndtri" : "erfinv", x, got,
+                      error);
     }
     mpfr_clears(y, e, d, (mpfr_ptr)NULL);
 }

@@ -75,7 +75,9 @@ class Program:
         if x.is_float:
             table.update(sin=np.sin, cos=np.cos, tanh=np.tanh, sigmoid=lambda v: 1 / (1 + np.exp(-v)),
                          relu=lambda v: np.maximum(v, 0), silu=lambda v: v / (1 + np.exp(-v)), atan=np.arctan,
-                         asinh=np.arcsinh, softplus=lambda v: np.logaddexp(v, 0), cbrt=np.cbrt)
+                         asinh=np.arcsinh, softplus=lambda v: np.logaddexp(v, 0), cbrt=np.cbrt, rad2deg=np.rad2deg,
+                         deg2rad=np.deg2rad, i0e=lambda v: np.i0(v) * np.exp(-np.abs(v)), elu=lambda v: np.where(v > 0, v, np.expm1(np.minimum(v, 0))),
+                         softsign=lambda v: v / (1 + np.abs(v)), nan_to_num=np.nan_to_num)
             if x.exact:
                 table.update(floor=np.floor, ceil=np.ceil, trunc=np.trunc, round=np.rint, sign=np.sign)
         elif x.dtype != "bool":
@@ -112,7 +114,8 @@ class Program:
             op, f = self.r.choice((("logical_and", np.logical_and), ("logical_or", np.logical_or),
                                    ("logical_xor", np.logical_xor)))
             return self.emit(f"{op} {x.name}, {y.name}", f(x.ref, y.ref), "bool", True)
-        table = [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("maximum", np.maximum), ("minimum", np.minimum)]
+        table = [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("maximum", np.maximum), ("minimum", np.minimum),
+                 ("fmax", np.fmax), ("fmin", np.fmin)]
         if not x.is_float:
             table += [("bitwise_and", np.bitwise_and), ("bitwise_xor", np.bitwise_xor), ("bitwise_or", np.bitwise_or)]
             if self.r.random() < 0.3 and y.ref.ndim and x.ref.ndim:
@@ -120,8 +123,8 @@ class Program:
         if x.is_float and self.r.random() < 0.3 and (x.ref.ndim or x.dtype != "f16"):
             return self.float_pair(x, y)
         op, f = self.r.choice(table)
-        a, b = (x, y) if self.r.random() < 0.5 or op in ("maximum", "minimum") else (y, x)
-        exact = not x.is_float or x.exact and op in ("maximum", "minimum")
+        a, b = (x, y) if self.r.random() < 0.5 or op in ("maximum", "minimum", "fmax", "fmin") else (y, x)
+        exact = not x.is_float or x.exact and op in ("maximum", "minimum", "fmax", "fmin")
         return self.emit(f"{op} {a.name}, {b.name}", f(a.ref, b.ref), x.dtype, exact)
 
     def float_pair(self, x, y):
@@ -181,18 +184,19 @@ class Program:
             return None
         axes = sorted(self.r.sample(range(x.ref.ndim), self.r.randint(1, x.ref.ndim)))
         keep = self.r.random() < 0.5
-        kinds = [("any", np.any), ("all", np.all)] if x.dtype == "bool" else [("sum", self.total), ("max", np.max), ("min", np.min)]
+        kinds = [("any", np.any), ("all", np.all)] if x.dtype == "bool" else [("sum", self.total), ("max", np.max), ("min", np.min), ("amax", np.max),
+                                                                                          ("nanmin", np.nanmin)]
         if np.abs(x.ref).max(initial=0) <= 2 and x.ref.size <= 60 and x.dtype in ("f32", "f64", "i64"):
             kinds += [("prod", np.prod)]
         if x.is_float:
-            kinds += [("mean", np.mean), ("logsumexp", self.logsumexp), ("var", self.variance)]
+            kinds += [("mean", np.mean), ("logsumexp", self.logsumexp), ("var", self.variance), ("std", np.std), ("nanmean", np.nanmean), ("nanvar", np.nanvar)]
         op, f = self.r.choice(kinds)
         ref = f(x.ref, axis=tuple(axes), keepdims=keep)
         dtype = "i64" if op in ("sum", "prod") and not x.is_float else x.dtype
-        exact = not x.is_float or x.exact and op in ("max", "min")
+        exact = not x.is_float or x.exact and op in ("max", "min", "amax", "nanmin")
         if op == "logsumexp" and np.abs(x.ref).max(initial=0) > 80:
             return None
-        more = (", keepdim" if keep else "") + (", correction=0" if op == "var" else "")
+        more = (", keepdim" if keep else "") + (", correction=0" if op in ("var", "std") else "")
         return self.emit(f"{op} {x.name} {{axes={axes}{more}}}", ref, dtype, exact)
 
     def argument(self, x):

@@ -45,7 +45,7 @@ class Case:
     def lines(self):
         """The call, and the part of its results in the loss."""
         call = re.sub(r"%(\w+)", lambda m: "%" + self.name(m[1]), self.call)
-        results = [f"%r{self.number}_{k}" for k in range(RESULTS[self.call.split()[0]])]
+        results = [f"%r{self.number}_{k}" for k in range(max(RESULTS[self.call.split()[0]], len(self.results)))]
         return [f"{', '.join(results)} = {call}"], results
 
     def loss(self):

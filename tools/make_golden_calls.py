@@ -200,6 +200,8 @@ def statistics():
         yield f"{name} %x {{axes=[1]}}", lambda x, f=f: f(x, 1)[0], nan
         yield f"{name} %x", lambda x, f=f: f(x), X
         yield f"{name} %x", lambda x, f=f: f(x), nan
+    yield "mode %x {axes=[1]}", lambda x: torch.mode(x, 1)[0], "-x:small[4,7]"
+    yield "mode %x {axes=[0], keepdim}", lambda x: torch.mode(x, 0, True)[0], "x:class5[9,3]"
     q = "-q:unit[3]"
     for mode in ("linear", "lower", "higher", "midpoint", "nearest"):
         for name, f in (("quantile", torch.quantile), ("nanquantile", torch.nanquantile)):
@@ -276,6 +278,8 @@ def creation():
     yield "full_like %x {value=2}", lambda x: torch.full_like(x, 2), "x:int[3]"
     yield "logspace {start=-1, stop=2, n=5, base=2, dtype=f64}", lambda: torch.logspace(-1, 2, 5, 2, dtype=torch.float64)
     yield "tri {n=3, m=4, k=-1, dtype=i64}", lambda: np.tri(3, 4, -1, dtype="i8")
+    for how in ("ij", "xy"):
+        yield f"meshgrid %x, %y, %z{' {xy}' if how == 'xy' else ''}", lambda x, y, z, how=how: torch.meshgrid(x, y, z, indexing=how), "x:normal[2]", "y:normal[3]", "z:normal[2]"
     for r, c, k in ((3, 4, 0), (4, 3, 1), (4, 3, -2), (2, 5, 3), (3, 3, -9), (0, 3, 0)):
         yield f"tril_indices {{row={r}, col={c}, offset={k}}}", lambda r=r, c=c, k=k: torch.tril_indices(r, c, k)
         yield f"triu_indices {{row={r}, col={c}, offset={k}}}", lambda r=r, c=c, k=k: torch.triu_indices(r, c, k)

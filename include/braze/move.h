@@ -473,6 +473,11 @@ BZ_API bz_tensor *bz_tril_at(bz_tensor *x, int64_t diagonal, const char *site);
 BZ_API bz_tensor *bz_triu_at(bz_tensor *x, int64_t diagonal, const char *site);
 /* A diagonal of a matrix, or the matrix with this diagonal. */
 BZ_API bz_tensor *bz_diag_at(bz_tensor *x, int64_t diagonal, const char *site);
+/* Each of n vectors along its axis of the grid of all; xy: the first two axes exchanged, NumPy's default. parts[0 ..] take the
+ * results, of which there is room for `room`; gives their number. -1, with poisoned handles in all of parts, on an error, and where
+ * there are more than that. */
+BZ_API int bz_meshgrid_at(bz_tensor *const *x, int n, bool xy, bz_tensor **parts, int room,
+                          const char *site);
 /* Powers n - 1 .. 0 of x along a new last axis, or 0 .. n - 1. */
 BZ_API bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const char *site);
 #define bz_zeros_like(...)             bz_zeros_like_at(__VA_ARGS__, BZ_SITE)
@@ -488,6 +493,7 @@ BZ_API bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const c
 #define bz_diag_1_(x)                  bz_diag_at((x), 0, BZ_SITE)
 #define bz_diag_2_(x, diagonal)        bz_diag_at((x), (diagonal), BZ_SITE)
 #define bz_diag(...)                   BZ_BY_COUNT_(bz_diag, __VA_ARGS__)
+#define bz_meshgrid(...)               bz_meshgrid_at(__VA_ARGS__, BZ_SITE)
 #define bz_vander_2_(x, n)             bz_vander_at((x), (n), false, BZ_SITE)
 #define bz_vander_3_(x, n, increasing) bz_vander_at((x), (n), (increasing), BZ_SITE)
 #define bz_vander(...)                 BZ_BY_COUNT_(bz_vander, __VA_ARGS__)

@@ -132,6 +132,10 @@ BZ_API bz_tensor *bz_median_at(bz_tensor *x, const int *axes, int n, bool keepdi
 /* Median of what is no NaN. As bz_median. */
 BZ_API bz_tensor *bz_nanmedian_at(bz_tensor *x, const int *axes, int n, bool keepdim,
                                   bz_tensor **indices, const char *site);
+/* The most frequent element, the smallest of several. One axis, or n = 0: all elements. indices (may be NULL) takes the i64 place of
+ * its first. */
+BZ_API bz_tensor *bz_mode_at(bz_tensor *x, const int *axes, int n, bool keepdim,
+                             bz_tensor **indices, const char *site);
 /* What a share q of the elements does not exceed; NaN if any is. q: 0-d, or [k], which is the first axis of the result; in 0 .. 1,
  * else NaN. One axis, or n = 0: all elements. */
 BZ_API bz_tensor *bz_quantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n, bool keepdim,
@@ -173,6 +177,7 @@ BZ_API bz_tensor *bz_corrcoef_at(bz_tensor *x, const char *site);
 #define bz_nanmin(...)                               bz_nanmin_at(__VA_ARGS__, BZ_SITE)
 #define bz_median(...)                               bz_median_at(__VA_ARGS__, BZ_SITE)
 #define bz_nanmedian(...)                            bz_nanmedian_at(__VA_ARGS__, BZ_SITE)
+#define bz_mode(...)                                 bz_mode_at(__VA_ARGS__, BZ_SITE)
 #define bz_quantile(...)                             bz_quantile_at(__VA_ARGS__, BZ_SITE)
 #define bz_nanquantile(...)                          bz_nanquantile_at(__VA_ARGS__, BZ_SITE)
 #define bz_bincount(...)                             bz_bincount_at(__VA_ARGS__, BZ_SITE)

@@ -161,8 +161,7 @@ bz_tensor *bz_uniform_at(bz_context *c, double low, double high, const int64_t *
     ir_dim dims[IR_MAX_RANK];
     ir_ref key, offset;
     bool ready = draw(&r, c, "uniform", t, shape, rank, site, dims, &key, &offset);
-    return rt_end(
-        &r, ready ? ir_uniform(r.g, low, high, dims, (unsigned)rank, t, key, offset) : 0);
+    return rt_end(&r, ready ? ir_uniform(r.g, low, high, dims, (unsigned)rank, t, key, offset) : 0);
 }
 
 bz_tensor *bz_normal_at(bz_context *c, double mean, double std, const int64_t *shape, int rank,
@@ -171,8 +170,7 @@ bz_tensor *bz_normal_at(bz_context *c, double mean, double std, const int64_t *s
     ir_dim dims[IR_MAX_RANK];
     ir_ref key, offset;
     bool ready = draw(&r, c, "normal", t, shape, rank, site, dims, &key, &offset);
-    return rt_end(&r,
-                  ready ? ir_normal(r.g, mean, std, dims, (unsigned)rank, t, key, offset) : 0);
+    return rt_end(&r, ready ? ir_normal(r.g, mean, std, dims, (unsigned)rank, t, key, offset) : 0);
 }
 
 bz_tensor *bz_exponential_at(bz_context *c, double lambd, const int64_t *shape, int rank,
@@ -181,8 +179,7 @@ bz_tensor *bz_exponential_at(bz_context *c, double lambd, const int64_t *shape, 
     ir_dim dims[IR_MAX_RANK];
     ir_ref key, offset;
     bool ready = draw(&r, c, "exponential", t, shape, rank, site, dims, &key, &offset);
-    return rt_end(&r,
-                  ready ? ir_exponential(r.g, lambd, dims, (unsigned)rank, t, key, offset) : 0);
+    return rt_end(&r, ready ? ir_exponential(r.g, lambd, dims, (unsigned)rank, t, key, offset) : 0);
 }
 
 bz_tensor *bz_geometric_at(bz_context *c, double p, const int64_t *shape, int rank, bz_dtype t,
@@ -190,8 +187,8 @@ bz_tensor *bz_geometric_at(bz_context *c, double p, const int64_t *shape, int ra
     rt_rec r;
     ir_dim dims[IR_MAX_RANK];
     ir_ref key, offset;
-    bool ready = draw(&r, c, "geometric", BZ_F64, shape, rank, site, dims, &key, &offset) &&
-                 rt_dtype(&r, t);
+    bool ready =
+        draw(&r, c, "geometric", BZ_F64, shape, rank, site, dims, &key, &offset) && rt_dtype(&r, t);
     return rt_end(&r, ready ? ir_geometric(r.g, p, dims, (unsigned)rank, t, key, offset) : 0);
 }
 

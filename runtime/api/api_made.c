@@ -297,6 +297,15 @@ bz_tensor *bz_nanmedian_at(bz_tensor *x, const int *axes, int n, bool keepdim, b
     return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
 }
 
+bz_tensor *bz_mode_at(bz_tensor *x, const int *axes, int n, bool keepdim, bz_tensor **indices,
+                      const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "mode", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, axes, n);
+    if (ready) made[0] = ir_mode(r.g, r.x[0], axes, (unsigned)n, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
 bz_tensor *bz_quantile_at(bz_tensor *x, bz_tensor *q, const int *axes, int n, bool keepdim,
                           bz_interpolation interpolation, const char *site) {
     rt_rec r;
@@ -505,6 +514,15 @@ bz_tensor *bz_diag_at(bz_tensor *x, int64_t diagonal, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "diag", site, &x, 1, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_diag(r.g, r.x[0], diagonal) : 0);
+}
+
+int bz_meshgrid_at(bz_tensor *const *x, int n, bool xy, bz_tensor **parts, int room,
+                   const char *site) {
+    rt_rec r;
+    ir_parts made = {0};
+    bool ready = rt_begin(&r, "meshgrid", site, x, rt_count(x, n), 0, BZ_NDTYPES);
+    if (ready) ir_meshgrid(r.g, r.x, (unsigned)n, xy, &made);
+    return rt_end_parts(&r, x, rt_count(x, n), &made, parts, room);
 }
 
 bz_tensor *bz_vander_at(bz_tensor *x, int64_t n, bool increasing, const char *site) {

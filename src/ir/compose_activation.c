@@ -19,9 +19,10 @@ ir_ref ir_prelu(ir_graph *g, ir_ref x, ir_ref weight) {
     bool single = ir_numel(g, weight, &count) && count == 1 && nw->rank < 2;
     bool fits = nw->rank == 1 && nx->rank > 1 && ir_dims(g, nw)[0] == ir_dims(g, nx)[1];
     if (!single && !fits)
-        return ir_error_as(g, BZ_ESHAPE, "prelu",
-                           "weight %s is neither one number nor one for each channel of %s, its axis 1",
-                           ir_shape_text(g, weight), ir_shape_text(g, x));
+        return ir_error_as(
+            g, BZ_ESHAPE, "prelu",
+            "weight %s is neither one number nor one for each channel of %s, its axis 1",
+            ir_shape_text(g, weight), ir_shape_text(g, x));
     x = ir_math_in(g, x);
     weight = ir_math_in(g, weight);
     weight = single ? ir_reshape_dims(g, weight, NULL, 0) : beside_channels(g, x, weight);
@@ -40,7 +41,8 @@ ir_ref ir_glu(ir_graph *g, ir_ref x, int axis) {
         return ir_error_as(g, BZ_ESHAPE, "glu", "axis %d of %s is not known to be even", axis,
                            ir_shape_text(g, x));
     x = ir_math_in(g, x);
-    ir_ref left = ir_narrow(g, x, (int)at, 0, n / 2), right = ir_narrow(g, x, (int)at, n / 2, n / 2);
+    ir_ref left = ir_narrow(g, x, (int)at, 0, n / 2),
+           right = ir_narrow(g, x, (int)at, n / 2, n / 2);
     ir_ref gate = ir_build1(g, IR_SIGMOID, right);
     return ir_math_out(g, ir_times(g, left, gate), t);
 }

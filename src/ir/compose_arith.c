@@ -77,7 +77,10 @@ ir_ref ir_allclose(ir_graph *g, ir_ref x, ir_ref y, double rtol, double atol, bo
 
 /* The largest finite number of a floating dtype. */
 static double largest(bz_dtype t) {
-    return t == BZ_F64 ? 0x1.fffffffffffffp1023 : t == BZ_F32 ? 0x1.fffffep127 : t == BZ_F16 ? 65504 : 0x1.fep127;
+    return t == BZ_F64   ? 0x1.fffffffffffffp1023
+           : t == BZ_F32 ? 0x1.fffffep127
+           : t == BZ_F16 ? 65504
+                         : 0x1.fep127;
 }
 
 /* posinf, neginf NaN: the largest number, and the smallest. */
@@ -98,7 +101,8 @@ ir_ref ir_nan_to_num(ir_graph *g, ir_ref x, double nan, double posinf, double ne
 ir_ref ir_multigammaln(ir_graph *g, ir_ref x, int p) {
     if (!x) return 0;
     bz_dtype t = ir_dtype(g, x);
-    if (p < 1 || p > 1000) return ir_error_as(g, BZ_EARG, "multigammaln", "p is 1 to 1000, not %d", p);
+    if (p < 1 || p > 1000)
+        return ir_error_as(g, BZ_EARG, "multigammaln", "p is 1 to 1000, not %d", p);
     x = ir_math_in(g, x);
     ir_ref sum = ir_num(g, x, 0.25 * p * (p - 1) * 0x1.250d048e7a1bdp+0);
     for (int j = 1; j <= p; j++)
@@ -117,9 +121,11 @@ ir_ref ir_nextafter(ir_graph *g, ir_ref x, ir_ref y) {
     bz_dtype t;
     if (!ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, true, &t)) return 0;
     if (!ir_is_float(t))
-        return ir_error_as(g, BZ_EDTYPE, "nextafter", "floats are needed, not %s", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_EDTYPE, "nextafter", "floats are needed, not %s",
+                           ir_shape_text(g, x));
     const bz_dtype in = integer_of(t);
-    ir_ref zero = ir_num(g, x, 0), sx = ir_build1(g, IR_STOP_GRADIENT, x), one = ir_const_i(g, in, 1);
+    ir_ref zero = ir_num(g, x, 0), sx = ir_build1(g, IR_STOP_GRADIENT, x),
+           one = ir_const_i(g, in, 1);
     ir_ref bits = ir_bitcast(g, sx, in), up = ir_build2(g, IR_LT, x, y);
     ir_ref below = ir_build2(g, IR_LT, x, zero);
     ir_ref away = ir_build2(g, IR_XOR, up, below); /* the magnitude grows */
@@ -130,7 +136,8 @@ ir_ref ir_nextafter(ir_graph *g, ir_ref x, ir_ref y) {
     next = ir_build3(g, IR_SELECT, ir_build2(g, IR_EQ, x, zero), least, next);
     next = ir_build3(g, IR_SELECT, ir_build2(g, IR_EQ, x, y), y, next);
     ir_ref none = ir_build2(g, IR_OR, ir_build1(g, IR_ISNAN, x), ir_build1(g, IR_ISNAN, y));
-    return ir_build1(g, IR_STOP_GRADIENT, ir_build3(g, IR_SELECT, none, ir_num(g, x, (double)NAN), next));
+    return ir_build1(g, IR_STOP_GRADIENT,
+                     ir_build3(g, IR_SELECT, none, ir_num(g, x, (double)NAN), next));
 }
 
 /* x = mantissa 2^exponent, 1/2 <= |mantissa| < 1; what has no such parts is its own mantissa. */
@@ -146,12 +153,14 @@ ir_ref ir_frexp(ir_graph *g, ir_ref x, ir_ref *exponent) {
     ir_ref big = ir_build3(g, IR_SELECT, small, ir_times(g, from, ir_num(g, x, 0x1p60)), from);
     ir_ref field = ir_build2(g, IR_SHR, ir_bitcast(g, big, in), ir_const_i(g, in, digits));
     field = ir_build2(g, IR_AND, field, ir_const_i(g, in, mask));
-    ir_ref off = ir_build3(g, IR_SELECT, small, ir_const_i(g, in, bias + 60), ir_const_i(g, in, bias));
+    ir_ref off =
+        ir_build3(g, IR_SELECT, small, ir_const_i(g, in, bias + 60), ir_const_i(g, in, bias));
     ir_ref zero = ir_build2(g, IR_EQ, from, ir_num(g, x, 0));
     ir_ref none = ir_build2(g, IR_OR, zero, ir_build1(g, IR_LNOT, ir_build1(g, IR_ISFINITE, from)));
     ir_ref e = ir_build3(g, IR_SELECT, none, ir_const_i(g, in, 0), ir_minus(g, field, off));
     *exponent = ir_cast(g, e, BZ_I32);
-    ir_ref minus = ir_cast(g, ir_build1(g, IR_NEG, e), m), half = ir_build1(g, IR_TRUNC, ir_times(g, minus, ir_num(g, x, 0.5)));
+    ir_ref minus = ir_cast(g, ir_build1(g, IR_NEG, e), m),
+           half = ir_build1(g, IR_TRUNC, ir_times(g, minus, ir_num(g, x, 0.5)));
     ir_ref rest = ir_build1(g, IR_EXP2, ir_minus(g, minus, half));
     ir_ref by = ir_times(g, x, ir_build1(g, IR_EXP2, half));
     return ir_cast(g, ir_times(g, by, rest), t);

@@ -44,8 +44,8 @@ static bool check(const classes *c, bool by_number) {
                false;
     if (no_class(g, x, c->axis))
         return ir_error_as(g, BZ_ESHAPE, c->name, "%s has no class", ir_shape_text(g, x)), false;
-    if (w && (ir_at(g, w)->rank != 1 ||
-              ir_dims(g, ir_at(g, w))[0] != ir_dims(g, ir_at(g, x))[c->axis]))
+    if (w &&
+        (ir_at(g, w)->rank != 1 || ir_dims(g, ir_at(g, w))[0] != ir_dims(g, ir_at(g, x))[c->axis]))
         return ir_error_as(g, BZ_ESHAPE, c->name, "weight %s is not one for each class of %s",
                            ir_shape_text(g, w), ir_shape_text(g, x)),
                false;
@@ -132,7 +132,8 @@ static ir_ref soft_loss(const classes *c, double smoothing, int reduction, bz_dt
     row[c->axis] = true;
     ir_ref p = ir_math_in(g, c->target), log = ir_log_softmax(g, c->x, c->axis);
     if (smoothing > 0) {
-        ir_ref even = ir_over(g, ir_num(g, c->x, smoothing), ir_count(g, c->x, row, ir_dtype(g, c->x)));
+        ir_ref even =
+            ir_over(g, ir_num(g, c->x, smoothing), ir_count(g, c->x, row, ir_dtype(g, c->x)));
         p = ir_plus(g, ir_times(g, p, ir_num(g, p, 1 - smoothing)), even);
     }
     if (c->weight) p = ir_times(g, p, beside(c, c->weight));
@@ -145,7 +146,8 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target, ir_ref weight
     if (!logits || !target) return 0;
     bz_dtype t = ir_dtype(g, logits);
     bool by_number = ir_is_int(ir_dtype(g, target));
-    classes c = {g, "cross_entropy", logits, target, weight, ir_at(g, logits)->rank > 1, ignore_index};
+    classes c = {g,           "cross_entropy", logits, target, weight, ir_at(g, logits)->rank > 1,
+                 ignore_index};
     if (ir_dtype(g, target) == BZ_BOOL)
         return ir_error_as(g, BZ_EDTYPE, "cross_entropy",
                            "the target is %s: integer classes or probabilities are needed",
@@ -188,7 +190,8 @@ ir_ref ir_multi_margin_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight,
     classes c = {g, "multi_margin_loss", x, target, weight, ir_at(g, x)->rank > 1, 0};
     if (p != 1 && p != 2) return ir_error_as(g, BZ_EARG, c.name, "p must be 1 or 2");
     if (ir_at(g, x)->rank > 2)
-        return ir_error_as(g, BZ_ESHAPE, c.name, "%s is neither [C] nor [N, C]", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_ESHAPE, c.name, "%s is neither [C] nor [N, C]",
+                           ir_shape_text(g, x));
     if (!check(&c, true)) return 0;
     c.target = ir_cast(g, target, BZ_I64);
     c.x = ir_math_in(g, x);

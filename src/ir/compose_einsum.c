@@ -25,7 +25,8 @@ typedef struct sum {
 } sum;
 
 static bool fails(sum *s, bz_status status, const char *what, const char *at) {
-    ir_error_as(s->g, status, "einsum", "\"%s\": %s%s%s%.1s%s", s->equation, what, *at ? " at '" : "", "", at, *at ? "'" : "");
+    ir_error_as(s->g, status, "einsum", "\"%s\": %s%s%s%.1s%s", s->equation, what,
+                *at ? " at '" : "", "", at, *at ? "'" : "");
     return false;
 }
 
@@ -86,7 +87,8 @@ static void own_result(sum *s) {
     for (unsigned i = 0; i < s->n; i++)
         for (unsigned k = 0; k < s->t[i].n; k++) count[s->t[i].label[k]]++;
     s->out.n = 0;
-    for (unsigned k = 0; k < s->dots; k++) s->out.label[s->out.n++] = (uint8_t)(LABELS - s->dots + k);
+    for (unsigned k = 0; k < s->dots; k++)
+        s->out.label[s->out.n++] = (uint8_t)(LABELS - s->dots + k);
     for (unsigned l = 0; l < LETTERS; l++)
         if (count[l] == 1 && s->out.n < IR_MAX_RANK) s->out.label[s->out.n++] = (uint8_t)l;
 }
@@ -107,8 +109,11 @@ static bool read_equation(sum *s, const ir_ref *x, unsigned n) {
     bool dots;
     for (unsigned i = 0; i < n; i++) {
         unsigned here;
-        if (i && *at++ != ',') return fails(s, BZ_EARG, "fewer operands in the equation than are given", "");
-        if (!dots_of(s, at, ir_at(s->g, x[i])->rank, &here) || !read_term(s, &at, &s->t[i], here, &dots)) return false;
+        if (i && *at++ != ',')
+            return fails(s, BZ_EARG, "fewer operands in the equation than are given", "");
+        if (!dots_of(s, at, ir_at(s->g, x[i])->rank, &here) ||
+            !read_term(s, &at, &s->t[i], here, &dots))
+            return false;
         s->dots = here > s->dots ? here : s->dots;
         s->t[i].x = x[i];
         for (unsigned k = 0; k < s->t[i].n; k++)
@@ -116,7 +121,8 @@ static bool read_equation(sum *s, const ir_ref *x, unsigned n) {
     }
     s->n = n;
     if (!*at) return own_result(s), true;
-    if (strncmp(at, "->", 2) != 0) return fails(s, BZ_EARG, "more operands in the equation than are given", "");
+    if (strncmp(at, "->", 2) != 0)
+        return fails(s, BZ_EARG, "more operands in the equation than are given", "");
     at += 2;
     if (!read_term(s, &at, &s->out, s->dots, &dots)) return false;
     return (*at ? fails(s, BZ_EARG, "the end is expected", at) : true) && check_result(s);
@@ -173,7 +179,8 @@ static void sum_alone(sum *s, unsigned a, unsigned b) {
             t->label[left++] = t->label[k];
     }
     t->n = left;
-    if (n) t->x = ir_cast(s->g, ir_reduce(s->g, IR_SUM, t->x, axes, n, false), ir_dtype(s->g, t->x));
+    if (n)
+        t->x = ir_cast(s->g, ir_reduce(s->g, IR_SUM, t->x, axes, n, false), ir_dtype(s->g, t->x));
 }
 
 /* ---- pairs */
@@ -203,7 +210,8 @@ static void contract(sum *s, unsigned a, unsigned b) {
         int j = find(&y, x.label[k]);
         bool keep = wanted(s, x.label[k], a, b);
         if (j < 0) continue;
-        int *const to[2] = {keep ? &batch[0][nbatch] : &both[0][nboth], keep ? &batch[1][nbatch] : &both[1][nboth]};
+        int *const to[2] = {keep ? &batch[0][nbatch] : &both[0][nboth],
+                            keep ? &batch[1][nbatch] : &both[1][nboth]};
         *to[0] = (int)k;
         *to[1] = j;
         if (keep) r->label[r->n++] = x.label[k];
@@ -234,7 +242,8 @@ static ir_ref evaluate(sum *s) {
 
 ir_ref ir_einsum(ir_graph *g, const char *equation, const ir_ref *x, unsigned n) {
     if (!equation) return ir_error_as(g, BZ_EARG, "einsum", "there is no equation");
-    if (n < 1 || n > MOST) return ir_error_as(g, BZ_EARG, "einsum", "%u operands; 1 to %d are possible", n, MOST);
+    if (n < 1 || n > MOST)
+        return ir_error_as(g, BZ_EARG, "einsum", "%u operands; 1 to %d are possible", n, MOST);
     sum *s = bz_arena_alloc(&g->arena, sizeof *s);
     if (!s) return ir_error_as(g, BZ_ENOMEM, "einsum", "out of memory");
     memset(s, 0, sizeof *s);

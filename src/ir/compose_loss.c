@@ -42,7 +42,8 @@ ir_ref ir_binary_cross_entropy_with_logits(ir_graph *g, ir_ref x, ir_ref y, ir_r
         tail = ir_times(g, ir_plus(g, ir_times(g, more, y), one), tail);
     }
     ir_ref loss = ir_plus(g, ir_times(g, ir_minus(g, one, y), x), tail);
-    return ir_loss_out(g, "binary_cross_entropy_with_logits", weighted(g, loss, weight), reduction, t);
+    return ir_loss_out(g, "binary_cross_entropy_with_logits", weighted(g, loss, weight), reduction,
+                       t);
 }
 
 ir_ref ir_kl_div(ir_graph *g, ir_ref x, ir_ref y, int reduction, bool log_target) {
@@ -63,7 +64,8 @@ ir_ref ir_kl_div(ir_graph *g, ir_ref x, ir_ref y, int reduction, bool log_target
 /* log y! by Stirling's formula, 0 up to y = 1. */
 static ir_ref stirling(ir_graph *g, ir_ref y) {
     ir_ref more = ir_build2(g, IR_LT, ir_num(g, y, 1), y);
-    ir_ref safe = ir_build3(g, IR_SELECT, more, y, ir_num(g, y, 1)), log = ir_build1(g, IR_LOG, safe);
+    ir_ref safe = ir_build3(g, IR_SELECT, more, y, ir_num(g, y, 1)),
+           log = ir_build1(g, IR_LOG, safe);
     ir_ref turn = ir_build1(g, IR_LOG, ir_times(g, safe, ir_num(g, y, 0x1.921fb54442d18p+2)));
     ir_ref s = ir_minus(g, ir_times(g, safe, log), safe);
     s = ir_plus(g, s, ir_times(g, ir_num(g, y, 0.5), turn));

@@ -21,20 +21,24 @@ static ir_dim dim_of(const ir_graph *g, ir_ref x, unsigned a) {
 }
 
 static ir_ref differ(ir_graph *g, const char *name, ir_ref x, ir_ref y) {
-    return ir_error_as(g, BZ_ESHAPE, name, "%s and %s do not fit", ir_shape_text(g, x), ir_shape_text(g, y));
+    return ir_error_as(g, BZ_ESHAPE, name, "%s and %s do not fit", ir_shape_text(g, x),
+                       ir_shape_text(g, y));
 }
 
 /* The sum of products over the last axis of x and the axis of y, if these fit. */
-static ir_ref product(ir_graph *g, const char *name, ir_ref x, ir_ref y, unsigned nbatch, unsigned contract) {
+static ir_ref product(ir_graph *g, const char *name, ir_ref x, ir_ref y, unsigned nbatch,
+                      unsigned contract) {
     int batch[] = {0};
-    if (dim_of(g, x, ir_at(g, x)->rank - 1u) != dim_of(g, y, contract) || (nbatch && dim_of(g, x, 0) != dim_of(g, y, 0)))
+    if (dim_of(g, x, ir_at(g, x)->rank - 1u) != dim_of(g, y, contract) ||
+        (nbatch && dim_of(g, x, 0) != dim_of(g, y, 0)))
         return differ(g, name, x, y);
     promoted(g, &x, &y);
     return ir_dot(g, x, y, batch, batch, nbatch, (int[]){-1}, (int[]){(int)contract}, 1);
 }
 
 ir_ref ir_vdot(ir_graph *g, ir_ref x, ir_ref y) {
-    return is_rank(g, "vdot", x, 1) && is_rank(g, "vdot", y, 1) ? product(g, "vdot", x, y, 0, 0) : 0;
+    return is_rank(g, "vdot", x, 1) && is_rank(g, "vdot", y, 1) ? product(g, "vdot", x, y, 0, 0)
+                                                                : 0;
 }
 
 ir_ref ir_mv(ir_graph *g, ir_ref x, ir_ref y) {
@@ -62,13 +66,18 @@ ir_ref ir_outer(ir_graph *g, ir_ref x, ir_ref y) {
 }
 
 /* Over the last `n` axes of x and the first of y. */
-ir_ref ir_tensordot(ir_graph *g, ir_ref x, ir_ref y, const int *xaxes, const int *yaxes, unsigned n) {
+ir_ref ir_tensordot(ir_graph *g, ir_ref x, ir_ref y, const int *xaxes, const int *yaxes,
+                    unsigned n) {
     if (!x || !y) return 0;
     bool sx[IR_MAX_RANK], sy[IR_MAX_RANK];
-    if (n && (!ir_axis_set(g, "tensordot", x, xaxes, n, sx) || !ir_axis_set(g, "tensordot", y, yaxes, n, sy))) return 0;
+    if (n && (!ir_axis_set(g, "tensordot", x, xaxes, n, sx) ||
+              !ir_axis_set(g, "tensordot", y, yaxes, n, sy)))
+        return 0;
     for (unsigned i = 0; i < n; i++) {
-        unsigned a = (unsigned)ir_axis_from_front(xaxes[i], ir_at(g, x)->rank), b = (unsigned)ir_axis_from_front(yaxes[i], ir_at(g, y)->rank);
-        if (ir_at(g, x)->rank == 0 || ir_at(g, y)->rank == 0 || dim_of(g, x, a) != dim_of(g, y, b)) return differ(g, "tensordot", x, y);
+        unsigned a = (unsigned)ir_axis_from_front(xaxes[i], ir_at(g, x)->rank),
+                 b = (unsigned)ir_axis_from_front(yaxes[i], ir_at(g, y)->rank);
+        if (ir_at(g, x)->rank == 0 || ir_at(g, y)->rank == 0 || dim_of(g, x, a) != dim_of(g, y, b))
+            return differ(g, "tensordot", x, y);
     }
     promoted(g, &x, &y);
     return ir_dot(g, x, y, NULL, NULL, 0, xaxes, yaxes, n);
@@ -79,7 +88,9 @@ ir_ref ir_kron(ir_graph *g, ir_ref x, ir_ref y) {
     ir_dim dx[IR_MAX_RANK], dy[IR_MAX_RANK], d[IR_MAX_RANK], one = ir_dim_const(g, 1);
     if (!x || !y) return 0;
     const unsigned rx = ir_at(g, x)->rank, ry = ir_at(g, y)->rank, rank = rx > ry ? rx : ry;
-    if (2 * rank > IR_MAX_RANK) return ir_error_as(g, BZ_ESHAPE, "kron", "%s and %s have too many axes", ir_shape_text(g, x), ir_shape_text(g, y));
+    if (2 * rank > IR_MAX_RANK)
+        return ir_error_as(g, BZ_ESHAPE, "kron", "%s and %s have too many axes",
+                           ir_shape_text(g, x), ir_shape_text(g, y));
     for (unsigned a = 0; a < rank; a++) {
         dx[2 * a] = a + rx < rank ? one : dim_of(g, x, a + rx - rank);
         dy[2 * a + 1] = a + ry < rank ? one : dim_of(g, y, a + ry - rank);
@@ -107,11 +118,13 @@ ir_ref ir_cross(ir_graph *g, ir_ref x, ir_ref y, int axis) {
     y = ir_expand_dims_like(g, y, dims, (unsigned)rank);
     if (!x || !y || !ir_axis_of(g, "cross", x, axis, 0, &at)) return 0;
     if (rank == 0 || !ir_dim_value(g, dims[at], &n) || n != 3)
-        return ir_error_as(g, BZ_ESHAPE, "cross", "axis %d of %s has not three elements", axis, ir_shape_text(g, x));
+        return ir_error_as(g, BZ_ESHAPE, "cross", "axis %d of %s has not three elements", axis,
+                           ir_shape_text(g, x));
     ir_ref part[3];
     for (unsigned k = 0; k < 3; k++) {
         unsigned i = (k + 1) % 3, j = (k + 2) % 3;
-        ir_ref xi = third(g, x, at, i), yj = third(g, y, at, j), xj = third(g, x, at, j), yi = third(g, y, at, i);
+        ir_ref xi = third(g, x, at, i), yj = third(g, y, at, j), xj = third(g, x, at, j),
+               yi = third(g, y, at, i);
         ir_ref left = ir_times(g, xi, yj);
         part[k] = ir_minus(g, left, ir_times(g, xj, yi));
     }
@@ -120,13 +133,16 @@ ir_ref ir_cross(ir_graph *g, ir_ref x, ir_ref y, int axis) {
 
 /* ---- beta input + alpha product: halves are rounded once, after the sum */
 
-static ir_ref plus_input(ir_graph *g, const char *name, ir_ref input, ir_ref p, double beta, double alpha, bz_dtype t) {
+static ir_ref plus_input(ir_graph *g, const char *name, ir_ref input, ir_ref p, double beta,
+                         double alpha, bz_dtype t) {
     if (!p) return 0;
     if (beta == 0) /* the input counts nothing, NaN neither */
         return ir_cast(g, alpha == 1 ? p : ir_times(g, p, ir_num(g, p, alpha)), t);
     input = ir_cast(g, input, ir_dtype(g, p));
-    if (ir_at(g, input)->rank > ir_at(g, p)->rank || !ir_expand_dims_like(g, input, ir_dims(g, ir_at(g, p)), ir_at(g, p)->rank))
-        return ir_error_as(g, BZ_ESHAPE, name, "%s does not broadcast to %s", ir_shape_text(g, input), ir_shape_text(g, p));
+    if (ir_at(g, input)->rank > ir_at(g, p)->rank ||
+        !ir_expand_dims_like(g, input, ir_dims(g, ir_at(g, p)), ir_at(g, p)->rank))
+        return ir_error_as(g, BZ_ESHAPE, name, "%s does not broadcast to %s",
+                           ir_shape_text(g, input), ir_shape_text(g, p));
     if (alpha != 1) p = ir_times(g, p, ir_num(g, p, alpha));
     if (beta != 1) input = ir_times(g, input, ir_num(g, input, beta));
     return ir_cast(g, ir_plus(g, input, p), t);
@@ -134,7 +150,8 @@ static ir_ref plus_input(ir_graph *g, const char *name, ir_ref input, ir_ref p, 
 
 typedef ir_ref product_of(ir_graph *g, ir_ref x, ir_ref y);
 
-static ir_ref added(ir_graph *g, const char *name, product_of *f, ir_ref input, ir_ref x, ir_ref y, double beta, double alpha) {
+static ir_ref added(ir_graph *g, const char *name, product_of *f, ir_ref input, ir_ref x, ir_ref y,
+                    double beta, double alpha) {
     if (!input || !x || !y) return 0;
     bz_dtype t = ir_promote(ir_promote(ir_dtype(g, x), ir_dtype(g, y)), ir_dtype(g, input));
     bz_dtype in = ir_is_half(t) ? BZ_F32 : t;
@@ -161,7 +178,8 @@ ir_ref ir_baddbmm(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, do
 /* The sum of all products of a batch: one product over batch and columns. */
 static ir_ref summed(ir_graph *g, ir_ref x, ir_ref y) {
     if (!is_rank(g, "addbmm", x, 3) || !is_rank(g, "addbmm", y, 3)) return 0;
-    if (dim_of(g, x, 0) != dim_of(g, y, 0) || dim_of(g, x, 2) != dim_of(g, y, 1)) return differ(g, "addbmm", x, y);
+    if (dim_of(g, x, 0) != dim_of(g, y, 0) || dim_of(g, x, 2) != dim_of(g, y, 1))
+        return differ(g, "addbmm", x, y);
     promoted(g, &x, &y);
     return ir_dot(g, x, y, NULL, NULL, 0, (int[]){0, 2}, (int[]){0, 1}, 2);
 }
@@ -173,7 +191,9 @@ ir_ref ir_addbmm(ir_graph *g, ir_ref input, ir_ref x, ir_ref y, double beta, dou
 /* ---- of one matrix */
 
 ir_ref ir_trace(ir_graph *g, ir_ref x) {
-    return is_rank(g, "trace", x, 2) ? ir_reduce(g, IR_SUM, ir_diagonal(g, x, 0, 0, 1), NULL, 0, false) : 0;
+    return is_rank(g, "trace", x, 2)
+               ? ir_reduce(g, IR_SUM, ir_diagonal(g, x, 0, 0, 1), NULL, 0, false)
+               : 0;
 }
 
 /* By squares, from the lowest bit of n: the products of n = 5 are x^2, x^4, x x^4. */
@@ -182,11 +202,14 @@ ir_ref ir_matrix_power(ir_graph *g, ir_ref x, int64_t n) {
     const unsigned rank = ir_at(g, x)->rank;
     int64_t size;
     if (rank < 2 || dim_of(g, x, rank - 1) != dim_of(g, x, rank - 2))
-        return ir_error_as(g, BZ_ESHAPE, "matrix_power", "%s holds no square matrices", ir_shape_text(g, x));
-    if (n < 0) return ir_error_as(g, BZ_EARG, "matrix_power", "n = %lld wants an inverse", (long long)n);
+        return ir_error_as(g, BZ_ESHAPE, "matrix_power", "%s holds no square matrices",
+                           ir_shape_text(g, x));
+    if (n < 0)
+        return ir_error_as(g, BZ_EARG, "matrix_power", "n = %lld wants an inverse", (long long)n);
     if (n == 0) {
         if (!ir_dim_value(g, dim_of(g, x, rank - 1), &size))
-            return ir_error_as(g, BZ_EUNSUPPORTED, "matrix_power", "the sizes of %s must be known", ir_shape_text(g, x));
+            return ir_error_as(g, BZ_EUNSUPPORTED, "matrix_power", "the sizes of %s must be known",
+                               ir_shape_text(g, x));
         ir_ref one = ir_eye(g, size, size, ir_dtype(g, x));
         return ir_expand_dims_like(g, one, ir_dims(g, ir_at(g, x)), rank);
     }

@@ -97,6 +97,9 @@ ir_ref ir_median(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool ke
 /* Median of what is no NaN. */
 ir_ref ir_nanmedian(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
                     ir_ref *indices);
+/* The most frequent element, the smallest of several. */
+ir_ref ir_mode(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
+               ir_ref *indices);
 /* What a share q of the elements does not exceed; NaN if any is. */
 ir_ref ir_quantile(ir_graph *g, ir_ref x, ir_ref q, const int *axes, unsigned naxes, bool keepdim,
                    int interpolation);
@@ -172,6 +175,8 @@ ir_ref ir_tril(ir_graph *g, ir_ref x, int64_t diagonal);
 ir_ref ir_triu(ir_graph *g, ir_ref x, int64_t diagonal);
 /* A diagonal of a matrix, or the matrix with this diagonal. */
 ir_ref ir_diag(ir_graph *g, ir_ref x, int64_t diagonal);
+/* Each of n vectors along its axis of the grid of all; xy: the first two axes exchanged, NumPy's default. */
+ir_ref ir_meshgrid(ir_graph *g, const ir_ref *x, unsigned n, bool xy, ir_parts *parts);
 /* Powers n - 1 .. 0 of x along a new last axis, or 0 .. n - 1. */
 ir_ref ir_vander(ir_graph *g, ir_ref x, int64_t n, bool increasing);
 /* Uniform in [low, high), from the stream (key, offset). */
