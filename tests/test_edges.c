@@ -22,6 +22,10 @@ static const char *const fitting[][2] = {
                    "{training}\n return %y, %m, %s }"},
     {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
                    "return %y, %m, %s }"},
+    {"index_fill", "graph main(x: f32[3,4]) { %i = iota {shape=[2]}\n %y = index_fill %x, %i, 0.5 "
+                   "{axis=1}\n return %y }"},
+    {"sliding_window_view",
+     "graph main(x: f32[3,4]) { %y = sliding_window_view %x {size=3, step=1}\n return %y }"},
     {"select_scatter",
      "graph main(x: f32[3,4], v: f32[3]) { %y = select_scatter %x, %v {axis=1, index=-2}\n "
      "return %y }"},
@@ -34,42 +38,60 @@ static const char *const fitting[][2] = {
     {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
     {"multi_margin_loss",
      "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
-    {"max_pool1d", "graph main(x: f32[2,3,7]) { %y, %i = max_pool1d %x {kernel_size=[3], stride=[2], "
+    {"max_pool1d",
+     "graph main(x: f32[2,3,7]) { %y, %i = max_pool1d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
     {"avg_pool1d", "graph main(x: f16[2,3,7]) { %y = avg_pool1d %x {kernel_size=[3], stride=[2], "
-     "padding=[1], count_include_pad=0}\n return %y }"},
-    {"lp_pool1d", "graph main(x: f32[2,3,7]) { %y = lp_pool1d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+                   "padding=[1], count_include_pad=0}\n return %y }"},
+    {"lp_pool1d",
+     "graph main(x: f32[2,3,7]) { %y = lp_pool1d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
     {"adaptive_max_pool1d", "graph main(x: i32[2,3,7]) { %y, %i = adaptive_max_pool1d %x "
-     "{output_size=[2]}\n return %y, %i }"},
-    {"adaptive_avg_pool1d", "graph main(x: bf16[2,3,7]) { %y = adaptive_avg_pool1d %x {output_size=[2]}\n "
+                            "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool1d",
+     "graph main(x: bf16[2,3,7]) { %y = adaptive_avg_pool1d %x {output_size=[2]}\n "
      "return %y }"},
-    {"max_pool2d", "graph main(x: f32[2,3,5,6]) { %y, %i = max_pool2d %x {kernel_size=[3], stride=[2], "
+    {"max_pool2d",
+     "graph main(x: f32[2,3,5,6]) { %y, %i = max_pool2d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
     {"avg_pool2d", "graph main(x: f16[2,3,5,6]) { %y = avg_pool2d %x {kernel_size=[3], stride=[2], "
-     "padding=[1], count_include_pad=0}\n return %y }"},
-    {"lp_pool2d", "graph main(x: f32[2,3,5,6]) { %y = lp_pool2d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+                   "padding=[1], count_include_pad=0}\n return %y }"},
+    {"lp_pool2d", "graph main(x: f32[2,3,5,6]) { %y = lp_pool2d %x {norm_type=3, "
+                  "kernel_size=[2]}\n return %y }"},
     {"adaptive_max_pool2d", "graph main(x: i32[2,3,5,6]) { %y, %i = adaptive_max_pool2d %x "
-     "{output_size=[2]}\n return %y, %i }"},
-    {"adaptive_avg_pool2d", "graph main(x: bf16[2,3,5,6]) { %y = adaptive_avg_pool2d %x {output_size=[2]}\n "
+                            "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool2d",
+     "graph main(x: bf16[2,3,5,6]) { %y = adaptive_avg_pool2d %x {output_size=[2]}\n "
      "return %y }"},
-    {"max_pool3d", "graph main(x: f32[1,2,4,3,5]) { %y, %i = max_pool3d %x {kernel_size=[3], stride=[2], "
+    {"max_pool3d",
+     "graph main(x: f32[1,2,4,3,5]) { %y, %i = max_pool3d %x {kernel_size=[3], stride=[2], "
      "padding=[1], ceil_mode}\n return %y, %i }"},
-    {"avg_pool3d", "graph main(x: f16[1,2,4,3,5]) { %y = avg_pool3d %x {kernel_size=[3], stride=[2], "
+    {"avg_pool3d",
+     "graph main(x: f16[1,2,4,3,5]) { %y = avg_pool3d %x {kernel_size=[3], stride=[2], "
      "padding=[1], count_include_pad=0}\n return %y }"},
-    {"lp_pool3d", "graph main(x: f32[1,2,4,3,5]) { %y = lp_pool3d %x {norm_type=3, kernel_size=[2]}\n return %y }"},
+    {"lp_pool3d", "graph main(x: f32[1,2,4,3,5]) { %y = lp_pool3d %x {norm_type=3, "
+                  "kernel_size=[2]}\n return %y }"},
     {"adaptive_max_pool3d", "graph main(x: i32[1,2,4,3,5]) { %y, %i = adaptive_max_pool3d %x "
-     "{output_size=[2]}\n return %y, %i }"},
-    {"adaptive_avg_pool3d", "graph main(x: bf16[1,2,4,3,5]) { %y = adaptive_avg_pool3d %x {output_size=[2]}\n "
+                            "{output_size=[2]}\n return %y, %i }"},
+    {"adaptive_avg_pool3d",
+     "graph main(x: bf16[1,2,4,3,5]) { %y = adaptive_avg_pool3d %x {output_size=[2]}\n "
      "return %y }"},
-    {"instance_norm", "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = instance_norm %x, %v, %v, %v, %v\n "
+    {"instance_norm",
+     "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = instance_norm %x, %v, %v, %v, %v\n "
      "return %y, %m, %s }"},
-    {"interpolate", "graph main(x: f16[2,3,5,6]) { %y = interpolate %x {size=[3, 9], mode=bicubic}\n return %y }"},
-    {"interpolate", "graph main(x: i64[2,3,5]) { %y = interpolate %x {scale_factor=1.7}\n return %y }"},
-    {"pixel_shuffle", "graph main(x: u8[2,4,3,2]) { %y = pixel_shuffle %x {upscale_factor=2}\n return %y }"},
-    {"pixel_unshuffle", "graph main(x: u8[2,2,4,2]) { %y = pixel_unshuffle %x {downscale_factor=2}\n return %y }"},
-    {"channel_shuffle", "graph main(x: bool[2,6,2]) { %y = channel_shuffle %x {groups=3}\n return %y }"},
-    {"unfold", "graph main(x: i64[2,3,5,6]) { %y = unfold %x {kernel_size=[2], padding=[1]}\n return %y }"},
-    {"fold", "graph main(x: i64[2,8,9]) { %y = fold %x {output_size=[4], kernel_size=[2]}\n return %y }"},
+    {"interpolate",
+     "graph main(x: f16[2,3,5,6]) { %y = interpolate %x {size=[3, 9], mode=bicubic}\n return %y }"},
+    {"interpolate",
+     "graph main(x: i64[2,3,5]) { %y = interpolate %x {scale_factor=1.7}\n return %y }"},
+    {"pixel_shuffle",
+     "graph main(x: u8[2,4,3,2]) { %y = pixel_shuffle %x {upscale_factor=2}\n return %y }"},
+    {"pixel_unshuffle",
+     "graph main(x: u8[2,2,4,2]) { %y = pixel_unshuffle %x {downscale_factor=2}\n return %y }"},
+    {"channel_shuffle",
+     "graph main(x: bool[2,6,2]) { %y = channel_shuffle %x {groups=3}\n return %y }"},
+    {"unfold",
+     "graph main(x: i64[2,3,5,6]) { %y = unfold %x {kernel_size=[2], padding=[1]}\n return %y }"},
+    {"fold",
+     "graph main(x: i64[2,8,9]) { %y = fold %x {output_size=[4], kernel_size=[2]}\n return %y }"},
 };
 
 /* Dtypes of operand 0, of the others. */

@@ -43,6 +43,8 @@ static void are_views(bz_context *c) {
     EXPECT_SHAPE(y[n++] = bz_mT(x), "2:12 4:1 3:4");
     EXPECT_SHAPE(y[n++] = bz_adjoint(p), "4:1 3:4 2:12");
     EXPECT_SHAPE(y[n++] = bz_ravel(x), "24:1");
+    EXPECT_SHAPE(bz_sliding_window_view(p, 2, 0, 1), "3:1 2:12 3:4 2:1");
+    EXPECT_SHAPE(bz_sliding_window_view(x, 2, 2, 2), "2:12 3:4 2:2 2:1");
     EXPECT_SHAPE(y[n++] = bz_contiguous(x), "2:12 3:4 4:1");
     for (int i = 0; i < n; i++) cr_expect(shares(c, x, y[i]), "view %d", i);
     /* of elements repeated, nothing may be written */
@@ -139,6 +141,8 @@ static void gradients(bz_context *c) {
     EXPECT(bz_ravel(g), 3, 5, 7, 15, 17, 19);
     bz_grad(bz_sum(bz_mul(bz_roll(x, (int64_t[]){1}, NULL, 1), bz_at(v, ":2")), BZ_ALL), &x, 1, &g);
     EXPECT(bz_ravel(g), 1, 2, 3, 4, 5, 0);
+    bz_grad(bz_sum(bz_square(bz_sliding_window_view(x, 2, 1, 1)), BZ_ALL), &x, 1, &g);
+    EXPECT(bz_ravel(g), 2, 8, 6, 8, 20, 12);
     bz_tensor *z = bz_ones(c, BZ_SHAPE(2), BZ_F32), *both[] = {x, z}, *gs[2];
     bz_grad(bz_sum(bz_mul(bz_select_scatter(x, z, 1, -2), bz_at(v, "1:3")), BZ_ALL), both, 2, gs);
     EXPECT(bz_ravel(gs[0]), 3, 0, 5, 6, 0, 8);
@@ -187,6 +191,8 @@ Test(moves, mistakes) {
     EXPECT_ERROR(c, bz_unflatten(x, 1, BZ_SHAPE(2, 2)), BZ_ESHAPE, "[unflatten]");
     EXPECT_ERROR(c, bz_movedim(x, (int[]){0, 0}, (int[]){1, 2}, 2), BZ_EAXIS, "[movedim] axis 0");
     EXPECT_ERROR(c, bz_moveaxis(x, (int[]){3}, (int[]){0}, 1), BZ_EAXIS, "[moveaxis] axis 3");
+    EXPECT_ERROR(c, bz_sliding_window_view(x, 4, 1, 1), BZ_EARG,
+                 "[sliding_window_view] windows of 4, 1 apart, of axis 1");
     EXPECT_ERROR(c, bz_t(x), BZ_ESHAPE, "[t] f32[2,3,4]");
     EXPECT_ERROR(c, bz_mT(bz_ravel(x)), BZ_ESHAPE, "[mT] f32[24]");
     EXPECT_ERROR(c, bz_repeat(x, BZ_SHAPE(2)), BZ_ESHAPE, "[repeat] 1 numbers");

@@ -110,6 +110,10 @@ class Cases:
         self.one("view %f {shape=[3, -1]}", f.reshape(3, -1))
         self.one("unflatten %f {axis=1, sizes=[-1, 2]}", f.reshape(4, 3, 2))
         self.one("unflatten %w {axis=-1, sizes=[2, 1, 3]}", w.reshape(2, 1, 3))
+        windows = np.lib.stride_tricks.sliding_window_view
+        self.one("sliding_window_view %f {size=3}", windows(f, 3, -1))
+        self.one("sliding_window_view %x {size=2, axis=1}", windows(x, 2, 1))
+        self.one("sliding_window_view %f {size=4, axis=0, step=3}", windows(f, 4, 0)[::3])
         self.one("reshape_as %x, %f", x.reshape(4, 6))
         self.one("view_as %f, %x", f.reshape(2, 3, 4))
         self.one("broadcast_to %w {shape=[2, 3, 6]}", np.broadcast_to(w, (2, 3, 6)))

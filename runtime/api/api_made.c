@@ -598,6 +598,13 @@ bz_tensor *bz_unflatten_at(bz_tensor *x, int axis, const int64_t *sizes, int n, 
     return rt_end_moved(&r, &x, 1, ready ? ir_unflatten(r.g, r.x[0], axis, sizes, (unsigned)n) : 0);
 }
 
+bz_tensor *bz_sliding_window_view_at(bz_tensor *x, int64_t size, int axis, int64_t step,
+                                     const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "sliding_window_view", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end_moved(&r, &x, 1, ready ? ir_sliding_window_view(r.g, r.x[0], size, axis, step) : 0);
+}
+
 bz_tensor *bz_movedim_at(bz_tensor *x, const int *from, const int *to, int n, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "movedim", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, from, n)

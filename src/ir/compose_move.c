@@ -108,6 +108,23 @@ ir_ref ir_unflatten(ir_graph *g, ir_ref x, int axis, const int64_t *sizes, unsig
     return ir_reshape_dims(g, x, dims, rank);
 }
 
+ir_ref ir_sliding_window_view(ir_graph *g, ir_ref x, int64_t size, int axis, int64_t step) {
+    int64_t shape[IR_MAX_RANK + 1], strides[IR_MAX_RANK + 1], by = 1;
+    unsigned at;
+    if (!ir_axis_of_known(g, "sliding_window_view", x, axis, shape, &at)) return 0;
+    unsigned rank = ir_at(g, x)->rank;
+    if (size < 1 || size > shape[at] || step < 1 || rank == IR_MAX_RANK)
+        return ir_error_as(g, BZ_EARG, "sliding_window_view",
+                           "windows of %" PRId64 ", %" PRId64 " apart, of axis %d of %s", size,
+                           step, axis, ir_shape_text(g, x));
+    for (unsigned a = rank; a-- > 0; by *= shape[a]) strides[a] = by;
+    shape[rank] = size;
+    strides[rank] = strides[at];
+    shape[at] = (shape[at] - size) / step + 1;
+    strides[at] *= step;
+    return ir_as_strided(g, x, shape, strides, rank + 1, 0);
+}
+
 ir_ref ir_ravel(ir_graph *g, ir_ref x) {
     return x ? ir_flatten(g, x, 0, -1) : 0;
 }

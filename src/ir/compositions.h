@@ -242,6 +242,8 @@ ir_ref ir_reshape_as(ir_graph *g, ir_ref x, ir_ref other);
 ir_ref ir_ravel(ir_graph *g, ir_ref x);
 /* An axis taken apart into axes of these sizes; one may be -1. */
 ir_ref ir_unflatten(ir_graph *g, ir_ref x, int axis, const int64_t *sizes, unsigned nsizes);
+/* Windows on an axis, each a step on, as a new last axis. */
+ir_ref ir_sliding_window_view(ir_graph *g, ir_ref x, int64_t size, int axis, int64_t step);
 /* Axis from[i] moved to place to[i]; the others keep their order. */
 ir_ref ir_movedim(ir_graph *g, ir_ref x, const int *from, unsigned nfrom, const int *to,
                   unsigned nto);
