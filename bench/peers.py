@@ -31,7 +31,7 @@ PICTURES = (8, 64, 5 if TINY else 16384)
 
 def reduction():
     """Of CASE "sum/0/16384x1024": what to do, over which axis, the shape; None if CASE is no such thing."""
-    if CASE.count("/") != 2 or product():
+    if CASE.count("/") != 2 or product() or indices():
         return None
     op, axis, shape = CASE.split("/")
     return op, int(axis), [min(int(n), 5) if TINY else int(n) for n in shape.split("x")]
@@ -73,6 +73,11 @@ def movement(np, own):
         "concat": lambda x: np.concatenate([x, x], 1),
     }.get(CASE)
     return f and (lambda x: own(f(x)))
+
+
+def indices():
+    """Of CASE "order/...": rows and columns, elements, how many of them are wanted, words, their width, tokens; else None."""
+    return CASE.startswith("order/") and [min(n, 20) if TINY else n for n in (1024, 8192, 1 << 20, 100, 50000, 512, 8192)]
 
 
 def channel_norm(rsqrt):
@@ -138,6 +143,18 @@ def numpy_cases():
         yield "numpy", movement(np, np.ascontiguousarray), (normal(WIDE, WIDE),)
     if CASE in known:
         yield "numpy", *known[CASE]()
+    if indices():
+        n, m, many, _, words, width, tokens = indices()
+        at = lambda: r.integers(0, words, tokens)
+        order = {
+            "order/cumsum": lambda: (lambda x: x.cumsum(1), (normal(n, m),)),
+            "order/cumsum_down": lambda: (lambda x: x.cumsum(0), (normal(n, m),)),
+            "order/sort": lambda: (np.sort, (normal(many),)),
+            "order/argsort": lambda: (np.argsort, (normal(many),)),
+            "order/embedding": lambda: (lambda w, i: w[i], (normal(words, width), at())),
+        }
+        if CASE in order:
+            yield "numpy", *order[CASE]()
 
 
 # ---- PyTorch, as it is and compiled
@@ -234,6 +251,24 @@ def torch_cases():
         q, k, v, seed = normal(4, *shape)
         return (differentiate if gradients else attend), (*(t.requires_grad_(gradients) for t in (q, k, v)), seed)
 
+    def order():
+        n, m, many, top, words, width, tokens = indices()
+        at = torch.randint(words, (tokens,))
+
+        def embed_gradient(w, i, d):
+            return torch.autograd.grad(f.embedding(i, w), w, d)
+
+        return {
+            "cumsum": lambda: (lambda x: x.cumsum(1), (normal(n, m),)),
+            "cumsum_down": lambda: (lambda x: x.cumsum(0), (normal(n, m),)),
+            "sort": lambda: (lambda x: torch.sort(x, stable=True).values, (normal(many),)),
+            "argsort": lambda: (lambda x: torch.argsort(x, stable=True), (normal(many),)),
+            "topk": lambda: (lambda x: torch.topk(x, top), (normal(many),)),
+            "embedding": lambda: (lambda w, i: f.embedding(i, w), (normal(words, width), at)),
+            "embedding_gradient": lambda: (embed_gradient, (normal(words, width).requires_grad_(), at, normal(tokens, width))),
+            "scatter_add": lambda: (lambda x, i, y: x.index_add(0, i, y), (normal(words, width), at, normal(tokens, width))),
+        }[CASE.split("/")[1]]()
+
     def torch_windows():
         named = {"conv": lambda x, w: f.relu(f.conv2d(x, w, padding=1)), "pool": lambda x: f.max_pool2d(x, 3, 2, 1),
                  "norm": lambda x, c: f.relu(f.batch_norm(x, None, None, c, c, True))}
@@ -246,7 +281,7 @@ def torch_cases():
             [t.requires_grad_() for t in found[1][:-1]]
         return found
 
-    fn, args = torch_windows() or (reduce() if reduction() else products(normal, torch.matmul) if product() else attention() if heads() else {
+    fn, args = order() if indices() else torch_windows() or (reduce() if reduction() else products(normal, torch.matmul) if product() else attention() if heads() else {
         "negate": lambda: (torch.neg, (torch.randn(N),)),
         "column_sums": lambda: (lambda x: x.sum(0), (torch.randn(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (torch.randn(N),)),
@@ -262,7 +297,7 @@ def torch_cases():
         "pad": lambda: (lambda x: f.pad(x, (1, 1, 1, 1)), (torch.randn(WIDE, WIDE),)),
         "concat": lambda: (lambda x: torch.cat([x, x], 1), (torch.randn(WIDE, WIDE),)),
     }[CASE]())
-    torch.set_grad_enabled("gradients" in CASE)
+    torch.set_grad_enabled("gradient" in CASE)
     yield "torch eager", fn, args
     yield "torch.compile", torch.compile(fn), args
 
@@ -346,6 +381,20 @@ def jax_cases():
 
         return (differentiate if gradients else attend), tuple(normal(*shape) for _ in range(4))
 
+    def order():
+        n, m, many, top, words, width, tokens = indices()
+        at = jax.random.randint(key, (tokens,), 0, words)
+        return {
+            "cumsum": lambda: (lambda x: jnp.cumsum(x, 1), (normal(n, m),)),
+            "cumsum_down": lambda: (lambda x: jnp.cumsum(x, 0), (normal(n, m),)),
+            "sort": lambda: (jnp.sort, (normal(many),)),
+            "argsort": lambda: (jnp.argsort, (normal(many),)),
+            "topk": lambda: (lambda x: jax.lax.top_k(x, top), (normal(many),)),
+            "embedding": lambda: (lambda w, i: w[i], (normal(words, width), at)),
+            "embedding_gradient": lambda: (lambda w, i, d: jax.vjp(lambda w: w[i], w)[1](d)[0], (normal(words, width), at, normal(tokens, width))),
+            "scatter_add": lambda: (lambda x, i, y: x.at[i].add(y), (normal(words, width), at, normal(tokens, width))),
+        }[CASE.split("/")[1]]()
+
     def jax_windows():
         lax = jax.lax
 
@@ -362,7 +411,7 @@ def jax_cases():
 
         return windows(named, normal, differentiate)
 
-    fn, args = jax_windows() or (reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
+    fn, args = order() if indices() else jax_windows() or (reduce() if reduction() else products(normal, jnp.matmul) if product() else attention() if heads() else move() if movement(jnp, None) else {
         "negate": lambda: (lambda x: -x, (normal(N),)),
         "column_sums": lambda: (lambda x: x.sum(0), (normal(ROWS, COLS),)),
         "pointwise": lambda: (pointwise, (normal(N),)),

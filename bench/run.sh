@@ -11,7 +11,7 @@ unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 lines=$build/bench/bench.jsonl
 rm -f "$lines"
 [ -n "${BRAZE_PEERS:-}" ] || echo "no peers: set BRAZE_PEERS"
-for program in overhead scale pointwise softmax channels layernorm gelu reduce move gemm attention conv mlp; do
+for program in overhead scale pointwise softmax channels layernorm gelu reduce order move gemm attention conv mlp; do
     echo "== $program"
     "$build/bench/$program" --out "$lines" "$@"
 done

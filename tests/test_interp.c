@@ -282,6 +282,21 @@ Test(interp, updates) {
     EXPECT("%1 = const {value=1} : i64[0]\n%r = update %x %1 {start=[6]}", 0, 1, 2, 3, 4, 5);
 }
 
+Test(interp, parts_of_an_order) {
+    EXPECT(F4("[2.0, nan, -1.0, 2.0]") "%v, %r = topk %1 {k=3}", 1, 3, 0);
+    EXPECT(F4("[2.0, nan, -1.0, 2.0]") "%v, %r = topk %1 {k=3, smallest}", 2, 0, 3);
+    EXPECT("%r = topk %m {k=1, axis=0}", 3, 4, 5);
+    EXPECT("%r = kthvalue %m {k=2}", 1, 4);
+    EXPECT(F4("[2.0, nan, -1.0, 2.0]") "%v, %r = kthvalue %1 {k=4}", 1);
+    EXPECT("%r = argsort %m {axis=1, descending}", 2, 1, 0, 2, 1, 0);
+    EXPECT("%1 = const {value=[1, 3, 3, 5]} : i64[4]\n%2 = const {value=[3, 0, 6, 5, 4]} : i64[5]\n%r = searchsorted %1, %2", 1, 0, 4, 3, 3);
+    EXPECT("%1 = const {value=[1, 3, 3, 5]} : i64[4]\n%2 = const {value=[3, 0, 6, 5, 4]} : i64[5]\n%r = searchsorted %1, %2 {right}", 3, 0, 4, 4, 3);
+    EXPECT(F4("[1.0, 2.0, nan, nan]") "%2 = const {value=[nan, 3.0]} : f32[2]\n%r = searchsorted %1, %2", 2, 2);
+    EXPECT(F4("[1.0, 2.0, nan, nan]") "%2 = const {value=[nan, 3.0]} : f32[2]\n%r = bucketize %2, %1 {right}", 4, 2);
+    EXPECT("%1 = const {value=[9, 0, 4]} : i64[3]\n%2 = isin %m, %1\n%r = cast %2 {dtype=f32}", 1, 0, 0, 0, 1, 0);
+    EXPECT("%1 = const {value=1} : i64[0]\n%2 = isin %m, %1 {invert}\n%r = cast %2 {dtype=f32}", 1, 1, 1, 1, 1, 1);
+}
+
 Test(interp, along_an_axis) {
     EXPECT("%i = const {value=[2, -3, 0, 0]} : i64[2,2]\n%r = take_along_dim %m, %i {axis=1}", 2, 0, 3, 3);
     EXPECT("%i = const {value=[1, 0]} : i64[1,2]\n%r = take_along_dim %m, %i", 3, 1);

@@ -262,6 +262,27 @@ BZ_API bz_tensor *bz_masked_scatter_at(bz_tensor *x, bz_tensor *mask, bz_tensor 
 /* Sorted along an axis: stable, NaN last. indices (may be NULL) takes the i64 positions. */
 BZ_API bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indices,
                              const char *site);
+/* Where the elements of a sorted axis stood. As bz_sort's indices. */
+BZ_API bz_tensor *bz_argsort_at(bz_tensor *x, int axis, bool descending, const char *site);
+/* Sorted along axis 0. */
+BZ_API bz_tensor *bz_msort_at(bz_tensor *x, const char *site);
+/* The k largest elements of an axis, the largest first; or the k smallest. NaN is larger than all. Of equal ones the last comes
+ * first (smallest: the first). indices (may be NULL) takes the i64 positions. BZ_EARG for k outside 0 .. the axis's size. */
+BZ_API bz_tensor *bz_topk_at(bz_tensor *x, int64_t k, int axis, bool smallest, bz_tensor **indices,
+                             const char *site);
+/* The k-th smallest element of an axis, from 1. NaN is larger than all. indices (may be NULL) takes its i64 position, of equal ones
+ * in their order. BZ_EARG for k outside 1 .. the axis's size. */
+BZ_API bz_tensor *bz_kthvalue_at(bz_tensor *x, int64_t k, int axis, bool keepdim,
+                                 bz_tensor **indices, const char *site);
+/* Where in a sorted sequence, or in rows of one, each x would stand: before equal ones, or behind them. sequence: [n], or [.., n]
+ * for x: [.., m]. i64; NaN stands last. Has no gradient. */
+BZ_API bz_tensor *bz_searchsorted_at(bz_tensor *sequence, bz_tensor *x, bool right,
+                                     const char *site);
+/* The number of the bucket of each x between sorted boundaries. bz_searchsorted of 1-d boundaries. */
+BZ_API bz_tensor *bz_bucketize_at(bz_tensor *x, bz_tensor *boundaries, bool right,
+                                  const char *site);
+/* Is x equal to any element of test? bool, of x's shape; NaN is equal to nothing. */
+BZ_API bz_tensor *bz_isin_at(bz_tensor *x, bz_tensor *test, bool invert, const char *site);
 /* 1 at each element's class, else 0, along a new last axis of size classes. x: integers. */
 BZ_API bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype dtype, const char *site);
 /* The same values in memory of their own. */
@@ -369,6 +390,22 @@ BZ_API bz_tensor *bz_embedding_at(bz_tensor *index, bz_tensor *weight, int64_t p
 #define bz_masked_fill(x, mask, value)                        BZ_WITH_3_(bz_masked_fill_at, x, mask, value)
 #define bz_masked_scatter(...)                                bz_masked_scatter_at(__VA_ARGS__, BZ_SITE)
 #define bz_sort(...)                                          bz_sort_at(__VA_ARGS__, BZ_SITE)
+#define bz_argsort_1_(x)                                      bz_argsort_at((x), -1, false, BZ_SITE)
+#define bz_argsort_2_(x, axis)                                bz_argsort_at((x), (axis), false, BZ_SITE)
+#define bz_argsort_3_(x, axis, descending)                    bz_argsort_at((x), (axis), (descending), BZ_SITE)
+#define bz_argsort(...)                                       BZ_BY_COUNT_(bz_argsort, __VA_ARGS__)
+#define bz_msort(...)                                         bz_msort_at(__VA_ARGS__, BZ_SITE)
+#define bz_topk(...)                                          bz_topk_at(__VA_ARGS__, BZ_SITE)
+#define bz_kthvalue(...)                                      bz_kthvalue_at(__VA_ARGS__, BZ_SITE)
+#define bz_searchsorted_2_(sequence, x)                       bz_searchsorted_at((sequence), (x), false, BZ_SITE)
+#define bz_searchsorted_3_(sequence, x, right)                bz_searchsorted_at((sequence), (x), (right), BZ_SITE)
+#define bz_searchsorted(...)                                  BZ_BY_COUNT_(bz_searchsorted, __VA_ARGS__)
+#define bz_bucketize_2_(x, boundaries)                        bz_bucketize_at((x), (boundaries), false, BZ_SITE)
+#define bz_bucketize_3_(x, boundaries, right)                 bz_bucketize_at((x), (boundaries), (right), BZ_SITE)
+#define bz_bucketize(...)                                     BZ_BY_COUNT_(bz_bucketize, __VA_ARGS__)
+#define bz_isin_2_(x, test)                                   bz_isin_at((x), (test), false, BZ_SITE)
+#define bz_isin_3_(x, test, invert)                           bz_isin_at((x), (test), (invert), BZ_SITE)
+#define bz_isin(...)                                          BZ_BY_COUNT_(bz_isin, __VA_ARGS__)
 #define bz_one_hot_2_(x, classes)                             bz_one_hot_at((x), (classes), BZ_I64, BZ_SITE)
 #define bz_one_hot_3_(x, classes, dtype)                      bz_one_hot_at((x), (classes), (dtype), BZ_SITE)
 #define bz_one_hot(...)                                       BZ_BY_COUNT_(bz_one_hot, __VA_ARGS__)

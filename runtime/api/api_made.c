@@ -946,6 +946,54 @@ bz_tensor *bz_sort_at(bz_tensor *x, int axis, bool descending, bz_tensor **indic
     return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
 }
 
+bz_tensor *bz_argsort_at(bz_tensor *x, int axis, bool descending, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "argsort", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_argsort(r.g, r.x[0], axis, descending) : 0);
+}
+
+bz_tensor *bz_msort_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "msort", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_msort(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_topk_at(bz_tensor *x, int64_t k, int axis, bool smallest, bz_tensor **indices,
+                      const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "topk", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_topk(r.g, r.x[0], k, axis, smallest, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_kthvalue_at(bz_tensor *x, int64_t k, int axis, bool keepdim, bz_tensor **indices,
+                          const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "kthvalue", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_kthvalue(r.g, r.x[0], k, axis, keepdim, &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){indices});
+}
+
+bz_tensor *bz_searchsorted_at(bz_tensor *sequence, bz_tensor *x, bool right, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "searchsorted", site, (bz_tensor *[]){sequence, x}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_searchsorted(r.g, r.x[0], r.x[1], right) : 0);
+}
+
+bz_tensor *bz_bucketize_at(bz_tensor *x, bz_tensor *boundaries, bool right, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "bucketize", site, (bz_tensor *[]){x, boundaries}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_bucketize(r.g, r.x[0], r.x[1], right) : 0);
+}
+
+bz_tensor *bz_isin_at(bz_tensor *x, bz_tensor *test, bool invert, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "isin", site, (bz_tensor *[]){x, test}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_isin(r.g, r.x[0], r.x[1], invert) : 0);
+}
+
 bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype dtype, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "one_hot", site, &x, 1, 0, BZ_NDTYPES) && rt_dtype(&r, dtype);

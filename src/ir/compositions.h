@@ -346,6 +346,16 @@ ir_ref ir_take(ir_graph *g, ir_ref x, ir_ref index, int axis);
 ir_ref ir_masked_fill(ir_graph *g, ir_ref x, ir_ref mask, ir_ref value);
 /* x with the next element of source where mask is true. */
 ir_ref ir_masked_scatter(ir_graph *g, ir_ref x, ir_ref mask, ir_ref source);
+/* Where the elements of a sorted axis stood. */
+ir_ref ir_argsort(ir_graph *g, ir_ref x, int axis, bool descending);
+/* Sorted along axis 0. */
+ir_ref ir_msort(ir_graph *g, ir_ref x);
+/* Where in a sorted sequence, or in rows of one, each x would stand: before equal ones, or behind them. */
+ir_ref ir_searchsorted(ir_graph *g, ir_ref sequence, ir_ref x, bool right);
+/* The number of the bucket of each x between sorted boundaries. */
+ir_ref ir_bucketize(ir_graph *g, ir_ref x, ir_ref boundaries, bool right);
+/* Is x equal to any element of test? */
+ir_ref ir_isin(ir_graph *g, ir_ref x, ir_ref test, bool invert);
 /* 1 at each element's class, else 0, along a new last axis. */
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype dtype);
 /* Of each line of x along an axis the elements that index names (torch.gather). */

@@ -111,6 +111,11 @@ static const struct text {
     {NULL, "graph main(x: #[6,50], y: #[300]) { %v, %i = sort %x {axis=1}\n %w, %j = sort %x "
            "{axis=0, descending}\n "
            "%z, %k = sort %y {axis=0}\n return %v, %i, %w, %j, %z, %k }"},
+    {NULL, "graph main(x: #[3,1000], y: #[700,3], z: #[70000]) { %v, %i = sort %x {axis=1, descending}\n %w = sort %y {axis=0}\n %a, %j "
+           "= sort %z {axis=0}\n %k = argsort %y {axis=0, descending}\n %b = sort %z {axis=0, descending}\n return %v, %i, %w, %a, %j, %k, %b }"},
+    {NULL, "graph main(x: #[6,50], y: #[300], z: #[6,9]) { %v, %i = topk %x {k=7}\n %w, %j = topk %x {k=2, axis=0, smallest}\n %a, %k = "
+           "kthvalue %x {k=20}\n %s = sort %y {axis=0}\n %b = searchsorted %s %x\n %c = sort %x {axis=1}\n %d = searchsorted %c %z {right}\n "
+           "%e = isin %x %y\n return %v, %i, %w, %j, %a, %k, %b, %d, %e }"},
     {NULL,
      "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n %c = cumprod "
      "%x {axis=1, reverse}\n return %a, %b, %c }"},

@@ -1,4 +1,4 @@
-/* sort.c - rows in order: one row a task, merged from runs of 1, 2, 4 ... elements.
+/* sort.c - rows in order: long ones by digits (sort_radix.c), short ones a row a task, merged from runs of 1, 2, 4 ... elements.
  *
  *     keys, places:  | a row's elements, in the order of the operand | room for as many |      the halves take turns
  *                    runs of `width` lie in order in one half --merge pairs--> runs of 2 width in the other
@@ -130,10 +130,15 @@ static void store_row(merging *k, lp_val from) {
 }
 
 bool lower_sort(lower *l) {
+    enum { SHORT = 32 /* elements for each byte of one: fewer are merged */ };
     merging k = {0};
     lp_builder *b = l->b;
     sort_begin(&k.q, l);
     const int64_t n = k.q.at.n;
+    if (n > SHORT * (int64_t)ir_dtype_bytes(k.q.t) && n < INT32_MAX) {
+        sort_by_digits(&k.q);
+        return !l->m.failed;
+    }
     k.keys = lower_work(l, k.q.key, 2 * n * k.q.rows);
     k.places = lower_work(l, BZ_I64, 2 * n * k.q.rows);
     if (l->m.failed) return false;

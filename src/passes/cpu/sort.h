@@ -25,4 +25,7 @@ void sort_store(sort_kernel *q, lp_val base, lp_val i, lp_val key, lp_val place)
 /* Must key y, of the right run, stand before x, of the left one? */
 lp_val sort_comes_first(lp_builder *b, bz_dtype key, bool descending, lp_val y, lp_val x);
 
+/* ---- sort_radix.c: all of it, by digits */
+void sort_by_digits(sort_kernel *q);
+
 #endif
