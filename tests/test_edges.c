@@ -18,6 +18,9 @@ static const char *const shapes[] = {"[]",      "[0]",       "[0,3]",      "[3,0
 
 /* Calls of builders that take no operands of one shape. */
 static const char *const fitting[][2] = {
+    {"kthvalue", "graph main(x: f16[2,5]) { %y, %i = kthvalue %x {k=2}\n return %y, %i }"},
+    {"embedding_bag", "graph main(w: f32[4,3], i: i64[2,3]) { %j = remainder %i 4\n %y = embedding_bag %j %w\n return %y }"},
+    {"index_fill", "graph main(x: bf16[3,4], i: i32[2]) { %j = remainder %i 3\n %y = index_fill %x %j 2\n return %y }"},
     {"batch_norm", "graph main(x: f32[3,2,4], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v, %v "
                    "{training}\n return %y, %m, %s }"},
     {"batch_norm", "graph main(x: f16[3,2], v: f32[2]) { %y, %m, %s = batch_norm %x, %v, %v\n "
@@ -113,6 +116,8 @@ static const struct {
     {"dims", {"[3]", "[]", "[0,3]", "[-1]", "[1099511627776]", "[1,1,1]"}},
     {"dtype", {"f32", "i64", "bool", "bf16", "u8", "f64"}},
     {"flag", {"0", "1", "1", "0", "1", "1"}},
+    {"combine", {"sum", "prod", "mean", "amax", "amin", "max"}},
+    {"bag", {"mean", "sum", "max", "prod", "0", "1"}},
     {"reduction", {"mean", "none", "sum", "batchmean", "median", "0"}},
     {"rounding", {"trunc", "none", "floor", "up", "0", "trunc"}},
     {"interpolation", {"linear", "lower", "higher", "midpoint", "nearest", "none"}},

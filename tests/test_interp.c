@@ -322,6 +322,14 @@ Test(interp, rows_by_index) {
     EXPECT("%i = const {value=[1, 0]} : i64[2]\n%r = embedding %i, %m", 3, 4, 5, 0, 1, 2);
 }
 
+Test(interp, bags_of_rows) {
+    EXPECT("%1 = cast %m {dtype=f32}\n%i = const {value=[1, 0, 1, 1]} : i64[2,2]\n%r = embedding_bag %i, %1 {mode=sum}", 3, 5, 7, 6, 8, 10);
+    EXPECT("%1 = cast %m {dtype=f32}\n%i = const {value=[1, 0, 1, 1]} : i64[2,2]\n%r = embedding_bag %i, %1", 1.5f, 2.5f, 3.5f, 3, 4, 5);
+    EXPECT("%1 = cast %m {dtype=f32}\n%i = const {value=[1, 0, 1]} : i64[3]\n%o = const {value=[0, 2, 2]} : i64[3]\n%r = embedding_bag %i, %1, %o {mode=max}", 3, 4, 5, 0, 0, 0, 3, 4, 5);
+    EXPECT("%1 = cast %m {dtype=f32}\n%i = const {value=[1, 0, 1]} : i64[3]\n%o = const {value=[0, 2]} : i64[2]\n%r = embedding_bag %i, %1, %o", 1.5f, 2.5f, 3.5f, 3, 4, 5);
+    EXPECT("%i = const {value=[0, 0, 0]} : i64[1,3]\n%r = scatter_reduce %m, %i, 1 {reduce=amax}", 1, 1, 2, 3, 4, 5);
+}
+
 Test(interp, indices_outside) {
     static const char *const wrong[][2] = {
         {"take_along_dim %1, %2 {axis=1}", "[gather] index 3 is outside axis 1 of 3"},

@@ -1066,6 +1066,13 @@ bz_tensor *bz_scatter_amin_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, in
     return rt_end(&r, ready ? ir_scatter_amin(r.g, r.x[0], r.x[1], r.x[2], axis, exclude_self) : 0);
 }
 
+bz_tensor *bz_scatter_reduce_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                                bz_combine reduce, bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "scatter_reduce", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_scatter_reduce(r.g, r.x[0], r.x[1], r.x[2], axis, (int)reduce, exclude_self) : 0);
+}
+
 bz_tensor *bz_index_select_at(bz_tensor *x, bz_tensor *index, int axis, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "index_select", site, (bz_tensor *[]){x, index}, 2, 0, BZ_I64);
@@ -1098,6 +1105,13 @@ bz_tensor *bz_embedding_at(bz_tensor *index, bz_tensor *weight, int64_t padding_
     rt_rec r;
     bool ready = rt_begin(&r, "embedding", site, (bz_tensor *[]){index, weight}, 2, 0, BZ_I64);
     return rt_end(&r, ready ? ir_embedding(r.g, r.x[0], r.x[1], padding_idx) : 0);
+}
+
+bz_tensor *bz_embedding_bag_at(bz_tensor *index, bz_tensor *weight, bz_tensor *offsets, bz_bag mode,
+                               const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "embedding_bag", site, (bz_tensor *[]){index, weight, offsets}, 3, 1 << 2, BZ_I64);
+    return rt_end(&r, ready ? ir_embedding_bag(r.g, r.x[0], r.x[1], r.x[2], (int)mode) : 0);
 }
 
 bz_tensor *bz_sum_at(bz_tensor *x, const int *axes, int n, bool keepdim, const char *site) {

@@ -79,10 +79,24 @@ ir_ref ir_scatter_mean(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis
     ir_ref sum = reduced(g, IR_BY_SUM, ir_cast(g, x, wide), index, ir_cast(g, src, wide), axis,
                          exclude_self);
     if (!sum) return 0;
-    ir_ref ones = ir_const_like(g, sum, 1), one = ir_const_bits(g, wide, ir_bits_from_i64(wide, 1), NULL, 0);
+    ir_ref ones = ir_const_like(g, sum, 1),
+           one = ir_const_bits(g, wide, ir_bits_from_i64(wide, 1), NULL, 0);
     ir_ref count = reduced(g, IR_BY_SUM, ones, index, one, axis, exclude_self);
     count = ir_build2(g, IR_MAX, count, ones);
     return ir_cast(g, ir_build2(g, ir_is_float(t) ? IR_DIV : IR_FLOORDIV, sum, count), t);
+}
+
+ir_ref ir_scatter_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                         bool exclude_self) {
+    static const ir_way ways[] = {[IR_COMBINE_SUM] = IR_BY_SUM,
+                                  [IR_COMBINE_PROD] = IR_BY_PROD,
+                                  [IR_COMBINE_MEAN] = IR_BY_SUM,
+                                  [IR_COMBINE_AMAX] = IR_BY_MAX,
+                                  [IR_COMBINE_AMIN] = IR_BY_MIN};
+    if (reduce < 0 || reduce >= (int)BZ_LEN(ways))
+        return ir_error_as(g, BZ_EARG, "scatter_reduce", "there is no reduction number %d", reduce);
+    if (reduce == IR_COMBINE_MEAN) return ir_scatter_mean(g, x, index, src, axis, exclude_self);
+    return reduced(g, ways[reduce], x, index, src, axis, exclude_self);
 }
 
 /* ---- rows */
@@ -91,7 +105,8 @@ ir_ref ir_scatter_mean(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis
 static bool names_rows(ir_graph *g, const char *name, ir_ref index) {
     if (index && ir_at(g, index)->rank <= 1) return true;
     if (index)
-        ir_error_as(g, BZ_ESHAPE, name, "indices of rows have one axis, not %s", ir_shape_text(g, index));
+        ir_error_as(g, BZ_ESHAPE, name, "indices of rows have one axis, not %s",
+                    ir_shape_text(g, index));
     return false;
 }
 
@@ -132,7 +147,8 @@ ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis) 
 
 ir_ref ir_index_fill(ir_graph *g, ir_ref x, ir_ref index, ir_ref value, int axis) {
     if (value && ir_at(g, value)->rank)
-        return ir_error_as(g, BZ_ESHAPE, "index_fill", "the value must be 0-d, not %s", ir_shape_text(g, value));
+        return ir_error_as(g, BZ_ESHAPE, "index_fill", "the value must be 0-d, not %s",
+                           ir_shape_text(g, value));
     return rows_into(g, "index_fill", IR_BY_LAST, x, index, value, axis);
 }
 
@@ -159,14 +175,16 @@ static bool broadcast_indices(ir_graph *g, ir_ref *index, unsigned n) {
     ir_ref zero = 0;
     for (unsigned d = 0; d < n; d++) {
         if (!ir_is_int(ir_dtype(g, index[d]))) {
-            ir_error_as(g, BZ_EDTYPE, "index_put", "indices must be integers, got %s", ir_shape_text(g, index[d]));
+            ir_error_as(g, BZ_EDTYPE, "index_put", "indices must be integers, got %s",
+                        ir_shape_text(g, index[d]));
             return false;
         }
         ir_ref own = ir_times(g, ir_cast(g, index[d], BZ_I64), ir_const_i(g, BZ_I64, 0));
         zero = zero ? ir_plus(g, zero, own) : own;
     }
     for (unsigned d = 0; zero && d < n; d++)
-        index[d] = ir_expand_dims_like(g, ir_cast(g, index[d], BZ_I64), ir_dims(g, ir_at(g, zero)), ir_at(g, zero)->rank);
+        index[d] = ir_expand_dims_like(g, ir_cast(g, index[d], BZ_I64), ir_dims(g, ir_at(g, zero)),
+                                       ir_at(g, zero)->rank);
     return zero != 0;
 }
 
@@ -185,7 +203,8 @@ ir_ref ir_index_put(ir_graph *g, ir_ref x, ir_ref values, const ir_ref *indices,
     if (!broadcast_indices(g, index, n)) return 0;
     const unsigned own = ir_at(g, index[0])->rank, rest = rank - n;
     if (own + rest > IR_MAX_RANK)
-        return ir_error_as(g, BZ_ESHAPE, "index_put", "the values have more than %d axes", IR_MAX_RANK);
+        return ir_error_as(g, BZ_ESHAPE, "index_put", "the values have more than %d axes",
+                           IR_MAX_RANK);
     ir_ref flat = n == 1 ? index[0] : flat_index(g, shape, index, n);
     if (!flat) return 0;
     merged[0] = 1;
@@ -194,8 +213,8 @@ ir_ref ir_index_put(ir_graph *g, ir_ref x, ir_ref values, const ir_ref *indices,
     memcpy(dims, ir_dims(g, ir_at(g, flat)), own * sizeof *dims);
     for (unsigned a = 0; a < rest; a++) dims[own + a] = ir_dim_const(g, shape[n + a]);
     values = ir_expand_dims_like(g, values, dims, own + rest);
-    ir_ref r = ir_scatter(g, accumulate ? IR_BY_SUM : IR_BY_LAST, ir_reshape(g, x, merged, 1 + rest),
-                          flat, values, 0, false);
+    ir_ref r = ir_scatter(g, accumulate ? IR_BY_SUM : IR_BY_LAST,
+                          ir_reshape(g, x, merged, 1 + rest), flat, values, 0, false);
     return ir_reshape(g, r, shape, rank);
 }
 
@@ -204,7 +223,8 @@ ir_ref ir_index_put(ir_graph *g, ir_ref x, ir_ref values, const ir_ref *indices,
 ir_ref ir_embedding(ir_graph *g, ir_ref index, ir_ref weight, int64_t padding_idx) {
     if (!index || !weight) return 0;
     if (ir_at(g, weight)->rank != 2)
-        return ir_error_as(g, BZ_ESHAPE, "embedding", "the weight must be [rows, width], not %s", ir_shape_text(g, weight));
+        return ir_error_as(g, BZ_ESHAPE, "embedding", "the weight must be [rows, width], not %s",
+                           ir_shape_text(g, weight));
     ir_ref rows = ir_gather(g, weight, index, 0);
     if (padding_idx == INT64_MIN || !rows) return rows;
     ir_ref pad = ir_const_i(g, BZ_I64, padding_idx);
@@ -216,4 +236,54 @@ ir_ref ir_embedding(ir_graph *g, ir_ref index, ir_ref weight, int64_t padding_id
     is = ir_keep_axis(g, is, ir_at(g, index)->rank);
     ir_ref still = ir_build1(g, IR_STOP_GRADIENT, rows);
     return ir_build3(g, IR_SELECT, is, still, rows);
+}
+
+/* The rows of bags of one length, folded. */
+static ir_ref even_bags(ir_graph *g, ir_ref rows, int mode) {
+    const int axis = 1;
+    int64_t n = 1;
+    const bool none = ir_dim_value(g, ir_dims(g, ir_at(g, rows))[1], &n) && n == 0;
+    if (mode == IR_BAG_MEAN && !none) return ir_mean(g, rows, &axis, 1, false);
+    return ir_reduce(g, mode == IR_BAG_MAX && !none ? IR_RMAX : IR_SUM, rows, &axis, 1, false);
+}
+
+/* Each row in the bag that begins last before it, or at it. */
+static ir_ref bags_at(ir_graph *g, ir_ref rows, ir_ref offsets, int mode) {
+    ir_dim dims[2];
+    const bz_dtype t = ir_dtype(g, rows), wide = ir_compute_dtype(t);
+    memcpy(dims, ir_dims(g, ir_at(g, rows)), sizeof dims);
+    ir_ref place = ir_iota(g, BZ_I64, dims, 1, 0);
+    ir_ref bag = ir_minus(g, ir_searchsorted(g, offsets, place, true), ir_const_i(g, BZ_I64, 1));
+    dims[0] = ir_dims(g, ir_at(g, offsets))[0];
+    if (!bag || !(rows = ir_cast(g, rows, wide))) return 0;
+    ir_ref zeros = ir_const_bits(g, wide, 0, dims, 2), sum;
+    ir_ref ones = ir_const_like(g, rows, 1),
+           count = ir_scatter(g, IR_BY_SUM, zeros, bag, ones, 0, false);
+    if (mode == IR_BAG_MAX) {
+        ir_ref start = ir_const_bits(g, wide, ir_way_start(IR_BY_MAX, wide), dims, 2);
+        ir_ref most = ir_scatter(g, IR_BY_MAX, start, bag, rows, 0, false);
+        return ir_cast(g, ir_build3(g, IR_SELECT, ir_build2(g, IR_EQ, count, zeros), zeros, most),
+                       t);
+    }
+    sum = ir_scatter(g, IR_BY_SUM, zeros, bag, rows, 0, false);
+    if (mode == IR_BAG_MEAN) sum = ir_over(g, sum, ir_build2(g, IR_MAX, count, ir_num(g, sum, 1)));
+    return ir_cast(g, sum, t);
+}
+
+ir_ref ir_embedding_bag(ir_graph *g, ir_ref index, ir_ref weight, ir_ref offsets, int mode) {
+    if (!index || !weight) return 0;
+    if (mode < IR_BAG_SUM || mode > IR_BAG_MAX)
+        return ir_error_as(g, BZ_EARG, "embedding_bag", "there is no mode number %d", mode);
+    if (!ir_is_float(ir_dtype(g, weight)))
+        return ir_error_as(g, BZ_EDTYPE, "embedding_bag", "the weight must be floats, not %s",
+                           ir_shape_text(g, weight));
+    const unsigned want = offsets ? 1 : 2;
+    if (ir_at(g, index)->rank != want || (offsets && ir_at(g, offsets)->rank != 1))
+        return ir_error_as(g, BZ_ESHAPE, "embedding_bag",
+                           "indices are [bags, n], or [n] with offsets [bags], not %s%s%s",
+                           ir_shape_text(g, index), offsets ? " with " : "",
+                           offsets ? ir_shape_text(g, offsets) : "");
+    ir_ref rows = ir_embedding(g, index, weight, INT64_MIN);
+    if (!rows) return 0;
+    return offsets ? bags_at(g, rows, offsets, mode) : even_bags(g, rows, mode);
 }

@@ -372,6 +372,9 @@ ir_ref ir_scatter_amax(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis
 /* The smallest of x and the elements of src where index names them, along an axis. */
 ir_ref ir_scatter_amin(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
                        bool exclude_self);
+/* x and the elements of src where index names them, combined along an axis. */
+ir_ref ir_scatter_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                         bool exclude_self);
 /* Rows of x at indices of one axis. */
 ir_ref ir_index_select(ir_graph *g, ir_ref x, ir_ref index, int axis);
 /* x with alpha times rows of src added to those that index names. */
@@ -382,6 +385,8 @@ ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis);
 ir_ref ir_index_fill(ir_graph *g, ir_ref x, ir_ref index, ir_ref value, int axis);
 /* Rows of weight, [rows, width], at integer indices. */
 ir_ref ir_embedding(ir_graph *g, ir_ref index, ir_ref weight, int64_t padding_idx);
+/* Sum, mean or maximum of the rows of weight in each bag. */
+ir_ref ir_embedding_bag(ir_graph *g, ir_ref index, ir_ref weight, ir_ref offsets, int mode);
 /* Arithmetic mean. */
 ir_ref ir_mean(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim);
 /* Variance: sum of (x - mean)^2 over (count - correction). */

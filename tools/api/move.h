@@ -22,6 +22,10 @@ BZ_API bz_tensor *bz_at_at(bz_tensor *x, const char *text, const char *site);
 
 /* ---- new tensors */
 
+@words combine
+
+@words bag
+
 @section moved
 
 /* ---- elements at places that are in tensors */
