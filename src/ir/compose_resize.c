@@ -115,7 +115,8 @@ static ir_ref repeated(ir_graph *g, ir_ref x, unsigned axis, int64_t times) {
     const unsigned rank = ir_at(g, x)->rank;
     ir_static_shape(g, x, shape);
     x = ir_keep_axis(g, x, axis + 1);
-    for (unsigned i = 0; i <= rank; i++) wide[i] = i == axis + 1 ? times : shape[i > axis ? i - 1 : i];
+    for (unsigned i = 0; i <= rank; i++)
+        wide[i] = i == axis + 1 ? times : shape[i > axis ? i - 1 : i];
     shape[axis] *= times;
     return x ? ir_reshape(g, ir_expand(g, x, wide, rank + 1), shape, rank) : 0;
 }
@@ -125,8 +126,8 @@ static ir_ref along_axis(ir_graph *g, const resize *q, ir_ref x, unsigned axis, 
     taps t;
     ir_ref sum = 0;
     if (!x || !ir_static_shape(g, x, shape)) return 0;
-    const bool whole = made % shape[axis] == 0 &&
-                       (q->scale == 0 || q->scale == (double)(made / shape[axis]));
+    const bool whole =
+        made % shape[axis] == 0 && (q->scale == 0 || q->scale == (double)(made / shape[axis]));
     if (made == shape[axis] && (q->scale == 0 || q->scale == 1)) return x;
     if (q->mode < LINEAR && whole) return repeated(g, x, axis, made / shape[axis]);
     if (!make_taps(g, q, shape[axis], made, &t)) return 0;
@@ -144,7 +145,8 @@ static bool find_sizes(ir_graph *g, const resize *q, const int *size, unsigned n
                        const int64_t *from, int64_t *made) {
     if (!nsize == !(q->scale > 0))
         return ir_error_as(g, BZ_EARG, q->name, "either size or a scale_factor above 0"), false;
-    if (nsize && !ir_window_numbers(g, q->name, q->n, "size", size, nsize, 0, 1, made)) return false;
+    if (nsize && !ir_window_numbers(g, q->name, q->n, "size", size, nsize, 0, 1, made))
+        return false;
     for (unsigned i = 0; i < q->n; i++) {
         const double wanted = floor((double)from[i] * q->scale);
         if (!nsize) made[i] = wanted < (double)IR_CONV_MOST ? (int64_t)wanted : IR_CONV_MOST;
@@ -160,15 +162,19 @@ static bool find_sizes(ir_graph *g, const resize *q, const int *size, unsigned n
 ir_ref ir_interpolate(ir_graph *g, ir_ref x, const int *size, unsigned nsize, double scale_factor,
                       int mode, bool align_corners) {
     static const unsigned axes_of[] = {0, 0, 1, 2, 3, 2, 0}; /* of the words; 0: any */
-    resize q = {.name = "interpolate", .x = x, .align_corners = align_corners, .scale = scale_factor};
+    resize q = {
+        .name = "interpolate", .x = x, .align_corners = align_corners, .scale = scale_factor};
     int64_t shape[IR_MAX_RANK], made[IR_MAX_RANK];
     if (!x) return 0;
     const unsigned rank = ir_at(g, x)->rank, wants = axes_of[mode];
     if (rank < 3 || rank > 5 || (wants && rank != wants + 2))
-        return ir_error_as(g, BZ_ESHAPE, q.name, "%s has no 1 to 3 axes behind samples and channels that "
-                           "this mode is for", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_ESHAPE, q.name,
+                           "%s has no 1 to 3 axes behind samples and channels that "
+                           "this mode is for",
+                           ir_shape_text(g, x));
     if (!ir_static_shape(g, x, shape))
-        return ir_error_as(g, BZ_EUNSUPPORTED, q.name, "the sizes of %s must be known", ir_shape_text(g, x));
+        return ir_error_as(g, BZ_EUNSUPPORTED, q.name, "the sizes of %s must be known",
+                           ir_shape_text(g, x));
     q.n = rank - 2;
     q.mode = mode < 2 ? (how)mode : mode < 5 ? LINEAR : CUBIC;
     if (align_corners && (mode < 2 || mode > 5))
@@ -252,7 +258,8 @@ ir_ref ir_channel_shuffle(ir_graph *g, ir_ref x, int64_t groups) {
     const unsigned rank = ir_at(g, x)->rank;
     if (groups < 1 || shape[1] % groups)
         return ir_error_as(g, BZ_ESHAPE, "channel_shuffle",
-                           "the channels of %s are not %" PRId64 " groups", ir_shape_text(g, x), groups);
+                           "the channels of %s are not %" PRId64 " groups", ir_shape_text(g, x),
+                           groups);
     for (unsigned i = 0, to = 0; i < rank; i++) {
         wide[to++] = i == 1 ? groups : shape[i];
         if (i == 1) wide[to++] = shape[1] / groups;

@@ -249,7 +249,8 @@ bool dot_make_ukernel(dot_kernel *q) {
     const lp_val k = u.k = lp_add_extent(b, "k"), block = lp_index(b, IR_DOT_BLOCK);
     u.xdown = lp_add_extent(b, "xdown");
     u.ydown = lp_add_extent(b, "ydown");
-    one_block(&u, lp_index(b, 0), lp_imin(b, k, block), q->deep); /* its tile holds what came before */
+    one_block(&u, lp_index(b, 0), lp_imin(b, k, block),
+              q->deep); /* its tile holds what came before */
     lp_val k0 = lp_loop(b, LP_SERIAL, block, k, IR_DOT_BLOCK, NULL, 0, NULL);
     one_block(&u, k0, lp_imin(b, lp_iadd(b, k0, block), k), true);
     lp_end(b, NULL, 0, NULL);
