@@ -49,6 +49,7 @@ static void trim(warp *w, warpgroup *g) {
     EACH_MATE(x, w)
     least = x->group_step < least ? x->group_step : least;
     size_t n = least - g->gone;
+    if (!n) return;
     memmove(g->steps.at, g->steps.at + n, (g->steps.n - n) * sizeof *g->steps.at);
     g->steps.n -= n;
     g->gone = least;
