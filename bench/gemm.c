@@ -1,5 +1,5 @@
 /* gemm.c - products of matrices of floats: the square one against the machine's multiply-adds; few rows, small ones and large ones,
- * the right side as it lies and transposed, against other systems. */
+ * the right side as it lies and transposed, an operand or a weight that stays as it is, against other systems. */
 #include "bench/support/bench.h"
 
 #include <stdio.h>
@@ -8,12 +8,16 @@
 typedef struct problem {
     int64_t m, k, n;
     bool turned; /* the right side is [n, k] */
+    bool weight; /* ... and captured */
 } problem;
 
 static const problem problems[] = {
-    {1024, 1024, 1024, false}, {1, 4096, 4096, false},    {1, 4096, 4096, true},
-    {8, 1024, 4096, true},     {32, 768, 768, false},     {32, 768, 768, true},
-    {64, 64, 64, false},       {2048, 2048, 2048, false},
+    {1024, 1024, 1024, false, false}, {1, 4096, 4096, false, false},
+    {1, 4096, 4096, true, false},     {8, 1024, 4096, true, false},
+    {32, 768, 768, false, false},     {32, 768, 768, true, false},
+    {64, 64, 64, false, false},       {2048, 2048, 2048, false, false},
+    {1, 4096, 4096, false, true},     {8, 1024, 4096, true, true},
+    {32, 768, 768, false, true},      {128, 4096, 4096, false, true},
 };
 
 static const problem *at; /* the one that is measured */
@@ -42,14 +46,16 @@ static void measure(const problem *p) {
     char name[64], what[64];
     const long long m = p->m, k = p->k, n = p->n;
     at = p;
-    snprintf(name, sizeof name, "product/%lldx%lldx%lld/%s", m, k, n, p->turned ? "t" : "n");
-    snprintf(what, sizeof what, "product %lld x %lld x %lld%s", m, k, n,
-             p->turned ? " of w^T" : "");
+    snprintf(name, sizeof name, "product/%lldx%lldx%lld/%s%s", m, k, n, p->turned ? "t" : "n",
+             p->weight ? "/weight" : "");
+    snprintf(what, sizeof what, "product %lld x %lld x %lld%s%s", m, k, n,
+             p->turned ? " of w^T" : "", p->weight ? ", w captured" : "");
     bench_measure(&(bench_case){.name = name,
                                 .what = what,
                                 .fn = product,
                                 .setup = setup,
                                 .nin = 2,
+                                .weight = p->weight,
                                 .nout = 1,
                                 .flops = 2.0 * (double)size(m) * (double)size(k) * (double)size(n),
                                 .fma_share = p == problems ? 85 : 0});

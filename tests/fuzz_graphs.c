@@ -80,6 +80,10 @@ static ir_module *graph_of(uint64_t seed, const random_choice *base) {
     choice.floats = tame;
     ir_module *m = random_graph(seed, &choice);
     bz_error e = {0};
+    for (uint32_t i = 0; i < m->graphs.p[0]->inputs.n; i++) {
+        ir_input *in = &m->graphs.p[0]->inputs.p[i];
+        in->lasts = !in->scalar && bz_mix(seed, i) % 2;
+    }
     if ((tame || any) && !add_gradients(m->graphs.p[0])) {
         if (tame)
             printf("fuzz_graphs: seed %llu has no gradient: %s\n", (unsigned long long)seed,

@@ -95,6 +95,29 @@ static bz_status compiled_work(bz_context *c, double *result) {
     return s;
 }
 
+static bz_status weight_product(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out,
+                                int nout, void *user) {
+    (void)nin, (void)nout;
+    out[0] = bz_sum(bz_matmul(in[0], *(bz_tensor **)user), BZ_ALL);
+    return bz_context_status(c);
+}
+
+/* A weight that stays packed, and changes. */
+static bz_status kept_work(bz_context *c, double *result) {
+    bz_tensor *w = bz_copy(bz_ones(c, BZ_SHAPE(64, 96), BZ_F32)),
+              *x = bz_ones(c, BZ_SHAPE(2, 64), BZ_F32), *out;
+    bz_program *p = bz_compile(c, weight_product, &w, &(bz_compile_options){.nin = 1, .nout = 1});
+    bz_status s = p ? BZ_OK : bz_context_status(c);
+    for (int i = 0; i < 2 && !s; i++) {
+        s = bz_call(p, &x, &out);
+        bz_add_(w, w);
+    }
+    if (!s) s = bz_call(p, &x, &out);
+    if (!s) s = read_number(out, result);
+    bz_program_free(p);
+    return s;
+}
+
 static bz_status in_scope(work *w, bz_context *c, double *result) {
     bz_status s = bz_scope_begin(c);
     if (s) return s;
@@ -142,6 +165,7 @@ EACH_MODE(grad, grad_work)
 EACH_MODE(mixed, mixed_work)
 EACH_MODE(noise, random_work)
 EACH_MODE(compiled, compiled_work)
+EACH_MODE(kept, kept_work)
 
 /* What is compiled for the first time: nothing is in the process's cache yet. */
 static void fail_before_the_first(const char *name, work *w) {

@@ -48,6 +48,7 @@ static void plan(bz_text *t, const ir_graph *g, bool eager, const char *file) {
     pass_target target = targets[0].t;
     bz_error e = {0};
     target.eager = eager;
+    target.keeps = true;
     pass_plan *p = pass_compile(g, &target, &e);
     cr_assert(p, "%s: %s", file, e.text);
     ir_print(t, p->graph);

@@ -64,7 +64,7 @@ static void check_graph(const ir_graph *a, const ir_graph *b) {
     for (uint32_t i = 0; i < a->inputs.n; i++) {
         const ir_input *x = &a->inputs.p[i], *y = &b->inputs.p[i];
         cr_assert(!strcmp(x->name, y->name) && x->node == y->node && x->scalar == y->scalar &&
-                      x->fill == y->fill && x->seed == y->seed &&
+                      x->lasts == y->lasts && x->fill == y->fill && x->seed == y->seed &&
                       same_number(x->fill_lo, y->fill_lo) && same_number(x->fill_hi, y->fill_hi),
                   "input %s", x->name);
     }

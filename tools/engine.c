@@ -67,6 +67,7 @@ bz_status tool_target(const tool_machine *m, pass_target *t, bz_error *e) {
         if (s) return s;
         *t = c->target;
         bz_close(c);
+        t->keeps = true; /* of inputs that are said to last */
     }
     t->eager = m->eager;
     return BZ_OK;
@@ -173,7 +174,7 @@ static bz_status run_program(tool_engine *x, uint64_t *ns, bz_error *e) {
         if (in >= 0) x->out[i] = rt_buffer_ref(x->in[in]);
     }
     uint64_t start = bz_now();
-    bz_status s = rt_program_run(x->c, x->program, &(rt_call){x->in, x->bits, x->out});
+    bz_status s = rt_program_run(x->c, x->program, &(rt_call){x->in, x->bits, x->out, NULL});
     *ns = bz_now() - start;
     if (s) return bz_fail(e, s, "%s", bz_message(x->c));
     for (uint32_t i = 0; i < x->g->outputs.n; i++) {

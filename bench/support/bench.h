@@ -23,6 +23,7 @@ typedef struct bench_case {
     int nin, nout;
     const int *donate;   /* as in bz_compile_options; eager mode steps on alike */
     double bytes, flops; /* of one call, the least that is possible */
+    bool weight;         /* the last input is captured: the same in all calls */
     bool by_ops;         /* time eager mode too */
     double speedup;      /* goal: fused against eager, times */
     double copy_share;   /* goal: of copy bandwidth, in % */

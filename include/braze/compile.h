@@ -53,12 +53,14 @@ typedef struct bz_program bz_program;
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a
  * call that is an in-place change of the input: in[i] and its views have the new value, out[donate[i]] is another handle on it. fn may
  * change a donated input in place; other inputs, and tensors from outside, it may not (BZ_EMODE). in_names, out_names (NULL, or NULL
- * in a list: none): for explanations, pictures and exports, which write "in0" and "out0" for what has none; no two of a list are equal. */
+ * in a list: none): for explanations, pictures and exports, which write "in0" and "out0" for what has none; no two of a list are equal.
+ * lean: captured tensors are packed for products in every call; else they stay packed, beside the tensor, until they change. */
 typedef struct bz_compile_options {
     int nin, nout;
     const int *donate;
     const char *const *in_names;
     const char *const *out_names;
+    bool lean;
 } bz_compile_options;
 
 /* A program for fn. Nothing is traced until the first call. Belongs to c, freed by bz_program_free or with c. NULL and an error

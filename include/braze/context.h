@@ -123,6 +123,8 @@ typedef struct bz_counters {
     uint64_t buffers_made;
     /* by kernels, to memory outside of them: of a write into a part, the part */
     uint64_t bytes_written;
+    /* captured tensors that compiled functions packed to keep them so: of a weight that does not change, once (docs/memory.md) */
+    uint64_t packed;
 } bz_counters;
 BZ_API void bz_get_counters(const bz_context *c, bz_counters *out);
 BZ_API void bz_reset_peak(bz_context *c);

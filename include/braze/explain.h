@@ -55,6 +55,7 @@ typedef struct bz_explanation {
     const bz_apart_report *apart;
     int nkernels, nflows, napart;
     int64_t arena_bytes, arena_bound; /* temporaries: planned, and the least that is possible */
+    int64_t kept_bytes; /* packed captured tensors, which stay from call to call (docs/memory.md) */
 } bz_explanation;
 
 /* The signature of p that was called, or prepared, last (bz_prepare is enough). Times are there when calls ran under bz_profile. m:
@@ -72,7 +73,7 @@ typedef enum bz_explain_format {
 /* Writes it to a file, whole or not at all; path NULL: to standard output. The picture has a box for each kernel, in layers: its
  * share of the time (without times: of the limits), the bottleneck marked, arrows for buffers; a part that repeats at
  * least three times is drawn once. "from cache": faster than memory allows. The JSON is one object:
- *   {"machine": {"threads", "bytes_per_s", "flops_per_s"}, "arena_bytes", "arena_bound",
+ *   {"machine": {"threads", "bytes_per_s", "flops_per_s"}, "arena_bytes", "arena_bound", "kept_bytes",
  *    "kernels": [{"name", "ops": {name: count}, "sites": [], "segments", "bytes_read", "bytes_written", "flops", "specials",
  *                 "limit_ns", "bound": "memory"|"compute", "runs", "ns"}],
  *    "flows": [{"from", "to", "name", "dtype", "bytes"}],

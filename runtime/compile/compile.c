@@ -23,6 +23,7 @@ static void free_signature(bz_context *c, rt_signature *t) {
     bz_mem_free(t->reads);
     bz_mem_free(t->hidden);
     bz_mem_free(t->bits);
+    bz_mem_free(t->values);
     bz_mem_free(t->in);
     bz_mem_free(t->out);
     bz_mem_free(t->windows);
@@ -150,7 +151,13 @@ bz_program *bz_compile_at(bz_context *c, bz_function *fn, void *user, const bz_c
     if (!p)
         return rt_fail(c, BZ_ENOMEM, site, "compile", "there are %d compiled functions", PROGRAMS),
                NULL;
-    *p = (bz_program){.c = c, .fn = fn, .user = user, .nin = o->nin, .nout = o->nout, .site = site};
+    *p = (bz_program){.c = c,
+                      .fn = fn,
+                      .user = user,
+                      .nin = o->nin,
+                      .nout = o->nout,
+                      .site = site,
+                      .lean = o->lean};
     p->donate = bz_mem_alloc((size_t)o->nin * sizeof *p->donate);
     p->pending = bz_mem_alloc((size_t)o->nin * sizeof(rt_storage *));
     if (!p->donate || !p->pending) {
@@ -244,14 +251,27 @@ static rt_signature *add_signature(bz_program *p, rt_signature *t) {
     return t;
 }
 
+/* The same, unless it packs anew what it keeps again and again: then the function keeps nothing from now on. */
+static rt_signature *useful_signature(bz_program *p, bz_tensor *const *in, bool views) {
+    enum { REFILLED_MOST = 8 };
+    rt_signature *t = known_signature(p, in, views);
+    if (!t || t->program->refilled < REFILLED_MOST) return t;
+    p->lean = true;
+    p->signatures = t->next;
+    p->nsignatures--;
+    p->held -= t->program->held;
+    free_signature(p->c, t);
+    return NULL;
+}
+
 /* The signature of these inputs, traced if need be. */
 static rt_signature *find_signature(bz_program *p, bz_tensor *const *in, bz_status *s) {
-    rt_signature *t = known_signature(p, in, true);
+    rt_signature *t = useful_signature(p, in, true);
     unsigned nviews = 0;
     if (t) return t;
     for (t = p->signatures; t; t = t->next) nviews += t->nviews > 0;
     bool views = nviews < VIEWS_MOST;
-    if (!views && (t = known_signature(p, in, false))) return t;
+    if (!views && (t = useful_signature(p, in, false))) return t;
     t = new_signature(p, in, views);
     *s = t ? rt_trace_function(p, t, NULL) : rt_no_memory(p->c);
     if (*s) {
@@ -422,8 +442,11 @@ static bool gather_arguments(bz_program *p, rt_signature *t, bz_tensor *const *i
         t->in[i] = argument(c, x, t->reads[i], &t->windows[i]);
         if (!t->in[i]) return false;
     }
-    for (uint32_t i = (uint32_t)p->nin; i < t->nargs; i++)
-        if (t->hidden[i]) t->in[i] = rt_buffer_ref(t->hidden[i]->buf);
+    for (uint32_t i = (uint32_t)p->nin; i < t->nargs; i++) {
+        const rt_storage *s = t->hidden[i];
+        if (s) t->in[i] = rt_buffer_ref(s->buf);
+        t->values[i] = s && s->kind != RT_FOREIGN ? s->birth : 0;
+    }
     c->calls++;
     for (int i = 0; i < p->nin; i++) {
         if (p->donate[i] < 0) continue;
@@ -495,7 +518,7 @@ static bz_status run(bz_program *p, rt_signature *t, bz_tensor *const *in, bz_te
     rt_call_before(p, t, in);
     uint64_t stream = c->stream;
     s = gather_arguments(p, t, in) ? BZ_OK : rt_no_memory(c);
-    if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out});
+    if (!s) s = rt_program_run(c, t->program, &(rt_call){t->in, t->bits, t->out, t->values});
     if (s) c->stream = stream; /* a call that failed took no numbers */
     if (!s) s = hand_out(p, t, in, out);
     rt_call_after(p, t, out);

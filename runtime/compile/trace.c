@@ -141,13 +141,16 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     t->nargs = e->args.n;
     t->hidden = bz_mem_zero(t->nargs, sizeof(rt_storage *));
     t->bits = bz_mem_zero(t->nargs, sizeof *t->bits);
+    t->values = bz_mem_zero(t->nargs, sizeof *t->values);
     t->in = bz_mem_zero(t->nargs, sizeof(rt_buffer *));
     t->out = bz_mem_zero((size_t)p->nout, sizeof(rt_buffer *));
     t->windows = bz_mem_zero((size_t)p->nin, sizeof *t->windows);
-    if (!t->hidden || !t->bits || !t->in || !t->out || !t->windows) return false;
+    if (!t->hidden || !t->bits || !t->values || !t->in || !t->out || !t->windows) return false;
     for (uint32_t i = 0; i < t->nargs; i++) {
         t->hidden[i] = e->args.p[i].storage;
         if (t->hidden[i]) t->hidden[i]->refs++;
+        /* the caller's own memory may change with nobody knowing */
+        e->g->inputs.p[i].lasts = t->hidden[i] && t->hidden[i]->kind == RT_VALUE;
         t->bits[i] = e->args.p[i].bits;
     }
     t->key = e->key ? (int)ir_attrs(e->g, ir_at(e->g, e->key))[0] : -1;
@@ -159,9 +162,18 @@ static bool take_arguments(bz_program *p, rt_signature *t, rt_epoch *e) {
     return t->sources && name_inputs(p, e);
 }
 
+/* Each signature's panels are its own: some keep theirs, others pack anew, lest memory goes into sizes. */
+static bool may_keep(const bz_program *p) {
+    enum { KEEP_MOST = 2 };
+    unsigned n = 0;
+    for (const rt_signature *t = p->signatures; t; t = t->next) n += t->program->kept > 0;
+    return !p->lean && n < KEEP_MOST;
+}
+
 static rt_program *new_program(bz_program *p, rt_signature *t, const ir_graph *g, bz_error *e) {
     bz_context *c = p->c;
-    const unsigned how = p->signatures ? RT_ANY_SIZE : 0; /* there may be more of them */
+    const unsigned how = (p->signatures ? RT_ANY_SIZE : 0) | /* there may be more of them */
+                         (may_keep(p) ? RT_KEEPS : 0);
     if (t->nviews == 0) return rt_program_new(c, g, how, e);
     ir_graph *own = rt_graph_of_views(c, t, (unsigned)p->nin, g, e);
     rt_program *program = own ? rt_program_new(c, own, how, e) : NULL;

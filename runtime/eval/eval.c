@@ -153,9 +153,9 @@ static bz_status run(bz_context *c, rt_epoch *e) {
         const rt_gift *gift = rt_gift_to(c, c->evaluation->outs.p[i]);
         c->evaluation->out_bufs.p[i] = gift ? rt_buffer_ref(gift->b) : NULL;
     }
-    bz_status s = rt_program_run(
-        c, p,
-        &(rt_call){c->evaluation->in_bufs.p, c->evaluation->in_bits.p, c->evaluation->out_bufs.p});
+    bz_status s = rt_program_run(c, p,
+                                 &(rt_call){c->evaluation->in_bufs.p, c->evaluation->in_bits.p,
+                                            c->evaluation->out_bufs.p, NULL});
     bool room_for_gifts = rt_gifts_are_taken(c, e, !s);
     if (s || (room_for_gifts && keep_results(c, e))) return s;
     for (uint32_t i = 0; i < c->evaluation->outs.n; i++)

@@ -96,7 +96,8 @@ static region region_of(const finder *f, const node *l, uint32_t i) {
             r.word = f->p->graph->inputs.n + b->number;
         break;
     case PASS_ARENA: r.first = b->offset, r.end = b->offset + bytes; break;
-    case PASS_CONST: break; /* nobody writes there */
+    case PASS_CONST:       /* nobody writes there */
+    case PASS_KEPT: break; /* GPUs keep nothing */
     }
     return r;
 }

@@ -20,10 +20,13 @@ typedef struct rt_call {
     /* per output, one reference each: a donated input's buffer is offered, NULL for the others; rt_program_run puts there what
      * the results are in, before its device runs */
     rt_buffer **out;
+    /* per input a number of the value that it has, which no other value ever gets; 0: not known. NULL: none is */
+    const uint64_t *values;
 } rt_call;
 enum rt_how {
-    RT_EAGER = 1,   /* a kernel for each op */
-    RT_ANY_SIZE = 2 /* graphs that differ from it in sizes alone were, or will be, compiled, too */
+    RT_EAGER = 1,    /* a kernel for each op */
+    RT_ANY_SIZE = 2, /* graphs that differ from it in sizes alone were, or will be, compiled, too */
+    RT_KEEPS = 4 /* it may keep what it makes of inputs that last, where there is room for that */
 };
 typedef struct rt_device {
     bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
@@ -51,6 +54,8 @@ struct rt_program {
     rt_spec *outputs;
     uint32_t noutputs, ninputs;
     size_t held; /* bytes of memory that it has between runs */
+    size_t kept; /* of these with what it makes of inputs that last */
+    unsigned refilled; /* runs in a row in which all of that was made anew */
     uint64_t runs, run_ns;
 };
 /* For programs with a plan and an image of words (image.h). Says of p's outputs whose memory each is. */

@@ -26,7 +26,8 @@ typedef struct maker {
     rt_image *m;
     const pass_plan *plan;
     const rt_ends *ends;
-    ir_bits *zeros; /* scalars of any kernel */
+    ir_bits *zeros;  /* scalars of any kernel */
+    int64_t kept_at; /* byte of the arena where what is kept begins */
     BZ_VEC(bz_rt_copy)
     after, late; /* copies after the run: results, then what is written over inputs */
 } maker;
@@ -103,6 +104,7 @@ static bz_rt_place of_buffer(const maker *k, uint32_t which) {
         return k->m->staged[b->number] >= 0 ? of_arena(k->m->staged[b->number])
                                             : k->ends->output[b->number];
     case PASS_ARENA: return of_arena(b->offset);
+    case PASS_KEPT: return of_arena(k->kept_at + b->offset);
     case PASS_CONST: break;
     }
     return (bz_rt_place){BZ_RT_CONSTS, 0, (uint64_t)const_offset(k->plan, which)};
@@ -128,6 +130,8 @@ static bool stage_outputs(maker *k) {
         k->m->staged[i] = stays || waits ? arena : -1;
         if (stays || waits) arena = bz_plus(arena, bz_round_up(buffer_bytes(b), LINE));
     }
+    k->kept_at = arena;
+    arena = bz_plus(arena, p->kept_bytes);
     k->m->base.arena_bytes = (uint64_t)arena;
     return arena <= BZ_BYTES_MOST;
 }
@@ -205,24 +209,50 @@ static bool add_pointers(maker *k, const pass_segment *s) {
     return ok;
 }
 
-/* Phase `ph` of a launch whose pointers begin there in the table. */
-static bool add_phase(maker *k, const pass_launch *l, unsigned ph, uint32_t pointers) {
-    bz_rt_phase q = {0};
-    for (uint32_t i = 0; i < l->nsegments; i++) {
-        const pass_segment *s = &l->segments[i];
-        const lp_kernel *code = kernel_of(k, s);
-        bz_rt_segment r = {
-            .extents = s->extents, .buffers = pointers, .scalars = pointers + code->buffers.n};
-        pointers += code->buffers.n + code->scalars.n;
-        if (ph >= lp_phase_count(code)) continue;
-        r.tasks = lp_phase_tasks(code, ph, s->extents, k->zeros); /* it never depends on scalars */
-        if (r.tasks < 0 || !bz_vec_push(&k->m->segments, r) ||
-            !bz_vec_push(&k->m->codes, ((rt_code_of){s->kernel, ph})))
-            return false;
-        q.tasks += r.tasks;
-        q.nsegments++;
+static const pass_kept *kept_of(const pass_segment *s, unsigned ph) {
+    for (uint32_t i = 0; i < s->nkept; i++)
+        if (s->kept[i].phase == ph) return &s->kept[i];
+    return NULL;
+}
+
+static bool add_kept(maker *k, const pass_kept *of, const bz_rt_phase *q) {
+    return bz_vec_push(&k->m->kept,
+                       ((rt_kept_phase){.phase = k->m->phases.n, .tasks = q->tasks, .of = of})) &&
+           bz_vec_push(&k->m->phases, *q);
+}
+
+/* Phase `ph` of segment s, whose pointers begin there in the table, becomes a part of q. */
+static bool add_part(maker *k, const pass_segment *s, unsigned ph, uint32_t pointers,
+                     bz_rt_phase *q) {
+    const lp_kernel *code = kernel_of(k, s);
+    bz_rt_segment r = {
+        .extents = s->extents, .buffers = pointers, .scalars = pointers + code->buffers.n};
+    r.tasks = lp_phase_tasks(code, ph, s->extents, k->zeros); /* it never depends on scalars */
+    q->tasks += r.tasks;
+    q->nsegments++;
+    return r.tasks >= 0 && bz_vec_push(&k->m->segments, r) &&
+           bz_vec_push(&k->m->codes, ((rt_code_of){s->kernel, ph}));
+}
+
+/* Phase `ph` of a launch whose pointers begin there in the table: of each segment that keeps what it makes by itself, as it may be left
+ * out; of all others together. */
+static bool add_phase(maker *k, const pass_launch *l, unsigned ph, uint32_t first) {
+    bz_rt_phase rest = {0};
+    for (int keeps = 1; keeps >= 0; keeps--) {
+        uint32_t pointers = first;
+        for (uint32_t i = 0; i < l->nsegments; i++) {
+            const pass_segment *s = &l->segments[i];
+            const lp_kernel *code = kernel_of(k, s);
+            const pass_kept *kept = kept_of(s, ph);
+            bz_rt_phase own = {0};
+            if (ph < lp_phase_count(code) && keeps == (kept != NULL)) {
+                if (!add_part(k, s, ph, pointers, kept ? &own : &rest)) return false;
+                if (kept && !add_kept(k, kept, &own)) return false;
+            }
+            pointers += code->buffers.n + code->scalars.n;
+        }
     }
-    return bz_vec_push(&k->m->phases, q);
+    return !rest.nsegments || bz_vec_push(&k->m->phases, rest);
 }
 
 static bool add_launch(maker *k, const pass_launch *l) {
@@ -235,11 +265,10 @@ static bool add_launch(maker *k, const pass_launch *l) {
         nphases = n > nphases ? n : nphases;
         if (!add_pointers(k, &l->segments[i])) return false;
     }
-    for (unsigned ph = 0; ph < nphases; ph++) {
+    for (unsigned ph = 0; ph < nphases; ph++)
         if (!add_phase(k, l, ph, pointers)) return false;
-        int64_t tasks = k->m->phases.p[first + ph].tasks;
-        most = tasks > most ? tasks : most;
-    }
+    for (uint32_t i = first; i < k->m->phases.n; i++)
+        most = k->m->phases.p[i].tasks > most ? k->m->phases.p[i].tasks : most;
     uint32_t flags = (most > 1 && cost_ns(l) > (double)pass_cpu.wake_ns ? BZ_RT_PARALLEL : 0u) |
                      (writes_input(k, l) ? BZ_RT_CHANGES : 0u);
     for (uint32_t i = first; i < k->m->phases.n; i++) k->m->phases.p[i].flags = flags;
@@ -292,6 +321,7 @@ void rt_image_free(rt_image *m) {
     bz_vec_free(&m->places);
     bz_vec_free(&m->copies);
     bz_vec_free(&m->first);
+    bz_vec_free(&m->kept);
     bz_mem_free(m->staged);
 }
 

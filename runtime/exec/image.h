@@ -17,6 +17,15 @@ typedef struct rt_code_of {
     uint32_t kernel, phase;
 } rt_code_of;
 
+/* A phase of the image that need not run again (pass_kept). Its memory is in the arena, behind what is staged. */
+typedef struct rt_kept_phase {
+    uint32_t phase;
+    int64_t tasks;
+    const pass_kept *of;
+    uint64_t *values; /* of the inputs when it ran; 0: not known */
+    bool filled;      /* it ran, and these are true */
+} rt_kept_phase;
+
 typedef struct rt_image {
     bz_rt_image base; /* consts, baked NULL */
     BZ_VEC(bz_rt_phase) phases;
@@ -28,6 +37,7 @@ typedef struct rt_image {
     BZ_VEC(uint32_t) first; /* phase of each launch; of the end */
     /* of each output: byte of the arena where it waits, or stays; -1 = it does not */
     int64_t *staged;
+    BZ_VEC(rt_kept_phase) kept;
 } rt_image;
 
 /* Makes the image of a plan, which stays as long. false: no memory, or more than can be counted. rt_image_free is due either way. */

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 bz_status rt_check_plan(const rt_memory *m, const pass_plan *p, int64_t more, bz_error *e) {
-    int64_t bytes = bz_plus(bz_plus(p->arena_bytes, more), (int64_t)rt_consts_bytes(p));
+    int64_t bytes =
+        bz_plus(bz_plus(bz_plus(p->arena_bytes, p->kept_bytes), more), (int64_t)rt_consts_bytes(p));
     for (uint32_t i = 0; i < p->buffers.n; i++) {
         const pass_buffer *b = &p->buffers.p[i];
         if (b->place == PASS_OUTPUT)

@@ -47,11 +47,12 @@ static bool ready(bz_context *c, cpu_program *p, const ir_graph *g) {
     if (!make_image(p, g) || !new_consts(p)) return false;
     p->args = bz_mem_zero(g->inputs.n + g->outputs.n + 1, sizeof *p->args);
     p->times = bz_mem_zero(p->image.phases.n + 1, sizeof *p->times);
-    if (!p->args || !p->times || !new_workspace(c, p)) return false;
+    if (!p->args || !p->times || !cpu_kept_new(p) || !new_workspace(c, p)) return false;
     bz_rt_fill_table(&p->image.base, p->args, &p->work, BZ_RT_BAKED);
     for (uint32_t i = 0; i < p->plan->launches.n; i++)
         p->bytes_written += (uint64_t)p->plan->launches.p[i].bytes_written;
     p->base.held = p->room_bytes + p->consts_bytes;
+    p->base.kept = (size_t)p->plan->kept_bytes;
     return true;
 }
 
@@ -80,12 +81,23 @@ static void cpu_free(bz_context *c, rt_program *base) {
     bz_mem_free(p->kernels);
     bz_mem_free(p->args);
     bz_mem_free(p->times);
+    bz_mem_free(p->kept_values);
     rt_image_free(&p->image);
     pass_plan_free(p->plan);
     bz_mem_free(p);
 }
 
-static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+/* What is kept comes on top of the weights: it leaves half of the machine's memory to others, and stays within the context's limit. */
+static bool may_keep(const bz_context *c, const pass_plan *p, bz_error *e) {
+    const uint64_t limit = c->limits[BZ_LIMIT_BYTES],
+                   machine = (uint64_t)rt_memory_size(c->memory) / 2;
+    const uint64_t all = c->pool->bytes + (uint64_t)p->arena_bytes + (uint64_t)p->kept_bytes;
+    if (!p->kept_bytes || (all <= machine && (!limit || all <= limit))) return true;
+    bz_fail(e, BZ_ENOMEM, "no room for what would be kept");
+    return false;
+}
+
+static rt_program *compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     uint64_t start = bz_now();
     cpu_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
@@ -94,21 +106,33 @@ static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, b
     rt_watch watch = rt_watch_new(c);
     target.eager = how & RT_EAGER;
     target.any_size = how & RT_ANY_SIZE;
+    target.keeps = how & RT_KEEPS;
     target.watch = &watch.base;
     bool done = rt_program_init(c, &p->base, &rt_cpu, g, e);
     p->plan = done ? pass_compile(g, &target, e) : NULL;
     uint64_t passes = bz_now();
-    done = p->plan &&
-           !rt_check_plan(&rt_host, p->plan, bz_times(rt_scratch_bytes(p->plan), c->threads), e) &&
-           rt_within_bytes(c, &c->pool->bytes, (uint64_t)p->plan->arena_bytes, "temporaries take",
-                           e) &&
-           (p->kernels = rt_plan_code(c, p->plan, &codegen.base, &watch.base, e));
+    done =
+        p->plan &&
+        !rt_check_plan(&rt_host, p->plan, bz_times(rt_scratch_bytes(p->plan), c->threads), e) &&
+        may_keep(c, p->plan, e) &&
+        rt_within_bytes(c, &c->pool->bytes, (uint64_t)(p->plan->arena_bytes + p->plan->kept_bytes),
+                        "temporaries take", e) &&
+        (p->kernels = rt_plan_code(c, p->plan, &codegen.base, &watch.base, e));
     if (done && !ready(c, p, g)) done = false, bz_fail(e, BZ_ENOMEM, "out of memory");
     rt_say_times(p->plan, g, passes - start, bz_now() - passes);
     if (done && rt_env_get()->debug >= 2) show(p, c->isa);
     if (done) return &p->base;
     rt_program_free(c, &p->base);
     return NULL;
+}
+
+/* What cannot be had with what is kept is compiled without. */
+static rt_program *cpu_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    bz_error own = {0};
+    rt_program *p = how & RT_KEEPS ? compile(c, g, how, &own) : NULL;
+    if (p) return p;
+    if (!own.status || own.status == BZ_ENOMEM) return compile(c, g, how & ~(unsigned)RT_KEEPS, e);
+    return bz_fail(e, own.status, "%s", own.text), NULL;
 }
 
 static const pass_plan *cpu_plan(const rt_program *p) {

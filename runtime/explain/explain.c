@@ -204,7 +204,10 @@ static void make_apart(maker *m) {
 
 bz_explanation *rt_explain(const pass_plan *p, const rt_program *measured,
                            const bz_machine *machine) {
-    maker m = {.p = p, .x = {.arena_bytes = p->arena_bytes, .arena_bound = p->arena_bound}};
+    maker m = {.p = p,
+               .x = {.arena_bytes = p->arena_bytes,
+                     .arena_bound = p->arena_bound,
+                     .kept_bytes = p->kept_bytes}};
     if (machine) m.x.machine = *machine;
     m.kernel_of = take(&m, p->graph->n.n, sizeof *m.kernel_of);
     for (uint32_t i = 0; i < p->graph->n.n && !m.failed; i++) m.kernel_of[i] = -1;

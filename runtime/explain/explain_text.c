@@ -120,11 +120,14 @@ static void print_apart(bz_text *t, const bz_apart_report *a) {
 }
 
 void rt_explain_text(bz_text *t, const bz_explanation *x) {
-    char arena[24], least[24], bytes[24], flops[24];
-    bz_textf(t, "%d kernel%s; temporaries %s (at least %s)\n", x->nkernels,
+    char arena[24], least[24], kept[24], bytes[24], flops[24];
+    bz_textf(t, "%d kernel%s; temporaries %s (at least %s)", x->nkernels,
              x->nkernels == 1 ? "" : "s",
              rt_show_bytes(arena, sizeof arena, (double)x->arena_bytes),
              rt_show_bytes(least, sizeof least, (double)x->arena_bound));
+    if (x->kept_bytes)
+        bz_textf(t, "; packed to stay %s", rt_show_bytes(kept, sizeof kept, (double)x->kept_bytes));
+    bz_text_str(t, "\n");
     if (x->machine.bytes_per_s > 0)
         bz_textf(t, "machine: %d threads, copies %s/s, %sflop/s\n", x->machine.threads,
                  rt_show_bytes(bytes, sizeof bytes, x->machine.bytes_per_s),
@@ -190,8 +193,9 @@ static void json_apart(bz_text *t, const bz_apart_report *a) {
 void rt_explain_json(bz_text *t, const bz_explanation *x) {
     bz_textf(t, "{\"machine\": {\"threads\": %d, \"bytes_per_s\": %.0f, \"flops_per_s\": %.0f},\n",
              x->machine.threads, x->machine.bytes_per_s, x->machine.flops_per_s);
-    bz_textf(t, " \"arena_bytes\": %lld, \"arena_bound\": %lld,\n \"kernels\": [",
-             (long long)x->arena_bytes, (long long)x->arena_bound);
+    bz_textf(
+        t, " \"arena_bytes\": %lld, \"arena_bound\": %lld, \"kept_bytes\": %lld,\n \"kernels\": [",
+        (long long)x->arena_bytes, (long long)x->arena_bound, (long long)x->kept_bytes);
     for (int i = 0; i < x->nkernels; i++) {
         bz_text_str(t, i ? ",\n  " : "\n  ");
         json_kernel(t, &x->kernels[i]);

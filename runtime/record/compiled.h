@@ -20,6 +20,7 @@ typedef struct rt_signature {
     uint32_t nargs;      /* inputs of the graph: nin, then hidden ones and numbers */
     rt_storage **hidden; /* per input; NULL where it is none */
     ir_bits *bits;
+    uint64_t *values; /* per input: which value it has in the call at hand; 0: not known */
     int key, base; /* inputs that are the random stream's, -1 = none */
     uint64_t words;
     rt_buffer **in, **out;
@@ -41,6 +42,7 @@ struct bz_program {
     rt_signature *signatures; /* the one that was called last, the one before ... */
     uint32_t nsignatures;
     size_t held;          /* by their programs */
+    bool lean;            /* bz_compile_options; or what it captured changes before every call */
     bool tracing;         /* fn runs right now: it may not call itself */
     rt_storage **pending; /* room for nin */
     struct bz_program *prev, *next;

@@ -100,14 +100,14 @@ bool rt_lineage_source(bz_context *c, rt_storage *s, ir_ref node) {
 }
 
 void rt_lineage_change(bz_context *c, rt_storage *s, ir_ref node) {
-    if (node && !add_source(c, (rt_source){.node = node, .of = {s, s->birth}, .former = true}))
-        return;
+    const rt_source former = {.node = node, .of = {s, s->birth}, .former = true};
+    s->birth = ++c->lineage->births; /* it is another value, whatever fails */
+    if (node && !add_source(c, former)) return;
     rt_past_unref(c, s->past);
     rt_made_unref(s->made);
     s->past = NULL;
     s->made = NULL;
     s->source = 0;
-    s->birth = ++c->lineage->births;
     rt_lineage_gone(c, s);
 }
 

@@ -45,6 +45,8 @@ typedef struct ir_input {
     const char *name; /* unique, owned by the graph */
     ir_ref node;
     bool scalar;
+    /* as a rule it has the value that it had at the run before: what a target packs of it may stay (docs/memory.md) */
+    bool lasts;
     /* how a file says that the input may be made up: random kind and seed (0 = it must be given) */
     uint8_t fill;
     uint64_t seed;

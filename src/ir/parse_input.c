@@ -149,7 +149,7 @@ static bool symbol(tx_parser *p, uint32_t tok, const char *name) {
     return ir_ex_sym(&p->m->ex, name, range[0], range[1]) || tp_no_memory(p);
 }
 
-/* name: [scalar] type [= fill]; its node is bound to the name. */
+/* name: [scalar|lasting] type [= fill]; its node is bound to the name. */
 bool tp_input(tx_parser *p, tp_scope *s, ir_ref *out) {
     bz_dtype t;
     ir_dim dims[IR_MAX_RANK];
@@ -160,7 +160,7 @@ bool tp_input(tx_parser *p, tp_scope *s, ir_ref *out) {
     if (tp_accept_word(p, "sym"))
         return tx_is_word(name) ? symbol(p, tok, name)
                                 : tx_fail(p, tok, BZ_EPARSE, "a symbol's name is a word");
-    bool scalar = tp_accept_word(p, "scalar");
+    bool scalar = tp_accept_word(p, "scalar"), lasts = !scalar && tp_accept_word(p, "lasting");
     if (!tp_type(p, &t, dims, &rank)) return false;
     if (scalar && rank) return tx_fail(p, tok, BZ_ESHAPE, "a scalar has no dimensions");
     ir_ref r = scalar ? ir_scalar_input(s->g, name, t) : ir_input_new(s->g, name, t, dims, rank);
@@ -168,6 +168,7 @@ bool tp_input(tx_parser *p, tp_scope *s, ir_ref *out) {
     bz_error wrong = {0};
     if (ir_verify_node(s->g, r, &wrong)) return tx_fail(p, tok, wrong.status, "%s", wrong.text);
     *out = r;
+    s->g->inputs.p[s->g->inputs.n - 1].lasts = lasts;
     return tp_bind(p, s, tok, tp_key(p, tok), r) &&
            (!tp_accept(p, '=') || fill(p, &s->g->inputs.p[s->g->inputs.n - 1], t));
 }

@@ -76,7 +76,7 @@ static void print_ref(bz_text *t, const ir_graph *g, ir_ref r) {
 static void print_input(bz_text *t, const ir_graph *g, const ir_input *in, bool line) {
     print_name(t, in->name);
     bz_text_str(t, line ? " : " : ": ");
-    bz_text_str(t, in->scalar ? "scalar " : "");
+    bz_text_str(t, in->scalar ? "scalar " : in->lasts ? "lasting " : "");
     ir_print_shape(t, g, in->node);
     if (in->fill) tx_print_fill(t, in);
 }

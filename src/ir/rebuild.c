@@ -14,7 +14,10 @@ ir_graph *ir_rebuild_begin(const ir_graph *old, ir_map *map) {
                        : ir_input_new(g, in->name, (bz_dtype)n->dtype, ir_dims(old, n), n->rank);
         if (!r) goto fail;
         ir_input *made = &g->inputs.p[i];
-        *made = (ir_input){made->name, r, in->scalar, in->fill, in->seed, in->fill_lo, in->fill_hi};
+        const char *name = made->name;
+        *made = *in;
+        made->name = name;
+        made->node = r;
         map->to[in->node] = r;
     }
     return g;

@@ -42,8 +42,8 @@ static uint32_t new_buffer(lower *l, ir_ref r, pass_place place, uint32_t number
     return add(l, r, ir_dtype(l->g, r), count, place, number);
 }
 
-uint32_t buffers_work(lower *l, bz_dtype t, int64_t count) {
-    return add(l, 0, t, count, PASS_ARENA, 0);
+uint32_t buffers_work(lower *l, bz_dtype t, int64_t count, pass_place place) {
+    return add(l, 0, t, count, place, 0);
 }
 
 /* The node whose buffer output i names: reshapes of a buffer are the buffer. */

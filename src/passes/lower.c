@@ -43,11 +43,21 @@ static lp_val declare(lower *l, uint32_t buffer, lp_access access) {
     return p;
 }
 
-lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
-    uint32_t b = buffers_work(l, t, count);
+static lp_val work_in(lower *l, bz_dtype t, int64_t count, pass_place place) {
+    uint32_t b = buffers_work(l, t, count, place);
     if (b != PASS_NONE) return declare(l, b, LP_WORK);
     emit_fail(&l->m);
     return 0;
+}
+
+lp_val lower_work(lower *l, bz_dtype t, int64_t count) {
+    return work_in(l, t, count, PASS_ARENA);
+}
+
+lp_val lower_work_of(lower *l, ir_ref r, bz_dtype t, int64_t count) {
+    if (!kept_lasts(l, r)) return lower_work(l, t, count);
+    kept_add(l, r);
+    return work_in(l, t, count, PASS_KEPT);
 }
 
 bool lower_place(lower *l, ir_ref r, fuse_level level, ir_ref *node, ir_ex *idx, ir_ex *offset) {
@@ -195,6 +205,7 @@ static bool declare_outputs(lower *l) {
 static bool begin_kernel(lower *l, const fuse_group *group) {
     l->group = group;
     l->buffers.n = l->pointers.n = l->scalars.n = l->outputs.n = l->out_pointers.n = 0;
+    l->kept.n = 0;
     l->k = lp_kernel_new("k");
     l->b = l->k ? lp_builder_new(l->k) : NULL;
     bool ok = ir_exprs_init(&l->x);
@@ -254,7 +265,9 @@ static bool fill_segment(lower *l, pass_segment *out) {
     out->extents = extents;
     out->buffers = bz_arena_copy(a, l->buffers.p, l->buffers.n * sizeof *l->buffers.p);
     out->scalars = bz_arena_copy(a, l->scalars.p, l->scalars.n * sizeof *l->scalars.p);
-    return out->buffers && out->at && out->extents && out->scalars;
+    out->kept = bz_arena_copy(a, l->kept.p, l->kept.n * sizeof *l->kept.p);
+    out->nkept = l->kept.n;
+    return out->kept && out->buffers && out->at && out->extents && out->scalars;
 }
 
 /* The most that a kernel is handed; `first`: by its first launch. Processors have indices of 64 bits at no price: one kernel serves all
@@ -421,5 +434,6 @@ void lower_free(lower *l) {
     bz_vec_free(&l->scalars);
     bz_vec_free(&l->outputs);
     bz_vec_free(&l->out_pointers);
+    bz_vec_free(&l->kept);
     collect_free(l);
 }

@@ -287,6 +287,7 @@ typedef struct lower {
     BZ_VEC(uint32_t) scalars;
     BZ_VEC(ir_ref) outputs; /* members that are stored, ascending */
     BZ_VEC(lp_val) out_pointers;
+    BZ_VEC(pass_kept) kept; /* phases that fill KEPT buffers */
 } lower;
 
 /* Begins a list; adds what the value of r at idx depends on; is all of it linear in sym, with steps of 0 or 1 alone if *dense? */
@@ -322,6 +323,12 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group);
 #undef STAGE
 void stages_free(lower *l);
 
+/* ---- kept.c */
+/* Is r, at the kernel at hand, made of inputs that last and of constants alone? */
+bool kept_lasts(lower *l, ir_ref r);
+/* The phase that comes next is all that fills a KEPT buffer, with what it makes of r, which lasts. */
+void kept_add(lower *l, ir_ref r);
+
 /* ---- lower.c */
 void lower_free(lower *l);
 /* Does the group store any element? */
@@ -329,8 +336,8 @@ bool lower_has_work(const lower *l, const fuse_group *g);
 
 /* ---- buffers.c */
 void buffers_free(homes *h);
-/* For a kernel's own memory. PASS_NONE: out of memory, or (in l->e) too large for any. */
-uint32_t buffers_work(lower *l, bz_dtype t, int64_t count);
+/* For a kernel's own memory, ARENA or KEPT. PASS_NONE: out of memory, or (in l->e) too large for any. */
+uint32_t buffers_work(lower *l, bz_dtype t, int64_t count, pass_place place);
 /* Is r a member of the group? */
 bool buffers_own(const lower *l, const fuse_group *g, ir_ref r);
 /* Does the kernel of update r write where its operand lies? */
@@ -357,6 +364,8 @@ bool memory_plan(pass_plan *p, bz_error *e);
 
 /* ---- lower.c */
 lp_val lower_work(lower *l, bz_dtype t, int64_t count); /* memory shared by the phases */
+/* The same for a phase that comes next and fills it with what it makes of r alone: it stays from run to run where r lasts (kept.c). */
+lp_val lower_work_of(lower *l, ir_ref r, bz_dtype t, int64_t count);
 /* Adds a function that kernels call; gives its number for lp_call. An equal one is reused; `f` belongs to the plan then. */
 bool lower_function(lower *l, lp_kernel *f, unsigned *number);
 /* Emits the members that are stored and lie on `level` at the current symbols, all values first, then all stores. */

@@ -291,6 +291,16 @@ static bool list_born(const pass_plan *p, uint32_t *born, unsigned *n) {
     return true;
 }
 
+/* What is kept is never given away: one behind the other. */
+static void place_kept(pass_plan *p) {
+    for (uint32_t i = 0; i < p->buffers.n; i++) {
+        pass_buffer *b = &p->buffers.p[i];
+        if (b->place != PASS_KEPT) continue;
+        b->offset = p->kept_bytes;
+        p->kept_bytes = bz_plus(p->kept_bytes, bytes_of(b));
+    }
+}
+
 bool memory_plan(pass_plan *p, bz_error *e) {
     planner w = {.p = p, .size = 1};
     unsigned n = 0;
@@ -301,9 +311,11 @@ bool memory_plan(pass_plan *p, bz_error *e) {
     w.failed = w.failed || !list_born(p, born, &n);
     if (!w.failed) w.failed = !fits(sum_of(p, born, n), 0x1p60, e);
     if (!w.failed) place_all(&w, born, born + n, n);
+    place_kept(p);
     bz_mem_free(born);
     bz_mem_free(w.tree);
     bz_mem_free(w.wide);
     bz_vec_free(&w.hooks);
-    return !w.failed && fits((double)p->arena_bytes, (double)BZ_BYTES_MOST, e);
+    return !w.failed &&
+           fits((double)p->arena_bytes + (double)p->kept_bytes, (double)BZ_BYTES_MOST, e);
 }

@@ -49,6 +49,7 @@ typedef struct pass_target {
     bool eager;            /* one kernel per node: no fusion */
     bool matrix;           /* fast mode: sums of products may be those of matrix units (docs/fast.md) */
     bool any_size;         /* kernels are cut to serve other sizes, too, rather than to fit these */
+    bool keeps; /* what kernels make of inputs that last stays from run to run (PASS_KEPT) */
     bool rows; /* a launch hands all its segments of one kernel over at once: lp_kernel.rows */
     unsigned threads; /* tasks are cut for about so many; any number runs */
     /* bytes of a temporary up to which it stays in the caches from one launch to the next */
@@ -73,7 +74,8 @@ enum {
 
 /* ---- the plan */
 
-typedef enum pass_place { PASS_INPUT, PASS_OUTPUT, PASS_ARENA, PASS_CONST } pass_place;
+/* KEPT: nobody writes there between two runs */
+typedef enum pass_place { PASS_INPUT, PASS_OUTPUT, PASS_ARENA, PASS_CONST, PASS_KEPT } pass_place;
 
 typedef struct pass_buffer {
     bz_dtype dtype;
@@ -82,10 +84,17 @@ typedef struct pass_buffer {
     /* INPUT, OUTPUT: which one of the graph; CONST: the node of plan->graph that lists the elements. A donated input's buffer is its
      * output's too */
     uint32_t number;
-    int64_t offset;       /* ARENA: bytes from its start, a multiple of 64 */
+    int64_t offset;       /* ARENA, KEPT: bytes from its start, a multiple of 64 */
     uint32_t first, last; /* launches that use it, first writes */
     bool taken;           /* INPUT: an output lies in it */
 } pass_buffer;
+
+/* A phase of a kernel that does nothing but to fill a KEPT buffer with what it makes of inputs that last: where these have the values that they
+ * had when it ran, it need not run again. */
+typedef struct pass_kept {
+    uint32_t phase, ninputs;
+    const uint32_t *inputs; /* of the graph, each once */
+} pass_kept;
 
 /* One use of a kernel: its code with these buffers, extents and scalars. */
 typedef struct pass_segment {
@@ -95,6 +104,8 @@ typedef struct pass_segment {
     const int64_t *at;
     const int64_t *extents;  /* among them the numbers of nodes of plan->graph that errors name */
     const uint32_t *scalars; /* graph inputs that are scalars, one per kernel scalar */
+    const pass_kept *kept;   /* phases, ascending */
+    uint32_t nkept;
 } pass_segment;
 
 /* What the runtime starts at once: segments that do not depend on each other (one kernel each in the sense of the reports, which
@@ -130,6 +141,7 @@ typedef struct pass_plan {
     uint32_t *output;
     uint32_t noutputs;
     int64_t arena_bytes;     /* size of the arena: the exact peak of temporaries */
+    int64_t kept_bytes;      /* of all KEPT buffers, one behind the other */
     int64_t arena_bound;     /* lower bound: most bytes live at once */
     uint64_t ns[PASS_COUNT]; /* that each pass took */
     bz_arena memory;

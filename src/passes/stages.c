@@ -96,7 +96,7 @@ void stage_schedule_text(bz_text *t, const lower *l) {
 
 /* placed: it has its offset. */
 static void print_buffer(bz_text *t, const pass_plan *p, uint32_t i, bool placed) {
-    static const char *const places[] = {"input", "output", "arena", "const"};
+    static const char *const places[] = {"input", "output", "arena", "const", "kept"};
     const pass_buffer *b = &p->buffers.p[i];
     bz_textf(t, "  b%u: %s[%lld] %s", i, ir_dtypes[b->dtype].name, (long long)b->count,
              places[b->place]);
@@ -104,7 +104,7 @@ static void print_buffer(bz_text *t, const pass_plan *p, uint32_t i, bool placed
         bz_textf(t, " %s", p->graph->inputs.p[b->number].name);
     else if (b->place == PASS_OUTPUT)
         bz_textf(t, " %s", p->graph->outputs.p[b->number].name);
-    else if (b->place == PASS_ARENA && placed)
+    else if ((b->place == PASS_ARENA || b->place == PASS_KEPT) && placed)
         bz_textf(t, " +%lld", (long long)b->offset);
     bz_textf(t, ", launches %u-%u\n", b->first, b->last);
 }
@@ -123,6 +123,11 @@ static void print_segment(bz_text *t, const pass_plan *p, const pass_segment *s)
         bz_textf(t, " %s=%lld", k->extents.p[i].name, (long long)s->extents[i]);
     for (uint32_t i = 0; i < k->scalars.n; i++)
         bz_textf(t, " %s", p->graph->inputs.p[s->scalars[i]].name);
+    for (uint32_t i = 0; i < s->nkept; i++) {
+        bz_textf(t, ", phase %u keeps what it makes of", s->kept[i].phase);
+        for (uint32_t j = 0; j < s->kept[i].ninputs; j++)
+            bz_textf(t, " %s", p->graph->inputs.p[s->kept[i].inputs[j]].name);
+    }
     bz_text_str(t, "\n");
 }
 
@@ -156,8 +161,10 @@ void stage_memory_text(bz_text *t, const lower *l) {
 }
 
 void pass_plan_print(bz_text *t, const pass_plan *p) {
-    bz_textf(t, "plan: %u launches, arena %lld bytes (at least %lld)\n", p->launches.n,
+    bz_textf(t, "plan: %u launches, arena %lld bytes (at least %lld)", p->launches.n,
              (long long)p->arena_bytes, (long long)p->arena_bound);
+    if (p->kept_bytes) bz_textf(t, ", %lld kept", (long long)p->kept_bytes);
+    bz_text_str(t, "\n");
     for (uint32_t i = 0; i < p->buffers.n; i++) print_buffer(t, p, i, true);
     for (uint32_t i = 0; i < p->launches.n; i++) {
         const pass_launch *l = &p->launches.p[i];

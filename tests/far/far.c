@@ -170,7 +170,7 @@ static bz_status kernels_run(bz_context *c, rt_program *p, const rt_call *call, 
     rt_buffer *room = bz_mem_zero(p->ninputs + p->noutputs + 1, sizeof *room);
     rt_buffer **in = room ? near(call->in, p->ninputs, room) : NULL,
               **out = in ? near(call->out, p->noutputs, room + p->ninputs) : NULL;
-    bz_status s = out ? rt_cpu.run(c, p, &(rt_call){in, call->bits, out}, e)
+    bz_status s = out ? rt_cpu.run(c, p, &(rt_call){in, call->bits, out, call->values}, e)
                       : bz_fail(e, BZ_ENOMEM, "out of memory");
     bz_mem_free(in);
     bz_mem_free(out);

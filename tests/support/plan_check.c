@@ -38,6 +38,7 @@ static bool target_fault(const ir_graph *g, const plan_target *t, const ir_value
     char how[64];
     pass_target target = t->t;
     target.threads = c->threads;
+    target.keeps = t->isa != CG_NISAS;
     pass_plan *p = pass_compile(g, &target, &e);
     if (!p) {
         snprintf(what, WORDS, "%s: %s", t->name, e.text);
