@@ -86,7 +86,7 @@ static int run(bz_context *c, const job *j, bz_status *s, bz_error *e) {
     *s = p ? BZ_OK : e->status;
     for (uint32_t i = 0; i < j->g->inputs.n && !*s; i++)
         *s = (in[i] = buffer_of(c, &j->in[i], e)) ? BZ_OK : BZ_ENOMEM;
-    if (!*s) *s = rt_program_run(c, p, &(rt_call){in, bits, out});
+    if (!*s) *s = rt_program_run(c, p, &(rt_call){in, bits, out, NULL});
     for (uint32_t i = 0; i < j->g->outputs.n && !*s; i++) {
         rt_bytes at;
         *s = rt_look(rt_start(out[i]), rt_array_bytes(&j->want[i]), &at, e);

@@ -309,7 +309,8 @@ static bz_status run_piece(const control_run *k, const piece *of, rt_buffer *con
         in[i] = of->scalar[i] ? NULL : x[i];
         if (of->scalar[i]) s = number_in(k, x[i], &p->bits[i]);
     }
-    return s ? s : rt_program_run_piece(k->c, of->program, &(rt_call){in, p->bits, p->out}, k->e);
+    return s ? s
+             : rt_program_run_piece(k->c, of->program, &(rt_call){in, p->bits, p->out, NULL}, k->e);
 }
 
 static bz_status is_true(const control_run *k, const rt_buffer *b, bool *yes) {
