@@ -18,6 +18,7 @@ import formulas
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, COMMENT = 100, 136
+MACRO_MOST = 48  # characters of a macro that others are aligned to
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ", "dtype": "bz_dtype ", "text": "const char *",
            "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 IR_TYPES = {"INT": "int ", "NATURAL": "unsigned ", "INT64": "int64_t ", "FLOAT": "double ", "NUMBER": "ir_number ", "FLAG": "bool ",
@@ -276,7 +277,7 @@ def macros(builders):
             continue
         for suffix in ["", "_int"] if b.api == "NEW" and b.numbers() else [""]:
             rows.append((f"bz_{b.name}{suffix}(...)", f"bz_{b.name}{suffix}_at(__VA_ARGS__, BZ_SITE)"))
-    wide = max(len(r[0]) for r in rows)
+    wide = max((len(r[0]) for r in rows if len(r[0]) <= MACRO_MOST), default=0)  # longer ones stand out
     return "".join(f"#define {left.ljust(wide)} {right}\n" for left, right in rows)
 
 
