@@ -38,6 +38,8 @@ static const char *const fitting[][2] = {
     {"mv", "graph main(x: f32[3,4], y: f16[4]) { %r = mv %x, %y\n return %r }"},
     {"addmv",
      "graph main(i: f16[3], x: f16[3,4], y: f16[4]) { %r = addmv %i, %x, %y\n return %r }"},
+    {"multinomial", "graph main(x: f32[4], k: i64[]) { %r = multinomial %x, %k, 0 "
+                    "{num_samples=2}\n return %r }"},
     {"nll_loss", "graph main(x: f32[4,3], t: i64[4]) { %r = nll_loss %x, %t\n return %r }"},
     {"multi_margin_loss",
      "graph main(x: f16[4,3], t: i64[4]) { %r = multi_margin_loss %x, %t\n return %r }"},
