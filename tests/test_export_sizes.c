@@ -189,7 +189,8 @@ static void open_trained(trained *t, bool bake) {
     memset(t, 0, sizeof *t);
     cr_assert(!bz_open(&(bz_options){.seed = 3}, &t->c));
     t->gain = bz_name(floats(t->c, 1, WIDTH), "gain");
-    const bz_compile_options o = {3, 2, donate, names, results};
+    const bz_compile_options o = {
+        .nin = 3, .nout = 2, .donate = donate, .in_names = names, .out_names = results};
     t->p = bz_compile(t->c, train, t->gain, &o);
     bz_tensor *in[] = {floats(t->c, 4, WIDTH), bz_from_data(t->c, BZ_I64, labels, BZ_SHAPE(4)),
                        floats(t->c, WIDTH, CLASSES)};
