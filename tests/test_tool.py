@@ -562,7 +562,7 @@ def test_bench():
 
 
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ",
-           "dtype": "bz_dtype ", "reduction": "bz_reduction ", "resize": "bz_resize ", "rounding": "bz_rounding ", "interpolation": "bz_interpolation ", "text": "const char *", "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
+           "dtype": "bz_dtype ", "reduction": "bz_reduction ", "resize": "bz_resize ", "rounding": "bz_rounding ", "interpolation": "bz_interpolation ", "combine": "bz_combine ", "bag": "bz_bag ", "text": "const char *", "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 LISTS = ("ints", "int64s", "counts", "dims")
 
 
