@@ -43,6 +43,7 @@ static const struct {
     {IR_LGAMMA, {POSITIVE}},
     {IR_DIGAMMA, {POSITIVE}},
     {IR_ERFINV, {UNIT}},
+    {IR_ERFCX, {SMALL}},
 };
 
 static ir_ref number(maker *m, double v) {
