@@ -387,6 +387,14 @@ static rt_buffer *give(const control_run *k, uint32_t i) {
     return own;
 }
 
+/* The values that step i was the last to need. */
+static void drop_dead(const control_run *k, uint32_t i) {
+    const refs *lists[] = {&k->p->steps.p[i].in, &k->p->steps.p[i].out};
+    for (unsigned l = 0; l < BZ_LEN(lists); l++)
+        for (uint32_t j = 0; j < lists[l]->n; j++)
+            if (k->p->last[lists[l]->p[j]] == i) drop(k, &k->p->value[lists[l]->p[j]], 1);
+}
+
 static bz_status control_run_all(bz_context *c, rt_program *base, const rt_call *call,
                                  bz_error *e) {
     control_program *p = (control_program *)base;
@@ -395,8 +403,7 @@ static bz_status control_run_all(bz_context *c, rt_program *base, const rt_call 
     bz_status s = x ? BZ_OK : no_memory(&k);
     for (uint32_t i = 0; i < p->steps.n && !s; i++) {
         s = run_step(&k, &p->steps.p[i], x);
-        for (ir_ref r = 1; r < p->nnodes && !s; r++)
-            if (p->value[r] && p->last[r] == i) drop(&k, &p->value[r], 1);
+        if (!s) drop_dead(&k, i);
     }
     for (uint32_t i = 0; i < base->noutputs && !s; i++) {
         rt_buffer *b = give(&k, i);

@@ -127,13 +127,17 @@ static bz_status run(bz_context *c, rt_program *p, const rt_call *call, bz_error
     return s || !c->profile ? s : c->memory->f->synchronise(c->memory, e);
 }
 
-bz_status rt_program_run_piece(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
-    bz_status s = prepare_outputs(c, p, call) ? p->device->run(c, p, call, e)
-                                              : bz_fail(e, BZ_ENOMEM, "out of memory");
-    for (uint32_t i = 0; i < p->noutputs && s; i++) {
+static void drop_outputs(bz_context *c, const rt_program *p, const rt_call *call) {
+    for (uint32_t i = 0; i < p->noutputs; i++) {
         rt_buffer_unref(c, call->out[i]);
         call->out[i] = NULL;
     }
+}
+
+bz_status rt_program_run_piece(bz_context *c, rt_program *p, const rt_call *call, bz_error *e) {
+    bz_status s = prepare_outputs(c, p, call) ? p->device->run(c, p, call, e)
+                                              : bz_fail(e, BZ_ENOMEM, "out of memory");
+    if (s) drop_outputs(c, p, call);
     return s;
 }
 
@@ -158,10 +162,7 @@ bz_status rt_program_run(bz_context *c, rt_program *p, const rt_call *call) {
         c->counters.run_ns += bz_now() - start;
     }
     if (!s) return BZ_OK;
-    for (uint32_t i = 0; i < p->noutputs; i++) {
-        rt_buffer_unref(c, call->out[i]);
-        call->out[i] = NULL;
-    }
+    drop_outputs(c, p, call);
     bz_fail(&c->err, s, "%s", e.status ? e.text : "out of memory");
     return s == BZ_ENOMEM ? rt_what_lacks(c) : s;
 }

@@ -35,10 +35,8 @@ static const struct {
     {IR_EXPM1, {SMALL}},
     {IR_SINH, {SMALL}},
     {IR_COSH, {SMALL}},
-    /* the slopes of Bessel functions divide by x: near 0 second ones lose digits */
-    {IR_I0, {POSITIVE}},
+    /* e^-|x| has a kink */
     {IR_I0E, {POSITIVE}},
-    {IR_I1, {POSITIVE}},
     {IR_I1E, {POSITIVE}},
     {IR_LGAMMA, {POSITIVE}},
     {IR_DIGAMMA, {POSITIVE}},

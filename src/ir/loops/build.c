@@ -143,6 +143,7 @@ lp_val lp_add_scalar(lp_builder *b, const char *name, bz_dtype t) {
 }
 
 lp_val lp_const(lp_builder *b, bz_dtype t, ir_bits bits, unsigned lanes) {
+    if (b->k->failed) return 0; /* lanes may be those of a value that was not made */
     return lp_put(b, lp_value_inst(LP_CONST, t, lanes, (int64_t)bits), NULL, 0);
 }
 

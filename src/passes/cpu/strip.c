@@ -254,17 +254,6 @@ static int64_t column_bytes(const strip_kernel *s) {
     return bytes;
 }
 
-/* How many rows there are: a number in the code, or what the launch says, of which there is room for up to the next power of two. */
-static void choose_rows(strip_kernel *s) {
-    col_kernel *q = &s->q;
-    lower *l = q->l;
-    for (s->most = l->t->any_size ? IR_CHAIN : q->k; s->most < q->k;) s->most *= 2;
-    q->chains = (s->most + IR_CHAIN - 1) / IR_CHAIN;
-    q->outer_rows = emit_extent(&l->m, "outer", q->outer);
-    q->rows = l->t->any_size ? emit_extent(&l->m, "rows", q->k) : lp_index(l->b, q->k);
-    q->all_chains = lower_cover(l->b, q->rows, lp_index(l->b, IR_CHAIN));
-}
-
 static void choose_pieces(strip_kernel *s) {
     col_kernel *q = &s->q;
     const pass_target *t = q->l->t;
@@ -331,7 +320,7 @@ bool lower_strip(lower *l) {
     if (ok) {
         s.s_sym = lower_sym(l, "s", s.q.inner);
         s.p_sym = lower_sym(l, "p", s.q.inner);
-        choose_rows(&s);
+        s.most = col_count_rows(&s.q);
         choose_pieces(&s);
         choose_strips(&s);
         choose_copies(&s);

@@ -71,6 +71,17 @@ void col_make_counts(col_kernel *q) {
     if (q->groups == 1) q->all_groups = lp_index(q->l->b, 1);
 }
 
+int64_t col_count_rows(col_kernel *q) {
+    lower *l = q->l;
+    int64_t most = l->t->any_size ? IR_CHAIN : q->k;
+    while (most < q->k) most *= 2;
+    q->chains = (most + IR_CHAIN - 1) / IR_CHAIN;
+    q->outer_rows = emit_extent(&l->m, "outer", q->outer);
+    q->rows = l->t->any_size ? emit_extent(&l->m, "rows", q->k) : lp_index(l->b, q->k);
+    q->all_chains = lower_cover(l->b, q->rows, lp_index(l->b, IR_CHAIN));
+    return most;
+}
+
 void col_values(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v, unsigned row) {
     lower *l = q->l;
     ir_ex idx[IR_MAX_RANK];

@@ -32,6 +32,9 @@ typedef struct col_kernel {
 bool col_begin(col_kernel *q, lower *l);
 /* Once q->group and q->groups are chosen: what hangs on how many rows are folded, and how many times. */
 void col_make_counts(col_kernel *q);
+/* The same where all rows of a column are gone through by one task: how many there are is a number in the code, or what the launch says.
+ * Returns how many there is room for: the next power of two where the launch says. */
+int64_t col_count_rows(col_kernel *q);
 /* The folds' operands at `width` vectors of columns from `at` on, as their accumulators' dtypes: v[f * row + u]. */
 void col_values(col_kernel *q, lp_val at, unsigned width, lp_val mask, lp_val *v, unsigned row);
 /* These columns, folded, become the reductions' values; then what is stored of the group. acc: as v there. */

@@ -327,18 +327,6 @@ static unsigned power_above(int64_t n, unsigned most) {
     return p;
 }
 
-/* How many rows there are: a number in the code, or what the launch says, of which there is room for up to the next power of two. */
-static void choose_rows(strip_block *s) {
-    col_kernel *q = &s->q;
-    lower *l = q->l;
-    for (s->most = l->t->any_size ? IR_CHAIN : q->k; s->most < q->k;) s->most *= 2;
-    q->chains = (s->most + IR_CHAIN - 1) / IR_CHAIN;
-    q->outer_rows = emit_extent(&l->m, "outer", q->outer);
-    q->rows = l->t->any_size ? emit_extent(&l->m, "rows", q->k) : lp_index(l->b, q->k);
-    q->all_chains = lower_cover(l->b, q->rows, lp_index(l->b, IR_CHAIN));
-    s->rows = l->group->steps <= LIGHT ? 8 : 4;
-}
-
 /* Bytes of a block's columns; rows alone: of what is read and kept. */
 static int64_t bytes_of(const strip_block *s, unsigned across) {
     int64_t row = 0, chain = 0;
@@ -387,7 +375,8 @@ bool lower_strip_block(lower *l) {
         work_describe(&s.w, l->f, l->group, l->outputs.p, l->outputs.n, true) && col_begin(&s.q, l);
     if (ok) {
         s.x_sym = lower_sym(l, "x", GPU_WARP);
-        choose_rows(&s);
+        s.most = col_count_rows(&s.q);
+        s.rows = l->group->steps <= LIGHT ? 8 : 4;
         ok = choose_block(&s) && all_blocks(&s);
     }
     work_free(&s.w);
