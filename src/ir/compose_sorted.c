@@ -1,10 +1,7 @@
-/* compose_sorted.c - what is made of sorted rows: the first, the k-th, and where a value would stand.
+/* compose_sorted.c - what is made of sorted rows, and where a value would stand in one.
  *
- *     topk, kthvalue    parts of a sorted axis; NaN is larger than all, as in PyTorch
  *     searchsorted      halves of a sorted row, log2 n times: elements by themselves, so that it is one kernel with what is around it */
 #include "src/ir/compose.h"
-
-#include <string.h>
 
 ir_ref ir_argsort(ir_graph *g, ir_ref x, int axis, bool descending) {
     ir_ref indices = 0;
@@ -13,66 +10,6 @@ ir_ref ir_argsort(ir_graph *g, ir_ref x, int axis, bool descending) {
 
 ir_ref ir_msort(ir_graph *g, ir_ref x) {
     return ir_sort(g, x, 0, false, NULL);
-}
-
-/* Elements from .. from + n of an axis, from the last one on if `back`. */
-static ir_ref part(ir_graph *g, ir_ref x, const int64_t *shape, unsigned axis, int64_t from,
-                   int64_t n, bool back) {
-    int64_t start[IR_MAX_RANK] = {0}, count[IR_MAX_RANK], step[IR_MAX_RANK];
-    const unsigned rank = ir_at(g, x)->rank;
-    for (unsigned a = 0; a < rank; a++) count[a] = shape[a], step[a] = 1;
-    start[axis] = back ? from + n - 1 : from;
-    count[axis] = n;
-    step[axis] = back ? -1 : 1;
-    return ir_slice_exact(g, x, start, count, step);
-}
-
-/* x's shape and axis, of which k elements are wanted; false and an error. */
-static bool has_as_many(ir_graph *g, const char *name, ir_ref *x, int axis, int64_t k,
-                        int64_t least, int64_t *shape, unsigned *a) {
-    if (!*x) return false;
-    if (ir_at(g, *x)->rank == 0) *x = ir_reshape(g, *x, (int64_t[]){1}, 1);
-    if (!*x || !ir_axis_of(g, name, *x, axis, 0, a)) return false;
-    if (!ir_static_shape(g, *x, shape)) {
-        ir_error_as(g, BZ_ESHAPE, name, "%s has open sizes", ir_shape_text(g, *x));
-        return false;
-    }
-    if (k >= least && k <= shape[*a]) return true;
-    ir_error_as(g, BZ_EARG, name, "k = %lld is not %lld .. %lld, along axis %u of %s", (long long)k,
-                (long long)least, (long long)shape[*a], *a, ir_shape_text(g, *x));
-    return false;
-}
-
-ir_ref ir_topk(ir_graph *g, ir_ref x, int64_t k, int axis, bool smallest, ir_ref *indices) {
-    int64_t shape[IR_MAX_RANK];
-    unsigned a;
-    const bool scalar = x && ir_at(g, x)->rank == 0;
-    if (!has_as_many(g, "topk", &x, axis, k, 0, shape, &a)) return 0;
-    const int64_t from = smallest ? 0 : shape[a] - k;
-    ir_ref at = 0, values = ir_sort(g, x, (int)a, false, indices ? &at : NULL);
-    if (!values) return 0;
-    values = part(g, values, shape, a, from, k, !smallest);
-    if (indices) at = part(g, at, shape, a, from, k, !smallest);
-    if (scalar && k == 1) {
-        values = ir_reshape(g, values, NULL, 0);
-        if (indices) at = ir_reshape(g, at, NULL, 0);
-    }
-    if (indices) *indices = at;
-    return values;
-}
-
-ir_ref ir_kthvalue(ir_graph *g, ir_ref x, int64_t k, int axis, bool keepdim, ir_ref *indices) {
-    int64_t shape[IR_MAX_RANK], left[IR_MAX_RANK];
-    unsigned a, n = 0;
-    const bool scalar = x && ir_at(g, x)->rank == 0;
-    if (!has_as_many(g, "kthvalue", &x, axis, k, 1, shape, &a)) return 0;
-    ir_ref at = 0, values = ir_sort(g, x, (int)a, false, indices ? &at : NULL);
-    if (!values) return 0;
-    const unsigned rank = ir_at(g, x)->rank;
-    for (unsigned d = 0; d < rank && !scalar; d++)
-        if (keepdim || d != a) left[n++] = d == a ? 1 : shape[d];
-    if (indices) *indices = ir_reshape(g, part(g, at, shape, a, k - 1, 1, false), left, n);
-    return ir_reshape(g, part(g, values, shape, a, k - 1, 1, false), left, n);
 }
 
 /* ---- where a value would stand */

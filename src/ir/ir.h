@@ -297,7 +297,7 @@ ir_ref ir_scatter(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int
 /* The same along, where y may be longer than index, or one number. */
 ir_ref ir_scatter_along(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int axis);
 
-/* compose_sorted.c; indices: NULL, nobody wants them. */
+/* structs/topk.c; indices: NULL, nobody wants them. */
 ir_ref ir_topk(ir_graph *g, ir_ref x, int64_t k, int axis, bool smallest, ir_ref *indices);
 ir_ref ir_kthvalue(ir_graph *g, ir_ref x, int64_t k, int axis, bool keepdim, ir_ref *indices);
 /* compose_put.c: scatter, scatter_add, index_put of n indices. */

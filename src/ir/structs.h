@@ -52,6 +52,11 @@ bool ck_along(const ck *c, const ir_node *x, const ir_node *index, unsigned axis
 /* Index number i of operand 1, counted from the end when negative; false and an error when it is outside `size`. */
 bool it_row_of(it_state *s, ir_ref r, int64_t i, int64_t axis, int64_t size, int64_t *row);
 
+/* ---- sort.c, for topk.c too */
+/* p[0 .. n - 1], which has room for 2 n: the numbers of the elements x[base + i * stride] in their order. */
+void it_order_row(const it_array *x, int64_t base, int64_t stride, int64_t n, bool descending,
+                  int64_t *p);
+
 #define IR_RESULTS_ONE(name)
 #define IR_RESULTS_MANY(name)                                                                      \
     unsigned ir_##name##_results(const ir_graph *g, ir_ref r, unsigned k, ir_type *t);

@@ -118,3 +118,17 @@ ir_ref grad_sort(ir_graph *g, ir_ref sort, unsigned k, const ir_ref *ds) {
     ir_ref zeros = ir_const_like(g, ir_operand(g, sort, k), 0);
     return ir_scatter(g, IR_BY_SUM, zeros, ir_result(g, sort, 1), *ds, axis, true);
 }
+
+/* d of what was chosen, put back to where it came from; nothing to the others. */
+ir_ref grad_topk(ir_graph *g, ir_ref top, unsigned k, const ir_ref *ds) {
+    const int axis = (int)ir_attrs(g, ir_at(g, top))[1];
+    ir_ref zeros = ir_const_like(g, ir_operand(g, top, k), 0);
+    return ir_scatter(g, IR_BY_SUM, zeros, ir_result(g, top, 1), *ds, axis, true);
+}
+
+ir_ref grad_kthvalue(ir_graph *g, ir_ref top, unsigned k, const ir_ref *ds) {
+    const int axis = (int)ir_attrs(g, ir_at(g, top))[1];
+    ir_ref zeros = ir_const_like(g, ir_operand(g, top, k), 0);
+    ir_ref at = ir_unsqueeze(g, ir_result(g, top, 1), axis), d = ir_unsqueeze(g, *ds, axis);
+    return ir_scatter(g, IR_BY_SUM, zeros, at, d, axis, true);
+}

@@ -116,6 +116,9 @@ static const struct text {
     {NULL, "graph main(x: #[6,50], y: #[300], z: #[6,9]) { %v, %i = topk %x {k=7}\n %w, %j = topk %x {k=2, axis=0, smallest}\n %a, %k = "
            "kthvalue %x {k=20}\n %s = sort %y {axis=0}\n %b = searchsorted %s %x\n %c = sort %x {axis=1}\n %d = searchsorted %c %z {right}\n "
            "%e = isin %x %y\n return %v, %i, %w, %j, %a, %k, %b, %d, %e }"},
+    {NULL, "graph main(x: #[3,2000], y: #[900,3], z: #[1500,2]) { %v, %i = topk %x {k=7}\n %w, %j = topk %x {k=125, smallest}\n %m = floor_div %y "
+           "%y\n %a, %k = topk %m {k=20, axis=0}\n %b, %l = kthvalue %z {k=700, axis=0}\n %c, %n = kthvalue %x {k=1999}\n %d, %o = kthvalue %m "
+           "{k=450, axis=0}\n %t = topk %x {k=150}\n return %v, %i, %w, %j, %a, %k, %b, %l, %c, %n, %d, %o, %t }"},
     {NULL,
      "graph main(x: #[6,200]) { %a = cumsum %x {axis=1}\n %b = cumsum %x {axis=0}\n %c = cumprod "
      "%x {axis=1, reverse}\n return %a, %b, %c }"},

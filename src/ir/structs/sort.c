@@ -65,10 +65,16 @@ static void merge_sort(const row_order *o, int64_t *p, int64_t *spare, int64_t n
     memcpy(p, spare, (size_t)n * sizeof *p);
 }
 
+void it_order_row(const it_array *x, int64_t base, int64_t stride, int64_t n, bool descending,
+                  int64_t *p) {
+    const row_order o = {x, base, stride, descending};
+    for (int64_t i = 0; i < n; i++) p[i] = i;
+    merge_sort(&o, p, p + n, n);
+}
+
 static void sort_row(const row_order *o, int64_t *p, int64_t n, const it_array *values,
                      const it_array *indices) {
-    for (int64_t i = 0; i < n; i++) p[i] = i;
-    merge_sort(o, p, p + n, n);
+    it_order_row(o->x, o->base, o->stride, n, o->descending, p);
     for (int64_t i = 0; i < n; i++) {
         int64_t to = o->base + i * o->stride;
         memcpy(it_element(values, to), it_element(o->x, o->base + p[i] * o->stride),

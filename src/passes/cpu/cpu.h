@@ -4,7 +4,8 @@
  *     parts.c    concat of several parts            col.c      columns folded, chains and strips
  *     strip.c    columns folded in stages           dot*.c     products: panels, a micro-kernel (dot_panel.h)
  *     band.c     bands of rows through products and folds                row_turn.c  short rows folded side by side
- *     scan.c     running sums along an axis         sort.c     rows in order                   scatter.c  rows put into rows
+ *     scan.c     running sums along an axis         sort*.c    rows in order                   scatter.c  rows put into rows
+ *     topk.c     the first of a row in order, or one of it
  *
  * Other rows, and windows, are those of src/passes/forms, by one thread each. */
 #ifndef BRAZE_CPU_H

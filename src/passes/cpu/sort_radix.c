@@ -143,9 +143,10 @@ static void put(const radix *k, const half *to, lp_val base, lp_val at, lp_val r
         if (to->places) lp_store(b, to->places, at, emit_cast(b, BZ_I32, BZ_I64, place), 0, 0);
         return;
     }
-    at = lp_iadd(b, base, lp_imul(b, at, lp_index(b, q->at.after)));
+    at = sort_open_wanted(q, base, at);
     if (q->values) lp_store(b, q->values, at, bits_of(k, raw, k->raw, q->t), 0, 0);
     if (q->indices) lp_store(b, q->indices, at, place, 0, 0);
+    sort_close_wanted(q);
 }
 
 /* Elements lo .. hi of one half to where counts, from `own` on, say; to NULL: to the results. */
