@@ -83,6 +83,10 @@ static const struct form {
      "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %p", 1, false},
     {"the scores are wanted too",
      "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n return %y, %s", 3, false},
+    {"what a product gives comes back to another by way of its columns",
+     "%s = matmul %q %kt\n %p = softmax %s\n %y = matmul %p %v\n"
+     "%m = max %y {axes=[-2], keepdim=true}\n %z = sub %v %m\n %w = matmul %p %z\n return %y, %w",
+     3, false},
     {"rows of the transposed",
      "%s = matmul %q %kt\n %p = softmax %s {axis=-2}\n %y = matmul %p %v\n return %y", 5, false},
 };

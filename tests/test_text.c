@@ -331,6 +331,8 @@ static const wrong errors[] = {
      "two graphs are named 'a'"},
     {G("%1 = sofmax %x"), 2, 6, "no op is named 'sofmax'; did you mean 'softmax'?"},
     {G("%1 = qqqqqqqqq %x"), 2, 6, "no op is named 'qqqqqqqqq'"},
+    {G("%1 = reduce %x {kind=sum}"), 2, 6,
+     "reduce is an op of the printed form: its type stands behind it, as in ': f32[2,3]'"},
     {G("%1 = softmax %x {axis=3}"), 2, 6, "[softmax] axis 3 is out of range for f32[2,4]"},
     {G("%1 = softmax %x {axis=3} @ \"train.c:31\""), 2, 6,
      "[softmax] axis 3 is out of range for f32[2,4] at train.c:31"},

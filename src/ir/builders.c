@@ -571,7 +571,13 @@ unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool
     *tuple = false;
     if (b) return call_builder(p, g, l, b, out, tuple);
     ir_op op = ir_op_from_name(l->op, strlen(l->op));
-    if (!ir_op_is_elementwise(op)) {
+    if (op != IR_NIL && !ir_op_is_elementwise(op)) {
+        tx_fail(p, l->op_tok, BZ_EPARSE,
+                "%s is an op of the printed form: its type stands behind it, as in ': f32[2,3]'",
+                l->op);
+        return 0;
+    }
+    if (op == IR_NIL) {
         const char *near = ir_nearest_name(l->op);
         tx_fail(p, l->op_tok, BZ_EPARSE, "no op is named '%s'%s%s%s", l->op,
                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");

@@ -35,7 +35,9 @@ enum {
 
 /* ---- may two groups join? */
 
-bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c) {
+/* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. Edges
+ * beyond c's are not judged yet: what lies there has not joined what lies before. */
+static bool joined_by_third(fuser *f, uint32_t p, uint32_t c) {
     uint32_t at = p, looked = 0;
     f->epoch++;
     f->stack.n = 0;
@@ -418,7 +420,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = judge_reader(f, p, c, &s);
     if (!v.why && to->form->window && fuse_overwrites_early(f, p, c))
         v.why = "the elements are read elsewhere too, before any is overwritten";
-    if (!v.why && fuse_joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
+    if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why) v.why = count_values(f, p, c, &v, &s);
     return v;
 }
@@ -471,8 +473,7 @@ static bool are_siblings(fuser *f, uint32_t p, uint32_t c) {
     const fuse_group *a = &f->r->groups.p[p], *b = &f->r->groups.p[c];
     return p != c && a->form == b->form && !too_long(a, b) &&
            folds(f, p) + folds(f, c) <= a->form->most_folds && same_axes(f, a->head, b->head) &&
-           !ways_between(f, p, c) && !ways_between(f, c, p) && !fuse_joined_by_third(f, p, c) &&
-           !fuse_joined_by_third(f, c, p);
+           !ways_between(f, p, c) && !ways_between(f, c, p) && !fuse_kept_apart(f, &p, 1, c);
 }
 
 /* Is base worth being read once: all that group c folds and no more, of which others may fold other parts? Not what a product makes, which
@@ -490,8 +491,10 @@ static bool join_reader(fuser *f, ir_ref *reader, ir_ref r) {
     for (uint32_t k = f->r->first_read[r]; k < f->r->first_read[r + 1]; k++) {
         const ir_ref base = f->r->reads.p[k].base;
         if (!worth_sharing(f, f->r->group_of[r], base)) continue;
-        if (reader[base] && are_siblings(f, f->r->group_of[reader[base]], f->r->group_of[r]) &&
-            !merge(f, f->r->group_of[reader[base]], f->r->group_of[r], f->r->group_of[r]))
+        const uint32_t p = reader[base] ? f->r->group_of[reader[base]] : FUSE_NO_GROUP,
+                       c = f->r->group_of[r];
+        if (p != FUSE_NO_GROUP && are_siblings(f, p, c) &&
+            (!merge(f, p, c, c) || !fuse_order_join(f, (uint32_t[]){p, c}, 2, c)))
             return false;
         reader[base] = r;
     }
@@ -574,6 +577,8 @@ static void end(fuser *f) {
     bz_mem_free(f->mark);
     bz_mem_free(f->moves);
     bz_mem_free(f->first_out);
+    bz_mem_free(f->order);
+    bz_mem_free(f->place);
     bz_vec_free(&f->edges);
     bz_vec_free(&f->out_to);
     bz_vec_free(&f->stack);
@@ -583,7 +588,8 @@ bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, 
     fuser f;
     bool ok =
         begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
-        (t->eager || (join_siblings(&f) && (!lower_schedule(t, &form_band) || fuse_bands(&f))));
+        (t->eager || (fuse_order_begin(&f) && join_siblings(&f) &&
+                      (!lower_schedule(t, &form_band) || fuse_bands(&f))));
     if (ok) decide_stored(&f);
     if (ok) drop_stages(&f);
     end(&f);

@@ -4,6 +4,7 @@
  *     fuse_reads.c     who computes, who reads whom; movement that is too long to be an index map gets a buffer
  *     fuse_cost.c      how many values a kernel would compute
  *     fuse.c           which groups join
+ *     fuse_order.c     an order in which they could run, for those that join later
  *     fuse_band.c      of the finished groups: which hand rows to one another within one kernel
  *     fuse_in_place.c  of the finished groups: which result may lie where an operand lay */
 #ifndef BRAZE_FUSE_H
@@ -26,6 +27,7 @@ typedef struct fuser {
     BZ_VEC(ir_ref) out_to;
     uint32_t *mark, epoch; /* of groups, for searches */
     BZ_VEC(uint32_t) stack;
+    uint32_t *order, *place, norder; /* of groups: fuse_order.c */
     access_seen seen;
     bool *moves; /* of each node: a window is moved by it */
     bool any_moves, failed;
@@ -43,10 +45,17 @@ enum { FUSE_MANY_TURNS = 3 }; /* with fewer on the way an index is never long */
 bool fuse_long_index(const fuser *f, const access_place *p);
 
 /* ---- fuse.c */
-/* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. */
-bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c);
 /* All reads of group p's members by group c's, as members of one group with this space, are canonical. */
 bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *s);
+
+/* ---- fuse_order.c */
+/* An order of the groups as they are. False: out of memory. */
+bool fuse_order_begin(fuser *f);
+/* Does a path lead from one of the groups to c, or back, through a group that is not among them? Yes if it is not found out soon: two
+ * kernels are always right. No path leads through others from one of the groups to another. */
+bool fuse_kept_apart(fuser *f, const uint32_t *groups, unsigned n, uint32_t c);
+/* The groups have become group `into`, one of them. False: out of memory. */
+bool fuse_order_join(fuser *f, const uint32_t *groups, unsigned n, uint32_t into);
 
 /* ---- fuse_band.c */
 /* Joins products and the reductions of their rows where that pays for the target. False: out of memory. */

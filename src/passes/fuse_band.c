@@ -172,7 +172,7 @@ static void find_products(fuser *f, band *w, uint32_t row, ir_ref p) {
     for (uint32_t e = f->first_out[p]; e < f->first_out[p + 1]; e++) {
         const uint32_t c = f->r->group_of[f->out_to.p[e]];
         if (c == row || w->n == FUSE_MAX_PARTS || !multiplies_rows(f, of, p, c) ||
-            !reads_only(f, row, p, c) || fuse_joined_by_third(f, row, c))
+            !reads_only(f, row, p, c) || fuse_kept_apart(f, w->groups, w->n, c))
             continue;
         w->groups[w->n++] = c;
         any = true;
@@ -223,7 +223,8 @@ static bool join(fuser *f, const band *w) {
     *last = all;
     for (unsigned i = 0; i < w->nhanded; i++)
         if (!bz_vec_push(&last->handed, w->handed[i])) return false;
-    return list_nodes(f, last, w->groups[w->n - 1]);
+    return list_nodes(f, last, w->groups[w->n - 1]) &&
+           fuse_order_join(f, w->groups, w->n, w->groups[w->n - 1]);
 }
 
 /* What had kept parts of one kernel apart is no news. */

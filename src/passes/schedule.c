@@ -70,7 +70,8 @@ static bool push(scheduler *s, uint32_t g) {
     return bz_vec_push(&s->stack, g);
 }
 
-/* Depth first: a group's predecessors, then it. `next`: of each group, its first predecessor that is not looked at yet. */
+/* Depth first: a group's predecessors, then it. `next`: of each group, its first predecessor that is not looked at yet. None waits for
+ * itself: fusion sees to that. */
 static bool place(scheduler *s, uint32_t *next, uint32_t g) {
     s->stack.n = 0;
     if (!push(s, g)) return false;
@@ -79,9 +80,11 @@ static bool place(scheduler *s, uint32_t *next, uint32_t g) {
         if (next[top] == s->pred[top].n) {
             s->order[s->n++] = top;
             s->stack.n--;
+            next[top] = PASS_NONE;
             continue;
         }
         uint32_t p = s->pred[top].p[next[top]++];
+        bz_assert(!s->placed[p] || next[p] == PASS_NONE);
         if (!s->placed[p] && !push(s, p)) return false;
     }
     return true;
