@@ -38,6 +38,22 @@ static const char *const programs[] = {
     " %j = add %k, 1\n return %j, %z\n}\n"
     "graph keep(y: f32[3,50]) {\n return %y\n}\n"
     "graph nudge(y: f32[3,50]) {\n %z = mul %y, 1.0000001\n return %z\n}\n",
+    /* ends after as many turns as it may take; a row of what goes round is written in each, of another one only in a branch */
+    "graph main(x: f32[6,5], y: f32[5]) {\n"
+    " %i, %a, %r, %q = while 1, %x, %y, %x {cond=ever, body=row, most=4}\n"
+    " %j, %b = while 3, %x, %y {cond=some, body=less, captured=1, most=100}\n"
+    " %s = add %a, %q\n return %s, %b, %r, %i, %a\n}\n"
+    "graph ever(i: i64, x: f32[6,5], y: f32[5], z: f32[6,5]) {\n %p = lt 0, 1\n return %p\n}\n"
+    "graph row(i: i64, x: f32[6,5], y: f32[5], z: f32[6,5]) {\n %k = mul %i, 5\n %u = mul %y, 1.5\n"
+    " %w = update %x %u %k {offset=0, strides=[1]} : f32[6,5]\n %o = remainder %i, 2\n %p = eq %o, 0\n"
+    " %v = cond %p, %z, %u {then=first, else=same}\n %j = add %i, 1\n return %j, %w, %u, %v\n}\n"
+    "graph first(z: f32[6,5], u: f32[5]) {\n %w = update %z %u {offset=0, strides=[1]} : f32[6,5]\n return %w\n}\n"
+    "graph same(z: f32[6,5], u: f32[5]) {\n return %z\n}\n"
+    "graph some(i: i64, x: f32[6,5], y: f32[5]) {\n %p = gt %i, 0\n return %p\n}\n"
+    "graph less(i: i64, x: f32[6,5], y: f32[5]) {\n %j = sub %i, 1\n %k = mul %j, 5\n %a = while %x, %y {cond=once, body=add, captured=1, most=2}\n"
+    " %w = update %a %y %k {offset=0, strides=[1]} : f32[6,5]\n return %j, %w\n}\n"
+    "graph once(x: f32[6,5], y: f32[5]) {\n %p = lt 0, 1\n return %p\n}\n"
+    "graph add(x: f32[6,5], y: f32[5]) {\n %a = mul %x, %y\n return %a\n}\n",
     /* never goes round; a result that nobody wants; sorts before and after share their parts */
     "graph main(x: f32[20]) {\n %v, %i = sort %x {axis=0}\n %t = neg %v\n"
     " %a, %b = while %v, %x {cond=never, body=swap}\n %w, %j = sort %b {axis=0}\n %d = sub %w, %v\n"

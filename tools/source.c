@@ -166,6 +166,7 @@ int tool_find_input(const ir_graph *g, const char *name, size_t n) {
 void tool_print_program(bz_text *t, const tool_source *s, const ir_graph *g) {
     ir_print(t, g);
     for (uint32_t i = 1; i < s->m->graphs.n; i++) {
+        if (!s->m->graphs.p[i]) continue;
         bz_text_str(t, "\n");
         ir_print(t, s->m->graphs.p[i]);
     }

@@ -48,6 +48,35 @@ BZ_API bz_status bz_custom_grad_at(bz_context *c, bz_function *forward, bz_funct
                                    int nout, const char *site);
 #define bz_custom_grad(...) bz_custom_grad_at(__VA_ARGS__, BZ_SITE)
 
+/* out[0 .. nout-1] = then(in) if pred, a bool[], is true, else otherwise(in): jax.lax.cond, torch.cond. Where values are there, in lazy and
+ * eager mode, the host reads pred (a realisation point) and calls the one function, so that all it does is what it would do without
+ * bz_cond. In a function that bz_compile traces or bz_custom_grad records both are recorded and the program chooses in each call; then
+ * tensors from outside may be used too, and what a function keeps is lost. The functions change nothing but what they make
+ * (BZ_EMODE). A gradient leads through the branch that was taken, to in and to what it read. Random numbers begin at the same place in
+ * both branches of a program, which moves on by what the one that draws more takes. nin >= 0 tensors, no bz_scalar; out: nout >= 1 new
+ * handles, of no other's memory, poisoned on an error. Errors: what the functions give or meet; BZ_ESHAPE, BZ_EDTYPE (recorded branches
+ * whose results differ, a pred that is no bool[]), BZ_EARG. Nothing of user is used after the call. */
+BZ_API bz_status bz_cond_at(bz_context *c, bz_tensor *pred, bz_function *then,
+                            bz_function *otherwise, void *user, bz_tensor *const *in, int nin,
+                            bz_tensor **out, int nout, const char *site);
+#define bz_cond(...) bz_cond_at(__VA_ARGS__, BZ_SITE)
+
+/* x = in; while test(x), one bool[], is true: x = body(x), nin >= 1 results of x's shapes and dtypes; out = x, nin new handles:
+ * jax.lax.while_loop. most: turns after which it ends in any case; 0: none is too many. The functions run as those of bz_cond: here and
+ * now, where the host reads the test in each turn, or once, to be recorded. A gradient through a recorded loop keeps what the turns
+ * began with and needs a bound (else BZ_EGRAD): memory for `most` turns, by which x's dependence on x and on what body reads from
+ * outside is taken. A recorded body cannot draw random numbers (BZ_EMODE; that of bz_for can). Errors: as bz_cond. */
+BZ_API bz_status bz_while_at(bz_context *c, bz_function *test, bz_function *body, void *user,
+                             int64_t most, bz_tensor *const *in, int nin, bz_tensor **out,
+                             const char *site);
+#define bz_while(...) bz_while_at(__VA_ARGS__, BZ_SITE)
+
+/* x = in; for i = lo .. hi-1: x = body(i, x); out = x: jax.lax.fori_loop. i: i64[]; body gets nin + 1 operands and sets nin results, of
+ * x's shapes and dtypes. As bz_while with most = hi - lo, but that no value is read, and gradients are there. */
+BZ_API bz_status bz_for_at(bz_context *c, int64_t lo, int64_t hi, bz_function *body, void *user,
+                           bz_tensor *const *in, int nin, bz_tensor **out, const char *site);
+#define bz_for(...) bz_for_at(__VA_ARGS__, BZ_SITE)
+
 typedef struct bz_program bz_program;
 
 /* donate[i] (i < nin; NULL: none): number of the output that is written into input i, of the same dtype and shape, -1 = none. At a

@@ -48,6 +48,7 @@ struct bz_context {
     const struct rt_layout *scalar_layout;   /* rank 0 */
     struct rt_epoch *epoch;                  /* records; may be a trace */
     const struct rt_host_function *function; /* of the host's, that runs right now; NULL: none */
+    uint64_t outside; /* storages up to this birth are from outside the function that bz_cond, bz_while or bz_for run; 0: none runs */
     struct bz_program *programs;
     uint64_t calls, donation; /* of programs; donation: calls whose inputs were looked at */
     uint64_t flushes;

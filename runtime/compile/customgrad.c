@@ -101,21 +101,6 @@ static bz_status run_backward(const custom *q) {
     return s;
 }
 
-/* What a backward function kept hangs on stand-ins: nothing by itself. */
-static bz_status lose_kept(const custom *q, uint64_t births, uint64_t joins) {
-    bz_error why = {0};
-    bz_status s = BZ_OK;
-    bz_fail(&why, BZ_EMODE, "[custom_grad] " IR_STAND_IN_USED "%s%s", q->rec.site ? " at " : "",
-            q->rec.site ? q->rec.site : "");
-    for (rt_storage *k = q->c->epoch->pending, *next; k && k->joined > joins && !s; k = next) {
-        next = k->next;
-        if (k->first <= births) continue;
-        k->version++; /* its handles have no node any more */
-        s = rt_lose(q->c, k, &why);
-    }
-    return s;
-}
-
 /* ---- the call */
 
 static bz_status inside(const custom *q, bz_status (*run)(const custom *)) {
@@ -137,7 +122,7 @@ static bz_status record(custom *q, ir_ref *results) {
     bz_status s = inside(q, run_forward);
     uint64_t births = q->c->lineage->births, joins = q->c->epoch->joins;
     if (!s) s = inside(q, run_backward);
-    if (!s) s = lose_kept(q, births, joins);
+    if (!s) s = rt_lose_kept(q->c, births, joins, "custom_grad", q->rec.site);
     ir_ref tuple = s ? 0 : ir_custom_grad(g, q->f, q->nout, q->nin);
     for (unsigned k = 0; k < q->nout && tuple; k++) results[k] = ir_result(g, tuple, k);
     return s;

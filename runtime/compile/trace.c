@@ -56,10 +56,10 @@ static bz_status run_program(bz_program *p, bz_tensor *const *x, bz_tensor **out
     return s;
 }
 
-bz_status rt_output_node(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
-                         ir_ref *node) {
+bz_status rt_output_tensor(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
+                           const rt_tensor **t) {
     bz_context *of;
-    rt_tensor *x = rt_find_quietly(out, &of);
+    const rt_tensor *x = rt_find_quietly(out, &of);
     if (of && of != c)
         return rt_fail(c, BZ_EARG, f->site, f->op,
                        "output %d of the %sfunction belongs to another context", k, f->which);
@@ -69,8 +69,17 @@ bz_status rt_output_node(bz_context *c, const rt_host_function *f, int k, bz_ten
                       "output %d of the %sfunction is no tensor that is alive", k, f->which)
             : rt_fail(c, BZ_ESCOPE, f->site, f->op, "the %sfunction did not set output %d",
                       f->which, k);
-    if (!x) return c->err.status;
-    *node = rt_node(c, x, BZ_NDTYPES);
+    *t = x;
+    return x ? BZ_OK : c->err.status;
+}
+
+bz_status rt_output_node(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
+                         ir_ref *node) {
+    bz_context *of;
+    const rt_tensor *t;
+    const bz_status s = rt_output_tensor(c, f, k, out, &t);
+    if (s) return s;
+    *node = rt_node(c, rt_find_quietly(out, &of), BZ_NDTYPES);
     return *node ? BZ_OK : failed(c);
 }
 
@@ -111,7 +120,8 @@ static bool name_inputs(const bz_program *p, const rt_epoch *e) {
 
 static bz_status call_function(bz_program *p, const rt_signature *t, rt_epoch *e) {
     bz_context *c = p->c;
-    bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x), **out = x ? x + p->nin : NULL;
+    bz_tensor **x = bz_mem_zero((size_t)(p->nin + p->nout), sizeof *x),
+              **out = x ? x + p->nin : NULL;
     bz_status s = x ? BZ_OK : rt_no_memory(c);
     for (int i = 0; i < p->nin && !s; i++) {
         ir_ref r = rt_input_of(c, e, t->dtypes[i], t->layouts[i], false, &(rt_arg){.buf = NULL});
@@ -258,6 +268,23 @@ bool rt_inside_end(bz_context *c, const rt_inside *i) {
     e->outside = i->outside;
     e->g->site = i->site;
     return true;
+}
+
+bz_status rt_lose_kept(bz_context *c, uint64_t births, uint64_t joins, const char *op,
+                       const char *site) {
+    const bool backward = !strcmp(op, "custom_grad");
+    bz_error why = {0};
+    bz_status s = BZ_OK;
+    bz_fail(&why, BZ_EMODE, "[%s] %s%s%s", op,
+            backward ? IR_STAND_IN_USED : "a tensor of its functions is used outside of them",
+            site ? " at " : "", site ? site : "");
+    for (rt_storage *k = c->epoch->pending, *next; k && k->joined > joins && !s; k = next) {
+        next = k->next;
+        if (k->first <= births) continue;
+        k->version++; /* its handles have no node any more */
+        s = rt_lose(c, k, &why);
+    }
+    return s;
 }
 
 /* Runs the function in a scope of its own; nodes: of the outputs. */

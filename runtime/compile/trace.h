@@ -9,7 +9,10 @@
 /* Calls it; a status of its own, or the first error in the context since, is the result. */
 bz_status rt_run_function(bz_context *c, const rt_host_function *f, bz_tensor *const *x,
                           bz_tensor **out);
-/* The node of output k. */
+/* The tensor that is output k. */
+bz_status rt_output_tensor(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
+                           const rt_tensor **t);
+/* Its node. */
 bz_status rt_output_node(bz_context *c, const rt_host_function *f, int k, bz_tensor *out,
                          ir_ref *node);
 /* A handle on node r of the open epoch, of layout l, as an operand; mine: the function may change it. NULL: no memory. */
@@ -22,6 +25,9 @@ typedef struct rt_inside {
 } rt_inside;
 bz_status rt_inside_begin(bz_context *c, rt_inside *i);
 bool rt_inside_end(bz_context *c, const rt_inside *i); /* false: the recording is over, an error */
+/* What a function kept of tensors that hang on stand-ins is nothing by itself: storages that were born and have joined since. */
+bz_status rt_lose_kept(bz_context *c, uint64_t births, uint64_t joins, const char *op,
+                       const char *site);
 /* Runs the function on inputs without values: a program for t, or, if `graph` is given, that. */
 bz_status rt_trace_function(bz_program *p, rt_signature *t, ir_graph **graph);
 /* A call within a trace: what a call outside does, as nodes of the epoch that traces. The inputs are checked. */
@@ -39,7 +45,7 @@ typedef struct rt_traced { /* all zeros: nothing */
 bz_status rt_trace(bz_program *p, bz_tensor *const *in, rt_traced *out);
 void rt_traced_free(rt_traced *t); /* in either case */
 
-void rt_programs_free(bz_context *c); /* compile.c */
+void rt_programs_free(bz_context *c);   /* compile.c */
 void rt_programs_forget(bz_context *c); /* what they were compiled to: the next call traces again */
 bz_context *
 rt_context_of_program(const bz_program *p); /* NULL, and a stray error, for what is none */

@@ -3,7 +3,10 @@
  *     nodes before ---part---> values ---cond: one bool is read, then `then` or `else` runs---> values ---part---> outputs
  *
  * Each part, each branch, each body is a program of the device; what one makes and another needs lies in a buffer in between. A value that
- * a part has computed is not computed again by a later one. The host reads the conditions. */
+ * a part has computed is not computed again by a later one. The host reads the conditions, but for those that are constants.
+ *
+ * A value that only receives updates (x with something written into it) is donated from piece to piece: a loop that writes a row of x
+ * in each turn writes where x lies. What others still hold is copied once, before. */
 #include "runtime/exec/control.h"
 #include "runtime/base/watch.h"
 
@@ -16,8 +19,9 @@ typedef BZ_VEC(ir_ref) refs;
 
 /* A graph of the module, or a part of the program's own. */
 typedef struct piece {
-    rt_program *program;
-    bool *scalar; /* per input: it is handed over as bits */
+    rt_program *program; /* NULL: of while, a test that is always true */
+    int *scalar;  /* per input: the dtype of one that is handed over as bits; -1: it is not */
+    int *donated; /* per output: the input that is its memory; -1: none */
 } piece;
 
 typedef struct step {
@@ -25,17 +29,21 @@ typedef struct step {
     piece of, other;  /* a part; then and else; test and body */
     refs in, out;     /* nodes of the recorded graph; out: 0 where nobody wants a result */
     uint32_t carried; /* of while: operands that go round */
+    int64_t most;     /* its turns; 0: any number */
 } step;
 
 typedef struct control_program {
     rt_program base;
     BZ_VEC(step) steps;
     uint32_t nnodes;
-    uint32_t *last;        /* per node, the last step that needs it */
-    int32_t *input;        /* per node, which input it is; -1: none */
-    bz_dtype *dtype;       /* of each input */
-    ir_ref *result;        /* the node of each output */
-    rt_buffer **value;     /* per node, during a run */
+    uint32_t *last;    /* per node, the last step that needs it */
+    int32_t *input;    /* per node, which input it is; -1: none */
+    bz_dtype *dtype;   /* of each input */
+    ir_ref *argument;  /* the node of each */
+    ir_ref *result;    /* the node of each output */
+    rt_buffer **value; /* per node, during a run */
+    uint32_t *
+        offered; /* per input, references when a run began to one that may be overwritten; 0: it may not */
     uint32_t most;         /* operands or results of a step */
     rt_buffer **in, **out; /* of a step at hand */
     ir_bits *bits;
@@ -146,17 +154,78 @@ static ir_graph *make_part(cutter *k, const refs *out, refs *in) {
 
 /* ---- pieces */
 
+/* Is r its first operand, with something written into it, or as it is? */
+static bool passes_on(const ir_graph *g, ir_ref r) {
+    const ir_op op = (ir_op)ir_at(g, r)->op;
+    return op == IR_UPDATE || op == IR_SCATTER ||
+           (op == IR_RESHAPE && ir_same_shape(g, r, ir_operand(g, r, 0)));
+}
+
+/* The input of g that r is, with updates alone; -1: none. */
+static int updated_input(const ir_graph *g, ir_ref r) {
+    bool updated = false;
+    for (; passes_on(g, r); r = ir_operand(g, r, 0))
+        updated |= ir_at(g, r)->op == IR_UPDATE || ir_at(g, r)->op == IR_SCATTER;
+    return updated && ir_at(g, r)->op == IR_INPUT ? (int)ir_attrs(g, ir_at(g, r))[0] : -1;
+}
+
+/* Output j's memory is that of the input which it updates: of a body (`carried` > 0), of input j. No input has two outputs. */
+static void donate(ir_graph *g, uint32_t carried) {
+    for (uint32_t j = 0; j < g->outputs.n; j++) {
+        const int input = updated_input(g, g->outputs.p[j].node);
+        bool free = input >= 0 && (!carried || (uint32_t)input == j) && !g->inputs.p[input].scalar;
+        for (uint32_t i = 0; i < j; i++) free &= g->outputs.p[i].donated != input;
+        for (uint32_t i = 0; i < g->outputs.n; i++)
+            free &= i == j || g->outputs.p[i].node != g->outputs.p[j].node;
+        if (free) g->outputs.p[j].donated = input;
+    }
+}
+
 static bool compile_piece(cutter *k, const ir_graph *g, piece *out) {
     out->scalar = bz_mem_zero(g->inputs.n + 1, sizeof *out->scalar);
-    if (!out->scalar) return lacks_memory(k);
-    for (uint32_t i = 0; i < g->inputs.n; i++) out->scalar[i] = g->inputs.p[i].scalar;
+    out->donated = bz_mem_zero(g->outputs.n + 1, sizeof *out->donated);
+    if (!out->scalar || !out->donated) return lacks_memory(k);
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        out->scalar[i] = g->inputs.p[i].scalar ? (int)ir_dtype(g, g->inputs.p[i].node) : -1;
+    for (uint32_t i = 0; i < g->outputs.n; i++) out->donated[i] = g->outputs.p[i].donated;
     out->program = rt_program_make(k->c, g, k->how, k->e);
     return out->program != NULL;
+}
+
+/* g's live nodes but for copies: nothing changes what a body reads but its own updates, which are told. */
+static ir_graph *without_copies(const ir_graph *g, bz_error *e) {
+    ir_map map;
+    bool *live = ir_live(g);
+    ir_graph *own = live ? ir_rebuild_begin(g, &map) : NULL;
+    for (ir_ref r = 1; own && r < g->n.n && !own->err.status; r++) {
+        if (!live[r] || map.to[r]) continue;
+        map.to[r] = ir_at(g, r)->op == IR_COPY ? map.to[ir_operand(g, r, 0)]
+                                               : ir_rebuild_node(own, g, &map, r);
+    }
+    bz_mem_free(live);
+    if (own) return ir_rebuild_end(own, g, &map, e);
+    bz_fail(e, BZ_ENOMEM, "out of memory");
+    return NULL;
+}
+
+/* A branch or, with what goes round, a body. */
+static bool compile_body(cutter *k, const ir_graph *g, uint32_t carried, piece *out) {
+    ir_graph *own = without_copies(g, k->e);
+    if (own) donate(own, carried);
+    const bool ok = own && compile_piece(k, own, out);
+    ir_graph_free(own);
+    return ok;
+}
+
+static bool always_true(const ir_graph *test) {
+    ir_bits v;
+    return ir_const_value(test, test->outputs.p[0].node, &v) && v;
 }
 
 static void free_piece(bz_context *c, piece *x) {
     rt_program_free(c, x->program);
     bz_mem_free(x->scalar);
+    bz_mem_free(x->donated);
 }
 
 static bool add_step(cutter *k, step s) {
@@ -177,6 +246,7 @@ static bool add_part(cutter *k, const refs *want) {
     if (!any) return true;
     if (!find_outputs(k, want, &s.out)) return bz_vec_free(&s.out), false;
     ir_graph *part = make_part(k, &s.out, &s.in);
+    if (part) donate(part, 0);
     bool ok = part && compile_piece(k, part, &s.of);
     ir_graph_free(part);
     for (uint32_t i = 0; i < s.out.n; i++) k->known[s.out.p[i]] = true;
@@ -200,12 +270,17 @@ static bool add_control(cutter *k, ir_ref r) {
     const ir_node *n = ir_at(k->g, r);
     const int64_t *attr = ir_attrs(k->g, n);
     const ir_graph *first = k->g->m->graphs.p[attr[0]], *second = k->g->m->graphs.p[attr[1]];
-    step s = {.op = (ir_op)n->op, .carried = n->op == IR_WHILE ? second->outputs.n : 0};
+    const bool loops = n->op == IR_WHILE;
+    step s = {.op = (ir_op)n->op};
+    if (loops) s.carried = second->outputs.n, s.most = attr[3];
     bool ok = true;
     for (unsigned i = 0; i < n->nin && ok; i++) ok = bz_vec_push(&s.in, ir_in(k->g, n)[i]);
     if (!ok) lacks_memory(k);
     ok = ok && add_part(k, &s.in) && find_results(k, r, second->outputs.n, &s.out) &&
-         compile_piece(k, first, &s.of) && compile_piece(k, second, &s.other);
+         (!loops               ? compile_body(k, first, 0, &s.of)
+          : always_true(first) ? true
+                               : compile_piece(k, first, &s.of)) &&
+         compile_body(k, second, s.carried, &s.other);
     return add_step(k, s) && ok;
 }
 
@@ -238,12 +313,16 @@ static bool plan_values(control_program *p, const ir_graph *g) {
             if (p->last[at->out.p[i]] < s) p->last[at->out.p[i]] = s;
         p->most = at->in.n > p->most ? at->in.n : p->most;
         p->most = at->out.n > p->most ? at->out.n : p->most;
-        p->base.held += at->of.program->held + (at->other.program ? at->other.program->held : 0);
+        p->base.held += at->of.program ? at->of.program->held : 0;
+        p->base.held += at->other.program ? at->other.program->held : 0;
     }
     p->dtype = bz_mem_zero(g->inputs.n + 1, sizeof *p->dtype);
+    p->argument = bz_mem_zero(g->inputs.n + 1, sizeof *p->argument);
+    p->offered = bz_mem_zero(g->inputs.n + 1, sizeof *p->offered);
     p->result = bz_mem_zero(g->outputs.n + 1, sizeof *p->result);
-    if (!p->dtype || !p->result) return false;
-    for (uint32_t i = 0; i < g->inputs.n; i++) p->dtype[i] = ir_dtype(g, g->inputs.p[i].node);
+    if (!p->dtype || !p->argument || !p->offered || !p->result) return false;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        p->dtype[i] = ir_dtype(g, p->argument[i] = g->inputs.p[i].node);
     for (uint32_t i = 0; i < g->outputs.n; i++)
         p->last[p->result[i] = g->outputs.p[i].node] = p->steps.n;
     p->value = bz_mem_zero(p->nnodes, sizeof *p->value);
@@ -260,6 +339,7 @@ typedef struct control_run {
     control_program *p;
     const rt_call *call;
     bz_error *e;
+    uint32_t at; /* the step at hand */
 } control_run;
 
 static bz_status no_memory(const control_run *k) {
@@ -285,10 +365,10 @@ static rt_buffer *take(const control_run *k, ir_ref r) {
     return buffer_of_bits(k, k->p->dtype[input], k->call->bits[input]);
 }
 
-static bz_status number_in(const control_run *k, const rt_buffer *b, ir_bits *bits) {
+static bz_status number_in(const control_run *k, const rt_buffer *b, bz_dtype t, ir_bits *bits) {
     rt_bytes at;
-    bz_status s = rt_look(rt_start(b), ir_dtype_bytes(b->dtype), &at, k->e);
-    if (!s) *bits = ir_load_bits(b->dtype, at.p);
+    bz_status s = rt_look(rt_start(b), ir_dtype_bytes(t), &at, k->e);
+    if (!s) *bits = ir_load_bits(t, at.p);
     rt_look_away(&at);
     return s;
 }
@@ -300,14 +380,40 @@ static void drop(const control_run *k, rt_buffer **b, uint32_t n) {
     }
 }
 
+/* Does nobody but the step at hand look at b, to which it has one reference? An input that was offered: and no later step. */
+static bool is_mine(const control_run *k, const rt_buffer *b) {
+    const control_program *p = k->p;
+    for (uint32_t i = 0; i < p->base.ninputs; i++)
+        if (p->offered[i] && k->call->in[i] == b)
+            return p->last[p->argument[i]] <= k->at && b->refs == p->offered[i] + 1;
+    return b->refs == 1 && !b->owner && !b->foreign;
+}
+
+/* The memory of x is offered for the output that is donated it: x's own, or that of a copy, which takes x's place. */
+static bz_status offer(const control_run *k, rt_program *program, uint32_t output, rt_buffer **x) {
+    rt_buffer *b = *x;
+    if (!is_mine(k, b)) {
+        b = rt_buffer_new(k->c, program->outputs[output].dtype, program->outputs[output].layout);
+        if (!b) return no_memory(k);
+        const bz_status s = rt_move_bytes(rt_start(b), rt_start(*x), b->bytes, k->e);
+        if (s) return rt_buffer_unref(k->c, b), s;
+        rt_buffer_unref(k->c, *x);
+        *x = b;
+    }
+    k->p->out[output] = rt_buffer_ref(b);
+    return BZ_OK;
+}
+
 /* The piece on the buffers x; its results are in p->out. */
-static bz_status run_piece(const control_run *k, const piece *of, rt_buffer *const *x) {
+static bz_status run_piece(const control_run *k, const piece *of, rt_buffer **x) {
     control_program *p = k->p;
     bz_status s = BZ_OK;
     rt_buffer **in = p->in;
+    for (uint32_t i = 0; i < of->program->noutputs && !s; i++)
+        if (of->donated[i] >= 0) s = offer(k, of->program, i, &x[of->donated[i]]);
     for (uint32_t i = 0; i < of->program->ninputs && !s; i++) {
-        in[i] = of->scalar[i] ? NULL : x[i];
-        if (of->scalar[i]) s = number_in(k, x[i], &p->bits[i]);
+        in[i] = of->scalar[i] >= 0 ? NULL : x[i];
+        if (of->scalar[i] >= 0) s = number_in(k, x[i], (bz_dtype)of->scalar[i], &p->bits[i]);
     }
     return s ? s
              : rt_program_run_piece(k->c, of->program, &(rt_call){in, p->bits, p->out, NULL}, k->e);
@@ -315,7 +421,7 @@ static bz_status run_piece(const control_run *k, const piece *of, rt_buffer *con
 
 static bz_status is_true(const control_run *k, const rt_buffer *b, bool *yes) {
     ir_bits bits = 0;
-    const bz_status s = number_in(k, b, &bits);
+    const bz_status s = number_in(k, b, BZ_BOOL, &bits);
     *yes = bits != 0;
     return s;
 }
@@ -326,26 +432,40 @@ static bz_status run_cond(const control_run *k, const step *at, rt_buffer **x) {
     return s ? s : run_piece(k, yes ? &at->of : &at->other, x + 1);
 }
 
+/* Does the loop go on? */
+static bz_status test(const control_run *k, const step *at, rt_buffer **x, bool *go) {
+    *go = true;
+    if (!at->of.program) return BZ_OK;
+    bz_status s = run_piece(k, &at->of, x);
+    if (!s) s = is_true(k, k->p->out[0], go);
+    drop(k, k->p->out, 1);
+    return s;
+}
+
 /* x: the operands, of which those that go round are replaced each time; in the end they are the results. */
 static bz_status run_while(const control_run *k, const step *at, rt_buffer **x) {
     rt_buffer **out = k->p->out;
-    for (;;) {
+    for (int64_t turn = 0; !at->most || turn < at->most; turn++) {
         bool go;
         bz_status s = rt_take_interrupt(k->c, "ran", k->e);
-        if (!s) s = run_piece(k, &at->of, x);
-        if (!s) s = is_true(k, out[0], &go);
-        drop(k, out, 1);
-        if (!s && go) s = run_piece(k, &at->other, x);
+        if (!s) s = test(k, at, x, &go);
+        if (!s && !go) break;
+        if (!s) s = run_piece(k, &at->other, x);
         if (s) return s;
         for (uint32_t i = 0; i < at->carried; i++) {
-            if (!go) out[i] = rt_buffer_ref(x[i]);
-            if (!go) continue;
             rt_buffer_unref(k->c, x[i]);
             x[i] = out[i];
             out[i] = NULL;
         }
-        if (!go) return BZ_OK;
     }
+    for (uint32_t i = 0; i < at->carried; i++) out[i] = rt_buffer_ref(x[i]);
+    return BZ_OK;
+}
+
+/* Inputs of the step that no later one needs: the step alone has them. */
+static void let_go(const control_run *k, const step *at) {
+    for (uint32_t i = 0; i < at->in.n; i++)
+        if (k->p->last[at->in.p[i]] == k->at) drop(k, &k->p->value[at->in.p[i]], 1);
 }
 
 static bz_status run_step(const control_run *k, const step *at, rt_buffer **x) {
@@ -353,6 +473,7 @@ static bz_status run_step(const control_run *k, const step *at, rt_buffer **x) {
     bz_status s = BZ_OK;
     for (uint32_t i = 0; i < at->in.n && !s; i++)
         s = (x[i] = take(k, at->in.p[i])) ? BZ_OK : no_memory(k);
+    let_go(k, at);
     if (!s)
         s = at->op == IR_COND    ? run_cond(k, at, x)
             : at->op == IR_WHILE ? run_while(k, at, x)
@@ -387,23 +508,32 @@ static rt_buffer *give(const control_run *k, uint32_t i) {
     return own;
 }
 
-/* The values that step i was the last to need. */
+/* Results of step i that no later one needs. */
 static void drop_dead(const control_run *k, uint32_t i) {
-    const refs *lists[] = {&k->p->steps.p[i].in, &k->p->steps.p[i].out};
-    for (unsigned l = 0; l < BZ_LEN(lists); l++)
-        for (uint32_t j = 0; j < lists[l]->n; j++)
-            if (k->p->last[lists[l]->p[j]] == i) drop(k, &k->p->value[lists[l]->p[j]], 1);
+    const refs *out = &k->p->steps.p[i].out;
+    for (uint32_t j = 0; j < out->n; j++)
+        if (k->p->last[out->p[j]] == i) drop(k, &k->p->value[out->p[j]], 1);
+}
+
+/* Which inputs' memory the caller offers. */
+static void note_offers(control_program *p, const rt_call *call) {
+    for (uint32_t i = 0; i < p->base.ninputs; i++) {
+        p->offered[i] = 0;
+        for (uint32_t j = 0; j < p->base.noutputs && call->in[i]; j++)
+            if (call->out[j] == call->in[i]) p->offered[i] = call->in[i]->refs;
+    }
 }
 
 static bz_status control_run_all(bz_context *c, rt_program *base, const rt_call *call,
                                  bz_error *e) {
     control_program *p = (control_program *)base;
-    const control_run k = {c, p, call, e};
+    control_run k = {c, p, call, e, 0};
     rt_buffer **x = bz_mem_zero(p->most + 1, sizeof *x);
     bz_status s = x ? BZ_OK : no_memory(&k);
-    for (uint32_t i = 0; i < p->steps.n && !s; i++) {
-        s = run_step(&k, &p->steps.p[i], x);
-        if (!s) drop_dead(&k, i);
+    note_offers(p, call);
+    for (; k.at < p->steps.n && !s; k.at++) {
+        s = run_step(&k, &p->steps.p[k.at], x);
+        if (!s) drop_dead(&k, k.at);
     }
     for (uint32_t i = 0; i < base->noutputs && !s; i++) {
         rt_buffer *b = give(&k, i);
@@ -430,6 +560,8 @@ static void control_free(bz_context *c, rt_program *base) {
     bz_mem_free(p->last);
     bz_mem_free(p->input);
     bz_mem_free(p->dtype);
+    bz_mem_free(p->argument);
+    bz_mem_free(p->offered);
     bz_mem_free(p->result);
     bz_mem_free(p->value);
     bz_mem_free(p->in);
@@ -440,11 +572,12 @@ static void control_free(bz_context *c, rt_program *base) {
 
 static const rt_device control = {.computes = true, .run = control_run_all, .free = control_free};
 
-rt_program *rt_control_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+static rt_program *compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
     control_program *p = bz_mem_zero(1, sizeof *p);
     if (!p) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     cutter k = {c, g, p, how, e, ir_live(g), bz_mem_zero(g->n.n, 1), bz_mem_zero(g->n.n, 1)};
     p->nnodes = g->n.n;
+    p->base.gives = true;
     p->last = bz_mem_zero(g->n.n, sizeof *p->last);
     p->input = bz_mem_alloc(g->n.n * sizeof *p->input);
     bool ok = (k.live && k.known && k.inside && p->last && p->input) || lacks_memory(&k);
@@ -458,4 +591,11 @@ rt_program *rt_control_compile(bz_context *c, const ir_graph *g, unsigned how, b
     p->base.device = &control;
     rt_program_free(c, &p->base);
     return NULL;
+}
+
+rt_program *rt_control_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
+    ir_graph *own = pass_join_loops(g, e);
+    rt_program *p = own ? compile(c, own, how, e) : NULL;
+    ir_graph_free(own);
+    return p;
 }

@@ -106,7 +106,7 @@ static rt_buffer *output_buffer(bz_context *c, const rt_program *p, const rt_cal
 
 /* A donated buffer that was offered for an output which is not computed in place is not taken: kernels still read it. */
 static bool prepare_outputs(bz_context *c, const rt_program *p, const rt_call *call) {
-    for (uint32_t i = 0; i < p->noutputs; i++) {
+    for (uint32_t i = 0; i < p->noutputs && !p->gives; i++) {
         rt_buffer *b = output_buffer(c, p, call, i);
         rt_buffer_unref(c, call->out[i]);
         call->out[i] = b;

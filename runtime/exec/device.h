@@ -55,6 +55,7 @@ struct rt_program {
     uint32_t noutputs, ninputs;
     size_t held; /* bytes of memory that it has between runs */
     size_t kept; /* of these with what it makes of inputs that last */
+    bool gives;  /* it puts into rt_call.out what the results are in */
     unsigned refilled; /* runs in a row in which all of that was made anew */
     uint64_t runs, run_ns;
 };

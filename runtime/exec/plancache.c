@@ -1,6 +1,7 @@
 /* plancache.c - programs by what was recorded: the arrays of the graph, its outputs, and the mode, compared in full.
  *
- * Dimensions and attributes are numbers in the context's tables, which only grow: equal bytes are equal graphs. */
+ * Dimensions are numbers in the context's tables, which only grow, attributes are their own: equal bytes are equal graphs. The graphs
+ * that cond and while apply come and go: in place of their numbers stand their own arrays. */
 #include "runtime/exec/plans.h"
 
 #include <string.h>
@@ -12,20 +13,40 @@ static bool add(rt_plans *p, const void *bytes, size_t n) {
     return true;
 }
 
-static bool write_form(rt_plans *p, const ir_graph *g, bool eager) {
-    const uint32_t head[] = {eager,      g->n.n,      g->dims.n,   g->operands.n,
+static bool add_graph(rt_plans *p, const ir_graph *g);
+
+/* The graphs that nodes of g apply; their numbers are at p->form.p + attrs. */
+static bool add_bodies(rt_plans *p, const ir_graph *g, uint32_t attrs) {
+    bool done = true;
+    for (ir_ref r = 1; r < g->n.n && g->applies && done; r++) {
+        const ir_node *n = ir_at(g, r);
+        for (unsigned k = 0; (n->op == IR_COND || n->op == IR_WHILE) && k < 2 && done; k++) {
+            memset(p->form.p + attrs + (n->attr + k) * sizeof(int64_t), 0, sizeof(int64_t));
+            done = add_graph(p, g->m->graphs.p[ir_attrs(g, n)[k]]);
+        }
+    }
+    return done;
+}
+
+static bool add_graph(rt_plans *p, const ir_graph *g) {
+    const uint32_t head[] = {g->n.n,     g->dims.n,   g->operands.n,
                              g->attrs.n, g->inputs.n, g->outputs.n};
-    p->form.n = 0;
     bool done = add(p, head, sizeof head) && add(p, g->n.p + 1, (g->n.n - 1) * sizeof *g->n.p) &&
                 add(p, g->dims.p, g->dims.n * sizeof *g->dims.p) &&
-                add(p, g->operands.p, g->operands.n * sizeof *g->operands.p) &&
-                add(p, g->attrs.p, g->attrs.n * sizeof *g->attrs.p);
+                add(p, g->operands.p, g->operands.n * sizeof *g->operands.p);
+    const uint32_t attrs = p->form.n;
+    done = done && add(p, g->attrs.p, g->attrs.n * sizeof *g->attrs.p);
     for (uint32_t i = 0; i < g->inputs.n && done; i++) done = add(p, &g->inputs.p[i].scalar, 1);
     for (uint32_t i = 0; i < g->outputs.n && done; i++) {
         const int32_t out[] = {(int32_t)g->outputs.p[i].node, g->outputs.p[i].donated};
         done = add(p, out, sizeof out);
     }
-    return done;
+    return done && add_bodies(p, g, attrs);
+}
+
+static bool write_form(rt_plans *p, const ir_graph *g, bool eager) {
+    p->form.n = 0;
+    return add(p, &eager, sizeof eager) && add_graph(p, g);
 }
 
 static void free_plan(bz_context *c, rt_plan *p) {

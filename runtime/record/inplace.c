@@ -25,8 +25,10 @@ bool rt_may_change(bz_context *c, const rt_storage *s, const char *op, const cha
                        "memory that is read only (bz_from_dlpack) cannot be changed: change a "
                        "bz_copy of it"),
                false;
-    if (!rt_in_function(c) || (!s->input && s->first > c->epoch->outside)) return true;
-    bool traces = rt_traces(c);
+    const bool inside = rt_in_function(c);
+    const uint64_t outside = inside ? c->epoch->outside : c->outside;
+    if (s->first > outside && !(inside && s->input)) return true;
+    const bool traces = inside && rt_traces(c);
     rt_fail(c, BZ_EMODE, site, op, "%s cannot be changed while %s: %s%s",
             s->input ? "an input" : "a tensor from outside", rt_doing(c),
             !traces    ? ""

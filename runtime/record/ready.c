@@ -8,7 +8,16 @@ bool rt_traces(const bz_context *c) {
 }
 
 const char *rt_doing(const bz_context *c) {
-    return rt_traces(c) ? "bz_compile traces" : "bz_custom_grad records";
+    static const struct {
+        const char *op, *records, *runs;
+    } by[] = {{"compile", "bz_compile traces", "bz_compile traces"},
+              {"cond", "bz_cond records", "bz_cond runs"},
+              {"while", "bz_while records", "bz_while runs"},
+              {"for", "bz_for records", "bz_for runs"}};
+    for (unsigned i = 0; i < BZ_LEN(by); i++)
+        if (!strcmp(c->function->op, by[i].op))
+            return rt_in_function(c) ? by[i].records : by[i].runs;
+    return "bz_custom_grad records";
 }
 
 bz_status rt_ready(bz_context *c, const char *op, const char *what, const char *remedy) {

@@ -101,7 +101,7 @@ ir_ref rt_made_node(bz_context *c, const rt_made *m, uint32_t k);
 bz_status rt_ready(bz_context *c, const char *op, const char *what, const char *remedy);
 bz_status rt_ready_to_read(bz_context *c, const char *op);
 bool rt_traces(const bz_context *c);       /* the innermost such function is one of bz_compile */
-const char *rt_doing(const bz_context *c); /* "bz_compile traces" */
+const char *rt_doing(const bz_context *c); /* "bz_compile traces", "bz_while runs" */
 
 /* ---- api_create.c, for api_made.c: key and offset of the next numbers of the stream, two words for each element of the call's first operand,
  * `times` times. */

@@ -114,6 +114,7 @@ ir_bits rt_number_bits(const rt_storage *s) {
 /* ---- life of an epoch */
 
 void rt_graph_reset(ir_graph *g) {
+    ir_graph_let_go(g);
     g->name = "recorded"; /* the arena goes */
     g->n.n = g->sites.n = 1;
     g->dims.n = g->operands.n = g->attrs.n = 0;

@@ -16,6 +16,7 @@ ir_module *ir_module_new(void) {
 
 void ir_module_free(ir_module *m) {
     if (!m) return;
+    m->ending = true;
     for (uint32_t i = 0; i < m->graphs.n; i++) ir_graph_free(m->graphs.p[i]);
     bz_vec_free(&m->graphs);
     ir_exprs_free(&m->ex);
@@ -30,6 +31,7 @@ ir_graph *ir_graph_new(ir_module *m, const char *name) {
     ir_graph *g = bz_mem_zero(1, sizeof *g);
     if (!g) return NULL;
     g->m = m;
+    g->id = ++m->made;
     g->nslots = 256;
     g->slots = bz_mem_zero(g->nslots, sizeof *g->slots);
     g->name = bz_arena_str(&g->arena, name);
@@ -44,6 +46,7 @@ ir_graph *ir_graph_new(ir_module *m, const char *name) {
 
 void ir_graph_free(ir_graph *g) {
     if (!g) return;
+    ir_graph_let_go(g);
     bz_vec_free(&g->n);
     bz_vec_free(&g->dims);
     bz_vec_free(&g->operands);
@@ -55,6 +58,50 @@ void ir_graph_free(ir_graph *g) {
     bz_mem_free(g->names);
     bz_arena_free(&g->arena);
     bz_mem_free(g);
+}
+
+/* ---- graphs that others apply */
+
+static bool applies(const ir_node *n) {
+    return n->op == IR_COND || n->op == IR_WHILE;
+}
+
+int64_t ir_module_lend(ir_module *m, ir_graph *g) {
+    uint32_t at = 0;
+    while (at < m->graphs.n && m->graphs.p[at]) at++;
+    if (at == m->graphs.n && !bz_vec_push(&m->graphs, NULL)) return -1;
+    m->graphs.p[at] = g;
+    g->passing = true;
+    return at;
+}
+
+void ir_module_drop(ir_module *m, int64_t number) {
+    ir_graph *g = number < 0 ? NULL : m->graphs.p[number];
+    if (!g || !g->passing || g->users) return;
+    m->graphs.p[number] = NULL;
+    ir_graph_free(g);
+}
+
+/* Node r, which is new, holds the graphs that it applies. */
+static void hold(ir_graph *g, ir_ref r) {
+    const int64_t *number = ir_attrs(g, ir_at(g, r));
+    g->applies++;
+    for (unsigned k = 0; k < 2; k++)
+        if (number[k] >= 0 && number[k] < (int64_t)g->m->graphs.n && g->m->graphs.p[number[k]])
+            g->m->graphs.p[number[k]]->users++;
+}
+
+void ir_graph_let_go(ir_graph *g) {
+    ir_module *m = g->m;
+    if (!g->applies || m->ending) return;
+    for (ir_ref r = 1; r < g->n.n; r++)
+        for (unsigned k = 0; applies(ir_at(g, r)) && k < 2; k++) {
+            const int64_t number = ir_attrs(g, ir_at(g, r))[k];
+            if (number < 0 || number >= (int64_t)m->graphs.n || !m->graphs.p[number]) continue;
+            m->graphs.p[number]->users--;
+            ir_module_drop(m, number);
+        }
+    g->applies = 0;
 }
 
 /* The error names what the user calls, where that is known. */
@@ -199,6 +246,7 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
     uint32_t *slot = find_slot(g, &k);
     if (*slot >= g->fresh && *slot && !(ir_at(g, *slot)->flags & IR_IS_OWN)) return *slot;
     ir_ref made = append(g, &k);
+    if (made && applies(ir_at(g, made))) hold(g, made);
     return made ? *slot = made : 0;
 }
 

@@ -87,12 +87,19 @@ typedef struct ir_graph {
     const char *op; /* what the user calls, for messages; NULL: the node at fault has the name */
     bz_arena arena;
     bz_error err;
+    uint64_t id;      /* no other graph of the module ever has it */
+    uint64_t saves;   /* the body of a while which this one is, beside saving what a gradient reads (grad_while.c); 0: none */
+    uint32_t applies; /* nodes of it that apply other graphs */
+    uint32_t users;   /* nodes that apply it */
+    bool passing;     /* in m->graphs for as long as one does */
 } ir_graph;
 
 struct ir_module {
     ir_exprs ex;
     BZ_VEC(ir_graph *)
-    graphs; /* COND and WHILE name their bodies by index here; graph 0 is the program */
+    graphs; /* COND and WHILE name their bodies by index here; graph 0 is the program. NULL: it is gone */
+    uint64_t made; /* graphs, ever */
+    bool ending;
 };
 
 static inline const ir_node *ir_at(const ir_graph *g, ir_ref r) {
@@ -126,6 +133,12 @@ ir_graph *ir_graph_new(
     const char *name); /* belongs to the module but is not in m->graphs; free with ir_graph_free */
 void ir_graph_free(ir_graph *g);
 bz_status ir_module_add(ir_module *m, ir_graph *g); /* appends to m->graphs, which owns it then */
+/* The same for a graph that COND and WHILE will apply, and that goes with the last graph that does: its number, -1 without memory.
+ * ir_module_drop: unless one does already. */
+int64_t ir_module_lend(ir_module *m, ir_graph *g);
+void ir_module_drop(ir_module *m, int64_t number);
+/* What g applies is not held by it any more: its nodes go. */
+void ir_graph_let_go(ir_graph *g);
 
 /* The general constructor behind all others: interns unless the op has an effect. Does not infer; callers give dtype and shape.
  * `dims`, `in`, `attr` are copied. 0 when out of memory (error recorded) or when g already has an error. */
@@ -442,9 +455,10 @@ ir_ref ir_grad_scaler_update(ir_graph *g, ir_ref scale, ir_ref *growth_tracker, 
 /* Graph `then` applied to x if pred (bool, 0-d) is true, else graph `otherwise`: both take x and give the same shapes and dtypes. */
 ir_ref ir_cond(ir_graph *g, int64_t then, int64_t otherwise, ir_ref pred, const ir_ref *x,
                unsigned n);
-/* x = body(x) while cond(x), a 0-d bool, is true. The last `captured` operands go to both graphs unchanged. Results: the others. */
+/* x = body(x) while cond(x), a 0-d bool, is true, but at most `most` times if that is not 0. The last `captured` operands go to both
+ * graphs unchanged. Results: the others. */
 ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n,
-                unsigned captured);
+                unsigned captured, int64_t most);
 /* What the node that ir_result(g, tuple, k) makes has, as long as its graph does not grow; false when there is no such result. */
 typedef struct ir_type {
     bz_dtype dtype;

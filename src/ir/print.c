@@ -183,6 +183,7 @@ void ir_print(bz_text *t, const ir_graph *g) {
 
 void ir_print_module(bz_text *t, const ir_module *m) {
     for (uint32_t i = 0; i < m->graphs.n; i++) {
+        if (!m->graphs.p[i]) continue;
         bz_text_str(t, i ? "\n" : "");
         ir_print(t, m->graphs.p[i]);
     }

@@ -2,7 +2,7 @@
  *
  * One backward loop: nodes from the result down to the operands; each gives every operand its share by a rule, shares add up. The
  * rules of elementwise ops are the expressions of ops.def, those of structural ops the functions that structs.def names (grad_move.c,
- * grad_fold.c, grad_index.c); what applies other graphs has its own step (grad_custom.c, grad_cond.c). "Zero" (a comparison) is not
+ * grad_fold.c, grad_index.c); what applies other graphs has its own step (grad_custom.c, grad_cond.c, grad_while.c). "Zero" (a comparison) is not
  * "no rule" (a bit operation): the first is silence, the second an error that names the op. */
 #include "src/passes/grad.h"
 #include "src/passes/rule_text.h"
@@ -145,18 +145,19 @@ static bool give_shares(backward *b, ir_ref r, const ir_ref *d) {
     return true;
 }
 
-static bool cond_step(backward *b, ir_ref r, const ir_ref *d, ir_ref *share) {
+/* Of cond or while: the operands from number `first` on get their shares. */
+static bool control_step(backward *b, ir_ref r, unsigned first, const ir_ref *d, ir_ref *share) {
     ir_graph *g = b->g;
-    const unsigned n = ir_at(g, r)->nin - 1u;
+    const unsigned n = ir_at(g, r)->nin - first;
     bool *wants = bz_mem_zero(n + 1, sizeof *wants), ok = wants != NULL;
     for (unsigned j = 0; ok && j < n; j++) {
-        const ir_ref x = ir_operand(g, r, 1 + j);
+        const ir_ref x = ir_operand(g, r, first + j);
         wants[j] = b->depends[x] && floats(g, x);
     }
-    ok = ok && grad_cond(g, r, d, wants, share);
+    ok = ok && (first ? grad_cond : grad_while)(g, r, d, wants, share);
     bz_mem_free(wants);
     for (unsigned j = 0; ok && j < n; j++)
-        if (share[j]) ok = accumulate(b, ir_operand(g, r, 1 + j), share[j]);
+        if (share[j]) ok = accumulate(b, ir_operand(g, r, first + j), share[j]);
     return ok;
 }
 
@@ -167,7 +168,8 @@ static bool tuple_step(backward *b, ir_ref r) {
     const unsigned op = ir_at(b->g, r)->op;
     if (ok)
         ok = op == IR_CUSTOM_GRAD ? custom_step(b, r, work, d, d + n)
-             : op == IR_COND      ? cond_step(b, r, d, d + n)
+             : op == IR_COND      ? control_step(b, r, 1, d, d + n)
+             : op == IR_WHILE     ? control_step(b, r, 0, d, d + n)
                                   : give_shares(b, r, d);
     bz_mem_free(work);
     return ok;

@@ -32,5 +32,10 @@ bool grad_custom(ir_graph *g, ir_ref r, const ir_ref *out, const ir_ref *d, ir_r
 /* ---- grad_cond.c */
 /* Shares of the operands behind the condition of cond r that are wanted; 0: none. d: as above. false: an error in g. */
 bool grad_cond(ir_graph *g, ir_ref r, const ir_ref *d, const bool *wants, ir_ref *share);
+/* Lends b to its module as NAME_suffix, or a name near it that no graph has. Its number; -1: no memory. */
+int64_t grad_lend(ir_graph *b, const char *name, const char *suffix);
+
+/* ---- grad_while.c: the same of the operands of while r */
+bool grad_while(ir_graph *g, ir_ref r, const ir_ref *d, const bool *wants, ir_ref *share);
 
 #endif

@@ -77,18 +77,21 @@ static bool fill(const cond_grad *q, ir_graph *b, const ir_graph *of, ir_map *ma
     return ok;
 }
 
-/* A name that no graph of the module has. */
-static const char *name_for(ir_graph *b) {
+static bool has_graph(const ir_module *m, const char *name) {
+    for (uint32_t i = 0; i < m->graphs.n; i++)
+        if (m->graphs.p[i] && !strcmp(m->graphs.p[i]->name, name)) return true;
+    return false;
+}
+
+int64_t grad_lend(ir_graph *b, const char *name, const char *suffix) {
     bz_text t = {0};
-    bz_textf(&t, "%s_grad", b->name);
-    for (uint32_t i = 0; i < b->m->graphs.n; i++)
-        if (!strcmp(b->m->graphs.p[i]->name, bz_text_c(&t))) {
-            bz_textf(&t, "_");
-            i = UINT32_MAX; /* from the first one on */
-        }
+    bz_textf(&t, "%s_%s", name, suffix);
+    while (!t.failed && has_graph(b->m, bz_text_c(&t))) bz_text_str(&t, "_");
     const char *own = t.failed ? NULL : bz_arena_str(&b->arena, bz_text_c(&t));
     bz_text_free(&t);
-    return own;
+    if (!own) return -1;
+    b->name = own;
+    return ir_module_lend(b->m, b);
 }
 
 /* The number of the graph that is the gradient of graph number `of`; -1: an error in q->g. */
@@ -100,9 +103,8 @@ static int64_t branch(const cond_grad *q, int64_t of) {
     const bool ok = b && fill(q, b, m->graphs.p[of], &map, work);
     if (b) bz_mem_free(map.to);
     bz_mem_free(work);
-    const char *name = ok ? name_for(b) : NULL;
-    if (name) b->name = name;
-    if (name && !ir_module_add(m, b)) return (int64_t)m->graphs.n - 1;
+    const int64_t number = ok ? grad_lend(b, m->graphs.p[of]->name, "grad") : -1;
+    if (number >= 0) return number;
     say_why(q->g, ok ? NULL : b);
     ir_graph_free(b);
     return -1;
@@ -127,6 +129,8 @@ bool grad_cond(ir_graph *g, ir_ref r, const ir_ref *d, const bool *wants, ir_ref
         at = ir_cond(g, then, other, ir_operand(g, r, 0), x, m);
     }
     bz_mem_free(x);
+    ir_module_drop(g->m, then); /* unless the cond has them */
+    ir_module_drop(g->m, other);
     for (unsigned j = 0, i = 0; j < q.nin && at; j++)
         if (wants[j] && !(share[j] = ir_result(g, at, i++))) return false;
     return at != 0;

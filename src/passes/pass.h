@@ -207,6 +207,9 @@ bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref 
 /* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
 bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
 
+/* ---- loops.c: g, with loops that save what a gradient reads in place of the whiles that they repeat. NULL and the error. */
+ir_graph *pass_join_loops(const ir_graph *g, bz_error *e);
+
 /* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
 ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
 enum { PASS_CONCAT_MOST = 64 }; /* operands of a concat that is one kernel */

@@ -5,7 +5,8 @@
 
 /* The graph a control node names, or NULL and an error. */
 static const ir_graph *body_of(ir_graph *g, ir_op op, int64_t number) {
-    if (number >= 0 && number < (int64_t)g->m->graphs.n && g->m->graphs.p[number] != g)
+    if (number >= 0 && number < (int64_t)g->m->graphs.n && g->m->graphs.p[number] &&
+        g->m->graphs.p[number] != g)
         return g->m->graphs.p[number];
     ir_error(g, BZ_EARG, op, "the module has no graph %lld that it could apply", (long long)number);
     return NULL;
@@ -77,18 +78,20 @@ static bool check_state(ir_graph *g, const ir_graph *body, const ir_ref *x, unsi
 }
 
 ir_ref ir_while(ir_graph *g, int64_t cond, int64_t body, const ir_ref *x, unsigned n,
-                unsigned captured) {
+                unsigned captured, int64_t most) {
     const ir_graph *c = body_of(g, IR_WHILE, cond), *b = body_of(g, IR_WHILE, body);
     if (!c || !b) return 0;
     if (captured > n)
         return ir_error(g, BZ_EARG, IR_WHILE, "%u captured of %u operands", captured, n);
+    if (most < 0)
+        return ir_error(g, BZ_EARG, IR_WHILE, "at most %lld turns are none", (long long)most);
     if (!check_inputs(g, IR_WHILE, c, x, n) || !check_inputs(g, IR_WHILE, b, x, n) ||
         !check_state(g, b, x, n - captured))
         return 0;
     const ir_node *test = c->outputs.n == 1 ? ir_at(c, c->outputs.p[0].node) : NULL;
     if (!test || test->dtype != BZ_BOOL || test->rank)
         return ir_error(g, BZ_EDTYPE, IR_WHILE, "graph %s must give one bool[]", c->name);
-    return tuple(g, IR_WHILE, x, n, (int64_t[]){cond, body, captured}, 3);
+    return tuple(g, IR_WHILE, x, n, (int64_t[]){cond, body, captured, most}, 4);
 }
 
 /* ---- are the nodes right? */
@@ -99,7 +102,8 @@ static bool fits(const ck *c, const ir_graph *g, ir_ref a, const ir_graph *h, ir
 
 static const ir_graph *graph_at(const ck *c, unsigned k) {
     int64_t i = c->attr[k];
-    bool ok = i >= 0 && i < (int64_t)c->g->m->graphs.n && c->g->m->graphs.p[i] != c->g;
+    bool ok = i >= 0 && i < (int64_t)c->g->m->graphs.n && c->g->m->graphs.p[i] &&
+              c->g->m->graphs.p[i] != c->g;
     if (!ok) ck_wrong(c, BZ_EARG, "graph %lld does not exist", (long long)i);
     return ok ? c->g->m->graphs.p[i] : NULL;
 }
@@ -145,8 +149,8 @@ bool ck_cond(const ck *c) {
 }
 
 bool ck_while(const ck *c) {
-    if (!ck_attrs(c, 3) || c->attr[2] < 0 || c->attr[2] > c->n->nin)
-        return ck_wrong(c, BZ_EARG, "the number of captured operands is wrong");
+    if (!ck_attrs(c, 4) || c->attr[2] < 0 || c->attr[2] > c->n->nin || c->attr[3] < 0)
+        return ck_wrong(c, BZ_EARG, "the number of captured operands, or of turns, is wrong");
     const ir_graph *test = graph_at(c, 0), *body = graph_at(c, 1);
     if (!takes(c, test, 0) || !takes(c, body, 0)) return false;
     const ir_node *t = test->outputs.n == 1 ? ir_at(test, test->outputs.p[0].node) : NULL;
@@ -195,7 +199,7 @@ bool it_while(it_state *s, ir_ref r) {
     unsigned n = s->slot[r].nmany;
     bool ok = state != NULL, go = false;
     for (unsigned i = 0; ok && i < n; i++) ok = it_duplicate(s, r, &x[i], &state[i]);
-    while (ok) {
+    for (int64_t turn = 0; ok && (turn < attr[3] || !attr[3]); turn++) {
         memcpy(x, state, n * sizeof *x);
         if (!(ok = test_again(s, attr[0], x, &go)) || !go) break;
         it_array *next = bz_mem_zero(n, sizeof *next);
