@@ -48,6 +48,35 @@ ParameterizedTest(const unsigned *number, math, error_bounds) {
     if (f->one) within(f, BZ_F32, "every pattern", ulp_scan_f32(f, 0, full ? 1 : 9973));
 }
 
+static double square(double x) {
+    return x * x;
+}
+static double cube(double x) {
+    return x * x * x;
+}
+static double same(double x) {
+    return x;
+}
+static double inverse(double x) {
+    return 1 / x;
+}
+static double root(double x) {
+    return x == -INFINITY ? INFINITY : sqrt(x + 0.0);
+}
+static double inverse_root(double x) {
+    return 1 / root(x);
+}
+
+static float in_f32(double y, double x) {
+    const float v = (float)x, s = (float)root(x);
+    return y == 2     ? v * v
+           : y == 3   ? v * v * v
+           : y == 1   ? v
+           : y == -1  ? 1 / v
+           : y == 0.5 ? s
+                      : 1 / s;
+}
+
 /* Results that are exactly known must be exactly met. */
 Test(math, exact_results) {
     static const struct {
@@ -73,6 +102,35 @@ Test(math, exact_results) {
                          ir_ops[rows[i].op].name, rows[i].x, rows[i].y, r);
         }
     }
+}
+
+/* Exponents of which pow makes something simpler: the same bits as that, and C's values at the ends. */
+Test(math, simple_powers) {
+    static const double xs[] = {0.0,  -0.0,  1,     -1,       0.3,       -2.75, 7,
+                                1e30, 1e-30, -1e30, INFINITY, -INFINITY, 3e-41, (double)NAN};
+    static const struct {
+        double y;
+        double (*want)(double);
+    } rows[] = {{2, square},   {3, cube},   {1, same},
+                {-1, inverse}, {0.5, root}, {-0.5, inverse_root}};
+    for (bz_dtype t = BZ_F32; t <= BZ_F64; t++)
+        for (unsigned i = 0; i < BZ_LEN(rows); i++)
+            for (unsigned k = 0; k < BZ_LEN(xs); k++) {
+                const ir_bits x = ir_bits_from_f64(t, xs[k]);
+                const ir_bits in[3] = {x, ir_bits_from_f64(t, rows[i].y), 0};
+                const double v = ir_bits_to_f64(t, x),
+                             got =
+                                 ir_bits_to_f64(t, ir_value_eval_bits(ir_value(IR_POW, t, t), in));
+                const double want = t == BZ_F64 ? rows[i].want(v)
+                                                : (double)(float)in_f32(rows[i].y, v),
+                             c = pow(v, rows[i].y);
+                cr_expect(got == want || (isnan(got) && isnan(want)), "%s pow(%g, %g) = %a, not %a",
+                          ir_dtypes[t].name, v, rows[i].y, got, want);
+                if (!isfinite(c) || c == 0)
+                    cr_expect(isnan(c) ? isnan(got) : got == c && !signbit(got) == !signbit(c),
+                              "%s pow(%g, %g) = %a, C's %a", ir_dtypes[t].name, v, rows[i].y, got,
+                              c);
+            }
 }
 
 /* sine of multiples of pi: doubles and floats that lie as near to one as any do. */

@@ -114,6 +114,7 @@ static ir_ref build(matcher *m) {
 }
 
 static bool fits(const char *dtypes, bz_dtype t) {
+    if (ir_is_float(t) && !ir_is_half(t) && strchr(dtypes, 'W')) return true;
     return strchr(dtypes, ir_is_float(t)                      ? 'F'
                           : t == BZ_BOOL                      ? 'B'
                           : ir_dtypes[t].kind == IR_KIND_SINT ? 'S'
