@@ -13,7 +13,7 @@ run() { # PROGRAM [ARGUMENT...]
     fi
 }
 
-for name in api api_ops bz_export callgrad calls compile customgrad donate edges errors index index_errors limits lineage memory \
+for name in api api_ops bz_export callgrad calls compile custom customgrad donate edges errors index index_errors limits lineage memory \
     misuse nomem npz operands overwrite record variables views vjp; do
     run "test_$name"
 done

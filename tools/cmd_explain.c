@@ -8,7 +8,7 @@ enum {
     EXPLAIN_REPEAT,
     EXPLAIN_IN,
     EXPLAIN_DIM,
-    EXPLAIN_AUTOCAST
+    EXPLAIN_AUTOCAST, EXPLAIN_LOAD
 };
 
 static const tool_option options[] = {
@@ -20,6 +20,7 @@ static const tool_option options[] = {
      "the value of an input, or NAME=FILE.npz:ARRAY; the others are made up"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
+    TOOL_LOAD_OPTION,
 };
 
 typedef struct explain_job {
@@ -41,6 +42,9 @@ static bool read_options(tool_args *a, explain_job *j) {
             break;
         case EXPLAIN_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case EXPLAIN_LOAD:
+            if (!tool_load_option(a)) return false;
             break;
         case EXPLAIN_AUTOCAST:
             if (!tool_autocast_option(a)) return false;

@@ -13,7 +13,7 @@ enum {
     EXPORT_ISA,
     EXPORT_ARCH,
     EXPORT_DIM,
-    EXPORT_AUTOCAST,
+    EXPORT_AUTOCAST, EXPORT_LOAD,
     EXPORT_NUMERICS
 };
 
@@ -30,6 +30,7 @@ static const tool_option options[] = {
     {"dim", "NAME=SIZE|LO:HI",
      "the size of a symbol; of one of them a range, then the function is told the size"},
     TOOL_AUTOCAST_OPTION,
+    TOOL_LOAD_OPTION,
     TOOL_NUMERICS_OPTION,
 };
 
@@ -86,6 +87,7 @@ static bool read_options(tool_args *a, export_job *j) {
         if (o == EXPORT_ARCH && !read_gpus(a, j)) return false;
         if (o == EXPORT_NUMERICS && !tool_numerics_option(a, &j->options.numerics)) return false;
         if (o == EXPORT_AUTOCAST && !tool_autocast_option(a)) return false;
+        if (o == EXPORT_LOAD && !tool_load_option(a)) return false;
         if (o == EXPORT_DIM && strchr(a->value, ':')) {
             if (j->range) return tool_usage(a, "--dim: one symbol may have a range"), false;
             j->range = a->value;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM, GRAD_AUTOCAST };
+enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM, GRAD_AUTOCAST, GRAD_LOAD };
 
 static const tool_option options[] = {
     {"wrt", "NAME,...", "inputs to differentiate by"},
@@ -12,6 +12,7 @@ static const tool_option options[] = {
     {"order", "N", "N > 1: also gradients of the sum of the gradients before (default 1)"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
+    TOOL_LOAD_OPTION,
 };
 
 typedef struct grad_job {
@@ -26,6 +27,7 @@ static bool read_options(tool_args *a, grad_job *j) {
         if (o == GRAD_WRT) j->wrt = a->value;
         if (o == GRAD_OF) j->of = a->value;
         if (o == GRAD_AUTOCAST && !tool_autocast_option(a)) return false;
+        if (o == GRAD_LOAD && !tool_load_option(a)) return false;
         if (o == GRAD_DIM && !tool_dim_option(a, &j->files)) return false;
         if (o == GRAD_ORDER && !tool_number(a, "order", 1, 8, &j->order)) return false;
     }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM, OPT_AUTOCAST };
+enum { OPT_PASSES = TOOL_MACHINE_END, OPT_PLAN, OPT_LOOPS, OPT_DIM, OPT_AUTOCAST, OPT_LOAD };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
@@ -14,6 +14,7 @@ static const tool_option options[] = {
     {"loops", NULL, "print the kernel loops"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
+    TOOL_LOAD_OPTION,
 };
 
 typedef struct opt_job {
@@ -32,6 +33,9 @@ static bool read_options(tool_args *a, opt_job *j) {
         case OPT_LOOPS: j->loops = true; break;
         case OPT_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case OPT_LOAD:
+            if (!tool_load_option(a)) return false;
             break;
         case OPT_AUTOCAST:
             if (!tool_autocast_option(a)) return false;

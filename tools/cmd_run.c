@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_AUTOCAST, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
+enum { RUN_IN = TOOL_MACHINE_END, RUN_DIM, RUN_AUTOCAST, RUN_LOAD, RUN_OUT, RUN_REPEAT, RUN_TIME, RUN_JSON };
 
 static const tool_option options[] = {
     TOOL_MACHINE_OPTIONS,
@@ -14,6 +14,7 @@ static const tool_option options[] = {
      "the value of an input, or NAME=FILE.npz:ARRAY, or NAME=NUMBER (once for each)"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
+    TOOL_LOAD_OPTION,
     {"out", "DIR",
      "instead of printing, write outputs to DIR/NAME.npy, to one FILE.npz, or one of them: "
      "NAME=FILE.npy"},
@@ -40,6 +41,9 @@ static bool read_options(tool_args *a, run_job *j) {
             break;
         case RUN_DIM:
             if (!tool_dim_option(a, &j->files)) return false;
+            break;
+        case RUN_LOAD:
+            if (!tool_load_option(a)) return false;
             break;
         case RUN_AUTOCAST:
             if (!tool_autocast_option(a)) return false;

@@ -18,6 +18,7 @@ llvm-19-dev      llvm-config-19
 zlib1g-dev       header:zlib.h
 libminizip-dev   header:minizip/zip.h
 libzstd-dev      header:zstd.h
+libffi-dev       header:ffi.h
 "
 for_test="$for_build
 pkg-config       pkg-config

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-HEADERS = "status dtype api operand context tensor transfer dlpack move ops nn compile explain export".split()
+HEADERS = "status dtype api operand context tensor transfer dlpack move ops nn compile custom explain export".split()
 ROOT = Path(__file__).resolve().parent.parent
 
 

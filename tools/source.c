@@ -1,4 +1,5 @@
 /* source.c - a program's text: read, parsed, and blamed line by line. */
+#include "runtime/api/custom.h"
 #include "tools/tool.h"
 
 #include <ctype.h>
@@ -23,13 +24,29 @@ bool tool_autocast_option(tool_args *a) {
     return true;
 }
 
-ir_module *tool_parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e) {
-    return ir_parse_as(s->text, s->n, s->name, &(ir_reading){sizes, n, s->autocast}, e);
+bool tool_load_option(tool_args *a) {
+    if (bz_vec_push(&a->loads, a->value)) return true;
+    return a->status = TOOL_ENVIRONMENT, false;
 }
 
-tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast) {
+static bz_status load(ir_module *m, const void *source, bz_error *e) {
+    const tool_source *s = source;
+    for (unsigned i = 0; i < s->nloads; i++)
+        if (rt_op_load(m, s->loads[i], e)) return e->status;
+    return BZ_OK;
+}
+
+ir_module *tool_parse(const tool_source *s, const ir_size *sizes, unsigned n, bz_error *e) {
+    return ir_parse_as(s->text, s->n, s->name,
+                       &(ir_reading){sizes, n, s->autocast, s->nloads ? load : NULL, s}, e);
+}
+
+tool_status tool_open(tool_source *s, const char *path, const tool_args *a) {
     bz_error e = {0};
-    *s = (tool_source){.name = strcmp(path, "-") == 0 ? "<stdin>" : path, .autocast = autocast};
+    *s = (tool_source){.name = strcmp(path, "-") == 0 ? "<stdin>" : path,
+                       .autocast = a->autocast,
+                       .loads = a->loads.p,
+                       .nloads = a->loads.n};
     bz_status status = rt_file_read(path, &s->text, &s->n, &e);
     if (status) {
         tool_error(&e);
@@ -72,10 +89,12 @@ void tool_close(tool_source *s) {
 tool_status tool_with_file(tool_args *a, tool_body *body, void *job) {
     tool_source s;
     const char *file = tool_file(a);
-    tool_status status = file ? tool_open(&s, file, a->autocast) : a->status;
-    if (status) return status;
-    status = body(&s, job);
-    tool_close(&s);
+    tool_status status = file ? tool_open(&s, file, a) : a->status;
+    if (!status) {
+        status = body(&s, job);
+        tool_close(&s);
+    }
+    bz_vec_free(&a->loads);
     return status;
 }
 

@@ -38,6 +38,7 @@ struct tool_args {
     char **argv;
     const char *value;  /* of the option at hand */
     bz_dtype autocast;  /* of the source */
+    BZ_VEC(const char *) loads; /* shared objects with ops that the source calls */
     tool_status status; /* when tool_next gives TOOL_STOP */
 };
 
@@ -70,6 +71,8 @@ typedef struct tool_source {
     char *text;
     size_t n;
     bz_dtype autocast; /* as in ir_reading */
+    const char *const *loads; /* the command line's */
+    unsigned nloads;
     ir_module *m;
     ir_graph *g; /* graph 0 */
     BZ_VEC(ir_size) sizes; /* of symbols, as tool_resize was told */
@@ -82,9 +85,12 @@ ir_module *tool_parse(const tool_source *s, const ir_size *sizes, unsigned n, bz
 tool_status tool_resize(tool_source *s, const ir_size *sizes, unsigned n);
 #define TOOL_AUTOCAST_OPTION                                                                       \
     { "autocast", "bf16|f16", "mixed precision: calls run as in a region of bz_autocast_begin" }
+#define TOOL_LOAD_OPTION                                                                           \
+    { "load", "FILE.so", "ops of C functions that the program calls (docs/custom.md; once for each)" }
+bool tool_load_option(tool_args *a); /* as tool_autocast_option */
 bool tool_autocast_option(tool_args *a); /* sets a->autocast; false with a->status set */
 /* Reads and parses; on failure reports it and leaves nothing to close. "-" is standard input. */
-tool_status tool_open(tool_source *s, const char *path, bz_dtype autocast);
+tool_status tool_open(tool_source *s, const char *path, const tool_args *a);
 void tool_close(tool_source *s);
 /* What most commands do: opens the one FILE operand, does `body` with it, closes it. After TOOL_END. */
 typedef tool_status tool_body(tool_source *s, void *job);

@@ -10,6 +10,7 @@
 
 #include "braze/compile.h"
 #include "braze/context.h"
+#include "braze/custom.h"
 #include "braze/dlpack.h"
 #include "braze/explain.h"
 #include "braze/export.h"

@@ -22,6 +22,12 @@ typedef struct bz_rt_site {
     int64_t count, size;         /* of them; those from -size to size - 1 are fine */
 } bz_rt_site;
 
+/* Or one that calls a function of C, whose status is the number. */
+enum { BZ_RT_CALLS = 1 }; /* `at`, where nothing is to find */
+static inline int bz_rt_is_call(const bz_rt_site *s) {
+    return !s->find && s->at == BZ_RT_CALLS;
+}
+
 typedef struct bz_rt_variant {
     bz_rt_image image;
     const bz_rt_site *sites;
@@ -89,6 +95,7 @@ enum bz_rt_status {
     BZ_RT_EINDEX,     /* an index was out of range: the results are not usable */
     BZ_RT_ESIZE,      /* the size is none that the program was made for */
     BZ_RT_EDEVICE,    /* the driver of the GPU refused something */
+    BZ_RT_EFUNCTION,  /* a function that the program calls gave a status: the results are not usable */
 };
 enum { BZ_RT_WHICH_SHIFT = 8, BZ_RT_KIND_MASK = 255 };
 static inline int bz_rt_status_of(int kind, uint32_t which) {

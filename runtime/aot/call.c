@@ -79,12 +79,13 @@ static bool grow_own(bz_rt_own *own, size_t bytes) {
 
 /* ---- running ---- */
 
-static int find_bad_index(const bz_rt_variant *v, const bz_rt_workspace *w) {
-    int64_t worst = bz_rt_worst(w, NULL);
+static int find_fault(const bz_rt_variant *v, const bz_rt_workspace *w, int64_t *code) {
+    int64_t worst = bz_rt_worst(w, code);
     if (worst == INT64_MAX) return BZ_RT_OK;
     uint32_t i = 0;
     while (i < v->nsites && v->sites[i].element != worst) i++;
-    return bz_rt_status_of(BZ_RT_EINDEX, i);
+    const bool calls = i < v->nsites && bz_rt_is_call(&v->sites[i]);
+    return bz_rt_status_of(calls ? BZ_RT_EFUNCTION : BZ_RT_EINDEX, i);
 }
 
 static void run(const bz_rt_image *v, const char *args, const bz_rt_workspace *w) {
@@ -110,13 +111,13 @@ static int find_index(const bz_rt_site *s, const char *args, int64_t *index) {
     return i < s->count;
 }
 
-/* Keeps the words of a place that met an index outside: with the index, or where nothing finds it, and v is the call's own, without. */
-static void tell(const call *k, const bz_rt_variant *v, const char *args, int met) {
+/* Keeps the words of a place that met an index outside: with the index, or where nothing finds it, and v is the call's own, without; of
+ * a function of C that gave status `index`: with that. */
+static void tell(const call *k, const bz_rt_variant *v, const char *args, int met, int64_t index) {
     const bz_rt_site *s = &v->sites[(uint32_t)met >> BZ_RT_WHICH_SHIFT];
-    int64_t index = 0;
     char number[24];
     bz_rt_forget();
-    if (s->find && find_index(s, args, &index)) {
+    if (bz_rt_is_call(s) || (s->find && find_index(s, args, &index))) {
         snprintf(number, sizeof number, "%lld", (long long)index);
         bz_rt_tell(k->v, met, s->before, number, s->behind);
     } else if (k->made) {
@@ -135,8 +136,9 @@ static int run_on(const call *k, const char *args, char *p, size_t bytes) {
     }
     if (!bz_rt_lay_out(&v->image, p, bytes, wanted_threads(v), &w)) return BZ_RT_EWORKSPACE;
     run(&v->image, args, &w);
-    int s = find_bad_index(v, &w);
-    if (s && (uint32_t)s >> BZ_RT_WHICH_SHIFT < v->nsites) tell(k, v, args, s);
+    int64_t code = 0;
+    int s = find_fault(v, &w, &code);
+    if (s && (uint32_t)s >> BZ_RT_WHICH_SHIFT < v->nsites) tell(k, v, args, s, code);
     return s;
 }
 

@@ -75,6 +75,8 @@ BZ_RT_WEAK const char *bz_rt_text(const bz_rt_artefact *a, const bz_rt_variant *
         return which < a->nargs ? a->args[which].misaligned : "a pointer is not aligned";
     case BZ_RT_EINDEX:
         return v && which < v->nsites ? v->sites[which].message : "an index is out of range";
+    case BZ_RT_EFUNCTION:
+        return v && which < v->nsites ? v->sites[which].message : "a function gave a status";
     case BZ_RT_ESIZE: return a->variants->sizes ? a->variants->sizes->outside : "no such size";
     case BZ_RT_EDEVICE: return "the driver of the GPU refused something";
     default: return "unknown status";

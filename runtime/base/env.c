@@ -39,6 +39,7 @@ typedef enum switch_name {
     LIBCUDA,
     NVRTC,
     NVRTCFLAGS,
+    LIBFFI,
     GRAPHS
 } switch_name;
 
@@ -85,6 +86,7 @@ static const struct {
                SWITCH_FILE, 0},
     [NVRTCFLAGS] = {"BRAZE_NVRTCFLAGS", "words", "more options of that compiler, as -lineinfo",
                     SWITCH_ANY, 0},
+    [LIBFFI] = {"BRAZE_LIBFFI", "file", "libffi, in place of libffi.so.8 or .7", SWITCH_FILE, 0},
     [GRAPHS] = {"BRAZE_GRAPHS", "0|1", "0: kernels of a GPU are launched one by one", SWITCH_FLAG,
                 0},
 };

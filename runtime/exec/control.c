@@ -1,4 +1,5 @@
-/* control.c - programs with cond and while, on devices whose programs are plans of kernels: the graph is cut at these nodes.
+/* control.c - programs with cond and while, on devices whose programs are plans of kernels: the graph is cut at these nodes, and on
+ * those whose kernels cannot call functions of C at these, too: the host calls them, on copies.
  *
  *     nodes before ---part---> values ---cond: one bool is read, then `then` or `else` runs---> values ---part---> outputs
  *
@@ -9,6 +10,7 @@
  * in each turn writes where x lies. What others still hold is copied once, before. */
 #include "runtime/exec/control.h"
 #include "runtime/base/watch.h"
+#include "src/ir/external.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +26,21 @@ typedef struct piece {
     int *donated; /* per output: the input that is its memory; -1: none */
 } piece;
 
+/* A function of C. */
+typedef struct called {
+    ir_external x; /* lists are the module's, which stays as long */
+    int64_t sizes[IR_EXTERNAL_MOST];
+    rt_spec *results;
+    char site[160]; /* "": not known */
+} called;
+
 typedef struct step {
-    ir_op op;         /* COND, WHILE; else a part */
+    ir_op op;         /* COND, WHILE, EXTERNAL; else a part */
     piece of, other;  /* a part; then and else; test and body */
     refs in, out;     /* nodes of the recorded graph; out: 0 where nobody wants a result */
     uint32_t carried; /* of while: operands that go round */
     int64_t most;     /* its turns; 0: any number */
+    called call;      /* of external */
 } step;
 
 typedef struct control_program {
@@ -54,6 +65,13 @@ static const rt_device control;
 bool rt_has_control(const ir_graph *g) {
     for (ir_ref r = 1; r < g->n.n; r++)
         if (ir_at(g, r)->op == IR_COND || ir_at(g, r)->op == IR_WHILE) return true;
+    return false;
+}
+
+bool rt_is_cut(const rt_device *d, const ir_graph *g) {
+    if (d->controls || rt_has_control(g)) return !d->controls;
+    for (ir_ref r = 1; !d->calls && r < g->n.n; r++)
+        if (ir_at(g, r)->op == IR_EXTERNAL) return true;
     return false;
 }
 
@@ -232,6 +250,7 @@ static bool add_step(cutter *k, step s) {
     if (bz_vec_push(&k->p->steps, s)) return true;
     free_piece(k->c, &s.of);
     free_piece(k->c, &s.other);
+    bz_mem_free(s.call.results);
     bz_vec_free(&s.in);
     bz_vec_free(&s.out);
     return lacks_memory(k);
@@ -284,6 +303,39 @@ static bool add_control(cutter *k, ir_ref r) {
     return add_step(k, s) && ok;
 }
 
+/* What a run must know of the call. */
+static bool describe_call(cutter *k, ir_ref r, called *c) {
+    const ir_graph *g = k->g;
+    int64_t shape[IR_EXTERNAL_MOST][IR_MAX_RANK], size[IR_MAX_RANK];
+    const int64_t *shapes[IR_EXTERNAL_MOST];
+    ir_type t;
+    c->x = *ir_external_of(g, r);
+    for (unsigned i = 0; i < c->x.nin; i++) {
+        ir_static_shape(g, ir_operand(g, r, i), shape[i]);
+        shapes[i] = shape[i];
+    }
+    ir_external_sizes(&c->x, shapes, c->sizes);
+    bz_snprintf(c->site, sizeof c->site, "%s", g->sites.p[r] ? g->sites.p[r] : "");
+    if (!(c->results = bz_mem_zero(c->x.nout, sizeof *c->results))) return lacks_memory(k);
+    for (unsigned i = 0; ir_result_type(g, r, i, &t); i++) {
+        for (unsigned a = 0; a < t.rank; a++) ir_dim_value(g, t.dims[a], &size[a]);
+        c->results[i] = (rt_spec){t.dtype, rt_layout_of(k->c, size, NULL, t.rank), -1, i, false};
+        if (!c->results[i].layout) return lacks_memory(k);
+    }
+    return true;
+}
+
+static bool add_call(cutter *k, ir_ref r) {
+    const ir_node *n = ir_at(k->g, r);
+    step s = {.op = IR_EXTERNAL};
+    bool ok = true;
+    for (unsigned i = 0; i < n->nin && ok; i++) ok = bz_vec_push(&s.in, ir_in(k->g, n)[i]);
+    if (!ok) lacks_memory(k);
+    ok = ok && add_part(k, &s.in) && find_results(k, r, ir_result_count(k->g, r), &s.out) &&
+         describe_call(k, r, &s.call);
+    return add_step(k, s) && ok;
+}
+
 static bool cut(cutter *k) {
     const ir_graph *g = k->g;
     refs outputs = {0};
@@ -292,9 +344,11 @@ static bool cut(cutter *k) {
         k->known[g->inputs.p[i].node] = true;
         k->p->input[g->inputs.p[i].node] = (int32_t)i;
     }
-    for (ir_ref r = 1; r < g->n.n && ok; r++)
-        if (k->live[r] && (ir_at(g, r)->op == IR_COND || ir_at(g, r)->op == IR_WHILE))
-            ok = add_control(k, r);
+    for (ir_ref r = 1; r < g->n.n && ok; r++) {
+        const unsigned op = ir_at(g, r)->op;
+        if (k->live[r] && (op == IR_COND || op == IR_WHILE)) ok = add_control(k, r);
+        if (k->live[r] && op == IR_EXTERNAL && !k->c->device->calls) ok = add_call(k, r);
+    }
     for (uint32_t i = 0; i < g->outputs.n && ok; i++)
         ok = bz_vec_push(&outputs, g->outputs.p[i].node) || lacks_memory(k);
     ok = ok && add_part(k, &outputs);
@@ -468,6 +522,45 @@ static void let_go(const control_run *k, const step *at) {
         if (k->p->last[at->in.p[i]] == k->at) drop(k, &k->p->value[at->in.p[i]], 1);
 }
 
+/* Result i of a call, from the host. */
+static bz_status take_result(const control_run *k, const called *c, unsigned i, const void *data) {
+    rt_buffer *b = rt_buffer_new(k->c, c->results[i].dtype, c->results[i].layout);
+    if (!b) return no_memory(k);
+    k->p->out[i] = b;
+    return b->bytes ? rt_move_bytes(rt_start(b), rt_host_spot(data), b->bytes, k->e) : BZ_OK;
+}
+
+/* x: the operands. What they lie in, the host sees. */
+static bz_status run_call(const control_run *k, const called *c, rt_buffer **x) {
+    const unsigned nin = c->x.nin, nout = c->x.nout;
+    rt_bytes look[IR_EXTERNAL_MOST];
+    const void *in[IR_EXTERNAL_MOST];
+    void *out[IR_EXTERNAL_MOST] = {0};
+    unsigned seen = 0;
+    int status = 0;
+    bool some = false;
+    bz_error own = {0};
+    bz_status s = BZ_OK;
+    for (; seen < nin && !s; seen += !s) {
+        s = rt_look(rt_start(x[seen]), x[seen]->bytes, &look[seen], k->e);
+        in[seen] = s ? NULL : look[seen].p;
+    }
+    for (unsigned i = 0; i < nout && !s; i++) {
+        const size_t bytes = (size_t)rt_layout_bytes(c->results[i].layout, c->results[i].dtype);
+        some |= bytes > 0;
+        if (!(out[i] = bz_mem_zero(bytes + 1, 1))) s = no_memory(k);
+    }
+    if (!s && some && ir_external_run(&c->x, in, out, c->sizes, &status, &own))
+        s = bz_fail(k->e, own.status, "[%s] %s%s%s", c->x.name, own.text, *c->site ? " at " : "",
+                    c->site);
+    if (!s && status)
+        s = ir_external_failed(c->x.name, *c->site ? c->site : NULL, status, k->e);
+    for (unsigned i = 0; i < nout && !s; i++) s = take_result(k, c, i, out[i]);
+    while (seen > 0) rt_look_away(&look[--seen]);
+    for (unsigned i = 0; i < nout; i++) bz_mem_free(out[i]);
+    return s;
+}
+
 static bz_status run_step(const control_run *k, const step *at, rt_buffer **x) {
     control_program *p = k->p;
     bz_status s = BZ_OK;
@@ -475,9 +568,10 @@ static bz_status run_step(const control_run *k, const step *at, rt_buffer **x) {
         s = (x[i] = take(k, at->in.p[i])) ? BZ_OK : no_memory(k);
     let_go(k, at);
     if (!s)
-        s = at->op == IR_COND    ? run_cond(k, at, x)
-            : at->op == IR_WHILE ? run_while(k, at, x)
-                                 : run_piece(k, &at->of, x);
+        s = at->op == IR_COND       ? run_cond(k, at, x)
+            : at->op == IR_WHILE    ? run_while(k, at, x)
+            : at->op == IR_EXTERNAL ? run_call(k, &at->call, x)
+                                    : run_piece(k, &at->of, x);
     for (uint32_t i = 0; i < at->out.n && !s; i++)
         if (at->out.p[i]) {
             p->value[at->out.p[i]] = p->out[i];
@@ -553,6 +647,7 @@ static void control_free(bz_context *c, rt_program *base) {
     for (uint32_t s = 0; s < p->steps.n; s++) {
         free_piece(c, &p->steps.p[s].of);
         free_piece(c, &p->steps.p[s].other);
+        bz_mem_free(p->steps.p[s].call.results);
         bz_vec_free(&p->steps.p[s].in);
         bz_vec_free(&p->steps.p[s].out);
     }
@@ -593,8 +688,20 @@ static rt_program *compile(bz_context *c, const ir_graph *g, unsigned how, bz_er
     return NULL;
 }
 
+/* What a context recorded of functions of C is made canonical first: what belongs to gradients that nobody took has no values and goes, and
+ * what several tensors stand for, as a result of a call, becomes one node. */
+static ir_graph *prepare(bz_context *c, const ir_graph *g, bz_error *e) {
+    ir_graph *own = pass_join_loops(g, e), *canonical = NULL;
+    bool calls = false;
+    for (ir_ref r = 1; own && r < own->n.n; r++) calls |= ir_at(own, r)->op == IR_EXTERNAL;
+    if (!calls) return own;
+    canonical = pass_canon(own, &c->target, e);
+    ir_graph_free(own);
+    return canonical;
+}
+
 rt_program *rt_control_compile(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
-    ir_graph *own = pass_join_loops(g, e);
+    ir_graph *own = prepare(c, g, e);
     rt_program *p = own ? compile(c, own, how, e) : NULL;
     ir_graph_free(own);
     return p;

@@ -33,7 +33,7 @@ static bool keeps_graph(const bz_context *c) {
 }
 
 rt_program *rt_program_make(bz_context *c, const ir_graph *g, unsigned how, bz_error *e) {
-    const bool cut = !c->device->controls && rt_has_control(g);
+    const bool cut = rt_is_cut(c->device, g);
     return (cut ? rt_control_compile : c->device->compile)(c, g, how, e);
 }
 

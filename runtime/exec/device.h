@@ -30,6 +30,7 @@ enum rt_how {
 };
 typedef struct rt_device {
     bool computes; /* BRAZE_CHECK and BRAZE_NAN have the interpreter run beside its programs */
+    bool calls; /* its programs call functions of C (EXTERNAL) themselves; else they are cut there, too */
     bool controls; /* it runs cond and while itself; else its programs are what lies between (control.c) */
     /* A context's, until its close: of device `number` of the kind. NULL and the error. */
     rt_memory *(*open)(int number, bz_error *e);
@@ -80,6 +81,8 @@ bz_status rt_interpret(bz_context *c, rt_program *p, const rt_call *call, ir_val
 bz_status rt_find_nan(bz_context *c, rt_program *p, const rt_call *call, bz_error *e);
 /* Does the graph itself hold cond or while? Then its program has no plan. */
 bool rt_has_control(const ir_graph *g);
+/* Must it be cut for the device, at these and at functions of C? */
+bool rt_is_cut(const rt_device *d, const ir_graph *g);
 bool rt_program_init(bz_context *c, rt_program *p, const rt_device *d, const ir_graph *g,
                      bz_error *e);
 

@@ -29,7 +29,8 @@ static bz_rt_time null_time(const rt_program *p, uint32_t launch) {
     return rt_cpu.time(p, launch);
 }
 
-const rt_device rt_null = {.open = rt_host_open,
+const rt_device rt_null = {.calls = true,
+                           .open = rt_host_open,
                            .compile = null_compile,
                            .run = null_run,
                            .free = null_free,

@@ -3,6 +3,7 @@
 #include "runtime/base/env.h"
 #include "runtime/exec/image.h"
 #include "runtime/exec/kernels.h"
+#include "src/ir/external.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,8 @@ bz_status rt_reported(const rt_program *p, const ir_graph *g, int64_t lowest, in
                       const rt_call *call, bz_error *e) {
     if (lowest == INT64_MAX) return BZ_OK;
     const ir_ref r = lowest > 0 && lowest < g->n.n ? (ir_ref)lowest : 0;
+    if (r && ir_at(g, r)->op == IR_EXTERNAL)
+        return ir_external_failed(ir_name_of(g, r), g->sites.p[r], code, e);
     if (r && code == BZ_EINDEX) return rt_bad_index(p, g, r, call, e);
     return bz_fail(e, (bz_status)code, "[kernel] %s", bz_status_doc((bz_status)code));
 }

@@ -150,6 +150,7 @@ static bz_rt_time cpu_time(const rt_program *base, uint32_t launch) {
 }
 
 const rt_device rt_cpu = {.computes = true,
+                          .calls = true,
                           .open = rt_host_open,
                           .compile = cpu_compile,
                           .run = cpu_run,

@@ -2,6 +2,7 @@
  * C11 and C++11, no warnings under -Wall -Wextra -Wpedantic. */
 #include "braze/version.h"
 #include "runtime/export/export.h"
+#include "src/ir/external.h"
 
 #include <string.h>
 
@@ -102,8 +103,9 @@ static const char *const words[][2] = {
     {"EINDEX", "an index was out of range: the results are of no use"},
     {"ESIZE", "the size is none that the function was made for"},
     {"EDEVICE", "the driver refused something: results are of no use"},
+    {"EFUNCTION", "a function that the program calls gave a status: results are of no use"},
 };
-_Static_assert(BZ_LEN(words) == BZ_RT_EDEVICE + 1, "a word for each status");
+_Static_assert(BZ_LEN(words) == BZ_RT_EFUNCTION + 1, "a word for each status");
 static const char no_gpu[] = "there is no driver, or no GPU";
 
 bool ex_header_declares(const char *fn, const char *name, bool cuda) {
@@ -116,12 +118,15 @@ bool ex_header_declares(const char *fn, const char *name, bool cuda) {
     return found || (cuda && !strcmp(name + n + 1, "device"));
 }
 
-static void statuses(bz_text *t, const char *fn, bool sized, bool cuda) {
-    const unsigned n = cuda ? BZ_LEN(words) : sized ? BZ_RT_EDEVICE : BZ_RT_ESIZE;
+static void statuses(bz_text *t, const char *fn, bool sized, bool cuda, bool calls) {
+    const unsigned n = cuda ? BZ_RT_EDEVICE + 1 : sized ? BZ_RT_EDEVICE : BZ_RT_ESIZE;
     bz_textf(t, "/* The low 8 bits of a status; %s_error tells the rest. */\nenum {\n", fn);
     for (unsigned i = 0; i < n; i++)
-        bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < n ? "," : "",
+        bz_textf(t, "    %s_%s%s /* %s */\n", fn, words[i][0], i + 1 < n || calls ? "," : "",
                  cuda && i == BZ_RT_EMACHINE ? no_gpu : words[i][1]);
+    if (calls)
+        bz_textf(t, "    %s_%s = %d /* %s */\n", fn, words[BZ_RT_EFUNCTION][0], BZ_RT_EFUNCTION,
+                 words[BZ_RT_EFUNCTION][1]);
     bz_text_str(t, "};\n\n");
 }
 
@@ -190,9 +195,30 @@ void ex_header_end(bz_text *t, bool cuda) {
     bz_text_str(t, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
+/* The functions of C that the program calls, each once; are there any? */
+static bool declare_calls(bz_text *t, const ir_graph *g) {
+    bool any = false;
+    for (ir_ref r = 1; r < g->n.n; r++) {
+        const ir_external *x = ir_at(g, r)->op == IR_EXTERNAL ? ir_external_of(g, r) : NULL;
+        bool seen = !x || !x->symbol;
+        for (ir_ref q = 1; q < r && !seen; q++)
+            seen = ir_at(g, q)->op == IR_EXTERNAL && ir_external_of(g, q) == x;
+        if (seen) continue;
+        any = true;
+        bz_textf(t,
+                 "/* The program calls it, and whoever links the program defines it. 0, or a status. "
+                 "user is %s%s. */\n",
+                 x->user_symbol ? "the address of " : "NULL", x->user_symbol ? x->user_symbol : "");
+        ir_external_prototype(t, x, x->symbol);
+        bz_text_str(t, ";\n\n");
+    }
+    return any;
+}
+
 void ex_header_function(bz_text *t, const ex_function *fn, const ex_fields *f, bool cuda,
                         uint64_t stamp) {
+    const bool calls = declare_calls(t, fn->g);
     arguments(t, fn, f, cuda);
-    statuses(t, fn->name, f->size_name != NULL, cuda);
+    statuses(t, fn->name, f->size_name != NULL, cuda, calls);
     functions(t, fn->name, f, cuda, stamp);
 }

@@ -1,5 +1,6 @@
 /* export_plan.c - a plan's program image (image.c) as constant data: the JIT's structs, with symbols where that has pointers. */
 #include "runtime/export/export.h"
+#include "src/ir/external.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,8 +82,32 @@ void ex_suffix(char out[24], cg_isa isa) {
     snprintf(out, 24, ".v%u", (unsigned)isa + 2);
 }
 
+/* Can what the graph calls be linked? */
+static bool can_link(const ir_graph *g, bz_error *e) {
+    bool *live = ir_live(g), ok = live != NULL;
+    if (!live) bz_fail(e, BZ_ENOMEM, "out of memory");
+    for (ir_ref r = 1; ok && r < g->n.n; r++) {
+        const ir_external *x = live[r] && ir_at(g, r)->op == IR_EXTERNAL ? ir_external_of(g, r) : NULL;
+        const char *site = g->sites.p[r];
+        const char *why = !x                             ? NULL
+                          : !x->symbol                   ? "a library computes it at run time: an "
+                                                           "export can't hold it"
+                          : x->user && !x->user_symbol ? "its function is handed a pointer of this "
+                                                         "process; user_symbol names what an "
+                                                         "export hands over"
+                                                       : NULL;
+        ok = !why;
+        if (why)
+            bz_fail(e, BZ_EUNSUPPORTED, "[%s] %s%s%s", x->name, why, site ? " at " : "",
+                    site ? site : "");
+    }
+    bz_mem_free(live);
+    return ok;
+}
+
 bz_status ex_plan(ex_variant *v, const ir_graph *g, const pass_target *t, ex_fields *fields,
                   bz_error *e) {
+    if (!can_link(g, e)) return e->status;
     v->cuda = ex_is_cuda(t);
     ir_graph *own = v->cuda ? ex_cuda_graph(g, fields, e) : NULL;
     v->plan = own || !v->cuda ? pass_compile(own ? own : g, t, e) : NULL;
@@ -127,6 +152,37 @@ static bool make_image(const maker *k, rt_image *out) {
     return ok;
 }
 
+/* The instruction by which a kernel calls a function of C; NULL: it calls none. */
+static const lp_inst *call_of_c(const lp_kernel *k) {
+    for (lp_val v = 1; v < k->inst.n; v++)
+        if (k->inst.p[v].op == LP_EXTERNAL) return &k->inst.p[v];
+    return NULL;
+}
+
+/* The extent that is argument j of such an instruction. */
+static size_t extent_of(const lp_kernel *k, const lp_inst *call, unsigned j) {
+    const lp_inst *x = &k->inst.p[lp_args(k, call)[j]];
+    bz_assert(x->op == LP_EXTENT);
+    return (size_t)x->imm;
+}
+
+/* A segment's numbers. Addresses of this process are 0 there, or for the linker to fill in. */
+static size_t put_extents(const maker *k, const lp_kernel *code, const int64_t *extents) {
+    static const int64_t zero;
+    const size_t base = ex_put(k->m, extents, code->extents.n * sizeof *extents);
+    const lp_inst *call = call_of_c(code);
+    if (!call) return base;
+    const ir_ref node = (ir_ref)extents[extent_of(code, call, 1)];
+    const ir_external *x = ir_external_of(k->v->plan->graph, node);
+    const size_t function = base + extent_of(code, call, 0) * sizeof zero,
+                 user = base + extent_of(code, call, 2) * sizeof zero;
+    ex_set(k->m, function, &zero, sizeof zero);
+    ex_set(k->m, user, &zero, sizeof zero);
+    ex_link(k->m, function, x->symbol, 0);
+    if (x->user_symbol) ex_link(k->m, user, x->user_symbol, 0);
+    return base;
+}
+
 /* All segments, each with its extents behind it; where they begin. */
 static size_t put_segments(const maker *k, const rt_image *i) {
     size_t base = ex_put(k->m, i->segments.p, i->segments.n * sizeof *i->segments.p);
@@ -140,7 +196,7 @@ static size_t put_segments(const maker *k, const rt_image *i) {
         if (!k->v->cuda)
             ex_link(k->m, at + offsetof(bz_rt_segment, code), bz_text_c(&symbol), 0);
         ex_link(k->m, at + offsetof(bz_rt_segment, extents), NULL,
-                ex_put(k->m, extents, code->extents.n * sizeof *extents));
+                put_extents(k, code, extents));
         bz_text_free(&symbol);
     }
     return base;
@@ -183,7 +239,7 @@ static void put_image(const maker *k, size_t base, size_t part, int64_t *staged)
 /* The extent that an instruction reports as the element of an error; -1: it reports nothing. */
 static int64_t reported(const lp_kernel *k, lp_val v) {
     const lp_inst *i = &k->inst.p[v];
-    if (i->op != LP_ERROR) return -1;
+    if (i->op != LP_ERROR && i->op != LP_EXTERNAL) return -1;
     const lp_inst *element = &k->inst.p[lp_args(k, i)[1]];
     return element->op == LP_EXTENT ? element->imm : -1;
 }
@@ -209,11 +265,23 @@ static void link_text(const maker *k, size_t site, size_t field, const char *tex
     ex_link(k->m, site + field, NULL, ex_put_text(k->m, "%.*s", (int)n, text));
 }
 
+static void call_text(bz_text *t, const ir_graph *g, ir_ref r, const char *which) {
+    const char *site = g->sites.p[r];
+    bz_textf(t, "[%s] its function gave %s%s%s", ir_name_of(g, r), which, site ? " at " : "",
+             site ? site : "");
+}
+
 static void put_words(const maker *k, size_t site, ir_ref node, const rt_index *a) {
     static const char mark[] = "index \1", none[] = "an index";
+    const ir_graph *g = k->v->plan->graph;
     bz_text plain = {0}, split = {0};
-    rt_index_text(&plain, k->v->plan->graph, node, a, none);
-    rt_index_text(&split, k->v->plan->graph, node, a, mark);
+    if (ir_at(g, node)->op == IR_EXTERNAL) {
+        call_text(&plain, g, node, "a status");
+        call_text(&split, g, node, "status \1");
+    } else {
+        rt_index_text(&plain, g, node, a, none);
+        rt_index_text(&split, g, node, a, mark);
+    }
     k->m->failed |= plain.failed || split.failed;
     const char *text = bz_text_c(&split), *cut = strchr(text, 1);
     link_text(k, site, offsetof(bz_rt_site, message), bz_text_c(&plain), plain.n);
@@ -249,6 +317,7 @@ static void put_site(const maker *k, size_t at, ir_ref node) {
     bool known = rt_index_of(k->v->plan->graph, node, &a);
     const ex_finder *f = finder_of(k->v, node);
     bz_rt_site site = {.element = node};
+    if (ir_at(k->v->plan->graph, node)->op == IR_EXTERNAL) site.at = BZ_RT_CALLS;
     put_words(k, at, node, known ? &a : NULL);
     if (f) site.at = put_finder(k, at, f), site.count = a.count, site.size = a.size;
     ex_set(k->m, at, &site, sizeof site);

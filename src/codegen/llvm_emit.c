@@ -360,6 +360,7 @@ static const char *unsupported(const lp_kernel *k, const lp_inst *i) {
     case LP_WARP_SHUFFLE: return "warp_shuffle";
     case LP_LOCAL: return (i->flags & 15) == LP_SHARED ? "shared memory" : NULL;
     case LP_ATOMIC: return k->inst.p[lp_args(k, i)[2]].lanes > 1 ? "an atomic on a vector" : NULL;
+    case LP_EXTERNAL:
     case LP_CALL: return i->nargs > UINT8_MAX ? "a call with more than 255 arguments" : NULL;
     case LP_LOOP: break;
     default: return NULL;

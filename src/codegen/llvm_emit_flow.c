@@ -170,26 +170,48 @@ static void emit_call(em *f, const lp_inst *i) {
     LLVMBuildCall2(f->b, LLVMGlobalGetValueType(fn), fn, args, i->nargs + 2u, "");
 }
 
-/* The lowest element wins: error[0] holds it, error[1] the code. */
-static void emit_error(em *f, const lp_inst *i) {
+/* The lowest element wins: error[0] holds it, error[1] the code, an i64. */
+static void report_if(em *f, LLVMValueRef cond, LLVMValueRef element, LLVMValueRef code) {
     LLVMBuilderRef b = f->b;
     LLVMTypeRef i64 = em_int(f, 64, 1);
     LLVMBasicBlockRef report = em_block(f), after = em_block(f);
-    LLVMBuildCondBr(b, em_arg(f, i, 0), report, after);
+    LLVMBuildCondBr(b, cond, report, after);
     start_block(f, report);
     LLVMValueRef offset = LLVMConstInt(i64, (uint64_t)EM_FRAME_FIELD(error), false),
                  one = LLVMConstInt(i64, 1, false);
     LLVMValueRef field = LLVMBuildInBoundsGEP2(b, f->u->mem[BZ_U8], f->frame, &offset, 1, "");
     LLVMValueRef first = LLVMBuildLoad2(b, f->u->ptr, field, "");
     LLVMValueRef second = LLVMBuildInBoundsGEP2(b, i64, first, &one, 1, "");
-    LLVMValueRef element = em_arg(f, i, 1), old = LLVMBuildLoad2(b, i64, first, ""),
+    LLVMValueRef old = LLVMBuildLoad2(b, i64, first, ""),
                  old_code = LLVMBuildLoad2(b, i64, second, "");
     LLVMValueRef lower = LLVMBuildICmp(b, LLVMIntSLT, element, old, "");
-    LLVMValueRef code = LLVMConstInt(i64, (uint64_t)i->imm, true);
     LLVMBuildStore(b, LLVMBuildSelect(b, lower, element, old, ""), first);
     LLVMBuildStore(b, LLVMBuildSelect(b, lower, code, old_code, ""), second);
     LLVMBuildBr(b, after);
     start_block(f, after);
+}
+
+static void emit_error(em *f, const lp_inst *i) {
+    report_if(f, em_arg(f, i, 0), em_arg(f, i, 1),
+              LLVMConstInt(em_int(f, 64, 1), (uint64_t)i->imm, true));
+}
+
+/* int (*)(arguments ...) at an address that the launch hands over. */
+static void emit_external(em *f, const lp_inst *i) {
+    LLVMBuilderRef b = f->b;
+    LLVMTypeRef types[UINT8_MAX], i32 = em_int(f, 32, 1), i64 = em_int(f, 64, 1);
+    LLVMValueRef args[UINT8_MAX];
+    const unsigned n = i->nargs - 2u;
+    bz_assert(n <= UINT8_MAX);
+    for (unsigned k = 0; k < n; k++) {
+        args[k] = em_arg(f, i, k + 2);
+        types[k] = LLVMTypeOf(args[k]);
+    }
+    LLVMTypeRef prototype = LLVMFunctionType(i32, types, n, false);
+    LLVMValueRef fn = LLVMBuildIntToPtr(b, em_arg(f, i, 0), f->u->ptr, "");
+    LLVMValueRef gave = LLVMBuildCall2(b, prototype, fn, args, n, "");
+    LLVMValueRef bad = LLVMBuildICmp(b, LLVMIntNE, gave, LLVMConstInt(i32, 0, false), "");
+    report_if(f, bad, em_arg(f, i, 1), LLVMBuildSExt(b, gave, i64, ""));
 }
 
 static LLVMValueRef emit_base(em *f, const lp_inst *i) {
@@ -212,6 +234,7 @@ LLVMValueRef em_instruction(em *f, uint32_t n) {
     case LP_RESULT: return f->slots[lp_args(f->k, i)[0]][i->imm];
     case LP_CALL: emit_call(f, i); return NULL;
     case LP_ERROR: emit_error(f, i); return NULL;
+    case LP_EXTERNAL: emit_external(f, i); return NULL;
     case LP_SPLAT:
     case LP_LANEID:
     case LP_EXTRACT:

@@ -1,6 +1,7 @@
 /* builders.c - calls by name: the table of builders.def, attributes of a line as C arguments.
  *
  *     %3 = softmax %2 {axis=-1}   --find the row, check names-->  ir_softmax(g, X(0), INT(axis)) */
+#include "src/ir/external.h"
 #include "src/ir/index.h"
 #include "src/ir/text.h"
 
@@ -566,6 +567,21 @@ static unsigned call_builder(tx_parser *p, ir_graph *g, tx_line *l, const ir_bui
     return *out ? n : 0;
 }
 
+/* An op of a C function: numbers have the dtypes of its signature. */
+static unsigned call_external(tx_parser *p, ir_graph *g, tx_line *l, int64_t number,
+                              const ir_ref **out, bool *tuple) {
+    const ir_external *x = ir_external_at(g->m, number);
+    if (!check_arity(p, l, x->nin, x->nin) || !check_attrs(p, l, NULL)) return 0;
+    for (uint32_t i = 0; i < l->numbers.n; i++)
+        if (!tx_number_beside(p, g, l, IR_NIL, &l->numbers.p[i],
+                              x->slot[l->numbers.p[i].operand].dtype))
+            return 0;
+    const ir_ref r = ir_external_call(g, number, l->operands.p, l->operands.n);
+    *tuple = true;
+    *out = bz_arena_copy(&g->arena, &r, sizeof r);
+    return r && *out ? 1 : 0;
+}
+
 unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool *tuple) {
     const ir_builder *b = ir_builder_find(l->op);
     *tuple = false;
@@ -577,6 +593,8 @@ unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool
                 l->op);
         return 0;
     }
+    const int64_t external = op == IR_NIL ? tx_external(p, l->op) : -1;
+    if (external >= 0) return call_external(p, g, l, external, out, tuple);
     if (op == IR_NIL) {
         const char *near = ir_nearest_name(l->op);
         tx_fail(p, l->op_tok, BZ_EPARSE, "no op is named '%s'%s%s%s", l->op,

@@ -2,7 +2,7 @@
  *
  * Interning: nodes of the same op, dtype, shape, attributes and operands are one node. The source line is not part of the key: the
  * first one stays. A node of its own (ir_own) is found by nobody, until a pass rebuilds the graph and makes equal nodes one. */
-#include "src/ir/ir.h"
+#include "src/ir/external.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +19,7 @@ void ir_module_free(ir_module *m) {
     m->ending = true;
     for (uint32_t i = 0; i < m->graphs.n; i++) ir_graph_free(m->graphs.p[i]);
     bz_vec_free(&m->graphs);
+    ir_externals_free(m->externals);
     ir_exprs_free(&m->ex);
     bz_mem_free(m);
 }

@@ -4,6 +4,7 @@
  *
  * Knows nothing of kernels: elementwise ops evaluate their value program, the others (structs/) are loops over places (interp_move.c)
  * and the documented orders of addition (interp_reduce.c). Arrays are freed after their last use. */
+#include "src/ir/external.h"
 #include "src/ir/structs.h"
 #include "src/ir/value.h"
 
@@ -19,7 +20,7 @@ bool it_fail(it_state *s, ir_ref r, bz_status status, const char *fmt, ...) {
     bz_vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *site = s->g->sites.p[r];
-    bz_fail(s->e, status, "[%s] %s%s%s", ir_ops[ir_blamed(s->g, r)].name, text, site ? " at " : "",
+    bz_fail(s->e, status, "[%s] %s%s%s", ir_name_of(s->g, r), text, site ? " at " : "",
             site ? site : "");
     return false;
 }

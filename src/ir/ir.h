@@ -100,6 +100,7 @@ struct ir_module {
     graphs; /* COND and WHILE name their bodies by index here; graph 0 is the program. NULL: it is gone */
     uint64_t made; /* graphs, ever */
     bool ending;
+    struct ir_externals *externals; /* ops of EXTERNAL nodes (external.h); NULL: none yet */
 };
 
 static inline const ir_node *ir_at(const ir_graph *g, ir_ref r) {
@@ -499,6 +500,9 @@ typedef struct ir_reading {
     const ir_size *sizes; /* of symbols: each is that constant, as if the program said so */
     unsigned nsizes;
     bz_dtype autocast; /* f16 or bf16: calls are made as in such a region */
+    /* adds ops of C functions, which the text calls by name, to the module; NULL: there are none */
+    bz_status (*externals)(ir_module *m, const void *user, bz_error *e);
+    const void *externals_user;
 } ir_reading;
 ir_module *ir_parse_as(const char *text, size_t n, const char *file, const ir_reading *as,
                        bz_error *e);

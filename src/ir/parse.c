@@ -4,6 +4,7 @@
  * Tokens are made first, so that graphs may name one another in any order: a graph is parsed when a
  * line needs it, or when its turn comes. All that can be wrong in a text is an error with its
  * place; the first one wins. */
+#include "src/ir/external.h"
 #include "src/ir/text_parse.h"
 
 #include <stdio.h>
@@ -252,6 +253,10 @@ static bool outputs(tx_parser *p, tp_scope *s) {
 
 /* ---- graphs */
 
+int64_t tx_external(tx_parser *p, const char *name) {
+    return ir_external_find(p->m, name);
+}
+
 static bool graph_inside(tx_parser *p, tp_scope *s) {
     if (!tp_inputs(p, s) || !tp_want(p, '{')) return false;
     while (!tp_accept_word(p, "return")) {
@@ -353,7 +358,8 @@ ir_module *ir_parse_as(const char *text, size_t n, const char *file, const ir_re
     bz_error own = {0};
     tx_parser p = {.text = text, .file = file, .e = &own, .m = ir_module_new(), .as = *as};
     if (!p.m) bz_fail(&own, BZ_ENOMEM, "out of memory");
-    bool ok = p.m && tx_lex(text, n, &p.tok, &own) && module(&p);
+    bool ok = p.m && tx_lex(text, n, &p.tok, &own) &&
+              !(as->externals && as->externals(p.m, as->externals_user, &own)) && module(&p);
     bz_vec_free(&p.tok);
     bz_vec_free(&p.bodies);
     bz_arena_free(&p.names);

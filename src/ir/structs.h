@@ -26,6 +26,7 @@ typedef enum ir_field_kind {
     IR_F_ORDER,
     IR_F_GRAPH,
     IR_F_FLAG,
+    IR_F_OP, /* number of an external op, in the text its name */
     IR_F_DOT, /* two counts and four lists */
 } ir_field_kind;
 

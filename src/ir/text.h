@@ -116,6 +116,7 @@ bool tx_number_beside(tx_parser *p, ir_graph *g, tx_line *l, ir_op op, tx_operan
                       bz_dtype beside);
 bool tx_dim(tx_parser *p, const tx_val *v, ir_dim *out);
 bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out);
+int64_t tx_external(tx_parser *p, const char *name); /* number of the op of a C function; -1: none */
 bool tx_graph(tx_parser *p, const tx_val *v,
               int64_t *number); /* parses that graph first if need be */
 /* A list, or a single value as a list of one. */

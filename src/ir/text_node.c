@@ -3,6 +3,7 @@
  *     slice  [start0, step0, start1, step1]   <-->   {start=[start0, start1], step=[step0, step1]}
  *
  * The fields of an op's row (structs.def) say what its numbers mean; printing and reading walk them. */
+#include "src/ir/external.h"
 #include "src/ir/structs.h"
 #include "src/ir/text.h"
 
@@ -95,6 +96,7 @@ static unsigned print_field(bz_text *t, const ir_graph *g, const ir_node *n, con
     case IR_F_DTYPE: bz_text_str(t, ir_dtypes[a[0]].name); return 1;
     case IR_F_ORDER: bz_text_str(t, orders[a[0]]); return 1;
     case IR_F_GRAPH: print_name(t, g->m->graphs.p[a[0]]->name); return 1;
+    case IR_F_OP: print_name(t, ir_external_at(g->m, a[0])->name); return 1;
     default: bz_textf(t, "%lld", (long long)a[0]); return 1;
     }
 }
@@ -223,6 +225,13 @@ static const char *way_name(unsigned k) {
     return ir_way_name((ir_way)k);
 }
 
+static bool read_op(reader *r, const tx_val *v) {
+    const bool named = v->kind == TX_V_WORD || v->kind == TX_V_STRING;
+    const int64_t k = named ? tx_external(r->p, v->u.s) : -1;
+    return k >= 0 ? push(r, k)
+                  : tx_fail(r->p, v->tok, BZ_EPARSE, "the name of an op of a C function is expected");
+}
+
 static bool read_flag(reader *r, const char *name) {
     int64_t v = 1;
     tx_attr *t = tx_find(r->l, name);
@@ -242,6 +251,7 @@ static bool read_single(reader *r, const ir_field *f) {
     case IR_F_ORDER: return read_word(r, v, "order of additions", order_name, BZ_LEN(orders));
     case IR_F_DTYPE: return tx_dtype(r->p, v, &t) && push(r, t);
     case IR_F_GRAPH: return tx_graph(r->p, v, &number) && push(r, number);
+    case IR_F_OP: return read_op(r, v);
     default: return tx_int(r->p, v, &number) && push(r, number);
     }
 }

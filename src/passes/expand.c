@@ -6,6 +6,7 @@
  *     argmax x over a   ->   m = max x;  min over a of (x == m or x is NaN ? index : the largest)
  *
  * With a NaN in the row m is NaN, so the first NaN is found; otherwise the first place of the maximum. */
+#include "src/ir/external.h"
 #include "src/passes/pass.h"
 
 #include <string.h>
@@ -109,6 +110,27 @@ static ir_ref permuted(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
     return ir_permute(g, map->to[ir_in(old, n)[0]], perm, n->rank);
 }
 
+/* Does r lie in memory row-major by itself, or behind reshapes? */
+static bool is_dense(const ir_graph *g, ir_ref r) {
+    while (ir_at(g, r)->op == IR_RESHAPE) r = ir_operand(g, r, 0);
+    const ir_node *n = ir_at(g, r);
+    const unsigned reads = ir_ops[n->op].reads;
+    if (n->op == IR_INPUT) return !g->inputs.p[ir_attrs(g, n)[0]].scalar;
+    return reads != IR_READS_NONE && reads != IR_READS_MAP && reads != IR_READS_PARTS;
+}
+
+/* An external op on operands that lie in memory, but for those that are handed over by value. */
+static ir_ref in_memory(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+    const ir_node *n = ir_at(old, r);
+    ir_ref x[IR_EXTERNAL_MOST];
+    for (unsigned k = 0; k < n->nin; k++) {
+        x[k] = map->to[ir_in(old, n)[k]];
+        if (ir_at(g, x[k])->rank && !is_dense(g, x[k]) && !(x[k] = ir_copy(g, x[k]))) return 0;
+    }
+    return ir_append(g, IR_EXTERNAL, (bz_dtype)n->dtype, ir_dims(old, n), n->rank, x, n->nin,
+                     ir_attrs(old, n), n->nattr);
+}
+
 static ir_ref expanded(ir_graph *g, const ir_graph *old, const pass_target *t, const ir_map *map,
                        ir_ref r) {
     const ir_node *n = ir_at(old, r);
@@ -118,6 +140,7 @@ static ir_ref expanded(ir_graph *g, const ir_graph *old, const pass_target *t, c
         return ir_const_bits(g, (bz_dtype)n->dtype, value, ir_dims(old, n), n->rank);
     ir_reduce_attr a = n->op == IR_REDUCE ? ir_reduce_get(old, n) : (ir_reduce_attr){0};
     if (n->op == IR_DOT && t->matrix) return narrowed(g, old, map, r);
+    if (n->op == IR_EXTERNAL) return in_memory(g, old, map, r);
     if (n->op == IR_CONV) return pass_expand_conv(g, old, map, r);
     if (n->op == IR_CONCAT && n->nin > PASS_CONCAT_MOST) return expand_concat(g, old, map, r);
     if (n->op == IR_PERMUTE) return permuted(g, old, map, r);

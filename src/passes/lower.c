@@ -1,5 +1,6 @@
 /* lower.c - groups become kernels: for each, in the order of the schedule, over the buffers of its values: emit one, reuse an equal one.
  */
+#include "src/ir/external.h"
 #include "src/passes/lower.h"
 
 #include <stdio.h>
@@ -297,7 +298,7 @@ static bool lower_group(lower *l, const fuse_group *group, pass_segment *out) {
         bz_fail(l->e, BZ_EUNSUPPORTED,
                 "[%s] is run between kernels, by a context (`braze run`): a plan, which exports and reports "
                 "are of, can't hold it%s%s",
-                ir_ops[ir_at(l->g, unsupported)->op].name, site ? " at " : "", site ? site : "");
+                ir_name_of(l->g, unsupported), site ? " at " : "", site ? site : "");
     }
     bz_text stem = {0};
     name_group(&stem, l->g, group);

@@ -4,6 +4,7 @@
  *
  * The form of the loops and what they compute, each word once, in the order of the graph; what does not fit is left out. A name is a C
  * identifier of at most NAME_LENGTH characters; its user adds a number (a launch's) or a hash (a kernel's text). */
+#include "src/ir/external.h"
 #include "src/passes/lower.h"
 
 #include <string.h>
@@ -92,7 +93,7 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
             add(&s, word_of(g, group->form, group->nodes.p[i]));
     size_t start = t->n;
     if (!group->form->word) {
-        bz_text_str(t, ir_ops[ir_at(g, group->head)->op].name);
+        bz_textf(t, "%.32s", ir_name_of(g, group->head));
         return;
     }
     const struct idiom *d = idiom_of(group->form, &s);

@@ -252,3 +252,9 @@ lp_val lp_ldmatrix(lp_builder *b, lp_val p, lp_val i, unsigned matrices, bool tr
     bz_assert(is_pointer(b, p) && is_scalar(b, i, BZ_I64));
     return lp_put(b, lp_value_inst(LP_LDMATRIX, t, lanes, transposed), (lp_val[]){p, i}, 2);
 }
+
+void lp_external(lp_builder *b, const lp_val *args, unsigned n) {
+    if (b->k->failed) return;
+    bz_assert(n >= 2 && is_scalar(b, args[0], BZ_I64) && is_scalar(b, args[1], BZ_I64));
+    lp_put(b, (lp_inst){.op = LP_EXTERNAL}, args, n);
+}

@@ -150,6 +150,7 @@ static bool acts(const lp_inst *i) {
     case LP_ASYNC_GROUP:
     case LP_BARRIER:
     case LP_CALL:
+    case LP_EXTERNAL:
     case LP_ERROR: return true;
     case LP_LOOP: return (i->flags & 15) == LP_PARALLEL; /* phases keep their numbers */
     default: return false;

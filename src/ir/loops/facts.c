@@ -49,6 +49,7 @@ static const lp_fact table[LP_NOPS - LP_FIRST_] = {
     FACT(ERROR, ACTS, "aai"),
     FACT(ASYNC_GROUP, ACTS, ""),
     FACT(LDMATRIX, ACTS, "pi"),
+    FACT(EXTERNAL, ACTS, "n"),
 #undef FACT
 };
 

@@ -96,7 +96,10 @@ typedef uint32_t lp_val; /* index of an instruction; 0 (always LP_NOP) = none */
     X(LDMATRIX, ldmatrix, V,                                                                       \
       "1, 2 or 4 matrices of 8 rows of 16 bytes: lane 8 j + r says by p[i], aligned, where row r " \
       "of matrix j lies; lane l gets of each matrix 4 bytes, number l mod 4 of row l / 4. imm 1, " \
-      "of 16-bit elements: transposed, elements 2 (l mod 4) and the next of column l / 4")
+      "of 16-bit elements: transposed, elements 2 (l mod 4) and the next of column l / 4")       \
+    X(EXTERNAL, external, N,                                                                       \
+      "the C function at address f on i64, i32, floats and pointers; if what it gives, an int, is "  \
+      "not 0, that is reported as the code for element number e (f, e, arguments ...)")
 
 typedef enum lp_op {
     LP_FIRST_ = IR_BASE_END, /* below: the base ops of ops.def, applied lane by lane */
@@ -261,6 +264,8 @@ void lp_else(lp_builder *b, const lp_val *yield, unsigned n);
 void lp_end(lp_builder *b, const lp_val *yield, unsigned n, lp_val *results);
 void lp_call(lp_builder *b, unsigned function, const lp_val *args, unsigned n);
 void lp_error_if(lp_builder *b, lp_val cond, int code, lp_val element);
+/* args: the address, the element, then n - 2 arguments */
+void lp_external(lp_builder *b, const lp_val *args, unsigned n);
 const lp_inst *lp_at(const lp_builder *b, lp_val v);
 /* Is the i64 v a multiple of n, by the way it is made of constants and loops? */
 bool lp_is_multiple(const lp_builder *b, lp_val v, int64_t n);

@@ -301,6 +301,9 @@ static void instruction(lp_exec *x, lp_val v, unsigned T, const bool *on) {
     case LP_END: break;
     case LP_ERROR: error(x, v, T, on); break;
     case LP_CALL: call(x, v, T, on); break;
+    case LP_EXTERNAL:
+        lp_exec_fail(x, v, BZ_EUNSUPPORTED, "machine code alone calls functions of C");
+        break;
     case LP_BARRIER: barrier(x, v, T, on); break;
     case LP_WARP_SHUFFLE:
     case LP_MMA: lp_exec_exchange(x, v, T, on); break;

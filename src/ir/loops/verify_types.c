@@ -230,6 +230,21 @@ before:
     return NULL;
 }
 
+/* What a C function takes as an argument. */
+static bool is_c_argument(const lp_inst *x) {
+    return is_pointer(x) || is_value(x, BZ_I64, 1) || is_value(x, BZ_I32, 1) ||
+           is_value(x, BZ_F32, 1) || is_value(x, BZ_F64, 1);
+}
+
+static const char *external_problem(const lp_kernel *k, const lp_inst *i) {
+    if (i->nargs < 2 || !is_value(arg(k, i, 0), BZ_I64, 1) || !is_value(arg(k, i, 1), BZ_I64, 1))
+        return "external needs an address and an element, i64 scalars";
+    for (unsigned j = 2; j < i->nargs; j++)
+        if (!is_c_argument(arg(k, i, j)))
+            return "argument is no pointer and no scalar of i64, i32, f32 or f64";
+    return NULL;
+}
+
 static const char *control_problem(const lp_kernel *k, const lp_inst *i) {
     unsigned skip = i->op == LP_LOOP ? 2 : 0;
     if (i->op == LP_IF)
@@ -278,6 +293,7 @@ const char *lp_type_problem(const lp_kernel *k, const lp_module *m, const lp_ins
         return lp_base_problem(i->op, x, i->nargs, (bz_dtype)i->dtype, i->lanes);
     }
     if (i->op == LP_CALL) return call_problem(k, m, i);
+    if (i->op == LP_EXTERNAL) return external_problem(k, i);
     if (i->op == LP_ERROR) {
         bool ok = is_value(arg(k, i, 0), BZ_BOOL, 1) && is_value(arg(k, i, 1), BZ_I64, 1);
         return ok ? NULL : "error needs a bool and an i64 scalar";
