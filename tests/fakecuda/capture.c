@@ -82,9 +82,7 @@ static CUresult begin(fk_stream *s, unsigned mode) {
 }
 
 CUresult fk_cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(mode <= CAPTURE_RELAXED, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(!s->legacy, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
     FK_NEED(!s->capture, CUDA_ERROR_ILLEGAL_STATE);
@@ -106,9 +104,7 @@ static bool all_joined(const fk_capture *c) {
 }
 
 CUresult fk_cuStreamEndCapture(CUstream handle, CUgraph *out) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
     *out = NULL;
     fk_capture *c = s->capture;
@@ -169,9 +165,7 @@ CUresult fk_capture_wait(fk_stream *s, fk_event *e) {
 }
 
 CUresult fk_cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus *out) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
     if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     *out = !s->capture           ? CU_STREAM_CAPTURE_STATUS_NONE
@@ -212,9 +206,7 @@ CUresult fk_cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus *st
 CUresult fk_cuStreamUpdateCaptureDependencies(CUstream handle, CUgraphNode *nodes, size_t n,
                                               unsigned flags) {
     enum { ADD = 0, SET = 1 };
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(flags <= SET && (nodes || n == 0), CUDA_ERROR_INVALID_VALUE);
     FK_NEED(s->capture, CUDA_ERROR_ILLEGAL_STATE);
     FK_NEED(!s->capture->invalid, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);

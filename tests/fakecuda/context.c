@@ -77,8 +77,7 @@ void fk_context_close(fk_context *ctx) {
 
 CUresult fk_cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev) {
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     if (!d->primary) {
         d->primary = fk_new(FK_CONTEXT, sizeof *d->primary);
         FK_NEED(d->primary, CUDA_ERROR_OUT_OF_MEMORY);
@@ -95,8 +94,7 @@ CUresult fk_cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev) {
 }
 
 CUresult fk_cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     FK_NEED(d->primary_refs > 0, CUDA_ERROR_INVALID_CONTEXT);
     if (--d->primary_refs == 0) fk_context_close(d->primary);
     return CUDA_SUCCESS;
@@ -104,8 +102,7 @@ CUresult fk_cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
 
 /* Destroys what the context holds; those who retained it keep their count and must not use it. */
 CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     if (d->primary && d->primary->alive) {
         d->primary->resetting = true;
         fk_context_close(d->primary);
@@ -116,8 +113,7 @@ CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
 }
 
 CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
     d->primary_flags = flags;
     if (d->primary && d->primary->alive) d->primary->flags = flags;
@@ -125,8 +121,7 @@ CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
 }
 
 CUresult fk_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active) {
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     FK_NEED(flags && active, CUDA_ERROR_INVALID_VALUE);
     *flags = d->primary_flags;
     *active = d->primary && d->primary->alive;
@@ -135,8 +130,7 @@ CUresult fk_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *activ
 
 CUresult fk_cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev) {
     FK_NEED(out && !(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
-    fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     fk_context *ctx = fk_new(FK_CONTEXT, sizeof *ctx);
     FK_NEED(ctx, CUDA_ERROR_OUT_OF_MEMORY);
     ctx->device = d;
@@ -216,36 +210,19 @@ CUresult fk_cuCtxSetCurrent(CUcontext handle) {
     return push(handle);
 }
 
-CUresult fk_cuCtxGetCurrent(CUcontext *out) {
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    *out = fk_self.stack.n > 0 ? fk_self.stack.at[fk_self.stack.n - 1] : NULL;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuCtxGetDevice(CUdevice *dev) {
-    FK_NEED(dev, CUDA_ERROR_INVALID_VALUE);
-    *dev = fk_current()->device->ordinal;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetCurrent, (CUcontext * out), (void)0,
+          fk_self.stack.n > 0 ? fk_self.stack.at[fk_self.stack.n - 1] : NULL)
+FK_GETTER(cuCtxGetDevice, (CUdevice * out), (void)0, fk_current()->device->ordinal)
 
 /* The context that a function takes as a parameter: NULL is the current one. */
 static fk_context *named_or_current(CUcontext handle) {
     return handle ? fk_context_of(handle) : fk_current();
 }
 
-CUresult fk_cuCtxGetDevice_v2(CUdevice *dev, CUcontext handle) {
-    FK_NEED(dev, CUDA_ERROR_INVALID_VALUE);
-    const fk_context *ctx = named_or_current(handle);
-    FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
-    *dev = ctx->device->ordinal;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuCtxGetFlags(unsigned *flags) {
-    FK_NEED(flags, CUDA_ERROR_INVALID_VALUE);
-    *flags = fk_current()->flags;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetDevice_v2, (CUdevice * out, CUcontext handle),
+          FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT),
+          named_or_current(handle)->device->ordinal)
+FK_GETTER(cuCtxGetFlags, (unsigned *out), (void)0, fk_current()->flags)
 
 CUresult fk_cuCtxSetFlags(unsigned flags) {
     FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
@@ -253,13 +230,9 @@ CUresult fk_cuCtxSetFlags(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuCtxGetId(CUcontext handle, unsigned long long *id) {
-    FK_NEED(id, CUDA_ERROR_INVALID_VALUE);
-    const fk_context *ctx = named_or_current(handle);
-    FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
-    *id = ctx->id;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetId, (CUcontext handle, unsigned long long *out),
+          FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT),
+          named_or_current(handle)->id)
 
 CUresult fk_cuCtxSynchronize(void) {
     fk_context *ctx = fk_current();
@@ -279,12 +252,9 @@ CUresult fk_cuCtxSynchronize_v2(CUcontext handle) {
     return ctx->error;
 }
 
-CUresult fk_cuCtxGetLimit(size_t *value, CUlimit limit) {
-    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT);
-    *value = fk_current()->limits[limit];
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetLimit, (size_t * out, CUlimit limit),
+          FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT),
+          fk_current()->limits[limit])
 
 CUresult fk_cuCtxSetLimit(CUlimit limit, size_t value) {
     FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT);
@@ -293,11 +263,7 @@ CUresult fk_cuCtxSetLimit(CUlimit limit, size_t value) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuCtxGetCacheConfig(CUfunc_cache *config) {
-    FK_NEED(config, CUDA_ERROR_INVALID_VALUE);
-    *config = fk_current()->cache;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetCacheConfig, (CUfunc_cache * out), (void)0, fk_current()->cache)
 
 CUresult fk_cuCtxSetCacheConfig(CUfunc_cache config) {
     enum { CONFIGS = 4 };
@@ -307,22 +273,14 @@ CUresult fk_cuCtxSetCacheConfig(CUfunc_cache config) {
 }
 
 /* Banks are four bytes wide on every device here; setting says nothing, as documented. */
-CUresult fk_cuCtxGetSharedMemConfig(CUsharedconfig *config) {
-    FK_NEED(config, CUDA_ERROR_INVALID_VALUE);
-    *config = 1;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetSharedMemConfig, (CUsharedconfig * out), (void)0, 1)
 
 CUresult fk_cuCtxSetSharedMemConfig(CUsharedconfig config) {
     return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-CUresult fk_cuCtxGetApiVersion(CUcontext handle, unsigned *version) {
-    FK_NEED(version, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT);
-    *version = 3020;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuCtxGetApiVersion, (CUcontext handle, unsigned *out),
+          FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT), 3020)
 
 CUresult fk_cuCtxGetStreamPriorityRange(int *least, int *greatest) {
     if (least) *least = 0;

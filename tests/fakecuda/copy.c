@@ -158,114 +158,63 @@ static CUresult submit_copy(fk_stream *s, const CUDA_MEMCPY3D *description, mann
 }
 
 static CUresult copy_on(CUstream stream, const CUDA_MEMCPY3D *description, manner m) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, stream);
     FK_NEED(m == ASYNCHRONOUS || !s->capture, fk_capture_forbid(s));
     return submit_copy(s, description, m);
 }
 
-static CUDA_MEMCPY3D flat(size_t n) {
-    return (CUDA_MEMCPY3D){.srcMemoryType = CU_MEMORYTYPE_DEVICE,
-                           .dstMemoryType = CU_MEMORYTYPE_DEVICE,
-                           .WidthInBytes = n,
-                           .Height = 1,
-                           .Depth = 1};
-}
-
-static CUresult unified(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream stream, manner m) {
-    CUDA_MEMCPY3D d = flat(n);
-    d.srcMemoryType = d.dstMemoryType = CU_MEMORYTYPE_UNIFIED;
-    d.srcDevice = from;
-    d.dstDevice = to;
-    return copy_on(stream, &d, m);
-}
-
-static CUresult to_device(CUdeviceptr to, const void *from, size_t n, CUstream stream, manner m) {
-    CUDA_MEMCPY3D d = flat(n);
-    d.srcMemoryType = CU_MEMORYTYPE_HOST;
-    d.srcHost = from;
-    d.dstDevice = to;
+/* A copy of bytes in a row; each side named as its memory type has it. */
+static CUresult flat(CUmemorytype to_type, uint64_t to, CUmemorytype from_type, uint64_t from,
+                     size_t n, CUstream stream, manner m) {
+    const CUDA_MEMCPY3D d = {.srcMemoryType = from_type,
+                             .srcHost = (const void *)(uintptr_t)from,
+                             .srcDevice = from,
+                             .dstMemoryType = to_type,
+                             .dstHost = (void *)(uintptr_t)to,
+                             .dstDevice = to,
+                             .WidthInBytes = n,
+                             .Height = 1,
+                             .Depth = 1};
     return n ? copy_on(stream, &d, m) : CUDA_SUCCESS;
 }
 
-static CUresult to_host(void *to, CUdeviceptr from, size_t n, CUstream stream, manner m) {
-    CUDA_MEMCPY3D d = flat(n);
-    d.dstMemoryType = CU_MEMORYTYPE_HOST;
-    d.dstHost = to;
-    d.srcDevice = from;
-    return n ? copy_on(stream, &d, m) : CUDA_SUCCESS;
-}
+/* cuMemcpy...(to, from, n) and its asynchronous form. */
+#define FLAT(form, version, to_type, to_kind, from_type, from_kind)                                \
+    CUresult fk_cuMemcpy##form##version(to_type to, from_type from, size_t n) {                    \
+        return flat(CU_MEMORYTYPE_##to_kind, (uint64_t)to, CU_MEMORYTYPE_##from_kind,              \
+                    (uint64_t)from, n, NULL, SYNCHRONOUS);                                         \
+    }                                                                                              \
+    CUresult fk_cuMemcpy##form##Async##version(to_type to, from_type from, size_t n,               \
+                                               CUstream stream) {                                  \
+        return flat(CU_MEMORYTYPE_##to_kind, (uint64_t)to, CU_MEMORYTYPE_##from_kind,              \
+                    (uint64_t)from, n, stream, ASYNCHRONOUS);                                      \
+    }
+FLAT(, , CUdeviceptr, UNIFIED, CUdeviceptr, UNIFIED)
+FLAT(HtoD, _v2, CUdeviceptr, DEVICE, const void *, HOST)
+FLAT(DtoH, _v2, void *, HOST, CUdeviceptr, DEVICE)
+FLAT(DtoD, _v2, CUdeviceptr, DEVICE, CUdeviceptr, DEVICE)
 
-static CUresult in_device(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream stream, manner m) {
-    CUDA_MEMCPY3D d = flat(n);
-    d.srcDevice = from;
-    d.dstDevice = to;
-    return n ? copy_on(stream, &d, m) : CUDA_SUCCESS;
-}
-
-CUresult fk_cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t n) {
-    return n ? unified(to, from, n, NULL, SYNCHRONOUS) : CUDA_SUCCESS;
-}
-
-CUresult fk_cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream stream) {
-    return n ? unified(to, from, n, stream, ASYNCHRONOUS) : CUDA_SUCCESS;
-}
-
-CUresult fk_cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t n) {
-    return to_device(to, from, n, NULL, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t n) {
-    return to_host(to, from, n, NULL, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t n) {
-    return in_device(to, from, n, NULL, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t n, CUstream stream) {
-    return to_device(to, from, n, stream, ASYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t n, CUstream stream) {
-    return to_host(to, from, n, stream, ASYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, CUstream stream) {
-    return in_device(to, from, n, stream, ASYNCHRONOUS);
+CUresult fk_cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from,
+                              CUcontext from_ctx, size_t n, CUstream stream) {
+    FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
+    return fk_cuMemcpyDtoDAsync_v2(to, from, n, stream);
 }
 
 CUresult fk_cuMemcpyPeer(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from, CUcontext from_ctx,
                          size_t n) {
     FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
-    return in_device(to, from, n, NULL, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from,
-                              CUcontext from_ctx, size_t n, CUstream stream) {
-    FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
-    return in_device(to, from, n, stream, ASYNCHRONOUS);
+    return fk_cuMemcpyDtoD_v2(to, from, n);
 }
 
 static CUDA_MEMCPY3D deepen(const CUDA_MEMCPY2D *c) {
-    return (CUDA_MEMCPY3D){.srcXInBytes = c->srcXInBytes,
-                           .srcY = c->srcY,
-                           .srcMemoryType = c->srcMemoryType,
-                           .srcHost = c->srcHost,
-                           .srcDevice = c->srcDevice,
-                           .srcArray = c->srcArray,
-                           .srcPitch = c->srcPitch,
-                           .dstXInBytes = c->dstXInBytes,
-                           .dstY = c->dstY,
-                           .dstMemoryType = c->dstMemoryType,
-                           .dstHost = c->dstHost,
-                           .dstDevice = c->dstDevice,
-                           .dstArray = c->dstArray,
-                           .dstPitch = c->dstPitch,
-                           .WidthInBytes = c->WidthInBytes,
-                           .Height = c->Height,
-                           .Depth = 1};
+#define SAME(field) .field = c->field
+    return (CUDA_MEMCPY3D){SAME(srcXInBytes),   SAME(srcY),        SAME(srcMemoryType),
+                           SAME(srcHost),       SAME(srcDevice),   SAME(srcArray),
+                           SAME(srcPitch),      SAME(dstXInBytes), SAME(dstY),
+                           SAME(dstMemoryType), SAME(dstHost),     SAME(dstDevice),
+                           SAME(dstArray),      SAME(dstPitch),    SAME(WidthInBytes),
+                           SAME(Height),        .Depth = 1};
+#undef SAME
 }
 
 CUresult fk_cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy) {
@@ -324,9 +273,7 @@ CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work
 /* The synchronous forms do not wait either, except for memory that the host can see. */
 static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned element,
                         size_t width, size_t height, CUstream stream, manner m) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, stream);
     FK_NEED(m == ASYNCHRONOUS || !s->capture, fk_capture_forbid(s));
     const CUDA_MEMSET_NODE_PARAMS fill = {to, pitch, value, element, width, height};
     fk_work work;

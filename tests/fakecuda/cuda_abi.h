@@ -426,8 +426,6 @@ typedef union {
     int priority;
     void *align;
 } CUlaunchAttributeValue;
-typedef CUlaunchAttributeID CUkernelNodeAttrID;
-typedef CUlaunchAttributeValue CUkernelNodeAttrValue;
 typedef CUlaunchAttributeID CUstreamAttrID;
 typedef CUlaunchAttributeValue CUstreamAttrValue;
 typedef struct {

@@ -74,28 +74,14 @@ CUresult fk_cuInit(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuDriverGetVersion(int *version) {
-    FK_NEED(version, CUDA_ERROR_INVALID_VALUE);
-    *version = fk.config.driver_version;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuDriverGetVersion, (int *out), (void)0, fk.config.driver_version)
 
 fk_device *fk_device_of(CUdevice dev) {
     return dev >= 0 && dev < fk.n_devices ? &fk.devices[dev] : NULL;
 }
 
-CUresult fk_cuDeviceGet(CUdevice *device, int ordinal) {
-    FK_NEED(device, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_device_of(ordinal), CUDA_ERROR_INVALID_DEVICE);
-    *device = ordinal;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuDeviceGetCount(int *count) {
-    FK_NEED(count, CUDA_ERROR_INVALID_VALUE);
-    *count = fk.n_devices;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuDeviceGet, (CUdevice * out, int ordinal), FK_DEVICE_OF(d, ordinal), d->ordinal)
+FK_GETTER(cuDeviceGetCount, (int *out), (void)0, fk.n_devices)
 
 CUresult fk_cuDeviceGetName(char *name, int len, CUdevice dev) {
     FK_NEED(name && len > 0, CUDA_ERROR_INVALID_VALUE);
@@ -123,12 +109,7 @@ CUresult fk_cuDeviceGetLuid(char *luid, unsigned *mask, CUdevice dev) {
     return CUDA_ERROR_NOT_SUPPORTED;
 }
 
-CUresult fk_cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev) {
-    FK_NEED(bytes, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
-    *bytes = fk_device_of(dev)->memory;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuDeviceTotalMem_v2, (size_t * out, CUdevice dev), FK_DEVICE_OF(d, dev), d->memory)
 
 /* Attributes that every profile shares. */
 static const struct {
@@ -189,8 +170,7 @@ CUresult fk_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdev
 
 CUresult fk_cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
     FK_NEED(prop, CUDA_ERROR_INVALID_VALUE);
-    const fk_device *d = fk_device_of(dev);
-    FK_NEED(d, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(d, dev);
     *prop = (CUdevprop){.maxThreadsPerBlock = MAX_THREADS,
                         .maxThreadsDim = {MAX_THREADS, MAX_THREADS, 64},
                         .maxGridSize = {0x7fffffff, 65535, 65535},
@@ -233,12 +213,8 @@ CUresult fk_cuDeviceGetByPCIBusId(CUdevice *dev, const char *id) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuDeviceCanAccessPeer(int *can, CUdevice dev, CUdevice peer) {
-    FK_NEED(can, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_device_of(dev) && fk_device_of(peer), CUDA_ERROR_INVALID_DEVICE);
-    *can = dev != peer;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuDeviceCanAccessPeer, (int *out, CUdevice dev, CUdevice peer),
+          FK_NEED(fk_device_of(dev) && fk_device_of(peer), CUDA_ERROR_INVALID_DEVICE), dev != peer)
 
 CUresult fk_cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attribute, CUdevice from,
                                     CUdevice to) {

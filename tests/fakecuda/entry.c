@@ -309,12 +309,12 @@ CUresult fk_cuGetExportTable(const void **table, const CUuuid *id) {
     return CUDA_ERROR_NOT_FOUND;
 }
 
-CUresult fk_cuGetErrorName(CUresult error, const char **text) {
+static CUresult words_of(CUresult error, bool sentence, const char **text) {
     FK_NEED(text, CUDA_ERROR_INVALID_VALUE);
     switch (error) {
-#define E(code, name, sentence)                                                                    \
+#define E(code, name, says)                                                                        \
     case name:                                                                                     \
-        *text = #name;                                                                             \
+        *text = sentence ? says : #name;                                                           \
         return CUDA_SUCCESS;
 #include "errors.def"
 #undef E
@@ -323,16 +323,10 @@ CUresult fk_cuGetErrorName(CUresult error, const char **text) {
     return CUDA_ERROR_INVALID_VALUE;
 }
 
+CUresult fk_cuGetErrorName(CUresult error, const char **text) {
+    return words_of(error, false, text);
+}
+
 CUresult fk_cuGetErrorString(CUresult error, const char **text) {
-    FK_NEED(text, CUDA_ERROR_INVALID_VALUE);
-    switch (error) {
-#define E(code, name, sentence)                                                                    \
-    case name:                                                                                     \
-        *text = sentence;                                                                          \
-        return CUDA_SUCCESS;
-#include "errors.def"
-#undef E
-    }
-    *text = NULL;
-    return CUDA_ERROR_INVALID_VALUE;
+    return words_of(error, true, text);
 }

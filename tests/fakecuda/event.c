@@ -30,8 +30,7 @@ CUresult fk_cuEventCreate(CUevent *out, unsigned flags) {
 }
 
 CUresult fk_cuEventDestroy_v2(CUevent handle) {
-    fk_event *e = fk_get(handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_unhandle(e);
     fk_event_drop(e);
     return CUDA_SUCCESS;
@@ -72,11 +71,8 @@ static CUresult record_captured(fk_event *e, fk_stream *s) {
 }
 
 CUresult fk_cuEventRecordWithFlags(CUevent handle, CUstream stream, unsigned flags) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
-    fk_event *e = fk_get(handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_STREAM_OF(s, stream);
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(flags <= EVENT_EXTERNAL, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(e->ctx == s->ctx, CUDA_ERROR_INVALID_HANDLE);
     fk_note("stream %llu", (unsigned long long)s->id);
@@ -102,8 +98,7 @@ static CUresult not_captured(const fk_event *e) {
 }
 
 CUresult fk_cuEventQuery(CUevent handle) {
-    fk_event *e = fk_get(handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_TRY(not_captured(e));
     fk_context *ctx = fk_current();
     if (!e->last) return CUDA_SUCCESS;
@@ -116,8 +111,7 @@ CUresult fk_cuEventQuery(CUevent handle) {
 }
 
 CUresult fk_cuEventSynchronize(CUevent handle) {
-    fk_event *e = fk_get(handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_TRY(not_captured(e));
     fk_context *ctx = fk_current();
     if (e->last) fk_finish(e->last);

@@ -49,20 +49,15 @@ CUresult fk_cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph,
 }
 
 CUresult fk_cuGraphExecDestroy(CUgraphExec handle) {
-    fk_exec *exec = fk_get(handle, FK_EXEC);
-    FK_NEED(exec, CUDA_ERROR_INVALID_VALUE);
+    FK_OBJECT(fk_exec, exec, FK_EXEC, handle, CUDA_ERROR_INVALID_VALUE);
     fk_graph_free(exec->graph);
     fk_drop(exec->last);
     fk_delete(exec);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphExecGetFlags(CUgraphExec handle, cuuint64_t *flags) {
-    const fk_exec *exec = fk_get(handle, FK_EXEC);
-    FK_NEED(exec && flags, CUDA_ERROR_INVALID_VALUE);
-    *flags = exec->flags;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuGraphExecGetFlags, (CUgraphExec handle, cuuint64_t *out),
+          FK_OBJECT(const fk_exec, exec, FK_EXEC, handle, CUDA_ERROR_INVALID_VALUE), exec->flags)
 
 /* ---- launching ------------------------------------------------------------------------------- */
 
@@ -135,11 +130,8 @@ static fk_command *expand(fk_stream *stream, fk_graph *graph, fk_command *start)
 }
 
 CUresult fk_cuGraphLaunch(CUgraphExec handle, CUstream stream_handle) {
-    fk_exec *exec = fk_get(handle, FK_EXEC);
-    FK_NEED(exec, CUDA_ERROR_INVALID_VALUE);
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream_handle, &status);
-    FK_NEED(s, status);
+    FK_OBJECT(fk_exec, exec, FK_EXEC, handle, CUDA_ERROR_INVALID_VALUE);
+    FK_STREAM_OF(s, stream_handle);
     fk_note("%zu nodes, stream %llu", exec->graph->nodes.n, (unsigned long long)s->id);
     if (s->capture) {
         fk_work child = {.kind = WORK_CHILD, .ctx = s->ctx, .child = fk_graph_copy(exec->graph)};
@@ -247,7 +239,7 @@ CUresult fk_cuGraphExecKernelNodeSetParams_v2(CUgraphExec exec, CUgraphNode hand
         fk_work_free(&work);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, CUDA_SUCCESS);
 }
 
 CUresult fk_cuGraphExecKernelNodeSetParams(CUgraphExec exec, CUgraphNode node,
@@ -273,7 +265,7 @@ CUresult fk_cuGraphExecMemcpyNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     fk_work work;
     FK_TRY(fk_copy_node_work(copy, ctx, &work));
     FK_NEED(same_places(&node->work, &work), CUDA_ERROR_INVALID_VALUE);
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, CUDA_SUCCESS);
 }
 
 CUresult fk_cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode handle,
@@ -281,8 +273,7 @@ CUresult fk_cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     fk_node *node;
     FK_TRY(exec_node(exec, handle, CU_GRAPH_NODE_TYPE_MEMSET, &node));
     fk_work work;
-    FK_TRY(fk_fill_node_work(fill, ctx, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_fill_node_work(fill, ctx, &work));
 }
 
 CUresult fk_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode handle,
@@ -290,8 +281,7 @@ CUresult fk_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     fk_node *node;
     FK_TRY(exec_node(exec, handle, CU_GRAPH_NODE_TYPE_HOST, &node));
     fk_work work;
-    FK_TRY(fk_host_node_work(params, NULL, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_host_node_work(params, NULL, &work));
 }
 
 CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle,
@@ -300,8 +290,7 @@ CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     FK_NEED(params, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(exec_node(exec, handle, params->type, &node));
     fk_work work;
-    FK_TRY(fk_node_params_work(params, &node->work, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_node_params_work(params, &node->work, &work));
 }
 
 static bool can_be_disabled(const fk_node *node) {

@@ -34,6 +34,31 @@
         }                                                                                          \
     } while (0)
 
+/* A variable for what a handle or number stands for; leaves the function when there is no such thing. */
+#define FK_OBJECT(type, name, kind, handle, code)                                                  \
+    type *name = fk_get(handle, kind);                                                             \
+    FK_NEED(name, code)
+#define FK_DEVICE_OF(name, number)                                                                 \
+    fk_device *name = fk_device_of(number);                                                        \
+    FK_NEED(name, CUDA_ERROR_INVALID_DEVICE)
+#define FK_STREAM_OF(name, handle)                                                                 \
+    CUresult name##_status;                                                                        \
+    fk_stream *name = fk_stream_of(handle, &name##_status);                                        \
+    FK_NEED(name, name##_status)
+
+#define FK_FUNCTION_OF(name, handle)                                                               \
+    fk_function *name;                                                                             \
+    FK_TRY(fk_function_of(handle, fk_current(), &name))
+
+/* A function that only reads: `find` says of whom, `value` what; its parameter for the answer is `out`. */
+#define FK_GETTER(function, params, find, value)                                                   \
+    CUresult fk_##function params {                                                                \
+        FK_NEED(out, CUDA_ERROR_INVALID_VALUE);                                                    \
+        find;                                                                                      \
+        *out = value;                                                                              \
+        return CUDA_SUCCESS;                                                                       \
+    }
+
 enum { FK_MAX_DEVICES = 16 };
 
 /* ---- handles (handle.c) ---------------------------------------------------------------------- */
@@ -160,6 +185,8 @@ typedef struct {
  * messages. */
 fk_block *fk_block_new(int device, uint64_t bytes, const char *what);
 fk_block *fk_block_host(void *memory, uint64_t bytes, fk_place place, const char *what);
+/* Nobody may use it until the stream comes to its allocation. */
+void fk_block_hide(fk_block *block, bool unborn);
 /* Poisons it and puts it into quarantine; host blocks are forgotten at once. */
 void fk_block_free(fk_block *block);
 /* The living block that holds `address`; with `n`, all of [address, address + n). */
@@ -237,7 +264,6 @@ struct fk_state {
     int n_devices;
     fk_device devices[FK_MAX_DEVICES];
     uint64_t next_id;
-    unsigned global_captures; /* running captures in global mode */
 };
 extern struct fk_state fk;
 
@@ -247,7 +273,6 @@ fk_device *fk_device_of(CUdevice dev);
 fk_context *fk_context_of(CUcontext handle); /* NULL stands for NULL */
 void fk_context_close(fk_context *ctx);
 bool fk_can_reach(const fk_context *ctx, int device);
-CUresult fk_memory_status(ptx_status status);
 uint64_t fk_random(uint64_t *state);
 
 /* ---- work: what a command or a graph node does (work.c) -------------------------------------- */
@@ -479,7 +504,6 @@ CUresult fk_module_load(fk_context *ctx, const void *image, const fk_jit *jit, f
 void fk_module_close(fk_module *module);
 CUresult fk_jit_check(const fk_jit *jit);
 fk_function *fk_module_function(const fk_module *module, const char *name);
-fk_block *fk_module_global(const fk_module *module, const char *name);
 CUresult fk_library_module(fk_library *library, fk_context *ctx, fk_module **out);
 /* A function from a CUfunction, or from a CUkernel in that type, in `ctx`. */
 CUresult fk_function_of(CUfunction handle, fk_context *ctx, fk_function **out);
@@ -561,7 +585,8 @@ bool fk_graph_sort(fk_graph *graph, fk_list *order); /* appends the nodes; false
 /* The node, in children too, that was copied from the node with this handle. */
 fk_node *fk_graph_find(const fk_graph *graph, const void *origin);
 /* node.c: parameters to work, for nodes of graphs and of executables */
-CUresult fk_node_replace(fk_node *node, fk_work *work);
+/* Gives the node `work`, if that could be made. */
+CUresult fk_node_replace(fk_node *node, fk_work *work, CUresult made);
 /* `old`: what the node did before, whose attributes stay, or NULL. */
 CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old,
                         fk_work *work);

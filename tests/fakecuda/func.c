@@ -63,14 +63,9 @@ static int constant_bytes(const fk_module *m) {
     return (int)n;
 }
 
-static CUresult function_here(CUfunction handle, fk_function **f) {
-    return fk_function_of(handle, fk_current(), f);
-}
-
 CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
     FK_NEED(value && (unsigned)attribute < CU_FUNC_ATTRIBUTE_MAX, CUDA_ERROR_INVALID_VALUE);
-    fk_function *f = fk_get(handle, FK_FUNCTION);
-    if (!f) FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)fk_function_max_threads(f); break;
     case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = (int)f->kernel->shared_static; break;
@@ -118,8 +113,7 @@ static CUresult set_cluster_attribute(fk_function *f, CUfunction_attribute attri
 }
 
 CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute, int value) {
-    fk_function *f = fk_get(handle, FK_FUNCTION);
-    if (!f) FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     const fk_profile *p = f->module->ctx->device->profile;
     if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
         const int room = p->shared_optin - (int)f->kernel->shared_static;
@@ -137,21 +131,18 @@ CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute
 
 CUresult fk_cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config) {
     enum { CONFIGS = 4 };
-    fk_function *f;
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     return config < CONFIGS ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult fk_cuFuncSetSharedMemConfig(CUfunction handle, CUsharedconfig config) {
-    fk_function *f;
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* Kept for programs that still call it; the launches of those days are absent. */
 CUresult fk_cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {
-    fk_function *f;
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     FK_NEED(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS &&
                 (long long)x * y * z <= MOST_THREADS,
             CUDA_ERROR_INVALID_VALUE);
@@ -161,53 +152,34 @@ CUresult fk_cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuFuncGetModule(CUmodule *module, CUfunction handle) {
-    fk_function *f;
-    FK_NEED(module, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
-    *module = fk_handle(f->module);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuFuncGetName(const char **name, CUfunction handle) {
-    fk_function *f;
-    FK_NEED(name, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
-    *name = f->kernel->name;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuFuncGetModule, (CUmodule * out, CUfunction handle), FK_FUNCTION_OF(f, handle),
+          fk_handle(f->module))
+FK_GETTER(cuFuncGetName, (const char **out, CUfunction handle), FK_FUNCTION_OF(f, handle),
+          f->kernel->name)
 
 CUresult fk_cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, size_t *size) {
-    fk_function *f = fk_get(handle, FK_FUNCTION);
     FK_NEED(offset, CUDA_ERROR_INVALID_VALUE);
-    if (!f) FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     FK_NEED(index < f->kernel->n_params, CUDA_ERROR_INVALID_VALUE);
     *offset = f->kernel->params[index].offset;
     if (size) *size = f->kernel->params[index].size;
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuFuncIsLoaded(CUfunctionLoadingState *state, CUfunction handle) {
-    enum { LOADED = 1 };
-    fk_function *f;
-    FK_NEED(state, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
-    *state = LOADED;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuFuncIsLoaded, (CUfunctionLoadingState * out, CUfunction handle),
+          FK_FUNCTION_OF(f, handle), f != NULL)
 
 CUresult fk_cuFuncLoad(CUfunction handle) {
     fk_function *f;
-    return function_here(handle, &f);
+    return fk_function_of(handle, fk_current(), &f);
 }
 
 /* ---- occupancy ------------------------------------------------------------------------------- */
 
 CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction handle, int threads,
                                                         size_t shared) {
-    fk_function *f;
     FK_NEED(blocks && threads > 0 && threads <= MOST_THREADS, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     *blocks = fk_occupancy(f, (uint32_t)threads, shared);
     return CUDA_SUCCESS;
 }
@@ -222,11 +194,10 @@ CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CU
 /* As if any multiprocessors could make a cluster. */
 CUresult fk_cuOccupancyMaxActiveClusters(int *clusters, CUfunction handle,
                                          const CUlaunchConfig *config) {
-    fk_function *f;
     fk_launch l;
     uint32_t cluster[3];
     FK_NEED(clusters, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     FK_TRY(fk_launch_read(config, &l));
     FK_TRY(fk_launch_cluster(&l, f, cluster));
     FK_NEED(cluster[0], CUDA_ERROR_INVALID_CLUSTER_SIZE);
@@ -238,10 +209,9 @@ CUresult fk_cuOccupancyMaxActiveClusters(int *clusters, CUfunction handle,
 CUresult fk_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction handle,
                                                const CUlaunchConfig *config) {
     enum { PORTABLE = 8, MOST = 16 };
-    fk_function *f;
     fk_launch l;
     FK_NEED(size, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     FK_TRY(fk_launch_read(config, &l));
     const uint32_t bound = f->kernel->maxclusterrank, most = f->wide_clusters ? MOST : PORTABLE;
     const bool none = f->module->ctx->device->profile->sm < 90 ||
@@ -255,9 +225,8 @@ CUresult fk_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction handle,
 CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction handle,
                                              CUoccupancyB2DSize shared_of, size_t shared,
                                              int limit) {
-    fk_function *f;
     FK_NEED(grid && block && limit >= 0, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     int most = (int)fk_function_max_threads(f), best = 0;
     most = limit > 0 && limit < most ? limit : most;
     *block = *grid = 0;
@@ -282,10 +251,9 @@ CUresult fk_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUf
 
 CUresult fk_cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfunction handle, int blocks,
                                                     int threads) {
-    fk_function *f;
     FK_NEED(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS,
             CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(function_here(handle, &f));
+    FK_FUNCTION_OF(f, handle);
     const fk_profile *p = f->module->ctx->device->profile;
     const int reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
     FK_NEED(fk_occupancy(f, (uint32_t)threads, 0) >= blocks, CUDA_ERROR_INVALID_VALUE);

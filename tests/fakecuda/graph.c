@@ -50,23 +50,13 @@ void fk_graph_free(fk_graph *graph) {
     free(graph);
 }
 
-static CUgraphNodeType type_of(const fk_work *work) {
-    switch (work->kind) {
-    case WORK_KERNEL: return CU_GRAPH_NODE_TYPE_KERNEL;
-    case WORK_COPY: return CU_GRAPH_NODE_TYPE_MEMCPY;
-    case WORK_FILL: return CU_GRAPH_NODE_TYPE_MEMSET;
-    case WORK_HOST:
-    case WORK_CALLBACK: return CU_GRAPH_NODE_TYPE_HOST;
-    case WORK_RECORD: return CU_GRAPH_NODE_TYPE_EVENT_RECORD;
-    case WORK_WAIT: return CU_GRAPH_NODE_TYPE_WAIT_EVENT;
-    case WORK_ALLOC: return CU_GRAPH_NODE_TYPE_MEM_ALLOC;
-    case WORK_FREE: return CU_GRAPH_NODE_TYPE_MEM_FREE;
-    case WORK_CHILD: return CU_GRAPH_NODE_TYPE_GRAPH;
-    case WORK_EMPTY:
-    case WORK_KINDS: break;
-    }
-    return CU_GRAPH_NODE_TYPE_EMPTY;
-}
+static const CUgraphNodeType types[WORK_KINDS] = {
+    [WORK_KERNEL] = CU_GRAPH_NODE_TYPE_KERNEL,   [WORK_COPY] = CU_GRAPH_NODE_TYPE_MEMCPY,
+    [WORK_FILL] = CU_GRAPH_NODE_TYPE_MEMSET,     [WORK_HOST] = CU_GRAPH_NODE_TYPE_HOST,
+    [WORK_CALLBACK] = CU_GRAPH_NODE_TYPE_HOST,   [WORK_RECORD] = CU_GRAPH_NODE_TYPE_EVENT_RECORD,
+    [WORK_WAIT] = CU_GRAPH_NODE_TYPE_WAIT_EVENT, [WORK_EMPTY] = CU_GRAPH_NODE_TYPE_EMPTY,
+    [WORK_ALLOC] = CU_GRAPH_NODE_TYPE_MEM_ALLOC, [WORK_FREE] = CU_GRAPH_NODE_TYPE_MEM_FREE,
+    [WORK_CHILD] = CU_GRAPH_NODE_TYPE_GRAPH};
 
 fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n) {
     fk_node *node = fk_new(FK_NODE, sizeof *node);
@@ -79,7 +69,7 @@ fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size
     }
     node->graph = graph;
     node->work = *work;
-    node->type = type_of(work);
+    node->type = types[work->kind];
     node->index = graph->nodes.n - 1;
     return node;
 }
@@ -217,12 +207,8 @@ CUresult fk_cuGraphNodeFindInClone(CUgraphNode *out, CUgraphNode node, CUgraph c
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphNodeGetType(CUgraphNode handle, CUgraphNodeType *type) {
-    const fk_node *node = fk_get(handle, FK_NODE);
-    FK_NEED(node && type, CUDA_ERROR_INVALID_VALUE);
-    *type = node->type;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuGraphNodeGetType, (CUgraphNode handle, CUgraphNodeType *out),
+          FK_OBJECT(const fk_node, node, FK_NODE, handle, CUDA_ERROR_INVALID_VALUE), node->type)
 
 /* Lists answer as all lists of the interface do: without an array the count, with one at most *n
  * entries, the rest of the array set to NULL. */
@@ -250,23 +236,23 @@ static CUresult told(answer *a, size_t *n) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuGraphGetNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
-    const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
-    answer a = {.first = nodes, .room = *n};
-    for (size_t i = 0; i < graph->nodes.n; i++) tell(&a, graph->nodes.at[i], NULL);
-    return told(&a, n);
-}
-
-CUresult fk_cuGraphGetRootNodes(CUgraph handle, CUgraphNode *nodes, size_t *n) {
+static CUresult tell_nodes(CUgraph handle, CUgraphNode *nodes, size_t *n, bool roots) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
     FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
-        if (node->deps.n == 0) tell(&a, node, NULL);
+        if (!roots || node->deps.n == 0) tell(&a, node, NULL);
     }
     return told(&a, n);
+}
+
+CUresult fk_cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *n) {
+    return tell_nodes(graph, nodes, n, false);
+}
+
+CUresult fk_cuGraphGetRootNodes(CUgraph graph, CUgraphNode *nodes, size_t *n) {
+    return tell_nodes(graph, nodes, n, true);
 }
 
 CUresult fk_cuGraphGetEdges(CUgraph handle, CUgraphNode *from, CUgraphNode *to, size_t *n) {
@@ -375,8 +361,7 @@ CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from,
 }
 
 CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
-    fk_node *node = fk_get(handle, FK_NODE);
-    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    FK_OBJECT(fk_node, node, FK_NODE, handle, CUDA_ERROR_INVALID_VALUE);
     fk_graph *graph = node->graph;
     FK_NEED(!graph->capturing, CUDA_ERROR_NOT_PERMITTED);
     for (size_t i = 0; i < graph->nodes.n; i++)

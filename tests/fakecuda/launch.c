@@ -136,9 +136,7 @@ CUresult fk_launch_work(fk_context *ctx, const fk_launch *l, fk_work *work) {
 }
 
 static CUresult launch_on(CUstream stream, const fk_launch *l) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, stream);
     FK_NEED(l->func, CUDA_ERROR_INVALID_HANDLE);
     fk_work work;
     FK_TRY(fk_launch_work(s->ctx, l, &work));

@@ -118,16 +118,14 @@ CUresult fk_cuLibraryLoadFromFile(CUlibrary *out, const char *path, CUjit_option
 }
 
 CUresult fk_cuLibraryUnload(CUlibrary handle) {
-    fk_library *lib = fk_get(handle, FK_LIBRARY);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     library_free(lib);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuLibraryGetKernel(CUkernel *out, CUlibrary handle, const char *name) {
-    const fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED(out && name, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     for (size_t i = 0; i < lib->kernels.n; i++) {
         const fk_kernel *k = lib->kernels.at[i];
         if (strcmp(k->name, name) == 0) {
@@ -138,27 +136,21 @@ CUresult fk_cuLibraryGetKernel(CUkernel *out, CUlibrary handle, const char *name
     return CUDA_ERROR_NOT_FOUND;
 }
 
-CUresult fk_cuLibraryGetKernelCount(unsigned *count, CUlibrary handle) {
-    const fk_library *lib = fk_get(handle, FK_LIBRARY);
-    FK_NEED(count, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
-    *count = (unsigned)lib->kernels.n;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuLibraryGetKernelCount, (unsigned *out, CUlibrary handle),
+          FK_OBJECT(const fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE),
+          (unsigned)lib->kernels.n)
 
 CUresult fk_cuLibraryEnumerateKernels(CUkernel *kernels, unsigned n, CUlibrary handle) {
-    const fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED(kernels || n == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     for (unsigned i = 0; i < n; i++)
         kernels[i] = i < lib->kernels.n ? fk_handle(lib->kernels.at[i]) : NULL;
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuLibraryGetModule(CUmodule *out, CUlibrary handle) {
-    fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_module *m;
     FK_TRY(fk_library_module(lib, fk_current(), &m));
     *out = fk_handle(m);
@@ -174,9 +166,8 @@ CUresult fk_cuLibraryGetGlobal(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle
 
 CUresult fk_cuLibraryGetManaged(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle,
                                 const char *name) {
-    fk_library *lib = fk_get(handle, FK_LIBRARY);
     FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(lib, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_module *m;
     FK_TRY(fk_library_module(lib, fk_current(), &m));
     const ptx_global *global = ptx_global_find(m->ptx, name);
@@ -199,37 +190,25 @@ static CUresult kernel_function(fk_kernel *k, fk_context *ctx, fk_function **out
 CUresult fk_function_of(CUfunction handle, fk_context *ctx, fk_function **out) {
     *out = fk_get(handle, FK_FUNCTION);
     if (*out) return CUDA_SUCCESS;
-    fk_kernel *k = fk_get(handle, FK_KERNEL);
-    FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);
     return kernel_function(k, ctx, out);
 }
 
 CUresult fk_cuKernelGetFunction(CUfunction *out, CUkernel handle) {
-    fk_kernel *k = fk_get(handle, FK_KERNEL);
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_function *f;
     FK_TRY(kernel_function(k, fk_current(), &f));
     *out = fk_handle(f);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuKernelGetLibrary(CUlibrary *out, CUkernel handle) {
-    const fk_kernel *k = fk_get(handle, FK_KERNEL);
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
-    *out = fk_handle(k->library);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuKernelGetName(const char **name, CUkernel handle) {
-    const fk_kernel *k = fk_get(handle, FK_KERNEL);
-    FK_NEED(name, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
-    *name = k->name;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuKernelGetLibrary, (CUlibrary * out, CUkernel handle),
+          FK_OBJECT(const fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE),
+          fk_handle(k->library))
+FK_GETTER(cuKernelGetName, (const char **out, CUkernel handle),
+          FK_OBJECT(const fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE), k->name)
 
 /* A context of the device in which to look the kernel up: the current one, the primary one. */
 static fk_context *context_on(CUdevice dev) {
@@ -240,8 +219,7 @@ static fk_context *context_on(CUdevice dev) {
 }
 
 static CUresult function_on(CUkernel handle, CUdevice dev, fk_function **out) {
-    fk_kernel *k = fk_get(handle, FK_KERNEL);
-    FK_NEED(k, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     fk_context *ctx = context_on(dev);
     FK_NEED(ctx, CUDA_ERROR_INVALID_CONTEXT);

@@ -90,8 +90,7 @@ CUresult fk_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char 
 
 /* The image belongs to the state. It is loaded once here, so that errors come from the linker. */
 CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
-    link_state *s = fk_get(handle, FK_LINK);
-    FK_NEED(s, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(link_state, s, FK_LINK, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(image && s->text, CUDA_ERROR_INVALID_VALUE);
     fk_module *m;
     FK_TRY(fk_module_load(fk_current(), s->text, &(fk_jit){s->n_jit, s->options, s->values}, &m));
@@ -103,8 +102,7 @@ CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
 }
 
 CUresult fk_cuLinkDestroy(CUlinkState handle) {
-    link_state *s = fk_get(handle, FK_LINK);
-    FK_NEED(s, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(link_state, s, FK_LINK, handle, CUDA_ERROR_INVALID_HANDLE);
     free(s->text);
     fk_delete(s);
     return CUDA_SUCCESS;

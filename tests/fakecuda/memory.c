@@ -224,6 +224,13 @@ static void shorten_quarantine(void) {
     }
 }
 
+void fk_block_hide(fk_block *b, bool unborn) {
+    b->unborn = unborn;
+    b->extent.flags =
+        (b->extent.flags & ~(uint32_t)PTX_EXTENT_FREED) | (unborn ? PTX_EXTENT_FREED : 0);
+    b->denied.flags = b->extent.flags | PTX_EXTENT_DENIED;
+}
+
 void fk_block_free(fk_block *b) {
     ptx_shadow_free(b->extent.shadow);
     b->extent.shadow = b->denied.shadow = NULL;
@@ -450,10 +457,5 @@ CUresult fk_cuMemHostGetDevicePointer_v2(CUdeviceptr *ptr, void *host, unsigned 
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuMemHostGetFlags(unsigned *flags, void *host) {
-    FK_NEED(flags && host, CUDA_ERROR_INVALID_VALUE);
-    const fk_block *b = pinned_at(host);
-    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
-    *flags = b->flags;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuMemHostGetFlags, (unsigned *out, void *host),
+          FK_NEED(pinned_at(host), CUDA_ERROR_INVALID_VALUE), pinned_at(host)->flags)

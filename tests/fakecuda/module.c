@@ -196,11 +196,6 @@ fk_function *fk_module_function(const fk_module *m, const char *name) {
     return NULL;
 }
 
-fk_block *fk_module_global(const fk_module *m, const char *name) {
-    const ptx_global *global = ptx_global_find(m->ptx, name);
-    return global ? fk_block_at(global->address) : NULL;
-}
-
 /* ---- the interface --------------------------------------------------------------------------- */
 
 CUresult fk_cuModuleLoadDataEx(CUmodule *out, const void *image, unsigned n, CUjit_option *options,
@@ -231,8 +226,7 @@ CUresult fk_cuModuleLoad(CUmodule *out, const char *path) {
 }
 
 CUresult fk_cuModuleUnload(CUmodule handle) {
-    fk_module *m = fk_get(handle, FK_MODULE);
-    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(!m->library, CUDA_ERROR_NOT_PERMITTED);
     fk_finish_context(m->ctx);
     m = fk_get(handle, FK_MODULE); /* another thread may have been faster */
@@ -250,26 +244,20 @@ CUresult fk_cuModuleGetLoadingMode(CUmoduleLoadingMode *mode) {
 
 CUresult fk_cuModuleGetFunction(CUfunction *out, CUmodule handle, const char *name) {
     FK_NEED(out && name, CUDA_ERROR_INVALID_VALUE);
-    const fk_module *m = fk_get(handle, FK_MODULE);
-    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     const fk_function *f = fk_module_function(m, name);
     FK_NEED(f, CUDA_ERROR_NOT_FOUND);
     *out = fk_handle(f);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuModuleGetFunctionCount(unsigned *count, CUmodule handle) {
-    const fk_module *m = fk_get(handle, FK_MODULE);
-    FK_NEED(count, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
-    *count = (unsigned)m->functions.n;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuModuleGetFunctionCount, (unsigned *out, CUmodule handle),
+          FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE),
+          (unsigned)m->functions.n)
 
 CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodule handle) {
-    const fk_module *m = fk_get(handle, FK_MODULE);
     FK_NEED(functions || n == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     for (unsigned i = 0; i < n; i++)
         functions[i] = i < m->functions.n ? fk_handle(m->functions.at[i]) : NULL;
     return CUDA_SUCCESS;
@@ -278,8 +266,7 @@ CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodu
 CUresult fk_cuModuleGetGlobal_v2(CUdeviceptr *ptr, size_t *bytes, CUmodule handle,
                                  const char *name) {
     FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
-    const fk_module *m = fk_get(handle, FK_MODULE);
-    FK_NEED(m, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     const ptx_global *global = ptx_global_find(m->ptx, name);
     FK_NEED(global, CUDA_ERROR_NOT_FOUND);
     if (ptr) *ptr = global->address;

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Adds `work`, which it takes, behind nodes given by handles. */
+/* Adds `work`, which it takes if it could be made, behind nodes given by handles. */
 static CUresult add(CUgraphNode *out, CUgraph handle, const CUgraphNode *deps, size_t n,
-                    fk_work *work) {
+                    fk_work *work, CUresult made) {
+    FK_TRY(made);
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     fk_list list = {0};
     CUresult status = out && graph && (deps || n == 0) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
@@ -35,8 +36,8 @@ static CUresult node_context(CUcontext handle, fk_context **ctx) {
     return CUDA_SUCCESS;
 }
 
-/* Replaces the work of a node by one of the same kind. */
-CUresult fk_node_replace(fk_node *node, fk_work *work) {
+CUresult fk_node_replace(fk_node *node, fk_work *work, CUresult made) {
+    FK_TRY(made);
     fk_work_free(&node->work);
     node->work = *work;
     free(node->kernel_params);
@@ -48,6 +49,10 @@ static fk_node *typed(CUgraphNode handle, CUgraphNodeType type) {
     fk_node *node = fk_get(handle, FK_NODE);
     return node && node->type == type ? node : NULL;
 }
+
+#define NODE_OF(name, kind, handle)                                                                \
+    fk_node *name = typed(handle, CU_GRAPH_NODE_TYPE_##kind);                                      \
+    FK_NEED(name, CUDA_ERROR_INVALID_VALUE)
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
@@ -76,8 +81,7 @@ CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 
 CUresult fk_cuGraphAddKernelNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                                     size_t n, const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
     fk_work work;
-    FK_TRY(fk_kernel_work(params, NULL, &work));
-    return add(node, graph, deps, n, &work);
+    return add(node, graph, deps, n, &work, fk_kernel_work(params, NULL, &work));
 }
 
 CUresult fk_cuGraphAddKernelNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
@@ -88,11 +92,10 @@ CUresult fk_cuGraphAddKernelNode(CUgraphNode *node, CUgraph graph, const CUgraph
 }
 
 CUresult fk_cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE_PARAMS_v2 *params) {
-    fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_KERNEL);
-    FK_NEED(node && params, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(params, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, KERNEL, handle);
     const fk_work *w = &node->work;
-    const fk_function *f = fk_get(w->kernel.handle, FK_FUNCTION);
-    FK_NEED(f, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(const fk_function, f, FK_FUNCTION, w->kernel.handle, CUDA_ERROR_INVALID_HANDLE);
     if (!node->kernel_params) {
         void **list = calloc(f->kernel->n_params + 1, sizeof *list);
         FK_NEED(list, CUDA_ERROR_OUT_OF_MEMORY);
@@ -123,11 +126,9 @@ CUresult fk_cuGraphKernelNodeGetParams(CUgraphNode node, CUDA_KERNEL_NODE_PARAMS
 
 CUresult fk_cuGraphKernelNodeSetParams_v2(CUgraphNode handle,
                                           const CUDA_KERNEL_NODE_PARAMS_v2 *params) {
-    fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_KERNEL);
-    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, KERNEL, handle);
     fk_work work;
-    FK_TRY(fk_kernel_work(params, &node->work, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_kernel_work(params, &node->work, &work));
 }
 
 CUresult fk_cuGraphKernelNodeSetParams(CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1 *params) {
@@ -157,35 +158,31 @@ CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext handle
 CUresult fk_cuGraphAddMemcpyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                                  size_t n, const CUDA_MEMCPY3D *copy, CUcontext ctx) {
     fk_work work;
-    FK_TRY(fk_copy_node_work(copy, ctx, &work));
-    return add(node, graph, deps, n, &work);
+    return add(node, graph, deps, n, &work, fk_copy_node_work(copy, ctx, &work));
 }
 
 CUresult fk_cuGraphMemcpyNodeGetParams(CUgraphNode handle, CUDA_MEMCPY3D *copy) {
-    const fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_MEMCPY);
-    FK_NEED(node && copy, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(copy, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, MEMCPY, handle);
     fk_copy_describe(&node->work, copy);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuGraphMemcpyNodeSetParams(CUgraphNode handle, const CUDA_MEMCPY3D *copy) {
-    fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_MEMCPY);
-    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, MEMCPY, handle);
     fk_work work;
-    FK_TRY(fk_copy_node_work(copy, fk_handle(node->work.ctx), &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_copy_node_work(copy, fk_handle(node->work.ctx), &work));
 }
 
 CUresult fk_cuGraphAddMemsetNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                                  size_t n, const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx) {
     fk_work work;
-    FK_TRY(fk_fill_node_work(fill, ctx, &work));
-    return add(node, graph, deps, n, &work);
+    return add(node, graph, deps, n, &work, fk_fill_node_work(fill, ctx, &work));
 }
 
 CUresult fk_cuGraphMemsetNodeGetParams(CUgraphNode handle, CUDA_MEMSET_NODE_PARAMS *fill) {
-    const fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_MEMSET);
-    FK_NEED(node && fill, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(fill, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, MEMSET, handle);
     const fk_work *w = &node->work;
     *fill = (CUDA_MEMSET_NODE_PARAMS){w->fill.to,      w->fill.pitch, w->fill.value,
                                       w->fill.element, w->fill.width, w->fill.rows};
@@ -193,11 +190,9 @@ CUresult fk_cuGraphMemsetNodeGetParams(CUgraphNode handle, CUDA_MEMSET_NODE_PARA
 }
 
 CUresult fk_cuGraphMemsetNodeSetParams(CUgraphNode handle, const CUDA_MEMSET_NODE_PARAMS *fill) {
-    fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_MEMSET);
-    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, MEMSET, handle);
     fk_work work;
-    FK_TRY(fk_fill_node_work(fill, fk_handle(node->work.ctx), &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_fill_node_work(fill, fk_handle(node->work.ctx), &work));
 }
 
 /* ---- host functions, empty nodes, children, events ------------------------------------------- */
@@ -211,28 +206,22 @@ CUresult fk_host_node_work(const CUDA_HOST_NODE_PARAMS *p, fk_context *ctx, fk_w
 CUresult fk_cuGraphAddHostNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
                                const CUDA_HOST_NODE_PARAMS *params) {
     fk_work work;
-    FK_TRY(fk_host_node_work(params, NULL, &work));
-    return add(node, graph, deps, n, &work);
+    return add(node, graph, deps, n, &work, fk_host_node_work(params, NULL, &work));
 }
 
-CUresult fk_cuGraphHostNodeGetParams(CUgraphNode handle, CUDA_HOST_NODE_PARAMS *params) {
-    const fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_HOST);
-    FK_NEED(node && params, CUDA_ERROR_INVALID_VALUE);
-    *params = (CUDA_HOST_NODE_PARAMS){node->work.host.fn, node->work.host.user};
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuGraphHostNodeGetParams, (CUgraphNode handle, CUDA_HOST_NODE_PARAMS *out),
+          NODE_OF(node, HOST, handle),
+          ((CUDA_HOST_NODE_PARAMS){node->work.host.fn, node->work.host.user}))
 
 CUresult fk_cuGraphHostNodeSetParams(CUgraphNode handle, const CUDA_HOST_NODE_PARAMS *params) {
-    fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_HOST);
-    FK_NEED(node, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, HOST, handle);
     fk_work work;
-    FK_TRY(fk_host_node_work(params, NULL, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_host_node_work(params, NULL, &work));
 }
 
 CUresult fk_cuGraphAddEmptyNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                                 size_t n) {
-    return add(node, graph, deps, n, &(fk_work){.kind = WORK_EMPTY});
+    return add(node, graph, deps, n, &(fk_work){.kind = WORK_EMPTY}, CUDA_SUCCESS);
 }
 
 CUresult fk_cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
@@ -242,22 +231,18 @@ CUresult fk_cuGraphAddChildGraphNode(CUgraphNode *node, CUgraph graph, const CUg
     fk_work work = {.kind = WORK_CHILD, .child = fk_graph_copy(from)};
     FK_NEED(work.child, CUDA_ERROR_OUT_OF_MEMORY);
     work.child->owned = true;
-    return add(node, graph, deps, n, &work);
+    return add(node, graph, deps, n, &work, CUDA_SUCCESS);
 }
 
-CUresult fk_cuGraphChildGraphNodeGetGraph(CUgraphNode handle, CUgraph *graph) {
-    const fk_node *node = typed(handle, CU_GRAPH_NODE_TYPE_GRAPH);
-    FK_NEED(node && graph, CUDA_ERROR_INVALID_VALUE);
-    *graph = fk_handle(node->work.child);
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuGraphChildGraphNodeGetGraph, (CUgraphNode handle, CUgraph *out),
+          NODE_OF(node, GRAPH, handle), fk_handle(node->work.child))
 
 static CUresult add_event(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
                           CUevent handle, fk_work_kind kind) {
-    fk_event *e = fk_get(handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_event_hold(e);
-    return add(node, graph, deps, n, &(fk_work){.kind = kind, .ctx = e->ctx, .event = e});
+    return add(node, graph, deps, n, &(fk_work){.kind = kind, .ctx = e->ctx, .event = e},
+               CUDA_SUCCESS);
 }
 
 CUresult fk_cuGraphAddEventRecordNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
@@ -281,12 +266,11 @@ CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgra
     fk_block *b =
         fk_block_new(params->poolProps.location.id, params->bytesize, "cuGraphAddMemAllocNode");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
-    b->recurring = b->global = b->unborn = true;
-    b->extent.flags |= PTX_EXTENT_FREED;
-    b->denied.flags |= PTX_EXTENT_FREED;
+    b->recurring = b->global = true;
+    fk_block_hide(b, true);
     params->dptr = b->extent.base;
     fk_work work = {.kind = WORK_ALLOC, .memory = {b->extent.base, b->id}};
-    const CUresult status = add(node, graph, deps, n, &work);
+    const CUresult status = add(node, graph, deps, n, &work, CUDA_SUCCESS);
     if (status != CUDA_SUCCESS) fk_block_free(b);
     return status;
 }
@@ -295,7 +279,8 @@ CUresult fk_cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgrap
                                   size_t n, CUdeviceptr ptr) {
     const fk_block *b = fk_block_at(ptr);
     FK_NEED(b && b->recurring && b->extent.base == ptr, CUDA_ERROR_INVALID_VALUE);
-    return add(node, graph, deps, n, &(fk_work){.kind = WORK_FREE, .memory = {ptr, b->id}});
+    return add(node, graph, deps, n, &(fk_work){.kind = WORK_FREE, .memory = {ptr, b->id}},
+               CUDA_SUCCESS);
 }
 
 /* ---- the general form ------------------------------------------------------------------------ */
@@ -310,8 +295,7 @@ CUresult fk_cuGraphAddNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *
     case CU_GRAPH_NODE_TYPE_MEMCPY:
     case CU_GRAPH_NODE_TYPE_MEMSET:
     case CU_GRAPH_NODE_TYPE_HOST:
-        FK_TRY(fk_node_params_work(p, NULL, &work));
-        return add(node, graph, deps, n, &work);
+        return add(node, graph, deps, n, &work, fk_node_params_work(p, NULL, &work));
     case CU_GRAPH_NODE_TYPE_GRAPH:
         return fk_cuGraphAddChildGraphNode(node, graph, deps, n, p->graph.graph);
     case CU_GRAPH_NODE_TYPE_EMPTY: return fk_cuGraphAddEmptyNode(node, graph, deps, n);
@@ -356,6 +340,5 @@ CUresult fk_cuGraphNodeSetParams(CUgraphNode handle, CUgraphNodeParams *params) 
     fk_node *node = fk_get(handle, FK_NODE);
     FK_NEED(node && params && params->type == node->type, CUDA_ERROR_INVALID_VALUE);
     fk_work work;
-    FK_TRY(fk_node_params_work(params, &node->work, &work));
-    return fk_node_replace(node, &work);
+    return fk_node_replace(node, &work, fk_node_params_work(params, &node->work, &work));
 }

@@ -1,45 +1,64 @@
 /* pointer.c - what is known about an address. */
 #include "fake.h"
 
-/* Attributes that say something only about memory of the driver. */
+#include <string.h>
+
+/* How many bytes each attribute says; 0: it is none. */
+static const uint8_t sizes[] = {[CU_POINTER_ATTRIBUTE_CONTEXT] = 8,
+                                [CU_POINTER_ATTRIBUTE_MEMORY_TYPE] = 4,
+                                [CU_POINTER_ATTRIBUTE_DEVICE_POINTER] = 8,
+                                [CU_POINTER_ATTRIBUTE_HOST_POINTER] = 8,
+                                [CU_POINTER_ATTRIBUTE_SYNC_MEMOPS] = 4,
+                                [CU_POINTER_ATTRIBUTE_BUFFER_ID] = 8,
+                                [CU_POINTER_ATTRIBUTE_IS_MANAGED] = 4,
+                                [CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL] = 4,
+                                [CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE] = 4,
+                                [CU_POINTER_ATTRIBUTE_RANGE_START_ADDR] = 8,
+                                [CU_POINTER_ATTRIBUTE_RANGE_SIZE] = 8,
+                                [CU_POINTER_ATTRIBUTE_MAPPED] = 4,
+                                [CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES] = 8,
+                                [CU_POINTER_ATTRIBUTE_ACCESS_FLAGS] = 4,
+                                [CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE] = 8};
+
+static unsigned size_of(CUpointer_attribute attribute) {
+    return (unsigned)attribute < sizeof sizes ? sizes[attribute] : 0;
+}
+
+/* What is known of memory of the driver; an error where it does not apply. Others say 0. */
 static CUresult of_block(const fk_block *b, CUpointer_attribute attribute, CUdeviceptr ptr,
                          void *data) {
     const bool device = b->place == FK_DEVICE;
+    bool applies = size_of(attribute) > 0;
+    uint64_t value = 0;
     switch (attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:
-        *(CUcontext *)data = fk_handle(b->ctx ? b->ctx : NULL);
-        return b->ctx ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+        value = (uintptr_t)fk_handle(b->ctx);
+        applies = b->ctx != NULL;
+        break;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-        *(unsigned *)data = b->place == FK_HOST || b->place == FK_REGISTERED ? CU_MEMORYTYPE_HOST
-                                                                             : CU_MEMORYTYPE_DEVICE;
-        return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: *(CUdeviceptr *)data = ptr; return CUDA_SUCCESS;
+        value = b->place == FK_HOST || b->place == FK_REGISTERED ? CU_MEMORYTYPE_HOST
+                                                                 : CU_MEMORYTYPE_DEVICE;
+        break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: value = ptr; break;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-        *(void **)data = device ? NULL : (void *)(uintptr_t)ptr;
-        return device ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: *(unsigned *)data = 0; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_BUFFER_ID: *(unsigned long long *)data = b->id; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-        *(unsigned *)data = b->place == FK_MANAGED;
-        return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)data = b->device; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
-        *(unsigned *)data = 0;
-        return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-        *(CUdeviceptr *)data = b->extent.base;
-        return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: *(size_t *)data = b->extent.size; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_MAPPED: *(unsigned *)data = 1; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES: *(cuuint64_t *)data = 0; return CUDA_SUCCESS;
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
-        *(unsigned *)data = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-        return CUDA_SUCCESS;
+        value = device ? 0 : ptr;
+        applies = !device;
+        break;
+    case CU_POINTER_ATTRIBUTE_BUFFER_ID: value = b->id; break;
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED: value = b->place == FK_MANAGED; break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: value = (uint64_t)b->device; break;
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: value = b->extent.base; break;
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: value = b->extent.size; break;
+    case CU_POINTER_ATTRIBUTE_MAPPED: value = 1; break;
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: value = CU_MEM_ACCESS_FLAGS_PROT_READWRITE; break;
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
-        *(CUmemoryPool *)data = fk_handle(b->pool);
-        return b->pool ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+        value = (uintptr_t)fk_handle(b->pool);
+        applies = b->pool != NULL;
+        break;
+    default: break;
     }
-    return CUDA_ERROR_INVALID_VALUE;
+    memcpy(data, &value, size_of(attribute));
+    return applies ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult fk_cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr) {
@@ -51,23 +70,8 @@ CUresult fk_cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUd
 
 /* What an attribute says where it does not apply, in a list of questions. */
 static void unknown(CUpointer_attribute attribute, void *data) {
-    switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: *(int *)data = -2; break;
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
-    case CU_POINTER_ATTRIBUTE_MAPPED:
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: *(unsigned *)data = 0; break;
-    case CU_POINTER_ATTRIBUTE_CONTEXT:
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-    case CU_POINTER_ATTRIBUTE_BUFFER_ID:
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
-    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: *(cuuint64_t *)data = 0; break;
-    }
+    const uint64_t value = attribute == CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL ? (uint64_t)-2 : 0;
+    memcpy(data, &value, size_of(attribute));
 }
 
 CUresult fk_cuPointerGetAttributes(unsigned n, CUpointer_attribute *attributes, void **data,

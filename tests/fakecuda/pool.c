@@ -34,39 +34,30 @@ void fk_pool_gave(fk_pool *pool, uint64_t bytes) {
 CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool handle,
                                     CUstream stream) {
     FK_NEED(ptr && bytes > 0, CUDA_ERROR_INVALID_VALUE);
-    fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
+    FK_STREAM_OF(s, stream);
     FK_NEED(!pool->max_size || bytes <= pool->max_size - pool->used, CUDA_ERROR_OUT_OF_MEMORY);
     fk_block *b = fk_block_new(pool->device->ordinal, bytes, "cuMemAllocAsync");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
     b->pool = pool;
     b->maker = s->ctx->id;
-    b->unborn = true;
-    b->extent.flags |= PTX_EXTENT_FREED;
-    b->denied.flags |= PTX_EXTENT_FREED;
+    fk_block_hide(b, true);
     fk_pool_took(pool, b->rounded);
     fk_note("%zu: %s", bytes, b->owner);
     *ptr = b->extent.base;
-    status = fk_submit(
+    const CUresult status = fk_submit(
         s, &(fk_work){.kind = WORK_ALLOC, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
     if (status != CUDA_SUCCESS) fk_block_free(b);
     return status;
 }
 
 CUresult fk_cuMemAllocAsync(CUdeviceptr *ptr, size_t bytes, CUstream stream) {
-    CUresult status;
-    const fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, stream);
     return fk_cuMemAllocFromPoolAsync(ptr, bytes, fk_handle(s->ctx->device->pool), stream);
 }
 
 CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(stream, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, stream);
     fk_block *b = fk_block_near(ptr);
     if (b && b->extent.base == ptr && (b->dead || b->doomed)) {
         fk_report("cuMemFreeAsync: %s was freed before", b->owner);
@@ -80,19 +71,10 @@ CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
         s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
 }
 
-CUresult fk_cuDeviceGetDefaultMemPool(CUmemoryPool *pool, CUdevice dev) {
-    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
-    *pool = fk_handle(fk_device_of(dev)->default_pool);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuDeviceGetMemPool(CUmemoryPool *pool, CUdevice dev) {
-    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
-    *pool = fk_handle(fk_device_of(dev)->pool);
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuDeviceGetDefaultMemPool, (CUmemoryPool * out, CUdevice dev), FK_DEVICE_OF(d, dev),
+          fk_handle(d->default_pool))
+FK_GETTER(cuDeviceGetMemPool, (CUmemoryPool * out, CUdevice dev), FK_DEVICE_OF(d, dev),
+          fk_handle(d->pool))
 
 CUresult fk_cuDeviceSetMemPool(CUdevice dev, CUmemoryPool handle) {
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
@@ -131,60 +113,56 @@ CUresult fk_cuMemPoolDestroy(CUmemoryPool handle) {
 }
 
 CUresult fk_cuMemPoolTrimTo(CUmemoryPool handle, size_t keep) {
-    fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool, CUDA_ERROR_INVALID_VALUE);
+    FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
     const uint64_t least = (pool->used + GRANULARITY - 1) / GRANULARITY * GRANULARITY;
     if (pool->reserved > keep) pool->reserved = least > keep ? least : keep;
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
-    const fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && value, CUDA_ERROR_INVALID_VALUE);
+static int *switch_of(fk_pool *pool, CUmemPool_attribute attribute) {
+    const int k = (int)attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES;
+    return k >= 0 && k < 3 ? &pool->reuse[k] : NULL;
+}
+
+static uint64_t *amount_of(fk_pool *pool, CUmemPool_attribute attribute) {
     switch (attribute) {
-    case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
-    case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
-    case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
-        *(int *)value = pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES];
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
-        *(cuuint64_t *)value = pool->threshold;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
-        *(cuuint64_t *)value = pool->reserved;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
-        *(cuuint64_t *)value = pool->reserved_high;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: *(cuuint64_t *)value = pool->used; return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: *(cuuint64_t *)value = pool->used_high; return CUDA_SUCCESS;
-    default: return CUDA_ERROR_INVALID_VALUE;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: return &pool->threshold;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: return &pool->reserved;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH: return &pool->reserved_high;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: return &pool->used;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: return &pool->used_high;
+    default: return NULL;
     }
+}
+
+CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
+    FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
+    const int *flag = switch_of(pool, attribute);
+    const uint64_t *amount = amount_of(pool, attribute);
+    FK_NEED(value && (flag || amount), CUDA_ERROR_INVALID_VALUE);
+    if (flag)
+        *(int *)value = *flag;
+    else
+        *(cuuint64_t *)value = *amount;
+    return CUDA_SUCCESS;
 }
 
 /* The high marks can only be reset to zero; the current amounts not be set at all. */
 CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
-    fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && value, CUDA_ERROR_INVALID_VALUE);
-    switch (attribute) {
-    case CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES:
-    case CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC:
-    case CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
-        pool->reuse[attribute - CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES] = *(int *)value;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+    FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
+    const bool reserved = attribute == CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH;
+    int *flag = switch_of(pool, attribute);
+    if (flag) {
+        *flag = *(int *)value;
+    } else if (attribute == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD) {
         pool->threshold = *(cuuint64_t *)value;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+    } else {
+        FK_NEED(reserved || attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
         FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
-        pool->reserved_high = pool->reserved;
-        return CUDA_SUCCESS;
-    case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
-        FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
-        pool->used_high = pool->used;
-        return CUDA_SUCCESS;
-    default: return CUDA_ERROR_INVALID_VALUE;
+        *amount_of(pool, attribute) = reserved ? pool->reserved : pool->used;
     }
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, size_t n) {
@@ -209,8 +187,7 @@ CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle,
     const fk_pool *pool = fk_get(handle, FK_POOL);
     FK_NEED(pool && flags && location && location->type == CU_MEM_LOCATION_TYPE_DEVICE,
             CUDA_ERROR_INVALID_VALUE);
-    const fk_device *peer = fk_device_of(location->id);
-    FK_NEED(peer, CUDA_ERROR_INVALID_DEVICE);
+    FK_DEVICE_OF(peer, location->id);
     *flags = peer == pool->device || fk_has(&pool->peers, peer) ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
                                                                 : CU_MEM_ACCESS_FLAGS_PROT_NONE;
     return CUDA_SUCCESS;

@@ -85,9 +85,7 @@ CUresult fk_cuStreamDestroy_v2(CUstream handle) {
 }
 
 CUresult fk_cuStreamSynchronize(CUstream handle) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     fk_note("stream %llu", (unsigned long long)s->id);
     FK_NEED(!s->capture, fk_capture_forbid(s));
     if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
@@ -97,9 +95,7 @@ CUresult fk_cuStreamSynchronize(CUstream handle) {
 }
 
 CUresult fk_cuStreamQuery(CUstream handle) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(!s->capture, fk_capture_forbid(s));
     if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     fk_context *ctx = s->ctx;
@@ -113,11 +109,8 @@ CUresult fk_cuStreamQuery(CUstream handle) {
 }
 
 CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned flags) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
-    fk_event *e = fk_get(event_handle, FK_EVENT);
-    FK_NEED(e, CUDA_ERROR_INVALID_HANDLE);
+    FK_STREAM_OF(s, handle);
+    FK_OBJECT(fk_event, e, FK_EVENT, event_handle, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(flags <= EVENT_EXTERNAL, CUDA_ERROR_INVALID_VALUE);
     fk_note("stream %llu", (unsigned long long)s->id);
     if (flags == EVENT_EXTERNAL) {
@@ -133,9 +126,7 @@ CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned fl
 }
 
 CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(fn, CUDA_ERROR_INVALID_VALUE);
     return fk_submit(
         s, &(fk_work){.kind = WORK_HOST, .ctx = s->ctx, .host = {.fn = fn, .user = user}});
@@ -143,9 +134,7 @@ CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
 
 CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user,
                                 unsigned flags) {
-    CUresult status;
-    fk_stream *s = fk_stream_of(handle, &status);
-    FK_NEED(s, status);
+    FK_STREAM_OF(s, handle);
     FK_NEED(callback && flags == 0, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(!s->capture, fk_capture_forbid(s));
     return fk_submit(s, &(fk_work){.kind = WORK_CALLBACK,
@@ -155,45 +144,18 @@ CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void
 
 /* ---- what a stream says about itself --------------------------------------------------------- */
 
-#define STREAM_OR_LEAVE(out)                                                                       \
-    CUresult status;                                                                               \
-    fk_stream *s = fk_stream_of(handle, &status);                                                  \
-    FK_NEED(s, status);                                                                            \
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE)
-
-CUresult fk_cuStreamGetPriority(CUstream handle, int *priority) {
-    STREAM_OR_LEAVE(priority);
-    *priority = s->priority;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuStreamGetFlags(CUstream handle, unsigned *flags) {
-    STREAM_OR_LEAVE(flags);
-    *flags = s->flags;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuStreamGetCtx(CUstream handle, CUcontext *ctx) {
-    STREAM_OR_LEAVE(ctx);
-    *ctx = fk_handle(s->ctx);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuStreamGetId(CUstream handle, unsigned long long *id) {
-    STREAM_OR_LEAVE(id);
-    *id = s->id;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuStreamGetDevice(CUstream handle, CUdevice *dev) {
-    STREAM_OR_LEAVE(dev);
-    *dev = s->ctx->device->ordinal;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuStreamGetPriority, (CUstream handle, int *out), FK_STREAM_OF(s, handle), s->priority)
+FK_GETTER(cuStreamGetFlags, (CUstream handle, unsigned *out), FK_STREAM_OF(s, handle), s->flags)
+FK_GETTER(cuStreamGetCtx, (CUstream handle, CUcontext *out), FK_STREAM_OF(s, handle),
+          fk_handle(s->ctx))
+FK_GETTER(cuStreamGetId, (CUstream handle, unsigned long long *out), FK_STREAM_OF(s, handle), s->id)
+FK_GETTER(cuStreamGetDevice, (CUstream handle, CUdevice *out), FK_STREAM_OF(s, handle),
+          s->ctx->device->ordinal)
 
 CUresult fk_cuStreamGetAttribute(CUstream handle, CUstreamAttrID attribute,
                                  CUstreamAttrValue *value) {
-    STREAM_OR_LEAVE(value);
+    FK_STREAM_OF(s, handle);
+    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY, CUDA_ERROR_NOT_SUPPORTED);
     value->priority = s->priority;
     return CUDA_SUCCESS;

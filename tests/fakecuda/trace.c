@@ -1,25 +1,8 @@
-/* trace.c - what the driver tells: configuration from the environment, reports, counters, the end.
- *
- *      BRAZE_FAKE_DEVICES=90 | 80,80,90   one device a number; its profile is sm_NUMBER (80)
- *      BRAZE_FAKE_MEM=MIB                 memory of each device (the profile's)
- *      BRAZE_FAKE_DRIVER=12040            driver version (13000)
- *      BRAZE_FAKE_SEED=N                  order of commands and threads; 0: as queued (1)
- *      BRAZE_FAKE_CHECK=0|1               checkers of the interpreter, races between commands (1)
- *      BRAZE_FAKE_THREADS=N               host threads that run a launch (all cores)
- *      BRAZE_FAKE_PAGEABLE=late|staged    when an asynchronous copy reads pageable memory (late)
- *      BRAZE_FAKE_GRANULE=1               overruns inside a block's last 512 bytes: reports, no fault
- *      BRAZE_FAKE_NULL=1                  launches do nothing
- *      BRAZE_FAKE_FAIL=NAME:N:CODE[,...]  the N-th call of NAME answers CODE
- *      BRAZE_FAKE_LOG=FILE | -            a line a call
- *      BRAZE_FAKE_COUNTERS=FILE           a JSON line a kernel at exit; %p in either name: the process
- *      BRAZE_FAKE_LEAKS=0|1               list living memory at exit (1)
- *      BRAZE_FAKE_QUIET=1                 do not print reports
- *      BRAZE_FAKE_EXIT=STATUS             exit with STATUS when there were reports or leaks
- */
+/* trace.c - what the driver tells: configuration from the environment (BRAZE_FAKE_*: docs/gpu-proof.md),
+ * reports, counters, the end. */
 #include "fake.h"
 
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -158,45 +141,18 @@ void braze_fake_clear(void) {
     pthread_mutex_unlock(&fk.lock);
 }
 
-/* What is told of a kernel, by name. */
-static const struct {
-    const char *name;
-    size_t at; /* in ptx_counters */
-} fields[] = {
-#define FIELD(name)                                                                                \
-    { #name, offsetof(ptx_counters, name) }
-    FIELD(blocks),
-    FIELD(warp_instructions),
-    FIELD(lane_instructions),
-    FIELD(global_load_bytes),
-    FIELD(global_store_bytes),
-    FIELD(distinct_load_bytes),
-    FIELD(distinct_store_bytes),
-    FIELD(global_load_requests),
-    FIELD(global_store_requests),
-    FIELD(global_load_sectors),
-    FIELD(global_load_sectors_ideal),
-    FIELD(global_store_sectors),
-    FIELD(global_store_sectors_ideal),
-    FIELD(shared_wavefronts),
-    FIELD(shared_wavefronts_ideal),
-    FIELD(branches),
-    FIELD(divergent_branches),
-#undef FIELD
-};
-
-static unsigned long long field_of(const tally *t, size_t i) {
-    return *(const uint64_t *)(const void *)((const char *)&t->sum + fields[i].at);
+static unsigned long long counter_of(const tally *t, size_t i) {
+    return ((const uint64_t *)(const void *)&t->sum)[i];
 }
 
 uint64_t braze_fake_counter(const char *kernel, const char *what) {
     uint64_t value = 0;
     pthread_mutex_lock(&fk.lock);
     for (size_t i = 0; i < kept.n_tallies; i++) {
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
+        for (size_t f = 0; f < PTX_COUNTER_NAMES; f++)
             if ((!kernel || strcmp(kept.tallies[i].kernel, kernel) == 0) &&
-                strcmp(fields[f].name, what) == 0)
-                value += field_of(&kept.tallies[i], f);
+                strcmp(ptx_counter_names[f], what) == 0)
+                value += counter_of(&kept.tallies[i], f);
     }
     pthread_mutex_unlock(&fk.lock);
     return value;
@@ -212,8 +168,8 @@ static void write_counters(const char *path) {
         const tally *t = &kept.tallies[i];
         fprintf(file, "{\"kernel\": \"%s\", \"launches\": %llu", t->kernel,
                 (unsigned long long)t->launches);
-        for (size_t f = 0; f < sizeof fields / sizeof *fields; f++)
-            fprintf(file, ", \"%s\": %llu", fields[f].name, field_of(t, f));
+        for (size_t f = 0; f < PTX_COUNTER_NAMES; f++)
+            fprintf(file, ", \"%s\": %llu", ptx_counter_names[f], counter_of(t, f));
         fprintf(file, "}\n");
     }
     fclose(file);

@@ -251,21 +251,16 @@ static void tell(void *user, const ptx_report *report) {
     fk_report("%s", report->text);
 }
 
-CUresult fk_memory_status(ptx_status status) {
-    switch (status) {
-    case PTX_OK: return CUDA_SUCCESS;
-    case PTX_ILLEGAL_ADDRESS: return CUDA_ERROR_ILLEGAL_ADDRESS;
-    case PTX_MISALIGNED: return CUDA_ERROR_MISALIGNED_ADDRESS;
-    case PTX_ASSERT: return CUDA_ERROR_ASSERT;
-    case PTX_ILLEGAL_INSTRUCTION: return CUDA_ERROR_ILLEGAL_INSTRUCTION;
-    case PTX_TIMEOUT: return CUDA_ERROR_LAUNCH_TIMEOUT;
-    case PTX_INVALID_PC: return CUDA_ERROR_INVALID_PC;
-    case PTX_TRAP:
-    case PTX_STACK_OVERFLOW:
-    case PTX_INVALID:
-    case PTX_NO_MEMORY: return CUDA_ERROR_LAUNCH_FAILED;
-    }
-    return CUDA_ERROR_LAUNCH_FAILED;
+/* What a kernel's end means to the driver; where nothing stands, it is a failed launch. */
+static CUresult code_of(ptx_status status) {
+    static const CUresult codes[] = {[PTX_ILLEGAL_ADDRESS] = CUDA_ERROR_ILLEGAL_ADDRESS,
+                                     [PTX_MISALIGNED] = CUDA_ERROR_MISALIGNED_ADDRESS,
+                                     [PTX_ASSERT] = CUDA_ERROR_ASSERT,
+                                     [PTX_ILLEGAL_INSTRUCTION] = CUDA_ERROR_ILLEGAL_INSTRUCTION,
+                                     [PTX_TIMEOUT] = CUDA_ERROR_LAUNCH_TIMEOUT,
+                                     [PTX_INVALID_PC] = CUDA_ERROR_INVALID_PC};
+    const CUresult code = status < sizeof codes / sizeof *codes ? codes[status] : CUDA_SUCCESS;
+    return code ? code : CUDA_ERROR_LAUNCH_FAILED;
 }
 
 static void keep_ranges(fk_command *c, const ptx_result *result) {
@@ -302,7 +297,7 @@ static void run_kernel(fk_command *c) {
     const ptx_status status = ptx_launch(&launch, &counters, &result);
     if (status != PTX_OK) {
         if (result.reports == 0) fk_report("%s: %s", c->what, result.message);
-        fail(c, fk_memory_status(status));
+        fail(c, code_of(status));
     }
     keep_ranges(c, &result);
     ptx_result_free(&result);
@@ -343,9 +338,7 @@ static fk_block *block_of(const fk_work *w) {
 static void run_alloc(fk_command *c) {
     fk_block *b = block_of(&c->work);
     if (b && reserve_ranges(c, 1)) {
-        b->unborn = false;
-        b->extent.flags &= ~(uint32_t)PTX_EXTENT_FREED;
-        b->denied.flags &= ~(uint32_t)PTX_EXTENT_FREED;
+        fk_block_hide(b, false);
         add_range(c, b->extent.base, b->extent.size, PTX_WRITE);
     }
 }
@@ -362,9 +355,7 @@ static void run_free(fk_command *c) {
         fk_block_free(b);
         return;
     }
-    b->unborn = true;
-    b->extent.flags |= PTX_EXTENT_FREED;
-    b->denied.flags |= PTX_EXTENT_FREED;
+    fk_block_hide(b, true);
     if (b->extent.shadow) ptx_shadow_forget(b->extent.shadow, 0, b->extent.size);
 }
 

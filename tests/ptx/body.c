@@ -496,7 +496,7 @@ void finish_function(parser *p) {
     function *f = p->fn;
     drop_surplus(p);
     p->in.line = p->tok_line; /* running off the end returns */
-    ins *last = dec_emit(p, f->is_kernel ? x_exit : x_ret);
+    ins *last = dec_emit(p, f->is_kernel ? x_exit : x_ret, PTX_CLASS_MOVE);
     last->cls = PTX_CLASS_CONTROL;
     last->flags |= INS_MICRO;
     f->end = (uint32_t)p->m->code.n;

@@ -59,16 +59,20 @@ bool dec_want(parser *p, unsigned least, unsigned most) {
 
 /* ---- emitting ---- */
 
-ins *dec_emit(parser *p, exec_fn *exec) {
+ins *dec_emit(parser *p, exec_fn *exec, ptx_class cls) {
     ins *i = VEC_PUSH(p->m->code);
     i->exec = exec;
     i->guard = p->guard;
     i->line = p->in.line;
     i->loc = p->loc;
     i->op = (uint8_t)p->in.op;
-    i->cls = PTX_CLASS_MOVE;
+    i->cls = (uint8_t)cls;
     i->flags = p->guard_not && p->guard != NO_GUARD ? INS_NOT : 0;
     return i;
+}
+
+static ptx_class class_of(ptx_type t) {
+    return !type_is_float(t) ? PTX_CLASS_INT : type_is_half(t) ? PTX_CLASS_HALF : PTX_CLASS_FLOAT;
 }
 
 /* One 32-lane loop. The result's lane width follows from the operation. */
@@ -78,7 +82,7 @@ ins *dec_lane(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b
         dec_fail(p, "this type is not allowed here");
         fn = lanes_find(LN_mov, T_B32);
     }
-    ins *i = dec_emit(p, x_lane);
+    ins *i = dec_emit(p, x_lane, class_of(t));
     i->lane = fn;
     i->d = d, i->a = a, i->b = b, i->c = c;
     i->type = (uint8_t)t;
@@ -90,10 +94,6 @@ ins *dec_lane(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b
                 ((op == LN_mulwide || op == LN_madwide) && vm_type_bytes[t] == 4) ||
                 (op == LN_pack2 && t == T_B32);
     i->dw = (uint8_t)(narrow ? 4 : wide ? 8 : type_lane(vm_type_bytes[t]));
-    i->cls = vm_type_class[t] == 'F'
-                 ? (vm_type_bytes[t] == 2 || t == T_F16X2 || t == T_BF16X2 ? PTX_CLASS_HALF
-                                                                           : PTX_CLASS_FLOAT)
-                 : PTX_CLASS_INT;
     return i;
 }
 
@@ -152,7 +152,7 @@ static int32_t sreg_value(parser *p, const opnd *o, ptx_type t) {
     };
     unsigned have = wide[o->sreg] ? 8 : 4, want = type_lane(vm_type_bytes[t]);
     int32_t at = reg_new(p, have);
-    ins *i = dec_emit(p, x_sreg);
+    ins *i = dec_emit(p, x_sreg, PTX_CLASS_MOVE);
     i->d = at;
     i->dw = (uint8_t)have;
     i->sub = o->sreg;
@@ -173,7 +173,7 @@ static int32_t variable_address(parser *p, const opnd *o, ptx_type t) {
     unsigned bytes = type_lane(vm_type_bytes[t]);
     int32_t at = reg_new(p, bytes);
     uint32_t k = (uint32_t)p->m->code.n;
-    ins *i = dec_emit(p, b->kind == B_LOCAL ? x_local_address : x_address);
+    ins *i = dec_emit(p, b->kind == B_LOCAL ? x_local_address : x_address, PTX_CLASS_MOVE);
     i->d = at;
     i->dw = (uint8_t)bytes;
     i->imm = o->addend;

@@ -4,6 +4,8 @@
 
 #include "exec.h"
 
+#include <string.h>
+
 static const modifier rounds[] = {M_RN, M_RZ, M_RM, M_RP, M_NONE};
 
 typedef struct {
@@ -11,24 +13,16 @@ typedef struct {
     bool ftz, sat, relu;
 } float_mods;
 
-static bool is_float(ptx_type t) {
-    return vm_type_class[t] == 'F';
-}
-
-static bool is_half(ptx_type t) {
-    return t == T_F16 || t == T_F16X2 || t == T_BF16 || t == T_BF16X2;
-}
-
 /* .rnd .ftz .sat .relu, each only where the type has it. */
 static float_mods take_float_mods(parser *p, ptx_type t) {
     float_mods f = {0};
-    if (!is_float(t)) return f;
+    if (!type_is_float(t)) return f;
     modifier r = dec_take_of(p, rounds);
     f.rnd = r ? (uint8_t)(r - M_RN + RND_N) : 0;
     f.ftz = t != T_F64 && dec_take(p, M_FTZ);
     f.sat = t != T_F64 && t != T_F32X2 && dec_take(p, M_SAT);
-    f.relu = is_half(t) && dec_take(p, M_RELU);
-    if (is_half(t) && f.rnd > RND_N) dec_fail(p, "halves round to nearest only");
+    f.relu = type_is_half(t) && dec_take(p, M_RELU);
+    if (type_is_half(t) && f.rnd > RND_N) dec_fail(p, "halves round to nearest only");
     return f;
 }
 
@@ -50,17 +44,6 @@ static ins *binary(parser *p, lane_op op, ptx_type t) {
     return p->failed ? NULL : dec_lane(p, op, t, d, a, b, a);
 }
 
-static ins *ternary(parser *p, lane_op op, ptx_type t, ptx_type td, ptx_type tc) {
-    if (!dec_want(p, 4, 4)) return NULL;
-    int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, tc),
-            d = dec_dst(p, 0, td);
-    return p->failed ? NULL : dec_lane(p, op, t, d, a, b, c);
-}
-
-static void classed(parser *p, ptx_class cls) {
-    if (!p->failed) dec_class(p, cls);
-}
-
 /* The type of the same size that says only bits, where the sign doesn't matter. */
 static ptx_type plain(ptx_type t) {
     return t == T_U16 || t == T_S16   ? T_B16
@@ -69,27 +52,128 @@ static ptx_type plain(ptx_type t) {
                                       : t;
 }
 
-/* ---- arithmetic ---- */
+/* ---- regular ones: a word and perhaps modifiers choose a loop, then come operands in a row ---- */
+
+typedef struct {
+    opcode op;
+    modifier m, also; /* the form that has them; M_NONE: whichever */
+    char types;       /* f: floats alone, w: s32 alone */
+    lane_op loop;
+    const char *operands; /* the result first: a letter of type_of() each */
+    enum { PLAIN, FLUSHES, ROUNDS } mods;
+    bool logic;
+} regular;
+
+#define ROW(op, m, also, loop, operands, logic)                                                    \
+    { OP_##op, M_##m, M_##also, 0, LN_##loop, operands, PLAIN, logic }
+#define FLOAT(op, types, operands, mods)                                                           \
+    { OP_##op, M_NONE, M_NONE, types, LN_##op, operands, mods, false }
+
+/* clang-format off */
+static const regular rows[] = {
+    FLOAT(add, 'f', "ttt", ROUNDS), FLOAT(sub, 'f', "ttt", ROUNDS), FLOAT(mul, 'f', "ttt", ROUNDS),
+    FLOAT(fma, 'f', "tttt", ROUNDS), {OP_mad, M_NONE, M_NONE, 'f', LN_fma, "tttt", ROUNDS, false},
+    FLOAT(abs, 0, "tt", FLUSHES), FLOAT(neg, 'f', "tt", FLUSHES),
+    {OP_add, M_SAT, M_NONE, 'w', LN_addsat, "ttt", PLAIN, false},
+    {OP_sub, M_SAT, M_NONE, 'w', LN_subsat, "ttt", PLAIN, false},
+    {OP_mad, M_HI, M_SAT, 'w', LN_madsat, "tttt", PLAIN, false},
+    ROW(add, NONE, NONE, add, "ttt", false), ROW(sub, NONE, NONE, sub, "ttt", false),
+    ROW(neg, NONE, NONE, neg, "bb", false), ROW(rem, NONE, NONE, rem, "ttt", false),
+    ROW(mul, WIDE, NONE, mulwide, "dtt", false), ROW(mul, HI, NONE, mulhi, "ttt", false),
+    ROW(mul, LO, NONE, mul, "bbb", false), ROW(mad, WIDE, NONE, madwide, "dttd", false),
+    ROW(mad, HI, NONE, madhi, "tttt", false), ROW(mad, LO, NONE, mad, "tbbt", false),
+    ROW(mul24, HI, NONE, mul24hi, "ttt", false), ROW(mul24, LO, NONE, mul24, "ttt", false),
+    ROW(mad24, HI, NONE, mad24hi, "tttt", false), ROW(mad24, LO, NONE, mad24, "tttt", false),
+    ROW(sad, NONE, NONE, sad, "tttt", false), ROW(copysign, NONE, NONE, copysign, "ttt", false),
+    ROW(popc, NONE, NONE, popc, "ut", false), ROW(clz, NONE, NONE, clz, "ut", false),
+    ROW(bfind, SHIFTAMT, NONE, bfindamt, "ut", false), ROW(bfind, NONE, NONE, bfind, "ut", false),
+    ROW(brev, NONE, NONE, brev, "tt", false), ROW(fns, NONE, NONE, fns, "ttts", false),
+    ROW(bmsk, WRAP, NONE, bmskwrap, "ttt", false), ROW(bmsk, CLAMP, NONE, bmskclamp, "ttt", false),
+    ROW(szext, WRAP, NONE, szextwrap, "ttt", false),
+    ROW(szext, CLAMP, NONE, szextclamp, "ttt", false),
+    ROW(and, NONE, NONE, and, "ttt", true), ROW(or, NONE, NONE, or, "ttt", true),
+    ROW(xor, NONE, NONE, xor, "ttt", true), ROW(not, NONE, NONE, not, "tt", true),
+    ROW(cnot, NONE, NONE, cnot, "tt", true), ROW(shl, NONE, NONE, shl, "ttu", true),
+    ROW(shr, NONE, NONE, shr, "nnu", true), ROW(bfe, NONE, NONE, bfe, "ttuu", true),
+    ROW(bfi, NONE, NONE, bfi, "tttuu", true), ROW(shf, L, WRAP, shflwrap, "tttu", true),
+    ROW(shf, L, CLAMP, shflclamp, "tttu", true), ROW(shf, R, WRAP, shfrwrap, "tttu", true),
+    ROW(shf, R, CLAMP, shfrclamp, "tttu", true), ROW(prmt, F4E, NONE, prmtf4e, "tttu", true),
+    ROW(prmt, B4E, NONE, prmtb4e, "tttu", true), ROW(prmt, RC8, NONE, prmtrc8, "tttu", true),
+    ROW(prmt, ECL, NONE, prmtecl, "tttu", true), ROW(prmt, ECR, NONE, prmtecr, "tttu", true),
+    ROW(prmt, RC16, NONE, prmtrc16, "tttu", true), ROW(prmt, NONE, NONE, prmt, "tttu", true),
+    ROW(testp, FINITE, NONE, finite, "pt", true), ROW(testp, INFINITE, NONE, infinite, "pt", true),
+    ROW(testp, NUMBER, NONE, number, "pt", true), ROW(testp, NORMAL, NONE, normal, "pt", true),
+    ROW(testp, NOTANUMBER, NONE, notanumber, "pt", true),
+    ROW(testp, SUBNORMAL, NONE, subnormal, "pt", true),
+};
+/* clang-format on */
+
+/* t: the statement's type, b: its bits where the sign doesn't matter, n: unsigned, d: twice as wide. */
+static ptx_type type_of(char letter, ptx_type t) {
+    static const ptx_type twice[T_COUNT] = {
+        [T_U16] = T_U32, [T_S16] = T_S32, [T_U32] = T_U64, [T_S32] = T_S64};
+    switch (letter) {
+    case 'b': return plain(t);
+    case 'n': return t == T_B16 ? T_U16 : t == T_B32 ? T_U32 : t == T_B64 ? T_U64 : t;
+    case 'd': return twice[t];
+    case 'u': return T_U32;
+    case 's': return T_S32;
+    case 'p': return T_PRED;
+    default: return t;
+    }
+}
+
+static const regular *take_regular(parser *p, ptx_type t) {
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        const regular *r = &rows[k];
+        bool fits = r->op == p->in.op && (r->types != 'f' || type_is_float(t)) &&
+                    (r->types != 'w' || t == T_S32);
+        if (fits && inst_has(&p->in, r->m) && inst_has(&p->in, r->also)) {
+            dec_take(p, r->m);
+            dec_take(p, r->also);
+            return r;
+        }
+    }
+    return NULL;
+}
+
+void dec_regular(parser *p) {
+    ptx_type t = dec_type(p, 0);
+    const regular *r = take_regular(p, t);
+    DEC_REFUSE(
+        p, !r,
+        "this type is not allowed here, or a modifier that says which (.lo, .l, .wrap ...) is "
+        "missing");
+    float_mods f = take_float_mods(p, r->mods == PLAIN ? T_B32 : t);
+    unsigned n = (unsigned)strlen(r->operands);
+    ptx_type td = type_of(r->operands[0], t), tl = type_of(r->operands[1], t);
+    DEC_REFUSE(p, td == T_NONE || (r->mods == FLUSHES && (f.rnd || f.sat || f.relu)),
+               "the type or a modifier is not allowed here");
+    if (!dec_want(p, n, n)) return;
+    int32_t reg[5] = {0};
+    for (unsigned k = 1; k < n; k++) reg[k] = dec_src(p, k, type_of(r->operands[k], t));
+    int32_t a = reg[1], d = dec_dst(p, 0, td);
+    if (p->failed) return;
+    ins *i = dec_lane(p, r->loop, tl, d, a, n > 2 ? reg[2] : a, n > 3 ? reg[3] : a);
+    i->e = reg[4];
+    if (r->logic) dec_class(p, PTX_CLASS_LOGIC);
+    if (r->mods != PLAIN && type_is_float(t)) apply_float_mods(p, i, t, f);
+}
 
 void dec_add(parser *p) {
-    bool sub = p->in.op == OP_sub;
-    ptx_type t = dec_type(p, 0);
-    if (dec_take(p, M_CC)) {
-        p->in.mods[0] = M_CC;
-        p->in.taken &= 0xfffe;
-        p->in.n_mods = 1;
+    if (inst_has(&p->in, M_CC)) {
         dec_carry(p);
         return;
     }
-    if (t == T_S32 && dec_take(p, M_SAT)) {
-        binary(p, sub ? LN_subsat : LN_addsat, t);
-        return;
-    }
-    if (t == T_S16X2) t = T_U16X2;
-    float_mods f = take_float_mods(p, t);
-    ins *i = binary(p, sub ? LN_sub : LN_add, t);
-    if (i && is_float(t)) apply_float_mods(p, i, t, f);
+    if (p->in.types[0] == T_S16X2) p->in.types[0] = T_U16X2;
+    dec_regular(p);
 }
+
+void dec_mad(parser *p) {
+    (inst_has(&p->in, M_CC) ? dec_carry : dec_regular)(p);
+}
+
+/* ---- arithmetic ---- */
 
 static int32_t carry_flag(parser *p) {
     if (p->cc < 0) p->cc = reg_new(p, 4);
@@ -130,94 +214,21 @@ void dec_carry(parser *p) {
     carry_step(p, t, op == OP_sub || op == OP_subc, op == OP_addc || op == OP_subc, out, d, a, b);
 }
 
-void dec_mul(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    if (is_float(t)) {
-        float_mods f = take_float_mods(p, t);
-        ins *i = binary(p, LN_mul, t);
-        if (i) apply_float_mods(p, i, t, f);
-        return;
-    }
-    if (dec_take(p, M_WIDE)) {
-        static const ptx_type twice[T_COUNT] = {
-            [T_U16] = T_U32, [T_S16] = T_S32, [T_U32] = T_U64, [T_S32] = T_S64};
-        DEC_REFUSE(p, !twice[t] || !dec_want(p, 3, 3), ".wide needs a 16 or 32-bit type");
-        int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), d = dec_dst(p, 0, twice[t]);
-        dec_lane(p, LN_mulwide, t, d, a, b, a);
-        return;
-    }
-    if (dec_take(p, M_HI))
-        binary(p, LN_mulhi, t);
-    else if (dec_take(p, M_LO))
-        binary(p, LN_mul, plain(t));
-    else
-        dec_fail(p, ".lo, .hi or .wide is missing");
-}
-
-void dec_fma(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    float_mods f = take_float_mods(p, t);
-    if (!is_float(t)) dec_fail(p, "a float type is needed");
-    ins *i = ternary(p, LN_fma, t, t, t);
-    if (i) apply_float_mods(p, i, t, f);
-}
-
-void dec_mad(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    if (is_float(t)) {
-        dec_fma(p);
-        return;
-    }
-    for (unsigned k = 0; k < p->in.n_mods; k++)
-        if (p->in.mods[k] == M_CC) {
-            dec_carry(p);
-            return;
-        }
-    if (dec_take(p, M_WIDE)) {
-        ptx_type wide = t == T_U16 ? T_U32 : t == T_S16 ? T_S32 : t == T_U32 ? T_U64 : T_S64;
-        ternary(p, LN_madwide, t, wide, wide);
-    } else if (dec_take(p, M_HI))
-        ternary(p, t == T_S32 && dec_take(p, M_SAT) ? LN_madsat : LN_madhi, t, t, t);
-    else if (dec_take(p, M_LO))
-        ternary(p, LN_mad, plain(t), t, t);
-    else
-        dec_fail(p, ".lo, .hi or .wide is missing");
-}
-
-void dec_mad24(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    bool hi = dec_take(p, M_HI);
-    if (!hi && !dec_take(p, M_LO))
-        dec_fail(p, ".lo or .hi is missing");
-    else if (p->in.op == OP_mul24)
-        binary(p, hi ? LN_mul24hi : LN_mul24, t);
-    else
-        ternary(p, hi ? LN_mad24hi : LN_mad24, t, t, t);
-}
-
 void dec_div(parser *p) {
     ptx_type t = dec_type(p, 0);
-    if (is_float(t) && !is_half(t) && (dec_take(p, M_APPROX) || dec_take(p, M_FULL)) && t == T_F64)
+    if (type_is_float(t) && !type_is_half(t) && (dec_take(p, M_APPROX) || dec_take(p, M_FULL)) &&
+        t == T_F64)
         dec_fail(p, "there is no approximate f64 division");
     float_mods f = take_float_mods(p, t);
     ins *i = binary(p, LN_div, t);
-    if (i && is_float(t)) apply_float_mods(p, i, t, f);
-    if (i && is_float(t)) classed(p, PTX_CLASS_SPECIAL);
-}
-
-void dec_rem(parser *p) {
-    binary(p, LN_rem, dec_type(p, 0));
-}
-
-void dec_sad(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    ternary(p, LN_sad, t, t, t);
+    if (i && type_is_float(t)) apply_float_mods(p, i, t, f);
+    if (i && type_is_float(t)) dec_class(p, PTX_CLASS_SPECIAL);
 }
 
 static void minmax_step(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b,
                         float_mods f) {
     ins *i = dec_lane(p, op, t, d, a, b, a);
-    if (is_float(t))
+    if (type_is_float(t))
         apply_float_mods(p, i, t, f);
     else if (f.relu)
         dec_lane(p, LN_relu, t, d, d, d, d);
@@ -227,9 +238,9 @@ void dec_minmax(parser *p) {
     ptx_type t = dec_type(p, 0);
     bool max = p->in.op == OP_max;
     float_mods f = take_float_mods(p, t);
-    if (!is_float(t)) f.relu = dec_take(p, M_RELU);
-    bool nan = is_float(t) && t != T_F64 && dec_take(p, M_NAN_), xs = false;
-    if (is_float(t) && t != T_F64 && dec_take(p, M_XORSIGN)) xs = dec_take(p, M_ABS);
+    if (!type_is_float(t)) f.relu = dec_take(p, M_RELU);
+    bool nan = type_is_float(t) && t != T_F64 && dec_take(p, M_NAN_), xs = false;
+    if (type_is_float(t) && t != T_F64 && dec_take(p, M_XORSIGN)) xs = dec_take(p, M_ABS);
     static const lane_op ops[8] = {LN_min,   LN_max,   LN_minnan,   LN_maxnan,
                                    LN_minxs, LN_maxxs, LN_minnanxs, LN_maxnanxs};
     lane_op op = ops[max + 2 * nan + 4 * xs];
@@ -242,22 +253,6 @@ void dec_minmax(parser *p) {
     int32_t c = dec_src(p, 3, t), two = reg_new(p, 4);
     minmax_step(p, op, t, two, a, b, f);
     minmax_step(p, op, t, d, two, c, f);
-}
-
-void dec_unary(parser *p) {
-    opcode op = p->in.op;
-    ptx_type t = dec_type(p, 0);
-    float_mods f = take_float_mods(p, op == OP_abs || op == OP_neg ? t : T_B32);
-    static const lane_op ops[OP_COUNT] = {
-        [OP_abs] = LN_abs,   [OP_neg] = LN_neg, [OP_not] = LN_not,  [OP_cnot] = LN_cnot,
-        [OP_popc] = LN_popc, [OP_clz] = LN_clz, [OP_brev] = LN_brev};
-    bool count = op == OP_popc || op == OP_clz;
-    if (!dec_want(p, 2, 2)) return;
-    int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, count ? T_U32 : t);
-    if (f.rnd || f.sat || f.relu) dec_fail(p, "a modifier is not allowed here");
-    ins *i = dec_lane(p, ops[op], op == OP_neg && !is_float(t) ? plain(t) : t, d, a, a, a);
-    if (is_float(t)) apply_float_mods(p, i, t, f);
-    if (op == OP_not || op == OP_cnot) classed(p, PTX_CLASS_LOGIC);
 }
 
 void dec_special(parser *p) {
@@ -279,87 +274,10 @@ void dec_special(parser *p) {
     ins *i = dec_lane(p, loop, t, d, a, a, a);
     f.ftz = f.ftz && t != T_F64;
     apply_float_mods(p, i, t, f);
-    classed(p, PTX_CLASS_SPECIAL);
-}
-
-void dec_copysign(parser *p) {
-    binary(p, LN_copysign, dec_type(p, 0));
+    dec_class(p, PTX_CLASS_SPECIAL);
 }
 
 /* ---- logic and bits ---- */
-
-void dec_logic(parser *p) {
-    opcode op = p->in.op;
-    binary(p, op == OP_and ? LN_and : op == OP_or ? LN_or : LN_xor, dec_type(p, 0));
-    classed(p, PTX_CLASS_LOGIC);
-}
-
-void dec_shift(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    if (p->in.op == OP_shr && vm_type_class[t] == 'B')
-        t = t == T_B16 ? T_U16 : t == T_B32 ? T_U32 : T_U64;
-    if (!dec_want(p, 3, 3)) return;
-    int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, T_U32), d = dec_dst(p, 0, t);
-    dec_lane(p, p->in.op == OP_shl ? LN_shl : LN_shr, t, d, a, b, a);
-    classed(p, PTX_CLASS_LOGIC);
-}
-
-void dec_shf(parser *p) {
-    bool left = dec_take(p, M_L), wrap;
-    if (!left && !dec_take(p, M_R)) dec_fail(p, ".l or .r is missing");
-    wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
-    static const lane_op ops[4] = {LN_shfrclamp, LN_shfrwrap, LN_shflclamp, LN_shflwrap};
-    ptx_type t = dec_type(p, 0);
-    ternary(p, ops[2 * left + wrap], t, t, T_U32);
-    classed(p, PTX_CLASS_LOGIC);
-}
-
-void dec_bits(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    if (p->in.op == OP_bfe) {
-        if (!dec_want(p, 4, 4)) return;
-        int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, T_U32), c = dec_src(p, 3, T_U32),
-                d = dec_dst(p, 0, t);
-        dec_lane(p, LN_bfe, t, d, a, b, c);
-    } else if (dec_want(p, 5, 5)) {
-        int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, T_U32),
-                e = dec_src(p, 4, T_U32);
-        int32_t d = dec_dst(p, 0, t);
-        dec_lane(p, LN_bfi, t, d, a, b, c)->e = e;
-    }
-    classed(p, PTX_CLASS_LOGIC);
-}
-
-void dec_bfind(parser *p) {
-    bool amount = dec_take(p, M_SHIFTAMT);
-    ptx_type t = dec_type(p, 0);
-    if (!dec_want(p, 2, 2)) return;
-    int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, T_U32);
-    dec_lane(p, amount ? LN_bfindamt : LN_bfind, t, d, a, a, a);
-}
-
-void dec_bmsk(parser *p) {
-    bool wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
-    binary(p, wrap ? LN_bmskwrap : LN_bmskclamp, dec_type(p, 0));
-}
-
-void dec_szext(parser *p) {
-    bool wrap = dec_take(p, M_WRAP);
-    if (!wrap && !dec_take(p, M_CLAMP)) dec_fail(p, ".wrap or .clamp is missing");
-    binary(p, wrap ? LN_szextwrap : LN_szextclamp, dec_type(p, 0));
-}
-
-void dec_prmt(parser *p) {
-    static const modifier modes[] = {M_F4E, M_B4E, M_RC8, M_ECL, M_ECR, M_RC16, M_NONE};
-    static const lane_op ops[] = {LN_prmtf4e, LN_prmtb4e, LN_prmtrc8,
-                                  LN_prmtecl, LN_prmtecr, LN_prmtrc16};
-    modifier m = dec_take_of(p, modes);
-    ptx_type t = dec_type(p, 0);
-    ternary(p, m ? ops[m - M_F4E] : LN_prmt, t, t, T_U32);
-    classed(p, PTX_CLASS_LOGIC);
-}
 
 void dec_lop3(parser *p) {
     bool or = dec_take(p, M_OR), with = or || dec_take(p, M_AND);
@@ -378,7 +296,7 @@ void dec_lop3(parser *p) {
         dec_lane(p, LN_ne, T_U32, some, d, const_reg(p, 0, 4), d);
         dec_lane(p, or ? LN_por : LN_pand, T_PRED, to, some, q, q);
     }
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }
 
 void dec_dp(parser *p) {
@@ -402,9 +320,4 @@ void dec_vabsdiff4(parser *p) {
     int32_t a = dec_src(p, 1, t), b = dec_src(p, 2, t), c = dec_src(p, 3, td),
             d = dec_dst(p, 0, td);
     dec_lane(p, LN_vabsdiff4, t, d, a, b, c)->imm = add;
-}
-
-void dec_fns(parser *p) {
-    ptx_type t = dec_type(p, 0);
-    ternary(p, LN_fns, t, t, T_S32);
 }

@@ -6,9 +6,8 @@
 /* ---- cp.async ---- */
 
 static void cp_group(parser *p, exec_fn *exec, int64_t imm) {
-    ins *i = dec_emit(p, exec);
+    ins *i = dec_emit(p, exec, PTX_CLASS_ASYNC);
     i->imm = imm;
-    i->cls = PTX_CLASS_ASYNC;
 }
 
 /* cp.async.mbarrier.arrive{.noinc}.b64 [barrier]: arrives when the thread's copies so far are done. */
@@ -18,10 +17,9 @@ static void cp_mbarrier(parser *p) {
     if (!dec_take(p, M_SHARED)) dec_take(p, M_SHARED_CTA);
     DEC_REFUSE(p, !ok || dec_type(p, 0) != T_B64 || !dec_want(p, 1, 1), "malformed");
     int32_t a = dec_address(p, 0);
-    ins *i = dec_emit(p, x_cp_mbarrier);
+    ins *i = dec_emit(p, x_cp_mbarrier, PTX_CLASS_ASYNC);
     i->a = a;
     i->n = !noinc;
-    i->cls = PTX_CLASS_ASYNC;
 }
 
 /* Where a bulk copy goes, from its modifiers: into shared memory, an mbarrier counting the bytes, perhaps
@@ -51,7 +49,6 @@ static void set_bulk(ins *i, const bulk_form *f, int32_t other, int32_t shared, 
     i->dw2 = f->multicast ? 4 : 0;
     i->n = f->load;
     i->space = f->from_shared ? PTX_SHARED : PTX_GLOBAL;
-    i->cls = PTX_CLASS_ASYNC;
 }
 
 /* [to], [from], size{, [mbarrier]{, mask}} */
@@ -63,7 +60,7 @@ static void bulk_copy_of(parser *p) {
     int32_t to = dec_address(p, 0), from = dec_address(p, 1), size = dec_src(p, 2, T_U32),
             mbar = f.load ? dec_address(p, 3) : 0, mask = f.multicast ? dec_src(p, 4, T_U16) : 0;
     if (p->failed) return;
-    ins *i = dec_emit(p, x_cp_bulk);
+    ins *i = dec_emit(p, x_cp_bulk, PTX_CLASS_ASYNC);
     set_bulk(i, &f, f.load ? from : to, f.load ? to : from, mbar, mask);
     i->c = size;
 }
@@ -93,7 +90,7 @@ static void cp_tensor(parser *p) {
     for (unsigned k = 0; offsets && k < rank - 2; k++)
         c[rank + k] = dec_src_of(p, &p->parts[v->first + k], T_U16);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_cp_tensor);
+    ins *i = dec_emit(p, x_cp_tensor, PTX_CLASS_ASYNC);
     set_bulk(i, &f, map, shared, mbar, mask);
     i->bytes = (uint8_t)rank;
     i->sub = pixels;
@@ -136,12 +133,11 @@ static void cp_copy(parser *p) {
     else if (p->in.n == 4)
         size_reg = dec_src(p, 3, T_U32);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_cp_async);
+    ins *i = dec_emit(p, x_cp_async, PTX_CLASS_ASYNC);
     i->a = from, i->b = to, i->c = ignore, i->e = size_reg;
     i->n = has_ignore;
     i->flags |= negated ? INS_NOT_C : 0;
     i->bytes = (uint8_t)size;
-    i->cls = PTX_CLASS_ASYNC;
 }
 
 void dec_cp(parser *p) {
@@ -195,8 +191,7 @@ void dec_mbarrier(parser *p) {
     bool arrives = f->op == MBAR_ARRIVE || f->op == MBAR_DROP,
          parity = f->parity && dec_take(p, M_PARITY);
     bool expects = arrives && dec_take(p, M_EXPECT_TX), open = arrives && dec_take(p, M_NOCOMPLETE);
-    bool relaxed = f->op == MBAR_EXPECT || f->op == MBAR_COMPLETE;
-    for (unsigned k = 0; k < p->in.n_mods; k++) relaxed |= p->in.mods[k] == M_RELAXED;
+    bool relaxed = f->op == MBAR_EXPECT || f->op == MBAR_COMPLETE || inst_has(&p->in, M_RELAXED);
     dec_order(p);
     static const modifier spaces[] = {M_SHARED, M_SHARED_CTA, M_SHARED_CLUSTER, M_NONE};
     dec_take_of(p, spaces);
@@ -208,7 +203,7 @@ void dec_mbarrier(parser *p) {
     int32_t d = f->result ? dec_dst(p, 0, f->op == MBAR_WAIT ? T_PRED : counts ? T_U32 : T_B64) : 0;
     if (t != T_B64 || (expects && p->in.n != 3)) dec_fail(p, "malformed");
     if (p->failed) return;
-    ins *i = dec_emit(p, x_mbarrier);
+    ins *i = dec_emit(p, x_mbarrier, counts ? PTX_CLASS_INT : PTX_CLASS_BARRIER);
     i->a = a, i->b = b, i->d = d;
     i->dw = !f->result || p->in.o[0].kind == O_SINK ? 0 : arrives ? 8 : 4;
     i->sub = f->op;
@@ -216,5 +211,4 @@ void dec_mbarrier(parser *p) {
     i->bytes = expects;
     i->type = open;
     i->flags |= relaxed ? 0 : f->op == MBAR_WAIT ? INS_ACQUIRE : arrives ? INS_RELEASE : 0;
-    i->cls = counts ? PTX_CLASS_INT : PTX_CLASS_BARRIER;
 }

@@ -3,14 +3,6 @@
 
 #include "exec.h"
 
-static bool is_float(ptx_type t) {
-    return vm_type_class[t] == 'F';
-}
-
-static void classed(parser *p, ptx_class cls) {
-    if (!p->failed) dec_class(p, cls);
-}
-
 static lane_op take_compare(parser *p, ptx_type t) {
     static const modifier names[] = {M_EQ,  M_NE,  M_LT,  M_LE,  M_GT,  M_GE,  M_LO,
                                      M_LS,  M_HI,  M_HS,  M_EQU, M_NEU, M_LTU, M_LEU,
@@ -24,7 +16,7 @@ static lane_op take_compare(parser *p, ptx_type t) {
     case M_NONE: dec_fail(p, "a comparison is missing"); return LN_eq;
     default: break;
     }
-    if (m >= M_EQU && m <= M_NAN && !is_float(t)) dec_fail(p, "this comparison is for floats");
+    if (m >= M_EQU && m <= M_NAN && !type_is_float(t)) dec_fail(p, "this comparison is for floats");
     return m >= M_EQU && m <= M_NAN ? (lane_op)(LN_equ + (m - M_EQU))
                                     : (lane_op)(LN_eq + (m - M_EQ));
 }
@@ -42,14 +34,14 @@ static void compare(parser *p, lane_op op, ptx_type t, bool ftz, int32_t d, int3
         a = fa, b = fb;
     }
     dec_lane(p, op, t, d, a, b, a);
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }
 
 /* d = t <bool> c, with !c when negated. */
 static void combine(parser *p, modifier boolean, int32_t d, int32_t t, int32_t c, bool negated) {
     lane_op op = boolean == M_AND ? LN_pand : boolean == M_OR ? LN_por : LN_pxor;
     dec_lane(p, op, T_PRED, d, t, c, c)->imm = negated;
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }
 
 static const modifier booleans[] = {M_AND, M_OR, M_XOR, M_NONE};
@@ -100,7 +92,7 @@ void dec_setp(parser *p) {
     ptx_type t = compare_type(dec_type(p, 0));
     lane_op op = take_compare(p, t);
     modifier boolean = dec_take_of(p, booleans);
-    bool ftz = is_float(t) && t != T_F64 && dec_take(p, M_FTZ), negated = false;
+    bool ftz = type_is_float(t) && t != T_F64 && dec_take(p, M_FTZ), negated = false;
     if (!dec_want(p, boolean ? 4 : 3, boolean ? 4 : 3)) return;
     if (t == T_F16X2 || t == T_BF16X2) {
         setp_pair(p, t, op, ftz, boolean);
@@ -134,7 +126,7 @@ void dec_set(parser *p) {
     ptx_type td = dec_type(p, 0), t = compare_type(dec_type(p, 1));
     lane_op op = take_compare(p, t);
     modifier boolean = dec_take_of(p, booleans);
-    bool ftz = is_float(t) && t != T_F64 && dec_take(p, M_FTZ), negated = false;
+    bool ftz = type_is_float(t) && t != T_F64 && dec_take(p, M_FTZ), negated = false;
     bool pair = t == T_F16X2 || t == T_BF16X2;
     DEC_REFUSE(p,
                !dec_want(p, boolean ? 4 : 3, boolean ? 4 : 3) || vm_type_bytes[td] > 4 ||
@@ -152,7 +144,7 @@ void dec_set(parser *p) {
         dec_lane(p, LN_selp, T_B32, pair ? r[h] : d, yes, no, r[h]);
     }
     if (pair) dec_lane(p, LN_pack2, T_B16, d, r[0], r[1], r[1]);
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }
 
 void dec_selp(parser *p) {
@@ -164,7 +156,7 @@ void dec_selp(parser *p) {
     DEC_REFUSE(p, t == T_PRED || p->failed || vm_type_bytes[t] > 8, "malformed");
     dec_lane(p, LN_selp, vm_type_bytes[t] == 8 ? T_B64 : T_B32, d, negated ? b : a, negated ? a : b,
              c);
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }
 
 void dec_slct(parser *p) {
@@ -180,16 +172,5 @@ void dec_slct(parser *p) {
     }
     dec_lane(p, tc == T_F32 ? LN_slctf : LN_slct, vm_type_bytes[t] == 8 ? T_B64 : T_B32, d, a, b,
              c);
-    classed(p, PTX_CLASS_LOGIC);
-}
-
-void dec_testp(parser *p) {
-    static const modifier tests[] = {M_FINITE, M_INFINITE,  M_NUMBER, M_NOTANUMBER,
-                                     M_NORMAL, M_SUBNORMAL, M_NONE};
-    modifier m = dec_take_of(p, tests);
-    ptx_type t = dec_type(p, 0);
-    DEC_REFUSE(p, !m || !dec_want(p, 2, 2), "malformed");
-    int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, T_PRED);
-    dec_lane(p, (lane_op)(LN_finite + (m - M_FINITE)), t, d, a, a, a);
-    classed(p, PTX_CLASS_LOGIC);
+    dec_class(p, PTX_CLASS_LOGIC);
 }

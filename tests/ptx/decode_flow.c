@@ -3,12 +3,6 @@
 
 #include "exec.h"
 
-static ins *control(parser *p, exec_fn *exec) {
-    ins *i = dec_emit(p, exec);
-    i->cls = PTX_CLASS_CONTROL;
-    return i;
-}
-
 static void take_everything(parser *p) {
     p->in.taken = 0xffff;
     p->in.n_asked = p->in.n_types;
@@ -25,7 +19,7 @@ void dec_bra(parser *p) {
     dec_take(p, M_UNI);
     if (!dec_want(p, 1, 1)) return;
     use_label(p, &p->in.o[0], (uint32_t)p->m->code.n);
-    control(p, x_bra);
+    dec_emit(p, x_bra, PTX_CLASS_CONTROL);
 }
 
 void dec_brx(parser *p) {
@@ -35,7 +29,7 @@ void dec_brx(parser *p) {
     const binding *b = o->kind == O_SYM ? o->var : NULL;
     int32_t a = dec_src(p, 0, T_U32);
     DEC_REFUSE(p, !b || b->kind != B_TARGETS, "a .branchtargets list is needed");
-    ins *i = control(p, x_brx);
+    ins *i = dec_emit(p, x_brx, PTX_CLASS_CONTROL);
     i->a = a;
     i->target = (uint32_t)b->offset;
     i->imm = b->count;
@@ -82,7 +76,7 @@ void dec_call(parser *p) {
         note_call(p, o->var->fn);
     } else
         p->fn->calls_pointer = true;
-    ins *i = control(p, direct ? x_call : x_call_pointer);
+    ins *i = dec_emit(p, direct ? x_call : x_call_pointer, PTX_CLASS_CONTROL);
     i->e = (int32_t)list;
     i->a = a;
     i->target = direct ? o->var->fn->index : 0;
@@ -90,29 +84,29 @@ void dec_call(parser *p) {
 
 void dec_ret(parser *p) {
     dec_take(p, M_UNI);
-    control(p, p->fn->is_kernel ? x_exit : x_ret);
+    dec_emit(p, p->fn->is_kernel ? x_exit : x_ret, PTX_CLASS_CONTROL);
 }
 
 void dec_exit(parser *p) {
-    control(p, x_exit);
+    dec_emit(p, x_exit, PTX_CLASS_CONTROL);
 }
 
 void dec_trap(parser *p) {
-    control(p, x_trap);
+    dec_emit(p, x_trap, PTX_CLASS_CONTROL);
 }
 
 void dec_nanosleep(parser *p) {
     dec_type(p, 0);
     if (dec_want(p, 1, 1)) {
         dec_src(p, 0, T_U32);
-        control(p, x_nanosleep);
+        dec_emit(p, x_nanosleep, PTX_CLASS_CONTROL);
     }
 }
 
 /* Performance hints: nothing happens, but the operands have been parsed. */
 void dec_hint(parser *p) {
     take_everything(p);
-    control(p, x_nothing);
+    dec_emit(p, x_nothing, PTX_CLASS_CONTROL);
 }
 
 void dec_policy(parser *p) {
@@ -129,25 +123,22 @@ void dec_fence(parser *p) {
     if (dec_take(p, M_PROXY)) {
         bool covers = dec_take(p, M_ASYNC) && !dec_take(p, M_GLOBAL); /* shared memory, that is */
         take_everything(p);
-        control(p, covers ? x_proxy_fence : x_nothing);
+        dec_emit(p, covers ? x_proxy_fence : x_nothing, PTX_CLASS_CONTROL);
         return;
     }
     dec_take(p, M_MBARRIER_INIT);
     dec_take_of(p, kinds);
     bool reaches = dec_take_of(p, wide) != M_NONE;
     if (!reaches && !dec_take_of(p, cta)) dec_fail(p, "a scope is missing");
-    ins *i = control(p, x_fence);
-    i->flags |= reaches ? INS_FENCE_GPU : 0;
-    i->cls = PTX_CLASS_BARRIER;
+    dec_emit(p, x_fence, PTX_CLASS_BARRIER)->flags |= reaches ? INS_FENCE_GPU : 0;
 }
 
 static void bar_warp(parser *p) {
     DEC_REFUSE(p, !dec_take(p, M_SYNC) || !dec_want(p, 1, 1), "malformed");
     int32_t mask = dec_src(p, 0, T_B32);
-    ins *i = dec_emit(p, x_bar_warp);
+    ins *i = dec_emit(p, x_bar_warp, PTX_CLASS_BARRIER);
     i->e = mask;
     i->flags |= INS_MEMBERS;
-    i->cls = PTX_CLASS_BARRIER;
 }
 
 /* bar.red.popc.u32 d, a{, b}, {!}c and .and/.or with a predicate result. */
@@ -158,13 +149,12 @@ static void bar_red(parser *p, uint16_t flags) {
     DEC_REFUSE(p, !dec_want(p, 3, 4) || t != (popc ? T_U32 : T_PRED), "malformed");
     int32_t a = dec_src(p, 1, T_U32), b = p->in.n == 4 ? dec_src(p, 2, T_U32) : 0;
     int32_t c = dec_pred(p, p->in.n - 1u, &negated), d = dec_dst(p, 0, t);
-    ins *i = dec_emit(p, x_bar);
+    ins *i = dec_emit(p, x_bar, PTX_CLASS_BARRIER);
     i->a = a, i->b = b, i->c = c, i->d = d;
     i->dw = 4;
     i->n = p->in.n == 4;
     i->sub = popc ? BAR_POPC : and? BAR_AND : BAR_OR;
     i->flags |= flags | (negated ? INS_NOT_C : 0);
-    i->cls = PTX_CLASS_BARRIER;
 }
 
 void dec_barrier(parser *p) {
@@ -186,12 +176,11 @@ void dec_barrier(parser *p) {
     DEC_REFUSE(p, (!arrive && !dec_take(p, M_SYNC)) || !dec_want(p, arrive ? 2 : 1, 2),
                "malformed");
     int32_t a = dec_src(p, 0, T_U32), b = p->in.n == 2 ? dec_src(p, 1, T_U32) : 0;
-    ins *i = dec_emit(p, x_bar);
+    ins *i = dec_emit(p, x_bar, PTX_CLASS_BARRIER);
     i->a = a, i->b = b;
     i->n = p->in.n == 2;
     i->sub = arrive ? BAR_ARRIVE : BAR_SYNC;
     i->flags |= flags;
-    i->cls = PTX_CLASS_BARRIER;
 }
 
 /* ---- lanes together ---- */
@@ -200,10 +189,9 @@ void dec_barrier(parser *p) {
  */
 static ins *together(parser *p, exec_fn *exec, bool sync, unsigned mask_operand) {
     int32_t mask = sync ? dec_src(p, mask_operand, T_B32) : 0;
-    ins *i = dec_emit(p, exec);
+    ins *i = dec_emit(p, exec, PTX_CLASS_SHUFFLE);
     i->e = mask;
     i->flags |= sync ? INS_MEMBERS : 0;
-    i->cls = PTX_CLASS_SHUFFLE;
     return i;
 }
 
@@ -285,10 +273,9 @@ void dec_redux(parser *p) {
 void dec_activemask(parser *p) {
     DEC_REFUSE(p, dec_type(p, 0) != T_B32 || !dec_want(p, 1, 1), "malformed");
     int32_t d = dec_dst(p, 0, T_B32);
-    ins *i = dec_emit(p, x_activemask);
+    ins *i = dec_emit(p, x_activemask, PTX_CLASS_SHUFFLE);
     i->d = d;
     i->dw = 4;
-    i->cls = PTX_CLASS_SHUFFLE;
 }
 
 void dec_elect(parser *p) {

@@ -93,20 +93,18 @@ static void product(parser *p) {
             scale = dec_pred(p, 3, &negated);
     int64_t flags = signs(p, x, 4, in_registers);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_wgmma);
+    ins *i = dec_emit(p, x_wgmma, PTX_CLASS_MATRIX);
     i->e = (int32_t)first;
     i->a = da, i->b = db, i->c = scale;
     i->n = (uint8_t)(p->in.shape_n / 8);
     i->type = (uint8_t)a, i->sub = (uint8_t)b, i->rnd = (uint8_t)d;
     i->imm = flags;
     i->flags |= (sat ? INS_SATFIN : 0) | (negated ? INS_NOT_C : 0);
-    i->cls = PTX_CLASS_MATRIX;
 }
 
 static ins *simple(parser *p, exec_fn *exec, unsigned operands) {
     if (!aligned(p) || !dec_want(p, operands, operands)) dec_fail(p, "malformed");
-    ins *i = dec_emit(p, exec);
-    i->cls = PTX_CLASS_MATRIX;
+    ins *i = dec_emit(p, exec, PTX_CLASS_MATRIX);
     return i;
 }
 
@@ -134,10 +132,9 @@ void dec_setmaxnreg(parser *p) {
     uint64_t n =
         ok && dec_want(p, 1, 1) ? dec_imm(p, 0, 256, "a constant of at most 256 is needed") : 0;
     if (!ok || n < 24 || n % 8) dec_fail(p, "24 to 256 registers, a multiple of 8");
-    ins *i = dec_emit(p, x_setmaxnreg);
+    ins *i = dec_emit(p, x_setmaxnreg, PTX_CLASS_CONTROL);
     i->imm = (int64_t)n;
     i->n = inc;
-    i->cls = PTX_CLASS_CONTROL;
 }
 
 /* ---- clusters ---- */
@@ -150,36 +147,31 @@ void dec_cluster_barrier(parser *p) {
     DEC_REFUSE(p, (!arrive && !wait) || !dec_want(p, 0, 0), "malformed");
     p->m->orders = true;
     uint16_t flags = dec_take(p, M_ALIGNED) ? INS_ALIGNED : 0;
-    ins *i = dec_emit(p, arrive ? x_cluster_arrive : x_cluster_wait);
+    ins *i = dec_emit(p, arrive ? x_cluster_arrive : x_cluster_wait, PTX_CLASS_BARRIER);
     i->flags |= flags | (arrive && !relaxed ? INS_RELEASE : 0);
-    i->cls = PTX_CLASS_BARRIER;
 }
 
-/* d, a, rank: a is an address register, or a variable in shared memory with or without an offset. */
-void dec_mapa(parser *p) {
+/* d, a{, rank}: a is an address register, or a variable in shared memory with or without an offset. */
+static void far_address(parser *p, bool map) {
     bool space = dec_take(p, M_SHARED_CLUSTER);
     ptx_type t = dec_type(p, 0);
-    DEC_REFUSE(p, (t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 3, 3),
-               "malformed");
-    int32_t a = dec_src(p, 1, t), rank = dec_src(p, 2, T_U32), wide = a;
+    DEC_REFUSE(
+        p, (t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 2 + map, 2 + map),
+        "malformed");
+    int32_t a = dec_src(p, 1, t), rank = map ? dec_src(p, 2, T_U32) : 0, wide = a;
     if (t == T_U32) dec_lane(p, LN_to64, T_U32, wide = reg_new(p, 8), a, a, a);
-    int32_t d = dec_dst(p, 0, t);
-    ins *i = dec_emit(p, x_mapa);
+    int32_t d = dec_dst(p, 0, map ? t : T_U32);
+    ins *i = dec_emit(p, map ? x_mapa : x_ctarank, PTX_CLASS_MOVE);
     i->a = wide, i->b = rank, i->d = d;
-    i->dw = vm_type_bytes[t];
+    i->dw = map ? vm_type_bytes[t] : 4;
+}
+
+void dec_mapa(parser *p) {
+    far_address(p, true);
 }
 
 void dec_getctarank(parser *p) {
-    bool space = dec_take(p, M_SHARED_CLUSTER);
-    ptx_type t = dec_type(p, 0);
-    DEC_REFUSE(p, (t != T_U32 && t != T_U64) || (t == T_U32 && !space) || !dec_want(p, 2, 2),
-               "malformed");
-    int32_t a = dec_src(p, 1, t), wide = a;
-    if (t == T_U32) dec_lane(p, LN_to64, T_U32, wide = reg_new(p, 8), a, a, a);
-    int32_t d = dec_dst(p, 0, T_U32);
-    ins *i = dec_emit(p, x_ctarank);
-    i->a = wide, i->d = d;
-    i->dw = 4;
+    far_address(p, false);
 }
 
 /* st.async{.weak}, red.async.relaxed.cluster: [to], value(s), [mbarrier] */
@@ -203,13 +195,12 @@ void dec_async_store(parser *p, bool red) {
     for (unsigned k = 0; k < n; k++)
         value[k] = dec_src_of(p, n > 1 ? &p->parts[o->first + k] : o, t);
     if (p->failed) return;
-    ins *i = dec_emit(p, red ? x_red_async : x_st_async);
+    ins *i = dec_emit(p, red ? x_red_async : x_st_async, PTX_CLASS_ASYNC);
     i->a = at, i->e = mbar;
     i->bytes = (uint8_t)bytes;
     i->n = (uint8_t)n;
     i->type = (uint8_t)t;
     i->sub = (uint8_t)op;
     i->rnd = red;
-    i->cls = PTX_CLASS_ASYNC;
     i->target = dec_list(p, value, n);
 }

@@ -124,20 +124,13 @@ static unsigned take_vector(parser *p, const opnd *o) {
     return n;
 }
 
-static exec_fn *load_of(ptx_space s) {
-    return s == PTX_GLOBAL || s == PTX_CONST ? x_ld_global
-           : s == PTX_SHARED                 ? x_ld_shared
-           : s == PTX_LOCAL                  ? x_ld_local
-           : s == PTX_PARAM                  ? x_ld_param
-                                             : x_ld_generic;
-}
-
-static exec_fn *store_of(ptx_space s) {
-    return s == PTX_GLOBAL   ? x_st_global
-           : s == PTX_SHARED ? x_st_shared
-           : s == PTX_LOCAL  ? x_st_local
-                             : x_st_generic;
-}
+/* Of each space, a load and a store. */
+static exec_fn *const accesses[][2] = {[PTX_SPACE_NONE] = {x_ld_generic, x_st_generic},
+                                       [PTX_GLOBAL] = {x_ld_global, x_st_global},
+                                       [PTX_CONST] = {x_ld_global, NULL},
+                                       [PTX_SHARED] = {x_ld_shared, x_st_shared},
+                                       [PTX_LOCAL] = {x_ld_local, x_st_local},
+                                       [PTX_PARAM] = {x_ld_param, NULL}};
 
 /* .param of a kernel is the parameter block, of a function its stack; a register may hold either.
  */
@@ -152,72 +145,57 @@ static ptx_type memory_type(parser *p) {
     return t;
 }
 
-void dec_ld(parser *p) {
-    bool nc = dec_take(p, M_NC), far = dec_take(p, M_SHARED_CLUSTER);
-    uint16_t flags = dec_order(p);
-    ptx_space space = take_space(p);
-    dec_cache_policy(p);
-    ptx_type t = memory_type(p);
-    if (!dec_want(p, 2, 2)) return;
-    unsigned n = take_vector(p, &p->in.o[0]);
-    address a = address_in(p, 1, far);
-    if (p->failed) return;
-    if (space == PTX_PARAM) space = param_space(&a);
-    const opnd *o = &p->in.o[0];
-    int32_t d[8];
-    for (unsigned k = 0; k < n; k++)
-        d[k] = dec_dst_of(p, o->kind == O_VEC ? &p->parts[o->first + k] : o, t);
-    if (p->failed) return;
-    ins *i = dec_emit(p, load_of(space));
-    set_address(p, i, a);
-    i->flags |= flags | (vm_type_class[t] == 'S' ? INS_SIGNED : 0);
-    i->d = d[0];
-    i->aw = (uint8_t)type_lane(vm_type_bytes[t]);
-    i->bytes = vm_type_bytes[t];
-    i->n = (uint8_t)n;
-    i->space = (uint8_t)space;
-    i->cls = PTX_CLASS_LOAD;
-    i->sub = nc ? LOAD_NC : LOAD_PLAIN;
-    i->e = (int32_t)dec_list(p, d, n);
-    wide_load *wide = n > 1 ? VEC_PUSH(p->wide_loads) : NULL;
-    for (unsigned k = 0; wide && k < n; k++) {
+/* Elements of a vector load whose registers nobody reads don't count: flow.c looks. */
+static void note_wide(parser *p, const opnd *o, unsigned n) {
+    wide_load *wide = VEC_PUSH(p->wide_loads);
+    wide->at = (uint32_t)p->m->code.n - 1;
+    for (unsigned k = 0; k < n; k++) {
         const opnd *part = &p->parts[o->first + k];
-        wide->at = (uint32_t)p->m->code.n - 1;
         wide->reg[k] = part->kind == O_REG ? part->reg : -1;
     }
 }
 
-void dec_st(parser *p) {
-    if (dec_take(p, M_ASYNC)) {
-        dec_async_store(p, false);
-        return;
-    }
-    bool far = dec_take(p, M_SHARED_CLUSTER);
+static void access(parser *p, bool store) {
+    bool nc = !store && dec_take(p, M_NC), far = dec_take(p, M_SHARED_CLUSTER);
     uint16_t flags = dec_order(p);
     ptx_space space = take_space(p);
     dec_cache_policy(p);
     ptx_type t = memory_type(p);
     if (!dec_want(p, 2, 2)) return;
-    unsigned n = take_vector(p, &p->in.o[1]);
-    address a = address_in(p, 0, far);
+    const opnd *o = &p->in.o[store ? 1 : 0];
+    unsigned n = take_vector(p, o);
+    address a = address_in(p, store ? 0 : 1, far);
     if (p->failed) return;
     if (space == PTX_PARAM) space = param_space(&a);
-    DEC_REFUSE(p, space == PTX_CONST || space == PTX_PARAM, "this space can't be written");
-    const opnd *o = &p->in.o[1];
-    int32_t b[8];
-    for (unsigned k = 0; k < n; k++)
-        b[k] = dec_src_of(p, o->kind == O_VEC ? &p->parts[o->first + k] : o, t);
+    DEC_REFUSE(p, !accesses[space][store], "this space can't be written");
+    int32_t regs[8];
+    for (unsigned k = 0; k < n; k++) {
+        const opnd *part = o->kind == O_VEC ? &p->parts[o->first + k] : o;
+        regs[k] = store ? dec_src_of(p, part, t) : dec_dst_of(p, part, t);
+    }
     if (p->failed) return;
-    ins *i = dec_emit(p, store_of(space));
+    ins *i = dec_emit(p, accesses[space][store], store ? PTX_CLASS_STORE : PTX_CLASS_LOAD);
     set_address(p, i, a);
-    i->flags |= flags;
-    i->b = b[0];
+    i->flags |= flags | (!store && vm_type_class[t] == 'S' ? INS_SIGNED : 0);
+    *(store ? &i->b : &i->d) = regs[0];
     i->aw = (uint8_t)type_lane(vm_type_bytes[t]);
     i->bytes = vm_type_bytes[t];
     i->n = (uint8_t)n;
     i->space = (uint8_t)space;
-    i->cls = PTX_CLASS_STORE;
-    i->e = (int32_t)dec_list(p, b, n);
+    i->sub = nc ? LOAD_NC : LOAD_PLAIN;
+    i->e = (int32_t)dec_list(p, regs, n);
+    if (!store && n > 1) note_wide(p, o, n);
+}
+
+void dec_ld(parser *p) {
+    access(p, false);
+}
+
+void dec_st(parser *p) {
+    if (dec_take(p, M_ASYNC))
+        dec_async_store(p, false);
+    else
+        access(p, true);
 }
 
 /* ---- atom and red ---- */
@@ -277,7 +255,7 @@ static void atomic(parser *p, bool red) {
     }
     if (k == ATOM_CAS && !p->failed) c = dec_src(p, ai + 2, t);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_atom);
+    ins *i = dec_emit(p, x_atom, PTX_CLASS_ATOMIC);
     set_address(p, i, a);
     i->flags |= flags;
     i->b = b[0], i->c = c;
@@ -288,7 +266,6 @@ static void atomic(parser *p, bool red) {
     i->type = (uint8_t)t;
     i->sub = (uint8_t)k;
     i->space = (uint8_t)space;
-    i->cls = PTX_CLASS_ATOMIC;
     i->e = (int32_t)p->m->list.n;
     for (unsigned e = 0; e < 2 * n; e++) *VEC_PUSH(p->m->list) = e < n ? d[e] : b[e - n];
 }
@@ -320,11 +297,10 @@ static void matrix_access(parser *p, bool store) {
         regs[k] = store ? dec_src_of(p, o, T_B32) : dec_dst_of(p, o, T_B32);
     }
     if (p->failed) return;
-    ins *i = dec_emit(p, store ? x_stmatrix : x_ldmatrix);
+    ins *i = dec_emit(p, store ? x_stmatrix : x_ldmatrix, PTX_CLASS_MATRIX);
     i->a = a;
     i->n = (uint8_t)n;
     i->flags |= trans ? INS_TRANS : 0;
-    i->cls = PTX_CLASS_MATRIX;
     i->e = (int32_t)dec_list(p, regs, n);
 }
 
@@ -341,9 +317,8 @@ void dec_movmatrix(parser *p) {
               dec_take(p, M_TRANS);
     DEC_REFUSE(p, !ok || dec_type(p, 0) != T_B16 || !dec_want(p, 2, 2), "malformed");
     int32_t a = dec_src(p, 1, T_B32), d = dec_dst(p, 0, T_B32);
-    ins *i = dec_emit(p, x_movmatrix);
+    ins *i = dec_emit(p, x_movmatrix, PTX_CLASS_MATRIX);
     i->a = a, i->d = d;
-    i->cls = PTX_CLASS_MATRIX;
 }
 
 /* m, n, k and how many registers a, b and c take, for each shape and kind of operand. */
@@ -421,7 +396,7 @@ void dec_mma(parser *p) {
     fragment(p, 3, reg, t[3] == T_F16 ? s->c / 2u : s->c, false);
     fragment(p, 0, reg, t[0] == T_F16 ? s->c / 2u : s->c, true);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_mma);
+    ins *i = dec_emit(p, x_mma, PTX_CLASS_MATRIX);
     i->e = (int32_t)first;
     i->n = s->m;
     i->bytes = s->k;
@@ -430,5 +405,4 @@ void dec_mma(parser *p) {
     i->space = (uint8_t)t[3];
     i->rnd = (uint8_t)t[0];
     i->flags |= sat ? INS_SATFIN : 0;
-    i->cls = PTX_CLASS_MATRIX;
 }

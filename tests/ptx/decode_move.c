@@ -3,10 +3,6 @@
 
 #include "exec.h"
 
-static bool is_float(ptx_type t) {
-    return vm_type_class[t] == 'F';
-}
-
 /* ---- mov ---- */
 
 static ptx_type bits_of(unsigned bytes) {
@@ -31,7 +27,7 @@ static void mov_pack(parser *p, ptx_type t) {
     if (v->n == 2 && vm_type_bytes[t] <= 8) {
         dec_lane(p, LN_pack2, part, d, regs[0], regs[1], regs[1]);
     } else {
-        ins *i = dec_emit(p, x_pack);
+        ins *i = dec_emit(p, x_pack, PTX_CLASS_MOVE);
         i->d = d;
         i->dw = (uint8_t)type_lane(vm_type_bytes[t]);
         i->bytes = vm_type_bytes[part];
@@ -49,7 +45,7 @@ static void mov_unpack(parser *p, ptx_type t) {
     int32_t regs[16], a = dec_src(p, 1, t);
     for (unsigned k = 0; k < v->n; k++) regs[k] = dec_dst_of(p, &p->parts[v->first + k], part);
     if (p->failed) return;
-    ins *i = dec_emit(p, x_unpack);
+    ins *i = dec_emit(p, x_unpack, PTX_CLASS_MOVE);
     i->a = a;
     i->aw = (uint8_t)type_lane(vm_type_bytes[t]);
     i->bytes = vm_type_bytes[part];
@@ -72,7 +68,7 @@ void dec_mov(parser *p) {
     int32_t a = dec_src(p, 1, t), d = dec_dst(p, 0, t);
     if (p->failed) return;
     if (vm_type_bytes[t] == 16) {
-        ins *i = dec_emit(p, x_unpack); /* the whole as its only part */
+        ins *i = dec_emit(p, x_unpack, PTX_CLASS_MOVE); /* the whole as its only part */
         i->a = a;
         i->aw = i->bytes = 16;
         i->n = 1;
@@ -120,7 +116,7 @@ void dec_isspacep(parser *p) {
     modifier m = dec_take_of(p, spaces);
     DEC_REFUSE(p, !m || !dec_want(p, 2, 2), "malformed");
     int32_t a = dec_src(p, 1, T_B64), d = dec_dst(p, 0, T_PRED);
-    ins *i = dec_emit(p, x_isspacep);
+    ins *i = dec_emit(p, x_isspacep, PTX_CLASS_MOVE);
     i->a = a;
     i->d = d;
     i->dw = 4;
@@ -323,7 +319,7 @@ static void cvt_plain(parser *p, const cvt_mods *c) {
     bool to_int = is_int(c->to), from_int = is_int(c->from);
     if (from_int && to_int && (c->rnd || c->ftz))
         dec_fail(p, "a rounding is not allowed between integers");
-    if (is_float(c->from) && to_int && c->rnd && !c->integral)
+    if (type_is_float(c->from) && to_int && c->rnd && !c->integral)
         dec_fail(p, "an integral rounding (.rzi ...) is needed");
     if (!to_int && c->from != c->to && !c->rnd &&
         (from_int || vm_type_bytes[c->to] < vm_type_bytes[c->from]))

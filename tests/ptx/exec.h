@@ -65,6 +65,5 @@ enum { BAR_SYNC, BAR_ARRIVE, BAR_POPC, BAR_AND, BAR_OR };
 /* What splits wait for besides the 16 barriers of a block. */
 enum { BAR_CLUSTER = 16, BAR_GROUP, BAR_REGISTERS };
 enum { WG_NEGATE_A = 1, WG_NEGATE_B = 2, WG_TRANS_A = 4, WG_TRANS_B = 8, WG_REGISTERS = 16 };
-enum { MMA_M8N8K4_F64, MMA_M16N8K4, MMA_M16N8K8, MMA_M16N8K16, MMA_M16N8K32, MMA_M8N8K16 };
 
 #endif

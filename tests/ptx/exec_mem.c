@@ -476,27 +476,17 @@ static void plain(warp *w, const ins *i, uint32_t mask, ptx_space space, bool st
     access(w, i, mask, w->b, ad, space, store);
 }
 
-void x_ld_global(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_GLOBAL, false);
-}
-void x_ld_shared(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_SHARED, false);
-}
-void x_ld_local(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_LOCAL, false);
-}
-void x_ld_param(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_PARAM, false);
-}
-void x_st_global(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_GLOBAL, true);
-}
-void x_st_shared(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_SHARED, true);
-}
-void x_st_local(warp *w, const ins *i, uint32_t mask) {
-    plain(w, i, mask, PTX_LOCAL, true);
-}
+#define PLAIN(name, space, store)                                                                  \
+    void x_##name(warp *w, const ins *i, uint32_t mask) {                                          \
+        plain(w, i, mask, space, store);                                                           \
+    }
+PLAIN(ld_global, PTX_GLOBAL, false)
+PLAIN(ld_shared, PTX_SHARED, false)
+PLAIN(ld_local, PTX_LOCAL, false)
+PLAIN(ld_param, PTX_PARAM, false)
+PLAIN(st_global, PTX_GLOBAL, true)
+PLAIN(st_shared, PTX_SHARED, true)
+PLAIN(st_local, PTX_LOCAL, true)
 
 /* Lanes may be in different spaces: each space's lanes go together. */
 static void generic(warp *w, const ins *i, uint32_t mask, bool store) {

@@ -39,6 +39,10 @@ const char *ptx_status_name(ptx_status status) {
     return (unsigned)status < sizeof statuses / sizeof statuses[0] ? statuses[status] : "unknown";
 }
 
+const char *const ptx_counter_names[PTX_COUNTER_NAMES] = {
+#define COUNTER(name) #name,
+    PTX_COUNTERS(COUNTER)};
+
 const char *const ptx_class_names[PTX_CLASSES] = {
     "float", "half",   "int",   "logic",  "convert", "special", "move",   "load",
     "store", "atomic", "async", "matrix", "shuffle", "barrier", "control"};

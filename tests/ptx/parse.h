@@ -194,7 +194,6 @@ typedef struct parser {
     int32_t cc; /* the carry flag's register, -1: none yet */
     bool has_version, has_target;
     unsigned depth;
-    unsigned address_bits;
 } parser;
 
 /* lex.c */
@@ -255,8 +254,9 @@ void dec_fail(parser *p, const char *text); /* names the instruction */
 uint32_t dec_list(parser *p, const int32_t *regs, unsigned n);
 bool decode_later(opcode op); /* known, but not supported yet */
 bool dec_take(parser *p, modifier m);
+bool inst_has(const inst *in, modifier m);            /* M_NONE: always */
 modifier dec_take_of(parser *p, const modifier *any); /* the first present of a M_NONE-ended list */
-ins *dec_emit(parser *p, exec_fn *exec);
+ins *dec_emit(parser *p, exec_fn *exec, ptx_class cls);
 ins *dec_lane(parser *p, lane_op op, ptx_type t, int32_t d, int32_t a, int32_t b, int32_t c);
 int32_t dec_src(parser *p, unsigned k, ptx_type t);
 int32_t dec_src_of(parser *p, const opnd *o, ptx_type t);

@@ -283,21 +283,27 @@ typedef enum {
 
 extern const char *const ptx_class_names[PTX_CLASSES];
 
-/* Sums over the launch. "Ideal" is what the same bytes need when perfectly laid out. */
+/* Sums over the launch. "Ideal" is what the same bytes need when perfectly laid out; sectors have 32 bytes;
+ * `distinct` needs PTX_CHECK_SETS; wavefronts beyond the ideal are bank conflicts; a round is blocks waiting
+ * for each other's atomics. */
+/* clang-format off */
+#define PTX_COUNTERS(C)                                                                            \
+    C(blocks) C(warp_instructions) C(lane_instructions) C(branches) C(divergent_branches)          \
+    C(global_load_requests) C(global_load_sectors) C(global_load_sectors_ideal)                    \
+    C(global_store_requests) C(global_store_sectors) C(global_store_sectors_ideal)                 \
+    C(global_load_bytes) C(global_store_bytes) C(distinct_load_bytes) C(distinct_store_bytes)      \
+    C(shared_requests) C(shared_wavefronts) C(shared_wavefronts_ideal) C(local_requests)           \
+    C(local_bytes) C(barriers) C(atomics) C(rounds)
+/* clang-format on */
 typedef struct {
-    uint64_t blocks, warp_instructions, lane_instructions;
+#define PTX_COUNTER(name) uint64_t name;
+    PTX_COUNTERS(PTX_COUNTER)
+#undef PTX_COUNTER
     uint64_t by_class[PTX_CLASSES]; /* warp instructions */
-    uint64_t branches, divergent_branches;
-    uint64_t global_load_requests, global_load_sectors,
-        global_load_sectors_ideal; /* 32-byte sectors */
-    uint64_t global_store_requests, global_store_sectors, global_store_sectors_ideal;
-    uint64_t global_load_bytes, global_store_bytes;     /* moved by the instructions */
-    uint64_t distinct_load_bytes, distinct_store_bytes; /* needs PTX_CHECK_SETS */
-    uint64_t shared_requests, shared_wavefronts, shared_wavefronts_ideal; /* bank conflicts */
-    uint64_t local_requests, local_bytes;
-    uint64_t barriers, atomics;
-    uint64_t rounds; /* how often blocks waited for each other's atomics */
 } ptx_counters;
+/* The names of all but the last, in order: each is a uint64_t, so that they are an array, too. */
+enum { PTX_COUNTER_NAMES = offsetof(ptx_counters, by_class) / sizeof(uint64_t) };
+extern const char *const ptx_counter_names[PTX_COUNTER_NAMES];
 
 typedef enum { PTX_READ = 1, PTX_WRITE = 2, PTX_ATOMIC = 4 } ptx_access;
 

@@ -28,18 +28,13 @@ static const char usage[] =
     "                        TYPE  i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32 f64\n"
     "                        INIT  a number, zeros, ones, iota, rand, randn, empty, @FILE.npy\n"
     "      --cluster x[,y[,z]] blocks of a cluster (default: as the kernel says)\n"
-    "      --arch sm_N[a]    the device: 75, 80, 86, 89, 90, 100, 120 (default sm_90); a: "
-    "compiled\n"
-    "                        for this one alone\n"
-    "      --against FILE    run that one's kernel on the same inputs: the buffers must agree bit "
-    "for "
-    "bit;\n"
-    "      --against-kernel, --against-grid, --against-block: where it differs (default: the "
-    "same)\n"
+    "      --arch sm_N[a]    75, 80, 86, 89, 90, 100, 120 (default sm_90); a: compiled for it "
+    "alone\n"
+    "      --against FILE    that one's kernel on the same inputs: the same bits in all buffers;\n"
+    "      --against-kernel, --against-grid, --against-block: where it differs\n"
     "      --seeds N         run N schedules and compare their results (default 1)\n"
     "  -I DIR, -D NAME[=V]   for the compiler of a .cu; each may stand several times\n"
-    "      --out [K:]FILE.npy  write buffer argument K (default: the last buffer) after the first "
-    "run;\n"
+    "      --out [K:]FILE.npy  write buffer argument K (default: the last) after the first run;\n"
     "                        may stand several times\n"
     "      --limit N         warp instructions that a block may run (default 2^28)\n"
     "      --time-limit S    end after S seconds with exit status 1\n"
@@ -124,7 +119,8 @@ static bool parse_arch(const char *text, options *o) {
     X(AGAINST_BLOCK, "against-block", 1)                                                           \
     X(CLUSTER, "cluster", 1)                                                                       \
     X(ARCH, "arch", 1)                                                                             \
-    X(SEEDS, "seeds", 1) X(OUT, "out", 1) X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1)      \
+    X(SEEDS, "seeds", 1)                                                                           \
+    X(OUT, "out", 1) X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1)                           \
         X(COOPERATIVE, "cooperative", 0) X(THREADS, "threads", 1) X(COUNTERS, "counters", 0)       \
             X(NO_CHECKS, "no-checks", 0) X(JSON, "json", 0) X(HELP, "help", 0)
 #define NUMBER(name, text, value) OPT_##name,

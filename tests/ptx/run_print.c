@@ -48,51 +48,15 @@ void print_status(run_printer *p, const ptx_result *r) {
             r->status == PTX_INVALID ? r->message : "");
 }
 
-typedef struct {
-    const char *name;
-    size_t offset;
-} counter_name;
-
-#define COUNTER(field)                                                                             \
-    { #field, offsetof(ptx_counters, field) }
-static const counter_name counters[] = {
-    COUNTER(blocks),
-    COUNTER(warp_instructions),
-    COUNTER(lane_instructions),
-    COUNTER(branches),
-    COUNTER(divergent_branches),
-    COUNTER(global_load_requests),
-    COUNTER(global_load_sectors),
-    COUNTER(global_load_sectors_ideal),
-    COUNTER(global_store_requests),
-    COUNTER(global_store_sectors),
-    COUNTER(global_store_sectors_ideal),
-    COUNTER(global_load_bytes),
-    COUNTER(global_store_bytes),
-    COUNTER(distinct_load_bytes),
-    COUNTER(distinct_store_bytes),
-    COUNTER(shared_requests),
-    COUNTER(shared_wavefronts),
-    COUNTER(shared_wavefronts_ideal),
-    COUNTER(local_requests),
-    COUNTER(local_bytes),
-    COUNTER(barriers),
-    COUNTER(atomics),
-    COUNTER(rounds),
-};
-
 void print_counters(run_printer *p, const ptx_counters *c, double seconds) {
     if (p->json)
         fprintf(p->out, "\"seconds\": %.6f", seconds);
     else
         fprintf(p->out, "counters of one run (%.3f ms, %.2f G lane instructions/s):\n",
                 seconds * 1e3, (double)c->lane_instructions / seconds * 1e-9);
-    for (size_t k = 0; k < sizeof counters / sizeof counters[0]; k++) {
-        uint64_t v;
-        memcpy(&v, (const char *)c + counters[k].offset, 8);
-        fprintf(p->out, p->json ? ",\n    \"%s\": %llu" : "  %-28s %llu\n", counters[k].name,
-                (unsigned long long)v);
-    }
+    for (size_t k = 0; k < PTX_COUNTER_NAMES; k++)
+        fprintf(p->out, p->json ? ",\n    \"%s\": %llu" : "  %-28s %llu\n", ptx_counter_names[k],
+                (unsigned long long)((const uint64_t *)(const void *)c)[k]);
     for (unsigned k = 0; k < PTX_CLASSES; k++)
         if (c->by_class[k])
             fprintf(p->out, p->json ? ",\n    \"class_%s\": %llu" : "  instructions: %-14s %llu\n",

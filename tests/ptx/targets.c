@@ -67,7 +67,7 @@ static const first_target table[] = {
 };
 /* clang-format on */
 
-static bool has_mod(const inst *in, modifier m) {
+bool inst_has(const inst *in, modifier m) {
     for (unsigned k = 0; k < in->n_mods; k++)
         if (in->mods[k] == m) return true;
     return m == M_NONE;
@@ -80,9 +80,9 @@ static bool has_type(const inst *in, ptx_type t) {
 }
 
 static bool applies(const first_target *x, const inst *in) {
-    return (x->op == OP_NONE || x->op == in->op) && has_mod(in, x->m) && has_mod(in, x->also) &&
+    return (x->op == OP_NONE || x->op == in->op) && inst_has(in, x->m) && inst_has(in, x->also) &&
            (x->type == T_NONE || has_type(in, x->type)) && !has_type(in, x->without) &&
-           in->n >= x->operands && (x->absent == M_NONE || !has_mod(in, x->absent));
+           in->n >= x->operands && (x->absent == M_NONE || !inst_has(in, x->absent));
 }
 
 unsigned first_target_of(const inst *in) {

@@ -460,6 +460,14 @@ static inline unsigned type_lane(unsigned bytes) {
 
 extern const uint8_t vm_type_bytes[T_COUNT];
 extern const char vm_type_class[T_COUNT]; /* 'P' 'B' 'U' 'S' 'F' */
+
+static inline bool type_is_float(ptx_type t) {
+    return vm_type_class[t] == 'F';
+}
+
+static inline bool type_is_half(ptx_type t) {
+    return t == T_F16 || t == T_F16X2 || t == T_BF16 || t == T_BF16X2;
+}
 extern const char *const vm_type_names[T_COUNT];
 
 static inline void *reg_at(const warp *w, int32_t offset) {
