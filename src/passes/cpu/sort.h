@@ -34,6 +34,11 @@ void sort_close_wanted(sort_kernel *q);
 /* Must key y, of the right run, stand before x, of the left one? */
 lp_val sort_comes_first(lp_builder *b, bz_dtype key, bool descending, lp_val y, lp_val x);
 
+/* ---- topk.c: signed numbers in the order of the elements, the largest ones being the smallest numbers if q->back; i32, of dtypes of 8 bytes i64 */
+lp_val topk_key(const sort_kernel *q, lp_val x);
+/* The symbol of an element as a row is gone through, from its end if q->back, so that of equal keys the first is wanted; idx: its index in x. */
+ir_ex topk_index(const sort_kernel *q, ir_ex *idx);
+
 /* ---- sort.c: all of it, by digits or merged */
 bool sort_rows_of(sort_kernel *q);
 /* `n` keys (a value) at keys[row ..], and what goes along with them, in order, ascending or down: both have room for as many behind them.

@@ -69,34 +69,45 @@ static bool set_up(selection *s, lower *l) {
     s->key = s->bits == 64 ? BZ_I64 : BZ_I32;
     s->lanes = l->t->vector_bytes / (s->bits / 8);
     s->block = (int64_t)s->lanes * UNROLL;
-    for (unsigned a = 0; a < IR_MAX_RANK; a++) s->idx[a] = s->q.at.idx[a];
-    s->p = s->q.at.i;
-    if (s->q.back) {
-        const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[1];
-        s->p = lower_vector_sym(l, "p", n);
-        s->idx[axis] = ir_ex_addc(&l->x, ir_ex_mul(&l->x, s->p, ir_ex_const(&l->x, -1)), n - 1);
-    }
+    s->p = topk_index(&s->q, s->idx);
     return s->lanes > 1 && s->block < n;
 }
 
 /* ---- keys */
 
-static lp_val key_of(const selection *s, lp_val x) {
-    const uint64_t sign = UINT64_C(1) << (s->bits - 1), rest = sign - 1;
-    const bool floats = ir_is_float(s->q.t), wide = s->bits == 64;
-    if (floats) {
-        const uint64_t infinity = wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23;
-        x = emit_cast(s->b, wide ? BZ_F64 : BZ_F32, s->q.t, x);
-        x = lp_base(s->b, IR_BITCAST, s->key, &x, 1);
-        const lp_val size = two(s, IR_AND, x, number(s, rest)), zero = number(s, 0);
-        const lp_val negative = is(s, IR_LT, x, zero),
-                     nan = is(s, IR_LT, number(s, infinity), size);
-        const lp_val down = two(s, IR_SUB, zero, size); /* of both zeros it is 0 */
-        x = choose(s, s->key, nan, number(s, rest), choose(s, s->key, negative, down, size));
+lp_val topk_key(const sort_kernel *q, lp_val x) {
+    lp_builder *b = q->l->b;
+    const bool wide = ir_dtype_bytes(q->t) == 8;
+    const bz_dtype key = wide ? BZ_I64 : BZ_I32;
+    if (ir_is_float(q->t)) {
+        const uint64_t infinity = wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23,
+                       rest = wide ? INT64_MAX : INT32_MAX;
+        const lp_val top = lp_const(b, key, rest, 1), zero = lp_const(b, key, 0, 1);
+        x = emit_cast(b, wide ? BZ_F64 : BZ_F32, q->t, x);
+        x = lp_base(b, IR_BITCAST, key, &x, 1);
+        const lp_val size = lp_base(b, IR_AND, key, (lp_val[]){x, top}, 2);
+        const lp_val negative = lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){x, zero}, 2);
+        const lp_val nan =
+            lp_base(b, IR_LT, BZ_BOOL, (lp_val[]){lp_const(b, key, infinity, 1), size}, 2);
+        const lp_val down =
+            lp_base(b, IR_SUB, key, (lp_val[]){zero, size}, 2); /* 0 for both zeros */
+        x = lp_base(b, IR_SELECT, key, (lp_val[]){negative, down, size}, 3);
+        x = lp_base(b, IR_SELECT, key, (lp_val[]){nan, top, x}, 3);
     } else {
-        x = emit_cast(s->b, s->key, s->q.t, x);
+        x = emit_cast(b, key, q->t, x);
     }
-    return s->q.back ? two(s, IR_XOR, x, number(s, UINT64_MAX)) : x;
+    const lp_val all = lp_const(b, key, wide ? UINT64_MAX : UINT32_MAX, 1);
+    return q->back ? lp_base(b, IR_XOR, key, (lp_val[]){x, all}, 2) : x;
+}
+
+ir_ex topk_index(const sort_kernel *q, ir_ex *idx) {
+    lower *l = q->l;
+    for (unsigned a = 0; a < IR_MAX_RANK; a++) idx[a] = q->at.idx[a];
+    if (!q->back) return q->at.i;
+    const unsigned axis = (unsigned)ir_attrs(l->g, ir_at(l->g, l->group->head))[1];
+    const ir_ex p = lower_vector_sym(l, "p", q->at.n);
+    idx[axis] = ir_ex_addc(&l->x, ir_ex_mulc(&l->x, p, -1), q->at.n - 1);
+    return p;
 }
 
 /* Of elements p .. p + width * lanes - 1; tail: mask of the last vector, 0 = all. */
@@ -105,7 +116,7 @@ static void keys_at(selection *s, lp_val p, unsigned width, lp_val tail, lp_val 
     const unsigned mark = emit_mark(m);
     emit_vector(m, s->p, p, s->lanes, width, tail);
     const emit_value x = emit_node(m, s->q.x, s->idx);
-    for (unsigned u = 0; u < width; u++) out[u] = key_of(s, emit_lane_value(m, &x, u));
+    for (unsigned u = 0; u < width; u++) out[u] = topk_key(&s->q, emit_lane_value(m, &x, u));
     emit_scalar(m);
     emit_forget(m, mark);
 }

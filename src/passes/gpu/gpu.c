@@ -9,9 +9,9 @@
 
 static bool lower_whole_block(lower *l) {
     switch (ir_at(l->g, l->group->head)->op) {
-    case IR_SORT:
+    case IR_SORT: return lower_sort_block(l);
     case IR_TOPK:
-    case IR_KTHVALUE: return lower_sort_block(l);
+    case IR_KTHVALUE: return lower_topk_block(l);
     default: return lower_whole(l);
     }
 }

@@ -7,6 +7,7 @@
  *     dot_*.c       products: tiles through shared memory (dot_block.h)
  *     band_block.c  bands of rows through products and folds
  *     turn_block.c  transposed inputs: tiles through shared memory
+ *     topk_block.c  the first of a row in order, or one of it
  *     sort_*.c      rows in order      scan_block.c   running sums along an axis      scatter_block.c   rows put into rows */
 #ifndef BRAZE_GPU_H
 #define BRAZE_GPU_H
@@ -20,6 +21,7 @@ bool lower_row_warp(lower *l);
 bool lower_dot_block(lower *l);
 bool lower_col_block(lower *l);
 bool lower_sort_block(lower *l);
+bool lower_topk_block(lower *l);
 bool lower_scan_block(lower *l);
 bool lower_scatter_block(lower *l);
 bool lower_band_block(lower *l);
