@@ -548,6 +548,25 @@ Test(control_calls, what_a_program_cannot_do) {
     }
 }
 
+Test(control_calls, what_has_no_one_plan) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *in[3] = {bz_ones(c, BZ_SHAPE(3), BZ_F32), bz_full_int(c, NULL, 0, 1, BZ_BOOL),
+                        bz_ones(c, BZ_SHAPE(3), BZ_F32)};
+    bz_program *p = bz_compile(c, only_loops, NULL, &(bz_compile_options){.nin = 3, .nout = 1});
+    bz_explanation *x;
+    cr_assert_eq(bz_prepare(p, in), BZ_OK, "%s", bz_message(c));
+    cr_expect_eq(bz_explain(p, NULL, &x), BZ_EMODE);
+    cr_expect(strstr(bz_message(c), "[explain] the program chooses between plans"), "%s",
+              bz_message(c));
+    bz_clear(c);
+    cr_expect_eq(bz_export(p, in, "/nowhere/step", "step", NULL), BZ_EUNSUPPORTED);
+    cr_expect(strstr(bz_message(c), "[while] is run between kernels") &&
+                  strstr(bz_message(c), "test_control_calls.c:"),
+              "%s", bz_message(c));
+    bz_clear(c);
+    bz_close(c);
+}
+
 /* ---- memory that runs out */
 
 Test(control_calls, memory_that_runs_out) {

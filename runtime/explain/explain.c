@@ -235,6 +235,10 @@ bz_status bz_explain(bz_program *p, const bz_machine *machine, bz_explanation **
     if (!program)
         return rt_fail(c, BZ_EMODE, NULL, "explain",
                        "nothing is compiled yet; call bz_prepare first");
+    if (!plan && program->gives)
+        return rt_fail(c, BZ_EMODE, NULL, "explain",
+                       "the program chooses between plans (bz_cond, bz_while, bz_for), of which "
+                       "each would be explained, not all");
     if (!plan)
         return rt_fail(c, BZ_EMODE, NULL, "explain", "device %s has no kernels",
                        rt_device_names[c->options.device]);
