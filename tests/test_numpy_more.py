@@ -90,6 +90,22 @@ def test_ordered_rows():
         same("ordered rows", g, w)
 
 
+def test_median():
+    """The lower one of two, of equal ones number (n - 1) / 2 of the stable order; the first NaN if there is one."""
+    r = np.random.default_rng(4)
+    for dtype in ("f4", "f8", "i4", "f2"):
+        for rows, n in ((3, 700), (5, 41), (2, 1)):
+            x = np.round(r.standard_normal((rows, n)) * 4)
+            if dtype[0] == "f":
+                x[0, n // 2] = x[0, -1] = np.nan
+            x, row = x.astype(dtype), np.arange(rows)
+            bad = np.isnan(x.astype("f8"))
+            at = np.where(bad.any(-1), bad.argmax(-1), np.argsort(x, -1, kind="stable")[:, (n - 1) // 2])
+            lines = ["%a, %i = median %x {axes=[1]}", "%t = transpose %x", "%b, %j = median %t {axes=[0], keepdim}"]
+            for name, g, w in zip("aibj", run(lines, list("aibj"), x=x), (x[row, at], at, x[row, at][None], at[None])):
+                same(f"median {dtype} {n} {name}", g, w)
+
+
 def main():
     tests = {n[5:]: f for n, f in globals().items() if n.startswith("test_")}
     for name in sys.argv[1:] or tests:

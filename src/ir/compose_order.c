@@ -7,14 +7,15 @@
 
 /* One axis of x to order along, of known size: axes as argmax has them, none for the flattened tensor. false and an error. */
 typedef struct ordered {
-    ir_ref values, indices; /* sorted, the axis last */
+    ir_ref x;               /* the axis last */
+    ir_ref values, indices; /* sorted */
     int64_t n;
     unsigned rank, at; /* of x, as it was; rank of x flattened: 1 */
     bool all;
 } ordered;
 
-static bool in_order(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n,
-                     ordered *o) {
+static bool axis_last(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n,
+                      ordered *o) {
     int64_t shape[IR_MAX_RANK];
     if (!x) return false;
     if (n > 1)
@@ -43,7 +44,14 @@ static bool in_order(ir_graph *g, const char *name, ir_ref x, const int *axes, u
         perm[k] = (int)at;
         x = ir_permute(g, x, perm, rank);
     }
-    o->values = ir_sort(g, x, -1, false, &o->indices);
+    o->x = x;
+    return x != 0;
+}
+
+static bool in_order(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n,
+                     ordered *o) {
+    if (!axis_last(g, name, x, axes, n, o)) return false;
+    o->values = ir_sort(g, o->x, -1, false, &o->indices);
     return o->values != 0;
 }
 
@@ -85,15 +93,15 @@ static ir_ref last_number(ir_graph *g, const ordered *o) {
 ir_ref ir_median(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, bool keepdim,
                  ir_ref *indices) {
     ordered o;
-    if (!in_order(g, "median", x, axes, naxes, &o)) return 0;
-    ir_ref v = at_place(g, o.values, (o.n - 1) / 2), i = at_place(g, o.indices, (o.n - 1) / 2);
+    if (!axis_last(g, "median", x, axes, naxes, &o)) return 0;
+    ir_ref i = 0, v = ir_kthvalue(g, o.x, (o.n - 1) / 2 + 1, -1, false, &i);
     if (ir_is_float(ir_dtype(g, x))) { /* NaN, the first one */
-        ir_ref last = at_place(g, o.values, o.n - 1), nan = ir_build1(g, IR_ISNAN, last);
-        ir_ref first = ir_plus(g, last_number(g, &o), ir_const_i(g, BZ_I64, 1));
-        ir_ref none = ir_build1(g, IR_ISNAN, at_place(g, o.values, 0));
-        first = ir_build3(g, IR_SELECT, none, ir_const_i(g, BZ_I64, 0), first);
-        i = ir_build3(g, IR_SELECT, nan, at_each(g, o.indices, first, o.n), i);
-        v = ir_build3(g, IR_SELECT, nan, last, v);
+        ir_ref nan = ir_build1(g, IR_ISNAN, o.x);
+        ir_ref some = ir_reduce(g, IR_ANY, nan, (int[]){-1}, 1, false),
+               first = ir_reduce(g, IR_ARGMAX, ir_cast(g, nan, BZ_I32), (int[]){-1}, 1, false);
+        ir_ref there = ir_gather_along(g, o.x, ir_unsqueeze(g, first, -1), -1);
+        i = ir_build3(g, IR_SELECT, some, first, i);
+        v = ir_build3(g, IR_SELECT, some, ir_select(g, there, -1, 0), v);
     }
     *indices = kept(g, &o, i, keepdim);
     return kept(g, &o, v, keepdim);
