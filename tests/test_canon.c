@@ -184,7 +184,7 @@ Test(canon, every_rule_is_exact_and_fires) {
         for (bz_dtype t = 0; t < BZ_NDTYPES; t++) {
             char kind = ir_is_float(t)                      ? 'F'
                         : t == BZ_BOOL                      ? 'B'
-                        : ir_dtypes[t].kind == IR_KIND_SINT ? 'S'
+                        : ir_is_signed(t)                   ? 'S'
                                                             : 'U';
             const bool wide = kind == 'F' && !ir_is_half(t) && strchr(rules[i].dtypes, 'W');
             if (wide || strchr(rules[i].dtypes, kind)) check(&rules[i], t);
@@ -242,7 +242,9 @@ Test(canon, casts_that_go_and_casts_that_stay) {
         {BZ_I64, BZ_I32, BZ_I16, 1}, {BZ_I32, BZ_F64, BZ_I32, 0},  {BZ_I32, BZ_F32, BZ_I32, 2},
         {BZ_I32, BZ_F64, BZ_I8, 2},  {BZ_U8, BZ_BF16, BZ_U8, 0},   {BZ_BOOL, BZ_F16, BZ_BOOL, 0},
         {BZ_BOOL, BZ_I8, BZ_F64, 1}, {BZ_F32, BZ_BOOL, BZ_F32, 2}, {BZ_F64, BZ_F32, BZ_BOOL, 2},
-        {BZ_F32, BZ_I64, BZ_F32, 2},
+        {BZ_F32, BZ_I64, BZ_F32, 2}, {BZ_U8, BZ_U32, BZ_U16, 1},   {BZ_U16, BZ_I32, BZ_U64, 1},
+        {BZ_U32, BZ_I32, BZ_I64, 2}, {BZ_U64, BZ_I64, BZ_U32, 1},  {BZ_I16, BZ_U32, BZ_U64, 2},
+        {BZ_U16, BZ_F32, BZ_U16, 0}, {BZ_U32, BZ_F32, BZ_U32, 2},  {BZ_U32, BZ_F64, BZ_U32, 0},
     };
     for (unsigned i = 0; i < BZ_LEN(cases); i++)
         cr_expect_eq(check_casts(cases[i].from, cases[i].by, cases[i].to), cases[i].left,

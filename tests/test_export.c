@@ -83,9 +83,10 @@ Test(export, layers) {
     check_text("softmax", "graph main(x: f32[301,77]) { %1 = softmax %x {axis=-1}\n return %1 }");
     check_text("dtypes",
                "graph main(a: i32[300], b: bool[300], h: f16[300], k: bf16[300], d: f64[300],"
-               " u: u8[300]) { %1 = add %a %a\n %2 = logical_not %b\n %3 = mul %h %h\n"
-               " %4 = neg %k\n %5 = mul %d %d\n %6 = add %u %u\n"
-               " return %1, %2, %3, %4, %5, %6 }");
+               " u: u8[300], v: u16[300], w: u32[300], z: u64[300]) { %1 = add %a %a\n %2 = logical_not %b\n %3 = mul %h %h\n"
+               " %4 = neg %k\n %5 = mul %d %d\n %6 = add %u %u\n %7 = floor_divide %v 7\n"
+               " %8 = cast %w {dtype=f32}\n %9 = max %z\n"
+               " return %1, %2, %3, %4, %5, %6, %7, %8, %9 }");
     check_text("empty",
                "graph main(x: f32[0,5], y: f32[3,0]) { %1 = neg %x\n %2 = sum %y {axes=[1]}\n"
                " return %1, %2 }");

@@ -54,6 +54,9 @@ Test(loops_text, constants_keep_their_bits) {
         {BZ_I16, 0x8000},
         {BZ_I32, 0x80000000},
         {BZ_I64, 0x8000000000000000},
+        {BZ_U16, 0xffff},
+        {BZ_U32, 0xffffffff},
+        {BZ_U64, 0xffffffffffffffff},
     };
     lp_module m = {0};
     lp_kernel *k = lp_kernel_new("consts");
@@ -92,6 +95,9 @@ static const bad parse_errors[] = {
     {"kernel f() {\n  %a: f32x999 = const 1\n}", "2:7: not a type"},
     {"kernel f() {\n  %a: *f32 = const 1\n}", "2:14: result is not a pointer"},
     {"kernel f() {\n  %a: f32 = local [3] stack\n}", "2:13: result is a pointer"},
+    {"kernel f() {\n  %a: u64 = const -1\n}", "2:19: -1 does not fit into u64"},
+    {"kernel f() {\n  %a: u64 = const 18446744073709551616\n}", "2:19: not a whole number"},
+    {"kernel f() {\n  %a: u16 = const 65536\n}", "2:19: 65536 does not fit into u16"},
     {"kernel f() {\n  %a: u8 = const 256\n}", "2:18: 256 does not fit into u8"},
     {"kernel f() {\n  %a = const 1.5\n}", "2:14: not a whole number"},
     {"kernel f() {\n  %a: f32 = const 1.5q\n}", "2:19: not a finite number"},

@@ -22,7 +22,8 @@ os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 QUICK = os.environ.get("BRAZE_QUICK")
 PER_FILE = 6
-DTYPES = {"f16": "f2", "f32": "f4", "f64": "f8", "i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "bool": "?"}
+DTYPES = {"f16": "f2", "f32": "f4", "f64": "f8", "i8": "i1", "i16": "i2", "i32": "i4", "i64": "i8",
+          "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "bool": "?"}
 FLOATS = ("f16", "f32", "f64")
 # Relative to the largest element; every op of a chain may add a few ULP, sums of hundreds some more.
 TOLERANCE = {"f16": 2e-2, "f32": 3e-5, "f64": 1e-12}
@@ -61,7 +62,7 @@ class Program:
         elif dtype == "bool":
             data = self.n.randint(0, 2, shape).astype("?")
         else:
-            data = self.n.randint(0 if dtype == "u8" else -20, 20, shape).astype(DTYPES[dtype])
+            data = self.n.randint(0 if dtype[0] == "u" else -20, 20, shape).astype(DTYPES[dtype])
         return self.given(name, np.asarray(data), dtype)
 
     def given(self, name, data, dtype):
@@ -315,7 +316,7 @@ class Program:
         return self.emit(f"cast {x.name} {{dtype={to}}}", ref, to, True)
 
     def chain(self):
-        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "f16", "i8", "u8", "i16", "i32", "i64", "bool")), self.shape())
+        x = self.input(self.r.choice(("f32", "f32", "f32", "f64", "f16", "i8", "u8", "i16", "i32", "i64", "u16", "u32", "u64", "bool")), self.shape())
         ops = [self.unary, self.unary, self.tamed, self.tamed, self.binary, self.binary, self.choice, self.reduction, self.argument,
                self.softmax, self.layer_norm, self.matmul, self.movement, self.movement, self.cast, self.look_up]
         for _ in range(self.r.randint(3, 9)):
@@ -374,9 +375,11 @@ def run_file(seed):
 
 def random_array(r, n):
     shape = tuple(r.choice((1, 2, 3, 7, 20, 60)) for _ in range(r.randint(0, 3)))
-    kind = r.choice(("f4", "f4", "f8", "f8", "f2", "i4", "i8", "i1", "u1", "?"))
+    kind = r.choice(("f4", "f4", "f8", "f8", "f2", "i4", "i8", "i1", "u1", "u2", "u4", "u8", "?"))
     if kind[0] != "f":
-        lo, hi = (0, 2) if kind == "?" else (0, 200) if kind == "u1" else (-100, 100)
+        lo, hi = (0, 2) if kind == "?" else (0, 200) if kind[0] == "u" else (-100, 100)
+        if kind == "u8" and r.random() < 0.5:
+            return np.asarray(n.randint(0, 2**64, shape, dtype="u8"))
         return np.asarray(n.randint(lo, hi, shape).astype(kind))
     a = n.standard_normal(shape) * 10.0 ** r.choice((0, 0, 0, 1, 3, -3) if kind == "f2" else (0, 0, 0, 2, 5, -3, -7, 12, 20))
     if r.random() < 0.4:
@@ -390,7 +393,7 @@ def random_array(r, n):
 def test_print(seed, count):
     r, n = random.Random(seed), np.random.RandomState(seed)
     names = {"float16": "f16", "float32": "f32", "float64": "f64", "int32": "i32", "int64": "i64", "int8": "i8", "uint8": "u8",
-             "bool": "bool"}
+             "uint16": "u16", "uint32": "u32", "uint64": "u64", "bool": "bool"}
     arrays = [random_array(r, n) for _ in range(count)]
     with tempfile.TemporaryDirectory(prefix="braze-numpy-") as d:
         args = ["--device", "ref"]
@@ -466,7 +469,7 @@ def test_files():
 
 
 # Ops and dtypes that 600 programs cannot miss.
-EVERY = """f16 f32 f64 i8 u8 i16 i32 i64 bool abs acos acosh add all any argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_not
+EVERY = """f16 f32 f64 i8 u8 i16 i32 i64 u16 u32 u64 bool abs acos acosh add all any argmax argmin asin asinh atan atan2 atanh bitwise_and bitwise_not
 bitwise_or bitwise_xor cast cbrt ceil clamp concat copysign cos cosh div eq exp exp2 expand expm1 flip floor floor_divide fma gather gt
 hypot layer_norm le left_shift lerp log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp
 matmul max maximum mean min minimum mul ne neg one_hot pad permute pow prod reciprocal relu remainder reshape right_shift rms_norm round

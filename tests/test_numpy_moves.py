@@ -14,7 +14,8 @@ import numpy as np
 
 os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
-DTYPES = {"f32": "f4", "f64": "f8", "f16": "f2", "i8": "i1", "u8": "u1", "i16": "i2", "i32": "i4", "i64": "i8", "bool": "?"}
+DTYPES = {"f32": "f4", "f64": "f8", "f16": "f2", "i8": "i1", "i16": "i2", "i32": "i4", "i64": "i8",
+          "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "bool": "?"}
 
 
 def repeat_rows(a, counts, axis):

@@ -49,12 +49,36 @@ Test(operands, every_c_type_keeps_its_value) {
     bz_close(c);
 }
 
+/* What i64 does not hold stands beside u64 and floats, also in place, in eager mode, and while a function is traced. */
+Test(operands, numbers_that_u64_alone_holds) {
+    bz_context *c = open_one(BZ_CPU);
+    bz_tensor *z = bz_zeros(c, BZ_SHAPE(2), BZ_U64), *d = bz_zeros(c, BZ_SHAPE(1), BZ_F64),
+              *f = bz_zeros(c, BZ_SHAPE(1), BZ_F32);
+    bz_tensor *top = bz_add(z, UINT64_MAX);
+    uint64_t v[2];
+    expect_dtype(top, BZ_U64, "u64 + number");
+    cr_expect_eq(bz_to_host(top, v, sizeof v), BZ_OK, "%s", bz_message(c));
+    cr_expect(v[0] == UINT64_MAX && v[1] == UINT64_MAX);
+    EXPECT_INT(bz_at(bz_sub(top, UINT64_MAX - 5), "1"), 5);
+    EXPECT_INT(bz_at(bz_add_(z, (uint64_t)INT64_MAX + 2), "0"), INT64_MIN + 1);
+    cr_expect_eq(bz_item(bz_at(z, "0")), 0x1p63);
+    cr_expect_eq(bz_item(bz_add(d, UINT64_MAX)), 0x1p64);
+    cr_expect_eq(bz_item(bz_add(f, UINT64_C(18446742424442109953))), 0x1p64 - 0x1p40, "rounded once");
+    cr_expect_eq(bz_item(bz_max(bz_full_int(c, BZ_SHAPE(3), (int64_t)(UINT64_MAX - 1), BZ_U64), NULL, 0, false)), 0x1p64);
+    char text[60];
+    bz_format(top, text, sizeof text);
+    cr_expect_str_eq(text, "[18446744073709551615 18446744073709551615]");
+    cr_expect_eq(bz_context_status(c), BZ_OK, "%s", bz_message(c));
+    bz_close(c);
+}
+
 /* A number takes the dtype beside it within its category. */
 Test(operands, numbers_take_the_dtype_beside_them) {
     bz_context *c = open_one(BZ_CPU);
     const bool yes = true;
     static const bz_dtype floats[] = {BZ_F16, BZ_BF16, BZ_F32, BZ_F64};
-    static const bz_dtype ints[] = {BZ_U8, BZ_I8, BZ_I16, BZ_I32, BZ_I64};
+    static const bz_dtype ints[] = {BZ_U8,  BZ_I8,  BZ_I16, BZ_I32,
+                                    BZ_I64, BZ_U16, BZ_U32, BZ_U64};
     for (unsigned i = 0; i < 4; i++) {
         bz_tensor *x = bz_ones(c, BZ_SHAPE(2), floats[i]);
         expect_dtype(bz_mul(x, 2), floats[i], "float * int");
@@ -63,7 +87,7 @@ Test(operands, numbers_take_the_dtype_beside_them) {
         expect_dtype(bz_clamp(x, 0, 0.5), floats[i], "clamp");
         expect_dtype(bz_add_(x, 1), floats[i], "add_");
     }
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < sizeof ints / sizeof *ints; i++) {
         bz_tensor *x = bz_ones(c, BZ_SHAPE(2), ints[i]);
         expect_dtype(bz_mul(x, 2), ints[i], "int * int");
         expect_dtype(bz_mul(x, yes), ints[i], "int * bool");

@@ -102,13 +102,17 @@ def test_run():
     r = row(["run", "DIR/add.bz", "--in", "x=DIR/f64.npy", "--in", "y=0.5"], "", 0, "z: f32[2,2]\n[[0.5 0.5]")
     check("a file of another dtype is noticed", "f64.npy holds f64; input x takes it as f32" in r.stderr, r.stderr)
     row(["run", "-", "--in", "k=9007199254740993"], "graph main(k: i64[]) {\n return %k as k\n}", 0, "k: i64[]\n9007199254740993")
-    for code, held in (("<u2", "i32"), (">u2", "i32"), ("<u4", "i64"), (">u4", "i64"), ("<u8", "i64"), (">u8", "i64")):
-        most = min(2 ** (8 * int(code[2])) - 1, 2**63 - 1)
+    for code, held in (("<u2", "u16"), (">u2", "u16"), ("<u4", "u32"), (">u4", "u32"), ("<u8", "u64"), (">u8", "u64")):
+        most = 2 ** (8 * int(code[2])) - 1
         np.save(path("u.npy"), np.asfortranarray(np.array([[0, 1, 2], [3, 4, most]], code)))
         r = row(["run", "-", "--in", "k=DIR/u.npy"], "graph main(k: %s[2,3]) {\n %%r = reshape %%k {shape=[6]}\n return %%r as r\n}" % held, 0)
         check(f"{code} is read as {held}", r.stdout.replace("[", " ").replace("]", " ").split()[-6:] == ["0", "1", "2", "3", "4", str(most)] and not r.stderr, r.stdout + r.stderr)
     np.save(path("u.npy"), np.array([1, 2**63], "u8"))
-    row(["run", "-", "--in", "k=DIR/u.npy"], "graph main(k: i64[2]) {\n return %k\n}", 1, "element 1 is 9223372036854775808, which i64 does not hold")
+    row(["run", "-", "--in", "k=DIR/u.npy"], "graph main(k: i64[2]) {\n return %k\n}", 1, "input k is i64: 9223372036854775808 in DIR/u.npy does not fit")
+    row(["run", "-", "--in", "k=18446744073709551615"], "graph main(k: u64[2], x: u64[2] = 9223372036854775808) {\n return %k as k, %x as x\n}", 0,
+        "k: u64[2]\n[18446744073709551615 18446744073709551615]", "x: u64[2]\n[9223372036854775808 9223372036854775808]")
+    row(["run", "-"], "graph main(x: u64[3] = randint(seed=1, lo=9223372036854775807, hi=18446744073709551615)) {\n %r = lt %x, 9223372036854775807\n"
+        " return %r as r\n}", 0, "r: bool[3]\n[False False False]")
     row(["run", "-", "--in", "k=-inf"], "graph main(k: f64[]) {\n return %k as k\n}", 0, "-inf")
     row(["run", "-", "--in", "k=DIR/small.npy"], "graph main(k: i32[2]) {\n return %k as k\n}", 0, "k: i32[2]\n[-3  4]")
     for device in ("cpu", "ref"):
@@ -227,6 +231,7 @@ def test_run_mistakes():
     row([*x, "--in", "x=DIR/x.npy", "--in", "y=ten"], "", 1, "cannot read ten")
     row(["run", "-", "--in", "k=0.5"], "graph main(k: i64[]) {\n return %k\n}", 1, "input k is i64, which does not hold 0.5")
     row(["run", "-", "--in", "k=300"], "graph main(k: u8[]) {\n return %k\n}", 1, "input k is u8, which does not hold 300")
+    row(["run", "-", "--in", "k=-1"], "graph main(k: u64[]) {\n return %k\n}", 1, "input k is u64, which does not hold -1")
     row(["run", "-", "--in", "k=DIR/f64.npy"], "graph main(k: i64[2,2]) {\n return %k\n}", 1, "input k is i64[2,2], but DIR/f64.npy holds f64[2,2]")
     row(["run", "-", "--in", "k=DIR/wide.npy"], "graph main(k: i32[2]) {\n return %k\n}", 1, "input k is i32: 2147483648 in DIR/wide.npy does not fit")
     row(["run", "-", "--in", "x=DIR/x.npy", "--dim", "n=3"], SYMBOLS, 1, "n is 3 by --dim, but 2 by DIR/x.npy")

@@ -213,6 +213,95 @@ Test(value, integers_never_overflow) {
     cr_assert_eq(base(IR_FMOD, BZ_I32, -7, 2), -1);
     cr_assert_eq(base(IR_FMOD, BZ_I32, 7, 0), 0);
     cr_assert_eq(base(IR_SUB, BZ_U8, 1, 2), 255);
+    cr_assert_eq(base(IR_SUB, BZ_U32, 1, 2), UINT32_MAX);
+    cr_assert_eq(base(IR_MUL, BZ_U16, 65535, 65535), 1);
+}
+
+/* x op y of integers of `bits` bits, told again: in 64 bits, with a sign or without. */
+static uint64_t told(ir_op op, unsigned bits, bool sign, uint64_t x, uint64_t y) {
+    const unsigned up = 64 - bits;
+    const int64_t a = (int64_t)(x << up) >> up, b = (int64_t)(y << up) >> up;
+    const uint64_t wide = sign ? (uint64_t)a : x;
+    const bool below = sign ? a < b : x < y, minus = sign && b == -1;
+    switch (op) {
+    case IR_ADD: return x + y;
+    case IR_SUB: return x - y;
+    case IR_MUL: return x * y;
+    case IR_NEG: return 0 - x;
+    case IR_ABS: return sign && a < 0 ? 0 - x : x;
+    case IR_SIGN: return sign && a < 0 ? UINT64_MAX : x != 0;
+    case IR_MAX: return below ? y : x;
+    case IR_MIN: return below ? x : y;
+    case IR_LT: return below;
+    case IR_LE: return below || x == y;
+    case IR_GT: return !below && x != y;
+    case IR_IDIV:
+    case IR_FLOORDIV:
+        if (y == 0 || minus) return y ? 0 - x : 0;
+        return sign ? (uint64_t)(a / b - (a % b != 0 && (a < 0) != (b < 0))) : x / y;
+    case IR_IMOD:
+    case IR_MOD:
+        if (y == 0 || minus) return 0;
+        return !sign ? x % y : (uint64_t)(a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0));
+    case IR_FMOD:
+        if (y == 0 || minus) return 0;
+        return sign ? (uint64_t)(a % b) : x % y;
+    case IR_AND: return x & y;
+    case IR_OR: return x | y;
+    case IR_XOR: return x ^ y;
+    case IR_NOT: return ~x;
+    case IR_SHL: return y < bits ? x << y : 0;
+    case IR_SHR: return y < bits ? (sign ? (uint64_t)(a >> y) : x >> y) : sign && a < 0 ? UINT64_MAX : 0;
+    case IR_LSHR: return y < bits ? x >> y : 0;
+    case IR_POPCOUNT: return (uint64_t)__builtin_popcountll(x);
+    case IR_CLZ: return x ? (uint64_t)__builtin_clzll(x) - up : bits;
+    case IR_RELU: return sign && a < 0 ? 0 : x;
+    default: return wide; /* the roundings */
+    }
+}
+
+static const ir_op told_ops[] = {
+    IR_ADD, IR_SUB, IR_MUL,  IR_NEG, IR_ABS, IR_SIGN, IR_MAX, IR_MIN, IR_LT,       IR_LE,  IR_GT,   IR_IDIV,  IR_FLOORDIV, IR_IMOD,
+    IR_MOD, IR_FMOD, IR_AND, IR_OR,  IR_XOR, IR_NOT,  IR_SHL, IR_SHR, IR_LSHR, IR_POPCOUNT, IR_CLZ, IR_FLOOR, IR_TRUNC, IR_RELU};
+
+/* All of v[0 .. n) with all of them, every integer op. */
+static void check_integers(bz_dtype t, const uint64_t *v, size_t n) {
+    const unsigned bits = ir_dtypes[t].bits;
+    const uint64_t all = UINT64_MAX >> (64 - bits);
+    for (unsigned k = 0; k < BZ_LEN(told_ops); k++) {
+        const ir_op op = told_ops[k];
+        const ir_vprog *p = ir_value(op, t, t);
+        const size_t second = ir_ops[op].arity > 1 ? n : 1;
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j < second; j++) {
+                const uint64_t x = v[i] & all, y = v[j] & all;
+                const uint64_t want = told(op, bits, ir_is_signed(t), x, y) & all,
+                               got = ir_value_eval_bits(p, (const ir_bits[3]){x, y, 0});
+                cr_assert_eq(got, want, "%s of %s: %llx, %llx: %llx, not %llx", ir_ops[op].name,
+                             ir_dtypes[t].name, (unsigned long long)x, (unsigned long long)y,
+                             (unsigned long long)got, (unsigned long long)want);
+            }
+        }
+    }
+}
+
+/* Of 8 bits all pairs, of more those near the ends, near powers of two and near the widths. */
+Test(value, integer_ops_are_what_they_are_told_to_be) {
+    uint64_t small[256], wide[64];
+    size_t n = 0;
+    for (unsigned i = 0; i < 256; i++) small[i] = i;
+    for (unsigned b = 0; b < 64; b += b < 8 ? 1 : 8)
+        for (int d = -1; d < 2; d++) wide[n++] = (UINT64_C(1) << b) + (uint64_t)(int64_t)d;
+    for (int d = -2; d < 1; d++) wide[n++] = (UINT64_C(1) << 63) - 1 + (uint64_t)(int64_t)d;
+    for (unsigned i = 0; i < 4; i++) wide[n++] = UINT64_MAX - i * i;
+    cr_assert_leq(n, BZ_LEN(wide));
+    for (bz_dtype t = 0; t < BZ_NDTYPES; t++) {
+        if (!ir_is_int(t)) continue;
+        if (ir_dtypes[t].bits == 8)
+            check_integers(t, small, 256);
+        else
+            check_integers(t, wide, n);
+    }
 }
 
 Test(value, shifts_out_of_range) {
@@ -280,6 +369,20 @@ Test(value, floats_to_integers_saturate) {
     cr_assert_arr_eq(i8, ((int8_t[]){0, 127, -128, 2, -2, 127}), sizeof i8);
     cr_assert_arr_eq(u8, ((uint8_t[]){0, 255, 0, 2, 0, 255}), sizeof u8);
     cr_assert_arr_eq(i64, ((int64_t[]){0, INT64_MAX, -10000000000, 2, -2, 300}), sizeof i64);
+    const double y[8] = {NAN, INFINITY, -0.9, 4294967295.9, 65535.9, 65536, 0x1.fffffffffffffp63, -1};
+    uint16_t u16[8];
+    uint32_t u32[8];
+    uint64_t u64[8];
+    const void *const wide[3] = {y, NULL, NULL};
+    ir_value_eval(ir_value(IR_CAST, BZ_F64, BZ_U16), u16, wide, 8);
+    ir_value_eval(ir_value(IR_CAST, BZ_F64, BZ_U32), u32, wide, 8);
+    ir_value_eval(ir_value(IR_CAST, BZ_F64, BZ_U64), u64, wide, 8);
+    cr_assert_arr_eq(u16, ((uint16_t[]){0, 65535, 0, 65535, 65535, 65535, 65535, 0}), sizeof u16);
+    cr_assert_arr_eq(u32, ((uint32_t[]){0, UINT32_MAX, 0, UINT32_MAX, 65535, 65536, UINT32_MAX, 0}),
+                     sizeof u32);
+    cr_assert_arr_eq(
+        u64, ((uint64_t[]){0, UINT64_MAX, 0, UINT32_MAX, 65535, 65536, UINT64_MAX - 2047, 0}),
+        sizeof u64);
 }
 
 /* Programs of conversions agree with the bits' own conversion, which rounds once. */
@@ -299,7 +402,8 @@ Test(value, conversions_round_once) {
                                     INT64_MAX};
     for (unsigned to = 0; to < BZ_NDTYPES; to++) {
         const ir_vprog *p = ir_value(IR_CAST, BZ_F64, (bz_dtype)to),
-                       *q = ir_value(IR_CAST, BZ_I64, (bz_dtype)to);
+                       *q = ir_value(IR_CAST, BZ_I64, (bz_dtype)to),
+                       *u = ir_value(IR_CAST, BZ_U64, (bz_dtype)to);
         for (unsigned i = 0; i < BZ_LEN(values); i++) {
             const ir_bits x[3] = {ir_bits_from_f64(BZ_F64, values[i]), 0, 0};
             cr_assert_eq(ir_value_eval_bits(p, x), ir_bits_from_f64((bz_dtype)to, values[i]),
@@ -309,8 +413,25 @@ Test(value, conversions_round_once) {
             const ir_bits x[3] = {(ir_bits)whole[i], 0, 0};
             cr_assert_eq(ir_value_eval_bits(q, x), ir_bits_from_i64((bz_dtype)to, whole[i]),
                          "%s %ld", ir_dtypes[to].name, (long)whole[i]);
+            cr_assert_eq(ir_value_eval_bits(u, x), ir_bits_cast((bz_dtype)to, BZ_U64, x[0]),
+                         "%s %lu", ir_dtypes[to].name, (unsigned long)whole[i]);
         }
     }
+}
+
+/* Of a u64 above what i64 holds, halves: rounded once, by numbers worked out by hand. */
+Test(value, u64_rounds_once) {
+    const uint64_t x = UINT64_C(0x8080000000000001), tie = UINT64_C(0x8080000000000000);
+    cr_assert_eq(ir_bits_cast(BZ_BF16, BZ_U64, x), 0x5f01, "above the middle of 0x80.. and 0x81..");
+    cr_assert_eq(ir_bits_cast(BZ_BF16, BZ_U64, tie), 0x5f00, "to even");
+    cr_assert_eq(ir_bits_cast(BZ_F32, BZ_U64, UINT64_C(0x8000008000000001)), 0x5f000001);
+    cr_assert_eq(ir_bits_cast(BZ_F32, BZ_U64, UINT64_C(0x8000008000000000)), 0x5f000000);
+    cr_assert_eq(ir_bits_cast(BZ_F32, BZ_U64, UINT64_MAX), 0x5f800000);
+    cr_assert_eq(ir_bits_cast(BZ_F16, BZ_U64, UINT64_MAX), 0x7c00);
+    cr_assert_eq(ir_bits_cast(BZ_F64, BZ_U64, UINT64_C(0x8000000000000401)),
+                 UINT64_C(0x43e0000000000001));
+    cr_assert_eq(ir_bits_cast(BZ_U64, BZ_I8, 0xff), UINT64_MAX);
+    cr_assert_eq(ir_bits_cast(BZ_I32, BZ_U64, UINT64_C(0xf80000001)), (ir_bits)0x80000001);
 }
 
 /* A block is 64 elements: lengths round it, in place too, and rare in some blocks only. */

@@ -79,6 +79,7 @@ static bool shape_fits(const ir_graph *g, const given *v, const ir_value_array *
 static bool convert(const ir_graph *g, const given *v, bz_dtype to, ir_value_array *a,
                     bz_error *e) {
     ir_value_array made = *a;
+    char digits[IR_DIGITS];
     made.dtype = to;
     int64_t n = rt_array_count(a);
     made.data = bz_mem_alloc(rt_array_bytes(&made) + 1);
@@ -86,10 +87,11 @@ static bool convert(const ir_graph *g, const given *v, bz_dtype to, ir_value_arr
     for (int64_t i = 0; i < n && !e->status; i++) {
         ir_bits b = ir_load_bits(a->dtype, (char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
         ir_bits c = ir_bits_cast(to, a->dtype, b);
-        if (!ir_is_float(to) && ir_bits_to_i64(to, c) != ir_bits_to_i64(a->dtype, b))
-            bz_fail(e, BZ_EDTYPE, "input %s is %s: %lld in %s does not fit",
-                    g->inputs.p[v->input].name, ir_dtypes[to].name,
-                    (long long)ir_bits_to_i64(a->dtype, b), v->value);
+        const ir_number was = ir_number_of_bits(a->dtype, b);
+        if (!ir_is_float(to) && !ir_is_value(to, was))
+            bz_fail(e, BZ_EDTYPE, "input %s is %s: %s in %s does not fit",
+                    g->inputs.p[v->input].name, ir_dtypes[to].name, ir_digits(digits, was),
+                    v->value);
         ir_store_bits(to, (char *)made.data + (size_t)i * ir_dtype_bytes(to), c);
     }
     bz_mem_free(a->data);
@@ -114,10 +116,14 @@ static bool spread(const ir_graph *g, const given *v, ir_value_array *a, bz_erro
     bz_dtype t = ir_dtype(g, in->node);
     char *end;
     errno = 0;
-    int64_t whole = strtoll(v->value, &end, 10);
+    ir_number whole = ir_number_i(strtoll(v->value, &end, 10));
+    if (errno && *v->value != '-') {
+        errno = 0;
+        whole = ir_number_u(strtoull(v->value, &end, 10));
+    }
     ir_bits b = *end || errno ? ir_bits_from_f64(t, bz_read_number(v->value, &end))
-                              : ir_bits_from_i64(t, whole);
-    bool held = !*end && (ir_is_float(t) || (!errno && ir_bits_to_i64(t, b) == whole));
+                              : ir_bits_from_number(t, whole);
+    bool held = !*end && (ir_is_float(t) || (!errno && ir_is_value(t, whole)));
     *a = (ir_value_array){.dtype = t, .rank = ir_at(g, in->node)->rank};
     if (!held || (!ir_is_float(t) && strspn(v->value, "+-0123456789") != strlen(v->value)))
         return bz_fail(e, BZ_EDTYPE, "input %s is %s, which does not hold %s", in->name,
@@ -272,6 +278,17 @@ static ir_ref sequence(ir_graph *g, bz_dtype t, ir_dim n, ir_number lo, ir_numbe
                   ir_const_bits(g, in, ir_bits_from_number(in, by), NULL, 0));
 }
 
+/* lo .. hi - 1, as i64: what is above it wraps. */
+static ir_ref integers(ir_graph *g, const ir_input *in, const ir_dim *dims, unsigned rank,
+                       ir_ref key, ir_ref zero) {
+    const int64_t lo = (int64_t)ir_bits_from_number(BZ_I64, in->fill_lo),
+                  hi = (int64_t)ir_bits_from_number(BZ_I64, in->fill_hi);
+    if (!in->fill_hi.huge) return ir_randint(g, lo, hi, dims, rank, key, zero);
+    const uint64_t first = (uint64_t)INT64_MIN, range = (uint64_t)hi - (uint64_t)lo;
+    ir_ref x = ir_randint(g, INT64_MIN, (int64_t)(first + range), dims, rank, key, zero);
+    return ir_build2(g, IR_ADD, x, ir_const_i(g, BZ_I64, (int64_t)((uint64_t)lo - first)));
+}
+
 /* The node for a fill of type t[dims]; `number` counts inputs, so that two of them without a seed differ. */
 static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtype t,
                         const ir_dim *dims, unsigned rank) {
@@ -287,9 +304,7 @@ static ir_ref fill_node(ir_graph *g, const ir_input *in, unsigned input, bz_dtyp
     case IR_FILL_RAND:
         return scaled(g, ir_rand(g, wide, dims, rank, key, zero), number(g, lo),
                       number(g, hi - lo));
-    case IR_FILL_RANDINT:
-        return ir_randint(g, (int64_t)ir_bits_from_number(BZ_I64, in->fill_lo),
-                          (int64_t)ir_bits_from_number(BZ_I64, in->fill_hi), dims, rank, key, zero);
+    case IR_FILL_RANDINT: return integers(g, in, dims, rank, key, zero);
     case IR_FILL_IOTA:
         return ir_reshape_dims(g, sequence(g, t, ir_dim_const(g, n), in->fill_lo, in->fill_hi),
                                dims, rank);

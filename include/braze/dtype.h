@@ -13,7 +13,10 @@
     X(BZ_F16, f16, 2, FLOAT, 16)                                                                   \
     X(BZ_BF16, bf16, 2, FLOAT, 16)                                                                 \
     X(BZ_F32, f32, 4, FLOAT, 32)                                                                   \
-    X(BZ_F64, f64, 8, FLOAT, 64)
+    X(BZ_F64, f64, 8, FLOAT, 64)                                                                   \
+    X(BZ_U16, u16, 2, UINT, 16)                                                                    \
+    X(BZ_U32, u32, 4, UINT, 32)                                                                    \
+    X(BZ_U64, u64, 8, UINT, 64)
 
 typedef enum bz_dtype {
 #define BZ_DTYPE_ENUM(e, name, bytes, kind, bits) e,

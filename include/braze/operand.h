@@ -2,7 +2,7 @@
  *
  *     bz_mul(x, 2) --_Generic, or overloads--> bz_operand {x}, {2} --bz_numbers_begin--> bz_mul_at(x, 2 as bz_scalar, site)
  *
- * Any C number but a long double: integers keep their value (one above INT64_MAX: BZ_EARG), a float or double its own. A number
+ * Any C number but a long double: integers keep their value (one above INT64_MAX: BZ_EARG but beside u64 and floats), a float or double its own. A number
  * takes the dtype of the operands beside it, as bz_scalar does (tensor.h): it is handed to kernels with each run, and is a
  * constant while bz_compile traces. C11's true is the int 1: beside bool tensors, and as a condition, write (bool)1; a bit-field is
  * +b. One of the operands is a tensor: else it does not compile. Language bindings call the functions NAME_at, with bz_scalar for
@@ -30,8 +30,8 @@ typedef struct bz_operand {
     } v;
 } bz_operand;
 
-/* Makes tensors of the numbers among x[0 .. n-1], in the context of the tensors beside them; NULL where no tensor leads to one, and
- * poisoned with BZ_EARG for an integer that i64 does not hold. bz_numbers_end frees them: call it after the builder. */
+/* Makes tensors of the numbers among x[0 .. n-1], in the context of the tensors beside them; NULL where no tensor leads to one, an
+ * integer that i64 does not hold is one beside u64 and floats alone. bz_numbers_end frees them: call it after the builder. */
 BZ_API void bz_numbers_begin(bz_operand *x, int n, const char *site);
 BZ_API void bz_numbers_end(bz_operand *x, int n);
 

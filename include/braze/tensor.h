@@ -36,7 +36,7 @@ BZ_API bz_status bz_flush(bz_tensor *x);
 /* Copies x row-major to dst, `bytes` long: BZ_EARG unless that is exactly numel * size of the dtype. */
 BZ_API bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes);
 
-/* The one element of x as a double (bz_item_int: as int64_t, floats truncated). NaN (0) and an error if x has another number of elements. */
+/* The one element of x as a double (bz_item_int: as int64_t, floats truncated, u64 as its bits). NaN (0) and an error if x has another number of elements. */
 BZ_API double bz_item(bz_tensor *x);
 BZ_API int64_t bz_item_int(bz_tensor *x);
 
@@ -173,8 +173,7 @@ BZ_API bz_status bz_print(bz_tensor *x);
 BZ_API size_t bz_format(bz_tensor *x, char *dst, size_t n);
 
 /* ---- files: NumPy's .npy. Saving writes a temporary file beside `path` and renames it. bf16 is stored as numpy's void type V2.
- * Loading: u16 becomes i32, u32 and u64 i64 (BZ_EUNSUPPORTED for an element that it does not hold); BZ_EIO (with the system's reason),
- * BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
+ * Loading: BZ_EIO (with the system's reason), BZ_EFORMAT for a damaged file, BZ_EUNSUPPORTED for dtypes that braze lacks. */
 BZ_API bz_status bz_save_npy(bz_tensor *x, const char *path);
 BZ_API bz_tensor *bz_load_npy_at(bz_context *c, const char *path, const char *site);
 #define bz_load_npy(...) bz_load_npy_at(__VA_ARGS__, BZ_SITE)

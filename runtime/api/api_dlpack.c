@@ -21,28 +21,20 @@ _Static_assert(sizeof(bz_dl_managed) == 64 && offsetof(bz_dl_managed_versioned, 
 
 /* ---- dtypes and devices */
 
-static const struct {
-    bz_dtype t;
-    uint8_t code;
-} codes[] = {{BZ_BOOL, BZ_DL_BOOL}, {BZ_U8, BZ_DL_UINT},     {BZ_I8, BZ_DL_INT},
-             {BZ_I16, BZ_DL_INT},   {BZ_I32, BZ_DL_INT},     {BZ_I64, BZ_DL_INT},
-             {BZ_F16, BZ_DL_FLOAT}, {BZ_BF16, BZ_DL_BFLOAT}, {BZ_F32, BZ_DL_FLOAT},
-             {BZ_F64, BZ_DL_FLOAT}};
-
-static bool dtype_of(const bz_dl_tensor *d, bz_dtype *t) {
-    for (unsigned i = 0; i < BZ_LEN(codes); i++) {
-        *t = codes[i].t;
-        if (codes[i].code == d->dtype.code && d->dtype.bits == 8 * ir_dtype_bytes(*t) &&
-            d->dtype.lanes == 1)
-            return true;
-    }
-    return false;
+static uint8_t code_of(bz_dtype t) {
+    static const uint8_t codes[] = {[IR_KIND_BOOL] = BZ_DL_BOOL,
+                                    [IR_KIND_UINT] = BZ_DL_UINT,
+                                    [IR_KIND_SINT] = BZ_DL_INT,
+                                    [IR_KIND_FLOAT] = BZ_DL_FLOAT};
+    return t == BZ_BF16 ? BZ_DL_BFLOAT : codes[ir_dtypes[t].kind];
 }
 
-static uint8_t code_of(bz_dtype t) {
-    for (unsigned i = 0; i < BZ_LEN(codes); i++)
-        if (codes[i].t == t) return codes[i].code;
-    return BZ_DL_FLOAT;
+static bool dtype_of(const bz_dl_tensor *d, bz_dtype *t) {
+    for (*t = 0; *t < BZ_NDTYPES; ++*t)
+        if (code_of(*t) == d->dtype.code && d->dtype.bits == 8 * ir_dtype_bytes(*t) &&
+            d->dtype.lanes == 1)
+            return true;
+    return false;
 }
 
 /* Does the context read memory of the device where it lies? */

@@ -129,6 +129,10 @@ bz_tensor *bz_scalar_int_at(bz_context *c, int64_t v, const char *site) {
     return number(c, RT_SCALAR_INT, BZ_I64, 0, v);
 }
 
+bz_tensor *rt_scalar_u64(bz_context *c, uint64_t v) {
+    return number(c, RT_SCALAR_UINT, BZ_U64, 0, (int64_t)v);
+}
+
 bz_tensor *rt_scalar_bool(bz_context *c, bool v) {
     return number(c, RT_SCALAR_BOOL, BZ_BOOL, 0, v);
 }

@@ -37,5 +37,6 @@ void rt_transfers_lose_pins(bz_context *c); /* they went with a reset */
 
 /* A truth value as bz_scalar: bool where no other dtype is beside it. */
 bz_tensor *rt_scalar_bool(bz_context *c, bool v);
+bz_tensor *rt_scalar_u64(bz_context *c, uint64_t v); /* above INT64_MAX: beside floats and u64 alone */
 
 #endif

@@ -14,11 +14,8 @@ static bz_tensor *number(bz_context *c, const bz_operand *x, const char *site) {
     case BZ_FLOAT_OPERAND: return bz_scalar_at(c, x->v.f, site);
     case BZ_BOOL_OPERAND: return rt_scalar_bool(c, x->v.i != 0);
     case BZ_UINT_OPERAND:
-        if (x->v.u > INT64_MAX)
-            return bz_fail(&c->err, BZ_EARG, "the number %llu is larger than i64 holds at %s",
-                           (unsigned long long)x->v.u, site ? site : "?"),
-                   rt_poison(c);
-        return bz_scalar_int_at(c, (int64_t)x->v.u, site);
+        return x->v.u > INT64_MAX ? rt_scalar_u64(c, x->v.u)
+                                  : bz_scalar_int_at(c, (int64_t)x->v.u, site);
     default: return bz_scalar_int_at(c, x->v.i, site);
     }
 }

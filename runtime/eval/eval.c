@@ -266,7 +266,7 @@ static bz_status eval_readers(bz_context *c, const rt_storage *s) {
 /* s gets its value, and its owner the change, whatever else is wrong. What one before it has lost is refused. */
 static bz_status eval_alone(bz_context *c, rt_storage *s) {
     if (s->failed) return bz_fail(&c->err, (bz_status)s->failed, "%s", s->lost);
-    if (s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT) return BZ_OK;
+    if (rt_is_number(s)) return BZ_OK;
     bz_status status = gather(c);
     if (!status && s->kind == RT_FOREIGN) status = eval_readers(c, s);
     if (!status && !s->buf) status = eval_here(c, &s, 1, SOME);

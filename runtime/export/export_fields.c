@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const c_types[BZ_NDTYPES] = {
-    [BZ_BOOL] = "bool",   [BZ_U8] = "uint8_t",  [BZ_I8] = "int8_t",    [BZ_I16] = "int16_t",
-    [BZ_I32] = "int32_t", [BZ_I64] = "int64_t", [BZ_F16] = "uint16_t", [BZ_BF16] = "uint16_t",
-    [BZ_F32] = "float",   [BZ_F64] = "double",
-};
-
 /* ---- names */
 
 static bool is_taken(const ex_fields *f, const char *name) {
@@ -45,7 +39,7 @@ static bz_status make_field(ex_fields *f, ex_field *x, const ir_graph *g, const 
     uint32_t size = x->align ? (uint32_t)sizeof(void *) : (uint32_t)ir_dtype_bytes(t);
     x->at = (f->workspace + size - 1) / size * size;
     f->workspace = x->at + size;
-    x->type = c_types[t];
+    x->type = ir_dtypes[t].c;
     x->name = choose_name(f, name, x->written);
     return x->name ? BZ_OK : bz_fail(e, BZ_ENOMEM, "out of memory for the export");
 }

@@ -17,22 +17,22 @@ static const int64_t MAX_COUNT = (int64_t)1 << 60;
 
 /* ---- dtypes */
 
-static const char *const codes[BZ_NDTYPES] = {
-    [BZ_BOOL] = "b1", [BZ_U8] = "u1",  [BZ_I8] = "i1",   [BZ_I16] = "i2", [BZ_I32] = "i4",
-    [BZ_I64] = "i8",  [BZ_F16] = "f2", [BZ_BF16] = "V2", [BZ_F32] = "f4", [BZ_F64] = "f8",
-};
+#define CODE(e, name, bytes, kind, bits) [e] = CODE_##kind #bytes,
+#define CODE_BOOL                        "b"
+#define CODE_UINT                        "u"
+#define CODE_SINT                        "i"
+#define CODE_FLOAT                       "f"
+static const char *const codes[BZ_NDTYPES] = {BZ_DTYPES(CODE)};
 
-/* Unsigned integers that braze lacks: read as signed ones of the same size, then widened to what holds them (u8: if it does). */
-static const struct {
-    const char *code;
-    bz_dtype as, to;
-} wider[] = {{"u2", BZ_I16, BZ_I32}, {"u4", BZ_I32, BZ_I64}, {"u8", BZ_I64, BZ_I64}};
+/* NumPy's code of t: kind and bytes; bf16 has none. */
+static const char *code_of(bz_dtype t) {
+    return t == BZ_BF16 ? "V2" : codes[t];
+}
 
 typedef struct head {
     const char *at, *end, *name; /* what is left of the dictionary; the file, for messages */
     bz_error *e;
-    bool swapped, fortran, is_unsigned;
-    bz_dtype to;   /* of an unsigned dtype */
+    bool swapped, fortran;
     unsigned seen; /* bits of head_keys */
     ir_value_array *a;
 } head;
@@ -116,15 +116,9 @@ static bool read_descr(head *h) {
     bool order = *code && strchr("<>|=", *code);
     h->swapped = *code == '>';
     for (unsigned t = 0; t < BZ_NDTYPES; t++)
-        if (order && strcmp(code + 1, codes[t]) == 0) {
+        if (order && strcmp(code + 1, code_of((bz_dtype)t)) == 0) {
             h->a->dtype = (bz_dtype)t;
             return true;
-        }
-    for (unsigned i = 0; i < BZ_LEN(wider); i++)
-        if (order && strcmp(code + 1, wider[i].code) == 0) {
-            h->a->dtype = wider[i].as;
-            h->to = wider[i].to;
-            return h->is_unsigned = true;
         }
     bz_fail(h->e, BZ_EUNSUPPORTED, "%s: braze has no dtype for '%s'", h->name, code);
     return false;
@@ -209,41 +203,9 @@ static void from_fortran(char *dst, const char *src, const ir_value_array *a) {
     }
 }
 
-/* Elements that were read as signed become what they are. */
-static bz_status widen(head *h) {
-    ir_value_array *a = h->a, from = *a;
-    int64_t n = rt_array_count(a);
-    size_t narrow = ir_dtype_bytes(a->dtype), wide = ir_dtype_bytes(h->to);
-    a->dtype = h->to;
-    a->data = bz_mem_alloc(rt_array_bytes(a) + 1);
-    if (!a->data) bz_fail(h->e, BZ_ENOMEM, "%s: no memory for its elements as i64", h->name);
-    for (int64_t i = 0; i < n && a->data; i++)
-        ir_store_bits(h->to, (char *)a->data + (size_t)i * wide,
-                      ir_load_bits(from.dtype, (char *)from.data + (size_t)i * narrow));
-    bz_mem_free(from.data);
-    return h->e->status;
-}
-
-/* Are the elements at p, in the file's order, values of the dtype that they become? Asked before there is memory for them. */
-static bool are_held(head *h, const char *p) {
-    if (!h->is_unsigned || h->a->dtype != h->to) return true;
-    int64_t n = rt_array_count(h->a);
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t v;
-        memcpy(&v, p + (size_t)i * sizeof v, sizeof v);
-        if (h->swapped) v = __builtin_bswap64(v);
-        if (v <= INT64_MAX) continue;
-        bz_fail(h->e, BZ_EUNSUPPORTED, "%s: element %lld is %llu, which i64 does not hold", h->name,
-                (long long)i, (unsigned long long)v);
-        return false;
-    }
-    return true;
-}
-
 static bz_status take_elements(head *h, const char *p) {
     ir_value_array *a = h->a;
     size_t bytes = rt_array_bytes(a);
-    if (!are_held(h, p)) return h->e->status;
     char *data = bz_mem_alloc(bytes + 1);
     if (!data)
         return bz_fail(h->e, BZ_ENOMEM, "%s: no memory for %zu bytes of elements", h->name, bytes);
@@ -254,7 +216,7 @@ static bz_status take_elements(head *h, const char *p) {
     if (h->swapped) swap_bytes(data, rt_array_count(a), ir_dtype_bytes(a->dtype));
     for (size_t i = 0; a->dtype == BZ_BOOL && i < bytes; i++) data[i] = data[i] != 0;
     a->data = data;
-    return h->is_unsigned && a->dtype != h->to ? widen(h) : BZ_OK;
+    return BZ_OK;
 }
 
 /* ---- the whole */
@@ -331,7 +293,7 @@ void rt_npy_head(bz_text *t, const ir_value_array *a) {
     enum { START = PREFIX + 2 };
     bz_text d = {0};
     char order = ir_dtype_bytes(a->dtype) == 1 || a->dtype == BZ_BF16 ? '|' : '<';
-    bz_textf(&d, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, codes[a->dtype]);
+    bz_textf(&d, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, code_of(a->dtype));
     for (unsigned i = 0; i < a->rank; i++)
         bz_textf(&d, i ? " %lld," : "%lld,", (long long)a->shape[i]);
     if (a->rank > 1 && !d.failed) d.n--; /* (3,) but (3, 4) */

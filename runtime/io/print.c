@@ -87,7 +87,7 @@ static double float_at(const printer *p, int64_t i) {
 }
 
 static int integer_text(const printer *p, int64_t i, char word[WORD]) {
-    return snprintf(word, WORD, "%lld", (long long)ir_bits_to_i64(p->a->dtype, bits_at(p, i)));
+    return (int)strlen(ir_digits(word, ir_number_of_bits(p->a->dtype, bits_at(p, i))));
 }
 
 static const char *odd_text(double v) {

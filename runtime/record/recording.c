@@ -159,6 +159,7 @@ ir_ref rt_storage_node(bz_context *c, rt_storage *s) {
 
 ir_number rt_number_of(const rt_storage *s) {
     if (s->kind == RT_SCALAR) return ir_number_f(s->u.number);
+    if (s->kind == RT_SCALAR_UINT) return ir_number_u((uint64_t)s->u.integer);
     ir_number v = ir_number_i(s->u.integer);
     if (s->kind == RT_SCALAR_BOOL) v.kind = IR_CAT_BOOL;
     return v;

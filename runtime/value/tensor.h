@@ -80,7 +80,7 @@ void rt_epochs_free(bz_context *c);
 void rt_graph_reset(ir_graph *g);
 
 /* ---- storage.c, tensor.c: storages and handles */
-typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_SCALAR_BOOL, RT_FOREIGN } rt_kind;
+typedef enum rt_kind { RT_VALUE, RT_SCALAR, RT_SCALAR_INT, RT_SCALAR_UINT, RT_SCALAR_BOOL, RT_FOREIGN } rt_kind;
 
 typedef struct rt_storage {
     uint32_t refs; /* handles, and holders like traces */
@@ -175,7 +175,7 @@ void rt_storage_settle(rt_storage *s);               /* it has its value now */
 void rt_storage_leave(bz_context *c, rt_storage *s); /* forgets how its value came about */
 void rt_storage_set(bz_context *c, rt_storage *s, rt_buffer *b); /* takes the reference */
 static inline bool rt_is_number(const rt_storage *s) {
-    return s->kind == RT_SCALAR || s->kind == RT_SCALAR_INT || s->kind == RT_SCALAR_BOOL;
+    return s->kind >= RT_SCALAR && s->kind <= RT_SCALAR_BOOL;
 }
 /* Is its value in memory of somebody else's that is not to be written? */
 static inline bool rt_is_read_only(const rt_storage *s) {

@@ -90,9 +90,11 @@ static unsigned chunk_of(const lp_inst *i, unsigned lanes, bool masked) {
 /* Its type: elements of 4 or 8 bytes are members of a vector, smaller ones parts of words. */
 static const char *chunk_type(bz_dtype d, unsigned bytes) {
     static const char *const words[] = {"u16", "u32", "uint2", "uint4"};
-    static const char *const pairs[BZ_NDTYPES] = {[BZ_I32] = "int2", [BZ_F32] = "float2"};
+    static const char *const pairs[BZ_NDTYPES] = {
+        [BZ_I32] = "int2", [BZ_U32] = "uint2", [BZ_F32] = "float2"};
     static const char *const types[BZ_NDTYPES] = {
-        [BZ_I32] = "int4", [BZ_F32] = "float4", [BZ_I64] = "longlong2", [BZ_F64] = "double2"};
+        [BZ_I32] = "int4",      [BZ_U32] = "uint4",      [BZ_F32] = "float4",
+        [BZ_I64] = "longlong2", [BZ_U64] = "ulonglong2", [BZ_F64] = "double2"};
     if (ir_dtype_bytes(d) < 4) return words[__builtin_ctz(bytes) - 1];
     return bytes == 8 ? pairs[d] : types[d];
 }

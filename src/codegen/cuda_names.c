@@ -4,13 +4,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *const cuda_types[BZ_NDTYPES] = {
-    [BZ_BOOL] = "bool", [BZ_U8] = "u8",     [BZ_I8] = "i8",   [BZ_I16] = "i16",
-    [BZ_I32] = "i32",   [BZ_I64] = "i64",   [BZ_F16] = "u16", [BZ_BF16] = "u16",
-    [BZ_F32] = "float", [BZ_F64] = "double"};
-const char *const cuda_cells[BZ_NDTYPES] = {
-    [BZ_BOOL] = "u8", [BZ_U8] = "u8",   [BZ_I8] = "i8",    [BZ_I16] = "i16",   [BZ_I32] = "i32",
-    [BZ_I64] = "i64", [BZ_F16] = "u16", [BZ_BF16] = "u16", [BZ_F32] = "float", [BZ_F64] = "double"};
+/* Integers are called as their dtypes are; 16-bit floats are kept as their bits. */
+#define OF_BOOL(name, bits)  "bool"
+#define OF_UINT(name, bits)  #name
+#define OF_SINT(name, bits)  #name
+#define OF_FLOAT(name, bits) FLOAT_##bits
+#define FLOAT_16             "u16"
+#define FLOAT_32             "float"
+#define FLOAT_64             "double"
+#define TYPE(e, name, bytes, kind, bits) [e] = OF_##kind(name, bits),
+const char *const cuda_types[BZ_NDTYPES] = {BZ_DTYPES(TYPE)};
+#undef OF_BOOL
+#define OF_BOOL(name, bits) "u8"
+const char *const cuda_cells[BZ_NDTYPES] = {BZ_DTYPES(TYPE)};
 
 void cuda_indent(cuda_text *t) {
     for (unsigned i = 0; i < t->depth; i++) bz_text_str(t->out, "    ");
@@ -61,6 +67,8 @@ static cuda_name number(bz_dtype t, ir_bits b) {
     const bool is_short = x > -(1 << 30) && x < 1 << 30; /* with a lane's number it is an int */
     if (t == BZ_BOOL)
         snprintf(n.text, sizeof n.text, "%s", b ? "true" : "false");
+    else if (t == BZ_U64)
+        snprintf(n.text, sizeof n.text, "%" PRIu64 "ull", b);
     else if (x == INT64_MIN)
         snprintf(n.text, sizeof n.text, "(-9223372036854775807ll - 1)");
     else if (t == BZ_I64 || (t == BZ_I32 && is_short))

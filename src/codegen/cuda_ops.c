@@ -27,6 +27,8 @@ static void to_half(bz_text *o, bool matrix, bz_dtype to, bz_dtype from, const c
         bz_textf(o, "bz_odd(%s)", x);
     else if (from == BZ_F32 || ir_is_half(from))
         as_float(o, from, x);
+    else if (from == BZ_U64)
+        bz_textf(o, "bz_odd_u64(%s)", x);
     else
         bz_textf(o, "bz_odd_int((i64)%s)", x);
     bz_text_str(o, ")");
@@ -34,8 +36,14 @@ static void to_half(bz_text *o, bool matrix, bz_dtype to, bz_dtype from, const c
 
 static void to_int(bz_text *o, bz_dtype to, bz_dtype from, const char *x) {
     const unsigned bits = ir_dtypes[to].bits;
-    const bool is_signed = ir_dtypes[to].kind == IR_KIND_SINT;
-    const long long hi = is_signed ? (long long)(UINT64_MAX >> (65 - bits)) : (1LL << bits) - 1;
+    const bool is_signed = ir_is_signed(to);
+    if (to == BZ_U64) {
+        bz_text_str(o, "bz_to_u64(");
+        as_float(o, from, x);
+        bz_text_str(o, ")");
+        return;
+    }
+    const long long hi = (long long)ir_highest(to);
     const bool small = from != BZ_F64 && bits < 32; /* the limits are floats */
     bz_textf(o, "(%s)%s(", cuda_types[to], small ? "bz_to_int32" : "bz_to_int");
     as_float(o, from, x);
@@ -102,6 +110,7 @@ static void divided(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, const 
     const bool power = y->op == LP_CONST && y->imm > 0 && (y->imm & (y->imm - 1)) == 0;
     const bool narrow = cuda_narrow(t, over) && cuda_narrow(t, by);
     const bool plain = d == BZ_I64 && t->range[over].lo >= 0 && t->range[by].lo > 0;
+    const bool wide = ir_dtypes[d].bits == 64 && !narrow;
     const char *word = op == IR_IDIV ? "idiv" : "imod", *bits = narrow ? "u32" : "u64";
     if (plain)
         bz_textf(t->out, "(%s)((%s)%s %s (%s)%s)", narrow ? "i32" : "i64", bits, x[0].text,
@@ -113,15 +122,16 @@ static void divided(cuda_text *t, ir_op op, bz_dtype d, const lp_inst *i, const 
         bz_textf(t->out, "(%s)(%s & (%s)%lldll)", cuda_types[d], x[0].text, cuda_types[d],
                  (long long)y->imm - 1);
     else
-        bz_textf(t->out, "(%s)bz_%s%s(%s, %s)", cuda_types[d], word,
-                 d == BZ_I64 && !narrow ? "" : "32", x[0].text, x[1].text);
+        bz_textf(t->out, "(%s)bz_%s%s%s(%s, %s)", cuda_types[d], ir_is_signed(d) ? "" : "u", word,
+                 wide ? "" : "32", x[0].text, x[1].text);
 }
 
 static void shifted(bz_text *o, ir_op op, bz_dtype t, const cuda_name *x) {
     static const char *const unsigned_of[9] = {[1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64"};
     const unsigned bits = ir_dtypes[t].bits;
-    const char *word = op == IR_SHL ? "shl" : op == IR_SHR ? "shr" : "lshr";
-    const char *as = op == IR_LSHR ? unsigned_of[ir_dtypes[t].bytes] : "i64";
+    const bool zeros = op == IR_LSHR || (op == IR_SHR && !ir_is_signed(t));
+    const char *word = op == IR_SHL ? "shl" : zeros ? "lshr" : "shr";
+    const char *as = zeros ? unsigned_of[ir_dtypes[t].bytes] : "i64";
     bz_textf(o, "(%s)bz_%s((%s)%s, (u64)(i64)%s, %u)", cuda_types[t], word, as, x[0].text,
              x[1].text, bits);
 }
@@ -139,7 +149,7 @@ static void of_integers(cuda_text *t, lp_val v, bz_dtype d, const cuda_name *x) 
     bz_text *o = t->out;
     static const char *const words[9] = {[1] = "u8", [2] = "u16", [4] = "u32", [8] = "u64"};
     const char *type = cuda_types[d], *a = x[0].text, *b = x[1].text,
-               *bits = words[ir_dtypes[d].bytes], *wide = d == BZ_I64 ? "u64" : "u32";
+               *bits = words[ir_dtypes[d].bytes], *wide = ir_dtypes[d].bits == 64 ? "u64" : "u32";
     if ((op == IR_ADD || op == IR_SUB || op == IR_MUL) && index_in_32(t, v)) {
         bz_textf(o, "%s %s %s", a, signs[op], b);
         return;
@@ -150,6 +160,10 @@ static void of_integers(cuda_text *t, lp_val v, bz_dtype d, const cuda_name *x) 
     case IR_MUL: bz_textf(o, "(%s)((%s)%s %s (%s)%s)", type, wide, a, signs[op], wide, b); break;
     case IR_NEG: bz_textf(o, "(%s)(0 - (%s)%s)", type, wide, a); break;
     case IR_ABS:
+        if (!ir_is_signed(d)) {
+            bz_text_str(o, a);
+            break;
+        }
         bz_textf(o, "(%s)(%s < 0 ? 0 - (%s)%s : (%s)%s)", type, a, wide, a, wide, a);
         break;
     case IR_MAX: bz_textf(o, "%s > %s ? %s : %s", a, b, a, b); break;

@@ -37,6 +37,11 @@ const char cuda_prelude[] =
     "    i32 r = x % y;\n"
     "    return r != 0 && (r < 0) != (y < 0) ? r + y : r;\n"
     "}\n"
+    /* without a sign */
+    "BZ_FN u64 bz_uidiv(u64 x, u64 y) { return y ? x / y : 0; }\n"
+    "BZ_FN u64 bz_uimod(u64 x, u64 y) { return y ? x % y : 0; }\n"
+    "BZ_FN u32 bz_uidiv32(u32 x, u32 y) { return y ? x / y : 0; }\n"
+    "BZ_FN u32 bz_uimod32(u32 x, u32 y) { return y ? x % y : 0; }\n"
     /* counts outside 0 .. bits-1 shift everything out */
     "BZ_FN u64 bz_shl(u64 x, u64 n, u32 bits) { return n < bits ? x << n : 0; }\n"
     "BZ_FN u64 bz_lshr(u64 x, u64 n, u32 bits) { return n < bits ? x >> n : 0; }\n"
@@ -50,6 +55,9 @@ const char cuda_prelude[] =
     "BZ_FN i32 bz_to_int32(float x, i32 lo, i32 hi) {\n"
     "    return x != x ? 0 : x >= (float)hi ? hi : x <= (float)lo ? lo : (i32)x;\n"
     "}\n"
+    "BZ_FN u64 bz_to_u64(double x) {\n"
+    "    return x != x ? 0 : x >= 18446744073709551616.0 ? ~0ull : x <= 0 ? 0 : (u64)x;\n"
+    "}\n"
     /* rounded to odd: what is rounded again to fewer bits is as if it had been rounded once */
     "BZ_FN float bz_odd(double x) {\n"
     "    float r = __double2float_rz(x);\n"
@@ -58,6 +66,10 @@ const char cuda_prelude[] =
     "BZ_FN float bz_odd_int(i64 x) {\n"
     "    float r = __ll2float_rz(x);\n"
     "    return (i64)r == x ? r : __uint_as_float(__float_as_uint(r) | 1);\n"
+    "}\n"
+    "BZ_FN float bz_odd_u64(u64 x) {\n"
+    "    float r = __ull2float_rz(x);\n"
+    "    return (u64)r == x ? r : __uint_as_float(__float_as_uint(r) | 1);\n"
     "}\n"
     "BZ_FN float bz_from_f16(u16 x) { float r; asm(\"cvt.f32.f16 %0, %1;\" : \"=f\"(r) : "
     "\"h\"(x)); return r; }\n"

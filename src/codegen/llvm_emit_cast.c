@@ -1,6 +1,6 @@
 /* llvm_emit_cast.c - conversions between all dtypes, each with one rounding to nearest even.
  *
- *     f16, bf16 --> f32 --> anything          f64, i32, i64 --round to odd--> f32 --> f16, bf16
+ *     f16, bf16 --> f32 --> anything          f64, wide integers --round to odd--> f32 --> f16, bf16
  *
  * Rounding to odd (an inexact value gets its last bit set) keeps what a second rounding needs to
  * know, so that two are as one. f16 uses F16C; without it, and for bf16 on every machine, integer
@@ -113,25 +113,29 @@ static LLVMValueRef f64_to_odd_f32(em *f, unsigned lanes, LLVMValueRef x) {
     return as_f32(f, lanes, u);
 }
 
-/* i64 to a double that rounds once from here: beyond 2^53 the low 11 bits are folded into one. */
-static LLVMValueRef i64_to_odd_f64(em *f, unsigned lanes, LLVMValueRef x) {
+/* i64 or u64 to a double that rounds once from here: beyond 2^53 the low 11 bits are folded into one. */
+static LLVMValueRef wide_to_odd_f64(em *f, bz_dtype from, unsigned lanes, LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     LLVMValueRef low = LLVMBuildAnd(b, x, C(64, 0x7FF), "");
     LLVMValueRef some = LLVMBuildICmp(b, LLVMIntNE, low, C(64, 0), "");
     LLVMValueRef sticky = choose(f, some, C(64, 0x800), C(64, 0));
     LLVMValueRef odd = LLVMBuildOr(b, LLVMBuildAnd(b, x, C(64, ~UINT64_C(0x7FF)), ""), sticky, "");
-    LLVMValueRef shifted = LLVMBuildAdd(b, x, C(64, UINT64_C(1) << 53), "");
-    LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULE, shifted, C(64, UINT64_C(1) << 54), "");
-    return LLVMBuildSIToFP(b, choose(f, fits, x, odd), em_type(f, BZ_F64, lanes), "");
+    const uint64_t middle = ir_is_signed(from) ? UINT64_C(1) << 53 : 0;
+    LLVMValueRef shifted = LLVMBuildAdd(b, x, C(64, middle), "");
+    LLVMValueRef most = C(64, middle + (UINT64_C(1) << 53));
+    LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULE, shifted, most, "");
+    return em_cast(f, from, BZ_F64, lanes, choose(f, fits, x, odd));
 }
 
 /* f16 overflows below 2^24, where f32 is still exact: only bf16 needs more care with wide integers.
  * */
 static LLVMValueRef to_half(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
-    bool careful = to == BZ_BF16 && (from == BZ_I32 || from == BZ_I64);
+    const bool careful = to == BZ_BF16 && ir_is_int(from) && ir_dtypes[from].bits >= 32;
     if (from == BZ_F64 || careful) {
-        if (from == BZ_I64) x = i64_to_odd_f64(f, lanes, x);
-        if (from == BZ_I32) x = em_cast(f, BZ_I32, BZ_F64, lanes, x);
+        if (careful && ir_dtypes[from].bits == 64)
+            x = wide_to_odd_f64(f, from, lanes, x);
+        else
+            x = em_cast(f, from, BZ_F64, lanes, x);
         x = f64_to_odd_f32(f, lanes, x);
     } else if (from != BZ_F32) {
         x = em_cast(f, from, BZ_F32, lanes, x);
@@ -142,7 +146,7 @@ static LLVMValueRef to_half(em *f, bz_dtype from, bz_dtype to, unsigned lanes, L
 /* ---- float to integer */
 
 static double int_limit(bz_dtype t, bool high) {
-    int bits = ir_dtypes[t].bits, s = ir_dtypes[t].kind == IR_KIND_SINT;
+    int bits = ir_dtypes[t].bits, s = ir_is_signed(t);
     double top = (double)(UINT64_C(1) << (bits - s));
     return high ? top - 1 : s ? -top : 0;
 }
@@ -156,23 +160,26 @@ static LLVMValueRef clamp_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lan
                  low = em_const_f64(f, from, int_limit(to, false), lanes);
     LLVMValueRef y = choose(f, LLVMBuildFCmp(b, LLVMRealOLT, high, x, ""), high, x);
     y = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, low, y, ""), low, y);
-    y = LLVMBuildFPToSI(b, y, em_int(f, 32, lanes), "");
+    y = to == BZ_U32 ? LLVMBuildFPToUI(b, y, em_int(f, 32, lanes), "")
+                     : LLVMBuildFPToSI(b, y, em_int(f, 32, lanes), "");
     y = choose(f, LLVMBuildFCmp(b, LLVMRealORD, x, x, ""), y, C(32, 0));
-    return to == BZ_I32 ? y : LLVMBuildTrunc(b, y, em_type(f, to, lanes), "");
+    return ir_dtypes[to].bits == 32 ? y : LLVMBuildTrunc(b, y, em_type(f, to, lanes), "");
 }
 
-/* f32 to i32, both to i64: the highest integer has no float. What is below the lowest is clamped, what
+/* f32 to 32 bits, both to 64: the highest integer has no float. What is below the lowest is clamped, what
  * is above the highest or no number is put right after the conversion. */
 static LLVMValueRef saturate_to_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes,
                                     LLVMValueRef x) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[to].bits;
-    double limit = bits == 32 ? 0x1p31 : 0x1p63;
-    LLVMValueRef top = em_const_f64(f, from, limit, lanes),
-                 low = em_const_f64(f, from, -limit, lanes);
+    const bool is_signed = ir_is_signed(to);
+    const double half = bits == 32 ? 0x1p31 : 0x1p63;
+    LLVMValueRef top = em_const_f64(f, from, is_signed ? half : 2 * half, lanes),
+                 low = em_const_f64(f, from, is_signed ? -half : 0, lanes);
     LLVMValueRef y = choose(f, LLVMBuildFCmp(b, LLVMRealOGT, x, low, ""), x, low);
-    y = LLVMBuildFPToSI(b, y, em_type(f, to, lanes), "");
-    LLVMValueRef most = C(bits, UINT64_MAX >> (65 - bits));
+    LLVMTypeRef type = em_type(f, to, lanes);
+    y = is_signed ? LLVMBuildFPToSI(b, y, type, "") : LLVMBuildFPToUI(b, y, type, "");
+    LLVMValueRef most = C(bits, ir_highest(to));
     y = choose(f, LLVMBuildFCmp(b, LLVMRealOGE, x, top, ""), most, y);
     return choose(f, LLVMBuildFCmp(b, LLVMRealORD, x, x, ""), y, C(bits, 0));
 }
@@ -196,7 +203,7 @@ static LLVMValueRef from_float(em *f, bz_dtype from, bz_dtype to, unsigned lanes
 
 static LLVMValueRef from_int(em *f, bz_dtype from, bz_dtype to, unsigned lanes, LLVMValueRef x) {
     LLVMTypeRef type = em_type(f, to, lanes);
-    bool is_signed = ir_dtypes[from].kind == IR_KIND_SINT;
+    bool is_signed = ir_is_signed(from);
     if (ir_is_float(to))
         return is_signed ? LLVMBuildSIToFP(f->b, x, type, "") : LLVMBuildUIToFP(f->b, x, type, "");
     if (ir_dtypes[to].bits < ir_dtypes[from].bits) return LLVMBuildTrunc(f->b, x, type, "");

@@ -247,6 +247,7 @@ static const char *permutation(bz_dtype t, bool two) {
         return two ? "llvm.x86.avx512.vpermi2var.ps.512" : "llvm.x86.avx512.permvar.sf.512";
     case BZ_F64:
         return two ? "llvm.x86.avx512.vpermi2var.pd.512" : "llvm.x86.avx512.permvar.df.512";
+    case BZ_U32:
     case BZ_I32: return two ? "llvm.x86.avx512.vpermi2var.d.512" : "llvm.x86.avx512.permvar.si.512";
     default: return two ? "llvm.x86.avx512.vpermi2var.q.512" : "llvm.x86.avx512.permvar.di.512";
     }
@@ -291,7 +292,7 @@ LLVMValueRef em_table(em *f, const lp_inst *i) {
 /* ---- the rest */
 
 static LLVMAtomicRMWBinOp atomic_op(ir_op op, bz_dtype t) {
-    bool is_signed = ir_dtypes[t].kind == IR_KIND_SINT;
+    bool is_signed = ir_is_signed(t);
     switch (op) {
     case IR_ADD: return LLVMAtomicRMWBinOpAdd;
     case IR_AND: return LLVMAtomicRMWBinOpAnd;

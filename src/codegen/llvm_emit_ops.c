@@ -43,7 +43,7 @@ static LLVMValueRef shift(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLV
     LLVMValueRef width = em_const_int(f, bits, bits, lanes),
                  last = em_const_int(f, bits, bits - 1, lanes);
     LLVMValueRef fits = in_range ? NULL : LLVMBuildICmp(f->b, LLVMIntULT, x[1], width, "");
-    if (op == IR_SHR && ir_dtypes[t].kind == IR_KIND_SINT)
+    if (op == IR_SHR && ir_is_signed(t))
         return LLVMBuildAShr(f->b, x[0], fits ? choose(f, fits, x[1], last) : x[1], "");
     LLVMValueRef r =
         op == IR_SHL ? LLVMBuildShl(f->b, x[0], x[1], "") : LLVMBuildLShr(f->b, x[0], x[1], "");
@@ -58,7 +58,7 @@ static LLVMValueRef divide_by_constant(em *f, ir_op op, bz_dtype t, unsigned lan
                                        const LLVMValueRef *x, uint64_t y) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
-    bool is_signed = ir_dtypes[t].kind == IR_KIND_SINT;
+    bool is_signed = ir_is_signed(t);
     if ((y & (y - 1)) == 0) {
         LLVMValueRef low = em_const_int(f, bits, y - 1, lanes);
         LLVMValueRef count = em_const_int(f, bits, (uint64_t)__builtin_ctzll(y), lanes);
@@ -95,7 +95,7 @@ static LLVMValueRef divide_as_float(em *f, bz_dtype t, unsigned lanes, const LLV
 static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
     unsigned bits = ir_dtypes[t].bits;
-    uint64_t c, largest = UINT64_MAX >> (64 - bits + (ir_dtypes[t].kind == IR_KIND_SINT));
+    uint64_t c, largest = ir_highest(t);
     if (constant_value(x[1], &c) && c > 0 && c <= largest)
         return divide_by_constant(f, op, t, lanes, x, c);
     LLVMValueRef zero = em_const_int(f, bits, 0, lanes), one = em_const_int(f, bits, 1, lanes);
@@ -104,7 +104,7 @@ static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LL
     if (lanes > 1 && bits <= 32) {
         q = divide_as_float(f, t, lanes, x);
         r = LLVMBuildSub(b, x[0], LLVMBuildMul(b, q, x[1], ""), "");
-    } else if (ir_dtypes[t].kind != IR_KIND_SINT) {
+    } else if (!ir_is_signed(t)) {
         LLVMValueRef d = choose(f, by_zero, one, x[1]);
         q = LLVMBuildUDiv(b, x[0], d, "");
         r = LLVMBuildURem(b, x[0], d, "");
@@ -125,7 +125,7 @@ static LLVMValueRef divide(em *f, ir_op op, bz_dtype t, unsigned lanes, const LL
 
 static LLVMValueRef on_int(em *f, ir_op op, bz_dtype t, unsigned lanes, const LLVMValueRef *x) {
     LLVMBuilderRef b = f->b;
-    bool is_signed = ir_dtypes[t].kind == IR_KIND_SINT;
+    bool is_signed = ir_is_signed(t);
     LLVMValueRef no = em_const(f, BZ_BOOL, 0, 1);
     LLVMValueRef with_flag[2] = {x[0], no};
     LLVMTypeRef type = em_type(f, t, lanes);

@@ -32,7 +32,7 @@ ir_ref ir_float_power(ir_graph *g, ir_ref x, ir_ref y) {
 /* x / y of integers, cut off: one more than the floor where there is a rest and the signs differ. */
 static ir_ref cut_off(ir_graph *g, ir_ref x, ir_ref y) {
     ir_ref q = ir_build2(g, IR_IDIV, x, y), rest = ir_build2(g, IR_IMOD, x, y);
-    ir_ref zero = ir_const_i(g, BZ_I64, 0), below_x = ir_build2(g, IR_LT, x, zero);
+    ir_ref zero = ir_const_like(g, rest, 0), below_x = ir_build2(g, IR_LT, x, zero);
     ir_ref differ = ir_build2(g, IR_XOR, below_x, ir_build2(g, IR_LT, y, zero));
     ir_ref more = ir_build2(g, IR_AND, ir_build2(g, IR_NE, rest, zero), differ);
     return ir_plus(g, q, ir_cast(g, more, ir_dtype(g, q)));

@@ -155,7 +155,7 @@ ir_ref ir_cross_entropy(ir_graph *g, ir_ref logits, ir_ref target, ir_ref weight
     if (!(label_smoothing >= 0 && label_smoothing <= 1))
         return ir_error_as(g, BZ_EARG, "cross_entropy", "label_smoothing must be in 0 .. 1");
     if (!check(&c, by_number)) return 0;
-    if (by_number) c.target = ir_cast(g, target, BZ_I64);
+    if (by_number) c.target = ir_as_index(g, target);
     c.x = ir_math_in(g, logits);
     if (weight) c.weight = ir_cast(g, weight, ir_dtype(g, c.x));
     if (!by_number) return soft_loss(&c, label_smoothing, reduction, t);
@@ -173,7 +173,7 @@ ir_ref ir_nll_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight, int64_t 
     bz_dtype t = ir_dtype(g, x);
     classes c = {g, "nll_loss", x, target, weight, ir_at(g, x)->rank > 1, ignore_index};
     if (!check(&c, true)) return 0;
-    c.target = ir_cast(g, target, BZ_I64);
+    c.target = ir_as_index(g, target);
     c.x = ir_math_in(g, x);
     if (weight) c.weight = ir_cast(g, weight, ir_dtype(g, c.x));
     ir_ref rows = or_nan(&c, ir_build1(g, IR_NEG, own(&c, c.x)));
@@ -193,7 +193,7 @@ ir_ref ir_multi_margin_loss(ir_graph *g, ir_ref x, ir_ref target, ir_ref weight,
         return ir_error_as(g, BZ_ESHAPE, c.name, "%s is neither [C] nor [N, C]",
                            ir_shape_text(g, x));
     if (!check(&c, true)) return 0;
-    c.target = ir_cast(g, target, BZ_I64);
+    c.target = ir_as_index(g, target);
     c.x = ir_math_in(g, x);
     if (weight) c.weight = ir_cast(g, weight, ir_dtype(g, c.x));
     row[c.axis] = true;

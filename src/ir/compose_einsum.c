@@ -249,12 +249,12 @@ ir_ref ir_einsum(ir_graph *g, const char *equation, const ir_ref *x, unsigned n)
     memset(s, 0, sizeof *s);
     s->g = g;
     s->equation = equation;
-    bz_dtype t = BZ_NDTYPES;
+    ir_meeting all = ir_meeting_none();
     for (unsigned i = 0; i < n; i++) {
         if (!x[i]) return 0;
-        t = i ? ir_promote(t, ir_dtype(g, x[i])) : ir_dtype(g, x[i]);
+        ir_meet(&all, ir_dtype(g, x[i]));
     }
     if (!read_equation(s, x, n)) return 0;
-    for (unsigned i = 0; i < n; i++) s->t[i].x = ir_cast(g, s->t[i].x, t);
+    for (unsigned i = 0; i < n; i++) s->t[i].x = ir_cast(g, s->t[i].x, ir_met(&all));
     return evaluate(s);
 }

@@ -22,11 +22,12 @@ static ir_ref ramp(ir_graph *g, bz_dtype t, int64_t n, double start, double step
 }
 
 /* ceil((stop - start) / step), by integers that cannot overflow. */
-static uint64_t whole_steps(int64_t start, int64_t stop, int64_t step) {
-    bool up = step > 0;
-    if (up ? start >= stop : start <= stop) return 0;
-    uint64_t span = up ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
-    uint64_t by = up ? (uint64_t)step : 0 - (uint64_t)step;
+static uint64_t whole_steps(ir_number start, ir_number stop, ir_number step) {
+    const bool up = step.huge || step.i > 0;
+    const ir_number lo = up ? start : stop, hi = up ? stop : start;
+    if (lo.huge == hi.huge ? lo.i >= hi.i : lo.huge) return 0;
+    uint64_t span = (uint64_t)hi.i - (uint64_t)lo.i;
+    uint64_t by = up ? (uint64_t)step.i : 0 - (uint64_t)step.i;
     return (span - 1) / by + 1;
 }
 
@@ -42,8 +43,8 @@ bool ir_arange_count(ir_graph *g, ir_number start, ir_number stop, ir_number ste
         bz_snprintf(text, sizeof text, "no sequence from %g to %g by %g", a, b, by);
         return ir_error_as(g, BZ_EARG, "arange", "%s", text), false;
     }
-    if (is_whole(start) && is_whole(stop) && is_whole(step)) {
-        uint64_t whole = whole_steps(start.i, stop.i, step.i);
+    if (is_whole(start) && is_whole(stop) && is_whole(step) && fabs(b - a) < 0x1p64) {
+        uint64_t whole = whole_steps(start, stop, step);
         *n = whole < (uint64_t)INT64_MAX ? (int64_t)whole : INT64_MAX;
     } else {
         *n = count > 0 ? (count < 0x1p62 ? (int64_t)count : INT64_MAX) : 0;
@@ -54,8 +55,9 @@ bool ir_arange_count(ir_graph *g, ir_number start, ir_number stop, ir_number ste
 ir_ref ir_arange(ir_graph *g, ir_number start, ir_number stop, ir_number step, bz_dtype t) {
     int64_t n;
     if (!ir_arange_count(g, start, stop, step, &n)) return 0;
-    return is_whole(start) && is_whole(stop) && is_whole(step)
-               ? steps(g, t, BZ_I64, n, start, step)
+    const bool above = start.huge || stop.huge || step.huge; /* i64 */
+    return is_whole(start) && is_whole(stop) && is_whole(step) && !(above && ir_is_float(t))
+               ? steps(g, t, above ? BZ_U64 : BZ_I64, n, start, step)
                : ramp(g, t, n, ir_number_to_f64(start), ir_number_to_f64(step));
 }
 

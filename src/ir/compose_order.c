@@ -211,7 +211,7 @@ ir_ref ir_bincount(ir_graph *g, ir_ref x, ir_ref weights, int64_t minlength) {
         return ir_error_as(g, BZ_ESHAPE, "bincount", "weights %s do not fit %s",
                            ir_shape_text(g, weights), ir_shape_text(g, x));
     /* the integer of a negative one would count from the end */
-    ir_ref index = ir_cast(g, x, BZ_I64),
+    ir_ref index = ir_as_index(g, x),
            low = ir_build2(g, IR_LT, index, ir_const_i(g, BZ_I64, 0));
     index = ir_build3(g, IR_SELECT, low, ir_const_i(g, BZ_I64, INT64_MAX), index);
     bz_dtype t = !weights ? BZ_I64 : ir_dtype(g, weights) == BZ_F32 ? BZ_F32 : BZ_F64;

@@ -102,15 +102,10 @@ static ir_ref plane(const pool *q) {
 
 /* Behind every place in a plane. */
 static ir_bits nowhere(bz_dtype t) {
-    return ir_bits_from_i64(t, t == BZ_I32 ? INT32_MAX : INT64_MAX);
+    return ir_highest(t);
 }
 
 /* ---- the largest */
-
-static ir_bits lowest(bz_dtype t) {
-    if (ir_is_float(t)) return ir_bits_from_f64(t, -INFINITY);
-    return ir_dtypes[t].kind == IR_KIND_SINT ? (ir_bits)1 << (ir_dtypes[t].bits - 1) : 0;
-}
 
 static ir_ref fold(ir_graph *g, ir_reduce_kind kind, ir_ref v, unsigned n) {
     int axes[IR_MAX_RANK];
@@ -157,7 +152,7 @@ static ir_ref largest(const pool *q, ir_ref *indices) {
     ir_graph *g = q->g;
     const bz_dtype t = ir_dtype(g, q->x);
     ir_ref x = ir_is_float(t) ? ir_build1(g, IR_STOP_GRADIENT, q->x) : q->x;
-    ir_ref v = ir_windows_of(g, x, &q->w, lowest(t)), y = fold(g, IR_RMAX, v, q->w.n);
+    ir_ref v = ir_windows_of(g, x, &q->w, ir_lowest(t)), y = fold(g, IR_RMAX, v, q->w.n);
     if (!y) return 0;
     ir_ref at = place_of(q, v, y);
     *indices = ir_cast(g, at, BZ_I64);

@@ -153,8 +153,11 @@ typedef ir_ref product_of(ir_graph *g, ir_ref x, ir_ref y);
 static ir_ref added(ir_graph *g, const char *name, product_of *f, ir_ref input, ir_ref x, ir_ref y,
                     double beta, double alpha) {
     if (!input || !x || !y) return 0;
-    bz_dtype t = ir_promote(ir_promote(ir_dtype(g, x), ir_dtype(g, y)), ir_dtype(g, input));
-    bz_dtype in = ir_is_half(t) ? BZ_F32 : t;
+    ir_meeting all = ir_meeting_none();
+    ir_meet(&all, ir_dtype(g, x));
+    ir_meet(&all, ir_dtype(g, y));
+    ir_meet(&all, ir_dtype(g, input));
+    bz_dtype t = ir_met(&all), in = ir_is_half(t) ? BZ_F32 : t;
     ir_ref left = ir_cast(g, x, in);
     return plus_input(g, name, input, f(g, left, ir_cast(g, y, in)), beta, alpha, t);
 }

@@ -179,11 +179,11 @@ static bool broadcast_indices(ir_graph *g, ir_ref *index, unsigned n) {
                         ir_shape_text(g, index[d]));
             return false;
         }
-        ir_ref own = ir_times(g, ir_cast(g, index[d], BZ_I64), ir_const_i(g, BZ_I64, 0));
+        ir_ref own = ir_times(g, ir_as_index(g, index[d]), ir_const_i(g, BZ_I64, 0));
         zero = zero ? ir_plus(g, zero, own) : own;
     }
     for (unsigned d = 0; zero && d < n; d++)
-        index[d] = ir_expand_dims_like(g, ir_cast(g, index[d], BZ_I64), ir_dims(g, ir_at(g, zero)),
+        index[d] = ir_expand_dims_like(g, ir_as_index(g, index[d]), ir_dims(g, ir_at(g, zero)),
                                        ir_at(g, zero)->rank);
     return zero != 0;
 }
@@ -232,7 +232,7 @@ ir_ref ir_embedding(ir_graph *g, ir_ref index, ir_ref weight, int64_t padding_id
         const bool all[IR_MAX_RANK] = {true};
         pad = ir_plus(g, pad, ir_count(g, weight, all, BZ_I64));
     }
-    ir_ref own = ir_cast(g, index, BZ_I64), is = ir_build2(g, IR_EQ, own, pad);
+    ir_ref own = ir_as_index(g, index), is = ir_build2(g, IR_EQ, own, pad);
     is = ir_keep_axis(g, is, ir_at(g, index)->rank);
     ir_ref still = ir_build1(g, IR_STOP_GRADIENT, rows);
     return ir_build3(g, IR_SELECT, is, still, rows);

@@ -5,10 +5,20 @@
  * conversion here depends on the machine's rounding or half-type instructions. */
 #include "src/ir/dtype.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#define C_BOOL(bits)  "bool"
+#define C_UINT(bits)  "uint" #bits "_t"
+#define C_SINT(bits)  "int" #bits "_t"
+#define C_FLOAT(bits) C_FLOAT_##bits
+#define C_FLOAT_16    "uint16_t" /* its bits */
+#define C_FLOAT_32    "float"
+#define C_FLOAT_64    "double"
+
 const ir_dtype_info ir_dtypes[BZ_NDTYPES] = {
-#define INFO(e, name, bytes, kind, bits) [e] = {#name, bytes, bits, IR_KIND_##kind},
+#define INFO(e, name, bytes, kind, bits) [e] = {#name, C_##kind(bits), bytes, bits, IR_KIND_##kind},
     BZ_DTYPES(INFO)
 #undef INFO
 };
@@ -25,24 +35,28 @@ bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out) {
     return false;
 }
 
-/* What two dtypes come together in: PyTorch's table. Rows and columns have names, so that the order of the enum means nothing and a
- * dtype that comes is put at its end: a row, a column here (docs/numerics.md: dtypes to come). */
+/* What two dtypes come together in: PyTorch's table, NumPy's where that has none. Rows and columns have names, so that the order of
+ * the enum means nothing and a dtype that comes is put at its end: a row, a column here. */
 /* clang-format off */
-#define ROW(t, boolean, u8, i8, i16, i32, i64, f16, bf16, f32, f64)                                \
-    [BZ_##t] = {[BZ_BOOL] = BZ_##boolean, [BZ_U8] = BZ_##u8, [BZ_I8] = BZ_##i8, [BZ_I16] = BZ_##i16, [BZ_I32] = BZ_##i32, [BZ_I64] = BZ_##i64, \
+#define ROW(t, boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64)                 \
+    [BZ_##t] = {[BZ_BOOL] = BZ_##boolean, [BZ_U8] = BZ_##u8, [BZ_U16] = BZ_##u16, [BZ_U32] = BZ_##u32, [BZ_U64] = BZ_##u64, \
+                [BZ_I8] = BZ_##i8, [BZ_I16] = BZ_##i16, [BZ_I32] = BZ_##i32, [BZ_I64] = BZ_##i64,     \
                 [BZ_F16] = BZ_##f16, [BZ_BF16] = BZ_##bf16, [BZ_F32] = BZ_##f32, [BZ_F64] = BZ_##f64},
 static const uint8_t together[BZ_NDTYPES][BZ_NDTYPES] = {
-/*        BOOL  U8    I8    I16   I32   I64  F16  BF16  F32  F64 */
-ROW(BOOL, BOOL, U8,   I8,   I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(U8,   U8,   U8,   I16,  I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(I8,   I8,   I16,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(I16,  I16,  I16,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(I32,  I32,  I32,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
-ROW(I64,  I64,  I64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
-ROW(F16,  F16,  F16,  F16,  F16,  F16,  F16, F16, F32,  F32, F64)
-ROW(BF16, BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64)
-ROW(F32,  F32,  F32,  F32,  F32,  F32,  F32, F32, F32,  F32, F64)
-ROW(F64,  F64,  F64,  F64,  F64,  F64,  F64, F64, F64,  F64, F64)
+/*        BOOL  U8    U16   U32   U64   I8    I16   I32   I64  F16 BF16  F32  F64 */
+ROW(BOOL, BOOL, U8,   U16,  U32,  U64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(U8,   U8,   U8,   U16,  U32,  U64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(U16,  U16,  U16,  U16,  U32,  U64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
+ROW(U32,  U32,  U32,  U32,  U32,  U64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
+ROW(U64,  U64,  U64,  U64,  U64,  U64,  F64,  F64,  F64,  F64, F16, BF16, F32, F64)
+ROW(I8,   I8,   I16,  I32,  I64,  F64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(I16,  I16,  I16,  I32,  I64,  F64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
+ROW(I32,  I32,  I32,  I32,  I64,  F64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
+ROW(I64,  I64,  I64,  I64,  I64,  F64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
+ROW(F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16, F16, F32,  F32, F64)
+ROW(BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64)
+ROW(F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32, F32, F32,  F32, F64)
+ROW(F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64, F64, F64,  F64, F64)
 };
 #undef ROW
 /* clang-format on */
@@ -148,22 +162,29 @@ static ir_bits truncate_bits(bz_dtype t, uint64_t v) {
     return bits == 64 ? v : v & ((UINT64_C(1) << bits) - 1);
 }
 
-static int64_t int_max(bz_dtype t) {
-    unsigned bits = ir_dtypes[t].bits;
-    return ir_dtypes[t].kind == IR_KIND_SINT ? (int64_t)(UINT64_MAX >> (65 - bits))
-                                             : (int64_t)((UINT64_C(1) << bits) - 1);
+static uint64_t int_max(bz_dtype t) {
+    return UINT64_MAX >> (64 - ir_dtypes[t].bits + (unsigned)ir_is_signed(t));
 }
 
+/* Of an integer or bool, sign-extended. */
 static int64_t int_min(bz_dtype t) {
-    return ir_dtypes[t].kind == IR_KIND_SINT ? -int_max(t) - 1 : 0;
+    return ir_is_signed(t) ? -(int64_t)int_max(t) - 1 : 0;
+}
+
+ir_bits ir_lowest(bz_dtype t) {
+    return ir_is_float(t) ? ir_bits_from_f64(t, -INFINITY) : truncate_bits(t, (uint64_t)int_min(t));
+}
+
+ir_bits ir_highest(bz_dtype t) {
+    return ir_is_float(t) ? ir_bits_from_f64(t, INFINITY) : int_max(t);
 }
 
 /* Towards zero, limited to the range of t, NaN to 0. */
-static int64_t saturate(bz_dtype t, double v) {
+static uint64_t saturate(bz_dtype t, double v) {
     if (v != v) return 0;
     if (v >= (double)int_max(t)) return int_max(t);
-    if (v <= (double)int_min(t)) return int_min(t);
-    return (int64_t)v;
+    if (v <= (double)int_min(t)) return (uint64_t)int_min(t);
+    return v < 0 ? (uint64_t)(int64_t)v : (uint64_t)v;
 }
 
 ir_bits ir_bits_from_f64(bz_dtype t, double v) {
@@ -173,30 +194,33 @@ ir_bits ir_bits_from_f64(bz_dtype t, double v) {
     case BZ_BF16: return ir_f64_to_bf16(v);
     case BZ_F32: return f32_bits((float)v);
     case BZ_F64: return f64_bits(v);
-    default: return truncate_bits(t, (uint64_t)saturate(t, v));
+    default: return truncate_bits(t, saturate(t, v));
     }
 }
 
 /* A double next to v whose last bit is set unless it equals v: rounding it to fewer bits rounds
  * v once. */
-static double f64_odd(int64_t v) {
-    double d = (double)v;
-    if (v > -(INT64_C(1) << 53) && v < INT64_C(1) << 53) return d;
-    uint64_t m = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    m = (m >> 11 << 11) | (uint64_t)((m & 0x7FF) != 0)
-                              << 11; /* at most 53 bits are left, the last one sticky */
-    return v < 0 ? -(double)m : (double)m;
+static double f64_odd(uint64_t v) {
+    if (v < UINT64_C(1) << 53) return (double)v;
+    /* at most 53 bits are left, the last one sticky */
+    return (double)((v >> 11 << 11) | (uint64_t)((v & 0x7FF) != 0) << 11);
+}
+
+/* A whole number v, or -v, rounded once; integers wrap. */
+static ir_bits from_whole(bz_dtype t, uint64_t v, bool minus) {
+    const double sign = minus ? -1 : 1;
+    switch (t) {
+    case BZ_BOOL: return v != 0;
+    case BZ_F16: return ir_f64_to_f16(sign * f64_odd(v));
+    case BZ_BF16: return ir_f64_to_bf16(sign * f64_odd(v));
+    case BZ_F32: return f32_bits(minus ? -(float)v : (float)v);
+    case BZ_F64: return f64_bits(sign * (double)v);
+    default: return truncate_bits(t, minus ? 0 - v : v);
+    }
 }
 
 ir_bits ir_bits_from_i64(bz_dtype t, int64_t v) {
-    switch (t) {
-    case BZ_BOOL: return v != 0;
-    case BZ_F16: return ir_f64_to_f16(f64_odd(v));
-    case BZ_BF16: return ir_f64_to_bf16(f64_odd(v));
-    case BZ_F32: return f32_bits((float)v);
-    case BZ_F64: return f64_bits((double)v);
-    default: return truncate_bits(t, (uint64_t)v);
-    }
+    return from_whole(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, v < 0);
 }
 
 /* ---- numbers without a dtype */
@@ -217,18 +241,39 @@ ir_number ir_number_of_double(double v) {
 }
 
 ir_bits ir_bits_from_number(bz_dtype t, ir_number v) {
+    if (v.huge) return from_whole(t, (uint64_t)v.i, false);
     return v.kind == IR_CAT_FLOAT ? ir_bits_from_f64(t, v.f) : ir_bits_from_i64(t, v.i);
 }
 
 double ir_number_to_f64(ir_number v) {
-    return v.kind == IR_CAT_FLOAT ? v.f : (double)v.i;
+    return v.kind == IR_CAT_FLOAT ? v.f : v.huge ? (double)(uint64_t)v.i : (double)v.i;
+}
+
+ir_number ir_number_of_bits(bz_dtype t, ir_bits b) {
+    if (ir_is_float(t)) return ir_number_f(ir_bits_to_f64(t, b));
+    ir_number v = t == BZ_U64 ? ir_number_u(b) : ir_number_i(ir_bits_to_i64(t, b));
+    v.kind = ir_category_of(t);
+    return v;
+}
+
+bool ir_is_value(bz_dtype t, ir_number v) {
+    const ir_number back = ir_number_of_bits(t, ir_bits_from_number(t, v));
+    return back.i == v.i && back.huge == v.huge;
+}
+
+const char *ir_digits(char s[IR_DIGITS], ir_number v) {
+    if (v.huge)
+        snprintf(s, IR_DIGITS, "%llu", (unsigned long long)v.i);
+    else
+        snprintf(s, IR_DIGITS, "%lld", (long long)v.i);
+    return s;
 }
 
 /* ---- bits as values */
 
 /* The value of an integer or bool, sign included. */
 static int64_t int_value(bz_dtype t, ir_bits b) {
-    if (ir_dtypes[t].kind != IR_KIND_SINT || t == BZ_I64) return (int64_t)b;
+    if (!ir_is_signed(t) || t == BZ_I64) return (int64_t)b;
     uint64_t sign = UINT64_C(1) << (ir_dtypes[t].bits - 1);
     return (int64_t)((b ^ sign) - sign);
 }
@@ -239,18 +284,19 @@ double ir_bits_to_f64(bz_dtype t, ir_bits b) {
     case BZ_BF16: return (double)ir_bf16_to_f32((uint16_t)b);
     case BZ_F32: return (double)f32_from_bits((uint32_t)b);
     case BZ_F64: return f64_from_bits(b);
+    case BZ_U64: return (double)b;
     default: return (double)int_value(t, b);
     }
 }
 
 int64_t ir_bits_to_i64(bz_dtype t, ir_bits b) {
-    return ir_is_float(t) ? saturate(BZ_I64, ir_bits_to_f64(t, b)) : int_value(t, b);
+    return ir_is_float(t) ? (int64_t)saturate(BZ_I64, ir_bits_to_f64(t, b)) : int_value(t, b);
 }
 
 ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b) {
     if (to == from) return b;
-    return ir_is_float(from) ? ir_bits_from_f64(to, ir_bits_to_f64(from, b))
-                             : ir_bits_from_i64(to, int_value(from, b));
+    if (ir_is_float(from)) return ir_bits_from_f64(to, ir_bits_to_f64(from, b));
+    return from == BZ_U64 ? from_whole(to, b, false) : ir_bits_from_i64(to, int_value(from, b));
 }
 
 ir_bits ir_load_bits(bz_dtype t, const void *p) {

@@ -8,7 +8,7 @@
 typedef enum ir_kind { IR_KIND_BOOL, IR_KIND_UINT, IR_KIND_SINT, IR_KIND_FLOAT } ir_kind;
 
 typedef struct ir_dtype_info {
-    const char *name;
+    const char *name, *c; /* its own, and that of its C type */
     uint8_t bytes, bits;
     ir_kind kind;
 } ir_dtype_info;
@@ -21,6 +21,9 @@ static inline bool ir_is_float(bz_dtype t) {
 static inline bool ir_is_int(bz_dtype t) {
     return !ir_is_float(t) && t != BZ_BOOL;
 }
+static inline bool ir_is_signed(bz_dtype t) { /* an integer with a sign */
+    return ir_dtypes[t].kind == IR_KIND_SINT;
+}
 static inline bool ir_is_half(bz_dtype t) {
     return t == BZ_F16 || t == BZ_BF16;
 }
@@ -28,9 +31,25 @@ static inline size_t ir_dtype_bytes(bz_dtype t) {
     return ir_dtypes[t].bytes;
 }
 
-/* PyTorch's promotion of two dtypes of equal rank class, a table: the smallest dtype that both fit (u8 with a signed type: the next
- * wider signed; f16 with bf16: f32; integer with float: the float). In whatever order several come together, it is in one dtype. */
+/* PyTorch's promotion of two dtypes of equal rank class, a table: the smallest dtype that both fit (unsigned with signed: the next
+ * wider signed; f16 with bf16: f32; integer with float: the float), and NumPy's for u16, u32, u64 beside integers, where PyTorch has
+ * none: u64 beside a signed one is f64. */
 bz_dtype ir_promote(bz_dtype a, bz_dtype b);
+/* What several come together in, in whatever order: floats alone where there is one.
+ *     ir_meeting m = ir_meeting_none();  for each of them: ir_meet(&m, t);  ir_met(&m) */
+typedef struct ir_meeting {
+    bz_dtype whole, real; /* of integers and bool, of floats; BZ_NDTYPES: none so far */
+} ir_meeting;
+static inline ir_meeting ir_meeting_none(void) {
+    return (ir_meeting){BZ_NDTYPES, BZ_NDTYPES};
+}
+static inline void ir_meet(ir_meeting *m, bz_dtype t) {
+    bz_dtype *of = ir_is_float(t) ? &m->real : &m->whole;
+    *of = *of == BZ_NDTYPES ? t : ir_promote(*of, t);
+}
+static inline bz_dtype ir_met(const ir_meeting *m) { /* none: BZ_NDTYPES */
+    return m->real == BZ_NDTYPES ? m->whole : m->real;
+}
 bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out);
 /* dtype in which a value of dtype t is computed: f32 for f16 and bf16 (op-math), else t. */
 bz_dtype ir_compute_dtype(bz_dtype t);
@@ -49,14 +68,18 @@ BZ_DTYPES(IR_FITS_)
 typedef enum ir_category { IR_CAT_BOOL, IR_CAT_INT, IR_CAT_FLOAT } ir_category;
 typedef struct ir_number {
     ir_category kind;
+    bool huge; /* an int above INT64_MAX: i + 2^64, which u64 alone holds */
     int64_t i; /* bool, int */
     double f;  /* float */
 } ir_number;
 static inline ir_number ir_number_i(int64_t v) {
-    return (ir_number){IR_CAT_INT, v, 0};
+    return (ir_number){.kind = IR_CAT_INT, .i = v};
+}
+static inline ir_number ir_number_u(uint64_t v) {
+    return (ir_number){.kind = IR_CAT_INT, .huge = v > INT64_MAX, .i = (int64_t)v};
 }
 static inline ir_number ir_number_f(double v) {
-    return (ir_number){IR_CAT_FLOAT, 0, v};
+    return (ir_number){.kind = IR_CAT_FLOAT, .f = v};
 }
 /* from an interface that has doubles alone: whole ones are integers */
 ir_number ir_number_of_double(double v);
@@ -65,14 +88,26 @@ ir_number ir_number_of_double(double v);
 bz_dtype ir_number_dtype(ir_category kind, bz_dtype beside);
 ir_bits ir_bits_from_number(bz_dtype t,
                             ir_number v); /* integers wrap, in floats they are rounded once */
+/* May a number become one of dtype t? One that is huge neither wraps nor is cut off. */
+static inline bool ir_number_fits(bz_dtype t, ir_number v) {
+    return !v.huge || t == BZ_U64 || ir_is_float(t);
+}
 double ir_number_to_f64(ir_number v);
+ir_number ir_number_of_bits(bz_dtype t, ir_bits b);
+bool ir_is_value(bz_dtype t, ir_number v); /* is a whole number one of integer dtype t, which does not wrap? */
 ir_category ir_category_of(bz_dtype t);
 
 /* value <-> bits; conversions round to nearest even, float -> integer truncates and saturates (NaN gives 0). */
 ir_bits ir_bits_from_f64(bz_dtype t, double v);
 ir_bits ir_bits_from_i64(bz_dtype t, int64_t v);
-double ir_bits_to_f64(bz_dtype t, ir_bits b);  /* exact for every dtype but i64 */
-int64_t ir_bits_to_i64(bz_dtype t, ir_bits b); /* floats truncate and saturate */
+double ir_bits_to_f64(bz_dtype t, ir_bits b);  /* exact for every dtype but i64 and u64 */
+int64_t ir_bits_to_i64(bz_dtype t, ir_bits b); /* floats truncate and saturate, u64 wraps */
+/* The lowest and the highest value of t: floats have infinities. */
+ir_bits ir_lowest(bz_dtype t);
+ir_bits ir_highest(bz_dtype t);
+/* An integer in digits, into s. */
+enum { IR_DIGITS = 24 };
+const char *ir_digits(char s[IR_DIGITS], ir_number v);
 ir_bits ir_bits_cast(bz_dtype to, bz_dtype from, ir_bits b);
 ir_bits ir_load_bits(bz_dtype t, const void *p); /* one element from memory */
 void ir_store_bits(bz_dtype t, void *p, ir_bits b);

@@ -9,16 +9,12 @@
 /* The dtype that operands come together in (0: not one of them; none at all: BZ_NDTYPES). 0-d operands count only where their
  * category is higher, or nothing else is there. */
 static bz_dtype promoted(const ir_graph *g, const ir_ref *x, unsigned n) {
-    bz_dtype t[2] = {BZ_NDTYPES, BZ_NDTYPES};
-    bool have[2] = {false, false};
-    for (unsigned i = 0; i < n; i++) {
-        if (!x[i]) continue;
-        int scalar = ir_at(g, x[i])->rank == 0;
-        t[scalar] = have[scalar] ? ir_promote(t[scalar], ir_dtype(g, x[i])) : ir_dtype(g, x[i]);
-        have[scalar] = true;
-    }
-    if (!have[0] || !have[1]) return have[0] ? t[0] : t[1];
-    return ir_category_of(t[1]) > ir_category_of(t[0]) ? ir_promote(t[0], t[1]) : t[0];
+    ir_meeting m[2] = {ir_meeting_none(), ir_meeting_none()};
+    for (unsigned i = 0; i < n; i++)
+        if (x[i]) ir_meet(&m[ir_at(g, x[i])->rank == 0], ir_dtype(g, x[i]));
+    const bz_dtype t = ir_met(&m[0]), scalar = ir_met(&m[1]);
+    if (t == BZ_NDTYPES || scalar == BZ_NDTYPES) return scalar == BZ_NDTYPES ? t : scalar;
+    return ir_category_of(scalar) > ir_category_of(t) ? ir_promote(t, scalar) : t;
 }
 
 bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
@@ -35,7 +31,13 @@ bz_dtype ir_dtype_beside_at(ir_op op, unsigned k, bz_dtype beside) {
 }
 
 bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype t) {
-    if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || ir_is_float(t)) return true;
+    if (!ir_number_fits(t, v)) {
+        char digits[IR_DIGITS];
+        ir_error(g, BZ_EARG, op, "the number %s is larger than %s holds", ir_digits(digits, v),
+                 ir_dtypes[t].name);
+        return false;
+    }
+    if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || v.huge || ir_is_float(t)) return true;
     ir_error(g, BZ_EARG, op, "an integer to the power %lld is no integer; cast it to a float first",
              (long long)v.i);
     return false;
@@ -116,6 +118,16 @@ static ir_op of_floats(ir_op op) {
     return op == IR_IDIV ? IR_FLOORDIV : op == IR_IMOD ? IR_MOD : op;
 }
 
+/* An op of bits on what comes together in the float t. */
+static ir_ref no_integers(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, bz_dtype t) {
+    for (unsigned i = 0; i < n; i++)
+        if (ir_is_float(ir_dtype(g, x[i])))
+            return ir_error(g, BZ_EDTYPE, op, "wants integers or bool, got %s",
+                            ir_shape_text(g, x[i]));
+    return ir_error(g, BZ_EDTYPE, op, "wants integers, but %s and %s come together in %s: cast one",
+                    ir_shape_text(g, x[0]), ir_shape_text(g, x[1]), ir_dtypes[t].name);
+}
+
 ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     ir_ref x[3];
     for (unsigned i = 0; i < n; i++)
@@ -127,7 +139,7 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t)) t = BZ_F32;
     if (ir_is_float(t)) op = of_floats(op);
     if (ir_ops[op].rule == IR_RULE_INT && ir_is_float(t))
-        return ir_error(g, BZ_EDTYPE, op, "wants integers or bool, got %s", ir_shape_text(g, x[0]));
+        return no_integers(g, op, x, n, t);
     if (first && ir_dtype(g, x[0]) != BZ_BOOL)
         return ir_error(g, BZ_EDTYPE, op, "the condition must be bool, got %s",
                         ir_shape_text(g, x[0]));
@@ -144,6 +156,12 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t) {
     if (!x || ir_dtype(g, x) == t) return x;
     return elem(g, IR_CAST, t, &x, 1);
+}
+
+ir_ref ir_as_index(ir_graph *g, ir_ref x) {
+    if (x && ir_dtype(g, x) == BZ_U64)
+        x = ir_build2(g, IR_MIN, x, ir_const_i(g, BZ_U64, INT64_MAX));
+    return ir_cast(g, x, BZ_I64);
 }
 
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t) {

@@ -412,17 +412,11 @@ void ir_external_sizes(const ir_external *x, const int64_t *const *shape, int64_
 /* ---- C */
 
 void ir_external_prototype(bz_text *t, const ir_external *x, const char *name) {
-    static const char *const types[BZ_NDTYPES] = {
-        [BZ_BOOL] = "bool",    [BZ_U8] = "uint8_t",    [BZ_I8] = "int8_t",
-        [BZ_I16] = "int16_t",  [BZ_I32] = "int32_t",   [BZ_I64] = "int64_t",
-        [BZ_F16] = "uint16_t", [BZ_BF16] = "uint16_t", [BZ_F32] = "float",
-        [BZ_F64] = "double",
-    };
     bz_textf(t, "int %s(void *user", name);
     for (unsigned k = 0; k < x->nin + x->nout; k++) {
         const ir_slot *o = &x->slot[k];
         const bool result = k >= x->nin;
-        bz_textf(t, ", %s%s %s%c%u", result || !o->rank ? "" : "const ", types[o->dtype],
+        bz_textf(t, ", %s%s %s%c%u", result || !o->rank ? "" : "const ", ir_dtypes[o->dtype].c,
                  result || o->rank ? "*" : "", result ? 'r' : 'x', result ? k - x->nin : k);
     }
     for (unsigned i = 0; i < x->nsyms; i++) bz_textf(t, ", int64_t %s", x->sym[i]);

@@ -21,7 +21,7 @@
 static struct {
     ffi_status (*prepare)(ffi_cif *, ffi_abi, unsigned, ffi_type *, ffi_type **);
     void (*call)(ffi_cif *, void (*)(void), void *, void **);
-    ffi_type *pointer, *u8, *s8, *u16, *s16, *s32, *s64, *f32, *f64, *nothing;
+    ffi_type *pointer, *u8, *s8, *u16, *s16, *u32, *s32, *u64, *s64, *f32, *f64, *nothing;
     bool there;
     char why[300];
 } ffi;
@@ -36,6 +36,7 @@ static bool find(void *library) {
                  {"ffi_type_sint8", &ffi.s8},        {"ffi_type_uint16", &ffi.u16},
                  {"ffi_type_sint16", &ffi.s16},      {"ffi_type_sint32", &ffi.s32},
                  {"ffi_type_sint64", &ffi.s64},      {"ffi_type_float", &ffi.f32},
+                 {"ffi_type_uint32", &ffi.u32},      {"ffi_type_uint64", &ffi.u64},
                  {"ffi_type_double", &ffi.f64},      {"ffi_type_void", &ffi.nothing}};
     for (unsigned i = 0; i < BZ_LEN(names); i++) {
         void *at = dlsym(library, names[i].name);
@@ -77,8 +78,11 @@ static ffi_type *type_of(bz_dtype t) {
     case BZ_U8: return ffi.u8;
     case BZ_I8: return ffi.s8;
     case BZ_I16: return ffi.s16;
+    case BZ_U16:
     case BZ_F16:
     case BZ_BF16: return ffi.u16;
+    case BZ_U32: return ffi.u32;
+    case BZ_U64: return ffi.u64;
     case BZ_I32: return ffi.s32;
     case BZ_F32: return ffi.f32;
     case BZ_F64: return ffi.f64;

@@ -61,8 +61,9 @@ bool it_pick(it_state *s, ir_ref r, const int64_t *strides, int64_t offset);
 /* out at offset + index . strides = x[index], for every index of x. */
 void it_place(const it_array *x, const it_array *out, const int64_t *strides, int64_t offset);
 
-/* ---- interp_reduce.c: accumulators are float for f16, bf16 and f32, double for f64, int64_t for integers and bool */
-typedef enum it_acc { IT_F32, IT_F64, IT_I64, IT_NACC } it_acc;
+/* ---- interp_reduce.c: accumulators are float for f16, bf16 and f32, double for f64, uint64_t for u64, int64_t for other
+ * integers and bool */
+typedef enum it_acc { IT_F32, IT_F64, IT_I64, IT_U64, IT_NACC } it_acc;
 typedef union it_number {
     float f;
     double d;

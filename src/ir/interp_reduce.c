@@ -4,15 +4,15 @@
  *     LEAD   chains of 128                                           chains: pairwise
  *     DOT    fma chains of 512                                       chains: in order
  *
- * Accumulators: float for f16, bf16 and f32, double for f64, int64_t for integers and bool
- * (wrapping). */
+ * Accumulators: float for f16, bf16 and f32, double for f64, uint64_t for u64, int64_t for other
+ * integers and bool (wrapping). */
 #include "src/ir/interp.h"
 
 #include <math.h>
 #include <string.h>
 
 it_acc it_acc_of(bz_dtype t) {
-    return t == BZ_F64 ? IT_F64 : ir_is_float(t) ? IT_F32 : IT_I64;
+    return t == BZ_F64 ? IT_F64 : ir_is_float(t) ? IT_F32 : t == BZ_U64 ? IT_U64 : IT_I64;
 }
 
 /* ---- one element into an accumulator's type and back */
@@ -28,7 +28,8 @@ static void load(bz_dtype t, const void *p, it_acc k, void *out) {
 }
 
 void it_acc_store(bz_dtype t, void *p, it_acc k, const void *acc) {
-    ir_bits b = k == IT_I64   ? ir_bits_from_i64(t, *(const int64_t *)acc)
+    /* u64 is what i64 is, bit by bit: into either goes the one or the other */
+    ir_bits b = k == IT_I64 || k == IT_U64 ? ir_bits_from_i64(t, *(const int64_t *)acc)
                 : k == IT_F64 ? ir_bits_from_f64(t, *(const double *)acc)
                               : ir_bits_from_f64(t, (double)*(const float *)acc); /* rounds once */
     ir_store_bits(t, p, b);
@@ -50,8 +51,8 @@ static int64_t wrap_fma(int64_t a, int64_t b, int64_t c) {
     return wrap_add(wrap_mul(a, b), c);
 }
 
-#define FLOAT_ADD(a, b) ((a) + (b))
-#define FLOAT_MUL(a, b) ((a) * (b))
+#define PLAIN_ADD(a, b) ((a) + (b))
+#define PLAIN_MUL(a, b) ((a) * (b))
 
 /* The folds for accumulator type T: op(acc, x) with the accumulator first, as the base ops of
  * ops.def define it. */
@@ -118,14 +119,16 @@ static int64_t wrap_fma(int64_t a, int64_t b, int64_t c) {
         *(T *)out = total;                                                                         \
     }
 
-FOLDS(float, f32, FLOAT_ADD, FLOAT_MUL, fmaf, -HUGE_VALF, HUGE_VALF)
-FOLDS(double, f64, FLOAT_ADD, FLOAT_MUL, fma, -HUGE_VAL, HUGE_VAL)
+FOLDS(float, f32, PLAIN_ADD, PLAIN_MUL, fmaf, -HUGE_VALF, HUGE_VALF)
+FOLDS(double, f64, PLAIN_ADD, PLAIN_MUL, fma, -HUGE_VAL, HUGE_VAL)
 FOLDS(int64_t, i64, wrap_add, wrap_mul, wrap_fma, INT64_MIN, INT64_MAX)
+#define U64_FMA(a, b, c) ((a) * (b) + (c))
+FOLDS(uint64_t, u64, PLAIN_ADD, PLAIN_MUL, U64_FMA, 0, UINT64_MAX)
 
 static void (*const folds[IT_NACC])(ir_reduce_kind, ir_order, void *, int64_t,
-                                    void *) = {fold_f32, fold_f64, fold_i64};
+                                    void *) = {fold_f32, fold_f64, fold_i64, fold_u64};
 static void (*const dots[IT_NACC])(const void *, const void *, int64_t, void *) = {dot_f32, dot_f64,
-                                                                                   dot_i64};
+                                                                                   dot_i64, dot_u64};
 
 void it_fold(it_acc k, ir_reduce_kind kind, ir_order order, void *x, int64_t n, void *out) {
     folds[k](kind, order, x, n, out);

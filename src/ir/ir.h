@@ -190,6 +190,7 @@ bool ir_const_value(const ir_graph *g, ir_ref r,
                     ir_bits *v); /* is r one constant value everywhere (through movement too)? */
 ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int axis);
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t);
+ir_ref ir_as_index(ir_graph *g, ir_ref x); /* integers as i64; those of u64 above it as its highest, which is in no range */
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t);
 ir_ref ir_reshape(ir_graph *g, ir_ref x, const int64_t *shape,
                   unsigned rank); /* one -1 is inferred */

@@ -20,7 +20,6 @@ static bool sizes(tx_parser *p, ir_dim dims[IR_MAX_RANK], unsigned *rank) {
     return tp_want(p, ']');
 }
 
-#define DTYPE_NAME(e, name, bytes, kind, bits) " " #name
 /* f32[2,n*3]; f32 alone is 0-d. */
 bool tp_type(tx_parser *p, bz_dtype *t, ir_dim dims[IR_MAX_RANK], unsigned *rank) {
     const tx_token *w = tp_peek(p);
@@ -46,7 +45,7 @@ static const fill_row fills[] = {
     {"value", IR_FILL_VALUE, "value", NULL, 0, 0},
 };
 
-/* A number that is made up with; one that i64 does not hold is for floats alone. */
+/* A number that is made up with; one that i64 does not hold is for floats and u64 alone. */
 static bool fill_number(tx_parser *p, const tx_val *v, ir_number *out, bz_dtype t) {
     ir_bits bits;
     return tx_number_bits(p, v, t, &bits) && tx_number(p, v, out);
@@ -97,10 +96,11 @@ static bool is_default(ir_number v, int def) {
 }
 
 static void print_number(bz_text *t, ir_number v) {
+    char digits[IR_DIGITS];
     if (v.kind == IR_CAT_FLOAT)
         tx_print_double(t, v.f);
     else
-        bz_textf(t, "%lld", (long long)v.i);
+        bz_text_str(t, ir_digits(digits, v));
 }
 
 void tx_print_fill(bz_text *t, const ir_input *in) {

@@ -8,7 +8,7 @@
 
 /* ---- numbers */
 
-/* A number token; integers become INT (HUGE where they exceed i64; hexadecimal ones wrap). */
+/* A number token; integers become INT (HUGE where they exceed i64; hexadecimal ones of 64 bits wrap). */
 static bool number(tx_parser *p, tx_val *v, bool negative) {
     char buf[128], *end;
     const tx_token *t = tp_peek(p);
@@ -18,19 +18,21 @@ static bool number(tx_parser *p, tx_val *v, bool negative) {
     memcpy(buf, p->text + t->at, t->n);
     buf[t->n] = '\0';
     uint64_t u = 0;
-    bool integer = true, digits = strspn(buf, "0123456789") == t->n,
+    bool plain = true, held = true, digits = strspn(buf, "0123456789") == t->n,
          hex = t->n > 2 && buf[0] == '0' && (buf[1] | 0x20) == 'x';
-    for (const char *s = buf + (hex ? 2 : 0); *s && integer; s++) {
+    for (const char *s = buf + (hex ? 2 : 0); *s && plain && held; s++) {
         int d = tp_hex_digit(*s);
-        integer = d >= 0 && d < (hex ? 16 : 10) &&
-                  !__builtin_mul_overflow(u, hex ? 16u : 10u, &u) &&
-                  !__builtin_add_overflow(u, (uint64_t)d, &u) &&
-                  (hex || u <= (uint64_t)INT64_MAX + negative);
+        plain = d >= 0 && d < (hex ? 16 : 10);
+        held = plain && !__builtin_mul_overflow(u, hex ? 16u : 10u, &u) &&
+               !__builtin_add_overflow(u, (uint64_t)d, &u);
     }
+    const bool integer = plain && held && (hex || u <= (uint64_t)INT64_MAX + negative);
     v->kind = integer ? TX_V_INT : digits ? TX_V_HUGE : TX_V_FLOAT;
+    v->wrapped = integer && hex && u > INT64_MAX && !negative;
     if (integer) {
         v->u.i = negative ? (int64_t)(0 - u) : (int64_t)u;
     } else {
+        v->u.huge.whole = digits && held && !negative ? u : 0;
         v->u.f = bz_read_number(buf, &end);
         if (*end)
             return tx_fail(p, p->at, BZ_EPARSE, "'%s' is not a number",
@@ -247,13 +249,14 @@ bool tp_value(tx_parser *p, tx_val *v) {
 
 /* ---- values as what readers want */
 
-static bool too_large(tx_parser *p, const tx_val *v) {
-    return tx_fail(p, v->tok, BZ_EARG, "%s is larger than i64 holds", tp_text(p, v->tok));
+static bool too_large(tx_parser *p, const tx_val *v, bz_dtype t) {
+    return tx_fail(p, v->tok, BZ_EARG, "%s is larger than %s holds", tp_text(p, v->tok),
+                   ir_dtypes[t == BZ_U64 ? BZ_U64 : BZ_I64].name);
 }
 
 bool tx_int(tx_parser *p, const tx_val *v, int64_t *out) {
     if (v->kind == TX_V_DIM && ir_ex_is_const(&p->m->ex, v->u.dim, out)) return true;
-    if (v->kind == TX_V_HUGE) return too_large(p, v);
+    if (v->kind == TX_V_HUGE) return too_large(p, v, BZ_I64);
     if (v->kind != TX_V_INT && v->kind != TX_V_BOOL)
         return tx_fail(p, v->tok, BZ_EARG, "an integer is expected here");
     *out = v->u.i;
@@ -266,18 +269,21 @@ bool tx_float(tx_parser *p, const tx_val *v, double *out) {
 }
 
 bool tx_number(tx_parser *p, const tx_val *v, ir_number *out) {
-    *out = ir_number_f(v->u.f);
+    const bool whole = v->kind == TX_V_HUGE && v->u.huge.whole;
+    *out = whole ? ir_number_u(v->u.huge.whole) : ir_number_f(v->u.f);
     if (v->kind == TX_V_FLOAT || v->kind == TX_V_HUGE) return true;
     if (v->kind != TX_V_INT && v->kind != TX_V_BOOL && v->kind != TX_V_DIM)
         return tx_fail(p, v->tok, BZ_EARG, "a number is expected here");
-    *out = (ir_number){v->kind == TX_V_BOOL ? IR_CAT_BOOL : IR_CAT_INT, 0, 0};
+    *out = (ir_number){.kind = v->kind == TX_V_BOOL ? IR_CAT_BOOL : IR_CAT_INT};
     return tx_int(p, v, &out->i);
 }
 
 bool tx_number_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
     ir_number n;
-    if (v->kind == TX_V_HUGE && !ir_is_float(t)) return too_large(p, v);
-    return tx_number(p, v, &n) && (*out = ir_bits_from_number(t, n), true);
+    if (!tx_number(p, v, &n)) return false;
+    if (v->kind == TX_V_HUGE && !ir_is_float(t) && !(n.huge && t == BZ_U64)) return too_large(p, v, t);
+    *out = ir_bits_from_number(t, n);
+    return true;
 }
 
 bool tx_number_beside(tx_parser *p, ir_graph *g, tx_line *l, ir_op op, tx_operand_number *n,
@@ -309,19 +315,22 @@ bool tx_bits(tx_parser *p, const tx_val *v, bz_dtype t, ir_bits *out) {
         return bits == 64 || !(*out >> bits) ||
                tx_fail(p, v->tok, BZ_EARG, "%s has %u bits", ir_dtypes[t].name, bits);
     }
-    if ((v->kind == TX_V_FLOAT || v->kind == TX_V_HUGE) && ir_is_float(t))
-        return *out = ir_bits_from_f64(t, v->u.f), true;
-    int64_t i;
-    if (!tx_int(p, v, &i)) return false;
-    *out = ir_bits_from_i64(t, i);
-    return ir_is_float(t) || ir_bits_to_i64(t, *out) == i ||
-           tx_fail(p, v->tok, BZ_EARG, "%lld is no value of %s", (long long)i, ir_dtypes[t].name);
+    ir_number n = {0};
+    char digits[IR_DIGITS];
+    const bool other = v->kind == TX_V_HUGE || (v->kind == TX_V_FLOAT && ir_is_float(t));
+    if (other) return tx_number_bits(p, v, t, out);
+    if (!tx_int(p, v, &n.i)) return false;
+    n = v->wrapped && t == BZ_U64 ? ir_number_u((uint64_t)n.i) : ir_number_i(n.i);
+    *out = ir_bits_from_number(t, n);
+    return ir_is_float(t) || ir_is_value(t, n) ||
+           tx_fail(p, v->tok, BZ_EARG, "%s is no value of %s", ir_digits(digits, n),
+                   ir_dtypes[t].name);
 }
 
 bool tx_dtype(tx_parser *p, const tx_val *v, bz_dtype *out) {
     if (v->kind == TX_V_WORD && ir_dtype_from_name(v->u.s, strlen(v->u.s), out)) return true;
     return tx_fail(p, v->tok, BZ_EDTYPE,
-                   "a dtype is expected here: bool u8 i8 i16 i32 i64 f16 bf16 f32 f64");
+                   "a dtype is expected here:" BZ_DTYPES(DTYPE_NAME));
 }
 
 const tx_val *tx_list(const tx_val *v, uint32_t *n) {

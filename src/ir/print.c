@@ -30,11 +30,12 @@ static void print_finite(bz_text *t, bz_dtype type, double v) {
 }
 
 void tx_print_bits(bz_text *t, bz_dtype type, ir_bits v) {
+    char digits[IR_DIGITS];
     if (!ir_is_float(type)) {
         if (type == BZ_BOOL)
             bz_text_str(t, v ? "true" : "false");
         else
-            bz_textf(t, "%lld", (long long)ir_bits_to_i64(type, v));
+            bz_text_str(t, ir_digits(digits, ir_number_of_bits(type, v)));
         return;
     }
     double d = ir_bits_to_f64(type, v);

@@ -49,10 +49,15 @@ typedef enum tx_val_kind {
 
 typedef struct tx_val {
     uint8_t kind;
+    bool wrapped; /* INT: written in hexadecimal, and above INT64_MAX */
     uint32_t tok; /* where it stands */
     union {
         int64_t i;     /* INT, BOOL, BITS */
-        double f;      /* FLOAT, HUGE */
+        double f;      /* FLOAT */
+        struct {
+            double f;
+            uint64_t whole; /* 0: u64 does not hold it either */
+        } huge;             /* HUGE; f as above */
         const char *s; /* WORD, STRING */
         ir_dim dim;    /* DIM: a sum over symbols */
         struct {

@@ -4,6 +4,9 @@
 
 #include "src/ir/text.h"
 
+/* BZ_DTYPES(DTYPE_NAME): all dtypes as a message lists them */
+#define DTYPE_NAME(e, name, bytes, kind, bits) " " #name
+
 typedef enum tp_state { UNREAD, READING, READ } tp_state;
 
 typedef struct tp_body {

@@ -155,7 +155,7 @@ static vb_val cast(vb *b, vb_val x, bz_dtype to) {
     return base(b, IR_CAST, to, 1, &x);
 }
 
-/* An f32 from which a half type rounds as from x (f64 or i64) itself. */
+/* An f32 from which a half type rounds as from x (f64, or an integer of 32 bits or more) itself. */
 static vb_val f32_to_odd(vb *b, vb_val x) {
     static const char *const of_f64 = "cast_to_odd(x)";
     vb_val out = 0;
@@ -175,7 +175,7 @@ static vb_val convert(vb *b, vb_val x, bz_dtype to) {
         return base(b, IR_NE, BZ_BOOL, 2, (const vb_val[]){x, zero});
     }
     if (ir_is_half(from) && to != BZ_F32) return convert(b, cast(b, x, BZ_F32), to);
-    if (ir_is_half(to) && (from == BZ_F64 || from == BZ_I64 || from == BZ_I32))
+    if (ir_is_half(to) && from != BZ_F32 && ir_dtypes[from].bits >= 32)
         return cast(b, f32_to_odd(b, x), to);
     if (ir_is_half(to) && from != BZ_F32)
         return cast(b, cast(b, x, BZ_F32), to); /* bool and small integers are exact in f32 */

@@ -17,16 +17,19 @@ typedef void cast_loop_fn(void *r, const void *a, size_t n);
 typedef base_loop_fn *base_loop;
 typedef cast_loop_fn *cast_loop;
 
-/* X(dtype, C type): f16 and bf16 have none. */
+/* X(dtype, C type, name of its loops): f16 and bf16 have none. */
 #define C_TYPES(X)                                                                                 \
-    X(BZ_BOOL, bool)                                                                               \
-    X(BZ_U8, uint8_t)                                                                              \
-    X(BZ_I8, int8_t)                                                                               \
-    X(BZ_I16, int16_t)                                                                             \
-    X(BZ_I32, int32_t)                                                                             \
-    X(BZ_I64, int64_t)                                                                             \
-    X(BZ_F32, float)                                                                               \
-    X(BZ_F64, double)
+    X(BZ_BOOL, bool, b1)                                                                           \
+    X(BZ_U8, uint8_t, u8)                                                                          \
+    X(BZ_U16, uint16_t, u16)                                                                       \
+    X(BZ_U32, uint32_t, u32)                                                                       \
+    X(BZ_U64, uint64_t, u64)                                                                       \
+    X(BZ_I8, int8_t, i8)                                                                           \
+    X(BZ_I16, int16_t, i16)                                                                        \
+    X(BZ_I32, int32_t, i32)                                                                        \
+    X(BZ_I64, int64_t, i64)                                                                        \
+    X(BZ_F32, float, f32)                                                                          \
+    X(BZ_F64, double, f64)
 
 /* ---- what the C columns of ops.def call; integers come in sign-extended */
 
@@ -37,10 +40,11 @@ typedef cast_loop_fn *cast_loop;
 #define CEIL(x)      _Generic((x), float : ceilf, default : ceil)(x)
 #define TRUNC(x)     _Generic((x), float : truncf, default : trunc)(x)
 #define RINT(x)      _Generic((x), float : rintf, default : rint)(x)
-#define IDIV(x, y)   floor_quotient((int64_t)(x), (int64_t)(y))
-#define IMOD(x, y)   floor_rest((int64_t)(x), (int64_t)(y))
+#define OF_WIDTH(x, u64, other) _Generic((x), uint64_t : u64, default : other)
+#define IDIV(x, y)   OF_WIDTH(x, quotient, floor_quotient)(x, y)
+#define IMOD(x, y)   OF_WIDTH(x, rest, floor_rest)(x, y)
 #define SHL(x, y)    ((uint64_t)(y) < BITS ? (uint64_t)(x) << (y) : 0)
-#define SHR(x, y)    shift_right((int64_t)(x), (uint64_t)(y), BITS)
+#define SHR(x, y)    OF_WIDTH(x, shift_zeros, shift_right)(x, (uint64_t)(y), BITS)
 #define LSHR(x, y)   ((uint64_t)(y) < BITS ? (uint64_t)(W)(x) >> (y) : 0)
 #define POPCOUNT(x)  __builtin_popcountll((uint64_t)(W)(x))
 #define CLZ(x)       ((W)(x) ? __builtin_clzll((uint64_t)(W)(x)) - (64 - BITS) : BITS)
@@ -55,6 +59,18 @@ static int64_t floor_rest(int64_t x, int64_t y) {
     if (y == 0 || y == -1) return 0;
     int64_t r = x % y;
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+}
+
+static uint64_t quotient(uint64_t x, uint64_t y) {
+    return y ? x / y : 0;
+}
+
+static uint64_t rest(uint64_t x, uint64_t y) {
+    return y ? x % y : 0;
+}
+
+static uint64_t shift_zeros(uint64_t x, uint64_t n, unsigned bits) {
+    return n < bits ? x >> n : 0;
 }
 
 static int64_t shift_right(int64_t x, uint64_t n, unsigned bits) {
@@ -79,6 +95,17 @@ static int64_t saturate(double x, int64_t lo, int64_t hi) {
 }
 static int64_t keep(int64_t x, int64_t lo, int64_t hi) {
     (void)lo, (void)hi;
+    return x;
+}
+
+/* The same for u64, whose ends no int64_t holds. */
+#define SATURATE_U64(x)                                                                            \
+    _Generic((x), float : saturate_u64, double : saturate_u64, default : keep_u64)(x)
+static uint64_t saturate_u64(double x) {
+    if (x != x) return 0;
+    return x >= 0x1p64 ? UINT64_MAX : x <= 0 ? 0 : (uint64_t)x;
+}
+static uint64_t keep_u64(uint64_t x) {
     return x;
 }
 
@@ -111,6 +138,36 @@ static int64_t keep(int64_t x, int64_t lo, int64_t hi) {
 #define NAME    u8
 #define COLUMN  PICK_INT
 #define CAST(x) SATURATE(x, 0, UINT8_MAX)
+#define STORE   (T)
+#include "src/ir/value_loops.h"
+
+#define T       uint16_t
+#define U       uint32_t
+#define W       uint16_t
+#define BITS    16
+#define NAME    u16
+#define COLUMN  PICK_INT
+#define CAST(x) SATURATE(x, 0, UINT16_MAX)
+#define STORE   (T)
+#include "src/ir/value_loops.h"
+
+#define T       uint32_t
+#define U       uint32_t
+#define W       uint32_t
+#define BITS    32
+#define NAME    u32
+#define COLUMN  PICK_INT
+#define CAST(x) SATURATE(x, 0, UINT32_MAX)
+#define STORE   (T)
+#include "src/ir/value_loops.h"
+
+#define T       uint64_t
+#define U       uint64_t
+#define W       uint64_t
+#define BITS    64
+#define NAME    u64
+#define COLUMN  PICK_INT
+#define CAST(x) SATURATE_U64(x)
 #define STORE   (T)
 #include "src/ir/value_loops.h"
 
@@ -174,14 +231,10 @@ static int64_t keep(int64_t x, int64_t lo, int64_t hi) {
 #define STORE   (T)
 #include "src/ir/value_loops.h"
 
-static const base_loop *const loops[BZ_NDTYPES] = {
-    [BZ_BOOL] = loops_b1, [BZ_U8] = loops_u8,   [BZ_I8] = loops_i8,   [BZ_I16] = loops_i16,
-    [BZ_I32] = loops_i32, [BZ_I64] = loops_i64, [BZ_F32] = loops_f32, [BZ_F64] = loops_f64,
-};
-static const cast_loop *const casts[BZ_NDTYPES] = {
-    [BZ_BOOL] = casts_b1, [BZ_U8] = casts_u8,   [BZ_I8] = casts_i8,   [BZ_I16] = casts_i16,
-    [BZ_I32] = casts_i32, [BZ_I64] = casts_i64, [BZ_F32] = casts_f32, [BZ_F64] = casts_f64,
-};
+#define LOOPS(t, type, name) [t] = loops_##name,
+#define CASTS(t, type, name) [t] = casts_##name,
+static const base_loop *const loops[BZ_NDTYPES] = {C_TYPES(LOOPS)};
+static const cast_loop *const casts[BZ_NDTYPES] = {C_TYPES(CASTS)};
 
 /* ---- one base op */
 

@@ -30,7 +30,7 @@
 #include "src/ir/ops.def"
 
 /* Conversion to T from each dtype that has a C type. */
-#define CAST_FROM(from, S)                                                                         \
+#define CAST_FROM(from, S, name)                                                                         \
     static void JOIN(CAST_##from, NAME)(void *r, const void *a, size_t n) {                        \
         T *out = r;                                                                                \
         const S *xs = a;                                                                           \
@@ -49,7 +49,7 @@ static const base_loop JOIN(loops, NAME)[IR_BASE_END] = {
 #include "src/ir/ops.def"
 };
 static const cast_loop JOIN(casts, NAME)[BZ_NDTYPES] = {
-#define CAST_ROW(from, S) [from] = JOIN(CAST_##from, NAME),
+#define CAST_ROW(from, S, name) [from] = JOIN(CAST_##from, NAME),
     C_TYPES(CAST_ROW)};
 
 #undef JOIN_

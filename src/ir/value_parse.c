@@ -397,6 +397,7 @@ static bool class_fits(const char *type, bz_dtype t) {
     bz_dtype exact;
     if (strcmp(type, "float") == 0) return ir_is_float(t);
     if (strcmp(type, "int") == 0) return !ir_is_float(t);
+    if (strcmp(type, "uint") == 0) return ir_dtypes[t].kind == IR_KIND_UINT;
     return !ir_dtype_from_name(type, strlen(type), &exact) || exact == t;
 }
 

@@ -1,8 +1,6 @@
 /* way.c - how elements are combined where one comes after another: their names, ops, and what changes nothing. */
 #include "src/ir/ir.h"
 
-#include <math.h>
-
 static const struct way {
     const char *name;
     ir_op op;
@@ -21,25 +19,12 @@ ir_op ir_way_op(ir_way w) {
     return ways[w].op;
 }
 
-/* The lowest and highest of an integer dtype. */
-static int64_t integer_end(bz_dtype t, bool high) {
-    const unsigned bits = ir_dtypes[t].bits;
-    const bool without_sign = t == BZ_BOOL || t == BZ_U8;
-    if (t == BZ_BOOL) return high;
-    if (bits == 64) return high ? INT64_MAX : INT64_MIN;
-    if (without_sign) return high ? (INT64_C(1) << bits) - 1 : 0;
-    return high ? (INT64_C(1) << (bits - 1)) - 1 : -(INT64_C(1) << (bits - 1));
-}
-
 ir_bits ir_way_start(ir_way w, bz_dtype t) {
-    const bool whole = !ir_is_float(t);
     switch (w) {
     case IR_BY_PROD: return ir_bits_from_i64(t, 1);
     case IR_BY_MAX:
-    case IR_BY_LOG:
-        return whole ? ir_bits_from_i64(t, integer_end(t, false)) : ir_bits_from_f64(t, -HUGE_VAL);
-    case IR_BY_MIN:
-        return whole ? ir_bits_from_i64(t, integer_end(t, true)) : ir_bits_from_f64(t, HUGE_VAL);
-    default: return whole ? 0 : ir_bits_from_f64(t, -0.0);
+    case IR_BY_LOG: return ir_lowest(t);
+    case IR_BY_MIN: return ir_highest(t);
+    default: return ir_is_float(t) ? ir_bits_from_f64(t, -0.0) : 0;
     }
 }

@@ -117,7 +117,7 @@ static bool fits(const char *dtypes, bz_dtype t) {
     if (ir_is_float(t) && !ir_is_half(t) && strchr(dtypes, 'W')) return true;
     return strchr(dtypes, ir_is_float(t)                      ? 'F'
                           : t == BZ_BOOL                      ? 'B'
-                          : ir_dtypes[t].kind == IR_KIND_SINT ? 'S'
+                          : ir_is_signed(t)                   ? 'S'
                                                               : 'U') != NULL;
 }
 
@@ -193,9 +193,9 @@ static bool holds(bz_dtype to, bz_dtype from) {
     if (to == from || from == BZ_BOOL) return true;
     if (ir_is_float(from)) return ir_is_float(to) && wider;
     /* a lowest integer is a power of two */
-    unsigned bits = ir_dtypes[from].bits - (ir_dtypes[from].kind == IR_KIND_SINT ? 1u : 0u);
+    unsigned bits = ir_dtypes[from].bits - (ir_is_signed(from) ? 1u : 0u);
     if (ir_is_float(to)) return bits <= digits[to];
-    return to != BZ_BOOL && wider && ir_dtypes[to].kind == IR_KIND_SINT;
+    return to != BZ_BOOL && wider && (ir_is_signed(to) || !ir_is_signed(from));
 }
 
 /* Casts by way of another dtype that loses nothing, or, among integers, nothing that the last one keeps. */

@@ -25,7 +25,7 @@ static ir_ref expand_arg(ir_graph *g, ir_ref x, ir_reduce_attr a) {
     bz_dtype t = ir_dim_value(g, dims[axis], &size) && size < INT32_MAX ? BZ_I32 : BZ_I64;
     ir_ref at = ir_iota(g, t, dims, rank, axis);
     ir_ref none =
-        ir_const_bits(g, t, ir_bits_from_i64(t, t == BZ_I32 ? INT32_MAX : INT64_MAX), dims, rank);
+        ir_const_bits(g, t, ir_highest(t), dims, rank);
     return ir_cast(
         g, ir_reduce(g, IR_RMIN, ir_build3(g, IR_SELECT, hit, at, none), &axis, 1, false), BZ_I64);
 }

@@ -122,8 +122,8 @@ static const char *const numbers[] = {"0",
                                       "1152921504606846976",
                                       "true",
                                       "_"};
-static const char *const dtypes[] = {"bool", "u8",  "i8",   "i16", "i32",
-                                     "i64",  "f16", "bf16", "f32", "f64"};
+#define NAME(e, name, bytes, kind, bits) #name,
+static const char *const dtypes[] = {BZ_DTYPES(NAME)};
 
 static const char *any_op(uint64_t *state) {
     const char *name;

@@ -38,11 +38,16 @@ static ir_ref operand(ir_graph *g, bz_dtype t, unsigned layout) {
 static void add_specials(ir_value_array *v) {
     static const double special[] = {NAN,     INFINITY, -INFINITY, 0.0,   -0.0, 1e-45,
                                      -1e-310, 1.0,      -1.0,      65504, 3.5};
+    const bz_dtype t = v->dtype;
+    const ir_bits top = ir_highest(t), all = UINT64_MAX >> (64 - ir_dtypes[t].bits), half = all / 2;
+    /* the ends, what is an end with a sign and none without, what a float does not hold */
+    const ir_bits whole[] = {ir_lowest(t), top, all, half, half + 1, half + 2, top - 1, top / 3 | 1};
+    const unsigned count = ir_is_float(t) ? BZ_LEN(special) : t == BZ_BOOL ? 0 : BZ_LEN(whole);
     int64_t n = 1;
     for (unsigned i = 0; i < v->rank; i++) n *= v->shape[i];
-    for (int64_t i = 0; ir_is_float(v->dtype) && n > 40 && i < (int64_t)BZ_LEN(special); i++)
-        ir_store_bits(v->dtype, (char *)v->data + (size_t)i * ir_dtype_bytes(v->dtype),
-                      ir_bits_from_f64(v->dtype, special[i]));
+    for (unsigned i = 0; n > 40 && i < count; i++)
+        ir_store_bits(t, (char *)v->data + i * ir_dtype_bytes(t),
+                      ir_is_float(t) ? ir_bits_from_f64(t, special[i]) : whole[i]);
 }
 
 void op_case_inputs(const ir_graph *g, ir_value_array *in) {
@@ -99,7 +104,7 @@ static const struct text {
            "remainder %k 40\n "
            "%b = gather %x %j {axis=1}\n %t = transpose %x\n %c = gather %t %i {axis=1}\n return "
            "%a, %b, %c }"},
-    {"u8 i8 i16 i32 i64 f16 bf16 f32 f64", "graph main(x: #[70,5], k: i64[70]) { %i = remainder %k "
+    {"u8 u16 u32 u64 i8 i16 i32 i64 f16 bf16 f32 f64", "graph main(x: #[70,5], k: i64[70]) { %i = remainder %k "
                                            "6\n %a = scatter_rows %x %i {size=6}\n return %a }"},
     {NULL, "graph main(x: #[9,40], y: #[9,40], k: i64[9,20], j: i64[5,40]) { %i = remainder %k 40\n %l = remainder %j 9\n "
            "%a = take_along_dim %x %i {axis=1}\n %b = take_along_dim %x %l\n %c = scatter %x %i %y {axis=1}\n %d = "
@@ -143,13 +148,16 @@ static const struct text {
                          "%c = randint %k %o {lo=-3, hi=1000, shape=[50]}\n return %a, %b, %c }"},
     {"u8 i8", "graph main(x: #[50]) { %a = bitcast %x {dtype=u8}\n %b = bitcast %x {dtype=i8}\n "
               "return %a, %b }"},
-    {"i16 f16 bf16", "graph main(x: #[50]) { %a = bitcast %x {dtype=i16}\n %b = bitcast %x "
-                     "{dtype=f16}\n %c = bitcast %x {dtype=bf16}\n "
-                     "return %a, %b, %c }"},
-    {"i32 f32", "graph main(x: #[50]) { %a = bitcast %x {dtype=i32}\n %b = bitcast %x "
-                "{dtype=f32}\n return %a, %b }"},
-    {"i64 f64", "graph main(x: #[50]) { %a = bitcast %x {dtype=i64}\n %b = bitcast %x "
-                "{dtype=f64}\n return %a, %b }"},
+    {"i16 u16 f16 bf16", "graph main(x: #[50]) { %a = bitcast %x {dtype=i16}\n %b = bitcast %x "
+                         "{dtype=f16}\n %c = bitcast %x {dtype=bf16}\n %d = bitcast %x {dtype=u16}\n "
+                         "return %a, %b, %c, %d }"},
+    {"i32 u32 f32", "graph main(x: #[50]) { %a = bitcast %x {dtype=i32}\n %b = bitcast %x "
+                    "{dtype=f32}\n %c = bitcast %x {dtype=u32}\n return %a, %b, %c }"},
+    {"i64 u64 f64", "graph main(x: #[50]) { %a = bitcast %x {dtype=i64}\n %b = bitcast %x "
+                    "{dtype=f64}\n %c = bitcast %x {dtype=u64}\n return %a, %b, %c }"},
+    {"u8 u16 u32 u64", "graph main(x: f32[9,40], k: #[7], j: #[9,20], y: f32[7,40]) { %i = remainder %k 9\n %l = remainder %j 40\n %a = "
+                       "gather %x %i\n %b = take_along_dim %x %l {axis=1}\n %c = index_add %x %i %y\n %d = bincount %i {minlength=9}\n "
+                       "%e = one_hot %i {classes=9}\n return %a, %b, %c, %d, %e }"},
 };
 
 static bool has_word(const char *words, const char *word) {

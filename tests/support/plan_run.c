@@ -71,10 +71,12 @@ void random_value(ir_value_array *v, uint64_t *seed) {
 static ir_bits special(bz_dtype t, unsigned k) {
     static const double floats[] = {
         NAN,     INFINITY,       -INFINITY, 0.0,    -0.0,    1.0,  -1.0,   0x1p-149, -0x1p-1074,
-        0x1p-24, 0x1.fffffep127, -65504.0,  0x1p63, -0x1p31, 88.8, -104.0, 0.5,      1e-40};
+        0x1p-24, 0x1.fffffep127, -65504.0,  0x1p63, -0x1p31, 88.8, -104.0, 0.5,      1e-40,
+        0x1p64,  0x1.fffffep63,  0x1p32,    65535.5};
     static const int64_t ints[] = {
         0,   1,   -1, INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, INT16_MIN, INT16_MAX, -128,
-        127, 128, 7,  8,         15,        16,        31,        32,        63,        64};
+        127, 128, 7,  8,         15,        16,        31,        32,        63,        64,
+        UINT16_MAX, UINT32_MAX, 0x4040000000000001, -0x3fbfffffffffffff};
     if (ir_is_float(t)) return ir_bits_from_f64(t, floats[k % BZ_LEN(floats)]);
     return t == BZ_BOOL ? k & 1 : ir_bits_from_i64(t, ints[k % BZ_LEN(ints)]);
 }

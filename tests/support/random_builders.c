@@ -257,9 +257,10 @@ static ir_ref classes(maker *m, ir_ref x) {
 /* Integers only: the bits of a NaN are anybody's. */
 static ir_ref bits(maker *m, ir_ref x) {
     static const bz_dtype same_size[BZ_NDTYPES] = {
-        [BZ_U8] = BZ_I8, [BZ_I8] = BZ_U8, [BZ_I16] = BZ_F16, [BZ_I32] = BZ_F32, [BZ_I64] = BZ_F64};
+        [BZ_U8] = BZ_I8,   [BZ_I8] = BZ_U8,   [BZ_I16] = BZ_F16, [BZ_I32] = BZ_F32,
+        [BZ_I64] = BZ_F64, [BZ_U16] = BZ_I16, [BZ_U32] = BZ_F32, [BZ_U64] = BZ_I64};
     bz_dtype t = same_size[ir_dtype(m->g, x)];
-    if (ir_dtype(m->g, x) == BZ_I16 && chance(m, 50)) t = BZ_BF16;
+    if (ir_dtype(m->g, x) == BZ_I16 && chance(m, 50)) t = chance(m, 50) ? BZ_U16 : BZ_BF16;
     return t == BZ_BOOL ? x : ir_bitcast(m->g, x, t);
 }
 

@@ -20,8 +20,8 @@ static void keep(maker *m, ir_ref r) {
 }
 
 bz_dtype random_dtype(maker *m) {
-    static const bz_dtype common[] = {BZ_F32, BZ_F32, BZ_F32,  BZ_F64, BZ_F16, BZ_BF16,
-                                      BZ_I32, BZ_I64, BZ_BOOL, BZ_U8,  BZ_I8,  BZ_I16};
+    static const bz_dtype common[] = {BZ_F32, BZ_F32, BZ_F32,  BZ_F64, BZ_F16, BZ_BF16, BZ_I32, BZ_I64,
+                                      BZ_U64, BZ_U32, BZ_BOOL, BZ_U8,  BZ_I8,  BZ_I16,  BZ_U16};
     return m->c->floats ? BZ_F64 : common[draw(m, BZ_LEN(common))];
 }
 

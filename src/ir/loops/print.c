@@ -47,9 +47,10 @@ static void constant(bz_text *t, const lp_inst *i) {
         return;
     }
     bz_dtype d = (bz_dtype)i->dtype;
+    char digits[IR_DIGITS];
     double v = ir_is_float(d) ? ir_bits_to_f64(d, (ir_bits)i->imm) : 0;
     if (!ir_is_float(d))
-        bz_textf(t, "%lld", (long long)ir_bits_to_i64(d, (ir_bits)i->imm));
+        bz_text_str(t, ir_digits(digits, ir_number_of_bits(d, (ir_bits)i->imm)));
     else if (v - v == 0)
         real(t, d, v);
     else

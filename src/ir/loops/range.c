@@ -60,8 +60,8 @@ static lp_range rest(lp_range x, lp_range y) {
 static lp_range of_base(const lp_inst *i, const lp_range *x, bz_dtype from) {
     if (i->op == IR_SELECT) return both(x[1], x[2]);
     if (i->op == IR_CAST && !ir_is_float(from) && ir_dtype_bytes(from) < 8) {
-        const int64_t most = from == BZ_BOOL ? 1 : INT64_MAX >> (64 - ir_dtypes[from].bits);
-        return (lp_range){ir_dtypes[from].kind == IR_KIND_SINT ? -most - 1 : 0, most};
+        const int64_t most = (int64_t)ir_highest(from);
+        return (lp_range){ir_is_signed(from) ? -most - 1 : 0, most};
     }
     if (i->op == IR_MIN)
         return (lp_range){x[0].lo < x[1].lo ? x[0].lo : x[1].lo,

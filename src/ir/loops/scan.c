@@ -179,12 +179,23 @@ static ir_bits real(lp_scan *s, lp_token t, bz_dtype d) {
     return ir_bits_from_f64(d, v);
 }
 
+/* One that i64, or u64, holds. */
+static bool integer(lp_token t, ir_number *v) {
+    char text[64], *end;
+    if (whole(t, &v->i)) return *v = ir_number_i(v->i), true;
+    if (!number_text(t, text) || *text == '-') return false;
+    errno = 0;
+    *v = ir_number_u(strtoull(text, &end, strncmp(text, "0x", 2) == 0 ? 16 : 10));
+    return errno == 0 && end == text + t.n;
+}
+
 ir_bits lp_scan_literal(lp_scan *s, lp_token t, bz_dtype d) {
-    int64_t v;
+    ir_number v;
+    char digits[IR_DIGITS];
     if (ir_is_float(d)) return real(s, t, d);
-    if (!whole(t, &v))
+    if (!integer(t, &v))
         lp_scan_fail(s, t, "not a whole number");
-    else if (ir_bits_to_i64(d, ir_bits_from_i64(d, v)) != v)
-        lp_scan_fail(s, t, "%lld does not fit into %s", (long long)v, ir_dtypes[d].name);
-    return s->status == BZ_OK ? ir_bits_from_i64(d, v) : 0;
+    else if (!ir_is_value(d, v))
+        lp_scan_fail(s, t, "%s does not fit into %s", ir_digits(digits, v), ir_dtypes[d].name);
+    return s->status == BZ_OK ? ir_bits_from_number(d, v) : 0;
 }

@@ -11,11 +11,12 @@ ir_ref ir_concat(ir_graph *g, const ir_ref *given, unsigned n, int axis) {
                         "; reshape them to [1], or stack them");
     ir_ref *x = bz_arena_copy(&g->arena, given, n * sizeof *x);
     if (!x) return ir_error(g, BZ_ENOMEM, IR_CONCAT, "out of memory");
-    bz_dtype t = BZ_BOOL;
+    ir_meeting all = ir_meeting_none();
     for (unsigned i = 0; i < n; i++) {
         if (!x[i]) return 0;
-        t = i ? ir_promote(t, ir_dtype(g, x[i])) : ir_dtype(g, x[i]);
+        ir_meet(&all, ir_dtype(g, x[i]));
     }
+    const bz_dtype t = ir_met(&all);
     unsigned rank = ir_at(g, x[0])->rank;
     int a = ir_front_axis(g, IR_CONCAT, x[0], axis, rank);
     if (a < 0) return 0;

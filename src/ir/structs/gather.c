@@ -19,7 +19,7 @@ ir_ref ir_gather(ir_graph *g, ir_ref x, ir_ref index, int axis) {
     if (!ir_is_int(ir_dtype(g, index)))
         return ir_error(g, BZ_EDTYPE, IR_GATHER, "indices must be integers, got %s",
                         ir_shape_text(g, index));
-    index = ir_cast(g, index, BZ_I64);
+    index = ir_as_index(g, index);
     ir_dim dims[2 * IR_MAX_RANK];
     for (int i = 0; i < a; i++) dims[rank++] = dims_of(g, x)[i];
     for (unsigned i = 0; i < ir; i++) dims[rank++] = dims_of(g, index)[i];
@@ -76,7 +76,7 @@ ir_ref ir_gather_along(ir_graph *g, ir_ref x, ir_ref index, int axis) {
     int64_t a = ir_front_axis(g, IR_GATHER, x, axis, rank);
     if (a < 0 || !index || !ir_check_along(g, IR_GATHER, x, index, (unsigned)a)) return 0;
     ir_ref rows = ir_rows_of_index(g, x, index, (unsigned)a), r;
-    index = ir_cast(g, index, BZ_I64);
+    index = ir_as_index(g, index);
     if (!index) return 0;
     memcpy(dims, dims_of(g, index), rank * sizeof *dims);
     r = rows ? ir_gather(g, x, rows, (int)a)

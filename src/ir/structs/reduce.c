@@ -164,6 +164,12 @@ static int64_t first_best_i64(const int64_t *x, int64_t n, bool max) {
     return best;
 }
 
+static int64_t first_best_u64(const uint64_t *x, int64_t n, bool max) {
+    int64_t best = 0;
+    for (int64_t k = 1; k < n; k++) best = (max ? x[k] > x[best] : x[k] < x[best]) ? k : best;
+    return best;
+}
+
 static void fold_row(const ir_reduce_attr *a, bz_dtype from, char *row, int64_t n,
                      const it_array *out, int64_t at) {
     it_acc k = it_acc_of(from);
@@ -171,8 +177,9 @@ static void fold_row(const ir_reduce_attr *a, bz_dtype from, char *row, int64_t 
     it_number acc;
     if (a->kind == IR_ARGMAX || a->kind == IR_ARGMIN) {
         bool max = a->kind == IR_ARGMAX;
-        acc.i = k == IT_I64 ? first_best_i64((int64_t *)(void *)row, n, max)
-                            : first_best_f64((double *)(void *)row, n, max);
+        acc.i = k == IT_I64   ? first_best_i64((int64_t *)(void *)row, n, max)
+                : k == IT_U64 ? first_best_u64((uint64_t *)(void *)row, n, max)
+                              : first_best_f64((double *)(void *)row, n, max);
         it_acc_store(BZ_I64, to, IT_I64, &acc);
         return;
     }

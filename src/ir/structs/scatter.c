@@ -60,7 +60,7 @@ ir_ref ir_scatter(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int
         return ir_error(g, BZ_EINDEX, IR_SCATTER, "axis %" PRId64 " of %s has no place for indices %s",
                         a, ir_shape_text(g, x), ir_shape_text(g, index));
     x = ir_cast(g, x, own);
-    index = ir_cast(g, index, BZ_I64);
+    index = ir_as_index(g, index);
     y = ir_cast(g, y, own);
     if (!x || !index || !y) return 0;
     const int64_t attr[3] = {way_for(way, t), a, along};

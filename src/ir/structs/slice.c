@@ -29,7 +29,7 @@ ir_ref ir_slice_exact(ir_graph *g, ir_ref x, const int64_t *start, const int64_t
     if (ir_skips(g, x, IR_SLICE)) { /* a slice of a slice */
         const int64_t *in = ir_attrs(g, &n);
         for (unsigned i = 0; i < n.rank; i++) {
-            attr[2 * i] = in[2 * i] + attr[2 * i] * in[2 * i + 1];
+            if (count[i]) attr[2 * i] = in[2 * i] + attr[2 * i] * in[2 * i + 1];
             if (count[i] > 1) attr[2 * i + 1] *= in[2 * i + 1];
         }
         x = ir_operand(g, x, 0);

@@ -45,6 +45,7 @@ static bool comes_first(const row_order *o, int64_t b, int64_t a) {
     bz_dtype t = o->x->dtype;
     ir_bits va = ir_load_bits(t, it_element(o->x, o->base + a * o->stride)),
             vb = ir_load_bits(t, it_element(o->x, o->base + b * o->stride));
+    if (t == BZ_U64) return o->descending ? vb > va : vb < va;
     if (!ir_is_float(t)) {
         int64_t ia = ir_bits_to_i64(t, va), ib = ir_bits_to_i64(t, vb);
         return o->descending ? ib > ia : ib < ia;

@@ -128,7 +128,7 @@ static bool begin(ir_graph *g, window *q) {
         return ir_error(g, BZ_EDTYPE, q->op, "what moves a window must be one integer, got %s",
                         ir_shape_text(g, q->at)),
                false;
-    if (q->at && !(q->at = ir_cast(g, q->at, BZ_I64))) return false;
+    if (q->at && !(q->at = ir_as_index(g, q->at))) return false;
     q->attr[0] = q->w.offset;
     for (unsigned i = 0; i < q->w.rank; i++) q->attr[1 + i] = q->w.strides[i];
     if (ir_window_inside(&q->w, q->numel, q->at != 0)) return take_number(g, q), true;

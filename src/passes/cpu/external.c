@@ -14,7 +14,7 @@
 static lp_val argument(lower *l, ir_ref r, bz_dtype t) {
     lp_builder *b = l->b;
     lp_val v = emit_node(&l->m, r, NULL).v[0];
-    if (t == BZ_F32 || t == BZ_F64 || t == BZ_I32 || t == BZ_I64) return v;
+    if (ir_dtype_bytes(t) >= 4) return v;
     if (!ir_is_half(t)) return emit_cast(b, BZ_I32, t, v);
     v = emit_cast(b, BZ_I32, BZ_I16, lp_base(b, IR_BITCAST, BZ_I16, &v, 1));
     return lp_base(b, IR_AND, BZ_I32, (lp_val[]){v, lp_const(b, BZ_I32, 0xffff, 1)}, 2);

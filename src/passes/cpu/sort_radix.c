@@ -80,7 +80,6 @@ static lp_val key_of(const radix *k, lp_val raw) {
     const uint64_t all = k->width == 64 ? UINT64_MAX : (UINT64_C(1) << k->width) - 1,
                    sign = UINT64_C(1) << (k->width - 1);
     const bool floats = ir_is_float(k->q->t), down = k->q->descending;
-    const bool without_sign = k->q->t == BZ_BOOL || k->q->t == BZ_U8;
     lp_val x = emit_cast(k->q->l->b, k->key, k->raw, raw), nan = 0;
     if (k->width < 32) x = of(k, IR_AND, x, number(k, all));
     if (floats) {
@@ -93,7 +92,7 @@ static lp_val key_of(const radix *k, lp_val raw) {
         x = choose(k, is(k, IR_EQ, size, zero), zero, x);
         const lp_val negative = is(k, IR_NE, of(k, IR_AND, x, number(k, sign)), zero);
         x = of(k, IR_XOR, x, choose(k, negative, number(k, all), number(k, sign)));
-    } else if (!without_sign) {
+    } else if (ir_is_signed(k->q->t)) {
         x = of(k, IR_XOR, x, number(k, sign));
     }
     if (down) x = of(k, IR_XOR, x, number(k, all));

@@ -94,7 +94,11 @@ lp_val topk_key(const sort_kernel *q, lp_val x) {
         x = lp_base(b, IR_SELECT, key, (lp_val[]){negative, down, size}, 3);
         x = lp_base(b, IR_SELECT, key, (lp_val[]){nan, top, x}, 3);
     } else {
+        const uint64_t sign = UINT64_C(1) << (wide ? 63 : 31);
+        const bool fills = ir_dtype_bytes(q->t) >= 4 && !ir_is_signed(q->t);
         x = emit_cast(b, key, q->t, x);
+        if (fills) /* u32, u64: keys have a sign */
+            x = lp_base(b, IR_XOR, key, (lp_val[]){x, lp_const(b, key, sign, 1)}, 2);
     }
     const lp_val all = lp_const(b, key, wide ? UINT64_MAX : UINT32_MAX, 1);
     return q->back ? lp_base(b, IR_XOR, key, (lp_val[]){x, all}, 2) : x;

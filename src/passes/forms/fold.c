@@ -13,26 +13,12 @@ lp_val fold_step(lower *l, const ir_reduce_attr *a, lp_val acc, lp_val x, lp_val
     return mask ? lp_base(l->b, IR_SELECT, a->acc, (lp_val[]){mask, r, acc}, 3) : r;
 }
 
-static ir_bits lowest(bz_dtype t) {
-    if (ir_is_float(t)) return ir_bits_from_f64(t, -__builtin_inf());
-    return ir_dtypes[t].kind == IR_KIND_SINT
-               ? ir_bits_from_i64(
-                     t, -1 - (int64_t)(~UINT64_C(0) >> (65 - (unsigned)ir_dtypes[t].bits)))
-               : 0;
-}
-
-static ir_bits highest(bz_dtype t) {
-    if (ir_is_float(t)) return ir_bits_from_f64(t, __builtin_inf());
-    unsigned bits = ir_dtypes[t].bits - (ir_dtypes[t].kind == IR_KIND_SINT ? 1u : 0u);
-    return ~UINT64_C(0) >> (64 - bits);
-}
-
 ir_bits fold_identity(const ir_reduce_attr *a) {
     switch (a->kind) {
     case IR_PROD: return ir_bits_from_i64(a->acc, 1);
     case IR_ALL: return 1;
-    case IR_RMAX: return lowest(a->acc);
-    case IR_RMIN: return highest(a->acc);
+    case IR_RMAX: return ir_lowest(a->acc);
+    case IR_RMIN: return ir_highest(a->acc);
     default: return 0;
     }
 }
