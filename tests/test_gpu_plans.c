@@ -217,6 +217,10 @@ Test(gpu_plans, products_of_any_size) {
                 "return %%y }"},
         {"vector",
          "graph main(x: f32[%1$d,%2$d], w: f32[%2$d]) { %%y = matmul %%x %%w\n return %%y }"},
+        {"some steps",
+         "graph main(x: f32[%1$d,%2$d], w: f32[%2$d,%3$d], c: f32[%1$d,%3$d]) { %%d = matmul %%x "
+         "%%w\n %%m = mul %%d %%c\n %%n = add %%m %%d\n %%o = mul %%n %%n\n %%p = sub %%o %%c\n "
+         "%%y = mul %%p %%d\n return %%y }"},
     };
     static const int sizes[][3] = {{1, 7, 5},     {3, 8, 513},   {4, 16, 512},   {5, 9, 1},
                                    {17, 33, 300}, {24, 16, 64},  {64, 512, 65},  {65, 513, 64},
@@ -395,6 +399,8 @@ Test(gpu_plans, as_cuda) {
         "graph main(x: f32[65,70], w: f32[70,33], b: f32[33]) { %d = matmul %x %w\n %s = add %d "
         "%b\n %y = gelu %s\n return %y }",
         "graph main(x: f32[3,513], w: f32[513,9]) { %y = matmul %x %w\n return %y }",
+        "graph main(x: f32[65,9], w: f32[9,64], c: f32[65,64]) { %d = matmul %x %w\n %m = mul %d "
+        "%c\n %n = add %m %d\n %o = mul %n %n\n %p = sub %o %c\n %y = mul %p %d\n return %y }",
         "graph main(x: f32[40,33]) { %t = transpose %x\n %y = exp %t\n return %y }",
         "graph main(x: f32[300,37]) { %y = sum %x {axes=[0]}\n %z = max %x {axes=[0]}\n return %y, "
         "%z }",

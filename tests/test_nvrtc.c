@@ -1,4 +1,5 @@
-/* test_nvrtc.c - NVIDIA's compiler of CUDA C: images, what its log says, errors in a text. */
+/* test_nvrtc.c - NVIDIA's compiler of CUDA C: images, what its log says, errors in a text; what carries become in it. */
+#include "src/codegen/cuda.h"
 #include "src/codegen/nvrtc.h"
 
 #include <criterion/criterion.h>
@@ -144,4 +145,36 @@ Test(nvrtc, an_image_is_as_their_tool_writes_it) {
     nvrtc_image_free(&i);
     snprintf(command, sizeof command, "rm -r %s", dir);
     cr_expect_eq(system(command), 0);
+}
+
+/* ---- carries */
+
+/* Two that change places, and lanes of one: who is set first is read before. */
+Test(nvrtc, carries_that_change_places_are_read_before_they_are_set) {
+    static const char loops[] =
+        "kernel turn(x: f32 in, y: f32 out; n) {\n"
+        "  %1: *f32 = buffer x\n  %2: *f32 = buffer y\n  %3: i64 = extent n\n"
+        "  %4: i64 = const 0\n  %5: i64 = const 1\n"
+        "  %6 = loop parallel %4, %5 {\n"
+        "    %7: f32 = load %1[%4]\n    %8: f32 = load %1[%5]\n"
+        "    %9 = loop serial %4, %3 (%7, %8) {\n"
+        "      %10: f32 = carry %9 [0]\n      %11: f32 = carry %9 [1]\n"
+        "      yield %11, %10\n    }\n"
+        "    %12: f32 = result %9 [0]\n    %13: f32 = result %9 [1]\n"
+        "    store %2[%4], %12\n    store %2[%5], %13\n  }\n}\n";
+    bz_error e = {0};
+    bz_text text = {0};
+    lp_module *m = lp_parse(loops, strlen(loops), &e);
+    cr_assert(m && !cuda_emit(m, &text, &e), "%s", e.text);
+    const char *kept = strstr(bz_text_c(&text), "const float tc9_1_0 = c9_0_0;");
+    const char *set = strstr(bz_text_c(&text), " c9_0_0 = c9_1_0;");
+    cr_assert(kept && set && kept < set, "%s", bz_text_c(&text));
+    cr_expect(strstr(set, " c9_1_0 = tc9_1_0;"));
+    cr_expect(strstr(set, "p2[0] = c9_0_0;") && strstr(set, "p2[1] = c9_1_0;"));
+    if (present()) {
+        nvrtc_image i = compiled(bz_text_c(&text));
+        nvrtc_image_free(&i);
+    }
+    bz_text_free(&text);
+    lp_module_free(m);
 }

@@ -41,27 +41,50 @@ static bool fill(job *j, const lp_module *m, bool *wanted, uint32_t *place) {
     return true;
 }
 
-/* Missing kernels go to the lighter of two jobs, or to the only one when there is little. */
+/* Which of two jobs takes each missing kernel: the largest ones first, each to the lighter one. */
+static bool weigh(const lp_module *m, const bool *missing, unsigned char *to) {
+    size_t load[2] = {0, 0};
+    uint32_t *order = bz_mem_alloc(m->k.n * sizeof *order), n = 0;
+    if (!order) return false;
+    for (uint32_t i = 0; i < m->k.n; i++) {
+        uint32_t at = n;
+        if (!missing[i]) continue;
+        for (; at > 0 && m->k.p[order[at - 1]]->inst.n < m->k.p[i]->inst.n; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+        n++;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const unsigned char lighter = load[1] < load[0];
+        to[order[i]] = lighter;
+        load[lighter] += m->k.p[order[i]]->inst.n;
+    }
+    bz_mem_free(order);
+    return true;
+}
+
+/* Missing kernels go to two jobs, or to the only one when there is little. */
 static bool divide(const lp_module *m, const bool *missing, const bz_text *keys, job jobs[2],
                    unsigned *n) {
-    size_t total = 0, load[2] = {0, 0};
+    size_t total = 0;
     bool *wanted = bz_mem_zero(2 * (size_t)m->k.n, sizeof *wanted);
     uint32_t *place = bz_mem_zero(m->k.n, sizeof *place);
-    bool done = wanted && place;
+    unsigned char *to = bz_mem_zero(m->k.n, sizeof *to);
+    bool done = wanted && place && to;
     for (uint32_t i = 0; i < m->k.n; i++) total += missing[i] ? m->k.p[i]->inst.n : 0;
     *n = total > jobs[0].g->f->parallel ? 2 : 1;
+    if (done && *n == 2) done = weigh(m, missing, to);
     for (uint32_t i = 0; i < m->k.n && done; i++) {
-        unsigned to = *n == 2 && load[1] < load[0];
         if (!missing[i]) continue;
-        wanted[to * m->k.n + i] = true;
-        load[to] += m->k.p[i]->inst.n;
+        wanted[to[i] * m->k.n + i] = true;
         done = bz_vec_push(
-            &jobs[to].what,
+            &jobs[to[i]].what,
             ((rt_binary_kernel){m->k.p[i]->name, keys[i].p, keys[i].n, lp_phase_count(m->k.p[i])}));
     }
     for (unsigned j = 0; j < *n && done; j++) done = fill(&jobs[j], m, wanted + j * m->k.n, place);
     bz_mem_free(wanted);
     bz_mem_free(place);
+    bz_mem_free(to);
     return done;
 }
 

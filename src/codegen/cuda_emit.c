@@ -4,10 +4,10 @@
  *         const i64 v10 = threadIdx.x / 32 % 8;          a loop over threads is a number
  *         float c12_0 = v3;                              what a region hands on is a variable before it
  *         for (i64 v12 = v4; v12 < v5; v12 += 1) {
- *             const float v13 = c12_0;                   carry
+ *             const float v20 = c12_0 + v14;             carry
  *             c12_0 = v20;                               yield
  *         }
- *         const float v25 = c12_0;                       result
+ *         p3[v9] = c12_0;                                result
  *     }
  *
  * Regions nest in the text as they do in the loops, so a value is visible where it is used. */
@@ -193,17 +193,38 @@ static void hand_variables(cuda_text *t, lp_val v, const uint32_t *x, unsigned n
     }
 }
 
+/* Is lane l of x a variable of region v that is set before lane `lane` of number j? */
+static bool is_gone(const cuda_text *t, lp_val v, lp_val x, unsigned l, unsigned j, unsigned lane) {
+    const lp_inst *i = cuda_inst(t, cuda_behind(t, x, &l));
+    return i->op == LP_CARRY && cuda_is_handed(i) && cuda_arg(t, i, 0) == v &&
+           (i->imm < j || (i->imm == j && l < lane));
+}
+
+/* Lane l of x into the variable of number j: at once, or what is gone by then by way of another variable, which first = true sets. */
+static void hand_lane(cuda_text *t, lp_val v, lp_val x, unsigned j, unsigned l, bool first) {
+    const cuda_name from = cuda_lane(t, x, l);
+    const bool waits = is_gone(t, v, x, l, j, l);
+    cuda_name to;
+    snprintf(to.text, sizeof to.text, "c%u_%u_%u", v, j, l);
+    if (first && waits)
+        cuda_line(t, "const %s t%s = %s;", cuda_types[cuda_inst(t, x)->dtype], to.text, from.text);
+    if (!first && strcmp(from.text, to.text) != 0)
+        cuda_line(t, waits ? "%s = t%s;" : "%s = %s;", to.text, waits ? to.text : from.text);
+}
+
 /* The yield y of region v: its values from `skip` on into the region's variables. */
 static void hand_on(cuda_text *t, lp_val v, lp_val y, unsigned skip) {
     const lp_inst *i = cuda_inst(t, y);
-    for (unsigned j = skip; j < i->nargs; j++)
-        for (unsigned l = 0; l < cuda_inst(t, cuda_arg(t, i, j))->lanes; l++)
-            cuda_line(t, "c%u_%u_%u = %s;", v, j - skip, l,
-                      cuda_lane(t, cuda_arg(t, i, j), l).text);
+    for (unsigned first = 2; first-- > 0;)
+        for (unsigned j = skip; j < i->nargs; j++)
+            for (unsigned l = 0; l < cuda_inst(t, cuda_arg(t, i, j))->lanes; l++)
+                hand_lane(t, v, cuda_arg(t, i, j), j - skip, l, first);
 }
 
+/* An i64 that a region hands on. */
 static void take(cuda_text *t, lp_val v) {
     const lp_inst *i = cuda_inst(t, v);
+    if (cuda_is_handed(i)) return;
     for (unsigned l = 0; l < i->lanes; l++) {
         cuda_begin(t, v, l);
         bz_textf(t->out, "c%u_%lld_%u", cuda_arg(t, i, 0), (long long)i->imm, l);

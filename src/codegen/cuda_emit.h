@@ -8,7 +8,7 @@
  *     cuda_prelude.c   helper functions that every text has
  *
  * A lane of a value is a C variable: v12, or v12_0 .. v12_3; numbers, parameters, and what splat, extract, insert and shuffle give stand for
- * themselves. bool is bool, in memory a byte; f16 and bf16 are the bits, u16. */
+ * themselves, for carries and results the variable of their region. bool is bool, in memory a byte; f16 and bf16 are the bits, u16. */
 #ifndef BRAZE_CUDA_EMIT_H
 #define BRAZE_CUDA_EMIT_H
 
@@ -48,6 +48,10 @@ static inline lp_val cuda_arg(const cuda_text *t, const lp_inst *i, unsigned n) 
 static inline bool cuda_narrow(const cuda_text *t, lp_val v) {
     return cuda_inst(t, v)->dtype == BZ_I64 && lp_fits_32(t->range[v]);
 }
+/* Is it what a region hands on, and the region's variable stands for it? An i64 may be narrower than that. */
+static inline bool cuda_is_handed(const lp_inst *i) {
+    return (i->op == LP_CARRY || i->op == LP_RESULT) && i->dtype != BZ_I64;
+}
 void cuda_refuse(cuda_text *t, lp_val v);
 
 /* ---- cuda_names.c */
@@ -55,6 +59,8 @@ extern const char *const cuda_types[BZ_NDTYPES];
 extern const char *const cuda_cells[BZ_NDTYPES];     /* in memory */
 const char *cuda_type(const cuda_text *t, lp_val v); /* of v's variables */
 cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane);
+/* The value that lane *lane of v is a lane of, which *lane becomes: vectors that are only put together have no variables. */
+lp_val cuda_behind(const cuda_text *t, lp_val v, unsigned *lane);
 void cuda_indent(cuda_text *t);
 void cuda_line(cuda_text *t, const char *fmt, ...) BZ_PRINTF(2, 3); /* indented, with its end */
 /* "T v12_3 = " */

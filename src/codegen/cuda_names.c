@@ -35,8 +35,7 @@ static bool is_number(const lp_inst *i) {
     return i->op == LP_CONST && !ir_is_float((bz_dtype)i->dtype);
 }
 
-/* The value that lane *lane of v is a lane of, which *lane becomes: vectors that are only put together have no variables. */
-static lp_val behind(const cuda_text *t, lp_val v, unsigned *lane) {
+lp_val cuda_behind(const cuda_text *t, lp_val v, unsigned *lane) {
     for (;;) {
         const lp_inst *i = cuda_inst(t, v);
         const unsigned l = *lane;
@@ -80,11 +79,13 @@ static cuda_name number(bz_dtype t, ir_bits b) {
 
 cuda_name cuda_lane(const cuda_text *t, lp_val v, unsigned lane) {
     cuda_name n;
-    v = behind(t, v, &lane);
+    v = cuda_behind(t, v, &lane);
     const lp_inst *i = cuda_inst(t, v);
     if (i->op == LP_LANEID) return number((bz_dtype)i->dtype, lane);
     if (is_number(i)) return number((bz_dtype)i->dtype, (ir_bits)i->imm);
-    if (i->op == LP_EXTENT) {
+    if (cuda_is_handed(i)) {
+        snprintf(n.text, sizeof n.text, "c%u_%u_%u", cuda_arg(t, i, 0), (unsigned)i->imm, lane);
+    } else if (i->op == LP_EXTENT) {
         snprintf(n.text, sizeof n.text, "e%lld", (long long)i->imm);
     } else if (i->op == LP_SCALAR) {
         snprintf(n.text, sizeof n.text, i->dtype == BZ_BOOL ? "(s%lld != 0)" : "s%lld",

@@ -12,8 +12,11 @@
 #include "src/passes/gpu/dot_block.h"
 
 enum {
-    SHARED = 40 << 10,   /* bytes of a block, at most */
-    SHORT_EPILOGUE = 24, /* steps up to which it is written out for each element of the tile */
+    SHARED = 40 << 10, /* bytes of a block, at most */
+    PLAIN_EPILOGUE =
+        4, /* steps up to which it is written out for each element of a tile of short sums */
+    SHORT_EPILOGUE = 24, /* ... for those of a row, and sums wait in registers */
+    LONG_SUM = 256,      /* steps beside which a loop over the tile's rows is nothing */
     DIVISION = 12        /* steps that a division or a root is more than one */
 };
 
@@ -273,32 +276,59 @@ static lp_val of_round(const dot_block *k, const lp_val *sum, unsigned n, unsign
     return x;
 }
 
-/* A long epilogue stands once, in a loop over the sums in memory; a short one for each of them. */
-static void store(dot_block *k, const lp_val *sum) {
+/* Vector i of the thread's. */
+static void store_sum(dot_block *k, lp_val i, lp_val x) {
     lp_builder *b = k->q.l->b;
-    const unsigned n = k->t.rows * k->nv;
-    if (epilogue_steps(k->q.l) <= SHORT_EPILOGUE) {
-        for (unsigned i = 0; i < n; i++)
-            dot_store_vector(k, lp_index(b, i / k->nv * k->row_step), column_at(k, i % k->nv),
-                             sum[i]);
-        return;
+    const lp_val nv = lp_index(b, k->nv);
+    lp_val row = lp_imul(b, lp_idiv(b, i, nv), lp_index(b, k->row_step));
+    lp_val apart = lp_imul(b, lp_imod(b, i, nv), lp_index(b, k->column_step));
+    dot_store_vector(k, row, lp_iadd(b, k->column, apart), x);
+}
+
+/* In a loop over rows, for each of a row's vectors: each time the first sum is stored and the others move up. Less is written out, which
+ * compilers are quick with. */
+static void store_moving(dot_block *k, const lp_val *sum) {
+    lp_builder *b = k->q.l->b;
+    const unsigned n = k->t.rows;
+    lp_val now[DOT_SUMS], next[DOT_SUMS];
+    for (unsigned v = 0; v < k->nv; v++) {
+        for (unsigned i = 0; i < n; i++) now[i] = sum[i * k->nv + v];
+        lp_val i = lp_loop(b, LP_SERIAL, lp_index(b, 0), lp_index(b, n), 1, now, n, now);
+        dot_store_vector(k, lp_imul(b, i, lp_index(b, k->row_step)), column_at(k, v), now[0]);
+        for (unsigned j = 0; j < n; j++) next[j] = now[j + 1 < n ? j + 1 : j];
+        lp_end(b, next, n, next);
     }
+}
+
+/* One at a time, from memory where all are put, or a part of them in each round. */
+static void store_from_memory(dot_block *k, const lp_val *sum, unsigned n) {
+    lp_builder *b = k->q.l->b;
     const held h = place_for(k, n);
     const lp_val zero = lp_index(b, 0), all = lp_index(b, n), room = lp_index(b, h.room);
-    const lp_val rounds = lp_index(b, (n + h.room - 1) / h.room), nv = lp_index(b, k->nv);
+    const lp_val rounds = lp_index(b, (n + h.room - 1) / h.room);
     lp_val round = h.room < n ? lp_loop(b, LP_SERIAL, zero, rounds, 1, NULL, 0, NULL) : zero;
     for (unsigned i = 0; i < h.room && i < n; i++)
         lp_store(b, h.p, held_at(&h, b, lp_index(b, i)), of_round(k, sum, n, h.room, round, i), 0,
                  LP_ALIGNED);
     lp_val first = lp_imul(b, round, room), left = lp_imin(b, room, lp_isub(b, all, first));
-    lp_val at = lp_loop(b, LP_SERIAL, zero, left, 1, NULL, 0, NULL), i = lp_iadd(b, first, at);
-    lp_val row = lp_imul(b, lp_idiv(b, i, nv), lp_index(b, k->row_step));
-    lp_val apart = lp_imul(b, lp_imod(b, i, nv), lp_index(b, k->column_step));
-    lp_val x = lp_load(b, h.p, held_at(&h, b, at), DOT_LANES, 0, LP_ALIGNED);
-    dot_store_vector(k, row, lp_iadd(b, k->column, apart), x);
+    lp_val at = lp_loop(b, LP_SERIAL, zero, left, 1, NULL, 0, NULL);
+    store_sum(k, lp_iadd(b, first, at),
+              lp_load(b, h.p, held_at(&h, b, at), DOT_LANES, 0, LP_ALIGNED));
     lp_end(b, NULL, 0, NULL);
     if (h.room < n) lp_end(b, NULL, 0, NULL);
     if (k->q.l->in_part) lp_barrier(b); /* the next tile comes at once */
+}
+
+/* A plain epilogue is written out for each sum, others stand in a loop. */
+static void store(dot_block *k, const lp_val *sum) {
+    const unsigned n = k->t.rows * k->nv, steps = epilogue_steps(k->q.l);
+    const unsigned plain = k->q.k < LONG_SUM && !k->q.any_depth ? PLAIN_EPILOGUE : 0;
+    if (steps > SHORT_EPILOGUE)
+        store_from_memory(k, sum, n);
+    else if (steps > plain && k->t.rows > 1)
+        store_moving(k, sum);
+    else
+        for (unsigned i = 0; i < n; i++) store_sum(k, lp_index(k->q.l->b, i), sum[i]);
 }
 
 /* ---- where pointers forbid vectors: the tile's elements one by one, from memory */
