@@ -140,4 +140,19 @@ BRAZE_LIBFFI=/nowhere "$tool" run p.bz --load ./ops.so --device ref >out.txt 2>&
 grep -q '\[shrink\] no libffi: /nowhere: .*BRAZE_LIBFFI names the library' out.txt
 STEP
 
+step "without LAPACK its ops say what was looked for" <<'STEP'
+cat >a.bz <<'END'
+graph main() {
+    %a = eye {n=3, m=3}
+    %b = inv %a
+    return %b as b
+}
+END
+"$tool" run a.bz | grep -q '1\. *0\. *0\.'
+BRAZE_LAPACK=/nowhere "$tool" run a.bz >out.txt 2>&1 && exit 1
+grep -q 'a.bz:3:5: error: \[linalg.solve.f32\] no LAPACK: /nowhere: .*BRAZE_LAPACK names the library' out.txt || { cat out.txt; exit 1; }
+"$tool" export a.bz --out a >out.txt 2>&1 && exit 1
+grep -q 'a library computes it at run time' out.txt
+STEP
+
 report

@@ -285,6 +285,31 @@ def creation():
         yield f"triu_indices {{row={r}, col={c}, offset={k}}}", lambda r=r, c=c, k=k: torch.triu_indices(r, c, k)
 
 
+def linalg():
+    """Of eigh and svd nothing that a sign of a vector decides: tests/test_linalg.c has these."""
+    l = torch.linalg
+    for s in ("x:spd[3,3]", "x:spd[2,4,4]", "x:spd[1,1]", "x:spd.f32[3,3]"):
+        yield "~1e-9 cholesky %x" if "f32" not in s else "cholesky %x", l.cholesky, s
+        yield "~1e-9 cholesky %x {upper}" if "f32" not in s else "cholesky %x {upper}", lambda x: l.cholesky(x, upper=True), s
+    for s in ("x:normal[3,3]", "x:normal[2,2,4,4]", "x:spd[1,1]", "x:spd.f32[3,3]"):
+        near = "" if "f32" in s else "~1e-8 "
+        yield near + "inv %x", l.inv, s
+        yield near + "det %x", l.det, s
+        yield near + "slogdet %x", lambda x: tuple(l.slogdet(x)), s
+    for x, y in (("[3,3]", "[3,2]"), ("[3,3]", "[3]"), ("[2,3,3]", "[2,3,4]"), ("[2,3,3]", "[3,1]"), ("[2,3,3]", "[2,3]")):
+        yield "~1e-8 solve %x, %y", l.solve, f"x:normal{x}", f"y:normal{y}"
+    for x, y in (("[3,3]", "[3,2]"), ("[2,3,3]", "[2,3,1]")):
+        yield "~1e-8 solve_triangular %x, %y", lambda x, y: l.solve_triangular(x, y, upper=False), f"x:spd{x}", f"y:normal{y}"
+        yield "~1e-8 solve_triangular %x, %y {upper}", lambda x, y: l.solve_triangular(x, y, upper=True), f"x:spd{x}", f"y:normal{y}"
+    for s in ("x:normal[4,3]", "x:normal[3,3]", "x:normal[2,5,2]", "-x:normal[2,4]"):
+        yield "~1e-8 qr %x", lambda x: tuple(l.qr(x)), s
+    for name, f in (("cholesky", l.cholesky), ("inv", l.inv), ("det", l.det), ("slogdet", lambda x: tuple(l.slogdet(x)))):
+        yield f"{name} %x", f, "x:normal[3]"
+        yield f"{name} %x", f, "x:normal[3,2]"
+        yield f"{name} %x", f, "x:int[2,2]"
+    yield "solve %x, %y", l.solve, "x:normal[3,3]", "y:normal[2,2]"
+
+
 # ---- the files
 
 def tensor(call, word):
@@ -323,7 +348,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg)}
 
 
 def main():

@@ -295,6 +295,43 @@ BZ_API bz_tensor *bz_matrix_power_at(bz_tensor *x, int64_t n, const char *site);
 #define bz_trace(...)                           bz_trace_at(__VA_ARGS__, BZ_SITE)
 #define bz_matrix_power(...)                    bz_matrix_power_at(__VA_ARGS__, BZ_SITE)
 
+/* ---- linear algebra by LAPACK, of f32 or f64 [..., n, m], which is found at run time ($BRAZE_LAPACK, docs/custom.md): BZ_EUNSUPPORTED with
+ * what was looked for where it is not there. In exports: none */
+/* L of symmetric positive definite matrices L L^T, of whose lower triangle; upper: L^T. Not positive definite: BZ_EARG at the
+ * evaluation. */
+BZ_API bz_tensor *bz_cholesky_at(bz_tensor *x, bool upper, const char *site);
+/* X of x X = y: x [..., n, n], y [..., n, k], whose batch broadcasts to that of x, or a vector a matrix. A singular matrix: BZ_EARG
+ * at the evaluation. */
+BZ_API bz_tensor *bz_solve_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* Solve, of the lower triangles of x (upper: the upper ones) alone. */
+BZ_API bz_tensor *bz_solve_triangular_at(bz_tensor *x, bz_tensor *y, bool upper, const char *site);
+/* Inverses of matrices. A singular matrix: BZ_EARG at the evaluation. */
+BZ_API bz_tensor *bz_inv_at(bz_tensor *x, const char *site);
+/* Determinants of matrices. */
+BZ_API bz_tensor *bz_det_at(bz_tensor *x, const char *site);
+/* Sign of the determinants of matrices, and log of what they are without it. log_abs (may be NULL) takes that. */
+BZ_API bz_tensor *bz_slogdet_at(bz_tensor *x, bz_tensor **log_abs, const char *site);
+/* Eigenvalues of symmetric matrices, ascending, of whose lower triangle; vectors: the columns of [..., n, n] vectors may be NULL. */
+BZ_API bz_tensor *bz_eigh_at(bz_tensor *x, bz_tensor **vectors, const char *site);
+/* x = u diag(s) vh, s falling: [..., m, k], [..., k], [..., k, n], k = min(m, n). s, vh may be NULL. */
+BZ_API bz_tensor *bz_svd_at(bz_tensor *x, bz_tensor **s, bz_tensor **vh, const char *site);
+/* x = q triangle, of orthonormal columns and an upper triangle: [..., m, k], [..., k, n], k = min(m, n). triangle may be NULL. A
+ * gradient for m >= n. */
+BZ_API bz_tensor *bz_qr_at(bz_tensor *x, bz_tensor **triangle, const char *site);
+#define bz_cholesky_1_(x)                   bz_cholesky_at((x), false, BZ_SITE)
+#define bz_cholesky_2_(x, upper)            bz_cholesky_at((x), (upper), BZ_SITE)
+#define bz_cholesky(...)                    BZ_BY_COUNT_(bz_cholesky, __VA_ARGS__)
+#define bz_solve(...)                       bz_solve_at(__VA_ARGS__, BZ_SITE)
+#define bz_solve_triangular_2_(x, y)        bz_solve_triangular_at((x), (y), false, BZ_SITE)
+#define bz_solve_triangular_3_(x, y, upper) bz_solve_triangular_at((x), (y), (upper), BZ_SITE)
+#define bz_solve_triangular(...)            BZ_BY_COUNT_(bz_solve_triangular, __VA_ARGS__)
+#define bz_inv(...)                         bz_inv_at(__VA_ARGS__, BZ_SITE)
+#define bz_det(...)                         bz_det_at(__VA_ARGS__, BZ_SITE)
+#define bz_slogdet(...)                     bz_slogdet_at(__VA_ARGS__, BZ_SITE)
+#define bz_eigh(...)                        bz_eigh_at(__VA_ARGS__, BZ_SITE)
+#define bz_svd(...)                         bz_svd_at(__VA_ARGS__, BZ_SITE)
+#define bz_qr(...)                          bz_qr_at(__VA_ARGS__, BZ_SITE)
+
 /* ---- windows, and images of other sizes */
 typedef enum bz_resize { BZ_RESIZE_NEAREST, BZ_RESIZE_NEAREST_EXACT, BZ_RESIZE_LINEAR, BZ_RESIZE_BILINEAR, BZ_RESIZE_TRILINEAR, BZ_RESIZE_BICUBIC, BZ_RESIZE_AREA } bz_resize;
 

@@ -474,6 +474,68 @@ bz_tensor *bz_matrix_power_at(bz_tensor *x, int64_t n, const char *site) {
     return rt_end(&r, ready ? ir_matrix_power(r.g, r.x[0], n) : 0);
 }
 
+bz_tensor *bz_cholesky_at(bz_tensor *x, bool upper, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cholesky", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cholesky(r.g, r.x[0], upper) : 0);
+}
+
+bz_tensor *bz_solve_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "solve", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_solve(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_solve_triangular_at(bz_tensor *x, bz_tensor *y, bool upper, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "solve_triangular", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_solve_triangular(r.g, r.x[0], r.x[1], upper) : 0);
+}
+
+bz_tensor *bz_inv_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "inv", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_inv(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_det_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "det", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_det(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_slogdet_at(bz_tensor *x, bz_tensor **log_abs, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "slogdet", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_slogdet(r.g, r.x[0], &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){log_abs});
+}
+
+bz_tensor *bz_eigh_at(bz_tensor *x, bz_tensor **vectors, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "eigh", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_eigh(r.g, r.x[0], &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){vectors});
+}
+
+bz_tensor *bz_svd_at(bz_tensor *x, bz_tensor **s, bz_tensor **vh, const char *site) {
+    rt_rec r;
+    ir_ref made[3] = {0};
+    bool ready = rt_begin(&r, "svd", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_svd(r.g, r.x[0], &made[1], &made[2]);
+    return rt_end_results(&r, made, 3, (bz_tensor **[]){s, vh});
+}
+
+bz_tensor *bz_qr_at(bz_tensor *x, bz_tensor **triangle, const char *site) {
+    rt_rec r;
+    ir_ref made[2] = {0};
+    bool ready = rt_begin(&r, "qr", site, &x, 1, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_qr(r.g, r.x[0], &made[1]);
+    return rt_end_results(&r, made, 2, (bz_tensor **[]){triangle});
+}
+
 bz_tensor *bz_zeros_like_at(bz_tensor *x, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "zeros_like", site, &x, 1, 0, BZ_NDTYPES);

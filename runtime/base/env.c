@@ -40,6 +40,7 @@ typedef enum switch_name {
     NVRTC,
     NVRTCFLAGS,
     LIBFFI,
+    LAPACK,
     GRAPHS
 } switch_name;
 
@@ -87,6 +88,8 @@ static const struct {
     [NVRTCFLAGS] = {"BRAZE_NVRTCFLAGS", "words", "more options of that compiler, as -lineinfo",
                     SWITCH_ANY, 0},
     [LIBFFI] = {"BRAZE_LIBFFI", "file", "libffi, in place of libffi.so.8 or .7", SWITCH_FILE, 0},
+    [LAPACK] = {"BRAZE_LAPACK", "file", "LAPACK, in place of liblapack.so.3 and its kin", SWITCH_FILE,
+                0},
     [GRAPHS] = {"BRAZE_GRAPHS", "0|1", "0: kernels of a GPU are launched one by one", SWITCH_FLAG,
                 0},
 };

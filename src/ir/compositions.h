@@ -155,6 +155,24 @@ ir_ref ir_einsum(ir_graph *g, const char *equation, const ir_ref *x, unsigned n)
 ir_ref ir_trace(ir_graph *g, ir_ref x);
 /* Product of n times x, n >= 0. */
 ir_ref ir_matrix_power(ir_graph *g, ir_ref x, int64_t n);
+/* L of symmetric positive definite matrices L L^T, of whose lower triangle; upper: L^T. */
+ir_ref ir_cholesky(ir_graph *g, ir_ref x, bool upper);
+/* X of x X = y: x [..., n, n], y [..., n, k], whose batch broadcasts to that of x, or a vector a matrix. */
+ir_ref ir_solve(ir_graph *g, ir_ref x, ir_ref y);
+/* Solve, of the lower triangles of x (upper: the upper ones) alone. */
+ir_ref ir_solve_triangular(ir_graph *g, ir_ref x, ir_ref y, bool upper);
+/* Inverses of matrices. */
+ir_ref ir_inv(ir_graph *g, ir_ref x);
+/* Determinants of matrices. */
+ir_ref ir_det(ir_graph *g, ir_ref x);
+/* Sign of the determinants of matrices, and log of what they are without it. */
+ir_ref ir_slogdet(ir_graph *g, ir_ref x, ir_ref *log_abs);
+/* Eigenvalues of symmetric matrices, ascending, of whose lower triangle; vectors: the columns of [..., n, n] */
+ir_ref ir_eigh(ir_graph *g, ir_ref x, ir_ref *vectors);
+/* x = u diag(s) vh, s falling: [..., m, k], [..., k], [..., k, n], k = min(m, n). */
+ir_ref ir_svd(ir_graph *g, ir_ref x, ir_ref *s, ir_ref *vh);
+/* x = q triangle, of orthonormal columns and an upper triangle: [..., m, k], [..., k, n], k = min(m, n). */
+ir_ref ir_qr(ir_graph *g, ir_ref x, ir_ref *triangle);
 /* n powers of base, their exponents from start to stop. */
 ir_ref ir_logspace(ir_graph *g, double start, double stop, int64_t n, double base, bz_dtype dtype);
 /* [n, m] with 1 on and below diagonal k. */

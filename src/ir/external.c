@@ -1,5 +1,6 @@
 /* external.c - ops whose values a C function computes: signatures, the module's list of them, their nodes. */
 #include "src/ir/external.h"
+#include "src/ir/linalg.h"
 #include "src/ir/structs.h"
 #include "src/ir/text.h"
 
@@ -268,7 +269,8 @@ int64_t ir_external_add(ir_module *m, const ir_external *what, bz_error *e) {
 }
 
 int64_t ir_external_find(ir_module *m, const char *name) {
-    return find(m, name);
+    const int64_t k = find(m, name);
+    return k >= 0 ? k : linalg_find(m, name);
 }
 
 void ir_external_drop_last(ir_module *m) {

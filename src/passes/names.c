@@ -93,7 +93,8 @@ void name_group(bz_text *t, const ir_graph *g, const fuse_group *group) {
             add(&s, word_of(g, group->form, group->nodes.p[i]));
     size_t start = t->n;
     if (!group->form->word) {
-        bz_textf(t, "%.32s", ir_name_of(g, group->head));
+        for (const char *c = ir_name_of(g, group->head); *c && t->n - start < NAME_LENGTH; c++)
+            bz_textf(t, "%c", *c == '.' ? '_' : *c);
         return;
     }
     const struct idiom *d = idiom_of(group->form, &s);

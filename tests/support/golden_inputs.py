@@ -2,7 +2,7 @@
 
     "x:normal[3,4]"     f64, like the others; drawn by NumPy's legacy generator, whose numbers never change
     kinds               normal, unit (0 .. 1), above (0.1 .. 3), big (1.5 .. 6.5), small (whole numbers -3 .. 3), edges (the special values, then normal),
-                        zero, sign (-1 or 1), holes (NaN in the first row and here and there), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
+                        zero, sign (-1 or 1), holes (NaN in the first row and here and there), spd (symmetric positive definite matrices), class5 (i64, 0 .. 4), bits (bool), int (i64, -20 .. 20), odd (i64, -7 .. 7), and f16, bf16, f32 in front of a kind: normal.f32"""
 import re
 import zlib
 
@@ -35,6 +35,9 @@ def value(call, word):
         v = r.standard_normal(n)
         v[r.random_sample(n) < 0.25] = np.nan
         v[:shape[-1] if len(shape) > 1 else 1] = np.nan
+    elif kind == "spd":
+        a = r.standard_normal(shape)
+        v = a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
     elif kind.startswith("class"):
         v = r.randint(0, int(kind[5:]), n).astype("i8")
     else:

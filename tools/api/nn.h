@@ -26,6 +26,10 @@
 
 @section named_products
 
+/* ---- linear algebra by LAPACK, of f32 or f64 [..., n, m], which is found at run time ($BRAZE_LAPACK, docs/custom.md): BZ_EUNSUPPORTED with
+ * what was looked for where it is not there. In exports: none */
+@section linalg
+
 /* ---- windows, and images of other sizes */
 @words resize
 
