@@ -2,6 +2,7 @@
  * reference interpreter, bit for bit, and without a report of the driver. The device is that of $BRAZE_FAKE_DEVICES.
  *
  * Cases are compiled TOGETHER at a time. Under BRAZE_QUICK every 9th runs, compiled in NVRTC's quick way. */
+#include "runtime/exec/device.h"
 #include "tests/support/corpus.h"
 #include "tests/support/irtest.h"
 #include "tests/support/op_cases.h"
@@ -124,7 +125,8 @@ static bool has_sizes(const ir_graph *g) {
     return g->outputs.n > 0;
 }
 
-/* Builders, programs, gradients, what once was wrong: as one plan, and op by op as eager mode runs them. */
+/* Builders, programs, gradients, what once was wrong: as one plan, and op by op as eager mode runs them. What has control is no one plan:
+ * test_control.c. */
 static void run_programs(bool eager) {
     queue q = {.n = 0};
     pass_target t = pass_gpu_target;
@@ -134,7 +136,7 @@ static void run_programs(bool eager) {
     for (unsigned i = 0; i < c.n; i++) {
         bz_error e = {0};
         ir_module *m = ir_parse(c.text[i], c.size[i], "program", &e);
-        if (m && m->graphs.n && has_sizes(m->graphs.p[0]))
+        if (m && m->graphs.n && has_sizes(m->graphs.p[0]) && !rt_has_control(m->graphs.p[0]))
             add(&q, c.text[i], m, &t);
         else if (m)
             ir_module_free(m);
