@@ -6,6 +6,7 @@
 #include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* q: [m, d], k: [n, d], v: [n, e], for each of a batch; # stands for the batch axes and their comma. */
@@ -135,7 +136,8 @@ Test(bands, f32) {
 Test(bands, rows_that_are_seen_in_part) {
     for (unsigned i = 0; i < BZ_LEN(forms); i++)
         for (unsigned k = 0; forms[i].masked && k < BZ_LEN(long_rows); k++)
-            check_size(i, "f32", long_rows[k], 1 + i % 2 + 4 * k);
+            if (!getenv("BRAZE_QUICK") || k == i % BZ_LEN(long_rows))
+                check_size(i, "f32", long_rows[k], 1 + i % 2 + 4 * k);
 }
 
 Test(bands, bf16) {
