@@ -196,7 +196,9 @@ static void check_values(const char *text, const ir_graph *g) {
     ir_value_array in[8] = {0}, want[4] = {0};
     random_inputs(g, in, 3);
     bz_status s = ir_interpret(g, in, want, &e);
-    cr_expect(!s || (s == BZ_EINDEX && *e.text), "%s: status %d: %s", text, (int)s, e.text);
+    /* an index, or a matrix that LAPACK refuses */
+    const bool known = s == BZ_EINDEX || (s == BZ_EARG && strstr(e.text, "of the batch)"));
+    cr_expect(!s || (known && *e.text), "%s: status %d: %s", text, (int)s, e.text);
     check_plan(text, g, &targets[turn++ % target_count], in, want, s);
     *(s ? &seen.failed_alike : &seen.same) += 1;
     free_values(in, g->inputs.n);
