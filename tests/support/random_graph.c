@@ -85,8 +85,12 @@ ir_ref random_partner(maker *m, ir_ref x) {
     }
 }
 
-static bool integer(const ir_graph *g, ir_ref r) {
-    return !ir_is_float(ir_dtype(g, r));
+/* Do x and y come together in an integer? u64 and a signed integer do not. */
+static bool integers(const ir_graph *g, ir_ref x, ir_ref y) {
+    ir_meeting m = ir_meeting_none();
+    ir_meet(&m, ir_dtype(g, x));
+    ir_meet(&m, ir_dtype(g, y));
+    return !ir_is_float(ir_met(&m));
 }
 
 static ir_ref elementwise(maker *m) {
@@ -98,7 +102,7 @@ static ir_ref elementwise(maker *m) {
     unsigned n = ir_ops[op].arity;
     for (unsigned i = 1; i < n; i++) x[i] = random_partner(m, x[0]);
     for (unsigned i = 0; i < n; i++) {
-        if (ir_ops[op].rule == IR_RULE_INT && !integer(m->g, x[i])) x[i] = x[0];
+        if (ir_ops[op].rule == IR_RULE_INT && !integers(m->g, x[0], x[i])) x[i] = x[0];
     }
     if (n == 3 && !ir_same_shape(m->g, x[1], x[2])) x[2] = x[1];
     if (op == IR_SELECT)
