@@ -13,11 +13,12 @@ run() { # PROGRAM [ARGUMENT...]
     fi
 }
 
-for name in api api_ops bz_export callgrad calls compile custom customgrad donate edges errors index index_errors limits lineage memory \
+for name in api api_ops bz_export callgrad calls compile customgrad donate edges errors index index_errors limits lineage memory \
     misuse nomem npz operands overwrite record variables views vjp; do
     run "test_$name"
 done
 run test_explain --filter '!(*/nothing_to_explain)' # it wants the device's name
+run test_custom --filter '!(*/a_launch_of_the_plan_on_processors)' # the host calls the functions
 run fuzz_api 60 1 1500
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
