@@ -1,21 +1,7 @@
 #!/bin/sh
-# slow_cuda.sh - the tests of the API on a GPU, by the emulated driver, which reports what it finds wrong (a failure); the command without a driver.
-set -u
-src=${BRAZE_SRC:-.} tool=${BRAZE_TOOL:-build/braze}
-dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
-export BRAZE_CACHE_DIR=off BRAZE_LIBCUDA="${BRAZE_FAKECUDA:-$PWD/build/libbraze-fakecuda.so}" BRAZE_FAKE_DEVICES=80 BRAZE_FAKE_THREADS=1
-passed=0 failed=0
-
-check() { # WHAT COMMAND...
-    what=$1
-    shift
-    if "$@" >"$dir/said" 2>&1 && ! grep -q '^fakecuda: ' "$dir/said"; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        echo "FAILED $what"
-        grep -m 5 '^fakecuda: ' "$dir/said"
-        tail -n 20 "$dir/said"
-    fi
-}
+# slow_cuda.sh - programs, ops and trainings on the emulated GPU, and the command without a driver; slow_cuda_api.sh: the tests of the API.
+. "${BRAZE_SRC:-.}/tests/support/cuda.sh"
+tool=${BRAZE_TOOL:-build/braze}
 
 cat >"$dir/p.bz" <<'EOT'
 graph main(x: f32[3,40] = iota(start=-7, step=0.25), y: f32[64,3] = iota(start=-7, step=0.25)) {
@@ -40,8 +26,7 @@ as_the_interpreter() {
 check "no driver is exit status 3" without_driver
 if "$tool" run --device cuda "$dir/p.bz" 2>&1 | grep -q 'no usable NVRTC'; then
     echo "skipped: programs, without NVRTC"
-    echo "$passed passed, $failed failed"
-    [ "$failed" = 0 ]
+    sum
     exit
 fi
 check "braze run" as_the_interpreter
@@ -58,8 +43,8 @@ cd "$src" || exit 2
 check "the demo" demo
 check "a transformer" gpt
 
-# Ops and programs for other machines and orders; test_ops_cuda itself has gone through all for 80.
-for cc in 75 90 100; do
+# Ops and programs for other machines and orders.
+for cc in $(others); do
     check "ops for $cc" env BRAZE_QUICK=1 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc BRAZE_NVRTCFLAGS= \
         "${BRAZE_BUILD:-build}/tests/test_ops_cuda"
     check "bands for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_gpu_bands"
@@ -74,23 +59,4 @@ done
 
 check "training by matrix units" env GPU_FAST=1 "${BRAZE_BUILD:-build}/tests/test_cuda_fast"
 
-# The tests of the API; NVRTC's quick way, which costs an eighth. Left out: what measures the host's page faults, and what compiles
-# before each allocation that fails.
-export BRAZE_TEST_FAR=cuda BRAZE_NVRTCFLAGS=--Ofast-compile=mid
-for name in api api_ops callgrad calls customgrad donate edges errors index index_errors limits lineage memory misuse npz operands \
-    overwrite record variables views vjp; do
-    check "test_$name" "${BRAZE_BUILD:-build}/tests/test_$name"
-done
-check test_compile "${BRAZE_BUILD:-build}/tests/test_compile" --filter '!(compile/steady_loops_take_no_memory)'
-check test_nomem "${BRAZE_BUILD:-build}/tests/test_nomem" --filter '!(nomem/code_that_is_not_cached)'
-check "random calls" env FUZZ_CODE=1 "${BRAZE_BUILD:-build}/tests/fuzz_api" 100 1 100
-# Exports for GPUs: on arrays of the host, as those for processors; a workspace of the host, and the alignment of its arrays, are none of theirs.
-check test_export "${BRAZE_BUILD:-build}/tests/test_export" \
-    --filter '!(export/a_workspace_of_the_caller|export/large_results_say_what_they_need)'
-check test_export_sizes env BRAZE_QUICK=1 "${BRAZE_BUILD:-build}/tests/test_export_sizes"
-for cc in 75 90 100; do
-    check "test_api for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_api"
-    check "test_views for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_views"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+sum

@@ -1,5 +1,5 @@
 /* test_cuda.c - the cuda device on the emulated driver: its memory, several devices, drivers that are absent.
- * tests/slow_cuda.sh runs the tests of the API there. */
+ * tests/slow_cuda_api.sh runs the tests of the API there. */
 #include "runtime/exec/kernels.h"
 #include "runtime/memory/buffer.h"
 #include "tests/support/fakecuda.h"
