@@ -229,8 +229,9 @@ static bz_status for_here(const call *q, held *x, held *y) {
 /* x[0]: the turn's number, x[1] ...: the operands; y: results of a function. */
 static bz_status here(const call *q) {
     const unsigned room = q->nin > q->nout ? q->nin : q->nout;
-    held *x = bz_mem_zero((size_t)q->nin + 1 + room + 1, sizeof *x), *y = x + q->nin + 1;
+    held *x = bz_mem_zero((size_t)q->nin + 1 + room + 1, sizeof *x);
     if (!x) return rt_no_memory(q->c);
+    held *y = x + q->nin + 1;
     for (unsigned j = 0; j < q->nin; j++) {
         bz_context *of;
         x[1 + j] = hold(rt_find_quietly(q->in[j], &of));

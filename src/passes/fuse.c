@@ -29,39 +29,10 @@ enum {
     MAX_STEPS = 2048,  /* base operations for each of its elements */
     CHEAP_OPS = 4,     /* may be computed again for each element that reads them */
     FOLDED_BEHIND = 8, /* edges between a value and its folds that are looked at */
-    MAX_SEARCH = 4096, /* edges that a search for a path looks at before it takes one for granted */
     MANY_INDICES = 1 << 16 /* expressions of earlier edges are forgotten above that */
 };
 
 /* ---- may two groups join? */
-
-/* Does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always right. Edges
- * beyond c's are not judged yet: what lies there has not joined what lies before. */
-static bool joined_by_third(fuser *f, uint32_t p, uint32_t c) {
-    uint32_t at = p, looked = 0;
-    f->epoch++;
-    f->stack.n = 0;
-    f->mark[p] = f->epoch;
-    const fuse_group *target = &f->r->groups.p[c];
-    ir_ref last = target->nodes.p[target->nodes.n - 1];
-    for (;;) {
-        const fuse_group *q = &f->r->groups.p[at];
-        for (uint32_t i = 0; i < q->nodes.n; i++) {
-            ir_ref r = q->nodes.p[i];
-            for (uint32_t e = f->first_out[r]; e < f->first_out[r + 1]; e++) {
-                uint32_t next = f->r->group_of[f->out_to.p[e]];
-                if ((next == c && at != p) || ++looked > MAX_SEARCH) return true;
-                if (next == c || f->mark[next] == f->epoch ||
-                    f->r->groups.p[next].nodes.p[0] > last)
-                    continue;
-                f->mark[next] = f->epoch;
-                if (!bz_vec_push(&f->stack, next)) return f->failed = true;
-            }
-        }
-        if (f->stack.n == 0) return false;
-        at = f->stack.p[--f->stack.n];
-    }
-}
 
 /* Is some value of group p needed outside p and c? */
 static bool needed_elsewhere(const fuser *f, uint32_t p, uint32_t c) {
@@ -420,7 +391,7 @@ static verdict judge(fuser *f, uint32_t p, uint32_t c) {
         v.why = judge_reader(f, p, c, &s);
     if (!v.why && to->form->window && fuse_overwrites_early(f, p, c))
         v.why = "the elements are read elsewhere too, before any is overwritten";
-    if (!v.why && joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
+    if (!v.why && fuse_joined_by_third(f, p, c)) v.why = "a third kernel has to run between them";
     if (!v.why) v.why = count_values(f, p, c, &v, &s);
     return v;
 }
@@ -462,6 +433,7 @@ static bool join_groups(fuser *f) {
         if (!f->t->eager) v = judge(f, p, c);
         if (f->failed || f->x.failed || (v.why ? !refuse(f, e, v.why) : !merge(f, p, c, v.into)))
             return false;
+        if (!v.why && f->place[p] < f->place[c]) f->place[c] = f->place[p];
     }
     return true;
 }
@@ -587,7 +559,7 @@ static void end(fuser *f) {
 bz_status fuse_graph(const ir_graph *g, const pass_target *t, fuse_result *out, bz_error *e) {
     fuser f;
     bool ok =
-        begin(&f, g, t, out) && fuse_make_groups(&f) && join_groups(&f) &&
+        begin(&f, g, t, out) && fuse_make_groups(&f) && fuse_places(&f) && join_groups(&f) &&
         (t->eager || (fuse_order_begin(&f) && join_siblings(&f) &&
                       (!lower_schedule(t, &form_band) || fuse_bands(&f))));
     if (ok) decide_stored(&f);

@@ -49,10 +49,15 @@ bool fuse_long_index(const fuser *f, const access_place *p);
 bool fuse_reads_canonically(fuser *f, uint32_t p, uint32_t c, const fuse_space *s);
 
 /* ---- fuse_order.c */
-/* An order of the groups as they are. False: out of memory. */
+/* The places of groups of a node each, while edges are judged from first to last. False: out of memory. */
+bool fuse_places(fuser *f);
+/* Meanwhile: does a path lead from group p to group c through another group? Yes if it is not found out soon: two kernels are always
+ * right. */
+bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c);
+/* From now on: an order of the groups as they are. False: out of memory. */
 bool fuse_order_begin(fuser *f);
-/* Does a path lead from one of the groups to c, or back, through a group that is not among them? Yes if it is not found out soon: two
- * kernels are always right. No path leads through others from one of the groups to another. */
+/* Does a path lead from one of the groups to c, or back, through a group that is not among them? Yes if it is not found out soon.
+ * No path leads through others from one of the groups to another. */
 bool fuse_kept_apart(fuser *f, const uint32_t *groups, unsigned n, uint32_t c);
 /* The groups have become group `into`, one of them. False: out of memory. */
 bool fuse_order_join(fuser *f, const uint32_t *groups, unsigned n, uint32_t into);

@@ -3,11 +3,18 @@
  *     a  x  b  y  c        a and c become one; x is made of a, y and b are not
  *     b  y  ac x           what is made of the union comes behind it
  *
- * While edges are judged from first to last (fuse.c), no group reaches beyond the edge at hand, and numbers of nodes are such an order.
- * Afterwards they are none: a group may hold an early node, which others read, and a late one that is made of what these give. */
+ * While edges are judged from first to last (fuse.c), no group that has joined others reaches beyond the edge at hand: a group's place is its
+ * first node. Afterwards that is no order: a group may hold an early node, which others read, and a late one that is made of what these give. */
 #include "src/passes/fuse.h"
 
 enum { FARTHEST = 4096 }; /* places, or edges of a search, beyond which a path is taken for granted */
+
+bool fuse_places(fuser *f) {
+    f->place = bz_mem_zero(f->r->groups.n + 1, sizeof *f->place);
+    for (uint32_t g = 0; f->place && g < f->r->groups.n; g++)
+        f->place[g] = f->r->groups.p[g].nodes.p[0];
+    return f->place != NULL;
+}
 
 static bool is_among(uint32_t group, const uint32_t *groups, unsigned n) {
     for (unsigned i = 0; i < n; i++)
@@ -40,9 +47,8 @@ static bool put(fuser *f, uint32_t group, uint32_t *waits) {
 bool fuse_order_begin(fuser *f) {
     const uint32_t n = f->r->groups.n;
     uint32_t *waits = bz_mem_zero(n + 1, sizeof *waits), living = 0;
-    f->place = bz_mem_zero(n + 1, sizeof *f->place);
     f->order = bz_mem_zero(n + 1, sizeof *f->order);
-    bool ok = waits && f->place && f->order;
+    bool ok = waits && f->order;
     f->stack.n = 0;
     if (ok) count_edges(f, waits);
     for (uint32_t g = n; ok && g-- > 0;) {
@@ -82,6 +88,11 @@ static bool leads(fuser *f, const uint32_t *from, unsigned nfrom, const uint32_t
             }
     }
     return false;
+}
+
+bool fuse_joined_by_third(fuser *f, uint32_t p, uint32_t c) {
+    const fuse_group *to = &f->r->groups.p[c];
+    return leads(f, &p, 1, &c, 1, to->nodes.p[to->nodes.n - 1], FARTHEST);
 }
 
 static uint32_t last_place(const fuser *f, const uint32_t *groups, unsigned n) {

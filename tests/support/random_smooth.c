@@ -4,7 +4,7 @@
  * operands become first. Kinks (abs, maximum, floor) stay: who compares with differences sees them. */
 #include "tests/support/random_maker.h"
 
-typedef enum domain { ANY, POSITIVE, ABOVE_ONE, UNIT, SMALL } domain;
+typedef enum domain { ANY, POSITIVE, ABOVE_ONE, UNIT, SMALL, SHARE } domain;
 
 static const struct {
     ir_op op;
@@ -42,6 +42,7 @@ static const struct {
     {IR_DIGAMMA, {POSITIVE}},
     {IR_ERFINV, {UNIT}},
     {IR_ERFCX, {SMALL}},
+    {IR_NDTRI, {SHARE}},
 };
 
 static ir_ref number(maker *m, double v) {
@@ -62,6 +63,7 @@ static ir_ref moved_into(maker *m, domain d, ir_ref x) {
     case ABOVE_ONE: return shifted(m, x, 1.25);
     case UNIT: return within(m, x, 0.75);
     case SMALL: return within(m, x, 1.5);
+    case SHARE: return ir_build2(m->g, IR_ADD, within(m, x, 0.4), number(m, 0.5));
     default: return x;
     }
 }
