@@ -60,9 +60,9 @@ static void two_places(rt_rec *r, bz_tensor *const *x, unsigned i, const bz_cont
 static rt_tensor *operand(rt_rec *r, bz_tensor *const *x, unsigned i, bz_context *first) {
     bz_context *c;
     rt_tensor *t = rt_find_quietly(x[i], &c);
-    const bool passed_on = !x[i] || (c && rt_is_poison(x[i]));
+    const bool passed_on = t || !x[i] || (c && rt_is_poison(x[i]));
     if (!c) c = first;
-    if (!t && !passed_on) rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
+    if (!passed_on) rt_fail(c, BZ_ESCOPE, r->site, r->op ? r->op : "grad", RT_STALE);
     if (r->c && c && c != r->c) {
         two_places(r, x, i, c);
         t = NULL;
@@ -94,8 +94,9 @@ static bool nodes_of(rt_rec *r, ir_op op, bz_tensor *const *x, unsigned n, bool 
         bz_context *c;
         rt_tensor *t = rt_find_quietly(x[i], &c);
         if (!t || rt_is_number(t->st) != numbers) continue;
-        bz_dtype own = ir_dtype_beside_at(op, i, beside);
+        bz_dtype own = beside;
         if (numbers) {
+            own = ir_dtype_beside_at(op, i, beside);
             ir_number v = rt_number_of(t->st);
             if (!ir_number_allowed(r->c->epoch->g, op, i, v, ir_number_dtype(v.kind, own)))
                 return false;
@@ -128,9 +129,9 @@ bool rt_begin_op(rt_rec *r, ir_op kind, const char *op, const char *site, bz_ten
     e->g->site = site;
     e->g->op = op;
     memset(r->x, 0, n * sizeof *r->x);
-    if (!nodes_of(r, kind, x, n, false, beside) ||
-        !ir_autocast(e->g, r->c->autocast.to, kind, op, r->x, n))
-        return false;
+    const bz_dtype low = r->c->autocast.to;
+    if (!nodes_of(r, kind, x, n, false, beside)) return false;
+    if (ir_is_half(low) && !ir_autocast(e->g, low, kind, op, r->x, n)) return false;
     if (numbers && beside == BZ_NDTYPES) beside = ir_dtype_beside(e->g, kind, r->x, n);
     if (numbers && !nodes_of(r, kind, x, n, true, beside)) return false;
     r->g = e->g;
@@ -158,8 +159,10 @@ bool rt_begin_new(rt_rec *r, const char *op, bz_context *c, const char *site) {
 
 /* What the constructors complained about becomes the context's error; the graph records on. */
 static void take_error(bz_context *c, ir_graph *g) {
-    if (g->err.status) bz_fail(&c->err, g->err.status, "%s", g->err.text);
-    g->err = (bz_error){0};
+    if (g->err.status) {
+        bz_fail(&c->err, g->err.status, "%s", g->err.text);
+        g->err = (bz_error){0};
+    }
     g->op = NULL;
     c->m->ex.failed = false;
 }
