@@ -155,16 +155,13 @@ static bool runs_by_vectors(emitter *m, ir_ex offset) {
            lp_is_multiple(m->b, emit_index(m, m->vec), m->lanes);
 }
 
-/* The vectors of bundles, each where its first lane is. */
-static emit_value vector_by_vector(emitter *m, lp_val p, ir_ex offset) {
-    emit_value r = {0};
+/* The offset of the first lane of vector u. */
+static lp_val index_of_vector(emitter *m, ir_ex offset, unsigned u) {
     const lp_val base = emit_index(m, m->vec);
-    for (unsigned u = 0; u < m->width; u++) {
-        emit_sym(m, m->vec, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)));
-        r.v[u] = lp_load(m->b, p, emit_index(m, offset), m->lanes, emit_mask(m, u), 0);
-    }
+    emit_sym(m, m->vec, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)));
+    const lp_val at = emit_index(m, offset);
     emit_sym(m, m->vec, base);
-    return r;
+    return at;
 }
 
 emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
@@ -189,9 +186,13 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
         return r;
     }
     bool near = linear && !emit_gathers(m, coef) && m->lanes > 1;
-    if (!linear && runs_by_vectors(m, offset)) return vector_by_vector(m, p, offset);
+    const bool by_vectors = !linear && runs_by_vectors(m, offset);
     for (unsigned u = 0; u < m->width; u++) {
         lp_val mask = emit_mask(m, u);
+        if (by_vectors) {
+            r.v[u] = lp_load(m->b, p, index_of_vector(m, offset, u), m->lanes, mask, 0);
+            continue;
+        }
         if (near && !mask) {
             lp_val moved = lp_index(m->b, coef * (int64_t)(u * m->lanes));
             r.v[u] = strided(m, p, lp_iadd(m->b, emit_index(m, offset), moved), coef);
@@ -211,7 +212,8 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
         lp_store(m->b, p, emit_index(m, offset), v->v[0], 0, 0);
         return;
     }
-    bool dense = ir_ex_linear(m->x, offset, m->vec, &coef, &rest) && coef == 1;
+    const bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
+    const bool dense = linear && coef == 1, by_vectors = !linear && runs_by_vectors(m, offset);
     lp_val base = emit_index(m, offset);
     flags |= emit_alignment(m, p, offset);
     for (unsigned u = 0; u < m->width; u++) {
@@ -219,6 +221,8 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
         if (dense)
             lp_store(m->b, p, lp_iadd(m->b, base, lp_index(m->b, u * m->lanes)), x, tail,
                      tail ? 0 : flags);
+        else if (by_vectors)
+            lp_store(m->b, p, index_of_vector(m, offset, u), x, tail, 0);
         else if (m->lanes == 1)
             lp_store(m->b, p, base, x, tail, 0);
         else

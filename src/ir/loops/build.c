@@ -32,17 +32,23 @@ const lp_inst *lp_at(const lp_builder *b, lp_val v) {
     return &b->k->inst.p[v];
 }
 
-bool lp_is_multiple(const lp_builder *b, lp_val v, int64_t n) {
+/* No deeper than an index goes: sums of sums of one value would take forever. */
+static bool multiple(const lp_builder *b, lp_val v, int64_t n, unsigned depth) {
     const lp_inst *i = lp_at(b, v);
     const uint32_t *x = lp_args(b->k, i);
+    if (!depth--) return false;
     switch (i->op) {
     case LP_CONST: return i->imm % n == 0;
-    case LP_LOOP: return i->imm % n == 0 && lp_is_multiple(b, x[0], n);
-    case IR_MUL: return lp_is_multiple(b, x[0], n) || lp_is_multiple(b, x[1], n);
+    case LP_LOOP: return i->imm % n == 0 && multiple(b, x[0], n, depth);
+    case IR_MUL: return multiple(b, x[0], n, depth) || multiple(b, x[1], n, depth);
     case IR_ADD:
-    case IR_SUB: return lp_is_multiple(b, x[0], n) && lp_is_multiple(b, x[1], n);
+    case IR_SUB: return multiple(b, x[0], n, depth) && multiple(b, x[1], n, depth);
     default: return false;
     }
+}
+
+bool lp_is_multiple(const lp_builder *b, lp_val v, int64_t n) {
+    return multiple(b, v, n, 10);
 }
 
 /* ---- value numbering */
@@ -182,6 +188,22 @@ static bool fold_i64(ir_op op, int64_t x, int64_t y, int64_t *r) {
     }
 }
 
+/* x0 + c over n, or its rest: where a power of two m divides x0 and n, what c is above a multiple of m decides no quotient, and rests
+ * have it behind them. So neighbouring vectors of a split axis share a division. Holds where x0 + c wraps, too. 0: no such m. */
+static lp_val within_block(lp_builder *b, ir_op op, lp_val x, int64_t n) {
+    const lp_inst *i = lp_at(b, x);
+    int64_t c;
+    if (i->op != IR_ADD || n <= 0) return 0;
+    const lp_val x0 = lp_args(b->k, i)[0];
+    if (!lp_const_i64(b, lp_args(b->k, i)[1], &c)) return 0;
+    int64_t m = n & -n;
+    while (m > 1 && !lp_is_multiple(b, x0, m)) m /= 2;
+    const int64_t above = c & (m - 1);
+    if (!above) return 0;
+    const lp_val from = lp_iadd(b, x0, lp_index(b, c - above)), by = lp_index(b, n);
+    return op == IR_IDIV ? lp_idiv(b, from, by) : lp_iadd(b, lp_imod(b, from, by), lp_index(b, above));
+}
+
 /* x op y where y is a known number: the operand that the result equals, a zero, or 0 for
  * neither. */
 static lp_val neutral(lp_builder *b, ir_op op, lp_val x, int64_t y) {
@@ -203,6 +225,8 @@ static lp_val simplify_i64(lp_builder *b, ir_op op, lp_val *x) {
         c[1] = c[0], known[1] = true;
     }
     if (x[0] == x[1] && (op == IR_MIN || op == IR_MAX)) return x[0];
+    if (known[1] && lp_at(b, x[0])->lanes == 1 && (op == IR_IDIV || op == IR_IMOD) && (r = within_block(b, op, x[0], c[1])))
+        return (lp_val)r;
     return known[1] ? neutral(b, op, x[0], c[1]) : 0;
 }
 
