@@ -108,6 +108,9 @@ static const struct {
     {"graph main(x: f32[8,16,28,28]) {\n %y, %i = max_pool2d %x {kernel_size=[2]}\n return %y, %i "
      "}",
      1, 0},
+    {"graph main(x: f32[8,16,28,28]) {\n"
+     " %y, %i = max_pool2d %x {kernel_size=[3], stride=[2], padding=[1]}\n return %y }",
+     1, 2},
     {"graph main(x: f32[8,16,28,28], w: f32[16], b: f32[16]) {\n"
      " %n, %m, %v = batch_norm %x, %w, %b, %w, %b {training}\n %y = relu %n\n return %y }",
      1, 0},
@@ -136,8 +139,13 @@ static unsigned launches(const ir_graph *g) {
 Test(windows, kernels) {
     for (unsigned i = 0; i < BZ_LEN(counted); i++) {
         ir_module *m = irt_parse(counted[i].text);
-        cr_expect_eq(launches(m->graphs.p[0]), counted[i].forward, "%s: %u", counted[i].text,
-                     launches(m->graphs.p[0]));
+        ir_graph *g = m->graphs.p[0];
+        cr_expect_eq(launches(g), counted[i].forward, "%s: %u", counted[i].text, launches(g));
+        if (counted[i].all) {
+            add_gradients(g);
+            cr_expect_eq(launches(g), counted[i].all, "with gradients, %s: %u", counted[i].text,
+                         launches(g));
+        }
         ir_module_free(m);
     }
 }

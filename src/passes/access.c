@@ -82,6 +82,27 @@ static void unflatten(ir_exprs *x, ir_ex number, const int64_t *shape, unsigned 
     access_delinearize(x, number, shape, axes, rank, at);
 }
 
+/* Index idx of a shape `own` as one of `shape`, axes by axes of as many elements on both sides: an index that a guard keeps inside,
+ * whatever its range, so stays among its own axes. */
+static void reshaped(ir_exprs *x, const int64_t *own, unsigned owns, const ir_ex *idx,
+                     const int64_t *shape, unsigned rank, ir_ex *at) {
+    for (unsigned i = 0, j = 0; i < owns || j < rank;) {
+        int64_t p = 1, q = 1, axes[IR_MAX_RANK];
+        unsigned n = 0;
+        ir_ex number = ir_ex_const(x, 0);
+        do {
+            if (j == rank || (i < owns && p <= q)) {
+                number = ir_ex_add(x, ir_ex_mulc(x, number, own[i]), idx[i]);
+                p *= own[i++];
+            } else {
+                q *= shape[j];
+                axes[n++] = j++;
+            }
+        } while (p != q && (i < owns || j < rank));
+        access_delinearize(x, number, shape, axes, n, at);
+    }
+}
+
 /* `at` is idx, moved by -shift along an axis of `size` elements. */
 static void shift(ir_exprs *x, access_step *s, unsigned axis, ir_ex idx, int64_t shift,
                   int64_t size) {
@@ -126,7 +147,10 @@ bool access_take(const ir_graph *g, ir_exprs *x, ir_ref r, const ir_ex *idx, uns
     if (!ir_op_is_movement(n.op) || (k > 0 && n.op != IR_CONCAT)) return false;
     access_shape(g, s->x, shape);
     switch (n.op) {
-    case IR_RESHAPE: unflatten(x, access_offset(g, x, r, idx), shape, rank, at); return true;
+    case IR_RESHAPE:
+        access_shape(g, r, own);
+        reshaped(x, own, n.rank, idx, shape, rank, at);
+        return true;
     case IR_PERMUTE:
         for (unsigned d = 0; d < rank; d++) at[a[d]] = idx[d];
         return true;

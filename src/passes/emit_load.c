@@ -3,8 +3,8 @@
  *     offset along the vector symbol      0           a scalar
  *                                         1           a vector
  *                                         -4 .. 4     the vectors that lie between, and a shuffle
+ *                                         a pattern   a vector, and a shuffle (emit_pattern.c)
  *                                         else        a gather */
-#include "src/ir/loops/facts.h"
 #include "src/passes/emit_parts.h"
 
 /* Mask under which the lanes of bundle u may touch memory; 0 = all. */
@@ -124,37 +124,6 @@ unsigned emit_alignment(const emitter *m, lp_val p, ir_ex offset) {
 
 /* ---- loads */
 
-/* By how much e grows from lane to lane of a vector that begins at a multiple of them; false: nobody knows. */
-static bool grows_by(const emitter *m, ir_ex e, int64_t *by) {
-    const ir_ex_node *n = ir_ex_at(m->x, e);
-    int64_t a, b, c;
-    *by = e == m->vec;
-    if (e == m->vec || !ir_ex_uses(m->x, e, m->vec)) return true;
-    if (!grows_by(m, n->a, &a) || !grows_by(m, n->b, &b)) return false;
-    switch (n->kind) {
-    case EX_ADD: *by = a + b; return true;
-    case EX_MUL:
-        *by = 0;
-        if (a == 0 && b == 0) return true;
-        if (ir_ex_is_const(m->x, n->a, &c)) return *by = c * b, true;
-        return ir_ex_is_const(m->x, n->b, &c) && (*by = c * a, true);
-    case EX_DIV:
-    case EX_MOD:
-        *by = a && n->kind == EX_MOD;
-        if (a == 0 && b == 0) return true;
-        return a == 1 && is_multiple(m, n->a) && ir_ex_is_const(m->x, n->b, &c) &&
-               c % (int64_t)m->lanes == 0;
-    default: return a == 0 && b == 0;
-    }
-}
-
-/* Do the lanes lie side by side? So where memory runs on for whole vectors: rows of windows, samples. */
-static bool runs_by_vectors(emitter *m, ir_ex offset) {
-    int64_t by;
-    return m->lanes > 1 && grows_by(m, offset, &by) && by == 1 &&
-           lp_is_multiple(m->b, emit_index(m, m->vec), m->lanes);
-}
-
 /* The offset of the first lane of vector u. */
 static lp_val index_of_vector(emitter *m, ir_ex offset, unsigned u) {
     const lp_val base = emit_index(m, m->vec);
@@ -186,11 +155,12 @@ emit_value emit_load(emitter *m, lp_val p, ir_ex offset) {
         return r;
     }
     bool near = linear && !emit_gathers(m, coef) && m->lanes > 1;
-    const bool by_vectors = !linear && runs_by_vectors(m, offset);
+    lane_pattern lanes;
+    const bool patterned = !linear && emit_pattern(m, offset, &lanes);
     for (unsigned u = 0; u < m->width; u++) {
         lp_val mask = emit_mask(m, u);
-        if (by_vectors) {
-            r.v[u] = lp_load(m->b, p, index_of_vector(m, offset, u), m->lanes, mask, 0);
+        if (patterned && (!mask || lanes.times <= MASKED_TIMES)) {
+            r.v[u] = emit_patterned(m, p, index_of_vector(m, offset, u), &lanes, mask);
             continue;
         }
         if (near && !mask) {
@@ -213,7 +183,9 @@ void emit_store(emitter *m, lp_val p, ir_ex offset, const emit_value *v, unsigne
         return;
     }
     const bool linear = ir_ex_linear(m->x, offset, m->vec, &coef, &rest);
-    const bool dense = linear && coef == 1, by_vectors = !linear && runs_by_vectors(m, offset);
+    lane_pattern lanes;
+    const bool dense = linear && coef == 1;
+    const bool by_vectors = !linear && emit_pattern(m, offset, &lanes) && lanes.side_by_side;
     lp_val base = emit_index(m, offset);
     flags |= emit_alignment(m, p, offset);
     for (unsigned u = 0; u < m->width; u++) {
