@@ -6,7 +6,8 @@
 TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' ASAN_OPTIONS=allocator_may_return_null=1:$(ASAN_OPTIONS) \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
-LONGEST  = $(addprefix $(B)/tests/,test_ops test_ops_cuda test_bits test_bits_api) $(addprefix tests/,slow_cuda.sh slow_cuda_api.sh slow_extending.sh) $(GPU_OUT)/test_mutants
+LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh test_far.sh slow_stranger.sh slow_gpu_check.sh) \
+           $(addprefix $(B)/tests/,test_ops_cuda test_ops test_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS) build/libbraze-fakecuda.so
 FUZZ_SECONDS ?= 60
 

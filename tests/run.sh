@@ -46,12 +46,15 @@ run() {
     esac
 }
 
-# Runs a program; leaves "passed failed status seconds" in its result, and says that it ended.
+# Runs a program; leaves "passed failed status seconds processor" in its result, and says that it ended.
 run_one() {
     log_of "$1"
     start=$(date +%s.%N)
     run "$1" >"$log" 2>&1 </dev/null
     status=$?
+    # The last line of `times`: user and system time of what this shell (a subshell would not) has waited for, as 1m2.3s.
+    times >"$log.times"
+    spent=$(tail -n 1 "$log.times" | awk -F '[ms ]+' '{printf "%.1f", $1 * 60 + $2 + $3 * 60 + $4}')
     sum=$(counts "$log")
     good=${sum% *} bad=${sum#* }
     if [ -z "$sum" ]; then
@@ -62,14 +65,14 @@ run_one() {
         bad=1
     fi
     took=$(echo "$start $(date +%s.%N)" | awk '{printf "%.1f", $2 - $1}')
-    echo "$good $bad $status $took" >"$result"
+    echo "$good $bad $status $took $spent" >"$result"
     echo "$1"
 }
 
 tell() {
     log_of "$1"
-    read -r good bad status took <"$result"
-    printf '%-28s %5d passed %3d failed  %6s s\n' "$name" "$good" "$bad" "$took"
+    read -r good bad status took spent <"$result"
+    printf '%-28s %5d passed %3d failed  %6s s, %6s of a processor\n' "$name" "$good" "$bad" "$took" "$spent"
     if [ "$bad" != 0 ]; then
         sed 's/^/    /' "$log" | tail -n 60
         echo "    (exit status $status, log in $log)"
@@ -100,7 +103,7 @@ tell_all() {
     done
     for program in "$@"; do
         log_of "$program"
-        [ -s "$result" ] || echo "0 1 - 0" >"$result"
+        [ -s "$result" ] || echo "0 1 - 0 0" >"$result"
         tell "$program"
     done
     echo "$passed passed, $failed failed"

@@ -11,8 +11,8 @@ fi
 # The tests of the API; NVRTC's quick way, which costs an eighth. Left out: what measures the host's page faults, and what compiles
 # before each allocation that fails.
 export BRAZE_TEST_FAR=cuda BRAZE_NVRTCFLAGS=--Ofast-compile=mid
-for name in api api_ops callgrad calls customgrad donate edges errors index index_errors limits lineage memory misuse npz operands \
-    overwrite record variables views vjp; do
+for name in $(half api api_ops callgrad calls customgrad donate edges errors index index_errors limits lineage memory misuse npz operands \
+    overwrite record variables views vjp); do
     check "test_$name" "${BRAZE_BUILD:-build}/tests/test_$name"
 done
 check test_compile "${BRAZE_BUILD:-build}/tests/test_compile" --filter '!(compile/steady_loops_take_no_memory)'

@@ -62,7 +62,7 @@ fi
 # shellcheck disable=SC2046,SC2086  # lists of words
 suite "as a user without rights" ${user:-} tests/run.sh build tests/test_export_names.py tests/test_tool.py tests/test_examples.sh \
     tests/test_switches.sh tests/test_aot.sh tests/test_deps.sh tests/test_languages.sh $(ls build/tests/test_export build/tests/test_bz_export build/tests/test_npy \
-        build/tests/test_explain build/tests/test_nomem build/tests/test_cubin build/tests/test_cuda* build/tests/test_gpu* build/gpu/test_zoo build/gpu/test_ptxrun build/gpu/test_abi build/gpu/test_module)
+        build/tests/test_explain build/tests/test_nomem build/tests/test_cubin build/tests/test_cuda* build/tests/test_gpus build/gpu/test_zoo build/gpu/test_ptxrun build/gpu/test_abi build/gpu/test_module)
 
 # Where the compiler is missing, `make` says what to do: one line, and no alarm before it.
 lacks() { # TARGET PATTERN

@@ -1,8 +1,7 @@
 /* test_ops_cuda.c - the op harness (tests/support/op_cases.h) and every program of tests/ir as CUDA C on the emulated driver, against the
  * reference interpreter, bit for bit, and without a report of the driver. The device is that of $BRAZE_FAKE_DEVICES.
  *
- * Cases are compiled TOGETHER at a time. Every 3rd of a family runs, from one that the fuzzers' seed says; with BRAZE_FULL=1 all; under
- * BRAZE_QUICK every 9th, compiled in NVRTC's quick way. */
+ * Cases are compiled TOGETHER at a time, those of a run (op_cases_sample: every 4th) or under BRAZE_QUICK in NVRTC's quick way. */
 #include "runtime/exec/device.h"
 #include "tests/support/corpus.h"
 #include "tests/support/irtest.h"
@@ -26,7 +25,7 @@ typedef struct queue {
     waiting of[TOGETHER];
     pass_plan *plans[TOGETHER];
     unsigned n, number, done;
-    unsigned step, first; /* of which numbers run */
+    op_sample sample; /* of which numbers run */
 } queue;
 
 static void run_one(const queue *q, const plan_cuda_code *c, unsigned i) {
@@ -68,10 +67,11 @@ static void run_all(queue *q) {
     q->n = 0;
 }
 
-/* Takes m, every step'th. */
+/* Takes m where the sample has it. */
 static void add(queue *q, const char *name, ir_module *m, const pass_target *t) {
     bz_error e = {0};
-    pass_plan *p = q->number++ % q->step == q->first ? pass_compile(m->graphs.p[0], t, &e) : NULL;
+    pass_plan *p =
+        op_sampled(q->sample, q->number++) ? pass_compile(m->graphs.p[0], t, &e) : NULL;
     cr_expect(p || !e.status, "%s: %s", name, e.text);
     if (!p) {
         ir_module_free(m);
@@ -84,22 +84,16 @@ static void add(queue *q, const char *name, ir_module *m, const pass_target *t) 
     if (q->n == TOGETHER) run_all(q);
 }
 
-static bool ready(void) {
+static bool ready(op_sample s) {
     const bool is = plan_cuda_ready();
     if (!is) fprintf(stderr, "skipped: no NVRTC, or no driver\n");
-    if (op_cases_step() > 1) setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=mid", 0);
+    if (s.quick) setenv("BRAZE_NVRTCFLAGS", "--Ofast-compile=mid", 0);
     return is;
 }
 
-static unsigned family_step(void) {
-    return getenv("BRAZE_FULL") ? 1 : op_cases_step() > 1 ? op_cases_step() : 3;
-}
-
 static void run_family(op_family_id family) {
-    const char *seed = getenv("BRAZE_FUZZ_SEED");
-    queue q = {.step = family_step()};
-    q.first = seed ? (unsigned)(strtoul(seed, NULL, 10) % q.step) : 0;
-    if (!ready()) return;
+    queue q = {.sample = op_cases_sample(4)};
+    if (!ready(q.sample)) return;
     for (unsigned i = 0; i < op_cases_of(family); i++) {
         char name[96];
         bool refused;
@@ -107,7 +101,7 @@ static void run_family(op_family_id family) {
         if (m) add(&q, name, m, &pass_gpu_target);
     }
     run_all(&q);
-    cr_expect_eq(q.done, (q.number + q.step - 1 - q.first) / q.step);
+    cr_expect_eq(q.done, op_sample_size(q.sample, q.number));
 }
 
 Test(ops_cuda, elementwise, .timeout = 1200) {
@@ -136,10 +130,10 @@ static bool has_sizes(const ir_graph *g) {
 /* Builders, programs, gradients, what once was wrong: as one plan, and op by op as eager mode runs them. What has control is no one plan:
  * test_control.c. */
 static void run_programs(bool eager) {
-    queue q = {.step = op_cases_step()};
+    queue q = {.sample = op_cases_sample(1)};
     pass_target t = pass_gpu_target;
     t.eager = eager;
-    if (!ready()) return;
+    if (!ready(q.sample)) return;
     corpus c = corpus_read();
     for (unsigned i = 0; i < c.n; i++) {
         bz_error e = {0};
@@ -155,11 +149,11 @@ static void run_programs(bool eager) {
 
 /* Every builder's example of tests/ir/builders.bz that has a kernel, all of them outputs. */
 Test(ops_cuda, builders, .timeout = 600) {
-    queue q = {.step = 1};
+    queue q = {.sample = {.step = 1}};
     bz_text text = {0}, names = {0};
     bz_error e = {0};
     size_t n;
-    if (!ready()) return;
+    if (!ready(q.sample)) return;
     char *file = irt_read("tests/ir/builders.bz", &n), *save = NULL;
     cr_assert(file);
     for (char *line = strtok_r(file, "\n", &save); line && !strstr(line, "return");

@@ -23,6 +23,15 @@ others() {
     [ -n "${BRAZE_FULL:-}" ] && echo "$@" || echo "$1"
 }
 
+# Every other word, from one that the seed says; BRAZE_FULL=1: all of them.
+half() {
+    n=${BRAZE_FUZZ_SEED:-0}
+    for word in "$@"; do
+        n=$((n + 1))
+        if [ -n "${BRAZE_FULL:-}" ] || [ $((n % 2)) = 1 ]; then echo "$word"; fi
+    done
+}
+
 sum() {
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]

@@ -9,8 +9,21 @@
 
 enum { LAYOUTS = 7, QUICK_STEP = 9 };
 
-unsigned op_cases_step(void) {
-    return getenv("BRAZE_QUICK") ? QUICK_STEP : 1;
+op_sample op_cases_sample(unsigned every) {
+    const bool quick = getenv("BRAZE_QUICK") != NULL;
+    const char *seed = getenv("BRAZE_FUZZ_SEED");
+    op_sample s = {.quick = quick};
+    s.step = getenv("BRAZE_FULL") ? 1 : quick ? QUICK_STEP : every;
+    s.first = seed ? (unsigned)(strtoul(seed, NULL, 10) % s.step) : 0;
+    return s;
+}
+
+bool op_sampled(op_sample s, unsigned number) {
+    return number % s.step == s.first;
+}
+
+unsigned op_sample_size(op_sample s, unsigned count) {
+    return (count + s.step - 1 - s.first) / s.step;
 }
 
 /* ---- operands: a new input of dtype t, seen through a layout */

@@ -33,7 +33,15 @@ unsigned op_cases_of(op_family_id family);
 ir_module *op_case(op_family_id family, unsigned number, char name[96], bool *refused);
 /* Values for the inputs, special ones in front, so that they meet in all operands. */
 void op_case_inputs(const ir_graph *g, ir_value_array *in);
-/* Each how many'th case runs: 1, or 9 under BRAZE_QUICK. */
-unsigned op_cases_step(void);
+/* Which cases run: number `first` and each `step`-th behind it. One in `every`, from one that the fuzzers' seed says; with BRAZE_FULL=1
+ * all; under BRAZE_QUICK every 9th. */
+typedef struct op_sample {
+    unsigned first, step;
+    bool quick;
+} op_sample;
+op_sample op_cases_sample(unsigned every);
+bool op_sampled(op_sample s, unsigned number);
+/* Of `count` cases, how many run. */
+unsigned op_sample_size(op_sample s, unsigned count);
 
 #endif
