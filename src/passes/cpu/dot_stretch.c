@@ -60,23 +60,33 @@ bool dot_find_k_stretches(dot_kernel *q, const dot_side *s, dot_stretch *t) {
 
 /* ---- along the panel */
 
+/* The longest of the contracted axes is the innermost loop: within it what a border asks is the same in every turn (channels). */
+static unsigned longest(const dot_kernel *q) {
+    unsigned at = 0;
+    for (unsigned i = 1; i < q->a.ncontract; i++)
+        if (q->contracted[i] > q->contracted[at]) at = i;
+    return at;
+}
+
 /* Loops over the contracted axes, the first of which is as long as the launch says; the number of the element. */
 static lp_val open_k(dot_kernel *q, const dot_stretch *t) {
     lp_builder *b = q->l->b;
-    int64_t inner = 1;
     lp_val k = lp_index(b, 0);
     if (q->first) { /* a block of them begins anywhere */
         k = lp_loop(b, LP_SERIAL, k, q->depth, 1, NULL, 0, NULL);
         emit_sym(&q->l->m, q->k_sym, dot_number(q, k));
         return k;
     }
-    for (unsigned i = 1; i < q->a.ncontract; i++) inner *= q->contracted[i];
-    for (unsigned i = 0; i < q->a.ncontract; i++) {
-        const lp_val size = lp_index(b, q->contracted[i]);
-        lp_val n = i ? size : lp_idiv(b, q->depth, lp_index(b, inner));
-        lp_val at = lp_loop(b, LP_SERIAL, lp_index(b, 0), n, 1, NULL, 0, NULL);
+    int64_t step[IR_MAX_RANK], all = 1;
+    for (unsigned i = q->a.ncontract; i-- > 0; all *= q->contracted[i]) step[i] = all;
+    const unsigned n = q->a.ncontract, inner = longest(q);
+    for (unsigned turn = 0; turn < n; turn++) {
+        const unsigned i = turn + 1 == n ? inner : turn < inner ? turn : turn + 1;
+        const lp_val size =
+            i ? lp_index(b, q->contracted[i]) : lp_idiv(b, q->depth, lp_index(b, step[0]));
+        const lp_val at = lp_loop(b, LP_SERIAL, lp_index(b, 0), size, 1, NULL, 0, NULL);
         emit_sym(&q->l->m, t->k[i], at);
-        k = i ? lp_iadd(b, lp_imul(b, k, size), at) : at;
+        k = lp_iadd(b, k, lp_imul(b, at, lp_index(b, step[i])));
     }
     return k;
 }
