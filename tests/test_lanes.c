@@ -3,6 +3,7 @@
 #include "src/passes/pass.h"
 #include "tests/support/irtest.h"
 #include "tests/support/plan_check.h"
+#include "tests/support/plan_cuda.h"
 #include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
@@ -65,6 +66,18 @@ Test(lanes, bits) {
                       sizes[k][0], sizes[k][1], what);
             ir_module_free(m);
         }
+}
+
+/* As CUDA C on the emulated driver, where NVRTC is. */
+Test(lanes, as_cuda) {
+    char what[600];
+    if (!plan_cuda_ready()) return;
+    for (unsigned i = 0; i < BZ_LEN(programs); i++) {
+        ir_module *m = program(programs[i].body, sizes[2]);
+        plan_check c = {.seed = i, .cuda = true, .threads = 2};
+        cr_expect(!plan_fault(m->graphs.p[0], &c, what), "%s: %s", programs[i].body, what);
+        ir_module_free(m);
+    }
 }
 
 static int gathers(const ir_graph *g) {
