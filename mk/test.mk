@@ -6,8 +6,8 @@
 TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' ASAN_OPTIONS=allocator_may_return_null=1:$(ASAN_OPTIONS) \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
-LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh test_far.sh slow_stranger.sh slow_gpu_check.sh) \
-           $(addprefix $(B)/tests/,test_ops_cuda test_ops test_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
+LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh slow_far.sh slow_stranger.sh slow_gpu_check.sh) \
+           $(addprefix $(B)/tests/,test_ops_cuda test_ops slow_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS) build/libbraze-fakecuda.so
 FUZZ_SECONDS ?= 60
 
@@ -35,7 +35,7 @@ run-golden: $(NEEDED) $(TESTS_QUICK)
 
 # On the machine's GPU: tests/gpu_check.sh. Without one it says so and ends well.
 .PHONY: gpu-check run-gpu-check
-GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden test_ops_cuda test_gpu_plans test_gpu_fast fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
+GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden test_ops_cuda slow_gpu_plans test_gpu_fast fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
     compile customgrad donate edges errors export index index_errors lineage memory misuse npz operands overwrite record variables view_bits views vjp))
 gpu-check: test-deps ## On this machine's GPU: is every bit right, and how fast is it; JSON= names the file of figures
 	@$(MAKE) $(JOBS) run-gpu-check

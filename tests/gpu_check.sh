@@ -85,7 +85,7 @@ correct_part() {
 correct_all() {
     check "recorded vectors" plans "$b/tests/test_gpu_golden"
     check "ops" plans "$b/tests/test_ops_cuda"
-    check "plans" plans "$b/tests/test_gpu_plans"
+    check "plans" plans "$b/tests/slow_gpu_plans"
     check "fast mode" plans env GPU_FAST=1 "$b/tests/test_gpu_fast"
     check "random graphs" plans env FUZZ_CUDA=1 FUZZ_CODE=0 "$b/tests/fuzz_graphs" 120 1 400
     for name in api api_ops autocast callgrad calls compile customgrad donate edges errors index index_errors lineage memory misuse npz \

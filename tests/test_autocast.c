@@ -1,5 +1,5 @@
 /* test_autocast.c - mixed precision: what runs low, in f32 or as it comes, by PyTorch's lists; regions; gradients; loss scaling.
- * That the bits are the same in every mode: tests/test_bits_api.c. */
+ * That the bits are the same in every mode: tests/slow_bits_api.c. */
 #include "src/ir/text.h"
 #include "src/passes/pass.h"
 #include "tests/support/irtest.h"

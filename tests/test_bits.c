@@ -6,6 +6,7 @@
 #include "tests/support/targets.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A program over x: f32[M, 70] and weights; M is put in for @. Its outputs have one row per row of x. */
@@ -167,10 +168,16 @@ static void check_form(const char *form, const char *dtype, const char *kind) {
     bz_text_free(&t);
 }
 
+/* Under BRAZE_QUICK one dtype or fold of each form in three. */
+static bool left_out(unsigned form, unsigned which) {
+    return getenv("BRAZE_QUICK") && (form + which) % 3;
+}
+
 Test(bits, moves) {
     static const char *const dtypes[] = {"f32", "f16", "bf16", "f64", "i32", "u8", "i64"};
     for (unsigned i = 0; i < BZ_LEN(moves); i++)
-        for (unsigned t = 0; t < BZ_LEN(dtypes); t++) check_form(moves[i], dtypes[t], "");
+        for (unsigned t = 0; t < BZ_LEN(dtypes); t++)
+            if (!left_out(i, t)) check_form(moves[i], dtypes[t], "");
 }
 
 Test(bits, columns) {
@@ -181,7 +188,7 @@ Test(bits, columns) {
     check_form(columns[6], "f16", "argmin");
     for (unsigned i = 0; i < BZ_LEN(columns); i++)
         for (unsigned k = 0; k < BZ_LEN(kinds); k++)
-            check_form(columns[i], kinds[k][0], kinds[k][1]);
+            if (!left_out(i, k)) check_form(columns[i], kinds[k][0], kinds[k][1]);
 }
 
 static size_t row_bytes(const ir_value_array *v) {

@@ -1,5 +1,5 @@
 /* test_devmem.c - the memory of devices: copies of every layout, the caller's memory on a device that cannot read it, devices that
- * are full or lost, two devices side by side. tests/test_far.sh runs the tests of the API on such a device. */
+ * are full or lost, two devices side by side. tests/slow_far.sh runs the tests of the API on such a device. */
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* devices.c - devices of test programs: two more (tests/far), by tables that stand for those of runtime/base/devices.def.
  *
- * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/test_far.sh).
+ * BRAZE_TEST_FAR=1: the contexts of a test are on the far twins of the devices that it asks for (tests/slow_far.sh).
  * BRAZE_TEST_FAR=cuda: those that ask for the CPU are on a GPU (tests/slow_cuda_api.sh). One more stays open there to the end: a GPU's code
  * goes with its last context, and would be compiled for each of a test's anew. */
 #include "tests/far/far.h"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_far.sh - the tests of the API once more, each context on a device whose memory the host cannot read (tests/far): where the
+# slow_far.sh - the tests of the API once more, each context on a device whose memory the host cannot read (tests/far): where the
 # runtime follows an address of a device, it crashes here.
 b=${BRAZE_BUILD:-build}/tests
 export BRAZE_TEST_FAR="${BRAZE_TEST_FAR:-1}"

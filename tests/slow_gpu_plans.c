@@ -1,4 +1,4 @@
-/* test_gpu_plans.c - plans for a graphics processor on the interpreter of the kernel loops, tasks in any order, against the interpreter of
+/* slow_gpu_plans.c - plans for a graphics processor on the interpreter of the kernel loops, tasks in any order, against the interpreter of
  * graphs, bit for bit: what its own schedules do at their borders (a warp's elements, a block of additions, tiles), for all dtypes. */
 #include "tests/support/irtest.h"
 #include "tests/support/plan_cuda.h"

@@ -1,4 +1,4 @@
-/* test_bits_api.c - the same bits through the public API: reference interpreter, eager, lazy, compiled and exported; every
+/* slow_bits_api.c - the same bits through the public API: reference interpreter, eager, lazy, compiled and exported; every
  * instruction set of this machine; 1, 2 and 4 threads. Whole programs of odd sizes, some steps each, so that what one step writes in
  * place is what the next one reads.
  *
