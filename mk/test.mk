@@ -7,7 +7,7 @@ TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) B
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' ASAN_OPTIONS=allocator_may_return_null=1:$(ASAN_OPTIONS) \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
 LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh slow_far.sh slow_stranger.sh slow_gpu_check.sh) \
-           $(addprefix $(B)/tests/,test_ops_cuda test_ops slow_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
+           $(addprefix $(B)/tests/,slow_ops_cuda test_ops slow_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS) build/libbraze-fakecuda.so
 FUZZ_SECONDS ?= 60
 
@@ -35,7 +35,7 @@ run-golden: $(NEEDED) $(TESTS_QUICK)
 
 # On the machine's GPU: tests/gpu_check.sh. Without one it says so and ends well.
 .PHONY: gpu-check run-gpu-check
-GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden test_ops_cuda slow_gpu_plans test_gpu_fast fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
+GPU_CHECKED := $(addprefix $(B)/tests/,test_gpu_golden slow_ops_cuda slow_gpu_plans slow_gpu_fast fuzz_graphs fuzz_api $(addprefix test_,api api_ops autocast callgrad calls \
     compile customgrad donate edges errors export index index_errors lineage memory misuse npz operands overwrite record variables view_bits views vjp))
 gpu-check: test-deps ## On this machine's GPU: is every bit right, and how fast is it; JSON= names the file of figures
 	@$(MAKE) $(JOBS) run-gpu-check
@@ -89,7 +89,7 @@ gpu-mutate-emitted: $(B)/tests/slow_gpu_mutants build/libbraze-fakecuda.so
 	@MUTANTS=all $(TEST_ENV) $<
 
 # Every wrong driver call of runtime/cuda, on the tests of that: some 25 minutes of a processor.
-RUNTIME_MUTANT_TESTS := $(addprefix $(B)/tests/,test_cuda test_cuda_graphs test_cuda_memory test_cuda_reset test_cuda_lacks test_cuda_faults)
+RUNTIME_MUTANT_TESTS := $(addprefix $(B)/tests/,test_cuda test_cuda_graphs test_cuda_memory test_cuda_reset slow_cuda_lacks slow_cuda_faults)
 .PHONY: gpu-mutate-runtime
 gpu-mutate-runtime: $(RUNTIME_MUTANT_TESTS) build/libbraze-fakecuda.so
 	@$(TEST_ENV) $(PYTHON) tests/gpu/mutate_runtime.py $(B)

@@ -76,7 +76,7 @@ demo() { # STEPS
 
 correct_part() {
     check "recorded vectors" plans "$b/tests/test_gpu_golden"
-    check "ops, a part" plans env BRAZE_QUICK=1 "$b/tests/test_ops_cuda" --filter 'ops_cuda/reductions'
+    check "ops, a part" plans env BRAZE_QUICK=1 "$b/tests/slow_ops_cuda" --filter 'ops_cuda/reductions'
     check "views" api "$b/tests/test_views"
     check "the demo" demo 1
     check "a transformer" as_cpu "$b/examples/gpt" 1 2
@@ -84,9 +84,9 @@ correct_part() {
 
 correct_all() {
     check "recorded vectors" plans "$b/tests/test_gpu_golden"
-    check "ops" plans "$b/tests/test_ops_cuda"
+    check "ops" plans "$b/tests/slow_ops_cuda"
     check "plans" plans "$b/tests/slow_gpu_plans"
-    check "fast mode" plans env GPU_FAST=1 "$b/tests/test_gpu_fast"
+    check "fast mode" plans env GPU_FAST=1 "$b/tests/slow_gpu_fast"
     check "random graphs" plans env FUZZ_CUDA=1 FUZZ_CODE=0 "$b/tests/fuzz_graphs" 120 1 400
     for name in api api_ops autocast callgrad calls compile customgrad donate edges errors index index_errors lineage memory misuse npz \
         operands overwrite record variables view_bits views vjp; do

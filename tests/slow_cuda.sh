@@ -46,17 +46,17 @@ check "a transformer" gpt
 # Ops and programs for other machines and orders.
 for cc in $(others); do
     check "ops for $cc" env BRAZE_QUICK=1 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc BRAZE_NVRTCFLAGS= \
-        "${BRAZE_BUILD:-build}/tests/test_ops_cuda"
-    check "bands for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_gpu_bands"
+        "${BRAZE_BUILD:-build}/tests/slow_ops_cuda"
+    check "bands for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/slow_gpu_bands"
     check "random graphs for $cc" env FUZZ_CUDA=1 FUZZ_CODE=0 BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc \
         BRAZE_NVRTCFLAGS=--Ofast-compile=mid "${BRAZE_BUILD:-build}/tests/fuzz_graphs" 60 1$cc 100
 done
 
 for seed in 2 3; do
     check "products by matrix units, seed $seed" env GPU_FAST=5 BRAZE_FAKE_SEED=$seed \
-        "${BRAZE_BUILD:-build}/tests/test_gpu_fast" --filter 'gpu_fast/{device,large}*'
+        "${BRAZE_BUILD:-build}/tests/slow_gpu_fast" --filter 'gpu_fast/{device,large}*'
 done
 
-check "training by matrix units" env GPU_FAST=1 "${BRAZE_BUILD:-build}/tests/test_cuda_fast"
+check "training by matrix units" env GPU_FAST=1 "${BRAZE_BUILD:-build}/tests/slow_cuda_fast"
 
 sum

@@ -21,7 +21,7 @@ check "random calls" env FUZZ_CODE=1 "${BRAZE_BUILD:-build}/tests/fuzz_api" 100 
 # Exports for GPUs: on arrays of the host, as those for processors; a workspace of the host, and the alignment of its arrays, are none of theirs.
 check test_export "${BRAZE_BUILD:-build}/tests/test_export" \
     --filter '!(export/a_workspace_of_the_caller|export/large_results_say_what_they_need)'
-check test_export_sizes env BRAZE_QUICK=1 "${BRAZE_BUILD:-build}/tests/test_export_sizes"
+check slow_export_sizes env BRAZE_QUICK=1 "${BRAZE_BUILD:-build}/tests/slow_export_sizes"
 for cc in $(others); do
     check "test_api for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_api"
     check "test_views for $cc" env BRAZE_FAKE_DEVICES=$cc BRAZE_FAKE_SEED=$cc "${BRAZE_BUILD:-build}/tests/test_views"

@@ -18,7 +18,7 @@ copy() {
     mkdir -p "$tree/build/tests" "$tree/build/gpu" "$dir/home/tmp" && chmod 700 "$dir" "$dir/home" &&
         tracked | tar -C "$src" --null -T - -cf - | tar -C "$tree" -xf - &&
         cp -R "$build"/libbraze* "$build"/braze "$build"/aot_rt.o "$build"/examples "$tree/build" &&
-        cp -R "$build"/tests/objects "$build"/tests/test_* "$tree/build/tests" &&
+        cp -R "$build"/tests/objects "$build"/tests/test_* "$build"/tests/slow_* "$tree/build/tests" &&
         find "$src/build/gpu" -maxdepth 1 -type f -perm -u+x -exec cp {} "$tree/build/gpu" \;
     cp "$src/build/ptxrun" "$src/build/libbraze-fakecuda.so" "$tree/build" 2>/dev/null || true
 }
@@ -62,7 +62,7 @@ fi
 # shellcheck disable=SC2046,SC2086  # lists of words
 suite "as a user without rights" ${user:-} tests/run.sh build tests/test_export_names.py tests/test_tool.py tests/test_examples.sh \
     tests/test_switches.sh tests/test_aot.sh tests/test_deps.sh tests/test_languages.sh $(ls build/tests/test_export build/tests/test_bz_export build/tests/test_npy \
-        build/tests/test_explain build/tests/test_nomem build/tests/test_cubin build/tests/test_cuda* build/tests/test_gpus build/gpu/test_zoo build/gpu/test_ptxrun build/gpu/test_abi build/gpu/test_module)
+        build/tests/test_explain build/tests/test_nomem build/tests/test_cubin build/tests/test_cuda* build/tests/slow_cuda_* build/tests/test_gpus build/gpu/test_zoo build/gpu/test_ptxrun build/gpu/test_abi build/gpu/test_module)
 
 # Where the compiler is missing, `make` says what to do: one line, and no alarm before it.
 lacks() { # TARGET PATTERN

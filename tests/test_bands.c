@@ -126,7 +126,8 @@ static void check_size(unsigned form, const char *dtype, const int *s, unsigned 
 }
 
 static void check(unsigned form, const char *dtype) {
-    for (unsigned i = form % 2; i < BZ_LEN(sizes); i += 2) check_size(form, dtype, sizes[i], i);
+    const unsigned step = getenv("BRAZE_QUICK") ? 6 : 2;
+    for (unsigned i = form % step; i < BZ_LEN(sizes); i += step) check_size(form, dtype, sizes[i], i);
 }
 
 Test(bands, f32) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """mutate_runtime.py BUILD [--sample N [--seed S]] [--only WORD] - is a wrong driver call of runtime/cuda seen?
 
-    runtime/cuda/*.c, runtime/aot/cuda_*.c --one call wrong--> object --linked before libbraze.a, with tests/test_cuda*.c--> tests on the emulated driver
+    runtime/cuda/*.c, runtime/aot/cuda_*.c --one call wrong--> object --linked before libbraze.a, with tests/{test,slow}_cuda*.c--> tests on the emulated driver
 
 A call of the driver's is left out, or made on another stream, for half of the bytes, or what it answers is ignored. A mutant that does not
 compile is none. Caught: a test fails, or does not end. Survivors are told; tests/gpu/runtime_survivors.txt explains them ("FILE | line |
@@ -19,7 +19,7 @@ import tempfile
 
 PERCENT, SECONDS = 90, 600
 FILES = [f"cuda/{f}" for f in ("memory", "async", "program", "code", "strided", "place")] + ["aot/cuda_run", "aot/cuda_graph"]
-TESTS = ("test_cuda_graphs", "test_cuda", "test_cuda_memory", "test_cuda_reset", "test_cuda_lacks", "test_cuda_faults")
+TESTS = ("test_cuda_graphs", "test_cuda", "test_cuda_memory", "test_cuda_reset", "slow_cuda_lacks", "slow_cuda_faults")
 CALL = re.compile(r"\b[\w>-]*\bd->(\w+)\(")
 IGNORED = "#define ignored(m, r, what, of, e) ((void)(m), (void)(r), (void)(what), (void)(of), (void)(e), BZ_OK)\n"
 STREAMS = (("m->stream", "NULL"), ("a->in", "a->out"), ("a->out", "a->in"))

@@ -1,4 +1,4 @@
-/* test_ops_cuda.c - the op harness (tests/support/op_cases.h) and every program of tests/ir as CUDA C on the emulated driver, against the
+/* slow_ops_cuda.c - the op harness (tests/support/op_cases.h) and every program of tests/ir as CUDA C on the emulated driver, against the
  * reference interpreter, bit for bit, and without a report of the driver. The device is that of $BRAZE_FAKE_DEVICES.
  *
  * Cases are compiled TOGETHER at a time, those of a run (op_cases_sample: every 4th) or under BRAZE_QUICK in NVRTC's quick way. */

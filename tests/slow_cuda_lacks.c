@@ -1,4 +1,4 @@
-/* test_cuda_lacks.c - drivers that lack a function: one that must be there is said by bz_open; without any other one everything gives the
+/* slow_cuda_lacks.c - drivers that lack a function: one that must be there is said by bz_open; without any other one everything gives the
  * CPU's bits, and what the function is for is off. A process a function, on copies of the emulated driver. */
 #include "runtime/aot/cuda_driver.h"
 #include "src/ir/base/base.h"

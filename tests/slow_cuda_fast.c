@@ -1,5 +1,5 @@
-/* test_cuda_fast.c - fast mode through the public API: how it is asked for, that strict contexts beside it and other devices keep their bits, and a
- * training in mixed precision that ends where the strict one does. Products alone: test_gpu_fast.c. */
+/* slow_cuda_fast.c - fast mode through the public API: how it is asked for, that strict contexts beside it and other devices keep their bits, and a
+ * training in mixed precision that ends where the strict one does. Products alone: slow_gpu_fast.c. */
 #include "src/codegen/nvrtc.h"
 #include "tests/support/fakecuda.h"
 

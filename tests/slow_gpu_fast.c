@@ -1,4 +1,4 @@
-/* test_gpu_fast.c - fast mode on a GPU: products by matrix units agree with strict ones within docs/fast.md's tolerance, whatever their
+/* slow_gpu_fast.c - fast mode on a GPU: products by matrix units agree with strict ones within docs/fast.md's tolerance, whatever their
  * dtypes, layouts, sizes, prologues and epilogues; the interpreter of the kernel loops and the emulated driver agree bit for bit; a
  * real driver ($BRAZE_FAKECUDA) is held to the tolerance. */
 #include "src/codegen/cuda.h"

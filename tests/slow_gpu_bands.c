@@ -1,4 +1,4 @@
-/* test_gpu_bands.c - attention and what is like it as one kernel of a GPU: emitted kernels on the emulated driver against the interpreter of
+/* slow_gpu_bands.c - attention and what is like it as one kernel of a GPU: emitted kernels on the emulated driver against the interpreter of
  * graphs, bit for bit, wherever the band's rows lie; launches, and memory that is not taken. */
 #include "src/codegen/cuda.h"
 #include "src/passes/pass.h"

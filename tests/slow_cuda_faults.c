@@ -1,4 +1,4 @@
-/* test_cuda_faults.c - each call of the driver fails in turn, on the emulated one, in everything that is done on a GPU: a status with the
+/* slow_cuda_faults.c - each call of the driver fails in turn, on the emulated one, in everything that is done on a GPU: a status with the
  * driver's words, nothing left behind, and a context that works afterwards, or stays lost with its first words until it is closed. */
 #include "src/ir/base/base.h"
 #include "tests/support/fakecuda.h"

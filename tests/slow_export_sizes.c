@@ -1,4 +1,4 @@
-/* test_export_sizes.c - exported functions that are told a size: for every size the reference interpreter's bits, whatever hangs on it;
+/* slow_export_sizes.c - exported functions that are told a size: for every size the reference interpreter's bits, whatever hangs on it;
  * workspaces, sizes that are none, indices outside; what the header says; from the C API too. */
 #include "tests/support/artefact.h"
 #include "tests/support/plan_run.h"
