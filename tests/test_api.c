@@ -248,3 +248,109 @@ static void wide_ranges(bz_context *c) {
 Test(api, integers_of_any_range) {
     on_all(wide_ranges);
 }
+
+/* ---- generators */
+
+static double drawn(bz_context *c, int64_t n) {
+    return bz_item(bz_sum(bz_randn(c, BZ_SHAPE(n), BZ_F64), BZ_ALL));
+}
+
+static void kept_and_set(bz_context *c) {
+    bz_generator g, h, parts[3];
+    bz_seed(c, 5);
+    double first = drawn(c, 7);
+    cr_assert_eq(bz_get_generator(c, &g), BZ_OK);
+    cr_expect(g.seed == 5 && g.stream == 0 && g.offset == 16, "%llu", (unsigned long long)g.offset);
+    double second = drawn(c, 7), third = bz_item(bz_sum(bz_rand(c, BZ_SHAPE(3), BZ_F32), BZ_ALL));
+    cr_expect_neq(first, second);
+    h = g;
+    bz_set_generator(c, &g);
+    cr_expect_eq(drawn(c, 7), second);
+    bz_jump_generator(&h, 14); /* as that draw: two words an element, up to a multiple of 4 */
+    bz_set_generator(c, &h);
+    cr_expect_eq(bz_item(bz_sum(bz_rand(c, BZ_SHAPE(3), BZ_F32), BZ_ALL)), third);
+    g.offset = 0;
+    bz_set_generator(c, &g);
+    cr_expect_eq(drawn(c, 7), first);
+    /* parts: the same each time that g is split where it is, others behind */
+    cr_assert_eq(bz_split_generator(&g, parts, 3), BZ_OK);
+    bz_generator again[3], from = {5, 0, 0};
+    bz_split_generator(&from, again, 3);
+    cr_expect_arr_eq(parts, again, sizeof parts);
+    cr_expect_eq(from.offset, 12);
+    double got[4] = {first};
+    for (int k = 0; k < 3; k++) {
+        bz_set_generator(c, &parts[k]);
+        got[k + 1] = drawn(c, 7);
+        bz_get_generator(c, &h);
+        cr_expect(h.seed == 5 && h.stream == parts[k].stream && h.offset == 16);
+        for (int j = 0; j <= k; j++) cr_expect_neq(got[j], got[k + 1]);
+    }
+    bz_split_generator(&from, again, 1);
+    for (int k = 0; k < 3; k++) cr_expect_neq(again[0].stream, parts[k].stream);
+    cr_expect_eq(bz_set_generator(c, &(bz_generator){5, 0, 2}), BZ_EARG);
+    cr_expect_str_eq(bz_message(c), "[set_generator] the offset 2 is no multiple of 4");
+    bz_clear(c);
+    cr_expect_eq(bz_split_generator(&g, NULL, 1), BZ_EARG);
+    cr_expect_eq(bz_split_generator(NULL, parts, 1), BZ_EARG);
+}
+Test(api, generators_are_kept_and_set) {
+    on_all(kept_and_set);
+}
+
+/* No correlation between streams beyond that of 1/sqrt(n): five deviations. */
+Test(api, split_streams_are_independent) {
+    enum { PARTS = 4, N = 20000 };
+    static float x[PARTS][N];
+    bz_context *c;
+    cr_assert_eq(bz_open(&(bz_options){.seed = 9}, &c), BZ_OK);
+    bz_generator g, parts[PARTS];
+    bz_get_generator(c, &g);
+    bz_split_generator(&g, parts, PARTS);
+    for (int k = 0; k < PARTS; k++) {
+        bz_set_generator(c, &parts[k]);
+        cr_assert_eq(bz_to_host(bz_randn(c, BZ_SHAPE(N), BZ_F32), x[k], sizeof x[k]), BZ_OK);
+    }
+    for (int a = 0; a < PARTS; a++)
+        for (int b = 0; b < a; b++) {
+            double sum = 0;
+            for (int i = 0; i < N; i++) sum += (double)x[a][i] * (double)x[b][i];
+            cr_expect(fabs(sum) < 5 * sqrt((double)N), "%d, %d: %g", a, b, sum);
+        }
+    bz_close(c);
+}
+
+static bz_status noise(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                       void *user) {
+    (void)nin, (void)nout;
+    bz_generator g;
+    *(bz_status *)user = bz_get_generator(c, &g);
+    bz_clear(c);
+    out[0] = bz_add(in[0], bz_standard_gamma(in[0]));
+    return BZ_OK;
+}
+
+/* A call moves the stream on, and what is set before it is where it draws. */
+Test(api, generators_and_compiled_calls) {
+    bz_context *c;
+    bz_status inside = BZ_OK;
+    cr_assert_eq(bz_open(&(bz_options){.seed = 9}, &c), BZ_OK);
+    bz_program *p = bz_compile(c, noise, &inside, &(bz_compile_options){.nin = 1, .nout = 1});
+    bz_tensor *x = bz_ones(c, BZ_SHAPE(5), BZ_F32), *y;
+    double got[3];
+    bz_generator g, h;
+    bz_get_generator(c, &g);
+    for (int k = 0; k < 3; k++) {
+        if (k == 2) bz_set_generator(c, &g);
+        cr_assert_eq(bz_call(p, &x, &y), BZ_OK, "%s", bz_message(c));
+        got[k] = bz_item(bz_sum(y, BZ_ALL));
+        bz_get_generator(c, &h);
+        cr_expect_eq(h.offset, (k == 1 ? 2u : 1u) * 5 * 128);
+    }
+    cr_expect_eq(inside, BZ_EMODE);
+    cr_expect_neq(got[0], got[1]);
+    cr_expect_eq(got[0], got[2]);
+    bz_set_generator(c, &g);
+    cr_expect_eq(bz_item(bz_sum(bz_add(x, bz_standard_gamma(x)), BZ_ALL)), got[0]);
+    bz_close(c);
+}

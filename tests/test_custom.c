@@ -66,6 +66,14 @@ static int kinds(void *user, bool b, uint8_t u8, int8_t i8, int16_t i16, int32_t
     return 0;
 }
 
+/* What has no sign, by value and in arrays. */
+static int unsigned_kinds(void *user, uint16_t a, uint32_t b, uint64_t d, const uint16_t *x, const uint32_t *y,
+                          const uint64_t *z, uint64_t *r, int64_t n) {
+    (void)user;
+    for (int64_t i = 0; i < n; i++) r[i] = (uint64_t)(x[i] - a) + (uint64_t)(y[i] - b) + (z[i] - d);
+    return 0;
+}
+
 /* Sorted rows, and where their least element was. */
 static int least(void *user, const double *x, double *r, int64_t *at, double *twice, int64_t n,
                  int64_t m) {
@@ -148,6 +156,19 @@ Test(custom, operands_by_value_and_views) {
     everywhere(by_value);
 }
 
+/* The largest of each by value: what they take away of the arrays is exact. */
+static void all_unsigned(bz_context *c) {
+    add(c, &(bz_op){BZ_OP("unsigned_kinds", "u16, u32, u64, u16[n], u32[n], u64[n] -> u64[n]", unsigned_kinds)});
+    const uint16_t a = UINT16_MAX - 2, xs[] = {UINT16_MAX, UINT16_MAX - 1};
+    const uint32_t b = UINT32_MAX - 40, ys[] = {UINT32_MAX, UINT32_MAX - 1};
+    const uint64_t d = UINT64_MAX - 600, zs[] = {UINT64_MAX, UINT64_MAX - 1};
+    bz_tensor *y, *x[] = {bz_from_data(c, BZ_U16, &a, NULL, 0),     bz_from_data(c, BZ_U32, &b, NULL, 0),
+                          bz_from_data(c, BZ_U64, &d, NULL, 0),     bz_from_data(c, BZ_U16, xs, BZ_SHAPE(2)),
+                          bz_from_data(c, BZ_U32, ys, BZ_SHAPE(2)), bz_from_data(c, BZ_U64, zs, BZ_SHAPE(2))};
+    cr_assert_eq(bz_op_call(c, "unsigned_kinds", x, 6, &y, 1), BZ_OK, "%s", bz_message(c));
+    VALUES(y, 642, 639);
+}
+
 static void all_kinds(bz_context *c) {
     add(c, &(bz_op){BZ_OP("kinds", "bool, u8, i8, i16, i32, i64, f16, f32, f64, i8[n] -> f64[7+3]", kinds)});
     bz_tensor *x[10], *y;
@@ -160,6 +181,7 @@ static void all_kinds(bz_context *c) {
 }
 Test(custom, every_kind_of_argument) {
     everywhere(all_kinds);
+    everywhere(all_unsigned);
 }
 
 static void several_results(bz_context *c) {

@@ -152,6 +152,34 @@ Test(picks, gradients) {
     on_all(gradients);
 }
 
+/* ---- each element once */
+
+static void uniques(bz_context *c) {
+    bz_tensor *x = bz_from_data(c, BZ_F32, ((float[]){2, -1, 2, 0, NAN, -1, -0.0f, NAN}), BZ_SHAPE(2, 4)), *of, *counts;
+    EXPECT(bz_unique(x, &of, &counts), -1, 0, 2, NAN, NAN);
+    EXPECT_SHAPE(of, 2, 4);
+    EXPECT(bz_ravel(of), 2, 0, 2, 1, 3, 0, 1, 4);
+    EXPECT(counts, 2, 2, 2, 1, 1);
+    EXPECT(bz_unique_consecutive(x, &of, NULL), 2, -1, 2, 0, NAN, -1, -0.0, NAN);
+    bz_tensor *runs = INTS(c, 3, 3, 1, 1, 1, 3);
+    EXPECT(bz_unique_consecutive(runs, &of, &counts), 3, 1, 3);
+    EXPECT(of, 0, 0, 1, 1, 1, 2);
+    EXPECT(counts, 2, 3, 1);
+    EXPECT(bz_unique(runs, NULL, &counts), 1, 3);
+    EXPECT(counts, 3, 3);
+    EXPECT(bz_unique(bz_gt(runs, 2), NULL, NULL), 0, 1);
+    cr_expect_eq(bz_numel(bz_unique(bz_zeros(c, BZ_SHAPE(0, 3), BZ_U16), &of, &counts)), 0);
+    EXPECT_SHAPE(of, 0, 3);
+    EXPECT_SHAPE(counts, 0);
+    EXPECT(bz_unique(bz_scalar(c, 7), NULL, NULL), 7);
+    bz_tensor *g;
+    bz_grad(bz_sum(bz_square(bz_unique_consecutive(bz_narrow(bz_ravel(x), 0, 0, 4), NULL, NULL)), BZ_ALL), &x, 1, &g);
+    EXPECT(bz_ravel(g), 4, -2, 4, 0, 0, 0, 0, 0);
+}
+Test(picks, elements_once) {
+    on_all(uniques);
+}
+
 /* ---- compiled functions */
 
 static bz_status rows(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
@@ -164,7 +192,7 @@ static bz_status rows(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **
 static bz_status values(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
                         void *user) {
     (void)nin, (void)nout;
-    out[0] = *(int *)user ? bz_nonzero(in[0]) : bz_masked_select(in[0], bz_gt(in[0], 0));
+    out[0] = *(int *)user == 2 ? bz_unique(in[0], NULL, NULL) : *(int *)user ? bz_nonzero(in[0]) : bz_masked_select(in[0], bz_gt(in[0], 0));
     return bz_context_status(c);
 }
 
@@ -180,11 +208,12 @@ Test(picks, compiled) {
     bz_clear(c);
     bad = INTS(c, 0, -5);
     EXPECT_ERROR(c, bz_at_get(x, &bad, 1, "..., @"), BZ_EINDEX, "index -5 is outside axis 2 of 4");
-    for (int which = 0; which < 2; which++) {
+    for (int which = 0; which < 3; which++) {
         bz_program *q = bz_compile(c, values, &which, &(bz_compile_options){.nin = 1, .nout = 1});
         cr_expect_eq(bz_call(q, &x, &out), BZ_EMODE);
-        cr_expect(strstr(bz_message(c), which ? "[nonzero] the number of elements that are not 0"
-                                              : "[masked_select]") &&
+        cr_expect(strstr(bz_message(c), which == 2 ? "[unique]"
+                             : which    ? "[nonzero] the number of elements that are not 0"
+                                        : "[masked_select]") &&
                       strstr(bz_message(c), "while bz_compile traces"),
                   "%s", bz_message(c));
         bz_clear(c);

@@ -192,6 +192,18 @@ def programs():
         p.input(f"j_{name}", p.inputs[f"i_{name}"][0])
         yield name, p
     p = Program()
+    wide = np.array([0, 1, 2 ** 53, 2 ** 53 + 1, 2 ** 63 - 1, 2 ** 63, 2 ** 64 - 1], "u8")
+    p.input("wide", wide)
+    for name in ("i8", "i16", "i32", "i64"):
+        low, high = np.iinfo(ALL[name]).min, np.iinfo(ALL[name]).max
+        s = np.array([[low], [low + 1], [-1], [0], [1], [min(2 ** 53, high)], [min(2 ** 53 + 1, high)], [high - 1], [high]], ALL[name])
+        p.input(f"s_{name}", s)
+        for op, f in (("eq", "__eq__"), ("ne", "__ne__"), ("lt", "__lt__"), ("le", "__le__"), ("gt", "__gt__"), ("ge", "__ge__")):
+            for x, y, a, b in (("wide", f"s_{name}", wide, s), (f"s_{name}", "wide", s, wide)):  # as Python's integers, which are exact
+                exact = [[getattr(int(u), f)(int(v)) for u, v in zip(*row)] for row in zip(*np.broadcast_arrays(a, b))]
+                p.expect(f"{op} %{x}, %{y}", np.array(exact))
+    yield "compared", p
+    p = Program()
     for name, kind in ALL.items():
         p.input(f"one_{name}", np.ones(3, kind))
     together(p)

@@ -100,7 +100,7 @@ class Builder:
         """C parameters as (type, name), without the site."""
         out = [("bz_context *", "c")] if self.api == "NEW" else []
         for w, name in zip(self.operands.split(), self.operand_names()):
-            if self.api != "NEW" and not (self.api == "DRAWN" and name in STREAM):
+            if self.api != "NEW" and not (self.drawn() and name in STREAM):
                 out += [("bz_tensor *const *", name), ("int ", "n")] if "*" in w else [("bz_tensor *", name)]
         for i, a in enumerate(self.attrs):
             t = "int64_t " if integers and a.type == "number" else C_TYPES[a.type]
@@ -110,6 +110,9 @@ class Builder:
         if self.parts():
             return out + [("bz_tensor **", "parts"), ("int ", "room")]
         return out + [("bz_tensor **", r) for r in self.results.split()[1:]]
+
+    def drawn(self):
+        return self.api in ("DRAWN", "DRAWN_BLOCKS")
 
     def parts(self):
         """Any number of results, in an array of the caller's."""
@@ -236,7 +239,7 @@ def tail(b):
     if any(a.type in LISTS or a.type == "number" for a in b.attrs) or "*" in b.operands + b.results or len(b.results.split()) > 1:
         return []
     out = ["NULL" if "?" in w.split(":")[0] else None for w, name in zip(b.operands.split(), b.operand_names())
-           if b.api != "NEW" and not (b.api == "DRAWN" and name in STREAM)] + [c_default(a) for a in b.attrs]
+           if b.api != "NEW" and not (b.drawn() and name in STREAM)] + [c_default(a) for a in b.attrs]
     last = max((i for i, d in enumerate(out) if d is None), default=-1)
     return out[last + 1:]
 
@@ -351,19 +354,21 @@ def chain(start, parts, sign, end):
 
 
 def drawn(b):
-    """The wrapper of what draws numbers for each element of its one operand, for samples as often."""
-    name = b.operand_names()[0]
-    assert b.operand_names()[1:] == list(STREAM), b.name
-    times = next((a.name for a in b.attrs if a.name == "num_samples"), "1")
-    value = re.sub(r"\bX\(1\)", "key", re.sub(r"\bX\(2\)", "offset", b.value))
+    """The wrapper of what draws numbers for each element of its operands, for samples as often."""
+    names = b.operand_names()[:-2]
+    assert b.operand_names()[-2:] == list(STREAM), b.name
+    n = len(names)
+    times = "BLOCK_DRAWS" if b.api == "DRAWN_BLOCKS" else next((a.name for a in b.attrs if a.name == "num_samples"), "1")
+    value = re.sub(rf"\bX\({n}\)", "key", re.sub(rf"\bX\({n + 1}\)", "offset", b.value))
     value = c_value(b, value)
-    ready = [f'rt_begin(&r, "{b.name}", site, &{name}, 1, 0, BZ_NDTYPES)', f"rt_draw(&r, {times}, &key, &offset)"]
+    operands = f"&{names[0]}" if n == 1 else "(bz_tensor *[]){" + ", ".join(names) + "}"
+    ready = [f'rt_begin(&r, "{b.name}", site, {operands}, {n}, 0, BZ_NDTYPES)', f"rt_draw(&r, {n}, {times}, &key, &offset)"]
     return (prototype(public_name(b.name)[len("BZ_API "):], b.params() + [SITE], " {") + "\n    rt_rec r;\n    ir_ref key, offset;\n"
             + chain("    bool ready = ", ready, "&&", ";") + f"    return rt_end(&r, ready ? {value} : 0);\n}}\n")
 
 
 def wrapper(b):
-    if b.api == "DRAWN":
+    if b.drawn():
         return drawn(b)
     names, words = b.operand_names(), b.operands.split()
     operands = f"&{names[0]}" if len(names) == 1 else "(bz_tensor *[]){" + ", ".join(names) + "}"
@@ -399,9 +404,9 @@ def wrapper(b):
 
 def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
-           '#include "runtime/record/record.h"\n\n/* clang-format off */\n')
+           '#include "runtime/record/record.h"\n\nenum { BLOCK_DRAWS = 64 /* of two words */ };\n\n/* clang-format off */\n')
     for b in builders:
-        if b.api in ("MADE", "NUMBERS", "DRAWN", "VIEW"):
+        if b.api in ("MADE", "NUMBERS", "DRAWN", "DRAWN_BLOCKS", "VIEW"):
             out += "\n" + wrapper(b)
     return out
 
@@ -526,7 +531,8 @@ def names_page(ops, builders):
     out = """# Names
 Made by `tools/api.py` from `tools/api/names.txt`: do not edit. What PyTorch and NumPy (or SciPy) call what braze has; `F` is torch.nn.functional, `np` numpy. Of all
 [ops.md](ops.md) says what they are, [numerics.md](numerics.md) where a value or gradient is braze's own. An axis is `axis` here, several are `axes`; where PyTorch gives a pair
-(values, indices) the second result is a pointer at the end of the C call.
+(values, indices) the second result is a pointer at the end of the C call. `torch.special.NAME` is NAME, but that `expit` is `sigmoid`, `gammaln` `lgamma`, `psi` `digamma`; aliases of
+torch's (`absolute`, `arccos` and its kin, `multiply`, `subtract`, `greater` ..., `clip`, `fix`, `concatenate`, `row_stack`, `negative`) have the name that they stand for.
 
 | braze | PyTorch | NumPy, SciPy |
 |---|---|---|

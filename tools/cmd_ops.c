@@ -158,6 +158,7 @@ static void json_c(bz_text *t, const op_row *r) {
                                         [IR_API_DECLARED] = "operands",
                                         [IR_API_NEW] = "context",
                                         [IR_API_DRAWN] = "drawn",
+                                        [IR_API_DRAWN_BLOCKS] = "drawn",
                                         [IR_API_OWN] = "own"};
     if (r->api == IR_API_TEXT)
         bz_text_str(t, "null");

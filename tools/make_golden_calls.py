@@ -310,6 +310,68 @@ def linalg():
     yield "solve %x, %y", l.solve, "x:normal[3,3]", "y:normal[2,2]"
 
 
+def matrices():
+    """What is made of decompositions."""
+    l = torch.linalg
+    for s in ("x:normal[4,3]", "x:normal[2,3,4]", "x:spd[3,3]", "x:normal[1,3]"):
+        yield "~1e-8 pinv %x", l.pinv, s
+        yield "matrix_rank %x", l.matrix_rank, s.replace("x", "-x", 1)
+    yield "~1e-8 pinv %x {rtol=0.4}", lambda x: l.pinv(x, rtol=0.4), "x:normal[4,3]"
+    yield "~1e-8 pinv %x {atol=1.5}", lambda x: l.pinv(x, atol=1.5), "x:normal[4,3]"
+    yield "matrix_rank %x {rtol=0.4}", lambda x: l.matrix_rank(x, rtol=0.4), "-x:normal[2,4,3]"
+    yield "pinv %x", l.pinv, "x:normal.f32[4,3]"
+    for x, y in (("[5,3]", "[5,2]"), ("[2,4,4]", "[2,4,1]"), ("[2,5,2]", "[2,5,3]")):
+        yield "~1e-7 lstsq %x, %y", lambda x, y: tuple(l.lstsq(x, y, driver="gelsd"))[:1], f"x:normal{x}", f"y:normal{y}"
+    yield "~1e-8 lstsq %x, %y", lambda x, y: tuple(l.lstsq(x, y, driver="gelsd")), "-x:normal[5,3]", "-y:normal[5,2]"
+    yield "lstsq %x, %y", lambda x, y: tuple(l.lstsq(x, y)), "x:normal[5,3]", "y:normal[4,2]"
+    for p in ("fro", "nuc", "1", "-1", "2", "-2", "inf", "-inf"):
+        ord = p if p in ("fro", "nuc") else float(p)
+        yield f"~1e-9 matrix_norm %x {{ord=\"{p}\"}}", lambda x, o=ord: l.matrix_norm(x, o), "x:normal[2,3,4]"
+        yield f"~1e-8 matrix_cond %x {{p=\"{p}\"}}", lambda x, o=ord: l.cond(x, o) if o in (2, -2) else l.matrix_norm(x, o) * l.matrix_norm(l.inv(x), o), "x:normal[2,3,3]"
+    yield "~1e-9 matrix_norm %x {ord=\"fro\", keepdim}", lambda x: l.matrix_norm(x, "fro", keepdim=True), "x:normal[3,4]"
+    yield "~1e-8 matrix_cond %x {p=\"2\"}", lambda x: l.cond(x, 2), "x:normal[4,3]"
+    yield "matrix_norm %x {ord=\"3\"}", lambda x: l.matrix_norm(x, 3), "x:normal[3,4]"
+    yield "matrix_norm %x {ord=\"fro\"}", l.matrix_norm, "x:normal[3]"
+    for s in ("x:normal[3,3]", "x:normal[2,4,4]", "x:zero[2,2]", "x:spd[5,5]", "x:unit[2,1,2,2]"):
+        yield "~1e-8 matrix_exp %x", l.matrix_exp, s
+    yield "matrix_exp %x", l.matrix_exp, "x:normal.f32[3,3]"
+    yield "matrix_exp %x", l.matrix_exp, "x:normal[3,4]"
+    yield "~1e-8 svdvals %x", l.svdvals, "x:normal[2,3,4]"
+    yield "~1e-8 eigvalsh %x", l.eigvalsh, "x:spd[2,4,4]"
+    for n in (-1, -3):
+        yield f"~1e-8 matrix_power %x {{n={n}}}", lambda x, n=n: l.matrix_power(x, n), "x:spd[2,3,3]"
+
+
+def grids():
+    """Images at places that a grid says, rows and pairs that are combined."""
+    modes, pads = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    for m in modes:
+        for p in pads:
+            for a in (False, True):
+                yield (f"~1e-9 grid_sample %x, %y {{mode={m}, padding_mode={p}{', align_corners' if a else ''}}}",
+                       lambda x, y, m=m, p=p, a=a: F.grid_sample(x, y, m, p, a), "x:normal[2,3,4,5]", "y:normal[2,3,2,2]")
+    for m in modes[:2]:
+        yield (f"~1e-9 grid_sample %x, %y {{mode={m}, padding_mode=reflection}}", lambda x, y, m=m: F.grid_sample(x, y, m, "reflection", False),
+               "x:normal[1,2,3,4,2]", "y:normal[1,2,3,2,3]")
+    yield "~1e-9 grid_sample %x, %y", lambda x, y: F.grid_sample(x, y, align_corners=False), "x:normal[1,1,1,1]", "y:unit[1,2,2,2]"
+    yield "grid_sample %x, %y {mode=bicubic}", lambda x, y: F.grid_sample(x, y, "bicubic", align_corners=False), "x:normal[1,2,3,4,2]", "y:normal[1,2,3,2,3]"
+    yield "grid_sample %x, %y", lambda x, y: F.grid_sample(x, y, align_corners=False), "x:normal[2,3,4,5]", "y:normal[1,3,2,2]"
+    for a in (False, True):
+        for shape, size in (("[2,2,3]", [2, 3, 4, 5]), ("[1,3,4]", [1, 1, 2, 3, 4]), ("[1,2,3]", [1, 1, 1, 3])):
+            yield (f"affine_grid %x {{size={size}{', align_corners' if a else ''}}}", lambda x, s=size, a=a: F.affine_grid(x, s, a), f"x:normal{shape}")
+    yield "affine_grid %x {size=[1, 1, 2, 2]}", lambda x: F.affine_grid(x, [1, 1, 2, 2], False), "x:normal[2,2,3]"
+    for r in ("prod", "mean", "amax", "amin"):
+        for keep in (True, False):
+            yield (f"index_reduce %x, %i, %y {{axis=1, reduce={r}{'' if keep else ', exclude_self'}}}",
+                   lambda x, i, y, r=r, keep=keep: x.index_reduce(1, i, y, r, include_self=keep), "x:normal[3,4]", "i:class4[5]", "y:normal[3,5]")
+    yield "cumulative_trapezoid %x", torch.cumulative_trapezoid, X
+    yield "cumulative_trapezoid %x {dx=0.5, axis=0}", lambda x: torch.cumulative_trapezoid(x, dx=0.5, dim=0), X
+    yield "cumulative_trapezoid %x, %y {axis=1}", lambda x, y: torch.cumulative_trapezoid(x, y, dim=1), "x:normal[2,3,2]", "y:normal[3]"
+    for name, f in (("gcd", torch.gcd), ("lcm", torch.lcm)):
+        yield f"{name} %x, %y", f, "x:int[5,6]", "y:int[6]"
+        yield f"{name} %x, %y", f, "x:int[3]", "y:normal[3]"
+
+
 # ---- the files
 
 def tensor(call, word):
@@ -348,7 +410,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg, matrices, grids)}
 
 
 def main():

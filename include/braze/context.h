@@ -104,6 +104,24 @@ BZ_API bz_status bz_autocast_end(bz_context *c);
 /* Starts the random stream of c over from this seed. */
 BZ_API bz_status bz_seed(bz_context *c, uint64_t seed);
 
+/* A place in a stream of random numbers. Streams that differ in seed or stream are independent; stream 0 is that of bz_seed. All of the generator is in these three
+ * numbers: who keeps them and sets them again draws the same. */
+typedef struct bz_generator {
+    uint64_t seed, stream;
+    uint64_t offset; /* the next word of 32 bits, a multiple of 4 */
+} bz_generator;
+
+/* Where c draws next, and from where it is to draw. BZ_EMODE while bz_compile traces; BZ_EARG for NULL, and an offset that is no multiple of 4. */
+BZ_API bz_status bz_get_generator(bz_context *c, bz_generator *out);
+BZ_API bz_status bz_set_generator(bz_context *c, const bz_generator *g);
+
+/* n generators of streams of their own, which are others the next time: g moves on by 4 n words. BZ_EARG for NULL, and n < 0. */
+BZ_API bz_status bz_split_generator(bz_generator *g, bz_generator *out, int n);
+
+/* g moved on as one draw of so many words does, up to a multiple of 4. bz_rand and bz_randn take a word an element, of f64 two, as bz_randint does; docs/numerics.md has
+ * all. */
+BZ_API void bz_jump_generator(bz_generator *g, uint64_t words);
+
 /* What a context has done so far; times in nanoseconds. */
 typedef struct bz_counters {
     uint64_t ops;            /* builders that recorded something */

@@ -154,6 +154,9 @@ BZ_API bz_tensor *bz_diff_at(bz_tensor *x, int64_t n, int axis, const char *site
 /* Area under y along an axis by trapezoids, at places x or dx apart. x: NULL, or of y's shape, or the places of the axis alone. */
 BZ_API bz_tensor *bz_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis,
                                   const char *site);
+/* Area under y up to each place of an axis but the first, by trapezoids. x: as bz_trapezoid's. */
+BZ_API bz_tensor *bz_cumulative_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis,
+                                             const char *site);
 /* Norms of order p of the differences of all rows: [.., p, m] [.., r, m] -> [.., p, r] */
 BZ_API bz_tensor *bz_cdist_at(bz_tensor *x, bz_tensor *y, double p, const char *site);
 /* Covariances of the rows of x [variables, observations] A vector is one variable. fweights: how often each observation counts,
@@ -195,6 +198,11 @@ BZ_API bz_tensor *bz_corrcoef_at(bz_tensor *x, const char *site);
 #define bz_trapezoid_3_(y, x, dx)                    bz_trapezoid_at((y), (x), (dx), -1, BZ_SITE)
 #define bz_trapezoid_4_(y, x, dx, axis)              bz_trapezoid_at((y), (x), (dx), (axis), BZ_SITE)
 #define bz_trapezoid(...)                            BZ_BY_COUNT_(bz_trapezoid, __VA_ARGS__)
+#define bz_cumulative_trapezoid_1_(y)                bz_cumulative_trapezoid_at((y), NULL, 1, -1, BZ_SITE)
+#define bz_cumulative_trapezoid_2_(y, x)             bz_cumulative_trapezoid_at((y), (x), 1, -1, BZ_SITE)
+#define bz_cumulative_trapezoid_3_(y, x, dx)         bz_cumulative_trapezoid_at((y), (x), (dx), -1, BZ_SITE)
+#define bz_cumulative_trapezoid_4_(y, x, dx, axis)   bz_cumulative_trapezoid_at((y), (x), (dx), (axis), BZ_SITE)
+#define bz_cumulative_trapezoid(...)                 BZ_BY_COUNT_(bz_cumulative_trapezoid, __VA_ARGS__)
 #define bz_cdist_2_(x, y)                            bz_cdist_at((x), (y), 2, BZ_SITE)
 #define bz_cdist_3_(x, y, p)                         bz_cdist_at((x), (y), (p), BZ_SITE)
 #define bz_cdist(...)                                BZ_BY_COUNT_(bz_cdist, __VA_ARGS__)
@@ -258,7 +266,7 @@ BZ_API bz_tensor *bz_cross_at(bz_tensor *x, bz_tensor *y, int axis, const char *
 BZ_API bz_tensor *bz_einsum_at(bz_tensor *const *x, int n, const char *equation, const char *site);
 /* Sum of a matrix's diagonal. */
 BZ_API bz_tensor *bz_trace_at(bz_tensor *x, const char *site);
-/* Product of n times x, n >= 0. */
+/* Product of n times x, or -n times its inverse. */
 BZ_API bz_tensor *bz_matrix_power_at(bz_tensor *x, int64_t n, const char *site);
 #define bz_vdot(...)                            bz_vdot_at(__VA_ARGS__, BZ_SITE)
 #define bz_inner(...)                           bz_inner_at(__VA_ARGS__, BZ_SITE)
@@ -318,6 +326,26 @@ BZ_API bz_tensor *bz_svd_at(bz_tensor *x, bz_tensor **s, bz_tensor **vh, const c
 /* x = q triangle, of orthonormal columns and an upper triangle: [..., m, k], [..., k, n], k = min(m, n). triangle may be NULL. A
  * gradient for m >= n. */
 BZ_API bz_tensor *bz_qr_at(bz_tensor *x, bz_tensor **triangle, const char *site);
+/* Singular values of matrices, falling. */
+BZ_API bz_tensor *bz_svdvals_at(bz_tensor *x, const char *site);
+/* Eigenvalues of symmetric matrices, ascending, of whose lower triangle. */
+BZ_API bz_tensor *bz_eigvalsh_at(bz_tensor *x, const char *site);
+/* How many singular values are above atol and rtol times the largest one (i64). rtol below 0: 0 beside an atol, else the longer side
+ * times the dtype's epsilon. */
+BZ_API bz_tensor *bz_matrix_rank_at(bz_tensor *x, double atol, double rtol, const char *site);
+/* Pseudo-inverses of matrices, of the singular values that matrix_rank counts. Its gradient takes the rank for constant. */
+BZ_API bz_tensor *bz_pinv_at(bz_tensor *x, double atol, double rtol, const char *site);
+/* Least squares: of the X with the smallest sum of (x X - y)^2 the one of smallest norm, pinv(x) y. y: [.., m, k]. residuals: these
+ * sums, [.., k]; of them, rank and singular_values NULL is what is not wanted. rcond: pinv's rtol. */
+BZ_API bz_tensor *bz_lstsq_at(bz_tensor *x, bz_tensor *y, double rcond, bz_tensor **residuals,
+                              bz_tensor **rank, bz_tensor **singular_values, const char *site);
+/* Norms of matrices: fro, nuc, 1, 2, inf, -1, -2, -inf. 1, inf: the largest sum of a column, a row; 2: the largest singular value,
+ * nuc: their sum; with -: the smallest. */
+BZ_API bz_tensor *bz_matrix_norm_at(bz_tensor *x, const char *ord, bool keepdim, const char *site);
+/* Condition of matrices: norm p times that of the inverse. p as matrix_norm's; 2 and -2 are for any matrices. */
+BZ_API bz_tensor *bz_matrix_cond_at(bz_tensor *x, const char *p, const char *site);
+/* Exponentials of square matrices. */
+BZ_API bz_tensor *bz_matrix_exp_at(bz_tensor *x, const char *site);
 #define bz_cholesky_1_(x)                   bz_cholesky_at((x), false, BZ_SITE)
 #define bz_cholesky_2_(x, upper)            bz_cholesky_at((x), (upper), BZ_SITE)
 #define bz_cholesky(...)                    BZ_BY_COUNT_(bz_cholesky, __VA_ARGS__)
@@ -331,9 +359,27 @@ BZ_API bz_tensor *bz_qr_at(bz_tensor *x, bz_tensor **triangle, const char *site)
 #define bz_eigh(...)                        bz_eigh_at(__VA_ARGS__, BZ_SITE)
 #define bz_svd(...)                         bz_svd_at(__VA_ARGS__, BZ_SITE)
 #define bz_qr(...)                          bz_qr_at(__VA_ARGS__, BZ_SITE)
+#define bz_svdvals(...)                     bz_svdvals_at(__VA_ARGS__, BZ_SITE)
+#define bz_eigvalsh(...)                    bz_eigvalsh_at(__VA_ARGS__, BZ_SITE)
+#define bz_matrix_rank_1_(x)                bz_matrix_rank_at((x), 0, -1, BZ_SITE)
+#define bz_matrix_rank_2_(x, atol)          bz_matrix_rank_at((x), (atol), -1, BZ_SITE)
+#define bz_matrix_rank_3_(x, atol, rtol)    bz_matrix_rank_at((x), (atol), (rtol), BZ_SITE)
+#define bz_matrix_rank(...)                 BZ_BY_COUNT_(bz_matrix_rank, __VA_ARGS__)
+#define bz_pinv_1_(x)                       bz_pinv_at((x), 0, -1, BZ_SITE)
+#define bz_pinv_2_(x, atol)                 bz_pinv_at((x), (atol), -1, BZ_SITE)
+#define bz_pinv_3_(x, atol, rtol)           bz_pinv_at((x), (atol), (rtol), BZ_SITE)
+#define bz_pinv(...)                        BZ_BY_COUNT_(bz_pinv, __VA_ARGS__)
+#define bz_lstsq(...)                       bz_lstsq_at(__VA_ARGS__, BZ_SITE)
+#define bz_matrix_norm_2_(x, ord)           bz_matrix_norm_at((x), (ord), false, BZ_SITE)
+#define bz_matrix_norm_3_(x, ord, keepdim)  bz_matrix_norm_at((x), (ord), (keepdim), BZ_SITE)
+#define bz_matrix_norm(...)                 BZ_BY_COUNT_(bz_matrix_norm, __VA_ARGS__)
+#define bz_matrix_cond(...)                 bz_matrix_cond_at(__VA_ARGS__, BZ_SITE)
+#define bz_matrix_exp(...)                  bz_matrix_exp_at(__VA_ARGS__, BZ_SITE)
 
 /* ---- windows, and images of other sizes */
 typedef enum bz_resize { BZ_RESIZE_NEAREST, BZ_RESIZE_NEAREST_EXACT, BZ_RESIZE_LINEAR, BZ_RESIZE_BILINEAR, BZ_RESIZE_TRILINEAR, BZ_RESIZE_BICUBIC, BZ_RESIZE_AREA } bz_resize;
+typedef enum bz_sample { BZ_SAMPLE_BILINEAR, BZ_SAMPLE_NEAREST, BZ_SAMPLE_BICUBIC } bz_sample;
+typedef enum bz_border { BZ_BORDER_ZEROS, BZ_BORDER_BORDER, BZ_BORDER_REFLECTION } bz_border;
 
 /* Convolution of x [N, C, L], or one sample [C, L], with weight [O, C / groups, K], plus bias [O] (NULL: none) -> [N, O, ...].
  * stride, padding (zeros at either end), dilation: a number for each axis, or n = 1 for all, or NULL: 1, 0, 1. same: padding so that
@@ -448,6 +494,13 @@ BZ_API bz_tensor *bz_fold_at(bz_tensor *x, const int *output_size, const int *ke
  * outermost elements stay where they are. */
 BZ_API bz_tensor *bz_interpolate_at(bz_tensor *x, const int *size, int n, double scale_factor,
                                     bz_resize mode, bool align_corners, const char *site);
+/* x [N, C, S...] at the places that grid [N, M..., n] says, in -1 .. 1 of its n axes S, the last one first: [N, C, M...] n = 2 or 3.
+ * -1 and 1 are the outer edges of the outermost elements, align_corners: their middles. */
+BZ_API bz_tensor *bz_grid_sample_at(bz_tensor *x, bz_tensor *grid, bz_sample mode,
+                                    bz_border padding_mode, bool align_corners, const char *site);
+/* Places for grid_sample: x [N, n, n + 1] times (place, 1), of images [N, C, S...] of this size. n = 2 or 3. */
+BZ_API bz_tensor *bz_affine_grid_at(bz_tensor *x, const int64_t *size, int n, bool align_corners,
+                                    const char *site);
 /* Channels as pixels: [.., C r r, H, W] -> [.., C, H r, W r] */
 BZ_API bz_tensor *bz_pixel_shuffle_at(bz_tensor *x, int64_t upscale_factor, const char *site);
 /* Pixels as channels: [.., C, H r, W r] -> [.., C r r, H, W] */
@@ -463,33 +516,39 @@ BZ_API bz_tensor *bz_scaled_dot_product_attention_at(bz_tensor *query, bz_tensor
                                                      bz_tensor *noise, double dropout_p,
                                                      bool is_causal, double scale, bool enable_gqa,
                                                      const char *site);
-#define bz_conv1d(...)                       bz_conv1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv2d(...)                       bz_conv2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv3d(...)                       bz_conv3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose1d(...)             bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose2d(...)             bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_conv_transpose3d(...)             bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool1d(...)                   bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool2d(...)                   bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_max_pool3d(...)                   bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool1d(...)                   bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool2d(...)                   bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_avg_pool3d(...)                   bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool1d(...)                    bz_lp_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool2d(...)                    bz_lp_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_lp_pool3d(...)                    bz_lp_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool1d(...)          bz_adaptive_max_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool1d(...)          bz_adaptive_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool2d(...)          bz_adaptive_max_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool2d(...)          bz_adaptive_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_max_pool3d(...)          bz_adaptive_max_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_adaptive_avg_pool3d(...)          bz_adaptive_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
-#define bz_unfold(...)                       bz_unfold_at(__VA_ARGS__, BZ_SITE)
-#define bz_fold(...)                         bz_fold_at(__VA_ARGS__, BZ_SITE)
-#define bz_interpolate(...)                  bz_interpolate_at(__VA_ARGS__, BZ_SITE)
-#define bz_pixel_shuffle(...)                bz_pixel_shuffle_at(__VA_ARGS__, BZ_SITE)
-#define bz_pixel_unshuffle(...)              bz_pixel_unshuffle_at(__VA_ARGS__, BZ_SITE)
-#define bz_channel_shuffle(...)              bz_channel_shuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv1d(...)                                 bz_conv1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv2d(...)                                 bz_conv2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv3d(...)                                 bz_conv3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose1d(...)                       bz_conv_transpose1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose2d(...)                       bz_conv_transpose2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_conv_transpose3d(...)                       bz_conv_transpose3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool1d(...)                             bz_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool2d(...)                             bz_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_max_pool3d(...)                             bz_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool1d(...)                             bz_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool2d(...)                             bz_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_avg_pool3d(...)                             bz_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool1d(...)                              bz_lp_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool2d(...)                              bz_lp_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_lp_pool3d(...)                              bz_lp_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool1d(...)                    bz_adaptive_max_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool1d(...)                    bz_adaptive_avg_pool1d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool2d(...)                    bz_adaptive_max_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool2d(...)                    bz_adaptive_avg_pool2d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_max_pool3d(...)                    bz_adaptive_max_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_adaptive_avg_pool3d(...)                    bz_adaptive_avg_pool3d_at(__VA_ARGS__, BZ_SITE)
+#define bz_unfold(...)                                 bz_unfold_at(__VA_ARGS__, BZ_SITE)
+#define bz_fold(...)                                   bz_fold_at(__VA_ARGS__, BZ_SITE)
+#define bz_interpolate(...)                            bz_interpolate_at(__VA_ARGS__, BZ_SITE)
+#define bz_grid_sample_2_(x, grid)                     bz_grid_sample_at((x), (grid), BZ_SAMPLE_BILINEAR, BZ_BORDER_ZEROS, false, BZ_SITE)
+#define bz_grid_sample_3_(x, grid, mode)               bz_grid_sample_at((x), (grid), (mode), BZ_BORDER_ZEROS, false, BZ_SITE)
+#define bz_grid_sample_4_(x, grid, mode, padding_mode) bz_grid_sample_at((x), (grid), (mode), (padding_mode), false, BZ_SITE)
+#define bz_grid_sample_5_(x, grid, mode, padding_mode, align_corners) bz_grid_sample_at((x), (grid), (mode), (padding_mode), (align_corners), BZ_SITE)
+#define bz_grid_sample(...)                            BZ_BY_COUNT_(bz_grid_sample, __VA_ARGS__)
+#define bz_affine_grid(...)                            bz_affine_grid_at(__VA_ARGS__, BZ_SITE)
+#define bz_pixel_shuffle(...)                          bz_pixel_shuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_pixel_unshuffle(...)                        bz_pixel_unshuffle_at(__VA_ARGS__, BZ_SITE)
+#define bz_channel_shuffle(...)                        bz_channel_shuffle_at(__VA_ARGS__, BZ_SITE)
 #define bz_scaled_dot_product_attention_3_(query, key, value) bz_scaled_dot_product_attention_at((query), (key), (value), NULL, NULL, 0, false, 0, false, BZ_SITE)
 #define bz_scaled_dot_product_attention_4_(query, key, value, attn_mask) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), NULL, 0, false, 0, false, BZ_SITE)
 #define bz_scaled_dot_product_attention_5_(query, key, value, attn_mask, noise) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), 0, false, 0, false, BZ_SITE)
@@ -497,7 +556,7 @@ BZ_API bz_tensor *bz_scaled_dot_product_attention_at(bz_tensor *query, bz_tensor
 #define bz_scaled_dot_product_attention_7_(query, key, value, attn_mask, noise, dropout_p, is_causal) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), 0, false, BZ_SITE)
 #define bz_scaled_dot_product_attention_8_(query, key, value, attn_mask, noise, dropout_p, is_causal, scale) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), (scale), false, BZ_SITE)
 #define bz_scaled_dot_product_attention_9_(query, key, value, attn_mask, noise, dropout_p, is_causal, scale, enable_gqa) bz_scaled_dot_product_attention_at((query), (key), (value), (attn_mask), (noise), (dropout_p), (is_causal), (scale), (enable_gqa), BZ_SITE)
-#define bz_scaled_dot_product_attention(...) BZ_BY_COUNT_(bz_scaled_dot_product_attention, __VA_ARGS__)
+#define bz_scaled_dot_product_attention(...)           BZ_BY_COUNT_(bz_scaled_dot_product_attention, __VA_ARGS__)
 
 /* ---- activations and normalisations; results have x's shape */
 

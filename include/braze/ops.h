@@ -316,6 +316,10 @@ BZ_API bz_tensor *bz_float_power_at(bz_tensor *x, bz_tensor *y, const char *site
 BZ_API bz_tensor *bz_ldexp_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* x as mantissa 2^exponent, 1/2 <= |mantissa| < 1 (exponent: i32). 0, infinities and NaN have exponent 0. */
 BZ_API bz_tensor *bz_frexp_at(bz_tensor *x, bz_tensor **exponent, const char *site);
+/* Greatest common divisor, of 0 and 0: 0. Integers of one kind. */
+BZ_API bz_tensor *bz_gcd_at(bz_tensor *x, bz_tensor *y, const char *site);
+/* Least common multiple, of 0 and anything: 0. Integers of one kind; it wraps. */
+BZ_API bz_tensor *bz_lcm_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* The next number of the dtype from x towards y. Its gradient is 0. */
 BZ_API bz_tensor *bz_nextafter_at(bz_tensor *x, bz_tensor *y, const char *site);
 /* The larger of x and y, the other one where one is NaN. */
@@ -422,6 +426,8 @@ static inline bz_tensor *bz_allclose_with_(bz_operand x, bz_operand y, double rt
 #define bz_float_power(x, y)                        BZ_WITH_2_(bz_float_power_at, x, y)
 #define bz_ldexp(x, y)                              BZ_WITH_2_(bz_ldexp_at, x, y)
 #define bz_frexp(...)                               bz_frexp_at(__VA_ARGS__, BZ_SITE)
+#define bz_gcd(x, y)                                BZ_WITH_2_(bz_gcd_at, x, y)
+#define bz_lcm(x, y)                                BZ_WITH_2_(bz_lcm_at, x, y)
 #define bz_nextafter(x, y)                          BZ_WITH_2_(bz_nextafter_at, x, y)
 #define bz_fmax(x, y)                               BZ_WITH_2_(bz_fmax_at, x, y)
 #define bz_fmin(x, y)                               BZ_WITH_2_(bz_fmin_at, x, y)

@@ -76,13 +76,14 @@ BZ_API bz_tensor *bz_arange_int_at(bz_context *c, int64_t start, int64_t stop, i
 /* n values from start to stop, both included; floats only. */
 BZ_API bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n,
                                  bz_dtype dtype, const char *site);
-/* [n, m] with 1 on the diagonal. */
+/* [n, m] with 1 on the diagonal. m INT64_MIN: n. */
 BZ_API bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype dtype, const char *site);
 #define bz_arange(...)                           bz_arange_at(__VA_ARGS__, BZ_SITE)
 #define bz_arange_int(...)                       bz_arange_int_at(__VA_ARGS__, BZ_SITE)
 #define bz_linspace_4_(c, start, stop, n)        bz_linspace_at((c), (start), (stop), (n), BZ_F32, BZ_SITE)
 #define bz_linspace_5_(c, start, stop, n, dtype) bz_linspace_at((c), (start), (stop), (n), (dtype), BZ_SITE)
 #define bz_linspace(...)                         BZ_BY_COUNT_(bz_linspace, __VA_ARGS__)
+#define bz_eye_2_(c, n)                          bz_eye_at((c), (n), INT64_MIN, BZ_F32, BZ_SITE)
 #define bz_eye_3_(c, n, m)                       bz_eye_at((c), (n), (m), BZ_F32, BZ_SITE)
 #define bz_eye_4_(c, n, m, dtype)                bz_eye_at((c), (n), (m), (dtype), BZ_SITE)
 #define bz_eye(...)                              BZ_BY_COUNT_(bz_eye, __VA_ARGS__)

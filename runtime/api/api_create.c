@@ -84,6 +84,7 @@ bz_tensor *bz_linspace_at(bz_context *c, double start, double stop, int64_t n, b
 
 bz_tensor *bz_eye_at(bz_context *c, int64_t n, int64_t m, bz_dtype t, const char *site) {
     rt_rec r;
+    if (m == INT64_MIN) m = n;
     bool ready =
         rt_begin_new(&r, "eye", c, site) && rt_check_shape(c, "eye", site, t, (int64_t[]){n, m}, 2);
     return rt_end(&r, ready ? ir_eye(r.g, n, m, t) : 0);
@@ -200,10 +201,25 @@ bz_tensor *bz_randperm_at(bz_context *c, int64_t n, const char *site) {
     return rt_end(&r, ready ? ir_randperm(r.g, n, key, offset) : 0);
 }
 
-bool rt_draw(rt_rec *r, int64_t times, ir_ref *key, ir_ref *offset) {
-    int64_t n;
-    if (!ir_numel(r->g, r->x[0], &n) || times < 0 || __builtin_mul_overflow(n, times, &n) ||
-        n > INT64_C(1) << 60)
+/* Elements that the operands broadcast to, -1: their sizes are not known, or there are too many. */
+static int64_t count_of(const rt_rec *r, unsigned n) {
+    int64_t count = 1, shape[IR_MAX_RANK], wide[IR_MAX_RANK];
+    for (unsigned a = 0; a < IR_MAX_RANK; a++) wide[a] = 1; /* from the last axis */
+    for (unsigned k = 0; k < n; k++) {
+        const unsigned rank = ir_at(r->g, r->x[k])->rank;
+        if (!ir_static_shape(r->g, r->x[k], shape)) return -1;
+        for (unsigned a = 0; a < rank; a++)
+            if (shape[a] != 1) wide[rank - 1 - a] = shape[a];
+    }
+    for (unsigned a = 0; a < IR_MAX_RANK; a++)
+        if (__builtin_mul_overflow(count, wide[a], &count)) return -1;
+    return count;
+}
+
+bool rt_draw(rt_rec *r, unsigned n, int64_t times, ir_ref *key, ir_ref *offset) {
+    int64_t count = count_of(r, n);
+    if (count < 0 || times < 0 || __builtin_mul_overflow(count, times, &count) ||
+        count > INT64_C(1) << 60)
         return ir_error(r->g, BZ_ESHAPE, IR_PHILOX, "there are not so many numbers"), false;
-    return rt_random(r->c, n, 2, key, offset);
+    return rt_random(r->c, count, 2, key, offset);
 }

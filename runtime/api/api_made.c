@@ -1,6 +1,8 @@
 /* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */
 #include "runtime/record/record.h"
 
+enum { BLOCK_DRAWS = 64 /* of two words */ };
+
 /* clang-format off */
 
 bz_tensor *bz_positive_at(bz_tensor *x, const char *site) {
@@ -75,6 +77,18 @@ bz_tensor *bz_frexp_at(bz_tensor *x, bz_tensor **exponent, const char *site) {
     bool ready = rt_begin(&r, "frexp", site, &x, 1, 0, BZ_NDTYPES);
     if (ready) made[0] = ir_frexp(r.g, r.x[0], &made[1]);
     return rt_end_results(&r, made, 2, (bz_tensor **[]){exponent});
+}
+
+bz_tensor *bz_gcd_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "gcd", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_gcd(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_lcm_at(bz_tensor *x, bz_tensor *y, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "lcm", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_lcm(r.g, r.x[0], r.x[1]) : 0);
 }
 
 bz_tensor *bz_nextafter_at(bz_tensor *x, bz_tensor *y, const char *site) {
@@ -346,6 +360,13 @@ bz_tensor *bz_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis, cons
     return rt_end(&r, ready ? ir_trapezoid(r.g, r.x[0], r.x[1], dx, axis) : 0);
 }
 
+bz_tensor *bz_cumulative_trapezoid_at(bz_tensor *y, bz_tensor *x, double dx, int axis,
+                                      const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "cumulative_trapezoid", site, (bz_tensor *[]){y, x}, 2, 1 << 1, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_cumulative_trapezoid(r.g, r.x[0], r.x[1], dx, axis) : 0);
+}
+
 bz_tensor *bz_cdist_at(bz_tensor *x, bz_tensor *y, double p, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "cdist", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
@@ -536,6 +557,57 @@ bz_tensor *bz_qr_at(bz_tensor *x, bz_tensor **triangle, const char *site) {
     return rt_end_results(&r, made, 2, (bz_tensor **[]){triangle});
 }
 
+bz_tensor *bz_svdvals_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "svdvals", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_svdvals(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_eigvalsh_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "eigvalsh", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_eigvalsh(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_matrix_rank_at(bz_tensor *x, double atol, double rtol, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matrix_rank", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matrix_rank(r.g, r.x[0], atol, rtol) : 0);
+}
+
+bz_tensor *bz_pinv_at(bz_tensor *x, double atol, double rtol, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "pinv", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_pinv(r.g, r.x[0], atol, rtol) : 0);
+}
+
+bz_tensor *bz_lstsq_at(bz_tensor *x, bz_tensor *y, double rcond, bz_tensor **residuals,
+                       bz_tensor **rank, bz_tensor **singular_values, const char *site) {
+    rt_rec r;
+    ir_ref made[4] = {0};
+    bool ready = rt_begin(&r, "lstsq", site, (bz_tensor *[]){x, y}, 2, 0, BZ_NDTYPES);
+    if (ready) made[0] = ir_lstsq(r.g, r.x[0], r.x[1], rcond, &made[1], &made[2], &made[3]);
+    return rt_end_results(&r, made, 4, (bz_tensor **[]){residuals, rank, singular_values});
+}
+
+bz_tensor *bz_matrix_norm_at(bz_tensor *x, const char *ord, bool keepdim, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matrix_norm", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matrix_norm(r.g, r.x[0], ord, keepdim) : 0);
+}
+
+bz_tensor *bz_matrix_cond_at(bz_tensor *x, const char *p, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matrix_cond", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matrix_cond(r.g, r.x[0], p) : 0);
+}
+
+bz_tensor *bz_matrix_exp_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "matrix_exp", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_matrix_exp(r.g, r.x[0]) : 0);
+}
+
 bz_tensor *bz_zeros_like_at(bz_tensor *x, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "zeros_like", site, &x, 1, 0, BZ_NDTYPES);
@@ -597,7 +669,7 @@ bz_tensor *bz_rand_like_at(bz_tensor *x, const char *site) {
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "rand_like", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, 1, &key, &offset);
+              && rt_draw(&r, 1, 1, &key, &offset);
     return rt_end(&r, ready ? ir_rand_like(r.g, r.x[0], key, offset) : 0);
 }
 
@@ -605,7 +677,7 @@ bz_tensor *bz_randn_like_at(bz_tensor *x, const char *site) {
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "randn_like", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, 1, &key, &offset);
+              && rt_draw(&r, 1, 1, &key, &offset);
     return rt_end(&r, ready ? ir_randn_like(r.g, r.x[0], key, offset) : 0);
 }
 
@@ -613,15 +685,63 @@ bz_tensor *bz_bernoulli_at(bz_tensor *x, const char *site) {
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "bernoulli", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, 1, &key, &offset);
+              && rt_draw(&r, 1, 1, &key, &offset);
     return rt_end(&r, ready ? ir_bernoulli(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_standard_gamma_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "standard_gamma", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_standard_gamma(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_gamma_at(bz_tensor *concentration, bz_tensor *rate, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "gamma", site, (bz_tensor *[]){concentration, rate}, 2, 0, BZ_NDTYPES)
+              && rt_draw(&r, 2, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_gamma(r.g, r.x[0], r.x[1], key, offset) : 0);
+}
+
+bz_tensor *bz_beta_at(bz_tensor *concentration1, bz_tensor *concentration0, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "beta", site, (bz_tensor *[]){concentration1, concentration0}, 2, 0, BZ_NDTYPES)
+              && rt_draw(&r, 2, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_beta(r.g, r.x[0], r.x[1], key, offset) : 0);
+}
+
+bz_tensor *bz_dirichlet_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "dirichlet", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_dirichlet(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_poisson_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "poisson", site, &x, 1, 0, BZ_NDTYPES)
+              && rt_draw(&r, 1, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_poisson(r.g, r.x[0], key, offset) : 0);
+}
+
+bz_tensor *bz_binomial_at(bz_tensor *count, bz_tensor *prob, const char *site) {
+    rt_rec r;
+    ir_ref key, offset;
+    bool ready = rt_begin(&r, "binomial", site, (bz_tensor *[]){count, prob}, 2, 0, BZ_NDTYPES)
+              && rt_draw(&r, 2, BLOCK_DRAWS, &key, &offset);
+    return rt_end(&r, ready ? ir_binomial(r.g, r.x[0], r.x[1], key, offset) : 0);
 }
 
 bz_tensor *bz_dropout_at(bz_tensor *x, double p, bool training, const char *site) {
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "dropout", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, 1, &key, &offset);
+              && rt_draw(&r, 1, 1, &key, &offset);
     return rt_end(&r, ready ? ir_dropout(r.g, r.x[0], p, training, key, offset) : 0);
 }
 
@@ -630,7 +750,7 @@ bz_tensor *bz_multinomial_at(bz_tensor *x, int64_t num_samples, bool replacement
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "multinomial", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, num_samples, &key, &offset);
+              && rt_draw(&r, 1, num_samples, &key, &offset);
     return rt_end(&r, ready ? ir_multinomial(r.g, r.x[0], num_samples, replacement, key, offset) : 0);
 }
 
@@ -638,7 +758,7 @@ bz_tensor *bz_gumbel_softmax_at(bz_tensor *x, double tau, bool hard, int axis, c
     rt_rec r;
     ir_ref key, offset;
     bool ready = rt_begin(&r, "gumbel_softmax", site, &x, 1, 0, BZ_NDTYPES)
-              && rt_draw(&r, 1, &key, &offset);
+              && rt_draw(&r, 1, 1, &key, &offset);
     return rt_end(&r, ready ? ir_gumbel_softmax(r.g, r.x[0], tau, hard, axis, key, offset) : 0);
 }
 
@@ -1155,6 +1275,13 @@ bz_tensor *bz_index_copy_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int 
     return rt_end(&r, ready ? ir_index_copy(r.g, r.x[0], r.x[1], r.x[2], axis) : 0);
 }
 
+bz_tensor *bz_index_reduce_at(bz_tensor *x, bz_tensor *index, bz_tensor *src, int axis,
+                              bz_combine reduce, bool exclude_self, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "index_reduce", site, (bz_tensor *[]){x, index, src}, 3, 0, BZ_I64);
+    return rt_end(&r, ready ? ir_index_reduce(r.g, r.x[0], r.x[1], r.x[2], axis, (int)reduce, exclude_self) : 0);
+}
+
 bz_tensor *bz_index_fill_at(bz_tensor *x, bz_tensor *index, bz_tensor *value, int axis,
                             const char *site) {
     rt_rec r;
@@ -1528,6 +1655,20 @@ bz_tensor *bz_interpolate_at(bz_tensor *x, const int *size, int n, double scale_
     bool ready = rt_begin(&r, "interpolate", site, &x, 1, 0, BZ_NDTYPES)
               && rt_list_or_none(&r, size, n);
     return rt_end(&r, ready ? ir_interpolate(r.g, r.x[0], size, (unsigned)n, scale_factor, (int)mode, align_corners) : 0);
+}
+
+bz_tensor *bz_grid_sample_at(bz_tensor *x, bz_tensor *grid, bz_sample mode, bz_border padding_mode,
+                             bool align_corners, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "grid_sample", site, (bz_tensor *[]){x, grid}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_grid_sample(r.g, r.x[0], r.x[1], (int)mode, (int)padding_mode, align_corners) : 0);
+}
+
+bz_tensor *bz_affine_grid_at(bz_tensor *x, const int64_t *size, int n, bool align_corners,
+                             const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "affine_grid", site, &x, 1, 0, BZ_NDTYPES) && rt_list(&r, size, n);
+    return rt_end(&r, ready ? ir_affine_grid(r.g, r.x[0], size, (unsigned)n, align_corners) : 0);
 }
 
 bz_tensor *bz_pixel_shuffle_at(bz_tensor *x, int64_t upscale_factor, const char *site) {

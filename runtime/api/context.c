@@ -130,7 +130,7 @@ bz_status bz_open(const bz_options *options, bz_context **out) {
     }
     c->options = *o;
     c->mode = o->mode;
-    c->seed = o->seed;
+    c->seed = c->random[0] = o->seed;
     c->op = "open";
     c->find_nan = o->find_nan || rt_env_get()->nan;
     rt_forget_interrupt(c);
@@ -289,8 +289,8 @@ bz_status bz_seed(bz_context *c, uint64_t seed) {
                            "call it before; each call of the function draws new numbers");
     if (s) return s;
     rt_epoch_end(c, "bz_seed"); /* what is recorded keeps the old stream */
-    c->seed = seed;
-    c->stream = 0;
+    c->seed = c->random[0] = seed;
+    c->stream = c->random[1] = 0;
     return BZ_OK;
 }
 

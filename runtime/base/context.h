@@ -53,6 +53,7 @@ struct bz_context {
     uint64_t calls, donation; /* of programs; donation: calls whose inputs were looked at */
     uint64_t flushes;
     uint64_t seed, stream; /* of random numbers: key and next word */
+    uint64_t random[2];    /* seed and stream of a bz_generator, of which the key is made */
     struct rt_names *names;
     struct rt_layouts *layouts;
     struct rt_pool *pool;

@@ -103,9 +103,9 @@ bz_status rt_ready_to_read(bz_context *c, const char *op);
 bool rt_traces(const bz_context *c);       /* the innermost such function is one of bz_compile */
 const char *rt_doing(const bz_context *c); /* "bz_compile traces", "bz_while runs" */
 
-/* ---- api_create.c, for api_made.c: key and offset of the next numbers of the stream, two words for each element of the call's first operand,
- * `times` times. */
-bool rt_draw(rt_rec *r, int64_t times, ir_ref *key, ir_ref *offset);
+/* ---- api_create.c, for api_made.c: key and offset of the next numbers of the stream, two words for each element that the call's n operands
+ * broadcast to, `times` times. */
+bool rt_draw(rt_rec *r, unsigned n, int64_t times, ir_ref *key, ir_ref *offset);
 
 /* ---- api_ops.c, for api_made.c: made[0] as a handle, made[k] as *more[k - 1] where the caller wants it. */
 bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more);

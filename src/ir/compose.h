@@ -40,6 +40,15 @@ ir_ref ir_at_least_unseen(ir_graph *g, ir_ref x, double least);
 /* Losses of single elements in op-math, reduced as words.def says, in dtype t. */
 ir_ref ir_loss_out(ir_graph *g, const char *name, ir_ref x, int reduction, bz_dtype t);
 
+/* compose_random.c: a stream's words. Number of the first word of each element: offset + words * (its row-major index), in the shape asked
+ * for; 0 and an error that names `name`: key or offset are no i64. */
+ir_ref ir_first_word(ir_graph *g, const char *name, const ir_dim *dims, unsigned rank, ir_ref key,
+                     ir_ref offset, unsigned words);
+/* Word n as an i64 in 0 .. 2^32 - 1, its lowest `drop` bits shifted out. */
+ir_ref ir_stream_word(ir_graph *g, ir_ref n, ir_ref key, int drop);
+/* 53 random bits from words n and n + 1 as an i64. */
+ir_ref ir_bits53(ir_graph *g, ir_ref n, ir_ref key);
+
 static inline ir_ref ir_plus(ir_graph *g, ir_ref x, ir_ref y) {
     return ir_build2(g, IR_ADD, x, y);
 }

@@ -160,30 +160,46 @@ ir_ref ir_diff(ir_graph *g, ir_ref x, int64_t n, int axis) {
     return x;
 }
 
-/* Half the sum of neighbours times their distance: x, [n] or of y's shape, or dx. */
-ir_ref ir_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis) {
-    unsigned at;
+/* Sums of neighbours times their distance: x, [n] or of y's shape, or dx; in op-math. *at: the axis, *t: the dtype of the result. */
+static ir_ref trapezoids(ir_graph *g, const char *name, ir_ref y, ir_ref x, double dx, int axis,
+                         unsigned *at, bz_dtype *t) {
     int64_t n, m;
-    if (!sized_axis(g, "trapezoid", y, axis, &at, &n)) return 0;
-    bz_dtype t = x ? ir_promote(ir_dtype(g, y), ir_dtype(g, x)) : ir_dtype(g, y);
+    if (!sized_axis(g, name, y, axis, at, &n)) return 0;
+    *t = x ? ir_promote(ir_dtype(g, y), ir_dtype(g, x)) : ir_dtype(g, y);
     y = ir_math_in(g, y);
     bool few = n < 1;
-    ir_ref low = ir_narrow(g, y, (int)at, 0, few ? 0 : n - 1),
-           high = ir_narrow(g, y, (int)at, few ? 0 : 1, few ? 0 : n - 1);
+    ir_ref low = ir_narrow(g, y, (int)*at, 0, few ? 0 : n - 1),
+           high = ir_narrow(g, y, (int)*at, few ? 0 : 1, few ? 0 : n - 1);
     ir_ref both = ir_plus(g, low, high), width = ir_num(g, y, dx);
     if (x) {
-        unsigned rank = ir_at(g, x)->rank, along = rank == 1 ? 0 : at;
+        unsigned rank = ir_at(g, x)->rank, along = rank == 1 ? 0 : *at;
         if (rank == 0 || along >= rank || !ir_dim_value(g, ir_dims(g, ir_at(g, x))[along], &m) ||
             m != n)
-            return ir_error_as(g, BZ_ESHAPE, "trapezoid",
-                               "x %s has not the places of %s along axis %d", ir_shape_text(g, x),
-                               ir_shape_text(g, y), axis);
+            return ir_error_as(g, BZ_ESHAPE, name, "x %s has not the places of %s along axis %d",
+                               ir_shape_text(g, x), ir_shape_text(g, y), axis);
         width = ir_diff(g, ir_math_in(g, x), 1, (int)along);
-        for (unsigned a = at + 1; rank == 1 && a < ir_at(g, y)->rank && width; a++)
+        for (unsigned a = *at + 1; rank == 1 && a < ir_at(g, y)->rank && width; a++)
             width = ir_unsqueeze(g, width, -1);
     }
-    ir_ref sum = ir_reduce(g, IR_SUM, ir_times(g, both, width), (int[]){(int)at}, 1, false);
-    return ir_math_out(g, ir_times(g, sum, ir_num(g, y, 0.5)), t);
+    return ir_times(g, both, width);
+}
+
+/* Half the sum of these. */
+ir_ref ir_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis) {
+    bz_dtype t;
+    unsigned at;
+    ir_ref parts = trapezoids(g, "trapezoid", y, x, dx, axis, &at, &t);
+    if (!parts) return 0;
+    ir_ref sum = ir_reduce(g, IR_SUM, parts, (int[]){(int)at}, 1, false);
+    return ir_math_out(g, ir_times(g, sum, ir_num(g, sum, 0.5)), t);
+}
+
+/* Sums up to each place of what trapezoid adds up. */
+ir_ref ir_cumulative_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis) {
+    bz_dtype t;
+    unsigned at;
+    ir_ref parts = trapezoids(g, "cumulative_trapezoid", y, x, dx, axis, &at, &t);
+    return parts ? ir_math_out(g, ir_times(g, ir_cumsum(g, parts, (int)at, false, false), ir_num(g, parts, 0.5)), t) : 0;
 }
 
 /* ---- distances of all pairs: x [.., p, m], y [.., r, m] -> [.., p, r] */

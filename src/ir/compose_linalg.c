@@ -133,6 +133,11 @@ ir_ref ir_qr(ir_graph *g, ir_ref x, ir_ref *r) {
     return unflat(g, ir_result(g, t, 0), x, 2);
 }
 
+ir_ref ir_matrix_exp(ir_graph *g, ir_ref x) {
+    ir_ref a = flat(g, "matrix_exp", x, true);
+    return unflat(g, ir_result(g, called(g, "exp", &a, 1), 0), x, 2);
+}
+
 /* ---- gradients: everything is [b, ...] here */
 
 static ir_ref mul(ir_graph *g, ir_ref x, ir_ref y) {
@@ -282,4 +287,16 @@ ir_ref linalg_grad_qr(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d) {
     m = mul(g, q, ir_plus(g, low, below));
     if (d[0]) m = sum_of(g, m, d[0]);
     return turned(g, ir_result(g, called(g, "upper", (ir_ref[]){rr, turned(g, m)}, 2), 0));
+}
+
+/* The corner of e^[A^T, d; 0, A^T] */
+ir_ref linalg_grad_exp(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d) {
+    int64_t a[IR_MAX_RANK];
+    (void)k;
+    if (!ir_static_shape(g, ir_operand(g, r, 0), a)) return 0;
+    ir_ref at = turned(g, ir_operand(g, r, 0));
+    ir_ref top = ir_concat(g, (ir_ref[]){at, d[0]}, 2, 2), none = ir_const_like(g, at, 0);
+    ir_ref low = ir_concat(g, (ir_ref[]){none, at}, 2, 2), both = ir_concat(g, (ir_ref[]){top, low}, 2, 1);
+    ir_ref e = ir_result(g, called(g, "exp", &both, 1), 0);
+    return e ? ir_narrow(g, ir_narrow(g, e, 1, 0, a[1]), 2, a[1], a[1]) : 0;
 }

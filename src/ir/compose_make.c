@@ -79,6 +79,7 @@ ir_ref ir_linspace(ir_graph *g, double start, double stop, int64_t n, bz_dtype t
 }
 
 ir_ref ir_eye(ir_graph *g, int64_t n, int64_t m, bz_dtype t) {
+    if (m == INT64_MIN) m = n;
     ir_dim dims[2] = {ir_dim_const(g, n), ir_dim_const(g, m)};
     ir_ref i = ir_iota(g, BZ_I64, dims, 2, 0), j = ir_iota(g, BZ_I64, dims, 2, 1);
     return ir_cast(g, ir_build2(g, IR_EQ, i, j), t);

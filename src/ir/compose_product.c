@@ -207,8 +207,10 @@ ir_ref ir_matrix_power(ir_graph *g, ir_ref x, int64_t n) {
     if (rank < 2 || dim_of(g, x, rank - 1) != dim_of(g, x, rank - 2))
         return ir_error_as(g, BZ_ESHAPE, "matrix_power", "%s holds no square matrices",
                            ir_shape_text(g, x));
-    if (n < 0)
-        return ir_error_as(g, BZ_EARG, "matrix_power", "n = %lld wants an inverse", (long long)n);
+    if (n < 0) {
+        ir_ref inverse = n == INT64_MIN ? ir_error_as(g, BZ_EARG, "matrix_power", "n is out of range") : ir_inv(g, x);
+        return inverse ? ir_matrix_power(g, inverse, -n) : 0;
+    }
     if (n == 0) {
         if (!ir_dim_value(g, dim_of(g, x, rank - 1), &size))
             return ir_error_as(g, BZ_EUNSUPPORTED, "matrix_power", "the sizes of %s must be known",

@@ -141,6 +141,42 @@ ir_ref ir_index_add(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, d
     return rows_into(g, "index_add", IR_BY_SUM, x, index, src, axis);
 }
 
+/* The mean of a row and those of src that go there: sums over counts; of integers rounded down. */
+static ir_ref mean_rows(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, bool exclude_self) {
+    const bz_dtype t = ir_dtype(g, x), wide = ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
+    ir_ref zero = ir_const_bits(g, wide, 0, NULL, 0), one = ir_const_i(g, wide, 1);
+    x = ir_cast(g, x, wide);
+    ir_ref ones = ir_const_like(g, x, 1), count = ones;
+    if (exclude_self) {
+        x = rows_into(g, "index_reduce", IR_BY_LAST, x, index, zero, axis);
+        count = rows_into(g, "index_reduce", IR_BY_LAST, ones, index, zero, axis);
+    }
+    x = rows_into(g, "index_reduce", IR_BY_SUM, x, index, ir_cast(g, src, wide), axis);
+    count = rows_into(g, "index_reduce", IR_BY_SUM, count, index, one, axis);
+    count = ir_build2(g, IR_MAX, count, ones);
+    return ir_cast(g, ir_build2(g, ir_is_float(t) ? IR_DIV : IR_FLOORDIV, x, count), t);
+}
+
+ir_ref ir_index_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                       bool exclude_self) {
+    static const ir_way ways[] = {[IR_COMBINE_SUM] = IR_BY_SUM,
+                                  [IR_COMBINE_PROD] = IR_BY_PROD,
+                                  [IR_COMBINE_MEAN] = IR_BY_SUM,
+                                  [IR_COMBINE_AMAX] = IR_BY_MAX,
+                                  [IR_COMBINE_AMIN] = IR_BY_MIN};
+    if (!x || !index || !src) return 0;
+    if (reduce < 0 || reduce >= (int)BZ_LEN(ways))
+        return ir_error_as(g, BZ_EARG, "index_reduce", "there is no reduction number %d", reduce);
+    if (reduce == IR_COMBINE_MEAN) return mean_rows(g, x, index, src, axis, exclude_self);
+    const ir_way way = ways[reduce];
+    const bz_dtype t = ir_dtype(g, x);
+    if (exclude_self) {
+        const ir_bits e = way == IR_BY_SUM ? 0 : ir_way_start(way, t);
+        x = rows_into(g, "index_reduce", IR_BY_LAST, x, index, ir_const_bits(g, t, e, NULL, 0), axis);
+    }
+    return rows_into(g, "index_reduce", way, x, index, src, axis);
+}
+
 ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis) {
     return rows_into(g, "index_copy", IR_BY_LAST, x, index, src, axis);
 }

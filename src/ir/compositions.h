@@ -28,6 +28,10 @@ ir_ref ir_float_power(ir_graph *g, ir_ref x, ir_ref y);
 ir_ref ir_ldexp(ir_graph *g, ir_ref x, ir_ref y);
 /* x as mantissa 2^exponent, 1/2 <= |mantissa| < 1 (exponent: i32). */
 ir_ref ir_frexp(ir_graph *g, ir_ref x, ir_ref *exponent);
+/* Greatest common divisor, of 0 and 0: 0. */
+ir_ref ir_gcd(ir_graph *g, ir_ref x, ir_ref y);
+/* Least common multiple, of 0 and anything: 0. */
+ir_ref ir_lcm(ir_graph *g, ir_ref x, ir_ref y);
 /* The next number of the dtype from x towards y. */
 ir_ref ir_nextafter(ir_graph *g, ir_ref x, ir_ref y);
 /* The larger of x and y, the other one where one is NaN. */
@@ -114,6 +118,8 @@ ir_ref ir_histc(ir_graph *g, ir_ref x, int64_t bins, double min, double max);
 ir_ref ir_diff(ir_graph *g, ir_ref x, int64_t n, int axis);
 /* Area under y along an axis by trapezoids, at places x or dx apart. */
 ir_ref ir_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis);
+/* Area under y up to each place of an axis but the first, by trapezoids. */
+ir_ref ir_cumulative_trapezoid(ir_graph *g, ir_ref y, ir_ref x, double dx, int axis);
 /* Norms of order p of the differences of all rows: [.., p, m] [.., r, m] -> [.., p, r] */
 ir_ref ir_cdist(ir_graph *g, ir_ref x, ir_ref y, double p);
 /* Covariances of the rows of x [variables, observations] */
@@ -153,7 +159,7 @@ ir_ref ir_cross(ir_graph *g, ir_ref x, ir_ref y, int axis);
 ir_ref ir_einsum(ir_graph *g, const char *equation, const ir_ref *x, unsigned n);
 /* Sum of a matrix's diagonal. */
 ir_ref ir_trace(ir_graph *g, ir_ref x);
-/* Product of n times x, n >= 0. */
+/* Product of n times x, or -n times its inverse. */
 ir_ref ir_matrix_power(ir_graph *g, ir_ref x, int64_t n);
 /* L of symmetric positive definite matrices L L^T, of whose lower triangle; upper: L^T. */
 ir_ref ir_cholesky(ir_graph *g, ir_ref x, bool upper);
@@ -173,6 +179,23 @@ ir_ref ir_eigh(ir_graph *g, ir_ref x, ir_ref *vectors);
 ir_ref ir_svd(ir_graph *g, ir_ref x, ir_ref *s, ir_ref *vh);
 /* x = q triangle, of orthonormal columns and an upper triangle: [..., m, k], [..., k, n], k = min(m, n). */
 ir_ref ir_qr(ir_graph *g, ir_ref x, ir_ref *triangle);
+/* Singular values of matrices, falling. */
+ir_ref ir_svdvals(ir_graph *g, ir_ref x);
+/* Eigenvalues of symmetric matrices, ascending, of whose lower triangle. */
+ir_ref ir_eigvalsh(ir_graph *g, ir_ref x);
+/* How many singular values are above atol and rtol times the largest one (i64). */
+ir_ref ir_matrix_rank(ir_graph *g, ir_ref x, double atol, double rtol);
+/* Pseudo-inverses of matrices, of the singular values that matrix_rank counts. */
+ir_ref ir_pinv(ir_graph *g, ir_ref x, double atol, double rtol);
+/* Least squares: of the X with the smallest sum of (x X - y)^2 the one of smallest norm, pinv(x) y. */
+ir_ref ir_lstsq(ir_graph *g, ir_ref x, ir_ref y, double rcond, ir_ref *residuals, ir_ref *rank,
+                ir_ref *singular_values);
+/* Norms of matrices: fro, nuc, 1, 2, inf, -1, -2, -inf. */
+ir_ref ir_matrix_norm(ir_graph *g, ir_ref x, const char *ord, bool keepdim);
+/* Condition of matrices: norm p times that of the inverse. */
+ir_ref ir_matrix_cond(ir_graph *g, ir_ref x, const char *p);
+/* Exponentials of square matrices. */
+ir_ref ir_matrix_exp(ir_graph *g, ir_ref x);
 /* n powers of base, their exponents from start to stop. */
 ir_ref ir_logspace(ir_graph *g, double start, double stop, int64_t n, double base, bz_dtype dtype);
 /* [n, m] with 1 on and below diagonal k. */
@@ -217,6 +240,19 @@ ir_ref ir_rand_like(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
 ir_ref ir_randn_like(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
 /* 1 with probability x, else 0. */
 ir_ref ir_bernoulli(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* Gamma numbers of concentration x and rate 1. */
+ir_ref ir_standard_gamma(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* Gamma numbers of these concentrations and rates. */
+ir_ref ir_gamma(ir_graph *g, ir_ref concentration, ir_ref rate, ir_ref key, ir_ref offset);
+/* Beta numbers of these concentrations. */
+ir_ref ir_beta(ir_graph *g, ir_ref concentration1, ir_ref concentration0, ir_ref key,
+               ir_ref offset);
+/* Dirichlet numbers, whose sum along the last axis is 1, of concentrations x. */
+ir_ref ir_dirichlet(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* Poisson numbers of means x, in its dtype. */
+ir_ref ir_poisson(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset);
+/* How many of `count` trials succeed, each with probability prob. */
+ir_ref ir_binomial(ir_graph *g, ir_ref count, ir_ref prob, ir_ref key, ir_ref offset);
 /* 0 with probability p, else x / (1 - p); x where nothing is trained. */
 ir_ref ir_dropout(ir_graph *g, ir_ref x, double p, bool training, ir_ref key, ir_ref offset);
 /* Classes along the last axis, drawn with weights x: [C] or [N, C] -> [num_samples] or [N, num_samples] */
@@ -399,6 +435,9 @@ ir_ref ir_index_select(ir_graph *g, ir_ref x, ir_ref index, int axis);
 ir_ref ir_index_add(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, double alpha);
 /* x with rows of src in place of those that index names. */
 ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis);
+/* Rows of x and the rows of src that index names for them, combined. */
+ir_ref ir_index_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                       bool exclude_self);
 /* x with a number in all rows that index names. */
 ir_ref ir_index_fill(ir_graph *g, ir_ref x, ir_ref index, ir_ref value, int axis);
 /* Rows of weight, [rows, width], at integer indices. */
@@ -427,6 +466,12 @@ ir_ref ir_linear(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias);
 /* x [N, C, S...] at other sizes of its 1 to 3 last axes, or scale_factor times as large. */
 ir_ref ir_interpolate(ir_graph *g, ir_ref x, const int *size, unsigned nsize, double scale_factor,
                       int mode, bool align_corners);
+/* x [N, C, S...] at the places that grid [N, M..., n] says, in -1 .. 1 of its n axes S, the last one first: [N, C, M...] */
+ir_ref ir_grid_sample(ir_graph *g, ir_ref x, ir_ref grid, int mode, int padding_mode,
+                      bool align_corners);
+/* Places for grid_sample: x [N, n, n + 1] times (place, 1), of images [N, C, S...] of this size. */
+ir_ref ir_affine_grid(ir_graph *g, ir_ref x, const int64_t *size, unsigned nsize,
+                      bool align_corners);
 /* Channels as pixels: [.., C r r, H, W] -> [.., C, H r, W r] */
 ir_ref ir_pixel_shuffle(ir_graph *g, ir_ref x, int64_t upscale_factor);
 /* Pixels as channels: [.., C, H r, W r] -> [.., C r r, H, W] */

@@ -128,10 +128,37 @@ static ir_ref no_integers(ir_graph *g, ir_op op, const ir_ref *x, unsigned n, bz
                     ir_shape_text(g, x[0]), ir_shape_text(g, x[1]), ir_dtypes[t].name);
 }
 
+/* ---- u64 beside integers with a sign, compared as numbers: what is below 0 is less than all, the rest are u64 */
+
+static bool is_comparison(ir_op op) {
+    return op == IR_EQ || op == IR_NE || op == IR_LT || op == IR_LE || op == IR_GT || op == IR_GE;
+}
+
+/* Which of both is the u64, -1: they come together as they are. */
+static int u64_beside_signed(const ir_graph *g, ir_op op, const ir_ref *x) {
+    const bz_dtype t[2] = {ir_dtype(g, x[0]), ir_dtype(g, x[1])};
+    for (int k = 0; k < 2; k++)
+        if (is_comparison(op) && t[k] == BZ_U64 && ir_is_int(t[!k]) && ir_is_signed(t[!k])) return k;
+    return -1;
+}
+
+static ir_ref compared(ir_graph *g, ir_op op, const ir_ref *x, int wide) {
+    ir_ref s = x[!wide], below = ir_build2(g, IR_LT, s, ir_const_i(g, ir_dtype(g, s), 0)), y[2];
+    y[wide] = x[wide];
+    y[!wide] = ir_cast(g, s, BZ_U64);
+    ir_ref r = ir_build2(g, op, y[0], y[1]);
+    const bool less = op == IR_LT || op == IR_LE, more = op == IR_GT || op == IR_GE;
+    const bool then = op == IR_NE || (less && wide) || (more && !wide); /* what holds of a number below 0 */
+    return then ? ir_build2(g, IR_OR, r, below)
+                : ir_build2(g, IR_AND, r, ir_build1(g, IR_NOT, below));
+}
+
 ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
     ir_ref x[3];
     for (unsigned i = 0; i < n; i++)
         if (!(x[i] = given[i])) return 0;
+    const int wide = n == 2 ? u64_beside_signed(g, op, x) : -1;
+    if (wide >= 0) return compared(g, op, x, wide);
     if (n != ir_ops[op].arity)
         return ir_error(g, BZ_EARG, op, "takes %u operands, got %u", ir_ops[op].arity, n);
     unsigned first = ir_ops[op].rule == IR_RULE_SELECT ? 1 : 0;

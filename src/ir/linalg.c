@@ -42,6 +42,7 @@ const linalg_op linalg_ops[] = {
     {"eigh", "T[b,n,n] -> T[b,n], T[b,n,n]", BOTH(eigh), linalg_grad_eigh},
     {"svd", "T[b,m,n] -> T[b,m,min(m,n)], T[b,min(m,n)], T[b,min(m,n),n]", BOTH(svd), linalg_grad_svd},
     {"qr", "T[b,m,n] -> T[b,m,min(m,n)], T[b,min(m,n),n]", BOTH(qr), linalg_grad_qr},
+    {"exp", "T[b,n,n] -> T[b,n,n]", BOTH(exp), linalg_grad_exp},
 };
 const unsigned linalg_count = BZ_LEN(linalg_ops);
 

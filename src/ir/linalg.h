@@ -17,7 +17,8 @@
     X(syevd, 11, 2)                                                                                \
     X(gesdd, 14, 1)                                                                                \
     X(gelqf, 8, 0)                                                                                 \
-    X(orglq, 9, 0)
+    X(orglq, 9, 0)                                                                                 \
+    X(gemm, 13, 2)
 typedef enum lapack_routine {
 #define X(name, n, words) LAPACK_##name,
     LAPACK_ROUTINES(X)
@@ -40,6 +41,6 @@ int64_t linalg_find(ir_module *m, const char *name);
 
 /* ---- compose_linalg.c: their gradients */
 ir_external_grad linalg_grad_solve, linalg_grad_cholesky, linalg_grad_lower, linalg_grad_upper,
-    linalg_grad_slogdet, linalg_grad_eigh, linalg_grad_svd, linalg_grad_qr;
+    linalg_grad_slogdet, linalg_grad_eigh, linalg_grad_svd, linalg_grad_qr, linalg_grad_exp;
 
 #endif

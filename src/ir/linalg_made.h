@@ -181,3 +181,79 @@ static int NAME(qr)(void *user, const T *a, T *q, T *r, int64_t b, int64_t m, in
     bz_mem_free(work);
     return status;
 }
+
+/* c = a b for LAPACK's matrices. */
+static int NAME(times)(int n, const T *a, const T *b, T *c) {
+    T one = 1, zero = 0;
+    return lapack_call(LAPACK_gemm, WIDE,
+                       (void *[]){plain, plain, &n, &n, &n, &one, (void *)(uintptr_t)a, &n,
+                                  (void *)(uintptr_t)b, &n, &zero, c, &n});
+}
+
+/* The quotient p(x) / p(-x) of degree 13, x with a norm below `least`, in r. work: six matrices. */
+static int NAME(pade)(int n, const T *x, T *r, T *work, int *pivots) {
+    static const double c[] = {64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800,
+                               129060195264000,   10559470521600,    670442572800,     33522128640,
+                               1323241920,        40840800,          960960,           16380,
+                               182,               1};
+    const size_t all = (size_t)n * (size_t)n;
+    T *x2 = work, *x4 = x2 + all, *x6 = x4 + all, *odd = x6 + all, *even = odd + all, *t = even + all;
+    int info = 0, status = NAME(times)(n, x, x, x2);
+    if (!status) status = NAME(times)(n, x2, x2, x4);
+    if (!status) status = NAME(times)(n, x4, x2, x6);
+    for (size_t i = 0; i < all && !status; i++) {
+        odd[i] = (T)c[13] * x6[i] + (T)c[11] * x4[i] + (T)c[9] * x2[i];
+        even[i] = (T)c[12] * x6[i] + (T)c[10] * x4[i] + (T)c[8] * x2[i];
+    }
+    if (!status) status = NAME(times)(n, x6, odd, t);
+    for (size_t i = 0; i < all && !status; i++)
+        t[i] += (T)c[7] * x6[i] + (T)c[5] * x4[i] + (T)c[3] * x2[i] + (i % ((size_t)n + 1) ? 0 : (T)c[1]);
+    if (!status) status = NAME(times)(n, x, t, odd);
+    if (!status) status = NAME(times)(n, x6, even, t);
+    for (size_t i = 0; i < all && !status; i++) {
+        const T v = t[i] + (T)c[6] * x6[i] + (T)c[4] * x4[i] + (T)c[2] * x2[i] + (i % ((size_t)n + 1) ? 0 : (T)c[0]);
+        even[i] = v - odd[i];
+        r[i] = v + odd[i];
+    }
+    if (!status) status = lapack_call(LAPACK_gesv, WIDE, (void *[]){&n, &n, even, &n, pivots, r, &n, &info});
+    return status;
+}
+
+/* e^(A^T) is LAPACK's reading of e^A: nothing is turned. x = a / 2^k is small, and e^a = (e^x)^(2^k). */
+static int NAME(exp_one)(int n, const T *a, T *r, T *work, int *pivots) {
+    const size_t all = (size_t)n * (size_t)n;
+    const double least = WIDE ? 5.371920351148152 : 1;
+    double norm = 0;
+    int turns = 0, status;
+    for (size_t j = 0; j < (size_t)n; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < (size_t)n; i++) sum += fabs((double)a[j * (size_t)n + i]);
+        norm = sum > norm || sum != sum ? sum : norm;
+    }
+    if (!isfinite(norm)) {
+        for (size_t i = 0; i < all; i++) r[i] = (T)NAN;
+        return 0;
+    }
+    if (norm > least) turns = (int)ceil(log2(norm / least));
+    T *x = work, *t = work + 7 * all;
+    for (size_t i = 0; i < all; i++) x[i] = (T)ldexp((double)a[i], -turns);
+    status = NAME(pade)(n, x, r, work + all, pivots);
+    for (; turns > 0 && !status; turns--) {
+        status = NAME(times)(n, r, r, t);
+        memcpy(r, t, all * sizeof *r);
+    }
+    return status;
+}
+
+static int NAME(exp)(void *user, const T *a, T *r, int64_t b, int64_t n) {
+    int status = too_large(n, n);
+    T *work = bz_mem_alloc((8 * (size_t)n * (size_t)n + 1) * sizeof *work);
+    int *pivots = bz_mem_alloc(((size_t)n + 1) * sizeof *pivots);
+    (void)user;
+    if (!work || !pivots) status = BZ_ENOMEM;
+    for (int64_t i = 0; i < b && !status && n; i++, a += n * n, r += n * n)
+        status = NAME(exp_one)((int)n, a, r, work, pivots);
+    bz_mem_free(work);
+    bz_mem_free(pivots);
+    return status;
+}

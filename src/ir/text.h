@@ -148,6 +148,7 @@ typedef enum ir_api {
     IR_API_DECLARED,
     IR_API_NEW,
     IR_API_DRAWN,
+    IR_API_DRAWN_BLOCKS,
     IR_API_OWN
 } ir_api;
 
@@ -175,7 +176,7 @@ void tx_print_attributes(bz_text *t, const char *attrs);
 void tx_print_signature(bz_text *t, const char *name, const char *operands, const char *attrs,
                         const char *results);
 
-enum { TX_MAX_RESULTS = 3 };
+enum { TX_MAX_RESULTS = 4 };
 /* Calls a builder or an elementwise op by name; results in *out, of the graph's arena, their number or 0 when it failed.
  * A cond or while gives its tuple in (*out)[0] and *tuple = true. */
 unsigned tx_call(tx_parser *p, ir_graph *g, tx_line *l, const ir_ref **out, bool *tuple);

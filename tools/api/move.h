@@ -74,6 +74,14 @@ BZ_API int bz_nonzero_axes_at(bz_tensor *x, bz_tensor **parts, int room, const c
 BZ_API bz_tensor *bz_masked_select_at(bz_tensor *x, bz_tensor *mask, const char *site);
 #define bz_masked_select(...) bz_masked_select_at(__VA_ARGS__, BZ_SITE)
 
+/* The elements that x has, each once and in order, 1-d: one for each NaN. *inverse: of each element of x which of them it is, in x's shape, *counts: how
+ * often each is there; i64, or NULL where that is not wanted. Consecutive: of each run of equal elements in row-major order one. x is
+ * computed at once (BZ_EMODE while bz_compile traces). */
+BZ_API bz_tensor *bz_unique_at(bz_tensor *x, bz_tensor **inverse, bz_tensor **counts, const char *site);
+BZ_API bz_tensor *bz_unique_consecutive_at(bz_tensor *x, bz_tensor **inverse, bz_tensor **counts, const char *site);
+#define bz_unique(...)             bz_unique_at(__VA_ARGS__, BZ_SITE)
+#define bz_unique_consecutive(...) bz_unique_consecutive_at(__VA_ARGS__, BZ_SITE)
+
 /* ---- like x; triangles, diagonals, powers */
 
 @section created_like

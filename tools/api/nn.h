@@ -32,6 +32,8 @@
 
 /* ---- windows, and images of other sizes */
 @words resize
+@words sample
+@words border
 
 @section windows
 
