@@ -16,7 +16,7 @@ import numpy as np
 
 os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
-N = 40000
+N = 20000
 passed, failed = 0, []
 
 

@@ -567,7 +567,7 @@ def test_bench():
 
 
 C_TYPES = {"int": "int ", "natural": "int ", "int64": "int64_t ", "float": "double ", "number": "double ", "flag": "bool ",
-           "dtype": "bz_dtype ", "reduction": "bz_reduction ", "resize": "bz_resize ", "rounding": "bz_rounding ", "interpolation": "bz_interpolation ", "combine": "bz_combine ", "bag": "bz_bag ", "text": "const char *", "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
+           "dtype": "bz_dtype ", "reduction": "bz_reduction ", "resize": "bz_resize ", "rounding": "bz_rounding ", "interpolation": "bz_interpolation ", "combine": "bz_combine ", "bag": "bz_bag ", "sample": "bz_sample ", "border": "bz_border ", "text": "const char *", "ints": "const int *", "int64s": "const int64_t *", "counts": "const int64_t *", "dims": "const int64_t *"}
 LISTS = ("ints", "int64s", "counts", "dims")
 
 
@@ -599,7 +599,7 @@ def check_bindings(ops):
     by_name = {o["name"]: o for o in ops}
     # tensors from elsewhere, views by text, second forms of a builder, in place
     others = {"from_data", "from_buffer", "from_tensor", "scalar", "scalar_int", "full_int", "arange_int", "load_npy", "at", "gelu_tanh", "nonzero", "argwhere", "nonzero_axes",
-              "masked_select"}
+              "masked_select", "unique", "unique_consecutive"}
     missing = [n for n in declared if n not in others and not n.endswith("_") and not by_name.get(n, {}).get("c")]
     check("every builder of the headers is in the JSON", not missing, missing)
     for o in ops:

@@ -233,7 +233,8 @@ before:
 /* What a C function takes as an argument. */
 static bool is_c_argument(const lp_inst *x) {
     return is_pointer(x) || is_value(x, BZ_I64, 1) || is_value(x, BZ_I32, 1) ||
-           is_value(x, BZ_F32, 1) || is_value(x, BZ_F64, 1);
+           is_value(x, BZ_U64, 1) || is_value(x, BZ_U32, 1) || is_value(x, BZ_F32, 1) ||
+           is_value(x, BZ_F64, 1);
 }
 
 static const char *external_problem(const lp_kernel *k, const lp_inst *i) {
@@ -241,7 +242,7 @@ static const char *external_problem(const lp_kernel *k, const lp_inst *i) {
         return "external needs an address and an element, i64 scalars";
     for (unsigned j = 2; j < i->nargs; j++)
         if (!is_c_argument(arg(k, i, j)))
-            return "argument is no pointer and no scalar of i64, i32, f32 or f64";
+            return "argument is no pointer and no scalar of 32 or 64 bits";
     return NULL;
 }
 
