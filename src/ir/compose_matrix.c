@@ -3,8 +3,6 @@
 #include "src/ir/linalg.h"
 
 #include <float.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static double eps_of(const ir_graph *g, ir_ref x) {
@@ -120,13 +118,13 @@ static ir_ref by_values(ir_graph *g, ir_ref x, ir_reduce_kind kind) {
 }
 
 static ir_ref norm_of(ir_graph *g, const char *name, ir_ref x, const char *ord) {
-    char *end = NULL;
+    const bool least = *ord == '-';
+    const char *size = ord + least;
     if (!strcmp(ord, "fro")) return ir_vector_norm(g, x, 2, (int[]){-2, -1}, 2, false);
     if (!strcmp(ord, "nuc")) return by_values(g, x, IR_SUM);
-    const double v = strtod(ord, &end), size = fabs(v);
-    if (*ord && !*end && size == 2) return by_values(g, x, v > 0 ? IR_RMAX : IR_RMIN);
-    if (*ord && !*end && size == 1) return sums(g, x, -2, v > 0);
-    if (*ord && !*end && isinf(v)) return sums(g, x, -1, v > 0);
+    if (!strcmp(size, "2")) return by_values(g, x, least ? IR_RMIN : IR_RMAX);
+    if (!strcmp(size, "1")) return sums(g, x, -2, !least);
+    if (!strcmp(size, "inf")) return sums(g, x, -1, !least);
     return ir_error_as(g, BZ_EARG, name, "there is no norm \"%.40s\": fro, nuc, 1, 2, inf, or these with -", ord);
 }
 
@@ -145,14 +143,13 @@ ir_ref ir_matrix_norm(ir_graph *g, ir_ref x, const char *ord, bool keepdim) {
 }
 
 ir_ref ir_matrix_cond(ir_graph *g, ir_ref x, const char *p) {
-    char *end = NULL;
     if (!matrices(g, "matrix_cond", x)) return 0;
-    const double v = strtod(p, &end);
-    if (*p && !*end && fabs(v) == 2) {
+    const bool turned_over = !strcmp(p, "-2");
+    if (turned_over || !strcmp(p, "2")) {
         ir_ref s = has_values(g, "matrix_cond", x) ? ir_svdvals(g, x) : 0;
         if (!s) return 0;
         ir_ref most = ir_select(g, s, -1, 0), least = ir_select(g, s, -1, -1);
-        return v > 0 ? ir_over(g, most, least) : ir_over(g, least, most);
+        return turned_over ? ir_over(g, least, most) : ir_over(g, most, least);
     }
     ir_ref own = norm_of(g, "matrix_cond", x, p), inverse = own ? ir_inv(g, x) : 0;
     return inverse ? ir_times(g, own, norm_of(g, "matrix_cond", inverse, p)) : 0;
