@@ -67,16 +67,16 @@ static void put_shape(bz_text *t, const ir_value_array *a) {
 
 static void put_entry(bz_text *t, const sample *s, unsigned k, char quote) {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};
-    static const char kinds[] = {'b', 'u', 'i', 'f'}; /* by ir_kind */
+    static const char kinds[] = {'b', 'u', 'i', 'f', 'c'}; /* by ir_kind */
     const bool bf16 = s->a.dtype == BZ_BF16;
     bz_textf(t, "%c%s%c%s:%s", quote, keys[k], quote, blank(), blank());
     if (k == 0)
-        bz_textf(t, "%c%c%c%c%c", quote,
+        bz_textf(t, "%c%c%c%d%c", quote,
                  s->big       ? '>'
                  : chance(50) ? '<'
                               : '=',
                  bf16 ? 'V' : kinds[ir_dtypes[s->a.dtype].kind],
-                 '0' + (int)ir_dtype_bytes(s->a.dtype), quote);
+                 (int)ir_dtype_bytes(s->a.dtype), quote);
     if (k == 1) bz_text_str(t, s->fortran ? "True" : "False");
     if (k == 2) put_shape(t, &s->a);
 }
@@ -94,9 +94,9 @@ static void put_dictionary(bz_text *t, const sample *s) {
 }
 
 static void put_element(bz_text *t, const sample *s, size_t at) {
-    size_t bytes = ir_dtype_bytes(s->a.dtype);
+    const size_t bytes = ir_dtype_bytes(s->a.dtype), part = ir_dtype_bytes(ir_part_dtype(s->a.dtype));
     const char *p = (const char *)s->a.data + at * bytes;
-    for (size_t k = 0; k < bytes; k++) bz_text_add(t, p + (s->big ? bytes - 1 - k : k), 1);
+    for (size_t k = 0; k < bytes; k++) bz_text_add(t, p + (s->big ? k / part * part + part - 1 - k % part : k), 1);
 }
 
 static void put_elements(bz_text *t, const sample *s) {

@@ -106,7 +106,7 @@ static const char *const fitting[][2] = {
 
 /* Dtypes of operand 0, of the others. */
 static const char *const dtypes[][2] = {{"f32", "f32"},   {"f32", "i64"}, {"i64", "i64"},
-                                        {"bool", "bool"}, {"f16", "f16"}, {"u8", "f64"}};
+                                        {"bool", "bool"}, {"f16", "f16"}, {"u8", "f64"}, {"c64", "c64"}, {"c128", "f32"}};
 
 /* Values of an attribute, one a variant; the first is sensible. */
 static const struct {

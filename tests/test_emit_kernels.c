@@ -119,7 +119,7 @@ static void check_masked(const char *body, bz_dtype t, unsigned lanes) {
 }
 
 static void check_masked_all(const char *body) {
-    for (unsigned t = 0; t < BZ_NDTYPES; t++)
+    for (unsigned t = 0; t < BZ_NDTYPES && !ir_is_complex((bz_dtype)t); t++) /* which are the last ones */
         for (unsigned w = 0; w < BZ_LEN(widths); w++) check_masked(body, (bz_dtype)t, widths[w]);
 }
 

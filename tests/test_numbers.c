@@ -63,9 +63,13 @@ static void check(const given *rows, unsigned n) {
 
 /* ---- promotion */
 
-/* PyTorch's rule in words: the smallest dtype that holds both; any float holds any integer. u64 with a sign is NumPy's f64. */
+/* PyTorch's rule in words: the smallest dtype that holds both; any float holds any integer, a complex number has parts that hold the float. u64 with a sign is NumPy's f64. */
 static bz_dtype held_by(bz_dtype a, bz_dtype b) {
     const ir_dtype_info *x = &ir_dtypes[a], *y = &ir_dtypes[b];
+    if (ir_is_complex(a) || ir_is_complex(b)) {
+        const bool wide = a == BZ_C128 || b == BZ_C128 || a == BZ_F64 || b == BZ_F64;
+        return wide ? BZ_C128 : BZ_C64;
+    }
     if (a == b || y->kind == IR_KIND_BOOL) return a;
     if (x->kind == IR_KIND_BOOL) return b;
     if (x->kind == IR_KIND_FLOAT && y->kind == IR_KIND_FLOAT)

@@ -97,7 +97,7 @@ static ir_graph *graph_pass(const pass_info *p, ir_graph *g, const ir_module *m,
     bz_error e = {0};
     ir_graph *next = p->run(g, &targets[0].t, &e);
     cr_assert(next && !ir_verify(next, IR_ANY_GRAPH, &e), "%s: %s", file, e.text);
-    if (g != m->graphs.p[0]) ir_graph_free(g);
+    if (g != m->graphs.p[0] && g != next) ir_graph_free(g);
     return next;
 }
 

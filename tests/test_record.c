@@ -408,7 +408,7 @@ static void full_has_the_bits_of_a_constant(bz_context *c) {
         cr_assert_eq(fills(c, &two, 1, direct, BZ_NDTYPES, &v), BZ_OK);
         cr_assert_eq(bz_call(p, &two, traced), BZ_OK, "%s", bz_message(c));
         for (bz_dtype t = 0; t < BZ_NDTYPES; t++) {
-            char a[48], b[48];
+            char a[96], b[96];
             size_t n = 6 * bz_dtype_size(t);
             cr_assert_eq(bz_to_host(direct[t], a, n), BZ_OK, "%s", bz_message(c));
             cr_assert_eq(bz_to_host(traced[t], b, n), BZ_OK, "%s", bz_message(c));

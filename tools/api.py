@@ -5,6 +5,7 @@
                                  ---> runtime/api/api_made.c                     bz_NAME_at of the builders that are MADE
                                  ---> src/ir/compositions.h                  ir_NAME of the builders whose value is one call
     formulas.def                 ---> src/ir/formulas_made.c                 compositions that are one formula
+    complex.def                  ---> src/ir/complex_made.c                  ops of complex numbers
                                  ---> tests/ir/builders.bz                   from tests/ir/builders.in, with every example
                                  ---> docs/ops.md
     names.txt                    ---> docs/names.md
@@ -404,7 +405,7 @@ def wrapper(b):
 
 def wrappers(builders):
     out = ("/* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */\n"
-           '#include "runtime/record/record.h"\n\nenum { BLOCK_DRAWS = 64 /* of two words */ };\n\n/* clang-format off */\n')
+           '#include "runtime/record/record.h"\n#include "src/ir/complex.h"\n\nenum { BLOCK_DRAWS = 64 /* of two words */ };\n\n/* clang-format off */\n')
     for b in builders:
         if b.api in ("MADE", "NUMBERS", "DRAWN", "DRAWN_BLOCKS", "VIEW"):
             out += "\n" + wrapper(b)
@@ -556,6 +557,8 @@ def products():
     yield "src/ir/compositions.h", compositions(builders)
     rows = [(a[0], a[1], strings(a[2]), strings(a[3])) for _, a in calls("src/ir/formulas.def")]
     yield "src/ir/formulas_made.c", formulas.made(rows, builders, {o.name: (o.enum, o.arity) for o in ops}, ir_prototype)
+    rows = [(a[0], strings(a[1])) for _, a in calls("src/ir/complex.def")]
+    yield "src/ir/complex_made.c", formulas.made_complex(rows, {o.name: (o.enum, o.arity) for o in ops})
     yield "tests/ir/builders.bz", corpus(builders)
     yield "docs/ops.md", page(ops, builders)
     yield "docs/names.md", names_page(ops, builders)

@@ -46,7 +46,7 @@ static bz_status find_wrt(const ir_graph *g, const char *list, wrt_list *w, bz_e
         int k = tool_find_input(g, at, n);
         if (k < 0) return bz_fail(e, BZ_EARG, "--wrt: the program has no input '%.*s'", (int)n, at);
         ir_ref r = g->inputs.p[k].node;
-        if (!ir_is_float(ir_dtype(g, r)))
+        if (!ir_is_smooth(ir_dtype(g, r)))
             return bz_fail(e, BZ_EDTYPE, "[grad] %s is %s: only floats have a gradient",
                            g->inputs.p[k].name, ir_dtypes[ir_dtype(g, r)].name);
         if (!bz_vec_push(&w->nodes, r) || !bz_vec_push(&w->names, g->inputs.p[k].name))

@@ -51,7 +51,7 @@ static bool read_options(tool_args *a, opt_job *j) {
 static ir_graph *run_pass(const tool_source *s, const pass_info *p, ir_graph *g,
                           const pass_target *t, bz_error *e) {
     ir_graph *next = p->run(g, t, e);
-    if (g != s->g) ir_graph_free(g);
+    if (g != s->g && g != next) ir_graph_free(g);
     return next;
 }
 

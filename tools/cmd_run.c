@@ -103,14 +103,29 @@ static void print_times(bz_text *t, const run_job *j, const tool_engine *x) {
 }
 
 /* Numbers that JSON lacks become strings. */
-static void json_element(bz_text *t, const ir_value_array *a, int64_t i) {
-    ir_bits b =
-        ir_load_bits(a->dtype, (const char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
-    double v = ir_is_float(a->dtype) ? ir_bits_to_f64(a->dtype, b) : 0;
+static void json_number(bz_text *t, bz_dtype type, const char *at) {
+    ir_bits b = ir_load_bits(type, at);
+    double v = ir_is_float(type) ? ir_bits_to_f64(type, b) : 0;
     if (!isfinite(v))
         bz_textf(t, "\"%s\"", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
     else
-        tx_print_bits(t, a->dtype, b);
+        tx_print_bits(t, type, b);
+}
+
+/* A complex number is a list of its parts. */
+static void json_element(bz_text *t, const ir_value_array *a, int64_t i) {
+    const size_t bytes = ir_dtype_bytes(a->dtype);
+    const char *at = (const char *)a->data + (size_t)i * bytes;
+    const bz_dtype part = ir_part_dtype(a->dtype);
+    if (part == a->dtype) {
+        json_number(t, part, at);
+        return;
+    }
+    bz_text_str(t, "[");
+    json_number(t, part, at);
+    bz_text_str(t, ", ");
+    json_number(t, part, at + bytes / 2);
+    bz_text_str(t, "]");
 }
 
 /* written: its data is in a file. */

@@ -1,4 +1,5 @@
-"""formulas.py - compositions that are one formula each: src/ir/formulas.def -> src/ir/formulas_made.c. tools/api.py calls it.
+"""formulas.py - compositions that are one formula each: src/ir/formulas.def -> src/ir/formulas_made.c, and the ops of complex numbers:
+src/ir/complex.def -> src/ir/complex_made.c. tools/api.py calls it.
 
     IR_FORMULA(celu, FLOATS, "alpha != 0", "where(x > 0, x, expm1(where(x > 0, 0, x) * (1 / alpha)) * alpha)")
         --parse-->  ir_celu(g, x, alpha): a line of C for each op, in the order of the text
@@ -25,6 +26,14 @@ HEAD = """/* formulas_made.c - compositions that are one formula each. Made by t
 """
 
 
+COMPLEX_HEAD = """/* complex_made.c - ops of complex numbers on their parts. Made by tools/api.py from src/ir/complex.def: do not edit. */
+#include "src/ir/complex.h"
+#include "src/ir/compose.h"
+
+/* clang-format off */
+"""
+
+
 class Number:
     """A C expression of type double."""
 
@@ -43,12 +52,12 @@ class Tensor:
 
 
 class Formula:
-    def __init__(self, name, kind, need, text, builder, enums):
-        self.name, self.kind, self.need, self.builder, self.enums = name, kind, need, builder, enums
+    def __init__(self, name, kind, need, text, operands, attrs, enums):
+        self.name, self.kind, self.need, self.operands, self.enums = name, kind, need, operands, enums
         self.tokens = re.findall(r"0x[0-9a-fA-F.]+p[-+]?\d+|\d[\d.]*(?:e[-+]?\d+)?|\w+|[<>=!]=|\S", text)
         self.at, self.lines, self.known = 0, [], {}
-        self.names = {o: Tensor(o) for o in builder.operand_names()}
-        self.names.update({a.name: Number(a.name) for a in builder.attrs if a.type in NUMBERS})
+        self.names = {o: Tensor(o) for o in operands}
+        self.names.update({a.name: Number(a.name) for a in attrs if a.type in NUMBERS})
         self.names.update(inf=Number("(double)INFINITY"), nan=Number("(double)NAN"))
 
     # ---- tokens
@@ -81,7 +90,7 @@ class Formula:
         assert typed, f"formula {self.name}: {op} of numbers alone"
         like = values[2] if op == "SELECT" and isinstance(values[2], Tensor) else values[1] if op == "SELECT" and isinstance(values[1], Tensor) else typed[0]
         if op == "SELECT" and like is values[0]:
-            like = Tensor(self.builder.operand_names()[0])
+            like = Tensor(self.operands[0])
         args = [self.tensor(v, like).text for v in values]
         return self.emit(f"ir_build{len(args)}(g, IR_{op}, {', '.join(args)})")
 
@@ -133,12 +142,15 @@ class Formula:
         assert all(isinstance(x, Number) for x in (v, a, b)), f"formula {self.name}: ? : is for numbers"
         return Number(f"{v.inner()} ? {a.inner()} : {b.inner()}", False)
 
-    def value(self):
+    def names_of_values(self):
         while self.at + 1 < len(self.tokens) and self.tokens[self.at + 1] == "=":
             name = self.tokens[self.at]
             self.at += 2
             self.names[name] = self.expression()
             self.want(";")
+
+    def value(self):
+        self.names_of_values()
         v = self.expression()
         assert self.at == len(self.tokens), f"formula {self.name}: unread '{' '.join(self.tokens[self.at:])}'"
         return v
@@ -146,7 +158,7 @@ class Formula:
     # ---- the function
 
     def function(self, prototype):
-        names = self.builder.operand_names()
+        names = self.operands
         head = prototype.rstrip()[:-1] + " {\n    bz_dtype t;\n"
         for need in filter(None, (n.strip() for n in self.need.split(","))):
             head += (f"    if (!({need}))\n        return ir_error_as(g, BZ_EARG, \"{self.name}\", \"{need.replace(chr(37), chr(37) * 2)} is needed\");\n")
@@ -165,5 +177,30 @@ def made(rows, builders, enums, prototype):
     out = HEAD
     for name, kind, need, text in rows:
         assert name in by_name, f"formulas.def: {name} has no row in builders.def"
-        out += "\n" + Formula(name, kind, need, text, by_name[name], enums).function(prototype(by_name[name]))
+        out += "\n" + Formula(name, kind, need, text, by_name[name].operand_names(), by_name[name].attrs, enums).function(prototype(by_name[name]))
     return out
+
+
+class Pair(Formula):
+    """A formula over the parts a, b of a complex number."""
+
+    def __init__(self, op, text, enums):
+        super().__init__(op, "", "", text, ["a", "b"], [], enums)
+
+    def rule(self):
+        self.names_of_values()
+        re_ = self.expression().text
+        im = self.expression().text if self.take(",") else "0"
+        assert self.at == len(self.tokens), f"complex.def: {self.name}: unread '{' '.join(self.tokens[self.at:])}'"
+        return (f"static ir_pair of_{self.name.lower()}(ir_graph *g, ir_ref a, ir_ref b) {{\n" + "\n".join(self.lines) +
+                f"\n    return (ir_pair){{{re_}, {im}}};\n}}\n")
+
+
+def made_complex(rows, enums):
+    """The file; rows: (op, formula)."""
+    out = COMPLEX_HEAD
+    for op, text in rows:
+        out += "\n" + Pair(op, text, enums).rule()
+    out += "\nir_complex_rule *ir_complex_rule_of(ir_op op) {\n    switch (op) {\n"
+    out += "".join(f"    case IR_{op}: return of_{op.lower()};\n" for op, _ in rows)
+    return out + "    default: return NULL;\n    }\n}\n"

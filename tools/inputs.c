@@ -80,14 +80,16 @@ static bool convert(const ir_graph *g, const given *v, bz_dtype to, ir_value_arr
                     bz_error *e) {
     ir_value_array made = *a;
     char digits[IR_DIGITS];
+    const bz_dtype from = ir_part_dtype(a->dtype); /* both are complex, or neither */
     made.dtype = to;
-    int64_t n = rt_array_count(a);
+    int64_t n = rt_array_count(a) * (from == a->dtype ? 1 : 2);
     made.data = bz_mem_alloc(rt_array_bytes(&made) + 1);
     if (!made.data) return bz_fail(e, BZ_ENOMEM, "out of memory"), false;
+    to = ir_part_dtype(to);
     for (int64_t i = 0; i < n && !e->status; i++) {
-        ir_bits b = ir_load_bits(a->dtype, (char *)a->data + (size_t)i * ir_dtype_bytes(a->dtype));
-        ir_bits c = ir_bits_cast(to, a->dtype, b);
-        const ir_number was = ir_number_of_bits(a->dtype, b);
+        ir_bits b = ir_load_bits(from, (char *)a->data + (size_t)i * ir_dtype_bytes(from));
+        ir_bits c = ir_bits_cast(to, from, b);
+        const ir_number was = ir_number_of_bits(from, b);
         if (!ir_is_float(to) && !ir_is_value(to, was))
             bz_fail(e, BZ_EDTYPE, "input %s is %s: %s in %s does not fit",
                     g->inputs.p[v->input].name, ir_dtypes[to].name, ir_digits(digits, was),
@@ -103,7 +105,8 @@ static bool convert(const ir_graph *g, const given *v, bz_dtype to, ir_value_arr
 static bool dtype_fits(const ir_graph *g, const given *v, ir_value_array *a, bz_error *e) {
     bz_dtype want = ir_dtype(g, g->inputs.p[v->input].node);
     if (want == a->dtype) return true;
-    bool castable = want != BZ_BOOL && (ir_is_float(want) || !ir_is_float(a->dtype));
+    bool castable = want != BZ_BOOL && ir_is_complex(want) == ir_is_complex(a->dtype) &&
+                    (ir_is_smooth(want) || !ir_is_float(a->dtype));
     if (!castable) return mismatch(g, v, a, BZ_EDTYPE, e);
     fprintf(stderr, "braze: note: %s holds %s; input %s takes it as %s\n", v->value,
             ir_dtypes[a->dtype].name, g->inputs.p[v->input].name, ir_dtypes[want].name);
@@ -125,6 +128,8 @@ static bool spread(const ir_graph *g, const given *v, ir_value_array *a, bz_erro
                               : ir_bits_from_number(t, whole);
     bool held = !*end && (ir_is_float(t) || (!errno && ir_is_value(t, whole)));
     *a = (ir_value_array){.dtype = t, .rank = ir_at(g, in->node)->rank};
+    if (ir_is_complex(t))
+        return bz_fail(e, BZ_EDTYPE, "input %s is %s: give it a file", in->name, ir_dtypes[t].name), false;
     if (!held || (!ir_is_float(t) && strspn(v->value, "+-0123456789") != strlen(v->value)))
         return bz_fail(e, BZ_EDTYPE, "input %s is %s, which does not hold %s", in->name,
                        ir_dtypes[t].name, v->value),
@@ -322,7 +327,14 @@ static ir_graph *fill_graph(ir_module *m, const ir_graph *g, const ir_input *in,
     if (!f) return bz_fail(e, BZ_ENOMEM, "out of memory"), NULL;
     ir_static_shape(g, in->node, shape);
     for (unsigned i = 0; i < rank; i++) dims[i] = ir_dim_const(f, shape[i]);
-    ir_ref r = ir_cast(f, fill_node(f, in, input, t, dims, rank), t);
+    ir_ref r = 0;
+    if (ir_is_complex(t) && in->fill != IR_FILL_VALUE && rank < IR_MAX_RANK) { /* the parts one after the other */
+        dims[rank] = ir_dim_const(f, 2);
+        const bz_dtype part = ir_part_dtype(t);
+        r = ir_view_as_complex(f, ir_cast(f, fill_node(f, in, input, part, dims, rank + 1), part));
+    } else {
+        r = ir_cast(f, fill_node(f, in, input, t, dims, rank), t);
+    }
     if (r) ir_output_add(f, NULL, r, -1);
     if (!f->err.status) return f;
     bz_fail(e, f->err.status, "%s", f->err.text);
@@ -364,7 +376,7 @@ static bz_status make_up(const ir_graph *g, unsigned input, const tool_machine *
     bz_text_free(&type);
     if (e->status) return e->status;
     if (!in.fill) {
-        in.fill = ir_is_float(ir_dtype(g, in.node)) ? IR_FILL_RANDN : IR_FILL_VALUE;
+        in.fill = ir_is_smooth(ir_dtype(g, in.node)) ? IR_FILL_RANDN : IR_FILL_VALUE;
         in.fill_hi = ir_number_i(1);
     }
     ir_module *own = ir_module_new();

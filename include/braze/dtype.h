@@ -2,7 +2,8 @@
 #ifndef BRAZE_DTYPE_H
 #define BRAZE_DTYPE_H
 
-/* X(enum, name, bytes, kind, bits): kind is BOOL, UINT, SINT or FLOAT. The numbers stay as they are: new dtypes come last. */
+/* X(enum, name, bytes, kind, bits): kind is BOOL, UINT, SINT, FLOAT or COMPLEX (two floats of half the size, the real one first, as C, NumPy and
+ * PyTorch have it). The numbers stay as they are: new dtypes come last. */
 #define BZ_DTYPES(X)                                                                               \
     X(BZ_BOOL, bool, 1, BOOL, 1)                                                                   \
     X(BZ_U8, u8, 1, UINT, 8)                                                                       \
@@ -16,7 +17,9 @@
     X(BZ_F64, f64, 8, FLOAT, 64)                                                                   \
     X(BZ_U16, u16, 2, UINT, 16)                                                                    \
     X(BZ_U32, u32, 4, UINT, 32)                                                                    \
-    X(BZ_U64, u64, 8, UINT, 64)
+    X(BZ_U64, u64, 8, UINT, 64)                                                                    \
+    X(BZ_C64, c64, 8, COMPLEX, 64)                                                                 \
+    X(BZ_C128, c128, 16, COMPLEX, 128)
 
 typedef enum bz_dtype {
 #define BZ_DTYPE_ENUM(e, name, bytes, kind, bits) e,

@@ -67,7 +67,7 @@ BZ_API bz_tensor *bz_swapdims_at(bz_tensor *x, int a, int b, const char *site);
 BZ_API bz_tensor *bz_t_at(bz_tensor *x, const char *site);
 /* The last two axes swapped. BZ_ESHAPE for fewer than two axes. */
 BZ_API bz_tensor *bz_mT_at(bz_tensor *x, const char *site);
-/* The last two axes swapped: conjugate transpose, of real numbers. */
+/* Conjugate transpose: the last two axes swapped; of complex numbers not a view. */
 BZ_API bz_tensor *bz_adjoint_at(bz_tensor *x, const char *site);
 /* Expand under NumPy's name. */
 BZ_API bz_tensor *bz_broadcast_to_at(bz_tensor *x, const int64_t *shape, int rank,
@@ -291,7 +291,8 @@ BZ_API bz_tensor *bz_isin_at(bz_tensor *x, bz_tensor *test, bool invert, const c
 BZ_API bz_tensor *bz_one_hot_at(bz_tensor *x, int64_t classes, bz_dtype dtype, const char *site);
 /* The same values in memory of their own. */
 BZ_API bz_tensor *bz_copy_at(bz_tensor *x, const char *site);
-/* The same values as another dtype: floats to integers truncate and saturate, NaN gives 0. */
+/* The same values as another dtype: floats to integers truncate and saturate, NaN gives 0; of complex numbers real dtypes take the
+ * real part (bool: whether it is not 0). */
 BZ_API bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype dtype, const char *site);
 /* The same bits as another dtype of the same size. */
 BZ_API bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site);

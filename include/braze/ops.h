@@ -290,7 +290,7 @@ typedef enum bz_rounding { BZ_ROUNDING_NONE, BZ_ROUNDING_TRUNC, BZ_ROUNDING_FLOO
 
 /* x. BZ_EDTYPE for bool. */
 BZ_API bz_tensor *bz_positive_at(bz_tensor *x, const char *site);
-/* -1, 0 or 1: the sign, 0 for NaN. */
+/* -1, 0 or 1: the sign, 0 for NaN; of complex numbers x / |x|, 0 of 0. */
 BZ_API bz_tensor *bz_sgn_at(bz_tensor *x, const char *site);
 /* Degrees of an angle in radians. */
 BZ_API bz_tensor *bz_rad2deg_at(bz_tensor *x, const char *site);
@@ -357,7 +357,7 @@ BZ_API bz_tensor *bz_allclose_at(bz_tensor *x, bz_tensor *y, double rtol, double
 BZ_API bz_tensor *bz_isposinf_at(bz_tensor *x, const char *site);
 /* Is -inf. */
 BZ_API bz_tensor *bz_isneginf_at(bz_tensor *x, const char *site);
-/* Has no imaginary part: true. */
+/* Is the imaginary part 0? Of real numbers true. */
 BZ_API bz_tensor *bz_isreal_at(bz_tensor *x, const char *site);
 static inline bz_tensor *bz_rsub_with_(bz_operand x, bz_operand y, double alpha, const char *site) {
     bz_operand o[] = {x, y};
@@ -460,5 +460,32 @@ static inline bz_tensor *bz_allclose_with_(bz_operand x, bz_operand y, double rt
 #define bz_isposinf(...)                            bz_isposinf_at(__VA_ARGS__, BZ_SITE)
 #define bz_isneginf(...)                            bz_isneginf_at(__VA_ARGS__, BZ_SITE)
 #define bz_isreal(...)                              bz_isreal_at(__VA_ARGS__, BZ_SITE)
+
+/* ---- complex numbers: c64, two f32, and c128, two f64 */
+
+/* Complex numbers of their parts: c64 of two f32, c128 of two f64. The parts broadcast; BZ_EDTYPE for others. */
+BZ_API bz_tensor *bz_complex_at(bz_tensor *re, bz_tensor *im, const char *site);
+/* Real part; x itself where it is real. */
+BZ_API bz_tensor *bz_real_at(bz_tensor *x, const char *site);
+/* Imaginary part. BZ_EDTYPE for a real x. */
+BZ_API bz_tensor *bz_imag_at(bz_tensor *x, const char *site);
+/* Conjugate: the imaginary part with the other sign; x itself where it is real. */
+BZ_API bz_tensor *bz_conj_at(bz_tensor *x, const char *site);
+/* Angle of a complex number, from -pi to pi; of a real one 0, or pi below 0. */
+BZ_API bz_tensor *bz_angle_at(bz_tensor *x, const char *site);
+/* Complex numbers of absolute value and angle. As bz_complex. */
+BZ_API bz_tensor *bz_polar_at(bz_tensor *abs, bz_tensor *angle, const char *site);
+/* Complex numbers as real ones, the parts along a new last axis. */
+BZ_API bz_tensor *bz_view_as_real_at(bz_tensor *x, const char *site);
+/* The two elements of the last axis as parts of complex numbers. BZ_EDTYPE unless f32 or f64, BZ_ESHAPE for another axis. */
+BZ_API bz_tensor *bz_view_as_complex_at(bz_tensor *x, const char *site);
+#define bz_complex(re, im)      BZ_WITH_2_(bz_complex_at, re, im)
+#define bz_real(...)            bz_real_at(__VA_ARGS__, BZ_SITE)
+#define bz_imag(...)            bz_imag_at(__VA_ARGS__, BZ_SITE)
+#define bz_conj(...)            bz_conj_at(__VA_ARGS__, BZ_SITE)
+#define bz_angle(...)           bz_angle_at(__VA_ARGS__, BZ_SITE)
+#define bz_polar(abs, angle)    BZ_WITH_2_(bz_polar_at, abs, angle)
+#define bz_view_as_real(...)    bz_view_as_real_at(__VA_ARGS__, BZ_SITE)
+#define bz_view_as_complex(...) bz_view_as_complex_at(__VA_ARGS__, BZ_SITE)
 
 #endif

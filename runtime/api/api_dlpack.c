@@ -25,7 +25,8 @@ static uint8_t code_of(bz_dtype t) {
     static const uint8_t codes[] = {[IR_KIND_BOOL] = BZ_DL_BOOL,
                                     [IR_KIND_UINT] = BZ_DL_UINT,
                                     [IR_KIND_SINT] = BZ_DL_INT,
-                                    [IR_KIND_FLOAT] = BZ_DL_FLOAT};
+                                    [IR_KIND_FLOAT] = BZ_DL_FLOAT,
+                                    [IR_KIND_COMPLEX] = BZ_DL_COMPLEX};
     return t == BZ_BF16 ? BZ_DL_BFLOAT : codes[ir_dtypes[t].kind];
 }
 

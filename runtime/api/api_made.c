@@ -1,5 +1,6 @@
 /* api_made.c - the public builders that are one constructor each. Made by tools/api.py from src/ir/builders.def: do not edit. */
 #include "runtime/record/record.h"
+#include "src/ir/complex.h"
 
 enum { BLOCK_DRAWS = 64 /* of two words */ };
 
@@ -200,6 +201,54 @@ bz_tensor *bz_isreal_at(bz_tensor *x, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "isreal", site, &x, 1, 0, BZ_NDTYPES);
     return rt_end(&r, ready ? ir_isreal(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_complex_at(bz_tensor *re, bz_tensor *im, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "complex", site, (bz_tensor *[]){re, im}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_complex(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_real_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "real", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_real(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_imag_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "imag", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_imag(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_conj_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "conj", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_conj(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_angle_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "angle", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_angle(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_polar_at(bz_tensor *abs, bz_tensor *angle, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "polar", site, (bz_tensor *[]){abs, angle}, 2, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_polar(r.g, r.x[0], r.x[1]) : 0);
+}
+
+bz_tensor *bz_view_as_real_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "view_as_real", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_view_as_real(r.g, r.x[0]) : 0);
+}
+
+bz_tensor *bz_view_as_complex_at(bz_tensor *x, const char *site) {
+    rt_rec r;
+    bool ready = rt_begin(&r, "view_as_complex", site, &x, 1, 0, BZ_NDTYPES);
+    return rt_end(&r, ready ? ir_view_as_complex(r.g, r.x[0]) : 0);
 }
 
 bz_tensor *bz_std_at(bz_tensor *x, const int *axes, int n, bool keepdim, int correction,
@@ -828,7 +877,7 @@ bz_tensor *bz_mT_at(bz_tensor *x, const char *site) {
 bz_tensor *bz_adjoint_at(bz_tensor *x, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "adjoint", site, &x, 1, 0, BZ_NDTYPES);
-    return rt_end_moved(&r, &x, 1, ready ? ir_mT(r.g, r.x[0]) : 0);
+    return rt_end_moved(&r, &x, 1, ready ? ir_conj(r.g, ir_mT(r.g, r.x[0])) : 0);
 }
 
 bz_tensor *bz_expand_as_at(bz_tensor *x, bz_tensor *other, const char *site) {
@@ -1191,7 +1240,7 @@ bz_tensor *bz_copy_at(bz_tensor *x, const char *site) {
 bz_tensor *bz_cast_at(bz_tensor *x, bz_dtype dtype, const char *site) {
     rt_rec r;
     bool ready = rt_begin(&r, "cast", site, &x, 1, 0, BZ_NDTYPES) && rt_dtype(&r, dtype);
-    return rt_end(&r, ready ? ir_cast(r.g, r.x[0], dtype) : 0);
+    return rt_end(&r, ready ? ir_cast_real(r.g, r.x[0], dtype) : 0);
 }
 
 bz_tensor *bz_bitcast_at(bz_tensor *x, bz_dtype dtype, const char *site) {

@@ -78,8 +78,9 @@ bz_tensor *bz_from_buffer_at(bz_context *c, bz_dtype t, void *data, const int64_
     size_t bytes = ir_dtype_bytes(t);
     if (!data && l->count)
         return rt_fail(c, BZ_EARG, site, "from_buffer", "data is NULL"), rt_poison(c);
-    if ((uintptr_t)data % bytes)
-        return rt_fail(c, BZ_EARG, site, "from_buffer", "data is not aligned to %zu bytes", bytes),
+    const size_t align = ir_dtype_bytes(ir_part_dtype(t));
+    if ((uintptr_t)data % align)
+        return rt_fail(c, BZ_EARG, site, "from_buffer", "data is not aligned to %zu bytes", align),
                rt_poison(c);
     if (!rt_layout_reach(l, &lo, &hi))
         return rt_fail(c, BZ_ESHAPE, site, "from_buffer", "the strides reach too far"),
@@ -181,6 +182,8 @@ static bool one_element(bz_tensor *x, const char *op, bz_dtype *t, ir_bits *bits
                        (long long)v->layout->count),
                false;
     *t = (bz_dtype)v->st->dtype;
+    if (ir_is_complex(*t))
+        return rt_fail(c, BZ_EDTYPE, NULL, op, "not for complex numbers: use bz_item_complex"), false;
     return !rt_load(rt_element(v->st->buf, *t, v->offset), *t, bits, &c->err);
 }
 
@@ -198,6 +201,26 @@ int64_t bz_item_int(bz_tensor *x) {
     bz_dtype t;
     ir_bits bits;
     return one_element(x, "item_int", &t, &bits) ? ir_bits_to_i64(t, bits) : 0;
+}
+
+bz_status bz_item_complex(bz_tensor *x, double parts[2]) {
+    RT_BORDER;
+    RT_VISIT_OF(x, "item_complex", RT_STRAY_STATUS);
+    bz_context *c;
+    bz_status s;
+    double both[2];
+    parts[0] = parts[1] = (double)NAN;
+    const rt_tensor *v = value_of(x, "item_complex", &c, &s);
+    if (!v) return s;
+    const bz_dtype t = (bz_dtype)v->st->dtype, part = ir_part_dtype(t);
+    if (v->layout->count != 1)
+        return rt_fail(c, BZ_ESHAPE, NULL, "item_complex", "the tensor has %lld elements, not one",
+                       (long long)v->layout->count);
+    if (rt_pack(rt_host_spot(both), rt_element(v->st->buf, t, v->offset), v->layout, ir_dtype_bytes(t), &c->err))
+        return c->err.status;
+    parts[0] = ir_bits_to_f64(part, ir_load_bits(part, both));
+    parts[1] = t == part ? 0 : ir_bits_to_f64(part, ir_load_bits(part, (char *)both + ir_dtype_bytes(part)));
+    return BZ_OK;
 }
 
 /* ---- from another context */

@@ -59,7 +59,7 @@ static bz_status backward_operands(const custom *q) {
         else
             r = q->stands[k - q->nin] = ir_stand_in(g, of);
         if (!r) return failed(q->c);
-        if (k >= q->nin + q->nout && !ir_is_float(ir_dtype(g, of))) continue;
+        if (k >= q->nin + q->nout && !ir_is_smooth(ir_dtype(g, of))) continue;
         q->x[k] = operand(q, r);
         if (!q->x[k]) return failed(q->c);
     }
@@ -77,7 +77,7 @@ static bz_status take_gradient(const custom *q, const rt_host_function *f, unsig
     bz_status s = rt_output_node(q->c, f, (int)j, b, &q->b[j]);
     if (s) return s;
     bool fits = ir_dtype(g, q->b[j]) == ir_dtype(g, q->in[j]);
-    if (!ir_is_float(ir_dtype(g, q->in[j])))
+    if (!ir_is_smooth(ir_dtype(g, q->in[j])))
         return rt_fail(q->c, BZ_EDTYPE, site, "custom_grad",
                        "input %u is %s and has no gradient: leave output %u of the backward "
                        "function NULL",

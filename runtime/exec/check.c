@@ -53,23 +53,25 @@ static void print_origin(const ir_graph *g, uint32_t i) {
 /* Compares output i; says how it differs. */
 static bool compare(const rt_program *p, uint32_t i, const void *got, const void *want) {
     const rt_spec *o = &p->outputs[i];
-    size_t size = ir_dtype_bytes(o->dtype);
+    const bz_dtype t = ir_part_dtype(o->dtype); /* complex numbers part by part */
+    const int64_t count = o->layout->count * (t == o->dtype ? 1 : 2);
+    size_t size = ir_dtype_bytes(t);
     int64_t differ = 0, at = 0;
     double worst = 0;
-    for (int64_t k = 0; k < o->layout->count; k++) {
+    for (int64_t k = 0; k < count; k++) {
         size_t byte = (size_t)k * size;
-        double d = distance(o->dtype, ir_load_bits(o->dtype, (const char *)got + byte),
-                            ir_load_bits(o->dtype, (const char *)want + byte));
+        double d = distance(t, ir_load_bits(t, (const char *)got + byte),
+                            ir_load_bits(t, (const char *)want + byte));
         differ += d > 0;
         if (d > worst) worst = d, at = k;
     }
     if (!differ) return true;
     print_origin(p->graph, i);
-    ir_bits a = ir_load_bits(o->dtype, (const char *)got + (size_t)at * size),
-            b = ir_load_bits(o->dtype, (const char *)want + (size_t)at * size);
+    ir_bits a = ir_load_bits(t, (const char *)got + (size_t)at * size),
+            b = ir_load_bits(t, (const char *)want + (size_t)at * size);
     bz_stderrf(" in %lld of %lld elements, worst in %lld: %.17g, not %.17g (%g ULP)\n",
-               (long long)differ, (long long)o->layout->count, (long long)at,
-               ir_bits_to_f64(o->dtype, a), ir_bits_to_f64(o->dtype, b), worst);
+               (long long)differ, (long long)count, (long long)at, ir_bits_to_f64(t, a),
+               ir_bits_to_f64(t, b), worst);
     return false;
 }
 

@@ -22,6 +22,7 @@ static const int64_t MAX_COUNT = (int64_t)1 << 60;
 #define CODE_UINT                        "u"
 #define CODE_SINT                        "i"
 #define CODE_FLOAT                       "f"
+#define CODE_COMPLEX                     "c"
 static const char *const codes[BZ_NDTYPES] = {BZ_DTYPES(CODE)};
 
 /* NumPy's code of t: kind and bytes; bf16 has none. */
@@ -213,7 +214,10 @@ static bz_status take_elements(head *h, const char *p) {
         from_fortran(data, p, a);
     else
         memcpy(data, p, bytes);
-    if (h->swapped) swap_bytes(data, rt_array_count(a), ir_dtype_bytes(a->dtype));
+    if (h->swapped) { /* each part of a complex number by itself */
+        const size_t part = ir_dtype_bytes(ir_part_dtype(a->dtype));
+        swap_bytes(data, (int64_t)(bytes / part), part);
+    }
     for (size_t i = 0; a->dtype == BZ_BOOL && i < bytes; i++) data[i] = data[i] != 0;
     a->data = data;
     return BZ_OK;

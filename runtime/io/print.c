@@ -15,8 +15,12 @@ enum { PRECISION = 8, THRESHOLD = 1000, EDGE = 3, LINE_WIDTH = 75, WORD = 64 };
 
 typedef struct printer {
     const ir_value_array *a;
+    bz_dtype dtype;         /* a's, or its parts' */
+    size_t step, from;      /* bytes from one element to the next, to the first */
+    struct printer *part;   /* of complex numbers: real, imaginary */
     bz_text *t;
     bool summary, scientific;
+    bool always_sign; /* imaginary parts: there is room for one */
     int left, right, precision,
         exponent; /* characters before and behind the point; digits; exponent's digits */
     bool any_finite, odd, minus_inf; /* odd: a nan or inf */
@@ -78,16 +82,15 @@ static void scientific(ir_decimal d, int digits, int exponent, char word[WORD]) 
 /* ---- elements */
 
 static ir_bits bits_at(const printer *p, int64_t i) {
-    size_t bytes = ir_dtype_bytes(p->a->dtype);
-    return ir_load_bits(p->a->dtype, (const char *)p->a->data + (size_t)i * bytes);
+    return ir_load_bits(p->dtype, (const char *)p->a->data + (size_t)i * p->step + p->from);
 }
 
 static double float_at(const printer *p, int64_t i) {
-    return ir_bits_to_f64(p->a->dtype, bits_at(p, i));
+    return ir_bits_to_f64(p->dtype, bits_at(p, i));
 }
 
 static int integer_text(const printer *p, int64_t i, char word[WORD]) {
-    return (int)strlen(ir_digits(word, ir_number_of_bits(p->a->dtype, bits_at(p, i))));
+    return (int)strlen(ir_digits(word, ir_number_of_bits(p->dtype, bits_at(p, i))));
 }
 
 static const char *odd_text(double v) {
@@ -101,7 +104,7 @@ static void right_aligned(bz_text *t, const char *word, int width) {
 
 static void print_positional(printer *p, double v) {
     char word[WORD];
-    positional(p->a->dtype, v, p->precision, word);
+    positional(p->dtype, v, p->precision, word);
     int before = (int)strcspn(word, "."), behind = (int)strlen(word) - before - 1;
     bz_textf(p->t, "%*s%s%*s", p->left - before, "", word, p->right - behind, "");
 }
@@ -113,10 +116,36 @@ static void print_scientific(printer *p, double v) {
     bz_textf(p->t, "%*s%s", p->left - before, "", word);
 }
 
+static int element_width(const printer *p) {
+    if (p->part) return element_width(&p->part[0]) + element_width(&p->part[1]) + 1;
+    return p->left + (ir_is_float(p->dtype) ? p->right + 1 : 0);
+}
+
+/* Appends "+1.5j" for the text of an imaginary part, blanks where they were. */
+static void imaginary_text(bz_text *t, const char *word) {
+    const int before = (int)strspn(word, " "), n = (int)strcspn(word + before, " ");
+    const bool plus = word[before] != '-';
+    bz_textf(t, "%*s%s%.*sj%s", before > plus ? before - plus : 0, "", plus ? "+" : "", n, word + before, word + before + n);
+}
+
+static void print_element(printer *p, int64_t i);
+
+static void print_complex(printer *p, int64_t i) {
+    bz_text im = {0};
+    print_element(&p->part[0], i);
+    p->part[1].t = &im;
+    print_element(&p->part[1], i);
+    imaginary_text(p->t, bz_text_c(&im));
+    p->t->failed |= im.failed;
+    bz_text_free(&im);
+}
+
 static void print_element(printer *p, int64_t i) {
     char word[WORD];
-    bz_dtype t = p->a->dtype;
-    if (t == BZ_BOOL) {
+    bz_dtype t = p->dtype;
+    if (p->part) {
+        print_complex(p, i);
+    } else if (t == BZ_BOOL) {
         right_aligned(p->t, bits_at(p, i) ? "True" : "False", p->left);
     } else if (!ir_is_float(t)) {
         integer_text(p, i, word);
@@ -158,7 +187,7 @@ static void widen(int *width, int n) {
 static void see_range(printer *p, int64_t i) {
     double v = float_at(p, i), m = fabs(v);
     p->odd |= !isfinite(v);
-    p->minus_inf |= isinf(v) && v < 0;
+    p->minus_inf |= (isinf(v) && v < 0) || p->always_sign;
     if (!isfinite(v)) return;
     p->any_finite = true;
     if (m != 0 && (p->largest == 0 || m > p->largest)) p->largest = m;
@@ -168,7 +197,8 @@ static void see_range(printer *p, int64_t i) {
 static void see_positional(printer *p, int64_t i) {
     char word[WORD];
     if (!isfinite(float_at(p, i))) return;
-    positional(p->a->dtype, float_at(p, i), PRECISION, word);
+    const double v = float_at(p, i);
+    positional(p->dtype, p->always_sign ? -fabs(v) : v, PRECISION, word);
     int before = (int)strcspn(word, ".");
     widen(&p->left, before);
     widen(&p->right, (int)strlen(word) - before - 1);
@@ -177,8 +207,8 @@ static void see_positional(printer *p, int64_t i) {
 static void see_scientific(printer *p, int64_t i) {
     double v = float_at(p, i);
     if (!isfinite(v)) return;
-    ir_decimal d = rounded(v, ir_decimal_shortest(p->a->dtype, v), PRECISION + 1);
-    widen(&p->left, 1 + d.minus);
+    ir_decimal d = rounded(v, ir_decimal_shortest(p->dtype, v), PRECISION + 1);
+    widen(&p->left, 1 + (d.minus || p->always_sign));
     widen(&p->precision, d.n - 1);
     widen(&p->exponent, abs(d.exponent) > 99 ? 3 : 2);
 }
@@ -204,9 +234,11 @@ static void float_layout(printer *p) {
 
 static void layout(printer *p) {
     p->summary = rt_array_count(p->a) > THRESHOLD;
-    if (p->a->dtype == BZ_BOOL)
+    for (unsigned k = 0; p->part && k < 2; k++) layout(&p->part[k]);
+    if (p->part) return;
+    if (p->dtype == BZ_BOOL)
         p->left = 5;
-    else if (ir_is_float(p->a->dtype))
+    else if (ir_is_float(p->dtype))
         float_layout(p);
     else
         visit_shown(p, 0, 0, see_integer);
@@ -223,10 +255,6 @@ static void begin_word(printer *p, unsigned depth, int width, int room) {
     bz_text_str(t, "\n");
     p->line = t->n;
     bz_textf(t, "%*s", (int)depth, "");
-}
-
-static int element_width(const printer *p) {
-    return p->left + (ir_is_float(p->a->dtype) ? p->right + 1 : 0);
 }
 
 static void print_row(printer *p, int64_t at) {
@@ -273,9 +301,17 @@ static void print_axis(printer *p, unsigned axis, int64_t at) {
 /* A single number: all its digits, an exponent only where it is very large or small. */
 static void print_scalar(printer *p) {
     char word[WORD];
-    bz_dtype t = p->a->dtype;
+    bz_dtype t = p->dtype;
     double v = ir_is_float(t) ? float_at(p, 0) : 0;
-    if (!ir_is_float(t)) {
+    if (p->part) {
+        bz_text im = {0};
+        print_scalar(&p->part[0]);
+        p->part[1].t = &im;
+        print_scalar(&p->part[1]);
+        imaginary_text(p->t, bz_text_c(&im));
+        p->t->failed |= im.failed;
+        bz_text_free(&im);
+    } else if (!ir_is_float(t)) {
         layout(p);
         p->left = 0;
         print_element(p, 0);
@@ -293,7 +329,11 @@ static void print_scalar(printer *p) {
 }
 
 void rt_array_print(bz_text *t, const ir_value_array *a) {
-    printer p = {.a = a, .t = t, .line = t->n};
+    const size_t bytes = ir_dtype_bytes(a->dtype);
+    printer part[2], p = {.a = a, .dtype = a->dtype, .step = bytes, .t = t, .line = t->n};
+    for (unsigned k = 0; k < 2; k++)
+        part[k] = (printer){.a = a, .dtype = ir_part_dtype(a->dtype), .step = bytes, .from = k * bytes / 2, .t = t, .always_sign = k};
+    if (ir_is_complex(a->dtype)) p.part = part;
     if (rt_array_count(a) == 0) {
         bz_text_str(t, "[]");
     } else if (a->rank == 0) {

@@ -27,7 +27,7 @@ static void find_deps(rt_recipe *f, uint64_t *bits) {
                 if (pass_grad_flows(g, r, k)) bits[r] |= bits[ir_operand(g, r, k)];
         for (uint32_t k = 0; k < f->nout; k++) {
             ir_ref r = g->outputs.p[k].node;
-            f->deps[(size_t)k * words + w] = ir_is_float(ir_dtype(g, r)) ? bits[r] : 0;
+            f->deps[(size_t)k * words + w] = ir_is_smooth(ir_dtype(g, r)) ? bits[r] : 0;
         }
     }
 }
@@ -61,7 +61,7 @@ rt_recipe *rt_recipe_new(const ir_graph *g, int key, int base, bz_error *e) {
     }
     find_deps(f, work);
     for (uint32_t k = 0; k < nout && !f->useful; k++)
-        f->useful = ir_is_float(ir_dtype(f->g, f->g->outputs.p[k].node)) &&
+        f->useful = ir_is_smooth(ir_dtype(f->g, f->g->outputs.p[k].node)) &&
                     !mark_cone(f, f->g->outputs.p[k].node, (uint8_t *)work);
     bz_mem_free(work);
     return f;
@@ -98,7 +98,7 @@ void rt_call_before(bz_program *p, rt_signature *t, bz_tensor *const *in) {
     bz_context *c = p->c, *of;
     for (uint32_t i = 0; i < t->nargs; i++) {
         rt_storage *s = i < (uint32_t)p->nin ? rt_find_quietly(in[i], &of)->st : t->hidden[i];
-        bool variable = s && !rt_is_number(s) && ir_is_float((bz_dtype)s->dtype);
+        bool variable = s && !rt_is_number(s) && ir_is_smooth((bz_dtype)s->dtype);
         t->sources[i] = (rt_source){.of = {variable ? s : NULL, variable ? s->birth : 0}};
     }
     for (uint32_t i = 0; i < t->nargs; i++) {

@@ -25,6 +25,16 @@ static void place_of_layout(place *p, const rt_layout *l, int64_t offset) {
     memcpy(p->strides, l->strides, l->rank * sizeof *p->strides);
 }
 
+/* The node that `own` is another shape of: of a complex one by its real part. 0: it is none. */
+static ir_ref reshaped_of(const ir_graph *g, ir_ref own) {
+    const ir_node *n = ir_at(g, own);
+    if (n->flags & IR_IS_OWN) return 0;
+    if (n->op == IR_COMPLEX) n = ir_at(g, ir_in(g, n)[0]);
+    if (n->op != IR_RESHAPE || n->flags & IR_IS_OWN) return 0;
+    const ir_ref from = ir_in(g, n)[0];
+    return ir_at(g, from)->op == IR_REAL ? ir_operand(g, from, 0) : from;
+}
+
 /* Is node r operand i, or where that is another shape of a whole storage's node, that node? */
 static bool is_operand(const rt_rec *r, bz_tensor *const *x, unsigned i, ir_ref node, place *p) {
     bz_context *c;
@@ -32,9 +42,7 @@ static bool is_operand(const rt_rec *r, bz_tensor *const *x, unsigned i, ir_ref 
     if (!t || rt_is_number(t->st)) return false;
     const rt_layout *l = t->layout;
     if (node != r->x[i]) {
-        const ir_node *own = ir_at(r->g, r->x[i]);
-        bool reshaped = own->op == IR_RESHAPE && !(own->flags & IR_IS_OWN) && rt_is_whole(t);
-        if (!reshaped || ir_in(r->g, own)[0] != node) return false;
+        if (!rt_is_whole(t) || reshaped_of(r->g, r->x[i]) != node) return false;
         if (!(l = rt_layout_of_node(r->c, r->g, node))) return false;
     }
     place_of_layout(p, l, t->offset);
@@ -103,14 +111,41 @@ static bool moves_alone(const ir_node *n) {
            (n->op == IR_AS_STRIDED && n->nin == 1);
 }
 
+/* The same step, of the real and of the imaginary part? */
+static bool is_alike(const ir_graph *g, ir_ref re, ir_ref im) {
+    const ir_node *p = ir_at(g, re), *q = ir_at(g, im);
+    return p->op == q->op && p->nattr == q->nattr && ir_same_shape(g, re, im) &&
+           (p->nattr == 0 || !memcmp(ir_attrs(g, p), ir_attrs(g, q), p->nattr * sizeof(int64_t)));
+}
+
+/* One step down from *node, or of a complex value from its parts *node and *im (0: it is real): to an operand, or where the parts come together
+ * to the complex one. false: nothing but movement leads there. */
+static bool step_down(const ir_graph *g, ir_ref *node, ir_ref *im) {
+    const ir_node *n = ir_at(g, *node);
+    if (*im && n->op == IR_REAL) {
+        const bool one = ir_at(g, *im)->op == IR_IMAG && ir_operand(g, *im, 0) == ir_operand(g, *node, 0);
+        *node = ir_operand(g, *node, 0);
+        *im = 0;
+        return one;
+    }
+    if (!moves_alone(n) || (*im && !is_alike(g, *node, *im))) return false;
+    *node = ir_operand(g, *node, 0);
+    if (*im) *im = ir_operand(g, *im, 0);
+    return true;
+}
+
 /* Where the elements of `node` lie; false: in no operand's memory, at no strides. */
 static bool find_place(const rt_rec *r, bz_tensor *const *x, unsigned n, ir_ref node, place *p) {
-    ir_ref way[MOST_STEPS];
+    ir_ref way[MOST_STEPS], im = 0;
     unsigned steps = 0;
-    while (node && !find_operand(r, x, n, node, p)) {
-        if (steps == MOST_STEPS || !moves_alone(ir_at(r->g, node))) return false;
-        way[steps++] = node;
-        node = ir_operand(r->g, node, 0);
+    while (node && (im || !find_operand(r, x, n, node, p))) {
+        if (!im && ir_at(r->g, node)->op == IR_COMPLEX) {
+            im = ir_operand(r->g, node, 1);
+            node = ir_operand(r->g, node, 0);
+        }
+        if (steps == MOST_STEPS) return false;
+        if (ir_at(r->g, node)->op != IR_REAL) way[steps++] = node;
+        if (!step_down(r->g, &node, &im)) return false;
     }
     while (node && steps)
         if (!step_up(r, way[--steps], p)) return false;

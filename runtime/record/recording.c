@@ -24,6 +24,7 @@ ir_ref rt_input_of(bz_context *c, rt_epoch *e, bz_dtype t, const rt_layout *l, b
 ir_ref rt_scalar_node(bz_context *c, bz_dtype t, ir_bits bits) {
     rt_epoch *e = rt_recording(c);
     if (!e) return 0;
+    if (ir_is_complex(t)) return ir_cast(e->g, rt_scalar_node(c, ir_part_dtype(t), bits), t);
     if (e->tracing) return ir_const_bits(e->g, t, bits, NULL, 0);
     return rt_input_of(c, e, t, c->scalar_layout, true, &(rt_arg){.bits = bits});
 }

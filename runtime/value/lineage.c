@@ -89,7 +89,7 @@ uint32_t rt_source_at(const rt_epoch *e, ir_ref node) {
 }
 
 bool rt_lineage_source(bz_context *c, rt_storage *s, ir_ref node) {
-    if (s->source == c->epoch->id || !ir_is_float((bz_dtype)s->dtype)) return true;
+    if (s->source == c->epoch->id || !ir_is_smooth((bz_dtype)s->dtype)) return true;
     s->source = c->epoch->id;
     return add_source(c, (rt_source){.node = node,
                                      .of = {s, s->birth},
@@ -302,7 +302,7 @@ static void clear_flows(bz_context *c, rt_epoch *e) {
 
 /* What s's value depends on but for itself. */
 static uint32_t set_of_fresh(bz_context *c, const rt_storage *s) {
-    uint32_t set = ir_is_float((bz_dtype)s->dtype) ? flow_now(c, s->node) : 0;
+    uint32_t set = ir_is_smooth((bz_dtype)s->dtype) ? flow_now(c, s->node) : 0;
     return rt_set_without(&c->lineage->sets, set, 2 * s->number);
 }
 

@@ -64,7 +64,7 @@ void rt_storage_join(rt_storage *s, rt_epoch *e, ir_ref node) {
     e->behind |= !s->buf && node < e->kept.n && e->kept.p[node];
     s->highest = e->pending && e->pending->highest > node ? e->pending->highest : node;
     link_storage(s->buf ? &e->settled : &e->pending, s);
-    if (e->tracing || !ir_is_float((bz_dtype)s->dtype)) return;
+    if (e->tracing || !ir_is_smooth((bz_dtype)s->dtype)) return;
     e->own_lost |= !bz_vec_push(&e->own, ((rt_own){{s, s->birth}, node}));
 }
 

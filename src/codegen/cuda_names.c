@@ -9,6 +9,7 @@
 #define OF_UINT(name, bits)  #name
 #define OF_SINT(name, bits)  #name
 #define OF_FLOAT(name, bits) FLOAT_##bits
+#define OF_COMPLEX(name, bits) NULL /* kernels know their parts */
 #define FLOAT_16             "u16"
 #define FLOAT_32             "float"
 #define FLOAT_64             "double"

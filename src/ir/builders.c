@@ -1,6 +1,7 @@
 /* builders.c - calls by name: the table of builders.def, attributes of a line as C arguments.
  *
  *     %3 = softmax %2 {axis=-1}   --find the row, check names-->  ir_softmax(g, X(0), INT(axis)) */
+#include "src/ir/complex.h"
 #include "src/ir/external.h"
 #include "src/ir/index.h"
 #include "src/ir/text.h"

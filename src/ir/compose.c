@@ -5,6 +5,7 @@
  *
  * A composition is a graph of primitives and nothing else: passes, gradients and emitters never
  * hear its name. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 #include <stdio.h>
@@ -33,9 +34,9 @@ bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsig
     return true;
 }
 
-/* The dtype of a composition's result: floats keep theirs. */
+/* The dtype of a composition's result: floats and complex numbers keep theirs. */
 static bz_dtype float_of(bz_dtype t) {
-    return ir_is_float(t) ? t : BZ_F32;
+    return ir_is_smooth(t) ? t : BZ_F32;
 }
 
 ir_ref ir_scalar_in(ir_graph *g, const char *name, const char *what, ir_ref x, bz_dtype t) {
@@ -49,7 +50,9 @@ ir_ref ir_math_in(ir_graph *g, ir_ref x) {
 }
 
 ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t) {
-    return ir_cast(g, y, float_of(t));
+    if (!y) return 0;
+    t = float_of(t);
+    return ir_cast(g, y, ir_is_complex(ir_dtype(g, y)) ? t : ir_part_dtype(t));
 }
 
 ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t) {
@@ -57,6 +60,7 @@ ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t) {
     int64_t count = 1, v = 0;
     unsigned n = 0;
     bool known = true;
+    t = ir_part_dtype(t);
     for (unsigned a = 0; a < ir_at(g, x)->rank; a++) {
         if (!set[a]) continue;
         along[n] = ir_dims(g, ir_at(g, x))[a];
@@ -97,6 +101,11 @@ ir_ref ir_var(ir_graph *g, ir_ref x, const int *axes, unsigned n, int correction
     bool set[IR_MAX_RANK];
     bz_dtype t = ir_dtype(g, x);
     if (!ir_axis_set(g, "var", x, axes, n, set)) return 0;
+    if (ir_is_complex(t)) { /* the mean of |x - mean|^2 */
+        const ir_pair parts = ir_parts_of(g, x);
+        const ir_ref re = ir_var(g, parts.re, axes, n, correction, keepdim);
+        return ir_plus(g, re, ir_var(g, parts.im, axes, n, correction, keepdim));
+    }
     x = ir_math_in(g, x);
     ir_ref free = ir_minus(g, ir_count(g, x, set, BZ_I64), ir_const_i(g, BZ_I64, correction));
     free = ir_cast(g, ir_build2(g, IR_MAX, free, ir_const_i(g, BZ_I64, 0)), ir_dtype(g, x));
@@ -370,7 +379,7 @@ ir_ref ir_diagonal(ir_graph *g, ir_ref x, int64_t offset, int a, int b) {
 
 ir_ref ir_one_hot(ir_graph *g, ir_ref x, int64_t classes, bz_dtype t) {
     if (!x) return 0;
-    if (ir_is_float(ir_dtype(g, x)))
+    if (ir_is_smooth(ir_dtype(g, x)))
         return ir_error_as(g, BZ_EDTYPE, "one_hot", "classes must be integers, not %s",
                            ir_shape_text(g, x));
     if (classes < 1)

@@ -10,12 +10,12 @@ bool ir_axis_of(ir_graph *g, const char *name, ir_ref x, int axis, unsigned more
 /* set[a]: a is one of the n axes (n = 0: all); false and an error on one outside or repeated. */
 bool ir_axis_set(ir_graph *g, const char *name, ir_ref x, const int *axes, unsigned n, bool *set);
 /* Op-math: x in the dtype in which compositions compute it (f16, bf16, integers and bool: f32), and
- * a result back in the dtype that goes with `t`, that of the operand. */
+ * a result back in the dtype that goes with `t`, that of the operand: of complex t, where the result is real, that of its parts. */
 ir_ref ir_math_in(ir_graph *g, ir_ref x);
 ir_ref ir_math_out(ir_graph *g, ir_ref y, bz_dtype t);
 /* A 0-d operand in dtype t; 0 and an error that names `what` of `name` for any other shape. */
 ir_ref ir_scalar_in(ir_graph *g, const char *name, const char *what, ir_ref x, bz_dtype t);
-/* Number of elements of x along the axes as a 0-d value of dtype t, for symbolic shapes too. */
+/* Number of elements of x along the axes as a 0-d value of dtype t (of complex t: of its parts), for symbolic shapes too. */
 ir_ref ir_count(ir_graph *g, ir_ref x, const bool *set, bz_dtype t);
 /* x with a reduced axis put back as size 1 at place `axis`, as keepdim does. */
 ir_ref ir_keep_axis(ir_graph *g, ir_ref x, unsigned axis);
@@ -61,9 +61,9 @@ static inline ir_ref ir_times(ir_graph *g, ir_ref x, ir_ref y) {
 static inline ir_ref ir_over(ir_graph *g, ir_ref x, ir_ref y) {
     return ir_build2(g, IR_DIV, x, y);
 }
-/* A 0-d constant of x's dtype. */
+/* A 0-d constant of x's dtype; beside complex numbers a real one of their parts'. */
 static inline ir_ref ir_num(ir_graph *g, ir_ref x, double v) {
-    return ir_const_f(g, ir_dtype(g, x), v);
+    return ir_const_f(g, ir_part_dtype(ir_dtype(g, x)), v);
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* compose_arith.c - arithmetic that asks for its operands' dtype: division by modes, comparison by tolerances, parts of a float. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 #include <math.h>
@@ -12,19 +13,23 @@ ir_ref ir_positive(ir_graph *g, ir_ref x) {
 ir_ref ir_sgn(ir_graph *g, ir_ref x) {
     if (!x) return 0;
     bz_dtype t = ir_dtype(g, x);
+    if (ir_is_complex(t)) return ir_complex_sgn(g, x);
     ir_ref zero = ir_const_bits(g, t, 0, NULL, 0), one = ir_const_i(g, t, 1);
     ir_ref minus = ir_is_float(t) || ir_category_of(t) == IR_CAT_INT ? ir_const_i(g, t, -1) : zero;
     ir_ref below = ir_build3(g, IR_SELECT, ir_build2(g, IR_LT, x, zero), minus, zero);
     return ir_build3(g, IR_SELECT, ir_build2(g, IR_LT, zero, x), one, below);
 }
 
-ir_ref ir_isreal(ir_graph *g, ir_ref x) { /* no dtype is complex */
+ir_ref ir_isreal(ir_graph *g, ir_ref x) {
+    const ir_pair p = ir_parts_of(g, x);
+    if (p.im) return ir_build2(g, IR_EQ, p.im, ir_num(g, p.im, 0));
     return x ? ir_const_bits(g, BZ_BOOL, 1, ir_dims(g, ir_at(g, x)), ir_at(g, x)->rank) : 0;
 }
 
 ir_ref ir_float_power(ir_graph *g, ir_ref x, ir_ref y) {
-    ir_ref base = ir_cast(g, x, BZ_F64);
-    return ir_build2(g, IR_POW, base, ir_cast(g, y, BZ_F64));
+    if (!x || !y) return 0;
+    ir_ref base = ir_cast(g, x, ir_is_complex(ir_dtype(g, x)) ? BZ_C128 : BZ_F64);
+    return ir_build2(g, IR_POW, base, ir_cast(g, y, ir_is_complex(ir_dtype(g, y)) ? BZ_C128 : BZ_F64));
 }
 
 /* ---- division: x / y, or that rounded towards zero or down; of integers exactly */
@@ -85,6 +90,11 @@ static double largest(bz_dtype t) {
 
 /* posinf, neginf NaN: the largest number, and the smallest. */
 ir_ref ir_nan_to_num(ir_graph *g, ir_ref x, double nan, double posinf, double neginf) {
+    if (x && ir_is_complex(ir_dtype(g, x))) {
+        const ir_pair parts = ir_parts_of(g, x);
+        const ir_ref re = ir_nan_to_num(g, parts.re, nan, posinf, neginf);
+        return ir_complex(g, re, ir_nan_to_num(g, parts.im, nan, posinf, neginf));
+    }
     if (!x || !ir_is_float(ir_dtype(g, x))) return x;
     double most = largest(ir_dtype(g, x));
     ir_ref high = ir_num(g, x, isnan(posinf) ? most : posinf);

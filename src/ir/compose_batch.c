@@ -5,6 +5,7 @@
  *     group      x [N, G, C/G, S...]   of each n and g
  *
  * The variance is ir_var's, whose gradient needs two sums over x that do not wait for each other. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 #include <inttypes.h>
@@ -103,6 +104,7 @@ static ir_ref by_own(ir_graph *g, const norm *q, ir_ref x, const int *axes, unsi
 ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var, ir_ref weight,
                      ir_ref bias, bool training, double momentum, double eps, ir_ref *mean,
                      ir_ref *var) {
+    if (x && ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, "batch_norm");
     const norm q = {"batch_norm", x, running_mean, running_var, weight, bias, momentum, eps};
     int axes[IR_MAX_RANK];
     ir_ref own_mean, own_var;
@@ -129,6 +131,7 @@ ir_ref ir_batch_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_
 ir_ref ir_instance_norm(ir_graph *g, ir_ref x, ir_ref running_mean, ir_ref running_var,
                         ir_ref weight, ir_ref bias, bool use_input_stats, double momentum, double eps,
                         ir_ref *mean, ir_ref *var) {
+    if (x && ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, "instance_norm");
     const norm q = {"instance_norm", x, running_mean, running_var, weight, bias, momentum, eps};
     int axes[IR_MAX_RANK], samples = 0;
     ir_ref own_mean, own_var;
@@ -163,6 +166,7 @@ static ir_ref of_groups(ir_graph *g, ir_ref v, ir_ref x) {
 
 ir_ref ir_group_norm(ir_graph *g, ir_ref x, ir_ref weight, ir_ref bias, int num_groups,
                      double eps) {
+    if (x && ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, "group_norm");
     const norm q = {"group_norm", x, 0, 0, weight, bias, 0, eps};
     int axes[IR_MAX_RANK];
     ir_dim dims[IR_MAX_RANK];
@@ -209,6 +213,7 @@ static ir_ref neighbours(ir_graph *g, ir_ref x, int64_t size) {
 
 ir_ref ir_local_response_norm(ir_graph *g, ir_ref x, int64_t size, double alpha, double beta,
                               double k) {
+    if (x && ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, "local_response_norm");
     int64_t shape[IR_MAX_RANK];
     if (!x) return 0;
     const bz_dtype t = ir_dtype(g, x);

@@ -1,4 +1,5 @@
 /* compose_fold.c - folds over axes made of sums, extremes and means: deviations, counts, those that leave NaN out; differences and areas. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 #include <math.h>
@@ -50,7 +51,7 @@ ir_ref ir_count_nonzero(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, 
 /* x with `v` where it is NaN; *nan: where that is, 0 where no dtype has one. */
 static ir_ref without_nan(ir_graph *g, ir_ref x, double v, ir_ref *nan) {
     *nan = 0;
-    if (!x || !ir_is_float(ir_dtype(g, x))) return x;
+    if (!x || !ir_is_smooth(ir_dtype(g, x))) return x;
     *nan = ir_build1(g, IR_ISNAN, x);
     return ir_build3(g, IR_SELECT, *nan, ir_num(g, x, v), x);
 }
@@ -85,6 +86,7 @@ static ir_ref nan_variance(ir_graph *g, const char *name, ir_ref x, const int *a
     bool set[IR_MAX_RANK];
     ir_ref nan;
     if (!x || !ir_axis_set(g, name, x, axes, n, set)) return 0;
+    if (ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, name);
     x = without_nan(g, ir_math_in(g, x), 0, &nan);
     bz_dtype t = ir_dtype(g, x);
     ir_ref sum = ir_reduce(g, IR_SUM, x, axes, n, true);
@@ -231,6 +233,7 @@ static bool weights(ir_graph *g, ir_ref x, ir_ref w, const char *what) {
 }
 
 ir_ref ir_cov(ir_graph *g, ir_ref x, ir_ref fweights, ir_ref aweights, int correction) {
+    if (x && ir_is_complex(ir_dtype(g, x))) return ir_not_for_complex(g, IR_NIL, "cov");
     if (!x) return 0;
     bz_dtype t = ir_dtype(g, x);
     unsigned rank = ir_at(g, x)->rank;

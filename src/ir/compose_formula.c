@@ -8,7 +8,7 @@ bool ir_formula_in(ir_graph *g, ir_ref *const *x, unsigned n, bool same, bz_dtyp
         if (!(all[i] = *x[i])) return false;
     if (n > 1 && !ir_broadcasts(g, IR_SUB, all, n)) return false;
     *t = ir_dtype_beside(g, IR_NIL, all, n);
-    bz_dtype in = same ? *t : ir_compute_dtype(ir_is_float(*t) ? *t : BZ_F32);
+    bz_dtype in = same ? *t : ir_compute_dtype(ir_is_smooth(*t) ? *t : BZ_F32);
     for (unsigned i = 0; i < n; i++) *x[i] = ir_cast(g, all[i], in);
     return true;
 }
@@ -21,6 +21,8 @@ static ir_ref batch(ir_graph *g, ir_ref x) {
 
 ir_ref ir_loss_out(ir_graph *g, const char *name, ir_ref x, int reduction, bz_dtype t) {
     if (!x) return 0;
+    if (ir_is_complex(ir_dtype(g, x)))
+        return ir_error_as(g, BZ_EDTYPE, name, "not for complex numbers");
     switch (reduction) {
     case IR_REDUCTION_NONE: return ir_math_out(g, x, t);
     case IR_REDUCTION_MEAN: return ir_math_out(g, ir_mean(g, x, NULL, 0, false), t);

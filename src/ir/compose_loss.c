@@ -1,4 +1,5 @@
 /* compose_loss.c - losses against probabilities, counts and labels; those of one formula are in formulas.def. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 /* x times the weight, which broadcasts; 0: as it is. */
@@ -88,6 +89,7 @@ ir_ref ir_gaussian_nll_loss(ir_graph *g, ir_ref x, ir_ref y, ir_ref var, bool fu
     bz_dtype t;
     if (!ir_formula_in(g, (ir_ref *[]){&x, &y, &var}, 3, false, &t)) return 0;
     if (!(eps > 0)) return ir_error_as(g, BZ_EARG, "gaussian_nll_loss", "eps > 0 is needed");
+    if (ir_is_complex(t)) return ir_not_for_complex(g, IR_NIL, "gaussian_nll_loss");
     var = ir_at_least_unseen(g, var, eps);
     ir_ref d = ir_minus(g, x, y), log = var ? ir_build1(g, IR_LOG, var) : 0;
     ir_ref sum = ir_plus(g, log, ir_over(g, ir_times(g, d, d), var));

@@ -1,5 +1,6 @@
 /* compose_nn.c - softmax and its relatives, activations and normalisations, with PyTorch's
  * formulas. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 /* Is axis `a` of x known to have no element? */
@@ -130,7 +131,9 @@ static bool fits_last_axes(const ir_graph *g, ir_ref x, ir_ref w, unsigned ndims
 
 static bool check_norm(ir_graph *g, const char *name, ir_ref x, int ndims) {
     const int rank = ir_at(g, x)->rank;
-    if (rank == 0)
+    if (ir_is_complex(ir_dtype(g, x)))
+        ir_not_for_complex(g, IR_NIL, name);
+    else if (rank == 0)
         ir_error_as(g, BZ_EAXIS, name, "%s has no axis to normalise along", ir_shape_text(g, x));
     else if (ndims < 1 || ndims > rank)
         ir_error_as(g, BZ_EAXIS, name, "the last %d axes of %s: 1 to %d are possible", ndims,

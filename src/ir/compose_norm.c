@@ -1,6 +1,7 @@
 /* compose_norm.c - norms of vectors, and what is made of them: distances, directions, angles.
  *
  * Where a norm is 0 its gradient is 0, as PyTorch's: roots get a 1 there that nothing flows into. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ static ir_ref power(ir_graph *g, ir_ref x, double p) {
 /* The norm of order p over the axes of x, which is in op-math. */
 static ir_ref norm_of(ir_graph *g, ir_ref x, double p, const int *axes, unsigned n, bool keepdim) {
     ir_ref a = ir_build1(g, IR_ABS, x);
+    if (a && ir_is_complex(ir_dtype(g, x))) x = a;
     if (p == 2) return power(g, ir_reduce(g, IR_SUM, ir_times(g, x, x), axes, n, keepdim), 0.5);
     if (p == 1) return ir_reduce(g, IR_SUM, a, axes, n, keepdim);
     if (isinf(p)) return ir_reduce(g, p > 0 ? IR_RMAX : IR_RMIN, a, axes, n, keepdim);
@@ -68,6 +70,8 @@ static bool pair_in(ir_graph *g, ir_ref *x, ir_ref *y, bz_dtype *t) {
 }
 
 ir_ref ir_cosine_similarity(ir_graph *g, ir_ref x, ir_ref y, int axis, double eps) {
+    if ((x && ir_is_complex(ir_dtype(g, x))) || (y && ir_is_complex(ir_dtype(g, y))))
+        return ir_not_for_complex(g, IR_NIL, "cosine_similarity");
     unsigned at;
     bz_dtype t;
     if (!pair_in(g, &x, &y, &t) || !ir_axis_of(g, "cosine_similarity", x, axis, 0, &at)) return 0;
@@ -106,6 +110,8 @@ ir_ref ir_triplet_margin_loss(ir_graph *g, ir_ref anchor, ir_ref positive, ir_re
 /* x y / sqrt((x x + eps) (y y + eps)) along the last axis, as PyTorch has it in this loss. */
 ir_ref ir_cosine_embedding_loss(ir_graph *g, ir_ref x, ir_ref y, ir_ref target, double margin,
                                 int reduction) {
+    if ((x && ir_is_complex(ir_dtype(g, x))) || (y && ir_is_complex(ir_dtype(g, y))))
+        return ir_not_for_complex(g, IR_NIL, "cosine_embedding_loss");
     bz_dtype t;
     const int last = -1;
     if (!target || !ir_formula_in(g, (ir_ref *[]){&x, &y}, 2, false, &t)) return 0;

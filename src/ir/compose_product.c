@@ -1,4 +1,5 @@
 /* compose_product.c - products of vectors, matrices and batches of them by their names, as graphs of dot. */
+#include "src/ir/complex.h"
 #include "src/ir/compose.h"
 
 /* x and y in the dtype that they promote to. */
@@ -37,8 +38,8 @@ static ir_ref product(ir_graph *g, const char *name, ir_ref x, ir_ref y, unsigne
 }
 
 ir_ref ir_vdot(ir_graph *g, ir_ref x, ir_ref y) {
-    return is_rank(g, "vdot", x, 1) && is_rank(g, "vdot", y, 1) ? product(g, "vdot", x, y, 0, 0)
-                                                                : 0;
+    if (!is_rank(g, "vdot", x, 1) || !is_rank(g, "vdot", y, 1)) return 0;
+    return product(g, "vdot", ir_conj(g, x), y, 0, 0);
 }
 
 ir_ref ir_mv(ir_graph *g, ir_ref x, ir_ref y) {

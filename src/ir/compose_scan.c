@@ -38,7 +38,7 @@ static ir_ref scanned(ir_graph *g, const char *name, ir_way way, ir_ref x, int a
     if (rank == 0) return ir_scan(g, way, x, axis, reverse);
     if (!ir_axis_of(g, name, x, axis, 0, &a)) return 0;
     const bz_dtype t = ir_dtype(g, x);
-    if (!ir_is_float(t)) x = ir_cast(g, x, way == IR_BY_LOG ? BZ_F32 : BZ_I64);
+    if (!ir_is_smooth(t)) x = ir_cast(g, x, way == IR_BY_LOG ? BZ_F32 : BZ_I64);
     const bool empty = ir_dim_value(g, ir_dims(g, ir_at(g, x))[a], &size) && size == 0;
     if (exclusive && !empty) x = shifted(g, way, x, a, reverse);
     return ir_scan(g, way, x, (int)a, reverse);

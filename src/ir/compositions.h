@@ -8,7 +8,7 @@
 
 /* x. */
 ir_ref ir_positive(ir_graph *g, ir_ref x);
-/* -1, 0 or 1: the sign, 0 for NaN. */
+/* -1, 0 or 1: the sign, 0 for NaN; of complex numbers x / |x|, 0 of 0. */
 ir_ref ir_sgn(ir_graph *g, ir_ref x);
 /* Degrees of an angle in radians. */
 ir_ref ir_rad2deg(ir_graph *g, ir_ref x);
@@ -66,8 +66,24 @@ ir_ref ir_allclose(ir_graph *g, ir_ref x, ir_ref y, double rtol, double atol, bo
 ir_ref ir_isposinf(ir_graph *g, ir_ref x);
 /* Is -inf. */
 ir_ref ir_isneginf(ir_graph *g, ir_ref x);
-/* Has no imaginary part: true. */
+/* Is the imaginary part 0? Of real numbers true. */
 ir_ref ir_isreal(ir_graph *g, ir_ref x);
+/* Complex numbers of their parts: c64 of two f32, c128 of two f64. */
+ir_ref ir_complex(ir_graph *g, ir_ref re, ir_ref im);
+/* Real part; x itself where it is real. */
+ir_ref ir_real(ir_graph *g, ir_ref x);
+/* Imaginary part. */
+ir_ref ir_imag(ir_graph *g, ir_ref x);
+/* Conjugate: the imaginary part with the other sign; x itself where it is real. */
+ir_ref ir_conj(ir_graph *g, ir_ref x);
+/* Angle of a complex number, from -pi to pi; of a real one 0, or pi below 0. */
+ir_ref ir_angle(ir_graph *g, ir_ref x);
+/* Complex numbers of absolute value and angle. */
+ir_ref ir_polar(ir_graph *g, ir_ref abs, ir_ref angle);
+/* Complex numbers as real ones, the parts along a new last axis. */
+ir_ref ir_view_as_real(ir_graph *g, ir_ref x);
+/* The two elements of the last axis as parts of complex numbers. */
+ir_ref ir_view_as_complex(ir_graph *g, ir_ref x);
 /* Standard deviation: square root of var. */
 ir_ref ir_std(ir_graph *g, ir_ref x, const int *axes, unsigned naxes, int correction, bool keepdim);
 /* Var and mean. */

@@ -13,6 +13,9 @@
 #define C_UINT(bits)  "uint" #bits "_t"
 #define C_SINT(bits)  "int" #bits "_t"
 #define C_FLOAT(bits) C_FLOAT_##bits
+#define C_COMPLEX(bits) C_COMPLEX_##bits
+#define C_COMPLEX_64  "float _Complex"
+#define C_COMPLEX_128 "double _Complex"
 #define C_FLOAT_16    "uint16_t" /* its bits */
 #define C_FLOAT_32    "float"
 #define C_FLOAT_64    "double"
@@ -38,25 +41,28 @@ bool ir_dtype_from_name(const char *s, size_t n, bz_dtype *out) {
 /* What two dtypes come together in: PyTorch's table, NumPy's where that has none. Rows and columns have names, so that the order of
  * the enum means nothing and a dtype that comes is put at its end: a row, a column here. */
 /* clang-format off */
-#define ROW(t, boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64)                 \
+#define ROW(t, boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64, c64, c128)      \
     [BZ_##t] = {[BZ_BOOL] = BZ_##boolean, [BZ_U8] = BZ_##u8, [BZ_U16] = BZ_##u16, [BZ_U32] = BZ_##u32, [BZ_U64] = BZ_##u64, \
                 [BZ_I8] = BZ_##i8, [BZ_I16] = BZ_##i16, [BZ_I32] = BZ_##i32, [BZ_I64] = BZ_##i64,     \
-                [BZ_F16] = BZ_##f16, [BZ_BF16] = BZ_##bf16, [BZ_F32] = BZ_##f32, [BZ_F64] = BZ_##f64},
+                [BZ_F16] = BZ_##f16, [BZ_BF16] = BZ_##bf16, [BZ_F32] = BZ_##f32, [BZ_F64] = BZ_##f64, \
+                [BZ_C64] = BZ_##c64, [BZ_C128] = BZ_##c128},
 static const uint8_t together[BZ_NDTYPES][BZ_NDTYPES] = {
-/*        BOOL  U8    U16   U32   U64   I8    I16   I32   I64  F16 BF16  F32  F64 */
-ROW(BOOL, BOOL, U8,   U16,  U32,  U64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(U8,   U8,   U8,   U16,  U32,  U64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(U16,  U16,  U16,  U16,  U32,  U64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
-ROW(U32,  U32,  U32,  U32,  U32,  U64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
-ROW(U64,  U64,  U64,  U64,  U64,  U64,  F64,  F64,  F64,  F64, F16, BF16, F32, F64)
-ROW(I8,   I8,   I16,  I32,  I64,  F64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(I16,  I16,  I16,  I32,  I64,  F64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64)
-ROW(I32,  I32,  I32,  I32,  I64,  F64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64)
-ROW(I64,  I64,  I64,  I64,  I64,  F64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64)
-ROW(F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16, F16, F32,  F32, F64)
-ROW(BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64)
-ROW(F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32, F32, F32,  F32, F64)
-ROW(F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64, F64, F64,  F64, F64)
+/*        BOOL  U8    U16   U32   U64   I8    I16   I32   I64  F16   BF16  F32  F64   C64  C128 */
+ROW(BOOL, BOOL, U8,   U16,  U32,  U64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(U8,   U8,   U8,   U16,  U32,  U64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(U16,  U16,  U16,  U16,  U32,  U64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(U32,  U32,  U32,  U32,  U32,  U64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(U64,  U64,  U64,  U64,  U64,  U64,  F64,  F64,  F64,  F64, F16, BF16, F32, F64, C64, C128)
+ROW(I8,   I8,   I16,  I32,  I64,  F64,  I8,   I16,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(I16,  I16,  I16,  I32,  I64,  F64,  I16,  I16,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(I32,  I32,  I32,  I32,  I64,  F64,  I32,  I32,  I32,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(I64,  I64,  I64,  I64,  I64,  F64,  I64,  I64,  I64,  I64, F16, BF16, F32, F64, C64, C128)
+ROW(F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16,  F16, F16, F32,  F32, F64, C64, C128)
+ROW(BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, BF16, F32, BF16, F32, F64, C64, C128)
+ROW(F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32,  F32, F32, F32,  F32, F64, C64, C128)
+ROW(F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64,  F64, F64, F64,  F64, F64, C128, C128)
+ROW(C64,  C64,  C64,  C64,  C64,  C64,  C64,  C64,  C64,  C64,  C64, C64,  C64,  C128, C64, C128)
+ROW(C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128)
 };
 #undef ROW
 /* clang-format on */
@@ -70,7 +76,7 @@ bz_dtype ir_compute_dtype(bz_dtype t) {
 }
 
 bz_dtype ir_accum_dtype(bz_dtype t) {
-    return ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
+    return ir_is_smooth(t) ? ir_part_dtype(ir_compute_dtype(t)) : BZ_I64;
 }
 
 /* ---- narrow floats */
@@ -188,7 +194,7 @@ static uint64_t saturate(bz_dtype t, double v) {
 }
 
 ir_bits ir_bits_from_f64(bz_dtype t, double v) {
-    switch (t) {
+    switch (ir_part_dtype(t)) {
     case BZ_BOOL: return v != 0;
     case BZ_F16: return ir_f64_to_f16(v);
     case BZ_BF16: return ir_f64_to_bf16(v);
@@ -209,7 +215,7 @@ static double f64_odd(uint64_t v) {
 /* A whole number v, or -v, rounded once; integers wrap. */
 static ir_bits from_whole(bz_dtype t, uint64_t v, bool minus) {
     const double sign = minus ? -1 : 1;
-    switch (t) {
+    switch (ir_part_dtype(t)) {
     case BZ_BOOL: return v != 0;
     case BZ_F16: return ir_f64_to_f16(sign * f64_odd(v));
     case BZ_BF16: return ir_f64_to_bf16(sign * f64_odd(v));
@@ -226,11 +232,14 @@ ir_bits ir_bits_from_i64(bz_dtype t, int64_t v) {
 /* ---- numbers without a dtype */
 
 ir_category ir_category_of(bz_dtype t) {
-    return t == BZ_BOOL ? IR_CAT_BOOL : ir_is_float(t) ? IR_CAT_FLOAT : IR_CAT_INT;
+    return t == BZ_BOOL       ? IR_CAT_BOOL
+           : ir_is_complex(t) ? IR_CAT_COMPLEX
+           : ir_is_float(t)   ? IR_CAT_FLOAT
+                              : IR_CAT_INT;
 }
 
 bz_dtype ir_number_dtype(ir_category kind, bz_dtype beside) {
-    if (beside != BZ_NDTYPES && ir_category_of(beside) >= kind) return beside;
+    if (beside != BZ_NDTYPES && ir_category_of(beside) >= kind) return ir_part_dtype(beside);
     return kind == IR_CAT_FLOAT ? BZ_F32 : kind == IR_CAT_INT ? BZ_I64 : BZ_BOOL;
 }
 

@@ -1,5 +1,5 @@
 /* elem.c - elementwise constructors: promotion and broadcasting as PyTorch does them, folding of constants, casts. */
-#include "src/ir/ir.h"
+#include "src/ir/complex.h"
 #include "src/ir/value.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ bz_dtype ir_dtype_beside(const ir_graph *g, ir_op op, const ir_ref *x, unsigned 
     unsigned first = known && ir_ops[op].rule == IR_RULE_SELECT && n;
     bz_dtype t = promoted(g, first ? x + first : x, n - first); /* x may be NULL where n is 0 */
     bool floats = known && ir_ops[op].rule == IR_RULE_FLOAT;
-    return floats && t != BZ_NDTYPES && !ir_is_float(t) ? BZ_F32 : t;
+    return floats && t != BZ_NDTYPES && !ir_is_smooth(t) ? BZ_F32 : t;
 }
 
 bz_dtype ir_dtype_beside_at(ir_op op, unsigned k, bz_dtype beside) {
@@ -37,7 +37,7 @@ bool ir_number_allowed(ir_graph *g, ir_op op, unsigned k, ir_number v, bz_dtype 
                  ir_dtypes[t].name);
         return false;
     }
-    if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || v.huge || ir_is_float(t)) return true;
+    if (op != IR_POW || k != 1 || v.kind != IR_CAT_INT || v.i >= 0 || v.huge || ir_is_smooth(t)) return true;
     ir_error(g, BZ_EARG, op, "an integer to the power %lld is no integer; cast it to a float first",
              (long long)v.i);
     return false;
@@ -100,13 +100,16 @@ static ir_ref elem(ir_graph *g, ir_op op, bz_dtype t, const ir_ref *x, unsigned 
 
 ir_ref ir_elem(ir_graph *g, ir_op op, const ir_ref *x, unsigned n) {
     bz_dtype in[3] = {BZ_BOOL}, t;
+    bool complex = false;
     for (unsigned i = 0; i < n; i++) {
         if (!x[i]) return 0;
         in[i] = ir_dtype(g, x[i]);
+        complex |= ir_is_complex(in[i]);
         if (!ir_same_shape(g, x[0], x[i]))
             return ir_error(g, BZ_ESHAPE, op, "shapes differ: %s and %s", ir_shape_text(g, x[0]),
                             ir_shape_text(g, x[i]));
     }
+    if (complex) return ir_build(g, op, x, n);
     if (n != ir_ops[op].arity || !ir_op_result_dtype(op, in, &t))
         return ir_error(g, BZ_EDTYPE, op, "not defined for %s%s%s", ir_shape_text(g, x[0]),
                         n > 1 ? " and " : "", n > 1 ? ir_shape_text(g, x[1]) : "");
@@ -163,13 +166,14 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
         return ir_error(g, BZ_EARG, op, "takes %u operands, got %u", ir_ops[op].arity, n);
     unsigned first = ir_ops[op].rule == IR_RULE_SELECT ? 1 : 0;
     bz_dtype t = promoted(g, first ? x + first : x, n - first); /* x may be NULL where n is 0 */
-    if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_float(t)) t = BZ_F32;
+    if (ir_ops[op].rule == IR_RULE_FLOAT && !ir_is_smooth(t)) t = BZ_F32;
     if (ir_is_float(t)) op = of_floats(op);
     if (ir_ops[op].rule == IR_RULE_INT && ir_is_float(t))
         return no_integers(g, op, x, n, t);
     if (first && ir_dtype(g, x[0]) != BZ_BOOL)
         return ir_error(g, BZ_EDTYPE, op, "the condition must be bool, got %s",
                         ir_shape_text(g, x[0]));
+    if (ir_is_complex(t)) return ir_build_complex(g, op, x, n, t);
     ir_dim dims[IR_MAX_RANK];
     bool same = same_shapes(g, x, n); /* the usual case, and recording should cost little */
     int rank = same ? 0 : ir_common_shape(g, op, x, n, dims);
@@ -182,7 +186,13 @@ ir_ref ir_build(ir_graph *g, ir_op op, const ir_ref *given, unsigned n) {
 
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t) {
     if (!x || ir_dtype(g, x) == t) return x;
-    return elem(g, IR_CAST, t, &x, 1);
+    const bz_dtype from = ir_dtype(g, x), part = ir_part_dtype(t);
+    if (!ir_is_complex(from) && !ir_is_complex(t)) return elem(g, IR_CAST, t, &x, 1);
+    if (!ir_is_complex(t))
+        return ir_not_for_complex(g, IR_CAST, NULL);
+    const ir_pair p = ir_parts_of(g, x);
+    const ir_ref re = ir_cast(g, p.re, part);
+    return re ? ir_complex(g, re, p.im ? ir_cast(g, p.im, part) : ir_const_like(g, re, 0)) : 0;
 }
 
 ir_ref ir_as_index(ir_graph *g, ir_ref x) {
@@ -194,6 +204,7 @@ ir_ref ir_as_index(ir_graph *g, ir_ref x) {
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t) {
     if (!x || ir_dtype(g, x) == t) return x;
     bz_dtype from = ir_dtype(g, x);
+    if (ir_is_complex(t) || ir_is_complex(from)) return ir_not_for_complex(g, IR_BITCAST, NULL);
     if (t == BZ_BOOL || from == BZ_BOOL)
         return ir_error(g, BZ_EDTYPE, IR_BITCAST,
                         "%s to %s: a bool is a truth value, not bits; cast it",

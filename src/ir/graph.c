@@ -2,6 +2,7 @@
  *
  * Interning: nodes of the same op, dtype, shape, attributes and operands are one node. The source line is not part of the key: the
  * first one stays. A node of its own (ir_own) is found by nobody, until a pass rebuilds the graph and makes equal nodes one. */
+#include "src/ir/complex.h"
 #include "src/ir/external.h"
 
 #include <stdio.h>
@@ -231,8 +232,13 @@ ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned
     if (g->err.status) return 0;
     if (g->m->ex.failed)
         return ir_error(g, BZ_ESHAPE, op, "a dimension is too large (or memory ran out)");
-    for (unsigned i = 0; i < nin; i++)
+    bool complex = ir_is_complex(t);
+    for (unsigned i = 0; i < nin; i++) {
         if (!in[i]) return 0;
+        complex |= ir_is_complex(ir_dtype(g, in[i]));
+    }
+    if (complex && !ir_keeps_complex(op))
+        return ir_append_parts(g, &(ir_new_node){op, t, dims, rank, in, nin, attr, nattr});
     node_key k = {{.op = (uint16_t)op,
                    .dtype = (uint8_t)t,
                    .rank = (uint8_t)rank,
@@ -351,6 +357,8 @@ ir_ref ir_input_new(ir_graph *g, const char *name, bz_dtype t, const ir_dim *dim
 }
 
 ir_ref ir_scalar_input(ir_graph *g, const char *name, bz_dtype t) {
+    if (ir_is_complex(t))
+        return ir_error(g, BZ_EDTYPE, IR_INPUT, "a scalar is real, not %s", ir_dtypes[t].name);
     return add_input(g, name, t, NULL, 0, true);
 }
 

@@ -141,7 +141,8 @@ void ir_module_drop(ir_module *m, int64_t number);
 /* What g applies is not held by it any more: its nodes go. */
 void ir_graph_let_go(ir_graph *g);
 
-/* The general constructor behind all others: interns unless the op has an effect. Does not infer; callers give dtype and shape.
+/* The general constructor behind all others: interns unless the op has an effect. Does not infer; callers give dtype and shape. Of most ops on
+ * complex operands it makes a node for each part, and gives the `complex` of them (complex.h).
  * `dims`, `in`, `attr` are copied. 0 when out of memory (error recorded) or when g already has an error. */
 ir_ref ir_append(ir_graph *g, ir_op op, bz_dtype t, const ir_dim *dims, unsigned rank,
                  const ir_ref *in, unsigned nin, const int64_t *attr, unsigned nattr);
@@ -189,6 +190,7 @@ ir_ref ir_const_like(ir_graph *g, ir_ref x, double v); /* shape and dtype of x *
 bool ir_const_value(const ir_graph *g, ir_ref r,
                     ir_bits *v); /* is r one constant value everywhere (through movement too)? */
 ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int axis);
+/* A complex x is an error unless t is: nothing loses its imaginary part unasked. ir_cast_real (complex.h) is the user's cast. */
 ir_ref ir_cast(ir_graph *g, ir_ref x, bz_dtype t);
 ir_ref ir_as_index(ir_graph *g, ir_ref x); /* integers as i64; those of u64 above it as its highest, which is in no range */
 ir_ref ir_bitcast(ir_graph *g, ir_ref x, bz_dtype t);

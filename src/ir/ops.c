@@ -59,6 +59,10 @@ static bool all_equal(const bz_dtype *in, unsigned from, unsigned to) {
 
 bool ir_op_result_dtype(ir_op op, const bz_dtype *in, bz_dtype *out) {
     unsigned n = ir_ops[op].arity;
+    /* a node is real: what is complex is recorded as its parts (complex.h) */
+    for (unsigned i = 0; i < n; i++)
+        if (ir_is_complex(in[i])) return false;
+    if (ir_ops[op].rule == IR_RULE_CONV && ir_is_complex(*out)) return false;
     switch ((ir_rule)ir_ops[op].rule) {
     case IR_RULE_SAME: *out = in[0]; return all_equal(in, 0, n);
     case IR_RULE_FLOAT: *out = in[0]; return ir_is_float(in[0]) && all_equal(in, 0, n);

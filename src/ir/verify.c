@@ -112,6 +112,8 @@ static bool check_elementwise(const ck *c) {
         if (x->rank != c->n->rank || !ir_same_shape(c->g, c->r, ir_in(c->g, c->n)[k]))
             return ck_wrong(c, BZ_ESHAPE, "operand %u has another shape than the result", k);
     }
+    for (unsigned k = 0; k <= c->n->nin; k++)
+        if (ir_is_complex(k ? in[k - 1] : t)) return ck_wrong(c, BZ_EDTYPE, "not for complex numbers: they are recorded as their parts");
     if (c->n->op == IR_CAST) return true;
     if (c->n->op == IR_BITCAST)
         return (ir_dtype_bytes(in[0]) == ir_dtype_bytes(t) && in[0] != BZ_BOOL && t != BZ_BOOL) ||

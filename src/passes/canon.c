@@ -310,6 +310,8 @@ static ir_ref canon_node(const canon *c, ir_ref r) {
     const ir_map *map = &c->map;
     const ir_node *n = ir_at(old, r);
     ir_ref x[3];
+    if (n->op == IR_REAL) return ir_real(g, map->to[ir_in(old, n)[0]]);
+    if (n->op == IR_IMAG) return ir_imag(g, map->to[ir_in(old, n)[0]]);
     if (n->op == IR_STAND_IN) return ir_error(g, BZ_EMODE, IR_STAND_IN, IR_STAND_IN_USED);
     if (n->op == IR_RESULT && ir_at(old, ir_in(old, n)[0])->op == IR_CUSTOM_GRAD) {
         unsigned one;

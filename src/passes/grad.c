@@ -4,6 +4,7 @@
  * rules of elementwise ops are the expressions of ops.def, those of structural ops the functions that structs.def names (grad_move.c,
  * grad_fold.c, grad_index.c); what applies other graphs has its own step (grad_custom.c, grad_cond.c, grad_while.c). "Zero" (a comparison) is not
  * "no rule" (a bit operation): the first is silence, the second an error that names the op. */
+#include "src/ir/complex.h"
 #include "src/passes/grad.h"
 #include "src/passes/rule_text.h"
 
@@ -47,7 +48,7 @@ static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d) {
 /* ---- the loop */
 
 static bool floats(const ir_graph *g, ir_ref r) {
-    return ir_is_float(ir_dtype(g, r)) && !(ir_at(g, r)->flags & IR_IS_TUPLE);
+    return ir_is_smooth(ir_dtype(g, r)) && !(ir_at(g, r)->flags & IR_IS_TUPLE);
 }
 
 static bool is_zero(const ir_graph *g, ir_ref r) {
@@ -83,9 +84,21 @@ static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
     }
 }
 
+static ir_ref sum(ir_graph *g, ir_ref x, ir_ref y) {
+    return is_zero(g, y) ? x : is_zero(g, x) ? y : ir_build2(g, IR_ADD, x, y);
+}
+
+/* x + y; of complex shares one is often that of a part alone, whose other part is nothing to be added. */
+static ir_ref add_shares(ir_graph *g, ir_ref x, ir_ref y) {
+    if (!ir_is_complex(ir_dtype(g, x))) return ir_build2(g, IR_ADD, x, y);
+    const ir_pair p = ir_parts_of(g, x), q = ir_parts_of(g, y);
+    const ir_ref re = sum(g, p.re, q.re);
+    return ir_complex(g, re, sum(g, p.im, q.im));
+}
+
 static bool accumulate(backward *b, ir_ref x, ir_ref share) {
     if (!share) return false;
-    b->grad[x] = b->grad[x] ? ir_build2(b->g, IR_ADD, b->grad[x], share) : share;
+    b->grad[x] = b->grad[x] ? add_shares(b->g, b->grad[x], share) : share;
     return b->grad[x] != 0;
 }
 
@@ -197,7 +210,7 @@ static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
 
 static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed) {
     if (g->err.status || !loss) return refuse(g, BZ_EARG, "the loss has no value"), g->err.status;
-    if (!floats(g, loss))
+    if (!floats(g, loss) || (!seed && ir_is_complex(ir_dtype(g, loss))))
         return refuse(g, BZ_EDTYPE, "the loss must be a float, got %s", ir_shape_text(g, loss));
     if (!seed && ir_at(g, loss)->rank != 0)
         return refuse(g, BZ_ESHAPE, "the loss must be 0-d, got %s: take its sum or mean",

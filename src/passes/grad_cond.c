@@ -19,7 +19,7 @@ typedef struct cond_grad {
 } cond_grad;
 
 static bool arrives(const cond_grad *q, unsigned k) {
-    return q->d[k] && ir_is_float(ir_dtype(q->g, q->d[k]));
+    return q->d[k] && ir_is_smooth(ir_dtype(q->g, q->d[k]));
 }
 
 static bool is_taken(const ir_graph *b, const char *name) {

@@ -27,7 +27,7 @@ typedef struct loop {
 } loop;
 
 static bool is_float(const ir_graph *g, ir_ref r) {
-    return ir_is_float(ir_dtype(g, r));
+    return ir_is_smooth(ir_dtype(g, r));
 }
 
 static bool lacks_memory(const loop *l) {

@@ -210,6 +210,8 @@ bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
 /* ---- loops.c: g, with loops that save what a gradient reads in place of the whiles that they repeat. NULL and the error. */
 ir_graph *pass_join_loops(const ir_graph *g, bz_error *e);
 
+/* ---- pairs.c: complex numbers as pairs of real ones. Gives g itself where there is none. */
+ir_graph *pass_pairs(const ir_graph *g, const pass_target *t, bz_error *e);
 /* ---- canon.c: algebraic rules as data (rules.def), dead nodes dropped, until nothing changes. */
 ir_graph *pass_canon(const ir_graph *g, const pass_target *t, bz_error *e);
 enum { PASS_CONCAT_MOST = 64 }; /* operands of a concat that is one kernel */

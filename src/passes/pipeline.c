@@ -88,11 +88,11 @@ bz_status pass_check_static(const ir_graph *g, bz_error *e) {
     return BZ_OK;
 }
 
-/* Runs one pass; takes `g`. */
+/* Runs one pass; takes `g`, which may be what it gives. */
 static ir_graph *run_pass(const pass_info *p, ir_graph *g, const pass_target *t, bz_error *e) {
     ir_graph *next = p->run(g, t, e);
     if (next) dump(p->name, p->letter, g, next);
-    ir_graph_free(g);
+    if (next != g) ir_graph_free(g);
 #ifdef BZ_DEBUG
     bz_error bad = {0};
     if (next && ir_verify(next, IR_ANY_GRAPH, &bad)) bz_bug("after pass %s: %s", p->name, bad.text);

@@ -57,7 +57,17 @@ static double next_random(uint64_t *s) {
     return (double)(*s >> 40) / (double)(1 << 23) - 1.0;
 }
 
-void random_value(ir_value_array *v, uint64_t *seed) {
+/* The same memory as real numbers: of complex ones the parts along a last axis. */
+static ir_value_array as_real(const ir_value_array *v) {
+    ir_value_array r = *v;
+    if (!ir_is_complex(v->dtype)) return r;
+    r.dtype = ir_part_dtype(v->dtype);
+    r.shape[r.rank++] = 2;
+    return r;
+}
+
+void random_value(ir_value_array *given, uint64_t *seed) {
+    const ir_value_array real = as_real(given), *v = &real;
     int64_t n = numel(v);
     for (int64_t i = 0; i < n; i++) {
         double x = next_random(seed) * 2;
@@ -81,7 +91,8 @@ static ir_bits special(bz_dtype t, unsigned k) {
     return t == BZ_BOOL ? k & 1 : ir_bits_from_i64(t, ints[k % BZ_LEN(ints)]);
 }
 
-void sprinkle_specials(ir_value_array *v, uint64_t *seed) {
+void sprinkle_specials(ir_value_array *given, uint64_t *seed) {
+    const ir_value_array real = as_real(given), *v = &real;
     int64_t n = numel(v);
     for (int64_t i = 0; i < n; i++) {
         *seed = bz_mix(*seed, 0x5bec);
@@ -105,7 +116,8 @@ void free_values(ir_value_array *v, unsigned n) {
     for (unsigned i = 0; i < n; i++) bz_mem_free(v[i].data);
 }
 
-int64_t first_difference(const ir_value_array *a, const ir_value_array *b) {
+int64_t first_difference(const ir_value_array *given, const ir_value_array *other) {
+    const ir_value_array real = as_real(given), as = as_real(other), *a = &real, *b = &as;
     int64_t n = numel(a);
     for (int64_t i = 0; i < n; i++) {
         ir_bits x = ir_load_bits(a->dtype, (const char *)a->data + bytes(a->dtype, i));

@@ -15,4 +15,8 @@
 
 @section arithmetic
 
+/* ---- complex numbers: c64, two f32, and c128, two f64 */
+
+@section complex_numbers
+
 #endif

@@ -36,9 +36,11 @@ BZ_API bz_status bz_flush(bz_tensor *x);
 /* Copies x row-major to dst, `bytes` long: BZ_EARG unless that is exactly numel * size of the dtype. */
 BZ_API bz_status bz_to_host(bz_tensor *x, void *dst, size_t bytes);
 
-/* The one element of x as a double (bz_item_int: as int64_t, floats truncated, u64 as its bits). NaN (0) and an error if x has another number of elements. */
+/* The one element of x as a double (bz_item_int: as int64_t, floats truncated, u64 as its bits). NaN (0) and an error if x has another number of elements, or is complex. */
 BZ_API double bz_item(bz_tensor *x);
 BZ_API int64_t bz_item_int(bz_tensor *x);
+/* Its real and imaginary part; of a real one the latter is 0. */
+BZ_API bz_status bz_item_complex(bz_tensor *x, double parts[2]);
 
 /* ---- made from nothing */
 

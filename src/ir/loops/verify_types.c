@@ -277,7 +277,7 @@ static const char *count_problem(const lp_inst *i) {
 
 static const char *result_problem(const lp_inst *i) {
     char result = lp_fact_of(i->op).result;
-    if (i->dtype >= BZ_NDTYPES) return "no such dtype";
+    if (i->dtype >= BZ_NDTYPES || ir_is_complex((bz_dtype)i->dtype)) return "no such dtype";
     if (i->lanes > LP_MAX_LANES) return "too many lanes";
     if ((result == 'V') != (i->lanes > 0))
         return result == 'V' ? "a value has lanes" : "only a value has lanes";

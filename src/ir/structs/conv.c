@@ -11,6 +11,7 @@
  *
  * How many m there are is in the shape of the result. The order of the additions is that of dot over (c, k...), row-major; what lies between
  * and beside x is multiplied as the zero that it is. */
+#include "src/ir/complex.h"
 #include "src/ir/structs.h"
 
 #include <string.h>
@@ -58,6 +59,16 @@ static const char *fault(const ir_graph *g, ir_ref x, ir_ref w, const ir_conv_at
     return NULL;
 }
 
+typedef struct conv_form {
+    const ir_conv_attr *a;
+    const int64_t *size;
+} conv_form;
+
+static ir_ref conv_of_parts(ir_graph *g, ir_ref x, ir_ref w, const void *with) {
+    const conv_form *f = with;
+    return ir_conv(g, x, w, f->a, f->size);
+}
+
 ir_ref ir_conv(ir_graph *g, ir_ref x, ir_ref w, const ir_conv_attr *a, const int64_t *size) {
     ir_dim dims[IR_MAX_RANK];
     int64_t attr[HEAD + 4 * IR_MAX_RANK];
@@ -67,6 +78,7 @@ ir_ref ir_conv(ir_graph *g, ir_ref x, ir_ref w, const ir_conv_attr *a, const int
         return ir_error(g, BZ_ESHAPE, IR_CONV, "%s: %s and %s", wrong, ir_shape_text(g, x),
                         ir_shape_text(g, w));
     const bz_dtype t = ir_dtype(g, x);
+    if (ir_is_complex(t)) return ir_of_parts(g, conv_of_parts, x, w, &(conv_form){a, size});
     dims[0] = dims_of(g, x)[0];
     dims[1] = dims_of(g, w)[0];
     dims[2] = dims_of(g, w)[1];

@@ -1,4 +1,5 @@
 /* dot.c - sums of products over contracted axes. The order of the additions: interp_reduce.c, docs/numerics.md. */
+#include "src/ir/complex.h"
 #include "src/ir/structs.h"
 
 #include <string.h>
@@ -26,6 +27,16 @@ static bool axis_set(ir_graph *g, ir_ref x, const int *a, unsigned na, const int
         out[i] = ax;
     }
     return true;
+}
+
+typedef struct dot_axes {
+    const int *lbatch, *rbatch, *lcontract, *rcontract;
+    unsigned nbatch, ncontract;
+} dot_axes;
+
+static ir_ref dot_of_parts(ir_graph *g, ir_ref x, ir_ref y, const void *with) {
+    const dot_axes *a = with;
+    return ir_dot(g, x, y, a->lbatch, a->rbatch, a->nbatch, a->lcontract, a->rcontract, a->ncontract);
 }
 
 ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rbatch,
@@ -56,6 +67,8 @@ ir_ref ir_dot(ir_graph *g, ir_ref x, ir_ref y, const int *lbatch, const int *rba
         if (!(rset >> a & 1)) dims[rank++] = dims_of(g, y)[a];
     if (!ir_check_rank(g, IR_DOT, rank) || !ir_check_size(g, IR_DOT, dims, rank)) return 0;
     bz_dtype t = ir_dtype(g, x);
+    if (ir_is_complex(t))
+        return ir_of_parts(g, dot_of_parts, x, y, &(dot_axes){lbatch, rbatch, lcontract, rcontract, nbatch, ncontract});
     attr[0] = ir_compute_dtype(t);
     attr[1] = IR_ORDER_DOT;
     attr[2] = nbatch;

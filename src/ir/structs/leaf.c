@@ -22,6 +22,10 @@ bool it_input(it_state *s, ir_ref r) {
 ir_ref ir_const_bits(ir_graph *g, bz_dtype t, ir_bits v, const ir_dim *dims, unsigned rank) {
     if (!ir_check_rank(g, IR_CONST, rank) || !ir_check_size(g, IR_CONST, dims, rank)) return 0;
     int64_t bits = (int64_t)v;
+    if (ir_is_complex(t)) { /* a real one */
+        const ir_ref re = ir_const_bits(g, ir_part_dtype(t), v, dims, rank);
+        return re ? ir_complex(g, re, ir_const_like(g, re, 0)) : 0;
+    }
     return ir_append(g, IR_CONST, t, dims, rank, NULL, 0, &bits, 1);
 }
 
@@ -32,6 +36,10 @@ ir_ref ir_const_list(ir_graph *g, bz_dtype t, const int64_t *bits, const ir_dim 
     if (!ir_dims_numel(g, dims, rank, &n) || n < 1 || n > IR_MAX_CONST)
         return ir_error(g, BZ_ESHAPE, IR_CONST, "%lld elements; 1 to %d can be listed",
                         (long long)n, IR_MAX_CONST);
+    if (ir_is_complex(t)) {
+        const ir_ref re = ir_const_list(g, ir_part_dtype(t), bits, dims, rank);
+        return re ? ir_complex(g, re, ir_const_like(g, re, 0)) : 0;
+    }
     return ir_append(g, IR_CONST, t, dims, rank, NULL, 0, bits, (unsigned)n);
 }
 
@@ -93,6 +101,7 @@ ir_ref ir_iota(ir_graph *g, bz_dtype t, const ir_dim *dims, unsigned rank, int a
         return ir_error(g, BZ_EAXIS, IR_IOTA, "axis %d is out of range for %u dimensions", axis,
                         rank);
     if (rank == 0) return ir_const_i(g, t, 0);
+    if (ir_is_complex(t)) return ir_cast(g, ir_iota(g, ir_part_dtype(t), dims, rank, axis), t);
     return ir_append(g, IR_IOTA, t, dims, rank, NULL, 0, &a, 1);
 }
 

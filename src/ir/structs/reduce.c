@@ -1,4 +1,5 @@
 /* reduce.c - elements folded over axes. The orders of the additions: interp_reduce.c, docs/numerics.md. */
+#include "src/ir/complex.h"
 #include "src/ir/structs.h"
 
 #include <string.h>
@@ -38,7 +39,7 @@ static int sorted_axes(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *ax
 static bz_dtype reduce_dtype(ir_reduce_kind kind, bz_dtype t) {
     if (kind == IR_ANY || kind == IR_ALL) return BZ_BOOL;
     if (kind == IR_ARGMAX || kind == IR_ARGMIN ||
-        ((kind == IR_SUM || kind == IR_PROD) && !ir_is_float(t)))
+        ((kind == IR_SUM || kind == IR_PROD) && !ir_is_smooth(t)))
         return BZ_I64;
     return t;
 }
@@ -91,6 +92,8 @@ ir_ref ir_reduce(ir_graph *g, ir_reduce_kind kind, ir_ref x, const int *axes, un
         int64_t flat = -1;
         x = ir_reshape(g, x, &flat, 1);
         r = x ? reduced(g, kind, x, (int64_t[]){0}, 1) : 0;
+    } else if (x && kind == IR_PROD && ir_is_complex(ir_dtype(g, x))) {
+        r = ir_complex_prod(g, x, list, (unsigned)count);
     } else {
         r = x ? reduced(g, kind, x, list, (unsigned)count) : 0;
     }

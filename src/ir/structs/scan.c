@@ -14,7 +14,7 @@
 static bool is_allowed(ir_way w, bz_dtype t) {
     switch (w) {
     case IR_BY_SUM:
-    case IR_BY_PROD: return ir_is_float(t) || t == BZ_I64;
+    case IR_BY_PROD: return ir_is_smooth(t) || t == BZ_I64;
     case IR_BY_MAX:
     case IR_BY_MIN: return t != BZ_BOOL;
     case IR_BY_LOG: return ir_is_float(t);
