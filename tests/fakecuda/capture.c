@@ -59,39 +59,76 @@ void fk_capture_end(fk_capture *capture) {
         s->capture_deps.n = 0;
     }
     fk_remove(&captures, capture);
-    if (capture->graph) fk_graph_free(capture->graph);
+    if (capture->graph) {
+        capture->graph->capturing = false;
+        if (!capture->theirs) fk_graph_free(capture->graph);
+    }
     fk_list_free(&capture->streams);
     free(capture);
 }
 
-static CUresult begin(fk_stream *s, unsigned mode) {
+/* Captures into `graph`, behind the nodes in `deps`; NULL: into a new one. */
+static CUresult begin(fk_stream *s, unsigned mode, fk_graph *graph, const fk_list *deps) {
     fk_capture *c = calloc(1, sizeof *c);
     FK_NEED(c, CUDA_ERROR_OUT_OF_MEMORY);
     *c = (fk_capture){.id = ++fk.next_id, .thread = fk_thread_id(), .mode = mode, .origin = s};
-    c->graph = fk_graph_new();
-    if (!c->graph || !fk_push(&c->streams, s) || !fk_push(&captures, c)) {
-        if (c->graph) fk_graph_free(c->graph);
-        fk_list_free(&c->streams);
-        free(c);
+    c->theirs = graph != NULL;
+    c->graph = graph ? graph : fk_graph_new();
+    s->capture_deps.n = 0;
+    bool ok = c->graph && fk_push(&c->streams, s) && fk_push(&captures, c);
+    for (size_t i = 0; ok && deps && i < deps->n; i++) ok = fk_push(&s->capture_deps, deps->at[i]);
+    if (!ok) {
+        fk_capture_end(c);
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
+    c->before = c->graph->nodes.n;
     c->graph->capturing = true;
     s->capture = c;
-    s->capture_deps.n = 0;
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
+/* The stream that may begin a capture. */
+static CUresult can_begin(CUstream handle, CUstreamCaptureMode mode, fk_stream **stream) {
     FK_STREAM_OF(s, handle);
     FK_NEED(mode <= CAPTURE_RELAXED, CUDA_ERROR_INVALID_VALUE);
     FK_NEED(!s->legacy, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
     FK_NEED(!s->capture, CUDA_ERROR_ILLEGAL_STATE);
-    return begin(s, mode);
+    *stream = s;
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
+    fk_stream *s = NULL;
+    FK_TRY(can_begin(handle, mode, &s));
+    return begin(s, mode, NULL, NULL);
+}
+
+CUresult fk_cuStreamBeginCaptureToGraph(CUstream handle, CUgraph graph_handle,
+                                        const CUgraphNode *nodes, const CUgraphEdgeData *edges,
+                                        size_t n, CUstreamCaptureMode mode) {
+    fk_stream *s = NULL;
+    FK_TRY(can_begin(handle, mode, &s));
+    fk_graph *graph = fk_get(graph_handle, FK_GRAPH);
+    FK_NEED(graph && !graph->owned && !graph->capturing && (nodes || n == 0),
+            CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
+    fk_list deps = {0};
+    CUresult status = CUDA_SUCCESS;
+    for (size_t i = 0; status == CUDA_SUCCESS && i < n; i++) {
+        fk_node *node = fk_get(nodes[i], FK_NODE);
+        if (!node || node->graph != graph)
+            status = CUDA_ERROR_INVALID_VALUE;
+        else if (!fk_push(&deps, node))
+            status = CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    if (status == CUDA_SUCCESS) status = begin(s, mode, graph, &deps);
+    fk_list_free(&deps);
+    return status;
 }
 
 /* All that the other streams did must lie before the origin's last nodes. */
 static bool all_joined(const fk_capture *c) {
-    for (size_t i = 0; i < c->graph->nodes.n; i++) {
+    for (size_t i = c->before; i < c->graph->nodes.n; i++) {
         const fk_node *node = c->graph->nodes.at[i];
         bool joined = false;
         for (size_t k = 0; k < c->origin->capture_deps.n && !joined; k++) {
@@ -226,7 +263,7 @@ CUresult fk_cuStreamUpdateCaptureDependencies(CUstream handle, CUgraphNode *node
 CUresult fk_cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNode *nodes,
                                                  const CUgraphEdgeData *edges, size_t n,
                                                  unsigned flags) {
-    FK_NEED(!edges, CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuStreamUpdateCaptureDependencies(handle, nodes, n, flags);
 }
 

@@ -68,6 +68,7 @@ CUresult fk_cuInit(unsigned flags) {
     for (int i = 0; i < fk.n_devices; i++) {
         fk_device *d = &fk.devices[i];
         d->default_pool = d->pool = fk_pool_new(d, 0, true);
+        d->graphs = fk_pool_new(d, 0, true);
         FK_NEED(d->pool, CUDA_ERROR_OUT_OF_MEMORY);
     }
     fk.started = true;

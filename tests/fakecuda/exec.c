@@ -284,6 +284,21 @@ CUresult fk_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode handle,
     return fk_node_replace(node, &work, fk_host_node_work(params, NULL, &work));
 }
 
+static CUresult exec_event(CUgraphExec exec, CUgraphNode handle, CUgraphNodeType type,
+                           CUevent event) {
+    fk_node *node;
+    FK_TRY(exec_node(exec, handle, type, &node));
+    return fk_node_event(node, event);
+}
+
+CUresult fk_cuGraphExecEventRecordNodeSetEvent(CUgraphExec exec, CUgraphNode node, CUevent event) {
+    return exec_event(exec, node, CU_GRAPH_NODE_TYPE_EVENT_RECORD, event);
+}
+
+CUresult fk_cuGraphExecEventWaitNodeSetEvent(CUgraphExec exec, CUgraphNode node, CUevent event) {
+    return exec_event(exec, node, CU_GRAPH_NODE_TYPE_WAIT_EVENT, event);
+}
+
 CUresult fk_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode handle,
                                      CUgraphNodeParams *params) {
     fk_node *node;

@@ -214,7 +214,7 @@ typedef struct fk_device {
     uint64_t memory;
     struct fk_context *primary; /* stays at one address and handle for ever */
     unsigned primary_refs, primary_flags;
-    struct fk_pool *default_pool, *pool;
+    struct fk_pool *default_pool, *pool, *graphs; /* graphs: what their nodes have allocated */
 } fk_device;
 
 struct fk_command;
@@ -422,8 +422,9 @@ CUresult fk_record(fk_event *event, fk_stream *stream);
 typedef struct fk_capture {
     uint64_t id, thread;
     unsigned mode;
-    bool invalid;
+    bool invalid, theirs; /* theirs: the graph is the program's, with `before` nodes in it at first */
     fk_graph *graph;
+    size_t before;
     fk_stream *origin;
     fk_list streams; /* all that take part */
 } fk_capture;
@@ -574,6 +575,8 @@ typedef struct {
     fk_command *last; /* a launch waits for the one before */
 } fk_exec;
 
+/* Whether all edges are full dependencies, the only ones here; NULL: they are. */
+bool fk_plain_edges(const CUgraphEdgeData *edges, size_t n);
 fk_graph *fk_graph_new(void);
 void fk_graph_free(fk_graph *graph);
 fk_graph *fk_graph_copy(const fk_graph *graph);
@@ -588,6 +591,7 @@ fk_node *fk_graph_find(const fk_graph *graph, const void *origin);
 /* Gives the node `work`, if that could be made. */
 CUresult fk_node_replace(fk_node *node, fk_work *work, CUresult made);
 /* `old`: what the node did before, whose attributes stay, or NULL. */
+CUresult fk_node_event(fk_node *node, CUevent event);
 CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old,
                         fk_work *work);
 CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 *params);

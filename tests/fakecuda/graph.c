@@ -6,6 +6,7 @@
 #include "fake.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     fk_head head;
@@ -290,7 +291,7 @@ static void zero_edges(CUgraphEdgeData *edges, size_t n) {
     for (size_t i = 0; edges && i < n; i++) edges[i] = (CUgraphEdgeData){0};
 }
 
-static bool plain_edges(const CUgraphEdgeData *edges, size_t n) {
+bool fk_plain_edges(const CUgraphEdgeData *edges, size_t n) {
     for (size_t i = 0; edges && i < n; i++)
         if (edges[i].from_port || edges[i].to_port || edges[i].type) return false;
     return true;
@@ -349,14 +350,14 @@ CUresult fk_cuGraphRemoveDependencies(CUgraph handle, const CUgraphNode *from,
 
 CUresult fk_cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const CUgraphNode *to,
                                       const CUgraphEdgeData *edges, size_t n) {
-    FK_NEED(plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuGraphAddDependencies(graph, from, to, n);
 }
 
 CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from,
                                          const CUgraphNode *to, const CUgraphEdgeData *edges,
                                          size_t n) {
-    FK_NEED(plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuGraphRemoveDependencies(graph, from, to, n);
 }
 
@@ -370,6 +371,47 @@ CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
     for (size_t i = 0; i < graph->nodes.n; i++) ((fk_node *)graph->nodes.at[i])->index = i;
     node_free(node);
     return CUDA_SUCCESS;
+}
+
+/* ---- a picture ------------------------------------------------------------------------------- */
+
+static const char *const type_names[] = {[CU_GRAPH_NODE_TYPE_KERNEL] = "KERNEL",
+                                         [CU_GRAPH_NODE_TYPE_MEMCPY] = "MEMCPY",
+                                         [CU_GRAPH_NODE_TYPE_MEMSET] = "MEMSET",
+                                         [CU_GRAPH_NODE_TYPE_HOST] = "HOST",
+                                         [CU_GRAPH_NODE_TYPE_GRAPH] = "GRAPH",
+                                         [CU_GRAPH_NODE_TYPE_EMPTY] = "EMPTY",
+                                         [CU_GRAPH_NODE_TYPE_WAIT_EVENT] = "EVENT_WAIT",
+                                         [CU_GRAPH_NODE_TYPE_EVENT_RECORD] = "EVENT_RECORD",
+                                         [CU_GRAPH_NODE_TYPE_MEM_ALLOC] = "MEM_ALLOC",
+                                         [CU_GRAPH_NODE_TYPE_MEM_FREE] = "MEM_FREE"};
+
+/* Nodes are named by their handles' slots, so that children's stand beside those of the graph. */
+static void draw(FILE *out, const fk_graph *graph) {
+    fprintf(out, "subgraph cluster_%u {\n", graph->head.slot);
+    for (size_t i = 0; i < graph->nodes.n; i++) {
+        const fk_node *node = graph->nodes.at[i];
+        const fk_function *f =
+            node->work.kind == WORK_KERNEL ? fk_get(node->work.kernel.handle, FK_FUNCTION) : NULL;
+        fprintf(out, "\"node_%u\" [label=\"%zu\\n%s%s%s\"];\n", node->head.slot, i,
+                type_names[node->type], f ? "\\n" : "", f ? f->kernel->name : "");
+        for (size_t k = 0; k < node->deps.n; k++)
+            fprintf(out, "\"node_%u\" -> \"node_%u\";\n", ((fk_node *)node->deps.at[k])->head.slot,
+                    node->head.slot);
+        if (node->work.kind == WORK_CHILD) draw(out, node->work.child);
+    }
+    fprintf(out, "}\n");
+}
+
+CUresult fk_cuGraphDebugDotPrint(CUgraph handle, const char *path, unsigned flags) {
+    const fk_graph *graph = fk_get(handle, FK_GRAPH);
+    FK_NEED(graph && path && !(flags & ~(unsigned)GRAPH_DEBUG_DOT_FLAGS), CUDA_ERROR_INVALID_VALUE);
+    FILE *out = fopen(path, "w");
+    FK_NEED(out, CUDA_ERROR_OPERATING_SYSTEM);
+    fprintf(out, "digraph dot {\n");
+    draw(out, graph);
+    fprintf(out, "}\n");
+    return fclose(out) == 0 ? CUDA_SUCCESS : CUDA_ERROR_OPERATING_SYSTEM;
 }
 
 /* ---- objects of the user, kept as long as a graph needs them --------------------------------- */

@@ -255,6 +255,29 @@ CUresult fk_cuGraphAddEventWaitNode(CUgraphNode *node, CUgraph graph, const CUgr
     return add_event(node, graph, deps, n, event, WORK_WAIT);
 }
 
+/* Gives a node of that type another event. */
+CUresult fk_node_event(fk_node *node, CUevent handle) {
+    FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
+    fk_event_hold(e);
+    return fk_node_replace(node, &(fk_work){.kind = node->work.kind, .ctx = e->ctx, .event = e},
+                           CUDA_SUCCESS);
+}
+
+FK_GETTER(cuGraphEventRecordNodeGetEvent, (CUgraphNode handle, CUevent *out),
+          NODE_OF(node, EVENT_RECORD, handle), fk_handle(node->work.event))
+FK_GETTER(cuGraphEventWaitNodeGetEvent, (CUgraphNode handle, CUevent *out),
+          NODE_OF(node, WAIT_EVENT, handle), fk_handle(node->work.event))
+
+CUresult fk_cuGraphEventRecordNodeSetEvent(CUgraphNode handle, CUevent event) {
+    NODE_OF(node, EVENT_RECORD, handle);
+    return fk_node_event(node, event);
+}
+
+CUresult fk_cuGraphEventWaitNodeSetEvent(CUgraphNode handle, CUevent event) {
+    NODE_OF(node, WAIT_EVENT, handle);
+    return fk_node_event(node, event);
+}
+
 /* ---- memory: an address for the graph's life, bytes from the node to the one that frees them - */
 
 CUresult fk_cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
@@ -282,6 +305,22 @@ CUresult fk_cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgrap
     return add(node, graph, deps, n, &(fk_work){.kind = WORK_FREE, .memory = {ptr, b->id}},
                CUDA_SUCCESS);
 }
+
+CUresult fk_cuGraphMemAllocNodeGetParams(CUgraphNode handle, CUDA_MEM_ALLOC_NODE_PARAMS *out) {
+    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    NODE_OF(node, MEM_ALLOC, handle);
+    const fk_block *b = fk_block_near(node->work.memory.address);
+    FK_NEED(b && b->id == node->work.memory.id, CUDA_ERROR_INVALID_VALUE);
+    *out = (CUDA_MEM_ALLOC_NODE_PARAMS){
+        .poolProps = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+                      .location = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = b->device}},
+        .bytesize = b->extent.size,
+        .dptr = b->extent.base};
+    return CUDA_SUCCESS;
+}
+
+FK_GETTER(cuGraphMemFreeNodeGetParams, (CUgraphNode handle, CUdeviceptr *out),
+          NODE_OF(node, MEM_FREE, handle), node->work.memory.address)
 
 /* ---- the general form ------------------------------------------------------------------------ */
 
@@ -313,7 +352,7 @@ CUresult fk_cuGraphAddNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *
 
 CUresult fk_cuGraphAddNode_v2(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps,
                               const CUgraphEdgeData *edges, size_t n, CUgraphNodeParams *params) {
-    FK_NEED(!edges, CUDA_ERROR_NOT_SUPPORTED);
+    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     return fk_cuGraphAddNode(node, graph, deps, n, params);
 }
 

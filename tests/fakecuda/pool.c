@@ -84,6 +84,30 @@ CUresult fk_cuDeviceSetMemPool(CUdevice dev, CUmemoryPool handle) {
     return CUDA_SUCCESS;
 }
 
+/* The same by place: a device's pinned memory is all that has pools here. */
+static CUresult at_place(const CUmemLocation *place, CUmemAllocationType type) {
+    FK_NEED(place, CUDA_ERROR_INVALID_VALUE);
+    FK_NEED(place->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED,
+            CUDA_ERROR_NOT_SUPPORTED);
+    return CUDA_SUCCESS;
+}
+
+CUresult fk_cuMemGetDefaultMemPool(CUmemoryPool *out, CUmemLocation *place,
+                                   CUmemAllocationType type) {
+    FK_TRY(at_place(place, type));
+    return fk_cuDeviceGetDefaultMemPool(out, place->id);
+}
+
+CUresult fk_cuMemGetMemPool(CUmemoryPool *out, CUmemLocation *place, CUmemAllocationType type) {
+    FK_TRY(at_place(place, type));
+    return fk_cuDeviceGetMemPool(out, place->id);
+}
+
+CUresult fk_cuMemSetMemPool(CUmemLocation *place, CUmemAllocationType type, CUmemoryPool pool) {
+    FK_TRY(at_place(place, type));
+    return fk_cuDeviceSetMemPool(place->id, pool);
+}
+
 CUresult fk_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props) {
     FK_NEED(out && props && props->allocType == CU_MEM_ALLOCATION_TYPE_PINNED,
             CUDA_ERROR_INVALID_VALUE);
@@ -191,4 +215,31 @@ CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle,
     *flags = peer == pool->device || fk_has(&pool->peers, peer) ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
                                                                 : CU_MEM_ACCESS_FLAGS_PROT_NONE;
     return CUDA_SUCCESS;
+}
+
+/* ---- what graphs have allocated: asked for as if it were a pool ------------------------------ */
+
+static const CUmemPool_attribute graph_attributes[] = {
+    [CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT] = CU_MEMPOOL_ATTR_USED_MEM_CURRENT,
+    [CU_GRAPH_MEM_ATTR_USED_MEM_HIGH] = CU_MEMPOOL_ATTR_USED_MEM_HIGH,
+    [CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT] = CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT,
+    [CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH] = CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH};
+
+CUresult fk_cuDeviceGetGraphMemAttribute(CUdevice dev, CUgraphMem_attribute attribute,
+                                         void *value) {
+    FK_DEVICE_OF(d, dev);
+    FK_NEED(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
+    return fk_cuMemPoolGetAttribute(fk_handle(d->graphs), graph_attributes[attribute], value);
+}
+
+CUresult fk_cuDeviceSetGraphMemAttribute(CUdevice dev, CUgraphMem_attribute attribute,
+                                         void *value) {
+    FK_DEVICE_OF(d, dev);
+    FK_NEED(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
+    return fk_cuMemPoolSetAttribute(fk_handle(d->graphs), graph_attributes[attribute], value);
+}
+
+CUresult fk_cuDeviceGraphMemTrim(CUdevice dev) {
+    FK_DEVICE_OF(d, dev);
+    return fk_cuMemPoolTrimTo(fk_handle(d->graphs), 0);
 }

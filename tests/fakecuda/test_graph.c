@@ -389,6 +389,150 @@ Test(graph, capture_refuses) {
     is(cuStreamEndCapture(blocking, &g), CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
 }
 
+/* A capture that goes on in a graph which has a node already. */
+Test(graph, capture_into_a_graph) {
+    start();
+    CUstream a, b;
+    CUevent e;
+    CUgraph g = new_graph(), other = new_graph(), got;
+    CUdeviceptr p = device(BYTES), q = device(BYTES);
+    CUgraphNode top = fill_node(g, NULL, 0, p, 5), foreign = fill_node(other, NULL, 0, p, 5);
+    const CUgraphEdgeData plain = {0}, ported = {.from_port = 1};
+    ok(cuStreamCreate(&a, STREAM_NON_BLOCKING));
+    ok(cuStreamCreate(&b, STREAM_NON_BLOCKING));
+    ok(cuEventCreate(&e, 0));
+    is(cuStreamBeginCaptureToGraph(a, g, &foreign, NULL, 1, CAPTURE_GLOBAL),
+       CUDA_ERROR_INVALID_VALUE);
+    is(cuStreamBeginCaptureToGraph(a, g, &top, &ported, 1, CAPTURE_GLOBAL),
+       CUDA_ERROR_NOT_SUPPORTED);
+    is(cuStreamBeginCaptureToGraph(a, NULL, &top, NULL, 1, CAPTURE_GLOBAL),
+       CUDA_ERROR_INVALID_VALUE);
+    ok(cuStreamBeginCaptureToGraph(a, g, &top, &plain, 1, CAPTURE_GLOBAL));
+    is(cuStreamBeginCaptureToGraph(b, g, &top, NULL, 1, CAPTURE_GLOBAL), CUDA_ERROR_INVALID_VALUE);
+    is(cuGraphDestroy(g), CUDA_ERROR_INVALID_VALUE);
+    ok(cuMemcpyDtoDAsync_v2(q, p, BYTES, a));
+    ok(cuStreamEndCapture(a, &got));
+    cr_assert(got == g);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        braze_fake_seed(seed);
+        ok(cuMemsetD32_v2(q, 0, N));
+        ok(cuCtxSynchronize());
+        CUgraphExec exec = instantiate(g);
+        ok(cuGraphLaunch(exec, a));
+        ok(cuStreamSynchronize(a));
+        ok(cuGraphExecDestroy(exec));
+        cr_assert(first(q) == 5);
+    }
+    no_reports();
+    /* a capture that failed leaves the graph to its owner */
+    ok(cuStreamBeginCaptureToGraph(a, g, NULL, NULL, 0, CAPTURE_GLOBAL));
+    ok(cuEventRecord(e, a));
+    ok(cuStreamWaitEvent(b, e, 0));
+    ok(cuMemsetD32Async(p, 1, N, b));
+    is(cuStreamEndCapture(a, &got), CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+    ok(cuGraphDestroy(g));
+    is(cuGraphDestroy(g), CUDA_ERROR_INVALID_VALUE);
+}
+
+Test(graph, events_of_nodes) {
+    start();
+    CUevent one, two, got;
+    ok(cuEventCreate(&one, 0));
+    ok(cuEventCreate(&two, 0));
+    CUgraph g = new_graph();
+    CUgraphNode record, wait;
+    ok(cuGraphAddEventRecordNode(&record, g, NULL, 0, one));
+    ok(cuGraphAddEventWaitNode(&wait, g, &record, 1, one));
+    ok(cuGraphEventRecordNodeGetEvent(record, &got));
+    cr_assert(got == one);
+    is(cuGraphEventWaitNodeGetEvent(record, &got), CUDA_ERROR_INVALID_VALUE);
+    is(cuGraphEventRecordNodeSetEvent(wait, two), CUDA_ERROR_INVALID_VALUE);
+    is(cuGraphEventWaitNodeSetEvent(wait, NULL), CUDA_ERROR_INVALID_HANDLE);
+    ok(cuGraphEventWaitNodeSetEvent(wait, two));
+    ok(cuGraphEventWaitNodeGetEvent(wait, &got));
+    cr_assert(got == two);
+    /* an executable's node changes, the graph's does not */
+    CUgraphExec exec = instantiate(g);
+    is(cuGraphExecEventWaitNodeSetEvent(exec, record, one), CUDA_ERROR_INVALID_VALUE);
+    ok(cuGraphExecEventWaitNodeSetEvent(exec, wait, one));
+    ok(cuGraphExecEventRecordNodeSetEvent(exec, record, two));
+    ok(cuGraphEventRecordNodeGetEvent(record, &got));
+    cr_assert(got == one);
+    ok(cuGraphLaunch(exec, NULL));
+    ok(cuCtxSynchronize());
+    float ms;
+    is(cuEventElapsedTime(&ms, one, two), CUDA_ERROR_INVALID_HANDLE);
+    ok(cuEventElapsedTime(&ms, two, two));
+}
+
+Test(graph, memory_of_nodes_is_counted) {
+    start();
+    CUgraph g = new_graph();
+    CUDA_MEM_ALLOC_NODE_PARAMS params = {.poolProps = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+                                                       .location = {CU_MEM_LOCATION_TYPE_DEVICE,
+                                                                    0}},
+                                         .bytesize = BYTES},
+                               got;
+    CUgraphNode alloc, release;
+    CUdeviceptr p;
+    cuuint64_t used, high, reserved, zero = 0;
+    ok(cuGraphAddMemAllocNode(&alloc, g, NULL, 0, &params));
+    ok(cuGraphMemAllocNodeGetParams(alloc, &got));
+    cr_assert(got.dptr == params.dptr && got.bytesize == BYTES && got.poolProps.location.id == 0);
+    is(cuGraphMemFreeNodeGetParams(alloc, &p), CUDA_ERROR_INVALID_VALUE);
+    CUgraphExec without = instantiate(g);
+    ok(cuGraphLaunch(without, NULL));
+    ok(cuCtxSynchronize());
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, &used));
+    cr_assert(used >= BYTES);
+    ok(cuGraphAddMemFreeNode(&release, g, &alloc, 1, params.dptr));
+    ok(cuGraphMemFreeNodeGetParams(release, &p));
+    cr_assert(p == params.dptr);
+    CUgraphExec exec = instantiate(g);
+    ok(cuGraphLaunch(exec, NULL));
+    ok(cuCtxSynchronize());
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, &used));
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_HIGH, &high));
+    cr_assert(used == 0 && high >= BYTES);
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, &reserved));
+    cr_assert(reserved >= high);
+    ok(cuDeviceGraphMemTrim(0));
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, &reserved));
+    cr_assert(reserved == 0);
+    is(cuDeviceSetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, &zero),
+       CUDA_ERROR_INVALID_VALUE);
+    ok(cuDeviceSetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_HIGH, &zero));
+    ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_HIGH, &high));
+    cr_assert(high == 0);
+    is(cuDeviceGetGraphMemAttribute(0, (CUgraphMem_attribute)4, &used), CUDA_ERROR_INVALID_VALUE);
+    is(cuDeviceGraphMemTrim(7), CUDA_ERROR_INVALID_DEVICE);
+}
+
+/* The picture has each node once and its edges, those of a child too. */
+Test(graph, picture) {
+    start();
+    const CUdeviceptr p = device(BYTES), q = device(BYTES);
+    CUgraph g = new_graph(), inner = new_graph();
+    CUgraphNode a = fill_node(g, NULL, 0, p, 1), child;
+    copy_node(inner, NULL, 0, q, p);
+    ok(cuGraphAddChildGraphNode(&child, g, &a, 1, inner));
+    char path[] = "/tmp/braze-graph-XXXXXX", text[2048];
+    const int fd = mkstemp(path);
+    cr_assert(fd >= 0);
+    is(cuGraphDebugDotPrint(g, path, 1u << 20), CUDA_ERROR_INVALID_VALUE);
+    is(cuGraphDebugDotPrint(g, "/nowhere/at/all", 0), CUDA_ERROR_OPERATING_SYSTEM);
+    ok(cuGraphDebugDotPrint(g, path, 1));
+    FILE *f = fdopen(fd, "r");
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    remove(path);
+    cr_assert(strstr(text, "digraph") && strstr(text, "MEMSET") && strstr(text, "GRAPH") &&
+                  strstr(text, "MEMCPY"),
+              "%s", text);
+    const char *edge = strstr(text, "->");
+    cr_assert(edge && !strstr(edge + 1, "->"), "%s", text);
+}
+
 static void destroyed(void *user) {
     ++*(int *)user;
 }

@@ -338,6 +338,7 @@ static fk_block *block_of(const fk_work *w) {
 static void run_alloc(fk_command *c) {
     fk_block *b = block_of(&c->work);
     if (b && reserve_ranges(c, 1)) {
+        if (b->recurring && b->unborn) fk_pool_took(fk.devices[b->device].graphs, b->rounded);
         fk_block_hide(b, false);
         add_range(c, b->extent.base, b->extent.size, PTX_WRITE);
     }
@@ -355,6 +356,7 @@ static void run_free(fk_command *c) {
         fk_block_free(b);
         return;
     }
+    fk_pool_gave(fk.devices[b->device].graphs, b->rounded);
     fk_block_hide(b, true);
     if (b->extent.shadow) ptx_shadow_forget(b->extent.shadow, 0, b->extent.size);
 }
