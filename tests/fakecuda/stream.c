@@ -24,9 +24,12 @@ void fk_stream_drop(fk_stream *stream) {
     }
 }
 
-/* The handle ends; what was queued still runs. */
+/* The handle ends; what was queued still runs. A capture ends with the stream that it began on, the
+ * others only leave it: what they did and nobody joined is found at its end. */
 void fk_stream_close(fk_stream *s) {
-    if (s->capture) fk_capture_end(s->capture);
+    if (s->capture && s->capture->origin == s) fk_capture_end(s->capture);
+    if (s->capture) fk_remove(&s->capture->streams, s);
+    s->capture = NULL;
     fk_remove(&s->ctx->streams, s);
     fk_unhandle(s);
     fk_drop(s->tail);

@@ -339,6 +339,33 @@ Test(graph, capture_with_a_fork) {
     no_reports();
 }
 
+/* A stream that a capture forked to may go before the capture's end, joined or not. */
+Test(graph, capture_without_the_forked_stream) {
+    start();
+    for (int joined = 0; joined < 2; joined++) {
+        CUstream a, b;
+        CUevent fork, join;
+        CUgraph g;
+        const CUdeviceptr p = device(BYTES);
+        size_t n = 0;
+        ok(cuStreamCreate(&a, STREAM_NON_BLOCKING));
+        ok(cuStreamCreate(&b, STREAM_NON_BLOCKING));
+        ok(cuEventCreate(&fork, 0));
+        ok(cuEventCreate(&join, 0));
+        ok(cuStreamBeginCapture_v2(a, CAPTURE_GLOBAL));
+        ok(cuEventRecord(fork, a));
+        ok(cuStreamWaitEvent(b, fork, 0));
+        ok(cuMemsetD32Async(p, 1, N, b));
+        ok(cuEventRecord(join, b));
+        if (joined) ok(cuStreamWaitEvent(a, join, 0));
+        ok(cuStreamDestroy_v2(b));
+        ok(cuMemsetD32Async(p, 2, N, a));
+        is(cuStreamEndCapture(a, &g), joined ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNJOINED);
+        if (joined) ok(cuGraphGetNodes(g, NULL, &n));
+        cr_assert(n == (joined ? 2 : 0), "%zu nodes", n);
+    }
+}
+
 Test(graph, capture_refuses) {
     start();
     CUstream a, b, blocking;

@@ -9,6 +9,15 @@ GPU_LIBS := -lm -ldl -lmpfr
 $(GPU_OUT)/test_zoo: $(GPU_OUT)/tests/gpu/test_zoo.o $(ZOO_OBJ) $(PTX_LIB)
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
+# NVRTC whose machine code is PTX, in a folder of its own for LD_LIBRARY_PATH.
+NVRTC_TEXT := $(GPU_OUT)/nvrtc-text/libnvrtc.so.13
+$(NVRTC_TEXT): $(GPU_OUT)/tests/gpu/nvrtc_text.o
+	@mkdir -p $(@D)
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -shared $^ -ldl -o $@
+gpu-all: $(NVRTC_TEXT)
+$(GPU_OUT)/test_nvrtc_text: $(GPU_OUT)/tests/gpu/test_nvrtc_text.o | $(NVRTC_TEXT)
+	$(call quiet,LD )$(CC) $(GPU_CFLAGS) $(filter %.o,$^) -lcriterion -ldl -o $@
+
 $(GPU_OUT)/test_findings: $(GPU_OUT)/tests/gpu/test_findings.o $(ZOO_OBJ) $(PTX_LIB)
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion $(GPU_LIBS) -o $@
 
@@ -46,4 +55,4 @@ gpu-mutate: $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 $(GPU_OUT)/test_mutants: $(GPU_OUT)/tests/gpu/test_mutants.o | $(GPU_OUT)/mutate build/libbraze-fakecuda.so
 	$(call quiet,LD )$(CC) $(GPU_CFLAGS) -pthread $^ -lcriterion -o $@
 
-GPU_SUITES += $(addprefix $(GPU_OUT)/,test_zoo test_findings test_conformance test_by_driver test_mutants)
+GPU_SUITES += $(addprefix $(GPU_OUT)/,test_zoo test_findings test_nvrtc_text test_conformance test_by_driver test_mutants)
