@@ -50,6 +50,8 @@ CUresult fk_cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph,
 
 CUresult fk_cuGraphExecDestroy(CUgraphExec handle) {
     FK_OBJECT(fk_exec, exec, FK_EXEC, handle, CUDA_ERROR_INVALID_VALUE);
+    /* what a launch that runs still needs goes after it */
+    if (exec->last && exec->graph->user_objects.n) fk_finish(exec->last);
     fk_graph_free(exec->graph);
     fk_drop(exec->last);
     fk_delete(exec);

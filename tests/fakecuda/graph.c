@@ -75,8 +75,22 @@ fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size
     return node;
 }
 
+/* What the user's objects keep alive, a copy needs as well. */
+static bool keep_user_objects(fk_graph *graph, const fk_graph *from) {
+    for (size_t i = 0; i < from->user_objects.n; i++) {
+        user_object *o = from->user_objects.at[i];
+        if (!fk_push(&graph->user_objects, o)) return false;
+        o->held++;
+    }
+    return true;
+}
+
 fk_graph *fk_graph_copy(const fk_graph *from) {
     fk_graph *graph = fk_graph_new();
+    if (graph && !keep_user_objects(graph, from)) {
+        fk_graph_free(graph);
+        return NULL;
+    }
     for (size_t i = 0; graph && i < from->nodes.n; i++) {
         const fk_node *old = from->nodes.at[i];
         fk_work work;

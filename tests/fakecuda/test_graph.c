@@ -579,3 +579,26 @@ Test(graph, user_objects_live_as_long_as_graphs) {
     cr_assert(ends == 1);
     is(cuUserObjectRetain(object, 1), CUDA_ERROR_INVALID_VALUE);
 }
+
+/* Clones and executables keep what their graph kept, an executable until its launch has ended. */
+Test(graph, user_objects_live_as_long_as_copies) {
+    start();
+    int ends = 0;
+    CUuserObject object;
+    CUgraph g = new_graph(), clone;
+    const CUdeviceptr p = device(BYTES);
+    fill_node(g, NULL, 0, p, 1);
+    ok(cuUserObjectCreate(&object, &ends, destroyed, 1, 1));
+    ok(cuGraphRetainUserObject(g, object, 1, 1));
+    ok(cuGraphClone(&clone, g));
+    ok(cuGraphDestroy(g));
+    cr_assert(ends == 0);
+    CUgraphExec exec = instantiate(clone);
+    ok(cuGraphDestroy(clone));
+    cr_assert(ends == 0);
+    const uint64_t fills = braze_fake_commands("fill");
+    ok(cuGraphLaunch(exec, NULL));
+    ok(cuGraphExecDestroy(exec));
+    cr_assert(ends == 1 && braze_fake_commands("fill") == fills + 1);
+    is(cuUserObjectRetain(object, 1), CUDA_ERROR_INVALID_VALUE);
+}
