@@ -39,10 +39,14 @@ CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool
     FK_NEED(!pool->max_size || bytes <= pool->max_size - pool->used, CUDA_ERROR_OUT_OF_MEMORY);
     fk_block *b = fk_block_new(pool->device->ordinal, bytes, "cuMemAllocAsync");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
-    b->pool = pool;
     b->maker = s->ctx->id;
     fk_block_hide(b, true);
-    fk_pool_took(pool, b->rounded);
+    if (s->capture) { /* a node of a graph, whose memory comes and goes with each launch */
+        b->recurring = b->global = true;
+    } else {
+        b->pool = pool;
+        fk_pool_took(pool, b->rounded);
+    }
     fk_note("%zu: %s", bytes, b->owner);
     *ptr = b->extent.base;
     const CUresult status = fk_submit(
@@ -63,10 +67,11 @@ CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
         fk_report("cuMemFreeAsync: %s was freed before", b->owner);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    FK_NEED(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE && !b->global,
+    FK_NEED(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE &&
+                (!b->global || b->recurring),
             CUDA_ERROR_INVALID_VALUE);
     fk_note("%s", b->owner);
-    if (!s->capture) b->doomed = true;
+    if (!s->capture && !b->recurring) b->doomed = true;
     return fk_submit(
         s, &(fk_work){.kind = WORK_FREE, .ctx = s->ctx, .memory = {b->extent.base, b->id}});
 }

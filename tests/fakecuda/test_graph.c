@@ -339,6 +339,40 @@ Test(graph, capture_with_a_fork) {
     no_reports();
 }
 
+/* An allocation that was captured is there in each launch; what the graph leaves, a stream gives back. */
+Test(graph, captured_memory_recurs) {
+    start();
+    CUstream s;
+    ok(cuStreamCreate(&s, STREAM_NON_BLOCKING));
+    const CUdeviceptr out = device(BYTES);
+    for (int left = 0; left < 2; left++) {
+        CUgraph g;
+        CUdeviceptr p;
+        cuuint64_t used;
+        ok(cuStreamBeginCapture_v2(s, CAPTURE_GLOBAL));
+        ok(cuMemAllocAsync(&p, BYTES, s));
+        ok(cuMemsetD32Async(p, 7, N, s));
+        ok(cuMemcpyDtoDAsync_v2(out, p, BYTES, s));
+        if (!left) ok(cuMemFreeAsync(p, s));
+        ok(cuStreamEndCapture(s, &g));
+        CUgraphExec exec = instantiate(g);
+        for (int i = 0; i < 3; i++) {
+            ok(cuMemsetD32Async(out, 0, N, s));
+            ok(cuGraphLaunch(exec, s));
+            ok(cuStreamSynchronize(s));
+            cr_assert(first(out) == 7);
+            if (left) {
+                ok(cuMemcpyDtoDAsync_v2(out, p, BYTES, s));
+                ok(cuMemFreeAsync(p, s));
+            }
+        }
+        ok(cuStreamSynchronize(s));
+        ok(cuDeviceGetGraphMemAttribute(0, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, &used));
+        cr_assert(used == 0);
+    }
+    no_reports();
+}
+
 /* A stream that a capture forked to may go before the capture's end, joined or not. */
 Test(graph, capture_without_the_forked_stream) {
     start();
