@@ -24,14 +24,28 @@ static void complain(const link_state *s, const char *why) {
     fk_jit_logs(&(fk_jit){s->n_jit, s->options, s->values}, why, 0);
 }
 
+static void free_link(link_state *s) {
+    free(s->text);
+    free(s->options);
+    free(s->values);
+    fk_delete(s);
+}
+
 CUresult fk_cuLinkCreate_v2(unsigned n, CUjit_option *options, void **values, CUlinkState *out) {
     FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
     FK_TRY(fk_jit_check(&(fk_jit){n, options, values}));
     link_state *s = fk_new(FK_LINK, sizeof *s);
     FK_NEED(s, CUDA_ERROR_OUT_OF_MEMORY);
+    /* Programs' own arrays may be gone by the time that the logs are written into their buffers. */
+    s->options = calloc(n + 1, sizeof *options);
+    s->values = calloc(n + 1, sizeof *values);
+    if (!s->options || !s->values) {
+        free_link(s);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    if (n) memcpy(s->options, options, n * sizeof *options);
+    if (n) memcpy(s->values, values, n * sizeof *values);
     s->n_jit = n;
-    s->options = options;
-    s->values = values;
     *out = fk_handle(s);
     return CUDA_SUCCESS;
 }
@@ -103,7 +117,6 @@ CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
 
 CUresult fk_cuLinkDestroy(CUlinkState handle) {
     FK_OBJECT(link_state, s, FK_LINK, handle, CUDA_ERROR_INVALID_HANDLE);
-    free(s->text);
-    fk_delete(s);
+    free_link(s);
     return CUDA_SUCCESS;
 }

@@ -202,12 +202,19 @@ Test(module, texts_are_linked) {
     char first[256], second[256];
     ptx_named(first, sizeof first, "one");
     const size_t n = ptx_named(second, sizeof second, "two");
-    ok(cuLinkCreate_v2(0, NULL, NULL, &state));
+    /* the arrays may go, the buffer for the log stays */
+    char log[100] = "";
+    CUjit_option option[2] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+    void *value[2] = {log, (void *)sizeof log};
+    ok(cuLinkCreate_v2(2, option, value, &state));
+    option[0] = CU_JIT_OPTIONS_KNOWN;
+    value[0] = value[1] = NULL;
     is(cuLinkComplete(state, &image, &size), CUDA_ERROR_INVALID_VALUE);
     ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, first, strlen(first), "first", 0, NULL, NULL));
     ok(cuLinkAddData_v2(state, CU_JIT_INPUT_PTX, second, n, NULL, 0, NULL, NULL));
     is(cuLinkAddData_v2(state, CU_JIT_INPUT_CUBIN, second, n, NULL, 0, NULL, NULL),
        CUDA_ERROR_NO_BINARY_FOR_GPU);
+    cr_assert(strstr(log, "only PTX"), "%s", log);
     ok(cuLinkComplete(state, &image, &size));
     ok(cuModuleLoadData(&m, image));
     ok(cuModuleGetFunction(&f, m, "one"));
