@@ -296,6 +296,36 @@ def refused():
     check(r.returncode == 1 and "a scalar is real" in r.stderr, r.stderr)
 
 
+CALLER = """#include "f.h"
+#include <complex.h>
+#include <stdio.h>
+int main(void) {
+    float complex z[3] = {1 + 2 * I, -1, 0.5f * I}, y[3];
+    double complex w[2] = {1 + 1 * I, 2 - 3 * I}, s;
+    struct f_args a = {.z = z, .w = w, .y = y, .s = &s};
+    if (f(&a)) return 1;
+    printf("%.4f%+.4f %.4f%+.4f %.1f%+.1f\\n", crealf(y[0]), cimagf(y[0]), crealf(y[2]), cimagf(y[2]), creal(s), cimag(s));
+    return 0;
+}
+"""
+
+
+def exported():
+    """C sees its own complex numbers, C++ the same pointers."""
+    with tempfile.TemporaryDirectory(prefix="braze-complex-") as d:
+        text = "graph main(z: c64[3], w: c128[2]) {\n    %y = exp %z\n    %s = sum %w\n    return %y as y, %s as s\n}\n"
+        r = call(["export", "-", "--out", f"{d}/f"], text)
+        check(r.returncode == 0, r.stderr)
+        with open(f"{d}/main.c", "w") as f:
+            f.write(CALLER)
+        built = subprocess.run([os.environ.get("CC", "cc"), "-Wall", "-Werror", f"{d}/main.c", f"{d}/f.o", f"{d}/braze_rt.o", "-lm", "-lpthread", "-o", f"{d}/main"],
+                               capture_output=True, text=True)
+        check(built.returncode == 0, built.stderr)
+        if not built.returncode:
+            out = subprocess.run([f"{d}/main"], capture_output=True, text=True)
+            check(out.stdout == "-1.1312+2.4717 0.8776+0.4794 3.0-2.0\n", f"exported: {out.returncode} {out.stdout}")
+
+
 def mandelbrot():
     """z z + c, a hundred times, in one loop of the text form."""
     re, im = np.meshgrid(np.linspace(-2, 0.5, 40), np.linspace(-1.2, 1.2, 30))
@@ -345,6 +375,7 @@ def main():
     gradients()
     second_order()
     files()
+    exported()
     refused()
     mandelbrot()
     print("complex: " + ("passed" if not failed else f"{len(failed)} failed"))
