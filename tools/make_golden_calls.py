@@ -308,6 +308,7 @@ def linalg():
         yield f"{name} %x", f, "x:normal[3,2]"
         yield f"{name} %x", f, "x:int[2,2]"
     yield "solve %x, %y", l.solve, "x:normal[3,3]", "y:normal[2,2]"
+    yield from matrices()
 
 
 def matrices():
@@ -410,7 +411,7 @@ def case(call, f, *words):
     return "".join(out)
 
 
-FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg, matrices, grids)}
+FAMILIES = {f.__name__: f for f in (activations, losses, arithmetic, special, statistics, products, creation, linalg, grids)}
 
 
 def main():

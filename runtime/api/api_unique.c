@@ -44,7 +44,8 @@ static bz_tensor *counted(const rt_picks *p, int64_t n, const char *site) {
     return made;
 }
 
-static bz_tensor *unique(bz_tensor *x, const char *op, bool sorts, bz_tensor **inverse, bz_tensor **counts, const char *site) {
+static bz_tensor *unique(bz_tensor *x, const char *op, bool sorts, bz_tensor **inverse,
+                         bz_tensor **counts, const char *site) {
     work w = {.site = site};
     rt_picks p;
     bz_context *c = bz_context_of(x);
@@ -56,7 +57,9 @@ static bz_tensor *unique(bz_tensor *x, const char *op, bool sorts, bz_tensor **i
         v = kept(&w, bz_sort_at(v, 0, false, &order, site));
         kept(&w, order);
     }
-    bz_tensor *first = n > 0 ? firsts(&w, v, n) : n == 0 ? kept(&w, bz_zeros_at(c, (int64_t[]){0}, 1, BZ_BOOL, site)) : v;
+    bz_tensor *first = n > 0    ? firsts(&w, v, n)
+                       : n == 0 ? kept(&w, bz_zeros_at(c, (int64_t[]){0}, 1, BZ_BOOL, site))
+                                : v;
     if (rt_picks_of(first, op, site, &p)) {
         bz_tensor *at = kept(&w, rt_picks_flat(&p, site));
         made = bz_take_at(v, at, BZ_FLAT, site);
@@ -75,6 +78,7 @@ bz_tensor *bz_unique_at(bz_tensor *x, bz_tensor **inverse, bz_tensor **counts, c
     return unique(x, "unique", true, inverse, counts, site);
 }
 
-bz_tensor *bz_unique_consecutive_at(bz_tensor *x, bz_tensor **inverse, bz_tensor **counts, const char *site) {
+bz_tensor *bz_unique_consecutive_at(bz_tensor *x, bz_tensor **inverse, bz_tensor **counts,
+                                    const char *site) {
     return unique(x, "unique_consecutive", false, inverse, counts, site);
 }

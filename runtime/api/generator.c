@@ -34,12 +34,14 @@ bz_status bz_get_generator(bz_context *c, bz_generator *out) {
 bz_status bz_set_generator(bz_context *c, const bz_generator *g) {
     RT_VISIT(c, RT_STRAY_STATUS);
     if (!g || g->offset % 4)
-        return rt_fail(c, BZ_EARG, NULL, "set_generator", g ? "the offset %llu is no multiple of 4" : "NULL is no generator",
+        return rt_fail(c, BZ_EARG, NULL, "set_generator",
+                       g ? "the offset %llu is no multiple of 4" : "NULL is no generator",
                        g ? (unsigned long long)g->offset : 0ULL);
     bz_status s = may_not(c, "set_generator");
     if (s) return s;
     const uint64_t key = g->stream ? both(g->seed, g->stream) : g->seed;
-    if (key != c->seed) rt_epoch_end(c, "bz_set_generator"); /* what is recorded keeps the old stream */
+    if (key != c->seed)
+        rt_epoch_end(c, "bz_set_generator"); /* what is recorded keeps the old stream */
     c->seed = key;
     c->random[0] = g->seed;
     c->random[1] = g->stream;

@@ -329,12 +329,14 @@ static bz_status build(request *q, const bool *now, bz_error *e) {
     return s;
 }
 
-/* What is missing, in rounds: between them somebody may end it, and what was built is kept. */
+/* What is missing, in rounds: between them somebody may end it, and what was built is kept, so that equal kernels of later rounds miss no
+ * more. */
 static bz_status build_in_rounds(request *q, uint32_t missing, const bz_watch *w, bz_error *e) {
     uint32_t n = q->m->k.n, i = 0, done = 0;
     bool *now = bz_mem_alloc(n * sizeof *now);
     bz_status s = now ? BZ_OK : out_of_memory(e);
-    while (done < missing && !s) {
+    while (i < n && !s) {
+        const uint32_t before = done;
         s = bz_ask(w, "code", done, missing, e);
         memset(now, 0, n * sizeof *now);
         for (size_t insts = 0; i < n && insts < ROUND_INSTS; i++) {
@@ -342,7 +344,7 @@ static bz_status build_in_rounds(request *q, uint32_t missing, const bz_watch *w
             insts += now[i] ? q->m->k.p[i]->inst.n : 0;
             done += now[i];
         }
-        if (!s) s = build(q, now, e);
+        if (!s && done > before) s = build(q, now, e);
     }
     bz_mem_free(now);
     return s;

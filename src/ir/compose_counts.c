@@ -88,10 +88,13 @@ typedef struct hat {
     ir_ref a, b, c, scale;
 } hat;
 
-static ir_ref proposed(ir_graph *g, const hat *h, ir_ref first, ir_ref key, int round, ir_ref *log) {
-    ir_ref u = plus(g, unit(g, first, key, 2 * round + 2), -0.5), v = unit(g, first, key, 2 * round + 3);
+static ir_ref proposed(ir_graph *g, const hat *h, ir_ref first, ir_ref key, int round,
+                       ir_ref *log) {
+    ir_ref u = plus(g, unit(g, first, key, 2 * round + 2), -0.5),
+           v = unit(g, first, key, 2 * round + 3);
     ir_ref s = ir_minus(g, num(g, 0.5), ir_build1(g, IR_ABS, u)), part = ir_over(g, h->a, s);
-    ir_ref slope = ir_plus(g, times(g, part, 2), h->b), thick = ir_plus(g, ir_over(g, part, s), h->b);
+    ir_ref slope = ir_plus(g, times(g, part, 2), h->b),
+           thick = ir_plus(g, ir_over(g, part, s), h->b);
     ir_ref x = ir_plus(g, ir_times(g, slope, u), h->c), high = ir_times(g, v, h->scale);
     *log = ir_build1(g, IR_LOG, ir_over(g, high, thick));
     return ir_build1(g, IR_FLOOR, x);
@@ -123,7 +126,8 @@ static ir_ref many_poisson(ir_graph *g, ir_ref m, ir_ref first, ir_ref key) {
 }
 
 static ir_ref first_of(ir_graph *g, const char *name, ir_ref x, ir_ref key, ir_ref offset) {
-    ir_ref n = ir_first_word(g, name, ir_dims(g, ir_at(g, x)), ir_at(g, x)->rank, key, offset, WORDS);
+    ir_ref n =
+        ir_first_word(g, name, ir_dims(g, ir_at(g, x)), ir_at(g, x)->rank, key, offset, WORDS);
     return n ? ir_build2(g, IR_AND, n, ir_const_i(g, BZ_I64, -4)) : 0;
 }
 
@@ -131,14 +135,17 @@ ir_ref ir_poisson(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset) {
     if (!x) return 0;
     const bz_dtype t = ir_dtype(g, x);
     if (!ir_is_float(t))
-        return ir_error_as(g, BZ_EDTYPE, "poisson", "floats are needed, not %s", ir_shape_text(g, x));
-    ir_ref m = ir_build1(g, IR_STOP_GRADIENT, ir_cast(g, x, BZ_F64)), first = first_of(g, "poisson", m, key, offset);
+        return ir_error_as(g, BZ_EDTYPE, "poisson", "floats are needed, not %s",
+                           ir_shape_text(g, x));
+    ir_ref m = ir_build1(g, IR_STOP_GRADIENT, ir_cast(g, x, BZ_F64)),
+           first = first_of(g, "poisson", m, key, offset);
     if (!first) return 0;
     ir_ref few = ir_build2(g, IR_LT, m, num(g, 10)), small = guarded(g, few, m, 1);
     const falling f = {.p = ir_build1(g, IR_EXP, ir_build1(g, IR_NEG, small)), .ratio = small};
     ir_ref low = among_sums(g, &f, first, key);
     ir_ref large = ir_build2(g, IR_MAX, m, num(g, 10));
-    ir_ref k = choose(g, few, low, many_poisson(g, large, first, key)), good = ir_build2(g, IR_LE, num(g, 0), m);
+    ir_ref k = choose(g, few, low, many_poisson(g, large, first, key)),
+           good = ir_build2(g, IR_LE, num(g, 0), m);
     return ir_cast(g, choose(g, good, k, num(g, (double)NAN)), t);
 }
 
@@ -147,7 +154,7 @@ ir_ref ir_poisson(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset) {
 typedef struct trials {
     ir_ref n, p, q, mean, rest; /* n p, n q */
     ir_ref none, all;           /* log P(0), log P(n) */
-    ir_ref whole;               /* half of log(n / 2 pi), with what log n! has beyond Stirling's formula */
+    ir_ref whole; /* half of log(n / 2 pi), with what log n! has beyond Stirling's formula */
 } trials;
 
 static ir_ref log_binomial(ir_graph *g, ir_ref k, const trials *s) {
@@ -172,10 +179,12 @@ static ir_ref many_binomial(ir_graph *g, trials *s, ir_ref first, ir_ref key) {
     s->all = ir_times(g, s->n, ir_build1(g, IR_LOG, s->p));
     ir_ref half = times(g, ir_build1(g, IR_LOG, times(g, s->n, 0x1.45f306dc9c883p-3)), 0.5);
     s->whole = ir_plus(g, half, beyond_stirling(g, s->n));
-    ir_ref mode = ir_build1(g, IR_FLOOR, ir_times(g, plus(g, s->n, 1), s->p)), most = log_binomial(g, mode, s), r = mode;
+    ir_ref mode = ir_build1(g, IR_FLOOR, ir_times(g, plus(g, s->n, 1), s->p)),
+           most = log_binomial(g, mode, s), r = mode;
     for (int i = ROUNDS; i-- > 0;) {
         ir_ref log, k = proposed(g, &h, first, key, i, &log);
-        ir_ref above = ir_build2(g, IR_LE, num(g, 0), k), in = ir_build2(g, IR_AND, above, ir_build2(g, IR_LE, k, s->n));
+        ir_ref above = ir_build2(g, IR_LE, num(g, 0), k),
+               in = ir_build2(g, IR_AND, above, ir_build2(g, IR_LE, k, s->n));
         ir_ref here = ir_minus(g, log_binomial(g, guarded(g, in, k, 0), s), most);
         ir_ref good = ir_build2(g, IR_AND, in, ir_build2(g, IR_LE, log, here));
         r = choose(g, good, k, r);
@@ -188,17 +197,20 @@ ir_ref ir_binomial(ir_graph *g, ir_ref count, ir_ref prob, ir_ref key, ir_ref of
     if (!count || !prob || !ir_broadcasts(g, IR_SUB, x, 2)) return 0;
     const bz_dtype t = ir_dtype_beside(g, IR_NIL, x, 2);
     if (!ir_is_float(t))
-        return ir_error_as(g, BZ_EDTYPE, "binomial", "a probability is a float, not %s", ir_shape_text(g, prob));
+        return ir_error_as(g, BZ_EDTYPE, "binomial", "a probability is a float, not %s",
+                           ir_shape_text(g, prob));
     for (int i = 0; i < 2; i++) x[i] = ir_build1(g, IR_STOP_GRADIENT, ir_cast(g, x[i], BZ_F64));
     ir_ref first = first_of(g, "binomial", x[0], key, offset);
     if (!first) return 0;
     ir_ref n = ir_build1(g, IR_FLOOR, x[0]), other = ir_minus(g, num(g, 1), x[1]);
     ir_ref turned = ir_build2(g, IR_LT, other, x[1]), p = choose(g, turned, other, x[1]);
-    ir_ref some = ir_build2(g, IR_LE, num(g, 0), n), inside = ir_build2(g, IR_AND, some, ir_build2(g, IR_LE, num(g, 0), p));
+    ir_ref some = ir_build2(g, IR_LE, num(g, 0), n),
+           inside = ir_build2(g, IR_AND, some, ir_build2(g, IR_LE, num(g, 0), p));
     ir_ref mean = ir_times(g, n, p), few = ir_build2(g, IR_LT, mean, num(g, 10));
     ir_ref low = ir_build2(g, IR_AND, few, inside);
     falling f = {.n = guarded(g, low, n, 0)};
-    ir_ref small = guarded(g, low, p, 0), none = ir_build1(g, IR_LOG1P, ir_build1(g, IR_NEG, small));
+    ir_ref small = guarded(g, low, p, 0),
+           none = ir_build1(g, IR_LOG1P, ir_build1(g, IR_NEG, small));
     f.p = ir_build1(g, IR_EXP, ir_times(g, f.n, none));
     f.ratio = ir_over(g, small, ir_minus(g, num(g, 1), small));
     ir_ref k = among_sums(g, &f, first, key);

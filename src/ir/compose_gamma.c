@@ -75,7 +75,8 @@ static ir_ref log_gamma(ir_graph *g, ir_ref alpha, ir_ref first, ir_ref key) {
     for (unsigned p = PAIRS; p-- > 0;) {
         ir_ref z[2];
         normals(g, t, q.n, key, p, z);
-        for (unsigned k = 2; k-- > 0;) earlier(g, &q, z[k], t == BZ_F64 ? 24 + 4 * p + 2 * k : 4 * p + 2 + k);
+        for (unsigned k = 2; k-- > 0;)
+            earlier(g, &q, z[k], t == BZ_F64 ? 24 + 4 * p + 2 * k : 4 * p + 2 + k);
     }
     ir_ref log = ir_build1(g, IR_LOG, q.d);
     log = ir_plus(g, log, ir_times(g, q.log1p, ir_num(g, a, 3)));
@@ -87,7 +88,8 @@ static ir_ref log_gamma(ir_graph *g, ir_ref alpha, ir_ref first, ir_ref key) {
 }
 
 /* The words of x's elements, `gammas` times as many; x in its op-math, as a constant. 0 and an error: it is no float. */
-static ir_ref begin(ir_graph *g, const char *name, ir_ref *x, ir_ref key, ir_ref offset, int gammas) {
+static ir_ref begin(ir_graph *g, const char *name, ir_ref *x, ir_ref key, ir_ref offset,
+                    int gammas) {
     if (!*x) return 0;
     if (!ir_is_float(ir_dtype(g, *x)))
         return ir_error_as(g, BZ_EDTYPE, name, "floats are needed, not %s", ir_shape_text(g, *x));

@@ -155,11 +155,16 @@ static bool begin(ir_graph *g, grid *q, ir_ref x, ir_ref *points) {
         fits = q->size[a] > 0;
     }
     if (!fits)
-        return ir_error_as(g, BZ_ESHAPE, "grid_sample", "%s has no elements for the places %s: [N, C, H, W] and [N, h, w, 2] "
-                           "are wanted, or one axis more and 3", ir_shape_text(g, x), ir_shape_text(g, *points)),
+        return ir_error_as(g, BZ_ESHAPE, "grid_sample",
+                           "%s has no elements for the places %s: [N, C, H, W] and [N, h, w, 2] "
+                           "are wanted, or one axis more and 3",
+                           ir_shape_text(g, x), ir_shape_text(g, *points)),
                false;
-    if (q->mode < 0 || q->mode > IR_SAMPLE_BICUBIC || q->padding < 0 || q->padding > IR_BORDER_REFLECTION)
-        return ir_error_as(g, BZ_EARG, "grid_sample", "there is no mode %d with padding %d", q->mode, q->padding), false;
+    if (q->mode < 0 || q->mode > IR_SAMPLE_BICUBIC || q->padding < 0 ||
+        q->padding > IR_BORDER_REFLECTION)
+        return ir_error_as(g, BZ_EARG, "grid_sample", "there is no mode %d with padding %d",
+                           q->mode, q->padding),
+               false;
     q->samples = xs[0];
     q->channels = xs[1];
     int64_t all = 1;
@@ -175,13 +180,17 @@ ir_ref ir_grid_sample(ir_graph *g, ir_ref x, ir_ref grid_, int mode, int padding
     if (!x || !grid_) return 0;
     const bz_dtype t = ir_promote(ir_dtype(g, x), ir_dtype(g, grid_));
     if (!ir_is_float(t) || !begin(g, &q, x, &grid_))
-        return ir_is_float(t) ? 0 : ir_error_as(g, BZ_EDTYPE, "grid_sample", "floats are needed, not %s", ir_shape_text(g, x));
+        return ir_is_float(t) ? 0
+                              : ir_error_as(g, BZ_EDTYPE, "grid_sample",
+                                            "floats are needed, not %s", ir_shape_text(g, x));
     q.t = ir_compute_dtype(t);
     q.rows = ir_cast(g, q.rows, q.t);
     grid_ = ir_cast(g, grid_, q.t);
     ir_ref at[MOST];
     for (unsigned a = 0; a < q.n; a++) at[a] = places(g, &q, grid_, a);
-    ir_ref y = mode == IR_SAMPLE_NEAREST ? nearest(g, &q, at) : mode == IR_SAMPLE_BICUBIC ? cubic(g, &q, at) : linear(g, &q, at);
+    ir_ref y = mode == IR_SAMPLE_NEAREST   ? nearest(g, &q, at)
+               : mode == IR_SAMPLE_BICUBIC ? cubic(g, &q, at)
+                                           : linear(g, &q, at);
     int64_t shape[2 + MOST] = {q.samples, q.channels};
     memcpy(shape + 2, q.made, q.n * sizeof *shape);
     return ir_cast(g, ir_reshape(g, y, shape, 2 + q.n), t);
@@ -190,7 +199,8 @@ ir_ref ir_grid_sample(ir_graph *g, ir_ref x, ir_ref grid_, int mode, int padding
 /* ---- the places of an affine map: theta [N, n, n + 1] times (x, y, .., 1) */
 
 /* n places in -1 .. 1, along axis `axis` of as many as there are. */
-static ir_ref steps(ir_graph *g, bz_dtype t, const int64_t *size, unsigned n, unsigned axis, bool corners) {
+static ir_ref steps(ir_graph *g, bz_dtype t, const int64_t *size, unsigned n, unsigned axis,
+                    bool corners) {
     ir_dim dims[MOST + 1], own = ir_dim_const(g, size[axis]);
     for (unsigned a = 0; a < n; a++) dims[a] = ir_dim_const(g, size[a]);
     dims[n] = ir_dim_const(g, 1);
@@ -203,17 +213,22 @@ static ir_ref steps(ir_graph *g, bz_dtype t, const int64_t *size, unsigned n, un
     return v ? ir_expand_dims_like(g, v, dims, n + 1) : 0;
 }
 
-ir_ref ir_affine_grid(ir_graph *g, ir_ref x, const int64_t *size, unsigned nsize, bool align_corners) {
+ir_ref ir_affine_grid(ir_graph *g, ir_ref x, const int64_t *size, unsigned nsize,
+                      bool align_corners) {
     int64_t shape[IR_MAX_RANK], points = 1;
     if (!x) return 0;
     const bz_dtype t = ir_dtype(g, x), in = ir_compute_dtype(t);
     const unsigned n = nsize - 2;
-    bool fits = (nsize == 4 || nsize == 5) && ir_is_float(t) && ir_at(g, x)->rank == 3 && ir_static_shape(g, x, shape) &&
-                shape[0] == size[0] && shape[1] == (int64_t)n && shape[2] == (int64_t)n + 1;
+    bool fits = (nsize == 4 || nsize == 5) && ir_is_float(t) && ir_at(g, x)->rank == 3 &&
+                ir_static_shape(g, x, shape) && shape[0] == size[0] && shape[1] == (int64_t)n &&
+                shape[2] == (int64_t)n + 1;
     for (unsigned a = 0; fits && a < n; a++) fits = size[a + 2] > 0, points *= size[a + 2];
     if (!fits)
-        return ir_error_as(g, BZ_ESHAPE, "affine_grid", "%s does not fit a size of %u numbers: floats [N, 2, 3] and [N, C, H, W] are wanted, "
-                           "or [N, 3, 4] and one axis more", ir_shape_text(g, x), nsize);
+        return ir_error_as(
+            g, BZ_ESHAPE, "affine_grid",
+            "%s does not fit a size of %u numbers: floats [N, 2, 3] and [N, C, H, W] are wanted, "
+            "or [N, 3, 4] and one axis more",
+            ir_shape_text(g, x), nsize);
     ir_ref part[MOST + 1];
     for (unsigned k = 0; k < n; k++) part[k] = steps(g, in, size + 2, n, n - 1 - k, align_corners);
     part[n] = ir_const_like(g, part[0], 1);

@@ -63,7 +63,8 @@ static ir_ref turned(ir_graph *g, ir_ref x) {
 static ir_ref pinv_value(ir_graph *g, ir_ref x, double atol, double rtol) {
     ir_ref s = 0, vh = 0, u = ir_svd(g, x, &s, &vh);
     if (!u) return 0;
-    ir_ref counts = ir_build2(g, IR_LT, least_that_counts(g, x, s, atol, rtol), s), one = ir_num(g, s, 1);
+    ir_ref counts = ir_build2(g, IR_LT, least_that_counts(g, x, s, atol, rtol), s),
+           one = ir_num(g, s, 1);
     ir_ref safe = ir_build3(g, IR_SELECT, counts, s, one), inverse = ir_over(g, one, safe);
     inverse = ir_build3(g, IR_SELECT, counts, inverse, ir_num(g, s, 0));
     ir_ref left = ir_times(g, turned(g, vh), ir_unsqueeze(g, inverse, -2));
@@ -91,10 +92,14 @@ ir_ref ir_pinv(ir_graph *g, ir_ref x, double atol, double rtol) {
 }
 
 /* Of smallest norm among those with the smallest residual: pinv(x) y. */
-ir_ref ir_lstsq(ir_graph *g, ir_ref x, ir_ref y, double rcond, ir_ref *residuals, ir_ref *rank, ir_ref *singular_values) {
+ir_ref ir_lstsq(ir_graph *g, ir_ref x, ir_ref y, double rcond, ir_ref *residuals, ir_ref *rank,
+                ir_ref *singular_values) {
     if (!x || !y) return 0;
-    if (ir_at(g, x)->rank < 2 || ir_at(g, y)->rank < 2 || ir_dtype(g, x) != ir_dtype(g, y) || size_of(g, x, 2) != size_of(g, y, 2))
-        return ir_error_as(g, BZ_ESHAPE, "lstsq", "%s and %s are no [.., m, n] and [.., m, k] of one dtype", ir_shape_text(g, x), ir_shape_text(g, y));
+    if (ir_at(g, x)->rank < 2 || ir_at(g, y)->rank < 2 || ir_dtype(g, x) != ir_dtype(g, y) ||
+        size_of(g, x, 2) != size_of(g, y, 2))
+        return ir_error_as(g, BZ_ESHAPE, "lstsq",
+                           "%s and %s are no [.., m, n] and [.., m, k] of one dtype",
+                           ir_shape_text(g, x), ir_shape_text(g, y));
     ir_ref p = ir_pinv(g, x, 0, rcond);
     if (!p) return 0;
     ir_ref solution = ir_matmul(g, p, y), off = ir_minus(g, ir_matmul(g, x, solution), y);
@@ -125,14 +130,17 @@ static ir_ref norm_of(ir_graph *g, const char *name, ir_ref x, const char *ord) 
     if (!strcmp(size, "2")) return by_values(g, x, least ? IR_RMIN : IR_RMAX);
     if (!strcmp(size, "1")) return sums(g, x, -2, !least);
     if (!strcmp(size, "inf")) return sums(g, x, -1, !least);
-    return ir_error_as(g, BZ_EARG, name, "there is no norm \"%.40s\": fro, nuc, 1, 2, inf, or these with -", ord);
+    return ir_error_as(g, BZ_EARG, name,
+                       "there is no norm \"%.40s\": fro, nuc, 1, 2, inf, or these with -", ord);
 }
 
 /* Matrices of floats that are not empty; false and an error. */
 static bool matrices(ir_graph *g, const char *name, ir_ref x) {
     if (!x) return false;
     if (ir_at(g, x)->rank < 2 || !ir_is_float(ir_dtype(g, x)))
-        return ir_error_as(g, BZ_ESHAPE, name, "%s holds no matrices of floats", ir_shape_text(g, x)), false;
+        return ir_error_as(g, BZ_ESHAPE, name, "%s holds no matrices of floats",
+                           ir_shape_text(g, x)),
+               false;
     return true;
 }
 
