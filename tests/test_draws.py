@@ -110,8 +110,11 @@ def test_continuous():
 
 def test_gamma_and_dirichlet():
     lines = [f"%c = full {{shape=[{N // 8}, 1], value=3}}", "%r = linspace {start=0.5, stop=4, n=8}", "%g = gamma %c, %r, %k, 64",
-             f"%a = full {{shape=[{N}, 3], value=0.7, dtype=f64}}", "%d = dirichlet %a, %k, 128", "%tiny = full {shape=[5000, 2], value=0.001}", "%t = dirichlet %tiny, %k, 0"]
-    g, d, t = run(lines, ["g", "d", "t"])
+             f"%a = full {{shape=[{N}, 3], value=0.7, dtype=f64}}", "%d = dirichlet %a, %k, 128", "%tiny = full {shape=[5000, 2], value=0.001}", "%t = dirichlet %tiny, %k, 0", "%one = full {shape=[], value=50}",
+             "%half = full {shape=[100], value=0.5, dtype=f64}", "%n = binomial %one, %half, %k, 0", "%b = beta %one, %half, %k, 0", "%y = gamma %one, %half, %k, 0"]
+    g, d, t, *wide = run(lines, ["g", "d", "t", "n", "b", "y"])
+    for x in wide:  # each element that operands broadcast to draws for itself
+        check("as many as operands broadcast to", x.shape == (100,) and np.unique(x).size > 8, x)
     scaled = (g * np.linspace(0.5, 4, 8, dtype="f4")).ravel()
     check("gamma of a rate", spread(scaled, gamma_cdf(3)) < 2.47, spread(scaled, gamma_cdf(3)))
     check("dirichlet adds up", np.allclose(d.sum(-1), 1, 1e-12))

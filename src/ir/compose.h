@@ -44,6 +44,16 @@ ir_ref ir_loss_out(ir_graph *g, const char *name, ir_ref x, int reduction, bz_dt
  * for; 0 and an error that names `name`: key or offset are no i64. */
 ir_ref ir_first_word(ir_graph *g, const char *name, const ir_dim *dims, unsigned rank, ir_ref key,
                      ir_ref offset, unsigned words);
+/* Both expanded to the shape that they broadcast to: each element draws for itself. false and an error. */
+static inline bool ir_spread(ir_graph *g, ir_ref *x, ir_ref *y) {
+    ir_dim dims[IR_MAX_RANK];
+    if (!*x || !*y) return false;
+    const int rank = ir_common_shape(g, IR_SUB, (ir_ref[]){*x, *y}, 2, dims);
+    if (rank < 0) return false;
+    *x = ir_expand_dims_like(g, *x, dims, (unsigned)rank);
+    *y = ir_expand_dims_like(g, *y, dims, (unsigned)rank);
+    return *x && *y;
+}
 /* Word n as an i64 in 0 .. 2^32 - 1, its lowest `drop` bits shifted out. */
 ir_ref ir_stream_word(ir_graph *g, ir_ref n, ir_ref key, int drop);
 /* 53 random bits from words n and n + 1 as an i64. */

@@ -194,7 +194,7 @@ static ir_ref many_binomial(ir_graph *g, trials *s, ir_ref first, ir_ref key) {
 
 ir_ref ir_binomial(ir_graph *g, ir_ref count, ir_ref prob, ir_ref key, ir_ref offset) {
     ir_ref x[2] = {count, prob};
-    if (!count || !prob || !ir_broadcasts(g, IR_SUB, x, 2)) return 0;
+    if (!count || !prob || !ir_spread(g, &x[0], &x[1])) return 0;
     const bz_dtype t = ir_dtype_beside(g, IR_NIL, x, 2);
     if (!ir_is_float(t))
         return ir_error_as(g, BZ_EDTYPE, "binomial", "a probability is a float, not %s",

@@ -114,7 +114,9 @@ ir_ref ir_standard_gamma(ir_graph *g, ir_ref x, ir_ref key, ir_ref offset) {
 
 ir_ref ir_gamma(ir_graph *g, ir_ref concentration, ir_ref rate, ir_ref key, ir_ref offset) {
     bz_dtype t;
-    if (!ir_formula_in(g, (ir_ref *[]){&concentration, &rate}, 2, false, &t)) return 0;
+    if (!ir_formula_in(g, (ir_ref *[]){&concentration, &rate}, 2, false, &t) ||
+        !ir_spread(g, &concentration, &rate))
+        return 0;
     ir_ref first = begin(g, "gamma", &concentration, key, offset, 1);
     if (!first) return 0;
     ir_ref x = out_of_log(g, log_gamma(g, concentration, first, key), t);
@@ -126,7 +128,7 @@ ir_ref ir_beta(ir_graph *g, ir_ref concentration1, ir_ref concentration0, ir_ref
                ir_ref offset) {
     bz_dtype t;
     ir_ref a = concentration1, b = concentration0;
-    if (!ir_formula_in(g, (ir_ref *[]){&a, &b}, 2, false, &t)) return 0;
+    if (!ir_formula_in(g, (ir_ref *[]){&a, &b}, 2, false, &t) || !ir_spread(g, &a, &b)) return 0;
     ir_ref first = begin(g, "beta", &a, key, offset, 2);
     if (!first) return 0;
     b = ir_build1(g, IR_STOP_GRADIENT, b);
