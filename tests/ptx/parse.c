@@ -226,18 +226,22 @@ static uint64_t parse_init_list(parser *p, uint32_t owner, uint64_t at, ptx_type
     return at;
 }
 
+/* Of several texts that are linked a definition stands for the declarations before and behind it; of weak and common variables the first one
+ * stands for the others, at the size of the largest, and what is neither for one without a value. One that stands for nothing has no name. */
 static void declare_global(parser *p, sym *name, ptx_global pub, ptx_type t) {
     binding *old = name->bind;
-    PARSE_REFUSE(p, old && (old->kind != B_GLOBAL || !p->m->globals.at[old->global]->pub.external),
-                 "'%.*s' is declared twice", (int)name->len, name->name);
-    uint32_t index = old ? (uint32_t)old->global : (uint32_t)p->m->globals.n;
-    if (!old) {
-        *VEC_PUSH(p->m->globals) = arena_get(&p->m->mem, sizeof(global_var));
-        binding *b = scope_bind(p, name, B_GLOBAL);
-        b->global = (int32_t)index;
-    }
+    global_var *seen = old && old->kind == B_GLOBAL ? p->m->globals.at[old->global] : NULL;
+    const bool replaces =
+        seen && (seen->pub.external || (seen->pub.weak && !pub.weak && !seen->init));
+    if (seen && !seen->pub.external && pub.external) return;
+    PARSE_REFUSE(p, old && !replaces && !(seen && pub.weak), "'%.*s' is declared twice",
+                 (int)name->len, name->name);
+    uint32_t index = replaces ? (uint32_t)old->global : (uint32_t)p->m->globals.n;
+    if (!replaces) *VEC_PUSH(p->m->globals) = arena_get(&p->m->mem, sizeof(global_var));
+    if (!old) scope_bind(p, name, B_GLOBAL)->global = (int32_t)index;
+    if (seen && !replaces && !seen->init && pub.size > seen->pub.size) seen->pub.size = pub.size;
     global_var *g = p->m->globals.at[index];
-    g->pub = pub;
+    *g = (global_var){.pub = pub};
     g->pub.name = arena_text(&p->m->mem, name->name, name->len);
     if (lex_accept(p, '=')) {
         g->init = arena_get(&p->m->mem, g->pub.size + 1);

@@ -48,6 +48,7 @@ static const refusal refusals[] = {
      "function 'f' is called but not defined"},
     {PTX_HEAD ".entry k() { ret; }\n.entry k() { ret; }", "'k' is defined twice"},
     {PTX_HEAD ".global .u32 g;\n.global .u32 g;", "'g' is declared twice"},
+    {PTX_HEAD ".weak .global .u32 g = 1;\n.global .u32 g;", "'g' is declared twice"},
     {PTX_HEAD ".global .u32 g[2] = {1, 2, 3};", "more initial values than elements"},
     {PTX_HEAD ".global .u32 g = other;", "'other' is not a global variable or function"},
     {PTX_HEAD ".global .align 3 .u32 g;", "alignment must be a power of two"},
@@ -68,6 +69,29 @@ Test(load, refuses_with_place_and_reason) {
         cr_expect_null(m, "accepted: %s", refusals[i].text);
         cr_expect(strstr(log, refusals[i].message) && strstr(log, ": error: "),
                   "wanted \"%s\", got \"%s\"", refusals[i].message, log);
+        ptx_unload(m);
+    }
+}
+
+/* Texts that are linked stand behind each other. */
+Test(load, one_variable_of_several_texts) {
+    static const struct {
+        const char *text;
+        uint64_t size;
+    } good[] = {{".extern .global .u32 g[3];\n.global .u32 g[3];", 12},
+                {".global .u32 g[3];\n.extern .global .u32 g[3];", 12},
+                {".common .global .u64 g;\n.common .global .u64 g;", 8},
+                {".common .global .u32 g[2];\n.common .global .u32 g[5];", 20},
+                {".weak .global .u32 g = 7;\n.weak .global .u32 g = 8;", 4},
+                {".weak .global .u32 g;\n.global .u32 g[2] = {1, 2};", 8},
+                {".global .u32 g = 1;\n.weak .global .u32 g = 2;", 4}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char log[256] = "", text[256];
+        snprintf(text, sizeof text, "%s%s\n.visible .entry k() { ret; }\n", PTX_HEAD, good[i].text);
+        ptx_module *m = kit_load(text, log, sizeof log);
+        cr_assert(m, "%s: %s", good[i].text, log);
+        const ptx_global *g = ptx_global_find(m, "g");
+        cr_expect(g && g->size == good[i].size && !g->external, "%s", good[i].text);
         ptx_unload(m);
     }
 }
