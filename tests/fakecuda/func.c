@@ -258,7 +258,7 @@ CUresult fk_cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfunction h
     const int reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
     FK_NEED(fk_occupancy(f, (uint32_t)threads, 0) >= blocks, CUDA_ERROR_INVALID_VALUE);
     const int each = p->shared_sm / blocks - reserved - (int)f->kernel->shared_static;
-    const int most = p->shared_optin - (int)f->kernel->shared_static;
+    const int most = f->max_dynamic; /* what a launch may ask for */
     *shared = each < 0 ? 0 : (size_t)(each < most ? each : most);
     return CUDA_SUCCESS;
 }

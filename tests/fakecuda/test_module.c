@@ -329,6 +329,9 @@ Test(module, occupancy) {
     ok(cuOccupancyMaxPotentialBlockSize(&grid, &block, f, NULL, 0, 0));
     cr_assert(block == 1024 && grid == 2 * 108);
     ok(cuOccupancyAvailableDynamicSMemPerBlock(&shared, f, 2, 1024));
+    cr_assert(shared == 48 << 10, "%zu without asking for more", shared);
+    ok(cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 100000));
+    ok(cuOccupancyAvailableDynamicSMemPerBlock(&shared, f, 2, 1024));
     cr_assert(shared == (82 << 10) - 1024, "%zu", shared);
     int value;
     ok(cuFuncGetAttribute(&value, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, kernel("wide")));
