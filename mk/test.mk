@@ -6,7 +6,7 @@
 TEST_ENV = BRAZE_CACHE_DIR=off BRAZE_BUILD=$(abspath $(B)) BRAZE_SRC=$(CURDIR) BRAZE_LLVM=$(abspath $(B))/libbraze-llvm.so \
            BRAZE_TOOL=$(abspath $(B))/braze PYTHON=$(PYTHON) CC='$(CC)' BRAZE_SANITIZE='$(SANITIZE)' ASAN_OPTIONS=allocator_may_return_null=1:$(ASAN_OPTIONS) \
            BRAZE_FAKECUDA=$(CURDIR)/build/libbraze-fakecuda.so UBSAN_OPTIONS=print_stacktrace=1 BRAZE_TEST_FIRST='$(LONGEST)'
-LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh slow_far.sh slow_stranger.sh slow_gpu_check.sh) \
+LONGEST  = $(addprefix tests/,slow_cuda_api.sh slow_cuda.sh slow_extending.sh slow_far.sh slow_stranger.sh slow_gpu_check.sh slow_complex.py slow_draws.py) \
            $(addprefix $(B)/tests/,slow_ops_cuda test_ops slow_gpu_plans slow_shapes slow_gpu_gates slow_gpu_mutants test_bands) $(GPU_OUT)/test_mutants
 NEEDED   = $(LIBS) $(PLUGIN) $(TOOL) $(EXAMPLES) $(BENCHES) $(B)/aot_rt.o $(TEST_OBJECTS) build/libbraze-fakecuda.so
 FUZZ_SECONDS ?= 60

@@ -209,7 +209,7 @@ unsigned op_cases_of(op_family_id family) {
 
 /* Is there such a case? */
 static bool exists(op_family_id family, unsigned what, bz_dtype t) {
-    if (ir_is_complex(t) || (family == OPS_CASTS && ir_is_complex((bz_dtype)what))) return false; /* tests/test_complex.py */
+    if (ir_is_complex(t) || (family == OPS_CASTS && ir_is_complex((bz_dtype)what))) return false; /* tests/slow_complex.py */
     switch (family) {
     case OPS_ELEMENTWISE:
         return what > IR_NIL && ir_op_is_elementwise(what) && ir_ops[what].rule != IR_RULE_CONV;

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""test_draws.py - gamma, beta, Dirichlet, Poisson and binomial numbers: their distribution beside its definition, computed here by sums and integrals, the same
+"""slow_draws.py - gamma, beta, Dirichlet, Poisson and binomial numbers: their distribution beside its definition, computed here by sums and integrals, the same
 bits in every mode and on every device, and what has no distribution.
 
 The first tests are of one stream that never changes: a distance that would come by chance once in 1e5 is a failure.
 
-    test_draws.py"""
+    slow_draws.py"""
 import math
 import os
 import subprocess

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""test_complex.py - complex numbers beside NumPy: every op that has them on c64 and c128, on numbers of all quadrants and strided operands; the
+"""slow_complex.py - complex numbers beside NumPy: every op that has them on c64 and c128, on numbers of all quadrants and strided operands; the
 reference device is near NumPy, every other way (eager, compiled, instruction sets, an emulated GPU) has its bits. Gradients beside finite
 differences and PyTorch's, files, printing, what is refused.
 
-    test_complex.py"""
+    slow_complex.py"""
 import os
 import subprocess
 import sys
