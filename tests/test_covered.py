@@ -23,7 +23,7 @@ NONE = {name for words in REASONS.values() for name in words.split()}
 
 def tests():
     """All that calls ops by name."""
-    files = [*ROOT.glob("tests/test_*.c"), *ROOT.glob("tests/test_*.py"), *ROOT.glob("tests/golden/torch/*.txt"), *ROOT.glob("tests/support/*.c"),
+    files = [*ROOT.glob("tests/test_*.c"), *ROOT.glob("tests/slow_*.c"), *ROOT.glob("tests/test_*.py"), *ROOT.glob("tests/slow_*.py"), *ROOT.glob("tests/golden/torch/*.txt"), *ROOT.glob("tests/support/*.c"),
              *ROOT.glob("tests/ir/*.def"), ROOT / "examples/gpt.c"]
     return "\n".join(f.read_text() for f in files if f.name != "test_covered.py")
 
