@@ -10,12 +10,13 @@ import sys
 import tempfile
 
 import numpy as np
+from support.emulated import gpu
 
 os.environ.setdefault("BRAZE_CACHE_DIR", "off")
 TOOL = os.environ.get("BRAZE_TOOL", "build/braze")
 REF = ["--device", "ref"]
 WAYS = [[], ["--mode", "eager"], ["--isa", "base", "--threads", "1"]]
-if os.environ.get("BRAZE_FAKECUDA"):
+if gpu(TOOL):
     WAYS.append(["--device", "cuda"])
 KINDS = {"c64": ("c8", "f4", "f32", 4e-6), "c128": ("c16", "f8", "f64", 1e-14)}
 NAMES = {"c8": "c64", "c16": "c128", "f4": "f32", "f8": "f64", "i8": "i64", "?": "bool"}

@@ -81,7 +81,7 @@ expect "BRAZE_HELP=0" 0 '!BRAZE_DEBUG'
 run BRAZE_DEBUG=0 run "$dir/p.bz"
 expect "BRAZE_DEBUG=0" 0 '!braze:'
 n=0
-for shown in '^braze: compiled [0-9]+ nodes: passes .* ms [(]canon .*, lower .*[)], code .* ms' '^plan: ' '^kernel softmax_row_' '^define .*i32 @' '^[[:space:]]+\.text'; do
+for shown in '^braze: compiled [0-9]+ nodes: passes .* ms [(]pairs .*, canon .*, lower .*[)], code .* ms' '^plan: ' '^kernel softmax_row_' '^define .*i32 @' '^[[:space:]]+\.text'; do
     n=$((n + 1))
     run BRAZE_DEBUG=$n run "$dir/p.bz"
     expect "BRAZE_DEBUG=$n" 0 "$shown" ${last:+"$last"}
