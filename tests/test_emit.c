@@ -179,6 +179,7 @@ static lp_kernel *op_kernel(const op_case *c) {
 /* Is `op` defined on `operand`, giving `result`? */
 static bool defined(ir_op op, bz_dtype operand, bz_dtype result) {
     bz_dtype in[3] = {operand, operand, operand}, out = result;
+    if (ir_is_complex(operand) || ir_is_complex(result)) return false; /* loops know real ones */
     if (op == IR_CAST) return operand != result;
     if (op == IR_BITCAST)
         return operand != result && ir_dtype_bytes(operand) == ir_dtype_bytes(result) &&
