@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAYOUTS = 7, QUICK_STEP = 9 };
+enum { LAYOUTS = 7, QUICK_STEP = 13 };
 
 op_sample op_cases_sample(unsigned every) {
     const bool quick = getenv("BRAZE_QUICK") != NULL;

@@ -34,7 +34,7 @@ ir_module *op_case(op_family_id family, unsigned number, char name[96], bool *re
 /* Values for the inputs, special ones in front, so that they meet in all operands. */
 void op_case_inputs(const ir_graph *g, ir_value_array *in);
 /* Which cases run: number `first` and each `step`-th behind it. One in `every`, from one that the fuzzers' seed says; with BRAZE_FULL=1
- * all; under BRAZE_QUICK every 9th. */
+ * all; under BRAZE_QUICK every 13th. */
 typedef struct op_sample {
     unsigned first, step;
     bool quick;
