@@ -35,6 +35,8 @@ static void arithmetic(bz_context *c) {
     EXPECT_C(bz_full(c, BZ_SHAPE(2), 1.5, BZ_C64), 1.5f, 1.5f);
     EXPECT_C(bz_zeros(c, BZ_SHAPE(2), BZ_C64), 0, 0);
     cr_expect_eq(bz_dtype_of(bz_mul(z, bz_full(c, BZ_SHAPE(3), 1, BZ_F64))), BZ_C128);
+    cr_expect_eq(bz_item_complex(bz_at(z, "1, 0"), NULL), BZ_EARG);
+    bz_clear(c);
     cr_assert_eq(bz_item_complex(bz_at(z, "1, 0"), parts), BZ_OK, "%s", bz_message(c));
     cr_expect(parts[0] == 2 && parts[1] == -1);
     cr_expect(isnan(bz_item(bz_at(z, "1, 0"))));

@@ -94,6 +94,28 @@ Test(loops_build, neutral_elements_go) {
     stop(&t);
 }
 
+/* What begins at multiples of 64, in an axis of 49 * 64. */
+Test(loops_build, vectors_of_a_block_share_a_division) {
+    setup t = start();
+    lp_val zero = lp_index(t.b, 0), by = lp_index(t.b, 3136);
+    lp_val i = lp_loop(t.b, LP_SERIAL, zero, t.n, 128, NULL, 0, NULL);
+    lp_val q = lp_idiv(t.b, i, by), r = lp_imod(t.b, i, by);
+    for (int64_t c = 1; c < 64; c++) {
+        lp_val at = lp_iadd(t.b, i, lp_index(t.b, c));
+        cr_expect_eq(lp_idiv(t.b, at, by), q, "%lld", (long long)c);
+        cr_expect_eq(lp_imod(t.b, at, by), lp_iadd(t.b, r, lp_index(t.b, c)), "%lld", (long long)c);
+    }
+    lp_val next = lp_iadd(t.b, i, lp_index(t.b, 64));
+    cr_expect_neq(lp_idiv(t.b, next, by), q);
+    cr_expect_eq(lp_idiv(t.b, lp_iadd(t.b, i, lp_index(t.b, 80)), by), lp_idiv(t.b, next, by));
+    cr_expect_eq(lp_idiv(t.b, lp_iadd(t.b, i, lp_index(t.b, -1)), by),
+                 lp_idiv(t.b, lp_iadd(t.b, i, lp_index(t.b, -64)), by));
+    lp_val odd = lp_idiv(t.b, lp_iadd(t.b, t.n, lp_index(t.b, 1)), by); /* n may be any number */
+    cr_expect_neq(odd, lp_idiv(t.b, t.n, by));
+    lp_end(t.b, NULL, 0, NULL);
+    stop(&t);
+}
+
 Test(loops_build, equal_values_only_where_visible) {
     setup t = start();
     lp_val top = base2(t.b, IR_MUL, t.s, t.s);

@@ -209,9 +209,10 @@ bz_status bz_item_complex(bz_tensor *x, double parts[2]) {
     bz_context *c;
     bz_status s;
     double both[2];
-    parts[0] = parts[1] = (double)NAN;
+    if (parts) parts[0] = parts[1] = (double)NAN;
     const rt_tensor *v = value_of(x, "item_complex", &c, &s);
     if (!v) return s;
+    if (!parts) return rt_fail(c, BZ_EARG, NULL, "item_complex", "parts is NULL");
     const bz_dtype t = (bz_dtype)v->st->dtype, part = ir_part_dtype(t);
     if (v->layout->count != 1)
         return rt_fail(c, BZ_ESHAPE, NULL, "item_complex", "the tensor has %lld elements, not one",

@@ -54,6 +54,8 @@ static inline bool ir_spread(ir_graph *g, ir_ref *x, ir_ref *y) {
     *y = ir_expand_dims_like(g, *y, dims, (unsigned)rank);
     return *x && *y;
 }
+/* The number of word k of what begins at word n, a multiple of 4: a block of words is computed once. */
+ir_ref ir_word_at(ir_graph *g, ir_ref n, int64_t k);
 /* Word n as an i64 in 0 .. 2^32 - 1, its lowest `drop` bits shifted out. */
 ir_ref ir_stream_word(ir_graph *g, ir_ref n, ir_ref key, int drop);
 /* 53 random bits from words n and n + 1 as an i64. */

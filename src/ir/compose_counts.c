@@ -34,14 +34,9 @@ static ir_ref guarded(ir_graph *g, ir_ref is, ir_ref x, double otherwise) {
     return choose(g, is, x, num(g, otherwise));
 }
 
-static ir_ref word_at(ir_graph *g, ir_ref n, int64_t k) {
-    ir_ref block = ir_plus(g, n, ir_const_i(g, BZ_I64, k & -4));
-    return k & 3 ? ir_build2(g, IR_OR, block, ir_const_i(g, BZ_I64, k & 3)) : block;
-}
-
 /* (word k + 1/2) 2^-32 */
 static ir_ref unit(ir_graph *g, ir_ref n, ir_ref key, int64_t k) {
-    ir_ref w = ir_cast(g, ir_stream_word(g, word_at(g, n, k), key, 0), BZ_F64);
+    ir_ref w = ir_cast(g, ir_stream_word(g, ir_word_at(g, n, k), key, 0), BZ_F64);
     return times(g, plus(g, w, 0.5), 0x1p-32);
 }
 
@@ -51,7 +46,7 @@ typedef struct falling {
 } falling;
 
 static ir_ref among_sums(ir_graph *g, const falling *f, ir_ref first, ir_ref key) {
-    ir_ref u = times(g, ir_cast(g, ir_bits53(g, word_at(g, first, 0), key), BZ_F64), 0x1p-53);
+    ir_ref u = times(g, ir_cast(g, ir_bits53(g, ir_word_at(g, first, 0), key), BZ_F64), 0x1p-53);
     ir_ref p = f->p, sum = p, k = ir_cast(g, ir_build2(g, IR_LE, sum, u), BZ_F64);
     for (int i = 1; i < SUMS; i++) {
         ir_ref by = times(g, f->ratio, 1.0 / i);

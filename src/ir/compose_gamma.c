@@ -13,12 +13,6 @@
 
 enum { PAIRS = 3 /* of rounds: two normals come together */, WORDS = 64 };
 
-/* Word number k of the element that begins at word n, which is a multiple of 4: the block is computed once. */
-static ir_ref at(ir_graph *g, ir_ref n, int64_t k) {
-    ir_ref block = ir_plus(g, n, ir_const_i(g, BZ_I64, k & -4));
-    return k & 3 ? ir_build2(g, IR_OR, block, ir_const_i(g, BZ_I64, k & 3)) : block;
-}
-
 /* In (0, 1), of f32 by 23 bits, of f64 by 53 of two words. */
 static ir_ref unit(ir_graph *g, bz_dtype t, ir_ref n, ir_ref key) {
     const bool wide = t == BZ_F64;
@@ -31,8 +25,8 @@ static ir_ref unit(ir_graph *g, bz_dtype t, ir_ref n, ir_ref key) {
 /* Two normals by Box and Muller. */
 static void normals(ir_graph *g, bz_dtype t, ir_ref n, ir_ref key, unsigned pair, ir_ref *z) {
     const int64_t k = t == BZ_F64 ? 8 * pair : 4 * pair;
-    ir_ref u = unit(g, t, at(g, n, k), key);
-    ir_ref v = unit(g, t, at(g, n, t == BZ_F64 ? k + 2 : k + 1), key);
+    ir_ref u = unit(g, t, ir_word_at(g, n, k), key);
+    ir_ref v = unit(g, t, ir_word_at(g, n, t == BZ_F64 ? k + 2 : k + 1), key);
     ir_ref r = ir_build1(g, IR_SQRT, ir_times(g, ir_build1(g, IR_LOG, u), ir_const_f(g, t, -2)));
     ir_ref angle = ir_times(g, v, ir_const_f(g, t, 0x1.921fb54442d18p+2));
     z[0] = ir_times(g, r, ir_build1(g, IR_COS, angle));
@@ -57,7 +51,7 @@ static void earlier(ir_graph *g, rounds *q, ir_ref z, int64_t word) {
     ir_ref more = ir_times(g, square, ir_plus(g, w, three));
     ir_ref h = ir_times(g, q->d, ir_minus(g, far, more)), half = ir_times(g, z, ir_num(g, z, 0.5));
     h = ir_plus(g, h, ir_times(g, half, z));
-    ir_ref u = unit(g, q->t, at(g, q->n, word), q->key);
+    ir_ref u = unit(g, q->t, ir_word_at(g, q->n, word), q->key);
     ir_ref below = ir_build2(g, IR_LT, ir_build1(g, IR_LOG, u), h);
     ir_ref good = ir_build2(g, IR_AND, in, below);
     q->log1p = ir_build3(g, IR_SELECT, good, log1p, q->log1p);
@@ -80,7 +74,7 @@ static ir_ref log_gamma(ir_graph *g, ir_ref alpha, ir_ref first, ir_ref key) {
     }
     ir_ref log = ir_build1(g, IR_LOG, q.d);
     log = ir_plus(g, log, ir_times(g, q.log1p, ir_num(g, a, 3)));
-    ir_ref u = ir_build1(g, IR_LOG, unit(g, t, at(g, q.n, 60), key));
+    ir_ref u = ir_build1(g, IR_LOG, unit(g, t, ir_word_at(g, q.n, 60), key));
     ir_ref lower = ir_plus(g, log, ir_over(g, u, ir_build3(g, IR_SELECT, less, alpha, one)));
     log = ir_build3(g, IR_SELECT, less, lower, log);
     ir_ref good = ir_build2(g, IR_LT, ir_num(g, alpha, 0), alpha);

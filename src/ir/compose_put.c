@@ -32,71 +32,8 @@ ir_ref ir_take_along_dim(ir_graph *g, ir_ref x, ir_ref index, int axis) {
     return own ? ir_gather_along(g, as_long_as(g, x, own, a), own, (int)a) : 0;
 }
 
-/* Where y goes x begins from what changes nothing. */
-static ir_ref without_own(ir_graph *g, ir_way way, ir_ref x, ir_ref index, int axis) {
-    const bz_dtype t = ir_dtype(g, x);
-    ir_bits e = way == IR_BY_SUM ? 0 : ir_way_start(way, t);
-    ir_ref start = ir_const_bits(g, t, e, NULL, 0);
-    return ir_scatter_along(g, IR_BY_LAST, x, index, start, axis);
-}
-
-static ir_ref reduced(ir_graph *g, ir_way way, ir_ref x, ir_ref index, ir_ref y, int axis,
-                      bool exclude_self) {
-    if (!x || !index || !y) return 0;
-    if (exclude_self) x = without_own(g, way, x, index, axis);
-    return ir_scatter_along(g, way, x, index, y, axis);
-}
-
 ir_ref ir_put_along_dim(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis) {
     return ir_scatter_along(g, IR_BY_LAST, x, index, src, axis);
-}
-
-ir_ref ir_scatter_sum(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
-                      bool exclude_self) {
-    return reduced(g, IR_BY_SUM, x, index, src, axis, exclude_self);
-}
-
-ir_ref ir_scatter_prod(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
-                       bool exclude_self) {
-    return reduced(g, IR_BY_PROD, x, index, src, axis, exclude_self);
-}
-
-ir_ref ir_scatter_amax(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
-                       bool exclude_self) {
-    return reduced(g, IR_BY_MAX, x, index, src, axis, exclude_self);
-}
-
-ir_ref ir_scatter_amin(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
-                       bool exclude_self) {
-    return reduced(g, IR_BY_MIN, x, index, src, axis, exclude_self);
-}
-
-/* Sums over counts, which are 1 where there is nothing; of integers rounded down. */
-ir_ref ir_scatter_mean(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
-                       bool exclude_self) {
-    if (!x || !index || !src) return 0;
-    const bz_dtype t = ir_dtype(g, x), wide = ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
-    ir_ref sum = reduced(g, IR_BY_SUM, ir_cast(g, x, wide), index, ir_cast(g, src, wide), axis,
-                         exclude_self);
-    if (!sum) return 0;
-    ir_ref ones = ir_const_like(g, sum, 1),
-           one = ir_const_bits(g, wide, ir_bits_from_i64(wide, 1), NULL, 0);
-    ir_ref count = reduced(g, IR_BY_SUM, ones, index, one, axis, exclude_self);
-    count = ir_build2(g, IR_MAX, count, ones);
-    return ir_cast(g, ir_build2(g, ir_is_float(t) ? IR_DIV : IR_FLOORDIV, sum, count), t);
-}
-
-ir_ref ir_scatter_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
-                         bool exclude_self) {
-    static const ir_way ways[] = {[IR_COMBINE_SUM] = IR_BY_SUM,
-                                  [IR_COMBINE_PROD] = IR_BY_PROD,
-                                  [IR_COMBINE_MEAN] = IR_BY_SUM,
-                                  [IR_COMBINE_AMAX] = IR_BY_MAX,
-                                  [IR_COMBINE_AMIN] = IR_BY_MIN};
-    if (reduce < 0 || reduce >= (int)BZ_LEN(ways))
-        return ir_error_as(g, BZ_EARG, "scatter_reduce", "there is no reduction number %d", reduce);
-    if (reduce == IR_COMBINE_MEAN) return ir_scatter_mean(g, x, index, src, axis, exclude_self);
-    return reduced(g, ways[reduce], x, index, src, axis, exclude_self);
 }
 
 /* ---- rows */
@@ -141,40 +78,94 @@ ir_ref ir_index_add(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, d
     return rows_into(g, "index_add", IR_BY_SUM, x, index, src, axis);
 }
 
-/* The mean of a row and those of src that go there: sums over counts; of integers rounded down. */
-static ir_ref mean_rows(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, bool exclude_self) {
-    const bz_dtype t = ir_dtype(g, x), wide = ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
-    ir_ref zero = ir_const_bits(g, wide, 0, NULL, 0), one = ir_const_i(g, wide, 1);
-    x = ir_cast(g, x, wide);
-    ir_ref ones = ir_const_like(g, x, 1), count = ones;
-    if (exclude_self) {
-        x = rows_into(g, "index_reduce", IR_BY_LAST, x, index, zero, axis);
-        count = rows_into(g, "index_reduce", IR_BY_LAST, ones, index, zero, axis);
-    }
-    x = rows_into(g, "index_reduce", IR_BY_SUM, x, index, ir_cast(g, src, wide), axis);
-    count = rows_into(g, "index_reduce", IR_BY_SUM, count, index, one, axis);
-    count = ir_build2(g, IR_MAX, count, ones);
-    return ir_cast(g, ir_build2(g, ir_is_float(t) ? IR_DIV : IR_FLOORDIV, x, count), t);
+/* ---- reductions into x, along an axis or by rows */
+
+typedef struct places {
+    const char *name; /* of the call */
+    bool rows;
+    ir_ref index;
+    int axis;
+} places;
+
+static ir_ref put(ir_graph *g, const places *p, ir_way way, ir_ref x, ir_ref y) {
+    return p->rows ? rows_into(g, p->name, way, x, p->index, y, p->axis)
+                   : ir_scatter_along(g, way, x, p->index, y, p->axis);
 }
 
-ir_ref ir_index_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+/* exclude_self: where y goes x begins from what changes nothing. */
+static ir_ref reduced(ir_graph *g, const places *p, ir_way way, ir_ref x, ir_ref y,
+                      bool exclude_self) {
+    if (!x || !p->index || !y) return 0;
+    if (exclude_self) {
+        const bz_dtype t = ir_dtype(g, x);
+        const ir_bits e = way == IR_BY_SUM ? 0 : ir_way_start(way, t);
+        x = put(g, p, IR_BY_LAST, x, ir_const_bits(g, t, e, NULL, 0));
+    }
+    return put(g, p, way, x, y);
+}
+
+/* Sums over counts, which are 1 where there is nothing; of integers rounded down. */
+static ir_ref mean(ir_graph *g, const places *p, ir_ref x, ir_ref src, bool exclude_self) {
+    if (!x || !p->index || !src) return 0;
+    const bz_dtype t = ir_dtype(g, x), wide = ir_is_float(t) ? ir_compute_dtype(t) : BZ_I64;
+    x = ir_cast(g, x, wide);
+    ir_ref sum = reduced(g, p, IR_BY_SUM, x, ir_cast(g, src, wide), exclude_self);
+    if (!sum) return 0;
+    ir_ref ones = ir_const_like(g, sum, 1),
+           one = ir_const_bits(g, wide, ir_bits_from_i64(wide, 1), NULL, 0);
+    ir_ref count = reduced(g, p, IR_BY_SUM, ones, one, exclude_self);
+    count = ir_build2(g, IR_MAX, count, ones);
+    return ir_cast(g, ir_build2(g, ir_is_float(t) ? IR_DIV : IR_FLOORDIV, sum, count), t);
+}
+
+static ir_ref combined(ir_graph *g, const places *p, ir_ref x, ir_ref src, int reduce,
                        bool exclude_self) {
     static const ir_way ways[] = {[IR_COMBINE_SUM] = IR_BY_SUM,
                                   [IR_COMBINE_PROD] = IR_BY_PROD,
                                   [IR_COMBINE_MEAN] = IR_BY_SUM,
                                   [IR_COMBINE_AMAX] = IR_BY_MAX,
                                   [IR_COMBINE_AMIN] = IR_BY_MIN};
-    if (!x || !index || !src) return 0;
     if (reduce < 0 || reduce >= (int)BZ_LEN(ways))
-        return ir_error_as(g, BZ_EARG, "index_reduce", "there is no reduction number %d", reduce);
-    if (reduce == IR_COMBINE_MEAN) return mean_rows(g, x, index, src, axis, exclude_self);
-    const ir_way way = ways[reduce];
-    const bz_dtype t = ir_dtype(g, x);
-    if (exclude_self) {
-        const ir_bits e = way == IR_BY_SUM ? 0 : ir_way_start(way, t);
-        x = rows_into(g, "index_reduce", IR_BY_LAST, x, index, ir_const_bits(g, t, e, NULL, 0), axis);
-    }
-    return rows_into(g, "index_reduce", way, x, index, src, axis);
+        return ir_error_as(g, BZ_EARG, p->name, "there is no reduction number %d", reduce);
+    if (reduce == IR_COMBINE_MEAN) return mean(g, p, x, src, exclude_self);
+    return reduced(g, p, ways[reduce], x, src, exclude_self);
+}
+
+ir_ref ir_scatter_sum(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                      bool exclude_self) {
+    return ir_scatter_reduce(g, x, index, src, axis, IR_COMBINE_SUM, exclude_self);
+}
+
+ir_ref ir_scatter_prod(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self) {
+    return ir_scatter_reduce(g, x, index, src, axis, IR_COMBINE_PROD, exclude_self);
+}
+
+ir_ref ir_scatter_amax(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self) {
+    return ir_scatter_reduce(g, x, index, src, axis, IR_COMBINE_AMAX, exclude_self);
+}
+
+ir_ref ir_scatter_amin(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self) {
+    return ir_scatter_reduce(g, x, index, src, axis, IR_COMBINE_AMIN, exclude_self);
+}
+
+ir_ref ir_scatter_mean(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis,
+                       bool exclude_self) {
+    return ir_scatter_reduce(g, x, index, src, axis, IR_COMBINE_MEAN, exclude_self);
+}
+
+ir_ref ir_scatter_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                         bool exclude_self) {
+    const places p = {"scatter_reduce", false, index, axis};
+    return combined(g, &p, x, src, reduce, exclude_self);
+}
+
+ir_ref ir_index_reduce(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis, int reduce,
+                       bool exclude_self) {
+    const places p = {"index_reduce", true, index, axis};
+    return combined(g, &p, x, src, reduce, exclude_self);
 }
 
 ir_ref ir_index_copy(ir_graph *g, ir_ref x, ir_ref index, ir_ref src, int axis) {

@@ -30,6 +30,11 @@ ir_ref ir_first_word(ir_graph *g, const char *name, const ir_dim *dims, unsigned
     return ir_plus(g, words == 1 ? i : ir_times(g, i, int64(g, words)), offset);
 }
 
+ir_ref ir_word_at(ir_graph *g, ir_ref n, int64_t k) {
+    ir_ref block = ir_plus(g, n, int64(g, k & -4));
+    return k & 3 ? ir_build2(g, IR_OR, block, int64(g, k & 3)) : block;
+}
+
 ir_ref ir_stream_word(ir_graph *g, ir_ref n, ir_ref key, int drop) {
     ir_ref w = ir_build2(g, IR_PHILOX, n, key);
     return drop ? ir_build2(g, IR_SHR, w, int64(g, drop)) : w;

@@ -86,25 +86,6 @@ static int64_t sat_mul(int64_t a, int64_t b) {
     return clip(r);
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static int64_t floor_mod(int64_t a, int64_t b) {
-    return a - floor_div(a, b) * b;
-}
-
-static int64_t gcd(int64_t a, int64_t b) {
-    a = a < 0 ? -a : a;
-    while (b) {
-        int64_t r = a % b;
-        a = b < 0 ? -b : b;
-        b = r < 0 ? -r : r;
-    }
-    return a;
-}
-
 /* ---- sums */
 
 ir_ex ir_ex_const(ir_exprs *x, int64_t v) {
@@ -346,21 +327,21 @@ static bool split(const ir_exprs *x, ir_ex e, int64_t c, form *quotient, form *r
         if (!form_add(whole ? quotient : rest, f.term[i], whole ? f.coef[i] / c : f.coef[i]))
             return false;
     }
-    quotient->c = floor_div(f.c, c);
-    rest->c = floor_mod(f.c, c);
+    quotient->c = bz_div_down(f.c, c);
+    rest->c = bz_mod_down(f.c, c);
     return true;
 }
 
 static int64_t common_factor(const form *f, int64_t c) {
-    for (unsigned i = 0; i < f->n; i++) c = gcd(c, f->coef[i]);
+    for (unsigned i = 0; i < f->n; i++) c = bz_common_divisor(c, f->coef[i]);
     return c;
 }
 
 /* The node for rest / c or rest % c once nothing simplifies it. */
 static ir_ex opaque(ir_exprs *x, ir_ex_kind kind, ir_ex a, int64_t c) {
     const ir_ex_node *n = ir_ex_at(x, a);
-    int64_t lo = kind == EX_MOD ? 0 : n->lo == IR_EX_MIN ? IR_EX_MIN : floor_div(n->lo, c);
-    int64_t hi = kind == EX_MOD ? c - 1 : n->hi == IR_EX_MAX ? IR_EX_MAX : floor_div(n->hi, c);
+    int64_t lo = kind == EX_MOD ? 0 : n->lo == IR_EX_MIN ? IR_EX_MIN : bz_div_down(n->lo, c);
+    int64_t hi = kind == EX_MOD ? c - 1 : n->hi == IR_EX_MAX ? IR_EX_MAX : bz_div_down(n->hi, c);
     ir_ex b = ir_ex_const(x, c);
     return a && b
                ? intern(x, (ir_ex_node){.kind = (uint8_t)kind, .a = a, .b = b, .lo = lo, .hi = hi})
@@ -371,10 +352,10 @@ static ir_ex opaque(ir_exprs *x, ir_ex_kind kind, ir_ex a, int64_t c) {
 static ir_ex div_rest(ir_exprs *x, form *rest, int64_t c) {
     int64_t lo, hi, g = common_factor(rest, c);
     form_range(x, rest, &lo, &hi);
-    if (lo > IR_EX_MIN && hi < IR_EX_MAX && floor_div(lo, c) == floor_div(hi, c))
-        return ir_ex_const(x, floor_div(lo, c));
+    if (lo > IR_EX_MIN && hi < IR_EX_MAX && bz_div_down(lo, c) == bz_div_down(hi, c))
+        return ir_ex_const(x, bz_div_down(lo, c));
     for (unsigned i = 0; i < rest->n; i++) rest->coef[i] /= g;
-    rest->c = floor_div(rest->c, g);
+    rest->c = bz_div_down(rest->c, g);
     c /= g;
     if (c == 1) return form_done(x, rest);
     if (g > 1) /* smaller coefficients: c may divide some now */
@@ -465,12 +446,12 @@ static ir_ex mod_any(ir_exprs *x, ir_ex a, ir_ex b) {
     int64_t lo, hi, g = common_factor(&r, c);
     form_range(x, &r, &lo, &hi);
     if (lo >= 0 && hi < c) return form_done(x, &r);
-    if (lo > IR_EX_MIN && hi < IR_EX_MAX && floor_div(lo, c) == floor_div(hi, c))
-        return ir_ex_addc(x, form_done(x, &r), -c * floor_div(lo, c));
+    if (lo > IR_EX_MIN && hi < IR_EX_MAX && bz_div_down(lo, c) == bz_div_down(hi, c))
+        return ir_ex_addc(x, form_done(x, &r), -c * bz_div_down(lo, c));
     if (g > 1) { /* (g*y + k) mod (g*c') = g * (y mod c') + k for 0 <= k < g */
-        int64_t k = floor_mod(r.c, g);
+        int64_t k = bz_mod_down(r.c, g);
         for (unsigned i = 0; i < r.n; i++) r.coef[i] /= g;
-        r.c = floor_div(r.c, g);
+        r.c = bz_div_down(r.c, g);
         ir_ex y = ir_ex_mod(x, form_done(x, &r), ir_ex_const(x, c / g));
         return ir_ex_addc(x, ir_ex_mulc(x, y, g), k);
     }

@@ -96,21 +96,6 @@ ir_ex emit_from(emitter *m, lp_val p, ir_ex offset) {
     return o->at ? ir_ex_addc(m->x, offset, -o->at) : offset;
 }
 
-/* Is e a multiple of the lanes, where the vector symbol is one? */
-static bool is_multiple(const emitter *m, ir_ex e) {
-    const ir_ex_node *n = ir_ex_at(m->x, e);
-    switch (n->kind) {
-    case EX_CONST: return n->value % (int64_t)m->lanes == 0;
-    case EX_SYM: return e == m->vec;
-    case EX_MUL: return is_multiple(m, n->a) || is_multiple(m, n->b);
-    case EX_ADD:
-    case EX_MOD:
-    case EX_MIN:
-    case EX_MAX: return is_multiple(m, n->a) && is_multiple(m, n->b);
-    default: return false;
-    }
-}
-
 void emit_asked(emitter *m, lp_val p) {
     emit_origin *o = origin_of(m, p);
     if (o) o->asked = true;
@@ -119,7 +104,9 @@ void emit_asked(emitter *m, lp_val p) {
 unsigned emit_alignment(const emitter *m, lp_val p, ir_ex offset) {
     const emit_origin *o = origin_of(m, p);
     const bool begins = !o || o->asked || o->at % (int64_t)m->lanes == 0;
-    return m->aligned && begins && is_multiple(m, offset) ? LP_ALIGNED : 0;
+    int64_t rest;
+    const bool whole = emit_residue(m, offset, m->lanes, &rest) && rest == 0;
+    return m->aligned && begins && whole ? LP_ALIGNED : 0;
 }
 
 /* ---- loads */

@@ -16,7 +16,9 @@ lp_val emit_mask(emitter *m, unsigned u); /* lanes of bundle u that may touch me
 lp_val emit_scalar_mask(emitter *m);      /* the same for a scalar load: does any lane want it? */
 emit_value emit_gather(emitter *m, ir_ref r, const ir_ex *idx); /* IR_GATHER */
 
-/* ---- emit_pattern.c: lanes that read the n elements side by side that begin `first` from where lane 0 does, each of them, up to
+/* ---- emit_pattern.c: e modulo n (> 0), in [0, n), in lane 0 of a vector that begins at a multiple of the lanes; false: nobody knows. */
+bool emit_residue(const emitter *m, ir_ex e, int64_t n, int64_t *r);
+/* Lanes that read the n elements side by side that begin `first` from where lane 0 does, each of them, up to
  * `times`; lane l the one pick[l] behind the first. */
 typedef struct lane_pattern {
     uint32_t pick[LP_MAX_LANES];

@@ -9,34 +9,24 @@
 
 #include <string.h>
 
-static int64_t quotient(int64_t x, int64_t n) {
-    const int64_t q = x / n;
-    return q - (x % n < 0);
-}
-
-static int64_t greatest_divisor(int64_t a, int64_t b) {
-    return b ? greatest_divisor(b, a % b) : a;
-}
-
-/* e modulo n (> 0) in lane 0, in [0, n); false: nobody knows. */
-static bool residue(const emitter *m, ir_ex e, int64_t n, int64_t *r) {
+bool emit_residue(const emitter *m, ir_ex e, int64_t n, int64_t *r) {
     const ir_ex_node *x = ir_ex_at(m->x, e);
-    int64_t a, b;
+    int64_t a = 0, b = 0;
     *r = 0;
     if (n == 1) return true;
+    if (x->kind == EX_CONST) return *r = bz_mod_down(x->value, n), true;
+    if (x->kind == EX_SYM) return e == m->vec && m->lanes % n == 0;
+    if (x->kind == EX_DIV) return false;
+    const bool left = emit_residue(m, x->a, n, &a), right = emit_residue(m, x->b, n, &b);
     switch (x->kind) {
-    case EX_CONST: *r = x->value - n * quotient(x->value, n); return true;
-    case EX_SYM: return e == m->vec && m->lanes % n == 0;
-    case EX_ADD:
-        if (!residue(m, x->a, n, &a) || !residue(m, x->b, n, &b)) return false;
-        *r = a < n - b ? a + b : a - (n - b);
-        return true;
+    case EX_ADD: *r = a < n - b ? a + b : a - (n - b); break;
     case EX_MUL:
-        if ((residue(m, x->a, n, &a) && a == 0) || (residue(m, x->b, n, &b) && b == 0)) return true;
-        return residue(m, x->a, n, &a) && residue(m, x->b, n, &b) &&
-               !__builtin_mul_overflow(a, b, r) && (*r %= n, true);
-    default: return false;
+        if ((left && a == 0) || (right && b == 0)) return true;
+        return left && right && !__builtin_mul_overflow(a, b, r) && (*r %= n, true);
+    case EX_MOD: *r = a; return left && right && b == 0; /* n divides the divisor */
+    default: *r = a; return left && right && a == b;     /* the smaller or larger one */
     }
+    return left && right;
 }
 
 static bool all_zero(const emitter *m, const int64_t *d) {
@@ -48,11 +38,11 @@ static bool all_zero(const emitter *m, const int64_t *d) {
 /* By how much e over n is more in lane l than in lane 0, where e is a[l] more: into d. */
 static bool deltas_of_quotient(const emitter *m, ir_ex e, int64_t n, const int64_t *a, int64_t *d) {
     int64_t r;
-    const bool known = residue(m, e, n, &r);
-    const int64_t part = known ? n : greatest_divisor(n, m->lanes);
-    if (!known && !residue(m, e, part, &r)) return false;
+    const bool known = emit_residue(m, e, n, &r);
+    const int64_t part = known ? n : bz_common_divisor(n, m->lanes);
+    if (!known && !emit_residue(m, e, part, &r)) return false;
     for (unsigned l = 0; l < m->lanes; l++) {
-        d[l] = quotient(r + a[l], part);
+        d[l] = bz_div_down(r + a[l], part);
         if (!known && d[l]) return false;
     }
     return true;

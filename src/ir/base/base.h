@@ -31,6 +31,19 @@ static inline int64_t bz_plus(int64_t a, int64_t b) {
 static inline int64_t bz_round_up(int64_t n, int64_t to) { /* to: a power of two */
     return n > BZ_TOO_MANY - to ? BZ_TOO_MANY : (n + to - 1) & -to;
 }
+/* Quotients rounded down, as integer ops have them: x / 0 is 0, INT64_MIN / -1 wraps. */
+static inline int64_t bz_div_down(int64_t x, int64_t y) {
+    if (y == 0) return 0;
+    if (y == -1) return (int64_t)(0 - (uint64_t)x);
+    return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+static inline int64_t bz_mod_down(int64_t x, int64_t y) { /* x mod 0 is 0 */
+    return y ? (int64_t)((uint64_t)x - (uint64_t)y * (uint64_t)bz_div_down(x, y)) : 0;
+}
+static inline int64_t bz_common_divisor(int64_t a, int64_t b) { /* of the sizes of both; 0 for 0 and 0 */
+    for (int64_t rest; b != 0; a = b, b = rest) rest = b == -1 ? 0 : a % b;
+    return a < 0 ? -a : a;
+}
 void bz_size_text(char dst[32], double bytes); /* number.c: "8 EiB" */
 
 /* ---- mem.c */

@@ -166,22 +166,13 @@ bool lp_const_i64(const lp_builder *b, lp_val v, int64_t *out) {
     return true;
 }
 
-static int64_t floor_div(int64_t x, int64_t y) {
-    if (y == 0) return 0;
-    if (y == -1) return (int64_t)(0 - (uint64_t)x);
-    int64_t q = x / y;
-    return q - (x % y != 0 && (x < 0) != (y < 0));
-}
-
 static bool fold_i64(ir_op op, int64_t x, int64_t y, int64_t *r) {
     switch (op) {
     case IR_ADD: *r = (int64_t)((uint64_t)x + (uint64_t)y); return true;
     case IR_SUB: *r = (int64_t)((uint64_t)x - (uint64_t)y); return true;
     case IR_MUL: *r = (int64_t)((uint64_t)x * (uint64_t)y); return true;
-    case IR_IDIV: *r = floor_div(x, y); return true;
-    case IR_IMOD:
-        *r = y ? (int64_t)((uint64_t)x - (uint64_t)y * (uint64_t)floor_div(x, y)) : 0;
-        return true;
+    case IR_IDIV: *r = bz_div_down(x, y); return true;
+    case IR_IMOD: *r = bz_mod_down(x, y); return true;
     case IR_MIN: *r = x < y ? x : y; return true;
     case IR_MAX: *r = x > y ? x : y; return true;
     default: return false;
