@@ -58,8 +58,10 @@ def main():
             print(f"{what}: wrong; {ctypes.string_at(b.bz_message(c))}")
 
     n = np.random.RandomState(1)
-    for dtype in ("f4", "f8", "f2", "i1", "u1", "i2", "i4", "i8", "u2", "u4", "u8"):
+    for dtype in ("f4", "f8", "f2", "i1", "u1", "i2", "i4", "i8", "u2", "u4", "u8", "c8", "c16"):
         base = n.randint(0, 100, (6, 8, 3)).astype(dtype)
+        if dtype[0] == "c":
+            base *= 1 + 2j
         for view in (base, base[1], base.T, base[::-1], base[1::2, ::-3, 1:], base[2, 3, 1:2].reshape(()), base[:0], base[:, 2:3].swapaxes(0, 1)):
             x = tensor(c, view)
             got = np.from_dlpack(Array(x))
