@@ -360,3 +360,24 @@ static void concat_of_many(bz_context *c) {
 Test(api_ops, concat_of_many) {
     on_all(concat_of_many);
 }
+
+/* Running statistics that a norm was not given are no result of it: NULL, and no error. */
+static void results_that_are_absent(bz_context *c) {
+    bz_tensor *x = bz_reshape(bz_arange(c, 0, 8, 1, BZ_F32), BZ_SHAPE(2, 2, 2)), *mean = x,
+              *var = x;
+    bz_tensor *y = bz_instance_norm(x, NULL, NULL, NULL, NULL, true, 0.1, 0, &mean, &var);
+    NEAR(y, -1, 1, -1, 1, -1, 1, -1, 1);
+    cr_expect(!mean && !var);
+    mean = var = x;
+    NEAR(bz_batch_norm(bz_narrow(x, 2, 0, 1), NULL, NULL, NULL, NULL, true, 0.1, 0, NULL, &var), -1,
+         -1, 1, 1);
+    cr_expect(!var);
+    mean = NULL;
+    bz_batch_norm(x, NULL, NULL, NULL, NULL, false, 0.1, 0, &mean, NULL);
+    cr_expect(mean && bz_context_status(c) == BZ_EARG, "an error poisons all");
+    bz_clear(c);
+}
+
+Test(api_ops, results_that_are_absent) {
+    on_all(results_that_are_absent);
+}

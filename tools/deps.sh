@@ -9,7 +9,7 @@ set -u
 cc=${CC:-gcc} python=${PYTHON:-/usr/bin/python3} compiler=gcc
 case $cc in *clang*) compiler=clang ;; esac
 
-# package: what shows that it is there (a command, a header, a shared library, or a Python module)
+# package: what shows that it is there (a command, a header, a shared library, a file, or a Python module)
 for_build="
 $compiler        cc
 g++              g++
@@ -26,6 +26,8 @@ libcriterion-dev header:criterion/criterion.h
 libmpfr-dev      header:mpfr.h
 python3          python
 python3-numpy    module:numpy
+python3-onnx     module:onnx
+libonnx-testdata file:/usr/share/libonnx-testdata/data/node
 liblapack3       lib:liblapack.so.3
 "
 
@@ -43,6 +45,7 @@ present() {
     cc) command -v ${cc%% *} ;;
     python) command -v "$python" ;;
     module:*) "$python" -c "import importlib.util as u, sys; sys.exit(not u.find_spec('${1#module:}'))" ;;
+    file:*) ls "${1#file:}" ;;
     lib:*) ls /usr/lib/"${1#lib:}" /usr/lib/*/"${1#lib:}" /usr/lib64/"${1#lib:}" 2>/dev/null | grep . ;;
     header:*) echo "#include <${1#header:}>" | $cc -E - ;;
     *) command -v "$1" ;;

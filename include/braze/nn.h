@@ -572,15 +572,15 @@ BZ_API bz_tensor *bz_layer_norm_at(bz_tensor *x, bz_tensor *weight, bz_tensor *b
 /* Mean square 1 over the last axis, times weight (or NULL). */
 BZ_API bz_tensor *bz_rms_norm_at(bz_tensor *x, bz_tensor *weight, double eps, const char *site);
 /* Mean 0 and variance 1 of each channel (axis 1 of x [N, C, ...]), times weight, plus bias (all [C], or NULL). training: by the
- * statistics of x; *new_mean and *new_var take (1 - momentum) running + momentum x's (the variance over count - 1), if there are
- * running ones. Else by running_mean and running_var, which stay. */
+ * statistics of x; *new_mean and *new_var take (1 - momentum) running + momentum x's (the variance over count - 1), NULL if there
+ * are no running ones. Else by running_mean and running_var, which stay. */
 BZ_API bz_tensor *bz_batch_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
                                    bz_tensor *weight, bz_tensor *bias, bool training,
                                    double momentum, double eps, bz_tensor **new_mean,
                                    bz_tensor **new_var, const char *site);
 /* Mean 0 and variance 1 of each channel (axis 1 of x [N, C, ...]) of each sample, times weight, plus bias (all [C], or NULL).
- * *new_mean and *new_var take the running statistics, moved towards the means of x's by momentum, if there are some. use_input_stats
- * false: by these, as bz_batch_norm. */
+ * *new_mean and *new_var take the running statistics, moved towards the means of x's by momentum, NULL if there are none.
+ * use_input_stats false: by these, as bz_batch_norm. */
 BZ_API bz_tensor *bz_instance_norm_at(bz_tensor *x, bz_tensor *running_mean, bz_tensor *running_var,
                                       bz_tensor *weight, bz_tensor *bias, bool use_input_stats,
                                       double momentum, double eps, bz_tensor **new_mean,

@@ -66,15 +66,19 @@ bool rt_dtype(rt_rec *r, bz_dtype t) {
 
 bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more) {
     ir_ref nodes[RT_FEW];
-    bz_tensor *out[RT_FEW] = {NULL};
-    unsigned wanted = 1, at = 1;
+    unsigned place[RT_FEW], wanted = 1;
+    bz_tensor *out[RT_FEW + 1] = {NULL}; /* the last one stays NULL */
+    const bool good = made[0] && !r->g->err.status;
     bz_assert(n <= RT_FEW);
     nodes[0] = made[0];
-    for (unsigned k = 1; k < n; k++)
-        if (more[k - 1]) nodes[wanted++] = made[k];
+    for (unsigned k = 1; k < n; k++) {
+        const bool there = more[k - 1] && (made[k] || !good);
+        place[k] = there ? wanted : RT_FEW;
+        if (there) nodes[wanted++] = made[k];
+    }
     rt_end_many(r, nodes, wanted, out);
     for (unsigned k = 1; k < n; k++)
-        if (more[k - 1]) *more[k - 1] = out[at++];
+        if (more[k - 1]) *more[k - 1] = out[place[k]];
     return out[0];
 }
 

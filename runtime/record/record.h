@@ -107,7 +107,8 @@ const char *rt_doing(const bz_context *c); /* "bz_compile traces", "bz_while run
  * broadcast to, `times` times. */
 bool rt_draw(rt_rec *r, unsigned n, int64_t times, ir_ref *key, ir_ref *offset);
 
-/* ---- api_ops.c, for api_made.c: made[0] as a handle, made[k] as *more[k - 1] where the caller wants it. */
+/* ---- api_ops.c, for api_made.c: made[0] as a handle, made[k] as *more[k - 1] where the caller wants it: NULL where it is
+ * 0 without an error. */
 bz_tensor *rt_end_results(rt_rec *r, const ir_ref *made, unsigned n, bz_tensor **const *more);
 /* Arguments of a call; false, with an error: there is no such list of axes or numbers, no such dtype. */
 bool rt_list(rt_rec *r, const void *list, int n);
