@@ -69,18 +69,14 @@ void fk_capture_end(fk_capture *capture) {
 
 /* Captures into `graph`, behind the nodes in `deps`; NULL: into a new one. */
 static CUresult begin(fk_stream *s, unsigned mode, fk_graph *graph, const fk_list *deps) {
-    fk_capture *c = calloc(1, sizeof *c);
-    FK_NEED(c, CUDA_ERROR_OUT_OF_MEMORY);
+    fk_capture *c = ptx_zeroed(sizeof *c);
     *c = (fk_capture){.id = ++fk.next_id, .thread = fk_thread_id(), .mode = mode, .origin = s};
     c->theirs = graph != NULL;
     c->graph = graph ? graph : fk_graph_new();
     s->capture_deps.n = 0;
-    bool ok = c->graph && fk_push(&c->streams, s) && fk_push(&captures, c);
-    for (size_t i = 0; ok && deps && i < deps->n; i++) ok = fk_push(&s->capture_deps, deps->at[i]);
-    if (!ok) {
-        fk_capture_end(c);
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    fk_push(&c->streams, s);
+    fk_push(&captures, c);
+    for (size_t i = 0; deps && i < deps->n; i++) fk_push(&s->capture_deps, deps->at[i]);
     c->before = c->graph->nodes.n;
     c->graph->capturing = true;
     s->capture = c;
@@ -90,7 +86,7 @@ static CUresult begin(fk_stream *s, unsigned mode, fk_graph *graph, const fk_lis
 /* The stream that may begin a capture. */
 static CUresult can_begin(CUstream handle, CUstreamCaptureMode mode, fk_stream **stream) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(mode <= CAPTURE_RELAXED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(mode <= CAPTURE_RELAXED);
     FK_NEED(!s->legacy, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
     FK_NEED(!s->capture, CUDA_ERROR_ILLEGAL_STATE);
     *stream = s;
@@ -109,8 +105,7 @@ CUresult fk_cuStreamBeginCaptureToGraph(CUstream handle, CUgraph graph_handle,
     fk_stream *s = NULL;
     FK_TRY(can_begin(handle, mode, &s));
     fk_graph *graph = fk_get(graph_handle, FK_GRAPH);
-    FK_NEED(graph && !graph->owned && !graph->capturing && (nodes || n == 0),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && !graph->owned && !graph->capturing && (nodes || n == 0));
     FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
     fk_list deps = {0};
     CUresult status = CUDA_SUCCESS;
@@ -118,8 +113,8 @@ CUresult fk_cuStreamBeginCaptureToGraph(CUstream handle, CUgraph graph_handle,
         fk_node *node = fk_get(nodes[i], FK_NODE);
         if (!node || node->graph != graph)
             status = CUDA_ERROR_INVALID_VALUE;
-        else if (!fk_push(&deps, node))
-            status = CUDA_ERROR_OUT_OF_MEMORY;
+        else
+            fk_push(&deps, node);
     }
     if (status == CUDA_SUCCESS) status = begin(s, mode, graph, &deps);
     fk_list_free(&deps);
@@ -142,7 +137,7 @@ static bool all_joined(const fk_capture *c) {
 
 CUresult fk_cuStreamEndCapture(CUstream handle, CUgraph *out) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     *out = NULL;
     fk_capture *c = s->capture;
     FK_NEED(c, CUDA_ERROR_ILLEGAL_STATE);
@@ -169,9 +164,9 @@ CUresult fk_capture_add(fk_stream *s, fk_work *work) {
     }
     fk_node *node = fk_graph_add(s->capture->graph, work, (fk_node *const *)s->capture_deps.at,
                                  s->capture_deps.n);
-    FK_NEED(node, CUDA_ERROR_OUT_OF_MEMORY);
     s->capture_deps.n = 0;
-    return fk_push(&s->capture_deps, node) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    fk_push(&s->capture_deps, node);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_capture_wait(fk_stream *s, fk_event *e) {
@@ -191,19 +186,18 @@ CUresult fk_capture_wait(fk_stream *s, fk_event *e) {
     }
     FK_NEED(!s->legacy, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
     if (!s->capture) {
-        FK_NEED(fk_push(&c->streams, s), CUDA_ERROR_OUT_OF_MEMORY);
+        fk_push(&c->streams, s);
         s->capture = c;
         s->capture_deps.n = 0;
     }
     for (size_t i = 0; i < e->nodes.n; i++)
-        if (!fk_has(&s->capture_deps, e->nodes.at[i]))
-            FK_NEED(fk_push(&s->capture_deps, e->nodes.at[i]), CUDA_ERROR_OUT_OF_MEMORY);
+        if (!fk_has(&s->capture_deps, e->nodes.at[i])) fk_push(&s->capture_deps, e->nodes.at[i]);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus *out) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     if (s->legacy) FK_TRY(fk_capture_implicit(s->ctx));
     *out = !s->capture           ? CU_STREAM_CAPTURE_STATUS_NONE
            : s->capture->invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
@@ -234,41 +228,27 @@ CUresult fk_cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus *st
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus *status,
-                                      cuuint64_t *id, CUgraph *graph, const CUgraphNode **nodes,
-                                      size_t *n) {
-    return fk_cuStreamGetCaptureInfo_v3(handle, status, id, graph, nodes, NULL, n);
-}
-
 CUresult fk_cuStreamUpdateCaptureDependencies(CUstream handle, CUgraphNode *nodes, size_t n,
                                               unsigned flags) {
     enum { ADD = 0, SET = 1 };
     FK_STREAM_OF(s, handle);
-    FK_NEED(flags <= SET && (nodes || n == 0), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags <= SET && (nodes || n == 0));
     FK_NEED(s->capture, CUDA_ERROR_ILLEGAL_STATE);
     FK_NEED(!s->capture->invalid, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
     for (size_t i = 0; i < n; i++) {
         const fk_node *node = fk_get(nodes[i], FK_NODE);
-        FK_NEED(node && node->graph == s->capture->graph, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(node && node->graph == s->capture->graph);
     }
     if (flags == SET) s->capture_deps.n = 0;
     for (size_t i = 0; i < n; i++) {
         fk_node *node = fk_get(nodes[i], FK_NODE);
-        if (!fk_has(&s->capture_deps, node))
-            FK_NEED(fk_push(&s->capture_deps, node), CUDA_ERROR_OUT_OF_MEMORY);
+        if (!fk_has(&s->capture_deps, node)) fk_push(&s->capture_deps, node);
     }
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNode *nodes,
-                                                 const CUgraphEdgeData *edges, size_t n,
-                                                 unsigned flags) {
-    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
-    return fk_cuStreamUpdateCaptureDependencies(handle, nodes, n, flags);
-}
-
 CUresult fk_cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode) {
-    FK_NEED(mode && *mode <= CAPTURE_RELAXED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(mode && *mode <= CAPTURE_RELAXED);
     const unsigned before = fk_self.capture_mode;
     fk_self.capture_mode = *mode;
     *mode = before;

@@ -41,13 +41,13 @@ uint64_t fk_thread_id(void) {
     return fk_self.id;
 }
 
-static CUresult push(CUcontext handle) {
+static void push(CUcontext handle) {
     fk_thread_id();
-    return fk_push(&fk_self.stack, handle) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    fk_push(&fk_self.stack, handle);
 }
 
 /* Gives a context its streams and limits: the primary one each time that it becomes active. */
-static bool context_open(fk_context *ctx) {
+static void context_open(fk_context *ctx) {
     ctx->alive = true;
     ctx->error = CUDA_SUCCESS;
     ctx->id = ++fk.next_id;
@@ -55,8 +55,7 @@ static bool context_open(fk_context *ctx) {
     ctx->limits[CU_LIMIT_PRINTF_FIFO_SIZE] = PRINTF_BYTES;
     ctx->limits[CU_LIMIT_MALLOC_HEAP_SIZE] = HEAP_BYTES;
     ctx->legacy = fk_stream_new(ctx, 0, 0);
-    if (ctx->legacy) ctx->legacy->legacy = true;
-    return ctx->legacy != NULL;
+    ctx->legacy->legacy = true;
 }
 
 /* Waits for its work and frees what belongs to it; handles of its objects end. */
@@ -76,16 +75,15 @@ void fk_context_close(fk_context *ctx) {
 }
 
 CUresult fk_cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice dev) {
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     FK_DEVICE_OF(d, dev);
     if (!d->primary) {
         d->primary = fk_new(FK_CONTEXT, sizeof *d->primary);
-        FK_NEED(d->primary, CUDA_ERROR_OUT_OF_MEMORY);
         d->primary->device = d;
         d->primary->primary = true;
     }
     if (!d->primary->alive) {
-        FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
+        context_open(d->primary);
         d->primary->flags = d->primary_flags;
     }
     d->primary_refs++;
@@ -107,14 +105,14 @@ CUresult fk_cuDevicePrimaryCtxReset_v2(CUdevice dev) {
         d->primary->resetting = true;
         fk_context_close(d->primary);
         d->primary->resetting = false;
-        if (d->primary_refs > 0) FK_NEED(context_open(d->primary), CUDA_ERROR_OUT_OF_MEMORY);
+        if (d->primary_refs > 0) context_open(d->primary);
     }
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
     FK_DEVICE_OF(d, dev);
-    FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!(flags & ~(unsigned)CTX_FLAGS_ALL));
     d->primary_flags = flags;
     if (d->primary && d->primary->alive) d->primary->flags = flags;
     return CUDA_SUCCESS;
@@ -122,42 +120,21 @@ CUresult fk_cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
 
 CUresult fk_cuDevicePrimaryCtxGetState(CUdevice dev, unsigned *flags, int *active) {
     FK_DEVICE_OF(d, dev);
-    FK_NEED(flags && active, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags && active);
     *flags = d->primary_flags;
     *active = d->primary && d->primary->alive;
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice dev) {
-    FK_NEED(out && !(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && !(flags & ~(unsigned)CTX_FLAGS_ALL));
     FK_DEVICE_OF(d, dev);
     fk_context *ctx = fk_new(FK_CONTEXT, sizeof *ctx);
-    FK_NEED(ctx, CUDA_ERROR_OUT_OF_MEMORY);
     ctx->device = d;
     ctx->flags = flags;
-    if (!context_open(ctx) || push(fk_handle(ctx)) != CUDA_SUCCESS) {
-        fk_context_close(ctx);
-        fk_delete(ctx);
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    *out = fk_handle(ctx);
+    context_open(ctx);
+    push(*out = fk_handle(ctx));
     return CUDA_SUCCESS;
-}
-
-CUresult fk_cuCtxCreate_v3(CUcontext *ctx, CUexecAffinityParam *affinity, int n, unsigned flags,
-                           CUdevice dev) {
-    FK_NEED(n >= 0 && (n == 0 || affinity), CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(n == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
-    return fk_cuCtxCreate_v2(ctx, flags, dev);
-}
-
-CUresult fk_cuCtxCreate_v4(CUcontext *ctx, CUctxCreateParams *params, unsigned flags,
-                           CUdevice dev) {
-    if (params) {
-        FK_NEED(!params->cigParams, CUDA_ERROR_NOT_SUPPORTED);
-        FK_NEED(params->numExecAffinityParams == 0, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY);
-    }
-    return fk_cuCtxCreate_v2(ctx, flags, dev);
 }
 
 CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
@@ -173,7 +150,7 @@ CUresult fk_cuCtxDestroy_v2(CUcontext handle) {
 
 /* The counting of old: a context ends when everybody has detached. */
 CUresult fk_cuCtxAttach(CUcontext *out, unsigned flags) {
-    FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && flags == 0);
     fk_context *ctx = fk_current();
     ctx->attached++;
     *out = fk_handle(ctx);
@@ -192,7 +169,8 @@ CUresult fk_cuCtxDetach(CUcontext handle) {
 
 CUresult fk_cuCtxPushCurrent_v2(CUcontext handle) {
     FK_NEED(fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
-    return push(handle);
+    push(handle);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuCtxPopCurrent_v2(CUcontext *out) {
@@ -206,8 +184,8 @@ CUresult fk_cuCtxPopCurrent_v2(CUcontext *out) {
 CUresult fk_cuCtxSetCurrent(CUcontext handle) {
     FK_NEED(!handle || fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
     if (fk_self.stack.n > 0) fk_self.stack.n--;
-    if (!handle) return CUDA_SUCCESS;
-    return push(handle);
+    if (handle) push(handle);
+    return CUDA_SUCCESS;
 }
 
 FK_GETTER(cuCtxGetCurrent, (CUcontext * out), (void)0,
@@ -225,7 +203,7 @@ FK_GETTER(cuCtxGetDevice_v2, (CUdevice * out, CUcontext handle),
 FK_GETTER(cuCtxGetFlags, (unsigned *out), (void)0, fk_current()->flags)
 
 CUresult fk_cuCtxSetFlags(unsigned flags) {
-    FK_NEED(!(flags & ~(unsigned)CTX_FLAGS_ALL), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!(flags & ~(unsigned)CTX_FLAGS_ALL));
     fk_current()->flags = flags;
     return CUDA_SUCCESS;
 }
@@ -258,7 +236,7 @@ FK_GETTER(cuCtxGetLimit, (size_t * out, CUlimit limit),
 
 CUresult fk_cuCtxSetLimit(CUlimit limit, size_t value) {
     FK_NEED((unsigned)limit < CU_LIMIT_MAX, CUDA_ERROR_UNSUPPORTED_LIMIT);
-    FK_NEED(limit != CU_LIMIT_STACK_SIZE || value <= LOCAL_MAX, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(limit != CU_LIMIT_STACK_SIZE || value <= LOCAL_MAX);
     fk_current()->limits[limit] = value;
     return CUDA_SUCCESS;
 }
@@ -267,7 +245,7 @@ FK_GETTER(cuCtxGetCacheConfig, (CUfunc_cache * out), (void)0, fk_current()->cach
 
 CUresult fk_cuCtxSetCacheConfig(CUfunc_cache config) {
     enum { CONFIGS = 4 };
-    FK_NEED(config < CONFIGS, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(config < CONFIGS);
     fk_current()->cache = config;
     return CUDA_SUCCESS;
 }
@@ -275,20 +253,12 @@ CUresult fk_cuCtxSetCacheConfig(CUfunc_cache config) {
 /* Banks are four bytes wide on every device here; setting says nothing, as documented. */
 FK_GETTER(cuCtxGetSharedMemConfig, (CUsharedconfig * out), (void)0, 1)
 
-CUresult fk_cuCtxSetSharedMemConfig(CUsharedconfig config) {
-    return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
 FK_GETTER(cuCtxGetApiVersion, (CUcontext handle, unsigned *out),
           FK_NEED(named_or_current(handle), CUDA_ERROR_INVALID_CONTEXT), 3020)
 
 CUresult fk_cuCtxGetStreamPriorityRange(int *least, int *greatest) {
     if (least) *least = 0;
     if (greatest) *greatest = -5;
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuCtxResetPersistingL2Cache(void) {
     return CUDA_SUCCESS;
 }
 
@@ -302,24 +272,17 @@ bool fk_can_reach(const fk_context *ctx, int device) {
 }
 
 CUresult fk_cuCtxEnablePeerAccess(CUcontext handle, unsigned flags) {
-    FK_NEED(flags == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags == 0);
     fk_context *peer = fk_context_of(handle), *ctx = fk_current();
     FK_NEED(peer && peer->alive && peer != ctx, CUDA_ERROR_INVALID_CONTEXT);
     FK_NEED(peer->device != ctx->device, CUDA_ERROR_INVALID_DEVICE);
     FK_NEED(!fk_has(&ctx->peers, handle), CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED);
-    return fk_push(&ctx->peers, handle) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    fk_push(&ctx->peers, handle);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuCtxDisablePeerAccess(CUcontext handle) {
     FK_NEED(fk_context_of(handle), CUDA_ERROR_INVALID_CONTEXT);
     FK_NEED(fk_remove(&fk_current()->peers, handle), CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuProfilerStart(void) {
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuProfilerStop(void) {
     return CUDA_SUCCESS;
 }

@@ -12,25 +12,23 @@
 #include <string.h>
 
 /* How the call names a side: a host pointer, a device pointer, or whichever the address is. */
-static CUresult make_side(fk_context *ctx, CUmemorytype type, const void *host, CUdeviceptr device,
-                          uint64_t bytes, fk_side *side) {
+static CUresult make_side(CUmemorytype type, const void *host, CUdeviceptr device, uint64_t bytes,
+                          fk_side *side) {
     const uint64_t address = type == CU_MEMORYTYPE_HOST ? (uint64_t)(uintptr_t)host : device;
-    FK_NEED(type >= CU_MEMORYTYPE_HOST && type <= CU_MEMORYTYPE_UNIFIED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(type >= CU_MEMORYTYPE_HOST && type <= CU_MEMORYTYPE_UNIFIED);
     FK_NEED(type != CU_MEMORYTYPE_ARRAY, CUDA_ERROR_NOT_SUPPORTED);
-    FK_NEED(bytes == 0 || address, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(bytes == 0 || address);
     side->address = address;
     const fk_block *b = fk_block_at(address);
     if (bytes == 0) return CUDA_SUCCESS;
     if (!b) {
-        FK_NEED(!fk_is_device_address(address) && type != CU_MEMORYTYPE_DEVICE,
-                CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(!fk_is_device_address(address) && type != CU_MEMORYTYPE_DEVICE);
         side->pageable = true;
         return CUDA_SUCCESS;
     }
-    FK_NEED(type != CU_MEMORYTYPE_HOST || b->place != FK_DEVICE, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(fk_block_range(address, bytes), CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!b->doomed, CUDA_ERROR_INVALID_VALUE);
-    (void)ctx;
+    FK_VALID(type != CU_MEMORYTYPE_HOST || b->place != FK_DEVICE);
+    FK_VALID(fk_block_range(address, bytes));
+    FK_VALID(!b->doomed);
     return CUDA_SUCCESS;
 }
 
@@ -51,7 +49,7 @@ static bool extent_of(uint64_t x, uint64_t y, uint64_t z, uint64_t pitch, uint64
 CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
     const uint64_t width = d->WidthInBytes, rows = d->Height, planes = d->Depth;
     *work = (fk_work){.kind = WORK_COPY, .ctx = ctx};
-    FK_NEED(!d->srcLOD && !d->dstLOD, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!d->srcLOD && !d->dstLOD);
     if (width == 0 || rows == 0 || planes == 0) {
         work->kind = WORK_EMPTY;
         return CUDA_SUCCESS;
@@ -60,25 +58,22 @@ CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *d, fk_work *work) {
                    to_pitch = d->dstPitch ? d->dstPitch : width;
     const uint64_t from_height = d->srcHeight ? d->srcHeight : rows;
     const uint64_t to_height = d->dstHeight ? d->dstHeight : rows;
-    FK_NEED(rows * planes == 1 ||
-                (from_pitch >= d->srcXInBytes + width && to_pitch >= d->dstXInBytes + width),
-            CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(planes == 1 || (from_height >= d->srcY + rows && to_height >= d->dstY + rows),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(rows * planes == 1 ||
+             (from_pitch >= d->srcXInBytes + width && to_pitch >= d->dstXInBytes + width));
+    FK_VALID(planes == 1 || (from_height >= d->srcY + rows && to_height >= d->dstY + rows));
     uint64_t from_at, from_bytes, to_at, to_bytes;
-    FK_NEED(extent_of(d->srcXInBytes, d->srcY, d->srcZ, from_pitch, from_height, width, rows,
-                      planes, &from_at, &from_bytes) &&
-                extent_of(d->dstXInBytes, d->dstY, d->dstZ, to_pitch, to_height, width, rows,
-                          planes, &to_at, &to_bytes),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(extent_of(d->srcXInBytes, d->srcY, d->srcZ, from_pitch, from_height, width, rows,
+                       planes, &from_at, &from_bytes) &&
+             extent_of(d->dstXInBytes, d->dstY, d->dstZ, to_pitch, to_height, width, rows, planes,
+                       &to_at, &to_bytes));
     fk_side *from = &work->copy.from, *to = &work->copy.to;
     const bool from_host = d->srcMemoryType == CU_MEMORYTYPE_HOST;
     const bool to_host = d->dstMemoryType == CU_MEMORYTYPE_HOST;
-    FK_NEED(!from_host || d->srcHost, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!to_host || d->dstHost, CUDA_ERROR_INVALID_VALUE);
-    FK_TRY(make_side(ctx, d->srcMemoryType, from_host ? (const char *)d->srcHost + from_at : NULL,
+    FK_VALID(!from_host || d->srcHost);
+    FK_VALID(!to_host || d->dstHost);
+    FK_TRY(make_side(d->srcMemoryType, from_host ? (const char *)d->srcHost + from_at : NULL,
                      d->srcDevice + from_at, from_bytes, from));
-    FK_TRY(make_side(ctx, d->dstMemoryType, to_host ? (char *)d->dstHost + to_at : NULL,
+    FK_TRY(make_side(d->dstMemoryType, to_host ? (char *)d->dstHost + to_at : NULL,
                      d->dstDevice + to_at, to_bytes, to));
     from->pitch = from_pitch;
     from->height = from_height;
@@ -114,8 +109,7 @@ static bool is_host_side(const fk_side *side) {
 /* Reads the source now. */
 static CUresult stage(fk_work *w) {
     const uint64_t width = w->copy.width, rows = w->copy.rows, planes = w->copy.planes;
-    uint8_t *staged = malloc(width * rows * planes);
-    FK_NEED(staged, CUDA_ERROR_OUT_OF_MEMORY);
+    uint8_t *staged = ptx_grow(NULL, width * rows * planes);
     w->copy.staged = staged;
     for (uint64_t p = 0; p < planes; p++) {
         for (uint64_t r = 0; r < rows; r++) {
@@ -130,10 +124,19 @@ static CUresult stage(fk_work *w) {
     return CUDA_SUCCESS;
 }
 
-typedef enum { SYNCHRONOUS, ASYNCHRONOUS } manner;
+/* Queues `work`, and is done with it if it `waits`. */
+static CUresult submit(fk_stream *s, fk_work *work, bool waits) {
+    fk_context *ctx = s->ctx;
+    FK_TRY(fk_submit(s, work));
+    if (waits) fk_finish(s->tail);
+    return waits ? ctx->error : CUDA_SUCCESS;
+}
 
 /* Queues a copy and waits where the interface promises it. */
-static CUresult submit_copy(fk_stream *s, const CUDA_MEMCPY3D *description, manner m) {
+CUresult fk_copy(const CUDA_MEMCPY3D *description, CUstream stream, fk_manner m) {
+    FK_VALID(description);
+    FK_STREAM_OF(s, stream);
+    FK_NEED(m == ASYNCHRONOUS || !s->capture, fk_capture_forbid(s));
     fk_work work;
     FK_TRY(fk_copy_work(s->ctx, description, &work));
     FK_NEED(work.kind == WORK_COPY, CUDA_SUCCESS);
@@ -145,27 +148,15 @@ static CUresult submit_copy(fk_stream *s, const CUDA_MEMCPY3D *description, mann
     if (m == ASYNCHRONOUS && s->capture) return fk_submit(s, &work);
     if (work.copy.from.pageable && m == ASYNCHRONOUS && fk.config.staged && !to_host)
         FK_TRY(stage(&work));
-    FK_TRY(fk_submit(s, &work));
     /* Device to device is not waited for even by the synchronous form; host to host always is. */
-    const bool waits =
-        (m == SYNCHRONOUS && (from_host || to_host)) || to_pageable || (from_host && to_host);
-    if (waits) {
-        fk_context *ctx = s->ctx;
-        fk_finish(s->tail);
-        return ctx->error;
-    }
-    return CUDA_SUCCESS;
-}
-
-static CUresult copy_on(CUstream stream, const CUDA_MEMCPY3D *description, manner m) {
-    FK_STREAM_OF(s, stream);
-    FK_NEED(m == ASYNCHRONOUS || !s->capture, fk_capture_forbid(s));
-    return submit_copy(s, description, m);
+    return submit(s, &work,
+                  (m == SYNCHRONOUS && (from_host || to_host)) || to_pageable ||
+                      (from_host && to_host));
 }
 
 /* A copy of bytes in a row; each side named as its memory type has it. */
 static CUresult flat(CUmemorytype to_type, uint64_t to, CUmemorytype from_type, uint64_t from,
-                     size_t n, CUstream stream, manner m) {
+                     size_t n, CUstream stream, fk_manner m) {
     const CUDA_MEMCPY3D d = {.srcMemoryType = from_type,
                              .srcHost = (const void *)(uintptr_t)from,
                              .srcDevice = from,
@@ -175,7 +166,7 @@ static CUresult flat(CUmemorytype to_type, uint64_t to, CUmemorytype from_type, 
                              .WidthInBytes = n,
                              .Height = 1,
                              .Depth = 1};
-    return n ? copy_on(stream, &d, m) : CUDA_SUCCESS;
+    return n ? fk_copy(&d, stream, m) : CUDA_SUCCESS;
 }
 
 /* cuMemcpy...(to, from, n) and its asynchronous form. */
@@ -194,53 +185,17 @@ FLAT(HtoD, _v2, CUdeviceptr, DEVICE, const void *, HOST)
 FLAT(DtoH, _v2, void *, HOST, CUdeviceptr, DEVICE)
 FLAT(DtoD, _v2, CUdeviceptr, DEVICE, CUdeviceptr, DEVICE)
 
-CUresult fk_cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from,
-                              CUcontext from_ctx, size_t n, CUstream stream) {
-    FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
-    return fk_cuMemcpyDtoDAsync_v2(to, from, n, stream);
-}
-
-CUresult fk_cuMemcpyPeer(CUdeviceptr to, CUcontext to_ctx, CUdeviceptr from, CUcontext from_ctx,
-                         size_t n) {
-    FK_NEED(fk_context_of(to_ctx) && fk_context_of(from_ctx), CUDA_ERROR_INVALID_CONTEXT);
-    return fk_cuMemcpyDtoD_v2(to, from, n);
-}
-
-static CUDA_MEMCPY3D deepen(const CUDA_MEMCPY2D *c) {
+CUresult fk_copy_2d(const CUDA_MEMCPY2D *c, CUstream stream, fk_manner m) {
+    FK_VALID(c);
 #define SAME(field) .field = c->field
-    return (CUDA_MEMCPY3D){SAME(srcXInBytes),   SAME(srcY),        SAME(srcMemoryType),
-                           SAME(srcHost),       SAME(srcDevice),   SAME(srcArray),
-                           SAME(srcPitch),      SAME(dstXInBytes), SAME(dstY),
-                           SAME(dstMemoryType), SAME(dstHost),     SAME(dstDevice),
-                           SAME(dstArray),      SAME(dstPitch),    SAME(WidthInBytes),
-                           SAME(Height),        .Depth = 1};
+    const CUDA_MEMCPY3D d = {SAME(srcXInBytes),   SAME(srcY),        SAME(srcMemoryType),
+                             SAME(srcHost),       SAME(srcDevice),   SAME(srcArray),
+                             SAME(srcPitch),      SAME(dstXInBytes), SAME(dstY),
+                             SAME(dstMemoryType), SAME(dstHost),     SAME(dstDevice),
+                             SAME(dstArray),      SAME(dstPitch),    SAME(WidthInBytes),
+                             SAME(Height),        .Depth = 1};
 #undef SAME
-}
-
-CUresult fk_cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy) {
-    FK_NEED(copy, CUDA_ERROR_INVALID_VALUE);
-    const CUDA_MEMCPY3D d = deepen(copy);
-    return copy_on(NULL, &d, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *copy) {
-    return fk_cuMemcpy2D_v2(copy);
-}
-
-CUresult fk_cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *copy, CUstream stream) {
-    FK_NEED(copy, CUDA_ERROR_INVALID_VALUE);
-    const CUDA_MEMCPY3D d = deepen(copy);
-    return copy_on(stream, &d, ASYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpy3D_v2(const CUDA_MEMCPY3D *copy) {
-    FK_NEED(copy, CUDA_ERROR_INVALID_VALUE);
-    return copy_on(NULL, copy, SYNCHRONOUS);
-}
-
-CUresult fk_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *copy, CUstream stream) {
-    FK_NEED(copy, CUDA_ERROR_INVALID_VALUE);
-    return copy_on(stream, copy, ASYNCHRONOUS);
+    return fk_copy(&d, stream, m);
 }
 
 /* ---- fills ----------------------------------------------------------------------------------- */
@@ -248,18 +203,17 @@ CUresult fk_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *copy, CUstream stream) {
 CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work *work) {
     *work = (fk_work){.kind = WORK_EMPTY, .ctx = ctx};
     const unsigned e = f->elementSize;
-    FK_NEED(e == 1 || e == 2 || e == 4, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(e == 1 || e == 2 || e == 4);
     if (f->width == 0 || f->height == 0) return CUDA_SUCCESS;
     const uint64_t pitch = f->height > 1 ? f->pitch : 0;
     uint64_t row, rest, bytes;
-    FK_NEED(!__builtin_mul_overflow(f->width, e, &row) &&
-                !__builtin_mul_overflow(f->height - 1, pitch, &rest) &&
-                !__builtin_add_overflow(rest, row, &bytes),
-            CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(f->height == 1 || (pitch >= row && pitch % e == 0), CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(f->dst && f->dst % e == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!__builtin_mul_overflow(f->width, e, &row) &&
+             !__builtin_mul_overflow(f->height - 1, pitch, &rest) &&
+             !__builtin_add_overflow(rest, row, &bytes));
+    FK_VALID(f->height == 1 || (pitch >= row && pitch % e == 0));
+    FK_VALID(f->dst && f->dst % e == 0);
     const fk_block *b = fk_block_range(f->dst, bytes);
-    FK_NEED(b && !b->doomed, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b && !b->doomed);
     work->kind = WORK_FILL;
     work->fill.to = f->dst;
     work->fill.pitch = pitch;
@@ -272,7 +226,7 @@ CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *f, fk_work
 
 /* The synchronous forms do not wait either, except for memory that the host can see. */
 static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned element,
-                        size_t width, size_t height, CUstream stream, manner m) {
+                        size_t width, size_t height, CUstream stream, fk_manner m) {
     FK_STREAM_OF(s, stream);
     FK_NEED(m == ASYNCHRONOUS || !s->capture, fk_capture_forbid(s));
     const CUDA_MEMSET_NODE_PARAMS fill = {to, pitch, value, element, width, height};
@@ -280,14 +234,7 @@ static CUresult fill_on(CUdeviceptr to, size_t pitch, unsigned value, unsigned e
     FK_TRY(fk_fill_work(s->ctx, &fill, &work));
     FK_NEED(work.kind == WORK_FILL, CUDA_SUCCESS);
     const fk_block *b = fk_block_at(to);
-    const bool waits = m == SYNCHRONOUS && b && b->place != FK_DEVICE;
-    FK_TRY(fk_submit(s, &work));
-    if (waits) {
-        fk_context *ctx = s->ctx;
-        fk_finish(s->tail);
-        return ctx->error;
-    }
-    return CUDA_SUCCESS;
+    return submit(s, &work, m == SYNCHRONOUS && b && b->place != FK_DEVICE);
 }
 
 #define FILLS(bits, type)                                                                          \
@@ -314,15 +261,14 @@ CUresult fk_cuMemPrefetchAsync(CUdeviceptr ptr, size_t n, CUdevice dev, CUstream
     FK_NEED(fk_stream_of(stream, &status), status);
     FK_NEED(dev == -1 || fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     const fk_block *b = fk_block_range(ptr, n);
-    FK_NEED(n > 0 && b && b->place == FK_MANAGED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(n > 0 && b && b->place == FK_MANAGED);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuMemAdvise(CUdeviceptr ptr, size_t n, CUmem_advise advice, CUdevice dev) {
     enum { ADVICES = 8 };
-    FK_NEED(advice >= 1 && advice < ADVICES && (dev == -1 || fk_device_of(dev)),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(advice >= 1 && advice < ADVICES && (dev == -1 || fk_device_of(dev)));
     const fk_block *b = fk_block_range(ptr, n);
-    FK_NEED(n > 0 && b && b->place == FK_MANAGED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(n > 0 && b && b->place == FK_MANAGED);
     return CUDA_SUCCESS;
 }

@@ -1,7 +1,7 @@
 /* cuda_abi.h - the binary interface of the CUDA driver, written from its reference manual.
  *
  * Only what this driver implements: types, layouts and numbers, under the names of the manual so
- * that functions.def compiles against a real cuda.h too (abi_check.c does just that where a toolkit
+ * that functions.def compiles against a real cuda.h too (abi_theirs.c does just that where a toolkit
  * is). */
 #ifndef FAKECUDA_ABI_H
 #define FAKECUDA_ABI_H

@@ -62,14 +62,13 @@ static CUresult read_devices(void) {
 }
 
 CUresult fk_cuInit(unsigned flags) {
-    FK_NEED(flags == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags == 0);
     if (fk.started) return CUDA_SUCCESS;
     FK_TRY(read_devices());
     for (int i = 0; i < fk.n_devices; i++) {
         fk_device *d = &fk.devices[i];
         d->default_pool = d->pool = fk_pool_new(d, 0, true);
         d->graphs = fk_pool_new(d, 0, true);
-        FK_NEED(d->pool, CUDA_ERROR_OUT_OF_MEMORY);
     }
     fk.started = true;
     return CUDA_SUCCESS;
@@ -85,27 +84,23 @@ FK_GETTER(cuDeviceGet, (CUdevice * out, int ordinal), FK_DEVICE_OF(d, ordinal), 
 FK_GETTER(cuDeviceGetCount, (int *out), (void)0, fk.n_devices)
 
 CUresult fk_cuDeviceGetName(char *name, int len, CUdevice dev) {
-    FK_NEED(name && len > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(name && len > 0);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     snprintf(name, (size_t)len, "%s", fk_device_of(dev)->profile->name);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice dev) {
-    FK_NEED(uuid, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(uuid);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     memcpy(uuid->bytes, "fakecuda-device\0", sizeof uuid->bytes);
     uuid->bytes[15] = (char)dev;
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuDeviceGetUuid(CUuuid *uuid, CUdevice dev) {
-    return fk_cuDeviceGetUuid_v2(uuid, dev);
-}
-
 /* Luids exist on Windows only. */
 CUresult fk_cuDeviceGetLuid(char *luid, unsigned *mask, CUdevice dev) {
-    FK_NEED(luid && mask, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(luid && mask);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     return CUDA_ERROR_NOT_SUPPORTED;
 }
@@ -159,7 +154,7 @@ static bool profile_attribute(const fk_device *d, unsigned attribute, int *value
 
 CUresult fk_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice dev) {
     enum { ATTRIBUTES = 148 };
-    FK_NEED(value && attribute > 0 && attribute < ATTRIBUTES, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value && attribute > 0 && attribute < ATTRIBUTES);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     fk_note("%u", (unsigned)attribute);
     if (profile_attribute(fk_device_of(dev), attribute, value)) return CUDA_SUCCESS;
@@ -170,7 +165,7 @@ CUresult fk_cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdev
 }
 
 CUresult fk_cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
-    FK_NEED(prop, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(prop);
     FK_DEVICE_OF(d, dev);
     *prop = (CUdevprop){.maxThreadsPerBlock = MAX_THREADS,
                         .maxThreadsDim = {MAX_THREADS, MAX_THREADS, 64},
@@ -186,7 +181,7 @@ CUresult fk_cuDeviceGetProperties(CUdevprop *prop, CUdevice dev) {
 }
 
 CUresult fk_cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
-    FK_NEED(major && minor, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(major && minor);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     *major = (int)fk_device_of(dev)->profile->sm / 10;
     *minor = (int)fk_device_of(dev)->profile->sm % 10;
@@ -194,19 +189,19 @@ CUresult fk_cuDeviceComputeCapability(int *major, int *minor, CUdevice dev) {
 }
 
 CUresult fk_cuDeviceGetPCIBusId(char *id, int len, CUdevice dev) {
-    FK_NEED(id && len > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(id && len > 0);
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     snprintf(id, (size_t)len, "0000:%02X:00.0", (unsigned)dev + 1);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuDeviceGetByPCIBusId(CUdevice *dev, const char *id) {
-    FK_NEED(dev && id, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(dev && id);
     unsigned domain = 0, bus = 0, slot = 0, function = 0;
     const bool full = sscanf(id, "%x:%x:%x.%x", &domain, &bus, &slot, &function) >= 3;
     if (!full) {
         domain = 0;
-        FK_NEED(sscanf(id, "%x:%x.%x", &bus, &slot, &function) >= 2, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(sscanf(id, "%x:%x.%x", &bus, &slot, &function) >= 2);
     }
     FK_NEED(domain == 0 && slot == 0 && function == 0 && bus >= 1 && (int)bus <= fk.n_devices,
             CUDA_ERROR_INVALID_DEVICE);
@@ -220,8 +215,7 @@ FK_GETTER(cuDeviceCanAccessPeer, (int *out, CUdevice dev, CUdevice peer),
 CUresult fk_cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attribute, CUdevice from,
                                     CUdevice to) {
     enum { PERFORMANCE_RANK = 1, ACCESS = 2, ATOMIC = 3, ARRAY_ACCESS = 4 };
-    FK_NEED(value && attribute >= PERFORMANCE_RANK && attribute <= ARRAY_ACCESS,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value && attribute >= PERFORMANCE_RANK && attribute <= ARRAY_ACCESS);
     FK_NEED(fk_device_of(from) && fk_device_of(to) && from != to, CUDA_ERROR_INVALID_DEVICE);
     *value = attribute == ACCESS || attribute == ATOMIC;
     return CUDA_SUCCESS;

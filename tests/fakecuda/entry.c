@@ -30,20 +30,23 @@ const fk_entry fk_table[FN_COUNT] = {
 #include "functions.def"
 };
 
-#define BODY(symbol, name, params, args, per_thread)                                               \
+#define BODY(symbol, name, params, call, per_thread)                                               \
     CUresult symbol params {                                                                       \
         CUresult fk_r = fk_enter(FN_##name, per_thread);                                           \
         if (fk_r == CUDA_SUCCESS || fk_happens(FN_##name)) {                                       \
-            const CUresult fk_own = fk_##name args;                                                \
+            const CUresult fk_own = call;                                                          \
             fk_r = fk_r == CUDA_SUCCESS ? fk_own : fk_r;                                           \
         }                                                                                          \
         return fk_leave(FN_##name, fk_r);                                                          \
     }
-#define F(name, since, need, params, args) BODY(name, name, params, args, false)
-#define FS(name, since, need, params, args)                                                        \
-    BODY(name, name, params, args, false) BODY(name##_ptsz, name, params, args, true)
-#define FD(name, since, need, params, args)                                                        \
-    BODY(name, name, params, args, false) BODY(name##_ptds, name, params, args, true)
+#define FC(name, since, need, params, call) BODY(name, name, params, call, false)
+#define FSC(name, since, need, params, call)                                                       \
+    BODY(name, name, params, call, false) BODY(name##_ptsz, name, params, call, true)
+#define FDC(name, since, need, params, call)                                                       \
+    BODY(name, name, params, call, false) BODY(name##_ptds, name, params, call, true)
+#define F(name, since, need, params, args)  FC(name, since, need, params, fk_##name args)
+#define FS(name, since, need, params, args) FSC(name, since, need, params, fk_##name args)
+#define FD(name, since, need, params, args) FDC(name, since, need, params, fk_##name args)
 #include "functions.def"
 
 /* ---- failures on demand ---------------------------------------------------------------------- */
@@ -68,11 +71,8 @@ static struct {
 static void add_failure(const char *name, size_t len, uint64_t nth, unsigned long code) {
     for (int fn = 0; fn < FN_COUNT; fn++) {
         if (strlen(fk_table[fn].name) == len && memcmp(fk_table[fn].name, name, len) == 0) {
-            failure *more = realloc(book.failures, (book.n_failures + 1) * sizeof *more);
-            if (more) {
-                more[book.n_failures++] = (failure){(enum fk_fn)fn, nth, (CUresult)code};
-                book.failures = more;
-            }
+            book.failures = ptx_grow(book.failures, (book.n_failures + 1) * sizeof(failure));
+            book.failures[book.n_failures++] = (failure){(enum fk_fn)fn, nth, (CUresult)code};
             return;
         }
     }
@@ -96,26 +96,18 @@ static void read_failures(void) {
     }
 }
 
-static bool has_word(enum fk_fn fn, const char *const *words, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strstr(fk_table[fn].name, words[i])) return true;
-    return false;
-}
-
 /* What only asks for words does not count. */
 static bool may_fail(enum fk_fn fn) {
-    static const char *const spared[] = {"GetError"};
-    return !has_word(fn, spared, 1);
+    return !strstr(fk_table[fn].name, "GetError");
 }
 
 /* What gives something back may answer with the error of earlier work, and has given it back. */
-static bool gives_back(enum fk_fn fn) {
-    static const char *const words[] = {"Destroy", "Free", "Release", "Unload"};
-    return has_word(fn, words, sizeof words / sizeof *words);
-}
-
 static bool fk_happens(enum fk_fn fn) {
-    return book.happens && gives_back(fn);
+    static const char *const words[] = {"Destroy", "Free", "Release", "Unload"};
+    bool gives_back = false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        gives_back |= strstr(fk_table[fn].name, words[i]) != NULL;
+    return book.happens && gives_back;
 }
 
 long braze_fake_fail_after(long n, int code) {
@@ -195,7 +187,7 @@ CUresult fk_enter(enum fk_fn fn, bool per_thread) {
 
 static void log_call(const char *name, CUresult result) {
     const char *text = "?";
-    fk_cuGetErrorName(result, &text);
+    fk_words_of(result, false, &text);
     fprintf(fk.config.log, "%s(%s) = %s\n", name, fk_self.note, text);
 }
 
@@ -272,7 +264,7 @@ static const char *renamed(const char *symbol, int version) {
 
 CUresult fk_cuGetProcAddress_v2(const char *symbol, void **pfn, int version, cuuint64_t flags,
                                 CUdriverProcAddressQueryResult *status) {
-    FK_NEED(symbol && pfn && flags <= PROC_PER_THREAD_STREAM, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(symbol && pfn && flags <= PROC_PER_THREAD_STREAM);
     *pfn = NULL;
     if (version > fk.config.driver_version) version = fk.config.driver_version;
     bool known = false;
@@ -304,13 +296,13 @@ CUresult fk_cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint
 
 /* Undocumented tables of the run-time library. Success with NULL would crash its callers. */
 CUresult fk_cuGetExportTable(const void **table, const CUuuid *id) {
-    FK_NEED(table && id, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(table && id);
     *table = NULL;
     return CUDA_ERROR_NOT_FOUND;
 }
 
-static CUresult words_of(CUresult error, bool sentence, const char **text) {
-    FK_NEED(text, CUDA_ERROR_INVALID_VALUE);
+CUresult fk_words_of(CUresult error, bool sentence, const char **text) {
+    FK_VALID(text);
     switch (error) {
 #define E(code, name, says)                                                                        \
     case name:                                                                                     \
@@ -321,12 +313,4 @@ static CUresult words_of(CUresult error, bool sentence, const char **text) {
     }
     *text = NULL;
     return CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult fk_cuGetErrorName(CUresult error, const char **text) {
-    return words_of(error, false, text);
-}
-
-CUresult fk_cuGetErrorString(CUresult error, const char **text) {
-    return words_of(error, true, text);
 }

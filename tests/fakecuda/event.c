@@ -17,11 +17,10 @@ void fk_event_drop(fk_event *event) {
 
 CUresult fk_cuEventCreate(CUevent *out, unsigned flags) {
     const unsigned all = EVENT_BLOCKING_SYNC | EVENT_DISABLE_TIMING | EVENT_INTERPROCESS;
-    FK_NEED(out && !(flags & ~all), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && !(flags & ~all));
     FK_NEED(!(flags & EVENT_INTERPROCESS),
             flags & EVENT_DISABLE_TIMING ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE);
     fk_event *e = fk_new(FK_EVENT, sizeof *e);
-    FK_NEED(e, CUDA_ERROR_OUT_OF_MEMORY);
     e->ctx = fk_current();
     e->flags = flags;
     e->refs = 1;
@@ -46,9 +45,7 @@ CUresult fk_record(fk_event *e, fk_stream *s) {
             return status;
         }
     }
-    fk_command *c = fk_enqueue(s, &work, NULL, 0, false);
-    FK_NEED(c, CUDA_ERROR_OUT_OF_MEMORY);
-    fk_event_became(e, c);
+    fk_event_became(e, fk_enqueue(s, &work, NULL, 0, false));
     return CUDA_SUCCESS;
 }
 
@@ -65,15 +62,14 @@ static CUresult record_captured(fk_event *e, fk_stream *s) {
     e->capture = s->capture;
     e->capture_id = s->capture->id;
     e->nodes.n = 0;
-    for (size_t i = 0; i < s->capture_deps.n; i++)
-        FK_NEED(fk_push(&e->nodes, s->capture_deps.at[i]), CUDA_ERROR_OUT_OF_MEMORY);
+    for (size_t i = 0; i < s->capture_deps.n; i++) fk_push(&e->nodes, s->capture_deps.at[i]);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuEventRecordWithFlags(CUevent handle, CUstream stream, unsigned flags) {
     FK_STREAM_OF(s, stream);
     FK_OBJECT(fk_event, e, FK_EVENT, handle, CUDA_ERROR_INVALID_HANDLE);
-    FK_NEED(flags <= EVENT_EXTERNAL, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags <= EVENT_EXTERNAL);
     FK_NEED(e->ctx == s->ctx, CUDA_ERROR_INVALID_HANDLE);
     fk_note("stream %llu", (unsigned long long)s->id);
     if (flags == EVENT_EXTERNAL) {
@@ -82,10 +78,6 @@ CUresult fk_cuEventRecordWithFlags(CUevent handle, CUstream stream, unsigned fla
         return fk_submit(s, &(fk_work){.kind = WORK_RECORD, .ctx = s->ctx, .event = e});
     }
     return s->capture ? record_captured(e, s) : fk_record(e, s);
-}
-
-CUresult fk_cuEventRecord(CUevent handle, CUstream stream) {
-    return fk_cuEventRecordWithFlags(handle, stream, 0);
 }
 
 /* Asking about an event of a capture spoils the capture. */
@@ -119,7 +111,7 @@ CUresult fk_cuEventSynchronize(CUevent handle) {
 }
 
 CUresult fk_cuEventElapsedTime(float *ms, CUevent start, CUevent end) {
-    FK_NEED(ms, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ms);
     const fk_event *a = fk_get(start, FK_EVENT), *b = fk_get(end, FK_EVENT);
     FK_NEED(a && b && a->last && b->last, CUDA_ERROR_INVALID_HANDLE);
     FK_NEED(!((a->flags | b->flags) & EVENT_DISABLE_TIMING), CUDA_ERROR_INVALID_HANDLE);
@@ -128,8 +120,4 @@ CUresult fk_cuEventElapsedTime(float *ms, CUevent start, CUevent end) {
     FK_NEED(a->last->state == CMD_DONE && b->last->state == CMD_DONE, CUDA_ERROR_NOT_READY);
     *ms = (float)(1e3 * (b->last->end - a->last->end));
     return CUDA_SUCCESS;
-}
-
-CUresult fk_cuEventElapsedTime_v2(float *ms, CUevent start, CUevent end) {
-    return fk_cuEventElapsedTime(ms, start, end);
 }

@@ -26,6 +26,7 @@
             return code;                                                                           \
         }                                                                                          \
     } while (0)
+#define FK_VALID(condition) FK_NEED(condition, CUDA_ERROR_INVALID_VALUE)
 #define FK_TRY(call)                                                                               \
     do {                                                                                           \
         const CUresult fk_r = (call);                                                              \
@@ -53,7 +54,7 @@
 /* A function that only reads: `find` says of whom, `value` what; its parameter for the answer is `out`. */
 #define FK_GETTER(function, params, find, value)                                                   \
     CUresult fk_##function params {                                                                \
-        FK_NEED(out, CUDA_ERROR_INVALID_VALUE);                                                    \
+        FK_VALID(out);                                                                             \
         find;                                                                                      \
         *out = value;                                                                              \
         return CUDA_SUCCESS;                                                                       \
@@ -86,7 +87,8 @@ typedef struct {
     uint32_t slot, generation;
 } fk_head;
 
-/* Zeroed object of `size` bytes with a handle; NULL when memory is out. */
+/* Zeroed object of `size` bytes with a handle. Host memory that is out ends the process, here as in the
+ * interpreter (ptx_grow). */
 void *fk_new(fk_kind kind, size_t size);
 /* Ends the handle and frees the object. */
 void fk_delete(void *object);
@@ -103,7 +105,7 @@ typedef struct {
     size_t n, cap;
 } fk_list;
 
-bool fk_push(fk_list *list, void *item);
+void fk_push(fk_list *list, void *item);
 /* Removes the first `item`, keeps the order; false if it is not there. */
 bool fk_remove(fk_list *list, const void *item);
 bool fk_has(const fk_list *list, const void *item);
@@ -273,7 +275,7 @@ fk_device *fk_device_of(CUdevice dev);
 fk_context *fk_context_of(CUcontext handle); /* NULL stands for NULL */
 void fk_context_close(fk_context *ctx);
 bool fk_can_reach(const fk_context *ctx, int device);
-uint64_t fk_random(uint64_t *state);
+double fk_now(void); /* queue.c: seconds */
 
 /* ---- work: what a command or a graph node does (work.c) -------------------------------------- */
 
@@ -342,7 +344,7 @@ typedef struct {
 
 /* Takes what `work` owns. A capturing stream makes a node of it, any other a command. */
 CUresult fk_submit(fk_stream *stream, fk_work *work);
-bool fk_work_copy(fk_work *to, const fk_work *from);
+void fk_work_copy(fk_work *to, const fk_work *from);
 void fk_work_free(fk_work *work);
 /* Reads or writes the program's own memory; false when it is not there. */
 bool fk_pageable(void *here, uint64_t there, uint64_t n, bool write);
@@ -372,8 +374,8 @@ typedef struct fk_command {
     char what[80];     /* for messages */
 } fk_command;
 
-/* Queues `work` after `deps` and whatever the stream's own rules say. NULL when memory is out.
- * `loose`: no stream rules (a node in the middle of a graph). The caller gets no reference. */
+/* Queues `work` after `deps` and whatever the stream's own rules say. `loose`: no stream rules (a node in
+ * the middle of a graph). The caller gets no reference. */
 fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n,
                        bool loose);
 void fk_hold(fk_command *command);
@@ -389,7 +391,7 @@ void fk_queue_seed(uint64_t seed);
 
 /* order.c: what is ordered before what, and the races */
 bool fk_ordered(const fk_command *first, const fk_command *second);
-bool fk_order_begin(fk_command *command, fk_command *const *deps, size_t n);
+void fk_order_begin(fk_command *command, fk_command *const *deps, size_t n);
 void fk_order_end(fk_command *command);   /* looks for races */
 void fk_order_known(fk_command *command); /* the host waited for it */
 void fk_order_known_all(const fk_context *ctx);
@@ -422,7 +424,8 @@ CUresult fk_record(fk_event *event, fk_stream *stream);
 typedef struct fk_capture {
     uint64_t id, thread;
     unsigned mode;
-    bool invalid, theirs; /* theirs: the graph is the program's, with `before` nodes in it at first */
+    bool invalid,
+        theirs; /* theirs: the graph is the program's, with `before` nodes in it at first */
     fk_graph *graph;
     size_t before;
     fk_stream *origin;
@@ -472,7 +475,6 @@ struct fk_function {
     unsigned registers;
     bool from_cubin; /* the register count is the assembler's */
     int max_dynamic, carveout;
-    uint32_t shape[3];   /* of cuFuncSetBlockShape */
     uint32_t cluster[3]; /* required, by the text or by an attribute; 0: none */
     bool wide_clusters;  /* of more than 8 blocks are allowed */
     int policy;
@@ -508,6 +510,7 @@ fk_function *fk_module_function(const fk_module *module, const char *name);
 CUresult fk_library_module(fk_library *library, fk_context *ctx, fk_module **out);
 /* A function from a CUfunction, or from a CUkernel in that type, in `ctx`. */
 CUresult fk_function_of(CUfunction handle, fk_context *ctx, fk_function **out);
+CUresult fk_func_config(CUfunction handle, unsigned config, unsigned most); /* is it one? */
 unsigned fk_function_max_threads(const fk_function *f);
 /* Blocks of `threads` that fit a multiprocessor; which limit says so does not matter. */
 int fk_occupancy(const fk_function *f, uint32_t threads, uint64_t dynamic);
@@ -530,6 +533,9 @@ CUresult fk_launch_work(fk_context *ctx, const fk_launch *launch, fk_work *work)
 CUresult fk_copy_work(fk_context *ctx, const CUDA_MEMCPY3D *copy, fk_work *work);
 CUresult fk_fill_work(fk_context *ctx, const CUDA_MEMSET_NODE_PARAMS *fill, fk_work *work);
 void fk_copy_describe(const fk_work *work, CUDA_MEMCPY3D *copy);
+typedef enum { SYNCHRONOUS, ASYNCHRONOUS } fk_manner;
+CUresult fk_copy(const CUDA_MEMCPY3D *copy, CUstream stream, fk_manner m);
+CUresult fk_copy_2d(const CUDA_MEMCPY2D *copy, CUstream stream, fk_manner m);
 
 /* ---- pools ----------------------------------------------------------------------------------- */
 
@@ -577,35 +583,40 @@ typedef struct {
 
 /* Whether all edges are full dependencies, the only ones here; NULL: they are. */
 bool fk_plain_edges(const CUgraphEdgeData *edges, size_t n);
+/* What a question for *n edges came to, with their data. */
+CUresult fk_zero_edges(CUresult status, CUgraphEdgeData *edges, const size_t *n);
+CUresult fk_graph_nodes(CUgraph graph, CUgraphNode *nodes, size_t *n, bool roots);
 fk_graph *fk_graph_new(void);
 void fk_graph_free(fk_graph *graph);
 fk_graph *fk_graph_copy(const fk_graph *graph);
-/* Adds a node that takes what `work` owns; NULL when memory is out. */
+/* Adds a node that takes what `work` owns. */
 fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n);
 bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to);
 bool fk_graph_acyclic(fk_graph *graph);
 bool fk_graph_sort(fk_graph *graph, fk_list *order); /* appends the nodes; false on a cycle */
 /* The node, in children too, that was copied from the node with this handle. */
 fk_node *fk_graph_find(const fk_graph *graph, const void *origin);
-/* node.c: parameters to work, for nodes of graphs and of executables */
-/* Gives the node `work`, if that could be made. */
-CUresult fk_node_replace(fk_node *node, fk_work *work, CUresult made);
-/* `old`: what the node did before, whose attributes stay, or NULL. */
-CUresult fk_node_event(fk_node *node, CUevent event);
-CUresult fk_kernel_work(const CUDA_KERNEL_NODE_PARAMS_v2 *params, const fk_work *old,
-                        fk_work *work);
-CUDA_KERNEL_NODE_PARAMS_v2 fk_kernel_params_v2(const CUDA_KERNEL_NODE_PARAMS_v1 *params);
-CUresult fk_copy_node_work(const CUDA_MEMCPY3D *copy, CUcontext ctx, fk_work *work);
-CUresult fk_fill_node_work(const CUDA_MEMSET_NODE_PARAMS *fill, CUcontext ctx, fk_work *work);
-CUresult fk_host_node_work(const CUDA_HOST_NODE_PARAMS *params, fk_context *ctx, fk_work *work);
-CUresult fk_node_params_work(const CUgraphNodeParams *params, const fk_work *old, fk_work *work);
+/* node.c: what a node of `type` does by its parameters; `old`: what it did before, whose attributes stay,
+ * or NULL. Events, children and addresses are parameters too. ctx: the one that is named, or NULL. */
+CUresult fk_node_work(CUgraphNodeType type, const void *params, CUcontext ctx, const fk_work *old,
+                      fk_work *work);
+void fk_node_replace(fk_node *node, fk_work *work);
+CUresult fk_node_add(CUgraphNode *out, CUgraph graph, const CUgraphNode *deps, size_t n,
+                     CUgraphNodeType type, const void *params, CUcontext ctx);
+CUresult fk_node_set(CUgraphNode node, CUgraphNodeType type, const void *params, CUcontext ctx);
+CUresult fk_exec_set(CUgraphExec exec, CUgraphNode node, CUgraphNodeType type, const void *params,
+                     CUcontext ctx);
+/* The general form: where the parameters of its type lie, and the context that it names. */
+const void *fk_params_of(const CUgraphNodeParams *params);
+CUcontext fk_params_ctx(const CUgraphNodeParams *params);
+/* The older form in the newer one. */
+const CUDA_KERNEL_NODE_PARAMS_v2 *fk_kernel_params(const CUDA_KERNEL_NODE_PARAMS_v1 *params,
+                                                   CUDA_KERNEL_NODE_PARAMS_v2 *wide);
 
 /* ---- the functions of the table -------------------------------------------------------------- */
 
 enum fk_fn {
 #define F(name, since, need, params, args) FN_##name,
-#define FS                                 F
-#define FD                                 F
 #include "functions.def"
     FN_COUNT
 };
@@ -624,14 +635,20 @@ extern const size_t fk_n_absent;
 #define F(name, since, need, params, args)                                                         \
     FK_EXPORT CUresult name params;                                                                \
     CUresult fk_##name params;
-#define FS(name, since, need, params, args)                                                        \
-    F(name, since, need, params, args) FK_EXPORT CUresult name##_ptsz params;
-#define FD(name, since, need, params, args)                                                        \
-    F(name, since, need, params, args) FK_EXPORT CUresult name##_ptds params;
+#define FC(name, since, need, params, call) FK_EXPORT CUresult name params;
+#define PTSZ(form, name, since, need, params, does)                                                \
+    form(name, since, need, params, does) FK_EXPORT CUresult name##_ptsz params;
+#define PTDS(form, name, since, need, params, does)                                                \
+    form(name, since, need, params, does) FK_EXPORT CUresult name##_ptds params;
+#define FS(...)  PTSZ(F, __VA_ARGS__)
+#define FSC(...) PTSZ(FC, __VA_ARGS__)
+#define FD(...)  PTDS(F, __VA_ARGS__)
+#define FDC(...) PTDS(FC, __VA_ARGS__)
 #include "functions.def"
 
 /* Locks, checks what the function needs, injects failures; leave() logs, counts and unlocks. */
 CUresult fk_enter(enum fk_fn fn, bool per_thread);
 CUresult fk_leave(enum fk_fn fn, CUresult result);
+CUresult fk_words_of(CUresult error, bool sentence, const char **text);
 
 #endif

@@ -64,7 +64,7 @@ static int constant_bytes(const fk_module *m) {
 }
 
 CUresult fk_cuFuncGetAttribute(int *value, CUfunction_attribute attribute, CUfunction handle) {
-    FK_NEED(value && (unsigned)attribute < CU_FUNC_ATTRIBUTE_MAX, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value && (unsigned)attribute < CU_FUNC_ATTRIBUTE_MAX);
     FK_FUNCTION_OF(f, handle);
     switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = (int)fk_function_max_threads(f); break;
@@ -97,15 +97,15 @@ static CUresult set_cluster_attribute(fk_function *f, CUfunction_attribute attri
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
         FK_NEED(!f->kernel->reqcluster[0], CUDA_ERROR_NOT_PERMITTED);
-        FK_NEED(value >= 0, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(value >= 0);
         f->cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH] = (uint32_t)value;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
-        FK_NEED(value == 0 || value == 1, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(value == 0 || value == 1);
         f->wide_clusters = value != 0;
         return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-        FK_NEED(value >= 0 && value < POLICIES, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(value >= 0 && value < POLICIES);
         f->policy = value;
         return CUDA_SUCCESS;
     default: return CUDA_ERROR_INVALID_VALUE;
@@ -117,38 +117,29 @@ CUresult fk_cuFuncSetAttribute(CUfunction handle, CUfunction_attribute attribute
     const fk_profile *p = f->module->ctx->device->profile;
     if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
         const int room = p->shared_optin - (int)f->kernel->shared_static;
-        FK_NEED(value >= 0 && value <= room, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(value >= 0 && value <= room);
         f->max_dynamic = value;
         return CUDA_SUCCESS;
     }
     if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
-        FK_NEED(value >= -1 && value <= 100, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(value >= -1 && value <= 100);
         f->carveout = value;
         return CUDA_SUCCESS;
     }
     return set_cluster_attribute(f, attribute, value);
 }
 
-CUresult fk_cuFuncSetCacheConfig(CUfunction handle, CUfunc_cache config) {
-    enum { CONFIGS = 4 };
+CUresult fk_func_config(CUfunction handle, unsigned config, unsigned most) {
     FK_FUNCTION_OF(f, handle);
-    return config < CONFIGS ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-CUresult fk_cuFuncSetSharedMemConfig(CUfunction handle, CUsharedconfig config) {
-    FK_FUNCTION_OF(f, handle);
-    return config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    FK_VALID(config <= most);
+    return CUDA_SUCCESS;
 }
 
 /* Kept for programs that still call it; the launches of those days are absent. */
 CUresult fk_cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {
     FK_FUNCTION_OF(f, handle);
-    FK_NEED(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS &&
-                (long long)x * y * z <= MOST_THREADS,
-            CUDA_ERROR_INVALID_VALUE);
-    f->shape[0] = (uint32_t)x;
-    f->shape[1] = (uint32_t)y;
-    f->shape[2] = (uint32_t)z;
+    FK_VALID(x > 0 && y > 0 && z > 0 && (long long)x * y <= MOST_THREADS &&
+             (long long)x * y * z <= MOST_THREADS);
     return CUDA_SUCCESS;
 }
 
@@ -158,9 +149,9 @@ FK_GETTER(cuFuncGetName, (const char **out, CUfunction handle), FK_FUNCTION_OF(f
           f->kernel->name)
 
 CUresult fk_cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, size_t *size) {
-    FK_NEED(offset, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(offset);
     FK_FUNCTION_OF(f, handle);
-    FK_NEED(index < f->kernel->n_params, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(index < f->kernel->n_params);
     *offset = f->kernel->params[index].offset;
     if (size) *size = f->kernel->params[index].size;
     return CUDA_SUCCESS;
@@ -169,26 +160,14 @@ CUresult fk_cuFuncGetParamInfo(CUfunction handle, size_t index, size_t *offset, 
 FK_GETTER(cuFuncIsLoaded, (CUfunctionLoadingState * out, CUfunction handle),
           FK_FUNCTION_OF(f, handle), f != NULL)
 
-CUresult fk_cuFuncLoad(CUfunction handle) {
-    fk_function *f;
-    return fk_function_of(handle, fk_current(), &f);
-}
-
 /* ---- occupancy ------------------------------------------------------------------------------- */
 
 CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction handle, int threads,
                                                         size_t shared) {
-    FK_NEED(blocks && threads > 0 && threads <= MOST_THREADS, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(blocks && threads > 0 && threads <= MOST_THREADS);
     FK_FUNCTION_OF(f, handle);
     *blocks = fk_occupancy(f, (uint32_t)threads, shared);
     return CUDA_SUCCESS;
-}
-
-CUresult fk_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, CUfunction handle,
-                                                                 int threads, size_t shared,
-                                                                 unsigned flags) {
-    FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
-    return fk_cuOccupancyMaxActiveBlocksPerMultiprocessor(blocks, handle, threads, shared);
 }
 
 /* As if any multiprocessors could make a cluster. */
@@ -196,7 +175,7 @@ CUresult fk_cuOccupancyMaxActiveClusters(int *clusters, CUfunction handle,
                                          const CUlaunchConfig *config) {
     fk_launch l;
     uint32_t cluster[3];
-    FK_NEED(clusters, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(clusters);
     FK_FUNCTION_OF(f, handle);
     FK_TRY(fk_launch_read(config, &l));
     FK_TRY(fk_launch_cluster(&l, f, cluster));
@@ -210,7 +189,7 @@ CUresult fk_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction handle,
                                                const CUlaunchConfig *config) {
     enum { PORTABLE = 8, MOST = 16 };
     fk_launch l;
-    FK_NEED(size, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(size);
     FK_FUNCTION_OF(f, handle);
     FK_TRY(fk_launch_read(config, &l));
     const uint32_t bound = f->kernel->maxclusterrank, most = f->wide_clusters ? MOST : PORTABLE;
@@ -225,7 +204,7 @@ CUresult fk_cuOccupancyMaxPotentialClusterSize(int *size, CUfunction handle,
 CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction handle,
                                              CUoccupancyB2DSize shared_of, size_t shared,
                                              int limit) {
-    FK_NEED(grid && block && limit >= 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(grid && block && limit >= 0);
     FK_FUNCTION_OF(f, handle);
     int most = (int)fk_function_max_threads(f), best = 0;
     most = limit > 0 && limit < most ? limit : most;
@@ -242,21 +221,13 @@ CUresult fk_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction h
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuOccupancyMaxPotentialBlockSizeWithFlags(int *grid, int *block, CUfunction handle,
-                                                      CUoccupancyB2DSize shared_of, size_t shared,
-                                                      int limit, unsigned flags) {
-    FK_NEED(flags <= 1, CUDA_ERROR_INVALID_VALUE);
-    return fk_cuOccupancyMaxPotentialBlockSize(grid, block, handle, shared_of, shared, limit);
-}
-
 CUresult fk_cuOccupancyAvailableDynamicSMemPerBlock(size_t *shared, CUfunction handle, int blocks,
                                                     int threads) {
-    FK_NEED(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(shared && blocks > 0 && threads > 0 && threads <= MOST_THREADS);
     FK_FUNCTION_OF(f, handle);
     const fk_profile *p = f->module->ctx->device->profile;
     const int reserved = p->sm >= 80 ? RESERVED_SHARED : 0;
-    FK_NEED(fk_occupancy(f, (uint32_t)threads, 0) >= blocks, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(fk_occupancy(f, (uint32_t)threads, 0) >= blocks);
     const int each = p->shared_sm / blocks - reserved - (int)f->kernel->shared_static;
     const int most = f->max_dynamic; /* what a launch may ask for */
     *shared = each < 0 ? 0 : (size_t)(each < most ? each : most);

@@ -61,13 +61,8 @@ static const CUgraphNodeType types[WORK_KINDS] = {
 
 fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size_t n) {
     fk_node *node = fk_new(FK_NODE, sizeof *node);
-    bool ok = node != NULL;
-    for (size_t i = 0; ok && i < n; i++) ok = fk_push(&node->deps, deps[i]);
-    if (!ok || !fk_push(&graph->nodes, node)) {
-        fk_work_free(work);
-        if (node) node_free(node);
-        return NULL;
-    }
+    for (size_t i = 0; i < n; i++) fk_push(&node->deps, deps[i]);
+    fk_push(&graph->nodes, node);
     node->graph = graph;
     node->work = *work;
     node->type = types[work->kind];
@@ -76,44 +71,27 @@ fk_node *fk_graph_add(fk_graph *graph, fk_work *work, fk_node *const *deps, size
 }
 
 /* What the user's objects keep alive, a copy needs as well. */
-static bool keep_user_objects(fk_graph *graph, const fk_graph *from) {
-    for (size_t i = 0; i < from->user_objects.n; i++) {
-        user_object *o = from->user_objects.at[i];
-        if (!fk_push(&graph->user_objects, o)) return false;
-        o->held++;
-    }
-    return true;
-}
-
 fk_graph *fk_graph_copy(const fk_graph *from) {
     fk_graph *graph = fk_graph_new();
-    if (graph && !keep_user_objects(graph, from)) {
-        fk_graph_free(graph);
-        return NULL;
+    for (size_t i = 0; i < from->user_objects.n; i++) {
+        user_object *o = from->user_objects.at[i];
+        fk_push(&graph->user_objects, o);
+        o->held++;
     }
-    for (size_t i = 0; graph && i < from->nodes.n; i++) {
+    for (size_t i = 0; i < from->nodes.n; i++) {
         const fk_node *old = from->nodes.at[i];
         fk_work work;
-        fk_node *node =
-            fk_work_copy(&work, &old->work) ? fk_graph_add(graph, &work, NULL, 0) : NULL;
-        if (!node) {
-            fk_graph_free(graph);
-            return NULL;
-        }
+        fk_work_copy(&work, &old->work);
+        fk_node *node = fk_graph_add(graph, &work, NULL, 0);
         node->type = old->type;
         node->origin_handle = fk_handle(old);
         node->disabled = old->disabled;
     }
-    for (size_t i = 0; graph && i < from->nodes.n; i++) {
+    for (size_t i = 0; i < from->nodes.n; i++) {
         const fk_node *old = from->nodes.at[i];
         fk_node *node = graph->nodes.at[i];
-        for (size_t k = 0; k < old->deps.n; k++) {
-            const fk_node *dep = old->deps.at[k];
-            if (!fk_push(&node->deps, graph->nodes.at[dep->index])) {
-                fk_graph_free(graph);
-                return NULL;
-            }
-        }
+        for (size_t k = 0; k < old->deps.n; k++)
+            fk_push(&node->deps, graph->nodes.at[((const fk_node *)old->deps.at[k])->index]);
     }
     return graph;
 }
@@ -139,28 +117,28 @@ bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to) {
     return found;
 }
 
-/* Every node after its dependencies; false on a cycle or without memory. A node's mark: 0 not seen,
- * 1 open, 2 placed. The work list holds each node at most once for every edge. */
+/* Every node after its dependencies; false on a cycle. A node's mark: 0 not seen, 1 open, 2 placed. The work list holds each node at most once for every edge. */
 bool fk_graph_sort(fk_graph *graph, fk_list *order) {
     fk_list open = {0};
     bool ok = true;
     clear_marks(graph);
     for (size_t i = 0; ok && i < graph->nodes.n; i++) {
-        ok = fk_push(&open, graph->nodes.at[i]);
+        fk_push(&open, graph->nodes.at[i]);
         while (ok && open.n > 0) {
             fk_node *node = open.at[open.n - 1];
             if (node->mark != 0) {
                 open.n--;
                 if (node->mark == 1) {
                     node->mark = 2;
-                    ok = fk_push(order, node);
+                    fk_push(order, node);
                 }
                 continue;
             }
             node->mark = 1;
             for (size_t k = 0; ok && k < node->deps.n; k++) {
                 const fk_node *dep = node->deps.at[k];
-                ok = dep->mark != 1 && (dep->mark == 2 || fk_push(&open, node->deps.at[k]));
+                ok = dep->mark != 1;
+                if (dep->mark == 0) fk_push(&open, node->deps.at[k]);
             }
         }
     }
@@ -178,26 +156,22 @@ bool fk_graph_acyclic(fk_graph *graph) {
 /* ---- the interface --------------------------------------------------------------------------- */
 
 CUresult fk_cuGraphCreate(CUgraph *out, unsigned flags) {
-    FK_NEED(out && flags == 0, CUDA_ERROR_INVALID_VALUE);
-    const fk_graph *graph = fk_graph_new();
-    FK_NEED(graph, CUDA_ERROR_OUT_OF_MEMORY);
-    *out = fk_handle(graph);
+    FK_VALID(out && flags == 0);
+    *out = fk_handle(fk_graph_new());
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuGraphDestroy(CUgraph handle) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && !graph->owned && !graph->capturing, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && !graph->owned && !graph->capturing);
     fk_graph_free(graph);
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuGraphClone(CUgraph *out, CUgraph handle) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(out && graph, CUDA_ERROR_INVALID_VALUE);
-    const fk_graph *copy = fk_graph_copy(graph);
-    FK_NEED(copy, CUDA_ERROR_OUT_OF_MEMORY);
-    *out = fk_handle(copy);
+    FK_VALID(out && graph);
+    *out = fk_handle(fk_graph_copy(graph));
     return CUDA_SUCCESS;
 }
 
@@ -215,9 +189,9 @@ fk_node *fk_graph_find(const fk_graph *graph, const void *origin) {
 
 CUresult fk_cuGraphNodeFindInClone(CUgraphNode *out, CUgraphNode node, CUgraph clone) {
     const fk_graph *graph = fk_get(clone, FK_GRAPH);
-    FK_NEED(out && node && graph, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && node && graph);
     const fk_node *found = fk_graph_find(graph, node);
-    FK_NEED(found, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(found);
     *out = fk_handle(found);
     return CUDA_SUCCESS;
 }
@@ -251,9 +225,9 @@ static CUresult told(answer *a, size_t *n) {
     return CUDA_SUCCESS;
 }
 
-static CUresult tell_nodes(CUgraph handle, CUgraphNode *nodes, size_t *n, bool roots) {
+CUresult fk_graph_nodes(CUgraph handle, CUgraphNode *nodes, size_t *n, bool roots) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && n, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && n);
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
@@ -262,17 +236,9 @@ static CUresult tell_nodes(CUgraph handle, CUgraphNode *nodes, size_t *n, bool r
     return told(&a, n);
 }
 
-CUresult fk_cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *n) {
-    return tell_nodes(graph, nodes, n, false);
-}
-
-CUresult fk_cuGraphGetRootNodes(CUgraph graph, CUgraphNode *nodes, size_t *n) {
-    return tell_nodes(graph, nodes, n, true);
-}
-
 CUresult fk_cuGraphGetEdges(CUgraph handle, CUgraphNode *from, CUgraphNode *to, size_t *n) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && n && !from == !to, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && n && !from == !to);
     answer a = {.first = from, .second = to, .room = *n};
     for (size_t i = 0; i < graph->nodes.n; i++) {
         const fk_node *node = graph->nodes.at[i];
@@ -283,7 +249,7 @@ CUresult fk_cuGraphGetEdges(CUgraph handle, CUgraphNode *from, CUgraphNode *to, 
 
 CUresult fk_cuGraphNodeGetDependencies(CUgraphNode handle, CUgraphNode *nodes, size_t *n) {
     const fk_node *node = fk_get(handle, FK_NODE);
-    FK_NEED(node && n, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(node && n);
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < node->deps.n; i++) tell(&a, node->deps.at[i], NULL);
     return told(&a, n);
@@ -291,7 +257,7 @@ CUresult fk_cuGraphNodeGetDependencies(CUgraphNode handle, CUgraphNode *nodes, s
 
 CUresult fk_cuGraphNodeGetDependentNodes(CUgraphNode handle, CUgraphNode *nodes, size_t *n) {
     const fk_node *node = fk_get(handle, FK_NODE);
-    FK_NEED(node && n, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(node && n);
     answer a = {.first = nodes, .room = *n};
     for (size_t i = 0; i < node->graph->nodes.n; i++) {
         const fk_node *other = node->graph->nodes.at[i];
@@ -301,8 +267,10 @@ CUresult fk_cuGraphNodeGetDependentNodes(CUgraphNode handle, CUgraphNode *nodes,
 }
 
 /* Edge data: only full dependencies exist here, all zeros. */
-static void zero_edges(CUgraphEdgeData *edges, size_t n) {
-    for (size_t i = 0; edges && i < n; i++) edges[i] = (CUgraphEdgeData){0};
+CUresult fk_zero_edges(CUresult status, CUgraphEdgeData *edges, const size_t *n) {
+    for (size_t i = 0; status == CUDA_SUCCESS && edges && i < *n; i++)
+        edges[i] = (CUgraphEdgeData){0};
+    return status;
 }
 
 bool fk_plain_edges(const CUgraphEdgeData *edges, size_t n) {
@@ -311,37 +279,15 @@ bool fk_plain_edges(const CUgraphEdgeData *edges, size_t n) {
     return true;
 }
 
-CUresult fk_cuGraphGetEdges_v2(CUgraph graph, CUgraphNode *from, CUgraphNode *to,
-                               CUgraphEdgeData *edges, size_t *n) {
-    FK_TRY(fk_cuGraphGetEdges(graph, from, to, n));
-    zero_edges(edges, from ? *n : 0);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuGraphNodeGetDependencies_v2(CUgraphNode node, CUgraphNode *nodes,
-                                          CUgraphEdgeData *edges, size_t *n) {
-    FK_TRY(fk_cuGraphNodeGetDependencies(node, nodes, n));
-    zero_edges(edges, nodes ? *n : 0);
-    return CUDA_SUCCESS;
-}
-
-CUresult fk_cuGraphNodeGetDependentNodes_v2(CUgraphNode node, CUgraphNode *nodes,
-                                            CUgraphEdgeData *edges, size_t *n) {
-    FK_TRY(fk_cuGraphNodeGetDependentNodes(node, nodes, n));
-    zero_edges(edges, nodes ? *n : 0);
-    return CUDA_SUCCESS;
-}
-
 CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, const CUgraphNode *to,
                                    size_t n) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && (n == 0 || (from && to)));
     for (size_t i = 0; i < n; i++) {
         fk_node *a = fk_get(from[i], FK_NODE), *b = fk_get(to[i], FK_NODE);
-        FK_NEED(a && b && a != b && a->graph == graph && b->graph == graph,
-                CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(!fk_has(&b->deps, a), CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(fk_push(&b->deps, a), CUDA_ERROR_OUT_OF_MEMORY);
+        FK_VALID(a && b && a != b && a->graph == graph && b->graph == graph);
+        FK_VALID(!fk_has(&b->deps, a));
+        fk_push(&b->deps, a);
         if (!fk_graph_acyclic(graph)) {
             fk_remove(&b->deps, a);
             return CUDA_ERROR_INVALID_VALUE;
@@ -353,26 +299,13 @@ CUresult fk_cuGraphAddDependencies(CUgraph handle, const CUgraphNode *from, cons
 CUresult fk_cuGraphRemoveDependencies(CUgraph handle, const CUgraphNode *from,
                                       const CUgraphNode *to, size_t n) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && (n == 0 || (from && to)), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && (n == 0 || (from && to)));
     for (size_t i = 0; i < n; i++) {
         const fk_node *a = fk_get(from[i], FK_NODE);
         fk_node *b = fk_get(to[i], FK_NODE);
-        FK_NEED(a && b && b->graph == graph && fk_remove(&b->deps, a), CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(a && b && b->graph == graph && fk_remove(&b->deps, a));
     }
     return CUDA_SUCCESS;
-}
-
-CUresult fk_cuGraphAddDependencies_v2(CUgraph graph, const CUgraphNode *from, const CUgraphNode *to,
-                                      const CUgraphEdgeData *edges, size_t n) {
-    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
-    return fk_cuGraphAddDependencies(graph, from, to, n);
-}
-
-CUresult fk_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *from,
-                                         const CUgraphNode *to, const CUgraphEdgeData *edges,
-                                         size_t n) {
-    FK_NEED(fk_plain_edges(edges, n), CUDA_ERROR_NOT_SUPPORTED);
-    return fk_cuGraphRemoveDependencies(graph, from, to, n);
 }
 
 CUresult fk_cuGraphDestroyNode(CUgraphNode handle) {
@@ -419,7 +352,7 @@ static void draw(FILE *out, const fk_graph *graph) {
 
 CUresult fk_cuGraphDebugDotPrint(CUgraph handle, const char *path, unsigned flags) {
     const fk_graph *graph = fk_get(handle, FK_GRAPH);
-    FK_NEED(graph && path && !(flags & ~(unsigned)GRAPH_DEBUG_DOT_FLAGS), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && path && !(flags & ~(unsigned)GRAPH_DEBUG_DOT_FLAGS));
     FILE *out = fopen(path, "w");
     FK_NEED(out, CUDA_ERROR_OPERATING_SYSTEM);
     fprintf(out, "digraph dot {\n");
@@ -433,9 +366,8 @@ CUresult fk_cuGraphDebugDotPrint(CUgraph handle, const char *path, unsigned flag
 CUresult fk_cuUserObjectCreate(CUuserObject *out, void *ptr, CUhostFn destroy, unsigned count,
                                unsigned flags) {
     enum { NO_DESTRUCTOR_SYNC = 1 };
-    FK_NEED(out && destroy && count > 0 && flags == NO_DESTRUCTOR_SYNC, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && destroy && count > 0 && flags == NO_DESTRUCTOR_SYNC);
     user_object *o = fk_new(FK_USER_OBJECT, sizeof *o);
-    FK_NEED(o, CUDA_ERROR_OUT_OF_MEMORY);
     o->ptr = ptr;
     o->destroy = destroy;
     o->refs = count;
@@ -445,14 +377,14 @@ CUresult fk_cuUserObjectCreate(CUuserObject *out, void *ptr, CUhostFn destroy, u
 
 CUresult fk_cuUserObjectRetain(CUuserObject handle, unsigned n) {
     user_object *o = fk_get(handle, FK_USER_OBJECT);
-    FK_NEED(o && n > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(o && n > 0);
     o->refs += n;
     return CUDA_SUCCESS;
 }
 
 CUresult fk_cuUserObjectRelease(CUuserObject handle, unsigned n) {
     user_object *o = fk_get(handle, FK_USER_OBJECT);
-    FK_NEED(o && n > 0 && n <= o->refs, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(o && n > 0 && n <= o->refs);
     o->refs -= n;
     end_user_object(o);
     return CUDA_SUCCESS;
@@ -463,10 +395,9 @@ CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigne
     enum { MOVE = 1, MOST = 1 << 16 };
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     user_object *o = fk_get(object, FK_USER_OBJECT);
-    FK_NEED(graph && o && n > 0 && n <= MOST && flags <= MOVE, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(flags != MOVE || n <= o->refs, CUDA_ERROR_INVALID_VALUE);
-    for (unsigned i = 0; i < n; i++)
-        FK_NEED(fk_push(&graph->user_objects, o), CUDA_ERROR_OUT_OF_MEMORY);
+    FK_VALID(graph && o && n > 0 && n <= MOST && flags <= MOVE);
+    FK_VALID(flags != MOVE || n <= o->refs);
+    for (unsigned i = 0; i < n; i++) fk_push(&graph->user_objects, o);
     o->held += n;
     o->refs -= flags == MOVE ? n : 0;
     return CUDA_SUCCESS;
@@ -475,10 +406,10 @@ CUresult fk_cuGraphRetainUserObject(CUgraph handle, CUuserObject object, unsigne
 CUresult fk_cuGraphReleaseUserObject(CUgraph handle, CUuserObject object, unsigned n) {
     fk_graph *graph = fk_get(handle, FK_GRAPH);
     user_object *o = fk_get(object, FK_USER_OBJECT);
-    FK_NEED(graph && o && n > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(graph && o && n > 0);
     unsigned held = 0;
     for (size_t i = 0; i < graph->user_objects.n; i++) held += graph->user_objects.at[i] == o;
-    FK_NEED(n <= held, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(n <= held);
     for (unsigned i = 0; i < n; i++) fk_remove(&graph->user_objects, o);
     o->held -= n;
     end_user_object(o);

@@ -21,23 +21,16 @@ static struct {
     size_t freed_head, freed_n, freed_cap;
 } slots;
 
-static bool slots_grow(void) {
-    const size_t cap = slots.cap ? 2 * slots.cap : 256;
-    fk_head **at = realloc(slots.at, cap * sizeof *at);
-    if (!at) return false;
-    slots.at = at;
-    uint16_t *generation = realloc(slots.generation, cap * sizeof *generation);
-    if (!generation) return false;
-    slots.generation = generation;
-    slots.cap = cap;
-    return true;
+static void slots_grow(void) {
+    slots.cap = slots.cap == SLOT_MAX ? SIZE_MAX : slots.cap ? 2 * slots.cap : 256;
+    slots.at = ptx_grow(slots.at, slots.cap * sizeof *slots.at);
+    slots.generation = ptx_grow(slots.generation, slots.cap * sizeof *slots.generation);
 }
 
 static void rest_slot(uint32_t slot) {
     if (slots.freed_n == slots.freed_cap) {
         const size_t cap = slots.freed_cap ? 2 * slots.freed_cap : 2 * SLOT_REST;
-        uint32_t *freed = malloc(cap * sizeof *freed);
-        if (!freed) return; /* the slot is lost, nothing else */
+        uint32_t *freed = ptx_grow(NULL, cap * sizeof *freed);
         for (size_t i = 0; i < slots.freed_n; i++)
             freed[i] = slots.freed[(slots.freed_head + i) % slots.freed_cap];
         free(slots.freed);
@@ -48,27 +41,22 @@ static void rest_slot(uint32_t slot) {
     slots.freed[(slots.freed_head + slots.freed_n++) % slots.freed_cap] = slot;
 }
 
-static bool take_slot(uint32_t *slot) {
+static uint32_t take_slot(void) {
     if (slots.freed_n > SLOT_REST) {
-        *slot = slots.freed[slots.freed_head];
+        const uint32_t slot = slots.freed[slots.freed_head];
         slots.freed_head = (slots.freed_head + 1) % slots.freed_cap;
         slots.freed_n--;
-        slots.generation[*slot]++;
-        return true;
+        slots.generation[slot]++;
+        return slot;
     }
-    if (slots.n == SLOT_MAX || (slots.n == slots.cap && !slots_grow())) return false;
-    *slot = (uint32_t)slots.n++;
-    slots.generation[*slot] = 0;
-    return true;
+    if (slots.n == slots.cap) slots_grow();
+    slots.generation[slots.n] = 0;
+    return (uint32_t)slots.n++;
 }
 
 void *fk_new(fk_kind kind, size_t size) {
-    fk_head *head = calloc(1, size);
-    if (!head || !take_slot(&head->slot)) {
-        free(head);
-        return NULL;
-    }
-    head->kind = kind;
+    fk_head *head = ptx_zeroed(size);
+    *head = (fk_head){.kind = kind, .slot = take_slot()};
     head->generation = slots.generation[head->slot];
     slots.at[head->slot] = head;
     return head;
@@ -121,16 +109,12 @@ void *fk_handle(const void *object) {
                                (uint64_t)head->slot << SLOT_SHIFT);
 }
 
-bool fk_push(fk_list *list, void *item) {
+void fk_push(fk_list *list, void *item) {
     if (list->n == list->cap) {
-        const size_t cap = list->cap ? 2 * list->cap : 4;
-        void **at = realloc(list->at, cap * sizeof *at);
-        if (!at) return false;
-        list->at = at;
-        list->cap = cap;
+        list->cap = list->cap ? 2 * list->cap : 4;
+        list->at = ptx_grow(list->at, list->cap * sizeof *list->at);
     }
     list->at[list->n++] = item;
-    return true;
 }
 
 bool fk_remove(fk_list *list, const void *item) {

@@ -143,7 +143,7 @@ static bool looks_like_text(const char *text) {
 CUresult fk_image_open(const void *data, unsigned sm, fk_image *image, const char **why) {
     *image = (fk_image){0};
     *why = "";
-    FK_NEED(data, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(data);
     if (looks_like_text(data)) {
         image->ptx = data;
         image->ptx_len = strlen(data);

@@ -14,18 +14,16 @@ static CUresult check_shape(const fk_launch *l, const fk_function *f) {
                           most_block[3] = {1024, 1024, 64};
     uint64_t threads = 1;
     for (int i = 0; i < 3; i++) {
-        FK_NEED((l->grid[i] > 0 || l->node) && l->grid[i] <= most_grid[i],
-                CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(l->block[i] > 0 && l->block[i] <= most_block[i], CUDA_ERROR_INVALID_VALUE);
+        FK_VALID((l->grid[i] > 0 || l->node) && l->grid[i] <= most_grid[i]);
+        FK_VALID(l->block[i] > 0 && l->block[i] <= most_block[i]);
         threads *= l->block[i];
     }
-    FK_NEED(threads <= 1024, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(threads <= 1024);
     const ptx_kernel *k = f->kernel;
     if (k->reqntid[0]) {
-        FK_NEED(memcmp(k->reqntid, l->block, sizeof k->reqntid) == 0, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(memcmp(k->reqntid, l->block, sizeof k->reqntid) == 0);
     } else if (k->maxntid[0]) {
-        FK_NEED(threads <= (uint64_t)k->maxntid[0] * k->maxntid[1] * k->maxntid[2],
-                CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(threads <= (uint64_t)k->maxntid[0] * k->maxntid[1] * k->maxntid[2]);
     }
     FK_NEED(threads <= fk_function_max_threads(f), CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
     return CUDA_SUCCESS;
@@ -33,7 +31,7 @@ static CUresult check_shape(const fk_launch *l, const fk_function *f) {
 
 static CUresult check_resources(const fk_launch *l, const fk_function *f) {
     const fk_profile *p = f->module->ctx->device->profile;
-    FK_NEED(l->shared <= (unsigned)f->max_dynamic, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(l->shared <= (unsigned)f->max_dynamic);
     FK_NEED((uint64_t)l->shared + f->kernel->shared_static <= (uint64_t)p->shared_optin,
             CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES);
     if (l->cooperative) {
@@ -59,7 +57,7 @@ CUresult fk_launch_cluster(const fk_launch *l, const fk_function *f, uint32_t cl
             CUDA_ERROR_INVALID_CLUSTER_SIZE);
     if (!given && !f->cluster[0]) return CUDA_SUCCESS;
     const uint64_t blocks = blocks_of(cluster), bound = f->kernel->maxclusterrank;
-    FK_NEED(blocks > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(blocks > 0);
     FK_NEED(blocks == 1 || f->module->ctx->device->profile->sm >= 90, CUDA_ERROR_NOT_SUPPORTED);
     FK_NEED(blocks <= (f->wide_clusters ? MOST : PORTABLE) && (!bound || blocks <= bound),
             CUDA_ERROR_INVALID_CLUSTER_SIZE);
@@ -68,8 +66,7 @@ CUresult fk_launch_cluster(const fk_launch *l, const fk_function *f, uint32_t cl
 
 static CUresult check_cluster(const fk_launch *l, const fk_function *f, uint32_t cluster[3]) {
     FK_TRY(fk_launch_cluster(l, f, cluster));
-    for (int i = 0; i < 3 && cluster[0]; i++)
-        FK_NEED(l->grid[i] % cluster[i] == 0, CUDA_ERROR_INVALID_VALUE);
+    for (int i = 0; i < 3 && cluster[0]; i++) FK_VALID(l->grid[i] % cluster[i] == 0);
     return CUDA_SUCCESS;
 }
 
@@ -81,26 +78,26 @@ static CUresult read_extra(void **extra, const ptx_kernel *k, uint8_t *params) {
         if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER) {
             buffer = extra[1];
         } else if (*extra == CU_LAUNCH_PARAM_BUFFER_SIZE) {
-            FK_NEED(extra[1], CUDA_ERROR_INVALID_VALUE);
+            FK_VALID(extra[1]);
             memcpy(&size, extra[1], sizeof size);
         } else {
             return CUDA_ERROR_INVALID_VALUE;
         }
     }
-    FK_NEED(buffer || size == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(buffer || size == 0);
     /* Trailing padding of the last parameter may be left out. */
     const ptx_param *last = k->n_params ? &k->params[k->n_params - 1] : NULL;
-    FK_NEED(size >= (last ? last->offset + last->size : 0), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(size >= (last ? last->offset + last->size : 0));
     if (size > 0) memcpy(params, buffer, size < k->param_bytes ? size : k->param_bytes);
     return CUDA_SUCCESS;
 }
 
 static CUresult read_params(const fk_launch *l, const ptx_kernel *k, uint8_t *params) {
-    FK_NEED(!l->params || !l->extra, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!l->params || !l->extra);
     if (l->extra) return read_extra(l->extra, k, params);
-    FK_NEED(l->params || k->n_params == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(l->params || k->n_params == 0);
     for (unsigned i = 0; i < k->n_params; i++) {
-        FK_NEED(l->params[i], CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(l->params[i]);
         memcpy(params + k->params[i].offset, l->params[i], k->params[i].size);
     }
     return CUDA_SUCCESS;
@@ -109,14 +106,13 @@ static CUresult read_params(const fk_launch *l, const ptx_kernel *k, uint8_t *pa
 CUresult fk_launch_work(fk_context *ctx, const fk_launch *l, fk_work *work) {
     fk_function *f;
     FK_TRY(fk_function_of(l->func, ctx, &f));
-    FK_NEED(!l->cooperative || !l->extra, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(!l->cooperative || !l->extra);
     FK_TRY(check_shape(l, f));
     FK_TRY(check_resources(l, f));
     uint32_t cluster[3];
     FK_TRY(check_cluster(l, f, cluster));
     const ptx_kernel *k = f->kernel;
-    uint8_t *params = calloc(1, k->param_bytes + 1);
-    FK_NEED(params, CUDA_ERROR_OUT_OF_MEMORY);
+    uint8_t *params = ptx_zeroed(k->param_bytes);
     const CUresult status = read_params(l, k, params);
     if (status != CUDA_SUCCESS) {
         free(params);
@@ -175,7 +171,7 @@ CUresult fk_cuLaunchCooperativeKernel(CUfunction func, unsigned gx, unsigned gy,
 /* Attributes that only advise are accepted; those that change what a kernel sees must be emulated.
  */
 static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
-    FK_NEED(config->numAttrs == 0 || config->attrs, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(config->numAttrs == 0 || config->attrs);
     for (unsigned i = 0; i < config->numAttrs; i++) {
         const CUlaunchAttribute *a = &config->attrs[i];
         switch ((unsigned)a->id) {
@@ -184,7 +180,7 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
             l->cluster[0] = a->value.clusterDim.x;
             l->cluster[1] = a->value.clusterDim.y;
             l->cluster[2] = a->value.clusterDim.z;
-            FK_NEED(l->cluster[0] && l->cluster[1] && l->cluster[2], CUDA_ERROR_INVALID_VALUE);
+            FK_VALID(l->cluster[0] && l->cluster[1] && l->cluster[2]);
             break;
         case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
         case CU_LAUNCH_ATTRIBUTE_IGNORE:
@@ -197,7 +193,7 @@ static CUresult read_attributes(const CUlaunchConfig *config, fk_launch *l) {
 }
 
 CUresult fk_launch_read(const CUlaunchConfig *c, fk_launch *l) {
-    FK_NEED(c, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(c);
     *l = (fk_launch){.grid = {c->gridDimX, c->gridDimY, c->gridDimZ},
                      .block = {c->blockDimX, c->blockDimY, c->blockDimZ},
                      .shared = c->sharedMemBytes};

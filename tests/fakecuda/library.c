@@ -47,25 +47,20 @@ CUresult fk_library_module(fk_library *lib, fk_context *ctx, fk_module **out) {
         if ((*out)->ctx == ctx) return CUDA_SUCCESS;
     }
     FK_TRY(fk_module_load(ctx, lib->image, &(fk_jit){0}, out));
-    if (!fk_push(&lib->modules, *out)) {
-        fk_module_close(*out);
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    fk_push(&lib->modules, *out);
     (*out)->library = lib;
     return CUDA_SUCCESS;
 }
 
-static CUresult add_kernels(fk_library *lib, const ptx_module *ptx) {
+static void add_kernels(fk_library *lib, const ptx_module *ptx) {
     for (size_t i = 0; i < ptx_kernel_count(ptx); i++) {
         fk_kernel *k = fk_new(FK_KERNEL, sizeof *k);
-        FK_NEED(k, CUDA_ERROR_OUT_OF_MEMORY);
-        FK_NEED(fk_push(&lib->kernels, k), CUDA_ERROR_OUT_OF_MEMORY);
+        const char *name = ptx_kernel_at(ptx, i)->name;
+        fk_push(&lib->kernels, k);
         k->library = lib;
-        k->name = strdup(ptx_kernel_at(ptx, i)->name);
-        FK_NEED(k->name, CUDA_ERROR_OUT_OF_MEMORY);
+        k->name = strcpy(ptx_grow(NULL, strlen(name) + 1), name);
         for (int d = 0; d < FK_MAX_DEVICES; d++) k->max_dynamic[d] = -1;
     }
-    return CUDA_SUCCESS;
 }
 
 /* Compiles once, in a context that nobody sees, for the names of the kernels and the JIT log. */
@@ -73,9 +68,9 @@ static CUresult examine(fk_library *lib, const fk_jit *jit) {
     fk_context *ctx = fk_current();
     fk_context nowhere = {.device = ctx ? ctx->device : &fk.devices[0], .alive = true};
     fk_module *m;
-    CUresult status = fk_module_load(&nowhere, lib->image, jit, &m);
+    const CUresult status = fk_module_load(&nowhere, lib->image, jit, &m);
     if (status == CUDA_SUCCESS) {
-        status = add_kernels(lib, m->ptx);
+        add_kernels(lib, m->ptx);
         fk_module_close(m);
     }
     fk_list_free(&nowhere.modules);
@@ -85,17 +80,15 @@ static CUresult examine(fk_library *lib, const fk_jit *jit) {
 CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *jit,
                               void **jit_values, unsigned n_jit, CUlibraryOption *options,
                               void **values, unsigned n) {
-    FK_NEED(out && code && (n == 0 || options), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && code && (n == 0 || options));
     (void)values;
     fk_library *lib = fk_new(FK_LIBRARY, sizeof *lib);
-    FK_NEED(lib, CUDA_ERROR_OUT_OF_MEMORY);
     const size_t size = image_size(code);
     lib->preserved = size == 0;
     for (unsigned i = 0; i < n; i++) lib->preserved = lib->preserved || options[i] == KEPT_OPTION;
-    lib->image = lib->preserved ? (void *)(uintptr_t)code : malloc(size);
-    CUresult status = lib->image ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
-    if (lib->image && !lib->preserved) memcpy(lib->image, code, size);
-    if (status == CUDA_SUCCESS) status = examine(lib, &(fk_jit){n_jit, jit, jit_values});
+    lib->image =
+        lib->preserved ? (void *)(uintptr_t)code : memcpy(ptx_grow(NULL, size), code, size);
+    const CUresult status = examine(lib, &(fk_jit){n_jit, jit, jit_values});
     if (status != CUDA_SUCCESS) {
         library_free(lib);
         return status;
@@ -107,7 +100,7 @@ CUresult fk_cuLibraryLoadData(CUlibrary *out, const void *code, CUjit_option *ji
 CUresult fk_cuLibraryLoadFromFile(CUlibrary *out, const char *path, CUjit_option *jit,
                                   void **jit_values, unsigned n_jit, CUlibraryOption *options,
                                   void **values, unsigned n) {
-    FK_NEED(out && path && (n == 0 || options), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && path && (n == 0 || options));
     size_t len;
     char *image = fk_read_file(path, &len);
     FK_NEED(image, CUDA_ERROR_FILE_NOT_FOUND);
@@ -124,7 +117,7 @@ CUresult fk_cuLibraryUnload(CUlibrary handle) {
 }
 
 CUresult fk_cuLibraryGetKernel(CUkernel *out, CUlibrary handle, const char *name) {
-    FK_NEED(out && name, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && name);
     FK_OBJECT(const fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     for (size_t i = 0; i < lib->kernels.n; i++) {
         const fk_kernel *k = lib->kernels.at[i];
@@ -141,7 +134,7 @@ FK_GETTER(cuLibraryGetKernelCount, (unsigned *out, CUlibrary handle),
           (unsigned)lib->kernels.n)
 
 CUresult fk_cuLibraryEnumerateKernels(CUkernel *kernels, unsigned n, CUlibrary handle) {
-    FK_NEED(kernels || n == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(kernels || n == 0);
     FK_OBJECT(const fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     for (unsigned i = 0; i < n; i++)
         kernels[i] = i < lib->kernels.n ? fk_handle(lib->kernels.at[i]) : NULL;
@@ -149,7 +142,7 @@ CUresult fk_cuLibraryEnumerateKernels(CUkernel *kernels, unsigned n, CUlibrary h
 }
 
 CUresult fk_cuLibraryGetModule(CUmodule *out, CUlibrary handle) {
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     FK_OBJECT(fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_module *m;
     FK_TRY(fk_library_module(lib, fk_current(), &m));
@@ -166,7 +159,7 @@ CUresult fk_cuLibraryGetGlobal(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle
 
 CUresult fk_cuLibraryGetManaged(CUdeviceptr *ptr, size_t *bytes, CUlibrary handle,
                                 const char *name) {
-    FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID((ptr || bytes) && name);
     FK_OBJECT(fk_library, lib, FK_LIBRARY, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_module *m;
     FK_TRY(fk_library_module(lib, fk_current(), &m));
@@ -196,7 +189,7 @@ CUresult fk_function_of(CUfunction handle, fk_context *ctx, fk_function **out) {
 }
 
 CUresult fk_cuKernelGetFunction(CUfunction *out, CUkernel handle) {
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     FK_OBJECT(fk_kernel, k, FK_KERNEL, handle, CUDA_ERROR_INVALID_HANDLE);
     fk_function *f;
     FK_TRY(kernel_function(k, fk_current(), &f));

@@ -24,25 +24,13 @@ static void complain(const link_state *s, const char *why) {
     fk_jit_logs(&(fk_jit){s->n_jit, s->options, s->values}, why, 0);
 }
 
-static void free_link(link_state *s) {
-    free(s->text);
-    free(s->options);
-    free(s->values);
-    fk_delete(s);
-}
-
 CUresult fk_cuLinkCreate_v2(unsigned n, CUjit_option *options, void **values, CUlinkState *out) {
-    FK_NEED(out, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out);
     FK_TRY(fk_jit_check(&(fk_jit){n, options, values}));
     link_state *s = fk_new(FK_LINK, sizeof *s);
-    FK_NEED(s, CUDA_ERROR_OUT_OF_MEMORY);
     /* Programs' own arrays may be gone by the time that the logs are written into their buffers. */
-    s->options = calloc(n + 1, sizeof *options);
-    s->values = calloc(n + 1, sizeof *values);
-    if (!s->options || !s->values) {
-        free_link(s);
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    s->options = ptx_grow(NULL, n * sizeof *options);
+    s->values = ptx_grow(NULL, n * sizeof *values);
     if (n) memcpy(s->options, options, n * sizeof *options);
     if (n) memcpy(s->values, values, n * sizeof *values);
     s->n_jit = n;
@@ -63,7 +51,7 @@ CUresult fk_cuLinkAddData_v2(CUlinkState handle, CUjitInputType type, void *data
                              const char *name, unsigned n, CUjit_option *options, void **values) {
     link_state *s = fk_get(handle, FK_LINK);
     FK_NEED(s && !s->complete, CUDA_ERROR_INVALID_HANDLE);
-    FK_NEED(data && size > 0 && (unsigned)type < CU_JIT_NUM_INPUT_TYPES, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(data && size > 0 && (unsigned)type < CU_JIT_NUM_INPUT_TYPES);
     FK_TRY(fk_jit_check(&(fk_jit){n, options, values}));
     fk_note("%s", name ? name : "");
     fk_image image = {.ptx = data, .ptx_len = strnlen(data, size)};
@@ -78,21 +66,18 @@ CUresult fk_cuLinkAddData_v2(CUlinkState handle, CUjitInputType type, void *data
         complain(s, why);
         return status;
     }
-    char *text = realloc(s->text, s->n + image.ptx_len + 2);
-    if (text) {
-        s->text = text;
-        memcpy(text + s->n, image.ptx, image.ptx_len);
-        memcpy(text + s->n + image.ptx_len, "\n", 2);
-        if (s->n > 0) behead(text + s->n);
-        s->n += image.ptx_len + 1;
-    }
+    char *text = s->text = ptx_grow(s->text, s->n + image.ptx_len + 2);
+    memcpy(text + s->n, image.ptx, image.ptx_len);
+    memcpy(text + s->n + image.ptx_len, "\n", 2);
+    if (s->n > 0) behead(text + s->n);
+    s->n += image.ptx_len + 1;
     fk_image_close(&image);
-    return text ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char *path, unsigned n,
                              CUjit_option *options, void **values) {
-    FK_NEED(path, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(path);
     size_t len;
     char *data = fk_read_file(path, &len);
     FK_NEED(data, CUDA_ERROR_FILE_NOT_FOUND);
@@ -105,7 +90,7 @@ CUresult fk_cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, const char 
 /* The image belongs to the state. It is loaded once here, so that errors come from the linker. */
 CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
     FK_OBJECT(link_state, s, FK_LINK, handle, CUDA_ERROR_INVALID_HANDLE);
-    FK_NEED(image && s->text, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(image && s->text);
     fk_module *m;
     FK_TRY(fk_module_load(fk_current(), s->text, &(fk_jit){s->n_jit, s->options, s->values}, &m));
     fk_module_close(m);
@@ -117,6 +102,9 @@ CUresult fk_cuLinkComplete(CUlinkState handle, void **image, size_t *size) {
 
 CUresult fk_cuLinkDestroy(CUlinkState handle) {
     FK_OBJECT(link_state, s, FK_LINK, handle, CUDA_ERROR_INVALID_HANDLE);
-    free_link(s);
+    free(s->text);
+    free(s->options);
+    free(s->values);
+    fk_delete(s);
     return CUDA_SUCCESS;
 }

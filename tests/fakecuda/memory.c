@@ -75,13 +75,12 @@ static size_t rank(uint64_t address) {
     return low;
 }
 
-static bool insert(fk_block *block) {
+static void insert(fk_block *block) {
     const size_t at = rank(block->extent.base);
-    if (!fk_push(&mem.sorted, block)) return false;
+    fk_push(&mem.sorted, block);
     memmove(mem.sorted.at + at + 1, mem.sorted.at + at,
             (mem.sorted.n - 1 - at) * sizeof *mem.sorted.at);
     mem.sorted.at[at] = block;
-    return true;
 }
 
 static void take_out(const fk_block *block) {
@@ -117,11 +116,9 @@ fk_block *fk_block_next(size_t *cursor) {
 /* ---- birth and death ------------------------------------------------------------------------- */
 
 static fk_block *block_record(const char *what) {
-    fk_block *b = calloc(1, sizeof *b);
-    if (b) {
-        b->id = ++mem.ids;
-        snprintf(b->owner, sizeof b->owner, "%.32s #%llu", what, (unsigned long long)b->id);
-    }
+    fk_block *b = ptx_zeroed(sizeof *b);
+    b->id = ++mem.ids;
+    snprintf(b->owner, sizeof b->owner, "%.32s #%llu", what, (unsigned long long)b->id);
     return b;
 }
 
@@ -153,7 +150,8 @@ static bool lay_out(fk_block *b, uint64_t base, uint64_t bytes, uint8_t *host) {
     }
     b->denied = b->extent;
     b->denied.flags |= PTX_EXTENT_DENIED;
-    return insert(b);
+    insert(b);
+    return true;
 }
 
 fk_block *fk_block_new(int device, uint64_t bytes, const char *what) {
@@ -163,17 +161,13 @@ fk_block *fk_block_new(int device, uint64_t bytes, const char *what) {
     if (bytes > limit || rounded + reserved > limit || a->used > limit - reserved - rounded ||
         (!a->view && !arena_open(a)))
         return NULL;
+    const uint64_t base = find_place(device, rounded);
+    if (base == 0) return NULL;
     fk_block *b = block_record(what);
-    const uint64_t base = b ? find_place(device, rounded) : 0;
-    if (base == 0) {
-        free(b);
-        return NULL;
-    }
     b->device = device;
     b->rounded = rounded;
     uint8_t *host = a->view + (base - a->base);
     if (!lay_out(b, base, bytes, host)) {
-        ptx_shadow_free(b->extent.shadow);
         free(b);
         return NULL;
     }
@@ -184,14 +178,9 @@ fk_block *fk_block_new(int device, uint64_t bytes, const char *what) {
 
 fk_block *fk_block_host(void *memory, uint64_t bytes, fk_place place, const char *what) {
     fk_block *b = block_record(what);
-    if (b) {
-        b->place = place;
-        b->rounded = bytes;
-        if (!lay_out(b, (uint64_t)(uintptr_t)memory, bytes, memory)) {
-            free(b);
-            return NULL;
-        }
-    }
+    b->place = place;
+    b->rounded = bytes;
+    lay_out(b, (uint64_t)(uintptr_t)memory, bytes, memory);
     return b;
 }
 
@@ -215,7 +204,7 @@ static void shorten_quarantine(void) {
         fk_block *b = mem.quarantine.at[gone++];
         mem.resting -= b->rounded;
         take_out(b);
-        if (!fk_push(&mem.idle, b)) free(b);
+        fk_push(&mem.idle, b);
     }
     if (gone > 0) {
         mem.quarantine.n -= gone;
@@ -248,8 +237,7 @@ void fk_block_free(fk_block *b) {
     b->extent.flags |= PTX_EXTENT_FREED;
     b->denied.flags |= PTX_EXTENT_FREED;
     mem.resting += b->rounded;
-    if (!fk_push(&mem.quarantine, b))
-        mem.resting -= b->rounded; /* it stays dead for ever: safe, only its place is lost */
+    fk_push(&mem.quarantine, b);
     shorten_quarantine();
 }
 
@@ -277,7 +265,7 @@ void fk_memory_reset(int device, fk_context *ctx) {
 /* ---- device memory --------------------------------------------------------------------------- */
 
 CUresult fk_cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
-    FK_NEED(free_bytes && total, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(free_bytes && total);
     const fk_device *d = fk_current()->device;
     const uint64_t used = mem.arenas[d->ordinal].used + ((uint64_t)CONTEXT_MIB << 20);
     *free_bytes = used < d->memory ? d->memory - used : 0;
@@ -286,7 +274,7 @@ CUresult fk_cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
 }
 
 CUresult fk_cuMemAlloc_v2(CUdeviceptr *ptr, size_t bytes) {
-    FK_NEED(ptr && bytes > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && bytes > 0);
     fk_context *ctx = fk_current();
     fk_block *b = fk_block_new(ctx->device->ordinal, bytes, "cuMemAlloc");
     FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
@@ -298,10 +286,10 @@ CUresult fk_cuMemAlloc_v2(CUdeviceptr *ptr, size_t bytes) {
 
 CUresult fk_cuMemAllocPitch_v2(CUdeviceptr *ptr, size_t *pitch, size_t width, size_t height,
                                unsigned element) {
-    FK_NEED(ptr && pitch && width > 0 && height > 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(element == 4 || element == 8 || element == 16, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && pitch && width > 0 && height > 0);
+    FK_VALID(element == 4 || element == 8 || element == 16);
     const size_t row = (width + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    FK_NEED(row >= width && height <= SIZE_MAX / row, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(row >= width && height <= SIZE_MAX / row);
     FK_TRY(fk_cuMemAlloc_v2(ptr, row * height));
     *pitch = row;
     return CUDA_SUCCESS;
@@ -327,12 +315,11 @@ CUresult fk_cuMemFree_v2(CUdeviceptr ptr) {
         fk_report("cuMemFree: %s was freed before", b->owner);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    FK_NEED(b && !b->dead && b->extent.base == ptr && !b->global && !b->doomed,
-            CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(b->place == FK_DEVICE || b->place == FK_MANAGED, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b && !b->dead && b->extent.base == ptr && !b->global && !b->doomed);
+    FK_VALID(b->place == FK_DEVICE || b->place == FK_MANAGED);
     fk_note("%s", b->owner);
     b = settle(b);
-    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b);
     if (b->place == FK_MANAGED)
         release_host(b);
     else
@@ -376,7 +363,6 @@ static CUresult host_block(size_t bytes, fk_place place, const char *what, unsig
     void *pages = guarded_pages(bytes);
     FK_NEED(pages, CUDA_ERROR_OUT_OF_MEMORY);
     *out = fk_block_host(pages, bytes, place, what);
-    FK_NEED(*out, CUDA_ERROR_OUT_OF_MEMORY);
     (*out)->ctx = ctx;
     (*out)->device = ctx->device->ordinal;
     (*out)->flags = flags;
@@ -385,8 +371,8 @@ static CUresult host_block(size_t bytes, fk_place place, const char *what, unsig
 }
 
 CUresult fk_cuMemAllocManaged(CUdeviceptr *ptr, size_t bytes, unsigned flags) {
-    FK_NEED(ptr && bytes > 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(flags == MEM_ATTACH_GLOBAL || flags == MEM_ATTACH_HOST, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && bytes > 0);
+    FK_VALID(flags == MEM_ATTACH_GLOBAL || flags == MEM_ATTACH_HOST);
     fk_block *b;
     FK_TRY(host_block(bytes, FK_MANAGED, "cuMemAllocManaged", flags, &b));
     *ptr = b->extent.base;
@@ -395,23 +381,19 @@ CUresult fk_cuMemAllocManaged(CUdeviceptr *ptr, size_t bytes, unsigned flags) {
 
 CUresult fk_cuMemHostAlloc(void **ptr, size_t bytes, unsigned flags) {
     const unsigned all = HOSTALLOC_PORTABLE | HOSTALLOC_DEVICEMAP | HOSTALLOC_WRITECOMBINED;
-    FK_NEED(ptr && bytes > 0 && !(flags & ~all), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && bytes > 0 && !(flags & ~all));
     fk_block *b;
     FK_TRY(host_block(bytes, FK_HOST, "cuMemHostAlloc", flags | HOSTALLOC_DEVICEMAP, &b));
     *ptr = b->extent.host;
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuMemAllocHost_v2(void **ptr, size_t bytes) {
-    return fk_cuMemHostAlloc(ptr, bytes, HOSTALLOC_PORTABLE | HOSTALLOC_DEVICEMAP);
-}
-
 CUresult fk_cuMemFreeHost(void *ptr) {
     fk_block *b = fk_block_at((uint64_t)(uintptr_t)ptr);
-    FK_NEED(b && b->place == FK_HOST && b->extent.host == ptr, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b && b->place == FK_HOST && b->extent.host == ptr);
     fk_note("%s", b->owner);
     b = settle(b);
-    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b);
     release_host(b);
     return context_error();
 }
@@ -420,14 +402,13 @@ CUresult fk_cuMemHostRegister_v2(void *ptr, size_t bytes, unsigned flags) {
     const unsigned all = HOSTREGISTER_PORTABLE | HOSTREGISTER_DEVICEMAP | HOSTREGISTER_IOMEMORY |
                          HOSTREGISTER_READ_ONLY;
     const uint64_t begin = (uint64_t)(uintptr_t)ptr;
-    FK_NEED(ptr && bytes > 0 && begin + bytes > begin && !(flags & ~all), CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!fk_is_device_address(begin), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && bytes > 0 && begin + bytes > begin && !(flags & ~all));
+    FK_VALID(!fk_is_device_address(begin));
     FK_NEED(!(flags & (HOSTREGISTER_IOMEMORY | HOSTREGISTER_READ_ONLY)), CUDA_ERROR_NOT_SUPPORTED);
     const fk_block *last = fk_block_near(begin + bytes - 1);
     FK_NEED(!last || last->dead || last->extent.base + last->extent.size <= begin,
             CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
     fk_block *b = fk_block_host(ptr, bytes, FK_REGISTERED, "cuMemHostRegister");
-    FK_NEED(b, CUDA_ERROR_OUT_OF_MEMORY);
     b->ctx = fk_current();
     b->device = b->ctx->device->ordinal;
     b->flags = flags | HOSTREGISTER_DEVICEMAP;
@@ -435,10 +416,10 @@ CUresult fk_cuMemHostRegister_v2(void *ptr, size_t bytes, unsigned flags) {
 }
 
 CUresult fk_cuMemHostUnregister(void *ptr) {
-    FK_NEED(ptr, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr);
     fk_block *b = fk_block_at((uint64_t)(uintptr_t)ptr);
     FK_NEED(b && b->place == FK_REGISTERED, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
-    FK_NEED(b->extent.host == ptr, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b->extent.host == ptr);
     b = settle(b);
     FK_NEED(b, CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
     fk_block_free(b);
@@ -451,11 +432,11 @@ static fk_block *pinned_at(const void *host) {
 }
 
 CUresult fk_cuMemHostGetDevicePointer_v2(CUdeviceptr *ptr, void *host, unsigned flags) {
-    FK_NEED(ptr && host && flags == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(pinned_at(host), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && host && flags == 0);
+    FK_VALID(pinned_at(host));
     *ptr = (CUdeviceptr)(uintptr_t)host;
     return CUDA_SUCCESS;
 }
 
-FK_GETTER(cuMemHostGetFlags, (unsigned *out, void *host),
-          FK_NEED(pinned_at(host), CUDA_ERROR_INVALID_VALUE), pinned_at(host)->flags)
+FK_GETTER(cuMemHostGetFlags, (unsigned *out, void *host), FK_VALID(pinned_at(host)),
+          pinned_at(host)->flags)

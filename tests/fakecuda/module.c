@@ -6,16 +6,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOG_BYTES = 16 << 10 };
 
 /* ---- options of the JIT ---------------------------------------------------------------------- */
 
 CUresult fk_jit_check(const fk_jit *jit) {
-    FK_NEED(jit->n == 0 || (jit->options && jit->values), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(jit->n == 0 || (jit->options && jit->values));
     for (unsigned i = 0; i < jit->n; i++)
-        FK_NEED((unsigned)jit->options[i] < CU_JIT_OPTIONS_KNOWN, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID((unsigned)jit->options[i] < CU_JIT_OPTIONS_KNOWN);
     return CUDA_SUCCESS;
 }
 
@@ -54,7 +53,8 @@ static bool place(void *user, const ptx_global *global, uint64_t *address) {
     if (global->external) return false;
     const uint64_t size = global->size ? global->size : 1;
     fk_block *b = fk_block_new(m->ctx->device->ordinal, size, global->name);
-    if (!b || !fk_push(&m->globals, b)) return false;
+    if (!b) return false;
+    fk_push(&m->globals, b);
     b->global = true;
     b->ctx = m->ctx;
     if (global->space == PTX_CONST) {
@@ -110,11 +110,10 @@ static unsigned estimate_registers(const ptx_kernel *k, const fk_jit *jit) {
     return guess < LEAST ? LEAST : guess;
 }
 
-static CUresult make_functions(fk_module *m, const fk_image *image, const fk_jit *jit) {
+static void make_functions(fk_module *m, const fk_image *image, const fk_jit *jit) {
     for (size_t i = 0; i < ptx_kernel_count(m->ptx); i++) {
         fk_function *f = fk_new(FK_FUNCTION, sizeof *f);
-        FK_NEED(f, CUDA_ERROR_OUT_OF_MEMORY);
-        FK_NEED(fk_push(&m->functions, f), CUDA_ERROR_OUT_OF_MEMORY);
+        fk_push(&m->functions, f);
         f->module = m;
         f->kernel = ptx_kernel_at(m->ptx, i);
         f->registers = fk_cubin_registers(image->cubin, image->cubin_len, f->kernel->name);
@@ -125,9 +124,7 @@ static CUresult make_functions(fk_module *m, const fk_image *image, const fk_jit
         memcpy(f->cluster, f->kernel->reqcluster, sizeof f->cluster);
         f->max_dynamic = fixed < DEFAULT_SHARED ? (int)(DEFAULT_SHARED - fixed) : 0;
         f->carveout = -1;
-        f->shape[0] = f->shape[1] = f->shape[2] = 1;
     }
-    return CUDA_SUCCESS;
 }
 
 static CUresult load_into(fk_module *m, const fk_image *image, const fk_jit *jit, ptx_log *log) {
@@ -137,19 +134,13 @@ static CUresult load_into(fk_module *m, const fk_image *image, const fk_jit *jit
         snprintf(log->text, log->cap, "a variable is external or does not fit");
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    return make_functions(m, image, jit);
-}
-
-static double seconds_since(const struct timespec *then) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
+    make_functions(m, image, jit);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk_module **out) {
     FK_TRY(fk_jit_check(jit));
-    struct timespec begin;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    const double begin = fk_now();
     fk_image image;
     const char *why;
     CUresult status = fk_image_open(data, ctx->device->profile->sm, &image, &why);
@@ -157,23 +148,19 @@ CUresult fk_module_load(fk_context *ctx, const void *data, const fk_jit *jit, fk
         fk_jit_logs(jit, why, 0);
         return status;
     }
-    char *text = calloc(1, LOG_BYTES);
+    char *text = ptx_zeroed(LOG_BYTES);
+    ptx_log log = {.text = text, .cap = LOG_BYTES};
     fk_module *m = fk_new(FK_MODULE, sizeof *m);
-    status = CUDA_ERROR_OUT_OF_MEMORY;
-    if (text && m && fk_push(&ctx->modules, m)) {
-        m->ctx = ctx;
-        ptx_log log = {.text = text, .cap = LOG_BYTES};
-        status = load_into(m, &image, jit, &log);
-        fk_jit_logs(jit, text, seconds_since(&begin));
-    }
+    fk_push(&ctx->modules, m);
+    m->ctx = ctx;
+    status = load_into(m, &image, jit, &log);
+    fk_jit_logs(jit, text, fk_now() - begin);
     free(text);
     fk_image_close(&image);
-    if (status == CUDA_SUCCESS) {
+    if (status == CUDA_SUCCESS)
         *out = m;
-    } else if (m) {
-        m->ctx = ctx;
+    else
         fk_module_close(m);
-    }
     return status;
 }
 
@@ -200,27 +187,19 @@ fk_function *fk_module_function(const fk_module *m, const char *name) {
 
 CUresult fk_cuModuleLoadDataEx(CUmodule *out, const void *image, unsigned n, CUjit_option *options,
                                void **values) {
-    FK_NEED(out && image, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && image);
     fk_module *m;
     FK_TRY(fk_module_load(fk_current(), image, &(fk_jit){n, options, values}, &m));
     *out = fk_handle(m);
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuModuleLoadData(CUmodule *out, const void *image) {
-    return fk_cuModuleLoadDataEx(out, image, 0, NULL, NULL);
-}
-
-CUresult fk_cuModuleLoadFatBinary(CUmodule *out, const void *image) {
-    return fk_cuModuleLoadData(out, image);
-}
-
 CUresult fk_cuModuleLoad(CUmodule *out, const char *path) {
-    FK_NEED(out && path, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && path);
     size_t len;
     char *image = fk_read_file(path, &len);
     FK_NEED(image, CUDA_ERROR_FILE_NOT_FOUND);
-    const CUresult status = fk_cuModuleLoadData(out, image);
+    const CUresult status = fk_cuModuleLoadDataEx(out, image, 0, NULL, NULL);
     free(image);
     return status;
 }
@@ -235,15 +214,10 @@ CUresult fk_cuModuleUnload(CUmodule handle) {
     return CUDA_SUCCESS;
 }
 
-CUresult fk_cuModuleGetLoadingMode(CUmoduleLoadingMode *mode) {
-    enum { EAGER = 1 };
-    FK_NEED(mode, CUDA_ERROR_INVALID_VALUE);
-    *mode = EAGER;
-    return CUDA_SUCCESS;
-}
+FK_GETTER(cuModuleGetLoadingMode, (CUmoduleLoadingMode * out), (void)0, 1 /* eager */)
 
 CUresult fk_cuModuleGetFunction(CUfunction *out, CUmodule handle, const char *name) {
-    FK_NEED(out && name, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && name);
     FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     const fk_function *f = fk_module_function(m, name);
     FK_NEED(f, CUDA_ERROR_NOT_FOUND);
@@ -256,7 +230,7 @@ FK_GETTER(cuModuleGetFunctionCount, (unsigned *out, CUmodule handle),
           (unsigned)m->functions.n)
 
 CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodule handle) {
-    FK_NEED(functions || n == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(functions || n == 0);
     FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     for (unsigned i = 0; i < n; i++)
         functions[i] = i < m->functions.n ? fk_handle(m->functions.at[i]) : NULL;
@@ -265,7 +239,7 @@ CUresult fk_cuModuleEnumerateFunctions(CUfunction *functions, unsigned n, CUmodu
 
 CUresult fk_cuModuleGetGlobal_v2(CUdeviceptr *ptr, size_t *bytes, CUmodule handle,
                                  const char *name) {
-    FK_NEED((ptr || bytes) && name, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID((ptr || bytes) && name);
     FK_OBJECT(const fk_module, m, FK_MODULE, handle, CUDA_ERROR_INVALID_HANDLE);
     const ptx_global *global = ptx_global_find(m->ptx, name);
     FK_NEED(global, CUDA_ERROR_NOT_FOUND);

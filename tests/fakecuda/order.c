@@ -44,33 +44,27 @@ static void join(fk_command *c, const fk_command *dep) {
     if (dep->seq >= c->base) set_bit(c->before, dep->seq - c->base);
 }
 
-static bool grow(void) {
-    if (record.n < record.cap) return true;
-    const size_t cap = record.cap ? 2 * record.cap : 256;
-    fk_command **at = realloc(record.at, cap * sizeof *at);
-    if (!at) return false;
-    record.at = at;
-    uint64_t *known = realloc(record.known, (cap / WORD + 2) * sizeof *known);
-    if (!known) return false;
-    memset(known + record.known_words, 0, (cap / WORD + 2 - record.known_words) * sizeof *known);
-    record.known = known;
-    record.known_words = cap / WORD + 2;
-    record.cap = cap;
-    return true;
+static void grow(void) {
+    if (record.n < record.cap) return;
+    record.cap = record.cap ? 2 * record.cap : 256;
+    const size_t words = record.cap / WORD + 2;
+    record.at = ptx_grow(record.at, record.cap * sizeof *record.at);
+    record.known = ptx_grow(record.known, words * sizeof *record.known);
+    memset(record.known + record.known_words, 0,
+           (words - record.known_words) * sizeof *record.known);
+    record.known_words = words;
 }
 
-bool fk_order_begin(fk_command *c, fk_command *const *deps, size_t n) {
-    if (!grow()) return false;
+void fk_order_begin(fk_command *c, fk_command *const *deps, size_t n) {
+    grow();
     c->seq = record.base + record.n;
     c->base = first_bit();
     c->words = (c->seq - c->base) / WORD + 1;
-    c->before = calloc(c->words, sizeof *c->before);
-    if (!c->before) return false;
+    c->before = ptx_grow(NULL, c->words * sizeof *c->before);
     memcpy(c->before, record.known, c->words * sizeof *c->before);
     for (size_t i = 0; i < n; i++) join(c, deps[i]);
     record.at[record.n++] = c;
     fk_hold(c);
-    return true;
 }
 
 static void drop_front(size_t n) {

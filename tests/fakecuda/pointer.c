@@ -62,9 +62,9 @@ static CUresult of_block(const fk_block *b, CUpointer_attribute attribute, CUdev
 }
 
 CUresult fk_cuPointerGetAttribute(void *data, CUpointer_attribute attribute, CUdeviceptr ptr) {
-    FK_NEED(data && ptr, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(data && ptr);
     const fk_block *b = fk_block_at(ptr);
-    FK_NEED(b, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b);
     return of_block(b, attribute, ptr, data);
 }
 
@@ -76,10 +76,10 @@ static void unknown(CUpointer_attribute attribute, void *data) {
 
 CUresult fk_cuPointerGetAttributes(unsigned n, CUpointer_attribute *attributes, void **data,
                                    CUdeviceptr ptr) {
-    FK_NEED(n > 0 && attributes && data && ptr, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(n > 0 && attributes && data && ptr);
     const fk_block *b = fk_block_at(ptr);
     for (unsigned i = 0; i < n; i++) {
-        FK_NEED(data[i], CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(data[i]);
         if (!b || of_block(b, attributes[i], ptr, data[i]) != CUDA_SUCCESS)
             unknown(attributes[i], data[i]);
     }
@@ -89,7 +89,6 @@ CUresult fk_cuPointerGetAttributes(unsigned n, CUpointer_attribute *attributes, 
 /* Copies here are always ordered as the attribute would have them be. */
 CUresult fk_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute,
                                   CUdeviceptr ptr) {
-    FK_NEED(value && attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS && fk_block_at(ptr),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value && attribute == CU_POINTER_ATTRIBUTE_SYNC_MEMOPS && fk_block_at(ptr));
     return CUDA_SUCCESS;
 }

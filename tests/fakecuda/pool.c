@@ -10,12 +10,10 @@ enum { GRANULARITY = 2 << 20 };
 
 fk_pool *fk_pool_new(fk_device *device, uint64_t max_size, bool is_default) {
     fk_pool *pool = fk_new(FK_POOL, sizeof *pool);
-    if (pool) {
-        pool->device = device;
-        pool->max_size = max_size;
-        pool->is_default = is_default;
-        pool->reuse[0] = pool->reuse[1] = pool->reuse[2] = 1;
-    }
+    pool->device = device;
+    pool->max_size = max_size;
+    pool->is_default = is_default;
+    pool->reuse[0] = pool->reuse[1] = pool->reuse[2] = 1;
     return pool;
 }
 
@@ -33,7 +31,7 @@ void fk_pool_gave(fk_pool *pool, uint64_t bytes) {
 
 CUresult fk_cuMemAllocFromPoolAsync(CUdeviceptr *ptr, size_t bytes, CUmemoryPool handle,
                                     CUstream stream) {
-    FK_NEED(ptr && bytes > 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(ptr && bytes > 0);
     FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
     FK_STREAM_OF(s, stream);
     FK_NEED(!pool->max_size || bytes <= pool->max_size - pool->used, CUDA_ERROR_OUT_OF_MEMORY);
@@ -67,9 +65,8 @@ CUresult fk_cuMemFreeAsync(CUdeviceptr ptr, CUstream stream) {
         fk_report("cuMemFreeAsync: %s was freed before", b->owner);
         return CUDA_ERROR_INVALID_VALUE;
     }
-    FK_NEED(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE &&
-                (!b->global || b->recurring),
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(b && !b->dead && b->extent.base == ptr && b->place == FK_DEVICE &&
+             (!b->global || b->recurring));
     fk_note("%s", b->owner);
     if (!s->capture && !b->recurring) b->doomed = true;
     return fk_submit(
@@ -84,14 +81,14 @@ FK_GETTER(cuDeviceGetMemPool, (CUmemoryPool * out, CUdevice dev), FK_DEVICE_OF(d
 CUresult fk_cuDeviceSetMemPool(CUdevice dev, CUmemoryPool handle) {
     FK_NEED(fk_device_of(dev), CUDA_ERROR_INVALID_DEVICE);
     fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && pool->device == fk_device_of(dev), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(pool && pool->device == fk_device_of(dev));
     pool->device->pool = pool;
     return CUDA_SUCCESS;
 }
 
 /* The same by place: a device's pinned memory is all that has pools here. */
 static CUresult at_place(const CUmemLocation *place, CUmemAllocationType type) {
-    FK_NEED(place, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(place);
     FK_NEED(place->type == CU_MEM_LOCATION_TYPE_DEVICE && type == CU_MEM_ALLOCATION_TYPE_PINNED,
             CUDA_ERROR_NOT_SUPPORTED);
     return CUDA_SUCCESS;
@@ -114,22 +111,19 @@ CUresult fk_cuMemSetMemPool(CUmemLocation *place, CUmemAllocationType type, CUme
 }
 
 CUresult fk_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props) {
-    FK_NEED(out && props && props->allocType == CU_MEM_ALLOCATION_TYPE_PINNED,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && props && props->allocType == CU_MEM_ALLOCATION_TYPE_PINNED);
     FK_NEED(props->location.type == CU_MEM_LOCATION_TYPE_DEVICE, CUDA_ERROR_NOT_SUPPORTED);
     FK_NEED(props->handleTypes == 0, CUDA_ERROR_NOT_SUPPORTED);
     fk_device *device = fk_device_of(props->location.id);
-    FK_NEED(device, CUDA_ERROR_INVALID_VALUE);
-    fk_pool *pool = fk_pool_new(device, props->maxSize, false);
-    FK_NEED(pool, CUDA_ERROR_OUT_OF_MEMORY);
-    *out = fk_handle(pool);
+    FK_VALID(device);
+    *out = fk_handle(fk_pool_new(device, props->maxSize, false));
     return CUDA_SUCCESS;
 }
 
 /* Blocks that live on keep their memory; they belong to the device's default pool from then on. */
 CUresult fk_cuMemPoolDestroy(CUmemoryPool handle) {
     fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && !pool->is_default, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(pool && !pool->is_default);
     fk_pool *heir = pool->device->default_pool;
     size_t cursor = 0;
     for (fk_block *b; (b = fk_block_next(&cursor));)
@@ -168,7 +162,7 @@ CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
     FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
     const int *flag = switch_of(pool, attribute);
     const uint64_t *amount = amount_of(pool, attribute);
-    FK_NEED(value && (flag || amount), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value && (flag || amount));
     if (flag)
         *(int *)value = *flag;
     else
@@ -179,7 +173,7 @@ CUresult fk_cuMemPoolGetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
 /* The high marks can only be reset to zero; the current amounts not be set at all. */
 CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attribute, void *value) {
     FK_OBJECT(fk_pool, pool, FK_POOL, handle, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value);
     const bool reserved = attribute == CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH;
     int *flag = switch_of(pool, attribute);
     if (flag) {
@@ -187,8 +181,8 @@ CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
     } else if (attribute == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD) {
         pool->threshold = *(cuuint64_t *)value;
     } else {
-        FK_NEED(reserved || attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(*(cuuint64_t *)value == 0, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(reserved || attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH);
+        FK_VALID(*(cuuint64_t *)value == 0);
         *amount_of(pool, attribute) = reserved ? pool->reserved : pool->used;
     }
     return CUDA_SUCCESS;
@@ -196,17 +190,16 @@ CUresult fk_cuMemPoolSetAttribute(CUmemoryPool handle, CUmemPool_attribute attri
 
 CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, size_t n) {
     fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && (map || n == 0), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(pool && (map || n == 0));
     for (size_t i = 0; i < n; i++) {
         fk_device *peer = map[i].location.type == CU_MEM_LOCATION_TYPE_DEVICE
                               ? fk_device_of(map[i].location.id)
                               : NULL;
         FK_NEED(peer, CUDA_ERROR_INVALID_DEVICE);
         const bool open = map[i].flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-        FK_NEED(open || peer != pool->device, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(open || peer != pool->device);
         fk_remove(&pool->peers, peer);
-        if (open && peer != pool->device)
-            FK_NEED(fk_push(&pool->peers, peer), CUDA_ERROR_OUT_OF_MEMORY);
+        if (open && peer != pool->device) fk_push(&pool->peers, peer);
     }
     return CUDA_SUCCESS;
 }
@@ -214,8 +207,7 @@ CUresult fk_cuMemPoolSetAccess(CUmemoryPool handle, const CUmemAccessDesc *map, 
 CUresult fk_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool handle,
                                CUmemLocation *location) {
     const fk_pool *pool = fk_get(handle, FK_POOL);
-    FK_NEED(pool && flags && location && location->type == CU_MEM_LOCATION_TYPE_DEVICE,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(pool && flags && location && location->type == CU_MEM_LOCATION_TYPE_DEVICE);
     FK_DEVICE_OF(peer, location->id);
     *flags = peer == pool->device || fk_has(&pool->peers, peer) ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
                                                                 : CU_MEM_ACCESS_FLAGS_PROT_NONE;
@@ -233,14 +225,14 @@ static const CUmemPool_attribute graph_attributes[] = {
 CUresult fk_cuDeviceGetGraphMemAttribute(CUdevice dev, CUgraphMem_attribute attribute,
                                          void *value) {
     FK_DEVICE_OF(d, dev);
-    FK_NEED(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH);
     return fk_cuMemPoolGetAttribute(fk_handle(d->graphs), graph_attributes[attribute], value);
 }
 
 CUresult fk_cuDeviceSetGraphMemAttribute(CUdevice dev, CUgraphMem_attribute attribute,
                                          void *value) {
     FK_DEVICE_OF(d, dev);
-    FK_NEED(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(attribute <= CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH);
     return fk_cuMemPoolSetAttribute(fk_handle(d->graphs), graph_attributes[attribute], value);
 }
 

@@ -27,13 +27,6 @@ static struct {
     pthread_cond_t host_work;
 } queue = {.host_work = PTHREAD_COND_INITIALIZER};
 
-uint64_t fk_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 void fk_queue_seed(uint64_t seed) {
     queue.random = seed;
     queue.in_order = seed == 0;
@@ -46,7 +39,7 @@ void braze_fake_seed(uint64_t seed) {
     pthread_mutex_unlock(&fk.lock);
 }
 
-static double clock_now(void) {
+double fk_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -79,7 +72,7 @@ static fk_command *pick(const fk_command *target, bool host) {
         fk_command *c = queue.ready.at[i];
         if ((target && c != target && !fk_ordered(c, target)) || (!host && is_host(c))) continue;
         n++;
-        if (queue.in_order ? !chosen || c->seq < chosen->seq : fk_random(&queue.random) % n == 0)
+        if (queue.in_order ? !chosen || c->seq < chosen->seq : ptx_random(&queue.random) % n == 0)
             chosen = c;
     }
     return chosen;
@@ -107,7 +100,7 @@ static void run(fk_command *c) {
         fk_command *next = c->followers.at[i];
         next->ready = c->end > next->ready ? c->end : next->ready;
         next->lost = c->lost ? c->lost : next->lost;
-        if (--next->waits == 0) fk_push(&queue.ready, next); /* there is room: reserve_ready() */
+        if (--next->waits == 0) fk_push(&queue.ready, next);
     }
     fk_list_free(&c->followers);
     fk_order_end(c);
@@ -118,7 +111,7 @@ static void run(fk_command *c) {
 
 void fk_finish(fk_command *command) {
     fk_hold(command);
-    const bool only_needed = !queue.in_order && fk_random(&queue.random) % 2;
+    const bool only_needed = !queue.in_order && ptx_random(&queue.random) % 2;
     while (command->state != CMD_DONE) {
         fk_command *c = pick(only_needed || queue.in_order ? command : NULL, true);
         if (c)
@@ -136,7 +129,7 @@ void fk_finish_context(fk_context *ctx) {
 }
 
 void fk_progress(void) {
-    uint64_t n = queue.in_order ? 1 : 1 + fk_random(&queue.random) % 3;
+    uint64_t n = queue.in_order ? 1 : 1 + ptx_random(&queue.random) % 3;
     for (fk_command *c; n > 0 && (c = pick(NULL, true)); n--) run(c);
 }
 
@@ -174,34 +167,28 @@ static void expect_host(void) {
 
 /* What the stream itself makes a new command wait for: its own last command, and between the legacy
  * stream and the blocking streams of a context each other's. */
-static bool stream_rules(fk_stream *stream, fk_list *deps) {
-    if (stream->tail && !fk_push(deps, stream->tail)) return false;
-    fk_context *ctx = stream->ctx;
-    if (!stream->legacy) {
-        const bool blocking = !(stream->flags & STREAM_NON_BLOCKING);
-        return !blocking || !ctx->legacy->tail || fk_push(deps, ctx->legacy->tail);
-    }
-    for (size_t i = 0; i < ctx->streams.n; i++) {
+static void stream_rules(fk_stream *stream, fk_list *deps) {
+    const fk_context *ctx = stream->ctx;
+    if (stream->tail) fk_push(deps, stream->tail);
+    if (!stream->legacy && !(stream->flags & STREAM_NON_BLOCKING) && ctx->legacy->tail)
+        fk_push(deps, ctx->legacy->tail);
+    for (size_t i = 0; stream->legacy && i < ctx->streams.n; i++) {
         const fk_stream *other = ctx->streams.at[i];
-        if (other != stream && other->tail && !(other->flags & STREAM_NON_BLOCKING) &&
-            !fk_push(deps, other->tail))
-            return false;
+        if (other != stream && other->tail && !(other->flags & STREAM_NON_BLOCKING))
+            fk_push(deps, other->tail);
     }
-    return true;
 }
 
-static bool follow(fk_command *c, fk_command *const *deps, size_t n) {
+static void follow(fk_command *c, fk_command *const *deps, size_t n) {
     for (size_t i = 0; i < n; i++) {
         if (deps[i]->state == CMD_DONE) {
             c->ready = deps[i]->end > c->ready ? deps[i]->end : c->ready;
             c->lost = deps[i]->lost ? deps[i]->lost : c->lost;
-        } else if (fk_push(&deps[i]->followers, c)) {
-            c->waits++;
         } else {
-            return false;
+            fk_push(&deps[i]->followers, c);
+            c->waits++;
         }
     }
-    return true;
 }
 
 static void become_tail(fk_stream *stream, fk_command *c) {
@@ -210,39 +197,18 @@ static void become_tail(fk_stream *stream, fk_command *c) {
     stream->tail = c;
 }
 
-/* Room in `ready` for every command that has not ended, so that run() cannot fail. */
-static bool reserve_ready(void) {
-    if (queue.pending < queue.ready.cap) return true;
-    const size_t cap = queue.ready.cap ? 2 * queue.ready.cap : 64;
-    void **at = realloc(queue.ready.at, cap * sizeof *at);
-    if (at) {
-        queue.ready.at = at;
-        queue.ready.cap = cap;
-    }
-    return at != NULL;
-}
-
 fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps, size_t n,
                        bool loose) {
-    fk_command *c = calloc(1, sizeof *c);
+    fk_command *c = ptx_zeroed(sizeof *c);
     fk_list all = {0};
-    bool ok = c && reserve_ready();
-    for (size_t i = 0; ok && i < n; i++) ok = fk_push(&all, deps[i]);
-    ok = ok && (loose || stream_rules(stream, &all));
-    if (ok) {
-        c->work = *work;
-        c->stream = stream;
-        stream->refs++;
-        c->ready = clock_now();
-        ok = fk_order_begin(c, (fk_command *const *)all.at, all.n);
-    }
-    if (!ok || !follow(c, (fk_command *const *)all.at, all.n)) {
-        fk_list_free(&all);
-        if (c && c->stream) fk_stream_drop(c->stream);
-        free(c);
-        fk_work_free(work);
-        return NULL;
-    }
+    for (size_t i = 0; i < n; i++) fk_push(&all, deps[i]);
+    if (!loose) stream_rules(stream, &all);
+    c->work = *work;
+    c->stream = stream;
+    stream->refs++;
+    c->ready = fk_now();
+    fk_order_begin(c, (fk_command *const *)all.at, all.n);
+    follow(c, (fk_command *const *)all.at, all.n);
     fk_list_free(&all);
     queue.pending++;
     fk_describe(c);
@@ -254,7 +220,7 @@ fk_command *fk_enqueue(fk_stream *stream, fk_work *work, fk_command *const *deps
         if (!oldest) break;
         run(oldest);
     }
-    if (!loose && !queue.in_order && fk_random(&queue.random) % EARLY_ONE_IN == 0) {
+    if (!loose && !queue.in_order && ptx_random(&queue.random) % EARLY_ONE_IN == 0) {
         fk_command *early = pick(NULL, false);
         if (early) run(early);
     }

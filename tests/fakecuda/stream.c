@@ -5,10 +5,7 @@
 
 fk_stream *fk_stream_new(fk_context *ctx, unsigned flags, int priority) {
     fk_stream *s = fk_new(FK_STREAM, sizeof *s);
-    if (!s || !fk_push(&ctx->streams, s)) {
-        fk_delete(s);
-        return NULL;
-    }
+    fk_push(&ctx->streams, s);
     s->ctx = ctx;
     s->flags = flags;
     s->priority = priority;
@@ -45,17 +42,15 @@ static fk_stream *per_thread_stream(fk_context *ctx) {
         if (s->owner == me) return s;
     }
     fk_stream *s = fk_stream_new(ctx, 0, 0);
-    if (s) s->owner = me;
+    s->owner = me;
     return s;
 }
 
 fk_stream *fk_stream_of(CUstream handle, CUresult *status) {
     fk_context *ctx = fk_current();
     *status = CUDA_ERROR_INVALID_HANDLE;
-    if (handle == CU_STREAM_PER_THREAD || (!handle && fk_self.per_thread)) {
-        *status = CUDA_ERROR_OUT_OF_MEMORY;
+    if (handle == CU_STREAM_PER_THREAD || (!handle && fk_self.per_thread))
         return per_thread_stream(ctx);
-    }
     if (!handle || handle == CU_STREAM_LEGACY) return ctx->legacy;
     fk_stream *s = fk_get(handle, FK_STREAM);
     if (s && s->ctx->error != CUDA_SUCCESS) {
@@ -67,17 +62,12 @@ fk_stream *fk_stream_of(CUstream handle, CUresult *status) {
 
 CUresult fk_cuStreamCreateWithPriority(CUstream *out, unsigned flags, int priority) {
     enum { GREATEST = -5, LEAST = 0 };
-    FK_NEED(out && !(flags & ~(unsigned)STREAM_NON_BLOCKING), CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(out && !(flags & ~(unsigned)STREAM_NON_BLOCKING));
     priority = priority > LEAST ? LEAST : priority < GREATEST ? GREATEST : priority;
     fk_stream *s = fk_stream_new(fk_current(), flags, priority);
-    FK_NEED(s, CUDA_ERROR_OUT_OF_MEMORY);
     *out = fk_handle(s);
     fk_note("stream %llu", (unsigned long long)s->id);
     return CUDA_SUCCESS;
-}
-
-CUresult fk_cuStreamCreate(CUstream *out, unsigned flags) {
-    return fk_cuStreamCreateWithPriority(out, flags, 0);
 }
 
 CUresult fk_cuStreamDestroy_v2(CUstream handle) {
@@ -114,7 +104,7 @@ CUresult fk_cuStreamQuery(CUstream handle) {
 CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned flags) {
     FK_STREAM_OF(s, handle);
     FK_OBJECT(fk_event, e, FK_EVENT, event_handle, CUDA_ERROR_INVALID_HANDLE);
-    FK_NEED(flags <= EVENT_EXTERNAL, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(flags <= EVENT_EXTERNAL);
     fk_note("stream %llu", (unsigned long long)s->id);
     if (flags == EVENT_EXTERNAL) {
         FK_NEED(s->capture, CUDA_ERROR_ILLEGAL_STATE);
@@ -125,12 +115,13 @@ CUresult fk_cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned fl
     if (!e->last) return CUDA_SUCCESS;
     fk_event_hold(e);
     fk_work wait = {.kind = WORK_WAIT, .ctx = s->ctx, .event = e};
-    return fk_enqueue(s, &wait, &e->last, 1, false) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    fk_enqueue(s, &wait, &e->last, 1, false);
+    return CUDA_SUCCESS;
 }
 
 CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(fn, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(fn);
     return fk_submit(
         s, &(fk_work){.kind = WORK_HOST, .ctx = s->ctx, .host = {.fn = fn, .user = user}});
 }
@@ -138,7 +129,7 @@ CUresult fk_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *user) {
 CUresult fk_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *user,
                                 unsigned flags) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(callback && flags == 0, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(callback && flags == 0);
     FK_NEED(!s->capture, fk_capture_forbid(s));
     return fk_submit(s, &(fk_work){.kind = WORK_CALLBACK,
                                    .ctx = s->ctx,
@@ -158,7 +149,7 @@ FK_GETTER(cuStreamGetDevice, (CUstream handle, CUdevice *out), FK_STREAM_OF(s, h
 CUresult fk_cuStreamGetAttribute(CUstream handle, CUstreamAttrID attribute,
                                  CUstreamAttrValue *value) {
     FK_STREAM_OF(s, handle);
-    FK_NEED(value, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(value);
     FK_NEED(attribute == CU_LAUNCH_ATTRIBUTE_PRIORITY, CUDA_ERROR_NOT_SUPPORTED);
     value->priority = s->priority;
     return CUDA_SUCCESS;

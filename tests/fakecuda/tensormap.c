@@ -29,18 +29,17 @@ typedef struct {
 } tensor;
 
 static CUresult begin_map(const CUtensorMap *map, const tensor *t, ptx_tensor_map *m) {
-    FK_NEED(map && (uintptr_t)map % 64 == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(t->rank > 0 && t->rank <= PTX_TENSOR_RANK, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(t->dims && (t->strides || t->rank == 1) && t->steps, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((uintptr_t)t->address % ROW == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED((unsigned)t->type < TYPES && (unsigned)t->swizzle < SWIZZLES &&
-                (unsigned)t->promotion < 4,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(map && (uintptr_t)map % 64 == 0);
+    FK_VALID(t->rank > 0 && t->rank <= PTX_TENSOR_RANK);
+    FK_VALID(t->dims && (t->strides || t->rank == 1) && t->steps);
+    FK_VALID((uintptr_t)t->address % ROW == 0);
+    FK_VALID((unsigned)t->type < TYPES && (unsigned)t->swizzle < SWIZZLES &&
+             (unsigned)t->promotion < 4);
     for (unsigned d = 0; d < t->rank; d++) {
-        FK_NEED(t->dims[d] > 0 && t->dims[d] <= (cuuint64_t)1 << 32, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(t->steps[d] > 0 && t->steps[d] <= STEP_MAX, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(d == 0 || (t->strides[d - 1] % ROW == 0 && t->strides[d - 1] < (cuuint64_t)1 << 40),
-                CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(t->dims[d] > 0 && t->dims[d] <= (cuuint64_t)1 << 32);
+        FK_VALID(t->steps[d] > 0 && t->steps[d] <= STEP_MAX);
+        FK_VALID(d == 0 ||
+                 (t->strides[d - 1] % ROW == 0 && t->strides[d - 1] < (cuuint64_t)1 << 40));
     }
     FK_NEED((unsigned)t->type < sizeof element_bytes && t->swizzle <= CU_TENSOR_MAP_SWIZZLE_128B &&
                 t->interleave == CU_TENSOR_MAP_INTERLEAVE_NONE &&
@@ -61,8 +60,8 @@ static CUresult begin_map(const CUtensorMap *map, const tensor *t, ptx_tensor_ma
 
 static CUresult end_map(CUtensorMap *map, const ptx_tensor_map *m) {
     const unsigned bytes = m->box[0] * m->element;
-    FK_NEED(bytes % ROW == 0, CUDA_ERROR_INVALID_VALUE);
-    FK_NEED(!m->swizzle || bytes <= m->swizzle, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(bytes % ROW == 0);
+    FK_VALID(!m->swizzle || bytes <= m->swizzle);
     FK_NEED(!m->swizzle || bytes == m->swizzle, CUDA_ERROR_NOT_SUPPORTED);
     memset(map, 0, sizeof *map);
     memcpy(map, m, sizeof *m);
@@ -77,10 +76,10 @@ CUresult fk_cuTensorMapEncodeTiled(CUtensorMap *map, CUtensorMapDataType type, c
     const tensor t = {type,  rank,       address, dims,      strides,
                       steps, interleave, swizzle, promotion, fill};
     ptx_tensor_map m;
-    FK_NEED(box, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(box);
     FK_TRY(begin_map(map, &t, &m));
     for (unsigned d = 0; d < rank; d++) {
-        FK_NEED(box[d] > 0 && box[d] <= BOX_MAX, CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(box[d] > 0 && box[d] <= BOX_MAX);
         m.box[d] = (uint16_t)box[d];
     }
     return end_map(map, &m);
@@ -98,14 +97,13 @@ CUresult fk_cuTensorMapEncodeIm2col(CUtensorMap *map, CUtensorMapDataType type, 
     const tensor t = {type,  rank,       address, dims,      strides,
                       steps, interleave, swizzle, promotion, fill};
     ptx_tensor_map m;
-    FK_NEED(lower && upper && rank >= 3, CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(lower && upper && rank >= 3);
     FK_TRY(begin_map(map, &t, &m));
-    FK_NEED(channels > 0 && channels <= BOX_MAX && pixels > 0 && pixels <= PIXELS_MAX,
-            CUDA_ERROR_INVALID_VALUE);
+    FK_VALID(channels > 0 && channels <= BOX_MAX && pixels > 0 && pixels <= PIXELS_MAX);
     for (unsigned d = 0; d + 2 < rank; d++) {
-        FK_NEED(lower[d] <= most[rank] && lower[d] >= -most[rank] - 1, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED(upper[d] <= most[rank] && upper[d] >= -most[rank] - 1, CUDA_ERROR_INVALID_VALUE);
-        FK_NEED((long long)dims[d + 1] - 1 + upper[d] >= lower[d], CUDA_ERROR_INVALID_VALUE);
+        FK_VALID(lower[d] <= most[rank] && lower[d] >= -most[rank] - 1);
+        FK_VALID(upper[d] <= most[rank] && upper[d] >= -most[rank] - 1);
+        FK_VALID((long long)dims[d + 1] - 1 + upper[d] >= lower[d]);
         m.lower[d] = (int16_t)lower[d];
         m.upper[d] = (int16_t)upper[d];
     }

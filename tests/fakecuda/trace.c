@@ -82,40 +82,22 @@ void fk_report(const char *format, ...) {
         }
     }
     if (kept.n_reports == REPORTS_KEPT) return; /* enough to see that something is wrong */
-    report *more = realloc(kept.reports, (kept.n_reports + 1) * sizeof *more);
-    char *copy = strdup(text);
-    if (more) kept.reports = more;
-    if (more && copy)
-        kept.reports[kept.n_reports++] = (report){copy, 1};
-    else
-        free(copy);
+    kept.reports = ptx_grow(kept.reports, (kept.n_reports + 1) * sizeof *kept.reports);
+    kept.reports[kept.n_reports++] = (report){strcpy(ptx_grow(NULL, strlen(text) + 1), text), 1};
     if (!fk.config.quiet) fprintf(stderr, "fakecuda: %s\n", text);
     if (fk.config.log) fprintf(fk.config.log, "report %s\n", text);
-}
-
-static void add_counters(ptx_counters *sum, const ptx_counters *more) {
-    /* A struct of uint64_t throughout: added as an array. */
-    _Static_assert(sizeof(ptx_counters) % sizeof(uint64_t) == 0, "counters are 64-bit numbers");
-    uint64_t *to = (uint64_t *)sum;
-    const uint64_t *from = (const uint64_t *)more;
-    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
 }
 
 void fk_count_launch(const char *kernel, const ptx_counters *counters) {
     size_t i = 0;
     while (i < kept.n_tallies && strcmp(kept.tallies[i].kernel, kernel) != 0) i++;
     if (i == kept.n_tallies) {
-        tally *more = realloc(kept.tallies, (i + 1) * sizeof *more);
-        char *name = strdup(kernel);
-        if (more) kept.tallies = more;
-        if (!more || !name) {
-            free(name);
-            return;
-        }
+        kept.tallies = ptx_grow(kept.tallies, (i + 1) * sizeof *kept.tallies);
+        char *name = strcpy(ptx_grow(NULL, strlen(kernel) + 1), kernel);
         kept.tallies[kept.n_tallies++] = (tally){.kernel = name};
     }
     kept.tallies[i].launches++;
-    add_counters(&kept.tallies[i].sum, counters);
+    ptx_count(&kept.tallies[i].sum, counters);
 }
 
 size_t braze_fake_reports(void) {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Where time goes on the device's clock: seconds, and bytes or instructions a second. */
@@ -35,26 +34,21 @@ uint64_t braze_fake_commands(const char *kind) {
 
 /* ---- ownership ------------------------------------------------------------------------------- */
 
-static void *duplicate(const void *bytes, size_t n) {
-    void *copy = malloc(n ? n : 1);
-    if (copy && n > 0) memcpy(copy, bytes, n);
-    return copy;
-}
-
-bool fk_work_copy(fk_work *to, const fk_work *from) {
+void fk_work_copy(fk_work *to, const fk_work *from) {
     *to = *from;
     switch (from->kind) {
     case WORK_KERNEL:
-        to->kernel.params = duplicate(from->kernel.params, from->kernel.bytes);
-        return to->kernel.params != NULL;
-    case WORK_COPY: to->copy.staged = NULL; return true;
+        to->kernel.params = ptx_grow(NULL, from->kernel.bytes);
+        memcpy(to->kernel.params, from->kernel.params, from->kernel.bytes);
+        break;
+    case WORK_COPY: to->copy.staged = NULL; break;
     case WORK_RECORD:
-    case WORK_WAIT: fk_event_hold(to->event); return true;
+    case WORK_WAIT: fk_event_hold(to->event); break;
     case WORK_CHILD:
         to->child = fk_graph_copy(from->child);
-        if (to->child) to->child->owned = true;
-        return to->child != NULL;
-    default: return true;
+        to->child->owned = true;
+        break;
+    default: break;
     }
 }
 
@@ -80,9 +74,8 @@ static void add_range(fk_command *c, uint64_t begin, uint64_t n, unsigned access
     if (fk.config.checks && n > 0) c->ranges[c->n_ranges++] = (fk_range){begin, begin + n, access};
 }
 
-static bool reserve_ranges(fk_command *c, size_t n) {
-    if (fk.config.checks) c->ranges = calloc(n, sizeof *c->ranges);
-    return !fk.config.checks || c->ranges;
+static void reserve_ranges(fk_command *c, size_t n) {
+    if (fk.config.checks) c->ranges = ptx_grow(NULL, n * sizeof *c->ranges);
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
@@ -138,8 +131,8 @@ static bool move_row(fk_command *c, uint8_t *to, const uint8_t *from, uint64_t n
     const bool to_program = c->work.copy.to.pageable;
     bool ok = true;
     if (from_program && to_program) {
-        uint8_t *between = malloc(n);
-        ok = between && fk_pageable(between, (uint64_t)(uintptr_t)from, n, false) &&
+        uint8_t *between = ptx_grow(NULL, n);
+        ok = fk_pageable(between, (uint64_t)(uintptr_t)from, n, false) &&
              fk_pageable(between, (uint64_t)(uintptr_t)to, n, true);
         free(between);
     } else if (from_program) {
@@ -199,7 +192,7 @@ static void run_copy(fk_command *c) {
                    planes = c->work.copy.planes;
     const fk_side *to = &c->work.copy.to, *from = &c->work.copy.from;
     const uint8_t *staged = c->work.copy.staged;
-    if (!reserve_ranges(c, 2 * rows * planes)) return;
+    reserve_ranges(c, 2 * rows * planes);
     for (uint64_t plane = 0; plane < planes; plane++) {
         for (uint64_t row = 0; row < rows; row++) {
             const uint8_t *s = staged ? staged + (plane * rows + row) * width : NULL;
@@ -221,7 +214,7 @@ static void fill_row(uint8_t *at, unsigned value, unsigned element, uint64_t n) 
 static void run_fill(fk_command *c) {
     const fk_side side = {.address = c->work.fill.to};
     const uint64_t n = c->work.fill.width * c->work.fill.element;
-    if (!reserve_ranges(c, c->work.fill.rows)) return;
+    reserve_ranges(c, c->work.fill.rows);
     for (uint64_t row = 0; row < c->work.fill.rows; row++) {
         fk_block *b;
         const uint64_t address = side.address + row * c->work.fill.pitch;
@@ -264,7 +257,7 @@ static CUresult code_of(ptx_status status) {
 }
 
 static void keep_ranges(fk_command *c, const ptx_result *result) {
-    if (result->n_ranges == 0 || !reserve_ranges(c, result->n_ranges)) return;
+    if (result->n_ranges) reserve_ranges(c, result->n_ranges);
     for (size_t i = 0; i < result->n_ranges; i++) {
         const ptx_range *r = &result->ranges[i];
         add_range(c, r->extent->base + r->begin, r->end - r->begin, r->access);
@@ -313,8 +306,7 @@ static void run_kernel(fk_command *c) {
 static void run_host(fk_command *c) {
     const fk_work w = c->work;
     const CUresult error = w.ctx->error;
-    struct timespec begin, end;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    const double begin = fk_now();
     pthread_mutex_unlock(&fk.lock);
     const bool nested = fk_self.in_callback;
     fk_self.in_callback = true;
@@ -324,8 +316,7 @@ static void run_host(fk_command *c) {
         w.host.fn(w.host.user);
     fk_self.in_callback = nested;
     pthread_mutex_lock(&fk.lock);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    c->end += (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    c->end += fk_now() - begin;
 }
 
 /* ---- memory of a stream ---------------------------------------------------------------------- */
@@ -337,7 +328,8 @@ static fk_block *block_of(const fk_work *w) {
 
 static void run_alloc(fk_command *c) {
     fk_block *b = block_of(&c->work);
-    if (b && reserve_ranges(c, 1)) {
+    if (b) {
+        reserve_ranges(c, 1);
         if (b->recurring && b->unborn) fk_pool_took(fk.devices[b->device].graphs, b->rounded);
         fk_block_hide(b, false);
         add_range(c, b->extent.base, b->extent.size, PTX_WRITE);
@@ -346,11 +338,12 @@ static void run_alloc(fk_command *c) {
 
 static void run_free(fk_command *c) {
     fk_block *b = block_of(&c->work);
-    if (!b || b->unborn || !reserve_ranges(c, 1)) {
+    if (!b || b->unborn) {
         fk_report("%s: there is nothing to free", c->what);
         fail(c, CUDA_ERROR_ILLEGAL_ADDRESS);
         return;
     }
+    reserve_ranges(c, 1);
     add_range(c, b->extent.base, b->extent.size, PTX_WRITE);
     if (!b->recurring) {
         fk_block_free(b);
@@ -420,5 +413,6 @@ CUresult fk_submit(fk_stream *stream, fk_work *work) {
             return status;
         }
     }
-    return fk_enqueue(stream, work, NULL, 0, false) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    fk_enqueue(stream, work, NULL, 0, false);
+    return CUDA_SUCCESS;
 }

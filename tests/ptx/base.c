@@ -23,7 +23,7 @@ void *arena_get(arena *a, size_t n) {
     n = (n + 15) & ~(size_t)15;
     if (!a->top || a->top->size - a->top->used < n) {
         size_t size = n > 65536 ? n : 65536;
-        arena_chunk *c = must(calloc(1, sizeof *c + size));
+        arena_chunk *c = ptx_zeroed(sizeof *c + size);
         c->size = size;
         c->below = a->top;
         a->top = c;
@@ -47,8 +47,12 @@ void arena_drop(arena *a) {
     }
 }
 
-void *vm_grow(void *p, size_t n) {
+void *ptx_grow(void *p, size_t n) {
     return must(realloc(p, n ? n : 1));
+}
+
+void *ptx_zeroed(size_t n) {
+    return must(calloc(1, n ? n : 1));
 }
 
 /* `at` is the address of the vector's pointer, whatever it points to. */
@@ -57,7 +61,7 @@ void vec_room(void *at, size_t *n, size_t *cap, size_t size) {
     memcpy(&p, at, sizeof p);
     if (*n == *cap) {
         *cap = *cap ? *cap * 2 : 16;
-        p = vm_grow(p, *cap * size);
+        p = ptx_grow(p, *cap * size);
         memcpy(at, &p, sizeof p);
     }
     memset(p + *n * size, 0, size);

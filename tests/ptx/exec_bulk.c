@@ -221,10 +221,10 @@ static bool other_side(warp *w, const ins *i, unsigned l, bulk_piece *x, bool lo
 static bool bulk_begin(warp *w, const ins *i, unsigned l, const bulk_target *t,
                        const bulk_piece *pieces, uint32_t n, const uint8_t *data) {
     bulk_copy c = {i, NULL, n, 0, NULL, 0, t->b, (uint8_t)l, t->load};
-    c.pieces = vm_grow(NULL, n * sizeof *pieces + 1);
+    c.pieces = ptx_grow(NULL, n * sizeof *pieces + 1);
     if (n) memcpy(c.pieces, pieces, n * sizeof *pieces);
     for (uint32_t k = 0; k < n; k++) c.bytes += pieces[k].bytes;
-    c.was = vm_grow(NULL, c.bytes + 1);
+    c.was = ptx_grow(NULL, c.bytes + 1);
     c.barrier = c.load ? t->barrier : w->bulk_groups[l];
     uint8_t *was = c.was;
     bool ok = !c.load || object(w, i, l, (place){t->b, t->barrier}, false);

@@ -92,7 +92,7 @@ static void enter(warp *w, const ins *i, uint32_t mask, const function *fn) {
     local_mark(w, mask, base, fn->frame_local, false);
     const int32_t *results = &w->b->ln->module->list.at[i->e], *args = results + 1 + 2 * results[0];
     copy_slots(w, mask, args, fn->params, s->local, base, true);
-    frame *f = vm_grow(NULL, sizeof *f);
+    frame *f = ptx_grow(NULL, sizeof *f);
     *f = (frame){.up = s->frame,
                  .refs = 1,
                  .ret_pc = s->pc,
@@ -101,7 +101,7 @@ static void enter(warp *w, const ins *i, uint32_t mask, const function *fn) {
                  .call = i,
                  .fn = fn};
     if (on_stack(s->frame, fn)) {
-        f->saved = vm_grow(NULL, fn->reg_bytes);
+        f->saved = ptx_grow(NULL, fn->reg_bytes);
         memcpy(f->saved, w->file + fn->frame_base, fn->reg_bytes);
     }
     s->frame = f;

@@ -45,7 +45,7 @@ static void add_piece(piece_list *list, uint64_t address, uint32_t shared, uint3
     if (!bytes || (!address && !list->load)) return;
     if (list->n == list->cap) {
         list->cap = list->cap ? 2 * list->cap : 64;
-        list->at = vm_grow(list->at, list->cap * sizeof *list->at);
+        list->at = ptx_grow(list->at, list->cap * sizeof *list->at);
     }
     list->at[list->n++] = (bulk_piece){NULL, address, shared, bytes};
 }

@@ -221,7 +221,7 @@ static uint32_t kept_registers(const ins *i) {
 static void keep(const warp *w, matrix_op *x) {
     const int32_t *a = &w->b->ln->module->list.at[x->by->e + (int32_t)result_regs(x->by)];
     uint32_t regs = kept_registers(x->by);
-    x->was = vm_grow(NULL, regs + (size_t)x->n * CHUNK);
+    x->was = ptx_grow(NULL, regs + (size_t)x->n * CHUNK);
     for (unsigned k = 0; k < A_REGS && regs; k++)
         memcpy(x->was + (size_t)k * LANES * 4, reg_at(w, a[k]), LANES * 4);
     for (uint32_t k = 0; k < x->n; k++)
@@ -241,7 +241,7 @@ void x_wgmma(warp *w, const ins *i, uint32_t mask) {
     uint32_t na = in_registers ? 0 : A_CHUNKS;
     x.accumulates = (scale[0] != 0) != ((i->flags & INS_NOT_C) != 0);
     x.n = na + 2 * columns(i);
-    x.chunk = vm_grow(NULL, x.n * sizeof *x.chunk);
+    x.chunk = ptx_grow(NULL, x.n * sizeof *x.chunk);
     if (na) list_chunks(x.chunk, a[0], i->imm & WG_TRANS_A, w->index % GROUP_WARPS * ROWS, ROWS);
     list_chunks(x.chunk + na, b[0], i->imm & WG_TRANS_B, 0, columns(i));
     x.low = UINT32_MAX;
@@ -432,7 +432,7 @@ void x_wgmma_fence(warp *w, const ins *i, uint32_t mask) {
     if (!matrix_warp(w, i, mask)) return;
     size_t words = w->b->ln->file_bytes / (4 * LANES) / 64 + 1;
     step(w, i);
-    if (!w->fresh) w->fresh = vm_grow(NULL, words * sizeof *w->fresh);
+    if (!w->fresh) w->fresh = ptx_grow(NULL, words * sizeof *w->fresh);
     memset(w->fresh, 0, words * sizeof *w->fresh);
     w->arranged = true;
 }

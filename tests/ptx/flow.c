@@ -21,8 +21,7 @@ typedef struct {
 
 static reg_set set_new(const parser *p) {
     reg_set s = {.words = p->units.n / 64 + 1};
-    s.bit = vm_grow(NULL, s.words * 8);
-    memset(s.bit, 0, s.words * 8);
+    s.bit = ptx_zeroed(s.words * 8);
     return s;
 }
 
@@ -218,14 +217,11 @@ static void spread(const graph *g) {
 static reg_set unwritten(parser *p) {
     reg_set s = set_new(p);
     graph g = {.p = p, .words = s.words};
-    g.part_at = vm_grow(NULL, (p->fn->end - p->fn->begin) * sizeof *g.part_at);
-    memset(g.part_at, 0, (p->fn->end - p->fn->begin) * sizeof *g.part_at);
+    g.part_at = ptx_zeroed((p->fn->end - p->fn->begin) * sizeof *g.part_at);
     find_parts(&g);
     if (g.n * g.words > MAX_WORDS) g.n = 0; /* nobody writes such a function */
-    g.parts = vm_grow(NULL, g.n * sizeof *g.parts + 1);
-    memset(g.parts, 0, g.n * sizeof *g.parts);
-    uint64_t *bits = vm_grow(NULL, 2 * g.n * g.words * 8 + 1);
-    memset(bits, 0, 2 * g.n * g.words * 8);
+    g.parts = ptx_zeroed(g.n * sizeof *g.parts + 1);
+    uint64_t *bits = ptx_zeroed(2 * g.n * g.words * 8 + 1);
     for (uint32_t n = 0; n < g.n; n++) {
         g.parts[n].in = bits + 2 * n * g.words;
         g.parts[n].def = g.parts[n].in + g.words;
@@ -297,8 +293,7 @@ static void find_unwritten(parser *p) {
     reg_set s = unwritten(p);
     if (!is_empty(&s)) {
         size_t units = p->units.n;
-        int32_t *marks = vm_grow(NULL, units * sizeof *marks);
-        memset(marks, 0, units * sizeof *marks);
+        int32_t *marks = ptx_zeroed(units * sizeof *marks);
         close_over(p, &s);
         leave_barriers(p, &s);
         p->fn->marks = p->regs;

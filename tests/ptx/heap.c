@@ -46,15 +46,14 @@ void ptx_heap_free(ptx_heap *h) {
 uint64_t heap_get(ptx_heap *h, uint64_t bytes) {
     uint64_t room = (bytes + 15) & ~(uint64_t)15;
     if (!bytes || bytes > h->limit || h->used + room > h->limit) return 0;
-    piece *x = vm_grow(NULL, sizeof *x);
-    memset(x, 0, sizeof *x);
+    piece *x = ptx_zeroed(sizeof *x);
     x->extent =
         (ptx_extent){.base = h->next,
                      .size = bytes,
                      .host = aligned_alloc(ALIGN, (bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1)),
                      .shadow = ptx_shadow_new(bytes),
                      .owner = x->name};
-    if (!x->extent.host || !x->extent.shadow) vm_grow(NULL, SIZE_MAX); /* reports and aborts */
+    if (!x->extent.host || !x->extent.shadow) ptx_grow(NULL, SIZE_MAX); /* reports and aborts */
     memset(x->extent.host, POISON, bytes);
     h->used += room;
     h->next += (bytes + 2 * ALIGN - 1) & ~(uint64_t)(ALIGN - 1);

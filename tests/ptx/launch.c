@@ -30,7 +30,7 @@ static uint64_t permuted(const launch *ln, uint64_t k) {
         uint64_t left = k >> half, right = k & mask;
         for (unsigned round = 0; round < 4; round++) {
             uint64_t key = ln->perm_key + round * 0x632be59bd9b4e019u + right;
-            uint64_t next = left ^ (vm_random(&key) & mask);
+            uint64_t next = left ^ (ptx_random(&key) & mask);
             left = right;
             right = next;
         }
@@ -62,7 +62,7 @@ static block *block_new(launch *ln) {
     size_t total = pad(sizeof(block)) + warps + ln->warps * (file + stack + map) + shared +
                    pad(race_bytes(ln->shared_bytes));
     uint8_t *memory = aligned_alloc(128, total);
-    if (!memory) memory = vm_grow(NULL, SIZE_MAX); /* reports and aborts */
+    if (!memory) memory = ptx_grow(NULL, SIZE_MAX); /* reports and aborts */
     memset(memory, 0, pad(sizeof(block)) + warps);
     block *b = (block *)(void *)memory;
     uint8_t *p = memory + pad(sizeof(block));
@@ -89,13 +89,11 @@ static size_t cluster_rows(const cluster *c) {
 }
 
 static cluster *cluster_new(launch *ln) {
-    cluster *c = vm_grow(NULL, sizeof *c);
-    memset(c, 0, sizeof *c);
+    cluster *c = ptx_zeroed(sizeof *c);
     c->n = ln->cluster_blocks;
     c->warps = c->n * ln->warps;
     size_t rows = cluster_rows(c);
-    uint32_t *row = c->clocks = vm_grow(NULL, rows * c->warps * sizeof *row);
-    memset(row, 0, rows * c->warps * sizeof *row);
+    uint32_t *row = c->clocks = ptx_zeroed(rows * c->warps * sizeof *row);
     c->joint[0] = row, c->joint[1] = row + 2 * c->warps;
     row += 4 * (size_t)c->warps;
     for (unsigned k = 0; k < c->n; k++) {
@@ -169,7 +167,7 @@ static void start_warp(block *b, unsigned k) {
     w->fresh = NULL;
     w->serial = false;
     w->idle = 0;
-    w->rng = vm_random(&b->rng);
+    w->rng = ptx_random(&b->rng);
 }
 
 static void split_index(uint64_t k, const uint32_t of[3], uint32_t id[3]) {
@@ -365,7 +363,7 @@ static void flush_print(launch *ln, slot_queue *q) {
  * that does not wait for another would never be seen ahead of it. */
 static bool held_back(const launch *ln, const cluster *c) {
     uint64_t state = ln->p->seed + (ln->round / 4) * 0x9e3779b97f4a7c15u + c->block[0]->linear;
-    return ln->p->seed && ln->n_blocks > 1 && vm_random(&state) % 4 == 0;
+    return ln->p->seed && ln->n_blocks > 1 && ptx_random(&state) % 4 == 0;
 }
 
 /* The ordered operations of all waiting clusters; false when nothing is left to run. */
@@ -480,7 +478,7 @@ static void lay_out(launch *ln) {
     ln->checks = p->checks;
     ln->counting = p->count;
     uint64_t seed = p->seed;
-    ln->perm_key = vm_random(&seed);
+    ln->perm_key = ptx_random(&seed);
     unsigned sms = ln->module->target.multiprocessors;
     bool all = p->cooperative || ln->n_clusters <= SLOTS || ln->n_blocks <= sms;
     ln->n_slots = (unsigned)(all ? ln->n_clusters : SLOTS);
@@ -496,7 +494,7 @@ static void open_workspace(launch *ln) {
                      .host = aligned_alloc(256, 256),
                      .shadow = ptx_shadow_new(WORKSPACE_BYTES),
                      .owner = "the workspace of the cooperative grid"};
-    if (!ln->workspace.host || !ln->workspace.shadow) vm_grow(NULL, SIZE_MAX);
+    if (!ln->workspace.host || !ln->workspace.shadow) ptx_grow(NULL, SIZE_MAX);
     memset(ln->workspace.host, 0, WORKSPACE_BYTES);
     ptx_shadow_mark(ln->workspace.shadow, 0, WORKSPACE_BYTES);
 }
@@ -522,7 +520,7 @@ static unsigned host_threads(const launch *ln) {
     return (unsigned)(n > ln->n_slots ? ln->n_slots : n);
 }
 
-static void add_counters(ptx_counters *to, const ptx_counters *from) {
+void ptx_count(ptx_counters *to, const ptx_counters *from) {
     uint64_t *t = (uint64_t *)to;
     const uint64_t *f = (const uint64_t *)from;
     for (size_t k = 0; k < sizeof *to / sizeof *t; k++) t[k] += f[k];
@@ -536,7 +534,7 @@ static void clean_up(launch *ln, ptx_counters *counters) {
     }
     for (unsigned k = 0; k < ln->wanted_workers; k++) {
         worker *wk = &ln->workers[k];
-        if (counters) add_counters(counters, &wk->count);
+        if (counters) ptx_count(counters, &wk->count);
         while (wk->free_clusters) {
             cluster *c = wk->free_clusters;
             wk->free_clusters = c->next;
@@ -562,12 +560,10 @@ ptx_status ptx_launch(const ptx_launch_params *p, ptx_counters *counters, ptx_re
     ln.crew = &c;
     ln.n_workers = 1;
     ln.wanted_workers = host_threads(&ln);
-    ln.workers = vm_grow(NULL, ln.wanted_workers * sizeof *ln.workers);
-    memset(ln.workers, 0, ln.wanted_workers * sizeof *ln.workers);
+    ln.workers = ptx_zeroed(ln.wanted_workers * sizeof *ln.workers);
     for (unsigned k = 0; k < ln.wanted_workers; k++)
         ln.workers[k].ln = &ln, ln.workers[k].index = k;
-    ln.slots = vm_grow(NULL, ln.n_slots * sizeof *ln.slots);
-    memset(ln.slots, 0, ln.n_slots * sizeof *ln.slots);
+    ln.slots = ptx_zeroed(ln.n_slots * sizeof *ln.slots);
     for (unsigned k = 0; k < ln.n_slots; k++) ln.slots[k].next = k;
     shadow_begin(&ln);
     order_begin(&ln);

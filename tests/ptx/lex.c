@@ -70,8 +70,7 @@ static uint32_t hash_bytes(const char *s, size_t n) {
 
 static void table_grow(parser *p) {
     size_t cap = p->cap_syms ? p->cap_syms * 2 : 4096;
-    sym **table = vm_grow(NULL, cap * sizeof *table);
-    memset(table, 0, cap * sizeof *table);
+    sym **table = ptx_zeroed(cap * sizeof *table);
     for (size_t i = 0; i < p->cap_syms; i++) {
         sym *s = p->table[i];
         if (!s) continue;

@@ -5,8 +5,7 @@
 #include <string.h>
 
 static parser *parser_new(ptx_module *m, ptx_log *log) {
-    parser *p = vm_grow(NULL, sizeof *p);
-    memset(p, 0, sizeof *p);
+    parser *p = ptx_zeroed(sizeof *p);
     p->m = m;
     p->log = log;
     *VEC_PUSH(m->locs) = (src_loc){0, 0};
@@ -14,8 +13,7 @@ static parser *parser_new(ptx_module *m, ptx_log *log) {
 }
 
 ptx_module *ptx_load(const char *text, size_t len, const ptx_target *target, ptx_log *log) {
-    ptx_module *m = vm_grow(NULL, sizeof *m);
-    memset(m, 0, sizeof *m);
+    ptx_module *m = ptx_zeroed(sizeof *m);
     m->target = *target;
     if (log && log->cap) log->text[log->len < log->cap ? log->len : log->cap - 1] = 0;
     const char *copy = arena_text(&m->mem, text, len);

@@ -29,8 +29,7 @@ struct places {
 };
 
 static struct places *places_new(void) {
-    struct places *x = vm_grow(NULL, sizeof *x);
-    memset(x, 0, sizeof *x);
+    struct places *x = ptx_zeroed(sizeof *x);
     return x;
 }
 
@@ -51,7 +50,7 @@ static place *place_of(struct places *all, uint64_t address, bool create) {
     for (place *x = *bucket; x; x = x->next)
         if (x->address == address) return x;
     if (!create) return NULL;
-    place *x = vm_grow(NULL, sizeof *x);
+    place *x = ptx_grow(NULL, sizeof *x);
     *x = (place){.next = *bucket, .address = address};
     return *bucket = x;
 }

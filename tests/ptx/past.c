@@ -28,8 +28,7 @@ static uint32_t *numbers(const past *row) {
 
 static past *fresh(const launch *ln, uint32_t level) {
     size_t n = level ? FAN * sizeof(past *) : ln->row * sizeof(uint32_t);
-    past *x = vm_grow(NULL, sizeof *x + n);
-    memset(x, 0, sizeof *x + n);
+    past *x = ptx_zeroed(sizeof *x + n);
     x->refs = 1;
     x->level = level;
     return x;

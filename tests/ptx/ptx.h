@@ -16,6 +16,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* ---- base.c: host memory that is out ends the process, with a word ---- */
+
+void *ptx_grow(void *p, size_t n); /* realloc that cannot fail */
+void *ptx_zeroed(size_t n);
+
+static inline uint64_t ptx_random(uint64_t *state) { /* splitmix64 */
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
 /* ---- load.c: text to module
  * ---------------------------------------------------------------------- */
 
@@ -329,6 +341,7 @@ typedef struct {
  * as no race is reported. */
 ptx_status ptx_launch(const ptx_launch_params *launch, ptx_counters *counters, ptx_result *result);
 void ptx_result_free(ptx_result *result);
+void ptx_count(ptx_counters *sum, const ptx_counters *more); /* adds them */
 
 const char *ptx_status_name(ptx_status status);
 const char *ptx_report_name(ptx_report_kind kind);

@@ -120,9 +120,10 @@ static bool parse_arch(const char *text, options *o) {
     X(CLUSTER, "cluster", 1)                                                                       \
     X(ARCH, "arch", 1)                                                                             \
     X(SEEDS, "seeds", 1)                                                                           \
-    X(OUT, "out", 1) X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1)                           \
-        X(COOPERATIVE, "cooperative", 0) X(THREADS, "threads", 1) X(COUNTERS, "counters", 0)       \
-            X(NO_CHECKS, "no-checks", 0) X(JSON, "json", 0) X(HELP, "help", 0)
+    X(OUT, "out", 1)                                                                               \
+    X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1) X(COOPERATIVE, "cooperative", 0)           \
+        X(THREADS, "threads", 1) X(COUNTERS, "counters", 0) X(NO_CHECKS, "no-checks", 0)           \
+            X(JSON, "json", 0) X(HELP, "help", 0)
 #define NUMBER(name, text, value) OPT_##name,
 #define LONG(name, text, value)   {text, value, 0, OPT_##name},
 

@@ -75,10 +75,8 @@ struct far_words {
 
 static void far_note(warp *w, block *b, uint32_t k) {
     if (!b->far) {
-        b->far = vm_grow(NULL, sizeof *b->far);
-        memset(b->far, 0, sizeof *b->far);
-        b->far->head = vm_grow(NULL, b->first_line * 4);
-        memset(b->far->head, 0, b->first_line * 4);
+        b->far = ptx_zeroed(sizeof *b->far);
+        b->far->head = ptx_zeroed(b->first_line * 4);
     }
     struct far_words *f = b->far;
     for (uint32_t n = f->head[k]; n; n = f->all.at[n - 1].next)

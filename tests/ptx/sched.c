@@ -51,8 +51,8 @@ static split *pick(warp *w, int64_t after, uint32_t *stop) {
     split *s = lowest(w, after);
     *stop = UINT32_MAX;
     if (!s) return NULL;
-    if (w->n_splits > 1 && w->b->ln->p->seed && vm_random(&w->rng) % 8 == 0) {
-        split *other = &w->splits[vm_random(&w->rng) % w->n_splits];
+    if (w->n_splits > 1 && w->b->ln->p->seed && ptx_random(&w->rng) % 8 == 0) {
+        split *other = &w->splits[ptx_random(&w->rng) % w->n_splits];
         s = other->state == SPLIT_RUN ? other : s;
     }
     for (unsigned k = 0; k < w->n_splits; k++)
@@ -142,7 +142,7 @@ static void run_warp(warp *w, uint32_t turn) {
 
 static void shuffle(unsigned *order, unsigned n, uint64_t *rng) {
     for (unsigned k = n; k > 1; k--) {
-        unsigned j = (unsigned)(vm_random(rng) % k), t = order[k - 1];
+        unsigned j = (unsigned)(ptx_random(rng) % k), t = order[k - 1];
         order[k - 1] = order[j];
         order[j] = t;
     }
@@ -212,7 +212,7 @@ static bool block_turn(block *b) {
         warp *w = &b->warps[b->warp_order[k]];
         if (!runnable(w)) continue;
         progress = true;
-        run_warp(w, shuffled ? 64 + (uint32_t)(vm_random(&b->rng) % 2048) : TURN);
+        run_warp(w, shuffled ? 64 + (uint32_t)(ptx_random(&b->rng) % 2048) : TURN);
     }
     if (b->instructions > ln->limit && !block_done(b)) timeout(b);
     if (atomic_load_explicit(&ln->stop, memory_order_relaxed)) b->failed = true;

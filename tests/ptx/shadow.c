@@ -154,8 +154,7 @@ void shadow_begin(launch *ln) {
     static _Atomic uint32_t serials;
     do ln->serial_number = (atomic_fetch_add(&serials, 1) + 1) & ~LOCKED;
     while (!ln->serial_number);
-    ln->touched = vm_grow(NULL, sizeof *ln->touched);
-    memset(ln->touched, 0, sizeof *ln->touched);
+    ln->touched = ptx_zeroed(sizeof *ln->touched);
     pthread_mutex_init(&ln->touched->lock, NULL);
 }
 
@@ -181,7 +180,7 @@ static more *pool_at(touched *t, uint32_t k) {
     more *_Atomic *slot_of = &t->pool[k / POOL_CHUNK];
     more *chunk = atomic_load(slot_of);
     if (!chunk) {
-        more *fresh = vm_grow(NULL, POOL_CHUNK * sizeof *fresh);
+        more *fresh = ptx_grow(NULL, POOL_CHUNK * sizeof *fresh);
         if (atomic_compare_exchange_strong(slot_of, &chunk, fresh))
             chunk = fresh;
         else

@@ -51,7 +51,6 @@ void *arena_get(arena *a,
                 size_t n); /* zeroed, 16-aligned; never NULL (memory out aborts the process) */
 char *arena_text(arena *a, const char *text, size_t n);
 void arena_drop(arena *a);
-void *vm_grow(void *p, size_t n); /* realloc that cannot fail */
 
 /* A growing array: VEC_PUSH(v) adds a zeroed element and points to it. */
 #define VEC(T)                                                                                     \
@@ -477,13 +476,6 @@ static inline void *reg_at(const warp *w, int32_t offset) {
 #define EACH_LANE(l, mask)                                                                         \
     for (uint32_t m_##l = (mask), l = 0; m_##l && (l = (uint32_t)__builtin_ctz(m_##l), 1);         \
          m_##l &= m_##l - 1)
-
-static inline uint64_t vm_random(uint64_t *state) { /* splitmix64 */
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static inline uint32_t thread_of(const warp *w, uint32_t lane) {
     return w->index * LANES + lane;
