@@ -37,6 +37,7 @@ refuse() {
 e=$BRAZE_BUILD/examples
 check regression '^y = (2\.9|3\.0)[0-9]* x \+ (1\.9|2\.0)' "$e/regression"
 check derivatives '^-cos x' "$e/derivatives"
+check newton '^after [0-9]+ turns every x is 1 within [0-9]e-(0[6-9]|1[0-9])' "$e/newton"
 check custom '^the rate was 0.4, 0.(39|40)[0-9] was found' "$e/custom"
 check logistic '^9[5-9].* % of the points on their side' "$e/logistic"
 check kmeans '^[0-9]+ turns, mean squared distance [12]\.' "$e/kmeans"

@@ -1,5 +1,6 @@
 /* test_grad.c - gradients against central differences of the reference interpreter, in f64, along a random direction, at order 1 and 2:
  * every elementwise op of ops.def, every structural op, compositions. Then what the rules say at ties and zeros, and the errors. */
+#include "tests/support/grad_cases.h"
 #include "tests/support/irtest.h"
 
 #include "src/passes/pass.h"
@@ -11,26 +12,7 @@
 
 enum { MAX_INPUTS = 8 };
 
-typedef struct domain {
-    const char *name;
-    double lo[3], hi[3];
-} domain;
-
 /* ---- the check: loss(x) = sum(w * result), second(x) = sum_i sum(c_i * d loss / d x_i) */
-
-/* Numbers that are different at every place: a weighted sum of x. */
-static ir_ref weighted_sum(ir_graph *g, ir_ref x, double from) {
-    ir_dim dims[IR_MAX_RANK];
-    int64_t n;
-    unsigned rank = ir_at(g, x)->rank;
-    memcpy(dims, ir_dims(g, ir_at(g, x)), rank * sizeof *dims);
-    cr_assert(ir_numel(g, x, &n));
-    ir_dim flat = ir_dim_const(g, n);
-    ir_ref k = ir_iota(g, BZ_F64, &flat, 1, 0);
-    ir_ref w = ir_build1(g, IR_COS, ir_build2(g, IR_ADD, k, ir_const_f(g, BZ_F64, from)));
-    return ir_reduce(g, IR_SUM, ir_build2(g, IR_MUL, x, ir_reshape_dims(g, w, dims, rank)), NULL, 0,
-                     false);
-}
 
 typedef struct problem {
     ir_module *m;
@@ -46,11 +28,11 @@ static void build(problem *p) {
     g->outputs.n = 0;
     for (uint32_t i = 0; i < g->inputs.n; i++)
         if (ir_is_float(ir_dtype(g, g->inputs.p[i].node))) p->wrt[p->n++] = g->inputs.p[i].node;
-    ir_ref loss = weighted_sum(g, value, 0.5);
+    ir_ref loss = grad_weighted_sum(g, value, 0.5);
     cr_assert_eq(pass_grad(g, loss, 0, p->wrt, p->n, p->first), BZ_OK, "%s: %s", p->name,
                  g->err.text);
     for (unsigned i = 0; i < p->n; i++) {
-        ir_ref s = weighted_sum(g, p->first[i], i + 1.7);
+        ir_ref s = grad_weighted_sum(g, p->first[i], i + 1.7);
         again = again ? ir_build2(g, IR_ADD, again, s) : s;
     }
     cr_assert_eq(pass_grad(g, again, 0, p->wrt, p->n, p->second), BZ_OK, "%s, order 2: %s", p->name,
@@ -68,39 +50,16 @@ static void build(problem *p) {
     cr_assert_eq(ir_verify(g, IR_ANY_GRAPH, &e), BZ_OK, "%s: %s", p->name, e.text);
 }
 
-/* Values of the inputs within their ranges, moved by `h` along the direction. */
-static void fill(const problem *p, ir_value_array *in, const domain *d, double h) {
-    uint64_t values = 11, direction = 5;
-    for (uint32_t i = 0, k = 0; i < p->g->inputs.n; i++) {
-        ir_ref r = p->g->inputs.p[i].node;
-        int64_t shape[IR_MAX_RANK];
-        ir_static_shape(p->g, r, shape);
-        in[i] = irt_array(ir_dtype(p->g, r), ir_at(p->g, r)->rank, shape);
-        bool moves = ir_is_float(in[i].dtype);
-        for (int64_t e = 0; e < irt_numel(&in[i]); e++) {
-            double x = (irt_random(&values) + 1) / 2, lo = d->lo[k < 3 ? k : 2],
-                   hi = d->hi[k < 3 ? k : 2];
-            if (moves)
-                irt_set(&in[i], e, lo + (hi - lo) * x + h * irt_random(&direction));
-            else
-                ir_store_bits(in[i].dtype,
-                              (char *)in[i].data + (size_t)e * ir_dtype_bytes(in[i].dtype),
-                              ir_bits_from_i64(in[i].dtype, (int64_t)(x * 4)));
-        }
-        k += moves;
-    }
-}
-
-static void evaluate(const problem *p, const domain *d, double h, ir_value_array *out) {
+static void evaluate(const problem *p, const grad_domain *d, double h, ir_value_array *out) {
     ir_value_array in[MAX_INPUTS];
-    fill(p, in, d, h);
+    grad_fill(p->g, in, d, h);
     irt_run_module(p->m, in, out);
     irt_free(in, p->g->inputs.n);
 }
 
 /* Directional derivative from the gradients: outputs from, from + 2 ... */
 static double along(const problem *p, const ir_value_array *out, unsigned from) {
-    uint64_t direction = 5;
+    uint64_t direction = GRAD_DIRECTION;
     double sum = 0;
     for (unsigned i = 0; i < p->n; i++)
         for (int64_t e = 0; e < irt_numel(&out[from + 2 * i]); e++)
@@ -108,7 +67,7 @@ static double along(const problem *p, const ir_value_array *out, unsigned from) 
     return sum;
 }
 
-static void check(const char *name, const char *text, const domain *d) {
+static void check(const char *name, const char *text, const grad_domain *d) {
     ir_value_array at[2 + 2 * MAX_INPUTS], up[2 + 2 * MAX_INPUTS], down[2 + 2 * MAX_INPUTS];
     problem p = {.name = name, .m = irt_parse(text)};
     const double h = 1e-5;
@@ -130,94 +89,13 @@ static void check(const char *name, const char *text, const domain *d) {
     ir_module_free(p.m);
 }
 
-/* ---- elementwise ops: where each is smooth; the others are smooth on -2 .. 2 */
-
-static const domain domains[] = {
-    {"div", {-2, 0.4}, {2, 2}},
-    {"sqrt", {0.3}, {3}},
-    {"rsqrt", {0.3}, {3}},
-    {"cbrt", {0.3}, {3}},
-    {"reciprocal", {0.4}, {2}},
-    {"abs", {0.1}, {2}},
-    {"sign", {0.1}, {2}},
-    {"mod", {4.4, 1.9}, {5.4, 2.1}},
-    {"fmod", {4.4, 1.9}, {5.4, 2.1}},
-    {"floor_div", {4.4, 1.9}, {5.4, 2.1}},
-    {"frac", {0.1}, {0.9}},
-    {"floor", {0.1}, {0.9}},
-    {"ceil", {0.1}, {0.9}},
-    {"trunc", {0.1}, {0.9}},
-    {"round", {0.1}, {0.4}},
-    {"heaviside", {0.1, -2}, {2, 2}},
-    {"copysign", {0.1, -2}, {2, -0.1}},
-    {"clamp", {-2, -1.1, 0.9}, {2, -0.9, 1.1}},
-    {"hypot", {0.3, 0.3}, {2, 2}},
-    {"atan2", {0.3, 0.3}, {2, 2}},
-    {"pow", {0.3, -2}, {2, 2}},
-    {"asin", {-0.8}, {0.8}},
-    {"acos", {-0.8}, {0.8}},
-    {"atanh", {-0.8}, {0.8}},
-    {"acosh", {1.3}, {3}},
-    {"log", {0.3}, {3}},
-    {"log2", {0.3}, {3}},
-    {"log10", {0.3}, {3}},
-    {"log1p", {-0.6}, {2}},
-    {"tan", {-1}, {1}},
-    {"lgamma", {0.3}, {3}},
-    {"digamma", {0.3}, {3}},
-    {"polygamma", {1, 0.5}, {1, 3}},
-    {"erfinv", {-0.8}, {0.8}},
-    {"ndtri", {0.2}, {0.8}},
-};
-static const domain usual = {"", {-2, -2, -2}, {2, 2, 2}};
-
-static const domain *domain_of(const char *name) {
-    for (unsigned i = 0; i < BZ_LEN(domains); i++)
-        if (!strcmp(domains[i].name, name)) return &domains[i];
-    return &usual;
-}
-
-/* A call of the op on f64 operands; the condition of `where` is x < y. */
-static void op_text(bz_text *t, unsigned op) {
-    static const char *const uses[] = {"", "%x", "%x %y", "%x %y %z"};
-    bz_textf(t, "graph main(x: f64[7], y: f64[7], z: f64[7]) {\n");
-    if (op == IR_SELECT)
-        bz_textf(t, "%%c = lt %%x %%y\n%%r = where %%c %%y %%z\n");
-    else
-        bz_textf(t, "%%r = %s %s\n", ir_ops[op].name, uses[ir_ops[op].arity]);
-    bz_textf(t, "return %%r }");
-}
-
 Test(grad, every_elementwise_op) {
-    unsigned checked = 0;
-    for (unsigned op = 1; op < IR_ELEM_END; op++) {
-        if (op == IR_STOP_GRADIENT) continue; /* no slope, by intention */
-        bz_dtype in[3] = {op == IR_SELECT ? BZ_BOOL : BZ_F64, BZ_F64, BZ_F64}, out;
-        if (!ir_op_is_elementwise(op) || ir_ops[op].rule == IR_RULE_CONV ||
-            !ir_op_result_dtype((ir_op)op, in, &out) || !ir_is_float(out))
-            continue;
-        bz_text t = {0};
-        op_text(&t, op);
-        check(ir_ops[op].name, bz_text_c(&t), domain_of(ir_ops[op].name));
-        bz_text_free(&t);
-        checked++;
-    }
+    const unsigned checked = grad_elementwise_cases(check);
     cr_expect_geq(checked, 55u, "%u ops", checked);
 }
 
-/* ---- structural ops and compositions */
-
-static const struct {
-    const char *name, *text;
-} programs[] = {
-#define P(name, text) {#name, text},
-#include "tests/ir/grad.def"
-#undef P
-};
-
 Test(grad, programs) {
-    for (unsigned i = 0; i < BZ_LEN(programs); i++)
-        check(programs[i].name, programs[i].text, &usual);
+    grad_program_cases(check);
 }
 
 /* ---- exact values */

@@ -50,6 +50,36 @@ static bz_status grad_work(bz_context *c, double *result) {
     return s ? s : read_number(bz_sum(g, NULL, 0, false), result);
 }
 
+static bz_status turn(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                      void *user) {
+    (void)c, (void)nin, (void)nout, (void)user;
+    bz_tensor *sorted = bz_sort(in[1], 0, false, NULL);
+    out[0] = bz_mul(sorted, bz_prod(in[1], NULL, 0,
+                                    false)); /* of these tangents come by the gradients' rules */
+    return BZ_OK;
+}
+
+static bz_status tangent(bz_context *c, bz_tensor *const *in, int nin, bz_tensor **out, int nout,
+                         void *user) {
+    bz_tensor *y;
+    (void)nin, (void)nout;
+    bz_status s = bz_for(c, 0, 2, turn, user, in, 1, &y);
+    return s ? s : bz_jvp(&y, 1, in, &in[1], 1, out);
+}
+
+static bz_status jvp_work(bz_context *c, double *result) {
+    static const float ones[3] = {1, 1, 1};
+    bz_tensor *in[2] = {bz_from_data(c, BZ_F32, ones, BZ_SHAPE(3)),
+                        bz_ones(c, BZ_SHAPE(3), BZ_F32)},
+              *t;
+    bz_program *p = bz_compile(c, tangent, NULL, &(bz_compile_options){.nin = 2, .nout = 1});
+    bz_status s = p ? bz_call(p, in, &t) : bz_context_status(c);
+    if (!s) s = bz_jvp(&t, 1, in, in, 1, &t);
+    if (!s) s = read_number(bz_sum(t, NULL, 0, false), result);
+    bz_program_free(p);
+    return s;
+}
+
 /* A gradient in mixed precision, its norm, the next scale. */
 static bz_status mixed_work(bz_context *c, double *result) {
     static const float ones[6] = {1, 1, 1, 1, 1, 1};
@@ -162,6 +192,7 @@ EACH_MODE(pointwise, pointwise_work)
 EACH_MODE(rows, rows_work)
 EACH_MODE(views, views_work)
 EACH_MODE(grad, grad_work)
+EACH_MODE(jvp, jvp_work)
 EACH_MODE(mixed, mixed_work)
 EACH_MODE(noise, random_work)
 EACH_MODE(compiled, compiled_work)

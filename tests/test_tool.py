@@ -325,6 +325,16 @@ def test_opt_and_grad():
     check("d (x*x) = 2x", d[1]["name"] == "d_x" and np.allclose(d[1]["data"], 2 * x), d)
     g = row(["grad", "DIR/sum.bz", "--wrt", "x", "--order", "2"], "", 0, "as d2_x").stdout
     check("d2 (x*x) = 2", json.loads(braze(["run", "-", "--json"], g).stdout)["outputs"][2]["data"] == [2, 2, 2])
+    g = row(["grad", "--forward", "DIR/add.bz", "--wrt", "x,y"], "", 0, "t_x: f32[2,2]", "t_y: f32[2,2]", "add %t_x, %t_y", "as t_").stdout
+    pushed = "graph main(x: f32[2] = 3.0, t_x: f32[2] = 1.0, n: i64[2]) {\n %y = square %x\n %z = neg %t_x\n return %y as y, %n as n, %z as t_y\n}"
+    g = row(["grad", "--forward", "-", "--wrt", "x"], pushed, 0, "t_x_: f32[2]) {", "as t_y, ", "as t_y_, ", "as t_t_y\n").stdout
+    check("only floats have tangents", g.count(" as ") == 5, g)
+    d = braze(["run", "-", "--json"], g.replace("t_x_: f32[2]", "t_x_: f32[2] = iota(start=1, step=1)").replace("n: i64[2]", "n: i64[2] = 0")).stdout
+    check("2 x t", json.loads(d)["outputs"][3]["data"] == [6, 12], d)
+    row(["grad", "--forward", "-", "--wrt", "x", "--of", "n"], pushed, 1, "[grad] only floats have a tangent, result 0 is i64[2]")
+    row(["grad", "--forward", "-", "--wrt", "x", "--of", "q"], pushed, 1, "no output 'q'")
+    row(["grad", "--forward", "-", "--wrt", "x"], "graph main(x: f32[2]) {\n %y = argmax %x\n return %y\n}", 1, "no output that is a float")
+    row(["grad", "--forward", "-", "--wrt", "x", "--order", "2"], pushed, 2, "--forward has no --order")
     row(["grad", "DIR/sum.bz", "--wrt", "q"], "", 1, "no input 'q'")
     row(["grad", "DIR/add.bz", "--wrt", "x"], "", 1, "must have no dimensions")
     row(["grad", "DIR/mlp.bz", "--wrt", "y"], "", 1, "error")

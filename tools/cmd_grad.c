@@ -1,15 +1,17 @@
-/* cmd_grad.c - braze grad: the program with its gradients as further outputs. */
+/* cmd_grad.c - braze grad: the program with its gradients, or its tangents, as further outputs. */
 #include "tools/tool.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_DIM, GRAD_AUTOCAST, GRAD_LOAD };
+enum { GRAD_WRT, GRAD_OF, GRAD_ORDER, GRAD_FORWARD, GRAD_DIM, GRAD_AUTOCAST, GRAD_LOAD };
 
 static const tool_option options[] = {
     {"wrt", "NAME,...", "inputs to differentiate by"},
-    {"of", "NAME", "output to differentiate, 0-d (default: the first)"},
+    {"of", "NAME",
+     "output to differentiate, 0-d (default: the first; forward: any shape, all floats)"},
     {"order", "N", "N > 1: also gradients of the sum of the gradients before (default 1)"},
+    {"forward", NULL, "forward mode: further inputs t_NAME, and outputs t_OUTPUT, the tangents"},
     TOOL_DIM_OPTION,
     TOOL_AUTOCAST_OPTION,
     TOOL_LOAD_OPTION,
@@ -19,6 +21,7 @@ typedef struct grad_job {
     tool_files files;
     const char *wrt, *of;
     int64_t order;
+    bool forward;
 } grad_job;
 
 static bool read_options(tool_args *a, grad_job *j) {
@@ -26,13 +29,15 @@ static bool read_options(tool_args *a, grad_job *j) {
         if (o == TOOL_STOP) return false;
         if (o == GRAD_WRT) j->wrt = a->value;
         if (o == GRAD_OF) j->of = a->value;
+        if (o == GRAD_FORWARD) j->forward = true;
         if (o == GRAD_AUTOCAST && !tool_autocast_option(a)) return false;
         if (o == GRAD_LOAD && !tool_load_option(a)) return false;
         if (o == GRAD_DIM && !tool_dim_option(a, &j->files)) return false;
         if (o == GRAD_ORDER && !tool_number(a, "order", 1, 8, &j->order)) return false;
     }
     if (!j->wrt) tool_usage(a, "--wrt is missing");
-    return j->wrt != NULL;
+    if (j->forward && j->order > 1) tool_usage(a, "--forward has no --order");
+    return j->wrt && !(j->forward && j->order > 1);
 }
 
 typedef struct wrt_list {
@@ -121,6 +126,76 @@ static bz_status differentiate(ir_graph *g, const grad_job *j, const wrt_list *w
     return e->status;
 }
 
+/* ---- forward mode */
+
+static bool is_input(const ir_graph *g, const char *name) {
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (!strcmp(g->inputs.p[i].name, name)) return true;
+    return false;
+}
+
+/* "t_x", with an underscore more where one has that name. */
+static void tangent_name(const ir_graph *g, const char *of,
+                         bool (*taken)(const ir_graph *, const char *), char name[256]) {
+    snprintf(name, 256, "t_%.240s", of);
+    while (taken(g, name) && strlen(name) + 1 < 256) strcat(name, "_");
+}
+
+/* An input for the tangent of r. */
+static ir_ref tangent_input(ir_graph *g, ir_ref r, const char *of) {
+    char name[256];
+    const ir_node *n = ir_at(g, r);
+    tangent_name(g, of, is_input, name);
+    return ir_input_new(g, name, (bz_dtype)n->dtype, ir_dims(g, n), n->rank);
+}
+
+/* The outputs that are asked for, and have tangents: their number. */
+static unsigned find_results(const ir_graph *g, const grad_job *j, ir_ref *y, uint32_t *which) {
+    unsigned n = 0;
+    for (uint32_t i = 0; i < g->outputs.n; i++) {
+        const ir_ref r = g->outputs.p[i].node;
+        if (j->of ? strcmp(j->of, g->outputs.p[i].name) != 0 : !ir_is_smooth(ir_dtype(g, r)))
+            continue;
+        y[n] = r;
+        which[n++] = i;
+    }
+    return n;
+}
+
+static void move_forward(ir_graph *g, const grad_job *j, const wrt_list *w, ir_ref *work,
+                         bz_error *e) {
+    const uint32_t outputs = g->outputs.n;
+    ir_ref *y = work, *out = y + outputs, *t = out + outputs;
+    uint32_t *which = t + w->nodes.n;
+    pass_backward b = {0};
+    const unsigned n = find_results(g, j, y, which);
+    if (n == 0) {
+        bz_fail(e, BZ_EARG,
+                j->of ? "--of: the program has no output '%s'"
+                      : "the program has no output that is a float",
+                j->of);
+        return;
+    }
+    for (uint32_t i = 0; i < w->nodes.n; i++) t[i] = tangent_input(g, w->nodes.p[i], w->names.p[i]);
+    if (!pass_jvp(&b, g, y, n, w->nodes.p, t, w->nodes.n, out))
+        for (unsigned k = 0; k < n; k++) {
+            char name[256];
+            tangent_name(g, g->outputs.p[which[k]].name, is_output, name);
+            ir_output_add(g, name, out[k], -1);
+        }
+    pass_backward_free(&b);
+    if (g->err.status) bz_fail(e, g->err.status, "%s", g->err.text);
+}
+
+static void forward(ir_graph *g, const grad_job *j, const wrt_list *w, bz_error *e) {
+    ir_ref *work = bz_mem_zero(3 * (size_t)g->outputs.n + w->nodes.n + 1, sizeof *work);
+    if (work)
+        move_forward(g, j, w, work, e);
+    else
+        bz_fail(e, BZ_ENOMEM, "out of memory");
+    bz_mem_free(work);
+}
+
 static tool_status grad(tool_source *s, void *job) {
     const grad_job *j = job;
     wrt_list w = {{0}, {0}};
@@ -128,7 +203,12 @@ static tool_status grad(tool_source *s, void *job) {
     bz_text t = {0};
     tool_status sized = tool_sizes(s, &j->files);
     if (sized) return sized;
-    if (!find_wrt(s->g, j->wrt, &w, &e)) differentiate(s->g, j, &w, &e);
+    if (!find_wrt(s->g, j->wrt, &w, &e)) {
+        if (j->forward)
+            forward(s->g, j, &w, &e);
+        else
+            differentiate(s->g, j, &w, &e);
+    }
     ir_graph *clean = e.status ? NULL : ir_copy_live(s->g, &e); /* without what no output needs */
     if (clean) tool_print_program(&t, s, clean);
     tool_status status = e.status ? tool_source_error(s, &e) : tool_write(&t);
@@ -148,10 +228,11 @@ static tool_status run(tool_args *a) {
 
 const tool_command tool_grad = {
     .name = "grad",
-    .usage = "FILE.bz --wrt NAME,... [--dim NAME=SIZE]... [--of OUTPUT] [--order N]",
-    .summary = "add gradients to a program and print it",
+    .usage = "FILE.bz --wrt NAME,... [--dim NAME=SIZE]... [--of OUTPUT] [--order N | --forward]",
+    .summary = "add gradients or tangents to a program and print it",
     .help = "Prints the program with further outputs d_NAME (order 2: d2_NAME ...), one for each "
-            "input in --wrt.",
+            "input in --wrt; with --forward, with a further input t_NAME for each, and outputs "
+            "t_OUTPUT: how they move when the inputs move so.",
     .options = options,
     .noptions = BZ_LEN(options),
     .run = run,

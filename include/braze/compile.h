@@ -23,6 +23,17 @@ BZ_API bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny,
                            bz_tensor *const *wrt, int n, bz_tensor **out, const char *site);
 #define bz_vjp(...) bz_vjp_at(__VA_ARGS__, BZ_SITE)
 
+/* Forward mode: how y moves when wrt do. out[k] = sum over i of (d y[k] / d wrt[i]) tangent[i], of y[k]'s shape and dtype; zeros where
+ * y[k] depends on none. tangent[i]: wrt[i]'s shape and dtype; NULL, or tangent NULL: 1, for a wrt[i] that is 0-d. The y are there
+ * already: what JAX's and torch.func's jvp give first. Costs about as much as computing y does, however many y there are, and keeps
+ * nothing for a way back: of loops too, which need no bound. Tangents are tensors like others: of bz_grad's results it is the product
+ * with the Hessian, their gradients are right, and flow to tangent[i] too. Ops have tangents where they have gradients; what a function
+ * of bz_custom_grad or bz_custom_op says of gradients counts, and must be linear in the gradient that arrives, but for that it is BZ_EGRAD.
+ * Errors: as bz_grad; BZ_ESHAPE where a tangent does not fit, or a wrt[i] that is not 0-d has none; BZ_EARG without a y. */
+BZ_API bz_status bz_jvp_at(bz_tensor *const *y, int ny, bz_tensor *const *wrt,
+                           bz_tensor *const *tangent, int n, bz_tensor **out, const char *site);
+#define bz_jvp(...) bz_jvp_at(__VA_ARGS__, BZ_SITE)
+
 /* Computes the values of n tensors, together. Gives the first error: of this evaluation, or the one that poisoned a handle. Ends the
  * recording so far: what is not yet computed stays valid, gradients through evaluated tensors are no longer possible. */
 BZ_API bz_status bz_eval(bz_tensor *const *x, int n);

@@ -1,4 +1,4 @@
-/* grad.c - bz_grad and bz_vjp: gradients as nodes of the epoch that records.
+/* grad.c - bz_grad, bz_vjp and bz_jvp: gradients and tangents as nodes of the epoch that records.
  *
  * One rule: a gradient is complete or BZ_EGRAD. What the recording holds, pass_grad differentiates; what it does not hold any more,
  * lineage.c knows of. */
@@ -11,11 +11,12 @@
 typedef struct asking {
     rt_rec rec;
     const char *op; /* what was called */
+    bool forward;   /* bz_jvp: seeds are of variables, what is made is of results */
     bz_tensor *const *wrt;
-    unsigned ny, n;
+    unsigned ny, n, nseed, nmade;
     rt_asked *asked; /* of each variable */
-    ir_ref *seed;    /* of each result; 0 = ones */
-    ir_ref *grads;
+    ir_ref *seed;    /* 0 = ones */
+    ir_ref *made;
 } asking;
 
 /* ---- what the results depend on */
@@ -251,15 +252,56 @@ static bool stages_new(const asking *q, stages *s) {
     return true;
 }
 
-static bool differentiate(asking *q) {
-    const rt_rec *r = &q->rec;
-    stages s = {0};
-    bool done = check_numbers(q) && make_complete(q) && stages_new(q, &s) && run_stages(q, &s);
-    for (unsigned i = 0; i < q->n && done; i++) {
+/* From the results back to the variables. */
+static bool gradients(asking *q, stages *s) {
+    if (!run_stages(q, s)) return false;
+    for (unsigned i = 0; i < q->n; i++) {
         const rt_tensor *view = q->asked[i].view;
-        q->grads[i] = view ? rt_window(r->g, s.sum[i], view->layout, view->offset) : s.sum[i];
+        q->made[i] = view ? rt_window(q->rec.g, s->sum[i], view->layout, view->offset) : s->sum[i];
     }
-    rt_reach_end(r->c);
+    return true;
+}
+
+/* ---- tangents: of the twin of each source, earlier calls first, then of the results */
+
+/* The tangent of a view counts for what its storage has there; another's for the whole of a variable. */
+static bool tangents_of_variables(const asking *q, stages *s) {
+    ir_graph *g = q->rec.g;
+    for (unsigned i = 0; i < q->n; i++) {
+        const rt_tensor *view = q->asked[i].view;
+        const ir_ref as = q->rec.x[q->ny + i];
+        ir_ref t = q->seed[i] ? q->seed[i] : ir_const_like(g, as, 1);
+        if (view)
+            t = rt_window_write(g, ir_const_like(g, s->nodes[i], 0), t, view->layout, view->offset,
+                                0);
+        if (!(s->sum[i] = t)) return false;
+    }
+    return true;
+}
+
+/* out: the tangents of ny nodes, by the variables and by those sources that have one by now. */
+static bool move_on(const asking *q, stages *s, const ir_ref *y, unsigned ny, ir_ref *out) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->all; i++) {
+        if (!s->sum[i] || (i >= s->n && is_zero(q->rec.g, s->sum[i]))) continue;
+        s->wrt[n] = s->nodes[i];
+        s->share[n++] = s->sum[i];
+    }
+    return !pass_jvp(&q->rec.c->lineage->backward, q->rec.g, y, ny, s->wrt, s->share, n, out);
+}
+
+static bool tangents(asking *q, stages *s) {
+    bool done = tangents_of_variables(q, s);
+    for (unsigned i = s->all; i-- > s->n && done;)
+        done = move_on(q, s, &s->twins[i - s->n].twin, 1, &s->sum[i]);
+    return done && move_on(q, s, q->rec.x, q->ny, q->made);
+}
+
+static bool differentiate(asking *q) {
+    stages s = {0};
+    bool done = check_numbers(q) && make_complete(q) && stages_new(q, &s) &&
+                (q->forward ? tangents : gradients)(q, &s);
+    rt_reach_end(q->rec.c);
     bz_mem_free(s.nodes);
     bz_mem_free(s.twins);
     bz_mem_free(s.places);
@@ -267,14 +309,21 @@ static bool differentiate(asking *q) {
     return done;
 }
 
-/* A result that is not 0-d has a seed; of a loss the pass speaks. */
+/* A result that is not 0-d has a seed, and so has a variable of bz_jvp, which fits; of a loss, and of other seeds, the pass speaks. */
 static bool check_seeds(const asking *q) {
-    for (unsigned k = 0; k < q->ny && strcmp(q->op, "vjp") == 0; k++) {
-        if (q->seed[k] || !ir_at(q->rec.g, q->rec.x[k])->rank) continue;
-        rt_fail(q->rec.c, BZ_ESHAPE, q->rec.site, q->op,
-                "result %u, %s, needs a seed: it is not 0-d", k,
-                ir_shape_text(q->rec.g, q->rec.x[k]));
-        return false;
+    const rt_rec *r = &q->rec;
+    for (unsigned k = 0; k < q->nseed; k++) {
+        const ir_ref of = r->x[q->forward ? q->ny + k : k], seed = q->seed[k];
+        if (!seed && ir_at(r->g, of)->rank && (q->forward || strcmp(q->op, "vjp") == 0))
+            return rt_fail(r->c, BZ_ESHAPE, r->site, q->op, "%s %u, %s, needs a %s: it is not 0-d",
+                           q->forward ? "variable" : "result", k, ir_shape_text(r->g, of),
+                           q->forward ? "tangent" : "seed"),
+                   false;
+        if (seed && q->forward && !ir_same_type(r->g, seed, r->g, of))
+            return rt_fail(r->c, BZ_ESHAPE, r->site, q->op,
+                           "the tangent %s does not fit variable %u, %s", ir_shape_text(r->g, seed),
+                           k, ir_shape_text(r->g, of)),
+                   false;
     }
     return true;
 }
@@ -285,12 +334,12 @@ static bool ask(asking *q, bz_tensor **x, bz_tensor *const *y, bz_tensor *const 
     unsigned count = q->ny + q->n;
     memcpy(x, y, q->ny * sizeof *x);
     memcpy(x + q->ny, q->wrt, q->n * sizeof *x);
-    for (unsigned k = 0; seed && k < q->ny; k++)
+    for (unsigned k = 0; seed && k < q->nseed; k++)
         if (seed[k]) x[count++] = seed[k];
     if (!rt_begin(&q->rec, q->op, site, x, count, 0, BZ_NDTYPES)) return false;
     count = q->ny + q->n;
-    for (unsigned k = 0; seed && k < q->ny; k++) q->seed[k] = seed[k] ? q->rec.x[count++] : 0;
-    return check_seeds(q) && differentiate(q) && rt_end_many(&q->rec, q->grads, q->n, out);
+    for (unsigned k = 0; seed && k < q->nseed; k++) q->seed[k] = seed[k] ? q->rec.x[count++] : 0;
+    return check_seeds(q) && differentiate(q) && rt_end_many(&q->rec, q->made, q->nmade, out);
 }
 
 static bz_status null_list(bz_tensor *y, const char *op, const char *what, const char *site) {
@@ -299,24 +348,30 @@ static bz_status null_list(bz_tensor *y, const char *op, const char *what, const
              : rt_stray(NULL, BZ_EARG, "a list of variables or gradients is NULL");
 }
 
-static bz_status take_gradients(const char *op, bz_tensor *const *y, bz_tensor *const *seed, int ny,
-                                bz_tensor *const *wrt, int n, bz_tensor **out, const char *site) {
+/* seed: ny, or in forward mode n. */
+static bz_status differentiate_at(const char *op, bool forward, bz_tensor *const *y,
+                                  bz_tensor *const *seed, int ny, bz_tensor *const *wrt, int n,
+                                  bz_tensor **out, const char *site) {
     if (n < 0) return rt_stray(NULL, BZ_EARG, "a number of variables is negative");
-    if (n > 0 && (!wrt || !out)) return null_list(y[0], op, wrt ? "out" : "wrt", site);
-    asking q = {.rec = {.site = site}, .op = op, .wrt = wrt, .ny = (unsigned)ny, .n = (unsigned)n};
+    if ((n > 0 && !wrt) || ((n > 0 || forward) && !out))
+        return null_list(y[0], op, n > 0 && !wrt ? "wrt" : "out", site);
+    asking q = {.rec = {.site = site}, .op = op, .forward = forward, .wrt = wrt};
+    q.ny = (unsigned)ny, q.n = (unsigned)n;
+    q.nseed = forward ? q.n : q.ny;
+    q.nmade = forward ? q.ny : q.n;
     bz_context *c = q.rec.c = bz_context_of(y[0]);
-    bz_tensor **x = bz_mem_alloc((2 * (size_t)q.ny + q.n) * sizeof *x);
-    q.grads = bz_mem_zero(q.n + 1, sizeof *q.grads);
+    bz_tensor **x = bz_mem_alloc((q.ny + q.n + (size_t)q.nseed) * sizeof *x);
+    q.made = bz_mem_zero(q.nmade + 1, sizeof *q.made);
     q.asked = bz_mem_zero(q.n + 1, sizeof *q.asked);
-    q.seed = bz_mem_zero(q.ny, sizeof *q.seed);
-    bool ready = x && q.grads && q.asked && q.seed, done = ready && ask(&q, x, y, seed, out, site);
+    q.seed = bz_mem_zero(q.nseed + 1, sizeof *q.seed);
+    bool ready = x && q.made && q.asked && q.seed, done = ready && ask(&q, x, y, seed, out, site);
     if (!ready && c) rt_no_memory(c);
     if (ready && !done) rt_end_many(&q.rec, (ir_ref[]){0}, 1, x); /* takes the graph's error */
     c = q.rec.c;
-    for (unsigned i = 0; i < q.n && !done; i++) out[i] = c ? rt_poison(c) : NULL;
+    for (unsigned i = 0; i < q.nmade && !done; i++) out[i] = c ? rt_poison(c) : NULL;
     bz_mem_free(q.seed);
     bz_mem_free(q.asked);
-    bz_mem_free(q.grads);
+    bz_mem_free(q.made);
     bz_mem_free(x);
     return done ? BZ_OK : c && !c->err.status ? BZ_ENOMEM : c ? c->err.status : RT_STRAY_STATUS;
 }
@@ -324,10 +379,16 @@ static bz_status take_gradients(const char *op, bz_tensor *const *y, bz_tensor *
 bz_status bz_vjp_at(bz_tensor *const *y, bz_tensor *const *seed, int ny, bz_tensor *const *wrt,
                     int n, bz_tensor **out, const char *site) {
     if (ny < 1 || !y) return rt_stray(NULL, BZ_EARG, "[vjp] there is no result");
-    return take_gradients("vjp", y, seed, ny, wrt, n, out, site);
+    return differentiate_at("vjp", false, y, seed, ny, wrt, n, out, site);
+}
+
+bz_status bz_jvp_at(bz_tensor *const *y, int ny, bz_tensor *const *wrt, bz_tensor *const *tangent,
+                    int n, bz_tensor **out, const char *site) {
+    if (ny < 1 || !y) return rt_stray(NULL, BZ_EARG, "[jvp] there is no result");
+    return differentiate_at("jvp", true, y, tangent, ny, wrt, n, out, site);
 }
 
 bz_status bz_grad_at(bz_tensor *loss, bz_tensor *const *wrt, int n, bz_tensor **out,
                      const char *site) {
-    return take_gradients("grad", &loss, NULL, 1, wrt, n, out, site);
+    return differentiate_at("grad", false, &loss, NULL, 1, wrt, n, out, site);
 }

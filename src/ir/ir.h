@@ -385,7 +385,9 @@ typedef struct ir_map {
 } ir_map;
 /* A new graph with the old one's inputs, in order; map->to is allocated (old->n.n entries, bz_mem_free). NULL when out of memory. */
 ir_graph *ir_rebuild_begin(const ir_graph *old, ir_map *map);
-/* The same node with operands mapped; keeps the source line. */
+/* Node r of `old` with operands `in`, its line and who is to blame for it; old may be g. */
+ir_ref ir_rebuild_of(ir_graph *g, const ir_graph *old, const ir_ref *in, ir_ref r);
+/* The same with its operands mapped. */
 ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r);
 /* Adds the outputs; frees map; gives g, or NULL with the error in *e (g is freed then). */
 ir_graph *ir_rebuild_end(ir_graph *g, const ir_graph *old, ir_map *map, bz_error *e);

@@ -28,14 +28,8 @@ fail:
     return NULL;
 }
 
-ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+ir_ref ir_rebuild_of(ir_graph *g, const ir_graph *old, const ir_ref *in, ir_ref r) {
     const ir_node *n = ir_at(old, r);
-    ir_ref small[8], *in = n->nin <= BZ_LEN(small) ? small : bz_mem_alloc(n->nin * sizeof *in);
-    if (!in) {
-        bz_fail(&g->err, BZ_ENOMEM, "out of memory while rebuilding a graph");
-        return 0;
-    }
-    for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
     g->site = old->sites.p[r];
     const ir_ref next = g->n.n;
     const uint8_t flags = n->flags & (uint8_t)~IR_IS_OWN, blamed = n->blamed; /* old may grow */
@@ -43,6 +37,18 @@ ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_r
                             n->nin, ir_attrs(old, n), n->nattr);
     if (made) g->n.p[made].flags = flags;
     if (made == next) g->n.p[made].blamed = blamed; /* of equal nodes the first one's stays */
+    return made;
+}
+
+ir_ref ir_rebuild_node(ir_graph *g, const ir_graph *old, const ir_map *map, ir_ref r) {
+    const ir_node *n = ir_at(old, r);
+    ir_ref small[8] = {0}, *in = n->nin <= BZ_LEN(small) ? small : bz_mem_alloc(n->nin * sizeof *in);
+    if (!in) {
+        bz_fail(&g->err, BZ_ENOMEM, "out of memory while rebuilding a graph");
+        return 0;
+    }
+    for (unsigned i = 0; i < n->nin; i++) in[i] = map->to[ir_in(old, n)[i]];
+    ir_ref made = ir_rebuild_of(g, old, in, r);
     if (in != small) bz_mem_free(in);
     return made;
 }

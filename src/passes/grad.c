@@ -21,8 +21,6 @@ ir_ref grad_no_rule(ir_graph *g, ir_ref r) {
 
 /* ---- the rules of structural ops */
 
-typedef ir_ref grad_rule(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d);
-
 #define RULE_RULE(name) grad_##name
 #define RULE_NONE(name) NULL
 #define RULE_OWN(name)  NULL
@@ -32,17 +30,25 @@ static grad_rule *const rules[IR_NOPS] = {
 #include "src/ir/structs.def"
 };
 
+grad_rule *grad_rule_of(ir_op op) {
+    return rules[op];
+}
+
 /* ---- elementwise rules */
 
-static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d) {
-    ir_graph *g = b->g;
+ir_ref grad_elementwise(ir_graph *g, ir_ref r, unsigned k, ir_ref d) {
     unsigned op = ir_at(g, r)->op;
     const char *rule = ir_ops[op].grad[k];
     if (!strcmp(rule, "-")) return grad_no_rule(g, r);
     rule_scope s = {.names = "gxyzr", .value = {d, 0, 0, 0, r}, .like = d};
     for (unsigned i = 0; i < ir_at(g, r)->nin; i++) s.value[1 + i] = ir_operand(g, r, i);
     ir_ref share = rule_build(g, rule, &s);
-    return share ? ir_cast(g, grad_expand_like(g, share, r), ir_dtype(g, ir_operand(g, r, k))) : 0;
+    return share ? grad_expand_like(g, share, r) : 0;
+}
+
+static ir_ref elementwise_share(backward *b, ir_ref r, unsigned k, ir_ref d) {
+    ir_ref share = grad_elementwise(b->g, r, k, d);
+    return share ? ir_cast(b->g, share, ir_dtype(b->g, ir_operand(b->g, r, k))) : 0;
 }
 
 /* ---- the loop */
@@ -51,7 +57,7 @@ static bool floats(const ir_graph *g, ir_ref r) {
     return ir_is_smooth(ir_dtype(g, r)) && !(ir_at(g, r)->flags & IR_IS_TUPLE);
 }
 
-static bool is_zero(const ir_graph *g, ir_ref r) {
+bool grad_is_zero(const ir_graph *g, ir_ref r) {
     ir_bits v;
     return ir_const_value(g, r, &v) && v == 0;
 }
@@ -60,7 +66,7 @@ static bool is_zero(const ir_graph *g, ir_ref r) {
 static bool custom_zero(const ir_graph *g, ir_ref r, unsigned k) {
     ir_custom c = ir_custom_get(g, r);
     return k >= c.nout &&
-           (k < 3 * c.nout || k >= 3 * c.nout + c.nin || is_zero(g, c.b[k - 3 * c.nout]));
+           (k < 3 * c.nout || k >= 3 * c.nout + c.nin || grad_is_zero(g, c.b[k - 3 * c.nout]));
 }
 
 static bool zero_rule(const ir_graph *g, ir_ref r, unsigned k) {
@@ -74,7 +80,7 @@ bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k) {
     return (floats(g, x) || ir_at(g, x)->flags & IR_IS_TUPLE) && !zero_rule(g, r, k);
 }
 
-static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
+void grad_find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
     for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = true;
     for (uint32_t i = 0; i < b->cone.n; i++) {
         ir_ref r = b->cone.p[i];
@@ -85,11 +91,11 @@ static void find_dependents(backward *b, const ir_ref *wrt, unsigned n) {
 }
 
 static ir_ref sum(ir_graph *g, ir_ref x, ir_ref y) {
-    return is_zero(g, y) ? x : is_zero(g, x) ? y : ir_build2(g, IR_ADD, x, y);
+    return grad_is_zero(g, y) ? x : grad_is_zero(g, x) ? y : ir_build2(g, IR_ADD, x, y);
 }
 
 /* x + y; of complex shares one is often that of a part alone, whose other part is nothing to be added. */
-static ir_ref add_shares(ir_graph *g, ir_ref x, ir_ref y) {
+ir_ref grad_add(ir_graph *g, ir_ref x, ir_ref y) {
     if (!ir_is_complex(ir_dtype(g, x))) return ir_build2(g, IR_ADD, x, y);
     const ir_pair p = ir_parts_of(g, x), q = ir_parts_of(g, y);
     const ir_ref re = sum(g, p.re, q.re);
@@ -98,7 +104,7 @@ static ir_ref add_shares(ir_graph *g, ir_ref x, ir_ref y) {
 
 static bool accumulate(backward *b, ir_ref x, ir_ref share) {
     if (!share) return false;
-    b->grad[x] = b->grad[x] ? add_shares(b->g, b->grad[x], share) : share;
+    b->grad[x] = b->grad[x] ? grad_add(b->g, b->grad[x], share) : share;
     return b->grad[x] != 0;
 }
 
@@ -121,19 +127,25 @@ static bool collect(backward *b, ir_ref r, ir_ref *out, ir_ref *d) {
     return true;
 }
 
-static bool custom_step(backward *b, ir_ref r, const ir_ref *out, const ir_ref *d, ir_ref *share) {
-    ir_graph *g = b->g;
-    ir_custom c = ir_custom_get(g, r);
+bool grad_custom_is_closed(const backward *b, ir_ref r) {
+    ir_custom c = ir_custom_get(b->g, r);
     for (unsigned k = 0; k < c.nout; k++)
-        if (b->depends[c.f[k]] && floats(g, c.f[k]))
-            return ir_error(g, BZ_EGRAD, IR_CUSTOM_GRAD,
+        if (b->depends[c.f[k]] && floats(b->g, c.f[k]))
+            return ir_error(b->g, BZ_EGRAD, IR_CUSTOM_GRAD,
                             "the gradient leads to a tensor that the forward function took from "
                             "outside: make it an input, or stop its gradient"),
                    false;
-    if (!grad_custom(g, r, out, d, share)) return false;
+    return true;
+}
+
+static bool custom_step(backward *b, ir_ref r, const ir_ref *out, const ir_ref *d, ir_ref *share) {
+    ir_graph *g = b->g;
+    ir_custom c = ir_custom_get(g, r);
+    if (!grad_custom_is_closed(b, r) || !grad_custom(g, r, out, d, share)) return false;
     for (unsigned j = 0; j < c.nin; j++) {
         ir_ref x = ir_custom_get(g, r).x[j];
-        if (b->depends[x] && floats(g, x) && !is_zero(g, share[j]) && !accumulate(b, x, share[j]))
+        if (b->depends[x] && floats(g, x) && !grad_is_zero(g, share[j]) &&
+            !accumulate(b, x, share[j]))
             return false;
     }
     return true;
@@ -197,8 +209,7 @@ static bool step(backward *b, ir_ref r) {
 }
 
 /* An error with the user's line. */
-BZ_PRINTF(3, 4)
-static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
+bz_status grad_refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
     char text[400];
     va_list ap;
     va_start(ap, fmt);
@@ -209,15 +220,17 @@ static bz_status refuse(ir_graph *g, bz_status s, const char *fmt, ...) {
 }
 
 static bz_status check(ir_graph *g, ir_ref loss, ir_ref seed) {
-    if (g->err.status || !loss) return refuse(g, BZ_EARG, "the loss has no value"), g->err.status;
+    if (g->err.status || !loss)
+        return grad_refuse(g, BZ_EARG, "the loss has no value"), g->err.status;
     if (!floats(g, loss) || (!seed && ir_is_complex(ir_dtype(g, loss))))
-        return refuse(g, BZ_EDTYPE, "the loss must be a float, got %s", ir_shape_text(g, loss));
+        return grad_refuse(g, BZ_EDTYPE, "the loss must be a float, got %s",
+                           ir_shape_text(g, loss));
     if (!seed && ir_at(g, loss)->rank != 0)
-        return refuse(g, BZ_ESHAPE, "the loss must be 0-d, got %s: take its sum or mean",
-                      ir_shape_text(g, loss));
+        return grad_refuse(g, BZ_ESHAPE, "the loss must be 0-d, got %s: take its sum or mean",
+                           ir_shape_text(g, loss));
     if (seed && (!ir_same_shape(g, seed, loss) || ir_dtype(g, seed) != ir_dtype(g, loss)))
-        return refuse(g, BZ_ESHAPE, "the gradient %s does not fit the result %s",
-                      ir_shape_text(g, seed), ir_shape_text(g, loss));
+        return grad_refuse(g, BZ_ESHAPE, "the gradient %s does not fit the result %s",
+                           ir_shape_text(g, seed), ir_shape_text(g, loss));
     return BZ_OK;
 }
 
@@ -227,8 +240,8 @@ static bz_status check_all(ir_graph *g, const ir_ref *y, const ir_ref *seed, uns
         if (check(g, y[k], seed ? seed[k] : 0)) return g->err.status;
     for (unsigned i = 0; i < n; i++)
         if (!wrt[i] || !floats(g, wrt[i]))
-            return refuse(g, BZ_EDTYPE, "only floats have a gradient, number %u of wrt is %s", i,
-                          wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
+            return grad_refuse(g, BZ_EDTYPE, "only floats have a gradient, number %u of wrt is %s",
+                               i, wrt[i] ? ir_shape_text(g, wrt[i]) : "missing");
     return BZ_OK;
 }
 
@@ -246,7 +259,7 @@ static bool walk_back(backward *b, const ir_ref *y, const ir_ref *seed, unsigned
 
 static bool differentiate(backward *b, const ir_ref *y, const ir_ref *seed, unsigned ny,
                           const ir_ref *wrt, unsigned n, ir_ref *out) {
-    find_dependents(b, wrt, n);
+    grad_find_dependents(b, wrt, n);
     bool ok = walk_back(b, y, seed, ny);
     for (unsigned i = 0; ok && i < n; i++) {
         out[i] = b->grad[wrt[i]] ? b->grad[wrt[i]] : ir_const_like(b->g, wrt[i], 0);
@@ -255,9 +268,11 @@ static bool differentiate(backward *b, const ir_ref *y, const ir_ref *seed, unsi
     return ok;
 }
 
-/* All zeros again. */
-static void forget(backward *b, const ir_ref *wrt, unsigned n) {
-    for (unsigned i = 0; i < n; i++) b->depends[wrt[i]] = false;
+void grad_forget(backward *b, const ir_ref *wrt, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        b->depends[wrt[i]] = false;
+        b->grad[wrt[i]] = 0;
+    }
     for (uint32_t i = 0; i < b->cone.n; i++) {
         ir_ref r = b->cone.p[i];
         b->grad[r] = b->results[r] = 0;
@@ -273,7 +288,7 @@ bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref 
     bool ok = pass_cone(b, g, y, ny);
     if (ok) {
         ok = differentiate(b, y, seed, ny, wrt, n, out);
-        forget(b, wrt, n);
+        grad_forget(b, wrt, n);
     }
     g->site = site;
     return ok              ? BZ_OK

@@ -63,7 +63,8 @@ bool pass_cone(pass_backward *b, const ir_graph *g, const ir_ref *y, unsigned ny
     for (uint32_t i = 0; i < b->cone.n && done; i++) {
         ir_ref r = b->cone.p[i];
         for (unsigned k = 0; k < ir_at(g, r)->nin && done; k++)
-            if (!b->depends[ir_operand(g, r, k)] && pass_grad_flows(g, r, k))
+            if (ir_operand(g, r, k) >= b->from && !b->depends[ir_operand(g, r, k)] &&
+                pass_grad_flows(g, r, k))
                 done = add(b, ir_operand(g, r, k));
     }
     if (done) sort_cone(b);

@@ -3,7 +3,8 @@
  *     sum        each element is in all sums from its place on: those of the gradient, from the other end
  *     prod       x[k] is in y[j], j >= k, beside the product before it and x[k+1] .. x[j] (below): nothing is divided, so zeros need no care
  *     max, min   a result's gradient goes to the element that it is
- *     logaddexp  e^(x[k] - y[j]) of each later gradient d[j]: sums of e^(log |d| - y) from the other end, of either sign by itself */
+ *     logaddexp  e^(x[k] - y[j]) of each later gradient d[j]: sums of e^(log |d| - y) from the other end, of either sign by itself; of a
+ *                tangent those of e^(log |t| + x) from the same end */
 #include "src/passes/grad.h"
 
 typedef struct scan {
@@ -59,8 +60,8 @@ static ir_ref of_best(const scan *s, ir_ref d) {
     return ir_scatter(s->g, IR_BY_SUM, zeros, at, d, s->axis, true);
 }
 
-/* e^x times the sum from the other end of e^(log w - y). Where w is not above 0 it is nothing. */
-static ir_ref of_sign(const scan *s, ir_ref x, ir_ref y, ir_ref w) {
+/* e^by times the running sum of e^(log w + x), in one direction or the other. Where w is not above 0 it is nothing. */
+static ir_ref of_sign(const scan *s, ir_ref x, ir_ref by, ir_ref w, bool reverse) {
     ir_graph *g = s->g;
     const bz_dtype t = ir_dtype(g, w);
     ir_ref zero = ir_const_f(g, t, 0),
@@ -68,27 +69,41 @@ static ir_ref of_sign(const scan *s, ir_ref x, ir_ref y, ir_ref w) {
     ir_ref is = ir_build2(g, IR_LT, zero, w);
     ir_ref one = ir_build3(g, IR_SELECT, is, w, ir_const_f(g, t, 1));
     ir_ref log = ir_build3(g, IR_SELECT, is, ir_build1(g, IR_LOG, one), lowest);
-    ir_ref sum = ir_scan(g, IR_BY_LOG, ir_build2(g, IR_SUB, log, y), s->axis, !s->reverse);
-    return ir_build1(g, IR_EXP, ir_build2(g, IR_ADD, sum, x));
+    ir_ref sum = ir_scan(g, IR_BY_LOG, ir_build2(g, IR_ADD, log, x), s->axis, reverse);
+    return ir_build1(g, IR_EXP, ir_build2(g, IR_ADD, sum, by));
 }
 
-static ir_ref of_logs(const scan *s, ir_ref d) {
+/* The gradient d of y for x, or what tangent d of x comes to in y. */
+static ir_ref of_logs(const scan *s, ir_ref d, bool forward) {
     ir_graph *g = s->g;
     const bz_dtype t = ir_dtype(g, s->x), wide = ir_compute_dtype(t);
-    ir_ref x = ir_cast(g, s->x, wide), y = ir_cast(g, s->y, wide);
+    ir_ref x = ir_cast(g, s->x, wide), less = ir_build1(g, IR_NEG, ir_cast(g, s->y, wide));
+    ir_ref from = forward ? x : less, by = forward ? less : x;
+    const bool reverse = s->reverse == forward;
     d = ir_cast(g, d, wide);
-    ir_ref up = of_sign(s, x, y, d), down = of_sign(s, x, y, ir_build1(g, IR_NEG, d));
+    ir_ref up = of_sign(s, from, by, d, reverse),
+           down = of_sign(s, from, by, ir_build1(g, IR_NEG, d), reverse);
     return ir_cast(g, ir_build2(g, IR_SUB, up, down), t);
 }
 
-ir_ref grad_scan(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d) {
+static scan scan_of(ir_graph *g, ir_ref r) {
     const int64_t *a = ir_attrs(g, ir_at(g, r));
-    const scan s = {g, ir_operand(g, r, k), r, (ir_way)a[0], (int)a[1], a[2] != 0};
+    return (scan){g, ir_operand(g, r, 0), r, (ir_way)a[0], (int)a[1], a[2] != 0};
+}
+
+ir_ref jvp_logaddexp_scan(ir_graph *g, ir_ref r, ir_ref t) {
+    const scan s = scan_of(g, r);
+    return of_logs(&s, t, true);
+}
+
+ir_ref grad_scan(ir_graph *g, ir_ref r, unsigned k, const ir_ref *d) {
+    const scan s = scan_of(g, r);
+    (void)k;
     switch (s.way) {
     case IR_BY_SUM: return ir_scan(g, IR_BY_SUM, *d, s.axis, !s.reverse);
     case IR_BY_PROD: return of_products(&s, *d);
     case IR_BY_MAX:
     case IR_BY_MIN: return of_best(&s, *d);
-    default: return of_logs(&s, *d);
+    default: return of_logs(&s, *d, false);
     }
 }

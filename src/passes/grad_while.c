@@ -30,60 +30,31 @@ static bool is_float(const ir_graph *g, ir_ref r) {
     return ir_is_smooth(ir_dtype(g, r));
 }
 
-static bool lacks_memory(const loop *l) {
-    if (!l->g->err.status) bz_fail(&l->g->err, BZ_ENOMEM, "out of memory while differentiating");
-    return false;
+static bool fails(const loop *l, const ir_graph *b) {
+    return grad_fails(l->g, b);
 }
 
-static bool fails(const loop *l, const ir_graph *b) {
-    if (b && b->err.status && !l->g->err.status)
-        bz_fail(&l->g->err, b->err.status, "%s", b->err.text);
-    return lacks_memory(l);
+static bool lacks_memory(const loop *l) {
+    return fails(l, NULL);
 }
 
 static bool sums(const loop *l, unsigned j) { /* of captured operand j the turns' shares add up */
     return l->wants[l->m + j];
 }
 
-static ir_ref in_of(const ir_graph *g, unsigned j) {
-    return g->inputs.p[j].node;
-}
-
-static ir_ref out_of(const ir_graph *g, unsigned j) {
-    return g->outputs.p[j].node;
-}
-
 /* ---- which gradients go round */
-
-/* One turn more: what the wanted operands change. */
-static bool spread(const loop *l) {
-    const ir_graph *b = l->body;
-    bool more = false;
-    memset(l->mark, 0, b->n.n);
-    for (unsigned j = 0; j < l->m + l->k; j++)
-        l->mark[in_of(b, j)] = j < l->m ? l->varied[j] : l->wants[j];
-    for (ir_ref r = 1; r < b->n.n; r++)
-        for (unsigned k = 0; k < ir_at(b, r)->nin; k++)
-            l->mark[r] |= l->mark[ir_operand(b, r, k)] && pass_grad_flows(b, r, k);
-    for (unsigned j = 0; j < l->m; j++) {
-        const bool now = l->mark[out_of(b, j)] && is_float(b, out_of(b, j));
-        more |= now && !l->varied[j];
-        l->varied[j] |= now;
-    }
-    return more;
-}
 
 /* One turn more: what the results that have a gradient are made of. */
 static bool trace_back(const loop *l) {
     const ir_graph *b = l->body;
     bool more = false;
     memset(l->mark, 0, b->n.n);
-    for (unsigned j = 0; j < l->m; j++) l->mark[out_of(b, j)] |= l->useful[j];
+    for (unsigned j = 0; j < l->m; j++) l->mark[grad_out(b, j)] |= l->useful[j];
     for (ir_ref r = b->n.n; r-- > 1;)
         for (unsigned k = 0; l->mark[r] && k < ir_at(b, r)->nin; k++)
             l->mark[ir_operand(b, r, k)] |= pass_grad_flows(b, r, k);
     for (unsigned j = 0; j < l->m; j++) {
-        const bool now = l->mark[in_of(b, j)] && is_float(b, in_of(b, j));
+        const bool now = l->mark[grad_in(b, j)] && is_float(b, grad_in(b, j));
         more |= now && !l->useful[j];
         l->useful[j] |= now;
     }
@@ -97,34 +68,13 @@ static bool find_active(const loop *l) {
         l->varied[j] = l->wants[j];
         l->useful[j] = l->d[j] && is_float(l->g, l->d[j]);
     }
-    while (spread(l)) continue;
+    while (grad_spread(l->body, l->m, l->k, l->wants, l->varied, l->mark)) continue;
     while (trace_back(l)) continue;
     for (unsigned j = 0; j < l->m; j++) any |= l->active[j] = l->varied[j] && l->useful[j];
     return any;
 }
 
 /* ---- graphs */
-
-/* An input of g with the type of node r of another graph; NULL names: nobody reads them. */
-static ir_ref input_like(ir_graph *g, const ir_graph *of, ir_ref r) {
-    const ir_node *n = ir_at(of, r);
-    return ir_input_new(g, NULL, (bz_dtype)n->dtype, ir_dims(of, n), n->rank);
-}
-
-/* The live nodes of `of` in g; its inputs stand in the map, or are not live. */
-static bool copy_live(ir_graph *g, const ir_graph *of, ir_map *map) {
-    bool *live = ir_live(of);
-    for (ir_ref r = 1; live && r < of->n.n && !g->err.status; r++)
-        if (live[r] && !map->to[r]) map->to[r] = ir_rebuild_node(g, of, map, r);
-    const bool ok = live && !g->err.status;
-    bz_mem_free(live);
-    return ok;
-}
-
-static bool map_new(ir_map *map, const ir_graph *of) {
-    *map = (ir_map){bz_mem_zero(of->n.n, sizeof *map->to), of->n.n};
-    return map->to != NULL;
-}
 
 /* Rows of all turns' values of operand j, one after the other. */
 static ir_dim stack_size(const loop *l, ir_graph *g, unsigned j) {
@@ -137,7 +87,7 @@ static bool saves(const loop *l, unsigned j) {
 
 /* Row-major strides of operand j. */
 static ir_strided row_of(const loop *l, unsigned j, int64_t *shape, int64_t *strides) {
-    const ir_ref r = in_of(l->body, j);
+    const ir_ref r = grad_in(l->body, j);
     const unsigned rank = ir_at(l->body, r)->rank;
     int64_t step = 1;
     ir_static_shape(l->body, r, shape);
@@ -158,14 +108,15 @@ static bool fill_vjp(const loop *l, ir_graph *p, ir_map *map, ir_ref *work) {
     unsigned ny = 0, nwrt = 0;
     pass_backward back = {0};
     for (unsigned j = 0; j < n; j++)
-        if (!(map->to[in_of(l->body, j)] = input_like(p, l->body, in_of(l->body, j)))) return false;
-    if (!copy_live(p, l->body, map)) return false;
+        if (!(map->to[grad_in(l->body, j)] = grad_input_like(p, l->body, grad_in(l->body, j))))
+            return false;
+    if (!grad_copy_live(p, l->body, map)) return false;
     for (unsigned j = 0; j < n; j++) {
         if (j < l->m ? !l->active[j] : !l->wants[j]) continue;
-        wrt[nwrt++] = in_of(p, j);
+        wrt[nwrt++] = grad_in(p, j);
         if (j >= l->m) continue;
-        y[ny] = map->to[out_of(l->body, j)];
-        if (!(seed[ny++] = input_like(p, l->body, in_of(l->body, j)))) return false;
+        y[ny] = map->to[grad_out(l->body, j)];
+        if (!(seed[ny++] = grad_input_like(p, l->body, grad_in(l->body, j)))) return false;
     }
     bool ok = !pass_vjp(&back, p, y, seed, ny, wrt, nwrt, out);
     pass_backward_free(&back);
@@ -180,11 +131,11 @@ static ir_graph *turn_vjp(const loop *l) {
     ir_graph *p = ir_graph_new(l->g->m, "turn");
     ir_ref *work = bz_mem_zero(2 * (size_t)l->m + 2 * (size_t)n + 1, sizeof *work);
     bool *live = NULL;
-    if (p && work && map_new(&map, l->body)) {
+    if (p && work && grad_map_new(&map, l->body)) {
         if (fill_vjp(l, p, &map, work)) live = ir_live(p);
         bz_mem_free(map.to);
     }
-    for (unsigned j = 0; j < n && live; j++) l->read[j] = live[in_of(p, j)];
+    for (unsigned j = 0; j < n && live; j++) l->read[j] = live[grad_in(p, j)];
     bz_mem_free(work);
     if (!live) {
         fails(l, p);
@@ -201,29 +152,30 @@ static bool saving_inputs(const loop *l, ir_graph *b, const ir_graph *of, ir_map
                           ir_ref *stack) {
     bool ok = ir_input_new(b, NULL, BZ_I64, NULL, 0) != 0;
     for (unsigned j = 0; j < l->m && ok; j++)
-        ok = (map->to[in_of(of, j)] = input_like(b, of, in_of(of, j))) != 0;
+        ok = (map->to[grad_in(of, j)] = grad_input_like(b, of, grad_in(of, j))) != 0;
     for (unsigned j = 0; j < l->m && ok; j++) {
         const ir_dim size = saves(l, j) ? stack_size(l, b, j) : 0;
         if (size)
-            ok = (stack[j] = ir_input_new(b, NULL, ir_dtype(of, in_of(of, j)), &size, 1)) != 0;
+            ok = (stack[j] = ir_input_new(b, NULL, ir_dtype(of, grad_in(of, j)), &size, 1)) != 0;
     }
     for (unsigned j = l->m; j < l->m + l->k && ok; j++)
-        ok = (map->to[in_of(of, j)] = input_like(b, of, in_of(of, j))) != 0;
-    return ok && copy_live(b, of, map);
+        ok = (map->to[grad_in(of, j)] = grad_input_like(b, of, grad_in(of, j))) != 0;
+    return ok && grad_copy_live(b, of, map);
 }
 
 static bool fill_saving(const loop *l, ir_graph *b, ir_map *map, ir_ref *stack) {
     if (!saving_inputs(l, b, l->body, map, stack)) return false;
-    const ir_ref turn = in_of(b, 0);
+    const ir_ref turn = grad_in(b, 0);
     ir_output_add(b, NULL, ir_build2(b, IR_ADD, turn, ir_const_i(b, BZ_I64, 1)), -1);
-    for (unsigned j = 0; j < l->m; j++) ir_output_add(b, NULL, map->to[out_of(l->body, j)], -1);
+    for (unsigned j = 0; j < l->m; j++) ir_output_add(b, NULL, map->to[grad_out(l->body, j)], -1);
     for (unsigned j = 0; j < l->m; j++) {
         int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
         const ir_strided row = row_of(l, j, shape, strides);
         if (!stack[j]) continue;
         ir_output_add(
             b, NULL,
-            ir_update(b, stack[j], map->to[in_of(l->body, j)], &row, row_start(l, b, turn, j)), -1);
+            ir_update(b, stack[j], map->to[grad_in(l->body, j)], &row, row_start(l, b, turn, j)),
+            -1);
     }
     b->saves = l->body->id;
     return !b->err.status;
@@ -232,7 +184,7 @@ static bool fill_saving(const loop *l, ir_graph *b, ir_map *map, ir_ref *stack) 
 static bool fill_saving_test(const loop *l, ir_graph *b, ir_map *map, ir_ref *stack) {
     b->saves = l->test->id;
     return saving_inputs(l, b, l->test, map, stack) &&
-           !ir_output_add(b, NULL, map->to[out_of(l->test, 0)], -1);
+           !ir_output_add(b, NULL, map->to[grad_out(l->test, 0)], -1);
 }
 
 /* A graph that `fill` makes of `of`, lent to the module: its number, -1: an error in l->g. */
@@ -242,7 +194,7 @@ static int64_t lend(const loop *l, const ir_graph *of, const char *suffix,
     ir_graph *b = ir_graph_new(l->g->m, of->name);
     ir_ref *stack = bz_mem_zero(l->m, sizeof *stack);
     int64_t number = -1;
-    if (b && stack && map_new(&map, of)) {
+    if (b && stack && grad_map_new(&map, of)) {
         if (fill(l, b, &map, stack)) number = grad_lend(b, of->name, suffix);
         bz_mem_free(map.to);
     }
@@ -261,7 +213,7 @@ static ir_ref saving_loop(const loop *l, ir_ref *x) {
     for (unsigned j = 0; j < l->m; j++) x[n++] = ir_operand(g, l->r, j);
     for (unsigned j = 0; j < l->m; j++) {
         const ir_dim size = saves(l, j) ? stack_size(l, g, j) : 0;
-        if (size) x[n++] = ir_const_bits(g, ir_dtype(l->body, in_of(l->body, j)), 0, &size, 1);
+        if (size) x[n++] = ir_const_bits(g, ir_dtype(l->body, grad_in(l->body, j)), 0, &size, 1);
     }
     for (unsigned j = l->m; j < l->m + l->k; j++) x[n++] = ir_operand(g, l->r, j);
     const int64_t test = lend(l, l->test, "saving", fill_saving_test),
@@ -279,16 +231,16 @@ static bool back_inputs(const loop *l, ir_graph *b, ir_ref *d, ir_ref *e, ir_ref
     const ir_graph *of = l->body;
     bool ok = ir_input_new(b, NULL, BZ_I64, NULL, 0) != 0;
     for (unsigned j = 0; j < l->m && ok; j++)
-        if (l->active[j]) ok = (d[j] = input_like(b, of, in_of(of, j))) != 0;
+        if (l->active[j]) ok = (d[j] = grad_input_like(b, of, grad_in(of, j))) != 0;
     for (unsigned j = 0; j < l->k && ok; j++)
-        if (sums(l, j)) ok = (e[j] = input_like(b, of, in_of(of, l->m + j))) != 0;
+        if (sums(l, j)) ok = (e[j] = grad_input_like(b, of, grad_in(of, l->m + j))) != 0;
     for (unsigned j = 0; j < l->m && ok; j++) {
         const ir_dim size = saves(l, j) ? stack_size(l, b, j) : 0;
         if (size)
-            ok = (stack[j] = ir_input_new(b, NULL, ir_dtype(of, in_of(of, j)), &size, 1)) != 0;
+            ok = (stack[j] = ir_input_new(b, NULL, ir_dtype(of, grad_in(of, j)), &size, 1)) != 0;
     }
     for (unsigned j = 0; j < l->k && ok; j++)
-        if (l->read[l->m + j]) ok = (c[j] = input_like(b, of, in_of(of, l->m + j))) != 0;
+        if (l->read[l->m + j]) ok = (c[j] = grad_input_like(b, of, grad_in(of, l->m + j))) != 0;
     return ok;
 }
 
@@ -297,27 +249,27 @@ static ir_ref saved(const loop *l, ir_graph *b, ir_ref stack, ir_ref turn, unsig
     int64_t shape[IR_MAX_RANK], strides[IR_MAX_RANK];
     const ir_strided row = row_of(l, j, shape, strides);
     if (stack) return ir_as_strided_at(b, stack, &row, row_start(l, b, turn, j));
-    const ir_node *n = ir_at(l->body, in_of(l->body, j)); /* without elements */
+    const ir_node *n = ir_at(l->body, grad_in(l->body, j)); /* without elements */
     return ir_const_bits(b, (bz_dtype)n->dtype, 0, ir_dims(l->body, n), n->rank);
 }
 
 static bool fill_back(const loop *l, const ir_graph *p, ir_graph *b, ir_map *map, ir_ref *work) {
     ir_ref *d = work, *e = d + l->m, *stack = e + l->k, *c = stack + l->m;
     if (!back_inputs(l, b, d, e, stack, c)) return false;
-    const ir_ref turn = ir_build2(b, IR_SUB, in_of(b, 0), ir_const_i(b, BZ_I64, 1));
+    const ir_ref turn = ir_build2(b, IR_SUB, grad_in(b, 0), ir_const_i(b, BZ_I64, 1));
     unsigned seed = l->m + l->k, out = 0;
     for (unsigned j = 0; j < l->m; j++) {
-        if (l->read[j] && !(map->to[in_of(p, j)] = saved(l, b, stack[j], turn, j))) return false;
-        if (l->active[j]) map->to[in_of(p, seed++)] = d[j];
+        if (l->read[j] && !(map->to[grad_in(p, j)] = saved(l, b, stack[j], turn, j))) return false;
+        if (l->active[j]) map->to[grad_in(p, seed++)] = d[j];
     }
-    for (unsigned j = 0; j < l->k; j++) map->to[in_of(p, l->m + j)] = c[j];
-    if (!copy_live(b, p, map)) return false;
+    for (unsigned j = 0; j < l->k; j++) map->to[grad_in(p, l->m + j)] = c[j];
+    if (!grad_copy_live(b, p, map)) return false;
     ir_output_add(b, NULL, turn, -1);
     for (unsigned j = 0; j < l->m; j++)
-        if (l->active[j]) ir_output_add(b, NULL, map->to[out_of(p, out++)], -1);
+        if (l->active[j]) ir_output_add(b, NULL, map->to[grad_out(p, out++)], -1);
     for (unsigned j = 0; j < l->k; j++)
         if (sums(l, j))
-            ir_output_add(b, NULL, ir_build2(b, IR_ADD, e[j], map->to[out_of(p, out++)]), -1);
+            ir_output_add(b, NULL, ir_build2(b, IR_ADD, e[j], map->to[grad_out(p, out++)]), -1);
     return !b->err.status;
 }
 
@@ -325,7 +277,7 @@ static bool fill_back_test(const loop *l, ir_graph *b, ir_ref *work) {
     ir_ref *d = work, *e = d + l->m, *stack = e + l->k, *c = stack + l->m;
     if (!back_inputs(l, b, d, e, stack, c)) return false;
     const ir_ref more = l->always ? ir_const_i(b, BZ_BOOL, 1)
-                                  : ir_build2(b, IR_LT, ir_const_i(b, BZ_I64, 0), in_of(b, 0));
+                                  : ir_build2(b, IR_LT, ir_const_i(b, BZ_I64, 0), grad_in(b, 0));
     return !ir_output_add(b, NULL, more, -1);
 }
 
@@ -336,7 +288,7 @@ static int64_t lend_back(const loop *l, const ir_graph *p) {
     ir_graph *b = ir_graph_new(l->g->m, name);
     ir_ref *work = bz_mem_zero(2 * ((size_t)l->m + l->k) + 1, sizeof *work);
     int64_t number = -1;
-    if (b && work && (!p || map_new(&map, p)) &&
+    if (b && work && (!p || grad_map_new(&map, p)) &&
         (p ? fill_back(l, p, b, &map, work) : fill_back_test(l, b, work)))
         number = grad_lend(b, name, "back");
     bz_mem_free(map.to);
@@ -402,7 +354,7 @@ static bool check(const loop *l) {
                false;
     for (unsigned j = 0; j < l->m; j++) {
         int64_t shape[IR_MAX_RANK], all;
-        const ir_ref r = in_of(l->body, j);
+        const ir_ref r = grad_in(l->body, j);
         if (!ir_static_shape(l->body, r, shape) || !ir_numel(l->body, r, &l->numel[j]))
             return ir_error(g, BZ_EUNSUPPORTED, IR_WHILE, "has a gradient for known sizes alone"),
                    false;
@@ -437,7 +389,7 @@ bool grad_while(ir_graph *g, ir_ref r, const ir_ref *d, const bool *wants, ir_re
     l.body = g->m->graphs.p[attr[1]];
     l.k = (unsigned)attr[2];
     l.m = n->nin - l.k;
-    l.always = ir_const_value(l.test, out_of(l.test, 0), &v) && v;
+    l.always = ir_const_value(l.test, grad_out(l.test, 0), &v) && v;
     bool *flags = bz_mem_zero(4 * (size_t)l.m + l.k + l.body->n.n, sizeof *flags);
     l.numel = bz_mem_zero(l.m, sizeof *l.numel);
     bool ok = flags && l.numel;

@@ -194,6 +194,7 @@ typedef struct pass_backward {
     ir_ref *results; /* of a tuple the last result that has a gradient, of that the one before */
     bool *depends;   /* the node depends on a wrt node, through floats */
     uint32_t room;
+    ir_ref from;         /* of the nodes before it only the results are in a cone */
     BZ_VEC(ir_ref) cone; /* what gradients of the results flow to, ascending */
     uint64_t work;       /* nodes of all cones so far: tests count them */
 } pass_backward;
@@ -203,6 +204,11 @@ void pass_backward_free(pass_backward *b);
 /* pass_grad for ny results together, each with its seed (seed NULL, or an entry 0: ones, for a 0-d result alone). */
 bz_status pass_vjp(pass_backward *b, ir_graph *g, const ir_ref *y, const ir_ref *seed, unsigned ny,
                    const ir_ref *wrt, unsigned n, ir_ref *out);
+
+/* ---- jvp.c: forward mode. out[k]: the sum over i of (d y[k] / d wrt[i]) tangent[i], of y[k]'s type; zeros where y[k] depends on none.
+ * tangent: of wrt's types (NULL, or an entry 0: 1, for a 0-d one alone). The nodes have gradients and tangents like others. */
+bz_status pass_jvp(pass_backward *b, ir_graph *g, const ir_ref *y, unsigned ny, const ir_ref *wrt,
+                   const ir_ref *tangent, unsigned n, ir_ref *out);
 
 /* Does the gradient of node r reach its operand k? Not through integers, nor where the rule is zero. */
 bool pass_grad_flows(const ir_graph *g, ir_ref r, unsigned k);
