@@ -204,8 +204,8 @@ static fk_node *exec_node(CUgraphExec handle, CUgraphNode node) {
     return exec && node ? fk_graph_find(exec->graph, node) : NULL;
 }
 
-/* A kernel stays in its context; where a copy in an executable goes may change, but not to another kind of
- * memory. */
+/* A kernel stays in its context; where a copy in an executable goes may change, but not to another kind
+ * of memory. */
 static bool fits(const fk_work *a, const fk_work *b) {
     if (a->kind == WORK_KERNEL) return a->ctx == b->ctx;
     if (a->kind != WORK_COPY) return true;

@@ -117,7 +117,8 @@ bool fk_graph_reaches(fk_graph *graph, const fk_node *from, const fk_node *to) {
     return found;
 }
 
-/* Every node after its dependencies; false on a cycle. A node's mark: 0 not seen, 1 open, 2 placed. The work list holds each node at most once for every edge. */
+/* Every node after its dependencies; false on a cycle. A node's mark: 0 not seen, 1 open, 2 placed. The
+ * work list holds each node at most once for every edge. */
 bool fk_graph_sort(fk_graph *graph, fk_list *order) {
     fk_list open = {0};
     bool ok = true;

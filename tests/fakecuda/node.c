@@ -127,6 +127,7 @@ static CUresult add(CUgraphNode *out, CUgraph handle, const CUgraphNode *deps, s
 CUresult fk_node_add(CUgraphNode *out, CUgraph graph, const CUgraphNode *deps, size_t n,
                      CUgraphNodeType type, const void *params, CUcontext ctx) {
     fk_work work;
+    FK_VALID(type != CU_GRAPH_NODE_TYPE_GRAPH || *(const CUgraph *)params != graph);
     FK_TRY(fk_node_work(type, params, ctx, NULL, &work));
     return add(out, graph, deps, n, &work);
 }

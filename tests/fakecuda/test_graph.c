@@ -254,12 +254,17 @@ Test(graph, children_hosts_and_events) {
     CUgraphNode a, child, host, record;
     a = fill_node(inner, NULL, 0, p, 8);
     copy_node(inner, &a, 1, q, p);
+    is(cuGraphAddChildGraphNode(&child, g, NULL, 0, g), CUDA_ERROR_INVALID_VALUE);
     ok(cuGraphAddChildGraphNode(&child, g, NULL, 0, inner));
     const CUDA_HOST_NODE_PARAMS fn = {count_up, &calls};
     ok(cuGraphAddHostNode(&host, g, &child, 1, &fn));
     CUevent e;
     ok(cuEventCreate(&e, 0));
     ok(cuGraphAddEventRecordNode(&record, g, &host, 1, e));
+    CUgraphNodeParams change = {.type = CU_GRAPH_NODE_TYPE_EVENT_RECORD, .eventRecord = {e}};
+    ok(cuGraphNodeSetParams(record, &change));
+    change.type = CU_GRAPH_NODE_TYPE_GRAPH;
+    is(cuGraphNodeSetParams(child, &change), CUDA_ERROR_NOT_SUPPORTED);
     ok(cuGraphChildGraphNodeGetGraph(child, &owned));
     is(cuGraphDestroy(owned), CUDA_ERROR_INVALID_VALUE);
     CUgraphExec exec = instantiate(g);

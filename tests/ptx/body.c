@@ -456,27 +456,17 @@ static void parse_label(parser *p) {
 }
 
 static void parse_directive(parser *p) {
+    ptx_space space = parse_space(p);
     if (lex_is(p, "reg"))
         parse_registers(p);
     else if (lex_is(p, "loc"))
         parse_loc(p);
     else if (lex_is(p, "file"))
         parse_file_directive(p);
-    else if (lex_is(p, "local") || lex_is(p, "param") || lex_is(p, "shared")) {
-        ptx_space space = lex_is(p, "local")   ? PTX_LOCAL
-                          : lex_is(p, "param") ? PTX_PARAM
-                                               : PTX_SHARED;
+    else if (space) {
         lex_next(p);
         parse_variable(p, space, false, false, false);
-    } else if (lex_is(p, "global") || lex_is(p, "const")) {
-        ptx_space space = lex_is(p, "global") ? PTX_GLOBAL : PTX_CONST;
-        lex_next(p);
-        parse_variable(p, space, false, false, false);
-    } else if (lex_is(p, "pragma")) {
-        lex_next(p);
-        lex_expect(p, TK_STRING, "a string");
-        lex_expect(p, ';', "';'");
-    } else
+    } else if (!parse_pragma(p))
         parse_fail(p, "directive .%.*s is not supported here", (int)p->word->len, p->word->name);
 }
 

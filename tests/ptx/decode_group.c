@@ -4,7 +4,8 @@
 #include "exec.h"
 
 static bool aligned(parser *p) {
-    return dec_take(p, M_SYNC) & dec_take(p, M_ALIGNED);
+    bool sync = dec_take(p, M_SYNC);
+    return dec_take(p, M_ALIGNED) && sync;
 }
 
 /* ---- wgmma ---- */
@@ -195,7 +196,7 @@ void dec_async_store(parser *p, bool red) {
     for (unsigned k = 0; k < n; k++)
         value[k] = dec_src_of(p, n > 1 ? &p->parts[o->first + k] : o, t);
     if (p->failed) return;
-    ins *i = dec_emit(p, red ? x_red_async : x_st_async, PTX_CLASS_ASYNC);
+    ins *i = dec_emit(p, x_st_async, PTX_CLASS_ASYNC);
     i->a = at, i->e = mbar;
     i->bytes = (uint8_t)bytes;
     i->n = (uint8_t)n;

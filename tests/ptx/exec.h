@@ -14,7 +14,7 @@ exec_fn x_st_global, x_st_shared, x_st_local, x_st_generic;
 /* exec_async.c */
 exec_fn x_cp_async, x_cp_commit, x_cp_wait, x_cp_mbarrier;
 /* exec_bulk.c */
-exec_fn x_mbarrier, x_cp_bulk, x_bulk_commit, x_bulk_wait, x_st_async, x_red_async;
+exec_fn x_mbarrier, x_cp_bulk, x_bulk_commit, x_bulk_wait, x_st_async;
 /* exec_tensor.c */
 exec_fn x_cp_tensor;
 /* exec_atom.c */

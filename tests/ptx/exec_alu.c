@@ -133,28 +133,18 @@ static uint64_t uniform_sreg(const warp *w, ptx_sreg r) {
     const block *b = w->b;
     const launch *ln = b->ln;
     uint64_t clock = b->instructions * 4 + ln->round * 1000;
+    unsigned axis = r % 3; /* those of three numbers come first */
+    switch (r - axis) {
+    case SR_NTID: return ln->p->block[axis];
+    case SR_CTAID: return b->id[axis];
+    case SR_NCTAID: return ln->p->grid[axis];
+    case SR_CLUSTER_CTAID: return b->id[axis] % ln->cluster[axis];
+    case SR_CLUSTER_NCTAID: return ln->cluster[axis];
+    case SR_CLUSTERID: return b->id[axis] / ln->cluster[axis];
+    case SR_NCLUSTERID: return ln->p->grid[axis] / ln->cluster[axis];
+    default: break;
+    }
     switch (r) {
-    case SR_NTID:
-    case SR_NTID_Y:
-    case SR_NTID_Z: return ln->p->block[r - SR_NTID];
-    case SR_CTAID:
-    case SR_CTAID_Y:
-    case SR_CTAID_Z: return b->id[r - SR_CTAID];
-    case SR_NCTAID:
-    case SR_NCTAID_Y:
-    case SR_NCTAID_Z: return ln->p->grid[r - SR_NCTAID];
-    case SR_CLUSTER_CTAID:
-    case SR_CLUSTER_CTAID_Y:
-    case SR_CLUSTER_CTAID_Z: return b->id[r - SR_CLUSTER_CTAID] % ln->cluster[r - SR_CLUSTER_CTAID];
-    case SR_CLUSTER_NCTAID:
-    case SR_CLUSTER_NCTAID_Y:
-    case SR_CLUSTER_NCTAID_Z: return ln->cluster[r - SR_CLUSTER_NCTAID];
-    case SR_CLUSTERID:
-    case SR_CLUSTERID_Y:
-    case SR_CLUSTERID_Z: return b->id[r - SR_CLUSTERID] / ln->cluster[r - SR_CLUSTERID];
-    case SR_NCLUSTERID:
-    case SR_NCLUSTERID_Y:
-    case SR_NCLUSTERID_Z: return ln->p->grid[r - SR_NCLUSTERID] / ln->cluster[r - SR_NCLUSTERID];
     case SR_CLUSTER_CTARANK: return b->rank;
     case SR_CLUSTER_NCTARANK: return ln->cluster_blocks;
     case SR_IS_EXPLICIT_CLUSTER: return ln->p->cluster[0] || ln->fn->pub.reqcluster[0];

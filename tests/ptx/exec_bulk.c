@@ -295,7 +295,7 @@ void x_cp_bulk(warp *w, const ins *i, uint32_t mask) {
 }
 
 /* st.async and red.async: values from registers, to one block of the cluster. */
-static void send(warp *w, const ins *i, uint32_t mask) {
+void x_st_async(warp *w, const ins *i, uint32_t mask) {
     const uint64_t *shared = reg_at(w, i->a), *mbar = reg_at(w, i->e);
     const int32_t *list = &w->b->ln->module->list.at[i->target];
     EACH_LANE(l, mask) {
@@ -313,14 +313,6 @@ static void send(warp *w, const ins *i, uint32_t mask) {
         bulk_piece x = {NULL, BULK_DATA, at, bytes};
         if (!bulk_all(w, i, l, to, n, &x, 1, data)) return;
     }
-}
-
-void x_st_async(warp *w, const ins *i, uint32_t mask) {
-    send(w, i, mask);
-}
-
-void x_red_async(warp *w, const ins *i, uint32_t mask) {
-    send(w, i, mask);
 }
 
 void x_bulk_commit(warp *w, const ins *i, uint32_t mask) {

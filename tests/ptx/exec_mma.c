@@ -61,44 +61,48 @@ static double *cell(double c[MAX_M][MAX_N], unsigned l, unsigned r) {
     return &c[l / 4 + 8 * (r / 2)][2 * (l % 4) + r % 2];
 }
 
-static void read_c(const warp *w, const ins *i, const int32_t *regs, double c[MAX_M][MAX_N]) {
-    for (unsigned r = 0; r < i->n / 4u; r++)
-        for (unsigned l = 0; l < LANES; l++) {
-            double *to = cell(c, l, r);
-            const uint8_t *reg = reg_at(w, regs[i->space == T_F16 ? r / 2 : r]);
-            uint32_t u;
-            if (i->space == T_F64) {
-                memcpy(to, reg + 8 * l, 8);
-                continue;
-            }
-            memcpy(&u, reg + 4 * l, 4);
-            *to = i->space == T_F16   ? h2d(u >> 16 * (r % 2) & 0xffff)
-                  : i->space == T_F32 ? (double)u2f(u)
-                                      : (double)(int32_t)u;
-        }
-}
-
-uint32_t matrix_int(double x, bool saturate) {
+static uint32_t matrix_int(double x, bool saturate) {
     if (saturate)
         return (uint32_t)(int32_t)(x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x);
     return (uint32_t)(int64_t)x;
 }
 
+double matrix_sum(ptx_type t, const uint8_t *reg, unsigned r) {
+    uint32_t u;
+    if (t == T_F64) return matrix_element(t, reg, 0);
+    memcpy(&u, reg, 4);
+    return t == T_F16   ? h2d(u >> 16 * (r % 2) & 0xffff)
+           : t == T_F32 ? (double)u2f(u)
+                        : (double)(int32_t)u;
+}
+
+void matrix_put(ptx_type t, uint8_t *reg, unsigned r, double x, bool saturate) {
+    uint16_t h = (uint16_t)(t == T_F16 ? d2h(x) : 0);
+    uint32_t u = t == T_F32 ? f2u((float)x) : t == T_S32 ? matrix_int(x, saturate) : 0;
+    if (t == T_F64)
+        memcpy(reg, &x, 8);
+    else if (t == T_F16)
+        memcpy(reg + 2 * (r % 2), &h, 2);
+    else
+        memcpy(reg, &u, 4);
+}
+
+/* Of element r of lane l of C or D, the bytes in its register. */
+static uint8_t *sum_at(const warp *w, const int32_t *regs, ptx_type t, unsigned l, unsigned r) {
+    return (uint8_t *)reg_at(w, regs[t == T_F16 ? r / 2 : r]) + l * (t == T_F64 ? 8 : 4);
+}
+
+static void read_c(const warp *w, const ins *i, const int32_t *regs, double c[MAX_M][MAX_N]) {
+    for (unsigned r = 0; r < i->n / 4u; r++)
+        for (unsigned l = 0; l < LANES; l++)
+            *cell(c, l, r) = matrix_sum(i->space, sum_at(w, regs, i->space, l, r), r);
+}
+
 static void write_d(const warp *w, const ins *i, const int32_t *regs, double c[MAX_M][MAX_N]) {
     for (unsigned r = 0; r < i->n / 4u; r++)
-        for (unsigned l = 0; l < LANES; l++) {
-            double x = *cell(c, l, r);
-            uint8_t *reg = reg_at(w, regs[i->rnd == T_F16 ? r / 2 : r]);
-            if (i->rnd == T_F64) {
-                memcpy(reg + 8 * l, &x, 8);
-            } else if (i->rnd == T_F16) {
-                uint16_t h = (uint16_t)d2h(x);
-                memcpy(reg + 4 * l + 2 * (r % 2), &h, 2);
-            } else {
-                uint32_t u = i->rnd == T_F32 ? f2u((float)x) : matrix_int(x, i->flags & INS_SATFIN);
-                memcpy(reg + 4 * l, &u, 4);
-            }
-        }
+        for (unsigned l = 0; l < LANES; l++)
+            matrix_put(i->rnd, sum_at(w, regs, i->rnd, l, r), r, *cell(c, l, r),
+                       i->flags & INS_SATFIN);
 }
 
 static void multiply(const ins *i, double a[MAX_M][MAX_K], double b[MAX_K][MAX_N],

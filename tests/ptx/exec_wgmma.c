@@ -13,11 +13,10 @@
  * from the descriptor's start address on. Products are exact in double and summed there, then rounded once. */
 #include "exec.h"
 
-#define PTX_ISA base
-#include "lanes.h"
 #include "run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHUNK = 16, ROWS = 16, MOST_N = 256, MOST_K = 32, A_CHUNKS = 2 * ROWS, A_REGS = 4 };
 
@@ -321,33 +320,21 @@ static double *cell(d_tile d, unsigned l, unsigned r) {
     return &d[l / 4 + 8 * (r / 2 % 2)][r / 4 * 8 + l % 4 * 2 + r % 2];
 }
 
+static uint8_t *sum_at(const matrix_op *x, const int32_t *list, unsigned l, unsigned r) {
+    return x->regs + list[x->by->rnd == T_F16 ? r / 2 : r] + 4 * l;
+}
+
 static void fill_d(const matrix_op *x, const int32_t *list, d_tile d) {
     for (unsigned r = 0; r < columns(x->by) / 2; r++)
-        for (unsigned l = 0; l < LANES; l++) {
-            uint32_t u;
-            bool half = x->by->rnd == T_F16;
-            memcpy(&u, x->regs + list[half ? r / 2 : r] + 4 * l, 4);
-            *cell(d, l, r) = !x->accumulates       ? 0
-                             : half                ? h2d(u >> 16 * (r % 2) & 0xffff)
-                             : x->by->rnd == T_F32 ? (double)u2f(u)
-                                                   : (double)(int32_t)u;
-        }
+        for (unsigned l = 0; l < LANES; l++)
+            *cell(d, l, r) = x->accumulates ? matrix_sum(x->by->rnd, sum_at(x, list, l, r), r) : 0;
 }
 
 static void put_d(const matrix_op *x, const int32_t *list, d_tile d) {
     for (unsigned r = 0; r < columns(x->by) / 2; r++)
-        for (unsigned l = 0; l < LANES; l++) {
-            double v = *cell(d, l, r);
-            uint8_t *reg = x->regs + list[x->by->rnd == T_F16 ? r / 2 : r] + 4 * l;
-            if (x->by->rnd == T_F16) {
-                uint16_t h = (uint16_t)d2h(v);
-                memcpy(reg + 2 * (r % 2), &h, 2);
-            } else {
-                uint32_t u =
-                    x->by->rnd == T_F32 ? f2u((float)v) : matrix_int(v, x->by->flags & INS_SATFIN);
-                memcpy(reg, &u, 4);
-            }
-        }
+        for (unsigned l = 0; l < LANES; l++)
+            matrix_put(x->by->rnd, sum_at(x, list, l, r), r, *cell(d, l, r),
+                       x->by->flags & INS_SATFIN);
 }
 
 static void multiply(const warp *w, const matrix_op *x) {

@@ -325,6 +325,19 @@ bool lex_is(const parser *p, const char *dotted) {
            !memcmp(p->word->name, dotted, p->word->len);
 }
 
+static uint64_t integer_term(parser *p, const char *what, unsigned depth);
+
+static uint64_t integer_sum(parser *p, const char *what, unsigned depth) {
+    uint64_t v = integer_term(p, what, depth);
+    while (p->tok == '+' || p->tok == '-' || p->tok == '*') {
+        int op = p->tok;
+        lex_next(p);
+        uint64_t r = integer_term(p, what, depth);
+        v = op == '+' ? v + r : op == '-' ? v - r : v * r;
+    }
+    return v;
+}
+
 static uint64_t integer_term(parser *p, const char *what, unsigned depth) {
     if (depth > 20) {
         parse_fail(p, "expression too deep");
@@ -335,13 +348,7 @@ static uint64_t integer_term(parser *p, const char *what, unsigned depth) {
     if (lex_accept(p, '+')) return integer_term(p, what, depth + 1);
     uint64_t v = p->value;
     if (lex_accept(p, '(')) {
-        v = integer_term(p, what, depth + 1);
-        while (p->tok == '+' || p->tok == '-' || p->tok == '*') {
-            int op = p->tok;
-            lex_next(p);
-            uint64_t r = integer_term(p, what, depth + 1);
-            v = op == '+' ? v + r : op == '-' ? v - r : v * r;
-        }
+        v = integer_sum(p, what, depth + 1);
         lex_expect(p, ')', "')'");
         return v;
     }
@@ -350,12 +357,6 @@ static uint64_t integer_term(parser *p, const char *what, unsigned depth) {
 }
 
 uint64_t lex_integer(parser *p, const char *what) {
-    uint64_t v = integer_term(p, what, 0);
-    while (p->tok == '+' || p->tok == '-' || p->tok == '*') {
-        int op = p->tok;
-        lex_next(p);
-        uint64_t r = integer_term(p, what, 0);
-        v = op == '+' ? v + r : op == '-' ? v - r : v * r;
-    }
+    uint64_t v = integer_sum(p, what, 0);
     return p->failed ? 0 : v;
 }

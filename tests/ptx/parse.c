@@ -78,7 +78,24 @@ void parse_file_directive(parser *p) {
     while (lex_accept(p, ',')) lex_integer(p, "a number");
 }
 
+/* Takes a .pragma, if it is one: they say nothing here. */
+bool parse_pragma(parser *p) {
+    if (!lex_is(p, "pragma")) return false;
+    lex_next(p);
+    lex_expect(p, TK_STRING, "a string");
+    lex_expect(p, ';', "';'");
+    return true;
+}
+
 /* ---- variables ---- */
+
+ptx_space parse_space(const parser *p) {
+    static const char *const names[] = {NULL,   [PTX_GLOBAL] = "global", "const", "shared", "local",
+                                        "param"};
+    for (ptx_space s = PTX_GLOBAL; s <= PTX_PARAM; s++)
+        if (lex_is(p, names[s])) return s;
+    return PTX_SPACE_NONE;
+}
 
 /* "[4][8]" or "[]" (open: only the first may be). One element without brackets. */
 bool parse_array_size(parser *p, uint64_t *count, bool *open) {
@@ -388,33 +405,31 @@ static void parse_three(parser *p, uint32_t v[3]) {
 }
 
 static void parse_performance(parser *p, ptx_kernel *k) {
-    uint32_t ignored[3];
+    uint32_t ignored[3], v[3];
+    const struct {
+        const char *word;
+        uint32_t *to;
+        size_t n;
+    } all[] = {{"maxntid", k->maxntid, 3},
+               {"reqntid", k->reqntid, 3},
+               {"minnctapersm", &k->minctas, 1},
+               {"maxnctapersm", &k->minctas, 1},
+               {"maxnreg", &k->maxnreg, 1},
+               {"reqnctapercluster", k->reqcluster, 3},
+               {"abi_preserve", ignored, 1},
+               {"abi_preserve_control", ignored, 1},
+               {"maxclusterrank", &k->maxclusterrank, 1}};
+    enum { KNOWN = sizeof all / sizeof *all };
     while (p->tok == TK_DOT) {
-        if (lex_is(p, "maxntid"))
-            parse_three(p, k->maxntid);
-        else if (lex_is(p, "reqntid"))
-            parse_three(p, k->reqntid);
-        else if (lex_is(p, "minnctapersm") || lex_is(p, "maxnctapersm")) {
-            parse_three(p, ignored);
-            k->minctas = ignored[0];
-        } else if (lex_is(p, "maxnreg")) {
-            parse_three(p, ignored);
-            k->maxnreg = ignored[0];
-        } else if (lex_is(p, "reqnctapercluster"))
-            parse_three(p, k->reqcluster);
-        else if (lex_is(p, "maxclusterrank")) {
-            parse_three(p, ignored);
-            k->maxclusterrank = ignored[0];
+        size_t at = 0;
+        while (at < KNOWN && !lex_is(p, all[at].word)) at++;
+        if (at < KNOWN) {
+            parse_three(p, v);
+            memcpy(all[at].to, v, all[at].n * sizeof *v);
         } else if (lex_is(p, "noreturn") || lex_is(p, "explicitcluster")) {
             k->explicit_cluster |= lex_is(p, "explicitcluster");
             lex_next(p);
-        } else if (lex_is(p, "abi_preserve") || lex_is(p, "abi_preserve_control"))
-            parse_three(p, ignored);
-        else if (lex_is(p, "pragma")) {
-            lex_next(p);
-            lex_expect(p, TK_STRING, "a string");
-            lex_expect(p, ';', "';'");
-        } else {
+        } else if (!parse_pragma(p)) {
             parse_fail(p, ".%.*s is not supported", (int)p->word->len, p->word->name);
             return;
         }
@@ -530,10 +545,7 @@ static void parse_declaration(parser *p) {
         parse_function(p, lex_is(p, "entry"), external, weak);
         return;
     }
-    ptx_space space = lex_is(p, "global")   ? PTX_GLOBAL
-                      : lex_is(p, "const")  ? PTX_CONST
-                      : lex_is(p, "shared") ? PTX_SHARED
-                                            : PTX_SPACE_NONE;
+    ptx_space space = parse_space(p);
     if (space == PTX_SPACE_NONE) {
         if (p->tok == TK_DOT)
             parse_fail(p, "directive .%.*s is not supported", (int)p->word->len, p->word->name);
@@ -557,11 +569,7 @@ void parse_module(parser *p) {
             parse_file_directive(p);
         else if (lex_is(p, "section"))
             skip_section(p);
-        else if (lex_is(p, "pragma")) {
-            lex_next(p);
-            lex_expect(p, TK_STRING, "a string");
-            lex_expect(p, ';', "';'");
-        } else
+        else if (!parse_pragma(p))
             parse_declaration(p);
     }
     if (!p->failed && !p->has_target) parse_fail(p, "missing .version and .target directives");

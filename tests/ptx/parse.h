@@ -225,6 +225,8 @@ uint64_t lex_integer(parser *p, const char *what); /* a constant integer express
 void parse_module(parser *p);
 void parse_variable(parser *p, ptx_space space, bool external, bool weak, bool common);
 bool parse_array_size(parser *p, uint64_t *count, bool *open);
+ptx_space parse_space(const parser *p); /* that the directive names; NONE: it is another one */
+bool parse_pragma(parser *p);
 
 /* body.c */
 void parse_body(parser *p);

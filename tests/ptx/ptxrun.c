@@ -42,7 +42,6 @@ static const char usage[] =
     "      --threads N       host threads (default: all cores; no effect on the result)\n"
     "      --counters        count sectors, bank conflicts, instructions by class\n"
     "      --no-checks       faults only\n"
-    "      --json            machine-readable output\n"
     "      --help            this text\n"
     "\n"
     "Exit status: 0 clean, 1 findings or results that differ, 2 wrong usage or input,\n"
@@ -62,7 +61,7 @@ typedef struct {
     uint32_t cluster[3];
     unsigned n_args, n_outs, sm, compile, seeds, threads;
     uint64_t limit;
-    bool cooperative, counters, json, no_checks;
+    bool cooperative, counters, no_checks;
 } options;
 
 typedef struct {
@@ -121,9 +120,9 @@ static bool parse_arch(const char *text, options *o) {
     X(ARCH, "arch", 1)                                                                             \
     X(SEEDS, "seeds", 1)                                                                           \
     X(OUT, "out", 1)                                                                               \
-    X(LIMIT, "limit", 1) X(TIME_LIMIT, "time-limit", 1) X(COOPERATIVE, "cooperative", 0)           \
-        X(THREADS, "threads", 1) X(COUNTERS, "counters", 0) X(NO_CHECKS, "no-checks", 0)           \
-            X(JSON, "json", 0) X(HELP, "help", 0)
+    X(LIMIT, "limit", 1)                                                                           \
+    X(TIME_LIMIT, "time-limit", 1) X(COOPERATIVE, "cooperative", 0) X(THREADS, "threads", 1)       \
+        X(COUNTERS, "counters", 0) X(NO_CHECKS, "no-checks", 0) X(HELP, "help", 0)
 #define NUMBER(name, text, value) OPT_##name,
 #define LONG(name, text, value)   {text, value, 0, OPT_##name},
 
@@ -187,7 +186,6 @@ static bool take_option(options *o, int c) {
         break;
     case OPT_COUNTERS: o->counters = true; break;
     case OPT_NO_CHECKS: o->no_checks = true; break;
-    case OPT_JSON: o->json = true; break;
     default: fprintf(stderr, "Try 'ptxrun --help'.\n"); return false;
     }
     return ok;
@@ -211,6 +209,26 @@ static int parse_options(int argc, char **argv, options *o) {
     if (!o->other.grid[0]) memcpy(o->other.grid, o->own.grid, sizeof o->own.grid);
     if (!o->other.block[0]) memcpy(o->other.block, o->own.block, sizeof o->own.block);
     return EXIT_CLEAN;
+}
+
+/* ---- what is said ---- */
+
+static void print_report(void *seed, const ptx_report *r) {
+    printf("seed %llu: %s", (unsigned long long)*(const uint64_t *)seed, r->text);
+    if (r->count > 1) printf(" (%llu times)", (unsigned long long)r->count);
+    printf("\n");
+}
+
+static void print_counters(const ptx_counters *c, double seconds) {
+    printf("counters of one run (%.3f ms, %.2f G lane instructions/s):\n", seconds * 1e3,
+           (double)c->lane_instructions / seconds * 1e-9);
+    for (size_t k = 0; k < PTX_COUNTER_NAMES; k++)
+        printf("  %-28s %llu\n", ptx_counter_names[k],
+               (unsigned long long)((const uint64_t *)(const void *)c)[k]);
+    for (unsigned k = 0; k < PTX_CLASSES; k++)
+        if (c->by_class[k])
+            printf("  instructions: %-14s %llu\n", ptx_class_names[k],
+                   (unsigned long long)c->by_class[k]);
 }
 
 /* ---- one run ---- */
@@ -291,7 +309,6 @@ static bool write_out(const run_state *s, const options *o, const char *out) {
 }
 
 typedef struct {
-    run_printer printer;
     ptx_counters counters;
     double seconds;
     uint64_t reports;
@@ -317,7 +334,7 @@ static void compare(const run_state *s, const options *o, const subject *of, out
         out->differ = true;
         while (!memcmp(out->kept[i] + k * a->bytes, s->buffers[i]->host + k * a->bytes, a->bytes))
             k++;
-        if (of == &o->other && !o->json)
+        if (of == &o->other)
             printf("argument %u: element %llu is %.9g, in %s %.9g\n", i, (unsigned long long)k,
                    arg_element(a, out->kept[i], k), of->file,
                    arg_element(a, s->buffers[i]->host, k));
@@ -340,9 +357,8 @@ static int run_seed(const char *ptx, size_t len, const options *o, const subject
     int status = k && check_args(k, o) ? prepare(&s, k, o) : EXIT_USAGE;
     if (status == EXIT_CLEAN && !memory_place(&s.memory, m)) status = EXIT_ENVIRONMENT;
     if (status == EXIT_CLEAN) {
-        out->printer.seed = seed;
         ptx_memory memory = {&s.memory, memory_find, ptx_heap_new(HEAP_BYTES)};
-        ptx_sink sink = {&out->printer, print_report, NULL};
+        ptx_sink sink = {&seed, print_report, NULL};
         ptx_launch_params p = {.module = m,
                                .kernel = k,
                                .cluster = {o->cluster[0], o->cluster[1], o->cluster[2]},
@@ -365,7 +381,10 @@ static int run_seed(const char *ptx, size_t len, const options *o, const subject
         clock_gettime(CLOCK_MONOTONIC, &start);
         ptx_launch(&p, &c, &r);
         double seconds = seconds_since(&start);
-        print_status(&out->printer, &r);
+        if (r.status != PTX_OK)
+            printf("seed %llu ended with: %s%s%s\n", (unsigned long long)seed,
+                   ptx_status_name(r.status), r.status == PTX_INVALID ? ": " : "",
+                   r.status == PTX_INVALID ? r.message : "");
         if (r.status == PTX_INVALID) status = EXIT_USAGE;
         out->reports += r.reports;
         bool first = seed == 0 && of == &o->own;
@@ -397,25 +416,14 @@ static int run_subject(const options *o, const subject *of, outcome *out) {
 }
 
 static int run_all(const options *o) {
-    outcome out = {.printer = {.out = stdout, .json = o->json, .first = true}};
-    if (o->json) {
-        printf("{\"file\": ");
-        json_text(stdout, o->own.file);
-        printf(", \"seeds\": %u, \"reports\": [", o->seeds);
-    }
+    outcome out = {0};
     int status = run_subject(o, &o->own, &out);
     bool seeds_differ = out.differ;
     out.differ = false;
     if (o->other.file && status == EXIT_CLEAN) status = run_subject(o, &o->other, &out);
-    if (o->json) {
-        printf("],\n  \"results_differ\": %s,\n", seeds_differ ? "true" : "false");
-        if (o->other.file) printf("  \"other_differs\": %s,\n", out.differ ? "true" : "false");
-        printf("  \"counters\": {");
-        print_counters(&out.printer, &out.counters, out.seconds);
-        printf("}}\n");
-    } else if (status == EXIT_CLEAN) {
+    if (status == EXIT_CLEAN) {
         if (seeds_differ) printf("results differ between seeds\n");
-        if (o->counters) print_counters(&out.printer, &out.counters, out.seconds);
+        if (o->counters) print_counters(&out.counters, out.seconds);
         if (o->other.file && !out.differ) printf("the same bits as %s\n", o->other.file);
         if (!out.reports && !seeds_differ && !out.differ)
             printf("%u schedule%s, no findings\n", o->seeds, o->seeds == 1 ? "" : "s");

@@ -58,17 +58,4 @@ void memory_drop(run_memory *m);
 const ptx_extent *memory_find(void *ctx, uint64_t address);
 bool memory_place(run_memory *m, ptx_module *module);
 
-/* ---- run_print.c ---- */
-
-typedef struct {
-    FILE *out;
-    bool json, first;
-    uint64_t seed;
-} run_printer;
-
-void print_report(void *ctx, const ptx_report *r);
-void print_counters(run_printer *p, const ptx_counters *c, double seconds);
-void print_status(run_printer *p, const ptx_result *r);
-void json_text(FILE *out, const char *text);
-
 #endif

@@ -238,7 +238,9 @@ void cluster_check(cluster *c); /* has barrier.cluster come to an end? */
 /* Element `k` of a register, or the whole 64-bit one, as a number; how many there are in 32 bits. */
 double matrix_element(ptx_type t, const uint8_t *reg, unsigned k);
 unsigned matrix_elements(ptx_type t);
-uint32_t matrix_int(double x, bool saturate);
+/* Element r of a lane in a register of sums, of which two halves share one. */
+double matrix_sum(ptx_type t, const uint8_t *reg, unsigned r);
+void matrix_put(ptx_type t, uint8_t *reg, unsigned r, double x, bool saturate);
 bool matrix_warp(warp *w, const ins *i, uint32_t mask); /* all lanes are there */
 
 /* ---- exec_atom.c ---- */

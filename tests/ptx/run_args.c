@@ -1,7 +1,9 @@
 /* run_args.c - kernel arguments from their words, and arrays to and from .npy files. */
 #include "ptxrun.h"
 
-#include <math.h>
+#define PTX_ISA base
+#include "lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,37 +59,10 @@ bool arg_parse(const char *text, run_arg *a) {
 
 /* ---- elements ---- */
 
-static uint16_t to_f16(double x) {
-    int e;
-    double m = frexp(fabs(x), &e);
-    uint16_t sign = signbit(x) ? 0x8000 : 0;
-    if (x != x) return 0x7fff;
-    if (fabs(x) >= 65520) return sign | 0x7c00;
-    if (m == 0) return sign;
-    int least = e - 1 < -14 ? -14 : e - 1; /* the binade, or that of the subnormals */
-    double quanta = nearbyint(ldexp(m, e + 10 - least));
-    return (uint16_t)(sign | (((uint32_t)(least + 14) << 10) + (uint32_t)quanta));
-}
-
-static double from_f16(uint16_t h) {
-    int e = h >> 10 & 31;
-    double m = h & 0x3ff, x = e == 31 ? (m != 0 ? NAN : INFINITY)
-                              : e     ? ldexp(m + 1024, e - 25)
-                                      : ldexp(m, -24);
-    return h & 0x8000 ? -x : x;
-}
-
-static uint16_t to_bf16(double x) {
-    float f = (float)x;
-    uint32_t u;
-    memcpy(&u, &f, 4);
-    return f != f ? 0x7fff : (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
 static void put(const run_arg *a, uint8_t *to, double x) {
     float f = (float)x;
     int64_t i = x >= 9.2e18 ? INT64_MAX : x <= -9.2e18 ? INT64_MIN : (int64_t)x;
-    uint16_t h = a->kind == K_F16 ? to_f16(x) : to_bf16(x);
+    uint16_t h = (uint16_t)(a->kind == K_F16 ? d2h(x) : d2b(x));
     switch (a->kind) {
     case K_FLOAT: memcpy(to, a->bytes == 4 ? (void *)&f : (void *)&x, a->bytes); break;
     case K_F16:
@@ -105,11 +80,10 @@ double arg_element(const run_arg *a, const uint8_t *data, uint64_t i) {
     memcpy(&d, &u, 8);
     memcpy(&f, &u, 4);
     unsigned unused = 64 - 8 * a->bytes;
-    uint32_t wide = (uint32_t)u << 16;
     switch (a->kind) {
     case K_FLOAT: return a->bytes == 4 ? (double)f : d;
-    case K_F16: return from_f16((uint16_t)u);
-    case K_BF16: memcpy(&f, &wide, 4); return f;
+    case K_F16: return h2d((uint32_t)u);
+    case K_BF16: return b2d((uint32_t)u);
     case K_INT: return (double)((int64_t)(u << unused) >> unused);
     default: return (double)u;
     }
@@ -117,15 +91,8 @@ double arg_element(const run_arg *a, const uint8_t *data, uint64_t i) {
 
 /* ---- initial values: the same in every run ---- */
 
-static uint64_t random_bits(uint64_t *s) {
-    uint64_t z = (*s += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static double uniform(uint64_t *s) {
-    return ldexp((double)(random_bits(s) >> 11), -53);
+    return ldexp((double)(ptx_random(s) >> 11), -53);
 }
 
 static double normal(uint64_t *s) {
